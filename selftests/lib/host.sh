@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# Asks the host for something over the machine channel.
+#
+#	host qmp '{"execute":"query-status"}'	one monitor command; prints the reply as JSON
+#	host sh 'ping -c1 192.0.2.2'		a command in the network on the host's side
+#	host bg 'iperf3 -s'			the same, left running
+#	host run NAME [ARGUMENT]		an action of the test that started the guest
+#
+# Returns the status of what was asked. Without a host behind the channel (a script run by hand in
+# some other guest), have_host fails and scripts skip what needs it.
+
+have_host() {
+	[ -n "$RVT_HOST_FD" ]
+}
+
+# need_host: skips the whole script where there is no host to ask.
+need_host() {
+	have_host || skip_all "no host channel"
+}
+
+host() {
+	have_host || return 127
+	(
+		flock 9
+		echo "host $*" | tr -d '\r' >&3
+		read -r _status _text <&3
+		[ -n "$_text" ] && printf '%b\n' "$_text"
+		return "${_status:-1}"
+	) 9>/run/rvt/host.lock
+}
+
+# qmp JSON: shorthand.
+qmp() {
+	host qmp "$1"
+}
+
+# qmp_cmd NAME [ARGUMENTS as JSON]: shorthand.
+qmp_cmd() {
+	host qmp "{\"execute\":\"$1\",\"arguments\":${2:-{\}}}"
+}

@@ -1,0 +1,68 @@
+#!/bin/busybox sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# First process of a guest. Mounts what a Linux system has, loads the modules it was told to, goes
+# to the root file system on the disk if asked, and runs the job there (main.sh).
+
+/bin/busybox mkdir -p /proc /sys /dev /run /tmp
+/bin/busybox mount -t proc proc /proc
+/bin/busybox mount -t sysfs sys /sys
+/bin/busybox mount -t devtmpfs dev /dev 2>/dev/null
+/bin/busybox mkdir -p /dev/pts /dev/shm
+/bin/busybox mount -t devpts devpts /dev/pts
+/bin/busybox mount -t tmpfs run /run
+/bin/busybox mount -t tmpfs tmp /tmp
+/bin/busybox mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null
+/bin/busybox --install -s
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb
+
+# The machine channel: fd 3 in this process and in all its children.
+stty -F /dev/ttyS1 raw -echo -echoe -echok 2>/dev/null
+exec 3<>/dev/ttyS1
+stty -F /dev/ttyS1 raw -echo 2>/dev/null
+
+cp -a /rvt /run/rvt
+. /run/rvt/env
+
+die() {
+	echo "rvt: $*" >/dev/kmsg
+	echo "fatal $*" >&3
+	sync
+	poweroff -f
+	sleep 60
+}
+
+echo "hello $(cut -d' ' -f1 /proc/uptime)" >&3
+
+for m in $RVT_MODULES; do
+	modprobe "$m" >/run/rvt/modprobe.log 2>&1 || {
+		while read -r line; do echo "note $line" >&3; done </run/rvt/modprobe.log
+		die "modprobe $m failed"
+	}
+done
+
+ip link set lo up
+
+if [ "$RVT_ROOT" != disk ]; then
+	mkdir -p /var/run /var/tmp
+	exec sh /run/rvt/main.sh
+fi
+
+# The drivers probe asynchronously; the disk shows up when it shows up.
+i=0
+until root=$(findfs LABEL=rvt-root 2>/dev/null) && [ -n "$root" ]; do
+	i=$((i + 1))
+	[ $i -gt 300 ] && die "no disk holds the root file system"
+	sleep 0.1
+done
+mount -t ext4 "$root" /mnt || die "cannot mount the root file system on $root"
+echo "root $root" >&3
+
+cp -a /lib/modules /run/rvt/lib-modules
+for d in proc sys dev run tmp; do
+	mkdir -p /mnt/$d
+	mount --move /$d /mnt/$d || die "cannot move /$d"
+done
+mkdir -p /mnt/lib/modules
+mount --bind /mnt/run/rvt/lib-modules /mnt/lib/modules || die "cannot bind the modules"
+exec switch_root /mnt /bin/sh /run/rvt/main.sh

@@ -1,0 +1,45 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""The harness of the Rust virtio drivers. See tools/README.md."""
+
+import argparse
+import importlib
+import signal
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from rvt.say import Failure  # noqa: E402
+
+#: Command -> (module of rvt, what it does).
+COMMANDS = {
+    "shell": ("shell", "boot a guest and run one command line in it"),
+}
+
+
+def main() -> int:
+    """Runs one command of the harness."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, (module, text) in COMMANDS.items():
+        sub = commands.add_parser(name, help=text, description=text)
+        code = importlib.import_module(f"rvt.{module}")
+        if hasattr(code, "arguments"):
+            code.arguments(sub)
+        sub.set_defaults(main=getattr(code, f"main_{name}", None) or code.main)
+    args = parser.parse_args()
+    # Ends as Ctrl-C does, so that guests are cleaned up.
+    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    try:
+        return args.main(args)
+    except Failure as failure:
+        print(f"error: {failure}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The initramfs of a guest: busybox, the modules, /init, and the files of the job."""
+
+import shlex
+import shutil
+from pathlib import Path
+
+from .cpio import Cpio
+from .paths import GUEST_SCRIPTS, SELFTESTS
+from .say import Failure
+
+
+def build(path: Path, modules: Path, job: dict, files: dict, env: dict) -> None:
+    """Writes the initramfs to `path`.
+
+    * `modules`: a lib/modules/<release> directory.
+    * `job`: name -> bytes, files put in /rvt/job of the guest.
+    * `files`: name -> path, files put there too.
+    * `env`: what /init and the job read from /rvt/env.
+    """
+    busybox = shutil.which("busybox")
+    if not busybox:
+        raise Failure("busybox is not installed (package busybox-static)")
+    cpio = Cpio()
+    for name in ("bin", "dev", "proc", "sys", "run", "tmp", "mnt", "etc", "root", "sbin",
+                 "usr/bin", "usr/sbin"):
+        cpio.directory(name)
+    cpio.device("dev/console", 5, 1)
+    cpio.device("dev/null", 1, 3)
+    cpio.add_file("bin/busybox", Path(busybox), 0o755)
+    cpio.symlink("bin/sh", "busybox")
+    cpio.add_file("init", GUEST_SCRIPTS / "init.sh", 0o755)
+    for script in sorted(GUEST_SCRIPTS.glob("*.sh")):
+        cpio.add_file(f"rvt/{script.name}", script, 0o755)
+    for script in sorted(SELFTESTS.glob("**/*")):
+        if script.is_file():
+            cpio.add_file(f"rvt/selftests/{script.relative_to(SELFTESTS)}", script)
+    for source in sorted(modules.glob("**/*")):
+        if source.is_file():
+            cpio.add_file(f"lib/modules/{modules.name}/{source.relative_to(modules)}", source)
+    cpio.directory("rvt/job")
+    for name, data in job.items():
+        cpio.add(f"rvt/job/{name}", data, 0o755)
+    for name, source in files.items():
+        cpio.add_file(f"rvt/job/{name}", Path(source))
+    lines = [f"export {key}={shlex.quote(str(value))}" for key, value in env.items()]
+    cpio.add("rvt/env", ("\n".join(lines) + "\n").encode())
+    cpio.write(path)

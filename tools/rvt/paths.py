@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Where things live: the source tree, the cache outside it, and out/ inside it."""
+
+import os
+from pathlib import Path
+
+#: The top of the source tree.
+REPO = Path(__file__).resolve().parents[2]
+
+#: Products of one tree (modules, logs, results). Ignored by git.
+OUT = REPO / "out"
+
+#: Shell scripts that run inside a guest.
+GUEST_SCRIPTS = REPO / "tools" / "guest"
+
+#: The guest selftests.
+SELFTESTS = REPO / "selftests"
+
+
+def cache() -> Path:
+    """Returns the directory shared between trees: sources, kernels, images, tools."""
+    own = os.environ.get("RUST_VIRTIO_CACHE")
+    if own:
+        return Path(own).expanduser().resolve()
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser().resolve() / "rust-virtio"
+
+
+def log_dir() -> Path:
+    """Returns the directory of this tree's logs, made if needed."""
+    logs = OUT / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    return logs

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The QEMU command line of a guest."""
+
+import shutil
+from pathlib import Path
+
+from .proc import run
+from .say import Failure
+from .spec import Spec
+
+
+def binary() -> str:
+    """Returns the QEMU to use."""
+    found = shutil.which("qemu-system-x86_64")
+    if not found:
+        raise Failure("qemu-system-x86_64 is not installed (make setup)")
+    return found
+
+
+def props(values: dict) -> str:
+    """Returns device properties as QEMU writes them."""
+    return "".join(f",{key}={_value(value)}" for key, value in values.items())
+
+
+def _value(value) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return str(value).replace(",", ",,")
+
+
+class CommandLine:
+    """Collects the arguments of one QEMU."""
+
+    def __init__(self, spec: Spec, rundir: Path, sockets: Path, accel: str, log: Path):
+        self.spec = spec
+        self.rundir = rundir
+        self.log = log
+        self._ports = 0
+        iommu = ["-device", "intel-iommu,intremap=off,device-iotlb=on"] if spec.iommu else []
+        self.argv = [
+            binary(), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+            "-name", "rvt", "-machine", f"q35,accel={accel}", "-cpu",
+            "host" if accel == "kvm" else "max,la57=off", "-smp", str(spec.vcpus),
+            "-m", spec.mem, *iommu,
+            "-chardev", f"file,id=console,path={rundir / 'console.log'}",
+            "-serial", "chardev:console",
+            "-chardev", f"socket,id=channel,path={sockets / 'channel'},server=on,wait=off",
+            "-serial", "chardev:channel",
+            "-qmp", f"unix:{sockets / 'qmp'},server=on,wait=off",
+        ]
+        for event in spec.trace:
+            self.argv += ["-trace", f"enable={event},file={rundir / 'trace.log'}"]
+
+    def kernel(self, image: Path, initramfs: Path) -> None:
+        """Sets what boots."""
+        line = f"console=ttyS0 panic=-1 oops=panic loglevel=7 {self.spec.cmdline}".strip()
+        self.argv += ["-kernel", str(image), "-initrd", str(initramfs), "-append", line]
+
+    def _port(self, name: str) -> str:
+        """Adds a root port, which is what hot-plug needs, and returns its id."""
+        self._ports += 1
+        number = self._ports
+        self.argv += ["-device", f"pcie-root-port,id={name},bus=pcie.0,chassis={number},"
+                                 f"slot={number}"]
+        return name
+
+    def _virtio(self, kind: str, name: str, backend: str, values: dict) -> None:
+        port = self._port(f"port-{name}")
+        extra = {"iommu_platform": "on", "ats": "on"} if self.spec.iommu else {}
+        self.argv += ["-device", f"{kind},id={name},bus={port},{backend}"
+                                 f"{props({**extra, **values})}"]
+
+    def root_disk(self, image: Path) -> None:
+        """Adds the root disk: a throw-away overlay over the read-only image."""
+        overlay = self.rundir / "root.qcow2"
+        run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", image, overlay],
+            self.log, "qemu-img")
+        self.argv += ["-blockdev", f"driver=qcow2,node-name=root,file.driver=file,"
+                                   f"file.filename={overlay},discard=unmap"]
+        self._virtio("virtio-blk-pci", "blk-root", "drive=root",
+                     {"serial": "rvt-root", **self.spec.root_props})
+
+    def disk(self, index: int) -> None:
+        """Adds disk number `index` of the description."""
+        disk, name = self.spec.blk[index], f"blk{index}"
+        node = {"driver": "raw", "discard": "unmap", **disk.node}
+        values = {"serial": name, **disk.props}
+        if node["driver"].startswith("null"):
+            node = {"size": _bytes(disk.size), **{k: v for k, v in node.items()}}
+        else:
+            path = Path(disk.file) if disk.file else self.rundir / f"{name}.img"
+            if not path.is_absolute():
+                path = self.rundir / path
+            if not disk.file:
+                with open(path, "wb") as image:
+                    image.truncate(_bytes(disk.size))
+            node.update({"file.driver": "file", "file.filename": str(path)})
+        if disk.readonly:
+            node["read-only"] = "on"
+        self.argv += ["-blockdev", f"node-name={name}{props(node)}"]
+        self._virtio("virtio-blk-pci", name, f"drive={name}", values)
+
+    def nic(self, index: int, tap: str) -> None:
+        """Adds NIC number `index` of the description, on the TAP device `tap`."""
+        nic, name = self.spec.net[index], f"net{index}"
+        queues = f",queues={nic.queues}" if nic.queues > 1 else ""
+        values = {"mac": f"52:54:00:00:00:{index + 1:02x}"}
+        if nic.queues > 1:
+            values.update({"mq": "on", "vectors": 2 * nic.queues + 2})
+        values.update(nic.props)
+        self.argv += ["-netdev", f"tap,id={name},ifname={tap},script=no,downscript=no,"
+                                 f"vhost=off{queues}"]
+        self._virtio("virtio-net-pci", name, f"netdev={name}", values)
+
+    def finish(self) -> list:
+        """Adds the spare root ports and returns the whole command line."""
+        for index in range(self.spec.spare_ports):
+            self._port(f"spare{index}")
+        return [*self.argv, *self.spec.qemu]
+
+
+def _bytes(size) -> int:
+    text = str(size)
+    units = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+    return int(text[:-1]) * units[text[-1]] if text[-1] in units else int(text)

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What a test may ask of a guest: processors, memory, disks, NICs, drivers.
+
+A description is a JSON object whose keys are the fields of `Spec`; equal descriptions share a
+guest. See tools/README.md for an example of each.
+"""
+
+import dataclasses
+import json
+
+from .modtree import FAMILIES
+from .say import Failure
+
+
+@dataclasses.dataclass
+class Disk:
+    """A virtio-blk disk besides the root disk."""
+
+    size: str = "64M"
+    #: A file to use instead of an empty one, relative to the run directory or absolute.
+    file: str = ""
+    readonly: bool = False
+    #: Properties of QEMU's virtio-blk-pci, e.g. {"num-queues": 2, "packed": "on"}.
+    props: dict = dataclasses.field(default_factory=dict)
+    #: Properties of the block node, e.g. {"discard": "unmap", "driver": "raw"}.
+    node: dict = dataclasses.field(default_factory=dict)
+    #: A null block device that answers slowly or not at all: {"driver": "null-co", ...} in node.
+
+
+@dataclasses.dataclass
+class Nic:
+    """A virtio-net NIC on a TAP device."""
+
+    queues: int = 1
+    dhcp: bool = True
+    #: MTU of the host's end.
+    mtu: int = 0
+    #: Properties of QEMU's virtio-net-pci, e.g. {"mrg_rxbuf": "off", "packed": "on"}.
+    props: dict = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass
+class Spec:
+    """A guest."""
+
+    family: str = "rust"
+    vcpus: int = 2
+    mem: str = "1G"
+    #: "disk": a Debian root file system on a disk of the family; "initramfs": busybox only.
+    root: str = "disk"
+    #: Whether the root disk is virtio-blk of the family. "initramfs" has no root disk.
+    blk: list = dataclasses.field(default_factory=list)
+    net: list = dataclasses.field(default_factory=list)
+    #: Properties of the root disk.
+    root_props: dict = dataclasses.field(default_factory=dict)
+    #: Modules loaded besides the family's, after virtio_pci and before the family.
+    modules: list = dataclasses.field(default_factory=list)
+    #: Modules of the family to leave out.
+    without: list = dataclasses.field(default_factory=list)
+    #: Empty root ports for hot-plug, named spare0, spare1...
+    spare_ports: int = 2
+    #: More of the kernel command line.
+    cmdline: str = ""
+    #: More QEMU arguments.
+    qemu: list = dataclasses.field(default_factory=list)
+    #: Kernel messages that are expected: regular expressions.
+    allow: list = dataclasses.field(default_factory=list)
+    #: "on": an IOMMU, with iommu_platform devices.
+    iommu: bool = False
+    #: QEMU trace events written to trace.log.
+    trace: list = dataclasses.field(default_factory=list)
+    #: Kernel variant: "" or "debug".
+    kernel: str = ""
+
+    def __post_init__(self):
+        self.blk = [d if isinstance(d, Disk) else _fill(Disk, d) for d in self.blk]
+        self.net = [n if isinstance(n, Nic) else _fill(Nic, n) for n in self.net]
+        if self.family not in FAMILIES:
+            raise Failure(f"guest description: no driver family \"{self.family}\"")
+        if self.root not in ("disk", "initramfs"):
+            raise Failure(f"guest description: root is \"disk\" or \"initramfs\", "
+                          f"not \"{self.root}\"")
+
+    def key(self) -> str:
+        """Returns text that is equal for equal descriptions."""
+        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+
+    def load(self) -> list:
+        """Returns the modules the guest loads, in order."""
+        drivers = [m for m in FAMILIES[self.family] if m not in self.without]
+        return ["virtio_pci", *self.modules, *drivers]
+
+
+def parse(text: str) -> Spec:
+    """Returns the guest that a JSON text describes.
+
+    # Errors
+
+    `Failure` naming the wrong key or the place where the text is not JSON.
+    """
+    try:
+        return _fill(Spec, json.loads(text))
+    except json.JSONDecodeError as error:
+        raise Failure(f"guest description is not JSON: {error}: {text}")
+
+
+def _fill(kind, values: dict):
+    known = {field.name for field in dataclasses.fields(kind)}
+    wrong = sorted(set(values) - known)
+    if wrong:
+        raise Failure(f"guest description: {kind.__name__} has no {', '.join(wrong)}")
+    return kind(**values)
