@@ -14,18 +14,27 @@ export LC_ALL=C RVT_HOST_FD=3
 cd /run/rvt || exit 1
 hostname rvt 2>/dev/null
 
+# Passes lines on as they come: GNU sed with -u, or busybox awk.
+mark_output() {
+	if sed -u p </dev/null >/dev/null 2>&1; then
+		sed -u 's/^/out /'
+	else
+		awk '{ print "out " $0; fflush() }'
+	fi
+}
+
 run_step() {
 	name=$1
 	shift
 	echo "rvt: begin $name" >/dev/kmsg
 	echo "begin $name" >&3
 	rm -f /run/rvt/status
-	# sed ends when the last writer has gone, so a step must not leave processes behind that
+	# mark_output ends when the last writer has gone, so a step must not leave processes behind that
 	# hold its output.
 	{
 		sh -c "$*" </dev/null
 		echo $? >/run/rvt/status
-	} 2>&1 | sed -u 's/^/out /' >&3
+	} 2>&1 | mark_output >&3
 	echo "rvt: end $name" >/dev/kmsg
 	echo "end $name $(cat /run/rvt/status)" >&3
 }

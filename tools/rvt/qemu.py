@@ -39,7 +39,7 @@ class CommandLine:
         iommu = ["-device", "intel-iommu,intremap=off,device-iotlb=on"] if spec.iommu else []
         self.argv = [
             binary(), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-            "-name", "rvt", "-machine", f"q35,accel={accel}", "-cpu",
+            "-name", "rvt", "-machine", "q35", "-accel", accel, "-cpu",
             "host" if accel == "kvm" else "max,la57=off", "-smp", str(spec.vcpus),
             "-m", spec.mem, *iommu,
             "-chardev", f"file,id=console,path={rundir / 'console.log'}",

@@ -29,6 +29,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--file", action="append", default=[], metavar="PATH",
                         help="copy this file to /run/rvt/job of the guest")
     parser.add_argument("--quiet", action="store_true", help="do not print the console log")
+    parser.add_argument("--boot", action="store_true",
+                        help="print the console log from the start, not from /init on")
 
 
 def main(args) -> int:
@@ -48,7 +50,7 @@ def main(args) -> int:
                         on_line=lambda step, text: print(text, flush=True))
     if not args.quiet:
         print("---- console " + "-" * 60)
-        print("\n".join(guest.console.lines))
+        print("\n".join(_shown(guest.console.lines, args.boot)))
     for note in outcome.notes:
         print(f"note: {note}")
     for step, text in outcome.splats:
@@ -57,3 +59,11 @@ def main(args) -> int:
     say(f"Guest ran {outcome.seconds:.1f} s; root: {outcome.root or 'initramfs'}; "
         f"status: {status}; {outcome.error or 'ended by itself'}; logs: {outcome.rundir}")
     return 0 if outcome.ok() and status == 0 else 1
+
+
+def _shown(lines: list, boot: bool) -> list:
+    """Returns the part of the console that is about the drivers, or all of it."""
+    for index, line in enumerate(lines):
+        if not boot and "Run /init" in line:
+            return lines[index:]
+    return lines
