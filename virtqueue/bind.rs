@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the bus keeps while a driver is bound to a device.
+//!
+//! `virtio_device::priv` points to a [`BindState`] from before [`Driver::probe`] until after the
+//! driver data is dropped. It carries
+//!
+//! - the gate of the callbacks: a pointer to the driver data that is set once the data is
+//!   complete and cleared before it goes away;
+//! - the count of queue sets that are alive: unbinding waits for the last, so that a
+//!   [`Virtqueue`](crate::Virtqueue) never outlives its transport;
+//! - whether the device was reset since it was last ready, without which no buffer leaves a
+//!   queue by any way but [`Virtqueue::get_buf`](crate::Virtqueue::get_buf).
+
+use crate::{
+    bindings,
+    device::Device,
+    driver::Driver, //
+};
+use core::{
+    ffi::c_void,
+    ptr::null_mut, //
+};
+use kernel::{
+    device::{
+        Bound,
+        CoreInternal, //
+    },
+    error::to_result,
+    new_mutex,
+    prelude::*,
+    sync::{
+        atomic::{
+            Acquire,
+            Atomic,
+            Full,
+            Relaxed,
+            Release, //
+        },
+        Completion,
+        Mutex, //
+    },
+};
+
+/// State of one binding of a driver to a device.
+#[pin_data]
+pub struct BindState {
+    /// Driver data, null while callbacks are closed.
+    data: Atomic<*mut c_void>,
+    /// Number of queue sets that are alive, and one for the binding itself.
+    sets: Atomic<i32>,
+    /// Completed when `sets` reaches zero.
+    #[pin]
+    gone: Completion,
+    /// The device was reset and not made ready since.
+    reset: Atomic<i32>,
+    /// Size of the device configuration in bytes; negative if unknown.
+    config_len: Atomic<i64>,
+    /// Where the buffers of a queue under reset or resize go; see [`crate::queue`].
+    #[pin]
+    pub(crate) recycle: Mutex<()>,
+    /// The closure of the running reset or resize, for the C callback.
+    pub(crate) recycler: Atomic<*mut c_void>,
+}
+
+impl BindState {
+    /// Makes the state of a binding and points the device to it.
+    ///
+    /// A device-managed action takes it down after the driver data was dropped.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn attach(dev: &Device<CoreInternal<'_>>) -> Result {
+        let state = KBox::pin_init(
+            pin_init!(Self {
+                data: Atomic::new(null_mut()),
+                sets: Atomic::new(1),
+                gone <- Completion::new(),
+                reset: Atomic::new(1),
+                config_len: Atomic::new(-1),
+                recycle <- new_mutex!(()),
+                recycler: Atomic::new(null_mut()),
+            }),
+            GFP_KERNEL,
+        )?;
+        // SAFETY: The state stays where it is: it is only turned into a box again in `detach`.
+        let state = KBox::into_raw(unsafe { Pin::into_inner_unchecked(state) });
+
+        // SAFETY: The device is valid and being bound, so nothing else uses `priv`.
+        unsafe { (*dev.as_raw()).priv_ = state.cast() };
+
+        // SAFETY: The device is valid; `detach` takes the device.
+        let ret = to_result(unsafe {
+            bindings::__devm_add_action(
+                &raw mut (*dev.as_raw()).dev,
+                Some(Self::detach),
+                dev.as_raw().cast(),
+                c"virtio_bind_state".as_char_ptr(),
+            )
+        });
+        if let Err(e) = ret {
+            // SAFETY: The action was not added, so this is its only call.
+            unsafe { Self::detach(dev.as_raw().cast()) };
+            return Err(e);
+        }
+
+        let bound: &Device<Bound> = dev;
+        if let Some(len) = bound.probe_config_len() {
+            bound.bind_state().config_len.store(len as i64, Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Takes the state down: waits until all queues are gone, then frees it.
+    ///
+    /// # Safety
+    ///
+    /// `vdev` is a `struct virtio_device` whose `priv` came from [`BindState::attach`] and whose
+    /// driver data was dropped. Called once.
+    unsafe extern "C" fn detach(vdev: *mut c_void) {
+        let vdev = vdev.cast::<bindings::virtio_device>();
+        // SAFETY: By the safety requirements.
+        let ptr = unsafe { (*vdev).priv_ }.cast::<Self>();
+        // SAFETY: By the safety requirements.
+        let state = unsafe { &*ptr };
+
+        if !state.put_set() {
+            pr_warn!("queues outlive their driver, waiting for them\n");
+        }
+        state.gone.wait_for_completion();
+
+        // SAFETY: By the safety requirements.
+        unsafe { (*vdev).priv_ = null_mut() };
+        // SAFETY: `ptr` came from `KBox::into_raw`, and nothing refers to the state any more: the
+        // driver data and all queues are gone.
+        drop(unsafe { KBox::from_raw(ptr) });
+    }
+
+    /// Counts a new set of queues.
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY`: one is alive already.
+    pub(crate) fn get_set(&self) -> Result {
+        self.sets
+            .cmpxchg(1, 2, Full)
+            .map(|_| ())
+            .map_err(|_| EBUSY)
+    }
+
+    /// A set is gone; returns whether it was the last.
+    pub(crate) fn put_set(&self) -> bool {
+        let last = self.sets.fetch_sub(1, Full) == 1;
+        if last {
+            self.gone.complete_all();
+        }
+        last
+    }
+
+    /// Opens the callbacks: from here on they see the driver data.
+    ///
+    /// # Safety
+    ///
+    /// `data` is the data of the driver `D` that is bound, and stays valid until
+    /// [`BindState::close`] and a synchronisation with the callbacks.
+    pub(crate) unsafe fn open<D: Driver>(&self, data: Pin<&D::Data<'_>>) {
+        self.data.store(
+            core::ptr::from_ref(data.get_ref()).cast_mut().cast(),
+            Release,
+        );
+    }
+
+    /// Closes the callbacks; those that run go on.
+    pub(crate) fn close(&self) {
+        self.data.store(null_mut(), Release);
+    }
+
+    /// The driver data, null if the callbacks are closed.
+    #[inline(always)]
+    pub(crate) fn data(&self) -> *mut c_void {
+        self.data.load(Acquire)
+    }
+
+    /// Notes whether the device is in reset.
+    pub(crate) fn set_reset(&self, reset: bool) {
+        self.reset.store(reset.into(), Release);
+    }
+
+    /// Whether the device is in reset, so that it owns no buffer.
+    pub(crate) fn is_reset(&self) -> bool {
+        self.reset.load(Acquire) != 0
+    }
+
+    /// Size of the device configuration in bytes, if known.
+    pub(crate) fn config_len(&self) -> Option<usize> {
+        usize::try_from(self.config_len.load(Relaxed)).ok()
+    }
+}

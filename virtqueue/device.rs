@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Virtio devices as their drivers see them.
+
+use crate::{
+    bind::BindState,
+    bindings,
+    config::Config,
+    driver::Driver,
+    endian::Endian,
+    feature::{
+        Feature,
+        FeatureSet, //
+    },
+    queue::{
+        Affinity,
+        QueueSpec,
+        Queues, //
+    },
+};
+use core::{
+    marker::PhantomData,
+    mem::offset_of,
+    ptr::NonNull, //
+};
+use kernel::{
+    device,
+    prelude::*,
+    sync::aref::AlwaysRefCounted,
+    types::Opaque, //
+};
+
+mod extent;
+
+/// A virtio device.
+///
+/// The context parameter says where the reference was obtained, as for
+/// [`device::Device`]: [`device::Core`] within a callback of the bus, [`device::Bound`] while a
+/// driver is bound.
+///
+/// # Invariants
+///
+/// A [`Device`] is a valid `struct virtio_device` that its transport registered.
+#[repr(transparent)]
+pub struct Device<Ctx: device::DeviceContext = device::Normal>(
+    Opaque<bindings::virtio_device>,
+    PhantomData<Ctx>,
+);
+
+impl<Ctx: device::DeviceContext> Device<Ctx> {
+    /// The C structure.
+    #[inline(always)]
+    pub fn as_raw(&self) -> *mut bindings::virtio_device {
+        self.0.get()
+    }
+
+    /// Index of the device on the bus, the `N` of `virtioN`.
+    pub fn index(&self) -> i32 {
+        // SAFETY: By the type invariant; the index does not change after registration.
+        unsafe { (*self.as_raw()).index }
+    }
+
+    /// The device type (virtio spec §5).
+    pub fn id(&self) -> u32 {
+        // SAFETY: By the type invariant; the id does not change after registration.
+        unsafe { (*self.as_raw()).id.device }
+    }
+}
+
+impl Device<device::Bound> {
+    /// The operations of the transport.
+    pub(crate) fn config_ops(&self) -> &bindings::virtio_config_ops {
+        // SAFETY: By the type invariant; every transport sets `config` before registration and
+        // leaves it in place for the life of the device.
+        unsafe { &*(*self.as_raw()).config }
+    }
+
+    /// The state that the bus keeps for the time of a binding.
+    pub(crate) fn bind_state(&self) -> &BindState {
+        // SAFETY: By the type invariant.
+        let state = unsafe { (*self.as_raw()).priv_ }.cast::<BindState>();
+        // SAFETY: A `Device<Bound>` is bound by an `Adapter`, which points `priv` to a
+        // `BindState` from before `Driver::validate` until after the driver data is gone.
+        unsafe { &*state }
+    }
+
+    /// The negotiated features.
+    pub fn features(&self) -> FeatureSet {
+        // SAFETY: By the type invariant; the features do not change while a driver is bound,
+        // except by `Driver::validate`, which runs before anything else.
+        FeatureSet::from_words(unsafe { self.features_array().read() })
+    }
+
+    /// Whether a feature was negotiated.
+    ///
+    /// Drivers read it at probe and keep what they need on the data path.
+    pub fn has_feature(&self, feature: Feature) -> bool {
+        self.features().has(feature)
+    }
+
+    /// Replaces the features, for [`Driver::validate`].
+    pub(crate) fn set_features(&self, features: FeatureSet) {
+        // SAFETY: By the type invariant; called by the bus while it negotiates, when nothing
+        // else looks at the features.
+        unsafe { self.features_array().write(features.words()) };
+    }
+
+    /// Where the core keeps the features.
+    fn features_array(&self) -> *mut [u64; 2] {
+        // SAFETY: By the type invariant; the field is a union of the low word and of both.
+        unsafe { &raw mut (*self.as_raw()).__bindgen_anon_1 }.cast()
+    }
+
+    /// Byte order of `__virtio` fields.
+    pub fn endian(&self) -> Endian {
+        if self.has_feature(Feature::VERSION_1) {
+            Endian::Little
+        } else {
+            Endian::Native
+        }
+    }
+
+    /// The configuration space.
+    pub fn config(&self) -> Config<'_> {
+        Config::new(self)
+    }
+
+    /// Whether the transport can read a configuration space at all.
+    pub fn has_config(&self) -> bool {
+        self.config_ops().get.is_some()
+    }
+
+    /// Size of the device-specific configuration in bytes, if the transport tells.
+    pub(crate) fn config_len(&self) -> Option<usize> {
+        self.bind_state().config_len()
+    }
+
+    /// Largest segment in bytes that the device can be given.
+    pub fn max_dma_size(&self) -> usize {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::virtio_max_dma_size(self.as_raw()) }
+    }
+
+    /// Finds the queues of the device, in order of `specs`.
+    ///
+    /// `D` is the driver whose [`Driver::vq_callback`] the queues call. Callbacks run only
+    /// between the publication of the driver data and the end of [`Driver::remove`].
+    ///
+    /// Process context, may sleep.
+    ///
+    /// # Errors
+    ///
+    /// - `EBUSY`: queues found earlier are still alive.
+    /// - `ENOENT`: the device has fewer queues.
+    /// - `ENOMEM`: no memory, or no vectors.
+    /// - What else the transport returns.
+    pub fn find_vqs<D: Driver>(
+        &self,
+        specs: KVec<QueueSpec>,
+        affinity: Affinity,
+    ) -> Result<Queues> {
+        Queues::find::<D>(self, specs, affinity)
+    }
+
+    /// Tells the device that the driver is ready (`DRIVER_OK`); from here on it may be notified.
+    ///
+    /// Process context, may sleep.
+    pub fn ready(&self) {
+        self.bind_state().set_reset(false);
+        self.add_status(bindings::VIRTIO_CONFIG_S_DRIVER_OK as u8);
+    }
+
+    /// The device status (§2.1).
+    pub fn status(&self) -> u8 {
+        match self.config_ops().get_status {
+            // SAFETY: The device is bound, so its transport's operations may be called.
+            Some(get_status) => unsafe { get_status(self.as_raw()) },
+            None => 0,
+        }
+    }
+
+    fn add_status(&self, status: u8) {
+        let old = self.status();
+        if let Some(set_status) = self.config_ops().set_status {
+            // SAFETY: The device is bound, so its transport's operations may be called.
+            unsafe { set_status(self.as_raw(), old | status) };
+        }
+    }
+
+    /// Resets the device (§2.4): it forgets all buffers, and when this returns no callback is
+    /// running.
+    ///
+    /// The caller has stopped whatever could still add to its queues. Process context, sleeps.
+    pub fn reset(&self) {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::virtio_reset_device(self.as_raw()) };
+        self.synchronize_callbacks();
+        self.bind_state().set_reset(true);
+    }
+
+    /// Waits until no queue callback is running. Process context, sleeps.
+    pub fn synchronize_callbacks(&self) {
+        match self.config_ops().synchronize_cbs {
+            // SAFETY: The device is bound, so its transport's operations may be called.
+            Some(synchronize) => unsafe { synchronize(self.as_raw()) },
+            // SAFETY: May be called in process context.
+            None => unsafe { bindings::synchronize_rcu() },
+        }
+    }
+
+    /// Makes all queues refuse further work, as after a surprise removal.
+    pub fn break_device(&self) {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::virtio_break_device(self.as_raw()) };
+    }
+
+    /// Holds [`Driver::config_changed`] back until [`Device::config_enable`]; does not nest.
+    ///
+    /// Takes the configuration lock: not from `config_changed` itself.
+    pub fn config_disable(&self) {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::virtio_config_driver_disable(self.as_raw()) };
+    }
+
+    /// Lets [`Driver::config_changed`] run again, at once if a change was held back.
+    pub fn config_enable(&self) {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::virtio_config_driver_enable(self.as_raw()) };
+    }
+
+    /// Notes a configuration change as if the device had signalled it.
+    pub fn config_changed(&self) {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::virtio_config_changed(self.as_raw()) };
+    }
+
+    /// Size of the device-specific configuration, asked of the transport.
+    pub(crate) fn probe_config_len(&self) -> Option<usize> {
+        extent::config_len(self)
+    }
+
+    /// The name of the device on its own bus, for `ethtool -i` and messages.
+    pub fn bus_name(&self) -> &CStr {
+        match self.config_ops().bus_name {
+            // SAFETY: The device is bound, so its transport's operations may be called; the name
+            // lives as long as the device.
+            Some(bus_name) => unsafe { CStr::from_char_ptr(bus_name(self.as_raw())) },
+            None => c"virtio",
+        }
+    }
+}
+
+// SAFETY: `Device` is a transparent wrapper of `struct virtio_device`, and the offset is that of
+// its embedded `struct device`.
+unsafe impl<Ctx: device::DeviceContext> device::AsBusDevice<Ctx> for Device<Ctx> {
+    const OFFSET: usize = offset_of!(bindings::virtio_device, dev);
+}
+
+// SAFETY: `Device` is a transparent wrapper of a type that doesn't depend on `Device`'s generic
+// argument.
+kernel::impl_device_context_deref!(unsafe { Device });
+kernel::impl_device_context_into_aref!(Device);
+
+impl<Ctx: device::DeviceContext> AsRef<device::Device<Ctx>> for Device<Ctx> {
+    fn as_ref(&self) -> &device::Device<Ctx> {
+        // SAFETY: By the type invariant, `self.as_raw()` is a valid `struct virtio_device`.
+        let dev = unsafe { &raw mut (*self.as_raw()).dev };
+        // SAFETY: `dev` is the `struct device` embedded in it.
+        unsafe { device::Device::from_raw(dev) }
+    }
+}
+
+// SAFETY: Instances of `Device` are always reference-counted.
+unsafe impl AlwaysRefCounted for Device {
+    fn inc_ref(&self) {
+        // SAFETY: The existence of a shared reference guarantees that the refcount is non-zero.
+        unsafe { bindings::get_device(&raw mut (*self.as_raw()).dev) };
+    }
+
+    unsafe fn dec_ref(obj: NonNull<Self>) {
+        // SAFETY: The safety requirements guarantee that the refcount is non-zero.
+        unsafe { bindings::put_device(&raw mut (*obj.as_ref().as_raw()).dev) };
+    }
+}
+
+// SAFETY: A `Device` is always reference-counted and can be released from any thread.
+unsafe impl Send for Device {}
+
+// SAFETY: The methods that take `&Device` are synchronised by the virtio core.
+unsafe impl Sync for Device {}
+
+// SAFETY: Same as `Device<Normal>`: the context is a marker.
+unsafe impl Sync for Device<device::Bound> {}

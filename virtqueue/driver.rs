@@ -1,0 +1,390 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Drivers of the virtio bus.
+
+use crate::{
+    bind::BindState,
+    bindings,
+    device::Device,
+    feature::{
+        Feature,
+        FeatureSet, //
+    },
+    id::IdTable,
+    queue::QueueHandle,
+};
+use core::mem::offset_of;
+use kernel::{
+    device::{
+        Bound,
+        Core,
+        CoreInternal, //
+    },
+    driver,
+    error::{
+        from_result,
+        to_result, //
+    },
+    ffi::c_int,
+    prelude::*,
+    types::Opaque, //
+};
+
+/// A virtio driver.
+///
+/// The life of a binding:
+///
+/// 1. [`validate`](Driver::validate) looks at what was negotiated;
+/// 2. [`probe`](Driver::probe) makes the driver data: reads the configuration, finds the queues;
+/// 3. the data is published, and callbacks may run;
+/// 4. [`start`](Driver::start) makes the device [ready](Device::ready) and registers it with its
+///    subsystem;
+/// 5. [`scan`](Driver::scan), callbacks, [`freeze`](Driver::freeze) and
+///    [`restore`](Driver::restore) ...
+/// 6. [`remove`](Driver::remove) unregisters from the subsystem; when it returned, callbacks are
+///    closed, the device is reset, and the data is dropped, and the queues with it.
+///
+/// If `start` fails, the device is reset and the data dropped just so.
+pub trait Driver: Sized + 'static {
+    /// The data of a bound device. Dropped after [`Driver::remove`], in process context.
+    type Data<'bound>: Send + Sync + 'bound;
+
+    /// The devices that the driver serves.
+    const ID_TABLE: IdTable;
+
+    /// The features that the driver understands, without those of transport and ring (which the
+    /// transport negotiates).
+    const FEATURES: &'static [Feature];
+
+    /// The features for legacy devices, if different.
+    const FEATURES_LEGACY: Option<&'static [Feature]> = None;
+
+    /// Checks the negotiated features against each other and against the configuration, and may
+    /// take some back.
+    ///
+    /// # Errors
+    ///
+    /// Probe fails with what this returns.
+    fn validate(dev: &Device<Core<'_>>, features: &mut FeatureSet) -> Result {
+        let _ = (dev, features);
+        Ok(())
+    }
+
+    /// Makes the driver data. Process context.
+    ///
+    /// # Errors
+    ///
+    /// The device stays unbound, and the core reports what this returns.
+    fn probe<'bound>(
+        dev: &'bound Device<Core<'_>>,
+    ) -> impl PinInit<Self::Data<'bound>, Error> + 'bound;
+
+    /// Brings the device into use, with the data published. Process context.
+    ///
+    /// # Errors
+    ///
+    /// The binding is undone; whatever this registered itself, it must have unregistered.
+    fn start<'bound>(dev: &'bound Device<Core<'_>>, data: Pin<&Self::Data<'bound>>) -> Result {
+        let _ = data;
+        dev.ready();
+        Ok(())
+    }
+
+    /// The device is in use; look for what hangs off it. Process context.
+    fn scan(dev: &Device<Core<'_>>, data: Pin<&Self::Data<'_>>) {
+        let _ = (dev, data);
+    }
+
+    /// Takes the device out of use: when this returns, nothing adds to the queues any more.
+    /// Process context.
+    fn remove(dev: &Device<Core<'_>>, data: Pin<&Self::Data<'_>>);
+
+    /// The device used buffers of a queue, or wants attention.
+    ///
+    /// Hard interrupt context, or whatever the transport delivers in; may run on several CPUs at
+    /// once, also for one queue, and also for nothing.
+    fn vq_callback(dev: &Device<Bound>, data: Pin<&Self::Data<'_>>, queue: &QueueHandle) {
+        let _ = (dev, data, queue);
+    }
+
+    /// The device changed its configuration.
+    ///
+    /// Called with interrupts off under the configuration lock: schedule work.
+    fn config_changed(dev: &Device<Bound>, data: Pin<&Self::Data<'_>>) {
+        let _ = (dev, data);
+    }
+
+    /// The system goes to sleep: stop, [reset](Device::reset) the device and give up the queues.
+    ///
+    /// # Errors
+    ///
+    /// The system does not go to sleep.
+    fn freeze(dev: &Device<Core<'_>>, data: Pin<&Self::Data<'_>>) -> Result {
+        let _ = (dev, data);
+        Ok(())
+    }
+
+    /// The system wakes up: features are negotiated again; find the queues and make the device
+    /// [ready](Device::ready).
+    ///
+    /// # Errors
+    ///
+    /// The device is marked failed.
+    fn restore(dev: &Device<Core<'_>>, data: Pin<&Self::Data<'_>>) -> Result {
+        let _ = (dev, data);
+        Ok(())
+    }
+
+    /// The transport is about to be reset (PCI function level reset); as [`Driver::freeze`].
+    ///
+    /// # Errors
+    ///
+    /// `EOPNOTSUPP`: the driver does not survive it (the default).
+    fn reset_prepare(dev: &Device<Core<'_>>, data: Pin<&Self::Data<'_>>) -> Result {
+        let _ = (dev, data);
+        Err(EOPNOTSUPP)
+    }
+
+    /// The transport was reset; as [`Driver::restore`].
+    ///
+    /// # Errors
+    ///
+    /// `EOPNOTSUPP`: the driver does not survive it (the default).
+    fn reset_done(dev: &Device<Core<'_>>, data: Pin<&Self::Data<'_>>) -> Result {
+        let _ = (dev, data);
+        Err(EOPNOTSUPP)
+    }
+
+    /// The machine goes down: stop the device. By default all queues are broken and the device
+    /// is reset.
+    fn shutdown(dev: &Device<Core<'_>>, data: Pin<&Self::Data<'_>>) {
+        let _ = data;
+        // SAFETY: By the type invariant of `Device`.
+        unsafe { bindings::virtio_device_shutdown(dev.as_raw()) };
+    }
+}
+
+/// An adapter for the registration of virtio drivers.
+pub struct Adapter<T: Driver>(T);
+
+// SAFETY:
+// - `bindings::virtio_driver` is a C type declared as `repr(C)`.
+// - `T::Data` is the type of the driver's device private data.
+// - `struct virtio_driver` embeds a `struct device_driver`.
+// - `DEVICE_DRIVER_OFFSET` is the correct byte offset to the embedded `struct device_driver`.
+unsafe impl<T: Driver> driver::DriverLayout for Adapter<T> {
+    type DriverType = bindings::virtio_driver;
+    type DriverData<'bound> = T::Data<'bound>;
+    const DEVICE_DRIVER_OFFSET: usize = offset_of!(Self::DriverType, driver);
+}
+
+// SAFETY: A call to `unregister` for a given instance of `DriverType` is guaranteed to be valid if
+// a preceding call to `register` has been successful.
+unsafe impl<T: Driver> driver::RegistrationOps for Adapter<T> {
+    unsafe fn register(
+        vdrv: &Opaque<Self::DriverType>,
+        name: &'static CStr,
+        module: &'static ThisModule,
+    ) -> Result {
+        let drv = vdrv.get();
+        let (legacy, legacy_len) = match T::FEATURES_LEGACY {
+            Some(table) => (table.as_ptr().cast(), table.len()),
+            None => (core::ptr::null(), 0),
+        };
+
+        // SAFETY: It's safe to set the fields of `struct virtio_driver` on initialization.
+        // `Feature` is a transparent wrapper of `u32`, so that the tables are what C expects.
+        unsafe {
+            (*drv).driver.name = name.as_char_ptr();
+            (*drv).id_table = T::ID_TABLE.as_ptr();
+            (*drv).feature_table = T::FEATURES.as_ptr().cast();
+            (*drv).feature_table_size = T::FEATURES.len() as u32;
+            (*drv).feature_table_legacy = legacy;
+            (*drv).feature_table_size_legacy = legacy_len as u32;
+            (*drv).validate = Some(Self::validate_callback);
+            (*drv).probe = Some(Self::probe_callback);
+            (*drv).scan = Some(Self::scan_callback);
+            (*drv).remove = Some(Self::remove_callback);
+            (*drv).config_changed = Some(Self::config_changed_callback);
+            (*drv).freeze = Some(Self::freeze_callback);
+            (*drv).restore = Some(Self::restore_callback);
+            (*drv).reset_prepare = Some(Self::reset_prepare_callback);
+            (*drv).reset_done = Some(Self::reset_done_callback);
+            (*drv).shutdown = Some(Self::shutdown_callback);
+        }
+
+        // SAFETY: `drv` is guaranteed to be a valid `DriverType` that stays until `unregister`.
+        to_result(unsafe { bindings::__register_virtio_driver(drv, module.as_ptr()) })
+    }
+
+    unsafe fn unregister(vdrv: &Opaque<Self::DriverType>) {
+        // SAFETY: `vdrv` is guaranteed to be a registered `DriverType`.
+        unsafe { bindings::unregister_virtio_driver(vdrv.get()) };
+    }
+}
+
+impl<T: Driver> Adapter<T> {
+    /// The device that the core passed to a callback.
+    ///
+    /// # Safety
+    ///
+    /// `vdev` is valid for the time of the callback that calls this.
+    unsafe fn device<'a>(vdev: *mut bindings::virtio_device) -> &'a Device<CoreInternal<'a>> {
+        // SAFETY: By the safety requirements; `Device` is a transparent wrapper.
+        unsafe { &*vdev.cast() }
+    }
+
+    /// The driver data of a device.
+    ///
+    /// # Safety
+    ///
+    /// Called after `probe_callback` succeeded in storing it, before `post_unbind`.
+    unsafe fn data<'a>(dev: &'a Device<CoreInternal<'a>>) -> Pin<&'a T::Data<'a>> {
+        let dev: &kernel::device::Device<CoreInternal<'a>> = dev.as_ref();
+        // SAFETY: By the safety requirements, with the type that `probe_callback` stored.
+        unsafe { dev.drvdata_borrow::<T::Data<'a>>() }
+    }
+
+    extern "C" fn validate_callback(vdev: *mut bindings::virtio_device) -> c_int {
+        // SAFETY: The core passes a valid device.
+        let dev = unsafe { Self::device(vdev) };
+        from_result(|| {
+            BindState::attach(dev)?;
+            let old = dev.features();
+            let mut new = old;
+            T::validate(dev, &mut new)?;
+            if new != old {
+                dev.set_features(new.intersection(old));
+            }
+            Ok(0)
+        })
+    }
+
+    extern "C" fn probe_callback(vdev: *mut bindings::virtio_device) -> c_int {
+        // SAFETY: The core passes a valid device.
+        let dev = unsafe { Self::device(vdev) };
+        from_result(|| {
+            let generic: &kernel::device::Device<CoreInternal<'_>> = dev.as_ref();
+            generic.set_drvdata(T::probe(dev))?;
+
+            // SAFETY: The data was stored just above.
+            let data = unsafe { Self::data(dev) };
+            let state = dev.bind_state();
+            // SAFETY: The data is dropped after `post_unbind` only; until then, the callbacks
+            // are closed and synchronised with, here or in `remove_callback`.
+            unsafe { state.open::<T>(data) };
+
+            if let Err(e) = T::start(dev, data) {
+                state.close();
+                dev.reset();
+                return Err(e);
+            }
+            Ok(0)
+        })
+    }
+
+    extern "C" fn scan_callback(vdev: *mut bindings::virtio_device) {
+        // SAFETY: The core passes a valid device, after a successful probe.
+        let (dev, data) = unsafe { Self::bound(vdev) };
+        T::scan(dev, data);
+    }
+
+    extern "C" fn remove_callback(vdev: *mut bindings::virtio_device) {
+        // SAFETY: The core passes a valid device, after a successful probe.
+        let (dev, data) = unsafe { Self::bound(vdev) };
+        T::remove(dev, data);
+        dev.bind_state().close();
+        dev.reset();
+    }
+
+    extern "C" fn config_changed_callback(vdev: *mut bindings::virtio_device) {
+        // SAFETY: The core passes a valid device; it holds config changes back until probe
+        // succeeded and after it is about to be removed.
+        let (dev, data) = unsafe { Self::bound(vdev) };
+        T::config_changed(dev, data);
+    }
+
+    extern "C" fn freeze_callback(vdev: *mut bindings::virtio_device) -> c_int {
+        // SAFETY: The core passes a valid device, after a successful probe.
+        let (dev, data) = unsafe { Self::bound(vdev) };
+        from_result(|| T::freeze(dev, data).map(|()| 0))
+    }
+
+    extern "C" fn restore_callback(vdev: *mut bindings::virtio_device) -> c_int {
+        // SAFETY: The core passes a valid device, after a successful probe.
+        let (dev, data) = unsafe { Self::bound(vdev) };
+        from_result(|| T::restore(dev, data).map(|()| 0))
+    }
+
+    extern "C" fn reset_prepare_callback(vdev: *mut bindings::virtio_device) -> c_int {
+        // SAFETY: The core passes a valid device, after a successful probe.
+        let (dev, data) = unsafe { Self::bound(vdev) };
+        from_result(|| T::reset_prepare(dev, data).map(|()| 0))
+    }
+
+    extern "C" fn reset_done_callback(vdev: *mut bindings::virtio_device) -> c_int {
+        // SAFETY: The core passes a valid device, after a successful probe.
+        let (dev, data) = unsafe { Self::bound(vdev) };
+        from_result(|| T::reset_done(dev, data).map(|()| 0))
+    }
+
+    extern "C" fn shutdown_callback(vdev: *mut bindings::virtio_device) {
+        // SAFETY: The core passes a valid device, after a successful probe.
+        let (dev, data) = unsafe { Self::bound(vdev) };
+        T::shutdown(dev, data);
+    }
+
+    /// The device and the data of a callback that runs while the driver is bound.
+    ///
+    /// # Safety
+    ///
+    /// `vdev` is valid for the time of the callback, and `probe_callback` succeeded.
+    unsafe fn bound<'a>(
+        vdev: *mut bindings::virtio_device,
+    ) -> (&'a Device<CoreInternal<'a>>, Pin<&'a T::Data<'a>>) {
+        // SAFETY: By the safety requirements.
+        let dev = unsafe { Self::device(vdev) };
+        // SAFETY: By the safety requirements.
+        (dev, unsafe { Self::data(dev) })
+    }
+}
+
+/// The queue callback of all queues of driver `T`.
+///
+/// # Safety
+///
+/// `vq` is a queue found by [`Device::find_vqs`] for the driver `T`.
+pub(crate) unsafe extern "C" fn vq_callback<T: Driver>(vq: *mut bindings::virtqueue) {
+    // SAFETY: By the safety requirements; the device outlives its queues.
+    let vdev = unsafe { (*vq).vdev };
+    // SAFETY: The device is bound as long as it has queues: unbinding waits for them.
+    let dev = unsafe { &*vdev.cast::<Device<Bound>>() };
+    let data = dev.bind_state().data();
+    if data.is_null() {
+        return;
+    }
+    // SAFETY: The data is that of `T`, is pinned, and stays until the gate was closed and
+    // running callbacks were waited for (`BindState::open`).
+    let data = unsafe { Pin::new_unchecked(&*data.cast::<T::Data<'_>>()) };
+    // SAFETY: `vq` lives at least as long as this callback runs.
+    let queue = unsafe { QueueHandle::from_callback(vq) };
+    T::vq_callback(dev, data, &queue);
+}
+
+/// Declares a kernel module that exposes a single virtio driver.
+///
+/// ```ignore
+/// virtio::module_virtio_driver! {
+///     type: MyDriver,
+///     name: "my_driver",
+///     authors: ["..."],
+///     description: "...",
+///     license: "GPL",
+/// }
+/// ```
+#[macro_export]
+macro_rules! module_virtio_driver {
+    ($($f:tt)*) => {
+        ::kernel::module_driver!(<T>, $crate::Adapter<T>, { $($f)* });
+    };
+}

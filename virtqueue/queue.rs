@@ -1,0 +1,400 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Virtqueues (virtio spec §2.6).
+//!
+//! [`Queues`] is the set that [`Device::find_vqs`](crate::Device::find_vqs) finds; a driver takes
+//! each [`Virtqueue`] out of it with the type of buffer that the queue carries. The set is
+//! deleted when the last of its queues is dropped.
+//!
+//! A [`Buffer`] says itself which memory it gives to the device. It is moved into the queue, and
+//! what comes back is the same value: there is no way to touch it in between.
+//!
+//! The ring under a queue is one of [`Ring`], chosen when the queue is found.
+
+mod buffer;
+mod foreign;
+mod handle;
+mod set;
+
+pub use self::{
+    buffer::{
+        Buffer,
+        RawToken,
+        Segment,
+        SegmentSink, //
+    },
+    handle::{
+        Armed,
+        QueueHandle, //
+    },
+    set::{
+        Affinity,
+        QueueSpec,
+        Queues, //
+    },
+};
+
+use self::{
+    foreign::Foreign,
+    set::QueueSet, //
+};
+use crate::{
+    bindings,
+    device::Device, //
+};
+use core::{
+    ffi::c_void,
+    marker::PhantomData,
+    ptr::null_mut, //
+};
+use kernel::{
+    device::Bound,
+    error::to_result,
+    prelude::*,
+    sync::{
+        atomic::{
+            Acquire,
+            Release, //
+        },
+        Arc, //
+    },
+};
+
+/// A buffer that the device has used.
+pub struct Used<T> {
+    /// The buffer, as it was added.
+    pub buffer: T,
+    /// Bytes that the device says it wrote; never more than the buffer has for it.
+    pub len: u32,
+}
+
+/// The ring that a queue runs on.
+///
+/// An enum and not a trait object: the choice costs one predictable branch and everything behind
+/// it can be inlined into the driver.
+enum Ring {
+    /// The kernel's own ring, through its exported functions.
+    Foreign(Foreign),
+}
+
+/// A virtqueue that carries buffers of type `T`.
+///
+/// Whoever holds it exclusively may add, kick, get and switch callbacks: the serialisation that C
+/// asks of its callers is that of `&mut`. Drivers put it under the lock that the path has
+/// anyway.
+///
+/// Dropping it resets the device if need be, and drops the buffers that the device had not used:
+/// process context, sleeps.
+///
+/// # Invariants
+///
+/// - The queue under `ring` belongs to `set` and no other [`Virtqueue`] has it.
+/// - Every token in the ring came from [`Buffer::into_raw`] of a `T`.
+pub struct Virtqueue<T: Buffer> {
+    ring: Ring,
+    set: Arc<QueueSet>,
+    _buffers: PhantomData<T>,
+}
+
+// SAFETY: The raw pointers in `ring` and `set` are to objects that any thread may use as long as
+// one at a time does, which `&mut self` sees to; `T` is `Send`.
+unsafe impl<T: Buffer> Send for Virtqueue<T> {}
+
+impl<T: Buffer> Virtqueue<T> {
+    fn new(vq: *mut bindings::virtqueue, max_segments: usize, set: Arc<QueueSet>) -> Result<Self> {
+        Ok(Self {
+            ring: Ring::Foreign(Foreign::new(vq, max_segments)?),
+            set,
+            _buffers: PhantomData,
+        })
+    }
+
+    #[inline(always)]
+    fn raw(&self) -> *mut bindings::virtqueue {
+        match &self.ring {
+            Ring::Foreign(ring) => ring.raw(),
+        }
+    }
+
+    fn dev(&self) -> &Device<Bound> {
+        self.set.dev()
+    }
+
+    /// Gives a buffer to the device (virtio spec §2.7.13, §2.8.21). The device is not notified:
+    /// see [`Virtqueue::kick`].
+    ///
+    /// Any context.
+    ///
+    /// # Errors
+    ///
+    /// The buffer comes back with
+    ///
+    /// - `ENOSPC`: the ring is full; try again after [`Virtqueue::get_buf`] returned something;
+    /// - `ENOMEM`: a mapping failed for now;
+    /// - `EIO`: the queue is broken, or (packed ring) a mapping failed;
+    /// - `EINVAL`: the buffer has no segment, more than the queue was found for, or gives memory
+    ///   to read after memory to write.
+    #[inline]
+    pub fn add_buf(&mut self, buffer: T) -> Result<(), (Error, T)> {
+        match &mut self.ring {
+            Ring::Foreign(ring) => ring.add_buf(buffer),
+        }
+    }
+
+    /// First half of [`Virtqueue::kick`]: whether the device wants to be notified of what was
+    /// added since the last time.
+    ///
+    /// One full barrier. Needs the exclusion that `add_buf` needs.
+    #[inline]
+    pub fn kick_prepare(&mut self) -> bool {
+        match &mut self.ring {
+            Ring::Foreign(ring) => ring.kick_prepare(),
+        }
+    }
+
+    /// Second half of [`Virtqueue::kick`]: notifies the device, which may trap to the hypervisor.
+    ///
+    /// Needs no exclusion: [`QueueHandle::notify`] does it outside of the lock. Returns false if
+    /// the queue is broken.
+    #[inline]
+    pub fn notify(&self) -> bool {
+        // SAFETY: By the type invariants, the queue is valid.
+        unsafe { bindings::virtqueue_notify(self.raw()) }
+    }
+
+    /// Notifies the device of the added buffers if it wants to know. Returns false if the queue
+    /// is broken.
+    #[inline]
+    pub fn kick(&mut self) -> bool {
+        if self.kick_prepare() {
+            self.notify()
+        } else {
+            true
+        }
+    }
+
+    /// Takes a buffer that the device has used.
+    ///
+    /// A device that claims to have written more than a buffer has for it is not believed: the
+    /// length is cut, and a modern device's queue is declared broken, once, with one message.
+    /// (Of legacy devices, and of buffers with nothing to write, wrong lengths are known and
+    /// harmless.)
+    ///
+    /// Any context. `None` also when the queue is broken.
+    #[inline]
+    pub fn get_buf(&mut self) -> Option<Used<T>> {
+        let (raw, len) = match &mut self.ring {
+            Ring::Foreign(ring) => ring.get_buf()?,
+        };
+        // SAFETY: By the type invariants, the token came from `into_raw` of a `T`; the ring
+        // gives out each token once.
+        let buffer = unsafe { T::from_raw(raw) };
+        let room = buffer.writable_len();
+        if len > room {
+            self.wrong_length(len, room);
+            return Some(Used { buffer, len: room });
+        }
+        Some(Used { buffer, len })
+    }
+
+    #[cold]
+    fn wrong_length(&self, len: u32, room: u32) {
+        if room == 0 || !self.dev().has_feature(crate::Feature::VERSION_1) {
+            return;
+        }
+        if !self.is_broken() {
+            dev_err!(
+                self.dev().as_ref(),
+                "queue {}: device claims {} bytes written to a buffer of {}, queue disabled\n",
+                self.index(),
+                len,
+                room
+            );
+            // SAFETY: By the type invariants, the queue is valid.
+            unsafe { bindings::__virtqueue_break(self.raw()) };
+        }
+    }
+
+    /// Asks the device for no more callbacks: a hint, a callback may still come.
+    #[inline]
+    pub fn disable_cb(&self) {
+        // SAFETY: By the type invariants, the queue is valid.
+        unsafe { bindings::virtqueue_disable_cb(self.raw()) };
+    }
+
+    /// Asks for a callback at the next used buffer and looks again, in one: false if there are
+    /// used buffers by now, so that none is waited for in vain.
+    ///
+    /// One full barrier (§2.7.10).
+    #[inline]
+    #[must_use = "buffers that were used meanwhile raise no callback"]
+    pub fn enable_cb(&mut self) -> bool {
+        // SAFETY: By the type invariants, the queue is valid, and `&mut self` serialises.
+        unsafe { bindings::virtqueue_enable_cb(self.raw()) }
+    }
+
+    /// As [`Virtqueue::enable_cb`], for when the device has used most of what is outstanding.
+    #[inline]
+    #[must_use = "buffers that were used meanwhile raise no callback"]
+    pub fn enable_cb_delayed(&mut self) -> bool {
+        // SAFETY: By the type invariants, the queue is valid, and `&mut self` serialises.
+        unsafe { bindings::virtqueue_enable_cb_delayed(self.raw()) }
+    }
+
+    /// First half of [`Virtqueue::enable_cb`], without a barrier: the second is
+    /// [`QueueHandle::poll`].
+    #[inline]
+    pub fn enable_cb_prepare(&mut self) -> Armed {
+        // SAFETY: By the type invariants, the queue is valid, and `&mut self` serialises.
+        Armed(unsafe { bindings::virtqueue_enable_cb_prepare(self.raw()) })
+    }
+
+    /// Second half of [`Virtqueue::enable_cb`]: whether there are used buffers by now.
+    #[inline]
+    pub fn poll(&self, armed: Armed) -> bool {
+        // SAFETY: By the type invariants, the queue is valid.
+        unsafe { bindings::virtqueue_poll(self.raw(), armed.0) }
+    }
+
+    /// Takes back a buffer that the device has not used. Only a device in
+    /// [reset](Device::reset) owns none: before, there are none to take.
+    pub fn detach_unused_buf(&mut self) -> Option<T> {
+        if !self.dev().bind_state().is_reset() {
+            return None;
+        }
+        // SAFETY: By the type invariants, the queue is valid; `&mut self` serialises, and the
+        // device is in reset.
+        let data = unsafe { bindings::virtqueue_detach_unused_buf(self.raw()) };
+        // SAFETY: By the type invariants, the token came from `into_raw` of a `T`.
+        RawToken::new(data, null_mut()).map(|raw| unsafe { T::from_raw(raw) })
+    }
+
+    /// Descriptors that are free. A buffer takes one per segment, or one in all where it is
+    /// described by an indirect table.
+    #[inline]
+    pub fn num_free(&self) -> u32 {
+        // SAFETY: By the type invariants, the queue is valid.
+        unsafe { (*self.raw()).num_free }
+    }
+
+    /// Largest size of the ring that the device offers.
+    pub fn num_max(&self) -> u32 {
+        // SAFETY: By the type invariants, the queue is valid.
+        unsafe { (*self.raw()).num_max }
+    }
+
+    /// Size of the ring in descriptors.
+    pub fn ring_size(&self) -> u32 {
+        // SAFETY: By the type invariants, the queue is valid.
+        unsafe { bindings::virtqueue_get_vring_size(self.raw()) }
+    }
+
+    /// Index of the queue on its device.
+    pub fn index(&self) -> u32 {
+        // SAFETY: By the type invariants, the queue is valid.
+        unsafe { (*self.raw()).index }
+    }
+
+    /// Whether the queue was declared broken: it takes and gives nothing any more.
+    #[inline]
+    pub fn is_broken(&self) -> bool {
+        // SAFETY: By the type invariants, the queue is valid.
+        unsafe { bindings::virtqueue_is_broken(self.raw()) }
+    }
+
+    /// Whether buffers have to be mapped with the DMA API, and if so for which device.
+    ///
+    /// Drivers that map by themselves ([`Segment::premapped`]) map for it.
+    pub fn dma_dev(&self) -> Option<&kernel::device::Device> {
+        // SAFETY: By the type invariants, the queue is valid.
+        let dev = unsafe { bindings::virtqueue_dma_dev(self.raw()) };
+        if dev.is_null() {
+            return None;
+        }
+        // SAFETY: The device that does DMA for the queue is the virtio device's parent or the
+        // like and outlives it.
+        Some(unsafe { kernel::device::Device::from_raw(dev) })
+    }
+
+    /// What of the queue may be used without holding it.
+    pub fn handle(&self) -> QueueHandle {
+        QueueHandle::new(self.raw(), self.set.clone())
+    }
+
+    /// Makes the ring `num` descriptors large; what the device had not used goes to `recycle`.
+    ///
+    /// The caller keeps others from the queue, callbacks included. Process context, sleeps.
+    ///
+    /// # Errors
+    ///
+    /// - `EINVAL`, `E2BIG`: `num` is 0, or more than [`Virtqueue::num_max`];
+    /// - `ENOENT`: the transport cannot reset a queue (`VIRTIO_F_RING_RESET`);
+    /// - `ENOMEM`: the ring has its old size, and is empty;
+    /// - `EBUSY`: the device did not take the queue back; it is unusable.
+    pub fn resize(&mut self, num: u32, recycle: impl FnMut(T)) -> Result {
+        self.with_recycler(recycle, |vq, f| {
+            // SAFETY: The queue is valid and `&mut self` keeps others from it; `f` takes each
+            // buffer that the queue gives up.
+            unsafe { bindings::virtqueue_resize(vq, num, f, None) }
+        })
+    }
+
+    /// Resets the queue; what the device had not used goes to `recycle`.
+    ///
+    /// Context and errors are those of [`Virtqueue::resize`].
+    pub fn reset(&mut self, recycle: impl FnMut(T)) -> Result {
+        self.with_recycler(recycle, |vq, f| {
+            // SAFETY: The queue is valid and `&mut self` keeps others from it; `f` takes each
+            // buffer that the queue gives up.
+            unsafe { bindings::virtqueue_reset(vq, f, None) }
+        })
+    }
+
+    /// Runs `op` with a C callback that hands buffers to `recycle`.
+    fn with_recycler<F: FnMut(T)>(
+        &mut self,
+        mut recycle: F,
+        op: impl FnOnce(*mut bindings::virtqueue, RecycleFn) -> i32,
+    ) -> Result {
+        let state = self.dev().bind_state();
+        let _one_at_a_time = state.recycle.lock();
+        state
+            .recycler
+            .store((&raw mut recycle).cast::<c_void>(), Release);
+        let ret = op(self.raw(), Some(recycle_callback::<T, F>));
+        state.recycler.store(null_mut(), Release);
+        to_result(ret)
+    }
+}
+
+type RecycleFn = Option<unsafe extern "C" fn(*mut bindings::virtqueue, *mut c_void)>;
+
+/// Hands one buffer to the closure of the running reset or resize.
+///
+/// # Safety
+///
+/// Called by `Virtqueue::<T>::with_recycler::<F>` only, through the C ring.
+unsafe extern "C" fn recycle_callback<T: Buffer, F: FnMut(T)>(
+    vq: *mut bindings::virtqueue,
+    data: *mut c_void,
+) {
+    // SAFETY: `vq` is valid; its device is bound as long as it has queues.
+    let dev = unsafe { &*(*vq).vdev.cast::<Device<Bound>>() };
+    let recycler = dev.bind_state().recycler.load(Acquire).cast::<F>();
+    if let Some(raw) = RawToken::new(data, null_mut()) {
+        // SAFETY: The token came from `into_raw` of a `T`, and the recycler is the closure that
+        // `with_recycler` holds exclusively meanwhile.
+        unsafe { (*recycler)(T::from_raw(raw)) };
+    }
+}
+
+impl<T: Buffer> Drop for Virtqueue<T> {
+    fn drop(&mut self) {
+        if !self.dev().bind_state().is_reset() {
+            self.dev().reset();
+        }
+        while let Some(buffer) = self.detach_unused_buf() {
+            drop(buffer);
+        }
+    }
+}

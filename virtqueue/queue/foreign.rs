@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A queue on the kernel's own ring, through its exported functions.
+//!
+//! That ring takes scatterlists. Each queue keeps one table for all its buffers: the ring is done
+//! with it when the add returns, so no request allocates one.
+
+use super::buffer::{
+    Buffer,
+    Kind,
+    RawToken,
+    Segment,
+    SegmentSink, //
+};
+use crate::bindings;
+use core::{
+    ffi::c_void,
+    ptr::null_mut, //
+};
+use kernel::{
+    alloc::KVVec,
+    error::to_result,
+    page::PAGE_SIZE,
+    prelude::*, //
+};
+
+/// Marks the last entry of a list in `page_link`.
+const SG_END: usize = bindings::SG_END as usize;
+
+/// The ring of a queue.
+///
+/// # Invariants
+///
+/// - `vq` is a valid queue that only this refers to, handles aside.
+/// - `table` was initialised as a scatterlist.
+pub(super) struct Foreign {
+    vq: *mut bindings::virtqueue,
+    table: KVVec<bindings::scatterlist>,
+}
+
+impl Foreign {
+    /// Wraps a queue for buffers of up to `max_segments` segments.
+    pub(super) fn new(vq: *mut bindings::virtqueue, max_segments: usize) -> Result<Self> {
+        let mut table = KVVec::with_capacity(max_segments, GFP_KERNEL)?;
+        for _ in 0..max_segments {
+            table.push(bindings::scatterlist::default(), GFP_KERNEL)?;
+        }
+        if !table.is_empty() {
+            // SAFETY: The table has that many entries.
+            unsafe { bindings::sg_init_table(table.as_mut_ptr(), table.len() as u32) };
+        }
+        // INVARIANT: The caller takes the queue out of its set; the table was initialised.
+        Ok(Self { vq, table })
+    }
+
+    #[inline(always)]
+    pub(super) fn raw(&self) -> *mut bindings::virtqueue {
+        self.vq
+    }
+
+    /// See [`Virtqueue::add_buf`](super::Virtqueue::add_buf).
+    #[inline]
+    pub(super) fn add_buf<T: Buffer>(&mut self, buffer: T) -> Result<(), (Error, T)> {
+        let mut list = List {
+            table: &mut self.table,
+            out: 0,
+            total: 0,
+            premapped: 0,
+        };
+        if let Err(e) = buffer.describe(&mut list).and_then(|()| list.finish()) {
+            return Err((e, buffer));
+        }
+        let (out, total, premapped) = (list.out, list.total, list.premapped != 0);
+
+        let raw = buffer.into_raw();
+        let ret = self.add_raw(out, total, premapped, raw, T::HAS_CTX);
+        match to_result(ret) {
+            Ok(()) => Ok(()),
+            // SAFETY: The ring did not take the token.
+            Err(e) => Err((e, unsafe { T::from_raw(raw) })),
+        }
+    }
+
+    /// Gives the first `total` entries of the table to the ring, `out` of them to read.
+    #[inline]
+    fn add_raw(
+        &mut self,
+        out: usize,
+        total: usize,
+        premapped: bool,
+        raw: RawToken,
+        has_ctx: bool,
+    ) -> i32 {
+        let sg = self.table.as_mut_ptr();
+        let data = raw.data.as_ptr();
+        let gfp = bindings::GFP_ATOMIC;
+        let (n_out, n_in) = (out as u32, (total - out) as u32);
+        // SAFETY: By the type invariants, and because `&mut self` serialises: `sg` is followed by
+        // `total` entries that `List` filled, the last to read and the last to write marked as
+        // ends. `data` is not null. A queue with contexts was found as such.
+        unsafe {
+            match (n_out, n_in, premapped) {
+                (0, _, true) => bindings::virtqueue_add_inbuf_premapped(
+                    self.vq, sg, n_in, data, raw.ctx, gfp,
+                ),
+                (_, 0, true) => {
+                    bindings::virtqueue_add_outbuf_premapped(self.vq, sg, n_out, data, gfp)
+                }
+                // The exported functions premap one direction only.
+                (_, _, true) => -(bindings::EINVAL as i32),
+                (0, _, false) if has_ctx => {
+                    bindings::virtqueue_add_inbuf_ctx(self.vq, sg, n_in, data, raw.ctx, gfp)
+                }
+                (0, _, false) => bindings::virtqueue_add_inbuf(self.vq, sg, n_in, data, gfp),
+                (_, 0, false) => bindings::virtqueue_add_outbuf(self.vq, sg, n_out, data, gfp),
+                (_, _, false) => {
+                    let mut sgs = [sg, sg.add(out)];
+                    bindings::virtqueue_add_sgs(self.vq, sgs.as_mut_ptr(), 1, 1, data, gfp)
+                }
+            }
+        }
+    }
+
+    /// See [`Virtqueue::kick_prepare`](super::Virtqueue::kick_prepare).
+    #[inline]
+    pub(super) fn kick_prepare(&mut self) -> bool {
+        // SAFETY: By the type invariants, and because `&mut self` serialises.
+        unsafe { bindings::virtqueue_kick_prepare(self.vq) }
+    }
+
+    /// Takes the token of a used buffer and what the device says of its length.
+    #[inline]
+    pub(super) fn get_buf(&mut self) -> Option<(RawToken, u32)> {
+        let mut len = 0u32;
+        let mut ctx: *mut c_void = null_mut();
+        // SAFETY: By the type invariants, and because `&mut self` serialises.
+        let data = unsafe { bindings::virtqueue_get_buf_ctx(self.vq, &mut len, &mut ctx) };
+        RawToken::new(data, ctx).map(|raw| (raw, len))
+    }
+}
+
+/// Fills a queue's table with the segments of one buffer.
+struct List<'a> {
+    table: &'a mut [bindings::scatterlist],
+    /// Entries to read.
+    out: usize,
+    /// Entries in all.
+    total: usize,
+    /// Premapped entries.
+    premapped: usize,
+}
+
+impl List<'_> {
+    #[inline(always)]
+    fn push(&mut self, segment: Segment) -> Result {
+        let entry = self.table.get_mut(self.total).ok_or(EINVAL)?;
+        match segment.kind {
+            Kind::Virt(ptr) => {
+                // SAFETY: `Buffer` promises that the memory is directly mapped.
+                entry.page_link = unsafe { bindings::virt_to_page(ptr) } as usize;
+                entry.offset = (ptr as usize & (PAGE_SIZE - 1)) as u32;
+            }
+            Kind::Page(page, offset) => {
+                entry.page_link = page as usize;
+                entry.offset = offset;
+            }
+            Kind::Premapped(addr) => {
+                entry.page_link = 0;
+                entry.offset = 0;
+                entry.dma_address = addr;
+                #[cfg(CONFIG_NEED_SG_DMA_LENGTH)]
+                {
+                    entry.dma_length = segment.len;
+                }
+                self.premapped += 1;
+            }
+        }
+        entry.length = segment.len;
+        self.total += 1;
+        Ok(())
+    }
+
+    /// Marks the ends of the two lists.
+    #[inline(always)]
+    fn finish(&mut self) -> Result {
+        if self.total == 0 || (self.premapped != 0 && self.premapped != self.total) {
+            return Err(EINVAL);
+        }
+        for last in [self.out, self.total] {
+            if let Some(entry) = last.checked_sub(1).and_then(|i| self.table.get_mut(i)) {
+                entry.page_link |= SG_END;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl SegmentSink for List<'_> {
+    #[inline(always)]
+    fn out(&mut self, segment: Segment) -> Result {
+        if self.out != self.total {
+            return Err(EINVAL);
+        }
+        self.push(segment)?;
+        self.out = self.total;
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn in_(&mut self, segment: Segment) -> Result {
+        self.push(segment)
+    }
+}

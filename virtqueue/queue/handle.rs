@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What may be done to a queue without holding it.
+
+use super::set::QueueSet;
+use crate::bindings;
+use kernel::{
+    cpumask::Cpumask,
+    error::to_result,
+    prelude::*,
+    sync::Arc, //
+};
+
+/// A queue's callbacks are enabled as of a point in the ring, by
+/// [`Virtqueue::enable_cb_prepare`](super::Virtqueue::enable_cb_prepare).
+#[must_use = "buffers that were used meanwhile raise no callback"]
+#[derive(Clone, Copy)]
+pub struct Armed(pub(super) u32);
+
+/// A reference to a queue, with what C allows at any time from anywhere.
+///
+/// # Invariants
+///
+/// `vq` is a valid queue as long as the handle exists: it belongs to `set`, or the handle is the
+/// argument of the queue's running callback.
+pub struct QueueHandle {
+    vq: *mut bindings::virtqueue,
+    _set: Option<Arc<QueueSet>>,
+}
+
+// SAFETY: The functions that take the queue through a handle may be called from any thread.
+unsafe impl Send for QueueHandle {}
+
+// SAFETY: The functions that take the queue through a handle may be called concurrently.
+unsafe impl Sync for QueueHandle {}
+
+impl QueueHandle {
+    pub(super) fn new(vq: *mut bindings::virtqueue, set: Arc<QueueSet>) -> Self {
+        // INVARIANT: The caller took `vq` from a queue of `set`.
+        Self {
+            vq,
+            _set: Some(set),
+        }
+    }
+
+    /// The queue of a running callback.
+    ///
+    /// # Safety
+    ///
+    /// The handle does not outlive the callback of `vq`.
+    #[inline(always)]
+    pub(crate) unsafe fn from_callback(vq: *mut bindings::virtqueue) -> Self {
+        // INVARIANT: By the safety requirements.
+        Self { vq, _set: None }
+    }
+
+    /// Index of the queue on its device.
+    #[inline(always)]
+    pub fn index(&self) -> usize {
+        // SAFETY: By the type invariant.
+        unsafe { (*self.vq).index as usize }
+    }
+
+    /// Asks the device for no more callbacks: a hint, a callback may still come.
+    #[inline]
+    pub fn disable_cb(&self) {
+        // SAFETY: By the type invariant; needs no exclusion.
+        unsafe { bindings::virtqueue_disable_cb(self.vq) };
+    }
+
+    /// Whether buffers were used since callbacks were [enabled](Armed); one full barrier.
+    #[inline]
+    pub fn poll(&self, armed: Armed) -> bool {
+        // SAFETY: By the type invariant; needs no exclusion.
+        unsafe { bindings::virtqueue_poll(self.vq, armed.0) }
+    }
+
+    /// Notifies the device. Returns false if the queue is broken.
+    #[inline]
+    pub fn notify(&self) -> bool {
+        // SAFETY: By the type invariant; needs no exclusion.
+        unsafe { bindings::virtqueue_notify(self.vq) }
+    }
+
+    /// Whether the queue was declared broken.
+    #[inline]
+    pub fn is_broken(&self) -> bool {
+        // SAFETY: By the type invariant; needs no exclusion.
+        unsafe { bindings::virtqueue_is_broken(self.vq) }
+    }
+
+    /// Hints on which CPUs the queue's interrupt should be taken; `None` takes the hint back.
+    ///
+    /// Process context.
+    ///
+    /// # Errors
+    ///
+    /// What the transport returns; one that has no say in it returns no error.
+    pub fn set_affinity(&self, mask: Option<&Cpumask>) -> Result {
+        // SAFETY: By the type invariant; a queue's device has operations.
+        let set = unsafe { (*(*(*self.vq).vdev).config).set_vq_affinity };
+        let mask = mask.map_or(core::ptr::null(), |m| m.as_raw().cast_const());
+        match set {
+            // SAFETY: By the type invariant; `mask` is null or a valid mask.
+            Some(set) => to_result(unsafe { set(self.vq, mask) }),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Finding the queues of a device and giving them up.
+
+use super::{
+    Buffer,
+    Virtqueue, //
+};
+use crate::{
+    bindings,
+    device::Device,
+    driver::{
+        vq_callback,
+        Driver, //
+    },
+};
+use core::ptr::null_mut;
+use kernel::{
+    alloc::KVec,
+    device::Bound,
+    error::to_result,
+    fmt,
+    prelude::*,
+    str::CString,
+    sync::Arc,
+    types::ScopeGuard, //
+};
+
+/// What a driver wants of a queue.
+pub struct QueueSpec {
+    name: CString,
+    callback: bool,
+    ctx: bool,
+    max_segments: usize,
+}
+
+impl QueueSpec {
+    /// A queue with a callback, for buffers of up to `max_segments` segments. The name shows in
+    /// `/proc/interrupts`.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub fn new(name: fmt::Arguments<'_>, max_segments: usize) -> Result<Self> {
+        Ok(Self {
+            name: CString::try_from_fmt(name)?,
+            callback: true,
+            ctx: false,
+            max_segments,
+        })
+    }
+
+    /// The queue has no callback and takes no interrupt vector.
+    #[must_use]
+    pub fn without_callback(mut self) -> Self {
+        self.callback = false;
+        self
+    }
+
+    /// Buffers carry a context ([`Buffer::HAS_CTX`]), and are never described by indirect tables.
+    #[must_use]
+    pub fn with_ctx(mut self) -> Self {
+        self.ctx = true;
+        self
+    }
+}
+
+/// Where the interrupts of the queues go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Affinity {
+    /// Where the system puts them; hints are given with
+    /// [`QueueHandle::set_affinity`](super::QueueHandle::set_affinity).
+    Default,
+    /// Spread over the CPUs by the interrupt core, but for the first and the last few.
+    Spread {
+        /// Vectors at the start that are left out.
+        pre_vectors: u32,
+        /// Vectors at the end that are left out.
+        post_vectors: u32,
+    },
+}
+
+/// The queues of a device as the transport made them: the object whose end deletes them.
+///
+/// # Invariants
+///
+/// `dev` is bound, and `find_vqs` succeeded on it, as long as this exists: unbinding waits for
+/// it ([`BindState`](crate::bind::BindState)).
+pub(super) struct QueueSet {
+    dev: *mut bindings::virtio_device,
+    /// The ring keeps pointers to the names.
+    _specs: KVec<QueueSpec>,
+}
+
+// SAFETY: What is done through a set may be done from any thread.
+unsafe impl Send for QueueSet {}
+
+// SAFETY: A set has no method that needs exclusion.
+unsafe impl Sync for QueueSet {}
+
+impl QueueSet {
+    /// The device.
+    pub(super) fn dev(&self) -> &Device<Bound> {
+        // SAFETY: By the type invariant.
+        unsafe { &*self.dev.cast() }
+    }
+}
+
+impl Drop for QueueSet {
+    fn drop(&mut self) {
+        let dev = self.dev();
+        // A set can go without a single queue having been taken from it.
+        if !dev.bind_state().is_reset() {
+            dev.reset();
+        }
+        if let Some(del_vqs) = dev.config_ops().del_vqs {
+            // SAFETY: By the type invariant, the queues exist and nothing refers to them: every
+            // `Virtqueue` and every `QueueHandle` keeps the set alive. The device is in reset.
+            unsafe { del_vqs(self.dev) };
+        }
+        dev.bind_state().put_set();
+    }
+}
+
+/// The queues that [`Device::find_vqs`] found.
+pub struct Queues {
+    set: Arc<QueueSet>,
+    /// The queues that were not taken yet; null where one was.
+    vqs: KVec<*mut bindings::virtqueue>,
+    max_segments: KVec<usize>,
+}
+
+// SAFETY: The raw pointers are to queues that nothing else refers to.
+unsafe impl Send for Queues {}
+
+impl Queues {
+    /// See [`Device::find_vqs`].
+    pub(crate) fn find<D: Driver>(
+        dev: &Device<Bound>,
+        specs: KVec<QueueSpec>,
+        affinity: Affinity,
+    ) -> Result<Self> {
+        let ops = dev.config_ops();
+        let find_vqs = ops.find_vqs.ok_or(EINVAL)?;
+
+        let mut infos = KVec::with_capacity(specs.len(), GFP_KERNEL)?;
+        let mut max_segments = KVec::with_capacity(specs.len(), GFP_KERNEL)?;
+        for spec in &specs {
+            infos.push(
+                bindings::virtqueue_info {
+                    name: spec.name.as_char_ptr(),
+                    callback: if spec.callback {
+                        Some(vq_callback::<D>)
+                    } else {
+                        None
+                    },
+                    ctx: spec.ctx,
+                },
+                GFP_KERNEL,
+            )?;
+            max_segments.push(spec.max_segments, GFP_KERNEL)?;
+        }
+        let mut vqs = KVec::from_elem(null_mut(), specs.len(), GFP_KERNEL)?;
+        let mut desc = bindings::irq_affinity::default();
+        let desc = match affinity {
+            Affinity::Default => null_mut(),
+            Affinity::Spread {
+                pre_vectors,
+                post_vectors,
+            } => {
+                desc.pre_vectors = pre_vectors;
+                desc.post_vectors = post_vectors;
+                &raw mut desc
+            }
+        };
+
+        let state = dev.bind_state();
+        state.get_set()?;
+        let uncount = ScopeGuard::new(|| {
+            state.put_set();
+        });
+
+        // SAFETY: The device is bound; the three arrays have as many entries as is said, and the
+        // names stay as long as the queues.
+        to_result(unsafe {
+            find_vqs(
+                dev.as_raw(),
+                specs.len() as u32,
+                vqs.as_mut_ptr(),
+                infos.as_mut_ptr(),
+                desc,
+            )
+        })?;
+
+        // INVARIANT: The device is bound, the queues were found, and the set is counted.
+        let set = QueueSet {
+            dev: dev.as_raw(),
+            _specs: specs,
+        };
+        uncount.dismiss();
+        Ok(Self {
+            // If this fails, the set is dropped and deletes the queues.
+            set: Arc::new(set, GFP_KERNEL)?,
+            vqs,
+            max_segments,
+        })
+    }
+
+    /// How many queues there are.
+    pub fn len(&self) -> usize {
+        self.vqs.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.vqs.is_empty()
+    }
+
+    /// Takes queue `index`, to carry buffers of type `T`.
+    ///
+    /// # Errors
+    ///
+    /// - `ENOENT`: there is no such queue, or it was taken.
+    /// - `ENOMEM`.
+    pub fn take<T: Buffer>(&mut self, index: usize) -> Result<Virtqueue<T>> {
+        let vq = self.vqs.get_mut(index).ok_or(ENOENT)?;
+        if vq.is_null() {
+            return Err(ENOENT);
+        }
+        let max_segments = self.max_segments.get(index).copied().ok_or(ENOENT)?;
+        let queue = Virtqueue::new(*vq, max_segments, self.set.clone())?;
+        *vq = null_mut();
+        Ok(queue)
+    }
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The virtio bus and virtqueues for Rust drivers.
+//!
+//! A driver implements [`Driver`], declares itself with [`module_virtio_driver!`](crate::module_virtio_driver) and
+//! gets a [`Device`] at probe. From it, it negotiates [`Feature`]s, reads the [`config`] space
+//! and finds its [`Virtqueue`]s.
+//!
+//! What differs from C:
+//!
+//! - A buffer moves *by value* into the queue at [`Virtqueue::add_buf`] and comes back from
+//!   [`Virtqueue::get_buf`]. While the device owns it, the driver cannot touch it.
+//! - What C says the caller must serialise takes `&mut self`: a queue is [`Send`] and never
+//!   [`Sync`]. What may run at any time is on [`QueueHandle`].
+//! - The driver data is published before the first callback and outlives the last one.
+//! - Queues are deleted by ownership: a device is never unbound while a [`Virtqueue`] of it is
+//!   alive, and the buffers of a queue are never freed before the device was reset.
+//!
+//! C headers: [`include/linux/virtio.h`](srctree/include/linux/virtio.h),
+//! [`include/linux/virtio_config.h`](srctree/include/linux/virtio_config.h)
+
+#![deny(unsafe_op_in_unsafe_fn)]
+
+pub mod bind;
+mod bindings;
+pub mod config;
+pub mod device;
+pub mod driver;
+pub mod endian;
+pub mod feature;
+pub mod id;
+pub mod param;
+pub mod queue;
+
+pub use crate::{
+    config::{
+        Config,
+        Field, //
+    },
+    device::Device,
+    driver::{
+        Adapter,
+        Driver, //
+    },
+    endian::Endian,
+    feature::{
+        Feature,
+        FeatureSet, //
+    },
+    id::{
+        DeviceId,
+        IdTable, //
+    },
+    queue::{
+        Affinity,
+        Armed,
+        Buffer,
+        QueueHandle,
+        QueueSpec,
+        Queues,
+        RawToken,
+        Segment,
+        SegmentSink,
+        Used,
+        Virtqueue, //
+    },
+};
+
+use kernel::prelude::*;
+
+module! {
+    type: VirtioModule,
+    name: "rust_virtqueue",
+    authors: ["The rust-virtio authors"],
+    description: "Virtio bus and virtqueues for Rust drivers",
+    license: "GPL",
+}
+
+/// The module holds no state: it is a library of the driver modules.
+struct VirtioModule;
+
+impl kernel::Module for VirtioModule {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        Ok(Self)
+    }
+}
