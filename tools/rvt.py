@@ -15,6 +15,8 @@ from rvt.say import Failure  # noqa: E402
 #: Command -> (module of rvt, what it does).
 COMMANDS = {
     "shell": ("shell", "boot a guest and run one command line in it"),
+    "kernel": ("kernel", "build the guest kernel"),
+    "modules": ("modules", "build the modules"),
 }
 
 

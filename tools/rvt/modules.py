@@ -1,10 +1,82 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Our modules: built by Kbuild, found for the guests."""
+"""Our modules: built by Kbuild into out/, with or without their KUnit suites."""
+
+import argparse
+import os
 from pathlib import Path
-from . import modtree
-from .paths import OUT, REPO
-def built(given=None):
+
+from . import kconfig, kernel, modtree, toolchain
+from .paths import OUT, REPO, log_dir
+from .proc import run
+from .say import Failure, say
+
+
+def output_dir(kunit: bool, variant: str = "") -> Path:
+    """Returns where a build's products go."""
+    return OUT / "-".join(part for part in ("modules", variant, "kunit" if kunit else "") if part)
+
+
+def build(kdir: Path, kunit: bool = False, variant: str = "") -> list:
+    """Builds the modules for the kernel in `kdir` and returns the .ko files."""
+    out = output_dir(kunit, variant)
+    out.mkdir(parents=True, exist_ok=True)
+    log = log_dir() / f"{out.name}.log"
+    log.unlink(missing_ok=True)
+    tools = toolchain.find()
+    _check_rustc(kdir, tools)
+    same = out / ".kdir"
+    if same.exists() and same.read_text() != str(kdir):
+        say(f"{out.name} was built for another kernel; building it anew")
+        _clean(out)
+    same.write_text(str(kdir))
+    say(f"Building the modules{' with their KUnit suites' if kunit else ''}; log: {log}")
+    argv = ["make", "-C", kdir, f"M={REPO}", f"MO={out}", *_llvm(kdir, tools),
+            f"-j{os.cpu_count() or 2}", *(["KUNIT=1"] if kunit else []), "modules"]
+    run(argv, log, "module build", env=tools.env())
+    found = modtree.find_ours(out)
+    if not found:
+        raise Failure(f"the build made no module\nLog: {log}")
+    return found
+
+
+def built(given: str = None) -> list:
+    """Returns the .ko files that are there already, without building anything."""
     if given:
         return modtree.find_ours(Path(given))
-    found = modtree.find_ours(OUT / "modules")
-    return found or sorted(REPO.glob("*.ko"))
+    return modtree.find_ours(output_dir(False)) or sorted(REPO.glob("*.ko"))
+
+
+def _llvm(kdir: Path, tools) -> list:
+    """Returns the compiler variables: LLVM= only for a kernel that clang built."""
+    config = kconfig.read(kdir / ".config")
+    return [arg for arg in tools.make()
+            if not arg.startswith("LLVM=") or config.get("CC_IS_CLANG") == "y"]
+
+
+def _check_rustc(kdir: Path, tools) -> None:
+    """Checks that the Rust compiler is the one that built the kernel: its crates need it."""
+    wanted = kconfig.read(kdir / ".config").get("RUSTC_VERSION_TEXT", "").strip('"')
+    found = tools.identity.split("|")[0]
+    if wanted and wanted != found:
+        raise Failure(f"{kdir} was built with \"{wanted}\", and {tools.rustc} is \"{found}\": "
+                      "set RUSTC= to the compiler of the kernel, or build the kernel anew")
+
+
+def _clean(out: Path) -> None:
+    for path in sorted(out.glob("**/*"), reverse=True):
+        path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options of `rvt.py modules`."""
+    parser.add_argument("--kunit", action="store_true", default=os.environ.get("KUNIT") == "1",
+                        help="compile the KUnit suites in (also KUNIT=1)")
+    parser.add_argument("--variant", default="", help="kernel variant: config/<variant>.config")
+
+
+def main(args) -> int:
+    """Builds the modules and prints where they are."""
+    kdir = kernel.directory(None, args.variant)
+    for name in build(kdir, args.kunit, args.variant):
+        print(name)
+    return 0

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Reads kernel configurations and compares them with what is needed."""
+
+import re
+from pathlib import Path
+
+#: What the modules need to build and load, beside the version.
+FOR_MODULES = ["MODULES", "RUST", "PCI", "VIRTIO", "NET", "BLOCK"]
+
+#: What a guest of the harness needs to come up and be talked to.
+FOR_GUESTS = ["VIRTIO_PCI", "SERIAL_8250_CONSOLE", "BLK_DEV_INITRD", "DEVTMPFS", "TMPFS", "INET",
+              "BINFMT_ELF", "BINFMT_SCRIPT", "PROC_FS", "SYSFS", "DEBUG_FS", "KUNIT", "EXT4_FS"]
+
+#: Asked for by the fragment, but guests do without: it depends on the compilers.
+OPTIONAL = {"RUST_INLINE_HELPERS"}
+
+
+def read(path: Path) -> dict:
+    """Returns symbol -> value of a .config or a fragment; unset symbols have "n"."""
+    values = {}
+    for line in path.read_text().splitlines():
+        found = re.match(r"CONFIG_(\w+)=(.*)$", line)
+        unset = re.match(r"# CONFIG_(\w+) is not set", line)
+        if found:
+            values[found.group(1)] = found.group(2)
+        elif unset:
+            values[unset.group(1)] = "n"
+    return values
+
+
+def missing(config: dict, symbols: list) -> list:
+    """Returns the symbols that are not enabled."""
+    return [symbol for symbol in symbols if config.get(symbol, "n") == "n"]
+
+
+def unmet(config: dict, fragment: dict) -> list:
+    """Returns text for each symbol that did not get the value a fragment asks for."""
+    return [f"CONFIG_{symbol}={wanted} (is {config.get(symbol, 'n')})"
+            for symbol, wanted in fragment.items() if config.get(symbol, "n") != wanted]
