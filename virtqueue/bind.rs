@@ -143,10 +143,7 @@ impl BindState {
     ///
     /// `EBUSY`: one is alive already.
     pub(crate) fn get_set(&self) -> Result {
-        self.sets
-            .cmpxchg(1, 2, Full)
-            .map(|_| ())
-            .map_err(|_| EBUSY)
+        self.sets.cmpxchg(1, 2, Full).map(|_| ()).map_err(|_| EBUSY)
     }
 
     /// A set is gone; returns whether it was the last.

@@ -125,7 +125,10 @@ impl FeatureSet {
     #[must_use]
     pub const fn intersection(self, other: Self) -> Self {
         Self {
-            words: [self.words[0] & other.words[0], self.words[1] & other.words[1]],
+            words: [
+                self.words[0] & other.words[0],
+                self.words[1] & other.words[1],
+            ],
         }
     }
 }

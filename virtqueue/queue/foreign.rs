@@ -100,9 +100,9 @@ impl Foreign {
         // ends. `data` is not null. A queue with contexts was found as such.
         unsafe {
             match (n_out, n_in, premapped) {
-                (0, _, true) => bindings::virtqueue_add_inbuf_premapped(
-                    self.vq, sg, n_in, data, raw.ctx, gfp,
-                ),
+                (0, _, true) => {
+                    bindings::virtqueue_add_inbuf_premapped(self.vq, sg, n_in, data, raw.ctx, gfp)
+                }
                 (_, 0, true) => {
                     bindings::virtqueue_add_outbuf_premapped(self.vq, sg, n_out, data, gfp)
                 }
