@@ -279,6 +279,7 @@ impl<T: Driver> Adapter<T> {
                 dev.reset();
                 return Err(e);
             }
+            Self::ensure_ready(dev);
             Ok(0)
         })
     }
@@ -313,7 +314,11 @@ impl<T: Driver> Adapter<T> {
     extern "C" fn restore_callback(vdev: *mut bindings::virtio_device) -> c_int {
         // SAFETY: The core passes a valid device, after a successful probe.
         let (dev, data) = unsafe { Self::bound(vdev) };
-        from_result(|| T::restore(dev, data).map(|()| 0))
+        from_result(|| {
+            T::restore(dev, data)?;
+            Self::ensure_ready(dev);
+            Ok(0)
+        })
     }
 
     extern "C" fn reset_prepare_callback(vdev: *mut bindings::virtio_device) -> c_int {
@@ -325,7 +330,20 @@ impl<T: Driver> Adapter<T> {
     extern "C" fn reset_done_callback(vdev: *mut bindings::virtio_device) -> c_int {
         // SAFETY: The core passes a valid device, after a successful probe.
         let (dev, data) = unsafe { Self::bound(vdev) };
-        from_result(|| T::reset_done(dev, data).map(|()| 0))
+        from_result(|| {
+            T::reset_done(dev, data)?;
+            Self::ensure_ready(dev);
+            Ok(0)
+        })
+    }
+
+    /// Makes the device ready if the driver did not.
+    ///
+    /// The core would do it as well, but past the note that the device may own buffers.
+    fn ensure_ready(dev: &Device<Bound>) {
+        if dev.bind_state().is_reset() {
+            dev.ready();
+        }
     }
 
     extern "C" fn shutdown_callback(vdev: *mut bindings::virtio_device) {
