@@ -17,6 +17,10 @@ COMMANDS = {
     "shell": ("shell", "boot a guest and run one command line in it"),
     "kernel": ("kernel", "build the guest kernel"),
     "modules": ("modules", "build the modules"),
+    "kunit": ("kunit", "run the KUnit suites in a guest"),
+    "selftest": ("selftest", "run the guest selftests"),
+    "parity": ("parity", "hold docs/parity.md against the results"),
+    "test": ("testall", "kunit, selftest and parity"),
 }
 
 

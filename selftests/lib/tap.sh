@@ -50,7 +50,7 @@ skip() {
 	echo "ok $TAP_N - $1 # SKIP $2"
 }
 
-# skip_rest REASON: skips the whole script before any test was run.
+# skip_all REASON: skips the whole script before any test was run.
 skip_all() {
 	echo "1..0 # SKIP $*"
 	TAP_PLAN=0
@@ -66,11 +66,12 @@ diag() {
 check() {
 	_name=$1
 	shift
-	if _out=$("$@" 2>&1); then
+	_out=$("$@" 2>&1)
+	_status=$?
+	if [ $_status -eq 0 ]; then
 		ok "$_name"
 		return 0
 	fi
-	_status=$?
 	diag "status $_status: $*"
 	[ -n "$_out" ] && diag "$_out"
 	not_ok "$_name"

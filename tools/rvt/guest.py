@@ -111,7 +111,9 @@ class Guest:
         for index in range(len(self.spec.blk)):
             line.disk(index)
         for index, nic in enumerate(self.spec.net):
-            line.nic(index, self._namespace.add_tap(index, nic.queues, nic.dhcp, nic.mtu))
+            tap = "" if nic.netdev else self._namespace.add_tap(index, nic.queues, nic.dhcp,
+                                                                 nic.mtu)
+            line.nic(index, tap)
         argv = line.finish()
         (self.rundir / "qemu.cmd").write_text(" \\\n\t".join(argv) + "\n")
         with open(self.rundir / "qemu.log", "wb") as out:

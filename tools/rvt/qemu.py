@@ -64,10 +64,10 @@ class CommandLine:
                                  f"slot={number}"]
         return name
 
-    def _virtio(self, kind: str, name: str, backend: str, values: dict) -> None:
-        port = self._port(f"port-{name}")
+    def _virtio(self, kind: str, name: str, backend: str, values: dict, port=True) -> None:
+        bus = self._port(f"port-{name}") if port else "pcie.0"
         extra = {"iommu_platform": "on", "ats": "on"} if self.spec.iommu else {}
-        self.argv += ["-device", f"{kind},id={name},bus={port},{backend}"
+        self.argv += ["-device", f"{kind},id={name},bus={bus},{backend}"
                                  f"{props({**extra, **values})}"]
 
     def root_disk(self, image: Path) -> None:
@@ -98,7 +98,7 @@ class CommandLine:
         if disk.readonly:
             node["read-only"] = "on"
         self.argv += ["-blockdev", f"node-name={name}{props(node)}"]
-        self._virtio("virtio-blk-pci", name, f"drive={name}", values)
+        self._virtio("virtio-blk-pci", name, f"drive={name}", values, disk.port)
 
     def nic(self, index: int, tap: str) -> None:
         """Adds NIC number `index` of the description, on the TAP device `tap`."""
@@ -108,9 +108,9 @@ class CommandLine:
         if nic.queues > 1:
             values.update({"mq": "on", "vectors": 2 * nic.queues + 2})
         values.update(nic.props)
-        self.argv += ["-netdev", f"tap,id={name},ifname={tap},script=no,downscript=no,"
-                                 f"vhost=off{queues}"]
-        self._virtio("virtio-net-pci", name, f"netdev={name}", values)
+        backend = nic.netdev or f"tap,ifname={tap},script=no,downscript=no,vhost=off{queues}"
+        self.argv += ["-netdev", f"{backend},id={name}"]
+        self._virtio("virtio-net-pci", name, f"netdev={name}", values, nic.port)
 
     def finish(self) -> list:
         """Adds the spare root ports and returns the whole command line."""

@@ -24,7 +24,8 @@ class Disk:
     props: dict = dataclasses.field(default_factory=dict)
     #: Properties of the block node, e.g. {"discard": "unmap", "driver": "raw"}.
     node: dict = dataclasses.field(default_factory=dict)
-    #: A null block device that answers slowly or not at all: {"driver": "null-co", ...} in node.
+    #: Behind a root port of its own; if not, on the root bus, where a device can be transitional.
+    port: bool = True
 
 
 @dataclasses.dataclass
@@ -35,6 +36,10 @@ class Nic:
     dhcp: bool = True
     #: MTU of the host's end.
     mtu: int = 0
+    #: A back end instead of the TAP device, as in QEMU's -netdev without the id: "user".
+    netdev: str = ""
+    #: Behind a root port of its own; if not, on the root bus, where a device can be transitional.
+    port: bool = True
     #: Properties of QEMU's virtio-net-pci, e.g. {"mrg_rxbuf": "off", "packed": "on"}.
     props: dict = dataclasses.field(default_factory=dict)
 
@@ -48,7 +53,6 @@ class Spec:
     mem: str = "1G"
     #: "disk": a Debian root file system on a disk of the family; "initramfs": busybox only.
     root: str = "disk"
-    #: Whether the root disk is virtio-blk of the family. "initramfs" has no root disk.
     blk: list = dataclasses.field(default_factory=list)
     net: list = dataclasses.field(default_factory=list)
     #: Properties of the root disk.

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# What a user types. The rules that build the modules are in Kbuild, so that
+# `make -C $KDIR M=$PWD modules` works without any of this.
+
+PYTHON	?= python3
+RVT	:= $(PYTHON) $(CURDIR)/tools/rvt.py
+
+# Given on the command line or in the environment, read by tools/rvt.py.
+export KDIR KSRC KUNIT T FAMILY VARIANT V RUSTC RUSTDOC BINDGEN RUST_VIRTIO_CACHE
+
+# One target at a time: each is parallel inside.
+.NOTPARALLEL:
+.PHONY: help setup kernel modules kunit selftest parity test demo shell clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "Targets"
+	@echo "  test       everything below but the demo; what CI runs"
+	@echo "  kunit      run the KUnit suites in a guest"
+	@echo "  selftest   run the guest selftests (T=name, subject or glob to choose)"
+	@echo "  parity     hold docs/parity.md against the last make test"
+	@echo "  demo       the same work on the C and on the Rust drivers, side by side"
+	@echo "  shell      boot a guest and run CMD in it (more: tools/README.md)"
+	@echo "  modules    build the modules into out/modules (KUNIT=1: with their suites)"
+	@echo "  kernel     build the guest kernel"
+	@echo "  setup      check the machine and install what is missing"
+	@echo "  clean      remove out/ (not the cache, which other trees share)"
+	@echo
+	@echo "Variables"
+	@echo "  KDIR=dir   a built kernel to use (7.3 or later, CONFIG_RUST=y)"
+	@echo "  KSRC=dir   a kernel source tree to build instead of the fetched one"
+	@echo "  T=names    which selftests"
+	@echo "  FAMILY=c   run the selftests with the C drivers, to compare"
+	@echo "  VARIANT=debug  use the kernel with the memory and locking checkers"
+	@echo "  V=1        print the output of the selftests as it comes"
+	@echo "  CMD='...'  what make shell runs"
+	@echo "  RUSTC=, RUSTDOC=, BINDGEN=  compilers to use instead of those found"
+	@echo "  RUST_VIRTIO_CACHE=dir  where sources, kernels and images are kept"
+
+setup:
+	@$(RVT) setup
+
+kernel: setup
+	@$(RVT) kernel
+
+modules: setup
+	@$(RVT) modules
+
+kunit: setup
+	@$(RVT) kunit
+
+selftest: setup
+	@$(RVT) selftest
+
+parity:
+	@$(RVT) parity
+
+test: setup
+	@$(RVT) test
+
+demo: setup
+	@$(RVT) demo
+
+shell: setup
+	@$(RVT) shell $(if $(FAMILY),--family $(FAMILY)) $(if $(CMD),--run '$(CMD)')
+
+clean:
+	rm -rf out

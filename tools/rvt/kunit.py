@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-2.0
+"""`rvt.py kunit`: loads the modules with their KUnit suites in a guest and reads the results."""
+
+import argparse
+
+from . import kernel, modules, spec
+from .guest import Guest
+from .results import Results
+from .say import say
+from .tap import Test, parse_kunit
+
+#: Loading order; any other module of the build comes after these.
+_ORDER = ["rust_virtqueue", "rust_virtio_blk", "rust_virtio_net"]
+
+_READ = ("for f in /sys/kernel/debug/kunit/*/results; do "
+         "echo \"suite $(basename $(dirname $f))\"; cat $f; done")
+
+
+def run(results: Results, variant: str = "") -> None:
+    """Runs every suite of our modules."""
+    kdir = kernel.directory(None, variant)
+    kernel.check_guest(kdir)
+    ours = modules.build(kdir, kunit=True, variant=variant)
+    names = sorted((path.stem for path in ours),
+                   key=lambda name: (_ORDER.index(name) if name in _ORDER else 99, name))
+    say(f"KUnit: a guest loads {' '.join(names)}")
+    steps = [("before", "ls /sys/kernel/debug/kunit")]
+    steps += [(f"load-{name}", f"modprobe {name}") for name in names]
+    steps += [("results", _READ)]
+    guest = Guest(spec.Spec(family="none", root="initramfs"), kdir, ours, "kunit")
+    say(f"Logs: {guest.rundir}")
+    outcome = guest.run(steps)
+    results.add(_collect(outcome, names))
+
+
+def _collect(outcome, names: list) -> list:
+    """Returns the tests of a finished guest."""
+    steps = {step.name: step for step in outcome.steps}
+    known = set(steps["before"].lines) if "before" in steps else set()
+    tests, suite, text = [], "", []
+    for line in [*(steps["results"].lines if "results" in steps else []), "suite "]:
+        if not line.startswith("suite "):
+            text.append(line)
+            continue
+        if suite and suite not in known:
+            tests += parse_kunit(text, suite)
+        suite, text = line[6:], []
+    for name in names:
+        step = steps.get(f"load-{name}")
+        if not step or step.status != 0:
+            why = "\n".join(step.lines) if step else "the guest did not come that far"
+            tests.append(Test("kunit", f"load {name}", "fail",
+                              f"{why}\n{step.console if step else ''}\nLog: {outcome.rundir}"))
+    if not tests:
+        tests.append(Test("kunit", "suites", "fail", f"the modules have no KUnit suite\n"
+                                                     f"Log: {outcome.rundir}"))
+    tests += complaints(outcome, "kunit")
+    _attach(tests, steps, outcome)
+    return tests
+
+
+def _attach(tests: list, steps: dict, outcome) -> None:
+    """Gives failed cases what the kernel log says about them."""
+    log = "\n".join(step.console for step in steps.values() if step.name.startswith("load-"))
+    for test in tests:
+        if test.result == "fail" and test.suite != "kunit":
+            lines = log.splitlines()
+            hits = [i for i, line in enumerate(lines) if f"# {test.name}" in line]
+            near = lines[hits[0]:hits[0] + 15] if hits else []
+            test.reason = "\n".join([test.reason, *near, f"Log: {outcome.rundir}"]).strip()
+
+
+def complaints(outcome, suite: str) -> list:
+    """Returns a failed test for a guest that died and for each complaint of its kernel."""
+    tests = []
+    if outcome.error:
+        tests.append(Test(suite, "guest", "fail",
+                          f"{outcome.error}\n" + "\n".join(outcome.notes)
+                          + f"\nLog: {outcome.rundir}/console.log"))
+    for step, text in outcome.splats:
+        tests.append(Test(suite, "kernel-log", "fail",
+                          f"the kernel complained during {step}\n{text}\n"
+                          f"Log: {outcome.rundir}/console.log"))
+    return tests
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options."""
+    parser.add_argument("--variant", default="", help="kernel variant: config/<variant>.config")
+
+
+def main(args) -> int:
+    """Runs the suites and prints the summary."""
+    results = Results("kunit")
+    run(results, args.variant)
+    return results.finish()

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0
+"""`rvt.py parity`: holds the feature table in docs/parity.md against the results of the tests.
+
+Rows look like `| id | feature | state | test |`. The state is yes, partial, no or n/a; a row that
+claims anything names tests, `<suite>:<name>`, separated by ", ", that exist and passed.
+"""
+
+import re
+
+from . import results
+from .paths import REPO
+from .say import Failure
+from .tap import Test
+
+TABLE = REPO / "docs" / "parity.md"
+STATES = ("yes", "partial", "no", "n/a")
+
+
+def rows() -> list:
+    """Returns `(section, id, feature, state, [test names])` for each row."""
+    if not TABLE.exists():
+        raise Failure(f"{TABLE.relative_to(REPO)} is missing")
+    found, section, titles = [], "", []
+    for line in TABLE.read_text().splitlines():
+        if line.startswith("#"):
+            section, titles = line.lstrip("# "), []
+        if not line.startswith("|"):
+            titles = [] if not line.strip() else titles
+            continue
+        # A pipe inside a cell is written \|.
+        cells = [cell.strip().replace("\\|", "|")
+                 for cell in re.split(r"(?<!\\)\|", line.strip())[1:-1]]
+        if not titles:
+            titles = [cell.lower() for cell in cells]
+        elif set("".join(cells)) - set("-: ") and titles[:4] == ["id", "feature", "state", "test"]:
+            names = [name.strip().strip("`") for name in cells[3].split(", ")]
+            found.append((section, cells[0], cells[1], cells[2], [n for n in names if n]))
+    return found
+
+
+def check(tests: list) -> list:
+    """Returns what is wrong with the table, given results; prints the counts."""
+    table, outcome, wrong = rows(), {}, []
+    for test in tests:
+        # A name used twice is as good as its worst result.
+        if outcome.get(test.full_name()) in (None, "pass"):
+            outcome[test.full_name()] = test.result
+    seen = set()
+    for _, key, _, state, names in table:
+        if key in seen:
+            wrong.append(f"{key}: the id is used twice")
+        seen.add(key)
+        if state not in STATES:
+            wrong.append(f"{key}: state \"{state}\" is not one of {', '.join(STATES)}")
+        if state in ("yes", "partial") and not names:
+            wrong.append(f"{key}: state \"{state}\" without a test")
+        for name in names:
+            result = outcome.get(name)
+            if result is None:
+                wrong.append(f"{key}: no test \"{name}\" has run")
+            elif result != "pass":
+                wrong.append(f"{key}: test \"{name}\" did not pass ({result})")
+    if not table:
+        wrong.append("the table has no rows")
+    _print_counts(table)
+    return wrong
+
+
+def _print_counts(table: list) -> None:
+    sections = list(dict.fromkeys(row[0] for row in table))
+    width = max([len(section) for section in sections] + [8])
+    print(f"  {'':{width}}" + "".join(f"{state:>9}" for state in STATES))
+    for section in [*sections, "all"]:
+        states = [row[3] for row in table if section in (row[0], "all")]
+        print(f"  {section:{width}}" + "".join(f"{states.count(state):9}" for state in STATES))
+
+
+def as_test(tests: list) -> Test:
+    """Returns the check as a test of its own."""
+    try:
+        wrong = check(tests)
+    except Failure as failure:
+        wrong = [str(failure)]
+    reason = f"{len(wrong)} rows do not hold\n" + "\n".join(wrong) if wrong else ""
+    return Test("parity", "docs", "fail" if wrong else "pass", reason)
+
+
+def main(_args) -> int:
+    """Checks the table against out/test.json."""
+    if not (results.OUT / "test.json").exists():
+        raise Failure("out/test.json is missing: run make test first")
+    wrong = check(results.load("test"))
+    for line in wrong:
+        print(f"  FAIL  {line}")
+    return 1 if wrong else 0

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Collects results: prints them, writes them as JSON, sums them up."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+from .paths import OUT
+from .say import say
+from .tap import Test
+
+
+class Results:
+    """The tests of one command, in the order they ran."""
+
+    def __init__(self, name: str):
+        self.name = name
+        self.tests = []
+
+    def add(self, tests) -> None:
+        """Takes results and prints each on a line; failures with their reason."""
+        for test in tests:
+            self.tests.append(test)
+            word = {"pass": "  ok", "fail": "FAIL", "skip": "skip"}[test.result]
+            reason = f" ({test.reason})" if test.result == "skip" else ""
+            print(f"  {word}  {test.full_name()}{reason}", flush=True)
+            if test.result == "fail" and test.reason:
+                print("\n".join("        " + line for line in test.reason.splitlines()),
+                      flush=True)
+
+    def count(self, result: str) -> int:
+        """Returns how many tests had a result."""
+        return sum(test.result == result for test in self.tests)
+
+    def path(self) -> Path:
+        """Returns the JSON file."""
+        return OUT / f"{self.name}.json"
+
+    def write(self) -> None:
+        """Writes the JSON file."""
+        OUT.mkdir(exist_ok=True)
+        text = {"passed": self.count("pass"), "failed": self.count("fail"),
+                "skipped": self.count("skip"),
+                "tests": [{**dataclasses.asdict(test), "seconds": round(test.seconds, 3)}
+                          for test in self.tests]}
+        self.path().write_text(json.dumps(text, indent=1) + "\n")
+
+    def finish(self) -> int:
+        """Writes the file, prints the summary, and returns the exit status."""
+        self.write()
+        failed = [test for test in self.tests if test.result == "fail"]
+        skipped = [test for test in self.tests if test.result == "skip"]
+        say(f"Results: {self.path()}")
+        if skipped:
+            print("Skipped:")
+            for test in skipped:
+                print(f"    {test.full_name()}: {test.reason}")
+        if failed:
+            print("Failed:")
+            for test in failed:
+                first = test.reason.splitlines()[0] if test.reason else ""
+                print(f"    {test.full_name()}{': ' + first if first else ''}")
+        if not self.tests:
+            print("No test ran.")
+        passed = self.count("pass")
+        print(f"{passed} passed, {len(failed)} failed, {len(skipped)} skipped", flush=True)
+        return 0 if passed and not failed else 1
+
+
+def load(name: str) -> list:
+    """Returns the tests of a JSON file, none if there is no such file."""
+    path = OUT / f"{name}.json"
+    if not path.exists():
+        return []
+    return [Test(**test) for test in json.loads(path.read_text())["tests"]]

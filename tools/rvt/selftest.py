@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-2.0
+"""`rvt.py selftest`: runs the scripts of selftests/ in guests.
+
+A script says in its header what guest it wants:
+
+	# rvt-guest: {"vcpus":4,"blk":[{"size":"128M"}]}
+
+The text is JSON (see rvt/spec.py) and may go on over several such lines. Scripts that want equal
+guests share one.
+"""
+
+import argparse
+import fnmatch
+import os
+import re
+from pathlib import Path
+
+from . import kernel, modules, spec
+from .guest import Guest
+from .kunit import complaints
+from .paths import SELFTESTS
+from .results import Results
+from .say import Failure, say
+from .tap import Test, parse
+
+_HEADER = re.compile(r"^# rvt-guest:(.*)$", re.M)
+
+
+def scripts(pattern: str = "") -> list:
+    """Returns the names (subject/script) that match a pattern, all without one.
+
+    A pattern is a name, a subject, a script's own name, or a glob; several are separated by commas
+    or spaces.
+    """
+    names = sorted(f"{path.parent.name}/{path.stem}" for path in SELFTESTS.glob("*/*.sh")
+                   if path.parent.name != "lib")
+    wanted = [part for part in re.split(r"[,\s]+", pattern) if part]
+    if not wanted:
+        return names
+    chosen = [name for name in names
+              if any(fnmatch.fnmatch(part, want.removesuffix(".sh")) for want in wanted
+                     for part in (name, *name.split("/")))]
+    if not chosen:
+        raise Failure(f"no selftest matches \"{pattern}\"; there are:\n    " + "\n    ".join(names))
+    return chosen
+
+
+def wanted_guest(name: str, family: str = "") -> spec.Spec:
+    """Returns the guest a script asks for; `family` replaces the Rust drivers for comparison."""
+    text = (SELFTESTS / f"{name}.sh").read_text()
+    try:
+        guest = spec.parse("".join(_HEADER.findall(text)).strip() or "{}")
+    except Failure as failure:
+        raise Failure(f"selftests/{name}.sh: {failure}")
+    if family and guest.family == "rust":
+        guest.family = family
+    return guest
+
+
+def run(results: Results, pattern: str = "", family: str = "", variant: str = "") -> None:
+    """Runs the scripts that match `pattern`."""
+    groups = {}
+    for name in scripts(pattern):
+        guest = wanted_guest(name, family)
+        guest.kernel = guest.kernel or variant
+        groups.setdefault(guest.key(), (guest, []))[1].append(name)
+    built = {}
+    say(f"Selftests: {sum(len(names) for _, names in groups.values())} scripts in "
+        f"{len(groups)} guests")
+    for guest, names in groups.values():
+        if guest.kernel not in built:
+            kdir = kernel.directory(None, guest.kernel)
+            kernel.check_guest(kdir)
+            # With the C drivers ours are not needed, and may not build at the moment.
+            ours = [] if family == "c" else modules.build(kdir, variant=guest.kernel)
+            built[guest.kernel] = (kdir, ours)
+        _group(results, guest, names, *built[guest.kernel])
+
+
+def _group(results: Results, wanted: spec.Spec, names: list, kdir: Path, ours: list) -> None:
+    """Runs scripts in one guest, and those left over when it dies in another."""
+    left = list(names)
+    while left:
+        label = left[0].replace("/", "-") + (f"-and-{len(left) - 1}-more" if left[1:] else "")
+        guest = Guest(wanted, kdir, ours, label)
+        say(f"Guest ({wanted.family} drivers, {wanted.vcpus} vCPUs, {len(wanted.blk)} disks, "
+            f"{len(wanted.net)} NICs) for {', '.join(left)}; logs: {guest.rundir}")
+        steps = [(name, f"cd /run/rvt/selftests/{Path(name).parent} && "
+                        f"timeout -k 10 600 sh ./{Path(name).name}.sh") for name in left]
+        outcome = guest.run(steps, on_line=_progress)
+        results.add(_collect(outcome, left))
+        ran = {step.name for step in outcome.steps}
+        left = [name for name in left if name not in ran] if ran else []
+
+
+def _progress(step: str, text: str) -> None:
+    if os.environ.get("V"):
+        print(f"    {step}| {text}", flush=True)
+
+
+def _collect(outcome, names: list) -> list:
+    """Returns the tests of the scripts that ran in a guest."""
+    tests = []
+    for step in outcome.steps:
+        found = parse(step.lines, step.name)
+        if step.status is None:
+            # What the guest died of is reported below; a plan not fulfilled says nothing more.
+            found = [test for test in found if test.name != "plan"]
+        elif step.status and not any(test.result == "fail" for test in found):
+            why = "ran too long" if step.status in (124, 137) else f"exit status {step.status}"
+            found.append(Test(step.name, "exit", "fail",
+                              why + "\n" + "\n".join(step.lines[-20:])))
+        for test in found:
+            test.seconds = step.seconds / len(found) if step.status is not None else 0.0
+        failed = [test for test in found if test.result == "fail"]
+        if failed and step.console and step.status is not None:
+            failed[-1].reason += f"\nKernel log:\n{step.console}\nLog: {outcome.rundir}"
+        tests += found
+    for test in complaints(outcome, ""):
+        # A guest's death belongs to the script it died in, or to the first one it was for.
+        step = re.search(r"during (?:after-)?(\S+)", test.reason)
+        test.suite = step.group(1) if step and step.group(1) in names else (
+            outcome.steps[-1].name if outcome.steps else names[0])
+        tests.append(test)
+    if not outcome.steps:
+        tests += [Test(name, "all", "fail", f"the guest did not come up: {outcome.error}")
+                  for name in names[1:]]
+    return tests
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options."""
+    parser.add_argument("-t", dest="pattern", default=os.environ.get("T", ""),
+                        help="which scripts: a name, a subject, a glob (also T=)")
+    parser.add_argument("--family", default=os.environ.get("FAMILY", ""), choices=["", "rust", "c"],
+                        help="run with the C drivers instead, to compare (also FAMILY=)")
+    parser.add_argument("--variant", default=os.environ.get("VARIANT", ""),
+                        help="kernel variant: config/<variant>.config (also VARIANT=)")
+
+
+def main(args) -> int:
+    """Runs the selftests and prints the summary."""
+    results = Results("selftest")
+    run(results, args.pattern, args.family, args.variant)
+    return results.finish()

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: GPL-2.0
+"""`rvt.py test`: KUnit, the guest selftests, and the parity table, in that order."""
+
+from . import kunit, parity, selftest
+from .results import Results
+from .say import Failure, say
+from .tap import Test
+
+
+def main(_args) -> int:
+    """Runs everything and prints one summary."""
+    every = Results("test")
+    for name, run in (("kunit", kunit.run), ("selftest", selftest.run)):
+        part = Results(name)
+        try:
+            run(part)
+        except Failure as failure:
+            part.add([Test(name, "harness", "fail", str(failure))])
+        part.write()
+        every.tests += part.tests
+    say("Parity: docs/parity.md against these results")
+    every.add([parity.as_test(every.tests)])
+    return every.finish()
