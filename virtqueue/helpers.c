@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
+#include <linux/export.h>
 #include <linux/mm.h>
 
 #include "helpers.h"
 
-struct page *rust_helper_virt_to_page(const void *addr)
+struct page *rust_virtio_virt_to_page(const void *addr)
 {
 	return virt_to_page(addr);
 }
+EXPORT_SYMBOL_GPL(rust_virtio_virt_to_page);

@@ -5,6 +5,6 @@
 
 struct page;
 
-struct page *rust_helper_virt_to_page(const void *addr);
+struct page *rust_virtio_virt_to_page(const void *addr);
 
 #endif

@@ -157,7 +157,7 @@ impl List<'_> {
         match segment.kind {
             Kind::Virt(ptr) => {
                 // SAFETY: `Buffer` promises that the memory is directly mapped.
-                entry.page_link = unsafe { bindings::virt_to_page(ptr) } as usize;
+                entry.page_link = unsafe { bindings::rust_virtio_virt_to_page(ptr) } as usize;
                 entry.offset = (ptr as usize & (PAGE_SIZE - 1)) as u32;
             }
             Kind::Page(page, offset) => {
