@@ -4,6 +4,7 @@
 
 import argparse
 import importlib
+import os
 import signal
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from rvt.say import Failure  # noqa: E402
 
 #: Command -> (module of rvt, what it does).
 COMMANDS = {
+    "setup": ("setup", "check the machine and install what is missing"),
     "shell": ("shell", "boot a guest and run one command line in it"),
     "kernel": ("kernel", "build the guest kernel"),
     "modules": ("modules", "build the modules"),
@@ -35,6 +37,10 @@ def main() -> int:
             code.arguments(sub)
         sub.set_defaults(main=getattr(code, f"main_{name}", None) or code.main)
     args = parser.parse_args()
+    # Kbuild is not part of the make that may have started this.
+    for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES"):
+        os.environ.pop(name, None)
+    os.environ["PATH"] = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
     # Ends as Ctrl-C does, so that guests are cleaned up.
     signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
     try:

@@ -31,7 +31,7 @@ def build(kdir: Path, kunit: bool = False, variant: str = "") -> list:
     same.write_text(str(kdir))
     say(f"Building the modules{' with their KUnit suites' if kunit else ''}; log: {log}")
     argv = ["make", "-C", kdir, f"M={REPO}", f"MO={out}", *_llvm(kdir, tools),
-            f"-j{os.cpu_count() or 2}", *(["KUNIT=1"] if kunit else []), "modules"]
+            f"-j{os.cpu_count() or 2}", f"KUNIT={int(kunit)}", "modules"]
     run(argv, log, "module build", env=tools.env())
     found = modtree.find_ours(out)
     if not found:

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What the machine must have, how each thing is checked, and which package brings it."""
+
+import dataclasses
+import os
+import shutil
+import struct
+from pathlib import Path
+from typing import Callable
+
+from . import toolchain
+from .paths import cache
+from .proc import output
+from .say import Failure
+
+QEMU_MIN = (9, 2)
+
+
+@dataclasses.dataclass
+class Need:
+    """One thing that must be there. `check` returns "" or what is wrong."""
+
+    name: str
+    check: Callable
+    #: Debian packages that bring it.
+    packages: list
+    #: How to get it on other systems.
+    hint: str
+    #: Whether it comes from the backports suite on Debian 12.
+    backports: bool = False
+
+
+def _command(name: str, package: str) -> Need:
+    def check() -> str:
+        return "" if shutil.which(name) or Path(f"/usr/sbin/{name}").exists() else "not found"
+
+    return Need(name, check, [package], f"a package with the command {name}")
+
+
+def _header(name: str, package: str) -> Need:
+    places = ["/usr/include", "/usr/include/x86_64-linux-gnu", "/usr/local/include"]
+
+    def check() -> str:
+        return "" if any(Path(p, name).exists() for p in places) else f"<{name}> not found"
+
+    return Need(f"<{name}>", check, [package], f"the development package with <{name}>")
+
+
+def _rustc() -> str:
+    found, text = toolchain.rustc()
+    return "" if found else text
+
+
+def _llvm() -> str:
+    found, text = toolchain.llvm(toolchain.rustc()[1])
+    return "" if found else text
+
+
+def _libclang() -> str:
+    suffix, _ = toolchain.llvm(toolchain.rustc()[1])
+    libdir = output([f"llvm-config{suffix if suffix.startswith('-') else ''}", "--libdir"]).strip()
+    found = libdir and any(Path(libdir).glob("libclang*.so*"))
+    system = any(Path("/usr").glob("lib*/libclang.so*")) or any(
+        Path("/usr/lib/x86_64-linux-gnu").glob("libclang*.so*"))
+    return "" if found or system else "libclang.so not found"
+
+
+def _bindgen() -> str:
+    found, text = toolchain.bindgen()
+    return "" if found else text
+
+
+def _qemu() -> str:
+    text = output(["qemu-system-x86_64", "--version"])
+    if not text:
+        return "not found"
+    found = toolchain.version(text)
+    return "" if found >= QEMU_MIN else f"is {found[0]}.{found[1]}, older than 9.2"
+
+
+def _busybox() -> str:
+    name = shutil.which("busybox")
+    if not name:
+        return "not found"
+    return "" if _is_static(Path(name).read_bytes()) else "not linked statically"
+
+
+def _is_static(elf: bytes) -> bool:
+    """Returns whether a 64-bit ELF file asks for no interpreter (PT_INTERP)."""
+    start, = struct.unpack_from("<Q", elf, 32)
+    size, count = struct.unpack_from("<HH", elf, 54)
+    return all(struct.unpack_from("<I", elf, start + i * size)[0] != 3 for i in range(count))
+
+
+def needs(debian: int) -> list:
+    """Returns everything needed; `debian` is the major release, 0 elsewhere."""
+    twelve = debian == 12
+    return [
+        Need("rustc 1.85", _rustc, ["rustc-web", "rust-web-src"] if twelve else
+             ["rustc", "rust-src"], "rustc 1.85 or later with the sources of its standard library "
+             "(rust-src)"),
+        Need("clang 17", _llvm, ["clang-22", "lld-22", "llvm-22"] if twelve else
+             ["clang", "lld", "llvm"], "clang, lld and llvm, 17 or later, best of rustc's LLVM"),
+        Need("libclang", _libclang, ["libclang-22-dev"] if twelve else ["libclang-dev"],
+             "libclang of the same version"),
+        Need("bindgen 0.71.1", _bindgen, [] if twelve else ["bindgen"],
+             "bindgen-cli 0.71.1 or later (cargo install --locked bindgen-cli)"),
+        Need("QEMU 9.2", _qemu, ["qemu-system-x86", "qemu-utils"],
+             "qemu-system-x86_64 9.2 or later", backports=True),
+        Need("static busybox", _busybox, ["busybox-static"], "a statically linked busybox"),
+        _command("qemu-img", "qemu-utils"), _command("cc", "build-essential"),
+        _command("make", "build-essential"), _command("bc", "bc"), _command("bison", "bison"),
+        _command("flex", "flex"), _command("perl", "perl"), _command("xz", "xz-utils"),
+        _command("cpio", "cpio"), _command("rsync", "rsync"), _command("depmod", "kmod"),
+        _command("mmdebstrap", "mmdebstrap"), _command("mke2fs", "e2fsprogs"),
+        _command("ip", "iproute2"), _command("ethtool", "ethtool"),
+        _command("nsenter", "util-linux"), _command("dnsmasq", "dnsmasq-base"),
+        _command("iperf3", "iperf3"), _command("fio", "fio"), _command("socat", "socat"),
+        _command("tcpdump", "tcpdump"), _command("jq", "jq"), _command("ping", "iputils-ping"),
+        _header("libelf.h", "libelf-dev"), _header("openssl/ssl.h", "libssl-dev"),
+    ]
+
+
+def check_space() -> None:
+    """Checks that the cache has room for what is not in it yet."""
+    top = cache()
+    try:
+        top.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Failure(f"{top}: {error.strerror} (set RUST_VIRTIO_CACHE= to another place)")
+    if not os.access(top, os.W_OK):
+        raise Failure(f"{top} cannot be written (set RUST_VIRTIO_CACHE= to another place)")
+    built = any(top.glob("build/*/.rvt-built")) or os.environ.get("KDIR")
+    wanted = 4 if built else 15
+    free = shutil.disk_usage(top).free >> 30
+    if free < wanted:
+        raise Failure(f"{top}: {free} GB free, {wanted} GB needed (set RUST_VIRTIO_CACHE= to "
+                      "another place)")
+
+
+def check_tun() -> None:
+    """Checks that guests can be given a network."""
+    if not os.path.exists("/dev/net/tun"):
+        raise Failure("/dev/net/tun is missing: guests get their network through it "
+                      "(modprobe tun)")
+    if os.geteuid() and os.system("unshare --user --map-root-user --net true 2>/dev/null"):
+        raise Failure("this user may not make network namespaces: run as root, or allow "
+                      "unprivileged user namespaces")

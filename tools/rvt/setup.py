@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-2.0
+"""`rvt.py setup`: checks the machine and installs what is missing."""
+
+import os
+import shutil
+import subprocess
+
+from . import debian, needs, toolchain
+from .paths import cache, log_dir
+from .proc import run
+from .say import Failure, say
+
+_BINDGEN = "0.72.1"
+
+
+def main(_args) -> int:
+    """Installs what is missing; quick and almost silent when all is there."""
+    needs.check_space()
+    major = debian.release()[2] if debian.is_debian() else 0
+    absent = _absent(major)
+    if absent and not major:
+        raise Failure(_table(absent))
+    if absent:
+        _install(absent, major)
+        absent = _absent(major)
+        if absent:
+            raise Failure("after the installation these are still missing:\n" + _rows(absent)
+                          + f"\nLog: {_log()}")
+    needs.check_tun()
+    say("Machine: everything needed is there")
+    return 0
+
+
+def _log():
+    return log_dir() / "setup.log"
+
+
+def _absent(major: int) -> list:
+    """Returns `(need, what is wrong)` for everything that is not there."""
+    return [(need, wrong) for need in needs.needs(major) for wrong in [need.check()] if wrong]
+
+
+def _rows(absent: list) -> str:
+    width = max(len(need.name) for need, _ in absent)
+    return "\n".join(f"    {need.name:{width}}  {wrong}" for need, wrong in absent)
+
+
+def _table(absent: list) -> str:
+    """Returns what the user of another system has to install."""
+    width = max(len(need.name) for need, _ in absent)
+    wide = max(len(wrong) for _, wrong in absent)
+    lines = [f"    {need.name:{width}}  {wrong:{wide}}  {need.hint}" for need, wrong in absent]
+    return ("this is not Debian 12 or 13, so nothing is installed for you; missing here:\n"
+            + "\n".join(lines))
+
+
+def _as_root() -> list:
+    """Returns the prefix that makes a command run as root."""
+    if os.geteuid() == 0:
+        return []
+    if not shutil.which("sudo"):
+        raise Failure("installing packages needs root: run as root, or install sudo")
+    if subprocess.run(["sudo", "-n", "true"], stdin=subprocess.DEVNULL, check=False,
+                      capture_output=True).returncode and not os.isatty(0):
+        raise Failure("installing packages needs root, and sudo asks for a password here: "
+                      "run make setup on a terminal, or as root")
+    subprocess.run(["sudo", "-v"], check=True)
+    return ["sudo"]
+
+
+def _install(absent: list, major: int) -> None:
+    """Installs the packages behind what is missing, then what is built from source."""
+    codename = debian.release()[1]
+    say("Missing here:\n" + _rows(absent))
+    backports = list(dict.fromkeys(package for need, _ in absent if need.backports
+                                   for package in need.packages)) if major == 12 else []
+    packages = [package for need, _ in absent for package in need.packages
+                if package not in backports]
+    packages = list(dict.fromkeys(packages))
+    no_bindgen = major == 12 and any(need.name.startswith("bindgen") for need, _ in absent)
+    if no_bindgen and not shutil.which("cargo"):
+        packages.append("cargo-web")
+    if packages or backports:
+        apt = debian.Apt("setup", [codename, f"{codename}-security", f"{codename}-backports"],
+                         _log())
+        _apt(apt, ["update"], "apt-get update")
+        if packages:
+            say(f"Installing {' '.join(packages)}; log: {_log()}")
+            _apt(apt, ["install", *packages], "installation of packages")
+        if backports:
+            say(f"Installing {' '.join(backports)} from {codename}-backports; log: {_log()}")
+            _apt(apt, ["install", "-t", f"{codename}-backports", *backports],
+                 "installation of QEMU")
+    if no_bindgen and not toolchain.bindgen()[0]:
+        _cargo_install()
+
+
+def _apt(apt, arguments: list, what: str) -> None:
+    verb, *rest = arguments
+    options = ["-y", "--no-install-recommends"] if verb == "install" else []
+    run([*_as_root(), "env", f"APT_CONFIG={apt.conf}", "DEBIAN_FRONTEND=noninteractive",
+         "apt-get", verb, *options, *rest], _log(), what)
+
+
+def _cargo_install() -> None:
+    """Builds bindgen, which Debian 12 has too old, into the cache."""
+    say(f"Building bindgen {_BINDGEN}; log: {_log()}")
+    compiler, text = toolchain.rustc()
+    suffix, _ = toolchain.llvm(text if compiler else "")
+    libdir = toolchain.Toolchain("", "", "", suffix, "").env().get("LIBCLANG_PATH", "")
+    run(["cargo", "install", "--locked", "--version", _BINDGEN, "--root", cache() / "tools",
+         "bindgen-cli"], _log(), "cargo install bindgen-cli",
+        env={"LIBCLANG_PATH": libdir} if libdir else {})
