@@ -22,6 +22,7 @@ COMMANDS = {
     "kunit": ("kunit", "run the KUnit suites in a guest"),
     "selftest": ("selftest", "run the guest selftests"),
     "parity": ("parity", "hold docs/parity.md against the results"),
+    "demo": ("demo", "do the same work on the C and on the Rust drivers"),
     "test": ("testall", "kunit, selftest and parity"),
 }
 

@@ -49,7 +49,9 @@ class CommandLine:
             "-qmp", f"unix:{sockets / 'qmp'},server=on,wait=off",
         ]
         for event in spec.trace:
-            self.argv += ["-trace", f"enable={event},file={rundir / 'trace.log'}"]
+            self.argv += ["-trace", event]
+        if spec.trace:
+            self.argv += ["-D", str(rundir / "trace.log")]
 
     def kernel(self, image: Path, initramfs: Path) -> None:
         """Sets what boots."""
