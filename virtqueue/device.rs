@@ -31,6 +31,10 @@ use kernel::{
 };
 
 mod extent;
+mod link;
+mod siblings;
+
+pub use self::link::DeviceLink;
 
 /// A virtio device.
 ///
@@ -237,6 +241,14 @@ impl Device<device::Bound> {
     /// Size of the device-specific configuration, asked of the transport.
     pub(crate) fn probe_config_len(&self) -> Option<usize> {
         extent::config_len(self)
+    }
+
+    /// Whether a device of this name hangs off any device of the virtio bus.
+    ///
+    /// Drivers that name what they register look here first: two drivers for the same kind of
+    /// device may be loaded side by side, and each counts for itself. Process context, sleeps.
+    pub fn is_name_taken(&self, name: &CStr) -> bool {
+        siblings::has_child(self, name)
     }
 
     /// The name of the device on its own bus, for `ethtool -i` and messages.

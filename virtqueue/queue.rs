@@ -12,6 +12,7 @@
 //! The ring under a queue is one of [`Ring`], chosen when the queue is found.
 
 mod buffer;
+mod doorbell;
 mod foreign;
 mod handle;
 mod set;
@@ -23,6 +24,7 @@ pub use self::{
         Segment,
         SegmentSink, //
     },
+    doorbell::Doorbell,
     handle::{
         Armed,
         QueueHandle, //

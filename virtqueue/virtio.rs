@@ -37,7 +37,10 @@ pub use crate::{
         Config,
         Field, //
     },
-    device::Device,
+    device::{
+        Device,
+        DeviceLink, //
+    },
     driver::{
         Adapter,
         Driver, //
@@ -55,6 +58,7 @@ pub use crate::{
         Affinity,
         Armed,
         Buffer,
+        Doorbell,
         QueueHandle,
         QueueSpec,
         Queues,

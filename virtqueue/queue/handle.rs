@@ -89,6 +89,27 @@ impl QueueHandle {
         unsafe { bindings::virtqueue_is_broken(self.vq) }
     }
 
+    /// The queue.
+    pub(super) fn as_raw(&self) -> *mut bindings::virtqueue {
+        self.vq
+    }
+
+    /// The CPUs that the queue's interrupt was spread to
+    /// ([`Affinity::Spread`](super::Affinity::Spread)), if the transport tells.
+    ///
+    /// Process context.
+    pub fn affinity(&self) -> Option<&Cpumask> {
+        // SAFETY: By the type invariant; a queue's device has operations.
+        let get = unsafe { (*(*(*self.vq).vdev).config).get_vq_affinity }?;
+        // SAFETY: By the type invariant, the device has a queue of this index.
+        let mask = unsafe { get((*self.vq).vdev, (*self.vq).index as i32) };
+        if mask.is_null() {
+            return None;
+        }
+        // SAFETY: The mask is that of the queue's interrupt vector, which goes with the queue.
+        Some(unsafe { Cpumask::from_raw(mask) })
+    }
+
     /// Hints on which CPUs the queue's interrupt should be taken; `None` takes the hint back.
     ///
     /// Process context.

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Reaching a device from what may outlive its binding.
+
+use super::Device;
+use crate::bindings;
+use core::ptr::NonNull;
+use kernel::{
+    device::Bound,
+    devres, new_mutex,
+    prelude::*,
+    sync::{
+        Arc,
+        Mutex, //
+    },
+};
+
+/// Leads to a device as long as a driver is bound to it.
+///
+/// Objects of a subsystem live until their last user is gone, which may be long after the device
+/// went. They keep a link, and find out through it.
+#[derive(Clone)]
+pub struct DeviceLink {
+    inner: Arc<Inner>,
+}
+
+/// # Invariants
+///
+/// The device is bound while it is here: it is taken out before the binding ends.
+#[pin_data]
+struct Inner {
+    #[pin]
+    dev: Mutex<Option<Target>>,
+}
+
+struct Target(NonNull<bindings::virtio_device>);
+
+// SAFETY: A bound device may be used from any thread.
+unsafe impl Send for Target {}
+
+/// Cuts the link when the binding ends, at the latest.
+struct Cut(DeviceLink);
+
+impl Drop for Cut {
+    fn drop(&mut self) {
+        self.0.cut();
+    }
+}
+
+impl DeviceLink {
+    /// A link to a device.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub fn new(dev: &Device<Bound>) -> Result<Self> {
+        let target = NonNull::new(dev.as_raw()).map(Target);
+        // INVARIANT: The device is bound, and `Cut` is dropped before the binding ends.
+        let inner = Arc::pin_init(
+            pin_init!(Inner {
+                dev <- new_mutex!(target),
+            }),
+            GFP_KERNEL,
+        )?;
+        let link = Self { inner };
+        devres::register::<Cut, Error>(dev.as_ref(), Ok(Cut(link.clone())), GFP_KERNEL)
+            .inspect_err(|_| link.cut())?;
+        Ok(link)
+    }
+
+    /// Runs `f` with the device, or returns `None` if the binding is over.
+    ///
+    /// The binding does not end before `f` returns: `f` must not wait for that. Process context,
+    /// sleeps; does not nest.
+    pub fn with<R>(&self, f: impl FnOnce(&Device<Bound>) -> R) -> Option<R> {
+        let dev = self.inner.dev.lock();
+        let target = dev.as_ref()?;
+        // SAFETY: By the type invariant, the device is bound as long as the lock is held;
+        // `Device` is a transparent wrapper.
+        Some(f(unsafe { target.0.cast::<Device<Bound>>().as_ref() }))
+    }
+
+    /// Ends the link before the binding ends, and waits for those who use it. Process context,
+    /// sleeps.
+    pub fn cut(&self) {
+        *self.inner.dev.lock() = None;
+    }
+}

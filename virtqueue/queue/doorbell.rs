@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Notifying a queue without holding it or the lock that it is under.
+
+use super::handle::QueueHandle;
+use crate::bindings;
+use core::ptr::null_mut;
+use kernel::{
+    new_mutex,
+    prelude::*,
+    sync::{
+        atomic::{
+            Acquire,
+            Atomic,
+            Release, //
+        },
+        rcu,
+        Mutex, //
+    },
+};
+
+/// A place for a [`QueueHandle`] from which the queue can be notified in any context, without a
+/// lock and without counting references.
+///
+/// A notification may leave the guest, which takes long: nobody should have to wait for a lock
+/// meanwhile. The handle can be put in and taken out again, as queues come and go with sleep and
+/// reset, and a ring of the bell that finds none does nothing.
+///
+/// # Invariants
+///
+/// `vq` is null, or the queue of the handle in `handle`; it stays valid for an RCU grace period
+/// after it was replaced.
+#[pin_data]
+pub struct Doorbell {
+    vq: Atomic<*mut bindings::virtqueue>,
+    #[pin]
+    handle: Mutex<Option<QueueHandle>>,
+}
+
+impl Doorbell {
+    /// A doorbell without a queue.
+    pub fn new() -> impl PinInit<Self> {
+        // INVARIANT: There is no queue.
+        pin_init!(Self {
+            vq: Atomic::new(null_mut()),
+            handle <- new_mutex!(None),
+        })
+    }
+
+    /// Notifies the queue, if there is one. Returns false if there is none or it is broken.
+    ///
+    /// Any context. Needed only when [`Virtqueue::kick_prepare`](super::Virtqueue::kick_prepare)
+    /// said so.
+    #[inline]
+    pub fn ring(&self) -> bool {
+        let _guard = rcu::read_lock();
+        let vq = self.vq.load(Acquire);
+        if vq.is_null() {
+            return false;
+        }
+        // SAFETY: By the type invariants, the queue is valid until the end of this read-side
+        // critical section at least; needs no exclusion.
+        unsafe { bindings::virtqueue_notify(vq) }
+    }
+
+    /// Puts the handle of a queue in, or `None`, and drops the one that was there once nobody
+    /// uses it any more. Process context, sleeps.
+    pub fn set(&self, handle: Option<QueueHandle>) {
+        let mut place = self.handle.lock();
+        let vq = handle.as_ref().map_or(null_mut(), QueueHandle::as_raw);
+        // INVARIANT: The handle that goes with the pointer is put in place below and the old one
+        // dropped after a grace period.
+        self.vq.store(vq, Release);
+        let old = core::mem::replace(&mut *place, handle);
+        if old.is_some() {
+            // SAFETY: May be called in process context.
+            unsafe { bindings::synchronize_rcu() };
+        }
+        drop(place);
+        drop(old);
+    }
+}
