@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from . import debian
+from . import debian, lock
 from .paths import cache, log_dir
 from .proc import run
 from .say import Failure, say
@@ -33,6 +33,14 @@ def ensure() -> Path:
     image = cache() / "images" / f"root-{suite()}-{key}.ext4"
     if image.exists():
         return image
+    with lock.only_one(image):
+        if not image.exists():
+            _make(image)
+    return image
+
+
+def _make(image: Path) -> None:
+    """Builds the image and puts it in its place when it is whole."""
     log = log_dir() / "image.log"
     if not shutil.which("mmdebstrap"):
         raise Failure("mmdebstrap is not installed (make setup)")
@@ -40,7 +48,6 @@ def ensure() -> Path:
     image.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="rootfs-", dir=image.parent) as scratch:
         _build(Path(scratch), image, log)
-    return image
 
 
 def _build(scratch: Path, image: Path, log: Path) -> None:

@@ -8,7 +8,7 @@ import re
 import shutil
 from pathlib import Path
 
-from . import kconfig, source, toolchain
+from . import kconfig, lock, source, toolchain
 from .paths import REPO, cache, log_dir
 from .proc import run
 from .say import Failure, say, warn
@@ -90,9 +90,9 @@ def _built(variant: str) -> Path:
     key = hashlib.sha256(text.encode()).hexdigest()[:12]
     name = "-".join(part for part in (version, variant, key) if part)
     kdir = cache() / "build" / name
-    if (kdir / ".rvt-built").exists():
-        return kdir
-    _build(tree, kdir, fragments, tools)
+    with lock.only_one(kdir):
+        if not (kdir / ".rvt-built").exists():
+            _build(tree, kdir, fragments, tools)
     return kdir
 
 

@@ -5,7 +5,7 @@ import argparse
 import os
 from pathlib import Path
 
-from . import kconfig, kernel, modtree, toolchain
+from . import kconfig, kernel, lock, modtree, toolchain
 from .paths import OUT, REPO, log_dir
 from .proc import run
 from .say import Failure, say
@@ -19,6 +19,11 @@ def output_dir(kunit: bool, variant: str = "") -> Path:
 def build(kdir: Path, kunit: bool = False, variant: str = "") -> list:
     """Builds the modules for the kernel in `kdir` and returns the .ko files."""
     out = output_dir(kunit, variant)
+    with lock.only_one(out):
+        return _build(kdir, out, kunit)
+
+
+def _build(kdir: Path, out: Path, kunit: bool) -> list:
     out.mkdir(parents=True, exist_ok=True)
     log = log_dir() / f"{out.name}.log"
     log.unlink(missing_ok=True)

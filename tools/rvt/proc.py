@@ -20,6 +20,12 @@ def die_with_parent() -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
+def _own_group() -> None:
+    """Gives a child a process group, but leaves it the terminal by which sudo knows its user."""
+    os.setpgid(0, 0)
+    die_with_parent()
+
+
 def run(argv, log: Path, what: str, cwd=None, env=None, count=None) -> None:
     """Runs `argv` to its end with its output appended to `log`.
 
@@ -39,8 +45,7 @@ def run(argv, log: Path, what: str, cwd=None, env=None, count=None) -> None:
         full = dict(os.environ, **(env or {}))
         try:
             child = subprocess.Popen(argv, stdout=out, stderr=subprocess.STDOUT, cwd=cwd, env=full,
-                                     stdin=subprocess.DEVNULL, start_new_session=True,
-                                     preexec_fn=die_with_parent)
+                                     stdin=subprocess.DEVNULL, preexec_fn=_own_group)
         except FileNotFoundError:
             raise Failure(f"{what}: {argv[0]} is not installed")
         _wait(child, log, start, what, count)
@@ -71,13 +76,13 @@ def _wait(child, log: Path, start: int, what: str, count) -> None:
 
 
 def kill_session(child) -> None:
-    """Ends the session that `child` leads, politely and then not."""
+    """Ends the process group that `child` leads, politely and then not."""
     for sig, wait in ((signal.SIGTERM, 3), (signal.SIGKILL, 3)):
         try:
             os.killpg(child.pid, sig)
             child.wait(wait)
             return
-        except ProcessLookupError:
+        except (ProcessLookupError, PermissionError):
             return
         except subprocess.TimeoutExpired:
             continue

@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 
-from . import debian, needs, toolchain
+from . import debian, lock, needs, toolchain
 from .paths import cache, log_dir
 from .proc import run
 from .say import Failure, say
@@ -16,6 +16,14 @@ _BINDGEN = "0.72.1"
 def main(_args) -> int:
     """Installs what is missing; quick and almost silent when all is there."""
     needs.check_space()
+    with lock.only_one(cache() / "setup"):
+        _ensure()
+    needs.check_tun()
+    say("Machine: everything needed is there")
+    return 0
+
+
+def _ensure() -> None:
     major = debian.release()[2] if debian.is_debian() else 0
     absent = _absent(major)
     if absent and not major:
@@ -26,9 +34,6 @@ def main(_args) -> int:
         if absent:
             raise Failure("after the installation these are still missing:\n" + _rows(absent)
                           + f"\nLog: {_log()}")
-    needs.check_tun()
-    say("Machine: everything needed is there")
-    return 0
 
 
 def _log():

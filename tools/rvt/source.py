@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from . import debian
+from . import debian, lock
 from .paths import cache, log_dir
 from .proc import output, run
 from .say import Failure, say
@@ -64,18 +64,22 @@ def ensure() -> Path:
     asked = os.environ.get("KSRC")
     if asked:
         return given(asked)
+    with lock.only_one(cache() / "src"):
+        return _cached() or _fetch()
+
+
+def _cached():
+    """Returns the newest tree in the cache, None if there is none."""
     trees = sorted((cache() / "src").glob(f"linux-{RELEASE}.*"),
                    key=lambda tree: [int(n) for n in re.findall(r"\d+", tree.name)])
-    if trees:
-        return trees[-1]
-    if not debian.is_debian():
-        raise Failure(f"no source of Linux {RELEASE}: it is fetched as a Debian package, and this "
-                      "is not Debian 12 or 13. Set KSRC= to a source tree, or KDIR= to a built one")
-    return _fetch()
+    return trees[-1] if trees else None
 
 
 def _fetch() -> Path:
     """Downloads and unpacks the package. Whatever stage an earlier run reached is kept."""
+    if not debian.is_debian():
+        raise Failure(f"no source of Linux {RELEASE}: it is fetched as a Debian package, and this "
+                      "is not Debian 12 or 13. Set KSRC= to a source tree, or KDIR= to a built one")
     log = log_dir() / "source.log"
     package = f"linux-source-{RELEASE}"
     downloads = cache() / "downloads"

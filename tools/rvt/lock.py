@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Keeps two runs of the harness from making the same thing at the same time."""
+
+import contextlib
+import fcntl
+from pathlib import Path
+
+from .say import say
+
+
+@contextlib.contextmanager
+def only_one(path: Path):
+    """Holds a lock on `path` and ".lock"; waits for another run that has it.
+
+    The lock goes with the process, so a run that was killed leaves nothing behind.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path.with_name(f".{path.name}.lock"), "w", encoding="ascii") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"Waiting for another run that is busy with {path}")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
