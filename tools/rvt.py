@@ -19,6 +19,7 @@ COMMANDS = {
     "shell": ("shell", "boot a guest and run one command line in it"),
     "kernel": ("kernel", "build the guest kernel"),
     "modules": ("modules", "build the modules"),
+    "harness": ("harness", "run the harness's own unit tests"),
     "kunit": ("kunit", "run the KUnit suites in a guest"),
     "selftest": ("selftest", "run the guest selftests"),
     "parity": ("parity", "hold docs/parity.md against the results"),
@@ -42,8 +43,9 @@ def main() -> int:
     for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES"):
         os.environ.pop(name, None)
     os.environ["PATH"] = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
-    # Ends as Ctrl-C does, so that guests are cleaned up.
-    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    # Both end the run in order, with its guests, even where a shell had them ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return args.main(args)
     except Failure as failure:

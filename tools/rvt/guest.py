@@ -64,12 +64,17 @@ class Guest:
         self.spec = spec
         self.kdir = Path(kdir)
         self.ours = ours
+        #: What `host run <name>` of the guest does: name -> function of the argument.
         self.actions = actions or {}
+        #: Called with the guest before QEMU starts, to put files or servers in place.
+        self.prepare = []
         self.rundir = OUT / "run" / f"{time.strftime('%H%M%S')}-{name}-{next(_serial)}"
         shutil.rmtree(self.rundir, ignore_errors=True)
         self.rundir.mkdir(parents=True)
-        self._sockets = Path(tempfile.mkdtemp(prefix="rvt-"))
-        self._namespace = self._child = self._qmp = self._channel = None
+        self.sockets = Path(tempfile.mkdtemp(prefix="rvt-"))
+        #: The host's side of the guest's network, from boot on.
+        self.namespace = None
+        self._child = self._qmp = self._channel = None
         self.console = Console(self.rundir / "console.log")
 
     def run(self, steps, job=None, files=None, on_line=None, limit: float = 3600,
@@ -103,33 +108,35 @@ class Guest:
         initramfs.build(ram, tree, job, files, env)
         shutil.rmtree(self.rundir / "modules")
         kernel = self.kdir / "arch" / "x86" / "boot" / "bzImage"
-        line = CommandLine(self.spec, self.rundir, self._sockets, accel.choose(kernel), log)
+        line = CommandLine(self.spec, self.rundir, self.sockets, accel.choose(kernel), log)
         line.kernel(kernel, ram)
         if self.spec.root == "disk":
             line.root_disk(image.ensure())
-        self._namespace = Namespace(self.rundir)
+        self.namespace = Namespace(self.rundir)
+        for prepare in self.prepare:
+            prepare(self)
         for index in range(len(self.spec.blk)):
             line.disk(index)
         for index, nic in enumerate(self.spec.net):
-            tap = "" if nic.netdev else self._namespace.add_tap(index, nic.queues, nic.dhcp,
+            tap = "" if nic.netdev else self.namespace.add_tap(index, nic.queues, nic.dhcp,
                                                                  nic.mtu)
             line.nic(index, tap)
         argv = line.finish()
         (self.rundir / "qemu.cmd").write_text(" \\\n\t".join(argv) + "\n")
         with open(self.rundir / "qemu.log", "wb") as out:
-            self._child = subprocess.Popen(self._namespace.inside(argv), stdin=subprocess.DEVNULL,
+            self._child = subprocess.Popen(self.namespace.inside(argv), stdin=subprocess.DEVNULL,
                                            stdout=out, stderr=out, start_new_session=True,
                                            cwd=self.rundir, preexec_fn=die_with_parent)
         try:
-            self._qmp = Qmp(self._sockets / "qmp", lambda: self._child.poll() is None)
+            self._qmp = Qmp(self.sockets / "qmp", lambda: self._child.poll() is None)
         except Failure as failure:
             raise Failure(f"{failure}:\n{tail(self.rundir / 'qemu.log', 10)}\n"
                           f"Log: {self.rundir / 'qemu.log'}")
-        self._channel = Channel(self._sockets / "channel", self.rundir / "channel.log")
+        self._channel = Channel(self.sockets / "channel", self.rundir / "channel.log")
 
     def _follow(self, outcome: Outcome, on_line, limit: float) -> None:
         """Reads the channel and the console until the guest ends or gets stuck."""
-        requests = Requests(self._qmp, self._namespace, self.rundir, self.actions)
+        requests = Requests(self._qmp, self.namespace, self.rundir, self.actions)
         start = heard = time.monotonic()
         greeted = False
         done = False
@@ -188,10 +195,10 @@ class Guest:
         """Ends QEMU and everything else of this guest, and removes its bulky files."""
         if self._child:
             kill_session(self._child)
-        for part in (self._qmp, self._channel, self._namespace):
+        for part in (self._qmp, self._channel, self.namespace):
             if part:
                 part.close()
-        shutil.rmtree(self._sockets, ignore_errors=True)
+        shutil.rmtree(self.sockets, ignore_errors=True)
         for bulky in [self.rundir / "initramfs.cpio", *self.rundir.glob("*.img"),
                       *self.rundir.glob("*.qcow2")]:
             bulky.unlink(missing_ok=True)

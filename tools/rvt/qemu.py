@@ -34,6 +34,7 @@ class CommandLine:
     def __init__(self, spec: Spec, rundir: Path, sockets: Path, accel: str, log: Path):
         self.spec = spec
         self.rundir = rundir
+        self.sockets = sockets
         self.log = log
         self._ports = 0
         iommu = ["-device", "intel-iommu,intremap=off,device-iotlb=on"] if spec.iommu else []
@@ -118,7 +119,12 @@ class CommandLine:
         """Adds the spare root ports and returns the whole command line."""
         for index in range(self.spec.spare_ports):
             self._port(f"spare{index}")
-        return [*self.argv, *self.spec.qemu]
+        return [self._filled(argument) for argument in [*self.argv, *self.spec.qemu]]
+
+    def _filled(self, argument: str) -> str:
+        """Replaces @RUN@ by the run directory and @SOCKETS@ by one with a short name."""
+        return argument.replace("@RUN@", str(self.rundir)).replace("@SOCKETS@",
+                                                                   str(self.sockets))
 
 
 def _bytes(size) -> int:

@@ -7,12 +7,17 @@ A script says in its header what guest it wants:
 
 The text is JSON (see rvt/spec.py) and may go on over several such lines. Scripts that want equal
 guests share one.
+
+Beside `<name>.sh` there may be `<name>.host.py`, for what has to happen on the host:
+`prepare(guest)` is called before QEMU starts, and `actions(guest)` returns name -> function of one text for the
+script's `host run <name> <text>`.
 """
 
 import argparse
 import fnmatch
 import os
 import re
+import runpy
 from pathlib import Path
 
 from . import kernel, modules, spec
@@ -87,10 +92,24 @@ def _group(results: Results, wanted: spec.Spec, names: list, kdir: Path, ours: l
             f"{len(wanted.net)} NICs) for {', '.join(left)}; logs: {guest.rundir}")
         steps = [(name, f"cd /run/rvt/selftests/{Path(name).parent} && "
                         f"timeout -k 10 600 sh ./{Path(name).name}.sh") for name in left]
+        for name in left:
+            _host_side(guest, name)
         outcome = guest.run(steps, on_line=_progress)
         results.add(_collect(outcome, left))
         ran = {step.name for step in outcome.steps}
         left = [name for name in left if name not in ran] if ran else []
+
+
+def _host_side(guest: Guest, name: str) -> None:
+    """Loads what a script brings for the host."""
+    path = SELFTESTS / f"{name}.host.py"
+    if not path.exists():
+        return
+    code = runpy.run_path(str(path))
+    if "prepare" in code:
+        guest.prepare.append(code["prepare"])
+    if "actions" in code:
+        guest.actions.update(code["actions"](guest))
 
 
 def _progress(step: str, text: str) -> None:

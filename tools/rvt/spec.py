@@ -65,7 +65,8 @@ class Spec:
     spare_ports: int = 2
     #: More of the kernel command line.
     cmdline: str = ""
-    #: More QEMU arguments.
+    #: More QEMU arguments. @RUN@ stands for the run directory, here and in all other values given
+    #: to QEMU, and @SOCKETS@ for a directory whose name is short enough for sockets.
     qemu: list = dataclasses.field(default_factory=list)
     #: Kernel messages that are expected: regular expressions.
     allow: list = dataclasses.field(default_factory=list)

@@ -65,7 +65,8 @@ def _test(suite: str, found, comments: list) -> Test:
 
 def parse_kunit(lines, suite: str) -> list:
     """Returns the cases of the results that KUnit keeps of one suite in debugfs."""
-    lines = [line for line in lines if not line.strip().startswith("KTAP version")]
+    lines = [line for line in lines
+             if not line.strip().startswith("KTAP version") and not line.endswith("speed: normal")]
     for indent in (4, 0):
         if any(_TEST.match(line) and len(_TEST.match(line)["indent"]) == indent
                for line in lines):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""`rvt.py test`: KUnit, the guest selftests, and the parity table, in that order."""
+"""`rvt.py test`: the harness's own tests, KUnit, the selftests, the parity table."""
 
-from . import kunit, parity, selftest
+from . import harness, kunit, parity, selftest
 from .results import Results
 from .say import Failure, say
 from .tap import Test
@@ -10,7 +10,8 @@ from .tap import Test
 def main(_args) -> int:
     """Runs everything and prints one summary."""
     every = Results("test")
-    for name, run in (("kunit", kunit.run), ("selftest", selftest.run)):
+    for name, run in (("harness", harness.run), ("kunit", kunit.run),
+                      ("selftest", selftest.run)):
         part = Results(name)
         try:
             run(part)

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Tests that what the user gives is checked, and that errors name what is wrong."""
+
+import tempfile
+import unittest
+from pathlib import Path
+
+from rvt import kconfig, kernel, parity, source, spec
+from rvt.say import Failure
+
+
+class Kernel(unittest.TestCase):
+    """KDIR= and KSRC=."""
+
+    def setUp(self):
+        self.top = Path(tempfile.mkdtemp())
+
+    def kdir(self, release: str, config: str) -> str:
+        """Makes what looks like the directory of a built kernel."""
+        (self.top / "include/config").mkdir(parents=True)
+        (self.top / "include/config/kernel.release").write_text(release + "\n")
+        (self.top / ".config").write_text(config)
+        (self.top / "Module.symvers").touch()
+        return str(self.top)
+
+    def refused(self, check, argument: str, text: str) -> None:
+        """Checks that an argument is refused with an error that says why."""
+        with self.assertRaisesRegex(Failure, text):
+            check(argument)
+
+    def test_kdir(self):
+        good = "".join(f"CONFIG_{symbol}=y\n" for symbol in kconfig.FOR_MODULES)
+        self.refused(kernel.check, str(self.top / "none"), "no such directory")
+        self.refused(kernel.check, str(self.top), "not the directory of a built kernel")
+        path = self.kdir("7.2.9", good)
+        self.refused(kernel.check, path, "7.2.9 is older than 7.3")
+        release = self.top / "include/config/kernel.release"
+        release.write_text("7.3.4\n")
+        self.assertEqual(kernel.check(path), self.top.resolve())
+        (self.top / ".config").write_text(good.replace("CONFIG_RUST=y", "# CONFIG_RUST is not set"))
+        self.refused(kernel.check, path, "lacks CONFIG_RUST$")
+        (self.top / ".config").write_text(good.replace("CONFIG_MODULES=y\n", ""))
+        self.refused(kernel.check, path, "lacks CONFIG_MODULES$")
+
+    def test_ksrc(self):
+        self.refused(source.given, str(self.top / "none"), "no such directory")
+        self.refused(source.given, str(self.top), "not a Linux source tree")
+        (self.top / "Kconfig").touch()
+        makefile = self.top / "Makefile"
+        makefile.write_text("VERSION = 6\nPATCHLEVEL = 19\nSUBLEVEL = 0\nEXTRAVERSION =\n")
+        self.refused(source.given, str(self.top), "6.19.0 is older than 7.3")
+        makefile.write_text("VERSION = 7\nPATCHLEVEL = 4\nSUBLEVEL = 0\nEXTRAVERSION = -rc1\n")
+        self.refused(source.given, str(self.top), "no rust/kernel")
+        self.assertEqual(source.version(self.top), "7.4.0-rc1")
+
+    def test_symbols_that_were_refused_are_named(self):
+        self.assertEqual(kconfig.unmet({"A": "y", "B": "n"}, {"A": "y", "B": "m", "C": "n"}),
+                         ["CONFIG_B=m (is n)"])
+
+
+class Description(unittest.TestCase):
+    """Guest descriptions."""
+
+    def test_wrong_key(self):
+        with self.assertRaisesRegex(Failure, "Disk has no sise"):
+            spec.parse('{"blk":[{"sise":"1G"}]}')
+
+    def test_not_json(self):
+        with self.assertRaisesRegex(Failure, "not JSON"):
+            spec.parse("{")
+
+    def test_equal_descriptions_have_equal_keys(self):
+        self.assertEqual(spec.parse('{"net":[{}],"vcpus":2}').key(),
+                         spec.parse('{"vcpus":2,"net":[{"queues":1}]}').key())
+
+
+class Parity(unittest.TestCase):
+    """The feature table."""
+
+    def check(self, rows: str) -> list:
+        """Returns what is wrong with a table of these rows, where a:b passed and c:d failed."""
+        from rvt.tap import Test
+        with tempfile.TemporaryDirectory() as top:
+            table = Path(top) / "parity.md"
+            table.write_text("## Net\n\n| id | feature | state | test |\n|---|---|---|---|\n"
+                             f"{rows}\n")
+            saved, parity.TABLE = parity.TABLE, table
+            quiet, parity._print_counts = parity._print_counts, lambda table: None
+            try:
+                return parity.check([Test("a", "b", "pass"), Test("c", "d", "fail")])
+            finally:
+                parity.TABLE, parity._print_counts = saved, quiet
+
+    def test_rows(self):
+        self.assertEqual(self.check("| N1 | x | yes | `a:b` |\n| N2 | y | no | |"), [])
+        for row, wrong in (("| N1 | x | yes | |", "without a test"),
+                           ("| N1 | x | maybe | a:b |", "is not one of"),
+                           ("| N1 | x | yes | a:z |", "no test"),
+                           ("| N1 | x | yes | a:b, c:d |", "did not pass"),
+                           ("| N1 | x | no | |\n| N1 | y | no | |", "twice"), ("", "no rows")):
+            with self.subTest(row):
+                self.assertRegex("\n".join(self.check(row)), wrong)

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Tests that complaints of the kernel are found, and are blamed on the right step."""
+
+import tempfile
+import unittest
+from pathlib import Path
+
+from rvt.console import Console
+
+
+def console(*lines: str) -> Console:
+    """Returns a console log with these lines, read."""
+    with tempfile.NamedTemporaryFile("w", suffix=".log", delete=False) as log:
+        log.write("\n".join(lines) + "\n")
+    found = Console(Path(log.name))
+    found.poll()
+    Path(log.name).unlink()
+    return found
+
+
+class Complaints(unittest.TestCase):
+    """What counts as a complaint."""
+
+    def test_quiet_log(self):
+        self.assertEqual(console("[ 1.0] rust_virtio_blk virtio0: ok").splats(), [])
+
+    def test_kinds(self):
+        for line in ("------------[ cut here ]------------", "BUG: kernel NULL pointer dereference",
+                     "Oops: general protection fault", "Kernel panic - not syncing: x",
+                     "INFO: task fio:12 blocked for more than 120 seconds.",
+                     "BUG: KASAN: slab-out-of-bounds in f", "rust_kernel: panicked at a.rs:1:2:",
+                     "WARNING: possible circular locking dependency detected",
+                     "rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:",
+                     "watchdog: BUG: soft lockup - CPU#0 stuck for 26s!"):
+            with self.subTest(line):
+                self.assertEqual(len(console(line).splats()), 1)
+
+    def test_step(self):
+        log = console("rvt: begin a/b", "rvt: end a/b", "rvt: begin c/d", "BUG: x", "rvt: end c/d")
+        self.assertEqual([step for step, _ in log.splats()], ["c/d"])
+
+    def test_before_any_step(self):
+        self.assertEqual(console("BUG: x").splats()[0][0], "boot")
+
+    def test_between_steps(self):
+        self.assertEqual(console("rvt: begin a", "rvt: end a", "BUG: x").splats()[0][0], "after-a")
+
+    def test_expected(self):
+        self.assertEqual(console("BUG: an expected one").splats(["an expected"]), [])
+
+    def test_excerpt(self):
+        log = console("before", "rvt: begin a", "inside", "rvt: end a", "after")
+        self.assertEqual(log.excerpt("a"), "inside")
