@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the `virtio_fake` crate needs of the kernel and kernel::bindings lacks. */
+
+#include <linux/hrtimer_types.h>
+
+#include <linux/blkdev.h>
+#include <linux/cpumask.h>
+#include <linux/irq_work.h>
+#include <linux/netdevice.h>
+#include <linux/rtnetlink.h>
+#include <linux/skbuff.h>
+#include <linux/virtio.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_ring.h>
+#include <uapi/linux/virtio_config.h>
+#include <uapi/linux/virtio_ring.h>
+
+#include "helpers.h"

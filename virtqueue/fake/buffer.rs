@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A buffer for the queue tests: any shape, and it counts its end.
+
+use core::{
+    ffi::c_void,
+    ptr::{
+        null_mut,
+        NonNull, //
+    },
+};
+use kernel::{
+    alloc::KVec,
+    prelude::*,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc, //
+    },
+};
+use virtio::{
+    Buffer,
+    RawToken,
+    Segment,
+    SegmentSink, //
+};
+
+/// Counts how many [`Parcel`]s were dropped.
+#[derive(Clone)]
+pub struct Drops(Arc<Atomic<u64>>);
+
+impl Drops {
+    /// Starts at zero.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub fn new() -> Result<Self> {
+        Ok(Self(Arc::new(Atomic::new(0), GFP_KERNEL)?))
+    }
+
+    /// How many were dropped.
+    pub fn count(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// One segment of a [`Parcel`].
+struct Part {
+    bytes: KVec<u8>,
+    writable: bool,
+}
+
+/// What a [`Parcel`] owns.
+struct Inside {
+    number: u64,
+    parts: KVec<Part>,
+    drops: Drops,
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        self.drops.0.fetch_add(1, Relaxed);
+    }
+}
+
+/// A buffer of any segments, with a number to know it by.
+///
+/// With `CTX`, the number also goes with it as its context.
+pub struct Parcel<const CTX: bool = false> {
+    inside: KBox<Inside>,
+    /// The context that came back with the buffer.
+    ctx: Option<usize>,
+}
+
+impl<const CTX: bool> Parcel<CTX> {
+    /// A buffer without segments.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub fn new(number: u64, drops: &Drops) -> Result<Self> {
+        let inside = Inside {
+            number,
+            parts: KVec::new(),
+            drops: drops.clone(),
+        };
+        Ok(Self {
+            inside: KBox::new(inside, GFP_ATOMIC)?,
+            ctx: None,
+        })
+    }
+
+    /// One more segment, for the device to read.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub fn out(mut self, bytes: &[u8]) -> Result<Self> {
+        let mut copy = KVec::new();
+        copy.extend_from_slice(bytes, GFP_ATOMIC)?;
+        self.inside.parts.push(
+            Part {
+                bytes: copy,
+                writable: false,
+            },
+            GFP_ATOMIC,
+        )?;
+        Ok(self)
+    }
+
+    /// One more segment, of `len` bytes for the device to write.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub fn in_(mut self, len: usize) -> Result<Self> {
+        self.inside.parts.push(
+            Part {
+                bytes: KVec::from_elem(0, len, GFP_ATOMIC)?,
+                writable: true,
+            },
+            GFP_ATOMIC,
+        )?;
+        Ok(self)
+    }
+
+    /// The number.
+    pub fn number(&self) -> u64 {
+        self.inside.number
+    }
+
+    /// The context with which it came back.
+    pub fn ctx(&self) -> Option<usize> {
+        self.ctx
+    }
+
+    /// The bytes of a segment; none if it has no such segment.
+    pub fn part(&self, index: usize) -> &[u8] {
+        self.inside.parts.get(index).map_or(&[], |p| &p.bytes)
+    }
+}
+
+// SAFETY:
+// - The box owns its parts, which own their bytes on the heap, until it is dropped.
+// - While it is a token, nobody has the value to refer to the bytes.
+// - The token is the address of the box, and the rest is made from it.
+unsafe impl<const CTX: bool> Buffer for Parcel<CTX> {
+    const HAS_CTX: bool = CTX;
+
+    fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result {
+        for part in &self.inside.parts {
+            let segment = Segment::virt(part.bytes.as_ptr().cast(), part.bytes.len() as u32);
+            if part.writable {
+                sink.in_(segment)?;
+            } else {
+                sink.out(segment)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn writable_len(&self) -> u32 {
+        self.inside
+            .parts
+            .iter()
+            .filter(|p| p.writable)
+            .map(|p| p.bytes.len() as u32)
+            .sum()
+    }
+
+    fn into_raw(self) -> RawToken {
+        let ctx = if CTX {
+            self.inside.number as usize as *mut c_void
+        } else {
+            null_mut()
+        };
+        RawToken {
+            // SAFETY: A box is never null.
+            data: unsafe { NonNull::new_unchecked(KBox::into_raw(self.inside).cast()) },
+            ctx,
+        }
+    }
+
+    unsafe fn from_raw(raw: RawToken) -> Self {
+        Self {
+            // SAFETY: By the safety requirements.
+            inside: unsafe { KBox::from_raw(raw.data.as_ptr().cast()) },
+            ctx: (!raw.ctx.is_null()).then_some(raw.ctx as usize),
+        }
+    }
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A buffer that the driver made available, as the device sees it.
+
+use crate::mem;
+use kernel::{
+    alloc::KVec,
+    prelude::*, //
+};
+
+/// One piece of guest memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Piece {
+    pub(crate) addr: u64,
+    /// Length in bytes.
+    pub len: u32,
+    /// Whether the device may write it; otherwise it may read it.
+    pub writable: bool,
+}
+
+/// A chain of descriptors, direct or indirect.
+///
+/// The device uses it only while it handles the queue: a [`Chain`] is never handed out.
+pub struct Chain {
+    pub(crate) id: u16,
+    /// Slots of a packed ring that it takes.
+    pub(crate) slots: u16,
+    pub(crate) pieces: KVec<Piece>,
+    pub(crate) indirect: bool,
+}
+
+impl Chain {
+    /// The id under which the driver knows it.
+    pub fn id(&self) -> u16 {
+        self.id
+    }
+
+    /// Its pieces, in order.
+    pub fn pieces(&self) -> &[Piece] {
+        &self.pieces
+    }
+
+    /// Whether an indirect table described it.
+    pub fn is_indirect(&self) -> bool {
+        self.indirect
+    }
+
+    /// Bytes that the device may read.
+    pub fn readable(&self) -> usize {
+        self.len(false)
+    }
+
+    /// Bytes that the device may write.
+    pub fn writable(&self) -> usize {
+        self.len(true)
+    }
+
+    fn len(&self, writable: bool) -> usize {
+        self.pieces
+            .iter()
+            .filter(|p| p.writable == writable)
+            .map(|p| p.len as usize)
+            .sum()
+    }
+
+    /// Reads bytes from `offset` of the readable part; returns how many there were.
+    ///
+    /// # Errors
+    ///
+    /// `EFAULT`: the driver gave an address that is no memory.
+    pub fn read(&self, offset: usize, to: &mut [u8]) -> Result<usize> {
+        let mut done = 0;
+        self.walk(false, offset, to.len(), |addr, n| {
+            let part = to.get_mut(done..done + n).ok_or(EINVAL)?;
+            done += n;
+            mem::copy_from(addr, part)
+        })
+    }
+
+    /// All of the readable part.
+    ///
+    /// # Errors
+    ///
+    /// `EFAULT` as [`Chain::read`], `ENOMEM`.
+    pub fn read_all(&self) -> Result<KVec<u8>> {
+        let mut bytes = KVec::from_elem(0, self.readable(), GFP_KERNEL)?;
+        self.read(0, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Writes bytes at `offset` of the writable part; returns how many fitted.
+    ///
+    /// # Errors
+    ///
+    /// `EFAULT`: the driver gave an address that is no memory.
+    pub fn write(&mut self, offset: usize, from: &[u8]) -> Result<usize> {
+        let mut done = 0;
+        self.walk(true, offset, from.len(), |addr, n| {
+            let part = from.get(done..done + n).ok_or(EINVAL)?;
+            done += n;
+            mem::copy_to(addr, part)
+        })
+    }
+
+    /// Calls `f` with each stretch of memory of a range; returns the bytes covered.
+    fn walk(
+        &self,
+        writable: bool,
+        mut offset: usize,
+        len: usize,
+        mut f: impl FnMut(u64, usize) -> Result,
+    ) -> Result<usize> {
+        let mut left = len;
+        for piece in self.pieces.iter().filter(|p| p.writable == writable) {
+            let size = piece.len as usize;
+            if offset >= size {
+                offset -= size;
+                continue;
+            }
+            let n = left.min(size - offset);
+            if n == 0 {
+                break;
+            }
+            f(piece.addr + offset as u64, n)?;
+            left -= n;
+            offset = 0;
+        }
+        Ok(len - left)
+    }
+}

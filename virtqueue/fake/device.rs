@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The fake device: what the transport and the test share.
+
+use crate::{
+    backend::{
+        Action,
+        Backend, //
+    },
+    bindings,
+    chain::Chain,
+    line::{
+        Deliver,
+        Line, //
+    },
+    ring::Ring,
+    spec::{
+        Faults,
+        Spec, //
+    },
+    transport, //
+};
+use core::ffi::c_void;
+use kernel::{
+    alloc::KVec,
+    new_mutex, new_spinlock,
+    prelude::*,
+    sync::{
+        atomic::{
+            Acquire,
+            Atomic,
+            Relaxed,
+            Release, //
+        },
+        Arc,
+        Mutex,
+        SpinLock, //
+    },
+    types::Opaque,
+    workqueue::{
+        self,
+        impl_has_work,
+        new_work,
+        Work,
+        WorkItem, //
+    },
+};
+
+/// Status writes and affinity hints that are remembered.
+const LOG_LEN: usize = 64;
+
+/// The device is not registered yet.
+pub(crate) const NEW: i32 = 0;
+/// The device is registered, or about to be.
+pub(crate) const PLUGGED: i32 = 1;
+/// The device is not registered any more.
+pub(crate) const UNPLUGGED: i32 = 2;
+
+/// The registers of the device.
+pub(crate) struct Registers {
+    pub(crate) status: u8,
+    pub(crate) status_log: KVec<u8>,
+    pub(crate) driver_features: [u64; 2],
+    pub(crate) config: KVec<u8>,
+    pub(crate) generation: u32,
+    pub(crate) config_reads: u64,
+    pub(crate) out_of_range: u64,
+    pub(crate) resets: u32,
+    pub(crate) affinity: KVec<(u32, Option<u32>)>,
+    pub(crate) faults: Faults,
+    /// The device was gone at the last reset, and the transport waits for it no longer.
+    pub(crate) given_up: bool,
+}
+
+impl Registers {
+    pub(crate) fn set_status(&mut self, status: u8) {
+        self.status = status;
+        // A full log forgets the rest.
+        let _ = self.status_log.push_within_capacity(status);
+    }
+}
+
+/// A queue that the driver found.
+pub(crate) struct Queue {
+    pub(crate) vq: *mut bindings::virtqueue,
+    /// None while the queue, or the device, is in reset.
+    pub(crate) ring: Option<Ring>,
+    pub(crate) held: KVec<Chain>,
+}
+
+// SAFETY: A `struct virtqueue` may be used from any thread.
+unsafe impl Send for Queue {}
+
+/// A fake device.
+#[pin_data]
+pub(crate) struct Inner {
+    #[pin]
+    pub(crate) vdev: Opaque<bindings::virtio_device>,
+    pub(crate) ops: bindings::virtio_config_ops,
+    pub(crate) spec: Spec,
+    pub(crate) backend: Arc<dyn Backend>,
+    #[pin]
+    pub(crate) regs: SpinLock<Registers>,
+    /// The queues that the driver found, by index; `regs` may be taken inside.
+    #[pin]
+    pub(crate) queues: Mutex<KVec<Queue>>,
+    pub(crate) lines: KVec<Pin<KBox<Line>>>,
+    pub(crate) config_line: Pin<KBox<Line>>,
+    /// Kicks are answered by themselves, not by the test.
+    auto: Atomic<bool>,
+    /// The driver said `DRIVER_OK` and did not reset the device since.
+    live: Atomic<bool>,
+    /// [`NEW`], [`PLUGGED`] or [`UNPLUGGED`].
+    pub(crate) stage: Atomic<i32>,
+    /// Rules of the ring that the driver broke.
+    pub(crate) violations: Atomic<u64>,
+    #[pin]
+    work: Work<Self>,
+}
+
+impl_has_work! {
+    impl HasWork<Self> for Inner { self.work }
+}
+
+// SAFETY: The C structure is used as the virtio core allows; all else is `Send`.
+unsafe impl Send for Inner {}
+
+// SAFETY: The C structure is used as the virtio core allows; all else is `Sync` or locked.
+unsafe impl Sync for Inner {}
+
+impl WorkItem for Inner {
+    type Pointer = Arc<Self>;
+
+    /// The device at work.
+    fn run(this: Arc<Self>) {
+        if !this.auto.load(Acquire) {
+            return;
+        }
+        for index in 0..this.lines.len() {
+            // What goes wrong is counted.
+            let _ = this.serve(index, usize::MAX);
+        }
+    }
+}
+
+impl Inner {
+    pub(crate) fn new(spec: Spec, backend: Arc<dyn Backend>) -> Result<Arc<Self>> {
+        let mut lines = KVec::with_capacity(spec.queues.len(), GFP_KERNEL)?;
+        for _ in 0..spec.queues.len() {
+            lines.push(new_line(transport::deliver_queue)?, GFP_KERNEL)?;
+        }
+        let mut config = KVec::with_capacity(spec.config.len(), GFP_KERNEL)?;
+        config.extend_from_slice(&spec.config, GFP_KERNEL)?;
+        let regs = Registers {
+            status: 0,
+            status_log: KVec::with_capacity(LOG_LEN, GFP_KERNEL)?,
+            driver_features: [0; 2],
+            config,
+            generation: 0,
+            config_reads: 0,
+            out_of_range: 0,
+            resets: 0,
+            affinity: KVec::with_capacity(LOG_LEN, GFP_KERNEL)?,
+            faults: Faults::default(),
+            given_up: false,
+        };
+        let queues = KVec::with_capacity(spec.queues.len(), GFP_KERNEL)?;
+        let config_line = new_line(transport::deliver_config)?;
+
+        Arc::pin_init(
+            try_pin_init!(Self {
+                vdev <- Opaque::ffi_init(|slot: *mut bindings::virtio_device| {
+                    // SAFETY: `slot` is memory for a `struct virtio_device`, which starts zeroed.
+                    unsafe { slot.write_bytes(0, 1) };
+                }),
+                ops: transport::operations(&spec),
+                spec,
+                backend,
+                regs <- new_spinlock!(regs),
+                queues <- new_mutex!(queues),
+                lines,
+                config_line,
+                auto: Atomic::new(false),
+                live: Atomic::new(false),
+                stage: Atomic::new(NEW),
+                violations: Atomic::new(0),
+                work <- new_work!("virtio_fake"),
+            }? Error),
+            GFP_KERNEL,
+        )
+    }
+
+    /// The device of a transport operation.
+    ///
+    /// # Safety
+    ///
+    /// `vdev` is that of an [`Inner`] in an [`Arc`] that outlives `'a`.
+    pub(crate) unsafe fn from_vdev<'a>(vdev: *mut bindings::virtio_device) -> &'a Self {
+        // SAFETY: By the safety requirements.
+        unsafe { &*Self::container(vdev) }
+    }
+
+    /// The memory that a `struct virtio_device` is embedded in.
+    ///
+    /// # Safety
+    ///
+    /// `vdev` is that of an [`Inner`].
+    pub(crate) unsafe fn container(vdev: *mut bindings::virtio_device) -> *const Self {
+        // SAFETY: By the safety requirements.
+        unsafe { kernel::container_of!(Opaque::cast_from(vdev), Self, vdev) }
+    }
+
+    pub(crate) fn line(&self, index: usize) -> Result<&Line> {
+        self.lines.get(index).map(|l| &**l).ok_or(ENOENT)
+    }
+
+    pub(crate) fn set_auto(self: &Arc<Self>, auto: bool) {
+        self.auto.store(auto, Release);
+        self.wake();
+    }
+
+    pub(crate) fn is_live(&self) -> bool {
+        self.live.load(Acquire)
+    }
+
+    pub(crate) fn set_live(&self, live: bool) {
+        self.live.store(live, Release);
+    }
+
+    /// Has the device look at its queues, if it does so by itself. Any context.
+    pub(crate) fn wake(self: &Arc<Self>) {
+        if self.auto.load(Acquire) && self.is_live() {
+            // Queued already is as good.
+            let _ = workqueue::system_unbound().enqueue(self.clone());
+        }
+    }
+
+    /// Handles up to `limit` buffers that the driver made available; returns how many.
+    pub(crate) fn serve(&self, index: usize, limit: usize) -> Result<usize> {
+        let mut done = 0;
+        let raise = {
+            let mut queues = self.queues.lock();
+            if !self.is_live() || self.regs.lock().faults.gone {
+                return Ok(0);
+            }
+            let Some(queue) = queues.get_mut(index) else {
+                return Ok(0);
+            };
+            let Some(ring) = queue.ring.as_mut() else {
+                return Ok(0);
+            };
+            let mut pushed = false;
+            loop {
+                while done < limit {
+                    let Some(mut chain) = self.rule(index, ring.pop())? else {
+                        break;
+                    };
+                    done += 1;
+                    let action = self.backend.process(index, &mut chain);
+                    pushed |= apply(ring, &chain, action)?;
+                    if action == Action::Hold {
+                        queue.held.push(chain, GFP_KERNEL)?;
+                    }
+                }
+                if done >= limit {
+                    break;
+                }
+                ring.set_notify(true)?;
+                if !ring.has_more()? {
+                    break;
+                }
+            }
+            pushed && ring.wants_interrupt()?
+        };
+        if raise {
+            self.raise(index)?;
+        }
+        Ok(done)
+    }
+
+    /// Counts and reports an error of the driver.
+    fn rule<T>(&self, index: usize, result: Result<T>) -> Result<T> {
+        if let Err(e) = &result {
+            pr_err!(
+                "queue {}: the driver broke a rule of the ring: {:?}\n",
+                index,
+                e
+            );
+            self.violations.fetch_add(1, Relaxed);
+        }
+        result
+    }
+
+    /// Runs `f` on the oldest buffer that the device holds, and does what it says.
+    pub(crate) fn finish(
+        &self,
+        index: usize,
+        f: impl FnOnce(&mut Chain) -> Action,
+    ) -> Result<bool> {
+        let mut queues = self.queues.lock();
+        let queue = queues.get_mut(index).ok_or(ENOENT)?;
+        let ring = queue.ring.as_mut().ok_or(ENODEV)?;
+        if queue.held.is_empty() {
+            return Err(ENOENT);
+        }
+        let mut chain = queue.held.remove(0).map_err(|_| ENOENT)?;
+        let action = f(&mut chain);
+        let pushed = apply(ring, &chain, action)?;
+        if action == Action::Hold {
+            queue.held.push(chain, GFP_KERNEL)?;
+        }
+        Ok(pushed && ring.wants_interrupt()?)
+    }
+
+    /// Runs `f` on a ring, however wrong.
+    pub(crate) fn ring<R>(
+        &self,
+        index: usize,
+        f: impl FnOnce(&mut Ring) -> Result<R>,
+    ) -> Result<R> {
+        let mut queues = self.queues.lock();
+        let queue = queues.get_mut(index).ok_or(ENOENT)?;
+        f(queue.ring.as_mut().ok_or(ENODEV)?)
+    }
+
+    /// Raises a queue's interrupt, unless it gets lost.
+    pub(crate) fn raise(&self, index: usize) -> Result {
+        {
+            let mut regs = self.regs.lock();
+            if regs.faults.gone {
+                return Ok(());
+            }
+            if regs.faults.swallow_interrupts > 0 {
+                regs.faults.swallow_interrupts -= 1;
+                return Ok(());
+            }
+        }
+        self.line(index)?.raise();
+        Ok(())
+    }
+}
+
+fn new_line(deliver: Deliver) -> Result<Pin<KBox<Line>>> {
+    KBox::pin_init(Line::new(deliver), GFP_KERNEL).map_err(|_: Error| ENOMEM)
+}
+
+/// Does what the backend decided; returns whether something was pushed.
+fn apply(ring: &mut Ring, chain: &Chain, action: Action) -> Result<bool> {
+    match action {
+        Action::Complete(len) => ring.push(chain.id.into(), len, chain.slots)?,
+        Action::CompleteAs { id, len } => ring.push(id, len, chain.slots)?,
+        Action::Twice(len) => {
+            ring.push(chain.id.into(), len, chain.slots)?;
+            ring.push(chain.id.into(), len, chain.slots)?;
+        }
+        Action::Hold | Action::Lose => return Ok(false),
+    }
+    Ok(true)
+}
+
+/// The target of a line that is a queue.
+pub(crate) fn queue_target(vq: *mut bindings::virtqueue) -> *mut c_void {
+    vq.cast()
+}

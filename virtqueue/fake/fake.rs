@@ -1,0 +1,426 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The handle that tests have on a fake device.
+
+use crate::{
+    backend::{
+        Action,
+        Backend, //
+    },
+    bindings,
+    chain::Chain,
+    device::{
+        Inner,
+        NEW,
+        PLUGGED,
+        UNPLUGGED, //
+    },
+    line::Traffic,
+    ring::Ring,
+    spec::{
+        Faults,
+        Spec, //
+    },
+};
+use core::ptr::null_mut;
+use kernel::{
+    alloc::KVec,
+    error::to_result,
+    faux,
+    prelude::*,
+    sync::{
+        atomic::{
+            Acquire,
+            Full,
+            Relaxed,
+            Release, //
+        },
+        Arc, //
+    },
+    workqueue, //
+};
+
+/// A fake device; a clone is the same device.
+#[derive(Clone)]
+pub struct Fake(pub(crate) Arc<Inner>);
+
+impl Fake {
+    /// Makes a device, which nobody sees before it is [plugged](Fake::plug).
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub fn new(spec: Spec, backend: Arc<dyn Backend>) -> Result<Self> {
+        Inner::new(spec, backend).map(Self)
+    }
+
+    /// Registers the device, once. A driver that is loaded binds before this returns.
+    ///
+    /// # Errors
+    ///
+    /// - `EBUSY`: it was plugged before.
+    /// - What else registration returns.
+    pub fn plug(&self) -> Result<Plug> {
+        let inner = &self.0;
+        if inner.stage.cmpxchg(NEW, PLUGGED, Full).is_err() {
+            return Err(EBUSY);
+        }
+        let parent = faux::Registration::new(c"virtio-fake", None)?;
+        let vdev = inner.vdev.get();
+        let owner = Arc::into_raw(inner.clone());
+        // SAFETY: Nobody else knows the device yet. `owner`, which `release` gives back, keeps it
+        // alive as long as the device core refers to it, and `parent` outlives it.
+        let ret = unsafe {
+            (*vdev).id.device = inner.spec.device;
+            (*vdev).id.vendor = inner.spec.vendor;
+            (*vdev).config = &raw const (*owner).ops;
+            let generic: &kernel::device::Device<_> = parent.as_ref().as_ref();
+            // `Device` is a transparent wrapper of `struct device`.
+            (*vdev).dev.parent = core::ptr::from_ref(generic).cast_mut().cast();
+            (*vdev).dev.release = Some(release);
+            to_result(bindings::register_virtio_device(vdev))
+        };
+        if let Err(e) = ret {
+            // SAFETY: A failed registration leaves one reference.
+            unsafe { bindings::put_device(&raw mut (*vdev).dev) };
+            return Err(e);
+        }
+        Ok(Plug {
+            fake: self.clone(),
+            _parent: parent,
+        })
+    }
+
+    // --- what the driver did ----------------------------------------------------------------
+
+    /// Whether a driver is bound.
+    pub fn is_bound(&self) -> bool {
+        if self.0.stage.load(Acquire) != PLUGGED {
+            return false;
+        }
+        // SAFETY: The device is valid; the device core may be about to change the pointer.
+        let driver = unsafe { (&raw const (*self.0.vdev.get()).dev.driver).read_volatile() };
+        !driver.is_null()
+    }
+
+    /// The index of the device on the bus.
+    pub fn index(&self) -> i32 {
+        // SAFETY: The device is valid; the index does not change once it is registered.
+        unsafe { (*self.0.vdev.get()).index }
+    }
+
+    /// The device status.
+    pub fn status(&self) -> u8 {
+        self.0.regs.lock().status
+    }
+
+    /// The status values that were set, 0 for a reset.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub fn status_log(&self) -> Result<KVec<u8>> {
+        let mut copy = KVec::with_capacity(64, GFP_KERNEL)?;
+        for &status in &self.0.regs.lock().status_log {
+            let _ = copy.push_within_capacity(status);
+        }
+        Ok(copy)
+    }
+
+    /// How often the device was reset.
+    pub fn resets(&self) -> u32 {
+        self.0.regs.lock().resets
+    }
+
+    /// The features that the driver accepted.
+    pub fn driver_features(&self) -> [u64; 2] {
+        self.0.regs.lock().driver_features
+    }
+
+    /// Whether the driver accepted a feature.
+    pub fn negotiated(&self, bit: u32) -> bool {
+        self.driver_features()
+            .get(bit as usize / 64)
+            .is_some_and(|word| word >> (bit % 64) & 1 != 0)
+    }
+
+    /// How many accesses read the configuration.
+    pub fn config_reads(&self) -> u64 {
+        self.0.regs.lock().config_reads
+    }
+
+    /// How many accesses went beyond the configuration.
+    pub fn out_of_range(&self) -> u64 {
+        self.0.regs.lock().out_of_range
+    }
+
+    /// Affinity hints in order: queue, and first CPU of the mask.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub fn affinity(&self) -> Result<KVec<(u32, Option<u32>)>> {
+        let mut copy = KVec::with_capacity(64, GFP_KERNEL)?;
+        for &hint in &self.0.regs.lock().affinity {
+            let _ = copy.push_within_capacity(hint);
+        }
+        Ok(copy)
+    }
+
+    /// How often the driver broke a rule of the ring.
+    pub fn violations(&self) -> u64 {
+        self.0.violations.load(Relaxed)
+    }
+
+    /// How many queues the driver found.
+    pub fn queues(&self) -> usize {
+        self.0.queues.lock().len()
+    }
+
+    /// Kicks and interrupts of a queue so far; none of a queue that does not exist.
+    pub fn traffic(&self, queue: usize) -> Traffic {
+        self.0
+            .line(queue)
+            .map(|line| line.traffic())
+            .unwrap_or_default()
+    }
+
+    /// How many buffers of a queue the device holds.
+    pub fn held(&self, queue: usize) -> usize {
+        self.0.queues.lock().get(queue).map_or(0, |q| q.held.len())
+    }
+
+    // --- what the device does ---------------------------------------------------------------
+
+    /// Whether the device answers kicks by itself, from a work item; otherwise (as in the
+    /// beginning) only when the test says [`Fake::serve`].
+    pub fn set_auto(&self, auto: bool) {
+        self.0.set_auto(auto);
+    }
+
+    /// Handles what the driver made available in a queue, with its interrupt delivered when this
+    /// returns. Returns the number of buffers.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL`, `EFAULT`: the driver broke a rule of the ring.
+    pub fn serve(&self, queue: usize) -> Result<usize> {
+        self.serve_some(queue, usize::MAX)
+    }
+
+    /// As [`Fake::serve`], for at most `limit` buffers.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Fake::serve`].
+    pub fn serve_some(&self, queue: usize, limit: usize) -> Result<usize> {
+        let done = self.0.serve(queue, limit)?;
+        self.0.line(queue)?.sync();
+        Ok(done)
+    }
+
+    /// Decides about the oldest buffer that the device holds, with the interrupt delivered if the
+    /// driver wants one.
+    ///
+    /// # Errors
+    ///
+    /// - `ENOENT`: there is none.
+    /// - `ENODEV`: the queue is in reset.
+    pub fn finish(&self, queue: usize, f: impl FnOnce(&mut Chain) -> Action) -> Result {
+        if self.0.finish(queue, f)? {
+            self.0.raise(queue)?;
+            self.0.line(queue)?.sync();
+        }
+        Ok(())
+    }
+
+    /// As [`Fake::finish`], and never interrupts.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Fake::finish`].
+    pub fn finish_silently(&self, queue: usize, f: impl FnOnce(&mut Chain) -> Action) -> Result {
+        self.0.finish(queue, f).map(|_| ())
+    }
+
+    /// Has the device ask for kicks in a queue, or ask for none.
+    ///
+    /// # Errors
+    ///
+    /// `ENOENT`, `ENODEV` as [`Fake::finish`].
+    pub fn want_kicks(&self, queue: usize, wanted: bool) -> Result {
+        self.0.ring(queue, |ring| ring.set_notify(wanted))
+    }
+
+    /// Does to the ring of a queue what a device should not.
+    ///
+    /// # Errors
+    ///
+    /// `ENOENT`, `ENODEV` as [`Fake::finish`], and those of `f`.
+    pub fn inject<R>(&self, queue: usize, f: impl FnOnce(&mut Ring) -> Result<R>) -> Result<R> {
+        self.0.ring(queue, f)
+    }
+
+    /// Raises a queue's interrupt whether there is reason or not; it was delivered when this
+    /// returns.
+    ///
+    /// # Errors
+    ///
+    /// `ENOENT`: there is no such queue.
+    pub fn interrupt(&self, queue: usize) -> Result {
+        self.0.raise(queue)?;
+        self.0.line(queue)?.sync();
+        Ok(())
+    }
+
+    /// Changes what is wrong with the device.
+    pub fn fault(&self, f: impl FnOnce(&mut Faults)) {
+        f(&mut self.0.regs.lock().faults);
+    }
+
+    /// Changes the configuration, without an interrupt; what is beyond its end is ignored.
+    pub fn set_config(&self, offset: usize, bytes: &[u8]) {
+        let mut guard = self.0.regs.lock();
+        let regs = &mut *guard;
+        if let Some(to) = regs.config.get_mut(offset..offset + bytes.len()) {
+            to.copy_from_slice(bytes);
+            regs.generation = regs.generation.wrapping_add(1);
+        }
+    }
+
+    /// Bytes of the configuration; zeroes beyond its end.
+    pub fn config<const N: usize>(&self, offset: usize) -> [u8; N] {
+        let mut bytes = [0; N];
+        if let Some(from) = self.0.regs.lock().config.get(offset..offset + N) {
+            bytes.copy_from_slice(from);
+        }
+        bytes
+    }
+
+    /// Raises the configuration interrupt; it was delivered when this returns.
+    pub fn config_interrupt(&self) {
+        self.0.config_line.raise();
+        self.0.config_line.sync();
+    }
+
+    /// Says `DEVICE_NEEDS_RESET`, with an interrupt.
+    pub fn needs_reset(&self) {
+        self.0.regs.lock().status |= bindings::VIRTIO_CONFIG_S_NEEDS_RESET as u8;
+        self.config_interrupt();
+    }
+}
+
+/// A registered device. Dropping it removes it.
+pub struct Plug {
+    fake: Fake,
+    _parent: faux::Registration,
+}
+
+impl Plug {
+    /// The device.
+    pub fn fake(&self) -> &Fake {
+        &self.fake
+    }
+
+    /// Lets the device go to sleep, as for suspend.
+    ///
+    /// # Errors
+    ///
+    /// What the driver returns.
+    #[cfg(CONFIG_PM_SLEEP)]
+    pub fn freeze(&self) -> Result {
+        // SAFETY: `bound` passes a registered device with a driver.
+        self.bound(|vdev| unsafe { bindings::virtio_device_freeze(vdev) })
+    }
+
+    /// Wakes the device up.
+    ///
+    /// # Errors
+    ///
+    /// What negotiation or the driver returns.
+    #[cfg(CONFIG_PM_SLEEP)]
+    pub fn restore(&self) -> Result {
+        // SAFETY: `bound` passes a registered device with a driver.
+        self.bound(|vdev| unsafe { bindings::virtio_device_restore(vdev) })
+    }
+
+    /// Announces a reset of the transport.
+    ///
+    /// # Errors
+    ///
+    /// What the driver returns.
+    pub fn reset_prepare(&self) -> Result {
+        // SAFETY: `bound` passes a registered device with a driver.
+        self.bound(|vdev| unsafe { bindings::virtio_device_reset_prepare(vdev) })
+    }
+
+    /// The transport was reset.
+    ///
+    /// # Errors
+    ///
+    /// What negotiation or the driver returns.
+    pub fn reset_done(&self) -> Result {
+        // SAFETY: `bound` passes a registered device with a driver.
+        self.bound(|vdev| unsafe { bindings::virtio_device_reset_done(vdev) })
+    }
+
+    fn bound(&self, f: impl FnOnce(*mut bindings::virtio_device) -> i32) -> Result {
+        if !self.fake.is_bound() {
+            return Err(ENODEV);
+        }
+        to_result(f(self.fake.0.vdev.get()))
+    }
+
+    /// Removes the device as if someone had torn it out: it does not answer, and its queues are
+    /// broken.
+    pub fn yank(self) {
+        self.fake.fault(|faults| faults.gone = true);
+        // SAFETY: The device is registered.
+        unsafe { bindings::virtio_break_device(self.fake.0.vdev.get()) };
+    }
+
+    /// Calls `remove` with this from another thread and waits.
+    ///
+    /// # Errors
+    ///
+    /// `ETIMEDOUT`: it did not return within `millis`; then it still runs.
+    pub fn within(self, millis: u32, remove: fn(Self)) -> Result {
+        let done = Arc::new(kernel::sync::atomic::Atomic::new(false), GFP_KERNEL)?;
+        let signal = done.clone();
+        workqueue::system_long().try_spawn(GFP_KERNEL, move || {
+            remove(self);
+            signal.store(true, Release);
+        })?;
+        if crate::wait::until(millis, || done.load(Acquire)) {
+            Ok(())
+        } else {
+            Err(ETIMEDOUT)
+        }
+    }
+}
+
+impl Drop for Plug {
+    fn drop(&mut self) {
+        let inner = &self.fake.0;
+        inner.stage.store(UNPLUGGED, Release);
+        // SAFETY: Null disconnects.
+        unsafe { inner.config_line.connect(null_mut()) };
+        // SAFETY: The device is registered, and this is done once.
+        unsafe { bindings::unregister_virtio_device(inner.vdev.get()) };
+        // Someone may have been about to bind.
+        // SAFETY: Null disconnects.
+        unsafe { inner.config_line.connect(null_mut()) };
+    }
+}
+
+/// The last reference of the device core is gone.
+///
+/// # Safety
+///
+/// `dev` is that of a device which [`Fake::plug`] registered.
+unsafe extern "C" fn release(dev: *mut bindings::device) {
+    // SAFETY: By the safety requirements.
+    let vdev = unsafe { kernel::container_of!(dev, bindings::virtio_device, dev) };
+    // SAFETY: This is the reference that `plug` took.
+    drop(unsafe { Arc::from_raw(Inner::container(vdev)) });
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Notifications between driver and device: kicks one way, interrupts the other.
+//!
+//! An interrupt is an `irq_work`, so that callbacks run in hard interrupt context.
+
+use crate::bindings;
+use core::{
+    ffi::c_void,
+    ptr::null_mut, //
+};
+use kernel::{
+    prelude::*,
+    sync::atomic::{
+        Acquire,
+        Atomic,
+        Relaxed,
+        Release, //
+    },
+    types::Opaque, //
+};
+
+/// Delivers an interrupt to a target; returns whether someone had an interest in it.
+pub(crate) type Deliver = unsafe fn(*mut c_void) -> bool;
+
+/// What passed over a line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Notifications by the driver.
+    pub kicks: u64,
+    /// Interrupts that the ring had work for.
+    pub handled: u64,
+    /// Interrupts that there was no work for.
+    pub spurious: u64,
+}
+
+/// The interrupt line of a queue or of the configuration.
+///
+/// # Invariants
+///
+/// `target` is null, or valid for `deliver` until it was taken away and [`Line::sync`] returned.
+#[pin_data]
+pub(crate) struct Line {
+    #[pin]
+    work: Opaque<bindings::irq_work>,
+    deliver: Deliver,
+    target: Atomic<*mut c_void>,
+    kicks: Atomic<u64>,
+    handled: Atomic<u64>,
+    spurious: Atomic<u64>,
+}
+
+// SAFETY: The `irq_work` may be queued from and run on any CPU.
+unsafe impl Send for Line {}
+
+// SAFETY: The `irq_work` may be queued from several CPUs at once; all else is atomic.
+unsafe impl Sync for Line {}
+
+impl Line {
+    pub(crate) fn new(deliver: Deliver) -> impl PinInit<Self> {
+        // INVARIANT: `target` is null.
+        pin_init!(Self {
+            work <- Opaque::ffi_init(|slot| {
+                // SAFETY: `slot` is memory for an `irq_work`.
+                unsafe { bindings::rust_virtio_fake_irq_work_init(slot, Some(Self::fire)) }
+            }),
+            deliver,
+            target: Atomic::new(null_mut()),
+            kicks: Atomic::new(0),
+            handled: Atomic::new(0),
+            spurious: Atomic::new(0),
+        })
+    }
+
+    /// The interrupt. Hard interrupt context.
+    ///
+    /// # Safety
+    ///
+    /// `work` is that of a [`Line`].
+    unsafe extern "C" fn fire(work: *mut bindings::irq_work) {
+        // SAFETY: By the safety requirements; a line syncs before it goes away.
+        let line = unsafe { &*kernel::container_of!(Opaque::cast_from(work), Line, work) };
+        let target = line.target.load(Acquire);
+        if target.is_null() {
+            return;
+        }
+        // SAFETY: By the type invariant.
+        let handled = unsafe { (line.deliver)(target) };
+        let counter = if handled {
+            &line.handled
+        } else {
+            &line.spurious
+        };
+        counter.fetch_add(1, Relaxed);
+    }
+
+    /// Connects the line, or with null disconnects it and waits for a running callback.
+    ///
+    /// # Safety
+    ///
+    /// `target` is null or valid for the line's `deliver` until it is disconnected.
+    pub(crate) unsafe fn connect(&self, target: *mut c_void) {
+        // INVARIANT: By the safety requirements.
+        self.target.store(target, Release);
+        if target.is_null() {
+            self.sync();
+        }
+    }
+
+    /// Raises the interrupt. Any context.
+    pub(crate) fn raise(&self) {
+        // SAFETY: The work was initialised, and stays until the line was synchronised with.
+        unsafe { bindings::irq_work_queue(self.work.get()) };
+    }
+
+    /// Waits until a raised interrupt was delivered. Process context.
+    pub(crate) fn sync(&self) {
+        // SAFETY: The work was initialised.
+        unsafe { bindings::irq_work_sync(self.work.get()) };
+    }
+
+    /// Counts a notification by the driver.
+    pub(crate) fn count_kick(&self) {
+        self.kicks.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn traffic(&self) -> Traffic {
+        Traffic {
+            kicks: self.kicks.load(Relaxed),
+            handled: self.handled.load(Relaxed),
+            spurious: self.spurious.load(Relaxed),
+        }
+    }
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The device's access to the memory of its driver.
+//!
+//! The device model runs in the same kernel as the driver. A guest-physical address is that of
+//! directly mapped memory, unless the driver gave a wrong one; then an access fails with `EFAULT`.
+//!
+//! Driver and device race on this memory by design: single accesses of ring fields are volatile,
+//! and the barriers are with the rings.
+
+use crate::bindings;
+use core::mem::size_of;
+use kernel::prelude::*;
+
+/// Integers that stand in a ring.
+pub(crate) trait Word: Copy {
+    /// From the byte order of the ring.
+    fn decode(self, little: bool) -> Self;
+    /// To the byte order of the ring.
+    fn encode(self, little: bool) -> Self;
+}
+
+macro_rules! impl_word {
+    ($($int:ident)*) => {
+        $(
+            impl Word for $int {
+                fn decode(self, little: bool) -> Self {
+                    if little { Self::from_le(self) } else { self }
+                }
+
+                fn encode(self, little: bool) -> Self {
+                    if little { self.to_le() } else { self }
+                }
+            }
+        )*
+    };
+}
+
+impl_word!(u16 u32 u64);
+
+/// The kernel address of guest memory.
+fn memory(addr: u64, len: usize) -> Result<*mut u8> {
+    // SAFETY: The function checks the range.
+    let ptr = unsafe { bindings::rust_virtio_fake_memory(addr, len as u64) };
+    if ptr.is_null() {
+        return Err(EFAULT);
+    }
+    Ok(ptr.cast())
+}
+
+/// Reads an integer once.
+pub(crate) fn read<W: Word>(addr: u64, little: bool) -> Result<W> {
+    if addr % size_of::<W>() as u64 != 0 {
+        return Err(EFAULT);
+    }
+    let ptr = memory(addr, size_of::<W>())?.cast::<W>();
+    // SAFETY: `ptr` is aligned, and is mapped memory; what races is a device model's business.
+    Ok(unsafe { ptr.read_volatile() }.decode(little))
+}
+
+/// Writes an integer once.
+pub(crate) fn write<W: Word>(addr: u64, value: W, little: bool) -> Result {
+    if addr % size_of::<W>() as u64 != 0 {
+        return Err(EFAULT);
+    }
+    let ptr = memory(addr, size_of::<W>())?.cast::<W>();
+    // SAFETY: `ptr` is aligned, and is memory that the driver gave to the device.
+    unsafe { ptr.write_volatile(value.encode(little)) };
+    Ok(())
+}
+
+/// Copies from guest memory.
+pub(crate) fn copy_from(addr: u64, to: &mut [u8]) -> Result {
+    if to.is_empty() {
+        return Ok(());
+    }
+    let ptr = memory(addr, to.len())?;
+    // SAFETY: `ptr` is followed by that many mapped bytes; `to` is the device's own.
+    unsafe { core::ptr::copy(ptr, to.as_mut_ptr(), to.len()) };
+    Ok(())
+}
+
+/// Copies to guest memory.
+pub(crate) fn copy_to(addr: u64, from: &[u8]) -> Result {
+    if from.is_empty() {
+        return Ok(());
+    }
+    let ptr = memory(addr, from.len())?;
+    // SAFETY: `ptr` is followed by that many bytes which the driver gave to the device.
+    unsafe { core::ptr::copy(from.as_ptr(), ptr, from.len()) };
+    Ok(())
+}

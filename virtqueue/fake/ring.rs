@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The ring of a queue, in whichever layout was negotiated.
+
+use crate::{
+    chain::Chain,
+    packed::Packed,
+    split::Split, //
+};
+use kernel::prelude::*;
+
+/// The device's side of a ring.
+pub enum Ring {
+    /// The split layout.
+    Split(Split),
+    /// The packed layout.
+    Packed(Packed),
+}
+
+/// Whether `event` was passed on the way from `old` to `new` (virtio spec §2.7.7.2).
+pub(crate) fn need_event(event: u16, new: u16, old: u16) -> bool {
+    new.wrapping_sub(event).wrapping_sub(1) < new.wrapping_sub(old)
+}
+
+impl Ring {
+    pub(crate) fn pop(&mut self) -> Result<Option<Chain>> {
+        match self {
+            Ring::Split(ring) => ring.pop(),
+            Ring::Packed(ring) => ring.pop(),
+        }
+    }
+
+    pub(crate) fn push(&mut self, id: u32, len: u32, slots: u16) -> Result {
+        match self {
+            Ring::Split(ring) => ring.push(id, len),
+            Ring::Packed(ring) => ring.push(id, len, slots),
+        }
+    }
+
+    pub(crate) fn wants_interrupt(&mut self) -> Result<bool> {
+        match self {
+            Ring::Split(ring) => ring.wants_interrupt(),
+            Ring::Packed(ring) => ring.wants_interrupt(),
+        }
+    }
+
+    pub(crate) fn set_notify(&mut self, wanted: bool) -> Result {
+        match self {
+            Ring::Split(ring) => ring.set_notify(wanted),
+            Ring::Packed(ring) => ring.set_notify(wanted),
+        }
+    }
+
+    pub(crate) fn has_more(&self) -> Result<bool> {
+        match self {
+            Ring::Split(ring) => ring.has_more(),
+            Ring::Packed(ring) => ring.has_more(),
+        }
+    }
+
+    /// The split ring.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL`: it is packed.
+    pub fn split(&mut self) -> Result<&mut Split> {
+        match self {
+            Ring::Split(ring) => Ok(ring),
+            Ring::Packed(_) => Err(EINVAL),
+        }
+    }
+
+    /// The packed ring.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL`: it is split.
+    pub fn packed(&mut self) -> Result<&mut Packed> {
+        match self {
+            Ring::Split(_) => Err(EINVAL),
+            Ring::Packed(ring) => Ok(ring),
+        }
+    }
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A virtio device that lives in the kernel, for tests.
+//!
+//! A [`Fake`] is a transport and a device in one: it registers on the virtio bus, so that the
+//! driver under test binds to it as to any other, and serves the driver's rings from code of its
+//! own. What it offers is a [`Spec`], what it does with buffers is a [`Backend`], and what it
+//! does wrong is in [`Faults`] and [`Fake::inject`].
+//!
+//! By default nothing happens by itself: kicks are counted, and the test says when the device
+//! [serves](Fake::serve) a queue; interrupts were delivered when the call returns. With
+//! [`Fake::set_auto`] the device answers kicks from a work item, at the same time as the driver
+//! goes on.
+//!
+//! Callbacks come in hard interrupt context. The rings are read strictly, and what a driver does
+//! against the rules is counted ([`Fake::violations`]).
+
+#![deny(unsafe_op_in_unsafe_fn)]
+
+mod backend;
+mod bindings;
+mod buffer;
+mod chain;
+mod device;
+mod fake;
+mod line;
+mod mem;
+mod packed;
+mod ring;
+mod scripted;
+mod spec;
+mod split;
+mod transport;
+pub mod wait;
+
+pub use crate::{
+    backend::{
+        Action,
+        Backend,
+        Keeper, //
+    },
+    buffer::{
+        Drops,
+        Parcel, //
+    },
+    chain::{
+        Chain,
+        Piece, //
+    },
+    fake::{
+        Fake,
+        Plug, //
+    },
+    line::Traffic,
+    packed::Packed,
+    ring::Ring,
+    scripted::{
+        Scenario,
+        Scripted,
+        SCRIPTED_ID, //
+    },
+    spec::{
+        Faults,
+        Spec,
+        EVENT_IDX,
+        INDIRECT_DESC,
+        RING_PACKED,
+        RING_RESET,
+        VERSION_1, //
+    },
+    split::Split,
+};
+
+/// What messages of this crate begin with; it has no `module!` of its own.
+const __LOG_PREFIX: &[u8] = b"virtio_fake\0";
