@@ -87,3 +87,42 @@ define_wire! {
     u32, Le32, Virtio32, u32, virtio32;
     u64, Le64, Virtio64, u64, virtio64;
 }
+
+#[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
+#[kernel::prelude::kunit_tests(rust_virtio_endian)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn le_is_little_for_everyone() {
+        assert_eq!(Le16::new(0x0102).as_bytes(), [2, 1].as_slice());
+        assert_eq!(Le32::new(0x0102_0304).as_bytes(), [4, 3, 2, 1].as_slice());
+        assert_eq!(
+            Le64::new(0x0102_0304_0506_0708).as_bytes(),
+            [8, 7, 6, 5, 4, 3, 2, 1].as_slice()
+        );
+        assert_eq!(Le16::new(0xfffe).get(), 0xfffe);
+        assert_eq!(Le32::new(0xffff_fffe).get(), 0xffff_fffe);
+        assert_eq!(Le64::new(u64::MAX - 1).get(), u64::MAX - 1);
+    }
+
+    #[test]
+    fn virtio_depends_on_the_device() {
+        let modern = Endian::Little.virtio32(0x0102_0304);
+        assert_eq!(modern.as_bytes(), [4, 3, 2, 1].as_slice());
+        assert_eq!(Endian::Little.u32(modern), 0x0102_0304);
+
+        let legacy = Endian::Native.virtio32(0x0102_0304);
+        assert_eq!(legacy.as_bytes(), 0x0102_0304u32.to_ne_bytes().as_slice());
+        assert_eq!(Endian::Native.u32(legacy), 0x0102_0304);
+
+        assert_eq!(
+            Endian::Native.virtio16(0x0102).as_bytes(),
+            0x0102u16.to_ne_bytes().as_slice()
+        );
+        assert_eq!(
+            Endian::Little.u64(Endian::Little.virtio64(7 << 40)),
+            7 << 40
+        );
+    }
+}

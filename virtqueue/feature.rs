@@ -132,3 +132,49 @@ impl FeatureSet {
         }
     }
 }
+
+#[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
+#[kernel::prelude::kunit_tests(rust_virtio_feature)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_of_both_words() {
+        for bit in [0, 1, 31, 32, 63, 64, 65, 127] {
+            let feature = Feature::new(bit);
+            let set = FeatureSet::EMPTY.with(feature);
+            assert!(set.has(feature));
+            assert_eq!(feature.bit(), bit);
+            let [low, high] = set.words();
+            assert_eq!(u128::from(low) | u128::from(high) << 64, 1 << bit);
+            for other in (0..Feature::COUNT).filter(|&b| b != bit) {
+                assert!(!set.has(Feature::new(other)));
+            }
+            assert_eq!(set.without(feature), FeatureSet::EMPTY);
+        }
+    }
+
+    #[test]
+    fn sets() {
+        const TABLE: &[Feature] = &[Feature::new(3), Feature::VERSION_1, Feature::new(99)];
+        const SET: FeatureSet = FeatureSet::from_table(TABLE);
+        assert!(TABLE.iter().all(|&f| SET.has(f)));
+        assert_eq!(SET.words(), [1 << 3 | 1 << 32, 1 << (99 - 64)]);
+        assert_eq!(FeatureSet::from_words(SET.words()), SET);
+        let other = FeatureSet::from_table(&[Feature::new(99), Feature::new(100)]);
+        let both = SET.intersection(other);
+        assert_eq!(both, FeatureSet::EMPTY.with(Feature::new(99)));
+        assert!(SET.has_any(&[Feature::new(100), Feature::new(99)]));
+        assert!(!SET.has_any(&[Feature::new(100), Feature::new(101)]));
+        assert!(!SET.has_any(&[]));
+    }
+
+    #[test]
+    fn transport_range() {
+        assert!(!Feature::new(27).is_transport());
+        assert!(Feature::INDIRECT_DESC.is_transport());
+        assert!(Feature::ADMIN_VQ.is_transport());
+        assert!(!Feature::new(42).is_transport());
+        assert!(!Feature::new(28 + 64).is_transport());
+    }
+}
