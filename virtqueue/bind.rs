@@ -107,7 +107,7 @@ impl BindState {
 
         let bound: &Device<Bound> = dev;
         if let Some(len) = bound.probe_config_len() {
-            bound.bind_state().config_len.store(len as i64, Relaxed);
+            bound.bind_state().set_config_len(len);
         }
         Ok(())
     }
@@ -187,6 +187,11 @@ impl BindState {
     /// Whether the device is in reset, so that it owns no buffer.
     pub(crate) fn is_reset(&self) -> bool {
         self.reset.load(Acquire) != 0
+    }
+
+    /// Notes the size of the device configuration in bytes.
+    pub(crate) fn set_config_len(&self, len: usize) {
+        self.config_len.store(len as i64, Relaxed);
     }
 
     /// Size of the device configuration in bytes, if known.

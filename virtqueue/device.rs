@@ -238,6 +238,12 @@ impl Device<device::Bound> {
         unsafe { bindings::virtio_config_changed(self.as_raw()) };
     }
 
+    /// Says how large the configuration is, for tests: only the PCI transport can be asked.
+    #[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
+    pub fn limit_config(&self, len: usize) {
+        self.bind_state().set_config_len(len);
+    }
+
     /// Size of the device-specific configuration, asked of the transport.
     pub(crate) fn probe_config_len(&self) -> Option<usize> {
         extent::config_len(self)

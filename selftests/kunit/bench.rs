@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A bound device with its queues, for a test to work on.
+
+use kernel::{
+    alloc::KVec,
+    device::Bound,
+    prelude::*,
+    sync::{
+        atomic::{
+            Atomic,
+            Full,
+            Relaxed, //
+        },
+        Arc, //
+    },
+};
+use virtio::{
+    Affinity,
+    Device,
+    QueueHandle,
+    QueueSpec,
+    Queues, //
+};
+use virtio_fake::{
+    Action,
+    Backend,
+    Chain,
+    Fake,
+    Scenario,
+    Scripted,
+    Spec, //
+};
+
+/// `outcome` of a [`Bench`] on which nothing ran.
+const NOT_RUN: i32 = 1;
+
+/// What a test does with its queues, the device being ready.
+pub(crate) type Body = fn(&Bench, &Fake, &Device<Bound>, Queues) -> Result;
+
+/// Finds queues when its driver starts, and hands them to the test.
+pub(crate) struct Bench {
+    body: Body,
+    queues: usize,
+    ctx: bool,
+    outcome: Atomic<i32>,
+    callbacks: Atomic<u64>,
+    answers: Atomic<bool>,
+}
+
+/// Segments that a buffer of a test may have.
+pub(crate) const MAX_SEGMENTS: usize = 8;
+
+impl Bench {
+    /// Callbacks so far, of all queues.
+    pub(crate) fn callbacks(&self) -> u64 {
+        self.callbacks.load(Relaxed)
+    }
+
+    /// From here on the device answers kicks by itself, at the same time as the test goes on.
+    pub(crate) fn answer_by_itself(&self, fake: &Fake) {
+        self.answers.store(true, Relaxed);
+        fake.set_auto(true);
+    }
+}
+
+/// The device of a bench: keeps what it gets, or uses it up at once.
+struct Answers(Arc<Bench>);
+
+impl Backend for Answers {
+    fn process(&self, _queue: usize, chain: &mut Chain) -> Action {
+        if self.0.answers.load(Relaxed) {
+            Action::Complete(chain.writable() as u32)
+        } else {
+            Action::Hold
+        }
+    }
+}
+
+impl Scenario for Bench {
+    fn start(&self, fake: &Fake, dev: &Device<Bound>) -> Result {
+        let run = || {
+            let queues =
+                dev.find_vqs::<Scripted>(specs(self.queues, self.ctx)?, Affinity::Default)?;
+            dev.ready();
+            (self.body)(self, fake, dev, queues)
+        };
+        self.outcome
+            .store(run().map_or_else(|e| e.to_errno(), |()| 0), Relaxed);
+        dev.ready();
+        Ok(())
+    }
+
+    fn callback(&self, _fake: &Fake, _dev: &Device<Bound>, _queue: &QueueHandle) {
+        self.callbacks.fetch_add(1, Full);
+    }
+}
+
+/// Wishes for `count` queues.
+pub(crate) fn specs(count: usize, ctx: bool) -> Result<KVec<QueueSpec>> {
+    let mut specs = KVec::new();
+    for i in 0..count {
+        let spec = QueueSpec::new(fmt!("queue.{}", i), MAX_SEGMENTS)?;
+        specs.push(if ctx { spec.with_ctx() } else { spec }, GFP_KERNEL)?;
+    }
+    Ok(specs)
+}
+
+/// How a bench is set up.
+pub(crate) struct Setup {
+    /// Offered feature bits, besides `VIRTIO_F_VERSION_1`.
+    pub(crate) features: &'static [u32],
+    /// Whether the device is legacy.
+    pub(crate) legacy: bool,
+    /// Number of queues.
+    pub(crate) queues: usize,
+    /// Their size.
+    pub(crate) size: u16,
+    /// Whether buffers have a context.
+    pub(crate) ctx: bool,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            features: &[],
+            legacy: false,
+            queues: 1,
+            size: 8,
+            ctx: false,
+        }
+    }
+}
+
+/// Runs a test on a bench; the driver must keep to the rules of the ring.
+pub(crate) fn on_bench(setup: Setup, body: Body) -> Result {
+    let bench = Arc::new(
+        Bench {
+            body,
+            queues: setup.queues,
+            ctx: setup.ctx,
+            outcome: Atomic::new(NOT_RUN),
+            callbacks: Atomic::new(0),
+            answers: Atomic::new(false),
+        },
+        GFP_KERNEL,
+    )?;
+    let mut spec = Spec::scripted(bench.clone())
+        .features(setup.features)
+        .queues(setup.queues, setup.size)?;
+    if setup.legacy {
+        spec = spec.legacy();
+    }
+    let fake = Fake::new(spec, Arc::new(Answers(bench.clone()), GFP_KERNEL)?)?;
+    let plug = fake.plug()?;
+    check!(fake.is_bound());
+    drop(plug);
+    match bench.outcome.load(Relaxed) {
+        0 => (),
+        NOT_RUN => return Err(ENODEV),
+        errno => return Err(Error::from_errno(errno)),
+    }
+    check_eq!(fake.violations(), 0);
+    check_eq!(fake.queues(), 0);
+    Ok(())
+}
+
+/// The rings that a queue test runs on.
+pub(crate) const LAYOUTS: [&[u32]; 6] = [
+    &[],
+    &[virtio_fake::EVENT_IDX],
+    &[virtio_fake::INDIRECT_DESC, virtio_fake::EVENT_IDX],
+    &[virtio_fake::RING_PACKED],
+    &[virtio_fake::RING_PACKED, virtio_fake::EVENT_IDX],
+    &[
+        virtio_fake::RING_PACKED,
+        virtio_fake::INDIRECT_DESC,
+        virtio_fake::EVENT_IDX,
+    ],
+];
+
+/// Runs a test on a bench with each ring layout.
+pub(crate) fn on_each_layout(body: Body) -> Result {
+    for features in LAYOUTS {
+        on_bench(
+            Setup {
+                features,
+                ..Setup::default()
+            },
+            body,
+        )
+        .inspect_err(|_| pr_err!("    # with features {:?}\n", features))?;
+    }
+    Ok(())
+}

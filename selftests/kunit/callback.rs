@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Callbacks: asked for, not asked for, and never lost (virtio spec §2.7.7, §2.8.10).
+
+use crate::bench::{
+    on_bench,
+    on_each_layout,
+    Bench,
+    Setup,
+    LAYOUTS, //
+};
+use kernel::{
+    device::Bound,
+    prelude::*, //
+};
+use virtio::{
+    Device,
+    Queues,
+    Virtqueue, //
+};
+use virtio_fake::{
+    wait,
+    Action,
+    Drops,
+    Fake,
+    Parcel,
+    EVENT_IDX,
+    RING_PACKED, //
+};
+
+/// Has the device hold `count` buffers.
+fn post(vq: &mut Virtqueue<Parcel>, fake: &Fake, count: u64, drops: &Drops) -> Result {
+    for number in 0..count {
+        let parcel = Parcel::new(number, drops)?.in_(8)?;
+        vq.add_buf(parcel).map_err(|(e, _)| e)?;
+    }
+    vq.kick();
+    check_eq!(fake.serve(0)?, count as usize);
+    Ok(())
+}
+
+/// Takes all used buffers.
+fn drain(vq: &mut Virtqueue<Parcel>) -> u64 {
+    let mut count = 0;
+    while vq.get_buf().is_some() {
+        count += 1;
+    }
+    count
+}
+
+/// Rounds of the stress test for each layout.
+const ROUNDS: u32 = 1500;
+/// How long a callback may take before it counts as lost.
+const LOST_MS: u32 = 5_000;
+
+/// Waits for a callback in the way of a driver that must not lose one.
+fn collect(bench: &Bench, vq: &mut Virtqueue<Parcel>, want: u64) -> Result {
+    let mut got = 0;
+    loop {
+        let before = bench.callbacks();
+        got += drain(vq);
+        if got == want {
+            return Ok(());
+        }
+        if !vq.enable_cb() {
+            vq.disable_cb();
+            continue;
+        }
+        for _ in 0..200 {
+            if bench.callbacks() != before {
+                break;
+            }
+            core::hint::spin_loop();
+        }
+        let called = wait::until(LOST_MS, || bench.callbacks() != before);
+        if !called {
+            let late = drain(vq);
+            pr_err!(
+                "    # no callback, {} used buffers found by looking\n",
+                late
+            );
+            return Err(ETIMEDOUT);
+        }
+        vq.disable_cb();
+    }
+}
+
+fn stress(bench: &Bench, fake: &Fake, _dev: &Device<Bound>, mut queues: Queues) -> Result {
+    let drops = Drops::new()?;
+    let mut vq = queues.take::<Parcel>(0)?;
+    bench.answer_by_itself(fake);
+    let mut posted = 0u64;
+    for round in 0..ROUNDS {
+        let batch = u64::from(round % 5 + 1);
+        for number in 0..batch {
+            let parcel = Parcel::new(number, &drops)?.in_(8)?;
+            vq.add_buf(parcel).map_err(|(e, _)| e)?;
+        }
+        posted += batch;
+        check!(vq.kick());
+        collect(bench, &mut vq, batch)?;
+        check_eq!(drops.count(), posted);
+    }
+    fake.set_auto(false);
+    Ok(())
+}
+
+#[kunit_tests(rust_virtio_callback)]
+mod suite {
+    use super::*;
+
+    /// A used buffer raises a callback.
+    #[test]
+    fn used_buffer_calls() -> Result {
+        on_each_layout(|bench, fake, _, mut queues| {
+            let drops = Drops::new()?;
+            let mut vq = queues.take::<Parcel>(0)?;
+            post(&mut vq, fake, 2, &drops)?;
+            check_eq!(bench.callbacks(), 0);
+            fake.finish(0, |_| Action::Complete(0))?;
+            check_eq!(bench.callbacks(), 1);
+            check_eq!(drain(&mut vq), 1);
+            check!(vq.enable_cb());
+            fake.finish(0, |_| Action::Complete(0))?;
+            check_eq!(bench.callbacks(), 2);
+            Ok(())
+        })
+    }
+
+    /// Interrupts that have no reason reach no driver.
+    #[test]
+    fn spurious_interrupt() -> Result {
+        on_each_layout(|bench, fake, _, mut queues| {
+            let drops = Drops::new()?;
+            let mut vq = queues.take::<Parcel>(0)?;
+            post(&mut vq, fake, 1, &drops)?;
+            for _ in 0..10 {
+                fake.interrupt(0)?;
+            }
+            check_eq!(bench.callbacks(), 0);
+            check_eq!(fake.traffic(0).spurious, 10);
+            Ok(())
+        })
+    }
+
+    /// Callbacks that are not wanted are not raised, by a device that listens.
+    #[test]
+    fn disabled() -> Result {
+        on_each_layout(|bench, fake, _, mut queues| {
+            // An index of the split ring says when, not whether.
+            if fake.negotiated(EVENT_IDX) && !fake.negotiated(RING_PACKED) {
+                return Ok(());
+            }
+            let drops = Drops::new()?;
+            let mut vq = queues.take::<Parcel>(0)?;
+            post(&mut vq, fake, 2, &drops)?;
+            vq.disable_cb();
+            fake.finish(0, |_| Action::Complete(0))?;
+            fake.finish(0, |_| Action::Complete(0))?;
+            check_eq!(bench.callbacks(), 0);
+            check_eq!(drain(&mut vq), 2);
+            Ok(())
+        })
+    }
+
+    /// Enabling says whether there is something already: once before, once after draining.
+    #[test]
+    fn enable_looks_again() -> Result {
+        on_each_layout(|_, fake, _, mut queues| {
+            let drops = Drops::new()?;
+            let mut vq = queues.take::<Parcel>(0)?;
+            post(&mut vq, fake, 2, &drops)?;
+            vq.disable_cb();
+            fake.finish_silently(0, |_| Action::Complete(0))?;
+            check!(!vq.enable_cb());
+            check_eq!(drain(&mut vq), 1);
+            check!(vq.enable_cb());
+            Ok(())
+        })
+    }
+
+    /// The window between the two halves: a buffer used there is seen by the second.
+    #[test]
+    fn completion_between_prepare_and_poll() -> Result {
+        on_each_layout(|_, fake, _, mut queues| {
+            let drops = Drops::new()?;
+            let mut vq = queues.take::<Parcel>(0)?;
+            post(&mut vq, fake, 2, &drops)?;
+            vq.disable_cb();
+            let armed = vq.enable_cb_prepare();
+            check!(!vq.poll(armed));
+            fake.finish_silently(0, |_| Action::Complete(0))?;
+            check!(vq.poll(armed));
+            check!(vq.handle().poll(armed));
+            check_eq!(drain(&mut vq), 1);
+            let armed = vq.enable_cb_prepare();
+            check!(!vq.poll(armed));
+            Ok(())
+        })
+    }
+
+    /// The window before enabling: a buffer used after the last look, before callbacks are on.
+    #[test]
+    fn completion_before_enable() -> Result {
+        on_each_layout(|bench, fake, _, mut queues| {
+            let drops = Drops::new()?;
+            let mut vq = queues.take::<Parcel>(0)?;
+            post(&mut vq, fake, 3, &drops)?;
+            vq.disable_cb();
+            check_eq!(drain(&mut vq), 0);
+            fake.finish_silently(0, |_| Action::Complete(0))?;
+            check!(!vq.enable_cb());
+            check_eq!(drain(&mut vq), 1);
+            check!(vq.enable_cb());
+            let before = bench.callbacks();
+            fake.finish(0, |_| Action::Complete(0))?;
+            check_eq!(bench.callbacks(), before + 1);
+            Ok(())
+        })
+    }
+
+    /// Delayed: not for the first buffer of many (by index), but no later than for the last.
+    #[test]
+    fn delayed() -> Result {
+        on_each_layout(|bench, fake, _, mut queues| {
+            let drops = Drops::new()?;
+            let mut vq = queues.take::<Parcel>(0)?;
+            post(&mut vq, fake, 8, &drops)?;
+            vq.disable_cb();
+            fake.finish_silently(0, |_| Action::Complete(0))?;
+            check_eq!(drain(&mut vq), 1);
+            check!(vq.enable_cb_delayed());
+            fake.finish(0, |_| Action::Complete(0))?;
+            if fake.negotiated(EVENT_IDX) {
+                check_eq!(bench.callbacks(), 0);
+            }
+            for _ in 0..6 {
+                fake.finish(0, |_| Action::Complete(0))?;
+            }
+            check!(bench.callbacks() >= 1);
+            check_eq!(drain(&mut vq), 7);
+            Ok(())
+        })
+    }
+
+    /// When most is used already, delaying reports it.
+    #[test]
+    fn delayed_too_late() -> Result {
+        on_each_layout(|_, fake, _, mut queues| {
+            let drops = Drops::new()?;
+            let mut vq = queues.take::<Parcel>(0)?;
+            post(&mut vq, fake, 8, &drops)?;
+            vq.disable_cb();
+            for _ in 0..8 {
+                fake.finish_silently(0, |_| Action::Complete(0))?;
+            }
+            check!(!vq.enable_cb_delayed());
+            check_eq!(drain(&mut vq), 8);
+            Ok(())
+        })
+    }
+
+    /// A lost interrupt loses no buffer: it is there when the driver looks.
+    #[test]
+    fn lost_interrupt() -> Result {
+        on_each_layout(|bench, fake, _, mut queues| {
+            let drops = Drops::new()?;
+            let mut vq = queues.take::<Parcel>(0)?;
+            post(&mut vq, fake, 1, &drops)?;
+            fake.fault(|f| f.swallow_interrupts = 1);
+            fake.finish(0, |_| Action::Complete(0))?;
+            check_eq!(bench.callbacks(), 0);
+            check!(!vq.enable_cb());
+            check_eq!(drain(&mut vq), 1);
+            Ok(())
+        })
+    }
+
+    /// A broken queue calls nobody, and does not keep a driver in a loop.
+    #[test]
+    fn broken() -> Result {
+        on_each_layout(|bench, fake, dev, mut queues| {
+            let drops = Drops::new()?;
+            let mut vq = queues.take::<Parcel>(0)?;
+            post(&mut vq, fake, 2, &drops)?;
+            dev.break_device();
+            fake.finish(0, |_| Action::Complete(0))?;
+            check_eq!(bench.callbacks(), 0);
+            check!(vq.enable_cb());
+            check!(vq.enable_cb_delayed());
+            let armed = vq.enable_cb_prepare();
+            check!(!vq.poll(armed));
+            Ok(())
+        })
+    }
+
+    /// Driver and device at the same time, the driver asleep between callbacks: none gets lost.
+    #[test]
+    fn no_wakeup_is_lost() -> Result {
+        for features in LAYOUTS {
+            on_bench(
+                Setup {
+                    features,
+                    ..Setup::default()
+                },
+                stress,
+            )
+            .inspect_err(|_| pr_err!("    # with features {:?}\n", features))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Driver data and queues when probing fails, and when a device goes.
+
+use crate::bench::specs;
+use kernel::{
+    alloc::KVec,
+    device::Bound,
+    new_mutex,
+    prelude::*,
+    sync::{
+        atomic::{
+            Atomic,
+            Full,
+            Relaxed, //
+        },
+        Arc,
+        Mutex, //
+    },
+};
+use virtio::{
+    Affinity,
+    Device,
+    QueueHandle,
+    Queues,
+    Virtqueue, //
+};
+use virtio_fake::{
+    Drops,
+    Fake,
+    Keeper,
+    Parcel,
+    Scenario,
+    Scripted,
+    Spec, //
+};
+
+/// Where the driver fails.
+#[derive(Clone, Copy, PartialEq)]
+enum Failure {
+    Never,
+    /// In probe, before it found its queues.
+    ProbeEarly,
+    /// In probe, with the queues found.
+    ProbeLate,
+    /// In start, before the device is ready.
+    StartEarly,
+    /// In start, with buffers with the device.
+    StartLate,
+}
+
+/// A driver that keeps queues and buffers in its data, and fails where it is told.
+#[pin_data]
+struct Clumsy {
+    failure: Failure,
+    drops: Drops,
+    #[pin]
+    queues: Mutex<Option<Queues>>,
+    #[pin]
+    taken: Mutex<KVec<Virtqueue<Parcel>>>,
+    ended: Atomic<i32>,
+    removed: Atomic<i32>,
+    callbacks: Atomic<i32>,
+    /// Status of the device when the data was dropped.
+    last_status: Atomic<i32>,
+    /// Interrupt during remove, before the device is reset.
+    interrupt_in_remove: bool,
+}
+
+impl Clumsy {
+    fn find(&self, dev: &Device<Bound>) -> Result {
+        let queues = dev.find_vqs::<Scripted>(specs(2, false)?, Affinity::Default)?;
+        *self.queues.lock() = Some(queues);
+        Ok(())
+    }
+
+    fn fail_at(&self, point: Failure) -> Result {
+        if self.failure == point {
+            return Err(EIO);
+        }
+        Ok(())
+    }
+
+    /// Gives the device three buffers and leaves them there.
+    fn post(&self) -> Result {
+        let mut queues = self.queues.lock().take().ok_or(ENODEV)?;
+        let mut vq = queues.take::<Parcel>(0)?;
+        for number in 0..3 {
+            let parcel = Parcel::new(number, &self.drops)?.in_(64)?;
+            vq.add_buf(parcel).map_err(|(e, _)| e)?;
+        }
+        vq.kick();
+        self.taken.lock().push(vq, GFP_KERNEL)?;
+        Ok(())
+    }
+}
+
+impl Scenario for Clumsy {
+    fn probe(&self, _fake: &Fake, dev: &Device<Bound>) -> Result {
+        self.fail_at(Failure::ProbeEarly)?;
+        self.find(dev)?;
+        // The data owns the queues; as this data stands for it, give them up as it would.
+        self.fail_at(Failure::ProbeLate)
+            .inspect_err(|_| drop(self.queues.lock().take()))
+    }
+
+    fn start(&self, _fake: &Fake, dev: &Device<Bound>) -> Result {
+        self.fail_at(Failure::StartEarly)?;
+        dev.ready();
+        self.post()?;
+        self.fail_at(Failure::StartLate)
+    }
+
+    fn remove(&self, fake: &Fake, _dev: &Device<Bound>) {
+        self.removed.fetch_add(1, Full);
+        if self.interrupt_in_remove {
+            let _ = fake.serve(0);
+            let _ = fake.finish(0, |_| virtio_fake::Action::Complete(1));
+        }
+    }
+
+    fn dropped(&self, fake: &Fake) {
+        self.ended.fetch_add(1, Full);
+        self.last_status.store(fake.status().into(), Relaxed);
+        drop(self.queues.lock().take());
+        self.taken.lock().clear();
+    }
+
+    fn callback(&self, _fake: &Fake, _dev: &Device<Bound>, _queue: &QueueHandle) {
+        self.callbacks.fetch_add(1, Full);
+    }
+}
+
+fn clumsy(failure: Failure, interrupt_in_remove: bool) -> Result<(Arc<Clumsy>, Fake)> {
+    let drops = Drops::new()?;
+    let scenario = Arc::pin_init(
+        pin_init!(Clumsy {
+            failure,
+            drops,
+            queues <- new_mutex!(None),
+            taken <- new_mutex!(KVec::new()),
+            ended: Atomic::new(0),
+            removed: Atomic::new(0),
+            callbacks: Atomic::new(0),
+            last_status: Atomic::new(-1),
+            interrupt_in_remove,
+        }),
+        GFP_KERNEL,
+    )?;
+    let spec = Spec::scripted(scenario.clone()).queues(2, 8)?;
+    let fake = Fake::new(spec, Arc::new(Keeper, GFP_KERNEL)?)?;
+    Ok((scenario, fake))
+}
+
+/// Status bits that only a device has which was not reset.
+const IN_USE: i32 = 2 | 4 | 8;
+
+#[kunit_tests(rust_virtio_lifetime)]
+mod suite {
+    use super::*;
+
+    fn probe_fails(failure: Failure) -> Result<(Arc<Clumsy>, Fake)> {
+        let (scenario, fake) = clumsy(failure, false)?;
+        let plug = fake.plug()?;
+        check!(!fake.is_bound());
+        check_eq!(fake.queues(), 0);
+        check_eq!(scenario.ended.load(Relaxed), 1);
+        check_eq!(scenario.removed.load(Relaxed), 0);
+        drop(plug);
+        check_eq!(scenario.ended.load(Relaxed), 1);
+        check_eq!(scenario.removed.load(Relaxed), 0);
+        Ok((scenario, fake))
+    }
+
+    /// Nothing was found and nothing is left.
+    #[test]
+    fn probe_fails_early() -> Result {
+        probe_fails(Failure::ProbeEarly)?;
+        Ok(())
+    }
+
+    /// The queues are deleted.
+    #[test]
+    fn probe_fails_late() -> Result {
+        probe_fails(Failure::ProbeLate)?;
+        Ok(())
+    }
+
+    /// `start` fails: the data is dropped once, with the device in reset.
+    #[test]
+    fn start_fails_early() -> Result {
+        let (scenario, _) = probe_fails(Failure::StartEarly)?;
+        check_eq!(scenario.last_status.load(Relaxed) & IN_USE, 0);
+        Ok(())
+    }
+
+    /// `start` fails with buffers with the device: each comes back once, after the reset.
+    #[test]
+    fn start_fails_late() -> Result {
+        let (scenario, fake) = probe_fails(Failure::StartLate)?;
+        check_eq!(scenario.last_status.load(Relaxed) & IN_USE, 0);
+        check_eq!(scenario.drops.count(), 3);
+        check_eq!(fake.traffic(0).kicks, 1);
+        Ok(())
+    }
+
+    /// A device that goes with buffers in flight: reset, then each is dropped once.
+    #[test]
+    fn removal_with_buffers_in_flight() -> Result {
+        let (scenario, fake) = clumsy(Failure::Never, false)?;
+        let plug = fake.plug()?;
+        check!(fake.is_bound());
+        check_eq!(fake.serve(0)?, 3);
+        check_eq!(fake.held(0), 3);
+        check_eq!(scenario.drops.count(), 0);
+        drop(plug);
+        check_eq!(scenario.removed.load(Relaxed), 1);
+        check_eq!(scenario.ended.load(Relaxed), 1);
+        check_eq!(scenario.last_status.load(Relaxed) & IN_USE, 0);
+        check_eq!(scenario.drops.count(), 3);
+        check_eq!(fake.queues(), 0);
+        Ok(())
+    }
+
+    /// Callbacks see the data until `remove` returned, and none comes after.
+    #[test]
+    fn no_callback_after_remove() -> Result {
+        let (scenario, fake) = clumsy(Failure::Never, true)?;
+        let plug = fake.plug()?;
+        check_eq!(scenario.callbacks.load(Relaxed), 0);
+        drop(plug);
+        check_eq!(scenario.callbacks.load(Relaxed), 1);
+        check_err!(fake.interrupt(9), ENOENT);
+        fake.interrupt(0)?;
+        check_eq!(scenario.callbacks.load(Relaxed), 1);
+        Ok(())
+    }
+
+    /// The transport gives no queues: probe fails with nothing left behind.
+    #[test]
+    fn find_vqs_fails() -> Result {
+        let (scenario, fake) = clumsy(Failure::Never, false)?;
+        fake.fault(|f| f.find_vqs = 12);
+        let plug = fake.plug()?;
+        check!(!fake.is_bound());
+        check_eq!(scenario.ended.load(Relaxed), 1);
+        check_eq!(fake.queues(), 0);
+        drop(plug);
+        Ok(())
+    }
+
+    /// The same, for a device with fewer queues than the driver needs.
+    #[test]
+    fn too_few_queues() -> Result {
+        let drops = Drops::new()?;
+        let scenario = Arc::pin_init(
+            pin_init!(Clumsy {
+                failure: Failure::Never,
+                drops,
+                queues <- new_mutex!(None),
+                taken <- new_mutex!(KVec::new()),
+                ended: Atomic::new(0),
+                removed: Atomic::new(0),
+                callbacks: Atomic::new(0),
+                last_status: Atomic::new(-1),
+                interrupt_in_remove: false,
+            }),
+            GFP_KERNEL,
+        )?;
+        let spec = Spec::scripted(scenario.clone()).queues(1, 8)?;
+        let fake = Fake::new(spec, Arc::new(Keeper, GFP_KERNEL)?)?;
+        let _plug = fake.plug()?;
+        check!(!fake.is_bound());
+        check_eq!(fake.queues(), 0);
+        check_eq!(scenario.ended.load(Relaxed), 1);
+        Ok(())
+    }
+
+    /// An interrupt with an entry in the ring, raised before the driver has its queues.
+    #[test]
+    fn early_interrupt_is_ignored() -> Result {
+        let (scenario, fake) = clumsy(Failure::Never, false)?;
+        fake.fault(|f| f.early_interrupt = true);
+        let plug = fake.plug()?;
+        check!(fake.is_bound());
+        check_eq!(fake.traffic(0).handled, 1);
+        check_eq!(scenario.callbacks.load(Relaxed), 0);
+        drop(plug);
+        Ok(())
+    }
+
+    /// A device that is torn out is unbound all the same, and the buffers come back.
+    #[test]
+    fn torn_out() -> Result {
+        let (scenario, fake) = clumsy(Failure::Never, false)?;
+        let plug = fake.plug()?;
+        fake.serve(0)?;
+        plug.within(10_000, |plug| plug.yank())?;
+        check_eq!(scenario.ended.load(Relaxed), 1);
+        check_eq!(scenario.drops.count(), 3);
+        Ok(())
+    }
+}

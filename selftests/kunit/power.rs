@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Sleep and transport resets.
+
+use crate::bench::specs;
+use kernel::{
+    device::Bound,
+    new_mutex,
+    prelude::*,
+    sync::{
+        atomic::{
+            Atomic,
+            Full,
+            Relaxed, //
+        },
+        Arc,
+        Mutex, //
+    },
+};
+use virtio::{
+    Affinity,
+    Device,
+    QueueHandle,
+    Virtqueue, //
+};
+use virtio_fake::{
+    Action,
+    Drops,
+    Fake,
+    Keeper,
+    Parcel,
+    Plug,
+    Scenario,
+    Scripted,
+    Spec, //
+};
+
+/// A driver that gives its queue up for the night.
+#[pin_data]
+struct Sleeper {
+    drops: Drops,
+    #[pin]
+    vq: Mutex<Option<Virtqueue<Parcel>>>,
+    callbacks: Atomic<u64>,
+    refuse: Atomic<bool>,
+}
+
+impl Sleeper {
+    fn wake(&self, dev: &Device<Bound>) -> Result {
+        let mut queues = dev.find_vqs::<Scripted>(specs(1, false)?, Affinity::Default)?;
+        let mut vq = queues.take::<Parcel>(0)?;
+        dev.ready();
+        for number in 0..2 {
+            let parcel = Parcel::new(number, &self.drops)?.in_(4)?;
+            vq.add_buf(parcel).map_err(|(e, _)| e)?;
+        }
+        vq.kick();
+        *self.vq.lock() = Some(vq);
+        Ok(())
+    }
+
+    fn give_up(&self) {
+        let vq = self.vq.lock().take();
+        drop(vq);
+    }
+}
+
+impl Scenario for Sleeper {
+    fn start(&self, _fake: &Fake, dev: &Device<Bound>) -> Result {
+        self.wake(dev)
+    }
+
+    fn remove(&self, _fake: &Fake, _dev: &Device<Bound>) {
+        self.give_up();
+    }
+
+    fn callback(&self, _fake: &Fake, _dev: &Device<Bound>, _queue: &QueueHandle) {
+        self.callbacks.fetch_add(1, Full);
+    }
+
+    fn freeze(&self, _fake: &Fake, dev: &Device<Bound>) -> Result {
+        if self.refuse.load(Relaxed) {
+            return Err(EBUSY);
+        }
+        dev.reset();
+        self.give_up();
+        Ok(())
+    }
+
+    fn restore(&self, _fake: &Fake, dev: &Device<Bound>) -> Result {
+        self.wake(dev)
+    }
+}
+
+fn sleeper() -> Result<(Arc<Sleeper>, Fake, Plug)> {
+    let drops = Drops::new()?;
+    let scenario = Arc::pin_init(
+        pin_init!(Sleeper {
+            drops,
+            vq <- new_mutex!(None),
+            callbacks: Atomic::new(0),
+            refuse: Atomic::new(false),
+        }),
+        GFP_KERNEL,
+    )?;
+    let spec = Spec::scripted(scenario.clone())
+        .features(&[5])
+        .queues(1, 8)?;
+    let fake = Fake::new(spec, Arc::new(Keeper, GFP_KERNEL)?)?;
+    let plug = fake.plug()?;
+    Ok((scenario, fake, plug))
+}
+
+const DRIVER_OK: u8 = 4;
+const FAILED: u8 = 128;
+
+/// Down and up again: the buffers of before come back once, the queue of after works.
+fn there_and_back(down: fn(&Plug) -> Result, up: fn(&Plug) -> Result) -> Result {
+    let (scenario, fake, plug) = sleeper()?;
+    check!(fake.is_bound());
+    check_eq!(fake.serve(0)?, 2);
+    down(&plug)?;
+    check_eq!(fake.status(), 0);
+    check_eq!(fake.queues(), 0);
+    check_eq!(scenario.drops.count(), 2);
+    up(&plug)?;
+    check!(fake.status() & DRIVER_OK != 0);
+    check!(fake.negotiated(5));
+    check_eq!(fake.queues(), 1);
+    check_eq!(fake.serve(0)?, 2);
+    fake.finish(0, |_| Action::Complete(4))?;
+    check_eq!(scenario.callbacks.load(Relaxed), 1);
+    let number = match &mut *scenario.vq.lock() {
+        Some(vq) => vq.get_buf().map(|used| used.buffer.number()),
+        None => None,
+    };
+    check_eq!(number, Some(0));
+    check_eq!(scenario.drops.count(), 3);
+    drop(plug);
+    check_eq!(scenario.drops.count(), 4);
+    check_eq!(fake.violations(), 0);
+    Ok(())
+}
+
+#[kunit_tests(rust_virtio_power)]
+mod suite {
+    use super::*;
+
+    /// Suspend and resume.
+    #[test]
+    #[cfg(CONFIG_PM_SLEEP)]
+    fn freeze_and_restore() -> Result {
+        there_and_back(Plug::freeze, Plug::restore)
+    }
+
+    /// The transport is reset under the driver.
+    #[test]
+    fn transport_reset() -> Result {
+        there_and_back(Plug::reset_prepare, Plug::reset_done)
+    }
+
+    /// A driver that cannot sleep now goes on.
+    #[test]
+    #[cfg(CONFIG_PM_SLEEP)]
+    fn freeze_refused() -> Result {
+        let (scenario, fake, plug) = sleeper()?;
+        scenario.refuse.store(true, Relaxed);
+        check_err!(plug.freeze(), EBUSY);
+        check!(fake.status() & DRIVER_OK != 0);
+        check_eq!(fake.serve(0)?, 2);
+        fake.finish(0, |_| Action::Complete(0))?;
+        check_eq!(scenario.callbacks.load(Relaxed), 1);
+        Ok(())
+    }
+
+    /// The queues do not come back: the device is marked failed, and can be removed.
+    #[test]
+    #[cfg(CONFIG_PM_SLEEP)]
+    fn restore_fails() -> Result {
+        let (scenario, fake, plug) = sleeper()?;
+        plug.freeze()?;
+        fake.fault(|f| f.find_vqs = 5);
+        check_err!(plug.restore(), EIO);
+        check!(fake.status() & FAILED != 0);
+        check_eq!(fake.queues(), 0);
+        plug.within(10_000, drop)?;
+        check_eq!(scenario.drops.count(), 2);
+        Ok(())
+    }
+
+    /// The device refuses on resume the features that it offered before.
+    #[test]
+    #[cfg(CONFIG_PM_SLEEP)]
+    fn restore_refused_by_device() -> Result {
+        let (_scenario, fake, plug) = sleeper()?;
+        plug.freeze()?;
+        fake.fault(|f| f.refuse_features = true);
+        check_err!(plug.restore(), ENODEV);
+        check!(fake.status() & DRIVER_OK == 0);
+        plug.within(10_000, drop)
+    }
+}

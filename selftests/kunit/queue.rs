@@ -1,0 +1,608 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Who owns a buffer, on every ring layout (virtio spec §2.6 to §2.8).
+
+use crate::bench::{
+    on_bench,
+    on_each_layout,
+    specs,
+    Setup,
+    LAYOUTS,
+    MAX_SEGMENTS, //
+};
+use kernel::{
+    cpu::CpuId,
+    cpumask::CpumaskVar,
+    prelude::*, //
+};
+use virtio::{
+    Affinity,
+    Virtqueue, //
+};
+use virtio_fake::{
+    Action,
+    Drops,
+    Parcel,
+    Scripted,
+    EVENT_IDX,
+    INDIRECT_DESC,
+    RING_PACKED,
+    RING_RESET, //
+};
+
+/// Adds a buffer that must be taken.
+fn add<const CTX: bool>(vq: &mut Virtqueue<Parcel<CTX>>, parcel: Parcel<CTX>) -> Result {
+    vq.add_buf(parcel).map_err(|(e, _)| e)
+}
+
+/// Adds `count` buffers of 32 bytes to write, numbered from `first`.
+fn add_some(vq: &mut Virtqueue<Parcel>, first: u64, count: u64, drops: &Drops) -> Result {
+    for number in first..first + count {
+        add(vq, Parcel::new(number, drops)?.in_(32)?)?;
+    }
+    Ok(())
+}
+
+/// Adds a buffer that must come back with an error and its number.
+fn refused(vq: &mut Virtqueue<Parcel>, parcel: Parcel) -> Result<Error> {
+    let number = parcel.number();
+    match vq.add_buf(parcel) {
+        Ok(()) => Err(ENODATA),
+        Err((e, parcel)) => {
+            check_eq!(parcel.number(), number);
+            Ok(e)
+        }
+    }
+}
+
+#[kunit_tests(rust_virtio_queue)]
+mod suite {
+    use super::*;
+
+    /// The device sees what was added, the driver gets the same value back with what was written.
+    #[test]
+    fn buffer_there_and_back() -> Result {
+        on_each_layout(|_, fake, _, mut queues| {
+            let drops = Drops::new()?;
+            let mut vq = queues.take::<Parcel>(0)?;
+            let parcel = Parcel::new(77, &drops)?.out(b"question")?.in_(4)?.in_(4)?;
+            add(&mut vq, parcel)?;
+            check!(vq.get_buf().is_none());
+            check!(vq.kick());
+            check_eq!(fake.traffic(0).kicks, 1);
+            check_eq!(fake.serve(0)?, 1);
+            let mut seen = [0; 8];
+            let mut lens = (0, 0, 0);
+            fake.finish(0, |chain| {
+                lens = (chain.readable(), chain.writable(), chain.pieces().len());
+                let _ = chain.read(0, &mut seen);
+                let _ = chain.write(0, b"answer");
+                Action::Complete(6)
+            })?;
+            check_eq!(&seen, b"question");
+            check_eq!(lens, (8, 8, 3));
+            let used = vq.get_buf().ok_or(ENODATA)?;
+            check_eq!(used.len, 6);
+            check_eq!(used.buffer.number(), 77);
+            check_eq!(used.buffer.part(1), b"answ");
+            check_eq!(used.buffer.part(2), b"er\0\0");
+            check_eq!(drops.count(), 0);
+            drop(used);
+            check_eq!(drops.count(), 1);
+            check!(vq.get_buf().is_none());
+            Ok(())
+        })
+    }
+
+    /// The device may use buffers in any order.
+    #[test]
+    fn out_of_order() -> Result {
+        on_each_layout(|_, fake, _, mut queues| {
+            let drops = Drops::new()?;
+            let mut vq = queues.take::<Parcel>(0)?;
+            add_some(&mut vq, 0, 5, &drops)?;
+            vq.kick();
+            check_eq!(fake.serve(0)?, 5);
+            // Hold puts the oldest last: the order is 1, 2, 3, 4, 0.
+            fake.finish(0, |_| Action::Hold)?;
+            for want in [1, 2, 3, 4, 0] {
+                fake.finish(0, |_| Action::Complete(want as u32))?;
+                let used = vq.get_buf().ok_or(ENODATA)?;
+                check_eq!(used.buffer.number(), want);
+                check_eq!(used.len, want as u32);
+            }
+            check_eq!(vq.num_free(), 8);
+            Ok(())
+        })
+    }
+
+    /// A full ring gives the buffer back, and takes it when there is room again.
+    #[test]
+    fn full_ring() -> Result {
+        on_each_layout(|_, fake, _, mut queues| {
+            let drops = Drops::new()?;
+            let mut vq = queues.take::<Parcel>(0)?;
+            check_eq!(vq.num_free(), 8);
+            check_eq!(vq.ring_size(), 8);
+            add_some(&mut vq, 0, 8, &drops)?;
+            check_eq!(vq.num_free(), 0);
+            let ninth = Parcel::new(9, &drops)?.in_(32)?;
+            let Err((e, ninth)) = vq.add_buf(ninth) else {
+                return Err(ENODATA);
+            };
+            check_eq!(e, ENOSPC);
+            check_eq!(ninth.number(), 9);
+            check_eq!(drops.count(), 0);
+            vq.kick();
+            fake.serve(0)?;
+            fake.finish(0, |_| Action::Complete(0))?;
+            let first = vq.get_buf().ok_or(ENODATA)?;
+            check_eq!(first.buffer.number(), 0);
+            add(&mut vq, ninth)?;
+            Ok(())
+        })
+    }
+
+    /// Without indirect tables a buffer takes a descriptor per segment; with them, one.
+    #[test]
+    fn room_for_segments() -> Result {
+        on_each_layout(|_, fake, _, mut queues| {
+            let drops = Drops::new()?;
+            let mut vq = queues.take::<Parcel>(0)?;
+            let indirect = fake.negotiated(INDIRECT_DESC);
+            let parcel = |number| Parcel::new(number, &drops)?.out(b"a")?.out(b"b")?.in_(1);
+            add(&mut vq, parcel(0)?)?;
+            add(&mut vq, parcel(1)?)?;
+            check_eq!(vq.num_free(), if indirect { 6 } else { 2 });
+            if !indirect {
+                check_eq!(refused(&mut vq, parcel(2)?)?, ENOSPC);
+                check_eq!(vq.num_free(), 2);
+            }
+            vq.kick();
+            check_eq!(fake.serve(0)?, 2);
+            let mut was_indirect = !indirect;
+            fake.finish(0, |chain| {
+                was_indirect = chain.is_indirect();
+                Action::Complete(1)
+            })?;
+            check_eq!(was_indirect, indirect);
+            check!(vq.get_buf().is_some());
+            check_eq!(vq.num_free(), if indirect { 7 } else { 5 });
+            Ok(())
+        })
+    }
+
+    /// Buffers that cannot be described come back, and leave no trace in the ring.
+    #[test]
+    fn wrong_buffers() -> Result {
+        on_each_layout(|_, fake, _, mut queues| {
+            let drops = Drops::new()?;
+            let mut vq = queues.take::<Parcel>(0)?;
+            let empty = Parcel::new(1, &drops)?;
+            check_eq!(refused(&mut vq, empty)?, EINVAL);
+            let reversed = Parcel::new(2, &drops)?.in_(4)?.out(b"late")?;
+            check_eq!(refused(&mut vq, reversed)?, EINVAL);
+            let mut long = Parcel::new(3, &drops)?;
+            for _ in 0..=MAX_SEGMENTS {
+                long = long.in_(1)?;
+            }
+            check_eq!(refused(&mut vq, long)?, EINVAL);
+            check_eq!(drops.count(), 3);
+            check_eq!(vq.num_free(), 8);
+            add_some(&mut vq, 4, 1, &drops)?;
+            check!(vq.kick());
+            check_eq!(fake.serve(0)?, 1);
+            fake.finish(0, |_| Action::Complete(32))?;
+            check_eq!(vq.get_buf().ok_or(ENODATA)?.buffer.number(), 4);
+            Ok(())
+        })
+    }
+
+    /// More written than there is room for: the length is cut, the queue of a modern device ends.
+    #[test]
+    fn length_beyond_buffer() -> Result {
+        on_each_layout(|_, fake, _, mut queues| {
+            let drops = Drops::new()?;
+            let mut vq = queues.take::<Parcel>(0)?;
+            add_some(&mut vq, 0, 2, &drops)?;
+            vq.kick();
+            fake.serve(0)?;
+            fake.finish(0, |_| Action::Complete(33))?;
+            check!(!vq.is_broken());
+            let used = vq.get_buf().ok_or(ENODATA)?;
+            check_eq!(used.len, 32);
+            check!(vq.is_broken());
+            fake.finish(0, |_| Action::Complete(32))?;
+            check!(vq.get_buf().is_none());
+            let late = Parcel::new(5, &drops)?.in_(1)?;
+            check_eq!(refused(&mut vq, late)?, EIO);
+            check!(!vq.notify());
+            Ok(())
+        })
+    }
+
+    /// The length of a whole buffer is not too long.
+    #[test]
+    fn length_of_buffer() -> Result {
+        on_each_layout(|_, fake, _, mut queues| {
+            let drops = Drops::new()?;
+            let mut vq = queues.take::<Parcel>(0)?;
+            add_some(&mut vq, 0, 1, &drops)?;
+            vq.kick();
+            fake.serve(0)?;
+            fake.finish(0, |_| Action::Complete(32))?;
+            check_eq!(vq.get_buf().ok_or(ENODATA)?.len, 32);
+            check!(!vq.is_broken());
+            Ok(())
+        })
+    }
+
+    /// Legacy devices are known to get lengths wrong: cut, and no more.
+    #[test]
+    fn length_beyond_buffer_legacy() -> Result {
+        on_bench(
+            Setup {
+                legacy: true,
+                ..Setup::default()
+            },
+            |_, fake, _, mut queues| {
+                let drops = Drops::new()?;
+                let mut vq = queues.take::<Parcel>(0)?;
+                add_some(&mut vq, 0, 1, &drops)?;
+                vq.kick();
+                fake.serve(0)?;
+                fake.finish(0, |_| Action::Complete(u32::MAX))?;
+                check_eq!(vq.get_buf().ok_or(ENODATA)?.len, 32);
+                check!(!vq.is_broken());
+                Ok(())
+            },
+        )
+    }
+
+    /// The same for buffers that have nothing to write, of any device.
+    #[test]
+    fn length_of_readable_buffer() -> Result {
+        on_each_layout(|_, fake, _, mut queues| {
+            let drops = Drops::new()?;
+            let mut vq = queues.take::<Parcel>(0)?;
+            add(&mut vq, Parcel::new(1, &drops)?.out(b"out")?)?;
+            vq.kick();
+            fake.serve(0)?;
+            fake.finish(0, |_| Action::Complete(3))?;
+            check_eq!(vq.get_buf().ok_or(ENODATA)?.len, 0);
+            check!(!vq.is_broken());
+            Ok(())
+        })
+    }
+
+    /// A buffer that was not posted, or is not any more, is not given out; the queue ends.
+    #[test]
+    fn wrong_ids() -> Result {
+        on_each_layout(|_, fake, dev, mut queues| {
+            let drops = Drops::new()?;
+            let mut vq = queues.take::<Parcel>(0)?;
+            add_some(&mut vq, 0, 3, &drops)?;
+            vq.kick();
+            fake.serve(0)?;
+            fake.finish(0, |_| Action::Twice(1))?;
+            check_eq!(vq.get_buf().ok_or(ENODATA)?.buffer.number(), 0);
+            check!(vq.get_buf().is_none());
+            check!(vq.is_broken());
+            dev.reset();
+            drop(vq);
+            check_eq!(drops.count(), 3);
+            Ok(())
+        })
+    }
+
+    /// The same for an id that no ring of this size has.
+    #[test]
+    fn id_out_of_range() -> Result {
+        on_each_layout(|_, fake, _, mut queues| {
+            let drops = Drops::new()?;
+            let mut vq = queues.take::<Parcel>(0)?;
+            add_some(&mut vq, 0, 1, &drops)?;
+            vq.kick();
+            fake.serve(0)?;
+            fake.finish(0, |_| Action::CompleteAs { id: 8, len: 0 })?;
+            check!(vq.get_buf().is_none());
+            check!(vq.is_broken());
+            drop(vq);
+            check_eq!(drops.count(), 1);
+            Ok(())
+        })
+    }
+
+    /// Unused buffers come back after a reset only.
+    #[test]
+    fn detach_needs_reset() -> Result {
+        on_each_layout(|_, fake, dev, mut queues| {
+            let drops = Drops::new()?;
+            let mut vq = queues.take::<Parcel>(0)?;
+            add_some(&mut vq, 10, 3, &drops)?;
+            vq.kick();
+            fake.serve(0)?;
+            check!(vq.detach_unused_buf().is_none());
+            fake.finish(0, |_| Action::Complete(0))?;
+            check_eq!(vq.get_buf().ok_or(ENODATA)?.buffer.number(), 10);
+            dev.reset();
+            let mut sum = 0;
+            while let Some(parcel) = vq.detach_unused_buf() {
+                sum += parcel.number();
+            }
+            check_eq!(sum, 11 + 12);
+            check_eq!(drops.count(), 3);
+            Ok(())
+        })
+    }
+
+    /// A queue that is dropped with buffers in flight resets the device first.
+    #[test]
+    fn drop_in_flight() -> Result {
+        on_each_layout(|_, fake, _, mut queues| {
+            let drops = Drops::new()?;
+            let mut vq = queues.take::<Parcel>(0)?;
+            add_some(&mut vq, 0, 6, &drops)?;
+            vq.kick();
+            fake.serve_some(0, 4)?;
+            fake.finish(0, |_| Action::Complete(0))?;
+            check!(fake.status() != 0);
+            let resets = fake.resets();
+            drop(vq);
+            check_eq!(fake.resets(), resets + 1);
+            check_eq!(fake.status(), 0);
+            check_eq!(drops.count(), 6);
+            Ok(())
+        })
+    }
+
+    /// A queue is taken once, and queues are found once at a time.
+    #[test]
+    fn one_owner() -> Result {
+        on_bench(
+            Setup {
+                queues: 3,
+                ..Setup::default()
+            },
+            |_, fake, dev, mut queues| {
+                check_eq!(queues.len(), 3);
+                check_eq!(fake.queues(), 3);
+                let vq = queues.take::<Parcel>(1)?;
+                check_eq!(vq.index(), 1);
+                check_err!(queues.take::<Parcel>(1), ENOENT);
+                check_err!(queues.take::<Parcel>(3), ENOENT);
+                let again = || dev.find_vqs::<Scripted>(specs(3, false)?, Affinity::Default);
+                check_err!(again(), EBUSY);
+                drop(queues);
+                check_err!(again(), EBUSY);
+                let handle = vq.handle();
+                drop(vq);
+                check_err!(again(), EBUSY);
+                check_eq!(fake.queues(), 3);
+                drop(handle);
+                check_eq!(fake.queues(), 0);
+                drop(again()?);
+                check_eq!(fake.queues(), 0);
+                Ok(())
+            },
+        )
+    }
+
+    /// A context goes with its buffer; such queues use no indirect tables.
+    #[test]
+    fn context() -> Result {
+        on_bench(
+            Setup {
+                ctx: true,
+                features: &[INDIRECT_DESC],
+                ..Setup::default()
+            },
+            |_, fake, _, mut queues| {
+                let drops = Drops::new()?;
+                let mut vq = queues.take::<Parcel<true>>(0)?;
+                for number in 1..=2 {
+                    add(&mut vq, Parcel::new(number, &drops)?.in_(1)?.in_(1)?)?;
+                }
+                vq.kick();
+                fake.serve(0)?;
+                fake.finish(0, |_| Action::Hold)?;
+                for want in [2, 1] {
+                    let mut indirect = true;
+                    fake.finish(0, |chain| {
+                        indirect = chain.is_indirect();
+                        Action::Complete(0)
+                    })?;
+                    check!(!indirect);
+                    let used = vq.get_buf().ok_or(ENODATA)?;
+                    check_eq!(used.buffer.number(), want);
+                    check_eq!(used.buffer.ctx(), Some(want as usize));
+                }
+                Ok(())
+            },
+        )
+    }
+
+    /// Indices go round: more buffers than a 16-bit index counts.
+    #[test]
+    fn many_buffers() -> Result {
+        for features in [&[EVENT_IDX][..], &[RING_PACKED, EVENT_IDX][..]] {
+            on_bench(
+                Setup {
+                    features,
+                    ..Setup::default()
+                },
+                |_, fake, _, mut queues| {
+                    let drops = Drops::new()?;
+                    let mut vq = queues.take::<Parcel>(0)?;
+                    let mut parcel = Parcel::new(1, &drops)?.in_(8)?;
+                    for i in 0..66_000u32 {
+                        add(&mut vq, parcel)?;
+                        check!(vq.kick_prepare());
+                        fake.serve(0)?;
+                        fake.finish_silently(0, |_| Action::Complete(i % 9))?;
+                        let used = vq.get_buf().ok_or(ENODATA)?;
+                        check_eq!(used.len, i % 9);
+                        parcel = used.buffer;
+                    }
+                    drop(parcel);
+                    check_eq!(drops.count(), 1);
+                    Ok(())
+                },
+            )?;
+        }
+        Ok(())
+    }
+
+    /// The driver notifies when the device asks for it.
+    #[test]
+    fn kick_if_wanted() -> Result {
+        on_each_layout(|_, fake, _, mut queues| {
+            let drops = Drops::new()?;
+            let mut vq = queues.take::<Parcel>(0)?;
+            fake.want_kicks(0, false)?;
+            add_some(&mut vq, 0, 1, &drops)?;
+            check!(!vq.kick_prepare());
+            check!(vq.kick());
+            check_eq!(fake.traffic(0).kicks, 0);
+            // Served, the device asks again.
+            check_eq!(fake.serve(0)?, 1);
+            add_some(&mut vq, 1, 2, &drops)?;
+            check!(vq.kick_prepare());
+            check!(vq.notify());
+            check_eq!(fake.traffic(0).kicks, 1);
+            // Without anything new, there is no reason to kick by index.
+            if fake.negotiated(EVENT_IDX) {
+                check!(!vq.kick_prepare());
+            }
+            check!(vq.handle().notify());
+            check_eq!(fake.traffic(0).kicks, 2);
+            Ok(())
+        })
+    }
+
+    /// A new size: what the device had comes back by `recycle`, and the queue works on.
+    #[test]
+    fn resize() -> Result {
+        for layout in LAYOUTS {
+            let features: &'static [u32] = if layout.contains(&RING_PACKED) {
+                &[RING_RESET, RING_PACKED, EVENT_IDX]
+            } else {
+                &[RING_RESET, EVENT_IDX]
+            };
+            on_bench(
+                Setup {
+                    features,
+                    ..Setup::default()
+                },
+                |_, fake, _, mut queues| {
+                    let drops = Drops::new()?;
+                    let mut vq = queues.take::<Parcel>(0)?;
+                    check_eq!(vq.num_max(), 8);
+                    check_err!(vq.resize(16, drop), E2BIG);
+                    check_err!(vq.resize(0, drop), EINVAL);
+                    add_some(&mut vq, 1, 3, &drops)?;
+                    vq.resize(8, drop)?;
+                    check_eq!(drops.count(), 0);
+                    vq.kick();
+                    fake.serve_some(0, 2)?;
+                    let mut sum = 0;
+                    vq.resize(4, |parcel| sum += parcel.number())?;
+                    check_eq!(sum, 1 + 2 + 3);
+                    check_eq!(drops.count(), 3);
+                    check_eq!(vq.ring_size(), 4);
+                    check_eq!(vq.num_free(), 4);
+                    add_some(&mut vq, 10, 4, &drops)?;
+                    check!(vq.kick());
+                    check_eq!(fake.serve(0)?, 4);
+                    fake.finish(0, |_| Action::Complete(7))?;
+                    check_eq!(vq.get_buf().ok_or(ENODATA)?.len, 7);
+                    vq.reset(|parcel| sum += parcel.number())?;
+                    check_eq!(sum, 6 + 11 + 12 + 13);
+                    check_eq!(vq.ring_size(), 4);
+                    add_some(&mut vq, 20, 1, &drops)?;
+                    vq.kick();
+                    check_eq!(fake.serve(0)?, 1);
+                    Ok(())
+                },
+            )?;
+        }
+        Ok(())
+    }
+
+    /// A device that cannot reset a queue keeps its buffers.
+    #[test]
+    fn resize_without_feature() -> Result {
+        on_each_layout(|_, fake, _, mut queues| {
+            let drops = Drops::new()?;
+            let mut vq = queues.take::<Parcel>(0)?;
+            add_some(&mut vq, 0, 1, &drops)?;
+            vq.kick();
+            fake.serve(0)?;
+            check_err!(vq.resize(4, drop), ENOENT);
+            check_err!(vq.reset(drop), ENOENT);
+            check_eq!(drops.count(), 0);
+            fake.finish(0, |_| Action::Complete(0))?;
+            check!(vq.get_buf().is_some());
+            Ok(())
+        })
+    }
+
+    /// The device does not take the queue back: an error, and every buffer returned once.
+    #[test]
+    fn resize_fails_to_enable() -> Result {
+        on_bench(
+            Setup {
+                features: &[RING_RESET],
+                ..Setup::default()
+            },
+            |_, fake, _, mut queues| {
+                let drops = Drops::new()?;
+                let mut vq = queues.take::<Parcel>(0)?;
+                add_some(&mut vq, 0, 2, &drops)?;
+                fake.fault(|f| f.enable_fails = true);
+                check_err!(vq.resize(4, drop), EBUSY);
+                check_eq!(drops.count(), 2);
+                drop(vq);
+                check_eq!(drops.count(), 2);
+                Ok(())
+            },
+        )
+    }
+
+    /// A broken device takes and gives nothing; its buffers come back after the reset.
+    #[test]
+    fn broken_device() -> Result {
+        on_each_layout(|_, fake, dev, mut queues| {
+            let drops = Drops::new()?;
+            let mut vq = queues.take::<Parcel>(0)?;
+            add_some(&mut vq, 0, 2, &drops)?;
+            vq.kick();
+            fake.serve(0)?;
+            fake.finish(0, |_| Action::Complete(0))?;
+            dev.break_device();
+            check!(vq.is_broken() && vq.handle().is_broken());
+            check!(vq.get_buf().is_none());
+            check!(!vq.notify());
+            let more = Parcel::new(3, &drops)?.in_(1)?;
+            check_eq!(refused(&mut vq, more)?, EIO);
+            check!(vq.detach_unused_buf().is_none());
+            drop(vq);
+            check_eq!(drops.count(), 3);
+            Ok(())
+        })
+    }
+
+    /// Hints on the CPU of the interrupt go to the transport.
+    #[test]
+    fn affinity() -> Result {
+        on_bench(Setup::default(), |_, fake, _, mut queues| {
+            let vq = queues.take::<Parcel>(0)?;
+            let mut mask = CpumaskVar::new_zero(GFP_KERNEL)?;
+            mask.set(CpuId::from_u32(0).ok_or(ENODATA)?);
+            vq.handle().set_affinity(Some(&mask))?;
+            vq.handle().set_affinity(None)?;
+            check_eq!(fake.affinity()?[..], [(0, Some(0)), (0, None)][..]);
+            Ok(())
+        })
+    }
+}

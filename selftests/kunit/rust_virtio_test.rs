@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! KUnit suites that run the virtio bus and the drivers against a fake device.
+//!
+//! A test returns an error as soon as something is not as it should be ([`check`]): an assertion
+//! that aborts would run no destructor, and leave its device plugged for the tests after it.
+
+#[macro_use]
+mod check;
+mod bench;
+mod bus;
+mod callback;
+mod config;
+mod lifetime;
+mod power;
+mod queue;
+
+use kernel::{
+    driver,
+    prelude::*,
+    InPlaceModule, //
+};
+use virtio::Adapter;
+use virtio_fake::Scripted;
+
+module! {
+    type: TestModule,
+    name: "rust_virtio_test",
+    authors: ["The rust-virtio authors"],
+    description: "KUnit suites of the Rust virtio drivers",
+    license: "GPL",
+}
+
+/// The module; the suites run once it is loaded.
+#[pin_data]
+struct TestModule {
+    /// The driver of all devices that are not for a real driver.
+    #[pin]
+    _scripted: driver::Registration<Adapter<Scripted>>,
+}
+
+impl InPlaceModule for TestModule {
+    fn init(module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            _scripted <- driver::Registration::new(c"rust_virtio_scripted", module),
+        })
+    }
+}
