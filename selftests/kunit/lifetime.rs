@@ -26,6 +26,7 @@ use virtio::{
     Virtqueue, //
 };
 use virtio_fake::{
+    Action,
     Drops,
     Fake,
     Keeper,
@@ -63,8 +64,8 @@ struct Clumsy {
     callbacks: Atomic<i32>,
     /// Status of the device when the data was dropped.
     last_status: Atomic<i32>,
-    /// Interrupt during remove, before the device is reset.
-    interrupt_in_remove: bool,
+    /// Use a buffer in `remove` with an interrupt, and another without.
+    late_interrupts: bool,
 }
 
 impl Clumsy {
@@ -113,14 +114,19 @@ impl Scenario for Clumsy {
 
     fn remove(&self, fake: &Fake, _dev: &Device<Bound>) {
         self.removed.fetch_add(1, Full);
-        if self.interrupt_in_remove {
+        if self.late_interrupts {
             let _ = fake.serve(0);
-            let _ = fake.finish(0, |_| virtio_fake::Action::Complete(1));
+            let _ = fake.finish(0, |_| Action::Complete(1));
+            let _ = fake.finish_silently(0, |_| Action::Complete(1));
         }
     }
 
     fn dropped(&self, fake: &Fake) {
         self.ended.fetch_add(1, Full);
+        if self.late_interrupts {
+            // There is a used buffer that the driver does not know of yet.
+            let _ = fake.interrupt(0);
+        }
         self.last_status.store(fake.status().into(), Relaxed);
         drop(self.queues.lock().take());
         self.taken.lock().clear();
@@ -131,7 +137,7 @@ impl Scenario for Clumsy {
     }
 }
 
-fn clumsy(failure: Failure, interrupt_in_remove: bool) -> Result<(Arc<Clumsy>, Fake)> {
+fn clumsy(failure: Failure, late_interrupts: bool) -> Result<(Arc<Clumsy>, Fake)> {
     let drops = Drops::new()?;
     let scenario = Arc::pin_init(
         pin_init!(Clumsy {
@@ -143,7 +149,7 @@ fn clumsy(failure: Failure, interrupt_in_remove: bool) -> Result<(Arc<Clumsy>, F
             removed: Atomic::new(0),
             callbacks: Atomic::new(0),
             last_status: Atomic::new(-1),
-            interrupt_in_remove,
+            late_interrupts,
         }),
         GFP_KERNEL,
     )?;
@@ -230,6 +236,7 @@ mod suite {
         check_eq!(scenario.callbacks.load(Relaxed), 0);
         drop(plug);
         check_eq!(scenario.callbacks.load(Relaxed), 1);
+        check_eq!(fake.traffic(0).handled, 2);
         check_err!(fake.interrupt(9), ENOENT);
         fake.interrupt(0)?;
         check_eq!(scenario.callbacks.load(Relaxed), 1);
@@ -263,7 +270,7 @@ mod suite {
                 removed: Atomic::new(0),
                 callbacks: Atomic::new(0),
                 last_status: Atomic::new(-1),
-                interrupt_in_remove: false,
+                late_interrupts: false,
             }),
             GFP_KERNEL,
         )?;
