@@ -16,3 +16,6 @@
 #include <uapi/linux/virtio_ring.h>
 
 #include "helpers.h"
+
+const blk_mode_t RUST_CONST_HELPER_BLK_OPEN_READ = BLK_OPEN_READ;
+const blk_mode_t RUST_CONST_HELPER_BLK_OPEN_WRITE = BLK_OPEN_WRITE;

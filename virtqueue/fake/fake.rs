@@ -21,6 +21,7 @@ use crate::{
         Faults,
         Spec, //
     },
+    task::Task,
 };
 use core::ptr::null_mut;
 use kernel::{
@@ -28,6 +29,7 @@ use kernel::{
     error::to_result,
     faux,
     prelude::*,
+    str::CString,
     sync::{
         atomic::{
             Acquire,
@@ -36,8 +38,7 @@ use kernel::{
             Release, //
         },
         Arc, //
-    },
-    workqueue, //
+    }, //
 };
 
 /// A fake device; a clone is the same device.
@@ -101,6 +102,16 @@ impl Fake {
         // SAFETY: The device is valid; the device core may be about to change the pointer.
         let driver = unsafe { (&raw const (*self.0.vdev.get()).dev.driver).read_volatile() };
         !driver.is_null()
+    }
+
+    /// The name of the driver that is bound, if one is.
+    pub fn driver(&self) -> Option<CString> {
+        if !self.is_bound() {
+            return None;
+        }
+        // SAFETY: The device is valid; a test does not unload the driver that it tests.
+        let name = unsafe { CStr::from_char_ptr((*(*self.0.vdev.get()).dev.driver).name) };
+        CString::try_from(name).ok()
     }
 
     /// The index of the device on the bus.
@@ -385,17 +396,7 @@ impl Plug {
     ///
     /// `ETIMEDOUT`: it did not return within `millis`; then it still runs.
     pub fn within(self, millis: u32, remove: fn(Self)) -> Result {
-        let done = Arc::new(kernel::sync::atomic::Atomic::new(false), GFP_KERNEL)?;
-        let signal = done.clone();
-        workqueue::system_long().try_spawn(GFP_KERNEL, move || {
-            remove(self);
-            signal.store(true, Release);
-        })?;
-        if crate::wait::until(millis, || done.load(Acquire)) {
-            Ok(())
-        } else {
-            Err(ETIMEDOUT)
-        }
+        Task::new(move || remove(self))?.join(millis)
     }
 }
 

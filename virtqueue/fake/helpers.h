@@ -12,4 +12,61 @@ void rust_virtio_fake_irq_work_init(struct irq_work *work,
 				    void (*func)(struct irq_work *work));
 unsigned int rust_virtio_fake_cpumask_first(const struct cpumask *mask);
 
+/* What the users of a device see of it: disks and network interfaces. */
+
+struct block_device;
+struct device;
+struct net_device;
+struct sk_buff;
+
+struct rust_virtio_fake_limits {
+	u64 sectors;
+	u32 logical_block_size;
+	u32 physical_block_size;
+	u32 io_min;
+	u32 io_opt;
+	u32 max_segments;
+	u32 max_segment_size;
+	u32 max_hw_sectors;
+	u32 max_discard_sectors;
+	u32 discard_granularity;
+	u32 max_write_zeroes_sectors;
+	u32 nr_hw_queues;
+	bool read_only;
+	bool write_cache;
+};
+
+struct rust_virtio_fake_nic {
+	u32 mtu;
+	u32 max_mtu;
+	u32 tx_queues;
+	u32 rx_queues;
+	u8 mac[6];
+	u8 assign_type;
+	bool running;
+	bool carrier;
+	u64 features;
+};
+
+bool rust_virtio_fake_is_class(const struct device *dev, const char *name);
+void rust_virtio_fake_limits(struct block_device *bdev,
+			     struct rust_virtio_fake_limits *limits);
+void rust_virtio_fake_timeout(struct block_device *bdev, unsigned int millis);
+struct net_device *rust_virtio_fake_netdev(struct device *dev);
+void rust_virtio_fake_dev_put(struct net_device *dev);
+void rust_virtio_fake_nic(struct net_device *dev,
+			  struct rust_virtio_fake_nic *nic);
+int rust_virtio_fake_set_up(struct net_device *dev, bool up);
+int rust_virtio_fake_set_mtu(struct net_device *dev, int mtu);
+int rust_virtio_fake_set_mac(struct net_device *dev, const u8 *mac);
+int rust_virtio_fake_set_promisc(struct net_device *dev, bool on);
+int rust_virtio_fake_set_channels(struct net_device *dev, u32 pairs);
+int rust_virtio_fake_send(struct net_device *dev, const void *frame, u32 len,
+			  u16 queue, u16 gso_size, s32 csum_start,
+			  u16 csum_offset);
+u32 rust_virtio_fake_frame_len(const struct sk_buff *skb);
+int rust_virtio_fake_frame(const struct sk_buff *skb, void *to, u32 len);
+void rust_virtio_fake_free(struct sk_buff *skb);
+void rust_virtio_fake_bh(bool on);
+
 #endif

@@ -30,7 +30,9 @@ mod ring;
 mod scripted;
 mod spec;
 mod split;
+mod task;
 mod transport;
+mod user;
 pub mod wait;
 
 pub use crate::{
@@ -69,6 +71,20 @@ pub use crate::{
         VERSION_1, //
     },
     split::Split,
+    task::Task,
+    user::{
+        disk::{
+            Disk,
+            Limits, //
+        },
+        nic::{
+            Capture,
+            Nic,
+            NicState,
+            NicStats,
+            Offload, //
+        }, //
+    },
 };
 
 /// What messages of this crate begin with; it has no `module!` of its own.

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The disk that a block driver made of a fake device.
+
+use crate::{
+    bindings,
+    fake::Fake,
+    user, //
+};
+use core::ptr::null_mut;
+use kernel::{
+    alloc::KVec,
+    error::{
+        from_err_ptr,
+        to_result, //
+    },
+    prelude::*,
+    str::CString, //
+};
+
+/// What the block layer knows of a disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Size in sectors of 512 bytes.
+    pub sectors: u64,
+    /// Smallest unit of a request.
+    pub logical_block_size: u32,
+    /// Smallest unit that is written without reading.
+    pub physical_block_size: u32,
+    /// Preferred minimum.
+    pub io_min: u32,
+    /// Preferred size.
+    pub io_opt: u32,
+    /// Most segments of a request.
+    pub max_segments: u32,
+    /// Largest segment.
+    pub max_segment_size: u32,
+    /// Largest request in sectors.
+    pub max_hw_sectors: u32,
+    /// Largest discard in sectors, 0 if there is none.
+    pub max_discard_sectors: u32,
+    /// Unit of discards in bytes.
+    pub discard_granularity: u32,
+    /// Largest write of zeroes in sectors, 0 if there is none.
+    pub max_write_zeroes_sectors: u32,
+    /// Number of hardware queues.
+    pub nr_hw_queues: u32,
+    /// Whether it cannot be written.
+    pub read_only: bool,
+    /// Whether writes need a flush to be safe.
+    pub write_cache: bool,
+}
+
+/// An open disk. Closed when it is dropped.
+///
+/// # Invariants
+///
+/// `file` is an open block device.
+pub struct Disk {
+    file: *mut bindings::file,
+    name: CString,
+}
+
+// SAFETY: A file may be used from any thread.
+unsafe impl Send for Disk {}
+
+// SAFETY: What is done to the file needs no exclusion.
+unsafe impl Sync for Disk {}
+
+impl Disk {
+    /// Opens the disk of a fake device.
+    ///
+    /// # Errors
+    ///
+    /// - `ENODEV`: no driver made a disk of it.
+    /// - What else opening returns.
+    pub fn open(fake: &Fake, write: bool) -> Result<Self> {
+        let child = user::child(fake, c"block").ok_or(ENODEV)?;
+        let mut mode = bindings::BLK_OPEN_READ;
+        if write {
+            mode |= bindings::BLK_OPEN_WRITE;
+        }
+        // SAFETY: A device of class "block" has a number.
+        let file = from_err_ptr(unsafe {
+            bindings::bdev_file_open_by_dev(child.devt(), mode, null_mut(), core::ptr::null())
+        })?;
+        // INVARIANT: It was opened just now.
+        Ok(Self {
+            file,
+            name: child.name()?,
+        })
+    }
+
+    fn bdev(&self) -> *mut bindings::block_device {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::file_bdev(self.file) }
+    }
+
+    /// The name of the disk.
+    pub fn name(&self) -> &CStr {
+        &self.name
+    }
+
+    /// What the block layer knows of it.
+    pub fn limits(&self) -> Limits {
+        let mut raw = bindings::rust_virtio_fake_limits::default();
+        // SAFETY: By the type invariant.
+        unsafe { bindings::rust_virtio_fake_limits(self.bdev(), &mut raw) };
+        Limits {
+            sectors: raw.sectors,
+            logical_block_size: raw.logical_block_size,
+            physical_block_size: raw.physical_block_size,
+            io_min: raw.io_min,
+            io_opt: raw.io_opt,
+            max_segments: raw.max_segments,
+            max_segment_size: raw.max_segment_size,
+            max_hw_sectors: raw.max_hw_sectors,
+            max_discard_sectors: raw.max_discard_sectors,
+            discard_granularity: raw.discard_granularity,
+            max_write_zeroes_sectors: raw.max_write_zeroes_sectors,
+            nr_hw_queues: raw.nr_hw_queues,
+            read_only: raw.read_only,
+            write_cache: raw.write_cache,
+        }
+    }
+
+    /// How long a request may take.
+    pub fn set_timeout(&self, millis: u32) {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::rust_virtio_fake_timeout(self.bdev(), millis) };
+    }
+
+    /// Reads `len` bytes from `sector`, past the page cache. The buffer is full of `0x5a` before.
+    ///
+    /// # Errors
+    ///
+    /// What the disk returns. With an error come the bytes that the buffer has then.
+    pub fn read(&self, sector: u64, len: usize) -> Result<KVec<u8>, (Error, KVec<u8>)> {
+        let mut bytes =
+            KVec::from_elem(0x5a, len, GFP_KERNEL).map_err(|_| (ENOMEM, KVec::new()))?;
+        match self.rw(sector, &mut bytes, bindings::req_op_REQ_OP_READ) {
+            Ok(()) => Ok(bytes),
+            Err(e) => Err((e, bytes)),
+        }
+    }
+
+    /// Writes bytes at `sector`, past the page cache.
+    ///
+    /// # Errors
+    ///
+    /// What the disk returns; `ENOMEM`.
+    pub fn write(&self, sector: u64, bytes: &[u8]) -> Result {
+        let mut copy = KVec::with_capacity(bytes.len(), GFP_KERNEL)?;
+        copy.extend_from_slice(bytes, GFP_KERNEL)?;
+        self.rw(sector, &mut copy, bindings::req_op_REQ_OP_WRITE)
+    }
+
+    fn rw(&self, sector: u64, bytes: &mut KVec<u8>, op: bindings::req_op) -> Result {
+        // SAFETY: By the type invariant; the bytes are on the heap and stay until this returns,
+        // when the request has ended.
+        to_result(unsafe {
+            bindings::bdev_rw_virt(
+                self.bdev(),
+                sector,
+                bytes.as_mut_ptr().cast(),
+                bytes.len(),
+                op,
+            )
+        })
+    }
+
+    /// Has what was written made safe.
+    ///
+    /// # Errors
+    ///
+    /// What the disk returns.
+    pub fn flush(&self) -> Result {
+        // SAFETY: By the type invariant.
+        to_result(unsafe { bindings::blkdev_issue_flush(self.bdev()) })
+    }
+
+    /// Gives sectors up.
+    ///
+    /// # Errors
+    ///
+    /// What the disk returns.
+    pub fn discard(&self, sector: u64, count: u64) -> Result {
+        // SAFETY: By the type invariant.
+        to_result(unsafe {
+            bindings::blkdev_issue_discard(self.bdev(), sector, count, bindings::GFP_KERNEL)
+        })
+    }
+
+    /// Makes sectors zero, by a command of the disk and not by writing.
+    ///
+    /// # Errors
+    ///
+    /// What the disk returns.
+    pub fn zero(&self, sector: u64, count: u64) -> Result {
+        // SAFETY: By the type invariant.
+        to_result(unsafe {
+            bindings::blkdev_issue_zeroout(
+                self.bdev(),
+                sector,
+                count,
+                bindings::GFP_KERNEL,
+                bindings::BLKDEV_ZERO_NOFALLBACK,
+            )
+        })
+    }
+
+    /// Reads an attribute in sysfs.
+    ///
+    /// # Errors
+    ///
+    /// `ENOENT`: there is no such attribute, or sysfs is not mounted on `/sys`; and what reading
+    /// returns.
+    pub fn attribute(&self, name: &CStr) -> Result<KVec<u8>> {
+        user::read_file(&self.path(name)?)
+    }
+
+    /// Writes an attribute in sysfs.
+    ///
+    /// # Errors
+    ///
+    /// As [`Disk::attribute`].
+    pub fn set_attribute(&self, name: &CStr, value: &[u8]) -> Result {
+        user::write_file(&self.path(name)?, value)
+    }
+
+    fn path(&self, name: &CStr) -> Result<CString> {
+        CString::try_from_fmt(fmt!(
+            "/sys/block/{}/{}",
+            self.name.to_str().map_err(|_| EINVAL)?,
+            name.to_str().map_err(|_| EINVAL)?
+        ))
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant, and this is its last use.
+        unsafe { bindings::__fput_sync(self.file) };
+    }
+}

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What the users of a device do with it, in C because the kernel has it inline. */
+
+#include <linux/blk-mq.h>
+#include <linux/blkdev.h>
+#include <linux/device.h>
+#include <linux/etherdevice.h>
+#include <linux/ethtool.h>
+#include <linux/netdevice.h>
+#include <linux/rtnetlink.h>
+#include <linux/skbuff.h>
+#include <net/netdev_lock.h>
+
+#include "../helpers.h"
+
+bool rust_virtio_fake_is_class(const struct device *dev, const char *name)
+{
+	return dev->class && !strcmp(dev->class->name, name);
+}
+
+void rust_virtio_fake_limits(struct block_device *bdev,
+			     struct rust_virtio_fake_limits *limits)
+{
+	struct request_queue *q = bdev_get_queue(bdev);
+
+	limits->sectors = bdev_nr_sectors(bdev);
+	limits->logical_block_size = bdev_logical_block_size(bdev);
+	limits->physical_block_size = bdev_physical_block_size(bdev);
+	limits->io_min = bdev_io_min(bdev);
+	limits->io_opt = bdev_io_opt(bdev);
+	limits->max_segments = queue_max_segments(q);
+	limits->max_segment_size = queue_max_segment_size(q);
+	limits->max_hw_sectors = queue_max_hw_sectors(q);
+	limits->max_discard_sectors = bdev_max_discard_sectors(bdev);
+	limits->discard_granularity = bdev_discard_granularity(bdev);
+	limits->max_write_zeroes_sectors = q->limits.max_write_zeroes_sectors;
+	limits->nr_hw_queues = q->nr_hw_queues;
+	limits->read_only = bdev_read_only(bdev);
+	limits->write_cache = bdev_write_cache(bdev);
+}
+
+void rust_virtio_fake_timeout(struct block_device *bdev, unsigned int millis)
+{
+	blk_queue_rq_timeout(bdev_get_queue(bdev), msecs_to_jiffies(millis));
+}
+
+/* The interface behind a device of class "net", with a reference. */
+struct net_device *rust_virtio_fake_netdev(struct device *dev)
+{
+	struct net_device *netdev = to_net_dev(dev);
+
+	dev_hold(netdev);
+	return netdev;
+}
+
+void rust_virtio_fake_dev_put(struct net_device *dev)
+{
+	dev_put(dev);
+}
+
+void rust_virtio_fake_nic(struct net_device *dev,
+			  struct rust_virtio_fake_nic *nic)
+{
+	rtnl_lock();
+	nic->mtu = dev->mtu;
+	nic->max_mtu = dev->max_mtu;
+	nic->tx_queues = dev->real_num_tx_queues;
+	nic->rx_queues = dev->real_num_rx_queues;
+	ether_addr_copy(nic->mac, dev->dev_addr);
+	nic->assign_type = dev->addr_assign_type;
+	nic->running = netif_running(dev);
+	nic->carrier = netif_carrier_ok(dev);
+	nic->features = dev->features;
+	rtnl_unlock();
+}
+
+/* Runs an operation of the interface, unless it is gone by then. */
+#define WITH_NIC(dev, expr)					\
+({								\
+	int __ret = -ENODEV;					\
+								\
+	rtnl_lock();						\
+	if ((dev)->reg_state == NETREG_REGISTERED)		\
+		__ret = (expr);					\
+	rtnl_unlock();						\
+	__ret;							\
+})
+
+static int set_up(struct net_device *dev, bool up)
+{
+	if (up)
+		return dev_open(dev, NULL);
+	dev_close(dev);
+	return 0;
+}
+
+int rust_virtio_fake_set_up(struct net_device *dev, bool up)
+{
+	return WITH_NIC(dev, set_up(dev, up));
+}
+
+int rust_virtio_fake_set_mtu(struct net_device *dev, int mtu)
+{
+	return WITH_NIC(dev, dev_set_mtu(dev, mtu));
+}
+
+int rust_virtio_fake_set_mac(struct net_device *dev, const u8 *mac)
+{
+	struct sockaddr_storage ss = { .ss_family = dev->type };
+
+	memcpy(((struct sockaddr *)&ss)->sa_data, mac, ETH_ALEN);
+	return WITH_NIC(dev, dev_set_mac_address(dev, &ss, NULL));
+}
+
+int rust_virtio_fake_set_promisc(struct net_device *dev, bool on)
+{
+	return WITH_NIC(dev, dev_set_promiscuity(dev, on ? 1 : -1));
+}
+
+static int set_channels(struct net_device *dev, u32 pairs)
+{
+	struct ethtool_channels channels = {
+		.cmd = ETHTOOL_SCHANNELS,
+		.combined_count = pairs,
+	};
+	int ret;
+
+	if (!dev->ethtool_ops || !dev->ethtool_ops->set_channels)
+		return -EOPNOTSUPP;
+	netdev_lock_ops(dev);
+	ret = dev->ethtool_ops->set_channels(dev, &channels);
+	netdev_unlock_ops(dev);
+	return ret;
+}
+
+int rust_virtio_fake_set_channels(struct net_device *dev, u32 pairs)
+{
+	return WITH_NIC(dev, set_channels(dev, pairs));
+}
+
+/*
+ * Sends a frame: straight to one queue, past the queueing discipline. With
+ * csum_start >= 0, the checksum is left to the device; with gso_size, the
+ * cutting into segments of TCP over IPv4 too.
+ */
+int rust_virtio_fake_send(struct net_device *dev, const void *frame, u32 len,
+			  u16 queue, u16 gso_size, s32 csum_start,
+			  u16 csum_offset)
+{
+	struct sk_buff *skb;
+
+	skb = alloc_skb(LL_RESERVED_SPACE(dev) + NET_IP_ALIGN + len, GFP_KERNEL);
+	if (!skb)
+		return -ENOMEM;
+	skb_reserve(skb, LL_RESERVED_SPACE(dev));
+	skb_put_data(skb, frame, len);
+	skb_reset_mac_header(skb);
+	skb_set_network_header(skb, ETH_HLEN);
+	skb->dev = dev;
+	skb->protocol = eth_hdr(skb)->h_proto;
+	if (csum_start >= 0 && !skb_partial_csum_set(skb, csum_start,
+						     csum_offset)) {
+		kfree_skb(skb);
+		return -EINVAL;
+	}
+	if (gso_size) {
+		skb_shinfo(skb)->gso_type = SKB_GSO_TCPV4;
+		skb_shinfo(skb)->gso_size = gso_size;
+		skb_shinfo(skb)->gso_segs = DIV_ROUND_UP(len, gso_size);
+	}
+	return dev_direct_xmit(skb, queue);
+}
+
+/* The length of a received frame, from its Ethernet header on. */
+u32 rust_virtio_fake_frame_len(const struct sk_buff *skb)
+{
+	return skb->len + ETH_HLEN;
+}
+
+/* Copies a received frame, from its Ethernet header on. */
+int rust_virtio_fake_frame(const struct sk_buff *skb, void *to, u32 len)
+{
+	if (len < ETH_HLEN)
+		return -EINVAL;
+	memcpy(to, skb_mac_header(skb), ETH_HLEN);
+	return skb_copy_bits(skb, 0, to + ETH_HLEN, len - ETH_HLEN);
+}
+
+void rust_virtio_fake_free(struct sk_buff *skb)
+{
+	consume_skb(skb);
+}
+
+void rust_virtio_fake_bh(bool on)
+{
+	if (on)
+		local_bh_enable();
+	else
+		local_bh_disable();
+}

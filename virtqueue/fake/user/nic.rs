@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The network interface that a driver made of a fake device.
+
+use crate::{
+    bindings,
+    fake::Fake,
+    user, //
+};
+use kernel::{
+    alloc::KVec,
+    error::to_result,
+    new_spinlock,
+    prelude::*,
+    sync::{
+        Arc,
+        SpinLock, //
+    },
+    types::Opaque, //
+};
+
+/// Frames that a [`Capture`] keeps; it forgets those after.
+const CAPTURE_LEN: usize = 64;
+
+/// The state of an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NicState {
+    /// Largest payload.
+    pub mtu: u32,
+    /// Largest payload that can be set.
+    pub max_mtu: u32,
+    /// Transmit queues in use.
+    pub tx_queues: u32,
+    /// Receive queues in use.
+    pub rx_queues: u32,
+    /// Hardware address.
+    pub mac: [u8; 6],
+    /// Whether the driver made the address up.
+    pub random_mac: bool,
+    /// Whether it is up.
+    pub running: bool,
+    /// Whether it has a link.
+    pub carrier: bool,
+    /// The features that are on, `NETIF_F_...`.
+    pub features: u64,
+}
+
+/// The statistics that the tests look at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(
+    missing_docs,
+    reason = "the names are those of `struct rtnl_link_stats64`"
+)]
+pub struct NicStats {
+    pub rx_packets: u64,
+    pub rx_bytes: u64,
+    pub rx_errors: u64,
+    pub rx_dropped: u64,
+    pub rx_length_errors: u64,
+    pub rx_frame_errors: u64,
+    pub tx_packets: u64,
+    pub tx_bytes: u64,
+    pub tx_errors: u64,
+    pub tx_dropped: u64,
+}
+
+/// What a frame leaves to the device.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Offload {
+    /// Where the checksum starts, and where it goes from there.
+    pub csum: Option<(u16, u16)>,
+    /// Payload of a segment, if the device is to cut TCP over IPv4; 0 if not.
+    pub gso_size: u16,
+}
+
+/// A network interface.
+///
+/// # Invariants
+///
+/// A reference to a `struct net_device` that was registered.
+pub struct Nic(*mut bindings::net_device);
+
+// SAFETY: An interface may be used from any thread.
+unsafe impl Send for Nic {}
+
+// SAFETY: What is done to it takes the locks that it needs.
+unsafe impl Sync for Nic {}
+
+impl Nic {
+    /// The interface of a fake device. As long as this exists, removal waits.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV`: no driver made an interface of it.
+    pub fn of(fake: &Fake) -> Result<Self> {
+        let child = user::child(fake, c"net").ok_or(ENODEV)?;
+        // INVARIANT: The function takes a reference.
+        // SAFETY: A device of class "net" is embedded in a `struct net_device`.
+        Ok(Self(unsafe { bindings::rust_virtio_fake_netdev(child.0) }))
+    }
+
+    /// Its state.
+    pub fn state(&self) -> NicState {
+        let mut raw = bindings::rust_virtio_fake_nic::default();
+        // SAFETY: By the type invariant.
+        unsafe { bindings::rust_virtio_fake_nic(self.0, &mut raw) };
+        NicState {
+            mtu: raw.mtu,
+            max_mtu: raw.max_mtu,
+            tx_queues: raw.tx_queues,
+            rx_queues: raw.rx_queues,
+            mac: raw.mac,
+            random_mac: raw.assign_type == bindings::NET_ADDR_RANDOM as u8,
+            running: raw.running,
+            carrier: raw.carrier,
+            features: raw.features,
+        }
+    }
+
+    /// Its statistics.
+    pub fn stats(&self) -> NicStats {
+        let mut raw = bindings::rtnl_link_stats64::default();
+        // SAFETY: By the type invariant.
+        unsafe { bindings::dev_get_stats(self.0, &mut raw) };
+        NicStats {
+            rx_packets: raw.rx_packets,
+            rx_bytes: raw.rx_bytes,
+            rx_errors: raw.rx_errors,
+            rx_dropped: raw.rx_dropped,
+            rx_length_errors: raw.rx_length_errors,
+            rx_frame_errors: raw.rx_frame_errors,
+            tx_packets: raw.tx_packets,
+            tx_bytes: raw.tx_bytes,
+            tx_errors: raw.tx_errors,
+            tx_dropped: raw.tx_dropped,
+        }
+    }
+
+    /// Brings it up, or down.
+    ///
+    /// # Errors
+    ///
+    /// What the driver returns.
+    pub fn set_up(&self, up: bool) -> Result {
+        // SAFETY: By the type invariant.
+        to_result(unsafe { bindings::rust_virtio_fake_set_up(self.0, up) })
+    }
+
+    /// Sets the largest payload.
+    ///
+    /// # Errors
+    ///
+    /// What the driver returns.
+    pub fn set_mtu(&self, mtu: i32) -> Result {
+        // SAFETY: By the type invariant.
+        to_result(unsafe { bindings::rust_virtio_fake_set_mtu(self.0, mtu) })
+    }
+
+    /// Sets the hardware address.
+    ///
+    /// # Errors
+    ///
+    /// What the driver returns.
+    pub fn set_mac(&self, mac: [u8; 6]) -> Result {
+        // SAFETY: By the type invariant; the address has six bytes.
+        to_result(unsafe { bindings::rust_virtio_fake_set_mac(self.0, mac.as_ptr()) })
+    }
+
+    /// Asks for the frames of others too, or takes it back.
+    ///
+    /// # Errors
+    ///
+    /// What the core returns.
+    pub fn set_promiscuous(&self, on: bool) -> Result {
+        // SAFETY: By the type invariant.
+        to_result(unsafe { bindings::rust_virtio_fake_set_promisc(self.0, on) })
+    }
+
+    /// Sets the number of queue pairs.
+    ///
+    /// # Errors
+    ///
+    /// What the driver returns.
+    pub fn set_pairs(&self, pairs: u32) -> Result {
+        // SAFETY: By the type invariant.
+        to_result(unsafe { bindings::rust_virtio_fake_set_channels(self.0, pairs) })
+    }
+
+    /// Sends a frame through a queue.
+    ///
+    /// # Errors
+    ///
+    /// What the interface returns; `EINVAL`: the checksum is outside of the frame.
+    pub fn send(&self, frame: &[u8], queue: u16, offload: Offload) -> Result {
+        let (start, offset) = offload
+            .csum
+            .map_or((-1, 0), |(start, offset)| (i32::from(start), offset));
+        // SAFETY: By the type invariant; the frame is copied.
+        let ret = unsafe {
+            bindings::rust_virtio_fake_send(
+                self.0,
+                frame.as_ptr().cast(),
+                frame.len() as u32,
+                queue,
+                offload.gso_size,
+                start,
+                offset,
+            )
+        };
+        if ret > 0 {
+            return Err(EBUSY);
+        }
+        to_result(ret)
+    }
+
+    /// Listens to what the interface receives of an Ethernet type.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub fn capture(&self, ether_type: u16) -> Result<Capture> {
+        let frames = KVec::with_capacity(CAPTURE_LEN, GFP_KERNEL)?;
+        let inner = Arc::pin_init(
+            try_pin_init!(CaptureInner {
+                handler <- Opaque::ffi_init(|slot: *mut bindings::packet_type| {
+                    // SAFETY: `slot` is memory for a `struct packet_type`.
+                    unsafe {
+                        slot.write(bindings::packet_type::default());
+                        (*slot).type_ = ether_type.to_be();
+                        (*slot).dev = self.0;
+                        (*slot).func = Some(CaptureInner::receive);
+                    }
+                }),
+                frames <- new_spinlock!(frames),
+            }? Error),
+            GFP_KERNEL,
+        )?;
+        // SAFETY: The handler stays until `Capture` is dropped.
+        unsafe { bindings::dev_add_pack(inner.handler.get()) };
+        Ok(Capture(inner))
+    }
+}
+
+impl Drop for Nic {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::rust_virtio_fake_dev_put(self.0) };
+    }
+}
+
+#[pin_data]
+struct CaptureInner {
+    #[pin]
+    handler: Opaque<bindings::packet_type>,
+    /// Taken with soft interrupts off on the one side, in them on the other: see `receive`.
+    #[pin]
+    frames: SpinLock<KVec<KVec<u8>>>,
+}
+
+// SAFETY: The C structure may be used from any thread.
+unsafe impl Send for CaptureInner {}
+
+// SAFETY: The C structure is used by the network core; the rest is locked.
+unsafe impl Sync for CaptureInner {}
+
+impl CaptureInner {
+    /// A frame. Soft interrupt context.
+    ///
+    /// # Safety
+    ///
+    /// `skb` and `handler` are valid, and the latter is that of a [`CaptureInner`].
+    unsafe extern "C" fn receive(
+        skb: *mut bindings::sk_buff,
+        _dev: *mut bindings::net_device,
+        handler: *mut bindings::packet_type,
+        _orig: *mut bindings::net_device,
+    ) -> c_int {
+        // SAFETY: By the safety requirements.
+        let inner =
+            unsafe { &*kernel::container_of!(Opaque::cast_from(handler), CaptureInner, handler) };
+        // SAFETY: By the safety requirements.
+        let len = unsafe { bindings::rust_virtio_fake_frame_len(skb) };
+        if let Ok(mut bytes) = KVec::from_elem(0u8, len as usize, GFP_ATOMIC) {
+            // SAFETY: The buffer has that length.
+            let ret =
+                unsafe { bindings::rust_virtio_fake_frame(skb, bytes.as_mut_ptr().cast(), len) };
+            if ret == 0 {
+                let _ = inner.frames.lock().push_within_capacity(bytes);
+            }
+        }
+        // SAFETY: A handler owns the buffer that it is called with.
+        unsafe { bindings::rust_virtio_fake_free(skb) };
+        0
+    }
+}
+
+/// What an interface received.
+pub struct Capture(Arc<CaptureInner>);
+
+impl Capture {
+    /// How many frames came so far, up to 64.
+    pub fn len(&self) -> usize {
+        self.with(|frames| frames.len())
+    }
+
+    /// Whether none came.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Looks at the frames.
+    pub fn with<R>(&self, f: impl FnOnce(&[KVec<u8>]) -> R) -> R {
+        // SAFETY: Matched below; `receive` takes the lock in soft interrupts.
+        unsafe { bindings::rust_virtio_fake_bh(false) };
+        let result = f(&self.0.frames.lock());
+        // SAFETY: Matches the call above.
+        unsafe { bindings::rust_virtio_fake_bh(true) };
+        result
+    }
+
+    /// The first frame, and forgets it.
+    pub fn pop(&self) -> Option<KVec<u8>> {
+        // SAFETY: Matched below; `receive` takes the lock in soft interrupts.
+        unsafe { bindings::rust_virtio_fake_bh(false) };
+        let frame = {
+            let mut frames = self.0.frames.lock();
+            if frames.is_empty() {
+                None
+            } else {
+                frames.remove(0).ok()
+            }
+        };
+        // SAFETY: Matches the call above.
+        unsafe { bindings::rust_virtio_fake_bh(true) };
+        frame
+    }
+}
+
+impl Drop for Capture {
+    fn drop(&mut self) {
+        // SAFETY: The handler was added, and is removed once; this waits until it runs nowhere.
+        unsafe { bindings::dev_remove_pack(self.0.handler.get()) };
+    }
+}
