@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Attributes of a disk in sysfs.
+//!
+//! Each attribute is a type that implements [`Attribute`];
+//! [`attribute_group!`](crate::attribute_group) makes the group that
+//! [`GenDisk::register`](crate::GenDisk::register) takes.
+
+use crate::{
+    bindings,
+    disk::Disk,
+    mq::Operations, //
+};
+use core::{
+    cell::UnsafeCell,
+    marker::PhantomData, //
+};
+use kernel::{
+    error::from_result,
+    fmt,
+    page::PAGE_SIZE,
+    prelude::*, //
+};
+
+/// An attribute of a disk: a file with one value.
+#[vtable]
+pub trait Attribute {
+    /// The disks that have it.
+    type Operations: Operations;
+
+    /// Name of the file.
+    const NAME: &'static CStr;
+
+    /// Permissions of the file, in octal.
+    const MODE: u16;
+
+    /// Permissions of the file of one disk; 0 hides it. Process context.
+    fn mode(disk: &Disk<Self::Operations>) -> u16 {
+        let _ = disk;
+        Self::MODE
+    }
+
+    /// Writes the value. Process context, sleeps.
+    ///
+    /// # Errors
+    ///
+    /// The reader gets what this returns.
+    fn show(disk: &Disk<Self::Operations>, page: &mut Page<'_>) -> Result;
+
+    /// Takes a new value, as it was written, often with a newline. Process context, sleeps.
+    ///
+    /// # Errors
+    ///
+    /// The writer gets what this returns.
+    fn store(disk: &Disk<Self::Operations>, text: &[u8]) -> Result {
+        let _ = (disk, text);
+        kernel::build_error!(kernel::error::VTABLE_DEFAULT_ERROR)
+    }
+}
+
+/// The page that a value is written to. What does not fit is cut.
+///
+/// # Invariants
+///
+/// `page` is followed by `PAGE_SIZE` bytes that are writable for `'a`; `len` of them are written.
+pub struct Page<'a> {
+    page: *mut u8,
+    len: usize,
+    _page: PhantomData<&'a mut u8>,
+}
+
+impl Page<'_> {
+    /// Appends bytes.
+    pub fn push(&mut self, bytes: &[u8]) {
+        let len = bytes.len().min(PAGE_SIZE - self.len);
+        // SAFETY: By the type invariants, there is room for `len` more bytes.
+        unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), self.page.add(self.len), len) };
+        // INVARIANT: They were written.
+        self.len += len;
+    }
+}
+
+impl fmt::Write for Page<'_> {
+    fn write_str(&mut self, s: &str) -> fmt::Result {
+        self.push(s.as_bytes());
+        Ok(())
+    }
+}
+
+/// What the kernel knows of an attribute.
+#[doc(hidden)]
+#[repr(transparent)]
+pub struct DeviceAttribute(UnsafeCell<bindings::device_attribute>);
+
+// SAFETY: The kernel serialises what it writes there, and nobody else does.
+unsafe impl Sync for DeviceAttribute {}
+
+impl DeviceAttribute {
+    /// The attribute `A`.
+    pub const fn new<A: Attribute>() -> Self {
+        Self(UnsafeCell::new(bindings::device_attribute {
+            attr: bindings::attribute {
+                name: kernel::str::as_char_ptr_in_const_context(A::NAME),
+                mode: A::MODE,
+                ..pin_init::zeroed()
+            },
+            __bindgen_anon_1: bindings::device_attribute__bindgen_ty_1 {
+                show: Some(show::<A>),
+            },
+            __bindgen_anon_2: bindings::device_attribute__bindgen_ty_2 {
+                store: if A::HAS_STORE { Some(store::<A>) } else { None },
+            },
+        }))
+    }
+
+    /// The attribute as a group lists it.
+    pub const fn listed(&'static self) -> *mut bindings::attribute {
+        self.0.get().cast()
+    }
+}
+
+/// The list of the attributes of a group, ended by null.
+#[doc(hidden)]
+#[repr(transparent)]
+pub struct List<const N: usize>(pub [*mut bindings::attribute; N]);
+
+// SAFETY: The list is only read.
+unsafe impl<const N: usize> Sync for List<N> {}
+
+/// Asks an attribute for its permissions.
+#[doc(hidden)]
+pub type ModeFn<T> = fn(&Disk<T>) -> u16;
+
+/// The attributes of a kind of disk; see [`attribute_group!`](crate::attribute_group).
+///
+/// # Invariants
+///
+/// `groups` is a list of one group, ended by null; the group's list of attributes is ended by
+/// null, and all of them are for `T`.
+pub struct AttributeGroup<T: Operations> {
+    groups: [*const bindings::attribute_group; 2],
+    _ops: PhantomData<T>,
+}
+
+// SAFETY: The group is only read.
+unsafe impl<T: Operations> Sync for AttributeGroup<T> {}
+
+impl<T: Operations> AttributeGroup<T> {
+    /// A group of one list of attributes.
+    ///
+    /// # Safety
+    ///
+    /// `group` has a list of attributes ended by null, which are for `T`.
+    #[doc(hidden)]
+    pub const unsafe fn new(group: &'static Group) -> Self {
+        // INVARIANT: By the safety requirements.
+        Self {
+            groups: [&group.0, core::ptr::null()],
+            _ops: PhantomData,
+        }
+    }
+
+    pub(crate) fn groups(&'static self) -> *mut *const bindings::attribute_group {
+        // The groups are not written through this pointer.
+        self.groups.as_ptr().cast_mut()
+    }
+}
+
+/// A group as the kernel knows it.
+#[doc(hidden)]
+pub struct Group(bindings::attribute_group);
+
+// SAFETY: The group is only read.
+unsafe impl Sync for Group {}
+
+impl Group {
+    /// A group with its attributes and the function that asks for their permissions.
+    pub const fn new<const N: usize>(list: &'static List<N>, visible: VisibleFn) -> Self {
+        Self(bindings::attribute_group {
+            __bindgen_anon_1: bindings::attribute_group__bindgen_ty_1 {
+                is_visible: Some(visible),
+            },
+            __bindgen_anon_2: bindings::attribute_group__bindgen_ty_2 {
+                attrs: list.0.as_ptr().cast_mut(),
+            },
+            ..pin_init::zeroed()
+        })
+    }
+}
+
+#[doc(hidden)]
+pub type VisibleFn = unsafe extern "C" fn(
+    *mut bindings::kobject,
+    *mut bindings::attribute,
+    c_int,
+) -> bindings::umode_t;
+
+/// Asks attribute number `n` of a disk for its permissions.
+///
+/// # Safety
+///
+/// `kobj` is that of a disk made with `T`.
+#[doc(hidden)]
+pub unsafe fn visible<T: Operations>(
+    kobj: *mut bindings::kobject,
+    modes: &[ModeFn<T>],
+    n: c_int,
+) -> u16 {
+    // SAFETY: By the safety requirements, the object is embedded in a device.
+    let dev = unsafe { kernel::container_of!(kobj, bindings::device, kobj) };
+    // SAFETY: By the safety requirements, the device is that of a disk.
+    let disk = unsafe { Disk::from_raw(bindings::dev_to_disk(dev)) };
+    usize::try_from(n)
+        .ok()
+        .and_then(|n| modes.get(n))
+        .map_or(0, |mode| mode(disk))
+}
+
+/// # Safety
+///
+/// Called by the kernel for a device that has the attribute `A`, with a page.
+unsafe extern "C" fn show<A: Attribute>(
+    dev: *mut bindings::device,
+    _attr: *mut bindings::device_attribute,
+    page: *mut c_char,
+) -> isize {
+    // SAFETY: By the safety requirements: only disks made with `A::Operations` get it. They are
+    // alive as long as their attributes are.
+    let disk = unsafe { Disk::from_raw(bindings::dev_to_disk(dev)) };
+    // INVARIANT: By the safety requirements.
+    let mut page = Page {
+        page: page.cast(),
+        len: 0,
+        _page: PhantomData,
+    };
+    from_result(|| A::show(disk, &mut page).map(|()| page.len as isize))
+}
+
+/// # Safety
+///
+/// Called by the kernel for a device that has the attribute `A`, with `count` bytes of text.
+unsafe extern "C" fn store<A: Attribute>(
+    dev: *mut bindings::device,
+    _attr: *mut bindings::device_attribute,
+    text: *const c_char,
+    count: usize,
+) -> isize {
+    // SAFETY: As in `show`.
+    let disk = unsafe { Disk::from_raw(bindings::dev_to_disk(dev)) };
+    // SAFETY: By the safety requirements.
+    let bytes = unsafe { core::slice::from_raw_parts(text.cast::<u8>(), count) };
+    from_result(|| A::store(disk, bytes).map(|()| count as isize))
+}
+
+/// Makes a static group of the [`Attribute`]s of a kind of disk.
+///
+/// ```ignore
+/// block::attribute_group! {
+///     /// What a disk of ours has in sysfs.
+///     pub(crate) static ATTRIBUTES: MyDisk = [Serial, CacheType];
+/// }
+/// ```
+#[macro_export]
+macro_rules! attribute_group {
+    (
+        $(#[$meta:meta])*
+        $vis:vis static $name:ident: $ops:ty = [$($attr:ty),+ $(,)?];
+    ) => {
+        $(#[$meta])*
+        $vis static $name: $crate::attr::AttributeGroup<$ops> = {
+            static MODES: &[$crate::attr::ModeFn<$ops>] =
+                &[$(<$attr as $crate::attr::Attribute>::mode),+];
+
+            unsafe extern "C" fn visible(
+                kobj: *mut ::kernel::bindings::kobject,
+                _attr: *mut ::kernel::bindings::attribute,
+                n: ::kernel::ffi::c_int,
+            ) -> ::kernel::bindings::umode_t {
+                // SAFETY: The kernel calls this for the disks that have the group.
+                unsafe { $crate::attr::visible::<$ops>(kobj, MODES, n) }
+            }
+
+            static LIST: $crate::attr::List<{ MODES_LEN + 1 }> = $crate::attr::List([
+                $({
+                    static ATTR: $crate::attr::DeviceAttribute =
+                        $crate::attr::DeviceAttribute::new::<$attr>();
+                    ATTR.listed()
+                },)+
+                ::core::ptr::null_mut(),
+            ]);
+            const MODES_LEN: usize = [$(stringify!($attr)),+].len();
+
+            static GROUP: $crate::attr::Group = $crate::attr::Group::new(&LIST, visible);
+            // SAFETY: The list ends with null; its attributes are for `$ops`, or else their
+            // `mode` would not have the type that `MODES` needs.
+            unsafe { $crate::attr::AttributeGroup::new(&GROUP) }
+        };
+    };
+}

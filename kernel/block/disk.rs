@@ -1,0 +1,380 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Disks.
+//!
+//! A [`GenDisk`] is made with its queue, its limits and its data; [`GenDisk::register`] brings it
+//! before user space, and dropping the [`Registration`] takes it away again. What user space
+//! still has open then sees errors, and the data of the disk lives until the last of it is
+//! closed.
+
+use crate::{
+    attr::AttributeGroup,
+    bindings,
+    limits::Limits,
+    major::DeviceNumbers,
+    mq::{
+        Op,
+        Operations,
+        RequestInfo,
+        TagSet, //
+    },
+    Status, //
+};
+use core::{
+    marker::PhantomData,
+    ops::Deref,
+    ptr::NonNull, //
+};
+use kernel::{
+    device,
+    error::{
+        from_err_ptr,
+        from_result,
+        to_result, //
+    },
+    module::this_module,
+    prelude::*,
+    static_lock_class,
+    sync::{
+        atomic::{
+            Atomic,
+            Full,
+            Relaxed, //
+        },
+        Arc, //
+    },
+    types::Opaque, //
+};
+
+#[path = "disk/execute.rs"]
+mod execute;
+#[path = "disk/quiesce.rs"]
+mod quiesce;
+
+pub use self::quiesce::{
+    Frozen,
+    Quiesced, //
+};
+
+/// The geometry that old partitioning tools ask for; C `struct hd_geometry`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Geometry {
+    /// Number of cylinders.
+    pub cylinders: u16,
+    /// Heads, that is tracks per cylinder.
+    pub heads: u8,
+    /// Sectors per track.
+    pub sectors: u8,
+}
+
+/// A disk as those see it who do not own it, C `struct gendisk`.
+///
+/// # Invariants
+///
+/// A valid disk that was made by [`GenDisk::new`] with `T`, whose data is alive.
+#[repr(transparent)]
+pub struct Disk<T: Operations>(Opaque<bindings::gendisk>, PhantomData<T>);
+
+// SAFETY: The methods may be called from any thread, and the data is `Sync`.
+unsafe impl<T: Operations> Sync for Disk<T> {}
+
+impl<T: Operations> Disk<T> {
+    /// The disk behind a pointer.
+    ///
+    /// # Safety
+    ///
+    /// `disk` fulfils the type invariants for `'a`.
+    pub(crate) unsafe fn from_raw<'a>(disk: *mut bindings::gendisk) -> &'a Self {
+        // SAFETY: By the safety requirements; `Self` is a transparent wrapper.
+        unsafe { &*disk.cast() }
+    }
+
+    fn raw(&self) -> *mut bindings::gendisk {
+        self.0.get()
+    }
+
+    fn queue(&self) -> *mut bindings::request_queue {
+        // SAFETY: By the type invariants; a disk has a queue as long as it lives.
+        unsafe { (*self.raw()).queue }
+    }
+
+    /// The data of the disk.
+    pub fn data(&self) -> &T::DiskData {
+        // SAFETY: By the type invariants.
+        unsafe { &*(*self.raw()).private_data.cast::<T::DiskData>() }
+    }
+
+    /// The name, such as `vda`.
+    pub fn name(&self) -> &CStr {
+        // SAFETY: By the type invariants; the name was set when the disk was made.
+        unsafe { CStr::from_char_ptr((*self.raw()).disk_name.as_ptr()) }
+    }
+
+    /// The capacity in sectors.
+    pub fn capacity(&self) -> u64 {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::get_capacity(self.raw()) }
+    }
+
+    /// Sets the capacity in sectors, and tells user space if the disk is registered and this is
+    /// a change. More than the block layer can address is cut. Process context.
+    pub fn set_capacity_and_notify(&self, sectors: u64) {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::set_capacity_and_notify(self.raw(), sectors) };
+    }
+
+    /// Makes the disk read-only, or writable. Process context.
+    pub fn set_read_only(&self, read_only: bool) {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::set_disk_ro(self.raw(), read_only) };
+    }
+
+    /// Bytes of a logical block.
+    pub fn logical_block_size(&self) -> u32 {
+        // SAFETY: By the type invariants. The block layer reads it without a lock, too.
+        unsafe { (&raw const (*self.queue()).limits.logical_block_size).read_volatile() }
+    }
+
+    /// Most data segments of a request.
+    pub fn max_segments(&self) -> u16 {
+        // SAFETY: By the type invariants. The block layer reads it without a lock, too.
+        unsafe { (&raw const (*self.queue()).limits.max_segments).read_volatile() }
+    }
+
+    /// Changes the limits, with no request under way. Process context, sleeps; the queue must
+    /// not be [frozen](Disk::freeze) by the caller.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL`: the limits do not go together.
+    pub fn update_limits(&self, update: impl FnOnce(&mut Limits)) -> Result {
+        // SAFETY: By the type invariants; takes the lock that the commit releases.
+        let mut limits = Limits(unsafe { bindings::queue_limits_start_update(self.queue()) });
+        update(&mut limits);
+        // SAFETY: By the type invariants; the lock is held.
+        to_result(unsafe {
+            bindings::queue_limits_commit_update_frozen(self.queue(), &mut limits.0)
+        })
+    }
+
+    /// Declares the disk dead, as after a surprise removal: whoever uses it is told, and no
+    /// request is accepted any more. Process context, sleeps.
+    pub fn mark_dead(&self) {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::blk_mark_disk_dead(self.raw()) };
+    }
+
+    /// Starts the hardware queues that were [stopped](crate::mq::HwQueue::stop). Any context.
+    pub fn start_stopped_queues(&self) {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::blk_mq_start_stopped_hw_queues(self.queue(), true) };
+    }
+}
+
+/// A reference to a disk that its driver has.
+///
+/// # Invariants
+///
+/// - `disk` fulfils the invariants of [`Disk`], and one reference to it is owned.
+/// - Its data is a counted reference, which is given up when the disk is freed if it was
+///   registered once, and else when this is dropped.
+pub struct GenDisk<T: Operations> {
+    disk: NonNull<bindings::gendisk>,
+    set: Arc<TagSet<T>>,
+    registered: Atomic<i32>,
+}
+
+/// Values of `GenDisk::registered`.
+const NEVER: i32 = 0;
+const FAILED: i32 = 1;
+const ONCE: i32 = 2;
+
+// SAFETY: The reference may be dropped from any thread.
+unsafe impl<T: Operations> Send for GenDisk<T> {}
+
+// SAFETY: As for `Disk`.
+unsafe impl<T: Operations> Sync for GenDisk<T> {}
+
+impl<T: Operations> GenDisk<T> {
+    /// Makes a disk. Process context.
+    ///
+    /// # Errors
+    ///
+    /// - `EINVAL`: the limits do not go together, or the name is empty or too long.
+    /// - `ENOMEM`.
+    pub fn new(
+        set: Arc<TagSet<T>>,
+        mut limits: Limits,
+        name: &CStr,
+        numbers: DeviceNumbers,
+        data: Arc<T::DiskData>,
+    ) -> Result<Self> {
+        let bytes = name.to_bytes_with_nul();
+        if bytes.len() < 2 || bytes.len() > bindings::DISK_NAME_LEN as usize {
+            return Err(EINVAL);
+        }
+        let data = Arc::into_raw(data).cast_mut().cast::<c_void>();
+        // SAFETY: The set is valid, and kept for as long as the disk; the lock class is static.
+        let disk = from_err_ptr(unsafe {
+            bindings::__blk_mq_alloc_disk(
+                set.raw(),
+                &mut limits.0,
+                data,
+                static_lock_class!().as_ptr(),
+            )
+        })
+        .and_then(|disk| NonNull::new(disk).ok_or(ENOMEM))
+        .inspect_err(|_| {
+            // SAFETY: The data came from `into_raw` and was not taken.
+            drop(unsafe { Arc::<T::DiskData>::from_raw(data.cast()) });
+        })?;
+
+        let raw = disk.as_ptr();
+        // SAFETY: The disk is valid and nobody else knows it yet; the name fits, with its end.
+        unsafe {
+            for (to, &from) in (*raw).disk_name.iter_mut().zip(bytes) {
+                *to = from as c_char;
+            }
+            (*raw).major = numbers.major as c_int;
+            (*raw).first_minor = numbers.first_minor as c_int;
+            (*raw).minors = numbers.minors as c_int;
+            (*raw).fops = &Callbacks::<T>::FOPS;
+            (*raw).private_data = data;
+        }
+        // INVARIANT: The disk was just made with its data, which is a counted reference.
+        Ok(Self {
+            disk,
+            set,
+            registered: Atomic::new(NEVER),
+        })
+    }
+
+    /// The tag set of the disk.
+    pub fn tag_set(&self) -> &TagSet<T> {
+        &self.set
+    }
+
+    /// Brings the disk before user space, as a child of `parent`, with attributes of its own.
+    /// Can be done once. It is read before this returns, for its partitions.
+    ///
+    /// Process context, sleeps.
+    ///
+    /// # Errors
+    ///
+    /// - `EBUSY`: this was done before.
+    /// - `EEXIST`: there is something of the name.
+    /// - `EINVAL`: the device numbers are out of range.
+    /// - `ENOMEM`.
+    pub fn register(
+        self: &Arc<Self>,
+        parent: &device::Device<device::Bound>,
+        attributes: &'static AttributeGroup<T>,
+    ) -> Result<Registration<T>> {
+        self.registered
+            .cmpxchg(NEVER, FAILED, Full)
+            .map_err(|_| EBUSY)?;
+        // `Device` is a transparent wrapper of `struct device`.
+        let parent = core::ptr::from_ref(parent)
+            .cast_mut()
+            .cast::<bindings::device>();
+        // SAFETY: The disk is valid and was not added before; the groups are static.
+        to_result(unsafe {
+            bindings::device_add_disk(parent, self.disk.as_ptr(), attributes.groups())
+        })?;
+        // INVARIANT: From here on the data goes with the last reference to the disk.
+        self.registered.store(ONCE, Relaxed);
+        // INVARIANT: The disk was added.
+        Ok(Registration { disk: self.clone() })
+    }
+}
+
+impl<T: Operations> Deref for GenDisk<T> {
+    type Target = Disk<T>;
+
+    fn deref(&self) -> &Disk<T> {
+        // SAFETY: By the type invariants.
+        unsafe { Disk::from_raw(self.disk.as_ptr()) }
+    }
+}
+
+impl<T: Operations> Drop for GenDisk<T> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants.
+        let data = unsafe { (*self.disk.as_ptr()).private_data };
+        // SAFETY: By the type invariants, this gives the owned reference up.
+        unsafe { bindings::put_disk(self.disk.as_ptr()) };
+        if self.registered.load(Relaxed) != ONCE {
+            // SAFETY: A disk that was never added does not call `free_disk`, so that the data
+            // is still there; nobody else knew the disk.
+            drop(unsafe { Arc::<T::DiskData>::from_raw(data.cast()) });
+        }
+    }
+}
+
+/// A disk that user space sees.
+///
+/// Dropping it takes the disk away and waits for all requests that are under way, so the device
+/// must still work, or its requests end some other way. Process context, sleeps.
+///
+/// # Invariants
+///
+/// The disk was added and not deleted.
+pub struct Registration<T: Operations> {
+    disk: Arc<GenDisk<T>>,
+}
+
+impl<T: Operations> Drop for Registration<T> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::del_gendisk(self.disk.disk.as_ptr()) };
+    }
+}
+
+/// The functions that the block layer calls for a disk.
+struct Callbacks<T: Operations>(PhantomData<T>);
+
+impl<T: Operations> Callbacks<T> {
+    const FOPS: bindings::block_device_operations = bindings::block_device_operations {
+        owner: this_module::<T::Module>().as_ptr(),
+        getgeo: if T::HAS_GETGEO {
+            Some(Self::getgeo)
+        } else {
+            None
+        },
+        free_disk: Some(Self::free_disk),
+        ..pin_init::zeroed()
+    };
+
+    /// # Safety
+    ///
+    /// Called by the block layer for an open disk.
+    unsafe extern "C" fn getgeo(
+        disk: *mut bindings::gendisk,
+        geo: *mut kernel::bindings::hd_geometry,
+    ) -> c_int {
+        // SAFETY: By the safety requirements.
+        let disk = unsafe { Disk::<T>::from_raw(disk) };
+        from_result(|| {
+            let geometry = T::getgeo(disk)?;
+            let geo = geo.cast::<bindings::hd_geometry>();
+            // SAFETY: By the safety requirements, `geo` is the caller's to fill.
+            unsafe {
+                (*geo).heads = geometry.heads;
+                (*geo).sectors = geometry.sectors;
+                (*geo).cylinders = geometry.cylinders;
+            }
+            Ok(0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// Called by the block layer, once, when the last reference to a disk that was added goes.
+    unsafe extern "C" fn free_disk(disk: *mut bindings::gendisk) {
+        // SAFETY: By the safety requirements; `GenDisk::new` put the data there.
+        let data = unsafe { (*disk).private_data };
+        // SAFETY: The data came from `into_raw` in `GenDisk::new`; the disk and its queue do
+        // not use it any more.
+        drop(unsafe { Arc::<T::DiskData>::from_raw(data.cast()) });
+    }
+}

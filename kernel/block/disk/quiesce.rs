@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Keeping requests off.
+
+use super::*;
+use core::ffi::c_uint;
+
+/// No request is under way, and none can begin, as long as this exists: who tries has to wait.
+///
+/// # Invariants
+///
+/// The queue was frozen, by this thread.
+pub struct Frozen<'a, T: Operations> {
+    disk: &'a Disk<T>,
+    memflags: c_uint,
+    _thread: kernel::types::NotThreadSafe,
+}
+
+impl<T: Operations> Drop for Frozen<'_, T> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::blk_mq_unfreeze_queue(self.disk.queue(), self.memflags) };
+    }
+}
+
+/// Nothing is dispatched to the driver as long as this exists: requests queue up.
+///
+/// # Invariants
+///
+/// The queue was quiesced once for this.
+pub struct Quiesced<T: Operations>(Arc<GenDisk<T>>);
+
+impl<T: Operations> Drop for Quiesced<T> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::blk_mq_unquiesce_queue(self.0.queue()) };
+    }
+}
+
+impl<T: Operations> Disk<T> {
+    /// Waits until no request is under way and keeps new ones waiting. Process context, sleeps;
+    /// memory is allocated without I/O meanwhile.
+    pub fn freeze(&self) -> Frozen<'_, T> {
+        // SAFETY: By the type invariants.
+        let memflags = unsafe { bindings::blk_mq_freeze_queue(self.queue()) };
+        // INVARIANT: The queue was frozen.
+        Frozen {
+            disk: self,
+            memflags,
+            _thread: kernel::types::NotThreadSafe,
+        }
+    }
+}
+
+impl<T: Operations> GenDisk<T> {
+    /// Ends the dispatch of requests, and waits for a dispatch that is going on. Process
+    /// context, sleeps.
+    pub fn quiesce(self: &Arc<Self>) -> Quiesced<T> {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::blk_mq_quiesce_queue(self.queue()) };
+        // INVARIANT: The queue was quiesced.
+        Quiesced(self.clone())
+    }
+}

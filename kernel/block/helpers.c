@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include "helpers.h"
+
+bool rust_helper_blk_should_fake_timeout(struct request_queue *q)
+{
+	return blk_should_fake_timeout(q);
+}
+
+unsigned int rust_helper_blk_mq_freeze_queue(struct request_queue *q)
+{
+	return blk_mq_freeze_queue(q);
+}
+
+void rust_helper_blk_mq_unfreeze_queue(struct request_queue *q, unsigned int memflags)
+{
+	blk_mq_unfreeze_queue(q, memflags);
+}
+
+struct queue_limits rust_helper_queue_limits_start_update(struct request_queue *q)
+{
+	return queue_limits_start_update(q);
+}
+
+sector_t rust_helper_get_capacity(struct gendisk *disk)
+{
+	return get_capacity(disk);
+}
+
+struct gendisk *rust_helper_dev_to_disk(struct device *dev)
+{
+	return dev_to_disk(dev);
+}
+
+void rust_helper_ida_init(struct ida *ida)
+{
+	ida_init(ida);
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Device numbers.
+
+use crate::bindings;
+use kernel::prelude::*;
+
+/// A major number of block devices, registered under a name that shows in `/proc/devices`.
+pub struct Major {
+    number: u32,
+    name: &'static CStr,
+}
+
+impl Major {
+    /// Registers a free major number. Process context.
+    ///
+    /// # Errors
+    ///
+    /// - `EBUSY`: there is none.
+    /// - `ENOMEM`.
+    pub fn register(name: &'static CStr) -> Result<Self> {
+        // SAFETY: `name` is a string; it is copied. Major number 0 asks for any.
+        let ret = unsafe { bindings::__register_blkdev(0, name.as_char_ptr(), None) };
+        let number = u32::try_from(ret).map_err(|_| Error::from_errno(ret))?;
+        Ok(Self { number, name })
+    }
+
+    /// The number.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+}
+
+impl Drop for Major {
+    fn drop(&mut self) {
+        // SAFETY: The number was registered under this name.
+        unsafe { bindings::unregister_blkdev(self.number, self.name.as_char_ptr()) };
+    }
+}
+
+/// The device numbers of a disk and its partitions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeviceNumbers {
+    /// Major number.
+    pub major: u32,
+    /// First minor number, that of the whole disk.
+    pub first_minor: u32,
+    /// How many there are. Partitions beyond them get numbers from the common pool.
+    pub minors: u32,
+}
+
+/// Bits of a minor number.
+pub const MINOR_BITS: u32 = bindings::MINORBITS;

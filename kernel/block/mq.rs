@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Multi-queue block drivers.
+//!
+//! A driver implements [`Operations`], makes a [`TagSet`] and a [`GenDisk`](crate::GenDisk) of
+//! it, and gets requests.
+//!
+//! A request goes through these types, each of which owns it:
+//!
+//! 1. [`IdleRequest`]: the block layer asks for it to be queued;
+//! 2. [`Request`]: the driver has [started](IdleRequest::start) it, and holds it, or a device
+//!    does for the driver;
+//! 3. [`Request::complete`] hands it to [`Operations::complete`] on the right CPU, which looks
+//!    how it went and [ends](Request::end) it.
+//!
+//! At any point before its end the driver can [reject](Request::reject) it from
+//! [`Operations::queue_rq`]. A request that is dropped ends with [`Status::IOERR`], so none is
+//! ever lost.
+//!
+//! Each request has room for [`Operations::RequestData`], made once when the tag set is made and
+//! kept between uses.
+
+#[path = "mq/hw_queue.rs"]
+mod hw_queue;
+#[path = "mq/list.rs"]
+mod list;
+#[path = "mq/operations.rs"]
+mod operations;
+#[path = "mq/request.rs"]
+mod request;
+#[path = "mq/segments.rs"]
+mod segments;
+#[path = "mq/tag_set.rs"]
+mod tag_set;
+
+pub use self::{
+    hw_queue::HwQueue,
+    list::{
+        CompletionBatch,
+        RequestList, //
+    },
+    operations::Operations,
+    request::{
+        IdleRequest,
+        Op,
+        Rejected,
+        Request,
+        RequestInfo, //
+    },
+    segments::{
+        Segment,
+        Segments, //
+    },
+    tag_set::{
+        QueueKind,
+        QueueMaps,
+        TagSet, //
+    },
+};
+
+pub(crate) use self::operations::OperationsVTable;
+
+use crate::bindings;
+#[cfg(doc)]
+use crate::Status;
+
+/// How many hardware queues a driver should make, given how many it can: no more than there are
+/// CPUs that may be used. Process context.
+pub fn num_possible_queues(max: u32) -> u32 {
+    // SAFETY: Takes any number.
+    unsafe { bindings::blk_mq_num_possible_queues(max) }
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Hardware queues.
+
+use super::Operations;
+use crate::bindings;
+use core::marker::PhantomData;
+use kernel::types::Opaque;
+
+/// A hardware queue, C `struct blk_mq_hw_ctx`.
+///
+/// # Invariants
+///
+/// A valid hardware queue of a disk made with `T`, whose queue data is a `T::DiskData`.
+#[repr(transparent)]
+pub struct HwQueue<T: Operations>(Opaque<bindings::blk_mq_hw_ctx>, PhantomData<T>);
+
+impl<T: Operations> HwQueue<T> {
+    /// The queue behind a pointer.
+    ///
+    /// # Safety
+    ///
+    /// `hctx` fulfils the type invariants for `'a`.
+    #[inline(always)]
+    pub(super) unsafe fn from_raw<'a>(hctx: *mut bindings::blk_mq_hw_ctx) -> &'a Self {
+        // SAFETY: By the safety requirements; `Self` is a transparent wrapper.
+        unsafe { &*hctx.cast() }
+    }
+
+    /// Index of the queue on its disk.
+    #[inline(always)]
+    pub fn index(&self) -> usize {
+        // SAFETY: By the type invariants; the number does not change.
+        unsafe { (*self.0.get()).queue_num as usize }
+    }
+
+    /// The data of the disk.
+    #[inline(always)]
+    pub fn disk_data(&self) -> &T::DiskData {
+        // SAFETY: By the type invariants; the queue data is set when the disk is made and valid
+        // as long as the queue is in use.
+        unsafe { &*(*(*self.0.get()).queue).queuedata.cast::<T::DiskData>() }
+    }
+
+    /// Has the block layer queue nothing here until it is started again.
+    ///
+    /// Any context. Together with the decision to do so it must be under the lock under which
+    /// the completion decides to [start](HwQueue::start_stopped_async) it again.
+    pub fn stop(&self) {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::blk_mq_stop_hw_queue(self.0.get()) };
+    }
+
+    /// Starts the queue if it was stopped, and runs it from a worker. Any context.
+    pub fn start_stopped_async(&self) {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::blk_mq_start_stopped_hw_queue(self.0.get(), true) };
+    }
+}

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Requests in lists, without memory of their own.
+
+use super::{
+    request::OP_MASK,
+    IdleRequest,
+    Operations,
+    Request,
+    RequestInfo, //
+};
+use crate::{
+    bindings,
+    Status, //
+};
+use core::{
+    marker::PhantomData,
+    ptr::{
+        null_mut,
+        NonNull, //
+    },
+};
+
+mod private {
+    use super::*;
+
+    /// A request in some state, as a pointer.
+    pub trait Sealed: Sized {
+        fn into_raw(self) -> NonNull<bindings::request>;
+
+        /// # Safety
+        ///
+        /// `ptr` came from `into_raw` of the same type and is used up here.
+        unsafe fn from_raw(ptr: NonNull<bindings::request>) -> Self;
+    }
+
+    impl<T: Operations> Sealed for IdleRequest<T> {
+        #[inline(always)]
+        fn into_raw(self) -> NonNull<bindings::request> {
+            IdleRequest::into_raw(self)
+        }
+
+        #[inline(always)]
+        unsafe fn from_raw(ptr: NonNull<bindings::request>) -> Self {
+            // SAFETY: By the safety requirements.
+            unsafe { IdleRequest::from_raw(ptr) }
+        }
+    }
+
+    impl<T: Operations> Sealed for Request<T> {
+        #[inline(always)]
+        fn into_raw(self) -> NonNull<bindings::request> {
+            Request::into_raw(self)
+        }
+
+        #[inline(always)]
+        unsafe fn from_raw(ptr: NonNull<bindings::request>) -> Self {
+            // SAFETY: By the safety requirements.
+            unsafe { Request::from_raw(ptr) }
+        }
+    }
+}
+
+/// What a list can hold: [`IdleRequest`] or [`Request`].
+pub trait Item: private::Sealed {}
+
+impl<T: Operations> Item for IdleRequest<T> {}
+impl<T: Operations> Item for Request<T> {}
+
+/// A list of owned requests, first in, first out, linked through the requests themselves.
+///
+/// Those that are still in it when it is dropped are dropped.
+///
+/// # Invariants
+///
+/// Each request in the list came from `R::into_raw`.
+#[repr(transparent)]
+pub struct RequestList<R: Item> {
+    list: bindings::rq_list,
+    _requests: PhantomData<R>,
+}
+
+// SAFETY: The list owns its requests.
+unsafe impl<R: Item + Send> Send for RequestList<R> {}
+
+impl<R: Item> Default for RequestList<R> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<R: Item> RequestList<R> {
+    /// An empty list.
+    #[inline(always)]
+    pub const fn new() -> Self {
+        Self {
+            list: bindings::rq_list {
+                head: null_mut(),
+                tail: null_mut(),
+            },
+            _requests: PhantomData,
+        }
+    }
+
+    /// The list of C.
+    ///
+    /// # Safety
+    ///
+    /// For `'a`, `list` is valid, used by nothing else, and fulfils the type invariants.
+    #[inline(always)]
+    pub(super) unsafe fn from_raw<'a>(list: *mut bindings::rq_list) -> &'a mut Self {
+        // SAFETY: By the safety requirements; `Self` is a transparent wrapper.
+        unsafe { &mut *list.cast() }
+    }
+
+    /// Whether the list has no request.
+    #[inline(always)]
+    pub fn is_empty(&self) -> bool {
+        self.list.head.is_null()
+    }
+
+    /// Appends a request.
+    #[inline]
+    pub fn push_back(&mut self, request: R) {
+        let rq = request.into_raw().as_ptr();
+        // SAFETY: The list owns `rq` and the tail; the link is free for the owner to use.
+        unsafe { (*rq).__bindgen_anon_1.rq_next = null_mut() };
+        if self.list.tail.is_null() {
+            self.list.head = rq;
+        } else {
+            // SAFETY: As above.
+            unsafe { (*self.list.tail).__bindgen_anon_1.rq_next = rq };
+        }
+        self.list.tail = rq;
+    }
+
+    /// Takes the first request.
+    #[inline]
+    pub fn pop_front(&mut self) -> Option<R> {
+        let rq = NonNull::new(self.list.head)?;
+        // SAFETY: The list owns the request and its link.
+        self.list.head = unsafe { (*rq.as_ptr()).__bindgen_anon_1.rq_next };
+        if self.list.head.is_null() {
+            self.list.tail = null_mut();
+        }
+        // SAFETY: As above.
+        unsafe { (*rq.as_ptr()).__bindgen_anon_1.rq_next = null_mut() };
+        // SAFETY: By the type invariants; the request was just taken out.
+        Some(unsafe { R::from_raw(rq) })
+    }
+}
+
+impl<T: Operations> RequestList<IdleRequest<T>> {
+    /// The first request.
+    #[inline]
+    pub fn front(&self) -> Option<&RequestInfo<T>> {
+        // SAFETY: The list owns its requests; `RequestInfo` is a transparent wrapper.
+        unsafe { self.list.head.cast::<RequestInfo<T>>().as_ref() }
+    }
+}
+
+impl<R: Item> Drop for RequestList<R> {
+    fn drop(&mut self) {
+        while let Some(request) = self.pop_front() {
+            drop(request);
+        }
+    }
+}
+
+/// Ends requests together, which spares work per request.
+///
+/// Those that were added end when the batch is dropped, or when the block layer that lent it is
+/// through with it.
+pub struct CompletionBatch<'a, T: Operations> {
+    /// The batch of a caller of `poll`, if there is one; else `own`.
+    lent: Option<&'a mut bindings::io_comp_batch>,
+    own: bindings::io_comp_batch,
+    _ops: PhantomData<T>,
+}
+
+impl<'a, T: Operations> CompletionBatch<'a, T> {
+    /// A batch that ends when it is dropped.
+    #[inline]
+    pub fn new() -> Self {
+        Self {
+            lent: None,
+            own: pin_init::zeroed(),
+            _ops: PhantomData,
+        }
+    }
+
+    /// The batch of a caller, or an own one.
+    ///
+    /// # Safety
+    ///
+    /// `batch` is null, or for `'a` valid and used by nothing else.
+    pub(super) unsafe fn from_raw(batch: *mut bindings::io_comp_batch) -> Self {
+        Self {
+            // SAFETY: By the safety requirements.
+            lent: unsafe { batch.as_mut() },
+            ..Self::new()
+        }
+    }
+
+    /// Ends a request, together with the others if it can be.
+    #[inline]
+    pub fn end(&mut self, request: Request<T>, status: Status) {
+        let ptr = request.into_raw().as_ptr();
+        let batch = self.lent.as_deref_mut().unwrap_or(&mut self.own);
+        // SAFETY: The request was owned, so its fields do not change.
+        let (flags, passthrough, hooked) = unsafe {
+            let op = (*ptr).cmd_flags & OP_MASK;
+            (
+                (*ptr).rq_flags,
+                op == bindings::req_op_REQ_OP_DRV_IN || op == bindings::req_op_REQ_OP_DRV_OUT,
+                (*ptr).end_io.is_some(),
+            )
+        };
+        let ours = batch
+            .complete
+            .is_none_or(|f| core::ptr::fn_addr_eq(f, Self::END as CompleteFn));
+        if flags & bindings::RQF_SCHED_TAGS != 0
+            || passthrough
+            || hooked
+            || status != Status::OK
+            || !ours
+        {
+            // SAFETY: The request was owned and is given up here.
+            unsafe { bindings::blk_mq_end_request(ptr, status.into_raw()) };
+            return;
+        }
+
+        batch.complete = Some(Self::END);
+        batch.need_ts |=
+            flags & (bindings::RQF_IO_STAT | bindings::RQF_STATS | bindings::RQF_USE_SCHED) != 0;
+        // SAFETY: The list is a list of requests that were given up to the batch.
+        let list = unsafe { RequestList::<Request<T>>::from_raw(&raw mut batch.req_list) };
+        // SAFETY: The request was owned and taken apart above; it belongs to the list now.
+        list.push_back(unsafe { Request::from_raw(NonNull::new_unchecked(ptr)) });
+    }
+
+    const END: CompleteFn = bindings::blk_mq_end_request_batch;
+}
+
+type CompleteFn = unsafe extern "C" fn(*mut bindings::io_comp_batch);
+
+impl<T: Operations> Default for CompletionBatch<'_, T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T: Operations> Drop for CompletionBatch<'_, T> {
+    fn drop(&mut self) {
+        if !self.own.req_list.head.is_null() {
+            // SAFETY: The batch has requests, all of which were given up to it and went well.
+            unsafe { bindings::blk_mq_end_request_batch(&mut self.own) };
+        }
+    }
+}

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a driver implements.
+
+use super::{
+    CompletionBatch,
+    HwQueue,
+    IdleRequest,
+    QueueMaps,
+    Rejected,
+    Request,
+    RequestInfo,
+    RequestList, //
+};
+use crate::{
+    bindings,
+    disk::{
+        Disk,
+        Geometry, //
+    },
+    Status, //
+};
+use core::{
+    marker::PhantomData,
+    ptr::NonNull, //
+};
+use kernel::{
+    prelude::*,
+    ModuleMetadata, //
+};
+
+/// A multi-queue block driver, C `struct blk_mq_ops` and `struct block_device_operations`.
+#[vtable]
+pub trait Operations: Sized + 'static {
+    /// The module, which stays loaded while a disk is open: `LocalModule`.
+    type Module: ModuleMetadata;
+
+    /// What the tag set keeps for [`Operations::map_queues`] and
+    /// [`Operations::new_request_data`].
+    type TagSetData: Send + Sync + 'static;
+
+    /// What a disk keeps until its last close.
+    type DiskData: Send + Sync + 'static;
+
+    /// What each request keeps.
+    type RequestData: Send + 'static;
+
+    /// Makes the data of a request, when the tag set or a scheduler allocates it.
+    fn new_request_data(set: &Self::TagSetData) -> Self::RequestData;
+
+    /// Queues a request. If `last` is not set, more follow at once, or
+    /// [`Operations::commit_rqs`]: the device need not be notified yet.
+    ///
+    /// Called with preemption disabled, interrupts on or off. The request must be
+    /// [started](IdleRequest::start).
+    ///
+    /// # Errors
+    ///
+    /// The request, [rejected](Request::reject) with a status.
+    fn queue_rq(
+        hw: &HwQueue<Self>,
+        rq: IdleRequest<Self>,
+        last: bool,
+    ) -> Result<(), Rejected<Self>>;
+
+    /// Queues several requests of one disk, which may be for different hardware queues. Those that are left
+    /// in the list are queued one by one.
+    ///
+    /// Context as for [`Operations::queue_rq`].
+    fn queue_rqs(data: &Self::DiskData, list: &mut RequestList<IdleRequest<Self>>) {
+        let _ = (data, list);
+        kernel::build_error!(kernel::error::VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Makes sure that the device knows of all queued requests.
+    ///
+    /// Context as for [`Operations::queue_rq`].
+    fn commit_rqs(hw: &HwQueue<Self>);
+
+    /// Ends a request that the device is done with. Hard interrupt, softirq or process context.
+    fn complete(rq: Request<Self>);
+
+    /// Looks for requests that the device is done with on a queue without interrupt, and returns
+    /// how many there were.
+    fn poll(hw: &HwQueue<Self>, batch: &mut CompletionBatch<'_, Self>) -> u32 {
+        let _ = (hw, batch);
+        kernel::build_error!(kernel::error::VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Says which CPUs use which hardware queue. Process context.
+    fn map_queues(set: &Self::TagSetData, maps: &mut QueueMaps<'_>) {
+        let _ = (set, maps);
+        kernel::build_error!(kernel::error::VTABLE_DEFAULT_ERROR)
+    }
+
+    /// The geometry of a disk. Process context; any time until the last close.
+    ///
+    /// # Errors
+    ///
+    /// User space gets what this returns.
+    fn getgeo(disk: &Disk<Self>) -> Result<Geometry> {
+        let _ = disk;
+        kernel::build_error!(kernel::error::VTABLE_DEFAULT_ERROR)
+    }
+}
+
+/// The functions that the block layer calls, for a driver `T`.
+pub(crate) struct OperationsVTable<T: Operations>(PhantomData<T>);
+
+impl<T: Operations> OperationsVTable<T> {
+    pub(crate) const OPS: bindings::blk_mq_ops = bindings::blk_mq_ops {
+        queue_rq: Some(Self::queue_rq),
+        queue_rqs: if T::HAS_QUEUE_RQS {
+            Some(Self::queue_rqs)
+        } else {
+            None
+        },
+        commit_rqs: Some(Self::commit_rqs),
+        complete: Some(Self::complete),
+        poll: if T::HAS_POLL { Some(Self::poll) } else { None },
+        map_queues: if T::HAS_MAP_QUEUES {
+            Some(Self::map_queues)
+        } else {
+            None
+        },
+        init_request: Some(Self::init_request),
+        exit_request: Some(Self::exit_request),
+        ..pin_init::zeroed()
+    };
+
+    /// # Safety
+    ///
+    /// Called by the block layer, which gives up the request.
+    unsafe extern "C" fn queue_rq(
+        hctx: *mut bindings::blk_mq_hw_ctx,
+        bd: *const bindings::blk_mq_queue_data,
+    ) -> bindings::blk_status_t {
+        // SAFETY: By the safety requirements; the queue is in use, so it has its data.
+        let hw = unsafe { HwQueue::from_raw(hctx) };
+        // SAFETY: By the safety requirements.
+        let (rq, last) = unsafe { ((*bd).rq, (*bd).last) };
+        // SAFETY: By the safety requirements; `init_request` initialised its data.
+        let idle = unsafe { IdleRequest::from_raw(NonNull::new_unchecked(rq)) };
+        match T::queue_rq(hw, idle, last) {
+            Ok(()) => Status::OK.into_raw(),
+            Err(rejected) => rejected.into_status(rq).into_raw(),
+        }
+    }
+
+    /// # Safety
+    ///
+    /// Called by the block layer, which gives up the requests.
+    unsafe extern "C" fn queue_rqs(list: *mut bindings::rq_list) {
+        // SAFETY: By the safety requirements.
+        let list = unsafe { RequestList::<IdleRequest<T>>::from_raw(list) };
+        let Some(queue) = list.front().map(RequestInfo::queue) else {
+            return;
+        };
+        // SAFETY: All requests are of this queue, and keep it and its data.
+        let data = unsafe { &*(*queue).queuedata.cast::<T::DiskData>() };
+        T::queue_rqs(data, list);
+    }
+
+    /// # Safety
+    ///
+    /// Called by the block layer.
+    unsafe extern "C" fn commit_rqs(hctx: *mut bindings::blk_mq_hw_ctx) {
+        // SAFETY: By the safety requirements.
+        T::commit_rqs(unsafe { HwQueue::from_raw(hctx) });
+    }
+
+    /// # Safety
+    ///
+    /// Called by the block layer, for a request that the driver gave up to be completed.
+    unsafe extern "C" fn complete(rq: *mut bindings::request) {
+        // SAFETY: By the safety requirements.
+        T::complete(unsafe { Request::from_raw(NonNull::new_unchecked(rq)) });
+    }
+
+    /// # Safety
+    ///
+    /// Called by the block layer.
+    unsafe extern "C" fn poll(
+        hctx: *mut bindings::blk_mq_hw_ctx,
+        iob: *mut bindings::io_comp_batch,
+    ) -> c_int {
+        // SAFETY: By the safety requirements.
+        let hw = unsafe { HwQueue::from_raw(hctx) };
+        // SAFETY: By the safety requirements, the batch is the caller's to use.
+        let mut batch = unsafe { CompletionBatch::from_raw(iob) };
+        c_int::try_from(T::poll(hw, &mut batch)).unwrap_or(c_int::MAX)
+    }
+
+    /// # Safety
+    ///
+    /// Called by the block layer, for a set made by [`TagSet::new`](super::TagSet::new).
+    unsafe extern "C" fn map_queues(set: *mut bindings::blk_mq_tag_set) {
+        // SAFETY: By the safety requirements, `driver_data` points to the data of the set.
+        let data = unsafe { &*(*set).driver_data.cast::<T::TagSetData>() };
+        // SAFETY: By the safety requirements, the set is the callee's to map.
+        T::map_queues(data, &mut unsafe { QueueMaps::from_raw(set) });
+    }
+
+    /// # Safety
+    ///
+    /// Called by the block layer, for a set made by [`TagSet::new`](super::TagSet::new), with a
+    /// request that has room for its data.
+    unsafe extern "C" fn init_request(
+        set: *mut bindings::blk_mq_tag_set,
+        rq: *mut bindings::request,
+        _hctx: c_uint,
+        _node: c_int,
+    ) -> c_int {
+        // SAFETY: By the safety requirements, `driver_data` points to the data of the set.
+        let data = unsafe { &*(*set).driver_data.cast::<T::TagSetData>() };
+        let made = T::new_request_data(data);
+        // SAFETY: By the safety requirements; `TagSet::new` asked for that much room and checked
+        // the alignment.
+        unsafe { RequestInfo::<T>::data_ptr(rq).write(made) };
+        0
+    }
+
+    /// # Safety
+    ///
+    /// Called by the block layer, once for each request that `init_request` was called for.
+    unsafe extern "C" fn exit_request(
+        _set: *mut bindings::blk_mq_tag_set,
+        rq: *mut bindings::request,
+        _hctx: c_uint,
+    ) {
+        // SAFETY: By the safety requirements.
+        unsafe { RequestInfo::<T>::data_ptr(rq).drop_in_place() };
+    }
+}

@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Requests and who owns them.
+
+use super::{
+    HwQueue,
+    Operations,
+    Segments, //
+};
+use crate::{
+    bindings,
+    Status, //
+};
+use core::{
+    marker::PhantomData,
+    mem::ManuallyDrop,
+    ops::Deref,
+    ptr::NonNull, //
+};
+use kernel::types::Opaque;
+
+/// What a request asks for, C `enum req_op`.
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Op(u32);
+
+impl Op {
+    /// Read sectors.
+    pub const READ: Self = Self(bindings::req_op_REQ_OP_READ);
+    /// Write sectors.
+    pub const WRITE: Self = Self(bindings::req_op_REQ_OP_WRITE);
+    /// Write the volatile cache back.
+    pub const FLUSH: Self = Self(bindings::req_op_REQ_OP_FLUSH);
+    /// Forget sectors.
+    pub const DISCARD: Self = Self(bindings::req_op_REQ_OP_DISCARD);
+    /// Erase sectors securely.
+    pub const SECURE_ERASE: Self = Self(bindings::req_op_REQ_OP_SECURE_ERASE);
+    /// Write a zone append.
+    pub const ZONE_APPEND: Self = Self(bindings::req_op_REQ_OP_ZONE_APPEND);
+    /// Fill sectors with zeroes.
+    pub const WRITE_ZEROES: Self = Self(bindings::req_op_REQ_OP_WRITE_ZEROES);
+    /// Open a zone.
+    pub const ZONE_OPEN: Self = Self(bindings::req_op_REQ_OP_ZONE_OPEN);
+    /// Close a zone.
+    pub const ZONE_CLOSE: Self = Self(bindings::req_op_REQ_OP_ZONE_CLOSE);
+    /// Make a zone full.
+    pub const ZONE_FINISH: Self = Self(bindings::req_op_REQ_OP_ZONE_FINISH);
+    /// Empty a zone.
+    pub const ZONE_RESET: Self = Self(bindings::req_op_REQ_OP_ZONE_RESET);
+    /// Empty all zones.
+    pub const ZONE_RESET_ALL: Self = Self(bindings::req_op_REQ_OP_ZONE_RESET_ALL);
+    /// The driver's own, with data from the device
+    /// ([`Disk::execute_in`](crate::Disk::execute_in)).
+    pub const DRV_IN: Self = Self(bindings::req_op_REQ_OP_DRV_IN);
+
+    /// The number of C.
+    pub const fn as_raw(self) -> u32 {
+        self.0
+    }
+
+    /// Whether data goes to the device, if there is any.
+    #[inline(always)]
+    pub const fn is_write(self) -> bool {
+        self.0 & 1 != 0
+    }
+
+    /// Whether the operation's bios have a size but no memory.
+    #[inline(always)]
+    const fn is_sizes_only(self) -> bool {
+        matches!(
+            self,
+            Self::DISCARD | Self::SECURE_ERASE | Self::WRITE_ZEROES
+        )
+    }
+}
+
+/// What there is to know of a request, C `struct request`.
+///
+/// # Invariants
+///
+/// A valid request of a queue made with `T`, with an initialised `T::RequestData`, that whoever
+/// has the reference owns.
+#[repr(transparent)]
+pub struct RequestInfo<T: Operations>(Opaque<bindings::request>, PhantomData<T>);
+
+impl<T: Operations> RequestInfo<T> {
+    #[inline(always)]
+    fn raw(&self) -> *mut bindings::request {
+        self.0.get()
+    }
+
+    /// The data that the driver keeps in a request.
+    #[inline(always)]
+    pub(crate) fn data_ptr(rq: *mut bindings::request) -> *mut T::RequestData {
+        rq.wrapping_add(1).cast()
+    }
+
+    /// What the request asks for.
+    #[inline(always)]
+    pub fn op(&self) -> Op {
+        // SAFETY: By the type invariants.
+        Op(unsafe { (*self.raw()).cmd_flags } & OP_MASK)
+    }
+
+    /// Whether sectors that are filled with zeroes must stay allocated.
+    #[inline]
+    pub fn is_no_unmap(&self) -> bool {
+        // SAFETY: By the type invariants.
+        unsafe { (*self.raw()).cmd_flags & bindings::REQ_NOUNMAP != 0 }
+    }
+
+    /// First sector.
+    #[inline(always)]
+    pub fn sector(&self) -> u64 {
+        // SAFETY: By the type invariants.
+        unsafe { (*self.raw()).__sector }
+    }
+
+    /// Bytes that are read, written, discarded...
+    #[inline(always)]
+    pub fn bytes(&self) -> u32 {
+        // SAFETY: By the type invariants.
+        unsafe { (*self.raw()).__data_len }
+    }
+
+    /// I/O priority, class and level in one.
+    #[inline(always)]
+    pub fn ioprio(&self) -> u16 {
+        // SAFETY: By the type invariants; a bio of the request is valid.
+        unsafe { (*self.raw()).bio.as_ref().map_or(0, |bio| bio.bi_ioprio) }
+    }
+
+    /// The data. Empty for requests that have none, such as flushes and discards.
+    #[inline(always)]
+    pub fn segments(&self) -> Segments<'_> {
+        if self.op().is_sizes_only() {
+            return Segments::empty();
+        }
+        // SAFETY: By the type invariants. The limits of a disk's queue do not change while it
+        // has requests, and the largest segment is never 0.
+        let (bio, max) = unsafe {
+            let rq = self.raw();
+            ((*rq).bio, (*(*rq).q).limits.max_segment_size)
+        };
+        // SAFETY: By the type invariants, the bios are valid and stay as they are while the
+        // request is owned; operations that only have sizes were excluded above.
+        unsafe { Segments::new(bio, max) }
+    }
+
+    /// The ranges of a discard, each a first sector and a number of sectors.
+    ///
+    /// Where the disk takes only one range per discard, the bios are contiguous and make one.
+    pub fn ranges(&self) -> Ranges<'_> {
+        let mut ranges = Ranges {
+            bio: core::ptr::null(),
+            one: None,
+            _request: PhantomData,
+        };
+        // SAFETY: By the type invariants.
+        let (bio, max) = unsafe {
+            let rq = self.raw();
+            ((*rq).bio, (*(*rq).q).limits.max_discard_segments)
+        };
+        if max <= 1 {
+            ranges.one = Some((self.sector(), self.bytes() >> crate::SECTOR_SHIFT));
+        } else {
+            ranges.bio = bio;
+        }
+        ranges
+    }
+
+    /// The driver's data.
+    #[inline(always)]
+    pub fn data(&self) -> &T::RequestData {
+        // SAFETY: By the type invariants.
+        unsafe { &*Self::data_ptr(self.raw()) }
+    }
+
+    pub(super) fn queue(&self) -> *mut bindings::request_queue {
+        // SAFETY: By the type invariants.
+        unsafe { (*self.raw()).q }
+    }
+
+    /// The hardware queue that the request goes through.
+    #[inline(always)]
+    pub fn hw_queue(&self) -> &HwQueue<T> {
+        // SAFETY: By the type invariants; an allocated request has a hardware queue, of a disk
+        // made with `T`.
+        unsafe { HwQueue::from_raw((*self.raw()).mq_hctx) }
+    }
+}
+
+pub(super) const OP_MASK: u32 = (1 << bindings::REQ_OP_BITS) - 1;
+
+/// Walks the ranges of a discard; see [`RequestInfo::ranges`].
+pub struct Ranges<'a> {
+    bio: *const bindings::bio,
+    one: Option<(u64, u32)>,
+    _request: PhantomData<&'a bindings::request>,
+}
+
+impl Iterator for Ranges<'_> {
+    type Item = (u64, u32);
+
+    fn next(&mut self) -> Option<(u64, u32)> {
+        if let Some(one) = self.one.take() {
+            return Some(one);
+        }
+        // SAFETY: The bios of an owned request are valid and stay as they are.
+        let bio = unsafe { self.bio.as_ref() }?;
+        self.bio = bio.bi_next;
+        let iter = bio.bi_iter;
+        Some((iter.bi_sector, iter.bi_size >> crate::SECTOR_SHIFT))
+    }
+}
+
+macro_rules! impl_owner {
+    ($type:ident) => {
+        // SAFETY: A request may be owned by any thread, and its data is `Send`.
+        unsafe impl<T: Operations> Send for $type<T> {}
+
+        impl<T: Operations> $type<T> {
+            /// Takes ownership of a request.
+            ///
+            /// # Safety
+            ///
+            /// `rq` fulfils the type invariants, and nothing else owns it.
+            #[inline(always)]
+            pub(crate) unsafe fn from_raw(rq: NonNull<bindings::request>) -> Self {
+                // INVARIANT: By the safety requirements.
+                Self {
+                    rq,
+                    _ops: PhantomData,
+                }
+            }
+
+            /// Gives ownership up to a pointer.
+            #[inline(always)]
+            pub(crate) fn into_raw(self) -> NonNull<bindings::request> {
+                ManuallyDrop::new(self).rq
+            }
+
+            /// The driver's data.
+            #[inline(always)]
+            pub fn data_mut(&mut self) -> &mut T::RequestData {
+                // SAFETY: By the type invariants; `&mut self` is the only way to the data.
+                unsafe { &mut *RequestInfo::<T>::data_ptr(self.rq.as_ptr()) }
+            }
+
+            /// Ends the request.
+            ///
+            /// Any context. Data that was read must be in place.
+            #[inline]
+            pub fn end(self, status: Status) {
+                // SAFETY: By the type invariants, and ownership is given up.
+                unsafe {
+                    bindings::blk_mq_end_request(self.into_raw().as_ptr(), status.into_raw())
+                };
+            }
+
+            /// Gives the request back to the block layer, as a result of
+            /// [`Operations::queue_rq`]: to be queued again later if the status is
+            /// [`Status::RESOURCE`] or [`Status::DEV_RESOURCE`], or to end with it.
+            #[inline]
+            pub fn reject(self, status: Status) -> Rejected<T> {
+                Rejected {
+                    rq: ManuallyDrop::new(Request {
+                        rq: self.into_raw(),
+                        _ops: PhantomData,
+                    }),
+                    status,
+                }
+            }
+        }
+
+        impl<T: Operations> Deref for $type<T> {
+            type Target = RequestInfo<T>;
+
+            #[inline(always)]
+            fn deref(&self) -> &RequestInfo<T> {
+                // SAFETY: By the type invariants; `RequestInfo` is a transparent wrapper.
+                unsafe { self.rq.cast().as_ref() }
+            }
+        }
+
+        impl<T: Operations> Drop for $type<T> {
+            fn drop(&mut self) {
+                // SAFETY: By the type invariants, and ownership ends.
+                unsafe { bindings::blk_mq_end_request(self.rq.as_ptr(), Status::IOERR.into_raw()) };
+            }
+        }
+    };
+}
+
+/// A request that the block layer wants queued.
+///
+/// # Invariants
+///
+/// `rq` fulfils the invariants of [`RequestInfo`]; this owns it, and it was not started.
+pub struct IdleRequest<T: Operations> {
+    rq: NonNull<bindings::request>,
+    _ops: PhantomData<T>,
+}
+
+/// A request that was started.
+///
+/// # Invariants
+///
+/// `rq` fulfils the invariants of [`RequestInfo`]; this owns it, and it was started.
+pub struct Request<T: Operations> {
+    rq: NonNull<bindings::request>,
+    _ops: PhantomData<T>,
+}
+
+impl_owner!(IdleRequest);
+impl_owner!(Request);
+
+impl<T: Operations> IdleRequest<T> {
+    /// Starts the request: its time runs from here. Must be done before a device gets it.
+    #[inline]
+    pub fn start(self) -> Request<T> {
+        let rq = self.into_raw();
+        // SAFETY: By the type invariants.
+        unsafe { bindings::blk_mq_start_request(rq.as_ptr()) };
+        // INVARIANT: The request was started.
+        Request {
+            rq,
+            _ops: PhantomData,
+        }
+    }
+}
+
+impl<T: Operations> Request<T> {
+    /// Hands the request, which the device is done with, to [`Operations::complete`]: here, or on
+    /// the CPU that submitted it, or in a softirq.
+    ///
+    /// Any context; no lock that `complete` or the end of the request could need.
+    #[inline]
+    pub fn complete(self) {
+        if let Some(rq) = self.complete_elsewhere() {
+            T::complete(rq);
+        }
+    }
+
+    /// As [`Request::complete`], but returns the request if it is to be completed right here.
+    #[inline]
+    pub fn complete_elsewhere(self) -> Option<Self> {
+        let rq = self.into_raw();
+        if cfg!(CONFIG_FAIL_IO_TIMEOUT) {
+            // SAFETY: By the type invariants, the request and its queue are valid.
+            if unsafe { bindings::blk_should_fake_timeout((*rq.as_ptr()).q) } {
+                // Fault injection: the completion is lost, as if the device had not answered.
+                return None;
+            }
+        }
+        // SAFETY: By the type invariants; if this returns true, ownership went to the block
+        // layer, which passes it to `Operations::complete`.
+        if unsafe { bindings::blk_mq_complete_request_remote(rq.as_ptr()) } {
+            return None;
+        }
+        // SAFETY: Ownership was given up above and did not go anywhere.
+        Some(unsafe { Self::from_raw(rq) })
+    }
+
+    /// Gives a request that was not rejected, but could not be queued, back to the block layer,
+    /// to be queued again later. Any context.
+    pub fn requeue(self) {
+        // SAFETY: By the type invariants, and ownership is given up.
+        unsafe { bindings::blk_mq_requeue_request(self.into_raw().as_ptr(), true) };
+    }
+
+    /// Sets where the device appended the data of an [`Op::ZONE_APPEND`].
+    pub fn set_sector(&mut self, sector: u64) {
+        // SAFETY: By the type invariants.
+        unsafe { (*self.rq.as_ptr()).__sector = sector };
+    }
+}
+
+/// A request on its way back to the block layer; see [`Request::reject`].
+#[must_use = "the block layer has to know the status"]
+pub struct Rejected<T: Operations> {
+    rq: ManuallyDrop<Request<T>>,
+    status: Status,
+}
+
+impl<T: Operations> Rejected<T> {
+    /// What to return from the `queue_rq` of C that was called with `rq`.
+    pub(super) fn into_status(self, rq: *mut bindings::request) -> Status {
+        if self.rq.rq.as_ptr() == rq {
+            return self.status;
+        }
+        // Some other request: it ends, and of `rq` somebody took care.
+        drop(ManuallyDrop::into_inner(self.rq));
+        Status::OK
+    }
+}

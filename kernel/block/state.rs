@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! State that all devices of a module share.
+
+use core::{
+    marker::PhantomData,
+    ptr::null_mut, //
+};
+use kernel::{
+    prelude::*,
+    sync::{
+        atomic::{
+            Acquire,
+            Atomic,
+            Full, //
+        },
+        rcu,
+        Arc, //
+    },
+    types::ForeignOwnable, //
+};
+
+/// A static place for an object that a module makes when it is loaded and that its drivers'
+/// callbacks use until it is unloaded.
+///
+/// # Invariants
+///
+/// `ptr` is null or came from [`Arc::into_foreign`] and stays valid for an RCU grace period after
+/// it was taken out.
+pub struct ModuleState<T: Send + Sync + 'static> {
+    ptr: Atomic<*mut c_void>,
+    _object: PhantomData<T>,
+}
+
+// SAFETY: The object may be used from any thread.
+unsafe impl<T: Send + Sync + 'static> Sync for ModuleState<T> {}
+
+/// Takes an object out of its place when dropped. Sleeps.
+pub struct Published<T: Send + Sync + 'static>(&'static ModuleState<T>);
+
+impl<T: Send + Sync + 'static> ModuleState<T> {
+    /// An empty place.
+    pub const fn empty() -> Self {
+        // INVARIANT: `ptr` is null.
+        Self {
+            ptr: Atomic::new(null_mut()),
+            _object: PhantomData,
+        }
+    }
+
+    /// Puts an object in place, until the returned guard is dropped.
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY`: there is one.
+    pub fn publish(&'static self, object: Arc<T>) -> Result<Published<T>> {
+        let ptr = object.into_foreign().cast::<c_void>();
+        // INVARIANT: `ptr` came from `into_foreign`.
+        if self.ptr.cmpxchg(null_mut(), ptr, Full).is_err() {
+            // SAFETY: `ptr` came from `into_foreign` above and was not put in place.
+            drop(unsafe { Arc::<T>::from_foreign(ptr.cast()) });
+            return Err(EBUSY);
+        }
+        Ok(Published(self))
+    }
+
+    /// The object, if there is one. Any context.
+    pub fn get(&self) -> Option<Arc<T>> {
+        let _guard = rcu::read_lock();
+        let ptr = self.ptr.load(Acquire);
+        if ptr.is_null() {
+            return None;
+        }
+        // SAFETY: By the type invariants, the object is valid until the end of this read-side
+        // critical section at least.
+        let object = unsafe { Arc::<T>::borrow(ptr.cast()) };
+        Some(object.into())
+    }
+}
+
+impl<T: Send + Sync + 'static> Drop for Published<T> {
+    fn drop(&mut self) {
+        let ptr = self.0.ptr.xchg(null_mut(), Full);
+        // SAFETY: May be called in process context, where modules are unloaded.
+        unsafe { kernel::bindings::synchronize_rcu() };
+        if !ptr.is_null() {
+            // SAFETY: By the type invariants, `ptr` came from `into_foreign`; a grace period has
+            // passed since it was taken out.
+            drop(unsafe { Arc::<T>::from_foreign(ptr.cast()) });
+        }
+    }
+}

@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Block requests as buffers of a virtqueue (virtio spec §5.2.6).
+//!
+//! A driver has a [`Command`] as the data of its requests: a header that the device reads, the
+//! status that it writes, and ranges for those operations that have some instead of data. The
+//! data itself is described straight from the request's bios.
+
+use crate::{
+    bindings,
+    mq::{
+        IdleRequest,
+        Op,
+        Operations,
+        Request, //
+    },
+};
+use core::{
+    mem::size_of_val,
+    ptr::NonNull, //
+};
+use kernel::{
+    prelude::*,
+    types::Opaque, //
+};
+use virtio::{
+    Buffer,
+    RawToken,
+    Segment,
+    SegmentSink, //
+};
+
+/// Memory that a device reads. It is aligned for its fields.
+#[repr(C, align(8))]
+struct DeviceReads<T>(Opaque<T>);
+
+impl<T: Copy> DeviceReads<T> {
+    fn new(value: T) -> Self {
+        Self(Opaque::new(value))
+    }
+
+    #[inline(always)]
+    fn set(&mut self, value: T) {
+        // SAFETY: The memory is owned, and `&mut self` excludes others.
+        unsafe { self.0.get().write(value) };
+    }
+
+    #[inline(always)]
+    fn segment(&self) -> Segment {
+        Segment::virt(self.0.get().cast(), size_of::<T>() as u32)
+    }
+}
+
+/// Memory that a device writes, at any time. There is never a reference to it; each byte is
+/// fetched once per use.
+#[repr(C, align(8))]
+struct DeviceWrites<const N: usize>(Opaque<[u8; N]>);
+
+impl<const N: usize> DeviceWrites<N> {
+    fn new() -> Self {
+        Self(Opaque::new([0; N]))
+    }
+
+    #[inline(always)]
+    fn byte(&self, at: usize) -> Option<*mut u8> {
+        // The pointer is within the array, or not made.
+        (at < N).then(|| self.0.get().cast::<u8>().wrapping_add(at))
+    }
+
+    #[inline(always)]
+    fn set(&mut self, at: usize, value: u8) {
+        if let Some(byte) = self.byte(at) {
+            // SAFETY: `byte` is within the array.
+            unsafe { byte.write_volatile(value) };
+        }
+    }
+
+    #[inline(always)]
+    fn get(&self, at: usize) -> Option<u8> {
+        // SAFETY: `byte` is within the array.
+        self.byte(at).map(|byte| unsafe { byte.read_volatile() })
+    }
+
+    #[inline(always)]
+    fn segment(&self, len: u32) -> Segment {
+        Segment::virt(self.0.get().cast(), len.min(N as u32))
+    }
+}
+
+/// What goes between header and status.
+enum Payload<R> {
+    /// The data of the request, if it has any.
+    Data,
+    /// One range, in place.
+    One(DeviceReads<R>),
+    /// Several ranges.
+    Many(KVec<R>),
+}
+
+/// A status that no device is to give: what is found there if it did not write one.
+pub const NO_STATUS: u8 = 0xff;
+
+/// A block request as a device sees it.
+///
+/// `OUT` is the size of the header, `IN` the largest size of what the device writes after the
+/// data, whose last byte is the status, and `R` a range; all as bytes in the device's order.
+pub struct Command<const OUT: usize, const IN: usize, R: Copy> {
+    header: DeviceReads<[u8; OUT]>,
+    in_header: DeviceWrites<IN>,
+    /// Bytes of `in_header` that are used.
+    in_len: u32,
+    /// Bytes that the device may write in all.
+    writable: u32,
+    /// Bytes that it must have written if it says that all went well.
+    needed: u32,
+    /// It has not.
+    short: bool,
+    payload: Payload<R>,
+}
+
+impl<const OUT: usize, const IN: usize, R: Copy> Command<OUT, IN, R> {
+    /// A command that was not filled yet.
+    pub fn new() -> Self {
+        Self {
+            header: DeviceReads::new([0; OUT]),
+            in_header: DeviceWrites::new(),
+            in_len: 1,
+            writable: 1,
+            needed: 0,
+            short: false,
+            payload: Payload::Data,
+        }
+    }
+
+    /// Sets the header.
+    #[inline(always)]
+    pub fn set_header(&mut self, header: [u8; OUT]) {
+        self.header.set(header);
+    }
+
+    /// Fetches byte `at` of what the device wrote after the data, if there is one.
+    pub fn in_header(&self, at: usize) -> Option<u8> {
+        self.in_header.get(at)
+    }
+
+    /// The status that the device gave: [`NO_STATUS`] if none, or if it gave less data than it
+    /// should. Fetched once: call it once.
+    #[inline]
+    pub fn status(&self) -> u8 {
+        if self.short {
+            return NO_STATUS;
+        }
+        let last = self.in_len.wrapping_sub(1) as usize;
+        self.in_header.get(last).unwrap_or(NO_STATUS)
+    }
+
+    /// Takes note of how many bytes the device says that it has written (virtio spec §2.7.8):
+    /// what is beyond them is not data of the device, whatever the status says.
+    #[inline(always)]
+    pub fn written(&mut self, len: u32) {
+        if len < self.needed {
+            self.short = true;
+        }
+    }
+
+    /// Drops the ranges.
+    #[inline]
+    pub fn finish(&mut self) {
+        if !matches!(self.payload, Payload::Data) {
+            self.payload = Payload::Data;
+        }
+    }
+}
+
+impl<const OUT: usize, const IN: usize, R: Copy> Default for Command<OUT, IN, R> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T, const OUT: usize, const IN: usize, R> IdleRequest<T>
+where
+    T: Operations<RequestData = Command<OUT, IN, R>>,
+    R: Copy + Send + 'static,
+{
+    /// Makes the command ready for the device, for the data of the request; before each add,
+    /// after the header was set.
+    ///
+    /// `in_len` bytes, 1 to `IN`, come after the data, with the status last. If `strict` is set,
+    /// a read whose data the device does not claim to have written fails.
+    #[inline(always)]
+    pub fn prepare(&mut self, in_len: u32, strict: bool) {
+        let op = self.op();
+        let data = if op.is_write() { 0 } else { self.bytes() };
+        let command = self.data_mut();
+        let in_len = in_len.clamp(1, IN as u32);
+        let writable = data.saturating_add(in_len);
+        command.in_len = in_len;
+        command.writable = writable;
+        command.needed = if strict && op == Op::READ {
+            writable
+        } else {
+            0
+        };
+        command.short = false;
+        command.in_header.set((in_len - 1) as usize, NO_STATUS);
+        command.finish();
+    }
+
+    /// As [`IdleRequest::prepare`], with the ranges of the request instead of data, each made by
+    /// `range` of a first sector and a number of sectors.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`: there are several ranges and no memory for them right now.
+    pub fn prepare_ranges(&mut self, in_len: u32, mut range: impl FnMut(u64, u32) -> R) -> Result {
+        self.prepare(in_len, false);
+        let mut ranges = self.ranges();
+        let (Some((sector, sectors)), rest) = (ranges.next(), ranges) else {
+            return Ok(());
+        };
+        let first = range(sector, sectors);
+        let mut rest = rest.peekable();
+        let payload = if rest.peek().is_none() {
+            Payload::One(DeviceReads::new(first))
+        } else {
+            let mut many = KVec::new();
+            many.push(first, GFP_ATOMIC)?;
+            for (sector, sectors) in rest {
+                many.push(range(sector, sectors), GFP_ATOMIC)?;
+            }
+            Payload::Many(many)
+        };
+        let command = self.data_mut();
+        command.writable = command.in_len;
+        command.payload = payload;
+        Ok(())
+    }
+}
+
+// SAFETY:
+// - The header, the status and the ranges are in the request's data or owned by it; the request,
+//   its data and its bios with their pages stay in place as long as the request is owned, which
+//   the token stands for.
+// - What the device writes is memory of the bios, to which nobody has a reference, and
+//   `DeviceWrites`.
+// - Header and ranges change only through the owner, and the data of a write is not changed by
+//   the block layer.
+// - The token is the request.
+unsafe impl<T, const OUT: usize, const IN: usize, R> Buffer for Request<T>
+where
+    T: Operations<RequestData = Command<OUT, IN, R>>,
+    R: Copy + Send + 'static,
+{
+    #[inline(always)]
+    fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result {
+        let command = self.data();
+        sink.out(command.header.segment())?;
+        match &command.payload {
+            Payload::Data if self.op().is_write() => {
+                for s in self.segments() {
+                    sink.out(Segment::page(s.page, s.offset, s.len))?;
+                }
+            }
+            Payload::Data => {
+                for s in self.segments() {
+                    sink.in_(Segment::page(s.page, s.offset, s.len))?;
+                }
+            }
+            Payload::One(range) => sink.out(range.segment())?,
+            Payload::Many(ranges) => {
+                let len = u32::try_from(size_of_val(ranges.as_slice())).map_err(|_| EINVAL)?;
+                sink.out(Segment::virt(ranges.as_ptr().cast(), len))?;
+            }
+        }
+        sink.in_(command.in_header.segment(command.in_len))
+    }
+
+    #[inline(always)]
+    fn writable_len(&self) -> u32 {
+        self.data().writable
+    }
+
+    #[inline(always)]
+    fn into_raw(self) -> RawToken {
+        RawToken {
+            data: Request::into_raw(self).cast(),
+            ctx: core::ptr::null_mut(),
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn from_raw(raw: RawToken) -> Self {
+        let rq: NonNull<bindings::request> = raw.data.cast();
+        // SAFETY: By the safety requirements, the token is a request that was owned.
+        unsafe { Request::from_raw(rq) }
+    }
+}

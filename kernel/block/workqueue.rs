@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A workqueue of a module, and work on it that ends with its owner.
+
+use crate::bindings;
+use core::{
+    ops::Deref,
+    ptr::NonNull, //
+};
+use kernel::{
+    prelude::*,
+    static_lock_class,
+    types::Opaque,
+    workqueue::Queue, //
+};
+
+/// A workqueue that is drained and destroyed when it is dropped: after that, none of the code
+/// that its work items run is running any more.
+///
+/// Dropping it sleeps, and must not happen on the queue itself.
+pub struct OwnedQueue(NonNull<bindings::workqueue_struct>);
+
+// SAFETY: A workqueue may be used and destroyed from any thread.
+unsafe impl Send for OwnedQueue {}
+
+// SAFETY: A workqueue may be used from any thread.
+unsafe impl Sync for OwnedQueue {}
+
+impl OwnedQueue {
+    /// Makes a queue whose items run on the CPU that queued them. Process context.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub fn new_percpu(name: &'static CStr) -> Result<Self> {
+        // SAFETY: The format takes one string.
+        let wq = unsafe {
+            bindings::alloc_workqueue_noprof(
+                c"%s".as_char_ptr(),
+                bindings::wq_flags_WQ_PERCPU,
+                0,
+                name.as_char_ptr(),
+            )
+        };
+        NonNull::new(wq).map(Self).ok_or(ENOMEM)
+    }
+}
+
+impl Deref for OwnedQueue {
+    type Target = Queue;
+
+    fn deref(&self) -> &Queue {
+        // SAFETY: The queue is valid until `self` is dropped.
+        unsafe { Queue::from_raw(self.0.as_ptr()) }
+    }
+}
+
+impl Drop for OwnedQueue {
+    fn drop(&mut self) {
+        // SAFETY: The queue is valid, and nobody can queue anything any more.
+        unsafe { bindings::destroy_workqueue(self.0.as_ptr()) };
+    }
+}
+
+/// What a [`Deferred`] does.
+pub trait Run: Send + Sync + 'static {
+    /// Runs in process context; not twice at once.
+    fn run(&self);
+}
+
+/// Work that can be scheduled any number of times, and runs once for all that came before.
+///
+/// When it is dropped, it is taken from the queue and a run that is going on is waited for: it
+/// can use whatever outlives its owner. Dropping it sleeps, and must not happen in its own run.
+///
+/// # Invariants
+///
+/// `work` was initialised, with [`Deferred::callback`], and is embedded in a pinned `Self`.
+#[pin_data(PinnedDrop)]
+pub struct Deferred<T: Run> {
+    #[pin]
+    work: Opaque<bindings::work_struct>,
+    value: T,
+}
+
+// SAFETY: Work may be scheduled, run and cancelled from any thread, and so may `T`.
+unsafe impl<T: Run> Send for Deferred<T> {}
+
+// SAFETY: Work may be scheduled from any thread, and `T` is shared with it.
+unsafe impl<T: Run> Sync for Deferred<T> {}
+
+impl<T: Run> Deferred<T> {
+    /// Work that was not scheduled.
+    pub fn new(value: T) -> impl PinInit<Self> {
+        // INVARIANT: The work is initialised in its place.
+        pin_init!(Self {
+            // SAFETY: The slot is valid and pinned; the lock class is static.
+            work <- Opaque::ffi_init(|slot| unsafe {
+                bindings::init_work_with_key(
+                    slot,
+                    Some(Self::callback),
+                    false,
+                    c"deferred".as_char_ptr(),
+                    static_lock_class!().as_ptr(),
+                )
+            }),
+            value,
+        })
+    }
+
+    /// Schedules the work, unless it waits to run already. Any context.
+    pub fn schedule(&self, queue: &OwnedQueue) {
+        // SAFETY: The queue is valid; by the type invariants, so is the work, and it is cancelled
+        // before it goes.
+        unsafe {
+            bindings::queue_work_on(
+                bindings::wq_misc_consts_WORK_CPU_UNBOUND as c_int,
+                queue.0.as_ptr(),
+                self.work.get(),
+            )
+        };
+    }
+
+    /// Waits until what was scheduled before has run. Process context, sleeps.
+    pub fn flush(&self) {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::flush_work(self.work.get()) };
+    }
+
+    /// # Safety
+    ///
+    /// Called by the workqueue, with the work of a `Self`.
+    unsafe extern "C" fn callback(work: *mut bindings::work_struct) {
+        // SAFETY: By the safety requirements and the type invariants; `Opaque` is a transparent
+        // wrapper.
+        let this = unsafe {
+            &*kernel::container_of!(work.cast::<Opaque<bindings::work_struct>>(), Self, work)
+        };
+        this.value.run();
+    }
+}
+
+#[pinned_drop]
+impl<T: Run> PinnedDrop for Deferred<T> {
+    fn drop(self: Pin<&mut Self>) {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::cancel_work_sync(self.work.get()) };
+    }
+}
