@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Attributes of a disk in sysfs.
+
+use crate::{
+    config,
+    header::{
+        self,
+        Type,
+        ID_LEN, //
+    },
+    ops::Blk,
+    setup, //
+};
+use block::{
+    attr::{
+        Attribute,
+        Page, //
+    },
+    limits::Feature,
+    Disk, //
+};
+use core::fmt::Write;
+use kernel::{
+    alloc::KVVec,
+    prelude::*, //
+};
+
+block::attribute_group! {
+    /// What a disk of this driver has besides what all disks have.
+    pub(crate) static ATTRIBUTES: Blk = [Serial, CacheType];
+}
+
+/// `serial`: the identification string of the device (`VIRTIO_BLK_T_GET_ID`).
+struct Serial;
+
+#[vtable]
+impl Attribute for Serial {
+    type Operations = Blk;
+    const NAME: &'static CStr = c"serial";
+    const MODE: u16 = 0o444;
+
+    fn show(disk: &Disk<Blk>, page: &mut Page<'_>) -> Result {
+        let mut id = KVVec::with_capacity(ID_LEN, GFP_KERNEL)?;
+        id.resize(ID_LEN, 0, GFP_KERNEL)?;
+        let endian = disk.data().endian;
+        let (status, id) = disk.execute_in(id, |command| {
+            command.set_header(header::header(endian, Type::GET_ID, 0, 0));
+        })?;
+        match status.to_result() {
+            Ok(()) => write_id(&id, page),
+            // There is none.
+            Err(EIO) => Ok(()),
+            Err(e) => Err(e),
+        }
+    }
+}
+
+/// Writes an identification string up to its end. What could pass for something else on a
+/// terminal is escaped.
+fn write_id(id: &[u8], page: &mut Page<'_>) -> Result {
+    for &byte in id.iter().take_while(|&&byte| byte != 0) {
+        if byte.is_ascii_control() {
+            write!(page, "\\x{byte:02x}").map_err(|_| EINVAL)?;
+        } else {
+            page.push(&[byte]);
+        }
+    }
+    Ok(())
+}
+
+/// `cache_type`: whether the device writes back, which can be changed if it lets the driver.
+struct CacheType;
+
+/// What the file says, by whether the cache is on.
+const CACHE_TYPES: [&str; 2] = ["write through", "write back"];
+
+/// Finds what was written, with or without a newline, among the types.
+fn parse_cache_type(text: &[u8]) -> Option<bool> {
+    let text = text.strip_suffix(b"\n").unwrap_or(text);
+    CACHE_TYPES
+        .iter()
+        .position(|name| name.as_bytes() == text)
+        .map(|n| n != 0)
+}
+
+#[vtable]
+impl Attribute for CacheType {
+    type Operations = Blk;
+    const NAME: &'static CStr = c"cache_type";
+    const MODE: u16 = 0o644;
+
+    fn mode(disk: &Disk<Blk>) -> u16 {
+        if disk.data().cache_control {
+            Self::MODE
+        } else {
+            0o444
+        }
+    }
+
+    fn show(disk: &Disk<Blk>, page: &mut Page<'_>) -> Result {
+        let on = disk.data().link.with(setup::write_cache).ok_or(ENODEV)??;
+        writeln!(page, "{}", CACHE_TYPES[usize::from(on)]).map_err(|_| EINVAL)
+    }
+
+    fn store(disk: &Disk<Blk>, text: &[u8]) -> Result {
+        let on = parse_cache_type(text).ok_or(EINVAL)?;
+        // The device has the last word.
+        let on = disk
+            .data()
+            .link
+            .with(|dev| {
+                dev.config().write(config::WCE, on.into())?;
+                setup::write_cache(dev)
+            })
+            .ok_or(ENODEV)??;
+        disk.update_limits(|limits| {
+            limits.set(Feature::WRITE_CACHE, on);
+        })
+    }
+}
+
+#[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
+#[kernel::prelude::kunit_tests(rust_virtio_blk_attrs)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cache_types() {
+        assert_eq!(parse_cache_type(b"write back"), Some(true));
+        assert_eq!(parse_cache_type(b"write back\n"), Some(true));
+        assert_eq!(parse_cache_type(b"write through\n"), Some(false));
+        for wrong in [
+            &b""[..],
+            b"\n",
+            b"write",
+            b"write back\n\n",
+            b"Write back",
+            b"write back ",
+        ] {
+            assert_eq!(parse_cache_type(wrong), None);
+        }
+    }
+}

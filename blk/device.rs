@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Binding and unbinding a device.
+
+use crate::{
+    attrs,
+    features,
+    limits::{
+        fit_ring,
+        EXTRA_SEGMENTS, //
+    },
+    ops::{
+        Blk,
+        QueueMap, //
+    },
+    power,
+    queue::Slot,
+    resize::{
+        self,
+        Resize, //
+    },
+    setup::{
+        self,
+        QueueSplit, //
+    },
+    shared::{
+        DiskIndex,
+        Globals,
+        Shared, //
+    },
+    GLOBALS,
+    NUM_REQUEST_QUEUES,
+    POLL_QUEUES,
+    QUEUE_DEPTH, //
+};
+use block::{
+    disk::Quiesced,
+    mq::{
+        Request,
+        TagSet, //
+    },
+    workqueue::Deferred,
+    GenDisk,
+    Limits,
+    Registration, //
+};
+use kernel::{
+    device::{
+        Bound,
+        Core, //
+    },
+    new_mutex,
+    prelude::*,
+    sync::{
+        Arc,
+        Mutex, //
+    },
+};
+use virtio::{
+    Affinity,
+    Device,
+    DeviceLink,
+    Driver,
+    Feature,
+    IdTable,
+    QueueHandle,
+    QueueSpec,
+    Virtqueue, //
+};
+
+/// What the driver keeps of a bound device.
+#[pin_data]
+pub(crate) struct Data {
+    /// Follows changes of configuration. Ends first.
+    #[pin]
+    resize: Deferred<Resize>,
+    /// The disk before user space.
+    #[pin]
+    registration: Mutex<Option<Registration<Blk>>>,
+    /// Requests are held back: the system sleeps, or the transport is being reset.
+    #[pin]
+    pub(crate) held: Mutex<Option<Quiesced<Blk>>>,
+    pub(crate) disk: Arc<GenDisk<Blk>>,
+    pub(crate) shared: Arc<Shared>,
+    /// How the queues are used. Does not change as long as there is the disk.
+    pub(crate) split: QueueSplit,
+    globals: Arc<Globals>,
+}
+
+impl Data {
+    /// Waits until all changes of configuration were followed up. Process context, sleeps.
+    pub(crate) fn flush_config(&self) {
+        self.resize.flush();
+    }
+}
+
+virtio::virtio_device_table!(ID_TABLE, [virtio::DeviceId::BLOCK]);
+
+impl Driver for Blk {
+    type Data<'bound> = Data;
+    const ID_TABLE: IdTable = &ID_TABLE;
+    const FEATURES: &'static [Feature] = features::ALL;
+
+    fn probe<'bound>(dev: &'bound Device<Core<'_>>) -> impl PinInit<Data, Error> + 'bound {
+        pin_init::pin_init_scope(move || make(dev))
+    }
+
+    fn start<'bound>(dev: &'bound Device<Core<'_>>, data: Pin<&Data>) -> Result {
+        dev.ready();
+        match data.disk.register(dev.as_ref(), &attrs::ATTRIBUTES) {
+            Ok(registration) => {
+                *data.registration.lock() = Some(registration);
+                Ok(())
+            }
+            Err(e) => {
+                dev_err!(
+                    dev.as_ref(),
+                    "disk {} cannot be added: {:?}\n",
+                    data.disk.name(),
+                    e
+                );
+                end(dev, &data);
+                Err(e)
+            }
+        }
+    }
+
+    fn remove(dev: &Device<Core<'_>>, data: Pin<&Data>) {
+        data.shared.link.cut();
+        if data.shared.is_broken() {
+            // What the device has will not come back by itself, and the disk would wait for it.
+            end(dev, &data);
+            data.disk.mark_dead();
+            data.disk.start_stopped_queues();
+        }
+        // A failed wake-up left requests waiting.
+        let held = data.held.lock().take();
+        drop(held);
+        let registration = data.registration.lock().take();
+        drop(registration);
+        end(dev, &data);
+    }
+
+    #[inline]
+    fn vq_callback(_dev: &Device<Bound>, data: Pin<&Data>, queue: &QueueHandle) {
+        if let Some(slot) = data.shared.slot(queue.index()) {
+            slot.interrupt();
+        }
+    }
+
+    fn config_changed(_dev: &Device<Bound>, data: Pin<&Data>) {
+        data.resize.schedule(&data.globals.workqueue);
+    }
+
+    fn freeze(dev: &Device<Core<'_>>, data: Pin<&Data>) -> Result {
+        power::stop(dev, data)
+    }
+
+    fn restore(dev: &Device<Core<'_>>, data: Pin<&Data>) -> Result {
+        power::go_on(dev, data)
+    }
+
+    fn reset_prepare(dev: &Device<Core<'_>>, data: Pin<&Data>) -> Result {
+        power::stop(dev, data)
+    }
+
+    fn reset_done(dev: &Device<Core<'_>>, data: Pin<&Data>) -> Result {
+        power::go_on(dev, data)
+    }
+}
+
+/// Resets the device and gives its queues up: what is under way fails.
+fn end(dev: &Device<Bound>, data: &Data) {
+    dev.reset();
+    data.shared.take_queues();
+}
+
+/// Finds the queues, for requests of up to `segments` data segments.
+///
+/// # Errors
+///
+/// Those of [`Device::find_vqs`].
+pub(crate) fn find_queues(
+    dev: &Device<Bound>,
+    split: QueueSplit,
+    segments: u16,
+) -> Result<KVec<Virtqueue<Request<Blk>>>> {
+    let total = split.total().into();
+    let descriptors = usize::from(segments) + usize::from(EXTRA_SEGMENTS);
+    let mut specs = KVec::with_capacity(total, GFP_KERNEL)?;
+    for i in 0..total {
+        let spec = if i < split.default.into() {
+            QueueSpec::new(fmt!("req.{i}"), descriptors)?
+        } else {
+            QueueSpec::new(fmt!("req_poll.{i}"), descriptors)?.without_callback()
+        };
+        specs.push(spec, GFP_KERNEL)?;
+    }
+    let spread = Affinity::Spread {
+        pre_vectors: 0,
+        post_vectors: 0,
+    };
+    let mut found = dev.find_vqs::<Blk>(specs, spread)?;
+    let mut queues = KVec::with_capacity(total, GFP_KERNEL)?;
+    for i in 0..total {
+        queues.push(found.take(i)?, GFP_KERNEL)?;
+    }
+    Ok(queues)
+}
+
+/// Makes the driver data, and the disk without registering it.
+fn make(dev: &Device<Bound>) -> Result<impl PinInit<Data, Error>> {
+    if !dev.has_config() {
+        dev_err!(dev.as_ref(), "probe failure: config access disabled\n");
+        return Err(EINVAL);
+    }
+    let globals = GLOBALS.get().ok_or(ENODEV)?;
+    let index = DiskIndex::take(dev, globals.clone())?;
+    let split = setup::queues(dev, NUM_REQUEST_QUEUES.get(), POLL_QUEUES.get())?;
+    dev_info!(
+        dev.as_ref(),
+        "{}/0/{} default/read/poll queues\n",
+        split.default,
+        split.poll
+    );
+    let mut limits = setup::limits(dev)?;
+    let queues = find_queues(dev, split, limits.max_segments())?;
+    let depth = fit_queue(dev, &queues, &mut limits);
+    let set = make_tag_set(split, depth, &queues)?;
+
+    let name = index.name();
+    let numbers = index.numbers();
+    let mut slots = KVec::with_capacity(queues.len(), GFP_KERNEL)?;
+    for queue in queues {
+        let slot = Slot::new()?;
+        slot.as_ref().fill(queue);
+        slots.push(slot, GFP_KERNEL)?;
+    }
+    let link = DeviceLink::new(dev)?;
+    let shared = Arc::new(
+        Shared {
+            slots,
+            endian: dev.endian(),
+            strict: dev.has_feature(Feature::VERSION_1),
+            link: link.clone(),
+            cache_control: dev.has_feature(features::CONFIG_WCE),
+            _index: index,
+        },
+        GFP_KERNEL,
+    )?;
+    let disk = GenDisk::new(set, limits, name.as_cstr(), numbers, shared.clone())?;
+    let disk = Arc::new(disk, GFP_KERNEL)?;
+    if dev.has_feature(features::RO) {
+        disk.set_read_only(true);
+    }
+    resize::update_capacity(dev, &disk, false)?;
+
+    let resize = Resize {
+        link,
+        disk: disk.clone(),
+    };
+    Ok(pin_init!(Data {
+        resize <- Deferred::new(resize),
+        registration <- new_mutex!(None),
+        held <- new_mutex!(None),
+        disk,
+        shared,
+        split,
+        globals,
+    }? Error))
+}
+
+/// Fits the limits to the rings of the queues, and returns the number of requests per queue.
+fn fit_queue(dev: &Device<Bound>, queues: &[Virtqueue<Request<Blk>>], limits: &mut Limits) -> u32 {
+    let indirect = dev.has_feature(Feature::INDIRECT_DESC);
+    if !indirect {
+        let ring = queues.iter().map(|vq| vq.ring_size()).min().unwrap_or(0);
+        limits.set_max_segments(fit_ring(limits.max_segments(), ring));
+    }
+    match QUEUE_DEPTH.get() {
+        // As many as fill the ring, if all have their descriptors in a table of their own.
+        0 => {
+            let room = queues.first().map_or(0, |vq| vq.num_free());
+            if indirect { room } else { room / 2 }.max(1)
+        }
+        depth => depth,
+    }
+}
+
+/// Makes the requests and maps the queues to the CPUs.
+fn make_tag_set(
+    split: QueueSplit,
+    depth: u32,
+    queues: &[Virtqueue<Request<Blk>>],
+) -> Result<Arc<TagSet<Blk>>> {
+    let mut handles = KVec::with_capacity(split.default.into(), GFP_KERNEL)?;
+    for queue in queues.iter().take(split.default.into()) {
+        handles.push(queue.handle(), GFP_KERNEL)?;
+    }
+    let map = KBox::pin_init(
+        pin_init!(QueueMap {
+            split,
+            handles <- new_mutex!(handles),
+        }),
+        GFP_KERNEL,
+    )?;
+    let maps = if split.poll == 0 { 1 } else { 3 };
+    let set = Arc::pin_init(
+        TagSet::<Blk>::new(map, split.total().into(), depth, maps),
+        GFP_KERNEL,
+    )?;
+    // The queues may have to go before the tag set does.
+    set.data().handles.lock().clear();
+    Ok(set)
+}

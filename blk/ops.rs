@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the block layer calls.
+
+use crate::{
+    geometry,
+    header::{
+        self,
+        Type,
+        HEADER_LEN,
+        IN_HEADER_LEN,
+        RANGE_LEN,
+        STATUS_LEN, //
+    },
+    setup::QueueSplit,
+    shared::Shared,
+    status,
+    BlkModule, //
+};
+use block::{
+    mq::{
+        CompletionBatch,
+        HwQueue,
+        IdleRequest,
+        Op,
+        Operations,
+        QueueKind,
+        QueueMaps,
+        Rejected,
+        Request,
+        RequestList, //
+    },
+    virtio::Command,
+    Disk,
+    Geometry,
+    Status, //
+};
+use kernel::{
+    prelude::*,
+    sync::Mutex, //
+};
+use virtio::QueueHandle;
+
+/// The driver, of devices ([`virtio::Driver`]) and of disks ([`Operations`]).
+pub(crate) struct Blk;
+
+/// A request as the device sees it, kept with each request.
+pub(crate) type BlkCommand = Command<HEADER_LEN, IN_HEADER_LEN, [u8; RANGE_LEN]>;
+
+/// What decides which CPU uses which queue.
+#[pin_data]
+pub(crate) struct QueueMap {
+    pub(crate) split: QueueSplit,
+    /// The queues with an interrupt, while the tag set is made.
+    #[pin]
+    pub(crate) handles: Mutex<KVec<QueueHandle>>,
+}
+
+#[vtable]
+impl Operations for Blk {
+    type Module = BlkModule;
+    type TagSetData = Pin<KBox<QueueMap>>;
+    type DiskData = Shared;
+    type RequestData = BlkCommand;
+
+    fn new_request_data(_set: &Self::TagSetData) -> BlkCommand {
+        Command::new()
+    }
+
+    #[inline]
+    fn queue_rq(
+        hw: &HwQueue<Self>,
+        mut rq: IdleRequest<Self>,
+        last: bool,
+    ) -> Result<(), Rejected<Self>> {
+        let shared = hw.disk_data();
+        let Some(slot) = shared.slot(hw.index()) else {
+            return Err(rq.reject(Status::IOERR));
+        };
+        match prepare(shared, &mut rq) {
+            Status::OK => slot.add(hw, rq.start(), last),
+            status => Err(rq.reject(status)),
+        }
+    }
+
+    fn queue_rqs(shared: &Shared, list: &mut RequestList<IdleRequest<Self>>) {
+        let mut left = RequestList::new();
+        while let Some(index) = list.front().map(|rq| rq.hw_queue().index()) {
+            let Some(slot) = shared.slot(index) else {
+                break;
+            };
+            let mut batch = RequestList::new();
+            while list
+                .front()
+                .is_some_and(|rq| rq.hw_queue().index() == index)
+            {
+                let Some(mut rq) = list.pop_front() else {
+                    break;
+                };
+                match prepare(shared, &mut rq) {
+                    Status::OK => batch.push_back(rq.start()),
+                    // Queued by itself, it can return the status.
+                    _ => left.push_back(rq),
+                }
+            }
+            slot.add_all(&mut batch);
+        }
+        while let Some(rq) = list.pop_front() {
+            left.push_back(rq);
+        }
+        core::mem::swap(list, &mut left);
+    }
+
+    #[inline]
+    fn commit_rqs(hw: &HwQueue<Self>) {
+        if let Some(slot) = hw.disk_data().slot(hw.index()) {
+            slot.commit();
+        }
+    }
+
+    #[inline]
+    fn complete(mut rq: Request<Self>) {
+        let status = finish(&mut rq);
+        rq.end(status);
+    }
+
+    fn poll(hw: &HwQueue<Self>, batch: &mut CompletionBatch<'_, Self>) -> u32 {
+        match hw.disk_data().slot(hw.index()) {
+            Some(slot) => slot.poll(batch),
+            None => 0,
+        }
+    }
+
+    fn map_queues(set: &Self::TagSetData, maps: &mut QueueMaps<'_>) {
+        let (default, poll) = (set.split.default.into(), set.split.poll.into());
+        let handles = set.handles.lock();
+        // What was asked for is what the set was made with, so none of this can fail.
+        let _ = if handles.is_empty() {
+            maps.spread(QueueKind::Default, 0, default)
+        } else {
+            let masks = handles.iter().map(|queue| queue.affinity());
+            maps.follow(QueueKind::Default, 0, masks)
+        };
+        if maps.has(QueueKind::Poll) {
+            // No queue of its own: reads go with the rest.
+            let _ = maps.spread(QueueKind::Read, default, 0);
+            let _ = maps.spread(QueueKind::Poll, default, poll);
+        }
+    }
+
+    fn getgeo(disk: &Disk<Self>) -> Result<Geometry> {
+        disk.data()
+            .link
+            .with(|dev| geometry::read(dev, disk.capacity()))
+            .ok_or(ENXIO)?
+    }
+}
+
+/// Lays out a request for the device.
+///
+/// Returns [`Status::OK`], or why it cannot be queued.
+#[inline(always)]
+fn prepare(shared: &Shared, rq: &mut IdleRequest<Blk>) -> Status {
+    let (kind, sector) = match rq.op() {
+        Op::READ => (Type::IN, rq.sector()),
+        Op::WRITE => (Type::OUT, rq.sector()),
+        Op::FLUSH => (Type::FLUSH, 0),
+        // Its header was set by who sent it.
+        Op::DRV_IN => {
+            rq.prepare(STATUS_LEN, false);
+            return Status::OK;
+        }
+        op => return prepare_other(shared, rq, op),
+    };
+    let header = header::header(shared.endian, kind, rq.ioprio(), sector);
+    rq.data_mut().set_header(header);
+    rq.prepare(STATUS_LEN, shared.strict);
+    Status::OK
+}
+
+/// Lays out a request with ranges.
+#[cold]
+fn prepare_other(shared: &Shared, rq: &mut IdleRequest<Blk>, op: Op) -> Status {
+    let (kind, flags) = match op {
+        Op::DISCARD => (Type::DISCARD, 0),
+        Op::WRITE_ZEROES if rq.is_no_unmap() => (Type::WRITE_ZEROES, 0),
+        Op::WRITE_ZEROES => (Type::WRITE_ZEROES, header::RANGE_UNMAP),
+        Op::SECURE_ERASE => (Type::SECURE_ERASE, 0),
+        _ => return Status::NOTSUPP,
+    };
+    let header = header::header(shared.endian, kind, rq.ioprio(), 0);
+    rq.data_mut().set_header(header);
+    let ranges = rq.prepare_ranges(STATUS_LEN, |sector, sectors| {
+        header::range(sector, sectors, flags)
+    });
+    match ranges {
+        Ok(()) => Status::OK,
+        Err(_) => Status::RESOURCE,
+    }
+}
+
+/// Looks how a request went, once the device is done with it.
+#[inline(always)]
+pub(crate) fn finish(rq: &mut Request<Blk>) -> Status {
+    let command = rq.data_mut();
+    let status = status::from_device(command.status());
+    command.finish();
+    status
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Changes of capacity.
+
+use crate::{
+    config,
+    ops::Blk, //
+};
+use block::{
+    size::{
+        HumanSize,
+        Units, //
+    },
+    workqueue::Run,
+    Disk,
+    GenDisk,
+    SECTOR_SIZE, //
+};
+use kernel::{
+    device::Bound,
+    prelude::*,
+    sync::Arc, //
+};
+use virtio::{
+    Device,
+    DeviceLink, //
+};
+
+/// Follows a device that changed its configuration.
+pub(crate) struct Resize {
+    pub(crate) link: DeviceLink,
+    pub(crate) disk: Arc<GenDisk<Blk>>,
+}
+
+impl Run for Resize {
+    fn run(&self) {
+        let _ = self.link.with(|dev| {
+            update_capacity(dev, &self.disk, true).inspect_err(|e| {
+                dev_err!(dev.as_ref(), "capacity cannot be read: {:?}\n", e);
+            })
+        });
+    }
+}
+
+/// Reads the capacity and gives it to the disk, which knows its block size by now. Process
+/// context.
+///
+/// # Errors
+///
+/// Those of [`virtio::Config::read`].
+pub(crate) fn update_capacity(dev: &Device<Bound>, disk: &Disk<Blk>, resized: bool) -> Result {
+    let capacity = dev.config().read(config::CAPACITY)?;
+    let block_size = disk.logical_block_size();
+    let blocks = capacity.div_ceil((block_size / SECTOR_SIZE).max(1).into());
+    dev_notice!(
+        dev.as_ref(),
+        "[{}] {}{} {}-byte logical blocks ({}/{})\n",
+        disk.name(),
+        if resized { "new size: " } else { "" },
+        blocks,
+        block_size,
+        HumanSize::new(blocks, block_size, Units::Decimal),
+        HumanSize::new(blocks, block_size, Units::Binary)
+    );
+    disk.set_capacity_and_notify(capacity);
+    Ok(())
+}

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What devices share, and what a disk keeps until its last close.
+
+use crate::{
+    name::DiskName,
+    queue::Slot, //
+};
+use block::{
+    index::IndexAllocator,
+    major::{
+        DeviceNumbers,
+        Major,
+        MINOR_BITS, //
+    },
+    workqueue::OwnedQueue, //
+};
+use kernel::{
+    device::Bound,
+    prelude::*,
+    sync::Arc, //
+};
+use virtio::{
+    Device,
+    DeviceLink,
+    Endian, //
+};
+
+/// Binary logarithm of the device numbers of a disk: the disk and 15 partitions.
+const PART_BITS: u32 = 4;
+
+/// What the devices of the module share.
+#[pin_data]
+pub(crate) struct Globals {
+    /// The major number of all disks.
+    pub(crate) major: Major,
+    /// The numbers that names and minor numbers are made of.
+    #[pin]
+    indices: IndexAllocator,
+    /// Where changes of configuration are followed up.
+    pub(crate) workqueue: OwnedQueue,
+}
+
+impl Globals {
+    /// Makes the globals, when the module is loaded.
+    ///
+    /// # Errors
+    ///
+    /// - `EBUSY`: no major number is free.
+    /// - `ENOMEM`.
+    pub(crate) fn new() -> Result<Arc<Self>> {
+        let workqueue = OwnedQueue::new_percpu(c"virtio-blk")?;
+        let major = Major::register(c"virtblk")?;
+        Arc::pin_init(
+            pin_init!(Self {
+                major,
+                indices <- IndexAllocator::new(),
+                workqueue,
+            }),
+            GFP_KERNEL,
+        )
+    }
+}
+
+/// The number of a disk, taken as long as this exists.
+pub(crate) struct DiskIndex {
+    globals: Arc<Globals>,
+    index: u32,
+}
+
+impl DiskIndex {
+    /// Takes the smallest number whose name is free: another driver may have made disks of the
+    /// same kind of name.
+    ///
+    /// # Errors
+    ///
+    /// - `ENOSPC`: there are no device numbers left.
+    /// - `ENOMEM`.
+    pub(crate) fn take(dev: &Device<Bound>, globals: Arc<Globals>) -> Result<Self> {
+        let max = (1 << (MINOR_BITS - PART_BITS)) - 1;
+        let mut min = 0;
+        loop {
+            let index = globals.indices.take(min, max)?;
+            if !dev.is_name_taken(DiskName::new(index).as_cstr()) {
+                return Ok(Self { globals, index });
+            }
+            globals.indices.give_back(index);
+            min = index + 1;
+        }
+    }
+
+    /// The name of the disk.
+    pub(crate) fn name(&self) -> DiskName {
+        DiskName::new(self.index)
+    }
+
+    /// The device numbers of the disk and its partitions.
+    pub(crate) fn numbers(&self) -> DeviceNumbers {
+        DeviceNumbers {
+            major: self.globals.major.number(),
+            first_minor: self.index << PART_BITS,
+            minors: 1 << PART_BITS,
+        }
+    }
+}
+
+impl Drop for DiskIndex {
+    fn drop(&mut self) {
+        self.globals.indices.give_back(self.index);
+    }
+}
+
+/// What a disk keeps until its last close.
+pub(crate) struct Shared {
+    /// The queues, as many as the disk has hardware queues.
+    pub(crate) slots: KVec<Pin<KBox<Slot>>>,
+    /// Byte order of request headers.
+    pub(crate) endian: Endian,
+    /// The device must say how much it has written: it is not a legacy one.
+    pub(crate) strict: bool,
+    /// The device, as long as it is bound.
+    pub(crate) link: DeviceLink,
+    /// The cache can be switched.
+    pub(crate) cache_control: bool,
+    /// Given back after the last close.
+    pub(crate) _index: DiskIndex,
+}
+
+impl Shared {
+    /// A queue by its index.
+    #[inline(always)]
+    pub(crate) fn slot(&self, index: usize) -> Option<Pin<&Slot>> {
+        self.slots.get(index).map(|slot| slot.as_ref())
+    }
+
+    /// Whether a queue is broken, so that what is under way on it will not be completed.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.slots.iter().any(|slot| slot.is_broken())
+    }
+
+    /// Takes the queues away and drops them: what is under way fails, what comes later too. The
+    /// device is in [reset](Device::reset). Process context, sleeps.
+    pub(crate) fn take_queues(&self) {
+        for slot in &self.slots {
+            slot.as_ref().clear();
+        }
+    }
+}

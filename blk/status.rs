@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a device says of how a request went (`VIRTIO_BLK_S_*`, virtio spec §5.2.6).
+
+use block::Status;
+
+/// It was carried out.
+const OK: u8 = 0;
+/// The device does not know it.
+const UNSUPP: u8 = 2;
+/// Too many zones are open.
+const ZONE_OPEN_RESOURCE: u8 = 5;
+/// Too many zones are active.
+const ZONE_ACTIVE_RESOURCE: u8 = 6;
+
+/// The block layer's status for a device's. What is not known, and what no device should give,
+/// is an I/O error.
+#[inline(always)]
+pub(crate) fn from_device(status: u8) -> Status {
+    match status {
+        OK => Status::OK,
+        UNSUPP => Status::NOTSUPP,
+        ZONE_OPEN_RESOURCE => Status::ZONE_OPEN_RESOURCE,
+        ZONE_ACTIVE_RESOURCE => Status::ZONE_ACTIVE_RESOURCE,
+        _ => Status::IOERR,
+    }
+}
+
+#[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
+#[kernel::prelude::kunit_tests(rust_virtio_blk_status)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_statuses() {
+        assert_eq!(from_device(0), Status::OK);
+        assert_eq!(from_device(1), Status::IOERR);
+        assert_eq!(from_device(2), Status::NOTSUPP);
+        assert_eq!(from_device(4), Status::IOERR);
+        assert_eq!(from_device(5), Status::ZONE_OPEN_RESOURCE);
+        assert_eq!(from_device(6), Status::ZONE_ACTIVE_RESOURCE);
+    }
+
+    #[test]
+    fn everything_else_is_an_error() {
+        assert_eq!(from_device(3), Status::IOERR);
+        for status in 7..=255 {
+            assert_eq!(from_device(status), Status::IOERR);
+        }
+        assert_eq!(from_device(block::virtio::NO_STATUS), Status::IOERR);
+    }
+}

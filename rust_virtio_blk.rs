@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Virtio block driver (virtio spec §5.2).
+//!
+//! Takes the place of `drivers/block/virtio_blk.c`: the same disks, names, attributes, limits and
+//! parameters.
+//!
+//! # How it is put together
+//!
+//! | file | what |
+//! |---|---|
+//! | [`device`] | binding and unbinding a device |
+//! | [`setup`] | reading a device's configuration |
+//! | [`limits`] | from configuration to queue limits |
+//! | [`queue`] | a virtqueue with its lock: adding, completing, stopping |
+//! | [`ops`] | what the block layer calls |
+//! | [`header`] | a request on the wire |
+//! | [`resize`] | changes of capacity |
+//! | [`power`] | sleep, wake-up and reset of the transport |
+//! | [`attrs`] | attributes in sysfs |
+//!
+//! # Locks
+//!
+//! Each virtqueue has a spinlock under which requests are added to and taken from it; it is taken
+//! with interrupts off and nests in nothing. Requests are completed, and devices notified,
+//! outside of it. The [`virtio::DeviceLink`] of a disk is a sleeping lock; no I/O is waited for
+//! under it.
+
+#![deny(unsafe_code)]
+
+#[path = "blk/attrs.rs"]
+mod attrs;
+#[path = "blk/config.rs"]
+mod config;
+#[path = "blk/device.rs"]
+mod device;
+#[path = "blk/features.rs"]
+mod features;
+#[path = "blk/geometry.rs"]
+mod geometry;
+#[path = "blk/header.rs"]
+mod header;
+#[path = "blk/limits.rs"]
+mod limits;
+#[path = "blk/name.rs"]
+mod name;
+#[path = "blk/ops.rs"]
+mod ops;
+#[path = "blk/power.rs"]
+mod power;
+#[path = "blk/queue.rs"]
+mod queue;
+#[path = "blk/resize.rs"]
+mod resize;
+#[path = "blk/setup.rs"]
+mod setup;
+#[path = "blk/shared.rs"]
+mod shared;
+#[path = "blk/status.rs"]
+mod status;
+
+use crate::shared::Globals;
+use block::state::{
+    ModuleState,
+    Published, //
+};
+use kernel::{
+    driver::Registration,
+    prelude::*, //
+};
+
+module! {
+    type: BlkModule,
+    name: "rust_virtio_blk",
+    authors: ["The rust-virtio authors"],
+    description: "Virtio block driver",
+    license: "GPL",
+}
+
+virtio::module_param! {
+    /// At most so many virtqueues per device, polled ones included.
+    static NUM_REQUEST_QUEUES: u32 = 0;
+    module: "rust_virtio_blk",
+    name: "num_request_queues",
+    perm: 0o644,
+    description: "Limit the number of request queues to use for blk device. 0 for no limit. Values > nr_cpu_ids truncated to nr_cpu_ids.",
+}
+
+virtio::module_param! {
+    /// So many of the virtqueues of a device are polled.
+    static POLL_QUEUES: u32 = 0;
+    module: "rust_virtio_blk",
+    name: "poll_queues",
+    perm: 0o644,
+    description: "The number of dedicated virtqueues for polling I/O",
+}
+
+virtio::module_param! {
+    /// Requests per virtqueue; by default as many as fit the ring.
+    static QUEUE_DEPTH: u32 = 0;
+    module: "rust_virtio_blk",
+    name: "queue_depth",
+    perm: 0o444,
+    description: "Requests per queue. 0 for as many as fit the ring.",
+}
+
+/// What the devices of the module share.
+static GLOBALS: ModuleState<Globals> = ModuleState::empty();
+
+/// The driver, from load to unload. Fields are dropped in order: first the driver, so that
+/// nothing uses the globals any more.
+#[pin_data]
+struct BlkModule {
+    #[pin]
+    _driver: Registration<virtio::Adapter<ops::Blk>>,
+    _globals: Published<Globals>,
+}
+
+impl kernel::InPlaceModule for BlkModule {
+    fn init(module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        pin_init::pin_init_scope(move || {
+            let globals = GLOBALS.publish(Globals::new()?)?;
+            Ok(pin_init!(Self {
+                _driver <- Registration::new(<Self as kernel::ModuleMetadata>::NAME, module),
+                _globals: globals,
+            }? Error))
+        })
+    }
+}
