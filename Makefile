@@ -7,7 +7,7 @@ PYTHON	?= python3
 RVT	:= $(PYTHON) $(CURDIR)/tools/rvt.py
 
 # Given on the command line or in the environment, read by tools/rvt.py.
-export KDIR KSRC KUNIT T FAMILY VARIANT V RUSTC RUSTDOC BINDGEN RUST_VIRTIO_CACHE
+export KDIR KSRC KUNIT T FAMILY VARIANT V MODULE_ARGS RUSTC RUSTDOC BINDGEN RUST_VIRTIO_CACHE
 
 # One target at a time: each is parallel inside.
 .NOTPARALLEL:
@@ -35,6 +35,7 @@ help:
 	@echo "  VARIANT=debug  use the kernel with the memory and locking checkers"
 	@echo "  V=1        print the output of the selftests as it comes"
 	@echo "  CMD='...'  what make shell runs"
+	@echo "  MODULE_ARGS='...'  more of Kbuild's command line, e.g. CONFIG_RUST_VIRTIO_NET=n"
 	@echo "  RUSTC=, RUSTDOC=, BINDGEN=  compilers to use instead of those found"
 	@echo "  RUST_VIRTIO_CACHE=dir  where sources, kernels and images are kept"
 

@@ -13,6 +13,7 @@
 /bin/busybox mount -t tmpfs run /run
 /bin/busybox mount -t tmpfs tmp /tmp
 /bin/busybox mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null
+/bin/busybox mount -t tracefs tracefs /sys/kernel/tracing 2>/dev/null
 /bin/busybox --install -s
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb
 

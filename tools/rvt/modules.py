@@ -3,6 +3,7 @@
 
 import argparse
 import os
+import shlex
 from pathlib import Path
 
 from . import kconfig, kernel, lock, modtree, toolchain
@@ -36,7 +37,8 @@ def _build(kdir: Path, out: Path, kunit: bool) -> list:
     same.write_text(str(kdir))
     say(f"Building the modules{' with their KUnit suites' if kunit else ''}; log: {log}")
     argv = ["make", "-C", kdir, f"M={REPO}", f"MO={out}", *_llvm(kdir, tools),
-            f"-j{os.cpu_count() or 2}", f"KUNIT={int(kunit)}", "modules"]
+            f"-j{os.cpu_count() or 2}", f"KUNIT={int(kunit)}",
+            *shlex.split(os.environ.get("MODULE_ARGS", "")), "modules"]
     run(argv, log, "module build", env=tools.env())
     found = modtree.find_ours(out)
     if not found:
