@@ -95,7 +95,10 @@ def _is_static(elf: bytes) -> bool:
 def needs(debian: int) -> list:
     """Returns everything needed; `debian` is the major release, 0 elsewhere."""
     twelve = debian == 12
+    # Root file systems are unpacked by ordinary users through a range of user ids.
+    user = [_command("newuidmap", "uidmap")] if os.geteuid() else []
     return [
+        *user,
         Need("rustc 1.85", _rustc, ["rustc-web", "rust-web-src"] if twelve else
              ["rustc", "rust-src"], "rustc 1.85 or later with the sources of its standard library "
              "(rust-src)"),
@@ -143,6 +146,9 @@ def check_tun() -> None:
     if not os.path.exists("/dev/net/tun"):
         raise Failure("/dev/net/tun is missing: guests get their network through it "
                       "(modprobe tun)")
+    if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
+        raise Failure("/dev/net/tun cannot be opened by this user (chmod 666 /dev/net/tun is what "
+                      "most systems have)")
     if os.geteuid() and os.system("unshare --user --map-root-user --net true 2>/dev/null"):
         raise Failure("this user may not make network namespaces: run as root, or allow "
                       "unprivileged user namespaces")
