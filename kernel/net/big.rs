@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Receive buffers of several pages, for devices that cannot spread a large packet over buffers.
+
+use crate::{
+    napi::Napi,
+    pool::Gfp,
+    skb::{
+        SkBuff,
+        ETH_HLEN, //
+    },
+};
+use core::{
+    ffi::c_void,
+    ptr::{
+        null_mut,
+        NonNull, //
+    },
+};
+use kernel::{
+    alloc::KVec,
+    page::{
+        Page,
+        PAGE_SIZE, //
+    },
+    prelude::*,
+};
+use virtio::{
+    Buffer,
+    RawToken,
+    Segment,
+    SegmentSink, //
+};
+
+/// A receive buffer of whole pages.
+///
+/// The header is at the start of the first page, by itself; the packet starts `pad` bytes into
+/// that page and goes on in the others. The buffer is used again and again: pages that went up
+/// with a packet are replaced by [`BigBuf::refill`].
+pub struct BigBuf(KBox<Inner>);
+
+/// # Invariants
+///
+/// `header_len <= pad <= PAGE_SIZE`, and there is at least one entry in `pages`.
+struct Inner {
+    pages: KVec<Option<Page>>,
+    header_len: u32,
+    pad: u32,
+}
+
+impl BigBuf {
+    /// A buffer of `pages` pages, all still to be [filled in](BigBuf::refill).
+    ///
+    /// # Errors
+    ///
+    /// - `EINVAL`: no page, or header and padding do not fit one.
+    /// - `ENOMEM`.
+    pub fn new(pages: usize, header_len: u32, pad: u32, gfp: Gfp) -> Result<Self> {
+        if pages == 0 || header_len > pad || pad as usize > PAGE_SIZE {
+            return Err(EINVAL);
+        }
+        let mut list = KVec::with_capacity(pages, gfp.flags())?;
+        for _ in 0..pages {
+            list.push(None, gfp.flags())?;
+        }
+        // INVARIANT: Checked above.
+        Ok(Self(KBox::new(
+            Inner {
+                pages: list,
+                header_len,
+                pad,
+            },
+            gfp.flags(),
+        )?))
+    }
+
+    /// Allocates the pages that are missing.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`: some are still missing.
+    pub fn refill(&mut self, gfp: Gfp) -> Result {
+        for slot in self.0.pages.iter_mut().filter(|p| p.is_none()) {
+            *slot = Some(Page::alloc_page(gfp.flags())?);
+        }
+        Ok(())
+    }
+
+    /// Copies the first bytes that the device wrote.
+    pub fn read_header(&self, to: &mut [u8]) {
+        let Some(Some(page)) = self.0.pages.first() else {
+            return;
+        };
+        let n = to.len().min(self.0.header_len as usize);
+        // SAFETY: The header is at the start of the page, which has an address as it is not from
+        // high memory. The device may write meanwhile, and any bytes will do.
+        unsafe {
+            let from = crate::bindings::page_address(page.as_ptr()).cast::<u8>();
+            core::ptr::copy_nonoverlapping(from, to.as_mut_ptr(), n);
+        }
+    }
+
+    /// Makes a packet of the `len` bytes after the header: copied to the head if they are `copy`
+    /// or less, else with the pages as fragments.
+    ///
+    /// # Errors
+    ///
+    /// - `ENOMEM`.
+    /// - `EMSGSIZE`: it is more than the buffer has, or than a packet may have fragments for.
+    pub fn packet(&mut self, napi: &Napi<'_>, len: u32, copy: u32) -> Result<SkBuff> {
+        let inner = &mut *self.0;
+        let first_room = PAGE_SIZE as u32 - inner.pad;
+        let total = first_room as usize + (inner.pages.len() - 1) * PAGE_SIZE;
+        if len as usize > total {
+            return Err(EMSGSIZE);
+        }
+        let mut skb = SkBuff::alloc(napi, copy).ok_or(ENOMEM)?;
+        let n = if len <= copy {
+            len
+        } else {
+            len.min(ETH_HLEN as u32)
+        };
+        if n > first_room {
+            return Err(EMSGSIZE);
+        }
+        let Some(Some(page)) = inner.pages.first() else {
+            return Err(EMSGSIZE);
+        };
+        // SAFETY: The range is within the first page.
+        unsafe {
+            let from = crate::bindings::page_address(page.as_ptr()).cast::<u8>();
+            skb.put(from.add(inner.pad as usize), n)?;
+        }
+        let mut left = len - n;
+        let mut offset = inner.pad + n;
+        for slot in inner.pages.iter_mut() {
+            if left == 0 {
+                break;
+            }
+            let part = left.min(PAGE_SIZE as u32 - offset);
+            if part != 0 {
+                let page = slot.take().ok_or(EMSGSIZE)?;
+                if let Err(page) = skb.add_page(page, offset, part) {
+                    *slot = Some(page);
+                    return Err(EMSGSIZE);
+                }
+            }
+            left -= part;
+            offset = 0;
+        }
+        Ok(skb)
+    }
+}
+
+// SAFETY:
+// - The buffer owns its pages.
+// - There is no reference to their memory.
+// - It gives nothing to read.
+// - The token is the address of the box.
+unsafe impl Buffer for BigBuf {
+    fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result {
+        let mut pages = self.0.pages.iter();
+        let first = pages.next().and_then(Option::as_ref).ok_or(EINVAL)?;
+        // The header by itself: legacy devices ask for it (virtio spec §5.1.6.3.1).
+        sink.in_(Segment::page(first.as_ptr(), 0, self.0.header_len))?;
+        let rest = PAGE_SIZE as u32 - self.0.pad;
+        sink.in_(Segment::page(first.as_ptr(), self.0.pad, rest))?;
+        for page in pages {
+            let page = page.as_ref().ok_or(EINVAL)?;
+            sink.in_(Segment::page(page.as_ptr(), 0, PAGE_SIZE as u32))?;
+        }
+        Ok(())
+    }
+
+    fn writable_len(&self) -> u32 {
+        let whole = self.0.pages.len().saturating_sub(1) * PAGE_SIZE;
+        self.0.header_len + (PAGE_SIZE as u32 - self.0.pad) + whole as u32
+    }
+
+    fn into_raw(self) -> RawToken {
+        RawToken {
+            // SAFETY: A box is never null.
+            data: unsafe { NonNull::new_unchecked(KBox::into_raw(self.0).cast::<c_void>()) },
+            ctx: null_mut(),
+        }
+    }
+
+    unsafe fn from_raw(raw: RawToken) -> Self {
+        // SAFETY: By the safety requirements.
+        Self(unsafe { KBox::from_raw(raw.data.as_ptr().cast()) })
+    }
+}

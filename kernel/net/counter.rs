@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Statistics counters.
+
+use kernel::sync::atomic::{
+    Atomic,
+    Relaxed, //
+};
+
+/// A counter with one writer at a time and any number of readers.
+///
+/// The writer is whoever holds the queue that the counter belongs to, so an addition is a plain
+/// load and store. A read never sees half of a value, on 32-bit machines neither.
+pub struct Counter(Atomic<u64>);
+
+impl Counter {
+    /// A counter at zero.
+    pub const fn new() -> Self {
+        Self(Atomic::new(0))
+    }
+
+    /// Adds to the counter. The caller is its only writer for now.
+    #[inline(always)]
+    pub fn add(&self, n: u64) {
+        self.0.store(self.0.load(Relaxed).wrapping_add(n), Relaxed);
+    }
+
+    /// Adds to a counter that has several writers.
+    #[inline]
+    pub fn add_shared(&self, n: u64) {
+        self.0.add(n, Relaxed);
+    }
+
+    /// The value.
+    #[inline(always)]
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}

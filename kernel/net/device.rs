@@ -1,0 +1,415 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Network devices.
+//!
+//! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
+
+#[path = "device/ops.rs"]
+mod ops;
+#[path = "device/owner.rs"]
+mod owner;
+#[path = "device/private.rs"]
+mod private;
+#[path = "device/vtable.rs"]
+mod vtable;
+
+pub(crate) use self::vtable::device_of;
+pub use self::{
+    ops::Operations,
+    owner::NetDevice, //
+};
+
+use self::private::Private;
+use crate::{
+    addr::{
+        MacAddr,
+        ETH_ALEN, //
+    },
+    bindings,
+    counter::Counter,
+    features::Features,
+    napi::{
+        Napi,
+        Source, //
+    },
+    pool::{
+        PagePool,
+        Pool, //
+    },
+    rtnl::Rtnl,
+    txq::TxGuard, //
+};
+use core::marker::PhantomData;
+use kernel::{
+    device,
+    error::to_result,
+    prelude::*,
+    types::Opaque, //
+};
+
+/// A network device of the driver `T`, derived from a reference: to be used, not owned.
+///
+/// # Invariants
+///
+/// A valid `struct net_device` that [`NetDevice::<T>::new`] made, with all of its private data.
+#[repr(transparent)]
+pub struct Device<T: Operations>(Opaque<bindings::net_device>, PhantomData<T>);
+
+// SAFETY: What is done through a reference is synchronised by the core, or takes evidence of
+// the lock it needs; the data is `Sync`.
+unsafe impl<T: Operations> Sync for Device<T> {}
+
+impl<T: Operations> Device<T> {
+    /// # Safety
+    ///
+    /// `dev` was made by [`NetDevice::<T>::new`] and is valid for `'a`.
+    #[inline(always)]
+    pub(crate) unsafe fn from_raw<'a>(dev: *mut bindings::net_device) -> &'a Self {
+        // SAFETY: By the safety requirements; the type is transparent.
+        unsafe { &*dev.cast() }
+    }
+
+    #[inline(always)]
+    pub(crate) fn as_raw(&self) -> *mut bindings::net_device {
+        self.0.get()
+    }
+
+    #[inline(always)]
+    fn private(&self) -> &Private<T> {
+        // SAFETY: By the type invariants.
+        unsafe { &*Private::of(self.as_raw()) }
+    }
+
+    /// The data that all queues share.
+    #[inline(always)]
+    pub fn data(&self) -> &T {
+        &self.private().data
+    }
+
+    /// How many pairs of queues there are.
+    pub fn queues(&self) -> usize {
+        self.private().tx.len()
+    }
+
+    /// The name of the interface.
+    ///
+    /// It may change at any time; for messages.
+    pub fn name(&self) -> &CStr {
+        // SAFETY: By the type invariants; the name is always terminated.
+        unsafe { CStr::from_char_ptr(bindings::netdev_name(self.as_raw())) }
+    }
+
+    /// The features that are on.
+    #[inline]
+    pub fn features(&self) -> Features {
+        // SAFETY: By the type invariants.
+        Features::from_raw(unsafe { bindings::netdev_features(self.as_raw()) })
+    }
+
+    /// Whether the interface is up, or about to go up or down.
+    pub fn is_running(&self) -> bool {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::netif_running(self.as_raw()) }
+    }
+
+    fn flags(&self) -> u32 {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::netdev_flags(self.as_raw()) }
+    }
+
+    /// Whether the interface was brought up (`IFF_UP`).
+    pub fn is_up(&self) -> bool {
+        self.flags() & bindings::net_device_flags_IFF_UP != 0
+    }
+
+    /// Whether all packets are to be received.
+    pub fn is_promisc(&self) -> bool {
+        self.flags() & bindings::net_device_flags_IFF_PROMISC != 0
+    }
+
+    /// Whether all multicast packets are to be received.
+    pub fn is_allmulti(&self) -> bool {
+        self.flags() & bindings::net_device_flags_IFF_ALLMULTI != 0
+    }
+
+    /// The address of the interface.
+    pub fn mac_address(&self, _rtnl: &Rtnl) -> MacAddr {
+        // SAFETY: By the type invariants, the address has as many bytes, and it is changed with
+        // the RTNL held.
+        MacAddr(unsafe {
+            bindings::netdev_addr(self.as_raw())
+                .cast::<[u8; ETH_ALEN]>()
+                .read()
+        })
+    }
+
+    /// There is a link.
+    pub fn carrier_on(&self) {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::netif_carrier_on(self.as_raw()) };
+    }
+
+    /// There is no link.
+    pub fn carrier_off(&self) {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::netif_carrier_off(self.as_raw()) };
+    }
+
+    /// Lets the stack send on all queues.
+    pub fn wake_all_queues(&self) {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::netif_tx_wake_all_queues(self.as_raw()) };
+    }
+
+    /// Tells the stack to send on no queue.
+    pub fn stop_all_queues(&self) {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::netif_tx_stop_all_queues(self.as_raw()) };
+    }
+
+    /// Lets the stack send on a queue again, if the driver stopped it, and counts that. Any
+    /// context.
+    pub fn wake_stopped_queue(&self, index: usize, counter: &Counter) {
+        if let Some(slot) = self.private().tx.get(index) {
+            // SAFETY: By the type invariants.
+            unsafe {
+                if bindings::netif_tx_queue_stopped(slot.txq) {
+                    counter.add_shared(1);
+                    bindings::netif_tx_wake_queue(slot.txq);
+                }
+            }
+        }
+    }
+
+    /// Since when a transmit queue did not move, in microseconds.
+    pub fn queue_age_usecs(&self, index: usize) -> u32 {
+        self.private().tx.get(index).map_or(0, |slot| {
+            // SAFETY: By the type invariants.
+            unsafe { bindings::netdev_queue_age_usecs(slot.txq) }
+        })
+    }
+
+    /// The device is gone for now: it is neither used nor configured.
+    pub fn detach(&self, _rtnl: &mut Rtnl) {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::netif_tx_detach(self.as_raw()) };
+    }
+
+    /// The device is there again.
+    pub fn attach(&self, _rtnl: &mut Rtnl) {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::netif_tx_attach(self.as_raw()) };
+    }
+
+    /// Sets how many pairs of queues the stack uses.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL`: none, or more than there are. `ENOMEM`.
+    pub fn set_real_queues(&self, n: usize, _rtnl: &mut Rtnl) -> Result {
+        let n = u32::try_from(n)?;
+        // SAFETY: By the type invariants; the RTNL is held.
+        to_result(unsafe { bindings::netif_set_real_num_tx_queues(self.as_raw(), n) })?;
+        // SAFETY: As above.
+        to_result(unsafe { bindings::netif_set_real_num_rx_queues(self.as_raw(), n) })
+    }
+
+    /// Tells the neighbours where the interface is. Process context.
+    pub fn notify_peers(&self, _rtnl: &mut Rtnl) {
+        // SAFETY: By the type invariants; the RTNL is held.
+        unsafe { bindings::__netdev_notify_peers(self.as_raw()) };
+    }
+
+    /// Runs [`Operations::rtnl_work`] soon, unless the device is unregistered. Process or softirq
+    /// context.
+    pub fn schedule_rtnl_work(&self) {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::netdev_work_sched(self.as_raw(), 1) };
+    }
+
+    /// Runs [`Operations::work`] soon. Any context, interrupts too.
+    pub fn schedule_work(&self) {
+        self.private().schedule_work();
+    }
+
+    /// Waits until no work is scheduled or running. Process context; not from the work itself.
+    pub fn cancel_work(&self) {
+        self.private().cancel_work();
+    }
+
+    /// Locks a transmit queue. Process or softirq context; not with the queue locked already.
+    pub fn tx_lock(&self, index: usize) -> Option<TxGuard<'_, T>> {
+        self.private().tx.get(index).map(TxGuard::lock_bh)
+    }
+
+    /// Locks a transmit queue from a poll, if nobody else has it.
+    #[inline]
+    pub fn tx_try_lock<'a>(&'a self, index: usize, _napi: &'a Napi<'_>) -> Option<TxGuard<'a, T>> {
+        let slot = self.private().tx.get(index)?;
+        // SAFETY: Polls run with BHs disabled.
+        unsafe { TxGuard::try_lock(slot) }
+    }
+
+    /// Whether the NAPI instance of a transmit queue is enabled.
+    pub fn is_tx_enabled(&self, index: usize) -> bool {
+        self.private().tx.get(index).is_some_and(|s| s.is_enabled())
+    }
+
+    /// The state of a receive queue and its page pool, as long as its NAPI instance is disabled.
+    pub fn rx_stopped<'a>(
+        &'a self,
+        index: usize,
+        _rtnl: &'a mut Rtnl,
+    ) -> Option<(&'a mut T::Rx, Option<Pool<'a>>)> {
+        let slot = self.private().rx.get(index)?;
+        if slot.is_enabled() {
+            return None;
+        }
+        // SAFETY: The instance is disabled, so no poll is running, and none can start as long as
+        // the RTNL is borrowed exclusively, which also keeps others from getting here.
+        Some(unsafe { (&mut *slot.state.get(), slot.pool()) })
+    }
+
+    /// Gives a receive queue a page pool for `size` buffers, mapped for `dma`; or none.
+    ///
+    /// Process context, sleeps.
+    ///
+    /// # Errors
+    ///
+    /// - `EBUSY`: the NAPI instance of the queue is enabled.
+    /// - `EINVAL`: there is no such queue.
+    /// - `ENOMEM`, and what else the core returns.
+    pub fn set_page_pool(
+        &self,
+        index: usize,
+        size: Option<(u32, Option<&device::Device>)>,
+        _rtnl: &mut Rtnl,
+    ) -> Result {
+        let slot = self.private().rx.get(index).ok_or(EINVAL)?;
+        if slot.is_enabled() {
+            return Err(EBUSY);
+        }
+        let pool = match size {
+            // SAFETY: The pool is dropped with the slot, before the device; and only replaced
+            // while the instance is disabled.
+            Some((size, dma)) => Some(unsafe {
+                PagePool::new(
+                    self.as_raw(),
+                    slot.napi(),
+                    size,
+                    &self.private().parent,
+                    dma,
+                )?
+            }),
+            None => None,
+        };
+        // SAFETY: As for `rx_stopped`.
+        unsafe { slot.set_pool(pool) };
+        Ok(())
+    }
+
+    /// Sets what switches the interrupts of the queues of a pair.
+    ///
+    /// Process context, sleeps.
+    ///
+    /// # Errors
+    ///
+    /// - `EBUSY`: a NAPI instance of them is enabled.
+    /// - `EINVAL`: there is no such pair.
+    pub fn set_sources(
+        &self,
+        index: usize,
+        rx: Option<T::Source>,
+        tx: Option<T::Source>,
+        rtnl: &mut Rtnl,
+    ) -> Result {
+        let private = self.private();
+        let (rx_slot, tx_slot) = match (private.rx.get(index), private.tx.get(index)) {
+            (Some(rx), Some(tx)) => (rx, tx),
+            _ => return Err(EINVAL),
+        };
+        let _guard = private.sources.lock();
+        rx_slot.set_source(rx, rtnl)?;
+        tx_slot.set_source(tx, rtnl)
+    }
+
+    /// Calls `f` with what switches the interrupts of the queues of a pair, receive first.
+    /// Process context, sleeps.
+    pub fn with_sources(
+        &self,
+        index: usize,
+        f: impl FnOnce(Option<&T::Source>, Option<&T::Source>),
+    ) {
+        let private = self.private();
+        if let (Some(rx), Some(tx)) = (private.rx.get(index), private.tx.get(index)) {
+            // They are not replaced meanwhile.
+            let _guard = private.sources.lock();
+            f(rx.source(), tx.source());
+        }
+    }
+
+    /// Enables the NAPI instance of a receive queue, and schedules it for what was received
+    /// before. Process context, sleeps.
+    pub fn rx_enable(&self, index: usize, rtnl: &mut Rtnl) {
+        if let Some(slot) = self.private().rx.get(index) {
+            slot.enable(rtnl);
+        }
+    }
+
+    /// Disables the NAPI instance of a receive queue; when this returns, it is not running.
+    /// Process context, sleeps.
+    pub fn rx_disable(&self, index: usize, rtnl: &mut Rtnl) {
+        if let Some(slot) = self.private().rx.get(index) {
+            slot.disable(rtnl);
+        }
+    }
+
+    /// As [`Device::rx_enable`], for a transmit queue.
+    pub fn tx_enable(&self, index: usize, rtnl: &mut Rtnl) {
+        if let Some(slot) = self.private().tx.get(index) {
+            slot.enable(rtnl);
+        }
+    }
+
+    /// As [`Device::rx_disable`], for a transmit queue.
+    pub fn tx_disable(&self, index: usize, rtnl: &mut Rtnl) {
+        if let Some(slot) = self.private().tx.get(index) {
+            slot.disable(rtnl);
+        }
+    }
+
+    /// Schedules the NAPI instance of a receive queue, from the callback of its source. Any
+    /// context.
+    #[inline]
+    pub fn rx_schedule(&self, index: usize, source: &impl Source) {
+        if let Some(slot) = self.private().rx.get(index) {
+            slot.schedule(source);
+        }
+    }
+
+    /// As [`Device::rx_schedule`], for a transmit queue.
+    #[inline]
+    pub fn tx_schedule(&self, index: usize, source: &impl Source) {
+        if let Some(slot) = self.private().tx.get(index) {
+            slot.schedule(source);
+        }
+    }
+
+    /// Schedules the NAPI instance of a receive queue, if it is enabled. Process context.
+    pub fn rx_kick(&self, index: usize, _rtnl: &mut Rtnl) {
+        if let Some(slot) = self.private().rx.get(index) {
+            slot.schedule_now();
+        }
+    }
+}
+
+/// The C structure of a device.
+pub(crate) fn raw_device(dev: &device::Device) -> *mut bindings::device {
+    core::ptr::from_ref(dev).cast_mut().cast()
+}
+
+/// Whether a message that could be frequent may be printed now.
+pub fn ratelimit() -> bool {
+    // SAFETY: May be called in any context.
+    unsafe { bindings::net_ratelimit() != 0 }
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a network device carries for its driver.
+
+use super::{
+    Device,
+    Operations, //
+};
+use crate::{
+    affinity::CpusLocked,
+    bindings, cpuhp,
+    napi::{
+        RxSlot,
+        TxSlot, //
+    },
+};
+use kernel::{
+    alloc::KVec,
+    device,
+    sync::{
+        aref::ARef,
+        atomic::Atomic,
+        Mutex, //
+    },
+    types::Opaque, //
+};
+
+/// The private data of a network device.
+///
+/// # Invariants
+///
+/// - It is in the private area of `dev`, where it does not move.
+/// - The slots do not move; their NAPI instances are registered.
+/// - `work` was initialised for [`Private::run_work`].
+pub(crate) struct Private<T: Operations> {
+    pub(crate) tx: KVec<TxSlot<T>>,
+    pub(crate) rx: KVec<RxSlot<T>>,
+    pub(crate) data: T,
+    pub(super) dev: *mut bindings::net_device,
+    pub(super) parent: ARef<device::Device>,
+    /// The device was registered and not unregistered since.
+    pub(super) registered: Atomic<bool>,
+    pub(super) work: Opaque<bindings::work_struct>,
+    pub(super) cpus: cpuhp::Instance,
+    /// Held while the sources of queues are replaced, or looked at from process context.
+    pub(super) sources: Mutex<()>,
+}
+
+impl<T: Operations> Private<T> {
+    /// Where the private data of a device is.
+    #[inline(always)]
+    pub(crate) fn of(dev: *mut bindings::net_device) -> *mut Self {
+        const {
+            assert!(core::mem::align_of::<Self>() <= bindings::L1_CACHE_BYTES);
+        }
+        dev.wrapping_byte_add(bindings::NETDEV_PRIV_OFFSET).cast()
+    }
+
+    pub(super) fn schedule_work(&self) {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::schedule_work(self.work.get()) };
+    }
+
+    pub(super) fn cancel_work(&self) {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::cancel_work_sync(self.work.get()) };
+    }
+
+    /// Cancels the work and keeps it from being scheduled again.
+    pub(super) fn disable_work(&self) {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::disable_work_sync(self.work.get()) };
+    }
+
+    /// The function of the hotplug instance.
+    ///
+    /// # Safety
+    ///
+    /// `private` is a `Private<T>`.
+    pub(super) unsafe fn cpus_changed(
+        private: *const (),
+        change: cpuhp::CpuChange,
+        cpus: &CpusLocked,
+    ) {
+        // SAFETY: By the safety requirements.
+        let dev = unsafe { (*private.cast::<Self>()).dev };
+        // SAFETY: By the type invariants.
+        T::cpus_changed(unsafe { Device::<T>::from_raw(dev) }, change, cpus);
+    }
+
+    /// The function of the work.
+    ///
+    /// # Safety
+    ///
+    /// Called by the workqueue for the work of a `Private<T>`.
+    pub(super) unsafe extern "C" fn run_work(work: *mut bindings::work_struct) {
+        let work = Opaque::cast_from(work);
+        // SAFETY: By the safety requirements; the work is disabled before the data is dropped.
+        let private = unsafe { &*kernel::container_of!(work, Self, work) };
+        // SAFETY: By the type invariants.
+        T::work(unsafe { Device::<T>::from_raw(private.dev) });
+    }
+}

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! From the core's function pointers to [`Operations`].
+
+use super::{
+    private::Private,
+    Device,
+    Operations, //
+};
+use crate::{
+    addr::{
+        AddrList,
+        MacAddr,
+        ETH_ALEN, //
+    },
+    bindings,
+    ethtool,
+    features::Features,
+    rtnl::Rtnl,
+    skb::SkBuff,
+    stats::{
+        LinkStats,
+        RxQueueStats,
+        TxQueueStats, //
+    },
+    txq::TxQueue, //
+};
+use core::{
+    ffi::c_void,
+    marker::PhantomData,
+    mem::ManuallyDrop,
+    ptr::NonNull, //
+};
+use kernel::{
+    error::{
+        from_result,
+        to_result, //
+    },
+    ffi::{
+        c_int,
+        c_uint,
+        c_ulong, //
+    },
+};
+
+/// The device of a callback.
+///
+/// # Safety
+///
+/// `dev` is a device of the driver `T`, and valid for `'a`.
+#[inline(always)]
+pub(crate) unsafe fn device_of<'a, T: Operations>(dev: *mut bindings::net_device) -> &'a Device<T> {
+    // SAFETY: By the safety requirements.
+    unsafe { Device::from_raw(dev) }
+}
+
+/// The tables of function pointers of a driver.
+///
+/// The core calls them with the devices that they were set for, which are those of the driver
+/// `T`; and those that it documents so, with the RTNL held by the calling thread.
+pub(super) struct Vtable<T: Operations>(PhantomData<T>);
+
+impl<T: Operations> Vtable<T> {
+    const NET_DEVICE_OPS: bindings::net_device_ops = bindings::net_device_ops {
+        ndo_open: Some(Self::open),
+        ndo_stop: Some(Self::stop),
+        ndo_start_xmit: Some(Self::start_xmit),
+        ndo_features_check: if T::HAS_FEATURES_CHECK {
+            Some(Self::features_check)
+        } else {
+            None
+        },
+        ndo_set_rx_mode_async: if T::HAS_SET_RX_MODE {
+            Some(Self::set_rx_mode)
+        } else {
+            None
+        },
+        ndo_set_mac_address: Some(Self::set_mac_address),
+        ndo_validate_addr: Some(bindings::eth_validate_addr),
+        ndo_tx_timeout: Some(Self::tx_timeout),
+        ndo_get_stats64: Some(Self::get_stats64),
+        ndo_work: Some(Self::work),
+        ndo_vlan_rx_add_vid: if T::HAS_VLAN_ADD {
+            Some(Self::vlan_add)
+        } else {
+            None
+        },
+        ndo_vlan_rx_kill_vid: if T::HAS_VLAN_KILL {
+            Some(Self::vlan_kill)
+        } else {
+            None
+        },
+        ndo_set_features: if T::HAS_SET_FEATURES {
+            Some(Self::set_features)
+        } else {
+            None
+        },
+        // SAFETY: All function pointers may be null.
+        ..unsafe { core::mem::zeroed() }
+    };
+
+    const STAT_OPS: bindings::netdev_stat_ops = bindings::netdev_stat_ops {
+        get_queue_stats_rx: Some(Self::get_queue_stats_rx),
+        get_queue_stats_tx: Some(Self::get_queue_stats_tx),
+        get_base_stats: Some(Self::get_base_stats),
+    };
+
+    pub(super) fn net_device_ops() -> &'static bindings::net_device_ops {
+        &Self::NET_DEVICE_OPS
+    }
+
+    pub(super) fn stat_ops() -> &'static bindings::netdev_stat_ops {
+        &Self::STAT_OPS
+    }
+
+    pub(super) fn ethtool_ops() -> &'static bindings::ethtool_ops {
+        ethtool::Vtable::<T::Ethtool>::ops()
+    }
+
+    unsafe extern "C" fn open(dev: *mut bindings::net_device) -> c_int {
+        // SAFETY: By the type's documentation.
+        let (dev, rtnl) = unsafe { (device_of::<T>(dev), Rtnl::assume_held()) };
+        from_result(|| T::open(dev, rtnl).map(|()| 0))
+    }
+
+    unsafe extern "C" fn stop(dev: *mut bindings::net_device) -> c_int {
+        // SAFETY: By the type's documentation.
+        let (dev, rtnl) = unsafe { (device_of::<T>(dev), Rtnl::assume_held()) };
+        T::stop(dev, rtnl);
+        0
+    }
+
+    unsafe extern "C" fn start_xmit(
+        skb: *mut bindings::sk_buff,
+        dev: *mut bindings::net_device,
+    ) -> bindings::netdev_tx_t {
+        // SAFETY: The core gives up a packet that is not null.
+        let skb = unsafe { SkBuff::from_raw(NonNull::new_unchecked(skb)) };
+        // SAFETY: `skb` is valid.
+        let index = unsafe { (*skb.as_raw()).queue_mapping };
+        // SAFETY: By the type's documentation.
+        let private = unsafe { &*Private::<T>::of(dev) };
+        if let Some(slot) = private.tx.get(usize::from(index)) {
+            // SAFETY: The core holds the lock of the packet's queue.
+            let mut queue = unsafe { TxQueue::assume_locked(slot) };
+            // SAFETY: Within `ndo_start_xmit`.
+            let more = unsafe { bindings::netdev_xmit_more() };
+            // SAFETY: By the type's documentation.
+            let dev = unsafe { device_of::<T>(dev) };
+            T::start_xmit(dev, &mut queue, skb, more);
+        }
+        bindings::netdev_tx_NETDEV_TX_OK
+    }
+
+    unsafe extern "C" fn features_check(
+        skb: *mut bindings::sk_buff,
+        dev: *mut bindings::net_device,
+        features: bindings::netdev_features_t,
+    ) -> bindings::netdev_features_t {
+        // SAFETY: The core passes a packet, which it keeps.
+        let skb = ManuallyDrop::new(unsafe { SkBuff::from_raw(NonNull::new_unchecked(skb)) });
+        // SAFETY: By the type's documentation.
+        let dev = unsafe { device_of::<T>(dev) };
+        T::features_check(dev, &skb, Features::from_raw(features)).into_raw()
+    }
+
+    unsafe extern "C" fn set_rx_mode(
+        dev: *mut bindings::net_device,
+        uc: *mut bindings::netdev_hw_addr_list,
+        mc: *mut bindings::netdev_hw_addr_list,
+    ) -> c_int {
+        // SAFETY: By the type's documentation.
+        let (dev, rtnl) = unsafe { (device_of::<T>(dev), Rtnl::assume_held()) };
+        // SAFETY: The lists are copies for the time of this call.
+        let (uc, mc) = unsafe { (AddrList::from_raw(uc), AddrList::from_raw(mc)) };
+        from_result(|| T::set_rx_mode(dev, &uc, &mc, rtnl).map(|()| 0))
+    }
+
+    unsafe extern "C" fn set_mac_address(dev: *mut bindings::net_device, p: *mut c_void) -> c_int {
+        let raw = dev;
+        // SAFETY: By the type's documentation.
+        let (dev, rtnl) = unsafe { (device_of::<T>(raw), Rtnl::assume_held()) };
+        let addr = p.cast::<bindings::sockaddr>();
+        from_result(|| {
+            // SAFETY: The core passes a `struct sockaddr` with an Ethernet address.
+            to_result(unsafe { bindings::eth_prepare_mac_addr_change(raw, p) })?;
+            // SAFETY: As above.
+            let bytes = unsafe { (&raw const (*addr).sa_data).cast::<[u8; ETH_ALEN]>().read() };
+            T::set_mac_address(dev, MacAddr(bytes), rtnl)?;
+            // SAFETY: As above.
+            unsafe { bindings::eth_commit_mac_addr_change(raw, p) };
+            Ok(0)
+        })
+    }
+
+    unsafe extern "C" fn tx_timeout(dev: *mut bindings::net_device, queue: c_uint) {
+        // SAFETY: By the type's documentation.
+        T::tx_timeout(unsafe { device_of::<T>(dev) }, queue as usize);
+    }
+
+    unsafe extern "C" fn get_stats64(
+        dev: *mut bindings::net_device,
+        stats: *mut bindings::rtnl_link_stats64,
+    ) {
+        // SAFETY: By the type's documentation; `stats` is the core's own for this call.
+        let (dev, stats) = unsafe { (device_of::<T>(dev), LinkStats::from_raw(stats)) };
+        T::stats(dev, stats);
+    }
+
+    unsafe extern "C" fn work(dev: *mut bindings::net_device, _events: c_ulong) {
+        // SAFETY: By the type's documentation.
+        let (dev, rtnl) = unsafe { (device_of::<T>(dev), Rtnl::assume_held()) };
+        T::rtnl_work(dev, rtnl);
+    }
+
+    unsafe extern "C" fn vlan_add(
+        dev: *mut bindings::net_device,
+        _proto: bindings::__be16,
+        vid: u16,
+    ) -> c_int {
+        // SAFETY: By the type's documentation.
+        let (dev, rtnl) = unsafe { (device_of::<T>(dev), Rtnl::assume_held()) };
+        from_result(|| T::vlan_add(dev, vid, rtnl).map(|()| 0))
+    }
+
+    unsafe extern "C" fn vlan_kill(
+        dev: *mut bindings::net_device,
+        _proto: bindings::__be16,
+        vid: u16,
+    ) -> c_int {
+        // SAFETY: By the type's documentation.
+        let (dev, rtnl) = unsafe { (device_of::<T>(dev), Rtnl::assume_held()) };
+        from_result(|| T::vlan_kill(dev, vid, rtnl).map(|()| 0))
+    }
+
+    unsafe extern "C" fn set_features(
+        dev: *mut bindings::net_device,
+        features: bindings::netdev_features_t,
+    ) -> c_int {
+        // SAFETY: By the type's documentation.
+        let (dev, rtnl) = unsafe { (device_of::<T>(dev), Rtnl::assume_held()) };
+        from_result(|| T::set_features(dev, Features::from_raw(features), rtnl).map(|()| 0))
+    }
+
+    unsafe extern "C" fn get_queue_stats_rx(
+        dev: *mut bindings::net_device,
+        index: c_int,
+        stats: *mut bindings::netdev_queue_stats_rx,
+    ) {
+        // SAFETY: By the type's documentation; `stats` is the core's own for this call.
+        let (dev, stats) = unsafe { (device_of::<T>(dev), RxQueueStats::from_raw(stats)) };
+        T::rx_queue_stats(dev, index as usize, stats);
+    }
+
+    unsafe extern "C" fn get_queue_stats_tx(
+        dev: *mut bindings::net_device,
+        index: c_int,
+        stats: *mut bindings::netdev_queue_stats_tx,
+    ) {
+        // SAFETY: By the type's documentation; `stats` is the core's own for this call.
+        let (dev, stats) = unsafe { (device_of::<T>(dev), TxQueueStats::from_raw(stats)) };
+        T::tx_queue_stats(dev, index as usize, stats);
+    }
+
+    /// What the queues counted that the core does not ask one by one for: those that are not in
+    /// use. Those in use never lose their counts.
+    unsafe extern "C" fn get_base_stats(
+        raw: *mut bindings::net_device,
+        rx: *mut bindings::netdev_queue_stats_rx,
+        tx: *mut bindings::netdev_queue_stats_tx,
+    ) {
+        // SAFETY: By the type's documentation.
+        let dev = unsafe { device_of::<T>(raw) };
+        // SAFETY: They are the core's own for this call.
+        unsafe {
+            RxQueueStats::from_raw(rx).clear();
+            TxQueueStats::from_raw(tx).clear();
+        }
+        // SAFETY: As above; the range is within the queues of the device.
+        unsafe { bindings::rust_netdev_inactive_stats(raw, dev.queues() as c_int, rx, tx) };
+    }
+}

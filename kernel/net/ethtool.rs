@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Operations for `ethtool`.
+//!
+//! C header: [`include/linux/ethtool.h`](srctree/include/linux/ethtool.h)
+
+#[path = "ethtool/types.rs"]
+mod types;
+#[path = "ethtool/vtable.rs"]
+mod vtable;
+
+pub use self::types::{
+    Channels,
+    CoalesceParams,
+    Coalescing,
+    LinkSettings,
+    RingSizes,
+    Strings, //
+};
+pub(crate) use self::vtable::Vtable;
+
+use crate::{
+    device::{
+        Device,
+        Operations, //
+    },
+    rtnl::Rtnl,
+};
+use kernel::prelude::*;
+
+/// What `ethtool` asks a driver. Process context, with the RTNL held.
+pub trait EthtoolOps: Sized {
+    /// The driver.
+    type Net: Operations<Ethtool = Self>;
+
+    /// Name of the driver, for `ethtool -i`.
+    const DRIVER: &'static CStr;
+
+    /// Version of the driver, for `ethtool -i`.
+    const VERSION: &'static CStr;
+
+    /// Parameters of coalescing that may be set; others are refused by the core.
+    const COALESCE_PARAMS: CoalesceParams;
+
+    /// Where the device is, for `ethtool -i`.
+    fn bus_info(dev: &Device<Self::Net>) -> &CStr;
+
+    /// Sizes of the rings: `ethtool -g`.
+    fn ring_sizes(dev: &Device<Self::Net>, rtnl: &mut Rtnl) -> RingSizes;
+
+    /// How many values `ethtool -S` has.
+    fn stats_count(dev: &Device<Self::Net>, rtnl: &mut Rtnl) -> usize;
+
+    /// The names of the values, in order.
+    fn stats_names(dev: &Device<Self::Net>, names: &mut Strings<'_>, rtnl: &mut Rtnl);
+
+    /// The values, in order.
+    fn stats_values(dev: &Device<Self::Net>, values: &mut [u64], rtnl: &mut Rtnl);
+
+    /// Numbers of queues: `ethtool -l`.
+    fn channels(dev: &Device<Self::Net>, rtnl: &mut Rtnl) -> Channels;
+
+    /// Sets the number of pairs of queues: `ethtool -L ... combined`. The core has checked it
+    /// against the maximum, and that it is not zero.
+    ///
+    /// # Errors
+    ///
+    /// Nothing has changed.
+    fn set_channels(dev: &Device<Self::Net>, combined: u32, rtnl: &mut Rtnl) -> Result;
+
+    /// Number of receive queues, for flow hashing.
+    fn rx_rings(dev: &Device<Self::Net>) -> u32;
+
+    /// Speed and duplex: `ethtool`.
+    fn link_settings(dev: &Device<Self::Net>, rtnl: &mut Rtnl) -> LinkSettings;
+
+    /// Sets speed and duplex, which the core has checked.
+    fn set_link_settings(dev: &Device<Self::Net>, settings: LinkSettings, rtnl: &mut Rtnl);
+
+    /// Coalescing: `ethtool -c`; of one queue, or of all.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL`: there is no such queue.
+    fn coalescing(
+        dev: &Device<Self::Net>,
+        queue: Option<usize>,
+        rtnl: &mut Rtnl,
+    ) -> Result<Coalescing>;
+
+    /// Sets coalescing: `ethtool -C`; of one queue, or of all.
+    ///
+    /// # Errors
+    ///
+    /// Nothing has changed.
+    fn set_coalescing(
+        dev: &Device<Self::Net>,
+        queue: Option<usize>,
+        params: Coalescing,
+        rtnl: &mut Rtnl,
+    ) -> Result;
+}

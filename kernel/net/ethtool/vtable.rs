@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! From the core's function pointers to [`EthtoolOps`].
+
+use super::{
+    Coalescing,
+    EthtoolOps,
+    LinkSettings,
+    Strings, //
+};
+use crate::{
+    bindings,
+    device::device_of,
+    rtnl::Rtnl, //
+};
+use core::marker::PhantomData;
+use kernel::{
+    error::{
+        from_result,
+        to_result, //
+    },
+    ffi::{
+        c_char,
+        c_int, //
+    },
+    prelude::*, //
+};
+
+/// The table of function pointers of a driver.
+///
+/// The core calls them with the devices that the table was set for, which are those of the driver,
+/// and with the RTNL held by the calling thread.
+pub(crate) struct Vtable<E: EthtoolOps>(PhantomData<E>);
+
+impl<E: EthtoolOps> Vtable<E> {
+    const OPS: bindings::ethtool_ops = bindings::ethtool_ops {
+        supported_coalesce_params: E::COALESCE_PARAMS.into_raw(),
+        get_drvinfo: Some(Self::get_drvinfo),
+        get_link: Some(bindings::ethtool_op_get_link),
+        get_ringparam: Some(Self::get_ringparam),
+        get_strings: Some(Self::get_strings),
+        get_sset_count: Some(Self::get_sset_count),
+        get_ethtool_stats: Some(Self::get_ethtool_stats),
+        get_channels: Some(Self::get_channels),
+        set_channels: Some(Self::set_channels),
+        get_ts_info: Some(bindings::ethtool_op_get_ts_info),
+        get_link_ksettings: Some(Self::get_link_ksettings),
+        set_link_ksettings: Some(Self::set_link_ksettings),
+        get_coalesce: Some(Self::get_coalesce),
+        set_coalesce: Some(Self::set_coalesce),
+        get_per_queue_coalesce: Some(Self::get_per_queue_coalesce),
+        set_per_queue_coalesce: Some(Self::set_per_queue_coalesce),
+        get_rx_ring_count: Some(Self::get_rx_ring_count),
+        // SAFETY: All other fields may be zero.
+        ..unsafe { core::mem::zeroed() }
+    };
+
+    pub(crate) fn ops() -> &'static bindings::ethtool_ops {
+        &Self::OPS
+    }
+
+    unsafe extern "C" fn get_drvinfo(
+        dev: *mut bindings::net_device,
+        info: *mut bindings::ethtool_drvinfo,
+    ) {
+        // SAFETY: By the type's documentation; `info` is the core's own for this call.
+        let (dev, info) = unsafe { (device_of::<E::Net>(dev), &mut *info) };
+        copy(&mut info.driver, E::DRIVER);
+        copy(&mut info.version, E::VERSION);
+        copy(&mut info.bus_info, E::bus_info(dev));
+    }
+
+    unsafe extern "C" fn get_ringparam(
+        dev: *mut bindings::net_device,
+        ring: *mut bindings::ethtool_ringparam,
+        _kernel_ring: *mut bindings::kernel_ethtool_ringparam,
+        _extack: *mut bindings::netlink_ext_ack,
+    ) {
+        // SAFETY: By the type's documentation; `ring` is the core's own for this call.
+        let (dev, rtnl, ring) =
+            unsafe { (device_of::<E::Net>(dev), Rtnl::assume_held(), &mut *ring) };
+        let sizes = E::ring_sizes(dev, rtnl);
+        ring.rx_max_pending = sizes.rx_max;
+        ring.tx_max_pending = sizes.tx_max;
+        ring.rx_pending = sizes.rx;
+        ring.tx_pending = sizes.tx;
+    }
+
+    unsafe extern "C" fn get_sset_count(dev: *mut bindings::net_device, set: c_int) -> c_int {
+        if set as u32 != bindings::ethtool_stringset_ETH_SS_STATS {
+            return EOPNOTSUPP.to_errno();
+        }
+        // SAFETY: By the type's documentation.
+        let (dev, rtnl) = unsafe { (device_of::<E::Net>(dev), Rtnl::assume_held()) };
+        E::stats_count(dev, rtnl) as c_int
+    }
+
+    unsafe extern "C" fn get_strings(dev: *mut bindings::net_device, set: u32, data: *mut u8) {
+        if set != bindings::ethtool_stringset_ETH_SS_STATS {
+            return;
+        }
+        // SAFETY: By the type's documentation.
+        let (dev, rtnl) = unsafe { (device_of::<E::Net>(dev), Rtnl::assume_held()) };
+        let n = E::stats_count(dev, rtnl);
+        // SAFETY: The core has made room for as many names as it was told just before, with the
+        // RTNL held all the time.
+        let buf = unsafe { core::slice::from_raw_parts_mut(data, n * Strings::LEN) };
+        E::stats_names(dev, &mut Strings::new(buf), rtnl);
+    }
+
+    unsafe extern "C" fn get_ethtool_stats(
+        dev: *mut bindings::net_device,
+        _stats: *mut bindings::ethtool_stats,
+        data: *mut u64,
+    ) {
+        // SAFETY: By the type's documentation.
+        let (dev, rtnl) = unsafe { (device_of::<E::Net>(dev), Rtnl::assume_held()) };
+        let n = E::stats_count(dev, rtnl);
+        // SAFETY: As for the names.
+        let values = unsafe { core::slice::from_raw_parts_mut(data, n) };
+        E::stats_values(dev, values, rtnl);
+    }
+
+    unsafe extern "C" fn get_channels(
+        dev: *mut bindings::net_device,
+        channels: *mut bindings::ethtool_channels,
+    ) {
+        // SAFETY: By the type's documentation; `channels` is the core's own for this call.
+        let (dev, rtnl, to) = unsafe {
+            (
+                device_of::<E::Net>(dev),
+                Rtnl::assume_held(),
+                &mut *channels,
+            )
+        };
+        let channels = E::channels(dev, rtnl);
+        to.combined_count = channels.combined;
+        to.max_combined = channels.max_combined;
+    }
+
+    unsafe extern "C" fn set_channels(
+        dev: *mut bindings::net_device,
+        channels: *mut bindings::ethtool_channels,
+    ) -> c_int {
+        // SAFETY: By the type's documentation; `channels` is the core's own for this call.
+        let (dev, rtnl, from) =
+            unsafe { (device_of::<E::Net>(dev), Rtnl::assume_held(), &*channels) };
+        from_result(|| {
+            let max = E::channels(dev, rtnl).max_combined;
+            if from.rx_count != 0
+                || from.tx_count != 0
+                || from.other_count != 0
+                || from.combined_count == 0
+                || from.combined_count > max
+            {
+                return Err(EINVAL);
+            }
+            E::set_channels(dev, from.combined_count, rtnl).map(|()| 0)
+        })
+    }
+
+    unsafe extern "C" fn get_rx_ring_count(dev: *mut bindings::net_device) -> u32 {
+        // SAFETY: By the type's documentation.
+        E::rx_rings(unsafe { device_of::<E::Net>(dev) })
+    }
+
+    unsafe extern "C" fn get_link_ksettings(
+        dev: *mut bindings::net_device,
+        cmd: *mut bindings::ethtool_link_ksettings,
+    ) -> c_int {
+        // SAFETY: By the type's documentation; `cmd` is the core's own for this call.
+        let (dev, rtnl, cmd) =
+            unsafe { (device_of::<E::Net>(dev), Rtnl::assume_held(), &mut *cmd) };
+        let settings = E::link_settings(dev, rtnl);
+        cmd.base.speed = settings.speed;
+        cmd.base.duplex = settings.duplex;
+        cmd.base.port = bindings::PORT_OTHER as u8;
+        0
+    }
+
+    unsafe extern "C" fn set_link_ksettings(
+        raw: *mut bindings::net_device,
+        cmd: *const bindings::ethtool_link_ksettings,
+    ) -> c_int {
+        // SAFETY: By the type's documentation.
+        let (dev, rtnl) = unsafe { (device_of::<E::Net>(raw), Rtnl::assume_held()) };
+        let mut settings = LinkSettings::UNKNOWN;
+        from_result(|| {
+            // SAFETY: `cmd` is valid, and so are the results.
+            to_result(unsafe {
+                bindings::ethtool_virtdev_set_link_ksettings(
+                    raw,
+                    cmd,
+                    &mut settings.speed,
+                    &mut settings.duplex,
+                )
+            })?;
+            E::set_link_settings(dev, settings, rtnl);
+            Ok(0)
+        })
+    }
+
+    unsafe extern "C" fn get_coalesce(
+        dev: *mut bindings::net_device,
+        coalesce: *mut bindings::ethtool_coalesce,
+        _kernel_coalesce: *mut bindings::kernel_ethtool_coalesce,
+        _extack: *mut bindings::netlink_ext_ack,
+    ) -> c_int {
+        // SAFETY: By the type's documentation; `coalesce` is the core's own for this call.
+        unsafe { Self::get(dev, None, &mut *coalesce) }
+    }
+
+    unsafe extern "C" fn set_coalesce(
+        dev: *mut bindings::net_device,
+        coalesce: *mut bindings::ethtool_coalesce,
+        _kernel_coalesce: *mut bindings::kernel_ethtool_coalesce,
+        _extack: *mut bindings::netlink_ext_ack,
+    ) -> c_int {
+        // SAFETY: By the type's documentation; `coalesce` is the core's own for this call.
+        unsafe { Self::set(dev, None, &*coalesce) }
+    }
+
+    unsafe extern "C" fn get_per_queue_coalesce(
+        dev: *mut bindings::net_device,
+        queue: u32,
+        coalesce: *mut bindings::ethtool_coalesce,
+    ) -> c_int {
+        // SAFETY: By the type's documentation; `coalesce` is the core's own for this call.
+        unsafe { Self::get(dev, Some(queue as usize), &mut *coalesce) }
+    }
+
+    unsafe extern "C" fn set_per_queue_coalesce(
+        dev: *mut bindings::net_device,
+        queue: u32,
+        coalesce: *mut bindings::ethtool_coalesce,
+    ) -> c_int {
+        // SAFETY: By the type's documentation; `coalesce` is the core's own for this call.
+        unsafe { Self::set(dev, Some(queue as usize), &*coalesce) }
+    }
+
+    /// # Safety
+    ///
+    /// Called by the core, as the type documents.
+    unsafe fn get(
+        dev: *mut bindings::net_device,
+        queue: Option<usize>,
+        to: &mut bindings::ethtool_coalesce,
+    ) -> c_int {
+        // SAFETY: By the safety requirements.
+        let (dev, rtnl) = unsafe { (device_of::<E::Net>(dev), Rtnl::assume_held()) };
+        from_result(|| {
+            let params = E::coalescing(dev, queue, rtnl)?;
+            to.rx_coalesce_usecs = params.rx_usecs;
+            to.rx_max_coalesced_frames = params.rx_frames;
+            to.tx_coalesce_usecs = params.tx_usecs;
+            to.tx_max_coalesced_frames = params.tx_frames;
+            Ok(0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// Called by the core, as the type documents.
+    unsafe fn set(
+        dev: *mut bindings::net_device,
+        queue: Option<usize>,
+        from: &bindings::ethtool_coalesce,
+    ) -> c_int {
+        // SAFETY: By the safety requirements.
+        let (dev, rtnl) = unsafe { (device_of::<E::Net>(dev), Rtnl::assume_held()) };
+        let params = Coalescing {
+            rx_usecs: from.rx_coalesce_usecs,
+            rx_frames: from.rx_max_coalesced_frames,
+            tx_usecs: from.tx_coalesce_usecs,
+            tx_frames: from.tx_max_coalesced_frames,
+        };
+        from_result(|| E::set_coalescing(dev, queue, params, rtnl).map(|()| 0))
+    }
+}
+
+/// Copies text to a field of characters, cut to what fits.
+fn copy(to: &mut [c_char], from: &CStr) {
+    to.fill(0);
+    let room = to.len().saturating_sub(1);
+    for (to, &byte) in to.iter_mut().take(room).zip(from.to_bytes()) {
+        *to = byte as c_char;
+    }
+}

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Receive buffers that are fragments of pages of a page pool.
+
+use crate::bindings;
+use core::{
+    ffi::c_void,
+    mem::ManuallyDrop,
+    ptr::NonNull, //
+};
+use kernel::{
+    page::PAGE_SIZE,
+    prelude::*, //
+};
+use virtio::{
+    Buffer,
+    RawToken,
+    Segment,
+    SegmentSink, //
+};
+
+/// Bytes that the administration of a packet takes at the end of its memory.
+pub const SKB_SHARED_INFO: u32 = bindings::SKB_SHINFO_SIZE as u32;
+
+/// Bytes of a cache line.
+pub const CACHE_LINE: u32 = bindings::L1_CACHE_BYTES as u32;
+
+/// Padding before an Ethernet header that aligns what follows it, where the architecture wants it.
+pub const NET_IP_ALIGN: u32 = bindings::NET_IP_ALIGN as u32;
+
+/// Headroom that a received packet should have, C `NET_SKB_PAD` and `NET_IP_ALIGN`.
+pub const SKB_HEADROOM: u32 = NET_IP_ALIGN + if CACHE_LINE > 32 { CACHE_LINE } else { 32 };
+
+/// Rounds up so that what follows is aligned for the administration of a packet.
+pub const fn skb_data_align(len: u32) -> u32 {
+    len.next_multiple_of(bindings::SKB_DATA_ALIGN as u32)
+}
+
+/// What has to be known of a fragment while the device has it: one word, which travels as the
+/// context of the buffer. Zero if it was lost.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Shape(u32);
+
+impl Shape {
+    const SIZE_BITS: u32 = 20;
+    const ROOM_BITS: u32 = 10;
+    const ROOM_SHIFT: u32 = Self::SIZE_BITS;
+    const TAIL: u32 = 1 << 30;
+    const MAPPED: u32 = 1 << 31;
+
+    fn new(truesize: u32, headroom: u32, tail: bool, mapped: bool) -> Option<Self> {
+        if truesize >= 1 << Self::SIZE_BITS || headroom >= 1 << Self::ROOM_BITS {
+            return None;
+        }
+        let mut bits = truesize | headroom << Self::ROOM_SHIFT;
+        if tail {
+            bits |= Self::TAIL;
+        }
+        if mapped {
+            bits |= Self::MAPPED;
+        }
+        Some(Self(bits))
+    }
+
+    #[inline(always)]
+    const fn truesize(self) -> u32 {
+        self.0 & ((1 << Self::SIZE_BITS) - 1)
+    }
+
+    #[inline(always)]
+    const fn headroom(self) -> u32 {
+        self.0 >> Self::ROOM_SHIFT & ((1 << Self::ROOM_BITS) - 1)
+    }
+
+    #[inline(always)]
+    const fn has_tail(self) -> bool {
+        self.0 & Self::TAIL != 0
+    }
+
+    #[inline(always)]
+    const fn is_mapped(self) -> bool {
+        self.0 & Self::MAPPED != 0
+    }
+
+    #[inline(always)]
+    const fn capacity(self) -> u32 {
+        let room = self.headroom() + if self.has_tail() { SKB_SHARED_INFO } else { 0 };
+        self.truesize().saturating_sub(room)
+    }
+}
+
+/// A fragment of a page: headroom, what the device may write, and perhaps room for the
+/// administration of a packet at the end.
+///
+/// Dropping it gives it back to its pool.
+///
+/// # Invariants
+///
+/// `start - headroom` is the start of `truesize` bytes within one page of a page pool, of which
+/// this owns a fragment; mapped for DMA if `shape` says so. A shape of zero is of a fragment
+/// whose size was lost.
+pub struct RxFrag {
+    start: NonNull<u8>,
+    shape: Shape,
+}
+
+// SAFETY: A fragment may be used and freed from any thread.
+unsafe impl Send for RxFrag {}
+
+impl RxFrag {
+    /// Wraps a fragment of `truesize` bytes at `base`.
+    ///
+    /// # Safety
+    ///
+    /// It is one of a page pool, which the caller gives up; `mapped` says whether the pool maps
+    /// its pages. `headroom` and, with `tail`, [`SKB_SHARED_INFO`] fit into it.
+    #[inline]
+    pub(crate) unsafe fn new(
+        base: NonNull<u8>,
+        truesize: u32,
+        headroom: u32,
+        tail: bool,
+        mapped: bool,
+    ) -> Option<Self> {
+        // INVARIANT: By the safety requirements.
+        let shape = Shape::new(truesize, headroom, tail, mapped)?;
+        Some(Self {
+            // SAFETY: The headroom is within the fragment.
+            start: unsafe { base.add(headroom as usize) },
+            shape,
+        })
+    }
+
+    /// Where the device may write.
+    #[inline(always)]
+    pub(crate) fn start(&self) -> *mut u8 {
+        self.start.as_ptr()
+    }
+
+    /// Start of the fragment.
+    #[inline(always)]
+    pub(crate) fn base(&self) -> *mut u8 {
+        // SAFETY: By the type invariants.
+        unsafe { self.start.as_ptr().sub(self.headroom() as usize) }
+    }
+
+    /// The page, and the offset into it of what is `skip` bytes after [`RxFrag::start`].
+    #[inline(always)]
+    pub(crate) fn page(&self, skip: u32) -> (*mut bindings::page, u32) {
+        let addr = self.start.as_ptr();
+        // SAFETY: By the type invariants, the memory is of a page; pools of this crate have
+        // single pages.
+        let page = unsafe { bindings::virt_to_head_page(addr.cast()) };
+        (page, (addr as usize & (PAGE_SIZE - 1)) as u32 + skip)
+    }
+
+    /// Bytes of memory that the fragment takes.
+    #[inline(always)]
+    pub fn truesize(&self) -> u32 {
+        self.shape.truesize()
+    }
+
+    /// Bytes before those that the device may write.
+    #[inline(always)]
+    pub fn headroom(&self) -> u32 {
+        self.shape.headroom()
+    }
+
+    /// Bytes that the device may write.
+    #[inline(always)]
+    pub fn capacity(&self) -> u32 {
+        self.shape.capacity()
+    }
+
+    /// Whether a packet can be built around the fragment.
+    #[inline(always)]
+    pub fn has_tailroom(&self) -> bool {
+        self.shape.has_tail()
+    }
+
+    /// Whether `len` bytes, `skip` bytes into what the device may write, are within it.
+    #[inline(always)]
+    pub fn contains(&self, skip: u32, len: u32) -> bool {
+        skip as u64 + len as u64 <= self.capacity() as u64
+    }
+
+    /// Makes the first `len` bytes that the device wrote visible to the CPU.
+    #[inline]
+    pub fn sync_for_cpu(&self, len: u32) {
+        if !self.shape.is_mapped() {
+            return;
+        }
+        let len = len.min(self.capacity());
+        // SAFETY: By the type invariants, the page is mapped, and the range is within it.
+        unsafe { bindings::page_pool_sync_va(self.start().cast(), len) };
+    }
+
+    /// Copies the first bytes that the device wrote. What it writes later does not matter to the
+    /// copy. Bytes beyond the end of the fragment are left as they are.
+    #[inline]
+    pub fn read(&self, to: &mut [u8]) {
+        let n = to.len().min(self.capacity() as usize);
+        // SAFETY: The range is within the fragment, and `to` is not. The device may write
+        // meanwhile, and any bytes will do.
+        unsafe { core::ptr::copy_nonoverlapping(self.start(), to.as_mut_ptr(), n) };
+    }
+}
+
+impl Drop for RxFrag {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants; the value is not used any more.
+        unsafe { bindings::page_pool_put_va(self.start().cast()) };
+    }
+}
+
+// SAFETY:
+// - The fragment owns the memory that it describes, whatever form it has.
+// - There is no reference to it.
+// - It gives nothing to read.
+// - The token is the address, and the context the shape. Without the shape, what comes back has a
+//   capacity of zero, and finds its pool by its page when dropped.
+unsafe impl Buffer for RxFrag {
+    const HAS_CTX: bool = true;
+
+    #[inline(always)]
+    fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result {
+        let len = self.capacity();
+        sink.in_(if self.shape.is_mapped() {
+            // SAFETY: By the type invariants, the page is mapped.
+            let addr = unsafe { bindings::page_pool_dma_addr_va(self.start().cast()) };
+            Segment::premapped(addr, len)
+        } else {
+            Segment::virt(self.start().cast(), len)
+        })
+    }
+
+    #[inline(always)]
+    fn writable_len(&self) -> u32 {
+        self.capacity()
+    }
+
+    #[inline(always)]
+    fn into_raw(self) -> RawToken {
+        let this = ManuallyDrop::new(self);
+        RawToken {
+            data: this.start.cast(),
+            ctx: this.shape.0 as usize as *mut c_void,
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn from_raw(raw: RawToken) -> Self {
+        // INVARIANT: By the safety requirements, they are those of a fragment, or the shape is
+        // zero.
+        Self {
+            start: raw.data.cast(),
+            shape: Shape(raw.ctx as usize as u32),
+        }
+    }
+}

@@ -1,0 +1,476 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include <linux/cpumask.h>
+#include <linux/etherdevice.h>
+#include <linux/ethtool.h>
+#include <linux/netdevice.h>
+#include <linux/netfilter.h>
+#include <linux/skbuff.h>
+#include <linux/virtio_net.h>
+#include <linux/workqueue.h>
+#include <net/dst.h>
+#include <net/netdev_queues.h>
+#include <net/netdev_rx_queue.h>
+#include <net/page_pool/helpers.h>
+
+#include "helpers.h"
+
+/* --- net_device --- */
+
+void rust_helper_netdev_set_ops(struct net_device *dev, struct device *parent,
+				const struct net_device_ops *ops,
+				const struct ethtool_ops *ethtool_ops,
+				const struct netdev_stat_ops *stat_ops)
+{
+	SET_NETDEV_DEV(dev, parent);
+	dev->netdev_ops = ops;
+	dev->ethtool_ops = ethtool_ops;
+	dev->stat_ops = stat_ops;
+}
+
+void rust_helper_netdev_set_rx_queue_group(struct net_device *dev,
+					   const struct attribute_group *group)
+{
+#ifdef CONFIG_SYSFS
+	dev->sysfs_rx_queue_group = group;
+#endif
+}
+
+const char *rust_helper_netdev_name(const struct net_device *dev)
+{
+	return netdev_name(dev);
+}
+
+unsigned int rust_helper_netdev_flags(const struct net_device *dev)
+{
+	return READ_ONCE(dev->flags);
+}
+
+void rust_helper_netdev_add_priv_flags(struct net_device *dev, u32 flags)
+{
+	dev->priv_flags |= flags;
+}
+
+netdev_features_t rust_helper_netdev_features(const struct net_device *dev)
+{
+	return READ_ONCE(dev->features);
+}
+
+void rust_helper_netdev_set_features(struct net_device *dev, netdev_features_t features,
+				     netdev_features_t hw_features)
+{
+	dev->features = features;
+	dev->hw_features = hw_features;
+}
+
+void rust_helper_netdev_set_vlan_features(struct net_device *dev, netdev_features_t features)
+{
+	dev->vlan_features = features;
+}
+
+void rust_helper_netdev_set_mtu(struct net_device *dev, unsigned int mtu, unsigned int min_mtu,
+				unsigned int max_mtu)
+{
+	WRITE_ONCE(dev->mtu, mtu);
+	dev->min_mtu = min_mtu;
+	dev->max_mtu = max_mtu;
+}
+
+void rust_helper_netdev_set_needed_headroom(struct net_device *dev, unsigned short headroom)
+{
+	dev->needed_headroom = headroom;
+}
+
+const unsigned char *rust_helper_netdev_addr(const struct net_device *dev)
+{
+	return dev->dev_addr;
+}
+
+void rust_helper_eth_hw_addr_random(struct net_device *dev)
+{
+	eth_hw_addr_random(dev);
+}
+
+void rust_helper_eth_hw_addr_set(struct net_device *dev, const u8 *addr)
+{
+	eth_hw_addr_set(dev, addr);
+}
+
+unsigned int rust_helper_netdev_rx_queue_index(struct netdev_rx_queue *queue)
+{
+	return get_netdev_rx_queue_index(queue);
+}
+
+struct net_device *rust_helper_netdev_rx_queue_dev(struct netdev_rx_queue *queue)
+{
+	return queue->dev;
+}
+
+bool rust_helper_netif_running(const struct net_device *dev)
+{
+	return netif_running(dev);
+}
+
+struct netdev_queue *rust_helper_netdev_get_tx_queue(struct net_device *dev, unsigned int index)
+{
+	return netdev_get_tx_queue(dev, index);
+}
+
+unsigned int rust_helper_netdev_queue_age_usecs(const struct netdev_queue *txq)
+{
+	return jiffies_to_usecs(jiffies - READ_ONCE(txq->trans_start));
+}
+
+void rust_helper_netif_tx_wake_all_queues(struct net_device *dev)
+{
+	netif_tx_wake_all_queues(dev);
+}
+
+void rust_helper_netif_tx_stop_all_queues(struct net_device *dev)
+{
+	netif_tx_stop_all_queues(dev);
+}
+
+void rust_helper_netif_tx_detach(struct net_device *dev)
+{
+	netif_tx_lock_bh(dev);
+	netif_device_detach(dev);
+	netif_tx_unlock_bh(dev);
+}
+
+void rust_helper_netif_tx_attach(struct net_device *dev)
+{
+	netif_tx_lock_bh(dev);
+	netif_device_attach(dev);
+	netif_tx_unlock_bh(dev);
+}
+
+/* Adds what the queues counted that are not in use, of `queues` pairs. */
+void rust_helper_rust_netdev_inactive_stats(struct net_device *dev, int queues,
+					    struct netdev_queue_stats_rx *rx,
+					    struct netdev_queue_stats_tx *tx)
+{
+	netdev_stat_queue_sum(dev, dev->real_num_rx_queues, queues, rx,
+			      dev->real_num_tx_queues, queues, tx);
+}
+
+/* --- transmit queues --- */
+
+bool rust_helper_netdev_xmit_more(void)
+{
+	return netdev_xmit_more();
+}
+
+void rust_helper_netif_tx_stop_queue(struct netdev_queue *txq)
+{
+	netif_tx_stop_queue(txq);
+}
+
+bool rust_helper_netif_tx_queue_stopped(const struct netdev_queue *txq)
+{
+	return netif_tx_queue_stopped(txq);
+}
+
+bool rust_helper_netif_xmit_stopped(const struct netdev_queue *txq)
+{
+	return netif_xmit_stopped(txq);
+}
+
+bool rust_helper___netdev_tx_sent_queue(struct netdev_queue *txq, unsigned int bytes, bool more)
+{
+	return __netdev_tx_sent_queue(txq, bytes, more);
+}
+
+void rust_helper_netdev_tx_completed_queue(struct netdev_queue *txq, unsigned int packets,
+					   unsigned int bytes)
+{
+	netdev_tx_completed_queue(txq, packets, bytes);
+}
+
+void rust_helper_netdev_tx_reset_queue(struct netdev_queue *txq)
+{
+	netdev_tx_reset_queue(txq);
+}
+
+void rust_helper___netif_tx_lock(struct netdev_queue *txq)
+{
+	__netif_tx_lock(txq, smp_processor_id());
+}
+
+bool rust_helper___netif_tx_trylock(struct netdev_queue *txq)
+{
+	return __netif_tx_trylock(txq);
+}
+
+void rust_helper___netif_tx_unlock(struct netdev_queue *txq)
+{
+	__netif_tx_unlock(txq);
+}
+
+void rust_helper___netif_tx_lock_bh(struct netdev_queue *txq)
+{
+	__netif_tx_lock_bh(txq);
+}
+
+void rust_helper___netif_tx_unlock_bh(struct netdev_queue *txq)
+{
+	__netif_tx_unlock_bh(txq);
+}
+
+/* --- NAPI --- */
+
+void rust_helper_netif_napi_add_config(struct net_device *dev, struct napi_struct *napi,
+				       int (*poll)(struct napi_struct *, int), int index)
+{
+	netif_napi_add_config(dev, napi, poll, index);
+}
+
+void rust_helper_napi_set_weight(struct napi_struct *napi, int weight)
+{
+	napi->weight = weight;
+}
+
+void rust_helper_netif_napi_add_tx_weight(struct net_device *dev, struct napi_struct *napi,
+					  int (*poll)(struct napi_struct *, int), int weight)
+{
+	netif_napi_add_tx_weight(dev, napi, poll, weight);
+}
+
+void rust_helper___netif_napi_del(struct napi_struct *napi)
+{
+	__netif_napi_del(napi);
+}
+
+void rust_helper_napi_gro_receive(struct napi_struct *napi, struct sk_buff *skb)
+{
+	napi_gro_receive(napi, skb);
+}
+
+/* --- sk_buff --- */
+
+void rust_helper_dev_kfree_skb_any(struct sk_buff *skb)
+{
+	dev_kfree_skb_any(skb);
+}
+
+struct skb_shared_info *rust_helper_skb_shinfo(const struct sk_buff *skb)
+{
+	return skb_shinfo(skb);
+}
+
+bool rust_helper_skb_header_cloned(const struct sk_buff *skb)
+{
+	return skb_header_cloned(skb);
+}
+
+/* Start (high half) and offset of the checksum that is to be filled in, or -1 if there is none. */
+s64 rust_helper_skb_partial_csum(const struct sk_buff *skb)
+{
+	if (skb->ip_summed != CHECKSUM_PARTIAL)
+		return -1;
+	return (u32)(u16)skb_checksum_start_offset(skb) << 16 | skb->csum_offset;
+}
+
+void rust_helper_skb_set_checksum_unnecessary(struct sk_buff *skb)
+{
+	skb->ip_summed = CHECKSUM_UNNECESSARY;
+}
+
+u16 rust_helper_skb_get_queue_mapping(const struct sk_buff *skb)
+{
+	return skb_get_queue_mapping(skb);
+}
+
+bool rust_helper_skb_encapsulation(const struct sk_buff *skb)
+{
+	return skb->encapsulation;
+}
+
+bool rust_helper_netif_needs_gso(struct sk_buff *skb, netdev_features_t features)
+{
+	return netif_needs_gso(skb, features);
+}
+
+int rust_helper_skb_orphan_frags(struct sk_buff *skb, gfp_t gfp)
+{
+	return skb_orphan_frags(skb, gfp);
+}
+
+void rust_helper_skb_detach(struct sk_buff *skb)
+{
+	skb_orphan(skb);
+	skb_dst_drop(skb);
+	nf_reset_ct(skb);
+}
+
+void rust_helper_skb_tx_timestamp(struct sk_buff *skb)
+{
+	skb_tx_timestamp(skb);
+}
+
+struct page *rust_helper_skb_frag_page(const skb_frag_t *frag)
+{
+	return skb_frag_page(frag);
+}
+
+struct sk_buff *rust_helper_alloc_skb(unsigned int size, gfp_t gfp)
+{
+	return alloc_skb(size, gfp);
+}
+
+int rust_helper_skb_tailroom(const struct sk_buff *skb)
+{
+	return skb_tailroom(skb);
+}
+
+void *rust_helper___skb_put(struct sk_buff *skb, unsigned int len)
+{
+	return __skb_put(skb, len);
+}
+
+/* Places the data of a packet that was built around memory of a page pool. */
+void rust_helper_skb_rx_place(struct sk_buff *skb, unsigned int reserve, unsigned int len)
+{
+	skb_reserve(skb, reserve);
+	__skb_put(skb, len);
+	skb_mark_for_recycle(skb);
+}
+
+void rust_helper_skb_mark_for_recycle(struct sk_buff *skb)
+{
+	skb_mark_for_recycle(skb);
+}
+
+void rust_helper_skb_add_rx_frag(struct sk_buff *skb, int i, struct page *page, int off, int size,
+				 unsigned int truesize)
+{
+	skb_add_rx_frag(skb, i, page, off, size, truesize);
+}
+
+bool rust_helper_skb_can_coalesce(struct sk_buff *skb, int i, const struct page *page, int off)
+{
+	return skb_can_coalesce(skb, i, page, off);
+}
+
+int rust_helper_virtio_net_hdr_to_skb(struct sk_buff *skb, const struct virtio_net_hdr *hdr,
+				      bool little_endian)
+{
+	return virtio_net_hdr_to_skb(skb, hdr, little_endian);
+}
+
+void rust_helper_skb_set_rx_dev(struct sk_buff *skb, struct net_device *dev)
+{
+	skb->dev = dev;
+	skb_set_network_header(skb, ETH_HLEN);
+}
+
+void rust_helper_skb_set_rx_protocol(struct sk_buff *skb, struct net_device *dev, u16 queue)
+{
+	skb_record_rx_queue(skb, queue);
+	skb->protocol = eth_type_trans(skb, dev);
+}
+
+/* --- pages --- */
+
+void *rust_helper_page_pool_alloc_va(struct page_pool *pool, unsigned int *size, gfp_t gfp)
+{
+	return page_pool_alloc_va(pool, size, gfp);
+}
+
+/* The pool of a page is in the page for as long as the page is out of the pool. */
+static struct page_pool *page_pool_of(struct page *page)
+{
+	return pp_page_to_nmdesc(page)->pp;
+}
+
+void rust_helper_page_pool_put_va(void *va)
+{
+	struct page *page = virt_to_head_page(va);
+
+	page_pool_put_page(page_pool_of(page), page, -1, false);
+}
+
+dma_addr_t rust_helper_page_pool_dma_addr_va(void *va)
+{
+	struct page *page = virt_to_head_page(va);
+
+	return page_pool_get_dma_addr(page) + (va - page_address(page));
+}
+
+void rust_helper_page_pool_sync_va(void *va, u32 len)
+{
+	struct page *page = virt_to_head_page(va);
+
+	page_pool_dma_sync_for_cpu(page_pool_of(page), page, va - page_address(page), len);
+}
+
+struct page *rust_helper_virt_to_head_page(const void *va)
+{
+	return virt_to_head_page(va);
+}
+
+void *rust_helper_page_address(struct page *page)
+{
+	return page_address(page);
+}
+
+int rust_helper_dev_to_node(struct device *dev)
+{
+	return dev_to_node(dev);
+}
+
+/* --- the rest --- */
+
+void rust_helper_local_bh_disable(void)
+{
+	local_bh_disable();
+}
+
+void rust_helper_local_bh_enable(void)
+{
+	local_bh_enable();
+}
+
+unsigned int rust_helper_num_online_cpus(void)
+{
+	return num_online_cpus();
+}
+
+unsigned int rust_helper_cpumask_next_online(int cpu)
+{
+	return cpumask_next(cpu, cpu_online_mask);
+}
+
+int rust_helper_netif_set_xps_cpus(struct net_device *dev, const struct cpumask *mask, u16 index)
+{
+	return __netif_set_xps_queue(dev, cpumask_bits(mask), index, XPS_CPUS);
+}
+
+u32 rust_helper_hw_addr_count(const struct netdev_hw_addr_list *list)
+{
+	return netdev_hw_addr_list_count(list);
+}
+
+u32 rust_helper_hw_addr_copy(const struct netdev_hw_addr_list *list, u8 *to, u32 max)
+{
+	struct netdev_hw_addr *ha;
+	u32 n = 0;
+
+	netdev_hw_addr_list_for_each(ha, list) {
+		if (n == max)
+			break;
+		memcpy(to + n * ETH_ALEN, ha->addr, ETH_ALEN);
+		n++;
+	}
+	return n;
+}
+
+void rust_helper_rust_init_work(struct work_struct *work, work_func_t func)
+{
+	INIT_WORK(work, func);
+}
+
+bool rust_helper_schedule_work(struct work_struct *work)
+{
+	return schedule_work(work);
+}

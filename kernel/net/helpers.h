@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Inline functions, macros and fields of the kernel that bindgen cannot reach. `struct net_device`
+ * differs with the configuration too much for bindgen, so its fields are among them.
+ */
+#ifndef RUST_NET_HELPERS_H
+#define RUST_NET_HELPERS_H
+
+#include <linux/ethtool.h>
+#include <linux/netdevice.h>
+#include <linux/skbuff.h>
+
+struct netdev_queue_stats_rx;
+struct netdev_queue_stats_tx;
+struct netdev_rx_queue;
+struct netdev_stat_ops;
+struct page_pool;
+struct virtio_net_hdr;
+
+void rust_helper_netdev_set_ops(struct net_device *dev, struct device *parent,
+				const struct net_device_ops *ops,
+				const struct ethtool_ops *ethtool_ops,
+				const struct netdev_stat_ops *stat_ops);
+void rust_helper_netdev_set_rx_queue_group(struct net_device *dev,
+					   const struct attribute_group *group);
+const char *rust_helper_netdev_name(const struct net_device *dev);
+unsigned int rust_helper_netdev_flags(const struct net_device *dev);
+void rust_helper_netdev_add_priv_flags(struct net_device *dev, u32 flags);
+netdev_features_t rust_helper_netdev_features(const struct net_device *dev);
+void rust_helper_netdev_set_features(struct net_device *dev, netdev_features_t features,
+				     netdev_features_t hw_features);
+void rust_helper_netdev_set_vlan_features(struct net_device *dev, netdev_features_t features);
+void rust_helper_netdev_set_mtu(struct net_device *dev, unsigned int mtu, unsigned int min_mtu,
+				unsigned int max_mtu);
+void rust_helper_netdev_set_needed_headroom(struct net_device *dev, unsigned short headroom);
+const unsigned char *rust_helper_netdev_addr(const struct net_device *dev);
+void rust_helper_eth_hw_addr_random(struct net_device *dev);
+void rust_helper_eth_hw_addr_set(struct net_device *dev, const u8 *addr);
+unsigned int rust_helper_netdev_rx_queue_index(struct netdev_rx_queue *queue);
+struct net_device *rust_helper_netdev_rx_queue_dev(struct netdev_rx_queue *queue);
+bool rust_helper_netif_running(const struct net_device *dev);
+struct netdev_queue *rust_helper_netdev_get_tx_queue(struct net_device *dev, unsigned int index);
+unsigned int rust_helper_netdev_queue_age_usecs(const struct netdev_queue *txq);
+void rust_helper_netif_tx_wake_all_queues(struct net_device *dev);
+void rust_helper_netif_tx_stop_all_queues(struct net_device *dev);
+void rust_helper_netif_tx_detach(struct net_device *dev);
+void rust_helper_netif_tx_attach(struct net_device *dev);
+void rust_helper_rust_netdev_inactive_stats(struct net_device *dev, int queues,
+					    struct netdev_queue_stats_rx *rx,
+					    struct netdev_queue_stats_tx *tx);
+bool rust_helper_netdev_xmit_more(void);
+void rust_helper_netif_tx_stop_queue(struct netdev_queue *txq);
+bool rust_helper_netif_tx_queue_stopped(const struct netdev_queue *txq);
+bool rust_helper_netif_xmit_stopped(const struct netdev_queue *txq);
+bool rust_helper___netdev_tx_sent_queue(struct netdev_queue *txq, unsigned int bytes, bool more);
+void rust_helper_netdev_tx_completed_queue(struct netdev_queue *txq, unsigned int packets,
+					   unsigned int bytes);
+void rust_helper_netdev_tx_reset_queue(struct netdev_queue *txq);
+void rust_helper___netif_tx_lock(struct netdev_queue *txq);
+bool rust_helper___netif_tx_trylock(struct netdev_queue *txq);
+void rust_helper___netif_tx_unlock(struct netdev_queue *txq);
+void rust_helper___netif_tx_lock_bh(struct netdev_queue *txq);
+void rust_helper___netif_tx_unlock_bh(struct netdev_queue *txq);
+void rust_helper_netif_napi_add_config(struct net_device *dev, struct napi_struct *napi,
+				       int (*poll)(struct napi_struct *, int), int index);
+void rust_helper_napi_set_weight(struct napi_struct *napi, int weight);
+void rust_helper_netif_napi_add_tx_weight(struct net_device *dev, struct napi_struct *napi,
+					  int (*poll)(struct napi_struct *, int), int weight);
+void rust_helper___netif_napi_del(struct napi_struct *napi);
+void rust_helper_napi_gro_receive(struct napi_struct *napi, struct sk_buff *skb);
+void rust_helper_dev_kfree_skb_any(struct sk_buff *skb);
+struct skb_shared_info *rust_helper_skb_shinfo(const struct sk_buff *skb);
+bool rust_helper_skb_header_cloned(const struct sk_buff *skb);
+s64 rust_helper_skb_partial_csum(const struct sk_buff *skb);
+void rust_helper_skb_set_checksum_unnecessary(struct sk_buff *skb);
+u16 rust_helper_skb_get_queue_mapping(const struct sk_buff *skb);
+bool rust_helper_skb_encapsulation(const struct sk_buff *skb);
+bool rust_helper_netif_needs_gso(struct sk_buff *skb, netdev_features_t features);
+int rust_helper_skb_orphan_frags(struct sk_buff *skb, gfp_t gfp);
+void rust_helper_skb_detach(struct sk_buff *skb);
+void rust_helper_skb_tx_timestamp(struct sk_buff *skb);
+struct page *rust_helper_skb_frag_page(const skb_frag_t *frag);
+struct sk_buff *rust_helper_alloc_skb(unsigned int size, gfp_t gfp);
+int rust_helper_skb_tailroom(const struct sk_buff *skb);
+void *rust_helper___skb_put(struct sk_buff *skb, unsigned int len);
+void rust_helper_skb_rx_place(struct sk_buff *skb, unsigned int reserve, unsigned int len);
+void rust_helper_skb_mark_for_recycle(struct sk_buff *skb);
+void rust_helper_skb_add_rx_frag(struct sk_buff *skb, int i, struct page *page, int off, int size,
+				 unsigned int truesize);
+bool rust_helper_skb_can_coalesce(struct sk_buff *skb, int i, const struct page *page, int off);
+int rust_helper_virtio_net_hdr_to_skb(struct sk_buff *skb, const struct virtio_net_hdr *hdr,
+				      bool little_endian);
+void rust_helper_skb_set_rx_dev(struct sk_buff *skb, struct net_device *dev);
+void rust_helper_skb_set_rx_protocol(struct sk_buff *skb, struct net_device *dev, u16 queue);
+void *rust_helper_page_pool_alloc_va(struct page_pool *pool, unsigned int *size, gfp_t gfp);
+void rust_helper_page_pool_put_va(void *va);
+dma_addr_t rust_helper_page_pool_dma_addr_va(void *va);
+void rust_helper_page_pool_sync_va(void *va, u32 len);
+struct page *rust_helper_virt_to_head_page(const void *va);
+void *rust_helper_page_address(struct page *page);
+int rust_helper_dev_to_node(struct device *dev);
+void rust_helper_local_bh_disable(void);
+void rust_helper_local_bh_enable(void);
+unsigned int rust_helper_num_online_cpus(void);
+unsigned int rust_helper_cpumask_next_online(int cpu);
+int rust_helper_netif_set_xps_cpus(struct net_device *dev, const struct cpumask *mask, u16 index);
+u32 rust_helper_hw_addr_count(const struct netdev_hw_addr_list *list);
+u32 rust_helper_hw_addr_copy(const struct netdev_hw_addr_list *list, u8 *to, u32 max);
+void rust_helper_rust_init_work(struct work_struct *work, work_func_t func);
+bool rust_helper_schedule_work(struct work_struct *work);
+
+#endif

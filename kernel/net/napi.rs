@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! NAPI: polling of queues in softirq context.
+//!
+//! Every queue has an instance. While one is scheduled, its poll function owns what belongs to
+//! the queue; [`RxPoll`] and [`TxPoll`] stand for that ownership and are used up by giving it
+//! back, so that nothing of the queue can be touched after it.
+
+#[path = "napi/slot.rs"]
+mod slot;
+
+pub(crate) use self::slot::{
+    RxSlot,
+    TxSlot, //
+};
+
+use crate::{
+    bindings,
+    device::{
+        Device,
+        Operations, //
+    },
+    pool::Pool,
+    skb::SkBuff,
+    txq::TxGuard, //
+};
+use core::marker::PhantomData;
+
+/// Weight of a NAPI instance unless asked for another.
+pub const WEIGHT: i32 = bindings::NAPI_POLL_WEIGHT as i32;
+
+/// The event source that schedules a NAPI instance, such as the callback of a virtqueue.
+pub trait Source: Send + Sync {
+    /// A point in time as of which events are enabled.
+    type Armed: Copy;
+
+    /// Asks for no more events. Any context, any time.
+    fn disable(&self);
+
+    /// Whether something happened since events were enabled. Any context, any time.
+    fn is_pending(&self, armed: Self::Armed) -> bool;
+}
+
+/// How a poll ended.
+pub struct Polled(i32);
+
+impl Polled {
+    pub(crate) fn into_raw(self) -> i32 {
+        self.0
+    }
+}
+
+/// The NAPI instance of a running receive poll.
+///
+/// # Invariants
+///
+/// This is called from within the poll function of `napi`, for `'a`.
+#[derive(Clone, Copy)]
+pub struct Napi<'a> {
+    napi: *mut bindings::napi_struct,
+    budget: i32,
+    _poll: PhantomData<&'a ()>,
+}
+
+impl Napi<'_> {
+    pub(crate) fn as_raw(&self) -> *mut bindings::napi_struct {
+        self.napi
+    }
+
+    /// Packets that may be received in this poll; 0 from netpoll, which receives none.
+    #[inline(always)]
+    pub fn budget(&self) -> i32 {
+        self.budget
+    }
+
+    /// Gives a packet to the stack, through GRO.
+    ///
+    /// `queue` is the receive queue it came from.
+    #[inline]
+    pub fn receive<T: Operations>(&self, dev: &Device<T>, queue: usize, skb: SkBuff) {
+        let skb = skb.into_raw();
+        // SAFETY: `skb` is a packet with at least an Ethernet header that we own and give away;
+        // by the type invariant, this is the poll function of `napi`.
+        unsafe {
+            bindings::skb_set_rx_protocol(skb, dev.as_raw(), queue as u16);
+            bindings::napi_gro_receive(self.napi, skb);
+        }
+    }
+}
+
+/// A receive poll: owns the state of its queue.
+///
+/// # Invariants
+///
+/// This thread has the NAPI instance of `slot` scheduled, so nothing else refers to its state.
+pub struct RxPoll<'a, T: Operations> {
+    slot: &'a RxSlot<T>,
+    budget: i32,
+}
+
+impl<'a, T: Operations> RxPoll<'a, T> {
+    /// # Safety
+    ///
+    /// Called from the poll function of `slot`, once per call of it.
+    #[inline(always)]
+    pub(crate) unsafe fn new(slot: &'a RxSlot<T>, budget: i32) -> Self {
+        // INVARIANT: By the safety requirements.
+        Self { slot, budget }
+    }
+
+    /// Index of the queue.
+    #[inline(always)]
+    pub fn index(&self) -> usize {
+        self.slot.index()
+    }
+
+    /// The state of the queue, its page pool if it has one, and the NAPI instance for what needs
+    /// one.
+    #[inline(always)]
+    pub fn parts(&mut self) -> (&mut T::Rx, Option<Pool<'_>>, Napi<'_>) {
+        let napi = Napi {
+            napi: self.slot.napi(),
+            budget: self.budget,
+            _poll: PhantomData,
+        };
+        // SAFETY: By the type invariant, and `&mut self` is the only way to it.
+        let (state, pool) = unsafe { (&mut *self.slot.state.get(), self.slot.pool()) };
+        (state, pool, napi)
+    }
+
+    /// There is more to do: stays scheduled.
+    #[inline]
+    pub fn again(self) -> Polled {
+        Polled(self.budget)
+    }
+
+    /// All is done: gives the queue up until the next event. `work` packets were received,
+    /// fewer than the budget; events are enabled as of `armed`, if there can be any.
+    ///
+    /// What happened since is not lost: the instance is scheduled again.
+    #[inline]
+    pub fn complete(self, work: i32, armed: Option<<T::Source as Source>::Armed>) -> Polled {
+        if self.budget == 0 {
+            return Polled(0);
+        }
+        let work = work.min(self.budget - 1);
+        // SAFETY: By the type invariant, this is the poll function of the instance.
+        let done = unsafe { bindings::napi_complete_done(self.slot.napi(), work) };
+        // The queue belongs to whoever schedules the instance next. Its source does not change
+        // before a grace period after the instance was disabled, so it may still be used.
+        if let Some(source) = self.slot.source() {
+            if !done {
+                source.disable();
+            } else if armed.is_some_and(|armed| source.is_pending(armed)) {
+                self.slot.schedule(source);
+            }
+        }
+        Polled(work)
+    }
+}
+
+/// A transmit poll.
+///
+/// # Invariants
+///
+/// This thread has the NAPI instance of `slot` scheduled, and BHs are disabled.
+pub struct TxPoll<'a, T: Operations> {
+    slot: &'a TxSlot<T>,
+    budget: i32,
+}
+
+impl<'a, T: Operations> TxPoll<'a, T> {
+    /// # Safety
+    ///
+    /// Called from the poll function of `slot`, once per call of it.
+    #[inline(always)]
+    pub(crate) unsafe fn new(slot: &'a TxSlot<T>, budget: i32) -> Self {
+        // INVARIANT: By the safety requirements; poll functions run with BHs disabled.
+        Self { slot, budget }
+    }
+
+    /// Index of the queue.
+    #[inline(always)]
+    pub fn index(&self) -> usize {
+        self.slot.index()
+    }
+
+    /// Packets that may be processed in this poll; 0 from netpoll, where memory is freed later.
+    #[inline(always)]
+    pub fn budget(&self) -> i32 {
+        self.budget
+    }
+
+    /// Locks the queue.
+    #[inline]
+    pub fn lock(&self) -> TxGuard<'a, T> {
+        // SAFETY: By the type invariant, BHs are disabled.
+        unsafe { TxGuard::lock(self.slot) }
+    }
+
+    /// There is more to do: stays scheduled.
+    #[inline]
+    pub fn again(self) -> Polled {
+        Polled(self.budget)
+    }
+
+    /// All is done: unlocks the queue and gives the instance up until the next event. Events are
+    /// enabled as of `armed`, if there can be any.
+    #[inline]
+    pub fn complete(
+        self,
+        guard: TxGuard<'a, T>,
+        armed: Option<<T::Source as Source>::Armed>,
+    ) -> Polled {
+        // SAFETY: By the type invariant, this is the poll function of the instance.
+        let done = unsafe { bindings::napi_complete_done(self.slot.napi(), 0) };
+        drop(guard);
+        // As for `RxPoll::complete`.
+        if let Some(source) = self.slot.source() {
+            if !done {
+                source.disable();
+            } else if armed.is_some_and(|armed| source.is_pending(armed)) {
+                self.slot.schedule(source);
+            }
+        }
+        Polled(0)
+    }
+}

@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Where the state of a queue is, next to its NAPI instance.
+
+use super::{
+    RxPoll,
+    Source,
+    TxPoll, //
+};
+use crate::{
+    bindings,
+    device::{
+        Device,
+        Operations, //
+    },
+    pool::{
+        PagePool,
+        Pool, //
+    },
+    rtnl::Rtnl,
+    txq::TxGuard, //
+};
+use core::cell::UnsafeCell;
+use kernel::{
+    ffi::c_int,
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    },
+    types::Opaque, //
+};
+
+/// A NAPI instance with what belongs to it.
+///
+/// # Invariants
+///
+/// - `napi` is registered with `dev` from [`Slot::register`] to [`Slot::unregister`]. `enabled`
+///   says whether it is enabled, and is written with the RTNL held.
+/// - `source` is written with the RTNL and the device's mutex of sources held, while the instance
+///   is disabled and a grace period after that; for transmit queues, with the queue locked too.
+struct Slot<S> {
+    napi: Opaque<bindings::napi_struct>,
+    dev: *mut bindings::net_device,
+    index: usize,
+    enabled: Atomic<bool>,
+    source: UnsafeCell<Option<S>>,
+}
+
+impl<S: Source> Slot<S> {
+    fn new(dev: *mut bindings::net_device, index: usize) -> Self {
+        Self {
+            napi: Opaque::zeroed(),
+            dev,
+            index,
+            enabled: Atomic::new(false),
+            source: UnsafeCell::new(None),
+        }
+    }
+
+    fn is_enabled(&self) -> bool {
+        self.enabled.load(Relaxed)
+    }
+
+    fn enable(&self, kind: bindings::netdev_queue_type, _rtnl: &mut Rtnl) {
+        if self.is_enabled() {
+            return;
+        }
+        self.enabled.store(true, Relaxed);
+        // SAFETY: By the type invariants, the instance is registered and disabled; the RTNL is
+        // held for `netif_queue_set_napi`.
+        unsafe {
+            bindings::napi_enable(self.napi.get());
+            bindings::netif_queue_set_napi(self.dev, self.index as u32, kind, self.napi.get());
+        }
+        self.schedule_now();
+    }
+
+    fn disable(&self, kind: bindings::netdev_queue_type, _rtnl: &mut Rtnl) {
+        if !self.is_enabled() {
+            return;
+        }
+        // SAFETY: By the type invariants, the instance is registered and enabled; the RTNL is
+        // held for `netif_queue_set_napi`.
+        unsafe {
+            bindings::netif_queue_set_napi(
+                self.dev,
+                self.index as u32,
+                kind,
+                core::ptr::null_mut(),
+            );
+            bindings::napi_disable(self.napi.get());
+        }
+        self.enabled.store(false, Relaxed);
+    }
+
+    /// Schedules the instance from process context, as if its source had raised an event.
+    fn schedule_now(&self) {
+        // SAFETY: May be called in process context; enabling runs the softirq.
+        unsafe { bindings::local_bh_disable() };
+        match self.source() {
+            Some(source) => self.schedule(source),
+            // SAFETY: By the type invariants, the instance is registered.
+            None => unsafe {
+                if bindings::napi_schedule_prep(self.napi.get()) {
+                    bindings::__napi_schedule(self.napi.get());
+                }
+            },
+        }
+        // SAFETY: As above.
+        unsafe { bindings::local_bh_enable() };
+    }
+
+    /// Schedules the instance and disables its source, if it is enabled and not scheduled yet.
+    #[inline]
+    fn schedule(&self, source: &impl Source) {
+        // SAFETY: By the type invariants, the instance is registered.
+        unsafe {
+            if bindings::napi_schedule_prep(self.napi.get()) {
+                source.disable();
+                bindings::__napi_schedule(self.napi.get());
+            }
+        }
+    }
+
+    /// The source. Not kept beyond the poll, the locked section or the callback it is used in.
+    #[inline(always)]
+    fn source(&self) -> Option<&S> {
+        // SAFETY: By the type invariants, it is written only when no poll is running and none
+        // can start, and those that were about to return have returned. Besides polls, only who
+        // holds one of the locks calls this.
+        unsafe { &*self.source.get() }.as_ref()
+    }
+
+    /// Waits until nothing looks at the source any more.
+    fn quiesce_source(&self, _rtnl: &mut Rtnl) -> Result {
+        if self.is_enabled() {
+            return Err(EBUSY);
+        }
+        // Polls that gave up their instance may still look at the source: they run with BHs
+        // disabled, which is a read side of RCU.
+        // SAFETY: May be called in process context.
+        unsafe { bindings::synchronize_net() };
+        Ok(())
+    }
+
+    /// Unregisters the instance. The caller waits for a grace period before freeing it.
+    fn unregister(&self) {
+        // SAFETY: By the type invariants, the instance is registered and disabled.
+        unsafe { bindings::__netif_napi_del(self.napi.get()) };
+    }
+}
+
+macro_rules! define_slot {
+    (
+        $name:ident, $state:ident, $poll:ident, $kind:ident, $callback:ident, $queue:literal,
+        $(#[$doc:meta])* $field:ident: $type:ty
+    ) => {
+        #[doc = concat!("A ", $queue, " queue.")]
+        ///
+        /// # Invariants
+        ///
+        /// The slot does not move once its instance is registered.
+        pub(crate) struct $name<T: Operations> {
+            slot: Slot<T::Source>,
+            /// Belongs to whoever owns the queue.
+            pub(crate) state: UnsafeCell<T::$state>,
+            $(#[$doc])*
+            pub(crate) $field: $type,
+        }
+
+        // SAFETY: The state is `Send`, and reached only by its one owner at a time; the source is
+        // `Sync`; the rest is synchronised by the core.
+        unsafe impl<T: Operations> Send for $name<T> {}
+
+        // SAFETY: As above.
+        unsafe impl<T: Operations> Sync for $name<T> {}
+
+        impl<T: Operations> $name<T> {
+            pub(crate) fn new(
+                dev: *mut bindings::net_device,
+                index: usize,
+                state: T::$state,
+                $field: $type,
+            ) -> Self {
+                Self {
+                    slot: Slot::new(dev, index),
+                    state: UnsafeCell::new(state),
+                    $field,
+                }
+            }
+
+            #[inline(always)]
+            pub(crate) fn napi(&self) -> *mut bindings::napi_struct {
+                self.slot.napi.get()
+            }
+
+            #[inline(always)]
+            pub(crate) fn index(&self) -> usize {
+                self.slot.index
+            }
+
+            /// Whether the instance is enabled.
+            pub(crate) fn is_enabled(&self) -> bool {
+                self.slot.is_enabled()
+            }
+
+            #[inline(always)]
+            pub(crate) fn source(&self) -> Option<&T::Source> {
+                self.slot.source()
+            }
+
+            #[inline]
+            pub(crate) fn schedule(&self, source: &impl Source) {
+                self.slot.schedule(source);
+            }
+
+            pub(crate) fn enable(&self, rtnl: &mut Rtnl) {
+                let kind = bindings::$kind;
+                self.slot.enable(kind, rtnl);
+            }
+
+            pub(crate) fn disable(&self, rtnl: &mut Rtnl) {
+                let kind = bindings::$kind;
+                self.slot.disable(kind, rtnl);
+            }
+
+            pub(crate) fn unregister(&self) {
+                self.slot.unregister();
+            }
+
+            /// The poll function.
+            ///
+            /// # Safety
+            ///
+            /// Called by the core for an instance that belongs to a slot of this type.
+            pub(crate) unsafe extern "C" fn $callback(
+                napi: *mut bindings::napi_struct,
+                budget: c_int,
+            ) -> c_int {
+                let napi = Opaque::cast_from(napi);
+                // SAFETY: By the safety requirements.
+                let slot = unsafe { kernel::container_of!(napi, Slot<T::Source>, napi) };
+                // SAFETY: By the safety requirements; the slot lives as long as the instance is
+                // registered.
+                let this = unsafe { &*kernel::container_of!(slot, Self, slot) };
+                // SAFETY: `dev` is the device that the slot belongs to, which outlives it.
+                let dev = unsafe { Device::<T>::from_raw(this.slot.dev) };
+                // SAFETY: This is the poll function.
+                let poll = unsafe { $poll::new(this, budget) };
+                T::$callback(dev, poll).into_raw()
+            }
+        }
+    };
+}
+
+define_slot!(
+    RxSlot,
+    Rx,
+    RxPoll,
+    netdev_queue_type_NETDEV_QUEUE_TYPE_RX,
+    poll_rx,
+    "receive",
+    /// Belongs to whoever owns the queue. After the state, which may have buffers of the pool.
+    pool: UnsafeCell<Option<PagePool>>
+);
+define_slot!(
+    TxSlot,
+    Tx,
+    TxPoll,
+    netdev_queue_type_NETDEV_QUEUE_TYPE_TX,
+    poll_tx,
+    "transmit",
+    /// The queue of the stack, which lives as long as the device.
+    txq: *mut bindings::netdev_queue
+);
+
+impl<T: Operations> RxSlot<T> {
+    /// Schedules the instance from process context.
+    pub(crate) fn schedule_now(&self) {
+        self.slot.schedule_now();
+    }
+
+    /// The page pool.
+    ///
+    /// # Safety
+    ///
+    /// The caller owns the queue for as long as the pool is in use.
+    #[inline(always)]
+    #[allow(clippy::mut_from_ref)]
+    pub(crate) unsafe fn pool(&self) -> Option<Pool<'_>> {
+        // SAFETY: By the safety requirements.
+        unsafe { &mut *self.pool.get() }.as_mut().map(Pool::new)
+    }
+
+    /// Replaces the page pool.
+    ///
+    /// # Safety
+    ///
+    /// The caller owns the queue, and its instance is disabled.
+    pub(crate) unsafe fn set_pool(&self, pool: Option<PagePool>) {
+        // SAFETY: By the safety requirements.
+        unsafe { *self.pool.get() = pool };
+    }
+
+    /// Registers the instance.
+    ///
+    /// # Safety
+    ///
+    /// The slot does not move until [`RxSlot::unregister`], and the device is valid until then.
+    pub(crate) unsafe fn register(&self, weight: i32) {
+        // SAFETY: The instance is zeroed, and stays by the safety requirements; the index is one
+        // of the device's queues, so that there is a persistent configuration for it.
+        unsafe {
+            bindings::netif_napi_add_config(
+                self.slot.dev,
+                self.napi(),
+                Some(Self::poll_rx),
+                self.slot.index as c_int,
+            );
+            bindings::napi_set_weight(self.napi(), weight);
+        }
+    }
+
+    /// Replaces the source.
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY`: the instance is enabled.
+    pub(crate) fn set_source(&self, source: Option<T::Source>, rtnl: &mut Rtnl) -> Result {
+        self.slot.quiesce_source(rtnl)?;
+        // SAFETY: By the type invariants, nothing else refers to it now.
+        unsafe { *self.slot.source.get() = source };
+        Ok(())
+    }
+}
+
+impl<T: Operations> TxSlot<T> {
+    /// Registers the instance.
+    ///
+    /// # Safety
+    ///
+    /// The slot does not move until [`TxSlot::unregister`], and the device is valid until then.
+    pub(crate) unsafe fn register(&self, weight: i32) {
+        // SAFETY: The instance is zeroed, and stays by the safety requirements.
+        unsafe {
+            bindings::netif_napi_add_tx_weight(
+                self.slot.dev,
+                self.napi(),
+                Some(Self::poll_tx),
+                weight,
+            );
+        }
+    }
+
+    /// Replaces the source.
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY`: the instance is enabled.
+    pub(crate) fn set_source(&self, source: Option<T::Source>, rtnl: &mut Rtnl) -> Result {
+        self.slot.quiesce_source(rtnl)?;
+        let guard = TxGuard::lock_bh(self);
+        // SAFETY: By the type invariants, and as the queue is locked, nothing else refers to it.
+        let old = unsafe { core::mem::replace(&mut *self.slot.source.get(), source) };
+        drop(guard);
+        // May sleep.
+        drop(old);
+        Ok(())
+    }
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Page pools: pages of a receive queue, recycled, and mapped for DMA once.
+//!
+//! C header: [`include/net/page_pool/types.h`](srctree/include/net/page_pool/types.h)
+
+use crate::{
+    bindings,
+    device::raw_device,
+    frag::{
+        skb_data_align,
+        RxFrag,
+        SKB_SHARED_INFO, //
+    },
+};
+use core::{
+    marker::PhantomData,
+    ptr::NonNull, //
+};
+use kernel::{
+    device,
+    error::from_err_ptr,
+    page::PAGE_SIZE,
+    prelude::*, //
+};
+
+/// A page pool that belongs to a receive queue.
+///
+/// # Invariants
+///
+/// `pool` is a valid page pool of single pages that this owns; `mapped` says whether it maps its
+/// pages, from the device, in full.
+pub(crate) struct PagePool {
+    pool: NonNull<bindings::page_pool>,
+    mapped: bool,
+}
+
+// SAFETY: A pool may be used from any thread, by one at a time.
+unsafe impl Send for PagePool {}
+
+impl PagePool {
+    /// Creates a pool for a ring of `size` buffers. With `dma`, its pages are mapped for that
+    /// device. Process context, sleeps.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, and what else the core returns.
+    ///
+    /// # Safety
+    ///
+    /// `netdev` and `napi` outlive the pool; `napi` is disabled when the pool is dropped.
+    pub(crate) unsafe fn new(
+        netdev: *mut bindings::net_device,
+        napi: *mut bindings::napi_struct,
+        size: u32,
+        parent: &device::Device,
+        dma: Option<&device::Device>,
+    ) -> Result<Self> {
+        let mut params = bindings::page_pool_params::default();
+        // SAFETY: The union is of the same fields, named and not.
+        let fast = unsafe { params.__bindgen_anon_1.fast.as_mut() };
+        fast.pool_size = size;
+        // SAFETY: `parent` is valid.
+        fast.nid = unsafe { bindings::dev_to_node(raw_device(parent)) };
+        fast.napi = napi.cast();
+        // SAFETY: As above.
+        let slow = unsafe { &mut params.__bindgen_anon_2.slow };
+        slow.netdev = netdev;
+        if let Some(dma) = dma {
+            fast.dev = raw_device(dma);
+            fast.dma_dir = bindings::dma_data_direction::DMA_FROM_DEVICE;
+            fast.max_len = PAGE_SIZE as u32;
+            slow.flags = bindings::PP_FLAG_DMA_MAP | bindings::PP_FLAG_DMA_SYNC_DEV;
+        }
+        // SAFETY: The parameters are complete, and what they point to stays by the safety
+        // requirements.
+        let pool = from_err_ptr(unsafe { bindings::page_pool_create(&params) })?;
+        // INVARIANT: It was created just so.
+        Ok(Self {
+            pool: NonNull::new(pool).ok_or(ENOMEM)?,
+            mapped: dma.is_some(),
+        })
+    }
+}
+
+impl Drop for PagePool {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants. Pages that are still out keep what they need.
+        unsafe { bindings::page_pool_destroy(self.pool.as_ptr()) };
+    }
+}
+
+/// How an allocation may behave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gfp {
+    /// Does not sleep: for polls.
+    Atomic,
+    /// May sleep: process context.
+    Kernel,
+}
+
+impl Gfp {
+    pub(crate) const fn as_raw(self) -> bindings::gfp_t {
+        match self {
+            Gfp::Atomic => bindings::GFP_ATOMIC,
+            Gfp::Kernel => bindings::GFP_KERNEL,
+        }
+    }
+
+    pub(crate) const fn flags(self) -> kernel::alloc::Flags {
+        match self {
+            Gfp::Atomic => GFP_ATOMIC,
+            Gfp::Kernel => GFP_KERNEL,
+        }
+    }
+}
+
+/// The page pool of a queue, held as the queue is.
+pub struct Pool<'a> {
+    pool: &'a mut PagePool,
+    _queue: PhantomData<&'a ()>,
+}
+
+impl<'a> Pool<'a> {
+    #[inline(always)]
+    pub(crate) fn new(pool: &'a mut PagePool) -> Self {
+        Self {
+            pool,
+            _queue: PhantomData,
+        }
+    }
+
+    /// Allocates a receive buffer for `len` bytes or more, after `headroom` bytes; with `tail`,
+    /// one that a packet can be built around.
+    ///
+    /// Where what is left of the page is too small for another buffer of the kind, the buffer
+    /// has it.
+    #[inline]
+    pub fn alloc(&mut self, len: u32, headroom: u32, tail: bool, gfp: Gfp) -> Option<RxFrag> {
+        // Aligned, as the administration of a packet is at the end.
+        let mut size = skb_data_align(headroom.checked_add(len)?);
+        if tail {
+            size += SKB_SHARED_INFO;
+        }
+        if size as usize > PAGE_SIZE {
+            return None;
+        }
+        // SAFETY: By the type invariants, and `&mut self` serialises.
+        let base = unsafe {
+            bindings::page_pool_alloc_va(self.pool.pool.as_ptr(), &mut size, gfp.as_raw())
+        };
+        let base = NonNull::new(base.cast::<u8>())?;
+        // SAFETY: A new fragment of `size` bytes, which is the requested size or more.
+        unsafe { RxFrag::new(base, size, headroom, tail, self.pool.mapped) }
+    }
+}

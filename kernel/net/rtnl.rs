@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The RTNL, the lock of network configuration.
+//!
+//! C header: [`include/linux/rtnetlink.h`](srctree/include/linux/rtnetlink.h)
+
+use crate::bindings;
+use core::{
+    marker::PhantomData,
+    ops::{
+        Deref,
+        DerefMut, //
+    },
+    ptr::NonNull, //
+};
+
+/// Evidence that this thread holds the RTNL.
+///
+/// There is one lock, so a `&mut Rtnl` is exclusive access to all that it protects. What may call
+/// back into a driver with the lock held takes the evidence by `&mut`, so that the driver never
+/// has two of them in use at a time.
+///
+/// # Invariants
+///
+/// The RTNL is held by this thread as long as the value is referred to.
+pub struct Rtnl {
+    /// Neither `Send` nor `Sync`: the lock belongs to a thread.
+    _not_send: PhantomData<*mut ()>,
+}
+
+impl Rtnl {
+    /// Takes the lock. Process context, sleeps.
+    pub fn lock() -> RtnlGuard {
+        // SAFETY: May be called in process context; releasing it is up to the guard.
+        unsafe { bindings::rtnl_lock() };
+        // INVARIANT: It was locked just now.
+        RtnlGuard(Rtnl {
+            _not_send: PhantomData,
+        })
+    }
+
+    /// The evidence, for a callback that the core calls with the lock held.
+    ///
+    /// # Safety
+    ///
+    /// This thread holds the RTNL for `'a`, and no other `&mut Rtnl` is in use meanwhile.
+    #[inline(always)]
+    pub(crate) unsafe fn assume_held<'a>() -> &'a mut Self {
+        // INVARIANT: By the safety requirements.
+        // SAFETY: The type has no size, so that any aligned pointer that is not null is valid.
+        unsafe { NonNull::dangling().as_mut() }
+    }
+}
+
+/// Holds the RTNL until dropped.
+pub struct RtnlGuard(Rtnl);
+
+impl Deref for RtnlGuard {
+    type Target = Rtnl;
+
+    fn deref(&self) -> &Rtnl {
+        &self.0
+    }
+}
+
+impl DerefMut for RtnlGuard {
+    fn deref_mut(&mut self) -> &mut Rtnl {
+        &mut self.0
+    }
+}
+
+impl Drop for RtnlGuard {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant of `Rtnl`, this thread holds the lock.
+        unsafe { bindings::rtnl_unlock() };
+    }
+}

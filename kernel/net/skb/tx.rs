@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Packets to transmit.
+
+use super::SkBuff;
+use crate::{
+    bindings,
+    features::Features, //
+};
+use kernel::{
+    error::to_result,
+    prelude::*, //
+};
+
+/// The kind of packets that a large packet is to be cut into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GsoKind {
+    /// TCP over IPv4.
+    TcpV4,
+    /// TCP over IPv6.
+    TcpV6,
+    /// UDP.
+    UdpL4,
+}
+
+/// How a packet is to be cut into smaller ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gso {
+    /// What it is cut into, if that is known here.
+    pub kind: Option<GsoKind>,
+    /// TCP with ECN: the congestion window reduced flag is of the first packet only.
+    pub ecn: bool,
+    /// Payload bytes of each packet.
+    pub size: u16,
+}
+
+impl SkBuff {
+    /// How the packet is to be cut, if it is.
+    #[inline]
+    pub fn gso(&self) -> Option<Gso> {
+        let info = self.shared_info();
+        // SAFETY: By the type invariant of `SkBuff`.
+        let (size, kind) = unsafe { ((*info).gso_size, (*info).gso_type as i32) };
+        if size == 0 {
+            return None;
+        }
+        Some(Gso {
+            kind: if kind & bindings::SKB_GSO_TCPV4 != 0 {
+                Some(GsoKind::TcpV4)
+            } else if kind & bindings::SKB_GSO_TCPV6 != 0 {
+                Some(GsoKind::TcpV6)
+            } else if kind & bindings::SKB_GSO_UDP_L4 != 0 {
+                Some(GsoKind::UdpL4)
+            } else {
+                None
+            },
+            ecn: kind & bindings::SKB_GSO_TCP_ECN != 0,
+            size,
+        })
+    }
+
+    /// Where the checksum that is to be filled in starts, and where, as of there, it goes.
+    #[inline]
+    pub fn partial_csum(&self) -> Option<(u16, u16)> {
+        // SAFETY: By the type invariant of `SkBuff`.
+        let csum = unsafe { bindings::skb_partial_csum(self.as_raw()) };
+        if csum < 0 {
+            return None;
+        }
+        Some(((csum >> 16) as u16, csum as u16))
+    }
+
+    /// Whether the packet has another one in it (a tunnel).
+    #[inline]
+    pub fn is_encapsulated(&self) -> bool {
+        // SAFETY: By the type invariant of `SkBuff`.
+        unsafe { bindings::skb_encapsulation(self.as_raw()) }
+    }
+
+    /// Whether the packet is cut in software if the device has `features`.
+    pub fn needs_gso(&self, features: Features) -> bool {
+        // SAFETY: By the type invariant of `SkBuff`.
+        unsafe { bindings::netif_needs_gso(self.as_raw(), features.into_raw()) }
+    }
+
+    /// Takes the software transmit timestamp, if one is asked for. Before the packet is given to
+    /// the device.
+    #[inline]
+    pub fn tx_timestamp(&self) {
+        // SAFETY: By the type invariant of `SkBuff`.
+        unsafe { bindings::skb_tx_timestamp(self.as_raw()) };
+    }
+
+    /// Copies what user space still owns of the packet (zero-copy sends), so that it may be held
+    /// for long. Any context.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub fn orphan_frags(&mut self) -> Result {
+        // SAFETY: By the type invariant of `SkBuff`.
+        to_result(unsafe { bindings::skb_orphan_frags(self.as_raw(), bindings::GFP_ATOMIC) })
+    }
+}
+
+/// Releases what a packet holds of the stack, given its address.
+///
+/// # Safety
+///
+/// `skb` is valid and nobody else uses what it refers to.
+pub(crate) unsafe fn detach(skb: *mut bindings::sk_buff) {
+    // SAFETY: By the safety requirements.
+    unsafe { bindings::skb_detach(skb) };
+}

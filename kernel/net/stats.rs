@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Statistics as the core asks for them.
+
+use crate::bindings;
+
+/// Statistics of an interface, C `struct rtnl_link_stats64`. All start at zero.
+#[repr(transparent)]
+pub struct LinkStats(bindings::rtnl_link_stats64);
+
+macro_rules! adders {
+    ($($(#[$doc:meta])* $name:ident;)*) => {
+        $(
+            $(#[$doc])*
+            pub fn $name(&mut self, n: u64) {
+                self.0.$name = self.0.$name.wrapping_add(n);
+            }
+        )*
+    };
+}
+
+macro_rules! setters {
+    ($($(#[$doc:meta])* $name:ident;)*) => {
+        $(
+            $(#[$doc])*
+            pub fn $name(&mut self, n: u64) {
+                self.0.$name = n;
+            }
+        )*
+    };
+}
+
+impl LinkStats {
+    /// # Safety
+    ///
+    /// `stats` is valid, and nobody else uses it for `'a`.
+    pub(crate) unsafe fn from_raw<'a>(stats: *mut bindings::rtnl_link_stats64) -> &'a mut Self {
+        // SAFETY: By the safety requirements; the type is transparent.
+        unsafe { &mut *stats.cast() }
+    }
+
+    adders! {
+        /// Adds received packets.
+        rx_packets;
+        /// Adds received bytes.
+        rx_bytes;
+        /// Adds packets that were received and dropped.
+        rx_dropped;
+        /// Adds packets that had a wrong length.
+        rx_length_errors;
+        /// Adds packets that were malformed.
+        rx_frame_errors;
+        /// Adds transmitted packets.
+        tx_packets;
+        /// Adds transmitted bytes.
+        tx_bytes;
+        /// Adds packets that failed to be transmitted.
+        tx_errors;
+        /// Adds packets that were not transmitted.
+        tx_dropped;
+        /// Adds packets that found their queue full.
+        tx_fifo_errors;
+    }
+}
+
+/// Statistics of a receive queue, C `struct netdev_queue_stats_rx`. What is not set is not known.
+#[repr(transparent)]
+pub struct RxQueueStats(bindings::netdev_queue_stats_rx);
+
+impl RxQueueStats {
+    /// # Safety
+    ///
+    /// `stats` is valid, and nobody else uses it for `'a`.
+    pub(crate) unsafe fn from_raw<'a>(stats: *mut bindings::netdev_queue_stats_rx) -> &'a mut Self {
+        // SAFETY: By the safety requirements; the type is transparent.
+        unsafe { &mut *stats.cast() }
+    }
+
+    setters! {
+        /// Received packets.
+        packets;
+        /// Received bytes.
+        bytes;
+    }
+
+    /// Zero for all that drivers of this crate count.
+    pub(crate) fn clear(&mut self) {
+        self.packets(0);
+        self.bytes(0);
+    }
+}
+
+/// Statistics of a transmit queue, C `struct netdev_queue_stats_tx`. What is not set is not known.
+#[repr(transparent)]
+pub struct TxQueueStats(bindings::netdev_queue_stats_tx);
+
+impl TxQueueStats {
+    /// # Safety
+    ///
+    /// `stats` is valid, and nobody else uses it for `'a`.
+    pub(crate) unsafe fn from_raw<'a>(stats: *mut bindings::netdev_queue_stats_tx) -> &'a mut Self {
+        // SAFETY: By the safety requirements; the type is transparent.
+        unsafe { &mut *stats.cast() }
+    }
+
+    setters! {
+        /// Transmitted packets.
+        packets;
+        /// Transmitted bytes.
+        bytes;
+        /// How often the queue was stopped.
+        stop;
+        /// How often the queue was woken.
+        wake;
+    }
+
+    /// Zero for all that drivers of this crate count.
+    pub(crate) fn clear(&mut self) {
+        self.packets(0);
+        self.bytes(0);
+        self.stop(0);
+        self.wake(0);
+    }
+}

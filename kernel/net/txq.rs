@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Transmit queues and their locks.
+//!
+//! The core holds a queue's lock around `ndo_start_xmit`. Whoever else touches the state of the
+//! queue takes the same lock, so the data path has no other.
+
+use crate::{
+    bindings,
+    device::Operations,
+    napi::TxSlot, //
+};
+use core::{
+    marker::PhantomData,
+    ops::{
+        Deref,
+        DerefMut, //
+    },
+};
+
+/// A transmit queue of the stack: what does not need the driver's state of it.
+///
+/// # Invariants
+///
+/// `txq` is a queue of a device that lives for `'a`, and this thread holds its lock.
+#[derive(Clone, Copy)]
+pub struct StackQueue<'a> {
+    txq: *mut bindings::netdev_queue,
+    _queue: PhantomData<&'a ()>,
+}
+
+impl StackQueue<'_> {
+    /// Tells the stack to send no more.
+    #[inline]
+    pub fn stop(&self) {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::netif_tx_stop_queue(self.txq) };
+    }
+
+    /// Whether the driver stopped the queue.
+    #[inline]
+    pub fn is_stopped(&self) -> bool {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::netif_tx_queue_stopped(self.txq) }
+    }
+
+    /// Whether the stack sends no more, because the driver or the byte limit stopped it.
+    #[inline]
+    pub fn is_xmit_stopped(&self) -> bool {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::netif_xmit_stopped(self.txq) }
+    }
+
+    /// Lets the stack send again.
+    #[inline]
+    pub fn wake(&self) {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::netif_tx_wake_queue(self.txq) };
+    }
+
+    /// Counts bytes as under way, for the byte limit. Returns whether the device has to be
+    /// notified now: nothing follows, or nothing may follow.
+    #[inline]
+    pub fn sent(&self, bytes: u32, more: bool) -> bool {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::__netdev_tx_sent_queue(self.txq, bytes, more) }
+    }
+
+    /// Counts packets that were [sent](StackQueue::sent) as done.
+    #[inline]
+    pub fn completed(&self, packets: u32, bytes: u32) {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::netdev_tx_completed_queue(self.txq, packets, bytes) };
+    }
+
+    /// Forgets what was sent: for packets that were freed without being completed. Nothing is
+    /// sent meanwhile.
+    pub fn reset(&self) {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::netdev_tx_reset_queue(self.txq) };
+    }
+}
+
+/// A locked transmit queue.
+///
+/// # Invariants
+///
+/// This thread holds the lock of the queue, and nothing else refers to the state of the slot.
+pub struct TxQueue<'a, T: Operations> {
+    slot: &'a TxSlot<T>,
+    /// The lock belongs to this CPU.
+    _not_send: PhantomData<*mut ()>,
+}
+
+impl<'a, T: Operations> TxQueue<'a, T> {
+    /// # Safety
+    ///
+    /// The queue is locked by this thread for the life of the value, and this is the only one for
+    /// it.
+    #[inline(always)]
+    pub(crate) unsafe fn assume_locked(slot: &'a TxSlot<T>) -> Self {
+        // INVARIANT: By the safety requirements.
+        Self {
+            slot,
+            _not_send: PhantomData,
+        }
+    }
+
+    /// Index of the queue.
+    #[inline(always)]
+    pub fn index(&self) -> usize {
+        self.slot.index()
+    }
+
+    /// The state of the queue, and the stack's side of it.
+    #[inline(always)]
+    pub fn parts(&mut self) -> (&mut T::Tx, StackQueue<'_>) {
+        // INVARIANT: By the type invariants.
+        let stack = StackQueue {
+            txq: self.slot.txq,
+            _queue: PhantomData,
+        };
+        // SAFETY: By the type invariants, and `&mut self` is the only way to it.
+        (unsafe { &mut *self.slot.state.get() }, stack)
+    }
+
+    /// Schedules the NAPI instance of the queue. BHs are disabled.
+    #[inline]
+    pub fn schedule(&self) {
+        // The source may be looked at because the queue is locked.
+        if let Some(source) = self.slot.source() {
+            self.slot.schedule(source);
+        }
+    }
+}
+
+/// Holds the lock of a transmit queue until dropped.
+pub struct TxGuard<'a, T: Operations> {
+    queue: TxQueue<'a, T>,
+    /// BHs were disabled for it.
+    bh: bool,
+}
+
+impl<'a, T: Operations> TxGuard<'a, T> {
+    /// Takes the lock.
+    ///
+    /// # Safety
+    ///
+    /// BHs are disabled for the life of the value.
+    #[inline]
+    pub(crate) unsafe fn lock(slot: &'a TxSlot<T>) -> Self {
+        // SAFETY: The queue is valid as long as its slot; BHs are disabled.
+        unsafe { bindings::__netif_tx_lock(slot.txq) };
+        Self {
+            // SAFETY: It was locked just now, and is unlocked when the value is dropped.
+            queue: unsafe { TxQueue::assume_locked(slot) },
+            bh: false,
+        }
+    }
+
+    /// Takes the lock if nobody has it.
+    ///
+    /// # Safety
+    ///
+    /// BHs are disabled for the life of the value.
+    #[inline]
+    pub(crate) unsafe fn try_lock(slot: &'a TxSlot<T>) -> Option<Self> {
+        // SAFETY: The queue is valid as long as its slot; BHs are disabled.
+        if !unsafe { bindings::__netif_tx_trylock(slot.txq) } {
+            return None;
+        }
+        Some(Self {
+            // SAFETY: It was locked just now, and is unlocked when the value is dropped.
+            queue: unsafe { TxQueue::assume_locked(slot) },
+            bh: false,
+        })
+    }
+
+    /// Disables BHs and takes the lock. Process or softirq context.
+    pub(crate) fn lock_bh(slot: &'a TxSlot<T>) -> Self {
+        // SAFETY: The queue is valid as long as its slot.
+        unsafe { bindings::__netif_tx_lock_bh(slot.txq) };
+        Self {
+            // SAFETY: It was locked just now, and is unlocked when the value is dropped.
+            queue: unsafe { TxQueue::assume_locked(slot) },
+            bh: true,
+        }
+    }
+}
+
+impl<'a, T: Operations> Deref for TxGuard<'a, T> {
+    type Target = TxQueue<'a, T>;
+
+    #[inline(always)]
+    fn deref(&self) -> &Self::Target {
+        &self.queue
+    }
+}
+
+impl<T: Operations> DerefMut for TxGuard<'_, T> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.queue
+    }
+}
+
+impl<T: Operations> Drop for TxGuard<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        let txq = self.queue.slot.txq;
+        if self.bh {
+            // SAFETY: The lock was taken this way.
+            unsafe { bindings::__netif_tx_unlock_bh(txq) };
+        } else {
+            // SAFETY: The lock was taken this way.
+            unsafe { bindings::__netif_tx_unlock(txq) };
+        }
+    }
+}
