@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Configuration space of network devices (virtio spec §5.1.4).
+
+use virtio::{
+    endian::{
+        Le32,
+        Virtio16, //
+    },
+    Field, //
+};
+
+/// The address.
+pub(crate) const MAC: Field<[u8; 6]> = Field::at(0);
+/// State of the link.
+pub(crate) const STATUS: Field<Virtio16> = Field::at(6);
+/// Most pairs of queues.
+pub(crate) const MAX_PAIRS: Field<Virtio16> = Field::at(8);
+/// Maximum MTU.
+pub(crate) const MTU: Field<Virtio16> = Field::at(10);
+/// Speed in Mbit/s.
+pub(crate) const SPEED: Field<Le32> = Field::at(12);
+/// Duplex: 0 for half, 1 for full.
+pub(crate) const DUPLEX: Field<u8> = Field::at(16);
+
+/// Status: the link is up.
+pub(crate) const S_LINK_UP: u16 = 1;
+/// Status: the driver is to announce itself.
+pub(crate) const S_ANNOUNCE: u16 = 2;

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The control queue (virtio spec §5.1.6.5).
+//!
+//! A command is sent and waited for, one at a time, under a mutex that nests inside of the RTNL.
+//! A device that does not answer within [`TIMEOUT`] is not asked again: its queue is given up, with
+//! the command in it, which stays where it is until the device is reset.
+
+use crate::features;
+use kernel::{
+    alloc::KVec,
+    new_mutex,
+    prelude::*,
+    processor::cpu_relax,
+    sync::Mutex,
+    time::{
+        delay::fsleep,
+        Delta,
+        Instant,
+        Monotonic, //
+    },
+};
+use net::{
+    Command,
+    MacAddr, //
+};
+use virtio::{
+    Endian,
+    FeatureSet,
+    Virtqueue, //
+};
+
+/// How long a device may take to answer.
+const TIMEOUT: Delta = Delta::from_millis(5000);
+/// How often the queue is looked at before the first pause.
+const SPINS: usize = 200;
+/// The pause between two looks.
+const PAUSE: Delta = Delta::from_micros(50);
+
+/// The device did as it was told (virtio spec §5.1.6.5).
+const ACK_OK: u8 = 0;
+
+/// Class and number of a command.
+#[derive(Clone, Copy)]
+struct Code(u8, u8);
+
+const RX_PROMISC: Code = Code(0, 0);
+const RX_ALLMULTI: Code = Code(0, 1);
+const MAC_TABLE_SET: Code = Code(1, 0);
+const MAC_ADDR_SET: Code = Code(1, 1);
+const VLAN_ADD: Code = Code(2, 0);
+const VLAN_DEL: Code = Code(2, 1);
+const ANNOUNCE_ACK: Code = Code(3, 0);
+const MQ_VQ_PAIRS_SET: Code = Code(4, 0);
+const GUEST_OFFLOADS_SET: Code = Code(5, 0);
+
+/// The queue, and what became of it.
+struct State {
+    queue: Option<Virtqueue<Command>>,
+    /// The device did not answer.
+    dead: bool,
+}
+
+/// The control queue of a device, or the lack of one.
+#[pin_data]
+pub(crate) struct Control {
+    features: FeatureSet,
+    endian: Endian,
+    #[pin]
+    state: Mutex<State>,
+}
+
+impl Control {
+    /// A control queue that is still to be [attached](Control::attach).
+    pub(crate) fn new(features: FeatureSet, endian: Endian) -> impl PinInit<Self> {
+        pin_init!(Self {
+            features,
+            endian,
+            state <- new_mutex!(State {
+                queue: None,
+                dead: false,
+            }),
+        })
+    }
+
+    /// Takes the queue into use, or, with `None`, out of it; returns the one before.
+    pub(crate) fn attach(&self, queue: Option<Virtqueue<Command>>) -> Option<Virtqueue<Command>> {
+        let mut state = self.state.lock();
+        state.dead = false;
+        core::mem::replace(&mut state.queue, queue)
+    }
+
+    /// Whether the device takes commands of a feature.
+    pub(crate) fn has(&self, feature: virtio::Feature) -> bool {
+        self.features.has(features::CTRL_VQ) && self.features.has(feature)
+    }
+
+    /// Sends a command and waits for the answer. Process context, sleeps.
+    ///
+    /// # Errors
+    ///
+    /// - `ENODEV`: there is no control queue now.
+    /// - `EIO`: the queue is broken, or was given up.
+    /// - `ETIMEDOUT`: the device did not answer; the queue is given up.
+    /// - `EINVAL`: the device refused.
+    /// - `ENOMEM`.
+    fn send(&self, code: Code, fill: impl FnOnce(&mut KVec<u8>) -> Result) -> Result {
+        let command = Command::new(code.0, code.1, fill)?;
+        let mut state = self.state.lock();
+        let State { queue, dead } = &mut *state;
+        let queue = queue.as_mut().ok_or(ENODEV)?;
+        if *dead {
+            return Err(EIO);
+        }
+        queue.add_buf(command).map_err(|(e, _)| e)?;
+        if !queue.kick() {
+            // The command stays in the broken queue.
+            *dead = true;
+            return Err(EIO);
+        }
+        match Self::answer(queue) {
+            Ok(command) if command.ack() == ACK_OK => Ok(()),
+            Ok(_) => Err(EINVAL),
+            Err(e) => {
+                *dead = true;
+                if e == ETIMEDOUT {
+                    pr_err!(
+                        "control command {}:{} was not answered, giving the control queue up\n",
+                        code.0,
+                        code.1
+                    );
+                }
+                Err(e)
+            }
+        }
+    }
+
+    /// Waits for the one command that is in the queue.
+    fn answer(queue: &mut Virtqueue<Command>) -> Result<Command> {
+        let start = Instant::<Monotonic>::now();
+        for round in 0.. {
+            if let Some(used) = queue.get_buf() {
+                return Ok(used.buffer);
+            }
+            if queue.is_broken() {
+                return Err(EIO);
+            }
+            if round < SPINS {
+                cpu_relax();
+            } else {
+                if start.elapsed() > TIMEOUT {
+                    break;
+                }
+                fsleep(PAUSE);
+            }
+        }
+        Err(ETIMEDOUT)
+    }
+
+    /// Receives all packets, or no more. Errors are those of [`Control::send`].
+    pub(crate) fn set_promisc(&self, on: bool) -> Result {
+        self.send(RX_PROMISC, |data| Ok(data.push(on.into(), GFP_KERNEL)?))
+    }
+
+    /// Receives all multicast packets, or no more. Errors are those of [`Control::send`].
+    pub(crate) fn set_allmulti(&self, on: bool) -> Result {
+        self.send(RX_ALLMULTI, |data| Ok(data.push(on.into(), GFP_KERNEL)?))
+    }
+
+    /// Replaces the filter of addresses with what the two functions append. Errors are those of
+    /// [`Control::send`].
+    pub(crate) fn set_mac_table(
+        &self,
+        unicast: &net::AddrList<'_>,
+        multicast: &net::AddrList<'_>,
+    ) -> Result {
+        self.send(MAC_TABLE_SET, |data| {
+            for list in [unicast, multicast] {
+                self.put_u32(data, u32::try_from(list.len())?)?;
+                list.append_to(data)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Sets the address. Errors are those of [`Control::send`].
+    pub(crate) fn set_mac_address(&self, addr: MacAddr) -> Result {
+        self.send(MAC_ADDR_SET, |data| {
+            Ok(data.extend_from_slice(&addr.0, GFP_KERNEL)?)
+        })
+    }
+
+    /// Lets a VLAN through the filter. Errors are those of [`Control::send`].
+    pub(crate) fn add_vlan(&self, vid: u16) -> Result {
+        self.send(VLAN_ADD, |data| self.put_u16(data, vid))
+    }
+
+    /// Lets a VLAN no more through the filter. Errors are those of [`Control::send`].
+    pub(crate) fn del_vlan(&self, vid: u16) -> Result {
+        self.send(VLAN_DEL, |data| self.put_u16(data, vid))
+    }
+
+    /// Tells that the interface announced itself. Errors are those of [`Control::send`].
+    pub(crate) fn ack_announce(&self) -> Result {
+        self.send(ANNOUNCE_ACK, |_| Ok(()))
+    }
+
+    /// Sets how many pairs of queues are in use. Errors are those of [`Control::send`].
+    pub(crate) fn set_pairs(&self, pairs: u16) -> Result {
+        self.send(MQ_VQ_PAIRS_SET, |data| self.put_u16(data, pairs))
+    }
+
+    /// Sets the offloads of received packets. Errors are those of [`Control::send`].
+    pub(crate) fn set_guest_offloads(&self, offloads: u64) -> Result {
+        self.send(GUEST_OFFLOADS_SET, |data| {
+            let bytes = match self.endian {
+                Endian::Little => offloads.to_le_bytes(),
+                Endian::Native => offloads.to_ne_bytes(),
+            };
+            Ok(data.extend_from_slice(&bytes, GFP_KERNEL)?)
+        })
+    }
+
+    fn put_u16(&self, data: &mut KVec<u8>, value: u16) -> Result {
+        let bytes = match self.endian {
+            Endian::Little => value.to_le_bytes(),
+            Endian::Native => value.to_ne_bytes(),
+        };
+        Ok(data.extend_from_slice(&bytes, GFP_KERNEL)?)
+    }
+
+    fn put_u32(&self, data: &mut KVec<u8>, value: u32) -> Result {
+        let bytes = match self.endian {
+            Endian::Little => value.to_le_bytes(),
+            Endian::Native => value.to_ne_bytes(),
+        };
+        Ok(data.extend_from_slice(&bytes, GFP_KERNEL)?)
+    }
+}

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Binding and unbinding a device.
+
+use crate::{
+    config,
+    facts::{
+        Facts,
+        RxMode,
+        MAX_MTU, //
+    },
+    features,
+    link,
+    nic::{
+        Nic,
+        Pair, //
+    },
+    queues,
+    rx::RxState,
+    sysfs::MergeableBufferSize,
+    tx::TxState,
+    CSUM,
+    GSO,
+    NAPI_TX,
+    NAPI_WEIGHT, //
+};
+use kernel::{
+    alloc::KVec,
+    device::{
+        Bound,
+        Core, //
+    },
+    prelude::*,
+    sync::atomic::Relaxed, //
+};
+use net::{
+    affinity::{
+        num_online_cpus,
+        CpusLocked, //
+    },
+    Features,
+    MacAddr,
+    NetDevice,
+    Rtnl, //
+};
+use virtio::{
+    Device,
+    DeviceId,
+    Driver,
+    Feature,
+    FeatureSet,
+    QueueHandle, //
+};
+
+/// The driver.
+pub(crate) struct NetDriver;
+
+virtio::virtio_device_table!(ID_TABLE, [DeviceId::NET]);
+
+/// The data of a bound device.
+#[pin_data]
+pub(crate) struct Binding<'bound> {
+    net: NetDevice<Nic<'bound>>,
+}
+
+impl Driver for NetDriver {
+    type Data<'bound> = Binding<'bound>;
+
+    const ID_TABLE: virtio::IdTable = &ID_TABLE;
+    const FEATURES: &'static [Feature] = features::TABLE;
+    const FEATURES_LEGACY: Option<&'static [Feature]> = Some(features::TABLE_LEGACY);
+
+    fn validate(dev: &Device<Core<'_>>, features: &mut FeatureSet) -> Result {
+        if !dev.has_config() {
+            dev_err!(dev.as_ref(), "validate failure: config access disabled\n");
+            return Err(EINVAL);
+        }
+        let mtu = dev.config().read_if(features::MTU, config::MTU)?;
+        features::validate(features, mtu).map_err(|missing| {
+            dev_err!(
+                dev.as_ref(),
+                "device advertises feature {} but not {}\n",
+                missing.feature,
+                missing.needs
+            );
+            EINVAL
+        })
+    }
+
+    fn probe<'bound>(
+        dev: &'bound Device<Core<'_>>,
+    ) -> impl PinInit<Self::Data<'bound>, Error> + 'bound {
+        try_pin_init!(Binding {
+            net: new_interface(dev)?,
+        }? Error)
+    }
+
+    fn start<'bound>(dev: &'bound Device<Core<'_>>, data: Pin<&Binding<'bound>>) -> Result {
+        let net = &data.get_ref().net;
+        let mut rtnl = Rtnl::lock();
+        // The interface cannot be brought up before the device is ready.
+        net.register(&mut rtnl)?;
+        // Until the interface is brought up.
+        dev.config_disable();
+        dev.ready();
+        let ret = configure(net, &mut rtnl);
+        drop(rtnl);
+        ret.and_then(|()| net.watch_cpus())
+            .inspect_err(|_| net.unregister())
+    }
+
+    fn remove(_dev: &Device<Core<'_>>, data: Pin<&Binding<'_>>) {
+        data.get_ref().net.unregister();
+    }
+
+    fn vq_callback(_dev: &Device<Bound>, data: Pin<&Binding<'_>>, queue: &QueueHandle) {
+        let net = &data.get_ref().net;
+        let (index, transmits) = queues::pair_of(queue.index());
+        if !transmits {
+            net.rx_schedule(index, queue);
+            return;
+        }
+        // Suppressed until it is asked for again, whoever sees to the queue.
+        queue.disable_cb();
+        let Some(pair) = net.data().pairs.get(index) else {
+            return;
+        };
+        if pair.tx_napi.load(Relaxed) {
+            net.tx_schedule(index, queue);
+        } else {
+            // It waited for room, most likely.
+            net.wake_stopped_queue(index, &pair.counters.tx.wake);
+        }
+    }
+
+    fn config_changed(_dev: &Device<Bound>, data: Pin<&Binding<'_>>) {
+        data.get_ref().net.schedule_work();
+    }
+}
+
+/// Tells the device what it has to know once it is ready.
+fn configure(net: &NetDevice<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
+    let nic = net.data();
+    // A device that refuses has one pair in use, which is what the driver then takes for granted.
+    let _ = queues::set_pairs(net, nic.current_pairs(), rtnl);
+    if !nic.facts.has(features::MAC) && nic.ctrl.has(features::CTRL_MAC_ADDR) {
+        nic.ctrl
+            .set_mac_address(net.mac_address(rtnl))
+            .map_err(|_| EINVAL)?;
+    }
+    link::init(net);
+    Ok(())
+}
+
+/// Makes the interface of a device, with its queues, not registered yet.
+fn new_interface<'bound>(vdev: &'bound Device<Bound>) -> Result<NetDevice<Nic<'bound>>> {
+    let features = vdev.features();
+    let config = vdev.config();
+    let mtu = config.read_if(features::MTU, config::MTU)?;
+    if let Some(mtu) = mtu.filter(|&mtu| mtu < features::MIN_MTU) {
+        dev_err!(
+            vdev.as_ref(),
+            "device MTU appears to have changed it is now {} < {}\n",
+            mtu,
+            features::MIN_MTU
+        );
+        return Err(EINVAL);
+    }
+    let facts = Facts::new(
+        features,
+        mtu,
+        config.read_if(features::MQ, config::MAX_PAIRS)?,
+    );
+
+    let tx_napi = NAPI_TX.get();
+    let mut pairs = KVec::with_capacity(facts.max_pairs, GFP_KERNEL)?;
+    for _ in 0..facts.max_pairs {
+        pairs.push(Pair::new(tx_napi), GFP_KERNEL)?;
+    }
+    let current = facts.max_pairs.min(num_online_cpus()).max(1);
+    let mut net = NetDevice::new(
+        vdev.as_ref(),
+        Nic::new(vdev, facts, pairs, current),
+        facts.max_pairs,
+        NAPI_WEIGHT.get(),
+        |_| Ok((RxState::new(), TxState { queue: None })),
+    )?;
+
+    set_offloads(&mut net, &facts);
+    let mtu = mtu.map(u32::from);
+    net.set_mtu(
+        mtu.unwrap_or(DEFAULT_MTU),
+        features::MIN_MTU.into(),
+        mtu.unwrap_or(MAX_MTU),
+    );
+    if facts.any_layout {
+        net.set_needed_headroom(facts.header.len as u16);
+    }
+    if facts.rx_mode == RxMode::Mergeable {
+        net.add_rx_attribute::<MergeableBufferSize<'_>>();
+    }
+    set_address(&mut net, vdev)?;
+
+    let mut rtnl = Rtnl::lock();
+    queues::attach(&net, &mut rtnl)?;
+    let ret = net.set_real_queues(current, &mut rtnl);
+    drop(rtnl);
+    queues::set_affinity(&net, &CpusLocked::lock());
+    ret?;
+    Ok(net)
+}
+
+/// The MTU of Ethernet.
+const DEFAULT_MTU: u32 = 1500;
+
+/// Sets the features of the interface.
+fn set_offloads(net: &mut NetDevice<Nic<'_>>, facts: &Facts) {
+    let mut on = Features::HIGHDMA;
+    let mut switchable = Features::NONE;
+    if facts.has(features::CSUM) {
+        // Without checksums, there is nothing else.
+        let csum = Features::HW_CSUM | Features::SG;
+        switchable |= csum;
+        if CSUM.get() {
+            on |= csum;
+        }
+        if facts.has(features::GSO) {
+            switchable |= Features::TSO | Features::TSO_ECN | Features::TSO6;
+        }
+        for (feature, offload) in [
+            (features::HOST_TSO4, Features::TSO),
+            (features::HOST_TSO6, Features::TSO6),
+            (features::HOST_ECN, Features::TSO_ECN),
+            (features::HOST_USO, Features::GSO_UDP_L4),
+        ] {
+            if facts.has(feature) {
+                switchable |= offload;
+            }
+        }
+        on |= Features::GSO_ROBUST;
+        if GSO.get() {
+            // Without checksums, the core takes it back.
+            on |= switchable;
+        }
+    }
+    // Received packets are complete, or the driver can complete them.
+    on |= Features::RXCSUM;
+    if facts.has(features::GUEST_TSO4) || facts.has(features::GUEST_TSO6) {
+        on |= Features::GRO_HW;
+    }
+    net.set_vlan_features(on);
+    if facts.has(features::CTRL_VQ) && facts.has(features::CTRL_VLAN) {
+        on |= Features::VLAN_CTAG_FILTER;
+    }
+    if features::can_switch_gro_hw(&facts.features) {
+        switchable |= Features::GRO_HW;
+    }
+    net.set_features(on, switchable);
+}
+
+/// Sets the address of the interface: that of the device, or a random one.
+fn set_address(net: &mut NetDevice<Nic<'_>>, vdev: &Device<Bound>) -> Result {
+    let told = vdev
+        .config()
+        .read_if(features::MAC, config::MAC)?
+        .map(MacAddr);
+    if let Some(addr) = told {
+        if addr.is_valid() {
+            net.set_address(addr);
+            return Ok(());
+        }
+        dev_warn!(vdev.as_ref(), "device has an invalid MAC address\n");
+    }
+    let MacAddr([a, b, c, d, e, f]) = net.set_random_address();
+    dev_info!(
+        vdev.as_ref(),
+        "Assigned random MAC address {:02x}:{:02x}:{:02x}:{:02x}:{:02x}:{:02x}\n",
+        a,
+        b,
+        c,
+        d,
+        e,
+        f
+    );
+    Ok(())
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Average length of received packets, from which that of receive buffers follows.
+
+/// An exponentially weighted moving average.
+///
+/// The whole ring may be refilled at once, so the weight makes it insensitive to short bursts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ewma(u32);
+
+impl Ewma {
+    /// An average of nothing.
+    pub(crate) const fn new() -> Self {
+        Self(0)
+    }
+
+    /// A new value weighs one in `1 << WEIGHT_SHIFT`.
+    const WEIGHT_SHIFT: u32 = 6;
+
+    /// Adds a value. The first one is the average.
+    #[inline]
+    pub(crate) fn add(&mut self, value: u32) {
+        self.0 = if self.0 == 0 {
+            value
+        } else {
+            let old = u64::from(self.0);
+            let new = (old << Self::WEIGHT_SHIFT) - old + u64::from(value);
+            (new >> Self::WEIGHT_SHIFT) as u32
+        };
+    }
+
+    /// The average; 0 if there was no value.
+    pub(crate) fn get(&self) -> u32 {
+        self.0
+    }
+}
+
+/// Rounds up to cache lines.
+const fn align(len: u32, line: u32) -> u32 {
+    len.next_multiple_of(line)
+}
+
+/// Bytes of a mergeable buffer, header included, for packets of an average length.
+///
+/// Between `min` and what a page holds, whole cache lines of `line` bytes.
+pub(crate) fn buffer_len(header: u32, average: u32, min: u32, page: u32, line: u32) -> u32 {
+    let most = page - header;
+    align(header + average.clamp(min.min(most), most), line).min(page)
+}
+
+/// Smallest length of a mergeable buffer, header not included: a full ring holds the largest
+/// packet, and one buffer a usual one.
+pub(crate) fn min_buffer_len(header: u32, largest: u32, ring: u32, usual: u32) -> u32 {
+    (header + largest)
+        .div_ceil(ring.max(1))
+        .saturating_sub(header)
+        .max(usual)
+}
+
+#[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
+#[kunit_tests(rust_virtio_net_ewma)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_value_is_the_average() {
+        let mut e = Ewma::new();
+        assert_eq!(e.get(), 0);
+        e.add(1500);
+        assert_eq!(e.get(), 1500);
+    }
+
+    #[test]
+    fn converges_slowly() {
+        let mut e = Ewma::new();
+        e.add(64);
+        e.add(64_000);
+        assert_eq!(e.get(), (64 * 63 + 64_000) / 64);
+        for _ in 0..1000 {
+            e.add(64_000);
+        }
+        assert!(e.get() > 63_000);
+        e.add(u32::MAX);
+        assert!(e.get() < u32::MAX);
+    }
+
+    #[test]
+    fn buffers_are_cache_lines() {
+        assert_eq!(buffer_len(12, 0, 1518, 4096, 64), 1536);
+        assert_eq!(buffer_len(12, 60_000, 1518, 4096, 64), 4096);
+        assert_eq!(buffer_len(12, 2000, 1518, 4096, 64), 2048);
+        assert_eq!(buffer_len(12, 0, 9000, 4096, 64), 4096);
+    }
+
+    #[test]
+    fn smallest_buffers() {
+        assert_eq!(min_buffer_len(12, 1518, 256, 1518), 1518);
+        assert_eq!(min_buffer_len(12, 65_553, 16, 1518), 4086);
+        assert_eq!(min_buffer_len(12, 65_553, 0, 1518), 65_553);
+    }
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What was negotiated with a device, as the data path needs it.
+
+use crate::{
+    features,
+    header::Layout, //
+};
+use kernel::page::PAGE_SIZE;
+use net::skb::{
+    ETH_HLEN,
+    MAX_SKB_FRAGS, //
+};
+use virtio::{
+    Endian,
+    Feature,
+    FeatureSet, //
+};
+
+/// Bytes of a VLAN tag.
+const VLAN_HLEN: u32 = 4;
+/// MTU of Ethernet.
+const ETH_DATA_LEN: u32 = 1500;
+/// Largest IP packet.
+const IP_MAX_MTU: u32 = 65535;
+/// Largest MTU.
+pub(crate) const MAX_MTU: u32 = 65535;
+
+/// Largest packet that is not out of the ordinary.
+pub(crate) const GOOD_PACKET_LEN: u32 = ETH_HLEN as u32 + VLAN_HLEN + ETH_DATA_LEN;
+
+/// How packets are received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RxMode {
+    /// One buffer per packet, of [`GOOD_PACKET_LEN`].
+    Small,
+    /// As many buffers per packet as it takes (`VIRTIO_NET_F_MRG_RXBUF`).
+    Mergeable,
+    /// One buffer of `pages` pages per packet.
+    Big {
+        /// Pages, the one that starts with the header among them.
+        pages: usize,
+    },
+}
+
+impl RxMode {
+    /// The mode for what was negotiated and the MTU that the device tells, if it does.
+    fn new(features: &FeatureSet, mtu: Option<u16>) -> Self {
+        if features.has(features::MRG_RXBUF) {
+            Self::Mergeable
+        } else if features::has_guest_gso(features) {
+            Self::Big {
+                pages: MAX_SKB_FRAGS + 1,
+            }
+        } else {
+            match mtu {
+                Some(mtu) if u32::from(mtu) > ETH_DATA_LEN => Self::Big {
+                    pages: usize::from(mtu).div_ceil(PAGE_SIZE) + 1,
+                },
+                _ => Self::Small,
+            }
+        }
+    }
+}
+
+/// What was negotiated.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Facts {
+    /// All of it.
+    pub(crate) features: FeatureSet,
+    /// Byte order of fields.
+    pub(crate) endian: Endian,
+    /// Headers of packets.
+    pub(crate) header: Layout,
+    /// A header may be in one descriptor with its packet.
+    pub(crate) any_layout: bool,
+    /// How packets are received.
+    pub(crate) rx_mode: RxMode,
+    /// Received packets may have a partial checksum.
+    pub(crate) guest_csum: bool,
+    /// Largest packet that the device may send, Ethernet header included.
+    pub(crate) largest_packet: u32,
+    /// Pairs of queues.
+    pub(crate) max_pairs: usize,
+}
+
+impl Facts {
+    /// Takes stock. `mtu` and `max_pairs` are what the device tells, if it does.
+    pub(crate) fn new(features: FeatureSet, mtu: Option<u16>, max_pairs: Option<u16>) -> Self {
+        let modern = features.has(Feature::VERSION_1);
+        let large = features::has_guest_gso(&features)
+            || mtu.is_some_and(|mtu| u32::from(mtu) > ETH_DATA_LEN);
+        let payload = if large {
+            IP_MAX_MTU
+        } else {
+            mtu.map_or(MAX_MTU, u32::from)
+        };
+        Self {
+            features,
+            endian: if modern {
+                Endian::Little
+            } else {
+                Endian::Native
+            },
+            header: Layout::new(&features),
+            any_layout: modern || features.has(Feature::ANY_LAYOUT),
+            rx_mode: RxMode::new(&features, mtu),
+            guest_csum: features.has(features::GUEST_CSUM),
+            largest_packet: ETH_HLEN as u32 + VLAN_HLEN + payload,
+            max_pairs: pairs(&features, max_pairs),
+        }
+    }
+
+    /// Whether a feature was negotiated.
+    pub(crate) fn has(&self, feature: Feature) -> bool {
+        self.features.has(feature)
+    }
+}
+
+/// Most pairs of queues that a device may have (virtio spec §5.1.4.1).
+const MAX_PAIRS: u16 = 0x8000;
+
+/// How many pairs of queues to use: one, where what the device tells makes no sense.
+fn pairs(features: &FeatureSet, told: Option<u16>) -> usize {
+    if !features.has(features::MQ) || !features.has(features::CTRL_VQ) {
+        return 1;
+    }
+    match told {
+        Some(n @ 1..=MAX_PAIRS) => n.into(),
+        _ => 1,
+    }
+}
+
+#[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
+#[kunit_tests(rust_virtio_net_facts)]
+mod tests {
+    use super::*;
+
+    fn with(list: &[Feature]) -> FeatureSet {
+        FeatureSet::from_table(list)
+    }
+
+    #[test]
+    fn bogus_pairs_are_one() {
+        let mq = with(&[features::MQ, features::CTRL_VQ]);
+        assert_eq!(pairs(&mq, Some(0)), 1);
+        assert_eq!(pairs(&mq, Some(0x8000)), 0x8000);
+        assert_eq!(pairs(&mq, Some(0x8001)), 1);
+        assert_eq!(pairs(&mq, Some(0xffff)), 1);
+        assert_eq!(pairs(&mq, None), 1);
+        assert_eq!(pairs(&with(&[features::MQ]), Some(4)), 1);
+        assert_eq!(pairs(&mq, Some(4)), 4);
+    }
+
+    #[test]
+    fn receive_modes() {
+        assert_eq!(RxMode::new(&with(&[]), None), RxMode::Small);
+        assert_eq!(RxMode::new(&with(&[]), Some(1500)), RxMode::Small);
+        assert_eq!(
+            RxMode::new(&with(&[]), Some(9000)),
+            RxMode::Big {
+                pages: 9000usize.div_ceil(PAGE_SIZE) + 1
+            }
+        );
+        assert_eq!(
+            RxMode::new(&with(&[features::GUEST_TSO4]), None),
+            RxMode::Big {
+                pages: MAX_SKB_FRAGS + 1
+            }
+        );
+        assert_eq!(
+            RxMode::new(&with(&[features::GUEST_TSO4, features::MRG_RXBUF]), None),
+            RxMode::Mergeable
+        );
+    }
+
+    #[test]
+    fn layout_of_legacy_devices() {
+        let legacy = Facts::new(with(&[]), None, None);
+        assert!(!legacy.any_layout);
+        assert_eq!(legacy.endian, Endian::Native);
+        let modern = Facts::new(with(&[Feature::VERSION_1]), None, None);
+        assert!(modern.any_layout);
+        assert_eq!(modern.endian, Endian::Little);
+    }
+}

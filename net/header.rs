@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The header before every packet (virtio spec §5.1.6).
+
+use net::{
+    skb::{
+        Gso,
+        GsoKind, //
+    },
+    RxOffload,
+};
+use virtio::{
+    Endian,
+    Feature,
+    FeatureSet, //
+};
+
+use crate::features;
+
+/// `flags`: the checksum is to be filled in.
+pub(crate) const F_NEEDS_CSUM: u8 = 1;
+/// `flags`: the checksum was checked.
+pub(crate) const F_DATA_VALID: u8 = 2;
+
+/// `gso_type`: no large packet.
+pub(crate) const GSO_NONE: u8 = 0;
+/// `gso_type`: TCP over IPv4.
+const GSO_TCPV4: u8 = 1;
+/// `gso_type`: TCP over IPv6.
+const GSO_TCPV6: u8 = 4;
+/// `gso_type`: UDP, cut into datagrams.
+const GSO_UDP_L4: u8 = 5;
+/// `gso_type`: with ECN.
+const GSO_ECN: u8 = 0x80;
+
+/// Length of the header of legacy devices without mergeable buffers.
+const LEN_LEGACY: usize = 10;
+/// Length of the header with the number of buffers.
+const LEN_NUM_BUFFERS: usize = 12;
+
+/// Longest header of all.
+pub(crate) const MAX_LEN: usize = LEN_NUM_BUFFERS;
+
+/// How headers are laid out for a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Layout {
+    /// Bytes.
+    pub(crate) len: usize,
+    endian: Endian,
+}
+
+/// What a received header says. A copy: what the device does to the original is of no concern.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct RxHeader {
+    /// Checksum and segmentation.
+    pub(crate) offload: RxOffload,
+    /// Buffers that the packet is spread over. 1 in headers without the field.
+    pub(crate) num_buffers: u16,
+}
+
+impl RxHeader {
+    /// Whether there is nothing to do for the packet.
+    #[inline(always)]
+    pub(crate) fn is_plain(&self) -> bool {
+        self.offload.flags == 0 && self.offload.gso_type == GSO_NONE
+    }
+}
+
+impl Layout {
+    /// The layout that was negotiated.
+    pub(crate) fn new(features: &FeatureSet) -> Self {
+        let modern = features.has(Feature::VERSION_1);
+        Self {
+            len: if modern || features.has(features::MRG_RXBUF) {
+                LEN_NUM_BUFFERS
+            } else {
+                LEN_LEGACY
+            },
+            endian: if modern {
+                Endian::Little
+            } else {
+                Endian::Native
+            },
+        }
+    }
+
+    #[inline(always)]
+    fn u16_at(&self, bytes: &[u8; MAX_LEN], at: usize) -> u16 {
+        let pair = match (bytes.get(at), bytes.get(at + 1)) {
+            (Some(&a), Some(&b)) => [a, b],
+            _ => [0; 2],
+        };
+        match self.endian {
+            Endian::Little => u16::from_le_bytes(pair),
+            Endian::Native => u16::from_ne_bytes(pair),
+        }
+    }
+
+    #[inline(always)]
+    fn put_u16(&self, bytes: &mut [u8], at: usize, value: u16) {
+        let pair = match self.endian {
+            Endian::Little => value.to_le_bytes(),
+            Endian::Native => value.to_ne_bytes(),
+        };
+        if let Some(to) = bytes.get_mut(at..at + 2) {
+            to.copy_from_slice(&pair);
+        }
+    }
+
+    /// Reads a received header. Bytes beyond its length do not matter.
+    #[inline(always)]
+    pub(crate) fn decode(&self, bytes: &[u8; MAX_LEN]) -> RxHeader {
+        RxHeader {
+            offload: RxOffload {
+                flags: bytes[0],
+                gso_type: bytes[1],
+                hdr_len: self.u16_at(bytes, 2),
+                gso_size: self.u16_at(bytes, 4),
+                csum_start: self.u16_at(bytes, 6),
+                csum_offset: self.u16_at(bytes, 8),
+            },
+            num_buffers: if self.len >= LEN_NUM_BUFFERS {
+                self.u16_at(bytes, 10)
+            } else {
+                1
+            },
+        }
+    }
+
+    /// Writes the header of a packet to transmit to `to`, which is zero.
+    ///
+    /// `head_len` is how much of a large packet is in its head, a hint at the length of its
+    /// headers.
+    ///
+    /// Returns whether the packet can be described.
+    #[inline(always)]
+    #[must_use]
+    pub(crate) fn encode(
+        &self,
+        to: &mut [u8],
+        csum: Option<(u16, u16)>,
+        gso: Option<Gso>,
+        head_len: u32,
+    ) -> bool {
+        if let Some(gso) = gso {
+            let kind = match gso.kind {
+                Some(GsoKind::TcpV4) => GSO_TCPV4,
+                Some(GsoKind::TcpV6) => GSO_TCPV6,
+                Some(GsoKind::UdpL4) => GSO_UDP_L4,
+                None => return false,
+            };
+            if let Some(gso_type) = to.get_mut(1) {
+                *gso_type = kind | if gso.ecn { GSO_ECN } else { 0 };
+            }
+            self.put_u16(to, 2, head_len.min(u16::MAX.into()) as u16);
+            self.put_u16(to, 4, gso.size);
+        }
+        if let Some((start, offset)) = csum {
+            if let Some(flags) = to.get_mut(0) {
+                *flags = F_NEEDS_CSUM;
+            }
+            self.put_u16(to, 6, start);
+            self.put_u16(to, 8, offset);
+        }
+        true
+    }
+}
+
+#[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
+#[kunit_tests(rust_virtio_net_header)]
+mod tests {
+    use super::*;
+
+    fn modern() -> Layout {
+        Layout::new(&FeatureSet::EMPTY.with(Feature::VERSION_1))
+    }
+
+    fn legacy() -> Layout {
+        Layout::new(&FeatureSet::EMPTY)
+    }
+
+    #[test]
+    fn lengths() {
+        assert_eq!(modern().len, 12);
+        assert_eq!(legacy().len, 10);
+        assert_eq!(
+            Layout::new(&FeatureSet::EMPTY.with(features::MRG_RXBUF)).len,
+            12
+        );
+    }
+
+    #[test]
+    fn decode_reads_every_field_once() {
+        let bytes = [1, 4, 0x36, 0, 0xb4, 5, 0x22, 0, 0x10, 0, 3, 0];
+        let hdr = modern().decode(&bytes);
+        assert_eq!(
+            hdr,
+            RxHeader {
+                offload: RxOffload {
+                    flags: F_NEEDS_CSUM,
+                    gso_type: GSO_TCPV6,
+                    hdr_len: 0x36,
+                    gso_size: 1460,
+                    csum_start: 0x22,
+                    csum_offset: 0x10,
+                },
+                num_buffers: 3,
+            }
+        );
+        assert!(!hdr.is_plain());
+    }
+
+    #[test]
+    fn short_headers_have_one_buffer() {
+        let hdr = legacy().decode(&[0xff; MAX_LEN]);
+        assert_eq!(hdr.num_buffers, 1);
+        assert!(modern().decode(&[0; MAX_LEN]).is_plain());
+        assert_eq!(modern().decode(&[0; MAX_LEN]).num_buffers, 0);
+    }
+
+    #[test]
+    fn encode_leaves_plain_packets_zero() {
+        let mut bytes = [0; MAX_LEN];
+        assert!(modern().encode(&mut bytes, None, None, 60));
+        assert_eq!(bytes, [0; MAX_LEN]);
+    }
+
+    #[test]
+    fn encode_tso_with_csum() {
+        let mut bytes = [0; MAX_LEN];
+        let gso = Gso {
+            kind: Some(GsoKind::TcpV4),
+            ecn: true,
+            size: 1448,
+        };
+        assert!(modern().encode(&mut bytes, Some((34, 16)), Some(gso), 66));
+        assert_eq!(bytes, [1, 0x81, 66, 0, 0xa8, 5, 34, 0, 16, 0, 0, 0]);
+    }
+
+    #[test]
+    fn encode_and_decode_agree() {
+        for layout in [modern(), legacy()] {
+            let mut bytes = [0; MAX_LEN];
+            let gso = Gso {
+                kind: Some(GsoKind::UdpL4),
+                ecn: false,
+                size: 0x1234,
+            };
+            assert!(layout.encode(&mut bytes, Some((0x102, 0x304)), Some(gso), 70_000));
+            let offload = layout.decode(&bytes).offload;
+            assert_eq!(offload.gso_type, GSO_UDP_L4);
+            assert_eq!(offload.gso_size, 0x1234);
+            assert_eq!(offload.csum_start, 0x102);
+            assert_eq!(offload.csum_offset, 0x304);
+            assert_eq!(offload.hdr_len, u16::MAX);
+        }
+    }
+
+    #[test]
+    fn unknown_gso_is_refused() {
+        let gso = Gso {
+            kind: None,
+            ecn: false,
+            size: 100,
+        };
+        assert!(!modern().encode(&mut [0; MAX_LEN], None, Some(gso), 0));
+    }
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The state of the link, and announcements (virtio spec §5.1.4, §5.1.6.5.4).
+//!
+//! The device signals a change in interrupt context; the configuration is read by the work of the
+//! interface. It runs while the interface is up: what was signalled before is held back by the
+//! bus until then.
+
+use crate::{
+    config,
+    features,
+    nic::Nic, //
+};
+use kernel::{
+    prelude::*,
+    sync::atomic::Relaxed, //
+};
+use net::{
+    ethtool::LinkSettings,
+    Device,
+    Rtnl, //
+};
+
+/// The interface goes up: from here on, changes count.
+pub(crate) fn open(dev: &Device<Nic<'_>>) {
+    let nic = dev.data();
+    if nic.facts.has(features::STATUS) {
+        if nic.link_up.load(Relaxed) {
+            dev.carrier_on();
+        }
+        nic.vdev.config_enable();
+    } else {
+        nic.link_up.store(true, Relaxed);
+        dev.carrier_on();
+    }
+}
+
+/// The interface goes down: nothing changes the carrier after this.
+pub(crate) fn close(dev: &Device<Nic<'_>>) {
+    dev.data().vdev.config_disable();
+    dev.cancel_work();
+}
+
+/// Sets the carrier that the device starts with; a device that tells it does so when the
+/// interface goes up.
+pub(crate) fn init(dev: &Device<Nic<'_>>) {
+    let nic = dev.data();
+    dev.carrier_off();
+    if nic.facts.has(features::STATUS) {
+        nic.vdev.config_changed();
+    } else {
+        nic.link_up.store(true, Relaxed);
+        read_settings(nic);
+        dev.carrier_on();
+    }
+}
+
+/// Reads the configuration after a change. Process context.
+pub(crate) fn config_changed(dev: &Device<Nic<'_>>) {
+    let nic = dev.data();
+    let Ok(Some(status)) = nic.vdev.config().read_if(features::STATUS, config::STATUS) else {
+        return;
+    };
+
+    if status & config::S_ANNOUNCE != 0 && nic.ctrl.has(features::GUEST_ANNOUNCE) {
+        // Takes the RTNL, which may be held by who waits for this to end.
+        nic.announce.store(true, Relaxed);
+        dev.schedule_rtnl_work();
+    }
+
+    let up = status & config::S_LINK_UP != 0;
+    if nic.link_up.xchg(up, Relaxed) == up {
+        return;
+    }
+    if up {
+        read_settings(nic);
+        dev.carrier_on();
+        dev.wake_all_queues();
+    } else {
+        dev.carrier_off();
+        dev.stop_all_queues();
+    }
+}
+
+/// Announces the interface to its neighbours, if it is to.
+pub(crate) fn announce(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
+    let nic = dev.data();
+    if !nic.announce.xchg(false, Relaxed) {
+        return;
+    }
+    dev.notify_peers(rtnl);
+    if nic.ctrl.ack_announce().is_err() {
+        dev_warn!(nic.vdev.as_ref(), "Failed to ack link announce.\n");
+    }
+}
+
+/// Reads speed and duplex, if the device tells them and they make sense.
+fn read_settings(nic: &Nic<'_>) {
+    if !nic.facts.has(features::SPEED_DUPLEX) {
+        return;
+    }
+    let config = nic.vdev.config();
+    let speed = config
+        .read(config::SPEED)
+        .ok()
+        .filter(|&speed| LinkSettings::is_valid_speed(speed));
+    let duplex = config
+        .read(config::DUPLEX)
+        .ok()
+        .filter(|&duplex| LinkSettings::is_valid_duplex(duplex));
+    let mut link = nic.link.lock();
+    if let Some(speed) = speed {
+        link.speed = speed;
+    }
+    if let Some(duplex) = duplex {
+        link.duplex = duplex;
+    }
+}

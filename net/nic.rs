@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The interface: what the network stack calls.
+
+use crate::{
+    counters::{
+        ErrorCounters,
+        PairCounters, //
+    },
+    ctrl::Control,
+    ethtool::NicEthtool,
+    facts::Facts,
+    features, filter, link, queues,
+    rx::{
+        self,
+        RxState, //
+    },
+    tx::{
+        self,
+        TxState, //
+    },
+};
+use kernel::{
+    alloc::KVec,
+    device::Bound,
+    new_mutex,
+    prelude::*,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Mutex, //
+    },
+};
+use net::{
+    affinity::CpusLocked,
+    cpuhp::CpuChange,
+    ethtool::LinkSettings,
+    stats::{
+        LinkStats,
+        RxQueueStats,
+        TxQueueStats, //
+    },
+    AddrList,
+    Device,
+    Features,
+    Gfp,
+    MacAddr,
+    Operations,
+    Polled,
+    Rtnl,
+    RxPoll,
+    SkBuff,
+    TxPoll,
+    TxQueue, //
+};
+use virtio::QueueHandle;
+
+/// What the queues of a pair share with the rest of the driver.
+pub(crate) struct Pair {
+    /// Counters of both queues.
+    pub(crate) counters: PairCounters,
+    /// Transmitted packets are reaped by NAPI. Changes while the interface is down only.
+    pub(crate) tx_napi: Atomic<bool>,
+    /// Length of mergeable receive buffers, header included, as the queue last saw it.
+    buffer_len: Atomic<u32>,
+    /// Size of the receive ring, and the largest that the device offers.
+    pub(crate) rx_ring: [Atomic<u32>; 2],
+    /// As for the transmit ring.
+    pub(crate) tx_ring: [Atomic<u32>; 2],
+}
+
+impl Pair {
+    /// A pair before its queues are found.
+    pub(crate) const fn new(tx_napi: bool) -> Self {
+        Self {
+            counters: PairCounters::new(),
+            tx_napi: Atomic::new(tx_napi),
+            buffer_len: Atomic::new(0),
+            rx_ring: [Atomic::new(0), Atomic::new(0)],
+            tx_ring: [Atomic::new(0), Atomic::new(0)],
+        }
+    }
+
+    /// Notes the length of mergeable receive buffers.
+    #[inline]
+    pub(crate) fn note_buffer_len(&self, len: u32) {
+        self.buffer_len.store(len, Relaxed);
+    }
+
+    /// The length of mergeable receive buffers.
+    pub(crate) fn buffer_len(&self) -> u32 {
+        self.buffer_len.load(Relaxed)
+    }
+}
+
+/// A network device: what all its queues share.
+#[pin_data]
+pub(crate) struct Nic<'bound> {
+    /// The device.
+    pub(crate) vdev: &'bound virtio::Device<Bound>,
+    /// What was negotiated.
+    pub(crate) facts: Facts,
+    /// The control queue.
+    #[pin]
+    pub(crate) ctrl: Control,
+    /// The pairs of queues.
+    pub(crate) pairs: KVec<Pair>,
+    /// Pairs in use: 1 to [`Facts::max_pairs`]. Changes with the RTNL held.
+    pub(crate) current_pairs: Atomic<usize>,
+    /// There are queues: not between sleep and wake-up. Changes with the RTNL held.
+    pub(crate) attached: Atomic<bool>,
+    /// Counters of what should not happen.
+    pub(crate) errors: ErrorCounters,
+    /// The link is up, as the device last said.
+    pub(crate) link_up: Atomic<bool>,
+    /// The user asked for an announcement to be made, and it was not yet.
+    pub(crate) announce: Atomic<bool>,
+    /// Interrupts were spread over the CPUs, as far as the transport lets them.
+    pub(crate) affinity_set: Atomic<bool>,
+    /// Speed and duplex. Innermost of all locks.
+    #[pin]
+    pub(crate) link: Mutex<LinkSettings>,
+}
+
+impl<'bound> Nic<'bound> {
+    /// The shared state of a device, without queues.
+    pub(crate) fn new(
+        vdev: &'bound virtio::Device<Bound>,
+        facts: Facts,
+        pairs: KVec<Pair>,
+        current_pairs: usize,
+    ) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            vdev,
+            facts,
+            ctrl <- Control::new(facts.features, facts.endian),
+            pairs,
+            current_pairs: Atomic::new(current_pairs),
+            attached: Atomic::new(false),
+            errors: ErrorCounters::new(),
+            link_up: Atomic::new(false),
+            announce: Atomic::new(false),
+            affinity_set: Atomic::new(false),
+            link <- new_mutex!(LinkSettings::UNKNOWN),
+        }? Error)
+    }
+
+    /// Pairs in use.
+    pub(crate) fn current_pairs(&self) -> usize {
+        self.current_pairs.load(Relaxed)
+    }
+
+    /// The counters of the pairs in use, and of the others.
+    pub(crate) fn counters(&self) -> impl Iterator<Item = &PairCounters> + Clone {
+        self.pairs.iter().map(|pair| &pair.counters)
+    }
+}
+
+/// Enables the queues of the first `n` pairs; all pairs have NAPI instances that run, as they may
+/// be taken into use without the interface going down.
+fn enable_queues(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
+    let nic = dev.data();
+    for (i, pair) in nic.pairs.iter().enumerate() {
+        if i < nic.current_pairs() {
+            if let Some((state, mut pool)) = dev.rx_stopped(i, rtnl) {
+                // A ring that is not full is filled by the first poll.
+                let _ = state.fill(&nic.facts, &pair.counters.rx, &mut pool, Gfp::Kernel);
+            }
+        }
+        dev.rx_enable(i, rtnl);
+        if pair.tx_napi.load(Relaxed) {
+            // Reaping is worth an interrupt only where packets are sent.
+            if nic.affinity_set.load(Relaxed) {
+                dev.tx_enable(i, rtnl);
+            } else {
+                pair.tx_napi.store(false, Relaxed);
+            }
+        }
+    }
+}
+
+/// Disables the queues of all pairs.
+fn disable_queues(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
+    for i in 0..dev.queues() {
+        dev.tx_disable(i, rtnl);
+        dev.rx_disable(i, rtnl);
+    }
+}
+
+#[vtable]
+impl<'bound> Operations for Nic<'bound> {
+    type Tx = TxState;
+    type Rx = RxState;
+    type Source = QueueHandle;
+    type Ethtool = NicEthtool<'bound>;
+
+    fn open(dev: &Device<Self>, rtnl: &mut Rtnl) -> Result {
+        let nic = dev.data();
+        if !nic.attached.load(Relaxed) {
+            return Err(ENODEV);
+        }
+        enable_queues(dev, rtnl);
+        link::open(dev);
+        Ok(())
+    }
+
+    fn stop(dev: &Device<Self>, rtnl: &mut Rtnl) {
+        link::close(dev);
+        disable_queues(dev, rtnl);
+        dev.carrier_off();
+    }
+
+    #[inline]
+    fn start_xmit(dev: &Device<Self>, queue: &mut TxQueue<'_, Self>, skb: SkBuff, more: bool) {
+        tx::start_xmit(dev, queue, skb, more);
+    }
+
+    #[inline]
+    fn poll_rx(dev: &Device<Self>, poll: RxPoll<'_, Self>) -> Polled {
+        rx::poll(dev, poll)
+    }
+
+    #[inline]
+    fn poll_tx(dev: &Device<Self>, poll: TxPoll<'_, Self>) -> Polled {
+        tx::poll(dev, poll)
+    }
+
+    fn stats(dev: &Device<Self>, stats: &mut LinkStats) {
+        let nic = dev.data();
+        for c in nic.counters() {
+            stats.rx_packets(c.rx.packets.get());
+            stats.rx_bytes(c.rx.bytes.get());
+            stats.rx_dropped(c.rx.drops.get());
+            stats.tx_packets(c.tx.packets.get());
+            stats.tx_bytes(c.tx.bytes.get());
+            stats.tx_errors(c.tx.timeouts.get());
+        }
+        stats.tx_dropped(nic.errors.tx_dropped.get());
+        stats.tx_fifo_errors(nic.errors.tx_fifo_errors.get());
+        stats.rx_length_errors(nic.errors.rx_length_errors.get());
+        stats.rx_frame_errors(nic.errors.rx_frame_errors.get());
+    }
+
+    fn set_rx_mode(
+        dev: &Device<Self>,
+        unicast: &AddrList<'_>,
+        multicast: &AddrList<'_>,
+        _rtnl: &mut Rtnl,
+    ) -> Result {
+        filter::set_rx_mode(dev, unicast, multicast)
+    }
+
+    fn set_mac_address(dev: &Device<Self>, addr: MacAddr, _rtnl: &mut Rtnl) -> Result {
+        filter::set_mac_address(dev.data(), addr)
+    }
+
+    fn vlan_add(dev: &Device<Self>, vid: u16, _rtnl: &mut Rtnl) -> Result {
+        filter::vlan_add(dev, vid)
+    }
+
+    fn vlan_kill(dev: &Device<Self>, vid: u16, _rtnl: &mut Rtnl) -> Result {
+        filter::vlan_kill(dev, vid)
+    }
+
+    fn set_features(dev: &Device<Self>, wanted: Features, _rtnl: &mut Rtnl) -> Result {
+        let nic = dev.data();
+        if wanted.changed(dev.features()).has(Features::GRO_HW) {
+            let offloads =
+                features::guest_offloads(&nic.facts.features, wanted.has(Features::GRO_HW));
+            nic.ctrl.set_guest_offloads(offloads).inspect_err(|_| {
+                dev_warn!(nic.vdev.as_ref(), "Fail to set guest offload.\n");
+            })?;
+        }
+        Ok(())
+    }
+
+    fn features_check(_dev: &Device<Self>, skb: &SkBuff, on: Features) -> Features {
+        // Of packets in packets, the device can fill in the checksum only if it cuts them.
+        if skb.is_encapsulated() && (skb.gso().is_none() || skb.needs_gso(on)) {
+            on.without(Features::CSUM_MASK)
+        } else {
+            on
+        }
+    }
+
+    fn tx_timeout(dev: &Device<Self>, queue: usize) {
+        let nic = dev.data();
+        if let Some(pair) = nic.pairs.get(queue) {
+            pair.counters.tx.timeouts.add_shared(1);
+        }
+        dev_err!(
+            nic.vdev.as_ref(),
+            "{}: TX timeout on queue: {}, sq: output.{}, vq: {:#x}, name: output.{}, {} usecs ago\n",
+            dev.name(),
+            queue,
+            queue,
+            queues::tx_index(queue),
+            queue,
+            dev.queue_age_usecs(queue)
+        );
+    }
+
+    fn cpus_changed(dev: &Device<Self>, change: CpuChange, cpus: &CpusLocked) {
+        match change {
+            CpuChange::Online | CpuChange::Dead => queues::set_affinity(dev, cpus),
+            CpuChange::GoingDown => queues::clear_affinity(dev),
+        }
+    }
+
+    fn work(dev: &Device<Self>) {
+        link::config_changed(dev);
+    }
+
+    fn rtnl_work(dev: &Device<Self>, rtnl: &mut Rtnl) {
+        link::announce(dev, rtnl);
+    }
+
+    fn rx_queue_stats(dev: &Device<Self>, queue: usize, stats: &mut RxQueueStats) {
+        if let Some(pair) = dev.data().pairs.get(queue) {
+            stats.packets(pair.counters.rx.packets.get());
+            stats.bytes(pair.counters.rx.bytes.get());
+        }
+    }
+
+    fn tx_queue_stats(dev: &Device<Self>, queue: usize, stats: &mut TxQueueStats) {
+        if let Some(pair) = dev.data().pairs.get(queue) {
+            stats.packets(pair.counters.tx.packets.get());
+            stats.bytes(pair.counters.tx.bytes.get());
+            stats.stop(pair.counters.tx.stop.get());
+            stats.wake(pair.counters.tx.wake.get());
+        }
+    }
+
+    fn rx_attribute(dev: &Device<Self>, queue: usize) -> u32 {
+        dev.data().pairs.get(queue).map_or(0, Pair::buffer_len)
+    }
+}

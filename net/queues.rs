@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The virtqueues of a device (virtio spec §5.1.2): pairs of a receive and a transmit queue, and
+//! the control queue after all of them.
+
+use crate::{
+    driver::NetDriver,
+    facts::RxMode,
+    features,
+    nic::Nic,
+    rx::RxQueue,
+    tx::TxRing, //
+};
+use kernel::{
+    alloc::KVec,
+    prelude::*,
+    sync::atomic::Relaxed, //
+};
+use net::{
+    affinity::{
+        self,
+        CpusLocked, //
+    },
+    packet::{
+        HeaderLayout,
+        TX_SEGMENTS, //
+    },
+    Command,
+    Device,
+    Rtnl, //
+};
+use virtio::{
+    Affinity,
+    QueueHandle,
+    QueueSpec,
+    Queues, //
+};
+
+/// Index of a receive queue on the device.
+pub(crate) const fn rx_index(pair: usize) -> usize {
+    pair * 2
+}
+
+/// Index of a transmit queue on the device.
+pub(crate) const fn tx_index(pair: usize) -> usize {
+    pair * 2 + 1
+}
+
+/// What a queue of the device is, by its index: the pair it is of, and whether it transmits.
+pub(crate) const fn pair_of(index: usize) -> (usize, bool) {
+    (index / 2, index % 2 != 0)
+}
+
+/// What the driver wants of each queue.
+fn specs(nic: &Nic<'_>) -> Result<KVec<QueueSpec>> {
+    let pairs = nic.facts.max_pairs;
+    let mut specs = KVec::with_capacity(2 * pairs + 1, GFP_KERNEL)?;
+    for i in 0..pairs {
+        let name = fmt!("input.{}", i);
+        specs.push(
+            match nic.facts.rx_mode {
+                // The header is a segment of its own.
+                RxMode::Big { pages } => QueueSpec::new(name, pages + 1)?,
+                RxMode::Small | RxMode::Mergeable => QueueSpec::new(name, 1)?.with_ctx(),
+            },
+            GFP_KERNEL,
+        )?;
+        specs.push(
+            QueueSpec::new(fmt!("output.{}", i), TX_SEGMENTS)?,
+            GFP_KERNEL,
+        )?;
+    }
+    if nic.facts.has(features::CTRL_VQ) {
+        specs.push(
+            QueueSpec::new(fmt!("control"), Command::SEGMENTS)?.without_callback(),
+            GFP_KERNEL,
+        )?;
+    }
+    Ok(specs)
+}
+
+/// Finds the queues and takes them into use. The device is in reset.
+///
+/// # Errors
+///
+/// Those of [`virtio::Device::find_vqs`], and `ENOMEM`. There are no queues then.
+pub(crate) fn attach(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
+    try_attach(dev, rtnl).inspect_err(|_| detach(dev, rtnl))
+}
+
+fn try_attach(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
+    let nic = dev.data();
+    let mut queues = nic
+        .vdev
+        .find_vqs::<NetDriver>(specs(nic)?, Affinity::Default)?;
+    for i in 0..nic.facts.max_pairs {
+        attach_pair(dev, &mut queues, i, rtnl)?;
+    }
+    if nic.facts.has(features::CTRL_VQ) {
+        let queue = queues.take::<Command>(2 * nic.facts.max_pairs)?;
+        drop(nic.ctrl.attach(Some(queue)));
+    }
+    nic.attached.store(true, Relaxed);
+    Ok(())
+}
+
+fn attach_pair(dev: &Device<Nic<'_>>, queues: &mut Queues, i: usize, rtnl: &mut Rtnl) -> Result {
+    let nic = dev.data();
+    let (rx, handle) = match nic.facts.rx_mode {
+        RxMode::Big { .. } => {
+            let vq = queues.take(rx_index(i))?;
+            let handle = vq.handle();
+            (RxQueue::Big(vq), handle)
+        }
+        RxMode::Small | RxMode::Mergeable => {
+            let vq = queues.take(rx_index(i))?;
+            dev.set_page_pool(i, Some((vq.ring_size(), vq.dma_dev())), rtnl)?;
+            let handle = vq.handle();
+            (RxQueue::Frag(vq), handle)
+        }
+    };
+    let tx = queues.take(tx_index(i))?;
+    dev.set_sources(i, Some(handle), Some(tx.handle()), rtnl)?;
+
+    let rx_sizes = [rx.ring_size(), rx.num_max()];
+    let (state, _pool) = dev.rx_stopped(i, rtnl).ok_or(EBUSY)?;
+    state.attach(&nic.facts, rx)?;
+    if let Some(pair) = nic.pairs.get(i) {
+        pair.note_buffer_len(state.buffer_len(&nic.facts));
+        for (to, n) in pair.rx_ring.iter().zip(rx_sizes) {
+            to.store(n, Relaxed);
+        }
+        for (to, n) in pair.tx_ring.iter().zip([tx.ring_size(), tx.num_max()]) {
+            to.store(n, Relaxed);
+        }
+    }
+
+    let ring = TxRing::new(
+        tx,
+        HeaderLayout {
+            len: nic.facts.header.len as u32,
+            inline: nic.facts.any_layout,
+        },
+    );
+    let mut guard = dev.tx_lock(i).ok_or(EINVAL)?;
+    guard.parts().0.queue = Some(ring);
+    Ok(())
+}
+
+/// Gives the queues up, with the buffers in them. Resets the device. The interface is down, or
+/// detached.
+pub(crate) fn detach(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
+    let nic = dev.data();
+    nic.attached.store(false, Relaxed);
+    for i in 0..nic.facts.max_pairs {
+        let _ = dev.set_sources(i, None, None, rtnl);
+        let tx = dev.tx_lock(i).and_then(|mut guard| {
+            let (state, stack) = guard.parts();
+            // What is in the ring is freed without being completed.
+            stack.reset();
+            state.queue.take()
+        });
+        // Resets the device, so not with the queue locked.
+        drop(tx);
+        if let Some((state, _pool)) = dev.rx_stopped(i, rtnl) {
+            drop(state.detach());
+        }
+        let _ = dev.set_page_pool(i, None, rtnl);
+    }
+    drop(nic.ctrl.attach(None));
+}
+
+/// Calls `f` with the handles of the queues of a pair.
+fn with_handles(dev: &Device<Nic<'_>>, pair: usize, f: impl Fn(&QueueHandle)) {
+    dev.with_sources(pair, |rx, tx| {
+        for handle in [rx, tx].into_iter().flatten() {
+            f(handle);
+        }
+    });
+}
+
+/// Spreads the interrupts of the pairs in use, and the packets sent on them, over the CPUs.
+pub(crate) fn set_affinity(dev: &Device<Nic<'_>>, cpus: &CpusLocked) {
+    let nic = dev.data();
+    let ret = affinity::spread(cpus, nic.current_pairs(), |i, mask| {
+        with_handles(dev, i, |handle| {
+            // A hint, which not every transport takes.
+            let _ = handle.set_affinity(Some(mask));
+        });
+        let _ = dev.set_xps(i, mask, cpus);
+    });
+    match ret {
+        Ok(()) => nic.affinity_set.store(true, Relaxed),
+        Err(_) => clear_affinity(dev),
+    }
+}
+
+/// Takes the hints of [`set_affinity`] back.
+pub(crate) fn clear_affinity(dev: &Device<Nic<'_>>) {
+    let nic = dev.data();
+    if nic.affinity_set.xchg(false, Relaxed) {
+        for i in 0..nic.facts.max_pairs {
+            with_handles(dev, i, |handle| {
+                let _ = handle.set_affinity(None);
+            });
+        }
+    }
+}
+
+/// Sets how many pairs are in use, on the device as well.
+///
+/// # Errors
+///
+/// `EINVAL`: the device refused. `ENOMEM`.
+pub(crate) fn set_pairs(dev: &Device<Nic<'_>>, pairs: usize, rtnl: &mut Rtnl) -> Result {
+    let nic = dev.data();
+    if !nic.ctrl.has(features::MQ) {
+        return Ok(());
+    }
+    nic.ctrl.set_pairs(u16::try_from(pairs)?).map_err(|e| {
+        dev_warn!(
+            nic.vdev.as_ref(),
+            "Fail to set num of queue pairs to {}\n",
+            pairs
+        );
+        if e == ENOMEM {
+            e
+        } else {
+            EINVAL
+        }
+    })?;
+    nic.current_pairs.store(pairs, Relaxed);
+    if dev.is_up() {
+        // The first poll fills the rings of those that were not in use.
+        for i in 0..pairs {
+            dev.rx_kick(i, rtnl);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
+#[kunit_tests(rust_virtio_net_queues)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn indices() {
+        for pair in 0..10 {
+            assert_eq!(pair_of(rx_index(pair)), (pair, false));
+            assert_eq!(pair_of(tx_index(pair)), (pair, true));
+        }
+    }
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Virtio network driver (virtio spec §5.1).
+//!
+//! Takes the place of `drivers/net/virtio_net.c`: the same interfaces, features, statistics and
+//! parameters.
+//!
+//! # How it is put together
+//!
+//! | file | what |
+//! |---|---|
+//! | [`driver`] | binding and unbinding a device |
+//! | [`features`] | feature bits, and which go together |
+//! | [`facts`] | what was negotiated, as the data path needs it |
+//! | [`queues`] | the virtqueues: finding them, using more or fewer of them |
+//! | [`nic`] | the interface: what the stack calls |
+//! | [`tx`] | transmission |
+//! | [`rx`] | reception, by way of buffers |
+//! | [`header`] | the header before every packet |
+//! | [`ewma`] | how long receive buffers are |
+//! | [`ctrl`] | the control queue |
+//! | [`filter`] | receive modes, addresses, VLANs |
+//! | [`link`] | state of the link, announcements |
+//! | [`counters`] | statistics |
+//! | [`mod@ethtool`] | what `ethtool` shows and sets |
+//!
+//! # Locks
+//!
+//! The state of a transmit queue is under the stack's own lock of the queue; that of a receive
+//! queue belongs to its NAPI instance. Configuration is under the RTNL; within it, one command at
+//! a time is on the control queue, under the mutex of [`ctrl::Control`].
+
+#![deny(unsafe_code)]
+
+#[path = "net/config.rs"]
+mod config;
+#[path = "net/counters.rs"]
+mod counters;
+#[path = "net/ctrl.rs"]
+mod ctrl;
+#[path = "net/driver.rs"]
+mod driver;
+#[path = "net/ethtool.rs"]
+mod ethtool;
+#[path = "net/ewma.rs"]
+mod ewma;
+#[path = "net/facts.rs"]
+mod facts;
+#[path = "net/features.rs"]
+mod features;
+#[path = "net/filter.rs"]
+mod filter;
+#[path = "net/header.rs"]
+mod header;
+#[path = "net/link.rs"]
+mod link;
+#[path = "net/nic.rs"]
+mod nic;
+#[path = "net/queues.rs"]
+mod queues;
+#[path = "net/rx.rs"]
+mod rx;
+#[path = "net/sysfs.rs"]
+mod sysfs;
+#[path = "net/tx.rs"]
+mod tx;
+
+use crate::driver::NetDriver;
+use kernel::{
+    driver::Registration,
+    prelude::*, //
+};
+use net::cpuhp::Hotplug;
+
+module! {
+    type: NetModule,
+    name: "rust_virtio_net",
+    authors: ["The rust-virtio authors"],
+    description: "Virtio network driver",
+    license: "GPL",
+}
+
+/// The name of the driver.
+pub(crate) const NAME: &CStr = c"rust_virtio_net";
+
+virtio::module_param! {
+    /// Weight of the NAPI instances.
+    pub(crate) static NAPI_WEIGHT: i32 = net::napi::WEIGHT;
+    module: "rust_virtio_net",
+    name: "napi_weight",
+    perm: 0o444,
+    description: "Weight of the NAPI instances",
+}
+
+virtio::module_param! {
+    /// Transmitted packets are reaped by NAPI.
+    pub(crate) static NAPI_TX: bool = true;
+    module: "rust_virtio_net",
+    name: "napi_tx",
+    perm: 0o644,
+    description: "Reap transmitted packets by NAPI",
+}
+
+virtio::module_param! {
+    /// Checksums are left to the device, if it can.
+    pub(crate) static CSUM: bool = true;
+    module: "rust_virtio_net",
+    name: "csum",
+    perm: 0o444,
+    description: "Leave checksums to the device",
+}
+
+virtio::module_param! {
+    /// Segmentation is left to the device, if it can.
+    pub(crate) static GSO: bool = true;
+    module: "rust_virtio_net",
+    name: "gso",
+    perm: 0o444,
+    description: "Leave segmentation to the device",
+}
+
+/// The module: first the states of CPU hotplug, as devices are added to them.
+#[pin_data]
+struct NetModule {
+    #[pin]
+    _driver: Registration<virtio::Adapter<NetDriver>>,
+    _hotplug: Hotplug,
+}
+
+impl kernel::InPlaceModule for NetModule {
+    fn init(module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            _hotplug: Hotplug::register(c"virtio/net:online", c"virtio/net:dead")?,
+            _driver <- Registration::new(NAME, module),
+        }? Error)
+    }
+}
