@@ -13,6 +13,8 @@ _SPLAT = re.compile(
     r"|refcount_t: |list_(add|del) corruption|DMA-API: |workqueue lockup"
     r"|slab .*: Objects remaining")
 _FATAL = re.compile(r"Kernel panic|---\[ end Kernel panic")
+_STUCK = re.compile(r"INFO: task .* blocked for more|soft lockup|hard LOCKUP|rcu: INFO: .* stall")
+_TIME = re.compile(r"^\[ *\d+\.\d+\] ?")
 _MARK = re.compile(r"rvt: (begin|end) (\S+)")
 
 
@@ -41,6 +43,14 @@ class Console:
     def panicked(self) -> bool:
         """Returns whether the kernel has given up."""
         return any(_FATAL.search(line) for line in self.lines[-200:])
+
+    def stuck(self) -> str:
+        """Returns the first line that says that a task or a processor makes no progress."""
+        return next((line for line in self.lines if _STUCK.search(line)), "")
+
+    def messages(self) -> list:
+        """Returns the lines without the time in front."""
+        return [_TIME.sub("", line) for line in self.lines]
 
     def splats(self, allow=()) -> list:
         """Returns `(step, excerpt)` for each place where the kernel complained.

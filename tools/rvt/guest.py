@@ -23,6 +23,8 @@ from .spec import Spec
 #: Hang guards, in seconds. They are no measure of anything: only a stuck guest meets them.
 BOOT_LIMIT = 300
 QUIET_LIMIT = 420
+#: How long a job may be silent after the kernel has said that something is stuck.
+STUCK_LIMIT = 60
 
 _serial = itertools.count(1)
 
@@ -137,7 +139,7 @@ class Guest:
     def _follow(self, outcome: Outcome, on_line, limit: float) -> None:
         """Reads the channel and the console until the guest ends or gets stuck."""
         requests = Requests(self._qmp, self.namespace, self.rundir, self.actions)
-        start = heard = time.monotonic()
+        start = heard = answered = time.monotonic()
         greeted = False
         done = False
         while True:
@@ -147,7 +149,7 @@ class Guest:
             for line in lines:
                 greeted = True
                 done = self._line(line, outcome, requests, on_line) or done
-                heard = time.monotonic()
+                heard = answered = time.monotonic()
             now = time.monotonic()
             if self._child.poll() is not None and not lines:
                 if not done and not outcome.error:
@@ -162,6 +164,8 @@ class Guest:
                 outcome.error = f"did not boot within {BOOT_LIMIT} s"
             elif now - heard > QUIET_LIMIT:
                 outcome.error = f"silent for {QUIET_LIMIT} s during \"{step}\""
+            elif now - answered > STUCK_LIMIT and self.console.stuck():
+                outcome.error = f"stuck in \"{step}\": {self.console.stuck()}"
             elif now - start > limit:
                 outcome.error = f"still running after {limit:.0f} s, in \"{step}\""
             else:

@@ -30,11 +30,11 @@ def run(results: Results, variant: str = "") -> None:
     guest = Guest(spec.Spec(family="none", root="initramfs"), kdir, ours, "kunit")
     say(f"Logs: {guest.rundir}")
     outcome = guest.run(steps)
-    results.add(_collect(outcome, names))
+    results.add(_collect(outcome, names, guest.console.messages()))
 
 
-def _collect(outcome, names: list) -> list:
-    """Returns the tests of a finished guest."""
+def _collect(outcome, names: list, messages: list) -> list:
+    """Returns the tests of a finished guest; `messages` is its kernel log."""
     steps = {step.name: step for step in outcome.steps}
     known = set(steps["before"].lines) if "before" in steps else set()
     tests, suite, text = [], "", []
@@ -45,6 +45,8 @@ def _collect(outcome, names: list) -> list:
         if suite and suite not in known:
             tests += parse_kunit(text, suite)
         suite, text = line[6:], []
+    if "results" not in steps:
+        tests += _from_log(messages, known)
     for name in names:
         step = steps.get(f"load-{name}")
         if not step or step.status != 0:
@@ -57,6 +59,21 @@ def _collect(outcome, names: list) -> list:
     tests += complaints(outcome, "kunit")
     _attach(tests, steps, outcome)
     return tests
+
+
+def _from_log(messages: list, known: set) -> list:
+    """Returns the cases that the kernel log tells of, for a guest that did not come to its end.
+
+    A suite that was under way is there as far as it got, and fails for want of its plan.
+    """
+    suites, name = {}, ""
+    for line in messages:
+        if line.startswith("    # Subtest: "):
+            name = line[15:].strip()
+        if line.startswith("    "):
+            suites.setdefault(name, []).append(line)
+    return [test for name, text in suites.items() if name and name not in known
+            for test in parse_kunit(text, name)]
 
 
 def _attach(tests: list, steps: dict, outcome) -> None:

@@ -48,6 +48,14 @@ class Complaints(unittest.TestCase):
     def test_expected(self):
         self.assertEqual(console("BUG: an expected one").splats(["an expected"]), [])
 
+    def test_stuck(self):
+        self.assertEqual(console("a", "b").stuck(), "")
+        line = "INFO: task fio:12 blocked for more than 120 seconds."
+        self.assertEqual(console("a", line).stuck(), line)
+
+    def test_messages_have_no_time(self):
+        self.assertEqual(console("[   12.345678]     ok 1 a").messages(), ["    ok 1 a"])
+
     def test_excerpt(self):
         log = console("before", "rvt: begin a", "inside", "rvt: end a", "after")
         self.assertEqual(log.excerpt("a"), "inside")
