@@ -156,7 +156,7 @@ pub(crate) fn for_each_name(pairs: usize, mut f: impl FnMut(&str, Option<usize>,
 }
 
 #[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
-#[kunit_tests(rust_virtio_net_counters)]
+#[kernel::prelude::kunit_tests(rust_virtio_net_counters)]
 mod tests {
     use super::*;
     use kernel::{
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn names_and_values_match_the_count() {
+    fn names_and_values_match_the_count() -> Result {
         for pairs in 0..5 {
             let mut names = 0;
             for_each_name(pairs, |_, _, _| names += 1);
@@ -183,11 +183,11 @@ mod tests {
             for_each_value(pairs_list.iter(), |_| values += 1);
             assert_eq!(values, count(pairs));
         }
-        Ok::<(), Error>(())
+        Ok(())
     }
 
     #[test]
-    fn sums_come_first() {
+    fn sums_come_first() -> Result {
         let pairs_list = list(2)?;
         for (pair, n) in pairs_list.iter().zip(1..) {
             pair.rx.drops.add(n);
@@ -206,7 +206,7 @@ mod tests {
         assert_eq!(values.get(rx + tx + rx), Some(&2));
         assert_eq!(values.get(rx + tx + 2 * rx + 2), Some(&10));
         assert_eq!(values.get(rx + tx + 2 * rx + tx + 2), Some(&20));
-        Ok::<(), Error>(())
+        Ok(())
     }
 
     #[test]

@@ -58,7 +58,7 @@ pub(crate) fn min_buffer_len(header: u32, largest: u32, ring: u32, usual: u32) -
 }
 
 #[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
-#[kunit_tests(rust_virtio_net_ewma)]
+#[kernel::prelude::kunit_tests(rust_virtio_net_ewma)]
 mod tests {
     use super::*;
 

@@ -132,7 +132,7 @@ fn pairs(features: &FeatureSet, told: Option<u16>) -> usize {
 }
 
 #[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
-#[kunit_tests(rust_virtio_net_facts)]
+#[kernel::prelude::kunit_tests(rust_virtio_net_facts)]
 mod tests {
     use super::*;
 

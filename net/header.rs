@@ -167,7 +167,7 @@ impl Layout {
 }
 
 #[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
-#[kunit_tests(rust_virtio_net_header)]
+#[kernel::prelude::kunit_tests(rust_virtio_net_header)]
 mod tests {
     use super::*;
 
