@@ -203,7 +203,11 @@ fn prepare_other(shared: &Shared, rq: &mut IdleRequest<Blk>, op: Op) -> Status {
 #[inline(always)]
 pub(crate) fn finish(rq: &mut Request<Blk>) -> Status {
     let command = rq.data_mut();
-    let status = status::from_device(command.status());
+    let status = match status::from_device(command.status()) {
+        // A device that fails a read may say that it wrote the status only.
+        Status::OK if command.is_short() => Status::IOERR,
+        status => status,
+    };
     command.finish();
     status
 }

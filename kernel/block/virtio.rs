@@ -143,13 +143,11 @@ impl<const OUT: usize, const IN: usize, R: Copy> Command<OUT, IN, R> {
         self.in_header.get(at)
     }
 
-    /// The status that the device gave: [`NO_STATUS`] if none, or if it gave less data than it
-    /// should. Fetched once: call it once.
+    /// The status that the device gave, [`NO_STATUS`] if none. Fetched once: call it once.
+    ///
+    /// A status of success is worth nothing if the data [is short](Command::is_short).
     #[inline]
     pub fn status(&self) -> u8 {
-        if self.short {
-            return NO_STATUS;
-        }
         let last = self.in_len.wrapping_sub(1) as usize;
         self.in_header.get(last).unwrap_or(NO_STATUS)
     }
@@ -161,6 +159,12 @@ impl<const OUT: usize, const IN: usize, R: Copy> Command<OUT, IN, R> {
         if len < self.needed {
             self.short = true;
         }
+    }
+
+    /// Whether the device says that it gave less data than it should.
+    #[inline]
+    pub fn is_short(&self) -> bool {
+        self.short
     }
 
     /// Drops the ranges.
