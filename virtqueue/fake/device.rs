@@ -86,6 +86,8 @@ pub(crate) struct Queue {
     /// None while the queue, or the device, is in reset.
     pub(crate) ring: Option<Ring>,
     pub(crate) held: KVec<Chain>,
+    /// What the device never gives back, but for [`Fake::rescue`](crate::Fake::rescue).
+    pub(crate) lost: KVec<Chain>,
 }
 
 // SAFETY: A `struct virtqueue` may be used from any thread.
@@ -258,8 +260,10 @@ impl Inner {
                     done += 1;
                     let action = self.backend.process(index, &mut chain);
                     pushed |= apply(ring, &chain, action)?;
-                    if action == Action::Hold {
-                        queue.held.push(chain, GFP_KERNEL)?;
+                    match action {
+                        Action::Hold => queue.held.push(chain, GFP_KERNEL)?,
+                        Action::Lose => queue.lost.push(chain, GFP_KERNEL)?,
+                        _ => (),
                     }
                 }
                 if done >= limit {
@@ -306,10 +310,32 @@ impl Inner {
         let mut chain = queue.held.remove(0).map_err(|_| ENOENT)?;
         let action = f(&mut chain);
         let pushed = apply(ring, &chain, action)?;
-        if action == Action::Hold {
-            queue.held.push(chain, GFP_KERNEL)?;
+        match action {
+            Action::Hold => queue.held.push(chain, GFP_KERNEL)?,
+            Action::Lose => queue.lost.push(chain, GFP_KERNEL)?,
+            _ => (),
         }
         Ok(pushed && ring.wants_interrupt()?)
+    }
+
+    /// Uses everything that the device has, with nothing written.
+    pub(crate) fn rescue(&self) {
+        {
+            let mut regs = self.regs.lock();
+            regs.faults.gone = false;
+            regs.faults.swallow_interrupts = 0;
+        }
+        let mut queues = self.queues.lock();
+        for (queue, line) in queues.iter_mut().zip(&self.lines) {
+            let Some(ring) = queue.ring.as_mut() else {
+                continue;
+            };
+            for chain in Iterator::chain(queue.held.drain_all(), queue.lost.drain_all()) {
+                // A ring that cannot be written is beyond rescue.
+                let _ = ring.push(chain.id.into(), 0, chain.slots);
+            }
+            line.raise();
+        }
     }
 
     /// Runs `f` on a ring, however wrong.

@@ -254,6 +254,16 @@ impl Fake {
         self.0.finish(queue, f).map(|_| ())
     }
 
+    /// Makes the device good for its end: it is there, loses no interrupt, and has used up with
+    /// nothing written whatever it had. A driver that waits for it goes on then.
+    pub fn rescue(&self) {
+        if self.0.stage.load(Acquire) == PLUGGED {
+            // SAFETY: The device is registered.
+            unsafe { bindings::__virtio_unbreak_device(self.0.vdev.get()) };
+        }
+        self.0.rescue();
+    }
+
     /// Has the device ask for kicks in a queue, or ask for none.
     ///
     /// # Errors

@@ -49,6 +49,8 @@ struct rust_virtio_fake_nic {
 };
 
 bool rust_virtio_fake_is_class(const struct device *dev, const char *name);
+ssize_t rust_virtio_fake_attribute(struct device *dev, const char *name,
+				   char *page, size_t len, bool store);
 void rust_virtio_fake_limits(struct block_device *bdev,
 			     struct rust_virtio_fake_limits *limits);
 void rust_virtio_fake_timeout(struct block_device *bdev, unsigned int millis);

@@ -208,6 +208,7 @@ unsafe extern "C" fn reset(vdev: *mut bindings::virtio_device) {
         for queue in queues.iter_mut() {
             queue.ring = None;
             queue.held.clear();
+            queue.lost.clear();
         }
     }
     synchronize(inner);
@@ -349,6 +350,7 @@ unsafe fn make_queue(
         vq,
         ring: Some(ring),
         held: KVec::new(),
+        lost: KVec::new(),
     };
     if queues.push(queue, GFP_KERNEL).is_err() {
         // SAFETY: Nobody else knows `vq`.
@@ -422,6 +424,7 @@ unsafe extern "C" fn disable_vq_and_reset(vq: *mut bindings::virtqueue) -> c_int
         let queue = queues.get_mut(index).ok_or(EINVAL)?;
         queue.ring = None;
         queue.held.clear();
+        queue.lost.clear();
         inner.line(index)?.sync();
         // SAFETY: `vq` is valid; the transport owns the field.
         unsafe { (*vq).reset = true };

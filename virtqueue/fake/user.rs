@@ -12,10 +12,8 @@ use crate::{
 use core::ffi::c_void;
 use kernel::{
     alloc::KVec,
-    error::{
-        from_err_ptr,
-        to_result, //
-    },
+    error::to_result,
+    page::PAGE_SIZE,
     prelude::*,
     str::CString, //
 };
@@ -38,7 +36,45 @@ impl Child {
         let name = unsafe { CStr::from_char_ptr((*self.0).kobj.name) };
         Ok(CString::try_from(name)?)
     }
+
+    /// Reads an attribute in sysfs.
+    fn attribute(&self, name: &CStr) -> Result<KVec<u8>> {
+        let mut page = KVec::from_elem(0u8, PAGE_SIZE, GFP_KERNEL)?;
+        let n = self.access(name, &mut page, PAGE_SIZE, false)?;
+        page.truncate(n);
+        Ok(page)
+    }
+
+    /// Writes an attribute in sysfs.
+    fn set_attribute(&self, name: &CStr, value: &[u8]) -> Result {
+        let mut page = KVec::from_elem(0u8, PAGE_SIZE, GFP_KERNEL)?;
+        page.get_mut(..value.len())
+            .ok_or(EINVAL)?
+            .copy_from_slice(value);
+        self.access(name, &mut page, value.len(), true).map(|_| ())
+    }
+
+    fn access(&self, name: &CStr, page: &mut KVec<u8>, len: usize, store: bool) -> Result<usize> {
+        // SAFETY: By the type invariant; the buffer is a page.
+        let n = unsafe {
+            bindings::rust_virtio_fake_attribute(
+                self.0,
+                name.as_char_ptr(),
+                page.as_mut_ptr(),
+                len,
+                store,
+            )
+        };
+        to_result(n.min(0) as c_int)?;
+        Ok(n.unsigned_abs())
+    }
 }
+
+// SAFETY: A device may be used from any thread.
+unsafe impl Send for Child {}
+
+// SAFETY: What is done to the device needs no exclusion.
+unsafe impl Sync for Child {}
 
 impl Drop for Child {
     fn drop(&mut self) {
@@ -68,38 +104,4 @@ fn child(fake: &Fake, class: &'static CStr) -> Option<Child> {
     };
     // INVARIANT: A child that was found comes with a reference.
     (!child.is_null()).then_some(Child(child))
-}
-
-/// Reads a small file.
-fn read_file(path: &CStr) -> Result<KVec<u8>> {
-    let mut bytes = KVec::from_elem(0u8, 4096, GFP_KERNEL)?;
-    let mut pos = 0;
-    // SAFETY: The path is a string; the file is closed below.
-    let file = from_err_ptr(unsafe {
-        bindings::filp_open(path.as_char_ptr(), bindings::O_RDONLY as i32, 0)
-    })?;
-    // SAFETY: The file is open, and there is that much room.
-    let n = unsafe {
-        bindings::kernel_read(file, bytes.as_mut_ptr().cast(), bytes.len(), &raw mut pos)
-    };
-    // SAFETY: The file is open, and not used any more.
-    unsafe { bindings::filp_close(file, core::ptr::null_mut()) };
-    to_result(n.min(0) as i32)?;
-    bytes.truncate(n as usize);
-    Ok(bytes)
-}
-
-/// Writes a small file at once.
-fn write_file(path: &CStr, bytes: &[u8]) -> Result {
-    let mut pos = 0;
-    // SAFETY: The path is a string; the file is closed below.
-    let file = from_err_ptr(unsafe {
-        bindings::filp_open(path.as_char_ptr(), bindings::O_WRONLY as i32, 0)
-    })?;
-    // SAFETY: The file is open, and the bytes are readable.
-    let n =
-        unsafe { bindings::kernel_write(file, bytes.as_ptr().cast(), bytes.len(), &raw mut pos) };
-    // SAFETY: The file is open, and not used any more.
-    unsafe { bindings::filp_close(file, core::ptr::null_mut()) };
-    to_result(n.min(0) as i32)
 }

@@ -58,6 +58,7 @@ pub struct Limits {
 /// `file` is an open block device.
 pub struct Disk {
     file: *mut bindings::file,
+    device: user::Child,
     name: CString,
 }
 
@@ -88,6 +89,7 @@ impl Disk {
         Ok(Self {
             file,
             name: child.name()?,
+            device: child,
         })
     }
 
@@ -209,31 +211,22 @@ impl Disk {
         })
     }
 
-    /// Reads an attribute in sysfs.
+    /// Reads an attribute in sysfs. The disk must not be removed meanwhile.
     ///
     /// # Errors
     ///
-    /// `ENOENT`: there is no such attribute, or sysfs is not mounted on `/sys`; and what reading
-    /// returns.
+    /// `ENOENT`: there is no such attribute; and what reading it returns.
     pub fn attribute(&self, name: &CStr) -> Result<KVec<u8>> {
-        user::read_file(&self.path(name)?)
+        self.device.attribute(name)
     }
 
-    /// Writes an attribute in sysfs.
+    /// Writes an attribute in sysfs. The disk must not be removed meanwhile.
     ///
     /// # Errors
     ///
-    /// As [`Disk::attribute`].
+    /// `ENOENT`: there is no such attribute; and what writing it returns.
     pub fn set_attribute(&self, name: &CStr, value: &[u8]) -> Result {
-        user::write_file(&self.path(name)?, value)
-    }
-
-    fn path(&self, name: &CStr) -> Result<CString> {
-        CString::try_from_fmt(fmt!(
-            "/sys/block/{}/{}",
-            self.name.to_str().map_err(|_| EINVAL)?,
-            name.to_str().map_err(|_| EINVAL)?
-        ))
+        self.device.set_attribute(name, value)
     }
 }
 

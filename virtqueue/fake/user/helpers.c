@@ -6,9 +6,11 @@
 #include <linux/device.h>
 #include <linux/etherdevice.h>
 #include <linux/ethtool.h>
+#include <linux/kernfs.h>
 #include <linux/netdevice.h>
 #include <linux/rtnetlink.h>
 #include <linux/skbuff.h>
+#include <linux/sysfs.h>
 #include <net/netdev_lock.h>
 
 #include "../helpers.h"
@@ -16,6 +18,27 @@
 bool rust_virtio_fake_is_class(const struct device *dev, const char *name)
 {
 	return dev->class && !strcmp(dev->class->name, name);
+}
+
+/*
+ * Shows or stores an attribute as sysfs would: kernel threads have no sysfs
+ * mounted that they could open it in. The device must stay meanwhile.
+ */
+ssize_t rust_virtio_fake_attribute(struct device *dev, const char *name,
+				   char *page, size_t len, bool store)
+{
+	const struct sysfs_ops *ops = dev->kobj.ktype->sysfs_ops;
+	struct kernfs_node *kn = kernfs_find_and_get(dev->kobj.sd, name);
+	ssize_t ret;
+
+	if (!kn)
+		return -ENOENT;
+	if (store)
+		ret = ops->store(&dev->kobj, kn->priv, page, len);
+	else
+		ret = ops->show(&dev->kobj, kn->priv, page);
+	kernfs_put(kn);
+	return ret;
 }
 
 void rust_virtio_fake_limits(struct block_device *bdev,
