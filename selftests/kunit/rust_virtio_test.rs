@@ -8,6 +8,7 @@
 #[macro_use]
 mod check;
 mod bench;
+mod blk;
 mod bus;
 mod callback;
 mod config;
@@ -30,6 +31,9 @@ module! {
     description: "KUnit suites of the Rust virtio drivers",
     license: "GPL",
 }
+
+/// Whether the suites of the drivers accept any driver that binds, to compare.
+const ANY_DRIVER: bool = option_env!("RUST_VIRTIO_ANY_DRIVER").is_some();
 
 /// The module; the suites run once it is loaded.
 #[pin_data]

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Requests that never end, disks that go, interrupts that get lost.
+
+use super::{
+    pattern,
+    ramdisk::{
+        Answer,
+        IN, //
+    },
+    Rig, //
+};
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+use virtio_fake::{
+    wait,
+    Action,
+    Disk,
+    Plug,
+    Task, //
+};
+
+/// How long anything may take that must end.
+const DEADLINE_MS: u32 = 10_000;
+/// The timeout of a request in these tests.
+const TIMEOUT_MS: u32 = 500;
+
+type Reading = Task<Result<KVec<u8>, (Error, KVec<u8>)>>;
+
+/// Starts a read that the device keeps.
+fn held_read(rig: &Rig) -> Result<(Arc<Disk>, Reading)> {
+    let disk = Arc::new(rig.open()?, GFP_KERNEL)?;
+    rig.disk.answer(Answer::Hold, Some(IN));
+    let reader = disk.clone();
+    let task = Task::new(move || reader.read(0, 4096))?;
+    check!(wait::until(DEADLINE_MS, || rig.fake.held(0) == 1));
+    Ok((disk, task))
+}
+
+#[kunit_tests(rust_virtio_blk_gone)]
+mod suite {
+    use super::*;
+
+    /// The request waits as long as the device has it, and no longer.
+    #[test]
+    fn slow_request() -> Result {
+        let rig = Rig::plain()?;
+        rig.disk.put(0, &pattern(5, 4096)?);
+        let (_disk, task) = held_read(&rig)?;
+        wait::pause(50);
+        check!(!task.is_done());
+        rig.fake.finish(0, |chain| rig.disk.complete(chain))?;
+        let bytes = task.join(DEADLINE_MS)?.map_err(|(e, _)| e)?;
+        check!(bytes[..] == pattern(5, 4096)?[..]);
+        Ok(())
+    }
+
+    /// The device is torn out with a request on it.
+    #[test]
+    fn torn_out() -> Result {
+        let rig = Rig::plain()?;
+        let (disk, task) = held_read(&rig)?;
+        rig.remove(DEADLINE_MS, Plug::yank)?;
+        check!(task.join(DEADLINE_MS)?.is_err());
+        check!(disk.read(0, 512).is_err());
+        check!(disk.write(0, &pattern(1, 512)?).is_err());
+        Ok(())
+    }
+
+    /// A request that is answered twice ends once; nothing is freed twice.
+    #[test]
+    fn answered_twice() -> Result {
+        let rig = Rig::plain()?;
+        let (disk, task) = held_read(&rig)?;
+        disk.set_timeout(TIMEOUT_MS);
+        rig.fake.finish(0, |chain| {
+            let _ = rig.disk.complete(chain);
+            Action::Twice(chain.writable() as u32)
+        })?;
+        check!(task.join(DEADLINE_MS)?.is_ok());
+        drop(disk);
+        rig.remove(DEADLINE_MS, drop)
+    }
+}

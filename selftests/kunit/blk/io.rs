@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! I/O with an honest disk.
+
+use super::{
+    config::{
+        Config,
+        SECTORS, //
+    },
+    device,
+    pattern,
+    ramdisk::{
+        DISCARD,
+        FLUSH,
+        GET_ID,
+        IN,
+        OUT,
+        WRITE_ZEROES, //
+    },
+    RamDisk,
+    Rig,
+    F_DISCARD,
+    F_FLUSH,
+    F_MQ,
+    F_SEG_MAX,
+    F_WRITE_ZEROES,
+    ID, //
+};
+use kernel::{
+    alloc::KVec,
+    prelude::*,
+    sync::Arc, //
+};
+use virtio_fake::{
+    wait,
+    Disk,
+    Fake,
+    Spec,
+    Task,
+    EVENT_IDX,
+    INDIRECT_DESC,
+    RING_PACKED, //
+};
+
+/// Writes and reads pieces of several sizes.
+fn round_trips(rig: &Rig) -> Result {
+    let disk = rig.open()?;
+    for (seed, len) in [(1, 512), (2, 4096), (3, 65536), (4, 1024)] {
+        let bytes = pattern(seed, len)?;
+        let sector = u64::from(seed) * 256;
+        rig.disk.forget();
+        disk.write(sector, &bytes)?;
+        check!(rig.disk.has(sector, &bytes));
+        check_eq!(rig.disk.last(OUT).map(|s| s.sector), Some(sector));
+        let back = disk.read(sector, len).map_err(|(e, _)| e)?;
+        check!(back[..] == bytes[..]);
+        let read = rig.disk.last(IN).ok_or(ENODATA)?;
+        check_eq!((read.sector, read.len), (sector, len));
+    }
+    check_eq!(rig.fake.violations(), 0);
+    Ok(())
+}
+
+/// Several threads, each on its own part of the disk.
+fn crowd(rig: &Rig) -> Result {
+    let disk = Arc::new(rig.open()?, GFP_KERNEL)?;
+    let mut tasks = KVec::new();
+    for seed in 0..4u8 {
+        let disk = disk.clone();
+        let task = Task::new(move || -> Result {
+            for i in 0..40u64 {
+                let bytes = pattern(seed.wrapping_add(i as u8), 8192)?;
+                let sector = u64::from(seed) * 512 + (i % 16) * 16;
+                disk.write(sector, &bytes)?;
+                let back = disk.read(sector, bytes.len()).map_err(|(e, _)| e)?;
+                check!(back[..] == bytes[..]);
+            }
+            Ok(())
+        })?;
+        tasks.push(task, GFP_KERNEL)?;
+    }
+    for task in tasks {
+        task.join(60_000)??;
+    }
+    check_eq!(rig.fake.violations(), 0);
+    Ok(())
+}
+
+#[kunit_tests(rust_virtio_blk_io)]
+mod suite {
+    use super::*;
+
+    /// What is written is on the disk, and what is on the disk is read, on each ring.
+    #[test]
+    fn write_and_read() -> Result {
+        for features in crate::bench::LAYOUTS {
+            let mut all = KVec::new();
+            all.extend_from_slice(&[F_SEG_MAX, F_FLUSH], GFP_KERNEL)?;
+            all.extend_from_slice(features, GFP_KERNEL)?;
+            let rig = Rig::new(Config::default(), &all, 1)?;
+            round_trips(&rig).inspect_err(|_| pr_err!("    # with features {:?}\n", features))?;
+        }
+        Ok(())
+    }
+
+    /// What was on the disk before comes back.
+    #[test]
+    fn reads_what_is_there() -> Result {
+        let rig = Rig::plain()?;
+        let bytes = pattern(99, 4096)?;
+        rig.disk.put(SECTORS - 8, &bytes);
+        let back = rig.open()?.read(SECTORS - 8, 4096).map_err(|(e, _)| e)?;
+        check!(back[..] == bytes[..]);
+        Ok(())
+    }
+
+    /// A legacy device, with headers in the guest's own order.
+    #[test]
+    fn legacy() -> Result {
+        let disk = RamDisk::new()?;
+        let spec = Spec::new(ID)
+            .legacy()
+            .config(Config::default().bytes())?
+            .queues(1, 64)?;
+        let fake = Fake::new(spec, disk.clone())?;
+        fake.set_auto(true);
+        let plug = fake.plug()?;
+        // A driver may do without legacy devices.
+        if fake.is_bound() {
+            round_trips(&Rig::around(disk, fake, plug))?;
+        }
+        Ok(())
+    }
+
+    /// The end of the disk is the end.
+    #[test]
+    fn beyond_the_end() -> Result {
+        let rig = Rig::plain()?;
+        let disk = rig.open()?;
+        rig.disk.forget();
+        check!(disk.read(SECTORS, 512).is_err());
+        check!(disk.read(SECTORS - 1, 1024).is_err());
+        check_eq!(rig.disk.count(IN), 0);
+        Ok(())
+    }
+
+    /// A flush reaches the disk.
+    #[test]
+    fn flush() -> Result {
+        let rig = Rig::plain()?;
+        let disk = rig.open()?;
+        rig.disk.forget();
+        disk.flush()?;
+        check_eq!(rig.disk.count(FLUSH), 1);
+        check_eq!(
+            rig.disk.last(FLUSH).map(|s| (s.sector, s.len)),
+            Some((0, 0))
+        );
+        Ok(())
+    }
+
+    /// A disk without a cache is not asked to flush.
+    #[test]
+    fn no_flush() -> Result {
+        let rig = Rig::new(Config::default(), &[], 1)?;
+        let disk = rig.open()?;
+        rig.disk.forget();
+        disk.flush()?;
+        check_eq!(rig.disk.count(FLUSH), 0);
+        Ok(())
+    }
+
+    /// A discard names its range.
+    #[test]
+    fn discard() -> Result {
+        let rig = Rig::new(Config::default(), &[F_DISCARD, F_SEG_MAX], 1)?;
+        let disk = rig.open()?;
+        let bytes = pattern(7, 8192)?;
+        disk.write(64, &bytes)?;
+        rig.disk.forget();
+        disk.discard(64, 16)?;
+        check_eq!(rig.disk.last(DISCARD).map(|s| s.range), Some((64, 16, 0)));
+        check!(rig.disk.has(64, &[0; 512]));
+        Ok(())
+    }
+
+    /// So does a write of zeroes; larger ones are cut.
+    #[test]
+    fn zeroes() -> Result {
+        let rig = Rig::new(Config::default(), &[F_WRITE_ZEROES, F_SEG_MAX], 1)?;
+        let disk = rig.open()?;
+        let bytes = pattern(8, 65536)?;
+        disk.write(0, &bytes)?;
+        disk.write(128, &bytes)?;
+        rig.disk.forget();
+        disk.zero(8, 16)?;
+        check_eq!(
+            rig.disk.last(WRITE_ZEROES).map(|s| (s.range.0, s.range.1)),
+            Some((8, 16))
+        );
+        check!(rig.disk.has(8, &[0; 512]));
+        rig.disk.forget();
+        disk.zero(0, 256)?;
+        check_eq!(rig.disk.count(WRITE_ZEROES), 2);
+        check!(rig.disk.has(255, &[0; 512]));
+        Ok(())
+    }
+
+    /// A disk that can do neither is not asked.
+    #[test]
+    fn no_discard() -> Result {
+        let rig = Rig::plain()?;
+        let disk = rig.open()?;
+        // The block layer takes a discard for a hint, and no error is one.
+        disk.discard(0, 8)?;
+        check_err!(disk.zero(0, 8), EOPNOTSUPP);
+        check_eq!(rig.disk.count(DISCARD) + rig.disk.count(WRITE_ZEROES), 0);
+        Ok(())
+    }
+
+    /// The serial number, which has no end if it is 20 bytes long.
+    #[test]
+    fn serial() -> Result {
+        let rig = Rig::plain()?;
+        let disk = rig.open()?;
+        check_eq!(&disk.attribute(c"serial")?[..], b"serial-of-20-bytes-x");
+        rig.disk.set_serial(*b"short\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+        check_eq!(&disk.attribute(c"serial")?[..], b"short");
+        check!(rig.disk.count(GET_ID) >= 2);
+        Ok(())
+    }
+
+    /// Many at a time, on one queue and on two.
+    #[test]
+    fn many_at_a_time() -> Result {
+        crowd(&Rig::new(
+            Config::default(),
+            &[F_SEG_MAX, INDIRECT_DESC, EVENT_IDX],
+            1,
+        )?)?;
+        crowd(&Rig::new(
+            Config::default().u16(Config::NUM_QUEUES, 2),
+            &[F_SEG_MAX, F_MQ, RING_PACKED, EVENT_IDX],
+            2,
+        )?)
+    }
+
+    /// A ring of a few descriptors, so that requests wait for room.
+    #[test]
+    fn small_ring() -> Result {
+        let disk = RamDisk::new()?;
+        let spec = Spec::new(ID)
+            .features(&[F_SEG_MAX])
+            .config(Config::default().u32(Config::SEG_MAX, 2).bytes())?
+            .queues(1, 4)?;
+        let fake = Fake::new(spec, disk.clone())?;
+        fake.set_auto(true);
+        let plug = fake.plug()?;
+        check!(fake.is_bound());
+        crowd(&Rig::around(disk, fake, plug))
+    }
+
+    /// The disk grows and shrinks.
+    #[test]
+    fn resize() -> Result {
+        let (_, fake) = device(Config::default().capacity(1024), &[], 1)?;
+        let _plug = fake.plug()?;
+        let disk = Disk::open(&fake, false)?;
+        check_eq!(disk.limits().sectors, 1024);
+        for sectors in [2048u64, 512] {
+            fake.set_config(0, &sectors.to_le_bytes());
+            fake.config_interrupt();
+            check!(wait::until(5_000, || disk.limits().sectors == sectors));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A disk that fails, and one that lies: an error, never stale memory, never a success.
+
+use super::{
+    pattern,
+    ramdisk::{
+        Answer,
+        FLUSH,
+        GET_ID,
+        IN, //
+    },
+    Rig, //
+};
+use kernel::prelude::*;
+
+/// Reads and writes with a disk that answers so; both must fail like this.
+fn fails(answer: Answer, error: Error) -> Result {
+    let rig = Rig::plain()?;
+    let disk = rig.open()?;
+    rig.disk.answer(answer, None);
+    match disk.read(0, 4096) {
+        Ok(_) => check!(answer == Answer::Honest),
+        Err((e, _)) => check_eq!(e, error),
+    }
+    check_err!(disk.write(0, &pattern(1, 4096)?), error);
+    // The disk is as good as before.
+    rig.disk.answer(Answer::Honest, None);
+    disk.read(0, 4096).map_err(|(e, _)| e)?;
+    Ok(())
+}
+
+#[kunit_tests(rust_virtio_blk_lies)]
+mod suite {
+    use super::*;
+
+    /// `VIRTIO_BLK_S_IOERR`.
+    #[test]
+    fn io_error() -> Result {
+        fails(Answer::Status(1), EIO)
+    }
+
+    /// `VIRTIO_BLK_S_UNSUPP`.
+    #[test]
+    fn unsupported() -> Result {
+        fails(Answer::Status(2), EOPNOTSUPP)
+    }
+
+    /// A status that there is none of.
+    #[test]
+    fn unknown_status() -> Result {
+        for status in [7, 0x80, 0xff] {
+            fails(Answer::Status(status), EIO)?;
+        }
+        Ok(())
+    }
+
+    /// Used with nothing written, not even the status.
+    #[test]
+    fn nothing_written() -> Result {
+        fails(Answer::Untouched(0), EIO)
+    }
+
+    /// A status, but no data: a read must not succeed with what was in memory before.
+    #[test]
+    fn status_without_data() -> Result {
+        let rig = Rig::plain()?;
+        let disk = rig.open()?;
+        rig.disk.put(0, &pattern(3, 4096)?);
+        rig.disk.answer(Answer::OnlyStatus, Some(IN));
+        match disk.read(0, 4096) {
+            Ok(_) => Err(ENODATA),
+            Err((e, _)) => {
+                check_eq!(e, EIO);
+                Ok(())
+            }
+        }
+    }
+
+    /// Used with the right length, but the status as the driver left it.
+    #[test]
+    fn status_untouched() -> Result {
+        let rig = Rig::plain()?;
+        let disk = rig.open()?;
+        rig.disk.answer(Answer::Untouched(4097), Some(IN));
+        match disk.read(0, 4096) {
+            Ok(_) => Err(ENODATA),
+            Err((e, _)) => {
+                check_eq!(e, EIO);
+                Ok(())
+            }
+        }
+    }
+
+    /// More written than there was room for: the length is cut, or the request fails.
+    #[test]
+    fn too_much_written() -> Result {
+        let rig = Rig::plain()?;
+        let disk = rig.open()?;
+        rig.disk.answer(Answer::Untouched(u32::MAX), Some(IN));
+        check!(disk.read(0, 4096).is_err());
+        Ok(())
+    }
+
+    /// A flush that fails.
+    #[test]
+    fn flush_fails() -> Result {
+        let rig = Rig::plain()?;
+        let disk = rig.open()?;
+        rig.disk.answer(Answer::Status(1), Some(FLUSH));
+        check_err!(disk.flush(), EIO);
+        rig.disk.answer(Answer::Untouched(0), Some(FLUSH));
+        check_err!(disk.flush(), EIO);
+        Ok(())
+    }
+
+    /// A serial number that does not come is an error or empty, and not what was in memory.
+    #[test]
+    fn serial_fails() -> Result {
+        let rig = Rig::plain()?;
+        let disk = rig.open()?;
+        for answer in [Answer::Status(1), Answer::Status(2), Answer::Untouched(0)] {
+            rig.disk.answer(answer, Some(GET_ID));
+            let serial = disk.attribute(c"serial").unwrap_or_default();
+            check_eq!(&serial[..], b"");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Configurations, sane and not.
+
+use super::{
+    check_driver,
+    config::{
+        Config,
+        SECTORS, //
+    },
+    device,
+    pattern,
+    Rig,
+    F_BLK_SIZE,
+    F_CONFIG_WCE,
+    F_DISCARD,
+    F_FLUSH,
+    F_MQ,
+    F_RO,
+    F_SEG_MAX,
+    F_SIZE_MAX,
+    F_TOPOLOGY,
+    F_WRITE_ZEROES, //
+};
+use kernel::prelude::*;
+use virtio_fake::Disk;
+
+/// Plugs a device that no driver can use; it must stay unbound, with its queues gone.
+fn refused(config: Config, features: &[u32]) -> Result {
+    let (_, fake) = device(config, features, 4)?;
+    let plug = fake.plug()?;
+    check!(!fake.is_bound());
+    check_eq!(fake.queues(), 0);
+    check!(fake.status() & 4 == 0);
+    drop(plug);
+    // That the driver would have taken another one.
+    Rig::plain()?;
+    Ok(())
+}
+
+/// Writes and reads at the start of a disk.
+fn works(rig: &Rig) -> Result {
+    let disk = rig.open()?;
+    let bytes = pattern(1, 32768)?;
+    disk.write(8, &bytes)?;
+    check!(rig.disk.has(8, &bytes));
+    let back = disk.read(8, bytes.len()).map_err(|(e, _)| e)?;
+    check!(back[..] == bytes[..]);
+    Ok(())
+}
+
+#[kunit_tests(rust_virtio_blk_probe)]
+mod suite {
+    use super::*;
+
+    /// What a plain disk looks like.
+    #[test]
+    fn plain() -> Result {
+        let rig = Rig::plain()?;
+        let limits = rig.open()?.limits();
+        check_eq!(limits.sectors, SECTORS);
+        check_eq!(limits.logical_block_size, 512);
+        check_eq!(limits.nr_hw_queues, 1);
+        check!(limits.max_segments >= 1 && limits.max_segments <= 16);
+        check!(!limits.read_only);
+        check!(limits.write_cache);
+        works(&rig)
+    }
+
+    /// A disk without any feature.
+    #[test]
+    fn bare() -> Result {
+        let rig = Rig::new(Config::default(), &[], 1)?;
+        check!(!rig.open()?.limits().write_cache);
+        works(&rig)
+    }
+
+    /// A disk without a sector: nothing can be read, nothing breaks.
+    #[test]
+    fn no_capacity() -> Result {
+        let rig = Rig::new(Config::default().capacity(0), &[], 1)?;
+        let disk = rig.open()?;
+        check_eq!(disk.limits().sectors, 0);
+        check!(disk.read(0, 512).is_err());
+        Ok(())
+    }
+
+    /// A disk larger than any: it may be cut or refused.
+    #[test]
+    fn endless_capacity() -> Result {
+        let (_, fake) = device(Config::default().capacity(u64::MAX), &[], 1)?;
+        let _plug = fake.plug()?;
+        if fake.is_bound() {
+            check_driver(&fake)?;
+            let disk = Disk::open(&fake, false)?;
+            check!(disk.limits().sectors > 0);
+            check!(disk.limits().sectors <= u64::MAX >> 9);
+            disk.read(0, 512).map_err(|(e, _)| e)?;
+        }
+        Ok(())
+    }
+
+    /// A block size that is none.
+    #[test]
+    fn block_size_zero() -> Result {
+        refused(Config::default().u32(Config::BLK_SIZE, 0), &[F_BLK_SIZE])
+    }
+
+    /// A block size that is no power of two.
+    #[test]
+    fn block_size_three() -> Result {
+        refused(Config::default().u32(Config::BLK_SIZE, 3), &[F_BLK_SIZE])
+    }
+
+    /// A block size below a sector.
+    #[test]
+    fn block_size_small() -> Result {
+        refused(Config::default().u32(Config::BLK_SIZE, 256), &[F_BLK_SIZE])
+    }
+
+    /// A block size beyond everything.
+    #[test]
+    fn block_size_huge() -> Result {
+        refused(
+            Config::default().u32(Config::BLK_SIZE, 1 << 31),
+            &[F_BLK_SIZE],
+        )
+    }
+
+    /// Blocks of 4 KiB.
+    #[test]
+    fn block_size_4k() -> Result {
+        let rig = Rig::new(
+            Config::default().u32(Config::BLK_SIZE, 4096),
+            &[F_BLK_SIZE],
+            1,
+        )?;
+        check_eq!(rig.open()?.limits().logical_block_size, 4096);
+        works(&rig)
+    }
+
+    /// A wrong block size of a device that did not offer the feature is not looked at.
+    #[test]
+    fn block_size_unoffered() -> Result {
+        let rig = Rig::new(Config::default().u32(Config::BLK_SIZE, 3), &[], 1)?;
+        check_eq!(rig.open()?.limits().logical_block_size, 512);
+        works(&rig)
+    }
+
+    /// No segment at all means one.
+    #[test]
+    fn seg_max_zero() -> Result {
+        let rig = Rig::new(Config::default().u32(Config::SEG_MAX, 0), &[F_SEG_MAX], 1)?;
+        check_eq!(rig.open()?.limits().max_segments, 1);
+        works(&rig)
+    }
+
+    /// More segments than any ring has.
+    #[test]
+    fn seg_max_huge() -> Result {
+        let rig = Rig::new(
+            Config::default().u32(Config::SEG_MAX, u32::MAX),
+            &[F_SEG_MAX],
+            1,
+        )?;
+        check!(rig.open()?.limits().max_segments >= 1);
+        works(&rig)
+    }
+
+    /// The size of a segment is respected.
+    #[test]
+    fn size_max() -> Result {
+        let rig = Rig::new(
+            Config::default().u32(Config::SIZE_MAX, 8192),
+            &[F_SIZE_MAX, F_SEG_MAX],
+            1,
+        )?;
+        check_eq!(rig.open()?.limits().max_segment_size, 8192);
+        works(&rig)
+    }
+
+    /// No queue at all: refused, or as if there were one.
+    #[test]
+    fn no_queues() -> Result {
+        let (_, fake) = device(Config::default().u16(Config::NUM_QUEUES, 0), &[F_MQ], 1)?;
+        let _plug = fake.plug()?;
+        if fake.is_bound() {
+            check_driver(&fake)?;
+            check_eq!(Disk::open(&fake, false)?.limits().nr_hw_queues, 1);
+        } else {
+            check_eq!(fake.queues(), 0);
+        }
+        Ok(())
+    }
+
+    /// More queues than any machine needs.
+    #[test]
+    fn many_queues() -> Result {
+        let rig = Rig::new(
+            Config::default().u16(Config::NUM_QUEUES, 65535),
+            &[F_MQ],
+            16,
+        )?;
+        check!(rig.fake.queues() >= 1 && rig.fake.queues() <= 16);
+        works(&rig)
+    }
+
+    /// Two queues.
+    #[test]
+    fn two_queues() -> Result {
+        let rig = Rig::new(Config::default().u16(Config::NUM_QUEUES, 2), &[F_MQ], 2)?;
+        check!(rig.fake.queues() <= 2);
+        works(&rig)
+    }
+
+    /// A cache mode that is neither: the disk is safer taken for one with a cache. Everyone may
+    /// read what it is.
+    #[test]
+    fn cache_mode_two() -> Result {
+        let rig = Rig::new(
+            Config::default().u8(Config::WCE, 2),
+            &[F_CONFIG_WCE, F_FLUSH],
+            1,
+        )?;
+        let disk = rig.open()?;
+        check!(disk.limits().write_cache);
+        check_eq!(&disk.attribute(c"cache_type")?[..], b"write back\n");
+        works(&rig)
+    }
+
+    /// The two cache modes, and the switch between them.
+    #[test]
+    fn cache_modes() -> Result {
+        let rig = Rig::new(
+            Config::default().u8(Config::WCE, 0),
+            &[F_CONFIG_WCE, F_FLUSH],
+            1,
+        )?;
+        let disk = rig.open()?;
+        check!(!disk.limits().write_cache);
+        check_eq!(&disk.attribute(c"cache_type")?[..], b"write through\n");
+        disk.set_attribute(c"cache_type", b"write back")?;
+        check_eq!(rig.fake.config::<1>(Config::WCE), [1]);
+        check!(disk.limits().write_cache);
+        check!(disk.set_attribute(c"cache_type", b"nonsense").is_err());
+        check_eq!(rig.fake.config::<1>(Config::WCE), [1]);
+        disk.set_attribute(c"cache_type", b"write through")?;
+        check_eq!(rig.fake.config::<1>(Config::WCE), [0]);
+        check!(!disk.limits().write_cache);
+        Ok(())
+    }
+
+    /// Physical blocks of 8 logical ones.
+    #[test]
+    fn topology() -> Result {
+        let rig = Rig::new(
+            Config::default()
+                .u8(Config::PHYSICAL_BLOCK_EXP, 3)
+                .u32(Config::OPT_IO_SIZE, 64),
+            &[F_TOPOLOGY, F_BLK_SIZE],
+            1,
+        )?;
+        let limits = rig.open()?.limits();
+        check_eq!(limits.physical_block_size, 4096);
+        check_eq!(limits.io_opt, 32768);
+        works(&rig)
+    }
+
+    /// Exponents with which the size of a physical block has no number.
+    #[test]
+    fn topology_overflows() -> Result {
+        for exp in [23, 31, 32, 63, 64, 255] {
+            let (_, fake) = device(
+                Config::default()
+                    .u8(Config::PHYSICAL_BLOCK_EXP, exp)
+                    .u32(Config::OPT_IO_SIZE, u32::MAX),
+                &[F_TOPOLOGY],
+                1,
+            )?;
+            let _plug = fake.plug()?;
+            // Refusing such a device is as good as not believing it.
+            if fake.is_bound() {
+                check_driver(&fake)?;
+                let limits = Disk::open(&fake, false)?.limits();
+                check!(limits.physical_block_size >= 512);
+                check!(limits.physical_block_size.is_power_of_two());
+                check!(limits.logical_block_size == 512);
+            }
+        }
+        Ok(())
+    }
+
+    /// A disk that cannot be written.
+    #[test]
+    fn read_only() -> Result {
+        let rig = Rig::new(Config::default(), &[F_RO], 1)?;
+        let disk = Disk::open(&rig.fake, false)?;
+        check!(disk.limits().read_only);
+        disk.read(0, 512).map_err(|(e, _)| e)?;
+        Ok(())
+    }
+
+    /// The limits of discards and of zeroes.
+    #[test]
+    fn discard_limits() -> Result {
+        let rig = Rig::new(Config::default(), &[F_DISCARD, F_WRITE_ZEROES], 1)?;
+        let limits = rig.open()?.limits();
+        check_eq!(limits.max_discard_sectors, 256);
+        check_eq!(limits.discard_granularity, 4096);
+        check_eq!(limits.max_write_zeroes_sectors, 128);
+        Ok(())
+    }
+
+    /// Limits of discards that overflow or make no sense.
+    #[test]
+    fn discard_limits_odd() -> Result {
+        for (sectors, seg, alignment) in [
+            (0, 0, 0),
+            (u32::MAX, u32::MAX, u32::MAX),
+            (1, 0, 1 << 23),
+            (256, 1, 3),
+        ] {
+            let (_, fake) = device(
+                Config::default()
+                    .u32(Config::MAX_DISCARD_SECTORS, sectors)
+                    .u32(Config::MAX_DISCARD_SEG, seg)
+                    .u32(Config::DISCARD_ALIGNMENT, alignment),
+                &[F_DISCARD],
+                1,
+            )?;
+            let _plug = fake.plug()?;
+            if fake.is_bound() {
+                check_driver(&fake)?;
+                check!(
+                    Disk::open(&fake, false)?.limits().discard_granularity >= 512 || sectors == 0
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// The configuration changes at every read: given up on, and not waited for.
+    #[test]
+    fn restless_configuration() -> Result {
+        let (_, fake) = device(Config::default(), &[], 1)?;
+        fake.fault(|f| f.restless_config = u32::MAX);
+        let plug = fake.plug()?;
+        check!(!fake.is_bound());
+        drop(plug);
+        Ok(())
+    }
+
+    /// An interrupt before the driver is ready is nobody's.
+    #[test]
+    fn early_interrupt() -> Result {
+        let (disk, fake) = device(Config::default(), &[], 1)?;
+        fake.fault(|f| f.early_interrupt = true);
+        let plug = fake.plug()?;
+        check!(fake.is_bound());
+        works(&Rig::around(disk, fake, plug))
+    }
+
+    /// The transport has no queue for it.
+    #[test]
+    fn find_vqs_fails() -> Result {
+        let (_, fake) = device(Config::default(), &[], 1)?;
+        fake.fault(|f| f.find_vqs = 12);
+        let plug = fake.plug()?;
+        check!(!fake.is_bound());
+        drop(plug);
+        Ok(())
+    }
+}
