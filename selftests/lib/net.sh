@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# Traffic between the guest and the host, on NIC 0. Source it after tap.sh.
+
+NET_HOST=192.0.2.1
+NET_GUEST=192.0.2.2
+NET_HOST6=fd00:0::1
+NET_GUEST6=fd00:0::2
+
+# kmsg_mark / kmsg_since: the kernel messages since the mark.
+kmsg_mark() {
+	KMSG_MARK=$(dmesg | wc -l)
+}
+
+kmsg_since() {
+	dmesg | tail -n "+$((KMSG_MARK + 1))"
+}
+
+# stat_of INTERFACE NAME: prints one value of ethtool -S.
+stat_of() {
+	ethtool -S "$1" | awk -v name="$2:" '$1 == name { print $2 }'
+}
+
+# feature_of INTERFACE NAME: prints on or off.
+feature_of() {
+	ethtool -k "$1" | awk -v name="$2:" '$1 == name { print $2 }'
+}
+
+# has_feature INTERFACE BIT: whether the virtio feature was negotiated.
+has_feature() {
+	[ "$(cut -c "$(($2 + 1))" "/sys/bus/virtio/devices/$(virtio_of "$1")/features")" = 1 ]
+}
+
+# rx_filter FIELD: prints a field of QEMU's receive filter of NIC 0, as jq does.
+rx_filter() {
+	qmp_cmd query-rx-filter "{\"name\":\"$(nic_id 0)\"}" | jq -c ".[0].$1"
+}
+
+# nic_id N: prints the id of a NIC on QEMU's side.
+nic_id() {
+	qmp_cmd query-rx-filter | jq -r '.[].name' | sed -n "$(($1 + 1))p"
+}
+
+# upload MEGABYTES [6]: sends a file to the host and compares.
+upload() {
+	_to=TCP:$NET_HOST:5001
+	[ "$2" = 6 ] && _to="TCP6:[$NET_HOST6]:5001"
+	head -c "${1}M" /dev/urandom >/run/rvt/up.bin || return 1
+	host bg 'socat -u TCP6-LISTEN:5001,reuseaddr,ipv6only=0 OPEN:up.bin,creat,trunc' >/dev/null
+	wait_for 20 host sh 'ss -ltn | grep -q :5001' || return 1
+	timeout 120 socat -u OPEN:/run/rvt/up.bin "$_to" || return 1
+	wait_for 20 host sh '! ss -tn | grep -q :5001' || return 1
+	_sum=$(sha256sum </run/rvt/up.bin)
+	rm -f /run/rvt/up.bin
+	[ "$(host sh 'sha256sum <up.bin; rm -f up.bin')" = "$_sum" ]
+}
+
+# download MEGABYTES [6]: receives a file from the host and compares.
+download() {
+	_to=TCP:$NET_GUEST:5002
+	[ "$2" = 6 ] && _to="TCP6:[$NET_GUEST6]:5002"
+	timeout 120 socat -u TCP6-LISTEN:5002,reuseaddr,ipv6only=0 OPEN:/run/rvt/down.bin,creat,trunc &
+	_pid=$!
+	wait_for 20 ss_listens 5002 || return 1
+	_sum=$(host sh "head -c ${1}M /dev/urandom >down.bin; sha256sum <down.bin") || return 1
+	host sh "timeout 120 socat -u OPEN:down.bin '$_to'; rm -f down.bin" || return 1
+	wait "$_pid" || return 1
+	_got=$(sha256sum </run/rvt/down.bin)
+	rm -f /run/rvt/down.bin
+	[ "$_got" = "$_sum" ]
+}
+
+ss_listens() {
+	ss -ltn | grep -q ":$1 "
+}
+
+# iperf SECONDS [ARGUMENTS]: a run against the host; prints received Mbit/s.
+iperf() {
+	_t=$1
+	shift
+	host sh 'ss -ltn | grep -q :5201' || host bg 'iperf3 -s' >/dev/null
+	wait_for 20 host sh 'ss -ltn | grep -q :5201' || return 1
+	timeout $((_t + 60)) iperf3 -J -c "$NET_HOST" -t "$_t" "$@" |
+		jq -e '.end.sum_received.bits_per_second // .end.sum.bits_per_second | . / 1000000 | floor'
+}
+
+# iperf_ok SECONDS [ARGUMENTS]: whether a run moves anything.
+iperf_ok() {
+	_mbit=$(iperf "$@") || return 1
+	diag "$_mbit Mbit/s $*"
+	[ "$_mbit" -gt 0 ]
+}
+
+# Number of tests of net_traffic.
+NET_TRAFFIC=9
+
+# net_traffic ROWS INTERFACE: the usual traffic in both directions. ROWS goes before the names.
+net_traffic() {
+	check "$1 the interface comes up" nic_up "$2" 0
+	check "$1 ping" ping -c3 -i0.2 -W5 "$NET_HOST"
+	check "$1 ping over IPv6" ping -6 -c3 -i0.2 -W5 "$NET_HOST6"
+	check "$1 large ping in fragments" ping -c3 -i0.2 -W5 -s 20000 "$NET_HOST"
+	check "$1 a file arrives at the host" upload 8
+	check "$1 a file arrives from the host" download 8
+	check "$1 a file arrives at the host over IPv6" upload 4 6
+	check "$1 a file arrives from the host over IPv6" download 4 6
+	check "$1 two-way TCP" iperf_ok 2 --bidir
+}

@@ -1,0 +1,13 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# Traffic, with data compared.
+#
+# rvt-guest: {"net":[{"props":{"packed":"on"}}]}
+
+. "$(dirname "$0")/../lib/tap.sh"
+. "$(dirname "$0")/../lib/net.sh"
+need_host
+tap_plan $NET_TRAFFIC
+
+net_traffic "N12 N22" "$(nic_by_index 0)"
