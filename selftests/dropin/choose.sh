@@ -41,7 +41,8 @@ check_eq "the other disk stays on the C driver" "$(driver_of "$(disk_by_serial b
 content "$(disk_by_serial blk0)" on-C &
 pid=$!
 check "content on our driver is right" content "$rust" on-Rust
-check "content on the C driver is right at the same time" wait $pid
+wait $pid
+check_eq "content on the C driver is right at the same time" $? 0
 
 check "an interface is given to our driver" give "$vnet" rust_virtio_net
 nic1=$(nic_by_index 1)
