@@ -192,28 +192,37 @@ impl<T: ParamValue> Param<T> {
     };
 
     /// Parses what the user gave. The core reports the text and the parameter if this fails.
+    ///
+    /// # Safety
+    ///
+    /// Called by the core, with an entry that [`Entry::new`] made for this type.
     unsafe extern "C" fn set_callback(
         text: *const c_char,
         kp: *const bindings::kernel_param,
     ) -> c_int {
-        // SAFETY: The core passes an entry that `Entry::new` made for this type.
+        // SAFETY: By the safety requirements.
         let param = unsafe { Self::of(kp) };
         from_result(|| {
             if text.is_null() {
                 return if T::NOARG { param.set(1) } else { Err(EINVAL) };
             }
-            // SAFETY: The core passes a valid string.
+            // SAFETY: The core passes a string or null.
             param.set(unsafe { T::parse(text) }?)
         })
     }
 
+    /// Shows the value.
+    ///
+    /// # Safety
+    ///
+    /// Called by the core, with an entry that [`Entry::new`] made for this type and a page.
     unsafe extern "C" fn get_callback(
         page: *mut c_char,
         kp: *const bindings::kernel_param,
     ) -> c_int {
-        // SAFETY: The core passes an entry that `Entry::new` made for this type.
+        // SAFETY: By the safety requirements.
         let param = unsafe { Self::of(kp) };
-        // SAFETY: The core passes a page.
+        // SAFETY: By the safety requirements.
         unsafe { T::show(param.kept.load(Relaxed), page) }
     }
 
@@ -297,6 +306,8 @@ pub const fn modinfo<const N: usize>(text: &str) -> [u8; N] {
 ///
 /// let limit = NUM_QUEUES.get();
 /// ```
+// The module is that of the crate that uses the macro.
+#[allow(clippy::crate_in_macro_def)]
 #[macro_export]
 macro_rules! module_param {
     (
