@@ -99,6 +99,8 @@ impl DeviceAttribute {
     /// The attribute `A`.
     pub const fn new<A: Attribute>() -> Self {
         Self(UnsafeCell::new(bindings::device_attribute {
+            // With lock debugging there are more fields.
+            #[allow(clippy::needless_update)]
             attr: bindings::attribute {
                 name: kernel::str::as_char_ptr_in_const_context(A::NAME),
                 mode: A::MODE,

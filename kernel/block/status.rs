@@ -15,7 +15,7 @@ pub struct Status(bindings::blk_status_t);
 
 impl Status {
     /// It was carried out.
-    pub const OK: Self = Self(bindings::BLK_STS_OK as _);
+    pub const OK: Self = Self(bindings::BLK_STS_OK as bindings::blk_status_t);
     /// The device does not know this operation.
     pub const NOTSUPP: Self = Self(bindings::BLK_STS_NOTSUPP);
     /// The device did not answer in time.
