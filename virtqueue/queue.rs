@@ -178,9 +178,9 @@ impl<T: Buffer> Virtqueue<T> {
     /// Takes a buffer that the device has used.
     ///
     /// A device that claims to have written more than a buffer has for it is not believed: the
-    /// length is cut, and a modern device's queue is declared broken, once, with one message.
-    /// (Of legacy devices, and of buffers with nothing to write, wrong lengths are known and
-    /// harmless.)
+    /// buffer comes back as one with nothing written, and the queue is declared broken, once,
+    /// with one message. (Of legacy devices, and of buffers with nothing to write, wrong lengths
+    /// are known and harmless: they are cut.)
     ///
     /// Any context. `None` also when the queue is broken.
     #[inline]
@@ -193,16 +193,17 @@ impl<T: Buffer> Virtqueue<T> {
         let buffer = unsafe { T::from_raw(raw) };
         let room = buffer.writable_len();
         if len > room {
-            self.wrong_length(len, room);
-            return Some(Used { buffer, len: room });
+            let len = self.wrong_length(len, room);
+            return Some(Used { buffer, len });
         }
         Some(Used { buffer, len })
     }
 
+    /// Returns what to take for the length instead of a wrong one.
     #[cold]
-    fn wrong_length(&self, len: u32, room: u32) {
+    fn wrong_length(&self, len: u32, room: u32) -> u32 {
         if room == 0 || !self.dev().has_feature(crate::Feature::VERSION_1) {
-            return;
+            return room;
         }
         if !self.is_broken() {
             dev_err!(
@@ -215,6 +216,7 @@ impl<T: Buffer> Virtqueue<T> {
             // SAFETY: By the type invariants, the queue is valid.
             unsafe { bindings::__virtqueue_break(self.raw()) };
         }
+        0
     }
 
     /// Asks the device for no more callbacks: a hint, a callback may still come.
@@ -360,11 +362,16 @@ impl<T: Buffer> Virtqueue<T> {
     ) -> Result {
         let state = self.dev().bind_state();
         let _one_at_a_time = state.recycle.lock();
+        state.resizing.store(self.raw().cast(), Release);
+        // SAFETY: May be called in process context. Handles that did not see the mark are off
+        // the ring when this returns.
+        unsafe { bindings::synchronize_rcu() };
         state
             .recycler
             .store((&raw mut recycle).cast::<c_void>(), Release);
         let ret = op(self.raw(), Some(recycle_callback::<T, F>));
         state.recycler.store(null_mut(), Release);
+        state.resizing.store(null_mut(), Release);
         to_result(ret)
     }
 }
