@@ -33,6 +33,7 @@ use kernel::{
     sync::{
         atomic::{
             Acquire,
+            Atomic,
             Full,
             Relaxed,
             Release, //
@@ -40,6 +41,9 @@ use kernel::{
         Arc, //
     }, //
 };
+
+/// Numbers the parents of the devices, whose names must differ.
+static PLUGGED_SO_FAR: Atomic<u64> = Atomic::new(0);
 
 /// A fake device; a clone is the same device.
 #[derive(Clone)]
@@ -66,7 +70,9 @@ impl Fake {
         if inner.stage.cmpxchg(NEW, PLUGGED, Full).is_err() {
             return Err(EBUSY);
         }
-        let parent = faux::Registration::new(c"virtio-fake", None)?;
+        let number = PLUGGED_SO_FAR.fetch_add(1, Relaxed);
+        let name = CString::try_from_fmt(fmt!("virtio-fake.{}", number))?;
+        let parent = faux::Registration::new(&name, None)?;
         let vdev = inner.vdev.get();
         let owner = Arc::into_raw(inner.clone());
         // SAFETY: Nobody else knows the device yet. `owner`, which `release` gives back, keeps it

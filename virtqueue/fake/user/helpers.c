@@ -164,7 +164,8 @@ int rust_virtio_fake_set_channels(struct net_device *dev, u32 pairs)
 /*
  * Sends a frame: straight to one queue, past the queueing discipline. With
  * csum_start >= 0, the checksum is left to the device; with gso_size, the
- * cutting into segments of TCP over IPv4 too.
+ * cutting into segments of TCP over IPv4 too, and the queue to the stack,
+ * which cuts if the device cannot.
  */
 int rust_virtio_fake_send(struct net_device *dev, const void *frame, u32 len,
 			  u16 queue, u16 gso_size, s32 csum_start,
@@ -190,6 +191,7 @@ int rust_virtio_fake_send(struct net_device *dev, const void *frame, u32 len,
 		skb_shinfo(skb)->gso_type = SKB_GSO_TCPV4;
 		skb_shinfo(skb)->gso_size = gso_size;
 		skb_shinfo(skb)->gso_segs = DIV_ROUND_UP(len, gso_size);
+		return dev_queue_xmit(skb);
 	}
 	return dev_direct_xmit(skb, queue);
 }
