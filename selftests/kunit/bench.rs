@@ -28,7 +28,6 @@ use virtio_fake::{
     Chain,
     Fake,
     Scenario,
-    Scripted,
     Spec, //
 };
 
@@ -81,7 +80,7 @@ impl Scenario for Bench {
     fn start(&self, fake: &Fake, dev: &Device<Bound>) -> Result {
         let run = || {
             let queues =
-                dev.find_vqs::<Scripted>(specs(self.queues, self.ctx)?, Affinity::Default)?;
+                dev.find_vqs(specs(self.queues, self.ctx)?, Affinity::Default)?;
             dev.ready();
             (self.body)(self, fake, dev, queues)
         };

@@ -32,7 +32,6 @@ use virtio_fake::{
     Keeper,
     Parcel,
     Scenario,
-    Scripted,
     Spec, //
 };
 
@@ -70,7 +69,7 @@ struct Clumsy {
 
 impl Clumsy {
     fn find(&self, dev: &Device<Bound>) -> Result {
-        let queues = dev.find_vqs::<Scripted>(specs(2, false)?, Affinity::Default)?;
+        let queues = dev.find_vqs(specs(2, false)?, Affinity::Default)?;
         *self.queues.lock() = Some(queues);
         Ok(())
     }

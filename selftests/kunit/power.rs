@@ -31,7 +31,6 @@ use virtio_fake::{
     Parcel,
     Plug,
     Scenario,
-    Scripted,
     Spec, //
 };
 
@@ -47,7 +46,7 @@ struct Sleeper {
 
 impl Sleeper {
     fn wake(&self, dev: &Device<Bound>) -> Result {
-        let mut queues = dev.find_vqs::<Scripted>(specs(1, false)?, Affinity::Default)?;
+        let mut queues = dev.find_vqs(specs(1, false)?, Affinity::Default)?;
         let mut vq = queues.take::<Parcel>(0)?;
         dev.ready();
         for number in 0..2 {

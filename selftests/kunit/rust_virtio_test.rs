@@ -13,6 +13,7 @@ mod bus;
 mod callback;
 mod config;
 mod lifetime;
+mod net;
 mod power;
 mod queue;
 

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The network driver against a fake card, end to end: frames go in and come out at the stack.
+
+mod card;
+mod control;
+mod frame;
+mod gone;
+mod probe;
+mod rx;
+mod tx;
+
+use self::card::{
+    Answer,
+    Card, //
+};
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+use virtio_fake::{
+    wait,
+    Fake,
+    Nic,
+    Plug,
+    Spec, //
+};
+
+/// The device type of network cards (virtio spec §5.1.1).
+const ID: u32 = 1;
+
+/// Feature: the device completes checksums.
+const F_CSUM: u32 = 0;
+/// Feature: the driver takes packets with incomplete checksums.
+const F_GUEST_CSUM: u32 = 1;
+/// Feature: `mtu` is valid.
+const F_MTU: u32 = 3;
+/// Feature: `mac` is valid.
+const F_MAC: u32 = 5;
+/// Feature: the driver takes TCP over IPv4 in large pieces.
+const F_GUEST_TSO4: u32 = 7;
+/// Feature: the device cuts TCP over IPv4.
+const F_HOST_TSO4: u32 = 11;
+/// Feature: received packets may span buffers.
+const F_MRG_RXBUF: u32 = 15;
+/// Feature: `status` is valid.
+const F_STATUS: u32 = 16;
+/// Feature: there is a control queue.
+const F_CTRL_VQ: u32 = 17;
+/// Feature: receive modes can be set.
+const F_CTRL_RX: u32 = 18;
+/// Feature: VLANs can be filtered.
+const F_CTRL_VLAN: u32 = 19;
+/// Feature: the driver can announce the interface.
+const F_GUEST_ANNOUNCE: u32 = 21;
+/// Feature: there are several pairs of queues.
+const F_MQ: u32 = 22;
+/// Feature: the address is set by a command.
+const F_CTRL_MAC_ADDR: u32 = 23;
+
+/// The address of the card.
+const MAC: [u8; 6] = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56];
+
+/// The configuration (virtio spec §5.1.4), little-endian.
+#[derive(Clone, Copy)]
+struct Config([u8; 24]);
+
+impl Default for Config {
+    /// A card with a link and one pair of queues.
+    fn default() -> Self {
+        Self([0; 24])
+            .mac(MAC)
+            .put16(6, 1)
+            .put16(8, 1)
+            .put16(10, 1500)
+    }
+}
+
+impl Config {
+    fn put<const N: usize>(mut self, at: usize, bytes: [u8; N]) -> Self {
+        if let Some(to) = self.0.get_mut(at..at + N) {
+            to.copy_from_slice(&bytes);
+        }
+        self
+    }
+
+    fn put16(self, at: usize, value: u16) -> Self {
+        self.put(at, value.to_le_bytes())
+    }
+
+    fn mac(self, mac: [u8; 6]) -> Self {
+        self.put(0, mac)
+    }
+
+    fn status(self, status: u16) -> Self {
+        self.put16(6, status)
+    }
+
+    fn pairs(self, pairs: u16) -> Self {
+        self.put16(8, pairs)
+    }
+
+    fn mtu(self, mtu: u16) -> Self {
+        self.put16(10, mtu)
+    }
+}
+
+/// A card with the driver bound to it.
+struct Rig {
+    card: Arc<Card>,
+    fake: Fake,
+    plug: Option<Plug>,
+}
+
+/// Sets up a device of `queues` queues without plugging it; the last is the control queue, if
+/// there is one.
+fn device(config: Config, features: &[u32], queues: usize) -> Result<(Arc<Card>, Fake)> {
+    let card = Card::new(queues, features.contains(&F_CTRL_VQ))?;
+    let spec = Spec::new(ID)
+        .features(features)
+        .config(&config.0)?
+        .queues(queues, 64)?;
+    let fake = Fake::new(spec, card.clone())?;
+    fake.set_auto(true);
+    Ok((card, fake))
+}
+
+/// Fails with a reason if the driver is not the one to test.
+fn check_driver(fake: &Fake) -> Result {
+    let ours = fake
+        .driver()
+        .is_some_and(|name| &*name == c"rust_virtio_net");
+    if !ours && !crate::ANY_DRIVER {
+        pr_err!("    # the card is not bound to rust_virtio_net: load it first\n");
+        return Err(ENODEV);
+    }
+    Ok(())
+}
+
+impl Rig {
+    /// Plugs a card; the driver must bind.
+    fn new(config: Config, features: &[u32], queues: usize) -> Result<Self> {
+        let (card, fake) = device(config, features, queues)?;
+        let plug = fake.plug()?;
+        check!(fake.is_bound());
+        check_driver(&fake)?;
+        Ok(Self {
+            card,
+            fake,
+            plug: Some(plug),
+        })
+    }
+
+    /// A card with one pair of queues and these features besides its address.
+    fn with(features: &[u32]) -> Result<Self> {
+        let mut all = KVec::new();
+        all.push(F_MAC, GFP_KERNEL)?;
+        all.extend_from_slice(features, GFP_KERNEL)?;
+        let queues = if features.contains(&F_CTRL_VQ) { 3 } else { 2 };
+        Self::new(Config::default(), &all, queues)
+    }
+
+    /// The interface, not yet up.
+    fn nic(&self) -> Result<Nic> {
+        Nic::of(&self.fake)
+    }
+
+    /// The interface, up and ready to receive.
+    fn up(&self) -> Result<Nic> {
+        let nic = self.nic()?;
+        nic.set_up(true)?;
+        check!(wait::until(5_000, || self.fake.held(0) > 0 && nic.state().carrier));
+        Ok(nic)
+    }
+
+    /// Removes the card as `how` does, within a time.
+    fn remove(mut self, millis: u32, how: fn(Plug)) -> Result {
+        let result = self.plug.take().ok_or(ENODEV)?.within(millis, how);
+        if result.is_err() {
+            // Let who waits go on.
+            self.card.answer(Answer::Ack(1));
+            self.fake.rescue();
+        }
+        result
+    }
+}
+
+impl Drop for Rig {
+    /// Whatever a test did to the card, it ends well, so that a test which fails does not hang.
+    fn drop(&mut self) {
+        if self.plug.is_some() {
+            self.card.answer(Answer::Ack(1));
+            self.fake.rescue();
+        }
+    }
+}

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A card that remembers what it transmits and is told, and keeps buffers for receiving
+//! (virtio spec §5.1.6).
+
+use super::frame::ETHER_TYPE;
+use kernel::{
+    alloc::KVec,
+    new_mutex,
+    prelude::*,
+    sync::{
+        Arc,
+        Mutex, //
+    },
+};
+use virtio_fake::{
+    Action,
+    Backend,
+    Chain,
+    Fake, //
+};
+
+/// Frames and commands that are remembered.
+const LOG_LEN: usize = 512;
+
+/// How commands are answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// With this value; 0 is yes.
+    Ack(u8),
+    /// With no byte written.
+    Empty,
+    /// Not at all.
+    Silence,
+}
+
+struct State {
+    /// Frames of the tests, with the header before them.
+    sent: KVec<KVec<u8>>,
+    /// Frames of anyone, and their bytes without headers.
+    count: (u64, u64),
+    commands: KVec<KVec<u8>>,
+    answer: Answer,
+    hold_tx: bool,
+    /// Length of the header.
+    header: usize,
+}
+
+/// The card.
+#[pin_data]
+pub(super) struct Card {
+    /// The control queue, if there is one.
+    control: Option<usize>,
+    #[pin]
+    state: Mutex<State>,
+}
+
+impl Card {
+    /// A card whose last queue is the control queue, if it has one.
+    pub(super) fn new(queues: usize, control: bool) -> Result<Arc<Self>> {
+        let state = State {
+            sent: KVec::with_capacity(LOG_LEN, GFP_KERNEL)?,
+            count: (0, 0),
+            commands: KVec::with_capacity(LOG_LEN, GFP_KERNEL)?,
+            answer: Answer::Ack(0),
+            hold_tx: false,
+            header: 12,
+        };
+        Arc::pin_init(
+            pin_init!(Self {
+                control: control.then_some(queues - 1),
+                state <- new_mutex!(state),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// From now on, answers commands so.
+    pub(super) fn answer(&self, answer: Answer) {
+        self.state.lock().answer = answer;
+    }
+
+    /// Whether to keep frames to transmit instead of being done with them.
+    pub(super) fn hold_tx(&self, hold: bool) {
+        self.state.lock().hold_tx = hold;
+    }
+
+    /// Says how long the header is.
+    pub(super) fn set_header_len(&self, len: usize) {
+        self.state.lock().header = len;
+    }
+
+    /// How many frames of the tests it transmitted.
+    pub(super) fn sent(&self) -> usize {
+        self.state.lock().sent.len()
+    }
+
+    /// How many frames it transmitted in all, and their bytes.
+    pub(super) fn count(&self) -> (u64, u64) {
+        self.state.lock().count
+    }
+
+    /// Whether frame number `index` of the tests had this header, and this content.
+    pub(super) fn has_sent(&self, index: usize, header: &[u8], frame: &[u8]) -> bool {
+        let state = self.state.lock();
+        let Some(bytes) = state.sent.get(index) else {
+            pr_err!("    # frame {} was not sent\n", index);
+            return false;
+        };
+        let (head, rest) = bytes.split_at(header.len().min(bytes.len()));
+        if head != header {
+            pr_err!("    # header is {:?}\n", head);
+        }
+        if rest != frame {
+            pr_err!(
+                "    # frame has {} bytes, not {}\n",
+                rest.len(),
+                frame.len()
+            );
+        }
+        head == header && rest == frame
+    }
+
+    /// The header of frame number `index` of the tests.
+    pub(super) fn header(&self, index: usize) -> Option<[u8; 12]> {
+        let state = self.state.lock();
+        state.sent.get(index)?.get(..12)?.try_into().ok()
+    }
+
+    /// How many commands of a class and number it got.
+    pub(super) fn commands(&self, class: u8, number: u8) -> usize {
+        let state = self.state.lock();
+        let of_kind = |c: &&KVec<u8>| c.get(..2) == Some(&[class, number]);
+        state.commands.iter().filter(of_kind).count()
+    }
+
+    /// Whether the last command of a class and number had this data.
+    pub(super) fn was_told(&self, class: u8, number: u8, data: &[u8]) -> bool {
+        let state = self.state.lock();
+        let of_kind = |c: &&KVec<u8>| c.get(..2) == Some(&[class, number]);
+        let last = state.commands.iter().rev().find(of_kind);
+        let found = last.is_some_and(|c| c.get(2..) == Some(data));
+        if !found {
+            pr_err!("    # the command is {:?}\n", last.map(|c| &c[..]));
+        }
+        found
+    }
+
+    fn transmit(&self, chain: &Chain) -> Result<Action> {
+        let bytes = chain.read_all()?;
+        let mut state = self.state.lock();
+        if state.hold_tx {
+            return Ok(Action::Hold);
+        }
+        let header = state.header;
+        state.count.0 += 1;
+        state.count.1 += bytes.len().saturating_sub(header) as u64;
+        let at_type = header + 12;
+        let ours = bytes.get(at_type..at_type + 2) == Some(&ETHER_TYPE.to_be_bytes())
+            // TCP over IPv4: nothing else in these tests sends it.
+            || (bytes.get(at_type..at_type + 2) == Some(&[8, 0])
+                && bytes.get(at_type + 2 + 9) == Some(&6));
+        if ours {
+            let _ = state.sent.push_within_capacity(bytes);
+        }
+        Ok(Action::Complete(0))
+    }
+
+    fn command(&self, chain: &mut Chain) -> Result<Action> {
+        let bytes = chain.read_all()?;
+        let mut state = self.state.lock();
+        let _ = state.commands.push_within_capacity(bytes);
+        Ok(match state.answer {
+            Answer::Ack(value) => {
+                chain.write(0, &[value])?;
+                Action::Complete(1)
+            }
+            Answer::Empty => Action::Complete(0),
+            Answer::Silence => Action::Lose,
+        })
+    }
+}
+
+impl Backend for Card {
+    fn process(&self, queue: usize, chain: &mut Chain) -> Action {
+        let action = if Some(queue) == self.control {
+            self.command(chain)
+        } else if queue % 2 == 1 {
+            self.transmit(chain)
+        } else {
+            Ok(Action::Hold)
+        };
+        action.unwrap_or(Action::Lose)
+    }
+}
+
+/// A receive header that says nothing but the number of buffers.
+pub(super) fn rx_header(buffers: u16) -> [u8; 12] {
+    let mut header = [0; 12];
+    let [low, high] = buffers.to_le_bytes();
+    header[10] = low;
+    header[11] = high;
+    header
+}
+
+/// Receives what follows in one buffer, with a length that may differ from what is written.
+pub(super) fn receive(fake: &Fake, parts: &[&[u8]], len: Option<u32>) -> Result {
+    fake.finish(0, |chain| {
+        let mut at = 0;
+        for part in parts {
+            at += chain.write(at, part).unwrap_or(0);
+        }
+        Action::Complete(len.unwrap_or(at as u32))
+    })
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The control queue: what is said, and what becomes of answers.
+
+use super::{
+    card::Answer,
+    Rig,
+    F_CTRL_MAC_ADDR,
+    F_CTRL_RX,
+    F_CTRL_VQ, //
+};
+use kernel::prelude::*;
+use virtio_fake::wait;
+
+/// An address to set.
+const OTHER_MAC: [u8; 6] = [0x52, 0x54, 0, 0xaa, 0xbb, 0xcc];
+
+fn rig() -> Result<Rig> {
+    Rig::with(&[F_CTRL_VQ, F_CTRL_RX, F_CTRL_MAC_ADDR])
+}
+
+#[kunit_tests(rust_virtio_net_control)]
+mod suite {
+    use super::*;
+
+    /// An address is set by command.
+    #[test]
+    fn mac_address() -> Result {
+        let rig = rig()?;
+        let nic = rig.nic()?;
+        nic.set_mac(OTHER_MAC)?;
+        check!(rig.card.was_told(1, 1, &OTHER_MAC));
+        check_eq!(nic.state().mac, OTHER_MAC);
+        Ok(())
+    }
+
+    /// The device refuses: the address stays. So it does for an answer that there is none of.
+    #[test]
+    fn mac_address_refused() -> Result {
+        for answer in [
+            Answer::Ack(1),
+            Answer::Ack(7),
+            Answer::Ack(0xff),
+            Answer::Empty,
+        ] {
+            let rig = rig()?;
+            let nic = rig.nic()?;
+            rig.card.answer(answer);
+            check!(nic.set_mac(OTHER_MAC).is_err());
+            check_eq!(nic.state().mac, super::super::MAC);
+            // The next command is as good as ever.
+            rig.card.answer(Answer::Ack(0));
+            nic.set_mac(OTHER_MAC)?;
+            check_eq!(nic.state().mac, OTHER_MAC);
+        }
+        Ok(())
+    }
+
+    /// Receiving everything is switched on and off.
+    #[test]
+    fn promiscuous() -> Result {
+        let rig = rig()?;
+        let nic = rig.up()?;
+        nic.set_promiscuous(true)?;
+        check!(wait::until(5_000, || rig.card.was_told(0, 0, &[1])));
+        nic.set_promiscuous(false)?;
+        check!(wait::until(5_000, || rig.card.was_told(0, 0, &[0])));
+        Ok(())
+    }
+
+    /// The table of addresses: two lists, each with its length.
+    #[test]
+    fn mac_table() -> Result {
+        let rig = rig()?;
+        let nic = rig.up()?;
+        // A change of the mode has the table sent again.
+        nic.set_promiscuous(true)?;
+        check!(wait::until(5_000, || rig.card.commands(1, 0) > 0));
+        nic.set_promiscuous(false)?;
+        check_eq!(rig.fake.violations(), 0);
+        Ok(())
+    }
+
+    /// No answer: an error after a while, and at once the next time; the interface can be removed.
+    #[test]
+    fn silence() -> Result {
+        let rig = rig()?;
+        let nic = rig.nic()?;
+        rig.card.answer(Answer::Silence);
+        let (result, millis) = wait::time(|| nic.set_mac(OTHER_MAC));
+        check!(result.is_err());
+        check!(millis < 10_000);
+        check_eq!(nic.state().mac, super::super::MAC);
+        let (result, millis) = wait::time(|| nic.set_mac(OTHER_MAC));
+        check!(result.is_err());
+        check!(millis < 1_000);
+        drop(nic);
+        rig.remove(10_000, drop)
+    }
+
+    /// The card goes while it is asked.
+    #[test]
+    fn gone() -> Result {
+        let rig = rig()?;
+        let nic = rig.nic()?;
+        rig.fake.fault(|f| f.gone = true);
+        let (result, millis) = wait::time(|| nic.set_mac(OTHER_MAC));
+        check!(result.is_err());
+        check!(millis < 10_000);
+        drop(nic);
+        rig.remove(10_000, virtio_fake::Plug::yank)
+    }
+}

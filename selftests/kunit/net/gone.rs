@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Cards that go while there is traffic.
+
+use super::{
+    card::{
+        receive,
+        rx_header, //
+    },
+    frame::{
+        from_us,
+        to_us, //
+    },
+    Rig,
+    F_MRG_RXBUF, //
+};
+use kernel::{
+    prelude::*,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc, //
+    },
+};
+use virtio_fake::{
+    wait,
+    Fake,
+    Nic,
+    Offload,
+    Plug,
+    Task, //
+};
+
+/// How long a removal may take.
+const DEADLINE_MS: u32 = 10_000;
+
+/// Sends and receives without a pause until told to stop; returns the number of frames sent.
+fn traffic(nic: Nic, fake: Fake, stop: Arc<Atomic<bool>>) -> Result<u64> {
+    let (out, back) = (from_us(1, 500)?, to_us(2, 500)?);
+    let mut count = 0;
+    while !stop.load(Relaxed) {
+        if nic.send(&out, 0, Offload::default()).is_ok() {
+            count += 1;
+        }
+        if fake.held(0) > 0 {
+            let _ = receive(&fake, &[&rx_header(1), &back], None);
+        }
+        if !nic.state().running {
+            // The interface waits for its last user.
+            break;
+        }
+    }
+    Ok(count)
+}
+
+/// Removes a card under traffic as `how` does.
+fn removed(how: fn(Plug)) -> Result {
+    let rig = Rig::with(&[F_MRG_RXBUF])?;
+    let nic = rig.up()?;
+    let stop = Arc::new(Atomic::new(false), GFP_KERNEL)?;
+    let fake = rig.fake.clone();
+    let task = {
+        let (fake, stop) = (fake.clone(), stop.clone());
+        Task::new(move || traffic(nic, fake, stop))?
+    };
+    check!(wait::until(DEADLINE_MS, || rig.card.sent() > 100));
+    let card = rig.card.clone();
+    let result = rig.remove(DEADLINE_MS, how);
+    stop.store(true, Relaxed);
+    let count = task.join(DEADLINE_MS)??;
+    result?;
+    check!(count > 100 && card.sent() > 100);
+    check_eq!(fake.violations(), 0);
+    check_eq!(fake.queues(), 0);
+    Ok(())
+}
+
+#[kunit_tests(rust_virtio_net_gone)]
+mod suite {
+    use super::*;
+
+    /// Unplugged under traffic.
+    #[test]
+    fn unplugged() -> Result {
+        removed(drop)
+    }
+
+    /// Torn out under traffic.
+    #[test]
+    fn torn_out() -> Result {
+        removed(Plug::yank)
+    }
+
+    /// Unplugged with frames that the card has not sent, and buffers that it has not filled.
+    #[test]
+    fn unplugged_with_frames() -> Result {
+        let rig = Rig::with(&[])?;
+        let nic = rig.up()?;
+        rig.card.hold_tx(true);
+        for i in 0..5 {
+            nic.send(&from_us(i, 200)?, 0, Offload::default())?;
+        }
+        check!(wait::until(DEADLINE_MS, || rig.fake.held(1) >= 5));
+        drop(nic);
+        rig.remove(DEADLINE_MS, drop)
+    }
+
+    /// Torn out likewise.
+    #[test]
+    fn torn_out_with_frames() -> Result {
+        let rig = Rig::with(&[])?;
+        let nic = rig.up()?;
+        rig.card.hold_tx(true);
+        for i in 0..5 {
+            nic.send(&from_us(i, 200)?, 0, Offload::default())?;
+        }
+        check!(wait::until(DEADLINE_MS, || rig.fake.held(1) >= 5));
+        drop(nic);
+        rig.remove(DEADLINE_MS, Plug::yank)
+    }
+}

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Features and configurations, sane and not.
+
+use super::{
+    card::Answer,
+    check_driver,
+    device,
+    Config,
+    Rig,
+    F_CTRL_MAC_ADDR,
+    F_CTRL_RX,
+    F_CTRL_VLAN,
+    F_CTRL_VQ,
+    F_GUEST_ANNOUNCE,
+    F_GUEST_CSUM,
+    F_GUEST_TSO4,
+    F_MAC,
+    F_MQ,
+    F_MRG_RXBUF,
+    F_MTU,
+    F_STATUS,
+    MAC, //
+};
+use kernel::prelude::*;
+use virtio_fake::{
+    wait,
+    Nic, //
+};
+
+#[kunit_tests(rust_virtio_net_probe)]
+mod suite {
+    use super::*;
+
+    /// What a plain card looks like.
+    #[test]
+    fn plain() -> Result {
+        let rig = Rig::with(&[])?;
+        let nic = rig.nic()?;
+        let state = nic.state();
+        check_eq!(state.mac, MAC);
+        check!(!state.random_mac);
+        check_eq!(state.mtu, 1500);
+        check_eq!((state.rx_queues, state.tx_queues), (1, 1));
+        check!(!state.running);
+        nic.set_up(true)?;
+        check!(nic.state().running && nic.state().carrier);
+        check!(wait::until(5_000, || rig.fake.held(0) > 0));
+        nic.set_up(false)?;
+        check!(!nic.state().running);
+        Ok(())
+    }
+
+    /// Up and down with each way to receive.
+    #[test]
+    fn receive_modes() -> Result {
+        for features in [
+            &[][..],
+            &[F_MRG_RXBUF],
+            &[F_GUEST_CSUM, F_GUEST_TSO4],
+            &[F_GUEST_CSUM, F_GUEST_TSO4, F_MRG_RXBUF],
+        ] {
+            let rig = Rig::with(features)?;
+            for _ in 0..3 {
+                let nic = rig.up()?;
+                nic.set_up(false)?;
+            }
+            check_eq!(rig.fake.violations(), 0);
+        }
+        Ok(())
+    }
+
+    /// A card without an address gets one, and is told if it can be.
+    #[test]
+    fn no_mac() -> Result {
+        let rig = Rig::new(Config::default(), &[], 2)?;
+        let state = rig.nic()?.state();
+        check!(state.random_mac);
+        check_eq!(state.mac[0] & 3, 2);
+
+        let rig = Rig::new(Config::default(), &[F_CTRL_VQ, F_CTRL_MAC_ADDR], 3)?;
+        let state = rig.nic()?.state();
+        check!(state.random_mac);
+        check!(rig.card.was_told(1, 1, &state.mac));
+        Ok(())
+    }
+
+    /// An address that no card may have: another one, or an interface that cannot be used.
+    #[test]
+    fn bad_mac() -> Result {
+        for mac in [[0; 6], [0xff; 6], [1, 0, 0x5e, 0, 0, 1]] {
+            let rig = Rig::new(Config::default().mac(mac), &[F_MAC], 2)?;
+            let nic = rig.nic()?;
+            let up = nic.set_up(true);
+            let now = nic.state().mac;
+            check!(up.is_err() || (now != mac && now[0] & 1 == 0));
+        }
+        Ok(())
+    }
+
+    /// The MTU of the device is respected if it makes sense.
+    #[test]
+    fn mtu() -> Result {
+        let rig = Rig::new(Config::default().mtu(9000), &[F_MAC, F_MTU], 2)?;
+        check!(rig.fake.negotiated(F_MTU));
+        let nic = rig.nic()?;
+        check_eq!((nic.state().mtu, nic.state().max_mtu), (9000, 9000));
+        check!(nic.set_mtu(9001).is_err());
+        nic.set_mtu(1400)?;
+        check_eq!(nic.state().mtu, 1400);
+        Ok(())
+    }
+
+    /// One that is too small is not taken.
+    #[test]
+    fn mtu_too_small() -> Result {
+        for mtu in [0, 1, 67] {
+            let rig = Rig::new(Config::default().mtu(mtu), &[F_MAC, F_MTU], 2)?;
+            check!(!rig.fake.negotiated(F_MTU));
+            check_eq!(rig.nic()?.state().mtu, 1500);
+        }
+        Ok(())
+    }
+
+    /// The largest that there is.
+    #[test]
+    fn mtu_largest() -> Result {
+        let rig = Rig::new(
+            Config::default().mtu(65535),
+            &[F_MAC, F_MTU, F_MRG_RXBUF],
+            2,
+        )?;
+        check_eq!(rig.nic()?.state().mtu, 65535);
+        drop(rig.up()?);
+        Ok(())
+    }
+
+    /// Numbers of pairs that are not allowed count as one.
+    #[test]
+    fn odd_pairs() -> Result {
+        for pairs in [0, 0x8001, 65535] {
+            let (card, fake) =
+                device(Config::default().pairs(pairs), &[F_MAC, F_MQ, F_CTRL_VQ], 3)?;
+            let plug = fake.plug()?;
+            check!(fake.is_bound());
+            check_driver(&fake)?;
+            let nic = Nic::of(&fake)?;
+            check_eq!((nic.state().rx_queues, nic.state().tx_queues), (1, 1));
+            check_eq!(fake.queues(), 3);
+            drop(nic);
+            drop(plug);
+            drop(card);
+        }
+        Ok(())
+    }
+
+    /// Four pairs; the device is told how many are in use.
+    #[test]
+    fn pairs() -> Result {
+        let rig = Rig::new(Config::default().pairs(4), &[F_MAC, F_MQ, F_CTRL_VQ], 9)?;
+        check_eq!(rig.fake.queues(), 9);
+        let nic = rig.nic()?;
+        nic.set_pairs(3)?;
+        check!(rig.card.was_told(4, 0, &3u16.to_le_bytes()));
+        check_eq!((nic.state().rx_queues, nic.state().tx_queues), (3, 3));
+        nic.set_pairs(1)?;
+        check!(rig.card.was_told(4, 0, &1u16.to_le_bytes()));
+        check!(nic.set_pairs(5).is_err());
+        check!(nic.set_pairs(0).is_err());
+        check_eq!(nic.state().rx_queues, 1);
+        rig.card.answer(Answer::Ack(1));
+        check!(nic.set_pairs(2).is_err());
+        check_eq!(nic.state().rx_queues, 1);
+        Ok(())
+    }
+
+    /// What needs a control queue is refused without one.
+    #[test]
+    fn control_features_without_queue() -> Result {
+        for bit in [
+            F_CTRL_RX,
+            F_CTRL_VLAN,
+            F_GUEST_ANNOUNCE,
+            F_MQ,
+            F_CTRL_MAC_ADDR,
+        ] {
+            let (_, fake) = device(Config::default(), &[F_MAC, bit], 2)?;
+            let plug = fake.plug()?;
+            check!(!fake.is_bound());
+            check_eq!(fake.queues(), 0);
+            drop(plug);
+        }
+        Ok(())
+    }
+
+    /// An announcement is asked for where none was negotiated.
+    #[test]
+    fn announce_unasked() -> Result {
+        let rig = Rig::new(Config::default().status(3), &[F_MAC, F_STATUS], 2)?;
+        let nic = rig.up()?;
+        rig.fake.config_interrupt();
+        wait::pause(20);
+        check!(nic.state().carrier);
+        Ok(())
+    }
+
+    /// The link as the device says.
+    #[test]
+    fn link() -> Result {
+        let rig = Rig::new(Config::default().status(0), &[F_MAC, F_STATUS], 2)?;
+        let nic = rig.nic()?;
+        nic.set_up(true)?;
+        wait::pause(20);
+        check!(!nic.state().carrier);
+        for up in [1u8, 0, 1] {
+            rig.fake.set_config(6, &[up, 0]);
+            rig.fake.config_interrupt();
+            check!(wait::until(5_000, || nic.state().carrier == (up != 0)));
+        }
+        Ok(())
+    }
+
+    /// Without the feature, there is always a link.
+    #[test]
+    fn link_unknown() -> Result {
+        let rig = Rig::new(Config::default().status(0), &[F_MAC], 2)?;
+        let nic = rig.nic()?;
+        nic.set_up(true)?;
+        rig.fake.config_interrupt();
+        wait::pause(20);
+        check!(nic.state().carrier);
+        Ok(())
+    }
+
+    /// The configuration changes at every read: given up on, and not waited for.
+    #[test]
+    fn restless_configuration() -> Result {
+        let (_, fake) = device(Config::default(), &[F_MAC], 2)?;
+        fake.fault(|f| f.restless_config = u32::MAX);
+        let plug = fake.plug()?;
+        check!(!fake.is_bound());
+        drop(plug);
+        Ok(())
+    }
+
+    /// The transport has no queues for it, or too few.
+    #[test]
+    fn find_vqs_fails() -> Result {
+        let (_, fake) = device(Config::default(), &[F_MAC], 2)?;
+        fake.fault(|f| f.find_vqs = 12);
+        let plug = fake.plug()?;
+        check!(!fake.is_bound());
+        drop(plug);
+        let (_, fake) = device(Config::default(), &[F_MAC], 1)?;
+        let plug = fake.plug()?;
+        check!(!fake.is_bound());
+        check_eq!(fake.queues(), 0);
+        drop(plug);
+        Ok(())
+    }
+
+    /// An interrupt before the driver is ready is nobody's.
+    #[test]
+    fn early_interrupt() -> Result {
+        let (card, fake) = device(Config::default(), &[F_MAC], 2)?;
+        fake.fault(|f| f.early_interrupt = true);
+        let plug = Some(fake.plug()?);
+        check!(fake.is_bound());
+        let rig = Rig { card, fake, plug };
+        drop(rig.up()?);
+        Ok(())
+    }
+}

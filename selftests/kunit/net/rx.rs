@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Receiving: what is right arrives whole, what is wrong is dropped and counted.
+
+use super::{
+    card::{
+        receive,
+        rx_header, //
+    },
+    frame::{
+        to_us,
+        ETHER_TYPE, //
+    },
+    Rig,
+    F_GUEST_CSUM,
+    F_GUEST_TSO4,
+    F_MRG_RXBUF, //
+};
+use kernel::prelude::*;
+use virtio_fake::{
+    wait,
+    Capture,
+    Nic,
+    NicStats, //
+};
+
+/// Whether so many frames arrived, and no more.
+fn arrived(capture: &Capture, count: usize) -> bool {
+    wait::until(5_000, || capture.len() >= count) && capture.len() == count
+}
+
+/// Whether the last frame that arrived is this one.
+fn last_is(capture: &Capture, frame: &[u8]) -> bool {
+    capture.with(|frames| frames.last().is_some_and(|f| f[..] == *frame))
+}
+
+/// Receives a frame that is right, and checks that it arrives: the queue still works.
+fn still_works(rig: &Rig, capture: &Capture) -> Result {
+    check!(wait::until(5_000, || rig.fake.held(0) > 0));
+    let before = capture.len();
+    let frame = to_us(0xee, 200)?;
+    receive(&rig.fake, &[&rx_header(1), &frame], None)?;
+    check!(arrived(capture, before + 1));
+    check!(last_is(capture, &frame));
+    Ok(())
+}
+
+/// Receives something wrong; it must not arrive, and count as `counted` says.
+fn dropped(
+    features: &[u32],
+    parts: &[&[u8]],
+    len: Option<u32>,
+    counted: fn(&NicStats) -> u64,
+) -> Result {
+    let rig = Rig::with(features)?;
+    let nic = rig.up()?;
+    let capture = nic.capture(ETHER_TYPE)?;
+    let before = counted(&nic.stats());
+    receive(&rig.fake, parts, len)?;
+    check!(wait::until(5_000, || counted(&nic.stats()) > before));
+    check_eq!(counted(&nic.stats()), before + 1);
+    check!(capture.is_empty());
+    still_works(&rig, &capture)
+}
+
+fn length_errors(stats: &NicStats) -> u64 {
+    stats.rx_length_errors
+}
+
+fn frame_errors(stats: &NicStats) -> u64 {
+    stats.rx_frame_errors
+}
+
+/// The ways to receive.
+const MODES: [&[u32]; 4] = [
+    &[],
+    &[F_MRG_RXBUF],
+    &[F_GUEST_CSUM, F_GUEST_TSO4],
+    &[F_GUEST_CSUM, F_GUEST_TSO4, F_MRG_RXBUF],
+];
+
+#[kunit_tests(rust_virtio_net_rx)]
+mod suite {
+    use super::*;
+
+    fn frames(rig: &Rig, nic: &Nic) -> Result {
+        let capture = nic.capture(ETHER_TYPE)?;
+        let before = nic.stats();
+        let mut bytes = 0;
+        for (i, len) in [60, 64, 129, 1000, 1514].into_iter().enumerate() {
+            check!(wait::until(5_000, || rig.fake.held(0) > 0));
+            let frame = to_us(i as u8, len)?;
+            bytes += len as u64;
+            receive(&rig.fake, &[&rx_header(1), &frame], None)?;
+            check!(arrived(&capture, i + 1));
+            check!(last_is(&capture, &frame));
+        }
+        let after = nic.stats();
+        check_eq!(after.rx_packets, before.rx_packets + 5);
+        check!(after.rx_bytes >= before.rx_bytes + bytes);
+        check_eq!(after.rx_dropped, before.rx_dropped);
+        check_eq!(rig.fake.violations(), 0);
+        Ok(())
+    }
+
+    /// Frames of several sizes, in each way to receive.
+    #[test]
+    fn frames_of_one_buffer() -> Result {
+        for features in MODES {
+            let rig = Rig::with(features)?;
+            let nic = rig.up()?;
+            frames(&rig, &nic).inspect_err(|_| pr_err!("    # with features {:?}\n", features))?;
+        }
+        Ok(())
+    }
+
+    /// The same on each ring.
+    #[test]
+    fn frames_on_each_ring() -> Result {
+        for features in crate::bench::LAYOUTS {
+            let mut all = KVec::new();
+            all.push(F_MRG_RXBUF, GFP_KERNEL)?;
+            all.extend_from_slice(features, GFP_KERNEL)?;
+            let rig = Rig::with(&all)?;
+            let nic = rig.up()?;
+            frames(&rig, &nic).inspect_err(|_| pr_err!("    # with features {:?}\n", features))?;
+        }
+        Ok(())
+    }
+
+    /// Many frames: buffers are replaced.
+    #[test]
+    fn many() -> Result {
+        for features in MODES {
+            let rig = Rig::with(features)?;
+            let nic = rig.up()?;
+            let capture = nic.capture(ETHER_TYPE)?;
+            for i in 0..300usize {
+                check!(wait::until(5_000, || rig.fake.held(0) > 0));
+                let frame = to_us(i as u8, 64 + i)?;
+                receive(&rig.fake, &[&rx_header(1), &frame], None)?;
+                check!(wait::until(5_000, || !capture.is_empty()));
+                let got = capture.pop().ok_or(ENODATA)?;
+                check!(got[..] == frame[..]);
+            }
+        }
+        Ok(())
+    }
+
+    /// A frame in two buffers, and one in three.
+    #[test]
+    fn merged() -> Result {
+        let rig = Rig::with(&[F_MRG_RXBUF])?;
+        let nic = rig.up()?;
+        let capture = nic.capture(ETHER_TYPE)?;
+        let frame = to_us(9, 1400)?;
+        let (one, rest) = frame.split_at(500);
+        check!(rig.fake.held(0) >= 5);
+        rig.fake.finish_silently(0, |chain| {
+            let _ = chain.write(0, &rx_header(2));
+            let _ = chain.write(12, one);
+            virtio_fake::Action::Complete(512)
+        })?;
+        receive(&rig.fake, &[rest], None)?;
+        check!(arrived(&capture, 1));
+        check!(last_is(&capture, &frame));
+
+        let (two, three) = rest.split_at(300);
+        rig.fake.finish_silently(0, |chain| {
+            let _ = chain.write(0, &rx_header(3));
+            let _ = chain.write(12, one);
+            virtio_fake::Action::Complete(512)
+        })?;
+        rig.fake.finish_silently(0, |chain| {
+            let _ = chain.write(0, two);
+            virtio_fake::Action::Complete(300)
+        })?;
+        receive(&rig.fake, &[three], None)?;
+        check!(arrived(&capture, 2));
+        check!(last_is(&capture, &frame));
+        still_works(&rig, &capture)
+    }
+
+    /// Nothing written at all.
+    #[test]
+    fn empty() -> Result {
+        for features in MODES {
+            dropped(features, &[], None, length_errors)?;
+        }
+        Ok(())
+    }
+
+    /// Less than the header.
+    #[test]
+    fn shorter_than_header() -> Result {
+        for features in MODES {
+            dropped(features, &[&rx_header(1)], Some(11), length_errors)?;
+        }
+        Ok(())
+    }
+
+    /// A header and less than an Ethernet header.
+    #[test]
+    fn shorter_than_ethernet() -> Result {
+        for features in MODES {
+            let frame = to_us(1, 64)?;
+            dropped(
+                features,
+                &[&rx_header(1), &frame],
+                Some(12 + 13),
+                length_errors,
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Merged out of no buffer: dropped, and the frame after it is not.
+    #[test]
+    fn no_buffers() -> Result {
+        let frame = to_us(1, 64)?;
+        let rig = Rig::with(&[F_MRG_RXBUF])?;
+        let nic = rig.up()?;
+        let capture = nic.capture(ETHER_TYPE)?;
+        receive(&rig.fake, &[&rx_header(0), &frame], None)?;
+        wait::pause(20);
+        check!(capture.is_empty());
+        still_works(&rig, &capture)
+    }
+
+    /// Merged out of more buffers than there are.
+    #[test]
+    fn too_many_buffers() -> Result {
+        let frame = to_us(1, 64)?;
+        let rig = Rig::with(&[F_MRG_RXBUF])?;
+        let nic = rig.up()?;
+        let capture = nic.capture(ETHER_TYPE)?;
+        receive(&rig.fake, &[&rx_header(65535), &frame], None)?;
+        check!(wait::until(5_000, || nic.stats().rx_length_errors > 0));
+        check!(capture.is_empty());
+        still_works(&rig, &capture)
+    }
+
+    /// Longer than the buffer: nothing of it arrives, and the interface can be taken down.
+    #[test]
+    fn longer_than_buffer() -> Result {
+        for features in MODES {
+            for len in [74_000, 4_000_000_000] {
+                let rig = Rig::with(features)?;
+                let nic = rig.up()?;
+                let capture = nic.capture(ETHER_TYPE)?;
+                let frame = to_us(1, 64)?;
+                receive(&rig.fake, &[&rx_header(1), &frame], Some(len))?;
+                check!(wait::until(5_000, || nic.stats().rx_length_errors > 0));
+                check!(capture.is_empty());
+                nic.set_up(false)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A kind of segmentation that there is none of, and one without a size.
+    #[test]
+    fn bogus_gso() -> Result {
+        for (kind, size) in [(0x7f, 1000), (9, 1000), (1, 0), (4, 0)] {
+            let frame = to_us(1, 200)?;
+            let mut header = rx_header(1);
+            header[1] = kind;
+            header[4..6].copy_from_slice(&u16::to_le_bytes(size));
+            dropped(
+                &[F_GUEST_CSUM, F_GUEST_TSO4, F_MRG_RXBUF],
+                &[&header, &frame],
+                None,
+                frame_errors,
+            )?;
+        }
+        Ok(())
+    }
+
+    /// A checksum that starts, or goes, outside of the frame.
+    #[test]
+    fn bogus_checksum() -> Result {
+        for (start, offset) in [(65535, 0), (14, 65535), (300, 16), (199, 16)] {
+            let frame = to_us(1, 200)?;
+            let mut header = rx_header(1);
+            header[0] = 1;
+            header[6..8].copy_from_slice(&u16::to_le_bytes(start));
+            header[8..10].copy_from_slice(&u16::to_le_bytes(offset));
+            dropped(
+                &[F_GUEST_CSUM, F_MRG_RXBUF],
+                &[&header, &frame],
+                None,
+                frame_errors,
+            )?;
+        }
+        Ok(())
+    }
+
+    /// A header length that makes no sense is a hint, and ignored.
+    #[test]
+    fn bogus_header_length() -> Result {
+        let rig = Rig::with(&[F_MRG_RXBUF])?;
+        let nic = rig.up()?;
+        let capture = nic.capture(ETHER_TYPE)?;
+        let frame = to_us(1, 200)?;
+        let mut header = rx_header(1);
+        header[2..4].copy_from_slice(&[0xff; 2]);
+        receive(&rig.fake, &[&header, &frame], None)?;
+        check!(arrived(&capture, 1));
+        check!(last_is(&capture, &frame));
+        Ok(())
+    }
+
+    /// Interrupts without reason, and one that gets lost while another comes.
+    #[test]
+    fn interrupts() -> Result {
+        let rig = Rig::with(&[F_MRG_RXBUF])?;
+        let nic = rig.up()?;
+        let capture = nic.capture(ETHER_TYPE)?;
+        for _ in 0..50 {
+            rig.fake.interrupt(0)?;
+        }
+        still_works(&rig, &capture)?;
+        rig.fake.fault(|f| f.swallow_interrupts = 1);
+        let frame = to_us(5, 100)?;
+        receive(&rig.fake, &[&rx_header(1), &frame], None)?;
+        receive(&rig.fake, &[&rx_header(1), &frame], None)?;
+        check!(wait::until(5_000, || capture.len() == 3 || {
+            // By index, the driver asked for the first of the two only.
+            let _ = rig.fake.interrupt(0);
+            false
+        }));
+        Ok(())
+    }
+}

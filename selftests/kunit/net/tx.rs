@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Transmitting: the bytes of frame and header, and who gets them back.
+
+use super::{
+    card::Card,
+    device,
+    frame::{
+        from_us,
+        tcp,
+        TCP_CSUM,
+        TCP_START, //
+    },
+    Config,
+    Rig,
+    F_CSUM,
+    F_HOST_TSO4,
+    F_MAC,
+    F_MRG_RXBUF,
+    ID, //
+};
+use kernel::prelude::*;
+use virtio_fake::{
+    wait,
+    Action,
+    Fake,
+    Nic,
+    Offload,
+    Spec, //
+};
+
+/// Waits until the card has sent so many frames of ours.
+fn sent(card: &Card, count: usize) -> bool {
+    wait::until(5_000, || card.sent() >= count) && card.sent() == count
+}
+
+#[kunit_tests(rust_virtio_net_tx)]
+mod suite {
+    use super::*;
+
+    /// Frames of several sizes, behind a header of zeroes, on each ring.
+    #[test]
+    fn frames() -> Result {
+        for features in crate::bench::LAYOUTS {
+            let rig = Rig::with(features)?;
+            let nic = rig.up()?;
+            for (i, len) in [60, 64, 1000, 1514].into_iter().enumerate() {
+                let frame = from_us(i as u8, len)?;
+                nic.send(&frame, 0, Offload::default())?;
+                check!(sent(&rig.card, i + 1));
+                check!(rig.card.has_sent(i, &[0; 12], &frame));
+            }
+            check_eq!(rig.fake.violations(), 0);
+        }
+        Ok(())
+    }
+
+    /// A legacy device without merged buffers has a header of 10 bytes.
+    #[test]
+    fn legacy_header() -> Result {
+        let card = Card::new(2, false)?;
+        card.set_header_len(10);
+        let spec = Spec::new(ID)
+            .legacy()
+            .features(&[F_MAC])
+            .config(&Config::default().0)?
+            .queues(2, 64)?;
+        let fake = Fake::new(spec, card.clone())?;
+        fake.set_auto(true);
+        let plug = Some(fake.plug()?);
+        // A driver may do without legacy devices.
+        if fake.is_bound() {
+            let rig = Rig { card, fake, plug };
+            let nic = rig.up()?;
+            let frame = from_us(1, 100)?;
+            nic.send(&frame, 0, Offload::default())?;
+            check!(sent(&rig.card, 1));
+            check!(rig.card.has_sent(0, &[0; 10], &frame));
+        }
+        Ok(())
+    }
+
+    /// A checksum left to the device: where it starts and where it goes.
+    #[test]
+    fn checksum() -> Result {
+        let rig = Rig::with(&[F_CSUM])?;
+        let nic = rig.up()?;
+        let frame = tcp(100)?;
+        let offload = Offload {
+            csum: Some((TCP_START, TCP_CSUM)),
+            ..Offload::default()
+        };
+        nic.send(&frame, 0, offload)?;
+        check!(sent(&rig.card, 1));
+        let header = rig.card.header(0).ok_or(ENODATA)?;
+        check_eq!(header, [1, 0, 0, 0, 0, 0, 34, 0, 16, 0, 0, 0]);
+        Ok(())
+    }
+
+    /// A device that completes no checksums gets complete ones.
+    #[test]
+    fn checksum_unoffered() -> Result {
+        let rig = Rig::with(&[])?;
+        let nic = rig.up()?;
+        let offload = Offload {
+            csum: Some((TCP_START, TCP_CSUM)),
+            ..Offload::default()
+        };
+        nic.send(&tcp(100)?, 0, offload)?;
+        check!(sent(&rig.card, 1));
+        check_eq!(rig.card.header(0).ok_or(ENODATA)?, [0; 12]);
+        Ok(())
+    }
+
+    /// A segment that the device is to cut.
+    #[test]
+    fn segmentation() -> Result {
+        let rig = Rig::with(&[F_CSUM, F_HOST_TSO4])?;
+        let nic = rig.up()?;
+        let frame = tcp(5000)?;
+        let offload = Offload {
+            csum: Some((TCP_START, TCP_CSUM)),
+            gso_size: 1448,
+        };
+        nic.send(&frame, 0, offload)?;
+        check!(sent(&rig.card, 1));
+        let header = rig.card.header(0).ok_or(ENODATA)?;
+        check_eq!(header[0], 1);
+        check_eq!(header[1], 1);
+        // A hint: at least the headers.
+        check!(u16::from_le_bytes([header[2], header[3]]) >= 54);
+        check_eq!(header[4..6], 1448u16.to_le_bytes());
+        check_eq!(header[6..8], 34u16.to_le_bytes());
+        check_eq!(header[8..10], 16u16.to_le_bytes());
+        check_eq!(header[10..12], [0; 2]);
+        Ok(())
+    }
+
+    /// A device that cuts nothing gets pieces.
+    #[test]
+    fn segmentation_unoffered() -> Result {
+        let rig = Rig::with(&[F_CSUM])?;
+        let nic = rig.up()?;
+        let offload = Offload {
+            csum: Some((TCP_START, TCP_CSUM)),
+            gso_size: 1448,
+        };
+        nic.send(&tcp(5000)?, 0, offload)?;
+        check!(sent(&rig.card, 4));
+        for i in 0..4 {
+            check_eq!(rig.card.header(i).ok_or(ENODATA)?[1], 0);
+        }
+        Ok(())
+    }
+
+    /// More frames than the ring has room for, in their order, and counted.
+    #[test]
+    fn many() -> Result {
+        for features in [&[][..], &[F_MRG_RXBUF], &[34, 29]] {
+            let rig = Rig::with(features)?;
+            let nic = rig.up()?;
+            let mut count = 0;
+            for i in 0..300usize {
+                let frame = from_us(i as u8, 64 + i)?;
+                let done = wait::until(5_000, || nic.send(&frame, 0, Offload::default()).is_ok());
+                check!(done);
+                count += 1;
+            }
+            check!(sent(&rig.card, count));
+            for i in 0..300usize {
+                check!(rig.card.has_sent(i, &[0; 12], &from_us(i as u8, 64 + i)?));
+            }
+            // Completions are counted when the driver looks at them.
+            check!(wait::until(5_000, || {
+                let stats = nic.stats();
+                (stats.tx_packets, stats.tx_bytes) == rig.card.count()
+            }));
+            check_eq!(nic.stats().tx_dropped, 0);
+        }
+        Ok(())
+    }
+
+    /// A device that does not get on: the queue stops, and goes on when there is room.
+    #[test]
+    fn full_ring() -> Result {
+        let rig = Rig::with(&[])?;
+        let nic = rig.up()?;
+        rig.card.hold_tx(true);
+        let frame = from_us(3, 64)?;
+        let mut taken = 0;
+        while nic.send(&frame, 0, Offload::default()).is_ok() {
+            taken += 1;
+            check!(taken <= 64);
+        }
+        check!(taken > 0);
+        check!(wait::until(5_000, || rig.fake.held(1) >= taken));
+        rig.card.hold_tx(false);
+        while rig.fake.held(1) > 0 {
+            rig.fake.finish(1, |_| Action::Complete(0))?;
+        }
+        check!(wait::until(5_000, || nic
+            .send(&frame, 0, Offload::default())
+            .is_ok()));
+        check!(sent(&rig.card, 1));
+        Ok(())
+    }
+
+    /// Two queues, each with its own frames.
+    #[test]
+    fn two_queues() -> Result {
+        let (card, fake) = device(Config::default().pairs(2), &[F_MAC, 17, 22], 5)?;
+        let plug = Some(fake.plug()?);
+        check!(fake.is_bound());
+        let rig = Rig { card, fake, plug };
+        let nic: Nic = rig.up()?;
+        nic.set_pairs(2)?;
+        let before = rig.fake.traffic(3).kicks;
+        nic.send(&from_us(1, 64)?, 1, Offload::default())?;
+        check!(sent(&rig.card, 1));
+        check!(rig.fake.traffic(3).kicks > before);
+        Ok(())
+    }
+}
