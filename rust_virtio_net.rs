@@ -21,6 +21,7 @@
 //! | [`ctrl`] | the control queue |
 //! | [`filter`] | receive modes, addresses, VLANs |
 //! | [`link`] | state of the link, announcements |
+//! | [`power`] | sleep, wake-up and resets of the transport |
 //! | [`counters`] | statistics |
 //! | [`mod@ethtool`] | what `ethtool` shows and sets |
 //!
@@ -56,6 +57,8 @@ mod header;
 mod link;
 #[path = "net/nic.rs"]
 mod nic;
+#[path = "net/power.rs"]
+mod power;
 #[path = "net/queues.rs"]
 mod queues;
 #[path = "net/rx.rs"]

@@ -21,6 +21,7 @@ use kernel::{
     },
 };
 use net::{
+    addr::ETH_ALEN,
     Command,
     MacAddr, //
 };
@@ -167,17 +168,12 @@ impl Control {
         self.send(RX_ALLMULTI, |data| Ok(data.push(on.into(), GFP_KERNEL)?))
     }
 
-    /// Replaces the filter of addresses with what the two functions append. Errors are those of
-    /// [`Control::send`].
-    pub(crate) fn set_mac_table(
-        &self,
-        unicast: &net::AddrList<'_>,
-        multicast: &net::AddrList<'_>,
-    ) -> Result {
+    /// Replaces the filter of addresses. Errors are those of [`Control::send`].
+    pub(crate) fn set_mac_table(&self, unicast: &[u8], multicast: &[u8]) -> Result {
         self.send(MAC_TABLE_SET, |data| {
             for list in [unicast, multicast] {
-                self.put_u32(data, u32::try_from(list.len())?)?;
-                list.append_to(data)?;
+                self.put_u32(data, u32::try_from(list.len() / ETH_ALEN)?)?;
+                data.extend_from_slice(list, GFP_KERNEL)?;
             }
             Ok(())
         })

@@ -15,6 +15,7 @@ use crate::{
         Nic,
         Pair, //
     },
+    power,
     queues,
     rx::RxState,
     sysfs::MergeableBufferSize,
@@ -111,6 +112,23 @@ impl Driver for NetDriver {
 
     fn remove(_dev: &Device<Core<'_>>, data: Pin<&Binding<'_>>) {
         data.get_ref().net.unregister();
+    }
+
+    fn freeze(_dev: &Device<Core<'_>>, data: Pin<&Binding<'_>>) -> Result {
+        power::suspend(&data.get_ref().net);
+        Ok(())
+    }
+
+    fn restore(_dev: &Device<Core<'_>>, data: Pin<&Binding<'_>>) -> Result {
+        power::resume(&data.get_ref().net)
+    }
+
+    fn reset_prepare(dev: &Device<Core<'_>>, data: Pin<&Binding<'_>>) -> Result {
+        Self::freeze(dev, data)
+    }
+
+    fn reset_done(dev: &Device<Core<'_>>, data: Pin<&Binding<'_>>) -> Result {
+        Self::restore(dev, data)
     }
 
     fn vq_callback(_dev: &Device<Bound>, data: Pin<&Binding<'_>>, queue: &QueueHandle) {

@@ -8,11 +8,17 @@ use crate::{
     features,
     nic::Nic, //
 };
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    },
+};
 use net::{
-    AddrList,
     Device,
-    MacAddr, //
+    MacAddr,
+    Rtnl, //
 };
 use virtio::Feature;
 
@@ -21,11 +27,7 @@ use virtio::Feature;
 /// # Errors
 ///
 /// `ENOMEM`: worth another try. What the device refuses is warned about.
-pub(crate) fn set_rx_mode(
-    dev: &Device<Nic<'_>>,
-    unicast: &AddrList<'_>,
-    multicast: &AddrList<'_>,
-) -> Result {
+pub(crate) fn set_rx_mode(dev: &Device<Nic<'_>>, unicast: &[u8], multicast: &[u8]) -> Result {
     let nic = dev.data();
     if !nic.ctrl.has(features::CTRL_RX) {
         return Ok(());
@@ -100,7 +102,9 @@ pub(crate) fn vlan_add(dev: &Device<Nic<'_>>, vid: u16) -> Result {
     let nic = dev.data();
     retry(nic.ctrl.add_vlan(vid), || {
         dev_warn!(nic.vdev.as_ref(), "Failed to add VLAN ID {}.\n", vid);
-    })
+    })?;
+    nic.vlans.set(vid, true);
+    Ok(())
 }
 
 /// Lets a VLAN no more through.
@@ -110,7 +114,78 @@ pub(crate) fn vlan_add(dev: &Device<Nic<'_>>, vid: u16) -> Result {
 /// `ENOMEM`. What the device refuses is warned about.
 pub(crate) fn vlan_kill(dev: &Device<Nic<'_>>, vid: u16) -> Result {
     let nic = dev.data();
+    nic.vlans.set(vid, false);
     retry(nic.ctrl.del_vlan(vid), || {
         dev_warn!(nic.vdev.as_ref(), "Failed to kill VLAN ID {}.\n", vid);
     })
+}
+
+/// Number of VLAN ids.
+const VLANS: usize = 4096;
+
+/// The VLANs that are let through, for devices that forget them while the system sleeps. Written
+/// with the RTNL held.
+pub(crate) struct Vlans([Atomic<u64>; VLANS / 64]);
+
+impl Vlans {
+    /// No VLAN.
+    pub(crate) const fn new() -> Self {
+        Self([const { Atomic::new(0) }; VLANS / 64])
+    }
+
+    fn set(&self, vid: u16, on: bool) {
+        let vid = usize::from(vid);
+        if let Some(word) = self.0.get(vid / 64) {
+            let bit = 1 << (vid % 64);
+            let old = word.load(Relaxed);
+            word.store(if on { old | bit } else { old & !bit }, Relaxed);
+        }
+    }
+
+    /// The ids, in order.
+    fn iter(&self) -> impl Iterator<Item = u16> + '_ {
+        self.0.iter().zip(0..).flat_map(|(word, i)| {
+            let word = word.load(Relaxed);
+            (0..64)
+                .filter(move |bit| word >> bit & 1 != 0)
+                .map(move |bit| i * 64 + bit)
+        })
+    }
+}
+
+/// Tells the device again what it was told before it was reset.
+pub(crate) fn restore(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
+    let nic = dev.data();
+    if nic.ctrl.has(features::CTRL_MAC_ADDR) {
+        set_mac_address(nic, dev.mac_address(rtnl))?;
+    }
+    if dev.is_up() {
+        let [unicast, multicast] = dev.filter_addresses()?;
+        set_rx_mode(dev, &unicast, &multicast)?;
+    }
+    if nic.ctrl.has(features::CTRL_VLAN) {
+        for vid in nic.vlans.iter() {
+            vlan_add(dev, vid)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
+#[kunit_tests(rust_virtio_net_filter)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn vlans_are_remembered() {
+        let vlans = Vlans::new();
+        assert!(vlans.iter().next().is_none());
+        for vid in [0, 5, 63, 64, 4095] {
+            vlans.set(vid, true);
+        }
+        vlans.set(63, false);
+        // Not one of a VLAN.
+        vlans.set(4096, true);
+        assert!(vlans.iter().eq([0, 5, 64, 4095]));
+    }
 }

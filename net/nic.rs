@@ -10,7 +10,12 @@ use crate::{
     ctrl::Control,
     ethtool::NicEthtool,
     facts::Facts,
-    features, filter, link, queues,
+    features,
+    filter::{
+        self,
+        Vlans, //
+    },
+    link, queues,
     rx::{
         self,
         RxState, //
@@ -113,6 +118,8 @@ pub(crate) struct Nic<'bound> {
     pub(crate) attached: Atomic<bool>,
     /// Counters of what should not happen.
     pub(crate) errors: ErrorCounters,
+    /// VLANs that are let through.
+    pub(crate) vlans: Vlans,
     /// The link is up, as the device last said.
     pub(crate) link_up: Atomic<bool>,
     /// The user asked for an announcement to be made, and it was not yet.
@@ -140,6 +147,7 @@ impl<'bound> Nic<'bound> {
             current_pairs: Atomic::new(current_pairs),
             attached: Atomic::new(false),
             errors: ErrorCounters::new(),
+            vlans: Vlans::new(),
             link_up: Atomic::new(false),
             announce: Atomic::new(false),
             affinity_set: Atomic::new(false),
@@ -158,8 +166,21 @@ impl<'bound> Nic<'bound> {
     }
 }
 
-/// Enables the queues of the first `n` pairs; all pairs have NAPI instances that run, as they may
-/// be taken into use without the interface going down.
+/// Brings the interface up. There are queues.
+pub(crate) fn bring_up(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
+    enable_queues(dev, rtnl);
+    link::open(dev);
+}
+
+/// Takes the interface down.
+pub(crate) fn take_down(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
+    link::close(dev);
+    disable_queues(dev, rtnl);
+    dev.carrier_off();
+}
+
+/// Fills the queues of the pairs in use and enables those of all pairs, as they may be taken into
+/// use without the interface going down.
 fn enable_queues(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
     let nic = dev.data();
     for (i, pair) in nic.pairs.iter().enumerate() {
@@ -181,6 +202,23 @@ fn enable_queues(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
     }
 }
 
+/// Tells the device which offloads of received packets are on.
+///
+/// # Errors
+///
+/// `EINVAL`: the device refused. `ENOMEM`.
+pub(crate) fn set_guest_offloads(nic: &Nic<'_>, on: Features) -> Result {
+    let offloads = features::guest_offloads(&nic.facts.features, on.has(Features::GRO_HW));
+    nic.ctrl.set_guest_offloads(offloads).map_err(|e| {
+        dev_warn!(nic.vdev.as_ref(), "Fail to set guest offload.\n");
+        if e == ENOMEM {
+            e
+        } else {
+            EINVAL
+        }
+    })
+}
+
 /// Disables the queues of all pairs.
 fn disable_queues(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
     for i in 0..dev.queues() {
@@ -197,19 +235,15 @@ impl<'bound> Operations for Nic<'bound> {
     type Ethtool = NicEthtool<'bound>;
 
     fn open(dev: &Device<Self>, rtnl: &mut Rtnl) -> Result {
-        let nic = dev.data();
-        if !nic.attached.load(Relaxed) {
+        if !dev.data().attached.load(Relaxed) {
             return Err(ENODEV);
         }
-        enable_queues(dev, rtnl);
-        link::open(dev);
+        bring_up(dev, rtnl);
         Ok(())
     }
 
     fn stop(dev: &Device<Self>, rtnl: &mut Rtnl) {
-        link::close(dev);
-        disable_queues(dev, rtnl);
-        dev.carrier_off();
+        take_down(dev, rtnl);
     }
 
     #[inline]
@@ -249,7 +283,7 @@ impl<'bound> Operations for Nic<'bound> {
         multicast: &AddrList<'_>,
         _rtnl: &mut Rtnl,
     ) -> Result {
-        filter::set_rx_mode(dev, unicast, multicast)
+        filter::set_rx_mode(dev, &unicast.to_bytes()?, &multicast.to_bytes()?)
     }
 
     fn set_mac_address(dev: &Device<Self>, addr: MacAddr, _rtnl: &mut Rtnl) -> Result {
@@ -265,13 +299,8 @@ impl<'bound> Operations for Nic<'bound> {
     }
 
     fn set_features(dev: &Device<Self>, wanted: Features, _rtnl: &mut Rtnl) -> Result {
-        let nic = dev.data();
         if wanted.changed(dev.features()).has(Features::GRO_HW) {
-            let offloads =
-                features::guest_offloads(&nic.facts.features, wanted.has(Features::GRO_HW));
-            nic.ctrl.set_guest_offloads(offloads).inspect_err(|_| {
-                dev_warn!(nic.vdev.as_ref(), "Fail to set guest offload.\n");
-            })?;
+            set_guest_offloads(dev.data(), wanted)?;
         }
         Ok(())
     }

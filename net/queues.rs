@@ -4,7 +4,6 @@
 //! the control queue after all of them.
 
 use crate::{
-    driver::NetDriver,
     facts::RxMode,
     features,
     nic::Nic,
@@ -90,9 +89,7 @@ pub(crate) fn attach(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
 
 fn try_attach(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
     let nic = dev.data();
-    let mut queues = nic
-        .vdev
-        .find_vqs::<NetDriver>(specs(nic)?, Affinity::Default)?;
+    let mut queues = nic.vdev.find_vqs(specs(nic)?, Affinity::Default)?;
     for i in 0..nic.facts.max_pairs {
         attach_pair(dev, &mut queues, i, rtnl)?;
     }

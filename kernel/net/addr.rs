@@ -2,11 +2,14 @@
 
 //! Ethernet addresses.
 
-use crate::bindings;
-use core::{
-    marker::PhantomData,
-    ptr::null_mut, //
+use crate::{
+    bindings,
+    device::{
+        Device,
+        Operations, //
+    },
 };
+use core::marker::PhantomData;
 use kernel::{
     alloc::KVec,
     prelude::*, //
@@ -31,6 +34,9 @@ impl MacAddr {
         any != 0 && self.0[0] & 1 == 0
     }
 }
+
+/// Addresses, one after the other, [`ETH_ALEN`] bytes each.
+pub type AddrBytes = KVec<u8>;
 
 /// A list of the addresses that a device is to receive, as the core hands it out.
 ///
@@ -67,18 +73,40 @@ impl<'a> AddrList<'a> {
         self.len() == 0
     }
 
-    /// Appends the addresses to `to`, [`ETH_ALEN`] bytes each. Process context.
+    /// Copies the addresses. Process context.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub fn append_to(&self, to: &mut KVec<u8>) -> Result {
+    pub fn to_bytes(&self) -> Result<AddrBytes> {
         let n = self.len();
-        let start = to.len();
-        to.resize(start + n * ETH_ALEN, 0, GFP_KERNEL)?;
-        let ptr = to.get_mut(start..).map_or(null_mut(), <[u8]>::as_mut_ptr);
-        // SAFETY: By the type invariant; `ptr` is followed by room for `n` addresses.
-        unsafe { bindings::hw_addr_copy(self.list, ptr, n as u32) };
-        Ok(())
+        let mut to = KVec::from_elem(0, n * ETH_ALEN, GFP_KERNEL)?;
+        // SAFETY: By the type invariant; there is room for `n` addresses.
+        unsafe { bindings::hw_addr_copy(self.list, to.as_mut_ptr(), n as u32) };
+        Ok(to)
+    }
+}
+
+impl<T: Operations> Device<T> {
+    /// Copies the addresses that the interface is to receive, unicast and multicast, as
+    /// [`Operations::set_rx_mode`] gets them. Process context.
+    ///
+    /// Those that are added meanwhile may be missing; the core has the driver told of them.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub fn filter_addresses(&self) -> Result<[AddrBytes; 2]> {
+        let mut lists = [KVec::new(), KVec::new()];
+        for (list, multicast) in lists.iter_mut().zip([false, true]) {
+            // SAFETY: By the type invariants.
+            let n = unsafe { bindings::netdev_addr_count(self.as_raw(), multicast) };
+            *list = KVec::from_elem(0, n as usize * ETH_ALEN, GFP_KERNEL)?;
+            let to = list.as_mut_ptr();
+            // SAFETY: As above; there is room for `n` addresses.
+            let copied = unsafe { bindings::netdev_addr_copy(self.as_raw(), multicast, to, n) };
+            list.truncate(copied as usize * ETH_ALEN);
+        }
+        Ok(lists)
     }
 }

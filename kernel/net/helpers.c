@@ -465,6 +465,26 @@ u32 rust_helper_hw_addr_copy(const struct netdev_hw_addr_list *list, u8 *to, u32
 	return n;
 }
 
+static const struct netdev_hw_addr_list *addr_list(const struct net_device *dev, bool multicast)
+{
+	return multicast ? &dev->mc : &dev->uc;
+}
+
+u32 rust_helper_netdev_addr_count(const struct net_device *dev, bool multicast)
+{
+	return READ_ONCE(addr_list(dev, multicast)->count);
+}
+
+u32 rust_helper_netdev_addr_copy(struct net_device *dev, bool multicast, u8 *to, u32 max)
+{
+	u32 n;
+
+	netif_addr_lock_bh(dev);
+	n = rust_helper_hw_addr_copy(addr_list(dev, multicast), to, max);
+	netif_addr_unlock_bh(dev);
+	return n;
+}
+
 void rust_helper_rust_init_work(struct work_struct *work, work_func_t func)
 {
 	INIT_WORK(work, func);

@@ -106,6 +106,8 @@ unsigned int rust_helper_cpumask_next_online(int cpu);
 int rust_helper_netif_set_xps_cpus(struct net_device *dev, const struct cpumask *mask, u16 index);
 u32 rust_helper_hw_addr_count(const struct netdev_hw_addr_list *list);
 u32 rust_helper_hw_addr_copy(const struct netdev_hw_addr_list *list, u8 *to, u32 max);
+u32 rust_helper_netdev_addr_count(const struct net_device *dev, bool multicast);
+u32 rust_helper_netdev_addr_copy(struct net_device *dev, bool multicast, u8 *to, u32 max);
 void rust_helper_rust_init_work(struct work_struct *work, work_func_t func);
 bool rust_helper_schedule_work(struct work_struct *work);
 

@@ -152,6 +152,16 @@ pub trait Operations: Sized + Send + Sync {
     /// Statistics of a transmit queue: `get_queue_stats_tx`. Process context.
     fn tx_queue_stats(dev: &Device<Self>, queue: usize, stats: &mut TxQueueStats);
 
+    /// Name of the port: `ndo_get_phys_port_name`. Any context.
+    ///
+    /// # Errors
+    ///
+    /// `EOPNOTSUPP`: it has none.
+    fn port_name(dev: &Device<Self>) -> Result<&'static CStr> {
+        let _ = dev;
+        Err(EOPNOTSUPP)
+    }
+
     /// Value of the receive queue attribute [`crate::sysfs::RxAttribute`]. Process context.
     fn rx_attribute(dev: &Device<Self>, queue: usize) -> u32 {
         let _ = (dev, queue);

@@ -238,6 +238,11 @@ impl<T: Operations> NetDevice<T> {
         unsafe { self.private().cpus.add() }
     }
 
+    /// Ends [`NetDevice::watch_cpus`]. Process context, sleeps.
+    pub fn unwatch_cpus(&self) {
+        self.private().cpus.remove();
+    }
+
     /// Unregisters the device, if it is registered: it is brought down, and none of its operations
     /// runs any more when this returns. Process context, takes the RTNL.
     pub fn unregister(&self) {

@@ -37,10 +37,12 @@ use kernel::{
         to_result, //
     },
     ffi::{
+        c_char,
         c_int,
         c_uint,
         c_ulong, //
     },
+    prelude::*, //
 };
 
 /// The device of a callback.
@@ -79,6 +81,7 @@ impl<T: Operations> Vtable<T> {
         ndo_validate_addr: Some(bindings::eth_validate_addr),
         ndo_tx_timeout: Some(Self::tx_timeout),
         ndo_get_stats64: Some(Self::get_stats64),
+        ndo_get_phys_port_name: Some(Self::get_phys_port_name),
         ndo_work: Some(Self::work),
         ndo_vlan_rx_add_vid: if T::HAS_VLAN_ADD {
             Some(Self::vlan_add)
@@ -205,6 +208,24 @@ impl<T: Operations> Vtable<T> {
         // SAFETY: By the type's documentation; `stats` is the core's own for this call.
         let (dev, stats) = unsafe { (device_of::<T>(dev), LinkStats::from_raw(stats)) };
         T::stats(dev, stats);
+    }
+
+    unsafe extern "C" fn get_phys_port_name(
+        dev: *mut bindings::net_device,
+        buf: *mut c_char,
+        len: usize,
+    ) -> c_int {
+        // SAFETY: By the type's documentation.
+        let dev = unsafe { device_of::<T>(dev) };
+        from_result(|| {
+            let name = T::port_name(dev)?.to_bytes_with_nul();
+            if name.len() > len {
+                return Err(EOPNOTSUPP);
+            }
+            // SAFETY: `buf` is followed by `len` writable bytes.
+            unsafe { core::ptr::copy_nonoverlapping(name.as_ptr(), buf.cast(), name.len()) };
+            Ok(0)
+        })
     }
 
     unsafe extern "C" fn work(dev: *mut bindings::net_device, _events: c_ulong) {

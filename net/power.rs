@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Sleep and wake-up of the system, and resets of the transport.
+//!
+//! The device loses all it was told. The queues go, with the buffers in them; the interface stays,
+//! detached, with its settings and its counters.
+
+use crate::{
+    features, filter,
+    nic::{
+        self,
+        Nic, //
+    },
+    queues,
+};
+use kernel::prelude::*;
+use net::{
+    affinity::CpusLocked,
+    Features,
+    NetDevice,
+    Rtnl, //
+};
+
+/// Gives the device up. Process context, takes the RTNL.
+pub(crate) fn suspend(net: &NetDevice<Nic<'_>>) {
+    net.unwatch_cpus();
+    let mut rtnl = Rtnl::lock();
+    if net.is_running() {
+        nic::take_down(net, &mut rtnl);
+    }
+    net.cancel_work();
+    net.detach(&mut rtnl);
+    queues::clear_affinity(net);
+    queues::detach(net, &mut rtnl);
+}
+
+/// Takes the device into use again, and tells it what it was told before. Process context, takes
+/// the RTNL.
+///
+/// # Errors
+///
+/// Those of finding the queues. The interface stays detached.
+pub(crate) fn resume(net: &NetDevice<Nic<'_>>) -> Result {
+    let nic = net.data();
+    let mut rtnl = Rtnl::lock();
+    queues::attach(net, &mut rtnl)?;
+    queues::set_affinity(net, &CpusLocked::lock());
+    nic.vdev.ready();
+    if net.is_running() {
+        nic::bring_up(net, &mut rtnl);
+    }
+    net.attach(&mut rtnl);
+
+    if let Err(e) = restore(net, &mut rtnl) {
+        dev_warn!(
+            nic.vdev.as_ref(),
+            "not all settings could be restored: {}\n",
+            e.to_errno()
+        );
+    }
+    drop(rtnl);
+    net.watch_cpus()
+}
+
+/// Tells the device what it was told before.
+fn restore(net: &NetDevice<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
+    let nic = net.data();
+    queues::set_pairs(net, nic.current_pairs(), rtnl)?;
+    filter::restore(net, rtnl)?;
+    let on = net.features();
+    if features::can_switch_gro_hw(&nic.facts.features) && !on.has(Features::GRO_HW) {
+        nic::set_guest_offloads(nic, on)?;
+    }
+    Ok(())
+}
