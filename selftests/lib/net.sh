@@ -31,9 +31,9 @@ has_feature() {
 	[ "$(cut -c "$(($2 + 1))" "/sys/bus/virtio/devices/$(virtio_of "$1")/features")" = 1 ]
 }
 
-# rx_filter FIELD: prints a field of QEMU's receive filter of NIC 0, as jq does.
+# rx_filter FILTER: prints what a jq filter makes of QEMU's receive filter of NIC 0.
 rx_filter() {
-	qmp_cmd query-rx-filter "{\"name\":\"$(nic_id 0)\"}" | jq -c ".[0].$1"
+	qmp_cmd query-rx-filter | jq -c ".[0] | $1"
 }
 
 # nic_id N: prints the id of a NIC on QEMU's side.

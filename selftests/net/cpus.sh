@@ -1,0 +1,46 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# Interrupts and packets are spread over the CPUs, and again when one comes or goes.
+#
+# rvt-guest: {"vcpus":4,"net":[{"queues":4}],"cmdline":"rvt.cpus"}
+
+. "$(dirname "$0")/../lib/tap.sh"
+. "$(dirname "$0")/../lib/net.sh"
+need_host
+tap_plan 12
+
+nic=$(nic_by_index 0)
+vdev=$(virtio_of "$nic")
+
+cleanup() {
+	echo 1 >/sys/devices/system/cpu/cpu3/online
+	ethtool -L "$nic" combined 4
+}
+
+xps() {
+	cat "/sys/class/net/$nic"/queues/tx-*/xps_cpus | tr '\n' ' '
+}
+
+hints() {
+	awk -v dev="$vdev-" 'index($0, dev) && /(in|out)put/ { sub(":", "", $1); print $1 }' /proc/interrupts |
+		while read -r irq; do cat "/proc/irq/$irq/affinity_hint"; done | tr '\n' ' '
+}
+
+check_eq "N46 packets of each CPU have a queue" "$(xps)" "1 2 4 8 "
+check_eq "N46 interrupts have hints" "$(hints)" "1 1 2 2 4 4 8 8 "
+check_eq "N5 interrupts have names" "$(grep -o "$vdev-[a-z]*\(\.[0-9]*\)\?" /proc/interrupts | tr '\n' ' ')" \
+	"$vdev-config $vdev-input.0 $vdev-output.0 $vdev-input.1 $vdev-output.1 $vdev-input.2 $vdev-output.2 $vdev-input.3 $vdev-output.3 "
+check "N46 traffic" nic_up "$nic" 0
+ethtool -L "$nic" combined 2
+check_eq "N46 fewer queues have more CPUs each" "$(xps)" "3 c "
+ethtool -L "$nic" combined 4
+check "N46 a CPU goes offline under traffic" sh -c "
+	ping -q -f -w 3 $NET_HOST >/dev/null & pid=\$!
+	echo 0 >/sys/devices/system/cpu/cpu3/online && wait \$pid"
+check_eq "N46 the others have its packets" "$(xps)" "1 2 4 1 "
+check "N46 traffic on three CPUs" ping -c3 -i0.2 "$NET_HOST"
+check "N46 the CPU comes back" sh -c "echo 1 >/sys/devices/system/cpu/cpu3/online"
+check "N46 all as before" wait_for 5 test "$(xps)" = "1 2 4 8 "
+check_eq "N46 hints as before" "$(hints)" "1 1 2 2 4 4 8 8 "
+check "N46 traffic on four CPUs" ping -c3 -i0.2 "$NET_HOST"

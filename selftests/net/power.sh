@@ -1,0 +1,56 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# Sleep and wake-up.
+#
+# rvt-guest: {"vcpus":2,"net":[{"queues":2}],"cmdline":"rvt.power"}
+
+. "$(dirname "$0")/../lib/tap.sh"
+. "$(dirname "$0")/../lib/net.sh"
+need_host
+tap_plan 16
+
+nic=$(nic_by_index 0)
+mac=$(cat "/sys/class/net/$nic/address")
+
+cleanup() {
+	echo none >/sys/power/pm_test
+	ip link del vlan7 2>/dev/null
+	ip link set "$nic" address "$mac" promisc off
+	ethtool -K "$nic" rx-gro-hw on
+	ethtool -L "$nic" combined 2
+}
+
+# Devices go to sleep and wake up; the CPUs do not.
+nap() {
+	echo "$1" >/sys/power/pm_test && echo "$2" >/sys/power/state
+}
+
+check "N62 traffic" nic_up "$nic" 0
+check "N62 sleep while up" nap devices mem
+check "N62 traffic after that" wait_for 20 ping -c1 -W1 "$NET_HOST"
+check "N62 sleep while up under traffic" sh -c "
+	ping -q -f -w 8 -s 3000 $NET_HOST >/dev/null & pid=\$!
+	sleep 1; echo devices >/sys/power/pm_test; echo mem >/sys/power/state; rc=\$?; wait \$pid; exit \$rc"
+check "N62 a file arrives after that" upload 4
+ip link set "$nic" down
+check "N62 sleep while down" nap devices mem
+check "N62 traffic after coming up" nic_up "$nic" 0
+
+modprobe 8021q
+ip link add vlan7 link "$nic" type vlan id 7
+ip link set vlan7 up
+ip link set "$nic" address 52:54:00:12:34:57
+ip link set "$nic" promisc on
+ethtool -K "$nic" rx-gro-hw off
+ethtool -L "$nic" combined 1
+packets=$(cat "/sys/class/net/$nic/statistics/rx_packets")
+check "N62 sleep with settings" nap devices mem
+check_eq "N62 the address is kept" "$(rx_filter '.["main-mac"]')" '"52:54:00:12:34:57"'
+check_eq "N62 promiscuous mode is kept" "$(rx_filter .promiscuous)" true
+check_eq "N62 the VLAN is kept" "$(rx_filter '.["vlan-table"] | index(7) != null')" true
+check_eq "N62 merged packets stay off" "$(feature_of "$nic" rx-gro-hw)" off
+check_eq "N62 one pair is kept" "$(ethtool -l "$nic" | awk '/Combined/ { print $2 }' | tail -n1)" 1
+check "N62 counters go on" test "$(cat "/sys/class/net/$nic/statistics/rx_packets")" -ge "$packets"
+check "N62 traffic with settings" nic_up "$nic" 0
+check "N62 a file arrives with settings" download 4
