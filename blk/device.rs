@@ -200,7 +200,7 @@ pub(crate) fn find_queues(
         pre_vectors: 0,
         post_vectors: 0,
     };
-    let mut found = dev.find_vqs::<Blk>(specs, spread)?;
+    let mut found = dev.find_vqs(specs, spread)?;
     let mut queues = KVec::with_capacity(total, GFP_KERNEL)?;
     for i in 0..total {
         queues.push(found.take(i)?, GFP_KERNEL)?;

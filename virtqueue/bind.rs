@@ -15,7 +15,10 @@
 use crate::{
     bindings,
     device::Device,
-    driver::Driver, //
+    driver::{
+        vq_callback,
+        Driver, //
+    },
 };
 use core::{
     ffi::c_void,
@@ -42,17 +45,22 @@ use kernel::{
     },
 };
 
+/// A callback of a queue, as C calls it.
+pub(crate) type VqCallback = unsafe extern "C" fn(*mut bindings::virtqueue);
+
 /// State of one binding of a driver to a device.
 #[pin_data]
 pub struct BindState {
     /// Driver data, null while callbacks are closed.
     data: Atomic<*mut c_void>,
+    /// The queue callback of the driver that is bound: the one that knows the type of its data.
+    vq_callback: VqCallback,
     /// Number of queue sets that are alive, and one for the binding itself.
     sets: Atomic<i32>,
     /// Completed when `sets` reaches zero.
     #[pin]
     gone: Completion,
-    /// The device was reset and not made ready since.
+    /// The device was reset and no queue was found since.
     reset: Atomic<i32>,
     /// Size of the device configuration in bytes; negative if unknown.
     config_len: Atomic<i64>,
@@ -61,6 +69,8 @@ pub struct BindState {
     pub(crate) recycle: Mutex<()>,
     /// The closure of the running reset or resize, for the C callback.
     pub(crate) recycler: Atomic<*mut c_void>,
+    /// The queue under reset or resize: handles keep off its ring. Written with `recycle` held.
+    pub(crate) resizing: Atomic<*mut c_void>,
 }
 
 impl BindState {
@@ -71,16 +81,18 @@ impl BindState {
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn attach(dev: &Device<CoreInternal<'_>>) -> Result {
+    pub(crate) fn attach<D: Driver>(dev: &Device<CoreInternal<'_>>) -> Result {
         let state = KBox::pin_init(
             pin_init!(Self {
                 data: Atomic::new(null_mut()),
+                vq_callback: vq_callback::<D>,
                 sets: Atomic::new(1),
                 gone <- Completion::new(),
                 reset: Atomic::new(1),
                 config_len: Atomic::new(-1),
                 recycle <- new_mutex!(()),
                 recycler: Atomic::new(null_mut()),
+                resizing: Atomic::new(null_mut()),
             }),
             GFP_KERNEL,
         )?;
@@ -177,6 +189,11 @@ impl BindState {
     #[inline(always)]
     pub(crate) fn data(&self) -> *mut c_void {
         self.data.load(Acquire)
+    }
+
+    /// The queue callback of the driver that is bound.
+    pub(crate) fn vq_callback(&self) -> VqCallback {
+        self.vq_callback
     }
 
     /// Notes whether the device is in reset.

@@ -6,7 +6,6 @@ use crate::{
     bind::BindState,
     bindings,
     config::Config,
-    driver::Driver,
     endian::Endian,
     feature::{
         Feature,
@@ -147,8 +146,8 @@ impl Device<device::Bound> {
 
     /// Finds the queues of the device, in order of `specs`.
     ///
-    /// `D` is the driver whose [`Driver::vq_callback`] the queues call. Callbacks run only
-    /// between the publication of the driver data and the end of [`Driver::remove`].
+    /// The queues call the driver's [`Driver::vq_callback`](crate::Driver::vq_callback), but only
+    /// between the publication of the driver data and the end of `Driver::remove`.
     ///
     /// Process context, may sleep.
     ///
@@ -158,19 +157,20 @@ impl Device<device::Bound> {
     /// - `ENOENT`: the device has fewer queues.
     /// - `ENOMEM`: no memory, or no vectors.
     /// - What else the transport returns.
-    pub fn find_vqs<D: Driver>(
-        &self,
-        specs: KVec<QueueSpec>,
-        affinity: Affinity,
-    ) -> Result<Queues> {
-        Queues::find::<D>(self, specs, affinity)
+    pub fn find_vqs(&self, specs: KVec<QueueSpec>, affinity: Affinity) -> Result<Queues> {
+        Queues::find(self, specs, affinity)
     }
 
     /// Tells the device that the driver is ready (`DRIVER_OK`); from here on it may be notified.
     ///
     /// Process context, may sleep.
     pub fn ready(&self) {
-        self.bind_state().set_reset(false);
+        #[cfg(CONFIG_VIRTIO_HARDEN_NOTIFICATION)]
+        {
+            self.synchronize_callbacks();
+            // SAFETY: By the type invariant; callbacks see what was written before.
+            unsafe { bindings::__virtio_unbreak_device(self.as_raw()) };
+        }
         self.add_status(bindings::VIRTIO_CONFIG_S_DRIVER_OK as u8);
     }
 

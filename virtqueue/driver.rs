@@ -118,10 +118,11 @@ pub trait Driver: Sized + 'static {
     ///
     /// # Errors
     ///
-    /// The system does not go to sleep.
+    /// The system does not go to sleep. `EOPNOTSUPP`: the driver does not survive it (the
+    /// default).
     fn freeze(dev: &Device<Core<'_>>, data: Pin<&Self::Data<'_>>) -> Result {
         let _ = (dev, data);
-        Ok(())
+        Err(EOPNOTSUPP)
     }
 
     /// The system wakes up: features are negotiated again; find the queues and make the device
@@ -249,7 +250,7 @@ impl<T: Driver> Adapter<T> {
         // SAFETY: The core passes a valid device.
         let dev = unsafe { Self::device(vdev) };
         from_result(|| {
-            BindState::attach(dev)?;
+            BindState::attach::<T>(dev)?;
             let old = dev.features();
             let mut new = old;
             T::validate(dev, &mut new)?;
@@ -279,7 +280,6 @@ impl<T: Driver> Adapter<T> {
                 dev.reset();
                 return Err(e);
             }
-            Self::ensure_ready(dev);
             Ok(0)
         })
     }
@@ -314,36 +314,51 @@ impl<T: Driver> Adapter<T> {
     extern "C" fn restore_callback(vdev: *mut bindings::virtio_device) -> c_int {
         // SAFETY: The core passes a valid device, after a successful probe.
         let (dev, data) = unsafe { Self::bound(vdev) };
-        from_result(|| {
-            T::restore(dev, data)?;
-            Self::ensure_ready(dev);
-            Ok(0)
-        })
+        from_result(|| T::restore(dev, data).map(|()| 0))
     }
 
     extern "C" fn reset_prepare_callback(vdev: *mut bindings::virtio_device) -> c_int {
-        // SAFETY: The core passes a valid device, after a successful probe.
-        let (dev, data) = unsafe { Self::bound(vdev) };
-        from_result(|| T::reset_prepare(dev, data).map(|()| 0))
+        // SAFETY: The core passes a valid device with a driver.
+        unsafe { Self::around_reset(vdev, T::reset_prepare) }
     }
 
     extern "C" fn reset_done_callback(vdev: *mut bindings::virtio_device) -> c_int {
-        // SAFETY: The core passes a valid device, after a successful probe.
-        let (dev, data) = unsafe { Self::bound(vdev) };
-        from_result(|| {
-            T::reset_done(dev, data)?;
-            Self::ensure_ready(dev);
-            Ok(0)
-        })
+        // SAFETY: The core passes a valid device with a driver.
+        unsafe { Self::around_reset(vdev, T::reset_done) }
     }
 
-    /// Makes the device ready if the driver did not.
+    /// Runs one of the two hooks around a reset of the transport.
     ///
-    /// The core would do it as well, but past the note that the device may own buffers.
-    fn ensure_ready(dev: &Device<Bound>) {
-        if dev.bind_state().is_reset() {
-            dev.ready();
-        }
+    /// The core calls them under the lock of the transport's device only, so that the virtio
+    /// device may just be on its way to its driver or away from it.
+    ///
+    /// # Safety
+    ///
+    /// `vdev` is valid for the call, and has a driver of this type or none.
+    unsafe fn around_reset(
+        vdev: *mut bindings::virtio_device,
+        hook: for<'a> fn(&Device<Core<'_>>, Pin<&T::Data<'a>>) -> Result,
+    ) -> c_int {
+        // SAFETY: By the safety requirements.
+        let lock = unsafe { &raw mut (*vdev).dev };
+        // SAFETY: The device is valid; its lock is taken after that of its parent, as at probe.
+        unsafe { bindings::rust_virtio_device_lock(lock) };
+        // SAFETY: By the safety requirements; `priv` is set while the driver is bound, and does
+        // not change with the device locked.
+        let bound = unsafe { !(*vdev).priv_.is_null() };
+        let ret = from_result(|| {
+            // SAFETY: By the safety requirements.
+            let dev = unsafe { Self::device(vdev) };
+            if !bound || dev.bind_state().data().is_null() {
+                return Err(ENODEV);
+            }
+            // SAFETY: Callbacks are open, so probe succeeded, and the driver stays bound as long
+            // as the device is locked.
+            hook(dev, unsafe { Self::data(dev) }).map(|()| 0)
+        });
+        // SAFETY: It was locked above.
+        unsafe { bindings::rust_virtio_device_unlock(lock) };
+        ret
     }
 
     extern "C" fn shutdown_callback(vdev: *mut bindings::virtio_device) {

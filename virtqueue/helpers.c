@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
+#include <linux/device.h>
 #include <linux/export.h>
 #include <linux/mm.h>
 
@@ -10,3 +11,15 @@ struct page *rust_virtio_virt_to_page(const void *addr)
 	return virt_to_page(addr);
 }
 EXPORT_SYMBOL_GPL(rust_virtio_virt_to_page);
+
+void rust_virtio_device_lock(struct device *dev)
+{
+	device_lock(dev);
+}
+EXPORT_SYMBOL_GPL(rust_virtio_device_lock);
+
+void rust_virtio_device_unlock(struct device *dev)
+{
+	device_unlock(dev);
+}
+EXPORT_SYMBOL_GPL(rust_virtio_device_unlock);

@@ -3,8 +3,11 @@
 #ifndef RUST_VIRTIO_HELPERS_H
 #define RUST_VIRTIO_HELPERS_H
 
+struct device;
 struct page;
 
 struct page *rust_virtio_virt_to_page(const void *addr);
+void rust_virtio_device_lock(struct device *dev);
+void rust_virtio_device_unlock(struct device *dev);
 
 #endif

@@ -362,11 +362,16 @@ impl<T: Buffer> Virtqueue<T> {
     ) -> Result {
         let state = self.dev().bind_state();
         let _one_at_a_time = state.recycle.lock();
+        state.resizing.store(self.raw().cast(), Release);
+        // SAFETY: May be called in process context. Handles that did not see the mark are off
+        // the ring when this returns.
+        unsafe { bindings::synchronize_rcu() };
         state
             .recycler
             .store((&raw mut recycle).cast::<c_void>(), Release);
         let ret = op(self.raw(), Some(recycle_callback::<T, F>));
         state.recycler.store(null_mut(), Release);
+        state.resizing.store(null_mut(), Release);
         to_result(ret)
     }
 }

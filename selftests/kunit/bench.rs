@@ -79,8 +79,7 @@ impl Backend for Answers {
 impl Scenario for Bench {
     fn start(&self, fake: &Fake, dev: &Device<Bound>) -> Result {
         let run = || {
-            let queues =
-                dev.find_vqs(specs(self.queues, self.ctx)?, Affinity::Default)?;
+            let queues = dev.find_vqs(specs(self.queues, self.ctx)?, Affinity::Default)?;
             dev.ready();
             (self.body)(self, fake, dev, queues)
         };

@@ -3,12 +3,20 @@
 //! What may be done to a queue without holding it.
 
 use super::set::QueueSet;
-use crate::bindings;
+use crate::{
+    bindings,
+    device::Device, //
+};
 use kernel::{
     cpumask::Cpumask,
+    device::Bound,
     error::to_result,
     prelude::*,
-    sync::Arc, //
+    sync::{
+        atomic::Acquire,
+        rcu,
+        Arc, //
+    },
 };
 
 /// A queue's callbacks are enabled as of a point in the ring, by
@@ -64,15 +72,29 @@ impl QueueHandle {
     /// Asks the device for no more callbacks: a hint, a callback may still come.
     #[inline]
     pub fn disable_cb(&self) {
-        // SAFETY: By the type invariant; needs no exclusion.
-        unsafe { bindings::virtqueue_disable_cb(self.vq) };
+        let _ring_stays = rcu::read_lock();
+        if !self.is_resizing() {
+            // SAFETY: By the type invariant; needs no exclusion. The ring stays until the end of
+            // this read-side critical section.
+            unsafe { bindings::virtqueue_disable_cb(self.vq) };
+        }
     }
 
     /// Whether buffers were used since callbacks were [enabled](Armed); one full barrier.
     #[inline]
     pub fn poll(&self, armed: Armed) -> bool {
-        // SAFETY: By the type invariant; needs no exclusion.
-        unsafe { bindings::virtqueue_poll(self.vq, armed.0) }
+        let _ring_stays = rcu::read_lock();
+        // SAFETY: By the type invariant; needs no exclusion. The ring stays until the end of this
+        // read-side critical section.
+        self.is_resizing() || unsafe { bindings::virtqueue_poll(self.vq, armed.0) }
+    }
+
+    /// Whether the ring of the queue is being replaced.
+    #[inline(always)]
+    fn is_resizing(&self) -> bool {
+        // SAFETY: By the type invariant; the device is bound as long as it has queues.
+        let dev = unsafe { &*(*self.vq).vdev.cast::<Device<Bound>>() };
+        dev.bind_state().resizing.load(Acquire) == self.vq.cast()
     }
 
     /// Notifies the device. Returns false if the queue is broken.

@@ -6,14 +6,7 @@ use super::{
     Buffer,
     Virtqueue, //
 };
-use crate::{
-    bindings,
-    device::Device,
-    driver::{
-        vq_callback,
-        Driver, //
-    },
-};
+use crate::{bindings, device::Device};
 use core::ptr::null_mut;
 use kernel::{
     alloc::KVec,
@@ -135,7 +128,7 @@ unsafe impl Send for Queues {}
 
 impl Queues {
     /// See [`Device::find_vqs`].
-    pub(crate) fn find<D: Driver>(
+    pub(crate) fn find(
         dev: &Device<Bound>,
         specs: KVec<QueueSpec>,
         affinity: Affinity,
@@ -150,7 +143,7 @@ impl Queues {
                 bindings::virtqueue_info {
                     name: spec.name.as_char_ptr(),
                     callback: if spec.callback {
-                        Some(vq_callback::<D>)
+                        Some(dev.bind_state().vq_callback())
                     } else {
                         None
                     },
@@ -180,6 +173,9 @@ impl Queues {
             state.put_set();
         });
 
+        // From here on the transport may have enabled queues, so only a reset takes back what
+        // the device gets.
+        state.set_reset(false);
         // SAFETY: The device is bound; the three arrays have as many entries as is said, and the
         // names stay as long as the queues.
         to_result(unsafe {
