@@ -131,7 +131,7 @@ impl RxState {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`: there are fewer.
+    /// There are fewer. `ENOMEM`: memory is short, for now; `EIO`: the queue is broken.
     pub(crate) fn fill(
         &mut self,
         facts: &Facts,
@@ -240,9 +240,7 @@ pub(crate) fn poll<'b>(dev: &Device<Nic<'b>>, mut poll: RxPoll<'_, Nic<'b>>) -> 
     if let Some(queue) = &state.queue {
         let wanted = (napi.budget() as u32).min(queue.ring_size()) / 2;
         if queue.num_free() > wanted
-            && state
-                .fill(&nic.facts, counters, &mut pool, Gfp::Atomic)
-                .is_err()
+            && state.fill(&nic.facts, counters, &mut pool, Gfp::Atomic) == Err(ENOMEM)
         {
             // Comes back for another try.
             received = napi.budget();

@@ -36,7 +36,7 @@ const PAD: u32 = 32;
 ///
 /// # Errors
 ///
-/// `ENOMEM`: there are fewer.
+/// There are fewer: see [`super::RxState::fill`].
 pub(super) fn fill(
     vq: &mut Virtqueue<BigBuf>,
     spare: &mut KVec<BigBuf>,

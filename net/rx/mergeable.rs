@@ -46,7 +46,7 @@ const MAX_PACKET: u32 = 65535 + ETH_HLEN as u32 + 2 * 4;
 ///
 /// # Errors
 ///
-/// `ENOMEM`: there are fewer.
+/// There are fewer: see [`super::RxState::fill`].
 pub(super) fn fill(vq: &mut Virtqueue<RxFrag>, pool: &mut Pool<'_>, len: u32, gfp: Gfp) -> Result {
     let tail = len + SKB_SHARED_INFO <= PAGE_SIZE as u32 / 2;
     while vq.num_free() != 0 {
@@ -108,7 +108,8 @@ pub(super) fn receive(
         more -= 1;
         frag.sync_for_cpu(len);
         batch.bytes += u64::from(len);
-        if packet.len().saturating_add(len) > MAX_PACKET {
+        // Nothing, which is also what is left of a length that cannot be: the packet has a hole.
+        if len == 0 || packet.len().saturating_add(len) > MAX_PACKET {
             discard(vq, more, batch);
             return wrong_length(dev, batch);
         }

@@ -32,7 +32,7 @@ use virtio::{
 ///
 /// # Errors
 ///
-/// `ENOMEM`: there are fewer.
+/// There are fewer: see [`super::RxState::fill`].
 pub(super) fn fill(
     vq: &mut Virtqueue<RxFrag>,
     pool: &mut Pool<'_>,
