@@ -240,6 +240,26 @@ mod suite {
         still_works(&rig, &capture)
     }
 
+    /// Merged with a buffer that nothing was written to, or too much: the frame has a hole.
+    #[test]
+    fn wrong_second_buffer() -> Result {
+        for len in [0, 4_000_000_000] {
+            let frame = to_us(1, 500)?;
+            let rig = Rig::with(&[F_MRG_RXBUF])?;
+            let nic = rig.up()?;
+            let capture = nic.capture(ETHER_TYPE)?;
+            rig.fake.finish_silently(0, |chain| {
+                let _ = chain.write(0, &rx_header(2));
+                let _ = chain.write(12, &frame);
+                virtio_fake::Action::Complete(512)
+            })?;
+            receive(&rig.fake, &[], Some(len))?;
+            check!(wait::until(5_000, || nic.stats().rx_length_errors > 0));
+            check!(capture.is_empty());
+        }
+        Ok(())
+    }
+
     /// Longer than the buffer: nothing of it arrives, and the interface can be taken down.
     #[test]
     fn longer_than_buffer() -> Result {
