@@ -130,8 +130,8 @@ impl Driver for Blk {
         if data.shared.is_broken() {
             // What the device has will not come back by itself, and the disk would wait for it.
             end(dev, &data);
-            data.disk.mark_dead();
             data.disk.start_stopped_queues();
+            data.disk.mark_dead();
         }
         // A failed wake-up left requests waiting.
         let held = data.held.lock().take();

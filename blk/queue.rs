@@ -100,11 +100,14 @@ impl Slot {
         state.vq = Some(vq);
     }
 
-    /// Takes the queue out and drops it, with the requests that it has. Process context, sleeps.
-    pub(crate) fn clear(self: Pin<&Self>) {
-        self.bell.set(None);
-        let vq = self.state.lock().vq.take();
-        drop(vq);
+    /// Takes the queues out of all slots and drops them, with the requests that they have. Process
+    /// context, sleeps.
+    pub(crate) fn clear_all(slots: &[Pin<KBox<Self>>]) {
+        Doorbell::silence(slots.iter().map(|slot| &slot.bell));
+        for slot in slots {
+            let vq = slot.state.lock().vq.take();
+            drop(vq);
+        }
     }
 
     /// Whether the queue was declared broken.

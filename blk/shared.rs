@@ -141,8 +141,6 @@ impl Shared {
     /// Takes the queues away and drops them: what is under way fails, what comes later too. The
     /// device is in [reset](Device::reset). Process context, sleeps.
     pub(crate) fn take_queues(&self) {
-        for slot in &self.slots {
-            slot.as_ref().clear();
-        }
+        Slot::clear_all(&self.slots);
     }
 }

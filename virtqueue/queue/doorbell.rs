@@ -12,6 +12,7 @@ use kernel::{
         atomic::{
             Acquire,
             Atomic,
+            Full,
             Release, //
         },
         rcu,
@@ -78,5 +79,31 @@ impl Doorbell {
         }
         drop(place);
         drop(old);
+    }
+
+    /// Takes the handles out of many doorbells, as [`Doorbell::set`] does with `None`, for the time
+    /// of one. Process context, sleeps.
+    pub fn silence<'a>(bells: impl Iterator<Item = &'a Self> + Clone) {
+        let mut any = false;
+        for bell in bells.clone() {
+            // INVARIANT: The handle stays in place for a grace period from here.
+            any |= !bell.vq.xchg(null_mut(), Full).is_null();
+        }
+        if !any {
+            return;
+        }
+        // SAFETY: May be called in process context.
+        unsafe { bindings::synchronize_rcu() };
+        for bell in bells {
+            let mut place = bell.handle.lock();
+            // If not, a queue was put in meanwhile.
+            let old = if bell.vq.load(Acquire).is_null() {
+                place.take()
+            } else {
+                None
+            };
+            drop(place);
+            drop(old);
+        }
     }
 }
