@@ -24,7 +24,7 @@ other=$(virtio_of "$(disk_by_serial blk1)")
 done
 
 load() {
-	fio --name=load --filename="/dev/$1" --direct=1 --rw=randrw --bs=4k --iodepth=32 \
+	fio --name=load --filename="/dev/$1" --allow_file_create=0 --direct=1 --rw=randrw --bs=4k --iodepth=32 \
 		--ioengine=libaio --size=32m --time_based --runtime="$2" --minimal >/dev/null 2>&1
 }
 
@@ -36,6 +36,11 @@ try:
     print(*struct.unpack("BBHL", fcntl.ioctl(0, 0x301, bytes(16)))[:3])
 except OSError as e:
     print(errno.errorcode[e.errno])'
+}
+
+# is_busy DISK: there are requests under way.
+is_busy() {
+	[ "$(awk '{ print $9 }' "/sys/block/$1/stat")" -gt 8 ]
 }
 
 disk=$(disk_by_serial blk0)
@@ -61,8 +66,8 @@ check_eq "B3 the disk has its name again" "$(disk_by_serial blk0)" "$disk"
 cycle_io() {
 	i=0
 	while [ $i -lt 10 ]; do
-		load "$disk" 5 &
-		sleep 0.7
+		load "$disk" 20 &
+		wait_for 20 is_busy "$disk" || return 1
 		echo "$dev" > $bus/$driver/unbind || return 1
 		wait
 		echo "$dev" > $bus/$driver/bind || return 1
@@ -94,8 +99,8 @@ unplug() {
 }
 
 if have_host; then
-	load "$disk" 10 &
-	sleep 1
+	load "$disk" 60 &
+	wait_for 20 is_busy "$disk"
 	check "B37 a disk can be unplugged with requests under way" unplug blk0 "$dev"
 	wait
 	plug() {
@@ -123,8 +128,8 @@ reload() {
 }
 check "B1 B22 the module can be unloaded and loaded" reload
 disk=$(disk_by_serial blk1)
-load "$disk" 5 &
-sleep 1
+load "$disk" 10 &
+wait_for 20 is_busy "$disk"
 check "B22 a module in use cannot be unloaded" sh -c "! rmmod $driver"
 wait
 check "B22 a module can be unloaded after I/O" rmmod $driver
