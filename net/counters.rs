@@ -200,7 +200,7 @@ mod tests {
         });
         assert!(pushed);
         let (rx, tx) = (RX_NAMES.len(), TX_NAMES.len());
-        assert_eq!(values.get(0), Some(&3));
+        assert_eq!(values.first(), Some(&3));
         assert_eq!(values.get(rx + 2), Some(&30));
         assert_eq!(values.get(rx + tx), Some(&1));
         assert_eq!(values.get(rx + tx + rx), Some(&2));
@@ -217,7 +217,7 @@ mod tests {
             pushed &= all.push((prefix.len(), i, name.len()), GFP_KERNEL).is_ok();
         });
         assert!(pushed);
-        assert_eq!(all.get(0), Some(&(2, None, "drops".len())));
+        assert_eq!(all.first(), Some(&(2, None, "drops".len())));
         assert_eq!(all.get(10), Some(&(2, Some(0), "drops".len())));
         assert_eq!(all.get(19), Some(&(2, Some(0), "tx_timeouts".len())));
     }

@@ -13,6 +13,12 @@ use kernel::sync::atomic::{
 /// load and store. A read never sees half of a value, on 32-bit machines neither.
 pub struct Counter(Atomic<u64>);
 
+impl Default for Counter {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Counter {
     /// A counter at zero.
     pub const fn new() -> Self {

@@ -216,19 +216,19 @@ unsafe fn call(node: *mut bindings::hlist_node, change: CpuChange) {
     unsafe { (node.call)(node.owner, change, &cpus) };
 }
 
-unsafe extern "C" fn cpu_online(_cpu: c_uint, node: *mut bindings::hlist_node) -> c_int {
+extern "C" fn cpu_online(_cpu: c_uint, node: *mut bindings::hlist_node) -> c_int {
     // SAFETY: Called by the core for a node of this state.
     unsafe { call(node, CpuChange::Online) };
     0
 }
 
-unsafe extern "C" fn cpu_down_prep(_cpu: c_uint, node: *mut bindings::hlist_node) -> c_int {
+extern "C" fn cpu_down_prep(_cpu: c_uint, node: *mut bindings::hlist_node) -> c_int {
     // SAFETY: Called by the core for a node of this state.
     unsafe { call(node, CpuChange::GoingDown) };
     0
 }
 
-unsafe extern "C" fn cpu_dead(_cpu: c_uint, node: *mut bindings::hlist_node) -> c_int {
+extern "C" fn cpu_dead(_cpu: c_uint, node: *mut bindings::hlist_node) -> c_int {
     // SAFETY: Called by the core for a node of this state.
     unsafe { call(node, CpuChange::Dead) };
     0

@@ -181,7 +181,7 @@ impl RxFrag {
     /// Whether `len` bytes, `skip` bytes into what the device may write, are within it.
     #[inline(always)]
     pub fn contains(&self, skip: u32, len: u32) -> bool {
-        skip as u64 + len as u64 <= self.capacity() as u64
+        u64::from(skip) + u64::from(len) <= u64::from(self.capacity())
     }
 
     /// Makes the first `len` bytes that the device wrote visible to the CPU.

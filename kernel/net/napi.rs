@@ -27,7 +27,7 @@ use crate::{
 use core::marker::PhantomData;
 
 /// Weight of a NAPI instance unless asked for another.
-pub const WEIGHT: i32 = bindings::NAPI_POLL_WEIGHT as i32;
+pub const WEIGHT: i32 = bindings::NAPI_POLL_WEIGHT;
 
 /// The event source that schedules a NAPI instance, such as the callback of a virtqueue.
 pub trait Source: Send + Sync {

@@ -15,7 +15,8 @@ use core::{
 };
 use kernel::{
     ffi::c_char,
-    prelude::*, //
+    prelude::*,
+    str::as_char_ptr_in_const_context, //
 };
 
 /// An attribute that shows [`Operations::rx_attribute`], in a group of its own below
@@ -35,9 +36,11 @@ pub trait RxAttribute {
 pub(crate) struct RxGroup<A>(PhantomData<A>);
 
 impl<A: RxAttribute> RxGroup<A> {
+    // How many fields there are depends on the configuration.
+    #[allow(clippy::needless_update)]
     const ATTRIBUTE: bindings::rx_queue_attribute = bindings::rx_queue_attribute {
         attr: bindings::attribute {
-            name: A::NAME.as_ptr().cast(),
+            name: as_char_ptr_in_const_context(A::NAME),
             mode: 0o444,
             // SAFETY: The rest may be zero.
             ..unsafe { core::mem::zeroed() }
@@ -54,7 +57,7 @@ impl<A: RxAttribute> RxGroup<A> {
     const ATTRIBUTES_REF: &'static [*mut bindings::attribute; 2] = &Self::ATTRIBUTES;
 
     const GROUP: bindings::attribute_group = bindings::attribute_group {
-        name: A::GROUP.as_ptr().cast(),
+        name: as_char_ptr_in_const_context(A::GROUP),
         __bindgen_anon_2: bindings::attribute_group__bindgen_ty_2 {
             attrs: Self::ATTRIBUTES_REF.as_ptr().cast_mut().cast(),
         },
@@ -82,6 +85,6 @@ impl<A: RxAttribute> RxGroup<A> {
         };
         let value = A::Net::rx_attribute(dev, index as usize);
         // SAFETY: `buf` is a page, as sysfs passes it.
-        unsafe { bindings::sysfs_emit(buf, c"%u\n".as_ptr().cast(), value) as isize }
+        unsafe { bindings::sysfs_emit(buf, c"%u\n".as_char_ptr(), value) as isize }
     }
 }

@@ -120,20 +120,20 @@ impl<T: Operations> Vtable<T> {
         ethtool::Vtable::<T::Ethtool>::ops()
     }
 
-    unsafe extern "C" fn open(dev: *mut bindings::net_device) -> c_int {
+    extern "C" fn open(dev: *mut bindings::net_device) -> c_int {
         // SAFETY: By the type's documentation.
         let (dev, rtnl) = unsafe { (device_of::<T>(dev), Rtnl::assume_held()) };
         from_result(|| T::open(dev, rtnl).map(|()| 0))
     }
 
-    unsafe extern "C" fn stop(dev: *mut bindings::net_device) -> c_int {
+    extern "C" fn stop(dev: *mut bindings::net_device) -> c_int {
         // SAFETY: By the type's documentation.
         let (dev, rtnl) = unsafe { (device_of::<T>(dev), Rtnl::assume_held()) };
         T::stop(dev, rtnl);
         0
     }
 
-    unsafe extern "C" fn start_xmit(
+    extern "C" fn start_xmit(
         skb: *mut bindings::sk_buff,
         dev: *mut bindings::net_device,
     ) -> bindings::netdev_tx_t {
@@ -155,7 +155,7 @@ impl<T: Operations> Vtable<T> {
         bindings::netdev_tx_NETDEV_TX_OK
     }
 
-    unsafe extern "C" fn features_check(
+    extern "C" fn features_check(
         skb: *mut bindings::sk_buff,
         dev: *mut bindings::net_device,
         features: bindings::netdev_features_t,
@@ -167,7 +167,7 @@ impl<T: Operations> Vtable<T> {
         T::features_check(dev, &skb, Features::from_raw(features)).into_raw()
     }
 
-    unsafe extern "C" fn set_rx_mode(
+    extern "C" fn set_rx_mode(
         dev: *mut bindings::net_device,
         uc: *mut bindings::netdev_hw_addr_list,
         mc: *mut bindings::netdev_hw_addr_list,
@@ -179,7 +179,7 @@ impl<T: Operations> Vtable<T> {
         from_result(|| T::set_rx_mode(dev, &uc, &mc, rtnl).map(|()| 0))
     }
 
-    unsafe extern "C" fn set_mac_address(dev: *mut bindings::net_device, p: *mut c_void) -> c_int {
+    extern "C" fn set_mac_address(dev: *mut bindings::net_device, p: *mut c_void) -> c_int {
         let raw = dev;
         // SAFETY: By the type's documentation.
         let (dev, rtnl) = unsafe { (device_of::<T>(raw), Rtnl::assume_held()) };
@@ -196,12 +196,12 @@ impl<T: Operations> Vtable<T> {
         })
     }
 
-    unsafe extern "C" fn tx_timeout(dev: *mut bindings::net_device, queue: c_uint) {
+    extern "C" fn tx_timeout(dev: *mut bindings::net_device, queue: c_uint) {
         // SAFETY: By the type's documentation.
         T::tx_timeout(unsafe { device_of::<T>(dev) }, queue as usize);
     }
 
-    unsafe extern "C" fn get_stats64(
+    extern "C" fn get_stats64(
         dev: *mut bindings::net_device,
         stats: *mut bindings::rtnl_link_stats64,
     ) {
@@ -210,7 +210,7 @@ impl<T: Operations> Vtable<T> {
         T::stats(dev, stats);
     }
 
-    unsafe extern "C" fn get_phys_port_name(
+    extern "C" fn get_phys_port_name(
         dev: *mut bindings::net_device,
         buf: *mut c_char,
         len: usize,
@@ -228,13 +228,13 @@ impl<T: Operations> Vtable<T> {
         })
     }
 
-    unsafe extern "C" fn work(dev: *mut bindings::net_device, _events: c_ulong) {
+    extern "C" fn work(dev: *mut bindings::net_device, _events: c_ulong) {
         // SAFETY: By the type's documentation.
         let (dev, rtnl) = unsafe { (device_of::<T>(dev), Rtnl::assume_held()) };
         T::rtnl_work(dev, rtnl);
     }
 
-    unsafe extern "C" fn vlan_add(
+    extern "C" fn vlan_add(
         dev: *mut bindings::net_device,
         _proto: bindings::__be16,
         vid: u16,
@@ -244,7 +244,7 @@ impl<T: Operations> Vtable<T> {
         from_result(|| T::vlan_add(dev, vid, rtnl).map(|()| 0))
     }
 
-    unsafe extern "C" fn vlan_kill(
+    extern "C" fn vlan_kill(
         dev: *mut bindings::net_device,
         _proto: bindings::__be16,
         vid: u16,
@@ -254,7 +254,7 @@ impl<T: Operations> Vtable<T> {
         from_result(|| T::vlan_kill(dev, vid, rtnl).map(|()| 0))
     }
 
-    unsafe extern "C" fn set_features(
+    extern "C" fn set_features(
         dev: *mut bindings::net_device,
         features: bindings::netdev_features_t,
     ) -> c_int {
@@ -263,7 +263,7 @@ impl<T: Operations> Vtable<T> {
         from_result(|| T::set_features(dev, Features::from_raw(features), rtnl).map(|()| 0))
     }
 
-    unsafe extern "C" fn get_queue_stats_rx(
+    extern "C" fn get_queue_stats_rx(
         dev: *mut bindings::net_device,
         index: c_int,
         stats: *mut bindings::netdev_queue_stats_rx,
@@ -273,7 +273,7 @@ impl<T: Operations> Vtable<T> {
         T::rx_queue_stats(dev, index as usize, stats);
     }
 
-    unsafe extern "C" fn get_queue_stats_tx(
+    extern "C" fn get_queue_stats_tx(
         dev: *mut bindings::net_device,
         index: c_int,
         stats: *mut bindings::netdev_queue_stats_tx,
@@ -285,7 +285,7 @@ impl<T: Operations> Vtable<T> {
 
     /// What the queues counted that the core does not ask one by one for: those that are not in
     /// use. Those in use never lose their counts.
-    unsafe extern "C" fn get_base_stats(
+    extern "C" fn get_base_stats(
         raw: *mut bindings::net_device,
         rx: *mut bindings::netdev_queue_stats_rx,
         tx: *mut bindings::netdev_queue_stats_tx,

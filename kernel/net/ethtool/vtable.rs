@@ -59,7 +59,7 @@ impl<E: EthtoolOps> Vtable<E> {
         &Self::OPS
     }
 
-    unsafe extern "C" fn get_drvinfo(
+    extern "C" fn get_drvinfo(
         dev: *mut bindings::net_device,
         info: *mut bindings::ethtool_drvinfo,
     ) {
@@ -70,7 +70,7 @@ impl<E: EthtoolOps> Vtable<E> {
         copy(&mut info.bus_info, E::bus_info(dev));
     }
 
-    unsafe extern "C" fn get_ringparam(
+    extern "C" fn get_ringparam(
         dev: *mut bindings::net_device,
         ring: *mut bindings::ethtool_ringparam,
         _kernel_ring: *mut bindings::kernel_ethtool_ringparam,
@@ -86,7 +86,7 @@ impl<E: EthtoolOps> Vtable<E> {
         ring.tx_pending = sizes.tx;
     }
 
-    unsafe extern "C" fn get_sset_count(dev: *mut bindings::net_device, set: c_int) -> c_int {
+    extern "C" fn get_sset_count(dev: *mut bindings::net_device, set: c_int) -> c_int {
         if set as u32 != bindings::ethtool_stringset_ETH_SS_STATS {
             return EOPNOTSUPP.to_errno();
         }
@@ -95,7 +95,7 @@ impl<E: EthtoolOps> Vtable<E> {
         E::stats_count(dev, rtnl) as c_int
     }
 
-    unsafe extern "C" fn get_strings(dev: *mut bindings::net_device, set: u32, data: *mut u8) {
+    extern "C" fn get_strings(dev: *mut bindings::net_device, set: u32, data: *mut u8) {
         if set != bindings::ethtool_stringset_ETH_SS_STATS {
             return;
         }
@@ -108,7 +108,7 @@ impl<E: EthtoolOps> Vtable<E> {
         E::stats_names(dev, &mut Strings::new(buf), rtnl);
     }
 
-    unsafe extern "C" fn get_ethtool_stats(
+    extern "C" fn get_ethtool_stats(
         dev: *mut bindings::net_device,
         _stats: *mut bindings::ethtool_stats,
         data: *mut u64,
@@ -121,7 +121,7 @@ impl<E: EthtoolOps> Vtable<E> {
         E::stats_values(dev, values, rtnl);
     }
 
-    unsafe extern "C" fn get_channels(
+    extern "C" fn get_channels(
         dev: *mut bindings::net_device,
         channels: *mut bindings::ethtool_channels,
     ) {
@@ -138,7 +138,7 @@ impl<E: EthtoolOps> Vtable<E> {
         to.max_combined = channels.max_combined;
     }
 
-    unsafe extern "C" fn set_channels(
+    extern "C" fn set_channels(
         dev: *mut bindings::net_device,
         channels: *mut bindings::ethtool_channels,
     ) -> c_int {
@@ -159,12 +159,12 @@ impl<E: EthtoolOps> Vtable<E> {
         })
     }
 
-    unsafe extern "C" fn get_rx_ring_count(dev: *mut bindings::net_device) -> u32 {
+    extern "C" fn get_rx_ring_count(dev: *mut bindings::net_device) -> u32 {
         // SAFETY: By the type's documentation.
         E::rx_rings(unsafe { device_of::<E::Net>(dev) })
     }
 
-    unsafe extern "C" fn get_link_ksettings(
+    extern "C" fn get_link_ksettings(
         dev: *mut bindings::net_device,
         cmd: *mut bindings::ethtool_link_ksettings,
     ) -> c_int {
@@ -178,7 +178,7 @@ impl<E: EthtoolOps> Vtable<E> {
         0
     }
 
-    unsafe extern "C" fn set_link_ksettings(
+    extern "C" fn set_link_ksettings(
         raw: *mut bindings::net_device,
         cmd: *const bindings::ethtool_link_ksettings,
     ) -> c_int {
@@ -200,7 +200,7 @@ impl<E: EthtoolOps> Vtable<E> {
         })
     }
 
-    unsafe extern "C" fn get_coalesce(
+    extern "C" fn get_coalesce(
         dev: *mut bindings::net_device,
         coalesce: *mut bindings::ethtool_coalesce,
         _kernel_coalesce: *mut bindings::kernel_ethtool_coalesce,
@@ -210,7 +210,7 @@ impl<E: EthtoolOps> Vtable<E> {
         unsafe { Self::get(dev, None, &mut *coalesce) }
     }
 
-    unsafe extern "C" fn set_coalesce(
+    extern "C" fn set_coalesce(
         dev: *mut bindings::net_device,
         coalesce: *mut bindings::ethtool_coalesce,
         _kernel_coalesce: *mut bindings::kernel_ethtool_coalesce,
@@ -220,7 +220,7 @@ impl<E: EthtoolOps> Vtable<E> {
         unsafe { Self::set(dev, None, &*coalesce) }
     }
 
-    unsafe extern "C" fn get_per_queue_coalesce(
+    extern "C" fn get_per_queue_coalesce(
         dev: *mut bindings::net_device,
         queue: u32,
         coalesce: *mut bindings::ethtool_coalesce,
@@ -229,7 +229,7 @@ impl<E: EthtoolOps> Vtable<E> {
         unsafe { Self::get(dev, Some(queue as usize), &mut *coalesce) }
     }
 
-    unsafe extern "C" fn set_per_queue_coalesce(
+    extern "C" fn set_per_queue_coalesce(
         dev: *mut bindings::net_device,
         queue: u32,
         coalesce: *mut bindings::ethtool_coalesce,
