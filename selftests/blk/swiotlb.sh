@@ -1,0 +1,23 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# Tests that disks work with all data bounced through a small pool.
+#
+# rvt-guest: {"vcpus":2,"cmdline":"swiotlb=force","blk":[
+# rvt-guest:  {"size":"64M","props":{"iommu_platform":"on"}},
+# rvt-guest:  {"size":"64M","props":{"iommu_platform":"on","packed":"on"}}]}
+
+. "$(dirname "$0")/../lib/tap.sh"
+
+verify() {
+	fio --name=verify --filename="/dev/$1" --direct=1 --verify=crc32c --ioengine=libaio \
+		--minimal --output=/tmp/fio.log --rw=randrw "$2" "$3" --size=16m
+}
+
+for n in 0 1; do
+	disk=$(disk_by_serial blk$n)
+	check_eq "B15 a segment is what can be bounced in one piece: blk$n" \
+		"$(cat "/sys/block/$disk/queue/max_segment_size")" 262144
+	check "B5 B15 small and large requests: blk$n" verify "$disk" --bsrange=4k-256k --iodepth=64
+	check "B5 B15 requests of many segments: blk$n" verify "$disk" --bs=2m --iodepth=16
+done
