@@ -9,6 +9,7 @@
 use crate::features;
 use kernel::{
     alloc::KVec,
+    device::Bound,
     new_mutex,
     prelude::*,
     processor::cpu_relax,
@@ -64,17 +65,23 @@ struct State {
 
 /// The control queue of a device, or the lack of one.
 #[pin_data]
-pub(crate) struct Control {
+pub(crate) struct Control<'bound> {
+    vdev: &'bound virtio::Device<Bound>,
     features: FeatureSet,
     endian: Endian,
     #[pin]
     state: Mutex<State>,
 }
 
-impl Control {
+impl<'bound> Control<'bound> {
     /// A control queue that is still to be [attached](Control::attach).
-    pub(crate) fn new(features: FeatureSet, endian: Endian) -> impl PinInit<Self> {
+    pub(crate) fn new(
+        vdev: &'bound virtio::Device<Bound>,
+        features: FeatureSet,
+        endian: Endian,
+    ) -> impl PinInit<Self> {
         pin_init!(Self {
+            vdev,
             features,
             endian,
             state <- new_mutex!(State {
@@ -125,7 +132,8 @@ impl Control {
             Err(e) => {
                 *dead = true;
                 if e == ETIMEDOUT {
-                    pr_err!(
+                    dev_err!(
+                        self.vdev.as_ref(),
                         "control command {}:{} was not answered, giving the control queue up\n",
                         code.0,
                         code.1

@@ -72,6 +72,8 @@ pub(crate) struct Facts {
     pub(crate) endian: Endian,
     /// Headers of packets.
     pub(crate) header: Layout,
+    /// The device sees only memory that is mapped for it.
+    pub(crate) dma: bool,
     /// A header may be in one descriptor with its packet.
     pub(crate) any_layout: bool,
     /// How packets are received.
@@ -103,6 +105,7 @@ impl Facts {
                 Endian::Native
             },
             header: Layout::new(&features),
+            dma: features.has(Feature::ACCESS_PLATFORM),
             any_layout: modern || features.has(Feature::ANY_LAYOUT),
             rx_mode: RxMode::new(&features, mtu),
             guest_csum: features.has(features::GUEST_CSUM),

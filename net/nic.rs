@@ -68,6 +68,8 @@ pub(crate) struct Pair {
     pub(crate) counters: PairCounters,
     /// Transmitted packets are reaped by NAPI. Changes while the interface is down only.
     pub(crate) tx_napi: Atomic<bool>,
+    /// The watchdog found the transmit queue stuck.
+    pub(crate) tx_stuck: Atomic<bool>,
     /// Length of mergeable receive buffers, header included, as the queue last saw it.
     buffer_len: Atomic<u32>,
     /// Size of the receive ring, and the largest that the device offers.
@@ -82,6 +84,7 @@ impl Pair {
         Self {
             counters: PairCounters::new(),
             tx_napi: Atomic::new(tx_napi),
+            tx_stuck: Atomic::new(false),
             buffer_len: Atomic::new(0),
             rx_ring: [Atomic::new(0), Atomic::new(0)],
             tx_ring: [Atomic::new(0), Atomic::new(0)],
@@ -109,7 +112,7 @@ pub(crate) struct Nic<'bound> {
     pub(crate) facts: Facts,
     /// The control queue.
     #[pin]
-    pub(crate) ctrl: Control,
+    pub(crate) ctrl: Control<'bound>,
     /// The pairs of queues.
     pub(crate) pairs: KVec<Pair>,
     /// Pairs in use: 1 to [`Facts::max_pairs`]. Changes with the RTNL held.
@@ -142,7 +145,7 @@ impl<'bound> Nic<'bound> {
         try_pin_init!(Self {
             vdev,
             facts,
-            ctrl <- Control::new(facts.features, facts.endian),
+            ctrl <- Control::new(vdev, facts.features, facts.endian),
             pairs,
             current_pairs: Atomic::new(current_pairs),
             attached: Atomic::new(false),
@@ -252,12 +255,12 @@ impl<'bound> Operations for Nic<'bound> {
     }
 
     #[inline]
-    fn poll_rx(dev: &Device<Self>, poll: RxPoll<'_, Self>) -> Polled {
+    fn poll_rx<'a>(dev: &Device<Self>, poll: RxPoll<'a, Self>) -> Polled<'a> {
         rx::poll(dev, poll)
     }
 
     #[inline]
-    fn poll_tx(dev: &Device<Self>, poll: TxPoll<'_, Self>) -> Polled {
+    fn poll_tx<'a>(dev: &Device<Self>, poll: TxPoll<'a, Self>) -> Polled<'a> {
         tx::poll(dev, poll)
     }
 
@@ -318,6 +321,9 @@ impl<'bound> Operations for Nic<'bound> {
         let nic = dev.data();
         if let Some(pair) = nic.pairs.get(queue) {
             pair.counters.tx.timeouts.add_shared(1);
+            // In case that an interrupt or a notification was lost.
+            pair.tx_stuck.store(true, Relaxed);
+            dev.tx_kick(queue);
         }
         dev_err!(
             nic.vdev.as_ref(),

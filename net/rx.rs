@@ -147,13 +147,9 @@ impl RxState {
             (Some(RxQueue::Frag(vq)), _) => pool
                 .as_mut()
                 .map(|pool| small::fill(vq, pool, facts.header.len as u32, gfp)),
-            (Some(RxQueue::Big(vq)), RxMode::Big { pages }) => Some(big::fill(
-                vq,
-                &mut self.spare,
-                pages,
-                facts.header.len as u32,
-                gfp,
-            )),
+            (Some(RxQueue::Big(vq)), RxMode::Big { pages }) => {
+                Some(big::fill(vq, &mut self.spare, pages, facts, gfp))
+            }
             _ => None,
         };
         if let Some(queue) = self.queue.as_mut() {
@@ -218,7 +214,7 @@ impl RxQueue {
 
 /// The poll of a receive queue.
 #[inline]
-pub(crate) fn poll<'b>(dev: &Device<Nic<'b>>, mut poll: RxPoll<'_, Nic<'b>>) -> Polled {
+pub(crate) fn poll<'a, 'b>(dev: &Device<Nic<'b>>, mut poll: RxPoll<'a, Nic<'b>>) -> Polled<'a> {
     let nic = dev.data();
     let index = poll.index();
     let (state, mut pool, napi) = poll.parts();
@@ -236,14 +232,14 @@ pub(crate) fn poll<'b>(dev: &Device<Nic<'b>>, mut poll: RxPoll<'_, Nic<'b>>) -> 
     let mut batch = Batch::default();
     receive(dev, index, state, &napi, &mut batch);
 
-    let mut received = batch.packets as i32;
+    let received = batch.packets as i32;
     if let Some(queue) = &state.queue {
         let wanted = (napi.budget() as u32).min(queue.ring_size()) / 2;
         if queue.num_free() > wanted
             && state.fill(&nic.facts, counters, &mut pool, Gfp::Atomic) == Err(ENOMEM)
         {
-            // Comes back for another try.
-            received = napi.budget();
+            // There may be no buffer left whose use would bring us back here.
+            dev.rx_retry();
         }
     }
     if batch.packets != 0 {

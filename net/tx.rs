@@ -253,7 +253,7 @@ fn failed(dev: &Device<Nic<'_>>, index: usize, e: Error) {
 }
 
 /// The poll of a transmit queue.
-pub(crate) fn poll<'b>(dev: &Device<Nic<'b>>, poll: TxPoll<'_, Nic<'b>>) -> Polled {
+pub(crate) fn poll<'a, 'b>(dev: &Device<Nic<'b>>, poll: TxPoll<'a, Nic<'b>>) -> Polled<'a> {
     let mut guard = poll.lock();
     let (state, stack) = guard.parts();
     let pair = dev.data().pairs.get(poll.index());
@@ -261,6 +261,9 @@ pub(crate) fn poll<'b>(dev: &Device<Nic<'b>>, poll: TxPoll<'_, Nic<'b>>) -> Poll
         return poll.complete(guard, None);
     };
     ring.vq.disable_cb();
+    if pair.tx_stuck.load(Relaxed) && pair.tx_stuck.xchg(false, Relaxed) {
+        ring.vq.notify();
+    }
     ring.reap(stack, &pair.counters.tx, poll.budget());
     ring.wake(stack, &pair.counters.tx);
     ring.armed = true;

@@ -46,16 +46,18 @@ struct Inner {
     pages: KVec<Option<Page>>,
     header_len: u32,
     pad: u32,
+    zero: bool,
 }
 
 impl BigBuf {
-    /// A buffer of `pages` pages, all still to be [filled in](BigBuf::refill).
+    /// A buffer of `pages` pages, all still to be [filled in](BigBuf::refill): with `zero`, they
+    /// are cleared, so that the device does not see what was in them before.
     ///
     /// # Errors
     ///
     /// - `EINVAL`: no page, or header and padding do not fit one.
     /// - `ENOMEM`.
-    pub fn new(pages: usize, header_len: u32, pad: u32, gfp: Gfp) -> Result<Self> {
+    pub fn new(pages: usize, header_len: u32, pad: u32, zero: bool, gfp: Gfp) -> Result<Self> {
         if pages == 0 || header_len > pad || pad as usize > PAGE_SIZE {
             return Err(EINVAL);
         }
@@ -69,6 +71,7 @@ impl BigBuf {
                 pages: list,
                 header_len,
                 pad,
+                zero,
             },
             gfp.flags(),
         )?))
@@ -80,8 +83,13 @@ impl BigBuf {
     ///
     /// `ENOMEM`: some are still missing.
     pub fn refill(&mut self, gfp: Gfp) -> Result {
+        let flags = if self.0.zero {
+            gfp.flags() | __GFP_ZERO
+        } else {
+            gfp.flags()
+        };
         for slot in self.0.pages.iter_mut().filter(|p| p.is_none()) {
-            *slot = Some(Page::alloc_page(gfp.flags())?);
+            *slot = Some(Page::alloc_page(flags)?);
         }
         Ok(())
     }

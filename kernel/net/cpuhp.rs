@@ -45,12 +45,19 @@ static DEAD: Atomic<i32> = Atomic::new(0);
 pub struct Hotplug(());
 
 impl Hotplug {
+    /// In place of a state: it is being registered.
+    const REGISTERING: i32 = -1;
+
     /// Registers the states. Process context, sleeps.
     ///
     /// # Errors
     ///
-    /// `ENOSPC`: there are too many states.
+    /// - `EBUSY`: the module has registered them before.
+    /// - `ENOSPC`: there are too many states.
     pub fn register(online: &'static CStr, dead: &'static CStr) -> Result<Self> {
+        if ONLINE.cmpxchg(0, Self::REGISTERING, Relaxed).is_err() {
+            return Err(EBUSY);
+        }
         // SAFETY: The callbacks are those of instances, as the last argument says.
         let ret = unsafe {
             bindings::__cpuhp_setup_state(
@@ -62,8 +69,8 @@ impl Hotplug {
                 true,
             )
         };
+        ONLINE.store(ret.max(0), Relaxed);
         to_result(ret)?;
-        ONLINE.store(ret, Relaxed);
         let this = Self(());
         // SAFETY: As above.
         let ret = unsafe {
@@ -148,7 +155,7 @@ impl Instance {
     pub(crate) unsafe fn add(&self) -> Result {
         for (node, state) in [(&self.online, &ONLINE), (&self.dead, &DEAD)] {
             let n = state.load(Relaxed);
-            if n == 0 {
+            if n <= 0 {
                 self.remove();
                 return Err(ENODEV);
             }

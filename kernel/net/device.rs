@@ -395,6 +395,20 @@ impl<T: Operations> Device<T> {
         }
     }
 
+    /// Schedules the NAPI instances of all receive queues that are enabled in a while, when there
+    /// may be memory again. Any context.
+    pub fn rx_retry(&self) {
+        self.private().schedule_retry();
+    }
+
+    /// Schedules the NAPI instance of a transmit queue, if it is enabled. Process or softirq
+    /// context.
+    pub fn tx_kick(&self, index: usize) {
+        if let Some(slot) = self.private().tx.get(index) {
+            slot.schedule_bare();
+        }
+    }
+
     /// Schedules the NAPI instance of a receive queue, if it is enabled. Process context.
     pub fn rx_kick(&self, index: usize, _rtnl: &mut Rtnl) {
         if let Some(slot) = self.private().rx.get(index) {

@@ -490,6 +490,17 @@ void rust_helper_rust_init_work(struct work_struct *work, work_func_t func)
 	INIT_WORK(work, func);
 }
 
+void rust_helper_rust_init_delayed_work(struct delayed_work *work, work_func_t func)
+{
+	INIT_DELAYED_WORK(work, func);
+}
+
+/* Soon, but not before others had a chance to free memory. */
+bool rust_helper_rust_schedule_retry(struct delayed_work *work)
+{
+	return schedule_delayed_work(work, HZ / 50 + 1);
+}
+
 bool rust_helper_schedule_work(struct work_struct *work)
 {
 	return schedule_work(work);

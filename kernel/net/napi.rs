@@ -21,7 +21,10 @@ use crate::{
         Operations, //
     },
     pool::Pool,
-    skb::SkBuff,
+    skb::{
+        SkBuff,
+        ETH_HLEN, //
+    },
     txq::TxGuard, //
 };
 use core::marker::PhantomData;
@@ -41,12 +44,22 @@ pub trait Source: Send + Sync {
     fn is_pending(&self, armed: Self::Armed) -> bool;
 }
 
-/// How a poll ended.
-pub struct Polled(i32);
+/// How the poll of lifetime `'a` ended: there is one for every poll, and none is good for another.
+pub struct Polled<'a> {
+    work: i32,
+    _poll: PhantomData<fn(&'a ()) -> &'a ()>,
+}
 
-impl Polled {
+impl Polled<'_> {
+    fn new(work: i32) -> Self {
+        Self {
+            work,
+            _poll: PhantomData,
+        }
+    }
+
     pub(crate) fn into_raw(self) -> i32 {
-        self.0
+        self.work
     }
 }
 
@@ -75,9 +88,13 @@ impl Napi<'_> {
 
     /// Gives a packet to the stack, through GRO.
     ///
-    /// `queue` is the receive queue it came from.
+    /// `queue` is the receive queue it came from. One without an Ethernet header in its head is
+    /// dropped.
     #[inline]
     pub fn receive<T: Operations>(&self, dev: &Device<T>, queue: usize, skb: SkBuff) {
+        if (skb.head_len() as usize) < ETH_HLEN {
+            return;
+        }
         let skb = skb.into_raw();
         // SAFETY: `skb` is a packet with at least an Ethernet header that we own and give away;
         // by the type invariant, this is the poll function of `napi`.
@@ -130,8 +147,8 @@ impl<'a, T: Operations> RxPoll<'a, T> {
 
     /// There is more to do: stays scheduled.
     #[inline]
-    pub fn again(self) -> Polled {
-        Polled(self.budget)
+    pub fn again(self) -> Polled<'a> {
+        Polled::new(self.budget)
     }
 
     /// All is done: gives the queue up until the next event. `work` packets were received,
@@ -139,9 +156,9 @@ impl<'a, T: Operations> RxPoll<'a, T> {
     ///
     /// What happened since is not lost: the instance is scheduled again.
     #[inline]
-    pub fn complete(self, work: i32, armed: Option<<T::Source as Source>::Armed>) -> Polled {
+    pub fn complete(self, work: i32, armed: Option<<T::Source as Source>::Armed>) -> Polled<'a> {
         if self.budget == 0 {
-            return Polled(0);
+            return Polled::new(0);
         }
         let work = work.min(self.budget - 1);
         // SAFETY: By the type invariant, this is the poll function of the instance.
@@ -155,7 +172,7 @@ impl<'a, T: Operations> RxPoll<'a, T> {
                 self.slot.schedule(source);
             }
         }
-        Polled(work)
+        Polled::new(work)
     }
 }
 
@@ -200,8 +217,8 @@ impl<'a, T: Operations> TxPoll<'a, T> {
 
     /// There is more to do: stays scheduled.
     #[inline]
-    pub fn again(self) -> Polled {
-        Polled(self.budget)
+    pub fn again(self) -> Polled<'a> {
+        Polled::new(self.budget)
     }
 
     /// All is done: unlocks the queue and gives the instance up until the next event. Events are
@@ -211,7 +228,7 @@ impl<'a, T: Operations> TxPoll<'a, T> {
         self,
         guard: TxGuard<'a, T>,
         armed: Option<<T::Source as Source>::Armed>,
-    ) -> Polled {
+    ) -> Polled<'a> {
         // SAFETY: By the type invariant, this is the poll function of the instance.
         let done = unsafe { bindings::napi_complete_done(self.slot.napi(), 0) };
         drop(guard);
@@ -223,6 +240,6 @@ impl<'a, T: Operations> TxPoll<'a, T> {
                 self.slot.schedule(source);
             }
         }
-        Polled(0)
+        Polled::new(0)
     }
 }

@@ -137,17 +137,26 @@ impl<'a> Pool<'a> {
     /// has it.
     #[inline]
     pub fn alloc(&mut self, len: u32, headroom: u32, tail: bool, gfp: Gfp) -> Option<RxFrag> {
+        if len as usize > PAGE_SIZE || headroom as usize > PAGE_SIZE {
+            return None;
+        }
         // Aligned, as the administration of a packet is at the end.
-        let mut size = skb_data_align(headroom.checked_add(len)?);
+        let mut size = skb_data_align(headroom + len);
         if tail {
             size += SKB_SHARED_INFO;
         }
         if size as usize > PAGE_SIZE {
             return None;
         }
+        // A device that does not see all of memory is not to see what was in a page before.
+        let zero = if self.pool.mapped {
+            bindings::__GFP_ZERO
+        } else {
+            0
+        };
         // SAFETY: By the type invariants, and `&mut self` serialises.
         let base = unsafe {
-            bindings::page_pool_alloc_va(self.pool.pool.as_ptr(), &mut size, gfp.as_raw())
+            bindings::page_pool_alloc_va(self.pool.pool.as_ptr(), &mut size, gfp.as_raw() | zero)
         };
         let base = NonNull::new(base.cast::<u8>())?;
         // SAFETY: A new fragment of `size` bytes, which is the requested size or more.

@@ -9,6 +9,7 @@ use super::{
     COPY_LEN, //
 };
 use crate::{
+    facts::Facts,
     header::MAX_LEN,
     nic::Nic, //
 };
@@ -41,13 +42,13 @@ pub(super) fn fill(
     vq: &mut Virtqueue<BigBuf>,
     spare: &mut KVec<BigBuf>,
     pages: usize,
-    header: u32,
+    facts: &Facts,
     gfp: Gfp,
 ) -> Result {
     loop {
         let mut buffer = match spare.pop() {
             Some(buffer) => buffer,
-            None => BigBuf::new(pages, header, PAD, gfp)?,
+            None => BigBuf::new(pages, facts.header.len as u32, PAD, facts.dma, gfp)?,
         };
         let (e, buffer) = match buffer.refill(gfp) {
             Ok(()) => match vq.add_buf(buffer) {

@@ -62,10 +62,10 @@ pub trait Operations: Sized + Send + Sync {
     fn start_xmit(dev: &Device<Self>, queue: &mut TxQueue<'_, Self>, skb: SkBuff, more: bool);
 
     /// Receives packets. BHs are disabled.
-    fn poll_rx(dev: &Device<Self>, poll: RxPoll<'_, Self>) -> Polled;
+    fn poll_rx<'a>(dev: &Device<Self>, poll: RxPoll<'a, Self>) -> Polled<'a>;
 
     /// Reaps transmitted packets. BHs are disabled.
-    fn poll_tx(dev: &Device<Self>, poll: TxPoll<'_, Self>) -> Polled;
+    fn poll_tx<'a>(dev: &Device<Self>, poll: TxPoll<'a, Self>) -> Polled<'a>;
 
     /// Adds up the statistics: `ndo_get_stats64`. Any context; may not sleep.
     fn stats(dev: &Device<Self>, stats: &mut LinkStats);

@@ -117,6 +117,8 @@ impl<T: Operations> NetDevice<T> {
             (&raw mut (*private).parent).write(parent.into());
             (&raw mut (*private).registered).write(Atomic::new(false));
             (&raw mut (*private).work).write(Opaque::zeroed());
+            (&raw mut (*private).retry).write(Opaque::zeroed());
+            bindings::rust_init_delayed_work((*private).retry.get(), Some(Private::<T>::run_retry));
             (&raw mut (*private).cpus).write(cpuhp::Instance::new(
                 private.cast_const().cast(),
                 Private::<T>::cpus_changed,

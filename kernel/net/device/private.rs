@@ -31,7 +31,7 @@ use kernel::{
 ///
 /// - It is in the private area of `dev`, where it does not move.
 /// - The slots do not move; their NAPI instances are registered.
-/// - `work` was initialised for [`Private::run_work`].
+/// - `work` was initialised for [`Private::run_work`], `retry` for [`Private::run_retry`].
 pub(crate) struct Private<T: Operations> {
     pub(crate) tx: KVec<TxSlot<T>>,
     pub(crate) rx: KVec<RxSlot<T>>,
@@ -41,6 +41,8 @@ pub(crate) struct Private<T: Operations> {
     /// The device was registered and not unregistered since.
     pub(super) registered: Atomic<bool>,
     pub(super) work: Opaque<bindings::work_struct>,
+    /// Schedules the NAPI instances of the receive queues.
+    pub(super) retry: Opaque<bindings::delayed_work>,
     pub(super) cpus: cpuhp::Instance,
     /// Held while the sources of queues are replaced, or looked at from process context.
     pub(super) sources: Mutex<()>,
@@ -66,10 +68,34 @@ impl<T: Operations> Private<T> {
         unsafe { bindings::cancel_work_sync(self.work.get()) };
     }
 
-    /// Cancels the work and keeps it from being scheduled again.
+    /// Cancels all work and keeps it from being scheduled again.
     pub(super) fn disable_work(&self) {
         // SAFETY: By the type invariants.
-        unsafe { bindings::disable_work_sync(self.work.get()) };
+        unsafe {
+            bindings::disable_work_sync(self.work.get());
+            bindings::disable_delayed_work_sync(self.retry.get());
+        }
+    }
+
+    pub(super) fn schedule_retry(&self) {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::rust_schedule_retry(self.retry.get()) };
+    }
+
+    /// The function of the delayed work.
+    ///
+    /// # Safety
+    ///
+    /// Called by the workqueue for the delayed work of a `Private<T>`.
+    pub(super) unsafe extern "C" fn run_retry(work: *mut bindings::work_struct) {
+        // SAFETY: By the safety requirements.
+        let work = unsafe { kernel::container_of!(work, bindings::delayed_work, work) };
+        let work = Opaque::cast_from(work);
+        // SAFETY: By the safety requirements; the work is disabled before the data is dropped.
+        let private = unsafe { &*kernel::container_of!(work, Self, retry) };
+        for slot in &private.rx {
+            slot.schedule_bare();
+        }
     }
 
     /// The function of the hotplug instance.

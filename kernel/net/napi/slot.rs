@@ -111,6 +111,19 @@ impl<S: Source> Slot<S> {
         unsafe { bindings::local_bh_enable() };
     }
 
+    /// Schedules the instance from process or softirq context, without a look at its source.
+    fn schedule_bare(&self) {
+        // SAFETY: May be called in any such context; enabling runs the softirq. By the type
+        // invariants, the instance is registered.
+        unsafe {
+            bindings::local_bh_disable();
+            if bindings::napi_schedule_prep(self.napi.get()) {
+                bindings::__napi_schedule(self.napi.get());
+            }
+            bindings::local_bh_enable();
+        }
+    }
+
     /// Schedules the instance and disables its source, if it is enabled and not scheduled yet.
     #[inline]
     fn schedule(&self, source: &impl Source) {
@@ -213,6 +226,10 @@ macro_rules! define_slot {
             #[inline]
             pub(crate) fn schedule(&self, source: &impl Source) {
                 self.slot.schedule(source);
+            }
+
+            pub(crate) fn schedule_bare(&self) {
+                self.slot.schedule_bare();
             }
 
             pub(crate) fn enable(&self, rtnl: &mut Rtnl) {
