@@ -37,6 +37,23 @@ pub const MAX_HEADER: u32 = 48;
 /// are aligned to words.
 const UNCOUNTED: usize = 1;
 
+/// Clears a header, without a call for the usual lengths.
+///
+/// # Safety
+///
+/// `to` is followed by `len` writable bytes.
+#[inline(always)]
+unsafe fn clear(to: *mut u8, len: usize) {
+    // SAFETY: By the safety requirements.
+    unsafe {
+        match len {
+            12 => to.cast::<[u8; 12]>().write([0; 12]),
+            10 => to.cast::<[u8; 10]>().write([0; 10]),
+            _ => to.write_bytes(0, len),
+        }
+    }
+}
+
 /// How the header of packets to transmit is laid out.
 #[derive(Clone, Copy, Debug)]
 pub struct HeaderLayout {
@@ -89,7 +106,7 @@ impl TxPacket {
         // Aligned, so that devices which access the header in place may.
         let pushed = layout.inline
             && data as usize & 1 == 0
-            && data as usize - head >= layout.len as usize
+            && (data as usize).wrapping_sub(head) >= layout.len as usize
             // SAFETY: By the type invariants of `SkBuff`.
             && unsafe { !bindings::skb_header_cloned(raw) };
         let header = if pushed {
@@ -102,7 +119,7 @@ impl TxPacket {
         // SAFETY: The header is within the headroom, whose owner is the packet's, as its head is
         // not shared; or it is within the control buffer, which belongs to the driver for now.
         let bytes = unsafe {
-            header.write_bytes(0, layout.len as usize);
+            clear(header, layout.len as usize);
             core::slice::from_raw_parts_mut(header, layout.len as usize)
         };
         if let Err(e) = fill(&skb, bytes) {
@@ -183,7 +200,10 @@ unsafe impl Buffer for TxPacket {
         let raw = self.skb.as_raw();
         let head = self.skb.head_len();
         if self.pushed {
-            sink.out(Segment::virt(self.header.cast(), self.header_len + head))?;
+            sink.out(Segment::virt(
+                self.header.cast(),
+                self.header_len.wrapping_add(head),
+            ))?;
         } else {
             sink.out(Segment::virt(self.header.cast(), self.header_len))?;
             if head != 0 {

@@ -86,8 +86,8 @@ impl SkBuff {
     /// Bytes of the packet that are in its head, the rest being in pages.
     #[inline(always)]
     pub fn head_len(&self) -> u32 {
-        // SAFETY: By the type invariant.
-        unsafe { (*self.as_raw()).len - (*self.as_raw()).data_len }
+        // SAFETY: By the type invariant; what is in pages is part of all.
+        unsafe { (*self.as_raw()).len.wrapping_sub((*self.as_raw()).data_len) }
     }
 
     /// What the packet shares with its clones.
