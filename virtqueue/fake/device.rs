@@ -233,7 +233,7 @@ impl Inner {
     pub(crate) fn wake(self: &Arc<Self>) {
         if self.auto.load(Acquire) && self.is_live() {
             // Queued already is as good.
-            let _ = workqueue::system_unbound().enqueue(self.clone());
+            let _ = unbound().enqueue(self.clone());
         }
     }
 
@@ -364,6 +364,12 @@ impl Inner {
         self.line(index)?.raise();
         Ok(())
     }
+}
+
+/// The system's queue for work that runs anywhere.
+fn unbound() -> &'static workqueue::Queue {
+    // SAFETY: The queue is made at boot and stays.
+    unsafe { workqueue::Queue::from_raw(bindings::system_dfl_wq) }
 }
 
 fn new_line(deliver: Deliver) -> Result<Pin<KBox<Line>>> {

@@ -2,36 +2,29 @@
 
 //! The transport: `struct virtio_config_ops` of a fake device.
 
+mod queues;
+
+use self::queues::{
+    del_vqs,
+    disable_vq_and_reset,
+    enable_vq_after_reset,
+    find_vqs,
+    set_vq_affinity, //
+};
 use crate::{
     bindings,
     device::{
-        queue_target,
         Inner,
-        Queue,
         PLUGGED, //
     },
     fake::Fake,
-    packed::Packed,
-    ring::Ring,
     spec::{
         Spec,
-        EVENT_IDX,
-        RING_PACKED,
-        RING_RESET,
-        VERSION_1, //
-    },
-    split::Split, //
+        RING_RESET, //
+    }, //
 };
-use core::{
-    ffi::c_void,
-    ptr::null_mut, //
-};
+use core::ffi::c_void;
 use kernel::{
-    alloc::KVec,
-    error::{
-        from_result,
-        Error, //
-    },
     ffi::{
         c_char,
         c_int,
@@ -47,9 +40,6 @@ use kernel::{
 
 const STATUS_DRIVER_OK: u8 = bindings::VIRTIO_CONFIG_S_DRIVER_OK as u8;
 const STATUS_FEATURES_OK: u8 = bindings::VIRTIO_CONFIG_S_FEATURES_OK as u8;
-
-/// Alignment of the parts of a split ring.
-const RING_ALIGN: c_uint = 64;
 
 /// The operations of a device.
 pub(crate) fn operations(spec: &Spec) -> bindings::virtio_config_ops {
@@ -89,7 +79,7 @@ fn has(features: [u64; 2], bit: u32) -> bool {
         .is_some_and(|word| word >> (bit % 64) & 1 != 0)
 }
 
-unsafe extern "C" fn get(
+extern "C" fn get(
     vdev: *mut bindings::virtio_device,
     offset: c_uint,
     buf: *mut c_void,
@@ -119,7 +109,7 @@ unsafe extern "C" fn get(
     }
 }
 
-unsafe extern "C" fn set(
+extern "C" fn set(
     vdev: *mut bindings::virtio_device,
     offset: c_uint,
     buf: *const c_void,
@@ -145,7 +135,7 @@ unsafe extern "C" fn set(
     }
 }
 
-unsafe extern "C" fn generation(vdev: *mut bindings::virtio_device) -> u32 {
+extern "C" fn generation(vdev: *mut bindings::virtio_device) -> u32 {
     // SAFETY: The core calls the operations of a registered device.
     let inner = unsafe { Inner::from_vdev(vdev) };
     let mut regs = inner.regs.lock();
@@ -156,7 +146,7 @@ unsafe extern "C" fn generation(vdev: *mut bindings::virtio_device) -> u32 {
     regs.generation
 }
 
-unsafe extern "C" fn get_status(vdev: *mut bindings::virtio_device) -> u8 {
+extern "C" fn get_status(vdev: *mut bindings::virtio_device) -> u8 {
     // SAFETY: The core calls the operations of a registered device.
     let regs = unsafe { Inner::from_vdev(vdev) }.regs.lock();
     match (regs.faults.gone, regs.given_up) {
@@ -166,7 +156,7 @@ unsafe extern "C" fn get_status(vdev: *mut bindings::virtio_device) -> u8 {
     }
 }
 
-unsafe extern "C" fn set_status(vdev: *mut bindings::virtio_device, mut status: u8) {
+extern "C" fn set_status(vdev: *mut bindings::virtio_device, mut status: u8) {
     // SAFETY: The core calls the operations of a registered device, which is in an `Arc`.
     let inner = unsafe { ArcBorrow::from_raw(Inner::container(vdev)) };
     {
@@ -190,7 +180,7 @@ unsafe extern "C" fn set_status(vdev: *mut bindings::virtio_device, mut status: 
     }
 }
 
-unsafe extern "C" fn reset(vdev: *mut bindings::virtio_device) {
+extern "C" fn reset(vdev: *mut bindings::virtio_device) {
     // SAFETY: The core calls the operations of a registered device.
     let inner = unsafe { Inner::from_vdev(vdev) };
     {
@@ -220,19 +210,19 @@ fn synchronize(inner: &Inner) {
     }
 }
 
-unsafe extern "C" fn synchronize_cbs(vdev: *mut bindings::virtio_device) {
+extern "C" fn synchronize_cbs(vdev: *mut bindings::virtio_device) {
     // SAFETY: The core calls the operations of a registered device.
     synchronize(unsafe { Inner::from_vdev(vdev) });
 }
 
-unsafe extern "C" fn get_extended_features(vdev: *mut bindings::virtio_device, to: *mut u64) {
+extern "C" fn get_extended_features(vdev: *mut bindings::virtio_device, to: *mut u64) {
     // SAFETY: The core calls the operations of a registered device.
     let inner = unsafe { Inner::from_vdev(vdev) };
     // SAFETY: The core passes an array of 128 bits.
     unsafe { to.cast::<[u64; 2]>().write(inner.spec.features) };
 }
 
-unsafe extern "C" fn finalize_features(vdev: *mut bindings::virtio_device) -> c_int {
+extern "C" fn finalize_features(vdev: *mut bindings::virtio_device) -> c_int {
     // SAFETY: The core calls the operations of a registered device.
     let inner = unsafe { Inner::from_vdev(vdev) };
     // SAFETY: `vdev` is valid, and negotiates.
@@ -247,223 +237,8 @@ unsafe extern "C" fn finalize_features(vdev: *mut bindings::virtio_device) -> c_
     0
 }
 
-unsafe extern "C" fn bus_name(_vdev: *mut bindings::virtio_device) -> *const c_char {
+extern "C" fn bus_name(_vdev: *mut bindings::virtio_device) -> *const c_char {
     c"virtio-fake".as_char_ptr()
-}
-
-unsafe extern "C" fn set_vq_affinity(
-    vq: *mut bindings::virtqueue,
-    mask: *const bindings::cpumask,
-) -> c_int {
-    // SAFETY: The caller passes a queue of a registered device.
-    let (inner, index) = unsafe { (Inner::from_vdev((*vq).vdev), (*vq).index) };
-    let cpu = if mask.is_null() {
-        None
-    } else {
-        // SAFETY: The caller passes a valid mask.
-        Some(unsafe { bindings::rust_virtio_fake_cpumask_first(mask) })
-    };
-    // A full log forgets the rest.
-    let _ = inner
-        .regs
-        .lock()
-        .affinity
-        .push_within_capacity((index, cpu));
-    0
-}
-
-unsafe extern "C" fn find_vqs(
-    vdev: *mut bindings::virtio_device,
-    nvqs: c_uint,
-    vqs: *mut *mut bindings::virtqueue,
-    infos: *mut bindings::virtqueue_info,
-    _desc: *mut bindings::irq_affinity,
-) -> c_int {
-    // SAFETY: The core calls the operations of a registered device.
-    let inner = unsafe { Inner::from_vdev(vdev) };
-    from_result(|| {
-        let errno = inner.regs.lock().faults.find_vqs;
-        if errno != 0 {
-            return Err(Error::from_errno(-errno));
-        }
-        for i in 0..nvqs as usize {
-            // SAFETY: The caller passes arrays of `nvqs` entries.
-            let (vq, info) = unsafe { (&mut *vqs.add(i), &*infos.add(i)) };
-            *vq = null_mut();
-            if info.name.is_null() {
-                continue;
-            }
-            // SAFETY: `vdev` is the valid device of `inner`.
-            match unsafe { make_queue(inner, vdev, info) } {
-                Ok(new) => *vq = new,
-                Err(e) => {
-                    // SAFETY: The driver got no queue.
-                    unsafe { del_vqs(vdev) };
-                    return Err(e);
-                }
-            }
-        }
-        Ok(0)
-    })
-}
-
-/// Makes the next queue.
-///
-/// # Safety
-///
-/// `vdev` is that of `inner`; the name of `info` lives as long as the queue.
-unsafe fn make_queue(
-    inner: &Inner,
-    vdev: *mut bindings::virtio_device,
-    info: &bindings::virtqueue_info,
-) -> Result<*mut bindings::virtqueue> {
-    let mut queues = inner.queues.lock();
-    let index = queues.len();
-    let num = inner.spec.queues.get(index).copied().unwrap_or(0);
-    if num == 0 {
-        return Err(ENOENT);
-    }
-    let line = inner.line(index)?;
-    // SAFETY: `vdev` is registered; the name lives as long as the queue.
-    let vq = unsafe {
-        bindings::vring_create_virtqueue(
-            index as c_uint,
-            num.into(),
-            RING_ALIGN,
-            vdev,
-            true,
-            true,
-            info.ctx,
-            Some(notify),
-            info.callback,
-            info.name,
-        )
-    };
-    if vq.is_null() {
-        return Err(ENOMEM);
-    }
-    // SAFETY: `vq` is valid.
-    unsafe { (*vq).num_max = num.into() };
-    // SAFETY: `vq` is a queue of `vdev`.
-    let ring = unsafe { device_ring(inner, vq) };
-    let queue = Queue {
-        vq,
-        ring: Some(ring),
-        held: KVec::new(),
-        lost: KVec::new(),
-    };
-    if queues.push(queue, GFP_KERNEL).is_err() {
-        // SAFETY: Nobody else knows `vq`.
-        unsafe { bindings::vring_del_virtqueue(vq) };
-        return Err(ENOMEM);
-    }
-    // SAFETY: `del_vqs` disconnects the queue before it deletes it.
-    unsafe { line.connect(queue_target(vq)) };
-
-    if inner.regs.lock().faults.early_interrupt {
-        if let Some(ring) = queues.get_mut(index).and_then(|q| q.ring.as_mut()) {
-            let split = ring.split()?;
-            split.write_used(0, 0, 0)?;
-            split.set_used_idx(1)?;
-            line.raise();
-            line.sync();
-            split.set_used_idx(0)?;
-        }
-    }
-    Ok(vq)
-}
-
-/// The device's side of a new ring.
-///
-/// # Safety
-///
-/// `vq` is a queue of `inner`.
-unsafe fn device_ring(inner: &Inner, vq: *mut bindings::virtqueue) -> Ring {
-    // SAFETY: By the safety requirements; the ring belongs to the queue.
-    let (num, addrs) = unsafe {
-        (
-            bindings::virtqueue_get_vring_size(vq) as u16,
-            [
-                bindings::virtqueue_get_desc_addr(vq),
-                bindings::virtqueue_get_avail_addr(vq),
-                bindings::virtqueue_get_used_addr(vq),
-            ],
-        )
-    };
-    let features = inner.regs.lock().driver_features;
-    let event_idx = has(features, EVENT_IDX);
-    if has(features, RING_PACKED) {
-        Ring::Packed(Packed::new(num, addrs, event_idx))
-    } else {
-        Ring::Split(Split::new(num, addrs, has(features, VERSION_1), event_idx))
-    }
-}
-
-unsafe extern "C" fn del_vqs(vdev: *mut bindings::virtio_device) {
-    // SAFETY: The core calls the operations of a registered device.
-    let inner = unsafe { Inner::from_vdev(vdev) };
-    let mut queues = inner.queues.lock();
-    for line in &inner.lines {
-        // SAFETY: Null disconnects.
-        unsafe { line.connect(null_mut()) };
-    }
-    for queue in queues.drain_all() {
-        // SAFETY: The driver is done with the queue, and so are device and interrupts.
-        unsafe { bindings::vring_del_virtqueue(queue.vq) };
-    }
-}
-
-unsafe extern "C" fn disable_vq_and_reset(vq: *mut bindings::virtqueue) -> c_int {
-    // SAFETY: The caller passes a queue of a registered device.
-    let (inner, index) = unsafe { (Inner::from_vdev((*vq).vdev), (*vq).index as usize) };
-    from_result(|| {
-        let mut queues = inner.queues.lock();
-        if !has(inner.regs.lock().driver_features, RING_RESET) {
-            return Err(ENOENT);
-        }
-        let queue = queues.get_mut(index).ok_or(EINVAL)?;
-        queue.ring = None;
-        queue.held.clear();
-        queue.lost.clear();
-        inner.line(index)?.sync();
-        // SAFETY: `vq` is valid; the transport owns the field.
-        unsafe { (*vq).reset = true };
-        Ok(0)
-    })
-}
-
-unsafe extern "C" fn enable_vq_after_reset(vq: *mut bindings::virtqueue) -> c_int {
-    // SAFETY: The caller passes a queue of a registered device.
-    let (inner, index) = unsafe { (Inner::from_vdev((*vq).vdev), (*vq).index as usize) };
-    from_result(|| {
-        let mut queues = inner.queues.lock();
-        // SAFETY: `vq` is valid; the transport owns the field.
-        if !unsafe { (*vq).reset } || inner.regs.lock().faults.enable_fails {
-            return Err(EBUSY);
-        }
-        // SAFETY: `vq` is a queue of `inner`.
-        let ring = unsafe { device_ring(inner, vq) };
-        queues.get_mut(index).ok_or(EINVAL)?.ring = Some(ring);
-        // SAFETY: `vq` is valid; the transport owns the field.
-        unsafe { (*vq).reset = false };
-        Ok(0)
-    })
-}
-
-/// The driver notifies the device. Any context.
-unsafe extern "C" fn notify(vq: *mut bindings::virtqueue) -> bool {
-    // SAFETY: The ring passes a queue of a registered device, which is in an `Arc`.
-    let (inner, index) = unsafe {
-        (
-            ArcBorrow::from_raw(Inner::container((*vq).vdev)),
-            (*vq).index as usize,
-        )
-    };
-    if let Ok(line) = inner.line(index) {
-        line.count_kick();
-    }
-    Arc::from(inner).wake();
-    true
 }
 
 /// Delivers a queue's interrupt.

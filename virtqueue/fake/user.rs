@@ -86,6 +86,10 @@ impl Drop for Child {
 /// The first child of a class.
 fn child(fake: &Fake, class: &'static CStr) -> Option<Child> {
     /// Whether a device is of a class.
+    ///
+    /// # Safety
+    ///
+    /// `dev` is valid, and `class` is a string.
     unsafe extern "C" fn is_class(dev: *mut bindings::device, class: *const c_void) -> c_int {
         // SAFETY: The device core passes a valid device, and the name that it was given.
         unsafe { bindings::rust_virtio_fake_is_class(dev, class.cast()) }.into()

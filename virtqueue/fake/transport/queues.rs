@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The queues of a fake device: made, deleted, reset, and notified.
+
+use super::has;
+use crate::{
+    bindings,
+    device::{
+        queue_target,
+        Inner,
+        Queue, //
+    },
+    packed::Packed,
+    ring::Ring,
+    spec::{
+        EVENT_IDX,
+        RING_PACKED,
+        RING_RESET,
+        VERSION_1, //
+    },
+    split::Split, //
+};
+use core::ptr::null_mut;
+use kernel::{
+    alloc::KVec,
+    error::{
+        from_result,
+        Error, //
+    },
+    ffi::{
+        c_int,
+        c_uint, //
+    },
+    prelude::*,
+    sync::{
+        Arc,
+        ArcBorrow, //
+    },
+};
+
+/// Alignment of the parts of a split ring.
+const RING_ALIGN: c_uint = 64;
+
+/// Notes a hint on the CPU of a queue's interrupt.
+///
+/// # Safety
+///
+/// `vq` is a queue of a fake device, and `mask` is null or a valid mask.
+pub(super) unsafe extern "C" fn set_vq_affinity(
+    vq: *mut bindings::virtqueue,
+    mask: *const bindings::cpumask,
+) -> c_int {
+    // SAFETY: The caller passes a queue of a registered device.
+    let (inner, index) = unsafe { (Inner::from_vdev((*vq).vdev), (*vq).index) };
+    let cpu = if mask.is_null() {
+        None
+    } else {
+        // SAFETY: The caller passes a valid mask.
+        Some(unsafe { bindings::rust_virtio_fake_cpumask_first(mask) })
+    };
+    // A full log forgets the rest.
+    let _ = inner
+        .regs
+        .lock()
+        .affinity
+        .push_within_capacity((index, cpu));
+    0
+}
+
+/// Makes the queues that a driver asks for.
+///
+/// # Safety
+///
+/// `vdev` is that of a fake device; the arrays have `nvqs` entries.
+pub(super) unsafe extern "C" fn find_vqs(
+    vdev: *mut bindings::virtio_device,
+    nvqs: c_uint,
+    vqs: *mut *mut bindings::virtqueue,
+    infos: *mut bindings::virtqueue_info,
+    _desc: *mut bindings::irq_affinity,
+) -> c_int {
+    // SAFETY: The core calls the operations of a registered device.
+    let inner = unsafe { Inner::from_vdev(vdev) };
+    from_result(|| {
+        let errno = inner.regs.lock().faults.find_vqs;
+        if errno != 0 {
+            return Err(Error::from_errno(-errno));
+        }
+        for i in 0..nvqs as usize {
+            // SAFETY: The caller passes arrays of `nvqs` entries.
+            let (vq, info) = unsafe { (&mut *vqs.add(i), &*infos.add(i)) };
+            *vq = null_mut();
+            if info.name.is_null() {
+                continue;
+            }
+            // SAFETY: `vdev` is the valid device of `inner`.
+            match unsafe { make_queue(inner, vdev, info) } {
+                Ok(new) => *vq = new,
+                Err(e) => {
+                    // SAFETY: The driver got no queue.
+                    unsafe { del_vqs(vdev) };
+                    return Err(e);
+                }
+            }
+        }
+        Ok(0)
+    })
+}
+
+/// Makes the next queue.
+///
+/// # Safety
+///
+/// `vdev` is that of `inner`; the name of `info` lives as long as the queue.
+unsafe fn make_queue(
+    inner: &Inner,
+    vdev: *mut bindings::virtio_device,
+    info: &bindings::virtqueue_info,
+) -> Result<*mut bindings::virtqueue> {
+    let mut queues = inner.queues.lock();
+    let index = queues.len();
+    let num = inner.spec.queues.get(index).copied().unwrap_or(0);
+    if num == 0 {
+        return Err(ENOENT);
+    }
+    let line = inner.line(index)?;
+    // SAFETY: `vdev` is registered; the name lives as long as the queue.
+    let vq = unsafe {
+        bindings::vring_create_virtqueue(
+            index as c_uint,
+            num.into(),
+            RING_ALIGN,
+            vdev,
+            true,
+            true,
+            info.ctx,
+            Some(notify),
+            info.callback,
+            info.name,
+        )
+    };
+    if vq.is_null() {
+        return Err(ENOMEM);
+    }
+    // SAFETY: `vq` is valid.
+    unsafe { (*vq).num_max = num.into() };
+    // SAFETY: `vq` is a queue of `vdev`.
+    let ring = unsafe { device_ring(inner, vq) };
+    let queue = Queue {
+        vq,
+        ring: Some(ring),
+        held: KVec::new(),
+        lost: KVec::new(),
+    };
+    if queues.push(queue, GFP_KERNEL).is_err() {
+        // SAFETY: Nobody else knows `vq`.
+        unsafe { bindings::vring_del_virtqueue(vq) };
+        return Err(ENOMEM);
+    }
+    // SAFETY: `del_vqs` disconnects the queue before it deletes it.
+    unsafe { line.connect(queue_target(vq)) };
+
+    if inner.regs.lock().faults.early_interrupt {
+        if let Some(ring) = queues.get_mut(index).and_then(|q| q.ring.as_mut()) {
+            let split = ring.split()?;
+            split.write_used(0, 0, 0)?;
+            split.set_used_idx(1)?;
+            line.raise();
+            line.sync();
+            split.set_used_idx(0)?;
+        }
+    }
+    Ok(vq)
+}
+
+/// The device's side of a new ring.
+///
+/// # Safety
+///
+/// `vq` is a queue of `inner`.
+unsafe fn device_ring(inner: &Inner, vq: *mut bindings::virtqueue) -> Ring {
+    // SAFETY: By the safety requirements; the ring belongs to the queue.
+    let (num, addrs) = unsafe {
+        (
+            bindings::virtqueue_get_vring_size(vq) as u16,
+            [
+                bindings::virtqueue_get_desc_addr(vq),
+                bindings::virtqueue_get_avail_addr(vq),
+                bindings::virtqueue_get_used_addr(vq),
+            ],
+        )
+    };
+    let features = inner.regs.lock().driver_features;
+    let event_idx = has(features, EVENT_IDX);
+    if has(features, RING_PACKED) {
+        Ring::Packed(Packed::new(num, addrs, event_idx))
+    } else {
+        Ring::Split(Split::new(num, addrs, has(features, VERSION_1), event_idx))
+    }
+}
+
+/// Deletes the queues.
+///
+/// # Safety
+///
+/// `vdev` is that of a fake device, and the driver is done with its queues.
+pub(super) unsafe extern "C" fn del_vqs(vdev: *mut bindings::virtio_device) {
+    // SAFETY: The core calls the operations of a registered device.
+    let inner = unsafe { Inner::from_vdev(vdev) };
+    let mut queues = inner.queues.lock();
+    for line in &inner.lines {
+        // SAFETY: Null disconnects.
+        unsafe { line.connect(null_mut()) };
+    }
+    for queue in queues.drain_all() {
+        // SAFETY: The driver is done with the queue, and so are device and interrupts.
+        unsafe { bindings::vring_del_virtqueue(queue.vq) };
+    }
+}
+
+/// Resets one queue.
+///
+/// # Safety
+///
+/// `vq` is a queue of a fake device.
+pub(super) unsafe extern "C" fn disable_vq_and_reset(vq: *mut bindings::virtqueue) -> c_int {
+    // SAFETY: The caller passes a queue of a registered device.
+    let (inner, index) = unsafe { (Inner::from_vdev((*vq).vdev), (*vq).index as usize) };
+    from_result(|| {
+        let mut queues = inner.queues.lock();
+        if !has(inner.regs.lock().driver_features, RING_RESET) {
+            return Err(ENOENT);
+        }
+        let queue = queues.get_mut(index).ok_or(EINVAL)?;
+        queue.ring = None;
+        queue.held.clear();
+        queue.lost.clear();
+        inner.line(index)?.sync();
+        // SAFETY: `vq` is valid; the transport owns the field.
+        unsafe { (*vq).reset = true };
+        Ok(0)
+    })
+}
+
+/// Takes a queue that was reset into use again.
+///
+/// # Safety
+///
+/// `vq` is a queue of a fake device, whose ring nobody uses.
+pub(super) unsafe extern "C" fn enable_vq_after_reset(vq: *mut bindings::virtqueue) -> c_int {
+    // SAFETY: The caller passes a queue of a registered device.
+    let (inner, index) = unsafe { (Inner::from_vdev((*vq).vdev), (*vq).index as usize) };
+    from_result(|| {
+        let mut queues = inner.queues.lock();
+        // SAFETY: `vq` is valid; the transport owns the field.
+        if !unsafe { (*vq).reset } || inner.regs.lock().faults.enable_fails {
+            return Err(EBUSY);
+        }
+        // SAFETY: `vq` is a queue of `inner`.
+        let ring = unsafe { device_ring(inner, vq) };
+        queues.get_mut(index).ok_or(EINVAL)?.ring = Some(ring);
+        // SAFETY: `vq` is valid; the transport owns the field.
+        unsafe { (*vq).reset = false };
+        Ok(0)
+    })
+}
+
+/// The driver notifies the device. Any context.
+extern "C" fn notify(vq: *mut bindings::virtqueue) -> bool {
+    // SAFETY: The ring passes a queue of a registered device, which is in an `Arc`.
+    let (inner, index) = unsafe {
+        (
+            ArcBorrow::from_raw(Inner::container((*vq).vdev)),
+            (*vq).index as usize,
+        )
+    };
+    if let Ok(line) = inner.line(index) {
+        line.count_kick();
+    }
+    Arc::from(inner).wake();
+    true
+}
