@@ -2,12 +2,14 @@
 
 //! Who owns a buffer, on every ring layout (virtio spec §2.6 to §2.8).
 
+mod lies;
+mod resize;
+
 use crate::bench::{
     on_bench,
     on_each_layout,
     specs,
     Setup,
-    LAYOUTS,
     MAX_SEGMENTS, //
 };
 use kernel::{
@@ -25,8 +27,7 @@ use virtio_fake::{
     Parcel,
     EVENT_IDX,
     INDIRECT_DESC,
-    RING_PACKED,
-    RING_RESET, //
+    RING_PACKED, //
 };
 
 /// Adds a buffer that must be taken.
@@ -197,122 +198,6 @@ mod suite {
         })
     }
 
-    /// More written than there is room for: nothing counts as written, and the queue of a modern
-    /// device ends.
-    #[test]
-    fn length_beyond_buffer() -> Result {
-        on_each_layout(|_, fake, _, mut queues| {
-            let drops = Drops::new()?;
-            let mut vq = queues.take::<Parcel>(0)?;
-            add_some(&mut vq, 0, 2, &drops)?;
-            vq.kick();
-            fake.serve(0)?;
-            fake.finish(0, |_| Action::Complete(33))?;
-            check!(!vq.is_broken());
-            let used = vq.get_buf().ok_or(ENODATA)?;
-            check_eq!(used.len, 0);
-            check!(vq.is_broken());
-            fake.finish(0, |_| Action::Complete(32))?;
-            check!(vq.get_buf().is_none());
-            let late = Parcel::new(5, &drops)?.in_(1)?;
-            check_eq!(refused(&mut vq, late)?, EIO);
-            check!(!vq.notify());
-            Ok(())
-        })
-    }
-
-    /// The length of a whole buffer is not too long.
-    #[test]
-    fn length_of_buffer() -> Result {
-        on_each_layout(|_, fake, _, mut queues| {
-            let drops = Drops::new()?;
-            let mut vq = queues.take::<Parcel>(0)?;
-            add_some(&mut vq, 0, 1, &drops)?;
-            vq.kick();
-            fake.serve(0)?;
-            fake.finish(0, |_| Action::Complete(32))?;
-            check_eq!(vq.get_buf().ok_or(ENODATA)?.len, 32);
-            check!(!vq.is_broken());
-            Ok(())
-        })
-    }
-
-    /// Legacy devices are known to get lengths wrong: cut, and no more.
-    #[test]
-    fn length_beyond_buffer_legacy() -> Result {
-        on_bench(
-            Setup {
-                legacy: true,
-                ..Setup::default()
-            },
-            |_, fake, _, mut queues| {
-                let drops = Drops::new()?;
-                let mut vq = queues.take::<Parcel>(0)?;
-                add_some(&mut vq, 0, 1, &drops)?;
-                vq.kick();
-                fake.serve(0)?;
-                fake.finish(0, |_| Action::Complete(u32::MAX))?;
-                check_eq!(vq.get_buf().ok_or(ENODATA)?.len, 32);
-                check!(!vq.is_broken());
-                Ok(())
-            },
-        )
-    }
-
-    /// The same for buffers that have nothing to write, of any device.
-    #[test]
-    fn length_of_readable_buffer() -> Result {
-        on_each_layout(|_, fake, _, mut queues| {
-            let drops = Drops::new()?;
-            let mut vq = queues.take::<Parcel>(0)?;
-            add(&mut vq, Parcel::new(1, &drops)?.out(b"out")?)?;
-            vq.kick();
-            fake.serve(0)?;
-            fake.finish(0, |_| Action::Complete(3))?;
-            check_eq!(vq.get_buf().ok_or(ENODATA)?.len, 0);
-            check!(!vq.is_broken());
-            Ok(())
-        })
-    }
-
-    /// A buffer that was not posted, or is not any more, is not given out; the queue ends.
-    #[test]
-    fn wrong_ids() -> Result {
-        on_each_layout(|_, fake, dev, mut queues| {
-            let drops = Drops::new()?;
-            let mut vq = queues.take::<Parcel>(0)?;
-            add_some(&mut vq, 0, 3, &drops)?;
-            vq.kick();
-            fake.serve(0)?;
-            fake.finish(0, |_| Action::Twice(1))?;
-            check_eq!(vq.get_buf().ok_or(ENODATA)?.buffer.number(), 0);
-            check!(vq.get_buf().is_none());
-            check!(vq.is_broken());
-            dev.reset();
-            drop(vq);
-            check_eq!(drops.count(), 3);
-            Ok(())
-        })
-    }
-
-    /// The same for an id that no ring of this size has.
-    #[test]
-    fn id_out_of_range() -> Result {
-        on_each_layout(|_, fake, _, mut queues| {
-            let drops = Drops::new()?;
-            let mut vq = queues.take::<Parcel>(0)?;
-            add_some(&mut vq, 0, 1, &drops)?;
-            vq.kick();
-            fake.serve(0)?;
-            fake.finish(0, |_| Action::CompleteAs { id: 8, len: 0 })?;
-            check!(vq.get_buf().is_none());
-            check!(vq.is_broken());
-            drop(vq);
-            check_eq!(drops.count(), 1);
-            Ok(())
-        })
-    }
-
     /// Unused buffers come back after a reset only.
     #[test]
     fn detach_needs_reset() -> Result {
@@ -476,118 +361,6 @@ mod suite {
             }
             check!(vq.handle().notify());
             check_eq!(fake.traffic(0).kicks, 2);
-            Ok(())
-        })
-    }
-
-    /// A new size: what the device had comes back by `recycle`, and the queue works on.
-    #[test]
-    fn resize() -> Result {
-        for layout in LAYOUTS {
-            let features: &'static [u32] = if layout.contains(&RING_PACKED) {
-                &[RING_RESET, RING_PACKED, EVENT_IDX]
-            } else {
-                &[RING_RESET, EVENT_IDX]
-            };
-            on_bench(
-                Setup {
-                    features,
-                    ..Setup::default()
-                },
-                |_, fake, _, mut queues| {
-                    let drops = Drops::new()?;
-                    let mut vq = queues.take::<Parcel>(0)?;
-                    check_eq!(vq.num_max(), 8);
-                    check_err!(vq.resize(16, drop), E2BIG);
-                    check_err!(vq.resize(0, drop), EINVAL);
-                    add_some(&mut vq, 1, 3, &drops)?;
-                    vq.resize(8, drop)?;
-                    check_eq!(drops.count(), 0);
-                    vq.kick();
-                    fake.serve_some(0, 2)?;
-                    let mut sum = 0;
-                    vq.resize(4, |parcel| sum += parcel.number())?;
-                    check_eq!(sum, 1 + 2 + 3);
-                    check_eq!(drops.count(), 3);
-                    check_eq!(vq.ring_size(), 4);
-                    check_eq!(vq.num_free(), 4);
-                    add_some(&mut vq, 10, 4, &drops)?;
-                    check!(vq.kick());
-                    check_eq!(fake.serve(0)?, 4);
-                    fake.finish(0, |_| Action::Complete(7))?;
-                    check_eq!(vq.get_buf().ok_or(ENODATA)?.len, 7);
-                    vq.reset(|parcel| sum += parcel.number())?;
-                    check_eq!(sum, 6 + 11 + 12 + 13);
-                    check_eq!(vq.ring_size(), 4);
-                    add_some(&mut vq, 20, 1, &drops)?;
-                    vq.kick();
-                    check_eq!(fake.serve(0)?, 1);
-                    Ok(())
-                },
-            )?;
-        }
-        Ok(())
-    }
-
-    /// A device that cannot reset a queue keeps its buffers.
-    #[test]
-    fn resize_without_feature() -> Result {
-        on_each_layout(|_, fake, _, mut queues| {
-            let drops = Drops::new()?;
-            let mut vq = queues.take::<Parcel>(0)?;
-            add_some(&mut vq, 0, 1, &drops)?;
-            vq.kick();
-            fake.serve(0)?;
-            check_err!(vq.resize(4, drop), ENOENT);
-            check_err!(vq.reset(drop), ENOENT);
-            check_eq!(drops.count(), 0);
-            fake.finish(0, |_| Action::Complete(0))?;
-            check!(vq.get_buf().is_some());
-            Ok(())
-        })
-    }
-
-    /// The device does not take the queue back: an error, and every buffer returned once.
-    #[test]
-    fn resize_fails_to_enable() -> Result {
-        on_bench(
-            Setup {
-                features: &[RING_RESET],
-                ..Setup::default()
-            },
-            |_, fake, _, mut queues| {
-                let drops = Drops::new()?;
-                let mut vq = queues.take::<Parcel>(0)?;
-                add_some(&mut vq, 0, 2, &drops)?;
-                fake.fault(|f| f.enable_fails = true);
-                check_err!(vq.resize(4, drop), EBUSY);
-                check_eq!(drops.count(), 2);
-                drop(vq);
-                check_eq!(drops.count(), 2);
-                Ok(())
-            },
-        )
-    }
-
-    /// A broken device takes and gives nothing; its buffers come back after the reset.
-    #[test]
-    fn broken_device() -> Result {
-        on_each_layout(|_, fake, dev, mut queues| {
-            let drops = Drops::new()?;
-            let mut vq = queues.take::<Parcel>(0)?;
-            add_some(&mut vq, 0, 2, &drops)?;
-            vq.kick();
-            fake.serve(0)?;
-            fake.finish(0, |_| Action::Complete(0))?;
-            dev.break_device();
-            check!(vq.is_broken() && vq.handle().is_broken());
-            check!(vq.get_buf().is_none());
-            check!(!vq.notify());
-            let more = Parcel::new(3, &drops)?.in_(1)?;
-            check_eq!(refused(&mut vq, more)?, EIO);
-            check!(vq.detach_unused_buf().is_none());
-            drop(vq);
-            check_eq!(drops.count(), 3);
             Ok(())
         })
     }

@@ -205,6 +205,31 @@ mod suite {
         Ok(())
     }
 
+    /// The device gets on and says nothing: the watchdog finds that out.
+    #[test]
+    fn lost_interrupt() -> Result {
+        let rig = Rig::with(&[])?;
+        let nic = rig.up()?;
+        rig.card.hold_tx(true);
+        let frame = from_us(3, 64)?;
+        let mut taken = 0;
+        while nic.send(&frame, 0, Offload::default()).is_ok() {
+            taken += 1;
+            check!(taken <= 64);
+        }
+        check!(wait::until(5_000, || rig.fake.held(1) >= taken));
+        rig.card.hold_tx(false);
+        while rig.fake.held(1) > 0 {
+            rig.fake.finish_silently(1, |_| Action::Complete(0))?;
+        }
+        check!(wait::until(20_000, || nic.stats().tx_errors > 0));
+        check!(wait::until(5_000, || nic
+            .send(&frame, 0, Offload::default())
+            .is_ok()));
+        check!(sent(&rig.card, 1));
+        Ok(())
+    }
+
     /// Two queues, each with its own frames.
     #[test]
     fn two_queues() -> Result {

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a queue makes of wrong lengths, wrong ids and a broken device.
+
+use super::{
+    add,
+    add_some,
+    refused, //
+};
+use crate::bench::{
+    on_bench,
+    on_each_layout,
+    Setup, //
+};
+use kernel::prelude::*;
+use virtio_fake::{
+    Action,
+    Drops,
+    Parcel, //
+};
+
+#[kunit_tests(rust_virtio_queue_lies)]
+mod suite {
+    use super::*;
+
+    /// More written than there is room for: nothing counts as written, and the queue of a modern
+    /// device ends.
+    #[test]
+    fn length_beyond_buffer() -> Result {
+        on_each_layout(|_, fake, _, mut queues| {
+            let drops = Drops::new()?;
+            let mut vq = queues.take::<Parcel>(0)?;
+            add_some(&mut vq, 0, 2, &drops)?;
+            vq.kick();
+            fake.serve(0)?;
+            fake.finish(0, |_| Action::Complete(33))?;
+            check!(!vq.is_broken());
+            let used = vq.get_buf().ok_or(ENODATA)?;
+            check_eq!(used.len, 0);
+            check!(vq.is_broken());
+            fake.finish(0, |_| Action::Complete(32))?;
+            check!(vq.get_buf().is_none());
+            let late = Parcel::new(5, &drops)?.in_(1)?;
+            check_eq!(refused(&mut vq, late)?, EIO);
+            check!(!vq.notify());
+            Ok(())
+        })
+    }
+
+    /// The length of a whole buffer is not too long.
+    #[test]
+    fn length_of_buffer() -> Result {
+        on_each_layout(|_, fake, _, mut queues| {
+            let drops = Drops::new()?;
+            let mut vq = queues.take::<Parcel>(0)?;
+            add_some(&mut vq, 0, 1, &drops)?;
+            vq.kick();
+            fake.serve(0)?;
+            fake.finish(0, |_| Action::Complete(32))?;
+            check_eq!(vq.get_buf().ok_or(ENODATA)?.len, 32);
+            check!(!vq.is_broken());
+            Ok(())
+        })
+    }
+
+    /// Legacy devices are known to get lengths wrong: cut, and no more.
+    #[test]
+    fn length_beyond_buffer_legacy() -> Result {
+        on_bench(
+            Setup {
+                legacy: true,
+                ..Setup::default()
+            },
+            |_, fake, _, mut queues| {
+                let drops = Drops::new()?;
+                let mut vq = queues.take::<Parcel>(0)?;
+                add_some(&mut vq, 0, 1, &drops)?;
+                vq.kick();
+                fake.serve(0)?;
+                fake.finish(0, |_| Action::Complete(u32::MAX))?;
+                check_eq!(vq.get_buf().ok_or(ENODATA)?.len, 32);
+                check!(!vq.is_broken());
+                Ok(())
+            },
+        )
+    }
+
+    /// The same for buffers that have nothing to write, of any device.
+    #[test]
+    fn length_of_readable_buffer() -> Result {
+        on_each_layout(|_, fake, _, mut queues| {
+            let drops = Drops::new()?;
+            let mut vq = queues.take::<Parcel>(0)?;
+            add(&mut vq, Parcel::new(1, &drops)?.out(b"out")?)?;
+            vq.kick();
+            fake.serve(0)?;
+            fake.finish(0, |_| Action::Complete(3))?;
+            check_eq!(vq.get_buf().ok_or(ENODATA)?.len, 0);
+            check!(!vq.is_broken());
+            Ok(())
+        })
+    }
+
+    /// A buffer that was not posted, or is not any more, is not given out; the queue ends.
+    #[test]
+    fn wrong_ids() -> Result {
+        on_each_layout(|_, fake, dev, mut queues| {
+            let drops = Drops::new()?;
+            let mut vq = queues.take::<Parcel>(0)?;
+            add_some(&mut vq, 0, 3, &drops)?;
+            vq.kick();
+            fake.serve(0)?;
+            fake.finish(0, |_| Action::Twice(1))?;
+            check_eq!(vq.get_buf().ok_or(ENODATA)?.buffer.number(), 0);
+            check!(vq.get_buf().is_none());
+            check!(vq.is_broken());
+            dev.reset();
+            drop(vq);
+            check_eq!(drops.count(), 3);
+            Ok(())
+        })
+    }
+
+    /// The same for an id that no ring of this size has.
+    #[test]
+    fn id_out_of_range() -> Result {
+        on_each_layout(|_, fake, _, mut queues| {
+            let drops = Drops::new()?;
+            let mut vq = queues.take::<Parcel>(0)?;
+            add_some(&mut vq, 0, 1, &drops)?;
+            vq.kick();
+            fake.serve(0)?;
+            fake.finish(0, |_| Action::CompleteAs { id: 8, len: 0 })?;
+            check!(vq.get_buf().is_none());
+            check!(vq.is_broken());
+            drop(vq);
+            check_eq!(drops.count(), 1);
+            Ok(())
+        })
+    }
+
+    /// A broken device takes and gives nothing; its buffers come back after the reset.
+    #[test]
+    fn broken_device() -> Result {
+        on_each_layout(|_, fake, dev, mut queues| {
+            let drops = Drops::new()?;
+            let mut vq = queues.take::<Parcel>(0)?;
+            add_some(&mut vq, 0, 2, &drops)?;
+            vq.kick();
+            fake.serve(0)?;
+            fake.finish(0, |_| Action::Complete(0))?;
+            dev.break_device();
+            check!(vq.is_broken() && vq.handle().is_broken());
+            check!(vq.get_buf().is_none());
+            check!(!vq.notify());
+            let more = Parcel::new(3, &drops)?.in_(1)?;
+            check_eq!(refused(&mut vq, more)?, EIO);
+            check!(vq.detach_unused_buf().is_none());
+            drop(vq);
+            check_eq!(drops.count(), 3);
+            Ok(())
+        })
+    }
+}

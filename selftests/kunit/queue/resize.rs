@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Queues that are reset, or made another size, by themselves (virtio spec §2.6.1).
+
+use super::add_some;
+use crate::bench::{
+    on_bench,
+    on_each_layout,
+    Setup,
+    LAYOUTS, //
+};
+use kernel::prelude::*;
+use virtio_fake::{
+    Action,
+    Drops,
+    Parcel,
+    EVENT_IDX,
+    RING_PACKED,
+    RING_RESET, //
+};
+
+#[kunit_tests(rust_virtio_queue_resize)]
+mod suite {
+    use super::*;
+
+    /// A new size: what the device had comes back by `recycle`, and the queue works on.
+    #[test]
+    fn resize() -> Result {
+        for layout in LAYOUTS {
+            let features: &'static [u32] = if layout.contains(&RING_PACKED) {
+                &[RING_RESET, RING_PACKED, EVENT_IDX]
+            } else {
+                &[RING_RESET, EVENT_IDX]
+            };
+            on_bench(
+                Setup {
+                    features,
+                    ..Setup::default()
+                },
+                |_, fake, _, mut queues| {
+                    let drops = Drops::new()?;
+                    let mut vq = queues.take::<Parcel>(0)?;
+                    check_eq!(vq.num_max(), 8);
+                    check_err!(vq.resize(16, drop), E2BIG);
+                    check_err!(vq.resize(0, drop), EINVAL);
+                    add_some(&mut vq, 1, 3, &drops)?;
+                    vq.resize(8, drop)?;
+                    check_eq!(drops.count(), 0);
+                    vq.kick();
+                    fake.serve_some(0, 2)?;
+                    let mut sum = 0;
+                    vq.resize(4, |parcel| sum += parcel.number())?;
+                    check_eq!(sum, 1 + 2 + 3);
+                    check_eq!(drops.count(), 3);
+                    check_eq!(vq.ring_size(), 4);
+                    check_eq!(vq.num_free(), 4);
+                    add_some(&mut vq, 10, 4, &drops)?;
+                    check!(vq.kick());
+                    check_eq!(fake.serve(0)?, 4);
+                    fake.finish(0, |_| Action::Complete(7))?;
+                    check_eq!(vq.get_buf().ok_or(ENODATA)?.len, 7);
+                    vq.reset(|parcel| sum += parcel.number())?;
+                    check_eq!(sum, 6 + 11 + 12 + 13);
+                    check_eq!(vq.ring_size(), 4);
+                    add_some(&mut vq, 20, 1, &drops)?;
+                    vq.kick();
+                    check_eq!(fake.serve(0)?, 1);
+                    Ok(())
+                },
+            )?;
+        }
+        Ok(())
+    }
+
+    /// A device that cannot reset a queue keeps its buffers.
+    #[test]
+    fn resize_without_feature() -> Result {
+        on_each_layout(|_, fake, _, mut queues| {
+            let drops = Drops::new()?;
+            let mut vq = queues.take::<Parcel>(0)?;
+            add_some(&mut vq, 0, 1, &drops)?;
+            vq.kick();
+            fake.serve(0)?;
+            check_err!(vq.resize(4, drop), ENOENT);
+            check_err!(vq.reset(drop), ENOENT);
+            check_eq!(drops.count(), 0);
+            fake.finish(0, |_| Action::Complete(0))?;
+            check!(vq.get_buf().is_some());
+            Ok(())
+        })
+    }
+
+    /// The device does not take the queue back: an error, and every buffer returned once.
+    #[test]
+    fn resize_fails_to_enable() -> Result {
+        on_bench(
+            Setup {
+                features: &[RING_RESET],
+                ..Setup::default()
+            },
+            |_, fake, _, mut queues| {
+                let drops = Drops::new()?;
+                let mut vq = queues.take::<Parcel>(0)?;
+                add_some(&mut vq, 0, 2, &drops)?;
+                fake.fault(|f| f.enable_fails = true);
+                check_err!(vq.resize(4, drop), EBUSY);
+                check_eq!(drops.count(), 2);
+                drop(vq);
+                check_eq!(drops.count(), 2);
+                Ok(())
+            },
+        )
+    }
+}
