@@ -56,8 +56,10 @@ class CommandLine:
 
     def kernel(self, image: Path, initramfs: Path) -> None:
         """Sets what boots."""
-        line = f"console=ttyS0 panic=-1 oops=panic loglevel=7 {self.spec.cmdline}".strip()
-        self.argv += ["-kernel", str(image), "-initrd", str(initramfs), "-append", line]
+        # The watchdog of the time stamp counter compares processors with interrupts off. Early on,
+        # when time comes from the tick, it waits for ever for one that the host does not run.
+        line = f"console=ttyS0 panic=-1 oops=panic loglevel=7 tsc=reliable {self.spec.cmdline}"
+        self.argv += ["-kernel", str(image), "-initrd", str(initramfs), "-append", line.strip()]
 
     def _port(self, name: str) -> str:
         """Adds a root port, which is what hot-plug needs, and returns its id."""
