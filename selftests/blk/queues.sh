@@ -85,7 +85,7 @@ check_eq "B26 it holds for all" "$(depth blk0) $(depth blk2)" "32 32"
 check_eq "B26 and shows" "$(cat /sys/module/$driver/parameters/queue_depth)" 32
 rmmod $driver
 check_not "B26 a depth that is no number is refused" modprobe $driver queue_depth=deep
-check "B26 with a message" sh -c "dmesg | grep -q \"'deep' invalid for parameter 'queue_depth'\""
+check "B26 with a message" sh -c "dmesg | grep -q \"deep. invalid for parameter .queue_depth\""
 
 check "B41 the driver takes polled queues" with poll_queues=2
 disk=$(disk_by_serial blk0)

@@ -14,12 +14,13 @@ resize() {
 	qmp_cmd block_resize "{\"node-name\":\"$1\",\"size\":$2}" >/dev/null
 }
 
-# uevents: prints the events of the kernel, one a line.
+# uevents: prints the events of the kernel, one a line, after a line when it is ready for them.
 uevents() {
 	exec python3 -c '
 import socket
 s = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, 15)
 s.bind((0, 1))
+print("ready", flush=True)
 while True:
     print(s.recv(8192).replace(b"\0", b" ").decode(), flush=True)'
 }
@@ -33,7 +34,7 @@ disk=$(disk_by_serial blk0)
 check_eq "B13 the disk has the size it was given" "$(cat "/sys/block/$disk/size")" 131072
 uevents > /tmp/events &
 monitor=$!
-sleep 1
+wait_for 30 grep -q ready /tmp/events
 resize blk0 134217728
 check "B35 the disk grows" wait_for 30 has_size "$disk" 262144
 check "B35 the new size is announced" sh -c \
