@@ -1,0 +1,30 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# Kernel messages go out through the interface (netpoll).
+#
+# rvt-guest: {"vcpus":2,"net":[{}],"cmdline":"rvt.netconsole"}
+
+. "$(dirname "$0")/../lib/tap.sh"
+. "$(dirname "$0")/../lib/net.sh"
+need_host
+tap_plan 5
+
+nic=$(nic_by_index 0)
+check "N64 traffic" nic_up "$nic" 0
+host bg 'socat -u UDP4-RECV:6666 OPEN:netconsole.txt,creat,trunc' >/dev/null
+sleep 1
+mac=$(host sh "ip -br link show tap0" | awk '{ print $3 }')
+check "N64 netconsole" modprobe netconsole "netconsole=6665@$NET_GUEST/$nic,6666@$NET_HOST/$mac"
+for i in 1 2 3 4 5; do
+	echo "rvt netconsole message $i" >/dev/kmsg
+done
+check "N64 messages arrive" wait_for 20 host sh 'grep -q "rvt netconsole message 5" netconsole.txt'
+iperf 5 --bidir >/dev/null &
+for i in $(seq 1 200); do
+	echo "rvt netconsole line $i under load" >/dev/kmsg
+done
+wait
+check "N64 messages arrive under load" wait_for 20 host sh 'grep -q "rvt netconsole line 200 " netconsole.txt'
+modprobe -r netconsole
+check "N64 traffic after that" ping -c3 -i0.2 "$NET_HOST"
