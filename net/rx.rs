@@ -56,6 +56,8 @@ const COPY_LEN: u32 = 128;
 pub(crate) struct RxState {
     /// The queue; none while the device sleeps.
     pub(crate) queue: Option<RxQueue>,
+    /// Descriptors of the queue in all.
+    size: u32,
     /// Average length of packets in mergeable buffers.
     average: Ewma,
     /// Smallest length of a mergeable buffer, header not included.
@@ -85,6 +87,7 @@ impl RxState {
     pub(crate) const fn new() -> Self {
         Self {
             queue: None,
+            size: 0,
             average: Ewma::new(),
             min_len: 0,
             spare: KVec::new(),
@@ -97,14 +100,15 @@ impl RxState {
     ///
     /// `ENOMEM`.
     pub(crate) fn attach(&mut self, facts: &Facts, queue: RxQueue) -> Result {
+        self.size = queue.ring_size();
         self.min_len = ewma::min_buffer_len(
             facts.header.len as u32,
             facts.largest_packet,
-            queue.ring_size(),
+            self.size,
             GOOD_PACKET_LEN,
         );
-        if let RxQueue::Big(vq) = &queue {
-            self.spare.reserve(vq.ring_size() as usize, GFP_KERNEL)?;
+        if let RxQueue::Big(_) = &queue {
+            self.spare.reserve(self.size as usize, GFP_KERNEL)?;
         }
         self.queue = Some(queue);
         Ok(())
@@ -234,7 +238,7 @@ pub(crate) fn poll<'a, 'b>(dev: &Device<Nic<'b>>, mut poll: RxPoll<'a, Nic<'b>>)
 
     let received = batch.packets as i32;
     if let Some(queue) = &state.queue {
-        let wanted = (napi.budget() as u32).min(queue.ring_size()) / 2;
+        let wanted = (napi.budget() as u32).min(state.size) / 2;
         if queue.num_free() > wanted
             && state.fill(&nic.facts, counters, &mut pool, Gfp::Atomic) == Err(ENOMEM)
         {

@@ -94,17 +94,19 @@ impl BigBuf {
         Ok(())
     }
 
-    /// Copies the first bytes that the device wrote.
-    pub fn read_header(&self, to: &mut [u8]) {
+    /// A copy of the first `N` bytes that the device wrote. What it writes later does not matter to
+    /// the copy.
+    pub fn read<const N: usize>(&self) -> [u8; N] {
         let Some(Some(page)) = self.0.pages.first() else {
-            return;
+            return [0; N];
         };
-        let n = to.len().min(self.0.header_len as usize);
-        // SAFETY: The header is at the start of the page, which has an address as it is not from
-        // high memory. The device may write meanwhile, and any bytes will do.
+        const { assert!(N <= PAGE_SIZE) };
+        // SAFETY: The range is within the first page, which has an address as it is not from high
+        // memory. The device may write meanwhile, and any bytes will do.
         unsafe {
-            let from = crate::bindings::page_address(page.as_ptr()).cast::<u8>();
-            core::ptr::copy_nonoverlapping(from, to.as_mut_ptr(), n);
+            crate::bindings::page_address(page.as_ptr())
+                .cast::<[u8; N]>()
+                .read()
         }
     }
 

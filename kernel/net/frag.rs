@@ -195,14 +195,16 @@ impl RxFrag {
         unsafe { bindings::page_pool_sync_va(self.start().cast(), len) };
     }
 
-    /// Copies the first bytes that the device wrote. What it writes later does not matter to the
-    /// copy. Bytes beyond the end of the fragment are left as they are.
-    #[inline]
-    pub fn read(&self, to: &mut [u8]) {
-        let n = to.len().min(self.capacity() as usize);
-        // SAFETY: The range is within the fragment, and `to` is not. The device may write
-        // meanwhile, and any bytes will do.
-        unsafe { core::ptr::copy_nonoverlapping(self.start(), to.as_mut_ptr(), n) };
+    /// A copy of the first `N` bytes that the device wrote, zeroes where there are fewer. What it
+    /// writes later does not matter to the copy.
+    #[inline(always)]
+    pub fn read<const N: usize>(&self) -> [u8; N] {
+        if (self.capacity() as usize) < N {
+            return [0; N];
+        }
+        // SAFETY: The range is within the fragment. The device may write meanwhile, and any bytes
+        // will do.
+        unsafe { self.start().cast::<[u8; N]>().read() }
     }
 }
 

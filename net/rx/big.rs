@@ -79,9 +79,7 @@ pub(super) fn receive(
         wrong_length(dev, batch);
         return buffer;
     }
-    let mut bytes = [0; MAX_LEN];
-    buffer.read_header(&mut bytes);
-    let header = facts.header.decode(&bytes);
+    let header = facts.header.decode(&buffer.read::<MAX_LEN>());
     batch.bytes += u64::from(len - skip);
     match buffer.packet(napi, len - skip, COPY_LEN) {
         Ok(skb) => deliver(dev, index, napi, skb, &header),

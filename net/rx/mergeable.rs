@@ -75,9 +75,7 @@ pub(super) fn receive(
         return wrong_length(dev, batch);
     }
     frag.sync_for_cpu(len);
-    let mut bytes = [0; MAX_LEN];
-    frag.read(&mut bytes);
-    let header = facts.header.decode(&bytes);
+    let header = facts.header.decode(&frag.read::<MAX_LEN>());
     if header.num_buffers == 0 {
         // One is used at least: this one.
         return wrong_length(dev, batch);

@@ -64,9 +64,7 @@ pub(super) fn receive(
         return wrong_length(dev, batch);
     }
     frag.sync_for_cpu(len);
-    let mut bytes = [0; MAX_LEN];
-    frag.read(&mut bytes);
-    let header = facts.header.decode(&bytes);
+    let header = facts.header.decode(&frag.read::<MAX_LEN>());
     batch.bytes += u64::from(len - skip);
     match RxPacket::build(napi, frag, skip, len - skip) {
         Ok(packet) => deliver(dev, index, napi, packet.finish(), &header),
