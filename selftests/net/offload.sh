@@ -8,7 +8,7 @@
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/net.sh"
 need_host
-tap_plan 20
+tap_plan 21
 
 nic=$(nic_by_index 0)
 
@@ -23,6 +23,12 @@ check_eq "N32 TCP segmentation over IPv6" "$(feature_of "$nic" tx-tcp6-segmentat
 check_eq "N32 TCP segmentation with ECN" "$(feature_of "$nic" tx-tcp-ecn-segmentation)" on
 check_eq "N35 receive checksums" "$(feature_of "$nic" rx-checksumming)" on
 check_eq "N36 merged packets" "$(feature_of "$nic" rx-gro-hw)" on
+# Bits 10 and 14; no interface of Linux makes such packets.
+if has_feature "$nic" 14 || has_feature "$nic" 10; then
+	check "N34 UFO is negotiated where it is offered" has_feature "$nic" 14
+else
+	skip "N34 UFO is negotiated where it is offered" "the host has none"
+fi
 check "N32 traffic" nic_up "$nic" 0
 
 large() {
