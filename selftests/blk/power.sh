@@ -44,8 +44,6 @@ if grep -qw mem /sys/power/state 2>/dev/null && [ -w /sys/power/pm_test ]; then
 	check "B36 and the other" works "$packed"
 	check "B36 devices sleep under I/O" under_load "$disk" 15 sleep_once devices
 	check "B36 a packed ring sleeps under I/O" under_load "$packed" 15 sleep_once devices
-	check "B36 the platform goes to sleep" sleep_once platform
-	check "B36 the disk works after that too" works "$disk"
 	check_eq "B36 it has its queues" "$(ls "/sys/block/$disk/mq" | wc -l)" 4
 else
 	skip "B36 devices go to sleep and wake up" "no pm_test"
