@@ -105,17 +105,20 @@ impl Attribute for CacheType {
 
     fn store(disk: &Disk<Blk>, text: &[u8]) -> Result {
         let on = parse_cache_type(text).ok_or(EINVAL)?;
-        // The device has the last word.
-        let on = disk
-            .data()
-            .link
-            .with(|dev| {
-                dev.config().write(config::WCE, on.into())?;
-                setup::write_cache(dev)
-            })
-            .ok_or(ENODEV)??;
+        // Under the lock of the limits, so that of two writers the same one wins at the device
+        // and here.
         disk.update_limits(|limits| {
+            // The device has the last word.
+            let on = disk
+                .data()
+                .link
+                .with(|dev| {
+                    dev.config().write(config::WCE, on.into())?;
+                    setup::write_cache(dev)
+                })
+                .ok_or(ENODEV)??;
             limits.set(Feature::WRITE_CACHE, on);
+            Ok(())
         })
     }
 }

@@ -144,13 +144,22 @@ impl<T: Operations> Disk<T> {
     /// Changes the limits, with no request under way. Process context, sleeps; the queue must
     /// not be [frozen](Disk::freeze) by the caller.
     ///
+    /// Updates exclude each other: what `update` asks the device is what the limits say
+    /// afterwards.
+    ///
     /// # Errors
     ///
-    /// `EINVAL`: the limits do not go together.
-    pub fn update_limits(&self, update: impl FnOnce(&mut Limits)) -> Result {
-        // SAFETY: By the type invariants; takes the lock that the commit releases.
+    /// - `EINVAL`: the limits do not go together.
+    /// - What `update` returns; the limits stay as they are.
+    pub fn update_limits(&self, update: impl FnOnce(&mut Limits) -> Result) -> Result {
+        // SAFETY: By the type invariants; takes the lock that the commit or the cancellation
+        // releases.
         let mut limits = Limits(unsafe { bindings::queue_limits_start_update(self.queue()) });
-        update(&mut limits);
+        if let Err(e) = update(&mut limits) {
+            // SAFETY: By the type invariants; the lock is held.
+            unsafe { bindings::queue_limits_cancel_update(self.queue()) };
+            return Err(e);
+        }
         // SAFETY: By the type invariants; the lock is held.
         to_result(unsafe {
             bindings::queue_limits_commit_update_frozen(self.queue(), &mut limits.0)

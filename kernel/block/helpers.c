@@ -22,6 +22,11 @@ struct queue_limits rust_helper_queue_limits_start_update(struct request_queue *
 	return queue_limits_start_update(q);
 }
 
+void rust_helper_queue_limits_cancel_update(struct request_queue *q)
+{
+	queue_limits_cancel_update(q);
+}
+
 sector_t rust_helper_get_capacity(struct gendisk *disk)
 {
 	return get_capacity(disk);

@@ -11,6 +11,7 @@ bool rust_helper_blk_should_fake_timeout(struct request_queue *q);
 unsigned int rust_helper_blk_mq_freeze_queue(struct request_queue *q);
 void rust_helper_blk_mq_unfreeze_queue(struct request_queue *q, unsigned int memflags);
 struct queue_limits rust_helper_queue_limits_start_update(struct request_queue *q);
+void rust_helper_queue_limits_cancel_update(struct request_queue *q);
 sector_t rust_helper_get_capacity(struct gendisk *disk);
 struct gendisk *rust_helper_dev_to_disk(struct device *dev);
 void rust_helper_ida_init(struct ida *ida);
