@@ -128,9 +128,7 @@ impl Driver for Blk {
     fn remove(dev: &Device<Core<'_>>, data: Pin<&Data>) {
         data.shared.link.cut();
         if data.shared.is_broken() {
-            // What the device has will not come back by itself, and the disk would wait for it.
-            end(dev, &data);
-            data.disk.start_stopped_queues();
+            give_up(dev, &data);
             data.disk.mark_dead();
         }
         // A failed wake-up left requests waiting.
@@ -173,6 +171,17 @@ impl Driver for Blk {
 fn end(dev: &Device<Bound>, data: &Data) {
     dev.reset();
     data.shared.take_queues();
+}
+
+/// Ends a device of which a queue is broken: what it has will not come back by itself, and the
+/// disk would wait for it. What is under way fails. Process context, sleeps.
+pub(crate) fn give_up(dev: &Device<Bound>, data: &Data) {
+    // The queues that still work take nothing more, and who saw them working is done before the
+    // device goes.
+    dev.break_device();
+    dev.synchronize_callbacks();
+    end(dev, data);
+    data.disk.start_stopped_queues();
 }
 
 /// Finds the queues, for requests of up to `segments` data segments.
@@ -270,13 +279,23 @@ fn make(dev: &Device<Bound>) -> Result<impl PinInit<Data, Error>> {
     }? Error))
 }
 
+/// The segments that a request can have on the smallest of the rings, at most `segments`.
+pub(crate) fn fit_segments(
+    dev: &Device<Bound>,
+    queues: &[Virtqueue<Request<Blk>>],
+    segments: u16,
+) -> u16 {
+    if dev.has_feature(Feature::INDIRECT_DESC) {
+        return segments;
+    }
+    let ring = queues.iter().map(|vq| vq.ring_size()).min().unwrap_or(0);
+    fit_ring(segments, ring)
+}
+
 /// Fits the limits to the rings of the queues, and returns the number of requests per queue.
 fn fit_queue(dev: &Device<Bound>, queues: &[Virtqueue<Request<Blk>>], limits: &mut Limits) -> u32 {
     let indirect = dev.has_feature(Feature::INDIRECT_DESC);
-    if !indirect {
-        let ring = queues.iter().map(|vq| vq.ring_size()).min().unwrap_or(0);
-        limits.set_max_segments(fit_ring(limits.max_segments(), ring));
-    }
+    limits.set_max_segments(fit_segments(dev, queues, limits.max_segments()));
     match QUEUE_DEPTH.get() {
         // As many as fill the ring, if all have their descriptors in a table of their own.
         0 => {

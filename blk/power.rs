@@ -3,19 +3,35 @@
 //! Sleep and wake-up of the system, and reset of the transport: the disk stays, the queues go and
 //! come back.
 
-use crate::device::{
-    find_queues,
-    Data, //
+use crate::{
+    device::{
+        find_queues,
+        fit_segments,
+        give_up,
+        Data, //
+    },
+    ops::Blk, //
 };
+use block::mq::Request;
 use kernel::{
     device::Bound,
     prelude::*, //
 };
-use virtio::Device;
+use virtio::{
+    Device,
+    Virtqueue, //
+};
 
 /// Lets the requests that are under way finish, holds back those that come, and gives the queues
 /// up. Process context, sleeps.
 pub(crate) fn stop(dev: &Device<Bound>, data: Pin<&Data>) -> Result {
+    // A wake-up that failed early left requests waiting, which would be waited for here.
+    let held = data.held.lock().take();
+    drop(held);
+    if data.shared.is_broken() {
+        // So would those that a broken queue has.
+        give_up(dev, &data);
+    }
     let frozen = data.disk.freeze();
     *data.held.lock() = Some(data.disk.quiesce());
     // Who submits I/O need not wait here: requests wait in the queue.
@@ -32,10 +48,12 @@ pub(crate) fn stop(dev: &Device<Bound>, data: Pin<&Data>) -> Result {
 ///
 /// # Errors
 ///
-/// Those of [`Device::find_vqs`]; the requests that wait then fail.
+/// - `ENOSPC`: the rings have become too small for requests that the block layer has made.
+/// - Those of [`Device::find_vqs`].
+///
+/// The requests that wait then fail.
 pub(crate) fn go_on(dev: &Device<Bound>, data: Pin<&Data>) -> Result {
-    let found = find_queues(dev, data.split, data.disk.max_segments());
-    let result = match found {
+    let result = match find_queues_again(dev, &data) {
         Ok(queues) => {
             for (slot, queue) in data.shared.slots.iter().zip(queues) {
                 slot.as_ref().fill(queue);
@@ -51,4 +69,14 @@ pub(crate) fn go_on(dev: &Device<Bound>, data: Pin<&Data>) -> Result {
     let held = data.held.lock().take();
     drop(held);
     result
+}
+
+/// Finds the queues, and checks that requests made for the old ones fit them.
+fn find_queues_again(dev: &Device<Bound>, data: &Data) -> Result<KVec<Virtqueue<Request<Blk>>>> {
+    let segments = data.disk.max_segments();
+    let queues = find_queues(dev, data.split, segments)?;
+    if fit_segments(dev, &queues, segments) < segments {
+        return Err(ENOSPC);
+    }
+    Ok(queues)
 }

@@ -97,6 +97,7 @@ impl Slot {
         self.bell.set(Some(vq.handle()));
         let mut state = self.state.lock();
         state.pending = 0;
+        state.stopped = false;
         state.vq = Some(vq);
     }
 
