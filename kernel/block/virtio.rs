@@ -224,16 +224,17 @@ where
             return Ok(());
         };
         let first = range(sector, sectors);
-        let mut rest = rest.peekable();
-        let payload = if rest.peek().is_none() {
-            Payload::One(DeviceReads::new(first))
-        } else {
-            let mut many = KVec::new();
-            many.push(first, GFP_ATOMIC)?;
-            for (sector, sectors) in rest {
-                many.push(range(sector, sectors), GFP_ATOMIC)?;
+        let payload = match rest.clone().count() {
+            0 => Payload::One(DeviceReads::new(first)),
+            more => {
+                // The room is there: no push allocates.
+                let mut many = KVec::with_capacity(1 + more, GFP_ATOMIC)?;
+                many.push(first, GFP_ATOMIC)?;
+                for (sector, sectors) in rest {
+                    many.push(range(sector, sectors), GFP_ATOMIC)?;
+                }
+                Payload::Many(many)
             }
-            Payload::Many(many)
         };
         let command = self.data_mut();
         command.writable = command.in_len;

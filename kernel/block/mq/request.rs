@@ -193,6 +193,7 @@ impl<T: Operations> RequestInfo<T> {
 pub(super) const OP_MASK: u32 = (1 << bindings::REQ_OP_BITS) - 1;
 
 /// Walks the ranges of a discard; see [`RequestInfo::ranges`].
+#[derive(Clone)]
 pub struct Ranges<'a> {
     bio: *const bindings::bio,
     one: Option<(u64, u32)>,
@@ -261,14 +262,20 @@ macro_rules! impl_owner {
             /// Gives the request back to the block layer, as a result of
             /// [`Operations::queue_rq`]: to be queued again later if the status is
             /// [`Status::RESOURCE`] or [`Status::DEV_RESOURCE`], or to end with it.
+            ///
+            /// [`Status::OK`] would say that the driver has the request; it is taken for
+            /// [`Status::IOERR`].
             #[inline]
             pub fn reject(self, status: Status) -> Rejected<T> {
+                let status = match status {
+                    Status::OK => Status::IOERR,
+                    status => status,
+                };
+                // INVARIANT: Ownership goes there; `status` is not `OK`.
                 Rejected {
-                    rq: ManuallyDrop::new(Request {
-                        rq: self.into_raw(),
-                        _ops: PhantomData,
-                    }),
+                    rq: self.into_raw(),
                     status,
+                    _ops: PhantomData,
                 }
             }
         }
@@ -376,21 +383,37 @@ impl<T: Operations> Request<T> {
     }
 }
 
-/// A request on its way back to the block layer; see [`Request::reject`].
+/// A request on its way back to the block layer; see [`Request::reject`]. If it is dropped, the
+/// request ends with the status.
+///
+/// # Invariants
+///
+/// `rq` fulfils the invariants of [`RequestInfo`], and this owns it. `status` is not
+/// [`Status::OK`].
 #[must_use = "the block layer has to know the status"]
 pub struct Rejected<T: Operations> {
-    rq: ManuallyDrop<Request<T>>,
+    rq: NonNull<bindings::request>,
     status: Status,
+    _ops: PhantomData<T>,
 }
+
+// SAFETY: A request may be owned by any thread, and its data is `Send`.
+unsafe impl<T: Operations> Send for Rejected<T> {}
 
 impl<T: Operations> Rejected<T> {
     /// What to return from the `queue_rq` of C that was called with `rq`.
     pub(super) fn into_status(self, rq: *mut bindings::request) -> Status {
-        if self.rq.rq.as_ptr() == rq {
-            return self.status;
+        if self.rq.as_ptr() == rq {
+            return ManuallyDrop::new(self).status;
         }
         // Some other request: it ends, and of `rq` somebody took care.
-        drop(ManuallyDrop::into_inner(self.rq));
         Status::OK
+    }
+}
+
+impl<T: Operations> Drop for Rejected<T> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants, and ownership ends.
+        unsafe { bindings::blk_mq_end_request(self.rq.as_ptr(), self.status.into_raw()) };
     }
 }
