@@ -56,17 +56,22 @@ impl Attribute for Serial {
     }
 }
 
-/// Writes an identification string up to its end. What could pass for something else on a
-/// terminal is escaped.
+/// Writes an identification string up to its end. What is not printable, or could pass for
+/// something else, is escaped.
 fn write_id(id: &[u8], page: &mut Page<'_>) -> Result {
     for &byte in id.iter().take_while(|&&byte| byte != 0) {
-        if byte.is_ascii_control() {
-            write!(page, "\\x{byte:02x}").map_err(|_| EINVAL)?;
-        } else {
+        if is_plain(byte) {
             page.push(&[byte]);
+        } else {
+            write!(page, "\\x{byte:02x}").map_err(|_| EINVAL)?;
         }
     }
     Ok(())
+}
+
+/// Whether a byte of an identification string stands for itself.
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && byte != b'\\'
 }
 
 /// `cache_type`: whether the device writes back, which can be changed if it lets the driver.
@@ -127,6 +132,14 @@ impl Attribute for CacheType {
 #[kernel::prelude::kunit_tests(rust_virtio_blk_attrs)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ids_are_escaped() {
+        for byte in 0..=255 {
+            let escaped = byte < 0x20 || byte > 0x7e || byte == 0x5c;
+            assert_eq!(is_plain(byte), !escaped);
+        }
+    }
 
     #[test]
     fn cache_types() {
