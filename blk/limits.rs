@@ -78,7 +78,7 @@ impl fmt::Display for Refusal {
             Self::SegmentSize(size) => {
                 write!(f, "segments of at most {size} bytes are not supported")
             }
-            Self::Zero(field) => write!(f, "{field} can't be 0"),
+            Self::Zero(field) => write!(f, "virtio_blk: {field} can't be 0"),
         }
     }
 }

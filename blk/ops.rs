@@ -186,7 +186,12 @@ fn prepare_other(shared: &Shared, rq: &mut IdleRequest<Blk>, op: Op) -> Status {
         Op::WRITE_ZEROES if rq.is_no_unmap() => (Type::WRITE_ZEROES, 0),
         Op::WRITE_ZEROES => (Type::WRITE_ZEROES, header::RANGE_UNMAP),
         Op::SECURE_ERASE => (Type::SECURE_ERASE, 0),
-        _ => return Status::NOTSUPP,
+        // No device of this driver has zones.
+        Op::ZONE_OPEN | Op::ZONE_CLOSE | Op::ZONE_FINISH | Op::ZONE_RESET | Op::ZONE_RESET_ALL => {
+            return Status::NOTSUPP
+        }
+        // The block layer makes only what the limits let it.
+        _ => return Status::IOERR,
     };
     let header = header::header(shared.endian, kind, rq.ioprio(), 0);
     rq.data_mut().set_header(header);
