@@ -2,6 +2,9 @@
 
 #include "helpers.h"
 
+#include <linux/mm.h>
+#include <xen/xen.h>
+
 bool rust_helper_blk_should_fake_timeout(struct request_queue *q)
 {
 	return blk_should_fake_timeout(q);
@@ -35,6 +38,19 @@ sector_t rust_helper_get_capacity(struct gendisk *disk)
 struct gendisk *rust_helper_dev_to_disk(struct device *dev)
 {
 	return dev_to_disk(dev);
+}
+
+/* As biovec_phys_mergeable(), which is private to the block layer. */
+bool rust_helper_bvec_mergeable(const struct bio_vec *a, const struct bio_vec *b,
+				unsigned long boundary)
+{
+	phys_addr_t first = bvec_phys(a), second = bvec_phys(b);
+
+	if (first + a->bv_len != second || xen_domain())
+		return false;
+	if (!zone_device_pages_have_same_pgmap(a->bv_page, b->bv_page))
+		return false;
+	return (first | boundary) == ((second + b->bv_len - 1) | boundary);
 }
 
 void rust_helper_ida_init(struct ida *ida)

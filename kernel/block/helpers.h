@@ -5,6 +5,7 @@
 
 #include <linux/blk-mq.h>
 #include <linux/blkdev.h>
+#include <linux/bvec.h>
 #include <linux/idr.h>
 
 bool rust_helper_blk_should_fake_timeout(struct request_queue *q);
@@ -14,6 +15,8 @@ struct queue_limits rust_helper_queue_limits_start_update(struct request_queue *
 void rust_helper_queue_limits_cancel_update(struct request_queue *q);
 sector_t rust_helper_get_capacity(struct gendisk *disk);
 struct gendisk *rust_helper_dev_to_disk(struct device *dev);
+bool rust_helper_bvec_mergeable(const struct bio_vec *a, const struct bio_vec *b,
+				unsigned long boundary);
 void rust_helper_ida_init(struct ida *ida);
 
 #endif

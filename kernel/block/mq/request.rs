@@ -138,13 +138,18 @@ impl<T: Operations> RequestInfo<T> {
         }
         // SAFETY: By the type invariants. The limits of a disk's queue do not change while it
         // has requests, and the largest segment is never 0.
-        let (bio, max) = unsafe {
+        let (bio, max, boundary) = unsafe {
             let rq = self.raw();
-            ((*rq).bio, (*(*rq).q).limits.max_segment_size)
+            let limits = &raw const (*(*rq).q).limits;
+            (
+                (*rq).bio,
+                (*limits).max_segment_size,
+                (*limits).seg_boundary_mask,
+            )
         };
         // SAFETY: By the type invariants, the bios are valid and stay as they are while the
         // request is owned; operations that only have sizes were excluded above.
-        unsafe { Segments::new(bio, max) }
+        unsafe { Segments::new(bio, max, boundary) }
     }
 
     /// The ranges of a discard, each a first sector and a number of sectors.

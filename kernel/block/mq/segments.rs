@@ -4,6 +4,7 @@
 
 use crate::bindings;
 use core::marker::PhantomData;
+use kernel::prelude::*;
 
 /// A physically contiguous piece of the data of a request.
 #[derive(Clone, Copy)]
@@ -18,7 +19,8 @@ pub struct Segment {
 
 /// Walks the data of a request, straight from its bios: nothing is allocated or copied.
 ///
-/// Segments are not longer than the disk's largest segment. There are at most as many as the
+/// Segments are not longer than the disk's largest segment. Pieces of memory that follow each
+/// other make one segment, as where requests were merged, so there are at most as many as the
 /// block layer counted.
 pub struct Segments<'a> {
     bio: *const bindings::bio,
@@ -30,6 +32,8 @@ pub struct Segments<'a> {
     left: u32,
     /// Largest segment in bytes.
     max: u32,
+    /// Mask of what no pieces are joined across.
+    boundary: c_ulong,
     _request: PhantomData<&'a bindings::request>,
 }
 
@@ -43,6 +47,7 @@ impl Segments<'_> {
             done: 0,
             left: 0,
             max: 0,
+            boundary: 0,
             _request: PhantomData,
         }
     }
@@ -54,9 +59,10 @@ impl Segments<'_> {
     /// For the life of the result, `bio` is null or valid with all that are chained to it; they
     /// carry data, and nothing changes them. `max` is not 0.
     #[inline(always)]
-    pub(super) unsafe fn new(bio: *const bindings::bio, max: u32) -> Self {
+    pub(super) unsafe fn new(bio: *const bindings::bio, max: u32, boundary: c_ulong) -> Self {
         let mut segments = Self {
             max,
+            boundary,
             ..Self::empty()
         };
         // SAFETY: By the safety requirements.
@@ -79,6 +85,56 @@ impl Segments<'_> {
         self.done = iter.bi_offset;
         self.left = iter.bi_size;
     }
+
+    /// What is left of the entry that is next, which may be in the next bio.
+    #[inline(always)]
+    fn rest(&mut self) -> Option<bindings::bio_vec> {
+        while self.left == 0 {
+            if self.bio.is_null() {
+                return None;
+            }
+            // SAFETY: The bio is valid, see `new`, and so is the next one.
+            unsafe { self.enter((*self.bio).bi_next) };
+        }
+        // SAFETY: The bio is valid and has data left, so `index` is within its vector.
+        let bv = unsafe { &*(*self.bio).bi_io_vec.add(self.index) };
+        Some(bindings::bio_vec {
+            bv_page: bv.bv_page,
+            bv_offset: bv.bv_offset + self.done,
+            bv_len: (bv.bv_len - self.done).min(self.left),
+        })
+    }
+
+    /// Takes `len` bytes of `rest`, and returns whether that is all of it.
+    #[inline(always)]
+    fn take(&mut self, rest: &bindings::bio_vec, len: u32) -> bool {
+        self.left -= len;
+        if len == rest.bv_len {
+            // Where the bio ends before its entry does, it is left with `left`.
+            self.index += 1;
+            self.done = 0;
+            true
+        } else {
+            self.done += len;
+            false
+        }
+    }
+
+    /// Joins what follows in memory to a piece that is done with its entry.
+    #[inline]
+    fn grow(&mut self, piece: &mut bindings::bio_vec) {
+        while let Some(next) = self.rest() {
+            if next.bv_len > self.max.saturating_sub(piece.bv_len) {
+                return;
+            }
+            // SAFETY: The pieces are memory of valid bios.
+            if !unsafe { bindings::bvec_mergeable(piece, &next, self.boundary) } {
+                return;
+            }
+            self.take(&next, next.bv_len);
+            piece.bv_len += next.bv_len;
+        }
+    }
 }
 
 impl Iterator for Segments<'_> {
@@ -86,32 +142,18 @@ impl Iterator for Segments<'_> {
 
     #[inline(always)]
     fn next(&mut self) -> Option<Segment> {
-        loop {
-            if self.bio.is_null() {
-                return None;
-            }
-            if self.left != 0 {
-                break;
-            }
-            // SAFETY: The bio is valid, see `new`, and so is the next one.
-            unsafe { self.enter((*self.bio).bi_next) };
-        }
-        // SAFETY: The bio is valid and has data left, so `index` is within its vector.
-        let bv = unsafe { &*(*self.bio).bi_io_vec.add(self.index) };
-        let rest = bv.bv_len - self.done;
-        let len = rest.min(self.left).min(self.max);
-        let segment = Segment {
-            page: bv.bv_page,
-            offset: bv.bv_offset + self.done,
-            len,
+        let rest = self.rest()?;
+        let mut piece = bindings::bio_vec {
+            bv_len: rest.bv_len.min(self.max),
+            ..rest
         };
-        self.left -= len;
-        if len == rest {
-            self.index += 1;
-            self.done = 0;
-        } else {
-            self.done += len;
+        if self.take(&rest, piece.bv_len) {
+            self.grow(&mut piece);
         }
-        Some(segment)
+        Some(Segment {
+            page: piece.bv_page,
+            offset: piece.bv_offset,
+            len: piece.bv_len,
+        })
     }
 }
