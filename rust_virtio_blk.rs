@@ -108,7 +108,7 @@ virtio::module_param! {
 static GLOBALS: ModuleState<Globals> = ModuleState::empty();
 
 /// The driver, from load to unload. Fields are dropped in order: first the driver, so that
-/// nothing uses the globals any more.
+/// no device uses the globals any more, and then the globals, after the last close of a disk.
 #[pin_data]
 struct BlkModule {
     #[pin]
@@ -119,7 +119,7 @@ struct BlkModule {
 impl kernel::InPlaceModule for BlkModule {
     fn init(module: &'static ThisModule) -> impl PinInit<Self, Error> {
         pin_init::pin_init_scope(move || {
-            let globals = GLOBALS.publish(Globals::new()?)?;
+            let globals = GLOBALS.publish(Globals::new)?;
             Ok(pin_init!(Self {
                 _driver <- Registration::new(<Self as kernel::ModuleMetadata>::NAME, module),
                 _globals: globals,

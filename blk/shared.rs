@@ -13,6 +13,7 @@ use block::{
         Major,
         MINOR_BITS, //
     },
+    state::LastReference,
     workqueue::OwnedQueue, //
 };
 use kernel::{
@@ -39,6 +40,8 @@ pub(crate) struct Globals {
     indices: IndexAllocator,
     /// Where changes of configuration are followed up.
     pub(crate) workqueue: OwnedQueue,
+    /// The module waits for it. Goes last.
+    _last: LastReference,
 }
 
 impl Globals {
@@ -48,7 +51,7 @@ impl Globals {
     ///
     /// - `EBUSY`: no major number is free.
     /// - `ENOMEM`.
-    pub(crate) fn new() -> Result<Arc<Self>> {
+    pub(crate) fn new(last: LastReference) -> Result<Arc<Self>> {
         let workqueue = OwnedQueue::new_percpu(c"virtio-blk")?;
         let major = Major::register(c"virtblk")?;
         Arc::pin_init(
@@ -56,6 +59,7 @@ impl Globals {
                 major,
                 indices <- IndexAllocator::new(),
                 workqueue,
+                _last: last,
             }),
             GFP_KERNEL,
         )

@@ -15,7 +15,8 @@ use kernel::{
             Full, //
         },
         rcu,
-        Arc, //
+        Arc,
+        Completion, //
     },
     types::ForeignOwnable, //
 };
@@ -35,8 +36,36 @@ pub struct ModuleState<T: Send + Sync + 'static> {
 // SAFETY: The object may be used from any thread.
 unsafe impl<T: Send + Sync + 'static> Sync for ModuleState<T> {}
 
-/// Takes an object out of its place when dropped. Sleeps.
-pub struct Published<T: Send + Sync + 'static>(&'static ModuleState<T>);
+/// Takes an object out of its place when dropped, and waits until it is gone. Sleeps.
+pub struct Published<T: Send + Sync + 'static> {
+    state: &'static ModuleState<T>,
+    _until_gone: UntilGone,
+}
+
+/// What an object that a module has to outlive keeps as its last field: the module waits until
+/// this is dropped.
+///
+/// The block layer gives the module of a disk up before it frees the disk's data, which takes
+/// code of the module. So what the data of all disks refers to has one.
+pub struct LastReference(Arc<Completion>);
+
+impl Drop for LastReference {
+    fn drop(&mut self) {
+        self.0.complete_all();
+    }
+}
+
+/// Waits, when dropped, until its [`LastReference`] is gone.
+struct UntilGone(Arc<Completion>);
+
+impl Drop for UntilGone {
+    fn drop(&mut self) {
+        self.0.wait_for_completion();
+        // Who dropped it is on the way out of the module.
+        // SAFETY: May be called in process context, where modules are unloaded.
+        unsafe { kernel::bindings::synchronize_rcu() };
+    }
+}
 
 impl<T: Send + Sync + 'static> ModuleState<T> {
     /// An empty place.
@@ -48,12 +77,20 @@ impl<T: Send + Sync + 'static> ModuleState<T> {
         }
     }
 
-    /// Puts an object in place, until the returned guard is dropped.
+    /// Puts the object that `make` makes in place, until the returned guard is dropped.
     ///
     /// # Errors
     ///
-    /// `EBUSY`: there is one.
-    pub fn publish(&'static self, object: Arc<T>) -> Result<Published<T>> {
+    /// - `EBUSY`: there is one.
+    /// - `ENOMEM`.
+    /// - What `make` returns.
+    pub fn publish(
+        &'static self,
+        make: impl FnOnce(LastReference) -> Result<Arc<T>>,
+    ) -> Result<Published<T>> {
+        let gone = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
+        let last = LastReference(gone.clone());
+        let object = make(last)?;
         let ptr = object.into_foreign().cast::<c_void>();
         // INVARIANT: `ptr` came from `into_foreign`.
         if self.ptr.cmpxchg(null_mut(), ptr, Full).is_err() {
@@ -61,7 +98,10 @@ impl<T: Send + Sync + 'static> ModuleState<T> {
             drop(unsafe { Arc::<T>::from_foreign(ptr.cast()) });
             return Err(EBUSY);
         }
-        Ok(Published(self))
+        Ok(Published {
+            state: self,
+            _until_gone: UntilGone(gone),
+        })
     }
 
     /// The object, if there is one. Any context.
@@ -80,7 +120,7 @@ impl<T: Send + Sync + 'static> ModuleState<T> {
 
 impl<T: Send + Sync + 'static> Drop for Published<T> {
     fn drop(&mut self) {
-        let ptr = self.0.ptr.xchg(null_mut(), Full);
+        let ptr = self.state.ptr.xchg(null_mut(), Full);
         // SAFETY: May be called in process context, where modules are unloaded.
         unsafe { kernel::bindings::synchronize_rcu() };
         if !ptr.is_null() {
