@@ -112,6 +112,17 @@ impl Driver for Blk {
                 *data.registration.lock() = Some(registration);
                 Ok(())
             }
+            Err(EEXIST) => {
+                // Another driver made a disk of that name since it was found to be free. The next
+                // probe, which that disk brings about, takes another one.
+                dev_info!(
+                    dev.as_ref(),
+                    "name {} was taken meanwhile\n",
+                    data.disk.name()
+                );
+                end(dev, &data);
+                Err(EPROBE_DEFER)
+            }
             Err(e) => {
                 dev_err!(
                     dev.as_ref(),
