@@ -34,6 +34,11 @@ def choose(kernel: Path) -> str:
     return "tcg,thread=multi" if _chosen == "tcg" else _chosen
 
 
+def chosen() -> str:
+    """Returns "kvm" or "tcg", or "" if no guest was started yet."""
+    return _chosen
+
+
 def _kvm_works(kernel: Path) -> tuple:
     if not os.path.exists("/dev/kvm"):
         return False, "no /dev/kvm"

@@ -20,7 +20,7 @@ import re
 import runpy
 from pathlib import Path
 
-from . import kernel, modules, spec
+from . import kernel, modules, spec, stall
 from .guest import Guest
 from .kunit import complaints
 from .paths import SELFTESTS
@@ -94,6 +94,7 @@ def _ours(kdir: Path, variant: str, family: str) -> list:
 def _group(results: Results, wanted: spec.Spec, names: list, kdir: Path, ours: list) -> None:
     """Runs scripts in one guest, and those left over when it dies in another."""
     left = list(names)
+    again = False
     while left:
         label = left[0].replace("/", "-") + (f"-and-{len(left) - 1}-more" if left[1:] else "")
         guest = Guest(wanted, kdir, ours, label)
@@ -104,6 +105,12 @@ def _group(results: Results, wanted: spec.Spec, names: list, kdir: Path, ours: l
         for name in left:
             _host_side(guest, name)
         outcome = guest.run(steps, on_line=_progress)
+        why = "" if again else stall.reason(outcome)
+        if why:
+            warn(f"an emulated processor missed its timer, running these again: {why}")
+            results.add([stall.note(left[0], outcome, why)])
+            again = True
+            continue
         results.add(_collect(outcome, left))
         ran = {step.name for step in outcome.steps}
         left = [name for name in left if name not in ran] if ran else []

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Tells a guest that software emulation let down from one that a driver did.
+
+Under TCG an emulated processor now and then misses the timer it sleeps for: the kernel then finds a
+processor that is idle and yet has not answered, and says itself that this may be no stall ("false
+positive?"), or the guest stops while it boots, before a driver is loaded. Such a guest is run again,
+once, and the results say so. Anything else, and the same a second time, counts.
+"""
+
+import re
+
+from . import accel
+from .tap import Test
+
+_IDLE_STALL = re.compile(r"rcu: .*idle=\S+/0/0x0 .*\(false positive\?\)")
+
+
+def reason(outcome) -> str:
+    """Returns what the emulation did to a guest, "" if nothing or if it cannot be told."""
+    if not (outcome.error or outcome.splats) or accel.chosen() != "tcg":
+        return ""
+    log = outcome.rundir / "console.log"
+    text = log.read_text(errors="replace") if log.exists() else ""
+    if outcome.error.startswith("did not boot") and "rust_virt" not in text:
+        return outcome.error
+    found = _IDLE_STALL.search(text)
+    return found.group(0).strip() if found else ""
+
+
+def note(name: str, outcome, why: str) -> Test:
+    """Returns the entry in the results for a guest that is run again."""
+    return Test("harness", f"{name} run again", "skip",
+                f"an emulated processor missed its timer: {why}; log: {outcome.rundir}/console.log")

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Tests rvt/stall.py."""
+
+import tempfile
+import types
+import unittest
+from pathlib import Path
+
+from rvt import accel, stall
+
+IDLE = "[  169.1] rcu: \t2-...!: (1 GPs behind) idle=7270/0/0x0 softirq=24/24 fqs=1 (false positive?)"
+BUSY = "[  169.1] rcu: \t2-....: (5249 ticks this GP) idle=72cc/1/0x4000 softirq=24/24 fqs=2624"
+
+
+class StallTest(unittest.TestCase):
+    """Which guests are run again."""
+
+    def setUp(self):
+        self._before, accel._chosen = accel._chosen, "tcg"
+        self._dir = tempfile.TemporaryDirectory()
+
+    def tearDown(self):
+        accel._chosen = self._before
+        self._dir.cleanup()
+
+    def _reason(self, console: str, error: str = "stuck", splats=()) -> str:
+        rundir = Path(self._dir.name)
+        (rundir / "console.log").write_text(console)
+        return stall.reason(types.SimpleNamespace(error=error, splats=list(splats), rundir=rundir))
+
+    def test_idle_processor(self):
+        self.assertIn("false positive", self._reason(IDLE))
+        self.assertIn("false positive", self._reason(IDLE, "", ["x"]))
+
+    def test_busy_processor(self):
+        self.assertEqual(self._reason(BUSY), "")
+
+    def test_healthy_guest(self):
+        self.assertEqual(self._reason(IDLE, ""), "")
+
+    def test_boot_before_the_drivers(self):
+        self.assertNotEqual(self._reason("[ 1.0] x", "did not boot within 300 s"), "")
+        self.assertEqual(self._reason("rust_virtqueue: loading", "did not boot within 300 s"), "")
+
+    def test_kvm(self):
+        accel._chosen = "kvm"
+        self.assertEqual(self._reason(IDLE), "")
+
+
+if __name__ == "__main__":
+    unittest.main()
