@@ -10,7 +10,7 @@ _SPLAT = re.compile(
     r"|INFO: task .* blocked for more|rcu: INFO: .* stall|detected stall|soft lockup|hard LOCKUP"
     r"|WARNING: (possible|bad unlock|inconsistent|suspicious|held lock)|rust_kernel: panicked"
     r"|\bDEBUG_LOCKS_WARN_ON|Unable to mount root|NETDEV WATCHDOG|unable to handle page fault"
-    r"|refcount_t: |list_(add|del) corruption|DMA-API: |workqueue lockup"
+    r"|refcount_t: |list_(add|del) corruption|DMA-API: (?!preallocated |debugging )|workqueue lockup"
     r"|slab .*: Objects remaining")
 _FATAL = re.compile(r"Kernel panic|---\[ end Kernel panic")
 _STUCK = re.compile(r"INFO: task .* blocked for more|soft lockup|hard LOCKUP|rcu: INFO: .* stall")
