@@ -8,19 +8,22 @@ RVT	:= $(PYTHON) $(CURDIR)/tools/rvt.py
 
 # Given on the command line or in the environment, read by tools/rvt.py.
 export KDIR KSRC KUNIT T FAMILY VARIANT V MODULE_ARGS RUSTC RUSTDOC BINDGEN RUST_VIRTIO_CACHE
+export LEGS STACKS BASE KEEP
 
 # One target at a time: each is parallel inside.
 .NOTPARALLEL:
-.PHONY: help setup kernel modules kunit selftest parity test demo shell clean
+.PHONY: help setup kernel modules kunit selftest parity test demo bench bench-quick shell clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "Targets"
-	@echo "  test       everything below but the demo; what CI runs"
+	@echo "  test       all the tests below; what CI runs"
 	@echo "  kunit      run the KUnit suites in a guest"
 	@echo "  selftest   run the guest selftests (T=name, subject or glob to choose)"
 	@echo "  parity     hold docs/parity.md against the last make test"
 	@echo "  demo       the same work on the C and on the Rust drivers, side by side"
+	@echo "  bench      what the drivers cost, Rust against C: out/bench.html (bench-quick: the main"
+	@echo "             figures in minutes)"
 	@echo "  shell      boot a guest and run CMD in it (more: tools/README.md)"
 	@echo "  modules    build the modules into out/modules (KUNIT=1: with their suites)"
 	@echo "  kernel     build the guest kernel"
@@ -36,6 +39,9 @@ help:
 	@echo "  V=1        print the output of the selftests as it comes"
 	@echo "  CMD='...'  what make shell runs"
 	@echo "  MODULE_ARGS='...'  more of Kbuild's command line, e.g. CONFIG_RUST_VIRTIO_NET=n"
+	@echo "  BASE=file  an older bench.json: what has changed since"
+	@echo "  LEGS=, STACKS=  which parts of the benchmark, which drivers and rings (bench/README.md)"
+	@echo "  KEEP=1     add to the figures of the last bench instead of starting anew"
 	@echo "  RUSTC=, RUSTDOC=, BINDGEN=  compilers to use instead of those found"
 	@echo "  RUST_VIRTIO_CACHE=dir  where sources, kernels and images are kept"
 
@@ -62,6 +68,12 @@ test: setup
 
 demo: setup
 	@$(RVT) demo
+
+bench: setup
+	@$(RVT) bench
+
+bench-quick: setup
+	@$(RVT) bench --quick
 
 shell: setup
 	@$(RVT) shell $(if $(FAMILY),--family $(FAMILY)) $(if $(CMD),--run '$(CMD)')

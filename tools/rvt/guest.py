@@ -102,7 +102,8 @@ class Guest:
 
     def _boot(self, steps, job: dict, files: dict, env: dict) -> None:
         log = self.rundir / "host.log"
-        tree = modtree.build(self.kdir, self.ours, self.rundir / "modules", log)
+        tree = modtree.build(self.kdir, self.ours, self.rundir / "modules", log,
+                             self.spec.omit)
         job["steps"] = "".join(f"{name} {command}\n" for name, command in steps).encode()
         env = {"RVT_ROOT": self.spec.root, "RVT_MODULES": " ".join(self.spec.load()),
                "RVT_FAMILY": self.spec.family, **env}

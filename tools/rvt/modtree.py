@@ -28,10 +28,11 @@ def kernel_release(kdir: Path) -> str:
         raise Failure(f"{kdir} is not a built kernel: {name} is missing")
 
 
-def build(kdir: Path, ours, dest: Path, log: Path) -> Path:
+def build(kdir: Path, ours, dest: Path, log: Path, omit=()) -> Path:
     """Fills `dest` with lib/modules/<release> and returns that directory.
 
     `ours` is a list of .ko files that go under updates/, where they win over the kernel's own.
+    `omit` names modules to leave out, so that another with the same symbols takes their place.
     """
     release = kernel_release(kdir)
     top = dest / "lib" / "modules" / release
@@ -44,9 +45,11 @@ def build(kdir: Path, ours, dest: Path, log: Path) -> Path:
         source = kdir / (line[:-2] + ".ko")
         if not source.exists():
             raise Failure(f"{source} is missing: build the kernel's modules")
-        _copy(source, top / "kernel" / source.name)
+        if source.stem not in omit:
+            _copy(source, top / "kernel" / source.name)
     for source in ours:
-        _copy(Path(source), top / "updates" / Path(source).name)
+        if Path(source).stem not in omit:
+            _copy(Path(source), top / "updates" / Path(source).name)
     for name in ("modules.builtin", "modules.builtin.modinfo"):
         if (kdir / name).exists():
             shutil.copy(kdir / name, top / name)

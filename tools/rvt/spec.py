@@ -61,6 +61,8 @@ class Spec:
     modules: list = dataclasses.field(default_factory=list)
     #: Modules of the family to leave out.
     without: list = dataclasses.field(default_factory=list)
+    #: Modules that are not in the guest at all, so that others that export the same take their place.
+    omit: list = dataclasses.field(default_factory=list)
     #: Empty root ports for hot-plug, named spare0, spare1...
     spare_ports: int = 2
     #: More of the kernel command line.

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-2.0
+"""`rvt.py bench`: what the drivers cost, Rust against C.
+
+The work is in legs, each a module of this package with a `TITLE` and a `run(bench)`. Every leg adds
+cells to the report; one that fails leaves the others running and makes the exit status 1.
+"""
+
+import argparse
+import dataclasses
+import importlib
+import os
+import shlex
+import time
+from pathlib import Path
+
+from .. import kernel, modules
+from ..paths import OUT
+from ..say import Failure, say
+from . import about, cells, compare, html, stacks, table
+
+#: In the order they run: the steering figure first.
+LEGS = ("cost", "matrix", "throughput", "classic", "memory", "uml", "host")
+#: What bench-quick runs, each in its quick form.
+QUICK = ("cost", "throughput", "memory", "uml", "host")
+
+
+@dataclasses.dataclass
+class Bench:
+    """What a leg gets."""
+
+    report: cells.Report
+    #: The stacks to compare, the baseline (C driver, C ring) first.
+    stacks: list
+    #: Whether to be done in minutes.
+    quick: bool
+    kdir: Path
+    #: Our .ko files.
+    ours: list
+    #: The command that the user gave, for the cells.
+    command: str
+
+    def layer(self, module: str) -> str:
+        """Returns the layer of a module: driver, ring, transport, or kernel."""
+        return stacks.layers().get(module, "kernel")
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options."""
+    parser.add_argument("--quick", action="store_true", help="the main figures, in minutes")
+    parser.add_argument("--only", default=os.environ.get("LEGS", ""),
+                        help=f"legs to run, of: {' '.join(LEGS)} (also LEGS=)")
+    parser.add_argument("--stacks", default=os.environ.get("STACKS", ""),
+                        help="stacks to compare, as driver-ring, e.g. c-c,rust-c (also STACKS=)")
+    parser.add_argument("--base", default=os.environ.get("BASE", ""),
+                        help="an older bench.json to compare with (also BASE=)")
+    parser.add_argument("--keep", action="store_true", default=bool(os.environ.get("KEEP")),
+                        help="add to the cells of the last run instead of starting anew")
+    parser.add_argument("--out", default=str(OUT / "bench.json"), help="where the cells go")
+
+
+def main(args) -> int:
+    """Runs the benchmark, writes the report, and prints a table."""
+    start = time.monotonic()
+    base = compare.read(args.base) if args.base else None
+    legs = _legs(args)
+    kdir = kernel.directory()
+    kernel.check_guest(kdir)
+    ours = modules.build(kdir)
+    path = Path(args.out)
+    report = cells.load(path) if args.keep and path.exists() else cells.Report(path, {})
+    chosen = _stacks(args.stacks, ours, report)
+    report.about = about.collect(kdir, chosen)
+    bench = Bench(report, chosen, args.quick, kdir, ours, _command(args))
+    say(f"Benchmark: {', '.join(legs)}; {', '.join(stack.label for stack in chosen)}")
+    for name in legs:
+        _run(bench, name)
+    return _finish(report, base, time.monotonic() - start)
+
+
+def _legs(args) -> list:
+    wanted = args.only.replace(",", " ").split()
+    wrong = sorted(set(wanted) - set(LEGS))
+    if wrong:
+        raise Failure(f"no such part of the benchmark: {', '.join(wrong)}; there are: "
+                      f"{', '.join(LEGS)}")
+    return wanted or list(QUICK if args.quick else LEGS)
+
+
+def _stacks(wanted: str, ours: list, report) -> list:
+    """Returns the stacks to compare; those whose modules were not built are left out."""
+    every = stacks.all_stacks()
+    names = [name for name in wanted.replace(",", " ").split() if name]
+    wrong = sorted(set(names) - {stack.name for stack in every})
+    if wrong:
+        raise Failure(f"no stack {', '.join(wrong)}; there are: "
+                      f"{', '.join(stack.name for stack in every)}")
+    built = {path.stem for path in ours}
+    chosen = []
+    for stack in every:
+        if names and stack.name not in names:
+            continue
+        mine = [m for m in [*stack.modules, *stack.replaces.values()] if m.startswith("rust_")]
+        absent = [module for module in mine if module not in built]
+        if absent:
+            report.skip(stack.label, f"the build made no {', '.join(absent)}")
+        else:
+            chosen.append(stack)
+    if not chosen:
+        raise Failure("no stack is left to measure")
+    return chosen
+
+
+def _command(args) -> str:
+    """Returns how to get these figures again."""
+    parts = [f"make bench{'-quick' if args.quick else ''}"]
+    for name, value in (("LEGS", args.only), ("STACKS", args.stacks)):
+        if value:
+            parts.append(f"{name}={shlex.quote(value)}")
+    return " ".join(parts)
+
+
+def _run(bench: Bench, name: str) -> None:
+    """Runs one leg, whatever becomes of it."""
+    leg = importlib.import_module(f"rvt.bench.{name}")
+    say(f"{leg.TITLE}")
+    try:
+        leg.run(bench)
+    except Failure as failure:
+        bench.report.problem(name, str(failure))
+
+
+def _finish(report, base, seconds: float) -> int:
+    """Writes and prints the report and returns the exit status."""
+    report.write()
+    page = report.path.with_suffix(".html")
+    html.write(report, page, base)
+    print(table.text(report))
+    if base:
+        print(compare.text(report, base))
+    say(f"Took {seconds / 60:.1f} min. Figures: {report.path}. To look at: {page}")
+    for problem in report.problems:
+        print(f"problem: {problem['what']}: {problem['why']}")
+    return 1 if report.problems else 0

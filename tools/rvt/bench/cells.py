@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The results of the benchmark: cells, and the report that collects them.
+
+A cell is one figure of one stack: what was done (workload), on what, by whom, which quantity. Cells
+go to out/bench.json as they come, so that an interrupted run leaves what it had.
+"""
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+
+from ..say import say, warn
+
+METRICS = ("instr_driver_ring", "instr_guest", "kicks", "irqs", "exits", "throughput",
+           "latency_p50", "latency_p99", "memory", "time_host")
+LAYOUTS = ("split", "packed", "split-in-order", "packed-in-order", "")
+
+
+@dataclasses.dataclass
+class Cell:
+    """One figure."""
+
+    #: What was done, e.g. "blk-randread-4k-qd1" or "net-icmp-echo".
+    workload: str
+    #: On what, e.g. "virtio-blk-pci".
+    device: str
+    #: Who did it: "c", "rust", or the name of another driver or library.
+    driver: str
+    ring: str
+    #: "" where a ring's layout means nothing (e1000, module sizes).
+    layout: str
+    #: "tcg", "kvm", "uml" or "host".
+    accel: str
+    metric: str
+    #: None if the cell could not be had; `note` then says why.
+    value: float = None
+    #: E.g. "instructions/op", "kicks/op", "MB/s", "us", "bytes".
+    unit: str = ""
+    #: (max - min) / median of the repeats; None with a single one.
+    spread: float = None
+    #: The command that reproduces it.
+    command: str = ""
+    #: What else the cell depends on: {"indirect": true, "event_idx": true, "iommu": false,
+    #: "vcpus": 1, "queues": 1}.
+    options: dict = dataclasses.field(default_factory=dict)
+    #: How the value is made up: a list of {"layer", "module", "function", "value"}.
+    parts: list = dataclasses.field(default_factory=list)
+    #: The single repeats behind the value.
+    samples: list = dataclasses.field(default_factory=list)
+    #: Against the C driver on the C ring in the same boot or pair of boots: {"value", "low", "high",
+    #: "samples", "verdict"}, where more than 1 means more of the metric than C. See ratio.py.
+    ratio: dict = None
+    #: A latency distribution: a list of [value, fraction], for metric latency_p50 only.
+    cdf: list = None
+    #: Anything a reader has to know of the value, or why there is none.
+    note: str = ""
+
+    def key(self) -> tuple:
+        """Returns what tells this cell from every other one of a report."""
+        return (self.workload, self.device, self.driver, self.ring, self.layout, self.accel,
+                self.metric, json.dumps(self.options, sort_keys=True))
+
+    def title(self) -> str:
+        """Returns the cell's name in one line."""
+        options = " ".join(f"{name}={_short(value)}" for name, value in self.options.items())
+        where = " ".join(part for part in (self.device, self.layout, options) if part)
+        return f"{self.workload} {self.metric}: {self.driver}/{self.ring} on {where}"
+
+
+def _short(value) -> str:
+    return {True: "on", False: "off"}.get(value, str(value))
+
+
+class Report:
+    """Collects cells and problems, and keeps out/bench.json up to date."""
+
+    def __init__(self, path: Path, about: dict):
+        self.path = path
+        self.about = about
+        self.cells = []
+        #: What went wrong; any makes the exit status 1.
+        self.problems = []
+        #: What was left out, with the reason; none of it makes the run fail.
+        self.skipped = []
+
+    def add(self, cell: Cell) -> None:
+        """Takes a cell; one with the same key is replaced."""
+        if cell.metric not in METRICS:
+            raise ValueError(f"metric {cell.metric}")
+        if cell.layout not in LAYOUTS:
+            raise ValueError(f"layout {cell.layout}")
+        self.cells = [other for other in self.cells if other.key() != cell.key()] + [cell]
+        shown = "none" if cell.value is None else f"{cell.value:,.4g} {cell.unit}"
+        spread = "" if cell.spread is None else f" (spread {100 * cell.spread:.1f} %)"
+        note = f": {cell.note}" if cell.note and cell.value is None else ""
+        say(f"  {cell.title()}: {shown}{spread}{note}")
+        self.write()
+
+    def skip(self, what: str, why: str) -> None:
+        """Notes something that this machine cannot do."""
+        say(f"  left out: {what}: {why}")
+        self.skipped.append({"what": what, "why": why})
+        self.write()
+
+    def problem(self, what: str, why: str) -> None:
+        """Notes something that should have worked and did not."""
+        warn(f"{what}: {why}")
+        self.problems.append({"what": what, "why": why})
+        self.write()
+
+    def find(self, **wanted) -> list:
+        """Returns the cells whose fields have the given values."""
+        return [cell for cell in self.cells
+                if all(getattr(cell, name) == value for name, value in wanted.items())]
+
+    def as_dict(self) -> dict:
+        """Returns what the JSON file holds."""
+        return {"about": self.about, "problems": self.problems, "skipped": self.skipped,
+                "cells": [dataclasses.asdict(cell) for cell in self.cells]}
+
+    def write(self) -> None:
+        """Writes the JSON file, whole or not at all."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        part = self.path.with_suffix(".part")
+        part.write_text(json.dumps(self.as_dict(), indent=1) + "\n")
+        os.replace(part, self.path)
+
+
+def load(path: Path) -> Report:
+    """Reads a report back."""
+    data = json.loads(Path(path).read_text())
+    known = {field.name for field in dataclasses.fields(Cell)}
+    report = Report(Path(path), data.get("about", {}))
+    report.problems = data.get("problems", [])
+    report.skipped = data.get("skipped", [])
+    report.cells = [Cell(**{name: value for name, value in cell.items() if name in known})
+                    for cell in data["cells"]]
+    return report
