@@ -12,10 +12,10 @@ from .paths import cache, log_dir
 from .proc import run
 from .say import Failure, say
 
-#: What the selftests and the demo use, besides a minimal system.
+#: What the selftests, the demo and the benchmark use, besides a minimal system.
 PACKAGES = ["busybox", "bsdextrautils", "dhcpcd-base", "e2fsprogs", "ethtool", "fdisk", "fio",
             "hdparm", "iperf3", "iproute2", "iputils-ping", "jq", "kmod", "parted",
-            "python3-minimal", "socat", "tcpdump", "util-linux"]
+            "python3-minimal", "sockperf", "socat", "tcpdump", "util-linux"]
 
 #: Bump when the way the image is made changes.
 _RECIPE = "3"

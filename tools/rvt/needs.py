@@ -119,6 +119,7 @@ def needs(debian: int) -> list:
         _command("ip", "iproute2"), _command("ethtool", "ethtool"),
         _command("nsenter", "util-linux"), _command("dnsmasq", "dnsmasq-base"),
         _command("iperf3", "iperf3"), _command("fio", "fio"), _command("socat", "socat"),
+        _command("sockperf", "sockperf"),
         _command("tcpdump", "tcpdump"), _command("jq", "jq"), _command("ping", "iputils-ping"),
         _header("libelf.h", "libelf-dev"), _header("openssl/ssl.h", "libssl-dev"),
     ]
