@@ -3,7 +3,8 @@
 # What a user types. The rules that build the modules are in Kbuild, so that
 # `make -C $KDIR M=$PWD modules` works without any of this.
 
-PYTHON	?= python3
+# The system's Python: the one whose libraries packages bring.
+PYTHON	?= $(firstword $(wildcard /usr/bin/python3) python3)
 RVT	:= $(PYTHON) $(CURDIR)/tools/rvt.py
 
 # Given on the command line or in the environment, read by tools/rvt.py.

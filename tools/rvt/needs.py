@@ -2,9 +2,11 @@
 """What the machine must have, how each thing is checked, and which package brings it."""
 
 import dataclasses
+import importlib.util
 import os
 import shutil
 import struct
+import sys
 from pathlib import Path
 from typing import Callable
 
@@ -85,6 +87,13 @@ def _busybox() -> str:
     return "" if _is_static(Path(name).read_bytes()) else "not linked statically"
 
 
+def _matplotlib() -> str:
+    """Checks for the plotting library of the Python that this is, which draws the report."""
+    importlib.invalidate_caches()
+    found = importlib.util.find_spec("matplotlib")
+    return "" if found else f"not found by {sys.executable}"
+
+
 def _is_static(elf: bytes) -> bool:
     """Returns whether a 64-bit ELF file asks for no interpreter (PT_INTERP)."""
     start, = struct.unpack_from("<Q", elf, 32)
@@ -121,6 +130,9 @@ def needs(debian: int) -> list:
         _command("iperf3", "iperf3"), _command("fio", "fio"), _command("socat", "socat"),
         _command("sockperf", "sockperf"),
         _command("tcpdump", "tcpdump"), _command("jq", "jq"), _command("ping", "iputils-ping"),
+        _command("cargo", "cargo-web" if twelve else "cargo"),
+        Need("matplotlib", _matplotlib, ["python3-matplotlib"], "matplotlib 3.6 or later for the "
+             "Python that runs this (PYTHON= picks another)"),
         _header("libelf.h", "libelf-dev"), _header("openssl/ssl.h", "libssl-dev"),
     ]
 

@@ -83,8 +83,6 @@ def _install(absent: list, major: int) -> None:
                 if package not in backports]
     packages = list(dict.fromkeys(packages))
     no_bindgen = major == 12 and any(need.name.startswith("bindgen") for need, _ in absent)
-    if no_bindgen and not shutil.which("cargo"):
-        packages.append("cargo-web")
     if packages or backports:
         apt = debian.Apt("setup", [codename, f"{codename}-security", f"{codename}-backports"],
                          _log())
