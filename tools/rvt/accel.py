@@ -17,19 +17,20 @@ from .qemu import binary
 from .say import say
 
 _chosen = ""
+_reason = ""
 
 
 def choose(kernel: Path) -> str:
     """Returns QEMU's value for accel=; says once which and why."""
-    global _chosen
+    global _chosen, _reason
     if not _chosen:
         asked = os.environ.get("RVT_ACCEL")
         if asked:
-            _chosen, reason = asked, "RVT_ACCEL"
+            _chosen, _reason = asked, "RVT_ACCEL"
         else:
-            ok, reason = _kvm_works(kernel)
+            ok, _reason = _kvm_works(kernel)
             _chosen = "kvm" if ok else "tcg"
-        say(f"Accelerator: {'KVM' if _chosen == 'kvm' else 'TCG, software emulation'} ({reason})")
+        say(f"Accelerator: {'KVM' if _chosen == 'kvm' else 'TCG, software emulation'} ({_reason})")
     # Emulated processors run in parallel on host threads.
     return "tcg,thread=multi" if _chosen == "tcg" else _chosen
 
@@ -37,6 +38,11 @@ def choose(kernel: Path) -> str:
 def chosen() -> str:
     """Returns "kvm" or "tcg", or "" if no guest was started yet."""
     return _chosen
+
+
+def reason() -> str:
+    """Returns why that one was chosen."""
+    return _reason
 
 
 def _kvm_works(kernel: Path) -> tuple:

@@ -69,7 +69,7 @@ def main(args) -> int:
     path = Path(args.out)
     report = cells.load(path) if args.keep and path.exists() else cells.Report(path, {})
     chosen = _stacks(args.stacks, ours, report)
-    report.about = about.collect(kdir, chosen)
+    report.about = about.collect(kdir, chosen, report.about)
     bench = Bench(report, chosen, args.quick, kdir, ours, _command(args))
     say(f"Benchmark: {', '.join(legs)}; {', '.join(stack.label for stack in chosen)}")
     for name in legs:

@@ -2,32 +2,57 @@
 """What a report was made with: versions, the machine, the stacks."""
 
 import dataclasses
+import hashlib
 import os
 import platform
 import re
 import time
 from pathlib import Path
 
-from .. import toolchain
+from .. import accel, toolchain
 from ..modtree import kernel_release
 from ..paths import REPO
 from ..proc import output
 
 
-def collect(kdir: Path, stacks: list) -> dict:
-    """Returns the head of bench.json."""
+def collect(kdir: Path, stacks: list, before: dict = None) -> dict:
+    """Returns the head of bench.json; `before` is that of the figures that are added to, if any."""
+    accel.choose(kdir / "arch" / "x86" / "boot" / "bzImage")
     return {
         "time": time.strftime("%Y-%m-%d %H:%M:%S %z"),
         "commit": _commit(),
         "guest kernel": kernel_release(kdir),
+        "guest kernel config": hashlib.sha256((kdir / ".config").read_bytes()).hexdigest()[:12],
+        "accelerator": f"{accel.chosen()} ({accel.reason()})",
         "qemu": _first(output(["qemu-system-x86_64", "--version"])),
         "compilers": toolchain.find().identity.split("|"),
+        "machine": _machine(),
         "host kernel": platform.release(),
         "cpu": _cpu(),
         "cpus": len(os.sched_getaffinity(0)),
         "memory_mb": _memory(),
         "stacks": [dataclasses.asdict(stack) for stack in stacks],
+        "added to": _earlier(before) if before else [],
     }
+
+
+def _earlier(before: dict) -> list:
+    """Returns the runs that the figures of an earlier report come from, by time and commit."""
+    return [*before.get("added to", []),
+            {"time": before.get("time", ""), "commit": before.get("commit", "")}]
+
+
+def _machine() -> str:
+    """Returns the architecture and, where it is told, the maker and the hypervisor."""
+    told = []
+    for name in ("sys_vendor", "product_name"):
+        try:
+            told.append(Path("/sys/class/dmi/id", name).read_text().strip())
+        except OSError:
+            continue
+    if re.search(r"^flags\s*:.*\bhypervisor\b", Path("/proc/cpuinfo").read_text(), re.M):
+        told.append("itself a virtual machine")
+    return ", ".join(part for part in (platform.machine(), *told) if part)
 
 
 def _first(text: str) -> str:
