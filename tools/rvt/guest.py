@@ -111,7 +111,8 @@ class Guest:
         initramfs.build(ram, tree, job, files, env)
         shutil.rmtree(self.rundir / "modules")
         kernel = self.kdir / "arch" / "x86" / "boot" / "bzImage"
-        line = CommandLine(self.spec, self.rundir, self.sockets, accel.choose(kernel), log)
+        line = CommandLine(self.spec, self.rundir, self.sockets,
+                           self.spec.accel or accel.choose(kernel), log)
         line.kernel(kernel, ram)
         if self.spec.root == "disk":
             line.root_disk(image.ensure())

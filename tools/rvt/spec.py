@@ -76,6 +76,8 @@ class Spec:
     iommu: bool = False
     #: QEMU trace events written to trace.log.
     trace: list = dataclasses.field(default_factory=list)
+    #: QEMU's value for -accel, where a guest needs a certain one; "" for the best there is.
+    accel: str = ""
     #: Kernel variant: "" or "debug".
     kernel: str = ""
 
