@@ -16,7 +16,7 @@ from pathlib import Path
 from .. import kernel, modules
 from ..paths import OUT
 from ..say import Failure, say
-from . import about, cells, compare, html, stacks, table
+from . import about, cells, compare, html, render, stacks, table
 
 #: In the order they run: the steering figure first.
 LEGS = ("cost", "matrix", "throughput", "classic", "memory", "uml", "host")
@@ -56,12 +56,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keep", action="store_true", default=bool(os.environ.get("KEEP")),
                         help="add to the cells of the last run instead of starting anew")
     parser.add_argument("--out", default=str(OUT / "bench.json"), help="where the cells go")
+    render.arguments(parser)
 
 
 def main(args) -> int:
     """Runs the benchmark, writes the report, and prints a table."""
     start = time.monotonic()
     base = compare.read(args.base) if args.base else None
+    if render.asked(args):
+        return render.main(args, base)
     legs = _legs(args)
     kdir = kernel.directory()
     kernel.check_guest(kdir)

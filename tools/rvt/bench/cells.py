@@ -69,7 +69,7 @@ class Cell:
 
 
 def _short(value) -> str:
-    return {True: "on", False: "off"}.get(value, str(value))
+    return ("on" if value else "off") if isinstance(value, bool) else str(value)
 
 
 class Report:
@@ -128,12 +128,14 @@ class Report:
 
 
 def load(path: Path) -> Report:
-    """Reads a report back."""
+    """Reads a report back; one of another version may have more fields or fewer."""
     data = json.loads(Path(path).read_text())
     known = {field.name for field in dataclasses.fields(Cell)}
+    absent = {field.name: "" for field in dataclasses.fields(Cell)
+              if field.default is field.default_factory is dataclasses.MISSING}
     report = Report(Path(path), data.get("about", {}))
     report.problems = data.get("problems", [])
     report.skipped = data.get("skipped", [])
-    report.cells = [Cell(**{name: value for name, value in cell.items() if name in known})
+    report.cells = [Cell(**absent | {name: value for name, value in cell.items() if name in known})
                     for cell in data["cells"]]
     return report

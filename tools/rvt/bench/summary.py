@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What a report comes down to, in words made from its cells."""
+
+import dataclasses
+import math
+
+from . import judge, ratio, words
+
+#: The metrics of what an operation costs, the steering one first.
+COST = ("instr_driver_ring", "instr_guest", "kicks", "irqs", "exits")
+
+
+@dataclasses.dataclass
+class Finding:
+    """One comparison with the baseline."""
+
+    case: object
+    who: object
+    judgement: judge.Judgement
+
+    @property
+    def size(self) -> float:
+        """Returns how far from equal it is, the same for half and for twice."""
+        value = self.judgement.value
+        return abs(math.log(value)) if 0 < value < math.inf else math.inf
+
+    def text(self, baseline) -> str:
+        """Returns the finding as a line."""
+        found, case = self.judgement, self.case
+        where = f"{case.name()}, {words.metric(case.metric)}"
+        if case.accel in ("uml", "host"):
+            where += f" ({words.accel(case.accel)})"
+        if case.metric in judge.COUNTED:
+            ours = words.figure(case.value(self.who), case.unit)
+            theirs = words.figure(case.value(baseline), "" if case.unit != "bytes" else case.unit)
+            return f"{where}: {ours} against {theirs} ({words.change(found.value)})"
+        return (f"{where}: {words.factor(found.value)} of the baseline's "
+                f"({words.factor(found.low)} to {words.factor(found.high)})")
+
+
+def findings(view, who) -> list:
+    """Returns everything that is known of someone against the baseline, the largest first.
+
+    Counts are those of the usual configuration: the others are the matrix. Times and rates count
+    wherever they were taken.
+    """
+    cases = view.headlines(view.of(*judge.COUNTED)) + \
+        [case for case in view.of("throughput", "latency_p50", "latency_p99", "time_host")]
+    made = [Finding(case, who, found) for case in cases for found in [judge.judge(case, who)]
+            if found]
+    return sorted(made, key=lambda finding: -finding.size)
+
+
+def by_verdict(found: list) -> dict:
+    """Returns verdict -> findings, with every verdict there."""
+    return {verdict: [one for one in found if one.judgement.verdict == verdict]
+            for verdict in (ratio.FASTER, ratio.SLOWER, ratio.SAME, ratio.WIDE_SPREAD)}
+
+
+def rivals(view) -> list:
+    """Returns everyone who can be held against the baseline."""
+    return [who for who in view.everyone if any(judge.judge(case, who) for case in view.cases)]
+
+
+def score(who, found: list) -> str:
+    """Returns how often someone came out how, as a sentence."""
+    count = {verdict: len(ones) for verdict, ones in by_verdict(found).items()}
+    return (f"{who.label}: better in {count[ratio.FASTER]}, worse in {count[ratio.SLOWER]}, no "
+            f"difference in {count[ratio.SAME]}, too wide to call in {count[ratio.WIDE_SPREAD]} of "
+            f"{len(found)} comparisons.")
+
+
+def headline(view, who) -> list:
+    """Returns a sentence for each operation whose cost is known on both sides."""
+    lines = []
+    for case in view.headlines(view.of(COST[0])):
+        found = judge.judge(case, who)
+        if not found:
+            continue
+        mine, theirs = case.value(who), case.value(view.baseline)
+        how = "as many as" if found.verdict == ratio.SAME else \
+            f"{words.change(found.value)} against" if found.called else \
+            f"{words.change(found.value)}, too wide to call, against"
+        lines.append(f"{case.name()}: {words.number(mine)} {words.metric(case.metric)} per "
+                     f"operation, {how} {view.baseline.label} ({words.number(theirs)}).")
+    return lines
+
+
+def matrix(view, who) -> list:
+    """Returns a sentence for each work that was measured in several configurations."""
+    lines = []
+    groups = {}
+    for case in view.of(COST[0]):
+        groups.setdefault((case.workload, case.device, case.accel), []).append(case)
+    for (workload, _, _), cases in groups.items():
+        found = [one for one in (judge.judge(case, who) for case in cases) if one]
+        if len(found) < 2:
+            continue
+        better = [one for one in found if one.verdict == ratio.FASTER]
+        worse = [one for one in found if one.verdict == ratio.SLOWER]
+        values = [one.value for one in found]
+        lines.append(f"{workload} in {len(found)} configurations: {who.label} is cheaper in "
+                     f"{len(better)}, {view.baseline.label} in {len(worse)} "
+                     f"({words.change(min(values))} to {words.change(max(values))}).")
+    return lines
+
+
+def missing(report) -> list:
+    """Returns (what, why) of everything that has no figure: left out, failed, or empty."""
+    found = [(item["what"], item["why"]) for item in [*report.problems, *report.skipped]]
+    found += [(cell.title(), cell.note or "no reason was given")
+              for cell in report.cells if cell.value is None]
+    return list(dict.fromkeys(found))

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Numbers and names as text, the same in the table, the page and the charts."""
+
+#: What a metric is called in a sentence.
+METRICS = {
+    "instr_driver_ring": "instructions in driver, ring and transport",
+    "instr_guest": "instructions of the whole guest",
+    "kicks": "kicks", "irqs": "interrupts", "exits": "exits",
+    "throughput": "throughput", "latency_p50": "median latency", "latency_p99": "99 % latency",
+    "memory": "memory", "time_host": "time",
+}
+
+#: How figures were had.
+ACCELS = {"tcg": "TCG (emulated processor)", "kvm": "KVM", "uml": "User-mode Linux, native",
+          "host": "on the host"}
+
+
+def metric(name: str) -> str:
+    """Returns a metric in words."""
+    return METRICS.get(name, name.replace("_", " "))
+
+
+def accel(name: str) -> str:
+    """Returns an accelerator in words."""
+    return ACCELS.get(name, name)
+
+
+def number(value) -> str:
+    """Returns a figure with as many digits as mean something."""
+    if value is None:
+        return "-"
+    size = abs(value)
+    if size >= 100 or value == 0:
+        return f"{value:,.0f}"
+    if size >= 10:
+        return f"{value:.1f}"
+    return f"{value:.2f}" if size >= 0.095 else f"{value:.2g}"
+
+
+def figure(value, unit: str) -> str:
+    """Returns a figure with its unit; large byte counts in KiB."""
+    if value is None:
+        return "-"
+    if unit == "bytes" and abs(value) >= 10240:
+        return f"{value / 1024:,.1f} KiB"
+    return f"{number(value)} {unit}".strip()
+
+
+def change(ratio: float) -> str:
+    """Returns how far a ratio is from 1, e.g. "+4.2 %"; "x2.3" from twice on."""
+    if ratio == float("inf"):
+        return "from 0"
+    if ratio >= 2:
+        return f"x{ratio:.3g}"
+    percent = 100 * (ratio - 1)
+    digits = 1 if abs(percent) < 20 else 0
+    text = f"{percent:+.{digits}f} %"
+    return "0.0 %" if text in ("+0.0 %", "-0.0 %") else text
+
+
+def factor(ratio: float) -> str:
+    """Returns a ratio as a factor."""
+    return "inf" if ratio == float("inf") else f"{ratio:.3f}" if 0.9 < ratio < 1.1 else \
+        f"{ratio:.2f}"
+
+
+def join(names: list) -> str:
+    """Returns names as an enumeration."""
+    names = list(names)
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1] \
+        if names else ""
