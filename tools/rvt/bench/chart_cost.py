@@ -73,6 +73,7 @@ def draw_stacked(axes, shown: list, names: list) -> None:
                           va="center", size=plots.FONT - 2, color="white" if dark else plots.INK)
             start += parts[layer]
         _end(axes, y, case, who)
+    axes.set_yticks([])
 
 
 def _end(axes, y: float, case, who) -> None:

@@ -3,10 +3,10 @@
 
 from . import chart_cost, chart_ratio, compare, heat, judge, plots, ratio, summary, tables, words
 from .markup import details, el, svg, table
-from .view import View
+from .view import View, common
 
 #: As many findings of a kind are shown unfolded.
-_SHOWN = 8
+_SHOWN = 5
 
 
 class Page:
@@ -51,33 +51,47 @@ class Page:
         if not view.baseline:
             made.append(el("p", "Nothing was measured on the baseline, so nothing can be held "
                            "against it.", cls="warn"))
+        main = view.headlines(view.of(summary.COST[0]))
+        if main:
+            made += [el("p", "Guest instructions in driver, ring and transport for one operation, "
+                        "the figure to steer by:"), self._values(main, short=True, bare=True)]
         for who in summary.rivals(view):
             found = summary.findings(view, who)
-            made.append(el("p", el("b", summary.score(who, found))))
-            made.append(el("ul", *[el("li", line) for line in
-                                   summary.headline(view, who) + summary.matrix(view, who)]))
             kinds = summary.by_verdict(found)
-            made.append(el("div", *[self._card(title, kinds[verdict], cls) for title, verdict, cls in (
-                (f"Where {who.label} is better", ratio.FASTER, "card better"),
-                (f"Where {view.baseline.label} is better", ratio.SLOWER, "card worse"),
-                ("No difference", ratio.SAME, "card"),
-                ("Too wide to call", ratio.WIDE_SPREAD, "card"))], cls="cards"))
+            made += [el("h3", summary.score(who, found)), el("p", summary.headline(view, who)),
+                     el("ul", *[el("li", line) for line in summary.matrix(view, who)]),
+                     el("div", self._card(f"Where {who.label} is better", kinds[ratio.FASTER],
+                                          "card better"),
+                        self._card(f"Where {view.baseline.label} is better", kinds[ratio.SLOWER],
+                                   "card worse"), cls="cards")]
+            made += [details(f"{title}: {len(kinds[verdict])}", self._list(kinds[verdict]))
+                     for title, verdict in (("Too wide to call", ratio.WIDE_SPREAD),
+                                            ("No difference", ratio.SAME)) if kinds[verdict]]
+        return made + self._gaps() + [
+            el("p", "No absolute time is compared across runs. Counts (instructions, kicks, "
+               "interrupts, bytes) repeat and are compared as they are; times and rates only as "
+               "ratios to the baseline in the same rounds, and a difference is called only if all "
+               "rounds agree on it.", cls="note")]
+
+    def _gaps(self) -> list:
+        """Returns what could not be had, by reason, the most frequent ones."""
         gaps = summary.missing(self.report)
-        if gaps:
-            made.append(el("p", f"{len(gaps)} figures or parts could not be had, with "
-                           f"{len(self.report.problems)} problems: ",
-                           el("a", "what and why", href="#missing"), "."))
-        made.append(el("p", "No absolute time is compared across runs. Counts (instructions, kicks, "
-                       "interrupts, bytes) repeat and are compared as they are; times and rates "
-                       "only as ratios to the baseline in the same rounds, and a difference is "
-                       "called only if all rounds agree on it.", cls="note"))
-        return made
+        if not gaps:
+            return []
+        lines = [f"{whats[0] if len(whats) == 1 else f'{len(whats)} figures or parts'}: {why}"
+                 for why, whats in sorted(gaps.items(), key=lambda item: -len(item[1]))]
+        more = [f"{len(lines) - _SHOWN} more reasons"] if len(lines) > _SHOWN else []
+        return [el("h3", "What could not be measured"),
+                el("ul", *[el("li", line) for line in lines[:_SHOWN] + more]),
+                el("p", el("a", "All of it", href="#missing"))]
+
+    def _list(self, found: list):
+        return el("ul", *[el("li", one.text(self.view.baseline)) for one in found])
 
     def _card(self, title: str, found: list, cls: str):
-        lines = [el("li", one.text(self.view.baseline)) for one in found]
-        body = [el("ul", *lines[:_SHOWN])] if lines else [el("p", "None.")]
-        if lines[_SHOWN:]:
-            body.append(details(f"{len(lines) - _SHOWN} more", el("ul", *lines[_SHOWN:])))
+        body = [self._list(found[:_SHOWN]) if found else el("p", "Nowhere.")]
+        if found[_SHOWN:]:
+            body.append(details(f"{len(found) - _SHOWN} more", self._list(found[_SHOWN:])))
         return el("div", el("h3", f"{title} ({len(found)})"), *body, cls=cls)
 
     def _since(self) -> list:
@@ -89,7 +103,7 @@ class Page:
                               el("td", row[-1], cls="mark")] for row in rows]) if rows else None]
 
     def _cost(self) -> list:
-        view, made = self.view, []
+        view, notes, charts, more = self.view, [], [], []
         for metric, title, text in (
                 ("instr_driver_ring", "guest instructions per operation",
                  "Guest instructions executed in the driver, the ring and the transport for one "
@@ -101,35 +115,35 @@ class Page:
             cases = view.headlines(view.of(metric))
             if not cases:
                 continue
-            made.append(el("p", text))
-            made.append(self._draw(chart_cost.stacked, view, cases, title,
-                                   label=f"Bars: {title}, by layer"))
-            made.append(details("As a table", self._values(cases)))
-            made += [self._functions(case) for case in cases]
-        return made
+            notes.append(el("p", text))
+            charts.append(self._draw(chart_cost.stacked, view, cases, title,
+                                     label=f"Bars: {title}, by layer"))
+            more.append(details(f"As a table: {words.metric(metric)}", self._values(cases)))
+            more += [self._functions(case) for case in cases]
+        return [*notes, el("div", *charts, cls="charts"), *more] if notes else []
 
-    def _values(self, cases: list, short: bool = False):
-        """Returns a table of cases by who."""
+    def _values(self, cases: list, short: bool = False, bare: bool = False):
+        """Returns a table of cases by who: `short` without the metric, `bare` without the unit."""
         people = self.view.among(cases)
         rows = []
         for case in cases:
             row = [case.name() if short else f"{case.name()}, {words.metric(case.metric)}"]
             for who in people:
-                row.append(self._value(case, who))
+                row.append(self._value(case, who, bare))
             rows.append(row)
         return table(["", *[who.label for who in people]], rows, cls="values")
 
-    def _value(self, case, who):
+    def _value(self, case, who, bare: bool):
         cell = case.cells.get(who.key)
         if cell is None:
             return el("td", "\u2013", title="not measured", cls="none")
         if cell.value is None:
             return el("td", cell.note or "no figure", cls="none")
         found = judge.judge(case, who)
-        parts = [words.figure(cell.value, cell.unit)]
+        parts = [words.figure(cell.value, "" if bare else cell.unit)]
         if found:
             parts.append(el("b" if found.called else "span", f" {words.change(found.value)}"))
-        if cell.spread:
+        if cell.spread and not bare:
             parts.append(el("small", f" spread {100 * cell.spread:.1f} %"))
         return el("td", *parts, title=cell.note or cell.command or None)
 
@@ -149,7 +163,7 @@ class Page:
                        el("div", *tables_, cls="side")) if tables_ else None
 
     def _events(self) -> list:
-        view, made = self.view, []
+        view, charts, more = self.view, [], []
         classics = {row.name for row in tables.classic(view)}
         for metric, text in (("kicks", "Queue notifications written by the driver"),
                              ("irqs", "Interrupts taken by the guest"),
@@ -158,23 +172,24 @@ class Page:
                      if f"{case.workload}, {words.metric(metric)}" not in classics]
             if cases:
                 unit = next((case.unit for case in cases if case.unit), "per operation")
-                made.append(self._draw(chart_cost.plain, view, cases, f"{text}, {unit}",
-                                       label=text))
-                made.append(details(f"{text}, as a table", self._values(cases)))
-        return made
+                charts.append(self._draw(chart_cost.plain, view, cases, f"{text}, {unit}",
+                                         label=text))
+                more.append(details(f"As a table: {text}", self._values(cases)))
+        return [el("div", *charts, cls="charts"), *more] if more else []
 
     def _ratios(self) -> list:
         view, cases = self.view, tables.rated(self.view)
         if not cases:
             return []
-        made = [el("p", f"Each dot is the median ratio to {view.baseline.label if view.baseline else 'the baseline'} over the rounds, the "
-                   "line goes from the smallest to the largest ratio. Filled diamonds are called, "
-                   "open circles are not; the tinted side is the better one.")]
+        base = view.baseline.label if view.baseline else "the baseline"
+        made = [el("p", f"Each dot is the median ratio to {base} over the rounds, the line goes "
+                   "from the smallest to the largest ratio. Filled diamonds are called, open "
+                   "circles are not; the tinted side is the better one.")]
         groups = {}
         for case in cases:
             groups.setdefault((case.accel, case.metric), []).append(case)
         charts = [self._draw(chart_ratio.ratios, view, group,
-                             f"{words.metric(metric)}, ratio; {words.accel(accel)}",
+                             _title(metric, accel, group),
                              metric in judge.MORE, label=f"Ratios of {words.metric(metric)}")
                   for (accel, metric), group in groups.items()]
         made.append(el("div", *charts, cls="charts"))
@@ -195,9 +210,10 @@ class Page:
         people = tables.people(self.view, rows)
         head = ["", *[who.label for who in people],
                 *[f"{name} ({tables.REFERENCE_NAME})" for name in ("e1000", "virtio-net")]]
-        body = []
+        bodies, notes = {}, []
         for row in rows:
-            line = [f"{row.name}, {row.unit}"]
+            line = [f"{words.metric(row.metric)}, {row.unit}"]
+            notes += [cell.note for cell in row.cells.values() if cell.note]
             for who in people:
                 cell = row.cells.get(who)
                 line.append(el("td", "\u2013", cls="none") if cell is None else
@@ -205,10 +221,14 @@ class Page:
                             else el("td", words.number(cell.value), _against(cell),
                                     title=cell.note or None))
             line += [el("td", words.number(row.reference(i)), cls="reference") for i in (0, 1)]
-            body.append(line)
-        return [el("p", "One guest, the same TCP stream through each card. The published figures "
-                   "are from another machine with real KVM: they are here as a scale, and are "
-                   "compared with nothing."), table(head, body, cls="values")]
+            bodies.setdefault(row.workload, []).append(line)
+        return [el("p", "One guest, the same stream of data through each card. The published "
+                   "figures are from another machine with real KVM: they are here as a scale, and "
+                   "are compared with nothing."),
+                *[table(head, body, cls="values", caption=workload)
+                  for workload, body in bodies.items()],
+                el("ul", *[el("li", note) for note in dict.fromkeys(notes)], cls="notes")
+                if notes else None]
 
     def _matrix(self) -> list:
         made = heat.sections(self.view, "instr_driver_ring")
@@ -283,6 +303,12 @@ def _plain(value) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name} {item}" for name, item in value.items() if item)
     return str(value)
+
+
+def _title(metric: str, accel: str, cases: list) -> str:
+    """Returns what a chart of ratios shows."""
+    shared = common(cases)
+    return f"{words.metric(metric)}, ratio; {words.accel(accel)}" + (f"; {shared}" if shared else "")
 
 
 def _against(cell):

@@ -27,15 +27,16 @@ class Finding:
     def text(self, baseline) -> str:
         """Returns the finding as a line."""
         found, case = self.judgement, self.case
-        where = f"{case.name()}, {words.metric(case.metric)}"
-        if case.accel in ("uml", "host"):
-            where += f" ({words.accel(case.accel)})"
+        where = case.name()
+        if case.metric != "memory":
+            where += f", {words.metric(case.metric)}"
         if case.metric in judge.COUNTED:
-            ours = words.figure(case.value(self.who), case.unit)
-            theirs = words.figure(case.value(baseline), "" if case.unit != "bytes" else case.unit)
+            unit = case.unit if case.unit == "bytes" else ""
+            ours = words.figure(case.value(self.who), unit)
+            theirs = words.figure(case.value(baseline), unit)
             return f"{where}: {ours} against {theirs} ({words.change(found.value)})"
-        return (f"{where}: {words.factor(found.value)} of the baseline's "
-                f"({words.factor(found.low)} to {words.factor(found.high)})")
+        return (f"{where}: {words.change(found.value)} "
+                f"({words.change(found.low)} to {words.change(found.high)})")
 
 
 def findings(view, who) -> list:
@@ -70,20 +71,19 @@ def score(who, found: list) -> str:
             f"{len(found)} comparisons.")
 
 
-def headline(view, who) -> list:
-    """Returns a sentence for each operation whose cost is known on both sides."""
-    lines = []
+def headline(view, who) -> str:
+    """Returns a sentence on the steering figure of each operation, "" if there is none."""
+    said = {}
     for case in view.headlines(view.of(COST[0])):
         found = judge.judge(case, who)
-        if not found:
-            continue
-        mine, theirs = case.value(who), case.value(view.baseline)
-        how = "as many as" if found.verdict == ratio.SAME else \
-            f"{words.change(found.value)} against" if found.called else \
-            f"{words.change(found.value)}, too wide to call, against"
-        lines.append(f"{case.name()}: {words.number(mine)} {words.metric(case.metric)} per "
-                     f"operation, {how} {view.baseline.label} ({words.number(theirs)}).")
-    return lines
+        if found:
+            change = "" if found.verdict == ratio.SAME else f" ({words.change(found.value)})"
+            said.setdefault(found.verdict, []).append(case.name() + change)
+    clauses = [f"{how} instructions for {words.join(said[verdict])}" for verdict, how in (
+        (ratio.SLOWER, "more"), (ratio.FASTER, "fewer"), (ratio.SAME, "as many"),
+        (ratio.WIDE_SPREAD, "too uncertain a number of")) if verdict in said]
+    return (f"Beside {view.baseline.label}, it executes " + ", ".join(clauses[:-1] + [
+        ("and " if clauses[1:] else "") + clauses[-1]]) + ".") if clauses else ""
 
 
 def matrix(view, who) -> list:
@@ -105,9 +105,12 @@ def matrix(view, who) -> list:
     return lines
 
 
-def missing(report) -> list:
-    """Returns (what, why) of everything that has no figure: left out, failed, or empty."""
-    found = [(item["what"], item["why"]) for item in [*report.problems, *report.skipped]]
-    found += [(cell.title(), cell.note or "no reason was given")
-              for cell in report.cells if cell.value is None]
-    return list(dict.fromkeys(found))
+def missing(report) -> dict:
+    """Returns reason -> what has no figure for it: left out, failed, or empty."""
+    found = {}
+    for item in [*report.problems, *report.skipped]:
+        found.setdefault(item["why"], []).append(item["what"])
+    for cell in report.cells:
+        if cell.value is None:
+            found.setdefault(cell.note or "no reason was given", []).append(cell.title())
+    return found

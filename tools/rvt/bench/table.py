@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """The short table on the terminal: the figures to know, the rest is on the page."""
 
-from . import chart_cost, judge, summary, tables, words
+from . import chart_cost, judge, ratio, summary, tables, words
 from .view import View
 
 #: No line is longer.
@@ -24,7 +24,8 @@ def text(report) -> str:
     lines += _verdicts(view)
     gaps = summary.missing(report)
     if gaps:
-        lines.append(f"{len(gaps)} figures or parts could not be had; the page says what and why.")
+        lines.append(f"{sum(map(len, gaps.values()))} figures or parts could not be had; the page "
+                     "says what and why.")
     return "\n".join(lines)
 
 
@@ -48,8 +49,8 @@ def _against(case, who) -> str:
     found = judge.judge(case, who)
     if not found:
         return ""
-    mark = "" if found.called else " (=)" if found.verdict == "no difference" else " (?)"
-    return words.change(found.value) + mark
+    change = words.change(found.value)
+    return change + (" (?)" if found.verdict == ratio.WIDE_SPREAD else "")
 
 
 def _cost(view) -> list:
@@ -83,7 +84,7 @@ def _wide(view, cases: list) -> list:
         for who in people:
             against = _against(case, who)
             value = words.figure(case.value(who), case.unit if case.unit == "bytes" else "")
-            row.append(f"{value}  {against:>8}" if against else value)
+            row.append(f"{value} {against:>8}" if against else value)
         rows.append(row)
     return rows
 
@@ -107,8 +108,6 @@ def _ratios(view) -> list:
     rows = []
     for case, who, one in found[:_SHOWN]:
         name = f"{case.name()}, {words.metric(case.metric)}"
-        if case.accel in ("uml", "host"):
-            name += f", {case.accel}"
         rows.append([name, who.label, words.factor(one.value),
                      f"{words.factor(one.low)}..{words.factor(one.high)}", one.verdict])
     if len(found) > _SHOWN:

@@ -18,11 +18,16 @@ _GUEST = ("tcg", "kvm")
 class Row:
     """One row of the classic table."""
 
-    name: str
+    workload: str
     metric: str
     unit: str
     #: Who -> cell
     cells: dict
+
+    @property
+    def name(self) -> str:
+        """Returns the work and the metric."""
+        return f"{self.workload}, {words.metric(self.metric)}"
 
     def reference(self, which: int) -> float:
         """Returns the published figure of e1000 (0) or virtio-net (1), None if there is none."""
@@ -47,9 +52,8 @@ def classic(view) -> list:
         if case.workload not in foreign:
             continue
         for cell in case.cells.values():
-            name = f"{cell.workload}, {words.metric(cell.metric)}"
             row = rows.setdefault((cell.workload, cell.metric, cell.unit),
-                                  Row(name, cell.metric, cell.unit, {}))
+                                  Row(cell.workload, cell.metric, cell.unit, {}))
             row.cells[view.who(cell)] = cell
     return list(rows.values())
 

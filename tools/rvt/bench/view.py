@@ -49,6 +49,8 @@ class Case:
     options: dict
     #: (driver, ring) -> cell
     cells: dict
+    #: Options (and "layout", "accel") that no other case of the same work and metric has otherwise.
+    fixed: set = dataclasses.field(default_factory=set)
 
     @property
     def unit(self) -> str:
@@ -66,21 +68,32 @@ class Case:
 
     def unusual(self) -> int:
         """Returns by how many options the case differs from the usual configuration."""
-        other = sum(1 for name, value in self.options.items()
-                    if name not in USUAL or USUAL[name] != value)
-        return other + (self.layout not in ("split", ""))
+        return len(self.unusuals())
 
     def setting(self) -> str:
         """Returns what is not usual about the case, e.g. "packed, indirect off, 4 vcpus"."""
-        parts = [self.layout] if self.layout not in ("split", "") else []
-        parts += [option(name, value) for name, value in self.options.items()
-                  if name not in USUAL or USUAL[name] != value]
-        return ", ".join(parts)
+        return ", ".join(text for _, text in self.unusuals())
+
+    def unusuals(self) -> list:
+        """Returns (option, text) of all that is not usual."""
+        found = [("layout", self.layout)] if self.layout not in ("split", "") else []
+        return found + [(name, option(name, value)) for name, value in self.options.items()
+                        if name not in USUAL or USUAL[name] != value]
 
     def name(self) -> str:
-        """Returns the workload with what is not usual about the case."""
-        setting = self.setting()
-        return self.workload + (f" ({setting})" if setting else "")
+        """Returns the workload with what tells the case from others of the same work."""
+        told = [text for name, text in self.unusuals() if name not in self.fixed]
+        if self.accel not in ("tcg", "kvm") and "accel" not in self.fixed:
+            told.append(self.accel)
+        told = ", ".join(told)
+        return self.workload + (f" ({told})" if told else "")
+
+
+def common(cases: list) -> str:
+    """Returns what is not usual about every one of some cases, as their names do not tell it."""
+    every = [case.unusuals() for case in cases]
+    return ", ".join(text for name, text in (every[0] if every else [])
+                     if all((name, text) in others for others in every))
 
 
 def option(name: str, value) -> str:
@@ -160,4 +173,20 @@ def _cases(every: list) -> list:
                json.dumps(cell.options, sort_keys=True))
         case = found.setdefault(key, Case(*key[:5], cell.options, {}))
         case.cells[(cell.driver, cell.ring)] = cell
+    _fix(list(found.values()))
     return list(found.values())
+
+
+def _fix(cases: list) -> None:
+    """Finds out which options tell no cases of the same work apart."""
+    values = {}
+    for case in cases:
+        values.setdefault((case.workload, case.metric), set()).add(case.accel)
+        seen = values.setdefault((case.workload, case.metric, case.accel), {})
+        for name, value in [("layout", case.layout), *case.options.items()]:
+            seen.setdefault(name, set()).add(str(value))
+    for case in cases:
+        seen = values[(case.workload, case.metric, case.accel)]
+        case.fixed = {name for name, found in seen.items() if len(found) == 1}
+        if len(values[(case.workload, case.metric)]) == 1:
+            case.fixed.add("accel")

@@ -3,8 +3,8 @@
 
 #: What a metric is called in a sentence.
 METRICS = {
-    "instr_driver_ring": "instructions in driver, ring and transport",
-    "instr_guest": "instructions of the whole guest",
+    "instr_driver_ring": "driver, ring and transport instructions",
+    "instr_guest": "whole guest instructions",
     "kicks": "kicks", "irqs": "interrupts", "exits": "exits",
     "throughput": "throughput", "latency_p50": "median latency", "latency_p99": "99 % latency",
     "memory": "memory", "time_host": "time",
@@ -47,7 +47,7 @@ def figure(value, unit: str) -> str:
 
 
 def change(ratio: float) -> str:
-    """Returns how far a ratio is from 1, e.g. "+4.2 %"; "x2.3" from twice on."""
+    """Returns how far a ratio is from 1, e.g. "+4.2 %"; "x2.3" from twice on, "=" for equal."""
     if ratio == float("inf"):
         return "from 0"
     if ratio >= 2:
@@ -55,7 +55,7 @@ def change(ratio: float) -> str:
     percent = 100 * (ratio - 1)
     digits = 1 if abs(percent) < 20 else 0
     text = f"{percent:+.{digits}f} %"
-    return "0.0 %" if text in ("+0.0 %", "-0.0 %") else text
+    return "=" if text in ("+0.0 %", "-0.0 %") else text
 
 
 def factor(ratio: float) -> str:
