@@ -65,12 +65,13 @@ def details(title: str, *children) -> ET.Element:
 def svg(text: str, name: str, label: str) -> ET.Element:
     """Returns an SVG file as an element that can stand beside others in one page.
 
-    Ids that nothing refers to go, the others get `name` as a prefix; so do namespaces and metadata,
-    which mean nothing inside HTML. `label` is what a reader who cannot see it gets.
+    Ids that nothing refers to go, the others get `name` as a prefix. Namespaces and metadata go, as
+    they mean nothing inside HTML, and style sheets, which would be those of the whole page. `label`
+    is what a reader who cannot see it gets.
     """
     root = ET.fromstring(re.sub(r"<!DOCTYPE[^>]*>", "", text))
     for parent in root.iter():
-        for child in [c for c in parent if c.tag.removeprefix(_SVG) == "metadata"]:
+        for child in [c for c in parent if c.tag.removeprefix(_SVG) in ("metadata", "style")]:
             parent.remove(child)
     used = set(re.findall(r"url\(#([^)]+)\)", text)) | set(re.findall(r'href="#([^"]+)"', text))
     for element in root.iter():
