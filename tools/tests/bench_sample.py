@@ -3,7 +3,6 @@
 
 import math
 import random
-import tempfile
 from pathlib import Path
 
 from rvt.bench import cells, ratio
@@ -21,9 +20,9 @@ _COSTS = {"blk-randread-4k-qd1": (258, 693, 7), "blk-randwrite-4k-qd1": (262, 70
           "blk-randread-4k-qd32": (250, 610, 2), "net-icmp-echo": (1040, 1030, 2)}
 
 
-def report(people=(C, RUST), seed: int = 1) -> cells.Report:
-    """Returns a report with all kinds of cells for some stacks."""
-    made = cells.Report(Path(tempfile.mkdtemp()) / "bench.json", {
+def report(people=(C, RUST), seed: int = 1, path: Path = Path("bench.json")) -> cells.Report:
+    """Returns a report with all kinds of cells for some stacks; `path` is not written."""
+    made = cells.Report(path, {
         "time": "2026-11-21 17:16:32 +0000", "commit": "0123456789ab",
         "guest kernel": "7.3.4", "qemu": "QEMU emulator version 10.0.2", "cpus": 2,
         "accelerator": "tcg (no /dev/kvm)", "compilers": ["rustc 1.96.0", "clang 22.1.8"],

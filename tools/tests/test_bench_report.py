@@ -50,6 +50,13 @@ class _Reader(HTMLParser):
         self.sections[section] = self.sections.get(section, "") + data
 
 
+def scratch(test: unittest.TestCase) -> Path:
+    """Returns a directory that lasts as long as a test."""
+    made = tempfile.TemporaryDirectory()
+    test.addCleanup(made.cleanup)
+    return Path(made.name)
+
+
 def page(report, base=None) -> _Reader:
     """Returns the page of a report, read."""
     return _Reader(html.text(report, base))
@@ -59,10 +66,11 @@ def page(report, base=None) -> _Reader:
 class Page(unittest.TestCase):
     """out/bench.html."""
 
-    def setUp(self):
-        self.report = sample.report((sample.C, sample.RUST, sample.OTHER))
-        self.text = html.text(self.report)
-        self.page = _Reader(self.text)
+    @classmethod
+    def setUpClass(cls):
+        cls.report = sample.report((sample.C, sample.RUST, sample.OTHER))
+        cls.text = html.text(cls.report)
+        cls.page = _Reader(cls.text)
 
     def test_is_well_formed(self):
         self.assertEqual(self.page.wrong, [])
@@ -109,7 +117,7 @@ class Page(unittest.TestCase):
         self.assertIn("queue_rq<T>", self.page.sections["cost"])
 
     def test_an_empty_report_makes_a_page(self):
-        empty = cells.Report(Path(tempfile.mkdtemp()) / "bench.json", {})
+        empty = cells.Report(Path("none"), {})
         found = page(empty)
         self.assertEqual(found.wrong, [])
         self.assertIn("Nothing was measured on the baseline", found.sections["summary"])
@@ -128,7 +136,7 @@ class Without(unittest.TestCase):
     """No plotting library."""
 
     def test_tables_are_there_and_the_lack_is_a_problem(self):
-        report = sample.report()
+        report = sample.report(path=scratch(self) / "bench.json")
         path = report.path.with_suffix(".html")
         with mock.patch.object(plots, "available", return_value=False):
             html.write(report, path)
@@ -136,11 +144,14 @@ class Without(unittest.TestCase):
         self.assertNotIn("<svg", text)
         self.assertIn("blk-randread-4k-qd1", text)
         self.assertIn("matplotlib", report.problems[-1]["why"])
+        if plots.available():
+            html.write(cells.load(report.path), path)
+            self.assertNotIn("matplotlib", path.read_text())
 
     def test_a_picture_is_refused(self):
         with mock.patch.object(plots, "available", return_value=False):
             with self.assertRaisesRegex(Failure, "matplotlib"):
-                picture.write(sample.report(), Path(tempfile.mkdtemp()) / "p.svg")
+                picture.write(sample.report(), scratch(self) / "p.svg")
 
 
 class Verdicts(unittest.TestCase):
@@ -213,7 +224,7 @@ class Compare(unittest.TestCase):
 
     def setUp(self):
         self.base, self.now = sample.report(), sample.report()
-        self.path = Path(tempfile.mkdtemp()) / "old.json"
+        self.path = scratch(self) / "old.json"
 
     def flagged(self) -> list:
         """Returns (metric, quotient) of what is reported as changed."""
@@ -299,7 +310,7 @@ class Picture(unittest.TestCase):
     """The picture of the README."""
 
     def setUp(self):
-        self.path = Path(tempfile.mkdtemp()) / "docs" / "bench.svg"
+        self.path = scratch(self) / "docs" / "bench.svg"
 
     def test_shows_costs_and_ratios_of_everyone(self):
         picture.write(sample.report((sample.C, sample.RUST, sample.OTHER)), self.path)

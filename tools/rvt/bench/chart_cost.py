@@ -41,7 +41,7 @@ def stacked(view, cases: list, title: str):
     """Returns the figure of costs by layer, a group of bars for each case."""
     people, names = view.among(cases), layers(cases)
     shown = lines(cases, people)
-    top, bottom = 0.5, 0.4
+    top, bottom = 0.36, 0.4
     fig = plots.figure(_height(shown) + top + bottom)
     axes = plots.rows(fig, len(shown), left=1.42, right=0.95, top=top, bottom=bottom)
     draw_stacked(axes, shown, names)
@@ -72,15 +72,15 @@ def draw_stacked(axes, shown: list, names: list) -> None:
                 axes.text(start + parts[layer] / 2, y, words.number(parts[layer]), ha="center",
                           va="center", size=plots.FONT - 2, color="white" if dark else plots.INK)
             start += parts[layer]
-        _end(axes, y, case, who)
+        _end(axes, y, case, who, start)
     axes.set_yticks([])
 
 
-def _end(axes, y: float, case, who) -> None:
+def _end(axes, y: float, case, who, length: float) -> None:
     """Writes the figure behind its bar, and how it compares."""
     found = judge.judge(case, who)
     against = f"  {words.change(found.value)}" if found else ""
-    axes.annotate(words.number(case.value(who)) + against, (case.value(who), y), (4, 0),
+    axes.annotate(words.number(case.value(who)) + against, (length, y), (4, 0),
                   textcoords="offset points", va="center", annotation_clip=False,
                   weight="bold" if found and found.called else "normal", size=plots.FONT - 1)
 
@@ -109,7 +109,7 @@ def plain(view, cases: list, title: str, *, right: float = 0.95):
             continue
         plots.beside(axes, y, who.label, points=-4, ha="right")
         axes.barh(y, case.value(who), height=0.74, color=who.color, edgecolor="white")
-        _end(axes, y, case, who)
+        _end(axes, y, case, who, case.value(who))
     axes.set_yticks([])
     axes.set_xlabel(title)
     return fig

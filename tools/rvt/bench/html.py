@@ -9,13 +9,15 @@ from . import markup, plots
 from .markup import el
 from .page import Page
 
+_CHARTS = "charts"
 _STYLE = REPO / "bench" / "report.css"
 
 
 def write(report, path, base=None) -> None:
     """Writes the page; without a plotting library its tables, and a problem that says so."""
+    report.problems = [one for one in report.problems if one["what"] != _CHARTS]
     if not plots.available():
-        report.problem("charts", plots.MISSING)
+        report.problem(_CHARTS, plots.MISSING)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")

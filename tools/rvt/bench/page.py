@@ -70,8 +70,15 @@ class Page:
         return made + self._gaps() + [
             el("p", "No absolute time is compared across runs. Counts (instructions, kicks, "
                "interrupts, bytes) repeat and are compared as they are; times and rates only as "
-               "ratios to the baseline in the same rounds, and a difference is called only if all "
-               "rounds agree on it.", cls="note")]
+               "ratios to the baseline in the same rounds, and a difference is called only if the "
+               f"rounds agree on it with 95 %. {self._chance()}", cls="note")]
+
+    def _chance(self) -> str:
+        """Returns how many of the differences to expect from chance alone."""
+        count = sum(judge.judge(case, who) is not None for case in tables.rated(self.view)
+                    for who in self.view.everyone)
+        return f"So about {count * (1 - ratio.SURE):.0f} of the {count} rates and times would be " \
+               "called even if there were no difference at all." if count else ""
 
     def _gaps(self) -> list:
         """Returns what could not be had, by reason, the most frequent ones."""
@@ -119,7 +126,9 @@ class Page:
             charts.append(self._draw(chart_cost.stacked, view, cases, title,
                                      label=f"Bars: {title}, by layer"))
             more.append(details(f"As a table: {words.metric(metric)}", self._values(cases)))
-            more += [self._functions(case) for case in cases]
+            made_of = [self._functions(case) for case in cases]
+            if any(one is not None for one in made_of):
+                more.append(details(f"Made of what: {words.metric(metric)}", *made_of))
         return [*notes, el("div", *charts, cls="charts"), *more] if notes else []
 
     def _values(self, cases: list, short: bool = False, bare: bool = False):
@@ -148,7 +157,7 @@ class Page:
         return el("td", *parts, title=cell.note or cell.command or None)
 
     def _functions(self, case):
-        """Returns what a case's cost consists of, function by function, folded."""
+        """Returns what a case's figure consists of, function by function or module by module."""
         tables_ = []
         for who in self.view.among([case]):
             parts = [p for p in case.cells[who.key].parts if p.get("value")]
@@ -159,8 +168,8 @@ class Page:
                     for part in sorted(parts, key=lambda part: -part["value"])]
             tables_.append(table(["function", "module", "layer", case.unit or "per operation"],
                                  rows, cls="functions", caption=who.label))
-        return details(f"By function: {case.name()}, {words.metric(case.metric)}",
-                       el("div", *tables_, cls="side")) if tables_ else None
+        return el("div", el("h3", case.name()), el("div", *tables_, cls="side")) \
+            if tables_ else None
 
     def _events(self) -> list:
         view, charts, more = self.view, [], []
@@ -182,8 +191,8 @@ class Page:
         if not cases:
             return []
         base = view.baseline.label if view.baseline else "the baseline"
-        made = [el("p", f"Each dot is the median ratio to {base} over the rounds, the line goes "
-                   "from the smallest to the largest ratio. Filled diamonds are called, open "
+        made = [el("p", f"Each dot is the median over the rounds of the ratio to {base}, the line "
+                   "is where the true median is with 95 %. Filled diamonds are called, open "
                    "circles are not; the tinted side is the better one.")]
         groups = {}
         for case in cases:
@@ -248,7 +257,9 @@ class Page:
         if not cases:
             return []
         made = [self._values(cases, short=True)]
-        made += [self._functions(case) for case in cases]
+        made_of = [self._functions(case) for case in cases]
+        if any(one is not None for one in made_of):
+            made.append(details("Made of what", *made_of))
         return made
 
     def _host(self) -> list:
