@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What one operation costs in instructions, kicks and interrupts, Rust against C.
+
+Counted by a QEMU plugin, so that the figures repeat on any machine, however busy. Each round boots one
+guest for each ring provider; the repeats of a figure come from different boots.
+"""
+
+from ..say import Failure, say
+from . import slopes, stacks
+from .costcells import Repeats
+from .phases import Boot, Item, device_for
+from .variants import WORKS, Variant
+
+TITLE = "Cost per operation, counted in instructions"
+
+#: Boots that a figure is taken from.
+_ROUNDS, _QUICK_ROUNDS = 3, 2
+#: The devices of design.md's baseline.
+_VARIANTS = (Variant(), Variant("packed"), Variant(indirect=False),
+             Variant("packed", indirect=False), Variant(iommu=True))
+#: The operations that are measured on each of them; the others on the usual device only.
+_EVERYWHERE = ("blk-randread-4k-qd1", "net-icmp-echo")
+
+
+def run(bench) -> None:
+    """Measures everything that the stacks can do."""
+    repeats = Repeats(bench, "cost")
+    rounds = _QUICK_ROUNDS if bench.quick else _ROUNDS
+    for number in range(rounds):
+        _boots(bench, f"cost-{number + 1}", _plan(bench),
+               lambda boot, number=number: repeats.take(boot, number))
+    notes = {} if bench.quick else _separate(bench, repeats)
+    repeats.report(notes)
+
+
+def _plan(bench) -> list:
+    """Returns (work, variant) pairs."""
+    usual = [(work, Variant()) for work in WORKS.values()]
+    if bench.quick:
+        return usual
+    return usual + [(WORKS[name], variant) for name in _EVERYWHERE for variant in _VARIANTS[1:]]
+
+
+def _boots(bench, name: str, plan: list, take, phases=(1, 2, 3)) -> None:
+    """Boots a guest for each ring provider and hands it to `take`, however far it came."""
+    for ring, group in stacks.by_ring(bench.stacks).items():
+        items = [Item(stack, device_for(work, variant), work,
+                      [factor * work.count for factor in phases])
+                 for work, variant in plan for stack in group]
+        boot = Boot(bench, f"{name}-{ring}", items)
+        try:
+            boot.run()
+        except Failure as failure:
+            bench.report.problem(boot.name, str(failure))
+        for item in items:
+            if item.failure:
+                bench.report.problem(f"{item.work.name}, {item.stack.label}", item.failure)
+        take(boot)
+
+
+def _separate(bench, repeats: Repeats) -> dict:
+    """Measures the main operations once more with N, 2N and 3N in a guest each.
+
+    Returns what to say of them: (work, device, stack name) -> text.
+    """
+    say("  The same with N, 2N and 3N operations in three guests that are otherwise alike")
+    plan = [(WORKS[name], Variant()) for name in _EVERYWHERE]
+    totals = {}
+
+    def take(boot) -> None:
+        for item in boot.items:
+            if item.whole() and boot.symbols:
+                totals.setdefault((item.work, item.device, item.stack.name), {})[item.counts[0]] = \
+                    slopes.total(item.phases[0], item.irqs[0], boot.symbols)
+
+    for factor in (1, 2, 3):
+        _boots(bench, f"cost-{factor}n", plan, take, (factor,))
+    by_name = {stack.name: stack for stack in bench.stacks}
+    notes = {}
+    for key, found in totals.items():
+        if len(found) == 3:
+            counts = sorted(found)
+            layers = slopes.Layers(bench, by_name[key[2]])
+            notes[key] = _agreement(slopes.cost(counts, [found[n] for n in counts], layers),
+                                    repeats.costs(key[0], key[1], by_name[key[2]]))
+    return notes
+
+
+def _agreement(apart, together: list) -> str:
+    """Says how the figure from three guests agrees with that from one."""
+    text = f"with N, 2N and 3N in three guests: {apart.driver_ring:,.1f} and {apart.again:,.1f}"
+    near = all(abs(cost.driver_ring - apart.driver_ring) <= slopes.EXACT * apart.driver_ring
+               for cost in together)
+    return text if near else f"{text}, which is not the same"

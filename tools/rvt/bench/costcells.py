@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The cells of a counted operation: instructions, kicks and interrupts, with their repeats."""
+
+import statistics
+
+from . import ratio, slopes
+from .cells import Cell
+from .variants import DEVICES
+
+#: What is counted, with its unit.
+_METRICS = {"instr_driver_ring": "instructions/op", "instr_guest": "instructions/op",
+            "kicks": "kicks/op", "irqs": "interrupts/op"}
+#: The stack that others are compared with.
+_BASE = ("c", "c")
+
+
+def figure(cost, metric: str) -> float:
+    """Returns one metric of a `slopes.Cost`."""
+    return {"instr_driver_ring": cost.driver_ring, "instr_guest": cost.guest,
+            "kicks": cost.kicks, "irqs": cost.irqs}[metric]
+
+
+class Repeats:
+    """The costs of one operation on one device for all stacks, round by round."""
+
+    def __init__(self, bench, leg: str, vcpus: int = 1, functions: bool = True):
+        self._bench = bench
+        self._leg = leg
+        self._vcpus = vcpus
+        self._functions = functions
+        #: (work, device) -> stack name -> list of Cost, None where a round failed.
+        self._costs = {}
+        self._failures = {}
+        self._stacks = {}
+
+    def take(self, boot, rounds: int) -> None:
+        """Adds what a boot measured, as round number `rounds`."""
+        for item in boot.items:
+            key = (item.work, item.device)
+            self._stacks[item.stack.name] = item.stack
+            mine = self._costs.setdefault(key, {}).setdefault(item.stack.name, {})
+            if not item.whole() or boot.symbols is None:
+                why = item.failure or "the guest's symbols are missing"
+                self._failures.setdefault((*key, item.stack.name), why)
+                continue
+            layers = slopes.Layers(self._bench, item.stack)
+            totals = [slopes.total(phase, irqs, boot.symbols)
+                      for phase, irqs in zip(item.phases, item.irqs)]
+            mine[rounds] = slopes.cost(item.counts, totals, layers)
+
+    def costs(self, work, device, stack) -> list:
+        """Returns the costs that were measured, of every round."""
+        return list(self._costs.get((work, device), {}).get(stack.name, {}).values())
+
+    def report(self, notes: dict = None) -> None:
+        """Adds the cells; `notes` has more to say of (work, device, stack name)."""
+        for (work, device), found in self._costs.items():
+            for name, rounds in found.items():
+                note = (notes or {}).get((work, device, name), "")
+                self._report(work, device, name, rounds, found, note)
+
+    def _report(self, work, device, name: str, rounds: dict, everyone: dict, note: str) -> None:
+        stack = self._stacks[name]
+        options = {**device.variant.options(), "vcpus": self._vcpus,
+                   "queues": self._vcpus if work.kind == "blk" else 1}
+
+        def cell(metric: str, **values) -> Cell:
+            return Cell(work.name, DEVICES[work.kind], stack.driver, stack.ring,
+                        device.variant.layout, "tcg", metric, unit=_METRICS[metric],
+                        options=options, command=command(self._bench, self._leg), **values)
+
+        if not rounds:
+            why = self._failures.get((work, device, name), "not measured")
+            self._bench.report.add(cell("instr_driver_ring", note=why))
+            return
+        base = everyone.get("-".join(_BASE), {})
+        layers = slopes.Layers(self._bench, stack)
+        costs = list(rounds.values())
+        for metric in _METRICS:
+            samples = [figure(cost, metric) for cost in costs]
+            value = statistics.median(samples)
+            middle = min(costs, key=lambda cost, m=metric, v=value: abs(figure(cost, m) - v))
+            parts, said = [], []
+            if metric == "instr_driver_ring":
+                parts = (slopes.by_function if self._functions else slopes.by_module)(middle, layers)
+                if not self._functions:
+                    parts = [part for part in parts if layers.counts(part["module"])]
+                said = [text for text in (_doubts(costs, samples), note) if text]
+            elif metric == "instr_guest" and self._functions:
+                parts = slopes.by_module(middle, layers)
+            pairs = [(figure(rounds[r], metric), figure(base[r], metric)) for r in rounds
+                     if r in base]
+            self._bench.report.add(cell(
+                metric, value=value, spread=ratio.spread(samples), samples=samples, parts=parts,
+                ratio=compare(pairs) if (stack.driver, stack.ring) != _BASE else None,
+                note="; ".join(said)))
+
+
+def command(bench, leg: str) -> str:
+    """Returns how to get the figures of a leg again."""
+    return bench.command if "LEGS=" in bench.command else f"{bench.command} LEGS={leg}"
+
+
+def _doubts(costs: list, samples: list) -> str:
+    """Returns what makes a figure doubtful, "" if nothing does."""
+    bent = [cost for cost in costs if not cost.straight()]
+    if bent:
+        return (f"not a straight line: {bent[0].driver_ring:,.1f} from N to 2N operations, "
+                f"{bent[0].again:,.1f} from 2N to 3N")
+    spread = ratio.spread(samples)
+    if spread is not None and spread > slopes.EXACT:
+        return f"repeats differ by {100 * spread:.1f} %: too wide to call"
+    return ""
+
+
+def compare(pairs: list) -> dict:
+    """Compares counts of the same rounds: `(ours, base)`. Less is better.
+
+    Counts repeat, unlike times, so that two rounds do: a difference is called if every round shows it
+    and it is more than repeats may differ by.
+    """
+    ratios = [ours / base for ours, base in pairs if base]
+    if not ratios:
+        return None
+    low, high = min(ratios), max(ratios)
+    if low > 1 + slopes.EXACT:
+        verdict = ratio.SLOWER
+    elif high < 1 - slopes.EXACT:
+        verdict = ratio.FASTER
+    elif low >= 1 - slopes.EXACT and high <= 1 + slopes.EXACT:
+        verdict = ratio.SAME
+    else:
+        verdict = ratio.WIDE_SPREAD
+    return {"value": statistics.median(ratios), "low": low, "high": high, "samples": ratios,
+            "verdict": verdict}

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-2.0
+"""From phases of N, 2N and 3N operations to what one operation costs.
+
+The slope between two phases leaves out whatever a phase costs besides its operations. That the slope
+from 2N to 3N is the same shows that the cost is a straight line, so that there is such a thing as the
+cost of an operation.
+"""
+
+import collections
+import dataclasses
+
+from . import plugin
+from .symbols import Symbols, demangle
+
+#: Functions of the transports that tell the device of new buffers.
+NOTIFY = ("vp_notify", "vp_notify_with_data", "vm_notify", "vm_notify_with_data", "vu_notify",
+          "vu_notify_with_data")
+#: Repeats of one build that differ by more than this in driver and ring are no repeats.
+EXACT = 0.005
+#: Functions of less than this are summed up.
+_SMALL = 0.5
+#: Layers whose instructions are the figure to steer by.
+_COUNTED = ("driver", "ring", "transport")
+
+
+@dataclasses.dataclass
+class Cost:
+    """What one operation costs."""
+
+    #: (module, function) -> instructions; ("user", "") is everything outside of the kernel.
+    parts: dict
+    kicks: float
+    irqs: float
+    #: Instructions in driver, ring and transport from N to 2N operations and from 2N to 3N.
+    driver_ring: float
+    again: float = None
+
+    @property
+    def guest(self) -> float:
+        """All instructions of the guest."""
+        return sum(self.parts.values())
+
+    def straight(self) -> bool:
+        """Returns whether both slopes agree."""
+        return self.again is None or abs(self.again - self.driver_ring) <= EXACT * self.driver_ring
+
+
+@dataclasses.dataclass
+class Total:
+    """What one phase cost as a whole."""
+
+    parts: collections.Counter
+    kicks: int
+    irqs: int
+
+
+class Layers:
+    """Which modules make up the driver and ring of a stack."""
+
+    def __init__(self, bench, stack):
+        self._bench = bench
+        self._stack = stack
+
+    def layer(self, module: str) -> str:
+        """Returns the layer of a module as far as this stack goes: another driver is the kernel."""
+        if module == "user":
+            return "user"
+        layer = self._bench.layer(module)
+        return "kernel" if layer == "driver" and module not in self._stack.modules else layer
+
+    def counts(self, module: str) -> bool:
+        """Returns whether the figure to steer by has this module."""
+        return self.layer(module) in _COUNTED
+
+
+def total(phase: plugin.Phase, irqs: int, symbols: Symbols) -> Total:
+    """Attributes what was executed in a phase."""
+    parts = collections.Counter()
+    for (start, size), count in phase.blocks.items():
+        parts[symbols.find(start)] += size * count
+    parts["user", ""] = phase.user
+    return Total(parts, phase.entries(symbols.addresses(NOTIFY)), irqs)
+
+
+def cost(counts: list, totals: list, layers: Layers) -> Cost:
+    """Returns the cost of an operation from phases of `counts` operations."""
+    first = _between(counts, totals, 0, 1, layers)
+    if len(totals) > 2:
+        first.again = _between(counts, totals, 1, 2, layers).driver_ring
+    return first
+
+
+def _between(counts: list, totals: list, low: int, high: int, layers: Layers) -> Cost:
+    operations = counts[high] - counts[low]
+    names = set(totals[low].parts) | set(totals[high].parts)
+    parts = {name: (totals[high].parts[name] - totals[low].parts[name]) / operations
+             for name in names}
+    return Cost(parts, (totals[high].kicks - totals[low].kicks) / operations,
+                (totals[high].irqs - totals[low].irqs) / operations,
+                sum(value for (module, _), value in parts.items() if layers.counts(module)))
+
+
+def by_function(found: Cost, layers: Layers) -> list:
+    """Returns the parts of a cell: driver, ring and transport by function, dearest first."""
+    mine = {key: value for key, value in found.parts.items() if layers.counts(key[0]) and value}
+    names = demangle(sorted({function for _, function in mine}))
+    rest = collections.Counter()
+    parts = []
+    for (module, function), value in mine.items():
+        if abs(value) < _SMALL:
+            rest[module] += value
+        else:
+            parts.append(_part(layers, module, names[function], value))
+    parts += [_part(layers, module, "(others)", value) for module, value in rest.items() if value]
+    return sorted(parts, key=lambda part: -part["value"])
+
+
+def by_module(found: Cost, layers: Layers) -> list:
+    """Returns the parts of a cell by module, dearest first."""
+    sums = collections.Counter()
+    for (module, _), value in found.parts.items():
+        sums[module] += value
+    parts = [_part(layers, module, "", value) for module, value in sums.items()
+             if abs(value) >= _SMALL]
+    return sorted(parts, key=lambda part: -part["value"])
+
+
+def _part(layers: Layers, module: str, function: str, value: float) -> dict:
+    return {"layer": layers.layer(module), "module": module, "function": function,
+            "value": round(value, 3)}
