@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The part of a queue that needs no exclusion: what an interrupt handler, or anybody with a
+//! handle to the queue, may read and ask at any time.
+//!
+//! It lives outside of the ring, which one owner uses by `&mut`, and the ring refers to it.
+
+use super::{
+    broken::{
+        Broken,
+        Report, //
+    },
+    platform::Platform,
+    shared::Word, //
+};
+use core::cell::UnsafeCell;
+
+/// A place in a queue as of which callbacks were enabled.
+#[must_use = "buffers that were used meanwhile raise no callback"]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Armed(pub(super) u16);
+
+impl Armed {
+    /// The place as a number, for interfaces that have no type for it.
+    #[inline(always)]
+    pub const fn into_raw(self) -> u16 {
+        self.0
+    }
+
+    /// From what [`Armed::into_raw`] returned.
+    #[inline(always)]
+    pub const fn from_raw(raw: u16) -> Self {
+        Self(raw)
+    }
+}
+
+/// What an interrupt means for a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interrupt {
+    /// Nothing was used: it is another queue's, or none's.
+    None,
+    /// The queue is broken: it may have been this one's, there is nothing to do.
+    Ignore,
+    /// Buffers were used: call the driver.
+    Callback,
+}
+
+/// The shared part of a queue; `V` is what it needs to know of the memory of its ring.
+///
+/// Everything in it is a hint, or written by the owner of the ring only.
+pub struct Control<P, V> {
+    /// The code of a [`Broken`], or 0.
+    broken: Word<P>,
+    /// Not 0: the driver wants no callbacks.
+    pub(super) off: Word<P>,
+    /// Not 0: the callback that was asked for by index has come, so that there will be no other
+    /// before it is asked for again.
+    pub(super) triggered: Word<P>,
+    /// The place of the next used buffer to take.
+    pub(super) taken: Word<P>,
+    /// The place of the next buffer to make available.
+    pub(super) next: Word<P>,
+    view: UnsafeCell<Option<V>>,
+}
+
+// SAFETY: The words are. The view is written by `attach` only, while nobody else uses the control
+// by the safety requirements there.
+unsafe impl<P, V: Sync + Send> Sync for Control<P, V> {}
+
+impl<P: Platform, V: Copy> Control<P, V> {
+    /// A control for a ring to be.
+    pub const fn new() -> Self {
+        Self {
+            broken: Word::new(0),
+            off: Word::new(0),
+            triggered: Word::new(0),
+            taken: Word::new(0),
+            next: Word::new(0),
+            view: UnsafeCell::new(None),
+        }
+    }
+
+    /// Says where the ring is.
+    ///
+    /// # Safety
+    ///
+    /// Nobody else uses the control meanwhile.
+    pub(super) unsafe fn attach(&self, view: V) {
+        // SAFETY: By the safety requirements, there is no other access.
+        unsafe { *self.view.get() = Some(view) };
+    }
+
+    /// Where the ring is.
+    #[inline(always)]
+    pub(super) fn view(&self) -> Option<V> {
+        // SAFETY: Not written meanwhile, by the safety requirements of `attach`.
+        unsafe { *self.view.get() }
+    }
+
+    /// Why the queue is broken, if it is.
+    #[inline]
+    pub fn broken(&self) -> Option<Broken> {
+        Broken::from_code(self.broken.get())
+    }
+
+    /// Whether the queue is broken.
+    #[inline(always)]
+    pub fn is_broken(&self) -> bool {
+        self.broken.get() != 0
+    }
+
+    /// Declares the queue broken: from now on it takes and gives nothing.
+    #[cold]
+    pub fn declare_broken(&self) {
+        if !self.is_broken() {
+            self.broken.set(Broken::Declared as u16);
+        }
+    }
+
+    /// Takes a declaration back. Only for a device that was reset, or was never told of the
+    /// queue: what a device did to break the queue is not undone.
+    pub fn unbreak(&self) {
+        self.broken.set(0);
+    }
+
+    /// Declares the queue broken by its device.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn latch(
+        &self,
+        report: &mut Option<Report>,
+        reason: Broken,
+        value: u32,
+        limit: u32,
+    ) {
+        if self.broken().is_none() {
+            self.broken.set(reason as u16);
+            *report = Some(Report {
+                reason,
+                value,
+                limit,
+            });
+        }
+    }
+}
+
+impl<P: Platform, V: Copy> Default for Control<P, V> {
+    fn default() -> Self {
+        Self::new()
+    }
+}

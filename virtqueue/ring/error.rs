@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Errors.
+
+/// Why a buffer was not added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AddError {
+    /// The ring has no room for it now: again when something was taken out. `ENOSPC`.
+    ///
+    /// Drivers of old devices expect the device to be notified here if the buffer has something
+    /// for it to read; who wants that publishes and notifies.
+    Full,
+    /// The ring could not take it even when empty, or there are more segments than was said.
+    /// `EINVAL`.
+    TooMany,
+    /// It has no segment. `EINVAL`.
+    Empty,
+    /// It gives memory to read after memory to write (§2.7.4.2). `EINVAL`.
+    Misordered,
+    /// It is 2^32 bytes long or longer (§2.7.5.2). `EINVAL`.
+    TooLong,
+    /// The queue is broken. `EIO`.
+    Broken,
+}
+
+/// Why a ring cannot be made of what was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SetupError {
+    /// No descriptor, more than 32768 (§2.7, §2.8.10.1), or, for a split ring, not a power of two
+    /// (§2.7).
+    Size,
+    /// Not one slot for each descriptor.
+    Slots,
+    /// Indirect tables for fewer buffers than the ring has descriptors, or empty ones.
+    Tables,
+    /// Memory that is not aligned as the specification asks (§2.7, §2.8.10.1).
+    Alignment,
+}

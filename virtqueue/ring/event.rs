@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Suppression of notifications by index (`VIRTIO_F_EVENT_IDX`; §2.7.7.2, §2.7.10, §2.8.10).
+
+/// Whether a step from index `old` to `new` goes over `event`: the entry that the other side
+/// asked to be told of is among those added.
+///
+/// Indices wrap at 2^16.
+#[inline(always)]
+pub const fn need_event(event: u16, new: u16, old: u16) -> bool {
+    new.wrapping_sub(event).wrapping_sub(1) < new.wrapping_sub(old)
+}
+
+/// How many of `outstanding` buffers to wait for before the next callback, when it may be
+/// delayed: three quarters.
+#[inline(always)]
+pub(super) const fn most_of(outstanding: u16) -> u16 {
+    (outstanding as u32 * 3 / 4) as u16
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn event_is_one_of_the_new_entries() {
+        for start in [0u16, 1, 100, 0x7fff, 0x8000, 0xfffe, 0xffff] {
+            for step in [0u16, 1, 2, 7, 0x100, 0x7fff, 0x8000] {
+                let new = start.wrapping_add(step);
+                for event in [
+                    start.wrapping_sub(1),
+                    start,
+                    start.wrapping_add(1),
+                    new.wrapping_sub(1),
+                    new,
+                    new.wrapping_add(1),
+                ] {
+                    // Entry number `event` completed means that the index went to `event` + 1.
+                    let mut wanted = false;
+                    for i in 0..step {
+                        wanted |= start.wrapping_add(i) == event;
+                    }
+                    assert_eq!(
+                        need_event(event, new, start),
+                        wanted,
+                        "{event} {new} {start}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn most() {
+        assert_eq!(most_of(0), 0);
+        assert_eq!(most_of(1), 0);
+        assert_eq!(most_of(4), 3);
+        assert_eq!(most_of(32768), 24576);
+    }
+}

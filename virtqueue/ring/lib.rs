@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The root of the crate that Cargo builds: the ring core of `mod.rs`, and a platform for it to
+//! run on in user space.
+//!
+//! In the kernel, `mod.rs` is a module of the crate that has the queues, and this file is not
+//! built.
+
+#![no_std]
+#![warn(missing_docs)]
+#![deny(unsafe_op_in_unsafe_fn)]
+#![warn(clippy::undocumented_unsafe_blocks)]
+
+#[path = "mod.rs"]
+mod ring;
+
+pub mod host;
+pub use ring::*;

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! How a buffer tells its segments.
+
+use super::error::AddError;
+
+/// Takes the segments of a buffer, in order: all that the device reads, then all that it writes
+/// (§2.7.4.2, §2.8.17).
+///
+/// Addresses are those that the device uses.
+pub trait Sink {
+    /// Memory for the device to read.
+    ///
+    /// # Errors
+    ///
+    /// [`AddError::Misordered`], [`AddError::TooMany`].
+    fn out(&mut self, addr: u64, len: u32) -> Result<(), AddError>;
+
+    /// Memory for the device to write.
+    ///
+    /// # Errors
+    ///
+    /// [`AddError::TooMany`].
+    fn in_(&mut self, addr: u64, len: u32) -> Result<(), AddError>;
+}
+
+/// A buffer that can tell its segments.
+///
+/// Each way in which a ring takes segments is a sink of its own type, so that a description is
+/// compiled for it and no choice is left for the single segment.
+pub trait Describe {
+    /// What `describe` can fail with by itself, for instance a mapping.
+    type Error: From<AddError>;
+
+    /// Tells the segments. Called once for each add, if at all.
+    ///
+    /// # Errors
+    ///
+    /// Those of `sink`, passed on, and its own. The device sees nothing of the buffer then.
+    fn describe<S: Sink>(&mut self, sink: &mut S) -> Result<(), Self::Error>;
+}
+
+/// A list of segments to read and one of segments to write, each an address and a length.
+impl Describe for (&[(u64, u32)], &[(u64, u32)]) {
+    type Error = AddError;
+
+    #[inline]
+    fn describe<S: Sink>(&mut self, sink: &mut S) -> Result<(), AddError> {
+        for &(addr, len) in self.0 {
+            sink.out(addr, len)?;
+        }
+        for &(addr, len) in self.1 {
+            sink.in_(addr, len)?;
+        }
+        Ok(())
+    }
+}
+
+/// Counts what goes into one buffer, for all sinks.
+pub(super) struct Tally {
+    /// Segments so far.
+    pub(super) count: u16,
+    /// Segments that there is room for.
+    limit: u16,
+    /// Whether a segment to write came.
+    writes: bool,
+    /// Bytes to read, and to write.
+    read: u64,
+    write: u64,
+}
+
+impl Tally {
+    #[inline(always)]
+    pub(super) fn new(limit: u16) -> Self {
+        Self {
+            count: 0,
+            limit,
+            writes: false,
+            read: 0,
+            write: 0,
+        }
+    }
+
+    /// Counts one segment to read.
+    #[inline(always)]
+    pub(super) fn out(&mut self, len: u32) -> Result<(), AddError> {
+        if self.writes {
+            return Err(AddError::Misordered);
+        }
+        self.read += u64::from(len);
+        self.count()
+    }
+
+    /// Counts one segment to write.
+    #[inline(always)]
+    pub(super) fn in_(&mut self, len: u32) -> Result<(), AddError> {
+        self.writes = true;
+        self.write += u64::from(len);
+        self.count()
+    }
+
+    #[inline(always)]
+    fn count(&mut self) -> Result<(), AddError> {
+        if self.count == self.limit {
+            return Err(AddError::TooMany);
+        }
+        self.count += 1;
+        Ok(())
+    }
+
+    /// Returns how many bytes there are to write, if the buffer is one that may be added.
+    #[inline(always)]
+    pub(super) fn finish(&self) -> Result<u32, AddError> {
+        if self.count == 0 {
+            return Err(AddError::Empty);
+        }
+        if self.read + self.write > u64::from(u32::MAX) {
+            return Err(AddError::TooLong);
+        }
+        // CAST: It was just compared.
+        Ok(self.write as u32)
+    }
+}

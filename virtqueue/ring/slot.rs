@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the driver side remembers of each descriptor.
+
+/// The private state that goes with one id: a head descriptor of a split ring, a buffer id of a
+/// packed one.
+///
+/// The caller sets aside as many as the queue has descriptors and gives them to the ring.
+pub struct Slot<T> {
+    /// The buffer, if the device has one of this id.
+    pub(super) token: Option<T>,
+    /// Bytes that the device may write to it.
+    pub(super) room: u32,
+    /// Any order: the next free descriptor or id, or the next one of the chain. In order: the
+    /// number of the buffer among all that were made available, which wraps.
+    pub(super) next: u16,
+    /// Descriptors that the buffer takes in the ring.
+    pub(super) count: u16,
+    /// Split, any order: the last descriptor of the chain.
+    pub(super) tail: u16,
+}
+
+impl<T> Slot<T> {
+    /// A slot for a ring to be.
+    pub const fn new() -> Self {
+        Self {
+            token: None,
+            room: 0,
+            next: 0,
+            count: 0,
+            tail: 0,
+        }
+    }
+}
+
+impl<T> Default for Slot<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Makes each slot the successor of the one before it, and the first that of the last.
+pub(super) fn link<T>(slots: &mut [Slot<T>]) {
+    let last = slots.len().wrapping_sub(1);
+    for (i, slot) in slots.iter_mut().enumerate() {
+        // CAST: There are at most 32768 slots.
+        slot.next = if i == last { 0 } else { i as u16 + 1 };
+    }
+}
+
+/// Forgets all buffers that are left: the device may be using what they stand for.
+pub(super) fn forget<T>(slots: &mut [Slot<T>]) {
+    for slot in slots {
+        core::mem::forget(slot.token.take());
+    }
+}
+
+/// A buffer that the device has used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Used<T> {
+    /// What stands for it.
+    pub token: T,
+    /// Bytes that the device says it wrote; never more than it was given to write.
+    pub len: u32,
+    /// The id that it had: what `add` returned.
+    pub id: u16,
+}

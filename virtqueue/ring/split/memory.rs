@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The three areas of a split ring (§2.7).
+
+use super::super::{
+    desc::Desc,
+    endian::Endian,
+    error::SetupError,
+    indirect::TableMemory,
+    platform::Platform,
+    shared::Shared, //
+};
+use core::{
+    marker::PhantomData,
+    ptr::NonNull, //
+};
+
+/// The largest size of a queue (§2.7).
+pub(super) const MAX_SIZE: u16 = 32768;
+
+/// `VRING_AVAIL_F_NO_INTERRUPT` (§2.7.6).
+pub(super) const NO_INTERRUPT: u16 = 1;
+/// `VRING_USED_F_NO_NOTIFY` (§2.7.8).
+pub(super) const NO_NOTIFY: u16 = 1;
+
+/// The memory of a split ring.
+#[derive(Clone, Copy, Debug)]
+pub struct Memory {
+    /// Descriptors: a power of two up to 32768.
+    pub size: u16,
+    /// Descriptor table: `size` descriptors, aligned to 16 (§2.7.5).
+    pub desc: NonNull<Desc>,
+    /// Available ring: `size` + 3 words, aligned to 2 (§2.7.6).
+    pub avail: NonNull<u16>,
+    /// Used ring: 6 + 8 * `size` bytes, aligned to 4 (§2.7.8).
+    pub used: NonNull<u32>,
+    /// Memory for indirect tables, if `VIRTIO_F_INDIRECT_DESC` was negotiated.
+    pub tables: Option<TableMemory>,
+}
+
+/// Where the areas are in one piece of memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// Offset of the available ring. The descriptor table is at 0.
+    pub avail: usize,
+    /// Offset of the used ring.
+    pub used: usize,
+    /// Bytes in all.
+    pub bytes: usize,
+}
+
+impl Layout {
+    /// The layout that legacy devices need (§2.7.2), and modern ones take: the used ring at the
+    /// next multiple of `align`, a power of two.
+    pub const fn new(size: u16, align: usize) -> Self {
+        let size = size as usize;
+        let avail = 16 * size;
+        let used = (avail + 2 * (size + 3)).next_multiple_of(align);
+        Self {
+            avail,
+            used,
+            bytes: used + 6 + 8 * size,
+        }
+    }
+}
+
+impl Memory {
+    /// Checks the size and the alignment of the areas.
+    pub(super) fn check(&self) -> Result<(), SetupError> {
+        if !self.size.is_power_of_two() || self.size > MAX_SIZE {
+            return Err(SetupError::Size);
+        }
+        if self.desc.addr().get() % 16 != 0
+            || self.avail.addr().get() % 2 != 0
+            || self.used.addr().get() % 4 != 0
+        {
+            return Err(SetupError::Alignment);
+        }
+        Ok(())
+    }
+}
+
+/// The available ring, which this side writes.
+///
+/// # Invariants
+///
+/// `base` is an available ring of `mask` + 1 entries, a power of two.
+pub(super) struct Avail<P> {
+    base: Shared<u16>,
+    mask: u16,
+    endian: Endian,
+    _platform: PhantomData<fn() -> P>,
+}
+
+impl<P> Clone for Avail<P> {
+    #[inline(always)]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P> Copy for Avail<P> {}
+
+impl<P: Platform> Avail<P> {
+    /// # Safety
+    ///
+    /// `base` is mapped as an available ring of `mask` + 1 entries, a power of two.
+    pub(super) unsafe fn new(base: NonNull<u16>, mask: u16, endian: Endian) -> Self {
+        // INVARIANT: By the safety requirements.
+        Self {
+            // SAFETY: By the safety requirements.
+            base: unsafe { Shared::new(base) },
+            mask,
+            endian,
+            _platform: PhantomData,
+        }
+    }
+
+    #[inline(always)]
+    fn write(&self, word: usize, value: u16) {
+        // SAFETY: Mapped; bounded, as the callers have it below `mask` + 4.
+        unsafe { P::store16(self.base.as_ptr().add(word), self.endian.u16(value)) };
+    }
+
+    /// Writes the entry for `index`.
+    #[inline(always)]
+    pub(super) fn set_entry(&self, index: u16, head: u16) {
+        self.write(2 + usize::from(index & self.mask), head);
+    }
+
+    #[inline(always)]
+    pub(super) fn set_flags(&self, flags: u16) {
+        self.write(0, flags);
+    }
+
+    #[inline(always)]
+    pub(super) fn set_index(&self, index: u16) {
+        self.write(1, index);
+    }
+
+    /// Writes the word behind the entries, at which used index to interrupt.
+    #[inline(always)]
+    pub(super) fn set_used_event(&self, index: u16) {
+        self.write(3 + usize::from(self.mask), index);
+    }
+
+    pub(super) fn clear(&self) {
+        for word in 0..usize::from(self.mask) + 4 {
+            self.write(word, 0);
+        }
+    }
+}
+
+/// The used ring, which the device writes.
+///
+/// # Invariants
+///
+/// `base` is a used ring of `mask` + 1 entries, a power of two.
+pub(super) struct Used<P> {
+    base: Shared<u32>,
+    mask: u16,
+    endian: Endian,
+    _platform: PhantomData<fn() -> P>,
+}
+
+impl<P> Clone for Used<P> {
+    #[inline(always)]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P> Copy for Used<P> {}
+
+impl<P: Platform> Used<P> {
+    /// # Safety
+    ///
+    /// `base` is mapped as a used ring of `mask` + 1 entries, a power of two.
+    pub(super) unsafe fn new(base: NonNull<u32>, mask: u16, endian: Endian) -> Self {
+        // INVARIANT: By the safety requirements.
+        Self {
+            // SAFETY: By the safety requirements.
+            base: unsafe { Shared::new(base) },
+            mask,
+            endian,
+            _platform: PhantomData,
+        }
+    }
+
+    #[inline(always)]
+    fn word(&self, word: usize) -> *mut u16 {
+        // SAFETY: Mapped; bounded, as the callers have it below 4 * (`mask` + 1) + 3.
+        unsafe { self.base.as_ptr().cast::<u16>().add(word) }
+    }
+
+    #[inline(always)]
+    pub(super) fn flags(&self) -> u16 {
+        // SAFETY: `word` is in the ring.
+        self.endian.u16(unsafe { P::load16(self.word(0)) })
+    }
+
+    #[inline(always)]
+    pub(super) fn index(&self) -> u16 {
+        // SAFETY: `word` is in the ring.
+        self.endian.u16(unsafe { P::load16(self.word(1)) })
+    }
+
+    /// Reads the entry for `index`: the id and the length.
+    #[inline(always)]
+    pub(super) fn entry(&self, index: u16) -> (u32, u32) {
+        let at = 1 + 2 * usize::from(index & self.mask);
+        // SAFETY: Mapped and bounded: the entries are behind the first four bytes.
+        let entry = unsafe { self.base.as_ptr().add(at) };
+        // SAFETY: As above; each field is read once.
+        let (id, len) = unsafe { (P::load32(entry), P::load32(entry.add(1))) };
+        (self.endian.u32(id), self.endian.u32(len))
+    }
+
+    /// Reads the word behind the entries, at which available index to notify.
+    #[inline(always)]
+    pub(super) fn avail_event(&self) -> u16 {
+        let word = self.word(2 + 4 * (usize::from(self.mask) + 1));
+        // SAFETY: `word` is in the ring.
+        self.endian.u16(unsafe { P::load16(word) })
+    }
+
+    pub(super) fn clear(&self) {
+        for word in 0..4 * (usize::from(self.mask) + 1) + 3 {
+            // SAFETY: `word` is in the ring.
+            unsafe { P::store16(self.word(word), 0) };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layouts() {
+        // The example of §2.7.2 with a page as alignment.
+        let layout = Layout::new(256, 4096);
+        assert_eq!((layout.avail, layout.used), (4096, 8192));
+        assert_eq!(layout.bytes, 8192 + 6 + 8 * 256);
+        assert_eq!(
+            Layout::new(1, 4),
+            Layout {
+                avail: 16,
+                used: 24,
+                bytes: 38
+            }
+        );
+    }
+}

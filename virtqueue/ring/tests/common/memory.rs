@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Memory between a ring and a device.
+
+use std::{
+    alloc::{alloc_zeroed, dealloc, Layout},
+    ptr::NonNull,
+    sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed},
+};
+
+/// A piece of memory, aligned to a page. Devices see it at its offsets, from `Arena::ADDR` on.
+pub struct Arena {
+    base: NonNull<u8>,
+    layout: Layout,
+}
+
+// SAFETY: A pointer to memory that is only accessed atomically.
+unsafe impl Send for Arena {}
+// SAFETY: As above.
+unsafe impl Sync for Arena {}
+
+impl Arena {
+    /// Where the device finds the arena.
+    pub const ADDR: u64 = 0x1_0000_0000;
+
+    pub fn new(bytes: usize) -> Self {
+        let layout = Layout::from_size_align(bytes.next_multiple_of(4096), 4096).unwrap();
+        // SAFETY: The layout is not empty.
+        let base = NonNull::new(unsafe { alloc_zeroed(layout) }).unwrap();
+        Self { base, layout }
+    }
+
+    pub fn ptr<E>(&self, offset: usize) -> NonNull<E> {
+        assert!(offset < self.layout.size());
+        // SAFETY: In the arena.
+        unsafe { self.base.add(offset).cast() }
+    }
+
+    fn at<E>(&self, offset: usize) -> NonNull<E> {
+        assert!(offset + size_of::<E>() <= self.layout.size());
+        self.ptr(offset)
+    }
+
+    /// Offset of an address that the device sees.
+    pub fn offset(&self, addr: u64) -> usize {
+        (addr - Self::ADDR) as usize
+    }
+
+    pub fn read16(&self, offset: usize) -> u16 {
+        // SAFETY: In the arena; all accesses are atomic.
+        unsafe { AtomicU16::from_ptr(self.at(offset).as_ptr()) }.load(Relaxed)
+    }
+
+    pub fn read32(&self, offset: usize) -> u32 {
+        // SAFETY: In the arena; all accesses are atomic.
+        unsafe { AtomicU32::from_ptr(self.at(offset).as_ptr()) }.load(Relaxed)
+    }
+
+    pub fn read64(&self, offset: usize) -> u64 {
+        // SAFETY: In the arena; all accesses are atomic.
+        unsafe { AtomicU64::from_ptr(self.at(offset).as_ptr()) }.load(Relaxed)
+    }
+
+    pub fn write16(&self, offset: usize, value: u16) {
+        // SAFETY: In the arena; all accesses are atomic.
+        unsafe { AtomicU16::from_ptr(self.at(offset).as_ptr()) }.store(value, Relaxed);
+    }
+
+    pub fn write32(&self, offset: usize, value: u32) {
+        // SAFETY: In the arena; all accesses are atomic.
+        unsafe { AtomicU32::from_ptr(self.at(offset).as_ptr()) }.store(value, Relaxed);
+    }
+}
+
+impl Drop for Arena {
+    fn drop(&mut self) {
+        // SAFETY: Allocated in `new` with this layout.
+        unsafe { dealloc(self.base.as_ptr(), self.layout) };
+    }
+}

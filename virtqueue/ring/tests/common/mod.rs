@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A ring and a device at its other end, for every layout: a test is written once and runs on
+//! all of them.
+//!
+//! The device models of `split.rs` were written from the specification and share nothing with the
+//! ring but the memory.
+
+#![allow(dead_code)]
+
+pub mod memory;
+pub mod split;
+
+use self::memory::Arena;
+use std::{fmt, sync::Arc};
+use virtio_ring::{
+    AddError, Armed, Broken, Config, Endian, IndirectRule, Interrupt, Report, Slot, Used,
+};
+
+pub type Segments = [(u64, u32)];
+
+/// What a device finds in the ring.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    pub id: u16,
+    pub out: Vec<(u64, u32)>,
+    pub in_: Vec<(u64, u32)>,
+    /// Descriptors in the ring.
+    pub descs: u16,
+    pub indirect: bool,
+}
+
+impl Request {
+    pub fn room(&self) -> u32 {
+        self.in_.iter().map(|&(_, len)| len).sum()
+    }
+}
+
+/// The driver side.
+pub trait Driver {
+    fn add(&mut self, token: u32, out: &Segments, in_: &Segments) -> Result<u16, (AddError, u32)>;
+    /// With another number of segments than there are.
+    fn add_claiming(
+        &mut self,
+        token: u32,
+        segments: u16,
+        out: &Segments,
+        in_: &Segments,
+    ) -> Result<u16, (AddError, u32)>;
+    /// Fails after some segments.
+    fn add_failing(&mut self, token: u32, segments: u16, out: &Segments) -> u32;
+    fn publish(&mut self);
+    fn kick_prepare(&mut self) -> bool;
+    fn get(&mut self) -> Option<Used<u32>>;
+    fn disable_cb(&mut self);
+    fn enable_cb(&mut self) -> bool;
+    fn enable_cb_prepare(&mut self) -> Armed;
+    fn enable_cb_delayed(&mut self) -> bool;
+    fn poll(&self, armed: Armed) -> bool;
+    fn interrupt(&self) -> Interrupt;
+    fn notification_data(&self, queue: u16) -> u32;
+    fn broken(&self) -> Option<Broken>;
+    fn declare_broken(&self);
+    fn take_report(&mut self) -> Option<Report>;
+    fn num_free(&self) -> u16;
+    fn in_flight(&self) -> u16;
+    fn size(&self) -> u16;
+    fn detach_unused(&mut self) -> Option<u32>;
+    fn reset(&mut self) -> Vec<u32>;
+    fn resize(&mut self, size: u16) -> Vec<u32>;
+}
+
+/// The device side.
+pub trait Device {
+    /// The next available buffer.
+    fn pop(&mut self) -> Option<Request>;
+    /// Uses a buffer. Returns whether the driver is to be interrupted.
+    fn push(&mut self, request: &Request, len: u32) -> bool;
+    /// Uses buffers, the oldest ones, by one entry for the last (`VIRTIO_F_IN_ORDER`).
+    fn push_batch(&mut self, requests: &[Request], len: u32) -> bool;
+    /// Says that it needs no notification, or that it needs the next.
+    fn want_kicks(&mut self, on: bool);
+    /// Writes a used entry with anything in it.
+    fn forge(&mut self, id: u32, len: u32);
+    /// Says that it has used `n` more buffers, without entries.
+    fn jump(&mut self, n: u16);
+    /// Writes over all memory that it may write.
+    fn scribble(&mut self, random: &mut dyn FnMut() -> u16);
+}
+
+/// What a test runs on.
+#[derive(Clone, Copy, Debug)]
+pub struct Setup {
+    pub packed: bool,
+    pub in_order: bool,
+    pub event_idx: bool,
+    /// Entries of an indirect table; 0 for none.
+    pub tables: u16,
+    pub rule: IndirectRule,
+    pub size: u16,
+    pub endian: Endian,
+    pub trim: bool,
+    pub callbacks: bool,
+}
+
+impl fmt::Display for Setup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}{} size {} event_idx {} tables {}",
+            if self.packed { "packed" } else { "split" },
+            if self.in_order { " in order" } else { "" },
+            self.size,
+            self.event_idx,
+            self.tables
+        )
+    }
+}
+
+impl Setup {
+    pub const SPLIT: Self = Self {
+        packed: false,
+        in_order: false,
+        event_idx: false,
+        tables: 0,
+        rule: IndirectRule::DEFAULT,
+        size: 8,
+        endian: Endian::Little,
+        trim: false,
+        callbacks: true,
+    };
+
+    pub fn config(&self) -> Config {
+        Config {
+            event_idx: self.event_idx,
+            endian: self.endian,
+            trim_lengths: self.trim,
+            strong_barriers: false,
+            indirect: self.rule,
+            callbacks: self.callbacks,
+        }
+    }
+
+    /// The same with another size of the ring.
+    pub fn of_size(self, size: u16) -> Self {
+        Self {
+            size,
+            tables: self.tables.min(size),
+            ..self
+        }
+    }
+
+    /// A ring and its device.
+    pub fn build(self) -> Pair {
+        split::build(self)
+    }
+
+    /// A device that starts with a new ring.
+    pub fn device(self, arena: Arc<Arena>) -> Box<dyn Device> {
+        Box::new(split::SplitDevice::new(self, arena))
+    }
+}
+
+/// Every layout with each of the features that change what is done.
+pub fn setups(size: u16) -> Vec<Setup> {
+    let mut all = Vec::new();
+    for in_order in [false, true] {
+        for event_idx in [false, true] {
+            for tables in [0, size.min(4)] {
+                all.push(Setup {
+                    in_order,
+                    event_idx,
+                    tables,
+                    size,
+                    ..Setup::SPLIT
+                });
+            }
+        }
+    }
+    all
+}
+
+/// A ring and its device, and the memory between them.
+pub struct Pair {
+    pub setup: Setup,
+    pub driver: Box<dyn Driver>,
+    pub device: Box<dyn Device>,
+    pub arena: Arc<Arena>,
+}
+
+pub fn slots(size: u16) -> Box<[Slot<u32>]> {
+    (0..size).map(|_| Slot::new()).collect()
+}
+
+/// Fails on purpose after its segments.
+pub struct Failing<'a>(pub &'a Segments);
+
+/// The error of `Failing`.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Mapping;
+
+impl From<AddError> for Mapping {
+    fn from(_: AddError) -> Self {
+        Self
+    }
+}
+
+impl virtio_ring::Describe for Failing<'_> {
+    type Error = Mapping;
+
+    fn describe<S: virtio_ring::Sink>(&mut self, sink: &mut S) -> Result<(), Mapping> {
+        for &(addr, len) in self.0 {
+            sink.out(addr, len)?;
+        }
+        Err(Mapping)
+    }
+}
+
+/// A small generator of numbers: the same ones each time.
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    pub fn below(&mut self, n: u64) -> u64 {
+        self.next() % n
+    }
+}
+
+/// Implements `Driver` for a type of ring.
+macro_rules! driver {
+    ($name:ident, $ring:ident, $control:ident, $new:ident) => {
+        pub struct $name<const IN_ORDER: bool> {
+            pub ring: $ring<
+                virtio_ring::host::Host,
+                u32,
+                Box<[virtio_ring::Slot<u32>]>,
+                std::sync::Arc<$control<virtio_ring::host::Host>>,
+                IN_ORDER,
+            >,
+            pub setup: super::Setup,
+            pub arena: std::sync::Arc<super::memory::Arena>,
+        }
+
+        impl<const IN_ORDER: bool> super::Driver for $name<IN_ORDER> {
+            fn add(
+                &mut self,
+                token: u32,
+                out: &super::Segments,
+                in_: &super::Segments,
+            ) -> Result<u16, (virtio_ring::AddError, u32)> {
+                let n = (out.len() + in_.len()) as u16;
+                self.ring.add(token, n, &mut (out, in_))
+            }
+
+            fn add_claiming(
+                &mut self,
+                token: u32,
+                segments: u16,
+                out: &super::Segments,
+                in_: &super::Segments,
+            ) -> Result<u16, (virtio_ring::AddError, u32)> {
+                self.ring.add(token, segments, &mut (out, in_))
+            }
+
+            fn add_failing(&mut self, token: u32, segments: u16, out: &super::Segments) -> u32 {
+                let result = self.ring.add(token, segments, &mut super::Failing(out));
+                result.expect_err("the description fails").1
+            }
+
+            fn publish(&mut self) {
+                self.ring.publish();
+            }
+
+            fn kick_prepare(&mut self) -> bool {
+                self.ring.kick_prepare()
+            }
+
+            fn get(&mut self) -> Option<virtio_ring::Used<u32>> {
+                self.ring.get()
+            }
+
+            fn disable_cb(&mut self) {
+                self.ring.disable_cb();
+            }
+
+            fn enable_cb(&mut self) -> bool {
+                self.ring.enable_cb()
+            }
+
+            fn enable_cb_prepare(&mut self) -> virtio_ring::Armed {
+                self.ring.enable_cb_prepare()
+            }
+
+            fn enable_cb_delayed(&mut self) -> bool {
+                self.ring.enable_cb_delayed()
+            }
+
+            fn poll(&self, armed: virtio_ring::Armed) -> bool {
+                self.ring.control().poll(armed)
+            }
+
+            fn interrupt(&self) -> virtio_ring::Interrupt {
+                self.ring.control().interrupt()
+            }
+
+            fn notification_data(&self, queue: u16) -> u32 {
+                self.ring.control().notification_data(queue)
+            }
+
+            fn broken(&self) -> Option<virtio_ring::Broken> {
+                self.ring.control().broken()
+            }
+
+            fn declare_broken(&self) {
+                self.ring.control().declare_broken();
+            }
+
+            fn take_report(&mut self) -> Option<virtio_ring::Report> {
+                self.ring.take_report()
+            }
+
+            fn num_free(&self) -> u16 {
+                self.ring.num_free()
+            }
+
+            fn in_flight(&self) -> u16 {
+                self.ring.in_flight()
+            }
+
+            fn size(&self) -> u16 {
+                self.ring.size()
+            }
+
+            fn detach_unused(&mut self) -> Option<u32> {
+                // SAFETY: The device of the tests does something only when it is called.
+                unsafe { self.ring.detach_unused() }
+            }
+
+            fn reset(&mut self) -> Vec<u32> {
+                let mut tokens = Vec::new();
+                // SAFETY: The device of the tests does something only when it is called.
+                unsafe { self.ring.reset(|token| tokens.push(token)) };
+                tokens
+            }
+
+            fn resize(&mut self, size: u16) -> Vec<u32> {
+                let mut tokens = Vec::new();
+                let memory = $new(&self.arena, self.setup.of_size(size));
+                // SAFETY: The device of the tests does something only when it is called; the
+                // arena is large enough and lives as long as the ring.
+                let result = unsafe {
+                    self.ring
+                        .resize(memory, super::slots(size), |token| tokens.push(token))
+                };
+                assert!(result.is_ok());
+                tokens
+            }
+        }
+    };
+}
+pub(crate) use driver;
