@@ -9,6 +9,7 @@ use block::{
     limits::{
         Feature,
         Limits,
+        DEFAULT_SEGMENT_SIZE,
         MAX_BLOCK_SIZE,
         MIN_SEGMENT_SIZE, //
     },
@@ -129,9 +130,16 @@ pub(crate) fn fit_ring(segments: u16, ring_size: u32) -> u16 {
     segments.min(u16::try_from(room).unwrap_or(u16::MAX))
 }
 
+/// The smaller of what the device and the DMA layer can do. Devices of QEMU's storage daemon say 0,
+/// which the block layer takes for its default, and so does the C driver.
 fn max_segment_size(raw: &Raw) -> Result<u32, Refusal> {
     let dma = u32::try_from(raw.max_dma_size).unwrap_or(u32::MAX);
-    let size = raw.size_max.unwrap_or(u32::MAX).min(dma);
+    let device = match raw.size_max {
+        None => u32::MAX,
+        Some(0) => DEFAULT_SEGMENT_SIZE,
+        Some(size) => size,
+    };
+    let size = device.min(dma);
     if size < MIN_SEGMENT_SIZE {
         return Err(Refusal::SegmentSize(size));
     }
@@ -276,6 +284,15 @@ mod tests {
         assert_eq!(limits(raw).max_segment_size(), 1 << 18);
         raw.size_max = Some(512);
         assert!(matches!(compute(&raw), Err(Refusal::SegmentSize(512))));
+    }
+
+    #[test]
+    fn segment_size_of_zero_is_the_default() {
+        let mut raw = plain();
+        raw.size_max = Some(0);
+        assert_eq!(limits(raw).max_segment_size(), 65536);
+        raw.max_dma_size = 1 << 14;
+        assert_eq!(limits(raw).max_segment_size(), 1 << 14);
     }
 
     #[test]
