@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
+#include <linux/cpu.h>
 #include <linux/cpumask.h>
 #include <linux/etherdevice.h>
 #include <linux/ethtool.h>
@@ -429,6 +430,17 @@ void rust_helper_local_bh_disable(void)
 void rust_helper_local_bh_enable(void)
 {
 	local_bh_enable();
+}
+
+/* Inline without CPU hotplug. */
+void rust_helper_cpus_read_lock(void)
+{
+	cpus_read_lock();
+}
+
+void rust_helper_cpus_read_unlock(void)
+{
+	cpus_read_unlock();
 }
 
 unsigned int rust_helper_num_online_cpus(void)

@@ -101,6 +101,8 @@ void *rust_helper_page_address(struct page *page);
 int rust_helper_dev_to_node(struct device *dev);
 void rust_helper_local_bh_disable(void);
 void rust_helper_local_bh_enable(void);
+void rust_helper_cpus_read_lock(void);
+void rust_helper_cpus_read_unlock(void);
 unsigned int rust_helper_num_online_cpus(void);
 unsigned int rust_helper_cpumask_next_online(int cpu);
 int rust_helper_netif_set_xps_cpus(struct net_device *dev, const struct cpumask *mask, u16 index);
