@@ -2,6 +2,7 @@
 """The guest kernel: the one KDIR= names, or one built in the cache."""
 
 import argparse
+import dataclasses
 import hashlib
 import os
 import re
@@ -15,9 +16,26 @@ from .say import Failure, say, warn
 
 _CONFIG = REPO / "config"
 
-#: Lines that a build prints, about; for the progress line only.
-_FILES = 2750
 _SPACE_GB = 4
+
+
+@dataclasses.dataclass
+class _Kind:
+    """What to build: fragments of config/ on a tinyconfig, and how."""
+
+    fragments: list
+    #: Further variables for make.
+    arch: list
+    targets: list
+    #: Lines that a build prints, about; for the progress line only.
+    files: int
+
+
+def _kind(variant: str) -> _Kind:
+    """Returns what a variant is: an addition to the guest kernel, or User-mode Linux."""
+    if variant == "uml":
+        return _Kind(["uml"], ["ARCH=um"], ["linux", "modules"], 11800)
+    return _Kind(["guest", variant] if variant else ["guest"], [], ["bzImage", "modules"], 2750)
 
 
 def directory(given: str = None, variant: str = "") -> Path:
@@ -70,39 +88,49 @@ def check_guest(kdir: Path) -> None:
         raise Failure(f"{kdir} has no arch/x86/boot/bzImage")
 
 
-def _fragments(variant: str) -> list:
-    names = [_CONFIG / "guest.config"]
-    if variant:
-        names.append(_CONFIG / f"{variant}.config")
-        if not names[-1].exists():
-            raise Failure(f"no kernel variant \"{variant}\": {names[-1]} is missing")
+def _fragments(kind: _Kind) -> list:
+    names = [_CONFIG / f"{name}.config" for name in kind.fragments]
+    if not names[-1].exists():
+        raise Failure(f"no kernel variant \"{kind.fragments[-1]}\": {names[-1]} is missing")
     return names
+
+
+def is_built(variant: str) -> bool:
+    """Returns whether the kernel is in the cache, so that `directory()` builds nothing."""
+    if not os.environ.get("KSRC") and not any((cache() / "src").glob("linux-*")):
+        return False
+    return (_place(variant, source.ensure(), toolchain.find()) / ".rvt-built").exists()
+
+
+def _place(variant: str, tree: Path, tools) -> Path:
+    """Returns the directory of a variant's build, named after all that goes into it."""
+    version = source.version(tree)
+    text = "\n".join([str(tree) if os.environ.get("KSRC") else "", version, tools.identity,
+                      *[fragment.read_text() for fragment in _fragments(_kind(variant))]])
+    key = hashlib.sha256(text.encode()).hexdigest()[:12]
+    return cache() / "build" / "-".join(part for part in (version, variant, key) if part)
 
 
 def _built(variant: str) -> Path:
     """Returns the cached build, made or finished if needed."""
-    fragments = _fragments(variant)
-    tree = source.ensure()
-    tools = toolchain.find()
-    version = source.version(tree)
-    text = "\n".join([str(tree) if os.environ.get("KSRC") else "", version, tools.identity,
-                      *[fragment.read_text() for fragment in fragments]])
-    key = hashlib.sha256(text.encode()).hexdigest()[:12]
-    name = "-".join(part for part in (version, variant, key) if part)
-    kdir = cache() / "build" / name
+    kind = _kind(variant)
+    _fragments(kind)
+    tree, tools = source.ensure(), toolchain.find()
+    kdir = _place(variant, tree, tools)
     with lock.only_one(kdir):
         if not (kdir / ".rvt-built").exists():
-            _build(tree, kdir, fragments, tools)
+            _build(tree, kdir, kind, tools)
     return kdir
 
 
-def _build(tree: Path, kdir: Path, fragments: list, tools) -> None:
+def _build(tree: Path, kdir: Path, kind: _Kind, tools) -> None:
     log = log_dir() / f"kernel-{kdir.name}.log"
     kdir.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(kdir).free >> 30
     if free < _SPACE_GB:
         raise Failure(f"{kdir}: {free} GB free, a kernel build needs {_SPACE_GB}")
-    make = ["make", "-C", tree, f"O={kdir}", *tools.make()]
+    make = ["make", "-C", tree, f"O={kdir}", *tools.make(), *kind.arch]
+    fragments = _fragments(kind)
     env = tools.env()
     if not (kdir / ".rvt-configured").exists():
         say(f"Configuring Linux {source.version(tree)} in {kdir}; log: {log}")
@@ -118,9 +146,9 @@ def _build(tree: Path, kdir: Path, fragments: list, tools) -> None:
 
     def count(lines: int, last: str) -> str:
         object_name = re.sub(r"^\S+\s+(\[M\]\s+)?", "", last)
-        return f"{done + lines} of about {_FILES} files: {object_name}"
+        return f"{done + lines} of about {kind.files} files: {object_name}"
 
-    run([*make, f"-j{jobs}", "bzImage", "modules"], log, "kernel build", env=env, count=count)
+    run([*make, f"-j{jobs}", *kind.targets], log, "kernel build", env=env, count=count)
     (kdir / ".rvt-built").touch()
     say(f"Kernel: {kdir}")
 

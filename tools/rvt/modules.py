@@ -54,10 +54,12 @@ def built(given: str = None) -> list:
 
 
 def _llvm(kdir: Path, tools) -> list:
-    """Returns the compiler variables: LLVM= only for a kernel that clang built."""
+    """Returns the compiler variables: LLVM= only for a kernel that clang built; and ARCH=um for
+    User-mode Linux, which no machine is by itself."""
     config = kconfig.read(kdir / ".config")
     return [arg for arg in tools.make()
-            if not arg.startswith("LLVM=") or config.get("CC_IS_CLANG") == "y"]
+            if not arg.startswith("LLVM=") or config.get("CC_IS_CLANG") == "y"] + \
+        (["ARCH=um"] if config.get("UML") == "y" else [])
 
 
 def _check_rustc(kdir: Path, tools) -> None:
