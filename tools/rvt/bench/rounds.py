@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Measures tasks on every stack in turn, in rounds, in guests that are otherwise the same.
+
+All drivers are loaded in a guest whose root disk stays on the C driver; before each measurement
+the device under test is given to the driver of the stack. A task is a command line in the guest
+that prints lines:
+
+	sample <JSON object>	what was measured
+	skip <reason>		it cannot be measured here
+"""
+
+import dataclasses
+import threading
+from typing import Callable
+
+from .. import accel
+from ..say import Failure
+from . import stacks as stack_file
+from .lane import Lane
+from .turns import Turns, order
+
+
+@dataclasses.dataclass
+class Task:
+    """Something to measure."""
+
+    #: Without spaces; names the task in logs.
+    name: str
+    #: Returns the command line for a stack.
+    command: Callable
+
+
+@dataclasses.dataclass
+class Plan:
+    """What to measure, and in which guest."""
+
+    #: The leg, for logs and messages.
+    leg: str
+    tasks: list
+    rounds: int
+    #: Fields of the guest's Spec.
+    guest: dict
+    #: Files of bench/guest that the guest gets.
+    scripts: list
+    #: Modules that the guest loads besides those of the stacks.
+    modules: list = dataclasses.field(default_factory=list)
+    #: A command line that runs once before all tasks; it succeeds or nothing is measured.
+    prepare: str = ""
+    #: Called with the guest before QEMU starts.
+    host: list = dataclasses.field(default_factory=list)
+    #: Called with a task's name when all its rounds are over.
+    finished: Callable = lambda name: None
+
+    def task(self, name: str) -> Task:
+        """Returns a task by its name."""
+        return next(task for task in self.tasks if task.name == name)
+
+
+class Rounds:
+    """Runs a plan and holds what was measured."""
+
+    def __init__(self, bench, plan: Plan):
+        self.bench = bench
+        self.plan = plan
+        self._entries = order([task.name for task in plan.tasks],
+                              [stack.name for stack in bench.stacks], plan.rounds)
+        self.turns = Turns(self._entries)
+        self._open = set(self._entries)
+        self._samples = {}
+        self._skipped = set()
+        self._failed = {}
+        self._lock = threading.RLock()
+
+    def samples(self, task: str, stack: str, field: str) -> list:
+        """Returns a value of every round, None where a round gave none."""
+        found = self._samples.get((task, stack), {})
+        return [found.get(number, {}).get(field) for number in range(self.plan.rounds)]
+
+    def run(self) -> None:
+        """Measures everything; reports what could not be measured as left out or as a problem."""
+        if not self.plan.tasks:
+            return
+        accel.choose(self.bench.kdir / "arch" / "x86" / "boot" / "bzImage")
+        groups = list(stack_file.by_ring(self.bench.stacks).values())
+        if len(groups) == 1:
+            self._lane(groups[0])
+        else:
+            self._together(groups)
+        for (task, stack), why in self._failed.items():
+            self.bench.report.problem(
+                f"{self.plan.leg}: {task} on {stack}",
+                f"{len(why)} of {self.plan.rounds} rounds failed, the last so: {why[-1]}")
+
+    def _together(self, groups: list) -> None:
+        """Runs a guest for each ring provider, all at once, each idle when it is not its turn."""
+        threads = [threading.Thread(target=self._lane, args=(group,), daemon=True)
+                   for group in groups]
+        for thread in threads:
+            thread.start()
+        try:
+            for thread in threads:
+                while thread.is_alive():
+                    thread.join(1)
+        except BaseException:
+            # Refused their turns, the guests come to their end by themselves.
+            self.turns.end()
+            for thread in threads:
+                thread.join(60)
+            raise
+
+    def _lane(self, group: list) -> None:
+        names = {stack.name for stack in group}
+        entries = [entry for entry in self._entries if entry.stack in names]
+        try:
+            Lane(self, group, entries).run()
+        except Failure as failure:
+            self.fault(f"{self.plan.leg}: {', '.join(stack.label for stack in group)}",
+                       str(failure))
+        finally:
+            self.turns.done([entry.number for entry in entries])
+            self.complete(entries)
+
+    def sample(self, entry, values: dict) -> None:
+        """Takes what a measurement found."""
+        with self._lock:
+            self._samples.setdefault((entry.task, entry.stack), {})[entry.round] = values
+
+    def skip(self, task: str, why: str) -> None:
+        """Notes, once, that a task cannot be measured here."""
+        with self._lock:
+            if task not in self._skipped:
+                self._skipped.add(task)
+                self.bench.report.skip(f"{self.plan.leg}: {task}", why)
+
+    def failed(self, entry, why: str) -> None:
+        """Notes that a measurement failed."""
+        with self._lock:
+            self._failed.setdefault((entry.task, entry.stack), []).append(why)
+
+    def note(self, what: str, why: str) -> None:
+        """Reports something that does not make the benchmark fail."""
+        with self._lock:
+            self.bench.report.skip(what, why)
+
+    def fault(self, what: str, why: str) -> None:
+        """Reports a problem."""
+        with self._lock:
+            self.bench.report.problem(what, why)
+
+    def complete(self, entries: list) -> None:
+        """Takes measurements as over, and tells the leg of tasks that are."""
+        with self._lock:
+            before = {entry.task for entry in entries if entry in self._open}
+            self._open.difference_update(entries)
+            left = {entry.task for entry in self._open}
+            for task in self.plan.tasks:
+                if task.name in before - left and task.name not in self._skipped:
+                    self.plan.finished(task.name)
