@@ -34,6 +34,7 @@ def ratios(view, cases: list, title: str, more_is_better: bool):
 def draw_ratios(axes, shown: list, more_is_better: bool) -> None:
     """Draws the dots into axes."""
     from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
+    several = len({case.metric for case, _, _ in shown}) > 1
     judged = [found for _, _, found in shown if found]
     low = min(0.95, *[found.low for found in judged], 0.95)
     high = max(1.05, *[found.high for found in judged], 1.05)
@@ -47,14 +48,14 @@ def draw_ratios(axes, shown: list, more_is_better: bool) -> None:
     better = (1, high * 1.03) if more_is_better else (low / 1.03, 1)
     axes.axvspan(*better, color="#eef5ee", zorder=0, linewidth=0)
     axes.axvline(1, color=plots.FAINT, linewidth=1, zorder=1)
-    axes.annotate("better \u2192" if more_is_better else "\u2190 better", (1, 1), (4, 3),
-                  xycoords=("data", "axes fraction"), textcoords="offset points",
-                  ha="left", size=plots.FONT - 1, color="#3d6b3d") if more_is_better else \
-        axes.annotate("\u2190 better", (1, 1), (-4, 3), xycoords=("data", "axes fraction"),
-                      textcoords="offset points", ha="right", size=plots.FONT - 1, color="#3d6b3d")
+    text, shift, align = ("better \u2192", 4, "left") if more_is_better else \
+        ("\u2190 better", -4, "right")
+    axes.annotate(text, (1, 1), (shift, 3), xycoords=("data", "axes fraction"), ha=align,
+                  textcoords="offset points", size=plots.FONT - 1, color="#3d6b3d")
     for y, (case, who, found) in enumerate(shown):
         if who is None:
-            plots.beside(axes, y, case.name(), points=-100, weight="bold")
+            name = case.name() + (f", {words.metric(case.metric)}" if several else "")
+            plots.beside(axes, y, name, points=-100, weight="bold")
             continue
         plots.beside(axes, y, who.label, points=-4, ha="right")
         axes.plot([found.low, found.high], [y, y], color=who.color, linewidth=1.6,
@@ -74,7 +75,7 @@ def _ticks(low: float, high: float) -> list:
     if wide < 2:
         return [0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.4, 1.6]
     if wide < 6:
-        return [0.25, 0.5, 0.7, 1, 1.5, 2, 3, 4]
+        return [0.25, 0.35, 0.5, 0.7, 0.85, 1, 1.2, 1.5, 2, 3, 4]
     return [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100]
 
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """Which of two is better, for every kind of figure.
 
-Counts (instructions, kicks, interrupts, exits, bytes) are exact up to the spread of their repeats
-and are held against each other as they are. Times and rates mean something only beside the baseline
+Counts (instructions, kicks, interrupts, exits, bytes) mostly repeat exactly, and are then held
+against each other as they are. Where they depend on timing and repeats differ, it takes as many
+repeats as it takes for times, and all that is sure of the one has to be off from the other. Times and rates mean something only beside the baseline
 of the same rounds, so for them the verdict is that of ratio.py.
 """
 
@@ -64,11 +65,19 @@ def counted(cell, base) -> Judgement:
     small = cell.metric in ("kicks", "irqs", "exits") and abs(cell.value - base.value) < EVENT
     if apart <= TOLERANCE or small:
         verdict = ratio.SAME
-    elif apart <= noise:
+    elif noise > TOLERANCE and not _distinct(cell.samples, base.samples):
         verdict = ratio.WIDE_SPREAD
     else:
         verdict = ratio.FASTER if value < 1 else ratio.SLOWER
     return Judgement(value, value * (1 - noise / 2), value * (1 + noise / 2), verdict)
+
+
+def _distinct(ours: list, theirs: list) -> bool:
+    """Returns whether the medians of two noisy samples are surely different."""
+    if min(len(ours), len(theirs)) < ratio.ROUNDS:
+        return False
+    (low, high), (least, most) = ratio.interval(ours), ratio.interval(theirs)
+    return low > most or high < least
 
 
 def _quotient(value: float, base: float) -> float:

@@ -192,17 +192,18 @@ class Page:
             return []
         base = view.baseline.label if view.baseline else "the baseline"
         made = [el("p", f"Each dot is the median over the rounds of the ratio to {base}, the line "
-                   "is where the true median is with 95 %. Filled diamonds are called, open "
-                   "circles are not; the tinted side is the better one.")]
+                   f"is where the true median is with 95 % (of less than {ratio.ROUNDS} rounds their "
+                   "whole range, and nothing is called). Filled diamonds are called, open circles "
+                   "are not; the tinted side is the better one.")]
         groups = {}
         for case in cases:
-            groups.setdefault((case.accel, case.metric), []).append(case)
-        charts = [self._draw(chart_ratio.ratios, view, group,
-                             _title(metric, accel, group),
-                             metric in judge.MORE, label=f"Ratios of {words.metric(metric)}")
-                  for (accel, metric), group in groups.items()]
+            groups.setdefault((case.accel, case.metric in judge.MORE), []).append(case)
+        charts = [self._draw(chart_ratio.ratios, view, group, _title(accel, group), more,
+                             label=_title(accel, group))
+                  for (accel, more), group in groups.items()]
         made.append(el("div", *charts, cls="charts"))
         made.append(details("As a table", self._values(cases)))
+        made.append(_notes(cell for case in cases for cell in case.cells.values()))
         curves = [self._draw(chart_ratio.distribution, view, case,
                              label=f"Latency distribution of {case.name()}")
                   for case in view.of("latency_p50")]
@@ -219,10 +220,9 @@ class Page:
         people = tables.people(self.view, rows)
         head = ["", *[who.label for who in people],
                 *[f"{name} ({tables.REFERENCE_NAME})" for name in ("e1000", "virtio-net")]]
-        bodies, notes = {}, []
+        bodies = {}
         for row in rows:
             line = [f"{words.metric(row.metric)}, {row.unit}"]
-            notes += [cell.note for cell in row.cells.values() if cell.note]
             for who in people:
                 cell = row.cells.get(who)
                 line.append(el("td", "\u2013", cls="none") if cell is None else
@@ -236,8 +236,7 @@ class Page:
                    "are compared with nothing."),
                 *[table(head, body, cls="values", caption=workload)
                   for workload, body in bodies.items()],
-                el("ul", *[el("li", note) for note in dict.fromkeys(notes)], cls="notes")
-                if notes else None]
+                _notes(cell for row in rows for cell in row.cells.values())]
 
     def _matrix(self) -> list:
         made = heat.sections(self.view, "instr_driver_ring")
@@ -260,6 +259,7 @@ class Page:
         made_of = [self._functions(case) for case in cases]
         if any(one is not None for one in made_of):
             made.append(details("Made of what", *made_of))
+        made.append(_notes(cell for case in cases for cell in case.cells.values()))
         return made
 
     def _host(self) -> list:
@@ -316,10 +316,25 @@ def _plain(value) -> str:
     return str(value)
 
 
-def _title(metric: str, accel: str, cases: list) -> str:
+def _notes(found):
+    """Returns what has to be known of cells with a figure, each once, with what it is of."""
+    notes = {}
+    for cell in found:
+        if cell.note and cell.value is not None:
+            notes.setdefault(cell.note, []).append(f"{cell.workload}, {words.metric(cell.metric)}")
+    lines = []
+    for note, names in notes.items():
+        names = list(dict.fromkeys(names))
+        shown = "; ".join(names[:3]) + (f"; and {len(names) - 3} more" if names[3:] else "")
+        lines.append(el("li", f"{note} ({shown})"))
+    return el("ul", *lines, cls="notes") if lines else None
+
+
+def _title(accel: str, cases: list) -> str:
     """Returns what a chart of ratios shows."""
-    shared = common(cases)
-    return f"{words.metric(metric)}, ratio; {words.accel(accel)}" + (f"; {shared}" if shared else "")
+    metrics = {case.metric for case in cases}
+    what = words.metric(metrics.pop()) if len(metrics) == 1 else "latency and time"
+    return "; ".join(part for part in (f"{what}, ratio", words.accel(accel), common(cases)) if part)
 
 
 def _against(cell):

@@ -7,15 +7,14 @@ from .view import View
 #: No line is longer.
 WIDTH = 110
 #: As many lines of one section are shown; the verdicts of the rest are counted.
-_SHOWN = 14
+_SHOWN = 9
 
 
 def text(report) -> str:
     """Returns the table."""
     view = View(report)
     lines = []
-    for title, rows in (("Cost of an operation (guest instructions)", _cost(view)),
-                        ("Kicks and interrupts per operation", _events(view)),
+    for title, rows in (("Cost of an operation: guest instructions, kicks, interrupts", _cost(view)),
                         ("Times and rates against the baseline in the same rounds", _ratios(view)),
                         ("An emulated card against virtio", _classic(view)),
                         ("Memory", _memory(view))):
@@ -56,7 +55,9 @@ def _against(case, who) -> str:
 def _cost(view) -> list:
     cases = view.headlines(view.of("instr_driver_ring"))
     layers = chart_cost.layers(cases)
-    rows = [["", "", *layers, "sum", "change"]] if cases else []
+    events = {name: {(case.workload, case.device, case.accel): case
+                     for case in view.headlines(view.of(name))} for name in ("kicks", "irqs")}
+    rows = [["", "", *layers, "sum", "change", "kicks", "irqs"]] if cases else []
     for case in cases:
         for who in view.among([case]):
             if case.value(who) is None:
@@ -64,8 +65,19 @@ def _cost(view) -> list:
             parts = chart_cost.by_layer(case.cells[who.key])
             rows.append([case.name(), who.label,
                          *[words.number(parts.get(layer)) for layer in layers],
-                         words.number(case.value(who)), _against(case, who)])
+                         words.number(case.value(who)), _against(case, who),
+                         *[_event(found.get((case.workload, case.device, case.accel)), who)
+                           for found in events.values()]])
     return _once(rows)
+
+
+def _event(case, who) -> str:
+    """Returns how often something happens, marked where it is called."""
+    if case is None:
+        return "-"
+    found = judge.judge(case, who)
+    return words.number(case.value(who)) + (
+        {ratio.FASTER: " less", ratio.SLOWER: " more"}.get(found.verdict, "") if found else "")
 
 
 def _once(rows: list) -> list:
@@ -79,8 +91,7 @@ def _wide(view, cases: list) -> list:
     people = view.among(cases)
     rows = [["", *[who.label for who in people]]] if cases else []
     for case in cases:
-        row = [case.name() if case.metric == "memory" else
-               f"{case.name()}, {words.metric(case.metric)}"]
+        row = [case.name()]
         for who in people:
             against = _against(case, who)
             value = words.figure(case.value(who), case.unit if case.unit == "bytes" else "")
@@ -89,14 +100,10 @@ def _wide(view, cases: list) -> list:
     return rows
 
 
-def _events(view) -> list:
-    cases = view.headlines(view.of("kicks", "irqs"))
-    classics = {row.name.split(",")[0] for row in tables.classic(view)}
-    return _wide(view, [case for case in cases if case.workload not in classics])
-
-
 def _memory(view) -> list:
-    return _wide(view, view.headlines(view.of("memory")))
+    cases = view.headlines(view.of("memory"))
+    rows = _wide(view, cases[:_SHOWN])
+    return rows + [[f"and {len(cases) - _SHOWN} more on the page"]] if cases[_SHOWN:] else rows
 
 
 def _ratios(view) -> list:
