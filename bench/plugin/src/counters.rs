@@ -18,8 +18,8 @@ pub enum Key {
     Block(u64, usize),
     /// Executions of one instruction that leaves the guest: its name, its address.
     Exit(&'static str, u64),
-    /// Accesses to a device's memory: "r" or "w", the name of the region.
-    Mmio(&'static str, String),
+    /// Accesses to a device's memory: "r" or "w", the address of the instruction, the region's name.
+    Mmio(&'static str, u64, String),
 }
 
 /// The counters of all virtual processors.
@@ -107,7 +107,7 @@ impl Counters {
                 Key::Lost => writeln!(out, "lost {count}")?,
                 Key::Block(pc, size) => writeln!(out, "b {pc:x} {size} {count}")?,
                 Key::Exit(name, pc) => writeln!(out, "x {name} {pc:x} {count}")?,
-                Key::Mmio(way, region) => writeln!(out, "m {way} {count} {region}")?,
+                Key::Mmio(way, pc, region) => writeln!(out, "m {way} {pc:x} {count} {region}")?,
             }
         }
         writeln!(out, "end {id}")?;

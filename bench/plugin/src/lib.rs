@@ -16,7 +16,7 @@
 //! user N                  instructions outside of the kernel
 //! b ADDRESS SIZE N        a kernel block of SIZE instructions was executed N times
 //! x NAME ADDRESS N        exits=on: an instruction that leaves the guest
-//! m r|w N REGION          exits=on: accesses to a device's memory
+//! m r|w ADDRESS N REGION  exits=on: an instruction accessed a device's memory
 //! lost N                  instructions that could not be attributed
 //! end ID
 //! ```
@@ -177,15 +177,10 @@ fn instrument(plugin: &mut Plugin, insn: *mut ffi::Insn, kernel: bool) {
         _ => {}
     }
     if kernel {
-        // SAFETY: as above.
+        // SAFETY: as above; the data is a number.
         unsafe {
-            ffi::qemu_plugin_register_vcpu_mem_cb(
-                insn,
-                accessed,
-                ffi::NO_REGS,
-                ffi::MEM_RW,
-                std::ptr::null_mut(),
-            )
+            let pc = ffi::qemu_plugin_insn_vaddr(insn) as *mut c_void;
+            ffi::qemu_plugin_register_vcpu_mem_cb(insn, accessed, ffi::NO_REGS, ffi::MEM_RW, pc)
         }
     }
 }
@@ -203,7 +198,7 @@ extern "C" fn marked(_vcpu: c_uint, data: *mut c_void) {
 }
 
 /// The kernel accesses memory: counts it if a device is behind it.
-extern "C" fn accessed(vcpu: c_uint, info: u32, vaddr: u64, _data: *mut c_void) {
+extern "C" fn accessed(vcpu: c_uint, info: u32, vaddr: u64, pc: *mut c_void) {
     if vaddr < KERNEL || DIRECT_MAP.contains(&vaddr) {
         return;
     }
@@ -223,7 +218,7 @@ extern "C" fn accessed(vcpu: c_uint, info: u32, vaddr: u64, _data: *mut c_void) 
     // SAFETY: no precondition.
     let way = if unsafe { ffi::qemu_plugin_mem_is_store(info) } { "w" } else { "r" };
     if let Some(mut plugin) = plugin() {
-        let entry = plugin.counters.get_or_lost(Key::Mmio(way, region));
+        let entry = plugin.counters.get_or_lost(Key::Mmio(way, pc as u64, region));
         // SAFETY: the counter exists, and so does the processor that runs this.
         unsafe { ffi::qemu_plugin_u64_add(entry, vcpu, 1) }
     }

@@ -88,7 +88,7 @@ class Phase:
     blocks: dict = dataclasses.field(default_factory=dict)
     #: (name, address) -> executions of an instruction that leaves the guest.
     exits: dict = dataclasses.field(default_factory=dict)
-    #: ("r" or "w", region) -> accesses to the memory of a device.
+    #: ("r" or "w", region, address of the instruction) -> accesses to the memory of a device.
     mmio: dict = dataclasses.field(default_factory=dict)
 
     def entries(self, addresses) -> int:
@@ -112,8 +112,8 @@ def read(path: Path) -> dict:
             name, start, count = rest.split()
             phase.exits[name, int(start, 16)] = int(count)
         elif kind == "m":
-            way, count, region = rest.split(" ", 2)
-            phase.mmio[way, region] = int(count)
+            way, start, count, region = rest.split(" ", 3)
+            phase.mmio[way, region, int(start, 16)] = int(count)
         elif kind in ("user", "lost"):
             setattr(phase, kind, int(rest))
         elif kind == "phase":

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Counts what would make a guest leave to its hypervisor, without a hypervisor.
+
+The guest is emulated, and the QEMU plugin counts the accesses to devices' memory, port I/O, halts and
+the writes to model specific registers that a hypervisor has to see. Whether a certain processor with
+a certain KVM leaves the guest for each of them is up to these; so a total is what was done, by kind,
+and not what one machine would have shown. Interrupts that arrive are not among them: see
+/proc/interrupts.
+
+How a leg uses it:
+
+	spec = Spec(...)
+	exits.prepare(spec)				# emulated, with the plugin, at known addresses
+	guest = Guest(spec, bench.kdir, bench.ours, "classic")
+	guest.run(steps, files={**exits.files(), ...})
+	for number, counted in exits.read(guest.rundir, bench.kdir).items():
+		counted.total, counted.kinds, counted.writes("virtio-pci-notify"), ...
+
+A script in the guest marks the phases, by any numbers from 1 on that are used once:
+
+	/run/rvt/job/mark begin 7
+	iperf3 ...
+	/run/rvt/job/mark end 7
+
+Counting is dear: every access of the kernel to memory is looked at. Do a fixed amount of work in a phase
+(iperf3 -n, not -t) and divide by it; the time it takes means nothing. Starting and ending the two
+programs adds a few thousand instructions and no access to a device.
+"""
+
+import collections
+import dataclasses
+from pathlib import Path
+
+from ..spec import Spec
+from . import plugin
+from .symbols import Symbols
+
+#: Where the plugin writes, in the run directory.
+_OUT = "exits.out"
+
+#: Functions that acknowledge an interrupt, which processors do without an exit since about 2013.
+_EOI = ("native_apic_mem_eoi", "native_apic_msr_eoi", "kvm_apic_eoi")
+#: The memory of the local interrupt controller.
+_APIC = "apic"
+#: What a total is made of.
+KINDS = ("mmio", "apic", "pio", "hlt", "msr", "hypercall", "cpuid")
+
+
+@dataclasses.dataclass
+class Exits:
+    """What happened in one phase."""
+
+    #: (kind, where) -> count; where is "r REGION" or "w REGION" of a device's memory, or a function.
+    counts: collections.Counter
+
+    @property
+    def kinds(self) -> dict:
+        """Returns kind -> count: those of `KINDS`, and eoi and rdmsr besides.
+
+        * mmio: accesses to a device's memory; kicks are among them, see `writes`.
+        * apic: the interrupt controller, which is to say timers and calls of other processors.
+        * msr: written registers, timers mostly where the controller is one of them.
+        """
+        sums = collections.Counter()
+        for (kind, _), count in self.counts.items():
+            sums[kind] += count
+        return dict(sums)
+
+    @property
+    def total(self) -> int:
+        """Returns the sum over `KINDS`."""
+        return sum(count for (kind, _), count in self.counts.items() if kind in KINDS)
+
+    def accesses(self, region: str, way: str = "") -> int:
+        """Returns the accesses to regions whose names have `region` in them; `way` is "r" or "w"."""
+        return sum(count for (kind, where), count in self.counts.items()
+                   if kind == "mmio" and region in where[2:] and where.startswith(way))
+
+    def writes(self, region: str) -> int:
+        """Returns the writes to regions whose names have `region` in them."""
+        return self.accesses(region, "w")
+
+
+def prepare(spec: Spec) -> Spec:
+    """Makes a guest one whose exits are counted, and returns it.
+
+    # Errors
+
+    `Failure` if QEMU cannot load plugins or the plugin cannot be built.
+    """
+    library = plugin.build()
+    spec.accel = plugin.ACCEL
+    spec.cmdline = f"{spec.cmdline} nokaslr".strip()
+    spec.qemu = [*spec.qemu, *plugin.arguments(library, f"@RUN@/{_OUT}", exits=True)]
+    return spec
+
+
+def files() -> dict:
+    """Returns what the guest needs in /run/rvt/job: name -> path."""
+    return {"mark": plugin.programs()["mark"]}
+
+
+def read(rundir: Path, kdir: Path) -> dict:
+    """Returns number of the phase -> `Exits`, for the phases that came to their end."""
+    symbols = Symbols((kdir / "System.map").read_text(encoding="ascii"))
+    return {number: Exits(_counts(phase, symbols))
+            for number, phase in plugin.read(rundir / _OUT).items()}
+
+
+def _counts(phase: plugin.Phase, symbols: Symbols) -> collections.Counter:
+    counts = collections.Counter()
+    for (way, region, address), count in phase.mmio.items():
+        _, function = symbols.find(address)
+        if region.startswith(_APIC):
+            counts["eoi" if function in _EOI else "apic", function] += count
+        else:
+            counts["mmio", f"{way} {region}"] += count
+    for (name, address), count in phase.exits.items():
+        _, function = symbols.find(address)
+        if name == "wrmsr":
+            name = "eoi" if function in _EOI else "msr"
+        counts[name, function] += count
+    return counts
