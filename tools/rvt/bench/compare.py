@@ -11,9 +11,12 @@ from pathlib import Path
 
 from ..say import Failure
 from . import cells, judge, words
+from .view import View
 
 #: Facts about a run that counts depend on.
 _FACTS = ("guest kernel", "guest kernel config", "qemu", "compilers", "accelerator", "cpu")
+#: On the terminal: characters of a name, and rows.
+_NAME, _ROWS = 64, 20
 
 
 @dataclasses.dataclass
@@ -110,19 +113,27 @@ def table(report, base) -> tuple:
     if differ:
         notes.append("Not made with the same " + words.join(differ) + ": a change may come from "
                      "there.")
+    names, old = _names(report), _names(base)
     rows = []
     for one in flagged:
-        unit = one.cell.unit if one.cell.metric in judge.COUNTED else "of the baseline"
         shown = words.number if one.cell.metric in judge.COUNTED else words.factor
-        rows.append([one.cell.title(), f"{shown(one.before)} {unit}".strip(), shown(one.after),
+        rows.append([names[one.cell.key()], shown(one.before), shown(one.after),
                      words.change(one.quotient), "better" if one.better else "worse"])
-    rows += [[cell.title(), "-", _shown(cell), "", "new"] for cell in came]
-    rows += [[cell.title(), _shown(cell), "-", "", "gone"] for cell in gone]
+    rows += [[names[cell.key()], "", _shown(cell), "", "new"] for cell in came]
+    rows += [[old[cell.key()], _shown(cell), "", "", "gone"] for cell in gone]
     return ["figure", "before", "now", "change", ""], rows, notes
 
 
+def _names(report) -> dict:
+    """Returns key -> name of every cell."""
+    view = View(report)
+    return {cell.key(): f"{view.who(cell).label}: {case.name()}, {words.metric(case.metric)}"
+                        f"{'' if case.metric in judge.COUNTED else ' ratio'}"
+            for case in view.cases for cell in case.cells.values()}
+
+
 def _shown(cell) -> str:
-    return words.figure(cell.value, cell.unit) if cell.metric in judge.COUNTED else "measured"
+    return words.number(cell.value) if cell.metric in judge.COUNTED else "measured"
 
 
 def _from(base) -> str:
@@ -137,12 +148,10 @@ def text(report, base) -> str:
     lines = ["", "Since the older report", *notes]
     if not rows:
         return "\n".join(lines + ["Nothing changed."])
-    wide = max(len(row[0]) for row in rows)
-    for row in [head, *rows]:
-        if wide > 66 and row is not head:
-            lines.append(row[0])
-            row = ["", *row[1:]]
-        width = min(wide, 66)
-        lines.append(f"{row[0]:{width}}  {row[1]:>14.14}  {row[2]:>9}  {row[3]:>8}  {row[4]}"
-                     .rstrip())
+    wide = min(_NAME, max(len(row[0]) for row in rows))
+    for row in [head, *rows[:_ROWS]]:
+        name = row[0] if len(row[0]) <= wide else row[0][:wide - 1] + "~"
+        lines.append(f"  {name:{wide}}  {row[1]:>9}  {row[2]:>9}  {row[3]:>8}  {row[4]}".rstrip())
+    if rows[_ROWS:]:
+        lines.append(f"  and {len(rows) - _ROWS} more on the page")
     return "\n".join(lines)

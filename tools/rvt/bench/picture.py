@@ -54,7 +54,7 @@ def _draw(view, costs: list, rated: list):
     fig.patch.set_facecolor("white")
     if left:
         names = chart_cost.layers(costs)
-        axes = _axes(fig, 0.0, len(left), top, foot + bottom, 1.42, 0.9, rows)
+        axes = _axes(fig, 0.0, len(left), top, foot + bottom, 1.42, 1.08, rows)
         chart_cost.draw_stacked(axes, left, names)
         axes.set_xlabel("guest instructions per operation (less is better)")
         axes.set_yticks([])
@@ -62,7 +62,7 @@ def _draw(view, costs: list, rated: list):
         fig.text(0.1 / _WIDTH, 1 - 0.2 / height, "What one operation costs in the driver",
                  weight="bold", size=plots.FONT + 2, va="center")
     if right:
-        axes = _axes(fig, 0.5, len(right), top, foot + bottom, 1.42, 1.4, rows)
+        axes = _axes(fig, 0.5, len(right), top, foot + bottom, 1.46, 1.36, rows)
         chart_ratio.draw_ratios(axes, right, True)
         axes.set_xlabel("throughput, ratio to the baseline (more is better)")
         fig.text(0.5, 1 - 0.2 / height, "Throughput beside the baseline in the same rounds",
