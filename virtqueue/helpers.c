@@ -6,6 +6,12 @@
 
 #include "helpers.h"
 
+/* As bitcode these are part of the modules that use them. */
+#ifdef RUST_VIRTIO_INLINE_HELPERS
+#undef EXPORT_SYMBOL_GPL
+#define EXPORT_SYMBOL_GPL(symbol)
+#endif
+
 struct page *rust_virtio_virt_to_page(const void *addr)
 {
 	return virt_to_page(addr);

@@ -8,6 +8,15 @@
 #include <linux/bvec.h>
 #include <linux/idr.h>
 
+/*
+ * Linked as bitcode into Rust code these must be inlined by force, as those of
+ * the kernel crate are: the flags of C and Rust differ where it does not
+ * matter, and LLVM would leave each a call.
+ */
+#ifdef RUST_VIRTIO_INLINE_HELPERS
+#pragma clang attribute push(__attribute__((always_inline)), apply_to = function)
+#endif
+
 bool rust_helper_blk_should_fake_timeout(struct request_queue *q);
 unsigned int rust_helper_blk_mq_freeze_queue(struct request_queue *q);
 void rust_helper_blk_mq_unfreeze_queue(struct request_queue *q, unsigned int memflags);
@@ -18,5 +27,9 @@ struct gendisk *rust_helper_dev_to_disk(struct device *dev);
 bool rust_helper_bvec_mergeable(const struct bio_vec *a, const struct bio_vec *b,
 				unsigned long boundary);
 void rust_helper_ida_init(struct ida *ida);
+
+#ifdef RUST_VIRTIO_INLINE_HELPERS
+#pragma clang attribute pop
+#endif
 
 #endif

@@ -17,6 +17,15 @@ struct netdev_stat_ops;
 struct page_pool;
 struct virtio_net_hdr;
 
+/*
+ * Linked as bitcode into Rust code these must be inlined by force, as those of
+ * the kernel crate are: the flags of C and Rust differ where it does not
+ * matter, and LLVM would leave each a call.
+ */
+#ifdef RUST_VIRTIO_INLINE_HELPERS
+#pragma clang attribute push(__attribute__((always_inline)), apply_to = function)
+#endif
+
 void rust_helper_netdev_set_ops(struct net_device *dev, struct device *parent,
 				const struct net_device_ops *ops,
 				const struct ethtool_ops *ethtool_ops,
@@ -114,5 +123,9 @@ void rust_helper_rust_init_work(struct work_struct *work, work_func_t func);
 void rust_helper_rust_init_delayed_work(struct delayed_work *work, work_func_t func);
 bool rust_helper_rust_schedule_retry(struct delayed_work *work);
 bool rust_helper_schedule_work(struct work_struct *work);
+
+#ifdef RUST_VIRTIO_INLINE_HELPERS
+#pragma clang attribute pop
+#endif
 
 #endif

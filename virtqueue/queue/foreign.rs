@@ -74,11 +74,13 @@ impl Foreign {
 
         let raw = buffer.into_raw();
         let ret = self.add_raw(out, total, premapped, raw, T::HAS_CTX);
-        match to_result(ret) {
-            Ok(()) => Ok(()),
-            // SAFETY: The ring did not take the token.
-            Err(e) => Err((e, unsafe { T::from_raw(raw) })),
+        // `to_result` is a call.
+        if ret == 0 {
+            return Ok(());
         }
+        let error = to_result(ret).err().unwrap_or(EIO);
+        // SAFETY: The ring did not take the token.
+        Err((error, unsafe { T::from_raw(raw) }))
     }
 
     /// Gives the first `total` entries of the table to the ring, `out` of them to read.

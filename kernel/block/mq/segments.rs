@@ -120,20 +120,29 @@ impl Segments<'_> {
         }
     }
 
-    /// Joins what follows in memory to a piece that is done with its entry.
-    #[inline]
-    fn grow(&mut self, piece: &mut bindings::bio_vec) {
+    /// Whether nothing is left, not even in a next bio.
+    #[inline(always)]
+    fn is_done(&self) -> bool {
+        // SAFETY: The bio is null or valid, see `new`.
+        self.left == 0 && unsafe { self.bio.as_ref() }.is_none_or(|bio| bio.bi_next.is_null())
+    }
+
+    /// Joins what follows in memory to a piece that is done with its entry. Out of line: a request
+    /// of one piece, which is most of them, does not come here.
+    #[inline(never)]
+    fn grow(&mut self, mut piece: bindings::bio_vec) -> bindings::bio_vec {
         while let Some(next) = self.rest() {
             if next.bv_len > self.max.saturating_sub(piece.bv_len) {
-                return;
+                break;
             }
             // SAFETY: The pieces are memory of valid bios.
-            if !unsafe { bindings::bvec_mergeable(piece, &next, self.boundary) } {
-                return;
+            if !unsafe { bindings::bvec_mergeable(&piece, &next, self.boundary) } {
+                break;
             }
             self.take(&next, next.bv_len);
             piece.bv_len += next.bv_len;
         }
+        piece
     }
 }
 
@@ -147,8 +156,8 @@ impl Iterator for Segments<'_> {
             bv_len: rest.bv_len.min(self.max),
             ..rest
         };
-        if self.take(&rest, piece.bv_len) {
-            self.grow(&mut piece);
+        if self.take(&rest, piece.bv_len) && !self.is_done() {
+            piece = self.grow(piece);
         }
         Some(Segment {
             page: piece.bv_page,
