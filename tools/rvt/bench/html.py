@@ -5,9 +5,8 @@ import os
 from pathlib import Path
 
 from ..paths import REPO
-from . import markup, plots
+from . import markup, page, plots
 from .markup import el
-from .page import Page
 
 _CHARTS = "charts"
 _STYLE = REPO / "bench" / "report.css"
@@ -27,7 +26,7 @@ def write(report, path, base=None) -> None:
 
 def text(report, base=None) -> str:
     """Returns the page."""
-    sections = Page(report, base).sections()
+    sections = page.sections(report, base)
     title = "Virtio drivers, Rust against C: what they cost"
     about = report.about
     made = ", ".join(str(about[name]) for name in ("time", "commit", "cpu", "accelerator")
