@@ -29,8 +29,8 @@ def report(people=(C, RUST), seed: int = 1, path: Path = Path("bench.json")) -> 
         "cpu": "Some CPU <fast>", "stacks": STACKS, "added to": []})
     dice = random.Random(seed)
     for who in people:
-        made.cells += [*_costs(who), *_matrix(who), *_memory(who), *_host(who)]
-    made.cells += [*_rates(people, dice), *_classic(people)]
+        made.cells += [*_costs(who), *_matrix(who), *_memory(who)]
+    made.cells += [*_rates(people, dice), *_classic(people), *_host()]
     made.skipped.append({"what": "net-udp-rx", "why": "no <sockperf> & \"friends\" on this machine"})
     made.problems.append({"what": "throughput", "why": "the guest died half-way"})
     return made
@@ -137,7 +137,16 @@ def _memory(who) -> list:
                                 ("blk-per-queue", 9000), ("blk-per-request", 320))]
 
 
-def _host(who) -> list:
-    return [_cell(who, work, "", "time_host", value * who[2], "ns/op", layout="", accel="host",
-                  samples=[value * who[2]] * 3, spread=0.01)
-            for work, value in (("ring-add", 21.0), ("ring-add-get", 55.0))]
+def _host() -> list:
+    made = []
+    for work, value in (("ring-add3-get-split", 40.0), ("ring-add3-get-packed", 55.0)):
+        for name, factor in (("c-virtio_ring", 1.0), ("rust-ring", 0.5), ("virtio-drivers", 1.4)):
+            for metric, unit in (("time_host", "ns/op"), ("instr_driver_ring", "instructions/op")):
+                samples = [value * factor * (1 + i / 1000) for i in range(6)]
+                base = [value * (1 + i / 1000) for i in range(6)]
+                made.append(_cell((name, name), work, "host", metric, samples[3], unit,
+                                  layout=work.rpartition("-")[2], accel="host", samples=samples,
+                                  spread=ratio.spread(samples),
+                                  ratio=None if factor == 1.0 else
+                                  ratio.compare(samples, base, False)))
+    return made

@@ -2,7 +2,10 @@
 """What the sections of the page are put together from."""
 
 from . import judge, plots, words
-from .markup import el, svg, table
+from .markup import details, el, svg, table
+
+#: More notes than these are folded.
+_NOTES = 5
 
 
 class Charts:
@@ -69,7 +72,8 @@ def notes(found):
         names = list(dict.fromkeys(names))
         shown = "; ".join(names[:3]) + (f"; and {len(names) - 3} more" if names[3:] else "")
         lines.append(el("li", f"{note} ({shown})"))
-    return el("ul", *lines, cls="notes") if lines else None
+    made = el("ul", *lines, cls="notes") if lines else None
+    return details(f"{len(lines)} notes", made) if len(lines) > _NOTES else made
 
 
 def every(cases: list):

@@ -17,7 +17,7 @@ def sections(view, metric: str) -> list:
     """Returns a table for each work that was measured in several configurations."""
     groups = {}
     for case in view.cases:
-        if case.metric == metric:
+        if case.metric == metric and not case.alone:
             groups.setdefault((case.workload, case.device, case.accel), []).append(case)
     made = []
     for (workload, device, accel), cases in groups.items():

@@ -39,11 +39,14 @@ class Judgement:
 
 
 def judge(case, who):
-    """Compares someone with the baseline; None if that cannot be done."""
+    """Compares someone with the baseline; None if that cannot be done.
+
+    Ring code alone has a baseline of its own, and comes with its verdicts.
+    """
     cell, base = case.cells.get(who.key), case.cells.get(BASELINE)
     if who.key == BASELINE or cell is None or cell.value is None:
         return None
-    if case.metric not in COUNTED:
+    if case.metric not in COUNTED or case.alone:
         found = cell.ratio
         return Judgement(found["value"], found["low"], found["high"], found["verdict"]) \
             if found else None

@@ -29,7 +29,7 @@ def sections(report, base=None) -> list:
              ("classic", "An emulated card against virtio", page_rates.classic(view)),
              ("matrix", "Every configuration", _matrix(view)),
              ("memory", "Memory", _memory(view)),
-             ("host", "Libraries on the host", _host(view, charts)),
+             ("host", "Ring code alone", _host(view, charts)),
              ("missing", "What could not be measured", _missing(report)),
              ("about", "What the figures were made with", _about(report))]
     return [(anchor, title, made) for anchor, title, made in every if made]
@@ -100,16 +100,16 @@ def _memory(view) -> list:
 def _host(view, charts) -> list:
     groups = {}
     for case in tables.host(view):
-        groups.setdefault(case.unit, []).append(case)
+        groups.setdefault(f"{words.metric(case.metric)}, {case.unit}", []).append(case)
     if not groups:
         return []
-    drawn = [charts.draw(chart_cost.plain, view, cases, f"{unit} on the host",
-                         label="Bars: time per operation on the host")
-             for unit, cases in groups.items()]
+    drawn = [charts.draw(chart_cost.plain, view, cases, title, label=f"Bars: {title}")
+             for title, cases in groups.items()]
     cases = tables.host(view)
-    return [el("p", "Ring code alone, driven in user space of the host by the same bench for every "
-               "library. Times of one run on one machine."), *drawn,
-            details("As a table", fields.values(view, cases, short=True)),
+    return [el("p", "Ring code alone, as a program on the host: the same bench for every library in "
+               "one run, compared with the one that has no percentage."),
+            el("div", *drawn, cls="charts"),
+            details("As a table", fields.values(view, cases)),
             fields.notes(fields.every(cases))]
 
 

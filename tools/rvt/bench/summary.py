@@ -31,7 +31,7 @@ class Finding:
         if case.metric != "memory":
             where += f", {words.metric(case.metric)}"
         if case.metric in judge.COUNTED:
-            unit = case.unit if case.unit == "bytes" else ""
+            unit = case.unit.partition("/")[0] if case.metric == "memory" else ""
             ours = words.figure(case.value(self.who), unit)
             theirs = words.figure(case.value(baseline), unit)
             return f"{where}: {ours} against {theirs} ({words.change(found.value)})"
@@ -60,7 +60,8 @@ def by_verdict(found: list) -> dict:
 
 def rivals(view) -> list:
     """Returns everyone who can be held against the baseline."""
-    return [who for who in view.everyone if any(judge.judge(case, who) for case in view.cases)]
+    return [who for who in view.everyone
+            if any(judge.judge(case, who) for case in view.cases if not case.alone)]
 
 
 def score(who, found: list) -> str:

@@ -17,6 +17,7 @@ def text(report) -> str:
     for title, rows in (("Cost of an operation: guest instructions, kicks, interrupts", _cost(view)),
                         ("Times and rates against the baseline in the same rounds", _ratios(view)),
                         ("An emulated card against virtio", _classic(view)),
+                        ("Ring code alone on the host", _wide(view, tables.host(view)[:_SHOWN])),
                         ("Memory", _memory(view))):
         if rows:
             lines += ["", title, *_columns(rows)]
@@ -91,10 +92,10 @@ def _wide(view, cases: list) -> list:
     people = view.among(cases)
     rows = [["", *[who.label for who in people]]] if cases else []
     for case in cases:
-        row = [case.name()]
+        row = [case.name() + (f", {case.unit}" if case.alone else "")]
         for who in people:
             against = _against(case, who)
-            value = words.figure(case.value(who), case.unit if case.unit == "bytes" else "")
+            value = words.figure(case.value(who), case.unit.partition("/")[0] if case.metric == "memory" else "")
             row.append(f"{value} {against:>8}" if against else value)
         rows.append(row)
     return rows

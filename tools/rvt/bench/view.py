@@ -53,6 +53,11 @@ class Case:
     fixed: set = dataclasses.field(default_factory=set)
 
     @property
+    def alone(self) -> bool:
+        """Returns whether this is ring code alone, as a program on the host, without a driver."""
+        return self.accel == "host" and self.metric != "memory"
+
+    @property
     def unit(self) -> str:
         """Returns the unit of the figures."""
         return next((cell.unit for cell in self.cells.values() if cell.unit), "")
@@ -129,10 +134,13 @@ class View:
         present = {key for case in cases for key in case.cells}
         return [who for who in self.everyone if who.key in present]
 
-    def of(self, *metrics, accel: tuple = ()) -> list:
-        """Returns the cases of some metrics that have a figure, in the order of measurement."""
-        return [case for case in self.cases if case.metric in metrics and case.measured()
-                and (not accel or case.accel in accel)]
+    def of(self, *metrics, alone: bool = False) -> list:
+        """Returns the cases of some metrics that have a figure, in the order of measurement.
+
+        `alone` asks for ring code alone, which is among no others.
+        """
+        return [case for case in self.cases
+                if case.metric in metrics and case.measured() and case.alone == alone]
 
     def headlines(self, cases: list) -> list:
         """Returns one case for each work, device, accelerator and metric: the most usual one."""

@@ -41,8 +41,9 @@ def figure(value, unit: str) -> str:
     """Returns a figure with its unit; large byte counts in KiB."""
     if value is None:
         return "-"
-    if unit == "bytes" and abs(value) >= 10240:
-        return f"{value / 1024:,.1f} KiB"
+    base, slash, per = unit.partition("/")
+    if base == "bytes" and abs(value) >= 10240:
+        return f"{value / 1024:,.1f} KiB{slash}{per}"
     return f"{number(value)} {unit}".strip()
 
 
