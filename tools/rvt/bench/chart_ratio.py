@@ -103,7 +103,7 @@ def distribution(view, case):
         axes.set_xlim(least, most)
         axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]) if most < 8 * least
                                      else axes.xaxis.get_major_locator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: words.number(value)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel(f"latency, {case.unit}")

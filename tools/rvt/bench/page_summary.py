@@ -5,7 +5,7 @@ from . import fields, judge, ratio, summary, tables
 from .markup import details, el
 
 #: As many findings of a kind are shown unfolded.
-_SHOWN = 5
+_SHOWN = 7
 
 
 def section(view) -> list:

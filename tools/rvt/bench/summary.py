@@ -8,6 +8,9 @@ from . import judge, ratio, words
 
 #: The metrics of what an operation costs, the steering one first.
 COST = ("instr_driver_ring", "instr_guest", "kicks", "irqs", "exits")
+#: In the order in which they are told: what is steered by, what users notice, the rest.
+_ORDER = ("instr_driver_ring", "throughput", "latency_p50", "latency_p99", "time_host", "kicks",
+          "irqs", "exits", "instr_guest", "memory")
 
 
 @dataclasses.dataclass
@@ -40,7 +43,7 @@ class Finding:
 
 
 def findings(view, who) -> list:
-    """Returns everything that is known of someone against the baseline, the largest first.
+    """Returns everything that is known of someone against the baseline, by metric and size.
 
     Counts are those of the usual configuration: the others are the matrix. Times and rates count
     wherever they were taken.
@@ -49,7 +52,7 @@ def findings(view, who) -> list:
         [case for case in view.of("throughput", "latency_p50", "latency_p99", "time_host")]
     made = [Finding(case, who, found) for case in cases for found in [judge.judge(case, who)]
             if found]
-    return sorted(made, key=lambda finding: -finding.size)
+    return sorted(made, key=lambda one: (_ORDER.index(one.case.metric), -one.size))
 
 
 def by_verdict(found: list) -> dict:
