@@ -31,7 +31,8 @@ def report(people=(C, RUST), seed: int = 1, path: Path = Path("bench.json")) -> 
     for who in people:
         made.cells += [*_costs(who), *_matrix(who), *_memory(who)]
     made.cells += [*_rates(people, dice), *_classic(people), *_host()]
-    made.skipped.append({"what": "net-udp-rx", "why": "no <sockperf> & \"friends\" on this machine"})
+    made.skipped.append({"what": "net-udp-rx",
+                         "why": "no <sockperf> & \"friends\" on this machine"})
     made.problems.append({"what": "throughput", "why": "the guest died half-way"})
     return made
 
@@ -106,7 +107,8 @@ def _rates(people, dice) -> list:
             speed = who[3] if metric == "throughput" else 1 / who[3]
             samples = [1000 * speed * (1 + dice.uniform(-noise, noise)) for _ in range(6)]
             base = base or samples
-            found = None if who is people[0] else ratio.compare(samples, base, metric == "throughput")
+            found = None if who is people[0] else \
+                ratio.compare(samples, base, metric == "throughput")
             points = [[400 + 20 * i / who[3], 1 / (1 + math.exp(8 - i / 3))] for i in range(60)]
             made.append(_cell(who, workload, _device(workload), metric, sorted(samples)[3], unit,
                               samples=samples, spread=ratio.spread(samples), ratio=found,

@@ -96,7 +96,8 @@ class Page(unittest.TestCase):
 
     def test_ring_code_alone_is_held_against_its_own_baseline(self):
         section = self.page.sections["host"]
-        for part in ("rust-ring", "c-virtio_ring", "virtio-drivers", "-50 %", "ring-add3-get-packed"):
+        for part in ("rust-ring", "c-virtio_ring", "virtio-drivers", "-50 %",
+                     "ring-add3-get-packed"):
             self.assertIn(part, section)
         for anchor in ("summary", "cost", "matrix", "throughput"):
             self.assertNotIn("rust-ring", self.page.sections[anchor], anchor)

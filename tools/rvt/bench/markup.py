@@ -41,8 +41,8 @@ def page(root: ET.Element) -> str:
 def table(head: list, rows: list, *, cls: str = None, caption: str = None) -> ET.Element:
     """Returns a table that scrolls by itself where it is too wide.
 
-    `head` and the members of `rows` are lists of texts, elements to put into a cell, or ready th and
-    td elements. The first one of each row names it.
+    `head` and the members of `rows` are lists of texts, elements to put into a cell, or ready th
+    and td elements. The first one of each row names it.
     """
     top = el("tr", *[_cell("th", item, scope="col") for item in head])
     body = el("tbody", *[el("tr", *[_cell("td" if i else "th", item, scope=None if i else "row")

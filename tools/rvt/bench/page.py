@@ -12,8 +12,8 @@ _COSTS = (
      "slope over the number of operations, so boot and set-up are not in it. It repeats from run "
      "to run, on any machine."),
     ("instr_guest", "guest instructions per operation, all of the guest",
-     "The same for the whole guest: the file system or network stack above the driver is in it, and "
-     "what the driver makes it do."))
+     "The same for the whole guest: the block layer or network stack above the driver is in it, "
+     "and what the driver makes it do. Timers are too, so it does not repeat as well."))
 _EVENTS = (("kicks", "Queue notifications written by the driver"),
            ("irqs", "Interrupts taken by the guest"), ("exits", "Exits to the hypervisor"))
 
@@ -106,8 +106,8 @@ def _host(view, charts) -> list:
     drawn = [charts.draw(chart_cost.plain, view, cases, title, label=f"Bars: {title}")
              for title, cases in groups.items()]
     cases = tables.host(view)
-    return [el("p", "Ring code alone, as a program on the host: the same bench for every library in "
-               "one run, compared with the one that has no percentage."),
+    return [el("p", "Ring code alone, as a program on the host: the same bench for every library "
+               "in one run, compared with the one that has no percentage."),
             el("div", *drawn, cls="charts"),
             details("As a table", fields.values(view, cases)),
             fields.notes(fields.every(cases))]

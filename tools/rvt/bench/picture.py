@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """One picture of a report, to be shown where there is no room for the page."""
 
+import math
 from pathlib import Path
 
 from ..say import Failure
@@ -10,7 +11,7 @@ from .view import View
 #: In inches.
 _WIDTH = 9.6
 _ROW = 0.22
-#: No more than so many ratios; the most telling ones of each accelerator stay.
+#: No more than so many ratios; the surest ones stay.
 _RATIOS = 9
 
 
@@ -39,9 +40,16 @@ def write(report, path: Path) -> None:
 
 
 def _chosen(view) -> list:
-    """Returns the cases of throughput that are shown."""
+    """Returns the cases of throughput that are shown, in their order."""
     cases = [case for case in tables.rated(view) if case.metric in judge.MORE]
-    return cases[:_RATIOS]
+    sure = sorted(cases, key=lambda case: _width(view, case))[:_RATIOS]
+    return [case for case in cases if case in sure]
+
+
+def _width(view, case) -> float:
+    """Returns how wide the widest interval of a case is, whichever way it points."""
+    found = [judge.judge(case, who) for who in view.everyone]
+    return max((one.high / one.low for one in found if one and one.low > 0), default=math.inf)
 
 
 def _draw(view, costs: list, rated: list):
@@ -59,7 +67,7 @@ def _draw(view, costs: list, rated: list):
         axes.set_xlabel("guest instructions per operation (less is better)")
         axes.set_yticks([])
         chart_cost.legend(fig, names, (0.08 / _WIDTH, 1 - 0.3 / height))
-        fig.text(0.1 / _WIDTH, 1 - 0.2 / height, "What one operation costs in the driver",
+        fig.text(0.1 / _WIDTH, 1 - 0.2 / height, "What one operation costs",
                  weight="bold", size=plots.FONT + 2, va="center")
     if right:
         axes = _axes(fig, 0.5, len(right), top, foot + bottom, 1.46, 1.36, rows)

@@ -14,7 +14,7 @@ def text(report) -> str:
     """Returns the table."""
     view = View(report)
     lines = []
-    for title, rows in (("Cost of an operation: guest instructions, kicks, interrupts", _cost(view)),
+    for title, rows in (("An operation: guest instructions, kicks, interrupts", _cost(view)),
                         ("Times and rates against the baseline in the same rounds", _ratios(view)),
                         ("An emulated card against virtio", _classic(view)),
                         ("Ring code alone on the host", _wide(view, tables.host(view)[:_SHOWN])),
@@ -95,7 +95,8 @@ def _wide(view, cases: list) -> list:
         row = [case.name() + (f", {case.unit}" if case.alone else "")]
         for who in people:
             against = _against(case, who)
-            value = words.figure(case.value(who), case.unit.partition("/")[0] if case.metric == "memory" else "")
+            unit = case.unit.partition("/")[0] if case.metric == "memory" else ""
+            value = words.figure(case.value(who), unit)
             row.append(f"{value} {against:>8}" if against else value)
         rows.append(row)
     return rows
