@@ -6,8 +6,8 @@ guest for each ring provider; the repeats of a figure come from different boots.
 """
 
 from ..say import Failure, say
-from . import slopes, stacks
-from .costcells import Repeats
+from . import plugin, slopes, stacks
+from .costcells import Repeats, explain
 from .phases import Boot, Item, device_for
 from .variants import WORKS, Variant
 
@@ -24,6 +24,7 @@ _EVERYWHERE = ("blk-randread-4k-qd1", "net-icmp-echo")
 
 def run(bench) -> None:
     """Measures everything that the stacks can do."""
+    plugin.build()
     repeats = Repeats(bench, "cost")
     rounds = _QUICK_ROUNDS if bench.quick else _ROUNDS
     for number in range(rounds):
@@ -52,9 +53,7 @@ def _boots(bench, name: str, plan: list, take, phases=(1, 2, 3)) -> None:
             boot.run()
         except Failure as failure:
             bench.report.problem(boot.name, str(failure))
-        for item in items:
-            if item.failure:
-                bench.report.problem(f"{item.work.name}, {item.stack.label}", item.failure)
+        explain(bench, items)
         take(boot)
 
 

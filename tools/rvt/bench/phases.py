@@ -21,7 +21,7 @@ What makes the counts repeat to the instruction:
 import dataclasses
 
 from ..guest import Guest
-from ..say import Failure, say
+from ..say import Failure, Progress, say
 from ..spec import Disk, Nic, Spec
 from . import plugin, symbols
 from .variants import Variant, Work
@@ -33,6 +33,10 @@ _FIRST_SLOT = 4
 _LAST_SLOT = 28
 #: Where the e1000 sits.
 _FEED_SLOT = 30
+
+
+#: Driver and device did not agree on what was to be measured; the guest ended before; anything else.
+REFUSED, UNREACHED, FAILED = "refused", "unreached", "failed"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,12 +64,18 @@ class Item:
     phases: list = dataclasses.field(default_factory=list)
     irqs: list = dataclasses.field(default_factory=list)
     features: str = ""
-    #: Why there are no results.
+    #: Why there are no results: REFUSED, UNREACHED or FAILED, and in words.
+    state: str = ""
     failure: str = ""
+
+    def fail(self, state: str, why: str) -> None:
+        """Notes why there are no results; the first reason stays."""
+        if not self.state:
+            self.state, self.failure = state, why
 
     def whole(self) -> bool:
         """Returns whether every phase was counted."""
-        return not self.failure and len(self.phases) == len(self.counts)
+        return not self.state and len(self.phases) == len(self.counts)
 
 
 def device_for(work: Work, variant: Variant) -> Device:
@@ -84,6 +94,7 @@ class Boot:
         self.devices = sorted({item.device for item in items},
                               key=lambda d: (d.kind, d.fed, d.delay, repr(d.variant)))
         self.symbols = None
+        self._progress = None
         #: The directory with the logs.
         self.rundir = None
 
@@ -101,6 +112,7 @@ class Boot:
         say(f"  {len(self.items)} measurements in one guest ({self.name}, "
             f"{self.vcpus} vCPU); logs: {guest.rundir}")
         pieces, irqs = [], {}
+        self._progress = Progress(self.name)
         job = {"plan": self._plan().encode(),
                "phases.sh": (plugin.GUEST / "phases.sh").read_bytes()}
         script = "sh /run/rvt/job/phases.sh"
@@ -109,6 +121,7 @@ class Boot:
         outcome = guest.run(steps, job=job, files=programs,
                             env={"RVT_DRIVERS": " ".join(self._drivers())},
                             on_line=lambda _step, text: self._line(text, pieces, irqs))
+        self._progress.end()
         found = plugin.read(guest.rundir / "plugin.out")
         (guest.rundir / "plugin.out").unlink(missing_ok=True)
         for index, item in enumerate(self.items):
@@ -183,22 +196,26 @@ class Boot:
             irqs[int(index)] = int(value)
         elif verb == "features" and index.isdigit():
             self.items[int(index)].features = value
+            self._progress.update(f"{index} of {len(self.items)} measurements done")
         elif verb == "failed" and index.isdigit():
-            self.items[int(index)].failure = value
+            self.items[int(index)].fail(FAILED, value)
         elif verb == "failed":
             self.bench.report.problem(self.name, value)
 
     def _fill(self, index: int, item: Item, found: dict, irqs: dict, outcome) -> None:
         """Puts what was counted into an item."""
+        missing = item.device.variant.missing(item.features) if item.features else []
+        if missing:
+            item.fail(REFUSED, f"driver and device do not agree on {', '.join(missing)}")
         numbers = [_phase(index, number) for number in range(len(item.counts))]
-        if not item.failure and not all(n in found and n in irqs for n in numbers):
-            item.failure = outcome.error or "the guest did not get to it"
-        if not item.failure:
-            item.phases = [found[number] for number in numbers]
-            item.irqs = [irqs[number] for number in numbers]
-            lost = max(phase.lost for phase in item.phases)
-            if lost:
-                item.failure = f"{lost} instructions could not be attributed"
+        if not all(n in found and n in irqs for n in numbers):
+            item.fail(UNREACHED, outcome.error or "the guest did not get to it")
+            return
+        item.phases = [found[number] for number in numbers]
+        item.irqs = [irqs[number] for number in numbers]
+        lost = max(phase.lost for phase in item.phases)
+        if lost:
+            item.fail(FAILED, f"{lost} instructions could not be attributed")
 
 
 def _phase(index: int, number: int) -> int:

@@ -102,9 +102,22 @@ def read(path: Path) -> dict:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return {}
-    phases, phase = {}, Phase()
+    phases, pending = {}, []
     for line in lines:
         kind, _, rest = line.partition(" ")
+        if kind == "phase":
+            pending = []
+        elif kind == "end":
+            phases[int(rest)] = _phase(pending)
+        else:
+            pending.append((kind, rest))
+    return phases
+
+
+def _phase(lines: list) -> Phase:
+    """Reads the lines of one phase."""
+    phase = Phase()
+    for kind, rest in lines:
         if kind == "b":
             start, size, count = rest.split()
             phase.blocks[int(start, 16), int(size)] = int(count)
@@ -116,8 +129,4 @@ def read(path: Path) -> dict:
             phase.mmio[way, region, int(start, 16)] = int(count)
         elif kind in ("user", "lost"):
             setattr(phase, kind, int(rest))
-        elif kind == "phase":
-            phase = Phase()
-        elif kind == "end":
-            phases[int(rest)] = phase
-    return phases
+    return phase

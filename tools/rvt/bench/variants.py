@@ -29,6 +29,11 @@ class Variant:
         """Returns what cells say of it besides the layout."""
         return {"indirect": self.indirect, "event_idx": self.event_idx, "iommu": self.iommu}
 
+    def title(self) -> str:
+        """Returns the variant in words."""
+        return " ".join([self.layout, *(f"{name.replace('_', '-')} {'on' if on else 'off'}"
+                                        for name, on in self.options().items())])
+
     def missing(self, features: str) -> list:
         """Returns what of it the driver did not take, given the features it agreed on."""
         wanted = {_PACKED: self.layout.startswith("packed"), _IN_ORDER: self._in_order(),

@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Tests of how counted instructions become costs."""
+
+import base64
+import collections
+import gzip
+import tempfile
+import types
+import unittest
+from pathlib import Path
+
+from rvt.bench import costcells, exits, matrix, phases, plugin, ratio, slopes, symbols
+from rvt.bench.variants import WORKS, Variant
+from rvt.say import Failure
+
+KALLSYMS = """\
+ffffffff81000000 T _text
+ffffffff81000100 t native_apic_mem_eoi
+ffffffff81000200 t native_apic_mem_write
+ffffffff81000300 t pv_native_safe_halt
+ffffffff81900000 d some_data
+ffffffffa0000000 t vp_notify\t[virtio_pci]
+ffffffffa0001000 t virtqueue_add\t[virtio_ring]
+ffffffffa0002000 t queue_rq\t[virtio_blk]
+ffffffffa0003000 t e1000_clean\t[e1000]
+"""
+
+OUTPUT = """\
+rvt-plugin 1
+phase 1
+user 70
+b ffffffff81000010 5 100
+b ffffffffa0000000 10 2
+b ffffffffa0001000 7 20
+b ffffffffa0001020 3 10
+x hlt ffffffff81000304 4
+m w ffffffff81000104 30 apic-msi
+m w ffffffff81000204 6 apic-msi
+m w ffffffffa0000008 2 virtio-pci-notify-virtio-blk
+end 1
+phase 2
+user 1
+b ffffffff81000010 5
+"""
+
+
+class Fake:
+    """As much of `Bench` and of a stack as is needed."""
+
+    modules = ["virtio_blk"]
+
+    @staticmethod
+    def layer(module: str) -> str:
+        """Returns the layer of a module."""
+        return {"virtio_blk": "driver", "e1000": "driver", "virtio_ring": "ring",
+                "virtio_pci": "transport"}.get(module, "kernel")
+
+
+def written(text: str) -> dict:
+    """Returns what `plugin.read` makes of a text."""
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "plugin.out"
+        path.write_text(text)
+        return plugin.read(path)
+
+
+class Plugin(unittest.TestCase):
+    """What the plugin writes."""
+
+    def test_a_phase_that_was_cut_short_is_left_out(self):
+        self.assertEqual(list(written(OUTPUT)), [1])
+
+    def test_no_output_is_no_phase(self):
+        self.assertEqual(plugin.read(Path("/nonexistent")), {})
+
+    def test_executions_of_a_function_are_those_of_its_first_block(self):
+        phase = written(OUTPUT)[1]
+        self.assertEqual(phase.entries({0xffffffffa0001000}), 20)
+        self.assertEqual(phase.user, 70)
+
+
+class Symbols(unittest.TestCase):
+    """Addresses and names."""
+
+    def test_an_address_within_a_function_is_found(self):
+        found = symbols.Symbols(KALLSYMS)
+        self.assertEqual(found.find(0xffffffffa0001020), ("virtio_ring", "virtqueue_add"))
+        self.assertEqual(found.find(0xffffffff81000000), ("vmlinux", "_text"))
+
+    def test_data_is_no_function(self):
+        found = symbols.Symbols(KALLSYMS)
+        self.assertEqual(found.find(0xffffffff81900010)[1], "pv_native_safe_halt")
+
+    def test_symbols_survive_the_channel(self):
+        packed = base64.b64encode(gzip.compress(KALLSYMS.encode())).decode()
+        found = symbols.unpack([packed[:40], packed[40:]])
+        self.assertEqual(found.addresses(slopes.NOTIFY), {0xffffffffa0000000})
+
+    def test_symbols_that_are_cut_short_are_refused(self):
+        packed = base64.b64encode(gzip.compress(KALLSYMS.encode())).decode()
+        with self.assertRaises(Failure):
+            symbols.unpack([packed[:60]])
+
+    def test_hidden_addresses_are_refused(self):
+        with self.assertRaises(Failure):
+            symbols.Symbols("0000000000000000 T _text\n0000000000000000 T start\n")
+
+
+class Slopes(unittest.TestCase):
+    """From phases to the cost of one operation."""
+
+    def setUp(self):
+        self.layers = slopes.Layers(Fake, Fake)
+
+    @staticmethod
+    def totals(per_op: dict, counts: list, more=(0, 0, 0), irqs: int = 1) -> list:
+        """Makes phases that cost the same besides their operations, and `more` in the ring."""
+        made = []
+        for count, extra in zip(counts, more):
+            parts = collections.Counter({key: 1000 + value * count
+                                         for key, value in per_op.items()})
+            parts["virtio_ring", "virtqueue_add"] += extra
+            made.append(slopes.Total(parts, 3 + count, 5 + irqs * count))
+        return made
+
+    def cost(self, **more) -> slopes.Cost:
+        """Returns the cost of an operation with known parts."""
+        per_op = {("virtio_blk", "queue_rq"): 100, ("virtio_ring", "virtqueue_add"): 300,
+                  ("virtio_pci", "vp_notify"): 10, ("vmlinux", "submit_bio"): 9000,
+                  ("e1000", "e1000_clean"): 50, ("user", ""): 40}
+        counts = [100, 200, 300]
+        return slopes.cost(counts, self.totals(per_op, counts, **more), self.layers)
+
+    def test_what_a_phase_costs_besides_is_left_out(self):
+        found = self.cost()
+        self.assertEqual(found.driver_ring, 410)
+        self.assertEqual(found.guest, 9500)
+        self.assertEqual((found.kicks, found.irqs), (1, 1))
+        self.assertTrue(found.straight())
+
+    def test_a_driver_of_another_stack_is_the_kernel(self):
+        self.assertEqual(self.layers.layer("e1000"), "kernel")
+        self.assertFalse(self.layers.counts("e1000"))
+
+    def test_a_bend_is_noticed(self):
+        self.assertTrue(self.cost(more=(0, 0, 100)).straight())
+        self.assertFalse(self.cost(more=(0, 0, 300)).straight())
+
+    def test_parts_add_up_to_the_figure(self):
+        found = self.cost()
+        found.parts["virtio_ring", "tiny"] = 0.25
+        for parts in (slopes.by_function(found, self.layers),
+                      [p for p in slopes.by_module(found, self.layers)
+                       if p["layer"] in ("driver", "ring", "transport")]):
+            self.assertAlmostEqual(sum(part["value"] for part in parts), 410.25)
+            self.assertEqual(parts[0]["layer"], "ring")
+
+    def test_executions_become_instructions(self):
+        found = slopes.total(written(OUTPUT)[1], 2, symbols.Symbols(KALLSYMS))
+        self.assertEqual(found.parts["virtio_ring", "virtqueue_add"], 170)
+        self.assertEqual(found.parts["user", ""], 70)
+        self.assertEqual(found.kicks, 2)
+
+
+class Verdicts(unittest.TestCase):
+    """What may be said of counts."""
+
+    @staticmethod
+    def verdict(*pairs, metric: str = "instr_driver_ring") -> str:
+        """Returns what is said of some rounds."""
+        return costcells.compare(list(pairs), metric)["verdict"]
+
+    def test_two_rounds_are_enough_for_counts(self):
+        self.assertEqual(self.verdict((120, 100), (121, 100)), ratio.SLOWER)
+        self.assertEqual(self.verdict((90, 100), (91, 100)), ratio.FASTER)
+        self.assertEqual(self.verdict((100, 100), (100, 100)), ratio.SAME)
+
+    def test_one_percent_is_a_difference_in_driver_and_ring_only(self):
+        self.assertEqual(self.verdict((101, 100), (101, 100)), ratio.SLOWER)
+        self.assertEqual(self.verdict((101, 100), (101, 100), metric="irqs"), ratio.SAME)
+
+    def test_the_whole_guest_takes_more_than_one_round(self):
+        self.assertEqual(self.verdict((90, 100), metric="instr_guest"), ratio.WIDE_SPREAD)
+        self.assertEqual(self.verdict((90, 100), (90, 100), metric="instr_guest"), ratio.FASTER)
+
+    def test_rounds_that_disagree_are_not_called(self):
+        self.assertEqual(self.verdict((90, 100), (110, 100)), ratio.WIDE_SPREAD)
+
+    def test_nothing_is_compared_with_zero(self):
+        self.assertIsNone(costcells.compare([(1, 0)], "kicks"))
+
+
+class Exits(unittest.TestCase):
+    """What leaves the guest."""
+
+    def test_kinds(self):
+        with tempfile.TemporaryDirectory() as scratch:
+            top = Path(scratch)
+            (top / "System.map").write_text(KALLSYMS)
+            (top / "exits.out").write_text(OUTPUT)
+            found = exits.read(top, top)[1]
+        self.assertEqual(found.kinds, {"hlt": 4, "eoi": 30, "apic": 6, "mmio": 2})
+        self.assertEqual(found.total, 12)
+        self.assertEqual(found.writes("virtio-pci-notify"), 2)
+        self.assertEqual(found.accesses("virtio-pci-notify", "r"), 0)
+
+
+class Plans(unittest.TestCase):
+    """What guests are told to do."""
+
+    def boot(self, work: str, variants: list, counts=(1, 2)) -> phases.Boot:
+        """Returns a boot with one item for each variant."""
+        stack = types.SimpleNamespace(name="c-c", blk="virtio_blk", net="virtio_net",
+                                      modules=["virtio_blk", "virtio_net"], replaces={})
+        items = [phases.Item(stack, phases.device_for(WORKS[work], variant), WORKS[work],
+                             [factor * WORKS[work].count for factor in counts])
+                 for variant in variants]
+        return phases.Boot(None, "test", items)
+
+    def test_the_whole_matrix_fits_into_a_guest(self):
+        plan = self.boot("net-icmp-echo", matrix.variants(False))._plan()
+        places = [line.split()[2] for line in plan.splitlines() if line.startswith("use")]
+        self.assertEqual(len(places), 32)
+        self.assertEqual(len(set(places)), 32)
+
+    def test_phases_have_numbers_of_their_own(self):
+        plan = self.boot("blk-randread-4k-qd32", matrix.variants(True), (1, 2, 3))._plan()
+        numbers = [line.split()[2] for line in plan.splitlines() if line.startswith("run")]
+        counted = [number for number in numbers if number != "0"]
+        self.assertEqual(len(counted), len(set(counted)))
+
+    def test_operations_come_in_whole_batches(self):
+        for work in WORKS.values():
+            self.assertEqual(work.count % work.many, 0, work.name)
+
+    def test_a_driver_that_refuses_a_feature_is_noticed(self):
+        bits = ["0"] * 64
+        for bit in (28, 29, 34):
+            bits[bit] = "1"
+        self.assertEqual(Variant("packed").missing("".join(bits)), [])
+        self.assertEqual(Variant("packed-in-order").missing("".join(bits)), ["in_order"])
+        self.assertEqual(Variant(indirect=False).missing("".join(bits)),
+                         ["packed", "indirect_desc"])
