@@ -46,7 +46,7 @@ def _table(view, cases: list, who, title: str):
              *[_cell(view, place.get((key, column)), who, notes) for column in columns]]
             for key in lines]
     foot = el("ol", *[el("li", note) for note in notes], cls="notes") if notes else None
-    return el("section", table(head, rows, cls="heat", caption=title), foot)
+    return el("div", el("h3", title), table(head, rows, cls="heat"), foot)
 
 
 def _where(case, names: list, with_layout: bool) -> tuple:
@@ -94,8 +94,8 @@ def _cell(view, case, who, notes: list):
 
 
 def color(value: float) -> str:
-    """Returns the colour of a ratio: white at 1, full at a factor of 2 either way."""
-    depth = min(abs(math.log2(value)), 1) if 0 < value < math.inf else 1
+    """Returns the colour of a ratio: white at 1, soon tinted, full at a factor of 2 either way."""
+    depth = math.sqrt(min(abs(math.log2(value)), 1)) if 0 < value < math.inf else 1
     tint = _LESS if value < 1 else _MORE
     mixed = [round(255 - (255 - part) * depth * 0.85) for part in tint]
     return "#" + "".join(f"{part:02x}" for part in mixed)

@@ -4,8 +4,8 @@
 Counts (instructions, kicks, interrupts, exits, bytes) mostly repeat exactly, and are then held
 against each other as they are. Where they depend on timing and repeats differ, it takes as many
 repeats as it takes for times, and the interval of the one has to be off that of the other. Times
-and rates mean something only beside the baseline of the same rounds, so for them the verdict is that
-of ratio.py.
+and rates mean something only beside the baseline of the same rounds, so for them the verdict is
+that of ratio.py.
 """
 
 import dataclasses

@@ -80,15 +80,16 @@ def _events(view, charts) -> list:
 
 
 def _matrix(view) -> list:
-    made = heat.sections(view, "instr_driver_ring")
+    made, more = heat.sections(view, "instr_driver_ring"), []
     for metric in ("instr_guest", "kicks", "irqs", "exits"):
         found = heat.sections(view, metric)
         if found:
-            made.append(details(f"The same for {words.metric(metric)}", *found))
+            more.append(details(f"The same for {words.metric(metric)}",
+                                el("div", *found, cls="side")))
     return [el("p", "Instructions in driver, ring and transport per operation, and the change "
                "against the baseline. Blue is less, orange is more; bold is called a difference. "
                "Numbered fields have no figure, for the reason below the table."),
-            *made] if made else []
+            el("div", *made, cls="side"), *more] if made or more else []
 
 
 def _memory(view) -> list:

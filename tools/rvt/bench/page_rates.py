@@ -23,8 +23,8 @@ def rates(view, charts) -> list:
     curves = [curve for curve in curves if curve is not None]
     return [el("p", f"Each dot is the median over the rounds of the ratio to {base}, the line is "
                f"where the true median is with 95 % (of less than {ratio.ROUNDS} rounds their "
-               "whole range, and nothing is called). Filled diamonds are called, open circles are not; "
-               "the tinted side is the better one."),
+               "whole range, and nothing is called). Filled diamonds are called, open circles are "
+               "not; the tinted side is the better one."),
             el("div", *drawn, cls="charts"), details("As a table", fields.values(view, cases)),
             fields.notes(fields.every(cases)),
             *([el("h3", "Distribution of latency"), el("div", *curves, cls="charts")]
