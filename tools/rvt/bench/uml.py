@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The leg `uml`: native speed where there is no KVM.
+
+The same driver modules in User-mode Linux, against qemu-storage-daemon by vhost-user. The guest's
+kernel is a process whose instructions the processor runs itself, so times are those of real code,
+though a request pays for signals and system calls where a guest pays for exits. One disk is given
+from driver to driver through sysfs; every round measures all stacks, in turn from the first to the
+last and back.
+"""
+
+import dataclasses
+import itertools
+import os
+import shutil
+import statistics
+import time
+from pathlib import Path
+
+from .. import kernel, modtree, modules, uml_fio, uml_storage
+from ..paths import OUT
+from ..say import Failure, say
+from ..uml import Uml
+from ..uml_disk import Disk
+from . import ratio
+from .cells import Cell
+
+TITLE = "Native speed without KVM: User-mode Linux against qemu-storage-daemon"
+DEVICE = "virtio-uml-blk"
+VARIANT = "uml"
+
+_SIZE = 1 << 30
+#: Feature bits of a virtio device.
+_INDIRECT, _EVENT_IDX, _IOMMU, _PACKED, _IN_ORDER = 28, 29, 33, 34, 35
+
+
+@dataclasses.dataclass
+class Setup:
+    """A guest and its disk, and what is done with it."""
+
+    vcpus: int
+    queues: int
+    #: Feature bits that the drivers do not get to see.
+    without: tuple
+    workloads: list
+    rounds: int
+    seconds: float
+
+
+def setups(quick: bool, cpus: int) -> tuple:
+    """Returns the setups to measure and (name, reason) for each that this machine is too small for."""
+    named = {workload.name: workload for workload in uml_fio.WORKLOADS}
+    random = [named["blk-randread-4k-qd1"], named["blk-randread-4k-qd32-batch16"]]
+    if quick:
+        return [Setup(1, 1, (), random, ratio.ROUNDS, 1)], []
+    chosen = [Setup(1, 1, (), uml_fio.WORKLOADS, ratio.MANY, 1.5),
+              Setup(1, 1, (_INDIRECT,), random, ratio.ROUNDS, 1),
+              Setup(1, 1, (_EVENT_IDX,), random, ratio.ROUNDS, 1)]
+    skipped = []
+    for count in (2, 4):
+        # Each emulated processor is a thread, and so is the daemon.
+        if cpus > count:
+            chosen.append(Setup(count, count, (), random, ratio.ROUNDS, 1))
+        else:
+            skipped.append((f"uml with {count} queues", f"{count} processors of the guest and the "
+                            f"daemon need {count + 1} processors, and there are {cpus}"))
+    return chosen, skipped
+
+
+def run(bench) -> None:
+    """Measures all stacks; adds throughput, latency, processor time, interrupts and kicks."""
+    wrong = uml_storage.available() or ("" if shutil.which("fio") else "fio is not installed")
+    if wrong:
+        raise Failure(wrong)
+    if bench.quick and not kernel.is_built(VARIANT):
+        bench.report.skip("uml", "the User-mode Linux kernel is not built; `make bench` or "
+                          f"`tools/rvt.py kernel --variant {VARIANT}` builds it, in about ten "
+                          "minutes on two processors")
+        return
+    kdir = kernel.directory(None, VARIANT)
+    ours = modules.build(kdir, variant=VARIANT)
+    bench.report.about["uml kernel"] = modtree.kernel_release(kdir)
+    bench.report.about["storage daemon"] = uml_storage.version()
+    stacks = _possible(bench, kdir)
+    chosen, skipped = setups(bench.quick, len(os.sched_getaffinity(0)))
+    for what, why in skipped:
+        bench.report.skip(what, why)
+    for number, setup in enumerate(chosen):
+        try:
+            _measure(bench, kdir, ours, stacks, setup, number)
+        except Failure as failure:
+            bench.report.problem("uml", str(failure))
+
+
+def _possible(bench, kdir: Path) -> list:
+    """Returns the stacks that can run in this kernel; says why others cannot."""
+    builtin = {Path(line).stem for line in (kdir / "modules.builtin").read_text().split()}
+    chosen = []
+    for stack in bench.stacks:
+        fixed = sorted(set(stack.replaces) & builtin)
+        if fixed:
+            bench.report.skip(f"uml: {stack.label}", f"{', '.join(fixed)} is built into User-mode "
+                              "Linux, as its virtio transport is: no module can take its place")
+        else:
+            chosen.append(stack)
+    if not chosen:
+        raise Failure("no stack can run in User-mode Linux")
+    return chosen
+
+
+def _measure(bench, kdir: Path, ours: list, stacks: list, setup: Setup, number: int) -> None:
+    """Runs the rounds of one setup in one boot and adds the cells, as far as it came."""
+    rundir = OUT / "run" / f"{time.strftime('%H%M%S')}-uml-{number}"
+    shutil.rmtree(rundir, ignore_errors=True)
+    rundir.mkdir(parents=True)
+    say(f"  {setup.vcpus} processor(s), {setup.queues} queue(s); logs: {rundir}")
+    modtree.build(kdir, ours, rundir / "modules", rundir / "host.log")
+    samples = {}
+    with uml_storage.Storage(rundir) as storage:
+        storage.add(_SIZE, setup.queues)
+        storage.start()
+        with Uml(kdir, rundir, setup.vcpus) as guest:
+            guest.devices = [(storage.sockets[0], uml_storage.VIRTIO_BLK)]
+            guest.watch.append(storage.check)
+            try:
+                guest.start()
+                bench.report.about["uml scheduling"] = guest.scheduling()
+                disk = Disk(guest, rundir / "modules", stacks, setup.without)
+                for index in range(setup.rounds):
+                    order = stacks if index % 2 == 0 else stacks[::-1]
+                    for workload, stack in itertools.product(setup.workloads, order):
+                        got = disk.measure(stack, workload, setup.queues, setup.seconds)
+                        samples.setdefault((workload.name, stack.name), []).append(got)
+                    say(f"  round {index + 1} of {setup.rounds} done")
+            finally:
+                if samples:
+                    _add(bench, stacks, setup, disk.features, samples)
+            for step, text in guest.complaints():
+                bench.report.problem(f"uml: the kernel complained during {step}", text)
+    shutil.rmtree(rundir / "modules")
+
+
+def options(setup: Setup, features: str) -> dict:
+    """Returns a cell's options from what the device offered and the driver took."""
+    def on(bit: int) -> bool:
+        return features[bit:bit + 1] == "1"
+
+    return {"indirect": on(_INDIRECT), "event_idx": on(_EVENT_IDX), "iommu": on(_IOMMU),
+            "vcpus": setup.vcpus, "queues": setup.queues}
+
+
+def layout(features: str) -> str:
+    """Returns the layout of the ring."""
+    name = "packed" if features[_PACKED:_PACKED + 1] == "1" else "split"
+    return name + ("-in-order" if features[_IN_ORDER:_IN_ORDER + 1] == "1" else "")
+
+
+def figures(workload, samples: list) -> dict:
+    """Returns metric -> (unit, whether more is better, one value for each round)."""
+    runs = [sample.run for sample in samples]
+    large = workload.block.endswith("128k")
+    found = {
+        "throughput": ("MB/s", True, [run.megabytes for run in runs]) if large else
+                      ("operations/s", True, [run.rate for run in runs]),
+        "time_host": ("us/op", False, [1e6 * sample.seconds for sample in samples]),
+        "irqs": ("irqs/op", False, [sample.irqs for sample in samples]),
+        "kicks": ("kicks/op", False, [sample.writes for sample in samples]),
+    }
+    if workload.latency:
+        for name, part in (("latency_p50", 0.5), ("latency_p99", 0.99)):
+            found[name] = ("us", False, [uml_fio.percentile(run.bins, part) for run in runs])
+    return found
+
+
+#: What a reader has to know of a metric here.
+_NOTES = {
+    "throughput": "against a null disk in another process; not the speed of a virtual machine",
+    "time_host": "processor time of the guest's whole kernel, without the programs in it",
+    "kicks": "write system calls of the guest's kernel; all but a few are kicks",
+}
+
+
+def _add(bench, stacks: list, setup: Setup, features: str, samples: dict) -> None:
+    """Adds the cells of one setup."""
+    base = next((stack.name for stack in stacks if stack.name == "c-c"), None)
+    for workload in setup.workloads:
+        got = {stack.name: figures(workload, samples[(workload.name, stack.name)])
+               for stack in stacks if (workload.name, stack.name) in samples}
+        for stack in stacks:
+            for metric, (unit, more, values) in got.get(stack.name, {}).items():
+                cell = Cell(workload.name, DEVICE, stack.driver, stack.ring, layout(features),
+                            "uml", metric, statistics.median(values), unit, ratio.spread(values),
+                            bench.command, options(setup, features), samples=values,
+                            note=_NOTES.get(metric, ""))
+                if base in got and stack.name != base:
+                    cell.ratio = ratio.compare(values, got[base][metric][2], more)
+                if metric == "latency_p50":
+                    runs = [sample.run for sample in samples[(workload.name, stack.name)]]
+                    cell.cdf = uml_fio.distribution(uml_fio.merged(runs))
+                bench.report.add(cell)

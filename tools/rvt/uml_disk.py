@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The disk of a User-mode Linux guest: given from driver to driver, and measured under load."""
+
+import dataclasses
+import time
+from pathlib import Path
+
+from . import uml_fio
+from .say import Failure
+from .uml import Uml
+
+#: What a run is longer than what is counted of it, before and after, and how long fio may take to
+#: start; seconds.
+_WARM, _SLACK, _START = 0.2, 0.3, 60
+#: How many requests show that fio has started.
+_FIRST = 50
+#: Where fio's exit status goes, in the guest.
+_STATUS = "/run/rvt/fio.status"
+
+
+@dataclasses.dataclass
+class Sample:
+    """What one stack did with one workload in one round."""
+
+    run: uml_fio.Run
+    #: Per operation: seconds of processor time of the guest's kernel, interrupts, write system calls.
+    seconds: float
+    irqs: float
+    writes: float
+
+
+class Disk:
+    """The only virtio device of a guest, given from driver to driver."""
+
+    def __init__(self, guest: Uml, modules: Path, stacks: list, without: tuple):
+        """Loads the drivers; they do not get to see the feature bits `without`."""
+        self._guest = guest
+        #: What the device and its driver agreed on: the bits as sysfs has them.
+        self.features = ""
+        for stack in stacks:
+            for module in stack.modules:
+                if module != stack.net:
+                    guest.must(f"modprobe -d {modules} {module}")
+        self._device = guest.must("ls /sys/bus/virtio/devices").split()[0]
+        for bit in without:
+            guest.must(f"echo {bit} >/sys/kernel/debug/virtio/{self._device}/filter_feature_add")
+
+    def _bind(self, stack) -> str:
+        """Gives the disk to a stack's driver; returns the disk's name."""
+        device = f"/sys/bus/virtio/devices/{self._device}"
+        self._guest.must(f"if [ -e {device}/driver ]; then "
+                         f"echo {self._device} >{device}/driver/unbind; fi && "
+                         f"echo {self._device} >/sys/bus/virtio/drivers/{stack.blk}/bind")
+        disk = self._guest.must("i=0; until ls /sys/block | grep vd; do i=$((i + 1)); "
+                                "[ $i -lt 100 ] || exit 1; sleep 0.1; done")
+        self.features = self._guest.must(f"cat {device}/features").strip()
+        return disk.split()[0]
+
+    def measure(self, stack, workload, jobs: int, seconds: float) -> Sample:
+        """Measures a workload on a stack, with so many processes."""
+        disk = self._bind(stack)
+        guest = self._guest
+        command = workload.command(disk, jobs, _WARM + seconds + _SLACK)
+        idle = self._count(disk)[0]
+        guest.must(f"rm -f {_STATUS} {uml_fio.REPORT}; "
+                   f"{{ {command}; echo $? >{_STATUS}; }} >/run/rvt/fio.log 2>&1 &")
+        end = time.monotonic() + _START
+        while self._count(disk)[0] < idle + _FIRST:
+            if time.monotonic() > end or guest.read(_STATUS):
+                raise Failure("fio did not start: " + guest.read("/run/rvt/fio.log"))
+            time.sleep(0.02)
+        time.sleep(_WARM)
+        before = self._count(disk)
+        time.sleep(seconds)
+        after = self._count(disk)
+        guest.must(f"until [ -s {_STATUS} ]; do sleep 0.05; done")
+        if guest.read(_STATUS) != "0":
+            raise Failure("fio failed: " + guest.read("/run/rvt/fio.log"))
+        operations = after[0] - before[0]
+        if not operations:
+            raise Failure(f"{workload.name} came to a stop on {stack.label}")
+        return Sample(uml_fio.parse(guest.read(uml_fio.REPORT)),
+                      *[(b - a) / operations for a, b in zip(before[1:], after[1:])])
+
+    def _count(self, disk: str) -> tuple:
+        """Returns requests since the driver took the disk, and since the guest started: processor
+        time, interrupts and write system calls of its kernel."""
+        requests = completed(self._guest.read(f"/sys/block/{disk}/stat"))
+        irqs = interrupts(self._guest.read("/proc/interrupts"))
+        return requests, self._guest.time(), irqs, self._guest.writes()
+
+
+def completed(text: str) -> int:
+    """Returns the reads and writes completed, from the text of a disk's stat."""
+    fields = text.split()
+    return int(fields[0]) + int(fields[4])
+
+
+def interrupts(text: str) -> int:
+    """Returns the sum of a virtio device's interrupts in the text of /proc/interrupts."""
+    total = 0
+    for line in text.splitlines():
+        if "virtio" in line:
+            for field in line.split()[1:]:
+                if not field.isdigit():
+                    break
+                total += int(field)
+    return total
