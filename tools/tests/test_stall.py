@@ -9,6 +9,8 @@ from pathlib import Path
 from rvt import accel, stall
 
 IDLE = "[  169.1] rcu: \t2-...!: (1 GPs behind) idle=7270/0/0x0 softirq=24/24 fqs=1 (false positive?)"
+TABLES = ("qemu-system-x86_64: system/physmem.c:2678: iotlb_to_section: Assertion "
+          "`section_index < d->map.sections_nb' failed.")
 BUSY = "[  169.1] rcu: \t2-....: (5249 ticks this GP) idle=72cc/1/0x4000 softirq=24/24 fqs=2624"
 
 
@@ -41,6 +43,15 @@ class StallTest(unittest.TestCase):
     def test_boot_before_the_drivers(self):
         self.assertNotEqual(self._reason("[ 1.0] x", "did not boot within 300 s"), "")
         self.assertEqual(self._reason("rust_virtqueue: loading", "did not boot within 300 s"), "")
+
+    def test_qemu_trips_over_its_tables(self):
+        (Path(self._dir.name) / "qemu.log").write_text(TABLES)
+        self.assertIn("iotlb", self._reason("", "QEMU ended half-way (status -6)"))
+        self.assertEqual(self._reason("", ""), "")
+
+    def test_another_assertion_of_qemu(self):
+        (Path(self._dir.name) / "qemu.log").write_text(TABLES.replace("iotlb_to_section", "virtio"))
+        self.assertEqual(self._reason("", "QEMU ended half-way (status -6)"), "")
 
     def test_kvm(self):
         accel._chosen = "kvm"

@@ -26,16 +26,17 @@ class Lane:
         self._entries = {entry.step: entry for entry in entries}
 
     def run(self) -> None:
-        """Runs the guest; once again from there on, if the emulation let it down half-way."""
+        """Runs the guest; again from there on, if the emulation let it down after some progress."""
         left = list(self._entries.values())
-        for attempt in (1, 2):
+        while True:
+            before = len(left)
             outcome = self._guest(left)
             left = self._sort(outcome, left)
             why = stall.reason(outcome)
-            if not left or not why or attempt == 2:
+            if not left or not why or len(left) == before:
                 break
             self._rounds.note(f"{self._plan.leg}: the end of a guest, which was run again",
-                              f"an emulated processor missed its timer: {why}; {_logs(outcome)}")
+                              f"the emulation let it down: {why}; {_logs(outcome)}")
         if outcome.error or left:
             self._rounds.fault(f"{self._plan.leg}: the guest of {self._names()}",
                                f"{outcome.error or 'ended early'}, with {len(left)} measurements "

@@ -118,7 +118,7 @@ class Rounds:
                        str(failure))
         finally:
             self.turns.done([entry.number for entry in entries])
-            self.complete(entries)
+        self.complete(entries)
 
     def sample(self, entry, values: dict) -> None:
         """Takes what a measurement found."""
