@@ -91,15 +91,26 @@ class Symbols(unittest.TestCase):
         found = symbols.Symbols(KALLSYMS)
         self.assertEqual(found.find(0xffffffff81900010)[1], "pv_native_safe_halt")
 
+    @staticmethod
+    def packed(text: str) -> str:
+        """Returns symbols as a guest prints them."""
+        return base64.b64encode(gzip.compress(text.encode())).decode()
+
     def test_symbols_survive_the_channel(self):
-        packed = base64.b64encode(gzip.compress(KALLSYMS.encode())).decode()
-        found = symbols.unpack([packed[:40], packed[40:]])
+        guest = "\n".join(line for line in KALLSYMS.splitlines() if "[" in line or "_text" in line)
+        text = self.packed(guest)
+        found = symbols.unpack([text[:40], text[40:]], KALLSYMS)
         self.assertEqual(found.addresses(slopes.NOTIFY), {0xffffffffa0000000})
+        self.assertEqual(found.find(0xffffffff81000104), ("vmlinux", "native_apic_mem_eoi"))
 
     def test_symbols_that_are_cut_short_are_refused(self):
-        packed = base64.b64encode(gzip.compress(KALLSYMS.encode())).decode()
         with self.assertRaises(Failure):
-            symbols.unpack([packed[:60]])
+            symbols.unpack([self.packed(KALLSYMS)[:60]], KALLSYMS)
+
+    def test_a_kernel_at_another_place_is_refused(self):
+        moved = KALLSYMS.replace("ffffffff81000000 T _text", "ffffffff82000000 T _text")
+        with self.assertRaises(Failure):
+            symbols.unpack([self.packed(moved)], KALLSYMS)
 
     def test_hidden_addresses_are_refused(self):
         with self.assertRaises(Failure):

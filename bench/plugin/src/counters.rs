@@ -63,13 +63,18 @@ impl Counters {
             }
             None => return None,
         };
-        Some(ffi::U64 { score: self.score, offset: index * size_of::<u64>() })
+        Some(ffi::U64 {
+            score: self.score,
+            offset: index * size_of::<u64>(),
+        })
     }
 
     /// Returns the counter of `key`, or the one of what is lost.
     pub fn get_or_lost(&mut self, key: Key) -> ffi::U64 {
-        self.get(key)
-            .unwrap_or(ffi::U64 { score: self.score, offset: size_of::<u64>() })
+        self.get(key).unwrap_or(ffi::U64 {
+            score: self.score,
+            offset: size_of::<u64>(),
+        })
     }
 
     fn sums(&self) -> Vec<u64> {

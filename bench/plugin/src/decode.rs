@@ -53,7 +53,13 @@ mod tests {
     fn marks() {
         let begin = [0x0f, 0x1f, 0x84, 0xed, 0x07, 0x01, 0x00, 0x5a];
         let end = [0x0f, 0x1f, 0x84, 0xed, 0x07, 0x01, 0x80, 0x5a];
-        assert_eq!(kind(&begin), Some(Kind::Mark { end: false, id: 263 }));
+        assert_eq!(
+            kind(&begin),
+            Some(Kind::Mark {
+                end: false,
+                id: 263
+            })
+        );
         assert_eq!(kind(&end), Some(Kind::Mark { end: true, id: 263 }));
         // What compilers pad with.
         assert_eq!(kind(&[0x0f, 0x1f, 0x84, 0x00, 0, 0, 0, 0]), None);

@@ -98,7 +98,9 @@ fn install(arguments: impl Iterator<Item = String>) -> Result<(), String> {
             Some(("out", value)) => path = Some(value.to_owned()),
             Some(("exits", value)) => exits = value == "on",
             Some(("slots", value)) => {
-                slots = value.parse().map_err(|error| format!("{argument}: {error}"))?
+                slots = value
+                    .parse()
+                    .map_err(|error| format!("{argument}: {error}"))?
             }
             _ => return Err(format!("no argument {argument}")),
         }
@@ -107,8 +109,14 @@ fn install(arguments: impl Iterator<Item = String>) -> Result<(), String> {
     let file = File::create(&path).map_err(|error| format!("{path}: {error}"))?;
     let mut out = BufWriter::new(file);
     writeln!(out, "rvt-plugin 1").map_err(|error| format!("{path}: {error}"))?;
-    let plugin = Plugin { counters: Counters::new(slots.max(2)), out, exits };
-    PLUGIN.set(Mutex::new(plugin)).map_err(|_| "loaded twice".to_owned())
+    let plugin = Plugin {
+        counters: Counters::new(slots.max(2)),
+        out,
+        exits,
+    };
+    PLUGIN
+        .set(Mutex::new(plugin))
+        .map_err(|_| "loaded twice".to_owned())
 }
 
 extern "C" fn at_exit(_id: u64, _data: *mut c_void) {
@@ -121,9 +129,18 @@ extern "C" fn at_exit(_id: u64, _data: *mut c_void) {
 extern "C" fn translated(_id: u64, tb: *mut ffi::Tb) {
     let Some(mut plugin) = plugin() else { return };
     // SAFETY: the block and its instructions are valid during this call.
-    let (start, size) = unsafe { (ffi::qemu_plugin_tb_vaddr(tb), ffi::qemu_plugin_tb_n_insns(tb)) };
+    let (start, size) = unsafe {
+        (
+            ffi::qemu_plugin_tb_vaddr(tb),
+            ffi::qemu_plugin_tb_n_insns(tb),
+        )
+    };
     let kernel = start >= KERNEL;
-    let (key, step) = if kernel { (Key::Block(start, size), 1) } else { (Key::User, size as u64) };
+    let (key, step) = if kernel {
+        (Key::Block(start, size), 1)
+    } else {
+        (Key::User, size as u64)
+    };
     match plugin.counters.get(key) {
         Some(entry) => add(tb, entry, step),
         None => add(tb, plugin.counters.get_or_lost(Key::Lost), size as u64),
@@ -156,9 +173,7 @@ fn instrument(plugin: &mut Plugin, insn: *mut ffi::Insn, kernel: bool) {
         Some(Kind::Mark { end, id }) if !kernel => {
             let data = (usize::from(end) << 32 | id as usize) as *mut c_void;
             // SAFETY: as above; the data is a number.
-            unsafe {
-                ffi::qemu_plugin_register_vcpu_insn_exec_cb(insn, marked, ffi::NO_REGS, data)
-            }
+            unsafe { ffi::qemu_plugin_register_vcpu_insn_exec_cb(insn, marked, ffi::NO_REGS, data) }
         }
         Some(Kind::Exit(name)) if kernel => {
             // SAFETY: as above.
@@ -213,12 +228,20 @@ extern "C" fn accessed(vcpu: c_uint, info: u32, vaddr: u64, pc: *mut c_void) {
     let region = match name.is_null() {
         true => "unnamed".to_owned(),
         // SAFETY: QEMU's names are strings that stay.
-        false => unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned(),
+        false => unsafe { CStr::from_ptr(name) }
+            .to_string_lossy()
+            .into_owned(),
     };
     // SAFETY: no precondition.
-    let way = if unsafe { ffi::qemu_plugin_mem_is_store(info) } { "w" } else { "r" };
+    let way = if unsafe { ffi::qemu_plugin_mem_is_store(info) } {
+        "w"
+    } else {
+        "r"
+    };
     if let Some(mut plugin) = plugin() {
-        let entry = plugin.counters.get_or_lost(Key::Mmio(way, pc as u64, region));
+        let entry = plugin
+            .counters
+            .get_or_lost(Key::Mmio(way, pc as u64, region));
         // SAFETY: the counter exists, and so does the processor that runs this.
         unsafe { ffi::qemu_plugin_u64_add(entry, vcpu, 1) }
     }

@@ -13,6 +13,8 @@ _METRICS = {"instr_driver_ring": "instructions/op", "instr_guest": "instructions
             "kicks": "kicks/op", "irqs": "interrupts/op"}
 #: What repeats of interrupts and of the whole guest may differ by.
 _SLACK = 0.02
+#: Only what is received by itself takes no kick.
+_NO_KICKS = f"none of {', '.join(slopes.NOTIFY)} was called: the stack notifies in another way"
 #: The stack that others are compared with.
 _BASE = ("c", "c")
 
@@ -63,40 +65,45 @@ class Repeats:
                 self._report(work, device, name, rounds, found, note)
 
     def _report(self, work, device, name: str, rounds: dict, everyone: dict, note: str) -> None:
+        """Adds the cells of one stack."""
         stack = self._stacks[name]
-        options = {**device.variant.options(), "vcpus": self._vcpus,
-                   "queues": self._vcpus if work.kind == "blk" else 1}
-
-        def cell(metric: str, **values) -> Cell:
-            return Cell(work.name, DEVICES[work.kind], stack.driver, stack.ring,
-                        device.variant.layout, "tcg", metric, unit=_METRICS[metric],
-                        options=options, command=command(self._bench, self._leg), **values)
-
         if not rounds:
             why = self._failures.get((work, device, name), "not measured")
-            self._bench.report.add(cell("instr_driver_ring", note=why))
+            self._add(work, device, stack, "instr_driver_ring", note=why)
             return
         base = everyone.get("-".join(_BASE), {})
-        layers = slopes.Layers(self._bench, stack)
-        costs = list(rounds.values())
         for metric in _METRICS:
-            samples = [figure(cost, metric) for cost in costs]
+            samples = [figure(cost, metric) for cost in rounds.values()]
             value = statistics.median(samples)
-            middle = min(costs, key=lambda cost, m=metric, v=value: abs(figure(cost, m) - v))
-            parts, said = [], []
-            if metric == "instr_driver_ring":
-                parts = (slopes.by_function if self._functions else slopes.by_module)(middle, layers)
-                if not self._functions:
-                    parts = [part for part in parts if layers.counts(part["module"])]
-                said = [text for text in (_doubts(costs, samples), note) if text]
-            elif metric == "instr_guest" and self._functions:
-                parts = slopes.by_module(middle, layers)
+            if metric == "kicks" and not value and work.verb != "feed":
+                self._add(work, device, stack, metric, note=_NO_KICKS)
+                continue
+            middle = min(rounds.values(), key=lambda cost, m=metric, v=value: abs(figure(cost, m) - v))
+            said = [_doubts(list(rounds.values()), samples), note] \
+                if metric == "instr_driver_ring" else []
             pairs = [(figure(rounds[r], metric), figure(base[r], metric)) for r in rounds
                      if r in base]
-            self._bench.report.add(cell(
-                metric, value=value, spread=ratio.spread(samples), samples=samples, parts=parts,
-                ratio=compare(pairs, metric) if (stack.driver, stack.ring) != _BASE else None,
-                note="; ".join(said)))
+            self._add(work, device, stack, metric, value=value, samples=samples,
+                      spread=ratio.spread(samples), parts=self._parts(middle, stack, metric),
+                      ratio=compare(pairs, metric) if (stack.driver, stack.ring) != _BASE else None,
+                      note="; ".join(text for text in said if text))
+
+    def _add(self, work, device, stack, metric: str, **values) -> None:
+        """Adds one cell."""
+        options = {**device.variant.options(), "vcpus": self._vcpus,
+                   "queues": self._vcpus if work.kind == "blk" else 1}
+        self._bench.report.add(Cell(
+            work.name, DEVICES[work.kind], stack.driver, stack.ring, device.variant.layout, "tcg",
+            metric, unit=_METRICS[metric], options=options, command=command(self._bench, self._leg),
+            **values))
+
+    def _parts(self, cost, stack, metric: str) -> list:
+        """Returns what makes up a figure, in as much detail as this leg goes into."""
+        layers = slopes.Layers(self._bench, stack)
+        if metric == "instr_driver_ring":
+            return slopes.by_function(cost, layers) if self._functions else \
+                [part for part in slopes.by_module(cost, layers) if layers.counts(part["module"])]
+        return slopes.by_module(cost, layers) if metric == "instr_guest" and self._functions else []
 
 
 def explain(bench, items: list, vcpus: int = 1) -> None:

@@ -18,7 +18,12 @@ What makes the counts repeat to the instruction:
   the frame is in the receive queue.
 """
 
+import atexit
 import dataclasses
+import functools
+import shutil
+import tempfile
+from pathlib import Path
 
 from ..guest import Guest
 from ..say import Failure, Progress, say
@@ -106,7 +111,7 @@ class Boot:
         `Failure` if nothing could be measured at all. Items that were not reached say so.
         """
         library, programs = plugin.build(), plugin.programs()
-        guest = Guest(self._spec(library), self.bench.kdir, self.bench.ours,
+        guest = Guest(self._spec(library), self.bench.kdir, _kept(tuple(self.bench.ours)),
                       f"bench-{self.name}")
         self.rundir = guest.rundir
         say(f"  {len(self.items)} measurements in one guest ({self.name}, "
@@ -126,10 +131,10 @@ class Boot:
         (guest.rundir / "plugin.out").unlink(missing_ok=True)
         for index, item in enumerate(self.items):
             self._fill(index, item, found, irqs, outcome)
-        if pieces:
-            self.symbols = symbols.unpack(pieces)
-        elif not outcome.error:
-            outcome.error = "the guest printed no symbols"
+        try:
+            self.symbols = symbols.unpack(pieces, (self.bench.kdir / "System.map").read_text())
+        except (Failure, OSError) as error:
+            outcome.error = outcome.error or str(error)
         for step, text in outcome.splats:
             self.bench.report.problem(f"{self.name}: the kernel complained during {step}", text)
         if outcome.error:
@@ -221,6 +226,14 @@ class Boot:
 def _phase(index: int, number: int) -> int:
     """Returns the number of a phase; 0 is never one."""
     return 16 * index + number + 1
+
+
+@functools.lru_cache
+def _kept(ours: tuple) -> list:
+    """Copies our modules, so that all boots have the same ones whatever is built meanwhile."""
+    directory = tempfile.mkdtemp(prefix="rvt-modules-")
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    return [Path(shutil.copy(path, directory)) for path in ours]
 
 
 def omitted(bench, stack) -> list:

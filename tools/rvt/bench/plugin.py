@@ -46,6 +46,7 @@ def build() -> Path:
             raise Failure(f"the plugin cannot be built: {reason}")
         if not output(["cargo", "--version"]):
             raise Failure("the plugin cannot be built: cargo is not installed")
+        log.unlink(missing_ok=True)
         run(["cargo", "build", "--release", "--locked", "--offline", "--target-dir", target,
              "--manifest-path", SOURCE / "Cargo.toml"], log, "build of the QEMU plugin",
             env={"RUSTC": found})

@@ -16,7 +16,7 @@ _DEMANGLERS = ("llvm-cxxfilt", "c++filt")
 
 
 class Symbols:
-    """The functions of one booted kernel, from its /proc/kallsyms."""
+    """The functions of one booted kernel, from lines as in its /proc/kallsyms."""
 
     def __init__(self, text: str):
         found = []
@@ -26,12 +26,12 @@ class Symbols:
                 module = fields[3].strip("[]") if len(fields) > 3 else "vmlinux"
                 found.append((int(fields[0], 16), fields[2], module))
         if not found:
-            raise Failure("the guest's /proc/kallsyms names no function")
+            raise Failure("no function is named in the symbols")
         found.sort(key=lambda symbol: symbol[0])
         self._starts = [symbol[0] for symbol in found]
         self._symbols = found
         if not self._starts[-1]:
-            raise Failure("the guest's /proc/kallsyms hides its addresses")
+            raise Failure("the guest's symbols hide their addresses")
 
     def find(self, address: int) -> tuple:
         """Returns `(module, function)` of an address."""
@@ -46,12 +46,28 @@ class Symbols:
         return {start for start, name, _ in self._symbols if name in names}
 
 
-def unpack(pieces: list) -> Symbols:
-    """Reads /proc/kallsyms back from what a guest printed, gzip in base64."""
+def unpack(pieces: list, system_map: str) -> Symbols:
+    """Returns the symbols of a guest: of its modules from what it printed of /proc/kallsyms, gzip in
+    base64, and of its kernel from System.map, as printing all of them takes long.
+
+    # Errors
+
+    `Failure` if the guest's kernel is not where System.map has it.
+    """
     try:
-        return Symbols(gzip.decompress(base64.b64decode("".join(pieces))).decode())
+        text = gzip.decompress(base64.b64decode("".join(pieces))).decode()
     except (OSError, EOFError, ValueError, binascii.Error, zlib.error) as error:
         raise Failure(f"the guest's symbols did not arrive whole: {error}")
+    here, there = _start(text), _start(system_map)
+    if here != there:
+        raise Failure(f"the guest's kernel starts at {here}, and that of System.map at {there}")
+    return Symbols(f"{system_map}\n{text}")
+
+
+def _start(text: str) -> str:
+    """Returns the address of the kernel."""
+    return next((line.split()[0] for line in text.splitlines() if line.split()[2:3] == ["_text"]),
+                "nowhere")
 
 
 def demangle(names) -> dict:

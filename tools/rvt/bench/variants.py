@@ -53,8 +53,9 @@ class Work:
     #: What bench/guest/work.c calls it, and how many are under way at a time.
     verb: str
     many: int
-    #: Operations of the shortest phase; a multiple of `many`, and of 33 where packets are received:
-    #: that many come in one by one before a receive queue of 256 is filled up again.
+    #: Operations of the shortest phase; a multiple of `many`, and of whatever else comes round: 256 for
+    #: the entries of a disk's queue, 33 for packets, as so many come in one by one before a receive
+    #: queue of 256 is filled up again.
     count: int
     #: How long the device waits before it does its part, in nanoseconds. Long enough, and the guest is
     #: always asleep when the answer comes, instead of by chance.
@@ -63,8 +64,8 @@ class Work:
 
 #: Everything that is measured, by name.
 WORKS = {work.name: work for work in (
-    Work("blk-randread-4k-qd1", "blk", "read", 1, 500, 300_000),
-    Work("blk-randwrite-4k-qd1", "blk", "write", 1, 500, 300_000),
+    Work("blk-randread-4k-qd1", "blk", "read", 1, 512, 300_000),
+    Work("blk-randwrite-4k-qd1", "blk", "write", 1, 512, 300_000),
     Work("blk-randread-4k-qd32", "blk", "read", 32, 3200),
     Work("net-icmp-echo", "net", "echo", 1, 264, 1_000_000),
     Work("net-udp-tx", "net", "send", 16, 1600, 4_000_000),
