@@ -166,6 +166,14 @@ class Slopes(unittest.TestCase):
             self.assertAlmostEqual(sum(part["value"] for part in parts), 410.25)
             self.assertEqual(parts[0]["layer"], "ring")
 
+    def test_the_whole_guest_is_named_where_it_is_dear(self):
+        found = self.cost()
+        found.parts["vmlinux", "cheap"] = 1
+        parts = slopes.by_dear_function(found, self.layers)
+        self.assertAlmostEqual(sum(part["value"] for part in parts), found.guest)
+        self.assertEqual(parts[0]["function"], "submit_bio")
+        self.assertNotIn("cheap", [part["function"] for part in parts])
+
     def test_executions_become_instructions(self):
         found = slopes.total(written(OUTPUT)[1], 2, symbols.Symbols(KALLSYMS))
         self.assertEqual(found.parts["virtio_ring", "virtqueue_add"], 170)

@@ -103,7 +103,9 @@ class Repeats:
         if metric == "instr_driver_ring":
             return slopes.by_function(cost, layers) if self._functions else \
                 [part for part in slopes.by_module(cost, layers) if layers.counts(part["module"])]
-        return slopes.by_module(cost, layers) if metric == "instr_guest" and self._functions else []
+        if metric == "instr_guest" and self._functions:
+            return slopes.by_dear_function(cost, layers)
+        return []
 
 
 def explain(bench, items: list, vcpus: int = 1) -> None:

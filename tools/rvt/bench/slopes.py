@@ -19,6 +19,8 @@ NOTIFY = ("vp_notify", "vp_notify_with_data", "vm_notify", "vm_notify_with_data"
 EXACT = 0.005
 #: Functions of less than this are summed up.
 _SMALL = 0.5
+#: Functions of less than this part of the whole guest are, where the whole guest is looked at.
+_DEAR = 0.005
 #: Layers whose instructions are the figure to steer by.
 _COUNTED = ("driver", "ring", "transport")
 
@@ -101,18 +103,28 @@ def _between(counts: list, totals: list, low: int, high: int, layers: Layers) ->
 
 
 def by_function(found: Cost, layers: Layers) -> list:
-    """Returns the parts of a cell: driver, ring and transport by function, dearest first."""
-    mine = {key: value for key, value in found.parts.items() if layers.counts(key[0]) and value}
-    names = demangle(sorted({function for _, function in mine}))
+    """Returns the parts of the figure to steer by: driver, ring and transport by function."""
+    mine = {key: value for key, value in found.parts.items() if layers.counts(key[0])}
+    return _named(mine, _SMALL, layers)
+
+
+def by_dear_function(found: Cost, layers: Layers) -> list:
+    """Returns the parts of the whole guest: the functions that make up much of it, and the rest."""
+    return _named(found.parts, _DEAR * found.guest, layers)
+
+
+def _named(parts: dict, least: float, layers: Layers) -> list:
+    """Returns parts by function, dearest first; those below `least` are summed up by module."""
+    dear = {key: value for key, value in parts.items() if abs(value) >= least}
+    names = demangle(sorted({function for _, function in dear}))
     rest = collections.Counter()
-    parts = []
-    for (module, function), value in mine.items():
-        if abs(value) < _SMALL:
+    for (module, function), value in parts.items():
+        if (module, function) not in dear:
             rest[module] += value
-        else:
-            parts.append(_part(layers, module, names[function], value))
-    parts += [_part(layers, module, "(others)", value) for module, value in rest.items() if value]
-    return sorted(parts, key=lambda part: -part["value"])
+    made = [_part(layers, module, names[function], value)
+            for (module, function), value in dear.items()]
+    made += [_part(layers, module, "(others)", value) for module, value in rest.items() if value]
+    return sorted(made, key=lambda part: -part["value"])
 
 
 def by_module(found: Cost, layers: Layers) -> list:
