@@ -130,7 +130,7 @@ def needs(debian: int) -> list:
         _command("iperf3", "iperf3"), _command("fio", "fio"), _command("socat", "socat"),
         _command("sockperf", "sockperf"),
         _command("tcpdump", "tcpdump"), _command("jq", "jq"), _command("ping", "iputils-ping"),
-        _command("cargo", "cargo-web" if twelve else "cargo"),
+        _command("cargo", "cargo-web" if twelve else "cargo"), _command("valgrind", "valgrind"),
         Need("matplotlib", _matplotlib, ["python3-matplotlib"], "matplotlib 3.6 or later for the "
              "Python that runs this (PYTHON= picks another)"),
         _header("libelf.h", "libelf-dev"), _header("openssl/ssl.h", "libssl-dev"),

@@ -100,7 +100,7 @@ def _memory(view) -> list:
 
 def _host(view, charts) -> list:
     groups = {}
-    for case in tables.host(view):
+    for case in view.headlines(tables.host(view)):
         groups.setdefault(f"{words.metric(case.metric)}, {case.unit}", []).append(case)
     if not groups:
         return []

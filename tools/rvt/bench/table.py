@@ -17,7 +17,8 @@ def text(report) -> str:
     for title, rows in (("An operation: guest instructions, kicks, interrupts", _cost(view)),
                         ("Times and rates against the baseline in the same rounds", _ratios(view)),
                         ("An emulated card against virtio", _classic(view)),
-                        ("Ring code alone on the host", _wide(view, tables.host(view)[:_SHOWN])),
+                        ("Ring code alone on the host",
+                         _wide(view, view.headlines(tables.host(view))[:_SHOWN])),
                         ("Memory", _memory(view))):
         if rows:
             lines += ["", title, *_columns(rows)]
