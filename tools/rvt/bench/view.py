@@ -189,12 +189,12 @@ def _fix(cases: list) -> None:
     """Finds out which options tell no cases of the same work apart."""
     values = {}
     for case in cases:
-        values.setdefault((case.workload, case.metric), set()).add(case.accel)
+        values.setdefault(case.workload, set()).add(case.accel)
         seen = values.setdefault((case.workload, case.metric, case.accel), {})
         for name, value in [("layout", case.layout), *case.options.items()]:
             seen.setdefault(name, set()).add(str(value))
     for case in cases:
         seen = values[(case.workload, case.metric, case.accel)]
         case.fixed = {name for name, found in seen.items() if len(found) == 1}
-        if len(values[(case.workload, case.metric)]) == 1:
+        if len(values[case.workload]) == 1:
             case.fixed.add("accel")
