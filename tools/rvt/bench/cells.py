@@ -13,7 +13,8 @@ from pathlib import Path
 from ..say import say, warn
 
 METRICS = ("instr_driver_ring", "instr_guest", "kicks", "irqs", "exits", "throughput",
-           "latency_p50", "latency_p99", "memory", "time_host")
+           "latency_p50", "latency_p99", "memory", "time_host",
+           "time_driver_ring")
 LAYOUTS = ("split", "packed", "split-in-order", "packed-in-order", "")
 
 
