@@ -16,6 +16,10 @@ What makes the counts repeat to the instruction:
   own work and the host's overlap by chance, and the number of interrupts with it.
 * Received datagrams are sent by an e1000 on the same wire, whose register write does not return before
   the frame is in the receive queue.
+* The work and the interrupts of a NIC stay on processor 0.
+
+Only driver and ring repeat like that. The whole guest also counts timer ticks and how long ago the
+scheduler last looked, which go by the clock.
 """
 
 import atexit
