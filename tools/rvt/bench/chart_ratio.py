@@ -32,12 +32,11 @@ def ratios(view, cases: list, title: str, more_is_better: bool):
 
 
 def draw_ratios(axes, shown: list, more_is_better: bool) -> None:
-    """Draws the dots into axes."""
+    """Draws the dots into axes; an interval that goes on outside of them ends in an arrow."""
     from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
     several = len({case.metric for case, _, _ in shown}) > 1
     judged = [found for _, _, found in shown if found]
-    low = min(0.95, *[found.low for found in judged], 0.95)
-    high = max(1.05, *[found.high for found in judged], 1.05)
+    low, high = _range(judged)
     axes.set_xscale("log")
     axes.set_xlim(low / 1.03, high * 1.03)
     ticks = [t for t in _ticks(low, high) if low / 1.03 <= t <= high * 1.03]
@@ -60,11 +59,26 @@ def draw_ratios(axes, shown: list, more_is_better: bool) -> None:
         plots.beside(axes, y, who.label, points=-4, ha="right")
         axes.plot([found.low, found.high], [y, y], color=who.color, linewidth=1.6,
                   solid_capstyle="butt", zorder=2)
+        for end, mark, out in ((low / 1.02, "<", found.low < low), (high * 1.02, ">",
+                                                                   found.high > high)):
+            if out:
+                axes.plot([end], [y], marker=mark, markersize=4, color=who.color, zorder=3)
         axes.plot([found.value], [y], marker="D" if found.called else "o", markersize=5,
                   color=who.color, markerfacecolor=who.color if found.called else "white", zorder=3)
         plots.beside(axes, y, f"{words.factor(found.value)} {_MARKS[found.verdict]}", x=1,
                      points=5, weight="bold" if found.called else "normal", size=plots.FONT - 1)
     axes.set_yticks([])
+
+
+def _range(judged: list) -> tuple:
+    """Returns what ratios to show: all, and of their intervals up to twice as far as the last one.
+
+    One very wide interval would leave no room to see the others.
+    """
+    least, most = min(found.value for found in judged), max(found.value for found in judged)
+    low = max(min(found.low for found in judged), least / 2)
+    high = min(max(found.high for found in judged), most * 2)
+    return min(0.95, low), max(1.05, high)
 
 
 def _ticks(low: float, high: float) -> list:
@@ -93,7 +107,7 @@ def distribution(view, case):
         axes.step([p[0] for p in points], [p[1] for p in points], where="post", color=who.color,
                   label=who.label, linewidth=1.5)
         least = min([least, *[p[0] for p in points if p[0] > 0 and p[1] >= 0.001]])
-        most = max([most, *[p[0] for p in points if p[1] <= 0.9995]])
+        most = max([most, *[p[0] for p in points if p[1] <= 0.995]])
     axes.set_ylim(0, 1)
     axes.set_yticks([0, 0.25, 0.5, 0.75, 0.99])
     axes.set_yticklabels(["0", "25 %", "50 %", "75 %", "99 %"])
