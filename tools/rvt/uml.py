@@ -87,6 +87,11 @@ class Uml:
         theirs.close()
         self._until(lambda line: line == "hello", "the boot", _BOOT_LIMIT)
 
+    @property
+    def pid(self) -> int:
+        """The process of the guest's kernel."""
+        return self._child.pid
+
     def __enter__(self):
         return self
 

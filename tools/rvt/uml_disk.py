@@ -12,6 +12,8 @@ from .uml import Uml
 #: What a run is longer than what is counted of it, before and after, and how long fio may take to
 #: start; seconds.
 _WARM, _SLACK, _START = 0.2, 0.3, 60
+#: How long perf may take to start.
+_PERF = 0.5
 #: How many requests show that fio has started.
 _FIRST = 50
 #: Where fio's exit status goes, in the guest.
@@ -27,6 +29,8 @@ class Sample:
     seconds: float
     irqs: float
     writes: float
+    #: Where the time went, (module, function) -> samples; None if it was not looked at.
+    profile: object = None
 
 
 class Disk:
@@ -35,6 +39,8 @@ class Disk:
     def __init__(self, guest: Uml, modules: Path, stacks: list, without: tuple):
         """Loads the drivers; they do not get to see the feature bits `without`."""
         self._guest = guest
+        #: Takes samples, if there is a way.
+        self.profile = None
         #: What the device and its driver agreed on: the bits as sysfs has them.
         self.features = ""
         for stack in stacks:
@@ -60,7 +66,9 @@ class Disk:
         """Measures a workload on a stack, with so many processes."""
         disk = self._bind(stack)
         guest = self._guest
-        command = workload.command(disk, jobs, _WARM + seconds + _SLACK)
+        profiled = self.profile if workload.profile else None
+        more = seconds + _PERF if profiled else 0
+        command = workload.command(disk, jobs, _WARM + seconds + more + _SLACK)
         idle = self._count(disk)[0]
         guest.must(f"rm -f {_STATUS} {uml_fio.REPORT}; "
                    f"{{ {command}; echo $? >{_STATUS}; }} >/run/rvt/fio.log 2>&1 &")
@@ -73,6 +81,7 @@ class Disk:
         before = self._count(disk)
         time.sleep(seconds)
         after = self._count(disk)
+        taken = profiled.take(seconds) if profiled else None
         guest.must(f"until [ -s {_STATUS} ]; do sleep 0.05; done")
         if guest.read(_STATUS) != "0":
             raise Failure("fio failed: " + guest.read("/run/rvt/fio.log"))
@@ -80,7 +89,7 @@ class Disk:
         if not operations:
             raise Failure(f"{workload.name} came to a stop on {stack.label}")
         return Sample(uml_fio.parse(guest.read(uml_fio.REPORT)),
-                      *[(b - a) / operations for a, b in zip(before[1:], after[1:])])
+                      *[(b - a) / operations for a, b in zip(before[1:], after[1:])], taken)
 
     def _count(self, disk: str) -> tuple:
         """Returns requests since the driver took the disk, and since the guest started: processor

@@ -26,6 +26,8 @@ class Workload:
     latency: bool = False
     #: How many requests go to the kernel, and come back, in one system call.
     batch: int = 1
+    #: Whether to look where the time goes.
+    profile: bool = False
 
     def command(self, disk: str, jobs: int, seconds: float) -> str:
         """Returns the command line, which leaves a report in REPORT."""
@@ -38,12 +40,12 @@ class Workload:
 
 
 WORKLOADS = [
-    Workload("blk-randread-4k-qd1", "randread", "4k", 1, True),
+    Workload("blk-randread-4k-qd1", "randread", "4k", 1, True, profile=True),
     Workload("blk-randwrite-4k-qd1", "randwrite", "4k", 1, True),
     Workload("blk-randread-4k-qd32", "randread", "4k", 32),
     Workload("blk-randwrite-4k-qd32", "randwrite", "4k", 32),
     # System calls are dear here, and fewer of them leave a larger share to the driver.
-    Workload("blk-randread-4k-qd32-batch16", "randread", "4k", 32, batch=16),
+    Workload("blk-randread-4k-qd32-batch16", "randread", "4k", 32, batch=16, profile=True),
     Workload("blk-seqread-128k-qd8", "read", "128k", 8),
     Workload("blk-seqwrite-128k-qd8", "write", "128k", 8),
 ]

@@ -6,8 +6,10 @@ import os
 import threading
 import unittest
 
-from rvt import uml, uml_disk, uml_fio
+from rvt import uml, uml_disk, uml_fio, uml_profile
+from rvt.bench import cells
 from rvt.bench import uml as leg
+from rvt.bench.symbols import Symbols
 from rvt.say import Failure
 
 INTERRUPTS = """           CPU0       CPU1
@@ -16,6 +18,22 @@ INTERRUPTS = """           CPU0       CPU1
   13:          5          0  SIGIO           virtio-uml
   14:         99         99  SIGIO           console
 """
+
+
+SYMBOLS = Symbols("""0000000060001000 T _text
+0000000060002000 t vring_interrupt
+0000000060003000 T schedule
+0000000080000000 t virtblk_done\t[virtio_blk]
+0000000080000100 t virtio_queue_rq\t[virtio_blk]
+""")
+SAMPLES = uml_profile.count(
+    [0x80000010, 0x80000020, 0x80000110, 0x60002004, 0x60003000, 0x60001fff, 0x7f0000001000,
+     *[0xffffffff81000000 + n for n in range(9)]], SYMBOLS, {"vring_interrupt": "virtio_ring"})
+
+
+def layer(module: str) -> str:
+    """Returns the layer of a module."""
+    return {"virtio_blk": "driver", "virtio_ring": "ring"}.get(module, "kernel")
 
 
 def report(reads: int = 100, writes: int = 0, error: int = 0) -> str:
@@ -97,11 +115,11 @@ class Cells(unittest.TestCase):
         random, large = (next(w for w in uml_fio.WORKLOADS if w.name == name)
                          for name in ("blk-randread-4k-qd1", "blk-seqread-128k-qd8"))
         sample = uml_disk.Sample(uml_fio.parse(report()), 42e-6, 1.5, 0.5)
-        found = leg.figures(random, [sample])
+        found = leg.figures(random, [sample], layer)
         self.assertEqual(found["throughput"], ("operations/s", True, [50]))
         self.assertEqual(found["latency_p99"], ("us", False, [3]))
         self.assertAlmostEqual(found["time_host"][2][0], 42)
-        found = leg.figures(large, [sample])
+        found = leg.figures(large, [sample], layer)
         self.assertEqual(found["throughput"][0], "MB/s")
         self.assertNotIn("latency_p50", found)
 
@@ -119,10 +137,39 @@ class Cells(unittest.TestCase):
         self.assertTrue({w.name for setup in quick for w in setup.workloads} <= names)
 
     def test_figures_are_of_known_metrics(self):
-        from rvt.bench import cells
-        sample = uml_disk.Sample(uml_fio.parse(report()), 1e-6, 1, 1)
+        sample = uml_disk.Sample(uml_fio.parse(report()), 1e-6, 1, 1, SAMPLES)
         for workload in uml_fio.WORKLOADS:
-            self.assertTrue(set(leg.figures(workload, [sample])) <= set(cells.METRICS))
+            self.assertTrue(set(leg.figures(workload, [sample], layer)) <= set(cells.METRICS))
+
+
+class Profiles(unittest.TestCase):
+    """Where the time goes."""
+
+    def test_addresses_are_named(self):
+        self.assertEqual(SAMPLES["virtio_blk", "virtblk_done"], 2)
+        self.assertEqual(SAMPLES["virtio_ring", "vring_interrupt"], 1)
+        self.assertEqual(SAMPLES["vmlinux", "schedule"], 1)
+        self.assertEqual(SAMPLES["libraries", ""], 1)
+        self.assertEqual(SAMPLES["host kernel", ""], 9)
+
+    def test_share_is_that_of_driver_and_ring(self):
+        self.assertEqual(uml_profile.share(SAMPLES, layer), 4 / 16)
+
+    def test_parts_make_up_the_whole(self):
+        parts = uml_profile.parts(SAMPLES, layer, 32)
+        self.assertAlmostEqual(sum(part["value"] for part in parts), 32)
+        self.assertEqual(parts[0], {"layer": "kernel", "module": "host kernel", "function": "",
+                                    "value": 18})
+        self.assertIn({"layer": "driver", "module": "virtio_blk", "function": "virtblk_done",
+                       "value": 4}, parts)
+
+    def test_time_of_driver_and_ring(self):
+        random = next(w for w in uml_fio.WORKLOADS if w.name == "blk-randread-4k-qd1")
+        samples = [uml_disk.Sample(uml_fio.parse(report()), 40e-6, 1, 1, SAMPLES),
+                   uml_disk.Sample(uml_fio.parse(report()), 80e-6, 1, 1, SAMPLES)]
+        self.assertEqual(leg.figures(random, samples, layer)["time_driver_ring"][2], [10, 20])
+        samples[0].profile = None
+        self.assertNotIn("time_driver_ring", leg.figures(random, samples, layer))
 
 
 class Time(unittest.TestCase):

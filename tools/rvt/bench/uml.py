@@ -8,6 +8,7 @@ from driver to driver through sysfs; every round measures all stacks, in turn fr
 last and back.
 """
 
+import collections
 import dataclasses
 import itertools
 import os
@@ -16,7 +17,7 @@ import statistics
 import time
 from pathlib import Path
 
-from .. import kernel, modtree, modules, uml_fio, uml_storage
+from .. import kernel, modtree, modules, uml_fio, uml_profile, uml_storage
 from ..paths import OUT
 from ..say import Failure, say
 from ..uml import Uml
@@ -44,6 +45,8 @@ class Setup:
     workloads: list
     rounds: int
     seconds: float
+    #: Whether to sample where the time goes.
+    profile: bool = False
 
 
 def setups(quick: bool, cpus: int) -> tuple:
@@ -52,7 +55,7 @@ def setups(quick: bool, cpus: int) -> tuple:
     random = [named["blk-randread-4k-qd1"], named["blk-randread-4k-qd32-batch16"]]
     if quick:
         return [Setup(1, 1, (), random, ratio.ROUNDS, 1)], []
-    chosen = [Setup(1, 1, (), uml_fio.WORKLOADS, ratio.MANY, 1.5),
+    chosen = [Setup(1, 1, (), uml_fio.WORKLOADS, ratio.MANY, 1, True),
               Setup(1, 1, (_INDIRECT,), random, ratio.ROUNDS, 1),
               Setup(1, 1, (_EVENT_IDX,), random, ratio.ROUNDS, 1)]
     skipped = []
@@ -125,6 +128,7 @@ def _measure(bench, kdir: Path, ours: list, stacks: list, setup: Setup, number: 
                 guest.start()
                 bench.report.about["uml scheduling"] = guest.scheduling()
                 disk = Disk(guest, rundir / "modules", stacks, setup.without)
+                disk.profile = _profile(bench, guest, kdir, rundir) if setup.profile else None
                 for index in range(setup.rounds):
                     order = stacks if index % 2 == 0 else stacks[::-1]
                     for workload, stack in itertools.product(setup.workloads, order):
@@ -137,6 +141,15 @@ def _measure(bench, kdir: Path, ours: list, stacks: list, setup: Setup, number: 
             for step, text in guest.complaints():
                 bench.report.problem(f"uml: the kernel complained during {step}", text)
     shutil.rmtree(rundir / "modules")
+
+
+def _profile(bench, guest: Uml, kdir: Path, rundir: Path):
+    """Returns what samples the guest, None (and a line in the report) if nothing can."""
+    wrong = uml_profile.available(rundir)
+    if wrong:
+        bench.report.skip("uml: where the time goes", wrong)
+        return None
+    return uml_profile.Profile(guest.pid, kdir, guest.must("cat /proc/kallsyms"), rundir)
 
 
 def options(setup: Setup, features: str) -> dict:
@@ -154,8 +167,9 @@ def layout(features: str) -> str:
     return name + ("-in-order" if features[_IN_ORDER:_IN_ORDER + 1] == "1" else "")
 
 
-def figures(workload, samples: list) -> dict:
-    """Returns metric -> (unit, whether more is better, one value for each round)."""
+def figures(workload, samples: list, layer) -> dict:
+    """Returns metric -> (unit, whether more is better, one value for each round); `layer` maps
+    modules to layers."""
     runs = [sample.run for sample in samples]
     large = workload.block.endswith("128k")
     found = {
@@ -165,6 +179,9 @@ def figures(workload, samples: list) -> dict:
         "irqs": ("irqs/op", False, [sample.irqs for sample in samples]),
         "kicks": ("kicks/op", False, [sample.writes for sample in samples]),
     }
+    if all(sample.profile for sample in samples):
+        found["time_driver_ring"] = ("us/op", False, [
+            1e6 * sample.seconds * uml_profile.share(sample.profile, layer) for sample in samples])
     if workload.latency:
         for name, part in (("latency_p50", 0.5), ("latency_p99", 0.99)):
             found[name] = ("us", False, [uml_fio.percentile(run.bins, part) for run in runs])
@@ -175,6 +192,8 @@ def figures(workload, samples: list) -> dict:
 _NOTES = {
     "throughput": "against a null disk in another process; not the speed of a virtual machine",
     "time_host": "processor time of the guest's whole kernel, without the programs in it",
+    "time_driver_ring": "the part of driver, ring and transport in the processor time, by perf's "
+                        "samples",
     "kicks": "write system calls of the guest's kernel; all but a few are kicks",
 }
 
@@ -183,7 +202,7 @@ def _add(bench, stacks: list, setup: Setup, features: str, samples: dict) -> Non
     """Adds the cells of one setup."""
     base = next((stack.name for stack in stacks if stack.name == "c-c"), None)
     for workload in setup.workloads:
-        got = {stack.name: figures(workload, samples[(workload.name, stack.name)])
+        got = {stack.name: figures(workload, samples[(workload.name, stack.name)], bench.layer)
                for stack in stacks if (workload.name, stack.name) in samples}
         for stack in stacks:
             for metric, (unit, more, values) in got.get(stack.name, {}).items():
@@ -196,4 +215,8 @@ def _add(bench, stacks: list, setup: Setup, features: str, samples: dict) -> Non
                 if metric == "latency_p50":
                     runs = [sample.run for sample in samples[(workload.name, stack.name)]]
                     cell.cdf = uml_fio.distribution(uml_fio.merged(runs))
+                if "time_driver_ring" in got[stack.name] and metric == "time_host":
+                    taken = sum((sample.profile for sample in
+                                 samples[(workload.name, stack.name)]), collections.Counter())
+                    cell.parts = uml_profile.parts(taken, bench.layer, cell.value)
                 bench.report.add(cell)
