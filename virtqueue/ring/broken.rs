@@ -62,3 +62,21 @@ pub struct Report {
     /// The largest or only value that would have been right.
     pub limit: u32,
 }
+
+/// A reason, and what goes into a report of it.
+pub(super) type Fault = (Broken, u32, u32);
+
+/// Returns how much was written of `len` that the device claims, to a buffer with `room`.
+///
+/// Lengths of buffers with nothing to write, and of legacy devices (§2.7.8.1), are known to be
+/// wrong in harmless ways.
+#[inline(always)]
+pub(super) fn written(len: u32, room: u32, trim: bool) -> Result<u32, Fault> {
+    if len <= room {
+        Ok(len)
+    } else if trim || room == 0 {
+        Ok(room)
+    } else {
+        Err((Broken::TooMuchWritten, len, room))
+    }
+}

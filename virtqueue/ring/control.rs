@@ -60,6 +60,9 @@ pub struct Control<P, V> {
     pub(super) taken: Word<P>,
     /// The place of the next buffer to make available.
     pub(super) next: Word<P>,
+    /// Not 0: there are used buffers that the ring does not show (packed, in order: the rest of a
+    /// batch).
+    pub(super) batched: Word<P>,
     view: UnsafeCell<Option<V>>,
 }
 
@@ -76,6 +79,7 @@ impl<P: Platform, V: Copy> Control<P, V> {
             triggered: Word::new(0),
             taken: Word::new(0),
             next: Word::new(0),
+            batched: Word::new(0),
             view: UnsafeCell::new(None),
         }
     }

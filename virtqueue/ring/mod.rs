@@ -46,6 +46,7 @@ mod shared;
 mod sink;
 mod slot;
 
+pub mod packed;
 pub mod split;
 
 pub use self::{
@@ -68,6 +69,7 @@ pub use self::{
         IndirectRule,
         TableMemory, //
     },
+    packed::Packed,
     platform::Platform,
     sink::{
         Describe,

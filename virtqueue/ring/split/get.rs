@@ -4,7 +4,11 @@
 
 use super::{
     super::{
-        broken::Broken,
+        broken::{
+            written,
+            Broken,
+            Fault, //
+        },
         platform::Platform,
         slot::{
             Slot,
@@ -116,7 +120,7 @@ where
 
     /// Takes the buffer of the next used entry.
     #[inline(always)]
-    fn take_any(&mut self) -> Result<Used<T>, (Broken, u32, u32)> {
+    fn take_any(&mut self) -> Result<Used<T>, Fault> {
         let (id, len) = self.used.entry(self.last_used);
         let Some(slot) = self.slots.get_mut(id as usize) else {
             return Err((Broken::IdOutOfRange, id, self.mask.into()));
@@ -142,7 +146,7 @@ where
 
     /// Takes the oldest buffer, which is of the current batch or starts the next (§2.7.9).
     #[inline(always)]
-    fn take_in_order(&mut self) -> Result<Used<T>, (Broken, u32, u32)> {
+    fn take_in_order(&mut self) -> Result<Used<T>, Fault> {
         if self.batch.is_over(self.last_used) {
             let (id, len) = self.used.entry(self.last_used);
             let Some(slot) = self.slots.get(id as usize) else {
@@ -168,24 +172,5 @@ where
         self.batch.oldest = id.wrapping_add(count) & self.mask;
         self.free += count;
         Ok(Used { token, len, id })
-    }
-}
-
-/// Returns how much was written of `len` that the device claims, to a buffer with `room`.
-///
-/// Lengths of buffers with nothing to write, and of legacy devices (§2.7.8.1), are known to be
-/// wrong in harmless ways.
-#[inline(always)]
-pub(in super::super) fn written(
-    len: u32,
-    room: u32,
-    trim: bool,
-) -> Result<u32, (Broken, u32, u32)> {
-    if len <= room {
-        Ok(len)
-    } else if trim || room == 0 {
-        Ok(room)
-    } else {
-        Err((Broken::TooMuchWritten, len, room))
     }
 }

@@ -107,7 +107,9 @@ impl World {
         // SAFETY: The memory is large enough, and outlives the ring in this struct's use.
         let ring = unsafe { Ring::new(parts, config, slots, Arc::new(Control::new())) };
         let mut device = Queue::new(size).unwrap();
-        device.try_set_desc_table_address(GuestAddress(base)).unwrap();
+        device
+            .try_set_desc_table_address(GuestAddress(base))
+            .unwrap();
         device
             .try_set_avail_ring_address(GuestAddress(base + layout.avail as u64))
             .unwrap();
@@ -142,7 +144,9 @@ impl World {
             return;
         };
         let list = |from: usize, n: usize| -> Vec<(u64, u32)> {
-            (from..from + n).map(|i| (self.segment(area, i), SEGMENT)).collect()
+            (from..from + n)
+                .map(|i| (self.segment(area, i), SEGMENT))
+                .collect()
         };
         let (o, i) = (list(0, out), list(out, in_));
         for (k, &(addr, len)) in o.iter().enumerate() {
@@ -150,7 +154,9 @@ impl World {
             self.memory.write_slice(&bytes, GuestAddress(addr)).unwrap();
         }
         for &(addr, len) in &i {
-            self.memory.write_slice(&vec![0xee; len as usize], GuestAddress(addr)).unwrap();
+            self.memory
+                .write_slice(&vec![0xee; len as usize], GuestAddress(addr))
+                .unwrap();
         }
         let n = (out + in_) as u16;
         match self.ring.add(area, n, &mut (o.as_slice(), i.as_slice())) {
@@ -168,7 +174,10 @@ impl World {
     fn kick(&mut self) {
         let kick = self.ring.kick_prepare();
         // A sleeping device is told of the first buffer that it does not know of.
-        assert!(kick || !(self.device_sleeps && self.unpublished > 0), "lost kick");
+        assert!(
+            kick || !(self.device_sleeps && self.unpublished > 0),
+            "lost kick"
+        );
         if kick {
             self.device_sleeps = false;
         }
@@ -203,7 +212,9 @@ impl World {
         }
         let i = which % self.with_device.len();
         let (head, room) = self.with_device.swap_remove(i);
-        self.device.add_used(&*self.memory, head, room as u32).unwrap();
+        self.device
+            .add_used(&*self.memory, head, room as u32)
+            .unwrap();
         self.used += 1;
         let interrupt = self.device.needs_notification(&*self.memory).unwrap();
         if let Some(wait) = self.driver_sleeps {

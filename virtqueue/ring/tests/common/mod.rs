@@ -3,12 +3,13 @@
 //! A ring and a device at its other end, for every layout: a test is written once and runs on
 //! all of them.
 //!
-//! The device models of `split.rs` were written from the specification and share nothing with the
+//! The device models of `split.rs` and `packed.rs` were written from the specification and share nothing with the
 //! ring but the memory.
 
 #![allow(dead_code)]
 
 pub mod memory;
+pub mod packed;
 pub mod split;
 
 use self::memory::Arena;
@@ -152,22 +153,36 @@ impl Setup {
 
     /// A ring and its device.
     pub fn build(self) -> Pair {
-        split::build(self)
+        if self.packed {
+            packed::build(self)
+        } else {
+            split::build(self)
+        }
     }
 
     /// A device that starts with a new ring.
     pub fn device(self, arena: Arc<Arena>) -> Box<dyn Device> {
-        Box::new(split::SplitDevice::new(self, arena))
+        if self.packed {
+            Box::new(packed::PackedDevice::new(self, arena))
+        } else {
+            Box::new(split::SplitDevice::new(self, arena))
+        }
     }
 }
 
 /// Every layout with each of the features that change what is done.
 pub fn setups(size: u16) -> Vec<Setup> {
     let mut all = Vec::new();
-    for in_order in [false, true] {
+    let layouts = [(false, false), (false, true), (true, false), (true, true)];
+    for (packed, in_order) in layouts {
+        // A split ring has a power of two.
+        if !packed && !size.is_power_of_two() {
+            continue;
+        }
         for event_idx in [false, true] {
             for tables in [0, size.min(4)] {
                 all.push(Setup {
+                    packed,
                     in_order,
                     event_idx,
                     tables,

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The three areas of a packed ring (§2.8.10.1, §2.8.13, §2.8.14).
+
+use super::super::{
+    desc::Desc,
+    endian::Endian,
+    error::SetupError,
+    indirect::TableMemory,
+    platform::Platform,
+    shared::{
+        Descs,
+        Shared, //
+    },
+};
+use core::{
+    marker::PhantomData,
+    ptr::NonNull, //
+};
+
+/// The largest size of a queue (§2.8.10.1).
+pub(super) const MAX_SIZE: u16 = 32768;
+
+/// `VIRTQ_DESC_F_AVAIL` (§2.8.1).
+pub(super) const AVAIL: u16 = 1 << 7;
+/// `VIRTQ_DESC_F_USED` (§2.8.1).
+pub(super) const USED: u16 = 1 << 15;
+
+/// `RING_EVENT_FLAGS_ENABLE` (§2.8.10).
+pub(super) const ENABLE: u16 = 0;
+/// `RING_EVENT_FLAGS_DISABLE` (§2.8.10).
+pub(super) const DISABLE: u16 = 1;
+/// `RING_EVENT_FLAGS_DESC` (§2.8.10): at one descriptor.
+pub(super) const AT_DESC: u16 = 2;
+
+/// The memory of a packed ring.
+#[derive(Clone, Copy, Debug)]
+pub struct Memory {
+    /// Descriptors: any number up to 32768.
+    pub size: u16,
+    /// Descriptor ring: `size` descriptors, aligned to 16.
+    pub desc: NonNull<Desc>,
+    /// Driver event suppression: two words, aligned to 4.
+    pub driver: NonNull<u32>,
+    /// Device event suppression: two words, aligned to 4.
+    pub device: NonNull<u32>,
+    /// Memory for indirect tables, if `VIRTIO_F_INDIRECT_DESC` was negotiated.
+    pub tables: Option<TableMemory>,
+}
+
+impl Memory {
+    /// Checks the size and the alignment of the areas.
+    pub(super) fn check(&self) -> Result<(), SetupError> {
+        if self.size == 0 || self.size > MAX_SIZE {
+            return Err(SetupError::Size);
+        }
+        if self.desc.addr().get() % 16 != 0
+            || self.driver.addr().get() % 4 != 0
+            || self.device.addr().get() % 4 != 0
+        {
+            return Err(SetupError::Alignment);
+        }
+        Ok(())
+    }
+}
+
+/// The second half of a descriptor (§2.8.13).
+#[inline(always)]
+pub(super) const fn rest(len: u32, id: u16, flags: u16) -> u64 {
+    Endian::Little.join(len, id, flags)
+}
+
+/// The descriptor ring, which both sides write.
+///
+/// # Invariants
+///
+/// `descs` are `size` descriptors.
+pub(super) struct Ring<P> {
+    descs: Descs<P, false>,
+    size: u16,
+}
+
+impl<P> Clone for Ring<P> {
+    #[inline(always)]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P> Copy for Ring<P> {}
+
+impl<P: Platform> Ring<P> {
+    /// # Safety
+    ///
+    /// `base` is mapped as `size` descriptors, which is not 0.
+    pub(super) unsafe fn new(base: NonNull<Desc>, size: u16) -> Self {
+        // INVARIANT: By the safety requirements.
+        Self {
+            // SAFETY: By the safety requirements.
+            descs: unsafe { Descs::new(Shared::new(base), size - 1) },
+            size,
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn size(&self) -> u16 {
+        self.size
+    }
+
+    #[inline(always)]
+    pub(super) fn write_addr(&self, slot: u16, addr: u64) {
+        self.descs.write_addr(slot, addr.to_le());
+    }
+
+    /// Writes the second half of a descriptor that the device does not look at yet.
+    #[inline(always)]
+    pub(super) fn write_rest(&self, slot: u16, rest: u64) {
+        self.descs.write_rest(slot, rest);
+    }
+
+    /// Writes the second half of a descriptor, with flags that let the device look at it. All
+    /// that it may look at then is written before.
+    ///
+    /// §2.8.21.1: The flags are the last to be written. Where eight bytes are written at once,
+    /// the length and the id come with them.
+    #[inline(always)]
+    pub(super) fn publish(&self, slot: u16, rest: u64, strong: bool) {
+        if P::STORE64_IS_WHOLE {
+            P::wmb(strong);
+            self.descs.write_rest(slot, rest);
+        } else {
+            self.publish_in_parts(slot, rest, strong);
+        }
+    }
+
+    /// As [`Ring::publish`], on a processor that writes less than eight bytes at once.
+    #[inline(never)]
+    fn publish_in_parts(&self, slot: u16, rest: u64, strong: bool) {
+        let [a, b, c, d, id0, id1, flags0, flags1] = rest.to_ne_bytes();
+        let at = self.descs.at(slot).cast::<u32>();
+        // SAFETY: `at` is a descriptor, which has four such words and eight halves of one.
+        unsafe {
+            P::store32(at.add(2), u32::from_ne_bytes([a, b, c, d]));
+            P::store16(at.cast::<u16>().add(6), u16::from_ne_bytes([id0, id1]));
+        }
+        P::wmb(strong);
+        // SAFETY: As above.
+        unsafe {
+            P::store16(
+                at.cast::<u16>().add(7),
+                u16::from_ne_bytes([flags0, flags1]),
+            )
+        };
+    }
+
+    /// Writes the flags of a descriptor alone.
+    pub(super) fn write_flags(&self, slot: u16, flags: u16) {
+        // SAFETY: `at` is a descriptor, the flags are its last two bytes.
+        unsafe { P::store16(self.descs.at(slot).cast::<u16>().add(7), flags.to_le()) };
+    }
+
+    /// Reads the flags of a descriptor.
+    #[inline(always)]
+    pub(super) fn flags(&self, slot: u16) -> u16 {
+        // SAFETY: As in `write_flags`.
+        u16::from_le(unsafe { P::load16(self.descs.at(slot).cast::<u16>().add(7)) })
+    }
+
+    /// Reads the id and the length of a used descriptor (§2.8.22).
+    #[inline(always)]
+    pub(super) fn used(&self, slot: u16) -> (u16, u32) {
+        let at = self.descs.at(slot);
+        // SAFETY: `at` is a descriptor; the length is at 8, the id at 12.
+        let (len, id) = unsafe {
+            (
+                P::load32(at.cast::<u32>().add(2)),
+                P::load16(at.cast::<u16>().add(6)),
+            )
+        };
+        (u16::from_le(id), u32::from_le(len))
+    }
+
+    pub(super) fn clear(&self) {
+        self.descs.clear();
+    }
+}
+
+/// An event suppression area (§2.8.14): a position and flags.
+///
+/// # Invariants
+///
+/// `base` is mapped as two words of 16 bits.
+pub(super) struct Event<P> {
+    base: Shared<u32>,
+    _platform: PhantomData<fn() -> P>,
+}
+
+impl<P> Clone for Event<P> {
+    #[inline(always)]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P> Copy for Event<P> {}
+
+impl<P: Platform> Event<P> {
+    /// # Safety
+    ///
+    /// `base` is mapped as two words of 16 bits.
+    pub(super) unsafe fn new(base: NonNull<u32>) -> Self {
+        // INVARIANT: By the safety requirements.
+        Self {
+            // SAFETY: By the safety requirements.
+            base: unsafe { Shared::new(base) },
+            _platform: PhantomData,
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn set_position(&self, position: u16) {
+        // SAFETY: By the type invariant.
+        unsafe { P::store16(self.base.as_ptr().cast(), position.to_le()) };
+    }
+
+    #[inline(always)]
+    pub(super) fn set_flags(&self, flags: u16) {
+        // SAFETY: By the type invariant.
+        unsafe { P::store16(self.base.as_ptr().cast::<u16>().add(1), flags.to_le()) };
+    }
+
+    /// Reads the position and the flags, in one access.
+    #[inline(always)]
+    pub(super) fn read(&self) -> (u16, u16) {
+        // SAFETY: By the type invariant.
+        let word = u32::from_le(unsafe { P::load32(self.base.as_ptr()) });
+        // CAST: The halves.
+        (word as u16, (word >> 16) as u16)
+    }
+
+    pub(super) fn clear(&self) {
+        self.set_position(0);
+        self.set_flags(ENABLE);
+    }
+}

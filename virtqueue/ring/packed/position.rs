@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Places in the ring and wrap counters (§2.8.1).
+
+use super::memory::{
+    AVAIL,
+    USED, //
+};
+
+/// A place in a packed ring: a descriptor, and the wrap counter of the round in which it is.
+///
+/// In one word, as §2.8.14 has it: the counter is the highest bit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position(u16);
+
+impl Position {
+    const WRAP: u16 = 1 << 15;
+
+    /// Where both sides start: the first descriptor, with a wrap counter of 1.
+    pub const START: Self = Self(Self::WRAP);
+
+    /// The word.
+    #[inline(always)]
+    pub const fn into_raw(self) -> u16 {
+        self.0
+    }
+
+    /// From a word.
+    #[inline(always)]
+    pub const fn from_raw(raw: u16) -> Self {
+        Self(raw)
+    }
+
+    /// The descriptor.
+    #[inline(always)]
+    pub const fn slot(self) -> u16 {
+        self.0 & !Self::WRAP
+    }
+
+    /// The wrap counter.
+    #[inline(always)]
+    pub const fn wrap(self) -> bool {
+        self.0 & Self::WRAP != 0
+    }
+
+    /// The place `count` descriptors on, in a ring of `size`; `count` is not more than that.
+    #[inline(always)]
+    #[must_use]
+    pub const fn advance(self, count: u16, size: u16) -> Self {
+        // Both are at most 2^15.
+        let slot = self.slot() as u32 + count as u32;
+        if slot >= size as u32 {
+            Self((slot - size as u32) as u16 | (self.0 ^ Self::WRAP) & Self::WRAP)
+        } else {
+            Self(slot as u16 | self.0 & Self::WRAP)
+        }
+    }
+
+    /// What makes a descriptor here available: AVAIL as the counter, USED its opposite.
+    #[inline(always)]
+    pub(super) const fn available(self) -> u16 {
+        if self.wrap() {
+            AVAIL
+        } else {
+            USED
+        }
+    }
+
+    /// What a descriptor here has before it is made available: both the opposite of the counter,
+    /// as a used one of the round before.
+    #[inline(always)]
+    pub(super) const fn unavailable(self) -> u16 {
+        if self.wrap() {
+            0
+        } else {
+            AVAIL | USED
+        }
+    }
+
+    /// Whether flags say that a descriptor here is used: both as the counter.
+    #[inline(always)]
+    pub(super) const fn is_used(self, flags: u16) -> bool {
+        let both = if self.wrap() { AVAIL | USED } else { 0 };
+        flags & (AVAIL | USED) == both
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn around_rings_of_every_kind_of_size() {
+        for size in [1u16, 2, 3, 7, 256, 1000, 32767, 32768] {
+            for count in [1, 2, 3, size / 2, size - 1, size] {
+                if count == 0 || count > size {
+                    continue;
+                }
+                let mut at = Position::START;
+                let mut total = 0u64;
+                for _ in 0..1000 {
+                    let round = total / u64::from(size);
+                    assert_eq!(u64::from(at.slot()), total % u64::from(size));
+                    assert_eq!(at.wrap(), round % 2 == 0);
+                    assert!(!at.is_used(at.available()) && !at.is_used(at.unavailable()));
+                    assert!(at.is_used(if at.wrap() { AVAIL | USED } else { 0 }));
+                    assert_eq!(Position::from_raw(at.into_raw()), at);
+                    at = at.advance(count, size);
+                    total += u64::from(count);
+                }
+            }
+        }
+    }
+}
