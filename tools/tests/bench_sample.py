@@ -100,7 +100,8 @@ def _rates(people, dice) -> list:
              ("blk-randread-4k-qd1", "throughput", "IOPS", 0.01, "uml"),
              ("blk-randread-4k-qd1", "latency_p50", "us", 0.02, "tcg"),
              ("blk-randread-4k-qd1", "latency_p99", "us", 0.3, "tcg"),
-             ("blk-randread-4k-qd1", "time_host", "us/op", 0.01, "uml")]
+             ("blk-randread-4k-qd1", "time_host", "us/op", 0.01, "uml"),
+             ("blk-randread-4k-qd1", "time_driver_ring", "us/op", 0.01, "uml")]
     for workload, metric, unit, noise, accel in works:
         base = None
         for who in people:

@@ -61,6 +61,12 @@ def made_of(view, case):
     return el("div", el("h3", case.name()), el("div", *found, cls="side")) if found else None
 
 
+def folded(title: str, view, cases: list) -> list:
+    """Returns what figures are made of, folded, if that is known."""
+    found = [made_of(view, case) for case in cases]
+    return [details(title, *found)] if any(one is not None for one in found) else []
+
+
 def notes(found):
     """Returns what has to be known of cells with a figure, each once, with what it is of."""
     told = {}

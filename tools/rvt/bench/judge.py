@@ -11,10 +11,13 @@ that of ratio.py.
 import dataclasses
 
 from . import ratio
+from .cells import METRICS
 from .view import BASELINE
 
 #: Metrics that are counted. Less is better for all of them.
 COUNTED = ("instr_driver_ring", "instr_guest", "kicks", "irqs", "exits", "memory")
+#: Those that mean something only in comparison.
+RATED = tuple(metric for metric in METRICS if metric not in COUNTED)
 #: Metrics of which more is better.
 MORE = ("throughput",)
 

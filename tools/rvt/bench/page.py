@@ -44,12 +44,6 @@ def _since(report, base) -> list:
             if rows else None]
 
 
-def _folded(title: str, view, cases: list) -> list:
-    """Returns what figures are made of, folded, if that is known."""
-    found = [fields.made_of(view, case) for case in cases]
-    return [details(title, *found)] if any(one is not None for one in found) else []
-
-
 def _cost(view, charts) -> list:
     notes, drawn, more = [], [], []
     for metric, title, text in _COSTS:
@@ -60,7 +54,7 @@ def _cost(view, charts) -> list:
         drawn.append(charts.draw(chart_cost.stacked, view, cases, title,
                                  label=f"Bars: {title}, by layer"))
         more += [details(f"As a table: {words.metric(metric)}", fields.values(view, cases)),
-                 *_folded(f"Made of what: {words.metric(metric)}", view, cases),
+                 *fields.folded(f"Made of what: {words.metric(metric)}", view, cases),
                  fields.notes(fields.every(cases))]
     return [*notes, el("div", *drawn, cls="charts"), *more] if notes else []
 
@@ -94,7 +88,7 @@ def _matrix(view) -> list:
 
 def _memory(view) -> list:
     cases = view.of("memory")
-    return [fields.values(view, cases, short=True), *_folded("Made of what", view, cases),
+    return [fields.values(view, cases, short=True), *fields.folded("Made of what", view, cases),
             fields.notes(fields.every(cases))] if cases else []
 
 

@@ -26,7 +26,7 @@ def rates(view, charts) -> list:
                "whole range, and nothing is called). Filled diamonds are called, open circles are "
                "not; the tinted side is the better one."),
             el("div", *drawn, cls="charts"), details("As a table", fields.values(view, cases)),
-            fields.notes(fields.every(cases)),
+            *fields.folded("Made of what", view, cases), fields.notes(fields.every(cases)),
             *([el("h3", "Distribution of latency"), el("div", *curves, cls="charts")]
               if curves else [])]
 

@@ -9,8 +9,8 @@ from . import judge, ratio, words
 #: The metrics of what an operation costs, the steering one first.
 COST = ("instr_driver_ring", "instr_guest", "kicks", "irqs", "exits")
 #: In the order in which they are told: what is steered by, what users notice, the rest.
-_ORDER = ("instr_driver_ring", "throughput", "latency_p50", "latency_p99", "time_host", "kicks",
-          "irqs", "exits", "instr_guest", "memory")
+_ORDER = ("instr_driver_ring", "time_driver_ring", "throughput", "latency_p50", "latency_p99",
+          "time_host", "kicks", "irqs", "exits", "instr_guest", "memory")
 
 
 @dataclasses.dataclass
@@ -48,11 +48,14 @@ def findings(view, who) -> list:
     Counts are those of the usual configuration: the others are the matrix. Times and rates count
     wherever they were taken.
     """
-    cases = view.headlines(view.of(*judge.COUNTED)) + \
-        [case for case in view.of("throughput", "latency_p50", "latency_p99", "time_host")]
+    cases = view.headlines(view.of(*judge.COUNTED)) + view.of(*judge.RATED)
     made = [Finding(case, who, found) for case in cases for found in [judge.judge(case, who)]
             if found]
-    return sorted(made, key=lambda one: (_ORDER.index(one.case.metric), -one.size))
+    return sorted(made, key=lambda one: (_rank(one.case.metric), -one.size))
+
+
+def _rank(metric: str) -> int:
+    return _ORDER.index(metric) if metric in _ORDER else len(_ORDER)
 
 
 def by_verdict(found: list) -> dict:

@@ -70,11 +70,11 @@ def people(view, rows: list) -> list:
 def rated(view) -> list:
     """Returns the cases of times and rates with a ratio, outside of the classic table."""
     classics = {row.name for row in classic(view)}
-    return [case for case in view.of("throughput", "latency_p50", "latency_p99", "time_host")
+    return [case for case in view.of(*judge.RATED)
             if any(judge.judge(case, who) for who in view.everyone)
             and f"{case.workload}, {words.metric(case.metric)}" not in classics]
 
 
 def host(view) -> list:
     """Returns the cases of ring code alone."""
-    return view.of("time_host", *judge.COUNTED, alone=True)
+    return view.of(*judge.RATED, *judge.COUNTED, alone=True)

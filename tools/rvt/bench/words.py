@@ -3,11 +3,11 @@
 
 #: What a metric is called in a sentence.
 METRICS = {
-    "instr_driver_ring": "driver, ring and transport instructions",
+    "instr_driver_ring": "driver and ring instructions",
     "instr_guest": "whole guest instructions",
     "kicks": "kicks", "irqs": "interrupts", "exits": "exits",
     "throughput": "throughput", "latency_p50": "median latency", "latency_p99": "99 % latency",
-    "memory": "memory", "time_host": "time",
+    "memory": "memory", "time_host": "time", "time_driver_ring": "driver and ring time",
 }
 
 #: How figures were had.
