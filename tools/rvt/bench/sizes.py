@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Sizes of the module files: what stays in memory of their sections."""
+
+import json
+from pathlib import Path
+
+from .. import toolchain
+from ..proc import output
+from ..say import Failure
+from . import ratio
+from .cells import Cell
+from .pairs import baseline
+
+KINDS = ("text", "rodata", "data")
+#: Sections that are loaded and not kept, by the start of their names (kernel/module/main.c).
+_GONE = (".init", ".modinfo", "__versions")
+
+
+def run(bench, command: str) -> None:
+    """Adds a cell for each stack and kind, and one for all kinds, with a part for each module."""
+    paths = files(bench)
+    found = {stack.name: {name: sections(paths[name]) for name in closure(stack, paths)}
+             for stack in bench.stacks}
+    for kind in (*KINDS, "all"):
+        for stack in bench.stacks:
+            _add(bench, stack, found, kind, command)
+
+
+def files(bench) -> dict:
+    """Returns module -> file, ours and the kernel's."""
+    order = (bench.kdir / "modules.order").read_text().split()
+    kernel = {Path(line).stem.replace("-", "_"): bench.kdir / line.replace(".o", ".ko")
+              for line in order}
+    return {**kernel, **{Path(path).stem: Path(path) for path in bench.ours}}
+
+
+def closure(stack, files: dict) -> list:
+    """Returns the modules of a stack and all that they need, those first."""
+    found = []
+
+    def visit(name: str) -> None:
+        name = stack.replaces.get(name, name)
+        if name in found:
+            return
+        if name not in files:
+            raise Failure(f"there is no file of the module {name}, which {stack.label} needs")
+        for other in output(["modinfo", "-F", "depends", files[name]]).strip().split(","):
+            if other:
+                visit(other)
+        found.append(name)
+
+    for module in stack.modules:
+        visit(module)
+    return found
+
+
+def sections(path: Path) -> dict:
+    """Returns the bytes of text, read-only data and data that stay after a module is loaded."""
+    suffix = toolchain.find().llvm
+    tool = f"llvm-readelf{suffix if suffix.startswith('-') else ''}"
+    text = output([tool, "--elf-output-style=JSON", "-S", path])
+    if not text:
+        raise Failure(f"{tool} cannot read {path}")
+    return count([entry["Section"] for entry in json.loads(text)[0]["Sections"]])
+
+
+def count(entries: list) -> dict:
+    """Sums sections, as llvm-readelf describes them, up by kind."""
+    sizes = dict.fromkeys(KINDS, 0)
+    for entry in entries:
+        flags = {flag["Name"] for flag in entry["Flags"]["Flags"]}
+        if "SHF_ALLOC" not in flags or entry["Name"]["Name"].startswith(_GONE):
+            continue
+        kind = "text" if "SHF_EXECINSTR" in flags else "data" if "SHF_WRITE" in flags else "rodata"
+        sizes[kind] += entry["Size"]
+    return sizes
+
+
+def total(sizes: dict, kind: str) -> int:
+    """Sums modules up, for one kind or for "all"."""
+    return sum(size[name] for size in sizes.values() for name in KINDS if kind in (name, "all"))
+
+
+def _add(bench, stack, found: dict, kind: str, command: str) -> None:
+    sizes, base = found[stack.name], baseline(bench.stacks)
+    parts = [{"layer": bench.layer(module), "module": module, "function": name, "value": size[name]}
+             for module, size in sizes.items() for name in KINDS if kind in (name, "all")]
+    others = [module for module in sizes if module not in stack.modules]
+    cell = Cell(f"modules-{kind}", "", stack.driver, stack.ring, "", "host", "memory",
+                total(sizes, kind), "bytes", command=command, parts=parts,
+                samples=[total(sizes, kind)],
+                note=f"Sections that stay after loading, of {', '.join(stack.modules)} and what they "
+                     f"need: {', '.join(others)}.")
+    if base and stack.name != base:
+        cell.ratio = exactly(total(sizes, kind), total(found[base], kind))
+    bench.report.add(cell)
+
+
+def exactly(ours: float, base: float) -> dict:
+    """Returns the ratio of two sizes that need no repeats."""
+    value = ours / base
+    verdict = ratio.SAME if value == 1 else ratio.FASTER if value < 1 else ratio.SLOWER
+    return {"value": value, "low": value, "high": value, "samples": [value], "verdict": verdict}
