@@ -146,7 +146,10 @@ class Uml:
                 self._send("exit")
                 self._child.wait(10)
             except (Failure, subprocess.TimeoutExpired):
-                kill_session(self._child)
+                pass
+        if self._child:
+            # Also what is left of its programs.
+            kill_session(self._child)
         if self._sock:
             self._sock.close()
         shutil.rmtree(self._dir, ignore_errors=True)

@@ -81,8 +81,9 @@ class Storage:
     def check(self) -> None:
         """Raises `Failure` if the daemon is gone."""
         if self._child.poll() is not None:
-            raise Failure(f"{BINARY} ended half-way (status {self._child.returncode})\n"
-                          f"{tail(self.log, 10)}\nLog: {self.log}")
+            said = tail(self.log, 10)
+            raise Failure(f"{BINARY} ended half-way (status {self._child.returncode})"
+                          + (f"\n{said}" if said else "") + f"\nLog: {self.log}")
 
     def end(self) -> None:
         """Ends the daemon and removes its sockets."""
