@@ -11,7 +11,7 @@ from pathlib import Path
 from unittest import mock
 
 import bench_sample as sample
-from rvt.bench import cells, compare, html, judge, picture, plots, ratio, table
+from rvt.bench import cells, compare, html, judge, picture, plots, ratio, summary, table
 from rvt.bench.view import View
 from rvt.say import Failure
 
@@ -119,6 +119,12 @@ class Page(unittest.TestCase):
     def test_published_figures_are_called_so(self):
         self.assertIn("33,783", self.page.sections["classic"])
         self.assertIn("virtio-net (published, real KVM)", self.page.sections["classic"])
+        self.assertIn("10.3 of e1000's", self.page.sections["classic"])
+
+    def test_what_is_per_megabyte_is_compared_and_what_is_per_second_is_not(self):
+        found = summary.findings(View(self.report), View(self.report).everyone[1])
+        units = {one.case.unit for one in found if one.case.workload.startswith("classic")}
+        self.assertEqual(units, {"exits/MB"})
 
     def test_a_function_of_a_generic_type_is_shown_as_it_is(self):
         self.assertIn("queue_rq<T>", self.page.sections["cost"])
@@ -135,7 +141,8 @@ class Page(unittest.TestCase):
     def test_the_older_report_is_on_the_page(self):
         base = copy.deepcopy(self.report)
         base.cells[0].value *= 2
-        self.assertIn("C driver, C ring: blk-randread-4k-qd1, driver and ring instructions", page(self.report, base).sections["since"])
+        self.assertIn("C driver, C ring: blk-randread-4k-qd1, driver and ring instructions",
+                      page(self.report, base).sections["since"])
         self.assertNotIn("since", self.page.sections)
 
 
@@ -169,7 +176,8 @@ class Verdicts(unittest.TestCase):
         """Returns the verdict on a count beside the baseline's, with repeats that far apart."""
         report = cells.Report(Path("none"), {})
         for driver, value in (("c", theirs), ("rust", mine)):
-            samples = [value * (1 + noise * (i / (rounds - 1) - 0.5)) for i in range(rounds)]
+            samples = [value * (1 + noise * (i / (rounds - 1) - 0.5)) for i in range(rounds)] \
+                if rounds > 1 else [value]
             report.cells.append(cells.Cell("w", "d", driver, "c", "split", "tcg", metric, value,
                                            unit, ratio.spread(samples), samples=samples))
         view = View(report)
@@ -187,6 +195,11 @@ class Verdicts(unittest.TestCase):
         self.assertEqual(self.verdict(1050, 1000, noise=0.04), ratio.SLOWER)
         self.assertEqual(self.verdict(950, 1000, noise=0.04), ratio.FASTER)
         self.assertEqual(self.verdict(1050, 1000, noise=0.04, rounds=5), ratio.WIDE_SPREAD)
+
+    def test_a_single_count_is_believed_only_where_it_repeats(self):
+        self.assertEqual(self.verdict(1050, 1000, rounds=1), ratio.SLOWER)
+        self.assertEqual(self.verdict(1050, 1000, "instr_guest", rounds=1), ratio.WIDE_SPREAD)
+        self.assertEqual(self.verdict(1001, 1000, "instr_guest", rounds=1), ratio.SAME)
 
     def test_events_that_hardly_happen_decide_nothing(self):
         self.assertEqual(self.verdict(0.006, 0.003, "kicks"), ratio.SAME)

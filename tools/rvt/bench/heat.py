@@ -20,15 +20,13 @@ def sections(view, metric: str) -> list:
         if case.metric == metric and not case.alone:
             groups.setdefault((case.workload, case.device, case.accel), []).append(case)
     made = []
-    for (workload, device, accel), cases in groups.items():
+    for (workload, _, accel), cases in groups.items():
         if len(cases) < 2 or not any(case.measured() for case in cases):
             continue
         rivals = [who for who in view.among(cases) if any(judge.judge(c, who) for c in cases)]
         for who in rivals or [who for who in view.among(cases)]:
-            title = f"{workload}: {who.label}"
-            if rivals:
-                title += f" against {view.baseline.label}"
-            made.append(_table(view, cases, who, f"{title} ({device}, {words.accel(accel)})"))
+            title = f"{workload}: {who.label}" + ("" if accel in ("tcg", "kvm") else f" ({accel})")
+            made.append(_table(view, cases, who, title))
     return made
 
 

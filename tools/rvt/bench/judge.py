@@ -16,6 +16,8 @@ from .view import BASELINE
 
 #: Metrics that are counted. Less is better for all of them.
 COUNTED = ("instr_driver_ring", "instr_guest", "kicks", "irqs", "exits", "memory")
+#: Those that repeat so well that a single figure is believed.
+_STEADY = ("instr_driver_ring", "memory")
 #: Those that mean something only in comparison.
 RATED = tuple(metric for metric in METRICS if metric not in COUNTED)
 #: Metrics of which more is better.
@@ -72,11 +74,16 @@ def counted(cell, base) -> Judgement:
     small = cell.metric in ("kicks", "irqs", "exits") and abs(cell.value - base.value) < EVENT
     if apart <= TOLERANCE or small:
         verdict = ratio.SAME
-    elif noise > TOLERANCE and not _distinct(cell.samples, base.samples):
+    elif (noise > TOLERANCE or _alone(cell, base)) and not _distinct(cell.samples, base.samples):
         verdict = ratio.WIDE_SPREAD
     else:
         verdict = ratio.FASTER if value < 1 else ratio.SLOWER
     return Judgement(value, value * (1 - noise / 2), value * (1 + noise / 2), verdict)
+
+
+def _alone(cell, base) -> bool:
+    """Returns whether nobody knows if the counts repeat."""
+    return cell.metric not in _STEADY and min(len(cell.samples), len(base.samples)) < 2
 
 
 def _distinct(ours: list, theirs: list) -> bool:

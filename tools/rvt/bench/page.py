@@ -80,8 +80,9 @@ def _matrix(view) -> list:
         if found:
             more.append(details(f"The same for {words.metric(metric)}",
                                 el("div", *found, cls="side")))
+    base = view.baseline.label if view.baseline else "the baseline"
     return [el("p", "Instructions in driver, ring and transport per operation, and the change "
-               "against the baseline. Blue is less, orange is more; bold is called a difference. "
+               f"against {base}. Blue is less, orange is more; bold is called a difference. "
                "Numbered fields have no figure, for the reason below the table."),
             el("div", *made, cls="side"), *more] if made or more else []
 

@@ -50,7 +50,7 @@ def classic(view) -> list:
     for row in rows:
         bodies.setdefault(row.workload, []).append([
             f"{words.metric(row.metric)}, {row.unit}",
-            *[_field(row.cells.get(who)) for who in people],
+            *[_field(row.cells.get(who), row.cells.get(people[0])) for who in people],
             *[el("td", words.number(row.reference(i)), cls="reference") for i in (0, 1)]])
     return [el("p", "One guest, the same stream of data through each card. The published figures "
                "are from another machine with real KVM: they are here as a scale, and are compared "
@@ -60,12 +60,15 @@ def classic(view) -> list:
             fields.notes(cell for row in rows for cell in row.cells.values())]
 
 
-def _field(cell):
+def _field(cell, card):
+    """Returns a figure, in terms of the emulated card's and of the baseline's."""
     if cell is None:
         return el("td", "\u2013", cls="none")
     if cell.value is None:
         return el("td", cell.note or "no figure", cls="none")
     found = cell.ratio
-    against = el("small", f" {words.factor(found['value'])} of the baseline, {found['verdict']}") \
-        if found else None
-    return el("td", words.number(cell.value), against, title=cell.note or None)
+    against = [el("small", f"{words.factor(found['value'])} of the baseline's, {found['verdict']}")
+               ] if found else []
+    if card is not None and card is not cell and card.value:
+        against.append(el("small", f"{words.number(cell.value / card.value)} of {card.driver}'s"))
+    return el("td", words.number(cell.value), *against, title=cell.note or None)

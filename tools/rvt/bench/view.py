@@ -143,10 +143,10 @@ class View:
                 if case.metric in metrics and case.measured() and case.alone == alone]
 
     def headlines(self, cases: list) -> list:
-        """Returns one case for each work, device, accelerator and metric: the most usual one."""
+        """Returns one case for each work, device, accelerator and quantity: the most usual one."""
         best = {}
         for case in cases:
-            key = (case.workload, case.device, case.accel, case.metric)
+            key = (case.workload, case.device, case.accel, case.metric, case.unit)
             if key not in best or case.unusual() < best[key].unusual():
                 best[key] = case
         return list(best.values())
