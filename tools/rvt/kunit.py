@@ -3,7 +3,7 @@
 
 import argparse
 
-from . import kernel, modules, spec, stall
+from . import kernel, modules, spec, stall, uml_steps
 from .guest import Guest
 from .results import Results
 from .say import say, warn
@@ -22,14 +22,19 @@ _EXPECTED = [r"NETDEV WATCHDOG: .*\(?rust_virtio_net|rust_virtio_net .*NETDEV WA
 def run(results: Results, variant: str = "") -> None:
     """Runs every suite of our modules."""
     kdir = kernel.directory(None, variant)
-    kernel.check_guest(kdir)
+    if variant != "uml":
+        kernel.check_guest(kdir)
     ours = modules.build(kdir, kunit=True, variant=variant)
     names = sorted((path.stem for path in ours),
                    key=lambda name: (_ORDER.index(name) if name in _ORDER else 99, name))
     say(f"KUnit: a guest loads {' '.join(names)}")
     steps = [("before", "ls /sys/kernel/debug/kunit")]
-    steps += [(f"load-{name}", f"modprobe {name}") for name in names]
+    steps += [(f"load-{name}", f"modprobe ${{RVT_TREE:+-d $RVT_TREE}} {name}") for name in names]
     steps += [("results", _READ)]
+    if variant == "uml":
+        outcome, messages = uml_steps.run(kdir, ours, steps, "kunit-uml", _EXPECTED)
+        results.add(_collect(outcome, names, messages))
+        return
     for attempt in range(2):
         guest = Guest(spec.Spec(family="none", root="initramfs", allow=_EXPECTED),
                       kdir, ours, "kunit")
@@ -113,7 +118,8 @@ def complaints(outcome, suite: str) -> list:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
-    parser.add_argument("--variant", default="", help="kernel variant: config/<variant>.config")
+    parser.add_argument("--variant", default="", help="kernel variant: config/<variant>.config; "
+                        "uml runs them in User-mode Linux, without an emulator")
 
 
 def main(args) -> int:
