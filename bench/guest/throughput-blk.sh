@@ -24,14 +24,14 @@ fi
 
 fio --name=bench --filename="/dev/$disk" --direct=1 --ioengine=libaio --rw="$rw" --bs="$bs" \
 	--iodepth="$depth" --numjobs="$queues" --group_reporting $cpus --randrepeat=1 --norandommap \
-	--time_based --ramp_time=250ms --runtime="$seconds" --output-format=json+ \
+	--time_based --ramp_time=250ms --runtime="$seconds" --lat_percentiles=1 --output-format=json+ \
 	--output=/tmp/fio.json >/tmp/fio.out 2>&1 || fail "fio: $(tail -n 3 /tmp/fio.out | tr '\n' ' ')"
 
 # The distribution is of use where operations do not queue behind one another.
 jq -c --argjson depth "$depth" '.jobs[0] | if .error != 0 then error("fio: error") else
 	if .read.total_ios > 0 then .read else .write end end |
-	{iops: .iops, mb_s: (.bw_bytes / 1e6), p50: (.clat_ns.percentile["50.000000"] / 1e3),
-	p99: (.clat_ns.percentile["99.000000"] / 1e3)} +
-	(if $depth == 1 then {bins: .clat_ns.bins} else {} end)' /tmp/fio.json >/tmp/sample ||
+	{iops: .iops, mb_s: (.bw_bytes / 1e6), p50: (.lat_ns.percentile["50.000000"] / 1e3),
+	p99: (.lat_ns.percentile["99.000000"] / 1e3)} +
+	(if $depth == 1 then {bins: .lat_ns.bins} else {} end)' /tmp/fio.json >/tmp/sample ||
 	fail "fio reported an error: $(tail -n 3 /tmp/fio.out | tr '\n' ' ')"
 echo "sample $(cat /tmp/sample)"

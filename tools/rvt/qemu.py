@@ -115,6 +115,9 @@ class CommandLine:
         values.update(nic.props)
         backend = nic.netdev or f"tap,ifname={tap},script=no,downscript=no,vhost=off{queues}"
         self.argv += ["-netdev", f"{backend},id={name}"]
+        if nic.model:
+            self.argv += ["-device", f"{nic.model},id={name},bus=pcie.0,netdev={name}{props(values)}"]
+            return
         self._virtio("virtio-net-pci", name, f"netdev={name}", values, nic.port)
 
     def finish(self) -> list:

@@ -32,6 +32,8 @@ class Disk:
 class Nic:
     """A virtio-net NIC on a TAP device."""
 
+    #: Another kind of card, on the root bus: "e1000".
+    model: str = ""
     queues: int = 1
     dhcp: bool = True
     #: MTU of the host's end.

@@ -58,7 +58,10 @@ class Lane:
         say(f"  guest of {self._names()}; logs: {guest.rundir}")
         files = {name: SCRIPTS / name
                  for name in ["devices.sh", "prepare.sh", "turn.sh", *self._plan.scripts]}
-        return guest.run(self._steps(entries), files=files, on_line=self._line, limit=LIMIT)
+        outcome = guest.run(self._steps(entries), files={**files, **self._plan.files},
+                            on_line=self._line, limit=LIMIT)
+        self._plan.ended(self._rounds, outcome.rundir)
+        return outcome
 
     def _steps(self, entries: list) -> list:
         """Returns the guest's steps: one to get ready, then one for each measurement."""
@@ -77,7 +80,7 @@ class Lane:
         own = self._group[0].replaces
         others = {other for stack in self._rounds.bench.stacks
                   for other in stack.replaces.values() if other not in own.values()}
-        return Spec(family="c", omit=[*own, *sorted(others)], **self._plan.guest)
+        return self._plan.spec(Spec(family="c", omit=[*own, *sorted(others)], **self._plan.guest))
 
     def _turn(self, number: str) -> None:
         """A measurement is about to begin, so those of this guest before it are over."""

@@ -46,8 +46,14 @@ class Plan:
     modules: list = dataclasses.field(default_factory=list)
     #: A command line that runs once before all tasks; it succeeds or nothing is measured.
     prepare: str = ""
+    #: More files for the guest: name -> path.
+    files: dict = dataclasses.field(default_factory=dict)
+    #: What else becomes of the guest's Spec.
+    spec: Callable = lambda spec: spec
     #: Called with the guest before QEMU starts.
     host: list = dataclasses.field(default_factory=list)
+    #: Called with the Rounds and the run directory when a guest has ended.
+    ended: Callable = lambda rounds, rundir: None
     #: Called with a task's name when all its rounds are over.
     finished: Callable = lambda name: None
 
@@ -121,9 +127,14 @@ class Rounds:
         self.complete(entries)
 
     def sample(self, entry, values: dict) -> None:
-        """Takes what a measurement found."""
+        """Takes what a measurement found, or more of it."""
         with self._lock:
-            self._samples.setdefault((entry.task, entry.stack), {})[entry.round] = values
+            rounds = self._samples.setdefault((entry.task, entry.stack), {})
+            rounds.setdefault(entry.round, {}).update(values)
+
+    def entry(self, number: int):
+        """Returns a measurement by its number, which scripts know as RVT_TURN."""
+        return self._entries[number]
 
     def skip(self, task: str, why: str) -> None:
         """Notes, once, that a task cannot be measured here."""
