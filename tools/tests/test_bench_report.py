@@ -293,6 +293,19 @@ class Compare(unittest.TestCase):
         cell.ratio = dict(cell.ratio, low=1.5, value=1.55, high=1.6)
         self.assertRegex(compare.text(self.now, self.base), r"(?m) better$")
 
+    def test_more_latency_is_worse(self):
+        cell = self.cell("latency_p50")
+        for low, text in ((0.1, "better"), (8, "worse")):
+            cell.ratio = dict(cell.ratio, low=low, value=low, high=low)
+            self.assertRegex(compare.text(self.now, self.base), f"(?m) {text}$")
+
+    def test_events_that_hardly_happen(self):
+        for report, value in ((self.base, 0.004), (self.now, 0.008)):
+            report.find(metric="kicks")[0].value = value
+        self.assertEqual(self.flagged(), [])
+        self.now.find(metric="kicks")[0].value = 0.1
+        self.assertEqual([metric for metric, _ in self.flagged()], ["kicks"])
+
     def test_cells_that_came_and_went(self):
         gone = self.now.cells.pop(0)
         self.base.cells.pop()
