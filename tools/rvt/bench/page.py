@@ -96,11 +96,11 @@ def _memory(view) -> list:
 def _host(view, charts) -> list:
     groups = {}
     for case in view.headlines(tables.host(view)):
-        groups.setdefault(f"{words.metric(case.metric)}, {case.unit}", []).append(case)
+        groups.setdefault(case.unit, []).append(case)
     if not groups:
         return []
-    drawn = [charts.draw(chart_cost.plain, view, cases, title, label=f"Bars: {title}")
-             for title, cases in groups.items()]
+    drawn = [charts.draw(chart_cost.plain, view, cases, unit, label=f"Bars: ring code, {unit}")
+             for unit, cases in groups.items()]
     cases = tables.host(view)
     return [el("p", "Ring code alone, as a program on the host: the same bench for every library "
                "in one run, compared with the one that has no percentage."),

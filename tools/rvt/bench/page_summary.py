@@ -11,7 +11,7 @@ _SHOWN = 7
 def section(view) -> list:
     """Returns the summary."""
     made = []
-    if not view.baseline:
+    if not view.baseline and not all(case.alone for case in view.cases):
         made.append(el("p", "Nothing was measured on the baseline, so nothing can be held against "
                        "it.", cls="warn"))
     main = view.headlines(view.of(summary.COST[0]))
@@ -20,6 +20,10 @@ def section(view) -> list:
                     "figure to steer by:"), fields.values(view, main, short=True, bare=True)]
     for who in summary.rivals(view):
         made += _rival(view, who)
+    alone = summary.alone(view)
+    if alone:
+        made += [el("h3", "Ring code alone, on the host"),
+                 el("ul", *[el("li", line) for line in alone])]
     return made + _gaps(view.report) + [
         el("p", "No absolute time is compared across runs. Counts (instructions, kicks, "
            "interrupts, bytes) repeat and are compared as they are; times and rates only as "

@@ -105,11 +105,34 @@ def matrix(view, who) -> list:
             continue
         better = [one for one in found if one.verdict == ratio.FASTER]
         worse = [one for one in found if one.verdict == ratio.SLOWER]
-        values = [one.value for one in found]
         lines.append(f"{workload} in {len(found)} configurations: {who.label} is cheaper in "
-                     f"{len(better)}, {view.baseline.label} in {len(worse)} "
-                     f"({words.change(min(values))} to {words.change(max(values))}).")
+                     f"{len(better)}, {view.baseline.label} in {len(worse)} ({_span(found)}).")
     return lines
+
+
+def alone(view) -> list:
+    """Returns a sentence for each library and unit of ring code alone."""
+    groups = {}
+    for case in view.of(*judge.RATED, *judge.COUNTED, alone=True):
+        bases = [who.label for who in view.among([case]) if not judge.judge(case, who)]
+        for who in view.among([case]):
+            found = judge.judge(case, who)
+            if found and len(bases) == 1:
+                groups.setdefault((case.unit, who.label, bases[0]), []).append(found)
+    lines = []
+    for (unit, name, base), found in groups.items():
+        better, worse = ([one for one in found if one.verdict == verdict]
+                         for verdict in (ratio.FASTER, ratio.SLOWER))
+        lines.append(f"{unit}: {name} is better than {base} in {len(better)}, worse in "
+                     f"{len(worse)} of {len(found)} ({_span(found)}).")
+    return lines
+
+
+def _span(found: list) -> str:
+    """Returns from where to where judgements go."""
+    values = [one.value for one in found]
+    ends = dict.fromkeys([words.change(min(values)), words.change(max(values))])
+    return " to ".join(ends)
 
 
 def missing(report) -> dict:
