@@ -79,10 +79,20 @@ run() {
 	feed) feed_up && target=$feed ;;
 	*) target=$name ;;
 	esac
+	if [ "$1" = 0 ]; then
+		# On a new wire the first packets can get lost.
+		for _ in 1 2 3; do
+			"$job/work" 0 "$2" "$3" "$target" "$4" >/tmp/error 2>&1 && return
+		done
+		failed "warming up: $(cat /tmp/error)"
+		return
+	fi
 	before=$(irqs "$dev")
-	"$job/work" "$1" "$2" "$3" "$target" "$4" >/tmp/error 2>&1 ||
-		{ failed "$3: $(cat /tmp/error)"; return; }
-	[ "$1" = 0 ] || echo "irqs $1 $(($(irqs "$dev") - before))"
+	"$job/work" "$1" "$2" "$3" "$target" "$4" >/tmp/error 2>&1 || {
+		failed "$2 times $3: $(cat /tmp/error)"
+		return
+	}
+	echo "irqs $1 $(($(irqs "$dev") - before))"
 }
 
 leave() {

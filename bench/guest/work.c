@@ -18,6 +18,7 @@
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
 #include <net/if.h>
+#include <netinet/ip.h>
 #include <netinet/ip_icmp.h>
 #include <sched.h>
 #include <stdint.h>
@@ -173,14 +174,24 @@ static uint16_t checksum(const void *data, size_t length)
 	return ~(sum + (sum >> 16));
 }
 
+/* Waits for the answer to an echo of this process: late ones to another may still be about. */
+static void take_echo(int fd, uint16_t id)
+{
+	struct { struct iphdr ip; struct icmphdr icmp; char data[2048]; } reply;
+
+	do {
+		if (recv(fd, &reply, sizeof(reply), 0) < 0)
+			die("unanswered");
+	} while (reply.icmp.type != ICMP_ECHOREPLY || reply.icmp.un.echo.id != id);
+}
+
 static void echo(const char *interface, unsigned long count, unsigned int burst)
 {
 	struct { struct icmphdr head; char data[56]; } packet = {
-		.head = { .type = ICMP_ECHO, .un.echo.id = htons(0x5276) },
+		.head = { .type = ICMP_ECHO, .un.echo.id = getpid() },
 	};
 	struct sockaddr_in to = { .sin_family = AF_INET };
 	int fd = socket_on(interface, SOCK_RAW, IPPROTO_ICMP);
-	char reply[2048];
 	unsigned int i;
 
 	inet_aton(GATEWAY, &to.sin_addr);
@@ -191,8 +202,7 @@ static void echo(const char *interface, unsigned long count, unsigned int burst)
 			if (sendto(fd, &packet, sizeof(packet), 0, (void *)&to, sizeof(to)) < 0)
 				die("send");
 		for (i = 0; i < burst; i++)
-			if (recv(fd, reply, sizeof(reply), 0) < 0)
-				die("no echo");
+			take_echo(fd, packet.head.un.echo.id);
 	}
 	leave();
 }
