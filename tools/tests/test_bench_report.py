@@ -2,6 +2,7 @@
 """Tests that the benchmark's report says what its cells say, whoever they are of."""
 
 import copy
+import dataclasses
 import json
 import re
 import tempfile
@@ -105,6 +106,15 @@ class Page(unittest.TestCase):
                       self.page.sections["summary"])
         self.assertIn("virtio-drivers is better than c-virtio_ring in 0, worse in 2 of 2 (+40 %)",
                       self.page.sections["summary"])
+
+    def test_long_labels_have_room_and_no_two_have_one_colour(self):
+        stacks = [dict(sample.STACKS[0]), dict(sample.STACKS[1], color=sample.STACKS[0]["color"])]
+        report = sample.report()
+        report.about["stacks"] = stacks
+        people = View(report).everyone
+        self.assertEqual(len({who.color for who in people}), len(people))
+        long = [dataclasses.replace(people[0], label="x" * 40)]
+        self.assertGreater(plots.margin(long), plots.margin(people) + 1)
 
     def test_what_cells_say_is_escaped(self):
         said = "".join(self.page.texts)

@@ -43,20 +43,21 @@ def stacked(view, cases: list, title: str):
     shown = lines(cases, people)
     top, bottom = 0.36, 0.4
     fig = plots.figure(_height(shown) + top + bottom)
-    axes = plots.rows(fig, len(shown), left=1.42, right=0.95, top=top, bottom=bottom)
-    draw_stacked(axes, shown, names)
+    left = plots.margin(people) + 0.06
+    axes = plots.rows(fig, len(shown), left=left, right=0.95, top=top, bottom=bottom)
+    draw_stacked(axes, shown, names, left)
     axes.set_xlabel(title)
     legend(fig, names, (0.01, 1))
     return fig
 
 
-def draw_stacked(axes, shown: list, names: list) -> None:
-    """Draws the bars into axes."""
+def draw_stacked(axes, shown: list, names: list, left: float) -> None:
+    """Draws the bars into axes whose left margin is `left`."""
     most = max(case.value(who) for case, who in shown if who)
     axes.set_xlim(0, most or 1)
     for y, (case, who) in enumerate(shown):
         if who is None:
-            plots.beside(axes, y, case.name(), points=-100, weight="bold")
+            plots.heading(axes, y, case.name(), left)
             continue
         plots.beside(axes, y, who.label, points=-7, ha="right", color=plots.INK)
         plots.beside(axes, y, "\u258c", points=-2, ha="center", color=who.color)
@@ -94,18 +95,19 @@ def legend(fig, names: list, place: tuple) -> None:
                    borderaxespad=0.3, handlelength=1.1, columnspacing=1.2)
 
 
-def plain(view, cases: list, title: str, *, right: float = 0.95):
+def plain(view, cases: list, title: str):
     """Returns the figure of one quantity, a group of bars for each case."""
     people = view.among(cases)
     shown = lines(cases, people)
     top, bottom = 0.08, 0.4
     fig = plots.figure(_height(shown) + top + bottom)
-    axes = plots.rows(fig, len(shown), left=1.42, right=right, top=top, bottom=bottom)
+    left = plots.margin(people)
+    axes = plots.rows(fig, len(shown), left=left, right=0.95, top=top, bottom=bottom)
     most = max(case.value(who) for case, who in shown if who)
     axes.set_xlim(0, most or 1)
     for y, (case, who) in enumerate(shown):
         if who is None:
-            plots.beside(axes, y, case.name(), points=-100, weight="bold")
+            plots.heading(axes, y, case.name(), left)
             continue
         plots.beside(axes, y, who.label, points=-4, ha="right")
         axes.barh(y, case.value(who), height=0.74, color=who.color, edgecolor="white")

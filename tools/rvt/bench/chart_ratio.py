@@ -25,14 +25,18 @@ def ratios(view, cases: list, title: str, more_is_better: bool):
         return None
     top, bottom = 0.3, 0.42
     fig = plots.figure(_ROW * len(shown) + top + bottom)
-    axes = plots.rows(fig, len(shown), left=1.42, right=1.38, top=top, bottom=bottom)
-    draw_ratios(axes, shown, more_is_better)
+    left = plots.margin([who for _, who, _ in shown if who])
+    axes = plots.rows(fig, len(shown), left=left, right=1.38, top=top, bottom=bottom)
+    draw_ratios(axes, shown, more_is_better, left)
     axes.set_xlabel(title)
     return fig
 
 
-def draw_ratios(axes, shown: list, more_is_better: bool) -> None:
-    """Draws the dots into axes; an interval that goes on outside of them ends in an arrow."""
+def draw_ratios(axes, shown: list, more_is_better: bool, left: float) -> None:
+    """Draws the dots into axes whose left margin is `left`.
+
+    An interval that goes on outside of the axes ends in an arrow.
+    """
     from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
     several = len({case.metric for case, _, _ in shown}) > 1
     judged = [found for _, _, found in shown if found]
@@ -54,14 +58,14 @@ def draw_ratios(axes, shown: list, more_is_better: bool) -> None:
     for y, (case, who, found) in enumerate(shown):
         if who is None:
             name = case.name() + (f", {words.metric(case.metric)}" if several else "")
-            plots.beside(axes, y, name, points=-100, weight="bold")
+            plots.heading(axes, y, name, left)
             continue
         plots.beside(axes, y, who.label, points=-4, ha="right")
         axes.plot([found.low, found.high], [y, y], color=who.color, linewidth=1.6,
                   solid_capstyle="butt", zorder=2)
-        for end, mark, out in ((low / 1.02, "<", found.low < low), (high * 1.02, ">",
-                                                                   found.high > high)):
-            if out:
+        for end, mark, beyond in ((low / 1.02, "<", found.low < low),
+                                  (high * 1.02, ">", found.high > high)):
+            if beyond:
                 axes.plot([end], [y], marker=mark, markersize=4, color=who.color, zorder=3)
         axes.plot([found.value], [y], marker="D" if found.called else "o", markersize=5,
                   color=who.color, markerfacecolor=who.color if found.called else "white", zorder=3)

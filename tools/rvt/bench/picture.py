@@ -55,6 +55,7 @@ def _width(view, case) -> float:
 def _draw(view, costs: list, rated: list):
     left = chart_cost.lines(costs, view.among(costs))
     right = chart_ratio.lines(view, rated)
+    margin = plots.margin(view.among([*costs, *rated])) + 0.06
     rows = max(len(left), len(right))
     top, bottom, foot = 0.75, 0.45, 0.25
     height = _ROW * rows + top + bottom + foot
@@ -62,16 +63,16 @@ def _draw(view, costs: list, rated: list):
     fig.patch.set_facecolor("white")
     if left:
         names = chart_cost.layers(costs)
-        axes = _axes(fig, 0.0, len(left), top, foot + bottom, 1.42, 1.08, rows)
-        chart_cost.draw_stacked(axes, left, names)
+        axes = _axes(fig, 0.0, len(left), top, foot + bottom, margin, 1.08, rows)
+        chart_cost.draw_stacked(axes, left, names, margin)
         axes.set_xlabel("guest instructions per operation (less is better)")
         axes.set_yticks([])
         chart_cost.legend(fig, names, (0.08 / _WIDTH, 1 - 0.3 / height))
         fig.text(0.1 / _WIDTH, 1 - 0.2 / height, "What one operation costs",
                  weight="bold", size=plots.FONT + 2, va="center")
     if right:
-        axes = _axes(fig, 0.5, len(right), top, foot + bottom, 1.46, 1.36, rows)
-        chart_ratio.draw_ratios(axes, right, True)
+        axes = _axes(fig, 0.5, len(right), top, foot + bottom, margin, 1.36, rows)
+        chart_ratio.draw_ratios(axes, right, True, margin)
         axes.set_xlabel("throughput, ratio to the baseline (more is better)")
         fig.text(0.5, 1 - 0.2 / height, "Throughput beside the baseline in the same rounds",
                  weight="bold", size=plots.FONT + 2, va="center")

@@ -82,6 +82,17 @@ def rows(fig, count: int, *, left: float, right: float, top: float, bottom: floa
     return axes
 
 
+def margin(people: list) -> float:
+    """Returns the left margin, in inches, that the labels of rows need."""
+    longest = max((len(who.label) for who in people), default=0)
+    return 0.16 + 0.56 * FONT / 72 * max(longest, 12)
+
+
+def heading(axes, y: float, text: str, left: float) -> None:
+    """Writes the title of a group of rows over their labels; `left` is the margin of those."""
+    beside(axes, y, text, points=2 - 72 * left, weight="bold")
+
+
 def beside(axes, y: float, text: str, *, x: float = 0, points: float = 0, **style) -> None:
     """Writes at a place that is a fraction of the width of the axes, shifted by points."""
     axes.annotate(text, (x, y), (points, 0), xycoords=axes.get_yaxis_transform(),

@@ -167,7 +167,7 @@ def _everyone(report) -> list:
     found, spare = [], list(_COLORS)
     for key in [*order, *[key for key in present if key not in order]]:
         label, color = told.get(key) or known.get(key) or (None, None)
-        if not color:
+        if not color or color in [who.color for who in found]:
             color = spare[0]
             spare.append(spare.pop(0))
         found.append(Who(*key, label or " ".join(dict.fromkeys(p for p in key if p)), color))
