@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The ring of this project.
+
+use crate::{
+    device::{self, Device},
+    Arena, Features, Ring, DATA, SIZE,
+};
+use std::num::NonZeroUsize;
+use virtio_ring::{
+    host::Host,
+    packed,
+    split::{Control, Layout, Memory},
+    AddError, Config, Describe, Interrupt, Packed, Sink, Slot, Split, TableMemory,
+};
+
+/// Entries of a table: what a disk with some segments needs.
+const TABLE: u16 = 16;
+
+type Slots = Box<[Slot<NonZeroUsize>]>;
+
+/// Where the buffers are.
+struct Buffers {
+    header: u64,
+    data: u64,
+    status: u64,
+}
+
+impl Buffers {
+    fn new() -> Self {
+        let arena = Arena::new(3 * 4096);
+        Self {
+            header: arena.addr(),
+            data: arena.addr() + 4096,
+            status: arena.addr() + 8192,
+        }
+    }
+}
+
+struct Three<'a>(&'a Buffers);
+
+impl Describe for Three<'_> {
+    type Error = AddError;
+
+    #[inline(always)]
+    fn describe<S: Sink>(&mut self, sink: &mut S) -> Result<(), AddError> {
+        sink.out(self.0.header, 16)?;
+        sink.in_(self.0.data, DATA)?;
+        sink.in_(self.0.status, 1)
+    }
+}
+
+struct One<'a>(&'a Buffers);
+
+impl Describe for One<'_> {
+    type Error = AddError;
+
+    #[inline(always)]
+    fn describe<S: Sink>(&mut self, sink: &mut S) -> Result<(), AddError> {
+        sink.in_(self.0.data, DATA)
+    }
+}
+
+/// A token as large as a pointer, and never 0, as a pointer.
+#[inline(always)]
+fn stored(token: usize) -> NonZeroUsize {
+    NonZeroUsize::MIN.saturating_add(token)
+}
+
+pub struct Ours<R> {
+    ring: R,
+    buffers: Buffers,
+}
+
+fn config(features: Features) -> Config {
+    Config {
+        event_idx: features.event_idx,
+        ..Config::MODERN
+    }
+}
+
+fn slots() -> Slots {
+    (0..SIZE).map(|_| Slot::new()).collect()
+}
+
+fn tables(features: Features) -> Option<TableMemory> {
+    let bytes = usize::from(SIZE) * usize::from(TABLE) * 16;
+    features.indirect.then(|| {
+        let arena = Arena::new(bytes);
+        TableMemory {
+            base: arena.ptr(0),
+            addr: arena.addr(),
+            entries: TABLE,
+        }
+    })
+}
+
+type SplitRing<const IN_ORDER: bool> =
+    Split<Host, NonZeroUsize, Slots, &'static Control<Host>, IN_ORDER>;
+
+/// A split ring and its device.
+pub fn split<const IN_ORDER: bool>(features: Features) -> (Ours<SplitRing<IN_ORDER>>, Device) {
+    assert_eq!(features.in_order, IN_ORDER);
+    let layout = Layout::new(SIZE, 4096);
+    let arena = Arena::new(layout.bytes);
+    let memory = Memory {
+        size: SIZE,
+        desc: arena.ptr(0),
+        avail: arena.ptr(layout.avail),
+        used: arena.ptr(layout.used),
+        tables: tables(features),
+    };
+    let device = device::Split {
+        avail: memory.avail.as_ptr(),
+        used: memory.used.as_ptr().cast(),
+        size: SIZE,
+        event_idx: features.event_idx,
+        next: 0,
+    };
+    let control = Box::leak(Box::new(Control::new()));
+    // SAFETY: The memory is that of a ring and is never given back.
+    let ring = unsafe { Split::new(memory, config(features), slots(), &*control) };
+    let ours = Ours {
+        ring: ring.unwrap_or_else(|e| panic!("{e:?}")),
+        buffers: Buffers::new(),
+    };
+    (ours, Device::Split(device))
+}
+
+type PackedRing<const IN_ORDER: bool> =
+    Packed<Host, NonZeroUsize, Slots, &'static packed::Control<Host>, IN_ORDER>;
+
+/// A packed ring and its device.
+pub fn packed<const IN_ORDER: bool>(features: Features) -> (Ours<PackedRing<IN_ORDER>>, Device) {
+    assert_eq!(features.in_order, IN_ORDER);
+    let arena = Arena::new(128 + 16 * usize::from(SIZE));
+    let memory = packed::Memory {
+        size: SIZE,
+        desc: arena.ptr(128),
+        driver: arena.ptr(0),
+        device: arena.ptr(64),
+        tables: tables(features),
+    };
+    let device = device::Packed {
+        desc: memory.desc.as_ptr().cast(),
+        event: memory.device.as_ptr().cast(),
+        size: SIZE,
+        event_idx: features.event_idx,
+        slot: 0,
+        wrap: true,
+    };
+    let control = Box::leak(Box::new(packed::Control::new()));
+    // SAFETY: The memory is that of a ring and is never given back.
+    let ring = unsafe { Packed::new(memory, config(features), slots(), &*control) };
+    let ours = Ours {
+        ring: ring.unwrap_or_else(|e| panic!("{e:?}")),
+        buffers: Buffers::new(),
+    };
+    (ours, Device::Packed(device))
+}
+
+/// Implements `Ring` for a type of ring, to be inlined as into a driver.
+macro_rules! ring {
+    ($ring:ident) => {
+        impl<const IN_ORDER: bool> Ring for Ours<$ring<IN_ORDER>> {
+            #[inline(always)]
+            fn add3(&mut self, token: usize) {
+                if self
+                    .ring
+                    .add(stored(token), 3, &mut Three(&self.buffers))
+                    .is_err()
+                {
+                    panic!("full");
+                }
+            }
+
+            #[inline(always)]
+            fn add1(&mut self, token: usize) {
+                if self
+                    .ring
+                    .add(stored(token), 1, &mut One(&self.buffers))
+                    .is_err()
+                {
+                    panic!("full");
+                }
+            }
+
+            #[inline(always)]
+            fn kick(&mut self) -> bool {
+                self.ring.kick_prepare()
+            }
+
+            #[inline(always)]
+            fn get(&mut self) -> Option<usize> {
+                self.ring.get().map(|used| used.token.get())
+            }
+
+            #[inline(always)]
+            fn disable_cb(&mut self) {
+                self.ring.disable_cb();
+            }
+
+            #[inline(always)]
+            fn enable_cb(&mut self) -> bool {
+                self.ring.enable_cb()
+            }
+
+            #[inline(always)]
+            fn interrupt(&mut self) -> bool {
+                self.ring.control().interrupt() == Interrupt::Callback
+            }
+        }
+    };
+}
+
+ring!(SplitRing);
+ring!(PackedRing);
