@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Devices that lie, in every way that a ring has: the queue is broken, told of once, and what the
+//! device has stays there until the ring is emptied.
+
+mod common;
+
+use common::{setups, Pair, Random, Request, Setup};
+use std::collections::HashSet;
+use virtio_ring::Broken;
+
+const SEGMENT: (u64, u32) = (0x1000, 64);
+
+/// A ring of 8 with three buffers at the device.
+fn three(setup: Setup) -> (Pair, Vec<Request>) {
+    let mut p = setup.build();
+    for token in 0..3 {
+        p.driver.add(token, &[SEGMENT], &[SEGMENT]).unwrap();
+    }
+    p.driver.publish();
+    let requests = std::iter::from_fn(|| p.device.pop()).collect();
+    (p, requests)
+}
+
+/// The queue is broken for that reason, which is told once, and gives `left` when it is emptied.
+fn is_broken(p: &mut Pair, reason: Broken, left: &[u32]) {
+    println!("{}: {}", p.setup, reason.as_str());
+    assert_eq!(p.driver.get(), None);
+    assert_eq!(p.driver.broken(), Some(reason));
+    assert_eq!(p.driver.take_report().unwrap().reason, reason);
+    assert_eq!(p.driver.take_report(), None);
+    assert_eq!(p.driver.get(), None);
+    assert_eq!(p.driver.take_report(), None);
+    assert_eq!(usize::from(p.driver.in_flight()), left.len());
+    assert_eq!(p.driver.reset(), left);
+    assert_eq!(p.driver.broken(), None);
+    // As good as new.
+    let mut device = p.setup.device(p.arena.clone());
+    p.driver.add(9, &[SEGMENT], &[]).unwrap();
+    assert!(p.driver.kick_prepare());
+    let request = device.pop().unwrap();
+    device.push(&request, 0);
+    assert_eq!(p.driver.get().unwrap().token, 9);
+}
+
+#[test]
+fn ids_out_of_range() {
+    for setup in setups(8) {
+        for id in [8, 9, 0x7fff, 0xffff, 0x1_0000, 0x8000_0000, u32::MAX] {
+            if setup.packed && id > 0xffff {
+                continue;
+            }
+            let (mut p, _) = three(setup);
+            p.device.forge(id, 0);
+            is_broken(&mut p, Broken::IdOutOfRange, &[0, 1, 2]);
+        }
+    }
+}
+
+#[test]
+fn ids_that_the_device_does_not_have() {
+    for setup in setups(8) {
+        let (_, requests) = three(setup);
+        for id in 0..8 {
+            // Not a head, and never given.
+            if requests.iter().any(|request| request.id == id) {
+                continue;
+            }
+            let (mut p, _) = three(setup);
+            p.device.forge(id.into(), 0);
+            is_broken(&mut p, Broken::NotOutstanding, &[0, 1, 2]);
+        }
+    }
+}
+
+#[test]
+fn an_id_twice() {
+    for setup in setups(8) {
+        let (mut p, requests) = three(setup);
+        p.device.push(&requests[0], 1);
+        p.device.forge(requests[0].id.into(), 1);
+        assert_eq!(p.driver.get().unwrap().token, 0);
+        is_broken(&mut p, Broken::NotOutstanding, &[1, 2]);
+    }
+}
+
+#[test]
+fn more_written_than_there_is_room() {
+    for setup in setups(8) {
+        for len in [65, 128, 0x8000_0000, u32::MAX] {
+            let (mut p, requests) = three(setup);
+            p.device.push(&requests[0], len);
+            is_broken(&mut p, Broken::TooMuchWritten, &[0, 1, 2]);
+            // Nor at the end of a batch.
+            if setup.in_order {
+                let (mut p, requests) = three(setup);
+                p.device.push_batch(&requests, len);
+                is_broken(&mut p, Broken::TooMuchWritten, &[0, 1, 2]);
+            }
+        }
+    }
+}
+
+#[test]
+fn index_further_than_there_are_buffers() {
+    for setup in setups(8).into_iter().filter(|setup| !setup.packed) {
+        for n in [4, 8, 9, 0x7fff, 0x8000, 0xffff] {
+            let (mut p, requests) = three(setup);
+            p.device.push(&requests[0], 1);
+            p.device.jump(n - 1);
+            is_broken(&mut p, Broken::IndexJump, &[0, 1, 2]);
+        }
+        // Also back.
+        let (mut p, requests) = three(setup);
+        p.device.push(&requests[0], 1);
+        assert_eq!(p.driver.get().unwrap().token, 0);
+        p.device.jump(0xffff);
+        is_broken(&mut p, Broken::IndexJump, &[1, 2]);
+    }
+}
+
+#[test]
+fn batches_that_are_none() {
+    for setup in setups(8).into_iter().filter(|setup| setup.in_order) {
+        if !setup.packed {
+            // Three by the id, one by the index.
+            let (mut p, requests) = three(setup);
+            p.device.forge(requests[2].id.into(), 1);
+            is_broken(&mut p, Broken::WrongBatch, &[0, 1, 2]);
+        }
+        // One by the id, three by the index: the entries of the others are old ones.
+        let (mut p, requests) = three(setup);
+        p.device.push(&requests[0], 1);
+        if !setup.packed {
+            p.device.jump(2);
+            assert_eq!(p.driver.get().unwrap().token, 0);
+            let mut more = 0;
+            while p.driver.get().is_some() {
+                more += 1;
+            }
+            assert!(p.driver.broken().is_some() && more == 0);
+        }
+        // An old one again in the middle.
+        let (mut p, requests) = three(setup);
+        p.device.push_batch(&requests[..2], 1);
+        p.device.forge(requests[0].id.into(), 1);
+        assert_eq!(p.driver.get().unwrap().token, 0);
+        assert_eq!(p.driver.get().unwrap().token, 1);
+        is_broken(&mut p, Broken::NotOutstanding, &[2]);
+    }
+}
+
+#[test]
+fn flags_where_nothing_was_given() {
+    for setup in setups(8).into_iter().filter(|setup| setup.packed) {
+        let mut p = setup.build();
+        p.device.jump(8);
+        assert_eq!(p.driver.get(), None);
+        assert_eq!(p.driver.broken(), None);
+    }
+}
+
+#[test]
+fn reserved_suppression_is_a_wish_to_be_notified() {
+    for setup in setups(8).into_iter().filter(|setup| setup.packed) {
+        for (position, flags) in [(0u16, 3u16), (0xffff, 3), (8, 2), (0x7fff, 2), (0xffff, 2)] {
+            let mut p = setup.build();
+            p.arena.write16(64, position.to_le());
+            p.arena.write16(66, flags.to_le());
+            p.driver.add(1, &[SEGMENT], &[]).unwrap();
+            assert!(p.driver.kick_prepare());
+        }
+    }
+}
+
+/// Anything at all in the memory of the ring, again and again: no token is lost or given twice, no
+/// call fails or hangs.
+#[test]
+fn garbage() {
+    for setup in setups(8) {
+        let mut reasons = HashSet::new();
+        for seed in 1..400 {
+            let mut random = Random(seed);
+            let mut p = setup.build();
+            let (mut next, mut alive) = (0, HashSet::new());
+            for _ in 0..200 {
+                match random.below(16) {
+                    0..=5 => {
+                        let n = random.below(4) as usize;
+                        if p.driver.add(next, &[SEGMENT; 3][..n], &[SEGMENT]).is_ok() {
+                            alive.insert(next);
+                        }
+                        next += 1;
+                    }
+                    6 | 7 => {
+                        p.driver.kick_prepare();
+                    }
+                    8 => p.driver.disable_cb(),
+                    9 => {
+                        let _ = p.driver.enable_cb();
+                    }
+                    10 => {
+                        let _ = p.driver.enable_cb_delayed();
+                        p.driver.interrupt();
+                    }
+                    11 => {
+                        let bits = random.below(17);
+                        p.device
+                            .scribble(&mut || (random.next() as u32 & ((1 << bits) - 1)) as u16);
+                    }
+                    12 | 13 => p
+                        .device
+                        .forge(random.below(9) as u32, random.below(80) as u32),
+                    _ => {
+                        if let Some(used) = p.driver.get() {
+                            assert!(alive.remove(&used.token), "a token of ours, once");
+                            assert!(used.len <= SEGMENT.1);
+                        }
+                    }
+                }
+                assert_eq!(usize::from(p.driver.in_flight()), alive.len());
+            }
+            reasons.extend(p.driver.broken().map(|reason| reason as u16));
+            for token in p.driver.reset() {
+                assert!(alive.remove(&token));
+            }
+            assert!(alive.is_empty(), "no token is lost");
+        }
+        assert!(reasons.len() > 1, "{setup}: {reasons:?}");
+        assert!(!reasons.contains(&(Broken::Internal as u16)));
+    }
+}

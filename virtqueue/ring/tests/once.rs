@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the device writes is read once: a platform on which it changes after each read.
+
+use std::{cell::Cell, sync::Arc};
+use virtio_ring::{host::Host, packed, split, Config, Packed, Platform, Slot, Split, TableMemory};
+
+#[allow(dead_code)]
+#[path = "common/memory.rs"]
+mod memory;
+use memory::Arena;
+
+thread_local! {
+    /// The memory that changes when it is read.
+    static RANGE: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
+    static READS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Whether an address is in memory that the device writes.
+fn is_shared(ptr: usize) -> bool {
+    let (start, end) = RANGE.get();
+    (start..end).contains(&ptr)
+}
+
+struct Changing;
+
+// SAFETY: As that of `Host`; what changes is memory that a device may write.
+unsafe impl Platform for Changing {
+    unsafe fn load16(ptr: *const u16) -> u16 {
+        // SAFETY: By the safety requirements; the memory is writable.
+        unsafe {
+            let value = Host::load16(ptr);
+            if is_shared(ptr.addr()) {
+                READS.set(READS.get() + 1);
+                Host::store16(ptr.cast_mut(), !value);
+            }
+            value
+        }
+    }
+    unsafe fn load32(ptr: *const u32) -> u32 {
+        // SAFETY: By the safety requirements; the memory is writable.
+        unsafe {
+            let value = Host::load32(ptr);
+            if is_shared(ptr.addr()) {
+                READS.set(READS.get() + 1);
+                Host::store32(ptr.cast_mut(), !value);
+            }
+            value
+        }
+    }
+    unsafe fn store16(ptr: *mut u16, value: u16) {
+        // SAFETY: By the safety requirements.
+        unsafe { Host::store16(ptr, value) }
+    }
+    unsafe fn store32(ptr: *mut u32, value: u32) {
+        // SAFETY: By the safety requirements.
+        unsafe { Host::store32(ptr, value) }
+    }
+    unsafe fn store64(ptr: *mut u64, value: u64) {
+        // SAFETY: By the safety requirements.
+        unsafe { Host::store64(ptr, value) }
+    }
+    fn mb(strong: bool) {
+        Host::mb(strong);
+    }
+    fn rmb(strong: bool) {
+        Host::rmb(strong);
+    }
+    fn wmb(strong: bool) {
+        Host::wmb(strong);
+    }
+}
+
+fn slots() -> Box<[Slot<u32>]> {
+    (0..4).map(|_| Slot::new()).collect()
+}
+
+fn tables(arena: &Arena) -> TableMemory {
+    TableMemory {
+        base: arena.ptr(2048),
+        addr: 0,
+        entries: 4,
+    }
+}
+
+/// Lets all of the arena change while `read` runs; returns how often it was read.
+fn changing<R>(arena: &Arena, read: impl FnOnce() -> R) -> (R, u32) {
+    let start = arena.ptr::<u8>(0).as_ptr().addr();
+    READS.set(0);
+    RANGE.set((start, start + 4096));
+    let result = read();
+    RANGE.set((0, 0));
+    (result, READS.get())
+}
+
+const OUT: &[(u64, u32)] = &[(1, 1)];
+const IN: &[(u64, u32)] = &[(2, 100), (3, 10)];
+
+fn split<const IN_ORDER: bool>() {
+    let arena = Arena::new(4096);
+    let layout = split::Layout::new(4, 4);
+    let memory = split::Memory {
+        size: 4,
+        desc: arena.ptr(0),
+        avail: arena.ptr(layout.avail),
+        used: arena.ptr(layout.used),
+        tables: Some(tables(&arena)),
+    };
+    let control = Arc::new(split::Control::new());
+    // SAFETY: The arena is large enough and outlives the ring.
+    let ring = unsafe {
+        Split::<Changing, _, _, _, IN_ORDER>::new(memory, Config::MODERN, slots(), control)
+    };
+    let mut ring = ring.unwrap_or_else(|e| panic!("{e:?}"));
+    let (id, reads) = changing(&arena, || ring.add(7, 3, &mut (OUT, IN)).unwrap());
+    assert_eq!(reads, 0, "nothing is read to add");
+    let (_, reads) = changing(&arena, || ring.kick_prepare());
+    assert_eq!(reads, 1, "the suppression");
+    arena.write32(layout.used + 4, u32::from(id).to_le());
+    arena.write32(layout.used + 8, 55u32.to_le());
+    arena.write16(layout.used + 2, 1u16.to_le());
+    let (used, reads) = changing(&arena, || ring.get().unwrap());
+    assert_eq!((used.token, used.len, used.id), (7, 55, id));
+    assert_eq!(reads, 3, "the index, the id, the length");
+}
+
+fn packed<const IN_ORDER: bool>() {
+    let arena = Arena::new(4096);
+    let memory = packed::Memory {
+        size: 4,
+        driver: arena.ptr(0),
+        device: arena.ptr(64),
+        desc: arena.ptr(128),
+        tables: Some(tables(&arena)),
+    };
+    let control = Arc::new(packed::Control::new());
+    // SAFETY: The arena is large enough and outlives the ring.
+    let ring = unsafe {
+        Packed::<Changing, _, _, _, IN_ORDER>::new(memory, Config::MODERN, slots(), control)
+    };
+    let mut ring = ring.unwrap_or_else(|e| panic!("{e:?}"));
+    let (id, reads) = changing(&arena, || ring.add(7, 3, &mut (OUT, IN)).unwrap());
+    assert_eq!(reads, 0, "nothing is read to add");
+    let (_, reads) = changing(&arena, || ring.kick_prepare());
+    assert_eq!(reads, 1, "both words of the suppression at once");
+    arena.write32(128 + 8, 55u32.to_le());
+    arena.write16(128 + 12, id.to_le());
+    arena.write16(128 + 14, (1u16 << 7 | 1 << 15).to_le());
+    let (used, reads) = changing(&arena, || ring.get().unwrap());
+    assert_eq!((used.token, used.len, used.id), (7, 55, id));
+    assert_eq!(reads, 3, "the flags, the id, the length");
+}
+
+#[test]
+fn split_ring() {
+    split::<false>();
+    split::<true>();
+}
+
+#[test]
+fn packed_ring() {
+    packed::<false>();
+    packed::<true>();
+}
