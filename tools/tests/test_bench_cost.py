@@ -7,9 +7,10 @@ import gzip
 import tempfile
 import types
 import unittest
+import unittest.mock
 from pathlib import Path
 
-from rvt.bench import costcells, exits, matrix, phases, plugin, ratio, slopes, symbols
+from rvt.bench import cells, costcells, exits, matrix, phases, plugin, ratio, slopes, symbols
 from rvt.bench.variants import WORKS, Variant
 from rvt.say import Failure
 
@@ -179,6 +180,71 @@ class Slopes(unittest.TestCase):
         self.assertEqual(found.parts["virtio_ring", "virtqueue_add"], 170)
         self.assertEqual(found.parts["user", ""], 70)
         self.assertEqual(found.kicks, 2)
+
+
+class Reporting(unittest.TestCase):
+    """From what guests did to cells."""
+
+    WORK = WORKS["blk-randread-4k-qd1"]
+
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.report = cells.Report(Path(scratch.name) / "bench.json", {})
+        self.bench = types.SimpleNamespace(report=self.report, layer=Fake.layer,
+                                           command="make bench")
+        said = unittest.mock.patch("rvt.bench.cells.say")
+        said.start()
+        self.addCleanup(said.stop)
+
+    def boot(self, costs: dict, kicks: int = 1) -> types.SimpleNamespace:
+        """Returns a guest in which stacks spent so many instructions per operation in the ring."""
+        items = []
+        for driver, cost in costs.items():
+            stack = types.SimpleNamespace(name=f"{driver}-c", driver=driver, ring="c",
+                                          modules=["virtio_blk"])
+            item = phases.Item(stack, phases.device_for(self.WORK, Variant()), self.WORK,
+                               [100, 200])
+            for count in item.counts:
+                item.phases.append(plugin.Phase(user=count, blocks={
+                    (0xffffffffa0001000, 1): 5000 + cost * count,
+                    (0xffffffffa0000000, 1): kicks * count}))
+                item.irqs.append(7 + count)
+            if not cost:
+                item.fail(phases.FAILED, "it broke")
+            items.append(item)
+        return types.SimpleNamespace(items=items, symbols=symbols.Symbols(KALLSYMS))
+
+    def cells(self, *boots) -> dict:
+        """Returns (driver, metric) -> cell."""
+        repeats = costcells.Repeats(self.bench, "cost")
+        for number, boot in enumerate(boots):
+            repeats.take(boot, number)
+        repeats.report()
+        return {(cell.driver, cell.metric): cell for cell in self.report.cells}
+
+    def test_repeats_are_compared_round_by_round(self):
+        found = self.cells(self.boot({"c": 100, "rust": 80}), self.boot({"c": 100, "rust": 80}))
+        cell = found["rust", "instr_driver_ring"]
+        self.assertEqual((cell.value, cell.spread, cell.samples), (81, 0, [81, 81]))
+        self.assertAlmostEqual(cell.ratio["value"], 81 / 101)
+        self.assertIsNone(found["c", "instr_driver_ring"].ratio)
+        self.assertEqual(found["rust", "kicks"].value, 1)
+        self.assertEqual(found["rust", "instr_guest"].value, 82)
+
+    def test_repeats_that_are_none_say_so(self):
+        found = self.cells(self.boot({"c": 100}), self.boot({"c": 102}))
+        self.assertIn("too wide to call", found["c", "instr_driver_ring"].note)
+
+    def test_what_broke_has_a_cell_with_the_reason(self):
+        found = self.cells(self.boot({"c": 100, "rust": 0}))
+        self.assertIsNone(found["rust", "instr_driver_ring"].value)
+        self.assertEqual(found["rust", "instr_driver_ring"].note, "it broke")
+
+    def test_a_stack_that_kicks_in_another_way_does_not_seem_to_kick_never(self):
+        found = self.cells(self.boot({"c": 100}, kicks=0))
+        self.assertIsNone(found["c", "kicks"].value)
+        self.assertIn("another way", found["c", "kicks"].note)
 
 
 class Verdicts(unittest.TestCase):
