@@ -126,8 +126,10 @@ def _classic(people) -> list:
                                     ("exits", "exits/s", 30000 if slow else 1500),
                                     ("exits", "exits/MB", 2500 if slow else 12),
                                     ("irqs", "irqs/s", 4000 if slow else 300)):
+            base = 1000 if metric == "throughput" else value
+            found = ratio.compare([value] * 6, [base] * 6, metric == "throughput")
             made.append(_cell(who, "classic-tcp-tx", device, metric, value, unit,
-                              layout="" if slow else "split",
+                              layout="" if slow else "split", ratio=None if who == C else found,
                               options={"per": unit.partition("/")[2]}))
     return made
 

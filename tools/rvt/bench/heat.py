@@ -3,7 +3,7 @@
 
 import math
 
-from . import judge, words
+from . import judge, tables, words
 from .markup import el, table
 from .view import USUAL, option
 
@@ -15,9 +15,9 @@ _LESS, _MORE = (67, 133, 190), (226, 130, 60)
 
 def sections(view, metric: str) -> list:
     """Returns a table for each work that was measured in several configurations."""
-    groups = {}
+    groups, classics = {}, {row.workload for row in tables.classic(view)}
     for case in view.cases:
-        if case.metric == metric and not case.alone:
+        if case.metric == metric and not case.alone and case.workload not in classics:
             groups.setdefault((case.workload, case.device, case.accel), []).append(case)
     made = []
     for (workload, _, accel), cases in groups.items():

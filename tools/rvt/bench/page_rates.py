@@ -49,7 +49,7 @@ def classic(view) -> list:
     bodies = {}
     for row in rows:
         bodies.setdefault(row.workload, []).append([
-            f"{words.metric(row.metric)}, {row.unit}",
+            row.quantity,
             *[_field(row.cells.get(who), row.cells.get(people[0])) for who in people],
             *[el("td", words.number(row.reference(i)), cls="reference") for i in (0, 1)]])
     return [el("p", "One guest, the same stream of data through each card. The published figures "
@@ -67,8 +67,8 @@ def _field(cell, card):
     if cell.value is None:
         return el("td", cell.note or "no figure", cls="none")
     found = cell.ratio
-    against = [el("small", f"{words.factor(found['value'])} of the baseline's, {found['verdict']}")
+    against = [el("small", f"{words.factor(found['value'])} of baseline, {found['verdict']}")
                ] if found else []
     if card is not None and card is not cell and card.value:
-        against.append(el("small", f"{words.number(cell.value / card.value)} of {card.driver}'s"))
+        against.append(el("small", f"{words.number(cell.value / card.value)} of {card.driver}"))
     return el("td", words.number(cell.value), *against, title=cell.note or None)

@@ -65,9 +65,9 @@ def by_verdict(found: list) -> dict:
 
 
 def rivals(view) -> list:
-    """Returns everyone who can be held against the baseline."""
-    return [who for who in view.everyone
-            if any(judge.judge(case, who) for case in view.cases if not case.alone)]
+    """Returns every virtio driver that can be held against the baseline."""
+    return [who for who in view.everyone if view.baseline and who.ring
+            and any(judge.judge(case, who) for case in view.cases if not case.alone)]
 
 
 def score(who, found: list) -> str:

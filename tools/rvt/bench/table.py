@@ -130,7 +130,7 @@ def _classic(view) -> list:
     people = tables.people(view, rows)
     made = [["", *[who.label for who in people]]] if rows else []
     for row in rows:
-        made.append([f"{row.name}, {row.unit}",
+        made.append([f"{row.workload}, {row.quantity}",
                      *[words.number(row.cells[who].value) if who in row.cells else "-"
                        for who in people]])
     return made

@@ -29,6 +29,12 @@ class Row:
         """Returns the work and the metric."""
         return f"{self.workload}, {words.metric(self.metric)}"
 
+    @property
+    def quantity(self) -> str:
+        """Returns what is counted or measured, with its unit."""
+        return self.unit if "/" in self.unit and self.metric in judge.COUNTED else \
+            f"{words.metric(self.metric)}, {self.unit}"
+
     def reference(self, which: int) -> float:
         """Returns the published figure of e1000 (0) or virtio-net (1), None if there is none."""
         if self.metric not in REFERENCE:
