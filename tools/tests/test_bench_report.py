@@ -212,6 +212,8 @@ class Verdicts(unittest.TestCase):
         self.assertEqual(self.verdict(1050, 1000, noise=0.04), ratio.SLOWER)
         self.assertEqual(self.verdict(950, 1000, noise=0.04), ratio.FASTER)
         self.assertEqual(self.verdict(1050, 1000, noise=0.04, rounds=5), ratio.WIDE_SPREAD)
+        self.assertEqual(self.verdict(1001, 1000, noise=0.04), ratio.SAME)
+        self.assertEqual(self.verdict(1001, 1000, noise=0.4), ratio.WIDE_SPREAD)
 
     def test_a_single_count_is_believed_only_where_it_repeats(self):
         self.assertEqual(self.verdict(1050, 1000, rounds=1), ratio.SLOWER)

@@ -33,7 +33,7 @@ def sections(view, metric: str) -> list:
 def _table(view, cases: list, who, title: str):
     varying = [name for name in dict.fromkeys(n for case in cases for n in case.options)
                if len({case.options.get(name) for case in cases}) > 1]
-    across = [name for name in varying if name not in _ROWS]
+    across = _apart(cases, [name for name in varying if name not in _ROWS])
     down = [name for name in varying if name in _ROWS]
     columns = _distinct(cases, across, False)
     lines = _distinct(cases, down, True)
@@ -45,6 +45,16 @@ def _table(view, cases: list, who, title: str):
             for key in lines]
     foot = el("ol", *[el("li", note) for note in notes], cls="notes") if notes else None
     return el("div", el("h3", title), table(head, rows, cls="heat"), foot)
+
+
+def _apart(cases: list, names: list) -> list:
+    """Returns the options without those that only follow another one."""
+    kept = []
+    for name in names:
+        follows = any(len({(case.options.get(other), case.options.get(name)) for case in cases})
+                      == len({case.options.get(other) for case in cases}) for other in kept)
+        kept += [] if follows else [name]
+    return kept
 
 
 def _where(case, names: list, with_layout: bool) -> tuple:
@@ -82,7 +92,8 @@ def _cell(view, case, who, notes: list):
         return el("td", "\u2013", mark, title=reason, cls="none")
     found = judge.judge(case, who)
     if not found:
-        return el("td", words.number(cell.value), title=case.name())
+        alone = None if view.baseline in (who, None) else el("small", "nothing to compare with")
+        return el("td", words.number(cell.value), alone, title=case.name())
     base = case.value(view.baseline)
     small = el("small", f"{words.number(cell.value)} / {words.number(base)}")
     title = f"{case.name()}: {words.figure(cell.value, case.unit)} against {words.number(base)}, " \

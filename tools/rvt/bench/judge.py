@@ -72,7 +72,7 @@ def counted(cell, base) -> Judgement:
     noise = max(cell.spread or 0, base.spread or 0)
     apart = abs(value - 1)
     small = cell.metric in ("kicks", "irqs", "exits") and abs(cell.value - base.value) < EVENT
-    if apart <= TOLERANCE or small:
+    if small or (apart <= TOLERANCE and noise <= ratio.WIDE):
         verdict = ratio.SAME
     elif (noise > TOLERANCE or _alone(cell, base)) and not _distinct(cell.samples, base.samples):
         verdict = ratio.WIDE_SPREAD

@@ -6,8 +6,8 @@ from .view import View
 
 #: No line is longer.
 WIDTH = 110
-#: As many lines of one section are shown; the verdicts of the rest are counted.
-_SHOWN = 9
+#: As many lines of a section are shown; the verdicts of the rest are counted.
+_SHOWN = 5
 
 
 def text(report) -> str:
@@ -18,10 +18,13 @@ def text(report) -> str:
                         ("Times and rates against the baseline in the same rounds", _ratios(view)),
                         ("An emulated card against virtio", _classic(view)),
                         ("Ring code alone on the host",
-                         _wide(view, view.headlines(tables.host(view))[:_SHOWN])),
-                        ("Memory", _memory(view))):
+                         _wide(view, view.headlines(tables.host(view)))),
+                        ("Memory", _wide(view, view.headlines(view.of("memory"))))):
         if rows:
-            lines += ["", title, *_columns(rows)]
+            # An operation has a row for everyone, the first section is never cut.
+            most = len(rows) if not lines else _SHOWN + 1
+            lines += ["", title, *_columns(rows[:most])]
+            lines += [f"  and {len(rows) - most} more on the page"] if rows[most:] else []
     lines += _verdicts(view)
     gaps = summary.missing(report)
     if gaps:
@@ -103,12 +106,6 @@ def _wide(view, cases: list) -> list:
     return rows
 
 
-def _memory(view) -> list:
-    cases = view.headlines(view.of("memory"))
-    rows = _wide(view, cases[:_SHOWN])
-    return rows + [[f"and {len(cases) - _SHOWN} more on the page"]] if cases[_SHOWN:] else rows
-
-
 def _ratios(view) -> list:
     """Returns the ratios, called ones first."""
     found = [(case, who, judge.judge(case, who)) for case in tables.rated(view)
@@ -116,12 +113,10 @@ def _ratios(view) -> list:
     found = [one for one in found if one[2]]
     found.sort(key=lambda one: (not one[2].called, one[2].verdict))
     rows = []
-    for case, who, one in found[:_SHOWN]:
+    for case, who, one in found:
         name = f"{case.name()}, {words.metric(case.metric)}"
         rows.append([name, who.label, words.factor(one.value),
                      f"{words.factor(one.low)}..{words.factor(one.high)}", one.verdict])
-    if len(found) > _SHOWN:
-        rows.append([f"and {len(found) - _SHOWN} more on the page"])
     return rows
 
 
