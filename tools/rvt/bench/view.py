@@ -49,7 +49,7 @@ class Case:
     options: dict
     #: (driver, ring) -> cell
     cells: dict
-    #: Options (and "layout", "accel") that no other case of the same work and metric has otherwise.
+    #: Options (and "layout") that no other case of the same work and metric has otherwise.
     fixed: set = dataclasses.field(default_factory=set)
 
     @property
@@ -86,12 +86,14 @@ class Case:
                         if name not in USUAL or USUAL[name] != value]
 
     def name(self) -> str:
-        """Returns the workload with what tells the case from others of the same work."""
+        """Returns the workload with what tells the case from others of the same work.
+
+        Guests are those of QEMU unless said otherwise.
+        """
         told = [text for name, text in self.unusuals() if name not in self.fixed]
-        if self.accel not in ("tcg", "kvm") and "accel" not in self.fixed:
+        if self.accel not in ("tcg", "kvm", "host", ""):
             told.append(self.accel)
-        told = ", ".join(told)
-        return self.workload + (f" ({told})" if told else "")
+        return self.workload + (f" ({', '.join(told)})" if told else "")
 
 
 def common(cases: list) -> str:
@@ -189,12 +191,9 @@ def _fix(cases: list) -> None:
     """Finds out which options tell no cases of the same work apart."""
     values = {}
     for case in cases:
-        values.setdefault(case.workload, set()).add(case.accel)
         seen = values.setdefault((case.workload, case.metric, case.accel), {})
         for name, value in [("layout", case.layout), *case.options.items()]:
             seen.setdefault(name, set()).add(str(value))
     for case in cases:
         seen = values[(case.workload, case.metric, case.accel)]
         case.fixed = {name for name, found in seen.items() if len(found) == 1}
-        if len(values[case.workload]) == 1:
-            case.fixed.add("accel")
