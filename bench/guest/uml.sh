@@ -32,7 +32,7 @@ read_out() {
 run_out() {
 	sh -c "$1" </dev/null >output 2>&1
 	set -- $?
-	sed 's/^/out /' output >&3
+	awk '{ print "out " $0 }' output >&3
 	return "$1"
 }
 

@@ -9,15 +9,12 @@ from . import uml_fio
 from .say import Failure
 from .uml import Uml
 
-#: What a run is longer than what is counted of it, before and after, and how long fio may take to
-#: start; seconds.
-_WARM, _SLACK, _START = 0.2, 0.3, 60
-#: How long perf may take to start.
-_PERF = 0.5
+#: Seconds from the first requests to what is counted, and how long fio may take to start.
+_WARM, _START = 0.2, 60
 #: How many requests show that fio has started.
 _FIRST = 50
-#: Where fio's exit status goes, in the guest.
-_STATUS = "/run/rvt/fio.status"
+#: fio's process, exit status and messages, in the guest.
+_PID, _STATUS, _LOG = "/run/rvt/fio.pid", "/run/rvt/fio.status", "/run/rvt/fio.log"
 
 
 @dataclasses.dataclass
@@ -36,8 +33,8 @@ class Sample:
 class Disk:
     """The only virtio device of a guest, given from driver to driver."""
 
-    def __init__(self, guest: Uml, modules: Path, stacks: list, without: tuple):
-        """Loads the drivers; they do not get to see the feature bits `without`."""
+    def __init__(self, guest: Uml, modules: Path, stacks: list):
+        """Loads the drivers."""
         self._guest = guest
         #: Takes samples, if there is a way.
         self.profile = None
@@ -48,8 +45,11 @@ class Disk:
                 if module != stack.net:
                     guest.must(f"modprobe -d {modules} {module}")
         self._device = guest.must("ls /sys/bus/virtio/devices").split()[0]
-        for bit in without:
-            guest.must(f"echo {bit} >/sys/kernel/debug/virtio/{self._device}/filter_feature_add")
+
+    def offered(self) -> set:
+        """Returns the feature bits that the device offers."""
+        text = self._guest.read(f"/sys/kernel/debug/virtio/{self._device}/device_features")
+        return {int(line) for line in text.split()}
 
     def _bind(self, stack) -> str:
         """Gives the disk to a stack's driver; returns the disk's name."""
@@ -63,33 +63,47 @@ class Disk:
         return disk.split()[0]
 
     def measure(self, stack, workload, jobs: int, seconds: float) -> Sample:
-        """Measures a workload on a stack, with so many processes."""
+        """Measures a workload on a stack, with so many processes, for at least so long."""
         disk = self._bind(stack)
-        guest = self._guest
-        profiled = self.profile if workload.profile else None
-        more = seconds + _PERF if profiled else 0
-        command = workload.command(disk, jobs, _WARM + seconds + more + _SLACK)
-        idle = self._count(disk)[0]
-        guest.must(f"rm -f {_STATUS} {uml_fio.REPORT}; "
-                   f"{{ {command}; echo $? >{_STATUS}; }} >/run/rvt/fio.log 2>&1 &")
-        end = time.monotonic() + _START
-        while self._count(disk)[0] < idle + _FIRST:
-            if time.monotonic() > end or guest.read(_STATUS):
-                raise Failure("fio did not start: " + guest.read("/run/rvt/fio.log"))
-            time.sleep(0.02)
-        time.sleep(_WARM)
+        command = workload.command(disk, jobs)
+        self._begin(disk, command)
         before = self._count(disk)
         time.sleep(seconds)
         after = self._count(disk)
-        taken = profiled.take(seconds) if profiled else None
-        guest.must(f"until [ -s {_STATUS} ]; do sleep 0.05; done")
-        if guest.read(_STATUS) != "0":
-            raise Failure("fio failed: " + guest.read("/run/rvt/fio.log"))
+        self._end()
         operations = after[0] - before[0]
         if not operations:
             raise Failure(f"{workload.name} came to a stop on {stack.label}")
-        return Sample(uml_fio.parse(guest.read(uml_fio.REPORT)),
-                      *[(b - a) / operations for a, b in zip(before[1:], after[1:])], taken)
+        sample = Sample(uml_fio.parse(self._guest.read(uml_fio.REPORT)),
+                        *[(b - a) / operations for a, b in zip(before[1:], after[1:])])
+        if self.profile and workload.profile:
+            # In a run of its own: samples take time themselves.
+            self._begin(disk, command)
+            self.profile.record(seconds)
+            self._end()
+            sample.profile = self.profile.recorded()
+        return sample
+
+    def _begin(self, disk: str, command: str) -> None:
+        """Starts fio and waits until it is in its stride."""
+        guest = self._guest
+        idle = self._count(disk)[0]
+        guest.must(f"rm -f {_STATUS} {uml_fio.REPORT}; {{ {command} & echo $! >{_PID}; wait $!; "
+                   f"echo $? >{_STATUS}; }} >{_LOG} 2>&1 &")
+        end = time.monotonic() + _START
+        while self._count(disk)[0] < idle + _FIRST:
+            if time.monotonic() > end or guest.read(_STATUS):
+                raise Failure(f"fio did not start: {guest.read(_LOG)}")
+            time.sleep(0.02)
+        time.sleep(_WARM)
+
+    def _end(self) -> None:
+        """Ends fio and waits for its report; fails if it ended before."""
+        guest = self._guest
+        early = guest.read(_STATUS)
+        guest.must(f"kill $(cat {_PID}); until [ -s {_STATUS} ]; do sleep 0.05; done")
+        if early or guest.read(_STATUS) != str(uml_fio.STOPPED):
+            raise Failure(f"fio ended by itself (status {guest.read(_STATUS)}): {guest.read(_LOG)}")
 
     def _count(self, disk: str) -> tuple:
         """Returns requests since the driver took the disk, and since the guest started: processor

@@ -9,6 +9,12 @@ from .say import Failure
 #: Where fio writes, in the guest.
 REPORT = "/run/rvt/fio.json"
 
+#: fio's exit status after a signal.
+STOPPED = 128
+
+#: Seconds after which fio ends by itself.
+LIMIT = 120
+
 #: A distribution is thinned to about this many points.
 _POINTS = 100
 
@@ -29,13 +35,14 @@ class Workload:
     #: Whether to look where the time goes.
     profile: bool = False
 
-    def command(self, disk: str, jobs: int, seconds: float) -> str:
-        """Returns the command line, which leaves a report in REPORT."""
+    def command(self, disk: str, jobs: int) -> str:
+        """Returns the command line. It runs until it is told to end by SIGTERM, when it leaves a
+        report in REPORT and exits with STOPPED, or until LIMIT."""
         return ("fio --name=w --ioengine=libaio --direct=1 --randrepeat=1 --norandommap "
                 f"--filename=/dev/{disk} --rw={self.rw} --bs={self.block} --iodepth={self.depth} "
                 f"--iodepth_batch_submit={self.batch} "
                 f"--iodepth_batch_complete_min={self.batch // 2 or 1} "
-                f"--numjobs={jobs} --group_reporting --time_based --runtime={seconds * 1000:.0f}ms "
+                f"--numjobs={jobs} --group_reporting --time_based --runtime={LIMIT} "
                 f"--output-format=json+ --output={REPORT}")
 
 

@@ -30,7 +30,7 @@ def available(scratch: Path) -> str:
     """Returns "" if processes can be sampled, in their system calls too, or why not."""
     if not shutil.which("perf"):
         return "perf is not installed (Debian: package linux-perf)"
-    done = subprocess.run(["perf", "record", "-q", "-e", "cpu-clock", "-o", scratch / "perf.try",
+    done = subprocess.run(["perf", "record", "-q", "-B", "-N", "-e", "cpu-clock", "-o", scratch / "perf.try",
                            "true"], capture_output=True, text=True, check=False)
     (scratch / "perf.try").unlink(missing_ok=True)
     text = done.stderr.strip().splitlines()
@@ -58,24 +58,28 @@ class Profile:
 
     def __init__(self, pid: int, kdir: Path, kallsyms: str, scratch: Path):
         self._pid = pid
-        self._scratch = scratch
+        self._data = scratch / "perf.data"
         self._symbols = Symbols(kallsyms)
         self._builtin = _module_of(kdir)
 
-    def take(self, seconds: float) -> collections.Counter:
-        """Samples for so long; returns (module, function) -> samples.
+    def record(self, seconds: float) -> None:
+        """Takes samples for so long."""
+        done = subprocess.run(["perf", "record", "-q", "-B", "-N", "-e", "cpu-clock", "-F", str(_RATE), "-o",
+                               self._data, "-p", str(self._pid), "--", "sleep", str(seconds)],
+                              capture_output=True, text=True, check=False,
+                              preexec_fn=measured_child)
+        if done.returncode:
+            raise Failure(f"perf failed: {done.stderr.strip()}")
+
+    def recorded(self) -> collections.Counter:
+        """Returns (module, function) -> samples of the last `record()`.
 
         Modules that are none of the guest's are "libraries" and "host kernel".
         """
-        data = self._scratch / "perf.data"
-        done = subprocess.run(["perf", "record", "-q", "-e", "cpu-clock", "-F", str(_RATE), "-o", data,
-                               "-p", str(self._pid), "--", "sleep", str(seconds)],
-                              capture_output=True, text=True, check=False,
-                              preexec_fn=measured_child)
-        text = output(["perf", "script", "-i", data, "-F", "ip"])
-        data.unlink(missing_ok=True)
-        if done.returncode or not text:
-            raise Failure(f"perf failed: {done.stderr.strip()}")
+        text = output(["perf", "script", "-i", self._data, "-F", "ip"])
+        self._data.unlink(missing_ok=True)
+        if not text:
+            raise Failure("perf took no sample")
         return count((int(line, 16) for line in text.split()), self._symbols, self._builtin)
 
 

@@ -101,7 +101,7 @@ class Cells(unittest.TestCase):
         return "".join("1" if bit in on else "0" for bit in range(128))
 
     def test_options_are_what_was_agreed_on(self):
-        setup = leg.Setup(4, 2, (), [], 1, 1)
+        setup = leg.Setup(4, 2, [], 1, 1)
         self.assertEqual(leg.options(setup, self._bits(28, 32)),
                          {"indirect": True, "event_idx": False, "iommu": False, "vcpus": 4,
                           "queues": 2})
