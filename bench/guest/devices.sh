@@ -5,6 +5,8 @@
 . /run/rvt/selftests/lib/host.sh
 . /run/rvt/selftests/lib/dev.sh
 
+taken=
+
 # fail TEXT: ends the measurement.
 fail() {
 	echo "$*"
@@ -37,14 +39,23 @@ let_go() {
 		echo "$1" >"/sys/bus/virtio/devices/$1/driver/unbind"
 }
 
-# give DEVICE DRIVER: gives a virtio device to a driver, afresh even if it has it already.
+# give DEVICE DRIVER: gives a virtio device to a driver, until the script ends. Two kinds of drivers may
+# choose the same name for their disks, so none keeps any.
 give() {
+	taken="$taken $1"
+	trap let_go_taken EXIT
 	let_go "$1" && echo "$1" >"/sys/bus/virtio/drivers/$2/bind" &&
 		[ "$(driver_of "$1")" = "$2" ] || fail "$1 does not go to $2"
 }
 
-# note_devices: keeps, by the names of the guest's description, which virtio device is which. Called
-# once, while all devices have drivers.
+let_go_taken() {
+	for _t in $taken; do
+		let_go "$_t"
+	done
+}
+
+# note_devices: keeps, by the names of the guest's description, which virtio device is which, and takes
+# all but the root disk from their drivers. Called once, while all devices have drivers.
 note_devices() {
 	mkdir -p /run/rvt/devices
 	for _b in $(virtio_blk_disks); do
@@ -53,6 +64,9 @@ note_devices() {
 	for _n in $(virtio_nics); do
 		_i=$((0x$(cut -d: -f6 "/sys/class/net/$_n/address") - 1))
 		virtio_of "$_n" >"/run/rvt/devices/net$_i"
+	done
+	for _d in /run/rvt/devices/*; do
+		[ "${_d##*/}" = rvt-root ] || let_go "$(cat "$_d")"
 	done
 }
 

@@ -6,11 +6,12 @@ import json
 from .. import stall
 from ..guest import Guest
 from ..paths import REPO
-from ..say import say
 from ..spec import Spec
 
 #: Scripts for the guests of the benchmark.
 SCRIPTS = REPO / "bench" / "guest"
+#: So many guests in a row may be let down by the emulation before anything is measured.
+VAIN = 3
 #: No guest takes this long (seconds) but a stuck one.
 LIMIT = 6 * 3600
 
@@ -26,14 +27,17 @@ class Lane:
         self._entries = {entry.step: entry for entry in entries}
 
     def run(self) -> None:
-        """Runs the guest; again from there on, if the emulation let it down after some progress."""
+        """Runs the guest; again from there on, if the emulation let it down, unless it does so
+        time and again without any progress."""
         left = list(self._entries.values())
+        vain = 0
         while True:
             before = len(left)
             outcome = self._guest(left)
             left = self._sort(outcome, left)
             why = stall.reason(outcome)
-            if not left or not why or len(left) == before:
+            vain = vain + 1 if len(left) == before else 0
+            if not left or not why or vain == VAIN:
                 break
             self._rounds.note(f"{self._plan.leg}: the end of a guest, which was run again",
                               f"the emulation let it down: {why}; {_logs(outcome)}")
@@ -55,7 +59,7 @@ class Lane:
                       f"bench-{self._plan.leg}-{self._group[0].ring}",
                       actions={"turn": self._turn})
         guest.prepare += self._plan.host
-        say(f"  guest of {self._names()}; logs: {guest.rundir}")
+        self._rounds.say(f"  guest of {self._names()}; logs: {guest.rundir}")
         files = {name: SCRIPTS / name
                  for name in ["devices.sh", "prepare.sh", "turn.sh", *self._plan.scripts]}
         outcome = guest.run(self._steps(entries), files={**files, **self._plan.files},

@@ -14,7 +14,7 @@ import threading
 from typing import Callable
 
 from .. import accel
-from ..say import Failure
+from ..say import Failure, say
 from . import stacks as stack_file
 from .lane import Lane
 from .turns import Turns, order
@@ -147,6 +147,11 @@ class Rounds:
         """Notes that a measurement failed."""
         with self._lock:
             self._failed.setdefault((entry.task, entry.stack), []).append(why)
+
+    def say(self, text: str) -> None:
+        """Prints one line of progress."""
+        with self._lock:
+            say(text)
 
     def note(self, what: str, why: str) -> None:
         """Reports something that does not make the benchmark fail."""
