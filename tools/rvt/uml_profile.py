@@ -30,7 +30,10 @@ def available(scratch: Path) -> str:
     """Returns "" if processes can be sampled, in their system calls too, or why not."""
     if not shutil.which("perf"):
         return "perf is not installed (Debian: package linux-perf)"
-    done = subprocess.run(["perf", "record", "-q", "-B", "-N", "-e", "cpu-clock", "-o", scratch / "perf.try",
+    paranoid = int(Path("/proc/sys/kernel/perf_event_paranoid").read_text())
+    if os.geteuid() and paranoid > 1:
+        return f"perf may not look into the host's kernel (kernel.perf_event_paranoid is {paranoid})"
+    done = subprocess.run(["perf", "record", "-q", "-e", "cpu-clock", "-o", scratch / "perf.try",
                            "true"], capture_output=True, text=True, check=False)
     (scratch / "perf.try").unlink(missing_ok=True)
     text = done.stderr.strip().splitlines()
@@ -64,10 +67,10 @@ class Profile:
 
     def record(self, seconds: float) -> None:
         """Takes samples for so long."""
-        done = subprocess.run(["perf", "record", "-q", "-B", "-N", "-e", "cpu-clock", "-F", str(_RATE), "-o",
-                               self._data, "-p", str(self._pid), "--", "sleep", str(seconds)],
-                              capture_output=True, text=True, check=False,
-                              preexec_fn=measured_child)
+        done = subprocess.run(["perf", "record", "-q", "-B", "-N", "-e", "cpu-clock", "-F",
+                               str(_RATE), "-o", self._data, "-p", str(self._pid), "--", "sleep",
+                               str(seconds)], capture_output=True, text=True,
+                              check=False, preexec_fn=measured_child)
         if done.returncode:
             raise Failure(f"perf failed: {done.stderr.strip()}")
 

@@ -25,7 +25,7 @@ def available() -> str:
     """Returns "" if the daemon is installed, or what is wrong."""
     if shutil.which(BINARY):
         return ""
-    return f"{BINARY} is not installed (Debian: package qemu-system-common or qemu-utils)"
+    return f"{BINARY} is not installed (Debian: package qemu-utils)"
 
 
 def version() -> str:

@@ -3,8 +3,12 @@
 
 import json
 import os
+import tempfile
 import threading
+import types
 import unittest
+from pathlib import Path
+from unittest import mock
 
 from rvt import uml, uml_disk, uml_fio, uml_profile
 from rvt.bench import cells
@@ -170,6 +174,47 @@ class Profiles(unittest.TestCase):
         self.assertEqual(leg.figures(random, samples, layer)["time_driver_ring"][2], [10, 20])
         samples[0].profile = None
         self.assertNotIn("time_driver_ring", leg.figures(random, samples, layer))
+
+
+class Leg(unittest.TestCase):
+    """What the leg does where it cannot measure."""
+
+    def setUp(self):
+        self._dir = tempfile.TemporaryDirectory()
+        self.kdir = Path(self._dir.name)
+        report_of_cells = cells.Report(self.kdir / "bench.json", {})
+        self.bench = types.SimpleNamespace(report=report_of_cells, quick=True, stacks=[
+            types.SimpleNamespace(label="C", replaces={}),
+            types.SimpleNamespace(label="R", replaces={"virtio_ring": "rust_virtio_ring"})])
+
+    def tearDown(self):
+        self._dir.cleanup()
+
+    def test_quick_builds_no_kernel(self):
+        with mock.patch.object(leg.kernel, "is_built", return_value=False), \
+                mock.patch.object(leg.uml_storage, "available", return_value=""), \
+                mock.patch.object(leg.shutil, "which", return_value="/usr/bin/fio"), \
+                mock.patch.object(leg.kernel, "directory") as build:
+            leg.run(self.bench)
+        build.assert_not_called()
+        self.assertIn("--variant uml", self.bench.report.skipped[0]["why"])
+        self.assertEqual(self.bench.report.problems, [])
+
+    def test_missing_tools_are_named(self):
+        with mock.patch.object(leg.uml_storage.shutil, "which", return_value=None), \
+                self.assertRaisesRegex(Failure, "qemu-storage-daemon.*qemu-utils"):
+            leg.run(self.bench)
+
+    def test_a_ring_that_is_built_in_cannot_be_replaced(self):
+        (self.kdir / "modules.builtin").write_text("kernel/drivers/virtio/virtio_ring.ko\n")
+        self.assertEqual([stack.label for stack in leg._possible(self.bench, self.kdir)], ["C"])
+        self.assertIn("virtio_ring", self.bench.report.skipped[0]["why"])
+
+    def test_rings_that_are_not_there_are_named(self):
+        leg._say_what_is_not_there(self.bench, {28, 29, 32, 34})
+        text = str(self.bench.report.skipped)
+        self.assertIn("rings in order", text)
+        self.assertNotIn("packed", text)
 
 
 class Time(unittest.TestCase):
