@@ -11,6 +11,7 @@ import importlib
 import os
 import shlex
 import time
+import traceback
 from pathlib import Path
 
 from .. import kernel, modules
@@ -71,12 +72,14 @@ def main(args) -> int:
     ours = modules.build(kdir)
     path = Path(args.out)
     report = cells.load(path) if args.keep and path.exists() else cells.Report(path, {})
+    report.begin("")
     chosen = _stacks(args.stacks, ours, report)
     report.about = about.collect(kdir, chosen, report.about)
     bench = Bench(report, chosen, args.quick, kdir, ours, _command(args))
     say(f"Benchmark: {', '.join(legs)}; {', '.join(stack.label for stack in chosen)}")
     for name in legs:
         _run(bench, name)
+    report.leg = ""
     return _finish(report, base, time.monotonic() - start)
 
 
@@ -126,10 +129,13 @@ def _run(bench: Bench, name: str) -> None:
     """Runs one leg, whatever becomes of it."""
     leg = importlib.import_module(f"rvt.bench.{name}")
     say(f"{leg.TITLE}")
+    bench.report.begin(name)
     try:
         leg.run(bench)
     except Failure as failure:
         bench.report.problem(name, str(failure))
+    except Exception:  # A mistake in one leg is no reason to lose the others.
+        bench.report.problem(name, f"mistake in the benchmark:\n{traceback.format_exc()}")
 
 
 def _finish(report, base, seconds: float) -> int:

@@ -79,6 +79,8 @@ class Report:
     def __init__(self, path: Path, about: dict):
         self.path = path
         self.about = about
+        #: The part of the benchmark that runs.
+        self.leg = ""
         self.cells = []
         #: What went wrong; any makes the exit status 1.
         self.problems = []
@@ -98,16 +100,23 @@ class Report:
         say(f"  {cell.title()}: {shown}{spread}{note}")
         self.write()
 
+    def begin(self, leg: str) -> None:
+        """Notes which part of the benchmark runs now. What an earlier run of it had to complain of is
+        forgotten; its figures stay until there are new ones."""
+        self.leg = leg
+        for notes in (self.problems, self.skipped):
+            notes[:] = [note for note in notes if note.get("leg", "") != leg]
+
     def skip(self, what: str, why: str) -> None:
         """Notes something that this machine cannot do."""
         say(f"  left out: {what}: {why}")
-        self.skipped.append({"what": what, "why": why})
+        self.skipped.append({"leg": self.leg, "what": what, "why": why})
         self.write()
 
     def problem(self, what: str, why: str) -> None:
         """Notes something that should have worked and did not."""
         warn(f"{what}: {why}")
-        self.problems.append({"what": what, "why": why})
+        self.problems.append({"leg": self.leg, "what": what, "why": why})
         self.write()
 
     def find(self, **wanted) -> list:
