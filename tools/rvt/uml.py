@@ -115,7 +115,7 @@ class Uml:
         return text
 
     def read(self, path: str) -> str:
-        """Returns the content of a file of the guest, "" if there is none; costs it next to nothing."""
+        """Returns the content of a file of the guest, "" if there is none; costs next to nothing."""
         return self.do(f"read {path}")[1]
 
     def time(self) -> float:

@@ -22,7 +22,8 @@ class Sample:
     """What one stack did with one workload in one round."""
 
     run: uml_fio.Run
-    #: Per operation: seconds of processor time of the guest's kernel, interrupts, write system calls.
+    #: Per operation: seconds of processor time, interrupts and write system calls of the guest's
+    #: kernel.
     seconds: float
     irqs: float
     writes: float

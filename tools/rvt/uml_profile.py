@@ -32,7 +32,7 @@ def available(scratch: Path) -> str:
         return "perf is not installed (Debian: package linux-perf)"
     paranoid = int(Path("/proc/sys/kernel/perf_event_paranoid").read_text())
     if os.geteuid() and paranoid > 1:
-        return f"perf may not look into the host's kernel (kernel.perf_event_paranoid is {paranoid})"
+        return f"perf may not look into the host's kernel: kernel.perf_event_paranoid is {paranoid}"
     done = subprocess.run(["perf", "record", "-q", "-e", "cpu-clock", "-o", scratch / "perf.try",
                            "true"], capture_output=True, text=True, check=False)
     (scratch / "perf.try").unlink(missing_ok=True)
@@ -110,7 +110,8 @@ def parts(samples: collections.Counter, layer, total: float) -> list:
         by[where, module, "" if where == "kernel" else function] += times
     names = demangle({function for _, _, function in by if function})
     return [{"layer": where, "module": module, "function": names.get(function, function),
-             "value": total * times / whole} for (where, module, function), times in by.most_common()]
+             "value": total * times / whole}
+            for (where, module, function), times in by.most_common()]
 
 
 def share(samples: collections.Counter, layer) -> float:

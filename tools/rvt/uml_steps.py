@@ -15,8 +15,8 @@ _LIMIT = 1800
 
 
 def run(kdir: Path, ours: list, steps: list, name: str, allow=()) -> tuple:
-    """Boots, runs `steps`, a list of `(name, command line)`, and returns the outcome and the lines of
-    the kernel log. Modules are found by `modprobe -d "$RVT_TREE"`; `allow` is as in `Spec`."""
+    """Boots, runs `steps`, a list of `(name, command line)`, and returns the outcome and the lines
+    of the kernel log. Modules are found by `modprobe -d "$RVT_TREE"`; `allow` is as in `Spec`."""
     rundir = OUT / "run" / f"{time.strftime('%H%M%S')}-{name}"
     rundir.mkdir(parents=True, exist_ok=True)
     say(f"Logs: {rundir}")

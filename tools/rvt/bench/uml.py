@@ -48,7 +48,7 @@ class Setup:
 
 
 def setups(quick: bool, cpus: int) -> tuple:
-    """Returns the setups to measure and (name, reason) for each that this machine is too small for."""
+    """Returns the setups to measure, and (name, reason) for each that needs a larger machine."""
     named = {workload.name: workload for workload in uml_fio.WORKLOADS}
     random = [named["blk-randread-4k-qd1"], named["blk-randread-4k-qd32-batch16"]]
     if quick:
@@ -148,11 +148,12 @@ def _say_what_is_not_there(bench, offered: set) -> None:
     if absent:
         bench.report.skip(f"uml: {', '.join(absent)}",
                           f"{uml_storage.BINARY} does not offer them over vhost-user")
-    fixed = [name for bit, name in ((_INDIRECT, "indirect descriptors"), (_EVENT_IDX, "event index"))
-             if bit in offered]
+    fixed = [name for bit, name in ((_INDIRECT, "indirect descriptors"),
+                                    (_EVENT_IDX, "event index")) if bit in offered]
     if fixed:
         bench.report.skip(f"uml: rings without {' or '.join(fixed)}",
-                          f"{uml_storage.BINARY} always offers that, and virtio_uml takes what is offered")
+                          f"{uml_storage.BINARY} always offers that, and virtio_uml takes all that "
+                          "is offered")
 
 
 def _profile(bench, guest: Uml, kdir: Path, rundir: Path):
