@@ -3,7 +3,7 @@
 
 import statistics
 
-from . import ratio, slopes
+from . import judge, ratio, slopes
 from .cells import Cell
 from .phases import FAILED, REFUSED
 from .variants import DEVICES
@@ -11,8 +11,6 @@ from .variants import DEVICES
 #: What is counted, with its unit.
 _METRICS = {"instr_driver_ring": "instructions/op", "instr_guest": "instructions/op",
             "kicks": "kicks/op", "irqs": "interrupts/op"}
-#: What repeats of interrupts and of the whole guest may differ by.
-_SLACK = 0.02
 #: Only what is received by itself takes no kick.
 _NO_KICKS = f"none of {', '.join(slopes.NOTIFY)} was called: the stack notifies in another way"
 #: The stack that others are compared with.
@@ -83,12 +81,11 @@ class Repeats:
             middle = min(rounds.values(), key=lambda cost, m=metric, v=value: abs(figure(cost, m) - v))
             said = [_doubts(list(rounds.values()), samples), note] \
                 if metric == "instr_driver_ring" else []
-            pairs = [(figure(rounds[r], metric), figure(base[r], metric)) for r in rounds
-                     if r in base]
+            against = compare(metric, _figures(rounds, metric), _figures(base, metric)) \
+                if (stack.driver, stack.ring) != _BASE else None
             self._add(work, device, stack, metric, value=value, samples=samples,
                       spread=ratio.spread(samples), parts=self._parts(middle, stack, metric),
-                      ratio=compare(pairs, metric) if (stack.driver, stack.ring) != _BASE else None,
-                      note="; ".join(text for text in said if text))
+                      ratio=against, note="; ".join(text for text in said if text))
 
     def _add(self, work, device, stack, metric: str, **values) -> None:
         """Adds one cell."""
@@ -108,6 +105,11 @@ class Repeats:
         if metric == "instr_guest" and self._functions:
             return slopes.by_dear_function(cost, layers)
         return []
+
+
+def _figures(rounds: dict, metric: str) -> dict:
+    """Returns one metric by round."""
+    return {number: figure(cost, metric) for number, cost in rounds.items()}
 
 
 def explain(bench, items: list, vcpus: int = 1) -> None:
@@ -140,27 +142,18 @@ def _doubts(costs: list, samples: list) -> str:
     return ""
 
 
-def compare(pairs: list, metric: str) -> dict:
-    """Compares counts of the same rounds: `(ours, base)`. Less is better.
-
-    Counts repeat, unlike times, so that a few rounds do: a difference is called if every round shows
-    it and it is more than repeats may differ by. The whole guest also counts timer ticks, which go by
-    the clock: that takes more than one round.
-    """
-    ratios = [ours / base for ours, base in pairs if base]
+def compare(metric: str, ours: dict, base: dict) -> dict:
+    """Compares counts by round, as cells have it; the verdict is that of the report (judge.py)."""
+    ratios = [ours[number] / base[number] for number in ours if base.get(number)]
     if not ratios:
         return None
-    low, high = min(ratios), max(ratios)
-    slack = slopes.EXACT if metric == "instr_driver_ring" else _SLACK
-    if metric == "instr_guest" and len(ratios) < 2:
-        verdict = ratio.WIDE_SPREAD
-    elif low > 1 + slack:
-        verdict = ratio.SLOWER
-    elif high < 1 - slack:
-        verdict = ratio.FASTER
-    elif low >= 1 - slack and high <= 1 + slack:
-        verdict = ratio.SAME
-    else:
-        verdict = ratio.WIDE_SPREAD
-    return {"value": statistics.median(ratios), "low": low, "high": high, "samples": ratios,
-            "verdict": verdict}
+    found = judge.counted(_counts(metric, ours), _counts(metric, base))
+    return {"value": statistics.median(ratios), "low": min(ratios), "high": max(ratios),
+            "samples": ratios, "verdict": found.verdict}
+
+
+def _counts(metric: str, rounds: dict) -> Cell:
+    """Returns as much of a cell as a judgement takes."""
+    samples = list(rounds.values())
+    return Cell("", "", "", "", "", "tcg", metric, statistics.median(samples),
+                spread=ratio.spread(samples), samples=samples)
