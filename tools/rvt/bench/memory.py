@@ -23,8 +23,10 @@ COPIES = 4
 
 
 def run(bench) -> None:
-    """Sizes of the module files, then of what modules and devices take in a guest."""
+    """Sizes of the module files, then, if there is time, of what modules and devices take in a guest."""
     sizes.run(bench, rerun(bench, "memory"))
+    if bench.quick:
+        return
     tasks = [Task("modules", _modules(bench))]
     tasks += [Task(kind, _command(kind)) for kind in ("blk", "net")]
     plan = Plan("memory", tasks, ratio.ROUNDS, guest(), ["memory.sh", "memory-modules.sh"])
