@@ -4,11 +4,15 @@
 import threading
 import types
 import unittest
+from unittest import mock
 
-from rvt.bench import pairs, ratio, workloads
+from rvt.bench import pairs, ratio, throughput, workloads
 from rvt.bench.cells import Cell
+from rvt.bench.lane import Lane
 from rvt.bench.rounds import Plan, Rounds, Task
+from rvt.bench.stacks import Stack
 from rvt.bench.turns import Turns, order
+from rvt.guest import Step
 from rvt.say import Failure
 
 
@@ -158,6 +162,83 @@ class CellTest(unittest.TestCase):
         self.assertTrue(any(0.998 < fraction < 0.9995 for _, fraction in points))
         # What is read off is never more than a step away.
         self.assertTrue(all(abs(fraction - value / 20000) < 1e-6 for value, fraction in points))
+
+
+class MissingTest(unittest.TestCase):
+    """What a machine without a program leaves out."""
+
+    def left(self, absent: str) -> tuple:
+        """Returns the workloads that are left, and what was said."""
+        said = []
+        bench = types.SimpleNamespace(report=types.SimpleNamespace(
+            skip=lambda what, why: said.append((what, why))))
+        with mock.patch("shutil.which", lambda name: None if name == absent else f"/bin/{name}"):
+            return throughput._possible(bench, workloads.every()), said
+
+    def test_all_there(self):
+        self.assertEqual(self.left(""), (workloads.every(), []))
+
+    def test_without_sockperf(self):
+        left, said = self.left("sockperf")
+        self.assertNotIn("net-tcp-rr", [load.task for load in left])
+        self.assertEqual(len(left), len(workloads.every()) - 1)
+        self.assertEqual(len(said), 1)
+        self.assertIn("net-tcp-rr", said[0][0])
+        self.assertIn("sockperf is not installed", said[0][1])
+
+    def test_without_iperf3_disks_are_still_measured(self):
+        left, _ = self.left("iperf3")
+        self.assertEqual({load.kind for load in left if load.task != "net-tcp-rr"}, {"blk"})
+
+
+class LaneTest(unittest.TestCase):
+    """What a guest is given, and what is made of its end."""
+
+    def setUp(self):
+        self.stacks = [Stack("c", "c", "C", "", ["drv"], "", ""),
+                       Stack("c", "own", "Own", "", ["drv"], "", "", {"ring": "own_ring"})]
+        self.failed, self.over, self.faults = [], [], []
+        self.rounds = types.SimpleNamespace(
+            bench=types.SimpleNamespace(stacks=self.stacks),
+            plan=Plan("leg", [Task("t", lambda stack: "do")], 2, {"vcpus": 1}, []),
+            failed=lambda entry, why: self.failed.append((entry.step, why)),
+            complete=self.over.extend, fault=lambda what, why: self.faults.append(why),
+            note=lambda what, why: None)
+
+    def lane(self, index: int) -> Lane:
+        stack = self.stacks[index]
+        return Lane(self.rounds, [stack], order(["t"], [stack.name], 2))
+
+    def test_one_ring_provider_in_a_guest(self):
+        self.assertEqual(self.lane(0)._spec().omit, ["own_ring"])
+        self.assertEqual(self.lane(1)._spec().omit, ["ring"])
+
+    def outcome(self, *steps) -> types.SimpleNamespace:
+        return types.SimpleNamespace(steps=list(steps), error="QEMU ended", splats=[],
+                                     rundir="/run")
+
+    def test_a_guest_that_dies(self):
+        lane = self.lane(0)
+        entries = list(lane._entries.values())
+        left = lane._sort(self.outcome(Step("prepare", status=0), Step("t:0:c-c", status=0),
+                                       Step("t:1:c-c")), entries)
+        self.assertEqual((left, self.over, self.failed), (entries[1:], entries[:1], []))
+
+    def test_a_measurement_that_fails(self):
+        lane = self.lane(0)
+        left = lane._sort(self.outcome(Step("prepare", status=0), Step("t:0:c-c", ["a", "b"], 1),
+                                       Step("t:1:c-c", status=0)), list(lane._entries.values()))
+        self.assertEqual(left, [])
+        self.assertEqual(self.failed, [("t:0:c-c", "b; logs: /run")])
+
+    def test_the_emulation_is_forgiven_only_so_often(self):
+        lane, guests = self.lane(0), []
+        lane._guest = lambda entries: guests.append(1) or self.outcome()
+        with mock.patch("rvt.stall.reason", lambda outcome: "a timer"):
+            lane.run()
+        self.assertEqual(len(guests), 3)
+        self.assertEqual(len(self.faults), 1)
+        self.assertIn("2 measurements left", self.faults[0])
 
 
 class WorkloadTest(unittest.TestCase):
