@@ -31,13 +31,13 @@ class Repeats:
         self._leg = leg
         self._vcpus = vcpus
         self._functions = functions
-        #: (work, device) -> stack name -> list of Cost, None where a round failed.
+        #: (work, device) -> stack name -> number of the round -> Cost.
         self._costs = {}
         self._failures = {}
         self._stacks = {}
 
-    def take(self, boot, rounds: int) -> None:
-        """Adds what a boot measured, as round number `rounds`."""
+    def take(self, boot, number: int) -> None:
+        """Adds what a boot measured, as the round of that number."""
         for item in boot.items:
             key = (item.work, item.device)
             self._stacks[item.stack.name] = item.stack
@@ -49,7 +49,7 @@ class Repeats:
             layers = slopes.Layers(self._bench, item.stack)
             totals = [slopes.total(phase, irqs, boot.symbols)
                       for phase, irqs in zip(item.phases, item.irqs)]
-            mine[rounds] = slopes.cost(item.counts, totals, layers)
+            mine[number] = slopes.cost(item.counts, totals, layers)
 
     def costs(self, work, device, stack) -> list:
         """Returns the costs that were measured, of every round."""
