@@ -164,6 +164,17 @@ class CellTest(unittest.TestCase):
         self.assertTrue(all(abs(fraction - value / 20000) < 1e-6 for value, fraction in points))
 
 
+class BusyTest(unittest.TestCase):
+    """Whether the host has other work to do."""
+
+    def test_share(self):
+        #         user nice system idle iowait irq softirq steal guest guest_nice
+        before = [100, 0, 100, 1000, 0, 0, 0, 0, 50, 0]
+        self.assertEqual(pairs.busy_share(before, [100, 0, 100, 1100, 100, 0, 0, 0, 50, 0]), 0)
+        self.assertEqual(pairs.busy_share(before, [150, 0, 100, 1050, 0, 0, 0, 100, 90, 0]), 0.75)
+        self.assertEqual(pairs.busy_share(before, before), 0)
+
+
 class MissingTest(unittest.TestCase):
     """What a machine without a program leaves out."""
 

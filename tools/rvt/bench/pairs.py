@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
 """Makes cells of what rounds have measured."""
 
-import os
 import statistics
+import time
+from pathlib import Path
 
 from ..say import warn
 from . import ratio
 
-#: Load per CPU, before the benchmark adds its own, above which the host counts as busy.
-BUSY = 0.4
+#: Share of the CPUs' time, before the benchmark takes its own, above which the host counts as busy.
+BUSY = 0.1
 #: A distribution is drawn with at most this many points.
 POINTS = 200
 
@@ -24,12 +25,29 @@ def rerun(bench, leg: str) -> str:
 
 
 def otherwise_busy() -> str:
-    """Returns a sentence for the notes if the host has other work to do; to be asked beforehand."""
-    load, cpus = os.getloadavg()[0], len(os.sched_getaffinity(0))
-    if load < BUSY * cpus:
+    """Returns a sentence for the notes if the host has other work to do.
+
+    To be asked while the benchmark itself does nothing; takes a second.
+    """
+    before = _cpu_times()
+    time.sleep(1)
+    share = busy_share(before, _cpu_times())
+    if share < BUSY:
         return ""
-    warn(f"the host is busy with other work (load {load:.1f} on {cpus} CPUs): spreads will be wide")
-    return f" The host was busy with other work (load {load:.1f} on {cpus} CPUs)."
+    warn(f"the host is busy with other work ({100 * share:.0f} % of its CPUs): spreads will be wide")
+    return f" The host was busy with other work ({100 * share:.0f} % of its CPUs) before it began."
+
+
+def _cpu_times() -> list:
+    return [int(field) for field in Path("/proc/stat").read_text().split("\n")[0].split()[1:]]
+
+
+def busy_share(before: list, after: list) -> float:
+    """Returns how much of the CPUs' time went to anything, time stolen by a hypervisor included,
+    between two first lines of /proc/stat."""
+    # user, nice, system, idle, iowait, irq, softirq, steal; guests are part of user.
+    spent = [late - early for early, late in zip(before[:8], after[:8])]
+    return 1 - (spent[3] + spent[4]) / sum(spent) if sum(spent) > 0 else 0.0
 
 
 def fill(cell, samples: list, against: list = None, more_is_better: bool = True) -> None:

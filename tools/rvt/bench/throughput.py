@@ -21,11 +21,12 @@ def run(bench) -> None:
                               if load.quick or not bench.quick])
     kernel = bench.kdir / "arch" / "x86" / "boot" / "bzImage"
     seconds = 2 if accel.choose(kernel) == "kvm" and not bench.quick else 1
+    busy = otherwise_busy()
     for vcpus in sorted({load.vcpus for load in loads}):
-        _guest(bench, vcpus, [load for load in loads if load.vcpus == vcpus], seconds)
+        _guest(bench, vcpus, [load for load in loads if load.vcpus == vcpus], seconds, busy)
 
 
-def _guest(bench, vcpus: int, loads: list, seconds: int) -> None:
+def _guest(bench, vcpus: int, loads: list, seconds: int, busy: str) -> None:
     """Measures what is done in one guest."""
     by_task = {load.task: load for load in loads}
     tasks = [Task(load.task, _command(load, seconds)) for load in loads]
@@ -33,7 +34,6 @@ def _guest(bench, vcpus: int, loads: list, seconds: int) -> None:
                 workloads.guest(vcpus), _SCRIPTS,
                 prepare="sh /run/rvt/job/throughput-net.sh serve")
     rounds = Rounds(bench, plan)
-    busy = otherwise_busy()
     plan.finished = lambda name: _add(bench, rounds, by_task[name], busy)
     rounds.run()
 
