@@ -13,12 +13,13 @@ export LEGS STACKS BASE KEEP
 
 # One target at a time: each is parallel inside.
 .NOTPARALLEL:
-.PHONY: help setup kernel modules kunit selftest parity test demo bench bench-quick shell clean
+.PHONY: help setup kernel modules hosttest kunit selftest parity test demo bench bench-quick shell clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "Targets"
 	@echo "  test       all the tests below; what CI runs"
+	@echo "  hosttest   run the tests of the ring core on the host, without a kernel (cargo)"
 	@echo "  kunit      run the KUnit suites in a guest"
 	@echo "  selftest   run the guest selftests (T=name, subject or glob to choose)"
 	@echo "  parity     hold docs/parity.md against the last make test"
@@ -54,6 +55,9 @@ kernel: setup
 
 modules: setup
 	@$(RVT) modules
+
+hosttest:
+	@$(RVT) hosttest
 
 kunit: setup
 	@$(RVT) kunit

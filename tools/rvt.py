@@ -20,6 +20,7 @@ COMMANDS = {
     "kernel": ("kernel", "build the guest kernel"),
     "modules": ("modules", "build the modules"),
     "harness": ("harness", "run the harness's own unit tests"),
+    "hosttest": ("hosttest", "run the tests of the ring core on the host"),
     "kunit": ("kunit", "run the KUnit suites in a guest"),
     "selftest": ("selftest", "run the guest selftests"),
     "parity": ("parity", "hold docs/parity.md against the results"),
