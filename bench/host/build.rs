@@ -35,9 +35,11 @@ fn kernel_source() -> Option<PathBuf> {
     if let Some(dir) = env::var_os("KSRC").filter(|dir| !dir.is_empty()) {
         return Some(PathBuf::from(dir)).filter(|dir| has_ring(dir));
     }
-    let cache = match env::var_os("RUST_VIRTIO_CACHE") {
-        Some(dir) => PathBuf::from(dir),
-        None => PathBuf::from(env::var_os("HOME")?).join(".cache/rust-virtio"),
+    let set = |name| env::var_os(name).filter(|dir| !dir.is_empty()).map(PathBuf::from);
+    let cache = match (set("RUST_VIRTIO_CACHE"), set("XDG_CACHE_HOME")) {
+        (Some(dir), _) => dir,
+        (None, Some(dir)) => dir.join("rust-virtio"),
+        (None, None) => set("HOME")?.join(".cache/rust-virtio"),
     };
     let mut trees: Vec<_> = fs::read_dir(cache.join("src"))
         .ok()?

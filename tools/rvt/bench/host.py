@@ -7,13 +7,14 @@ device's part is left out; they are exact.
 """
 
 import json
-import os
 import re
 import shutil
 import statistics
+import subprocess
 from pathlib import Path
 
 from .. import proc
+from ..hosttest import find_cargo
 from ..paths import OUT, REPO, log_dir
 from ..say import Failure
 from . import ratio
@@ -65,12 +66,6 @@ def run(bench) -> None:
     _times(bench, cargo, env, log, target)
 
 
-def find_cargo() -> str:
-    """Returns the path of cargo, "" if there is none."""
-    own = Path(os.environ.get("CARGO_HOME", "~/.cargo")).expanduser() / "bin" / "cargo"
-    return shutil.which("cargo") or (str(own) if os.access(own, os.X_OK) else "")
-
-
 def _cell(case: list, metric: str, unit: str, samples: list, bench, note: str) -> Cell:
     """Returns the cell of `[work, ring, layout, indirect, event_idx]`."""
     work, ring, layout, indirect, event_idx = case
@@ -108,9 +103,11 @@ def _instructions(bench, instr: Path, cases: list) -> None:
 def _count(instr: Path, case: list, times: int) -> int:
     log = OUT / "bench-host" / "callgrind.log"
     log.unlink(missing_ok=True)
-    proc.output(["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null",
-                 f"--log-file={log}", f"--toggle-collect={_DEVICE}", "--collect-atstart=yes",
-                 instr, *case, str(times)])
+    done = subprocess.run(["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null",
+                           f"--log-file={log}", f"--toggle-collect={_DEVICE}",
+                           "--collect-atstart=yes", instr, *case, str(times)], check=False)
+    if done.returncode:
+        raise Failure(f"{' '.join(case)} failed under callgrind (status {done.returncode})")
     return collected(log.read_text())
 
 
