@@ -40,7 +40,7 @@
 #define PORT		9
 #define DATAGRAM	18
 /* Longer than any device waits before it sends: see `delay` in tools/rvt/bench/variants.py. */
-#define REST_NS		10000000
+#define REST_NS		20000000
 
 static mark_fn begin, end;
 

@@ -68,7 +68,7 @@ WORKS = {work.name: work for work in (
     Work("blk-randwrite-4k-qd1", "blk", "write", 1, 512, 300_000),
     Work("blk-randread-4k-qd32", "blk", "read", 32, 3200),
     Work("net-icmp-echo", "net", "echo", 1, 264, 1_000_000),
-    Work("net-udp-tx", "net", "send", 16, 1600, 4_000_000),
+    Work("net-udp-tx", "net", "send", 16, 800, 10_000_000),
     Work("net-udp-rx", "net", "feed", 1, 528),
 )}
 
