@@ -15,7 +15,8 @@ use super::{
             Used, //
         },
     },
-    Control, Packed,
+    memory::Ring,
+    Control, Packed, Position,
 };
 use core::ops::{
     Deref,
@@ -38,22 +39,22 @@ where
         if self.control.is_broken() {
             return None;
         }
+        // Copies, which a barrier lets stay in registers.
+        let (ring, at) = (self.ring, self.taken);
+        let fresh = !IN_ORDER || self.batch.is_over(self.done);
+        if fresh && !self.look(&ring, at) {
+            return None;
+        }
         let used = if IN_ORDER {
-            if self.batch.is_over(self.done) && !self.look() {
-                return None;
-            }
-            self.take_in_order()
+            self.take_in_order(&ring, at, fresh)
         } else {
-            if !self.look() {
-                return None;
-            }
-            self.take_any()
+            self.take_any(&ring, at)
         };
         match used {
             Ok((used, count)) => {
                 self.in_flight -= 1;
                 self.free += count;
-                self.taken = self.taken.advance(count, self.ring.size());
+                self.taken = at.advance(count, ring.size());
                 self.control.taken.set(self.taken.into_raw());
                 if self.config.event_idx {
                     self.move_event();
@@ -81,19 +82,19 @@ where
 
     /// Returns whether the descriptor at the next place is used.
     #[inline(always)]
-    fn look(&mut self) -> bool {
+    fn look(&mut self, ring: &Ring<P>, at: Position) -> bool {
         // A device can only have used what it has.
         if self.in_flight == 0 {
             return false;
         }
-        let mut used = self.taken.is_used(self.ring.flags(self.taken.slot()));
+        let mut used = at.is_used(ring.flags(at.slot()));
         if !used && self.event_moved {
             // §2.8.10: The used event was written before the flags are read, as the device reads
             // the event after it wrote flags. Pairs with the barrier there: one of the two sees
             // what the other wrote.
             P::mb(self.config.strong_barriers);
             self.event_moved = false;
-            used = self.taken.is_used(self.ring.flags(self.taken.slot()));
+            used = at.is_used(ring.flags(at.slot()));
         }
         if used {
             // §2.8.22: The flags are read before the rest of the descriptor and what is in the
@@ -114,20 +115,16 @@ where
 
     /// Takes the buffer of the next used descriptor, and returns how many descriptors it had.
     #[inline(always)]
-    fn take_any(&mut self) -> Result<(Used<T>, u16), Fault> {
-        let (id, len) = self.ring.used(self.taken.slot());
+    fn take_any(&mut self, ring: &Ring<P>, at: Position) -> Result<(Used<T>, u16), Fault> {
+        let (id, len) = ring.used(at.slot());
         let Some(slot) = self.slots.get_mut(usize::from(id)) else {
-            return Err((
-                Broken::IdOutOfRange,
-                id.into(),
-                u32::from(self.ring.size()) - 1,
-            ));
+            return Err((Broken::IdOutOfRange, id.into(), u32::from(ring.size()) - 1));
         };
         if slot.token.is_none() {
             return Err((
                 Broken::NotOutstanding,
                 id.into(),
-                u32::from(self.ring.size()) - 1,
+                u32::from(ring.size()) - 1,
             ));
         }
         let len = written(len, slot.room, self.config.trim_lengths)?;
@@ -135,7 +132,7 @@ where
             return Err((
                 Broken::NotOutstanding,
                 id.into(),
-                u32::from(self.ring.size()) - 1,
+                u32::from(ring.size()) - 1,
             ));
         };
         slot.next = self.free_id;
@@ -143,12 +140,18 @@ where
         Ok((Used { token, len, id }, slot.count))
     }
 
-    /// Takes the oldest buffer, which is of the current batch or starts the next (§2.8.8).
+    /// Takes the oldest buffer, which is of the current batch or, if `fresh`, starts the next
+    /// (§2.8.8).
     #[inline(always)]
-    fn take_in_order(&mut self) -> Result<(Used<T>, u16), Fault> {
-        let last = u32::from(self.ring.size()) - 1;
-        if self.batch.is_over(self.done) {
-            let (id, len) = self.ring.used(self.taken.slot());
+    fn take_in_order(
+        &mut self,
+        ring: &Ring<P>,
+        at: Position,
+        fresh: bool,
+    ) -> Result<(Used<T>, u16), Fault> {
+        let last = u32::from(ring.size()) - 1;
+        if fresh {
+            let (id, len) = ring.used(at.slot());
             let Some(slot) = self.slots.get(usize::from(id)) else {
                 return Err((Broken::IdOutOfRange, id.into(), last));
             };
@@ -160,7 +163,7 @@ where
                 return Err((Broken::WrongBatch, size.into(), self.in_flight.into()));
             }
         }
-        let id = self.taken.slot();
+        let id = at.slot();
         let slot = self.slots.get_mut(usize::from(id));
         let Some((token, room, count)) =
             slot.and_then(|s| s.token.take().map(|token| (token, s.room, s.count)))
