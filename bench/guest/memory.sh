@@ -1,11 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# memory.sh DRIVER DEVICE,DEVICE,...: for each list of like devices, prints how many bytes of memory one of
-# them takes while the driver has it, NICs with their interfaces up. They are taken all at once, so that what
-# goes on elsewhere matters less.
+# memory.sh DRIVER DEVICE,DEVICE,...: for each list of like devices, prints how many bytes of memory one
+# of them takes while the driver has it, NICs with their interfaces up. They are taken all at once, so
+# that what goes on elsewhere matters less.
 
 . /run/rvt/job/devices.sh
+
+# Caches of what processes and files take.
+PROCESSES="^(task_struct|mm_struct|vm_area_struct|anon_vma|signal_cache|sighand_cache|files_cache|"
+PROCESSES="${PROCESSES}fs_cache|pid|cred|filp|names_cache|dentry|.*inode_cache|maple_node|radix_tree_node)"
 
 driver=$1
 shift
@@ -28,13 +32,12 @@ settle() {
 # processes take is left out, and what caches of files take.
 used() {
 	settle
-	awk -v page="$page" '
+	awk -v page="$page" -v processes="$PROCESSES" '
 	FILENAME == "/proc/slabinfo" {
 		if ($1 == "slabinfo" || $1 == "#") next
 		for (i = 7; i < NF && $i != "slabdata"; i++);
 		other += $(i + 2) * $6
-		if ($1 !~ /^(task_struct|mm_struct|vm_area_struct|anon_vma|signal_cache|sighand_cache|files_cache|fs_cache|pid|cred|filp|names_cache|dentry|.*inode_cache|maple_node|radix_tree_node)/)
-			objects += $2 * $4
+		if ($1 !~ processes) objects += $2 * $4
 		next
 	}
 	$1 == "nr_kernel_stack" { other += $2 * 1024 / page }
