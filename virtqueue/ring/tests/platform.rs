@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a ring asks of its platform: which barriers, and stores in which order.
+
+use std::{cell::RefCell, sync::Arc};
+use virtio_ring::{host::Host, packed, split, Config, Packed, Platform, Slot, Split};
+
+#[allow(dead_code)]
+#[path = "common/memory.rs"]
+mod memory;
+use memory::Arena;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Event {
+    /// A store of so many bytes at an address.
+    Store(usize, usize),
+    Load(usize),
+    Mb(bool),
+    Rmb(bool),
+    Wmb(bool),
+}
+
+thread_local! {
+    static LOG: RefCell<Vec<Event>> = const { RefCell::new(Vec::new()) };
+}
+
+fn log(event: Event) {
+    LOG.with_borrow_mut(|log| log.push(event));
+}
+
+/// Runs a closure and returns what it did to the memory of an arena, at which offsets.
+fn logged(arena: &Arena, run: impl FnOnce()) -> Vec<Event> {
+    LOG.take();
+    run();
+    let base = arena.ptr::<u8>(0).as_ptr().addr();
+    let inside = |addr: usize| addr.checked_sub(base).filter(|&offset| offset < 4096);
+    let events = LOG.take().into_iter().filter_map(|event| {
+        Some(match event {
+            Event::Store(addr, bytes) => Event::Store(inside(addr)?, bytes),
+            Event::Load(addr) => Event::Load(inside(addr)?),
+            barrier => barrier,
+        })
+    });
+    events.collect()
+}
+
+/// A processor that stores eight bytes at once, or not.
+struct Logging<const WHOLE: bool>;
+
+// SAFETY: As `Host`.
+unsafe impl<const WHOLE: bool> Platform for Logging<WHOLE> {
+    const STORE64_IS_WHOLE: bool = WHOLE;
+
+    unsafe fn load16(ptr: *const u16) -> u16 {
+        log(Event::Load(ptr.addr()));
+        // SAFETY: By the safety requirements.
+        unsafe { Host::load16(ptr) }
+    }
+    unsafe fn load32(ptr: *const u32) -> u32 {
+        log(Event::Load(ptr.addr()));
+        // SAFETY: By the safety requirements.
+        unsafe { Host::load32(ptr) }
+    }
+    unsafe fn store16(ptr: *mut u16, value: u16) {
+        log(Event::Store(ptr.addr(), 2));
+        // SAFETY: By the safety requirements.
+        unsafe { Host::store16(ptr, value) }
+    }
+    unsafe fn store32(ptr: *mut u32, value: u32) {
+        log(Event::Store(ptr.addr(), 4));
+        // SAFETY: By the safety requirements.
+        unsafe { Host::store32(ptr, value) }
+    }
+    unsafe fn store64(ptr: *mut u64, value: u64) {
+        log(Event::Store(ptr.addr(), 8));
+        // SAFETY: By the safety requirements.
+        unsafe { Host::store64(ptr, value) }
+    }
+    fn mb(strong: bool) {
+        log(Event::Mb(strong));
+    }
+    fn rmb(strong: bool) {
+        log(Event::Rmb(strong));
+    }
+    fn wmb(strong: bool) {
+        log(Event::Wmb(strong));
+    }
+}
+
+fn slots() -> Box<[Slot<u32>]> {
+    (0..4).map(|_| Slot::new()).collect()
+}
+
+fn config(strong_barriers: bool) -> Config {
+    Config {
+        strong_barriers,
+        ..Config::MODERN
+    }
+}
+
+const OUT: &[(u64, u32)] = &[(1, 16)];
+const IN: &[(u64, u32)] = &[(2, 100)];
+
+#[test]
+fn split_ring() {
+    for strong in [false, true] {
+        let arena = Arena::new(4096);
+        let layout = split::Layout::new(4, 4);
+        let memory = split::Memory {
+            size: 4,
+            desc: arena.ptr(0),
+            avail: arena.ptr(layout.avail),
+            used: arena.ptr(layout.used),
+            tables: None,
+        };
+        let control = Arc::new(split::Control::new());
+        // SAFETY: The arena is large enough and outlives the ring.
+        let ring = unsafe {
+            Split::<Logging<true>, u32, _, _, false>::new(memory, config(strong), slots(), control)
+        };
+        let mut ring = ring.unwrap_or_else(|e| panic!("{e:?}"));
+        let add = logged(&arena, || {
+            ring.add(7, 2, &mut (OUT, IN)).unwrap();
+        });
+        use Event::*;
+        // Two halves of two descriptors, and the entry.
+        let wanted = [
+            Store(0, 8),
+            Store(8, 8),
+            Store(16, 8),
+            Store(24, 8),
+            Store(layout.avail + 4, 2),
+        ];
+        assert_eq!(add, wanted);
+        let kick = logged(&arena, || assert!(ring.kick_prepare()));
+        let wanted = [
+            Wmb(strong),
+            Store(layout.avail + 2, 2),
+            Mb(strong),
+            Load(layout.used),
+        ];
+        assert_eq!(kick, wanted);
+        arena.write16(layout.used + 2, 1u16.to_le());
+        let get = logged(&arena, || assert_eq!(ring.get().unwrap().token, 7));
+        let wanted = [
+            Load(layout.used + 2),
+            Rmb(strong),
+            Load(layout.used + 4),
+            Load(layout.used + 8),
+        ];
+        assert_eq!(get, wanted);
+        ring.disable_cb();
+        let enable = logged(&arena, || assert!(ring.enable_cb()));
+        let wanted = [Store(layout.avail, 2), Mb(strong), Load(layout.used + 2)];
+        assert_eq!(enable, wanted);
+    }
+}
+
+fn packed_ring<const WHOLE: bool>(strong: bool, head: &[Event]) {
+    let arena = Arena::new(4096);
+    let memory = packed::Memory {
+        size: 4,
+        driver: arena.ptr(0),
+        device: arena.ptr(64),
+        desc: arena.ptr(128),
+        tables: None,
+    };
+    let control = Arc::new(packed::Control::new());
+    // SAFETY: The arena is large enough and outlives the ring.
+    let ring = unsafe {
+        Packed::<Logging<WHOLE>, u32, _, _, false>::new(memory, config(strong), slots(), control)
+    };
+    let mut ring = ring.unwrap_or_else(|e| panic!("{e:?}"));
+    use Event::*;
+    let add = logged(&arena, || {
+        ring.add(7, 2, &mut (OUT, IN)).unwrap();
+    });
+    // All but the second half of the first.
+    assert_eq!(add, [Store(128, 8), Store(144, 8), Store(152, 8)]);
+    let kick = logged(&arena, || assert!(ring.kick_prepare()));
+    assert_eq!(kick, [head, &[Mb(strong), Load(64)]].concat());
+    assert_eq!(u32::from_le(arena.read32(136)), 16);
+    assert_eq!(u16::from_le(arena.read16(140)), 0);
+    assert_eq!(u16::from_le(arena.read16(142)), 1 << 7 | 1);
+    arena.write16(142, (1u16 << 7 | 1 << 15).to_le());
+    let get = logged(&arena, || assert_eq!(ring.get().unwrap().token, 7));
+    assert_eq!(get, [Load(142), Rmb(strong), Load(136), Load(140)]);
+    ring.disable_cb();
+    let enable = logged(&arena, || assert!(ring.enable_cb()));
+    assert_eq!(enable, [Store(2, 2), Mb(strong), Load(128 + 32 + 14)]);
+}
+
+#[test]
+fn packed_ring_with_whole_stores() {
+    for strong in [false, true] {
+        let head = [Event::Wmb(strong), Event::Store(136, 8)];
+        packed_ring::<true>(strong, &head);
+    }
+}
+
+#[test]
+fn packed_ring_with_stores_in_halves() {
+    for strong in [false, true] {
+        let head = [
+            Event::Store(136, 4),
+            Event::Store(140, 2),
+            Event::Wmb(strong),
+            Event::Store(142, 2),
+        ];
+        packed_ring::<false>(strong, &head);
+    }
+}
