@@ -77,6 +77,7 @@ pub use self::{
     },
     slot::{
         Slot,
+        Unused,
         Used, //
     },
     split::Split, //

@@ -27,7 +27,8 @@ use super::{
     platform::Platform,
     slot::{
         self,
-        Slot, //
+        Slot,
+        Unused, //
     },
     Config, //
 };
@@ -201,16 +202,17 @@ where
     ///
     /// The device uses neither the ring nor any of its buffers: it, or the queue, was reset
     /// (§2.4, §2.6.1).
-    pub unsafe fn detach_unused(&mut self) -> Option<T> {
+    pub unsafe fn detach_unused(&mut self) -> Option<Unused<T>> {
         while self.in_flight != 0 && self.detached < self.ring.size() {
-            let id = usize::from(self.detached);
+            let id = self.detached;
             self.detached += 1;
-            if let Some(token) = self.slots.get_mut(id).and_then(|slot| slot.token.take()) {
+            let slot = self.slots.get_mut(usize::from(id));
+            if let Some(token) = slot.and_then(|slot| slot.token.take()) {
                 self.in_flight -= 1;
                 if self.in_flight == 0 {
                     self.start();
                 }
-                return Some(token);
+                return Some(Unused { token, id });
             }
         }
         None
@@ -222,10 +224,10 @@ where
     /// # Safety
     ///
     /// As [`Packed::detach_unused`]; the device does not have the ring before this returns.
-    pub unsafe fn reset(&mut self, mut recycle: impl FnMut(T)) {
+    pub unsafe fn reset(&mut self, mut recycle: impl FnMut(Unused<T>)) {
         // SAFETY: By the safety requirements.
-        while let Some(token) = unsafe { self.detach_unused() } {
-            recycle(token);
+        while let Some(unused) = unsafe { self.detach_unused() } {
+            recycle(unused);
         }
         self.start();
     }
@@ -243,7 +245,7 @@ where
         &mut self,
         memory: Memory,
         slots: S,
-        recycle: impl FnMut(T),
+        recycle: impl FnMut(Unused<T>),
     ) -> Result<S, (SetupError, S)> {
         if let Err(e) = memory.check() {
             return Err((e, slots));

@@ -65,3 +65,12 @@ pub struct Used<T> {
     /// The id that it had: what `add` returned.
     pub id: u16,
 }
+
+/// A buffer that the device had not used when it was stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unused<T> {
+    /// What stands for it.
+    pub token: T,
+    /// The id that it had: what `add` returned.
+    pub id: u16,
+}

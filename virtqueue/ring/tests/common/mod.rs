@@ -354,13 +354,13 @@ macro_rules! driver {
 
             fn detach_unused(&mut self) -> Option<u32> {
                 // SAFETY: The device of the tests does something only when it is called.
-                unsafe { self.ring.detach_unused() }
+                unsafe { self.ring.detach_unused() }.map(|unused| unused.token)
             }
 
             fn reset(&mut self) -> Vec<u32> {
                 let mut tokens = Vec::new();
                 // SAFETY: The device of the tests does something only when it is called.
-                unsafe { self.ring.reset(|token| tokens.push(token)) };
+                unsafe { self.ring.reset(|unused| tokens.push(unused.token)) };
                 tokens
             }
 
@@ -370,8 +370,9 @@ macro_rules! driver {
                 // SAFETY: The device of the tests does something only when it is called; the
                 // arena is large enough and lives as long as the ring.
                 let result = unsafe {
-                    self.ring
-                        .resize(memory, super::slots(size), |token| tokens.push(token))
+                    self.ring.resize(memory, super::slots(size), |unused| {
+                        tokens.push(unused.token)
+                    })
                 };
                 assert!(result.is_ok());
                 tokens
