@@ -97,6 +97,12 @@ impl<P: Platform> Control<P> {
         // §2.8.10: The driver's area was written before the flags are read. Pairs with the
         // barrier of the device between writing flags and reading that area.
         P::mb(view.strong);
+        self.has_used(&view, armed)
+    }
+
+    /// Whether there are used buffers at a place, as far as can be seen without a barrier.
+    #[inline(always)]
+    fn has_used(&self, view: &View<P>, armed: Armed) -> bool {
         view.is_used(Position::from_raw(armed.0)) || self.batched.get() != 0
     }
 
@@ -108,7 +114,7 @@ impl<P: Platform> Control<P> {
         let Some(view) = self.view() else {
             return Interrupt::None;
         };
-        if !view.is_used(Position::from_raw(self.taken.get())) && self.batched.get() == 0 {
+        if !self.has_used(&view, Armed(self.taken.get())) {
             return Interrupt::None;
         }
         if self.is_broken() {
@@ -158,6 +164,13 @@ where
         // §2.8.21.3.1: The flags are written before the suppression is read. Pairs with the
         // barrier of the device between writing the suppression and reading flags again.
         P::mb(self.config.strong_barriers);
+        self.wants_kick()
+    }
+
+    /// Whether the device wants to be notified of what was published. A full barrier was done
+    /// after that.
+    #[inline(always)]
+    fn wants_kick(&mut self) -> bool {
         let added = self.added;
         self.added = 0;
         let (position, flags) = self.device.read();
@@ -256,9 +269,33 @@ where
     pub fn enable_cb_delayed(&mut self) -> bool {
         // What the device does not know of it cannot use.
         self.publish();
+        let armed = self.arm_delayed();
+        !self.control.poll(armed)
+    }
+
+    /// Asks for a callback when three quarters of what the device has are used.
+    #[inline(always)]
+    fn arm_delayed(&mut self) -> Armed {
         let size = self.ring.size();
         let wait = most_of(size - self.free);
-        let armed = self.arm(self.taken.advance(wait, size));
-        !self.control.poll(armed)
+        self.arm(self.taken.advance(wait, size))
+    }
+
+    /// [`Packed::kick_prepare`] and [`Packed::enable_cb_delayed`] in one, with one full barrier
+    /// for both. Returns what each of them would.
+    #[inline]
+    #[must_use = "whether to notify, and whether to look again"]
+    pub fn kick_prepare_enable_cb_delayed(&mut self) -> (bool, bool) {
+        if self.control.is_broken() {
+            return (false, true);
+        }
+        self.publish();
+        let armed = self.arm_delayed();
+        // §2.8.21.3.1 and §2.8.10: As in `kick_prepare` and in `poll`.
+        P::mb(self.config.strong_barriers);
+        self.event_moved = false;
+        let kick = self.wants_kick();
+        let view = View::new(self.ring, self.driver, &self.config);
+        (kick, !self.control.has_used(&view, armed))
     }
 }

@@ -158,6 +158,13 @@ where
         // §2.7.13.3.1: The index is written before the suppression is read. Pairs with the
         // barrier of the device between writing the suppression and reading the index again.
         P::mb(self.config.strong_barriers);
+        self.wants_kick()
+    }
+
+    /// Whether the device wants to be notified of what was published. A full barrier was done
+    /// after that.
+    #[inline(always)]
+    fn wants_kick(&mut self) -> bool {
         let added = self.added;
         self.added = 0;
         if !self.config.event_idx {
@@ -228,5 +235,24 @@ where
         P::mb(self.config.strong_barriers);
         self.event_moved = false;
         self.used.index().wrapping_sub(self.last_used) <= wait
+    }
+
+    /// [`Split::kick_prepare`] and [`Split::enable_cb_delayed`] in one, with one full barrier for
+    /// both. Returns what each of them would.
+    #[inline]
+    #[must_use = "whether to notify, and whether to look again"]
+    pub fn kick_prepare_enable_cb_delayed(&mut self) -> (bool, bool) {
+        if self.control.is_broken() {
+            return (false, true);
+        }
+        self.publish();
+        let wait = most_of(self.published.wrapping_sub(self.last_used));
+        let _ = self.arm(self.last_used.wrapping_add(wait));
+        // §2.7.13.3.1 and §2.7.7.1: As in `kick_prepare` and in `poll`.
+        P::mb(self.config.strong_barriers);
+        self.event_moved = false;
+        let kick = self.wants_kick();
+        let used = self.used.index().wrapping_sub(self.last_used);
+        (kick, used <= wait)
     }
 }

@@ -197,8 +197,16 @@ fn add<E: std::fmt::Debug>(result: Result<u16, (E, u32)>) -> u16 {
     result.expect("room")
 }
 
+/// How callbacks are enabled.
+#[derive(Clone, Copy)]
+enum How {
+    Now,
+    Delayed,
+    WithKick,
+}
+
 /// The device goes to sleep while the driver adds: it sees the buffer, or is notified.
-fn split_kick(event_idx: bool) {
+fn split_kick(event_idx: bool, fused: bool) {
     in_every_order(move || {
         let (mut ring, arena, layout) = split_ring(event_idx);
         let index = layout.avail + 2;
@@ -216,7 +224,11 @@ fn split_kick(event_idx: bool) {
         (
             Box::new(move || {
                 add(ring.add(1, 1, &mut (BUFFER, &[][..])));
-                ring.kick_prepare()
+                if fused {
+                    ring.kick_prepare_enable_cb_delayed().0
+                } else {
+                    ring.kick_prepare()
+                }
             }),
             Box::new(move || {
                 device.set(wish, 0);
@@ -239,7 +251,7 @@ fn split_busy(event_idx: bool, n: u32) -> (SplitRing, Arc<Arena>, split::Layout)
 }
 
 /// The driver enables callbacks while the device uses a buffer: it sees it, or is called.
-fn split_enable(event_idx: bool, delayed: bool) {
+fn split_enable(event_idx: bool, how: How) {
     in_every_order(move || {
         let (mut ring, arena, layout) = split_busy(event_idx, 1);
         ring.disable_cb();
@@ -248,12 +260,10 @@ fn split_enable(event_idx: bool, delayed: bool) {
         model(&arena, &[index, wish], &[]);
         let device = Device(arena.clone());
         (
-            Box::new(move || {
-                !if delayed {
-                    ring.enable_cb_delayed()
-                } else {
-                    ring.enable_cb()
-                }
+            Box::new(move || !match how {
+                How::Now => ring.enable_cb(),
+                How::Delayed => ring.enable_cb_delayed(),
+                How::WithKick => ring.kick_prepare_enable_cb_delayed().1,
             }),
             Box::new(move || {
                 device.set(index, 1);
@@ -271,24 +281,28 @@ fn split_enable(event_idx: bool, delayed: bool) {
 
 #[test]
 fn split_kick_by_flag() {
-    split_kick(false);
+    split_kick(false, false);
+    split_kick(false, true);
 }
 
 #[test]
 fn split_kick_by_index() {
-    split_kick(true);
+    split_kick(true, false);
+    split_kick(true, true);
 }
 
 #[test]
 fn split_enable_by_flag() {
-    split_enable(false, false);
-    split_enable(false, true);
+    split_enable(false, How::Now);
+    split_enable(false, How::Delayed);
+    split_enable(false, How::WithKick);
 }
 
 #[test]
 fn split_enable_by_index() {
-    split_enable(true, false);
-    split_enable(true, true);
+    split_enable(true, How::Now);
+    split_enable(true, How::Delayed);
+    split_enable(true, How::WithKick);
 }
 
 /// With callbacks on, the driver takes until there is nothing while the device uses two buffers,
@@ -317,7 +331,7 @@ fn split_get_with_callbacks_on() {
     });
 }
 
-fn packed_kick(event_idx: bool) {
+fn packed_kick(event_idx: bool, fused: bool) {
     in_every_order(move || {
         let (mut ring, arena) = packed_ring(event_idx);
         let flags = 128 + 14;
@@ -328,7 +342,11 @@ fn packed_kick(event_idx: bool) {
         (
             Box::new(move || {
                 add(ring.add(1, 1, &mut (BUFFER, &[][..])));
-                ring.kick_prepare()
+                if fused {
+                    ring.kick_prepare_enable_cb_delayed().0
+                } else {
+                    ring.kick_prepare()
+                }
             }),
             Box::new(move || {
                 device.set32(64, if event_idx { 2 << 16 | 1 << 15 } else { 0 });
@@ -353,7 +371,7 @@ fn packed_wish(device: &Device, event_idx: bool, at: u16) -> bool {
     }
 }
 
-fn packed_enable(event_idx: bool, delayed: bool) {
+fn packed_enable(event_idx: bool, how: How) {
     in_every_order(move || {
         let (mut ring, arena) = packed_ring(event_idx);
         add(ring.add(0, 1, &mut (BUFFER, &[][..])));
@@ -363,12 +381,10 @@ fn packed_enable(event_idx: bool, delayed: bool) {
         model(&arena, &[flags, 0, 2], &[]);
         let device = Device(arena.clone());
         (
-            Box::new(move || {
-                !if delayed {
-                    ring.enable_cb_delayed()
-                } else {
-                    ring.enable_cb()
-                }
+            Box::new(move || !match how {
+                How::Now => ring.enable_cb(),
+                How::Delayed => ring.enable_cb_delayed(),
+                How::WithKick => ring.kick_prepare_enable_cb_delayed().1,
             }),
             Box::new(move || {
                 device.set(flags, 1 << 7 | 1 << 15);
@@ -380,24 +396,28 @@ fn packed_enable(event_idx: bool, delayed: bool) {
 
 #[test]
 fn packed_kick_by_flag() {
-    packed_kick(false);
+    packed_kick(false, false);
+    packed_kick(false, true);
 }
 
 #[test]
 fn packed_kick_by_place() {
-    packed_kick(true);
+    packed_kick(true, false);
+    packed_kick(true, true);
 }
 
 #[test]
 fn packed_enable_by_flag() {
-    packed_enable(false, false);
-    packed_enable(false, true);
+    packed_enable(false, How::Now);
+    packed_enable(false, How::Delayed);
+    packed_enable(false, How::WithKick);
 }
 
 #[test]
 fn packed_enable_by_place() {
-    packed_enable(true, false);
-    packed_enable(true, true);
+    packed_enable(true, How::Now);
+    packed_enable(true, How::Delayed);
+    packed_enable(true, How::WithKick);
 }
 
 #[test]

@@ -324,6 +324,31 @@ fn delayed_callbacks() {
 }
 
 #[test]
+fn kicks_and_delayed_callbacks_in_one() {
+    on_all(16, |p| {
+        assert_eq!(p.device.pop(), None);
+        p.driver.disable_cb();
+        for token in 0..8 {
+            p.driver.add(token, &[OUT], &[]).unwrap();
+        }
+        assert_eq!(p.driver.kick_prepare_enable_cb_delayed(), (true, true));
+        let mut requests: Vec<_> = std::iter::from_fn(|| p.device.pop()).collect();
+        let rest = requests.split_off(5);
+        let mut calls = |requests: &[Request]| {
+            let called = requests.iter().filter(|request| p.device.push(request, 0));
+            called.count()
+        };
+        assert_eq!(calls(&requests), if p.setup.event_idx { 0 } else { 5 });
+        assert_ne!(calls(&rest), 0);
+        // Nothing is added, and all is used.
+        let (kick, quiet) = p.driver.kick_prepare_enable_cb_delayed();
+        assert_eq!((kick, quiet), (!p.setup.event_idx, false));
+        p.driver.declare_broken();
+        assert_eq!(p.driver.kick_prepare_enable_cb_delayed(), (false, true));
+    });
+}
+
+#[test]
 fn without_a_callback() {
     for setup in setups(4) {
         let setup = Setup {

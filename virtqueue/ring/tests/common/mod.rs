@@ -57,6 +57,7 @@ pub trait Driver {
     fn enable_cb(&mut self) -> bool;
     fn enable_cb_prepare(&mut self) -> Armed;
     fn enable_cb_delayed(&mut self) -> bool;
+    fn kick_prepare_enable_cb_delayed(&mut self) -> (bool, bool);
     fn poll(&self, armed: Armed) -> bool;
     fn interrupt(&self) -> Interrupt;
     fn notification_data(&self, queue: u16) -> u32;
@@ -314,6 +315,10 @@ macro_rules! driver {
 
             fn enable_cb_delayed(&mut self) -> bool {
                 self.ring.enable_cb_delayed()
+            }
+
+            fn kick_prepare_enable_cb_delayed(&mut self) -> (bool, bool) {
+                self.ring.kick_prepare_enable_cb_delayed()
             }
 
             fn poll(&self, armed: virtio_ring::Armed) -> bool {
