@@ -215,9 +215,9 @@ class Reporting(unittest.TestCase):
             items.append(item)
         return types.SimpleNamespace(items=items, symbols=symbols.Symbols(KALLSYMS))
 
-    def cells(self, *boots) -> dict:
+    def cells(self, *boots, functions: bool = True) -> dict:
         """Returns (driver, metric) -> cell."""
-        repeats = costcells.Repeats(self.bench, "cost")
+        repeats = costcells.Repeats(self.bench, "cost", functions=functions)
         for number, boot in enumerate(boots):
             repeats.take(boot, number)
         repeats.report()
@@ -235,6 +235,14 @@ class Reporting(unittest.TestCase):
     def test_repeats_that_are_none_say_so(self):
         found = self.cells(self.boot({"c": 100}), self.boot({"c": 102}))
         self.assertIn("too wide to call", found["c", "instr_driver_ring"].note)
+
+    def test_a_short_look_does_not_replace_a_long_one(self):
+        self.cells(self.boot({"c": 100}), self.boot({"c": 100}))
+        found = self.cells(self.boot({"c": 100, "rust": 90}), functions=False)
+        self.assertEqual(len(found["c", "instr_driver_ring"].samples), 2)
+        self.assertEqual(len(found["rust", "instr_driver_ring"].samples), 1)
+        found = self.cells(self.boot({"c": 100}))
+        self.assertEqual(len(found["c", "instr_driver_ring"].samples), 1)
 
     def test_what_broke_has_a_cell_with_the_reason(self):
         found = self.cells(self.boot({"c": 100, "rust": 0}))

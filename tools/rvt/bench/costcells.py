@@ -88,13 +88,15 @@ class Repeats:
                       ratio=against, note="; ".join(text for text in said if text))
 
     def _add(self, work, device, stack, metric: str, **values) -> None:
-        """Adds one cell."""
+        """Adds one cell, unless another leg has looked at the same more closely."""
         options = {**device.variant.options(), "vcpus": self._vcpus,
                    "queues": self._vcpus if work.kind == "blk" else 1}
-        self._bench.report.add(Cell(
-            work.name, DEVICES[work.kind], stack.driver, stack.ring, device.variant.layout, "tcg",
-            metric, unit=_METRICS[metric], options=options, command=command(self._bench, self._leg),
-            **values))
+        cell = Cell(work.name, DEVICES[work.kind], stack.driver, stack.ring, device.variant.layout,
+                    "tcg", metric, unit=_METRICS[metric], options=options,
+                    command=command(self._bench, self._leg), **values)
+        there = [other for other in self._bench.report.cells if other.key() == cell.key()]
+        if self._functions or not any(len(other.samples) > len(cell.samples) for other in there):
+            self._bench.report.add(cell)
 
     def _parts(self, cost, stack, metric: str) -> list:
         """Returns what makes up a figure, in as much detail as this leg goes into."""
