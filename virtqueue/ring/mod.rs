@@ -95,7 +95,7 @@ pub struct Config {
     /// legacy devices (§2.7.8.1). Otherwise a wrong one breaks the queue.
     pub trim_lengths: bool,
     /// `VIRTIO_F_ORDER_PLATFORM`, or a transport to real hardware: barriers for devices and not
-    /// only for other processors (§6.3).
+    /// only for other processors (§6).
     pub strong_barriers: bool,
     /// When a buffer is described by an indirect table (§2.7.5.3, §2.8.7). Without
     /// `VIRTIO_F_INDIRECT_DESC` the ring must be given no table memory.

@@ -136,7 +136,7 @@ where
     #[inline(always)]
     pub fn publish(&mut self) {
         if self.published != self.next {
-            // §2.7.13.2.1: Descriptors and entries are written before the index. Pairs with the
+            // §2.7.13.3.1: Descriptors and entries are written before the index. Pairs with the
             // barrier of the device between reading the index and those.
             P::wmb(self.config.strong_barriers);
             self.avail.set_index(self.next);
@@ -155,7 +155,7 @@ where
             return false;
         }
         self.publish();
-        // §2.7.13.3.1: The index is written before the suppression is read. Pairs with the
+        // §2.7.13.4.1: The index is written before the suppression is read. Pairs with the
         // barrier of the device between writing the suppression and reading the index again.
         P::mb(self.config.strong_barriers);
         self.wants_kick()
@@ -248,7 +248,7 @@ where
         self.publish();
         let wait = most_of(self.published.wrapping_sub(self.last_used));
         let _ = self.arm(self.last_used.wrapping_add(wait));
-        // §2.7.13.3.1 and §2.7.7.1: As in `kick_prepare` and in `poll`.
+        // §2.7.13.4.1 and §2.7.7.1: As in `kick_prepare` and in `poll`.
         P::mb(self.config.strong_barriers);
         self.event_moved = false;
         let kick = self.wants_kick();
