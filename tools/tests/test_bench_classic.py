@@ -6,9 +6,11 @@ import tempfile
 import types
 import unittest
 from pathlib import Path
+from unittest import mock
 
-from rvt.bench import classic
+from rvt.bench import Bench, classic
 from rvt.bench.stacks import Stack, by_ring
+from rvt.say import Failure
 
 C = Stack("c", "c", "C", "", ["virtio_net"], "virtio_blk", "virtio_net")
 
@@ -20,6 +22,42 @@ class CardTest(unittest.TestCase):
         card = classic._card(C)
         self.assertEqual([s.driver for s in by_ring([card, C])["c"]], ["e1000", "c"])
         self.assertEqual((card.net, card.modules, C.net), ("e1000", ["e1000"], "virtio_net"))
+
+
+class WithoutTest(unittest.TestCase):
+    """What is missing is left out, and said."""
+
+    def run_leg(self, iperf3: bool, kvm_counts: bool) -> tuple:
+        """Runs the leg where QEMU has no plugins; returns what was left out, and measured."""
+        said, measured = [], []
+        report = types.SimpleNamespace(skip=lambda what, why: said.append((what, why)))
+        bench = Bench(report, [C], False, None, [], "make bench")
+        streams = types.SimpleNamespace(
+            samples=lambda task, stack, field: [1.0 if kvm_counts else None])
+
+        def refuse():
+            raise Failure("QEMU was built without plugins")
+
+        with mock.patch("shutil.which", lambda name: "/bin/iperf3" if iperf3 else None), \
+                mock.patch.object(classic, "otherwise_busy", lambda: ""), \
+                mock.patch.object(classic, "_streams",
+                                  lambda bench, busy: measured.append("streams") or streams), \
+                mock.patch("rvt.bench.plugin.build", refuse):
+            classic.run(bench)
+        return said, measured
+
+    def test_no_plugins_in_qemu(self):
+        said, measured = self.run_leg(True, False)
+        self.assertEqual(measured, ["streams"])
+        self.assertEqual(said, [("classic: exits", "QEMU was built without plugins")])
+
+    def test_kvm_counts_exits_itself(self):
+        self.assertEqual(self.run_leg(True, True), ([], ["streams"]))
+
+    def test_no_iperf3(self):
+        said, measured = self.run_leg(False, False)
+        self.assertEqual(measured, [])
+        self.assertIn("iperf3 is not installed", said[0][1])
 
 
 class ExitsTest(unittest.TestCase):
