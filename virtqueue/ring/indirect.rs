@@ -110,15 +110,18 @@ impl Tables {
     /// Returns the table of `id`, and where the device finds it.
     #[inline(always)]
     pub(super) fn get<P: Platform>(&self, id: u16) -> (Descs<P, false>, u64) {
-        let offset = usize::from(id.min(self.last)) * usize::from(self.entries);
+        // OVERFLOW: Both are at most 2^15, and the offset is that of memory that there is.
+        let offset = usize::from(id.min(self.last)).wrapping_mul(usize::from(self.entries));
         // SAFETY: Mapped and bounded.
         let base = unsafe { self.base.as_ptr().add(offset) };
         // SAFETY: Derived from a pointer that is not null, and as mapped as that.
         let base = unsafe { Shared::new(NonNull::new_unchecked(base)) };
         // SAFETY: By the type invariant.
-        let table = unsafe { Descs::new(base, self.entries - 1) };
+        let table = unsafe { Descs::new(base, self.entries.wrapping_sub(1)) };
         // CAST: `usize` is not larger than `u64`.
-        let addr = self.addr + (offset * size_of::<Desc>()) as u64;
+        let addr = self
+            .addr
+            .wrapping_add((offset as u64) << size_of::<Desc>().ilog2());
         (table, addr)
     }
 }

@@ -87,7 +87,7 @@ impl Tally {
         if self.writes {
             return Err(AddError::Misordered);
         }
-        self.read += u64::from(len);
+        self.read = self.read.wrapping_add(u64::from(len));
         self.count()
     }
 
@@ -95,7 +95,7 @@ impl Tally {
     #[inline(always)]
     pub(super) fn in_(&mut self, len: u32) -> Result<(), AddError> {
         self.writes = true;
-        self.write += u64::from(len);
+        self.write = self.write.wrapping_add(u64::from(len));
         self.count()
     }
 
@@ -104,8 +104,15 @@ impl Tally {
         if self.count == self.limit {
             return Err(AddError::TooMany);
         }
-        self.count += 1;
+        // OVERFLOW: It is below the limit.
+        self.count = self.count.wrapping_add(1);
         Ok(())
+    }
+
+    /// The index of the segment that came last.
+    #[inline(always)]
+    pub(super) fn last(&self) -> u16 {
+        self.count.wrapping_sub(1)
     }
 
     /// Returns how many bytes there are to write, if the buffer is one that may be added.
@@ -114,7 +121,8 @@ impl Tally {
         if self.count == 0 {
             return Err(AddError::Empty);
         }
-        if self.read + self.write > u64::from(u32::MAX) {
+        // OVERFLOW: Both are sums of at most 2^16 lengths of 32 bits.
+        if self.read.wrapping_add(self.write) > u64::from(u32::MAX) {
             return Err(AddError::TooLong);
         }
         // CAST: It was just compared.

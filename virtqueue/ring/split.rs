@@ -289,9 +289,10 @@ where
     }
 
     /// Number of descriptors.
-    #[inline]
+    #[inline(always)]
     pub fn size(&self) -> u16 {
-        self.mask + 1
+        // OVERFLOW: At most 32767.
+        self.mask.wrapping_add(1)
     }
 
     /// Descriptors that are free. A buffer takes one for each segment, or one in all if it is

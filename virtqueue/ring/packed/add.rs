@@ -83,9 +83,9 @@ where
             Err(e) => return Err((e, token)),
         };
         let Some(slot) = self.slots.get_mut(usize::from(id)) else {
-            let last = self.ring.size() - 1;
+            let last = self.ring.last();
             self.control
-                .latch(&mut self.report, Broken::Internal, id.into(), last.into());
+                .latch(&mut self.report, Broken::Internal, id.into(), last);
             return Err((AddError::Broken.into(), token));
         };
         slot.token = Some(token);
@@ -104,9 +104,11 @@ where
             self.ring.write_rest(self.next.slot(), chain.head);
         }
         self.next = chain.after;
-        self.free -= chain.count;
-        self.in_flight += 1;
-        self.added += u64::from(chain.count);
+        debug_assert!(chain.count <= self.free && self.in_flight < self.ring.size());
+        // OVERFLOW: By the type invariants, as asserted; the count of adds is too large to.
+        self.free = self.free.wrapping_sub(chain.count);
+        self.in_flight = self.in_flight.wrapping_add(1);
+        self.added = self.added.wrapping_add(u64::from(chain.count));
         Ok(id)
     }
 
@@ -140,7 +142,7 @@ where
                     count: 1,
                     after: self.next.advance(1, self.ring.size()),
                     room,
-                    head: rest(16 * u32::from(sink.tally.count), id, flags),
+                    head: rest(u32::from(sink.tally.count) << 4, id, flags),
                 })
             }
             Plan::Direct => {
@@ -255,7 +257,7 @@ impl<P: Platform> Table<'_, P> {
     #[inline(always)]
     fn push(&mut self, addr: u64, len: u32, kind: u16) {
         self.table
-            .write(self.tally.count - 1, addr.to_le(), rest(len, 0, kind));
+            .write(self.tally.last(), addr.to_le(), rest(len, 0, kind));
     }
 }
 

@@ -52,8 +52,10 @@ where
         };
         match used {
             Ok((used, count)) => {
-                self.in_flight -= 1;
-                self.free += count;
+                debug_assert!(self.in_flight != 0 && count <= ring.size() - self.free);
+                // OVERFLOW: By the type invariants, as asserted.
+                self.in_flight = self.in_flight.wrapping_sub(1);
+                self.free = self.free.wrapping_add(count);
                 self.taken = at.advance(count, ring.size());
                 self.control.taken.set(self.taken.into_raw());
                 if self.config.event_idx {
@@ -118,22 +120,14 @@ where
     fn take_any(&mut self, ring: &Ring<P>, at: Position) -> Result<(Used<T>, u16), Fault> {
         let (id, len) = ring.used(at.slot());
         let Some(slot) = self.slots.get_mut(usize::from(id)) else {
-            return Err((Broken::IdOutOfRange, id.into(), u32::from(ring.size()) - 1));
+            return Err((Broken::IdOutOfRange, id.into(), ring.last()));
         };
         if slot.token.is_none() {
-            return Err((
-                Broken::NotOutstanding,
-                id.into(),
-                u32::from(ring.size()) - 1,
-            ));
+            return Err((Broken::NotOutstanding, id.into(), ring.last()));
         }
         let len = written(len, slot.room, self.config.trim_lengths)?;
         let Some(token) = slot.token.take() else {
-            return Err((
-                Broken::NotOutstanding,
-                id.into(),
-                u32::from(ring.size()) - 1,
-            ));
+            return Err((Broken::NotOutstanding, id.into(), ring.last()));
         };
         slot.next = self.free_id;
         self.free_id = id;
@@ -149,7 +143,7 @@ where
         at: Position,
         fresh: bool,
     ) -> Result<(Used<T>, u16), Fault> {
-        let last = u32::from(ring.size()) - 1;
+        let last = ring.last();
         if fresh {
             let (id, len) = ring.used(at.slot());
             let Some(slot) = self.slots.get(usize::from(id)) else {

@@ -107,6 +107,12 @@ impl<P: Platform> Ring<P> {
         self.size
     }
 
+    /// The largest index of a descriptor, for reports.
+    #[inline(always)]
+    pub(super) fn last(&self) -> u32 {
+        u32::from(self.size.wrapping_sub(1))
+    }
+
     #[inline(always)]
     pub(super) fn write_addr(&self, slot: u16, addr: u64) {
         self.descs.write_addr(slot, addr.to_le());

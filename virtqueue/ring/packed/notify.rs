@@ -277,7 +277,8 @@ where
     #[inline(always)]
     fn arm_delayed(&mut self) -> Armed {
         let size = self.ring.size();
-        let wait = most_of(size - self.free);
+        // OVERFLOW: Not more are free than there are.
+        let wait = most_of(size.wrapping_sub(self.free));
         self.arm(self.taken.advance(wait, size))
     }
 

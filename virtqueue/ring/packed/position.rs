@@ -47,10 +47,10 @@ impl Position {
     #[inline(always)]
     #[must_use]
     pub const fn advance(self, count: u16, size: u16) -> Self {
-        // Both are at most 2^15.
-        let slot = self.slot() as u32 + count as u32;
+        // OVERFLOW: Both are at most 2^15.
+        let slot = (self.slot() as u32).wrapping_add(count as u32);
         if slot >= size as u32 {
-            Self((slot - size as u32) as u16 | (self.0 ^ Self::WRAP) & Self::WRAP)
+            Self(slot.wrapping_sub(size as u32) as u16 | (self.0 ^ Self::WRAP) & Self::WRAP)
         } else {
             Self(slot as u16 | self.0 & Self::WRAP)
         }

@@ -94,12 +94,14 @@ where
             slot.tail = chain.tail;
         }
         self.free_head = chain.after;
-        self.free -= chain.count;
-        self.in_flight += 1;
+        debug_assert!(chain.count <= self.free && self.in_flight <= self.mask);
+        // OVERFLOW: By the type invariants, as asserted; the count of adds is too large to.
+        self.free = self.free.wrapping_sub(chain.count);
+        self.in_flight = self.in_flight.wrapping_add(1);
         // §2.7.13.2: The entry, which the device reads once the index is past it.
         self.avail.set_entry(self.next, head);
         self.next = self.next.wrapping_add(1);
-        self.added += 1;
+        self.added = self.added.wrapping_add(1);
         Ok(head)
     }
 
@@ -117,7 +119,7 @@ where
             &self.tables,
             segments,
             self.free,
-            self.mask + 1,
+            self.size(),
         )? {
             Plan::Table(tables) => {
                 let (table, addr) = tables.get::<P>(head);
@@ -130,7 +132,7 @@ where
                 buffer.describe(&mut sink)?;
                 let (count, room) = sink.finish()?;
                 // §2.7.5.3: The one descriptor of the ring has neither NEXT nor WRITE.
-                let rest = endian.join(16 * u32::from(count), INDIRECT, 0);
+                let rest = endian.join(u32::from(count) << 4, INDIRECT, 0);
                 self.desc.write(head, endian.u64(addr), rest);
                 Ok(Chain {
                     count: 1,
@@ -270,7 +272,8 @@ impl<P: Platform> Table<'_, P> {
     #[inline(always)]
     fn push(&mut self, segment: Segment) {
         if self.tally.count > 1 {
-            self.write(self.tally.count - 2, NEXT, self.tally.count - 1);
+            let at = self.tally.last();
+            self.write(at.wrapping_sub(1), NEXT, at);
         }
         self.last = segment;
     }
@@ -289,7 +292,7 @@ impl<P: Platform> Table<'_, P> {
     #[inline(always)]
     fn finish(&self) -> Result<(u16, u32), AddError> {
         let room = self.tally.finish()?;
-        self.write(self.tally.count - 1, 0, 0);
+        self.write(self.tally.last(), 0, 0);
         Ok((self.tally.count, room))
     }
 }

@@ -52,7 +52,9 @@ where
         };
         match used {
             Ok(used) => {
-                self.in_flight -= 1;
+                debug_assert!(self.in_flight != 0 && self.free <= self.size());
+                // OVERFLOW: By the type invariants, as asserted.
+                self.in_flight = self.in_flight.wrapping_sub(1);
                 self.last_used = self.last_used.wrapping_add(1);
                 self.control.taken.set(self.last_used);
                 if self.config.event_idx && self.last_used == self.used_seen {
@@ -135,7 +137,7 @@ where
         // CAST: It is the index of a slot.
         let id = id as u16;
         let tail = slot.tail;
-        self.free += slot.count;
+        self.free = self.free.wrapping_add(slot.count);
         // The whole chain goes to the front of the free list.
         if let Some(slot) = self.slots.get_mut(usize::from(tail)) {
             slot.next = self.free_head;
@@ -170,7 +172,7 @@ where
         };
         let len = self.batch.len(self.last_used, room);
         self.batch.oldest = id.wrapping_add(count) & self.mask;
-        self.free += count;
+        self.free = self.free.wrapping_add(count);
         Ok(Used { token, len, id })
     }
 }
