@@ -35,7 +35,11 @@ fn kernel_source() -> Option<PathBuf> {
     if let Some(dir) = env::var_os("KSRC").filter(|dir| !dir.is_empty()) {
         return Some(PathBuf::from(dir)).filter(|dir| has_ring(dir));
     }
-    let set = |name| env::var_os(name).filter(|dir| !dir.is_empty()).map(PathBuf::from);
+    let set = |name| {
+        env::var_os(name)
+            .filter(|dir| !dir.is_empty())
+            .map(PathBuf::from)
+    };
     let cache = match (set("RUST_VIRTIO_CACHE"), set("XDG_CACHE_HOME")) {
         (Some(dir), _) => dir,
         (None, Some(dir)) => dir.join("rust-virtio"),
