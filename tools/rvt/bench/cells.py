@@ -66,7 +66,7 @@ class Cell:
         """Returns the cell's name in one line."""
         options = " ".join(f"{name}={_short(value)}" for name, value in self.options.items())
         where = " ".join(part for part in (self.device, self.layout, options) if part)
-        return f"{self.workload} {self.metric}: {self.driver}/{self.ring} on {where}"
+        return f"{self.workload} {self.metric}: {self.driver}/{self.ring}" + (where and f" on {where}")
 
 
 def _short(value) -> str:
