@@ -136,6 +136,8 @@ def _run(bench: Bench, name: str) -> None:
         bench.report.problem(name, str(failure))
     except Exception:  # A mistake in one leg is no reason to lose the others.
         bench.report.problem(name, f"mistake in the benchmark:\n{traceback.format_exc()}")
+    finally:
+        bench.report.write()
 
 
 def _finish(report, base, seconds: float) -> int:

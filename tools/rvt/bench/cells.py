@@ -8,6 +8,7 @@ go to out/bench.json as they come, so that an interrupted run leaves what it had
 import dataclasses
 import json
 import os
+import time
 from pathlib import Path
 
 from ..say import say, warn
@@ -16,6 +17,9 @@ METRICS = ("instr_driver_ring", "instr_guest", "kicks", "irqs", "exits", "throug
            "latency_p50", "latency_p99", "memory", "time_host",
            "time_driver_ring")
 LAYOUTS = ("split", "packed", "split-in-order", "packed-in-order", "")
+
+#: How often cells are written at most, in seconds: there can be a thousand of them.
+_WRITE_EVERY = 2.0
 
 
 @dataclasses.dataclass
@@ -79,6 +83,8 @@ class Report:
     def __init__(self, path: Path, about: dict):
         self.path = path
         self.about = about
+        #: When the file was last written.
+        self._written = 0.0
         #: The part of the benchmark that runs.
         self.leg = ""
         self.cells = []
@@ -88,7 +94,7 @@ class Report:
         self.skipped = []
 
     def add(self, cell: Cell) -> None:
-        """Takes a cell; one with the same key is replaced."""
+        """Takes a cell; one with the same key is replaced. The file has it in a moment."""
         if cell.metric not in METRICS:
             raise ValueError(f"metric {cell.metric}")
         if cell.layout not in LAYOUTS:
@@ -98,7 +104,8 @@ class Report:
         spread = "" if cell.spread is None else f" (spread {100 * cell.spread:.1f} %)"
         note = f": {cell.note}" if cell.note and cell.value is None else ""
         say(f"  {cell.title()}: {shown}{spread}{note}")
-        self.write()
+        if time.monotonic() - self._written > _WRITE_EVERY:
+            self.write()
 
     def begin(self, leg: str) -> None:
         """Notes which part of the benchmark runs now. What an earlier run of it had to complain of is
@@ -135,6 +142,7 @@ class Report:
         part = self.path.with_suffix(".part")
         part.write_text(json.dumps(self.as_dict(), indent=1) + "\n")
         os.replace(part, self.path)
+        self._written = time.monotonic()
 
 
 def load(path: Path) -> Report:
