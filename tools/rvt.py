@@ -26,7 +26,7 @@ COMMANDS = {
     "parity": ("parity", "hold docs/parity.md against the results"),
     "demo": ("demo", "do the same work on the C and on the Rust drivers"),
     "bench": ("bench", "measure what the drivers cost, Rust against C"),
-    "test": ("testall", "kunit, selftest and parity"),
+    "test": ("testall", "all tests"),
 }
 
 

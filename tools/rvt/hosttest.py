@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 from . import toolchain
-from .paths import OUT, REPO, log_dir
+from .paths import OUT, REPO, cache, log_dir
 from .proc import run as run_logged
 from .results import Results
 from .say import Failure, say
@@ -27,7 +27,7 @@ def run(results: Results) -> None:
     if not cargo:
         results.add([Test("ring", "all", "skip", "cargo is not installed")])
         return
-    env = {"CARGO_TARGET_DIR": str(OUT / "host-test")}
+    env = {"CARGO_TARGET_DIR": str(cache() / "host-test")}
     log = log_dir() / "hosttest.log"
     log.unlink(missing_ok=True)
     try:
