@@ -4,8 +4,8 @@
 Under TCG an emulated processor now and then misses the timer it sleeps for: the kernel then finds a
 processor that is idle and yet has not answered, and says itself that this may be no stall ("false
 positive?"), or the guest stops while it boots, before a driver is loaded. Or one processor runs while
-another maps a device anew, and QEMU trips over its own tables. Such a guest is run again, once, and the
-results say so. Anything else, and the same a second time, counts.
+another maps a device anew, and QEMU trips over its own tables. Such a guest is run again, once, with all
+its processors in one thread, and the results say so. Anything else, and the same a second time, counts.
 """
 
 import re
