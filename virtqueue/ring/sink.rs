@@ -2,7 +2,10 @@
 
 //! How a buffer tells its segments.
 
-use super::error::AddError;
+use super::{
+    desc::WRITE,
+    error::AddError, //
+};
 
 /// Takes the segments of a buffer, in order: all that the device reads, then all that it writes
 /// (§2.7.4.2, §2.8.17).
@@ -56,6 +59,31 @@ impl Describe for (&[(u64, u32)], &[(u64, u32)]) {
     }
 }
 
+/// What writes segments into descriptors. It is counted and checked here, for all of them.
+pub(super) trait Writer {
+    /// What was taken so far.
+    fn tally(&mut self) -> &mut Tally;
+
+    /// Writes a segment, which is counted already, `kind` being [`WRITE`] or nothing.
+    fn push(&mut self, addr: u64, len: u32, kind: u16);
+}
+
+impl<W: Writer> Sink for W {
+    #[inline(always)]
+    fn out(&mut self, addr: u64, len: u32) -> Result<(), AddError> {
+        self.tally().out(len)?;
+        self.push(addr, len, 0);
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn in_(&mut self, addr: u64, len: u32) -> Result<(), AddError> {
+        self.tally().in_(len)?;
+        self.push(addr, len, WRITE);
+        Ok(())
+    }
+}
+
 /// Counts what goes into one buffer, for all sinks.
 pub(super) struct Tally {
     /// Segments so far.
@@ -83,7 +111,7 @@ impl Tally {
 
     /// Counts one segment to read.
     #[inline(always)]
-    pub(super) fn out(&mut self, len: u32) -> Result<(), AddError> {
+    fn out(&mut self, len: u32) -> Result<(), AddError> {
         if self.writes {
             return Err(AddError::Misordered);
         }
@@ -93,7 +121,7 @@ impl Tally {
 
     /// Counts one segment to write.
     #[inline(always)]
-    pub(super) fn in_(&mut self, len: u32) -> Result<(), AddError> {
+    fn in_(&mut self, len: u32) -> Result<(), AddError> {
         self.writes = true;
         self.write = self.write.wrapping_add(u64::from(len));
         self.count()

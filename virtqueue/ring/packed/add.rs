@@ -7,8 +7,7 @@ use super::{
         broken::Broken,
         desc::{
             INDIRECT,
-            NEXT,
-            WRITE, //
+            NEXT, //
         },
         error::AddError,
         indirect::{
@@ -19,8 +18,8 @@ use super::{
         shared::Descs,
         sink::{
             Describe,
-            Sink,
-            Tally, //
+            Tally,
+            Writer, //
         },
         slot::Slot, //
     },
@@ -201,7 +200,12 @@ struct Direct<'a, P> {
     last: (u32, u16),
 }
 
-impl<P: Platform> Direct<'_, P> {
+impl<P: Platform> Writer for Direct<'_, P> {
+    #[inline(always)]
+    fn tally(&mut self) -> &mut Tally {
+        &mut self.tally
+    }
+
     #[inline(always)]
     fn push(&mut self, addr: u64, len: u32, kind: u16) {
         if self.tally.count > 1 {
@@ -211,7 +215,9 @@ impl<P: Platform> Direct<'_, P> {
         self.ring.write_addr(self.at.slot(), addr);
         self.last = (len, kind);
     }
+}
 
+impl<P: Platform> Direct<'_, P> {
     #[inline(always)]
     fn write(&mut self, flags: u16, first: bool) {
         let (len, kind) = self.last;
@@ -231,48 +237,21 @@ impl<P: Platform> Direct<'_, P> {
     }
 }
 
-impl<P: Platform> Sink for Direct<'_, P> {
-    #[inline(always)]
-    fn out(&mut self, addr: u64, len: u32) -> Result<(), AddError> {
-        self.tally.out(len)?;
-        self.push(addr, len, 0);
-        Ok(())
-    }
-
-    #[inline(always)]
-    fn in_(&mut self, addr: u64, len: u32) -> Result<(), AddError> {
-        self.tally.in_(len)?;
-        self.push(addr, len, WRITE);
-        Ok(())
-    }
-}
-
 /// Writes segments to an indirect table, in which only WRITE means something (§2.8.7).
 struct Table<'a, P> {
     table: &'a Descs<P, false>,
     tally: Tally,
 }
 
-impl<P: Platform> Table<'_, P> {
+impl<P: Platform> Writer for Table<'_, P> {
+    #[inline(always)]
+    fn tally(&mut self) -> &mut Tally {
+        &mut self.tally
+    }
+
     #[inline(always)]
     fn push(&mut self, addr: u64, len: u32, kind: u16) {
         self.table
             .write(self.tally.last(), addr.to_le(), rest(len, 0, kind));
-    }
-}
-
-impl<P: Platform> Sink for Table<'_, P> {
-    #[inline(always)]
-    fn out(&mut self, addr: u64, len: u32) -> Result<(), AddError> {
-        self.tally.out(len)?;
-        self.push(addr, len, 0);
-        Ok(())
-    }
-
-    #[inline(always)]
-    fn in_(&mut self, addr: u64, len: u32) -> Result<(), AddError> {
-        self.tally.in_(len)?;
-        self.push(addr, len, WRITE);
-        Ok(())
     }
 }

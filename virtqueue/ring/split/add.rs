@@ -7,8 +7,7 @@ use super::{
         broken::Broken,
         desc::{
             INDIRECT,
-            NEXT,
-            WRITE, //
+            NEXT, //
         },
         endian::Endian,
         error::AddError,
@@ -20,8 +19,8 @@ use super::{
         shared::Descs,
         sink::{
             Describe,
-            Sink,
-            Tally, //
+            Tally,
+            Writer, //
         },
         slot::Slot, //
     },
@@ -206,17 +205,28 @@ struct Direct<'a, P, T, const IN_ORDER: bool> {
     last: Segment,
 }
 
-impl<P: Platform, T, const IN_ORDER: bool> Direct<'_, P, T, IN_ORDER> {
+impl<P: Platform, T, const IN_ORDER: bool> Writer for Direct<'_, P, T, IN_ORDER> {
     #[inline(always)]
-    fn push(&mut self, segment: Segment) {
+    fn tally(&mut self) -> &mut Tally {
+        &mut self.tally
+    }
+
+    #[inline(always)]
+    fn push(&mut self, addr: u64, len: u32, kind: u16) {
         if self.tally.count > 1 {
             self.write(NEXT, self.after);
             self.at = self.after;
         }
         self.after = after::<T, IN_ORDER>(self.slots, self.at, self.mask);
-        self.last = segment;
+        self.last = Segment {
+            addr,
+            len,
+            flags: kind,
+        };
     }
+}
 
+impl<P: Platform, T, const IN_ORDER: bool> Direct<'_, P, T, IN_ORDER> {
     #[inline(always)]
     fn write(&self, flags: u16, next: u16) {
         let Segment {
@@ -236,30 +246,6 @@ impl<P: Platform, T, const IN_ORDER: bool> Direct<'_, P, T, IN_ORDER> {
     }
 }
 
-impl<P: Platform, T, const IN_ORDER: bool> Sink for Direct<'_, P, T, IN_ORDER> {
-    #[inline(always)]
-    fn out(&mut self, addr: u64, len: u32) -> Result<(), AddError> {
-        self.tally.out(len)?;
-        self.push(Segment {
-            addr,
-            len,
-            flags: 0,
-        });
-        Ok(())
-    }
-
-    #[inline(always)]
-    fn in_(&mut self, addr: u64, len: u32) -> Result<(), AddError> {
-        self.tally.in_(len)?;
-        self.push(Segment {
-            addr,
-            len,
-            flags: WRITE,
-        });
-        Ok(())
-    }
-}
-
 /// Writes segments to an indirect table (§2.7.5.3).
 struct Table<'a, P> {
     table: &'a Descs<P, false>,
@@ -268,16 +254,27 @@ struct Table<'a, P> {
     last: Segment,
 }
 
-impl<P: Platform> Table<'_, P> {
+impl<P: Platform> Writer for Table<'_, P> {
     #[inline(always)]
-    fn push(&mut self, segment: Segment) {
+    fn tally(&mut self) -> &mut Tally {
+        &mut self.tally
+    }
+
+    #[inline(always)]
+    fn push(&mut self, addr: u64, len: u32, kind: u16) {
         if self.tally.count > 1 {
             let at = self.tally.last();
             self.write(at.wrapping_sub(1), NEXT, at);
         }
-        self.last = segment;
+        self.last = Segment {
+            addr,
+            len,
+            flags: kind,
+        };
     }
+}
 
+impl<P: Platform> Table<'_, P> {
     #[inline(always)]
     fn write(&self, at: u16, flags: u16, next: u16) {
         let Segment {
@@ -294,29 +291,5 @@ impl<P: Platform> Table<'_, P> {
         let room = self.tally.finish()?;
         self.write(self.tally.last(), 0, 0);
         Ok((self.tally.count, room))
-    }
-}
-
-impl<P: Platform> Sink for Table<'_, P> {
-    #[inline(always)]
-    fn out(&mut self, addr: u64, len: u32) -> Result<(), AddError> {
-        self.tally.out(len)?;
-        self.push(Segment {
-            addr,
-            len,
-            flags: 0,
-        });
-        Ok(())
-    }
-
-    #[inline(always)]
-    fn in_(&mut self, addr: u64, len: u32) -> Result<(), AddError> {
-        self.tally.in_(len)?;
-        self.push(Segment {
-            addr,
-            len,
-            flags: WRITE,
-        });
-        Ok(())
     }
 }
