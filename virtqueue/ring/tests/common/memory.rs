@@ -4,14 +4,18 @@
 
 use std::{
     alloc::{alloc_zeroed, dealloc, Layout},
+    any::Any,
     ptr::NonNull,
     sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed},
 };
 
-/// A piece of memory, aligned to a page. Devices see it at its offsets, from `Arena::ADDR` on.
+/// A piece of memory, aligned to a page. Devices see it at its offsets from an address on.
 pub struct Arena {
     base: NonNull<u8>,
     layout: Layout,
+    addr: u64,
+    /// What keeps memory that is not of the heap.
+    keeper: Option<Box<dyn Any + Send + Sync>>,
 }
 
 // SAFETY: A pointer to memory that is only accessed atomically.
@@ -20,14 +24,40 @@ unsafe impl Send for Arena {}
 unsafe impl Sync for Arena {}
 
 impl Arena {
-    /// Where the device finds the arena.
-    pub const ADDR: u64 = 0x1_0000_0000;
-
     pub fn new(bytes: usize) -> Self {
         let layout = Layout::from_size_align(bytes.next_multiple_of(4096), 4096).unwrap();
         // SAFETY: The layout is not empty.
         let base = NonNull::new(unsafe { alloc_zeroed(layout) }).unwrap();
-        Self { base, layout }
+        Self {
+            base,
+            layout,
+            addr: 0x1_0000_0000,
+            keeper: None,
+        }
+    }
+
+    /// An arena in memory that something else keeps, and that the device finds at `addr`.
+    ///
+    /// # Safety
+    ///
+    /// `base` is aligned to a page and valid for `bytes` as long as `keeper` lives, and only
+    /// accessed atomically, or by another process.
+    pub unsafe fn shared(
+        base: NonNull<u8>,
+        bytes: usize,
+        addr: u64,
+        keeper: impl Any + Send + Sync,
+    ) -> Self {
+        Self {
+            base,
+            layout: Layout::from_size_align(bytes, 4096).unwrap(),
+            addr,
+            keeper: Some(Box::new(keeper)),
+        }
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.layout.size()
     }
 
     pub fn ptr<E>(&self, offset: usize) -> NonNull<E> {
@@ -41,9 +71,14 @@ impl Arena {
         self.ptr(offset)
     }
 
+    /// Where the device finds what is at an offset.
+    pub fn addr(&self, offset: usize) -> u64 {
+        self.addr + offset as u64
+    }
+
     /// Offset of an address that the device sees.
     pub fn offset(&self, addr: u64) -> usize {
-        (addr - Self::ADDR) as usize
+        (addr - self.addr) as usize
     }
 
     pub fn read16(&self, offset: usize) -> u16 {
@@ -74,7 +109,9 @@ impl Arena {
 
 impl Drop for Arena {
     fn drop(&mut self) {
-        // SAFETY: Allocated in `new` with this layout.
-        unsafe { dealloc(self.base.as_ptr(), self.layout) };
+        if self.keeper.is_none() {
+            // SAFETY: Allocated in `new` with this layout.
+            unsafe { dealloc(self.base.as_ptr(), self.layout) };
+        }
     }
 }

@@ -161,6 +161,24 @@ impl Setup {
         }
     }
 
+    /// The driver side alone, in an arena that is large enough.
+    pub fn driver(self, arena: &Arc<Arena>) -> Box<dyn Driver> {
+        if self.packed {
+            packed::driver(self, arena)
+        } else {
+            split::driver(self, arena)
+        }
+    }
+
+    /// Bytes that the ring needs.
+    pub fn bytes(self) -> usize {
+        if self.packed {
+            packed::bytes(self)
+        } else {
+            split::bytes(self)
+        }
+    }
+
     /// A device that starts with a new ring.
     pub fn device(self, arena: Arc<Arena>) -> Box<dyn Device> {
         if self.packed {

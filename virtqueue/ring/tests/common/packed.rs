@@ -2,7 +2,7 @@
 
 //! A packed ring and a model of a device for it, from §2.8.
 
-use super::{driver, memory::Arena, Device, Pair, Request, Setup};
+use super::{driver, memory::Arena, Device, Driver, Pair, Request, Setup};
 use std::{
     collections::HashMap,
     sync::{
@@ -32,7 +32,7 @@ fn memory(arena: &Arena, setup: Setup) -> Memory {
         device: arena.ptr(DEVICE),
         tables: (setup.tables != 0).then(|| TableMemory {
             base: arena.ptr(tables),
-            addr: Arena::ADDR + tables as u64,
+            addr: arena.addr(tables),
             entries: setup.tables,
         }),
     }
@@ -55,18 +55,26 @@ fn build_as<const IN_ORDER: bool>(setup: Setup, arena: &Arc<Arena>) -> PackedDri
     }
 }
 
-pub fn build(setup: Setup) -> Pair {
-    // Room for a ring twice as large, to resize to.
+/// Bytes that a ring and its tables need, and one twice as large, to resize to.
+pub fn bytes(setup: Setup) -> usize {
     let most = usize::from(setup.size) * 2;
-    let bytes = RING + 16 * most * (1 + usize::from(setup.tables)) + 4096;
-    let arena = Arc::new(Arena::new(bytes));
+    RING + 16 * most * (1 + usize::from(setup.tables)) + 4096
+}
+
+pub fn driver(setup: Setup, arena: &Arc<Arena>) -> Box<dyn Driver> {
+    assert!(bytes(setup) <= arena.bytes());
+    if setup.in_order {
+        Box::new(build_as::<true>(setup, arena))
+    } else {
+        Box::new(build_as::<false>(setup, arena))
+    }
+}
+
+pub fn build(setup: Setup) -> Pair {
+    let arena = Arc::new(Arena::new(bytes(setup)));
     Pair {
         setup,
-        driver: if setup.in_order {
-            Box::new(build_as::<true>(setup, &arena))
-        } else {
-            Box::new(build_as::<false>(setup, &arena))
-        },
+        driver: driver(setup, &arena),
         device: Box::new(PackedDevice::new(setup, arena.clone())),
         arena,
     }
