@@ -5,7 +5,8 @@
 /// Why a buffer was not added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AddError {
-    /// The ring has no room for it now: again when something was taken out. `ENOSPC`.
+    /// The ring has no room for it now, or no table: again when something was taken out.
+    /// `ENOSPC`.
     ///
     /// Drivers of old devices expect the device to be notified here if the buffer has something
     /// for it to read; who wants that publishes and notifies.
@@ -31,7 +32,7 @@ pub enum SetupError {
     Size,
     /// Not one slot for each descriptor.
     Slots,
-    /// Indirect tables for fewer buffers than the ring has descriptors, or empty ones.
+    /// More large indirect tables than the ring has descriptors.
     Tables,
     /// Memory that is not aligned as the specification asks (§2.7, §2.8.10.1).
     Alignment,

@@ -1,23 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Indirect descriptors (`VIRTIO_F_INDIRECT_DESC`; §2.7.5.3, §2.8.7).
-//!
-//! The tables are memory that was set aside with the queue, one for each id: a buffer takes none
-//! from an allocator, gives none back, and its table is at a known address.
+//! How a buffer is described: by a chain of descriptors in the ring, or by an indirect table
+//! (`VIRTIO_F_INDIRECT_DESC`; §2.7.5.3, §2.8.7).
 
 use super::{
-    desc::Desc,
-    error::{
-        AddError,
-        SetupError, //
-    },
+    error::AddError,
     platform::Platform,
-    shared::{
-        Descs,
-        Shared, //
+    tables::{
+        Table,
+        Tables, //
     },
 };
-use core::ptr::NonNull;
 
 /// When a buffer is described by a table, and takes one descriptor of the ring, and when by a
 /// chain in the ring.
@@ -53,97 +46,29 @@ impl IndirectRule {
     }
 }
 
-/// Memory for the tables of a queue.
-#[derive(Clone, Copy, Debug)]
-pub struct TableMemory {
-    /// `entries` descriptors for each descriptor of the ring.
-    pub base: NonNull<Desc>,
-    /// Where the device finds it.
-    pub addr: u64,
-    /// Descriptors in one table: the most segments that a buffer with a table can have, and not
-    /// more than the ring has descriptors (§2.7.5.3.1).
-    pub entries: u16,
-}
-
-/// The tables of a queue.
-///
-/// # Invariants
-///
-/// `base` is followed by `entries` descriptors for each of 0 to `last`; `entries` is not 0.
-pub(super) struct Tables {
-    base: Shared<Desc>,
-    addr: u64,
-    entries: u16,
-    last: u16,
-}
-
-impl Tables {
-    /// Takes over the memory of the tables of a queue with ids up to `last`.
-    ///
-    /// # Safety
-    ///
-    /// The memory is mapped as [`TableMemory`] says.
-    pub(super) unsafe fn new(memory: TableMemory, last: u16) -> Result<Self, SetupError> {
-        if memory.entries == 0 || u32::from(memory.entries) > u32::from(last) + 1 {
-            return Err(SetupError::Tables);
-        }
-        // SAFETY: By the safety requirements.
-        let base = unsafe { Shared::new(memory.base) };
-        if !base.is_aligned(align_of::<Desc>()) {
-            return Err(SetupError::Alignment);
-        }
-        // INVARIANT: By the safety requirements.
-        Ok(Self {
-            base,
-            addr: memory.addr,
-            entries: memory.entries,
-            last,
-        })
-    }
-
-    /// The most segments that a table has room for.
-    #[inline(always)]
-    pub(super) fn entries(&self) -> u16 {
-        self.entries
-    }
-
-    /// Returns the table of `id`, and where the device finds it.
-    #[inline(always)]
-    pub(super) fn get<P: Platform>(&self, id: u16) -> (Descs<P, false>, u64) {
-        // OVERFLOW: Both are at most 2^15, and the offset is that of memory that there is.
-        let offset = usize::from(id.min(self.last)).wrapping_mul(usize::from(self.entries));
-        // SAFETY: Mapped and bounded.
-        let base = unsafe { self.base.as_ptr().add(offset) };
-        // SAFETY: Derived from a pointer that is not null, and as mapped as that.
-        let base = unsafe { Shared::new(NonNull::new_unchecked(base)) };
-        // SAFETY: By the type invariant.
-        let table = unsafe { Descs::new(base, self.entries.wrapping_sub(1)) };
-        // CAST: `usize` is not larger than `u64`.
-        let addr = self
-            .addr
-            .wrapping_add((offset as u64) << size_of::<Desc>().ilog2());
-        (table, addr)
-    }
-}
-
 /// How the next buffer is described.
-pub(super) enum Plan<'a> {
+pub(super) enum Plan<P> {
     Direct,
-    Table(&'a Tables),
+    Table(Table<P>),
 }
 
-/// Chooses for a buffer of up to `segments` in a ring of `size` descriptors, `free` of them free.
+/// Chooses for a buffer of up to `segments`, with the id `id` if it has a table, in a ring of `size`
+/// descriptors, `free` of them free.
+///
+/// What is to have a table gets that of its id if it fits, else a large one if one is free; where
+/// there is none, a chain if there is room for it.
 #[inline(always)]
-pub(super) fn plan(
+pub(super) fn plan<P: Platform>(
     rule: IndirectRule,
-    tables: &Option<Tables>,
+    tables: &Tables,
+    id: u16,
     segments: u16,
     free: u16,
     size: u16,
-) -> Result<Plan<'_>, AddError> {
-    if let Some(tables) = tables {
-        if rule.wants(segments, free) && segments <= tables.entries() && free != 0 {
-            return Ok(Plan::Table(tables));
+) -> Result<Plan<P>, AddError> {
+    if rule.wants(segments, free) && free != 0 {
+        if let Some(table) = tables.find(id, segments) {
+            return Ok(Plan::Table(table));
         }
     }
     if segments <= free {
@@ -152,11 +77,11 @@ pub(super) fn plan(
     Err(no_room(tables, segments, size))
 }
 
-/// Whether it is worth while to try again.
+/// Whether it is worth while to try again: whether an empty ring could take the buffer. If it
+/// could, then something is in flight that takes the room or the table.
 #[cold]
-fn no_room(tables: &Option<Tables>, segments: u16, size: u16) -> AddError {
-    let most = tables.as_ref().map_or(0, Tables::entries).max(size);
-    if segments > most {
+fn no_room(tables: &Tables, segments: u16, size: u16) -> AddError {
+    if segments > tables.most().max(size) {
         AddError::TooMany
     } else {
         AddError::Full

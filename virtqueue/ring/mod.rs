@@ -45,6 +45,7 @@ mod platform;
 mod shared;
 mod sink;
 mod slot;
+mod tables;
 
 pub mod packed;
 pub mod split;
@@ -65,10 +66,7 @@ pub use self::{
         SetupError, //
     },
     event::need_event,
-    indirect::{
-        IndirectRule,
-        TableMemory, //
-    },
+    indirect::IndirectRule,
     packed::Packed,
     platform::Platform,
     sink::{
@@ -80,7 +78,8 @@ pub use self::{
         Unused,
         Used, //
     },
-    split::Split, //
+    split::Split,
+    tables::TableMemory, //
 };
 
 /// What was negotiated with the device, and what the transport needs.

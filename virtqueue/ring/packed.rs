@@ -23,13 +23,13 @@ use super::{
     control,
     error::SetupError,
     in_order::Batch,
-    indirect::Tables,
     platform::Platform,
     slot::{
         self,
         Slot,
         Unused, //
     },
+    tables::Tables,
     Config, //
 };
 use core::{
@@ -66,7 +66,7 @@ where
     ring: Ring<P>,
     driver: Event<P>,
     device: Event<P>,
-    tables: Option<Tables>,
+    tables: Tables,
     slots: S,
     control: C,
     config: Config,
@@ -124,11 +124,8 @@ where
         if slots.len() != usize::from(memory.size) {
             return Err(SetupError::Slots);
         }
-        let tables = match memory.tables {
-            // SAFETY: By the safety requirements.
-            Some(tables) => Some(unsafe { Tables::new(tables, memory.size - 1) }?),
-            None => None,
-        };
+        // SAFETY: By the safety requirements.
+        let tables = unsafe { Tables::new(memory.tables, memory.size - 1) }?;
         // SAFETY: By the safety requirements; the size was checked.
         let (ring, driver, device) = unsafe {
             (
@@ -171,6 +168,7 @@ where
     /// Brings an empty ring to its first state, in private and in shared memory.
     fn start(&mut self) {
         slot::link(&mut self.slots);
+        self.tables.start(&mut self.slots);
         self.ring.clear();
         self.driver.clear();
         self.device.clear();
@@ -255,13 +253,9 @@ where
         }
         let last = memory.size - 1;
         // SAFETY: By the safety requirements.
-        let tables = match memory
-            .tables
-            .map(|tables| unsafe { Tables::new(tables, last) })
-        {
-            Some(Err(e)) => return Err((e, slots)),
-            Some(Ok(tables)) => Some(tables),
-            None => None,
+        let tables = match unsafe { Tables::new(memory.tables, last) } {
+            Ok(tables) => tables,
+            Err(e) => return Err((e, slots)),
         };
         // SAFETY: By the safety requirements.
         unsafe { self.reset(recycle) };

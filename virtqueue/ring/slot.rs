@@ -2,6 +2,9 @@
 
 //! What the driver side remembers of each descriptor.
 
+/// The number of no large table.
+pub(super) const NO_TABLE: u16 = u16::MAX;
+
 /// The private state that goes with one id: a head descriptor of a split ring, a buffer id of a
 /// packed one.
 ///
@@ -18,6 +21,11 @@ pub struct Slot<T> {
     pub(super) count: u16,
     /// Split, any order: the last descriptor of the chain.
     pub(super) tail: u16,
+    /// The large table that the buffer has, or [`NO_TABLE`].
+    pub(super) table: u16,
+    /// Of the large table with the number of this slot, not of the buffer: the next one that is
+    /// free.
+    pub(super) link: u16,
 }
 
 impl<T> Slot<T> {
@@ -29,6 +37,8 @@ impl<T> Slot<T> {
             next: 0,
             count: 0,
             tail: 0,
+            table: NO_TABLE,
+            link: NO_TABLE,
         }
     }
 }
@@ -73,4 +83,16 @@ pub struct Unused<T> {
     pub token: T,
     /// The id that it had: what `add` returned.
     pub id: u16,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::ptr::NonNull;
+
+    #[test]
+    fn two_slots_of_a_token_of_two_words_in_a_cache_line() {
+        assert_eq!(size_of::<Slot<(NonNull<()>, usize)>>(), 32);
+        assert_eq!(size_of::<Slot<NonNull<()>>>(), 24);
+    }
 }

@@ -24,7 +24,6 @@ use super::{
     control,
     error::SetupError,
     in_order::Batch,
-    indirect::Tables,
     platform::Platform,
     shared::{
         Descs,
@@ -35,6 +34,7 @@ use super::{
         Slot,
         Unused, //
     },
+    tables::Tables,
     Config, //
 };
 use core::{
@@ -73,7 +73,7 @@ where
     desc: Descs<P, true>,
     avail: Avail<P>,
     used: Used<P>,
-    tables: Option<Tables>,
+    tables: Tables,
     slots: S,
     control: C,
     config: Config,
@@ -132,11 +132,8 @@ where
             return Err(SetupError::Slots);
         }
         let mask = memory.size - 1;
-        let tables = match memory.tables {
-            // SAFETY: By the safety requirements.
-            Some(tables) => Some(unsafe { Tables::new(tables, mask) }?),
-            None => None,
-        };
+        // SAFETY: By the safety requirements.
+        let tables = unsafe { Tables::new(memory.tables, mask) }?;
         // SAFETY: By the safety requirements; the size was checked.
         let (desc, avail, used) = unsafe {
             (
@@ -179,6 +176,7 @@ where
     /// Brings an empty ring to its first state, in private and in shared memory.
     fn start(&mut self) {
         slot::link(&mut self.slots);
+        self.tables.start(&mut self.slots);
         self.desc.clear();
         self.avail.clear();
         self.used.clear();
@@ -261,13 +259,9 @@ where
         }
         let mask = memory.size - 1;
         // SAFETY: By the safety requirements.
-        let tables = match memory
-            .tables
-            .map(|tables| unsafe { Tables::new(tables, mask) })
-        {
-            Some(Err(e)) => return Err((e, slots)),
-            Some(Ok(tables)) => Some(tables),
-            None => None,
+        let tables = match unsafe { Tables::new(memory.tables, mask) } {
+            Ok(tables) => tables,
+            Err(e) => return Err((e, slots)),
         };
         // SAFETY: By the safety requirements.
         unsafe { self.reset(recycle) };

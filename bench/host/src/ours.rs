@@ -90,7 +90,9 @@ fn tables(features: Features) -> Option<TableMemory> {
         TableMemory {
             base: arena.ptr(0),
             addr: arena.addr(),
-            entries: TABLE,
+            small: TABLE,
+            large: 0,
+            larges: 0,
         }
     })
 }

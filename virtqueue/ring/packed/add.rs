@@ -21,7 +21,11 @@ use super::{
             Tally,
             Writer, //
         },
-        slot::Slot, //
+        slot::{
+            Slot,
+            NO_TABLE, //
+        },
+        tables::Table, //
     },
     memory::{
         rest,
@@ -42,6 +46,8 @@ struct Chain {
     after: Position,
     /// Bytes that the device may write.
     room: u32,
+    /// The large table that it takes, or [`NO_TABLE`].
+    large: u16,
     /// What is still to be written, to let the device look at it.
     head: u64,
 }
@@ -103,6 +109,9 @@ where
             self.ring.write_rest(self.next.slot(), chain.head);
         }
         self.next = chain.after;
+        if chain.large != NO_TABLE {
+            self.tables.take(&mut self.slots, id, chain.large);
+        }
         debug_assert!(chain.count <= self.free && self.in_flight < self.ring.size());
         // OVERFLOW: By the type invariants, as asserted; the count of adds is too large to.
         self.free = self.free.wrapping_sub(chain.count);
@@ -119,17 +128,17 @@ where
         segments: u16,
         buffer: &mut D,
     ) -> Result<Chain, D::Error> {
-        match plan(
+        match plan::<P>(
             self.config.indirect,
             &self.tables,
+            id,
             segments,
             self.free,
             self.ring.size(),
         )? {
-            Plan::Table(tables) => {
-                let (table, addr) = tables.get::<P>(id);
-                let mut sink = Table {
-                    table: &table,
+            Plan::Table(Table { descs, addr, large }) => {
+                let mut sink = Indirect {
+                    table: &descs,
                     tally: Tally::new(segments),
                 };
                 buffer.describe(&mut sink)?;
@@ -141,6 +150,7 @@ where
                     count: 1,
                     after: self.next.advance(1, self.ring.size()),
                     room,
+                    large,
                     head: rest(u32::from(sink.tally.count) << 4, id, flags),
                 })
             }
@@ -162,6 +172,7 @@ where
                         count: sink.tally.count,
                         after: sink.at.advance(1, self.ring.size()),
                         room,
+                        large: NO_TABLE,
                         head: sink.head,
                     }),
                     Err(e) => {
@@ -238,12 +249,12 @@ impl<P: Platform> Direct<'_, P> {
 }
 
 /// Writes segments to an indirect table, in which only WRITE means something (§2.8.7).
-struct Table<'a, P> {
+struct Indirect<'a, P> {
     table: &'a Descs<P, false>,
     tally: Tally,
 }
 
-impl<P: Platform> Writer for Table<'_, P> {
+impl<P: Platform> Writer for Indirect<'_, P> {
     #[inline(always)]
     fn tally(&mut self) -> &mut Tally {
         &mut self.tally

@@ -12,7 +12,8 @@ use super::{
         platform::Platform,
         slot::{
             Slot,
-            Used, //
+            Used,
+            NO_TABLE, //
         },
     },
     memory::Ring,
@@ -131,7 +132,11 @@ where
         };
         slot.next = self.free_id;
         self.free_id = id;
-        Ok((Used { token, len, id }, slot.count))
+        let count = slot.count;
+        if slot.table != NO_TABLE {
+            self.tables.give(&mut self.slots, id);
+        }
+        Ok((Used { token, len, id }, count))
     }
 
     /// Takes the oldest buffer, which is of the current batch or, if `fresh`, starts the next
@@ -159,11 +164,16 @@ where
         }
         let id = at.slot();
         let slot = self.slots.get_mut(usize::from(id));
-        let Some((token, room, count)) =
-            slot.and_then(|s| s.token.take().map(|token| (token, s.room, s.count)))
-        else {
+        let Some((token, room, count, table)) = slot.and_then(|s| {
+            s.token
+                .take()
+                .map(|token| (token, s.room, s.count, s.table))
+        }) else {
             return Err((Broken::Internal, id.into(), last));
         };
+        if table != NO_TABLE {
+            self.tables.give(&mut self.slots, id);
+        }
         let len = self.batch.len(self.done, room);
         self.done = self.done.wrapping_add(1);
         self.control

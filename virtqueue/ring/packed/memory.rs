@@ -6,12 +6,12 @@ use super::super::{
     desc::Desc,
     endian::Endian,
     error::SetupError,
-    indirect::TableMemory,
     platform::Platform,
     shared::{
         Descs,
         Shared, //
     },
+    tables::TableMemory, //
 };
 use core::{
     marker::PhantomData,

@@ -22,7 +22,11 @@ use super::{
             Tally,
             Writer, //
         },
-        slot::Slot, //
+        slot::{
+            Slot,
+            NO_TABLE, //
+        },
+        tables::Table, //
     },
     Control,
     Split, //
@@ -42,6 +46,8 @@ struct Chain {
     after: u16,
     /// Bytes that the device may write.
     room: u32,
+    /// The large table that it takes, or [`NO_TABLE`].
+    large: u16,
 }
 
 impl<P, T, S, C, const IN_ORDER: bool> Split<P, T, S, C, IN_ORDER>
@@ -93,6 +99,9 @@ where
             slot.tail = chain.tail;
         }
         self.free_head = chain.after;
+        if chain.large != NO_TABLE {
+            self.tables.take(&mut self.slots, head, chain.large);
+        }
         debug_assert!(chain.count <= self.free && self.in_flight <= self.mask);
         // OVERFLOW: By the type invariants, as asserted; the count of adds is too large to.
         self.free = self.free.wrapping_sub(chain.count);
@@ -113,17 +122,17 @@ where
         buffer: &mut D,
     ) -> Result<Chain, D::Error> {
         let endian = self.config.endian;
-        match plan(
+        match plan::<P>(
             self.config.indirect,
             &self.tables,
+            head,
             segments,
             self.free,
             self.size(),
         )? {
-            Plan::Table(tables) => {
-                let (table, addr) = tables.get::<P>(head);
-                let mut sink = Table {
-                    table: &table,
+            Plan::Table(Table { descs, addr, large }) => {
+                let mut sink = Indirect {
+                    table: &descs,
                     endian,
                     tally: Tally::new(segments),
                     last: Segment::NONE,
@@ -138,6 +147,7 @@ where
                     tail: head,
                     after: after::<T, IN_ORDER>(&self.slots, head, self.mask),
                     room,
+                    large,
                 })
             }
             Plan::Direct => {
@@ -158,6 +168,7 @@ where
                     tail: sink.at,
                     after: sink.after,
                     room,
+                    large: NO_TABLE,
                 })
             }
         }
@@ -247,14 +258,14 @@ impl<P: Platform, T, const IN_ORDER: bool> Direct<'_, P, T, IN_ORDER> {
 }
 
 /// Writes segments to an indirect table (§2.7.5.3).
-struct Table<'a, P> {
+struct Indirect<'a, P> {
     table: &'a Descs<P, false>,
     endian: Endian,
     tally: Tally,
     last: Segment,
 }
 
-impl<P: Platform> Writer for Table<'_, P> {
+impl<P: Platform> Writer for Indirect<'_, P> {
     #[inline(always)]
     fn tally(&mut self) -> &mut Tally {
         &mut self.tally
@@ -274,7 +285,7 @@ impl<P: Platform> Writer for Table<'_, P> {
     }
 }
 
-impl<P: Platform> Table<'_, P> {
+impl<P: Platform> Indirect<'_, P> {
     #[inline(always)]
     fn write(&self, at: u16, flags: u16, next: u16) {
         let Segment {

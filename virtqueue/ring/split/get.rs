@@ -12,7 +12,8 @@ use super::{
         platform::Platform,
         slot::{
             Slot,
-            Used, //
+            Used,
+            NO_TABLE, //
         },
     },
     Control,
@@ -136,13 +137,16 @@ where
         };
         // CAST: It is the index of a slot.
         let id = id as u16;
-        let tail = slot.tail;
+        let (tail, table) = (slot.tail, slot.table);
         self.free = self.free.wrapping_add(slot.count);
         // The whole chain goes to the front of the free list.
         if let Some(slot) = self.slots.get_mut(usize::from(tail)) {
             slot.next = self.free_head;
         }
         self.free_head = id;
+        if table != NO_TABLE {
+            self.tables.give(&mut self.slots, id);
+        }
         Ok(Used { token, len, id })
     }
 
@@ -165,14 +169,19 @@ where
         }
         let id = self.batch.oldest;
         let slot = self.slots.get_mut(usize::from(id));
-        let Some((token, room, count)) =
-            slot.and_then(|s| s.token.take().map(|token| (token, s.room, s.count)))
-        else {
+        let Some((token, room, count, table)) = slot.and_then(|s| {
+            s.token
+                .take()
+                .map(|token| (token, s.room, s.count, s.table))
+        }) else {
             return Err((Broken::Internal, id.into(), self.mask.into()));
         };
         let len = self.batch.len(self.last_used, room);
         self.batch.oldest = id.wrapping_add(count) & self.mask;
         self.free = self.free.wrapping_add(count);
+        if table != NO_TABLE {
+            self.tables.give(&mut self.slots, id);
+        }
         Ok(Used { token, len, id })
     }
 }

@@ -6,9 +6,9 @@ use super::super::{
     desc::Desc,
     endian::Endian,
     error::SetupError,
-    indirect::TableMemory,
     platform::Platform,
-    shared::Shared, //
+    shared::Shared,
+    tables::TableMemory, //
 };
 use core::{
     marker::PhantomData,

@@ -79,7 +79,9 @@ fn tables(arena: &Arena) -> TableMemory {
     TableMemory {
         base: arena.ptr(2048),
         addr: 0,
-        entries: 4,
+        small: 4,
+        large: 0,
+        larges: 0,
     }
 }
 

@@ -38,6 +38,7 @@ fn a_buffer_goes_and_comes() {
                 in_: vec![DATA, STATUS],
                 descs: if direct { 3 } else { 1 },
                 indirect: !direct,
+                table: request.table,
             }
         );
         assert_eq!(p.device.pop(), None);

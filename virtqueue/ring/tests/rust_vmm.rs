@@ -100,7 +100,9 @@ impl World {
             tables: (tables != 0).then(|| TableMemory {
                 base: pointer(&memory, table_base),
                 addr: table_base,
-                entries: tables,
+                small: tables,
+                large: 0,
+                larges: 0,
             }),
         };
         let slots = (0..size).map(|_| Slot::new()).collect();

@@ -15,7 +15,8 @@ pub mod split;
 use self::memory::Arena;
 use std::{fmt, sync::Arc};
 use virtio_ring::{
-    AddError, Armed, Broken, Config, Endian, IndirectRule, Interrupt, Report, Slot, Used,
+    AddError, Armed, Broken, Config, Endian, IndirectRule, Interrupt, Report, Slot, TableMemory,
+    Used,
 };
 
 pub type Segments = [(u64, u32)];
@@ -29,6 +30,8 @@ pub struct Request {
     /// Descriptors in the ring.
     pub descs: u16,
     pub indirect: bool,
+    /// Where the table is, and its bytes.
+    pub table: Option<(u64, u32)>,
 }
 
 impl Request {
@@ -96,8 +99,10 @@ pub struct Setup {
     pub packed: bool,
     pub in_order: bool,
     pub event_idx: bool,
-    /// Entries of an indirect table; 0 for none.
+    /// Entries of the indirect table of each id; 0 for none.
     pub tables: u16,
+    /// Entries of each large table that the ids share, and how many there are.
+    pub larges: (u16, u16),
     pub rule: IndirectRule,
     pub size: u16,
     pub endian: Endian,
@@ -125,6 +130,7 @@ impl Setup {
         in_order: false,
         event_idx: false,
         tables: 0,
+        larges: (0, 0),
         rule: IndirectRule::DEFAULT,
         size: 8,
         endian: Endian::Little,
@@ -148,8 +154,25 @@ impl Setup {
         Self {
             size,
             tables: self.tables.min(size),
+            larges: (self.larges.0, self.larges.1.min(size)),
             ..self
         }
+    }
+
+    /// Where the tables are: at an offset of an arena.
+    pub fn table_memory(&self, arena: &Arena, offset: usize) -> Option<TableMemory> {
+        let (large, larges) = self.larges;
+        (self.table_bytes() != 0).then(|| TableMemory {
+            base: arena.ptr(offset),
+            addr: arena.addr(offset),
+            small: self.tables,
+            large,
+            larges,
+        })
+    }
+
+    pub fn table_bytes(&self) -> usize {
+        TableMemory::bytes(self.size, self.tables, self.larges.0, self.larges.1)
     }
 
     /// A ring and its device.

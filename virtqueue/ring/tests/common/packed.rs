@@ -13,7 +13,7 @@ use std::{
 use virtio_ring::{
     host::Host,
     packed::{Control, Memory},
-    Packed, TableMemory,
+    Packed,
 };
 
 driver!(PackedDriver, Packed, Control, memory);
@@ -30,11 +30,7 @@ fn memory(arena: &Arena, setup: Setup) -> Memory {
         desc: arena.ptr(RING),
         driver: arena.ptr(DRIVER),
         device: arena.ptr(DEVICE),
-        tables: (setup.tables != 0).then(|| TableMemory {
-            base: arena.ptr(tables),
-            addr: arena.addr(tables),
-            entries: setup.tables,
-        }),
+        tables: setup.table_memory(arena, tables),
     }
 }
 
@@ -58,7 +54,7 @@ fn build_as<const IN_ORDER: bool>(setup: Setup, arena: &Arc<Arena>) -> PackedDri
 /// Bytes that a ring and its tables need, and one twice as large, to resize to.
 pub fn bytes(setup: Setup) -> usize {
     let most = usize::from(setup.size) * 2;
-    RING + 16 * most * (1 + usize::from(setup.tables)) + 4096
+    RING + 16 * most + 2 * setup.table_bytes() + 4096
 }
 
 pub fn driver(setup: Setup, arena: &Arc<Arena>) -> Box<dyn Driver> {
@@ -192,6 +188,7 @@ impl Device for PackedDevice {
             in_: Vec::new(),
             descs: 0,
             indirect: false,
+            table: None,
         };
         loop {
             let (addr, len, id, flags) = self.desc(self.slot(self.avail));
@@ -208,6 +205,7 @@ impl Device for PackedDevice {
                 assert_eq!(flags & 3, 0, "neither NEXT nor WRITE with INDIRECT");
                 assert!(request.descs == 1 && len % 16 == 0);
                 request.indirect = true;
+                request.table = Some((addr, len));
                 for i in 0..len as usize / 16 {
                     let (addr, len, _, flags) = self.desc(self.arena.offset(addr) + 16 * i);
                     assert_eq!(flags & !2, 0, "only WRITE in a table");

@@ -10,7 +10,7 @@ use std::sync::{
 use virtio_ring::{
     host::Host,
     split::{Control, Layout, Memory},
-    Endian, Split, TableMemory,
+    Endian, Split,
 };
 
 driver!(SplitDriver, Split, Control, memory);
@@ -23,11 +23,7 @@ fn memory(arena: &Arena, setup: Setup) -> Memory {
         desc: arena.ptr(0),
         avail: arena.ptr(layout.avail),
         used: arena.ptr(layout.used),
-        tables: (setup.tables != 0).then(|| TableMemory {
-            base: arena.ptr(tables),
-            addr: arena.addr(tables),
-            entries: setup.tables,
-        }),
+        tables: setup.table_memory(arena, tables),
     }
 }
 
@@ -51,7 +47,7 @@ fn build_as<const IN_ORDER: bool>(setup: Setup, arena: &Arc<Arena>) -> SplitDriv
 /// Bytes that a ring and its tables need, and one twice as large, to resize to.
 pub fn bytes(setup: Setup) -> usize {
     let most = usize::from(setup.size) * 2;
-    64 * most + 4096 + most * 16 * usize::from(setup.tables)
+    64 * most + 4096 + 2 * setup.table_bytes()
 }
 
 pub fn driver(setup: Setup, arena: &Arc<Arena>) -> Box<dyn Driver> {
@@ -158,6 +154,7 @@ impl SplitDevice {
                 // §2.7.5.3.1: not nested, no other flag here.
                 assert!(!nested && flags == 4 && bytes % 16 == 0);
                 request.indirect = true;
+                request.table = Some((addr, bytes));
                 let table = self.arena.offset(addr);
                 self.walk(table, 0, bytes as usize / 16, request, true);
                 return;
@@ -221,6 +218,7 @@ impl Device for SplitDevice {
             in_: Vec::new(),
             descs: 0,
             indirect: false,
+            table: None,
         };
         self.walk(0, head, self.size(), &mut request, false);
         Some(request)
