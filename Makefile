@@ -10,10 +10,11 @@ RVT	:= $(PYTHON) $(CURDIR)/tools/rvt.py
 # Given on the command line or in the environment, read by tools/rvt.py.
 export KDIR KSRC KUNIT T FAMILY VARIANT V MODULE_ARGS RUSTC RUSTDOC BINDGEN RUST_VIRTIO_CACHE
 export LEGS STACKS BASE KEEP
+export DEST BRANCH
 
 # One target at a time: each is parallel inside.
 .NOTPARALLEL:
-.PHONY: help setup kernel modules hosttest kunit selftest parity test demo bench bench-quick shell clean
+.PHONY: help setup kernel modules in-tree hosttest kunit selftest parity test demo bench bench-quick shell clean
 .DEFAULT_GOAL := help
 
 help:
@@ -29,12 +30,15 @@ help:
 	@echo "  shell      boot a guest and run CMD in it (more: tools/README.md)"
 	@echo "  modules    build the modules into out/modules (KUNIT=1: with their suites)"
 	@echo "  kernel     build the guest kernel"
+	@echo "  in-tree    put the drivers and the ring into a kernel tree: a branch of the git tree KSRC=,"
+	@echo "             or a copy of it at DEST= (docs/in-tree.md)"
 	@echo "  setup      check the machine and install what is missing"
 	@echo "  clean      remove out/ (not the cache, which other trees share)"
 	@echo
 	@echo "Variables"
 	@echo "  KDIR=dir   a built kernel to use (7.3 or later, CONFIG_RUST=y)"
 	@echo "  KSRC=dir   a kernel source tree to build instead of the fetched one"
+	@echo "  DEST=dir, BRANCH=name  where in-tree puts its result"
 	@echo "  T=names    which selftests"
 	@echo "  FAMILY=c   run the selftests with the C drivers, to compare"
 	@echo "  VARIANT=debug  use the kernel with the memory and locking checkers"
@@ -55,6 +59,9 @@ kernel: setup
 
 modules: setup
 	@$(RVT) modules
+
+in-tree:
+	@$(RVT) in-tree
 
 hosttest:
 	@$(RVT) hosttest

@@ -19,6 +19,7 @@ COMMANDS = {
     "shell": ("shell", "boot a guest and run one command line in it"),
     "kernel": ("kernel", "build the guest kernel"),
     "modules": ("modules", "build the modules"),
+    "in-tree": ("intree", "put the drivers and the ring into a kernel tree"),
     "harness": ("harness", "run the harness's own unit tests"),
     "hosttest": ("hosttest", "run the tests of the ring core on the host"),
     "kunit": ("kunit", "run the KUnit suites in a guest"),

@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Tests of `make in-tree`, on trees that have of a kernel only what it looks at."""
+
+import argparse
+import contextlib
+import io
+import os
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+from unittest import mock
+
+from rvt import intree, intree_seed
+from rvt.say import Failure
+
+_KCONFIG = """\
+menuconfig VIRTIO_MENU
+if VIRTIO_MENU
+if VIRTIO_RTC
+
+endif # VIRTIO_RTC
+
+endif # VIRTIO_MENU
+"""
+
+_MAKEFILE = """\
+# SPDX-License-Identifier: GPL-2.0
+obj-$(CONFIG_VIRTIO) += virtio.o virtio_ring.o
+obj-$(CONFIG_VIRTIO_ANCHOR) += virtio_anchor.o
+obj-$(CONFIG_VIRTIO_PCI_LIB) += virtio_pci_modern_dev.o
+obj-$(CONFIG_VIRTIO_PCI_LIB_LEGACY) += virtio_pci_legacy_dev.o
+virtio_rtc-$(CONFIG_VIRTIO_RTC_PTP) += virtio_rtc_ptp.o
+virtio_rtc-$(CONFIG_VIRTIO_RTC_ARM) += virtio_rtc_arm.o
+virtio_rtc-$(CONFIG_VIRTIO_RTC_CLASS) += virtio_rtc_class.o
+"""
+
+_FILES = {
+    "Makefile": "VERSION = 7\nPATCHLEVEL = 3\nSUBLEVEL = 4\nEXTRAVERSION =\n",
+    "Kconfig": "mainmenu\n",
+    "rust/kernel/lib.rs": "",
+    "drivers/virtio/Kconfig": _KCONFIG,
+    "drivers/virtio/Makefile": _MAKEFILE,
+    "mm/slab.c": "/* of the kernel */\n",
+}
+
+
+class _Trees(unittest.TestCase):
+    """A directory for trees, which goes with the test."""
+
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory(prefix="rvt-test-")
+        self.addCleanup(scratch.cleanup)
+        self.top = Path(scratch.name).resolve()
+        self.tree = self.top / "linux"
+        for name, text in _FILES.items():
+            path = self.tree / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+
+    def run_in_tree(self, dest="", branch="rust-virtio", tree=None) -> str:
+        """Runs `make in-tree`; returns what it says."""
+        said = io.StringIO()
+        with mock.patch.dict(os.environ, {"KSRC": str(tree or self.tree)}), \
+                contextlib.redirect_stdout(said):
+            intree.main(argparse.Namespace(dest=str(dest), branch=branch))
+        return said.getvalue()
+
+    def assert_placed(self, tree: Path) -> None:
+        """Checks that a tree has everything, and that its own files lead to it."""
+        for name, path in intree.parts().items():
+            self.assertEqual((tree / name).read_bytes(), path.read_bytes(), name)
+        self.assertIn('source "drivers/virtio/rust/Kconfig"\n',
+                      (tree / "drivers/virtio/Kconfig").read_text())
+        makefile = (tree / "drivers/virtio/Makefile").read_text()
+        self.assertIn("obj-$(CONFIG_RUST) += rust/\n", makefile)
+        self.assertNotIn("virtio.o virtio_ring.o", makefile)
+
+
+class Copies(_Trees):
+    """A tree that is not under git, copied to DEST."""
+
+    def setUp(self):
+        super().setUp()
+        self.dest = self.top / "with-drivers"
+
+    def test_the_copy_has_the_drivers_and_the_original_is_as_it_was(self):
+        self.run_in_tree(self.dest)
+        self.assert_placed(self.dest)
+        self.assertEqual((self.dest / "mm/slab.c").read_text(), _FILES["mm/slab.c"])
+        for name, text in _FILES.items():
+            self.assertEqual((self.tree / name).read_text(), text)
+        self.assertFalse((self.tree / intree.PLACE).exists())
+
+    def test_a_second_run_changes_nothing(self):
+        self.run_in_tree(self.dest)
+        before = {path: path.stat().st_mtime_ns for path in self.dest.rglob("*")}
+        self.assertIn("everything is there already", self.run_in_tree(self.dest))
+        self.assertEqual({path: path.stat().st_mtime_ns for path in self.dest.rglob("*")}, before)
+
+    def test_a_file_that_is_no_more_goes(self):
+        gone = f"{intree.PLACE}/blk/gone.rs"
+        with_more = {**intree.parts(), gone: intree.PATCH}
+        with mock.patch.object(intree, "parts", lambda: with_more):
+            self.run_in_tree(self.dest)
+        self.assertTrue((self.dest / gone).exists())
+        self.assertIn("1 files", self.run_in_tree(self.dest))
+        self.assertFalse((self.dest / gone).exists())
+
+    def test_changes_made_in_the_copy_are_not_overwritten(self):
+        self.run_in_tree(self.dest)
+        edited = self.dest / intree.PLACE / "rust_virtio_blk.rs"
+        edited.write_text("// mine\n")
+        with self.assertRaisesRegex(Failure, "would be lost:\n    .*/rust_virtio_blk.rs"):
+            self.run_in_tree(self.dest)
+        self.assertEqual(edited.read_text(), "// mine\n")
+
+    def test_a_directory_that_it_did_not_make_is_refused(self):
+        self.dest.mkdir()
+        (self.dest / "notes").touch()
+        with self.assertRaisesRegex(Failure, "exists, and is not a tree that this made"):
+            self.run_in_tree(self.dest)
+
+    def test_a_place_inside_the_tree_is_refused(self):
+        with self.assertRaisesRegex(Failure, "is in the tree that is to be copied"):
+            self.run_in_tree(self.tree / "copy")
+
+    def test_without_git_and_without_a_place_for_the_copy_it_asks(self):
+        with self.assertRaisesRegex(Failure, "not a git tree.*DEST="):
+            self.run_in_tree()
+
+    def test_a_tree_that_is_too_old_is_refused(self):
+        (self.tree / "Makefile").write_text(_FILES["Makefile"].replace("= 3", "= 2"))
+        with self.assertRaisesRegex(Failure, "Linux 7.2.4 is older than 7.3"):
+            self.run_in_tree(self.dest)
+
+    def test_a_tree_without_rust_is_refused(self):
+        (self.tree / "rust/kernel/lib.rs").unlink()
+        with self.assertRaisesRegex(Failure, "has no rust/kernel"):
+            self.run_in_tree(self.dest)
+
+    def test_a_tree_that_the_changes_do_not_fit_is_refused_before_it_is_copied(self):
+        (self.tree / "drivers/virtio/Makefile").write_text("obj-y += all.o\n")
+        with self.assertRaisesRegex(Failure, "are not what tools/in-tree/virtio.patch was made"):
+            self.run_in_tree(self.dest)
+        self.assertFalse(self.dest.exists())
+
+
+class Branches(_Trees):
+    """A tree under git, which gets a branch."""
+
+    def setUp(self):
+        super().setUp()
+        names = {f"GIT_{who}_{what}": "test" for who in ("AUTHOR", "COMMITTER")
+                 for what in ("NAME", "EMAIL")}
+        self.enterContext(mock.patch.dict(os.environ, {
+            **names, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}))
+        self.git("init", "--quiet", "--initial-branch=master")
+        self.git("add", ".")
+        self.git("commit", "--quiet", "-m", "Linux")
+
+    def git(self, *arguments: str, tree=None) -> str:
+        """Runs git in the tree."""
+        return subprocess.run(["git", "-C", str(tree or self.tree), *arguments], check=True,
+                              capture_output=True, text=True).stdout.strip()
+
+    def test_one_commit_on_a_branch_and_nothing_else(self):
+        head = self.git("rev-parse", "HEAD")
+        self.run_in_tree()
+        self.assertEqual(self.git("rev-list", "rust-virtio", "^master").count("\n"), 0)
+        self.assertEqual(self.git("rev-parse", "rust-virtio^"), head)
+        self.assertEqual(self.git("rev-parse", "HEAD"), head)
+        self.assertEqual(self.git("symbolic-ref", "HEAD"), "refs/heads/master")
+        self.assertEqual(self.git("status", "--porcelain"), "")
+        self.assertFalse((self.tree / intree.PLACE).exists())
+        self.git("checkout", "--quiet", "rust-virtio")
+        self.assert_placed(self.tree)
+        self.assertEqual(self.git("status", "--porcelain"), "")
+
+    def test_a_second_run_changes_nothing(self):
+        self.run_in_tree()
+        before = self.git("rev-parse", "rust-virtio")
+        self.assertIn("has everything already", self.run_in_tree())
+        self.assertEqual(self.git("rev-parse", "rust-virtio"), before)
+
+    def test_newer_drivers_replace_the_commit_also_where_it_is_checked_out(self):
+        older = {name: path for name, path in intree.parts().items() if "/net/" not in name}
+        with mock.patch.object(intree, "parts", lambda: older):
+            self.run_in_tree()
+        self.git("checkout", "--quiet", "rust-virtio")
+        self.run_in_tree()
+        self.assertEqual(self.git("rev-parse", "rust-virtio^"), self.git("rev-parse", "master"))
+        self.assert_placed(self.tree)
+        self.assertEqual(self.git("status", "--porcelain"), "")
+
+    def test_what_others_committed_on_the_branch_stays(self):
+        older = {name: path for name, path in intree.parts().items() if "/net/" not in name}
+        with mock.patch.object(intree, "parts", lambda: older):
+            self.run_in_tree()
+        self.git("checkout", "--quiet", "rust-virtio")
+        (self.tree / "mm/slab.c").write_text("/* changed */\n")
+        self.git("commit", "--quiet", "-a", "-m", "mm: change")
+        theirs = self.git("rev-parse", "HEAD")
+        self.run_in_tree()
+        self.assertEqual(self.git("rev-parse", "rust-virtio^"), theirs)
+        self.assertEqual((self.tree / "mm/slab.c").read_text(), "/* changed */\n")
+        self.assert_placed(self.tree)
+
+    def test_changes_that_are_not_committed_are_named(self):
+        (self.tree / "mm/slab.c").write_text("/* changed */\n")
+        with self.assertRaisesRegex(Failure, "not committed.*\n.*mm/slab.c"):
+            self.run_in_tree()
+        self.assertEqual(self.git("branch", "--list", "rust-virtio"), "")
+
+    def test_a_clone_is_made_where_a_place_is_given(self):
+        dest = self.top / "clone"
+        self.run_in_tree(dest)
+        self.assert_placed(dest)
+        self.assertEqual(self.git("symbolic-ref", "HEAD", tree=dest), "refs/heads/rust-virtio")
+        self.assertEqual(self.git("branch", "--list", "rust-virtio"), "")
+        self.assertIn("has everything already", self.run_in_tree(dest))
+
+
+class Seeds(unittest.TestCase):
+    """A build directory that goes on with another tree."""
+
+    def test_recorded_commands_name_the_new_directories_and_keep_their_times(self):
+        with tempfile.TemporaryDirectory(prefix="rvt-test-") as scratch:
+            top = Path(scratch)
+            build, tree, fresh, moved = (top / name for name in ("build", "src", "b2", "s2"))
+            build.mkdir()
+            command = build / ".fork.o.cmd"
+            command.write_text(f"savedcmd := cc -I{tree}/include -I{tree} {tree}-other/a\n"
+                               f"deps := {build}/a.h\n")
+            os.utime(command, ns=(1000, 2000))
+            (build / "fork.o").write_text(f"{tree}/include")
+            (build / ".rvt-built").touch()
+            with contextlib.redirect_stdout(io.StringIO()):
+                intree_seed.seed(build, tree, fresh, moved)
+            self.assertEqual((fresh / command.name).read_text(),
+                             f"savedcmd := cc -I{moved}/include -I{moved} {tree}-other/a\n"
+                             f"deps := {fresh}/a.h\n")
+            self.assertEqual((fresh / command.name).stat().st_mtime_ns, 2000)
+            self.assertEqual((fresh / "fork.o").read_text(), f"{tree}/include")
+            self.assertFalse((fresh / ".rvt-built").exists())
