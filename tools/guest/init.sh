@@ -29,7 +29,7 @@ die() {
 	echo "rvt: $*" >/dev/kmsg
 	echo "fatal $*" >&3
 	sync
-	poweroff -f
+	"$RVT_OFF" -f
 	sleep 60
 }
 
@@ -44,19 +44,37 @@ done
 
 ip link set lo up
 
-if [ "$RVT_ROOT" != disk ]; then
+# The drivers probe asynchronously; the root file system shows up when it shows up.
+patiently() {
+	i=0
+	until "$@"; do
+		i=$((i + 1))
+		[ $i -gt 300 ] && return 1
+		sleep 0.1
+	done
+}
+find_disk() {
+	root=$(findfs LABEL=rvt-root 2>/dev/null) && [ -n "$root" ]
+}
+mount_9p() {
+	mount -t 9p -o trans=virtio,version=9p2000.L,msize=131072 "$root" /mnt 2>/dev/null
+}
+
+case $RVT_ROOT in
+disk)
+	patiently find_disk || die "no disk holds the root file system"
+	mount -t ext4 "$root" /mnt || die "cannot mount the root file system on $root"
+	;;
+9p)
+	root=rvt-root
+	patiently mount_9p || die "cannot mount the root file system from the host"
+	chroot /mnt /bin/busybox --install -s || die "cannot write to the root file system"
+	;;
+*)
 	mkdir -p /var/run /var/tmp
 	exec sh /run/rvt/main.sh
-fi
-
-# The drivers probe asynchronously; the disk shows up when it shows up.
-i=0
-until root=$(findfs LABEL=rvt-root 2>/dev/null) && [ -n "$root" ]; do
-	i=$((i + 1))
-	[ $i -gt 300 ] && die "no disk holds the root file system"
-	sleep 0.1
-done
-mount -t ext4 "$root" /mnt || die "cannot mount the root file system on $root"
+	;;
+esac
 echo "root $root" >&3
 
 cp -a /lib/modules /run/rvt/lib-modules

@@ -47,7 +47,7 @@ echo "done" >&3
 sync
 # Without the power-off of an init system: straight to the kernel.
 if command -v busybox >/dev/null; then
-	busybox poweroff -f
+	busybox "$RVT_OFF" -f
 else
 	echo o >/proc/sysrq-trigger
 fi

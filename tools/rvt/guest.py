@@ -19,6 +19,7 @@ from .qemu import CommandLine
 from .qmp import Qmp
 from .say import Failure
 from .spec import Spec
+from .transport import TRANSPORTS
 
 #: Hang guards, in seconds. They are no measure of anything: only a stuck guest meets them.
 BOOT_LIMIT = 300
@@ -103,10 +104,12 @@ class Guest:
     def _boot(self, steps, job: dict, files: dict, env: dict) -> None:
         log = self.rundir / "host.log"
         tree = modtree.build(self.kdir, self.ours, self.rundir / "modules", log,
-                             self.spec.omit)
+                             self.spec.provider())
         job["steps"] = "".join(f"{name} {command}\n" for name, command in steps).encode()
         env = {"RVT_ROOT": self.spec.root, "RVT_MODULES": " ".join(self.spec.load()),
-               "RVT_FAMILY": self.spec.family, **env}
+               "RVT_FAMILY": self.spec.family,
+               # QEMU ends at a reset, too; a machine without ACPI cannot be switched off.
+               "RVT_OFF": "poweroff" if TRANSPORTS[self.spec.transport].pci else "reboot", **env}
         ram = self.rundir / "initramfs.cpio"
         initramfs.build(ram, tree, job, files, env)
         shutil.rmtree(self.rundir / "modules")
@@ -116,6 +119,8 @@ class Guest:
         line.kernel(kernel, ram)
         if self.spec.root == "disk":
             line.root_disk(image.ensure())
+        elif self.spec.root == "9p":
+            line.root_9p(initramfs.root_9p(self.rundir / "root-9p"))
         self.namespace = Namespace(self.rundir)
         for prepare in self.prepare:
             prepare(self)
@@ -125,6 +130,8 @@ class Guest:
             tap = "" if nic.netdev else self.namespace.add_tap(index, nic.queues, nic.dhcp,
                                                                  nic.mtu)
             line.nic(index, tap)
+        for index in range(len(self.spec.devices)):
+            line.device(index)
         argv = line.finish()
         (self.rundir / "qemu.cmd").write_text(" \\\n\t".join(argv) + "\n")
         with open(self.rundir / "qemu.log", "wb") as out:
@@ -205,6 +212,7 @@ class Guest:
             if part:
                 part.close()
         shutil.rmtree(self.sockets, ignore_errors=True)
+        shutil.rmtree(self.rundir / "root-9p", ignore_errors=True)
         for bulky in [self.rundir / "initramfs.cpio", *self.rundir.glob("*.img"),
                       *self.rundir.glob("*.qcow2")]:
             bulky.unlink(missing_ok=True)

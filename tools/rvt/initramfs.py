@@ -10,6 +10,23 @@ from .paths import GUEST_SCRIPTS, SELFTESTS
 from .say import Failure
 
 
+def root_9p(directory: Path) -> Path:
+    """Fills a directory to be shared as a root file system: busybox, and what init.sh moves into."""
+    for name in ("bin", "sbin", "usr/bin", "usr/sbin", "etc", "lib", "root", "mnt", "var"):
+        (directory / name).mkdir(parents=True, exist_ok=True)
+    shutil.copy(_busybox(), directory / "bin" / "busybox")
+    # The others are made by busybox in the guest; main.sh needs this one to begin with.
+    (directory / "bin" / "sh").symlink_to("busybox")
+    return directory
+
+
+def _busybox() -> Path:
+    found = shutil.which("busybox")
+    if not found:
+        raise Failure("busybox is not installed (package busybox-static)")
+    return Path(found)
+
+
 def build(path: Path, modules: Path, job: dict, files: dict, env: dict) -> None:
     """Writes the initramfs to `path`.
 
@@ -18,16 +35,13 @@ def build(path: Path, modules: Path, job: dict, files: dict, env: dict) -> None:
     * `files`: name -> path, files put there too.
     * `env`: what /init and the job read from /rvt/env.
     """
-    busybox = shutil.which("busybox")
-    if not busybox:
-        raise Failure("busybox is not installed (package busybox-static)")
     cpio = Cpio()
     for name in ("bin", "dev", "proc", "sys", "run", "tmp", "mnt", "etc", "root", "sbin",
                  "usr/bin", "usr/sbin"):
         cpio.directory(name)
     cpio.device("dev/console", 5, 1)
     cpio.device("dev/null", 1, 3)
-    cpio.add_file("bin/busybox", Path(busybox), 0o755)
+    cpio.add_file("bin/busybox", _busybox(), 0o755)
     cpio.symlink("bin/sh", "busybox")
     cpio.add_file("init", GUEST_SCRIPTS / "init.sh", 0o755)
     for script in sorted(GUEST_SCRIPTS.glob("*.sh")):

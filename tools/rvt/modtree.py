@@ -18,6 +18,15 @@ FAMILIES = {
     "none": [],
 }
 
+#: Who provides the rings: name -> module. They export the same symbols, so that one guest has one.
+RINGS = {"c": "virtio_ring", "rust": "rust_virtio_ring"}
+
+#: The provider of a guest whose description names none.
+DEFAULT_RING = "c"
+
+#: In place of a provider: both are there, and the guest chooses.
+BOTH = "both"
+
 
 def kernel_release(kdir: Path) -> str:
     """Returns the release of the kernel built in `kdir`."""
@@ -28,21 +37,47 @@ def kernel_release(kdir: Path) -> str:
         raise Failure(f"{kdir} is not a built kernel: {name} is missing")
 
 
-def build(kdir: Path, ours, dest: Path, log: Path, omit=()) -> Path:
+def order_of(kdir: Path) -> list:
+    """Returns the .ko files of the kernel built in `kdir`."""
+    order = kdir / "modules.order"
+    if not order.exists():
+        raise Failure(f"{kdir} has no modules.order: build the kernel's modules there")
+    return [kdir / (line[:-2] + ".ko") for line in order.read_text().split()]
+
+
+def omitted(kdir: Path, ring: str) -> set:
+    """Returns the ring providers that a guest with `ring` must not have.
+
+    Where one is built into the kernel, there is no choice, and none can be loaded.
+    """
+    builtin = kdir / "modules.builtin"
+    fixed = {Path(line).stem for line in builtin.read_text().split()} if builtin.exists() else set()
+    if fixed & set(RINGS.values()):
+        return set(RINGS.values())
+    return {module for name, module in RINGS.items() if ring not in (name, BOTH)}
+
+
+def build(kdir: Path, ours, dest: Path, log: Path, ring: str = DEFAULT_RING) -> Path:
     """Fills `dest` with lib/modules/<release> and returns that directory.
 
-    `ours` is a list of .ko files that go under updates/, where they win over the kernel's own.
-    `omit` names modules to leave out, so that another with the same symbols takes their place.
+    `ours` is a list of .ko files that go under updates/, where they win over the kernel's own. Of
+    the ring providers only `ring` gets in, so that depmod makes the transports depend on it.
+
+    # Errors
+
+    `Failure` if a module is missing, or there is no such provider in `ours` and the kernel.
     """
+    omit = omitted(kdir, ring)
+    absent = sorted({module for name, module in RINGS.items() if ring in (name, BOTH)} - omit
+                    - {Path(name).stem for name in [*order_of(kdir), *ours]})
+    if absent:
+        raise Failure(f"no ring provider \"{ring}\": {', '.join(absent)}.ko is neither among our "
+                      "modules nor in the kernel")
     release = kernel_release(kdir)
     top = dest / "lib" / "modules" / release
     shutil.rmtree(dest, ignore_errors=True)
     top.mkdir(parents=True)
-    order = kdir / "modules.order"
-    if not order.exists():
-        raise Failure(f"{kdir} has no modules.order: build the kernel's modules there")
-    for line in order.read_text().split():
-        source = kdir / (line[:-2] + ".ko")
+    for source in order_of(kdir):
         if not source.exists():
             raise Failure(f"{source} is missing: build the kernel's modules")
         if source.stem not in omit:

@@ -7,6 +7,7 @@ from pathlib import Path
 from .proc import run
 from .say import Failure
 from .spec import Spec
+from .transport import LAYOUTS, TRANSPORTS
 
 
 def binary() -> str:
@@ -37,22 +38,34 @@ class CommandLine:
         self.sockets = sockets
         self.log = log
         self._ports = 0
+        self._transport = TRANSPORTS[spec.transport]
         iommu = ["-device", "intel-iommu,intremap=off,device-iotlb=on"] if spec.iommu else []
         self.argv = [
             binary(), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-            "-name", "rvt", "-machine", "q35", "-accel", accel, "-cpu",
+            "-name", "rvt", "-machine", self._transport.machine, "-accel", accel, "-cpu",
             "host" if accel == "kvm" else "max,la57=off", "-smp", str(spec.vcpus),
             "-m", spec.mem, *iommu,
             "-chardev", f"file,id=console,path={rundir / 'console.log'}",
             "-serial", "chardev:console",
             "-chardev", f"socket,id=channel,path={sockets / 'channel'},server=on,wait=off",
-            "-serial", "chardev:channel",
+            *self._second_serial(),
             "-qmp", f"unix:{sockets / 'qmp'},server=on,wait=off",
         ]
+        # Of the class that all devices are of: those that are plugged in later get them, too.
+        for value in [*self._transport.globals,
+                      *(f"virtio-device.{key}={value}"
+                        for key, value in LAYOUTS.get(spec.layout, {}).items())]:
+            self.argv += ["-global", value]
         for event in spec.trace:
             self.argv += ["-trace", event]
         if spec.trace:
             self.argv += ["-D", str(rundir / "trace.log")]
+
+    def _second_serial(self) -> list:
+        """Returns the arguments of the channel's port: a microvm gives -serial to one port only."""
+        if not self._transport.pci:
+            return ["-device", "isa-serial,index=1,chardev=channel"]
+        return ["-serial", "chardev:channel"]
 
     def kernel(self, image: Path, initramfs: Path) -> None:
         """Sets what boots."""
@@ -70,10 +83,14 @@ class CommandLine:
         return name
 
     def _virtio(self, kind: str, name: str, backend: str, values: dict, port=True) -> None:
-        bus = self._port(f"port-{name}") if port else "pcie.0"
+        """Adds a virtio device; `kind` is QEMU's name without "virtio-" and the transport."""
+        way = self._transport
+        place = {}
+        if way.pci:
+            place["bus"] = self._port(f"port-{name}") if port and way.ports else "pcie.0"
         extra = {"iommu_platform": "on", "ats": "on"} if self.spec.iommu else {}
-        self.argv += ["-device", f"{kind},id={name},bus={bus},{backend}"
-                                 f"{props({**extra, **values})}"]
+        self.argv += ["-device", f"virtio-{kind}-{way.suffix},id={name}{backend}"
+                                 f"{props({**place, **way.props, **extra, **values})}"]
 
     def root_disk(self, image: Path) -> None:
         """Adds the root disk: a throw-away overlay over the read-only image."""
@@ -82,7 +99,7 @@ class CommandLine:
             self.log, "qemu-img")
         self.argv += ["-blockdev", f"driver=qcow2,node-name=root,file.driver=file,"
                                    f"file.filename={overlay},discard=unmap"]
-        self._virtio("virtio-blk-pci", "blk-root", "drive=root",
+        self._virtio("blk", "blk-root", ",drive=root",
                      {"serial": "rvt-root", **self.spec.root_props})
 
     def disk(self, index: int) -> None:
@@ -103,7 +120,7 @@ class CommandLine:
         if disk.readonly:
             node["read-only"] = "on"
         self.argv += ["-blockdev", f"node-name={name}{props(node)}"]
-        self._virtio("virtio-blk-pci", name, f"drive={name}", values, disk.port)
+        self._virtio("blk", name, f",drive={name}", values, disk.port)
 
     def nic(self, index: int, tap: str) -> None:
         """Adds NIC number `index` of the description, on the TAP device `tap`."""
@@ -111,18 +128,32 @@ class CommandLine:
         queues = f",queues={nic.queues}" if nic.queues > 1 else ""
         values = {"mac": f"52:54:00:00:00:{index + 1:02x}"}
         if nic.queues > 1:
-            values.update({"mq": "on", "vectors": 2 * nic.queues + 2})
+            values["mq"] = "on"
+            if self._transport.pci:
+                values["vectors"] = 2 * nic.queues + 2
         values.update(nic.props)
         backend = nic.netdev or f"tap,ifname={tap},script=no,downscript=no,vhost=off{queues}"
         self.argv += ["-netdev", f"{backend},id={name}"]
         if nic.model:
             self.argv += ["-device", f"{nic.model},id={name},bus=pcie.0,netdev={name}{props(values)}"]
             return
-        self._virtio("virtio-net-pci", name, f"netdev={name}", values, nic.port)
+        self._virtio("net", name, f",netdev={name}", values, nic.port)
+
+    def device(self, index: int) -> None:
+        """Adds device number `index` of the description's others."""
+        device = self.spec.devices[index]
+        self.argv += device.before
+        self._virtio(device.kind, device.id, "", device.props)
+        self.argv += device.after
+
+    def root_9p(self, directory: Path) -> None:
+        """Adds a directory of the host as the root file system."""
+        self.argv += ["-fsdev", f"local,id=root,path={directory},security_model=none"]
+        self._virtio("9p", "root-9p", "", {"fsdev": "root", "mount_tag": "rvt-root"})
 
     def finish(self) -> list:
         """Adds the spare root ports and returns the whole command line."""
-        for index in range(self.spec.spare_ports):
+        for index in range(self.spec.spare_ports if self._transport.ports else 0):
             self._port(f"spare{index}")
         return [self._filled(argument) for argument in [*self.argv, *self.spec.qemu]]
 

@@ -2,17 +2,24 @@
 """`rvt.py shell`: boots a guest to run one command line in it."""
 
 import argparse
+import dataclasses
+import os
 from pathlib import Path
 
 from . import kernel, modules, spec
 from .guest import Guest
 from .say import say
+from .transport import LAYOUTS
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
     parser.add_argument("--family", choices=["rust", "c", "none"], default="rust",
                         help="which drivers the guest loads")
+    parser.add_argument("--ring", choices=["c", "rust", "both"], default=os.environ.get("RING", ""),
+                        help="who provides the rings (also RING=)")
+    parser.add_argument("--layout", choices=list(LAYOUTS), default=os.environ.get("LAYOUT", ""),
+                        help="what the rings look like (also LAYOUT=)")
     parser.add_argument("--run", metavar="CMD", default="uname -a; lsmod; lsblk; ip -br addr",
                         help="what to run in the guest")
     parser.add_argument("--initramfs", action="store_true",
@@ -36,7 +43,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def main(args) -> int:
     """Runs the command line and prints its output and the console."""
     wanted = spec.parse(args.spec)
-    wanted.family = args.family
+    wanted = dataclasses.replace(wanted, family=args.family, ring=args.ring or wanted.ring,
+                                 layout=args.layout or wanted.layout)
     wanted.without = [*wanted.without, *args.without]
     wanted.modules = [*wanted.modules, *args.load]
     if args.initramfs:

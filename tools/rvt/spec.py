@@ -8,8 +8,9 @@ guest. See tools/README.md for an example of each.
 import dataclasses
 import json
 
-from .modtree import FAMILIES
+from .modtree import BOTH, DEFAULT_RING, FAMILIES, RINGS
 from .say import Failure
+from .transport import LAYOUTS, TRANSPORTS
 
 
 @dataclasses.dataclass
@@ -47,24 +48,45 @@ class Nic:
 
 
 @dataclasses.dataclass
+class Device:
+    """Any other virtio device."""
+
+    #: As QEMU names it, without "virtio-" in front and the bus behind: "rng", "9p", "scsi".
+    kind: str
+    id: str
+    #: QEMU arguments that come before it: its back end.
+    before: list = dataclasses.field(default_factory=list)
+    #: QEMU arguments that come after it: what hangs on it.
+    after: list = dataclasses.field(default_factory=list)
+    props: dict = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass
 class Spec:
     """A guest."""
 
     family: str = "rust"
+    #: Who provides the rings: "c", "rust", or "both", with neither loaded; "" for the default.
+    ring: str = ""
+    #: Layout of the rings of all devices that do not say otherwise: a key of LAYOUTS.
+    layout: str = ""
+    #: How the devices are reached: a key of TRANSPORTS.
+    transport: str = "pci"
     vcpus: int = 2
     mem: str = "1G"
-    #: "disk": a Debian root file system on a disk of the family; "initramfs": busybox only.
+    #: "disk": a Debian root file system on a disk of the family; "initramfs": busybox only;
+    #: "9p": busybox only, in a directory of the host, @RUN@/root-9p.
     root: str = "disk"
     blk: list = dataclasses.field(default_factory=list)
     net: list = dataclasses.field(default_factory=list)
+    #: Devices of other kinds.
+    devices: list = dataclasses.field(default_factory=list)
     #: Properties of the root disk.
     root_props: dict = dataclasses.field(default_factory=dict)
-    #: Modules loaded besides the family's, after virtio_pci and before the family.
+    #: Modules loaded besides the family's, after the transport and before the family.
     modules: list = dataclasses.field(default_factory=list)
     #: Modules of the family to leave out.
     without: list = dataclasses.field(default_factory=list)
-    #: Modules that are not in the guest at all, so that others that export the same take their place.
-    omit: list = dataclasses.field(default_factory=list)
     #: Empty root ports for hot-plug, named spare0, spare1...
     spare_ports: int = 2
     #: More of the kernel command line.
@@ -86,11 +108,15 @@ class Spec:
     def __post_init__(self):
         self.blk = [d if isinstance(d, Disk) else _fill(Disk, d) for d in self.blk]
         self.net = [n if isinstance(n, Nic) else _fill(Nic, n) for n in self.net]
-        if self.family not in FAMILIES:
-            raise Failure(f"guest description: no driver family \"{self.family}\"")
-        if self.root not in ("disk", "initramfs"):
-            raise Failure(f"guest description: root is \"disk\" or \"initramfs\", "
-                          f"not \"{self.root}\"")
+        self.devices = [d if isinstance(d, Device) else _fill(Device, d) for d in self.devices]
+        for name, value, known in (("family", self.family, FAMILIES),
+                                   ("ring", self.ring, ["", *RINGS, BOTH]),
+                                   ("layout", self.layout, ["", *LAYOUTS]),
+                                   ("transport", self.transport, TRANSPORTS),
+                                   ("root", self.root, ("disk", "initramfs", "9p"))):
+            if value not in known:
+                raise Failure(f"guest description: no {name} \"{value}\"; there are: "
+                              + ", ".join(f"\"{one}\"" for one in known if one))
 
     def key(self) -> str:
         """Returns text that is equal for equal descriptions."""
@@ -99,7 +125,12 @@ class Spec:
     def load(self) -> list:
         """Returns the modules the guest loads, in order."""
         drivers = [m for m in FAMILIES[self.family] if m not in self.without]
-        return ["virtio_pci", *self.modules, *drivers]
+        root = ["9pnet_virtio", "9p"] if self.root == "9p" else []
+        return [TRANSPORTS[self.transport].module, *self.modules, *root, *drivers]
+
+    def provider(self) -> str:
+        """Returns who provides the rings."""
+        return self.ring or DEFAULT_RING
 
 
 def parse(text: str) -> Spec:

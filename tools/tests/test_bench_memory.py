@@ -37,11 +37,12 @@ class SizesTest(unittest.TestCase):
         self.assertEqual(sizes.total(found, "all"), 15)
 
     def test_a_ring_provider_takes_its_place(self):
-        depends = {"drv.ko": "bus,ring", "ring.ko": "bus", "own.ko": "bus", "bus.ko": ""}
-        stack = Stack("x", "own", "", "", ["drv"], "", "", replaces={"ring": "own"})
+        depends = {"drv.ko": "bus,virtio_ring", "virtio_ring.ko": "bus",
+                   "rust_virtio_ring.ko": "bus", "bus.ko": ""}
+        stack = Stack("x", "rust", "", "", ["drv"], "", "")
         files = {name.removesuffix(".ko"): name for name in depends}
         with mock.patch.object(sizes, "output", lambda argv: depends[argv[-1]]):
-            self.assertEqual(sizes.closure(stack, files), ["bus", "own", "drv"])
+            self.assertEqual(sizes.closure(stack, files), ["bus", "rust_virtio_ring", "drv"])
 
     def test_exact_sizes_need_no_rounds(self):
         self.assertEqual(sizes.exactly(9, 10)["verdict"], ratio.FASTER)

@@ -81,10 +81,7 @@ class Lane:
 
     def _spec(self) -> Spec:
         """Returns the guest: on the C drivers, with this group's ring provider and no other."""
-        own = self._group[0].replaces
-        others = {other for stack in self._rounds.bench.stacks
-                  for other in stack.replaces.values() if other not in own.values()}
-        return self._plan.spec(Spec(family="c", omit=[*own, *sorted(others)], **self._plan.guest))
+        return self._plan.spec(Spec(family="c", ring=self._group[0].ring, **self._plan.guest))
 
     def _turn(self, number: str) -> None:
         """A measurement is about to begin, so those of this guest before it are over."""

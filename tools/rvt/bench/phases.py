@@ -155,7 +155,7 @@ class Boot:
         """Describes the guest."""
         spec = Spec(family="none", root="initramfs", vcpus=self.vcpus, spare_ports=0,
                     cmdline="nokaslr", accel=plugin.ACCEL, qemu=plugin.arguments(library),
-                    omit=omitted(self.bench, self.items[0].stack))
+                    ring=self.items[0].stack.ring)
         for index, device in enumerate(self.devices):
             props = {**device.variant.props(), **self._place(index)}
             if device.kind == "blk":
@@ -238,10 +238,3 @@ def _kept(ours: tuple) -> list:
     directory = tempfile.mkdtemp(prefix="rvt-modules-")
     atexit.register(shutil.rmtree, directory, ignore_errors=True)
     return [Path(shutil.copy(path, directory)) for path in ours]
-
-
-def omitted(bench, stack) -> list:
-    """Returns the modules that must not be in the guest of a stack: those that it replaces, and those
-    that replace what it needs."""
-    others = {new for other in bench.stacks for new in other.replaces.values()}
-    return sorted({*stack.replaces, *(others - set(stack.replaces.values()))})

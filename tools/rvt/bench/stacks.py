@@ -4,6 +4,7 @@
 import dataclasses
 import tomllib
 
+from ..modtree import RINGS
 from ..paths import REPO
 from ..say import Failure
 
@@ -23,8 +24,16 @@ class Stack:
     #: Names of the drivers on the virtio bus.
     blk: str
     net: str
-    #: Module -> module that is loaded instead of it.
-    replaces: dict = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self):
+        if self.ring not in RINGS:
+            raise Failure(f"{FILE}: {self.label}: no ring provider \"{self.ring}\"; there are: "
+                          + ", ".join(RINGS))
+
+    @property
+    def replaces(self) -> dict:
+        """Returns module -> module that is loaded instead of it: the ring provider."""
+        return {} if self.ring == "c" else {RINGS["c"]: RINGS[self.ring]}
 
     @property
     def name(self) -> str:
@@ -66,5 +75,5 @@ def by_ring(stacks: list) -> dict:
     """
     groups = {}
     for stack in stacks:
-        groups.setdefault((stack.ring, tuple(sorted(stack.replaces.items()))), []).append(stack)
-    return {key[0]: group for key, group in groups.items()}
+        groups.setdefault(stack.ring, []).append(stack)
+    return groups
