@@ -15,6 +15,8 @@ mod buffer;
 mod doorbell;
 mod foreign;
 mod handle;
+mod native;
+mod raw;
 mod set;
 
 pub use self::{
@@ -38,6 +40,8 @@ pub use self::{
 
 use self::{
     foreign::Foreign,
+    native::Native,
+    raw::RawQueue,
     set::QueueSet, //
 };
 use crate::{
@@ -75,6 +79,8 @@ pub struct Used<T> {
 /// An enum and not a trait object: the choice costs one predictable branch and everything behind
 /// it can be inlined into the driver.
 enum Ring {
+    /// The ring of the crate `vring`, where that provides the queues.
+    Native(Native),
     /// The kernel's own ring, through its exported functions.
     Foreign(Foreign),
 }
@@ -104,8 +110,14 @@ unsafe impl<T: Buffer> Send for Virtqueue<T> {}
 
 impl<T: Buffer> Virtqueue<T> {
     fn new(vq: *mut bindings::virtqueue, max_segments: usize, set: Arc<QueueSet>) -> Result<Self> {
+        // SAFETY: The caller takes the queue out of its set.
+        let ring = match unsafe { Native::new(vq, max_segments) } {
+            Some(ring) => Ring::Native(ring),
+            None => Ring::Foreign(Foreign::new(vq, max_segments)?),
+        };
+        // INVARIANT: As above.
         Ok(Self {
-            ring: Ring::Foreign(Foreign::new(vq, max_segments)?),
+            ring,
             set,
             _buffers: PhantomData,
         })
@@ -114,8 +126,15 @@ impl<T: Buffer> Virtqueue<T> {
     #[inline(always)]
     fn raw(&self) -> *mut bindings::virtqueue {
         match &self.ring {
+            Ring::Native(ring) => ring.raw(),
             Ring::Foreign(ring) => ring.raw(),
         }
+    }
+
+    #[inline(always)]
+    fn unlocked(&self) -> RawQueue {
+        // SAFETY: By the type invariants, the queue is valid.
+        unsafe { RawQueue::new(self.raw()) }
     }
 
     fn dev(&self) -> &Device<Bound> {
@@ -139,6 +158,7 @@ impl<T: Buffer> Virtqueue<T> {
     #[inline]
     pub fn add_buf(&mut self, buffer: T) -> Result<(), (Error, T)> {
         match &mut self.ring {
+            Ring::Native(ring) => ring.add_buf(buffer),
             Ring::Foreign(ring) => ring.add_buf(buffer),
         }
     }
@@ -150,6 +170,7 @@ impl<T: Buffer> Virtqueue<T> {
     #[inline]
     pub fn kick_prepare(&mut self) -> bool {
         match &mut self.ring {
+            Ring::Native(ring) => ring.inner().kick_prepare(),
             Ring::Foreign(ring) => ring.kick_prepare(),
         }
     }
@@ -160,8 +181,10 @@ impl<T: Buffer> Virtqueue<T> {
     /// the queue is broken.
     #[inline]
     pub fn notify(&self) -> bool {
-        // SAFETY: By the type invariants, the queue is valid.
-        unsafe { bindings::virtqueue_notify(self.raw()) }
+        match &self.ring {
+            Ring::Native(ring) => ring.queue().notify(),
+            Ring::Foreign(_) => self.unlocked().notify(),
+        }
     }
 
     /// Notifies the device of the added buffers if it wants to know. Returns false if the queue
@@ -185,11 +208,19 @@ impl<T: Buffer> Virtqueue<T> {
     /// Any context. `None` also when the queue is broken.
     #[inline]
     pub fn get_buf(&mut self) -> Option<Used<T>> {
-        let (raw, len) = match &mut self.ring {
-            Ring::Foreign(ring) => ring.get_buf()?,
+        let ring = match &mut self.ring {
+            Ring::Native(ring) => {
+                let (raw, len) = ring.get_buf()?;
+                // SAFETY: By the type invariants, the token came from `into_raw` of a `T`; the
+                // ring gives out each token once.
+                let buffer = unsafe { T::from_raw(raw) };
+                // The ring knows what there was to write.
+                return Some(Used { buffer, len });
+            }
+            Ring::Foreign(ring) => ring,
         };
-        // SAFETY: By the type invariants, the token came from `into_raw` of a `T`; the ring
-        // gives out each token once.
+        let (raw, len) = ring.get_buf()?;
+        // SAFETY: As above.
         let buffer = unsafe { T::from_raw(raw) };
         let room = buffer.writable_len();
         if len > room {
@@ -222,8 +253,10 @@ impl<T: Buffer> Virtqueue<T> {
     /// Asks the device for no more callbacks: a hint, a callback may still come.
     #[inline]
     pub fn disable_cb(&self) {
-        // SAFETY: By the type invariants, the queue is valid.
-        unsafe { bindings::virtqueue_disable_cb(self.raw()) };
+        match &self.ring {
+            Ring::Native(ring) => ring.queue().disable_cb(),
+            Ring::Foreign(_) => self.unlocked().disable_cb(),
+        }
     }
 
     /// Asks for a callback at the next used buffer and looks again, in one: false if there are
@@ -233,31 +266,39 @@ impl<T: Buffer> Virtqueue<T> {
     #[inline]
     #[must_use = "buffers that were used meanwhile raise no callback"]
     pub fn enable_cb(&mut self) -> bool {
-        // SAFETY: By the type invariants, the queue is valid, and `&mut self` serialises.
-        unsafe { bindings::virtqueue_enable_cb(self.raw()) }
+        match &mut self.ring {
+            Ring::Native(ring) => ring.inner().enable_cb(),
+            Ring::Foreign(ring) => ring.enable_cb(),
+        }
     }
 
     /// As [`Virtqueue::enable_cb`], for when the device has used most of what is outstanding.
     #[inline]
     #[must_use = "buffers that were used meanwhile raise no callback"]
     pub fn enable_cb_delayed(&mut self) -> bool {
-        // SAFETY: By the type invariants, the queue is valid, and `&mut self` serialises.
-        unsafe { bindings::virtqueue_enable_cb_delayed(self.raw()) }
+        match &mut self.ring {
+            Ring::Native(ring) => ring.inner().enable_cb_delayed(),
+            Ring::Foreign(ring) => ring.enable_cb_delayed(),
+        }
     }
 
     /// First half of [`Virtqueue::enable_cb`], without a barrier: the second is
     /// [`QueueHandle::poll`].
     #[inline]
     pub fn enable_cb_prepare(&mut self) -> Armed {
-        // SAFETY: By the type invariants, the queue is valid, and `&mut self` serialises.
-        Armed(unsafe { bindings::virtqueue_enable_cb_prepare(self.raw()) })
+        Armed(match &mut self.ring {
+            Ring::Native(ring) => ring.enable_cb_prepare(),
+            Ring::Foreign(ring) => ring.enable_cb_prepare(),
+        })
     }
 
     /// Second half of [`Virtqueue::enable_cb`]: whether there are used buffers by now.
     #[inline]
     pub fn poll(&self, armed: Armed) -> bool {
-        // SAFETY: By the type invariants, the queue is valid.
-        unsafe { bindings::virtqueue_poll(self.raw(), armed.0) }
+        match &self.ring {
+            Ring::Native(ring) => ring.poll(armed.0),
+            Ring::Foreign(_) => self.unlocked().poll(armed.0),
+        }
     }
 
     /// Takes back a buffer that the device has not used. Only a device in
@@ -277,8 +318,10 @@ impl<T: Buffer> Virtqueue<T> {
     /// described by an indirect table.
     #[inline]
     pub fn num_free(&self) -> u32 {
-        // SAFETY: By the type invariants, the queue is valid.
-        unsafe { (*self.raw()).num_free }
+        match &self.ring {
+            Ring::Native(ring) => ring.num_free(),
+            Ring::Foreign(ring) => ring.num_free(),
+        }
     }
 
     /// Largest size of the ring that the device offers.
@@ -302,8 +345,10 @@ impl<T: Buffer> Virtqueue<T> {
     /// Whether the queue was declared broken: it takes and gives nothing any more.
     #[inline]
     pub fn is_broken(&self) -> bool {
-        // SAFETY: By the type invariants, the queue is valid.
-        unsafe { bindings::virtqueue_is_broken(self.raw()) }
+        match &self.ring {
+            Ring::Native(ring) => ring.queue().is_broken(),
+            Ring::Foreign(_) => self.unlocked().is_broken(),
+        }
     }
 
     /// Whether buffers have to be mapped with the DMA API, and if so for which device.

@@ -22,7 +22,6 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 
 pub mod bind;
-mod bindings;
 pub mod config;
 pub mod device;
 pub mod driver;
@@ -69,6 +68,8 @@ pub use crate::{
         Virtqueue, //
     },
 };
+
+pub(crate) use vring::bindings;
 
 use kernel::prelude::*;
 

@@ -282,6 +282,14 @@ where
     }
 
     #[inline(always)]
+    fn segment_count(&self) -> usize {
+        match self.data().payload {
+            Payload::Data => self.phys_segments() + 2,
+            Payload::One(_) | Payload::Many(_) => 3,
+        }
+    }
+
+    #[inline(always)]
     fn writable_len(&self) -> u32 {
         self.data().writable
     }

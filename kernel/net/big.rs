@@ -182,6 +182,10 @@ unsafe impl Buffer for BigBuf {
         Ok(())
     }
 
+    fn segment_count(&self) -> usize {
+        self.0.pages.len() + 1
+    }
+
     fn writable_len(&self) -> u32 {
         let whole = self.0.pages.len().saturating_sub(1) * PAGE_SIZE;
         self.0.header_len + (PAGE_SIZE as u32 - self.0.pad) + whole as u32

@@ -88,6 +88,10 @@ unsafe impl Buffer for Command {
         sink.in_(Segment::virt(self.0.ack.as_ptr().cast(), 1))
     }
 
+    fn segment_count(&self) -> usize {
+        3
+    }
+
     fn writable_len(&self) -> u32 {
         1
     }

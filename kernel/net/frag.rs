@@ -238,6 +238,11 @@ unsafe impl Buffer for RxFrag {
     }
 
     #[inline(always)]
+    fn segment_count(&self) -> usize {
+        1
+    }
+
+    #[inline(always)]
     fn writable_len(&self) -> u32 {
         self.capacity()
     }

@@ -141,6 +141,14 @@ impl TxPacket {
         self.skb.len()
     }
 
+    /// Fragments behind the head.
+    #[inline(always)]
+    fn fragments(&self) -> usize {
+        // SAFETY: By the type invariants of `SkBuff`.
+        let n = unsafe { (*self.skb.shared_info()).nr_frags };
+        usize::from(n).min(MAX_SKB_FRAGS)
+    }
+
     /// Whether there is no byte.
     pub fn is_empty(&self) -> bool {
         self.skb.is_empty()
@@ -220,9 +228,8 @@ unsafe impl Buffer for TxPacket {
         if !unsafe { (*info).frag_list }.is_null() {
             return Err(EINVAL);
         }
-        // SAFETY: By the type invariants of `SkBuff`.
-        let n = unsafe { (*info).nr_frags } as usize;
-        for i in 0..n.min(MAX_SKB_FRAGS) {
+        let n = self.fragments();
+        for i in 0..n {
             // SAFETY: There are as many fragments.
             let frag = unsafe {
                 (&raw const (*info).frags)
@@ -238,6 +245,12 @@ unsafe impl Buffer for TxPacket {
             sink.out(Segment::page(page, offset, len))?;
         }
         Ok(())
+    }
+
+    #[inline(always)]
+    fn segment_count(&self) -> usize {
+        let head = !self.pushed && self.skb.head_len() != 0;
+        1 + usize::from(head) + self.fragments()
     }
 
     #[inline(always)]

@@ -162,6 +162,10 @@ unsafe impl<const CTX: bool> Buffer for Parcel<CTX> {
         Ok(())
     }
 
+    fn segment_count(&self) -> usize {
+        self.inside.parts.len()
+    }
+
     fn writable_len(&self) -> u32 {
         self.inside
             .parts

@@ -2,7 +2,10 @@
 
 //! Notifying a queue without holding it or the lock that it is under.
 
-use super::handle::QueueHandle;
+use super::{
+    handle::QueueHandle,
+    raw::RawQueue, //
+};
 use crate::bindings;
 use core::ptr::null_mut;
 use kernel::{
@@ -61,7 +64,7 @@ impl Doorbell {
         }
         // SAFETY: By the type invariants, the queue is valid until the end of this read-side
         // critical section at least; needs no exclusion.
-        unsafe { bindings::virtqueue_notify(vq) }
+        unsafe { RawQueue::new(vq) }.notify()
     }
 
     /// Puts the handle of a queue in, or `None`, and drops the one that was there once nobody

@@ -7,7 +7,6 @@
 
 use super::buffer::{
     Buffer,
-    Kind,
     RawToken,
     Segment,
     SegmentSink, //
@@ -23,6 +22,7 @@ use kernel::{
     page::PAGE_SIZE,
     prelude::*, //
 };
+use vring::segment::Kind;
 
 /// Marks the last entry of a list in `page_link`.
 const SG_END: usize = bindings::SG_END as usize;
@@ -130,6 +130,34 @@ impl Foreign {
         unsafe { bindings::virtqueue_kick_prepare(self.vq) }
     }
 
+    /// See [`Virtqueue::enable_cb`](super::Virtqueue::enable_cb).
+    #[inline]
+    pub(super) fn enable_cb(&mut self) -> bool {
+        // SAFETY: By the type invariants, and because `&mut self` serialises.
+        unsafe { bindings::virtqueue_enable_cb(self.vq) }
+    }
+
+    /// See [`Virtqueue::enable_cb_delayed`](super::Virtqueue::enable_cb_delayed).
+    #[inline]
+    pub(super) fn enable_cb_delayed(&mut self) -> bool {
+        // SAFETY: By the type invariants, and because `&mut self` serialises.
+        unsafe { bindings::virtqueue_enable_cb_delayed(self.vq) }
+    }
+
+    /// See [`Virtqueue::enable_cb_prepare`](super::Virtqueue::enable_cb_prepare).
+    #[inline]
+    pub(super) fn enable_cb_prepare(&mut self) -> u32 {
+        // SAFETY: By the type invariants, and because `&mut self` serialises.
+        unsafe { bindings::virtqueue_enable_cb_prepare(self.vq) }
+    }
+
+    /// Descriptors that are free.
+    #[inline(always)]
+    pub(super) fn num_free(&self) -> u32 {
+        // SAFETY: By the type invariants.
+        unsafe { (*self.vq).num_free }
+    }
+
     /// Takes the token of a used buffer and what the device says of its length.
     #[inline]
     pub(super) fn get_buf(&mut self) -> Option<(RawToken, u32)> {
@@ -172,12 +200,12 @@ impl List<'_> {
                 entry.dma_address = addr;
                 #[cfg(CONFIG_NEED_SG_DMA_LENGTH)]
                 {
-                    entry.dma_length = segment.len;
+                    entry.dma_length = segment.len();
                 }
                 self.premapped += 1;
             }
         }
-        entry.length = segment.len;
+        entry.length = segment.len();
         self.total += 1;
         Ok(())
     }

@@ -2,7 +2,10 @@
 
 //! What may be done to a queue without holding it.
 
-use super::set::QueueSet;
+use super::{
+    raw::RawQueue,
+    set::QueueSet, //
+};
 use crate::{
     bindings,
     device::Device, //
@@ -62,6 +65,12 @@ impl QueueHandle {
         Self { vq, _set: None }
     }
 
+    #[inline(always)]
+    fn queue(&self) -> RawQueue {
+        // SAFETY: By the type invariant.
+        unsafe { RawQueue::new(self.vq) }
+    }
+
     /// Index of the queue on its device.
     #[inline(always)]
     pub fn index(&self) -> usize {
@@ -74,9 +83,8 @@ impl QueueHandle {
     pub fn disable_cb(&self) {
         let _ring_stays = rcu::read_lock();
         if !self.is_resizing() {
-            // SAFETY: By the type invariant; needs no exclusion. The ring stays until the end of
-            // this read-side critical section.
-            unsafe { bindings::virtqueue_disable_cb(self.vq) };
+            // The ring stays until the end of this read-side critical section.
+            self.queue().disable_cb();
         }
     }
 
@@ -84,9 +92,8 @@ impl QueueHandle {
     #[inline]
     pub fn poll(&self, armed: Armed) -> bool {
         let _ring_stays = rcu::read_lock();
-        // SAFETY: By the type invariant; needs no exclusion. The ring stays until the end of this
-        // read-side critical section.
-        self.is_resizing() || unsafe { bindings::virtqueue_poll(self.vq, armed.0) }
+        // The ring stays until the end of this read-side critical section.
+        self.is_resizing() || self.queue().poll(armed.0)
     }
 
     /// Whether the ring of the queue is being replaced.
@@ -100,15 +107,13 @@ impl QueueHandle {
     /// Notifies the device. Returns false if the queue is broken.
     #[inline]
     pub fn notify(&self) -> bool {
-        // SAFETY: By the type invariant; needs no exclusion.
-        unsafe { bindings::virtqueue_notify(self.vq) }
+        self.queue().notify()
     }
 
     /// Whether the queue was declared broken.
     #[inline]
     pub fn is_broken(&self) -> bool {
-        // SAFETY: By the type invariant; needs no exclusion.
-        unsafe { bindings::virtqueue_is_broken(self.vq) }
+        self.queue().is_broken()
     }
 
     /// The queue.

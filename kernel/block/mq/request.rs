@@ -152,6 +152,13 @@ impl<T: Operations> RequestInfo<T> {
         unsafe { Segments::new(bio, max, boundary) }
     }
 
+    /// How many segments [`Request::segments`] has at most.
+    #[inline(always)]
+    pub fn phys_segments(&self) -> usize {
+        // SAFETY: By the type invariants.
+        unsafe { (*self.raw()).nr_phys_segments }.into()
+    }
+
     /// The ranges of a discard, each a first sector and a number of sectors.
     ///
     /// Where the disk takes only one range per discard, the bios are contiguous and make one.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the `virtio` crate needs of the kernel and kernel::bindings lacks. */
+/* What the crates of the virtqueues need of the kernel and kernel::bindings lacks. */
 
 #include <linux/hrtimer_types.h>
 

@@ -19,10 +19,10 @@
     unreachable_pub
 )]
 
-pub(crate) use kernel::bindings::*;
+pub use kernel::bindings::*;
 use kernel::ffi;
 
 include!(concat!(
     env!("RUST_VIRTIO_OBJ"),
-    "/virtqueue/bindings_generated.rs"
+    "/virtqueue/vring/bindings_generated.rs"
 ));

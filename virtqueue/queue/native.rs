@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A queue on the ring of the crate `vring`, without a call out of the driver's module.
+
+use super::buffer::{
+    Buffer,
+    RawToken,
+    SegmentSink, //
+};
+use crate::bindings;
+use core::mem::ManuallyDrop;
+use kernel::prelude::*;
+use vring::{
+    Armed,
+    Inner,
+    Queue,
+    Segments, //
+};
+
+/// The ring of a queue.
+///
+/// # Invariants
+///
+/// `vq` is a valid queue of the crate `vring`, that only this refers to, handles aside.
+pub(super) struct Native {
+    vq: *mut bindings::virtqueue,
+    /// The most segments that a buffer may have.
+    max_segments: usize,
+}
+
+impl Native {
+    /// Takes a queue for buffers of up to `max_segments` segments, if queues are of the crate `vring` at all.
+    ///
+    /// # Safety
+    ///
+    /// `vq` is a valid queue that only the result refers to, handles aside.
+    pub(super) unsafe fn new(vq: *mut bindings::virtqueue, max_segments: usize) -> Option<Self> {
+        if !vring::create::is_provider() {
+            return None;
+        }
+        // INVARIANT: By the safety requirements; all queues are of the ring that provides them.
+        let mut ring = Self { vq, max_segments };
+        // Drivers in Rust have no device that is to be excused.
+        ring.inner().be_strict();
+        Some(ring)
+    }
+
+    #[inline(always)]
+    pub(super) fn raw(&self) -> *mut bindings::virtqueue {
+        self.vq
+    }
+
+    #[inline(always)]
+    pub(super) fn queue(&self) -> &Queue {
+        // SAFETY: By the type invariants.
+        unsafe { Queue::from_raw(self.vq) }
+    }
+
+    #[inline(always)]
+    pub(super) fn inner(&mut self) -> &mut Inner {
+        // SAFETY: By the type invariants, and because `&mut self` excludes others.
+        unsafe { self.queue().inner() }
+    }
+
+    /// See [`Virtqueue::add_buf`](super::Virtqueue::add_buf).
+    #[inline(always)]
+    pub(super) fn add_buf<T: Buffer>(&mut self, buffer: T) -> Result<(), (Error, T)> {
+        let segments = buffer.segment_count();
+        if segments > self.max_segments {
+            return Err((EINVAL, buffer));
+        }
+        // CAST: A ring has not as many descriptors as fit into it.
+        let segments = segments.min(u16::MAX.into()) as u16;
+        let buffer = ManuallyDrop::new(buffer);
+        // SAFETY: Only one of the two is used from here on, once it is known whether the ring took
+        // the token; what the buffer describes stays in place.
+        let raw = unsafe { core::ptr::read(&*buffer) }.into_raw();
+        match self.inner().add(raw, segments, &Described(&*buffer), 0) {
+            Ok(()) => Ok(()),
+            Err(error) => Err((error, ManuallyDrop::into_inner(buffer))),
+        }
+    }
+
+    /// Takes the token of a used buffer, and how many bytes were written to it.
+    #[inline(always)]
+    pub(super) fn get_buf(&mut self) -> Option<(RawToken, u32)> {
+        self.inner().get()
+    }
+
+    /// Descriptors that are free.
+    #[inline(always)]
+    pub(super) fn num_free(&self) -> u32 {
+        // SAFETY: By the type invariants; nobody changes it while `&self` is held.
+        unsafe { self.queue().peek() }.num_free().into()
+    }
+
+    /// Asks for callbacks again, as of a place.
+    #[inline(always)]
+    pub(super) fn enable_cb_prepare(&mut self) -> u32 {
+        self.inner().enable_cb_prepare().into_raw().into()
+    }
+
+    /// Whether there are used buffers behind that place.
+    #[inline(always)]
+    pub(super) fn poll(&self, armed: u32) -> bool {
+        // CAST: It was a `u16`.
+        self.queue().poll(Armed::from_raw(armed as u16))
+    }
+}
+
+/// The segments of a buffer, for the ring.
+struct Described<'a, T>(&'a T);
+
+impl<T: Buffer> Segments for Described<'_, T> {
+    #[inline(always)]
+    fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result {
+        self.0.describe(sink)
+    }
+}

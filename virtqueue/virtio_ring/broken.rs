@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Queues that are of no use any more.
+
+use crate::as_declared;
+use vring::{
+    bindings::{
+        virtio_device,
+        virtqueue, //
+    },
+    device::Virtio,
+    Queue, //
+};
+
+as_declared!(
+    virtqueue_is_broken,
+    virtio_break_device,
+    __virtio_unbreak_device,
+    __virtqueue_break,
+    __virtqueue_unbreak,
+);
+
+/// Whether a queue is broken.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn virtqueue_is_broken(vq: *const virtqueue) -> bool {
+    // SAFETY: C says that it is a queue.
+    unsafe { Queue::from_raw(vq) }.is_broken()
+}
+
+/// Declares a queue broken.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn __virtqueue_break(vq: *mut virtqueue) {
+    // SAFETY: C says that it is a queue.
+    unsafe { Queue::from_raw(vq) }.declare_broken();
+}
+
+/// Takes that back.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn __virtqueue_unbreak(vq: *mut virtqueue) {
+    // SAFETY: C says that it is a queue.
+    unsafe { Queue::from_raw(vq) }.unbreak();
+}
+
+/// Declares all queues of a device broken.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn virtio_break_device(vdev: *mut virtio_device) {
+    // SAFETY: C says that it is a device, and its queues are of this ring.
+    unsafe { Virtio::new(vdev).each_queue(|queue| queue.declare_broken()) };
+}
+
+/// Takes that back.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn __virtio_unbreak_device(vdev: *mut virtio_device) {
+    // SAFETY: C says that it is a device, and its queues are of this ring.
+    unsafe { Virtio::new(vdev).each_queue(|queue| queue.unbreak()) };
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Being called by the device, or not.
+
+use crate::as_declared;
+use kernel::ffi::{
+    c_int,
+    c_uint,
+    c_void, //
+};
+use vring::{
+    bindings::{
+        irqreturn_IRQ_HANDLED,
+        irqreturn_IRQ_NONE,
+        irqreturn_t,
+        virtqueue, //
+    },
+    Armed,
+    Interrupt,
+    Queue, //
+};
+
+as_declared!(
+    virtqueue_disable_cb,
+    virtqueue_enable_cb_prepare,
+    virtqueue_poll,
+    virtqueue_enable_cb,
+    virtqueue_enable_cb_delayed,
+    vring_interrupt,
+);
+
+/// Asks for no more callbacks. A hint; needs no serialisation.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn virtqueue_disable_cb(vq: *mut virtqueue) {
+    // SAFETY: C says the same.
+    unsafe { Queue::from_raw(vq) }.disable_cb();
+}
+
+/// Asks for callbacks again, as of now; see `virtqueue_poll`.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn virtqueue_enable_cb_prepare(vq: *mut virtqueue) -> c_uint {
+    // SAFETY: C says the same.
+    let armed = unsafe { Queue::from_raw(vq).inner() }.enable_cb_prepare();
+    armed.into_raw().into()
+}
+
+/// Whether there are used buffers since `virtqueue_enable_cb_prepare`, which returned `armed`.
+/// Needs no serialisation.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn virtqueue_poll(vq: *mut virtqueue, armed: c_uint) -> bool {
+    // SAFETY: C says the same. CAST: It was a `u16`.
+    unsafe { Queue::from_raw(vq) }.poll(Armed::from_raw(armed as u16))
+}
+
+/// Asks for callbacks again; false if there are used buffers already.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn virtqueue_enable_cb(vq: *mut virtqueue) -> bool {
+    // SAFETY: C says the same.
+    unsafe { Queue::from_raw(vq).inner() }.enable_cb()
+}
+
+/// Asks for a callback when most of what is outstanding was used; false if it was already.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn virtqueue_enable_cb_delayed(vq: *mut virtqueue) -> bool {
+    // SAFETY: C says the same.
+    unsafe { Queue::from_raw(vq).inner() }.enable_cb_delayed()
+}
+
+/// The interrupt of a queue, or one that it shares.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn vring_interrupt(_irq: c_int, vq: *mut c_void) -> irqreturn_t {
+    let vq = vq.cast::<virtqueue>();
+    // SAFETY: C says that it is a queue.
+    let queue = unsafe { Queue::from_raw(vq) };
+    match queue.interrupt() {
+        Interrupt::None => irqreturn_IRQ_NONE,
+        // An interrupt before the device is ready is none of the queue's.
+        Interrupt::Ignore if cfg!(CONFIG_VIRTIO_HARDEN_NOTIFICATION) => irqreturn_IRQ_NONE,
+        Interrupt::Ignore => irqreturn_IRQ_HANDLED,
+        Interrupt::Callback => {
+            // SAFETY: The queue is valid; its transport gave the callback for it.
+            unsafe {
+                if let Some(callback) = (*vq).callback {
+                    callback(vq);
+                }
+            }
+            irqreturn_IRQ_HANDLED
+        }
+    }
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Taking buffers from a device.
+
+use crate::as_declared;
+use core::ptr::null_mut;
+use kernel::ffi::{
+    c_uint,
+    c_void, //
+};
+use vring::{
+    bindings::virtqueue,
+    Queue, //
+};
+
+as_declared!(
+    virtqueue_get_buf_ctx,
+    virtqueue_get_buf,
+    virtqueue_detach_unused_buf
+);
+
+/// Takes a used buffer, and its context if `ctx` is not null.
+///
+/// The length is never more than the device had to write: one that claims more is not believed.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn virtqueue_get_buf_ctx(
+    vq: *mut virtqueue,
+    len: *mut c_uint,
+    ctx: *mut *mut c_void,
+) -> *mut c_void {
+    // SAFETY: C says that the queue is one and that the caller serialises.
+    let inner = unsafe { Queue::from_raw(vq).inner() };
+    let Some((token, used)) = inner.get() else {
+        return null_mut();
+    };
+    // SAFETY: As above; `len` and `ctx` are places of the caller.
+    unsafe {
+        (*vq).num_free = inner.num_free().into();
+        *len = used;
+        if !ctx.is_null() {
+            *ctx = token.ctx;
+        }
+    }
+    token.data.as_ptr()
+}
+
+/// Takes a used buffer.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn virtqueue_get_buf(
+    vq: *mut virtqueue,
+    len: *mut c_uint,
+) -> *mut c_void {
+    // SAFETY: C says the same.
+    unsafe { virtqueue_get_buf_ctx(vq, len, null_mut()) }
+}
+
+/// Takes back a buffer that the device, which was reset, has not used.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn virtqueue_detach_unused_buf(vq: *mut virtqueue) -> *mut c_void {
+    // SAFETY: C says that the queue is one and that the caller serialises.
+    let inner = unsafe { Queue::from_raw(vq).inner() };
+    // SAFETY: C says that the queue is not active.
+    let token = unsafe { inner.detach_unused() };
+    // SAFETY: As above.
+    unsafe { (*vq).num_free = inner.num_free().into() };
+    token.map_or(null_mut(), |token| token.data.as_ptr())
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What transports and drivers ask of a queue: its size, where it is, how it is mapped.
+
+use crate::as_declared;
+use core::ptr::null_mut;
+use kernel::{
+    ffi::c_uint,
+    prelude::*, //
+};
+use vring::{
+    bindings::{
+        device,
+        dma_addr_t,
+        virtio_device,
+        virtqueue,
+        vring as c_vring, //
+    },
+    device::Virtio,
+    Mapper,
+    Queue, //
+};
+
+as_declared!(
+    virtqueue_get_vring_size,
+    virtqueue_get_vring,
+    virtqueue_get_desc_addr,
+    virtqueue_get_avail_addr,
+    virtqueue_get_used_addr,
+    virtqueue_dma_dev,
+    virtio_max_dma_size,
+);
+
+/// Number of descriptors. Needs no serialisation.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn virtqueue_get_vring_size(vq: *const virtqueue) -> c_uint {
+    // SAFETY: C says that it is a queue.
+    unsafe { (*Queue::from_raw(vq).vring()).num }
+}
+
+/// The areas of a split ring.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn virtqueue_get_vring(vq: *const virtqueue) -> *const c_vring {
+    // SAFETY: C says that it is a queue.
+    unsafe { Queue::from_raw(vq) }.vring()
+}
+
+/// Where the device finds part `which` of the ring. Only of a ring that the queue allocated: 0
+/// otherwise.
+///
+/// # Safety
+///
+/// `vq` is a queue.
+unsafe fn address(vq: *const virtqueue, which: usize) -> dma_addr_t {
+    // SAFETY: By the safety requirements.
+    let queue = unsafe { Queue::from_raw(vq) };
+    let addresses = queue.addresses();
+    if addresses.is_none() {
+        dev_err!(
+            queue.vdev().dev(),
+            "the memory of this queue is its creator's\n"
+        );
+    }
+    addresses.and_then(|a| a.get(which).copied()).unwrap_or(0)
+}
+
+/// Where the device finds the descriptors.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn virtqueue_get_desc_addr(vq: *const virtqueue) -> dma_addr_t {
+    // SAFETY: C says that it is a queue.
+    unsafe { address(vq, 0) }
+}
+
+/// Where the device finds the available ring, or the driver event suppression.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn virtqueue_get_avail_addr(vq: *const virtqueue) -> dma_addr_t {
+    // SAFETY: C says that it is a queue.
+    unsafe { address(vq, 1) }
+}
+
+/// Where the device finds the used ring, or the device event suppression.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn virtqueue_get_used_addr(vq: *const virtqueue) -> dma_addr_t {
+    // SAFETY: C says that it is a queue.
+    unsafe { address(vq, 2) }
+}
+
+/// The device that does the DMA, where drivers map for it with the DMA API; null otherwise.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn virtqueue_dma_dev(vq: *mut virtqueue) -> *mut device {
+    // SAFETY: C says that it is a queue.
+    let queue = unsafe { Queue::from_raw(vq) };
+    match queue.mapper() {
+        Some(mapper) if queue.vdev().map_ops().is_none() => mapper.dma_dev(),
+        _ => null_mut(),
+    }
+}
+
+/// The largest segment that can be mapped.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn virtio_max_dma_size(vdev: *const virtio_device) -> usize {
+    // SAFETY: C says that it is a device.
+    let vdev = unsafe { Virtio::new(vdev.cast_mut()) };
+    if !vdev.uses_map_api() {
+        return usize::MAX;
+    }
+    Mapper::of_device(vdev).max_size()
+}

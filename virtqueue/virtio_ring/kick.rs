@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Notifying the device.
+
+use crate::as_declared;
+use vring::{
+    bindings::virtqueue,
+    Queue, //
+};
+
+as_declared!(virtqueue_kick_prepare, virtqueue_notify, virtqueue_kick);
+
+/// Whether the device wants to be notified of what was added. Serialised by the caller.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn virtqueue_kick_prepare(vq: *mut virtqueue) -> bool {
+    // SAFETY: C says the same.
+    unsafe { Queue::from_raw(vq).inner().kick_prepare() }
+}
+
+/// Notifies the device; false if the queue is broken.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn virtqueue_notify(vq: *mut virtqueue) -> bool {
+    // SAFETY: C says the same.
+    unsafe { Queue::from_raw(vq) }.notify()
+}
+
+/// Notifies the device if it wants to know; false if the queue is broken.
+///
+/// True where there is nothing to notify of, as C has it, also of a queue that broke.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn virtqueue_kick(vq: *mut virtqueue) -> bool {
+    // SAFETY: C says the same.
+    let queue = unsafe { Queue::from_raw(vq) };
+    // SAFETY: C says the same: the caller serialises.
+    if unsafe { queue.inner() }.kick_prepare() {
+        queue.notify()
+    } else {
+        true
+    }
+}

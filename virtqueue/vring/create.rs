@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Making queues.
+
+use crate::{
+    backing::{
+        Backing,
+        Format, //
+    },
+    bindings,
+    device::Virtio,
+    dma::Mapper,
+    mapped::Mapped,
+    queue::{
+        fields,
+        Inner,
+        Notify,
+        Queue,
+        Ring,
+        Shared,
+        Slots, //
+    },
+    ring::{
+        packed,
+        split,
+        Config,
+        Endian,
+        IndirectRule,
+        Packed,
+        Slot,
+        Split, //
+    },
+};
+use core::ptr::NonNull;
+use kernel::{
+    alloc::KVVec,
+    ffi::c_char,
+    prelude::*,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc, //
+    },
+};
+
+/// The largest ring (virtio spec §2.7, §2.8.10.1).
+pub(crate) const MAX_SIZE: u32 = 32768;
+
+/// What a transport wants of a queue.
+pub struct Spec {
+    /// Index of the queue on its device.
+    pub index: u32,
+    /// Descriptors.
+    pub size: u32,
+    /// Whether fewer will do if memory is short.
+    pub may_shrink: bool,
+    /// Alignment of the used area of a split ring, a power of two.
+    pub align: usize,
+    /// Whether the other side is another processor, not a device behind a bus.
+    pub weak_barriers: bool,
+    /// Whether buffers carry a context. Such a queue uses no indirect tables.
+    pub ctx: bool,
+    /// Notifies the device.
+    pub notify: Notify,
+    /// Called when buffers were used.
+    pub callback: bindings::vq_callback_t,
+    /// Name, which the caller keeps.
+    pub name: *const c_char,
+    /// Maps memory for the device.
+    pub mapper: Mapper,
+}
+
+/// Whether a queue was made: then all queues are of this crate, as only one ring can be there.
+static PROVIDES: Atomic<i32> = Atomic::new(0);
+
+/// Whether the queues of the system are of this crate, so that a pointer to a `struct virtqueue`
+/// is one to a [`Queue`].
+pub fn is_provider() -> bool {
+    PROVIDES.load(Relaxed) != 0
+}
+
+impl Spec {
+    fn format(&self, vdev: Virtio) -> Format {
+        let modern = vdev.has(bindings::VIRTIO_F_VERSION_1);
+        Format {
+            packed: vdev.has(bindings::VIRTIO_F_RING_PACKED),
+            in_order: vdev.has(bindings::VIRTIO_F_IN_ORDER),
+            tables: vdev.has(bindings::VIRTIO_RING_F_INDIRECT_DESC) && !self.ctx,
+            align: self.align,
+            config: Config {
+                event_idx: vdev.has(bindings::VIRTIO_RING_F_EVENT_IDX),
+                endian: if modern {
+                    Endian::Little
+                } else {
+                    Endian::Native
+                },
+                // Devices are known that are wrong about lengths and right about everything else.
+                trim_lengths: true,
+                strong_barriers: !self.weak_barriers || vdev.has(bindings::VIRTIO_F_ORDER_PLATFORM),
+                indirect: IndirectRule::DEFAULT,
+                callbacks: self.callback.is_some(),
+            },
+        }
+    }
+
+    /// Checks the size against the layout.
+    fn size(&self, vdev: Virtio, format: &Format) -> Result<u16> {
+        let wrong = self.size == 0 || (!format.packed && !self.size.is_power_of_two());
+        if wrong {
+            dev_warn!(
+                vdev.dev(),
+                "queue {}: bad queue length {}\n",
+                self.index,
+                self.size
+            );
+            return Err(EINVAL);
+        }
+        if !self.align.is_power_of_two() {
+            return Err(EINVAL);
+        }
+        // CAST: At most 32768, which is a power of two.
+        Ok(self.size.min(MAX_SIZE) as u16)
+    }
+}
+
+/// Makes slots for the ids of a ring.
+pub(crate) fn slots(size: u16) -> Result<Slots> {
+    let mut slots = KVVec::with_capacity(usize::from(size), GFP_KERNEL)?;
+    for _ in 0..size {
+        slots.push(Slot::new(), GFP_KERNEL)?;
+    }
+    Ok(slots)
+}
+
+/// Makes the ring of a format in its memory.
+///
+/// # Safety
+///
+/// Nobody else writes the memory, but for the device, and it stays as long as the ring.
+unsafe fn ring(format: &Format, backing: &Backing) -> Result<(Ring, Shared)> {
+    let slots = slots(backing.size())?;
+    let config = format.config;
+    // SAFETY: By the safety requirements and the invariants of `Backing`; the controls are new.
+    unsafe {
+        if format.packed {
+            let control = Arc::new(packed::Control::new(), GFP_KERNEL)?;
+            let shared = Shared::Packed(control.clone());
+            let memory = backing.packed();
+            let ring = if format.in_order {
+                Ring::PackedInOrder(Packed::new(memory, config, slots, control)?)
+            } else {
+                Ring::Packed(Packed::new(memory, config, slots, control)?)
+            };
+            Ok((ring, shared))
+        } else {
+            let control = Arc::new(split::Control::new(), GFP_KERNEL)?;
+            let shared = Shared::Split(control.clone());
+            let memory = backing.split();
+            let ring = if format.in_order {
+                Ring::SplitInOrder(Split::new(memory, config, slots, control)?)
+            } else {
+                Ring::Split(Split::new(memory, config, slots, control)?)
+            };
+            Ok((ring, shared))
+        }
+    }
+}
+
+impl Queue {
+    /// Makes a queue, whose memory is allocated for the device, or is at `pages`.
+    ///
+    /// Process context, sleeps.
+    ///
+    /// # Errors
+    ///
+    /// - `EINVAL`: the size, or the alignment, is none that the layout can have;
+    /// - `ENOMEM`.
+    ///
+    /// # Safety
+    ///
+    /// - `spec` has a device that outlives the queue, with its features negotiated, and a name and
+    ///   functions that do.
+    /// - `pages` is as much memory as a split ring of that size and alignment takes, as long as
+    ///   the queue exists.
+    pub unsafe fn create(
+        vdev: Virtio,
+        spec: &Spec,
+        pages: Option<NonNull<u8>>,
+    ) -> Result<KBox<Self>> {
+        let format = spec.format(vdev);
+        let size = spec.size(vdev, &format)?;
+        let is_mapped = vdev.uses_map_api();
+        let mapper = is_mapped.then_some(&spec.mapper);
+        let backing = match pages {
+            // A packed ring has three areas, of which a caller says one.
+            Some(_) if format.packed => return Err(EINVAL),
+            // SAFETY: By the safety requirements.
+            Some(pages) => unsafe { Backing::foreign(&format, pages, mapper, size) },
+            None => Backing::shrinking(&format, mapper, size, spec.may_shrink)?,
+        };
+        let mapped = match mapper {
+            Some(&mapper) => Some(Mapped::new(
+                mapper,
+                backing.size().into(),
+                backing.segments(),
+            )?),
+            None => None,
+        };
+        // SAFETY: The memory goes into the queue, with the ring.
+        let (ring, shared) = unsafe { ring(&format, &backing) }?;
+        let vq = fields(
+            spec.index,
+            vdev,
+            spec.callback,
+            spec.name,
+            backing.size().into(),
+        );
+        let inner = Inner {
+            ring,
+            mapped,
+            vdev,
+            index: spec.index,
+        };
+        let queue = KBox::new(
+            Self::new(
+                vq,
+                spec.notify,
+                shared,
+                inner,
+                spec.mapper,
+                is_mapped,
+                format,
+                backing,
+            ),
+            GFP_KERNEL,
+        )?;
+        #[cfg(CONFIG_VIRTIO_HARDEN_NOTIFICATION)]
+        queue.declare_broken();
+        PROVIDES.store(1, Relaxed);
+        Ok(queue)
+    }
+}

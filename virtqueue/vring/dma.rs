@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Mapping memory for the device of a queue.
+//!
+//! By the DMA API, or by the operations that the transport has for it (vDPA, VDUSE).
+
+use crate::{
+    bindings::{
+        self,
+        dma_addr_t,
+        virtio_map, //
+    },
+    device::Virtio,
+    segment::Kind, //
+};
+use core::{
+    ffi::c_void,
+    ptr::NonNull, //
+};
+use kernel::{
+    page::PAGE_SIZE,
+    prelude::*, //
+};
+
+/// A direction, as C has it.
+pub type Direction = bindings::dma_data_direction;
+/// The device reads.
+pub const TO_DEVICE: Direction = Direction::DMA_TO_DEVICE;
+/// The device writes.
+pub const FROM_DEVICE: Direction = Direction::DMA_FROM_DEVICE;
+
+/// What `dma_map_*` returns where it failed.
+pub const MAPPING_ERROR: dma_addr_t = !0;
+
+/// How the memory of one queue is mapped.
+#[derive(Clone, Copy)]
+pub struct Mapper {
+    vdev: Virtio,
+    map: virtio_map,
+}
+
+impl Mapper {
+    /// The mapper of a device for queues that the transport says `map` of.
+    #[inline]
+    pub fn new(vdev: Virtio, map: virtio_map) -> Self {
+        Self { vdev, map }
+    }
+
+    /// The mapper of a device whose transport says nothing of its queues.
+    #[inline]
+    pub fn of_device(vdev: Virtio) -> Self {
+        Self::new(
+            vdev,
+            virtio_map {
+                dma_dev: vdev.parent(),
+            },
+        )
+    }
+
+    /// The device that does the DMA. Only where the transport has no operations of its own.
+    #[inline(always)]
+    pub fn dma_dev(&self) -> *mut bindings::device {
+        // SAFETY: Both fields of the union are pointers.
+        unsafe { self.map.dma_dev }
+    }
+
+    /// The largest piece that can be mapped, in bytes.
+    pub fn max_size(&self) -> usize {
+        match self.vdev.map_ops() {
+            Some(ops) => match ops.max_mapping_size {
+                // SAFETY: The operations are those of the device.
+                Some(max_mapping_size) => unsafe { max_mapping_size(self.map) },
+                None => usize::MAX,
+            },
+            // SAFETY: The device does the DMA of its queues.
+            None => unsafe { bindings::dma_max_mapping_size(self.dma_dev()) },
+        }
+    }
+
+    /// Allocates zeroed memory that both sides see; returns where, and where the device finds it.
+    ///
+    /// As `gfp` says; memory is null if there is none.
+    pub fn alloc_coherent(&self, size: usize, gfp: u32) -> Option<(NonNull<u8>, dma_addr_t)> {
+        let mut addr = 0;
+        let ptr = match self.vdev.map_ops() {
+            // SAFETY: The operations are those of the device, and `map` that of its queue.
+            Some(ops) => unsafe { (ops.alloc?)(self.map, size, &mut addr, gfp) },
+            // SAFETY: The device does the DMA of the queue and is valid as long as it.
+            None => unsafe { bindings::dma_alloc_attrs(self.dma_dev(), size, &mut addr, gfp, 0) },
+        };
+        NonNull::new(ptr.cast()).map(|ptr| (ptr, addr))
+    }
+
+    /// Frees what [`Mapper::alloc_coherent`] returned.
+    ///
+    /// # Safety
+    ///
+    /// It did, of that size, and nobody uses it.
+    pub unsafe fn free_coherent(&self, size: usize, ptr: NonNull<u8>, addr: dma_addr_t) {
+        match self.vdev.map_ops() {
+            Some(ops) => {
+                if let Some(free) = ops.free {
+                    // SAFETY: By the safety requirements.
+                    unsafe { free(self.map, size, ptr.as_ptr().cast(), addr, 0) };
+                }
+            }
+            // SAFETY: By the safety requirements.
+            None => unsafe {
+                bindings::dma_free_attrs(self.dma_dev(), size, ptr.as_ptr().cast(), addr, 0)
+            },
+        }
+    }
+
+    /// Maps a piece of a page. The result may be an [error](Mapper::is_error).
+    ///
+    /// # Safety
+    ///
+    /// The page is one, and stays until it is unmapped.
+    #[inline]
+    pub unsafe fn map_page(
+        &self,
+        page: *mut bindings::page,
+        offset: usize,
+        size: usize,
+        dir: Direction,
+        attrs: usize,
+    ) -> dma_addr_t {
+        match self.vdev.map_ops() {
+            Some(ops) => match ops.map_page {
+                // SAFETY: By the safety requirements; the operations are those of the device.
+                Some(map_page) => unsafe { map_page(self.map, page, offset, size, dir, attrs) },
+                None => MAPPING_ERROR,
+            },
+            // SAFETY: By the safety requirements.
+            None => unsafe {
+                bindings::rust_virtio_dma_map_page(self.dma_dev(), page, offset, size, dir, attrs)
+            },
+        }
+    }
+
+    /// Maps directly mapped kernel memory, as [`Mapper::map_page`].
+    ///
+    /// # Safety
+    ///
+    /// It is that, and stays until it is unmapped.
+    #[inline]
+    pub unsafe fn map_virt(
+        &self,
+        ptr: *const c_void,
+        size: usize,
+        dir: Direction,
+        attrs: usize,
+    ) -> dma_addr_t {
+        let offset = ptr.addr() & (PAGE_SIZE - 1);
+        // SAFETY: By the safety requirements.
+        unsafe {
+            let page = bindings::rust_virtio_virt_to_page(ptr);
+            self.map_page(page, offset, size, dir, attrs)
+        }
+    }
+
+    /// Maps what is not mapped yet.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`: it cannot be mapped for now.
+    ///
+    /// # Safety
+    ///
+    /// As [`Mapper::map_page`] and [`Mapper::map_virt`].
+    #[inline]
+    pub(crate) unsafe fn map_segment(
+        &self,
+        kind: Kind,
+        len: u32,
+        dir: Direction,
+        attrs: usize,
+    ) -> Result<dma_addr_t> {
+        // SAFETY: By the safety requirements.
+        let addr = unsafe {
+            match kind {
+                Kind::Virt(ptr) => self.map_virt(ptr, len as usize, dir, attrs),
+                Kind::Page(page, offset) => {
+                    self.map_page(page, offset as usize, len as usize, dir, attrs)
+                }
+                Kind::Premapped(addr) => return Ok(addr),
+            }
+        };
+        if self.is_error(addr) {
+            return Err(ENOMEM);
+        }
+        Ok(addr)
+    }
+
+    /// Takes a mapping back.
+    ///
+    /// # Safety
+    ///
+    /// It was made by this, with that size and direction, and the device is done with it.
+    #[inline]
+    pub unsafe fn unmap_page(&self, addr: dma_addr_t, size: usize, dir: Direction, attrs: usize) {
+        match self.vdev.map_ops() {
+            Some(ops) => {
+                if let Some(unmap_page) = ops.unmap_page {
+                    // SAFETY: By the safety requirements.
+                    unsafe { unmap_page(self.map, addr, size, dir, attrs) };
+                }
+            }
+            // SAFETY: By the safety requirements.
+            None => unsafe {
+                bindings::rust_virtio_dma_unmap_page(self.dma_dev(), addr, size, dir, attrs)
+            },
+        }
+    }
+
+    /// Whether mapping failed.
+    #[inline]
+    pub fn is_error(&self, addr: dma_addr_t) -> bool {
+        match self.vdev.map_ops() {
+            Some(ops) => match ops.mapping_error {
+                // SAFETY: The operations are those of the device.
+                Some(mapping_error) => unsafe { mapping_error(self.map, addr) != 0 },
+                None => addr == MAPPING_ERROR,
+            },
+            // SAFETY: The device is valid as long as its queue.
+            None => unsafe { bindings::rust_virtio_dma_mapping_error(self.dma_dev(), addr) != 0 },
+        }
+    }
+
+    /// Whether a mapping has to be synchronised when the other side is to see what one wrote.
+    #[inline]
+    pub fn needs_sync(&self, addr: dma_addr_t) -> bool {
+        match self.vdev.map_ops() {
+            // SAFETY: The operations are those of the device.
+            Some(ops) => ops
+                .need_sync
+                .is_some_and(|need_sync| unsafe { need_sync(self.map, addr) }),
+            // SAFETY: The device is valid as long as its queue.
+            None => unsafe { bindings::rust_virtio_dma_need_sync(self.dma_dev(), addr) },
+        }
+    }
+
+    /// Lets the processor see what the device wrote.
+    ///
+    /// # Safety
+    ///
+    /// `addr` is in a mapping of this, with `size` bytes behind it.
+    pub unsafe fn sync_for_cpu(&self, addr: dma_addr_t, size: usize, dir: Direction) {
+        match self.vdev.map_ops() {
+            Some(ops) => {
+                if let Some(sync) = ops.sync_single_for_cpu {
+                    // SAFETY: By the safety requirements.
+                    unsafe { sync(self.map, addr, size, dir) };
+                }
+            }
+            // SAFETY: By the safety requirements.
+            None => unsafe {
+                bindings::rust_virtio_dma_sync_for_cpu(self.dma_dev(), addr, size, dir)
+            },
+        }
+    }
+
+    /// Lets the device see what the processor wrote.
+    ///
+    /// # Safety
+    ///
+    /// As [`Mapper::sync_for_cpu`].
+    pub unsafe fn sync_for_device(&self, addr: dma_addr_t, size: usize, dir: Direction) {
+        match self.vdev.map_ops() {
+            Some(ops) => {
+                if let Some(sync) = ops.sync_single_for_device {
+                    // SAFETY: By the safety requirements.
+                    unsafe { sync(self.map, addr, size, dir) };
+                }
+            }
+            // SAFETY: By the safety requirements.
+            None => unsafe {
+                bindings::rust_virtio_dma_sync_for_device(self.dma_dev(), addr, size, dir)
+            },
+        }
+    }
+}

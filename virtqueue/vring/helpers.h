@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Inline functions and macros of the kernel that bindgen cannot call. */
+#ifndef RUST_VIRTIO_HELPERS_H
+#define RUST_VIRTIO_HELPERS_H
+
+#include <linux/dma-direction.h>
+#include <linux/types.h>
+
+struct device;
+struct list_head;
+struct page;
+
+/*
+ * Linked as bitcode into Rust code these must be inlined by force, as those of
+ * the kernel crate are: the flags of C and Rust differ where it does not
+ * matter, and LLVM would leave each a call.
+ */
+#ifdef RUST_VIRTIO_INLINE_HELPERS
+#pragma clang attribute push(__attribute__((always_inline)), apply_to = function)
+#endif
+
+void rust_virtio_virt_mb(void);
+void rust_virtio_virt_rmb(void);
+void rust_virtio_virt_wmb(void);
+
+struct page *rust_virtio_virt_to_page(const void *addr);
+u64 rust_virtio_virt_to_phys(const void *addr);
+u64 rust_virtio_page_to_phys(struct page *page);
+void rust_virtio_handle_dma(u64 phys, size_t size, enum dma_data_direction dir);
+
+u32 rust_virtio_jiffies(void);
+
+void rust_virtio_device_lock(struct device *dev);
+void rust_virtio_device_unlock(struct device *dev);
+
+void rust_virtio_list_del(struct list_head *entry);
+bool rust_virtio_xen_domain(void);
+bool rust_virtio_may_map(struct device *dev, const void *addr);
+
+dma_addr_t rust_virtio_dma_map_page(struct device *dev, struct page *page,
+				    size_t offset, size_t size,
+				    enum dma_data_direction dir,
+				    unsigned long attrs);
+void rust_virtio_dma_unmap_page(struct device *dev, dma_addr_t addr,
+				size_t size, enum dma_data_direction dir,
+				unsigned long attrs);
+int rust_virtio_dma_mapping_error(struct device *dev, dma_addr_t addr);
+bool rust_virtio_dma_need_sync(struct device *dev, dma_addr_t addr);
+void rust_virtio_dma_sync_for_cpu(struct device *dev, dma_addr_t addr,
+				  size_t size, enum dma_data_direction dir);
+void rust_virtio_dma_sync_for_device(struct device *dev, dma_addr_t addr,
+				     size_t size, enum dma_data_direction dir);
+
+#ifdef RUST_VIRTIO_INLINE_HELPERS
+#pragma clang attribute pop
+#endif
+
+#endif

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The kernel as the ring core's platform.
+
+use crate::{
+    bindings,
+    ring::Platform, //
+};
+
+/// `READ_ONCE`, `WRITE_ONCE` and the barriers of the kernel.
+pub struct Kernel;
+
+// SAFETY: A volatile access of an aligned word is whole on all architectures that the kernel runs
+// on, and the compiler neither drops nor merges it. Barriers are the kernel's.
+unsafe impl Platform for Kernel {
+    #[inline(always)]
+    unsafe fn load16(ptr: *const u16) -> u16 {
+        // SAFETY: By the safety requirements.
+        unsafe { ptr.read_volatile() }
+    }
+
+    #[inline(always)]
+    unsafe fn load32(ptr: *const u32) -> u32 {
+        // SAFETY: By the safety requirements.
+        unsafe { ptr.read_volatile() }
+    }
+
+    #[inline(always)]
+    unsafe fn store16(ptr: *mut u16, value: u16) {
+        // SAFETY: By the safety requirements.
+        unsafe { ptr.write_volatile(value) };
+    }
+
+    #[inline(always)]
+    unsafe fn store32(ptr: *mut u32, value: u32) {
+        // SAFETY: By the safety requirements.
+        unsafe { ptr.write_volatile(value) };
+    }
+
+    #[inline(always)]
+    unsafe fn store64(ptr: *mut u64, value: u64) {
+        // SAFETY: By the safety requirements.
+        unsafe { ptr.write_volatile(value) };
+    }
+
+    #[inline(always)]
+    fn mb(strong: bool) {
+        // SAFETY: Barriers may be done anywhere.
+        unsafe {
+            if strong {
+                bindings::mb();
+            } else {
+                bindings::rust_virtio_virt_mb();
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn rmb(strong: bool) {
+        // SAFETY: Barriers may be done anywhere.
+        unsafe {
+            if strong {
+                bindings::dma_rmb();
+            } else {
+                bindings::rust_virtio_virt_rmb();
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn wmb(strong: bool) {
+        // SAFETY: Barriers may be done anywhere.
+        unsafe {
+            if strong {
+                bindings::dma_wmb();
+            } else {
+                bindings::rust_virtio_virt_wmb();
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Replacing the ring of a queue, and emptying it.
+
+use crate::{
+    backing::Backing,
+    bindings,
+    create::{
+        slots,
+        MAX_SIZE, //
+    },
+    mapped::Mapped,
+    queue::{
+        each_ring,
+        Inner,
+        Queue,
+        Ring,
+        Slots, //
+    },
+};
+use kernel::prelude::*;
+
+impl Inner {
+    /// Empties the ring. What the device had not used was detached before.
+    ///
+    /// # Safety
+    ///
+    /// The device does not use the ring, and gets it back after this returned only.
+    pub unsafe fn reset(&mut self) {
+        let Self { ring, mapped, .. } = self;
+        // SAFETY: By the safety requirements.
+        each_ring!(ring, ring => unsafe {
+            ring.reset(|unused| {
+                if let Some(mapped) = mapped {
+                    mapped.unmap(unused.id);
+                }
+            })
+        });
+    }
+
+    /// Moves the empty ring to other memory.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL`: the memory is none for the ring, which stays as it was.
+    ///
+    /// # Safety
+    ///
+    /// As [`Inner::reset`]; nobody uses the shared part of the queue meanwhile, and `backing`
+    /// stays as long as the ring.
+    unsafe fn move_to(&mut self, backing: &Backing, slots: Slots) -> Result {
+        // SAFETY: By the safety requirements.
+        let moved = unsafe {
+            match &mut self.ring {
+                Ring::Split(ring) => ring.resize(backing.split(), slots, drop),
+                Ring::SplitInOrder(ring) => ring.resize(backing.split(), slots, drop),
+                Ring::Packed(ring) => ring.resize(backing.packed(), slots, drop),
+                Ring::PackedInOrder(ring) => ring.resize(backing.packed(), slots, drop),
+            }
+        };
+        match moved {
+            Ok(_) => Ok(()),
+            Err((error, _)) => Err(error.into()),
+        }
+    }
+}
+
+impl Queue {
+    /// Gives the empty ring another size.
+    ///
+    /// Process context, sleeps.
+    ///
+    /// # Errors
+    ///
+    /// - `EINVAL`: no ring of the layout has that size;
+    /// - `ENOMEM`.
+    ///
+    /// The ring has its old size then.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the only one who uses the queue; the device does not, and everything was
+    /// [detached](Inner::detach_unused).
+    pub unsafe fn resize(&self, size: u16) -> Result {
+        // SAFETY: By the safety requirements.
+        let (inner, backing) = unsafe { (self.inner(), &mut *self.backing.get()) };
+        let new = Backing::new(&self.format, self.mapper(), size, bindings::GFP_KERNEL)?;
+        let mapped = match self.mapper() {
+            Some(&mapper) => Some(Mapped::new(mapper, size.into(), new.segments())?),
+            None => None,
+        };
+        // SAFETY: By the safety requirements; the memory is kept with the queue.
+        unsafe { inner.move_to(&new, slots(size)?) }?;
+        inner.mapped = mapped;
+        // The old memory is used by nobody any more.
+        *backing = new;
+        Ok(())
+    }
+
+    /// Whether the ring could have `size` descriptors at all.
+    pub fn takes_size(&self, size: u32) -> bool {
+        size != 0 && size <= MAX_SIZE && (self.format.packed || size.is_power_of_two())
+    }
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is given to a queue: the segments of a buffer, and what stands for it meanwhile.
+
+use crate::bindings;
+use core::{
+    ffi::c_void,
+    ptr::NonNull, //
+};
+use kernel::prelude::*;
+
+/// A piece of memory of a buffer.
+///
+/// Making one is safe; that the device may have the memory is what gives it to the queue promises.
+#[derive(Clone, Copy)]
+pub struct Segment {
+    /// Where it is.
+    pub kind: Kind,
+    /// Length in bytes.
+    len: u32,
+}
+
+/// Where a segment is.
+#[derive(Clone, Copy)]
+pub enum Kind {
+    /// Directly mapped kernel memory.
+    Virt(*const c_void),
+    /// An offset in bytes into a (possibly compound) page.
+    Page(*mut bindings::page, u32),
+    /// An address that was mapped for the device already.
+    Premapped(bindings::dma_addr_t),
+}
+
+impl Segment {
+    /// `len` bytes of directly mapped kernel memory (`kmalloc`, a page; not `vmalloc`, not the
+    /// stack).
+    #[inline(always)]
+    pub const fn virt(ptr: *const c_void, len: u32) -> Self {
+        Self {
+            kind: Kind::Virt(ptr),
+            len,
+        }
+    }
+
+    /// `len` bytes at `offset` into a page, which may have no kernel address.
+    #[inline(always)]
+    pub const fn page(page: *mut bindings::page, offset: u32, len: u32) -> Self {
+        Self {
+            kind: Kind::Page(page, offset),
+            len,
+        }
+    }
+
+    /// `len` bytes that the driver mapped for the device that does the queue's DMA.
+    ///
+    /// All segments of a buffer are premapped, or none.
+    #[inline(always)]
+    pub const fn premapped(addr: bindings::dma_addr_t, len: u32) -> Self {
+        Self {
+            kind: Kind::Premapped(addr),
+            len,
+        }
+    }
+
+    /// Length in bytes.
+    #[inline(always)]
+    pub const fn len(&self) -> u32 {
+        self.len
+    }
+
+    /// Whether the segment has no byte.
+    #[inline(always)]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The address of the segment where the device uses physical addresses.
+    #[inline(always)]
+    pub(crate) fn phys(&self) -> u64 {
+        // SAFETY: Who gives memory to a queue promises that it is directly mapped, or a page.
+        unsafe {
+            match self.kind {
+                Kind::Virt(ptr) => bindings::rust_virtio_virt_to_phys(ptr),
+                // OVERFLOW: The end of a page that there is.
+                Kind::Page(page, offset) => {
+                    bindings::rust_virtio_page_to_phys(page).wrapping_add(offset.into())
+                }
+                Kind::Premapped(addr) => addr,
+            }
+        }
+    }
+}
+
+/// Takes the segments of a buffer, in order: all that the device reads, then all that it writes
+/// (virtio spec §2.7.4.2).
+pub trait SegmentSink {
+    /// Memory for the device to read.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL`: memory to write came before, or there are too many segments. `ENOMEM`: it could
+    /// not be mapped for now.
+    fn out(&mut self, segment: Segment) -> Result;
+
+    /// Memory for the device to write.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL`: there are too many segments. `ENOMEM`: as [`SegmentSink::out`].
+    fn in_(&mut self, segment: Segment) -> Result;
+}
+
+/// What can tell its segments.
+pub trait Segments {
+    /// Tells the segments. Called at most once for each time the buffer is added.
+    ///
+    /// # Errors
+    ///
+    /// Those of `sink`, passed on.
+    fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result;
+}
+
+/// What stands for a buffer inside of a ring: one word, and one more for the queues that were
+/// found with a per-buffer context.
+#[derive(Clone, Copy)]
+pub struct RawToken {
+    /// Never null: this is how the ring tells a live buffer.
+    pub data: NonNull<c_void>,
+    /// The context. Given back by `get_buf` only: null in a buffer that was detached unused or
+    /// recycled.
+    pub ctx: *mut c_void,
+}
+
+// SAFETY: A token is two words; what they stand for is up to whom they are given back.
+unsafe impl Send for RawToken {}
+
+impl RawToken {
+    /// A token, if `data` is not null.
+    #[inline(always)]
+    pub fn new(data: *mut c_void, ctx: *mut c_void) -> Option<Self> {
+        NonNull::new(data).map(|data| Self { data, ctx })
+    }
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The vring: virtqueues as the kernel's transports and drivers know them, on the ring core.
+//!
+//! - [`ring`] is the core: layouts, indices, suppression. It knows nothing of the kernel.
+//! - [`Queue`] is the object behind a `struct virtqueue`: a ring of one of the layouts in memory
+//!   that was allocated for the device, the DMA mappings of what is in flight, and what the
+//!   transport and the drivers ask of it.
+//! - The crate `virtio_ring` is the face of it to C: the functions of `virtio_ring.ko`. Drivers in
+//!   Rust use it directly, by the crate `virtio`, and have the fast path inlined.
+//!
+//! C header: [`include/linux/virtio_ring.h`](srctree/include/linux/virtio_ring.h)
+
+#![deny(unsafe_op_in_unsafe_fn)]
+
+mod area;
+pub mod backing;
+pub mod bindings;
+pub mod create;
+pub mod device;
+pub mod dma;
+mod list;
+mod mapped;
+mod physical;
+mod platform;
+pub mod queue;
+mod report;
+pub mod resize;
+#[path = "../ring/mod.rs"]
+pub mod ring;
+pub mod segment;
+
+pub use self::{
+    dma::Mapper,
+    platform::Kernel,
+    queue::{
+        Inner,
+        Queue, //
+    },
+    ring::{
+        Armed,
+        Interrupt, //
+    },
+    segment::{
+        RawToken,
+        Segment,
+        SegmentSink,
+        Segments, //
+    },
+};
+
+use kernel::prelude::*;
+
+module! {
+    type: VringModule,
+    name: "rust_vring",
+    authors: ["The rust-virtio authors"],
+    description: "The ring of virtqueues in Rust",
+    license: "GPL",
+}
+
+/// The module holds no state of its own: it is a library.
+struct VringModule;
+
+impl kernel::Module for VringModule {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        Ok(Self)
+    }
+}
