@@ -84,17 +84,18 @@ def _patch(directory: str, *options: str):
         raise Failure("patch is not installed")
 
 
-def place(tree: Path) -> int:
+def place(tree: Path, base: Path = None) -> int:
     """Brings the drivers in a tree up to date, and returns how many files that changed.
 
-    What has the right content already is not touched: what was built from it stays valid.
+    What has the right content already is not touched: what was built from it stays valid. `base` is
+    the tree whose files are patched, if it is another one.
 
     # Errors
 
     `Failure` if files that this put there were changed since.
     """
     contents = {name: path.read_bytes() for name, path in parts().items()}
-    contents |= patched(lambda name: (tree / name).read_bytes())
+    contents |= patched(lambda name: ((base or tree) / name).read_bytes())
     before = _manifest(tree)
     _check_unchanged(tree, before, contents)
     changed = 0

@@ -9,7 +9,7 @@ import re
 import shutil
 from pathlib import Path
 
-from . import kconfig, lock, source, toolchain
+from . import intree_kernel, kconfig, lock, source, toolchain
 from .paths import REPO, cache, log_dir
 from .proc import run
 from .say import Failure, say, warn
@@ -99,11 +99,11 @@ def is_built(variant: str) -> bool:
     """Returns whether the kernel is in the cache, so that `directory()` builds nothing."""
     if not os.environ.get("KSRC") and not any((cache() / "src").glob("linux-*")):
         return False
-    return (_place(variant, source.ensure(), toolchain.find()) / ".rvt-built").exists()
+    return (place(variant, source.ensure(), toolchain.find()) / ".rvt-built").exists()
 
 
-def _place(variant: str, tree: Path, tools) -> Path:
-    """Returns the directory of a variant's build, named after all that goes into it."""
+def place(variant: str, tree: Path, tools) -> Path:
+    """Returns where the build of a variant is or goes: named after all that it is made from."""
     version = source.version(tree)
     text = "\n".join([str(tree) if os.environ.get("KSRC") else "", version, tools.identity,
                       *[fragment.read_text() for fragment in _fragments(_kind(variant))]])
@@ -113,17 +113,20 @@ def _place(variant: str, tree: Path, tools) -> Path:
 
 def _built(variant: str) -> Path:
     """Returns the cached build, made or finished if needed."""
-    kind = _kind(variant)
-    _fragments(kind)
+    _fragments(_kind(variant))
+    if variant == intree_kernel.VARIANT:
+        return intree_kernel.directory()
     tree, tools = source.ensure(), toolchain.find()
-    kdir = _place(variant, tree, tools)
+    kdir = place(variant, tree, tools)
     with lock.only_one(kdir):
         if not (kdir / ".rvt-built").exists():
-            _build(tree, kdir, kind, tools)
+            build(tree, kdir, variant, tools)
     return kdir
 
 
-def _build(tree: Path, kdir: Path, kind: _Kind, tools) -> None:
+def build(tree: Path, kdir: Path, variant: str, tools) -> None:
+    """Builds a variant from a source tree, or brings a build up to date."""
+    kind = _kind(variant)
     log = log_dir() / f"kernel-{kdir.name}.log"
     kdir.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(kdir).free >> 30
