@@ -107,7 +107,8 @@ class Guest:
                              self.spec.provider())
         job["steps"] = "".join(f"{name} {command}\n" for name, command in steps).encode()
         env = {"RVT_ROOT": self.spec.root, "RVT_MODULES": " ".join(self.spec.load()),
-               "RVT_FAMILY": self.spec.family,
+               "RVT_FAMILY": self.spec.family, "RVT_RING": self.spec.provider(),
+               "RVT_TRANSPORT": self.spec.transport,
                # QEMU ends at a reset, too; a machine without ACPI cannot be switched off.
                "RVT_OFF": "poweroff" if TRANSPORTS[self.spec.transport].pci else "reboot", **env}
         ram = self.rundir / "initramfs.cpio"

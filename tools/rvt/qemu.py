@@ -114,8 +114,7 @@ class CommandLine:
             if not path.is_absolute():
                 path = self.rundir / path
             if not disk.file:
-                with open(path, "wb") as image:
-                    image.truncate(_bytes(disk.size))
+                _sparse(path, disk.size)
             node.update({"file.driver": "file", "file.filename": str(path)})
         if disk.readonly:
             node["read-only"] = "on"
@@ -142,6 +141,10 @@ class CommandLine:
     def device(self, index: int) -> None:
         """Adds device number `index` of the description's others."""
         device = self.spec.devices[index]
+        if device.file:
+            _sparse(self.rundir / f"{device.id}.img", device.file)
+        if device.directory:
+            (self.rundir / device.id).mkdir()
         self.argv += device.before
         self._virtio(device.kind, device.id, "", device.props)
         self.argv += device.after
@@ -161,6 +164,11 @@ class CommandLine:
         """Replaces @RUN@ by the run directory and @SOCKETS@ by one with a short name."""
         return argument.replace("@RUN@", str(self.rundir)).replace("@SOCKETS@",
                                                                    str(self.sockets))
+
+
+def _sparse(path: Path, size) -> None:
+    with open(path, "wb") as image:
+        image.truncate(_bytes(size))
 
 
 def _bytes(size) -> int:

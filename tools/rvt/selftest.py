@@ -5,8 +5,12 @@ A script says in its header what guest it wants:
 
 	# rvt-guest: {"vcpus":4,"blk":[{"size":"128M"}]}
 
-The text is JSON (see rvt/spec.py) and may go on over several such lines. Scripts that want equal
-guests share one.
+The text is JSON (see rvt/spec.py) and may go on over several such lines, or is the name of a file
+beside the script that holds it. Scripts that want equal guests share one. A script that says
+
+	# rvt-transports: pci mmio
+
+runs in one guest for each of them, as `<subject>/<name>@pci` and `<subject>/<name>@mmio`.
 
 Beside `<name>.sh` there may be `<name>.host.py`, for what has to happen on the host:
 `prepare(guest)` is called before QEMU starts, and `actions(guest)` returns name -> function of one text for the
@@ -21,88 +25,129 @@ import re
 import runpy
 from pathlib import Path
 
-from . import kernel, modules, spec, stall
+from . import kernel, modtree, modules, spec, stall, transport
 from .guest import Guest
 from .kunit import complaints
-from .paths import SELFTESTS
+from .paths import REPO, SELFTESTS
 from .results import Results
 from .say import Failure, say, warn
 from .tap import Test, parse
 
-_HEADER = re.compile(r"^# rvt-guest:(.*)$", re.M)
+_GUEST = re.compile(r"^# rvt-guest:(.*)$", re.M)
+_TRANSPORTS = re.compile(r"^# rvt-transports:(.*)$", re.M)
+
+
+@dataclasses.dataclass
+class Choice:
+    """Which scripts, and what their guests have where the scripts do not say."""
+
+    pattern: str = ""
+    #: Takes the place of the Rust drivers, to compare.
+    family: str = ""
+    ring: str = ""
+    layout: str = ""
+    #: Of the kernel: config/<variant>.config.
+    variant: str = ""
+    #: Which of several runs of the same scripts this is; "" for the one that counts for the table of
+    #: docs/parity.md.
+    name: str = ""
+
+    def title(self) -> str:
+        """Returns what goes behind the names of the tests."""
+        return f" ({self.name})" if self.name else ""
 
 
 def scripts(pattern: str = "") -> list:
-    """Returns the names (subject/script) that match a pattern, all without one.
+    """Returns the names (subject/script or subject/script@transport) that match a pattern, all
+    without one.
 
-    A pattern is a name, a subject, a script's own name, or a glob; several are separated by commas
-    or spaces.
+    A pattern is a name, with or without a transport, a subject, a script's own name, or a glob;
+    several are separated by commas or spaces.
     """
-    names = sorted(f"{path.parent.name}/{path.stem}" for path in SELFTESTS.glob("*/*.sh")
-                   if path.parent.name != "lib")
+    names = sorted(name for path in SELFTESTS.glob("*/*.sh") if path.parent.name != "lib"
+                   for name in _names(path))
     wanted = [part for part in re.split(r"[,\s]+", pattern) if part]
     if not wanted:
         return names
     chosen = [name for name in names
               if any(fnmatch.fnmatch(part, want.removesuffix(".sh")) for want in wanted
-                     for part in (name, *name.split("/")))]
+                     for whole in (name, name.partition("@")[0])
+                     for part in (whole, *whole.split("/")))]
     if not chosen:
         raise Failure(f"no selftest matches \"{pattern}\"; there are:\n    " + "\n    ".join(names))
     return chosen
 
 
-def wanted_guest(name: str, family: str = "") -> spec.Spec:
-    """Returns the guest a script asks for; `family` replaces the Rust drivers for comparison."""
-    text = (SELFTESTS / f"{name}.sh").read_text()
+def _names(path: Path) -> list:
+    """Returns the names of a script: one, or one for each transport it wants."""
+    name = f"{path.parent.name}/{path.stem}"
+    ways = " ".join(_TRANSPORTS.findall(path.read_text())).split()
+    return [f"{name}@{way}" for way in ways] or [name]
+
+
+def _file(name: str) -> Path:
+    """Returns the script of a name."""
+    return SELFTESTS / f"{name.partition('@')[0]}.sh"
+
+
+def wanted_guest(name: str, choice: Choice = Choice()) -> spec.Spec:
+    """Returns the guest a script asks for, with what is chosen where it does not say."""
+    path = _file(name)
+    text = "".join(_GUEST.findall(path.read_text())).strip() or "{}"
     try:
-        guest = spec.parse("".join(_HEADER.findall(text)).strip() or "{}")
-    except Failure as failure:
-        raise Failure(f"selftests/{name}.sh: {failure}")
-    if family and guest.family == "rust":
-        guest.family = family
-    return guest
+        if not text.startswith("{"):
+            text = (path.parent / text).read_text()
+        guest = spec.parse(text)
+        return dataclasses.replace(
+            guest, transport=name.partition("@")[2] or guest.transport,
+            family=choice.family or guest.family if guest.family == "rust" else guest.family,
+            ring=guest.ring or choice.ring, layout=guest.layout or choice.layout,
+            kernel=guest.kernel or choice.variant)
+    except (Failure, OSError) as failure:
+        raise Failure(f"{path.relative_to(REPO)}: {failure}")
 
 
-def run(results: Results, pattern: str = "", family: str = "", variant: str = "") -> None:
-    """Runs the scripts that match `pattern`."""
+def run(results: Results, choice: Choice = Choice()) -> None:
+    """Runs the scripts that are chosen."""
     groups = {}
-    for name in scripts(pattern):
-        guest = wanted_guest(name, family)
-        guest.kernel = guest.kernel or variant
+    for name in scripts(choice.pattern):
+        guest = wanted_guest(name, choice)
         groups.setdefault(guest.key(), (guest, []))[1].append(name)
     built = {}
-    say(f"Selftests: {sum(len(names) for _, names in groups.values())} scripts in "
+    say(f"Selftests{choice.title()}: {sum(len(names) for _, names in groups.values())} scripts in "
         f"{len(groups)} guests")
     for guest, names in groups.values():
         if guest.kernel not in built:
             kdir = kernel.directory(None, guest.kernel)
             kernel.check_guest(kdir)
-            built[guest.kernel] = (kdir, _ours(kdir, guest.kernel, family))
-        _group(results, guest, names, *built[guest.kernel])
+            built[guest.kernel] = (kdir, _ours(kdir, guest, choice.family))
+        _group(results, guest, names, *built[guest.kernel], choice.title())
 
 
-def _ours(kdir: Path, variant: str, family: str) -> list:
-    """Builds our modules. On the C drivers tests can do without, if they do not build just now."""
+def _ours(kdir: Path, guest: spec.Spec, family: str) -> list:
+    """Builds our modules. On C alone tests can do without, if they do not build just now."""
     try:
-        return modules.build(kdir, variant=variant)
+        return modules.build(kdir, variant=guest.kernel)
     except Failure as failure:
-        if family != "c":
+        if family != "c" or guest.provider() != "c":
             raise
         warn(f"going on without our modules: {failure}")
         return []
 
 
-def _group(results: Results, wanted: spec.Spec, names: list, kdir: Path, ours: list) -> None:
-    """Runs scripts in one guest, and those left over when it dies in another."""
+def _group(results: Results, wanted: spec.Spec, names: list, kdir: Path, ours: list,
+           title: str) -> None:
+    """Runs scripts in one guest, and those left over when it dies in another. `title` goes behind
+    the names of their tests."""
     left = list(names)
     again = False
     while left:
         label = left[0].replace("/", "-") + (f"-and-{len(left) - 1}-more" if left[1:] else "")
         guest = Guest(wanted, kdir, ours, label)
-        say(f"Guest ({wanted.family} drivers, {wanted.vcpus} vCPUs, {len(wanted.blk)} disks, "
-            f"{len(wanted.net)} NICs) for {', '.join(left)}; logs: {guest.rundir}")
-        steps = [(name, f"cd /run/rvt/selftests/{Path(name).parent} && "
-                        f"timeout -k 10 600 sh ./{Path(name).name}.sh") for name in left]
+        say(f"Guest ({wanted.family} drivers, {wanted.provider()} ring, {wanted.vcpus} vCPUs, "
+            f"{len(wanted.blk)} disks, {len(wanted.net)} NICs) for {', '.join(left)}; logs: {guest.rundir}")
+        steps = [(name, f"cd /run/rvt/selftests/{_file(name).parent.name} && "
+                        f"timeout -k 10 600 sh ./{_file(name).name}") for name in left]
         for name in left:
             _host_side(guest, name)
         outcome = guest.run(steps, on_line=_progress)
@@ -114,14 +159,17 @@ def _group(results: Results, wanted: spec.Spec, names: list, kdir: Path, ours: l
             # With all processors in one thread nothing of this can happen; it is slower.
             wanted = dataclasses.replace(wanted, accel="tcg,thread=single")
             continue
-        results.add(_collect(outcome, left))
+        tests = _collect(outcome, left)
+        for test in tests:
+            test.suite += title
+        results.add(tests)
         ran = {step.name for step in outcome.steps}
         left = [name for name in left if name not in ran] if ran else []
 
 
 def _host_side(guest: Guest, name: str) -> None:
     """Loads what a script brings for the host."""
-    path = SELFTESTS / f"{name}.host.py"
+    path = _file(name).with_suffix(".host.py")
     if not path.exists():
         return
     code = runpy.run_path(str(path))
@@ -172,6 +220,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
                         help="which scripts: a name, a subject, a glob (also T=)")
     parser.add_argument("--family", default=os.environ.get("FAMILY", ""), choices=["", "rust", "c"],
                         help="run with the C drivers instead, to compare (also FAMILY=)")
+    parser.add_argument("--ring", default=os.environ.get("RING", ""), choices=["", *modtree.RINGS],
+                        help="who provides the rings (also RING=)")
+    parser.add_argument("--layout", default=os.environ.get("LAYOUT", ""),
+                        choices=["", *transport.LAYOUTS],
+                        help="layout of the rings of all devices (also LAYOUT=)")
     parser.add_argument("--variant", default=os.environ.get("VARIANT", ""),
                         help="kernel variant: config/<variant>.config (also VARIANT=)")
 
@@ -179,5 +232,5 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def main(args) -> int:
     """Runs the selftests and prints the summary."""
     results = Results("selftest")
-    run(results, args.pattern, args.family, args.variant)
+    run(results, Choice(args.pattern, args.family, args.ring, args.layout, args.variant))
     return results.finish()

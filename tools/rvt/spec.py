@@ -58,6 +58,10 @@ class Device:
     before: list = dataclasses.field(default_factory=list)
     #: QEMU arguments that come after it: what hangs on it.
     after: list = dataclasses.field(default_factory=list)
+    #: Size of an empty file to make for it, @RUN@/<id>.img; "" for none.
+    file: str = ""
+    #: A directory is made for it, @RUN@/<id>.
+    directory: bool = False
     props: dict = dataclasses.field(default_factory=dict)
 
 

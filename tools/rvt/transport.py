@@ -33,8 +33,9 @@ class Transport:
 
 
 #: QEMU's small machine without PCI. Without ACPI, as with it the kernel finds no timer to calibrate
-#: the others by; QEMU names the devices on the kernel's command line then.
-_MICROVM = "microvm,acpi=off"
+#: the others by; QEMU names the devices on the kernel's command line then. The clock would have the
+#: interrupt of a device.
+_MICROVM = "microvm,acpi=off,rtc=off"
 
 TRANSPORTS = {
     "pci": Transport("q35", "pci", "virtio_pci", ports=True),
