@@ -25,6 +25,7 @@ use kernel::{
 };
 use virtio::{
     Doorbell,
+    Used,
     Virtqueue, //
 };
 
@@ -55,10 +56,7 @@ impl State {
     fn collect(&mut self, done: &mut RequestList<Request<Blk>>) {
         let Some(vq) = &mut self.vq else { return };
         while let Some(used) = vq.get_buf() {
-            let mut rq = used.buffer;
-            rq.data_mut().written(used.len);
-            self.pending = self.pending.wrapping_sub(1);
-            done.push_back(rq);
+            collect(used, &mut self.pending, done);
         }
     }
 
@@ -228,14 +226,15 @@ impl Slot {
     pub(crate) fn interrupt(&self) {
         let mut done = RequestList::new();
         let mut state = self.state.lock();
-        loop {
-            let Some(vq) = &mut state.vq else { return };
-            vq.disable_cb();
-            state.collect(&mut done);
-            if state.vq.as_mut().is_none_or(|vq| vq.enable_cb()) {
-                break;
-            }
-        }
+        let State {
+            vq: Some(vq),
+            pending,
+            ..
+        } = &mut *state
+        else {
+            return;
+        };
+        vq.drain(|used| collect(used, pending, &mut done));
         let restart = state.restart(&done);
         drop(state);
 
@@ -273,6 +272,15 @@ impl Slot {
         }
         found
     }
+}
+
+/// Moves a request that the device is done with to `done`.
+#[inline(always)]
+fn collect(used: Used<Request<Blk>>, pending: &mut u32, done: &mut RequestList<Request<Blk>>) {
+    let mut rq = used.buffer;
+    rq.data_mut().written(used.len);
+    *pending = pending.wrapping_sub(1);
+    done.push_back(rq);
 }
 
 /// Completes a request, together with the others of a batch if that is to be done right here.

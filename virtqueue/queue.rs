@@ -230,6 +230,32 @@ impl<T: Buffer> Virtqueue<T> {
         Some(Used { buffer, len })
     }
 
+    /// Takes all buffers that the device has used, with callbacks off meanwhile, until there is
+    /// none and callbacks are on again: what a callback does, in one.
+    ///
+    /// Any context.
+    #[inline]
+    pub fn drain(&mut self, mut take: impl FnMut(Used<T>)) {
+        if let Ring::Native(ring) = &mut self.ring {
+            ring.inner().drain(|raw, len| {
+                // SAFETY: By the type invariants, the token came from `into_raw` of a `T`; the
+                // ring gives out each token once.
+                let buffer = unsafe { T::from_raw(raw) };
+                take(Used { buffer, len });
+            });
+            return;
+        }
+        loop {
+            self.disable_cb();
+            while let Some(used) = self.get_buf() {
+                take(used);
+            }
+            if self.enable_cb() {
+                break;
+            }
+        }
+    }
+
     /// Returns what to take for the length instead of a wrong one.
     #[cold]
     fn wrong_length(&self, len: u32, room: u32) -> u32 {

@@ -73,10 +73,11 @@ pub struct Spec {
 }
 
 /// Whether a queue was made: then all queues are of this crate, as only one ring can be there.
-static PROVIDES: Atomic<i32> = Atomic::new(0);
+pub static PROVIDES: Atomic<i32> = Atomic::new(0);
 
 /// Whether the queues of the system are of this crate, so that a pointer to a `struct virtqueue`
 /// is one to a [`Queue`].
+#[inline(always)]
 pub fn is_provider() -> bool {
     PROVIDES.load(Relaxed) != 0
 }

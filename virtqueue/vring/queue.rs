@@ -331,11 +331,12 @@ impl Inner {
         if self.mapped.is_some() {
             return self.add_mapped(token, buffer, attrs);
         }
-        let added =
-            each_ring!(&mut self.ring, ring => ring.add(token, segments, &mut Physical(buffer)));
-        match added {
-            Ok(_) => Ok(()),
-            Err((error, _)) => Err(error),
+        // A function each: each has the registers for itself.
+        match &mut self.ring {
+            Ring::Split(ring) => add_split(ring, token, segments, buffer),
+            Ring::Packed(ring) => add_packed(ring, token, segments, buffer),
+            Ring::SplitInOrder(ring) => add_split(ring, token, segments, buffer),
+            Ring::PackedInOrder(ring) => add_packed(ring, token, segments, buffer),
         }
     }
 
@@ -376,6 +377,28 @@ impl Inner {
             mapped.unmap(used.id);
         }
         Some((used.token, used.len))
+    }
+
+    /// Takes all buffers that the device has used, with callbacks off meanwhile, until there is
+    /// none and callbacks are on again. `take` gets each, and how many bytes were written.
+    ///
+    /// A broken queue ends it, as [`Inner::get`].
+    #[inline]
+    pub fn drain(&mut self, mut take: impl FnMut(RawToken, u32)) {
+        let Self { ring, mapped, .. } = self;
+        each_ring!(ring, ring => loop {
+            ring.disable_cb();
+            while let Some(used) = ring.get() {
+                if let Some(mapped) = mapped {
+                    mapped.unmap(used.id);
+                }
+                take(used.token, used.len);
+            }
+            if ring.enable_cb() {
+                break;
+            }
+        });
+        self.nothing();
     }
 
     /// Why there was nothing to get.
@@ -450,6 +473,32 @@ impl Inner {
     #[inline]
     pub fn size(&self) -> u16 {
         each_ring!(&self.ring, ring => ring.size())
+    }
+}
+
+#[inline(never)]
+fn add_split<B: Segments, const IN_ORDER: bool>(
+    ring: &mut SplitRing<IN_ORDER>,
+    token: RawToken,
+    segments: u16,
+    buffer: &B,
+) -> Result {
+    match ring.add(token, segments, &mut Physical(buffer)) {
+        Ok(_) => Ok(()),
+        Err((error, _)) => Err(error),
+    }
+}
+
+#[inline(never)]
+fn add_packed<B: Segments, const IN_ORDER: bool>(
+    ring: &mut PackedRing<IN_ORDER>,
+    token: RawToken,
+    segments: u16,
+    buffer: &B,
+) -> Result {
+    match ring.add(token, segments, &mut Physical(buffer)) {
+        Ok(_) => Ok(()),
+        Err((error, _)) => Err(error),
     }
 }
 
