@@ -24,6 +24,7 @@ pub enum Broken {
 
 impl Broken {
     /// A word for a message.
+    #[inline]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Declared => "declared broken",

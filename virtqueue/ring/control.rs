@@ -8,8 +8,10 @@
 use super::{
     broken::{
         Broken,
+        Fault,
         Report, //
     },
+    format::View,
     platform::Platform,
     shared::Word, //
 };
@@ -84,6 +86,14 @@ impl<P: Platform, V: Copy> Control<P, V> {
         }
     }
 
+    /// Begins anew, with the ring.
+    pub(super) fn start(&self) {
+        self.triggered.set(0);
+        self.batched.set(0);
+        self.next.set(0);
+        self.unbreak();
+    }
+
     /// Says where the ring is.
     ///
     /// # Safety
@@ -130,13 +140,7 @@ impl<P: Platform, V: Copy> Control<P, V> {
     /// Declares the queue broken by its device.
     #[cold]
     #[inline(never)]
-    pub(super) fn latch(
-        &self,
-        report: &mut Option<Report>,
-        reason: Broken,
-        value: u32,
-        limit: u32,
-    ) {
+    pub(super) fn latch(&self, report: &mut Option<Report>, (reason, value, limit): Fault) {
         if self.broken().is_none() {
             self.broken.set(reason as u16);
             *report = Some(Report {
@@ -145,6 +149,71 @@ impl<P: Platform, V: Copy> Control<P, V> {
                 limit,
             });
         }
+    }
+}
+
+impl<P: Platform, V: View<P>> Control<P, V> {
+    /// Asks the device for no more callbacks: a hint, a callback may still come (§2.7.7.1, §2.8.10).
+    ///
+    /// Any context, concurrently with everything.
+    #[inline]
+    pub fn disable_cb(&self) {
+        if self.off.get() != 0 {
+            return;
+        }
+        self.off.set(1);
+        // Where the callback has come that was asked for by index, there is no other.
+        if self.triggered.get() != 0 {
+            return;
+        }
+        if let Some(view) = self.view() {
+            view.turn_off(self.taken.get());
+        }
+    }
+
+    /// Whether there are used buffers at the place as of which callbacks were enabled. One full
+    /// barrier.
+    ///
+    /// Any context, concurrently with everything. False if the queue is broken.
+    #[inline]
+    pub fn poll(&self, armed: Armed) -> bool {
+        let Some(view) = self.view() else {
+            return false;
+        };
+        if self.is_broken() {
+            return false;
+        }
+        // §2.7.7.1, §2.8.10: The flags or the used event were written before what the device used
+        // is read. Pairs with the barrier of the device between writing that and reading those.
+        P::mb(view.flags().strong());
+        view.has_used(armed.0, &self.batched)
+    }
+
+    /// What an interrupt that this queue may share with others means for it.
+    ///
+    /// Any context, concurrently with everything.
+    #[inline]
+    pub fn interrupt(&self) -> Interrupt {
+        let Some(view) = self.view() else {
+            return Interrupt::None;
+        };
+        if !view.has_used(self.taken.get(), &self.batched) {
+            return Interrupt::None;
+        }
+        if self.is_broken() {
+            return Interrupt::Ignore;
+        }
+        if view.flags().event_idx() {
+            self.triggered.set(1);
+        }
+        Interrupt::Callback
+    }
+
+    /// What to write as a notification with `VIRTIO_F_NOTIFICATION_DATA` (§2.9), for the queue
+    /// with number `queue`.
+    #[inline]
+    pub fn notification_data(&self, queue: u16) -> u32 {
+        u32::from(self.next.get()) << 16 | u32::from(queue)
     }
 }
 

@@ -9,47 +9,35 @@
 //! Each buffer has a number, counted from 0 as they are made available: that of the last of a
 //! batch says how many there are, without walking over them.
 
-/// The state of the driver side that only queues in order have.
+/// The batch of which some buffers are still to be taken.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Batch {
-    /// Number of the first buffer behind the current batch.
-    end: u16,
-    /// Length that the device gave with the last buffer of the batch.
+    /// How many those are.
+    left: u16,
+    /// Length that the device gave with the last of them.
     len: u32,
-    /// Split: descriptor at which the oldest buffer starts.
-    pub(super) oldest: u16,
 }
 
 impl Batch {
-    /// Whether buffer `number` is behind the current batch, so that the next entry has to be read.
+    /// Whether the next buffer is of the batch, so that there is no entry for it.
     #[inline(always)]
-    pub(super) fn is_over(&self, number: u16) -> bool {
-        self.end == number
+    pub(super) fn goes_on(&self) -> bool {
+        self.left != 0
     }
 
-    /// Starts the batch that begins with buffer `first` and whose last buffer is `last`, which is
-    /// one that the device has. At most `limit` buffers are in it: if there are more, returns how
-    /// many.
+    /// Starts a batch of `count` buffers, the last one of them with `len` bytes written.
     #[inline(always)]
-    pub(super) fn start(&mut self, first: u16, last: u16, len: u32, limit: u16) -> Result<(), u16> {
-        // In 0..limit, if the device has no more than that.
-        let skipped = last.wrapping_sub(first);
-        if skipped >= limit {
-            return Err(skipped.wrapping_add(1));
-        }
-        self.end = last.wrapping_add(1);
+    pub(super) fn start(&mut self, count: u16, len: u32) {
+        self.left = count;
         self.len = len;
-        Ok(())
     }
 
-    /// Returns the length of buffer `number` of the batch, which has `room` for it.
+    /// Goes to the next buffer, which there is. Returns its length, if it is not used in full.
     #[inline(always)]
-    pub(super) fn len(&self, number: u16, room: u32) -> u32 {
-        if number.wrapping_add(1) == self.end {
-            self.len
-        } else {
-            room
-        }
+    pub(super) fn next(&mut self) -> Option<u32> {
+        // OVERFLOW: There is one.
+        self.left = self.left.wrapping_sub(1);
+        (self.left == 0).then_some(self.len)
     }
 }
 
@@ -58,26 +46,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn batch_over_the_end_of_the_numbers() {
-        let mut batch = Batch {
-            end: 0xfffe,
-            ..Batch::default()
-        };
-        assert!(batch.is_over(0xfffe));
-        assert_eq!(batch.start(0xfffe, 1, 7, 3), Err(4));
-        assert!(batch.is_over(0xfffe));
-        assert_eq!(batch.start(0xfffe, 1, 7, 4), Ok(()));
-        for number in [0xfffe, 0xffff, 0] {
-            assert!(!batch.is_over(number));
-            assert_eq!(batch.len(number, 100), 100);
-        }
-        assert_eq!(batch.len(1, 100), 7);
-        assert!(batch.is_over(2));
-    }
-
-    #[test]
-    fn a_buffer_before_the_first_is_no_batch() {
+    fn only_the_last_has_a_length() {
         let mut batch = Batch::default();
-        assert_eq!(batch.start(5, 4, 0, 16), Err(0));
+        assert!(!batch.goes_on());
+        batch.start(3, 7);
+        for len in [None, None, Some(7)] {
+            assert!(batch.goes_on());
+            assert_eq!(batch.next(), len);
+        }
+        assert!(!batch.goes_on());
     }
 }

@@ -47,8 +47,10 @@ impl IndirectRule {
 }
 
 /// How the next buffer is described.
-pub(super) enum Plan<P> {
+pub enum Plan<P> {
+    /// By a chain in the ring.
     Direct,
+    /// By that table.
     Table(Table<P>),
 }
 
@@ -57,8 +59,12 @@ pub(super) enum Plan<P> {
 ///
 /// What is to have a table gets that of its id if it fits, else a large one if one is free; where
 /// there is none, a chain if there is room for it.
+///
+/// # Safety
+///
+/// `id` is not above that with which the tables were made.
 #[inline(always)]
-pub(super) fn plan<P: Platform>(
+pub(super) unsafe fn plan<P: Platform>(
     rule: IndirectRule,
     tables: &Tables,
     id: u16,
@@ -67,7 +73,8 @@ pub(super) fn plan<P: Platform>(
     size: u16,
 ) -> Result<Plan<P>, AddError> {
     if rule.wants(segments, free) && free != 0 {
-        if let Some(table) = tables.find(id, segments) {
+        // SAFETY: By the safety requirements.
+        if let Some(table) = unsafe { tables.find(id, segments) } {
             return Ok(Plan::Table(table));
         }
     }
@@ -80,6 +87,7 @@ pub(super) fn plan<P: Platform>(
 /// Whether it is worth while to try again: whether an empty ring could take the buffer. If it
 /// could, then something is in flight that takes the room or the table.
 #[cold]
+#[inline]
 fn no_room(tables: &Tables, segments: u16, size: u16) -> AddError {
     if segments > tables.most().max(size) {
         AddError::TooMany

@@ -3,7 +3,6 @@
 //! The packed ring (virtio spec §2.8).
 
 mod add;
-mod get;
 mod memory;
 mod notify;
 mod position;
@@ -14,30 +13,32 @@ pub use self::{
     position::Position, //
 };
 
-use self::memory::{
-    Event,
-    Ring, //
+use self::{
+    memory::{
+        Event,
+        Ring, //
+    },
+    position::Cursor, //
 };
 use super::{
-    broken::Report,
+    broken::Fault,
     control,
     error::SetupError,
-    in_order::Batch,
-    platform::Platform,
-    slot::{
+    flags::Flags,
+    format::{
         self,
-        Slot,
-        Unused, //
+        Count,
+        View as _, //
     },
-    tables::Tables,
-    Config, //
-};
-use core::{
-    marker::PhantomData,
-    ops::{
-        Deref,
-        DerefMut, //
+    frame::Frame,
+    indirect::Plan,
+    platform::Platform,
+    sink::{
+        Chain,
+        Describe, //
     },
+    slot::Slot,
+    tables::TableMemory, //
 };
 
 /// The part of a packed ring that needs no exclusion.
@@ -47,85 +48,52 @@ pub type Control<P> = control::Control<P, View<P>>;
 ///
 /// `S` holds one [`Slot`] for each descriptor, `C` refers to a [`Control`]. `IN_ORDER` says that
 /// `VIRTIO_F_IN_ORDER` was negotiated.
+pub type Packed<P, T, S, C, const IN_ORDER: bool> = Frame<Format<P, IN_ORDER>, T, S, C>;
+
+/// The format of a packed ring.
 ///
 /// # Invariants
 ///
-/// - A slot has a token exactly if the device has the buffer with that id, and its `count` and
-///   `room` are what the device was given.
-/// - Without `IN_ORDER`: the slots from `free_id` along `next` are the free ids; there are as many
-///   as are not in flight.
+/// - `next` and `taken` are places in `ring`: a buffer takes not more descriptors than it has.
 /// - With `IN_ORDER`: the id of a buffer is the place of its first descriptor, and the oldest
 ///   buffer is at `taken`.
-/// - `in_flight` buffers have a token, and the `free` descriptors from `next` on are free.
-pub struct Packed<P, T, S, C, const IN_ORDER: bool>
-where
-    P: Platform,
-    S: DerefMut<Target = [Slot<T>]>,
-    C: Deref<Target = Control<P>>,
-{
+/// - `held_at` is a place in `ring`, or [`NONE_HELD`].
+pub struct Format<P, const IN_ORDER: bool> {
     ring: Ring<P>,
-    driver: Event<P>,
-    device: Event<P>,
-    tables: Tables,
-    slots: S,
-    control: C,
-    config: Config,
     /// Where the next buffer goes.
-    next: Position,
+    next: Cursor,
     /// Where the next used descriptor comes.
-    taken: Position,
-    /// The first free id.
-    free_id: u16,
-    /// Free descriptors.
-    free: u16,
-    /// Buffers that the device has.
-    in_flight: u16,
+    taken: Cursor,
     /// The first descriptor of what is not published yet: place and second half. Before it is
     /// written, the device does not look at those behind it (§2.8.21.1).
-    held: Option<(u16, u64)>,
-    /// Whether the used event was moved with no barrier since.
-    event_moved: bool,
-    /// Descriptors that were made available since the last kick.
-    added: u64,
-    /// Number of the next buffer, and of the next one to take.
-    made: u16,
-    done: u16,
-    batch: Batch,
-    /// Slots up to which [`Packed::detach_unused`] found none.
-    detached: u16,
-    report: Option<Report>,
-    _tokens: PhantomData<T>,
+    held_at: u16,
+    held: u64,
+    driver: Event<P>,
+    device: Event<P>,
 }
 
-impl<P, T, S, C, const IN_ORDER: bool> Packed<P, T, S, C, IN_ORDER>
-where
-    P: Platform,
-    S: DerefMut<Target = [Slot<T>]>,
-    C: Deref<Target = Control<P>>,
-{
-    /// Makes an empty ring. The memory is written here; the device may have it afterwards.
-    ///
-    /// # Errors
-    ///
-    /// [`SetupError`]: nothing was written.
-    ///
-    /// # Safety
-    ///
-    /// - `memory` is what [`Memory`] says, and stays so as long as the ring or `control` is used;
-    ///   but for the device, nobody else writes it.
-    /// - `control` is that of this ring alone, and nobody else uses it meanwhile.
-    pub unsafe fn new(
-        memory: Memory,
-        config: Config,
-        slots: S,
-        control: C,
-    ) -> Result<Self, SetupError> {
-        memory.check()?;
-        if slots.len() != usize::from(memory.size) {
-            return Err(SetupError::Slots);
-        }
-        // SAFETY: By the safety requirements.
-        let tables = unsafe { Tables::new(memory.tables, memory.size - 1) }?;
+/// Everything is published.
+const NONE_HELD: u16 = u16::MAX;
+
+// SAFETY: Below the size are what `next_id` is given and, by the type invariant, the place of the
+// next buffer. The size does not change, and ids are not linked.
+unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_ORDER> {
+    type Platform = P;
+    type Memory = Memory;
+    type View = View<P>;
+
+    const IN_ORDER: bool = IN_ORDER;
+    const LINKED: bool = false;
+
+    fn check(memory: &Memory) -> Result<(), SetupError> {
+        memory.check()
+    }
+
+    fn parts(memory: &Memory) -> (u16, Option<TableMemory>) {
+        (memory.size, memory.tables)
+    }
+
+    unsafe fn new(memory: &Memory, _flags: Flags) -> Self {
         // SAFETY: By the safety requirements; the size was checked.
         let (ring, driver, device) = unsafe {
             (
@@ -134,193 +102,179 @@ where
                 Event::new(memory.device),
             )
         };
-        let mut queue = Self {
+        Self {
             ring,
+            next: Cursor::NEXT,
+            taken: Cursor::TAKEN,
+            held_at: NONE_HELD,
+            held: 0,
             driver,
             device,
-            tables,
-            slots,
-            control,
-            config,
-            next: Position::START,
-            taken: Position::START,
-            free_id: 0,
-            free: 0,
-            in_flight: 0,
-            held: None,
-            event_moved: false,
-            added: 0,
-            made: 0,
-            done: 0,
-            batch: Batch::default(),
-            detached: 0,
-            report: None,
-            _tokens: PhantomData,
-        };
-        // What slots of an earlier use still held is not known to be free of the device.
-        slot::forget(&mut queue.slots);
-        // SAFETY: By the safety requirements.
-        unsafe { queue.control.attach(View::new(ring, driver, &config)) };
-        queue.start();
-        Ok(queue)
+        }
     }
 
-    /// Brings an empty ring to its first state, in private and in shared memory.
+    #[inline(always)]
+    fn view(&self, flags: Flags) -> View<P> {
+        View::new(self.ring, self.driver, flags)
+    }
+
     fn start(&mut self) {
-        slot::link(&mut self.slots);
-        self.tables.start(&mut self.slots);
         self.ring.clear();
         self.driver.clear();
         self.device.clear();
-        self.next = Position::START;
-        self.taken = Position::START;
-        self.free_id = 0;
-        self.free = self.ring.size();
-        self.in_flight = 0;
-        self.held = None;
-        self.event_moved = false;
-        self.added = 0;
-        self.made = 0;
-        self.done = 0;
-        self.batch = Batch::default();
-        self.detached = 0;
-        self.report = None;
-        self.control.taken.set(self.taken.into_raw());
-        self.control.next.set(self.next.into_raw());
-        self.control.triggered.set(0);
-        self.control.batched.set(0);
-        self.control.unbreak();
-        self.start_callbacks();
+        self.next = Cursor::NEXT;
+        self.taken = Cursor::TAKEN;
+        self.held_at = NONE_HELD;
     }
 
-    /// Takes back a buffer that the device had not used; they come in the order of their ids.
-    /// After the last one the ring is as new.
-    ///
-    /// # Safety
-    ///
-    /// The device uses neither the ring nor any of its buffers: it, or the queue, was reset
-    /// (§2.4, §2.6.1).
-    pub unsafe fn detach_unused(&mut self) -> Option<Unused<T>> {
-        while self.in_flight != 0 && self.detached < self.ring.size() {
-            let id = self.detached;
-            self.detached += 1;
-            let slot = self.slots.get_mut(usize::from(id));
-            if let Some(token) = slot.and_then(|slot| slot.token.take()) {
-                self.in_flight -= 1;
-                if self.in_flight == 0 {
-                    self.start();
-                }
-                return Some(Unused { token, id });
-            }
-        }
-        None
-    }
-
-    /// Empties the ring and starts again with the same memory; what the device had not used goes
-    /// to `recycle`. A broken queue is one no more.
-    ///
-    /// # Safety
-    ///
-    /// As [`Packed::detach_unused`]; the device does not have the ring before this returns.
-    pub unsafe fn reset(&mut self, mut recycle: impl FnMut(Unused<T>)) {
-        // SAFETY: By the safety requirements.
-        while let Some(unused) = unsafe { self.detach_unused() } {
-            recycle(unused);
-        }
-        self.start();
-    }
-
-    /// As [`Packed::reset`], with other memory: a ring of another size. Returns the old slots.
-    ///
-    /// # Errors
-    ///
-    /// [`SetupError`], with the slots: nothing has happened.
-    ///
-    /// # Safety
-    ///
-    /// As [`Packed::reset`], and as [`Packed::new`] for what is given.
-    pub unsafe fn resize(
-        &mut self,
-        memory: Memory,
-        slots: S,
-        recycle: impl FnMut(Unused<T>),
-    ) -> Result<S, (SetupError, S)> {
-        if let Err(e) = memory.check() {
-            return Err((e, slots));
-        }
-        if slots.len() != usize::from(memory.size) {
-            return Err((SetupError::Slots, slots));
-        }
-        let last = memory.size - 1;
-        // SAFETY: By the safety requirements.
-        let tables = match unsafe { Tables::new(memory.tables, last) } {
-            Ok(tables) => tables,
-            Err(e) => return Err((e, slots)),
-        };
-        // SAFETY: By the safety requirements.
-        unsafe { self.reset(recycle) };
-        // SAFETY: By the safety requirements; the size was checked.
-        unsafe {
-            self.ring = Ring::new(memory.desc, memory.size);
-            self.driver = Event::new(memory.driver);
-            self.device = Event::new(memory.device);
-        }
-        self.tables = tables;
-        let old = core::mem::replace(&mut self.slots, slots);
-        slot::forget(&mut self.slots);
-        let view = View::new(self.ring, self.driver, &self.config);
-        // SAFETY: By the safety requirements.
-        unsafe { self.control.attach(view) };
-        self.start();
-        Ok(old)
-    }
-
-    /// Number of descriptors.
-    #[inline]
-    pub fn size(&self) -> u16 {
+    #[inline(always)]
+    fn size(&self) -> u16 {
         self.ring.size()
     }
 
-    /// Descriptors that are free. A buffer takes one for each segment, or one in all if it is
-    /// described by a table.
     #[inline(always)]
-    pub fn num_free(&self) -> u16 {
-        self.free
+    fn next_id(&self, free: u16) -> u16 {
+        if IN_ORDER {
+            self.next.slot()
+        } else {
+            free
+        }
     }
 
-    /// Buffers that were added and not taken out again.
     #[inline(always)]
-    pub fn in_flight(&self) -> u16 {
-        self.in_flight
+    unsafe fn describe<D: Describe, T>(
+        &self,
+        id: u16,
+        segments: u16,
+        plan: Plan<P>,
+        _slots: &[Slot<T>],
+        buffer: &mut D,
+    ) -> Result<Chain, D::Error> {
+        // SAFETY: By the type invariants.
+        unsafe { add::describe(&self.ring, self.next, id, segments, plan, buffer) }
     }
 
-    /// The part of the queue that needs no exclusion.
     #[inline(always)]
-    pub fn control(&self) -> &C {
-        &self.control
+    fn post(&mut self, _id: u16, chain: &Chain, count: &mut Count) {
+        if self.held_at == NONE_HELD {
+            self.held_at = self.next.slot();
+            self.held = chain.head;
+        } else {
+            // Behind a descriptor that the device cannot pass yet.
+            // SAFETY: By the type invariants.
+            unsafe { self.ring.write_rest(self.next.slot(), chain.head) };
+        }
+        self.next = self.next.advance(chain.count, self.ring.size());
+        // OVERFLOW: It is too large to.
+        count.added = count.added.wrapping_add(chain.count.into());
     }
 
-    /// Whether wrong used lengths are cut from now on, or break the queue
-    /// ([`Config::trim_lengths`]).
-    #[inline]
-    pub fn trim_lengths(&mut self, trim: bool) {
-        self.config.trim_lengths = trim;
+    #[inline(always)]
+    fn publish(&mut self, control: &Control<P>, count: &Count) {
+        if self.held_at != NONE_HELD {
+            // §2.8.21.1: Everything else is written before the flags of the first descriptor.
+            // Pairs with the barrier of the device between reading those and the rest.
+            // SAFETY: By the type invariants.
+            unsafe {
+                self.ring
+                    .publish(self.held_at, self.held, count.flags.strong())
+            };
+            self.held_at = NONE_HELD;
+            control.next.set(self.next.position().into_raw());
+        }
     }
 
-    /// What the device did to break the queue: once, to be told in one message.
-    #[inline]
-    pub fn take_report(&mut self) -> Option<Report> {
-        self.report.take()
+    #[inline(always)]
+    fn wants_kick(&self, count: &Count, added: u64) -> bool {
+        self.wants(count, added)
     }
-}
 
-impl<P, T, S, C, const IN_ORDER: bool> Drop for Packed<P, T, S, C, IN_ORDER>
-where
-    P: Platform,
-    S: DerefMut<Target = [Slot<T>]>,
-    C: Deref<Target = Control<P>>,
-{
-    fn drop(&mut self) {
-        slot::forget(&mut self.slots);
+    #[inline(always)]
+    fn look(&mut self, count: &mut Count) -> Result<bool, Fault> {
+        // A device can only have used what it has.
+        if count.in_flight() == 0 {
+            return Ok(false);
+        }
+        // Copies, which a barrier lets stay in registers.
+        let (ring, at) = (self.ring, self.taken);
+        // SAFETY: By the type invariants.
+        let mut used = at.matches(unsafe { ring.flags(at.slot()) });
+        if !used && count.event_moved {
+            // §2.8.10: The used event was written before the flags are read, as the device reads
+            // the event after it wrote flags. Pairs with the barrier there: one of the two sees
+            // what the other wrote.
+            P::mb(count.flags.strong());
+            count.event_moved = false;
+            // SAFETY: By the type invariants.
+            used = at.matches(unsafe { ring.flags(at.slot()) });
+        }
+        if used {
+            // §2.8.22: The flags are read before the rest of the descriptor and what is in the
+            // buffer. Pairs with the barrier of the device between writing those and the flags.
+            P::rmb(count.flags.strong());
+        }
+        Ok(used)
+    }
+
+    #[inline(always)]
+    fn used(&self, _count: &Count) -> (u32, u32) {
+        // SAFETY: By the type invariants.
+        let (id, len) = unsafe { self.ring.used(self.taken.slot()) };
+        (id.into(), len)
+    }
+
+    #[inline(always)]
+    fn oldest(&self) -> u16 {
+        self.taken.slot()
+    }
+
+    #[inline(always)]
+    fn pending(&self, count: &Count) -> u16 {
+        count.in_flight()
+    }
+
+    #[inline(always)]
+    fn step(&mut self, descs: u16, control: &Control<P>, count: &mut Count) {
+        self.taken = self.taken.advance(descs, self.ring.size());
+        // If callbacks are on, asks for one at the next. Otherwise nobody needs to know the place
+        // before they are enabled.
+        if control.off.get() == 0 {
+            let taken = self.taken.position().into_raw();
+            control.taken.set(taken);
+            if count.flags.event_idx() {
+                self.driver.set_position(taken);
+                count.event_moved = true;
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn set_batched(control: &Control<P>, batched: bool) {
+        control.batched.set(batched.into());
+    }
+
+    fn start_callbacks(&mut self, control: &Control<P>, count: &Count, on: bool) {
+        control.next.set(self.next.position().into_raw());
+        control.taken.set(self.taken.position().into_raw());
+        self.start_with_callbacks(control, count, on);
+    }
+
+    #[inline(always)]
+    fn arm(&mut self, control: &Control<P>, count: &Count) -> u16 {
+        self.arm_at(control, count, self.taken);
+        self.taken.position().into_raw()
+    }
+
+    #[inline(always)]
+    fn arm_delayed(&mut self, control: &Control<P>, count: &Count) -> u16 {
+        // What the device does not know of it cannot use.
+        self.publish(control, count);
+        self.arm_most(control, count);
+        self.taken.position().into_raw()
+    }
+
+    #[inline(always)]
+    fn is_quiet(&self, armed: u16, control: &Control<P>, count: &Count) -> bool {
+        !self.view(count.flags).has_used(armed, &control.batched)
     }
 }

@@ -60,85 +60,81 @@ impl<E> Shared<E> {
     }
 }
 
-/// An array of descriptors. `MASKED`: their number is a power of two.
-///
-/// # Invariants
-///
-/// `base` is followed by `last` + 1 descriptors; with `MASKED`, that is a power of two.
-pub(super) struct Descs<P, const MASKED: bool> {
+/// Descriptors that follow each other.
+pub(super) struct Descs<P> {
     base: Shared<Desc>,
-    last: u16,
     _platform: PhantomData<fn() -> P>,
 }
 
-impl<P, const MASKED: bool> Clone for Descs<P, MASKED> {
+impl<P> Clone for Descs<P> {
     #[inline(always)]
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<P, const MASKED: bool> Copy for Descs<P, MASKED> {}
+impl<P> Copy for Descs<P> {}
 
-impl<P: Platform, const MASKED: bool> Descs<P, MASKED> {
-    /// Takes over an array.
-    ///
-    /// # Safety
-    ///
-    /// `base` is followed by `last` + 1 descriptors, a power of two if `MASKED`.
-    pub(super) unsafe fn new(base: Shared<Desc>, last: u16) -> Self {
-        // INVARIANT: By the safety requirements.
+impl<P: Platform> Descs<P> {
+    #[inline(always)]
+    pub(super) fn new(base: Shared<Desc>) -> Self {
         Self {
             base,
-            last,
             _platform: PhantomData,
         }
     }
 
-    /// Returns a pointer to descriptor `index`; to some descriptor if there is none such.
+    /// Returns a pointer to a descriptor.
+    ///
+    /// # Safety
+    ///
+    /// `index` is bounded.
     #[inline(always)]
-    pub(super) fn at(&self, index: u16) -> *mut Desc {
-        let index = if MASKED {
-            index & self.last
-        } else {
-            index.min(self.last)
-        };
-        // SAFETY: Mapped and bounded.
+    pub(super) unsafe fn at(&self, index: u16) -> *mut Desc {
+        // SAFETY: Mapped, and bounded by the safety requirements.
         unsafe { self.base.as_ptr().add(usize::from(index)) }
     }
 
     /// Writes a descriptor: its address and the rest, in the order of the ring.
+    ///
+    /// # Safety
+    ///
+    /// `index` is bounded.
     #[inline(always)]
-    pub(super) fn write(&self, index: u16, addr: u64, rest: u64) {
-        self.write_addr(index, addr);
-        self.write_rest(index, rest);
+    pub(super) unsafe fn write(&self, index: u16, addr: u64, rest: u64) {
+        // SAFETY: By the safety requirements.
+        unsafe {
+            self.write_addr(index, addr);
+            self.write_rest(index, rest);
+        }
     }
 
     /// Writes the first half of a descriptor.
+    ///
+    /// # Safety
+    ///
+    /// `index` is bounded.
     #[inline(always)]
-    pub(super) fn write_addr(&self, index: u16, addr: u64) {
-        // SAFETY: `at` is a descriptor.
+    pub(super) unsafe fn write_addr(&self, index: u16, addr: u64) {
+        // SAFETY: `at` is a descriptor, by the safety requirements.
         unsafe { P::store64(self.at(index).cast(), addr) };
     }
 
     /// Writes the second half of a descriptor.
+    ///
+    /// # Safety
+    ///
+    /// `index` is bounded.
     #[inline(always)]
-    pub(super) fn write_rest(&self, index: u16, rest: u64) {
-        // SAFETY: `at` is a descriptor, which has two words.
+    pub(super) unsafe fn write_rest(&self, index: u16, rest: u64) {
+        // SAFETY: `at` is a descriptor, by the safety requirements, which has two words.
         unsafe { P::store64(self.at(index).cast::<u64>().add(1), rest) };
-    }
-
-    /// Zeroes all descriptors.
-    pub(super) fn clear(&self) {
-        for index in 0..=self.last {
-            self.write(index, 0, 0);
-        }
     }
 }
 
 /// Two bytes of private memory that more than one context reads and writes: `READ_ONCE` and
 /// `WRITE_ONCE`, no order.
-pub(super) struct Word<P> {
+pub struct Word<P> {
     value: UnsafeCell<u16>,
     _platform: PhantomData<fn() -> P>,
 }

@@ -84,6 +84,21 @@ impl<W: Writer> Sink for W {
     }
 }
 
+/// What was written for a buffer.
+pub struct Chain {
+    /// Descriptors in the ring, at least one.
+    pub(super) count: u16,
+    /// Where ids are linked: the last of them, and the free one that follows.
+    pub(super) tail: u16,
+    pub(super) after: u16,
+    /// The large table that it takes, or [`NO_TABLE`](super::slot::NO_TABLE).
+    pub(super) large: u16,
+    /// Bytes that the device may write.
+    pub(super) room: u32,
+    /// Packed: the second half of the first descriptor, which lets the device look at it.
+    pub(super) head: u64,
+}
+
 /// Counts what goes into one buffer, for all sinks.
 pub(super) struct Tally {
     /// Segments so far.
@@ -129,12 +144,18 @@ impl Tally {
 
     #[inline(always)]
     fn count(&mut self) -> Result<(), AddError> {
-        if self.count == self.limit {
+        if self.is_full() {
             return Err(AddError::TooMany);
         }
         // OVERFLOW: It is below the limit.
         self.count = self.count.wrapping_add(1);
         Ok(())
+    }
+
+    /// Whether that was all that was said to come.
+    #[inline(always)]
+    pub(super) fn is_full(&self) -> bool {
+        self.count == self.limit
     }
 
     /// The index of the segment that came last.

@@ -58,6 +58,30 @@ pub(super) fn link<T>(slots: &mut [Slot<T>]) {
     }
 }
 
+/// The slot of an id.
+///
+/// # Safety
+///
+/// There is one.
+#[inline(always)]
+pub(super) unsafe fn at_mut<T>(slots: &mut [Slot<T>], id: u16) -> &mut Slot<T> {
+    debug_assert!(usize::from(id) < slots.len());
+    // SAFETY: By the safety requirements.
+    unsafe { slots.get_unchecked_mut(usize::from(id)) }
+}
+
+/// The slot of an id.
+///
+/// # Safety
+///
+/// As [`at_mut`].
+#[inline(always)]
+pub(super) unsafe fn at<T>(slots: &[Slot<T>], id: u16) -> &Slot<T> {
+    debug_assert!(usize::from(id) < slots.len());
+    // SAFETY: By the safety requirements.
+    unsafe { slots.get_unchecked(usize::from(id)) }
+}
+
 /// Forgets all buffers that are left: the device may be using what they stand for.
 pub(super) fn forget<T>(slots: &mut [Slot<T>]) {
     for slot in slots {

@@ -3,7 +3,6 @@
 //! The split ring (virtio spec §2.7).
 
 mod add;
-mod get;
 mod memory;
 mod notify;
 
@@ -15,34 +14,28 @@ pub use self::{
     notify::View, //
 };
 
-use self::memory::{
-    Avail,
-    Used, //
-};
+use self::memory::Areas;
 use super::{
-    broken::Report,
+    broken::{
+        Broken,
+        Fault, //
+    },
     control,
     error::SetupError,
-    in_order::Batch,
-    platform::Platform,
-    shared::{
-        Descs,
-        Shared, //
-    },
-    slot::{
+    flags::Flags,
+    format::{
         self,
-        Slot,
-        Unused, //
+        Count, //
     },
-    tables::Tables,
-    Config, //
-};
-use core::{
-    marker::PhantomData,
-    ops::{
-        Deref,
-        DerefMut, //
+    frame::Frame,
+    indirect::Plan,
+    platform::Platform,
+    sink::{
+        Chain,
+        Describe, //
     },
+    slot::Slot,
+    tables::TableMemory, //
 };
 
 /// The part of a split ring that needs no exclusion.
@@ -52,283 +45,197 @@ pub type Control<P> = control::Control<P, View<P>>;
 ///
 /// `S` holds one [`Slot`] for each descriptor, `C` refers to a [`Control`]. `IN_ORDER` says that
 /// `VIRTIO_F_IN_ORDER` was negotiated.
+pub type Split<P, T, S, C, const IN_ORDER: bool> = Frame<Format<P, IN_ORDER>, T, S, C>;
+
+/// The format of a split ring: the number of a buffer is the index of its available entry, and
+/// that of the used entry at which it was taken.
 ///
 /// # Invariants
 ///
-/// - A slot has a token exactly if the device has the buffer with that head, and its `count` and
-///   `room` are what the device was given.
-/// - Without `IN_ORDER`: the slots from `free_head` along `next` are the free descriptors, and
-///   those from a head along `next` up to its `tail` are its chain.
-/// - With `IN_ORDER`: the descriptors from `batch.oldest` up to `free_head` are in use, in the
+/// - With `IN_ORDER`, the descriptors from `oldest` up to the first free one are in use, in the
 ///   order of the buffers.
-/// - `in_flight` buffers have a token, and `free` descriptors are free.
-/// - `used_seen` is at most `in_flight` ahead of `last_used`, and the device had written the used
-///   entries up to there before a barrier for loads.
-pub struct Split<P, T, S, C, const IN_ORDER: bool>
-where
-    P: Platform,
-    S: DerefMut<Target = [Slot<T>]>,
-    C: Deref<Target = Control<P>>,
-{
-    desc: Descs<P, true>,
-    avail: Avail<P>,
-    used: Used<P>,
-    tables: Tables,
-    slots: S,
-    control: C,
-    config: Config,
-    /// Number of descriptors less one.
-    mask: u16,
-    /// The first free descriptor.
-    free_head: u16,
-    /// Free descriptors.
-    free: u16,
-    /// Buffers that the device has.
-    in_flight: u16,
-    /// Index of the next available entry, which counts all buffers.
-    next: u16,
-    /// What of it the device knows.
+/// - `used_seen` is at most as many buffers as the device has ahead of those taken, and the device
+///   had written the used entries up to there before a barrier for loads.
+pub struct Format<P, const IN_ORDER: bool> {
+    areas: Areas<P>,
+    /// What the device knows of the available entries.
     published: u16,
-    /// Index of the next used entry to take.
-    last_used: u16,
-    /// What the device was last seen to have used.
+    /// What it was last seen to have used.
     used_seen: u16,
-    /// Whether the used event was moved with no barrier since.
-    event_moved: bool,
-    /// Buffers that were added since the last kick.
-    added: u64,
-    batch: Batch,
-    /// Slots up to which [`Split::detach_unused`] found none.
-    detached: u16,
-    report: Option<Report>,
-    _tokens: PhantomData<T>,
+    oldest: u16,
 }
 
-impl<P, T, S, C, const IN_ORDER: bool> Split<P, T, S, C, IN_ORDER>
-where
-    P: Platform,
-    S: DerefMut<Target = [Slot<T>]>,
-    C: Deref<Target = Control<P>>,
-{
-    /// Makes an empty ring. The memory is written here; the device may have it afterwards.
-    ///
-    /// # Errors
-    ///
-    /// [`SetupError`]: nothing was written.
-    ///
-    /// # Safety
-    ///
-    /// - `memory` is what [`Memory`] says, and stays so as long as the ring or `control` is used;
-    ///   but for the device, nobody else writes it.
-    /// - `control` is that of this ring alone, and nobody else uses it meanwhile.
-    pub unsafe fn new(
-        memory: Memory,
-        config: Config,
-        slots: S,
-        control: C,
-    ) -> Result<Self, SetupError> {
-        memory.check()?;
-        if slots.len() != usize::from(memory.size) {
-            return Err(SetupError::Slots);
-        }
-        let mask = memory.size - 1;
-        // SAFETY: By the safety requirements.
-        let tables = unsafe { Tables::new(memory.tables, mask) }?;
-        // SAFETY: By the safety requirements; the size was checked.
-        let (desc, avail, used) = unsafe {
-            (
-                Descs::new(Shared::new(memory.desc), mask),
-                Avail::new(memory.avail, mask, config.endian),
-                Used::new(memory.used, mask, config.endian),
-            )
-        };
-        let mut ring = Self {
-            desc,
-            avail,
-            used,
-            tables,
-            slots,
-            control,
-            config,
-            mask,
-            free_head: 0,
-            free: 0,
-            in_flight: 0,
-            next: 0,
+// SAFETY: `next_id` is what it is given. Chains end at, and go on with, descriptors below the size:
+// by a mask, or because the slots' links are.
+unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_ORDER> {
+    type Platform = P;
+    type Memory = Memory;
+    type View = View<P>;
+
+    const IN_ORDER: bool = IN_ORDER;
+    const LINKED: bool = true;
+
+    fn check(memory: &Memory) -> Result<(), SetupError> {
+        memory.check()
+    }
+
+    fn parts(memory: &Memory) -> (u16, Option<TableMemory>) {
+        (memory.size, memory.tables)
+    }
+
+    unsafe fn new(memory: &Memory, flags: Flags) -> Self {
+        Self {
+            // SAFETY: By the safety requirements.
+            areas: unsafe { Areas::new(memory, flags.endian()) },
             published: 0,
-            last_used: 0,
             used_seen: 0,
-            event_moved: false,
-            added: 0,
-            batch: Batch::default(),
-            detached: 0,
-            report: None,
-            _tokens: PhantomData,
-        };
-        // What slots of an earlier use still held is not known to be free of the device.
-        slot::forget(&mut ring.slots);
-        // SAFETY: By the safety requirements.
-        unsafe { ring.control.attach(View::new(avail, used, &config)) };
-        ring.start();
-        Ok(ring)
+            oldest: 0,
+        }
     }
 
-    /// Brings an empty ring to its first state, in private and in shared memory.
+    #[inline(always)]
+    fn view(&self, flags: Flags) -> View<P> {
+        View::new(self.areas, flags)
+    }
+
     fn start(&mut self) {
-        slot::link(&mut self.slots);
-        self.tables.start(&mut self.slots);
-        self.desc.clear();
-        self.avail.clear();
-        self.used.clear();
-        self.free_head = 0;
-        self.free = self.mask + 1;
-        self.in_flight = 0;
-        self.next = 0;
+        self.areas.clear();
         self.published = 0;
-        self.last_used = 0;
         self.used_seen = 0;
-        self.event_moved = false;
-        self.added = 0;
-        self.batch = Batch::default();
-        self.detached = 0;
-        self.report = None;
-        self.control.taken.set(0);
-        self.control.next.set(0);
-        self.control.triggered.set(0);
-        self.control.unbreak();
-        self.start_callbacks();
+        self.oldest = 0;
     }
 
-    /// Takes back a buffer that the device had not used; they come in the order of their ids.
-    /// After the last one the ring is as new.
-    ///
-    /// # Safety
-    ///
-    /// The device uses neither the ring nor any of its buffers: it, or the queue, was reset
-    /// (§2.4, §2.6.1).
-    pub unsafe fn detach_unused(&mut self) -> Option<Unused<T>> {
-        while self.in_flight != 0 && self.detached <= self.mask {
-            let id = self.detached;
-            self.detached += 1;
-            let slot = self.slots.get_mut(usize::from(id));
-            if let Some(token) = slot.and_then(|slot| slot.token.take()) {
-                self.in_flight -= 1;
-                if self.in_flight == 0 {
-                    self.start();
-                }
-                return Some(Unused { token, id });
+    #[inline(always)]
+    fn size(&self) -> u16 {
+        // OVERFLOW: At most 32768.
+        self.areas.mask().wrapping_add(1)
+    }
+
+    #[inline(always)]
+    fn next_id(&self, free: u16) -> u16 {
+        free
+    }
+
+    #[inline(always)]
+    unsafe fn describe<D: Describe, T>(
+        &self,
+        id: u16,
+        segments: u16,
+        plan: Plan<P>,
+        slots: &[Slot<T>],
+        buffer: &mut D,
+    ) -> Result<Chain, D::Error> {
+        // SAFETY: By the safety requirements.
+        unsafe {
+            add::describe::<_, _, _, IN_ORDER>(&self.areas, id, segments, plan, slots, buffer)
+        }
+    }
+
+    #[inline(always)]
+    fn post(&mut self, id: u16, _chain: &Chain, count: &mut Count) {
+        // §2.7.13.2: The entry, which the device reads once the index is past it.
+        self.areas.set_entry(count.made, id);
+        // OVERFLOW: It is too large to.
+        count.added = count.added.wrapping_add(1);
+    }
+
+    #[inline(always)]
+    fn publish(&mut self, control: &Control<P>, count: &Count) {
+        if self.published != count.made {
+            // §2.7.13.3.1: Descriptors and entries are written before the index. Pairs with the
+            // barrier of the device between reading the index and those.
+            P::wmb(count.flags.strong());
+            self.areas.set_index(count.made);
+            self.published = count.made;
+            control.next.set(count.made);
+        }
+    }
+
+    #[inline(always)]
+    fn wants_kick(&self, count: &Count, added: u64) -> bool {
+        self.wants(count, added)
+    }
+
+    #[inline(always)]
+    fn look(&mut self, count: &mut Count) -> Result<bool, Fault> {
+        if count.done != self.used_seen {
+            return Ok(true);
+        }
+        if count.event_moved {
+            // §2.7.7.1: The used event was written before the index is read, as the device reads
+            // the event after it wrote the index. Pairs with the barrier there: one of the two
+            // sees what the other wrote.
+            P::mb(count.flags.strong());
+            count.event_moved = false;
+        }
+        let seen = self.areas.index();
+        if seen == count.done {
+            return Ok(false);
+        }
+        if seen.wrapping_sub(count.done) > count.in_flight() {
+            return Err((Broken::IndexJump, seen.into(), count.made.into()));
+        }
+        // §2.7.14: The index is read before the entries and what is in the buffers. Pairs with
+        // the barrier of the device between writing those and the index (§2.7.8.2).
+        P::rmb(count.flags.strong());
+        self.used_seen = seen;
+        Ok(true)
+    }
+
+    #[inline(always)]
+    fn used(&self, count: &Count) -> (u32, u32) {
+        self.areas.entry(count.done)
+    }
+
+    #[inline(always)]
+    fn oldest(&self) -> u16 {
+        self.oldest
+    }
+
+    #[inline(always)]
+    fn pending(&self, count: &Count) -> u16 {
+        self.used_seen.wrapping_sub(count.done)
+    }
+
+    #[inline(always)]
+    fn step(&mut self, descs: u16, control: &Control<P>, count: &mut Count) {
+        if IN_ORDER {
+            self.oldest = self.oldest.wrapping_add(descs) & self.areas.mask();
+        }
+        // After the last entry that was seen: asks for a callback at the next, if callbacks are on.
+        // Up to there it makes no difference which of them was taken: there are used ones.
+        if count.done == self.used_seen {
+            control.taken.set(count.done);
+            if count.flags.event_idx() && control.off.get() == 0 {
+                self.areas.set_used_event(count.done);
+                count.event_moved = true;
             }
         }
-        None
     }
 
-    /// Empties the ring and starts again with the same memory; what the device had not used goes
-    /// to `recycle`. A broken queue is one no more.
-    ///
-    /// # Safety
-    ///
-    /// As [`Split::detach_unused`]; the device does not have the ring before this returns.
-    pub unsafe fn reset(&mut self, mut recycle: impl FnMut(Unused<T>)) {
-        // SAFETY: By the safety requirements.
-        while let Some(unused) = unsafe { self.detach_unused() } {
-            recycle(unused);
-        }
-        self.start();
-    }
-
-    /// As [`Split::reset`], with other memory: a ring of another size. Returns the old slots.
-    ///
-    /// # Errors
-    ///
-    /// [`SetupError`], with the slots: nothing has happened.
-    ///
-    /// # Safety
-    ///
-    /// As [`Split::reset`], and as [`Split::new`] for what is given.
-    pub unsafe fn resize(
-        &mut self,
-        memory: Memory,
-        slots: S,
-        recycle: impl FnMut(Unused<T>),
-    ) -> Result<S, (SetupError, S)> {
-        if let Err(e) = memory.check() {
-            return Err((e, slots));
-        }
-        if slots.len() != usize::from(memory.size) {
-            return Err((SetupError::Slots, slots));
-        }
-        let mask = memory.size - 1;
-        // SAFETY: By the safety requirements.
-        let tables = match unsafe { Tables::new(memory.tables, mask) } {
-            Ok(tables) => tables,
-            Err(e) => return Err((e, slots)),
-        };
-        // SAFETY: By the safety requirements.
-        unsafe { self.reset(recycle) };
-        // SAFETY: By the safety requirements; the size was checked.
-        unsafe {
-            self.desc = Descs::new(Shared::new(memory.desc), mask);
-            self.avail = Avail::new(memory.avail, mask, self.config.endian);
-            self.used = Used::new(memory.used, mask, self.config.endian);
-        }
-        self.tables = tables;
-        self.mask = mask;
-        let old = core::mem::replace(&mut self.slots, slots);
-        slot::forget(&mut self.slots);
-        let view = View::new(self.avail, self.used, &self.config);
-        // SAFETY: By the safety requirements.
-        unsafe { self.control.attach(view) };
-        self.start();
-        Ok(old)
-    }
-
-    /// Number of descriptors.
     #[inline(always)]
-    pub fn size(&self) -> u16 {
-        // OVERFLOW: At most 32767.
-        self.mask.wrapping_add(1)
+    fn set_batched(_control: &Control<P>, _batched: bool) {
+        // The index shows all buffers of a batch.
     }
 
-    /// Descriptors that are free. A buffer takes one for each segment, or one in all if it is
-    /// described by a table.
+    fn start_callbacks(&mut self, control: &Control<P>, count: &Count, on: bool) {
+        control.taken.set(0);
+        self.start_with_callbacks(control, count, on);
+    }
+
     #[inline(always)]
-    pub fn num_free(&self) -> u16 {
-        self.free
+    fn arm(&mut self, control: &Control<P>, count: &Count) -> u16 {
+        self.arm_at(control, count, count.done);
+        count.done
     }
 
-    /// Buffers that were added and not taken out again.
     #[inline(always)]
-    pub fn in_flight(&self) -> u16 {
-        self.in_flight
+    fn arm_delayed(&mut self, control: &Control<P>, count: &Count) -> u16 {
+        self.arm_most(control, count)
     }
 
-    /// The part of the queue that needs no exclusion.
     #[inline(always)]
-    pub fn control(&self) -> &C {
-        &self.control
-    }
-
-    /// Whether wrong used lengths are cut from now on, or break the queue
-    /// ([`Config::trim_lengths`]).
-    #[inline]
-    pub fn trim_lengths(&mut self, trim: bool) {
-        self.config.trim_lengths = trim;
-    }
-
-    /// What the device did to break the queue: once, to be told in one message.
-    #[inline]
-    pub fn take_report(&mut self) -> Option<Report> {
-        self.report.take()
-    }
-}
-
-impl<P, T, S, C, const IN_ORDER: bool> Drop for Split<P, T, S, C, IN_ORDER>
-where
-    P: Platform,
-    S: DerefMut<Target = [Slot<T>]>,
-    C: Deref<Target = Control<P>>,
-{
-    fn drop(&mut self) {
-        slot::forget(&mut self.slots);
+    fn is_quiet(&self, armed: u16, _control: &Control<P>, count: &Count) -> bool {
+        self.areas.index().wrapping_sub(count.done) <= armed
     }
 }

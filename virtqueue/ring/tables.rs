@@ -45,6 +45,7 @@ pub struct TableMemory {
 impl TableMemory {
     /// Returns how many bytes the tables of a ring of `size` descriptors take: 0 if there are
     /// none.
+    #[inline]
     pub const fn bytes(size: u16, small: u16, large: u16, larges: u16) -> usize {
         let small = (size as usize).saturating_mul(small as usize);
         let large = (larges as usize).saturating_mul(large as usize);
@@ -74,8 +75,9 @@ pub(super) struct Tables {
 }
 
 /// A table for the next buffer.
-pub(super) struct Table<P> {
-    pub(super) descs: Descs<P, false>,
+pub struct Table<P> {
+    /// As many descriptors as the buffer was said to have segments, or more.
+    pub(super) descs: Descs<P>,
     /// Where the device finds it.
     pub(super) addr: u64,
     /// The number of the large table that it is, or [`NO_TABLE`].
@@ -144,31 +146,33 @@ impl Tables {
 
     /// Returns a table for a buffer of `segments`, which is to have the id `id`: its own if that is
     /// large enough, or else a large one, which is still free until [`Tables::take`].
+    ///
+    /// # Safety
+    ///
+    /// `id` is not above that with which the tables were made.
     #[inline(always)]
-    pub(super) fn find<P: Platform>(&self, id: u16, segments: u16) -> Option<Table<P>> {
+    pub(super) unsafe fn find<P: Platform>(&self, id: u16, segments: u16) -> Option<Table<P>> {
         // OVERFLOW: All are at most 2^16, and the offset is that of memory that there is.
-        let (offset, entries, large) = if segments <= self.small {
-            let offset = usize::from(id.min(self.last)).wrapping_mul(usize::from(self.small));
-            (offset, self.small, NO_TABLE)
+        debug_assert!(id <= self.last);
+        let (offset, large) = if segments <= self.small {
+            let offset = usize::from(id).wrapping_mul(usize::from(self.small));
+            (offset, NO_TABLE)
         } else if segments <= self.large && self.free < self.larges {
             let first = usize::from(self.last).wrapping_add(1);
             let offset = first
                 .wrapping_mul(usize::from(self.small))
                 .wrapping_add(usize::from(self.free).wrapping_mul(usize::from(self.large)));
-            (offset, self.large, self.free)
+            (offset, self.free)
         } else {
             return None;
         };
-        if entries == 0 {
-            return None;
-        }
-        // SAFETY: Mapped, and bounded by the type invariants: the offset is that of a table.
+        // SAFETY: Mapped, and bounded by the type invariants: the offset is that of a table. Where
+        // there are none, it is 0 and `segments` is too.
         let base = unsafe { self.base.as_ptr().add(offset) };
         // SAFETY: Derived from a pointer that is not null, and as mapped as that.
         let base = unsafe { Shared::new(NonNull::new_unchecked(base)) };
         Some(Table {
-            // SAFETY: By the type invariants; there is at least one entry.
-            descs: unsafe { Descs::new(base, entries.wrapping_sub(1)) },
+            descs: Descs::new(base),
             // CAST: `usize` is not larger than `u64`.
             addr: self
                 .addr
@@ -225,7 +229,8 @@ mod tests {
     }
 
     fn find(tables: &Tables, id: u16, segments: u16) -> Option<(u64, u16)> {
-        let found = tables.find::<Host>(id, segments);
+        // SAFETY: There are four ids.
+        let found = unsafe { tables.find::<Host>(id, segments) };
         found.map(|table| (table.addr, table.large))
     }
 
@@ -262,7 +267,10 @@ mod tests {
     fn none_at_all() {
         // SAFETY: There is none.
         let tables = unsafe { Tables::new(None, 3) }.unwrap_or_else(|e| panic!("{e:?}"));
-        assert_eq!((find(&tables, 0, 1), find(&tables, 0, 0)), (None, None));
+        assert_eq!(
+            (find(&tables, 0, 1), find(&tables, 0, 0)),
+            (None, Some((0, NO_TABLE)))
+        );
         assert_eq!(tables.most(), 0);
     }
 

@@ -74,9 +74,9 @@ pub(super) const fn rest(len: u32, id: u16, flags: u16) -> u64 {
 ///
 /// # Invariants
 ///
-/// `descs` are `size` descriptors.
+/// `descs` are `size` descriptors, at least one.
 pub(super) struct Ring<P> {
-    descs: Descs<P, false>,
+    descs: Descs<P>,
     size: u16,
 }
 
@@ -97,7 +97,7 @@ impl<P: Platform> Ring<P> {
         // INVARIANT: By the safety requirements.
         Self {
             // SAFETY: By the safety requirements.
-            descs: unsafe { Descs::new(Shared::new(base), size - 1) },
+            descs: Descs::new(unsafe { Shared::new(base) }),
             size,
         }
     }
@@ -107,21 +107,26 @@ impl<P: Platform> Ring<P> {
         self.size
     }
 
-    /// The largest index of a descriptor, for reports.
+    /// Writes the first half of a descriptor.
+    ///
+    /// # Safety
+    ///
+    /// `slot` is below the size.
     #[inline(always)]
-    pub(super) fn last(&self) -> u32 {
-        u32::from(self.size.wrapping_sub(1))
-    }
-
-    #[inline(always)]
-    pub(super) fn write_addr(&self, slot: u16, addr: u64) {
-        self.descs.write_addr(slot, addr.to_le());
+    pub(super) unsafe fn write_addr(&self, slot: u16, addr: u64) {
+        // SAFETY: By the safety requirements.
+        unsafe { self.descs.write_addr(slot, addr.to_le()) };
     }
 
     /// Writes the second half of a descriptor that the device does not look at yet.
+    ///
+    /// # Safety
+    ///
+    /// `slot` is below the size.
     #[inline(always)]
-    pub(super) fn write_rest(&self, slot: u16, rest: u64) {
-        self.descs.write_rest(slot, rest);
+    pub(super) unsafe fn write_rest(&self, slot: u16, rest: u64) {
+        // SAFETY: By the safety requirements.
+        unsafe { self.descs.write_rest(slot, rest) };
     }
 
     /// Writes the second half of a descriptor, with flags that let the device look at it. All
@@ -129,55 +134,82 @@ impl<P: Platform> Ring<P> {
     ///
     /// §2.8.21.1: The flags are the last to be written. Where eight bytes are written at once,
     /// the length and the id come with them.
+    ///
+    /// # Safety
+    ///
+    /// `slot` is below the size.
     #[inline(always)]
-    pub(super) fn publish(&self, slot: u16, rest: u64, strong: bool) {
+    pub(super) unsafe fn publish(&self, slot: u16, rest: u64, strong: bool) {
         if P::STORE64_IS_WHOLE {
             P::wmb(strong);
-            self.descs.write_rest(slot, rest);
+            // SAFETY: By the safety requirements.
+            unsafe { self.descs.write_rest(slot, rest) };
         } else {
-            self.publish_in_parts(slot, rest, strong);
+            // SAFETY: By the safety requirements.
+            unsafe { self.publish_in_parts(slot, rest, strong) };
         }
     }
 
     /// As [`Ring::publish`], on a processor that writes less than eight bytes at once.
+    ///
+    /// # Safety
+    ///
+    /// As there.
     #[inline(never)]
-    fn publish_in_parts(&self, slot: u16, rest: u64, strong: bool) {
+    unsafe fn publish_in_parts(&self, slot: u16, rest: u64, strong: bool) {
         let [a, b, c, d, id0, id1, flags0, flags1] = rest.to_ne_bytes();
-        let at = self.descs.at(slot).cast::<u32>();
-        // SAFETY: `at` is a descriptor, which has four such words and eight halves of one.
+        // SAFETY: By the safety requirements, this is a descriptor, which has four such words and
+        // eight halves of one.
         unsafe {
+            let at = self.descs.at(slot).cast::<u32>();
             P::store32(at.add(2), u32::from_ne_bytes([a, b, c, d]));
             P::store16(at.cast::<u16>().add(6), u16::from_ne_bytes([id0, id1]));
         }
         P::wmb(strong);
         // SAFETY: As above.
-        unsafe {
-            P::store16(
-                at.cast::<u16>().add(7),
-                u16::from_ne_bytes([flags0, flags1]),
-            )
-        };
+        unsafe { self.write_flags(slot, u16::from_ne_bytes([flags0, flags1])) };
     }
 
-    /// Writes the flags of a descriptor alone.
-    pub(super) fn write_flags(&self, slot: u16, flags: u16) {
-        // SAFETY: `at` is a descriptor, the flags are its last two bytes.
-        unsafe { P::store16(self.descs.at(slot).cast::<u16>().add(7), flags.to_le()) };
+    /// Writes the flags of a descriptor alone, in the order of the ring.
+    ///
+    /// # Safety
+    ///
+    /// `slot` is below the size.
+    #[inline]
+    pub(super) unsafe fn write_flags(&self, slot: u16, flags: u16) {
+        // SAFETY: By the safety requirements, this is a descriptor; its last two bytes.
+        unsafe { P::store16(self.descs.at(slot).cast::<u16>().add(7), flags) };
     }
 
     /// Reads the flags of a descriptor.
+    ///
+    /// # Safety
+    ///
+    /// `slot` is below the size.
     #[inline(always)]
-    pub(super) fn flags(&self, slot: u16) -> u16 {
+    pub(super) unsafe fn flags(&self, slot: u16) -> u16 {
         // SAFETY: As in `write_flags`.
         u16::from_le(unsafe { P::load16(self.descs.at(slot).cast::<u16>().add(7)) })
     }
 
-    /// Reads the id and the length of a used descriptor (§2.8.22).
+    /// Reads the flags of a descriptor; of some descriptor, if there is none such.
     #[inline(always)]
-    pub(super) fn used(&self, slot: u16) -> (u16, u32) {
-        let at = self.descs.at(slot);
-        // SAFETY: `at` is a descriptor; the length is at 8, the id at 12.
+    pub(super) fn flags_of_any(&self, slot: u16) -> u16 {
+        // SAFETY: Below the size, which is not 0.
+        unsafe { self.flags(slot.min(self.size.wrapping_sub(1))) }
+    }
+
+    /// Reads the id and the length of a used descriptor (§2.8.22).
+    ///
+    /// # Safety
+    ///
+    /// `slot` is below the size.
+    #[inline(always)]
+    pub(super) unsafe fn used(&self, slot: u16) -> (u16, u32) {
+        // SAFETY: By the safety requirements, this is a descriptor; the length is at 8, the id at
+        // 12.
         let (len, id) = unsafe {
+            let at = self.descs.at(slot);
             (
                 P::load32(at.cast::<u32>().add(2)),
                 P::load16(at.cast::<u16>().add(6)),
@@ -186,8 +218,12 @@ impl<P: Platform> Ring<P> {
         (u16::from_le(id), u32::from_le(len))
     }
 
+    /// Zeroes all descriptors.
     pub(super) fn clear(&self) {
-        self.descs.clear();
+        for slot in 0..self.size {
+            // SAFETY: Below the size.
+            unsafe { self.descs.write(slot, 0, 0) };
+        }
     }
 }
 

@@ -56,32 +56,91 @@ impl Position {
         }
     }
 
-    /// What makes a descriptor here available: AVAIL as the counter, USED its opposite.
+    /// Whether flags say that a descriptor here is used: both as the counter.
     #[inline(always)]
-    pub(super) const fn available(self) -> u16 {
-        if self.wrap() {
-            AVAIL
-        } else {
-            USED
-        }
+    pub(super) const fn is_used(self, flags: u16) -> bool {
+        let both = if self.wrap() { AVAIL | USED } else { 0 };
+        flags & (AVAIL | USED) == both
+    }
+}
+
+/// A place from which one side goes on: as a [`Position`], with the counter as the flags that it
+/// looks for or writes.
+///
+/// # Invariants
+///
+/// `slot` is below the size of the ring with which it is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Cursor {
+    slot: u16,
+    /// AVAIL and USED of a descriptor here: both the opposite in the next round.
+    flags: u16,
+}
+
+impl Cursor {
+    /// Where the driver makes descriptors available first: AVAIL is as the wrap counter, USED its
+    /// opposite.
+    pub(super) const NEXT: Self = Self {
+        slot: 0,
+        flags: AVAIL,
+    };
+
+    /// Where it looks for used ones first: both are as the wrap counter.
+    pub(super) const TAKEN: Self = Self {
+        slot: 0,
+        flags: AVAIL | USED,
+    };
+
+    /// The descriptor.
+    #[inline(always)]
+    pub(super) const fn slot(self) -> u16 {
+        self.slot
     }
 
-    /// What a descriptor here has before it is made available: both the opposite of the counter,
-    /// as a used one of the round before.
+    /// AVAIL and USED of a descriptor here.
+    #[inline(always)]
+    pub(super) const fn flags(self) -> u16 {
+        self.flags
+    }
+
+    /// Those of a descriptor here before it is made available: as of a used one of the round
+    /// before.
     #[inline(always)]
     pub(super) const fn unavailable(self) -> u16 {
-        if self.wrap() {
+        if self.flags & AVAIL != 0 {
             0
         } else {
             AVAIL | USED
         }
     }
 
-    /// Whether flags say that a descriptor here is used: both as the counter.
+    /// Whether flags say what is looked for.
     #[inline(always)]
-    pub(super) const fn is_used(self, flags: u16) -> bool {
-        let both = if self.wrap() { AVAIL | USED } else { 0 };
-        flags & (AVAIL | USED) == both
+    pub(super) const fn matches(self, flags: u16) -> bool {
+        flags & (AVAIL | USED) == self.flags
+    }
+
+    /// The place. AVAIL is as the counter for both sides.
+    #[inline(always)]
+    pub(super) const fn position(self) -> Position {
+        Position(self.slot | (self.flags & AVAIL) << 8)
+    }
+
+    /// The place `count` descriptors on, in a ring of `size`; `count` is not more than that.
+    #[inline(always)]
+    #[must_use]
+    pub(super) const fn advance(self, count: u16, size: u16) -> Self {
+        debug_assert!(count <= size && self.slot < size);
+        // OVERFLOW: Both are at most 2^15, and their sum is less than twice the size.
+        let slot = self.slot.wrapping_add(count);
+        if slot >= size {
+            Self {
+                slot: slot.wrapping_sub(size),
+                flags: self.flags ^ (AVAIL | USED),
+            }
+        } else {
+            Self { slot, ..self }
+        }
     }
 }
 
@@ -97,15 +156,20 @@ mod tests {
                     continue;
                 }
                 let mut at = Position::START;
+                let (mut next, mut taken) = (Cursor::NEXT, Cursor::TAKEN);
                 let mut total = 0u64;
                 for _ in 0..1000 {
                     let round = total / u64::from(size);
                     assert_eq!(u64::from(at.slot()), total % u64::from(size));
                     assert_eq!(at.wrap(), round % 2 == 0);
-                    assert!(!at.is_used(at.available()) && !at.is_used(at.unavailable()));
-                    assert!(at.is_used(if at.wrap() { AVAIL | USED } else { 0 }));
+                    assert_eq!((next.position(), taken.position()), (at, at));
+                    assert!(!at.is_used(next.flags()) && !at.is_used(next.unavailable()));
+                    assert!(at.is_used(taken.flags()) && taken.matches(taken.flags() | !0x8080));
+                    assert!(!taken.matches(next.flags()) && !taken.matches(next.unavailable()));
                     assert_eq!(Position::from_raw(at.into_raw()), at);
                     at = at.advance(count, size);
+                    next = next.advance(count, size);
+                    taken = taken.advance(count, size);
                     total += u64::from(count);
                 }
             }

@@ -7,13 +7,13 @@ use super::super::{
     endian::Endian,
     error::SetupError,
     platform::Platform,
-    shared::Shared,
+    shared::{
+        Descs,
+        Shared, //
+    },
     tables::TableMemory, //
 };
-use core::{
-    marker::PhantomData,
-    ptr::NonNull, //
-};
+use core::ptr::NonNull;
 
 /// The largest size of a queue (§2.7).
 pub(super) const MAX_SIZE: u16 = 32768;
@@ -52,6 +52,7 @@ pub struct Layout {
 impl Layout {
     /// The layout that legacy devices need (§2.7.2), and modern ones take: the used ring at the
     /// next multiple of `align`, a power of two.
+    #[inline]
     pub const fn new(size: u16, align: usize) -> Self {
         let size = size as usize;
         let avail = 16 * size;
@@ -80,137 +81,125 @@ impl Memory {
     }
 }
 
-/// The available ring, which this side writes.
+/// The three areas.
 ///
 /// # Invariants
 ///
-/// `base` is an available ring of `mask` + 1 entries, a power of two.
-pub(super) struct Avail<P> {
-    base: Shared<u16>,
+/// `desc`, `avail` and `used` are those of a ring of `mask` + 1 descriptors, a power of two.
+pub(super) struct Areas<P> {
+    desc: Descs<P>,
+    avail: Shared<u16>,
+    used: Shared<u32>,
     mask: u16,
     endian: Endian,
-    _platform: PhantomData<fn() -> P>,
 }
 
-impl<P> Clone for Avail<P> {
+impl<P> Clone for Areas<P> {
     #[inline(always)]
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<P> Copy for Avail<P> {}
+impl<P> Copy for Areas<P> {}
 
-impl<P: Platform> Avail<P> {
+impl<P: Platform> Areas<P> {
+    /// Takes over memory that was checked.
+    ///
     /// # Safety
     ///
-    /// `base` is mapped as an available ring of `mask` + 1 entries, a power of two.
-    pub(super) unsafe fn new(base: NonNull<u16>, mask: u16, endian: Endian) -> Self {
-        // INVARIANT: By the safety requirements.
+    /// It is mapped.
+    pub(super) unsafe fn new(memory: &Memory, endian: Endian) -> Self {
+        // SAFETY: By the safety requirements.
+        let (desc, avail, used) = unsafe {
+            (
+                Shared::new(memory.desc),
+                Shared::new(memory.avail),
+                Shared::new(memory.used),
+            )
+        };
+        // INVARIANT: By the safety requirements; the size was checked.
         Self {
-            // SAFETY: By the safety requirements.
-            base: unsafe { Shared::new(base) },
-            mask,
+            desc: Descs::new(desc),
+            avail,
+            used,
+            mask: memory.size.wrapping_sub(1),
             endian,
-            _platform: PhantomData,
         }
     }
 
+    /// Number of descriptors less one.
     #[inline(always)]
-    fn write(&self, word: usize, value: u16) {
-        // SAFETY: Mapped; bounded, as the callers have it below `mask` + 4.
-        unsafe { P::store16(self.base.as_ptr().add(word), self.endian.u16(value)) };
+    pub(super) fn mask(&self) -> u16 {
+        self.mask
     }
 
-    /// Writes the entry for `index`.
+    /// Byte order of everything.
+    #[inline(always)]
+    pub(super) fn endian(&self) -> Endian {
+        self.endian
+    }
+
+    /// The descriptors: `mask` + 1.
+    #[inline(always)]
+    pub(super) fn desc(&self) -> Descs<P> {
+        self.desc
+    }
+
+    #[inline(always)]
+    fn write_avail(&self, word: usize, value: u16) {
+        // SAFETY: Mapped; bounded, as the callers have it below `mask` + 4.
+        unsafe { P::store16(self.avail.as_ptr().add(word), self.endian.u16(value)) };
+    }
+
+    /// Writes the available entry for `index`.
     #[inline(always)]
     pub(super) fn set_entry(&self, index: u16, head: u16) {
-        self.write(2 + usize::from(index & self.mask), head);
+        self.write_avail(usize::from(index & self.mask).wrapping_add(2), head);
     }
 
     #[inline(always)]
     pub(super) fn set_flags(&self, flags: u16) {
-        self.write(0, flags);
+        self.write_avail(0, flags);
     }
 
     #[inline(always)]
     pub(super) fn set_index(&self, index: u16) {
-        self.write(1, index);
+        self.write_avail(1, index);
     }
 
     /// Writes the word behind the entries, at which used index to interrupt.
     #[inline(always)]
     pub(super) fn set_used_event(&self, index: u16) {
-        self.write(3 + usize::from(self.mask), index);
-    }
-
-    pub(super) fn clear(&self) {
-        for word in 0..usize::from(self.mask) + 4 {
-            self.write(word, 0);
-        }
-    }
-}
-
-/// The used ring, which the device writes.
-///
-/// # Invariants
-///
-/// `base` is a used ring of `mask` + 1 entries, a power of two.
-pub(super) struct Used<P> {
-    base: Shared<u32>,
-    mask: u16,
-    endian: Endian,
-    _platform: PhantomData<fn() -> P>,
-}
-
-impl<P> Clone for Used<P> {
-    #[inline(always)]
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<P> Copy for Used<P> {}
-
-impl<P: Platform> Used<P> {
-    /// # Safety
-    ///
-    /// `base` is mapped as a used ring of `mask` + 1 entries, a power of two.
-    pub(super) unsafe fn new(base: NonNull<u32>, mask: u16, endian: Endian) -> Self {
-        // INVARIANT: By the safety requirements.
-        Self {
-            // SAFETY: By the safety requirements.
-            base: unsafe { Shared::new(base) },
-            mask,
-            endian,
-            _platform: PhantomData,
-        }
+        self.write_avail(usize::from(self.mask).wrapping_add(3), index);
     }
 
     #[inline(always)]
-    fn word(&self, word: usize) -> *mut u16 {
+    fn used_word(&self, word: usize) -> *mut u16 {
         // SAFETY: Mapped; bounded, as the callers have it below 4 * (`mask` + 1) + 3.
-        unsafe { self.base.as_ptr().cast::<u16>().add(word) }
+        unsafe { self.used.as_ptr().cast::<u16>().add(word) }
     }
 
     #[inline(always)]
     pub(super) fn flags(&self) -> u16 {
-        // SAFETY: `word` is in the ring.
-        self.endian.u16(unsafe { P::load16(self.word(0)) })
+        // SAFETY: The word is in the ring.
+        self.endian.u16(unsafe { P::load16(self.used_word(0)) })
     }
 
     #[inline(always)]
     pub(super) fn index(&self) -> u16 {
-        // SAFETY: `word` is in the ring.
-        self.endian.u16(unsafe { P::load16(self.word(1)) })
+        // SAFETY: The word is in the ring.
+        self.endian.u16(unsafe { P::load16(self.used_word(1)) })
     }
 
-    /// Reads the entry for `index`: the id and the length.
+    /// Reads the used entry for `index`: the id and the length.
     #[inline(always)]
     pub(super) fn entry(&self, index: u16) -> (u32, u32) {
-        let at = 1 + 2 * usize::from(index & self.mask);
+        let at = usize::from(index & self.mask)
+            .wrapping_mul(2)
+            .wrapping_add(1);
         // SAFETY: Mapped and bounded: the entries are behind the first four bytes.
-        let entry = unsafe { self.base.as_ptr().add(at) };
+        let entry = unsafe { self.used.as_ptr().add(at) };
         // SAFETY: As above; each field is read once.
         let (id, len) = unsafe { (P::load32(entry), P::load32(entry.add(1))) };
         (self.endian.u32(id), self.endian.u32(len))
@@ -219,15 +208,23 @@ impl<P: Platform> Used<P> {
     /// Reads the word behind the entries, at which available index to notify.
     #[inline(always)]
     pub(super) fn avail_event(&self) -> u16 {
-        let word = self.word(2 + 4 * (usize::from(self.mask) + 1));
-        // SAFETY: `word` is in the ring.
+        let word = self.used_word(usize::from(self.mask).wrapping_mul(4).wrapping_add(6));
+        // SAFETY: The word is in the ring.
         self.endian.u16(unsafe { P::load16(word) })
     }
 
+    /// Zeroes everything.
     pub(super) fn clear(&self) {
+        for index in 0..=self.mask {
+            // SAFETY: Bounded.
+            unsafe { self.desc.write(index, 0, 0) };
+        }
+        for word in 0..usize::from(self.mask) + 4 {
+            self.write_avail(word, 0);
+        }
         for word in 0..4 * (usize::from(self.mask) + 1) + 3 {
-            // SAFETY: `word` is in the ring.
-            unsafe { P::store16(self.word(word), 0) };
+            // SAFETY: The word is in the ring.
+            unsafe { P::store16(self.used_word(word), 0) };
         }
     }
 }

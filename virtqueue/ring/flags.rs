@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What of the configuration is asked for again and again.
+
+use super::{
+    endian::Endian,
+    Config, //
+};
+
+/// Properties of a queue, in one byte.
+#[derive(Clone, Copy, Debug)]
+pub struct Flags(u8);
+
+impl Flags {
+    const EVENT_IDX: u8 = 1 << 0;
+    const STRONG: u8 = 1 << 1;
+    const TRIM: u8 = 1 << 2;
+    const NATIVE: u8 = 1 << 3;
+
+    #[inline]
+    pub(super) const fn new(config: &Config) -> Self {
+        let mut bits = 0;
+        if config.event_idx {
+            bits |= Self::EVENT_IDX;
+        }
+        if config.strong_barriers {
+            bits |= Self::STRONG;
+        }
+        if config.trim_lengths {
+            bits |= Self::TRIM;
+        }
+        if matches!(config.endian, Endian::Native) {
+            bits |= Self::NATIVE;
+        }
+        Self(bits)
+    }
+
+    /// Whether suppression is by index.
+    #[inline(always)]
+    pub(super) const fn event_idx(self) -> bool {
+        self.0 & Self::EVENT_IDX != 0
+    }
+
+    /// Whether barriers are for devices and not only for processors.
+    #[inline(always)]
+    pub(super) const fn strong(self) -> bool {
+        self.0 & Self::STRONG != 0
+    }
+
+    /// Whether lengths that are too large are cut.
+    #[inline(always)]
+    pub(super) const fn trim(self) -> bool {
+        self.0 & Self::TRIM != 0
+    }
+
+    /// Byte order of a split ring.
+    #[inline(always)]
+    pub(super) const fn endian(self) -> Endian {
+        if self.0 & Self::NATIVE != 0 {
+            Endian::Native
+        } else {
+            Endian::Little
+        }
+    }
+}

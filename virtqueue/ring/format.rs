@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is different between the two formats of a virtqueue: how descriptors, available and used
+//! buffers are in memory.
+//!
+//! [`Frame`](super::frame::Frame) is the rest.
+
+use super::{
+    broken::Fault,
+    control::Control,
+    error::SetupError,
+    flags::Flags,
+    indirect::Plan,
+    platform::Platform,
+    shared::Word,
+    sink::{
+        Chain,
+        Describe, //
+    },
+    slot::Slot,
+    tables::TableMemory,
+};
+
+/// What a format counts of a queue, with what it needs to know of it.
+pub struct Count {
+    pub(super) flags: Flags,
+    /// Whether the used event was moved with no barrier since.
+    pub(super) event_moved: bool,
+    /// Free descriptors.
+    pub(super) free: u16,
+    /// Number of the next buffer to add, and of the next one to take. They wrap.
+    pub(super) made: u16,
+    pub(super) done: u16,
+    /// What was added since the last kick, in the unit in which the format suppresses kicks.
+    pub(super) added: u64,
+}
+
+impl Count {
+    pub(super) const fn new(flags: Flags) -> Self {
+        Self {
+            flags,
+            event_moved: false,
+            free: 0,
+            made: 0,
+            done: 0,
+            added: 0,
+        }
+    }
+
+    /// Buffers that were added and not taken.
+    #[inline(always)]
+    pub(super) const fn in_flight(&self) -> u16 {
+        self.made.wrapping_sub(self.done)
+    }
+}
+
+/// A format, with the place of each side in the ring.
+///
+/// For this crate: the names to use are [`Split`](super::Split) and [`Packed`](super::Packed).
+///
+/// # Safety
+///
+/// [`Format::next_id`], if what it is given is, and where ids are linked `tail` and `after` of
+/// [`Chain`]s, if what is in the slots is, are below [`Format::size`], which does not change.
+pub unsafe trait Format: Sized {
+    /// Memory and barriers.
+    type Platform: Platform;
+    /// Where the ring is.
+    type Memory: Copy;
+    /// What is known of it without exclusion.
+    type View: View<Self::Platform>;
+
+    /// Whether buffers are used in the order in which they were made available.
+    const IN_ORDER: bool;
+    /// Whether ids are descriptors, linked by the slots to chains.
+    const LINKED: bool;
+
+    /// Checks the size and the alignment of the areas.
+    fn check(memory: &Self::Memory) -> Result<(), SetupError>;
+
+    /// Number of descriptors that some memory has, and the tables with it.
+    fn parts(memory: &Self::Memory) -> (u16, Option<TableMemory>);
+
+    /// Takes over memory that was checked.
+    ///
+    /// # Safety
+    ///
+    /// It is what it says, and stays so as long as the result or a view of it is used.
+    unsafe fn new(memory: &Self::Memory, flags: Flags) -> Self;
+
+    /// What the control is to know.
+    fn view(&self, flags: Flags) -> Self::View;
+
+    /// Brings everything to its first state, in shared memory too.
+    fn start(&mut self);
+
+    /// Number of descriptors, at least one.
+    fn size(&self) -> u16;
+
+    /// The id of the next buffer, `free` being the first that is free.
+    fn next_id(&self, free: u16) -> u16;
+
+    /// Writes descriptors for a buffer with that id, and as many segments as `segments` at most.
+    ///
+    /// # Safety
+    ///
+    /// There are as many slots as descriptors. `id`, and where ids are linked `next` of the slots,
+    /// are below that number.
+    unsafe fn describe<D: Describe, T>(
+        &self,
+        id: u16,
+        segments: u16,
+        plan: Plan<Self::Platform>,
+        slots: &[Slot<T>],
+        buffer: &mut D,
+    ) -> Result<Chain, D::Error>;
+
+    /// Has a buffer that was described among the next ones to be published. It is number
+    /// `count.made`.
+    fn post(&mut self, id: u16, chain: &Chain, count: &mut Count);
+
+    /// Tells the device of what was posted.
+    fn publish(&mut self, control: &Control<Self::Platform, Self::View>, count: &Count);
+
+    /// Whether the device wants to be notified of the last `added`. A full barrier was done.
+    fn wants_kick(&self, count: &Count, added: u64) -> bool;
+
+    /// Whether there are used buffers. If so, they are read after they were written.
+    fn look(&mut self, count: &mut Count) -> Result<bool, Fault>;
+
+    /// Reads id and length of the next used buffer.
+    fn used(&self, count: &Count) -> (u32, u32);
+
+    /// In order: the id of the oldest buffer.
+    fn oldest(&self) -> u16;
+
+    /// In order: how many buffers the device may have used, as far as was looked.
+    fn pending(&self, count: &Count) -> u16;
+
+    /// Goes past a used buffer of so many descriptors, the last one being number `count.done` - 1.
+    fn step(
+        &mut self,
+        descs: u16,
+        control: &Control<Self::Platform, Self::View>,
+        count: &mut Count,
+    );
+
+    /// In order: says whether there are more buffers than the ring shows.
+    fn set_batched(control: &Control<Self::Platform, Self::View>, batched: bool);
+
+    /// Callbacks as the driver of a new queue wants them.
+    fn start_callbacks(
+        &mut self,
+        control: &Control<Self::Platform, Self::View>,
+        count: &Count,
+        on: bool,
+    );
+
+    /// Asks for a callback at the next used buffer, and returns its place.
+    fn arm(&mut self, control: &Control<Self::Platform, Self::View>, count: &Count) -> u16;
+
+    /// Asks for a callback when the device has used most of what it has, and returns what
+    /// [`Format::is_quiet`] is to be told.
+    fn arm_delayed(&mut self, control: &Control<Self::Platform, Self::View>, count: &Count) -> u16;
+
+    /// Whether less was used than callbacks wait for. A full barrier was done.
+    fn is_quiet(
+        &self,
+        armed: u16,
+        control: &Control<Self::Platform, Self::View>,
+        count: &Count,
+    ) -> bool;
+}
+
+/// What the shared part of a queue knows of its ring.
+pub trait View<P>: Copy {
+    /// What was negotiated.
+    fn flags(&self) -> Flags;
+
+    /// Asks the device for no more callbacks, the place of the next used buffer being `taken`.
+    fn turn_off(&self, taken: u16);
+
+    /// Whether a used buffer is at a place, or one that the ring does not show.
+    fn has_used(&self, at: u16, batched: &Word<P>) -> bool;
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Giving buffers to the device (§2.7.13, §2.8.21).
+
+use super::{
+    super::{
+        control::Control,
+        error::AddError,
+        format::Format,
+        indirect::plan,
+        sink::Describe,
+        slot::{
+            self,
+            Slot,
+            NO_TABLE, //
+        },
+    },
+    Frame, //
+};
+use core::ops::{
+    Deref,
+    DerefMut, //
+};
+
+impl<F, T, S, C> Frame<F, T, S, C>
+where
+    F: Format,
+    S: DerefMut<Target = [Slot<T>]>,
+    C: Deref<Target = Control<F::Platform, F::View>>,
+{
+    /// Gives a buffer of up to `segments` segments to the device, which gets to know of it with
+    /// [`Frame::publish`] or [`Frame::kick_prepare`]. Returns the id of the buffer.
+    ///
+    /// `segments` decides how the buffer is described and whether there is room: it is best
+    /// exact.
+    ///
+    /// # Errors
+    ///
+    /// The token comes back, and the device sees nothing, with an [`AddError`] or the error of
+    /// the description.
+    #[inline]
+    pub fn add<D: Describe>(
+        &mut self,
+        token: T,
+        segments: u16,
+        buffer: &mut D,
+    ) -> Result<u16, (D::Error, T)> {
+        if self.control.is_broken() {
+            return Err((AddError::Broken.into(), token));
+        }
+        let id = self.format.next_id(self.free_id);
+        let size = self.format.size();
+        // SAFETY: By the type invariants and those of the format, the id is below the size.
+        let plan = unsafe { plan(self.rule, &self.tables, id, segments, self.count.free, size) };
+        let plan = match plan {
+            Ok(plan) => plan,
+            Err(e) => return Err((e.into(), token)),
+        };
+        // SAFETY: As above; the slots are as many as the descriptors.
+        let described = unsafe {
+            self.format
+                .describe(id, segments, plan, &self.slots, buffer)
+        };
+        let chain = match described {
+            Ok(chain) => chain,
+            Err(e) => return Err((e, token)),
+        };
+        debug_assert!(chain.count <= self.count.free && self.in_flight() < size);
+        // SAFETY: As above.
+        let slot = unsafe { slot::at_mut(&mut self.slots, id) };
+        // What is there was taken out: nothing is left to be dropped.
+        core::mem::forget(slot.token.replace(token));
+        slot.room = chain.room;
+        slot.count = chain.count;
+        if F::IN_ORDER {
+            slot.next = self.count.made;
+        }
+        if F::LINKED {
+            if !F::IN_ORDER {
+                slot.tail = chain.tail;
+            }
+            self.free_id = chain.after;
+        } else if !F::IN_ORDER {
+            self.free_id = slot.next;
+        }
+        if chain.large != NO_TABLE {
+            self.tables.take(&mut self.slots, id, chain.large);
+        }
+        self.format.post(id, &chain, &mut self.count);
+        // OVERFLOW: By the type invariants, as asserted; the number of a buffer wraps.
+        self.count.free = self.count.free.wrapping_sub(chain.count);
+        self.count.made = self.count.made.wrapping_add(1);
+        Ok(id)
+    }
+}

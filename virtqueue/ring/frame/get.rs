@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Taking buffers from the device (§2.7.14, §2.8.22).
+
+use super::{
+    super::{
+        broken::{
+            written,
+            Broken,
+            Fault, //
+        },
+        control::Control,
+        format::Format,
+        slot::{
+            self,
+            Slot,
+            Used,
+            NO_TABLE, //
+        },
+    },
+    Frame, //
+};
+use core::ops::{
+    Deref,
+    DerefMut, //
+};
+
+impl<F, T, S, C> Frame<F, T, S, C>
+where
+    F: Format,
+    S: DerefMut<Target = [Slot<T>]>,
+    C: Deref<Target = Control<F::Platform, F::View>>,
+{
+    /// Takes a buffer that the device has used.
+    ///
+    /// The buffer is one that was added and not taken out before, and its length is not more
+    /// than it has to write. A device that says anything else breaks the queue
+    /// ([`Frame::take_report`]).
+    #[inline(always)]
+    pub fn get(&mut self) -> Option<Used<T>> {
+        // Only this is for every call site to have: often there is nothing.
+        if self.control.is_broken() {
+            return None;
+        }
+        // In a batch there is nothing to read.
+        if !(F::IN_ORDER && self.batch.goes_on()) {
+            match self.format.look(&mut self.count) {
+                Ok(true) => {}
+                Ok(false) => return None,
+                Err(fault) => return self.fail(fault),
+            }
+        }
+        self.take()
+    }
+
+    /// Takes up to `max` used buffers and gives each to `take`; returns how many.
+    #[inline]
+    pub fn get_batch(&mut self, max: usize, mut take: impl FnMut(Used<T>)) -> usize {
+        for n in 0..max {
+            match self.get() {
+                Some(used) => take(used),
+                None => return n,
+            }
+        }
+        max
+    }
+
+    /// The device broke the queue.
+    #[cold]
+    fn fail(&mut self, fault: Fault) -> Option<Used<T>> {
+        self.control.latch(&mut self.report, fault);
+        None
+    }
+
+    /// Takes the next used buffer, which there is.
+    #[inline]
+    fn take(&mut self) -> Option<Used<T>> {
+        if F::IN_ORDER && self.batch.goes_on() {
+            return self.take_of_batch();
+        }
+        let (id, len) = self.format.used(&self.count);
+        if F::IN_ORDER && id != u32::from(self.format.oldest()) {
+            return self.start_batch(id, len);
+        }
+        self.take_id(id, Some(len))
+    }
+
+    /// In order: takes the first buffer of a batch, of which `id` is the last, with `len` bytes
+    /// written (§2.7.9, §2.8.8).
+    #[inline(never)]
+    fn start_batch(&mut self, id: u32, len: u32) -> Option<Used<T>> {
+        let last = self.last();
+        let Some(slot) = self.slots.get(id as usize) else {
+            return self.fail((Broken::IdOutOfRange, id, last));
+        };
+        if slot.token.is_none() {
+            return self.fail((Broken::NotOutstanding, id, last));
+        }
+        let len = match written(len, slot.room, self.count.flags.trim()) {
+            Ok(len) => len,
+            Err(fault) => return self.fail(fault),
+        };
+        let pending = self.format.pending(&self.count);
+        // In 0..`pending`, if the device has no more than that.
+        let skipped = slot.next.wrapping_sub(self.count.done);
+        if skipped >= pending {
+            let size = skipped.wrapping_add(1);
+            return self.fail((Broken::WrongBatch, size.into(), pending.into()));
+        }
+        self.batch.start(skipped.wrapping_add(1), len);
+        self.take_of_batch()
+    }
+
+    /// In order: takes the next buffer of a batch.
+    #[inline]
+    fn take_of_batch(&mut self) -> Option<Used<T>> {
+        let len = self.batch.next();
+        let used = self.take_id(self.format.oldest().into(), len);
+        F::set_batched(&self.control, self.batch.goes_on());
+        used
+    }
+
+    /// The largest id, for reports.
+    #[inline(always)]
+    fn last(&self) -> u32 {
+        u32::from(self.format.size().wrapping_sub(1))
+    }
+
+    /// Takes the buffer with an id that the device gave, and a length, or without one all that it
+    /// has room for.
+    #[inline(always)]
+    fn take_id(&mut self, id: u32, len: Option<u32>) -> Option<Used<T>> {
+        let last = self.last();
+        let Some(slot) = self.slots.get_mut(id as usize) else {
+            return self.fail((Broken::IdOutOfRange, id, last));
+        };
+        if slot.token.is_none() {
+            return self.fail((Broken::NotOutstanding, id, last));
+        }
+        let len = match len {
+            Some(len) => match written(len, slot.room, self.count.flags.trim()) {
+                Ok(len) => len,
+                Err(fault) => return self.fail(fault),
+            },
+            None => slot.room,
+        };
+        let Some(token) = slot.token.take() else {
+            return self.fail((Broken::NotOutstanding, id, last));
+        };
+        // CAST: It is the index of a slot.
+        let id = id as u16;
+        let (descs, tail, table) = (slot.count, slot.tail, slot.table);
+        if !F::IN_ORDER {
+            // All of a chain goes to the front of the free list.
+            if F::LINKED {
+                // SAFETY: By the type invariants.
+                unsafe { slot::at_mut(&mut self.slots, tail) }.next = self.free_id;
+            } else {
+                slot.next = self.free_id;
+            }
+            self.free_id = id;
+        }
+        if table != NO_TABLE {
+            self.tables.give(&mut self.slots, id);
+        }
+        debug_assert!(self.count.in_flight() != 0);
+        debug_assert!(descs <= self.format.size() - self.count.free);
+        // OVERFLOW: By the type invariants, as asserted; the number of a buffer wraps.
+        self.count.free = self.count.free.wrapping_add(descs);
+        self.count.done = self.count.done.wrapping_add(1);
+        self.format.step(descs, &self.control, &mut self.count);
+        Some(Used { token, len, id })
+    }
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Notifying the device and being called by it (§2.7.7, §2.7.10, §2.8.10).
+
+use super::{
+    super::{
+        control::{
+            Armed,
+            Control, //
+        },
+        format::{
+            Format,
+            View, //
+        },
+        platform::Platform,
+        slot::Slot, //
+    },
+    Frame, //
+};
+use core::ops::{
+    Deref,
+    DerefMut, //
+};
+
+impl<F, T, S, C> Frame<F, T, S, C>
+where
+    F: Format,
+    S: DerefMut<Target = [Slot<T>]>,
+    C: Deref<Target = Control<F::Platform, F::View>>,
+{
+    /// Tells the device of what was added, without a notification: it may see it, if it looks.
+    #[inline(always)]
+    pub fn publish(&mut self) {
+        self.format.publish(&self.control, &self.count);
+    }
+
+    /// Publishes what was added, and says whether the device wants to be notified of it. One full
+    /// barrier.
+    ///
+    /// False if the queue is broken.
+    #[inline]
+    pub fn kick_prepare(&mut self) -> bool {
+        if self.control.is_broken() {
+            return false;
+        }
+        self.publish();
+        // §2.7.13.4.1, §2.8.21.3.1: The index, or the flags, are written before the suppression is
+        // read. Pairs with the barrier of the device between writing the suppression and reading
+        // the index, or flags, again.
+        F::Platform::mb(self.count.flags.strong());
+        self.wants_kick()
+    }
+
+    /// Whether the device wants to be notified of what was published. A full barrier was done
+    /// after that.
+    #[inline(always)]
+    fn wants_kick(&mut self) -> bool {
+        let added = self.count.added;
+        self.count.added = 0;
+        self.format.wants_kick(&self.count, added)
+    }
+
+    /// Asks the device for no more callbacks: a hint, a callback may still come.
+    #[inline]
+    pub fn disable_cb(&mut self) {
+        self.control.disable_cb();
+    }
+
+    /// First half of [`Frame::enable_cb`], without a barrier: [`Control::poll`] is the second.
+    #[inline]
+    pub fn enable_cb_prepare(&mut self) -> Armed {
+        Armed(self.format.arm(&self.control, &self.count))
+    }
+
+    /// Asks for a callback at the next used buffer and looks again: false if there are used
+    /// buffers by now, so that none is waited for in vain. One full barrier.
+    ///
+    /// True if the queue is broken.
+    #[inline]
+    #[must_use = "buffers that were used meanwhile raise no callback"]
+    pub fn enable_cb(&mut self) -> bool {
+        let Armed(armed) = self.enable_cb_prepare();
+        if self.control.is_broken() {
+            return true;
+        }
+        // §2.7.7.1, §2.8.10: As in `Control::poll`.
+        F::Platform::mb(self.count.flags.strong());
+        self.count.event_moved = false;
+        let view = self.format.view(self.count.flags);
+        !view.has_used(armed, &self.control.batched)
+    }
+
+    /// As [`Frame::enable_cb`], for when the device has used most of what it has: three quarters,
+    /// with `VIRTIO_F_EVENT_IDX`.
+    #[inline]
+    #[must_use = "buffers that were used meanwhile raise no callback"]
+    pub fn enable_cb_delayed(&mut self) -> bool {
+        let armed = self.format.arm_delayed(&self.control, &self.count);
+        if self.control.is_broken() {
+            return true;
+        }
+        // §2.7.7.1, §2.8.10: As in `Control::poll`.
+        F::Platform::mb(self.count.flags.strong());
+        self.count.event_moved = false;
+        self.format.is_quiet(armed, &self.control, &self.count)
+    }
+
+    /// [`Frame::kick_prepare`] and [`Frame::enable_cb_delayed`] in one, with one full barrier for
+    /// both. Returns what each of them would.
+    #[inline]
+    #[must_use = "whether to notify, and whether to look again"]
+    pub fn kick_prepare_enable_cb_delayed(&mut self) -> (bool, bool) {
+        if self.control.is_broken() {
+            return (false, true);
+        }
+        self.publish();
+        let armed = self.format.arm_delayed(&self.control, &self.count);
+        // As in `kick_prepare` and in `Control::poll`.
+        F::Platform::mb(self.count.flags.strong());
+        self.count.event_moved = false;
+        let kick = self.wants_kick();
+        (
+            kick,
+            self.format.is_quiet(armed, &self.control, &self.count),
+        )
+    }
+}
