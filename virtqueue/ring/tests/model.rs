@@ -28,6 +28,8 @@ use memory::Arena;
 struct Words {
     two: HashMap<usize, AtomicU16>,
     four: HashMap<usize, AtomicU32>,
+    /// What they are in: the ring uses it when the device is done, too.
+    _arena: Option<Arc<Arena>>,
 }
 
 thread_local! {
@@ -105,7 +107,7 @@ fn config(event_idx: bool) -> Config {
 }
 
 /// Models the 16-bit words at some offsets of an arena, and the 32-bit words at others.
-fn model(arena: &Arena, two: &[usize], four: &[usize]) {
+fn model(arena: &Arc<Arena>, two: &[usize], four: &[usize]) {
     let base = arena.ptr::<u8>(0).as_ptr().addr();
     let two = two
         .iter()
@@ -116,6 +118,7 @@ fn model(arena: &Arena, two: &[usize], four: &[usize]) {
     let words = Words {
         two: two.collect(),
         four: four.collect(),
+        _arena: Some(arena.clone()),
     };
     WORDS.set(Arc::new(words));
 }
