@@ -202,6 +202,15 @@ impl Setup {
         }
     }
 
+    /// Offsets of the descriptors, and of the areas of the driver and of the device.
+    pub fn areas(self) -> [usize; 3] {
+        if self.packed {
+            packed::AREAS
+        } else {
+            split::areas(self)
+        }
+    }
+
     /// A device that starts with a new ring.
     pub fn device(self, arena: Arc<Arena>) -> Box<dyn Device> {
         if self.packed {

@@ -51,6 +51,9 @@ fn build_as<const IN_ORDER: bool>(setup: Setup, arena: &Arc<Arena>) -> PackedDri
     }
 }
 
+/// Offsets of the descriptors, and of the areas of the driver and of the device.
+pub const AREAS: [usize; 3] = [RING, DRIVER, DEVICE];
+
 /// Bytes that a ring and its tables need, and one twice as large, to resize to.
 pub fn bytes(setup: Setup) -> usize {
     let most = usize::from(setup.size) * 2;

@@ -44,6 +44,12 @@ fn build_as<const IN_ORDER: bool>(setup: Setup, arena: &Arc<Arena>) -> SplitDriv
     }
 }
 
+/// Offsets of the descriptors, and of the areas of the driver and of the device.
+pub fn areas(setup: Setup) -> [usize; 3] {
+    let layout = Layout::new(setup.size, 64);
+    [0, layout.avail, layout.used]
+}
+
 /// Bytes that a ring and its tables need, and one twice as large, to resize to.
 pub fn bytes(setup: Setup) -> usize {
     let most = usize::from(setup.size) * 2;
