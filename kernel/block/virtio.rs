@@ -243,6 +243,38 @@ where
     }
 }
 
+/// Tells what is between header and status. Out of line: for most requests it is one segment,
+/// which does not come here.
+#[inline(never)]
+fn describe_payload<T, const OUT: usize, const IN: usize, R, S>(
+    rq: &Request<T>,
+    sink: &mut S,
+) -> Result
+where
+    T: Operations<RequestData = Command<OUT, IN, R>>,
+    R: Copy + Send + 'static,
+    S: SegmentSink,
+{
+    match &rq.data().payload {
+        Payload::Data if rq.op().is_write() => {
+            for s in rq.segments() {
+                sink.out(Segment::page(s.page, s.offset, s.len))?;
+            }
+        }
+        Payload::Data => {
+            for s in rq.segments() {
+                sink.in_(Segment::page(s.page, s.offset, s.len))?;
+            }
+        }
+        Payload::One(range) => sink.out(range.segment())?,
+        Payload::Many(ranges) => {
+            let len = u32::try_from(size_of_val(ranges.as_slice())).map_err(|_| EINVAL)?;
+            sink.out(Segment::virt(ranges.as_ptr().cast(), len))?;
+        }
+    }
+    Ok(())
+}
+
 // SAFETY:
 // - The header, the status and the ranges are in the request's data or owned by it; the request,
 //   its data and its bios with their pages stay in place as long as the request is owned, which
@@ -261,22 +293,15 @@ where
     fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result {
         let command = self.data();
         sink.out(command.header.segment())?;
-        match &command.payload {
-            Payload::Data if self.op().is_write() => {
-                for s in self.segments() {
-                    sink.out(Segment::page(s.page, s.offset, s.len))?;
-                }
+        if let (Payload::Data, Some(s)) = (&command.payload, self.only_segment()) {
+            let segment = Segment::page(s.page, s.offset, s.len);
+            if self.op().is_write() {
+                sink.out(segment)?;
+            } else {
+                sink.in_(segment)?;
             }
-            Payload::Data => {
-                for s in self.segments() {
-                    sink.in_(Segment::page(s.page, s.offset, s.len))?;
-                }
-            }
-            Payload::One(range) => sink.out(range.segment())?,
-            Payload::Many(ranges) => {
-                let len = u32::try_from(size_of_val(ranges.as_slice())).map_err(|_| EINVAL)?;
-                sink.out(Segment::virt(ranges.as_ptr().cast(), len))?;
-            }
+        } else {
+            sink.apart(|sink| describe_payload(self, sink))?;
         }
         sink.in_(command.in_header.segment(command.in_len))
     }

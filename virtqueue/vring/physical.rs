@@ -13,6 +13,10 @@ use crate::{
         Segments, //
     },
 };
+use core::{
+    mem::ManuallyDrop,
+    ptr::NonNull, //
+};
 use kernel::prelude::*;
 
 /// A buffer whose segments go straight into descriptors.
@@ -23,21 +27,47 @@ impl<B: Segments> Describe for Physical<'_, B> {
 
     #[inline(always)]
     fn describe<S: Sink>(&mut self, sink: &mut S) -> Result {
-        self.0.describe(&mut Untranslated(sink))
+        // INVARIANT: `sink` is borrowed as long as this is used.
+        self.0.describe(&mut Untranslated(NonNull::from(sink)))
     }
 }
 
 /// Hands physical addresses to the ring.
-struct Untranslated<'a, S>(&'a mut S);
+///
+/// # Invariants
+///
+/// The pointer is to a sink that nobody else uses as long as this exists.
+struct Untranslated<S>(NonNull<S>);
 
-impl<S: Sink> SegmentSink for Untranslated<'_, S> {
+impl<S: Sink> Untranslated<S> {
+    #[inline(always)]
+    fn sink(&mut self) -> &mut S {
+        // SAFETY: By the type invariant.
+        unsafe { self.0.as_mut() }
+    }
+}
+
+impl<S: Sink> SegmentSink for Untranslated<S> {
     #[inline(always)]
     fn out(&mut self, segment: Segment) -> Result {
-        Ok(self.0.out(segment.phys(), segment.len())?)
+        Ok(self.sink().out(segment.phys(), segment.len())?)
     }
 
     #[inline(always)]
     fn in_(&mut self, segment: Segment) -> Result {
-        Ok(self.0.in_(segment.phys(), segment.len())?)
+        Ok(self.sink().in_(segment.phys(), segment.len())?)
+    }
+
+    #[inline(always)]
+    fn apart<R>(&mut self, f: impl FnOnce(&mut Self) -> R) -> R {
+        // SAFETY: The ring's sink is moved out and back in, and nobody sees its place meanwhile:
+        // the kernel does not unwind.
+        unsafe {
+            let mut moved = ManuallyDrop::new(self.0.read());
+            // INVARIANT: The sink is here as long as `f` has the result.
+            let result = f(&mut Self(NonNull::from(&mut *moved)));
+            self.0.write(ManuallyDrop::into_inner(moved));
+            result
+        }
     }
 }

@@ -5,6 +5,7 @@
 use crate::bindings;
 use core::{
     ffi::c_void,
+    mem::ManuallyDrop,
     ptr::NonNull, //
 };
 use kernel::prelude::*;
@@ -108,6 +109,23 @@ pub trait SegmentSink {
     ///
     /// `EINVAL`: there are too many segments. `ENOMEM`: as [`SegmentSink::out`].
     fn in_(&mut self, segment: Segment) -> Result;
+
+    /// Hands the sink to `f`, for what is compiled out of line: to the rest it is as if its state
+    /// stayed in registers.
+    #[inline(always)]
+    fn apart<R>(&mut self, f: impl FnOnce(&mut Self) -> R) -> R
+    where
+        Self: Sized,
+    {
+        // SAFETY: The value is moved out and back in, and nobody sees the place meanwhile: the
+        // kernel does not unwind.
+        unsafe {
+            let mut moved = ManuallyDrop::new(core::ptr::read(self));
+            let result = f(&mut moved);
+            core::ptr::write(self, ManuallyDrop::into_inner(moved));
+            result
+        }
+    }
 }
 
 /// What can tell its segments.

@@ -5,6 +5,7 @@
 use super::{
     HwQueue,
     Operations,
+    Segment,
     Segments, //
 };
 use crate::{
@@ -150,6 +151,27 @@ impl<T: Operations> RequestInfo<T> {
         // SAFETY: By the type invariants, the bios are valid and stay as they are while the
         // request is owned; operations that only have sizes were excluded above.
         unsafe { Segments::new(bio, max, boundary) }
+    }
+
+    /// The data, if it is one segment.
+    #[inline(always)]
+    pub fn only_segment(&self) -> Option<Segment> {
+        if self.phys_segments() != 1 {
+            return None;
+        }
+        // SAFETY: By the type invariants, a request with a segment has a bio, which is at an entry
+        // of its vector. The iterator is packed, so it is copied.
+        let (entry, done) = unsafe {
+            let bio = (*self.raw()).bio;
+            let iter = (*bio).bi_iter;
+            (&*(*bio).bi_io_vec.add(iter.bi_idx as usize), iter.bi_offset)
+        };
+        Some(Segment {
+            page: entry.bv_page,
+            // OVERFLOW: It is within the entry.
+            offset: entry.bv_offset.wrapping_add(done),
+            len: self.bytes(),
+        })
     }
 
     /// How many segments [`Request::segments`] has at most.
