@@ -25,7 +25,7 @@ import re
 import runpy
 from pathlib import Path
 
-from . import kernel, modtree, modules, spec, stall, transport
+from . import intree_kernel, kernel, modtree, modules, spec, stall, transport
 from .guest import Guest
 from .kunit import complaints
 from .paths import REPO, SELFTESTS
@@ -126,6 +126,8 @@ def run(results: Results, choice: Choice = Choice()) -> None:
 
 def _ours(kdir: Path, guest: spec.Spec, family: str) -> list:
     """Builds our modules. On C alone tests can do without, if they do not build just now."""
+    if guest.kernel == intree_kernel.VARIANT:
+        return []
     try:
         return modules.build(kdir, variant=guest.kernel)
     except Failure as failure:
