@@ -23,6 +23,7 @@ COMMANDS = {
     "harness": ("harness", "run the harness's own unit tests"),
     "hosttest": ("hosttest", "run the tests of the ring core on the host"),
     "kunit": ("kunit", "run the KUnit suites in a guest"),
+    "in-tree-kunit": ("intree_kunit", "run the KUnit suites by the kernel's own kunit.py"),
     "selftest": ("selftest", "run the guest selftests"),
     "parity": ("parity", "hold docs/parity.md against the results"),
     "demo": ("demo", "do the same work on the C and on the Rust drivers"),

@@ -16,7 +16,7 @@ _READ = ("for f in /sys/kernel/debug/kunit/*/results; do "
          "echo \"suite $(basename $(dirname $f))\"; cat $f; done")
 
 #: What suites bring about on purpose: a transmit queue whose device loses an interrupt.
-_EXPECTED = [r"NETDEV WATCHDOG: .*\(?rust_virtio_net|rust_virtio_net .*NETDEV WATCHDOG"]
+EXPECTED = [r"NETDEV WATCHDOG: .*\(?rust_virtio_net|rust_virtio_net .*NETDEV WATCHDOG"]
 
 
 def run(results: Results, variant: str = "") -> None:
@@ -32,11 +32,11 @@ def run(results: Results, variant: str = "") -> None:
     steps += [(f"load-{name}", f"modprobe ${{RVT_TREE:+-d $RVT_TREE}} {name}") for name in names]
     steps += [("results", _READ)]
     if variant == "uml":
-        outcome, messages = uml_steps.run(kdir, ours, steps, "kunit-uml", _EXPECTED)
+        outcome, messages = uml_steps.run(kdir, ours, steps, "kunit-uml", EXPECTED)
         results.add(_collect(outcome, names, messages))
         return
     for attempt in range(2):
-        guest = Guest(spec.Spec(family="none", root="initramfs", allow=_EXPECTED),
+        guest = Guest(spec.Spec(family="none", root="initramfs", allow=EXPECTED),
                       kdir, ours, "kunit")
         say(f"Logs: {guest.rundir}")
         outcome = guest.run(steps)

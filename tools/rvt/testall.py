@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""`rvt.py test`: the harness's own tests, those of the ring core, KUnit, the selftests, the parity table."""
+"""`rvt.py test`: the harness's own tests, those of the ring core, KUnit in modules and built in,
+the selftests, the parity table."""
 
-from . import harness, hosttest, kunit, parity, selftest
+from . import harness, hosttest, intree_kunit, kunit, parity, selftest
 from .results import Results
 from .say import Failure, say
 from .tap import Test
@@ -11,7 +12,8 @@ def main(_args) -> int:
     """Runs everything and prints one summary."""
     every = Results("test")
     for name, run in (("harness", harness.run), ("hosttest", hosttest.run),
-                      ("kunit", kunit.run), ("selftest", selftest.run)):
+                      ("kunit", kunit.run), ("in-tree", intree_kunit.run),
+                      ("selftest", selftest.run)):
         part = Results(name)
         try:
             run(part)
