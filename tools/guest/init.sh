@@ -35,8 +35,11 @@ die() {
 
 echo "hello $(cut -d' ' -f1 /proc/uptime)" >&3
 
+# The shell of busybox would take its own modprobe, even if kmod is there.
+modprobe=/usr/local/sbin/modprobe
+[ -x $modprobe ] || modprobe=modprobe
 for m in $RVT_MODULES; do
-	modprobe "$m" >/run/rvt/modprobe.log 2>&1 || {
+	$modprobe "$m" >/run/rvt/modprobe.log 2>&1 || {
 		while read -r line; do echo "note $line" >&3; done </run/rvt/modprobe.log
 		die "modprobe $m failed"
 	}

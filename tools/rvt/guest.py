@@ -112,7 +112,8 @@ class Guest:
                # QEMU ends at a reset, too; a machine without ACPI cannot be switched off.
                "RVT_OFF": "poweroff" if TRANSPORTS[self.spec.transport].pci else "reboot", **env}
         ram = self.rundir / "initramfs.cpio"
-        initramfs.build(ram, tree, job, files, env)
+        kmod = self.spec.modprobe if self.spec.kmod else None
+        initramfs.build(ram, tree, job, files, env, kmod)
         shutil.rmtree(self.rundir / "modules")
         kernel = self.kdir / "arch" / "x86" / "boot" / "bzImage"
         line = CommandLine(self.spec, self.rundir, self.sockets,

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
 """The initramfs of a guest: busybox, the modules, /init, and the files of the job."""
 
+import re
 import shlex
 import shutil
 from pathlib import Path
 
 from .cpio import Cpio
 from .paths import GUEST_SCRIPTS, SELFTESTS
+from .proc import output
 from .say import Failure
 
 
@@ -27,13 +29,33 @@ def _busybox() -> Path:
     return Path(found)
 
 
-def build(path: Path, modules: Path, job: dict, files: dict, env: dict) -> None:
+#: The names that kmod goes by.
+_KMOD = ("modprobe", "insmod", "rmmod", "lsmod", "modinfo", "depmod")
+
+
+def _add_kmod(cpio: Cpio, config: list) -> None:
+    """Adds the machine's kmod with its libraries, and its configuration."""
+    found = shutil.which("kmod")
+    if not found:
+        raise Failure("kmod is not installed (package kmod)")
+    program = Path(found).resolve()
+    # Lines of ldd: "name => path (address)", or "path (address)" for the dynamic linker.
+    for library in sorted(set(re.findall(r"(/\S+) \(0x", output(["ldd", program])))):
+        cpio.add_file(library, Path(library).resolve(), 0o755)
+    cpio.add_file("usr/local/sbin/kmod", program, 0o755)
+    for name in _KMOD:
+        cpio.symlink(f"usr/local/sbin/{name}", "kmod")
+    cpio.add("etc/modprobe.d/rvt.conf", "".join(f"{line}\n" for line in config).encode())
+
+
+def build(path: Path, modules: Path, job: dict, files: dict, env: dict, kmod: list = None) -> None:
     """Writes the initramfs to `path`.
 
     * `modules`: a lib/modules/<release> directory.
     * `job`: name -> bytes, files put in /rvt/job of the guest.
     * `files`: name -> path, files put there too.
     * `env`: what /init and the job read from /rvt/env.
+    * `kmod`: the configuration of kmod; modules are loaded by busybox if None.
     """
     cpio = Cpio()
     for name in ("bin", "dev", "proc", "sys", "run", "tmp", "mnt", "etc", "root", "sbin",
@@ -52,6 +74,8 @@ def build(path: Path, modules: Path, job: dict, files: dict, env: dict) -> None:
     for source in sorted(modules.glob("**/*")):
         if source.is_file():
             cpio.add_file(f"lib/modules/{modules.name}/{source.relative_to(modules)}", source)
+    if kmod is not None:
+        _add_kmod(cpio, kmod)
     cpio.directory("rvt/job")
     for name, data in job.items():
         cpio.add(f"rvt/job/{name}", data, 0o755)

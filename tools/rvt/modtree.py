@@ -24,7 +24,7 @@ RINGS = {"c": "virtio_ring", "rust": "rust_virtio_ring"}
 #: The provider of a guest whose description names none.
 DEFAULT_RING = "c"
 
-#: In place of a provider: both are there, and the guest chooses.
+#: In place of a provider: both are there, and modprobe chooses.
 BOTH = "both"
 
 
@@ -88,7 +88,9 @@ def build(kdir: Path, ours, dest: Path, log: Path, ring: str = DEFAULT_RING) -> 
     for name in ("modules.builtin", "modules.builtin.modinfo"):
         if (kdir / name).exists():
             shutil.copy(kdir / name, top / name)
-    (top / "modules.order").write_text("")
+    # As modules_install leaves it: depmod goes by it where two modules have the same symbols.
+    (top / "modules.order").write_text("".join(
+        f"kernel/{source.name}\n" for source in order_of(kdir) if source.stem not in omit))
     run(["depmod", "-b", dest, release], log, "depmod")
     return top
 

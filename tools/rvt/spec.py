@@ -70,7 +70,7 @@ class Spec:
     """A guest."""
 
     family: str = "rust"
-    #: Who provides the rings: "c", "rust", or "both", with neither loaded; "" for the default.
+    #: Who provides the rings: "c", "rust", or "both", where modprobe chooses; "" for the default.
     ring: str = ""
     #: Layout of the rings of all devices that do not say otherwise: a key of LAYOUTS.
     layout: str = ""
@@ -91,6 +91,10 @@ class Spec:
     modules: list = dataclasses.field(default_factory=list)
     #: Modules of the family to leave out.
     without: list = dataclasses.field(default_factory=list)
+    #: Modules are loaded by kmod from the start, as in distributions; if not, by busybox.
+    kmod: bool = False
+    #: Lines of kmod's configuration, in /etc/modprobe.d of the initial RAM disk.
+    modprobe: list = dataclasses.field(default_factory=list)
     #: Empty root ports for hot-plug, named spare0, spare1...
     spare_ports: int = 2
     #: More of the kernel command line.
