@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A platform on which some words of memory are those of a model.
+
+use crate::memory::Arena;
+use loom::sync::atomic::{fence, AtomicU16, AtomicU32, AtomicU64, Ordering};
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    sync::Arc,
+};
+use virtio_ring::{host::Host, Platform};
+
+#[derive(Default)]
+struct Words {
+    two: HashMap<usize, AtomicU16>,
+    four: HashMap<usize, AtomicU32>,
+    eight: HashMap<usize, AtomicU64>,
+    /// What they are in: the ring uses it when the device is done, too.
+    _arena: Option<Arc<Arena>>,
+}
+
+/// A kind of barrier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Barrier {
+    Full,
+    Loads,
+    Stores,
+}
+
+thread_local! {
+    // All threads of a model are run by one.
+    static WORDS: RefCell<Arc<Words>> = RefCell::default();
+    static LEFT_OUT: Cell<Option<Barrier>> = const { Cell::new(None) };
+}
+
+fn words() -> Arc<Words> {
+    WORDS.with_borrow(Arc::clone)
+}
+
+/// Runs a test of a ring that does nothing for one kind of barrier. Returns whether it fails.
+pub fn fails_without(barrier: Barrier, test: fn()) -> bool {
+    LEFT_OUT.set(Some(barrier));
+    let result = std::panic::catch_unwind(test);
+    LEFT_OUT.set(None);
+    result.is_err()
+}
+
+fn barrier(kind: Barrier, ordering: Ordering) {
+    if LEFT_OUT.get() != Some(kind) {
+        fence(ordering);
+    }
+}
+
+pub struct Model;
+
+// SAFETY: Accesses are those of `Host`, or of a word that stands for the memory; fences are real in
+// the model.
+unsafe impl Platform for Model {
+    unsafe fn load16(ptr: *const u16) -> u16 {
+        match words().two.get(&ptr.addr()) {
+            Some(word) => word.load(Ordering::Relaxed),
+            // SAFETY: By the safety requirements.
+            None => unsafe { Host::load16(ptr) },
+        }
+    }
+    unsafe fn load32(ptr: *const u32) -> u32 {
+        match words().four.get(&ptr.addr()) {
+            Some(word) => word.load(Ordering::Relaxed),
+            // SAFETY: By the safety requirements.
+            None => unsafe { Host::load32(ptr) },
+        }
+    }
+    unsafe fn store16(ptr: *mut u16, value: u16) {
+        match words().two.get(&ptr.addr()) {
+            Some(word) => word.store(value, Ordering::Relaxed),
+            // SAFETY: By the safety requirements.
+            None => unsafe { Host::store16(ptr, value) },
+        }
+    }
+    unsafe fn store32(ptr: *mut u32, value: u32) {
+        // SAFETY: By the safety requirements.
+        unsafe { Host::store32(ptr, value) }
+    }
+    unsafe fn store64(ptr: *mut u64, value: u64) {
+        // SAFETY: By the safety requirements.
+        unsafe { Host::store64(ptr, value) };
+        if let Some(word) = words().eight.get(&ptr.addr()) {
+            word.store(value, Ordering::Relaxed);
+        }
+        // The last part of the second half of a descriptor: the flags of a packed ring.
+        if let Some(word) = words().two.get(&(ptr.addr() + 6)) {
+            word.store((value.to_le() >> 48) as u16, Ordering::Relaxed);
+        }
+    }
+    fn mb(_: bool) {
+        barrier(Barrier::Full, Ordering::SeqCst);
+    }
+    fn rmb(_: bool) {
+        barrier(Barrier::Loads, Ordering::Acquire);
+    }
+    fn wmb(_: bool) {
+        barrier(Barrier::Stores, Ordering::Release);
+    }
+}
+
+/// Models the words of two, of four and of eight bytes at some offsets of an arena.
+pub fn model(arena: &Arc<Arena>, two: &[usize], four: &[usize], eight: &[usize]) {
+    let at = |o: &usize| arena.ptr::<u8>(*o).as_ptr().addr();
+    let two = two
+        .iter()
+        .map(|o| (at(o), AtomicU16::new(arena.read16(*o))));
+    let four = four
+        .iter()
+        .map(|o| (at(o), AtomicU32::new(arena.read32(*o))));
+    let eight = eight
+        .iter()
+        .map(|o| (at(o), AtomicU64::new(arena.read64(*o))));
+    WORDS.set(Arc::new(Words {
+        two: two.collect(),
+        four: four.collect(),
+        eight: eight.collect(),
+        _arena: Some(arena.clone()),
+    }));
+}
+
+/// Forgets the words of an earlier model.
+pub fn clear() {
+    WORDS.set(Arc::default());
+}
+
+/// The device's accesses to the modelled words.
+#[derive(Clone)]
+pub struct Shared(pub Arc<Arena>);
+
+impl Shared {
+    fn key(&self, offset: usize) -> usize {
+        self.0.ptr::<u8>(offset).as_ptr().addr()
+    }
+    pub fn get(&self, offset: usize) -> u16 {
+        words().two[&self.key(offset)].load(Ordering::Relaxed)
+    }
+    pub fn set(&self, offset: usize, value: u16) {
+        words().two[&self.key(offset)].store(value, Ordering::Relaxed);
+    }
+    pub fn set32(&self, offset: usize, value: u32) {
+        words().four[&self.key(offset)].store(value, Ordering::Relaxed);
+    }
+    pub fn get64(&self, offset: usize) -> u64 {
+        words().eight[&self.key(offset)].load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Small rings on the model, and what is done with them.
+
+use crate::{memory::Arena, platform::Model};
+use std::sync::Arc;
+use virtio_ring::{packed, split, Config, Packed, Slot, Split};
+
+/// Descriptors of a ring.
+pub const SIZE: u16 = 4;
+
+/// Offsets in a packed ring: what the driver writes for the device, the reverse, the descriptors.
+pub const DRIVER: usize = 0;
+pub const DEVICE: usize = 64;
+pub const DESCS: usize = 128;
+
+pub type SplitRing<const IN_ORDER: bool> =
+    Split<Model, u32, Box<[Slot<u32>]>, Arc<split::Control<Model>>, IN_ORDER>;
+pub type PackedRing<const IN_ORDER: bool> =
+    Packed<Model, u32, Box<[Slot<u32>]>, Arc<packed::Control<Model>>, IN_ORDER>;
+
+/// How callbacks are enabled.
+#[derive(Clone, Copy, Debug)]
+pub enum How {
+    Enable,
+    PrepareAndPoll,
+    Delayed,
+    WithKick,
+}
+
+impl How {
+    pub const ALL: [Self; 4] = [
+        Self::Enable,
+        Self::PrepareAndPoll,
+        Self::Delayed,
+        Self::WithKick,
+    ];
+}
+
+/// A ring of either format.
+pub trait Queue {
+    /// Adds a buffer of one segment for the device to write; returns its id.
+    fn add(&mut self, token: u32) -> u16;
+    fn publish(&mut self);
+    fn kick(&mut self) -> bool;
+    fn get(&mut self) -> Option<(u32, u32)>;
+    fn disable(&mut self);
+    /// Enables callbacks. Returns whether to notify, and whether nothing was used before.
+    fn enable(&mut self, how: How) -> (bool, bool);
+    fn broken(&self) -> bool;
+}
+
+macro_rules! queue {
+    ($ring:ident) => {
+        impl<const IN_ORDER: bool> Queue for $ring<IN_ORDER> {
+            fn add(&mut self, token: u32) -> u16 {
+                let segments: (&[_], &[_]) = (&[], &[(u64::from(token), 8)]);
+                self.add(token, 1, &mut { segments }).expect("room")
+            }
+
+            fn publish(&mut self) {
+                self.publish();
+            }
+
+            fn kick(&mut self) -> bool {
+                self.kick_prepare()
+            }
+
+            fn get(&mut self) -> Option<(u32, u32)> {
+                self.get().map(|used| (used.token, used.len))
+            }
+
+            fn disable(&mut self) {
+                self.disable_cb();
+            }
+
+            fn enable(&mut self, how: How) -> (bool, bool) {
+                match how {
+                    How::Enable => (false, self.enable_cb()),
+                    How::PrepareAndPoll => {
+                        let armed = self.enable_cb_prepare();
+                        (false, !self.control().poll(armed))
+                    }
+                    How::Delayed => (false, self.enable_cb_delayed()),
+                    How::WithKick => self.kick_prepare_enable_cb_delayed(),
+                }
+            }
+
+            fn broken(&self) -> bool {
+                self.control().is_broken()
+            }
+        }
+    };
+}
+
+queue!(SplitRing);
+queue!(PackedRing);
+
+fn slots() -> Box<[Slot<u32>]> {
+    (0..SIZE).map(|_| Slot::new()).collect()
+}
+
+fn config(event_idx: bool) -> Config {
+    Config {
+        event_idx,
+        ..Config::MODERN
+    }
+}
+
+fn split<const IN_ORDER: bool>(event_idx: bool, arena: &Arena) -> Box<dyn Queue> {
+    let layout = split_layout();
+    let memory = split::Memory {
+        size: SIZE,
+        desc: arena.ptr(0),
+        avail: arena.ptr(layout.avail),
+        used: arena.ptr(layout.used),
+        tables: None,
+    };
+    let control = Arc::new(split::Control::new());
+    // SAFETY: The arena is large enough, and the words of the model keep it.
+    let ring = unsafe { SplitRing::<IN_ORDER>::new(memory, config(event_idx), slots(), control) };
+    Box::new(ring.unwrap_or_else(|e| panic!("{e:?}")))
+}
+
+fn packed<const IN_ORDER: bool>(event_idx: bool, arena: &Arena) -> Box<dyn Queue> {
+    let memory = packed::Memory {
+        size: SIZE,
+        driver: arena.ptr(DRIVER),
+        device: arena.ptr(DEVICE),
+        desc: arena.ptr(DESCS),
+        tables: None,
+    };
+    let control = Arc::new(packed::Control::new());
+    // SAFETY: The arena is large enough, and the words of the model keep it.
+    let ring = unsafe { PackedRing::<IN_ORDER>::new(memory, config(event_idx), slots(), control) };
+    Box::new(ring.unwrap_or_else(|e| panic!("{e:?}")))
+}
+
+pub fn split_layout() -> split::Layout {
+    split::Layout::new(SIZE, 4)
+}
+
+pub fn split_ring(event_idx: bool, in_order: bool) -> (Box<dyn Queue>, Arc<Arena>) {
+    let arena = Arc::new(Arena::new(4096));
+    let ring = if in_order {
+        split::<true>
+    } else {
+        split::<false>
+    };
+    (ring(event_idx, &arena), arena)
+}
+
+pub fn packed_ring(event_idx: bool, in_order: bool) -> (Box<dyn Queue>, Arc<Arena>) {
+    let arena = Arc::new(Arena::new(4096));
+    let ring = if in_order {
+        packed::<true>
+    } else {
+        packed::<false>
+    };
+    (ring(event_idx, &arena), arena)
+}
+
+/// Offset of the flags of a descriptor of a packed ring.
+pub fn flags(slot: u16) -> usize {
+    DESCS + 16 * usize::from(slot) + 14
+}
+
+/// `AVAIL` and `USED` of a descriptor (§2.8.1).
+pub const AVAIL: u16 = 1 << 7;
+pub const USED: u16 = 1 << 15;
