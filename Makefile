@@ -9,7 +9,7 @@ RVT	:= $(PYTHON) $(CURDIR)/tools/rvt.py
 
 # Given on the command line or in the environment, read by tools/rvt.py.
 export KDIR KSRC KUNIT T FAMILY VARIANT V MODULE_ARGS RUSTC RUSTDOC BINDGEN RUST_VIRTIO_CACHE
-export LEGS STACKS BASE KEEP
+export LEGS STACKS BASE KEEP RING LAYOUT
 export DEST BRANCH
 
 # One target at a time: each is parallel inside.
@@ -41,6 +41,8 @@ help:
 	@echo "  DEST=dir, BRANCH=name  where in-tree puts its result"
 	@echo "  T=names    which selftests"
 	@echo "  FAMILY=c   run the selftests with the C drivers, to compare"
+	@echo "  RING=c     have the rings from the kernel's virtio_ring.ko, not from rust_virtio_ring.ko"
+	@echo "  LAYOUT=l   layout of all rings in the selftests: split, packed, in-order, packed-in-order"
 	@echo "  VARIANT=debug  use the kernel with the memory and locking checkers"
 	@echo "  V=1        print the output of the selftests as it comes"
 	@echo "  CMD='...'  what make shell runs"

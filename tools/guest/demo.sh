@@ -51,7 +51,9 @@ nic=$(nic_by_index 0)
 value "driver of the root disk" "$(driver_of "$root")"
 value "driver of the second disk" "$(driver_of "$disk")"
 value "driver of the NIC" "$(driver_of "$nic")"
-value "virtio modules" "$(lsmod | awk '/virtio/ && !/pci|^virtio |^virtio_ring / { print $1 }' |
+value "ring" "$(cd /sys/module && ls -d virtio_ring rust_virtio_ring 2>/dev/null | tr '\n' ' ' |
+	sed 's/ $//')"
+value "virtio modules" "$(lsmod | awk '/virtio/ && !/pci|^virtio |virtio_ring / { print $1 }' |
 	sort | tr '\n' ' ' | sed 's/ $//')"
 
 # --- disk ---------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ comparison and decide nothing, as they depend on the machine.
 import argparse
 import dataclasses
 
-from . import kernel, kicks, modules, spec
+from . import kernel, kicks, modtree, modules, spec
 from .guest import Guest
 from .paths import OUT
 from .proc import tail
@@ -27,11 +27,11 @@ class Side:
     log: str = ""
 
 
-def _run(family: str, kdir, ours: list) -> Side:
-    """Does the work on one family of drivers."""
-    wanted = spec.Spec(family=family, blk=[{"size": "512M"}], net=[{}], trace=kicks.EVENTS)
+def _run(family: str, ring: str, kdir, ours: list) -> Side:
+    """Does the work on one family of drivers and one ring provider."""
+    wanted = spec.Spec(family=family, ring=ring, blk=[{"size": "512M"}], net=[{}], trace=kicks.EVENTS)
     guest = Guest(wanted, kdir, ours, f"demo-{family}")
-    say(f"Demo on the {family} drivers; logs: {guest.rundir}")
+    say(f"Demo on the {family} drivers, {ring} ring; logs: {guest.rundir}")
     counter = kicks.Kicks(guest.rundir / "trace.log", _DEVICES)
     guest.actions["mark"] = counter.mark
     side = Side(log=str(guest.rundir))
@@ -54,16 +54,17 @@ def _run(family: str, kdir, ours: list) -> Side:
     if outcome.steps and outcome.steps[-1].status not in (0, None):
         side.wrong.append(f"the work ended with status {outcome.steps[-1].status}")
     side.wrong += [f"the kernel complained:\n{text}" for _, text in outcome.splats]
-    _check_drivers(side, family)
+    _check_drivers(side, family, ring)
     return side
 
 
-def _check_drivers(side: Side, family: str) -> None:
-    """Checks that the work was done by the family it was meant for, and by no other driver."""
+def _check_drivers(side: Side, family: str, ring: str) -> None:
+    """Checks that the work was done by the drivers and the ring it was meant for, and no others."""
     prefix = "rust_" if family == "rust" else ""
     wanted = {"driver of the root disk": f"{prefix}virtio_blk",
               "driver of the second disk": f"{prefix}virtio_blk",
-              "driver of the NIC": f"{prefix}virtio_net"}
+              "driver of the NIC": f"{prefix}virtio_net",
+              "ring": modtree.RINGS[ring]}
     for name, driver in wanted.items():
         if side.values.get(name) != driver:
             side.wrong.append(f"{name}: \"{side.values.get(name, 'none')}\", not \"{driver}\"")
@@ -101,6 +102,7 @@ def _table(sides: dict) -> int:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
+    modtree.option(parser)
     parser.add_argument("--only", choices=["c", "rust"], help="one family, without comparing")
 
 
@@ -109,8 +111,11 @@ def main(args) -> int:
     kdir = kernel.directory()
     kernel.check_guest(kdir)
     families = [args.only] if args.only else ["c", "rust"]
+    # All in C on the one side; on the other the ring that was asked for.
+    rings = {"c": "c", "rust": args.ring or modtree.DEFAULT_RING}
     ours = modules.build(kdir) if "rust" in families else []
-    sides = {family: _run(family, kdir, ours if family == "rust" else []) for family in families}
+    sides = {family: _run(family, rings[family], kdir, ours if family == "rust" else [])
+             for family in families}
     bad = _table(sides)
     for family, side in sides.items():
         print(f"Logs of the {family} guest: {side.log}")

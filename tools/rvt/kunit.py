@@ -3,7 +3,7 @@
 
 import argparse
 
-from . import kernel, modules, spec, stall, uml_steps
+from . import kernel, modtree, modules, spec, stall, uml_steps
 from .guest import Guest
 from .results import Results
 from .say import say, warn
@@ -19,24 +19,25 @@ _READ = ("for f in /sys/kernel/debug/kunit/*/results; do "
 EXPECTED = [r"NETDEV WATCHDOG: .*\(?rust_virtio_net|rust_virtio_net .*NETDEV WATCHDOG"]
 
 
-def run(results: Results, variant: str = "") -> None:
-    """Runs every suite of our modules."""
+def run(results: Results, variant: str = "", ring: str = "", title: str = "") -> None:
+    """Runs every suite of our modules on a ring provider; `title` goes behind the names of suites."""
+    ring = ring or modtree.DEFAULT_RING
     kdir = kernel.directory(None, variant)
     if variant != "uml":
         kernel.check_guest(kdir)
     ours = modules.build(kdir, kunit=True, variant=variant)
-    names = sorted((path.stem for path in ours),
+    names = sorted({path.stem for path in ours} - modtree.omitted(kdir, ring),
                    key=lambda name: (_ORDER.index(name) if name in _ORDER else 99, name))
-    say(f"KUnit: a guest loads {' '.join(names)}")
+    say(f"KUnit{title}: a guest loads {' '.join(names)}")
     steps = [("before", "ls /sys/kernel/debug/kunit")]
     steps += [(f"load-{name}", f"modprobe ${{RVT_TREE:+-d $RVT_TREE}} {name}") for name in names]
     steps += [("results", _READ)]
     if variant == "uml":
         outcome, messages = uml_steps.run(kdir, ours, steps, "kunit-uml", EXPECTED)
-        results.add(_collect(outcome, names, messages))
+        results.add(_titled(_collect(outcome, names, messages), title))
         return
     for attempt in range(2):
-        guest = Guest(spec.Spec(family="none", root="initramfs", allow=EXPECTED),
+        guest = Guest(spec.Spec(family="none", root="initramfs", ring=ring, allow=EXPECTED),
                       kdir, ours, "kunit")
         say(f"Logs: {guest.rundir}")
         outcome = guest.run(steps)
@@ -45,7 +46,13 @@ def run(results: Results, variant: str = "") -> None:
             break
         warn(f"an emulated processor missed its timer, running the suites again: {why}")
         results.add([stall.note("kunit", outcome, why)])
-    results.add(_collect(outcome, names, guest.console.messages()))
+    results.add(_titled(_collect(outcome, names, guest.console.messages()), title))
+
+
+def _titled(tests: list, title: str) -> list:
+    for test in tests:
+        test.suite += title
+    return tests
 
 
 def _collect(outcome, names: list, messages: list) -> list:
@@ -120,10 +127,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
     parser.add_argument("--variant", default="", help="kernel variant: config/<variant>.config; "
                         "uml runs them in User-mode Linux, without an emulator")
+    modtree.option(parser)
 
 
 def main(args) -> int:
     """Runs the suites and prints the summary."""
     results = Results("kunit")
-    run(results, args.variant)
+    run(results, args.variant, args.ring)
     return results.finish()

@@ -5,6 +5,7 @@ With the index in place `modprobe` in the guest resolves dependencies by itself,
 only which drivers it wants.
 """
 
+import os
 import shutil
 from pathlib import Path
 
@@ -22,7 +23,7 @@ FAMILIES = {
 RINGS = {"c": "virtio_ring", "rust": "rust_virtio_ring"}
 
 #: The provider of a guest whose description names none.
-DEFAULT_RING = "c"
+DEFAULT_RING = "rust"
 
 #: In place of a provider: both are there, and modprobe chooses.
 BOTH = "both"
@@ -55,6 +56,12 @@ def omitted(kdir: Path, ring: str) -> set:
     if fixed & set(RINGS.values()):
         return set(RINGS.values())
     return {module for name, module in RINGS.items() if ring not in (name, BOTH)}
+
+
+def option(parser, *more) -> None:
+    """Declares --ring, whose default is the environment's RING."""
+    parser.add_argument("--ring", default=os.environ.get("RING", ""), choices=["", *RINGS, *more],
+                        help=f"who provides the rings (also RING=; {DEFAULT_RING} if not given)")
 
 
 def build(kdir: Path, ours, dest: Path, log: Path, ring: str = DEFAULT_RING) -> Path:

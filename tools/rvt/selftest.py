@@ -222,8 +222,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
                         help="which scripts: a name, a subject, a glob (also T=)")
     parser.add_argument("--family", default=os.environ.get("FAMILY", ""), choices=["", "rust", "c"],
                         help="run with the C drivers instead, to compare (also FAMILY=)")
-    parser.add_argument("--ring", default=os.environ.get("RING", ""), choices=["", *modtree.RINGS],
-                        help="who provides the rings (also RING=)")
+    modtree.option(parser)
     parser.add_argument("--layout", default=os.environ.get("LAYOUT", ""),
                         choices=["", *transport.LAYOUTS],
                         help="layout of the rings of all devices (also LAYOUT=)")

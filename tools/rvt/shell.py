@@ -6,7 +6,7 @@ import dataclasses
 import os
 from pathlib import Path
 
-from . import kernel, modules, spec
+from . import kernel, modtree, modules, spec
 from .guest import Guest
 from .say import say
 from .transport import LAYOUTS
@@ -16,9 +16,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
     parser.add_argument("--family", choices=["rust", "c", "none"], default="rust",
                         help="which drivers the guest loads")
-    parser.add_argument("--ring", choices=["c", "rust", "both"], default=os.environ.get("RING", ""),
-                        help="who provides the rings (also RING=)")
-    parser.add_argument("--layout", choices=list(LAYOUTS), default=os.environ.get("LAYOUT", ""),
+    modtree.option(parser, modtree.BOTH)
+    parser.add_argument("--layout", choices=["", *LAYOUTS], default=os.environ.get("LAYOUT", ""),
                         help="what the rings look like (also LAYOUT=)")
     parser.add_argument("--run", metavar="CMD", default="uname -a; lsmod; lsblk; ip -br addr",
                         help="what to run in the guest")
