@@ -209,6 +209,19 @@ impl<P: Platform, V: View<P>> Control<P, V> {
         Interrupt::Callback
     }
 
+    /// Where the next buffer is made available, and where the next used one is taken: indices of a
+    /// split ring, places with the wrap counter of a packed one. Hints.
+    #[inline]
+    pub fn places(&self) -> (u16, u16) {
+        (self.next.get(), self.taken.get())
+    }
+
+    /// Whether the driver wants to be called. A hint.
+    #[inline]
+    pub fn wants_callbacks(&self) -> bool {
+        self.off.get() == 0
+    }
+
     /// What to write as a notification with `VIRTIO_F_NOTIFICATION_DATA` (§2.9), for the queue
     /// with number `queue`.
     #[inline]

@@ -48,6 +48,18 @@ pub struct Format {
     pub config: Config,
 }
 
+impl Format {
+    /// The name of the layout.
+    pub(crate) fn name(&self) -> &'static str {
+        match (self.packed, self.in_order) {
+            (false, false) => "split",
+            (false, true) => "split, in order",
+            (true, false) => "packed",
+            (true, true) => "packed, in order",
+        }
+    }
+}
+
 /// Where the parts of a ring are in its memory.
 #[derive(Clone, Copy)]
 struct Offsets {

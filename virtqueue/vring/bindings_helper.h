@@ -18,3 +18,5 @@
 #include <uapi/linux/virtio_pci.h>
 
 #include "helpers.h"
+#include "trace.h"
+#include "trace_rust.h"

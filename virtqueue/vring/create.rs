@@ -30,8 +30,15 @@ use crate::{
         Slot,
         Split, //
     },
+    stats::{
+        Counters,
+        Stamps, //
+    },
 };
-use core::ptr::NonNull;
+use core::ptr::{
+    null,
+    NonNull, //
+};
 use kernel::{
     alloc::KVVec,
     ffi::c_char,
@@ -223,6 +230,9 @@ impl Queue {
             mapped,
             vdev,
             index: spec.index,
+            vq: null(),
+            counters: Arc::new(Counters::new(), GFP_KERNEL)?,
+            stamps: Arc::new(Stamps::new(backing.size())?, GFP_KERNEL)?,
         };
         let queue = KBox::new(
             Self::new(

@@ -31,6 +31,12 @@ impl Virtio {
         self.0
     }
 
+    /// Index of the device on the bus, the `N` of `virtioN`.
+    pub fn index(self) -> i32 {
+        // SAFETY: By the type invariant; the index does not change after registration.
+        unsafe { (*self.0).index }
+    }
+
     /// The device of the driver model, for messages.
     pub fn dev(&self) -> &Device {
         // SAFETY: By the type invariant; the device is part of it.

@@ -53,6 +53,8 @@ impl Virtio {
     ///
     /// It is one of this device, and [`Virtio::remove_queue`] is called for it.
     pub unsafe fn add_queue(self, queue: KBox<Queue>) -> *mut virtqueue {
+        // SAFETY: It stays where it is, and is hidden before it goes.
+        unsafe { queue.settle() };
         let vq = KBox::into_raw(queue).cast::<virtqueue>();
         // SAFETY: The entry is that of a queue that stays until it is removed.
         self.locked(|head| unsafe { bindings::list_add_tail(&raw mut (*vq).list, head) });
@@ -69,6 +71,8 @@ impl Virtio {
         // SAFETY: The entry is on the list, by the safety requirements.
         self.locked(|_| unsafe { bindings::rust_virtio_list_del(&raw mut (*vq).list) });
         // SAFETY: It came from a box, and nobody else refers to it.
-        drop(unsafe { KBox::from_raw(vq.cast::<Queue>()) });
+        let queue = unsafe { KBox::from_raw(vq.cast::<Queue>()) };
+        // SAFETY: As above.
+        unsafe { queue.hide() };
     }
 }

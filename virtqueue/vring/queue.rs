@@ -35,6 +35,15 @@ use crate::{
         RawToken,
         Segments, //
     },
+    show::{
+        self,
+        Shown, //
+    },
+    stats::{
+        Counters,
+        Stamps, //
+    },
+    trace, //
 };
 use core::cell::UnsafeCell;
 use kernel::{
@@ -102,6 +111,10 @@ pub struct Inner {
     pub(crate) mapped: Option<Mapped>,
     pub(crate) vdev: Virtio,
     pub(crate) index: u32,
+    /// The queue that this is of, for tracing.
+    pub(crate) vq: *const virtqueue,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) stamps: Arc<Stamps>,
 }
 
 /// A queue.
@@ -114,6 +127,7 @@ pub struct Queue {
     pub(crate) vq: UnsafeCell<virtqueue>,
     pub(crate) notify: Notify,
     pub(crate) shared: Shared,
+    pub(crate) counters: Arc<Counters>,
     inner: UnsafeCell<Inner>,
     pub(crate) mapper: Mapper,
     /// Whether the ring goes through the mapper.
@@ -121,6 +135,8 @@ pub struct Queue {
     pub(crate) format: Format,
     /// What the ring is in; changed while nobody uses the queue.
     pub(crate) backing: UnsafeCell<Backing>,
+    /// How it shows itself; changed then, too.
+    shown: UnsafeCell<Option<Shown>>,
 }
 
 impl Queue {
@@ -139,12 +155,38 @@ impl Queue {
             vq: UnsafeCell::new(vq),
             notify,
             shared,
+            counters: inner.counters.clone(),
             inner: UnsafeCell::new(inner),
             mapper,
             mapped,
             format,
             backing: UnsafeCell::new(backing),
+            shown: UnsafeCell::new(None),
         }
+    }
+
+    /// Makes the queue known to its own parts, and shows it, once it is where it stays.
+    ///
+    /// # Safety
+    ///
+    /// Nobody uses the queue meanwhile; [`Queue::hide`] is called before it goes or moves.
+    pub(crate) unsafe fn settle(&self) {
+        // SAFETY: By the safety requirements.
+        unsafe {
+            let inner = self.inner();
+            inner.vq = self.as_raw();
+            *self.shown.get() = show::show(self, inner.stamps.clone());
+        }
+    }
+
+    /// Ends that. Waits for who looks at it: process context.
+    ///
+    /// # Safety
+    ///
+    /// Nobody uses the queue meanwhile.
+    pub(crate) unsafe fn hide(&self) {
+        // SAFETY: By the safety requirements.
+        unsafe { *self.shown.get() = None };
     }
 
     /// The queue of a C structure.
@@ -243,6 +285,7 @@ impl Queue {
         if self.is_broken() {
             return false;
         }
+        self.counters.notified.count();
         // SAFETY: The transport gave the function for queues such as this one.
         let notified = unsafe { (self.notify)(self.as_raw()) };
         if !notified {
@@ -267,7 +310,36 @@ impl Queue {
     /// What an interrupt, which may be another queue's, means for this one.
     #[inline]
     pub fn interrupt(&self) -> Interrupt {
-        each_control!(&self.shared, control => control.interrupt())
+        let interrupt = each_control!(&self.shared, control => control.interrupt());
+        match interrupt {
+            Interrupt::Callback => {
+                self.counters.callbacks.count();
+                // SAFETY: The queue is valid.
+                unsafe { trace::callback(self.as_raw()) };
+            }
+            Interrupt::None | Interrupt::Ignore => self.counters.idle_interrupts.count(),
+        }
+        interrupt
+    }
+
+    /// Where the next buffer is made available, and where the next used one is taken.
+    pub(crate) fn places(&self) -> (u16, u16) {
+        each_control!(&self.shared, control => control.places())
+    }
+
+    /// Whether the driver wants to be called.
+    pub(crate) fn wants_callbacks(&self) -> bool {
+        each_control!(&self.shared, control => control.wants_callbacks())
+    }
+
+    /// Number of descriptors.
+    pub(crate) fn size(&self) -> u16 {
+        self.backing().size()
+    }
+
+    /// Bytes of memory that the device uses.
+    pub(crate) fn memory(&self) -> usize {
+        self.backing().bytes()
     }
 
     /// What to write as a notification with `VIRTIO_F_NOTIFICATION_DATA` (virtio spec §2.9).
@@ -328,28 +400,47 @@ impl Inner {
         buffer: &B,
         attrs: usize,
     ) -> Result {
-        if self.mapped.is_some() {
-            return self.add_mapped(token, buffer, attrs);
-        }
-        // A function each: each has the registers for itself.
-        match &mut self.ring {
-            Ring::Split(ring) => add_split(ring, token, segments, buffer),
-            Ring::Packed(ring) => add_packed(ring, token, segments, buffer),
-            Ring::SplitInOrder(ring) => add_split(ring, token, segments, buffer),
-            Ring::PackedInOrder(ring) => add_packed(ring, token, segments, buffer),
+        let added = if self.mapped.is_some() {
+            self.add_mapped(token, buffer, attrs)
+        } else {
+            // A function each: each has the registers for itself.
+            match &mut self.ring {
+                Ring::Split(ring) => add_split(ring, token, segments, buffer),
+                Ring::Packed(ring) => add_packed(ring, token, segments, buffer),
+                Ring::SplitInOrder(ring) => add_split(ring, token, segments, buffer),
+                Ring::PackedInOrder(ring) => add_packed(ring, token, segments, buffer),
+            }
+        };
+        match added {
+            Ok(id) => {
+                self.stamps.added(id);
+                // SAFETY: The queue is valid.
+                unsafe { trace::add(self.vq, id.into(), segments.into(), self.num_free().into()) };
+                Ok(())
+            }
+            Err(error) => {
+                if error == ENOSPC {
+                    self.counters.full.count();
+                }
+                Err(error)
+            }
         }
     }
 
     #[inline(never)]
-    fn add_mapped<B: Segments>(&mut self, token: RawToken, buffer: &B, attrs: usize) -> Result {
+    fn add_mapped<B: Segments>(
+        &mut self,
+        token: RawToken,
+        buffer: &B,
+        attrs: usize,
+    ) -> Result<u16> {
         let Self { ring, mapped, .. } = self;
         let Some(mapped) = mapped else {
             return Err(EINVAL);
         };
         mapped.add(buffer, attrs, |segments, addresses| {
             each_ring!(ring, ring => ring.add(token, segments, addresses).map_err(|(e, _)| e.into()))
-        })?;
-        Ok(())
+        })
     }
 
     /// Tells the device of what was added, without a notification.
@@ -362,7 +453,17 @@ impl Inner {
     /// barrier. False if the queue is broken.
     #[inline]
     pub fn kick_prepare(&mut self) -> bool {
-        each_ring!(&mut self.ring, ring => ring.kick_prepare())
+        let notify = each_ring!(&mut self.ring, ring => ring.kick_prepare());
+        self.kicked(notify);
+        notify
+    }
+
+    /// Notes that a driver kicked.
+    #[inline(always)]
+    fn kicked(&self, notify: bool) {
+        self.counters.kicks.count();
+        // SAFETY: The queue is valid.
+        unsafe { trace::kick(self.vq, notify) };
     }
 
     /// Takes a buffer that the device has used, and how many bytes it wrote. `None` if there is
@@ -373,9 +474,12 @@ impl Inner {
             self.nothing();
             return None;
         };
-        if let Some(mapped) = &mut self.mapped {
-            mapped.unmap(used.id);
+        Taken {
+            mapped: &mut self.mapped,
+            stamps: &self.stamps,
+            vq: self.vq,
         }
+        .note(used.id, used.len);
         Some((used.token, used.len))
     }
 
@@ -385,13 +489,22 @@ impl Inner {
     /// A broken queue ends it, as [`Inner::get`].
     #[inline]
     pub fn drain(&mut self, mut take: impl FnMut(RawToken, u32)) {
-        let Self { ring, mapped, .. } = self;
+        let Self {
+            ring,
+            mapped,
+            stamps,
+            vq,
+            ..
+        } = self;
+        let mut taken = Taken {
+            mapped,
+            stamps,
+            vq: *vq,
+        };
         each_ring!(ring, ring => loop {
             ring.disable_cb();
             while let Some(used) = ring.get() {
-                if let Some(mapped) = mapped {
-                    mapped.unmap(used.id);
-                }
+                taken.note(used.id, used.len);
                 take(used.token, used.len);
             }
             if ring.enable_cb() {
@@ -414,6 +527,10 @@ impl Inner {
     fn tell(&mut self) {
         if let Some(report) = each_ring!(&mut self.ring, ring => ring.take_report()) {
             report::tell(self.vdev, self.index, report);
+            // SAFETY: The queue is valid.
+            unsafe {
+                trace::broken(self.vq, report.reason as u32, report.value, report.limit);
+            }
         }
     }
 
@@ -439,7 +556,10 @@ impl Inner {
     /// [`Inner::kick_prepare`] and [`Inner::enable_cb_delayed`] with one barrier for both.
     #[inline]
     pub fn kick_prepare_enable_cb_delayed(&mut self) -> (bool, bool) {
-        each_ring!(&mut self.ring, ring => ring.kick_prepare_enable_cb_delayed())
+        let (notify, quiet) =
+            each_ring!(&mut self.ring, ring => ring.kick_prepare_enable_cb_delayed());
+        self.kicked(notify);
+        (notify, quiet)
     }
 
     /// Takes back a buffer that the device has not used.
@@ -453,6 +573,7 @@ impl Inner {
         if let Some(mapped) = &mut self.mapped {
             mapped.unmap(unused.id);
         }
+        self.stamps.taken(unused.id);
         Some(unused.token)
     }
 
@@ -476,17 +597,34 @@ impl Inner {
     }
 }
 
+/// What is to be done with a buffer that was taken, besides giving it back.
+struct Taken<'a> {
+    mapped: &'a mut Option<Mapped>,
+    stamps: &'a Stamps,
+    vq: *const virtqueue,
+}
+
+impl Taken<'_> {
+    #[inline(always)]
+    fn note(&mut self, id: u16, len: u32) {
+        if let Some(mapped) = self.mapped {
+            mapped.unmap(id);
+        }
+        self.stamps.taken(id);
+        // SAFETY: The queue is valid.
+        unsafe { trace::get_buf(self.vq, id.into(), len) };
+    }
+}
+
 #[inline(never)]
 fn add_split<B: Segments, const IN_ORDER: bool>(
     ring: &mut SplitRing<IN_ORDER>,
     token: RawToken,
     segments: u16,
     buffer: &B,
-) -> Result {
-    match ring.add(token, segments, &mut Physical(buffer)) {
-        Ok(_) => Ok(()),
-        Err((error, _)) => Err(error),
-    }
+) -> Result<u16> {
+    ring.add(token, segments, &mut Physical(buffer))
+        .map_err(|(error, _)| error)
 }
 
 #[inline(never)]
@@ -495,11 +633,9 @@ fn add_packed<B: Segments, const IN_ORDER: bool>(
     token: RawToken,
     segments: u16,
     buffer: &B,
-) -> Result {
-    match ring.add(token, segments, &mut Physical(buffer)) {
-        Ok(_) => Ok(()),
-        Err((error, _)) => Err(error),
-    }
+) -> Result<u16> {
+    ring.add(token, segments, &mut Physical(buffer))
+        .map_err(|(error, _)| error)
 }
 
 /// A structure of a queue to be, as C fills it in.

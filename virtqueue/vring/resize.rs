@@ -17,8 +17,12 @@ use crate::{
         Ring,
         Slots, //
     },
+    stats::Stamps, //
 };
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
 
 impl Inner {
     /// Empties the ring. What the device had not used was detached before.
@@ -89,9 +93,16 @@ impl Queue {
             Some(&mapper) => Some(Mapped::new(mapper, size.into(), new.segments())?),
             None => None,
         };
+        let stamps = Arc::new(Stamps::new(size)?, GFP_KERNEL)?;
         // SAFETY: By the safety requirements; the memory is kept with the queue.
         unsafe { inner.move_to(&new, slots(size)?) }?;
         inner.mapped = mapped;
+        // SAFETY: By the safety requirements.
+        unsafe {
+            self.hide();
+            inner.stamps = stamps;
+            self.settle();
+        }
         // The old memory is used by nobody any more.
         *backing = new;
         Ok(())

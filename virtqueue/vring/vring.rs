@@ -29,6 +29,9 @@ pub mod resize;
 #[path = "../ring/mod.rs"]
 pub mod ring;
 pub mod segment;
+mod show;
+mod stats;
+mod trace;
 
 pub use self::{
     dma::Mapper,
@@ -59,8 +62,14 @@ module! {
     license: "GPL",
 }
 
-/// The module holds no state of its own: it is a library.
+/// The module is a library; all that it holds is a directory of debugfs.
 struct VringModule;
+
+impl Drop for VringModule {
+    fn drop(&mut self) {
+        show::remove_directory();
+    }
+}
 
 impl kernel::Module for VringModule {
     fn init(_module: &'static ThisModule) -> Result<Self> {

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a queue counts of itself, for who looks at it from outside.
+//!
+//! Plain counters, written by whoever does what is counted and read at any time: no order, and
+//! where two count the same at once, one may be lost.
+
+use crate::bindings;
+use core::cell::UnsafeCell;
+use kernel::{
+    alloc::KVVec,
+    prelude::*, //
+};
+
+/// A counter.
+pub(crate) struct Counter(UnsafeCell<usize>);
+
+// SAFETY: All accesses are single volatile ones of a word, as `READ_ONCE` and `WRITE_ONCE`.
+unsafe impl Sync for Counter {}
+
+impl Counter {
+    const fn new() -> Self {
+        Self(UnsafeCell::new(0))
+    }
+
+    #[inline(always)]
+    pub(crate) fn get(&self) -> usize {
+        // SAFETY: The word is ours; all concurrent accesses are volatile.
+        unsafe { self.0.get().read_volatile() }
+    }
+
+    #[inline(always)]
+    pub(crate) fn count(&self) {
+        // SAFETY: As in `get`.
+        unsafe { self.0.get().write_volatile(self.get().wrapping_add(1)) };
+    }
+}
+
+/// When the buffer of an id was added, 0 if there is none.
+struct Stamp(UnsafeCell<u32>);
+
+// SAFETY: As `Counter`.
+unsafe impl Sync for Stamp {}
+
+// SAFETY: It is a number.
+unsafe impl Send for Stamp {}
+
+/// The counters of a queue.
+pub(crate) struct Counters {
+    /// Kicks that drivers asked for, and notifications that were sent.
+    pub(crate) kicks: Counter,
+    pub(crate) notified: Counter,
+    /// Interrupts that were for the queue, and those that were not.
+    pub(crate) callbacks: Counter,
+    pub(crate) idle_interrupts: Counter,
+    /// Buffers that found the ring full.
+    pub(crate) full: Counter,
+}
+
+impl Counters {
+    pub(crate) const fn new() -> Self {
+        Self {
+            kicks: Counter::new(),
+            notified: Counter::new(),
+            callbacks: Counter::new(),
+            idle_interrupts: Counter::new(),
+            full: Counter::new(),
+        }
+    }
+}
+
+/// Since when the device has which buffer.
+pub(crate) struct Stamps(KVVec<Stamp>);
+
+impl Stamps {
+    /// Stamps for `ids` buffers.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn new(ids: u16) -> Result<Self> {
+        let mut stamps = KVVec::with_capacity(ids.into(), GFP_KERNEL)?;
+        for _ in 0..ids {
+            stamps.push(Stamp(UnsafeCell::new(0)), GFP_KERNEL)?;
+        }
+        Ok(Self(stamps))
+    }
+
+    #[inline(always)]
+    fn set(&self, id: u16, value: u32) {
+        if let Some(stamp) = self.0.get(usize::from(id)) {
+            // SAFETY: As in `Counter::get`.
+            unsafe { stamp.0.get().write_volatile(value) };
+        }
+    }
+
+    #[inline(always)]
+    fn now() -> u32 {
+        // SAFETY: May be called anywhere.
+        unsafe { bindings::rust_virtio_jiffies() }
+    }
+
+    /// Notes that the buffer `id` was added.
+    #[inline(always)]
+    pub(crate) fn added(&self, id: u16) {
+        // Never 0, which is an id without a buffer.
+        self.set(id, Self::now() | 1);
+    }
+
+    /// Notes that it was taken out.
+    #[inline(always)]
+    pub(crate) fn taken(&self, id: u16) {
+        self.set(id, 0);
+    }
+
+    /// How many buffers the device has, and for how many jiffies it has had the oldest.
+    pub(crate) fn in_flight(&self) -> (usize, u32) {
+        let now = Self::now();
+        let mut count = 0;
+        let mut oldest = 0;
+        for stamp in &self.0 {
+            // SAFETY: As in `Counter::get`.
+            let stamp = unsafe { stamp.0.get().read_volatile() };
+            if stamp != 0 {
+                count += 1;
+                // The stamp may be one later than the time that it is of.
+                let age = now.wrapping_add(1).wrapping_sub(stamp) as i32;
+                oldest = oldest.max(age.max(0) as u32);
+            }
+        }
+        (count, oldest)
+    }
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Tracepoints: a no-op each while they are off.
+//!
+//! C header: `trace.h`, which says what each is for.
+
+use crate::bindings::{
+    self,
+    virtqueue, //
+};
+
+/// A function that traces if the tracepoint of its name is on.
+macro_rules! tracepoint {
+    ($(fn $name:ident($tracepoint:ident, $call:ident $(, $arg:ident: $kind:ty)* $(,)?);)*) => {$(
+        /// Traces. `vq` is a valid queue.
+        ///
+        /// # Safety
+        ///
+        /// It is.
+        #[inline(always)]
+        pub(crate) unsafe fn $name(vq: *const virtqueue, $($arg: $kind),*) {
+            #[cfg(CONFIG_TRACEPOINTS)]
+            {
+                // SAFETY: The key is that of the tracepoint, which C defined.
+                let is_on = unsafe {
+                    kernel::jump_label::static_branch_unlikely!(
+                        bindings::$tracepoint,
+                        bindings::tracepoint,
+                        key
+                    )
+                };
+                if is_on {
+                    // SAFETY: By the safety requirements.
+                    unsafe { bindings::$call(vq, $($arg),*) };
+                }
+            }
+            #[cfg(not(CONFIG_TRACEPOINTS))]
+            let _ = (vq, $($arg),*);
+        }
+    )*};
+}
+
+tracepoint! {
+    fn add(__tracepoint_vring_add, rust_do_trace_vring_add, id: u32, segments: u32, free: u32);
+    fn kick(__tracepoint_vring_kick, rust_do_trace_vring_kick, notify: bool);
+    fn get_buf(__tracepoint_vring_get_buf, rust_do_trace_vring_get_buf, id: u32, len: u32);
+    fn callback(__tracepoint_vring_callback, rust_do_trace_vring_callback);
+    fn broken(
+        __tracepoint_vring_broken,
+        rust_do_trace_vring_broken,
+        reason: u32,
+        value: u32,
+        limit: u32
+    );
+}
