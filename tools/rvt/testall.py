@@ -2,7 +2,7 @@
 """`rvt.py test`: the harness's own tests, those of the ring core, KUnit in modules and built in,
 the selftests, the parity table."""
 
-from . import harness, hosttest, intree_kunit, kunit, parity, selftest
+from . import harness, hosttest, intree_kunit, legs, parity
 from .results import Results
 from .say import Failure, say
 from .tap import Test
@@ -12,8 +12,8 @@ def main(_args) -> int:
     """Runs everything and prints one summary."""
     every = Results("test")
     for name, run in (("harness", harness.run), ("hosttest", hosttest.run),
-                      ("kunit", kunit.run), ("in-tree", intree_kunit.run),
-                      ("selftest", selftest.run)):
+                      ("kunit", legs.run_kunit), ("in-tree", intree_kunit.run),
+                      ("selftest", legs.run_selftests)):
         part = Results(name)
         try:
             run(part)

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Which selftests `make test` runs on which ring provider and with which layout.
+
+Everything runs on our ring as devices offer it. What differs on the C ring and with other layouts is
+gone through by a part of the scripts. `make test RING=c LAYOUT=packed` runs everything with that, and
+nothing else.
+"""
+
+import os
+
+from . import kunit, modtree, selftest
+from .results import Results
+from .selftest import Choice
+
+#: A disk and a network interface at work on several queues, with what takes their rings down.
+_OURS = "blk/batch,blk/power,blk/remove,net/lifecycle,net/power,net/traffic-mq"
+
+#: The C front ends that use rings in ways of their own.
+_FRONTS = "ring/9p@pci,ring/balloon@pci,ring/console@pci,ring/net@pci,ring/provider@pci,ring/scsi@pci"
+
+_LEGS = [
+    Choice(),
+    Choice(ring="c", pattern=f"{_OURS},ring/provider@pci", name="C ring"),
+    *(Choice(layout=layout, pattern=f"{_OURS},{_FRONTS}", name=layout)
+      for layout in ("packed", "in-order", "packed-in-order")),
+]
+
+
+def plan(asked: Choice) -> list:
+    """Returns the legs to run: all, or the one that was asked for."""
+    return [asked] if asked != Choice() else _LEGS
+
+
+def run_selftests(results: Results) -> None:
+    """Runs every leg, or the one that the environment asks for."""
+    asked = Choice(pattern=os.environ.get("T", ""), ring=os.environ.get("RING", ""),
+                   layout=os.environ.get("LAYOUT", ""))
+    for leg in plan(asked):
+        selftest.run(results, leg)
+
+
+def run_kunit(results: Results) -> None:
+    """Runs the KUnit suites on each provider, or on the one that the environment asks for."""
+    asked = os.environ.get("RING", "")
+    kunit.run(results, ring=asked)
+    for ring in () if asked else modtree.RINGS:
+        if ring != modtree.DEFAULT_RING:
+            kunit.run(results, ring=ring, title=f" ({ring.upper()} ring)")
