@@ -4,7 +4,7 @@
 
 /// What cannot be and yet was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u16)]
+#[repr(u32)]
 pub enum Broken {
     /// The driver or the transport declared it.
     Declared = 1,
@@ -39,7 +39,7 @@ impl Broken {
 
     /// The reason of a code, if it is not 0.
     #[inline]
-    pub(super) const fn from_code(code: u16) -> Option<Self> {
+    pub(super) const fn from_code(code: u32) -> Option<Self> {
         match code {
             0 => None,
             1 => Some(Self::Declared),

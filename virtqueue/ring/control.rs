@@ -58,9 +58,9 @@ pub struct Control<P, V> {
     /// Not 0: the callback that was asked for by index has come, so that there will be no other
     /// before it is asked for again.
     pub(super) triggered: Word<P>,
-    /// The place of the next used buffer to take.
+    /// The place of the next used buffer to take, as the format has it.
     pub(super) taken: Word<P>,
-    /// The place of the next buffer to make available.
+    /// That of the next buffer to make available.
     pub(super) next: Word<P>,
     /// Not 0: there are used buffers that the ring does not show (packed, in order: the rest of a
     /// batch).
@@ -127,7 +127,7 @@ impl<P: Platform, V: Copy> Control<P, V> {
     #[cold]
     pub fn declare_broken(&self) {
         if !self.is_broken() {
-            self.broken.set(Broken::Declared as u16);
+            self.broken.set(Broken::Declared as u32);
         }
     }
 
@@ -142,7 +142,7 @@ impl<P: Platform, V: Copy> Control<P, V> {
     #[inline(never)]
     pub(super) fn latch(&self, report: &mut Option<Report>, (reason, value, limit): Fault) {
         if self.broken().is_none() {
-            self.broken.set(reason as u16);
+            self.broken.set(reason as u32);
             *report = Some(Report {
                 reason,
                 value,
@@ -186,7 +186,7 @@ impl<P: Platform, V: View<P>> Control<P, V> {
         // §2.7.7.1, §2.8.10: The flags or the used event were written before what the device used
         // is read. Pairs with the barrier of the device between writing that and reading those.
         P::mb(view.flags().strong());
-        view.has_used(armed.0, &self.batched)
+        view.has_used(view.place(armed), &self.batched)
     }
 
     /// What an interrupt that this queue may share with others means for it.
@@ -213,7 +213,7 @@ impl<P: Platform, V: View<P>> Control<P, V> {
     /// split ring, places with the wrap counter of a packed one. Hints.
     #[inline]
     pub fn places(&self) -> (u16, u16) {
-        (self.next.get(), self.taken.get())
+        (V::word(self.next.get()), V::word(self.taken.get()))
     }
 
     /// Whether the driver wants to be called. A hint.
@@ -226,7 +226,7 @@ impl<P: Platform, V: View<P>> Control<P, V> {
     /// with number `queue`.
     #[inline]
     pub fn notification_data(&self, queue: u16) -> u32 {
-        u32::from(self.next.get()) << 16 | u32::from(queue)
+        u32::from(V::word(self.next.get())) << 16 | u32::from(queue)
     }
 }
 

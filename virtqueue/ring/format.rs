@@ -7,7 +7,10 @@
 
 use super::{
     broken::Fault,
-    control::Control,
+    control::{
+        Armed,
+        Control, //
+    },
     error::SetupError,
     flags::Flags,
     indirect::Plan,
@@ -126,7 +129,11 @@ pub unsafe trait Format: Sized {
     fn wants_kick(&self, count: &Count, added: u64) -> bool;
 
     /// Whether there are used buffers. If so, they are read after they were written.
-    fn look(&mut self, count: &mut Count) -> Result<bool, Fault>;
+    fn look(
+        &mut self,
+        control: &Control<Self::Platform, Self::View>,
+        count: &mut Count,
+    ) -> Result<bool, Fault>;
 
     /// Reads id and length of the next used buffer.
     fn used(&self, count: &Count) -> (u32, u32);
@@ -156,20 +163,21 @@ pub unsafe trait Format: Sized {
         on: bool,
     );
 
-    /// Asks for a callback at the next used buffer, and returns its place.
-    fn arm(&mut self, control: &Control<Self::Platform, Self::View>, count: &Count) -> u16;
+    /// Asks for a callback at the next used buffer.
+    fn arm(&mut self, control: &Control<Self::Platform, Self::View>, count: &Count);
+
+    /// The place of the next used buffer.
+    fn armed(&self, count: &Count) -> Armed;
+
+    /// Whether there is a used buffer. A full barrier was done.
+    fn has_used(&self, count: &Count) -> bool;
 
     /// Asks for a callback when the device has used most of what it has, and returns what
     /// [`Format::is_quiet`] is to be told.
     fn arm_delayed(&mut self, control: &Control<Self::Platform, Self::View>, count: &Count) -> u16;
 
     /// Whether less was used than callbacks wait for. A full barrier was done.
-    fn is_quiet(
-        &self,
-        armed: u16,
-        control: &Control<Self::Platform, Self::View>,
-        count: &Count,
-    ) -> bool;
+    fn is_quiet(&self, armed: u16, count: &Count) -> bool;
 }
 
 /// What the shared part of a queue knows of its ring.
@@ -178,8 +186,15 @@ pub trait View<P>: Copy {
     fn flags(&self) -> Flags;
 
     /// Asks the device for no more callbacks, the place of the next used buffer being `taken`.
-    fn turn_off(&self, taken: u16);
+    fn turn_off(&self, taken: u32);
 
-    /// Whether a used buffer is at a place, or one that the ring does not show.
-    fn has_used(&self, at: u16, batched: &Word<P>) -> bool;
+    /// The place that [`Armed`] stands for.
+    fn place(&self, armed: Armed) -> u32;
+
+    /// A place as the specification has it in notifications (§2.9).
+    fn word(place: u32) -> u16;
+
+    /// Whether a used buffer is at a place, or one that the ring does not show. What is no place in
+    /// the ring may be any that is.
+    fn has_used(&self, at: u32, batched: &Word<P>) -> bool;
 }

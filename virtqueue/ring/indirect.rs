@@ -6,6 +6,7 @@
 use super::{
     error::AddError,
     platform::Platform,
+    slot::Slot,
     tables::{
         Table,
         Tables, //
@@ -62,11 +63,12 @@ pub enum Plan<P> {
 ///
 /// # Safety
 ///
-/// `id` is not above that with which the tables were made.
+/// `id` is not above that with which the tables were made, and is that of no buffer.
 #[inline(always)]
-pub(super) unsafe fn plan<P: Platform>(
+pub(super) unsafe fn plan<P: Platform, T>(
     rule: IndirectRule,
-    tables: &Tables,
+    tables: &mut Tables,
+    slots: &mut [Slot<T>],
     id: u16,
     segments: u16,
     free: u16,
@@ -74,7 +76,7 @@ pub(super) unsafe fn plan<P: Platform>(
 ) -> Result<Plan<P>, AddError> {
     if rule.wants(segments, free) && free != 0 {
         // SAFETY: By the safety requirements.
-        if let Some(table) = unsafe { tables.find(id, segments) } {
+        if let Some(table) = unsafe { tables.take(slots, id, segments) } {
             return Ok(Plan::Table(table));
         }
     }

@@ -22,13 +22,15 @@ use self::{
 };
 use super::{
     broken::Fault,
-    control,
+    control::{
+        self,
+        Armed, //
+    },
     error::SetupError,
     flags::Flags,
     format::{
         self,
-        Count,
-        View as _, //
+        Count, //
     },
     frame::Frame,
     indirect::Plan,
@@ -164,7 +166,7 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
             // SAFETY: By the type invariants.
             unsafe { self.ring.write_rest(self.next.slot(), chain.head) };
         }
-        self.next = self.next.advance(chain.count, self.ring.size());
+        self.next.go(chain.count, self.ring.size());
         // OVERFLOW: It is too large to.
         count.added = count.added.wrapping_add(chain.count.into());
     }
@@ -180,19 +182,20 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
                     .publish(self.held_at, self.held, count.flags.strong())
             };
             self.held_at = NONE_HELD;
-            control.next.set(self.next.position().into_raw());
+            control.next.set(self.next.into_raw());
         }
     }
 
     #[inline(always)]
-    fn wants_kick(&self, count: &Count, added: u64) -> bool {
-        self.wants(count, added)
+    fn wants_kick(&self, _count: &Count, added: u64) -> bool {
+        self.wants(added)
     }
 
     #[inline(always)]
-    fn look(&mut self, count: &mut Count) -> Result<bool, Fault> {
+    fn look(&mut self, control: &Control<P>, count: &mut Count) -> Result<bool, Fault> {
         // A device can only have used what it has.
         if count.in_flight() == 0 {
+            control.taken.set(self.taken.into_raw());
             return Ok(false);
         }
         // Copies, which a barrier lets stay in registers.
@@ -212,6 +215,8 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
             // §2.8.22: The flags are read before the rest of the descriptor and what is in the
             // buffer. Pairs with the barrier of the device between writing those and the flags.
             P::rmb(count.flags.strong());
+        } else {
+            control.taken.set(at.into_raw());
         }
         Ok(used)
     }
@@ -235,14 +240,13 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
 
     #[inline(always)]
     fn step(&mut self, descs: u16, control: &Control<P>, count: &mut Count) {
-        self.taken = self.taken.advance(descs, self.ring.size());
+        self.taken.go(descs, self.ring.size());
         // If callbacks are on, asks for one at the next. Otherwise nobody needs to know the place
-        // before they are enabled.
+        // before they are enabled, or there is nothing there.
         if control.off.get() == 0 {
-            let taken = self.taken.position().into_raw();
-            control.taken.set(taken);
+            control.taken.set(self.taken.into_raw());
             if count.flags.event_idx() {
-                self.driver.set_position(taken);
+                self.driver.set_position(self.taken.position().into_raw());
                 count.event_moved = true;
             }
         }
@@ -254,15 +258,26 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
     }
 
     fn start_callbacks(&mut self, control: &Control<P>, count: &Count, on: bool) {
-        control.next.set(self.next.position().into_raw());
-        control.taken.set(self.taken.position().into_raw());
+        control.next.set(self.next.into_raw());
+        control.taken.set(self.taken.into_raw());
         self.start_with_callbacks(control, count, on);
     }
 
     #[inline(always)]
-    fn arm(&mut self, control: &Control<P>, count: &Count) -> u16 {
+    fn arm(&mut self, control: &Control<P>, count: &Count) {
         self.arm_at(control, count, self.taken);
-        self.taken.position().into_raw()
+    }
+
+    #[inline(always)]
+    fn armed(&self, _count: &Count) -> Armed {
+        Armed(self.taken.position().into_raw())
+    }
+
+    #[inline(always)]
+    fn has_used(&self, _count: &Count) -> bool {
+        // SAFETY: By the type invariants.
+        let flags = unsafe { self.ring.flags(self.taken.slot()) };
+        self.taken.matches(flags)
     }
 
     #[inline(always)]
@@ -270,11 +285,11 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
         // What the device does not know of it cannot use.
         self.publish(control, count);
         self.arm_most(control, count);
-        self.taken.position().into_raw()
+        0
     }
 
     #[inline(always)]
-    fn is_quiet(&self, armed: u16, control: &Control<P>, count: &Count) -> bool {
-        !self.view(count.flags).has_used(armed, &control.batched)
+    fn is_quiet(&self, _armed: u16, count: &Count) -> bool {
+        !self.has_used(count)
     }
 }

@@ -132,10 +132,10 @@ impl<P: Platform> Descs<P> {
     }
 }
 
-/// Two bytes of private memory that more than one context reads and writes: `READ_ONCE` and
+/// Four bytes of private memory that more than one context reads and writes: `READ_ONCE` and
 /// `WRITE_ONCE`, no order.
 pub struct Word<P> {
-    value: UnsafeCell<u16>,
+    value: UnsafeCell<u32>,
     _platform: PhantomData<fn() -> P>,
 }
 
@@ -143,7 +143,7 @@ pub struct Word<P> {
 unsafe impl<P> Sync for Word<P> {}
 
 impl<P: Platform> Word<P> {
-    pub(super) const fn new(value: u16) -> Self {
+    pub(super) const fn new(value: u32) -> Self {
         Self {
             value: UnsafeCell::new(value),
             _platform: PhantomData,
@@ -151,14 +151,14 @@ impl<P: Platform> Word<P> {
     }
 
     #[inline(always)]
-    pub(super) fn get(&self) -> u16 {
+    pub(super) fn get(&self) -> u32 {
         // SAFETY: The value is ours; all concurrent accesses go through `Platform`.
-        unsafe { P::load16(self.value.get()) }
+        unsafe { P::load32(self.value.get()) }
     }
 
     #[inline(always)]
-    pub(super) fn set(&self, value: u16) {
+    pub(super) fn set(&self, value: u32) {
         // SAFETY: As in `get`.
-        unsafe { P::store16(self.value.get(), value) };
+        unsafe { P::store32(self.value.get(), value) };
     }
 }

@@ -91,8 +91,6 @@ pub struct Chain {
     /// Where ids are linked: the last of them, and the free one that follows.
     pub(super) tail: u16,
     pub(super) after: u16,
-    /// The large table that it takes, or [`NO_TABLE`](super::slot::NO_TABLE).
-    pub(super) large: u16,
     /// Bytes that the device may write.
     pub(super) room: u32,
     /// Packed: the second half of the first descriptor, which lets the device look at it.

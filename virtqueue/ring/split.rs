@@ -20,7 +20,10 @@ use super::{
         Broken,
         Fault, //
     },
-    control,
+    control::{
+        self,
+        Armed, //
+    },
     error::SetupError,
     flags::Flags,
     format::{
@@ -147,7 +150,7 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
             P::wmb(count.flags.strong());
             self.areas.set_index(count.made);
             self.published = count.made;
-            control.next.set(count.made);
+            control.next.set(count.made.into());
         }
     }
 
@@ -157,7 +160,7 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
     }
 
     #[inline(always)]
-    fn look(&mut self, count: &mut Count) -> Result<bool, Fault> {
+    fn look(&mut self, _control: &Control<P>, count: &mut Count) -> Result<bool, Fault> {
         if count.done != self.used_seen {
             return Ok(true);
         }
@@ -205,7 +208,7 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
         // After the last entry that was seen: asks for a callback at the next, if callbacks are on.
         // Up to there it makes no difference which of them was taken: there are used ones.
         if count.done == self.used_seen {
-            control.taken.set(count.done);
+            control.taken.set(count.done.into());
             if count.flags.event_idx() && control.off.get() == 0 {
                 self.areas.set_used_event(count.done);
                 count.event_moved = true;
@@ -224,9 +227,18 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
     }
 
     #[inline(always)]
-    fn arm(&mut self, control: &Control<P>, count: &Count) -> u16 {
+    fn arm(&mut self, control: &Control<P>, count: &Count) {
         self.arm_at(control, count, count.done);
-        count.done
+    }
+
+    #[inline(always)]
+    fn armed(&self, count: &Count) -> Armed {
+        Armed(count.done)
+    }
+
+    #[inline(always)]
+    fn has_used(&self, count: &Count) -> bool {
+        self.areas.index() != count.done
     }
 
     #[inline(always)]
@@ -235,7 +247,7 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
     }
 
     #[inline(always)]
-    fn is_quiet(&self, armed: u16, _control: &Control<P>, count: &Count) -> bool {
+    fn is_quiet(&self, armed: u16, count: &Count) -> bool {
         self.areas.index().wrapping_sub(count.done) <= armed
     }
 }

@@ -80,8 +80,6 @@ pub struct Table<P> {
     pub(super) descs: Descs<P>,
     /// Where the device finds it.
     pub(super) addr: u64,
-    /// The number of the large table that it is, or [`NO_TABLE`].
-    pub(super) large: u16,
 }
 
 impl Tables {
@@ -136,6 +134,7 @@ impl Tables {
     }
 
     /// The most segments that any table has room for.
+    #[inline]
     pub(super) fn most(&self) -> u16 {
         if self.larges == 0 {
             self.small
@@ -144,25 +143,25 @@ impl Tables {
         }
     }
 
-    /// Returns a table for a buffer of `segments`, which is to have the id `id`: its own if that is
-    /// large enough, or else a large one, which is still free until [`Tables::take`].
+    /// Takes a table for a buffer of `segments`, which is to have the id `id`: its own if that is
+    /// large enough, or else a large one, if one is free, until [`Tables::give`].
     ///
     /// # Safety
     ///
     /// `id` is not above that with which the tables were made.
     #[inline(always)]
-    pub(super) unsafe fn find<P: Platform>(&self, id: u16, segments: u16) -> Option<Table<P>> {
+    pub(super) unsafe fn take<P: Platform, T>(
+        &mut self,
+        slots: &mut [Slot<T>],
+        id: u16,
+        segments: u16,
+    ) -> Option<Table<P>> {
         // OVERFLOW: All are at most 2^16, and the offset is that of memory that there is.
         debug_assert!(id <= self.last);
-        let (offset, large) = if segments <= self.small {
-            let offset = usize::from(id).wrapping_mul(usize::from(self.small));
-            (offset, NO_TABLE)
+        let offset = if segments <= self.small {
+            usize::from(id).wrapping_mul(usize::from(self.small))
         } else if segments <= self.large && self.free < self.larges {
-            let first = usize::from(self.last).wrapping_add(1);
-            let offset = first
-                .wrapping_mul(usize::from(self.small))
-                .wrapping_add(usize::from(self.free).wrapping_mul(usize::from(self.large)));
-            (offset, self.free)
+            self.take_large(slots, id)
         } else {
             return None;
         };
@@ -177,19 +176,25 @@ impl Tables {
             addr: self
                 .addr
                 .wrapping_add((offset as u64) << size_of::<Desc>().ilog2()),
-            large,
         })
     }
 
-    /// Takes large table `number`, the first of those that are free, for the buffer with id `id`.
-    pub(super) fn take<T>(&mut self, slots: &mut [Slot<T>], id: u16, number: u16) {
-        debug_assert!(number == self.free && number < self.larges);
+    /// Takes the first large table that is free, which there is, for a buffer with the id `id`.
+    /// Returns its offset.
+    #[inline]
+    fn take_large<T>(&mut self, slots: &mut [Slot<T>], id: u16) -> usize {
+        let number = self.free;
         let link = slots.get(usize::from(number)).map(|slot| slot.link);
         self.free = link.unwrap_or(NO_TABLE);
         if let Some(slot) = slots.get_mut(usize::from(id)) {
             debug_assert_eq!(slot.table, NO_TABLE);
             slot.table = number;
         }
+        // OVERFLOW: As in `take`.
+        usize::from(self.last)
+            .wrapping_add(1)
+            .wrapping_mul(usize::from(self.small))
+            .wrapping_add(usize::from(number).wrapping_mul(usize::from(self.large)))
     }
 
     /// Gives back the large table of the buffer with id `id`, which the device has no more.
@@ -228,10 +233,10 @@ mod tests {
         (tables, slots)
     }
 
-    fn find(tables: &Tables, id: u16, segments: u16) -> Option<(u64, u16)> {
+    fn take(tables: &mut Tables, slots: &mut [Slot<()>], id: u16, segments: u16) -> Option<u64> {
         // SAFETY: There are four ids.
-        let found = unsafe { tables.find::<Host>(id, segments) };
-        found.map(|table| (table.addr, table.large))
+        let taken = unsafe { tables.take::<Host, _>(slots, id, segments) };
+        taken.map(|table| table.addr)
     }
 
     #[test]
@@ -247,30 +252,35 @@ mod tests {
     fn small_ones_where_they_fit_and_large_ones_in_turn() {
         let (mut tables, mut slots) = tables(2);
         assert_eq!(tables.most(), 8);
-        assert_eq!(find(&tables, 3, 2), Some((0x1000 + 3 * 2 * 16, NO_TABLE)));
         let first = 0x1000 + 4 * 2 * 16;
-        assert_eq!(find(&tables, 3, 3), Some((first, 0)));
-        tables.take(&mut slots, 3, 0);
-        assert_eq!(find(&tables, 1, 8), Some((first + 8 * 16, 1)));
-        tables.take(&mut slots, 1, 1);
-        assert_eq!(find(&tables, 0, 8), None);
-        assert_eq!(find(&tables, 0, 2), Some((0x1000, NO_TABLE)));
+        let wanted = [
+            (3, 2, Some(0x1000 + 3 * 2 * 16)),
+            (3, 3, Some(first)),
+            (1, 8, Some(first + 8 * 16)),
+            (0, 8, None),
+            (0, 2, Some(0x1000)),
+            (0, 9, None),
+        ];
+        for (id, segments, table) in wanted {
+            assert_eq!(take(&mut tables, &mut slots, id, segments), table);
+        }
+        assert_eq!(
+            slots.each_ref().map(|slot| slot.table),
+            [NO_TABLE, 1, NO_TABLE, 0]
+        );
         tables.give(&mut slots, 3);
-        assert_eq!(find(&tables, 0, 8), Some((first, 0)));
-        assert_eq!(find(&tables, 0, 9), None);
+        assert_eq!(take(&mut tables, &mut slots, 2, 8), Some(first));
         tables.start(&mut slots);
-        assert_eq!(find(&tables, 0, 8), Some((first, 0)));
         assert!(slots.iter().all(|slot| slot.table == NO_TABLE));
+        assert_eq!(take(&mut tables, &mut slots, 0, 8), Some(first));
     }
 
     #[test]
     fn none_at_all() {
         // SAFETY: There is none.
-        let tables = unsafe { Tables::new(None, 3) }.unwrap_or_else(|e| panic!("{e:?}"));
-        assert_eq!(
-            (find(&tables, 0, 1), find(&tables, 0, 0)),
-            (None, Some((0, NO_TABLE)))
-        );
+        let mut tables = unsafe { Tables::new(None, 3) }.unwrap_or_else(|e| panic!("{e:?}"));
+        let mut slots = [const { Slot::new() }; 4];
+        assert_eq!(take(&mut tables, &mut slots, 0, 2), None);
         assert_eq!(tables.most(), 0);
     }
 

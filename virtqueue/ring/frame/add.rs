@@ -51,7 +51,17 @@ where
         let id = self.format.next_id(self.free_id);
         let size = self.format.size();
         // SAFETY: By the type invariants and those of the format, the id is below the size.
-        let plan = unsafe { plan(self.rule, &self.tables, id, segments, self.count.free, size) };
+        let plan = unsafe {
+            plan(
+                self.rule,
+                &mut self.tables,
+                &mut self.slots,
+                id,
+                segments,
+                self.count.free,
+                size,
+            )
+        };
         let plan = match plan {
             Ok(plan) => plan,
             Err(e) => return Err((e.into(), token)),
@@ -63,7 +73,10 @@ where
         };
         let chain = match described {
             Ok(chain) => chain,
-            Err(e) => return Err((e, token)),
+            Err(e) => {
+                self.put_back(id);
+                return Err((e, token));
+            }
         };
         debug_assert!(chain.count <= self.count.free && self.in_flight() < size);
         // SAFETY: As above.
@@ -83,13 +96,19 @@ where
         } else if !F::IN_ORDER {
             self.free_id = slot.next;
         }
-        if chain.large != NO_TABLE {
-            self.tables.take(&mut self.slots, id, chain.large);
-        }
         self.format.post(id, &chain, &mut self.count);
         // OVERFLOW: By the type invariants, as asserted; the number of a buffer wraps.
         self.count.free = self.count.free.wrapping_sub(chain.count);
         self.count.made = self.count.made.wrapping_add(1);
         Ok(id)
+    }
+
+    /// Gives back the table of a buffer that is not added after all.
+    #[cold]
+    fn put_back(&mut self, id: u16) {
+        // SAFETY: As in `add`.
+        if unsafe { slot::at_mut(&mut self.slots, id) }.table != NO_TABLE {
+            self.tables.give(&mut self.slots, id);
+        }
     }
 }

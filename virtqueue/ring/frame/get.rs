@@ -43,8 +43,8 @@ where
             return None;
         }
         // In a batch there is nothing to read.
-        if !(F::IN_ORDER && self.batch.goes_on()) {
-            match self.format.look(&mut self.count) {
+        if !self.in_batch() {
+            match self.format.look(&self.control, &mut self.count) {
                 Ok(true) => {}
                 Ok(false) => return None,
                 Err(fault) => return self.fail(fault),
@@ -65,6 +65,12 @@ where
         max
     }
 
+    /// Whether the next buffer is of the current batch.
+    #[inline(always)]
+    pub(super) fn in_batch(&self) -> bool {
+        F::IN_ORDER && self.batch.goes_on()
+    }
+
     /// The device broke the queue.
     #[cold]
     fn fail(&mut self, fault: Fault) -> Option<Used<T>> {
@@ -72,10 +78,17 @@ where
         None
     }
 
+    /// The device broke the queue by an id.
+    #[cold]
+    fn fail_id(&mut self, reason: Broken, id: u32) -> Option<Used<T>> {
+        let last = self.format.size().wrapping_sub(1);
+        self.fail((reason, id, last.into()))
+    }
+
     /// Takes the next used buffer, which there is.
     #[inline]
     fn take(&mut self) -> Option<Used<T>> {
-        if F::IN_ORDER && self.batch.goes_on() {
+        if self.in_batch() {
             return self.take_of_batch();
         }
         let (id, len) = self.format.used(&self.count);
@@ -89,12 +102,11 @@ where
     /// written (§2.7.9, §2.8.8).
     #[inline(never)]
     fn start_batch(&mut self, id: u32, len: u32) -> Option<Used<T>> {
-        let last = self.last();
         let Some(slot) = self.slots.get(id as usize) else {
-            return self.fail((Broken::IdOutOfRange, id, last));
+            return self.fail_id(Broken::IdOutOfRange, id);
         };
         if slot.token.is_none() {
-            return self.fail((Broken::NotOutstanding, id, last));
+            return self.fail_id(Broken::NotOutstanding, id);
         }
         let len = match written(len, slot.room, self.count.flags.trim()) {
             Ok(len) => len,
@@ -120,22 +132,15 @@ where
         used
     }
 
-    /// The largest id, for reports.
-    #[inline(always)]
-    fn last(&self) -> u32 {
-        u32::from(self.format.size().wrapping_sub(1))
-    }
-
     /// Takes the buffer with an id that the device gave, and a length, or without one all that it
     /// has room for.
     #[inline(always)]
     fn take_id(&mut self, id: u32, len: Option<u32>) -> Option<Used<T>> {
-        let last = self.last();
         let Some(slot) = self.slots.get_mut(id as usize) else {
-            return self.fail((Broken::IdOutOfRange, id, last));
+            return self.fail_id(Broken::IdOutOfRange, id);
         };
         if slot.token.is_none() {
-            return self.fail((Broken::NotOutstanding, id, last));
+            return self.fail_id(Broken::NotOutstanding, id);
         }
         let len = match len {
             Some(len) => match written(len, slot.room, self.count.flags.trim()) {
@@ -145,7 +150,7 @@ where
             None => slot.room,
         };
         let Some(token) = slot.token.take() else {
-            return self.fail((Broken::NotOutstanding, id, last));
+            return self.fail_id(Broken::NotOutstanding, id);
         };
         // CAST: It is the index of a slot.
         let id = id as u16;

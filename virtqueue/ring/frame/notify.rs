@@ -8,10 +8,7 @@ use super::{
             Armed,
             Control, //
         },
-        format::{
-            Format,
-            View, //
-        },
+        format::Format,
         platform::Platform,
         slot::Slot, //
     },
@@ -69,7 +66,8 @@ where
     /// First half of [`Frame::enable_cb`], without a barrier: [`Control::poll`] is the second.
     #[inline]
     pub fn enable_cb_prepare(&mut self) -> Armed {
-        Armed(self.format.arm(&self.control, &self.count))
+        self.format.arm(&self.control, &self.count);
+        self.format.armed(&self.count)
     }
 
     /// Asks for a callback at the next used buffer and looks again: false if there are used
@@ -79,15 +77,14 @@ where
     #[inline]
     #[must_use = "buffers that were used meanwhile raise no callback"]
     pub fn enable_cb(&mut self) -> bool {
-        let Armed(armed) = self.enable_cb_prepare();
+        self.format.arm(&self.control, &self.count);
         if self.control.is_broken() {
             return true;
         }
         // §2.7.7.1, §2.8.10: As in `Control::poll`.
         F::Platform::mb(self.count.flags.strong());
         self.count.event_moved = false;
-        let view = self.format.view(self.count.flags);
-        !view.has_used(armed, &self.control.batched)
+        !(self.format.has_used(&self.count) || self.in_batch())
     }
 
     /// As [`Frame::enable_cb`], for when the device has used most of what it has: three quarters,
@@ -102,7 +99,13 @@ where
         // §2.7.7.1, §2.8.10: As in `Control::poll`.
         F::Platform::mb(self.count.flags.strong());
         self.count.event_moved = false;
-        self.format.is_quiet(armed, &self.control, &self.count)
+        self.is_quiet(armed)
+    }
+
+    /// Whether less was used than callbacks wait for. A full barrier was done.
+    #[inline(always)]
+    fn is_quiet(&self, armed: u16) -> bool {
+        self.format.is_quiet(armed, &self.count) && !self.in_batch()
     }
 
     /// [`Frame::kick_prepare`] and [`Frame::enable_cb_delayed`] in one, with one full barrier for
@@ -119,9 +122,6 @@ where
         F::Platform::mb(self.count.flags.strong());
         self.count.event_moved = false;
         let kick = self.wants_kick();
-        (
-            kick,
-            self.format.is_quiet(armed, &self.control, &self.count),
-        )
+        (kick, self.is_quiet(armed))
     }
 }

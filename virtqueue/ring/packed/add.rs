@@ -18,7 +18,6 @@ use super::{
             Tally,
             Writer, //
         },
-        slot::NO_TABLE,
         tables::Table, //
     },
     memory::{
@@ -43,7 +42,7 @@ pub(super) unsafe fn describe<P: Platform, D: Describe>(
     buffer: &mut D,
 ) -> Result<Chain, D::Error> {
     match plan {
-        Plan::Table(Table { descs, addr, large }) => {
+        Plan::Table(Table { descs, addr }) => {
             let mut sink = Indirect {
                 descs,
                 tally: Tally::new(segments),
@@ -58,7 +57,6 @@ pub(super) unsafe fn describe<P: Platform, D: Describe>(
                 count: 1,
                 tail: 0,
                 after: 0,
-                large,
                 room,
                 head: rest(u32::from(sink.tally.count) << 4, id, flags),
             })
@@ -81,7 +79,6 @@ pub(super) unsafe fn describe<P: Platform, D: Describe>(
                     count: sink.tally.count,
                     tail: 0,
                     after: 0,
-                    large: NO_TABLE,
                     room,
                     head: sink.head,
                 }),
@@ -107,7 +104,7 @@ pub(super) unsafe fn describe<P: Platform, D: Describe>(
 unsafe fn withdraw<P: Platform>(ring: &Ring<P>, next: Cursor, count: u16) {
     let mut at = next;
     for _ in 1..count {
-        at = at.advance(1, ring.size());
+        at.go(1, ring.size());
         // SAFETY: By the safety requirements, and the invariants of cursors.
         unsafe { ring.write_flags(at.slot(), at.unavailable().to_le()) };
     }
@@ -150,7 +147,7 @@ impl<P: Platform> Writer for Direct<'_, P> {
             // SAFETY: By the type invariant.
             unsafe { self.ring.write_rest(self.at.slot(), self.last) };
         }
-        self.at = self.at.advance(1, self.ring.size());
+        self.at.go(1, self.ring.size());
     }
 }
 

@@ -4,10 +4,8 @@
 
 use super::{
     super::{
-        event::{
-            most_of,
-            need_event, //
-        },
+        control::Armed,
+        event::most_of,
         flags::Flags,
         format::{
             self,
@@ -63,23 +61,33 @@ impl<P: Platform> format::View<P> for View<P> {
     }
 
     #[inline(always)]
-    fn turn_off(&self, _taken: u16) {
+    fn turn_off(&self, _taken: u32) {
         self.driver.set_flags(DISABLE);
     }
 
     #[inline(always)]
-    fn has_used(&self, at: u16, batched: &Word<P>) -> bool {
-        let at = Position::from_raw(at);
-        at.is_used(self.ring.flags_of_any(at.slot())) || batched.get() != 0
+    fn place(&self, Armed(word): Armed) -> u32 {
+        Cursor::taken_at(Position::from_raw(word)).into_raw()
+    }
+
+    #[inline(always)]
+    fn word(place: u32) -> u16 {
+        Cursor::from_raw(place).position().into_raw()
+    }
+
+    #[inline(always)]
+    fn has_used(&self, at: u32, batched: &Word<P>) -> bool {
+        let at = Cursor::from_raw(at);
+        at.matches(self.ring.flags_of_any(at.slot())) || batched.get() != 0
     }
 }
 
 impl<P: Platform, const IN_ORDER: bool> Format<P, IN_ORDER> {
     /// Whether the device wants to be notified of the last `added` descriptors.
     #[inline(always)]
-    pub(super) fn wants(&self, count: &Count, added: u64) -> bool {
+    pub(super) fn wants(&self, added: u64) -> bool {
         let (position, flags) = self.device.read();
-        if flags & 3 == AT_DESC && count.flags.event_idx() {
+        if flags & 3 == AT_DESC {
             self.passed(Position::from_raw(position), added)
         } else {
             // Reserved: a notification more does no harm.
@@ -91,18 +99,22 @@ impl<P: Platform, const IN_ORDER: bool> Format<P, IN_ORDER> {
     #[inline(always)]
     fn passed(&self, event: Position, added: u64) -> bool {
         let size = self.ring.size();
-        if event.slot() >= size || added > u64::from(size) {
+        if event.slot() >= size {
             return true;
         }
-        let new = self.next.slot();
         // What is not of this round is of the one before.
-        let event = if event.wrap() == self.next.position().wrap() {
-            event.slot()
+        let before = if event.wrap() == self.next.position().wrap() {
+            0
         } else {
-            event.slot().wrapping_sub(size)
+            size
         };
-        // CAST: It was just compared.
-        need_event(event, new, new.wrapping_sub(added as u16))
+        // Descriptors that were added behind it: very many, if it is still to come.
+        let behind = self
+            .next
+            .slot()
+            .wrapping_sub(event.slot())
+            .wrapping_add(before);
+        u64::from(behind.wrapping_sub(1)) < added
     }
 
     /// Callbacks as the driver of a new queue wants them.
@@ -119,7 +131,7 @@ impl<P: Platform, const IN_ORDER: bool> Format<P, IN_ORDER> {
     #[inline(always)]
     pub(super) fn arm_at(&self, control: &Control<P>, count: &Count, event: Cursor) {
         control.triggered.set(0);
-        control.taken.set(self.taken.position().into_raw());
+        control.taken.set(self.taken.into_raw());
         if control.off.get() != 0 {
             control.off.set(0);
             self.turn_on(count, event);

@@ -55,13 +55,6 @@ impl Position {
             Self(slot as u16 | self.0 & Self::WRAP)
         }
     }
-
-    /// Whether flags say that a descriptor here is used: both as the counter.
-    #[inline(always)]
-    pub(super) const fn is_used(self, flags: u16) -> bool {
-        let both = if self.wrap() { AVAIL | USED } else { 0 };
-        flags & (AVAIL | USED) == both
-    }
 }
 
 /// A place from which one side goes on: as a [`Position`], with the counter as the flags that it
@@ -126,20 +119,56 @@ impl Cursor {
         Position(self.slot | (self.flags & AVAIL) << 8)
     }
 
-    /// The place `count` descriptors on, in a ring of `size`; `count` is not more than that.
+    /// Goes `count` descriptors on, in a ring of `size`; `count` is not more than that.
     #[inline(always)]
-    #[must_use]
-    pub(super) const fn advance(self, count: u16, size: u16) -> Self {
+    pub(super) const fn go(&mut self, count: u16, size: u16) {
         debug_assert!(count <= size && self.slot < size);
         // OVERFLOW: Both are at most 2^15, and their sum is less than twice the size.
-        let slot = self.slot.wrapping_add(count);
-        if slot >= size {
-            Self {
-                slot: slot.wrapping_sub(size),
-                flags: self.flags ^ (AVAIL | USED),
-            }
-        } else {
-            Self { slot, ..self }
+        self.slot = self.slot.wrapping_add(count);
+        if self.slot >= size {
+            self.wrap(size);
+        }
+    }
+
+    /// From a place behind the end to that at the beginning. Once in a round: cold, so that a
+    /// branch leads here, and the flags are not touched otherwise.
+    #[cold]
+    #[inline]
+    const fn wrap(&mut self, size: u16) {
+        self.slot = self.slot.wrapping_sub(size);
+        self.flags ^= AVAIL | USED;
+    }
+
+    /// The place `count` descriptors on, as by [`Cursor::go`].
+    #[inline(always)]
+    #[must_use]
+    pub(super) const fn advance(mut self, count: u16, size: u16) -> Self {
+        self.go(count, size);
+        self
+    }
+
+    /// Both in one word.
+    #[inline(always)]
+    pub(super) const fn into_raw(self) -> u32 {
+        self.slot as u32 | (self.flags as u32) << 16
+    }
+
+    /// From what [`Cursor::into_raw`] returned.
+    #[inline(always)]
+    pub(super) const fn from_raw(raw: u32) -> Self {
+        Self {
+            // CAST: The halves.
+            slot: raw as u16,
+            flags: (raw >> 16) as u16,
+        }
+    }
+
+    /// The place at which the driver looks for a used descriptor.
+    #[inline(always)]
+    pub(super) const fn taken_at(place: Position) -> Self {
+        Self {
+            slot: place.slot(),
+            flags: if place.wrap() { AVAIL | USED } else { 0 },
         }
     }
 }
@@ -163,8 +192,9 @@ mod tests {
                     assert_eq!(u64::from(at.slot()), total % u64::from(size));
                     assert_eq!(at.wrap(), round % 2 == 0);
                     assert_eq!((next.position(), taken.position()), (at, at));
-                    assert!(!at.is_used(next.flags()) && !at.is_used(next.unavailable()));
-                    assert!(at.is_used(taken.flags()) && taken.matches(taken.flags() | !0x8080));
+                    assert!(taken.matches(taken.flags() | !0x8080));
+                    assert_eq!(Cursor::taken_at(at), taken);
+                    assert_eq!(Cursor::from_raw(next.into_raw()), next);
                     assert!(!taken.matches(next.flags()) && !taken.matches(next.unavailable()));
                     assert_eq!(Position::from_raw(at.into_raw()), at);
                     at = at.advance(count, size);

@@ -21,8 +21,7 @@ use super::{
         },
         slot::{
             self,
-            Slot,
-            NO_TABLE, //
+            Slot, //
         },
         tables::Table, //
     },
@@ -46,7 +45,7 @@ pub(super) unsafe fn describe<P: Platform, D: Describe, T, const IN_ORDER: bool>
 ) -> Result<Chain, D::Error> {
     let endian = areas.endian();
     match plan {
-        Plan::Table(Table { descs, addr, large }) => {
+        Plan::Table(Table { descs, addr }) => {
             let mut sink = Indirect {
                 descs,
                 endian,
@@ -64,7 +63,6 @@ pub(super) unsafe fn describe<P: Platform, D: Describe, T, const IN_ORDER: bool>
                 tail: head,
                 // SAFETY: By the safety requirements.
                 after: unsafe { after::<_, _, IN_ORDER>(areas, slots, head) },
-                large,
                 room,
                 head: 0,
             })
@@ -84,7 +82,6 @@ pub(super) unsafe fn describe<P: Platform, D: Describe, T, const IN_ORDER: bool>
                 count: sink.tally.count,
                 tail: sink.at,
                 after: sink.after,
-                large: NO_TABLE,
                 room,
                 head: 0,
             })

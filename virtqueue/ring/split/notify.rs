@@ -4,6 +4,7 @@
 
 use super::{
     super::{
+        control::Armed,
         event::{
             most_of,
             need_event, //
@@ -54,18 +55,30 @@ impl<P: Platform> format::View<P> for View<P> {
     }
 
     #[inline(always)]
-    fn turn_off(&self, taken: u16) {
+    fn turn_off(&self, taken: u32) {
         if self.flags.event_idx() {
             // The entry that was taken last comes again in 2^16 entries only.
-            self.areas.set_used_event(taken.wrapping_sub(1));
+            // CAST: It was put there as an index.
+            self.areas.set_used_event((taken as u16).wrapping_sub(1));
         } else {
             self.areas.set_flags(NO_INTERRUPT);
         }
     }
 
     #[inline(always)]
-    fn has_used(&self, at: u16, _batched: &Word<P>) -> bool {
-        self.areas.index() != at
+    fn place(&self, Armed(index): Armed) -> u32 {
+        index.into()
+    }
+
+    #[inline(always)]
+    fn word(place: u32) -> u16 {
+        // CAST: It was put there as an index.
+        place as u16
+    }
+
+    #[inline(always)]
+    fn has_used(&self, at: u32, _batched: &Word<P>) -> bool {
+        u32::from(self.areas.index()) != at
     }
 }
 
