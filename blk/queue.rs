@@ -144,10 +144,9 @@ impl Slot {
         else {
             return Err(rq.reject(Status::IOERR));
         };
-        match vq.add_buf(rq) {
-            Ok(()) => {
+        match vq.add_buf_kick_prepare(rq, last) {
+            Ok(kick) => {
                 *pending = pending.wrapping_add(1);
-                let kick = last && vq.kick_prepare();
                 drop(state);
                 if kick {
                     self.bell.ring();

@@ -14,7 +14,8 @@ use vring::{
     Armed,
     Inner,
     Queue,
-    Segments, //
+    Segments,
+    Then, //
 };
 
 /// The ring of a queue.
@@ -62,9 +63,9 @@ impl Native {
         unsafe { self.queue().inner() }
     }
 
-    /// See [`Virtqueue::add_buf`](super::Virtqueue::add_buf).
+    /// Adds a buffer, and kicks if that is to follow; returns whether to notify.
     #[inline(always)]
-    pub(super) fn add_buf<T: Buffer>(&mut self, buffer: T) -> Result<(), (Error, T)> {
+    pub(super) fn add_buf<T: Buffer>(&mut self, buffer: T, then: Then) -> Result<bool, (Error, T)> {
         let segments = buffer.segment_count();
         if segments > self.max_segments {
             return Err((EINVAL, buffer));
@@ -75,8 +76,11 @@ impl Native {
         // SAFETY: Only one of the two is used from here on, once it is known whether the ring took
         // the token; what the buffer describes stays in place.
         let raw = unsafe { core::ptr::read(&*buffer) }.into_raw();
-        match self.inner().add(raw, segments, &Described(&*buffer), 0) {
-            Ok(()) => Ok(()),
+        match self
+            .inner()
+            .add(raw, segments, &Described(&*buffer), 0, then)
+        {
+            Ok(notify) => Ok(notify),
             Err(error) => Err((error, ManuallyDrop::into_inner(buffer))),
         }
     }

@@ -3,6 +3,7 @@
 //! What is the same for both formats: tokens, ids, tables, and how a ring begins and ends.
 
 mod add;
+mod drain;
 mod get;
 mod notify;
 

@@ -60,6 +60,7 @@ pub use self::{
     },
     control::{
         Armed,
+        Control,
         Interrupt, //
     },
     desc::Desc,
@@ -69,6 +70,8 @@ pub use self::{
         SetupError, //
     },
     event::need_event,
+    format::Format,
+    frame::Frame,
     indirect::IndirectRule,
     packed::Packed,
     platform::Platform,

@@ -34,7 +34,8 @@ use vring::{
     },
     Queue,
     RawToken,
-    Segments, //
+    Segments,
+    Then, //
 };
 
 as_declared!(
@@ -70,9 +71,8 @@ unsafe fn add<B: Segments>(
     let queue = unsafe { Queue::from_raw(vq) };
     // SAFETY: By the safety requirements.
     let inner = unsafe { queue.inner() };
-    match inner.add(token, segments, buffer, attrs) {
-        Ok(()) => {
-            inner.publish();
+    match inner.add(token, segments, buffer, attrs, Then::Publish) {
+        Ok(_) => {
             // SAFETY: The queue is valid, and the caller serialises.
             unsafe { (*vq).num_free = inner.num_free().into() };
             0

@@ -73,7 +73,7 @@ struct Offsets {
 impl Offsets {
     fn new(format: &Format, size: u16) -> Self {
         if format.packed {
-            let driver = (usize::from(size) * size_of::<Desc>()).next_multiple_of(LINE);
+            let driver = (usize::from(size) * size_of::<Desc>() + LINE - 1) & !(LINE - 1);
             Self {
                 driver,
                 device: driver + LINE,
@@ -93,9 +93,9 @@ impl Offsets {
 /// How many tables a queue has, and how large they are.
 fn tables(size: u16) -> (u16, u16, u16) {
     let large = size;
-    let larges = (LARGE_TABLES / (size_of::<Desc>() * usize::from(large))).max(1);
+    let larges = LARGE_TABLES.checked_div(size_of::<Desc>() * usize::from(large));
     // CAST: At most `size`.
-    let larges = larges.min(usize::from(size)) as u16;
+    let larges = larges.unwrap_or(0).clamp(1, usize::from(size).max(1)) as u16;
     (SMALL_TABLE.min(size), large, larges)
 }
 

@@ -10,15 +10,18 @@ use crate::{
     bindings,
     device::Virtio,
     dma::Mapper,
+    inner::{
+        Inner,
+        Ring,
+        Side,
+        Slots, //
+    },
     mapped::Mapped,
     queue::{
         fields,
-        Inner,
         Notify,
         Queue,
-        Ring,
-        Shared,
-        Slots, //
+        Shared, //
     },
     ring::{
         packed,
@@ -225,8 +228,7 @@ impl Queue {
             spec.name,
             backing.size().into(),
         );
-        let inner = Inner {
-            ring,
+        let side = Side {
             mapped,
             vdev,
             index: spec.index,
@@ -234,6 +236,7 @@ impl Queue {
             counters: Arc::new(Counters::new(), GFP_KERNEL)?,
             stamps: Arc::new(Stamps::new(backing.size())?, GFP_KERNEL)?,
         };
+        let inner = Inner { ring, side };
         let queue = KBox::new(
             Self::new(
                 vq,

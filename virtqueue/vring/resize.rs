@@ -9,14 +9,14 @@ use crate::{
         slots,
         MAX_SIZE, //
     },
-    mapped::Mapped,
-    queue::{
+    inner::{
         each_ring,
         Inner,
-        Queue,
         Ring,
         Slots, //
     },
+    mapped::Mapped,
+    queue::Queue,
     stats::Stamps, //
 };
 use kernel::{
@@ -31,11 +31,11 @@ impl Inner {
     ///
     /// The device does not use the ring, and gets it back after this returned only.
     pub unsafe fn reset(&mut self) {
-        let Self { ring, mapped, .. } = self;
+        let Self { ring, side } = self;
         // SAFETY: By the safety requirements.
         each_ring!(ring, ring => unsafe {
             ring.reset(|unused| {
-                if let Some(mapped) = mapped {
+                if let Some(mapped) = &mut side.mapped {
                     mapped.unmap(unused.id);
                 }
             })
@@ -96,11 +96,11 @@ impl Queue {
         let stamps = Arc::new(Stamps::new(size)?, GFP_KERNEL)?;
         // SAFETY: By the safety requirements; the memory is kept with the queue.
         unsafe { inner.move_to(&new, slots(size)?) }?;
-        inner.mapped = mapped;
+        inner.side.mapped = mapped;
         // SAFETY: By the safety requirements.
         unsafe {
             self.hide();
-            inner.stamps = stamps;
+            inner.side.stamps = stamps;
             self.settle();
         }
         // The old memory is used by nobody any more.

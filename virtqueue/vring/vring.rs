@@ -19,6 +19,7 @@ pub mod bindings;
 pub mod create;
 pub mod device;
 pub mod dma;
+pub mod inner;
 mod list;
 mod mapped;
 mod physical;
@@ -35,11 +36,12 @@ mod trace;
 
 pub use self::{
     dma::Mapper,
-    platform::Kernel,
-    queue::{
+    inner::{
         Inner,
-        Queue, //
+        Then, //
     },
+    platform::Kernel,
+    queue::Queue,
     ring::{
         Armed,
         Interrupt, //

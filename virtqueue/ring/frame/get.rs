@@ -73,7 +73,7 @@ where
 
     /// The device broke the queue.
     #[cold]
-    fn fail(&mut self, fault: Fault) -> Option<Used<T>> {
+    pub(super) fn fail(&mut self, fault: Fault) -> Option<Used<T>> {
         self.control.latch(&mut self.report, fault);
         None
     }
@@ -86,8 +86,8 @@ where
     }
 
     /// Takes the next used buffer, which there is.
-    #[inline]
-    fn take(&mut self) -> Option<Used<T>> {
+    #[inline(always)]
+    pub(super) fn take(&mut self) -> Option<Used<T>> {
         if self.in_batch() {
             return self.take_of_batch();
         }

@@ -56,7 +56,7 @@ impl Layout {
     pub const fn new(size: u16, align: usize) -> Self {
         let size = size as usize;
         let avail = 16 * size;
-        let used = (avail + 2 * (size + 3)).next_multiple_of(align);
+        let used = (avail + 2 * (size + 3) + (align - 1)) & !(align - 1);
         Self {
             avail,
             used,

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a callback does, in one.
+
+use super::{
+    super::{
+        control::Control,
+        format::Format,
+        platform::Platform,
+        slot::{
+            Slot,
+            Used, //
+        },
+    },
+    Frame, //
+};
+use core::ops::{
+    Deref,
+    DerefMut, //
+};
+
+impl<F, T, S, C> Frame<F, T, S, C>
+where
+    F: Format,
+    S: DerefMut<Target = [Slot<T>]>,
+    C: Deref<Target = Control<F::Platform, F::View>>,
+{
+    /// Takes all used buffers, with callbacks off meanwhile, until there is none and callbacks are
+    /// on again: [`Frame::disable_cb`], [`Frame::get`] until there is none, and
+    /// [`Frame::enable_cb`], as often as that finds more.
+    ///
+    /// Ends early if the queue is broken, or breaks.
+    #[inline(always)]
+    pub fn drain(&mut self, mut give: impl FnMut(Used<T>)) {
+        while self.pass(&mut give) {}
+    }
+
+    /// Takes what is there and turns callbacks on. Returns whether there is more.
+    #[inline(always)]
+    fn pass(&mut self, give: &mut impl FnMut(Used<T>)) -> bool {
+        self.control.disable_cb();
+        if self.control.is_broken() {
+            return false;
+        }
+        loop {
+            if !self.in_batch() {
+                match self.format.look(&self.control, &mut self.count) {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    Err(fault) => {
+                        self.fail(fault);
+                        return false;
+                    }
+                }
+            }
+            match self.take() {
+                Some(used) => give(used),
+                None => return false,
+            }
+        }
+        self.format.arm(&self.control, &self.count);
+        // §2.7.7.1, §2.8.10: As in `Control::poll`.
+        F::Platform::mb(self.count.flags.strong());
+        self.count.event_moved = false;
+        self.format.has_used(&self.count) || self.in_batch()
+    }
+}

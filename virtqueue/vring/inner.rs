@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What of a queue needs exclusion.
+
+use crate::{
+    bindings::{
+        self,
+        virtqueue, //
+    },
+    device::Virtio,
+    mapped::Mapped,
+    physical::Physical,
+    platform::Kernel,
+    report,
+    ring::{
+        packed,
+        split,
+        Armed,
+        Control,
+        Format,
+        Frame, //
+    },
+    segment::{
+        RawToken,
+        Segments, //
+    },
+    stats::{
+        Counters,
+        Stamps, //
+    },
+    trace, //
+};
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+
+/// The private state of the ids of a queue.
+pub type Slots = kernel::alloc::KVVec<crate::ring::Slot<RawToken>>;
+
+/// A ring of format `F`, in the kernel.
+pub(crate) type RingOf<F> = Frame<F, RawToken, Slots, Arc<Control<Kernel, <F as Format>::View>>>;
+
+type SplitRing<const IN_ORDER: bool> = RingOf<split::Format<Kernel, IN_ORDER>>;
+type PackedRing<const IN_ORDER: bool> = RingOf<packed::Format<Kernel, IN_ORDER>>;
+
+/// The ring of a queue: which one was negotiated.
+///
+/// An enum and not a trait object: the choice is one predictable branch, and what is behind it can
+/// be inlined.
+pub(crate) enum Ring {
+    Split(SplitRing<false>),
+    Packed(PackedRing<false>),
+    SplitInOrder(SplitRing<true>),
+    PackedInOrder(PackedRing<true>),
+}
+
+/// Does the same with the ring of whichever layout.
+macro_rules! each_ring {
+    ($ring:expr, $name:ident => $body:expr) => {
+        match $ring {
+            $crate::inner::Ring::Split($name) => $body,
+            $crate::inner::Ring::Packed($name) => $body,
+            $crate::inner::Ring::SplitInOrder($name) => $body,
+            $crate::inner::Ring::PackedInOrder($name) => $body,
+        }
+    };
+}
+pub(crate) use each_ring;
+
+/// What goes with the ring, whatever its layout.
+pub(crate) struct Side {
+    /// Only where memory is mapped for the device.
+    pub(crate) mapped: Option<Mapped>,
+    pub(crate) vdev: Virtio,
+    pub(crate) index: u32,
+    /// The queue that this is of, for tracing.
+    pub(crate) vq: *const virtqueue,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) stamps: Arc<Stamps>,
+}
+
+impl Side {
+    /// Notes that a buffer was added.
+    #[inline(always)]
+    fn added(&self, id: u16, segments: u16, free: u16) {
+        self.stamps.added(id);
+        // SAFETY: The queue is valid.
+        unsafe { trace::add(self.vq, id.into(), segments.into(), free.into()) };
+    }
+
+    /// Notes that a buffer was not added.
+    #[cold]
+    fn refused(&self, error: Error) -> Error {
+        if error == ENOSPC {
+            self.counters.full.count();
+        }
+        error
+    }
+
+    /// Notes that a driver kicked.
+    #[inline(always)]
+    fn kicked(&self, notify: bool) {
+        self.counters.kicks.count();
+        // SAFETY: The queue is valid.
+        unsafe { trace::kick(self.vq, notify) };
+    }
+
+    /// Notes that a used buffer was taken.
+    #[inline(always)]
+    fn taken(&mut self, id: u16, len: u32) {
+        if let Some(mapped) = &mut self.mapped {
+            mapped.unmap(id);
+        }
+        self.stamps.taken(id);
+        // SAFETY: The queue is valid.
+        unsafe { trace::get_buf(self.vq, id.into(), len) };
+    }
+}
+
+/// What is to follow an add.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// Nothing: a kick comes later.
+    Wait,
+    /// The device gets to know of it, if it looks.
+    Publish,
+    /// A kick.
+    Kick,
+}
+
+/// What of a queue needs exclusion: who has it by `&mut` is the only one who adds, kicks, gets and
+/// switches callbacks.
+pub struct Inner {
+    pub(crate) ring: Ring,
+    pub(crate) side: Side,
+}
+
+impl Inner {
+    /// From now on a device that claims to have written more than there was to write breaks the
+    /// queue; before, the length is cut. Legacy devices are known to, and excused (virtio spec
+    /// §2.7.8.1).
+    pub fn be_strict(&mut self) {
+        let trim = !self.side.vdev.has(bindings::VIRTIO_F_VERSION_1);
+        each_ring!(&mut self.ring, ring => ring.trim_lengths(trim));
+    }
+
+    /// Gives a buffer of up to `segments` segments to the device, and does what is to follow.
+    /// `attrs` are those of its DMA mappings. Returns whether the device wants to be notified.
+    ///
+    /// # Errors
+    ///
+    /// - `ENOSPC`: the ring is full; again when something was taken out;
+    /// - `ENOMEM`: it could not be mapped for now;
+    /// - `EINVAL`: it has no segment, more than the queue can take, or memory to read behind
+    ///   memory to write;
+    /// - `EIO`: the queue is broken.
+    ///
+    /// Nothing follows then.
+    #[inline(always)]
+    pub fn add<B: Segments>(
+        &mut self,
+        token: RawToken,
+        segments: u16,
+        buffer: &B,
+        attrs: usize,
+        then: Then,
+    ) -> Result<bool> {
+        let side = &mut self.side;
+        if side.mapped.is_some() {
+            return self.add_mapped(token, buffer, attrs, then);
+        }
+        // A function each: each has the registers for itself.
+        each_ring!(&mut self.ring, ring => add(ring, side, token, segments, buffer, then))
+    }
+
+    #[inline(never)]
+    fn add_mapped<B: Segments>(
+        &mut self,
+        token: RawToken,
+        buffer: &B,
+        attrs: usize,
+        then: Then,
+    ) -> Result<bool> {
+        let Self { ring, side } = self;
+        let Some(mapped) = &mut side.mapped else {
+            return Err(EINVAL);
+        };
+        let mut count = 0;
+        let added = mapped.add(buffer, attrs, |segments, addresses| {
+            count = segments;
+            each_ring!(&mut *ring, ring => {
+                ring.add(token, segments, addresses).map_err(|(e, _)| e.into())
+            })
+        });
+        let id = added.map_err(|error| side.refused(error))?;
+        Ok(each_ring!(ring, ring => follow(ring, side, id, count, then)))
+    }
+
+    /// Tells the device of what was added, without a notification.
+    #[inline]
+    pub fn publish(&mut self) {
+        each_ring!(&mut self.ring, ring => ring.publish());
+    }
+
+    /// Publishes what was added, and says whether the device wants to be notified of it. One full
+    /// barrier. False if the queue is broken.
+    #[inline]
+    pub fn kick_prepare(&mut self) -> bool {
+        let notify = each_ring!(&mut self.ring, ring => ring.kick_prepare());
+        self.side.kicked(notify);
+        notify
+    }
+
+    /// Takes a buffer that the device has used, and how many bytes it wrote. `None` if there is
+    /// none or the queue is broken: what a device did to break it is told here, once.
+    #[inline]
+    pub fn get(&mut self) -> Option<(RawToken, u32)> {
+        let Some(used) = each_ring!(&mut self.ring, ring => ring.get()) else {
+            self.nothing();
+            return None;
+        };
+        self.side.taken(used.id, used.len);
+        Some((used.token, used.len))
+    }
+
+    /// Takes all buffers that the device has used, with callbacks off meanwhile, until there is
+    /// none and callbacks are on again. `take` gets each, and how many bytes were written.
+    ///
+    /// A broken queue ends it, as [`Inner::get`].
+    #[inline(always)]
+    pub fn drain(&mut self, mut take: impl FnMut(RawToken, u32)) {
+        let Self { ring, side } = self;
+        each_ring!(ring, ring => drain(ring, side, &mut take));
+    }
+
+    /// Why there was nothing to get.
+    #[inline]
+    fn nothing(&mut self) {
+        let Self { ring, side } = self;
+        each_ring!(ring, ring => tell_if_broken(ring, side));
+    }
+
+    /// First half of [`Inner::enable_cb`], without a barrier: [`Queue::poll`](crate::Queue::poll)
+    /// is the second.
+    #[inline]
+    pub fn enable_cb_prepare(&mut self) -> Armed {
+        each_ring!(&mut self.ring, ring => ring.enable_cb_prepare())
+    }
+
+    /// Asks for a callback at the next used buffer and looks again: false if there are used
+    /// buffers by now. One full barrier.
+    #[inline]
+    pub fn enable_cb(&mut self) -> bool {
+        each_ring!(&mut self.ring, ring => ring.enable_cb())
+    }
+
+    /// As [`Inner::enable_cb`], for when most of what the device has is used.
+    #[inline]
+    pub fn enable_cb_delayed(&mut self) -> bool {
+        each_ring!(&mut self.ring, ring => ring.enable_cb_delayed())
+    }
+
+    /// [`Inner::kick_prepare`] and [`Inner::enable_cb_delayed`] with one barrier for both.
+    #[inline]
+    pub fn kick_prepare_enable_cb_delayed(&mut self) -> (bool, bool) {
+        let (notify, quiet) =
+            each_ring!(&mut self.ring, ring => ring.kick_prepare_enable_cb_delayed());
+        self.side.kicked(notify);
+        (notify, quiet)
+    }
+
+    /// Takes back a buffer that the device has not used.
+    ///
+    /// # Safety
+    ///
+    /// The device uses neither the ring nor any of its buffers: it, or the queue, was reset.
+    pub unsafe fn detach_unused(&mut self) -> Option<RawToken> {
+        // SAFETY: By the safety requirements.
+        let unused = each_ring!(&mut self.ring, ring => unsafe { ring.detach_unused() })?;
+        if let Some(mapped) = &mut self.side.mapped {
+            mapped.unmap(unused.id);
+        }
+        self.side.stamps.taken(unused.id);
+        Some(unused.token)
+    }
+
+    /// Descriptors that are free. A buffer takes one for each segment, or one in all if it is
+    /// described by a table.
+    #[inline(always)]
+    pub fn num_free(&self) -> u16 {
+        each_ring!(&self.ring, ring => ring.num_free())
+    }
+}
+
+/// Adds a buffer to a ring of one layout.
+#[inline(never)]
+fn add<F, B>(
+    ring: &mut RingOf<F>,
+    side: &Side,
+    token: RawToken,
+    segments: u16,
+    buffer: &B,
+    then: Then,
+) -> Result<bool>
+where
+    F: Format<Platform = Kernel>,
+    B: Segments,
+{
+    match ring.add(token, segments, &mut Physical(buffer)) {
+        Ok(id) => Ok(follow(ring, side, id, segments, then)),
+        Err((error, _)) => Err(side.refused(error)),
+    }
+}
+
+/// Does what is to follow an add.
+#[inline(always)]
+fn follow<F>(ring: &mut RingOf<F>, side: &Side, id: u16, segments: u16, then: Then) -> bool
+where
+    F: Format<Platform = Kernel>,
+{
+    side.added(id, segments, ring.num_free());
+    match then {
+        Then::Wait => false,
+        Then::Publish => {
+            ring.publish();
+            false
+        }
+        Then::Kick => {
+            let notify = ring.kick_prepare();
+            side.kicked(notify);
+            notify
+        }
+    }
+}
+
+/// Drains a ring of one layout.
+#[inline(never)]
+fn drain<F>(ring: &mut RingOf<F>, side: &mut Side, take: &mut impl FnMut(RawToken, u32))
+where
+    F: Format<Platform = Kernel>,
+{
+    ring.drain(|used| {
+        side.taken(used.id, used.len);
+        take(used.token, used.len);
+    });
+    tell_if_broken(ring, side);
+}
+
+/// Tells what the device did to break its queue, if it did, once.
+#[inline(always)]
+fn tell_if_broken<F>(ring: &mut RingOf<F>, side: &Side)
+where
+    F: Format<Platform = Kernel>,
+{
+    if ring.control().is_broken() {
+        if let Some(report) = ring.take_report() {
+            report::tell(side.vdev, side.index, report);
+            // SAFETY: The queue is valid.
+            unsafe {
+                trace::broken(side.vq, report.reason as u32, report.value, report.limit);
+            }
+        }
+    }
+}
