@@ -77,6 +77,8 @@ pub unsafe trait Format: Sized {
     const IN_ORDER: bool;
     /// Whether ids are descriptors, linked by the slots to chains.
     const LINKED: bool;
+    /// In order: whether the ring shows only the first buffer of a batch as used.
+    const HIDES_BATCH: bool;
 
     /// Checks the size and the alignment of the areas.
     fn check(memory: &Self::Memory) -> Result<(), SetupError>;
@@ -128,7 +130,8 @@ pub unsafe trait Format: Sized {
     /// Whether the device wants to be notified of the last `added`. A full barrier was done.
     fn wants_kick(&self, count: &Count, added: u64) -> bool;
 
-    /// Whether there are used buffers. If so, they are read after they were written.
+    /// Whether there are used buffers. If so, they are read after they were written. Where a batch
+    /// is hidden, not called in one.
     fn look(
         &mut self,
         control: &Control<Self::Platform, Self::View>,
@@ -138,8 +141,8 @@ pub unsafe trait Format: Sized {
     /// Reads id and length of the next used buffer.
     fn used(&self, count: &Count) -> (u32, u32);
 
-    /// In order: the id of the oldest buffer.
-    fn oldest(&self) -> u16;
+    /// In order: the id of the oldest buffer, `free` being the first free id.
+    fn oldest(&self, free: u16, count: &Count) -> u16;
 
     /// In order: how many buffers the device may have used, as far as was looked.
     fn pending(&self, count: &Count) -> u16;

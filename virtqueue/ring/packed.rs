@@ -86,6 +86,7 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
 
     const IN_ORDER: bool = IN_ORDER;
     const LINKED: bool = false;
+    const HIDES_BATCH: bool = IN_ORDER;
 
     fn check(memory: &Memory) -> Result<(), SetupError> {
         memory.check()
@@ -229,7 +230,7 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
     }
 
     #[inline(always)]
-    fn oldest(&self) -> u16 {
+    fn oldest(&self, _free: u16, _count: &Count) -> u16 {
         self.taken.slot()
     }
 

@@ -55,8 +55,8 @@ pub type Split<P, T, S, C, const IN_ORDER: bool> = Frame<Format<P, IN_ORDER>, T,
 ///
 /// # Invariants
 ///
-/// - With `IN_ORDER`, the descriptors from `oldest` up to the first free one are in use, in the
-///   order of the buffers.
+/// - With `IN_ORDER`, the descriptors that are not free follow each other up to the first free one,
+///   in the order of the buffers.
 /// - `used_seen` is at most as many buffers as the device has ahead of those taken, and the device
 ///   had written the used entries up to there before a barrier for loads.
 pub struct Format<P, const IN_ORDER: bool> {
@@ -65,7 +65,6 @@ pub struct Format<P, const IN_ORDER: bool> {
     published: u16,
     /// What it was last seen to have used.
     used_seen: u16,
-    oldest: u16,
 }
 
 // SAFETY: `next_id` is what it is given. Chains end at, and go on with, descriptors below the size:
@@ -77,6 +76,8 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
 
     const IN_ORDER: bool = IN_ORDER;
     const LINKED: bool = true;
+    // The index counts all of them.
+    const HIDES_BATCH: bool = false;
 
     fn check(memory: &Memory) -> Result<(), SetupError> {
         memory.check()
@@ -92,7 +93,6 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
             areas: unsafe { Areas::new(memory, flags.endian()) },
             published: 0,
             used_seen: 0,
-            oldest: 0,
         }
     }
 
@@ -105,7 +105,6 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
         self.areas.clear();
         self.published = 0;
         self.used_seen = 0;
-        self.oldest = 0;
     }
 
     #[inline(always)]
@@ -191,8 +190,9 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
     }
 
     #[inline(always)]
-    fn oldest(&self) -> u16 {
-        self.oldest
+    fn oldest(&self, free: u16, count: &Count) -> u16 {
+        // Those in use go on from there up to the first free one.
+        free.wrapping_add(count.free) & self.areas.mask()
     }
 
     #[inline(always)]
@@ -201,10 +201,7 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
     }
 
     #[inline(always)]
-    fn step(&mut self, descs: u16, control: &Control<P>, count: &mut Count) {
-        if IN_ORDER {
-            self.oldest = self.oldest.wrapping_add(descs) & self.areas.mask();
-        }
+    fn step(&mut self, _descs: u16, control: &Control<P>, count: &mut Count) {
         // After the last entry that was seen: asks for a callback at the next, if callbacks are on.
         // Up to there it makes no difference which of them was taken: there are used ones.
         if count.done == self.used_seen {
@@ -218,7 +215,7 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
 
     #[inline(always)]
     fn set_batched(_control: &Control<P>, _batched: bool) {
-        // The index shows all buffers of a batch.
+        // The index shows it.
     }
 
     fn start_callbacks(&mut self, control: &Control<P>, count: &Count, on: bool) {

@@ -43,7 +43,7 @@ where
             return false;
         }
         loop {
-            if !self.in_batch() {
+            if !self.in_hidden_batch() {
                 match self.format.look(&self.control, &mut self.count) {
                     Ok(true) => {}
                     Ok(false) => break,
@@ -62,6 +62,6 @@ where
         // §2.7.7.1, §2.8.10: As in `Control::poll`.
         F::Platform::mb(self.count.flags.strong());
         self.count.event_moved = false;
-        self.format.has_used(&self.count) || self.in_batch()
+        self.format.has_used(&self.count) || self.in_hidden_batch()
     }
 }

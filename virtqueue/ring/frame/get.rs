@@ -43,7 +43,7 @@ where
             return None;
         }
         // In a batch there is nothing to read.
-        if !self.in_batch() {
+        if !self.in_hidden_batch() {
             match self.format.look(&self.control, &mut self.count) {
                 Ok(true) => {}
                 Ok(false) => return None,
@@ -65,9 +65,15 @@ where
         max
     }
 
+    /// Whether there are used buffers that the ring does not show.
+    #[inline(always)]
+    pub(super) fn in_hidden_batch(&self) -> bool {
+        F::HIDES_BATCH && self.batch.goes_on()
+    }
+
     /// Whether the next buffer is of the current batch.
     #[inline(always)]
-    pub(super) fn in_batch(&self) -> bool {
+    fn in_batch(&self) -> bool {
         F::IN_ORDER && self.batch.goes_on()
     }
 
@@ -89,47 +95,67 @@ where
     #[inline(always)]
     pub(super) fn take(&mut self) -> Option<Used<T>> {
         if self.in_batch() {
-            return self.take_of_batch();
+            let (id, len) = self.next_of_batch();
+            return self.take_id(id, len);
         }
         let (id, len) = self.format.used(&self.count);
-        if F::IN_ORDER && id != u32::from(self.format.oldest()) {
-            return self.start_batch(id, len);
+        if F::IN_ORDER && !self.is_oldest(id) {
+            if !self.start_batch(id, len) {
+                return None;
+            }
+            let (id, len) = self.next_of_batch();
+            return self.take_id(id, len);
         }
         self.take_id(id, Some(len))
     }
 
-    /// In order: takes the first buffer of a batch, of which `id` is the last, with `len` bytes
-    /// written (§2.7.9, §2.8.8).
+    /// In order: whether an id is that of the oldest buffer, if it is of one at all.
+    #[inline(always)]
+    fn is_oldest(&self, id: u32) -> bool {
+        let slot = self.slots.get(id as usize);
+        slot.is_some_and(|slot| slot.next == self.count.done)
+    }
+
+    /// In order: starts a batch, of which `id` is the last, with `len` bytes written (§2.7.9,
+    /// §2.8.8). Returns whether it is one.
     #[inline(never)]
-    fn start_batch(&mut self, id: u32, len: u32) -> Option<Used<T>> {
+    fn start_batch(&mut self, id: u32, len: u32) -> bool {
         let Some(slot) = self.slots.get(id as usize) else {
-            return self.fail_id(Broken::IdOutOfRange, id);
+            self.fail_id(Broken::IdOutOfRange, id);
+            return false;
         };
         if slot.token.is_none() {
-            return self.fail_id(Broken::NotOutstanding, id);
+            self.fail_id(Broken::NotOutstanding, id);
+            return false;
         }
         let len = match written(len, slot.room, self.count.flags.trim()) {
             Ok(len) => len,
-            Err(fault) => return self.fail(fault),
+            Err(fault) => {
+                self.fail(fault);
+                return false;
+            }
         };
         let pending = self.format.pending(&self.count);
         // In 0..`pending`, if the device has no more than that.
         let skipped = slot.next.wrapping_sub(self.count.done);
         if skipped >= pending {
             let size = skipped.wrapping_add(1);
-            return self.fail((Broken::WrongBatch, size.into(), pending.into()));
+            self.fail((Broken::WrongBatch, size.into(), pending.into()));
+            return false;
         }
         self.batch.start(skipped.wrapping_add(1), len);
-        self.take_of_batch()
+        F::set_batched(&self.control, true);
+        true
     }
 
-    /// In order: takes the next buffer of a batch.
+    /// In order: the id of the next buffer of the batch, and its length if it is the last one.
     #[inline]
-    fn take_of_batch(&mut self) -> Option<Used<T>> {
+    fn next_of_batch(&mut self) -> (u32, Option<u32>) {
         let len = self.batch.next();
-        let used = self.take_id(self.format.oldest().into(), len);
-        F::set_batched(&self.control, self.batch.goes_on());
-        used
+        if len.is_some() {
+            F::set_batched(&self.control, false);
+        }
+        (self.format.oldest(self.free_id, &self.count).into(), len)
     }
 
     /// Takes the buffer with an id that the device gave, and a length, or without one all that it

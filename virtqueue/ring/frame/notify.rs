@@ -84,7 +84,7 @@ where
         // §2.7.7.1, §2.8.10: As in `Control::poll`.
         F::Platform::mb(self.count.flags.strong());
         self.count.event_moved = false;
-        !(self.format.has_used(&self.count) || self.in_batch())
+        !(self.format.has_used(&self.count) || self.in_hidden_batch())
     }
 
     /// As [`Frame::enable_cb`], for when the device has used most of what it has: three quarters,
@@ -105,7 +105,7 @@ where
     /// Whether less was used than callbacks wait for. A full barrier was done.
     #[inline(always)]
     fn is_quiet(&self, armed: u16) -> bool {
-        self.format.is_quiet(armed, &self.count) && !self.in_batch()
+        self.format.is_quiet(armed, &self.count) && !self.in_hidden_batch()
     }
 
     /// [`Frame::kick_prepare`] and [`Frame::enable_cb_delayed`] in one, with one full barrier for
