@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Rings on the hostile platform.
+
+use super::memory::{Area, Hostile, Limits, LIMITS};
+use std::{ops::Range, sync::Arc};
+use virtio_ring::{
+    packed, split, AddError, Broken, Config, IndirectRule, Packed, Report, Slot, Split, TableMemory,
+};
+
+/// Which ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Layout {
+    pub packed: bool,
+    pub in_order: bool,
+}
+
+/// What was negotiated, and how large everything is.
+#[derive(Clone, Copy, Debug)]
+pub struct Setup {
+    pub layout: Layout,
+    pub size: u16,
+    pub small: u16,
+    pub large: u16,
+    pub larges: u16,
+    pub config: Config,
+}
+
+impl Setup {
+    /// From the first bytes of an input.
+    pub fn read(layout: Layout, bytes: [u8; 4]) -> Self {
+        let [size, tables, rule, flags] = bytes;
+        let size = if layout.packed {
+            1 + u16::from(size % 17)
+        } else {
+            1 << (size % 5)
+        };
+        let small = u16::from(tables & 3).min(size);
+        let large = u16::from(tables >> 2 & 7).min(size);
+        let larges = if large == 0 {
+            0
+        } else {
+            u16::from(tables >> 5).min(size)
+        };
+        Self {
+            layout,
+            size,
+            small,
+            large,
+            larges,
+            config: Config {
+                event_idx: flags & 1 != 0,
+                trim_lengths: flags & 2 != 0,
+                strong_barriers: flags & 4 != 0,
+                callbacks: flags & 8 == 0,
+                indirect: IndirectRule {
+                    from: u16::from(rule & 7),
+                    keep_free: u16::from(rule >> 3 & 7),
+                },
+                ..Config::MODERN
+            },
+        }
+    }
+
+    /// Bytes of the descriptors, of what the driver writes beside them, and of what the device
+    /// does; and of the tables.
+    fn bytes(&self) -> [usize; 4] {
+        let size = usize::from(self.size);
+        let tables = TableMemory::bytes(self.size, self.small, self.large, self.larges);
+        if self.layout.packed {
+            [16 * size, 4, 4, tables]
+        } else {
+            [16 * size, 2 * size + 6, 8 * size + 6, tables]
+        }
+    }
+}
+
+/// The memory of a ring.
+pub struct Memory {
+    pub setup: Setup,
+    pub desc: Area,
+    pub driver: Area,
+    pub device: Area,
+    pub tables: Area,
+}
+
+impl Memory {
+    pub fn new(setup: Setup) -> Self {
+        let [desc, driver, device, tables] = setup.bytes().map(Area::new);
+        Self {
+            setup,
+            desc,
+            driver,
+            device,
+            tables,
+        }
+    }
+
+    /// From now on this is what may be accessed.
+    fn limit(&self, private: Range<usize>) {
+        let own = [&self.desc, &self.driver, &self.tables];
+        LIMITS.set(Limits {
+            own: own.iter().map(|area| area.range()).collect(),
+            device: vec![self.device.range()],
+            private: vec![private],
+            ..Limits::default()
+        });
+    }
+
+    fn tables(&self) -> Option<TableMemory> {
+        let [.., bytes] = self.setup.bytes();
+        (bytes != 0).then(|| TableMemory {
+            base: self.tables.ptr(),
+            addr: 0x1000,
+            small: self.setup.small,
+            large: self.setup.large,
+            larges: self.setup.larges,
+        })
+    }
+
+    fn split(&self) -> split::Memory {
+        split::Memory {
+            size: self.setup.size,
+            desc: self.desc.ptr(),
+            avail: self.driver.ptr(),
+            used: self.device.ptr(),
+            tables: self.tables(),
+        }
+    }
+
+    fn packed(&self) -> packed::Memory {
+        packed::Memory {
+            size: self.setup.size,
+            desc: self.desc.ptr(),
+            driver: self.driver.ptr(),
+            device: self.device.ptr(),
+            tables: self.tables(),
+        }
+    }
+}
+
+/// The driver side.
+pub trait Ring {
+    fn add(&mut self, token: u32, claim: u16, out: &[u32], in_: &[u32]) -> Result<u16, AddError>;
+    fn publish(&mut self);
+    fn kick(&mut self) -> bool;
+    /// Token, length, id.
+    fn get(&mut self) -> Option<(u32, u32, u16)>;
+    fn get_batch(&mut self, max: usize) -> Vec<(u32, u32, u16)>;
+    fn enable(&mut self, how: u8) -> (bool, bool);
+    fn disable(&mut self);
+    fn control(&self, what: u8);
+    fn broken(&self) -> Option<Broken>;
+    fn report(&mut self) -> Option<Report>;
+    fn counts(&self) -> (u16, u16);
+    fn detach(&mut self) -> Option<(u32, u16)>;
+    fn reset(&mut self) -> Vec<(u32, u16)>;
+    fn resize(&mut self, memory: &Memory) -> Vec<(u32, u16)>;
+}
+
+fn slots(size: u16) -> Box<[Slot<u32>]> {
+    (0..size).map(|_| Slot::new()).collect()
+}
+
+/// Lets the ring write everything for once.
+fn starting<R>(run: impl FnOnce() -> R) -> R {
+    LIMITS.with_borrow_mut(|limits| limits.starting = true);
+    let result = run();
+    LIMITS.with_borrow_mut(|limits| limits.starting = false);
+    result
+}
+
+macro_rules! ring {
+    ($make:ident, $ring:ident, $control:ty, $memory:ident) => {
+        fn $make<const IN_ORDER: bool>(memory: &Memory) -> Box<dyn Ring> {
+            let control = Arc::new(<$control>::new());
+            let start = Arc::as_ptr(&control).addr();
+            memory.limit(start..start + size_of::<$control>());
+            let setup = &memory.setup;
+            // SAFETY: The caller keeps the memory.
+            let ring = starting(|| unsafe {
+                $ring::<Hostile, u32, _, _, IN_ORDER>::new(
+                    memory.$memory(),
+                    setup.config,
+                    slots(setup.size),
+                    control,
+                )
+            });
+            Box::new(ring.unwrap_or_else(|e| panic!("{e:?}")))
+        }
+
+        impl<const IN_ORDER: bool> Ring
+            for $ring<Hostile, u32, Box<[Slot<u32>]>, Arc<$control>, IN_ORDER>
+        {
+            fn add(
+                &mut self,
+                token: u32,
+                claim: u16,
+                out: &[u32],
+                in_: &[u32],
+            ) -> Result<u16, AddError> {
+                let list = |lens: &[u32]| -> Vec<(u64, u32)> {
+                    lens.iter().map(|&len| (0x10_0000, len)).collect()
+                };
+                let (out, in_) = (list(out), list(in_));
+                let result = self.add(token, claim, &mut (&out[..], &in_[..]));
+                result.map_err(|(e, back)| {
+                    assert_eq!(back, token, "the token comes back");
+                    e
+                })
+            }
+
+            fn publish(&mut self) {
+                self.publish();
+            }
+
+            fn kick(&mut self) -> bool {
+                self.kick_prepare()
+            }
+
+            fn get(&mut self) -> Option<(u32, u32, u16)> {
+                self.get().map(|used| (used.token, used.len, used.id))
+            }
+
+            fn get_batch(&mut self, max: usize) -> Vec<(u32, u32, u16)> {
+                let mut all = Vec::new();
+                let n = self.get_batch(max, |used| all.push((used.token, used.len, used.id)));
+                assert_eq!(n, all.len());
+                all
+            }
+
+            fn enable(&mut self, how: u8) -> (bool, bool) {
+                match how % 4 {
+                    0 => (false, self.enable_cb()),
+                    1 => (false, self.enable_cb_delayed()),
+                    2 => {
+                        let armed = self.enable_cb_prepare();
+                        (false, !self.control().poll(armed))
+                    }
+                    _ => self.kick_prepare_enable_cb_delayed(),
+                }
+            }
+
+            fn disable(&mut self) {
+                self.disable_cb();
+            }
+
+            fn control(&self, what: u8) {
+                match what % 4 {
+                    0 => {
+                        self.control().interrupt();
+                    }
+                    1 => {
+                        self.control().notification_data(1);
+                    }
+                    2 => self.control().disable_cb(),
+                    _ => {
+                        self.control().poll(virtio_ring::Armed::from_raw(0));
+                    }
+                }
+            }
+
+            fn broken(&self) -> Option<Broken> {
+                self.control().broken()
+            }
+
+            fn report(&mut self) -> Option<Report> {
+                self.take_report()
+            }
+
+            fn counts(&self) -> (u16, u16) {
+                (self.in_flight(), self.num_free())
+            }
+
+            fn detach(&mut self) -> Option<(u32, u16)> {
+                // SAFETY: The device does something only when it is called.
+                let unused = starting(|| unsafe { self.detach_unused() });
+                unused.map(|unused| (unused.token, unused.id))
+            }
+
+            fn reset(&mut self) -> Vec<(u32, u16)> {
+                let mut all = Vec::new();
+                // SAFETY: The device does something only when it is called.
+                starting(|| unsafe { self.reset(|unused| all.push((unused.token, unused.id))) });
+                all
+            }
+
+            fn resize(&mut self, memory: &Memory) -> Vec<(u32, u16)> {
+                let (old, mut all) = (LIMITS.take(), Vec::new());
+                memory.limit(old.private[0].clone());
+                // The old memory is written once more, when it is emptied.
+                LIMITS.with_borrow_mut(|limits| {
+                    limits.own.extend(old.own.iter().cloned());
+                    limits.device.extend(old.device.iter().cloned());
+                });
+                let slots = slots(memory.setup.size);
+                // SAFETY: The device does something only when it is called; the caller keeps the
+                // memory, and the old one until this returns.
+                let result = starting(|| unsafe {
+                    self.resize(memory.$memory(), slots, |unused| {
+                        all.push((unused.token, unused.id))
+                    })
+                });
+                assert!(result.is_ok());
+                memory.limit(old.private[0].clone());
+                all
+            }
+        }
+    };
+}
+
+ring!(split, Split, split::Control<Hostile>, split);
+ring!(packed, Packed, packed::Control<Hostile>, packed);
+
+/// Makes a ring, which the memory has to outlive.
+pub fn make(memory: &Memory) -> Box<dyn Ring> {
+    match (memory.setup.layout.packed, memory.setup.layout.in_order) {
+        (false, false) => split::<false>(memory),
+        (false, true) => split::<true>(memory),
+        (true, false) => packed::<false>(memory),
+        (true, true) => packed::<true>(memory),
+    }
+}
