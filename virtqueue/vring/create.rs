@@ -33,15 +33,8 @@ use crate::{
         Slot,
         Split, //
     },
-    stats::{
-        Counters,
-        Stamps, //
-    },
 };
-use core::ptr::{
-    null,
-    NonNull, //
-};
+use core::ptr::NonNull;
 use kernel::{
     alloc::KVVec,
     ffi::c_char,
@@ -228,14 +221,7 @@ impl Queue {
             spec.name,
             backing.size().into(),
         );
-        let side = Side {
-            mapped,
-            vdev,
-            index: spec.index,
-            vq: null(),
-            counters: Arc::new(Counters::new(), GFP_KERNEL)?,
-            stamps: Arc::new(Stamps::new(backing.size())?, GFP_KERNEL)?,
-        };
+        let side = Side::new(mapped, vdev, spec.index, backing.size())?;
         let inner = Inner { ring, side };
         let queue = KBox::new(
             Self::new(

@@ -26,10 +26,12 @@ use crate::{
     },
     stats::{
         Counters,
+        StampWriter,
         Stamps, //
     },
     trace, //
 };
+use core::ptr::null;
 use kernel::{
     prelude::*,
     sync::Arc, //
@@ -77,14 +79,47 @@ pub(crate) struct Side {
     /// The queue that this is of, for tracing.
     pub(crate) vq: *const virtqueue,
     pub(crate) counters: Arc<Counters>,
-    pub(crate) stamps: Arc<Stamps>,
+    stamp: StampWriter,
+    stamps: Arc<Stamps>,
 }
 
 impl Side {
+    /// What goes with a ring of `size` descriptors.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn new(mapped: Option<Mapped>, vdev: Virtio, index: u32, size: u16) -> Result<Self> {
+        let stamps = Arc::new(Stamps::new(size)?, GFP_KERNEL)?;
+        Ok(Self {
+            mapped,
+            vdev,
+            index,
+            vq: null(),
+            counters: Arc::new(Counters::new(), GFP_KERNEL)?,
+            // INVARIANT: The stamps stay as long as this.
+            stamp: stamps.writer(),
+            stamps,
+        })
+    }
+
+    /// Takes other stamps, for a ring of their size.
+    pub(crate) fn set_stamps(&mut self, stamps: Arc<Stamps>) {
+        // INVARIANT: The stamps stay as long as this.
+        self.stamp = stamps.writer();
+        self.stamps = stamps;
+    }
+
+    /// Since when the device has what.
+    pub(crate) fn stamps(&self) -> &Arc<Stamps> {
+        &self.stamps
+    }
+
     /// Notes that a buffer was added.
     #[inline(always)]
     fn added(&self, id: u16, segments: u16, free: u16) {
-        self.stamps.added(id);
+        // SAFETY: The ring gave out the id.
+        unsafe { self.stamp.added(id) };
         // SAFETY: The queue is valid.
         unsafe { trace::add(self.vq, id.into(), segments.into(), free.into()) };
     }
@@ -112,7 +147,8 @@ impl Side {
         if let Some(mapped) = &mut self.mapped {
             mapped.unmap(id);
         }
-        self.stamps.taken(id);
+        // SAFETY: The ring gave out the id.
+        unsafe { self.stamp.taken(id) };
         // SAFETY: The queue is valid.
         unsafe { trace::get_buf(self.vq, id.into(), len) };
     }
@@ -281,7 +317,8 @@ impl Inner {
         if let Some(mapped) = &mut self.side.mapped {
             mapped.unmap(unused.id);
         }
-        self.side.stamps.taken(unused.id);
+        // SAFETY: The ring gave out the id.
+        unsafe { self.side.stamp.taken(unused.id) };
         Some(unused.token)
     }
 

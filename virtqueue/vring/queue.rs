@@ -113,7 +113,7 @@ impl Queue {
         unsafe {
             let inner = self.inner();
             inner.side.vq = self.as_raw();
-            *self.shown.get() = show::show(self, inner.side.stamps.clone());
+            *self.shown.get() = show::show(self, inner.side.stamps().clone());
         }
     }
 

@@ -100,7 +100,7 @@ impl Queue {
         // SAFETY: By the safety requirements.
         unsafe {
             self.hide();
-            inner.side.stamps = stamps;
+            inner.side.set_stamps(stamps);
             self.settle();
         }
         // The old memory is used by nobody any more.

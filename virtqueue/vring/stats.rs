@@ -37,6 +37,7 @@ impl Counter {
 }
 
 /// When the buffer of an id was added, 0 if there is none.
+#[repr(transparent)]
 struct Stamp(UnsafeCell<u32>);
 
 // SAFETY: As `Counter`.
@@ -86,36 +87,14 @@ impl Stamps {
         Ok(Self(stamps))
     }
 
-    #[inline(always)]
-    fn set(&self, id: u16, value: u32) {
-        if let Some(stamp) = self.0.get(usize::from(id)) {
-            // SAFETY: As in `Counter::get`.
-            unsafe { stamp.0.get().write_volatile(value) };
-        }
-    }
-
-    #[inline(always)]
-    fn now() -> u32 {
-        // SAFETY: May be called anywhere.
-        unsafe { bindings::rust_virtio_jiffies() }
-    }
-
-    /// Notes that the buffer `id` was added.
-    #[inline(always)]
-    pub(crate) fn added(&self, id: u16) {
-        // Never 0, which is an id without a buffer.
-        self.set(id, Self::now() | 1);
-    }
-
-    /// Notes that it was taken out.
-    #[inline(always)]
-    pub(crate) fn taken(&self, id: u16) {
-        self.set(id, 0);
+    /// Stamps, for the owner of the queue to write.
+    pub(crate) fn writer(&self) -> StampWriter {
+        StampWriter(self.0.as_ptr().cast())
     }
 
     /// How many buffers the device has, and for how many jiffies it has had the oldest.
     pub(crate) fn in_flight(&self) -> (usize, u32) {
-        let now = Self::now();
+        let now = now();
         let mut count = 0;
         let mut oldest = 0;
         for stamp in &self.0 {
@@ -129,5 +108,54 @@ impl Stamps {
             }
         }
         (count, oldest)
+    }
+}
+
+/// The time, in jiffies.
+#[inline(always)]
+fn now() -> u32 {
+    // SAFETY: May be called anywhere.
+    unsafe { bindings::rust_virtio_jiffies() }
+}
+
+/// Writes the [`Stamps`] of a queue.
+///
+/// # Invariants
+///
+/// The pointer is to the stamps of a queue, as long as this is used.
+#[derive(Clone, Copy)]
+pub(crate) struct StampWriter(*const UnsafeCell<u32>);
+
+impl StampWriter {
+    /// # Safety
+    ///
+    /// `id` is below the number of ids of the queue.
+    #[inline(always)]
+    unsafe fn set(self, id: u16, value: u32) {
+        // SAFETY: By the type invariants and the safety requirements; as in `Counter::get`.
+        unsafe { UnsafeCell::raw_get(self.0.add(id.into())).write_volatile(value) };
+    }
+
+    /// Notes that the buffer `id` was added.
+    ///
+    /// # Safety
+    ///
+    /// `id` is below the number of ids of the queue.
+    #[inline(always)]
+    pub(crate) unsafe fn added(self, id: u16) {
+        // Never 0, which is an id without a buffer.
+        // SAFETY: By the safety requirements.
+        unsafe { self.set(id, now() | 1) };
+    }
+
+    /// Notes that it was taken out.
+    ///
+    /// # Safety
+    ///
+    /// `id` is below the number of ids of the queue.
+    #[inline(always)]
+    pub(crate) unsafe fn taken(self, id: u16) {
+        // SAFETY: By the safety requirements.
+        unsafe { self.set(id, 0) };
     }
 }

@@ -14,9 +14,15 @@ use super::{
     },
     Frame, //
 };
-use core::ops::{
-    Deref,
-    DerefMut, //
+use core::{
+    ops::{
+        Deref,
+        DerefMut, //
+    },
+    sync::atomic::{
+        compiler_fence,
+        Ordering::SeqCst, //
+    },
 };
 
 impl<F, T, S, C> Frame<F, T, S, C>
@@ -43,6 +49,9 @@ where
             return false;
         }
         loop {
+            // What the loop needs is better read again than kept on the stack: most often it runs
+            // once.
+            compiler_fence(SeqCst);
             if !self.in_hidden_batch() {
                 match self.format.look(&self.control, &mut self.count) {
                     Ok(true) => {}
