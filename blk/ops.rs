@@ -207,12 +207,11 @@ fn prepare_other(shared: &Shared, rq: &mut IdleRequest<Blk>, op: Op) -> Status {
 /// Looks how a request went, once the device is done with it.
 #[inline(always)]
 pub(crate) fn finish(rq: &mut Request<Blk>) -> Status {
-    let command = rq.data_mut();
-    let status = match status::from_device(command.status()) {
+    let status = match status::from_device(rq.data().status()) {
         // A device that fails a read may say that it wrote the status only.
-        Status::OK if command.is_short() => Status::IOERR,
+        Status::OK if rq.is_short() => Status::IOERR,
         status => status,
     };
-    command.finish();
+    rq.data_mut().finish();
     status
 }

@@ -56,16 +56,7 @@ impl State {
     fn collect(&mut self, done: &mut RequestList<Request<Blk>>) {
         let Some(vq) = &mut self.vq else { return };
         while let Some(used) = vq.get_buf() {
-            collect(used, &mut self.pending, done);
-        }
-    }
-
-    /// Whether the hardware queue is to be started because something was collected.
-    #[inline(always)]
-    fn restart(&mut self, done: &RequestList<Request<Blk>>) -> bool {
-        self.stopped && !done.is_empty() && {
-            self.stopped = false;
-            true
+            done.push_back(take(used, &mut self.pending));
         }
     }
 }
@@ -223,32 +214,39 @@ impl Slot {
     /// Completes what the device is done with, when it has interrupted.
     #[inline]
     pub(crate) fn interrupt(&self) {
+        // Most often it is one.
+        let mut first = None;
         let mut done = RequestList::new();
         let mut state = self.state.lock();
         let State {
             vq: Some(vq),
             pending,
-            ..
+            stopped,
         } = &mut *state
         else {
             return;
         };
-        vq.drain(|used| collect(used, pending, &mut done));
-        let restart = state.restart(&done);
+        vq.drain(|used| {
+            let rq = take(used, pending);
+            match first {
+                None => first = Some(rq),
+                Some(_) => done.push_back(rq),
+            }
+        });
+        let restart = *stopped && first.is_some();
+        if restart {
+            *stopped = false;
+        }
         drop(state);
 
-        let Some(rq) = done.pop_front() else { return };
+        let Some(rq) = first else { return };
         if restart {
             rq.hw_queue().start_stopped_async();
         }
         if done.is_empty() {
             rq.complete();
         } else {
-            let mut batch = CompletionBatch::new();
-            complete(rq, &mut batch);
-            while let Some(rq) = done.pop_front() {
-                complete(rq, &mut batch);
-            }
+            complete_all(rq, done);
         }
     }
 
@@ -259,7 +257,10 @@ impl Slot {
         let before = state.pending;
         state.collect(&mut done);
         let found = before.wrapping_sub(state.pending);
-        let mut restart = state.restart(&done);
+        let mut restart = state.stopped && !done.is_empty();
+        if restart {
+            state.stopped = false;
+        }
         drop(state);
 
         while let Some(rq) = done.pop_front() {
@@ -273,13 +274,23 @@ impl Slot {
     }
 }
 
-/// Moves a request that the device is done with to `done`.
+/// Takes note of a request that the device is done with.
 #[inline(always)]
-fn collect(used: Used<Request<Blk>>, pending: &mut u32, done: &mut RequestList<Request<Blk>>) {
+fn take(used: Used<Request<Blk>>, pending: &mut u32) -> Request<Blk> {
     let mut rq = used.buffer;
     rq.data_mut().written(used.len);
     *pending = pending.wrapping_sub(1);
-    done.push_back(rq);
+    rq
+}
+
+/// Completes several requests.
+#[inline(never)]
+fn complete_all(first: Request<Blk>, mut rest: RequestList<Request<Blk>>) {
+    let mut batch = CompletionBatch::new();
+    complete(first, &mut batch);
+    while let Some(rq) = rest.pop_front() {
+        complete(rq, &mut batch);
+    }
 }
 
 /// Completes a request, together with the others of a batch if that is to be done right here.

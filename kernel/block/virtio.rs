@@ -109,12 +109,10 @@ pub struct Command<const OUT: usize, const IN: usize, R: Copy> {
     in_header: DeviceWrites<IN>,
     /// Bytes of `in_header` that are used.
     in_len: u32,
-    /// Bytes that the device may write in all.
-    writable: u32,
-    /// Bytes that it must have written if it says that all went well.
-    needed: u32,
-    /// It has not.
-    short: bool,
+    /// Bytes that the device says it wrote.
+    written: u32,
+    /// Whether it must have written all data if it says that all went well.
+    strict: bool,
     payload: Payload<R>,
 }
 
@@ -125,9 +123,8 @@ impl<const OUT: usize, const IN: usize, R: Copy> Command<OUT, IN, R> {
             header: DeviceReads::new([0; OUT]),
             in_header: DeviceWrites::new(),
             in_len: 1,
-            writable: 1,
-            needed: 0,
-            short: false,
+            written: 0,
+            strict: false,
             payload: Payload::Data,
         }
     }
@@ -145,7 +142,7 @@ impl<const OUT: usize, const IN: usize, R: Copy> Command<OUT, IN, R> {
 
     /// The status that the device gave, [`NO_STATUS`] if none. Fetched once: call it once.
     ///
-    /// A status of success is worth nothing if the data [is short](Command::is_short).
+    /// A status of success is worth nothing if the data [is short](Request::is_short).
     #[inline]
     pub fn status(&self) -> u8 {
         let last = self.in_len.wrapping_sub(1) as usize;
@@ -156,15 +153,7 @@ impl<const OUT: usize, const IN: usize, R: Copy> Command<OUT, IN, R> {
     /// what is beyond them is not data of the device, whatever the status says.
     #[inline(always)]
     pub fn written(&mut self, len: u32) {
-        if len < self.needed {
-            self.short = true;
-        }
-    }
-
-    /// Whether the device says that it gave less data than it should.
-    #[inline]
-    pub fn is_short(&self) -> bool {
-        self.short
+        self.written = len;
     }
 
     /// Drops the ranges.
@@ -194,19 +183,11 @@ where
     /// a read whose data the device does not claim to have written fails.
     #[inline(always)]
     pub fn prepare(&mut self, in_len: u32, strict: bool) {
-        let op = self.op();
-        let data = if op.is_write() { 0 } else { self.bytes() };
+        let strict = strict && self.op() == Op::READ;
         let command = self.data_mut();
         let in_len = in_len.clamp(1, IN as u32);
-        let writable = data.saturating_add(in_len);
         command.in_len = in_len;
-        command.writable = writable;
-        command.needed = if strict && op == Op::READ {
-            writable
-        } else {
-            0
-        };
-        command.short = false;
+        command.strict = strict;
         command.in_header.set((in_len - 1) as usize, NO_STATUS);
         command.finish();
     }
@@ -236,10 +217,21 @@ where
                 Payload::Many(many)
             }
         };
-        let command = self.data_mut();
-        command.writable = command.in_len;
-        command.payload = payload;
+        self.data_mut().payload = payload;
         Ok(())
+    }
+}
+
+impl<T, const OUT: usize, const IN: usize, R> Request<T>
+where
+    T: Operations<RequestData = Command<OUT, IN, R>>,
+    R: Copy + Send + 'static,
+{
+    /// Whether the device says that it gave less data than it should.
+    #[inline(always)]
+    pub fn is_short(&self) -> bool {
+        let command = self.data();
+        command.strict && command.written < self.bytes().saturating_add(command.in_len)
     }
 }
 
@@ -316,7 +308,11 @@ where
 
     #[inline(always)]
     fn writable_len(&self) -> u32 {
-        self.data().writable
+        let command = self.data();
+        match command.payload {
+            Payload::Data if !self.op().is_write() => self.bytes().saturating_add(command.in_len),
+            _ => command.in_len,
+        }
     }
 
     #[inline(always)]

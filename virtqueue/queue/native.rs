@@ -26,7 +26,7 @@ use vring::{
 pub(super) struct Native {
     vq: *mut bindings::virtqueue,
     /// The most segments that a buffer may have.
-    max_segments: usize,
+    max_segments: u16,
 }
 
 impl Native {
@@ -40,7 +40,10 @@ impl Native {
             return None;
         }
         // INVARIANT: By the safety requirements; all queues are of the ring that provides them.
-        let mut ring = Self { vq, max_segments };
+        let mut ring = Self {
+            vq,
+            max_segments: u16::try_from(max_segments).unwrap_or(u16::MAX),
+        };
         // Drivers in Rust have no device that is to be excused.
         ring.inner().be_strict();
         Some(ring)
@@ -67,11 +70,11 @@ impl Native {
     #[inline(always)]
     pub(super) fn add_buf<T: Buffer>(&mut self, buffer: T, then: Then) -> Result<bool, (Error, T)> {
         let segments = buffer.segment_count();
-        if segments > self.max_segments {
+        if segments > self.max_segments.into() {
             return Err((EINVAL, buffer));
         }
-        // CAST: A ring has not as many descriptors as fit into it.
-        let segments = segments.min(u16::MAX.into()) as u16;
+        // CAST: It was just compared.
+        let segments = segments as u16;
         let buffer = ManuallyDrop::new(buffer);
         // SAFETY: Only one of the two is used from here on, once it is known whether the ring took
         // the token; what the buffer describes stays in place.
