@@ -11,7 +11,7 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from rvt import intree, intree_seed
+from rvt import intree, intree_kunit, intree_seed
 from rvt.say import Failure
 
 _KCONFIG = """\
@@ -243,3 +243,35 @@ class Seeds(unittest.TestCase):
             self.assertEqual((fresh / command.name).stat().st_mtime_ns, 2000)
             self.assertEqual((fresh / "fork.o").read_text(), f"{tree}/include")
             self.assertFalse((fresh / ".rvt-built").exists())
+
+
+class KunitPy(unittest.TestCase):
+    """What kunit.py is run with, and what is made of its results."""
+
+    def test_qemu_runs_without_kvm_and_with_everything_else(self):
+        wrapper = Path(intree_kunit._TCG, "qemu-system-x86_64")
+        done = subprocess.run([wrapper, "-m", "1024", "-append", "a b", "-accel", "kvm", "-accel",
+                               "hvf", "-accel", "tcg", "-serial", "stdio"], check=True,
+                              capture_output=True, text=True,
+                              env={**os.environ, "RVT_QEMU": "/bin/echo"})
+        self.assertEqual(done.stdout, "-m 1024 -append a b -accel tcg -serial stdio\n")
+
+    def test_every_suite_of_the_sources_is_looked_for(self):
+        self.assertLess({"rust_virtio_feature", "rust_virtio_net_rx", "rust_virtio_blk_io"},
+                        intree_kunit.suites())
+
+    def test_a_suite_that_did_not_run_fails(self):
+        ran = {"sub_groups": [
+            {"name": "rust_virtio_a", "test_cases": [{"name": "x", "status": "PASS"},
+                                                     {"name": "y", "status": "SKIP"}]},
+            {"name": "rust_virtio_b", "test_cases": [{"name": "x", "status": "PASS"},
+                                                     {"name": "y", "status": "TEST_CRASHED"}]},
+            {"name": "rust_virtio_d", "test_cases": [{"name": "x", "status": "SKIP"}]},
+            {"name": "of_the_kernel", "test_cases": [{"name": "x", "status": "FAIL"}]}]}
+        with mock.patch.object(intree_kunit, "suites", lambda: {"rust_virtio_a", "rust_virtio_c"}):
+            tests = intree_kunit._read(ran, "in-tree/um")
+        self.assertEqual([(test.name, test.result) for test in tests],
+                         [("rust_virtio_a", "pass"), ("rust_virtio_b", "fail"),
+                          ("rust_virtio_c", "fail"), ("rust_virtio_d", "skip")])
+        self.assertEqual(tests[1].reason, "failed: y")
+        self.assertEqual(tests[2].reason, "the suite did not run")
