@@ -13,6 +13,7 @@ use super::{
     },
     error::SetupError,
     flags::Flags,
+    in_order::Batch,
     indirect::Plan,
     platform::Platform,
     shared::Word,
@@ -57,6 +58,17 @@ impl Count {
     }
 }
 
+/// What there is to take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Nothing.
+    Nothing,
+    /// A used buffer, as the ring has it.
+    Entry,
+    /// The next buffer of a batch: there is nothing to read.
+    InBatch,
+}
+
 /// A format, with the place of each side in the ring.
 ///
 /// For this crate: the names to use are [`Split`](super::Split) and [`Packed`](super::Packed).
@@ -72,6 +84,8 @@ pub unsafe trait Format: Sized {
     type Memory: Copy;
     /// What is known of it without exclusion.
     type View: View<Self::Platform>;
+    /// Where the next used buffer is: what a barrier would have read again.
+    type At: Copy;
 
     /// Whether buffers are used in the order in which they were made available.
     const IN_ORDER: bool;
@@ -130,16 +144,20 @@ pub unsafe trait Format: Sized {
     /// Whether the device wants to be notified of the last `added`. A full barrier was done.
     fn wants_kick(&self, count: &Count, added: u64) -> bool;
 
-    /// Whether there are used buffers. If so, they are read after they were written. Where a batch
-    /// is hidden, not called in one.
+    /// Where the next used buffer comes.
+    fn at(&self, count: &Count) -> Self::At;
+
+    /// Looks for used buffers. If there are, they are read after they were written.
     fn look(
         &mut self,
+        at: Self::At,
+        batch: &Batch,
         control: &Control<Self::Platform, Self::View>,
         count: &mut Count,
-    ) -> Result<bool, Fault>;
+    ) -> Result<Found, Fault>;
 
-    /// Reads id and length of the next used buffer.
-    fn used(&self, count: &Count) -> (u32, u32);
+    /// Reads id and length of the next used buffer, which there is.
+    fn used(&self, at: Self::At) -> (u32, u32);
 
     /// In order: the id of the oldest buffer, `free` being the first free id.
     fn oldest(&self, free: u16, count: &Count) -> u16;
@@ -147,9 +165,10 @@ pub unsafe trait Format: Sized {
     /// In order: how many buffers the device may have used, as far as was looked.
     fn pending(&self, count: &Count) -> u16;
 
-    /// Goes past a used buffer of so many descriptors, the last one being number `count.done` - 1.
+    /// Goes past a used buffer of so many descriptors, and has it counted as done.
     fn step(
         &mut self,
+        at: Self::At,
         descs: u16,
         control: &Control<Self::Platform, Self::View>,
         count: &mut Count,

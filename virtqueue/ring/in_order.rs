@@ -11,7 +11,7 @@
 
 /// The batch of which some buffers are still to be taken.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Batch {
+pub struct Batch {
     /// How many those are.
     left: u16,
     /// Length that the device gave with the last of them.

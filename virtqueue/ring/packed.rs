@@ -30,9 +30,11 @@ use super::{
     flags::Flags,
     format::{
         self,
-        Count, //
+        Count,
+        Found, //
     },
     frame::Frame,
+    in_order::Batch,
     indirect::Plan,
     platform::Platform,
     sink::{
@@ -83,6 +85,7 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
     type Platform = P;
     type Memory = Memory;
     type View = View<P>;
+    type At = (Ring<P>, Cursor);
 
     const IN_ORDER: bool = IN_ORDER;
     const LINKED: bool = false;
@@ -167,7 +170,7 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
             // SAFETY: By the type invariants.
             unsafe { self.ring.write_rest(self.next.slot(), chain.head) };
         }
-        self.next.go(chain.count, self.ring.size());
+        self.next = self.next.advance(chain.count, self.ring.size());
         // OVERFLOW: It is too large to.
         count.added = count.added.wrapping_add(chain.count.into());
     }
@@ -193,39 +196,53 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
     }
 
     #[inline(always)]
-    fn look(&mut self, control: &Control<P>, count: &mut Count) -> Result<bool, Fault> {
-        // A device can only have used what it has.
-        if count.in_flight() == 0 {
-            control.taken.set(self.taken.into_raw());
-            return Ok(false);
-        }
-        // Copies, which a barrier lets stay in registers.
-        let (ring, at) = (self.ring, self.taken);
-        // SAFETY: By the type invariants.
-        let mut used = at.matches(unsafe { ring.flags(at.slot()) });
-        if !used && count.event_moved {
-            // §2.8.10: The used event was written before the flags are read, as the device reads
-            // the event after it wrote flags. Pairs with the barrier there: one of the two sees
-            // what the other wrote.
-            P::mb(count.flags.strong());
-            count.event_moved = false;
-            // SAFETY: By the type invariants.
-            used = at.matches(unsafe { ring.flags(at.slot()) });
-        }
-        if used {
-            // §2.8.22: The flags are read before the rest of the descriptor and what is in the
-            // buffer. Pairs with the barrier of the device between writing those and the flags.
-            P::rmb(count.flags.strong());
-        } else {
-            control.taken.set(at.into_raw());
-        }
-        Ok(used)
+    fn at(&self, _count: &Count) -> (Ring<P>, Cursor) {
+        (self.ring, self.taken)
     }
 
     #[inline(always)]
-    fn used(&self, _count: &Count) -> (u32, u32) {
+    fn look(
+        &mut self,
+        (ring, at): (Ring<P>, Cursor),
+        batch: &Batch,
+        control: &Control<P>,
+        count: &mut Count,
+    ) -> Result<Found, Fault> {
+        // A device can only have used what it has.
+        if count.in_flight() == 0 {
+            control.taken.set(at.into_raw());
+            return Ok(Found::Nothing);
+        }
+        if IN_ORDER && batch.goes_on() {
+            return Ok(Found::InBatch);
+        }
         // SAFETY: By the type invariants.
-        let (id, len) = unsafe { self.ring.used(self.taken.slot()) };
+        if at.matches(unsafe { ring.flags(at.slot()) }) {
+            // §2.8.22: The flags are read before the rest of the descriptor and what is in the
+            // buffer. Pairs with the barrier of the device between writing those and the flags.
+            P::rmb(count.flags.strong());
+            return Ok(Found::Entry);
+        }
+        control.taken.set(at.into_raw());
+        if !count.event_moved {
+            return Ok(Found::Nothing);
+        }
+        // §2.8.10: The used event was written before the flags are read, as the device reads the
+        // event after it wrote flags. Pairs with the barrier there: one of the two sees what the
+        // other wrote.
+        P::mb(count.flags.strong());
+        count.event_moved = false;
+        // SAFETY: By the type invariants.
+        let used = at.matches(unsafe { ring.flags(at.slot()) });
+        // §2.8.22: As above.
+        P::rmb(count.flags.strong());
+        Ok(if used { Found::Entry } else { Found::Nothing })
+    }
+
+    #[inline(always)]
+    fn used(&self, (ring, at): (Ring<P>, Cursor)) -> (u32, u32) {
+        // SAFETY: By the type invariants.
+        let (id, len) = unsafe { ring.used(at.slot()) };
         (id.into(), len)
     }
 
@@ -240,8 +257,15 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
     }
 
     #[inline(always)]
-    fn step(&mut self, descs: u16, control: &Control<P>, count: &mut Count) {
-        self.taken.go(descs, self.ring.size());
+    fn step(
+        &mut self,
+        (ring, at): (Ring<P>, Cursor),
+        descs: u16,
+        control: &Control<P>,
+        count: &mut Count,
+    ) {
+        count.done = count.done.wrapping_add(1);
+        self.taken = at.advance(descs, ring.size());
         // If callbacks are on, asks for one at the next. Otherwise nobody needs to know the place
         // before they are enabled, or there is nothing there.
         if control.off.get() == 0 {

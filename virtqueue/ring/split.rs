@@ -28,9 +28,11 @@ use super::{
     flags::Flags,
     format::{
         self,
-        Count, //
+        Count,
+        Found, //
     },
     frame::Frame,
+    in_order::Batch,
     indirect::Plan,
     platform::Platform,
     sink::{
@@ -73,6 +75,7 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
     type Platform = P;
     type Memory = Memory;
     type View = View<P>;
+    type At = u16;
 
     const IN_ORDER: bool = IN_ORDER;
     const LINKED: bool = true;
@@ -159,9 +162,23 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
     }
 
     #[inline(always)]
-    fn look(&mut self, _control: &Control<P>, count: &mut Count) -> Result<bool, Fault> {
-        if count.done != self.used_seen {
-            return Ok(true);
+    fn at(&self, count: &Count) -> u16 {
+        count.done
+    }
+
+    #[inline(always)]
+    fn look(
+        &mut self,
+        at: u16,
+        batch: &Batch,
+        _control: &Control<P>,
+        count: &mut Count,
+    ) -> Result<Found, Fault> {
+        if at != self.used_seen {
+            if IN_ORDER && batch.goes_on() {
+                return Ok(Found::InBatch);
+            }
+            return Ok(Found::Entry);
         }
         if count.event_moved {
             // §2.7.7.1: The used event was written before the index is read, as the device reads
@@ -171,22 +188,22 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
             count.event_moved = false;
         }
         let seen = self.areas.index();
-        if seen == count.done {
-            return Ok(false);
+        if seen == at {
+            return Ok(Found::Nothing);
         }
-        if seen.wrapping_sub(count.done) > count.in_flight() {
+        if seen.wrapping_sub(at) > count.made.wrapping_sub(at) {
             return Err((Broken::IndexJump, seen.into(), count.made.into()));
         }
         // §2.7.14: The index is read before the entries and what is in the buffers. Pairs with
         // the barrier of the device between writing those and the index (§2.7.8.2).
         P::rmb(count.flags.strong());
         self.used_seen = seen;
-        Ok(true)
+        Ok(Found::Entry)
     }
 
     #[inline(always)]
-    fn used(&self, count: &Count) -> (u32, u32) {
-        self.areas.entry(count.done)
+    fn used(&self, at: u16) -> (u32, u32) {
+        self.areas.entry(at)
     }
 
     #[inline(always)]
@@ -201,13 +218,15 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
     }
 
     #[inline(always)]
-    fn step(&mut self, _descs: u16, control: &Control<P>, count: &mut Count) {
+    fn step(&mut self, at: u16, _descs: u16, control: &Control<P>, count: &mut Count) {
+        let done = at.wrapping_add(1);
+        count.done = done;
         // After the last entry that was seen: asks for a callback at the next, if callbacks are on.
         // Up to there it makes no difference which of them was taken: there are used ones.
-        if count.done == self.used_seen {
-            control.taken.set(count.done.into());
+        if done == self.used_seen {
+            control.taken.set(done.into());
             if count.flags.event_idx() && control.off.get() == 0 {
-                self.areas.set_used_event(count.done);
+                self.areas.set_used_event(done);
                 count.event_moved = true;
             }
         }

@@ -5,7 +5,10 @@
 use super::{
     super::{
         control::Control,
-        format::Format,
+        format::{
+            Format,
+            Found, //
+        },
         platform::Platform,
         slot::{
             Slot,
@@ -52,17 +55,16 @@ where
             // What the loop needs is better read again than kept on the stack: most often it runs
             // once.
             compiler_fence(SeqCst);
-            if !self.in_hidden_batch() {
-                match self.format.look(&self.control, &mut self.count) {
-                    Ok(true) => {}
-                    Ok(false) => break,
-                    Err(fault) => {
-                        self.fail(fault);
-                        return false;
-                    }
+            let at = self.format.at(&self.count);
+            let found = match self.look(at) {
+                Ok(Found::Nothing) => break,
+                Ok(found) => found,
+                Err(fault) => {
+                    self.fail(fault);
+                    return false;
                 }
-            }
-            match self.take() {
+            };
+            match self.take(at, found) {
                 Some(used) => give(used),
                 None => return false,
             }

@@ -10,7 +10,10 @@ use super::{
             Fault, //
         },
         control::Control,
-        format::Format,
+        format::{
+            Format,
+            Found, //
+        },
         slot::{
             self,
             Slot,
@@ -42,15 +45,12 @@ where
         if self.control.is_broken() {
             return None;
         }
-        // In a batch there is nothing to read.
-        if !self.in_hidden_batch() {
-            match self.format.look(&self.control, &mut self.count) {
-                Ok(true) => {}
-                Ok(false) => return None,
-                Err(fault) => return self.fail(fault),
-            }
+        let at = self.format.at(&self.count);
+        match self.look(at) {
+            Ok(Found::Nothing) => None,
+            Ok(found) => self.take(at, found),
+            Err(fault) => self.fail(fault),
         }
-        self.take()
     }
 
     /// Takes up to `max` used buffers and gives each to `take`; returns how many.
@@ -65,16 +65,17 @@ where
         max
     }
 
+    /// Looks for used buffers.
+    #[inline(always)]
+    pub(super) fn look(&mut self, at: F::At) -> Result<Found, Fault> {
+        self.format
+            .look(at, &self.batch, &self.control, &mut self.count)
+    }
+
     /// Whether there are used buffers that the ring does not show.
     #[inline(always)]
     pub(super) fn in_hidden_batch(&self) -> bool {
         F::HIDES_BATCH && self.batch.goes_on()
-    }
-
-    /// Whether the next buffer is of the current batch.
-    #[inline(always)]
-    fn in_batch(&self) -> bool {
-        F::IN_ORDER && self.batch.goes_on()
     }
 
     /// The device broke the queue.
@@ -91,22 +92,20 @@ where
         self.fail((reason, id, last.into()))
     }
 
-    /// Takes the next used buffer, which there is.
+    /// Takes the next used buffer, which was found.
     #[inline(always)]
-    pub(super) fn take(&mut self) -> Option<Used<T>> {
-        if self.in_batch() {
-            let (id, len) = self.next_of_batch();
-            return self.take_id(id, len);
-        }
-        let (id, len) = self.format.used(&self.count);
-        if F::IN_ORDER && !self.is_oldest(id) {
+    pub(super) fn take(&mut self, at: F::At, found: Found) -> Option<Used<T>> {
+        if !F::IN_ORDER || found == Found::Entry {
+            let (id, len) = self.format.used(at);
+            if !F::IN_ORDER || self.is_oldest(id) {
+                return self.take_id(at, id, Some(len));
+            }
             if !self.start_batch(id, len) {
                 return None;
             }
-            let (id, len) = self.next_of_batch();
-            return self.take_id(id, len);
         }
-        self.take_id(id, Some(len))
+        let (id, len) = self.next_of_batch();
+        self.take_id(at, id, len)
     }
 
     /// In order: whether an id is that of the oldest buffer, if it is of one at all.
@@ -161,7 +160,7 @@ where
     /// Takes the buffer with an id that the device gave, and a length, or without one all that it
     /// has room for.
     #[inline(always)]
-    fn take_id(&mut self, id: u32, len: Option<u32>) -> Option<Used<T>> {
+    fn take_id(&mut self, at: F::At, id: u32, len: Option<u32>) -> Option<Used<T>> {
         let Some(slot) = self.slots.get_mut(id as usize) else {
             return self.fail_id(Broken::IdOutOfRange, id);
         };
@@ -198,8 +197,7 @@ where
         debug_assert!(descs <= self.format.size() - self.count.free);
         // OVERFLOW: By the type invariants, as asserted; the number of a buffer wraps.
         self.count.free = self.count.free.wrapping_add(descs);
-        self.count.done = self.count.done.wrapping_add(1);
-        self.format.step(descs, &self.control, &mut self.count);
+        self.format.step(at, descs, &self.control, &mut self.count);
         Some(Used { token, len, id })
     }
 }

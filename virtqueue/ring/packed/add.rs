@@ -104,7 +104,7 @@ pub(super) unsafe fn describe<P: Platform, D: Describe>(
 unsafe fn withdraw<P: Platform>(ring: &Ring<P>, next: Cursor, count: u16) {
     let mut at = next;
     for _ in 1..count {
-        at.go(1, ring.size());
+        at = at.advance(1, ring.size());
         // SAFETY: By the safety requirements, and the invariants of cursors.
         unsafe { ring.write_flags(at.slot(), at.unavailable().to_le()) };
     }
@@ -147,7 +147,7 @@ impl<P: Platform> Writer for Direct<'_, P> {
             // SAFETY: By the type invariant.
             unsafe { self.ring.write_rest(self.at.slot(), self.last) };
         }
-        self.at.go(1, self.ring.size());
+        self.at = self.at.advance(1, self.ring.size());
     }
 }
 

@@ -75,7 +75,7 @@ pub(super) const fn rest(len: u32, id: u16, flags: u16) -> u64 {
 /// # Invariants
 ///
 /// `descs` are `size` descriptors, at least one.
-pub(super) struct Ring<P> {
+pub struct Ring<P> {
     descs: Descs<P>,
     size: u16,
 }

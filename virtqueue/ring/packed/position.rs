@@ -60,47 +60,45 @@ impl Position {
 /// A place from which one side goes on: as a [`Position`], with the counter as the flags that it
 /// looks for or writes.
 ///
+/// In one word: the descriptor; and from bit 16 on the flags, AVAIL and USED, both the opposite in
+/// the next round.
+///
 /// # Invariants
 ///
-/// `slot` is below the size of the ring with which it is used.
+/// The descriptor is below the size of the ring with which it is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Cursor {
-    slot: u16,
-    /// AVAIL and USED of a descriptor here: both the opposite in the next round.
-    flags: u16,
-}
+pub struct Cursor(u32);
 
 impl Cursor {
     /// Where the driver makes descriptors available first: AVAIL is as the wrap counter, USED its
     /// opposite.
-    pub(super) const NEXT: Self = Self {
-        slot: 0,
-        flags: AVAIL,
-    };
+    pub(super) const NEXT: Self = Self::new(0, AVAIL);
 
     /// Where it looks for used ones first: both are as the wrap counter.
-    pub(super) const TAKEN: Self = Self {
-        slot: 0,
-        flags: AVAIL | USED,
-    };
+    pub(super) const TAKEN: Self = Self::new(0, AVAIL | USED);
+
+    #[inline(always)]
+    const fn new(slot: u16, flags: u16) -> Self {
+        Self(slot as u32 | (flags as u32) << 16)
+    }
 
     /// The descriptor.
     #[inline(always)]
     pub(super) const fn slot(self) -> u16 {
-        self.slot
+        self.0 as u16
     }
 
     /// AVAIL and USED of a descriptor here.
     #[inline(always)]
     pub(super) const fn flags(self) -> u16 {
-        self.flags
+        (self.0 >> 16) as u16
     }
 
     /// Those of a descriptor here before it is made available: as of a used one of the round
     /// before.
     #[inline(always)]
     pub(super) const fn unavailable(self) -> u16 {
-        if self.flags & AVAIL != 0 {
+        if self.flags() & AVAIL != 0 {
             0
         } else {
             AVAIL | USED
@@ -110,66 +108,54 @@ impl Cursor {
     /// Whether flags say what is looked for.
     #[inline(always)]
     pub(super) const fn matches(self, flags: u16) -> bool {
-        flags & (AVAIL | USED) == self.flags
+        flags & (AVAIL | USED) == self.flags()
     }
 
     /// The place. AVAIL is as the counter for both sides.
     #[inline(always)]
     pub(super) const fn position(self) -> Position {
-        Position(self.slot | (self.flags & AVAIL) << 8)
+        Position(self.slot() | (self.flags() & AVAIL) << 8)
     }
 
-    /// Goes `count` descriptors on, in a ring of `size`; `count` is not more than that.
+    /// The place `count` descriptors on, in a ring of `size`; `count` is not more than that.
     #[inline(always)]
-    pub(super) const fn go(&mut self, count: u16, size: u16) {
-        debug_assert!(count <= size && self.slot < size);
-        // OVERFLOW: Both are at most 2^15, and their sum is less than twice the size.
-        self.slot = self.slot.wrapping_add(count);
-        if self.slot >= size {
-            self.wrap(size);
+    #[must_use]
+    pub(super) const fn advance(self, count: u16, size: u16) -> Self {
+        debug_assert!(count <= size && self.slot() < size);
+        // OVERFLOW: Both are at most 2^15, and their sum is less than twice the size: it does not
+        // reach the flags.
+        let next = Self(self.0.wrapping_add(count as u32));
+        if next.slot() < size {
+            next
+        } else {
+            next.wrap(size)
         }
     }
 
-    /// From a place behind the end to that at the beginning. Once in a round: cold, so that a
-    /// branch leads here, and the flags are not touched otherwise.
+    /// The place at the beginning for one behind the end. Once in a round: cold, so that a branch
+    /// leads here.
     #[cold]
     #[inline]
-    const fn wrap(&mut self, size: u16) {
-        self.slot = self.slot.wrapping_sub(size);
-        self.flags ^= AVAIL | USED;
+    const fn wrap(self, size: u16) -> Self {
+        Self(self.0.wrapping_sub(size as u32) ^ ((AVAIL | USED) as u32) << 16)
     }
 
-    /// The place `count` descriptors on, as by [`Cursor::go`].
-    #[inline(always)]
-    #[must_use]
-    pub(super) const fn advance(mut self, count: u16, size: u16) -> Self {
-        self.go(count, size);
-        self
-    }
-
-    /// Both in one word.
+    /// The word.
     #[inline(always)]
     pub(super) const fn into_raw(self) -> u32 {
-        self.slot as u32 | (self.flags as u32) << 16
+        self.0
     }
 
     /// From what [`Cursor::into_raw`] returned.
     #[inline(always)]
     pub(super) const fn from_raw(raw: u32) -> Self {
-        Self {
-            // CAST: The halves.
-            slot: raw as u16,
-            flags: (raw >> 16) as u16,
-        }
+        Self(raw)
     }
 
     /// The place at which the driver looks for a used descriptor.
     #[inline(always)]
     pub(super) const fn taken_at(place: Position) -> Self {
-        Self {
-            slot: place.slot(),
-            flags: if place.wrap() { AVAIL | USED } else { 0 },
-        }
+        Self::new(place.slot(), if place.wrap() { AVAIL | USED } else { 0 })
     }
 }
 
