@@ -134,7 +134,9 @@ def _kunit_py(tree: Path, command: str, build: Path, arch: str, *more: Path, opt
     def count(_lines: int, last: str) -> str:
         now = time.monotonic()
         if now - counted[0] > 10:
-            counted[:] = now, f"{sum(1 for _ in build.glob('**/*.o'))} objects; "
+            # Directories come and go meanwhile, which os.walk() does not mind.
+            objects = sum(name.endswith(".o") for _, _, names in os.walk(build) for name in names)
+            counted[:] = now, f"{objects} objects; "
         return counted[1] + last
 
     run_logged(["tools/testing/kunit/kunit.py", command, f"--arch={arch}", f"--build_dir={build}",
