@@ -5,7 +5,7 @@
 # only.)
 #
 # rvt-guest: {"family":"c","root":"9p"}
-# rvt-transports: pci legacy mmio
+# rvt-transports: pci mmio
 
 . "$(dirname "$0")/../lib/tap.sh"
 need_host

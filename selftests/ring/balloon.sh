@@ -4,7 +4,7 @@
 # The memory balloon on the C driver.
 #
 # rvt-guest: front.json
-# rvt-transports: pci transitional legacy mmio mmio-legacy
+# rvt-transports: pci legacy mmio
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/net.sh"

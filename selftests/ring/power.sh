@@ -4,7 +4,7 @@
 # C front ends of every kind sleep and wake up, with their disks at work, and their rings with them.
 #
 # rvt-guest: front.json
-# rvt-transports: pci legacy mmio
+# rvt-transports: pci mmio
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/net.sh"

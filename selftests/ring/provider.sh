@@ -4,7 +4,7 @@
 # Tests that the rings come from the provider that was asked for, and from no other.
 #
 # rvt-guest: front.json
-# rvt-transports: pci transitional legacy mmio mmio-legacy
+# rvt-transports: pci legacy mmio
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/net.sh"

@@ -5,7 +5,7 @@
 # that, taken from the transport's driver elsewhere.
 #
 # rvt-guest: front.json
-# rvt-transports: pci legacy mmio
+# rvt-transports: pci
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/net.sh"

@@ -4,7 +4,7 @@
 # A disk behind virtio_scsi, the C driver.
 #
 # rvt-guest: front.json
-# rvt-transports: pci transitional legacy mmio mmio-legacy
+# rvt-transports: pci legacy mmio
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/net.sh"

@@ -3,6 +3,7 @@
 
 import dataclasses
 import itertools
+import os
 import shutil
 import subprocess
 import tempfile
@@ -139,7 +140,8 @@ class Guest:
         with open(self.rundir / "qemu.log", "wb") as out:
             self._child = subprocess.Popen(self.namespace.inside(argv), stdin=subprocess.DEVNULL,
                                            stdout=out, stderr=out, start_new_session=True,
-                                           cwd=self.rundir, preexec_fn=die_with_parent)
+                                           cwd=self.rundir, preexec_fn=die_with_parent,
+                                           env={**os.environ, **line.env()})
         try:
             self._qmp = Qmp(self.sockets / "qmp", lambda: self._child.poll() is None)
         except Failure as failure:

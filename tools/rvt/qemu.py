@@ -154,6 +154,15 @@ class CommandLine:
         self.argv += ["-fsdev", f"local,id=root,path={directory},security_model=none"]
         self._virtio("9p", "root-9p", "", {"fsdev": "root", "mount_tag": "rvt-root"})
 
+    def env(self) -> dict:
+        """Returns what QEMU has to have in its environment.
+
+        Before 10.1 QEMU looks at the element behind its list of buffers in order, when one beyond the
+        end of the ring is used before others, takes what is there for a number of descriptors and
+        loses the buffer. Zeroes do no harm, and are what is there if the list has pages of its own.
+        """
+        return {"MALLOC_MMAP_THRESHOLD_": "4096"} if "in_order=on" in " ".join(self.argv) else {}
+
     def finish(self) -> list:
         """Adds the spare root ports and returns the whole command line."""
         for index in range(self.spec.spare_ports if self._transport.ports else 0):

@@ -98,10 +98,12 @@ def wanted_guest(name: str, choice: Choice = Choice()) -> spec.Spec:
         if not text.startswith("{"):
             text = (path.parent / text).read_text()
         guest = spec.parse(text)
+        way = name.partition("@")[2] or guest.transport
+        chosen = choice.layout if choice.layout in transport.TRANSPORTS[way].layouts else ""
         return dataclasses.replace(
-            guest, transport=name.partition("@")[2] or guest.transport,
+            guest, transport=way,
             family=choice.family or guest.family if guest.family == "rust" else guest.family,
-            ring=guest.ring or choice.ring, layout=guest.layout or choice.layout,
+            ring=guest.ring or choice.ring, layout=guest.layout or chosen,
             kernel=guest.kernel or choice.variant)
     except (Failure, OSError) as failure:
         raise Failure(f"{path.relative_to(REPO)}: {failure}")

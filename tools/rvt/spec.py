@@ -125,6 +125,8 @@ class Spec:
             if value not in known:
                 raise Failure(f"guest description: no {name} \"{value}\"; there are: "
                               + ", ".join(f"\"{one}\"" for one in known if one))
+        if self.layout and self.layout not in TRANSPORTS[self.transport].layouts:
+            raise Failure(f"guest description: no layout \"{self.layout}\" over {self.transport}")
 
     def key(self) -> str:
         """Returns text that is equal for equal descriptions."""

@@ -28,6 +28,8 @@ class Transport:
     globals: list = dataclasses.field(default_factory=list)
     #: The machine has PCI.
     pci: bool = True
+    #: Layouts that QEMU has here.
+    layouts: tuple = tuple(LAYOUTS)
     #: Devices can be behind root ports of their own.
     ports: bool = False
 
@@ -37,6 +39,10 @@ class Transport:
 #: interrupt of a device.
 _MICROVM = "microvm,acpi=off,rtc=off"
 
+#: With MMIO QEMU lets drivers take rings of 1024 descriptors, and in order keeps a list with room for
+#: as many as the device has otherwise.
+_MMIO_LAYOUTS = ("split", "packed")
+
 TRANSPORTS = {
     "pci": Transport("q35", "pci", "virtio_pci", ports=True),
     # With both interfaces, of which drivers take the modern one; on the root bus, as the legacy one
@@ -44,8 +50,8 @@ TRANSPORTS = {
     "transitional": Transport("q35", "pci-transitional", "virtio_pci"),
     "legacy": Transport("q35", "pci", "virtio_pci",
                         {"disable-modern": "on", "disable-legacy": "off"}),
-    "mmio": Transport(_MICROVM, "device", "virtio_mmio", pci=False,
+    "mmio": Transport(_MICROVM, "device", "virtio_mmio", pci=False, layouts=_MMIO_LAYOUTS,
                       globals=["virtio-mmio.force-legacy=off"]),
-    "mmio-legacy": Transport(_MICROVM, "device", "virtio_mmio", pci=False,
+    "mmio-legacy": Transport(_MICROVM, "device", "virtio_mmio", pci=False, layouts=_MMIO_LAYOUTS,
                              globals=["virtio-mmio.force-legacy=on"]),
 }

@@ -81,6 +81,12 @@ class CommandLines(unittest.TestCase):
         self.assertIn("-global virtio-device.packed=on", line)
         self.assertIn("-global virtio-device.in_order=on", line)
 
+    def test_where_the_list_of_buffers_in_order_is(self):
+        for fields, wanted in (({}, {}), ({"layout": "packed"}, {}),
+                               ({"layout": "in-order"}, {"MALLOC_MMAP_THRESHOLD_": "4096"})):
+            line = qemu.CommandLine(Spec(**fields), Path("/run"), Path("/run"), "tcg", Path("/log"))
+            self.assertEqual(line.env(), wanted)
+
     def test_pci_devices_are_behind_ports(self):
         line = self.line()
         for kind, name in (("blk", "blk0"), ("net", "net0"), ("rng", "rng")):
@@ -104,7 +110,7 @@ class CommandLines(unittest.TestCase):
 
     def test_descriptions_are_checked(self):
         for wrong in ({"ring": "cc"}, {"layout": "flat"}, {"transport": "ccw"}, {"root": "nfs"},
-                      {"devices": [{"name": "rng"}]}):
+                      {"devices": [{"name": "rng"}]}, {"transport": "mmio", "layout": "in-order"}):
             with self.assertRaises(Failure):
                 Spec(**wrong)
 
@@ -128,6 +134,11 @@ class Scripts(unittest.TestCase):
         self.assertEqual((guest.ring, guest.layout, guest.family), ("both", "packed", "none"))
         guest = selftest.wanted_guest("blk/io", choice)
         self.assertEqual((guest.ring, guest.layout, guest.family), ("c", "packed", "c"))
+
+    def test_a_layout_that_a_transport_has_not_is_not_asked_of_it(self):
+        choice = Choice(layout="packed-in-order")
+        self.assertEqual(selftest.wanted_guest("ring/rng@mmio", choice).layout, "")
+        self.assertEqual(selftest.wanted_guest("ring/rng@pci", choice).layout, "packed-in-order")
 
     def test_every_description_is_right(self):
         for name in selftest.scripts():
