@@ -72,11 +72,7 @@ unsafe fn add<B: Segments>(
     // SAFETY: By the safety requirements.
     let inner = unsafe { queue.inner() };
     match inner.add(token, segments, buffer, attrs, Then::Publish) {
-        Ok(_) => {
-            // SAFETY: The queue is valid, and the caller serialises.
-            unsafe { (*vq).num_free = inner.num_free().into() };
-            0
-        }
+        Ok(_) => 0,
         Err(error) => {
             if error == ENOSPC && reads {
                 queue.notify_full();

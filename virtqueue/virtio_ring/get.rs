@@ -28,20 +28,9 @@ pub(crate) unsafe extern "C" fn virtqueue_get_buf_ctx(
     len: *mut c_uint,
     ctx: *mut *mut c_void,
 ) -> *mut c_void {
-    // SAFETY: C says that the queue is one and that the caller serialises.
-    let inner = unsafe { Queue::from_raw(vq).inner() };
-    let Some((token, used)) = inner.get() else {
-        return null_mut();
-    };
-    // SAFETY: As above; `len` and `ctx` are places of the caller.
-    unsafe {
-        (*vq).num_free = inner.num_free().into();
-        *len = used;
-        if !ctx.is_null() {
-            *ctx = token.ctx;
-        }
-    }
-    token.data.as_ptr()
+    // SAFETY: C says that the queue is one, that the caller serialises, and that `len` and `ctx` are
+    // places of the caller.
+    unsafe { Queue::from_raw(vq).inner().get_raw(len, ctx) }
 }
 
 /// Takes a used buffer.

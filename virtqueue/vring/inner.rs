@@ -31,7 +31,10 @@ use crate::{
     },
     trace, //
 };
-use core::ptr::null;
+use core::{
+    ffi::c_void,
+    ptr::null_mut, //
+};
 use kernel::{
     prelude::*,
     sync::Arc, //
@@ -77,7 +80,7 @@ pub(crate) struct Side {
     pub(crate) vdev: Virtio,
     pub(crate) index: u32,
     /// The queue that this is of, for tracing.
-    pub(crate) vq: *const virtqueue,
+    pub(crate) vq: *mut virtqueue,
     pub(crate) counters: Arc<Counters>,
     stamp: StampWriter,
     stamps: Arc<Stamps>,
@@ -95,7 +98,7 @@ impl Side {
             mapped,
             vdev,
             index,
-            vq: null(),
+            vq: null_mut(),
             counters: Arc::new(Counters::new(), GFP_KERNEL)?,
             // INVARIANT: The stamps stay as long as this.
             stamp: stamps.writer(),
@@ -133,6 +136,13 @@ impl Side {
         error
     }
 
+    /// Lets C code know how many descriptors are free.
+    #[inline(always)]
+    fn show_free(&self, free: u16) {
+        // SAFETY: The queue is valid, and who may change the ring may change this.
+        unsafe { (*self.vq).num_free = free.into() };
+    }
+
     /// Notes that a driver kicked.
     #[inline(always)]
     fn kicked(&self, notify: bool) {
@@ -159,7 +169,7 @@ impl Side {
 pub enum Then {
     /// Nothing: a kick comes later.
     Wait,
-    /// The device gets to know of it, if it looks.
+    /// The device gets to know of it, if it looks, and C code of the descriptors that are left.
     Publish,
     /// A kick.
     Kick,
@@ -243,9 +253,8 @@ impl Inner {
     /// barrier. False if the queue is broken.
     #[inline]
     pub fn kick_prepare(&mut self) -> bool {
-        let notify = each_ring!(&mut self.ring, ring => ring.kick_prepare());
-        self.side.kicked(notify);
-        notify
+        let Self { ring, side } = self;
+        each_ring!(ring, ring => kick_prepare(ring, side))
     }
 
     /// Takes a buffer that the device has used, and how many bytes it wrote. `None` if there is
@@ -258,6 +267,19 @@ impl Inner {
         };
         self.side.taken(used.id, used.len);
         Some((used.token, used.len))
+    }
+
+    /// As [`Inner::get`], as C has it: returns the token or null, and writes the length and, if
+    /// there is a place for it, the context.
+    ///
+    /// # Safety
+    ///
+    /// `len`, and `ctx` if it is not null, are places to write to.
+    #[inline(always)]
+    pub unsafe fn get_raw(&mut self, len: *mut u32, ctx: *mut *mut c_void) -> *mut c_void {
+        let Self { ring, side } = self;
+        // SAFETY: By the safety requirements.
+        each_ring!(ring, ring => unsafe { get_raw(ring, side, len, ctx) })
     }
 
     /// Takes all buffers that the device has used, with callbacks off meanwhile, until there is
@@ -288,13 +310,13 @@ impl Inner {
     /// buffers by now. One full barrier.
     #[inline]
     pub fn enable_cb(&mut self) -> bool {
-        each_ring!(&mut self.ring, ring => ring.enable_cb())
+        each_ring!(&mut self.ring, ring => enable_cb(ring))
     }
 
     /// As [`Inner::enable_cb`], for when most of what the device has is used.
     #[inline]
     pub fn enable_cb_delayed(&mut self) -> bool {
-        each_ring!(&mut self.ring, ring => ring.enable_cb_delayed())
+        each_ring!(&mut self.ring, ring => enable_cb_delayed(ring))
     }
 
     /// [`Inner::kick_prepare`] and [`Inner::enable_cb_delayed`] with one barrier for both.
@@ -361,6 +383,7 @@ where
         Then::Wait => false,
         Then::Publish => {
             ring.publish();
+            side.show_free(ring.num_free());
             false
         }
         Then::Kick => {
@@ -369,6 +392,66 @@ where
             notify
         }
     }
+}
+
+/// Kicks on a ring of one layout.
+#[inline(never)]
+fn kick_prepare<F>(ring: &mut RingOf<F>, side: &Side) -> bool
+where
+    F: Format<Platform = Kernel>,
+{
+    let notify = ring.kick_prepare();
+    side.kicked(notify);
+    notify
+}
+
+/// Switches callbacks on, on a ring of one layout.
+#[inline(never)]
+fn enable_cb<F>(ring: &mut RingOf<F>) -> bool
+where
+    F: Format<Platform = Kernel>,
+{
+    ring.enable_cb()
+}
+
+/// As [`enable_cb`], for when most is used.
+#[inline(never)]
+fn enable_cb_delayed<F>(ring: &mut RingOf<F>) -> bool
+where
+    F: Format<Platform = Kernel>,
+{
+    ring.enable_cb_delayed()
+}
+
+/// Takes a used buffer from a ring of one layout, as C has it.
+///
+/// # Safety
+///
+/// As [`Inner::get_raw`].
+#[inline(never)]
+unsafe fn get_raw<F>(
+    ring: &mut RingOf<F>,
+    side: &mut Side,
+    len: *mut u32,
+    ctx: *mut *mut c_void,
+) -> *mut c_void
+where
+    F: Format<Platform = Kernel>,
+{
+    let Some(used) = ring.get() else {
+        tell_if_broken(ring, side);
+        return null_mut();
+    };
+    side.taken(used.id, used.len);
+    side.show_free(ring.num_free());
+    // SAFETY: By the safety requirements.
+    unsafe {
+        *len = used.len;
+        if !ctx.is_null() {
+            *ctx = used.token.ctx;
+        }
+    }
+    used.token.data.as_ptr()
 }
 
 /// Drains a ring of one layout.
