@@ -72,7 +72,8 @@ def _bindgen() -> str:
     return "" if found else text
 
 
-def _qemu() -> str:
+def qemu() -> str:
+    """Returns what is wrong with QEMU, "" if it can be used."""
     text = output(["qemu-system-x86_64", "--version"])
     if not text:
         return "not found"
@@ -117,7 +118,7 @@ def needs(debian: int) -> list:
              "libclang of the same version"),
         Need("bindgen 0.71.1", _bindgen, [] if twelve else ["bindgen"],
              "bindgen-cli 0.71.1 or later (cargo install --locked bindgen-cli)"),
-        Need("QEMU 9.2", _qemu, ["qemu-system-x86", "qemu-utils"],
+        Need("QEMU 9.2", qemu, ["qemu-system-x86", "qemu-utils"],
              "qemu-system-x86_64 9.2 or later", backports=True),
         Need("static busybox", _busybox, ["busybox-static"], "a statically linked busybox"),
         _command("qemu-img", "qemu-utils"), _command("cc", "build-essential"),
