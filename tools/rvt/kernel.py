@@ -35,7 +35,9 @@ def _kind(variant: str) -> _Kind:
     """Returns what a variant is: an addition to the guest kernel, or User-mode Linux."""
     if variant == "uml":
         return _Kind(["uml"], ["ARCH=um"], ["linux", "modules"], 11800)
-    return _Kind(["guest", variant] if variant else ["guest"], [], ["bzImage", "modules"], 2750)
+    # As kunit.py says it: Kbuild would make things again for another name of the same.
+    arch = ["ARCH=x86_64"] if variant == intree_kernel.VARIANT else []
+    return _Kind(["guest", variant] if variant else ["guest"], arch, ["bzImage", "modules"], 2750)
 
 
 def directory(given: str = None, variant: str = "") -> Path:
