@@ -254,6 +254,17 @@ unsafe impl Buffer for TxPacket {
     }
 
     #[inline(always)]
+    fn single(&self) -> Option<(Segment, bool)> {
+        // The header is never null while it is pushed.
+        // SAFETY: By the type invariants of `SkBuff`.
+        if !self.pushed || unsafe { (*self.skb.as_raw()).data_len } != 0 {
+            return None;
+        }
+        let len = self.header_len.wrapping_add(self.skb.head_len());
+        Some((Segment::virt(self.header.cast(), len), false))
+    }
+
+    #[inline(always)]
     fn writable_len(&self) -> u32 {
         0
     }

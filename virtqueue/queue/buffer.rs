@@ -40,6 +40,13 @@ pub unsafe trait Buffer: Sized + Send + 'static {
     /// buffer that tells more is refused with `EINVAL`.
     fn segment_count(&self) -> usize;
 
+    /// The segment, and whether the device writes it, if there is one only: a faster way to say
+    /// the same. A buffer that has one may return `None` all the same.
+    #[inline(always)]
+    fn single(&self) -> Option<(Segment, bool)> {
+        None
+    }
+
     /// Bytes that the device may write in all.
     fn writable_len(&self) -> u32;
 

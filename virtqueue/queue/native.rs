@@ -79,10 +79,12 @@ impl Native {
         // SAFETY: Only one of the two is used from here on, once it is known whether the ring took
         // the token; what the buffer describes stays in place.
         let raw = unsafe { core::ptr::read(&*buffer) }.into_raw();
-        match self
-            .inner()
-            .add(raw, segments, &Described(&*buffer), 0, then)
-        {
+        let inner = self.inner();
+        let added = match buffer.single() {
+            Some((segment, write)) => inner.add_one(raw, segment, write, 0, then),
+            None => inner.add(raw, segments, &Described(&*buffer), 0, then),
+        };
+        match added {
             Ok(notify) => Ok(notify),
             Err(error) => Err((error, ManuallyDrop::into_inner(buffer))),
         }

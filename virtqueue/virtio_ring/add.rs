@@ -71,7 +71,14 @@ unsafe fn add<B: Segments>(
     let queue = unsafe { Queue::from_raw(vq) };
     // SAFETY: By the safety requirements.
     let inner = unsafe { queue.inner() };
-    match inner.add(token, segments, buffer, attrs, Then::Publish) {
+    let added = inner.add(token, segments, buffer, attrs, Then::Publish);
+    done(queue, added, reads)
+}
+
+/// What C is told of an add.
+#[inline(always)]
+fn done(queue: &Queue, added: Result<bool>, reads: bool) -> c_int {
+    match added {
         Ok(_) => 0,
         Err(error) => {
             if error == ENOSPC && reads {
@@ -100,7 +107,18 @@ unsafe fn add_list(
     // SAFETY: By the safety requirements.
     unsafe {
         let list = List::new(sg, write, premapped);
-        add(vq, num as usize, &list, !write, data, ctx, attrs)
+        if num != 1 {
+            return add(vq, num as usize, &list, !write, data, ctx, attrs);
+        }
+        let Some(token) = RawToken::new(data, ctx) else {
+            return -(C_EINVAL as c_int);
+        };
+        let queue = Queue::from_raw(vq);
+        let first = list.first();
+        let added = queue
+            .inner()
+            .add_one(token, first, write, attrs, Then::Publish);
+        done(queue, added, !write)
     }
 }
 

@@ -76,6 +76,13 @@ impl List {
             premapped,
         }
     }
+
+    /// The first segment.
+    #[inline(always)]
+    pub(crate) fn first(&self) -> Segment {
+        // SAFETY: By the safety requirements of `new`.
+        unsafe { segment(self.first, self.premapped) }
+    }
 }
 
 impl Segments for List {

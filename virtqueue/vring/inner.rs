@@ -9,7 +9,10 @@ use crate::{
     },
     device::Virtio,
     mapped::Mapped,
-    physical::Physical,
+    physical::{
+        Physical,
+        Single, //
+    },
     platform::Kernel,
     report,
     ring::{
@@ -21,7 +24,9 @@ use crate::{
         Frame, //
     },
     segment::{
+        One,
         RawToken,
+        Segment,
         Segments, //
     },
     stats::{
@@ -220,6 +225,29 @@ impl Inner {
         each_ring!(&mut self.ring, ring => add(ring, side, token, segments, buffer, then))
     }
 
+    /// [`Inner::add`] of a buffer with one segment, which the device writes if `write` says so:
+    /// without what it takes to have several.
+    ///
+    /// # Errors
+    ///
+    /// As [`Inner::add`].
+    #[inline(always)]
+    pub fn add_one(
+        &mut self,
+        token: RawToken,
+        segment: Segment,
+        write: bool,
+        attrs: usize,
+        then: Then,
+    ) -> Result<bool> {
+        let side = &mut self.side;
+        if side.mapped.is_some() {
+            return self.add_mapped(token, &One { segment, write }, attrs, then);
+        }
+        let (addr, len) = (segment.phys(), segment.len());
+        each_ring!(&mut self.ring, ring => add_one(ring, side, token, Single { addr, len, write }, then))
+    }
+
     #[inline(never)]
     fn add_mapped<B: Segments>(
         &mut self,
@@ -369,6 +397,24 @@ where
     match ring.add(token, segments, &mut Physical(buffer)) {
         Ok(id) => Ok(follow(ring, side, id, segments, then)),
         Err((error, _)) => Err(side.refused(error)),
+    }
+}
+
+/// Adds one segment to a ring of one layout.
+#[inline(never)]
+fn add_one<F>(
+    ring: &mut RingOf<F>,
+    side: &Side,
+    token: RawToken,
+    mut buffer: Single,
+    then: Then,
+) -> Result<bool>
+where
+    F: Format<Platform = Kernel>,
+{
+    match ring.add(token, 1, &mut buffer) {
+        Ok(id) => Ok(follow(ring, side, id, 1, then)),
+        Err((error, _)) => Err(side.refused(error.into())),
     }
 }
 

@@ -4,6 +4,7 @@
 
 use crate::{
     ring::{
+        AddError,
         Describe,
         Sink, //
     },
@@ -29,6 +30,28 @@ impl<B: Segments> Describe for Physical<'_, B> {
     fn describe<S: Sink>(&mut self, sink: &mut S) -> Result {
         // INVARIANT: `sink` is borrowed as long as this is used.
         self.0.describe(&mut Untranslated(NonNull::from(sink)))
+    }
+}
+
+/// One segment, at an address of the device.
+#[derive(Clone, Copy)]
+pub(crate) struct Single {
+    pub(crate) addr: u64,
+    pub(crate) len: u32,
+    /// The device writes it.
+    pub(crate) write: bool,
+}
+
+impl Describe for Single {
+    type Error = AddError;
+
+    #[inline(always)]
+    fn describe<S: Sink>(&mut self, sink: &mut S) -> Result<(), AddError> {
+        if self.write {
+            sink.in_(self.addr, self.len)
+        } else {
+            sink.out(self.addr, self.len)
+        }
     }
 }
 

@@ -138,6 +138,24 @@ pub trait Segments {
     fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result;
 }
 
+/// A buffer that is one segment.
+pub(crate) struct One {
+    pub(crate) segment: Segment,
+    /// The device writes it.
+    pub(crate) write: bool,
+}
+
+impl Segments for One {
+    #[inline(always)]
+    fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result {
+        if self.write {
+            sink.in_(self.segment)
+        } else {
+            sink.out(self.segment)
+        }
+    }
+}
+
 /// What stands for a buffer inside of a ring: one word, and one more for the queues that were
 /// found with a per-buffer context.
 #[derive(Clone, Copy)]
