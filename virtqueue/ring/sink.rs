@@ -99,10 +99,9 @@ pub struct Chain {
 
 /// Counts what goes into one buffer, for all sinks.
 pub(super) struct Tally {
-    /// Segments so far.
-    pub(super) count: u16,
-    /// Segments that there is room for.
-    limit: u16,
+    /// Segments that there is room for, and how many of those are left.
+    limit: u32,
+    left: u32,
     /// Whether a segment to write came.
     writes: bool,
     /// Bytes to read, and to write.
@@ -112,10 +111,10 @@ pub(super) struct Tally {
 
 impl Tally {
     #[inline(always)]
-    pub(super) fn new(limit: u16) -> Self {
+    pub(super) const fn new(limit: u16) -> Self {
         Self {
-            count: 0,
-            limit,
+            limit: limit as u32,
+            left: limit as u32,
             writes: false,
             read: 0,
             write: 0,
@@ -129,7 +128,7 @@ impl Tally {
             return Err(AddError::Misordered);
         }
         self.read = self.read.wrapping_add(u64::from(len));
-        self.count()
+        self.one()
     }
 
     /// Counts one segment to write.
@@ -137,35 +136,43 @@ impl Tally {
     fn in_(&mut self, len: u32) -> Result<(), AddError> {
         self.writes = true;
         self.write = self.write.wrapping_add(u64::from(len));
-        self.count()
+        self.one()
     }
 
     #[inline(always)]
-    fn count(&mut self) -> Result<(), AddError> {
+    fn one(&mut self) -> Result<(), AddError> {
         if self.is_full() {
             return Err(AddError::TooMany);
         }
-        // OVERFLOW: It is below the limit.
-        self.count = self.count.wrapping_add(1);
+        // OVERFLOW: There is one left.
+        self.left = self.left.wrapping_sub(1);
         Ok(())
+    }
+
+    /// Segments so far.
+    #[inline(always)]
+    pub(super) fn count(&self) -> u16 {
+        // CAST: The limit is one.
+        // OVERFLOW: Not more are left than that.
+        self.limit.wrapping_sub(self.left) as u16
     }
 
     /// Whether that was all that was said to come.
     #[inline(always)]
     pub(super) fn is_full(&self) -> bool {
-        self.count == self.limit
+        self.left == 0
     }
 
     /// The index of the segment that came last.
     #[inline(always)]
     pub(super) fn last(&self) -> u16 {
-        self.count.wrapping_sub(1)
+        self.count().wrapping_sub(1)
     }
 
     /// Returns how many bytes there are to write, if the buffer is one that may be added.
     #[inline(always)]
     pub(super) fn finish(&self) -> Result<u32, AddError> {
-        if self.count == 0 {
+        if self.left == self.limit {
             return Err(AddError::Empty);
         }
         // OVERFLOW: Both are sums of at most 2^16 lengths of 32 bits.

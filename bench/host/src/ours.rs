@@ -15,7 +15,7 @@ use virtio_ring::{
 };
 
 /// Entries of a table: what a disk with some segments needs.
-const TABLE: u16 = 16;
+pub const TABLE: u16 = 16;
 
 type Slots = Box<[Slot<NonZeroUsize>]>;
 
@@ -164,6 +164,15 @@ pub fn packed<const IN_ORDER: bool>(features: Features) -> (Ours<PackedRing<IN_O
 /// Implements `Ring` for a type of ring, to be inlined as into a driver.
 macro_rules! ring {
     ($ring:ident) => {
+        impl<const IN_ORDER: bool> Segmented for Ours<$ring<IN_ORDER>> {
+            #[inline(always)]
+            fn add(&mut self, token: usize, out: &[(u64, u32)], in_: &[(u64, u32)]) {
+                let segments = (out.len() + in_.len()) as u16;
+                let added = self.ring.add(stored(token), segments, &mut (out, in_));
+                assert!(added.is_ok());
+            }
+        }
+
         impl<const IN_ORDER: bool> Ring for Ours<$ring<IN_ORDER>> {
             #[inline(always)]
             fn add3(&mut self, token: usize) {
@@ -213,6 +222,12 @@ macro_rules! ring {
             }
         }
     };
+}
+
+/// A ring to which buffers of any number of segments are added.
+pub trait Segmented: Ring {
+    /// Adds a buffer.
+    fn add(&mut self, token: usize, out: &[(u64, u32)], in_: &[(u64, u32)]);
 }
 
 ring!(SplitRing);

@@ -46,6 +46,7 @@ pub(super) unsafe fn describe<P: Platform, D: Describe>(
             let mut sink = Indirect {
                 descs,
                 tally: Tally::new(segments),
+                next: 0,
             };
             buffer.describe(&mut sink)?;
             let room = sink.tally.finish()?;
@@ -58,7 +59,7 @@ pub(super) unsafe fn describe<P: Platform, D: Describe>(
                 tail: 0,
                 after: 0,
                 room,
-                head: rest(u32::from(sink.tally.count) << 4, id, flags),
+                head: rest(u32::from(sink.tally.count()) << 4, id, flags),
             })
         }
         Plan::Direct => {
@@ -66,6 +67,7 @@ pub(super) unsafe fn describe<P: Platform, D: Describe>(
                 ring,
                 id,
                 tally: Tally::new(segments),
+                begun: false,
                 at: next,
                 head: 0,
                 last: 0,
@@ -76,14 +78,14 @@ pub(super) unsafe fn describe<P: Platform, D: Describe>(
             };
             match finished {
                 Ok(room) => Ok(Chain {
-                    count: sink.tally.count,
+                    count: sink.tally.count(),
                     tail: 0,
                     after: 0,
                     room,
                     head: sink.head,
                 }),
                 Err(e) => {
-                    let count = sink.tally.count;
+                    let count = sink.tally.count();
                     // SAFETY: By the safety requirements.
                     unsafe { withdraw(ring, next, count) };
                     Err(e)
@@ -122,6 +124,8 @@ struct Direct<'a, P> {
     ring: &'a Ring<P>,
     id: u16,
     tally: Tally,
+    /// Whether there was a segment.
+    begun: bool,
     /// The place for the next segment.
     at: Cursor,
     /// The second half of the first descriptor, and of the last one.
@@ -141,7 +145,8 @@ impl<P: Platform> Writer for Direct<'_, P> {
         self.last = rest(len, self.id, kind | next | self.at.flags());
         // SAFETY: By the type invariant.
         unsafe { self.ring.write_addr(self.at.slot(), addr) };
-        if self.tally.count == 1 {
+        if !self.begun {
+            self.begun = true;
             self.head = self.last;
         } else {
             // SAFETY: By the type invariant.
@@ -165,7 +170,7 @@ impl<P: Platform> Direct<'_, P> {
     #[cold]
     fn end(&mut self) {
         let rest = self.last & !rest(0, 0, NEXT);
-        if self.tally.count == 1 {
+        if self.tally.count() == 1 {
             self.head = rest;
         } else {
             let size = self.ring.size();
@@ -185,6 +190,8 @@ impl<P: Platform> Direct<'_, P> {
 struct Indirect<P> {
     descs: Descs<P>,
     tally: Tally,
+    /// The descriptor for the next segment: as many as were counted.
+    next: u16,
 }
 
 impl<P: Platform> Writer for Indirect<P> {
@@ -198,7 +205,9 @@ impl<P: Platform> Writer for Indirect<P> {
         // SAFETY: Bounded by the type invariant: what is counted is not above the limit.
         unsafe {
             self.descs
-                .write(self.tally.last(), addr.to_le(), rest(len, 0, kind))
+                .write(self.next, addr.to_le(), rest(len, 0, kind))
         };
+        // OVERFLOW: As above.
+        self.next = self.next.wrapping_add(1);
     }
 }

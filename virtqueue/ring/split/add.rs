@@ -55,7 +55,7 @@ pub(super) unsafe fn describe<P: Platform, D: Describe, T, const IN_ORDER: bool>
             buffer.describe(&mut sink)?;
             let room = sink.finish()?;
             // §2.7.5.3: The one descriptor of the ring has neither NEXT nor WRITE.
-            let rest = endian.join(u32::from(sink.tally.count) << 4, INDIRECT, 0);
+            let rest = endian.join(u32::from(sink.tally.count()) << 4, INDIRECT, 0);
             // SAFETY: Bounded by the safety requirements.
             unsafe { areas.desc().write(head, endian.u64(addr), rest) };
             Ok(Chain {
@@ -79,7 +79,7 @@ pub(super) unsafe fn describe<P: Platform, D: Describe, T, const IN_ORDER: bool>
             buffer.describe(&mut sink)?;
             let room = sink.finish()?;
             Ok(Chain {
-                count: sink.tally.count,
+                count: sink.tally.count(),
                 tail: sink.at,
                 after: sink.after,
                 room,
@@ -200,7 +200,7 @@ impl<P: Platform> Writer for Indirect<P> {
 
     #[inline(always)]
     fn push(&mut self, addr: u64, len: u32, kind: u16) {
-        self.last = rest(self.endian, &self.tally, len, kind, self.tally.count);
+        self.last = rest(self.endian, &self.tally, len, kind, self.tally.count());
         // SAFETY: Bounded by the type invariant: what is counted is not above the limit.
         unsafe {
             self.descs
