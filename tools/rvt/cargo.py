@@ -59,12 +59,13 @@ def parse(lines: list, status: int, name: str, ignored: str = "") -> list:
     for line in lines:
         running, test, output = _SUITE.match(line), _TEST.match(line), _OUTPUT.match(line)
         if running:
-            path = Path(running[1])
-            stem = path.parent.name if path.stem == "main" else path.stem
+            file = Path(running[1])
+            stem = file.parent.name if file.stem == "main" else file.stem
             suite, shown = stem.replace("lib", "unit"), None
         elif test:
             result = {"ok": "pass", "FAILED": "fail", "ignored": "skip"}[test[2]]
-            module, _, title = test[1].removeprefix("ring::").replace("tests::", "").rpartition("::")
+            path = test[1].removeprefix("ring::").replace("tests::", "")
+            module, _, title = path.rpartition("::")
             title = (f"{module}: " if module else "") + title.replace("_", " ")
             tests.append(Test(f"{name}/{suite}", title, result,
                               ignored if result == "skip" else ""))

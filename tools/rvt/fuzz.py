@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """Fuzzes the ring core: libFuzzer is the device (virtqueue/ring/fuzz).
 
-Without cargo-fuzz and a nightly compiler: what they do is to pass some flags. Each run makes the same
-inputs, from a fixed seed and the corpus that is kept. `RVT_FUZZ=SECONDS` runs that long instead, from
-another seed each time; what it finds that is new is in `out/fuzz/corpus`.
+Without cargo-fuzz and a nightly compiler: what they do is to pass some flags. Each run makes the
+same inputs, from a fixed seed and the corpus that is kept. `RVT_FUZZ=SECONDS` runs that long
+instead, from another seed each time; what it finds that is new is in `out/fuzz/corpus`.
 """
 
 import os
@@ -23,8 +23,8 @@ from .tap import Test
 CRATE = RING / "fuzz"
 _TARGET = "ring"
 #: Inputs of an ordinary run, and the time after which it ends in any case.
-_RUNS = 40_000
-_SECONDS = 60
+_RUNS = 100_000
+_SECONDS = 30
 _FLAGS = ["-Cpasses=sancov-module", "-Cllvm-args=-sanitizer-coverage-level=4",
           "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
           "-Cllvm-args=-sanitizer-coverage-pc-table",

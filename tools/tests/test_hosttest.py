@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Tests the reading of what cargo test prints, and how long is fuzzed: rvt/cargo.py, rvt/fuzz.py."""
+"""Tests the reading of what cargo test prints (rvt/cargo.py), and how long rvt/fuzz.py runs."""
 
 import unittest
 
