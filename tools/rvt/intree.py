@@ -88,7 +88,8 @@ def place(tree: Path, base: Path = None) -> int:
     """Brings the drivers in a tree up to date, and returns how many files that changed.
 
     What has the right content already is not touched: what was built from it stays valid. `base` is
-    the tree whose files are patched, if it is another one.
+    the tree that this one is a copy of, if nobody works in the copy: what is different there is from
+    a run that was interrupted.
 
     # Errors
 
@@ -97,7 +98,8 @@ def place(tree: Path, base: Path = None) -> int:
     contents = {name: path.read_bytes() for name, path in parts().items()}
     contents |= patched(lambda name: ((base or tree) / name).read_bytes())
     before = _manifest(tree)
-    _check_unchanged(tree, before, contents)
+    if not base:
+        _check_unchanged(tree, before, contents)
     changed = 0
     for name, data in contents.items():
         changed += _write(tree / name, data)
@@ -150,15 +152,14 @@ def _write(path: Path, data: bytes) -> bool:
     return True
 
 
-def copy(tree: Path, dest: Path, links: bool = False) -> None:
-    """Copies a source tree. `links`: with files shared, for trees in which nobody edits."""
+def copy(tree: Path, dest: Path) -> None:
+    """Copies a source tree, sharing blocks with it where the file system can."""
     log = log_dir() / "in-tree.log"
     scratch = dest.with_name(f".{dest.name}.copying")
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.parent.mkdir(parents=True, exist_ok=True)
     say(f"Copying {tree} to {dest}; log: {log}")
-    run(["cp", "-a", *(["--link"] if links else ["--reflink=auto"]), tree, scratch], log,
-        "copying of the kernel tree")
+    run(["cp", "-a", "--reflink=auto", tree, scratch], log, "copying of the kernel tree")
     if dest.is_dir():
         dest.rmdir()
     scratch.rename(dest)

@@ -45,8 +45,11 @@ def suites() -> set:
 def run(results: Results) -> None:
     """Runs the suites under QEMU and in User-mode Linux."""
     with intree_kernel.current() as tree:
-        results.add(_x86_64(tree))
-        results.add(_um(tree))
+        for arch, suites_of in (("x86_64", _x86_64), ("um", _um)):
+            try:
+                results.add(suites_of(tree))
+            except Failure as failure:
+                results.add([Test(f"in-tree/{arch}", "kernel", "fail", str(failure))])
 
 
 def _x86_64(tree: Path) -> list:

@@ -5,6 +5,7 @@ import argparse
 import contextlib
 import io
 import os
+import shutil
 import subprocess
 import tempfile
 import unittest
@@ -115,6 +116,13 @@ class Copies(_Trees):
             self.run_in_tree(self.dest)
         self.assertEqual(edited.read_text(), "// mine\n")
 
+    def test_a_copy_that_nobody_works_in_is_brought_up_to_date_in_any_case(self):
+        self.run_in_tree(self.dest)
+        for name in ("rust_virtio_blk.rs", ".placed"):
+            (self.dest / intree.PLACE / name).write_text("{}\n")
+        self.assertEqual(intree.place(self.dest, base=self.tree), 1)
+        self.assert_placed(self.dest)
+
     def test_a_directory_that_it_did_not_make_is_refused(self):
         self.dest.mkdir()
         (self.dest / "notes").touch()
@@ -146,6 +154,7 @@ class Copies(_Trees):
         self.assertFalse(self.dest.exists())
 
 
+@unittest.skipUnless(shutil.which("git"), "git is not installed")
 class Branches(_Trees):
     """A tree under git, which gets a branch."""
 
