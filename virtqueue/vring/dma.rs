@@ -29,6 +29,16 @@ pub const TO_DEVICE: Direction = Direction::DMA_TO_DEVICE;
 /// The device writes.
 pub const FROM_DEVICE: Direction = Direction::DMA_FROM_DEVICE;
 
+/// The direction of memory that the device writes, or reads.
+#[inline(always)]
+pub(crate) fn direction(write: bool) -> Direction {
+    if write {
+        FROM_DEVICE
+    } else {
+        TO_DEVICE
+    }
+}
+
 /// What `dma_map_*` returns where it failed.
 pub const MAPPING_ERROR: dma_addr_t = !0;
 

@@ -244,7 +244,7 @@ impl Inner {
         if side.mapped.is_some() {
             return self.add_mapped(token, &One { segment, write }, attrs, then);
         }
-        let (addr, len) = (segment.phys(), segment.len());
+        let (addr, len) = (segment.phys(write), segment.len());
         each_ring!(&mut self.ring, ring => add_one(ring, side, token, Single { addr, len, write }, then))
     }
 

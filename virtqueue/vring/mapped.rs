@@ -8,9 +8,8 @@
 use crate::{
     bindings::dma_addr_t,
     dma::{
-        Mapper,
-        FROM_DEVICE,
-        TO_DEVICE, //
+        direction,
+        Mapper, //
     },
     ring::{
         AddError,
@@ -154,7 +153,7 @@ impl Mapped {
     fn unmap_from(&mut self, mut at: u32) {
         while let Some(record) = self.records.get_mut(at as usize) {
             if !record.premapped {
-                let dir = if record.write { FROM_DEVICE } else { TO_DEVICE };
+                let dir = direction(record.write);
                 // SAFETY: By the type invariants; the device does not use it any more, as the
                 // caller of the ring says, or has not seen it.
                 unsafe {
@@ -187,7 +186,7 @@ impl Recorder<'_> {
         } = &mut *self.mapped;
         let at = *free;
         let record = records.get_mut(at as usize).ok_or(ENOSPC)?;
-        let dir = if write { FROM_DEVICE } else { TO_DEVICE };
+        let dir = direction(write);
         // SAFETY: Who adds a buffer promises that its segments are what they say.
         let addr = unsafe { mapper.map_segment(segment.kind, segment.len(), dir, self.attrs) }?;
         *free = record.next;

@@ -73,12 +73,12 @@ impl<S: Sink> Untranslated<S> {
 impl<S: Sink> SegmentSink for Untranslated<S> {
     #[inline(always)]
     fn out(&mut self, segment: Segment) -> Result {
-        Ok(self.sink().out(segment.phys(), segment.len())?)
+        Ok(self.sink().out(segment.phys(false), segment.len())?)
     }
 
     #[inline(always)]
     fn in_(&mut self, segment: Segment) -> Result {
-        Ok(self.sink().in_(segment.phys(), segment.len())?)
+        Ok(self.sink().in_(segment.phys(true), segment.len())?)
     }
 
     #[inline(always)]

@@ -75,9 +75,24 @@ impl Segment {
         self.len == 0
     }
 
-    /// The address of the segment where the device uses physical addresses.
+    /// The address of the segment where the device uses physical addresses, which is to write to
+    /// it if `write` says so.
     #[inline(always)]
-    pub(crate) fn phys(&self) -> u64 {
+    pub(crate) fn phys(&self, write: bool) -> u64 {
+        let phys = self.address();
+        #[cfg(CONFIG_KMSAN)]
+        if !matches!(self.kind, Kind::Premapped(_)) {
+            let dir = crate::dma::direction(write);
+            // SAFETY: It is memory of that length, as below.
+            unsafe { bindings::rust_virtio_handle_dma(phys, self.len as usize, dir) };
+        }
+        #[cfg(not(CONFIG_KMSAN))]
+        let _ = write;
+        phys
+    }
+
+    #[inline(always)]
+    fn address(&self) -> u64 {
         // SAFETY: Who gives memory to a queue promises that it is directly mapped, or a page.
         unsafe {
             match self.kind {
