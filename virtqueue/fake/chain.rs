@@ -27,6 +27,8 @@ pub struct Chain {
     pub(crate) slots: u16,
     pub(crate) pieces: KVec<Piece>,
     pub(crate) indirect: bool,
+    /// Address and length of the indirect table.
+    pub(crate) table: Option<(u64, u32)>,
 }
 
 impl Chain {
@@ -38,6 +40,24 @@ impl Chain {
     /// Its pieces, in order.
     pub fn pieces(&self) -> &[Piece] {
         &self.pieces
+    }
+
+    /// Whether all of it, and its table, was mapped for the device.
+    pub fn is_mapped(&self) -> bool {
+        let marked = |addr: u64| addr & mem::MARK != 0;
+        self.pieces.iter().all(|piece| marked(piece.addr))
+            && self.table.is_none_or(|(addr, _)| marked(addr))
+    }
+
+    /// Overwrites the indirect table, which belongs to the driver.
+    ///
+    /// # Errors
+    ///
+    /// `ENOENT`: there is none.
+    pub fn scribble_table(&mut self, byte: u8) -> Result {
+        let (addr, len) = self.table.ok_or(ENOENT)?;
+        let scribble = KVec::from_elem(byte, len as usize, GFP_KERNEL)?;
+        mem::copy_to(addr, &scribble)
     }
 
     /// Whether an indirect table described it.

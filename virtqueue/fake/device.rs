@@ -13,6 +13,10 @@ use crate::{
         Deliver,
         Line, //
     },
+    maps::{
+        Addresses,
+        Maps, //
+    },
     ring::Ring,
     spec::{
         Faults,
@@ -108,6 +112,8 @@ pub(crate) struct Inner {
     pub(crate) queues: Mutex<KVec<Queue>>,
     pub(crate) lines: KVec<Pin<KBox<Line>>>,
     pub(crate) config_line: Pin<KBox<Line>>,
+    #[pin]
+    pub(crate) maps: Maps,
     /// Kicks are answered by themselves, not by the test.
     auto: Atomic<bool>,
     /// The driver said `DRIVER_OK` and did not reset the device since.
@@ -168,6 +174,7 @@ impl Inner {
         };
         let queues = KVec::with_capacity(spec.queues.len(), GFP_KERNEL)?;
         let config_line = new_line(transport::deliver_config)?;
+        let maps = Maps::new(spec.mapping.unwrap_or(Addresses::Marked))?;
 
         Arc::pin_init(
             try_pin_init!(Self {
@@ -182,6 +189,7 @@ impl Inner {
                 queues <- new_mutex!(queues),
                 lines,
                 config_line,
+                maps <- maps,
                 auto: Atomic::new(false),
                 live: Atomic::new(false),
                 stage: Atomic::new(NEW),
@@ -316,6 +324,23 @@ impl Inner {
             _ => (),
         }
         Ok(pushed && ring.wants_interrupt()?)
+    }
+
+    /// Uses the `count` oldest buffers that the device holds at once: the id of the last one stands
+    /// for all (virtio spec §2.7.9, §2.8.8).
+    pub(crate) fn finish_batch(&self, index: usize, count: usize, len: u32) -> Result<bool> {
+        let mut queues = self.queues.lock();
+        let queue = queues.get_mut(index).ok_or(ENOENT)?;
+        let ring = queue.ring.as_mut().ok_or(ENODEV)?;
+        let batch = queue.held.get(..count).ok_or(ENOENT)?;
+        let last = batch.last().ok_or(EINVAL)?.id;
+        let slots = batch.iter().map(|chain| chain.slots).sum();
+        // CAST: A queue has less than 2^16 buffers.
+        ring.push_batch(last.into(), len, slots, count as u16)?;
+        for _ in 0..count {
+            queue.held.remove(0).map_err(|_| ENOENT)?;
+        }
+        ring.wants_interrupt()
     }
 
     /// Uses everything that the device has, with nothing written.

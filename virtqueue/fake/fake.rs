@@ -16,6 +16,7 @@ use crate::{
         UNPLUGGED, //
     },
     line::Traffic,
+    maps::OPERATIONS,
     ring::Ring,
     spec::{
         Faults,
@@ -81,6 +82,9 @@ impl Fake {
             (*vdev).id.device = inner.spec.device;
             (*vdev).id.vendor = inner.spec.vendor;
             (*vdev).config = &raw const (*owner).ops;
+            if inner.spec.mapping.is_some() {
+                (*vdev).map = &raw const OPERATIONS;
+            }
             let generic: &kernel::device::Device<_> = parent.as_ref().as_ref();
             // `Device` is a transparent wrapper of `struct device`.
             (*vdev).dev.parent = core::ptr::from_ref(generic).cast_mut().cast();
@@ -258,6 +262,19 @@ impl Fake {
     /// Those of [`Fake::finish`].
     pub fn finish_silently(&self, queue: usize, f: impl FnOnce(&mut Chain) -> Action) -> Result {
         self.0.finish(queue, f).map(|_| ())
+    }
+
+    /// Uses the `count` oldest buffers that the device holds, in order and in one, with `len` bytes
+    /// written to the last one; the interrupt is delivered if the driver wants one.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Fake::finish`].
+    pub fn finish_batch(&self, queue: usize, count: usize, len: u32) -> Result {
+        if self.0.finish_batch(queue, count, len)? {
+            self.interrupt(queue)?;
+        }
+        Ok(())
     }
 
     /// Makes the device good for its end: it is there, loses no interrupt, and has used up with

@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
+#include <kunit/test-bug.h>
+#include <kunit/test.h>
 #include <linux/cpumask.h>
+#include <linux/gfp.h>
 #include <linux/io.h>
+#include <linux/kmsg_dump.h>
 #include <linux/mm.h>
+#include <linux/scatterlist.h>
+#include <linux/string.h>
 
 #include "helpers.h"
 
@@ -32,4 +38,63 @@ void rust_virtio_fake_irq_work_init(struct irq_work *work,
 unsigned int rust_virtio_fake_cpumask_first(const struct cpumask *mask)
 {
 	return cpumask_first(mask);
+}
+
+u64 rust_virtio_fake_page_phys(const struct page *page)
+{
+	return page_to_phys(page);
+}
+
+u64 rust_virtio_fake_phys(const void *at)
+{
+	return virt_to_phys((void *)at);
+}
+
+void *rust_virtio_fake_alloc(size_t size)
+{
+	return alloc_pages_exact(size, GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN);
+}
+
+void rust_virtio_fake_free_area(void *area, size_t size)
+{
+	free_pages_exact(area, size);
+}
+
+void rust_virtio_fake_sg_set(struct scatterlist *sg, const void *at,
+			     unsigned int len)
+{
+	sg_set_buf(sg, at, len);
+}
+
+void rust_virtio_fake_sg_dma(struct scatterlist *sg, u64 addr)
+{
+	sg_dma_address(sg) = addr;
+	sg_dma_len(sg) = sg->length;
+}
+
+/* The result of the test that runs, unless something fails after this. */
+void rust_virtio_fake_skip(const char *why)
+{
+	struct kunit *test = kunit_get_current_test();
+
+	if (test)
+		kunit_mark_skipped(test, "%s", why);
+}
+
+/*
+ * How many lines with a part the kernel has logged since the last call. Tests
+ * run one at a time.
+ */
+unsigned int rust_virtio_fake_messages(const char *part)
+{
+	static struct kmsg_dump_iter iter;
+	static char line[512];
+	unsigned int found = 0;
+	size_t len;
+
+	if (!iter.next_seq)
+		kmsg_dump_rewind(&iter);
+	while (kmsg_dump_get_line(&iter, false, line, sizeof(line), &len))
+		found += strnstr(line, part, len) != NULL;
+	return found;
 }

@@ -12,6 +12,24 @@ void rust_virtio_fake_irq_work_init(struct irq_work *work,
 				    void (*func)(struct irq_work *work));
 unsigned int rust_virtio_fake_cpumask_first(const struct cpumask *mask);
 
+/* Memory that is mapped for a device, and scatterlists of it. */
+
+struct page;
+struct scatterlist;
+
+u64 rust_virtio_fake_page_phys(const struct page *page);
+u64 rust_virtio_fake_phys(const void *at);
+void *rust_virtio_fake_alloc(size_t size);
+void rust_virtio_fake_free_area(void *area, size_t size);
+void rust_virtio_fake_sg_set(struct scatterlist *sg, const void *at,
+			     unsigned int len);
+void rust_virtio_fake_sg_dma(struct scatterlist *sg, u64 addr);
+
+/* The test that runs, and what the kernel says meanwhile. */
+
+void rust_virtio_fake_skip(const char *why);
+unsigned int rust_virtio_fake_messages(const char *part);
+
 /* What the users of a device see of it: disks and network interfaces. */
 
 struct block_device;

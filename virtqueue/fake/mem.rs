@@ -38,8 +38,12 @@ macro_rules! impl_word {
 
 impl_word!(u16 u32 u64);
 
+/// What is set in an address that was mapped for the device ([`crate::Addresses::Marked`]).
+pub(crate) const MARK: u64 = 1 << 62;
+
 /// The kernel address of guest memory.
 fn memory(addr: u64, len: usize) -> Result<*mut u8> {
+    let addr = addr & !MARK;
     // SAFETY: The function checks the range.
     let ptr = unsafe { bindings::rust_virtio_fake_memory(addr, len as u64) };
     if ptr.is_null() {

@@ -109,6 +109,7 @@ impl Packed {
             slots: 0,
             pieces: KVec::new(),
             indirect: false,
+            table: None,
         };
         loop {
             let at = self.at(self.avail.slot);
@@ -124,6 +125,7 @@ impl Packed {
                     return Err(EINVAL);
                 }
                 chain.indirect = true;
+                chain.table = Some((addr, len));
                 for i in 0..u64::from(len / 16) {
                     let at = addr + i * 16;
                     let flags: u16 = mem::read(at + 14, true)?;

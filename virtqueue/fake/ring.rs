@@ -37,6 +37,14 @@ impl Ring {
         }
     }
 
+    /// Gives `count` buffers of `slots` slots in all back, the last of which is `id`.
+    pub(crate) fn push_batch(&mut self, id: u32, len: u32, slots: u16, count: u16) -> Result {
+        match self {
+            Ring::Split(ring) => ring.push_batch(id, len, count),
+            Ring::Packed(ring) => ring.push(id, len, slots),
+        }
+    }
+
     pub(crate) fn wants_interrupt(&mut self) -> Result<bool> {
         match self {
             Ring::Split(ring) => ring.wants_interrupt(),

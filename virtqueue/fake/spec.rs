@@ -2,9 +2,12 @@
 
 //! What a fake device offers, and what is wrong with it.
 
-use crate::scripted::{
-    Scenario,
-    SCRIPTED_ID, //
+use crate::{
+    maps::Addresses,
+    scripted::{
+        Scenario,
+        SCRIPTED_ID, //
+    }, //
 };
 use kernel::{
     alloc::KVec,
@@ -18,8 +21,12 @@ pub const INDIRECT_DESC: u32 = 28;
 pub const EVENT_IDX: u32 = 29;
 /// Feature bit: the device is not legacy.
 pub const VERSION_1: u32 = 32;
+/// Feature bit: memory is mapped for the device.
+pub const ACCESS_PLATFORM: u32 = 33;
 /// Feature bit: packed rings.
 pub const RING_PACKED: u32 = 34;
+/// Feature bit: buffers are used in the order in which they were made available.
+pub const IN_ORDER: u32 = 35;
 /// Feature bit: a queue can be reset by itself.
 pub const RING_RESET: u32 = 40;
 
@@ -32,6 +39,7 @@ pub struct Spec {
     pub(crate) queues: KVec<u16>,
     pub(crate) has_config: bool,
     pub(crate) scenario: Option<Arc<dyn Scenario>>,
+    pub(crate) mapping: Option<Addresses>,
 }
 
 impl Spec {
@@ -45,6 +53,7 @@ impl Spec {
             queues: KVec::new(),
             has_config: true,
             scenario: None,
+            mapping: None,
         }
     }
 
@@ -60,6 +69,13 @@ impl Spec {
     pub fn vendor(mut self, vendor: u32) -> Self {
         self.vendor = vendor;
         self
+    }
+
+    /// Its transport maps memory for it, so that it has such addresses.
+    #[must_use]
+    pub fn mapping(mut self, addresses: Addresses) -> Self {
+        self.mapping = Some(addresses);
+        self.features(&[ACCESS_PLATFORM])
     }
 
     /// Offers feature bits; out of range (128 and more) they are ignored.
@@ -134,6 +150,8 @@ pub struct Faults {
     pub find_vqs: i32,
     /// A queue raises an interrupt, with an entry in its used ring, as soon as it exists.
     pub early_interrupt: bool,
+    /// Notifications fail: the transport finds the device gone.
+    pub notify_fails: bool,
     /// A queue that was reset cannot be enabled again.
     pub enable_fails: bool,
     /// The next so many interrupts get lost.

@@ -110,6 +110,7 @@ impl Split {
             slots: 1,
             pieces: KVec::new(),
             indirect: false,
+            table: None,
         };
         let (mut table, mut size, mut index) = (self.desc, self.num, head);
         loop {
@@ -126,6 +127,7 @@ impl Split {
                     return Err(EINVAL);
                 }
                 chain.indirect = true;
+                chain.table = Some((desc.addr, desc.len));
                 (table, size, index) = (
                     desc.addr,
                     u16::try_from(desc.len / 16).map_err(|_| EINVAL)?,
@@ -155,9 +157,14 @@ impl Split {
 
     /// Gives a buffer back: whatever `id` and `len` are.
     pub(crate) fn push(&mut self, id: u32, len: u32) -> Result {
+        self.push_batch(id, len, 1)
+    }
+
+    /// Gives `count` buffers back at once, in order, with one entry (§2.7.9).
+    pub(crate) fn push_batch(&mut self, id: u32, len: u32, count: u16) -> Result {
         self.write_used(self.used_idx, id, len)?;
         smp_mb(Write);
-        self.set_used_idx(self.used_idx.wrapping_add(1))
+        self.set_used_idx(self.used_idx.wrapping_add(count))
     }
 
     /// Whether the driver wants to hear of what was pushed since the last time.
@@ -168,7 +175,7 @@ impl Split {
             let flags: u16 = mem::read(self.avail, self.little)?;
             return Ok(flags & AVAIL_NO_INTERRUPT == 0);
         }
-        let event: u16 = mem::read(self.avail + 4 + u64::from(self.num) * 2, self.little)?;
+        let event: u16 = self.read_used_event()?;
         Ok(old.is_none_or(|old| need_event(event, self.used_idx, old)))
     }
 
@@ -257,6 +264,28 @@ impl Split {
         mem::write(at + 8, len, self.little)?;
         mem::write(at + 12, flags, self.little)?;
         mem::write(at + 14, next, self.little)
+    }
+
+    /// Overwrites `used_event` (§2.7.7), which belongs to the driver.
+    ///
+    /// # Errors
+    ///
+    /// `EFAULT`: the ring is not in memory.
+    pub fn scribble_used_event(&mut self, value: u16) -> Result {
+        mem::write(self.used_event(), value, self.little)
+    }
+
+    /// What the driver wrote as `used_event`.
+    ///
+    /// # Errors
+    ///
+    /// `EFAULT`: the ring is not in memory.
+    pub fn read_used_event(&self) -> Result<u16> {
+        mem::read(self.used_event(), self.little)
+    }
+
+    fn used_event(&self) -> u64 {
+        self.avail + 4 + u64::from(self.num) * 2
     }
 
     /// Overwrites flags and index of the avail ring, which belong to the driver.

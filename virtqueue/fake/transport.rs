@@ -2,7 +2,7 @@
 
 //! The transport: `struct virtio_config_ops` of a fake device.
 
-mod queues;
+pub(crate) mod queues;
 
 use self::queues::{
     del_vqs,

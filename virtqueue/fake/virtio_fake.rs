@@ -20,11 +20,15 @@
 mod backend;
 mod bindings;
 mod buffer;
+mod c_queue;
 mod chain;
 mod device;
 mod fake;
+mod lent;
 mod line;
+mod maps;
 mod mem;
+pub mod messages;
 mod packed;
 mod ring;
 mod scripted;
@@ -33,7 +37,10 @@ mod split;
 mod task;
 mod transport;
 mod user;
+#[cfg(any(CONFIG_VHOST_RING = "y", all(CONFIG_VHOST_RING = "m", MODULE)))]
+mod vringh;
 pub mod wait;
+mod wire;
 
 pub use crate::{
     backend::{
@@ -45,6 +52,12 @@ pub use crate::{
         Drops,
         Parcel, //
     },
+    c_queue::{
+        CQueue,
+        Got,
+        How,
+        Recycled, //
+    },
     chain::{
         Chain,
         Piece, //
@@ -53,7 +66,12 @@ pub use crate::{
         Fake,
         Plug, //
     },
+    lent::Lent,
     line::Traffic,
+    maps::{
+        Addresses,
+        MAX_MAPPING, //
+    },
     packed::Packed,
     ring::Ring,
     scripted::{
@@ -64,8 +82,10 @@ pub use crate::{
     spec::{
         Faults,
         Spec,
+        ACCESS_PLATFORM,
         EVENT_IDX,
         INDIRECT_DESC,
+        IN_ORDER,
         RING_PACKED,
         RING_RESET,
         VERSION_1, //
@@ -85,7 +105,14 @@ pub use crate::{
             Offload, //
         }, //
     },
+    wire::{
+        Wire,
+        SEGMENT, //
+    },
 };
+
+#[cfg(any(CONFIG_VHOST_RING = "y", all(CONFIG_VHOST_RING = "m", MODULE)))]
+pub use crate::vringh::Vringh;
 
 /// What messages of this crate begin with; it has no `module!` of its own.
 const __LOG_PREFIX: &[u8] = b"virtio_fake\0";

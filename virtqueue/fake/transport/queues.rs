@@ -39,7 +39,7 @@ use kernel::{
 };
 
 /// Alignment of the parts of a split ring.
-const RING_ALIGN: c_uint = 64;
+pub(crate) const RING_ALIGN: c_uint = 64;
 
 /// Notes a hint on the CPU of a queue's interrupt.
 ///
@@ -124,20 +124,39 @@ unsafe fn make_queue(
         return Err(ENOENT);
     }
     let line = inner.line(index)?;
-    // SAFETY: `vdev` is registered; the name lives as long as the queue.
+    // SAFETY: `vdev` is registered; the name lives as long as the queue, and so does the account.
     let vq = unsafe {
-        bindings::vring_create_virtqueue(
-            index as c_uint,
-            num.into(),
-            RING_ALIGN,
-            vdev,
-            true,
-            true,
-            info.ctx,
-            Some(notify),
-            info.callback,
-            info.name,
-        )
+        if inner.spec.mapping.is_some() {
+            let map = bindings::virtio_map {
+                group: (&raw const inner.maps).cast_mut().cast(),
+            };
+            bindings::vring_create_virtqueue_map(
+                index as c_uint,
+                num.into(),
+                RING_ALIGN,
+                vdev,
+                true,
+                true,
+                info.ctx,
+                Some(notify),
+                info.callback,
+                info.name,
+                map,
+            )
+        } else {
+            bindings::vring_create_virtqueue(
+                index as c_uint,
+                num.into(),
+                RING_ALIGN,
+                vdev,
+                true,
+                true,
+                info.ctx,
+                Some(notify),
+                info.callback,
+                info.name,
+            )
+        }
     };
     if vq.is_null() {
         return Err(ENOMEM);
@@ -266,7 +285,7 @@ pub(super) unsafe extern "C" fn enable_vq_after_reset(vq: *mut bindings::virtque
 }
 
 /// The driver notifies the device. Any context.
-extern "C" fn notify(vq: *mut bindings::virtqueue) -> bool {
+pub(crate) extern "C" fn notify(vq: *mut bindings::virtqueue) -> bool {
     // SAFETY: The ring passes a queue of a registered device, which is in an `Arc`.
     let (inner, index) = unsafe {
         (
@@ -276,6 +295,9 @@ extern "C" fn notify(vq: *mut bindings::virtqueue) -> bool {
     };
     if let Ok(line) = inner.line(index) {
         line.count_kick();
+    }
+    if inner.regs.lock().faults.notify_fails {
+        return false;
     }
     Arc::from(inner).wake();
     true

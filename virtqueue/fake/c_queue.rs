@@ -1,0 +1,569 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A queue as a driver in C uses it: by the functions that `virtio_ring.ko` exports, whichever
+//! module they are in.
+
+use crate::{
+    bindings,
+    fake::Fake,
+    maps::Addresses,
+    wire::{
+        Wire,
+        SEGMENT, //
+    }, //
+};
+use core::{
+    ffi::c_void,
+    ptr::{
+        null,
+        null_mut, //
+    }, //
+};
+use kernel::{
+    alloc::KVVec,
+    error::to_result,
+    ffi::c_uint,
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    },
+};
+
+/// Which function adds a buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// `virtqueue_add_sgs`.
+    Lists,
+    /// `virtqueue_add_outbuf`.
+    Out,
+    /// `virtqueue_add_outbuf_premapped`.
+    OutPremapped,
+    /// `virtqueue_add_inbuf`.
+    In,
+    /// `virtqueue_add_inbuf_cache_clean`.
+    InCacheClean,
+    /// `virtqueue_add_inbuf_ctx`.
+    InContext(usize),
+    /// `virtqueue_add_inbuf_premapped`.
+    InPremapped(usize),
+}
+
+/// A buffer that came back.
+pub struct Got {
+    /// The buffer.
+    pub wire: Wire,
+    /// Bytes that were written, as the ring has it.
+    pub len: u32,
+    /// The context that came with it.
+    pub ctx: usize,
+}
+
+/// What became of a queue that was reset.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Recycled {
+    /// Buffers that came back.
+    pub buffers: usize,
+    /// The sum of their numbers.
+    pub sum: u64,
+    /// How often the ring said that there are no more.
+    pub done: usize,
+}
+
+/// Buffers that come back from a reset, at most.
+const MOST: usize = 64;
+
+/// The tokens that the last reset gave back, and how many; C has no context for the function that
+/// takes them, and tests run one at a time.
+static TOKENS: [Atomic<usize>; MOST] = [const { Atomic::new(0) }; MOST];
+static COUNT: Atomic<usize> = Atomic::new(0);
+static DONE: Atomic<usize> = Atomic::new(0);
+
+unsafe extern "C" fn recycle(_vq: *mut bindings::virtqueue, token: *mut c_void) {
+    let at = COUNT.fetch_add(1, Relaxed);
+    if let Some(place) = TOKENS.get(at) {
+        place.store(token as usize, Relaxed);
+    }
+}
+
+unsafe extern "C" fn recycle_done(_vq: *mut bindings::virtqueue) {
+    DONE.fetch_add(1, Relaxed);
+}
+
+/// A queue, whose buffers it keeps while the device has them. What is left in it when it is
+/// dropped is leaked, as the device may use it.
+pub struct CQueue {
+    vq: *mut bindings::virtqueue,
+    fake: Fake,
+    /// The buffers by token, which is the place plus one: a ring that makes one up is found out.
+    wires: KVVec<Option<Wire>>,
+    free: KVVec<usize>,
+}
+
+impl Fake {
+    /// A queue that the driver found, to use it as C does. The driver must not use it itself, and
+    /// must keep it as long.
+    ///
+    /// # Errors
+    ///
+    /// `ENOENT`: it found none with this number.
+    pub fn c_queue(&self, queue: usize) -> Result<CQueue> {
+        let vq = self.0.queues.lock().get(queue).ok_or(ENOENT)?.vq;
+        Ok(CQueue::new(self.clone(), vq))
+    }
+}
+
+impl CQueue {
+    pub(crate) fn new(fake: Fake, vq: *mut bindings::virtqueue) -> Self {
+        Self {
+            vq,
+            fake,
+            wires: KVVec::new(),
+            free: KVVec::new(),
+        }
+    }
+
+    /// The structure of C.
+    pub fn as_raw(&self) -> *mut bindings::virtqueue {
+        self.vq
+    }
+
+    /// The device.
+    pub fn fake(&self) -> &Fake {
+        &self.fake
+    }
+
+    /// Descriptors that are free, as C drivers read it.
+    pub fn num_free(&self) -> u32 {
+        // SAFETY: The queue is valid.
+        unsafe { (*self.vq).num_free }
+    }
+
+    /// Descriptors.
+    pub fn size(&self) -> u32 {
+        // SAFETY: The queue is valid.
+        unsafe { bindings::virtqueue_get_vring_size(self.vq) }
+    }
+
+    /// Where the device finds the parts of the ring.
+    pub fn addresses(&self) -> [u64; 3] {
+        // SAFETY: The queue is valid, and its memory its own.
+        unsafe {
+            [
+                bindings::virtqueue_get_desc_addr(self.vq),
+                bindings::virtqueue_get_avail_addr(self.vq),
+                bindings::virtqueue_get_used_addr(self.vq),
+            ]
+        }
+    }
+
+    /// Buffers that the device has, as the driver knows.
+    pub fn in_flight(&self) -> usize {
+        self.wires.len() - self.free.len()
+    }
+
+    /// Gives a buffer to the device.
+    ///
+    /// # Errors
+    ///
+    /// What the function returns, with the buffer.
+    pub fn add(&mut self, mut wire: Wire, how: How) -> Result<(), (Error, Wire)> {
+        let premapped = matches!(how, How::OutPremapped | How::InPremapped(_));
+        if premapped {
+            if let Err(e) = self.map_wire(&mut wire) {
+                self.unmap_wire(&mut wire);
+                return Err((e, wire));
+            }
+        }
+        let place = match self.place() {
+            Ok(place) => place,
+            Err(e) => return Err((e, wire)),
+        };
+        // SAFETY: The queue is valid; the lists are, and their memory stays until it comes back.
+        let added = to_result(unsafe { self.call_add(&mut wire, how, place + 1) });
+        if let Err(e) = added {
+            // It was there.
+            let _ = self.free.push(place, GFP_KERNEL);
+            self.unmap_wire(&mut wire);
+            return Err((e, wire));
+        }
+        if let Some(slot) = self.wires.get_mut(place) {
+            *slot = Some(wire);
+        }
+        Ok(())
+    }
+
+    /// Calls the function with a token.
+    ///
+    /// # Safety
+    ///
+    /// The memory of the buffer stays until it comes back.
+    unsafe fn call_add(&mut self, wire: &mut Wire, how: How, token: usize) -> i32 {
+        let (out, in_) = wire.shape();
+        let mut lists = wire.lists();
+        let [to_read, to_write] = lists;
+        let (vq, data, gfp) = (self.vq, token as *mut c_void, bindings::GFP_ATOMIC);
+        let (outs, ins) = (out as c_uint, in_ as c_uint);
+        // SAFETY: By the safety requirements; the queue is valid.
+        unsafe {
+            match how {
+                How::Lists => {
+                    let skip = usize::from(out == 0);
+                    let lists = lists.as_mut_ptr().wrapping_add(skip);
+                    let (outs, ins) = (u32::from(out != 0), u32::from(in_ != 0));
+                    bindings::virtqueue_add_sgs(vq, lists, outs, ins, data, gfp)
+                }
+                How::Out => bindings::virtqueue_add_outbuf(vq, to_read, outs, data, gfp),
+                How::OutPremapped => {
+                    bindings::virtqueue_add_outbuf_premapped(vq, to_read, outs, data, gfp)
+                }
+                How::In => bindings::virtqueue_add_inbuf(vq, to_write, ins, data, gfp),
+                How::InCacheClean => {
+                    bindings::virtqueue_add_inbuf_cache_clean(vq, to_write, ins, data, gfp)
+                }
+                How::InContext(ctx) => {
+                    let ctx = ctx as *mut c_void;
+                    bindings::virtqueue_add_inbuf_ctx(vq, to_write, ins, data, ctx, gfp)
+                }
+                How::InPremapped(ctx) => {
+                    let ctx = ctx as *mut c_void;
+                    bindings::virtqueue_add_inbuf_premapped(vq, to_write, ins, data, ctx, gfp)
+                }
+            }
+        }
+    }
+
+    /// A buffer without a token: what C code must not do.
+    ///
+    /// # Errors
+    ///
+    /// What the ring makes of it, unless it crashes.
+    pub fn add_without_token(&mut self, mut wire: Wire) -> Result {
+        // SAFETY: The ring does not take it; if it does, the test fails, and the memory is leaked.
+        let added = to_result(unsafe { self.call_add(&mut wire, How::Lists, 0) });
+        if added.is_ok() {
+            core::mem::forget(wire);
+        }
+        added
+    }
+
+    /// A place for one more buffer.
+    fn place(&mut self) -> Result<usize> {
+        if let Some(place) = self.free.pop() {
+            return Ok(place);
+        }
+        self.wires.push(None, GFP_KERNEL)?;
+        self.free.reserve(self.wires.len(), GFP_KERNEL)?;
+        Ok(self.wires.len() - 1)
+    }
+
+    /// The buffer of a token.
+    fn take(&mut self, token: usize) -> Result<Wire> {
+        let place = token.wrapping_sub(1);
+        let Some(mut wire) = self.wires.get_mut(place).and_then(Option::take) else {
+            pr_err!(
+                "the ring gave out {:#x}, which the device did not have\n",
+                token
+            );
+            return Err(EILSEQ);
+        };
+        self.free.push(place, GFP_KERNEL)?;
+        self.unmap_wire(&mut wire);
+        Ok(wire)
+    }
+
+    /// `virtqueue_get_buf_ctx`.
+    ///
+    /// # Errors
+    ///
+    /// `EILSEQ`: what came out is not in flight.
+    pub fn get(&mut self) -> Result<Option<Got>> {
+        let (mut len, mut ctx) = (u32::MAX, null_mut());
+        // SAFETY: The queue is valid.
+        let token = unsafe { bindings::virtqueue_get_buf_ctx(self.vq, &mut len, &mut ctx) };
+        if token.is_null() {
+            return Ok(None);
+        }
+        let wire = self.take(token as usize)?;
+        Ok(Some(Got {
+            wire,
+            len,
+            ctx: ctx as usize,
+        }))
+    }
+
+    /// `virtqueue_detach_unused_buf`. Only of a device in reset.
+    ///
+    /// # Errors
+    ///
+    /// `EILSEQ`: what came out is not in flight.
+    pub fn detach(&mut self) -> Result<Option<Wire>> {
+        // SAFETY: The queue is valid, and the test reset the device.
+        let token = unsafe { bindings::virtqueue_detach_unused_buf(self.vq) };
+        if token.is_null() {
+            return Ok(None);
+        }
+        self.take(token as usize).map(Some)
+    }
+
+    /// `virtqueue_resize`, or `virtqueue_reset` without a size. Says what came back in any case.
+    ///
+    /// # Errors
+    ///
+    /// `EILSEQ`: what came out is not in flight. What the function returns is inside.
+    pub fn reset(&mut self, size: Option<u32>) -> Result<(Result, Recycled)> {
+        COUNT.store(0, Relaxed);
+        DONE.store(0, Relaxed);
+        let (each, done) = (Some(recycle as _), Some(recycle_done as _));
+        // SAFETY: The queue is valid, and nobody else uses it.
+        let result = to_result(unsafe {
+            match size {
+                Some(size) => bindings::virtqueue_resize(self.vq, size, each, done),
+                None => bindings::virtqueue_reset(self.vq, each, done),
+            }
+        });
+        let buffers = COUNT.load(Relaxed);
+        let mut sum = 0;
+        for token in TOKENS.iter().take(buffers) {
+            sum += self.take(token.load(Relaxed))?.number();
+        }
+        let done = DONE.load(Relaxed);
+        Ok((result, Recycled { buffers, sum, done }))
+    }
+
+    /// `virtqueue_kick_prepare`.
+    pub fn kick_prepare(&mut self) -> bool {
+        // SAFETY: The queue is valid.
+        unsafe { bindings::virtqueue_kick_prepare(self.vq) }
+    }
+
+    /// `virtqueue_notify`.
+    pub fn notify(&self) -> bool {
+        // SAFETY: The queue is valid.
+        unsafe { bindings::virtqueue_notify(self.vq) }
+    }
+
+    /// `virtqueue_kick`.
+    pub fn kick(&mut self) -> bool {
+        // SAFETY: The queue is valid.
+        unsafe { bindings::virtqueue_kick(self.vq) }
+    }
+
+    /// `virtqueue_disable_cb`.
+    pub fn disable_cb(&self) {
+        // SAFETY: The queue is valid.
+        unsafe { bindings::virtqueue_disable_cb(self.vq) };
+    }
+
+    /// `virtqueue_enable_cb`.
+    pub fn enable_cb(&mut self) -> bool {
+        // SAFETY: The queue is valid.
+        unsafe { bindings::virtqueue_enable_cb(self.vq) }
+    }
+
+    /// `virtqueue_enable_cb_delayed`.
+    pub fn enable_cb_delayed(&mut self) -> bool {
+        // SAFETY: The queue is valid.
+        unsafe { bindings::virtqueue_enable_cb_delayed(self.vq) }
+    }
+
+    /// `virtqueue_enable_cb_prepare`.
+    pub fn enable_cb_prepare(&mut self) -> u32 {
+        // SAFETY: The queue is valid.
+        unsafe { bindings::virtqueue_enable_cb_prepare(self.vq) }
+    }
+
+    /// `virtqueue_poll`.
+    pub fn poll(&self, armed: u32) -> bool {
+        // SAFETY: The queue is valid.
+        unsafe { bindings::virtqueue_poll(self.vq, armed) }
+    }
+
+    /// `vring_interrupt`, which is another queue's: whether it was this one's.
+    pub fn interrupt(&self) -> bool {
+        // SAFETY: The queue is valid; callbacks may come from here.
+        let ret = unsafe { bindings::vring_interrupt(0, self.vq.cast()) };
+        ret.0 != bindings::irqreturn::IRQ_NONE.0
+    }
+
+    /// `virtqueue_is_broken`.
+    pub fn is_broken(&self) -> bool {
+        // SAFETY: The queue is valid.
+        unsafe { bindings::virtqueue_is_broken(self.vq) }
+    }
+
+    /// `__virtqueue_break`.
+    pub fn declare_broken(&self) {
+        // SAFETY: The queue is valid.
+        unsafe { bindings::__virtqueue_break(self.vq) };
+    }
+
+    /// `__virtqueue_unbreak`.
+    pub fn unbreak(&self) {
+        // SAFETY: The queue is valid.
+        unsafe { bindings::__virtqueue_unbreak(self.vq) };
+    }
+
+    /// `vring_notification_data`.
+    pub fn notification_data(&self) -> u32 {
+        // SAFETY: The queue is valid.
+        unsafe { bindings::vring_notification_data(self.vq) }
+    }
+
+    /// `virtqueue_dma_dev`: whether there is one.
+    pub fn has_dma_dev(&self) -> bool {
+        // SAFETY: The queue is valid.
+        !unsafe { bindings::virtqueue_dma_dev(self.vq) }.is_null()
+    }
+
+    /// `virtqueue_map_single_attrs`, for the device to write if `write`.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, as `virtqueue_map_mapping_error` says.
+    pub fn map(&self, ptr: *mut c_void, len: usize, write: bool) -> Result<u64> {
+        // SAFETY: The queue is valid. Memory that is not what it should be is refused.
+        unsafe {
+            let addr = bindings::virtqueue_map_single_attrs(self.vq, ptr, len, direction(write), 0);
+            to_result(bindings::virtqueue_map_mapping_error(self.vq, addr))?;
+            Ok(addr)
+        }
+    }
+
+    /// `virtqueue_unmap_single_attrs`.
+    pub fn unmap(&self, addr: u64, len: usize, write: bool) {
+        // SAFETY: The queue is valid; what was not mapped is counted.
+        unsafe {
+            bindings::virtqueue_unmap_single_attrs(self.vq, addr, len, direction(write), 0);
+        }
+    }
+
+    /// The `virtqueue_map_sync_single_range_*` functions, for one side and then the other, if
+    /// `virtqueue_map_need_sync` says so; returns that.
+    pub fn sync(&self, addr: u64, offset: usize, len: usize) -> bool {
+        let (dir, offset) = (direction(true), offset as kernel::ffi::c_ulong);
+        // SAFETY: The queue is valid; what was not mapped is counted.
+        unsafe {
+            let needed = bindings::virtqueue_map_need_sync(self.vq, addr);
+            if needed {
+                bindings::virtqueue_map_sync_single_range_for_cpu(self.vq, addr, offset, len, dir);
+                bindings::virtqueue_map_sync_single_range_for_device(
+                    self.vq, addr, offset, len, dir,
+                );
+            }
+            needed
+        }
+    }
+
+    /// Maps the segments of a buffer.
+    fn map_wire(&self, wire: &mut Wire) -> Result {
+        let (out, in_) = wire.shape();
+        for index in 0..out + in_ {
+            let (at, write) = wire.segment(index);
+            let addr = self.map(at, SEGMENT, write)?;
+            wire.set_mapped(index, addr)?;
+        }
+        Ok(())
+    }
+
+    /// Takes the mappings back that the driver made.
+    fn unmap_wire(&self, wire: &mut Wire) {
+        let (out, _) = wire.shape();
+        for (index, addr) in wire.mapped.drain_all().enumerate() {
+            self.unmap(addr, SEGMENT, index >= out);
+        }
+    }
+
+    /// Where the ring is in memory: only of a split one. `virtqueue_get_vring`.
+    pub(crate) fn vring(&self) -> *const bindings::vring {
+        // SAFETY: The queue is valid.
+        unsafe { bindings::virtqueue_get_vring(self.vq) }
+    }
+}
+
+impl Drop for CQueue {
+    fn drop(&mut self) {
+        for wire in self.wires.drain_all() {
+            core::mem::forget(wire);
+        }
+    }
+}
+
+fn direction(write: bool) -> bindings::dma_data_direction {
+    if write {
+        bindings::dma_data_direction::DMA_FROM_DEVICE
+    } else {
+        bindings::dma_data_direction::DMA_TO_DEVICE
+    }
+}
+
+impl Fake {
+    /// How addresses for the device are made, if it has mapping operations.
+    pub fn addresses(&self) -> Option<Addresses> {
+        self.0.spec.mapping
+    }
+
+    /// `virtio_max_dma_size`.
+    pub fn max_dma_size(&self) -> usize {
+        // SAFETY: The device is valid.
+        unsafe { bindings::virtio_max_dma_size(self.0.vdev.get()) }
+    }
+
+    /// `virtio_break_device`, and `__virtio_unbreak_device`.
+    pub fn break_queues(&self, broken: bool) {
+        let vdev = self.0.vdev.get();
+        // SAFETY: The device is valid, and plugged while a driver has queues.
+        unsafe {
+            if broken {
+                bindings::virtio_break_device(vdev);
+            } else {
+                bindings::__virtio_unbreak_device(vdev);
+            }
+        }
+    }
+
+    /// How many queues are on the list of the device.
+    pub fn listed(&self) -> usize {
+        // SAFETY: The device is valid, and nobody makes or deletes queues while a test asks.
+        unsafe {
+            let head = &raw mut (*self.0.vdev.get()).vqs;
+            let mut count = 0;
+            let mut at: *const bindings::list_head = (*head).next;
+            while at != head.cast_const() && at != null() {
+                count += 1;
+                at = (*at).next;
+            }
+            count
+        }
+    }
+
+    /// Pieces that are mapped for the device.
+    pub fn mapped(&self) -> usize {
+        self.0.maps.live()
+    }
+
+    /// Pieces that were mapped for the device so far.
+    pub fn mapped_so_far(&self) -> u64 {
+        self.0.maps.made()
+    }
+
+    /// What was unmapped, or synchronised, and was not mapped so.
+    pub fn mapped_wrong(&self) -> u64 {
+        self.0.maps.wrong()
+    }
+
+    /// Synchronisations of mappings so far.
+    pub fn synced(&self) -> u64 {
+        self.0.maps.syncs()
+    }
+
+    /// Areas that both sides see.
+    pub fn areas(&self) -> i64 {
+        self.0.maps.areas()
+    }
+
+    /// Only so many mappings succeed from now on; `None`: all.
+    pub fn limit_maps(&self, left: Option<u32>) {
+        self.0.maps.limit(left);
+    }
+}

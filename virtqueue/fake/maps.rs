@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Mapping operations of the transport (`vdev->map`) that keep account.
+//!
+//! What is mapped is known piece by piece: a mapping that is taken back twice, or not as it was
+//! made, is counted, and what is left at the end was leaked.
+
+use crate::{
+    bindings,
+    mem, //
+};
+use core::{
+    ffi::c_void,
+    ptr::null_mut, //
+};
+use kernel::{
+    alloc::KVec,
+    ffi::{
+        c_int,
+        c_ulong, //
+    },
+    new_spinlock,
+    prelude::*,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        SpinLock, //
+    },
+};
+
+/// What addresses a device has for memory that is mapped for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Addresses {
+    /// Physical ones with a mark, by which the device knows that they were mapped.
+    Marked,
+    /// Those of the kernel, for a device that is kernel code itself.
+    Kernel,
+}
+
+/// Mappings that are known at a time, at most.
+const MOST: usize = 1024;
+
+/// The largest piece that is said to be mappable, in bytes.
+pub const MAX_MAPPING: usize = 1 << 20;
+
+/// One mapping.
+#[derive(PartialEq, Eq)]
+struct Mapping {
+    addr: u64,
+    size: usize,
+    dir: i32,
+}
+
+/// The account of a device.
+#[pin_data]
+pub(crate) struct Maps {
+    addresses: Addresses,
+    #[pin]
+    live: SpinLock<KVec<Mapping>>,
+    made: Atomic<u64>,
+    wrong: Atomic<u64>,
+    syncs: Atomic<u64>,
+    areas: Atomic<i64>,
+    /// How many more may be made; negative: no limit.
+    left: Atomic<i64>,
+}
+
+impl Maps {
+    pub(crate) fn new(addresses: Addresses) -> Result<impl PinInit<Self, Error>> {
+        let live = KVec::with_capacity(MOST, GFP_KERNEL)?;
+        Ok(try_pin_init!(Self {
+            addresses,
+            live <- new_spinlock!(live),
+            made: Atomic::new(0),
+            wrong: Atomic::new(0),
+            syncs: Atomic::new(0),
+            areas: Atomic::new(0),
+            left: Atomic::new(-1),
+        }? Error))
+    }
+
+    /// Pieces that are mapped.
+    pub(crate) fn live(&self) -> usize {
+        self.live.lock().len()
+    }
+
+    /// Pieces that were mapped so far.
+    pub(crate) fn made(&self) -> u64 {
+        self.made.load(Relaxed)
+    }
+
+    /// What was taken back or synchronised and was not mapped so.
+    pub(crate) fn wrong(&self) -> u64 {
+        self.wrong.load(Relaxed)
+    }
+
+    /// Synchronisations so far.
+    pub(crate) fn syncs(&self) -> u64 {
+        self.syncs.load(Relaxed)
+    }
+
+    /// Coherent areas that are allocated.
+    pub(crate) fn areas(&self) -> i64 {
+        self.areas.load(Relaxed)
+    }
+
+    /// Only so many mappings succeed from now on; `None`: all.
+    pub(crate) fn limit(&self, left: Option<u32>) {
+        self.left.store(left.map_or(-1, i64::from), Relaxed);
+    }
+
+    fn handle(&self, phys: u64) -> u64 {
+        match self.addresses {
+            Addresses::Marked => phys | mem::MARK,
+            // SAFETY: The function checks the address.
+            Addresses::Kernel => unsafe { bindings::rust_virtio_fake_memory(phys, 1) as u64 },
+        }
+    }
+
+    fn sync(&self, addr: u64, size: usize) {
+        self.syncs.fetch_add(1, Relaxed);
+        let live = self.live.lock();
+        let inside = |m: &Mapping| addr >= m.addr && addr + size as u64 <= m.addr + m.size as u64;
+        if !live.iter().any(inside) {
+            self.wrong.fetch_add(1, Relaxed);
+        }
+    }
+}
+
+/// The account behind an operation.
+///
+/// # Safety
+///
+/// `map` is the one that the transport gave to its queues; the device exists.
+unsafe fn maps<'a>(map: bindings::virtio_map) -> &'a Maps {
+    // SAFETY: By the safety requirements.
+    unsafe { &*map.group.cast::<Maps>() }
+}
+
+/// The operations.
+pub(crate) static OPERATIONS: bindings::virtio_map_ops = bindings::virtio_map_ops {
+    map_page: Some(map_page),
+    unmap_page: Some(unmap_page),
+    sync_single_for_cpu: Some(sync),
+    sync_single_for_device: Some(sync),
+    alloc: Some(alloc),
+    free: Some(free),
+    need_sync: Some(need_sync),
+    mapping_error: Some(mapping_error),
+    max_mapping_size: Some(max_mapping_size),
+};
+
+unsafe extern "C" fn map_page(
+    map: bindings::virtio_map,
+    page: *mut bindings::page,
+    offset: c_ulong,
+    size: usize,
+    dir: bindings::dma_data_direction,
+    _attrs: c_ulong,
+) -> u64 {
+    // SAFETY: The ring passes what the transport gave it.
+    let maps = unsafe { maps(map) };
+    let left = maps.left.load(Relaxed);
+    if left == 0 {
+        return u64::MAX;
+    }
+    if left > 0 {
+        maps.left.store(left - 1, Relaxed);
+    }
+    // SAFETY: The driver passes a page.
+    let phys = unsafe { bindings::rust_virtio_fake_page_phys(page) } + offset as u64;
+    let mapping = Mapping {
+        addr: maps.handle(phys),
+        size,
+        dir: dir.0,
+    };
+    let addr = mapping.addr;
+    if maps.live.lock().push_within_capacity(mapping).is_err() {
+        return u64::MAX;
+    }
+    maps.made.fetch_add(1, Relaxed);
+    addr
+}
+
+unsafe extern "C" fn unmap_page(
+    map: bindings::virtio_map,
+    addr: u64,
+    size: usize,
+    dir: bindings::dma_data_direction,
+    _attrs: c_ulong,
+) {
+    // SAFETY: The ring passes what the transport gave it.
+    let maps = unsafe { maps(map) };
+    let mapping = Mapping {
+        addr,
+        size,
+        dir: dir.0,
+    };
+    let mut live = maps.live.lock();
+    match live.iter().position(|m| *m == mapping) {
+        Some(at) => {
+            let _ = live.remove(at);
+        }
+        None => {
+            maps.wrong.fetch_add(1, Relaxed);
+        }
+    }
+}
+
+unsafe extern "C" fn sync(
+    map: bindings::virtio_map,
+    addr: u64,
+    size: usize,
+    _dir: bindings::dma_data_direction,
+) {
+    // SAFETY: The ring passes what the transport gave it.
+    unsafe { maps(map) }.sync(addr, size);
+}
+
+unsafe extern "C" fn alloc(
+    map: bindings::virtio_map,
+    size: usize,
+    addr: *mut u64,
+    _gfp: bindings::gfp_t,
+) -> *mut c_void {
+    // SAFETY: The ring passes what the transport gave it.
+    let maps = unsafe { maps(map) };
+    // SAFETY: May be called in process context.
+    let area = unsafe { bindings::rust_virtio_fake_alloc(size) };
+    if area.is_null() {
+        return null_mut();
+    }
+    maps.areas.fetch_add(1, Relaxed);
+    // SAFETY: `area` is directly mapped, and `addr` is a place of the caller.
+    unsafe { *addr = maps.handle(bindings::rust_virtio_fake_phys(area)) };
+    area
+}
+
+unsafe extern "C" fn free(
+    map: bindings::virtio_map,
+    size: usize,
+    area: *mut c_void,
+    _addr: u64,
+    _attrs: c_ulong,
+) {
+    // SAFETY: The ring passes what the transport gave it.
+    unsafe { maps(map) }.areas.fetch_sub(1, Relaxed);
+    // SAFETY: `alloc` returned it for the same size.
+    unsafe { bindings::rust_virtio_fake_free_area(area, size) };
+}
+
+unsafe extern "C" fn need_sync(_map: bindings::virtio_map, _addr: u64) -> bool {
+    true
+}
+
+unsafe extern "C" fn mapping_error(_map: bindings::virtio_map, addr: u64) -> c_int {
+    if addr == u64::MAX {
+        ENOMEM.to_errno()
+    } else {
+        0
+    }
+}
+
+unsafe extern "C" fn max_mapping_size(_map: bindings::virtio_map) -> usize {
+    MAX_MAPPING
+}
