@@ -14,6 +14,17 @@ virtio_of_type() {
 	return 1
 }
 
+# layout_of VIRTIO: prints the layout that driver and device agreed on, in the words of RVT_LAYOUT.
+layout_of() {
+	_f=/sys/bus/virtio/devices/$1/features
+	case $(cut -c35,36 "$_f") in
+	00) echo split ;;
+	10) echo packed ;;
+	01) echo in-order ;;
+	11) echo packed-in-order ;;
+	esac
+}
+
 # fio_verifies DEVICE OPTION...: fio with a checksum in every block.
 fio_verifies() {
 	_disk=$1

@@ -11,7 +11,7 @@
 . "$(dirname "$0")/../lib/net.sh"
 . "$(dirname "$0")/../lib/front.sh"
 need_host
-tap_plan 14
+tap_plan 16
 
 prefix=
 [ "$RVT_FAMILY" = rust ] && prefix=rust_
@@ -22,6 +22,8 @@ check_eq "the disk is on the driver" "$(driver_of "$disk")" ${prefix}virtio_blk
 check_eq "the interface is on the driver" "$(driver_of "$nic")" ${prefix}virtio_net
 check "the provider of the rings is the one asked for" test -d \
 	"/sys/module/$([ "$RVT_RING" = rust ] && echo rust_)virtio_ring"
+check_eq "the disk has the layout asked for" "$(layout_of "$(virtio_of "$disk")")" "$RVT_LAYOUT"
+check_eq "the interface has the layout asked for" "$(layout_of "$(virtio_of "$nic")")" "$RVT_LAYOUT"
 check "random reads and writes in deep queues" fio_verifies "$disk" --rw=randrw --bs=4k --iodepth=64 \
 	--size=8m
 check "requests of many segments" fio_verifies "$disk" --rw=write --bs=1m --iodepth=8 --size=32m

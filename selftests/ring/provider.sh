@@ -11,7 +11,7 @@
 . "$(dirname "$0")/../lib/front.sh"
 need_host
 
-tap_plan 4
+tap_plan 6
 
 case $RVT_RING in
 rust) mine=rust_virtio_ring other=virtio_ring ;;
@@ -35,3 +35,28 @@ for m in virtio_net virtio_blk virtio_rng 9pnet_virtio virtio_console virtio_bal
 	users $mine | grep -qx $m || missing="$missing $m"
 done
 check_eq "the front ends are on it" "$missing" ""
+
+# Legacy devices have split rings only.
+layout=$RVT_LAYOUT
+case $RVT_TRANSPORT in
+*legacy) layout=split ;;
+esac
+wrong=
+for v in /sys/bus/virtio/devices/*; do
+	[ "$(layout_of "${v##*/}")" = "$layout" ] || wrong="$wrong ${v##*/}"
+done
+check_eq "devices have the layout asked for" "$wrong" ""
+
+# What our ring says of itself is the same.
+if [ "$RVT_RING" = rust ]; then
+	case $layout in
+	split) shown=split ;;
+	packed) shown=packed ;;
+	in-order) shown="split, in order" ;;
+	packed-in-order) shown="packed, in order" ;;
+	esac
+	check_eq "every queue is shown with that layout" \
+		"$(sed -n 's/^layout: //p' /sys/kernel/debug/rust_virtio_ring/* | sort -u)" "$shown"
+else
+	skip "every queue is shown with that layout" "only our ring shows its queues"
+fi

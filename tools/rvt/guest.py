@@ -109,7 +109,7 @@ class Guest:
         job["steps"] = "".join(f"{name} {command}\n" for name, command in steps).encode()
         env = {"RVT_ROOT": self.spec.root, "RVT_MODULES": " ".join(self.spec.load()),
                "RVT_FAMILY": self.spec.family, "RVT_RING": self.spec.provider(),
-               "RVT_TRANSPORT": self.spec.transport,
+               "RVT_TRANSPORT": self.spec.transport, "RVT_LAYOUT": self.spec.layout or "split",
                # QEMU ends at a reset, too; a machine without ACPI cannot be switched off.
                "RVT_OFF": "poweroff" if TRANSPORTS[self.spec.transport].pci else "reboot", **env}
         ram = self.rundir / "initramfs.cpio"

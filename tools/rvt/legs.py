@@ -15,8 +15,9 @@ from .selftest import Choice
 #: Our drivers.
 _OURS = "ring/drivers"
 
-#: C drivers that use rings in ways of their own: many segments, and many queues with buffers in wait.
-_FRONTS = "ring/9p@pci,ring/console@pci"
+#: C drivers that use rings in ways of their own: many segments, and many queues with buffers in wait;
+#: and what the others have agreed on.
+_FRONTS = "ring/9p@pci,ring/console@pci,ring/provider@pci"
 
 _LEGS = [
     Choice(),
