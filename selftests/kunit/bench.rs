@@ -24,6 +24,7 @@ use virtio::{
 };
 use virtio_fake::{
     Action,
+    Addresses,
     Backend,
     Chain,
     Fake,
@@ -116,6 +117,8 @@ pub(crate) struct Setup {
     pub(crate) size: u16,
     /// Whether buffers have a context.
     pub(crate) ctx: bool,
+    /// What addresses the device has for memory that is mapped for it.
+    pub(crate) mapping: Option<Addresses>,
 }
 
 impl Default for Setup {
@@ -126,6 +129,7 @@ impl Default for Setup {
             queues: 1,
             size: 8,
             ctx: false,
+            mapping: None,
         }
     }
 }
@@ -149,6 +153,9 @@ pub(crate) fn on_bench(setup: Setup, body: Body) -> Result {
     if setup.legacy {
         spec = spec.legacy();
     }
+    if let Some(addresses) = setup.mapping {
+        spec = spec.mapping(addresses);
+    }
     let fake = Fake::new(spec, Arc::new(Answers(bench.clone()), GFP_KERNEL)?)?;
     let plug = fake.plug()?;
     check!(fake.is_bound());
@@ -160,6 +167,8 @@ pub(crate) fn on_bench(setup: Setup, body: Body) -> Result {
     }
     check_eq!(fake.violations(), 0);
     check_eq!(fake.queues(), 0);
+    check_eq!((fake.mapped(), fake.mapped_wrong()), (0, 0));
+    check_eq!(fake.areas(), 0);
     Ok(())
 }
 

@@ -562,6 +562,11 @@ impl Fake {
         self.0.maps.areas()
     }
 
+    /// There is memory for areas of so many bytes only from now on.
+    pub fn limit_areas(&self, bytes: usize) {
+        self.0.maps.limit_areas(bytes);
+    }
+
     /// Only so many mappings succeed from now on; `None`: all.
     pub fn limit_maps(&self, left: Option<u32>) {
         self.0.maps.limit(left);

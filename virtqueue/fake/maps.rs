@@ -65,6 +65,8 @@ pub(crate) struct Maps {
     areas: Atomic<i64>,
     /// How many more may be made; negative: no limit.
     left: Atomic<i64>,
+    /// The largest area that there is memory for, in bytes.
+    largest: Atomic<usize>,
 }
 
 impl Maps {
@@ -78,6 +80,7 @@ impl Maps {
             syncs: Atomic::new(0),
             areas: Atomic::new(0),
             left: Atomic::new(-1),
+            largest: Atomic::new(usize::MAX),
         }? Error))
     }
 
@@ -109,6 +112,11 @@ impl Maps {
     /// Only so many mappings succeed from now on; `None`: all.
     pub(crate) fn limit(&self, left: Option<u32>) {
         self.left.store(left.map_or(-1, i64::from), Relaxed);
+    }
+
+    /// There is memory for areas of so many bytes only from now on.
+    pub(crate) fn limit_areas(&self, bytes: usize) {
+        self.largest.store(bytes, Relaxed);
     }
 
     fn handle(&self, phys: u64) -> u64 {
@@ -227,6 +235,9 @@ unsafe extern "C" fn alloc(
 ) -> *mut c_void {
     // SAFETY: The ring passes what the transport gave it.
     let maps = unsafe { maps(map) };
+    if size > maps.largest.load(Relaxed) {
+        return null_mut();
+    }
     // SAFETY: May be called in process context.
     let area = unsafe { bindings::rust_virtio_fake_alloc(size) };
     if area.is_null() {

@@ -7,36 +7,54 @@ use super::{
     add_some,
     refused, //
 };
-use crate::bench::{
-    on_bench,
-    on_each_layout,
-    Setup, //
+use crate::{
+    bench::{
+        on_bench,
+        on_each_layout,
+        Setup, //
+    },
+    ring::is_native, //
 };
 use kernel::prelude::*;
+use virtio::Virtqueue;
 use virtio_fake::{
     Action,
     Drops,
+    Fake,
     Parcel, //
 };
+
+/// Gives the device `count` buffers, which it takes, and has it finish the oldest one so.
+fn post(
+    vq: &mut Virtqueue<Parcel>,
+    fake: &Fake,
+    count: u64,
+    drops: &Drops,
+    action: Action,
+) -> Result {
+    add_some(vq, 0, count, drops)?;
+    vq.kick();
+    fake.serve(0)?;
+    fake.finish(0, |_| action)
+}
 
 #[kunit_tests(rust_virtio_queue_lies)]
 mod suite {
     use super::*;
 
-    /// More written than there is room for: nothing counts as written, and the queue of a modern
-    /// device ends.
+    /// More written than there is room for: the queue of a modern device ends. The buffer stays in
+    /// it; from the kernel's ring, which has given it up, it comes with nothing written.
     #[test]
     fn length_beyond_buffer() -> Result {
         on_each_layout(|_, fake, _, mut queues| {
             let drops = Drops::new()?;
             let mut vq = queues.take::<Parcel>(0)?;
-            add_some(&mut vq, 0, 2, &drops)?;
-            vq.kick();
-            fake.serve(0)?;
-            fake.finish(0, |_| Action::Complete(33))?;
+            post(&mut vq, fake, 2, &drops, Action::Complete(33))?;
             check!(!vq.is_broken());
-            let used = vq.get_buf().ok_or(ENODATA)?;
-            check_eq!(used.len, 0);
+            match vq.get_buf() {
+                Some(used) => check_eq!((used.len, is_native()), (0, false)),
+                None => check!(is_native()),
+            }
             check!(vq.is_broken());
             fake.finish(0, |_| Action::Complete(32))?;
             check!(vq.get_buf().is_none());
@@ -53,10 +71,7 @@ mod suite {
         on_each_layout(|_, fake, _, mut queues| {
             let drops = Drops::new()?;
             let mut vq = queues.take::<Parcel>(0)?;
-            add_some(&mut vq, 0, 1, &drops)?;
-            vq.kick();
-            fake.serve(0)?;
-            fake.finish(0, |_| Action::Complete(32))?;
+            post(&mut vq, fake, 1, &drops, Action::Complete(32))?;
             check_eq!(vq.get_buf().ok_or(ENODATA)?.len, 32);
             check!(!vq.is_broken());
             Ok(())
@@ -74,10 +89,7 @@ mod suite {
             |_, fake, _, mut queues| {
                 let drops = Drops::new()?;
                 let mut vq = queues.take::<Parcel>(0)?;
-                add_some(&mut vq, 0, 1, &drops)?;
-                vq.kick();
-                fake.serve(0)?;
-                fake.finish(0, |_| Action::Complete(u32::MAX))?;
+                post(&mut vq, fake, 1, &drops, Action::Complete(u32::MAX))?;
                 check_eq!(vq.get_buf().ok_or(ENODATA)?.len, 32);
                 check!(!vq.is_broken());
                 Ok(())
@@ -107,10 +119,7 @@ mod suite {
         on_each_layout(|_, fake, dev, mut queues| {
             let drops = Drops::new()?;
             let mut vq = queues.take::<Parcel>(0)?;
-            add_some(&mut vq, 0, 3, &drops)?;
-            vq.kick();
-            fake.serve(0)?;
-            fake.finish(0, |_| Action::Twice(1))?;
+            post(&mut vq, fake, 3, &drops, Action::Twice(1))?;
             check_eq!(vq.get_buf().ok_or(ENODATA)?.buffer.number(), 0);
             check!(vq.get_buf().is_none());
             check!(vq.is_broken());
@@ -127,10 +136,13 @@ mod suite {
         on_each_layout(|_, fake, _, mut queues| {
             let drops = Drops::new()?;
             let mut vq = queues.take::<Parcel>(0)?;
-            add_some(&mut vq, 0, 1, &drops)?;
-            vq.kick();
-            fake.serve(0)?;
-            fake.finish(0, |_| Action::CompleteAs { id: 8, len: 0 })?;
+            post(
+                &mut vq,
+                fake,
+                1,
+                &drops,
+                Action::CompleteAs { id: 8, len: 0 },
+            )?;
             check!(vq.get_buf().is_none());
             check!(vq.is_broken());
             drop(vq);
@@ -145,10 +157,7 @@ mod suite {
         on_each_layout(|_, fake, dev, mut queues| {
             let drops = Drops::new()?;
             let mut vq = queues.take::<Parcel>(0)?;
-            add_some(&mut vq, 0, 2, &drops)?;
-            vq.kick();
-            fake.serve(0)?;
-            fake.finish(0, |_| Action::Complete(0))?;
+            post(&mut vq, fake, 2, &drops, Action::Complete(0))?;
             dev.break_device();
             check!(vq.is_broken() && vq.handle().is_broken());
             check!(vq.get_buf().is_none());

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The ring by itself, through the functions that `virtio_ring.ko` exports.
+//!
+//! The contract is C's: the suites run on whichever ring is loaded, and a test says why where the
+//! two differ.
+
+mod add;
+mod callback;
+mod hostile;
+mod lifecycle;
+mod mapping;
+mod size;
+#[cfg(any(CONFIG_VHOST_RING = "y", all(CONFIG_VHOST_RING = "m", MODULE)))]
+mod vringh;
+
+use crate::bench::{
+    on_bench,
+    Body,
+    Setup, //
+};
+use kernel::prelude::*;
+use virtio_fake::{
+    messages,
+    Action,
+    CQueue,
+    Fake,
+    Got,
+    How,
+    Wire,
+    EVENT_IDX,
+    INDIRECT_DESC,
+    IN_ORDER,
+    RING_PACKED, //
+};
+
+/// What the message of a queue that its device broke ends with, of the ring in Rust.
+pub(crate) const DISABLED: &CStr = c"queue disabled";
+
+/// All layouts: split and packed, in any order and in order, with what goes with them.
+const RINGS: [&[u32]; 12] = [
+    &[],
+    &[EVENT_IDX],
+    &[EVENT_IDX, INDIRECT_DESC],
+    &[RING_PACKED],
+    &[RING_PACKED, EVENT_IDX],
+    &[RING_PACKED, EVENT_IDX, INDIRECT_DESC],
+    &[IN_ORDER],
+    &[IN_ORDER, EVENT_IDX],
+    &[IN_ORDER, EVENT_IDX, INDIRECT_DESC],
+    &[RING_PACKED, IN_ORDER],
+    &[RING_PACKED, IN_ORDER, EVENT_IDX],
+    &[RING_PACKED, IN_ORDER, EVENT_IDX, INDIRECT_DESC],
+];
+
+/// Whether the ring in Rust provides the queues. Known once there was one.
+pub(crate) fn is_native() -> bool {
+    vring::create::is_provider()
+}
+
+/// As [`is_native`], where there may have been no queue.
+fn native() -> Result<bool> {
+    on_bench(Setup::default(), |_, _, _, _| Ok(()))?;
+    Ok(is_native())
+}
+
+/// Whether the ring in Rust provides the queues; otherwise says of the test why it is skipped.
+fn native_or(why: &CStr) -> Result<bool> {
+    let native = native()?;
+    if !native {
+        messages::skip(why);
+    }
+    Ok(native)
+}
+
+/// Runs a test on a bench with each of `rings`; the rest of the set-up is as `setup` says.
+fn on(rings: &[&'static [u32]], setup: fn() -> Setup, body: Body) -> Result {
+    for features in rings {
+        let setup = Setup {
+            features,
+            ..setup()
+        };
+        on_bench(setup, body).inspect_err(|_| pr_err!("    # with features {:?}\n", features))?;
+    }
+    Ok(())
+}
+
+/// As [`on`], with each layout.
+fn on_each(setup: fn() -> Setup, body: Body) -> Result {
+    on(&RINGS, setup, body)
+}
+
+/// Adds a buffer with `out` segments to read and `in_` to write.
+fn add(vq: &mut CQueue, number: u64, out: usize, in_: usize) -> Result {
+    vq.add(Wire::new(number, out, in_)?, How::Lists)
+        .map_err(|(e, _)| e)
+}
+
+/// Adds a buffer that must be refused; returns why.
+fn refused(vq: &mut CQueue, wire: Wire, how: How) -> Result<Error> {
+    let number = wire.number();
+    match vq.add(wire, how) {
+        Ok(()) => Err(ENODATA),
+        Err((e, wire)) => {
+            check_eq!(wire.number(), number);
+            Ok(e)
+        }
+    }
+}
+
+/// Takes a buffer that must be there.
+fn get(vq: &mut CQueue) -> Result<Got> {
+    vq.get()?.ok_or(ENODATA)
+}
+
+/// Adds `count` buffers of one segment to write, numbered from `first`, and has the device look.
+fn post(vq: &mut CQueue, fake: &Fake, first: u64, count: u64) -> Result {
+    for number in first..first + count {
+        add(vq, number, 0, 1)?;
+    }
+    check!(vq.kick());
+    check_eq!(fake.serve(0)?, count as usize);
+    Ok(())
+}
+
+/// Has the device use the oldest buffer, with one byte written.
+fn use_one(fake: &Fake) -> Result {
+    fake.finish(0, |_| Action::Complete(1))
+}
+
+/// Takes everything back from a device in reset; returns the numbers in the order in which they
+/// came.
+fn detach_all(vq: &mut CQueue) -> Result<KVec<u64>> {
+    let mut numbers = KVec::new();
+    while let Some(wire) = vq.detach()? {
+        numbers.push(wire.number(), GFP_KERNEL)?;
+    }
+    Ok(numbers)
+}

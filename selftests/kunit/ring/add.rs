@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Adding buffers and getting them back.
+
+use super::{
+    add,
+    get,
+    native,
+    native_or,
+    on,
+    on_each,
+    post,
+    refused,
+    use_one,
+    RINGS, //
+};
+use crate::bench::Setup;
+use kernel::prelude::*;
+use virtio_fake::{
+    Action,
+    How,
+    Wire,
+    INDIRECT_DESC,
+    IN_ORDER,
+    RING_PACKED,
+    SEGMENT, //
+};
+
+#[kunit_tests(rust_virtio_ring_add)]
+mod suite {
+    use super::*;
+
+    /// The device reads what is to read and the driver what it wrote (R4, R6, R17, R23, R24).
+    #[test]
+    fn there_and_back() -> Result {
+        on_each(Setup::default, |_, fake, _, _queues| {
+            let mut vq = fake.c_queue(0)?;
+            add(&mut vq, 0x5a, 2, 2)?;
+            check!(vq.get()?.is_none());
+            check!(vq.kick());
+            check_eq!(fake.serve(0)?, 1);
+            let mut seen = KVec::new();
+            fake.finish(0, |chain| {
+                seen = chain.read_all().unwrap_or_default();
+                let _ = chain.write(0, b"an answer in two pieces");
+                Action::Complete(23)
+            })?;
+            check_eq!(&seen[..], &[0x5a; 2 * SEGMENT]);
+            let got = get(&mut vq)?;
+            check_eq!((got.wire.number(), got.len), (0x5a, 23));
+            check_eq!(&got.wire.written()[..23], b"an answer in two pieces");
+            check!(vq.get()?.is_none());
+            check_eq!((vq.num_free(), vq.in_flight()), (8, 0));
+            Ok(())
+        })
+    }
+
+    /// A buffer takes a descriptor for each segment, or one in all with a table (R1).
+    #[test]
+    fn descriptors_that_are_free() -> Result {
+        on_each(Setup::default, |_, fake, dev, _queues| {
+            let mut vq = fake.c_queue(0)?;
+            check_eq!((vq.num_free(), vq.size()), (8, 8));
+            add(&mut vq, 1, 1, 0)?;
+            check_eq!(vq.num_free(), 7);
+            add(&mut vq, 2, 2, 2)?;
+            let indirect = fake.negotiated(INDIRECT_DESC);
+            check_eq!(vq.num_free(), if indirect { 6 } else { 3 });
+            vq.kick();
+            check_eq!(fake.serve(0)?, 2);
+            use_one(fake)?;
+            check!(vq.get()?.is_some());
+            check_eq!(vq.num_free(), if indirect { 7 } else { 4 });
+            dev.reset();
+            check_eq!(vq.detach()?.ok_or(ENODATA)?.number(), 2);
+            check_eq!(vq.num_free(), 8);
+            Ok(())
+        })
+    }
+
+    /// A full split ring notifies of a buffer to read that it has no room for, even if nobody
+    /// wants to know; a packed one does not (R5, R20).
+    #[test]
+    fn full_ring_notifies() -> Result {
+        on_each(Setup::default, |_, fake, dev, _queues| {
+            let mut vq = fake.c_queue(0)?;
+            fake.want_kicks(0, false)?;
+            for number in 0..8 {
+                add(&mut vq, number, 1, 0)?;
+            }
+            check_eq!(fake.traffic(0).kicks, 0);
+            check_eq!(refused(&mut vq, Wire::new(9, 0, 1)?, How::In)?, ENOSPC);
+            check_eq!(fake.traffic(0).kicks, 0);
+            check_eq!(refused(&mut vq, Wire::new(9, 1, 0)?, How::Out)?, ENOSPC);
+            let forced = u64::from(!fake.negotiated(RING_PACKED));
+            check_eq!(u64::from(fake.traffic(0).kicks), forced);
+            check_eq!(refused(&mut vq, Wire::new(9, 1, 1)?, How::Lists)?, ENOSPC);
+            check_eq!(u64::from(fake.traffic(0).kicks), 2 * forced);
+            check_eq!(fake.serve(0)?, 8);
+            use_one(fake)?;
+            check!(vq.get()?.is_some());
+            add(&mut vq, 9, 1, 0)?;
+            dev.reset();
+            Ok(())
+        })
+    }
+
+    /// Each of the functions gives the device what it says (R30).
+    #[test]
+    fn variants() -> Result {
+        on_each(Setup::default, |_, fake, _, _queues| {
+            let mut vq = fake.c_queue(0)?;
+            for (how, out, in_) in [
+                (How::Lists, 2, 0),
+                (How::Lists, 0, 2),
+                (How::Out, 3, 0),
+                (How::In, 0, 3),
+                (How::InCacheClean, 0, 2),
+                (How::OutPremapped, 2, 0),
+                (How::InPremapped(0), 0, 2),
+            ] {
+                let wire = Wire::new(3, out, in_)?;
+                vq.add(wire, how).map_err(|(e, _)| e)?;
+                check!(vq.kick());
+                check_eq!(fake.serve(0)?, 1);
+                let mut shape = (0, 0);
+                fake.finish(0, |chain| {
+                    shape = (chain.readable(), chain.writable());
+                    Action::Complete(chain.writable() as u32)
+                })?;
+                check_eq!(shape, (out * SEGMENT, in_ * SEGMENT));
+                check_eq!(get(&mut vq)?.len as usize, in_ * SEGMENT);
+            }
+            check_eq!(fake.mapped_so_far(), 0);
+            Ok(())
+        })
+    }
+
+    /// A context comes back with its buffer, whatever the order; no tables on such a queue (R31).
+    #[test]
+    fn context() -> Result {
+        on_each(
+            || Setup {
+                ctx: true,
+                ..Setup::default()
+            },
+            |_, fake, _, _queues| {
+                let mut vq = fake.c_queue(0)?;
+                for number in 1..=3 {
+                    let how = if number == 2 {
+                        How::InPremapped(0x1002)
+                    } else {
+                        How::InContext(0x1000 + number as usize)
+                    };
+                    let wire = Wire::new(number, 0, 2)?;
+                    vq.add(wire, how).map_err(|(e, _)| e)?;
+                }
+                check_eq!(vq.num_free(), 2);
+                vq.kick();
+                fake.serve(0)?;
+                if !fake.negotiated(IN_ORDER) {
+                    fake.finish(0, |_| Action::Hold)?;
+                }
+                for _ in 0..3 {
+                    let mut indirect = true;
+                    fake.finish(0, |chain| {
+                        indirect = chain.is_indirect();
+                        Action::Complete(0)
+                    })?;
+                    check!(!indirect);
+                    let got = get(&mut vq)?;
+                    check_eq!(got.ctx, 0x1000 + got.wire.number() as usize);
+                }
+                Ok(())
+            },
+        )
+    }
+
+    /// A broken queue takes nothing; the kernel crashes for C's ring at what is none (R20).
+    #[test]
+    fn errors() -> Result {
+        on_each(Setup::default, |_, fake, _, _queues| {
+            let mut vq = fake.c_queue(0)?;
+            vq.declare_broken();
+            check_eq!(refused(&mut vq, Wire::new(1, 1, 1)?, How::Lists)?, EIO);
+            check_eq!(refused(&mut vq, Wire::new(1, 0, 1)?, How::In)?, EIO);
+            vq.unbreak();
+            add(&mut vq, 1, 1, 1)?;
+            vq.kick();
+            fake.serve(0)?;
+            use_one(fake)?;
+            check_eq!(get(&mut vq)?.wire.number(), 1);
+            Ok(())
+        })?;
+        if !native_or(c"the C ring has BUG_ON for the rest")? {
+            return Ok(());
+        }
+        on_each(Setup::default, |_, fake, _, _queues| {
+            let mut vq = fake.c_queue(0)?;
+            check_err!(vq.add_without_token(Wire::new(1, 1, 1)?), EINVAL);
+            check_eq!(refused(&mut vq, Wire::new(1, 0, 0)?, How::Lists)?, EINVAL);
+            // It can never be taken, and yet a driver may try with less.
+            check_eq!(refused(&mut vq, Wire::new(1, 0, 9)?, How::In)?, EINVAL);
+            check_eq!((vq.num_free(), vq.in_flight()), (8, 0));
+            check_eq!(fake.serve(0)?, 0);
+            Ok(())
+        })
+    }
+
+    /// Buffers of an in-order device, used many at a time (R39, R40): the ones before the last
+    /// count as full.
+    #[test]
+    fn batches() -> Result {
+        on(&RINGS[6..], Setup::default, |_, fake, _, _queues| {
+            let mut vq = fake.c_queue(0)?;
+            for round in 0..9u64 {
+                let first = round * 5;
+                post(&mut vq, fake, first, 5)?;
+                fake.finish_batch(0, 4, 7)?;
+                for number in first..first + 4 {
+                    let got = get(&mut vq)?;
+                    let len = if number == first + 3 { 7 } else { SEGMENT };
+                    check_eq!((got.wire.number(), got.len as usize), (number, len));
+                }
+                check!(vq.get()?.is_none());
+                fake.finish_batch(0, 1, 3)?;
+                check_eq!(get(&mut vq)?.len, 3);
+                check_eq!(vq.num_free(), 8);
+            }
+            Ok(())
+        })
+    }
+
+    /// More adds without a kick than a 16-bit index counts: the device is told (R51).
+    #[test]
+    fn adds_without_a_kick() -> Result {
+        // The count of C's packed ring overflows, and a kick is lost.
+        let rings = [RINGS[1], RINGS[4]];
+        on(
+            if native()? { &rings } else { &rings[..1] },
+            Setup::default,
+            |_, fake, dev, _queues| {
+                let mut vq = fake.c_queue(0)?;
+                for number in 0..65_535 {
+                    add(&mut vq, number, 0, 1)?;
+                    check_eq!(fake.serve(0)?, 1);
+                    fake.finish_silently(0, |_| Action::Complete(1))?;
+                    check_eq!(get(&mut vq)?.wire.number(), number);
+                }
+                add(&mut vq, 65_535, 0, 1)?;
+                check!(vq.kick_prepare());
+                dev.reset();
+                Ok(())
+            },
+        )
+    }
+}

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Kicks, interrupts, and who wants them.
+
+use super::{
+    add,
+    get,
+    on,
+    on_each,
+    post,
+    use_one,
+    RINGS, //
+};
+use crate::bench::Setup;
+use kernel::prelude::*;
+use virtio_fake::{
+    Action,
+    EVENT_IDX,
+    RING_PACKED, //
+};
+
+#[kunit_tests(rust_virtio_ring_callback)]
+mod suite {
+    use super::*;
+
+    /// A kick notifies if the device wants it, and is good if there was no need; a transport that
+    /// cannot notify breaks the queue (R7, R18, R25).
+    #[test]
+    fn kicks() -> Result {
+        on_each(Setup::default, |_, fake, dev, _queues| {
+            let mut vq = fake.c_queue(0)?;
+            fake.want_kicks(0, false)?;
+            add(&mut vq, 1, 1, 0)?;
+            check!(!vq.kick_prepare());
+            check!(vq.kick());
+            check_eq!(fake.traffic(0).kicks, 0);
+            check_eq!(fake.serve(0)?, 1);
+            add(&mut vq, 2, 1, 0)?;
+            check!(vq.kick());
+            check_eq!(fake.traffic(0).kicks, 1);
+            check_eq!(fake.serve(0)?, 1);
+            fake.fault(|f| f.notify_fails = true);
+            add(&mut vq, 3, 1, 0)?;
+            check!(!vq.kick());
+            check!(vq.is_broken());
+            check!(!vq.notify());
+            check_eq!(fake.traffic(0).kicks, 2);
+            dev.reset();
+            Ok(())
+        })
+    }
+
+    /// Callbacks off, and on again without losing what was used meanwhile (R8).
+    #[test]
+    fn callbacks_off_and_on() -> Result {
+        on_each(Setup::default, |bench, fake, _, _queues| {
+            let mut vq = fake.c_queue(0)?;
+            post(&mut vq, fake, 0, 4)?;
+            check!(vq.enable_cb());
+            use_one(fake)?;
+            check_eq!(bench.callbacks(), 1);
+            vq.disable_cb();
+            check!(!vq.enable_cb());
+            vq.disable_cb();
+            let armed = vq.enable_cb_prepare();
+            check!(vq.poll(armed));
+            check_eq!(get(&mut vq)?.wire.number(), 0);
+            vq.disable_cb();
+            let armed = vq.enable_cb_prepare();
+            check!(!vq.poll(armed));
+            use_one(fake)?;
+            check_eq!(bench.callbacks(), 2);
+            check!(vq.poll(armed));
+            check_eq!(get(&mut vq)?.wire.number(), 1);
+            check!(vq.enable_cb());
+            use_one(fake)?;
+            use_one(fake)?;
+            check_eq!(get(&mut vq)?.wire.number(), 2);
+            check_eq!(get(&mut vq)?.wire.number(), 3);
+            check!(vq.enable_cb());
+            Ok(())
+        })
+    }
+
+    /// A shared interrupt is the queue's if something was used; a broken queue does not call
+    /// (R9, R35).
+    #[test]
+    fn shared_interrupt() -> Result {
+        on_each(Setup::default, |bench, fake, dev, _queues| {
+            let mut vq = fake.c_queue(0)?;
+            check!(!vq.interrupt());
+            post(&mut vq, fake, 0, 2)?;
+            check!(!vq.interrupt());
+            fake.finish_silently(0, |_| Action::Complete(1))?;
+            check_eq!(bench.callbacks(), 0);
+            check!(vq.interrupt());
+            check_eq!(bench.callbacks(), 1);
+            vq.declare_broken();
+            check!(vq.interrupt());
+            check_eq!(bench.callbacks(), 1);
+            vq.unbreak();
+            check_eq!(get(&mut vq)?.wire.number(), 0);
+            check!(!vq.interrupt());
+            dev.reset();
+            Ok(())
+        })
+    }
+
+    /// A callback when three quarters of what is outstanding were used (R28).
+    #[test]
+    fn delayed() -> Result {
+        on(
+            &[RINGS[1], RINGS[4], RINGS[7], RINGS[10]],
+            Setup::default,
+            |bench, fake, _, _queues| {
+                let mut vq = fake.c_queue(0)?;
+                // The first interrupt of a device is unconditional.
+                post(&mut vq, fake, 0, 1)?;
+                use_one(fake)?;
+                check!(vq.get()?.is_some());
+                let before = bench.callbacks();
+                post(&mut vq, fake, 1, 6)?;
+                // C's packed ring asks by index only once callbacks were off.
+                vq.disable_cb();
+                check!(vq.enable_cb_delayed());
+                for _ in 0..4 {
+                    use_one(fake)?;
+                }
+                check_eq!(bench.callbacks(), before);
+                for _ in 0..2 {
+                    use_one(fake)?;
+                }
+                check_eq!(bench.callbacks(), before + 1);
+                // It passed what was asked for.
+                check!(!vq.enable_cb_delayed());
+                for _ in 0..6 {
+                    check!(vq.get()?.is_some());
+                }
+                check!(vq.enable_cb_delayed());
+                Ok(())
+            },
+        )
+    }
+
+    /// The callback that was asked for by index has come: there is no other to be stopped, and
+    /// nothing is written for it (R29).
+    #[test]
+    fn callback_that_has_come() -> Result {
+        on(
+            &[RINGS[1], RINGS[7]],
+            Setup::default,
+            |bench, fake, dev, _queues| {
+                let mut vq = fake.c_queue(0)?;
+                let event = || fake.inject(0, |ring| ring.split()?.read_used_event());
+                post(&mut vq, fake, 0, 4)?;
+                check_eq!(event()?, 0);
+                for number in 0..3 {
+                    use_one(fake)?;
+                    check_eq!(get(&mut vq)?.wire.number(), number);
+                }
+                // With callbacks on, each buffer that is taken asks for one at the next.
+                check_eq!(event()?, 3);
+                use_one(fake)?;
+                check_eq!(bench.callbacks(), 4);
+                vq.disable_cb();
+                check_eq!(event()?, 3);
+                check_eq!(get(&mut vq)?.wire.number(), 3);
+                check_eq!(event()?, 3);
+                check!(vq.enable_cb());
+                check_eq!(event()?, 4);
+                // Without a callback in between something is written.
+                vq.disable_cb();
+                check!(event()? != 4);
+                dev.reset();
+                Ok(())
+            },
+        )
+    }
+
+    /// A broken queue lets those go on who wait for something to be used (R14).
+    #[test]
+    fn broken() -> Result {
+        on_each(Setup::default, |_, fake, dev, _queues| {
+            let mut vq = fake.c_queue(0)?;
+            post(&mut vq, fake, 0, 2)?;
+            fake.finish_silently(0, |_| Action::Complete(1))?;
+            let armed = vq.enable_cb_prepare();
+            fake.break_queues(true);
+            check!(vq.is_broken());
+            check!(vq.get()?.is_none());
+            check!(!vq.poll(armed));
+            check!(vq.enable_cb());
+            check!(vq.enable_cb_delayed());
+            check!(!vq.notify());
+            fake.break_queues(false);
+            check!(!vq.is_broken());
+            check!(vq.poll(armed));
+            check_eq!(get(&mut vq)?.wire.number(), 0);
+            dev.reset();
+            Ok(())
+        })
+    }
+
+    /// What a notification says of the next buffer: index, or place and wrap counter (R36).
+    #[test]
+    fn notification_data() -> Result {
+        on_each(Setup::default, |_, fake, _, _queues| {
+            let mut vq = fake.c_queue(0)?;
+            for number in 0..21u32 {
+                let (lap, place) = (number / 8, number % 8);
+                let next = if fake.negotiated(RING_PACKED) {
+                    place | (1 - lap % 2) << 15
+                } else {
+                    number
+                };
+                check_eq!(vq.notification_data(), next << 16);
+                post(&mut vq, fake, number.into(), 1)?;
+                use_one(fake)?;
+                check!(vq.get()?.is_some());
+            }
+            Ok(())
+        })
+    }
+
+    /// Without events, callbacks are a flag (R8, R18).
+    #[test]
+    fn by_flag() -> Result {
+        on(
+            &[RINGS[0], RINGS[3], RINGS[6], RINGS[9]],
+            Setup::default,
+            |bench, fake, _, _queues| {
+                check!(!fake.negotiated(EVENT_IDX));
+                let mut vq = fake.c_queue(0)?;
+                post(&mut vq, fake, 0, 3)?;
+                vq.disable_cb();
+                use_one(fake)?;
+                check_eq!(bench.callbacks(), 0);
+                check!(!vq.enable_cb());
+                use_one(fake)?;
+                check_eq!(bench.callbacks(), 1);
+                use_one(fake)?;
+                check_eq!(bench.callbacks(), 2);
+                for _ in 0..3 {
+                    check!(vq.get()?.is_some());
+                }
+                Ok(())
+            },
+        )
+    }
+}

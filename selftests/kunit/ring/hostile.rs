@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Devices that lie to the ring: what it does not believe ends the queue, once, and what was in
+//! it stays there until the device was reset.
+//!
+//! All memory is mapped for the device, so that a buffer which came back in a wrong way leaves a
+//! wrong account of mappings.
+
+mod chains;
+mod completions;
+mod random;
+mod suppression;
+
+use super::{
+    add,
+    detach_all,
+    get,
+    native_or,
+    on,
+    refused,
+    DISABLED, //
+};
+use crate::bench::{
+    Body,
+    Setup, //
+};
+use kernel::prelude::*;
+use virtio_fake::{
+    messages,
+    Action,
+    Addresses,
+    CQueue,
+    Fake,
+    How,
+    Wire,
+    EVENT_IDX,
+    INDIRECT_DESC,
+    IN_ORDER,
+    RING_PACKED,
+    RING_RESET, //
+};
+use vring::ring::Broken;
+
+/// Buffers used in any order: split and packed, direct and indirect.
+const ANY_ORDER: [&[u32]; 6] = [
+    &[RING_RESET],
+    &[RING_RESET, EVENT_IDX],
+    &[RING_RESET, EVENT_IDX, INDIRECT_DESC],
+    &[RING_RESET, RING_PACKED],
+    &[RING_RESET, RING_PACKED, EVENT_IDX],
+    &[RING_RESET, RING_PACKED, EVENT_IDX, INDIRECT_DESC],
+];
+
+/// The same in order.
+const ORDERED: [&[u32]; 4] = [
+    &[RING_RESET, IN_ORDER, EVENT_IDX],
+    &[RING_RESET, IN_ORDER, EVENT_IDX, INDIRECT_DESC],
+    &[RING_RESET, IN_ORDER, RING_PACKED, EVENT_IDX],
+    &[RING_RESET, IN_ORDER, RING_PACKED, EVENT_IDX, INDIRECT_DESC],
+];
+
+/// Why these are not for the C ring.
+const WHY: &CStr = c"the C ring believes some of it, or has BUG_ON for it";
+
+fn mapped() -> Setup {
+    Setup {
+        mapping: Some(Addresses::Marked),
+        ..Setup::default()
+    }
+}
+
+/// Runs a test with these layouts, on the ring in Rust.
+fn lied_to(rings: &[&'static [u32]], body: Body) -> Result {
+    if !native_or(WHY)? {
+        return Ok(());
+    }
+    on(rings, mapped, body)
+}
+
+/// Starts a case: the device has `count` buffers, of three segments or of one. They are numbered
+/// from 1.
+fn begin(vq: &mut CQueue, fake: &Fake, count: usize, long: bool) -> Result {
+    messages::logged(DISABLED);
+    for number in 1..=count as u64 {
+        let (out, in_) = if long { (1, 2) } else { (0, 1) };
+        add(vq, number, out, in_)?;
+    }
+    check!(vq.kick());
+    check_eq!(fake.serve(0)?, count);
+    Ok(())
+}
+
+/// The ids of the buffers that the device has.
+fn ids(fake: &Fake) -> Result<KVec<u16>> {
+    let mut ids = KVec::new();
+    for _ in 0..fake.held(0) {
+        let mut id = 0;
+        fake.finish(0, |chain| {
+            id = chain.id();
+            Action::Hold
+        })?;
+        ids.push(id, GFP_KERNEL)?;
+    }
+    Ok(ids)
+}
+
+/// Why a queue is broken.
+fn reason(vq: &CQueue) -> Option<Broken> {
+    // SAFETY: The ring in Rust provides the queues, as the tests make sure.
+    unsafe { vring::Queue::from_raw(vq.as_raw().cast()) }.broken()
+}
+
+/// Ends a case in which the device broke the queue: once, with one message, and with `left` in it,
+/// which is the sum of the numbers. The queue works again when it was reset.
+fn ended(vq: &mut CQueue, fake: &Fake, why: Broken, left: u64) -> Result {
+    check!(vq.get()?.is_none());
+    check!(vq.is_broken());
+    check_eq!(reason(vq), Some(why));
+    check_eq!(messages::logged(DISABLED), 1);
+    for _ in 0..3 {
+        check!(vq.get()?.is_none());
+        check_eq!(refused(vq, Wire::new(99, 1, 1)?, How::Lists)?, EIO);
+        check!(!vq.notify());
+        check!(vq.enable_cb());
+    }
+    check_eq!(reason(vq), Some(why));
+    check_eq!(messages::logged(DISABLED), 0);
+    let in_flight = vq.in_flight();
+    let (result, recycled) = vq.reset(None)?;
+    result?;
+    check_eq!((recycled.buffers, recycled.sum), (in_flight, left));
+    works(vq, fake)
+}
+
+/// An empty queue is as new, and so it is afterwards.
+fn works(vq: &mut CQueue, fake: &Fake) -> Result {
+    check_eq!((vq.num_free(), vq.in_flight(), fake.mapped()), (8, 0, 0));
+    check!(!vq.is_broken());
+    check!(vq.get()?.is_none());
+    begin(vq, fake, 2, true)?;
+    for number in 1..=2 {
+        fake.finish(0, |_| Action::Complete(3))?;
+        let got = get(vq)?;
+        check_eq!((got.wire.number(), got.len), (number, 3));
+    }
+    check_eq!((vq.num_free(), fake.mapped()), (8, 0));
+    vq.reset(None)?.0
+}

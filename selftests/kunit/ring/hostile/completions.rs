@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Completions of what was not given, or not so.
+
+use super::*;
+
+#[kunit_tests(rust_virtio_ring_hostile_completions)]
+mod suite {
+    use super::*;
+
+    /// H001, H029: an id that the queue has no descriptor for.
+    #[test]
+    fn h001_h029_id_out_of_range() -> Result {
+        lied_to(&ANY_ORDER, |_, fake, _, _queues| {
+            let mut vq = fake.c_queue(0)?;
+            for id in [8, 9, 0x7fff, 0xffff, 0x1_0000, u32::MAX] {
+                if fake.negotiated(RING_PACKED) && id > 0xffff {
+                    continue;
+                }
+                begin(&mut vq, fake, 2, true)?;
+                fake.finish(0, |_| Action::CompleteAs { id, len: 1 })?;
+                ended(&mut vq, fake, Broken::IdOutOfRange, 1 + 2)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// H002, H003, H030: an id of a descriptor inside of a buffer, or of none.
+    #[test]
+    fn h002_h003_h030_id_not_outstanding() -> Result {
+        lied_to(&ANY_ORDER, |_, fake, _, _queues| {
+            let mut vq = fake.c_queue(0)?;
+            for id in 0..8u16 {
+                begin(&mut vq, fake, 2, true)?;
+                if ids(fake)?.contains(&id) {
+                    let (result, _) = vq.reset(None)?;
+                    result?;
+                    continue;
+                }
+                let id = id.into();
+                fake.finish(0, |_| Action::CompleteAs { id, len: 1 })?;
+                ended(&mut vq, fake, Broken::NotOutstanding, 1 + 2)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// H004, H031: one buffer twice: the first is believed.
+    #[test]
+    fn h004_h031_twice() -> Result {
+        for rings in [&ANY_ORDER[..], &ORDERED[..]] {
+            lied_to(rings, |_, fake, _, _queues| {
+                let mut vq = fake.c_queue(0)?;
+                for long in [false, true] {
+                    begin(&mut vq, fake, 2, long)?;
+                    fake.finish(0, |_| Action::Twice(5))?;
+                    check_eq!(get(&mut vq)?.wire.number(), 1);
+                    ended(&mut vq, fake, Broken::NotOutstanding, 2)?;
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// H004: of a device that is reset as a whole, each buffer comes out once.
+    #[test]
+    fn h004_device_reset() -> Result {
+        for rings in [&ANY_ORDER[..], &ORDERED[..]] {
+            lied_to(rings, |_, fake, dev, _queues| {
+                let mut vq = fake.c_queue(0)?;
+                begin(&mut vq, fake, 4, false)?;
+                fake.finish(0, |_| Action::Twice(1))?;
+                check_eq!(get(&mut vq)?.wire.number(), 1);
+                check!(vq.get()?.is_none());
+                check!(vq.is_broken());
+                check_eq!(fake.mapped(), 3);
+                dev.reset();
+                check_eq!(&detach_all(&mut vq)?[..], &[2, 3, 4]);
+                check_eq!((vq.num_free(), fake.mapped()), (8, 0));
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// H005: the id of a buffer that came back, and that the next one has: that one comes out,
+    /// once, too early. No ring can know.
+    #[test]
+    fn h005_replayed_id() -> Result {
+        lied_to(&ANY_ORDER, |_, fake, _, _queues| {
+            let mut vq = fake.c_queue(0)?;
+            begin(&mut vq, fake, 2, false)?;
+            let mut id = 0;
+            fake.finish(0, |chain| {
+                id = chain.id().into();
+                Action::Complete(1)
+            })?;
+            check_eq!(get(&mut vq)?.wire.number(), 1);
+            add(&mut vq, 3, 0, 1)?;
+            vq.kick();
+            fake.finish(0, |_| Action::CompleteAs { id, len: 1 })?;
+            check_eq!(get(&mut vq)?.wire.number(), 3);
+            check!(vq.get()?.is_none());
+            check!(!vq.is_broken());
+            check_eq!(fake.mapped(), 1);
+            let (result, recycled) = vq.reset(None)?;
+            result?;
+            check_eq!((recycled.buffers, recycled.sum), (1, 2));
+            works(&mut vq, fake)
+        })
+    }
+
+    /// H006: more used than there is: nothing is looked at.
+    #[test]
+    fn h006_index_jump() -> Result {
+        for rings in [&ANY_ORDER[..3], &ORDERED[..2]] {
+            lied_to(rings, |_, fake, _, _queues| {
+                let mut vq = fake.c_queue(0)?;
+                for jump in [3, 8, 9, 0x7fff, 0x8000, 0xffff] {
+                    begin(&mut vq, fake, 2, true)?;
+                    fake.inject(0, |ring| ring.split()?.set_used_idx(jump))?;
+                    ended(&mut vq, fake, Broken::IndexJump, 1 + 2)?;
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// H008, H034: more written than there was to write. Drivers in C see what there was; what
+    /// becomes of a driver in Rust is in the suite `rust_virtio_queue_lies`.
+    #[test]
+    fn h008_h034_length() -> Result {
+        for rings in [&ANY_ORDER[..], &ORDERED[..]] {
+            lied_to(rings, |_, fake, _, _queues| {
+                let mut vq = fake.c_queue(0)?;
+                for len in [33, 4096, u32::MAX] {
+                    begin(&mut vq, fake, 1, true)?;
+                    fake.finish(0, |_| Action::Complete(len))?;
+                    check_eq!(get(&mut vq)?.len, 32);
+                    // Nothing to write at all.
+                    add(&mut vq, 2, 1, 0)?;
+                    vq.kick();
+                    fake.serve(0)?;
+                    fake.finish(0, |_| Action::Complete(len))?;
+                    check_eq!(get(&mut vq)?.len, 0);
+                }
+                works(&mut vq, fake)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// H009: nothing written is what the driver gets to see.
+    #[test]
+    fn h009_nothing_written() -> Result {
+        for rings in [&ANY_ORDER[..], &ORDERED[..]] {
+            lied_to(rings, |_, fake, _, _queues| {
+                let mut vq = fake.c_queue(0)?;
+                begin(&mut vq, fake, 1, true)?;
+                fake.finish(0, |_| Action::Complete(0))?;
+                check_eq!(get(&mut vq)?.len, 0);
+                works(&mut vq, fake)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// H010: an entry that was not written before it was published.
+    #[test]
+    fn h010_entry_not_written() -> Result {
+        lied_to(&ANY_ORDER[..3], |_, fake, _, _queues| {
+            let mut vq = fake.c_queue(0)?;
+            begin(&mut vq, fake, 2, false)?;
+            fake.finish(0, |_| Action::Complete(1))?;
+            check_eq!(get(&mut vq)?.wire.number(), 1);
+            // The entry is zeroes: the id of the first, which has come back.
+            fake.inject(0, |ring| ring.split()?.set_used_idx(2))?;
+            ended(&mut vq, fake, Broken::NotOutstanding, 2)
+        })
+    }
+
+    /// H024: a batch that ends with what was never given.
+    #[test]
+    fn h024_batch_of_nothing() -> Result {
+        lied_to(&ORDERED, |_, fake, _, _queues| {
+            let mut vq = fake.c_queue(0)?;
+            for (id, why) in [
+                (5, Broken::NotOutstanding),
+                (7, Broken::NotOutstanding),
+                (8, Broken::IdOutOfRange),
+                (0xffff, Broken::IdOutOfRange),
+            ] {
+                begin(&mut vq, fake, 3, false)?;
+                fake.finish(0, |_| Action::CompleteAs { id, len: 1 })?;
+                ended(&mut vq, fake, why, 1 + 2 + 3)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// H025: a batch of another size than the index says.
+    #[test]
+    fn h025_batch_of_another_size() -> Result {
+        lied_to(&ORDERED[..2], |_, fake, _, _queues| {
+            let mut vq = fake.c_queue(0)?;
+            begin(&mut vq, fake, 3, false)?;
+            let last = ids(fake)?.get(2).copied().ok_or(ENODATA)?;
+            let id = last.into();
+            fake.finish(0, |_| Action::CompleteAs { id, len: 1 })?;
+            ended(&mut vq, fake, Broken::WrongBatch, 1 + 2 + 3)?;
+            // The first alone, and an index that says three: the second is not there.
+            begin(&mut vq, fake, 3, false)?;
+            fake.inject(0, |ring| {
+                let ring = ring.split()?;
+                ring.write_used(0, 0, 1)?;
+                ring.set_used_idx(3)
+            })?;
+            check_eq!(get(&mut vq)?.wire.number(), 1);
+            ended(&mut vq, fake, Broken::NotOutstanding, 2 + 3)
+        })
+    }
+
+    /// H032: flags of a used descriptor where nothing was given.
+    #[test]
+    fn h032_flags_of_free_slots() -> Result {
+        for rings in [&ANY_ORDER[3..], &ORDERED[2..]] {
+            lied_to(rings, |_, fake, _, _queues| {
+                let mut vq = fake.c_queue(0)?;
+                let forge = |from: u16| {
+                    fake.inject(0, |ring| {
+                        let ring = ring.packed()?;
+                        (from..8).try_for_each(|slot| ring.scribble_desc(slot, 0, 1, 0, USED))
+                    })
+                };
+                forge(0)?;
+                check!(vq.get()?.is_none());
+                check!(!vq.is_broken());
+                begin(&mut vq, fake, 2, false)?;
+                forge(2)?;
+                check!(vq.get()?.is_none());
+                for number in 1..=2 {
+                    fake.finish(0, |_| Action::Complete(1))?;
+                    check_eq!(get(&mut vq)?.wire.number(), number);
+                }
+                check!(vq.get()?.is_none());
+                check!(!vq.is_broken());
+                check_eq!((vq.num_free(), fake.mapped()), (8, 0));
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// H033: the wrap counter of another lap.
+    #[test]
+    fn h033_wrap_counter() -> Result {
+        for rings in [&ANY_ORDER[3..], &ORDERED[2..]] {
+            lied_to(rings, |_, fake, _, _queues| {
+                let mut vq = fake.c_queue(0)?;
+                begin(&mut vq, fake, 2, false)?;
+                // Of the first lap both are 1; neither is what a device wrote a lap before.
+                for flags in [0, USED & !AVAIL] {
+                    fake.inject(0, |ring| ring.packed()?.scribble_desc(0, 0, 1, 0, flags))?;
+                    check!(vq.get()?.is_none());
+                    check!(!vq.is_broken());
+                }
+                for number in 1..=2 {
+                    fake.finish(0, |_| Action::Complete(1))?;
+                    check_eq!(get(&mut vq)?.wire.number(), number);
+                }
+                works(&mut vq, fake)
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Flags of a packed descriptor (virtio spec §2.8.1).
+const AVAIL: u16 = 1 << 7;
+/// Those of a used one of the first lap.
+const USED: u16 = AVAIL | 1 << 15;

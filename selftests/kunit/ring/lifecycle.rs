@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Rings that are made, emptied, replaced and lent memory for.
+
+use super::{
+    add,
+    detach_all,
+    get,
+    native,
+    native_or,
+    on,
+    on_each,
+    post,
+    use_one,
+    RINGS, //
+};
+use crate::bench::{
+    on_bench,
+    specs,
+    Setup, //
+};
+use kernel::prelude::*;
+use virtio::Affinity;
+use virtio_fake::{
+    Addresses,
+    Recycled,
+    EVENT_IDX,
+    INDIRECT_DESC,
+    IN_ORDER,
+    RING_PACKED,
+    RING_RESET,
+    VERSION_1, //
+};
+
+/// All layouts of queues that can be reset by themselves.
+const RESETTABLE: [&[u32]; 4] = [
+    &[RING_RESET, EVENT_IDX],
+    &[RING_RESET, RING_PACKED, EVENT_IDX, INDIRECT_DESC],
+    &[RING_RESET, IN_ORDER, EVENT_IDX, INDIRECT_DESC],
+    &[RING_RESET, IN_ORDER, RING_PACKED, EVENT_IDX],
+];
+
+/// The layouts that C's ring can reset too: in order, it is of no use afterwards.
+fn resettable() -> Result<&'static [&'static [u32]]> {
+    Ok(if native()? {
+        &RESETTABLE
+    } else {
+        &RESETTABLE[..2]
+    })
+}
+
+#[kunit_tests(rust_virtio_ring_lifecycle)]
+mod suite {
+    use super::*;
+
+    /// The parts of a ring are aligned and in their order (R2, R11).
+    #[test]
+    fn addresses() -> Result {
+        on_each(Setup::default, |_, fake, _, _queues| {
+            let vq = fake.c_queue(0)?;
+            let [desc, driver, device] = vq.addresses();
+            check_eq!(desc % 16, 0);
+            if fake.negotiated(RING_PACKED) {
+                check_eq!((driver % 4, device % 4), (0, 0));
+            } else {
+                check_eq!(driver, desc + 8 * 16);
+                // The alignment that the fake transport asks for.
+                check_eq!(device, (driver + 4 + 8 * 2 + 2).next_multiple_of(64));
+            }
+            Ok(())
+        })
+    }
+
+    /// Queues are on the list of their device from when they are made until they are deleted
+    /// (R10).
+    #[test]
+    fn list() -> Result {
+        on_bench(
+            Setup {
+                queues: 3,
+                ..Setup::default()
+            },
+            |_, fake, _, queues| {
+                check_eq!(fake.listed(), 3);
+                let lent = fake.lend(4)?;
+                check_eq!(fake.listed(), 4);
+                drop(lent);
+                check_eq!(fake.listed(), 3);
+                drop(queues);
+                check_eq!(fake.listed(), 0);
+                Ok(())
+            },
+        )
+    }
+
+    /// Of the transport's features those stay that the ring knows (R12).
+    #[test]
+    fn transport_features() -> Result {
+        on_bench(
+            Setup {
+                features: &[28, 29, 30, 31, 34, 35, 36, 37, 38, 39, 41],
+                ..Setup::default()
+            },
+            |_, fake, _, _| {
+                let [low, high] = fake.driver_features();
+                let want = [28, 29, 32, 34, 35, 36, 38]
+                    .iter()
+                    .fold(0, |all, bit| all | 1u64 << bit);
+                check_eq!((low, high), (want, 0));
+                Ok(())
+            },
+        )
+    }
+
+    /// A legacy device has a ring in the byte order of the machine (R16).
+    #[test]
+    fn legacy() -> Result {
+        on(
+            &[&[], &[EVENT_IDX, INDIRECT_DESC]],
+            || Setup {
+                legacy: true,
+                ..Setup::default()
+            },
+            |_, fake, _, _queues| {
+                check!(!fake.negotiated(VERSION_1));
+                let mut vq = fake.c_queue(0)?;
+                for round in 0..20 {
+                    post(&mut vq, fake, round, 1)?;
+                    use_one(fake)?;
+                    check_eq!(get(&mut vq)?.wire.number(), round);
+                }
+                Ok(())
+            },
+        )
+    }
+
+    /// After a reset each buffer comes back once, and the ring is empty (R13, R27).
+    #[test]
+    fn detach() -> Result {
+        on_each(Setup::default, |_, fake, dev, _queues| {
+            let mut vq = fake.c_queue(0)?;
+            post(&mut vq, fake, 0, 5)?;
+            use_one(fake)?;
+            use_one(fake)?;
+            check_eq!(get(&mut vq)?.wire.number(), 0);
+            dev.reset();
+            // The second was used, and not taken.
+            check_eq!(&detach_all(&mut vq)?[..], &[1, 2, 3, 4]);
+            check!(vq.detach()?.is_none());
+            check_eq!((vq.num_free(), vq.in_flight()), (8, 0));
+            Ok(())
+        })
+    }
+
+    /// A queue that is reset by itself gives everything back, and works on (R41, R42, R43).
+    #[test]
+    fn reset() -> Result {
+        on(resettable()?, Setup::default, |_, fake, _, _queues| {
+            let mut vq = fake.c_queue(0)?;
+            for first in [0u64, 10, 20] {
+                for number in first..first + 3 {
+                    add(&mut vq, number, 1, 1)?;
+                }
+                vq.kick();
+                check_eq!(fake.serve(0)?, 3);
+                use_one(fake)?;
+                check_eq!(get(&mut vq)?.wire.number(), first);
+                let (result, recycled) = vq.reset(None)?;
+                result?;
+                let want = Recycled {
+                    buffers: 2,
+                    sum: 2 * first + 3,
+                    done: 1,
+                };
+                check_eq!(recycled, want);
+                check_eq!((vq.num_free(), vq.size()), (8, 8));
+                check!(vq.get()?.is_none());
+            }
+            post(&mut vq, fake, 30, 2)?;
+            use_one(fake)?;
+            check_eq!(get(&mut vq)?.wire.number(), 30);
+            check!(!vq.is_broken());
+            let (result, _) = vq.reset(None)?;
+            result
+        })
+    }
+
+    /// Another size, and the sizes that cannot be (R41).
+    #[test]
+    fn resize() -> Result {
+        on(resettable()?, Setup::default, |_, fake, _, _queues| {
+            let mut vq = fake.c_queue(0)?;
+            check_err!(vq.reset(Some(9))?.0, E2BIG);
+            check_err!(vq.reset(Some(0))?.0, EINVAL);
+            post(&mut vq, fake, 1, 2)?;
+            let (result, recycled) = vq.reset(Some(8))?;
+            result?;
+            check_eq!((recycled.buffers, recycled.done), (0, 0));
+            for size in [4, 2, 1, 8] {
+                let (result, recycled) = vq.reset(Some(size))?;
+                result?;
+                check_eq!((recycled.buffers, recycled.sum, recycled.done), (2, 3, 1));
+                check_eq!((vq.size(), vq.num_free()), (size, size));
+                if size > 1 {
+                    post(&mut vq, fake, 1, 2)?;
+                } else {
+                    post(&mut vq, fake, 3, 1)?;
+                    use_one(fake)?;
+                    check_eq!(get(&mut vq)?.wire.number(), 3);
+                    // What the next round looks for.
+                    let (result, _) = vq.reset(Some(2))?;
+                    result?;
+                    post(&mut vq, fake, 1, 2)?;
+                }
+            }
+            fake.fault(|f| f.enable_fails = true);
+            let (result, recycled) = vq.reset(Some(4))?;
+            check_err!(result, EBUSY);
+            check_eq!(recycled.buffers, 2);
+            Ok(())
+        })
+    }
+
+    /// No memory for another size: the queue has its old one, and works (R41).
+    #[test]
+    fn resize_without_memory() -> Result {
+        on(
+            resettable()?,
+            || Setup {
+                mapping: Some(Addresses::Marked),
+                ..Setup::default()
+            },
+            |_, fake, _, _queues| {
+                let mut vq = fake.c_queue(0)?;
+                post(&mut vq, fake, 1, 2)?;
+                fake.limit_areas(0);
+                let (result, recycled) = vq.reset(Some(4))?;
+                check_err!(result, ENOMEM);
+                check_eq!((recycled.buffers, recycled.done, fake.mapped()), (2, 1, 0));
+                check_eq!((vq.size(), vq.num_free()), (8, 8));
+                post(&mut vq, fake, 7, 1)?;
+                use_one(fake)?;
+                check_eq!(get(&mut vq)?.wire.number(), 7);
+                fake.limit_areas(usize::MAX);
+                let (result, _) = vq.reset(Some(4))?;
+                result?;
+                check_eq!(vq.size(), 4);
+                Ok(())
+            },
+        )
+    }
+
+    /// Less than the device offers, where there is no memory for so much (R2).
+    #[test]
+    fn less_memory() -> Result {
+        on(
+            &RINGS,
+            || Setup {
+                size: 1024,
+                mapping: Some(Addresses::Marked),
+                ..Setup::default()
+            },
+            |_, fake, dev, queues| {
+                check_eq!(fake.c_queue(0)?.size(), 1024);
+                drop(queues);
+                // C's packed ring does with what it is offered or not at all.
+                let shrinks = crate::ring::is_native() || !fake.negotiated(RING_PACKED);
+                fake.limit_areas(16 << 10);
+                let found = dev.find_vqs(specs(1, false)?, Affinity::Default);
+                check_eq!(found.is_ok(), shrinks);
+                if let Ok(_queues) = found {
+                    // With the queues went the device, which was reset.
+                    dev.ready();
+                    let mut vq = fake.c_queue(0)?;
+                    check!(vq.size() >= 256 && vq.size() < 1024);
+                    check_eq!(vq.num_free(), vq.size());
+                    post(&mut vq, fake, 7, 1)?;
+                    use_one(fake)?;
+                    check_eq!(get(&mut vq)?.wire.number(), 7);
+                }
+                Ok(())
+            },
+        )
+    }
+
+    /// Devices that cannot reset a queue alone (R41, R42).
+    #[test]
+    fn no_reset() -> Result {
+        on_each(Setup::default, |_, fake, dev, _queues| {
+            let mut vq = fake.c_queue(0)?;
+            post(&mut vq, fake, 1, 2)?;
+            for size in [Some(4), None] {
+                let (result, recycled) = vq.reset(size)?;
+                check_err!(result, ENOENT);
+                check_eq!(recycled.buffers, 0);
+            }
+            use_one(fake)?;
+            check_eq!(get(&mut vq)?.wire.number(), 1);
+            dev.reset();
+            Ok(())
+        })
+    }
+
+    /// A ring in memory of its creator: it works, stays where it is, and cannot be reset (R45,
+    /// R46).
+    #[test]
+    fn lent() -> Result {
+        on(
+            &[&[], &[EVENT_IDX], &[EVENT_IDX, IN_ORDER], &[RING_RESET]],
+            Setup::default,
+            |_, fake, _, _| {
+                for size in [1, 4, 64] {
+                    let mut lent = fake.lend(size)?;
+                    check!(lent.is_in_place());
+                    check_eq!(lent.queue.size(), size.into());
+                    for round in 0..u64::from(3 * size) {
+                        let (out, in_) = if size > 1 { (1, 1) } else { (0, 1) };
+                        add(&mut lent.queue, round, out, in_)?;
+                        check!(lent.queue.kick());
+                        let seen = lent.answer(b"yes")?.ok_or(ENODATA)?;
+                        check!(seen.iter().all(|b| *b == round as u8));
+                        check_eq!(seen.len(), 16 * out);
+                        let got = get(&mut lent.queue)?;
+                        check_eq!((got.wire.number(), got.len), (round, 3));
+                        check_eq!(&got.wire.written()[..4], b"yes\0");
+                    }
+                    if size > 1 {
+                        check_err!(lent.queue.reset(Some(1))?.0, EPERM);
+                    }
+                    check_err!(lent.queue.reset(None)?.0, EPERM);
+                }
+                Ok(())
+            },
+        )
+    }
+
+    /// A packed ring has three areas, so that memory for one cannot be lent (R45).
+    #[test]
+    fn lent_packed() -> Result {
+        if !native_or(c"the C ring takes it, and crashes")? {
+            return Ok(());
+        }
+        on(&[RINGS[3]], Setup::default, |_, fake, _, _| {
+            check_err!(fake.lend(4), EINVAL);
+            Ok(())
+        })
+    }
+
+    /// H027, H028: a queue that was reset in the middle of an in-order batch has none of it
+    /// afterwards, and works.
+    #[test]
+    fn h027_h028_reset_in_batch() -> Result {
+        if !native_or(c"the C ring keeps its place, or its batch, over a reset")? {
+            return Ok(());
+        }
+        on(&RESETTABLE[2..], Setup::default, |_, fake, _, _queues| {
+            let mut vq = fake.c_queue(0)?;
+            post(&mut vq, fake, 0, 5)?;
+            fake.finish_batch(0, 4, 1)?;
+            check_eq!(get(&mut vq)?.wire.number(), 0);
+            check_eq!(get(&mut vq)?.wire.number(), 1);
+            let (result, recycled) = vq.reset(None)?;
+            result?;
+            check_eq!((recycled.buffers, recycled.sum), (3, 2 + 3 + 4));
+            post(&mut vq, fake, 10, 5)?;
+            check!(vq.get()?.is_none());
+            fake.finish_batch(0, 5, 1)?;
+            for number in 10..15 {
+                check_eq!(get(&mut vq)?.wire.number(), number);
+            }
+            check!(!vq.is_broken());
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Rings of all sizes.
+
+use super::{
+    add,
+    get,
+    native_or,
+    on,
+    post, //
+};
+use crate::bench::Setup;
+use kernel::prelude::*;
+use virtio_fake::{
+    messages,
+    Action,
+    EVENT_IDX,
+    IN_ORDER,
+    RING_PACKED, //
+};
+
+/// The layouts without tables, which would make the largest rings larger still.
+const LARGE: [&[u32]; 4] = [
+    &[EVENT_IDX],
+    &[RING_PACKED, EVENT_IDX],
+    &[IN_ORDER, EVENT_IDX],
+    &[RING_PACKED, IN_ORDER, EVENT_IDX],
+];
+
+#[kunit_tests(rust_virtio_ring_size)]
+mod suite {
+    use super::*;
+
+    /// The largest ring, filled twice (R52).
+    #[test]
+    fn largest() -> Result {
+        on(
+            &LARGE,
+            || Setup {
+                size: 32768,
+                ..Setup::default()
+            },
+            |_, fake, _, _queues| {
+                let mut vq = fake.c_queue(0)?;
+                let size = u64::from(vq.size());
+                if size != 32768 {
+                    messages::skip(c"no memory for a ring of 32768 descriptors");
+                }
+                let step = size / 64;
+                for lap in 0..70 {
+                    let first = lap * step;
+                    post(&mut vq, fake, first, step)?;
+                    for number in first..first + step {
+                        fake.finish_silently(0, |_| Action::Complete(1))?;
+                        check_eq!(get(&mut vq)?.wire.number(), number);
+                    }
+                }
+                // All of it at a time.
+                for number in 0..size {
+                    add(&mut vq, number, 0, 1)?;
+                }
+                check_eq!(vq.num_free(), 0);
+                check_err!(add(&mut vq, size, 0, 1), ENOSPC);
+                check!(vq.kick());
+                check_eq!(fake.serve(0)? as u64, size);
+                fake.rescue();
+                for number in 0..size {
+                    check_eq!(get(&mut vq)?.wire.number(), number);
+                }
+                check_eq!(u64::from(vq.num_free()), size);
+                Ok(())
+            },
+        )
+    }
+
+    /// Sizes that are no powers of two, of packed rings, and the smallest (R23).
+    #[test]
+    fn odd_sizes() -> Result {
+        fn laps(features: &'static [u32], size: fn() -> Setup) -> Result {
+            on(&[features], size, |_, fake, _, _queues| {
+                let mut vq = fake.c_queue(0)?;
+                let size = u64::from(vq.size());
+                for number in 0..5 * size + 3 {
+                    post(&mut vq, fake, number, 1)?;
+                    fake.finish_silently(0, |_| Action::Complete(1))?;
+                    check_eq!(get(&mut vq)?.wire.number(), number);
+                }
+                for number in 0..size {
+                    add(&mut vq, number, 0, 1)?;
+                }
+                check_eq!(vq.num_free(), 0);
+                vq.kick();
+                check_eq!(fake.serve(0)? as u64, size);
+                for number in 0..size {
+                    fake.finish_silently(0, |_| Action::Complete(1))?;
+                    check_eq!(get(&mut vq)?.wire.number(), number);
+                }
+                Ok(())
+            })
+        }
+        fn of<const N: u16>() -> Setup {
+            Setup {
+                size: N,
+                ..Setup::default()
+            }
+        }
+        for features in LARGE {
+            for size in [of::<1>, of::<2>, of::<256>] {
+                laps(features, size)?;
+            }
+            if features.contains(&RING_PACKED) {
+                for size in [of::<3>, of::<7>, of::<100>] {
+                    laps(features, size)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// H036: a packed ring has at most 32768 descriptors, whatever is offered.
+    #[test]
+    fn h036_larger_than_the_largest() -> Result {
+        if !native_or(c"the C ring makes it as large as the device says")? {
+            return Ok(());
+        }
+        on(
+            &[LARGE[1], LARGE[3]],
+            || Setup {
+                size: 40_000,
+                ..Setup::default()
+            },
+            |_, fake, _, _queues| {
+                let vq = fake.c_queue(0)?;
+                check!(vq.size() <= 32768);
+                check_eq!(vq.num_free(), vq.size());
+                Ok(())
+            },
+        )
+    }
+}
