@@ -235,9 +235,7 @@ where
     }
 }
 
-/// Tells what is between header and status. Out of line: for most requests it is one segment,
-/// which does not come here.
-#[inline(never)]
+/// Tells what is between header and status.
 fn describe_payload<T, const OUT: usize, const IN: usize, R, S>(
     rq: &Request<T>,
     sink: &mut S,
@@ -281,19 +279,29 @@ where
     T: Operations<RequestData = Command<OUT, IN, R>>,
     R: Copy + Send + 'static,
 {
-    #[inline(always)]
+    /// Header, one segment of data, and status.
+    const COMMON_COUNT: u16 = 3;
+
+    #[inline(never)]
     fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result {
         let command = self.data();
         sink.out(command.header.segment())?;
-        if let (Payload::Data, Some(s)) = (&command.payload, self.only_segment()) {
-            let segment = Segment::page(s.page, s.offset, s.len);
-            if self.op().is_write() {
-                sink.out(segment)?;
-            } else {
-                sink.in_(segment)?;
-            }
+        describe_payload(self, sink)?;
+        sink.in_(command.in_header.segment(command.in_len))
+    }
+
+    #[inline(always)]
+    fn describe_common<S: SegmentSink>(&self, sink: &mut S) -> Result {
+        let command = self.data();
+        let (Payload::Data, Some(s)) = (&command.payload, self.only_segment()) else {
+            return sink.apart(|sink| self.describe(sink));
+        };
+        sink.out(command.header.segment())?;
+        let segment = Segment::page(s.page, s.offset, s.len);
+        if self.op().is_write() {
+            sink.out(segment)?;
         } else {
-            sink.apart(|sink| describe_payload(self, sink))?;
+            sink.in_(segment)?;
         }
         sink.in_(command.in_header.segment(command.in_len))
     }

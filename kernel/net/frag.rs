@@ -224,6 +224,7 @@ impl Drop for RxFrag {
 //   capacity of zero, and finds its pool by its page when dropped.
 unsafe impl Buffer for RxFrag {
     const HAS_CTX: bool = true;
+    const COMMON_COUNT: u16 = 1;
 
     #[inline(always)]
     fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result {

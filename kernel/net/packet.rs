@@ -200,6 +200,18 @@ impl TxPacket {
 // - The token is the address of the packet and, in the lowest bit, whether it is counted. The
 //   header is not needed after `describe`.
 unsafe impl Buffer for TxPacket {
+    /// A small packet, with its header before it.
+    const COMMON_COUNT: u16 = 1;
+
+    #[inline(always)]
+    fn describe_common<S: SegmentSink>(&self, sink: &mut S) -> Result {
+        if !self.pushed {
+            return self.describe(sink);
+        }
+        let len = self.header_len.wrapping_add(self.skb.head_len());
+        sink.out(Segment::virt(self.header.cast(), len))
+    }
+
     #[inline(always)]
     fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result {
         if self.header.is_null() {
@@ -251,17 +263,6 @@ unsafe impl Buffer for TxPacket {
     fn segment_count(&self) -> usize {
         let head = !self.pushed && self.skb.head_len() != 0;
         1 + usize::from(head) + self.fragments()
-    }
-
-    #[inline(always)]
-    fn single(&self) -> Option<(Segment, bool)> {
-        // The header is never null while it is pushed.
-        // SAFETY: By the type invariants of `SkBuff`.
-        if !self.pushed || unsafe { (*self.skb.as_raw()).data_len } != 0 {
-            return None;
-        }
-        let len = self.header_len.wrapping_add(self.skb.head_len());
-        Some((Segment::virt(self.header.cast(), len), false))
     }
 
     #[inline(always)]

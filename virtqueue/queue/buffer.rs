@@ -27,6 +27,10 @@ pub unsafe trait Buffer: Sized + Send + 'static {
     /// Whether buffers carry a context; the queue must have been found with one.
     const HAS_CTX: bool = false;
 
+    /// What [`Buffer::segment_count`] most often is: such buffers are added by code that is made
+    /// for that number. 0: there is no such number.
+    const COMMON_COUNT: u16 = 0;
+
     /// Tells the segments of the buffer.
     ///
     /// # Errors
@@ -34,18 +38,21 @@ pub unsafe trait Buffer: Sized + Send + 'static {
     /// Those of `sink`, passed on.
     fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result;
 
+    /// [`Buffer::describe`] of a buffer with [`Buffer::COMMON_COUNT`] segments.
+    ///
+    /// # Errors
+    ///
+    /// Those of `sink`, passed on.
+    #[inline(always)]
+    fn describe_common<S: SegmentSink>(&self, sink: &mut S) -> Result {
+        self.describe(sink)
+    }
+
     /// How many segments there are: how many [`Buffer::describe`] tells, or somewhat more.
     ///
     /// The ring decides by it how the buffer is described and whether there is room for it. A
     /// buffer that tells more is refused with `EINVAL`.
     fn segment_count(&self) -> usize;
-
-    /// The segment, and whether the device writes it, if there is one only: a faster way to say
-    /// the same. A buffer that has one may return `None` all the same.
-    #[inline(always)]
-    fn single(&self) -> Option<(Segment, bool)> {
-        None
-    }
 
     /// Bytes that the device may write in all.
     fn writable_len(&self) -> u32;

@@ -80,9 +80,10 @@ impl Native {
         // the token; what the buffer describes stays in place.
         let raw = unsafe { core::ptr::read(&*buffer) }.into_raw();
         let inner = self.inner();
-        let added = match buffer.single() {
-            Some((segment, write)) => inner.add_one(raw, segment, write, 0, then),
-            None => inner.add(raw, segments, &Described(&*buffer), 0, then),
+        let added = if T::COMMON_COUNT != 0 && segments == T::COMMON_COUNT {
+            inner.add_common(raw, &Common(&*buffer), 0, then)
+        } else {
+            inner.add(raw, segments, &Described(&*buffer), 0, then)
         };
         match added {
             Ok(notify) => Ok(notify),
@@ -114,6 +115,18 @@ impl Native {
     pub(super) fn poll(&self, armed: u32) -> bool {
         // CAST: It was a `u16`.
         self.queue().poll(Armed::from_raw(armed as u16))
+    }
+}
+
+/// The segments of a buffer with the common number of them.
+struct Common<'a, T>(&'a T);
+
+impl<T: Buffer> Segments for Common<'_, T> {
+    const COUNT: u16 = T::COMMON_COUNT;
+
+    #[inline(always)]
+    fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result {
+        self.0.describe_common(sink)
     }
 }
 

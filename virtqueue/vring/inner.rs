@@ -225,6 +225,27 @@ impl Inner {
         each_ring!(&mut self.ring, ring => add(ring, side, token, segments, buffer, then))
     }
 
+    /// [`Inner::add`] of a buffer that has [`Segments::COUNT`] segments, by code that is made for
+    /// that number.
+    ///
+    /// # Errors
+    ///
+    /// As [`Inner::add`].
+    #[inline(always)]
+    pub fn add_common<B: Segments>(
+        &mut self,
+        token: RawToken,
+        buffer: &B,
+        attrs: usize,
+        then: Then,
+    ) -> Result<bool> {
+        let side = &mut self.side;
+        if side.mapped.is_some() {
+            return self.add_mapped(token, buffer, attrs, then);
+        }
+        each_ring!(&mut self.ring, ring => add_common(ring, side, token, buffer, then))
+    }
+
     /// [`Inner::add`] of a buffer with one segment, which the device writes if `write` says so:
     /// without what it takes to have several.
     ///
@@ -396,6 +417,25 @@ where
 {
     match ring.add(token, segments, &mut Physical(buffer)) {
         Ok(id) => Ok(follow(ring, side, id, segments, then)),
+        Err((error, _)) => Err(side.refused(error)),
+    }
+}
+
+/// Adds a buffer with so many segments to a ring of one layout.
+#[inline(never)]
+fn add_common<F, B>(
+    ring: &mut RingOf<F>,
+    side: &Side,
+    token: RawToken,
+    buffer: &B,
+    then: Then,
+) -> Result<bool>
+where
+    F: Format<Platform = Kernel>,
+    B: Segments,
+{
+    match ring.add(token, B::COUNT, &mut Physical(buffer)) {
+        Ok(id) => Ok(follow(ring, side, id, B::COUNT, then)),
         Err((error, _)) => Err(side.refused(error)),
     }
 }

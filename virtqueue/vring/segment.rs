@@ -145,6 +145,9 @@ pub trait SegmentSink {
 
 /// What can tell its segments.
 pub trait Segments {
+    /// How many there are, where all have the same number; 0 where not.
+    const COUNT: u16 = 0;
+
     /// Tells the segments. Called at most once for each time the buffer is added.
     ///
     /// # Errors
@@ -161,6 +164,8 @@ pub(crate) struct One {
 }
 
 impl Segments for One {
+    const COUNT: u16 = 1;
+
     #[inline(always)]
     fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result {
         if self.write {
