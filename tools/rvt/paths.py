@@ -13,6 +13,9 @@ OUT = REPO / "out"
 #: Shell scripts that run inside a guest.
 GUEST_SCRIPTS = REPO / "tools" / "guest"
 
+#: What runs beside the harness on the host.
+HOST_SOURCES = REPO / "tools" / "host"
+
 #: The guest selftests.
 SELFTESTS = REPO / "selftests"
 

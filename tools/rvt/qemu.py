@@ -4,6 +4,7 @@
 import shutil
 from pathlib import Path
 
+from .paths import HOST_SOURCES
 from .proc import run
 from .say import Failure
 from .spec import Spec
@@ -155,13 +156,17 @@ class CommandLine:
         self._virtio("9p", "root-9p", "", {"fsdev": "root", "mount_tag": "rvt-root"})
 
     def env(self) -> dict:
-        """Returns what QEMU has to have in its environment.
-
-        Before 10.1 QEMU looks at the element behind its list of buffers in order, when one beyond the
-        end of the ring is used before others, takes what is there for a number of descriptors and
-        loses the buffer. Zeroes do no harm, and are what is there if the list has pages of its own.
-        """
-        return {"MALLOC_MMAP_THRESHOLD_": "4096"} if "in_order=on" in " ".join(self.argv) else {}
+        """Returns what QEMU has to have in its environment: for buffers in order, memory that its
+        list of them can be read beyond the end of; see tools/host/calloc.c."""
+        if "in_order=on" not in " ".join(self.argv):
+            return {}
+        compiler = next(filter(None, map(shutil.which, ("cc", "gcc", "clang", "clang-22"))), None)
+        if not compiler:
+            raise Failure("rings in order need a C compiler (package gcc), to work around QEMU")
+        library = self.rundir / "calloc.so"
+        run([compiler, "-O2", "-fno-builtin", "-shared", "-fPIC", "-o", library,
+             HOST_SOURCES / "calloc.c"], self.log, "build of calloc.so")
+        return {"LD_PRELOAD": str(library)}
 
     def finish(self) -> list:
         """Adds the spare root ports and returns the whole command line."""

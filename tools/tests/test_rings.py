@@ -82,10 +82,13 @@ class CommandLines(unittest.TestCase):
         self.assertIn("-global virtio-device.in_order=on", line)
 
     def test_where_the_list_of_buffers_in_order_is(self):
-        for fields, wanted in (({}, {}), ({"layout": "packed"}, {}),
-                               ({"layout": "in-order"}, {"MALLOC_MMAP_THRESHOLD_": "4096"})):
-            line = qemu.CommandLine(Spec(**fields), Path("/run"), Path("/run"), "tcg", Path("/log"))
-            self.assertEqual(line.env(), wanted)
+        with tempfile.TemporaryDirectory() as scratch:
+            for layout, wanted in (("", {}), ("packed", {}),
+                                   ("in-order", {"LD_PRELOAD": f"{scratch}/calloc.so"})):
+                line = qemu.CommandLine(Spec(layout=layout), Path(scratch), Path(scratch), "tcg",
+                                        Path(scratch) / "log")
+                self.assertEqual(line.env(), wanted)
+            self.assertTrue((Path(scratch) / "calloc.so").exists())
 
     def test_pci_devices_are_behind_ports(self):
         line = self.line()
