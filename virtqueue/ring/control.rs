@@ -156,7 +156,7 @@ impl<P: Platform, V: View<P>> Control<P, V> {
     /// Asks the device for no more callbacks: a hint, a callback may still come (§2.7.7.1, §2.8.10).
     ///
     /// Any context, concurrently with everything.
-    #[inline]
+    #[inline(always)]
     pub fn disable_cb(&self) {
         if self.off.get() != 0 {
             return;

@@ -38,7 +38,7 @@ where
     ///
     /// The token comes back, and the device sees nothing, with an [`AddError`] or the error of
     /// the description.
-    #[inline]
+    #[inline(always)]
     pub fn add<D: Describe>(
         &mut self,
         token: T,

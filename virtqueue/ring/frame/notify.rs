@@ -35,7 +35,7 @@ where
     /// barrier.
     ///
     /// False if the queue is broken.
-    #[inline]
+    #[inline(always)]
     pub fn kick_prepare(&mut self) -> bool {
         if self.control.is_broken() {
             return false;
@@ -58,13 +58,13 @@ where
     }
 
     /// Asks the device for no more callbacks: a hint, a callback may still come.
-    #[inline]
+    #[inline(always)]
     pub fn disable_cb(&mut self) {
         self.control.disable_cb();
     }
 
     /// First half of [`Frame::enable_cb`], without a barrier: [`Control::poll`] is the second.
-    #[inline]
+    #[inline(always)]
     pub fn enable_cb_prepare(&mut self) -> Armed {
         self.format.arm(&self.control, &self.count);
         self.format.armed(&self.count)
@@ -74,7 +74,7 @@ where
     /// buffers by now, so that none is waited for in vain. One full barrier.
     ///
     /// True if the queue is broken.
-    #[inline]
+    #[inline(always)]
     #[must_use = "buffers that were used meanwhile raise no callback"]
     pub fn enable_cb(&mut self) -> bool {
         self.format.arm(&self.control, &self.count);
@@ -89,7 +89,7 @@ where
 
     /// As [`Frame::enable_cb`], for when the device has used most of what it has: three quarters,
     /// with `VIRTIO_F_EVENT_IDX`.
-    #[inline]
+    #[inline(always)]
     #[must_use = "buffers that were used meanwhile raise no callback"]
     pub fn enable_cb_delayed(&mut self) -> bool {
         let armed = self.format.arm_delayed(&self.control, &self.count);
@@ -110,7 +110,7 @@ where
 
     /// [`Frame::kick_prepare`] and [`Frame::enable_cb_delayed`] in one, with one full barrier for
     /// both. Returns what each of them would.
-    #[inline]
+    #[inline(always)]
     #[must_use = "whether to notify, and whether to look again"]
     pub fn kick_prepare_enable_cb_delayed(&mut self) -> (bool, bool) {
         if self.control.is_broken() {
