@@ -16,6 +16,7 @@ mod doorbell;
 mod foreign;
 mod handle;
 mod native;
+mod ops;
 mod raw;
 mod set;
 
@@ -30,6 +31,10 @@ pub use self::{
     handle::{
         Armed,
         QueueHandle, //
+    },
+    ops::{
+        OnQueue,
+        QueueOps, //
     },
     set::{
         Affinity,
@@ -204,7 +209,7 @@ impl<T: Buffer> Virtqueue<T> {
     pub fn notify(&self) -> bool {
         match &self.ring {
             Ring::Native(ring) => ring.queue().notify(),
-            Ring::Foreign(_) => self.unlocked().notify(),
+            Ring::Foreign(ring) => ring.notify(),
         }
     }
 
@@ -229,26 +234,30 @@ impl<T: Buffer> Virtqueue<T> {
     /// Any context. `None` also when the queue is broken.
     #[inline]
     pub fn get_buf(&mut self) -> Option<Used<T>> {
-        let ring = match &mut self.ring {
+        match &mut self.ring {
             Ring::Native(ring) => {
                 let (raw, len) = ring.get_buf()?;
                 // SAFETY: By the type invariants, the token came from `into_raw` of a `T`; the
                 // ring gives out each token once.
                 let buffer = unsafe { T::from_raw(raw) };
                 // The ring knows what there was to write.
-                return Some(Used { buffer, len });
+                Some(Used { buffer, len })
             }
-            Ring::Foreign(ring) => ring,
-        };
-        let (raw, len) = ring.get_buf()?;
-        // SAFETY: As above.
-        let buffer = unsafe { T::from_raw(raw) };
-        let room = buffer.writable_len();
-        if len > room {
-            let len = self.wrong_length(len, room);
-            return Some(Used { buffer, len });
+            // SAFETY: By the type invariants, the tokens came from `into_raw` of a `T`.
+            Ring::Foreign(ring) => unsafe { ring.get_used(&self.set) },
         }
-        Some(Used { buffer, len })
+    }
+
+    /// Does something that uses the queue several times, compiled for each kind of ring: which
+    /// one it is is looked at once.
+    #[inline(always)]
+    pub fn on<V: OnQueue<T>>(&mut self, what: V) -> V::Output {
+        match &mut self.ring {
+            // SAFETY: By the type invariants, the tokens came from `into_raw` of a `T`.
+            Ring::Native(ring) => unsafe { ops::on_native(ring, what) },
+            // SAFETY: As above.
+            Ring::Foreign(ring) => unsafe { ops::on_foreign(ring, &self.set, what) },
+        }
     }
 
     /// Takes all buffers that the device has used, with callbacks off meanwhile, until there is
@@ -277,32 +286,12 @@ impl<T: Buffer> Virtqueue<T> {
         }
     }
 
-    /// Returns what to take for the length instead of a wrong one.
-    #[cold]
-    fn wrong_length(&self, len: u32, room: u32) -> u32 {
-        if room == 0 || !self.dev().has_feature(crate::Feature::VERSION_1) {
-            return room;
-        }
-        if !self.is_broken() {
-            dev_err!(
-                self.dev().as_ref(),
-                "queue {}: device claims {} bytes written to a buffer of {}, queue disabled\n",
-                self.index(),
-                len,
-                room
-            );
-            // SAFETY: By the type invariants, the queue is valid.
-            unsafe { bindings::__virtqueue_break(self.raw()) };
-        }
-        0
-    }
-
     /// Asks the device for no more callbacks: a hint, a callback may still come.
     #[inline]
     pub fn disable_cb(&self) {
         match &self.ring {
             Ring::Native(ring) => ring.queue().disable_cb(),
-            Ring::Foreign(_) => self.unlocked().disable_cb(),
+            Ring::Foreign(ring) => ring.disable_cb(),
         }
     }
 

@@ -5,11 +5,15 @@
 //! That ring takes scatterlists. Each queue keeps one table for all its buffers: the ring is done
 //! with it when the add returns, so no request allocates one.
 
-use super::buffer::{
-    Buffer,
-    RawToken,
-    Segment,
-    SegmentSink, //
+use super::{
+    buffer::{
+        Buffer,
+        RawToken,
+        Segment,
+        SegmentSink, //
+    },
+    set::QueueSet,
+    Used, //
 };
 use crate::bindings;
 use core::{
@@ -130,6 +134,20 @@ impl Foreign {
         unsafe { bindings::virtqueue_kick_prepare(self.vq) }
     }
 
+    /// See [`Virtqueue::notify`](super::Virtqueue::notify).
+    #[inline]
+    pub(super) fn notify(&self) -> bool {
+        // SAFETY: By the type invariants; needs no exclusion.
+        unsafe { bindings::virtqueue_notify(self.vq) }
+    }
+
+    /// See [`Virtqueue::disable_cb`](super::Virtqueue::disable_cb).
+    #[inline]
+    pub(super) fn disable_cb(&self) {
+        // SAFETY: By the type invariants; needs no exclusion.
+        unsafe { bindings::virtqueue_disable_cb(self.vq) };
+    }
+
     /// See [`Virtqueue::enable_cb`](super::Virtqueue::enable_cb).
     #[inline]
     pub(super) fn enable_cb(&mut self) -> bool {
@@ -158,6 +176,13 @@ impl Foreign {
         unsafe { (*self.vq).num_free }
     }
 
+    /// Whether the device has no buffer.
+    #[inline(always)]
+    pub(super) fn is_idle(&self) -> bool {
+        // SAFETY: By the type invariants.
+        self.num_free() == unsafe { bindings::virtqueue_get_vring_size(self.vq) }
+    }
+
     /// Takes the token of a used buffer and what the device says of its length.
     #[inline]
     pub(super) fn get_buf(&mut self) -> Option<(RawToken, u32)> {
@@ -166,6 +191,47 @@ impl Foreign {
         // SAFETY: By the type invariants, and because `&mut self` serialises.
         let data = unsafe { bindings::virtqueue_get_buf_ctx(self.vq, &mut len, &mut ctx) };
         RawToken::new(data, ctx).map(|raw| (raw, len))
+    }
+
+    /// See [`Virtqueue::get_buf`](super::Virtqueue::get_buf).
+    ///
+    /// # Safety
+    ///
+    /// Every token in the ring came from [`Buffer::into_raw`] of a `T`.
+    #[inline]
+    pub(super) unsafe fn get_used<T: Buffer>(&mut self, set: &QueueSet) -> Option<Used<T>> {
+        let (raw, len) = self.get_buf()?;
+        // SAFETY: By the safety requirements; the ring gives out each token once.
+        let buffer = unsafe { T::from_raw(raw) };
+        let room = buffer.writable_len();
+        if len > room {
+            let len = self.wrong_length(set, len, room);
+            return Some(Used { buffer, len });
+        }
+        Some(Used { buffer, len })
+    }
+
+    /// Returns what to take for the length instead of a wrong one.
+    #[cold]
+    fn wrong_length(&self, set: &QueueSet, len: u32, room: u32) -> u32 {
+        let dev = set.dev();
+        if room == 0 || !dev.has_feature(crate::Feature::VERSION_1) {
+            return room;
+        }
+        // SAFETY: By the type invariants; needs no exclusion.
+        if !unsafe { bindings::virtqueue_is_broken(self.vq) } {
+            dev_err!(
+                dev.as_ref(),
+                "queue {}: device claims {} bytes written to a buffer of {}, queue disabled\n",
+                // SAFETY: By the type invariants.
+                unsafe { (*self.vq).index },
+                len,
+                room
+            );
+            // SAFETY: By the type invariants.
+            unsafe { bindings::__virtqueue_break(self.vq) };
+        }
+        0
     }
 }
 

@@ -69,26 +69,22 @@ impl Native {
     /// Adds a buffer, and kicks if that is to follow; returns whether to notify.
     #[inline(always)]
     pub(super) fn add_buf<T: Buffer>(&mut self, buffer: T, then: Then) -> Result<bool, (Error, T)> {
-        let segments = buffer.segment_count();
-        if segments > self.max_segments.into() {
-            return Err((EINVAL, buffer));
-        }
-        // CAST: It was just compared.
-        let segments = segments as u16;
-        let buffer = ManuallyDrop::new(buffer);
-        // SAFETY: Only one of the two is used from here on, once it is known whether the ring took
-        // the token; what the buffer describes stays in place.
-        let raw = unsafe { core::ptr::read(&*buffer) }.into_raw();
+        let given = Given::new(buffer, self.max_segments)?;
         let inner = self.inner();
-        let added = if T::COMMON_COUNT != 0 && segments == T::COMMON_COUNT {
-            inner.add_common(raw, &Common(&*buffer), 0, then)
+        let added = if Given::is_common(&*given.buffer) {
+            inner.add_common(given.raw(), &given.common(), 0, then)
         } else {
-            inner.add(raw, segments, &Described(&*buffer), 0, then)
+            inner.add(given.raw(), given.segments(), &given.described(), 0, then)
         };
-        match added {
-            Ok(notify) => Ok(notify),
-            Err(error) => Err((error, ManuallyDrop::into_inner(buffer))),
-        }
+        added.map_err(|error| (error, given.take_back()))
+    }
+
+    /// The parts of the queue for [`Virtqueue::on`](super::Virtqueue::on): what needs exclusion,
+    /// and the most segments that a buffer may have.
+    #[inline(always)]
+    pub(super) fn parts(&mut self) -> (&mut Inner, u16) {
+        let most = self.max_segments;
+        (self.inner(), most)
     }
 
     /// Takes the token of a used buffer, and how many bytes were written to it.
@@ -118,8 +114,77 @@ impl Native {
     }
 }
 
+/// A buffer on its way to a ring. The ring has it if the add succeeded; else it is to be taken back.
+pub(super) struct Given<T> {
+    buffer: ManuallyDrop<T>,
+    raw: RawToken,
+    segments: u16,
+}
+
+impl<T: Buffer> Given<T> {
+    /// Takes a buffer of up to `most` segments.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL`, with the buffer, if it has more.
+    #[inline(always)]
+    pub(super) fn new(buffer: T, most: u16) -> Result<Self, (Error, T)> {
+        let segments = buffer.segment_count();
+        if segments > most.into() {
+            return Err((EINVAL, buffer));
+        }
+        // CAST: It was just compared.
+        let segments = segments as u16;
+        let buffer = ManuallyDrop::new(buffer);
+        // SAFETY: Only one of the two is used from here on, once it is known whether the ring took
+        // the token; what the buffer describes stays in place.
+        let raw = unsafe { core::ptr::read(&*buffer) }.into_raw();
+        Ok(Self {
+            buffer,
+            raw,
+            segments,
+        })
+    }
+
+    /// Whether a buffer has the [common](Buffer::COMMON_COUNT) number of segments.
+    #[inline(always)]
+    pub(super) fn is_common(buffer: &T) -> bool {
+        T::COMMON_COUNT != 0 && buffer.segment_count() == usize::from(T::COMMON_COUNT)
+    }
+
+    /// The token.
+    #[inline(always)]
+    pub(super) fn raw(&self) -> RawToken {
+        self.raw
+    }
+
+    /// How many segments there are at most.
+    #[inline(always)]
+    pub(super) fn segments(&self) -> u16 {
+        self.segments
+    }
+
+    /// The segments.
+    #[inline(always)]
+    pub(super) fn described(&self) -> Described<'_, T> {
+        Described(&self.buffer)
+    }
+
+    /// The segments, if there are the [common](Buffer::COMMON_COUNT) number of them.
+    #[inline(always)]
+    pub(super) fn common(&self) -> Common<'_, T> {
+        Common(&self.buffer)
+    }
+
+    /// The buffer, which the ring did not take.
+    #[inline(always)]
+    pub(super) fn take_back(self) -> T {
+        ManuallyDrop::into_inner(self.buffer)
+    }
+}
+
 /// The segments of a buffer with the common number of them.
-struct Common<'a, T>(&'a T);
+pub(super) struct Common<'a, T>(&'a T);
 
 impl<T: Buffer> Segments for Common<'_, T> {
     const COUNT: u16 = T::COMMON_COUNT;
@@ -131,7 +196,7 @@ impl<T: Buffer> Segments for Common<'_, T> {
 }
 
 /// The segments of a buffer, for the ring.
-struct Described<'a, T>(&'a T);
+pub(super) struct Described<'a, T>(&'a T);
 
 impl<T: Buffer> Segments for Described<'_, T> {
     #[inline(always)]

@@ -150,7 +150,7 @@ impl Side {
 
     /// Notes that a driver kicked.
     #[inline(always)]
-    fn kicked(&self, notify: bool) {
+    pub(crate) fn kicked(&self, notify: bool) {
         self.counters.kicks.count();
         // SAFETY: The queue is valid.
         unsafe { trace::kick(self.vq, notify) };
@@ -158,7 +158,7 @@ impl Side {
 
     /// Notes that a used buffer was taken.
     #[inline(always)]
-    fn taken(&mut self, id: u16, len: u32) {
+    pub(crate) fn taken(&mut self, id: u16, len: u32) {
         if let Some(mapped) = &mut self.mapped {
             mapped.unmap(id);
         }
@@ -278,18 +278,7 @@ impl Inner {
         then: Then,
     ) -> Result<bool> {
         let Self { ring, side } = self;
-        let Some(mapped) = &mut side.mapped else {
-            return Err(EINVAL);
-        };
-        let mut count = 0;
-        let added = mapped.add(buffer, attrs, |segments, addresses| {
-            count = segments;
-            each_ring!(&mut *ring, ring => {
-                ring.add(token, segments, addresses).map_err(|(e, _)| e.into())
-            })
-        });
-        let id = added.map_err(|error| side.refused(error))?;
-        Ok(each_ring!(ring, ring => follow(ring, side, id, count, then)))
+        each_ring!(ring, ring => add_mapped(ring, side, token, buffer, attrs, then))
     }
 
     /// Tells the device of what was added, without a notification.
@@ -415,10 +404,7 @@ where
     F: Format<Platform = Kernel>,
     B: Segments,
 {
-    match ring.add(token, segments, &mut Physical(buffer)) {
-        Ok(id) => Ok(follow(ring, side, id, segments, then)),
-        Err((error, _)) => Err(side.refused(error)),
-    }
+    add_here(ring, side, token, segments, buffer, then)
 }
 
 /// Adds a buffer with so many segments to a ring of one layout.
@@ -456,6 +442,53 @@ where
         Ok(id) => Ok(follow(ring, side, id, 1, then)),
         Err((error, _)) => Err(side.refused(error.into())),
     }
+}
+
+/// Adds a buffer to a ring of one layout here, and not in a function of its own.
+#[inline(always)]
+pub(crate) fn add_here<F, B>(
+    ring: &mut RingOf<F>,
+    side: &Side,
+    token: RawToken,
+    segments: u16,
+    buffer: &B,
+    then: Then,
+) -> Result<bool>
+where
+    F: Format<Platform = Kernel>,
+    B: Segments,
+{
+    match ring.add(token, segments, &mut Physical(buffer)) {
+        Ok(id) => Ok(follow(ring, side, id, segments, then)),
+        Err((error, _)) => Err(side.refused(error)),
+    }
+}
+
+/// Maps a buffer and adds it to a ring of one layout.
+#[inline(always)]
+pub(crate) fn add_mapped<F, B>(
+    ring: &mut RingOf<F>,
+    side: &mut Side,
+    token: RawToken,
+    buffer: &B,
+    attrs: usize,
+    then: Then,
+) -> Result<bool>
+where
+    F: Format<Platform = Kernel>,
+    B: Segments,
+{
+    let Some(mapped) = &mut side.mapped else {
+        return Err(EINVAL);
+    };
+    let mut count = 0;
+    let added = mapped.add(buffer, attrs, |segments, addresses| {
+        count = segments;
+        let added = ring.add(token, segments, addresses);
+        added.map_err(|(e, _)| e.into())
+    });
+    let id = added.map_err(|error| side.refused(error))?;
+    Ok(follow(ring, side, id, count, then))
 }
 
 /// Does what is to follow an add.
@@ -555,7 +588,7 @@ where
 
 /// Tells what the device did to break its queue, if it did, once.
 #[inline(always)]
-fn tell_if_broken<F>(ring: &mut RingOf<F>, side: &Side)
+pub(crate) fn tell_if_broken<F>(ring: &mut RingOf<F>, side: &Side)
 where
     F: Format<Platform = Kernel>,
 {

@@ -21,6 +21,7 @@ pub mod device;
 pub mod dma;
 pub mod inner;
 mod list;
+mod live;
 mod mapped;
 mod physical;
 mod platform;
@@ -39,6 +40,10 @@ pub use self::{
     inner::{
         Inner,
         Then, //
+    },
+    live::{
+        LiveRing,
+        OnRing, //
     },
     platform::Kernel,
     queue::Queue,

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A queue on a known kind of ring.
+//!
+//! [`Virtqueue`](super::Virtqueue) looks at what ring it has with each call. A path that uses a
+//! queue several times is written once, as an [`OnQueue`], is compiled for each kind of ring, and
+//! has the kind looked at once: see [`Virtqueue::on`](super::Virtqueue::on).
+
+use super::{
+    buffer::Buffer,
+    foreign::Foreign,
+    native::{
+        Given,
+        Native, //
+    },
+    set::QueueSet,
+    Used, //
+};
+use core::{
+    marker::PhantomData,
+    mem::ManuallyDrop, //
+};
+use kernel::prelude::*;
+use vring::{
+    LiveRing,
+    OnRing, //
+};
+
+/// A queue that carries buffers of type `T`. Each function is that of
+/// [`Virtqueue`](super::Virtqueue).
+#[allow(missing_docs)]
+pub trait QueueOps<T: Buffer> {
+    fn add_buf(&mut self, buffer: T) -> Result<(), (Error, T)>;
+    fn get_buf(&mut self) -> Option<Used<T>>;
+    fn kick_prepare(&mut self) -> bool;
+    fn notify(&mut self) -> bool;
+    fn disable_cb(&mut self);
+    #[must_use = "buffers that were used meanwhile raise no callback"]
+    fn enable_cb(&mut self) -> bool;
+    #[must_use = "buffers that were used meanwhile raise no callback"]
+    fn enable_cb_delayed(&mut self) -> bool;
+    /// Notifies the device if it wants to know, and enables callbacks for when most is used, with
+    /// one barrier for both where the ring can. Returns whether the device was notified, and what
+    /// [`QueueOps::enable_cb_delayed`] would.
+    #[must_use = "buffers that were used meanwhile raise no callback"]
+    fn kick_enable_cb_delayed(&mut self) -> (bool, bool);
+    fn num_free(&self) -> u32;
+    /// Whether the device has no buffer.
+    fn is_idle(&self) -> bool;
+}
+
+/// Something to do with a queue on whichever kind of ring.
+pub trait OnQueue<T: Buffer> {
+    /// What comes of it.
+    type Output;
+
+    /// Does it.
+    fn run(self, queue: &mut impl QueueOps<T>) -> Self::Output;
+}
+
+/// A queue on a ring of the crate `vring`.
+///
+/// # Invariants
+///
+/// Every token in the ring came from [`Buffer::into_raw`] of a `T`.
+struct OnNative<T, R> {
+    ring: R,
+    max_segments: u16,
+    _buffers: PhantomData<T>,
+}
+
+impl<T: Buffer, R: LiveRing> OnNative<T, R> {
+    /// Adds a buffer of any number of segments, mapped for the device if need be.
+    #[inline(never)]
+    fn add_any(&mut self, buffer: T) -> Result<(), (Error, T)> {
+        let given = Given::new(buffer, self.max_segments)?;
+        let added = self
+            .ring
+            .add(given.raw(), given.segments(), &given.described());
+        added.map_err(|error| (error, given.take_back()))
+    }
+}
+
+impl<T: Buffer, R: LiveRing> QueueOps<T> for OnNative<T, R> {
+    #[inline(always)]
+    fn add_buf(&mut self, buffer: T) -> Result<(), (Error, T)> {
+        if self.ring.is_mapped() || !Given::<T>::is_common(&buffer) {
+            let buffer = ManuallyDrop::new(buffer);
+            // A copy for the call, so that the buffer need not be in memory otherwise.
+            // SAFETY: It is the only one that is used.
+            return self.add_any(unsafe { core::ptr::read(&*buffer) });
+        }
+        // What has the common number of segments is simple enough to be done here.
+        let given = Given::new(buffer, self.max_segments)?;
+        match self
+            .ring
+            .add_physical(given.raw(), T::COMMON_COUNT, &given.common())
+        {
+            Ok(()) => Ok(()),
+            Err(error) => Err((error, given.take_back())),
+        }
+    }
+
+    #[inline(always)]
+    fn get_buf(&mut self) -> Option<Used<T>> {
+        let (raw, len) = self.ring.get()?;
+        // SAFETY: By the type invariants; the ring gives out each token once.
+        let buffer = unsafe { T::from_raw(raw) };
+        // The ring knows what there was to write.
+        Some(Used { buffer, len })
+    }
+
+    #[inline(always)]
+    fn kick_prepare(&mut self) -> bool {
+        self.ring.kick_prepare()
+    }
+
+    #[inline(always)]
+    fn notify(&mut self) -> bool {
+        self.ring.notify()
+    }
+
+    #[inline(always)]
+    fn disable_cb(&mut self) {
+        self.ring.disable_cb();
+    }
+
+    #[inline(always)]
+    fn enable_cb(&mut self) -> bool {
+        self.ring.enable_cb()
+    }
+
+    #[inline(always)]
+    fn enable_cb_delayed(&mut self) -> bool {
+        self.ring.enable_cb_delayed()
+    }
+
+    #[inline(always)]
+    fn kick_enable_cb_delayed(&mut self) -> (bool, bool) {
+        let (kick, done) = self.ring.kick_prepare_enable_cb_delayed();
+        (kick && self.ring.notify(), done)
+    }
+
+    #[inline(always)]
+    fn num_free(&self) -> u32 {
+        self.ring.num_free().into()
+    }
+
+    #[inline(always)]
+    fn is_idle(&self) -> bool {
+        self.ring.in_flight() == 0
+    }
+}
+
+/// A queue on the kernel's own ring.
+///
+/// # Invariants
+///
+/// Every token in the ring came from [`Buffer::into_raw`] of a `T`.
+struct OnForeign<'a, T> {
+    ring: &'a mut Foreign,
+    set: &'a QueueSet,
+    _buffers: PhantomData<T>,
+}
+
+impl<T: Buffer> QueueOps<T> for OnForeign<'_, T> {
+    #[inline(always)]
+    fn add_buf(&mut self, buffer: T) -> Result<(), (Error, T)> {
+        self.ring.add_buf(buffer)
+    }
+
+    #[inline(always)]
+    fn get_buf(&mut self) -> Option<Used<T>> {
+        // SAFETY: By the type invariants.
+        unsafe { self.ring.get_used(self.set) }
+    }
+
+    #[inline(always)]
+    fn kick_prepare(&mut self) -> bool {
+        self.ring.kick_prepare()
+    }
+
+    #[inline(always)]
+    fn notify(&mut self) -> bool {
+        self.ring.notify()
+    }
+
+    #[inline(always)]
+    fn disable_cb(&mut self) {
+        self.ring.disable_cb();
+    }
+
+    #[inline(always)]
+    fn enable_cb(&mut self) -> bool {
+        self.ring.enable_cb()
+    }
+
+    #[inline(always)]
+    fn enable_cb_delayed(&mut self) -> bool {
+        self.ring.enable_cb_delayed()
+    }
+
+    #[inline(always)]
+    fn kick_enable_cb_delayed(&mut self) -> (bool, bool) {
+        let notified = self.ring.kick_prepare() && self.ring.notify();
+        (notified, self.ring.enable_cb_delayed())
+    }
+
+    #[inline(always)]
+    fn num_free(&self) -> u32 {
+        self.ring.num_free()
+    }
+
+    #[inline(always)]
+    fn is_idle(&self) -> bool {
+        self.ring.is_idle()
+    }
+}
+
+/// Runs `what` on a ring of the crate `vring`.
+///
+/// # Safety
+///
+/// Every token in the ring came from [`Buffer::into_raw`] of a `T`.
+#[inline(always)]
+pub(super) unsafe fn on_native<T: Buffer, V: OnQueue<T>>(ring: &mut Native, what: V) -> V::Output {
+    /// `what`, for a ring.
+    struct What<T, V> {
+        what: V,
+        max_segments: u16,
+        _buffers: PhantomData<T>,
+    }
+
+    impl<T: Buffer, V: OnQueue<T>> OnRing for What<T, V> {
+        type Output = V::Output;
+
+        #[inline(always)]
+        fn run<R: LiveRing>(self, ring: R) -> V::Output {
+            // INVARIANT: By the safety requirements of `on_native`.
+            self.what.run(&mut OnNative {
+                ring,
+                max_segments: self.max_segments,
+                _buffers: PhantomData,
+            })
+        }
+    }
+
+    let (inner, max_segments) = ring.parts();
+    inner.on_ring(What {
+        what,
+        max_segments,
+        _buffers: PhantomData,
+    })
+}
+
+/// Runs `what` on the kernel's own ring.
+///
+/// # Safety
+///
+/// Every token in the ring came from [`Buffer::into_raw`] of a `T`.
+#[inline(always)]
+pub(super) unsafe fn on_foreign<T: Buffer, V: OnQueue<T>>(
+    ring: &mut Foreign,
+    set: &QueueSet,
+    what: V,
+) -> V::Output {
+    // INVARIANT: By the safety requirements.
+    what.run(&mut OnForeign {
+        ring,
+        set,
+        _buffers: PhantomData,
+    })
+}
