@@ -36,7 +36,8 @@ pub struct Armed(pub(super) u32);
 /// argument of the queue's running callback.
 pub struct QueueHandle {
     vq: *mut bindings::virtqueue,
-    _set: Option<Arc<QueueSet>>,
+    /// None in the argument of a callback.
+    set: Option<Arc<QueueSet>>,
 }
 
 // SAFETY: The functions that take the queue through a handle may be called from any thread.
@@ -48,10 +49,7 @@ unsafe impl Sync for QueueHandle {}
 impl QueueHandle {
     pub(super) fn new(vq: *mut bindings::virtqueue, set: Arc<QueueSet>) -> Self {
         // INVARIANT: The caller took `vq` from a queue of `set`.
-        Self {
-            vq,
-            _set: Some(set),
-        }
+        Self { vq, set: Some(set) }
     }
 
     /// The queue of a running callback.
@@ -62,7 +60,7 @@ impl QueueHandle {
     #[inline(always)]
     pub(crate) unsafe fn from_callback(vq: *mut bindings::virtqueue) -> Self {
         // INVARIANT: By the safety requirements.
-        Self { vq, _set: None }
+        Self { vq, set: None }
     }
 
     #[inline(always)]
@@ -79,8 +77,18 @@ impl QueueHandle {
     }
 
     /// Asks the device for no more callbacks: a hint, a callback may still come.
-    #[inline]
+    #[inline(always)]
     pub fn disable_cb(&self) {
+        if self.set.is_none() {
+            // The ring stays until the end of the callback: a transport that lets it be replaced
+            // waits for that first (`disable_vq_and_reset`).
+            self.queue().disable_cb();
+        } else {
+            self.disable_cb_anywhere();
+        }
+    }
+
+    fn disable_cb_anywhere(&self) {
         let _ring_stays = rcu::read_lock();
         if !self.is_resizing() {
             // The ring stays until the end of this read-side critical section.
