@@ -73,7 +73,11 @@ pub use crate::{
     },
     ethtool::EthtoolOps,
     features::Features,
-    frag::RxFrag,
+    frag::{
+        RxData,
+        RxFrag,
+        RxKind, //
+    },
     napi::{
         Napi,
         Polled,
@@ -84,7 +88,8 @@ pub use crate::{
     packet::TxPacket,
     pool::{
         Gfp,
-        Pool, //
+        Pool,
+        PoolPlace, //
     },
     rtnl::Rtnl,
     skb::{

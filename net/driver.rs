@@ -131,6 +131,7 @@ impl Driver for NetDriver {
         Self::restore(dev, data)
     }
 
+    #[inline(always)]
     fn vq_callback(_dev: &Device<Bound>, data: Pin<&Binding<'_>>, queue: &QueueHandle) {
         let net = &data.get_ref().net;
         let (index, transmits) = queues::pair_of(queue.index());
@@ -139,15 +140,15 @@ impl Driver for NetDriver {
             return;
         }
         // Suppressed until it is asked for again, whoever sees to the queue.
-        queue.disable_cb();
-        let Some(pair) = net.data().pairs.get(index) else {
+        if net.tx_schedule(index, queue) {
             return;
-        };
-        if pair.tx_napi.load(Relaxed) {
-            net.tx_schedule(index, queue);
-        } else {
-            // It waited for room, most likely.
-            net.wake_stopped_queue(index, &pair.counters.tx.wake);
+        }
+        match net.data().pairs.get(index) {
+            Some(pair) if !pair.tx_napi.load(Relaxed) => {
+                // It waited for room, most likely.
+                net.wake_stopped_queue(index, &pair.counters.tx.wake);
+            }
+            _ => {}
         }
     }
 

@@ -14,11 +14,16 @@ impl Ewma {
         Self(0)
     }
 
+    /// An average that [`Ewma::get`] returned.
+    pub(crate) const fn of(average: u32) -> Self {
+        Self(average)
+    }
+
     /// A new value weighs one in `1 << WEIGHT_SHIFT`.
     const WEIGHT_SHIFT: u32 = 6;
 
     /// Adds a value. The first one is the average.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn add(&mut self, value: u32) {
         self.0 = if self.0 == 0 {
             value
@@ -30,6 +35,7 @@ impl Ewma {
     }
 
     /// The average; 0 if there was no value.
+    #[inline(always)]
     pub(crate) fn get(&self) -> u32 {
         self.0
     }

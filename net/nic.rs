@@ -9,6 +9,7 @@ use crate::{
     },
     ctrl::Control,
     ethtool::NicEthtool,
+    ewma::Ewma,
     facts::Facts,
     features,
     filter::{
@@ -70,8 +71,11 @@ pub(crate) struct Pair {
     pub(crate) tx_napi: Atomic<bool>,
     /// The watchdog found the transmit queue stuck.
     pub(crate) tx_stuck: Atomic<bool>,
-    /// Length of mergeable receive buffers, header included, as the queue last saw it.
-    buffer_len: Atomic<u32>,
+    /// Transmitted packets may be left to reap by NAPI: a hint for who would have to lock the
+    /// queue to know. Written with the queue locked.
+    pub(crate) tx_pending: Atomic<bool>,
+    /// Average length of packets in mergeable receive buffers, as the queue last saw it.
+    average: Atomic<u32>,
     /// Size of the receive ring, and the largest that the device offers.
     pub(crate) rx_ring: [Atomic<u32>; 2],
     /// As for the transmit ring.
@@ -85,21 +89,23 @@ impl Pair {
             counters: PairCounters::new(),
             tx_napi: Atomic::new(tx_napi),
             tx_stuck: Atomic::new(false),
-            buffer_len: Atomic::new(0),
+            tx_pending: Atomic::new(false),
+            average: Atomic::new(0),
             rx_ring: [Atomic::new(0), Atomic::new(0)],
             tx_ring: [Atomic::new(0), Atomic::new(0)],
         }
     }
 
-    /// Notes the length of mergeable receive buffers.
-    #[inline]
-    pub(crate) fn note_buffer_len(&self, len: u32) {
-        self.buffer_len.store(len, Relaxed);
+    /// Notes the average length of packets in mergeable receive buffers.
+    #[inline(always)]
+    pub(crate) fn note_average(&self, average: Ewma) {
+        self.average.store(average.get(), Relaxed);
     }
 
-    /// The length of mergeable receive buffers.
-    pub(crate) fn buffer_len(&self) -> u32 {
-        self.buffer_len.load(Relaxed)
+    /// The average length of packets in mergeable receive buffers, and the size of the ring.
+    pub(crate) fn received(&self) -> (Ewma, u32) {
+        let [size, _] = &self.rx_ring;
+        (Ewma::of(self.average.load(Relaxed)), size.load(Relaxed))
     }
 }
 
@@ -249,17 +255,17 @@ impl<'bound> Operations for Nic<'bound> {
         take_down(dev, rtnl);
     }
 
-    #[inline]
+    #[inline(always)]
     fn start_xmit(dev: &Device<Self>, queue: &mut TxQueue<'_, Self>, skb: SkBuff, more: bool) {
         tx::start_xmit(dev, queue, skb, more);
     }
 
-    #[inline]
+    #[inline(always)]
     fn poll_rx<'a>(dev: &Device<Self>, poll: RxPoll<'a, Self>) -> Polled<'a> {
         rx::poll(dev, poll)
     }
 
-    #[inline]
+    #[inline(always)]
     fn poll_tx<'a>(dev: &Device<Self>, poll: TxPoll<'a, Self>) -> Polled<'a> {
         tx::poll(dev, poll)
     }
@@ -369,6 +375,8 @@ impl<'bound> Operations for Nic<'bound> {
     }
 
     fn rx_attribute(dev: &Device<Self>, queue: usize) -> u32 {
-        dev.data().pairs.get(queue).map_or(0, Pair::buffer_len)
+        let nic = dev.data();
+        let pair = nic.pairs.get(queue);
+        pair.map_or(0, |pair| rx::current_buffer_len(&nic.facts, pair))
     }
 }

@@ -123,7 +123,6 @@ fn attach_pair(dev: &Device<Nic<'_>>, queues: &mut Queues, i: usize, rtnl: &mut 
     let (state, _pool) = dev.rx_stopped(i, rtnl).ok_or(EBUSY)?;
     state.attach(&nic.facts, rx)?;
     if let Some(pair) = nic.pairs.get(i) {
-        pair.note_buffer_len(state.buffer_len(&nic.facts));
         for (to, n) in pair.rx_ring.iter().zip(rx_sizes) {
             to.store(n, Relaxed);
         }

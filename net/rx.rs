@@ -29,7 +29,10 @@ use crate::{
         RxMode,
         GOOD_PACKET_LEN, //
     },
-    nic::Nic,
+    nic::{
+        Nic,
+        Pair, //
+    },
     tx, //
 };
 use kernel::{
@@ -44,10 +47,16 @@ use net::{
     Napi,
     Polled,
     Pool,
+    PoolPlace,
     RxFrag,
+    RxKind,
     RxPoll, //
 };
-use virtio::Virtqueue;
+use virtio::{
+    OnQueue,
+    QueueOps,
+    Virtqueue, //
+};
 
 /// Packets of this length or less are copied, so that their buffers can be used again at once.
 const COPY_LEN: u32 = 128;
@@ -72,6 +81,14 @@ pub(crate) enum RxQueue {
     Frag(Virtqueue<RxFrag>),
     /// Of whole pages.
     Big(Virtqueue<BigBuf>),
+}
+
+/// The poll of a receive queue: what is the same for all of its packets.
+struct Context<'a, 'b> {
+    dev: &'a Device<Nic<'b>>,
+    pair: &'a Pair,
+    index: usize,
+    napi: Napi<'a>,
 }
 
 /// What was received in a poll.
@@ -101,12 +118,7 @@ impl RxState {
     /// `ENOMEM`.
     pub(crate) fn attach(&mut self, facts: &Facts, queue: RxQueue) -> Result {
         self.size = queue.ring_size();
-        self.min_len = ewma::min_buffer_len(
-            facts.header.len as u32,
-            facts.largest_packet,
-            self.size,
-            GOOD_PACKET_LEN,
-        );
+        self.min_len = min_len(facts, self.size);
         if let RxQueue::Big(_) = &queue {
             self.spare.reserve(self.size as usize, GFP_KERNEL)?;
         }
@@ -120,18 +132,7 @@ impl RxState {
         self.queue.take()
     }
 
-    /// Length of the mergeable buffers that are added now, header included.
-    pub(crate) fn buffer_len(&self, facts: &Facts) -> u32 {
-        ewma::buffer_len(
-            facts.header.len as u32,
-            self.average.get(),
-            self.min_len,
-            PAGE_SIZE as u32,
-            net::frag::CACHE_LINE,
-        )
-    }
-
-    /// Adds buffers until the ring is full, and notifies the device once.
+    /// Adds buffers until the ring is full, and notifies the device once. Nobody polls the queue.
     ///
     /// # Errors
     ///
@@ -140,29 +141,103 @@ impl RxState {
         &mut self,
         facts: &Facts,
         counters: &RxCounters,
-        pool: &mut Option<Pool<'_>>,
+        pool: &mut PoolPlace<'_>,
         gfp: Gfp,
     ) -> Result {
-        let len = self.buffer_len(facts);
-        let ret = match (&mut self.queue, facts.rx_mode) {
-            (Some(RxQueue::Frag(vq)), RxMode::Mergeable) => pool
-                .as_mut()
-                .map(|pool| mergeable::fill(vq, pool, len, gfp)),
-            (Some(RxQueue::Frag(vq)), _) => pool
-                .as_mut()
-                .map(|pool| small::fill(vq, pool, facts.header.len as u32, gfp)),
-            (Some(RxQueue::Big(vq)), RxMode::Big { pages }) => {
-                Some(big::fill(vq, &mut self.spare, pages, facts, gfp))
-            }
-            _ => None,
-        };
-        if let Some(queue) = self.queue.as_mut() {
-            if queue.kick() {
-                counters.kicks.add(1);
-            }
+        match &mut self.queue {
+            Some(RxQueue::Frag(vq)) => vq.on(Fill {
+                kind: kind(facts, self.average, self.min_len).ok_or(EINVAL)?,
+                pool: &mut pool.get().ok_or(EINVAL)?,
+                counters,
+                gfp,
+            }),
+            Some(RxQueue::Big(vq)) => big::fill(vq, &mut self.spare, facts, counters, gfp),
+            None => Ok(()),
         }
-        ret.unwrap_or(Ok(()))
     }
+}
+
+/// Smallest length of the mergeable buffers of a ring of `size` descriptors, header not included.
+fn min_len(facts: &Facts, size: u32) -> u32 {
+    ewma::min_buffer_len(
+        facts.header.len as u32,
+        facts.largest_packet,
+        size,
+        GOOD_PACKET_LEN,
+    )
+}
+
+/// Length of the mergeable buffers of a ring whose packets have an average length, header included.
+fn buffer_len(facts: &Facts, average: Ewma, min_len: u32) -> u32 {
+    ewma::buffer_len(
+        facts.header.len as u32,
+        average.get(),
+        min_len,
+        PAGE_SIZE as u32,
+        net::frag::CACHE_LINE,
+    )
+}
+
+/// Length of the mergeable buffers that are added now to the ring of a pair, header included.
+pub(crate) fn current_buffer_len(facts: &Facts, pair: &Pair) -> u32 {
+    let (average, size) = pair.received();
+    buffer_len(facts, average, min_len(facts, size))
+}
+
+/// The kind of the buffers that are added now.
+fn kind(facts: &Facts, average: Ewma, min_len: u32) -> Option<RxKind> {
+    if facts.rx_mode == RxMode::Mergeable {
+        mergeable::kind(buffer_len(facts, average, min_len))
+    } else {
+        small::kind(facts.header.len as u32)
+    }
+}
+
+/// Adds buffers to a queue until it is full.
+struct Fill<'a, 'p> {
+    kind: RxKind,
+    pool: &'a mut Pool<'p>,
+    counters: &'a RxCounters,
+    gfp: Gfp,
+}
+
+impl OnQueue<RxFrag> for Fill<'_, '_> {
+    type Output = Result;
+
+    #[inline(always)]
+    fn run(self, queue: &mut impl QueueOps<RxFrag>) -> Result {
+        fill_frags(queue, self.pool, self.kind, self.counters, self.gfp)
+    }
+}
+
+/// Adds buffers until the ring is full, and notifies the device once.
+///
+/// # Errors
+///
+/// As [`RxState::fill`].
+#[inline(never)]
+fn fill_frags(
+    queue: &mut impl QueueOps<RxFrag>,
+    pool: &mut Pool<'_>,
+    kind: RxKind,
+    counters: &RxCounters,
+    gfp: Gfp,
+) -> Result {
+    let ret = loop {
+        if queue.num_free() == 0 {
+            break Ok(());
+        }
+        let Some(frag) = pool.alloc(kind, gfp) else {
+            break Err(ENOMEM);
+        };
+        if let Err((e, _)) = queue.add_buf(frag) {
+            break Err(e);
+        }
+    };
+    if queue.kick_prepare() && queue.notify() {
+        counters.kicks.add(1);
+    }
+    ret
 }
 
 impl RxQueue {
@@ -181,131 +256,141 @@ impl RxQueue {
             Self::Big(vq) => vq.num_max(),
         }
     }
-
-    #[inline]
-    fn num_free(&self) -> u32 {
-        match self {
-            Self::Frag(vq) => vq.num_free(),
-            Self::Big(vq) => vq.num_free(),
-        }
-    }
-
-    #[inline]
-    fn disable_cb(&self) {
-        match self {
-            Self::Frag(vq) => vq.disable_cb(),
-            Self::Big(vq) => vq.disable_cb(),
-        }
-    }
-
-    #[inline]
-    fn enable_cb_prepare(&mut self) -> virtio::Armed {
-        match self {
-            Self::Frag(vq) => vq.enable_cb_prepare(),
-            Self::Big(vq) => vq.enable_cb_prepare(),
-        }
-    }
-
-    /// Notifies the device if it wants to know, and returns whether it was notified.
-    #[inline]
-    fn kick(&mut self) -> bool {
-        match self {
-            Self::Frag(vq) => vq.kick_prepare() && vq.notify(),
-            Self::Big(vq) => vq.kick_prepare() && vq.notify(),
-        }
-    }
 }
 
 /// The poll of a receive queue.
-#[inline]
+#[inline(always)]
 pub(crate) fn poll<'a, 'b>(dev: &Device<Nic<'b>>, mut poll: RxPoll<'a, Nic<'b>>) -> Polled<'a> {
-    let nic = dev.data();
     let index = poll.index();
-    let (state, mut pool, napi) = poll.parts();
-    let (Some(queue), Some(pair)) = (state.queue.as_mut(), nic.pairs.get(index)) else {
-        return poll.complete(0, None);
+    let Some(pair) = dev.data().pairs.get(index) else {
+        return poll.complete(0);
     };
-    let counters = &pair.counters.rx;
-
-    // netpoll receives nothing.
-    if napi.budget() > 0 {
-        queue.disable_cb();
+    let (state, mut pool, napi) = poll.parts();
+    let context = Context {
+        dev,
+        pair,
+        index,
+        napi,
+    };
+    let size = state.size;
+    let done = match &mut state.queue {
+        Some(RxQueue::Frag(vq)) => vq.on(FragPoll {
+            context: &context,
+            pool: &mut pool,
+            average: &mut state.average,
+            min_len: state.min_len,
+            size,
+        }),
+        Some(RxQueue::Big(vq)) => big::poll(&context, vq, &mut state.spare, size),
+        None => Some(0),
+    };
+    match done {
+        Some(received) => poll.complete(received as i32),
+        None => poll.again(),
     }
-    tx::clean(dev, index, &napi);
-
-    let mut batch = Batch::default();
-    receive(dev, index, state, &napi, &mut batch);
-
-    let received = batch.packets as i32;
-    if let Some(queue) = &state.queue {
-        let wanted = (napi.budget() as u32).min(state.size) / 2;
-        if queue.num_free() > wanted
-            && state.fill(&nic.facts, counters, &mut pool, Gfp::Atomic) == Err(ENOMEM)
-        {
-            // There may be no buffer left whose use would bring us back here.
-            dev.rx_retry();
-        }
-    }
-    if batch.packets != 0 {
-        counters.packets.add(batch.packets.into());
-        counters.bytes.add(batch.bytes);
-        counters.drops.add(batch.drops.into());
-    }
-    if nic.facts.rx_mode == RxMode::Mergeable {
-        pair.note_buffer_len(state.buffer_len(&nic.facts));
-    }
-
-    if received >= napi.budget() {
-        return poll.again();
-    }
-    let armed = state.queue.as_mut().map(RxQueue::enable_cb_prepare);
-    poll.complete(received, armed)
 }
 
-/// Receives what there is, within the budget.
-#[inline]
-fn receive<'b>(
-    dev: &Device<Nic<'b>>,
-    index: usize,
-    state: &mut RxState,
-    napi: &Napi<'_>,
-    batch: &mut Batch,
-) {
-    let budget = napi.budget().max(0) as u32;
-    let mode = dev.data().facts.rx_mode;
-    match (&mut state.queue, mode) {
-        (Some(RxQueue::Frag(vq)), RxMode::Mergeable) => {
-            while batch.packets < budget {
-                let Some(used) = vq.get_buf() else { break };
-                batch.packets += 1;
-                mergeable::receive(dev, index, vq, &mut state.average, napi, used, batch);
-            }
+impl Context<'_, '_> {
+    /// Packets that may be received.
+    #[inline(always)]
+    fn budget(&self) -> u32 {
+        self.napi.budget().max(0) as u32
+    }
+
+    /// Counts what was received.
+    #[inline(always)]
+    fn count(&self, batch: &Batch) {
+        let counters = &self.pair.counters.rx;
+        if batch.packets != 0 {
+            counters.packets.add(batch.packets.into());
+            counters.bytes.add(batch.bytes);
+            counters.drops.add(batch.drops.into());
         }
-        (Some(RxQueue::Frag(vq)), _) => {
-            while batch.packets < budget {
-                let Some(used) = vq.get_buf() else { break };
-                batch.packets += 1;
-                small::receive(dev, index, napi, used, batch);
-            }
+    }
+}
+
+/// The poll of a queue of fragments. Returns how many packets there were if that was all, with
+/// callbacks on; nothing if there are more.
+struct FragPoll<'a, 'b, 'p> {
+    context: &'a Context<'a, 'b>,
+    pool: &'a mut PoolPlace<'p>,
+    average: &'a mut Ewma,
+    min_len: u32,
+    size: u32,
+}
+
+impl OnQueue<RxFrag> for FragPoll<'_, '_, '_> {
+    type Output = Option<u32>;
+
+    #[inline(always)]
+    fn run(self, queue: &mut impl QueueOps<RxFrag>) -> Option<u32> {
+        let Self {
+            context,
+            pool,
+            average,
+            min_len,
+            size,
+        } = self;
+        let facts = &context.dev.data().facts;
+        let budget = context.budget();
+        // netpoll receives nothing.
+        if budget != 0 {
+            queue.disable_cb();
         }
-        (Some(RxQueue::Big(vq)), _) => {
+        tx::clean(context.dev, context.index, context.pair, &context.napi);
+
+        let mut batch = Batch::default();
+        let done = loop {
             while batch.packets < budget {
-                let Some(used) = vq.get_buf() else { break };
-                batch.packets += 1;
-                let buffer = big::receive(dev, index, napi, used, batch);
-                // Room was reserved for all of the ring.
-                if let Err(e) = state.spare.push_within_capacity(buffer) {
-                    drop(e);
+                let Some(used) = queue.get_buf() else { break };
+                // OVERFLOW: Less than the budget.
+                batch.packets = batch.packets.wrapping_add(1);
+                if facts.rx_mode == RxMode::Mergeable {
+                    mergeable::receive(context, queue, average, used, &mut batch);
+                } else {
+                    small::receive(context, used.buffer, used.len, &mut batch);
                 }
             }
-        }
-        (None, _) => {}
+            if queue.num_free() > budget.min(size) / 2 {
+                refill(context, queue, pool, *average, min_len);
+            }
+            if batch.packets >= budget {
+                break None;
+            }
+            if queue.enable_cb() {
+                break Some(batch.packets);
+            }
+            queue.disable_cb();
+        };
+        context.count(&batch);
+        context.pair.note_average(*average);
+        done
+    }
+}
+
+/// Fills the queue up.
+#[inline(always)]
+fn refill(
+    context: &Context<'_, '_>,
+    queue: &mut impl QueueOps<RxFrag>,
+    pool: &mut PoolPlace<'_>,
+    average: Ewma,
+    min_len: u32,
+) {
+    let facts = &context.dev.data().facts;
+    let counters = &context.pair.counters.rx;
+    let (Some(kind), Some(mut pool)) = (kind(facts, average, min_len), pool.get()) else {
+        return;
+    };
+    if fill_frags(queue, &mut pool, kind, counters, Gfp::Atomic) == Err(ENOMEM) {
+        // There may be no buffer left whose use would bring us back here.
+        context.dev.rx_retry();
     }
 }
 
 /// Counts a packet whose length cannot be.
 #[cold]
-fn wrong_length(dev: &Device<Nic<'_>>, batch: &mut Batch) {
-    dev.data().errors.rx_length_errors.add_shared(1);
+fn wrong_length(context: &Context<'_, '_>, batch: &mut Batch) {
+    context.dev.data().errors.rx_length_errors.add_shared(1);
     batch.drops += 1;
 }

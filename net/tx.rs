@@ -9,7 +9,10 @@
 
 use crate::{
     counters::TxCounters,
-    nic::Nic, //
+    nic::{
+        Nic,
+        Pair, //
+    },
 };
 use kernel::{
     prelude::*,
@@ -30,7 +33,12 @@ use net::{
     TxPoll,
     TxQueue, //
 };
-use virtio::Virtqueue;
+use virtio::{
+    OnQueue,
+    QueueOps,
+    Used,
+    Virtqueue, //
+};
 
 /// Descriptors that a packet may take: fewer free ones stop the queue.
 const ROOM: u32 = MAX_SKB_FRAGS as u32 + 2;
@@ -44,11 +52,7 @@ pub(crate) struct TxState {
 /// A transmit virtqueue.
 pub(crate) struct TxRing {
     vq: Virtqueue<TxPacket>,
-    /// Descriptors in all.
-    size: u32,
     header: HeaderLayout,
-    /// Callbacks were enabled since they were disabled last.
-    armed: bool,
 }
 
 /// Packets that were transmitted.
@@ -56,120 +60,227 @@ pub(crate) struct TxRing {
 struct Done {
     packets: u32,
     bytes: u32,
-    /// Those of them that the byte limit knows of.
-    counted_packets: u32,
-    counted_bytes: u32,
+    /// Those of them that the byte limit does not know of.
+    uncounted_packets: u32,
+    uncounted_bytes: u32,
+}
+
+impl Done {
+    /// Takes a packet that was transmitted. `budget` as for [`SkBuff::consume`].
+    #[inline(always)]
+    fn take(&mut self, used: Used<TxPacket>, budget: i32) {
+        let packet = used.buffer;
+        let len = packet.len();
+        self.packets = self.packets.wrapping_add(1);
+        self.bytes = self.bytes.wrapping_add(len);
+        if !packet.is_counted() {
+            self.uncounted_packets = self.uncounted_packets.wrapping_add(1);
+            self.uncounted_bytes = self.uncounted_bytes.wrapping_add(len);
+        }
+        packet.consume(budget);
+    }
+
+    /// Accounts for the packets.
+    #[inline(always)]
+    fn account(self, stack: StackQueue<'_>, counters: &TxCounters) {
+        if self.packets == 0 {
+            return;
+        }
+        let packets = self.packets.wrapping_sub(self.uncounted_packets);
+        if packets != 0 {
+            stack.completed(packets, self.bytes.wrapping_sub(self.uncounted_bytes));
+        }
+        counters.packets.add(self.packets.into());
+        counters.bytes.add(self.bytes.into());
+    }
+}
+
+/// Takes the packets that the device is done with, and accounts for them.
+#[inline(always)]
+fn reap(
+    queue: &mut impl QueueOps<TxPacket>,
+    stack: StackQueue<'_>,
+    counters: &TxCounters,
+    budget: i32,
+) {
+    let mut done = Done::default();
+    while let Some(used) = queue.get_buf() {
+        done.take(used, budget);
+    }
+    done.account(stack, counters);
+}
+
+/// Notifies the device if it wants to know.
+#[inline(always)]
+fn kick(queue: &mut impl QueueOps<TxPacket>, counters: &TxCounters) {
+    if queue.kick_prepare() && queue.notify() {
+        counters.kicks.add(1);
+    }
+}
+
+/// Lets the stack send again, if there is room in the queue and it was stopped for the lack of it.
+#[inline(always)]
+fn wake(queue: &impl QueueOps<TxPacket>, stack: StackQueue<'_>, counters: &TxCounters) {
+    if queue.num_free() >= ROOM && stack.is_stopped() {
+        counters.wake.add_shared(1);
+        stack.wake();
+    }
 }
 
 impl TxRing {
     /// Wraps a queue.
     pub(crate) fn new(vq: Virtqueue<TxPacket>, header: HeaderLayout) -> Self {
-        Self {
-            size: vq.ring_size(),
-            vq,
-            header,
-            armed: true,
-        }
+        Self { vq, header }
     }
+}
 
-    /// Takes the packets that the device is done with. `budget` as for [`SkBuff::consume`].
-    #[inline]
-    fn drain(&mut self, budget: i32) -> Done {
-        let mut done = Done::default();
-        while let Some(used) = self.vq.get_buf() {
-            let len = used.buffer.len();
-            done.packets += 1;
-            done.bytes = done.bytes.wrapping_add(len);
-            if used.buffer.is_counted() {
-                done.counted_packets += 1;
-                done.counted_bytes = done.counted_bytes.wrapping_add(len);
-            }
-            used.buffer.consume(budget);
-        }
-        done
-    }
+/// A packet to send.
+struct Xmit<'a, 'b> {
+    dev: &'a Device<Nic<'b>>,
+    pair: &'a Pair,
+    index: usize,
+    stack: StackQueue<'a>,
+    header: HeaderLayout,
+    skb: SkBuff,
+    more: bool,
+}
 
-    /// Takes the packets that the device is done with, and accounts for them.
-    #[inline]
-    fn reap(&mut self, stack: StackQueue<'_>, counters: &TxCounters, budget: i32) {
-        let done = self.drain(budget);
-        if done.packets == 0 {
-            return;
-        }
-        if done.counted_packets != 0 {
-            stack.completed(done.counted_packets, done.counted_bytes);
-        }
-        counters.packets.add(done.packets.into());
-        counters.bytes.add(done.bytes.into());
-    }
-
-    /// Whether a packet of any shape fits.
-    #[inline(always)]
-    fn has_room(&self) -> bool {
-        self.vq.num_free() >= ROOM
-    }
-
-    /// Lets the stack send again, if there is room and it was stopped for the lack of it.
-    #[inline]
-    fn wake(&self, stack: StackQueue<'_>, counters: &TxCounters) {
-        if self.has_room() && stack.is_stopped() {
-            counters.wake.add_shared(1);
-            stack.wake();
-        }
-    }
-
-    #[inline]
-    fn disable_cb(&mut self) {
-        if self.armed {
-            self.armed = false;
-            self.vq.disable_cb();
-        }
-    }
-
-    /// Enables callbacks for when most is done; false if it is done by now.
-    #[inline]
-    fn enable_cb_delayed(&mut self) -> bool {
-        self.armed = true;
-        self.vq.enable_cb_delayed()
-    }
-
-    /// Adds a packet with its header.
+impl Xmit<'_, '_> {
+    /// Adds the packet to the queue, `counted` against the byte limit or not.
     ///
     /// # Errors
     ///
     /// What went wrong. The packet is dropped.
-    #[inline]
-    fn add(&mut self, nic: &Nic<'_>, skb: SkBuff, counted: bool) -> Result {
-        let packet = TxPacket::new(skb, self.header, counted, |skb, header| {
-            let (csum, gso) = (skb.partial_csum(), skb.gso());
-            if csum.is_none() && gso.is_none() {
-                return Ok(());
+    #[inline(always)]
+    fn add(
+        dev: &Device<Nic<'_>>,
+        header: HeaderLayout,
+        queue: &mut impl QueueOps<TxPacket>,
+        skb: SkBuff,
+        counted: bool,
+    ) -> Result {
+        skb.tx_timestamp();
+        let mut packet = TxPacket::new(skb, header, counted).map_err(|(e, _)| e)?;
+        if packet.skb().is_offloaded() {
+            let skb = packet.skb();
+            let (csum, gso, head_len) = (skb.partial_csum(), skb.gso(), skb.head_len());
+            let layout = &dev.data().facts.header;
+            if !layout.encode(packet.header(), csum, gso, head_len) {
+                return Err(EPROTO);
             }
-            if nic.facts.header.encode(header, csum, gso, skb.head_len()) {
-                Ok(())
-            } else {
-                Err(EPROTO)
-            }
-        })
-        .map_err(|(e, _)| e)?;
-        packet.add_to(&mut self.vq).map_err(|(e, _)| e)
+        }
+        packet.add_to(queue).map_err(|(e, _)| e)
     }
+}
 
-    /// Notifies the device if it wants to know.
-    #[inline]
-    fn kick(&mut self, counters: &TxCounters) {
-        if self.vq.kick_prepare() && self.vq.notify() {
+/// Sends a packet that is reaped by NAPI. Returns whether the NAPI instance is to be scheduled.
+struct XmitNapi<'a, 'b>(Xmit<'a, 'b>);
+
+impl OnQueue<TxPacket> for XmitNapi<'_, '_> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run(self, queue: &mut impl QueueOps<TxPacket>) -> bool {
+        let Xmit {
+            dev,
+            pair,
+            index,
+            stack,
+            header,
+            skb,
+            more,
+        } = self.0;
+        let counters = &pair.counters.tx;
+        queue.disable_cb();
+        let len = skb.len();
+        if let Err(e) = Xmit::add(dev, header, queue, skb, true) {
+            failed(dev, index, e);
+            // For those before it, if it was to be the last.
+            if !more {
+                kick(queue, counters);
+            }
+            return false;
+        }
+        pair.tx_pending.store(true, Relaxed);
+        if queue.num_free() < ROOM {
+            stack.stop();
+            counters.stop.add(1);
+        }
+        if !stack.sent(len, more) {
+            return false;
+        }
+        let (notified, done) = queue.kick_enable_cb_delayed();
+        if notified {
             counters.kicks.add(1);
         }
+        !done
+    }
+}
+
+/// Sends a packet, and reaps those before it.
+struct XmitReap<'a, 'b>(Xmit<'a, 'b>);
+
+impl OnQueue<TxPacket> for XmitReap<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self, queue: &mut impl QueueOps<TxPacket>) {
+        xmit_reap(self.0, queue);
+    }
+}
+
+#[inline(never)]
+fn xmit_reap(xmit: Xmit<'_, '_>, queue: &mut impl QueueOps<TxPacket>) {
+    let Xmit {
+        dev,
+        pair,
+        index,
+        stack,
+        header,
+        mut skb,
+        more,
+    } = xmit;
+    let counters = &pair.counters.tx;
+    reap(queue, stack, counters, 0);
+    if skb.orphan_frags().is_err() {
+        dev.data().errors.tx_dropped.add_shared(1);
+        drop(skb);
+        if !more || stack.is_xmit_stopped() {
+            kick(queue, counters);
+        }
+        return;
+    }
+    if let Err(e) = Xmit::add(dev, header, queue, skb, false) {
+        failed(dev, index, e);
+        // For those before it, if it was to be the last.
+        if !more {
+            kick(queue, counters);
+        }
+        return;
+    }
+    if queue.num_free() < ROOM {
+        stack.stop();
+        counters.stop.add(1);
+        if !queue.enable_cb_delayed() {
+            // More has been done by now.
+            reap(queue, stack, counters, 0);
+            if queue.num_free() >= ROOM {
+                wake(queue, stack, counters);
+                queue.disable_cb();
+            }
+        }
+    }
+    if !more || stack.is_xmit_stopped() {
+        kick(queue, counters);
     }
 }
 
 /// `ndo_start_xmit`.
-#[inline]
+#[inline(always)]
 pub(crate) fn start_xmit<'b>(
     dev: &Device<Nic<'b>>,
     queue: &mut TxQueue<'_, Nic<'b>>,
-    mut skb: SkBuff,
+    skb: SkBuff,
     more: bool,
 ) {
     let nic = dev.data();
@@ -177,62 +288,27 @@ pub(crate) fn start_xmit<'b>(
     let Some(pair) = nic.pairs.get(index) else {
         return;
     };
-    let counters = &pair.counters.tx;
-    let use_napi = pair.tx_napi.load(Relaxed);
     let (state, stack) = queue.parts();
     let Some(ring) = state.queue.as_mut() else {
         nic.errors.tx_dropped.add_shared(1);
         return;
     };
-
-    if use_napi {
-        ring.disable_cb();
-    } else {
-        ring.reap(stack, counters, 0);
-        if skb.orphan_frags().is_err() {
-            nic.errors.tx_dropped.add_shared(1);
-            drop(skb);
-            if !more || stack.is_xmit_stopped() {
-                ring.kick(counters);
-            }
-            return;
-        }
-    }
-
-    skb.tx_timestamp();
-    let len = skb.len();
-    if let Err(e) = ring.add(nic, skb, use_napi) {
-        failed(dev, index, e);
-        // For those before it, if it was to be the last.
-        if !more {
-            ring.kick(counters);
-        }
-        return;
-    }
-
-    if !ring.has_room() {
-        stack.stop();
-        counters.stop.add(1);
-        if !use_napi && !ring.enable_cb_delayed() {
-            // More has been done by now.
-            ring.reap(stack, counters, 0);
-            if ring.has_room() {
-                ring.wake(stack, counters);
-                ring.disable_cb();
-            }
-        }
-    }
-
-    let kick = if use_napi {
-        stack.sent(len, more)
-    } else {
-        !more || stack.is_xmit_stopped()
+    let use_napi = pair.tx_napi.load(Relaxed);
+    let xmit = Xmit {
+        dev,
+        pair,
+        index,
+        stack,
+        header: ring.header,
+        skb,
+        more,
     };
-    if kick {
-        ring.kick(counters);
-        if use_napi && !ring.enable_cb_delayed() {
+    if use_napi {
+        if ring.vq.on(XmitNapi(xmit)) {
             queue.schedule();
         }
+    } else {
+        ring.vq.on(XmitReap(xmit));
     }
 }
 
@@ -252,31 +328,74 @@ fn failed(dev: &Device<Nic<'_>>, index: usize, e: Error) {
     }
 }
 
+/// Takes what the device is done with until callbacks are on again, and lets the stack send.
+struct Clean<'a> {
+    pair: &'a Pair,
+    stack: StackQueue<'a>,
+    budget: i32,
+    /// Callbacks are for when most is done, not for the next packet.
+    delayed: bool,
+}
+
+impl OnQueue<TxPacket> for Clean<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self, queue: &mut impl QueueOps<TxPacket>) {
+        let Self {
+            pair,
+            stack,
+            budget,
+            delayed,
+        } = self;
+        let counters = &pair.counters.tx;
+        loop {
+            queue.disable_cb();
+            reap(queue, stack, counters, budget);
+            let done = if delayed {
+                queue.enable_cb_delayed()
+            } else {
+                queue.enable_cb()
+            };
+            if done {
+                break;
+            }
+        }
+        wake(queue, stack, counters);
+        pair.tx_pending.store(!queue.is_idle(), Relaxed);
+    }
+}
+
 /// The poll of a transmit queue.
+#[inline]
 pub(crate) fn poll<'a, 'b>(dev: &Device<Nic<'b>>, poll: TxPoll<'a, Nic<'b>>) -> Polled<'a> {
     let mut guard = poll.lock();
     let (state, stack) = guard.parts();
     let pair = dev.data().pairs.get(poll.index());
-    let (Some(ring), Some(pair)) = (state.queue.as_mut(), pair) else {
-        return poll.complete(guard, None);
-    };
-    ring.vq.disable_cb();
-    if pair.tx_stuck.load(Relaxed) && pair.tx_stuck.xchg(false, Relaxed) {
-        ring.vq.notify();
+    if let (Some(ring), Some(pair)) = (state.queue.as_mut(), pair) {
+        if pair.tx_stuck.load(Relaxed) && pair.tx_stuck.xchg(false, Relaxed) {
+            ring.vq.notify();
+        }
+        ring.vq.on(Clean {
+            pair,
+            stack,
+            budget: poll.budget(),
+            delayed: false,
+        });
     }
-    ring.reap(stack, &pair.counters.tx, poll.budget());
-    ring.wake(stack, &pair.counters.tx);
-    ring.armed = true;
-    let armed = ring.vq.enable_cb_prepare();
-    poll.complete(guard, Some(armed))
+    poll.complete(guard)
 }
 
 /// Reaps the transmit queue of a pair in the poll of the receive queue.
-#[inline]
-pub(crate) fn clean<'b>(dev: &Device<Nic<'b>>, index: usize, napi: &Napi<'_>) {
-    let Some(pair) = dev.data().pairs.get(index) else {
-        return;
-    };
+#[inline(always)]
+pub(crate) fn clean<'b>(dev: &Device<Nic<'b>>, index: usize, pair: &Pair, napi: &Napi<'_>) {
+    if pair.tx_pending.load(Relaxed) {
+        clean_pending(dev, index, pair, napi);
+    }
+}
+
+#[inline(never)]
+fn clean_pending<'b>(dev: &Device<Nic<'b>>, index: usize, pair: &Pair, napi: &Napi<'_>) {
     if !pair.tx_napi.load(Relaxed) {
         return;
     }
@@ -284,19 +403,12 @@ pub(crate) fn clean<'b>(dev: &Device<Nic<'b>>, index: usize, napi: &Napi<'_>) {
         return;
     };
     let (state, stack) = guard.parts();
-    let Some(ring) = state.queue.as_mut() else {
-        return;
-    };
-    // Nothing is under way.
-    if ring.vq.num_free() == ring.size {
-        return;
+    if let Some(ring) = state.queue.as_mut() {
+        ring.vq.on(Clean {
+            pair,
+            stack,
+            budget: napi.budget(),
+            delayed: true,
+        });
     }
-    loop {
-        ring.vq.disable_cb();
-        ring.reap(stack, &pair.counters.tx, napi.budget());
-        if ring.enable_cb_delayed() {
-            break;
-        }
-    }
-    ring.wake(stack, &pair.counters.tx);
 }

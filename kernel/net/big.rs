@@ -124,7 +124,7 @@ impl BigBuf {
         if len as usize > total {
             return Err(EMSGSIZE);
         }
-        let mut skb = SkBuff::alloc(napi, copy).ok_or(ENOMEM)?;
+        let mut skb = SkBuff::alloc(napi, copy.max(ETH_HLEN as u32)).ok_or(ENOMEM)?;
         let n = if len <= copy {
             len
         } else {
@@ -136,10 +136,11 @@ impl BigBuf {
         let Some(Some(page)) = inner.pages.first() else {
             return Err(EMSGSIZE);
         };
-        // SAFETY: The range is within the first page.
+        // SAFETY: The range is within the first page, and a new packet has room for it: it is not
+        // more than was asked for.
         unsafe {
             let from = crate::bindings::page_address(page.as_ptr()).cast::<u8>();
-            skb.put(from.add(inner.pad as usize), n)?;
+            skb.put(from.add(inner.pad as usize), n);
         }
         let mut left = len - n;
         let mut offset = inner.pad + n;

@@ -34,7 +34,7 @@ use crate::{
     },
     pool::{
         PagePool,
-        Pool, //
+        PoolPlace, //
     },
     rtnl::Rtnl,
     txq::TxGuard, //
@@ -255,12 +255,12 @@ impl<T: Operations> Device<T> {
         self.private().tx.get(index).is_some_and(|s| s.is_enabled())
     }
 
-    /// The state of a receive queue and its page pool, as long as its NAPI instance is disabled.
+    /// The state of a receive queue and where its page pool is, as long as its NAPI instance is disabled.
     pub fn rx_stopped<'a>(
         &'a self,
         index: usize,
         _rtnl: &'a mut Rtnl,
-    ) -> Option<(&'a mut T::Rx, Option<Pool<'a>>)> {
+    ) -> Option<(&'a mut T::Rx, PoolPlace<'a>)> {
         let slot = self.private().rx.get(index)?;
         if slot.is_enabled() {
             return None;
@@ -380,18 +380,23 @@ impl<T: Operations> Device<T> {
 
     /// Schedules the NAPI instance of a receive queue, from the callback of its source. Any
     /// context.
-    #[inline]
+    #[inline(always)]
     pub fn rx_schedule(&self, index: usize, source: &impl Source) {
         if let Some(slot) = self.private().rx.get(index) {
             slot.schedule(source);
         }
     }
 
-    /// As [`Device::rx_schedule`], for a transmit queue.
-    #[inline]
-    pub fn tx_schedule(&self, index: usize, source: &impl Source) {
-        if let Some(slot) = self.private().tx.get(index) {
-            slot.schedule(source);
+    /// As [`Device::rx_schedule`], for a transmit queue; the source is disabled in any case.
+    /// Returns whether the instance was scheduled: if not, it is already, or is not enabled.
+    #[inline(always)]
+    pub fn tx_schedule(&self, index: usize, source: &impl Source) -> bool {
+        match self.private().tx.get(index) {
+            Some(slot) => slot.schedule_disabled(source),
+            None => {
+                source.disable();
+                false
+            }
         }
     }
 

@@ -48,10 +48,8 @@ impl Shape {
     const TAIL: u32 = 1 << 30;
     const MAPPED: u32 = 1 << 31;
 
-    fn new(truesize: u32, headroom: u32, tail: bool, mapped: bool) -> Option<Self> {
-        if truesize >= 1 << Self::SIZE_BITS || headroom >= 1 << Self::ROOM_BITS {
-            return None;
-        }
+    #[inline(always)]
+    const fn new(truesize: u32, headroom: u32, tail: bool, mapped: bool) -> Self {
         let mut bits = truesize | headroom << Self::ROOM_SHIFT;
         if tail {
             bits |= Self::TAIL;
@@ -59,7 +57,7 @@ impl Shape {
         if mapped {
             bits |= Self::MAPPED;
         }
-        Some(Self(bits))
+        Self(bits)
     }
 
     #[inline(always)]
@@ -84,8 +82,55 @@ impl Shape {
 
     #[inline(always)]
     const fn capacity(self) -> u32 {
-        let room = self.headroom() + if self.has_tail() { SKB_SHARED_INFO } else { 0 };
-        self.truesize().saturating_sub(room)
+        let tail = if self.has_tail() { SKB_SHARED_INFO } else { 0 };
+        self.truesize()
+            .saturating_sub(self.headroom().wrapping_add(tail))
+    }
+}
+
+/// A kind of receive buffers: how large they are, and what is in them besides the bytes that the
+/// device may write.
+///
+/// # Invariants
+///
+/// `size` is at most that of a page, and holds the headroom and what is at the end.
+#[derive(Clone, Copy)]
+pub struct RxKind {
+    size: u32,
+    headroom: u32,
+    tail: bool,
+}
+
+impl RxKind {
+    /// Buffers for `len` bytes or more, after `headroom` bytes; with `tail`, ones that a packet
+    /// can be built around. None if they do not fit a page.
+    pub const fn new(len: u32, headroom: u32, tail: bool) -> Option<Self> {
+        const {
+            assert!(PAGE_SIZE < 1 << Shape::SIZE_BITS);
+        }
+        if len as usize > PAGE_SIZE || headroom >= 1 << Shape::ROOM_BITS {
+            return None;
+        }
+        // Aligned, as the administration of a packet is at the end.
+        let mut size = skb_data_align(headroom + len);
+        if tail {
+            size += SKB_SHARED_INFO;
+        }
+        if size as usize > PAGE_SIZE {
+            return None;
+        }
+        // INVARIANT: As was just seen to.
+        Some(Self {
+            size,
+            headroom,
+            tail,
+        })
+    }
+
+    /// Bytes of memory that a buffer takes.
+    #[inline(always)]
+    pub(crate) const fn size(self) -> u32 {
+        self.size
     }
 }
 
@@ -108,27 +153,20 @@ pub struct RxFrag {
 unsafe impl Send for RxFrag {}
 
 impl RxFrag {
-    /// Wraps a fragment of `truesize` bytes at `base`.
+    /// Wraps a fragment of `truesize` bytes at `base`, a buffer of a kind.
     ///
     /// # Safety
     ///
-    /// It is one of a page pool, which the caller gives up; `mapped` says whether the pool maps
-    /// its pages. `headroom` and, with `tail`, [`SKB_SHARED_INFO`] fit into it.
-    #[inline]
-    pub(crate) unsafe fn new(
-        base: NonNull<u8>,
-        truesize: u32,
-        headroom: u32,
-        tail: bool,
-        mapped: bool,
-    ) -> Option<Self> {
+    /// It is one of a page of a page pool, as large as the kind says or larger, which the caller
+    /// gives up; `mapped` says whether the pool maps its pages.
+    #[inline(always)]
+    pub(crate) unsafe fn new(base: NonNull<u8>, truesize: u32, kind: RxKind, mapped: bool) -> Self {
         // INVARIANT: By the safety requirements.
-        let shape = Shape::new(truesize, headroom, tail, mapped)?;
-        Some(Self {
+        Self {
             // SAFETY: The headroom is within the fragment.
-            start: unsafe { base.add(headroom as usize) },
-            shape,
-        })
+            start: unsafe { base.add(kind.headroom as usize) },
+            shape: Shape::new(truesize, kind.headroom, kind.tail, mapped),
+        }
     }
 
     /// Where the device may write.
@@ -178,38 +216,78 @@ impl RxFrag {
         self.shape.has_tail()
     }
 
-    /// Whether `len` bytes, `skip` bytes into what the device may write, are within it.
+    /// The buffer with what a device wrote: `len` bytes, or all if there is not room for as many.
     #[inline(always)]
-    pub fn contains(&self, skip: u32, len: u32) -> bool {
-        u64::from(skip) + u64::from(len) <= u64::from(self.capacity())
+    pub fn received(self, len: u32) -> RxData {
+        let data = RxData::from_parts(self, len);
+        if data.frag.shape.is_mapped() {
+            // SAFETY: By the type invariants, the page is mapped, and the range is within it.
+            unsafe { bindings::page_pool_sync_va(data.frag.start().cast(), data.len) };
+        }
+        data
+    }
+}
+
+/// A receive buffer that a device has written to.
+///
+/// # Invariants
+///
+/// The device had room for `len` bytes.
+pub struct RxData {
+    frag: RxFrag,
+    len: u32,
+}
+
+impl RxData {
+    /// Bytes that were written.
+    #[inline(always)]
+    #[allow(clippy::len_without_is_empty)]
+    pub fn len(&self) -> u32 {
+        self.len
     }
 
-    /// Makes the first `len` bytes that the device wrote visible to the CPU.
-    #[inline]
-    pub fn sync_for_cpu(&self, len: u32) {
-        if !self.shape.is_mapped() {
-            return;
+    /// A copy of the first `N` bytes, if there are as many. What the device writes later does not
+    /// matter to the copy.
+    #[inline(always)]
+    pub fn read<const N: usize>(&self) -> Option<[u8; N]> {
+        if (self.len as usize) < N {
+            return None;
         }
-        let len = len.min(self.capacity());
-        // SAFETY: By the type invariants, the page is mapped, and the range is within it.
-        unsafe { bindings::page_pool_sync_va(self.start().cast(), len) };
+        // SAFETY: The range is within the fragment, by the type invariants. The device may write
+        // meanwhile, and any bytes will do.
+        Some(unsafe { self.frag.start().cast::<[u8; N]>().read() })
     }
 
-    /// A copy of the first `N` bytes that the device wrote, zeroes where there are fewer. What it
-    /// writes later does not matter to the copy.
+    /// Whether a packet can be built around the buffer.
     #[inline(always)]
-    pub fn read<const N: usize>(&self) -> [u8; N] {
-        if (self.capacity() as usize) < N {
-            return [0; N];
-        }
-        // SAFETY: The range is within the fragment. The device may write meanwhile, and any bytes
-        // will do.
-        unsafe { self.start().cast::<[u8; N]>().read() }
+    pub fn has_tailroom(&self) -> bool {
+        self.frag.has_tailroom()
+    }
+
+    /// Where the bytes are.
+    #[inline(always)]
+    pub(crate) fn start(&self) -> *const u8 {
+        self.frag.start()
+    }
+
+    /// The buffer, and how many bytes were written.
+    #[inline(always)]
+    pub fn into_parts(self) -> (RxFrag, u32) {
+        (self.frag, self.len)
+    }
+
+    /// From what [`RxData::into_parts`] returned; of another buffer, what was written may not be
+    /// visible to the CPU yet.
+    #[inline(always)]
+    pub fn from_parts(frag: RxFrag, len: u32) -> Self {
+        // INVARIANT: As was just seen to.
+        let len = len.min(frag.capacity());
+        Self { frag, len }
     }
 }
 
 impl Drop for RxFrag {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         // SAFETY: By the type invariants; the value is not used any more.
         unsafe { bindings::page_pool_put_va(self.start().cast()) };

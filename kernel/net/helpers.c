@@ -384,9 +384,10 @@ static struct page_pool *page_pool_of(struct page *page)
 	return pp_page_to_nmdesc(page)->pp;
 }
 
+/* Of a page of a pool of single pages. */
 void rust_helper_page_pool_put_va(void *va)
 {
-	struct page *page = virt_to_head_page(va);
+	struct page *page = virt_to_page(va);
 
 	page_pool_put_page(page_pool_of(page), page, -1, false);
 }

@@ -20,7 +20,7 @@ use crate::{
         Device,
         Operations, //
     },
-    pool::Pool,
+    pool::PoolPlace,
     skb::{
         SkBuff,
         ETH_HLEN, //
@@ -34,14 +34,8 @@ pub const WEIGHT: i32 = bindings::NAPI_POLL_WEIGHT;
 
 /// The event source that schedules a NAPI instance, such as the callback of a virtqueue.
 pub trait Source: Send + Sync {
-    /// A point in time as of which events are enabled.
-    type Armed: Copy;
-
     /// Asks for no more events. Any context, any time.
     fn disable(&self);
-
-    /// Whether something happened since events were enabled. Any context, any time.
-    fn is_pending(&self, armed: Self::Armed) -> bool;
 }
 
 /// How the poll of lifetime `'a` ended: there is one for every poll, and none is good for another.
@@ -90,7 +84,7 @@ impl Napi<'_> {
     ///
     /// `queue` is the receive queue it came from. One without an Ethernet header in its head is
     /// dropped.
-    #[inline]
+    #[inline(always)]
     pub fn receive<T: Operations>(&self, dev: &Device<T>, queue: usize, skb: SkBuff) {
         if (skb.head_len() as usize) < ETH_HLEN {
             return;
@@ -131,10 +125,9 @@ impl<'a, T: Operations> RxPoll<'a, T> {
         self.slot.index()
     }
 
-    /// The state of the queue, its page pool if it has one, and the NAPI instance for what needs
-    /// one.
+    /// The state of the queue, where its page pool is, and the NAPI instance for what needs one.
     #[inline(always)]
-    pub fn parts(&mut self) -> (&mut T::Rx, Option<Pool<'_>>, Napi<'_>) {
+    pub fn parts(&mut self) -> (&mut T::Rx, PoolPlace<'_>, Napi<'_>) {
         let napi = Napi {
             napi: self.slot.napi(),
             budget: self.budget,
@@ -152,27 +145,28 @@ impl<'a, T: Operations> RxPoll<'a, T> {
     }
 
     /// All is done: gives the queue up until the next event. `work` packets were received,
-    /// fewer than the budget; events are enabled as of `armed`, if there can be any.
+    /// fewer than the budget.
     ///
-    /// What happened since is not lost: the instance is scheduled again.
-    #[inline]
-    pub fn complete(self, work: i32, armed: Option<<T::Source as Source>::Armed>) -> Polled<'a> {
-        if self.budget == 0 {
-            return Polled::new(0);
-        }
-        let work = work.min(self.budget - 1);
+    /// Events were enabled, if there can be any, and the queue looked at again after that. What
+    /// happens from then on is not lost: the event finds the instance scheduled, and has it
+    /// polled again.
+    #[inline(always)]
+    pub fn complete(self, work: i32) -> Polled<'a> {
+        debug_assert!(work == 0 || work < self.budget);
         // SAFETY: By the type invariant, this is the poll function of the instance.
-        let done = unsafe { bindings::napi_complete_done(self.slot.napi(), work) };
-        // The queue belongs to whoever schedules the instance next. Its source does not change
-        // before a grace period after the instance was disabled, so it may still be used.
-        if let Some(source) = self.slot.source() {
-            if !done {
-                source.disable();
-            } else if armed.is_some_and(|armed| source.is_pending(armed)) {
-                self.slot.schedule(source);
-            }
+        if !unsafe { bindings::napi_complete_done(self.slot.napi(), work) } {
+            self.still_scheduled();
         }
         Polled::new(work)
+    }
+
+    /// The instance is polled again, perhaps by another CPU already. Its source does not change
+    /// before a grace period after the instance was disabled, so it may still be used.
+    #[cold]
+    fn still_scheduled(&self) {
+        if let Some(source) = self.slot.source() {
+            source.disable();
+        }
     }
 }
 
@@ -209,7 +203,7 @@ impl<'a, T: Operations> TxPoll<'a, T> {
     }
 
     /// Locks the queue.
-    #[inline]
+    #[inline(always)]
     pub fn lock(&self) -> TxGuard<'a, T> {
         // SAFETY: By the type invariant, BHs are disabled.
         unsafe { TxGuard::lock(self.slot) }
@@ -221,25 +215,23 @@ impl<'a, T: Operations> TxPoll<'a, T> {
         Polled::new(self.budget)
     }
 
-    /// All is done: unlocks the queue and gives the instance up until the next event. Events are
-    /// enabled as of `armed`, if there can be any.
-    #[inline]
-    pub fn complete(
-        self,
-        guard: TxGuard<'a, T>,
-        armed: Option<<T::Source as Source>::Armed>,
-    ) -> Polled<'a> {
+    /// All is done: unlocks the queue and gives the instance up until the next event, as
+    /// [`RxPoll::complete`].
+    #[inline(always)]
+    pub fn complete(self, guard: TxGuard<'a, T>) -> Polled<'a> {
         // SAFETY: By the type invariant, this is the poll function of the instance.
-        let done = unsafe { bindings::napi_complete_done(self.slot.napi(), 0) };
-        drop(guard);
-        // As for `RxPoll::complete`.
-        if let Some(source) = self.slot.source() {
-            if !done {
-                source.disable();
-            } else if armed.is_some_and(|armed| source.is_pending(armed)) {
-                self.slot.schedule(source);
-            }
+        if !unsafe { bindings::napi_complete_done(self.slot.napi(), 0) } {
+            self.still_scheduled();
         }
+        drop(guard);
         Polled::new(0)
+    }
+
+    /// As for receive polls.
+    #[cold]
+    fn still_scheduled(&self) {
+        if let Some(source) = self.slot.source() {
+            source.disable();
+        }
     }
 }

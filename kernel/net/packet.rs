@@ -20,10 +20,10 @@ use core::{
 use kernel::prelude::*;
 use virtio::{
     Buffer,
+    QueueOps,
     RawToken,
     Segment,
-    SegmentSink,
-    Virtqueue, //
+    SegmentSink, //
 };
 
 /// Most segments of a packet: the header, the head, and the fragments.
@@ -69,10 +69,10 @@ pub struct HeaderLayout {
 ///
 /// `header` is followed by `layout.len` initialised bytes in the headroom right before the data
 /// (if `pushed`) or in the control buffer of the packet, which nobody else uses. For a packet that
-/// was a token, it is null.
+/// was a token, it is none.
 pub struct TxPacket {
     skb: SkBuff,
-    header: *mut u8,
+    header: Option<NonNull<u8>>,
     header_len: u32,
     pushed: bool,
     counted: bool,
@@ -82,21 +82,16 @@ pub struct TxPacket {
 unsafe impl Send for TxPacket {}
 
 impl TxPacket {
-    /// Makes room for the header of a packet, all zeroes, and lets `fill` write it.
+    /// Makes room for the header of a packet, all zeroes.
     ///
     /// The header is put right before the packet if `layout` and the packet allow it. `counted`
     /// says whether the packet is counted against the byte limit of its queue.
     ///
     /// # Errors
     ///
-    /// Gives the packet back with the error of `fill`, or with `EINVAL` if the header is too long.
-    #[inline]
-    pub fn new(
-        skb: SkBuff,
-        layout: HeaderLayout,
-        counted: bool,
-        fill: impl FnOnce(&SkBuff, &mut [u8]) -> Result,
-    ) -> Result<Self, (Error, SkBuff)> {
+    /// `EINVAL`, with the packet, if the header is too long.
+    #[inline(always)]
+    pub fn new(skb: SkBuff, layout: HeaderLayout, counted: bool) -> Result<Self, (Error, SkBuff)> {
         if layout.len > MAX_HEADER {
             return Err((EINVAL, skb));
         }
@@ -118,21 +113,34 @@ impl TxPacket {
         };
         // SAFETY: The header is within the headroom, whose owner is the packet's, as its head is
         // not shared; or it is within the control buffer, which belongs to the driver for now.
-        let bytes = unsafe {
-            clear(header, layout.len as usize);
-            core::slice::from_raw_parts_mut(header, layout.len as usize)
-        };
-        if let Err(e) = fill(&skb, bytes) {
-            return Err((e, skb));
-        }
+        unsafe { clear(header, layout.len as usize) };
         // INVARIANT: The bytes are initialised.
         Ok(Self {
             skb,
-            header,
+            // SAFETY: The header is in memory of the packet.
+            header: Some(unsafe { NonNull::new_unchecked(header) }),
             header_len: layout.len,
             pushed,
             counted,
         })
+    }
+
+    /// The packet.
+    #[inline(always)]
+    pub fn skb(&self) -> &SkBuff {
+        &self.skb
+    }
+
+    /// The header of a packet that was not added to a queue yet.
+    #[inline(always)]
+    pub fn header(&mut self) -> &mut [u8] {
+        match self.header {
+            // SAFETY: By the type invariants.
+            Some(header) => unsafe {
+                core::slice::from_raw_parts_mut(header.as_ptr(), self.header_len as usize)
+            },
+            None => &mut [],
+        }
     }
 
     /// Bytes of the packet, without the header.
@@ -144,6 +152,10 @@ impl TxPacket {
     /// Fragments behind the head.
     #[inline(always)]
     fn fragments(&self) -> usize {
+        // SAFETY: By the type invariants of `SkBuff`.
+        if unsafe { (*self.skb.as_raw()).data_len } == 0 {
+            return 0;
+        }
         // SAFETY: By the type invariants of `SkBuff`.
         let n = unsafe { (*self.skb.shared_info()).nr_frags };
         usize::from(n).min(MAX_SKB_FRAGS)
@@ -167,9 +179,9 @@ impl TxPacket {
     ///
     /// # Errors
     ///
-    /// Those of [`Virtqueue::add_buf`].
-    #[inline]
-    pub fn add_to(self, queue: &mut Virtqueue<TxPacket>) -> Result<(), (Error, TxPacket)> {
+    /// Those of [`Virtqueue::add_buf`](virtio::Virtqueue::add_buf).
+    #[inline(always)]
+    pub fn add_to(self, queue: &mut impl QueueOps<TxPacket>) -> Result<(), (Error, TxPacket)> {
         let (skb, counted) = (self.skb.as_raw(), self.counted);
         queue.add_buf(self)?;
         if !counted {
@@ -186,7 +198,7 @@ impl TxPacket {
     }
 
     /// Frees a packet that was transmitted. `budget` as for [`SkBuff::consume`].
-    #[inline]
+    #[inline(always)]
     pub fn consume(self, budget: i32) {
         self.skb.consume(budget);
     }
@@ -209,23 +221,22 @@ unsafe impl Buffer for TxPacket {
             return self.describe(sink);
         }
         let len = self.header_len.wrapping_add(self.skb.head_len());
-        sink.out(Segment::virt(self.header.cast(), len))
+        let header = self.header.ok_or(EINVAL)?.as_ptr();
+        sink.out(Segment::virt(header.cast(), len))
     }
 
     #[inline(always)]
     fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result {
-        if self.header.is_null() {
+        let Some(header) = self.header else {
             return Err(EINVAL);
-        }
+        };
+        let header = header.as_ptr().cast();
         let raw = self.skb.as_raw();
         let head = self.skb.head_len();
         if self.pushed {
-            sink.out(Segment::virt(
-                self.header.cast(),
-                self.header_len.wrapping_add(head),
-            ))?;
+            sink.out(Segment::virt(header, self.header_len.wrapping_add(head)))?;
         } else {
-            sink.out(Segment::virt(self.header.cast(), self.header_len))?;
+            sink.out(Segment::virt(header, self.header_len))?;
             if head != 0 {
                 // SAFETY: By the type invariants of `SkBuff`.
                 sink.out(Segment::virt(unsafe { (*raw).data }.cast(), head))?;
@@ -287,10 +298,10 @@ unsafe impl Buffer for TxPacket {
         // SAFETY: By the safety requirements, taking off the tag gives the address of a packet,
         // whose reference the token was.
         let skb = unsafe { SkBuff::from_raw(raw.data.byte_sub(tag).cast()) };
-        // INVARIANT: The header is null.
+        // INVARIANT: There is no header.
         Self {
             skb,
-            header: null_mut(),
+            header: None,
             header_len: 0,
             pushed: false,
             counted: tag == 0,

@@ -8,9 +8,8 @@ use crate::{
     bindings,
     device::raw_device,
     frag::{
-        skb_data_align,
         RxFrag,
-        SKB_SHARED_INFO, //
+        RxKind, //
     },
 };
 use core::{
@@ -115,6 +114,22 @@ impl Gfp {
     }
 }
 
+/// Where the page pool of a queue is, if it has one, held as the queue is.
+pub struct PoolPlace<'a>(&'a mut Option<PagePool>);
+
+impl<'a> PoolPlace<'a> {
+    #[inline(always)]
+    pub(crate) fn new(place: &'a mut Option<PagePool>) -> Self {
+        Self(place)
+    }
+
+    /// The pool, if there is one.
+    #[inline(always)]
+    pub fn get(&mut self) -> Option<Pool<'_>> {
+        self.0.as_mut().map(Pool::new)
+    }
+}
+
 /// The page pool of a queue, held as the queue is.
 pub struct Pool<'a> {
     pool: &'a mut PagePool,
@@ -130,36 +145,25 @@ impl<'a> Pool<'a> {
         }
     }
 
-    /// Allocates a receive buffer for `len` bytes or more, after `headroom` bytes; with `tail`,
-    /// one that a packet can be built around.
+    /// Allocates a receive buffer of a kind.
     ///
     /// Where what is left of the page is too small for another buffer of the kind, the buffer
     /// has it.
-    #[inline]
-    pub fn alloc(&mut self, len: u32, headroom: u32, tail: bool, gfp: Gfp) -> Option<RxFrag> {
-        if len as usize > PAGE_SIZE || headroom as usize > PAGE_SIZE {
-            return None;
-        }
-        // Aligned, as the administration of a packet is at the end.
-        let mut size = skb_data_align(headroom + len);
-        if tail {
-            size += SKB_SHARED_INFO;
-        }
-        if size as usize > PAGE_SIZE {
-            return None;
-        }
+    #[inline(always)]
+    pub fn alloc(&mut self, kind: RxKind, gfp: Gfp) -> Option<RxFrag> {
         // A device that does not see all of memory is not to see what was in a page before.
         let zero = if self.pool.mapped {
             bindings::__GFP_ZERO
         } else {
             0
         };
+        let mut size = kind.size();
         // SAFETY: By the type invariants, and `&mut self` serialises.
         let base = unsafe {
             bindings::page_pool_alloc_va(self.pool.pool.as_ptr(), &mut size, gfp.as_raw() | zero)
         };
         let base = NonNull::new(base.cast::<u8>())?;
-        // SAFETY: A new fragment of `size` bytes, which is the requested size or more.
-        unsafe { RxFrag::new(base, size, headroom, tail, self.pool.mapped) }
+        // SAFETY: A new fragment of `size` bytes, which is the requested size or more, of a page.
+        Some(unsafe { RxFrag::new(base, size, kind, self.pool.mapped) })
     }
 }

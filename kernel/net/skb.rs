@@ -110,7 +110,7 @@ impl SkBuff {
     /// Frees a packet that was transmitted.
     ///
     /// `budget` is that of the poll that this runs in, and 0 in any other context.
-    #[inline]
+    #[inline(always)]
     pub fn consume(self, budget: i32) {
         // SAFETY: By the type invariant; the reference is given up.
         unsafe { bindings::napi_consume_skb(self.into_raw(), budget) };
@@ -118,6 +118,7 @@ impl SkBuff {
 }
 
 impl Drop for SkBuff {
+    #[inline(always)]
     fn drop(&mut self) {
         // SAFETY: By the type invariant; the value is not used any more.
         unsafe { bindings::dev_kfree_skb_any(self.as_raw()) };

@@ -3,21 +3,11 @@
 //! Virtqueues as event sources of NAPI.
 
 use crate::napi::Source;
-use virtio::queue::{
-    Armed,
-    QueueHandle, //
-};
+use virtio::queue::QueueHandle;
 
 impl Source for QueueHandle {
-    type Armed = Armed;
-
-    #[inline]
+    #[inline(always)]
     fn disable(&self) {
         self.disable_cb();
-    }
-
-    #[inline]
-    fn is_pending(&self, armed: Armed) -> bool {
-        self.poll(armed)
     }
 }

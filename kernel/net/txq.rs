@@ -31,28 +31,28 @@ pub struct StackQueue<'a> {
 
 impl StackQueue<'_> {
     /// Tells the stack to send no more.
-    #[inline]
+    #[inline(always)]
     pub fn stop(&self) {
         // SAFETY: By the type invariants.
         unsafe { bindings::netif_tx_stop_queue(self.txq) };
     }
 
     /// Whether the driver stopped the queue.
-    #[inline]
+    #[inline(always)]
     pub fn is_stopped(&self) -> bool {
         // SAFETY: By the type invariants.
         unsafe { bindings::netif_tx_queue_stopped(self.txq) }
     }
 
     /// Whether the stack sends no more, because the driver or the byte limit stopped it.
-    #[inline]
+    #[inline(always)]
     pub fn is_xmit_stopped(&self) -> bool {
         // SAFETY: By the type invariants.
         unsafe { bindings::netif_xmit_stopped(self.txq) }
     }
 
     /// Lets the stack send again.
-    #[inline]
+    #[inline(always)]
     pub fn wake(&self) {
         // SAFETY: By the type invariants.
         unsafe { bindings::netif_tx_wake_queue(self.txq) };
@@ -60,14 +60,14 @@ impl StackQueue<'_> {
 
     /// Counts bytes as under way, for the byte limit. Returns whether the device has to be
     /// notified now: nothing follows, or nothing may follow.
-    #[inline]
+    #[inline(always)]
     pub fn sent(&self, bytes: u32, more: bool) -> bool {
         // SAFETY: By the type invariants.
         unsafe { bindings::__netdev_tx_sent_queue(self.txq, bytes, more) }
     }
 
     /// Counts packets that were [sent](StackQueue::sent) as done.
-    #[inline]
+    #[inline(always)]
     pub fn completed(&self, packets: u32, bytes: u32) {
         // SAFETY: By the type invariants.
         unsafe { bindings::netdev_tx_completed_queue(self.txq, packets, bytes) };
@@ -125,7 +125,7 @@ impl<'a, T: Operations> TxQueue<'a, T> {
     }
 
     /// Schedules the NAPI instance of the queue. BHs are disabled.
-    #[inline]
+    #[inline(always)]
     pub fn schedule(&self) {
         // The source may be looked at because the queue is locked.
         if let Some(source) = self.slot.source() {
@@ -147,7 +147,7 @@ impl<'a, T: Operations> TxGuard<'a, T> {
     /// # Safety
     ///
     /// BHs are disabled for the life of the value.
-    #[inline]
+    #[inline(always)]
     pub(crate) unsafe fn lock(slot: &'a TxSlot<T>) -> Self {
         // SAFETY: The queue is valid as long as its slot; BHs are disabled.
         unsafe { bindings::__netif_tx_lock(slot.txq) };
@@ -163,7 +163,7 @@ impl<'a, T: Operations> TxGuard<'a, T> {
     /// # Safety
     ///
     /// BHs are disabled for the life of the value.
-    #[inline]
+    #[inline(always)]
     pub(crate) unsafe fn try_lock(slot: &'a TxSlot<T>) -> Option<Self> {
         // SAFETY: The queue is valid as long as its slot; BHs are disabled.
         if !unsafe { bindings::__netif_tx_trylock(slot.txq) } {
@@ -205,7 +205,7 @@ impl<T: Operations> DerefMut for TxGuard<'_, T> {
 }
 
 impl<T: Operations> Drop for TxGuard<'_, T> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         let txq = self.queue.slot.txq;
         if self.bh {

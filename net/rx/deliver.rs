@@ -2,60 +2,63 @@
 
 //! The last steps of a received packet.
 
-use crate::{
-    header::{
-        RxHeader,
-        F_DATA_VALID,
-        F_NEEDS_CSUM, //
-    },
-    nic::Nic,
+use super::Context;
+use crate::header::{
+    self,
+    RxHeader,
+    F_DATA_VALID,
+    F_NEEDS_CSUM,
+    MAX_LEN, //
 };
 use kernel::prelude::*;
 use net::{
     device::ratelimit,
-    Device,
-    Napi,
     SkBuff, //
 };
 
 /// Gives a packet to the stack with what its header says of it, or drops it.
-#[inline]
-pub(super) fn deliver(
-    dev: &Device<Nic<'_>>,
-    index: usize,
-    napi: &Napi<'_>,
-    mut skb: SkBuff,
-    header: &RxHeader,
-) {
-    if !header.is_plain() && offloads(dev, &mut skb, header).is_err() {
-        malformed(dev, header);
+#[inline(always)]
+pub(super) fn deliver(context: &Context<'_, '_>, skb: SkBuff, header: &[u8; MAX_LEN]) {
+    if header::is_plain(header) {
+        context.napi.receive(context.dev, context.index, skb);
+    } else {
+        deliver_offloaded(context, skb, header);
+    }
+}
+
+/// Gives a packet to the stack whose header says something of it.
+#[inline(never)]
+fn deliver_offloaded(context: &Context<'_, '_>, mut skb: SkBuff, header: &[u8; MAX_LEN]) {
+    let header = context.dev.data().facts.header.decode(header);
+    if offloads(context, &mut skb, &header).is_err() {
+        malformed(context, &header);
         return;
     }
-    napi.receive(dev, index, skb);
+    context.napi.receive(context.dev, context.index, skb);
 }
 
 /// Takes over checksum and segmentation.
 #[inline]
-fn offloads(dev: &Device<Nic<'_>>, skb: &mut SkBuff, header: &RxHeader) -> Result {
+fn offloads(context: &Context<'_, '_>, skb: &mut SkBuff, header: &RxHeader) -> Result {
     let flags = header.offload.flags;
-    if flags & F_NEEDS_CSUM != 0 && !dev.data().facts.guest_csum {
+    if flags & F_NEEDS_CSUM != 0 && !context.dev.data().facts.guest_csum {
         return Err(EINVAL);
     }
     if flags & F_DATA_VALID != 0 {
         skb.set_checksum_unnecessary();
     }
-    skb.set_offload(dev, &header.offload)
+    skb.set_offload(context.dev, &header.offload)
 }
 
 #[cold]
-fn malformed(dev: &Device<Nic<'_>>, header: &RxHeader) {
-    let nic = dev.data();
+fn malformed(context: &Context<'_, '_>, header: &RxHeader) {
+    let nic = context.dev.data();
     nic.errors.rx_frame_errors.add_shared(1);
     if ratelimit() {
         dev_warn!(
             nic.vdev.as_ref(),
             "{}: bad header: flags {:#x}, gso type {:#x}, size {}, checksum {}+{}\n",
-            dev.name(),
+            context.dev.name(),
             header.offload.flags,
             header.offload.gso_type,
             header.offload.gso_size,

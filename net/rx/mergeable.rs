@@ -10,123 +10,141 @@ use super::{
     deliver::deliver,
     wrong_length,
     Batch,
+    Context,
     COPY_LEN, //
 };
 use crate::{
     ewma::Ewma,
-    header::MAX_LEN,
-    nic::Nic, //
+    header::MAX_LEN, //
 };
-use kernel::{
-    page::PAGE_SIZE,
-    prelude::*, //
-};
+use kernel::page::PAGE_SIZE;
 use net::{
     frag::{
         NET_IP_ALIGN,
         SKB_SHARED_INFO, //
     },
     skb::ETH_HLEN,
-    Device,
-    Gfp,
-    Napi,
-    Pool,
+    RxData,
     RxFrag,
-    RxPacket, //
+    RxKind,
+    RxPacket,
+    SkBuff, //
 };
 use virtio::{
-    Used,
-    Virtqueue, //
+    QueueOps,
+    Used, //
 };
 
 /// Largest packet, as all that is larger than what IP can say is none of ours.
 const MAX_PACKET: u32 = 65535 + ETH_HLEN as u32 + 2 * 4;
 
-/// Adds buffers of `len` bytes until the ring is full.
-///
-/// # Errors
-///
-/// There are fewer: see [`super::RxState::fill`].
-pub(super) fn fill(vq: &mut Virtqueue<RxFrag>, pool: &mut Pool<'_>, len: u32, gfp: Gfp) -> Result {
-    let tail = len + SKB_SHARED_INFO <= PAGE_SIZE as u32 / 2;
-    while vq.num_free() != 0 {
-        let frag = pool.alloc(len, 0, tail, gfp).ok_or(ENOMEM)?;
-        vq.add_buf(frag).map_err(|(e, _)| e)?;
-    }
-    Ok(())
+/// The kind of buffers of `len` bytes.
+pub(super) fn kind(len: u32) -> Option<RxKind> {
+    RxKind::new(len, 0, len + SKB_SHARED_INFO <= PAGE_SIZE as u32 / 2)
 }
 
 /// Receives a packet that starts in `used`.
-#[inline]
+#[inline(always)]
 pub(super) fn receive(
-    dev: &Device<Nic<'_>>,
-    index: usize,
-    vq: &mut Virtqueue<RxFrag>,
+    context: &Context<'_, '_>,
+    queue: &mut impl QueueOps<RxFrag>,
     average: &mut Ewma,
-    napi: &Napi<'_>,
     used: Used<RxFrag>,
     batch: &mut Batch,
 ) {
-    let facts = &dev.data().facts;
-    let skip = facts.header.len as u32;
+    let facts = &context.dev.data().facts;
     let Used { buffer: frag, len } = used;
-    if len < skip {
-        // There is no header to say how many buffers follow.
-        return wrong_length(dev, batch);
+    let data = frag.received(len);
+    // With this kind of buffers, headers have all fields.
+    let Some(header) = data.read::<MAX_LEN>() else {
+        // There is none to say how many buffers follow.
+        return wrong_length(context, batch);
+    };
+    let skip = MAX_LEN as u32;
+    let buffers = facts.header.num_buffers(&header);
+    // OVERFLOW: As many bytes were read.
+    let len = data.len().wrapping_sub(skip);
+    if buffers != 1 || len < ETH_HLEN as u32 || len > COPY_LEN {
+        // As values: `data` need not be in memory otherwise.
+        let (frag, len) = data.into_parts();
+        return receive_more(context, queue, average, frag, len, &header, batch);
     }
-    frag.sync_for_cpu(len);
-    let header = facts.header.decode(&frag.read::<MAX_LEN>());
-    if header.num_buffers == 0 {
+    batch.bytes = batch.bytes.wrapping_add(len.into());
+    let Some(skb) = SkBuff::copy::<COPY_LEN>(&context.napi, data, skip) else {
+        batch.drops = batch.drops.wrapping_add(1);
+        return;
+    };
+    average.add(len);
+    deliver(context, skb, &header);
+}
+
+/// Receives a packet that is not in one buffer, or is too large to be copied, or makes no sense.
+#[inline(never)]
+fn receive_more(
+    context: &Context<'_, '_>,
+    queue: &mut impl QueueOps<RxFrag>,
+    average: &mut Ewma,
+    frag: RxFrag,
+    len: u32,
+    header: &[u8; MAX_LEN],
+    batch: &mut Batch,
+) {
+    let data = RxData::from_parts(frag, len);
+    let skip = MAX_LEN as u32;
+    let buffers = context.dev.data().facts.header.num_buffers(header);
+    let Some(mut more) = buffers.checked_sub(1) else {
         // One is used at least: this one.
-        return wrong_length(dev, batch);
-    }
-    let mut more = header.num_buffers - 1;
-    let len = len - skip;
+        return wrong_length(context, batch);
+    };
+    let len = data.len().saturating_sub(skip);
     batch.bytes += u64::from(len);
     if len < ETH_HLEN as u32 {
-        discard(vq, more, batch);
-        return wrong_length(dev, batch);
+        discard(queue, more, batch);
+        return wrong_length(context, batch);
     }
 
-    let packet = if NET_IP_ALIGN == 0 && len > COPY_LEN && frag.has_tailroom() {
-        RxPacket::build(napi, frag, skip, len)
+    let packet = if len <= COPY_LEN {
+        SkBuff::copy::<COPY_LEN>(&context.napi, data, skip).map(RxPacket::new)
+    } else if NET_IP_ALIGN == 0 && data.has_tailroom() {
+        SkBuff::build(&context.napi, data, skip).map(RxPacket::new)
     } else {
-        RxPacket::copy(napi, frag, skip, len, COPY_LEN)
+        RxPacket::split(&context.napi, data, skip, COPY_LEN)
     };
-    let Ok(mut packet) = packet else {
-        discard(vq, more, batch);
+    let Some(mut packet) = packet else {
+        discard(queue, more, batch);
         batch.drops += 1;
         return;
     };
 
     while more != 0 {
-        let Some(Used { buffer: frag, len }) = vq.get_buf() else {
-            return wrong_length(dev, batch);
+        let Some(Used { buffer: frag, len }) = queue.get_buf() else {
+            return wrong_length(context, batch);
         };
         more -= 1;
-        frag.sync_for_cpu(len);
+        let data = frag.received(len);
+        let len = data.len();
         batch.bytes += u64::from(len);
         // Nothing, which is also what is left of a length that cannot be: the packet has a hole.
         if len == 0 || packet.len().saturating_add(len) > MAX_PACKET {
-            discard(vq, more, batch);
-            return wrong_length(dev, batch);
+            discard(queue, more, batch);
+            return wrong_length(context, batch);
         }
-        if packet.append(frag, 0, len).is_err() {
-            discard(vq, more, batch);
+        if packet.append(data, 0).is_err() {
+            discard(queue, more, batch);
             batch.drops += 1;
             return;
         }
     }
 
     average.add(packet.len());
-    deliver(dev, index, napi, packet.finish(), &header);
+    deliver(context, packet.finish(), header);
 }
 
 /// Takes the rest of a packet that is dropped.
 #[cold]
-fn discard(vq: &mut Virtqueue<RxFrag>, buffers: u16, batch: &mut Batch) {
+fn discard(queue: &mut impl QueueOps<RxFrag>, buffers: u16, batch: &mut Batch) {
     for _ in 0..buffers {
-        let Some(used) = vq.get_buf() else {
+        let Some(used) = queue.get_buf() else {
             return;
         };
         batch.bytes += u64::from(used.len);

@@ -5,69 +5,43 @@
 use super::{
     deliver::deliver,
     wrong_length,
-    Batch, //
+    Batch,
+    Context, //
 };
 use crate::{
     facts::GOOD_PACKET_LEN,
-    header::MAX_LEN,
-    nic::Nic, //
+    header::MAX_LEN, //
 };
-use kernel::prelude::*;
 use net::{
     frag::SKB_HEADROOM,
     skb::ETH_HLEN,
-    Device,
-    Gfp,
-    Napi,
-    Pool,
     RxFrag,
-    RxPacket, //
-};
-use virtio::{
-    Used,
-    Virtqueue, //
+    RxKind,
+    SkBuff, //
 };
 
-/// Adds buffers until the ring is full.
-///
-/// # Errors
-///
-/// There are fewer: see [`super::RxState::fill`].
-pub(super) fn fill(
-    vq: &mut Virtqueue<RxFrag>,
-    pool: &mut Pool<'_>,
-    header: u32,
-    gfp: Gfp,
-) -> Result {
-    while vq.num_free() != 0 {
-        let frag = pool
-            .alloc(header + GOOD_PACKET_LEN, SKB_HEADROOM, true, gfp)
-            .ok_or(ENOMEM)?;
-        vq.add_buf(frag).map_err(|(e, _)| e)?;
-    }
-    Ok(())
+/// The kind of the buffers, with a header of `header` bytes.
+pub(super) fn kind(header: u32) -> Option<RxKind> {
+    RxKind::new(header + GOOD_PACKET_LEN, SKB_HEADROOM, true)
 }
 
-/// Receives the packet in `used`.
-#[inline]
-pub(super) fn receive(
-    dev: &Device<Nic<'_>>,
-    index: usize,
-    napi: &Napi<'_>,
-    used: Used<RxFrag>,
-    batch: &mut Batch,
-) {
-    let facts = &dev.data().facts;
-    let skip = facts.header.len as u32;
-    let Used { buffer: frag, len } = used;
-    if len < skip + ETH_HLEN as u32 || len - skip > GOOD_PACKET_LEN {
-        return wrong_length(dev, batch);
-    }
-    frag.sync_for_cpu(len);
-    let header = facts.header.decode(&frag.read::<MAX_LEN>());
-    batch.bytes += u64::from(len - skip);
-    match RxPacket::build(napi, frag, skip, len - skip) {
-        Ok(packet) => deliver(dev, index, napi, packet.finish(), &header),
-        Err(_) => batch.drops += 1,
+/// Receives the packet in `frag`, to which `len` bytes were written.
+#[inline(never)]
+pub(super) fn receive(context: &Context<'_, '_>, frag: RxFrag, len: u32, batch: &mut Batch) {
+    let skip = context.dev.data().facts.header.len as u32;
+    let data = frag.received(len);
+    let Some(len) = data.len().checked_sub(skip) else {
+        return wrong_length(context, batch);
+    };
+    let (true, Some(header)) = (
+        (ETH_HLEN as u32..=GOOD_PACKET_LEN).contains(&len),
+        data.read::<MAX_LEN>(),
+    ) else {
+        return wrong_length(context, batch);
+    };
+    batch.bytes += u64::from(len);
+    match SkBuff::build(&context.napi, data, skip) {
+        Some(skb) => deliver(context, skb, &header),
+        None => batch.drops += 1,
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     },
     pool::{
         PagePool,
-        Pool, //
+        PoolPlace, //
     },
     rtnl::Rtnl,
     txq::TxGuard, //
@@ -125,7 +125,7 @@ impl<S: Source> Slot<S> {
     }
 
     /// Schedules the instance and disables its source, if it is enabled and not scheduled yet.
-    #[inline]
+    #[inline(always)]
     fn schedule(&self, source: &impl Source) {
         // SAFETY: By the type invariants, the instance is registered.
         unsafe {
@@ -133,6 +133,21 @@ impl<S: Source> Slot<S> {
                 source.disable();
                 bindings::__napi_schedule(self.napi.get());
             }
+        }
+    }
+
+    /// As [`Slot::schedule`], and disables the source in any case. Returns whether the instance
+    /// was scheduled.
+    #[inline(always)]
+    fn schedule_disabled(&self, source: &impl Source) -> bool {
+        // SAFETY: By the type invariants, the instance is registered.
+        unsafe {
+            let schedule = bindings::napi_schedule_prep(self.napi.get());
+            source.disable();
+            if schedule {
+                bindings::__napi_schedule(self.napi.get());
+            }
+            schedule
         }
     }
 
@@ -223,7 +238,7 @@ macro_rules! define_slot {
                 self.slot.source()
             }
 
-            #[inline]
+            #[inline(always)]
             pub(crate) fn schedule(&self, source: &impl Source) {
                 self.slot.schedule(source);
             }
@@ -292,22 +307,30 @@ define_slot!(
     txq: *mut bindings::netdev_queue
 );
 
+impl<T: Operations> TxSlot<T> {
+    /// As `schedule`, and disables the source in any case. Returns whether the instance was
+    /// scheduled.
+    #[inline(always)]
+    pub(crate) fn schedule_disabled(&self, source: &impl Source) -> bool {
+        self.slot.schedule_disabled(source)
+    }
+}
+
 impl<T: Operations> RxSlot<T> {
     /// Schedules the instance from process context.
     pub(crate) fn schedule_now(&self) {
         self.slot.schedule_now();
     }
 
-    /// The page pool.
+    /// Where the page pool is.
     ///
     /// # Safety
     ///
     /// The caller owns the queue for as long as the pool is in use.
     #[inline(always)]
-    #[allow(clippy::mut_from_ref)]
-    pub(crate) unsafe fn pool(&self) -> Option<Pool<'_>> {
+    pub(crate) unsafe fn pool(&self) -> PoolPlace<'_> {
         // SAFETY: By the safety requirements.
-        unsafe { &mut *self.pool.get() }.as_mut().map(Pool::new)
+        PoolPlace::new(unsafe { &mut *self.pool.get() })
     }
 
     /// Replaces the page pool.

@@ -13,7 +13,7 @@ use crate::{
         Device,
         Operations, //
     },
-    frag::RxFrag,
+    frag::RxData,
     napi::Napi, //
 };
 use core::ptr::NonNull;
@@ -54,32 +54,19 @@ impl SkBuff {
         NonNull::new(skb).map(|skb| unsafe { Self::from_raw(skb) })
     }
 
-    /// Bytes that can be added to the head.
-    fn tailroom(&self) -> u32 {
-        // SAFETY: By the type invariant.
-        unsafe { bindings::skb_tailroom(self.as_raw()) as u32 }
-    }
-
     /// Copies `len` bytes at `src` to the end of the head.
-    ///
-    /// # Errors
-    ///
-    /// `ENOSPC`: there is no room for them.
     ///
     /// # Safety
     ///
-    /// `src` is followed by `len` readable bytes, which others may change meanwhile.
-    pub(crate) unsafe fn put(&mut self, src: *const u8, len: u32) -> Result {
-        if len > self.tailroom() {
-            return Err(ENOSPC);
-        }
-        // SAFETY: There is room in the head, which nobody else refers to; `src` by the safety
-        // requirements.
+    /// The head has room for them, and nobody else refers to it. `src` is followed by `len`
+    /// readable bytes, which others may change meanwhile.
+    #[inline(always)]
+    pub(crate) unsafe fn put(&self, src: *const u8, len: u32) {
+        // SAFETY: By the safety requirements.
         unsafe {
             let to = bindings::__skb_put(self.as_raw(), len).cast::<u8>();
             core::ptr::copy_nonoverlapping(src, to, len as usize);
         }
-        Ok(())
     }
 
     /// The device checked the checksum.
@@ -144,7 +131,54 @@ impl SkBuff {
     }
 }
 
-/// A packet that is put together from the fragments it was received in.
+impl SkBuff {
+    /// Builds a packet around the buffer that it was received in, without a copy: all that is
+    /// behind the first `skip` bytes.
+    ///
+    /// None if the buffer has no room for the administration of a packet
+    /// ([`RxData::has_tailroom`]), if it has not as many bytes, or if memory is short.
+    #[inline(always)]
+    pub fn build(_napi: &Napi<'_>, data: RxData, skip: u32) -> Option<Self> {
+        let len = data.len().checked_sub(skip)?;
+        if !data.has_tailroom() {
+            return None;
+        }
+        let (frag, _) = data.into_parts();
+        // SAFETY: The fragment is `truesize` bytes that we own, the last of which are for
+        // `struct skb_shared_info`; called from a poll function.
+        let skb = unsafe { bindings::napi_build_skb(frag.base().cast(), frag.truesize()) };
+        let skb = NonNull::new(skb)?;
+        // OVERFLOW: Both are less than a page.
+        let reserve = frag.headroom().wrapping_add(skip);
+        // The packet has the fragment now.
+        core::mem::forget(frag);
+        // SAFETY: A new packet with as much room, by the type invariants of `RxData`; its memory
+        // is of a page pool. Its only reference is ours.
+        unsafe {
+            bindings::skb_rx_place(skb.as_ptr(), reserve, len);
+            Some(Self::from_raw(skb))
+        }
+    }
+
+    /// Allocates a packet and copies to it all that is behind the first `skip` bytes of a buffer.
+    ///
+    /// None if that is more than `ROOM` bytes, if the buffer has not as many bytes, or if memory
+    /// is short.
+    #[inline(always)]
+    pub fn copy<const ROOM: u32>(napi: &Napi<'_>, data: RxData, skip: u32) -> Option<Self> {
+        let len = data.len().checked_sub(skip)?;
+        if len > ROOM {
+            return None;
+        }
+        let skb = Self::alloc(napi, ROOM)?;
+        // SAFETY: A new packet with room for `ROOM` bytes; the bytes are within the buffer, by
+        // the type invariants of `RxData`.
+        unsafe { skb.put(data.start().add(skip as usize), len) };
+        Some(skb)
+    }
+}
+
+/// A packet that is put together from the buffers it was received in.
 ///
 /// # Invariants
 ///
@@ -155,92 +189,48 @@ pub struct RxPacket {
 }
 
 impl RxPacket {
-    /// Builds a packet around the memory that it was received in, without a copy: its `len` bytes
-    /// are `skip` bytes into the fragment.
-    ///
-    /// # Errors
-    ///
-    /// Gives the fragment back if it has no room for the administration of a packet
-    /// ([`RxFrag::has_tailroom`]), if the range is not in it, or if memory is short.
-    #[inline]
-    pub fn build(_napi: &Napi<'_>, frag: RxFrag, skip: u32, len: u32) -> Result<Self, RxFrag> {
-        if !frag.has_tailroom() || !frag.contains(skip, len) {
-            return Err(frag);
-        }
-        // SAFETY: The fragment is `truesize` bytes that we own, the last of which are for
-        // `struct skb_shared_info`; called from a poll function.
-        let skb = unsafe { bindings::napi_build_skb(frag.base().cast(), frag.truesize()) };
-        let Some(skb) = NonNull::new(skb) else {
-            return Err(frag);
-        };
-        let reserve = frag.headroom() + skip;
-        // The packet has the fragment now.
-        core::mem::forget(frag);
-        // SAFETY: A new packet with as much room; its memory is of a page pool.
-        unsafe { bindings::skb_rx_place(skb.as_ptr(), reserve, len) };
-        // SAFETY: Its only reference is ours.
-        let head = unsafe { SkBuff::from_raw(skb) };
-        // INVARIANT: There is no fragment list.
-        Ok(Self { last: skb, head })
+    /// A packet that starts with `head`.
+    #[inline(always)]
+    pub fn new(head: SkBuff) -> Self {
+        // INVARIANT: A received packet has no fragment list before this adds one.
+        Self { last: head.0, head }
     }
 
-    /// Allocates a packet and copies to its head: all `len` bytes that are `skip` bytes into the
-    /// fragment if they are `copy` or less, else the Ethernet header, with the rest left in the
-    /// fragment.
+    /// Allocates a packet, copies the Ethernet header that is behind the first `skip` bytes of a
+    /// buffer to it, with room for `copy` bytes, and leaves the rest in the buffer.
     ///
-    /// # Errors
-    ///
-    /// Gives the fragment back if memory is short, or the range is not in it.
-    #[inline]
-    pub fn copy(
-        napi: &Napi<'_>,
-        frag: RxFrag,
-        skip: u32,
-        len: u32,
-        copy: u32,
-    ) -> Result<Self, RxFrag> {
-        if !frag.contains(skip, len) {
-            return Err(frag);
+    /// None if the buffer has not as many bytes, or if memory is short.
+    pub fn split(napi: &Napi<'_>, data: RxData, skip: u32, copy: u32) -> Option<Self> {
+        let start = skip.checked_add(ETH_HLEN as u32)?;
+        if data.len() < start {
+            return None;
         }
-        let Some(mut head) = SkBuff::alloc(napi, copy) else {
-            return Err(frag);
-        };
-        let n = if len <= copy {
-            len
-        } else {
-            len.min(ETH_HLEN as u32)
-        };
-        // SAFETY: The range is within the fragment, which we own.
-        if unsafe { head.put(frag.start().add(skip as usize), n) }.is_err() {
-            return Err(frag);
+        let head = SkBuff::alloc(napi, copy.max(ETH_HLEN as u32))?;
+        // SAFETY: A new packet with room for a header; the bytes are within the buffer, by the
+        // type invariants of `RxData`.
+        unsafe { head.put(data.start().add(skip as usize), ETH_HLEN as u32) };
+        let mut packet = Self::new(head);
+        if data.len() > start {
+            packet.append(data, start).ok()?;
         }
-        // INVARIANT: There is no fragment list.
-        let mut packet = Self { last: head.0, head };
-        if n < len {
-            packet.append(frag, skip + n, len - n)?;
-        }
-        Ok(packet)
+        Some(packet)
     }
 
-    /// Adds `len` bytes that are `skip` bytes into a fragment.
+    /// Adds all that is behind the first `skip` bytes of a buffer.
     ///
     /// # Errors
     ///
-    /// Gives the fragment back if the range is not in it, or if memory is short.
-    #[inline]
-    pub fn append(&mut self, frag: RxFrag, skip: u32, len: u32) -> Result<(), RxFrag> {
-        if !frag.contains(skip, len) {
-            return Err(frag);
-        }
+    /// `EINVAL`: the buffer has not as many bytes. `ENOMEM`. The buffer is gone.
+    pub fn append(&mut self, data: RxData, skip: u32) -> Result {
+        let len = data.len().checked_sub(skip).ok_or(EINVAL)?;
+        let (frag, _) = data.into_parts();
         let truesize = frag.truesize();
         let (page, offset) = frag.page(skip);
 
         // SAFETY: By the type invariants.
         let mut n = unsafe { (*bindings::skb_shinfo(self.last.as_ptr())).nr_frags } as usize;
         if n >= MAX_SKB_FRAGS {
-            if self.extend().is_err() {
-                return Err(frag);
-            }
+            self.extend()?;
             n = 0;
         }
         let (head, last) = (self.head.as_raw(), self.last.as_ptr());

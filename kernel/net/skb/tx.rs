@@ -35,8 +35,15 @@ pub struct Gso {
 }
 
 impl SkBuff {
+    /// Whether the device has anything to do besides sending the packet: it is to be
+    /// [cut](SkBuff::gso), or its [checksum](SkBuff::partial_csum) filled in.
+    #[inline(always)]
+    pub fn is_offloaded(&self) -> bool {
+        // SAFETY: By the type invariant of `SkBuff`.
+        self.partial_csum().is_some() || unsafe { (*self.shared_info()).gso_size } != 0
+    }
+
     /// How the packet is to be cut, if it is.
-    #[inline]
     pub fn gso(&self) -> Option<Gso> {
         let info = self.shared_info();
         // SAFETY: By the type invariant of `SkBuff`.
@@ -60,7 +67,7 @@ impl SkBuff {
     }
 
     /// Where the checksum that is to be filled in starts, and where, as of there, it goes.
-    #[inline]
+    #[inline(always)]
     pub fn partial_csum(&self) -> Option<(u16, u16)> {
         // SAFETY: By the type invariant of `SkBuff`.
         let csum = unsafe { bindings::skb_partial_csum(self.as_raw()) };
@@ -71,13 +78,14 @@ impl SkBuff {
     }
 
     /// Whether the packet has another one in it (a tunnel).
-    #[inline]
+    #[inline(always)]
     pub fn is_encapsulated(&self) -> bool {
         // SAFETY: By the type invariant of `SkBuff`.
         unsafe { bindings::skb_encapsulation(self.as_raw()) }
     }
 
     /// Whether the packet is cut in software if the device has `features`.
+    #[inline(always)]
     pub fn needs_gso(&self, features: Features) -> bool {
         // SAFETY: By the type invariant of `SkBuff`.
         unsafe { bindings::netif_needs_gso(self.as_raw(), features.into_raw()) }
@@ -85,7 +93,7 @@ impl SkBuff {
 
     /// Takes the software transmit timestamp, if one is asked for. Before the packet is given to
     /// the device.
-    #[inline]
+    #[inline(always)]
     pub fn tx_timestamp(&self) {
         // SAFETY: By the type invariant of `SkBuff`.
         unsafe { bindings::skb_tx_timestamp(self.as_raw()) };
