@@ -119,6 +119,8 @@ pub(crate) struct Setup {
     pub(crate) ctx: bool,
     /// What addresses the device has for memory that is mapped for it.
     pub(crate) mapping: Option<Addresses>,
+    /// How much memory there is for an area that is mapped for it, in bytes.
+    pub(crate) largest_area: usize,
 }
 
 impl Default for Setup {
@@ -130,6 +132,7 @@ impl Default for Setup {
             size: 8,
             ctx: false,
             mapping: None,
+            largest_area: usize::MAX,
         }
     }
 }
@@ -157,6 +160,7 @@ pub(crate) fn on_bench(setup: Setup, body: Body) -> Result {
         spec = spec.mapping(addresses);
     }
     let fake = Fake::new(spec, Arc::new(Answers(bench.clone()), GFP_KERNEL)?)?;
+    fake.limit_areas(setup.largest_area);
     let plug = fake.plug()?;
     check!(fake.is_bound());
     drop(plug);
