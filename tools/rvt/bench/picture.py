@@ -63,7 +63,8 @@ def _draw(view, costs: list, rated: list):
     fig.patch.set_facecolor("white")
     if left:
         names = chart_cost.layers(costs)
-        axes = _axes(fig, 0.0, len(left), top, foot + bottom, margin, 1.08, rows)
+        axes = _axes(fig, (0.0, 0.5 if right else 1.0), len(left), top, foot + bottom, margin,
+                     1.08, rows)
         chart_cost.draw_stacked(axes, left, names, margin)
         axes.set_xlabel("guest instructions per operation (less is better)")
         axes.set_yticks([])
@@ -71,22 +72,23 @@ def _draw(view, costs: list, rated: list):
         fig.text(0.1 / _WIDTH, 1 - 0.2 / height, "What one operation costs",
                  weight="bold", size=plots.FONT + 2, va="center")
     if right:
-        axes = _axes(fig, 0.5, len(right), top, foot + bottom, margin, 1.36, rows)
+        start = 0.5 if left else 0.0
+        axes = _axes(fig, (start, 1.0), len(right), top, foot + bottom, margin, 1.36, rows)
         chart_ratio.draw_ratios(axes, right, True, margin)
         axes.set_xlabel("throughput, ratio to the baseline (more is better)")
-        fig.text(0.5, 1 - 0.2 / height, "Throughput beside the baseline in the same rounds",
+        fig.text(start, 1 - 0.2 / height, "Throughput beside the baseline in the same rounds",
                  weight="bold", size=plots.FONT + 2, va="center")
     fig.text(0.1 / _WIDTH, 0.13 / height, _caption(view), size=plots.FONT - 2, color="#666666",
              va="center")
     return fig
 
 
-def _axes(fig, start: float, count: int, top: float, bottom: float, left: float, right: float,
+def _axes(fig, part: tuple, count: int, top: float, bottom: float, left: float, right: float,
           rows: int):
-    """Returns axes in one half of the picture, their rows as high as those of the other half."""
+    """Returns axes from one part of the width to another, their rows as high as those beside."""
     lower = bottom + _ROW * (rows - count)
-    return plots.rows(fig, count, left=start * _WIDTH + left,
-                      right=(0.5 - start) * _WIDTH + right, top=top, bottom=lower)
+    return plots.rows(fig, count, left=part[0] * _WIDTH + left,
+                      right=(1.0 - part[1]) * _WIDTH + right, top=top, bottom=lower)
 
 
 def _caption(view) -> str:
