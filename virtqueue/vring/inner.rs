@@ -24,7 +24,6 @@ use crate::{
         Frame, //
     },
     segment::{
-        One,
         RawToken,
         Segment,
         Segments, //
@@ -262,14 +261,16 @@ impl Inner {
         then: Then,
     ) -> Result<bool> {
         let side = &mut self.side;
-        if side.mapped.is_some() {
-            return self.add_mapped(token, &One { segment, write }, attrs, then);
+        if side.mapped.is_some() && !segment.is_premapped() {
+            return each_ring!(&mut self.ring, ring => {
+                add_one_mapped(ring, side, token, (segment, write), attrs, then)
+            });
         }
         let (addr, len) = (segment.phys(write), segment.len());
         each_ring!(&mut self.ring, ring => add_one(ring, side, token, Single { addr, len, write }, then))
     }
 
-    #[inline(never)]
+    #[inline(always)]
     fn add_mapped<B: Segments>(
         &mut self,
         token: RawToken,
@@ -278,7 +279,7 @@ impl Inner {
         then: Then,
     ) -> Result<bool> {
         let Self { ring, side } = self;
-        each_ring!(ring, ring => add_mapped(ring, side, token, buffer, attrs, then))
+        each_ring!(ring, ring => add_mapped_apart(ring, side, token, buffer, attrs, then))
     }
 
     /// Tells the device of what was added, without a notification.
@@ -462,6 +463,49 @@ where
         Ok(id) => Ok(follow(ring, side, id, segments, then)),
         Err((error, _)) => Err(side.refused(error)),
     }
+}
+
+/// Maps one segment and adds it to a ring of one layout; the device writes it if that is said with
+/// it.
+#[inline(never)]
+fn add_one_mapped<F>(
+    ring: &mut RingOf<F>,
+    side: &mut Side,
+    token: RawToken,
+    (segment, write): (Segment, bool),
+    attrs: usize,
+    then: Then,
+) -> Result<bool>
+where
+    F: Format<Platform = Kernel>,
+{
+    let Some(mapped) = &mut side.mapped else {
+        return Err(EINVAL);
+    };
+    let len = segment.len();
+    let added = mapped.add_one(segment, write, attrs, |addr| {
+        let added = ring.add(token, 1, &mut Single { addr, len, write });
+        added.map_err(|(e, _)| e.into())
+    });
+    let id = added.map_err(|error| side.refused(error))?;
+    Ok(follow(ring, side, id, 1, then))
+}
+
+/// [`add_mapped`], out of line.
+#[inline(never)]
+fn add_mapped_apart<F, B>(
+    ring: &mut RingOf<F>,
+    side: &mut Side,
+    token: RawToken,
+    buffer: &B,
+    attrs: usize,
+    then: Then,
+) -> Result<bool>
+where
+    F: Format<Platform = Kernel>,
+    B: Segments,
+{
+    add_mapped(ring, side, token, buffer, attrs, then)
 }
 
 /// Maps a buffer and adds it to a ring of one layout.

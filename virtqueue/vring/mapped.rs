@@ -17,7 +17,6 @@ use crate::{
         Sink, //
     },
     segment::{
-        Kind,
         Segment,
         SegmentSink,
         Segments, //
@@ -141,12 +140,65 @@ impl Mapped {
         added
     }
 
+    /// As [`Mapped::add`], of one segment; `add` is handed its address.
+    ///
+    /// # Errors
+    ///
+    /// As [`Mapped::add`].
+    #[inline(always)]
+    pub(crate) fn add_one(
+        &mut self,
+        segment: Segment,
+        write: bool,
+        attrs: usize,
+        add: impl FnOnce(dma_addr_t) -> Result<u16>,
+    ) -> Result<u16> {
+        let (at, addr) = self.record(segment, write, attrs)?;
+        let added = add(addr);
+        match added {
+            // INVARIANT: The record is that of the buffer that has the id now.
+            Ok(id) => {
+                if let Some(place) = self.first.get_mut(usize::from(id)) {
+                    *place = at;
+                }
+            }
+            Err(_) => self.unmap_from(at),
+        }
+        added
+    }
+
+    /// Maps a segment and makes a record of it; returns which, and where the device finds it.
+    #[inline(always)]
+    fn record(&mut self, segment: Segment, write: bool, attrs: usize) -> Result<(u32, dma_addr_t)> {
+        let at = self.free;
+        let record = self.records.get_mut(at as usize).ok_or(ENOSPC)?;
+        let len = segment.len();
+        // SAFETY: Who adds a buffer promises that its segments are what they say.
+        let addr = unsafe {
+            self.mapper
+                .map_segment(segment.kind, len, direction(write), attrs)
+        }?;
+        self.free = record.next;
+        // INVARIANT: It was just mapped.
+        *record = Record {
+            addr,
+            len,
+            write,
+            premapped: segment.is_premapped(),
+            next: NONE,
+        };
+        Ok((at, addr))
+    }
+
     /// Takes back the mappings of the buffer that had `id`, which the device is done with.
     #[inline]
     pub(crate) fn unmap(&mut self, id: u16) {
         if let Some(place) = self.first.get_mut(usize::from(id)) {
             let first = core::mem::replace(place, NONE);
-            self.unmap_from(first);
+            // A buffer that the driver mapped may have none.
+            if first != NONE {
+                self.unmap_from(first);
+            }
         }
     }
 
@@ -178,26 +230,8 @@ struct Recorder<'a> {
 impl Recorder<'_> {
     #[inline]
     fn push(&mut self, segment: Segment, write: bool) -> Result {
-        let Mapped {
-            mapper,
-            records,
-            free,
-            ..
-        } = &mut *self.mapped;
-        let at = *free;
-        let record = records.get_mut(at as usize).ok_or(ENOSPC)?;
-        let dir = direction(write);
-        // SAFETY: Who adds a buffer promises that its segments are what they say.
-        let addr = unsafe { mapper.map_segment(segment.kind, segment.len(), dir, self.attrs) }?;
-        *free = record.next;
-        // INVARIANT: It was just mapped.
-        *record = Record {
-            addr,
-            len: segment.len(),
-            write,
-            premapped: matches!(segment.kind, Kind::Premapped(_)),
-            next: NONE,
-        };
+        let (at, _) = self.mapped.record(segment, write, self.attrs)?;
+        let records = &mut self.mapped.records;
         match records.get_mut(self.chain.last as usize) {
             Some(last) => last.next = at,
             None => self.chain.first = at,

@@ -69,6 +69,12 @@ impl Segment {
         self.len
     }
 
+    /// Whether it was mapped for the device already.
+    #[inline(always)]
+    pub(crate) const fn is_premapped(&self) -> bool {
+        matches!(self.kind, Kind::Premapped(_))
+    }
+
     /// Whether the segment has no byte.
     #[inline(always)]
     pub const fn is_empty(&self) -> bool {
@@ -154,26 +160,6 @@ pub trait Segments {
     ///
     /// Those of `sink`, passed on.
     fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result;
-}
-
-/// A buffer that is one segment.
-pub(crate) struct One {
-    pub(crate) segment: Segment,
-    /// The device writes it.
-    pub(crate) write: bool,
-}
-
-impl Segments for One {
-    const COUNT: u16 = 1;
-
-    #[inline(always)]
-    fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result {
-        if self.write {
-            sink.in_(self.segment)
-        } else {
-            sink.out(self.segment)
-        }
-    }
 }
 
 /// What stands for a buffer inside of a ring: one word, and one more for the queues that were
