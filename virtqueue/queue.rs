@@ -158,7 +158,7 @@ impl<T: Buffer> Virtqueue<T> {
     ///
     /// - `ENOSPC`: the ring is full; try again after [`Virtqueue::get_buf`] returned something;
     /// - `ENOMEM`: a mapping failed for now;
-    /// - `EIO`: the queue is broken, or (packed ring) a mapping failed;
+    /// - `EIO`: the queue is broken, or (packed ring in C) a mapping failed;
     /// - `EINVAL`: the buffer has no segment, more than the queue was found for, or gives memory
     ///   to read after memory to write.
     #[inline]
@@ -207,10 +207,7 @@ impl<T: Buffer> Virtqueue<T> {
     /// the queue is broken.
     #[inline]
     pub fn notify(&self) -> bool {
-        match &self.ring {
-            Ring::Native(ring) => ring.queue().notify(),
-            Ring::Foreign(ring) => ring.notify(),
-        }
+        self.unlocked().notify()
     }
 
     /// Notifies the device of the added buffers if it wants to know. Returns false if the queue
@@ -227,9 +224,10 @@ impl<T: Buffer> Virtqueue<T> {
     /// Takes a buffer that the device has used.
     ///
     /// A device that claims to have written more than a buffer has for it is not believed: the
-    /// buffer comes back as one with nothing written, and the queue is declared broken, once,
-    /// with one message. (Of legacy devices, and of buffers with nothing to write, wrong lengths
-    /// are known and harmless: they are cut.)
+    /// queue is declared broken, once, with one message. On the native ring the buffer stays in
+    /// the queue until the device was reset; on another it comes back as one with nothing written.
+    /// (Of legacy devices, and of buffers with nothing to write, wrong lengths are known and
+    /// harmless: they are cut.)
     ///
     /// Any context. `None` also when the queue is broken.
     #[inline]
@@ -289,10 +287,7 @@ impl<T: Buffer> Virtqueue<T> {
     /// Asks the device for no more callbacks: a hint, a callback may still come.
     #[inline]
     pub fn disable_cb(&self) {
-        match &self.ring {
-            Ring::Native(ring) => ring.queue().disable_cb(),
-            Ring::Foreign(ring) => ring.disable_cb(),
-        }
+        self.unlocked().disable_cb()
     }
 
     /// Asks for a callback at the next used buffer and looks again, in one: false if there are
@@ -331,10 +326,7 @@ impl<T: Buffer> Virtqueue<T> {
     /// Second half of [`Virtqueue::enable_cb`]: whether there are used buffers by now.
     #[inline]
     pub fn poll(&self, armed: Armed) -> bool {
-        match &self.ring {
-            Ring::Native(ring) => ring.poll(armed.0),
-            Ring::Foreign(_) => self.unlocked().poll(armed.0),
-        }
+        self.unlocked().poll(armed.0)
     }
 
     /// Takes back a buffer that the device has not used. Only a device in
@@ -381,10 +373,7 @@ impl<T: Buffer> Virtqueue<T> {
     /// Whether the queue was declared broken: it takes and gives nothing any more.
     #[inline]
     pub fn is_broken(&self) -> bool {
-        match &self.ring {
-            Ring::Native(ring) => ring.queue().is_broken(),
-            Ring::Foreign(_) => self.unlocked().is_broken(),
-        }
+        self.unlocked().is_broken()
     }
 
     /// Whether buffers have to be mapped with the DMA API, and if so for which device.

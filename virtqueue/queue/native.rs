@@ -11,7 +11,6 @@ use crate::bindings;
 use core::mem::ManuallyDrop;
 use kernel::prelude::*;
 use vring::{
-    Armed,
     Inner,
     Queue,
     Segments,
@@ -30,7 +29,8 @@ pub(super) struct Native {
 }
 
 impl Native {
-    /// Takes a queue for buffers of up to `max_segments` segments, if queues are of the crate `vring` at all.
+    /// Takes a queue for buffers of up to `max_segments` segments, if queues are of the crate
+    /// `vring` at all.
     ///
     /// # Safety
     ///
@@ -72,7 +72,7 @@ impl Native {
         let given = Given::new(buffer, self.max_segments)?;
         let inner = self.inner();
         let added = if Given::is_common(&*given.buffer) {
-            inner.add_common(given.raw(), &given.common(), 0, then)
+            inner.add(given.raw(), given.segments(), &given.common(), 0, then)
         } else {
             inner.add(given.raw(), given.segments(), &given.described(), 0, then)
         };
@@ -104,13 +104,6 @@ impl Native {
     #[inline(always)]
     pub(super) fn enable_cb_prepare(&mut self) -> u32 {
         self.inner().enable_cb_prepare().into_raw().into()
-    }
-
-    /// Whether there are used buffers behind that place.
-    #[inline(always)]
-    pub(super) fn poll(&self, armed: u32) -> bool {
-        // CAST: It was a `u16`.
-        self.queue().poll(Armed::from_raw(armed as u16))
     }
 }
 

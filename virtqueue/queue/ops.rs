@@ -49,6 +49,22 @@ pub trait QueueOps<T: Buffer> {
     fn is_idle(&self) -> bool;
 }
 
+/// The functions that the ring has by the same name.
+macro_rules! same_on_ring {
+    () => {
+        same_on_ring!(kick_prepare -> bool, notify -> bool, disable_cb -> (), enable_cb -> bool,
+            enable_cb_delayed -> bool);
+    };
+    ($($name:ident -> $kind:ty),*) => {
+        $(
+            #[inline(always)]
+            fn $name(&mut self) -> $kind {
+                self.ring.$name()
+            }
+        )*
+    };
+}
+
 /// Something to do with a queue on whichever kind of ring.
 pub trait OnQueue<T: Buffer> {
     /// What comes of it.
@@ -110,30 +126,7 @@ impl<T: Buffer, R: LiveRing> QueueOps<T> for OnNative<T, R> {
         Some(Used { buffer, len })
     }
 
-    #[inline(always)]
-    fn kick_prepare(&mut self) -> bool {
-        self.ring.kick_prepare()
-    }
-
-    #[inline(always)]
-    fn notify(&mut self) -> bool {
-        self.ring.notify()
-    }
-
-    #[inline(always)]
-    fn disable_cb(&mut self) {
-        self.ring.disable_cb();
-    }
-
-    #[inline(always)]
-    fn enable_cb(&mut self) -> bool {
-        self.ring.enable_cb()
-    }
-
-    #[inline(always)]
-    fn enable_cb_delayed(&mut self) -> bool {
-        self.ring.enable_cb_delayed()
-    }
+    same_on_ring!();
 
     #[inline(always)]
     fn kick_enable_cb_delayed(&mut self) -> (bool, bool) {
@@ -175,30 +168,7 @@ impl<T: Buffer> QueueOps<T> for OnForeign<'_, T> {
         unsafe { self.ring.get_used(self.set) }
     }
 
-    #[inline(always)]
-    fn kick_prepare(&mut self) -> bool {
-        self.ring.kick_prepare()
-    }
-
-    #[inline(always)]
-    fn notify(&mut self) -> bool {
-        self.ring.notify()
-    }
-
-    #[inline(always)]
-    fn disable_cb(&mut self) {
-        self.ring.disable_cb();
-    }
-
-    #[inline(always)]
-    fn enable_cb(&mut self) -> bool {
-        self.ring.enable_cb()
-    }
-
-    #[inline(always)]
-    fn enable_cb_delayed(&mut self) -> bool {
-        self.ring.enable_cb_delayed()
-    }
+    same_on_ring!();
 
     #[inline(always)]
     fn kick_enable_cb_delayed(&mut self) -> (bool, bool) {

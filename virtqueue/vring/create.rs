@@ -13,7 +13,6 @@ use crate::{
     inner::{
         Inner,
         Ring,
-        Side,
         Slots, //
     },
     mapped::Mapped,
@@ -33,6 +32,7 @@ use crate::{
         Slot,
         Split, //
     },
+    side::Side, //
 };
 use core::ptr::NonNull;
 use kernel::{

@@ -2,32 +2,41 @@
 
 //! A ring whose layout is known.
 //!
-//! [`Inner`] looks at the layout with each call. What does much to a queue in one go has it looked
-//! at once, and is compiled for each layout: see [`Inner::on_ring`].
+//! [`Inner`](crate::Inner) looks at the layout with each call. What does much to a queue in one go has
+//! it looked at once, and is compiled for each layout: see [`Inner::on_ring`](crate::Inner::on_ring).
 
 use crate::{
     inner::{
-        add_here,
-        add_mapped,
-        tell_if_broken,
-        Inner,
-        Ring,
         RingOf,
-        Side,
         Then, //
+    },
+    physical::{
+        Physical,
+        Single, //
     },
     platform::Kernel,
     queue::Queue,
-    ring::Format,
+    report,
+    ring::{
+        Describe,
+        Format, //
+    },
     segment::{
         RawToken,
+        Segment,
         Segments, //
     },
+    side::Side,
+    trace, //
+};
+use core::{
+    ffi::c_void,
+    ptr::null_mut, //
 };
 use kernel::prelude::*;
 
-/// A ring of one of the layouts, with what goes with it. Each function is that of [`Inner`] or of
-/// [`Queue`].
+/// A ring of one of the layouts, with what goes with it. Each function is that of
+/// [`Inner`](crate::Inner) or of [`Queue`].
 #[allow(missing_docs)]
 pub trait LiveRing {
     /// Whether memory is mapped for the device.
@@ -55,10 +64,195 @@ pub trait OnRing {
     fn run<R: LiveRing>(self, ring: R) -> Self::Output;
 }
 
-/// An [`Inner`] with a ring of format `F`.
-struct Live<'a, F: Format<Platform = Kernel>> {
-    ring: &'a mut RingOf<F>,
-    side: &'a mut Side,
+/// A ring of format `F`, with what goes with it.
+pub(crate) struct Live<'a, F: Format<Platform = Kernel>> {
+    pub(crate) ring: &'a mut RingOf<F>,
+    pub(crate) side: &'a mut Side,
+}
+
+impl<F: Format<Platform = Kernel>> Live<'_, F> {
+    /// Does something in a function of its own for each layout.
+    #[inline(never)]
+    pub(crate) fn apart<R>(mut self, what: impl FnOnce(&mut Self) -> R) -> R {
+        what(&mut self)
+    }
+
+    /// Adds a buffer that is described by addresses of the device, and does what is to follow.
+    #[inline(always)]
+    fn post<D: Describe>(
+        &mut self,
+        token: RawToken,
+        segments: u16,
+        buffer: &mut D,
+        then: Then,
+    ) -> Result<bool>
+    where
+        Error: From<D::Error>,
+    {
+        match self.ring.add(token, segments, buffer) {
+            Ok(id) => Ok(self.follow(id, segments, then)),
+            Err((error, _)) => Err(self.side.refused(error.into())),
+        }
+    }
+
+    /// Does what is to follow an add. Returns whether the device wants to be notified.
+    #[inline(always)]
+    fn follow(&mut self, id: u16, segments: u16, then: Then) -> bool {
+        self.side.added(id, segments, self.ring.num_free());
+        match then {
+            Then::Wait => false,
+            Then::Publish => {
+                self.ring.publish();
+                self.side.show_free(self.ring.num_free());
+                false
+            }
+            Then::Kick => self.kick_prepare(),
+        }
+    }
+
+    /// Adds a buffer where memory is not mapped for the device.
+    #[inline(always)]
+    fn add_unmapped<B: Segments>(
+        &mut self,
+        token: RawToken,
+        segments: u16,
+        buffer: &B,
+        then: Then,
+    ) -> Result<bool> {
+        // Where all have the same number, the code is made for that.
+        let segments = if B::COUNT == 0 { segments } else { B::COUNT };
+        self.post(token, segments, &mut Physical(buffer), then)
+    }
+
+    /// [`Live::add_unmapped`], out of line.
+    #[inline(never)]
+    pub(crate) fn add_physical_apart<B: Segments>(
+        mut self,
+        token: RawToken,
+        segments: u16,
+        buffer: &B,
+        then: Then,
+    ) -> Result<bool> {
+        self.add_unmapped(token, segments, buffer, then)
+    }
+
+    /// Adds one segment at an address of the device.
+    #[inline(never)]
+    pub(crate) fn add_one(
+        mut self,
+        token: RawToken,
+        mut buffer: Single,
+        then: Then,
+    ) -> Result<bool> {
+        self.post(token, 1, &mut buffer, then)
+    }
+
+    /// Maps one segment and adds it; the device writes it if that is said with it.
+    #[inline(never)]
+    pub(crate) fn add_one_mapped(
+        mut self,
+        token: RawToken,
+        (segment, write): (Segment, bool),
+        attrs: usize,
+        then: Then,
+    ) -> Result<bool> {
+        let Some(mapped) = &mut self.side.mapped else {
+            return Err(EINVAL);
+        };
+        let len = segment.len();
+        let added = mapped.add_one(segment, write, attrs, |addr| {
+            let added = self.ring.add(token, 1, &mut Single { addr, len, write });
+            added.map_err(|(error, _)| error.into())
+        });
+        let id = added.map_err(|error| self.side.refused(error))?;
+        Ok(self.follow(id, 1, then))
+    }
+
+    /// Maps a buffer and adds it.
+    #[inline(always)]
+    fn add_mapped<B: Segments>(
+        &mut self,
+        token: RawToken,
+        buffer: &B,
+        attrs: usize,
+        then: Then,
+    ) -> Result<bool> {
+        let Some(mapped) = &mut self.side.mapped else {
+            return Err(EINVAL);
+        };
+        let mut count = 0;
+        let added = mapped.add(buffer, attrs, |segments, addresses| {
+            count = segments;
+            let added = self.ring.add(token, segments, addresses);
+            added.map_err(|(error, _)| error.into())
+        });
+        let id = added.map_err(|error| self.side.refused(error))?;
+        Ok(self.follow(id, count, then))
+    }
+
+    /// [`Live::add_mapped`], out of line.
+    #[inline(never)]
+    pub(crate) fn add_mapped_apart<B: Segments>(
+        mut self,
+        token: RawToken,
+        buffer: &B,
+        attrs: usize,
+        then: Then,
+    ) -> Result<bool> {
+        self.add_mapped(token, buffer, attrs, then)
+    }
+
+    /// Takes a used buffer as C has it.
+    ///
+    /// # Safety
+    ///
+    /// As [`Inner::get_raw`](crate::Inner::get_raw).
+    #[inline(never)]
+    pub(crate) unsafe fn get_raw(mut self, len: *mut u32, ctx: *mut *mut c_void) -> *mut c_void {
+        let Some((token, used)) = self.get() else {
+            return null_mut();
+        };
+        self.side.show_free(self.ring.num_free());
+        // SAFETY: By the safety requirements.
+        unsafe {
+            *len = used;
+            if !ctx.is_null() {
+                *ctx = token.ctx;
+            }
+        }
+        token.data.as_ptr()
+    }
+
+    /// See [`Inner::drain`](crate::Inner::drain).
+    #[inline(never)]
+    pub(crate) fn drain(mut self, take: &mut impl FnMut(RawToken, u32)) {
+        let side = &mut *self.side;
+        self.ring.drain(|used| {
+            side.taken(used.id, used.len);
+            take(used.token, used.len);
+        });
+        self.tell_if_broken();
+    }
+
+    /// Tells what the device did to break its queue, if it did, once.
+    #[inline(always)]
+    fn tell_if_broken(&mut self) {
+        if !self.ring.control().is_broken() {
+            return;
+        }
+        if let Some(report) = self.ring.take_report() {
+            report::tell(self.side.vdev, self.side.index, report);
+            // SAFETY: The queue is valid.
+            unsafe {
+                trace::broken(
+                    self.side.vq,
+                    report.reason as u32,
+                    report.value,
+                    report.limit,
+                );
+            }
+        }
+    }
 }
 
 impl<F: Format<Platform = Kernel>> LiveRing for Live<'_, F> {
@@ -72,24 +266,19 @@ impl<F: Format<Platform = Kernel>> LiveRing for Live<'_, F> {
         if !self.is_mapped() {
             return self.add_physical(token, segments, buffer);
         }
-        match add_mapped(self.ring, self.side, token, buffer, 0, Then::Wait) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(error),
-        }
+        self.add_mapped(token, buffer, 0, Then::Wait).map(|_| ())
     }
 
     #[inline(always)]
     fn add_physical<B: Segments>(&mut self, token: RawToken, segments: u16, buffer: &B) -> Result {
-        match add_here(self.ring, self.side, token, segments, buffer, Then::Wait) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(error),
-        }
+        self.add_unmapped(token, segments, buffer, Then::Wait)
+            .map(|_| ())
     }
 
     #[inline(always)]
     fn get(&mut self) -> Option<(RawToken, u32)> {
         let Some(used) = self.ring.get() else {
-            tell_if_broken(self.ring, self.side);
+            self.tell_if_broken();
             return None;
         };
         self.side.taken(used.id, used.len);
@@ -139,19 +328,5 @@ impl<F: Format<Platform = Kernel>> LiveRing for Live<'_, F> {
     #[inline(always)]
     fn in_flight(&self) -> u16 {
         self.ring.in_flight()
-    }
-}
-
-impl Inner {
-    /// Does something that is compiled for each layout of the ring, and so looks at it once.
-    #[inline(always)]
-    pub fn on_ring<V: OnRing>(&mut self, what: V) -> V::Output {
-        let Self { ring, side } = self;
-        match ring {
-            Ring::Split(ring) => what.run(Live { ring, side }),
-            Ring::Packed(ring) => what.run(Live { ring, side }),
-            Ring::SplitInOrder(ring) => what.run(Live { ring, side }),
-            Ring::PackedInOrder(ring) => what.run(Live { ring, side }),
-        }
     }
 }

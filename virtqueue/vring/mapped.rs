@@ -128,16 +128,7 @@ impl Mapped {
             };
             add(count, &mut addresses)
         });
-        match added {
-            Ok(id) => {
-                // INVARIANT: The records are those of the buffer that has the id now.
-                if let Some(place) = self.first.get_mut(usize::from(id)) {
-                    *place = first;
-                }
-            }
-            Err(_) => self.unmap_from(first),
-        }
-        added
+        self.keep(added, first)
     }
 
     /// As [`Mapped::add`], of one segment; `add` is handed its address.
@@ -154,15 +145,21 @@ impl Mapped {
         add: impl FnOnce(dma_addr_t) -> Result<u16>,
     ) -> Result<u16> {
         let (at, addr) = self.record(segment, write, attrs)?;
-        let added = add(addr);
+        self.keep(add(addr), at)
+    }
+
+    /// Keeps the records from `first` on by the id of their buffer, or takes the mappings back if
+    /// it was not added.
+    #[inline(always)]
+    fn keep(&mut self, added: Result<u16>, first: u32) -> Result<u16> {
         match added {
-            // INVARIANT: The record is that of the buffer that has the id now.
             Ok(id) => {
+                // INVARIANT: The records are those of the buffer that has the id now.
                 if let Some(place) = self.first.get_mut(usize::from(id)) {
-                    *place = at;
+                    *place = first;
                 }
             }
-            Err(_) => self.unmap_from(at),
+            Err(_) => self.unmap_from(first),
         }
         added
     }

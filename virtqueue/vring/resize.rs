@@ -34,11 +34,7 @@ impl Inner {
         let Self { ring, side } = self;
         // SAFETY: By the safety requirements.
         each_ring!(ring, ring => unsafe {
-            ring.reset(|unused| {
-                if let Some(mapped) = &mut side.mapped {
-                    mapped.unmap(unused.id);
-                }
-            })
+            ring.reset(|unused| side.gone(unused.id))
         });
     }
 

@@ -32,6 +32,7 @@ pub mod resize;
 pub mod ring;
 pub mod segment;
 mod show;
+mod side;
 mod stats;
 mod trace;
 

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What goes with a ring: mappings, counters, stamps, tracing.
+
+use crate::{
+    bindings::virtqueue,
+    device::Virtio,
+    mapped::Mapped,
+    stats::{
+        Counters,
+        StampWriter,
+        Stamps, //
+    },
+    trace, //
+};
+use core::ptr::null_mut;
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+
+/// What goes with the ring, whatever its layout.
+pub(crate) struct Side {
+    /// Only where memory is mapped for the device.
+    pub(crate) mapped: Option<Mapped>,
+    pub(crate) vdev: Virtio,
+    pub(crate) index: u32,
+    /// The queue that this is of, for tracing.
+    pub(crate) vq: *mut virtqueue,
+    pub(crate) counters: Arc<Counters>,
+    stamp: StampWriter,
+    stamps: Arc<Stamps>,
+}
+
+impl Side {
+    /// What goes with a ring of `size` descriptors.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn new(mapped: Option<Mapped>, vdev: Virtio, index: u32, size: u16) -> Result<Self> {
+        let stamps = Arc::new(Stamps::new(size)?, GFP_KERNEL)?;
+        Ok(Self {
+            mapped,
+            vdev,
+            index,
+            vq: null_mut(),
+            counters: Arc::new(Counters::new(), GFP_KERNEL)?,
+            // INVARIANT: The stamps stay as long as this.
+            stamp: stamps.writer(),
+            stamps,
+        })
+    }
+
+    /// Takes other stamps, for a ring of their size.
+    pub(crate) fn set_stamps(&mut self, stamps: Arc<Stamps>) {
+        // INVARIANT: The stamps stay as long as this.
+        self.stamp = stamps.writer();
+        self.stamps = stamps;
+    }
+
+    /// Since when the device has what.
+    pub(crate) fn stamps(&self) -> &Arc<Stamps> {
+        &self.stamps
+    }
+
+    /// Notes that a buffer was added.
+    #[inline(always)]
+    pub(crate) fn added(&self, id: u16, segments: u16, free: u16) {
+        // SAFETY: The ring gave out the id.
+        unsafe { self.stamp.added(id) };
+        // SAFETY: The queue is valid.
+        unsafe { trace::add(self.vq, id.into(), segments.into(), free.into()) };
+    }
+
+    /// Notes that a buffer was not added.
+    #[cold]
+    pub(crate) fn refused(&self, error: Error) -> Error {
+        if error == ENOSPC {
+            self.counters.full.count();
+        }
+        error
+    }
+
+    /// Lets C code know how many descriptors are free.
+    #[inline(always)]
+    pub(crate) fn show_free(&self, free: u16) {
+        // SAFETY: The queue is valid, and who may change the ring may change this.
+        unsafe { (*self.vq).num_free = free.into() };
+    }
+
+    /// Notes that a driver kicked.
+    #[inline(always)]
+    pub(crate) fn kicked(&self, notify: bool) {
+        self.counters.kicks.count();
+        // SAFETY: The queue is valid.
+        unsafe { trace::kick(self.vq, notify) };
+    }
+
+    /// Notes that a used buffer was taken.
+    #[inline(always)]
+    pub(crate) fn taken(&mut self, id: u16, len: u32) {
+        self.gone(id);
+        // SAFETY: The queue is valid.
+        unsafe { trace::get_buf(self.vq, id.into(), len) };
+    }
+
+    /// Notes that the device does not have a buffer any more: the ring gave it back, with the `id`
+    /// that it had.
+    #[inline(always)]
+    pub(crate) fn gone(&mut self, id: u16) {
+        if let Some(mapped) = &mut self.mapped {
+            mapped.unmap(id);
+        }
+        // SAFETY: The ring gave out the id.
+        unsafe { self.stamp.taken(id) };
+    }
+}
