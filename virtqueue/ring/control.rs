@@ -171,6 +171,15 @@ impl<P: Platform, V: View<P>> Control<P, V> {
         }
     }
 
+    /// As [`Control::disable_cb`], until callbacks are asked for again by whoever disables them here:
+    /// where there is nothing to be done about that, nothing is noted.
+    #[inline(always)]
+    pub(super) fn hold_cb(&self) {
+        if self.triggered.get() == 0 {
+            self.disable_cb();
+        }
+    }
+
     /// Whether there are used buffers at the place as of which callbacks were enabled. One full
     /// barrier.
     ///

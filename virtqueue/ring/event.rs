@@ -11,6 +11,13 @@ pub const fn need_event(event: u16, new: u16, old: u16) -> bool {
     new.wrapping_sub(event).wrapping_sub(1) < new.wrapping_sub(old)
 }
 
+/// As [`need_event`], for a step of `added` up to `new`, which may be more than indices count: then
+/// it goes over every event.
+#[inline(always)]
+pub(super) const fn passed_event(event: u16, new: u16, added: u64) -> bool {
+    (new.wrapping_sub(event).wrapping_sub(1) as u64) < added
+}
+
 /// How many of `outstanding` buffers to wait for before the next callback, when it may be
 /// delayed: three quarters.
 #[inline(always)]
@@ -45,6 +52,8 @@ mod tests {
                         wanted,
                         "{event} {new} {start}"
                     );
+                    assert_eq!(passed_event(event, new, step.into()), wanted);
+                    assert!(passed_event(event, new, 0x10000 + u64::from(step)));
                 }
             }
         }

@@ -166,7 +166,9 @@ pub unsafe trait Format: Sized {
     fn pending(&self, count: &Count) -> u16;
 
     /// Goes past a used buffer of so many descriptors, and has it counted as done.
-    fn step(
+    ///
+    /// `QUIET` says that the device calls for none of those, and that [`Format::arm`] follows.
+    fn step<const QUIET: bool>(
         &mut self,
         at: Self::At,
         descs: u16,

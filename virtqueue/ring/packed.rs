@@ -257,7 +257,7 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
     }
 
     #[inline(always)]
-    fn step(
+    fn step<const QUIET: bool>(
         &mut self,
         (ring, at): (Ring<P>, Cursor),
         descs: u16,
@@ -268,7 +268,7 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
         self.taken = at.advance(descs, ring.size());
         // If callbacks are on, asks for one at the next. Otherwise nobody needs to know the place
         // before they are enabled, or there is nothing there.
-        if control.off.get() == 0 {
+        if !QUIET && control.off.get() == 0 {
             control.taken.set(self.taken.into_raw());
             if count.flags.event_idx() {
                 self.driver.set_position(self.taken.position().into_raw());

@@ -63,8 +63,6 @@ pub type Split<P, T, S, C, const IN_ORDER: bool> = Frame<Format<P, IN_ORDER>, T,
 ///   had written the used entries up to there before a barrier for loads.
 pub struct Format<P, const IN_ORDER: bool> {
     areas: Areas<P>,
-    /// What the device knows of the available entries.
-    published: u16,
     /// What it was last seen to have used.
     used_seen: u16,
 }
@@ -94,7 +92,6 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
         Self {
             // SAFETY: By the safety requirements.
             areas: unsafe { Areas::new(memory, flags.endian()) },
-            published: 0,
             used_seen: 0,
         }
     }
@@ -106,7 +103,6 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
 
     fn start(&mut self) {
         self.areas.clear();
-        self.published = 0;
         self.used_seen = 0;
     }
 
@@ -146,12 +142,11 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
 
     #[inline(always)]
     fn publish(&mut self, control: &Control<P>, count: &Count) {
-        if self.published != count.made {
+        if self.published(control) != count.made {
             // §2.7.13.3.1: Descriptors and entries are written before the index. Pairs with the
             // barrier of the device between reading the index and those.
             P::wmb(count.flags.strong());
             self.areas.set_index(count.made);
-            self.published = count.made;
             control.next.set(count.made.into());
         }
     }
@@ -218,9 +213,18 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
     }
 
     #[inline(always)]
-    fn step(&mut self, at: u16, _descs: u16, control: &Control<P>, count: &mut Count) {
+    fn step<const QUIET: bool>(
+        &mut self,
+        at: u16,
+        _descs: u16,
+        control: &Control<P>,
+        count: &mut Count,
+    ) {
         let done = at.wrapping_add(1);
         count.done = done;
+        if QUIET {
+            return;
+        }
         // After the last entry that was seen: asks for a callback at the next, if callbacks are on.
         // Up to there it makes no difference which of them was taken: there are used ones.
         if done == self.used_seen {

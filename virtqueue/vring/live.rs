@@ -106,7 +106,11 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
                 self.side.show_free(self.ring.num_free());
                 false
             }
-            Then::Kick => self.kick_prepare(),
+            Then::Kick => {
+                let notify = self.ring.kick_added();
+                self.side.kicked(notify);
+                notify
+            }
         }
     }
 
@@ -227,11 +231,13 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
     #[inline(never)]
     pub(crate) fn drain(mut self, take: &mut impl FnMut(RawToken, u32)) {
         let side = &mut *self.side;
-        self.ring.drain(|used| {
+        let broken = self.ring.drain(|used| {
             side.taken(used.id, used.len);
             take(used.token, used.len);
         });
-        self.tell_if_broken();
+        if broken {
+            self.tell_if_broken();
+        }
     }
 
     /// Tells what the device did to break its queue, if it did, once.

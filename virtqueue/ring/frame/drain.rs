@@ -38,18 +38,24 @@ where
     /// on again: [`Frame::disable_cb`], [`Frame::get`] until there is none, and
     /// [`Frame::enable_cb`], as often as that finds more.
     ///
-    /// Ends early if the queue is broken, or breaks.
+    /// Ends early if the queue is broken, or breaks: returns whether.
     #[inline(always)]
-    pub fn drain(&mut self, mut give: impl FnMut(Used<T>)) {
-        while self.pass(&mut give) {}
+    pub fn drain(&mut self, mut give: impl FnMut(Used<T>)) -> bool {
+        loop {
+            match self.pass(&mut give) {
+                Pass::More => {}
+                Pass::Quiet => return false,
+                Pass::Broken => return true,
+            }
+        }
     }
 
-    /// Takes what is there and turns callbacks on. Returns whether there is more.
+    /// Takes what is there and turns callbacks on.
     #[inline(always)]
-    fn pass(&mut self, give: &mut impl FnMut(Used<T>)) -> bool {
-        self.control.disable_cb();
+    fn pass(&mut self, give: &mut impl FnMut(Used<T>)) -> Pass {
+        self.control.hold_cb();
         if self.control.is_broken() {
-            return false;
+            return Pass::Broken;
         }
         loop {
             // What the loop needs is better read again than kept on the stack: most often it runs
@@ -61,18 +67,37 @@ where
                 Ok(found) => found,
                 Err(fault) => {
                     self.fail(fault);
-                    return false;
+                    return Pass::Broken;
                 }
             };
-            match self.take(at, found) {
+            match self.take::<true>(at, found) {
                 Some(used) => give(used),
-                None => return false,
+                None => return Pass::Broken,
+            }
+            // What the device does not have it cannot have used.
+            if self.count.in_flight() == 0 {
+                break;
             }
         }
+        compiler_fence(SeqCst);
         self.format.arm(&self.control, &self.count);
         // §2.7.7.1, §2.8.10: As in `Control::poll`.
         F::Platform::mb(self.count.flags.strong());
         self.count.event_moved = false;
-        self.format.has_used(&self.count) || self.in_hidden_batch()
+        if self.format.has_used(&self.count) || self.in_hidden_batch() {
+            Pass::More
+        } else {
+            Pass::Quiet
+        }
     }
+}
+
+/// How it went to take what is there.
+enum Pass {
+    /// There is more by now.
+    More,
+    /// There is no more, and callbacks are on.
+    Quiet,
+    /// The queue is broken.
+    Broken,
 }

@@ -48,7 +48,7 @@ where
         let at = self.format.at(&self.count);
         match self.look(at) {
             Ok(Found::Nothing) => None,
-            Ok(found) => self.take(at, found),
+            Ok(found) => self.take::<false>(at, found),
             Err(fault) => self.fail(fault),
         }
     }
@@ -92,20 +92,20 @@ where
         self.fail((reason, id, last.into()))
     }
 
-    /// Takes the next used buffer, which was found.
+    /// Takes the next used buffer, which was found. `QUIET` as [`Format::step`] has it.
     #[inline(always)]
-    pub(super) fn take(&mut self, at: F::At, found: Found) -> Option<Used<T>> {
+    pub(super) fn take<const QUIET: bool>(&mut self, at: F::At, found: Found) -> Option<Used<T>> {
         if !F::IN_ORDER || found == Found::Entry {
             let (id, len) = self.format.used(at);
             if !F::IN_ORDER || self.is_oldest(id) {
-                return self.take_id(at, id, Some(len));
+                return self.take_id::<QUIET>(at, id, Some(len));
             }
             if !self.start_batch(id, len) {
                 return None;
             }
         }
         let (id, len) = self.next_of_batch();
-        self.take_id(at, id, len)
+        self.take_id::<QUIET>(at, id, len)
     }
 
     /// In order: whether an id is that of the oldest buffer, if it is of one at all.
@@ -160,7 +160,12 @@ where
     /// Takes the buffer with an id that the device gave, and a length, or without one all that it
     /// has room for.
     #[inline(always)]
-    fn take_id(&mut self, at: F::At, id: u32, len: Option<u32>) -> Option<Used<T>> {
+    fn take_id<const QUIET: bool>(
+        &mut self,
+        at: F::At,
+        id: u32,
+        len: Option<u32>,
+    ) -> Option<Used<T>> {
         let Some(slot) = self.slots.get_mut(id as usize) else {
             return self.fail_id(Broken::IdOutOfRange, id);
         };
@@ -197,7 +202,8 @@ where
         debug_assert!(descs <= self.format.size() - self.count.free);
         // OVERFLOW: By the type invariants, as asserted; the number of a buffer wraps.
         self.count.free = self.count.free.wrapping_add(descs);
-        self.format.step(at, descs, &self.control, &mut self.count);
+        self.format
+            .step::<QUIET>(at, descs, &self.control, &mut self.count);
         Some(Used { token, len, id })
     }
 }

@@ -37,9 +37,12 @@ where
     /// False if the queue is broken.
     #[inline(always)]
     pub fn kick_prepare(&mut self) -> bool {
-        if self.control.is_broken() {
-            return false;
-        }
+        !self.control.is_broken() && self.kick_added()
+    }
+
+    /// As [`Frame::kick_prepare`], right after an add, which looked whether the queue is broken.
+    #[inline(always)]
+    pub fn kick_added(&mut self) -> bool {
         self.publish();
         // §2.7.13.4.1, §2.8.21.3.1: The index, or the flags, are written before the suppression is
         // read. Pairs with the barrier of the device between writing the suppression and reading

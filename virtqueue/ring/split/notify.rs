@@ -7,7 +7,7 @@ use super::{
         control::Armed,
         event::{
             most_of,
-            need_event, //
+            passed_event, //
         },
         flags::Flags,
         format::{
@@ -83,15 +83,20 @@ impl<P: Platform> format::View<P> for View<P> {
 }
 
 impl<P: Platform, const IN_ORDER: bool> Format<P, IN_ORDER> {
+    /// What the device knows of the available entries.
+    #[inline(always)]
+    pub(super) fn published(&self, control: &Control<P>) -> u16 {
+        // CAST: It was put there as an index.
+        control.next.get() as u16
+    }
+
     /// Whether the device wants to be notified of the last `added` buffers.
     #[inline(always)]
     pub(super) fn wants(&self, count: &Count, added: u64) -> bool {
         if !count.flags.event_idx() {
             return self.areas.flags() & NO_NOTIFY == 0;
         }
-        // CAST: The index counts as far.
-        let old = count.made.wrapping_sub(added as u16);
-        need_event(self.areas.avail_event(), count.made, old) || added > u64::from(u16::MAX)
+        passed_event(self.areas.avail_event(), count.made, added)
     }
 
     /// Callbacks as the driver of a new queue wants them.
@@ -106,6 +111,7 @@ impl<P: Platform, const IN_ORDER: bool> Format<P, IN_ORDER> {
     #[inline(always)]
     pub(super) fn arm_at(&self, control: &Control<P>, count: &Count, event: u16) {
         control.triggered.set(0);
+        control.taken.set(count.done.into());
         if count.flags.event_idx() {
             control.off.set(0);
             self.areas.set_used_event(event);
@@ -119,7 +125,7 @@ impl<P: Platform, const IN_ORDER: bool> Format<P, IN_ORDER> {
     /// that are.
     #[inline(always)]
     pub(super) fn arm_most(&self, control: &Control<P>, count: &Count) -> u16 {
-        let wait = most_of(self.published.wrapping_sub(count.done));
+        let wait = most_of(self.published(control).wrapping_sub(count.done));
         self.arm_at(control, count, count.done.wrapping_add(wait));
         wait
     }

@@ -14,7 +14,7 @@ use virtio_queue::{Queue, QueueT};
 use virtio_ring::{
     host::Host,
     split::{Control, Layout, Memory},
-    Config, IndirectRule, Slot, Split, TableMemory,
+    Config, IndirectRule, Slot, Split, TableMemory, Used,
 };
 use vm_memory::{Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryMmap};
 
@@ -38,6 +38,8 @@ enum Step {
     Use(usize),
     /// The driver takes what is there.
     Get,
+    /// The same, with callbacks on afterwards.
+    Drain,
     /// The driver switches callbacks off, or on and sleeps; delayed or not.
     Disable,
     Sleep(bool),
@@ -50,6 +52,7 @@ fn step() -> impl Strategy<Value = Step> {
         5 => Just(Step::Pop),
         5 => any::<usize>().prop_map(Step::Use),
         3 => Just(Step::Get),
+        1 => Just(Step::Drain),
         1 => Just(Step::Disable),
         2 => any::<bool>().prop_map(Step::Sleep),
     ]
@@ -230,16 +233,7 @@ impl World {
     fn get(&mut self) {
         let any = self.used != 0;
         while let Some(used) = self.ring.get() {
-            let (out, in_) = self.outstanding.remove(&used.token).expect("a live token");
-            assert_eq!(used.len, in_ as u32 * SEGMENT);
-            for i in out..out + in_ {
-                let mut bytes = [0; SEGMENT as usize];
-                let addr = GuestAddress(self.segment(used.token, i));
-                self.memory.read_slice(&mut bytes, addr).unwrap();
-                assert_eq!(bytes, [(out as u32 * SEGMENT) as u8; SEGMENT as usize]);
-            }
-            self.free_areas.push(used.token);
-            self.used -= 1;
+            self.take(used);
         }
         assert_eq!(self.used, 0, "all that was used was there");
         assert!(!self.ring.control().is_broken());
@@ -247,6 +241,29 @@ impl World {
         if any && self.driver_sleeps.is_some() {
             self.driver_sleeps = Some(0);
         }
+    }
+
+    fn drain(&mut self) {
+        // As an interrupt does it, whether or not there was one.
+        let _ = self.ring.control().interrupt();
+        let mut all = Vec::new();
+        assert!(!self.ring.drain(|used| all.push(used)));
+        all.into_iter().for_each(|used| self.take(used));
+        assert_eq!(self.used, 0, "all that was used was there");
+        self.driver_sleeps = Some(0);
+    }
+
+    fn take(&mut self, used: Used<u64>) {
+        let (out, in_) = self.outstanding.remove(&used.token).expect("a live token");
+        assert_eq!(used.len, in_ as u32 * SEGMENT);
+        for i in out..out + in_ {
+            let mut bytes = [0; SEGMENT as usize];
+            let addr = GuestAddress(self.segment(used.token, i));
+            self.memory.read_slice(&mut bytes, addr).unwrap();
+            assert_eq!(bytes, [(out as u32 * SEGMENT) as u8; SEGMENT as usize]);
+        }
+        self.free_areas.push(used.token);
+        self.used -= 1;
     }
 
     fn sleep(&mut self, delayed: bool) {
@@ -276,6 +293,7 @@ impl World {
             Step::Pop => self.pop(),
             Step::Use(which) => self.use_one(which),
             Step::Get => self.get(),
+            Step::Drain => self.drain(),
             Step::Disable => {
                 self.ring.disable_cb();
                 self.driver_sleeps = None;

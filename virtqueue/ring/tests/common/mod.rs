@@ -56,6 +56,7 @@ pub trait Driver {
     fn publish(&mut self);
     fn kick_prepare(&mut self) -> bool;
     fn get(&mut self) -> Option<Used<u32>>;
+    fn drain(&mut self) -> (Vec<Used<u32>>, bool);
     fn disable_cb(&mut self);
     fn enable_cb(&mut self) -> bool;
     fn enable_cb_prepare(&mut self) -> Armed;
@@ -349,6 +350,12 @@ macro_rules! driver {
 
             fn get(&mut self) -> Option<virtio_ring::Used<u32>> {
                 self.ring.get()
+            }
+
+            fn drain(&mut self) -> (Vec<virtio_ring::Used<u32>>, bool) {
+                let mut all = Vec::new();
+                let broken = self.ring.drain(|used| all.push(used));
+                (all, broken)
             }
 
             fn disable_cb(&mut self) {

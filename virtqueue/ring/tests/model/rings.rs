@@ -4,7 +4,7 @@
 
 use crate::{memory::Arena, platform::Model};
 use std::sync::Arc;
-use virtio_ring::{packed, split, Config, Packed, Slot, Split};
+use virtio_ring::{packed, split, Config, Interrupt, Packed, Slot, Split};
 
 /// Descriptors of a ring.
 pub const SIZE: u16 = 4;
@@ -47,6 +47,8 @@ pub trait Queue {
     fn disable(&mut self);
     /// Enables callbacks. Returns whether to notify, and whether nothing was used before.
     fn enable(&mut self, how: How) -> (bool, bool);
+    /// What an interrupt does: takes all that was used, if it was for this queue.
+    fn called(&mut self, take: &mut dyn FnMut(u32));
     fn broken(&self) -> bool;
 }
 
@@ -83,6 +85,12 @@ macro_rules! queue {
                     }
                     How::Delayed => (false, self.enable_cb_delayed()),
                     How::WithKick => self.kick_prepare_enable_cb_delayed(),
+                }
+            }
+
+            fn called(&mut self, take: &mut dyn FnMut(u32)) {
+                if self.control().interrupt() == Interrupt::Callback {
+                    self.drain(|used| take(used.token));
                 }
             }
 

@@ -125,6 +125,49 @@ fn batches_in_order() {
 }
 
 #[test]
+fn drained_by_interrupts() {
+    on_all(8, |p| {
+        let mut random = Random(5);
+        let mut with_device: std::collections::VecDeque<Request> = Default::default();
+        let (mut given, mut used, mut back) = (0, 0, 0);
+        for _ in 0..3000 {
+            while random.below(3) != 0 && p.driver.add(given, &[OUT], &[(0, 9)]).is_ok() {
+                given += 1;
+            }
+            p.driver.kick_prepare();
+            with_device.extend(std::iter::from_fn(|| p.device.pop()));
+            // The first one calls, whether the driver had drained one or many before.
+            let mut first = true;
+            while random.below(3) != 0 {
+                let Some(request) = with_device.pop_front() else {
+                    break;
+                };
+                let calls = p.device.push(&request, 9);
+                assert!(calls || !first);
+                first = false;
+                used += 1;
+            }
+            if first {
+                assert_eq!(p.driver.interrupt(), Interrupt::None);
+                continue;
+            }
+            assert_eq!(p.driver.interrupt(), Interrupt::Callback);
+            let (all, broken) = p.driver.drain();
+            assert!(!broken);
+            for one in all {
+                assert_eq!((one.token, one.len), (back, 9));
+                back += 1;
+            }
+            assert_eq!(back, used, "all that was used was there");
+            assert_eq!(p.driver.interrupt(), Interrupt::None);
+        }
+        assert!(back > 1000);
+        p.driver.declare_broken();
+        assert_eq!(p.driver.drain(), (Vec::new(), true));
+    });
+}
+
+#[test]
 fn wrong_lengths_that_are_known_and_harmless_are_cut() {
     for setup in setups(8) {
         let p = &mut Setup {
