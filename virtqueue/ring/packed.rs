@@ -72,6 +72,8 @@ pub struct Format<P, const IN_ORDER: bool> {
     /// written, the device does not look at those behind it (§2.8.21.1).
     held_at: u16,
     held: u64,
+    /// Where those begin that were published last, or are to be.
+    published: Cursor,
     driver: Event<P>,
     device: Event<P>,
 }
@@ -114,6 +116,7 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
             taken: Cursor::TAKEN,
             held_at: NONE_HELD,
             held: 0,
+            published: Cursor::NEXT,
             driver,
             device,
         }
@@ -130,6 +133,7 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
         self.device.clear();
         self.next = Cursor::NEXT;
         self.taken = Cursor::TAKEN;
+        self.published = Cursor::NEXT;
         self.held_at = NONE_HELD;
     }
 
@@ -165,6 +169,7 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
         if self.held_at == NONE_HELD {
             self.held_at = self.next.slot();
             self.held = chain.head;
+            self.published = self.next;
         } else {
             // Behind a descriptor that the device cannot pass yet.
             // SAFETY: By the type invariants.

@@ -87,6 +87,10 @@ impl<P: Platform, const IN_ORDER: bool> Format<P, IN_ORDER> {
     #[inline(always)]
     pub(super) fn wants(&self, added: u64) -> bool {
         let (position, flags) = self.device.read();
+        // A device that has done all that it had asks for the first of what comes next.
+        if (position, flags) == (self.published.position().into_raw(), AT_DESC) {
+            return added != 0;
+        }
         if flags & 3 == AT_DESC {
             self.passed(Position::from_raw(position), added)
         } else {

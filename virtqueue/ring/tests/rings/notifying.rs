@@ -26,6 +26,8 @@ fn suppressed_kicks() {
         p.driver.add(5, &[OUT], &[]).unwrap();
         p.driver.add(6, &[OUT], &[]).unwrap();
         assert!(p.driver.kick_prepare());
+        // Nothing came since.
+        assert_eq!(p.driver.kick_prepare(), !p.setup.event_idx);
     });
 }
 
