@@ -252,7 +252,7 @@ fn make(dev: &Device<Bound>) -> Result<impl PinInit<Data, Error>> {
     let numbers = index.numbers();
     let mut slots = KVec::with_capacity(queues.len(), GFP_KERNEL)?;
     for queue in queues {
-        let slot = Slot::new()?;
+        let slot = Slot::new(dev.endian(), dev.has_feature(Feature::VERSION_1))?;
         slot.as_ref().fill(queue);
         slots.push(slot, GFP_KERNEL)?;
     }
@@ -261,7 +261,6 @@ fn make(dev: &Device<Bound>) -> Result<impl PinInit<Data, Error>> {
         Shared {
             slots,
             endian: dev.endian(),
-            strict: dev.has_feature(Feature::VERSION_1),
             link: link.clone(),
             cache_control: dev.has_feature(features::CONFIG_WCE),
             _index: index,

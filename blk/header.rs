@@ -2,6 +2,7 @@
 
 //! A request on the wire (virtio spec §5.2.6).
 
+use block::mq::Op;
 use virtio::Endian;
 
 /// Bytes of the header that a request begins with.
@@ -34,6 +35,16 @@ impl Type {
     pub(crate) const WRITE_ZEROES: Self = Self(13);
     /// Secure erase.
     pub(crate) const SECURE_ERASE: Self = Self(14);
+
+    /// The type of what reads or writes data.
+    #[inline(always)]
+    pub(crate) fn of_data(op: Op) -> Option<Self> {
+        const {
+            assert!(Op::READ.as_raw() == Self::IN.0 && Op::WRITE.as_raw() == Self::OUT.0);
+        }
+        // The numbers are the same, so that nothing needs to be chosen.
+        matches!(op, Op::READ | Op::WRITE).then_some(Self(op.as_raw()))
+    }
 }
 
 /// Flag of a range: the sectors may be deallocated (`VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP`).

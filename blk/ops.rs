@@ -12,6 +12,7 @@ use crate::{
         RANGE_LEN,
         STATUS_LEN, //
     },
+    queue::Slot,
     setup::QueueSplit,
     shared::Shared,
     status,
@@ -39,7 +40,10 @@ use kernel::{
     prelude::*,
     sync::Mutex, //
 };
-use virtio::QueueHandle;
+use virtio::{
+    Endian,
+    QueueHandle, //
+};
 
 /// The driver, of devices ([`virtio::Driver`]) and of disks ([`Operations`]).
 pub(crate) struct Blk;
@@ -61,25 +65,27 @@ impl Operations for Blk {
     type Module = BlkModule;
     type TagSetData = Pin<KBox<QueueMap>>;
     type DiskData = Shared;
+    type HwData = Slot;
     type RequestData = BlkCommand;
 
     fn new_request_data(_set: &Self::TagSetData) -> BlkCommand {
         Command::new()
     }
 
+    fn hw_data(shared: &Shared, index: usize) -> Option<&Slot> {
+        shared.slot(index).map(|slot| slot.get_ref())
+    }
+
     #[inline]
     fn queue_rq(
         hw: &HwQueue<Self>,
-        mut rq: IdleRequest<Self>,
+        rq: IdleRequest<Self>,
         last: bool,
     ) -> Result<(), Rejected<Self>> {
-        let shared = hw.disk_data();
-        let Some(slot) = shared.slot(hw.index()) else {
-            return Err(rq.reject(Status::IOERR));
-        };
-        match prepare(shared, &mut rq) {
-            Status::OK => slot.add(hw, rq.start(), last),
-            status => Err(rq.reject(status)),
+        let slot = hw.data();
+        match prepare(slot, rq) {
+            Ok(rq) => slot.add(hw, rq.start(), last),
+            Err((rq, status)) => Err(rq.reject(status)),
         }
     }
 
@@ -94,13 +100,13 @@ impl Operations for Blk {
                 .front()
                 .is_some_and(|rq| rq.hw_queue().index() == index)
             {
-                let Some(mut rq) = list.pop_front() else {
+                let Some(rq) = list.pop_front() else {
                     break;
                 };
-                match prepare(shared, &mut rq) {
-                    Status::OK => batch.push_back(rq.start()),
+                match prepare(&slot, rq) {
+                    Ok(rq) => batch.push_back(rq.start()),
                     // Queued by itself, it can return the status.
-                    _ => left.push_back(rq),
+                    Err((rq, _)) => left.push_back(rq),
                 }
             }
             slot.add_all(&mut batch);
@@ -113,9 +119,7 @@ impl Operations for Blk {
 
     #[inline]
     fn commit_rqs(hw: &HwQueue<Self>) {
-        if let Some(slot) = hw.disk_data().slot(hw.index()) {
-            slot.commit();
-        }
+        hw.data().commit();
     }
 
     #[inline]
@@ -125,10 +129,7 @@ impl Operations for Blk {
     }
 
     fn poll(hw: &HwQueue<Self>, batch: &mut CompletionBatch<'_, Self>) -> u32 {
-        match hw.disk_data().slot(hw.index()) {
-            Some(slot) => slot.poll(batch),
-            None => 0,
-        }
+        hw.data().poll(batch)
     }
 
     fn map_queues(set: &Self::TagSetData, maps: &mut QueueMaps<'_>) {
@@ -158,60 +159,83 @@ impl Operations for Blk {
 
 /// Lays out a request for the device.
 ///
-/// Returns [`Status::OK`], or why it cannot be queued.
+/// # Errors
+///
+/// The request, and why it cannot be queued.
 #[inline(always)]
-fn prepare(shared: &Shared, rq: &mut IdleRequest<Blk>) -> Status {
-    let (kind, sector) = match rq.op() {
-        Op::READ => (Type::IN, rq.sector()),
-        Op::WRITE => (Type::OUT, rq.sector()),
+fn prepare(
+    slot: &Slot,
+    mut rq: IdleRequest<Blk>,
+) -> Result<IdleRequest<Blk>, (IdleRequest<Blk>, Status)> {
+    let Some(kind) = Type::of_data(rq.op()) else {
+        return match prepare_other(slot.endian, rq) {
+            (rq, Status::OK) => Ok(rq),
+            (rq, status) => Err((rq, status)),
+        };
+    };
+    let header = header::header(slot.endian, kind, rq.ioprio(), rq.sector());
+    rq.data_mut().set_header(header);
+    rq.prepare(STATUS_LEN, slot.strict);
+    Ok(rq)
+}
+
+/// Lays out a request that neither reads nor writes.
+///
+/// Returns it with [`Status::OK`], or with why it cannot be queued: in registers, so that nothing
+/// has to be in memory for those that do.
+#[cold]
+fn prepare_other(endian: Endian, mut rq: IdleRequest<Blk>) -> (IdleRequest<Blk>, Status) {
+    let (kind, flags) = match rq.op() {
         Op::FLUSH => (Type::FLUSH, 0),
         // Its header was set by who sent it.
         Op::DRV_IN => {
             rq.prepare(STATUS_LEN, false);
-            return Status::OK;
+            return (rq, Status::OK);
         }
-        op => return prepare_other(shared, rq, op),
-    };
-    let header = header::header(shared.endian, kind, rq.ioprio(), sector);
-    rq.data_mut().set_header(header);
-    rq.prepare(STATUS_LEN, shared.strict);
-    Status::OK
-}
-
-/// Lays out a request with ranges.
-#[cold]
-fn prepare_other(shared: &Shared, rq: &mut IdleRequest<Blk>, op: Op) -> Status {
-    let (kind, flags) = match op {
         Op::DISCARD => (Type::DISCARD, 0),
         Op::WRITE_ZEROES if rq.is_no_unmap() => (Type::WRITE_ZEROES, 0),
         Op::WRITE_ZEROES => (Type::WRITE_ZEROES, header::RANGE_UNMAP),
         Op::SECURE_ERASE => (Type::SECURE_ERASE, 0),
         // No device of this driver has zones.
         Op::ZONE_OPEN | Op::ZONE_CLOSE | Op::ZONE_FINISH | Op::ZONE_RESET | Op::ZONE_RESET_ALL => {
-            return Status::NOTSUPP
+            return (rq, Status::NOTSUPP)
         }
         // The block layer makes only what the limits let it.
-        _ => return Status::IOERR,
+        _ => return (rq, Status::IOERR),
     };
-    let header = header::header(shared.endian, kind, rq.ioprio(), 0);
+    let header = header::header(endian, kind, rq.ioprio(), 0);
     rq.data_mut().set_header(header);
+    if kind == Type::FLUSH {
+        rq.prepare(STATUS_LEN, false);
+        return (rq, Status::OK);
+    }
     let ranges = rq.prepare_ranges(STATUS_LEN, |sector, sectors| {
         header::range(sector, sectors, flags)
     });
     match ranges {
-        Ok(()) => Status::OK,
-        Err(_) => Status::RESOURCE,
+        Ok(()) => (rq, Status::OK),
+        Err(_) => (rq, Status::RESOURCE),
     }
 }
 
 /// Looks how a request went, once the device is done with it.
 #[inline(always)]
 pub(crate) fn finish(rq: &mut Request<Blk>) -> Status {
-    let status = match status::from_device(rq.data().status()) {
+    let command = rq.data_mut();
+    match status::from_device(command.status()) {
+        Status::OK if command.is_whole() => Status::OK,
+        status => finish_other(command, status),
+    }
+}
+
+/// Looks how a request went that has something to drop, or not well.
+#[cold]
+fn finish_other(command: &mut BlkCommand, status: Status) -> Status {
+    let status = match status {
         // A device that fails a read may say that it wrote the status only.
-        Status::OK if rq.is_short() => Status::IOERR,
+        Status::OK if command.is_short() => Status::IOERR,
         status => status,
     };
-    rq.data_mut().finish();
+    command.finish();
     status
 }

@@ -12,7 +12,8 @@ use block::{
         HwQueue,
         Rejected,
         Request,
-        RequestList, //
+        RequestList,
+        RequestStack, //
     },
     Status, //
 };
@@ -25,6 +26,9 @@ use kernel::{
 };
 use virtio::{
     Doorbell,
+    Endian,
+    OnQueue,
+    QueueOps,
     Used,
     Virtqueue, //
 };
@@ -39,26 +43,17 @@ pub(crate) struct Slot {
     state: SpinLockIrq<State>,
     #[pin]
     bell: Doorbell,
+    /// Byte order of request headers.
+    pub(crate) endian: Endian,
+    /// The device must say how much it has written: it is not a legacy one.
+    pub(crate) strict: bool,
 }
 
 /// What the lock of a queue is for.
 struct State {
     vq: Option<Virtqueue<Request<Blk>>>,
-    /// Requests that the device has.
-    pending: u32,
     /// The hardware queue was stopped because the ring was full.
     stopped: bool,
-}
-
-impl State {
-    /// Moves the requests that the device is done with to `done`.
-    #[inline(always)]
-    fn collect(&mut self, done: &mut RequestList<Request<Blk>>) {
-        let Some(vq) = &mut self.vq else { return };
-        while let Some(used) = vq.get_buf() {
-            done.push_back(take(used, &mut self.pending));
-        }
-    }
 }
 
 impl Slot {
@@ -67,15 +62,16 @@ impl Slot {
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn new() -> Result<Pin<KBox<Self>>> {
+    pub(crate) fn new(endian: Endian, strict: bool) -> Result<Pin<KBox<Self>>> {
         KBox::pin_init(
             pin_init!(Self {
                 state <- new_spinlock_irq!(State {
                     vq: None,
-                    pending: 0,
                     stopped: false,
                 }),
                 bell <- Doorbell::new(),
+                endian,
+                strict,
             }),
             GFP_KERNEL,
         )
@@ -85,7 +81,6 @@ impl Slot {
     pub(crate) fn fill(self: Pin<&Self>, vq: Virtqueue<Request<Blk>>) {
         self.bell.set(Some(vq.handle()));
         let mut state = self.state.lock();
-        state.pending = 0;
         state.stopped = false;
         state.vq = Some(vq);
     }
@@ -129,38 +124,53 @@ impl Slot {
         let mut state = self.state.lock();
         let State {
             vq: Some(vq),
-            pending,
             stopped,
         } = &mut *state
         else {
             return Err(rq.reject(Status::IOERR));
         };
-        match vq.add_buf_kick_prepare(rq, last) {
+        match vq.on(Add { rq, last }) {
             Ok(kick) => {
-                *pending = pending.wrapping_add(1);
                 drop(state);
                 if kick {
                     self.bell.ring();
                 }
                 Ok(())
             }
-            Err((error, rq)) => {
-                // The device should work on what it has.
-                let kick = vq.kick_prepare();
+            Err(refused) => {
                 // With nothing under way, nothing would start the queue again: the ring is not
                 // full, but something it needed was not to be had.
-                let full = error == ENOSPC && *pending != 0;
+                let full = refused.error == ENOSPC && !refused.idle;
                 if full {
                     hw.stop();
                     *stopped = true;
                 }
                 drop(state);
-                if kick {
-                    self.bell.ring();
-                }
-                Err(give_up(rq, error, full))
+                Err(self.give_back(refused, full))
             }
         }
+    }
+
+    /// Gives a request back that could not be added.
+    #[cold]
+    fn give_back(&self, refused: Refused, full: bool) -> Rejected<Blk> {
+        let Refused {
+            error,
+            mut rq,
+            kick,
+            ..
+        } = refused;
+        if kick {
+            self.bell.ring();
+        }
+        rq.data_mut().finish();
+        rq.reject(if full {
+            Status::DEV_RESOURCE
+        } else if error == ENOSPC || error == ENOMEM {
+            Status::RESOURCE
+        } else {
+            Status::IOERR
+        })
     }
 
     /// Gives the requests of a list to the device, in order, and notifies it. Those that cannot
@@ -168,12 +178,7 @@ impl Slot {
     pub(crate) fn add_all(&self, list: &mut RequestList<Request<Blk>>) {
         let mut failed = RequestList::new();
         let mut state = self.state.lock();
-        let State {
-            vq: Some(vq),
-            pending,
-            ..
-        } = &mut *state
-        else {
+        let Some(vq) = &mut state.vq else {
             drop(state);
             while let Some(rq) = list.pop_front() {
                 rq.end(Status::IOERR);
@@ -182,7 +187,7 @@ impl Slot {
         };
         while let Some(rq) = list.pop_front() {
             match vq.add_buf(rq) {
-                Ok(()) => *pending = pending.wrapping_add(1),
+                Ok(()) => {}
                 Err((_, rq)) => failed.push_back(rq),
             }
         }
@@ -214,39 +219,32 @@ impl Slot {
     /// Completes what the device is done with, when it has interrupted.
     #[inline]
     pub(crate) fn interrupt(&self) {
-        // Most often it is one.
-        let mut first = None;
-        let mut done = RequestList::new();
+        let mut done = RequestStack::new();
         let mut state = self.state.lock();
         let State {
             vq: Some(vq),
-            pending,
             stopped,
         } = &mut *state
         else {
             return;
         };
-        vq.drain(|used| {
-            let rq = take(used, pending);
-            match first {
-                None => first = Some(rq),
-                Some(_) => done.push_back(rq),
-            }
-        });
-        let restart = *stopped && first.is_some();
+        vq.on(Drain(|used| done.push(take(used))));
+        let restart = *stopped && !done.is_empty();
         if restart {
             *stopped = false;
         }
         drop(state);
 
-        let Some(rq) = first else { return };
+        let Some(rq) = done.pop() else { return };
         if restart {
             rq.hw_queue().start_stopped_async();
         }
+        // Most often it is one.
         if done.is_empty() {
             rq.complete();
         } else {
-            complete_all(rq, done);
+            done.push(rq);
+            complete_all(done);
         }
     }
 
@@ -254,9 +252,13 @@ impl Slot {
     pub(crate) fn poll(&self, batch: &mut CompletionBatch<'_, Blk>) -> u32 {
         let mut done = RequestList::new();
         let mut state = self.state.lock();
-        let before = state.pending;
-        state.collect(&mut done);
-        let found = before.wrapping_sub(state.pending);
+        let mut found = 0;
+        if let Some(vq) = &mut state.vq {
+            while let Some(used) = vq.get_buf() {
+                done.push_back(take(used));
+                found += 1;
+            }
+        }
         let mut restart = state.stopped && !done.is_empty();
         if restart {
             state.stopped = false;
@@ -274,21 +276,67 @@ impl Slot {
     }
 }
 
+/// Gives a request to the device, and says whether to notify it, if this is the `last` one for now.
+struct Add {
+    rq: Request<Blk>,
+    last: bool,
+}
+
+/// A request that was not added.
+struct Refused {
+    error: Error,
+    rq: Request<Blk>,
+    /// The device is to be notified of those before it.
+    kick: bool,
+    /// There are none.
+    idle: bool,
+}
+
+impl OnQueue<Request<Blk>> for Add {
+    type Output = Result<bool, Refused>;
+
+    #[inline(always)]
+    fn run(self, queue: &mut impl QueueOps<Request<Blk>>) -> Self::Output {
+        match queue.add_buf(self.rq) {
+            Ok(()) => Ok(self.last && queue.kick_added()),
+            Err((error, rq)) => Err(Refused {
+                error,
+                rq,
+                // The device should work on what it has.
+                kick: queue.kick_prepare(),
+                idle: queue.is_idle(),
+            }),
+        }
+    }
+}
+
+/// Takes all requests that the device is done with, in a callback. Returns whether the queue is
+/// broken.
+struct Drain<F>(F);
+
+impl<F: FnMut(Used<Request<Blk>>)> OnQueue<Request<Blk>> for Drain<F> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run(self, queue: &mut impl QueueOps<Request<Blk>>) -> bool {
+        queue.drain(self.0)
+    }
+}
+
 /// Takes note of a request that the device is done with.
 #[inline(always)]
-fn take(used: Used<Request<Blk>>, pending: &mut u32) -> Request<Blk> {
+fn take(used: Used<Request<Blk>>) -> Request<Blk> {
     let mut rq = used.buffer;
     rq.data_mut().written(used.len);
-    *pending = pending.wrapping_sub(1);
     rq
 }
 
-/// Completes several requests.
+/// Completes several requests, the one that was pushed first as the first.
 #[inline(never)]
-fn complete_all(first: Request<Blk>, mut rest: RequestList<Request<Blk>>) {
+fn complete_all(done: RequestStack<Request<Blk>>) {
     let mut batch = CompletionBatch::new();
-    complete(first, &mut batch);
-    while let Some(rq) = rest.pop_front() {
+    let mut done = done.reversed();
+    while let Some(rq) = done.pop() {
         complete(rq, &mut batch);
     }
 }
@@ -300,17 +348,4 @@ fn complete(rq: Request<Blk>, batch: &mut CompletionBatch<'_, Blk>) {
         let status = crate::ops::finish(&mut rq);
         batch.end(rq, status);
     }
-}
-
-/// Gives a request back that could not be added.
-#[cold]
-fn give_up(mut rq: Request<Blk>, error: Error, full: bool) -> Rejected<Blk> {
-    rq.data_mut().finish();
-    rq.reject(if full {
-        Status::DEV_RESOURCE
-    } else if error == ENOSPC || error == ENOMEM {
-        Status::RESOURCE
-    } else {
-        Status::IOERR
-    })
 }

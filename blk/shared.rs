@@ -120,8 +120,6 @@ pub(crate) struct Shared {
     pub(crate) slots: KVec<Pin<KBox<Slot>>>,
     /// Byte order of request headers.
     pub(crate) endian: Endian,
-    /// The device must say how much it has written: it is not a legacy one.
-    pub(crate) strict: bool,
     /// The device, as long as it is bound.
     pub(crate) link: DeviceLink,
     /// The cache can be switched.

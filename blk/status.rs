@@ -17,8 +17,11 @@ const ZONE_ACTIVE_RESOURCE: u8 = 6;
 /// is an I/O error.
 #[inline(always)]
 pub(crate) fn from_device(status: u8) -> Status {
+    // Of a `match` the compiler makes more comparisons.
+    if status == OK {
+        return Status::OK;
+    }
     match status {
-        OK => Status::OK,
         UNSUPP => Status::NOTSUPP,
         ZONE_OPEN_RESOURCE => Status::ZONE_OPEN_RESOURCE,
         ZONE_ACTIVE_RESOURCE => Status::ZONE_ACTIVE_RESOURCE,

@@ -116,6 +116,7 @@ unsafe impl<T: Buffer> Send for Virtqueue<T> {}
 
 impl<T: Buffer> Virtqueue<T> {
     fn new(vq: *mut bindings::virtqueue, max_segments: usize, set: Arc<QueueSet>) -> Result<Self> {
+        let max_segments = max_segments.max(T::COMMON_COUNT.into());
         // SAFETY: The caller takes the queue out of its set.
         let ring = match unsafe { Native::new(vq, max_segments) } {
             Some(ring) => Ring::Native(ring),
@@ -255,32 +256,6 @@ impl<T: Buffer> Virtqueue<T> {
             Ring::Native(ring) => unsafe { ops::on_native(ring, what) },
             // SAFETY: As above.
             Ring::Foreign(ring) => unsafe { ops::on_foreign(ring, &self.set, what) },
-        }
-    }
-
-    /// Takes all buffers that the device has used, with callbacks off meanwhile, until there is
-    /// none and callbacks are on again: what a callback does, in one.
-    ///
-    /// Any context.
-    #[inline]
-    pub fn drain(&mut self, mut take: impl FnMut(Used<T>)) {
-        if let Ring::Native(ring) = &mut self.ring {
-            ring.inner().drain(|raw, len| {
-                // SAFETY: By the type invariants, the token came from `into_raw` of a `T`; the
-                // ring gives out each token once.
-                let buffer = unsafe { T::from_raw(raw) };
-                take(Used { buffer, len });
-            });
-            return;
-        }
-        loop {
-            self.disable_cb();
-            while let Some(used) = self.get_buf() {
-                take(used);
-            }
-            if self.enable_cb() {
-                break;
-            }
         }
     }
 

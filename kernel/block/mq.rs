@@ -37,7 +37,8 @@ pub use self::{
     hw_queue::HwQueue,
     list::{
         CompletionBatch,
-        RequestList, //
+        RequestList,
+        RequestStack, //
     },
     operations::Operations,
     request::{

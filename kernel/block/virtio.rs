@@ -12,7 +12,8 @@ use crate::{
         IdleRequest,
         Op,
         Operations,
-        Request, //
+        Request,
+        RequestInfo, //
     },
 };
 use core::{
@@ -107,12 +108,13 @@ pub const NO_STATUS: u8 = 0xff;
 pub struct Command<const OUT: usize, const IN: usize, R: Copy> {
     header: DeviceReads<[u8; OUT]>,
     in_header: DeviceWrites<IN>,
-    /// Bytes of `in_header` that are used.
+    /// Bytes of `in_header` that are used, if that is not always [one](Command::in_len).
     in_len: u32,
     /// Bytes that the device says it wrote.
     written: u32,
-    /// Whether it must have written all data if it says that all went well.
-    strict: bool,
+    /// Bytes that it must have written for success to need no second look: what it had to write,
+    /// or more than it can if there are ranges.
+    enough: u64,
     payload: Payload<R>,
 }
 
@@ -124,7 +126,7 @@ impl<const OUT: usize, const IN: usize, R: Copy> Command<OUT, IN, R> {
             in_header: DeviceWrites::new(),
             in_len: 1,
             written: 0,
-            strict: false,
+            enough: 0,
             payload: Payload::Data,
         }
     }
@@ -135,6 +137,17 @@ impl<const OUT: usize, const IN: usize, R: Copy> Command<OUT, IN, R> {
         self.header.set(header);
     }
 
+    /// Bytes that the device writes after the data.
+    #[inline(always)]
+    fn in_len(&self) -> u32 {
+        // Where there is no choice, nothing needs to be read.
+        if IN == 1 {
+            1
+        } else {
+            self.in_len
+        }
+    }
+
     /// Fetches byte `at` of what the device wrote after the data, if there is one.
     pub fn in_header(&self, at: usize) -> Option<u8> {
         self.in_header.get(at)
@@ -142,10 +155,10 @@ impl<const OUT: usize, const IN: usize, R: Copy> Command<OUT, IN, R> {
 
     /// The status that the device gave, [`NO_STATUS`] if none. Fetched once: call it once.
     ///
-    /// A status of success is worth nothing if the data [is short](Request::is_short).
-    #[inline]
+    /// A status of success is worth nothing if the data [is short](Command::is_short).
+    #[inline(always)]
     pub fn status(&self) -> u8 {
-        let last = self.in_len.wrapping_sub(1) as usize;
+        let last = self.in_len().wrapping_sub(1) as usize;
         self.in_header.get(last).unwrap_or(NO_STATUS)
     }
 
@@ -156,12 +169,29 @@ impl<const OUT: usize, const IN: usize, R: Copy> Command<OUT, IN, R> {
         self.written = len;
     }
 
+    /// Whether the device says that it gave all data that it should, and there is nothing to
+    /// [finish](Command::finish). If not, [`Command::is_short`] may say more.
+    #[inline(always)]
+    pub fn is_whole(&self) -> bool {
+        u64::from(self.written) >= self.enough
+    }
+
+    /// Whether the device says that it gave less data than it should.
+    pub fn is_short(&self) -> bool {
+        matches!(self.payload, Payload::Data) && !self.is_whole()
+    }
+
     /// Drops the ranges.
-    #[inline]
+    #[inline(always)]
     pub fn finish(&mut self) {
         if !matches!(self.payload, Payload::Data) {
-            self.payload = Payload::Data;
+            self.drop_ranges();
         }
+    }
+
+    #[cold]
+    fn drop_ranges(&mut self) {
+        self.payload = Payload::Data;
     }
 }
 
@@ -183,11 +213,17 @@ where
     /// a read whose data the device does not claim to have written fails.
     #[inline(always)]
     pub fn prepare(&mut self, in_len: u32, strict: bool) {
-        let strict = strict && self.op() == Op::READ;
+        let data = if strict && self.op() == Op::READ {
+            Some(self.bytes())
+        } else {
+            None
+        };
         let command = self.data_mut();
-        let in_len = in_len.clamp(1, IN as u32);
-        command.in_len = in_len;
-        command.strict = strict;
+        if IN != 1 {
+            command.in_len = in_len.clamp(1, IN as u32);
+        }
+        let in_len = command.in_len();
+        command.enough = data.map_or(0, |bytes| u64::from(bytes) + u64::from(in_len));
         command.in_header.set((in_len - 1) as usize, NO_STATUS);
         command.finish();
     }
@@ -217,35 +253,24 @@ where
                 Payload::Many(many)
             }
         };
-        self.data_mut().payload = payload;
+        let command = self.data_mut();
+        command.payload = payload;
+        command.enough = u64::MAX;
         Ok(())
     }
 }
 
-impl<T, const OUT: usize, const IN: usize, R> Request<T>
-where
-    T: Operations<RequestData = Command<OUT, IN, R>>,
-    R: Copy + Send + 'static,
-{
-    /// Whether the device says that it gave less data than it should.
-    #[inline(always)]
-    pub fn is_short(&self) -> bool {
-        let command = self.data();
-        command.strict && command.written < self.bytes().saturating_add(command.in_len)
-    }
-}
-
-/// Tells what is between header and status.
-fn describe_payload<T, const OUT: usize, const IN: usize, R, S>(
-    rq: &Request<T>,
-    sink: &mut S,
-) -> Result
+/// Tells the segments of any request. It is given what does not need the owner to be in memory.
+#[inline(never)]
+fn describe<T, const OUT: usize, const IN: usize, R, S>(rq: &RequestInfo<T>, sink: &mut S) -> Result
 where
     T: Operations<RequestData = Command<OUT, IN, R>>,
     R: Copy + Send + 'static,
     S: SegmentSink,
 {
-    match &rq.data().payload {
+    let command = rq.data();
+    sink.out(command.header.segment())?;
+    match &command.payload {
         Payload::Data if rq.op().is_write() => {
             for s in rq.segments() {
                 sink.out(Segment::page(s.page, s.offset, s.len))?;
@@ -262,7 +287,7 @@ where
             sink.out(Segment::virt(ranges.as_ptr().cast(), len))?;
         }
     }
-    Ok(())
+    sink.in_(command.in_header.segment(command.in_len()))
 }
 
 // SAFETY:
@@ -282,19 +307,16 @@ where
     /// Header, one segment of data, and status.
     const COMMON_COUNT: u16 = 3;
 
-    #[inline(never)]
+    #[inline(always)]
     fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result {
-        let command = self.data();
-        sink.out(command.header.segment())?;
-        describe_payload(self, sink)?;
-        sink.in_(command.in_header.segment(command.in_len))
+        describe(self, sink)
     }
 
     #[inline(always)]
     fn describe_common<S: SegmentSink>(&self, sink: &mut S) -> Result {
         let command = self.data();
         let (Payload::Data, Some(s)) = (&command.payload, self.only_segment()) else {
-            return sink.apart(|sink| self.describe(sink));
+            return Err(EINVAL);
         };
         sink.out(command.header.segment())?;
         let segment = Segment::page(s.page, s.offset, s.len);
@@ -303,7 +325,7 @@ where
         } else {
             sink.in_(segment)?;
         }
-        sink.in_(command.in_header.segment(command.in_len))
+        sink.in_(command.in_header.segment(command.in_len()))
     }
 
     #[inline(always)]
@@ -314,12 +336,18 @@ where
         }
     }
 
+    /// With a range it is not: those are few.
+    #[inline(always)]
+    fn is_common(&self) -> bool {
+        matches!(self.data().payload, Payload::Data) && self.phys_segments() == 1
+    }
+
     #[inline(always)]
     fn writable_len(&self) -> u32 {
         let command = self.data();
         match command.payload {
-            Payload::Data if !self.op().is_write() => self.bytes().saturating_add(command.in_len),
-            _ => command.in_len,
+            Payload::Data if !self.op().is_write() => self.bytes().saturating_add(command.in_len()),
+            _ => command.in_len(),
         }
     }
 

@@ -38,7 +38,7 @@ pub unsafe trait Buffer: Sized + Send + 'static {
     /// Those of `sink`, passed on.
     fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result;
 
-    /// [`Buffer::describe`] of a buffer with [`Buffer::COMMON_COUNT`] segments.
+    /// [`Buffer::describe`] of a buffer that [is common](Buffer::is_common).
     ///
     /// # Errors
     ///
@@ -53,6 +53,13 @@ pub unsafe trait Buffer: Sized + Send + 'static {
     /// The ring decides by it how the buffer is described and whether there is room for it. A
     /// buffer that tells more is refused with `EINVAL`.
     fn segment_count(&self) -> usize;
+
+    /// Whether the buffer is to be described by [`Buffer::describe_common`]: not if
+    /// [`Buffer::segment_count`] is not [`Buffer::COMMON_COUNT`].
+    #[inline(always)]
+    fn is_common(&self) -> bool {
+        Self::COMMON_COUNT != 0 && self.segment_count() == usize::from(Self::COMMON_COUNT)
+    }
 
     /// Bytes that the device may write in all.
     fn writable_len(&self) -> u32;

@@ -71,7 +71,12 @@ impl Foreign {
             total: 0,
             premapped: 0,
         };
-        if let Err(e) = buffer.describe(&mut list).and_then(|()| list.finish()) {
+        let described = if buffer.is_common() {
+            buffer.describe_common(&mut list)
+        } else {
+            list.apart(|list| buffer.describe(list))
+        };
+        if let Err(e) = described.and_then(|()| list.finish()) {
             return Err((e, buffer));
         }
         let (out, total, premapped) = (list.out, list.total, list.premapped != 0);
@@ -169,6 +174,13 @@ impl Foreign {
         unsafe { bindings::virtqueue_enable_cb_prepare(self.vq) }
     }
 
+    /// Whether the queue was declared broken.
+    #[inline]
+    pub(super) fn is_broken(&self) -> bool {
+        // SAFETY: By the type invariants; needs no exclusion.
+        unsafe { bindings::virtqueue_is_broken(self.vq) }
+    }
+
     /// Descriptors that are free.
     #[inline(always)]
     pub(super) fn num_free(&self) -> u32 {
@@ -218,8 +230,7 @@ impl Foreign {
         if room == 0 || !dev.has_feature(crate::Feature::VERSION_1) {
             return room;
         }
-        // SAFETY: By the type invariants; needs no exclusion.
-        if !unsafe { bindings::virtqueue_is_broken(self.vq) } {
+        if !self.is_broken() {
             dev_err!(
                 dev.as_ref(),
                 "queue {}: device claims {} bytes written to a buffer of {}, queue disabled\n",

@@ -24,7 +24,7 @@ use vring::{
 /// `vq` is a valid queue of the crate `vring`, that only this refers to, handles aside.
 pub(super) struct Native {
     vq: *mut bindings::virtqueue,
-    /// The most segments that a buffer may have.
+    /// The most segments that a buffer may have; not less than is common for its type.
     max_segments: u16,
 }
 
@@ -69,12 +69,21 @@ impl Native {
     /// Adds a buffer, and kicks if that is to follow; returns whether to notify.
     #[inline(always)]
     pub(super) fn add_buf<T: Buffer>(&mut self, buffer: T, then: Then) -> Result<bool, (Error, T)> {
-        let given = Given::new(buffer, self.max_segments)?;
-        let inner = self.inner();
-        let added = if Given::is_common(&*given.buffer) {
-            inner.add(given.raw(), given.segments(), &given.common(), 0, then)
+        let common = buffer.is_common();
+        let segments = if common {
+            T::COMMON_COUNT
         } else {
-            inner.add(given.raw(), given.segments(), &given.described(), 0, then)
+            match segments_of(&buffer, self.max_segments) {
+                Ok(segments) => segments,
+                Err(error) => return Err((error, buffer)),
+            }
+        };
+        let given = Given::new(buffer);
+        let inner = self.inner();
+        let added = if common {
+            inner.add(given.raw(), segments, &given.common(), 0, then)
+        } else {
+            inner.add(given.raw(), segments, &given.described(), 0, then)
         };
         added.map_err(|error| (error, given.take_back()))
     }
@@ -107,54 +116,42 @@ impl Native {
     }
 }
 
+/// How many segments a buffer has at most.
+///
+/// # Errors
+///
+/// `EINVAL`: more than `most`.
+#[inline(always)]
+pub(super) fn segments_of<T: Buffer>(buffer: &T, most: u16) -> Result<u16> {
+    let segments = buffer.segment_count();
+    if segments > most.into() {
+        return Err(EINVAL);
+    }
+    // CAST: It was just compared.
+    Ok(segments as u16)
+}
+
 /// A buffer on its way to a ring. The ring has it if the add succeeded; else it is to be taken back.
 pub(super) struct Given<T> {
     buffer: ManuallyDrop<T>,
     raw: RawToken,
-    segments: u16,
 }
 
 impl<T: Buffer> Given<T> {
-    /// Takes a buffer of up to `most` segments.
-    ///
-    /// # Errors
-    ///
-    /// `EINVAL`, with the buffer, if it has more.
+    /// Takes a buffer.
     #[inline(always)]
-    pub(super) fn new(buffer: T, most: u16) -> Result<Self, (Error, T)> {
-        let segments = buffer.segment_count();
-        if segments > most.into() {
-            return Err((EINVAL, buffer));
-        }
-        // CAST: It was just compared.
-        let segments = segments as u16;
+    pub(super) fn new(buffer: T) -> Self {
         let buffer = ManuallyDrop::new(buffer);
         // SAFETY: Only one of the two is used from here on, once it is known whether the ring took
         // the token; what the buffer describes stays in place.
         let raw = unsafe { core::ptr::read(&*buffer) }.into_raw();
-        Ok(Self {
-            buffer,
-            raw,
-            segments,
-        })
-    }
-
-    /// Whether a buffer has the [common](Buffer::COMMON_COUNT) number of segments.
-    #[inline(always)]
-    pub(super) fn is_common(buffer: &T) -> bool {
-        T::COMMON_COUNT != 0 && buffer.segment_count() == usize::from(T::COMMON_COUNT)
+        Self { buffer, raw }
     }
 
     /// The token.
     #[inline(always)]
     pub(super) fn raw(&self) -> RawToken {
         self.raw
-    }
-
-    /// How many segments there are at most.
-    #[inline(always)]
-    pub(super) fn segments(&self) -> u16 {
-        self.segments
     }
 
     /// The segments.

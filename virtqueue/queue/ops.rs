@@ -10,16 +10,14 @@ use super::{
     buffer::Buffer,
     foreign::Foreign,
     native::{
+        segments_of,
         Given,
         Native, //
     },
     set::QueueSet,
     Used, //
 };
-use core::{
-    marker::PhantomData,
-    mem::ManuallyDrop, //
-};
+use core::marker::PhantomData;
 use kernel::prelude::*;
 use vring::{
     LiveRing,
@@ -32,7 +30,13 @@ use vring::{
 pub trait QueueOps<T: Buffer> {
     fn add_buf(&mut self, buffer: T) -> Result<(), (Error, T)>;
     fn get_buf(&mut self) -> Option<Used<T>>;
+    /// Takes all buffers that the device has used, with callbacks off meanwhile, until there is
+    /// none and callbacks are on again: what a callback does, in one. Returns whether the queue is
+    /// broken.
+    fn drain(&mut self, take: impl FnMut(Used<T>)) -> bool;
     fn kick_prepare(&mut self) -> bool;
+    /// [`QueueOps::kick_prepare`] right after an add that went well.
+    fn kick_added(&mut self) -> bool;
     fn notify(&mut self) -> bool;
     fn disable_cb(&mut self);
     #[must_use = "buffers that were used meanwhile raise no callback"]
@@ -85,29 +89,29 @@ struct OnNative<T, R> {
     _buffers: PhantomData<T>,
 }
 
-impl<T: Buffer, R: LiveRing> OnNative<T, R> {
-    /// Adds a buffer of any number of segments, mapped for the device if need be.
-    #[inline(never)]
-    fn add_any(&mut self, buffer: T) -> Result<(), (Error, T)> {
-        let given = Given::new(buffer, self.max_segments)?;
-        let added = self
-            .ring
-            .add(given.raw(), given.segments(), &given.described());
-        added.map_err(|error| (error, given.take_back()))
-    }
+/// Adds a buffer of any number of segments up to `most`, mapped for the device if need be.
+///
+/// All that it is given it is given by value, so that none of that has to be in memory for the
+/// buffers that are added otherwise.
+#[inline(never)]
+fn add_any<T: Buffer>(mut ring: impl LiveRing, most: u16, buffer: T) -> Result<(), (Error, T)> {
+    let segments = match segments_of(&buffer, most) {
+        Ok(segments) => segments,
+        Err(error) => return Err((error, buffer)),
+    };
+    let given = Given::new(buffer);
+    let added = ring.add(given.raw(), segments, &given.described());
+    added.map_err(|error| (error, given.take_back()))
 }
 
 impl<T: Buffer, R: LiveRing> QueueOps<T> for OnNative<T, R> {
     #[inline(always)]
     fn add_buf(&mut self, buffer: T) -> Result<(), (Error, T)> {
-        if self.ring.is_mapped() || !Given::<T>::is_common(&buffer) {
-            let buffer = ManuallyDrop::new(buffer);
-            // A copy for the call, so that the buffer need not be in memory otherwise.
-            // SAFETY: It is the only one that is used.
-            return self.add_any(unsafe { core::ptr::read(&*buffer) });
+        if self.ring.is_mapped() || !buffer.is_common() {
+            return add_any(self.ring.again(), self.max_segments, buffer);
         }
         // What has the common number of segments is simple enough to be done here.
-        let given = Given::new(buffer, self.max_segments)?;
+        let given = Given::new(buffer);
         match self
             .ring
             .add_physical(given.raw(), T::COMMON_COUNT, &given.common())
@@ -124,6 +128,20 @@ impl<T: Buffer, R: LiveRing> QueueOps<T> for OnNative<T, R> {
         let buffer = unsafe { T::from_raw(raw) };
         // The ring knows what there was to write.
         Some(Used { buffer, len })
+    }
+
+    #[inline(always)]
+    fn drain(&mut self, mut take: impl FnMut(Used<T>)) -> bool {
+        self.ring.drain(|raw, len| {
+            // SAFETY: As in `get_buf`.
+            let buffer = unsafe { T::from_raw(raw) };
+            take(Used { buffer, len });
+        })
+    }
+
+    #[inline(always)]
+    fn kick_added(&mut self) -> bool {
+        self.ring.kick_added()
     }
 
     same_on_ring!();
@@ -166,6 +184,24 @@ impl<T: Buffer> QueueOps<T> for OnForeign<'_, T> {
     fn get_buf(&mut self) -> Option<Used<T>> {
         // SAFETY: By the type invariants.
         unsafe { self.ring.get_used(self.set) }
+    }
+
+    #[inline(always)]
+    fn drain(&mut self, mut take: impl FnMut(Used<T>)) -> bool {
+        loop {
+            self.ring.disable_cb();
+            while let Some(used) = self.get_buf() {
+                take(used);
+            }
+            if self.ring.enable_cb() {
+                return self.ring.is_broken();
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn kick_added(&mut self) -> bool {
+        self.ring.kick_prepare()
     }
 
     same_on_ring!();

@@ -189,15 +189,6 @@ impl Inner {
         each_live!(self, live => unsafe { live.get_raw(len, ctx) })
     }
 
-    /// Takes all buffers that the device has used, with callbacks off meanwhile, until there is
-    /// none and callbacks are on again. `take` gets each, and how many bytes were written.
-    ///
-    /// A broken queue ends it, as [`Inner::get`].
-    #[inline(always)]
-    pub fn drain(&mut self, mut take: impl FnMut(RawToken, u32)) {
-        each_live!(self, live => live.drain(&mut take));
-    }
-
     /// First half of [`Inner::enable_cb`], without a barrier: [`Queue::poll`](crate::Queue::poll)
     /// is the second.
     #[inline]

@@ -39,13 +39,19 @@ use kernel::prelude::*;
 /// [`Inner`](crate::Inner) or of [`Queue`].
 #[allow(missing_docs)]
 pub trait LiveRing {
+    /// The same ring, for a while.
+    fn again(&mut self) -> impl LiveRing + '_;
     /// Whether memory is mapped for the device.
     fn is_mapped(&self) -> bool;
     fn add<B: Segments>(&mut self, token: RawToken, segments: u16, buffer: &B) -> Result;
     /// [`LiveRing::add`], only where memory is not mapped for the device.
     fn add_physical<B: Segments>(&mut self, token: RawToken, segments: u16, buffer: &B) -> Result;
     fn get(&mut self) -> Option<(RawToken, u32)>;
+    /// Returns whether it ended because the queue is broken.
+    fn drain(&mut self, take: impl FnMut(RawToken, u32)) -> bool;
     fn kick_prepare(&mut self) -> bool;
+    /// [`LiveRing::kick_prepare`] right after an add that went well.
+    fn kick_added(&mut self) -> bool;
     fn notify(&self) -> bool;
     fn disable_cb(&mut self);
     fn enable_cb(&mut self) -> bool;
@@ -106,11 +112,7 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
                 self.side.show_free(self.ring.num_free());
                 false
             }
-            Then::Kick => {
-                let notify = self.ring.kick_added();
-                self.side.kicked(notify);
-                notify
-            }
+            Then::Kick => self.kick_added(),
         }
     }
 
@@ -227,19 +229,6 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
         token.data.as_ptr()
     }
 
-    /// See [`Inner::drain`](crate::Inner::drain).
-    #[inline(never)]
-    pub(crate) fn drain(mut self, take: &mut impl FnMut(RawToken, u32)) {
-        let side = &mut *self.side;
-        let broken = self.ring.drain(|used| {
-            side.taken(used.id, used.len);
-            take(used.token, used.len);
-        });
-        if broken {
-            self.tell_if_broken();
-        }
-    }
-
     /// Tells what the device did to break its queue, if it did, once.
     #[inline(always)]
     fn tell_if_broken(&mut self) {
@@ -263,6 +252,14 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
 
 impl<F: Format<Platform = Kernel>> LiveRing for Live<'_, F> {
     #[inline(always)]
+    fn again(&mut self) -> impl LiveRing + '_ {
+        Live {
+            ring: self.ring,
+            side: self.side,
+        }
+    }
+
+    #[inline(always)]
     fn is_mapped(&self) -> bool {
         self.side.mapped.is_some()
     }
@@ -277,8 +274,15 @@ impl<F: Format<Platform = Kernel>> LiveRing for Live<'_, F> {
 
     #[inline(always)]
     fn add_physical<B: Segments>(&mut self, token: RawToken, segments: u16, buffer: &B) -> Result {
-        self.add_unmapped(token, segments, buffer, Then::Wait)
-            .map(|_| ())
+        // Where all have the same number, the code is made for that.
+        let segments = if B::COUNT == 0 { segments } else { B::COUNT };
+        match self.ring.add(token, segments, &mut Physical(buffer)) {
+            Ok(id) => {
+                self.side.added(id, segments, self.ring.num_free());
+                Ok(())
+            }
+            Err((error, _)) => Err(self.side.refused(error)),
+        }
     }
 
     #[inline(always)]
@@ -292,8 +296,28 @@ impl<F: Format<Platform = Kernel>> LiveRing for Live<'_, F> {
     }
 
     #[inline(always)]
+    fn drain(&mut self, mut take: impl FnMut(RawToken, u32)) -> bool {
+        let side = &mut *self.side;
+        let broken = self.ring.drain(|used| {
+            side.taken(used.id, used.len);
+            take(used.token, used.len);
+        });
+        if broken {
+            self.tell_if_broken();
+        }
+        broken
+    }
+
+    #[inline(always)]
     fn kick_prepare(&mut self) -> bool {
         let notify = self.ring.kick_prepare();
+        self.side.kicked(notify);
+        notify
+    }
+
+    #[inline(always)]
+    fn kick_added(&mut self) -> bool {
+        let notify = self.ring.kick_added();
         self.side.kicked(notify);
         notify
     }

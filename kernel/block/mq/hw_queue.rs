@@ -11,7 +11,7 @@ use kernel::types::Opaque;
 ///
 /// # Invariants
 ///
-/// A valid hardware queue of a disk made with `T`, whose queue data is a `T::DiskData`.
+/// A valid hardware queue of a disk made with `T`, whose driver data is a `T::HwData`.
 #[repr(transparent)]
 pub struct HwQueue<T: Operations>(Opaque<bindings::blk_mq_hw_ctx>, PhantomData<T>);
 
@@ -34,12 +34,12 @@ impl<T: Operations> HwQueue<T> {
         unsafe { (*self.0.get()).queue_num as usize }
     }
 
-    /// The data of the disk.
+    /// The part of the disk's data that belongs to the queue.
     #[inline(always)]
-    pub fn disk_data(&self) -> &T::DiskData {
-        // SAFETY: By the type invariants; the queue data is set when the disk is made and valid
-        // as long as the queue is in use.
-        unsafe { &*(*(*self.0.get()).queue).queuedata.cast::<T::DiskData>() }
+    pub fn data(&self) -> &T::HwData {
+        // SAFETY: By the type invariants; the driver data is set when the disk is made, to part of
+        // the disk's data, which is valid as long as the queue is in use.
+        unsafe { &*(*self.0.get()).driver_data.cast::<T::HwData>() }
     }
 
     /// Has the block layer queue nothing here until it is started again.

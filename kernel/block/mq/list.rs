@@ -150,6 +150,79 @@ impl<R: Item> RequestList<R> {
     }
 }
 
+/// Owned requests, last in, first out, linked through the requests themselves: one word.
+///
+/// Those that are still in it when it is dropped are dropped.
+///
+/// # Invariants
+///
+/// `head` is null or came from `R::into_raw`, as did each request that is linked to it.
+pub struct RequestStack<R: Item> {
+    head: *mut bindings::request,
+    _requests: PhantomData<R>,
+}
+
+impl<R: Item> RequestStack<R> {
+    /// An empty stack.
+    #[inline(always)]
+    pub const fn new() -> Self {
+        Self {
+            head: null_mut(),
+            _requests: PhantomData,
+        }
+    }
+
+    /// Whether the stack has no request.
+    #[inline(always)]
+    pub fn is_empty(&self) -> bool {
+        self.head.is_null()
+    }
+
+    /// Puts a request on top.
+    #[inline(always)]
+    pub fn push(&mut self, request: R) {
+        let rq = request.into_raw().as_ptr();
+        // SAFETY: The stack owns `rq`; the link is free for the owner to use.
+        unsafe { (*rq).__bindgen_anon_1.rq_next = self.head };
+        self.head = rq;
+    }
+
+    /// Takes the request on top.
+    #[inline(always)]
+    pub fn pop(&mut self) -> Option<R> {
+        let rq = NonNull::new(self.head)?;
+        // SAFETY: The stack owns the request and its link.
+        self.head = unsafe { (*rq.as_ptr()).__bindgen_anon_1.rq_next };
+        // SAFETY: By the type invariants; the request was just taken out.
+        Some(unsafe { R::from_raw(rq) })
+    }
+
+    /// The same requests in the order in which they were pushed.
+    #[inline]
+    pub fn reversed(mut self) -> Self {
+        let mut other = Self::new();
+        while let Some(request) = self.pop() {
+            other.push(request);
+        }
+        other
+    }
+}
+
+impl<R: Item> Default for RequestStack<R> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<R: Item> Drop for RequestStack<R> {
+    #[inline]
+    fn drop(&mut self) {
+        while let Some(request) = self.pop() {
+            drop(request);
+        }
+    }
+}
+
 impl<T: Operations> RequestList<IdleRequest<T>> {
     /// The first request.
     #[inline]

@@ -42,11 +42,18 @@ pub trait Operations: Sized + 'static {
     /// What a disk keeps until its last close.
     type DiskData: Send + Sync + 'static;
 
+    /// The part of it that belongs to a hardware queue, which is found without a search.
+    type HwData: Sync + 'static;
+
     /// What each request keeps.
     type RequestData: Send + 'static;
 
     /// Makes the data of a request, when the tag set or a scheduler allocates it.
     fn new_request_data(set: &Self::TagSetData) -> Self::RequestData;
+
+    /// The part of a disk's data that belongs to the hardware queue of an index. `None`: the disk
+    /// cannot be made. Process context.
+    fn hw_data(disk: &Self::DiskData, index: usize) -> Option<&Self::HwData>;
 
     /// Queues a request. If `last` is not set, more follow at once, or
     /// [`Operations::commit_rqs`]: the device need not be notified yet.
@@ -63,8 +70,8 @@ pub trait Operations: Sized + 'static {
         last: bool,
     ) -> Result<(), Rejected<Self>>;
 
-    /// Queues several requests of one disk, which may be for different hardware queues. Those that are left
-    /// in the list are queued one by one.
+    /// Queues several requests of one disk, which may be for different hardware queues. Those that
+    /// are left in the list are queued one by one.
     ///
     /// Context as for [`Operations::queue_rq`].
     fn queue_rqs(data: &Self::DiskData, list: &mut RequestList<IdleRequest<Self>>) {
@@ -123,6 +130,7 @@ impl<T: Operations> OperationsVTable<T> {
         } else {
             None
         },
+        init_hctx: Some(Self::init_hctx),
         init_request: Some(Self::init_request),
         exit_request: Some(Self::exit_request),
         ..pin_init::zeroed()
@@ -199,6 +207,26 @@ impl<T: Operations> OperationsVTable<T> {
         let data = unsafe { &*(*set).driver_data.cast::<T::TagSetData>() };
         // SAFETY: By the safety requirements, the set is the callee's to map.
         T::map_queues(data, &mut unsafe { QueueMaps::from_raw(set) });
+    }
+
+    /// # Safety
+    ///
+    /// Called by the block layer, for a hardware queue of a disk that
+    /// [`GenDisk::new`](crate::GenDisk::new) is making.
+    unsafe extern "C" fn init_hctx(
+        hctx: *mut bindings::blk_mq_hw_ctx,
+        _set: *mut c_void,
+        index: c_uint,
+    ) -> c_int {
+        // SAFETY: By the safety requirements; the disk's data is the queue's before it has
+        // hardware queues, and as long as they are in use.
+        let disk = unsafe { &*(*(*hctx).queue).queuedata.cast::<T::DiskData>() };
+        let Some(data) = T::hw_data(disk, index as usize) else {
+            return EINVAL.to_errno();
+        };
+        // SAFETY: By the safety requirements; the field is the driver's.
+        unsafe { (*hctx).driver_data = core::ptr::from_ref(data).cast_mut().cast() };
+        0
     }
 
     /// # Safety

@@ -55,6 +55,7 @@ impl Op {
     pub const DRV_IN: Self = Self(bindings::req_op_REQ_OP_DRV_IN);
 
     /// The number of C.
+    #[inline(always)]
     pub const fn as_raw(self) -> u32 {
         self.0
     }
