@@ -35,6 +35,8 @@ use kernel::{
 pub enum How {
     /// `virtqueue_add_sgs`.
     Lists,
+    /// The same, with a list for each segment, of which there are at most [`Wire::MOST_ONES`].
+    Segments,
     /// `virtqueue_add_outbuf`.
     Out,
     /// `virtqueue_add_outbuf_premapped`.
@@ -212,6 +214,10 @@ impl CQueue {
                     let lists = lists.as_mut_ptr().wrapping_add(skip);
                     let (outs, ins) = (u32::from(out != 0), u32::from(in_ != 0));
                     bindings::virtqueue_add_sgs(vq, lists, outs, ins, data, gfp)
+                }
+                How::Segments => {
+                    let mut ones = wire.ones();
+                    bindings::virtqueue_add_sgs(vq, ones.as_mut_ptr(), outs, ins, data, gfp)
                 }
                 How::Out => bindings::virtqueue_add_outbuf(vq, to_read, outs, data, gfp),
                 How::OutPremapped => {

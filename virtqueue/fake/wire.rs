@@ -98,6 +98,19 @@ impl Wire {
         [first, first.wrapping_add(self.out)]
     }
 
+    /// Segments that can be in lists of their own.
+    pub const MOST_ONES: usize = 8;
+
+    /// A list for each segment.
+    pub(crate) fn ones(&mut self) -> [*mut bindings::scatterlist; Self::MOST_ONES] {
+        let mut ones = [core::ptr::null_mut(); Self::MOST_ONES];
+        for (i, one) in ones.iter_mut().enumerate().take(self.lists.len()) {
+            self.fill(i, 1);
+            *one = self.lists.as_mut_ptr().wrapping_add(i);
+        }
+        ones
+    }
+
     /// Where a segment is, and whether the device writes it.
     pub(crate) fn segment(&mut self, index: usize) -> (*mut c_void, bool) {
         let at = self.bytes.as_mut_ptr().wrapping_add(index * SEGMENT);

@@ -136,6 +136,34 @@ mod suite {
         })
     }
 
+    /// Segments in lists of their own are as they are in one list (R17).
+    #[test]
+    fn lists_of_one() -> Result {
+        on_each(Setup::default, |_, fake, _, _queues| {
+            let mut vq = fake.c_queue(0)?;
+            for (out, in_) in [(1, 2), (2, 1), (1, 1), (3, 0), (0, 3), (2, 2)] {
+                let wire = Wire::new(0x3c, out, in_)?;
+                vq.add(wire, How::Segments).map_err(|(e, _)| e)?;
+                check!(vq.kick());
+                check_eq!(fake.serve(0)?, 1);
+                let mut seen = KVec::new();
+                fake.finish(0, |chain| {
+                    seen = chain.read_all().unwrap_or_default();
+                    let answer = KVec::from_elem(0x5a, chain.writable(), GFP_KERNEL);
+                    let _ = chain.write(0, &answer.unwrap_or_default());
+                    Action::Complete(chain.writable() as u32)
+                })?;
+                check_eq!(seen.len(), out * SEGMENT);
+                check!(seen.iter().all(|&byte| byte == 0x3c));
+                let got = get(&mut vq)?;
+                check_eq!(got.len as usize, in_ * SEGMENT);
+                check_eq!(got.wire.written().len(), in_ * SEGMENT);
+                check!(got.wire.written().iter().all(|&byte| byte == 0x5a));
+            }
+            Ok(())
+        })
+    }
+
     /// A context comes back with its buffer, whatever the order; no tables on such a queue (R31).
     #[test]
     fn context() -> Result {

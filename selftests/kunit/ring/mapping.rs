@@ -32,6 +32,14 @@ fn mapped() -> Setup {
     }
 }
 
+/// With a ring for buffers that are long.
+fn long() -> Setup {
+    Setup {
+        size: 64,
+        ..mapped()
+    }
+}
+
 #[kunit_tests(rust_virtio_ring_mapping)]
 mod suite {
     use super::*;
@@ -92,9 +100,17 @@ mod suite {
         on_each(mapped, |_, fake, _, _queues| {
             let mut vq = fake.c_queue(0)?;
             for round in 0..12 {
-                for left in 0..4 {
+                for (left, out, how) in [
+                    (0, 2, How::Lists),
+                    (1, 2, How::Lists),
+                    (2, 2, How::Lists),
+                    (3, 2, How::Lists),
+                    (0, 1, How::Segments),
+                    (1, 1, How::Segments),
+                    (2, 1, How::Segments),
+                ] {
                     fake.limit_maps(Some(left));
-                    let why = refused(&mut vq, Wire::new(9, 2, 2)?, How::Lists)?;
+                    let why = refused(&mut vq, Wire::new(9, out, 2)?, how)?;
                     // C's packed ring has EIO here, which drivers take for the end.
                     let c = !crate::ring::is_native() && fake.negotiated(RING_PACKED);
                     check_eq!(why, if c { EIO } else { ENOMEM });
@@ -117,6 +133,49 @@ mod suite {
                 }
             }
             check!(!vq.is_broken());
+            Ok(())
+        })
+    }
+
+    /// Buffers of any length are mapped and unmapped, whole or not at all, and so are those beside
+    /// them (R20, R21).
+    #[test]
+    fn any_length() -> Result {
+        on_each(long, |_, fake, dev, _queues| {
+            let mut vq = fake.c_queue(0)?;
+            for segments in 1..=20 {
+                fake.limit_maps(None);
+                add(&mut vq, 1, 1, segments)?;
+                let beside = fake.mapped();
+                for left in [segments - 1, segments / 2] {
+                    fake.limit_maps(Some(left as u32));
+                    let why = refused(&mut vq, Wire::new(9, segments, 0)?, How::Out)?;
+                    let c = !crate::ring::is_native() && fake.negotiated(RING_PACKED);
+                    check_eq!(why, if c { EIO } else { ENOMEM });
+                    check_eq!(fake.mapped(), beside);
+                }
+                fake.limit_maps(None);
+                add(&mut vq, 2, segments, 1)?;
+                check!(fake.mapped() >= beside + segments + 1);
+                vq.kick();
+                check_eq!(fake.serve(0)?, 2);
+                for number in 1..=2 {
+                    let mut all = false;
+                    fake.finish(0, |chain| {
+                        all = chain.is_mapped();
+                        Action::Complete(1)
+                    })?;
+                    check!(all);
+                    check_eq!(get(&mut vq)?.wire.number(), number);
+                }
+                check_eq!((fake.mapped(), fake.mapped_wrong()), (0, 0));
+            }
+            add(&mut vq, 1, 20, 20)?;
+            add(&mut vq, 2, 17, 0)?;
+            check!(fake.mapped() >= 57);
+            dev.reset();
+            check_eq!(detach_all(&mut vq)?.len(), 2);
+            check_eq!((fake.mapped(), fake.mapped_wrong()), (0, 0));
             Ok(())
         })
     }
