@@ -249,6 +249,12 @@ where
         self.count.free
     }
 
+    /// The id that the next buffer gets, if it is added.
+    #[inline(always)]
+    pub fn next_id(&self) -> u16 {
+        self.format.next_id(self.free_id)
+    }
+
     /// Buffers that were added and not taken out again.
     #[inline(always)]
     pub fn in_flight(&self) -> u16 {

@@ -256,13 +256,14 @@ impl Backing {
         self.size
     }
 
-    /// The most segments that the buffers of the ring have in all.
-    pub(crate) fn segments(&self) -> usize {
+    /// The most segments that those buffers have in all that do not fit into a small table.
+    pub(crate) fn long_segments(&self) -> usize {
         let size = usize::from(self.size);
-        let Some(tables) = &self.tables else {
+        let Some(_) = &self.tables else {
             return size;
         };
-        size + tables.size() / size_of::<Desc>()
+        let (_, large, larges) = tables(self.size);
+        size + usize::from(large) * usize::from(larges)
     }
 
     /// Whether the memory belongs to the queue and not to a caller.

@@ -207,8 +207,8 @@ impl Queue {
         let mapped = match mapper {
             Some(&mapper) => Some(Mapped::new(
                 mapper,
-                backing.size().into(),
-                backing.segments(),
+                backing.size(),
+                backing.long_segments(),
             )?),
             None => None,
         };

@@ -11,11 +11,14 @@ use crate::{
         virtio_map, //
     },
     device::Virtio,
-    segment::Kind, //
+    segment::Segment, //
 };
 use core::{
     ffi::c_void,
-    ptr::NonNull, //
+    ptr::{
+        null_mut,
+        NonNull, //
+    },
 };
 use kernel::{
     page::PAGE_SIZE,
@@ -42,18 +45,37 @@ pub(crate) fn direction(write: bool) -> Direction {
 /// What `dma_map_*` returns where it failed.
 pub const MAPPING_ERROR: dma_addr_t = !0;
 
+/// How one segment was mapped.
+#[derive(Clone, Copy)]
+pub(crate) struct Mapping {
+    pub(crate) addr: dma_addr_t,
+    pub(crate) len: u32,
+    pub(crate) dir: Direction,
+}
+
 /// How the memory of one queue is mapped.
+///
+/// # Invariants
+///
+/// `dma_dev` is the device that does the DMA, or null where the transport has operations of its own.
 #[derive(Clone, Copy)]
 pub struct Mapper {
     vdev: Virtio,
     map: virtio_map,
+    dma_dev: *mut bindings::device,
 }
 
 impl Mapper {
     /// The mapper of a device for queues that the transport says `map` of.
     #[inline]
     pub fn new(vdev: Virtio, map: virtio_map) -> Self {
-        Self { vdev, map }
+        let dma_dev = match vdev.map_ops() {
+            Some(_) => null_mut(),
+            // SAFETY: Both fields of the union are pointers; without operations it is this one.
+            None => unsafe { map.dma_dev },
+        };
+        // INVARIANT: As was looked.
+        Self { vdev, map, dma_dev }
     }
 
     /// The mapper of a device whose transport says nothing of its queues.
@@ -67,11 +89,10 @@ impl Mapper {
         )
     }
 
-    /// The device that does the DMA. Only where the transport has no operations of its own.
+    /// The device that does the DMA. Null where the transport has operations of its own.
     #[inline(always)]
     pub fn dma_dev(&self) -> *mut bindings::device {
-        // SAFETY: Both fields of the union are pointers.
-        unsafe { self.map.dma_dev }
+        self.dma_dev
     }
 
     /// The largest piece that can be mapped, in bytes.
@@ -169,7 +190,7 @@ impl Mapper {
         }
     }
 
-    /// Maps what is not mapped yet.
+    /// Maps a segment that the driver did not map.
     ///
     /// # Errors
     ///
@@ -178,28 +199,90 @@ impl Mapper {
     /// # Safety
     ///
     /// As [`Mapper::map_page`] and [`Mapper::map_virt`].
-    #[inline]
-    pub(crate) unsafe fn map_segment(
+    #[inline(always)]
+    pub(crate) unsafe fn map(
         &self,
-        kind: Kind,
-        len: u32,
+        segment: Segment,
         dir: Direction,
         attrs: usize,
     ) -> Result<dma_addr_t> {
+        let (phys, len) = (segment.address(), segment.len() as usize);
+        if self.dma_dev.is_null() {
+            // SAFETY: By the safety requirements.
+            return unsafe { self.map_by_transport(phys, len, dir, attrs) };
+        }
+        // SAFETY: By the safety requirements and the type invariant.
+        let (addr, error) = unsafe {
+            let addr = bindings::rust_virtio_dma_map_phys(self.dma_dev, phys, len, dir, attrs);
+            let error = bindings::rust_virtio_dma_mapping_error(self.dma_dev, addr);
+            (addr, error)
+        };
+        if error != 0 {
+            return Err(ENOMEM);
+        }
+        Ok(addr)
+    }
+
+    /// [`Mapper::map`] of memory at a physical address, by the operations of the transport.
+    ///
+    /// # Safety
+    ///
+    /// As [`Mapper::map`].
+    #[cold]
+    #[inline(never)]
+    unsafe fn map_by_transport(
+        &self,
+        phys: u64,
+        len: usize,
+        dir: Direction,
+        attrs: usize,
+    ) -> Result<dma_addr_t> {
+        let offset = phys as usize & (PAGE_SIZE - 1);
         // SAFETY: By the safety requirements.
         let addr = unsafe {
-            match kind {
-                Kind::Virt(ptr) => self.map_virt(ptr, len as usize, dir, attrs),
-                Kind::Page(page, offset) => {
-                    self.map_page(page, offset as usize, len as usize, dir, attrs)
-                }
-                Kind::Premapped(addr) => return Ok(addr),
-            }
+            let page = bindings::rust_virtio_phys_to_page(phys);
+            self.map_page(page, offset, len, dir, attrs)
         };
         if self.is_error(addr) {
             return Err(ENOMEM);
         }
         Ok(addr)
+    }
+
+    /// Takes mappings back.
+    ///
+    /// # Safety
+    ///
+    /// [`Mapper::map`] made them, with that size and direction, and the device is done with them.
+    #[inline(always)]
+    pub(crate) unsafe fn unmap(&self, mappings: &[Mapping]) {
+        let dev = self.dma_dev;
+        if dev.is_null() {
+            // SAFETY: By the safety requirements.
+            return unsafe { self.unmap_by_transport(mappings) };
+        }
+        for mapping in mappings {
+            let len = mapping.len as usize;
+            // SAFETY: By the safety requirements and the type invariant.
+            unsafe {
+                bindings::rust_virtio_dma_unmap_phys(dev, mapping.addr, len, mapping.dir, 0);
+            }
+        }
+    }
+
+    /// [`Mapper::unmap`], by the operations of the transport.
+    ///
+    /// # Safety
+    ///
+    /// As [`Mapper::unmap`].
+    #[cold]
+    #[inline(never)]
+    unsafe fn unmap_by_transport(&self, mappings: &[Mapping]) {
+        for mapping in mappings {
+            let len = mapping.len as usize;
+            // SAFETY: By the safety requirements.
+            unsafe { self.unmap_page(mapping.addr, len, mapping.dir, 0) };
+        }
     }
 
     /// Takes a mapping back.

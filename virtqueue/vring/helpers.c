@@ -63,6 +63,12 @@ u64 rust_virtio_page_to_phys(struct page *page)
 }
 EXPORT_SYMBOL_GPL(rust_virtio_page_to_phys);
 
+struct page *rust_virtio_phys_to_page(u64 phys)
+{
+	return phys_to_page(phys);
+}
+EXPORT_SYMBOL_GPL(rust_virtio_phys_to_page);
+
 /* Tells KMSAN of memory that a device reads or writes without the DMA API. */
 void rust_virtio_handle_dma(u64 phys, size_t size, enum dma_data_direction dir)
 {
@@ -107,6 +113,22 @@ bool rust_virtio_may_map(struct device *dev, const void *addr)
 			      "rejecting DMA map of vmalloc memory\n");
 }
 EXPORT_SYMBOL_GPL(rust_virtio_may_map);
+
+dma_addr_t rust_virtio_dma_map_phys(struct device *dev, u64 phys, size_t size,
+				    enum dma_data_direction dir,
+				    unsigned long attrs)
+{
+	return dma_map_phys(dev, phys, size, dir, attrs);
+}
+EXPORT_SYMBOL_GPL(rust_virtio_dma_map_phys);
+
+void rust_virtio_dma_unmap_phys(struct device *dev, dma_addr_t addr,
+				size_t size, enum dma_data_direction dir,
+				unsigned long attrs)
+{
+	dma_unmap_phys(dev, addr, size, dir, attrs);
+}
+EXPORT_SYMBOL_GPL(rust_virtio_dma_unmap_phys);
 
 dma_addr_t rust_virtio_dma_map_page(struct device *dev, struct page *page,
 				    size_t offset, size_t size,

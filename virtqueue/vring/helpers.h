@@ -26,6 +26,7 @@ void rust_virtio_virt_wmb(void);
 struct page *rust_virtio_virt_to_page(const void *addr);
 u64 rust_virtio_virt_to_phys(const void *addr);
 u64 rust_virtio_page_to_phys(struct page *page);
+struct page *rust_virtio_phys_to_page(u64 phys);
 void rust_virtio_handle_dma(u64 phys, size_t size, enum dma_data_direction dir);
 
 u32 rust_virtio_jiffies(void);
@@ -37,6 +38,12 @@ void rust_virtio_list_del(struct list_head *entry);
 bool rust_virtio_xen_domain(void);
 bool rust_virtio_may_map(struct device *dev, const void *addr);
 
+dma_addr_t rust_virtio_dma_map_phys(struct device *dev, u64 phys, size_t size,
+				    enum dma_data_direction dir,
+				    unsigned long attrs);
+void rust_virtio_dma_unmap_phys(struct device *dev, dma_addr_t addr,
+				size_t size, enum dma_data_direction dir,
+				unsigned long attrs);
 dma_addr_t rust_virtio_dma_map_page(struct device *dev, struct page *page,
 				    size_t offset, size_t size,
 				    enum dma_data_direction dir,

@@ -12,7 +12,6 @@ use crate::{
         LiveRing,
         OnRing, //
     },
-    physical::Single,
     platform::Kernel,
     ring::{
         packed,
@@ -25,9 +24,11 @@ use crate::{
     segment::{
         RawToken,
         Segment,
+        SegmentSink,
         Segments, //
     },
-    side::Side, //
+    side::Side,
+    translate::Single, //
 };
 use core::ffi::c_void;
 use kernel::{
@@ -90,6 +91,25 @@ pub enum Then {
     Kick,
 }
 
+/// A buffer of one segment, which the device writes if `write` says so.
+struct One {
+    segment: Segment,
+    write: bool,
+}
+
+impl Segments for One {
+    const COUNT: u16 = 1;
+
+    #[inline(always)]
+    fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result {
+        if self.write {
+            sink.in_(self.segment)
+        } else {
+            sink.out(self.segment)
+        }
+    }
+}
+
 /// What of a queue needs exclusion: who has it by `&mut` is the only one who adds, kicks, gets and
 /// switches callbacks.
 pub struct Inner {
@@ -134,7 +154,9 @@ impl Inner {
         then: Then,
     ) -> Result<bool> {
         if self.side.mapped.is_some() {
-            return each_live!(self, live => live.add_mapped_apart(token, buffer, attrs, then));
+            return each_live!(self, live => {
+                live.add_mapped_apart(token, segments, buffer, attrs, then)
+            });
         }
         each_live!(self, live => live.add_physical_apart(token, segments, buffer, then))
     }
@@ -156,7 +178,7 @@ impl Inner {
     ) -> Result<bool> {
         if self.side.mapped.is_some() && !segment.is_premapped() {
             return each_live!(self, live => {
-                live.add_one_mapped(token, (segment, write), attrs, then)
+                live.add_mapped_apart(token, 1, &One { segment, write }, attrs, then)
             });
         }
         let (addr, len) = (segment.phys(write), segment.len());

@@ -10,10 +10,6 @@ use crate::{
         RingOf,
         Then, //
     },
-    physical::{
-        Physical,
-        Single, //
-    },
     platform::Kernel,
     queue::Queue,
     report,
@@ -23,11 +19,15 @@ use crate::{
     },
     segment::{
         RawToken,
-        Segment,
         Segments, //
     },
     side::Side,
-    trace, //
+    trace,
+    translate::{
+        Physical,
+        Single,
+        Translated, //
+    }, //
 };
 use core::{
     ffi::c_void,
@@ -127,7 +127,8 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
     ) -> Result<bool> {
         // Where all have the same number, the code is made for that.
         let segments = if B::COUNT == 0 { segments } else { B::COUNT };
-        self.post(token, segments, &mut Physical(buffer), then)
+        let by = &mut Physical;
+        self.post(token, segments, &mut Translated { buffer, by }, then)
     }
 
     /// [`Live::add_unmapped`], out of line.
@@ -153,47 +154,36 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
         self.post(token, 1, &mut buffer, then)
     }
 
-    /// Maps one segment and adds it; the device writes it if that is said with it.
-    #[inline(never)]
-    pub(crate) fn add_one_mapped(
-        mut self,
-        token: RawToken,
-        (segment, write): (Segment, bool),
-        attrs: usize,
-        then: Then,
-    ) -> Result<bool> {
-        let Some(mapped) = &mut self.side.mapped else {
-            return Err(EINVAL);
-        };
-        let len = segment.len();
-        let added = mapped.add_one(segment, write, attrs, |addr| {
-            let added = self.ring.add(token, 1, &mut Single { addr, len, write });
-            added.map_err(|(error, _)| error.into())
-        });
-        let id = added.map_err(|error| self.side.refused(error))?;
-        Ok(self.follow(id, 1, then))
-    }
-
     /// Maps a buffer and adds it.
     #[inline(always)]
     fn add_mapped<B: Segments>(
         &mut self,
         token: RawToken,
+        segments: u16,
         buffer: &B,
         attrs: usize,
         then: Then,
     ) -> Result<bool> {
-        let Some(mapped) = &mut self.side.mapped else {
+        let segments = if B::COUNT == 0 { segments } else { B::COUNT };
+        let id = self.ring.next_id();
+        let mapped = self.side.mapped.as_mut();
+        let Some(mut recorder) = mapped.and_then(|mapped| mapped.recorder(id, attrs)) else {
             return Err(EINVAL);
         };
-        let mut count = 0;
-        let added = mapped.add(buffer, attrs, |segments, addresses| {
-            count = segments;
-            let added = self.ring.add(token, segments, addresses);
-            added.map_err(|(error, _)| error.into())
-        });
-        let id = added.map_err(|error| self.side.refused(error))?;
-        Ok(self.follow(id, count, then))
+        let by = &mut recorder;
+        match self
+            .ring
+            .add(token, segments, &mut Translated { buffer, by })
+        {
+            Ok(id) => {
+                recorder.keep();
+                Ok(self.follow(id, segments, then))
+            }
+            Err((error, _)) => {
+                recorder.undo();
+                Err(self.side.refused(error))
+            }
+        }
     }
 
     /// [`Live::add_mapped`], out of line.
@@ -201,11 +191,12 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
     pub(crate) fn add_mapped_apart<B: Segments>(
         mut self,
         token: RawToken,
+        segments: u16,
         buffer: &B,
         attrs: usize,
         then: Then,
     ) -> Result<bool> {
-        self.add_mapped(token, buffer, attrs, then)
+        self.add_mapped(token, segments, buffer, attrs, then)
     }
 
     /// Takes a used buffer as C has it.
@@ -269,7 +260,8 @@ impl<F: Format<Platform = Kernel>> LiveRing for Live<'_, F> {
         if !self.is_mapped() {
             return self.add_physical(token, segments, buffer);
         }
-        self.add_mapped(token, buffer, 0, Then::Wait).map(|_| ())
+        self.add_mapped(token, segments, buffer, 0, Then::Wait)
+            .map(|_| ())
     }
 
     #[inline(always)]

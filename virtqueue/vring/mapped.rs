@@ -2,276 +2,254 @@
 
 //! What is mapped for the buffers that a device has, where the DMA API is used.
 //!
-//! A buffer is mapped before it is described to the ring, and its mappings are kept by the id that
-//! it got there. The records are set aside with the queue: mapping allocates none.
+//! A segment is mapped as its descriptor is written, and a record of the mapping is made by the id
+//! that the buffer is to have. The records are set aside with the queue: mapping allocates none.
 
 use crate::{
-    bindings::dma_addr_t,
     dma::{
         direction,
-        Mapper, //
-    },
-    ring::{
-        AddError,
-        Describe,
-        Sink, //
+        Mapper,
+        Mapping,
+        TO_DEVICE, //
     },
     segment::{
-        Segment,
-        SegmentSink,
-        Segments, //
+        Kind,
+        Segment, //
     },
+    translate::Translate, //
 };
 use kernel::{
     alloc::KVVec,
     prelude::*, //
 };
 
-/// No record.
+/// Records that each id has: as many segments as most buffers have.
+const BLOCK: usize = 8;
+
+/// No block.
 const NONE: u32 = u32::MAX;
 
-/// One segment of a buffer.
-struct Record {
-    addr: dma_addr_t,
-    len: u32,
-    /// The device writes.
-    write: bool,
-    /// The driver mapped it, and takes the mapping back itself.
-    premapped: bool,
-    /// The next one of the buffer, or the next free one.
-    next: u32,
-}
-
-/// The mappings of the buffers of one queue.
+/// Records of a buffer.
 ///
 /// # Invariants
 ///
-/// The records of an id, and those of a [`Chain`], are of segments that `mapper` mapped.
-pub(crate) struct Mapped {
+/// The first `count` ones are of mappings that are there. In a block that is `next` of another, all
+/// are.
+struct Block {
+    records: [Mapping; BLOCK],
+    count: u32,
+    /// The block of the pool with what went before, or the next one that is free, or [`NONE`].
+    next: u32,
+}
+
+impl Block {
+    const fn new(next: u32) -> Self {
+        let record = Mapping {
+            addr: 0,
+            len: 0,
+            dir: TO_DEVICE,
+        };
+        // INVARIANT: There is none.
+        Self {
+            records: [record; BLOCK],
+            count: 0,
+            next,
+        }
+    }
+
+    /// Takes its mappings back, which the device is done with.
+    #[inline(always)]
+    fn unmap(&mut self, mapper: &Mapper) {
+        if let Some(records) = self.records.get(..self.count as usize) {
+            // SAFETY: By the type invariant; the device does not use them any more, as the caller
+            // of the ring says, or has not seen them.
+            unsafe { mapper.unmap(records) };
+        }
+        // INVARIANT: None is there any more.
+        self.count = 0;
+    }
+}
+
+/// What maps, and blocks for buffers with more segments than one has records for.
+struct Pool {
     mapper: Mapper,
-    records: KVVec<Record>,
-    /// The first free record.
+    blocks: KVVec<Block>,
+    /// The first one that is free.
     free: u32,
-    /// The first record of each id.
-    first: KVVec<u32>,
 }
 
-/// The records of a buffer that has no id yet.
-struct Chain {
-    first: u32,
-    last: u32,
-    count: u16,
-}
-
-impl Mapped {
-    /// Sets records aside for `ids` buffers with `segments` segments in all.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM`.
-    pub(crate) fn new(mapper: Mapper, ids: usize, segments: usize) -> Result<Self> {
-        let mut records = KVVec::with_capacity(segments, GFP_KERNEL)?;
-        for next in 1..=segments as u32 {
-            let next = if next as usize == segments {
-                NONE
-            } else {
-                next
-            };
-            records.push(
-                Record {
-                    addr: 0,
-                    len: 0,
-                    write: false,
-                    premapped: true,
-                    next,
-                },
-                GFP_KERNEL,
-            )?;
+impl Pool {
+    fn new(mapper: Mapper, count: usize) -> Result<Self> {
+        let mut blocks = KVVec::with_capacity(count, GFP_KERNEL)?;
+        for next in 1..=count {
+            let next = if next == count { NONE } else { next as u32 };
+            blocks.push(Block::new(next), GFP_KERNEL)?;
         }
         Ok(Self {
             mapper,
-            free: if segments == 0 { NONE } else { 0 },
-            records,
-            first: KVVec::from_elem(NONE, ids, GFP_KERNEL)?,
+            blocks,
+            free: if count == 0 { NONE } else { 0 },
         })
     }
 
-    /// Maps a buffer and gives it to the ring with `add`, which is handed the number of its
-    /// segments and their description, and returns the id.
+    /// Moves the records of a full block to a spare one, of which `next` is to be the next. Returns
+    /// which.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`: it could not be mapped for now. Otherwise those of the description and of `add`.
-    /// Nothing stays mapped.
-    #[inline]
-    pub(crate) fn add<B: Segments>(
-        &mut self,
-        buffer: &B,
-        attrs: usize,
-        add: impl FnOnce(u16, &mut Addresses<'_>) -> Result<u16>,
-    ) -> Result<u16> {
-        let mut sink = Recorder {
-            chain: Chain {
-                first: NONE,
-                last: NONE,
-                count: 0,
-            },
-            attrs,
-            mapped: self,
-        };
-        let described = buffer.describe(&mut sink);
-        let Chain { first, count, .. } = sink.chain;
-        let added = described.and_then(|()| {
-            let mut addresses = Addresses {
-                records: &self.records,
-                first,
-            };
-            add(count, &mut addresses)
-        });
-        self.keep(added, first)
-    }
-
-    /// As [`Mapped::add`], of one segment; `add` is handed its address.
-    ///
-    /// # Errors
-    ///
-    /// As [`Mapped::add`].
-    #[inline(always)]
-    pub(crate) fn add_one(
-        &mut self,
-        segment: Segment,
-        write: bool,
-        attrs: usize,
-        add: impl FnOnce(dma_addr_t) -> Result<u16>,
-    ) -> Result<u16> {
-        let (at, addr) = self.record(segment, write, attrs)?;
-        self.keep(add(addr), at)
-    }
-
-    /// Keeps the records from `first` on by the id of their buffer, or takes the mappings back if
-    /// it was not added.
-    #[inline(always)]
-    fn keep(&mut self, added: Result<u16>, first: u32) -> Result<u16> {
-        match added {
-            Ok(id) => {
-                // INVARIANT: The records are those of the buffer that has the id now.
-                if let Some(place) = self.first.get_mut(usize::from(id)) {
-                    *place = first;
-                }
-            }
-            Err(_) => self.unmap_from(first),
-        }
-        added
-    }
-
-    /// Maps a segment and makes a record of it; returns which, and where the device finds it.
-    #[inline(always)]
-    fn record(&mut self, segment: Segment, write: bool, attrs: usize) -> Result<(u32, dma_addr_t)> {
+    /// `ENOSPC`: there is none.
+    #[cold]
+    #[inline(never)]
+    fn spill(&mut self, full: &[Mapping; BLOCK], next: u32) -> Result<u32> {
         let at = self.free;
-        let record = self.records.get_mut(at as usize).ok_or(ENOSPC)?;
-        let len = segment.len();
-        // SAFETY: Who adds a buffer promises that its segments are what they say.
-        let addr = unsafe {
-            self.mapper
-                .map_segment(segment.kind, len, direction(write), attrs)
-        }?;
-        self.free = record.next;
-        // INVARIANT: It was just mapped.
-        *record = Record {
-            addr,
-            len,
-            write,
-            premapped: segment.is_premapped(),
-            next: NONE,
+        let block = self.blocks.get_mut(at as usize).ok_or(ENOSPC)?;
+        self.free = block.next;
+        // INVARIANT: All of them are of mappings, which are not those of the other block any more.
+        *block = Block {
+            records: *full,
+            count: BLOCK as u32,
+            next,
         };
-        Ok((at, addr))
+        Ok(at)
     }
 
-    /// Takes back the mappings of the buffer that had `id`, which the device is done with.
-    #[inline]
-    pub(crate) fn unmap(&mut self, id: u16) {
-        if let Some(place) = self.first.get_mut(usize::from(id)) {
-            let first = core::mem::replace(place, NONE);
-            // A buffer that the driver mapped may have none.
-            if first != NONE {
-                self.unmap_from(first);
-            }
+    /// Takes the mappings of a buffer back: those in its own block, and in what is behind.
+    #[inline(never)]
+    fn unmap(&mut self, own: &mut Block) {
+        own.unmap(&self.mapper);
+        let next = core::mem::replace(&mut own.next, NONE);
+        if next != NONE {
+            self.unmap_from(next);
         }
     }
 
+    /// Takes back the mappings of the blocks from one on, and has them free.
+    #[cold]
+    #[inline(never)]
     fn unmap_from(&mut self, mut at: u32) {
-        while let Some(record) = self.records.get_mut(at as usize) {
-            if !record.premapped {
-                let dir = direction(record.write);
-                // SAFETY: By the type invariants; the device does not use it any more, as the
-                // caller of the ring says, or has not seen it.
-                unsafe {
-                    self.mapper
-                        .unmap_page(record.addr, record.len as usize, dir, 0)
-                };
-            }
-            let next = core::mem::replace(&mut record.next, self.free);
+        while let Some(block) = self.blocks.get_mut(at as usize) {
+            block.unmap(&self.mapper);
+            let next = core::mem::replace(&mut block.next, self.free);
             self.free = at;
             at = next;
         }
     }
 }
 
-/// Maps segments and keeps records of them.
-struct Recorder<'a> {
-    mapped: &'a mut Mapped,
-    chain: Chain,
+/// The mappings of the buffers of one queue.
+///
+/// # Invariants
+///
+/// The records of an id, those of its own block and of the spare ones behind, are of mappings that
+/// `pool` made for the buffer that has the id; where there are any, some are in its own block.
+pub(crate) struct Mapped {
+    /// A block for each id.
+    own: KVVec<Block>,
+    pool: Pool,
+}
+
+impl Mapped {
+    /// Sets records aside for `ids` buffers. Those with more than a few segments have up to
+    /// `segments` in all.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn new(mapper: Mapper, ids: u16, segments: usize) -> Result<Self> {
+        let mut own = KVVec::with_capacity(ids.into(), GFP_KERNEL)?;
+        for _ in 0..ids {
+            own.push(Block::new(NONE), GFP_KERNEL)?;
+        }
+        // The last records of a buffer, one at least, are in its own block.
+        let pool = Pool::new(mapper, segments / BLOCK)?;
+        // INVARIANT: There is no buffer.
+        Ok(Self { own, pool })
+    }
+
+    /// Starts to map a buffer, with `attrs`, that is to have `id`.
+    #[inline(always)]
+    pub(crate) fn recorder(&mut self, id: u16, attrs: usize) -> Option<Recorder<'_>> {
+        // INVARIANT: Nothing is mapped yet.
+        Some(Recorder {
+            own: self.own.get_mut(usize::from(id))?,
+            pool: &mut self.pool,
+            attrs,
+            count: 0,
+            next: NONE,
+        })
+    }
+
+    /// Takes back the mappings of the buffer that had `id`, which the device is done with.
+    #[inline(always)]
+    pub(crate) fn unmap(&mut self, id: u16) {
+        if let Some(own) = self.own.get_mut(usize::from(id)) {
+            // A buffer that the driver mapped has none.
+            if own.count != 0 {
+                self.pool.unmap(own);
+            }
+        }
+    }
+}
+
+/// Maps the segments of a buffer, one by one, and records that.
+///
+/// # Invariants
+///
+/// The first `count` records in `own`, and those in the blocks of `pool` from `next` on, are of
+/// mappings that were just made. If there are any, `own` is the block of a free id.
+pub(crate) struct Recorder<'a> {
+    own: &'a mut Block,
+    pool: &'a mut Pool,
     attrs: usize,
+    count: u32,
+    next: u32,
+}
+
+impl Translate for Recorder<'_> {
+    #[inline(always)]
+    fn address(&mut self, segment: Segment, write: bool) -> Result<u64> {
+        if let Kind::Premapped(addr) = segment.kind {
+            return Ok(addr);
+        }
+        let dir = direction(write);
+        if self.count as usize >= BLOCK {
+            self.next = self.pool.spill(&self.own.records, self.next)?;
+            self.count = 0;
+        }
+        // SAFETY: Who adds a buffer promises that its segments are what they say.
+        let addr = unsafe { self.pool.mapper.map(segment, dir, self.attrs) }?;
+        if let Some(record) = self.own.records.get_mut(self.count as usize) {
+            *record = Mapping {
+                addr,
+                len: segment.len(),
+                dir,
+            };
+        }
+        // INVARIANT: That is of what was just mapped.
+        // OVERFLOW: It was compared.
+        self.count = self.count.wrapping_add(1);
+        Ok(addr)
+    }
 }
 
 impl Recorder<'_> {
-    #[inline]
-    fn push(&mut self, segment: Segment, write: bool) -> Result {
-        let (at, _) = self.mapped.record(segment, write, self.attrs)?;
-        let records = &mut self.mapped.records;
-        match records.get_mut(self.chain.last as usize) {
-            Some(last) => last.next = at,
-            None => self.chain.first = at,
+    /// Keeps the mappings, of a buffer that has the id now.
+    #[inline(always)]
+    pub(crate) fn keep(self) {
+        // INVARIANT: By that of the recorder.
+        self.own.count = self.count;
+        self.own.next = self.next;
+    }
+
+    /// Takes the mappings back, of a buffer that was not added.
+    #[cold]
+    pub(crate) fn undo(self) {
+        // If there are none, nobody says that the id is a free one.
+        if self.count != 0 || self.next != NONE {
+            // INVARIANT: As in `keep`.
+            self.own.count = self.count;
+            self.own.next = self.next;
+            self.pool.unmap(self.own);
         }
-        self.chain.last = at;
-        // OVERFLOW: The ring is asked for that many segments, and has less than 2^16.
-        self.chain.count = self.chain.count.checked_add(1).ok_or(EINVAL)?;
-        Ok(())
-    }
-}
-
-impl SegmentSink for Recorder<'_> {
-    #[inline]
-    fn out(&mut self, segment: Segment) -> Result {
-        self.push(segment, false)
-    }
-
-    #[inline]
-    fn in_(&mut self, segment: Segment) -> Result {
-        self.push(segment, true)
-    }
-}
-
-/// Describes a buffer by its records.
-pub(crate) struct Addresses<'a> {
-    records: &'a [Record],
-    first: u32,
-}
-
-impl Describe for Addresses<'_> {
-    type Error = AddError;
-
-    #[inline]
-    fn describe<S: Sink>(&mut self, sink: &mut S) -> Result<(), AddError> {
-        let mut at = self.first;
-        while let Some(record) = self.records.get(at as usize) {
-            if record.write {
-                sink.in_(record.addr, record.len)?;
-            } else {
-                sink.out(record.addr, record.len)?;
-            }
-            at = record.next;
-        }
-        Ok(())
     }
 }

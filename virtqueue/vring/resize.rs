@@ -86,7 +86,7 @@ impl Queue {
         let (inner, backing) = unsafe { (self.inner(), &mut *self.backing.get()) };
         let new = Backing::new(&self.format, self.mapper(), size, bindings::GFP_KERNEL)?;
         let mapped = match self.mapper() {
-            Some(&mapper) => Some(Mapped::new(mapper, size.into(), new.segments())?),
+            Some(&mapper) => Some(Mapped::new(mapper, size, new.long_segments())?),
             None => None,
         };
         let stamps = Arc::new(Stamps::new(size)?, GFP_KERNEL)?;

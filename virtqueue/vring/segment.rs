@@ -97,8 +97,9 @@ impl Segment {
         phys
     }
 
+    /// The address of the segment for the processor, or that which the driver mapped it to.
     #[inline(always)]
-    fn address(&self) -> u64 {
+    pub(crate) fn address(&self) -> u64 {
         // SAFETY: Who gives memory to a queue promises that it is directly mapped, or a page.
         unsafe {
             match self.kind {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Describing a buffer by the addresses that its memory has for the processor too.
+//! Describing a buffer to the ring by addresses of the device.
 
 use crate::{
     ring::{
@@ -20,16 +20,42 @@ use core::{
 };
 use kernel::prelude::*;
 
-/// A buffer whose segments go straight into descriptors.
-pub(crate) struct Physical<'a, B>(pub(crate) &'a B);
+/// Says where the device finds memory.
+pub(crate) trait Translate {
+    /// The address of a segment, which the device is to write if `write` says so.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`: it has none for now.
+    fn address(&mut self, segment: Segment, write: bool) -> Result<u64>;
+}
 
-impl<B: Segments> Describe for Physical<'_, B> {
+/// Says the addresses that memory has for the processor too.
+pub(crate) struct Physical;
+
+impl Translate for Physical {
+    #[inline(always)]
+    fn address(&mut self, segment: Segment, write: bool) -> Result<u64> {
+        Ok(segment.phys(write))
+    }
+}
+
+/// A buffer whose segments go straight into descriptors, by the addresses that `by` says.
+pub(crate) struct Translated<'a, B, T> {
+    pub(crate) buffer: &'a B,
+    pub(crate) by: &'a mut T,
+}
+
+impl<B: Segments, T: Translate> Describe for Translated<'_, B, T> {
     type Error = Error;
 
     #[inline(always)]
     fn describe<S: Sink>(&mut self, sink: &mut S) -> Result {
-        // INVARIANT: `sink` is borrowed as long as this is used.
-        self.0.describe(&mut Untranslated(NonNull::from(sink)))
+        // INVARIANT: Both are borrowed as long as this is used.
+        self.buffer.describe(&mut Translator {
+            sink: NonNull::from(sink),
+            by: NonNull::from(&mut *self.by),
+        })
     }
 }
 
@@ -55,41 +81,52 @@ impl Describe for Single {
     }
 }
 
-/// Hands physical addresses to the ring.
+/// Hands the addresses of segments to the ring.
 ///
 /// # Invariants
 ///
-/// The pointer is to a sink that nobody else uses as long as this exists.
-struct Untranslated<S>(NonNull<S>);
+/// The pointers are to a sink, and to what translates for it, that nobody else uses as long as this
+/// exists.
+struct Translator<S, T> {
+    sink: NonNull<S>,
+    by: NonNull<T>,
+}
 
-impl<S: Sink> Untranslated<S> {
+impl<S: Sink, T: Translate> Translator<S, T> {
     #[inline(always)]
-    fn sink(&mut self) -> &mut S {
+    fn parts(&mut self) -> (&mut S, &mut T) {
         // SAFETY: By the type invariant.
-        unsafe { self.0.as_mut() }
+        unsafe { (self.sink.as_mut(), self.by.as_mut()) }
     }
 }
 
-impl<S: Sink> SegmentSink for Untranslated<S> {
+impl<S: Sink, T: Translate> SegmentSink for Translator<S, T> {
     #[inline(always)]
     fn out(&mut self, segment: Segment) -> Result {
-        Ok(self.sink().out(segment.phys(false), segment.len())?)
+        let (sink, by) = self.parts();
+        Ok(sink.out(by.address(segment, false)?, segment.len())?)
     }
 
     #[inline(always)]
     fn in_(&mut self, segment: Segment) -> Result {
-        Ok(self.sink().in_(segment.phys(true), segment.len())?)
+        let (sink, by) = self.parts();
+        Ok(sink.in_(by.address(segment, true)?, segment.len())?)
     }
 
     #[inline(always)]
     fn apart<R>(&mut self, f: impl FnOnce(&mut Self) -> R) -> R {
-        // SAFETY: The ring's sink is moved out and back in, and nobody sees its place meanwhile:
-        // the kernel does not unwind.
+        // SAFETY: Both are moved out and back in, and nobody sees their places meanwhile: the
+        // kernel does not unwind.
         unsafe {
-            let mut moved = ManuallyDrop::new(self.0.read());
-            // INVARIANT: The sink is here as long as `f` has the result.
-            let result = f(&mut Self(NonNull::from(&mut *moved)));
-            self.0.write(ManuallyDrop::into_inner(moved));
+            let mut sink = ManuallyDrop::new(self.sink.read());
+            let mut by = ManuallyDrop::new(self.by.read());
+            // INVARIANT: They are here as long as `f` has the result.
+            let result = f(&mut Self {
+                sink: NonNull::from(&mut *sink),
+                by: NonNull::from(&mut *by),
+            });
+            self.sink.write(ManuallyDrop::into_inner(sink));
+            self.by.write(ManuallyDrop::into_inner(by));
             result
         }
     }

@@ -23,7 +23,6 @@ pub mod inner;
 mod list;
 mod live;
 mod mapped;
-mod physical;
 mod platform;
 pub mod queue;
 mod report;
@@ -35,6 +34,7 @@ mod show;
 mod side;
 mod stats;
 mod trace;
+mod translate;
 
 pub use self::{
     dma::Mapper,
