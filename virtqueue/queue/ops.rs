@@ -100,7 +100,7 @@ fn add_any<T: Buffer>(mut ring: impl LiveRing, most: u16, buffer: T) -> Result<(
         Err(error) => return Err((error, buffer)),
     };
     let given = Given::new(buffer);
-    let added = ring.add(given.raw(), segments, &given.described());
+    let added = ring.add(given.raw(), segments, &given.described(), 0);
     added.map_err(|error| (error, given.take_back()))
 }
 

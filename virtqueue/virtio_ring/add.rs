@@ -8,14 +8,14 @@
 use crate::{
     as_declared,
     scatter::{
+        segment,
         List,
-        Lists, //
+        Lists,
+        One,
+        Trio, //
     }, //
 };
-use core::{
-    ptr::null_mut,
-    slice, //
-};
+use core::ptr::null_mut;
 use kernel::{
     ffi::{
         c_int,
@@ -32,10 +32,11 @@ use vring::{
         DMA_ATTR_DEBUGGING_IGNORE_CACHELINES,
         EINVAL as C_EINVAL, //
     },
+    LiveRing,
+    OnRing,
     Queue,
     RawToken,
-    Segments,
-    Then, //
+    Segments, //
 };
 
 as_declared!(
@@ -48,78 +49,264 @@ as_declared!(
     virtqueue_add_inbuf_premapped,
 );
 
-/// Adds a buffer; `reads` says that the device reads some of it.
-///
-/// # Safety
-///
-/// `vq` is a queue of this ring that the caller serialises; `buffer` is of memory that the device
-/// may have until the buffer is taken out again.
+/// What C is told of an add, which the device sees from now on. `reads` says that the device reads
+/// some of the buffer.
 #[inline(always)]
-unsafe fn add<B: Segments>(
-    vq: *mut virtqueue,
-    segments: usize,
-    buffer: &B,
-    reads: bool,
-    data: *mut c_void,
-    ctx: *mut c_void,
-    attrs: usize,
-) -> c_int {
-    let (Some(token), Ok(segments)) = (RawToken::new(data, ctx), u16::try_from(segments)) else {
-        return -(C_EINVAL as c_int);
-    };
-    // SAFETY: By the safety requirements.
-    let queue = unsafe { Queue::from_raw(vq) };
-    // SAFETY: By the safety requirements.
-    let inner = unsafe { queue.inner() };
-    let added = inner.add(token, segments, buffer, attrs, Then::Publish);
-    done(queue, added, reads)
-}
-
-/// What C is told of an add.
-#[inline(always)]
-fn done(queue: &Queue, added: Result<bool>, reads: bool) -> c_int {
+fn done(ring: &mut impl LiveRing, added: Result, reads: bool) -> c_int {
     match added {
-        Ok(_) => 0,
+        Ok(()) => {
+            ring.publish();
+            0
+        }
         Err(error) => {
             if error == ENOSPC && reads {
-                queue.notify_full();
+                ring.notify_full();
             }
             error.to_errno()
         }
     }
 }
 
+/// What is added, but for its memory.
+///
+/// It fits into a register: the functions below that add have no more arguments than there are
+/// registers for them, and are entered by a jump.
+#[derive(Clone, Copy)]
+struct Shape {
+    segments: u32,
+    /// The device writes all of it.
+    write: bool,
+    /// The driver mapped it.
+    premapped: bool,
+    /// Parts of it share cache lines with others that are mapped.
+    clean: bool,
+}
+
+impl Shape {
+    /// Of a list to read that the driver did not map.
+    #[inline(always)]
+    fn new(segments: u32) -> Self {
+        Self {
+            segments,
+            write: false,
+            premapped: false,
+            clean: false,
+        }
+    }
+
+    /// The attributes of its mappings.
+    #[inline(always)]
+    fn attrs(self) -> usize {
+        if self.clean {
+            DMA_ATTR_DEBUGGING_IGNORE_CACHELINES as usize
+        } else {
+            0
+        }
+    }
+}
+
+/// Adds one segment at an address of the device.
+#[inline(never)]
+fn add_single<const WRITE: bool, R: LiveRing>(
+    mut ring: R,
+    token: RawToken,
+    addr: u64,
+    len: u32,
+) -> c_int {
+    let added = ring.add_single(token, addr, len, WRITE);
+    done(&mut ring, added, !WRITE)
+}
+
+/// Adds a list.
+///
 /// # Safety
 ///
-/// As [`add`], for a list of `num` segments.
-#[inline(always)]
-#[allow(clippy::too_many_arguments)]
-unsafe fn add_list(
-    vq: *mut virtqueue,
+/// As [`List::new`].
+#[inline(never)]
+unsafe fn add_list<R: LiveRing>(
+    mut ring: R,
+    token: RawToken,
     sg: *mut scatterlist,
-    num: c_uint,
-    write: bool,
-    premapped: bool,
-    data: *mut c_void,
-    ctx: *mut c_void,
+    shape: Shape,
+) -> c_int {
+    // SAFETY: By the safety requirements.
+    let list = unsafe { List::new(sg, shape.write, shape.premapped) };
+    let added = match u16::try_from(shape.segments) {
+        Ok(segments) => ring.add(token, segments, &list, shape.attrs()),
+        Err(_) => Err(EINVAL),
+    };
+    done(&mut ring, added, !shape.write)
+}
+
+/// Maps one segment and adds it.
+///
+/// # Safety
+///
+/// As [`List::new`].
+#[inline(never)]
+unsafe fn add_mapped<const WRITE: bool, R: LiveRing>(
+    mut ring: R,
+    token: RawToken,
+    sg: *mut scatterlist,
     attrs: usize,
 ) -> c_int {
     // SAFETY: By the safety requirements.
-    unsafe {
-        let list = List::new(sg, write, premapped);
-        if num != 1 {
-            return add(vq, num as usize, &list, !write, data, ctx, attrs);
-        }
-        let Some(token) = RawToken::new(data, ctx) else {
-            return -(C_EINVAL as c_int);
-        };
-        let queue = Queue::from_raw(vq);
-        let first = list.first();
-        let added = queue
-            .inner()
-            .add_one(token, first, write, attrs, Then::Publish);
-        done(queue, added, !write)
+    let one = unsafe { One::<WRITE>::new(sg) };
+    let added = ring.add_mapped(token, 1, &one, attrs);
+    done(&mut ring, added, !WRITE)
+}
+
+/// A list on its way to a ring.
+///
+/// # Invariants
+///
+/// `sg` is as [`List::new`] wants it.
+struct AddList {
+    token: RawToken,
+    sg: *mut scatterlist,
+    shape: Shape,
+}
+
+impl OnRing for AddList {
+    type Output = c_int;
+
+    #[inline(always)]
+    fn run<R: LiveRing>(self, ring: R) -> c_int {
+        // SAFETY: By the type invariant.
+        unsafe { add_list(ring, self.token, self.sg, self.shape) }
     }
+}
+
+/// As [`AddList`], of one segment.
+struct AddOne<const WRITE: bool>(AddList);
+
+impl<const WRITE: bool> OnRing for AddOne<WRITE> {
+    type Output = c_int;
+
+    #[inline(always)]
+    fn run<R: LiveRing>(self, ring: R) -> c_int {
+        let AddList { token, sg, shape } = self.0;
+        // SAFETY: By the type invariant.
+        unsafe {
+            if !shape.premapped && ring.is_mapped() {
+                return add_mapped::<WRITE, _>(ring, token, sg, shape.attrs());
+            }
+            let segment = segment(sg, shape.premapped);
+            add_single::<WRITE, _>(ring, token, segment.phys(WRITE), segment.len())
+        }
+    }
+}
+
+/// Adds a list that the device writes, or reads; all else is as in `shape`.
+///
+/// # Safety
+///
+/// `vq` is a queue of this ring that the caller serialises; `sg` is as [`List::new`] wants it.
+#[inline(always)]
+unsafe fn add<const WRITE: bool>(
+    vq: *mut virtqueue,
+    sg: *mut scatterlist,
+    data: *mut c_void,
+    ctx: *mut c_void,
+    mut shape: Shape,
+) -> c_int {
+    let Some(token) = RawToken::new(data, ctx) else {
+        return -(C_EINVAL as c_int);
+    };
+    shape.write = WRITE;
+    // SAFETY: By the safety requirements.
+    let inner = unsafe { Queue::from_raw(vq).inner() };
+    // INVARIANT: By the safety requirements.
+    let list = AddList { token, sg, shape };
+    if shape.segments == 1 {
+        inner.on_ring(AddOne::<WRITE>(list))
+    } else {
+        inner.on_ring(list)
+    }
+}
+
+/// Lists on their way to a ring.
+///
+/// # Invariants
+///
+/// They are as [`Lists::new`] wants them: `out` to read, of `all`.
+struct AddLists {
+    lists: *const *mut scatterlist,
+    out: u32,
+    all: u32,
+    data: *mut c_void,
+}
+
+impl OnRing for AddLists {
+    type Output = c_int;
+
+    #[inline(always)]
+    fn run<R: LiveRing>(self, ring: R) -> c_int {
+        let Self {
+            lists,
+            out,
+            all,
+            data,
+        } = self;
+        // SAFETY: By the type invariant.
+        unsafe {
+            if ring.is_mapped() {
+                add_lists::<true, _>(ring, lists, out, all, data)
+            } else {
+                add_lists::<false, _>(ring, lists, out, all, data)
+            }
+        }
+    }
+}
+
+/// Adds lists; `MAPPED` says whether memory is mapped for the device.
+///
+/// # Safety
+///
+/// As [`Lists::new`].
+#[inline(never)]
+unsafe fn add_lists<const MAPPED: bool, R: LiveRing>(
+    mut ring: R,
+    sgs: *const *mut scatterlist,
+    out: u32,
+    all: u32,
+    data: *mut c_void,
+) -> c_int {
+    // SAFETY: By the safety requirements.
+    let lists = unsafe { Lists::new(sgs, out, all) };
+    let (Some(token), Some(trio)) = (RawToken::new(data, null_mut()), lists.trio()) else {
+        // SAFETY: By the safety requirements.
+        return unsafe { add_any_lists(ring, sgs, out, all, data) };
+    };
+    let added = if MAPPED {
+        ring.add_mapped(token, Trio::COUNT, &trio, 0)
+    } else {
+        ring.add_physical(token, Trio::COUNT, &trio)
+    };
+    done(&mut ring, added, true)
+}
+
+/// Adds lists of any number of segments.
+///
+/// # Safety
+///
+/// As [`Lists::new`].
+#[inline(never)]
+unsafe fn add_any_lists<R: LiveRing>(
+    mut ring: R,
+    sgs: *const *mut scatterlist,
+    out: u32,
+    all: u32,
+    data: *mut c_void,
+) -> c_int {
+    // SAFETY: By the safety requirements.
+    let lists = unsafe { Lists::new(sgs, out, all) };
+    let token = RawToken::new(data, null_mut());
+    let added = match (token, u16::try_from(lists.count())) {
+        (Some(token), Ok(segments)) => ring.add(token, segments, &lists, 0),
+        _ => Err(EINVAL),
+    };
+    done(&mut ring, added, out != 0)
 }
 
 /// Adds lists to read and lists to write.
@@ -132,12 +319,16 @@ pub(crate) unsafe extern "C" fn virtqueue_add_sgs(
     data: *mut c_void,
     _gfp: gfp_t,
 ) -> c_int {
-    // SAFETY: C says that there are that many lists.
-    unsafe {
-        let lists = slice::from_raw_parts(sgs, out_sgs as usize + in_sgs as usize);
-        let lists = Lists::new(lists, out_sgs as usize);
-        add(vq, lists.count(), &lists, out_sgs != 0, data, null_mut(), 0)
-    }
+    // SAFETY: C says that it is a queue, which the caller serialises.
+    let inner = unsafe { Queue::from_raw(vq).inner() };
+    // INVARIANT: C says that there are that many lists.
+    inner.on_ring(AddLists {
+        lists: sgs,
+        out: out_sgs,
+        // OVERFLOW: There is not memory for that many.
+        all: out_sgs.wrapping_add(in_sgs),
+        data,
+    })
 }
 
 /// Adds a list to read.
@@ -150,7 +341,7 @@ pub(crate) unsafe extern "C" fn virtqueue_add_outbuf(
     _gfp: gfp_t,
 ) -> c_int {
     // SAFETY: C says the same.
-    unsafe { add_list(vq, sg, num, false, false, data, null_mut(), 0) }
+    unsafe { add::<false>(vq, sg, data, null_mut(), Shape::new(num)) }
 }
 
 /// Adds a list to read that the driver mapped.
@@ -163,7 +354,18 @@ pub(crate) unsafe extern "C" fn virtqueue_add_outbuf_premapped(
     _gfp: gfp_t,
 ) -> c_int {
     // SAFETY: C says the same.
-    unsafe { add_list(vq, sg, num, false, true, data, null_mut(), 0) }
+    unsafe {
+        add::<false>(
+            vq,
+            sg,
+            data,
+            null_mut(),
+            Shape {
+                premapped: true,
+                ..Shape::new(num)
+            },
+        )
+    }
 }
 
 /// Adds a list to write.
@@ -176,7 +378,7 @@ pub(crate) unsafe extern "C" fn virtqueue_add_inbuf(
     _gfp: gfp_t,
 ) -> c_int {
     // SAFETY: C says the same.
-    unsafe { add_list(vq, sg, num, true, false, data, null_mut(), 0) }
+    unsafe { add::<true>(vq, sg, data, null_mut(), Shape::new(num)) }
 }
 
 /// Adds a list to write, parts of which share cache lines with others that are mapped.
@@ -188,9 +390,19 @@ pub(crate) unsafe extern "C" fn virtqueue_add_inbuf_cache_clean(
     data: *mut c_void,
     _gfp: gfp_t,
 ) -> c_int {
-    let attrs = DMA_ATTR_DEBUGGING_IGNORE_CACHELINES as usize;
     // SAFETY: C says the same.
-    unsafe { add_list(vq, sg, num, true, false, data, null_mut(), attrs) }
+    unsafe {
+        add::<true>(
+            vq,
+            sg,
+            data,
+            null_mut(),
+            Shape {
+                clean: true,
+                ..Shape::new(num)
+            },
+        )
+    }
 }
 
 /// Adds a list to write, with a context that comes back with it.
@@ -204,7 +416,7 @@ pub(crate) unsafe extern "C" fn virtqueue_add_inbuf_ctx(
     _gfp: gfp_t,
 ) -> c_int {
     // SAFETY: C says the same.
-    unsafe { add_list(vq, sg, num, true, false, data, ctx, 0) }
+    unsafe { add::<true>(vq, sg, data, ctx, Shape::new(num)) }
 }
 
 /// Adds a list to write that the driver mapped, with a context that comes back with it.
@@ -218,5 +430,16 @@ pub(crate) unsafe extern "C" fn virtqueue_add_inbuf_premapped(
     _gfp: gfp_t,
 ) -> c_int {
     // SAFETY: C says the same.
-    unsafe { add_list(vq, sg, num, true, true, data, ctx, 0) }
+    unsafe {
+        add::<true>(
+            vq,
+            sg,
+            data,
+            ctx,
+            Shape {
+                premapped: true,
+                ..Shape::new(num)
+            },
+        )
+    }
 }

@@ -2,6 +2,7 @@
 
 //! Scatterlists, as C drivers describe buffers.
 
+use core::slice;
 use kernel::prelude::*;
 use vring::{
     bindings::{
@@ -24,7 +25,7 @@ unsafe fn next(sg: *mut scatterlist) -> Option<*mut scatterlist> {
     // SAFETY: By the safety requirements: an entry that is not the last has one behind it, which
     // may be a link to where the list goes on.
     unsafe {
-        if (*sg).page_link & SG_END as usize != 0 {
+        if is_last(sg) {
             return None;
         }
         let next = sg.add(1);
@@ -36,13 +37,24 @@ unsafe fn next(sg: *mut scatterlist) -> Option<*mut scatterlist> {
     }
 }
 
+/// Whether an entry is the last of its list.
+///
+/// # Safety
+///
+/// `sg` is an entry of a list.
+#[inline(always)]
+unsafe fn is_last(sg: *mut scatterlist) -> bool {
+    // SAFETY: By the safety requirements.
+    unsafe { (*sg).page_link & SG_END as usize != 0 }
+}
+
 /// The segment of an entry.
 ///
 /// # Safety
 ///
 /// `sg` is an entry of a list, mapped by the driver if `premapped`.
 #[inline(always)]
-unsafe fn segment(sg: *mut scatterlist, premapped: bool) -> Segment {
+pub(crate) unsafe fn segment(sg: *mut scatterlist, premapped: bool) -> Segment {
     // SAFETY: By the safety requirements.
     let entry = unsafe { &*sg };
     if premapped {
@@ -76,13 +88,6 @@ impl List {
             premapped,
         }
     }
-
-    /// The first segment.
-    #[inline(always)]
-    pub(crate) fn first(&self) -> Segment {
-        // SAFETY: By the safety requirements of `new`.
-        unsafe { segment(self.first, self.premapped) }
-    }
 }
 
 impl Segments for List {
@@ -104,6 +109,33 @@ impl Segments for List {
     }
 }
 
+/// One segment, which the device writes or reads.
+pub(crate) struct One<const WRITE: bool>(Segment);
+
+impl<const WRITE: bool> One<WRITE> {
+    /// # Safety
+    ///
+    /// `sg` is an entry as [`List::new`] wants it, not mapped by the driver.
+    #[inline(always)]
+    pub(crate) unsafe fn new(sg: *mut scatterlist) -> Self {
+        // SAFETY: By the safety requirements.
+        Self(unsafe { segment(sg, false) })
+    }
+}
+
+impl<const WRITE: bool> Segments for One<WRITE> {
+    const COUNT: u16 = 1;
+
+    #[inline(always)]
+    fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result {
+        if WRITE {
+            sink.in_(self.0)
+        } else {
+            sink.out(self.0)
+        }
+    }
+}
+
 /// Lists that the device reads, and behind them lists that it writes.
 pub(crate) struct Lists<'a> {
     /// All of them.
@@ -115,35 +147,92 @@ pub(crate) struct Lists<'a> {
 impl<'a> Lists<'a> {
     /// # Safety
     ///
-    /// As [`List::new`], for each of `lists`.
+    /// There are `all` lists from `lists` on; each is as [`List::new`] wants it.
     #[inline(always)]
-    pub(crate) unsafe fn new(lists: &'a [*mut scatterlist], out: usize) -> Self {
-        Self { lists, out }
+    pub(crate) unsafe fn new(lists: *const *mut scatterlist, out: u32, all: u32) -> Self {
+        Self {
+            // SAFETY: By the safety requirements.
+            lists: unsafe { slice::from_raw_parts(lists, all as usize) },
+            out: out as usize,
+        }
     }
 
     /// Counts the segments.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn count(&self) -> usize {
         let mut count = 0usize;
         for &list in self.lists {
             let mut at = Some(list);
             while let Some(sg) = at {
-                count += 1;
+                // OVERFLOW: Memory does not have that many entries.
+                count = count.wrapping_add(1);
                 // SAFETY: By the safety requirements of `new`.
                 at = unsafe { next(sg) };
             }
         }
         count
     }
+
+    /// The lists as a [`Trio`], if they are one.
+    #[inline(always)]
+    pub(crate) fn trio(&self) -> Option<Trio> {
+        let &[first, middle, last] = self.lists else {
+            return None;
+        };
+        let write = self.out == 1;
+        // SAFETY: By the safety requirements of `new`.
+        let single = unsafe { is_last(first) && is_last(middle) && is_last(last) };
+        // INVARIANT: As was just looked.
+        (single && (write || self.out == 2)).then_some(Trio {
+            first,
+            middle,
+            last,
+            write,
+        })
+    }
 }
 
 impl Segments for Lists<'_> {
     #[inline(always)]
     fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result {
-        for (i, &list) in self.lists.iter().enumerate() {
-            // SAFETY: By the safety requirements of `new`.
-            unsafe { List::new(list, i >= self.out, false) }.describe(sink)?;
+        let (reads, writes) = self.lists.split_at_checked(self.out).ok_or(EINVAL)?;
+        for (lists, write) in [(reads, false), (writes, true)] {
+            for &list in lists {
+                // SAFETY: By the safety requirements of `new`.
+                unsafe { List::new(list, write, false) }.describe(sink)?;
+            }
         }
         Ok(())
+    }
+}
+
+/// Three segments, each in a list of its own: one to read, one of either kind, and one to write.
+/// Most requests of disks are such, and there is code for them.
+///
+/// # Invariants
+///
+/// The three are lists as [`List::new`] wants them, each of one entry.
+pub(crate) struct Trio {
+    first: *mut scatterlist,
+    middle: *mut scatterlist,
+    last: *mut scatterlist,
+    /// Whether the device writes the one in the middle.
+    write: bool,
+}
+
+impl Segments for Trio {
+    const COUNT: u16 = 3;
+
+    #[inline(always)]
+    fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result {
+        // SAFETY: By the type invariant.
+        let of = |sg| unsafe { segment(sg, false) };
+        sink.out(of(self.first))?;
+        if self.write {
+            sink.in_(of(self.middle))?;
+        } else {
+            sink.out(of(self.middle))?;
+        }
+        sink.in_(of(self.last))
     }
 }

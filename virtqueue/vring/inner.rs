@@ -23,12 +23,9 @@ use crate::{
     },
     segment::{
         RawToken,
-        Segment,
-        SegmentSink,
         Segments, //
     },
-    side::Side,
-    translate::Single, //
+    side::Side, //
 };
 use core::ffi::c_void;
 use kernel::{
@@ -85,29 +82,8 @@ macro_rules! each_live {
 pub enum Then {
     /// Nothing: a kick comes later.
     Wait,
-    /// The device gets to know of it, if it looks, and C code of the descriptors that are left.
-    Publish,
     /// A kick.
     Kick,
-}
-
-/// A buffer of one segment, which the device writes if `write` says so.
-struct One {
-    segment: Segment,
-    write: bool,
-}
-
-impl Segments for One {
-    const COUNT: u16 = 1;
-
-    #[inline(always)]
-    fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result {
-        if self.write {
-            sink.in_(self.segment)
-        } else {
-            sink.out(self.segment)
-        }
-    }
 }
 
 /// What of a queue needs exclusion: who has it by `&mut` is the only one who adds, kicks, gets and
@@ -159,30 +135,6 @@ impl Inner {
             });
         }
         each_live!(self, live => live.add_physical_apart(token, segments, buffer, then))
-    }
-
-    /// [`Inner::add`] of a buffer with one segment, which the device writes if `write` says so:
-    /// without what it takes to have several.
-    ///
-    /// # Errors
-    ///
-    /// As [`Inner::add`].
-    #[inline(always)]
-    pub fn add_one(
-        &mut self,
-        token: RawToken,
-        segment: Segment,
-        write: bool,
-        attrs: usize,
-        then: Then,
-    ) -> Result<bool> {
-        if self.side.mapped.is_some() && !segment.is_premapped() {
-            return each_live!(self, live => {
-                live.add_mapped_apart(token, 1, &One { segment, write }, attrs, then)
-            });
-        }
-        let (addr, len) = (segment.phys(write), segment.len());
-        each_live!(self, live => live.add_one(token, Single { addr, len, write }, then))
     }
 
     /// Publishes what was added, and says whether the device wants to be notified of it. One full

@@ -43,9 +43,29 @@ pub trait LiveRing {
     fn again(&mut self) -> impl LiveRing + '_;
     /// Whether memory is mapped for the device.
     fn is_mapped(&self) -> bool;
-    fn add<B: Segments>(&mut self, token: RawToken, segments: u16, buffer: &B) -> Result;
+    fn add<B: Segments>(
+        &mut self,
+        token: RawToken,
+        segments: u16,
+        buffer: &B,
+        attrs: usize,
+    ) -> Result;
     /// [`LiveRing::add`], only where memory is not mapped for the device.
     fn add_physical<B: Segments>(&mut self, token: RawToken, segments: u16, buffer: &B) -> Result;
+    /// [`LiveRing::add`], only where it is.
+    fn add_mapped<B: Segments>(
+        &mut self,
+        token: RawToken,
+        segments: u16,
+        buffer: &B,
+        attrs: usize,
+    ) -> Result;
+    /// [`LiveRing::add`] of one segment at an address of the device, which writes it if `write`
+    /// says so.
+    fn add_single(&mut self, token: RawToken, addr: u64, len: u32, write: bool) -> Result;
+    /// The device gets to know of what was added, if it looks, and C code of the descriptors that
+    /// are left.
+    fn publish(&mut self);
     fn get(&mut self) -> Option<(RawToken, u32)>;
     /// Returns whether it ended because the queue is broken.
     fn drain(&mut self, take: impl FnMut(RawToken, u32)) -> bool;
@@ -53,6 +73,7 @@ pub trait LiveRing {
     /// [`LiveRing::kick_prepare`] right after an add that went well.
     fn kick_added(&mut self) -> bool;
     fn notify(&self) -> bool;
+    fn notify_full(&self);
     fn disable_cb(&mut self);
     fn enable_cb(&mut self) -> bool;
     fn enable_cb_delayed(&mut self) -> bool;
@@ -83,55 +104,31 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
         what(&mut self)
     }
 
-    /// Adds a buffer that is described by addresses of the device, and does what is to follow.
+    /// Adds a buffer that is described by addresses of the device.
     #[inline(always)]
-    fn post<D: Describe>(
-        &mut self,
-        token: RawToken,
-        segments: u16,
-        buffer: &mut D,
-        then: Then,
-    ) -> Result<bool>
+    fn post<D: Describe>(&mut self, token: RawToken, segments: u16, buffer: &mut D) -> Result
     where
         Error: From<D::Error>,
     {
         match self.ring.add(token, segments, buffer) {
-            Ok(id) => Ok(self.follow(id, segments, then)),
+            Ok(id) => {
+                self.side.added(id, segments, self.ring.num_free());
+                Ok(())
+            }
             Err((error, _)) => Err(self.side.refused(error.into())),
         }
     }
 
     /// Does what is to follow an add. Returns whether the device wants to be notified.
     #[inline(always)]
-    fn follow(&mut self, id: u16, segments: u16, then: Then) -> bool {
-        self.side.added(id, segments, self.ring.num_free());
+    fn follow(&mut self, then: Then) -> bool {
         match then {
             Then::Wait => false,
-            Then::Publish => {
-                self.ring.publish();
-                self.side.show_free(self.ring.num_free());
-                false
-            }
             Then::Kick => self.kick_added(),
         }
     }
 
-    /// Adds a buffer where memory is not mapped for the device.
-    #[inline(always)]
-    fn add_unmapped<B: Segments>(
-        &mut self,
-        token: RawToken,
-        segments: u16,
-        buffer: &B,
-        then: Then,
-    ) -> Result<bool> {
-        // Where all have the same number, the code is made for that.
-        let segments = if B::COUNT == 0 { segments } else { B::COUNT };
-        let by = &mut Physical;
-        self.post(token, segments, &mut Translated { buffer, by }, then)
-    }
-
-    /// [`Live::add_unmapped`], out of line.
+    /// Adds a buffer where memory is not mapped for the device, out of line.
     #[inline(never)]
     pub(crate) fn add_physical_apart<B: Segments>(
         mut self,
@@ -140,53 +137,11 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
         buffer: &B,
         then: Then,
     ) -> Result<bool> {
-        self.add_unmapped(token, segments, buffer, then)
+        self.add_physical(token, segments, buffer)?;
+        Ok(self.follow(then))
     }
 
-    /// Adds one segment at an address of the device.
-    #[inline(never)]
-    pub(crate) fn add_one(
-        mut self,
-        token: RawToken,
-        mut buffer: Single,
-        then: Then,
-    ) -> Result<bool> {
-        self.post(token, 1, &mut buffer, then)
-    }
-
-    /// Maps a buffer and adds it.
-    #[inline(always)]
-    fn add_mapped<B: Segments>(
-        &mut self,
-        token: RawToken,
-        segments: u16,
-        buffer: &B,
-        attrs: usize,
-        then: Then,
-    ) -> Result<bool> {
-        let segments = if B::COUNT == 0 { segments } else { B::COUNT };
-        let id = self.ring.next_id();
-        let mapped = self.side.mapped.as_mut();
-        let Some(mut recorder) = mapped.and_then(|mapped| mapped.recorder(id, attrs)) else {
-            return Err(EINVAL);
-        };
-        let by = &mut recorder;
-        match self
-            .ring
-            .add(token, segments, &mut Translated { buffer, by })
-        {
-            Ok(id) => {
-                recorder.keep();
-                Ok(self.follow(id, segments, then))
-            }
-            Err((error, _)) => {
-                recorder.undo();
-                Err(self.side.refused(error))
-            }
-        }
-    }
-
-    /// [`Live::add_mapped`], out of line.
+    /// Maps a buffer and adds it, out of line.
     #[inline(never)]
     pub(crate) fn add_mapped_apart<B: Segments>(
         mut self,
@@ -196,7 +151,8 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
         attrs: usize,
         then: Then,
     ) -> Result<bool> {
-        self.add_mapped(token, segments, buffer, attrs, then)
+        self.add_mapped(token, segments, buffer, attrs)?;
+        Ok(self.follow(then))
     }
 
     /// Takes a used buffer as C has it.
@@ -206,18 +162,20 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
     /// As [`Inner::get_raw`](crate::Inner::get_raw).
     #[inline(never)]
     pub(crate) unsafe fn get_raw(mut self, len: *mut u32, ctx: *mut *mut c_void) -> *mut c_void {
-        let Some((token, used)) = self.get() else {
+        let Some(used) = self.ring.get() else {
+            self.tell_if_broken();
             return null_mut();
         };
         self.side.show_free(self.ring.num_free());
         // SAFETY: By the safety requirements.
         unsafe {
-            *len = used;
+            *len = used.len;
             if !ctx.is_null() {
-                *ctx = token.ctx;
+                *ctx = used.token.ctx;
             }
         }
-        token.data.as_ptr()
+        self.side.taken(used.id, used.len);
+        used.token.data.as_ptr()
     }
 
     /// Tells what the device did to break its queue, if it did, once.
@@ -256,25 +214,66 @@ impl<F: Format<Platform = Kernel>> LiveRing for Live<'_, F> {
     }
 
     #[inline(always)]
-    fn add<B: Segments>(&mut self, token: RawToken, segments: u16, buffer: &B) -> Result {
-        if !self.is_mapped() {
-            return self.add_physical(token, segments, buffer);
+    fn add<B: Segments>(
+        &mut self,
+        token: RawToken,
+        segments: u16,
+        buffer: &B,
+        attrs: usize,
+    ) -> Result {
+        if self.is_mapped() {
+            self.add_mapped(token, segments, buffer, attrs)
+        } else {
+            self.add_physical(token, segments, buffer)
         }
-        self.add_mapped(token, segments, buffer, 0, Then::Wait)
-            .map(|_| ())
     }
 
     #[inline(always)]
     fn add_physical<B: Segments>(&mut self, token: RawToken, segments: u16, buffer: &B) -> Result {
         // Where all have the same number, the code is made for that.
         let segments = if B::COUNT == 0 { segments } else { B::COUNT };
-        match self.ring.add(token, segments, &mut Physical(buffer)) {
+        let by = &mut Physical;
+        self.post(token, segments, &mut Translated { buffer, by })
+    }
+
+    #[inline(always)]
+    fn add_mapped<B: Segments>(
+        &mut self,
+        token: RawToken,
+        segments: u16,
+        buffer: &B,
+        attrs: usize,
+    ) -> Result {
+        let segments = if B::COUNT == 0 { segments } else { B::COUNT };
+        let id = self.ring.next_id();
+        let mapped = self.side.mapped.as_mut();
+        let Some(mut recorder) = mapped.and_then(|mapped| mapped.recorder(id, attrs)) else {
+            return Err(EINVAL);
+        };
+        let by = &mut recorder;
+        let mut translated = Translated { buffer, by };
+        match self.ring.add(token, segments, &mut translated) {
             Ok(id) => {
+                recorder.keep();
                 self.side.added(id, segments, self.ring.num_free());
                 Ok(())
             }
-            Err((error, _)) => Err(self.side.refused(error)),
+            Err((error, _)) => {
+                recorder.undo();
+                Err(self.side.refused(error))
+            }
         }
+    }
+
+    #[inline(always)]
+    fn add_single(&mut self, token: RawToken, addr: u64, len: u32, write: bool) -> Result {
+        self.post(token, 1, &mut Single { addr, len, write })
+    }
+
+    #[inline(always)]
+    fn publish(&mut self) {
+        self.ring.publish();
+        self.side.show_free(self.ring.num_free());
     }
 
     #[inline(always)]
@@ -318,6 +317,12 @@ impl<F: Format<Platform = Kernel>> LiveRing for Live<'_, F> {
     fn notify(&self) -> bool {
         // SAFETY: The queue that the ring is of is valid.
         unsafe { Queue::from_raw(self.side.vq) }.notify()
+    }
+
+    #[cold]
+    fn notify_full(&self) {
+        // SAFETY: As in `notify`.
+        unsafe { Queue::from_raw(self.side.vq) }.notify_full();
     }
 
     #[inline(always)]

@@ -69,12 +69,6 @@ impl Segment {
         self.len
     }
 
-    /// Whether it was mapped for the device already.
-    #[inline(always)]
-    pub(crate) const fn is_premapped(&self) -> bool {
-        matches!(self.kind, Kind::Premapped(_))
-    }
-
     /// Whether the segment has no byte.
     #[inline(always)]
     pub const fn is_empty(&self) -> bool {
@@ -84,7 +78,7 @@ impl Segment {
     /// The address of the segment where the device uses physical addresses, which is to write to
     /// it if `write` says so.
     #[inline(always)]
-    pub(crate) fn phys(&self, write: bool) -> u64 {
+    pub fn phys(&self, write: bool) -> u64 {
         let phys = self.address();
         #[cfg(CONFIG_KMSAN)]
         if !matches!(self.kind, Kind::Premapped(_)) {

@@ -100,19 +100,20 @@ impl Side {
     /// Notes that a used buffer was taken.
     #[inline(always)]
     pub(crate) fn taken(&mut self, id: u16, len: u32) {
-        self.gone(id);
         // SAFETY: The queue is valid.
         unsafe { trace::get_buf(self.vq, id.into(), len) };
+        self.gone(id);
     }
 
     /// Notes that the device does not have a buffer any more: the ring gave it back, with the `id`
     /// that it had.
     #[inline(always)]
     pub(crate) fn gone(&mut self, id: u16) {
+        // SAFETY: The ring gave out the id.
+        unsafe { self.stamp.taken(id) };
+        // Last, as it may be a call, behind which little is to be known any more.
         if let Some(mapped) = &mut self.mapped {
             mapped.unmap(id);
         }
-        // SAFETY: The ring gave out the id.
-        unsafe { self.stamp.taken(id) };
     }
 }
