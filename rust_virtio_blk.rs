@@ -15,6 +15,7 @@
 //! | [`queue`] | a virtqueue with its lock: adding, completing, stopping |
 //! | [`ops`] | what the block layer calls |
 //! | [`header`] | a request on the wire |
+//! | [`attend`] | what the device brings up: changes, and queues that break |
 //! | [`resize`] | changes of capacity |
 //! | [`power`] | sleep, wake-up and reset of the transport |
 //! | [`attrs`] | attributes in sysfs |
@@ -24,10 +25,12 @@
 //! Each virtqueue has a spinlock under which requests are added to and taken from it; it is taken
 //! with interrupts off and nests in nothing. Requests are completed, and devices notified,
 //! outside of it. The [`virtio::DeviceLink`] of a disk is a sleeping lock; no I/O is waited for
-//! under it.
+//! under it. Queues are taken away because they are broken, and come back, with it held.
 
 #![deny(unsafe_code)]
 
+#[path = "blk/attend.rs"]
+mod attend;
 #[path = "blk/attrs.rs"]
 mod attrs;
 #[path = "blk/config.rs"]

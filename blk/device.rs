@@ -3,6 +3,10 @@
 //! Binding and unbinding a device.
 
 use crate::{
+    attend::{
+        self,
+        Attend, //
+    },
     attrs,
     features,
     limits::{
@@ -15,10 +19,7 @@ use crate::{
     },
     power,
     queue::Slot,
-    resize::{
-        self,
-        Resize, //
-    },
+    resize,
     setup::{
         self,
         QueueSplit, //
@@ -71,9 +72,9 @@ use virtio::{
 /// What the driver keeps of a bound device.
 #[pin_data]
 pub(crate) struct Data {
-    /// Follows changes of configuration. Ends first.
+    /// Follows what the device brings up. Ends first.
     #[pin]
-    resize: Deferred<Resize>,
+    attend: Deferred<Attend>,
     /// The disk before user space.
     #[pin]
     registration: Mutex<Option<Registration<Blk>>>,
@@ -88,9 +89,16 @@ pub(crate) struct Data {
 }
 
 impl Data {
-    /// Waits until all changes of configuration were followed up. Process context, sleeps.
-    pub(crate) fn flush_config(&self) {
-        self.resize.flush();
+    /// Has looked after what the device brought up. Any context.
+    #[cold]
+    fn attend(&self) {
+        self.attend.schedule(&self.globals.workqueue);
+    }
+
+    /// Waits until all that the device brought up was followed up. Process context, sleeps, without
+    /// the link held.
+    pub(crate) fn flush_attend(&self) {
+        self.attend.flush();
     }
 }
 
@@ -137,14 +145,14 @@ impl Driver for Blk {
     }
 
     fn remove(dev: &Device<Core<'_>>, data: Pin<&Data>) {
-        data.shared.link.cut();
-        if data.shared.is_broken() {
-            give_up(dev, &data);
-            data.disk.mark_dead();
-        }
+        attend::give_up_if_broken(&data.disk);
         // A failed wake-up left requests waiting.
         let held = data.held.lock().take();
         drop(held);
+        if !data.shared.has_queues() {
+            data.disk.mark_dead();
+        }
+        // Waits for requests. A queue that breaks now is still attended to.
         let registration = data.registration.lock().take();
         drop(registration);
         end(dev, &data);
@@ -153,12 +161,14 @@ impl Driver for Blk {
     #[inline]
     fn vq_callback(_dev: &Device<Bound>, data: Pin<&Data>, queue: &QueueHandle) {
         if let Some(slot) = data.shared.slot(queue.index()) {
-            slot.interrupt();
+            if slot.interrupt() {
+                data.attend();
+            }
         }
     }
 
     fn config_changed(_dev: &Device<Bound>, data: Pin<&Data>) {
-        data.resize.schedule(&data.globals.workqueue);
+        data.attend();
     }
 
     fn freeze(dev: &Device<Core<'_>>, data: Pin<&Data>) -> Result {
@@ -180,19 +190,9 @@ impl Driver for Blk {
 
 /// Resets the device and gives its queues up: what is under way fails.
 fn end(dev: &Device<Bound>, data: &Data) {
+    data.shared.link.cut();
     dev.reset();
     data.shared.take_queues();
-}
-
-/// Ends a device of which a queue is broken: what it has will not come back by itself, and the
-/// disk would wait for it. What is under way fails. Process context, sleeps.
-pub(crate) fn give_up(dev: &Device<Bound>, data: &Data) {
-    // The queues that still work take nothing more, and who saw them working is done before the
-    // device goes.
-    dev.break_device();
-    dev.synchronize_callbacks();
-    end(dev, data);
-    data.disk.start_stopped_queues();
 }
 
 /// Finds the queues, for requests of up to `segments` data segments.
@@ -274,12 +274,12 @@ fn make(dev: &Device<Bound>) -> Result<impl PinInit<Data, Error>> {
     }
     resize::update_capacity(dev, &disk, false)?;
 
-    let resize = Resize {
+    let attend = Attend {
         link,
         disk: disk.clone(),
     };
     Ok(pin_init!(Data {
-        resize <- Deferred::new(resize),
+        attend <- Deferred::new(attend),
         registration <- new_mutex!(None),
         held <- new_mutex!(None),
         disk,

@@ -4,10 +4,10 @@
 //! come back.
 
 use crate::{
+    attend,
     device::{
         find_queues,
         fit_segments,
-        give_up,
         Data, //
     },
     ops::Blk, //
@@ -28,17 +28,15 @@ pub(crate) fn stop(dev: &Device<Bound>, data: Pin<&Data>) -> Result {
     // A wake-up that failed early left requests waiting, which would be waited for here.
     let held = data.held.lock().take();
     drop(held);
-    if data.shared.is_broken() {
-        // So would those that a broken queue has.
-        give_up(dev, &data);
-    }
+    // So would those that a broken queue has. One that breaks from here on is attended to.
+    attend::give_up_if_broken(&data.disk);
     let frozen = data.disk.freeze();
     *data.held.lock() = Some(data.disk.quiesce());
     // Who submits I/O need not wait here: requests wait in the queue.
     drop(frozen);
 
     dev.reset();
-    data.flush_config();
+    data.flush_attend();
     data.shared.take_queues();
     Ok(())
 }
@@ -53,19 +51,18 @@ pub(crate) fn stop(dev: &Device<Bound>, data: Pin<&Data>) -> Result {
 ///
 /// The requests that wait then fail.
 pub(crate) fn go_on(dev: &Device<Bound>, data: Pin<&Data>) -> Result {
-    let result = match find_queues_again(dev, &data) {
-        Ok(queues) => {
-            for (slot, queue) in data.shared.slots.iter().zip(queues) {
-                slot.as_ref().fill(queue);
-            }
-            dev.ready();
-            Ok(())
+    // With the link, so that queues that break at once are not taken before all are there.
+    let result = data.shared.link.with(|dev| {
+        let queues = find_queues_again(dev, &data)?;
+        for (slot, queue) in data.shared.slots.iter().zip(queues) {
+            slot.as_ref().fill(queue);
         }
-        Err(e) => {
-            dev_err!(dev.as_ref(), "queues are gone: {:?}\n", e);
-            Err(e)
-        }
-    };
+        dev.ready();
+        Ok(())
+    });
+    let result = result
+        .unwrap_or(Err(ENODEV))
+        .inspect_err(|e| dev_err!(dev.as_ref(), "queues are gone: {:?}\n", e));
     let held = data.held.lock().take();
     drop(held);
     result

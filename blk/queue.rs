@@ -95,6 +95,11 @@ impl Slot {
         }
     }
 
+    /// Whether there is a queue.
+    pub(crate) fn is_filled(&self) -> bool {
+        self.state.lock().vq.is_some()
+    }
+
     /// Whether the queue was declared broken.
     pub(crate) fn is_broken(&self) -> bool {
         self.state
@@ -133,7 +138,7 @@ impl Slot {
             Ok(kick) => {
                 drop(state);
                 if kick {
-                    self.bell.ring();
+                    self.notify();
                 }
                 Ok(())
             }
@@ -161,7 +166,7 @@ impl Slot {
             ..
         } = refused;
         if kick {
-            self.bell.ring();
+            self.notify();
         }
         rq.data_mut().finish();
         rq.reject(if full {
@@ -194,7 +199,7 @@ impl Slot {
         let kick = vq.kick_prepare();
         drop(state);
         if kick {
-            self.bell.ring();
+            self.notify();
         }
         while let Some(mut rq) = failed.pop_front() {
             rq.data_mut().finish();
@@ -212,13 +217,30 @@ impl Slot {
             .as_mut()
             .is_some_and(|vq| vq.kick_prepare());
         if kick {
-            self.bell.ring();
+            self.notify();
         }
     }
 
-    /// Completes what the device is done with, when it has interrupted.
+    /// Notifies the device.
+    #[inline(always)]
+    fn notify(&self) {
+        if !self.bell.ring() {
+            self.unheard();
+        }
+    }
+
+    /// The device was not notified.
+    #[cold]
+    fn unheard(&self) {
+        if let Some(vq) = &self.state.lock().vq {
+            attend_if_broken(vq);
+        }
+    }
+
+    /// Completes what the device is done with, when it has interrupted. Returns whether the queue
+    /// is broken.
     #[inline]
-    pub(crate) fn interrupt(&self) {
+    pub(crate) fn interrupt(&self) -> bool {
         let mut done = RequestStack::new();
         let mut state = self.state.lock();
         let State {
@@ -226,16 +248,18 @@ impl Slot {
             stopped,
         } = &mut *state
         else {
-            return;
+            return false;
         };
-        vq.on(Drain(|used| done.push(take(used))));
+        let broken = vq.on(Drain(|used| done.push(take(used))));
         let restart = *stopped && !done.is_empty();
         if restart {
             *stopped = false;
         }
         drop(state);
 
-        let Some(rq) = done.pop() else { return };
+        let Some(rq) = done.pop() else {
+            return broken;
+        };
         if restart {
             rq.hw_queue().start_stopped_async();
         }
@@ -246,6 +270,7 @@ impl Slot {
             done.push(rq);
             complete_all(done);
         }
+        broken
     }
 
     /// Completes what the device is done with, for who polls, and returns how many there were.
@@ -257,6 +282,9 @@ impl Slot {
             while let Some(used) = vq.get_buf() {
                 done.push_back(take(used));
                 found += 1;
+            }
+            if found == 0 {
+                attend_if_broken(vq);
             }
         }
         let mut restart = state.stopped && !done.is_empty();
@@ -320,6 +348,14 @@ impl<F: FnMut(Used<Request<Blk>>)> OnQueue<Request<Blk>> for Drain<F> {
     #[inline(always)]
     fn run(self, queue: &mut impl QueueOps<Request<Blk>>) -> bool {
         queue.drain(self.0)
+    }
+}
+
+/// Has a broken queue attended to.
+fn attend_if_broken(vq: &Virtqueue<Request<Blk>>) {
+    if vq.is_broken() {
+        // What follows a change of the configuration looks at the queues first.
+        vq.dev().config_changed();
     }
 }
 

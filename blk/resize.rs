@@ -11,36 +11,14 @@ use block::{
         HumanSize,
         Units, //
     },
-    workqueue::Run,
     Disk,
-    GenDisk,
     SECTOR_SIZE, //
 };
 use kernel::{
     device::Bound,
-    prelude::*,
-    sync::Arc, //
+    prelude::*, //
 };
-use virtio::{
-    Device,
-    DeviceLink, //
-};
-
-/// Follows a device that changed its configuration.
-pub(crate) struct Resize {
-    pub(crate) link: DeviceLink,
-    pub(crate) disk: Arc<GenDisk<Blk>>,
-}
-
-impl Run for Resize {
-    fn run(&self) {
-        let _ = self.link.with(|dev| {
-            update_capacity(dev, &self.disk, true).inspect_err(|e| {
-                dev_err!(dev.as_ref(), "capacity cannot be read: {:?}\n", e);
-            })
-        });
-    }
-}
+use virtio::Device;
 
 /// Reads the capacity and gives it to the disk, which knows its block size by now. Process
 /// context.

@@ -140,6 +140,11 @@ impl Shared {
         self.slots.iter().any(|slot| slot.is_broken())
     }
 
+    /// Whether there are queues: not while the device sleeps, nor after it was given up.
+    pub(crate) fn has_queues(&self) -> bool {
+        self.slots.iter().all(|slot| slot.is_filled())
+    }
+
     /// Takes the queues away and drops them: what is under way fails, what comes later too. The
     /// device is in [reset](Device::reset). Process context, sleeps.
     pub(crate) fn take_queues(&self) {

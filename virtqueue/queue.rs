@@ -144,7 +144,8 @@ impl<T: Buffer> Virtqueue<T> {
         unsafe { RawQueue::new(self.raw()) }
     }
 
-    fn dev(&self) -> &Device<Bound> {
+    /// The device of the queue, which is bound as long as it has queues.
+    pub fn dev(&self) -> &Device<Bound> {
         self.set.dev()
     }
 

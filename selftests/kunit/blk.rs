@@ -2,6 +2,7 @@
 
 //! The block driver against a fake disk, end to end: I/O goes in at the block layer.
 
+mod broken;
 mod config;
 mod gone;
 mod io;

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a device brings up by itself: changes of its configuration, and queues that break.
+//!
+//! What a broken queue has does not come back by itself, and is not the driver's to end: the device
+//! may still use it. So the device is reset, and with that gives all up, of the other queues too.
+//! Until it is bound again, or sleeps and wakes up, or its function is reset, there is a disk
+//! without queues, which fails all requests at once.
+
+use crate::{
+    ops::Blk,
+    resize::update_capacity, //
+};
+use block::{
+    workqueue::Run,
+    Disk,
+    GenDisk, //
+};
+use kernel::{
+    device::Bound,
+    prelude::*,
+    sync::Arc, //
+};
+use virtio::{
+    Device,
+    DeviceLink, //
+};
+
+/// Attends to a device. Scheduled by what cannot sleep: callbacks, and who adds or polls.
+pub(crate) struct Attend {
+    pub(crate) link: DeviceLink,
+    pub(crate) disk: Arc<GenDisk<Blk>>,
+}
+
+impl Run for Attend {
+    fn run(&self) {
+        let _ = self.link.with(|dev| {
+            let shared = self.disk.data();
+            if shared.is_broken() {
+                give_up(dev, &self.disk);
+            } else if shared.has_queues() {
+                let _ = update_capacity(dev, &self.disk, true).inspect_err(|e| {
+                    dev_err!(dev.as_ref(), "capacity cannot be read: {:?}\n", e);
+                });
+            }
+        });
+    }
+}
+
+/// Gives a device up now if a queue is broken: for who is about to wait for what it has. Process
+/// context, sleeps.
+pub(crate) fn give_up_if_broken(disk: &Disk<Blk>) {
+    let shared = disk.data();
+    shared.link.with(|dev| {
+        if shared.is_broken() {
+            give_up(dev, disk);
+        }
+    });
+}
+
+/// Gives a device up of which a queue is broken: what is under way fails. Only one at a time does
+/// so, with the link held, and only one finds a broken queue.
+fn give_up(dev: &Device<Bound>, disk: &Disk<Blk>) {
+    // The queues that still work take nothing more, and who saw them working is done before the
+    // device goes.
+    dev.break_device();
+    dev.synchronize_callbacks();
+    dev.reset();
+    disk.data().take_queues();
+    // What waits for room in a ring waits for something that does not come.
+    disk.start_stopped_queues();
+    dev_err!(
+        dev.as_ref(),
+        "[{}] a queue is broken: device reset, all requests fail\n",
+        disk.name()
+    );
+}

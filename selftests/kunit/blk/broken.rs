@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Queues that break while they are used: what is under way ends with an error, and nobody waits.
+
+use super::{
+    check_driver,
+    device,
+    pattern,
+    ramdisk::{
+        Answer,
+        IN, //
+    },
+    Config,
+    Rig,
+    F_FLUSH,
+    F_MQ, //
+};
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+use virtio_fake::{
+    messages,
+    wait,
+    Action,
+    Disk,
+    Fake,
+    Task, //
+};
+
+/// How long anything may take that must end.
+const DEADLINE_MS: u32 = 10_000;
+/// What the driver says, once.
+const GIVEN_UP: &CStr = c"a queue is broken";
+
+type Reading = Task<Result>;
+
+/// Starts a read.
+fn read(disk: &Arc<Disk>) -> Result<Reading> {
+    let disk = disk.clone();
+    Task::new(move || disk.read(0, 4096).map(|_| ()).map_err(|(e, _)| e))
+}
+
+/// Starts a read that the device keeps, and returns its queue.
+fn held_read(rig: &Rig, disk: &Arc<Disk>) -> Result<(Reading, usize)> {
+    rig.disk.answer(Answer::Hold, Some(IN));
+    let task = read(disk)?;
+    let mut queue = None;
+    check!(wait::until(DEADLINE_MS, || {
+        queue = (0..rig.fake.queues()).find(|&q| rig.fake.held(q) == 1);
+        queue.is_some()
+    }));
+    Ok((task, queue.ok_or(ENODATA)?))
+}
+
+/// Has the device give back a buffer of a queue that there is none of.
+fn lie(fake: &Fake, queue: usize) -> Result {
+    fake.finish(queue, |_| Action::CompleteAs { id: 0x7777, len: 1 })
+}
+
+/// What is under way failed, and all that comes does, without the device.
+fn check_dead(rig: &Rig, disk: &Disk, resets: u32) -> Result {
+    check_eq!(rig.fake.resets(), resets + 1);
+    check_eq!(messages::logged(GIVEN_UP), 1);
+    match disk.read(8, 512) {
+        Ok(_) => return Err(ENODATA),
+        // Nothing of it is anyone's.
+        Err((e, bytes)) => {
+            check_eq!(e, EIO);
+            check!(bytes.iter().all(|&byte| byte == 0x5a));
+        }
+    }
+    check_err!(disk.write(0, &pattern(1, 512)?), EIO);
+    check_err!(disk.flush(), EIO);
+    Ok(())
+}
+
+#[kunit_tests(rust_virtio_blk_broken)]
+mod suite {
+    use super::*;
+
+    /// A wrong id: what is under way fails, and the disk with it, until it is removed.
+    #[test]
+    fn wrong_id() -> Result {
+        let rig = Rig::plain()?;
+        let disk = Arc::new(rig.open()?, GFP_KERNEL)?;
+        let (first, queue) = held_read(&rig, &disk)?;
+        let second = read(&disk)?;
+        check!(wait::until(DEADLINE_MS, || rig.fake.held(queue) == 2));
+        messages::logged(GIVEN_UP);
+        let resets = rig.fake.resets();
+        lie(&rig.fake, queue)?;
+        check_err!(first.join(DEADLINE_MS)?, EIO);
+        check_err!(second.join(DEADLINE_MS)?, EIO);
+        check_dead(&rig, &disk, resets)?;
+        rig.remove(DEADLINE_MS, drop)
+    }
+
+    /// A wrong length, with another request under way that the device keeps.
+    #[test]
+    fn wrong_length() -> Result {
+        let rig = Rig::plain()?;
+        let disk = Arc::new(rig.open()?, GFP_KERNEL)?;
+        let (kept, _) = held_read(&rig, &disk)?;
+        messages::logged(GIVEN_UP);
+        let resets = rig.fake.resets();
+        rig.disk.answer(Answer::Untouched(u32::MAX), Some(IN));
+        check_err!(read(&disk)?.join(DEADLINE_MS)?, EIO);
+        check_err!(kept.join(DEADLINE_MS)?, EIO);
+        check_dead(&rig, &disk, resets)?;
+        rig.remove(DEADLINE_MS, drop)
+    }
+
+    /// What other queues have goes with the one that breaks.
+    #[test]
+    fn other_queue() -> Result {
+        let config = Config::default().u16(Config::NUM_QUEUES, 2);
+        let rig = Rig::new(config, &[F_FLUSH, F_MQ], 2)?;
+        if rig.fake.queues() < 2 {
+            messages::skip(c"one processor");
+            return Ok(());
+        }
+        let disk = Arc::new(rig.open()?, GFP_KERNEL)?;
+        let (task, queue) = held_read(&rig, &disk)?;
+        messages::logged(GIVEN_UP);
+        let resets = rig.fake.resets();
+        let other = 1 - queue;
+        rig.fake.inject(other, |ring| {
+            let split = ring.split()?;
+            let next = split.used_idx().wrapping_add(1);
+            split.set_used_idx(next)
+        })?;
+        rig.fake.interrupt(other)?;
+        check_err!(task.join(DEADLINE_MS)?, EIO);
+        check_dead(&rig, &disk, resets)?;
+        rig.remove(DEADLINE_MS, drop)
+    }
+
+    /// While the driver reads the partitions: the disk is there, and fails.
+    #[test]
+    fn at_probe() -> Result {
+        let (disk, fake) = device(Config::default(), &[], 1)?;
+        disk.answer(Answer::Untouched(u32::MAX), Some(IN));
+        let other = fake.clone();
+        let plug = Task::new(move || other.plug())?.join(DEADLINE_MS)??;
+        check_driver(&fake)?;
+        let rig = Rig::around(disk, fake, plug);
+        let disk = rig.open()?;
+        check!(disk.read(0, 512).is_err());
+        drop(disk);
+        rig.remove(DEADLINE_MS, drop)
+    }
+
+    /// While the disk is removed, which waits for the request.
+    #[test]
+    fn at_removal() -> Result {
+        let mut rig = Rig::plain()?;
+        let disk = Arc::new(rig.open()?, GFP_KERNEL)?;
+        let (task, queue) = held_read(&rig, &disk)?;
+        let plug = rig.plug.take().ok_or(ENODEV)?;
+        let removal = Task::new(move || drop(plug))?;
+        wait::pause(50);
+        check!(!task.is_done());
+        lie(&rig.fake, queue)?;
+        check!(task.join(DEADLINE_MS)?.is_err());
+        removal.join(DEADLINE_MS)
+    }
+
+    /// While the transport is about to be reset, which waits for the request; then the disk is as
+    /// good as new.
+    #[test]
+    fn at_reset() -> Result {
+        let mut rig = Rig::plain()?;
+        rig.disk.put(0, &pattern(3, 4096)?);
+        let disk = Arc::new(rig.open()?, GFP_KERNEL)?;
+        let (task, queue) = held_read(&rig, &disk)?;
+        let plug = rig.plug.take().ok_or(ENODEV)?;
+        let reset = Task::new(move || (plug.reset_prepare(), plug))?;
+        wait::pause(50);
+        check!(!task.is_done());
+        lie(&rig.fake, queue)?;
+        check_err!(task.join(DEADLINE_MS)?, EIO);
+        let (prepared, plug) = reset.join(DEADLINE_MS)?;
+        prepared?;
+        rig.disk.answer(Answer::Honest, None);
+        plug.reset_done()?;
+        rig.plug = Some(plug);
+        let bytes = disk.read(0, 4096).map_err(|(e, _)| e)?;
+        check!(bytes[..] == pattern(3, 4096)?[..]);
+        drop(disk);
+        rig.remove(DEADLINE_MS, drop)
+    }
+}
