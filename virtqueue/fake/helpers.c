@@ -29,10 +29,15 @@ void *rust_virtio_fake_memory(u64 phys, u64 len)
 	return phys_to_virt(phys);
 }
 
+/*
+ * Not IRQ_WORK_INIT_HARD(): handlers of interrupts take ordinary spinlocks, as
+ * with PREEMPT_RT they are threads, and so is this. Lockdep knows the rule on
+ * every kernel.
+ */
 void rust_virtio_fake_irq_work_init(struct irq_work *work,
 				    void (*func)(struct irq_work *work))
 {
-	*work = IRQ_WORK_INIT_HARD(func);
+	*work = IRQ_WORK_INIT(func);
 }
 
 unsigned int rust_virtio_fake_cpumask_first(const struct cpumask *mask)

@@ -2,7 +2,8 @@
 
 //! Notifications between driver and device: kicks one way, interrupts the other.
 //!
-//! An interrupt is an `irq_work`, so that callbacks run in hard interrupt context.
+//! An interrupt is an `irq_work`, so that callbacks run in hard interrupt context, or with
+//! `PREEMPT_RT` in a thread, as those of other transports do.
 
 use crate::bindings;
 use core::{
@@ -72,7 +73,7 @@ impl Line {
         })
     }
 
-    /// The interrupt. Hard interrupt context.
+    /// The interrupt. Hard interrupt context; a thread with `PREEMPT_RT`.
     ///
     /// # Safety
     ///
