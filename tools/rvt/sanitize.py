@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The tests of the ring core under a sanitizer and under Miri, where those are there, and on other
+"""The tests of the ring core under sanitizers and under Miri, where those are there, and on other
 kinds of processors, where they are asked for: a standard library has to be built for these."""
 
 import dataclasses
@@ -16,9 +16,14 @@ from .results import Results
 from .say import Failure
 from .tap import Test
 
-#: What is run under a sanitizer: all but what is in other processes or has stacks of its own.
+#: What is run under the address sanitizer: all but what is in other processes or has stacks of its own.
 _SANITIZED = ["--lib", "--test=corpus", "--test=hostile", "--test=once", "--test=rings",
               "--test=rust_vmm", "--test=tables"]
+#: What is run under the thread sanitizer: driver and device at once.
+_RACING = ["--test=threads"]
+#: Where the thread sanitizer sees no order: in the channel of the test runner, as the standard library is
+#: not built for it.
+_NO_RACE = "race:test::event::CompletedTest\n"
 #: What is run under Miri, which is a hundred times slower.
 _INTERPRETED = ["--lib", "--test=once", "--test=rings"]
 #: What is run for another kind of processor: all that needs neither a second process nor long.
@@ -34,8 +39,8 @@ class Tools:
     rustc: str
     #: Triple of this machine.
     host: str
-    #: Whether the compiler has the run-time library of the address sanitizer.
-    asan: bool
+    #: The sanitizers that the compiler has the run-time library of: "asan", "tsan".
+    sanitizers: tuple
 
     @classmethod
     def find(cls, cargo: str) -> "Tools":
@@ -43,8 +48,14 @@ class Tools:
         rustc = os.environ.get("RUSTC") or str(Path(cargo).with_name("rustc"))
         host = re.search(r"^host: (\S+)", output([rustc, "-vV"]), re.M)
         libraries = output([rustc, "--print", "target-libdir"]).strip()
-        return cls(cargo, rustc, host[1] if host else "",
-                   bool(libraries) and any(Path(libraries).glob("librustc*_rt.asan.a")))
+        return cls(cargo, rustc, host[1] if host else "", tuple(
+            name for name in ("asan", "tsan")
+            if libraries and any(Path(libraries).glob(f"librustc*_rt.{name}.a"))))
+
+    @property
+    def asan(self) -> bool:
+        """Whether the compiler has the address sanitizer."""
+        return "asan" in self.sanitizers
 
     def env(self, directory: str, flags: str = "") -> dict:
         """Returns the environment for a build of its own with options that need not be stable."""
@@ -84,6 +95,7 @@ _MACHINES = [
 def run(results: Results, tools: Tools, log: Path) -> None:
     """Runs what there are compilers for; the rest is skipped, with the reason."""
     results.add(_asan(tools, log))
+    results.add(_tsan(tools, log))
     results.add(_miri(tools, log))
     wanted = os.environ.get("RVT_MACHINES", "").split()
     for machine in _MACHINES:
@@ -104,6 +116,24 @@ def _asan(tools: Tools, log: Path) -> list:
     # With --target, so that the flags are not for what runs while it is built.
     argv = [tools.cargo, "test", *COMMON, f"--target={tools.host}", *_SANITIZED]
     lines, status = cargo_test(argv, [], log, tools.env("host-asan", "-Zsanitizer=address"))
+    return parse(lines, status, name)
+
+
+def _tsan(tools: Tools, log: Path) -> list:
+    """Sees that driver and device share nothing but by atomic accesses. Whether their order is enough,
+    this sanitizer cannot tell, as it knows no fences: the models can."""
+    name = "ring-tsan"
+    if "tsan" not in tools.sanitizers:
+        return _skip(name, f"{tools.rustc} has no thread sanitizer")
+    known = log.with_name("tsan.supp")
+    known.write_text(_NO_RACE)
+    # Compilers that have the option want to be told that the standard library need not be built so.
+    mixed = "unsafe-allow-abi-mismatch"
+    flags = "-Zsanitizer=thread"
+    flags += f" -C{mixed}=sanitizer" if mixed in output([tools.rustc, "-C", "help"]) else ""
+    env = {**tools.env("host-tsan", flags), "TSAN_OPTIONS": f"suppressions={known}"}
+    argv = [tools.cargo, "test", *COMMON, f"--target={tools.host}", *_RACING]
+    lines, status = cargo_test(argv, [], log, env)
     return parse(lines, status, name)
 
 
