@@ -43,6 +43,10 @@ while read -r name command; do
 	[ -n "$name" ] && run_step "$name" "$command"
 done </run/rvt/job/steps
 
+. /run/rvt/checkers.sh
+check_checkers
+check_leaks
+
 echo "done" >&3
 sync
 # Without the power-off of an init system: straight to the kernel.

@@ -4,14 +4,20 @@
 import re
 from pathlib import Path
 
-#: Lines that no healthy kernel prints. The second group goes on with what is fatal to the guest.
+#: Lines that no healthy kernel prints: a driver's faults, then what the checkers of a debug kernel
+#: find, then (tools/guest/checkers.sh) what they were asked for.
 _SPLAT = re.compile(
-    r"\[ cut here \]|\bBUG: |\bOops: |Kernel panic|general protection fault|\bKASAN: |\bUBSAN: "
+    r"\[ cut here \]|\bBUG: |\bBUG \S+ \(|\bOops: |Kernel panic|general protection fault"
     r"|INFO: task .* blocked for more|rcu: INFO: .* stall|detected stall|soft lockup|hard LOCKUP"
-    r"|WARNING: (possible|bad unlock|inconsistent|suspicious|held lock)|rust_kernel: panicked"
-    r"|\bDEBUG_LOCKS_WARN_ON|Unable to mount root|NETDEV WATCHDOG|unable to handle page fault"
-    r"|refcount_t: |list_(add|del) corruption|DMA-API: (?!preallocated |debugging )|workqueue lockup"
-    r"|slab .*: Objects remaining")
+    r"|rust_kernel: panicked|Unable to mount root|NETDEV WATCHDOG|unable to handle page fault"
+    r"|refcount_t: |list_(add|del) corruption|workqueue lockup|slab .*: Objects remaining"
+    r"|irq \d+: nobody cared|unregister_netdevice: waiting for|cannot create duplicate filename"
+    r"|\bKASAN: |\bUBSAN: |\bDEBUG_LOCKS_WARN_ON|trying to register non-static key"
+    r"|turning off the locking correctness validator"
+    r"|WARNING: (possible|bad (unlock|contention)|inconsistent|suspicious|held lock|lock held|Nested"
+    r" lock|\S+-safe -> |.* still has locks held)"
+    r"|DMA-API: (?!preallocated |debugging (enabled|disabled on)|dma_debug_entry pool)"
+    r"|kmemleak: \d+ new suspected|rvt: complaint: ")
 _FATAL = re.compile(r"Kernel panic|---\[ end Kernel panic")
 _STUCK = re.compile(r"INFO: task .* blocked for more|soft lockup|hard LOCKUP|rcu: INFO: .* stall")
 _TIME = re.compile(r"^\[ *\d+\.\d+\] ?")

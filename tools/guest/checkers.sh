@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# What the checkers of a debug kernel know and have not said, in the kernel log; nothing on other kernels.
+# Source it. rvt/console.py takes what it prints for complaints of the kernel.
+
+complain() {
+	echo "rvt: complaint: $*" >/dev/kmsg
+}
+
+# Lockdep and the DMA checker switch themselves off where they run out of memory, which is no success of
+# what they have not checked.
+check_checkers() {
+	if grep -qs '^ debug_locks: *0$' /proc/lockdep_stats; then
+		complain "lockdep has switched itself off"
+	fi
+	if [ "$(cat /sys/kernel/debug/dma-api/disabled 2>/dev/null)" = Y ]; then
+		complain "the DMA checker has switched itself off"
+	fi
+}
+
+# Objects that nothing points at. They are not taken for lost in the first scan that finds them, as they may
+# have been on their way from one place to another, nor before they are five seconds old.
+check_leaks() {
+	leaks=/sys/kernel/debug/kmemleak
+	[ -w $leaks ] || return 0
+	sleep 6
+	echo scan >$leaks && echo scan >$leaks || return 0
+	head -n 60 $leaks | while read -r line; do echo "kmemleak: $line" >/dev/kmsg; done
+}
