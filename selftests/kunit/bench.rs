@@ -57,9 +57,14 @@ impl Bench {
         self.callbacks.load(Relaxed)
     }
 
+    /// From here on the device uses up at once what it is [served](Fake::serve).
+    pub(crate) fn answer_when_served(&self) {
+        self.answers.store(true, Relaxed);
+    }
+
     /// From here on the device answers kicks by itself, at the same time as the test goes on.
     pub(crate) fn answer_by_itself(&self, fake: &Fake) {
-        self.answers.store(true, Relaxed);
+        self.answer_when_served();
         fake.set_auto(true);
     }
 }

@@ -9,6 +9,10 @@ use kernel::time::{
     Monotonic, //
 };
 
+/// How many times longer something may take than its test says. What is waited for comes soon or never,
+/// so that limits only end what is stuck; with KASAN, and what goes with it, soon is later.
+const PATIENCE: i64 = if cfg!(CONFIG_KASAN) { 10 } else { 1 };
+
 /// Waits until `condition` holds, for up to `millis`; returns whether it does.
 pub fn until(millis: u32, mut condition: impl FnMut() -> bool) -> bool {
     let start = Instant::<Monotonic>::now();
@@ -16,7 +20,7 @@ pub fn until(millis: u32, mut condition: impl FnMut() -> bool) -> bool {
         if condition() {
             return true;
         }
-        if start.elapsed().as_millis() > i64::from(millis) {
+        if start.elapsed().as_millis() > i64::from(millis) * PATIENCE {
             return condition();
         }
         fsleep(Delta::from_micros(200));

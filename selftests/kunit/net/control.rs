@@ -15,6 +15,9 @@ use virtio_fake::wait;
 /// An address to set.
 const OTHER_MAC: [u8; 6] = [0x52, 0x54, 0, 0xaa, 0xbb, 0xcc];
 
+/// A command that takes longer would never have ended.
+const STUCK_MS: i64 = 60_000;
+
 fn rig() -> Result<Rig> {
     Rig::with(&[F_CTRL_VQ, F_CTRL_RX, F_CTRL_MAC_ADDR])
 }
@@ -89,11 +92,11 @@ mod suite {
         rig.card.answer(Answer::Silence);
         let (result, millis) = wait::time(|| nic.set_mac(OTHER_MAC));
         check!(result.is_err());
-        check!(millis < 10_000);
+        check!(millis < STUCK_MS);
         check_eq!(nic.state().mac, super::super::MAC);
-        let (result, millis) = wait::time(|| nic.set_mac(OTHER_MAC));
+        let (result, again) = wait::time(|| nic.set_mac(OTHER_MAC));
         check!(result.is_err());
-        check!(millis < 1_000);
+        check!(again < millis / 2);
         drop(nic);
         rig.remove(10_000, drop)
     }
@@ -106,7 +109,7 @@ mod suite {
         rig.fake.fault(|f| f.gone = true);
         let (result, millis) = wait::time(|| nic.set_mac(OTHER_MAC));
         check!(result.is_err());
-        check!(millis < 10_000);
+        check!(millis < STUCK_MS);
         drop(nic);
         rig.remove(10_000, virtio_fake::Plug::yank)
     }
