@@ -102,9 +102,9 @@ check_eq() {
 	return 1
 }
 
-# wait_for SECONDS COMMAND...: repeats COMMAND until it succeeds.
+# wait_for SECONDS COMMAND...: repeats COMMAND until it succeeds; longer on a slow kernel.
 wait_for() {
-	_end=$(($(date +%s) + $1))
+	_end=$(($(date +%s) + $1 * ${RVT_PATIENCE:-1}))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ "$(date +%s)" -gt "$_end" ] && return 1

@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from . import accel, image, initramfs, modtree
+from . import accel, image, initramfs, kconfig, modtree
 from .channel import Channel, Requests
 from .console import Console
 from .network import Namespace
@@ -22,11 +22,14 @@ from .say import Failure
 from .spec import Spec
 from .transport import TRANSPORTS
 
-#: Hang guards, in seconds. They are no measure of anything: only a stuck guest meets them.
+#: Hang guards, in seconds of silence. They are no measure of anything: only a stuck guest meets them.
 BOOT_LIMIT = 300
 QUIET_LIMIT = 420
 #: How long a job may be silent after the kernel has said that something is stuck.
 STUCK_LIMIT = 60
+
+#: How many times longer things may take on a kernel with KASAN, and what goes with it.
+_CHECKED = 10
 
 _serial = itertools.count(1)
 
@@ -68,6 +71,10 @@ class Guest:
         self.spec = spec
         self.kdir = Path(kdir)
         self.ours = ours
+        config = self.kdir / ".config"
+        #: By what the limits of the scripts are multiplied.
+        self.patience = _CHECKED if config.exists() and \
+            kconfig.read(config).get("KASAN") == "y" else 1
         #: What `host run <name>` of the guest does: name -> function of the argument.
         self.actions = actions or {}
         #: Called with the guest before QEMU starts, to put files or servers in place.
@@ -92,7 +99,7 @@ class Guest:
         start = time.monotonic()
         try:
             self._boot(steps, dict(job or {}), files or {}, env or {})
-            self._follow(outcome, on_line or (lambda step, text: None), limit)
+            self._follow(outcome, on_line or (lambda step, text: None), limit * self.patience)
         finally:
             self._end()
         self.console.poll()
@@ -110,6 +117,7 @@ class Guest:
         env = {"RVT_ROOT": self.spec.root, "RVT_MODULES": " ".join(self.spec.load()),
                "RVT_FAMILY": self.spec.family, "RVT_RING": self.spec.provider(),
                "RVT_TRANSPORT": self.spec.transport, "RVT_LAYOUT": self.spec.layout or "split",
+               "RVT_PATIENCE": self.patience,
                # QEMU ends at a reset, too; a machine without ACPI cannot be switched off.
                "RVT_OFF": "poweroff" if TRANSPORTS[self.spec.transport].pci else "reboot", **env}
         ram = self.rundir / "initramfs.cpio"
@@ -173,8 +181,8 @@ class Guest:
             if done and now - heard > 30:
                 return
             step = outcome.steps[-1].name if outcome.steps else "boot"
-            if not greeted and now - start > BOOT_LIMIT:
-                outcome.error = f"did not boot within {BOOT_LIMIT} s"
+            if not greeted and now - heard > BOOT_LIMIT:
+                outcome.error = f"did not boot: silent for {BOOT_LIMIT} s"
             elif now - heard > QUIET_LIMIT:
                 outcome.error = f"silent for {QUIET_LIMIT} s during \"{step}\""
             elif now - answered > STUCK_LIMIT and self.console.stuck():

@@ -2,6 +2,7 @@
 """`rvt.py kunit`: loads the modules with their KUnit suites in a guest and reads the results."""
 
 import argparse
+import os
 
 from . import kernel, modtree, modules, spec, stall, uml_steps
 from .guest import Guest
@@ -17,6 +18,10 @@ _READ = ("for f in /sys/kernel/debug/kunit/*/results; do "
 
 #: What suites bring about on purpose: a transmit queue whose device loses an interrupt.
 EXPECTED = [r"NETDEV WATCHDOG: .*\(?rust_virtio_net|rust_virtio_net .*NETDEV WATCHDOG"]
+
+#: What loads a module waits for each case in a state that the kernel calls hung after a time. KUnit
+#: itself gives a case 300 seconds.
+_PATIENT = "sysctl.kernel.hung_task_timeout_secs=360"
 
 
 def run(results: Results, variant: str = "", ring: str = "", title: str = "") -> None:
@@ -37,8 +42,8 @@ def run(results: Results, variant: str = "", ring: str = "", title: str = "") ->
         results.add(_titled(_collect(outcome, names, messages), title))
         return
     for attempt in range(2):
-        guest = Guest(spec.Spec(family="none", root="initramfs", ring=ring, allow=EXPECTED),
-                      kdir, ours, "kunit")
+        guest = Guest(spec.Spec(family="none", root="initramfs", ring=ring, allow=EXPECTED,
+                                cmdline=_PATIENT), kdir, ours, "kunit")
         say(f"Logs: {guest.rundir}")
         outcome = guest.run(steps)
         why = "" if attempt else stall.reason(outcome)
@@ -125,8 +130,9 @@ def complaints(outcome, suite: str) -> list:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
-    parser.add_argument("--variant", default="", help="kernel variant: config/<variant>.config; "
-                        "uml runs them in User-mode Linux, without an emulator")
+    parser.add_argument("--variant", default=os.environ.get("VARIANT", ""),
+                        help="kernel variant: config/<variant>.config (also VARIANT=); uml runs "
+                        "them in User-mode Linux, without an emulator")
     modtree.option(parser)
 
 

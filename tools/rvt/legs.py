@@ -3,7 +3,7 @@
 
 Everything runs on our ring as devices offer it. What differs on the C ring and with other layouts is
 gone through by a part of the scripts. `make test RING=c LAYOUT=packed` runs everything with that, and
-nothing else.
+nothing else; `make test VARIANT=debug` everything on the kernel with the checkers.
 """
 
 import os
@@ -35,15 +35,15 @@ def plan(asked: Choice) -> list:
 def run_selftests(results: Results) -> None:
     """Runs every leg, or the one that the environment asks for."""
     asked = Choice(pattern=os.environ.get("T", ""), ring=os.environ.get("RING", ""),
-                   layout=os.environ.get("LAYOUT", ""))
+                   layout=os.environ.get("LAYOUT", ""), variant=os.environ.get("VARIANT", ""))
     for leg in plan(asked):
         selftest.run(results, leg)
 
 
 def run_kunit(results: Results) -> None:
     """Runs the KUnit suites on each provider, or on the one that the environment asks for."""
-    asked = os.environ.get("RING", "")
-    kunit.run(results, ring=asked)
+    asked, variant = os.environ.get("RING", ""), os.environ.get("VARIANT", "")
+    kunit.run(results, variant, asked)
     for ring in () if asked else modtree.RINGS:
         if ring != modtree.DEFAULT_RING:
-            kunit.run(results, ring=ring, title=f" ({ring.upper()} ring)")
+            kunit.run(results, variant, ring, title=f" ({ring.upper()} ring)")

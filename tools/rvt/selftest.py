@@ -151,7 +151,7 @@ def _group(results: Results, wanted: spec.Spec, names: list, kdir: Path, ours: l
         say(f"Guest ({wanted.family} drivers, {wanted.provider()} ring, {wanted.vcpus} vCPUs, "
             f"{len(wanted.blk)} disks, {len(wanted.net)} NICs) for {', '.join(left)}; logs: {guest.rundir}")
         steps = [(name, f"cd /run/rvt/selftests/{_file(name).parent.name} && "
-                        f"timeout -k 10 600 sh ./{_file(name).name}") for name in left]
+                        f"timeout -k 10 $((600 * RVT_PATIENCE)) sh ./{_file(name).name}") for name in left]
         for name in left:
             _host_side(guest, name)
         outcome = guest.run(steps, on_line=_progress)
