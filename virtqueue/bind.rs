@@ -82,10 +82,19 @@ impl BindState {
     ///
     /// `ENOMEM`.
     pub(crate) fn attach<D: Driver>(dev: &Device<CoreInternal<'_>>) -> Result {
+        Self::attach_with(dev, vq_callback::<D>)
+    }
+
+    /// As [`BindState::attach`].
+    ///
+    /// Not generic, and so not compiled in each driver: there the one class of the lock would get a
+    /// name from each, which lockdep takes for a mistake.
+    #[inline(never)]
+    fn attach_with(dev: &Device<CoreInternal<'_>>, vq_callback: VqCallback) -> Result {
         let state = KBox::pin_init(
             pin_init!(Self {
                 data: Atomic::new(null_mut()),
-                vq_callback: vq_callback::<D>,
+                vq_callback,
                 sets: Atomic::new(1),
                 gone <- Completion::new(),
                 reset: Atomic::new(1),
