@@ -27,7 +27,7 @@ use crate::{
 use core::ffi::c_void;
 use kernel::{
     alloc::KVec,
-    new_mutex, new_spinlock,
+    new_mutex, new_spinlock_irq,
     prelude::*,
     sync::{
         atomic::{
@@ -38,7 +38,7 @@ use kernel::{
         },
         Arc,
         Mutex,
-        SpinLock, //
+        SpinLockIrq, //
     },
     types::Opaque,
     workqueue::{
@@ -105,8 +105,10 @@ pub(crate) struct Inner {
     pub(crate) ops: bindings::virtio_config_ops,
     pub(crate) spec: Spec,
     pub(crate) backend: Arc<dyn Backend>,
+    /// With interrupts off: a driver notifies the device from its interrupts, too, and with locks held
+    /// that it takes there.
     #[pin]
-    pub(crate) regs: SpinLock<Registers>,
+    pub(crate) regs: SpinLockIrq<Registers>,
     /// The queues that the driver found, by index; `regs` may be taken inside.
     #[pin]
     pub(crate) queues: Mutex<KVec<Queue>>,
@@ -185,7 +187,7 @@ impl Inner {
                 ops: transport::operations(&spec),
                 spec,
                 backend,
-                regs <- new_spinlock!(regs),
+                regs <- new_spinlock_irq!(regs),
                 queues <- new_mutex!(queues),
                 lines,
                 config_line,

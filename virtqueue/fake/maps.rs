@@ -19,14 +19,14 @@ use kernel::{
         c_int,
         c_ulong, //
     },
-    new_spinlock,
+    new_spinlock_irq,
     prelude::*,
     sync::{
         atomic::{
             Atomic,
             Relaxed, //
         },
-        SpinLock, //
+        SpinLockIrq, //
     },
 };
 
@@ -57,8 +57,9 @@ struct Mapping {
 #[pin_data]
 pub(crate) struct Maps {
     addresses: Addresses,
+    /// With interrupts off: drivers map with locks held that they take in interrupts.
     #[pin]
-    live: SpinLock<KVec<Mapping>>,
+    live: SpinLockIrq<KVec<Mapping>>,
     made: Atomic<u64>,
     wrong: Atomic<u64>,
     syncs: Atomic<u64>,
@@ -74,7 +75,7 @@ impl Maps {
         let live = KVec::with_capacity(MOST, GFP_KERNEL)?;
         Ok(try_pin_init!(Self {
             addresses,
-            live <- new_spinlock!(live),
+            live <- new_spinlock_irq!(live),
             made: Atomic::new(0),
             wrong: Atomic::new(0),
             syncs: Atomic::new(0),

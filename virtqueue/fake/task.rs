@@ -3,21 +3,65 @@
 //! What a test does in another thread, so that it need not wait for ever.
 
 use crate::wait;
+use core::pin::Pin;
 use kernel::{
-    new_spinlock,
     prelude::*,
+    static_lock_class,
     sync::{
         Arc,
+        LockClassKey,
         SpinLock, //
     },
     workqueue, //
 };
+
+/// Name and class of the locks here.
+///
+/// A generic function is compiled in every crate that calls it, each with a name of its own for the
+/// one class, which lockdep takes for a mistake.
+#[inline(never)]
+fn class() -> (&'static CStr, Pin<&'static LockClassKey>) {
+    (c"virtio_fake::Task", static_lock_class!())
+}
+
+fn new_lock<T>(value: T) -> impl PinInit<SpinLock<T>> {
+    let (name, key) = class();
+    SpinLock::new(value, name, key)
+}
 
 /// The result of what runs, once there is one.
 #[pin_data]
 struct Slot<R> {
     #[pin]
     result: SpinLock<Option<R>>,
+}
+
+/// What runs, until it does.
+#[pin_data]
+struct Call<F, R> {
+    #[pin]
+    f: SpinLock<Option<F>>,
+    to: Arc<Slot<R>>,
+}
+
+trait Job: Send + Sync {
+    fn run(&self);
+}
+
+impl<F: FnOnce() -> R + Send + Unpin, R: Send + Unpin> Job for Call<F, R> {
+    fn run(&self) {
+        let f = self.f.lock().take();
+        if let Some(f) = f {
+            let result = f();
+            *self.to.result.lock() = Some(result);
+        }
+    }
+}
+
+/// Runs a job in another thread. Not generic, for the same reason as [`class`].
+#[inline(never)]
+fn spawn(job: Arc<dyn Job>) -> Result {
+    Ok(workqueue::system_long().try_spawn(GFP_KERNEL, move || job.run())?)
 }
 
 /// Something that runs in another thread.
@@ -32,15 +76,19 @@ impl<R: Send + Unpin + 'static> Task<R> {
     pub fn new(f: impl FnOnce() -> R + Send + Unpin + 'static) -> Result<Self> {
         let slot = Arc::pin_init(
             pin_init!(Slot {
-                result <- new_spinlock!(None),
+                result <- new_lock(None),
             }),
             GFP_KERNEL,
         )?;
-        let ours = slot.clone();
-        workqueue::system_long().try_spawn(GFP_KERNEL, move || {
-            let result = f();
-            *ours.result.lock() = Some(result);
-        })?;
+        let to = slot.clone();
+        let call = Arc::pin_init(
+            pin_init!(Call {
+                f <- new_lock(Some(f)),
+                to,
+            }),
+            GFP_KERNEL,
+        )?;
+        spawn(call)?;
         Ok(Self(slot))
     }
 
