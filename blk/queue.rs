@@ -324,7 +324,7 @@ impl OnQueue<Request<Blk>> for Add {
     type Output = Result<bool, Refused>;
 
     #[inline(always)]
-    fn run(self, queue: &mut impl QueueOps<Request<Blk>>) -> Self::Output {
+    fn run(self, mut queue: impl QueueOps<Request<Blk>>) -> Self::Output {
         match queue.add_buf(self.rq) {
             Ok(()) => Ok(self.last && queue.kick_added()),
             Err((error, rq)) => Err(Refused {
@@ -346,7 +346,7 @@ impl<F: FnMut(Used<Request<Blk>>)> OnQueue<Request<Blk>> for Drain<F> {
     type Output = bool;
 
     #[inline(always)]
-    fn run(self, queue: &mut impl QueueOps<Request<Blk>>) -> bool {
+    fn run(self, mut queue: impl QueueOps<Request<Blk>>) -> bool {
         queue.drain(self.0)
     }
 }
@@ -362,8 +362,9 @@ fn attend_if_broken(vq: &Virtqueue<Request<Blk>>) {
 /// Takes note of a request that the device is done with.
 #[inline(always)]
 fn take(used: Used<Request<Blk>>) -> Request<Blk> {
-    let mut rq = used.buffer;
-    rq.data_mut().written(used.len);
+    let len = used.len();
+    let mut rq = used.into_buffer();
+    rq.data_mut().written(len);
     rq
 }
 

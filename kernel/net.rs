@@ -93,11 +93,13 @@ pub use crate::{
     },
     rtnl::Rtnl,
     skb::{
+        EthSkb,
         RxOffload,
         RxPacket,
         SkBuff, //
     },
     txq::{
+        NetdevTx,
         StackQueue,
         TxGuard,
         TxQueue, //

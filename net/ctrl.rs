@@ -149,7 +149,7 @@ impl<'bound> Control<'bound> {
         let start = Instant::<Monotonic>::now();
         for round in 0.. {
             if let Some(used) = queue.get_buf() {
-                return Ok(used.buffer);
+                return Ok(used.into_buffer());
             }
             if queue.is_broken() {
                 return Err(EIO);

@@ -32,13 +32,17 @@ use kernel::{
         Core, //
     },
     prelude::*,
-    sync::atomic::Relaxed, //
+    sync::{
+        atomic::Relaxed,
+        Arc, //
+    },
 };
 use net::{
     affinity::{
         num_online_cpus,
         CpusLocked, //
     },
+    packet::HeaderLayout,
     Features,
     MacAddr,
     NetDevice,
@@ -140,20 +144,23 @@ impl Driver for NetDriver {
             return;
         }
         // Suppressed until it is asked for again, whoever sees to the queue.
-        if net.tx_schedule(index, queue) {
-            return;
-        }
-        match net.data().pairs.get(index) {
-            Some(pair) if !pair.tx_napi.load(Relaxed) => {
-                // It waited for room, most likely.
-                net.wake_stopped_queue(index, &pair.counters.tx.wake);
-            }
-            _ => {}
-        }
+        net.tx_schedule(index, queue, wake_without_napi);
     }
 
     fn config_changed(_dev: &Device<Bound>, data: Pin<&Binding<'_>>) {
         data.get_ref().net.schedule_work();
+    }
+}
+
+/// A transmit queue has a callback and no poll.
+#[inline(never)]
+fn wake_without_napi(net: &net::Device<Nic<'_>>, index: usize) {
+    match net.data().pairs.get(index) {
+        Some(pair) if !pair.tx_napi.load(Relaxed) => {
+            // It waited for room, most likely.
+            net.wake_stopped_queue(index, &pair.counters.tx.wake);
+        }
+        _ => {}
     }
 }
 
@@ -191,18 +198,24 @@ fn new_interface<'bound>(vdev: &'bound Device<Bound>) -> Result<NetDevice<Nic<'b
         config.read_if(features::MQ, config::MAX_PAIRS)?,
     );
 
+    let layout = HeaderLayout::new(facts.header.len as u32, facts.any_layout).ok_or(EINVAL)?;
     let tx_napi = NAPI_TX.get();
     let mut pairs = KVec::with_capacity(facts.max_pairs, GFP_KERNEL)?;
     for _ in 0..facts.max_pairs {
-        pairs.push(Pair::new(tx_napi), GFP_KERNEL)?;
+        pairs.push(Arc::new(Pair::new(tx_napi), GFP_KERNEL)?, GFP_KERNEL)?;
     }
+    let mut shared = KVec::with_capacity(facts.max_pairs, GFP_KERNEL)?;
+    shared.extend_from_slice(&pairs, GFP_KERNEL)?;
     let current = facts.max_pairs.min(num_online_cpus()).max(1);
     let mut net = NetDevice::new(
         vdev.as_ref(),
         Nic::new(vdev, facts, pairs, current),
         facts.max_pairs,
         NAPI_WEIGHT.get(),
-        |_| Ok((RxState::new(), TxState { queue: None })),
+        |i| {
+            let pair: &Arc<Pair> = shared.get(i).ok_or(EINVAL)?;
+            Ok((pair.clone(), RxState::new(), TxState::new(layout)))
+        },
     )?;
 
     set_offloads(&mut net, &facts);

@@ -9,12 +9,7 @@
 pub(crate) struct Ewma(u32);
 
 impl Ewma {
-    /// An average of nothing.
-    pub(crate) const fn new() -> Self {
-        Self(0)
-    }
-
-    /// An average that [`Ewma::get`] returned.
+    /// An average that [`Ewma::get`] returned; 0 is one of nothing.
     pub(crate) const fn of(average: u32) -> Self {
         Self(average)
     }
@@ -70,7 +65,7 @@ mod tests {
 
     #[test]
     fn first_value_is_the_average() {
-        let mut e = Ewma::new();
+        let mut e = Ewma::of(0);
         assert_eq!(e.get(), 0);
         e.add(1500);
         assert_eq!(e.get(), 1500);
@@ -78,7 +73,7 @@ mod tests {
 
     #[test]
     fn converges_slowly() {
-        let mut e = Ewma::new();
+        let mut e = Ewma::of(0);
         e.add(64);
         e.add(64_000);
         assert_eq!(e.get(), (64 * 63 + 64_000) / 64);

@@ -7,7 +7,8 @@ use net::{
         Gso,
         GsoKind, //
     },
-    RxOffload,
+    RxData,
+    RxOffload, //
 };
 use virtio::{
     Endian,
@@ -58,9 +59,47 @@ pub(crate) struct RxHeader {
     pub(crate) num_buffers: u16,
 }
 
-/// Whether a received header says nothing of its packet: there is nothing to do for it.
+/// The bytes of a received header, in two words: they are passed on in registers then.
+#[derive(Clone, Copy)]
+pub(crate) struct RawHeader(u64, u32);
+
+impl RawHeader {
+    /// Reads the header of a received packet with all fields, if there are as many bytes.
+    #[inline(always)]
+    pub(crate) fn read(data: &RxData) -> Option<Self> {
+        // The end first: what comes before is there then.
+        let rest = data.read(8)?;
+        Some(Self(data.read(0)?, rest))
+    }
+
+    /// Takes the bytes.
+    #[inline(always)]
+    pub(crate) fn new(bytes: [u8; MAX_LEN]) -> Self {
+        let [a, b, c, d, e, f, g, h, rest @ ..] = bytes;
+        Self(
+            u64::from_ne_bytes([a, b, c, d, e, f, g, h]),
+            u32::from_ne_bytes(rest),
+        )
+    }
+
+    /// The bytes.
+    #[inline(always)]
+    pub(crate) fn bytes(self) -> [u8; MAX_LEN] {
+        let [a, b, c, d, e, f, g, h] = self.0.to_ne_bytes();
+        let [i, j, k, l] = self.1.to_ne_bytes();
+        [a, b, c, d, e, f, g, h, i, j, k, l]
+    }
+
+    /// Whether the header says nothing of its packet: there is nothing to do for it.
+    #[inline(always)]
+    pub(crate) fn is_plain(self) -> bool {
+        is_plain(&self.bytes())
+    }
+}
+
+/// Whether a received header says nothing of its packet.
 #[inline(always)]
-pub(crate) fn is_plain(bytes: &[u8; MAX_LEN]) -> bool {
+fn is_plain(bytes: &[u8; MAX_LEN]) -> bool {
     bytes[0] == 0 && bytes[1] == GSO_NONE
 }
 

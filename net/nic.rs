@@ -36,6 +36,7 @@ use kernel::{
             Atomic,
             Relaxed, //
         },
+        Arc,
         Mutex, //
     },
 };
@@ -53,6 +54,7 @@ use net::{
     Features,
     Gfp,
     MacAddr,
+    NetdevTx,
     Operations,
     Polled,
     Rtnl,
@@ -74,12 +76,16 @@ pub(crate) struct Pair {
     /// Transmitted packets may be left to reap by NAPI: a hint for who would have to lock the
     /// queue to know. Written with the queue locked.
     pub(crate) tx_pending: Atomic<bool>,
-    /// Average length of packets in mergeable receive buffers, as the queue last saw it.
+    /// Average length of packets in mergeable receive buffers. Written by the receive queue.
     average: Atomic<u32>,
     /// Size of the receive ring, and the largest that the device offers.
     pub(crate) rx_ring: [Atomic<u32>; 2],
     /// As for the transmit ring.
     pub(crate) tx_ring: [Atomic<u32>; 2],
+    /// The receive ring is filled up when more than that is free.
+    pub(crate) rx_low: Atomic<u32>,
+    /// Smallest length of a mergeable receive buffer, header not included.
+    pub(crate) rx_min_len: Atomic<u32>,
 }
 
 impl Pair {
@@ -93,19 +99,23 @@ impl Pair {
             average: Atomic::new(0),
             rx_ring: [Atomic::new(0), Atomic::new(0)],
             tx_ring: [Atomic::new(0), Atomic::new(0)],
+            rx_low: Atomic::new(0),
+            rx_min_len: Atomic::new(0),
         }
     }
 
-    /// Notes the average length of packets in mergeable receive buffers.
+    /// The average length of packets in mergeable receive buffers.
     #[inline(always)]
-    pub(crate) fn note_average(&self, average: Ewma) {
-        self.average.store(average.get(), Relaxed);
+    pub(crate) fn average(&self) -> Ewma {
+        Ewma::of(self.average.load(Relaxed))
     }
 
-    /// The average length of packets in mergeable receive buffers, and the size of the ring.
-    pub(crate) fn received(&self) -> (Ewma, u32) {
-        let [size, _] = &self.rx_ring;
-        (Ewma::of(self.average.load(Relaxed)), size.load(Relaxed))
+    /// Has a packet count for the average. The caller is the receive queue.
+    #[inline(always)]
+    pub(crate) fn add_received(&self, len: u32) {
+        let mut average = self.average();
+        average.add(len);
+        self.average.store(average.get(), Relaxed);
     }
 }
 
@@ -120,7 +130,7 @@ pub(crate) struct Nic<'bound> {
     #[pin]
     pub(crate) ctrl: Control<'bound>,
     /// The pairs of queues.
-    pub(crate) pairs: KVec<Pair>,
+    pub(crate) pairs: KVec<Arc<Pair>>,
     /// Pairs in use: 1 to [`Facts::max_pairs`]. Changes with the RTNL held.
     pub(crate) current_pairs: Atomic<usize>,
     /// There are queues: not between sleep and wake-up. Changes with the RTNL held.
@@ -145,7 +155,7 @@ impl<'bound> Nic<'bound> {
     pub(crate) fn new(
         vdev: &'bound virtio::Device<Bound>,
         facts: Facts,
-        pairs: KVec<Pair>,
+        pairs: KVec<Arc<Pair>>,
         current_pairs: usize,
     ) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
@@ -196,7 +206,7 @@ fn enable_queues(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
         if i < nic.current_pairs() {
             if let Some((state, mut pool)) = dev.rx_stopped(i, rtnl) {
                 // A ring that is not full is filled by the first poll.
-                let _ = state.fill(&nic.facts, &pair.counters.rx, &mut pool, Gfp::Kernel);
+                let _ = state.fill(nic, pair, &mut pool, Gfp::Kernel);
             }
         }
         dev.rx_enable(i, rtnl);
@@ -240,6 +250,7 @@ fn disable_queues(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
 impl<'bound> Operations for Nic<'bound> {
     type Tx = TxState;
     type Rx = RxState;
+    type Pair = Pair;
     type Source = QueueHandle;
     type Ethtool = NicEthtool<'bound>;
 
@@ -256,18 +267,18 @@ impl<'bound> Operations for Nic<'bound> {
     }
 
     #[inline(always)]
-    fn start_xmit(dev: &Device<Self>, queue: &mut TxQueue<'_, Self>, skb: SkBuff, more: bool) {
-        tx::start_xmit(dev, queue, skb, more);
+    fn start_xmit(queue: &mut TxQueue<'_, Self>, skb: SkBuff, more: bool) -> NetdevTx {
+        tx::start_xmit(queue, skb, more)
     }
 
     #[inline(always)]
-    fn poll_rx<'a>(dev: &Device<Self>, poll: RxPoll<'a, Self>) -> Polled<'a> {
-        rx::poll(dev, poll)
+    fn poll_rx<'a>(poll: RxPoll<'a, Self>) -> Polled<'a> {
+        rx::poll(poll)
     }
 
     #[inline(always)]
-    fn poll_tx<'a>(dev: &Device<Self>, poll: TxPoll<'a, Self>) -> Polled<'a> {
-        tx::poll(dev, poll)
+    fn poll_tx<'a>(poll: TxPoll<'a, Self>) -> Polled<'a> {
+        tx::poll(poll)
     }
 
     fn stats(dev: &Device<Self>, stats: &mut LinkStats) {

@@ -7,8 +7,7 @@ use crate::{
     facts::RxMode,
     features,
     nic::Nic,
-    rx::RxQueue,
-    tx::TxRing, //
+    rx::RxQueue, //
 };
 use kernel::{
     alloc::KVec,
@@ -20,10 +19,7 @@ use net::{
         self,
         CpusLocked, //
     },
-    packet::{
-        HeaderLayout,
-        TX_SEGMENTS, //
-    },
+    packet::TX_SEGMENTS,
     Command,
     Device,
     Rtnl, //
@@ -109,11 +105,16 @@ fn attach_pair(dev: &Device<Nic<'_>>, queues: &mut Queues, i: usize, rtnl: &mut 
             let handle = vq.handle();
             (RxQueue::Big(vq), handle)
         }
-        RxMode::Small | RxMode::Mergeable => {
+        mode @ (RxMode::Small | RxMode::Mergeable) => {
             let vq = queues.take(rx_index(i))?;
             dev.set_page_pool(i, Some((vq.ring_size(), vq.dma_dev())), rtnl)?;
             let handle = vq.handle();
-            (RxQueue::Frag(vq), handle)
+            let queue = if mode == RxMode::Mergeable {
+                RxQueue::Mergeable(vq)
+            } else {
+                RxQueue::Small(vq)
+            };
+            (queue, handle)
         }
     };
     let tx = queues.take(tx_index(i))?;
@@ -121,25 +122,17 @@ fn attach_pair(dev: &Device<Nic<'_>>, queues: &mut Queues, i: usize, rtnl: &mut 
 
     let rx_sizes = [rx.ring_size(), rx.num_max()];
     let (state, _pool) = dev.rx_stopped(i, rtnl).ok_or(EBUSY)?;
-    state.attach(&nic.facts, rx)?;
-    if let Some(pair) = nic.pairs.get(i) {
-        for (to, n) in pair.rx_ring.iter().zip(rx_sizes) {
-            to.store(n, Relaxed);
-        }
-        for (to, n) in pair.tx_ring.iter().zip([tx.ring_size(), tx.num_max()]) {
-            to.store(n, Relaxed);
-        }
+    let pair = nic.pairs.get(i).ok_or(EINVAL)?;
+    state.attach(&nic.facts, pair, rx)?;
+    for (to, n) in pair.rx_ring.iter().zip(rx_sizes) {
+        to.store(n, Relaxed);
+    }
+    for (to, n) in pair.tx_ring.iter().zip([tx.ring_size(), tx.num_max()]) {
+        to.store(n, Relaxed);
     }
 
-    let ring = TxRing::new(
-        tx,
-        HeaderLayout {
-            len: nic.facts.header.len as u32,
-            inline: nic.facts.any_layout,
-        },
-    );
     let mut guard = dev.tx_lock(i).ok_or(EINVAL)?;
-    guard.parts().0.queue = Some(ring);
+    guard.parts().0.queue = Some(tx);
     Ok(())
 }
 

@@ -33,12 +33,14 @@ use crate::{
         Nic,
         Pair, //
     },
-    tx, //
+    tx,
+    NAPI_WEIGHT, //
 };
 use kernel::{
     alloc::KVec,
     page::PAGE_SIZE,
-    prelude::*, //
+    prelude::*,
+    sync::atomic::Relaxed, //
 };
 use net::{
     BigBuf,
@@ -48,6 +50,7 @@ use net::{
     Polled,
     Pool,
     PoolPlace,
+    RxData,
     RxFrag,
     RxKind,
     RxPoll, //
@@ -65,62 +68,48 @@ const COPY_LEN: u32 = 128;
 pub(crate) struct RxState {
     /// The queue; none while the device sleeps.
     pub(crate) queue: Option<RxQueue>,
-    /// Descriptors of the queue in all.
-    size: u32,
-    /// Average length of packets in mergeable buffers.
-    average: Ewma,
-    /// Smallest length of a mergeable buffer, header not included.
-    min_len: u32,
     /// Buffers of pages that are not in the queue.
     spare: KVec<BigBuf>,
 }
 
 /// A receive virtqueue.
 pub(crate) enum RxQueue {
-    /// Of fragments of pages.
-    Frag(Virtqueue<RxFrag>),
+    /// Of fragments of pages, as many for a packet as it takes.
+    Mergeable(Virtqueue<RxFrag>),
+    /// Of fragments of pages, one for each packet.
+    Small(Virtqueue<RxFrag>),
     /// Of whole pages.
     Big(Virtqueue<BigBuf>),
 }
 
 /// The poll of a receive queue: what is the same for all of its packets.
-struct Context<'a, 'b> {
-    dev: &'a Device<Nic<'b>>,
-    pair: &'a Pair,
-    index: usize,
-    napi: Napi<'a>,
-}
-
-/// What was received in a poll.
-#[derive(Default)]
-struct Batch {
-    packets: u32,
-    bytes: u64,
-    drops: u32,
-}
+///
+/// It is one word, and passed by value to what is not inlined, so that it need not be in memory.
+#[derive(Clone, Copy)]
+struct Context<'a, 'b>(Napi<'a, Nic<'b>>);
 
 impl RxState {
     /// A queue that is still to be [attached](RxState::attach).
     pub(crate) const fn new() -> Self {
         Self {
             queue: None,
-            size: 0,
-            average: Ewma::new(),
-            min_len: 0,
             spare: KVec::new(),
         }
     }
 
-    /// Takes a queue into use.
+    /// Takes a queue of a pair into use.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn attach(&mut self, facts: &Facts, queue: RxQueue) -> Result {
-        self.size = queue.ring_size();
-        self.min_len = min_len(facts, self.size);
+    pub(crate) fn attach(&mut self, facts: &Facts, pair: &Pair, queue: RxQueue) -> Result {
+        let size = queue.ring_size();
+        // Half of the ring, or of what may be received in a poll.
+        let weight = NAPI_WEIGHT.get().max(0) as u32;
+        pair.rx_low.store(size.min(weight) / 2, Relaxed);
+        pair.rx_min_len.store(min_len(facts, size), Relaxed);
         if let RxQueue::Big(_) = &queue {
-            self.spare.reserve(self.size as usize, GFP_KERNEL)?;
+            self.spare.reserve(size as usize, GFP_KERNEL)?;
         }
         self.queue = Some(queue);
         Ok(())
@@ -132,28 +121,49 @@ impl RxState {
         self.queue.take()
     }
 
-    /// Adds buffers until the ring is full, and notifies the device once. Nobody polls the queue.
+    /// Adds buffers until the ring is full, and notifies the device once. Nobody polls the queue,
+    /// which is that of `pair`.
     ///
     /// # Errors
     ///
     /// There are fewer. `ENOMEM`: memory is short, for now; `EIO`: the queue is broken.
-    pub(crate) fn fill(
+    pub(crate) fn fill<'b>(
         &mut self,
-        facts: &Facts,
-        counters: &RxCounters,
-        pool: &mut PoolPlace<'_>,
+        nic: &Nic<'b>,
+        pair: &Pair,
+        pool: &mut PoolPlace<'_, Nic<'b>>,
         gfp: Gfp,
     ) -> Result {
-        match &mut self.queue {
-            Some(RxQueue::Frag(vq)) => vq.on(Fill {
-                kind: kind(facts, self.average, self.min_len).ok_or(EINVAL)?,
+        let facts = &nic.facts;
+        let filled = match &mut self.queue {
+            Some(RxQueue::Mergeable(vq) | RxQueue::Small(vq)) => vq.on(Fill {
+                kind: kind(facts, pair).ok_or(EINVAL)?,
                 pool: &mut pool.get().ok_or(EINVAL)?,
-                counters,
                 gfp,
             }),
-            Some(RxQueue::Big(vq)) => big::fill(vq, &mut self.spare, facts, counters, gfp),
-            None => Ok(()),
+            Some(RxQueue::Big(vq)) => big::fill(vq, &mut self.spare, facts, gfp),
+            None => return Ok(()),
+        };
+        filled.count(pair)
+    }
+}
+
+/// How it went to fill a queue.
+struct Filled {
+    /// `ENOMEM`: memory is short, for now; `EIO`: the queue is broken.
+    result: Result,
+    /// The device was notified.
+    notified: bool,
+}
+
+impl Filled {
+    /// Counts the notification, and returns the result.
+    #[inline(always)]
+    fn count(self, pair: &Pair) -> Result {
+        if self.notified {
+            pair.counters.rx.kicks.add(1);
         }
+        self.result
     }
 }
 
@@ -180,14 +190,13 @@ fn buffer_len(facts: &Facts, average: Ewma, min_len: u32) -> u32 {
 
 /// Length of the mergeable buffers that are added now to the ring of a pair, header included.
 pub(crate) fn current_buffer_len(facts: &Facts, pair: &Pair) -> u32 {
-    let (average, size) = pair.received();
-    buffer_len(facts, average, min_len(facts, size))
+    buffer_len(facts, pair.average(), pair.rx_min_len.load(Relaxed))
 }
 
 /// The kind of the buffers that are added now.
-fn kind(facts: &Facts, average: Ewma, min_len: u32) -> Option<RxKind> {
+fn kind(facts: &Facts, pair: &Pair) -> Option<RxKind> {
     if facts.rx_mode == RxMode::Mergeable {
-        mergeable::kind(buffer_len(facts, average, min_len))
+        mergeable::kind(current_buffer_len(facts, pair))
     } else {
         small::kind(facts.header.len as u32)
     }
@@ -197,54 +206,52 @@ fn kind(facts: &Facts, average: Ewma, min_len: u32) -> Option<RxKind> {
 struct Fill<'a, 'p> {
     kind: RxKind,
     pool: &'a mut Pool<'p>,
-    counters: &'a RxCounters,
     gfp: Gfp,
 }
 
 impl OnQueue<RxFrag> for Fill<'_, '_> {
-    type Output = Result;
+    type Output = Filled;
 
     #[inline(always)]
-    fn run(self, queue: &mut impl QueueOps<RxFrag>) -> Result {
-        fill_frags(queue, self.pool, self.kind, self.counters, self.gfp)
+    fn run(self, queue: impl QueueOps<RxFrag>) -> Filled {
+        fill_frags(queue, self.pool, self.kind, self.gfp)
     }
 }
 
 /// Adds buffers until the ring is full, and notifies the device once.
-///
-/// # Errors
-///
-/// As [`RxState::fill`].
 #[inline(never)]
 fn fill_frags(
-    queue: &mut impl QueueOps<RxFrag>,
+    mut queue: impl QueueOps<RxFrag>,
     pool: &mut Pool<'_>,
     kind: RxKind,
-    counters: &RxCounters,
     gfp: Gfp,
-) -> Result {
-    let ret = loop {
-        if queue.num_free() == 0 {
+) -> Filled {
+    let mut frags = pool.frags(kind, gfp);
+    let mut room = queue.num_free();
+    let result = loop {
+        if room == 0 {
             break Ok(());
         }
-        let Some(frag) = pool.alloc(kind, gfp) else {
+        let Some(frag) = frags.alloc() else {
             break Err(ENOMEM);
         };
         if let Err((e, _)) = queue.add_buf(frag) {
             break Err(e);
         }
+        // OVERFLOW: It was just compared. A fragment takes one descriptor.
+        room = room.wrapping_sub(1);
     };
-    if queue.kick_prepare() && queue.notify() {
-        counters.kicks.add(1);
+    Filled {
+        result,
+        notified: queue.kick_prepare() && queue.notify(),
     }
-    ret
 }
 
 impl RxQueue {
     /// Size of the ring in descriptors.
     pub(crate) fn ring_size(&self) -> u32 {
         match self {
-            Self::Frag(vq) => vq.ring_size(),
+            Self::Mergeable(vq) | Self::Small(vq) => vq.ring_size(),
             Self::Big(vq) => vq.ring_size(),
         }
     }
@@ -252,7 +259,7 @@ impl RxQueue {
     /// Largest size of the ring.
     pub(crate) fn num_max(&self) -> u32 {
         match self {
-            Self::Frag(vq) => vq.num_max(),
+            Self::Mergeable(vq) | Self::Small(vq) => vq.num_max(),
             Self::Big(vq) => vq.num_max(),
         }
     }
@@ -260,137 +267,149 @@ impl RxQueue {
 
 /// The poll of a receive queue.
 #[inline(always)]
-pub(crate) fn poll<'a, 'b>(dev: &Device<Nic<'b>>, mut poll: RxPoll<'a, Nic<'b>>) -> Polled<'a> {
-    let index = poll.index();
-    let Some(pair) = dev.data().pairs.get(index) else {
-        return poll.complete(0);
-    };
-    let (state, mut pool, napi) = poll.parts();
-    let context = Context {
-        dev,
-        pair,
-        index,
-        napi,
-    };
-    let size = state.size;
+pub(crate) fn poll<'a>(mut poll: RxPoll<'a, Nic<'_>>) -> Polled<'a> {
+    let budget = poll.budget();
+    let (state, pool, napi) = poll.parts();
+    let context = Context(napi);
     let done = match &mut state.queue {
-        Some(RxQueue::Frag(vq)) => vq.on(FragPoll {
-            context: &context,
-            pool: &mut pool,
-            average: &mut state.average,
-            min_len: state.min_len,
-            size,
+        Some(RxQueue::Mergeable(vq)) => vq.on(FragPoll::<true> {
+            context,
+            pool,
+            budget,
         }),
-        Some(RxQueue::Big(vq)) => big::poll(&context, vq, &mut state.spare, size),
+        Some(RxQueue::Small(vq)) => {
+            let poll = FragPoll::<false> {
+                context,
+                pool,
+                budget,
+            };
+            poll_small(vq, poll)
+        }
+        Some(RxQueue::Big(vq)) => big::poll(context, vq, &mut state.spare, budget),
         None => Some(0),
     };
     match done {
-        Some(received) => poll.complete(received as i32),
+        Some(received) => poll.complete(received),
         None => poll.again(),
     }
 }
 
-impl Context<'_, '_> {
-    /// Packets that may be received.
+/// Not inlined, as one poll function has one of the modes in common use.
+#[inline(never)]
+fn poll_small(vq: &mut Virtqueue<RxFrag>, poll: FragPoll<'_, '_, false>) -> Option<i32> {
+    vq.on(poll)
+}
+
+impl<'a, 'b> Context<'a, 'b> {
+    /// The device.
     #[inline(always)]
-    fn budget(&self) -> u32 {
-        self.napi.budget().max(0) as u32
+    fn dev(self) -> &'a Device<Nic<'b>> {
+        self.0.dev()
     }
 
-    /// Counts what was received.
+    /// What the queue shares with the transmit queue of its pair.
     #[inline(always)]
-    fn count(&self, batch: &Batch) {
-        let counters = &self.pair.counters.rx;
-        if batch.packets != 0 {
-            counters.packets.add(batch.packets.into());
-            counters.bytes.add(batch.bytes);
-            counters.drops.add(batch.drops.into());
-        }
+    fn pair(self) -> &'a Pair {
+        self.0.pair()
+    }
+
+    /// The counters of the queue.
+    #[inline(always)]
+    fn counters(self) -> &'a RxCounters {
+        &self.pair().counters.rx
+    }
+
+    /// Whether the queue is to be filled up, when so many of its descriptors are free.
+    #[inline(always)]
+    fn is_low(self, free: u32) -> bool {
+        free > self.pair().rx_low.load(Relaxed)
+    }
+
+    /// Counts bytes that were received.
+    #[inline(always)]
+    fn received(self, bytes: u32) {
+        self.counters().bytes.add(bytes.into());
+    }
+
+    /// Counts a packet that was dropped.
+    #[cold]
+    fn dropped(self) {
+        self.counters().drops.add(1);
     }
 }
 
-/// The poll of a queue of fragments. Returns how many packets there were if that was all, with
-/// callbacks on; nothing if there are more.
-struct FragPoll<'a, 'b, 'p> {
-    context: &'a Context<'a, 'b>,
-    pool: &'a mut PoolPlace<'p>,
-    average: &'a mut Ewma,
-    min_len: u32,
-    size: u32,
+/// The poll of a queue of fragments, which are mergeable or not. Returns how many packets there were
+/// if that was all, with callbacks on; nothing if there are more.
+struct FragPoll<'a, 'b, const MERGEABLE: bool> {
+    context: Context<'a, 'b>,
+    pool: PoolPlace<'a, Nic<'b>>,
+    budget: i32,
 }
 
-impl OnQueue<RxFrag> for FragPoll<'_, '_, '_> {
-    type Output = Option<u32>;
+impl<const MERGEABLE: bool> OnQueue<RxFrag> for FragPoll<'_, '_, MERGEABLE> {
+    type Output = Option<i32>;
 
     #[inline(always)]
-    fn run(self, queue: &mut impl QueueOps<RxFrag>) -> Option<u32> {
+    fn run(self, mut queue: impl QueueOps<RxFrag>) -> Option<i32> {
         let Self {
             context,
-            pool,
-            average,
-            min_len,
-            size,
+            mut pool,
+            budget,
         } = self;
-        let facts = &context.dev.data().facts;
-        let budget = context.budget();
         // netpoll receives nothing.
-        if budget != 0 {
+        if budget > 0 {
             queue.disable_cb();
         }
-        tx::clean(context.dev, context.index, context.pair, &context.napi);
+        tx::clean(context.0, budget);
 
-        let mut batch = Batch::default();
-        let done = loop {
-            while batch.packets < budget {
+        let mut packets = 0i32;
+        loop {
+            while packets < budget {
                 let Some(used) = queue.get_buf() else { break };
                 // OVERFLOW: Less than the budget.
-                batch.packets = batch.packets.wrapping_add(1);
-                if facts.rx_mode == RxMode::Mergeable {
-                    mergeable::receive(context, queue, average, used, &mut batch);
+                packets = packets.wrapping_add(1);
+                context.counters().packets.add(1);
+                if MERGEABLE {
+                    mergeable::receive(context, &mut queue, used);
                 } else {
-                    small::receive(context, used.buffer, used.len, &mut batch);
+                    let (frag, len) = RxData::new(used).into_parts();
+                    small::receive(context, frag, len);
                 }
             }
-            if queue.num_free() > budget.min(size) / 2 {
-                refill(context, queue, pool, *average, min_len);
+            if context.is_low(queue.num_free()) {
+                refill(context, queue.again(), &mut pool);
             }
-            if batch.packets >= budget {
-                break None;
+            if packets >= budget {
+                return None;
             }
             if queue.enable_cb() {
-                break Some(batch.packets);
+                return Some(packets);
             }
             queue.disable_cb();
-        };
-        context.count(&batch);
-        context.pair.note_average(*average);
-        done
+        }
     }
 }
 
 /// Fills the queue up.
 #[inline(always)]
-fn refill(
-    context: &Context<'_, '_>,
-    queue: &mut impl QueueOps<RxFrag>,
-    pool: &mut PoolPlace<'_>,
-    average: Ewma,
-    min_len: u32,
+fn refill<'b>(
+    context: Context<'_, 'b>,
+    queue: impl QueueOps<RxFrag>,
+    pool: &mut PoolPlace<'_, Nic<'b>>,
 ) {
-    let facts = &context.dev.data().facts;
-    let counters = &context.pair.counters.rx;
-    let (Some(kind), Some(mut pool)) = (kind(facts, average, min_len), pool.get()) else {
+    let facts = &context.dev().data().facts;
+    let (Some(kind), Some(mut pool)) = (kind(facts, context.pair()), pool.get()) else {
         return;
     };
-    if fill_frags(queue, &mut pool, kind, counters, Gfp::Atomic) == Err(ENOMEM) {
+    if fill_frags(queue, &mut pool, kind, Gfp::Atomic).count(context.pair()) == Err(ENOMEM) {
         // There may be no buffer left whose use would bring us back here.
-        context.dev.rx_retry();
+        context.dev().rx_retry();
     }
 }
 
 /// Counts a packet whose length cannot be.
 #[cold]
-fn wrong_length(context: &Context<'_, '_>, batch: &mut Batch) {
-    context.dev.data().errors.rx_length_errors.add_shared(1);
-    batch.drops += 1;
+fn wrong_length(context: Context<'_, '_>) {
+    context.dev().data().errors.rx_length_errors.add_shared(1);
+    context.dropped();
 }

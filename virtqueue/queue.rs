@@ -73,17 +73,43 @@ use kernel::{
 use vring::Then;
 
 /// A buffer that the device has used.
+///
+/// # Invariants
+///
+/// `buffer` is one that was added, and `len` not more than it told to be written then
+/// ([`Buffer::writable_len`]).
 pub struct Used<T> {
-    /// The buffer, as it was added.
-    pub buffer: T,
+    buffer: T,
+    len: u32,
+}
+
+impl<T> Used<T> {
     /// Bytes that the device says it wrote; never more than the buffer has for it.
-    pub len: u32,
+    #[inline(always)]
+    #[allow(clippy::len_without_is_empty)]
+    pub fn len(&self) -> u32 {
+        self.len
+    }
+
+    /// The buffer, as it was added.
+    #[inline(always)]
+    pub fn buffer(&self) -> &T {
+        &self.buffer
+    }
+
+    /// The buffer, to have.
+    #[inline(always)]
+    pub fn into_buffer(self) -> T {
+        self.buffer
+    }
 }
 
 /// The ring that a queue runs on.
 ///
 /// An enum and not a trait object: the choice costs one predictable branch and everything behind
-/// it can be inlined into the driver.
+/// it can be inlined into the driver. With a tag of its own, which also says whether there is a
+/// queue in an `Option` of one.
+#[repr(u8)]
 enum Ring {
     /// The ring of the crate `vring`, where that provides the queues.
     Native(Native),
@@ -240,7 +266,7 @@ impl<T: Buffer> Virtqueue<T> {
                 // SAFETY: By the type invariants, the token came from `into_raw` of a `T`; the
                 // ring gives out each token once.
                 let buffer = unsafe { T::from_raw(raw) };
-                // The ring knows what there was to write.
+                // INVARIANT: The ring knows what there was to write.
                 Some(Used { buffer, len })
             }
             // SAFETY: By the type invariants, the tokens came from `into_raw` of a `T`.

@@ -3,6 +3,7 @@
 //! Receive buffers of several pages, for devices that cannot spread a large packet over buffers.
 
 use crate::{
+    device::Operations,
     napi::Napi,
     pool::Gfp,
     skb::{
@@ -117,7 +118,12 @@ impl BigBuf {
     ///
     /// - `ENOMEM`.
     /// - `EMSGSIZE`: it is more than the buffer has, or than a packet may have fragments for.
-    pub fn packet(&mut self, napi: &Napi<'_>, len: u32, copy: u32) -> Result<SkBuff> {
+    pub fn packet<T: Operations>(
+        &mut self,
+        napi: Napi<'_, T>,
+        len: u32,
+        copy: u32,
+    ) -> Result<SkBuff> {
         let inner = &mut *self.0;
         let first_room = PAGE_SIZE as u32 - inner.pad;
         let total = first_room as usize + (inner.pages.len() - 1) * PAGE_SIZE;

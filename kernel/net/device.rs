@@ -244,7 +244,7 @@ impl<T: Operations> Device<T> {
 
     /// Locks a transmit queue from a poll, if nobody else has it.
     #[inline]
-    pub fn tx_try_lock<'a>(&'a self, index: usize, _napi: &'a Napi<'_>) -> Option<TxGuard<'a, T>> {
+    pub fn tx_try_lock<'a>(&'a self, index: usize, _napi: Napi<'a, T>) -> Option<TxGuard<'a, T>> {
         let slot = self.private().tx.get(index)?;
         // SAFETY: Polls run with BHs disabled.
         unsafe { TxGuard::try_lock(slot) }
@@ -260,7 +260,7 @@ impl<T: Operations> Device<T> {
         &'a self,
         index: usize,
         _rtnl: &'a mut Rtnl,
-    ) -> Option<(&'a mut T::Rx, PoolPlace<'a>)> {
+    ) -> Option<(&'a mut T::Rx, PoolPlace<'a, T>)> {
         let slot = self.private().rx.get(index)?;
         if slot.is_enabled() {
             return None;
@@ -388,15 +388,21 @@ impl<T: Operations> Device<T> {
     }
 
     /// As [`Device::rx_schedule`], for a transmit queue; the source is disabled in any case.
-    /// Returns whether the instance was scheduled: if not, it is already, or is not enabled.
+    ///
+    /// Calls `otherwise` with the device and the index if the instance was not scheduled: it is
+    /// already, or is not enabled.
     #[inline(always)]
-    pub fn tx_schedule(&self, index: usize, source: &impl Source) -> bool {
-        match self.private().tx.get(index) {
-            Some(slot) => slot.schedule_disabled(source),
-            None => {
-                source.disable();
-                false
-            }
+    pub fn tx_schedule(
+        &self,
+        index: usize,
+        source: &impl Source,
+        otherwise: impl FnOnce(&Self, usize),
+    ) {
+        let Some(slot) = self.private().tx.get(index) else {
+            return source.disable();
+        };
+        if !slot.schedule_disabled(source) {
+            otherwise(slot.dev(), slot.index());
         }
     }
 

@@ -10,13 +10,15 @@ use core::{
 };
 use kernel::{
     page::PAGE_SIZE,
-    prelude::*, //
+    prelude::*,
+    transmute::FromBytes, //
 };
 use virtio::{
     Buffer,
     RawToken,
     Segment,
-    SegmentSink, //
+    SegmentSink,
+    Used, //
 };
 
 /// Bytes that the administration of a packet takes at the end of its memory.
@@ -42,15 +44,15 @@ pub const fn skb_data_align(len: u32) -> u32 {
 struct Shape(u32);
 
 impl Shape {
-    const SIZE_BITS: u32 = 20;
-    const ROOM_BITS: u32 = 10;
-    const ROOM_SHIFT: u32 = Self::SIZE_BITS;
+    /// How many of its bytes the device may write, and how many it may not: headroom and tail.
+    const CAPACITY_BITS: u32 = 19;
+    const REST_BITS: u32 = 11;
     const TAIL: u32 = 1 << 30;
     const MAPPED: u32 = 1 << 31;
 
     #[inline(always)]
-    const fn new(truesize: u32, headroom: u32, tail: bool, mapped: bool) -> Self {
-        let mut bits = truesize | headroom << Self::ROOM_SHIFT;
+    const fn new(capacity: u32, rest: u32, tail: bool, mapped: bool) -> Self {
+        let mut bits = capacity | rest << Self::CAPACITY_BITS;
         if tail {
             bits |= Self::TAIL;
         }
@@ -61,13 +63,24 @@ impl Shape {
     }
 
     #[inline(always)]
+    const fn capacity(self) -> u32 {
+        self.0 & ((1 << Self::CAPACITY_BITS) - 1)
+    }
+
+    #[inline(always)]
+    const fn rest(self) -> u32 {
+        self.0 >> Self::CAPACITY_BITS & ((1 << Self::REST_BITS) - 1)
+    }
+
+    #[inline(always)]
     const fn truesize(self) -> u32 {
-        self.0 & ((1 << Self::SIZE_BITS) - 1)
+        self.capacity().wrapping_add(self.rest())
     }
 
     #[inline(always)]
     const fn headroom(self) -> u32 {
-        self.0 >> Self::ROOM_SHIFT & ((1 << Self::ROOM_BITS) - 1)
+        let tail = if self.has_tail() { SKB_SHARED_INFO } else { 0 };
+        self.rest().wrapping_sub(tail)
     }
 
     #[inline(always)]
@@ -79,13 +92,6 @@ impl Shape {
     const fn is_mapped(self) -> bool {
         self.0 & Self::MAPPED != 0
     }
-
-    #[inline(always)]
-    const fn capacity(self) -> u32 {
-        let tail = if self.has_tail() { SKB_SHARED_INFO } else { 0 };
-        self.truesize()
-            .saturating_sub(self.headroom().wrapping_add(tail))
-    }
 }
 
 /// A kind of receive buffers: how large they are, and what is in them besides the bytes that the
@@ -93,11 +99,13 @@ impl Shape {
 ///
 /// # Invariants
 ///
-/// `size` is at most that of a page, and holds the headroom and what is at the end.
+/// `size` is at most that of a page, and not less than `rest`: the headroom and, with `tail`, the
+/// administration of a packet. Both fit a [`Shape`].
 #[derive(Clone, Copy)]
 pub struct RxKind {
     size: u32,
     headroom: u32,
+    rest: u32,
     tail: bool,
 }
 
@@ -106,15 +114,18 @@ impl RxKind {
     /// can be built around. None if they do not fit a page.
     pub const fn new(len: u32, headroom: u32, tail: bool) -> Option<Self> {
         const {
-            assert!(PAGE_SIZE < 1 << Shape::SIZE_BITS);
+            assert!(PAGE_SIZE < 1 << Shape::CAPACITY_BITS);
+            assert!(SKB_SHARED_INFO < 1 << (Shape::REST_BITS - 1));
         }
-        if len as usize > PAGE_SIZE || headroom >= 1 << Shape::ROOM_BITS {
+        if len as usize > PAGE_SIZE || headroom >= 1 << (Shape::REST_BITS - 1) {
             return None;
         }
         // Aligned, as the administration of a packet is at the end.
         let mut size = skb_data_align(headroom + len);
+        let mut rest = headroom;
         if tail {
             size += SKB_SHARED_INFO;
+            rest += SKB_SHARED_INFO;
         }
         if size as usize > PAGE_SIZE {
             return None;
@@ -123,6 +134,7 @@ impl RxKind {
         Some(Self {
             size,
             headroom,
+            rest,
             tail,
         })
     }
@@ -165,7 +177,13 @@ impl RxFrag {
         Self {
             // SAFETY: The headroom is within the fragment.
             start: unsafe { base.add(kind.headroom as usize) },
-            shape: Shape::new(truesize, kind.headroom, kind.tail, mapped),
+            shape: Shape::new(
+                // OVERFLOW: It is as large, by the safety requirements.
+                truesize.wrapping_sub(kind.rest),
+                kind.rest,
+                kind.tail,
+                mapped,
+            ),
         }
     }
 
@@ -215,17 +233,6 @@ impl RxFrag {
     pub fn has_tailroom(&self) -> bool {
         self.shape.has_tail()
     }
-
-    /// The buffer with what a device wrote: `len` bytes, or all if there is not room for as many.
-    #[inline(always)]
-    pub fn received(self, len: u32) -> RxData {
-        let data = RxData::from_parts(self, len);
-        if data.frag.shape.is_mapped() {
-            // SAFETY: By the type invariants, the page is mapped, and the range is within it.
-            unsafe { bindings::page_pool_sync_va(data.frag.start().cast(), data.len) };
-        }
-        data
-    }
 }
 
 /// A receive buffer that a device has written to.
@@ -239,6 +246,22 @@ pub struct RxData {
 }
 
 impl RxData {
+    /// What a device wrote to a buffer.
+    #[inline(always)]
+    pub fn new(used: Used<RxFrag>) -> Self {
+        let len = used.len();
+        // INVARIANT: As `Used` has it; a buffer has as much room as it told.
+        let data = Self {
+            frag: used.into_buffer(),
+            len,
+        };
+        if data.frag.shape.is_mapped() {
+            // SAFETY: By the type invariants, the page is mapped, and the range is within it.
+            unsafe { bindings::page_pool_sync_va(data.frag.start().cast(), data.len) };
+        }
+        data
+    }
+
     /// Bytes that were written.
     #[inline(always)]
     #[allow(clippy::len_without_is_empty)]
@@ -246,16 +269,23 @@ impl RxData {
         self.len
     }
 
-    /// A copy of the first `N` bytes, if there are as many. What the device writes later does not
-    /// matter to the copy.
+    /// A copy of what is `at` as many bytes, if it is within those that were written. What the
+    /// device writes later does not matter to the copy.
     #[inline(always)]
-    pub fn read<const N: usize>(&self) -> Option<[u8; N]> {
-        if (self.len as usize) < N {
+    pub fn read<T: FromBytes>(&self, at: u32) -> Option<T> {
+        let end = u64::from(at).wrapping_add(core::mem::size_of::<T>() as u64);
+        if u64::from(self.len) < end {
             return None;
         }
         // SAFETY: The range is within the fragment, by the type invariants. The device may write
         // meanwhile, and any bytes will do.
-        Some(unsafe { self.frag.start().cast::<[u8; N]>().read() })
+        Some(unsafe {
+            self.frag
+                .start()
+                .add(at as usize)
+                .cast::<T>()
+                .read_unaligned()
+        })
     }
 
     /// Whether a packet can be built around the buffer.

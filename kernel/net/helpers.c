@@ -375,7 +375,13 @@ void rust_helper_skb_set_rx_protocol(struct sk_buff *skb, struct net_device *dev
 
 void *rust_helper_page_pool_alloc_va(struct page_pool *pool, unsigned int *size, gfp_t gfp)
 {
-	return page_pool_alloc_va(pool, size, gfp);
+	unsigned int offset;
+	netmem_ref netmem = page_pool_alloc_netmem(pool, &offset, size, gfp);
+
+	if (unlikely(!netmem))
+		return NULL;
+	/* There is nothing but pages in the pools of this crate, none of them in high memory. */
+	return page_address(__netmem_to_page(netmem)) + offset;
 }
 
 /* The pool of a page is in the page for as long as the page is out of the pool. */

@@ -21,10 +21,7 @@ use crate::{
         Operations, //
     },
     pool::PoolPlace,
-    skb::{
-        SkBuff,
-        ETH_HLEN, //
-    },
+    skb::EthSkb,
     txq::TxGuard, //
 };
 use core::marker::PhantomData;
@@ -61,40 +58,53 @@ impl Polled<'_> {
 ///
 /// # Invariants
 ///
-/// This is called from within the poll function of `napi`, for `'a`.
-#[derive(Clone, Copy)]
-pub struct Napi<'a> {
-    napi: *mut bindings::napi_struct,
-    budget: i32,
-    _poll: PhantomData<&'a ()>,
+/// This is called from within the poll function of the instance of `slot`, for `'a`.
+pub struct Napi<'a, T: Operations> {
+    slot: &'a RxSlot<T>,
 }
 
-impl Napi<'_> {
-    pub(crate) fn as_raw(&self) -> *mut bindings::napi_struct {
-        self.napi
+impl<T: Operations> Clone for Napi<'_, T> {
+    #[inline(always)]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T: Operations> Copy for Napi<'_, T> {}
+
+impl<'a, T: Operations> Napi<'a, T> {
+    #[inline(always)]
+    pub(crate) fn as_raw(self) -> *mut bindings::napi_struct {
+        self.slot.napi()
     }
 
-    /// Packets that may be received in this poll; 0 from netpoll, which receives none.
+    /// The device.
     #[inline(always)]
-    pub fn budget(&self) -> i32 {
-        self.budget
+    pub fn dev(self) -> &'a Device<T> {
+        self.slot.dev()
+    }
+
+    /// What the queue shares with the transmit queue of its pair.
+    #[inline(always)]
+    pub fn pair(self) -> &'a T::Pair {
+        self.slot.pair()
+    }
+
+    /// Index of the receive queue.
+    #[inline(always)]
+    pub fn index(self) -> usize {
+        self.slot.index()
     }
 
     /// Gives a packet to the stack, through GRO.
-    ///
-    /// `queue` is the receive queue it came from. One without an Ethernet header in its head is
-    /// dropped.
     #[inline(always)]
-    pub fn receive<T: Operations>(&self, dev: &Device<T>, queue: usize, skb: SkBuff) {
-        if (skb.head_len() as usize) < ETH_HLEN {
-            return;
-        }
-        let skb = skb.into_raw();
+    pub fn receive(self, skb: EthSkb) {
+        let skb = skb.into_skb().into_raw();
         // SAFETY: `skb` is a packet with at least an Ethernet header that we own and give away;
-        // by the type invariant, this is the poll function of `napi`.
+        // by the type invariant, this is the poll function of the instance.
         unsafe {
-            bindings::skb_set_rx_protocol(skb, dev.as_raw(), queue as u16);
-            bindings::napi_gro_receive(self.napi, skb);
+            bindings::skb_set_rx_protocol(skb, self.dev().as_raw(), self.index() as u16);
+            bindings::napi_gro_receive(self.as_raw(), skb);
         }
     }
 }
@@ -119,20 +129,17 @@ impl<'a, T: Operations> RxPoll<'a, T> {
         Self { slot, budget }
     }
 
-    /// Index of the queue.
+    /// Packets that may be received in this poll; 0 from netpoll, which receives none.
     #[inline(always)]
-    pub fn index(&self) -> usize {
-        self.slot.index()
+    pub fn budget(&self) -> i32 {
+        self.budget
     }
 
     /// The state of the queue, where its page pool is, and the NAPI instance for what needs one.
     #[inline(always)]
-    pub fn parts(&mut self) -> (&mut T::Rx, PoolPlace<'_>, Napi<'_>) {
-        let napi = Napi {
-            napi: self.slot.napi(),
-            budget: self.budget,
-            _poll: PhantomData,
-        };
+    pub fn parts(&mut self) -> (&mut T::Rx, PoolPlace<'_, T>, Napi<'_, T>) {
+        // INVARIANT: By the type invariant.
+        let napi = Napi { slot: self.slot };
         // SAFETY: By the type invariant, and `&mut self` is the only way to it.
         let (state, pool) = unsafe { (&mut *self.slot.state.get(), self.slot.pool()) };
         (state, pool, napi)
@@ -155,18 +162,18 @@ impl<'a, T: Operations> RxPoll<'a, T> {
         debug_assert!(work == 0 || work < self.budget);
         // SAFETY: By the type invariant, this is the poll function of the instance.
         if !unsafe { bindings::napi_complete_done(self.slot.napi(), work) } {
-            self.still_scheduled();
+            still_scheduled(self.slot.source());
         }
         Polled::new(work)
     }
+}
 
-    /// The instance is polled again, perhaps by another CPU already. Its source does not change
-    /// before a grace period after the instance was disabled, so it may still be used.
-    #[cold]
-    fn still_scheduled(&self) {
-        if let Some(source) = self.slot.source() {
-            source.disable();
-        }
+/// The instance of a poll that is over is polled again, perhaps by another CPU already. Its source
+/// does not change before a grace period after the instance was disabled, so it may still be used.
+#[cold]
+fn still_scheduled(source: Option<&impl Source>) {
+    if let Some(source) = source {
+        source.disable();
     }
 }
 
@@ -221,17 +228,9 @@ impl<'a, T: Operations> TxPoll<'a, T> {
     pub fn complete(self, guard: TxGuard<'a, T>) -> Polled<'a> {
         // SAFETY: By the type invariant, this is the poll function of the instance.
         if !unsafe { bindings::napi_complete_done(self.slot.napi(), 0) } {
-            self.still_scheduled();
+            still_scheduled(self.slot.source());
         }
         drop(guard);
         Polled::new(0)
-    }
-
-    /// As for receive polls.
-    #[cold]
-    fn still_scheduled(&self) {
-        if let Some(source) = self.slot.source() {
-            source.disable();
-        }
     }
 }

@@ -37,7 +37,7 @@ pub const MAX_HEADER: u32 = 48;
 /// are aligned to words.
 const UNCOUNTED: usize = 1;
 
-/// Clears a header, without a call for the usual lengths.
+/// Clears a header, without a call for the usual length.
 ///
 /// # Safety
 ///
@@ -46,36 +46,98 @@ const UNCOUNTED: usize = 1;
 unsafe fn clear(to: *mut u8, len: usize) {
     // SAFETY: By the safety requirements.
     unsafe {
-        match len {
-            12 => to.cast::<[u8; 12]>().write([0; 12]),
-            10 => to.cast::<[u8; 10]>().write([0; 10]),
-            _ => to.write_bytes(0, len),
+        if len == 12 {
+            to.cast::<u64>().write_unaligned(0);
+            to.add(8).cast::<u32>().write_unaligned(0);
+        } else {
+            to.write_bytes(0, len);
         }
     }
 }
 
 /// How the header of packets to transmit is laid out.
+///
+/// # Invariants
+///
+/// `len` is at most [`MAX_HEADER`].
 #[derive(Clone, Copy, Debug)]
 pub struct HeaderLayout {
-    /// Its length in bytes, at most [`MAX_HEADER`].
-    pub len: u32,
-    /// It may be in one descriptor with the packet (`VIRTIO_F_ANY_LAYOUT`, virtio spec §2.7.4.3).
-    pub inline: bool,
+    len: u8,
+    inline: bool,
+}
+
+impl HeaderLayout {
+    /// A header of `len` bytes. `inline` says that it may be in one descriptor with the packet
+    /// (`VIRTIO_F_ANY_LAYOUT`, virtio spec §2.7.4.3).
+    ///
+    /// None if that is more than [`MAX_HEADER`].
+    pub const fn new(len: u32, inline: bool) -> Option<Self> {
+        if len > MAX_HEADER {
+            return None;
+        }
+        // CAST: It was just compared.
+        // INVARIANT: As well.
+        Some(Self {
+            len: len as u8,
+            inline,
+        })
+    }
+}
+
+/// What is known of a packet to transmit besides itself, in one word: a packet is passed on in two
+/// registers then.
+#[derive(Clone, Copy)]
+struct Shape(u32);
+
+impl Shape {
+    /// The length of the header.
+    const LEN: u32 = 0x3f;
+    /// The header is right before the data, and not in the control buffer.
+    const PUSHED: u32 = 0x40;
+    /// The packet is counted against the byte limit of its queue.
+    const COUNTED: u32 = 0x80;
+
+    #[inline(always)]
+    const fn new(len: u8, pushed: bool, counted: bool) -> Self {
+        const {
+            assert!(MAX_HEADER <= Self::LEN);
+        }
+        let mut bits = len as u32 & Self::LEN;
+        if pushed {
+            bits |= Self::PUSHED;
+        }
+        if counted {
+            bits |= Self::COUNTED;
+        }
+        Self(bits)
+    }
+
+    #[inline(always)]
+    const fn header_len(self) -> u32 {
+        self.0 & Self::LEN
+    }
+
+    #[inline(always)]
+    const fn is_pushed(self) -> bool {
+        self.0 & Self::PUSHED != 0
+    }
+
+    #[inline(always)]
+    const fn is_counted(self) -> bool {
+        self.0 & Self::COUNTED != 0
+    }
 }
 
 /// A packet to transmit, with the header that goes before it.
 ///
 /// # Invariants
 ///
-/// `header` is followed by `layout.len` initialised bytes in the headroom right before the data
-/// (if `pushed`) or in the control buffer of the packet, which nobody else uses. For a packet that
-/// was a token, it is none.
+/// There are as many initialised bytes as `shape` says in the headroom right before the data, or in
+/// the control buffer of the packet, which nobody else uses. For a packet that was a token, there
+/// are none.
 pub struct TxPacket {
     skb: SkBuff,
-    header: Option<NonNull<u8>>,
-    header_len: u32,
-    pushed: bool,
-    counted: bool,
+    shape: Shape,
 }
 
 // SAFETY: The header belongs to the packet, which is `Send`.
@@ -86,43 +148,47 @@ impl TxPacket {
     ///
     /// The header is put right before the packet if `layout` and the packet allow it. `counted`
     /// says whether the packet is counted against the byte limit of its queue.
-    ///
-    /// # Errors
-    ///
-    /// `EINVAL`, with the packet, if the header is too long.
     #[inline(always)]
-    pub fn new(skb: SkBuff, layout: HeaderLayout, counted: bool) -> Result<Self, (Error, SkBuff)> {
-        if layout.len > MAX_HEADER {
-            return Err((EINVAL, skb));
-        }
+    pub fn new(skb: SkBuff, layout: HeaderLayout, counted: bool) -> Self {
         let raw = skb.as_raw();
+        let len = usize::from(layout.len);
         // SAFETY: By the type invariants of `SkBuff`.
         let (head, data) = unsafe { ((*raw).head as usize, (*raw).data) };
         // Aligned, so that devices which access the header in place may.
         let pushed = layout.inline
             && data as usize & 1 == 0
-            && (data as usize).wrapping_sub(head) >= layout.len as usize
+            && (data as usize).wrapping_sub(head) >= len
             // SAFETY: By the type invariants of `SkBuff`.
             && unsafe { !bindings::skb_header_cloned(raw) };
-        let header = if pushed {
-            // SAFETY: The headroom is as large.
-            unsafe { data.sub(layout.len as usize) }
+        // SAFETY: The header is within the headroom, which is as large, and whose owner is the
+        // packet's, as its head is not shared; or it is within the control buffer, which belongs
+        // to the driver for now, and is `MAX_HEADER` bytes.
+        unsafe {
+            if pushed {
+                clear(data.sub(len), len);
+            } else {
+                clear((&raw mut (*raw).cb).cast(), len);
+            }
+        }
+        // INVARIANT: The bytes were initialised. The length fits, by the type invariants of the
+        // layout.
+        Self {
+            skb,
+            shape: Shape::new(layout.len, pushed, counted),
+        }
+    }
+
+    /// Where the header is.
+    #[inline(always)]
+    fn header_ptr(&self) -> *mut u8 {
+        let raw = self.skb.as_raw();
+        if self.shape.is_pushed() {
+            // SAFETY: By the type invariants, it is right before the data.
+            unsafe { (*raw).data.sub(self.shape.header_len() as usize) }
         } else {
             // SAFETY: By the type invariants of `SkBuff`.
             unsafe { (&raw mut (*raw).cb).cast() }
-        };
-        // SAFETY: The header is within the headroom, whose owner is the packet's, as its head is
-        // not shared; or it is within the control buffer, which belongs to the driver for now.
-        unsafe { clear(header, layout.len as usize) };
-        // INVARIANT: The bytes are initialised.
-        Ok(Self {
-            skb,
-            // SAFETY: The header is in memory of the packet.
-            header: Some(unsafe { NonNull::new_unchecked(header) }),
-            header_len: layout.len,
-            pushed,
-            counted,
-        })
+        }
     }
 
     /// The packet.
@@ -134,12 +200,9 @@ impl TxPacket {
     /// The header of a packet that was not added to a queue yet.
     #[inline(always)]
     pub fn header(&mut self) -> &mut [u8] {
-        match self.header {
-            // SAFETY: By the type invariants.
-            Some(header) => unsafe {
-                core::slice::from_raw_parts_mut(header.as_ptr(), self.header_len as usize)
-            },
-            None => &mut [],
+        // SAFETY: By the type invariants; they are borrowed with the packet.
+        unsafe {
+            core::slice::from_raw_parts_mut(self.header_ptr(), self.shape.header_len() as usize)
         }
     }
 
@@ -169,7 +232,7 @@ impl TxPacket {
     /// Whether the packet is counted against the byte limit of its queue.
     #[inline(always)]
     pub fn is_counted(&self) -> bool {
-        self.counted
+        self.shape.is_counted()
     }
 
     /// Adds the packet to a queue.
@@ -182,7 +245,7 @@ impl TxPacket {
     /// Those of [`Virtqueue::add_buf`](virtio::Virtqueue::add_buf).
     #[inline(always)]
     pub fn add_to(self, queue: &mut impl QueueOps<TxPacket>) -> Result<(), (Error, TxPacket)> {
-        let (skb, counted) = (self.skb.as_raw(), self.counted);
+        let (skb, counted) = (self.skb.as_raw(), self.is_counted());
         queue.add_buf(self)?;
         if !counted {
             // SAFETY: The queue has the packet, and nobody can take it out as it is borrowed
@@ -217,26 +280,29 @@ unsafe impl Buffer for TxPacket {
 
     #[inline(always)]
     fn describe_common<S: SegmentSink>(&self, sink: &mut S) -> Result {
-        if !self.pushed {
+        if !self.shape.is_pushed() {
             return self.describe(sink);
         }
-        let len = self.header_len.wrapping_add(self.skb.head_len());
-        let header = self.header.ok_or(EINVAL)?.as_ptr();
-        sink.out(Segment::virt(header.cast(), len))
+        let len = self.shape.header_len().wrapping_add(self.skb.head_len());
+        sink.out(Segment::virt(self.header_ptr().cast(), len))
+    }
+
+    #[inline(always)]
+    fn is_common(&self) -> bool {
+        // SAFETY: By the type invariants of `SkBuff`.
+        self.shape.is_pushed() && unsafe { (*self.skb.as_raw()).data_len } == 0
     }
 
     #[inline(always)]
     fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result {
-        let Some(header) = self.header else {
-            return Err(EINVAL);
-        };
-        let header = header.as_ptr().cast();
+        let header = self.header_ptr().cast();
+        let header_len = self.shape.header_len();
         let raw = self.skb.as_raw();
         let head = self.skb.head_len();
-        if self.pushed {
-            sink.out(Segment::virt(header, self.header_len.wrapping_add(head)))?;
+        if self.shape.is_pushed() {
+            sink.out(Segment::virt(header, header_len.wrapping_add(head)))?;
         } else {
-            sink.out(Segment::virt(header, self.header_len))?;
+            sink.out(Segment::virt(header, header_len))?;
             if head != 0 {
                 // SAFETY: By the type invariants of `SkBuff`.
                 sink.out(Segment::virt(unsafe { (*raw).data }.cast(), head))?;
@@ -272,7 +338,7 @@ unsafe impl Buffer for TxPacket {
 
     #[inline(always)]
     fn segment_count(&self) -> usize {
-        let head = !self.pushed && self.skb.head_len() != 0;
+        let head = !self.shape.is_pushed() && self.skb.head_len() != 0;
         1 + usize::from(head) + self.fragments()
     }
 
@@ -283,7 +349,7 @@ unsafe impl Buffer for TxPacket {
 
     #[inline(always)]
     fn into_raw(self) -> RawToken {
-        let tag = if self.counted { 0 } else { UNCOUNTED };
+        let tag = if self.is_counted() { 0 } else { UNCOUNTED };
         let addr = self.skb.into_raw();
         RawToken {
             // SAFETY: The address is not null, and the tag fits below its alignment.
@@ -301,10 +367,7 @@ unsafe impl Buffer for TxPacket {
         // INVARIANT: There is no header.
         Self {
             skb,
-            header: None,
-            header_len: 0,
-            pushed: false,
-            counted: tag == 0,
+            shape: Shape::new(0, false, tag == 0),
         }
     }
 }

@@ -6,11 +6,15 @@
 
 use crate::{
     bindings,
-    device::raw_device,
+    device::{
+        raw_device,
+        Operations, //
+    },
     frag::{
         RxFrag,
         RxKind, //
     },
+    napi::RxSlot, //
 };
 use core::{
     marker::PhantomData,
@@ -115,18 +119,28 @@ impl Gfp {
 }
 
 /// Where the page pool of a queue is, if it has one, held as the queue is.
-pub struct PoolPlace<'a>(&'a mut Option<PagePool>);
+///
+/// # Invariants
+///
+/// Nothing else refers to the pool of the slot for `'a`.
+pub struct PoolPlace<'a, T: Operations>(&'a RxSlot<T>);
 
-impl<'a> PoolPlace<'a> {
+impl<'a, T: Operations> PoolPlace<'a, T> {
+    /// # Safety
+    ///
+    /// The caller owns the queue for as long as the result is in use.
     #[inline(always)]
-    pub(crate) fn new(place: &'a mut Option<PagePool>) -> Self {
-        Self(place)
+    pub(crate) unsafe fn new(slot: &'a RxSlot<T>) -> Self {
+        // INVARIANT: By the safety requirements.
+        Self(slot)
     }
 
     /// The pool, if there is one.
     #[inline(always)]
     pub fn get(&mut self) -> Option<Pool<'_>> {
-        self.0.as_mut().map(Pool::new)
+        // SAFETY: By the type invariants, and `&mut self` is the only way to it.
+        let place = unsafe { &mut *self.0.pool.get() };
+        place.as_mut().map(Pool::new)
     }
 }
 
@@ -145,25 +159,50 @@ impl<'a> Pool<'a> {
         }
     }
 
-    /// Allocates a receive buffer of a kind.
-    ///
-    /// Where what is left of the page is too small for another buffer of the kind, the buffer
-    /// has it.
+    /// Receive buffers of a kind, allocated one by one.
     #[inline(always)]
-    pub fn alloc(&mut self, kind: RxKind, gfp: Gfp) -> Option<RxFrag> {
+    pub fn frags(&mut self, kind: RxKind, gfp: Gfp) -> Frags<'_> {
         // A device that does not see all of memory is not to see what was in a page before.
         let zero = if self.pool.mapped {
             bindings::__GFP_ZERO
         } else {
             0
         };
-        let mut size = kind.size();
+        Frags {
+            pool: self.pool.pool,
+            kind,
+            mapped: self.pool.mapped,
+            gfp: gfp.as_raw() | zero,
+            _pool: PhantomData,
+        }
+    }
+}
+
+/// Receive buffers of a kind.
+///
+/// # Invariants
+///
+/// `pool` is that of a [`PagePool`] which is borrowed for `'a`, and `mapped` as there.
+pub struct Frags<'a> {
+    pool: NonNull<bindings::page_pool>,
+    kind: RxKind,
+    mapped: bool,
+    gfp: bindings::gfp_t,
+    _pool: PhantomData<&'a mut PagePool>,
+}
+
+impl Frags<'_> {
+    /// Allocates a buffer.
+    ///
+    /// Where what is left of the page is too small for another buffer of the kind, the buffer
+    /// has it.
+    #[inline(always)]
+    pub fn alloc(&mut self) -> Option<RxFrag> {
+        let mut size = self.kind.size();
         // SAFETY: By the type invariants, and `&mut self` serialises.
-        let base = unsafe {
-            bindings::page_pool_alloc_va(self.pool.pool.as_ptr(), &mut size, gfp.as_raw() | zero)
-        };
+        let base = unsafe { bindings::page_pool_alloc_va(self.pool.as_ptr(), &mut size, self.gfp) };
         let base = NonNull::new(base.cast::<u8>())?;
         // SAFETY: A new fragment of `size` bytes, which is the requested size or more, of a page.
-        Some(unsafe { RxFrag::new(base, size, kind, self.pool.mapped) })
+        Some(unsafe { RxFrag::new(base, size, self.kind, self.mapped) })
     }
 }

@@ -11,6 +11,7 @@ mod tx;
 
 pub use self::{
     rx::{
+        EthSkb,
         RxOffload,
         RxPacket, //
     },

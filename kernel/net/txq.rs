@@ -7,7 +7,10 @@
 
 use crate::{
     bindings,
-    device::Operations,
+    device::{
+        Device,
+        Operations, //
+    },
     napi::TxSlot, //
 };
 use core::{
@@ -18,66 +21,117 @@ use core::{
     },
 };
 
-/// A transmit queue of the stack: what does not need the driver's state of it.
+/// What became of a packet that was to be sent, C `netdev_tx_t`.
+#[must_use]
+#[derive(Clone, Copy)]
+pub struct NetdevTx(bindings::netdev_tx_t);
+
+impl NetdevTx {
+    /// The driver has it, or has dropped it.
+    pub const DONE: Self = Self(bindings::netdev_tx_NETDEV_TX_OK);
+
+    #[inline(always)]
+    pub(crate) const fn into_raw(self) -> bindings::netdev_tx_t {
+        self.0
+    }
+}
+
+/// A locked transmit queue of the stack: what does not need the driver's state of it.
 ///
 /// # Invariants
 ///
-/// `txq` is a queue of a device that lives for `'a`, and this thread holds its lock.
-#[derive(Clone, Copy)]
-pub struct StackQueue<'a> {
-    txq: *mut bindings::netdev_queue,
-    _queue: PhantomData<&'a ()>,
+/// This thread holds the lock of the queue, for `'a`.
+pub struct StackQueue<'a, T: Operations> {
+    slot: &'a TxSlot<T>,
+    /// The lock belongs to this CPU.
+    _not_send: PhantomData<*mut ()>,
 }
 
-impl StackQueue<'_> {
+impl<T: Operations> Clone for StackQueue<'_, T> {
+    #[inline(always)]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T: Operations> Copy for StackQueue<'_, T> {}
+
+impl<'a, T: Operations> StackQueue<'a, T> {
+    /// The device.
+    #[inline(always)]
+    pub fn dev(self) -> &'a Device<T> {
+        self.slot.dev()
+    }
+
+    /// What the queue shares with the receive queue of its pair.
+    #[inline(always)]
+    pub fn pair(self) -> &'a T::Pair {
+        self.slot.pair()
+    }
+
+    /// Index of the queue.
+    #[inline(always)]
+    pub fn index(self) -> usize {
+        self.slot.index()
+    }
+
+    /// Schedules the NAPI instance of the queue. BHs are disabled.
+    #[inline(always)]
+    pub fn schedule(self) {
+        // The source may be looked at because the queue is locked.
+        if let Some(source) = self.slot.source() {
+            self.slot.schedule(source);
+        }
+    }
+
     /// Tells the stack to send no more.
     #[inline(always)]
-    pub fn stop(&self) {
+    pub fn stop(self) {
         // SAFETY: By the type invariants.
-        unsafe { bindings::netif_tx_stop_queue(self.txq) };
+        unsafe { bindings::netif_tx_stop_queue(self.slot.txq) };
     }
 
     /// Whether the driver stopped the queue.
     #[inline(always)]
-    pub fn is_stopped(&self) -> bool {
+    pub fn is_stopped(self) -> bool {
         // SAFETY: By the type invariants.
-        unsafe { bindings::netif_tx_queue_stopped(self.txq) }
+        unsafe { bindings::netif_tx_queue_stopped(self.slot.txq) }
     }
 
     /// Whether the stack sends no more, because the driver or the byte limit stopped it.
     #[inline(always)]
-    pub fn is_xmit_stopped(&self) -> bool {
+    pub fn is_xmit_stopped(self) -> bool {
         // SAFETY: By the type invariants.
-        unsafe { bindings::netif_xmit_stopped(self.txq) }
+        unsafe { bindings::netif_xmit_stopped(self.slot.txq) }
     }
 
     /// Lets the stack send again.
     #[inline(always)]
-    pub fn wake(&self) {
+    pub fn wake(self) {
         // SAFETY: By the type invariants.
-        unsafe { bindings::netif_tx_wake_queue(self.txq) };
+        unsafe { bindings::netif_tx_wake_queue(self.slot.txq) };
     }
 
     /// Counts bytes as under way, for the byte limit. Returns whether the device has to be
     /// notified now: nothing follows, or nothing may follow.
     #[inline(always)]
-    pub fn sent(&self, bytes: u32, more: bool) -> bool {
+    pub fn sent(self, bytes: u32, more: bool) -> bool {
         // SAFETY: By the type invariants.
-        unsafe { bindings::__netdev_tx_sent_queue(self.txq, bytes, more) }
+        unsafe { bindings::__netdev_tx_sent_queue(self.slot.txq, bytes, more) }
     }
 
     /// Counts packets that were [sent](StackQueue::sent) as done.
     #[inline(always)]
-    pub fn completed(&self, packets: u32, bytes: u32) {
+    pub fn completed(self, packets: u32, bytes: u32) {
         // SAFETY: By the type invariants.
-        unsafe { bindings::netdev_tx_completed_queue(self.txq, packets, bytes) };
+        unsafe { bindings::netdev_tx_completed_queue(self.slot.txq, packets, bytes) };
     }
 
     /// Forgets what was sent: for packets that were freed without being completed. Nothing is
     /// sent meanwhile.
-    pub fn reset(&self) {
+    pub fn reset(self) {
         // SAFETY: By the type invariants.
-        unsafe { bindings::netdev_tx_reset_queue(self.txq) };
+        unsafe { bindings::netdev_tx_reset_queue(self.slot.txq) };
     }
 }
 
@@ -106,31 +160,16 @@ impl<'a, T: Operations> TxQueue<'a, T> {
         }
     }
 
-    /// Index of the queue.
-    #[inline(always)]
-    pub fn index(&self) -> usize {
-        self.slot.index()
-    }
-
     /// The state of the queue, and the stack's side of it.
     #[inline(always)]
-    pub fn parts(&mut self) -> (&mut T::Tx, StackQueue<'_>) {
+    pub fn parts(&mut self) -> (&mut T::Tx, StackQueue<'_, T>) {
         // INVARIANT: By the type invariants.
         let stack = StackQueue {
-            txq: self.slot.txq,
-            _queue: PhantomData,
+            slot: self.slot,
+            _not_send: PhantomData,
         };
         // SAFETY: By the type invariants, and `&mut self` is the only way to it.
         (unsafe { &mut *self.slot.state.get() }, stack)
-    }
-
-    /// Schedules the NAPI instance of the queue. BHs are disabled.
-    #[inline(always)]
-    pub fn schedule(&self) {
-        // The source may be looked at because the queue is locked.
-        if let Some(source) = self.slot.source() {
-            self.slot.schedule(source);
-        }
     }
 }
 

@@ -3,19 +3,21 @@
 //! Packets larger than a page, from devices that want one buffer for each.
 
 use super::{
-    deliver::deliver,
+    deliver::deliver_any,
     wrong_length,
-    Batch,
     Context,
+    Filled,
     COPY_LEN, //
 };
 use crate::{
-    counters::RxCounters,
     facts::{
         Facts,
         RxMode, //
     },
-    header::MAX_LEN,
+    header::{
+        RawHeader,
+        MAX_LEN, //
+    },
     tx, //
 };
 use kernel::{
@@ -37,22 +39,16 @@ use virtio::{
 const PAD: u32 = 32;
 
 /// Adds buffers until the ring is full, and notifies the device once.
-///
-/// # Errors
-///
-/// There are fewer: see [`super::RxState::fill`].
 pub(super) fn fill(
     vq: &mut Virtqueue<BigBuf>,
     spare: &mut KVec<BigBuf>,
     facts: &Facts,
-    counters: &RxCounters,
     gfp: Gfp,
-) -> Result {
-    let ret = add_all(vq, spare, facts, gfp);
-    if vq.kick_prepare() && vq.notify() {
-        counters.kicks.add(1);
+) -> Filled {
+    Filled {
+        result: add_all(vq, spare, facts, gfp),
+        notified: vq.kick_prepare() && vq.notify(),
     }
-    ret
 }
 
 fn add_all(
@@ -82,66 +78,66 @@ fn add_all(
     }
 }
 
-/// The poll of a queue of `size` descriptors: see [`super::FragPoll`].
+/// The poll of a queue: see [`super::FragPoll`].
 #[inline(never)]
 pub(super) fn poll(
-    context: &Context<'_, '_>,
+    context: Context<'_, '_>,
     vq: &mut Virtqueue<BigBuf>,
     spare: &mut KVec<BigBuf>,
-    size: u32,
-) -> Option<u32> {
-    let facts = &context.dev.data().facts;
-    let budget = context.budget();
-    if budget != 0 {
+    budget: i32,
+) -> Option<i32> {
+    let facts = &context.dev().data().facts;
+    // netpoll receives nothing.
+    if budget > 0 {
         vq.disable_cb();
     }
-    tx::clean(context.dev, context.index, context.pair, &context.napi);
+    tx::clean(context.0, budget);
 
-    let mut batch = Batch::default();
-    let done = loop {
-        while batch.packets < budget {
+    let mut packets = 0i32;
+    loop {
+        while packets < budget {
             let Some(used) = vq.get_buf() else { break };
-            batch.packets += 1;
-            let buffer = receive(context, used, &mut batch);
+            packets += 1;
+            context.counters().packets.add(1);
+            let buffer = receive(context, used);
             // Room was reserved for all of the ring.
             if let Err(e) = spare.push_within_capacity(buffer) {
                 drop(e);
             }
         }
-        if vq.num_free() > budget.min(size) / 2
-            && fill(vq, spare, facts, &context.pair.counters.rx, Gfp::Atomic) == Err(ENOMEM)
+        if context.is_low(vq.num_free())
+            && fill(vq, spare, facts, Gfp::Atomic).count(context.pair()) == Err(ENOMEM)
         {
             // There may be no buffer left whose use would bring us back here.
-            context.dev.rx_retry();
+            context.dev().rx_retry();
         }
-        if batch.packets >= budget {
-            break None;
+        if packets >= budget {
+            return None;
         }
         if vq.enable_cb() {
-            break Some(batch.packets);
+            return Some(packets);
         }
         vq.disable_cb();
-    };
-    context.count(&batch);
-    done
+    }
 }
 
 /// Receives the packet in `used`, and returns the buffer with what pages the packet left.
 #[inline]
-fn receive(context: &Context<'_, '_>, used: Used<BigBuf>, batch: &mut Batch) -> BigBuf {
-    let facts = &context.dev.data().facts;
+fn receive(context: Context<'_, '_>, used: Used<BigBuf>) -> BigBuf {
+    let facts = &context.dev().data().facts;
     let skip = facts.header.len as u32;
-    let Used { mut buffer, len } = used;
+    let len = used.len();
+    let mut buffer = used.into_buffer();
     if len < skip + ETH_HLEN as u32 {
-        wrong_length(context, batch);
+        wrong_length(context);
         return buffer;
     }
     let header = buffer.read::<MAX_LEN>();
-    batch.bytes += u64::from(len - skip);
-    match buffer.packet(&context.napi, len - skip, COPY_LEN) {
-        Ok(skb) => deliver(context, skb, &header),
-        Err(e) if e == ENOMEM => batch.drops += 1,
-        Err(_) => wrong_length(context, batch),
+    context.received(len - skip);
+    match buffer.packet(context.0, len - skip, COPY_LEN) {
+        Ok(skb) => deliver_any(context, skb, RawHeader::new(header)),
+        Err(e) if e == ENOMEM => context.dropped(),
+        Err(_) => wrong_length(context),
     }
     buffer
 }

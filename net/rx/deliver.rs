@@ -4,61 +4,71 @@
 
 use super::Context;
 use crate::header::{
-    self,
+    RawHeader,
     RxHeader,
     F_DATA_VALID,
-    F_NEEDS_CSUM,
-    MAX_LEN, //
+    F_NEEDS_CSUM, //
 };
 use kernel::prelude::*;
 use net::{
     device::ratelimit,
+    EthSkb,
     SkBuff, //
 };
 
 /// Gives a packet to the stack with what its header says of it, or drops it.
 #[inline(always)]
-pub(super) fn deliver(context: &Context<'_, '_>, skb: SkBuff, header: &[u8; MAX_LEN]) {
-    if header::is_plain(header) {
-        context.napi.receive(context.dev, context.index, skb);
+pub(super) fn deliver(context: Context<'_, '_>, skb: EthSkb, header: RawHeader) {
+    if header.is_plain() {
+        context.0.receive(skb);
     } else {
-        deliver_offloaded(context, skb, header);
+        deliver_offloaded(context, skb.into_skb(), header);
+    }
+}
+
+/// [`deliver`], of a packet that is dropped if it has no Ethernet header in its head.
+#[inline]
+pub(super) fn deliver_any(context: Context<'_, '_>, skb: SkBuff, header: RawHeader) {
+    if let Some(skb) = EthSkb::new(skb) {
+        deliver(context, skb, header);
     }
 }
 
 /// Gives a packet to the stack whose header says something of it.
 #[inline(never)]
-fn deliver_offloaded(context: &Context<'_, '_>, mut skb: SkBuff, header: &[u8; MAX_LEN]) {
-    let header = context.dev.data().facts.header.decode(header);
-    if offloads(context, &mut skb, &header).is_err() {
-        malformed(context, &header);
+fn deliver_offloaded(context: Context<'_, '_>, mut skb: SkBuff, header: RawHeader) {
+    let header = context.dev().data().facts.header.decode(&header.bytes());
+    if offloads(&context, &mut skb, &header).is_err() {
+        malformed(&context, &header);
         return;
     }
-    context.napi.receive(context.dev, context.index, skb);
+    if let Some(skb) = EthSkb::new(skb) {
+        context.0.receive(skb);
+    }
 }
 
 /// Takes over checksum and segmentation.
 #[inline]
 fn offloads(context: &Context<'_, '_>, skb: &mut SkBuff, header: &RxHeader) -> Result {
     let flags = header.offload.flags;
-    if flags & F_NEEDS_CSUM != 0 && !context.dev.data().facts.guest_csum {
+    if flags & F_NEEDS_CSUM != 0 && !context.dev().data().facts.guest_csum {
         return Err(EINVAL);
     }
     if flags & F_DATA_VALID != 0 {
         skb.set_checksum_unnecessary();
     }
-    skb.set_offload(context.dev, &header.offload)
+    skb.set_offload(context.dev(), &header.offload)
 }
 
 #[cold]
 fn malformed(context: &Context<'_, '_>, header: &RxHeader) {
-    let nic = context.dev.data();
+    let nic = context.dev().data();
     nic.errors.rx_frame_errors.add_shared(1);
     if ratelimit() {
         dev_warn!(
             nic.vdev.as_ref(),
             "{}: bad header: flags {:#x}, gso type {:#x}, size {}, checksum {}+{}\n",
-            context.dev.name(),
+            context.dev().name(),
             header.offload.flags,
             header.offload.gso_type,
             header.offload.gso_size,

@@ -7,15 +7,17 @@
 //! it; long ones do not, so that neighbours on a page merge into one fragment.
 
 use super::{
-    deliver::deliver,
+    deliver::{
+        deliver,
+        deliver_any, //
+    },
     wrong_length,
-    Batch,
     Context,
     COPY_LEN, //
 };
-use crate::{
-    ewma::Ewma,
-    header::MAX_LEN, //
+use crate::header::{
+    RawHeader,
+    MAX_LEN, //
 };
 use kernel::page::PAGE_SIZE;
 use net::{
@@ -24,6 +26,7 @@ use net::{
         SKB_SHARED_INFO, //
     },
     skb::ETH_HLEN,
+    EthSkb,
     RxData,
     RxFrag,
     RxKind,
@@ -46,107 +49,106 @@ pub(super) fn kind(len: u32) -> Option<RxKind> {
 /// Receives a packet that starts in `used`.
 #[inline(always)]
 pub(super) fn receive(
-    context: &Context<'_, '_>,
+    context: Context<'_, '_>,
     queue: &mut impl QueueOps<RxFrag>,
-    average: &mut Ewma,
     used: Used<RxFrag>,
-    batch: &mut Batch,
 ) {
-    let facts = &context.dev.data().facts;
-    let Used { buffer: frag, len } = used;
-    let data = frag.received(len);
+    let facts = &context.dev().data().facts;
+    let data = RxData::new(used);
     // With this kind of buffers, headers have all fields.
-    let Some(header) = data.read::<MAX_LEN>() else {
+    let Some(header) = RawHeader::read(&data) else {
         // There is none to say how many buffers follow.
-        return wrong_length(context, batch);
+        return wrong_length(context);
     };
     let skip = MAX_LEN as u32;
-    let buffers = facts.header.num_buffers(&header);
+    let buffers = facts.header.num_buffers(&header.bytes());
     // OVERFLOW: As many bytes were read.
     let len = data.len().wrapping_sub(skip);
     if buffers != 1 || len < ETH_HLEN as u32 || len > COPY_LEN {
         // As values: `data` need not be in memory otherwise.
         let (frag, len) = data.into_parts();
-        return receive_more(context, queue, average, frag, len, &header, batch);
+        return receive_more(context, queue.again(), frag, len, header);
     }
-    batch.bytes = batch.bytes.wrapping_add(len.into());
-    let Some(skb) = SkBuff::copy::<COPY_LEN>(&context.napi, data, skip) else {
-        batch.drops = batch.drops.wrapping_add(1);
-        return;
+    context.received(len);
+    let Some(skb) = EthSkb::copy::<COPY_LEN, _>(context.0, data, skip) else {
+        return context.dropped();
     };
-    average.add(len);
-    deliver(context, skb, &header);
+    context.pair().add_received(len);
+    deliver(context, skb, header);
 }
 
 /// Receives a packet that is not in one buffer, or is too large to be copied, or makes no sense.
 #[inline(never)]
 fn receive_more(
-    context: &Context<'_, '_>,
-    queue: &mut impl QueueOps<RxFrag>,
-    average: &mut Ewma,
+    context: Context<'_, '_>,
+    mut queue: impl QueueOps<RxFrag>,
     frag: RxFrag,
     len: u32,
-    header: &[u8; MAX_LEN],
-    batch: &mut Batch,
+    header: RawHeader,
 ) {
     let data = RxData::from_parts(frag, len);
     let skip = MAX_LEN as u32;
-    let buffers = context.dev.data().facts.header.num_buffers(header);
+    let buffers = context
+        .dev()
+        .data()
+        .facts
+        .header
+        .num_buffers(&header.bytes());
     let Some(mut more) = buffers.checked_sub(1) else {
         // One is used at least: this one.
-        return wrong_length(context, batch);
+        return wrong_length(context);
     };
     let len = data.len().saturating_sub(skip);
-    batch.bytes += u64::from(len);
+    context.received(len);
     if len < ETH_HLEN as u32 {
-        discard(queue, more, batch);
-        return wrong_length(context, batch);
+        discard(context, &mut queue, more);
+        return wrong_length(context);
     }
 
     let packet = if len <= COPY_LEN {
-        SkBuff::copy::<COPY_LEN>(&context.napi, data, skip).map(RxPacket::new)
+        EthSkb::copy::<COPY_LEN, _>(context.0, data, skip).map(|skb| RxPacket::new(skb.into_skb()))
     } else if NET_IP_ALIGN == 0 && data.has_tailroom() {
-        SkBuff::build(&context.napi, data, skip).map(RxPacket::new)
+        SkBuff::build(context.0, data, skip).map(RxPacket::new)
     } else {
-        RxPacket::split(&context.napi, data, skip, COPY_LEN)
+        RxPacket::split(context.0, data, skip, COPY_LEN)
     };
     let Some(mut packet) = packet else {
-        discard(queue, more, batch);
-        batch.drops += 1;
+        discard(context, &mut queue, more);
+        context.dropped();
         return;
     };
 
     while more != 0 {
-        let Some(Used { buffer: frag, len }) = queue.get_buf() else {
-            return wrong_length(context, batch);
+        let Some(used) = queue.get_buf() else {
+            return wrong_length(context);
         };
         more -= 1;
-        let data = frag.received(len);
+        let data = RxData::new(used);
         let len = data.len();
-        batch.bytes += u64::from(len);
+        context.received(len);
         // Nothing, which is also what is left of a length that cannot be: the packet has a hole.
         if len == 0 || packet.len().saturating_add(len) > MAX_PACKET {
-            discard(queue, more, batch);
-            return wrong_length(context, batch);
+            discard(context, &mut queue, more);
+            return wrong_length(context);
         }
         if packet.append(data, 0).is_err() {
-            discard(queue, more, batch);
-            batch.drops += 1;
+            discard(context, &mut queue, more);
+            context.dropped();
             return;
         }
     }
 
-    average.add(packet.len());
-    deliver(context, packet.finish(), header);
+    context.pair().add_received(packet.len());
+    deliver_any(context, packet.finish(), header);
 }
 
 /// Takes the rest of a packet that is dropped.
 #[cold]
-fn discard(queue: &mut impl QueueOps<RxFrag>, buffers: u16, batch: &mut Batch) {
+fn discard(context: Context<'_, '_>, queue: &mut impl QueueOps<RxFrag>, buffers: u16) {
     for _ in 0..buffers {
         let Some(used) = queue.get_buf() else {
             return;
         };
-        batch.bytes += u64::from(used.len);
+        context.received(used.len());
     }
 }

@@ -3,18 +3,18 @@
 //! Packets that fit one buffer of the usual length.
 
 use super::{
-    deliver::deliver,
+    deliver::deliver_any,
     wrong_length,
-    Batch,
     Context, //
 };
 use crate::{
     facts::GOOD_PACKET_LEN,
-    header::MAX_LEN, //
+    header::RawHeader, //
 };
 use net::{
     frag::SKB_HEADROOM,
     skb::ETH_HLEN,
+    RxData,
     RxFrag,
     RxKind,
     SkBuff, //
@@ -27,21 +27,21 @@ pub(super) fn kind(header: u32) -> Option<RxKind> {
 
 /// Receives the packet in `frag`, to which `len` bytes were written.
 #[inline(never)]
-pub(super) fn receive(context: &Context<'_, '_>, frag: RxFrag, len: u32, batch: &mut Batch) {
-    let skip = context.dev.data().facts.header.len as u32;
-    let data = frag.received(len);
+pub(super) fn receive(context: Context<'_, '_>, frag: RxFrag, len: u32) {
+    let skip = context.dev().data().facts.header.len as u32;
+    let data = RxData::from_parts(frag, len);
     let Some(len) = data.len().checked_sub(skip) else {
-        return wrong_length(context, batch);
+        return wrong_length(context);
     };
     let (true, Some(header)) = (
         (ETH_HLEN as u32..=GOOD_PACKET_LEN).contains(&len),
-        data.read::<MAX_LEN>(),
+        RawHeader::read(&data),
     ) else {
-        return wrong_length(context, batch);
+        return wrong_length(context);
     };
-    batch.bytes += u64::from(len);
-    match SkBuff::build(&context.napi, data, skip) {
-        Some(skb) => deliver(context, skb, &header),
-        None => batch.drops += 1,
+    context.received(len);
+    match SkBuff::build(context.0, data, skip) {
+        Some(skb) => deliver_any(context, skb, header),
+        None => context.dropped(),
     }
 }

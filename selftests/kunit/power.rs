@@ -130,7 +130,7 @@ fn there_and_back(down: fn(&Plug) -> Result, up: fn(&Plug) -> Result) -> Result 
     fake.finish(0, |_| Action::Complete(4))?;
     check_eq!(scenario.callbacks.load(Relaxed), 1);
     let number = match &mut *scenario.vq.lock() {
-        Some(vq) => vq.get_buf().map(|used| used.buffer.number()),
+        Some(vq) => vq.get_buf().map(|used| used.buffer().number()),
         None => None,
     };
     check_eq!(number, Some(0));

@@ -82,10 +82,10 @@ mod suite {
             check_eq!(&seen, b"question");
             check_eq!(lens, (8, 8, 3));
             let used = vq.get_buf().ok_or(ENODATA)?;
-            check_eq!(used.len, 6);
-            check_eq!(used.buffer.number(), 77);
-            check_eq!(used.buffer.part(1), b"answ");
-            check_eq!(used.buffer.part(2), b"er\0\0");
+            check_eq!(used.len(), 6);
+            check_eq!(used.buffer().number(), 77);
+            check_eq!(used.buffer().part(1), b"answ");
+            check_eq!(used.buffer().part(2), b"er\0\0");
             check_eq!(drops.count(), 0);
             drop(used);
             check_eq!(drops.count(), 1);
@@ -108,8 +108,8 @@ mod suite {
             for want in [1, 2, 3, 4, 0] {
                 fake.finish(0, |_| Action::Complete(want as u32))?;
                 let used = vq.get_buf().ok_or(ENODATA)?;
-                check_eq!(used.buffer.number(), want);
-                check_eq!(used.len, want as u32);
+                check_eq!(used.buffer().number(), want);
+                check_eq!(used.len(), want as u32);
             }
             check_eq!(vq.num_free(), 8);
             Ok(())
@@ -137,7 +137,7 @@ mod suite {
             fake.serve(0)?;
             fake.finish(0, |_| Action::Complete(0))?;
             let first = vq.get_buf().ok_or(ENODATA)?;
-            check_eq!(first.buffer.number(), 0);
+            check_eq!(first.buffer().number(), 0);
             add(&mut vq, ninth)?;
             Ok(())
         })
@@ -193,7 +193,7 @@ mod suite {
             check!(vq.kick());
             check_eq!(fake.serve(0)?, 1);
             fake.finish(0, |_| Action::Complete(32))?;
-            check_eq!(vq.get_buf().ok_or(ENODATA)?.buffer.number(), 4);
+            check_eq!(vq.get_buf().ok_or(ENODATA)?.buffer().number(), 4);
             Ok(())
         })
     }
@@ -209,7 +209,7 @@ mod suite {
             fake.serve(0)?;
             check!(vq.detach_unused_buf().is_none());
             fake.finish(0, |_| Action::Complete(0))?;
-            check_eq!(vq.get_buf().ok_or(ENODATA)?.buffer.number(), 10);
+            check_eq!(vq.get_buf().ok_or(ENODATA)?.buffer().number(), 10);
             dev.reset();
             let mut sum = 0;
             while let Some(parcel) = vq.detach_unused_buf() {
@@ -299,8 +299,8 @@ mod suite {
                     })?;
                     check!(!indirect);
                     let used = vq.get_buf().ok_or(ENODATA)?;
-                    check_eq!(used.buffer.number(), want);
-                    check_eq!(used.buffer.ctx(), Some(want as usize));
+                    check_eq!(used.buffer().number(), want);
+                    check_eq!(used.buffer().ctx(), Some(want as usize));
                 }
                 Ok(())
             },
@@ -334,8 +334,8 @@ mod suite {
                         check_eq!(fake.serve(0)?, 8);
                         for number in 0..8 {
                             let used = vq.get_buf().ok_or(ENODATA)?;
-                            check_eq!((used.buffer.number(), used.len), (number, 8));
-                            parcels.push(used.buffer, GFP_KERNEL)?;
+                            check_eq!((used.buffer().number(), used.len()), (number, 8));
+                            parcels.push(used.into_buffer(), GFP_KERNEL)?;
                         }
                     }
                     drop(parcels);

@@ -218,8 +218,10 @@ impl Foreign {
         let room = buffer.writable_len();
         if len > room {
             let len = self.wrong_length(set, len, room);
+            // INVARIANT: It is the room or nothing.
             return Some(Used { buffer, len });
         }
+        // INVARIANT: It was compared.
         Some(Used { buffer, len })
     }
 

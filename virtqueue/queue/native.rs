@@ -24,8 +24,6 @@ use vring::{
 /// `vq` is a valid queue of the crate `vring`, that only this refers to, handles aside.
 pub(super) struct Native {
     vq: *mut bindings::virtqueue,
-    /// The most segments that a buffer may have; not less than is common for its type.
-    max_segments: u16,
 }
 
 impl Native {
@@ -40,12 +38,11 @@ impl Native {
             return None;
         }
         // INVARIANT: By the safety requirements; all queues are of the ring that provides them.
-        let mut ring = Self {
-            vq,
-            max_segments: u16::try_from(max_segments).unwrap_or(u16::MAX),
-        };
+        let mut ring = Self { vq };
+        let inner = ring.inner();
+        inner.set_max_segments(u16::try_from(max_segments).unwrap_or(u16::MAX));
         // Drivers in Rust have no device that is to be excused.
-        ring.inner().be_strict();
+        inner.be_strict();
         Some(ring)
     }
 
@@ -73,7 +70,7 @@ impl Native {
         let segments = if common {
             T::COMMON_COUNT
         } else {
-            match segments_of(&buffer, self.max_segments) {
+            match segments_of(&buffer, self.inner().max_segments()) {
                 Ok(segments) => segments,
                 Err(error) => return Err((error, buffer)),
             }
@@ -86,14 +83,6 @@ impl Native {
             inner.add(given.raw(), segments, &given.described(), 0, then)
         };
         added.map_err(|error| (error, given.take_back()))
-    }
-
-    /// The parts of the queue for [`Virtqueue::on`](super::Virtqueue::on): what needs exclusion,
-    /// and the most segments that a buffer may have.
-    #[inline(always)]
-    pub(super) fn parts(&mut self) -> (&mut Inner, u16) {
-        let most = self.max_segments;
-        (self.inner(), most)
     }
 
     /// Takes the token of a used buffer, and how many bytes were written to it.

@@ -28,6 +28,8 @@ use vring::{
 /// [`Virtqueue`](super::Virtqueue).
 #[allow(missing_docs)]
 pub trait QueueOps<T: Buffer> {
+    /// The same queue, for a while. Small: for functions that are not inlined to take by value.
+    fn again(&mut self) -> impl QueueOps<T> + '_;
     fn add_buf(&mut self, buffer: T) -> Result<(), (Error, T)>;
     fn get_buf(&mut self) -> Option<Used<T>>;
     /// Takes all buffers that the device has used, with callbacks off meanwhile, until there is
@@ -75,7 +77,7 @@ pub trait OnQueue<T: Buffer> {
     type Output;
 
     /// Does it.
-    fn run(self, queue: &mut impl QueueOps<T>) -> Self::Output;
+    fn run(self, queue: impl QueueOps<T>) -> Self::Output;
 }
 
 /// A queue on a ring of the crate `vring`.
@@ -85,17 +87,16 @@ pub trait OnQueue<T: Buffer> {
 /// Every token in the ring came from [`Buffer::into_raw`] of a `T`.
 struct OnNative<T, R> {
     ring: R,
-    max_segments: u16,
     _buffers: PhantomData<T>,
 }
 
-/// Adds a buffer of any number of segments up to `most`, mapped for the device if need be.
+/// Adds a buffer of any number of segments, mapped for the device if need be.
 ///
 /// All that it is given it is given by value, so that none of that has to be in memory for the
 /// buffers that are added otherwise.
 #[inline(never)]
-fn add_any<T: Buffer>(mut ring: impl LiveRing, most: u16, buffer: T) -> Result<(), (Error, T)> {
-    let segments = match segments_of(&buffer, most) {
+fn add_any<T: Buffer>(mut ring: impl LiveRing, buffer: T) -> Result<(), (Error, T)> {
+    let segments = match segments_of(&buffer, ring.max_segments()) {
         Ok(segments) => segments,
         Err(error) => return Err((error, buffer)),
     };
@@ -106,9 +107,18 @@ fn add_any<T: Buffer>(mut ring: impl LiveRing, most: u16, buffer: T) -> Result<(
 
 impl<T: Buffer, R: LiveRing> QueueOps<T> for OnNative<T, R> {
     #[inline(always)]
+    fn again(&mut self) -> impl QueueOps<T> + '_ {
+        // INVARIANT: It is the same ring.
+        OnNative {
+            ring: self.ring.again(),
+            _buffers: PhantomData,
+        }
+    }
+
+    #[inline(always)]
     fn add_buf(&mut self, buffer: T) -> Result<(), (Error, T)> {
         if self.ring.is_mapped() || !buffer.is_common() {
-            return add_any(self.ring.again(), self.max_segments, buffer);
+            return add_any(self.ring.again(), buffer);
         }
         // What has the common number of segments is simple enough to be done here.
         let given = Given::new(buffer);
@@ -126,7 +136,7 @@ impl<T: Buffer, R: LiveRing> QueueOps<T> for OnNative<T, R> {
         let (raw, len) = self.ring.get()?;
         // SAFETY: By the type invariants; the ring gives out each token once.
         let buffer = unsafe { T::from_raw(raw) };
-        // The ring knows what there was to write.
+        // INVARIANT: The ring knows what there was to write.
         Some(Used { buffer, len })
     }
 
@@ -135,6 +145,7 @@ impl<T: Buffer, R: LiveRing> QueueOps<T> for OnNative<T, R> {
         self.ring.drain(|raw, len| {
             // SAFETY: As in `get_buf`.
             let buffer = unsafe { T::from_raw(raw) };
+            // INVARIANT: As in `get_buf`.
             take(Used { buffer, len });
         })
     }
@@ -175,6 +186,16 @@ struct OnForeign<'a, T> {
 }
 
 impl<T: Buffer> QueueOps<T> for OnForeign<'_, T> {
+    #[inline(always)]
+    fn again(&mut self) -> impl QueueOps<T> + '_ {
+        // INVARIANT: It is the same ring.
+        OnForeign {
+            ring: self.ring,
+            set: self.set,
+            _buffers: PhantomData,
+        }
+    }
+
     #[inline(always)]
     fn add_buf(&mut self, buffer: T) -> Result<(), (Error, T)> {
         self.ring.add_buf(buffer)
@@ -233,7 +254,6 @@ pub(super) unsafe fn on_native<T: Buffer, V: OnQueue<T>>(ring: &mut Native, what
     /// `what`, for a ring.
     struct What<T, V> {
         what: V,
-        max_segments: u16,
         _buffers: PhantomData<T>,
     }
 
@@ -243,18 +263,15 @@ pub(super) unsafe fn on_native<T: Buffer, V: OnQueue<T>>(ring: &mut Native, what
         #[inline(always)]
         fn run<R: LiveRing>(self, ring: R) -> V::Output {
             // INVARIANT: By the safety requirements of `on_native`.
-            self.what.run(&mut OnNative {
+            self.what.run(OnNative {
                 ring,
-                max_segments: self.max_segments,
                 _buffers: PhantomData,
             })
         }
     }
 
-    let (inner, max_segments) = ring.parts();
-    inner.on_ring(What {
+    ring.inner().on_ring(What {
         what,
-        max_segments,
         _buffers: PhantomData,
     })
 }
@@ -271,7 +288,7 @@ pub(super) unsafe fn on_foreign<T: Buffer, V: OnQueue<T>>(
     what: V,
 ) -> V::Output {
     // INVARIANT: By the safety requirements.
-    what.run(&mut OnForeign {
+    what.run(OnForeign {
         ring,
         set,
         _buffers: PhantomData,

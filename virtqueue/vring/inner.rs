@@ -102,6 +102,17 @@ impl Inner {
         each_ring!(&mut self.ring, ring => ring.trim_lengths(trim));
     }
 
+    /// Notes how many segments a buffer of the driver may have, for [`Inner::max_segments`].
+    pub fn set_max_segments(&mut self, most: u16) {
+        self.side.max_segments = most;
+    }
+
+    /// The most segments that a buffer of the driver may have.
+    #[inline(always)]
+    pub fn max_segments(&self) -> u16 {
+        self.side.max_segments
+    }
+
     /// Does something that is compiled for each layout of the ring, and so looks at it once.
     #[inline(always)]
     pub fn on_ring<V: OnRing>(&mut self, what: V) -> V::Output {

@@ -41,6 +41,8 @@ use kernel::prelude::*;
 pub trait LiveRing {
     /// The same ring, for a while.
     fn again(&mut self) -> impl LiveRing + '_;
+    /// See [`Inner::max_segments`](crate::Inner::max_segments).
+    fn max_segments(&self) -> u16;
     /// Whether memory is mapped for the device.
     fn is_mapped(&self) -> bool;
     fn add<B: Segments>(
@@ -206,6 +208,11 @@ impl<F: Format<Platform = Kernel>> LiveRing for Live<'_, F> {
             ring: self.ring,
             side: self.side,
         }
+    }
+
+    #[inline(always)]
+    fn max_segments(&self) -> u16 {
+        self.side.max_segments
     }
 
     #[inline(always)]

@@ -27,6 +27,8 @@ pub(crate) struct Side {
     pub(crate) index: u32,
     /// The queue that this is of, for tracing.
     pub(crate) vq: *mut virtqueue,
+    /// The most segments that a buffer of the driver may have, for who asks.
+    pub(crate) max_segments: u16,
     pub(crate) counters: Arc<Counters>,
     stamp: StampWriter,
     stamps: Arc<Stamps>,
@@ -45,6 +47,7 @@ impl Side {
             vdev,
             index,
             vq: null_mut(),
+            max_segments: u16::MAX,
             counters: Arc::new(Counters::new(), GFP_KERNEL)?,
             // INVARIANT: The stamps stay as long as this.
             stamp: stamps.writer(),

@@ -25,7 +25,10 @@ use crate::{
         RxQueueStats,
         TxQueueStats, //
     },
-    txq::TxQueue,
+    txq::{
+        NetdevTx,
+        TxQueue, //
+    },
 };
 use kernel::prelude::*;
 
@@ -41,6 +44,8 @@ pub trait Operations: Sized + Send + Sync {
     type Tx: Send;
     /// State of a receive queue.
     type Rx: Send;
+    /// What the two queues of a pair share, and others look at.
+    type Pair: Send + Sync;
     /// What switches the interrupts of a queue.
     type Source: Source;
     /// The operations for `ethtool`.
@@ -59,13 +64,13 @@ pub trait Operations: Sized + Send + Sync {
     /// Transmits a packet: `ndo_start_xmit`, with the queue locked and BHs disabled.
     ///
     /// `more` says that another packet follows at once, so that the device need not be notified.
-    fn start_xmit(dev: &Device<Self>, queue: &mut TxQueue<'_, Self>, skb: SkBuff, more: bool);
+    fn start_xmit(queue: &mut TxQueue<'_, Self>, skb: SkBuff, more: bool) -> NetdevTx;
 
     /// Receives packets. BHs are disabled.
-    fn poll_rx<'a>(dev: &Device<Self>, poll: RxPoll<'a, Self>) -> Polled<'a>;
+    fn poll_rx<'a>(poll: RxPoll<'a, Self>) -> Polled<'a>;
 
     /// Reaps transmitted packets. BHs are disabled.
-    fn poll_tx<'a>(dev: &Device<Self>, poll: TxPoll<'a, Self>) -> Polled<'a>;
+    fn poll_tx<'a>(poll: TxPoll<'a, Self>) -> Polled<'a>;
 
     /// Adds up the statistics: `ndo_get_stats64`. Any context; may not sleep.
     fn stats(dev: &Device<Self>, stats: &mut LinkStats);

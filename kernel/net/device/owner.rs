@@ -35,10 +35,13 @@ use kernel::{
     error::to_result,
     new_mutex,
     prelude::*,
-    sync::atomic::{
-        Atomic,
-        Full,
-        Relaxed, //
+    sync::{
+        atomic::{
+            Atomic,
+            Full,
+            Relaxed, //
+        },
+        Arc, //
     },
     types::{
         Opaque,
@@ -66,8 +69,8 @@ unsafe impl<T: Operations> Send for NetDevice<T> {}
 unsafe impl<T: Operations> Sync for NetDevice<T> {}
 
 impl<T: Operations> NetDevice<T> {
-    /// Makes an Ethernet device below `parent` with `data`, and pairs of queues with the states
-    /// that `queue` returns. `weight` is that of the NAPI instances.
+    /// Makes an Ethernet device below `parent` with `data`, and pairs of queues with what they share
+    /// and the states that `queue` returns. `weight` is that of the NAPI instances.
     ///
     /// Process context, sleeps.
     ///
@@ -79,7 +82,7 @@ impl<T: Operations> NetDevice<T> {
         data: impl PinInit<T, Error>,
         pairs: usize,
         weight: i32,
-        queue: impl Fn(usize) -> Result<(T::Rx, T::Tx)>,
+        queue: impl Fn(usize) -> Result<(Arc<T::Pair>, T::Rx, T::Tx)>,
     ) -> Result<Self> {
         let n = u32::try_from(pairs)?;
         let size = core::mem::size_of::<Private<T>>();
@@ -95,12 +98,12 @@ impl<T: Operations> NetDevice<T> {
         let mut tx = KVec::with_capacity(pairs, GFP_KERNEL)?;
         let mut rx = KVec::with_capacity(pairs, GFP_KERNEL)?;
         for i in 0..pairs {
-            let (rx_state, tx_state) = queue(i)?;
+            let (pair, rx_state, tx_state) = queue(i)?;
             // SAFETY: The device has as many queues.
             let txq = unsafe { bindings::netdev_get_tx_queue(raw, i as u32) };
-            tx.push(TxSlot::new(raw, i, tx_state, txq), GFP_KERNEL)?;
+            tx.push(TxSlot::new(raw, i, pair.clone(), tx_state, txq), GFP_KERNEL)?;
             rx.push(
-                RxSlot::new(raw, i, rx_state, UnsafeCell::new(None)),
+                RxSlot::new(raw, i, pair, rx_state, UnsafeCell::new(None)),
                 GFP_KERNEL,
             )?;
         }

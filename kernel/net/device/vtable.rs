@@ -13,8 +13,7 @@ use crate::{
         MacAddr,
         ETH_ALEN, //
     },
-    bindings,
-    ethtool,
+    bindings, ethtool,
     features::Features,
     rtnl::Rtnl,
     skb::SkBuff,
@@ -23,7 +22,10 @@ use crate::{
         RxQueueStats,
         TxQueueStats, //
     },
-    txq::TxQueue, //
+    txq::{
+        NetdevTx,
+        TxQueue, //
+    },
 };
 use core::{
     ffi::c_void,
@@ -143,16 +145,14 @@ impl<T: Operations> Vtable<T> {
         let index = unsafe { (*skb.as_raw()).queue_mapping };
         // SAFETY: By the type's documentation.
         let private = unsafe { &*Private::<T>::of(dev) };
-        if let Some(slot) = private.tx.get(usize::from(index)) {
-            // SAFETY: The core holds the lock of the packet's queue.
-            let mut queue = unsafe { TxQueue::assume_locked(slot) };
-            // SAFETY: Within `ndo_start_xmit`.
-            let more = unsafe { bindings::netdev_xmit_more() };
-            // SAFETY: By the type's documentation.
-            let dev = unsafe { device_of::<T>(dev) };
-            T::start_xmit(dev, &mut queue, skb, more);
-        }
-        bindings::netdev_tx_NETDEV_TX_OK
+        let Some(slot) = private.tx.get(usize::from(index)) else {
+            return NetdevTx::DONE.into_raw();
+        };
+        // SAFETY: The core holds the lock of the packet's queue.
+        let mut queue = unsafe { TxQueue::assume_locked(slot) };
+        // SAFETY: Within `ndo_start_xmit`.
+        let more = unsafe { bindings::netdev_xmit_more() };
+        T::start_xmit(&mut queue, skb, more).into_raw()
     }
 
     extern "C" fn features_check(

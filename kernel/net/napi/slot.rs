@@ -24,14 +24,18 @@ use core::cell::UnsafeCell;
 use kernel::{
     ffi::c_int,
     prelude::*,
-    sync::atomic::{
-        Atomic,
-        Relaxed, //
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc, //
     },
     types::Opaque, //
 };
 
-/// A NAPI instance with what belongs to it.
+/// A NAPI instance with what belongs to it. The instance comes first, so that the address of one is
+/// that of the other.
 ///
 /// # Invariants
 ///
@@ -39,6 +43,7 @@ use kernel::{
 ///   says whether it is enabled, and is written with the RTNL held.
 /// - `source` is written with the RTNL and the device's mutex of sources held, while the instance
 ///   is disabled and a grace period after that; for transmit queues, with the queue locked too.
+#[repr(C)]
 struct Slot<S> {
     napi: Opaque<bindings::napi_struct>,
     dev: *mut bindings::net_device,
@@ -142,12 +147,14 @@ impl<S: Source> Slot<S> {
     fn schedule_disabled(&self, source: &impl Source) -> bool {
         // SAFETY: By the type invariants, the instance is registered.
         unsafe {
-            let schedule = bindings::napi_schedule_prep(self.napi.get());
-            source.disable();
-            if schedule {
+            if bindings::napi_schedule_prep(self.napi.get()) {
+                source.disable();
                 bindings::__napi_schedule(self.napi.get());
+                true
+            } else {
+                source.disable();
+                false
             }
-            schedule
         }
     }
 
@@ -189,16 +196,18 @@ macro_rules! define_slot {
         /// # Invariants
         ///
         /// The slot does not move once its instance is registered.
+        #[repr(C)]
         pub(crate) struct $name<T: Operations> {
             slot: Slot<T::Source>,
+            pair: Arc<T::Pair>,
             /// Belongs to whoever owns the queue.
             pub(crate) state: UnsafeCell<T::$state>,
             $(#[$doc])*
             pub(crate) $field: $type,
         }
 
-        // SAFETY: The state is `Send`, and reached only by its one owner at a time; the source is
-        // `Sync`; the rest is synchronised by the core.
+        // SAFETY: The state is `Send`, and reached only by its one owner at a time; the source and
+        // what is shared are `Sync`; the rest is synchronised by the core.
         unsafe impl<T: Operations> Send for $name<T> {}
 
         // SAFETY: As above.
@@ -208,11 +217,13 @@ macro_rules! define_slot {
             pub(crate) fn new(
                 dev: *mut bindings::net_device,
                 index: usize,
+                pair: Arc<T::Pair>,
                 state: T::$state,
                 $field: $type,
             ) -> Self {
                 Self {
                     slot: Slot::new(dev, index),
+                    pair,
                     state: UnsafeCell::new(state),
                     $field,
                 }
@@ -226,6 +237,19 @@ macro_rules! define_slot {
             #[inline(always)]
             pub(crate) fn index(&self) -> usize {
                 self.slot.index
+            }
+
+            /// What the queue shares with the other of the pair.
+            #[inline(always)]
+            pub(crate) fn pair(&self) -> &T::Pair {
+                &self.pair
+            }
+
+            /// The device, which outlives the slot.
+            #[inline(always)]
+            pub(crate) fn dev(&self) -> &Device<T> {
+                // SAFETY: It is the one that the slot was made for by `NetDevice::new`.
+                unsafe { Device::from_raw(self.slot.dev) }
             }
 
             /// Whether the instance is enabled.
@@ -276,11 +300,9 @@ macro_rules! define_slot {
                 // SAFETY: By the safety requirements; the slot lives as long as the instance is
                 // registered.
                 let this = unsafe { &*kernel::container_of!(slot, Self, slot) };
-                // SAFETY: `dev` is the device that the slot belongs to, which outlives it.
-                let dev = unsafe { Device::<T>::from_raw(this.slot.dev) };
                 // SAFETY: This is the poll function.
                 let poll = unsafe { $poll::new(this, budget) };
-                T::$callback(dev, poll).into_raw()
+                T::$callback(poll).into_raw()
             }
         }
     };
@@ -328,9 +350,9 @@ impl<T: Operations> RxSlot<T> {
     ///
     /// The caller owns the queue for as long as the pool is in use.
     #[inline(always)]
-    pub(crate) unsafe fn pool(&self) -> PoolPlace<'_> {
+    pub(crate) unsafe fn pool(&self) -> PoolPlace<'_, T> {
         // SAFETY: By the safety requirements.
-        PoolPlace::new(unsafe { &mut *self.pool.get() })
+        unsafe { PoolPlace::new(self) }
     }
 
     /// Replaces the page pool.

@@ -47,7 +47,7 @@ pub struct RxOffload {
 impl SkBuff {
     /// A packet with no byte and room for `size` in its head.
     #[inline]
-    pub fn alloc(napi: &Napi<'_>, size: u32) -> Option<Self> {
+    pub fn alloc<T: Operations>(napi: Napi<'_, T>, size: u32) -> Option<Self> {
         // SAFETY: Called from the poll function of the instance.
         let skb = unsafe { bindings::napi_alloc_skb(napi.as_raw(), size) };
         // SAFETY: A new packet, whose only reference is ours.
@@ -138,7 +138,7 @@ impl SkBuff {
     /// None if the buffer has no room for the administration of a packet
     /// ([`RxData::has_tailroom`]), if it has not as many bytes, or if memory is short.
     #[inline(always)]
-    pub fn build(_napi: &Napi<'_>, data: RxData, skip: u32) -> Option<Self> {
+    pub fn build<T: Operations>(_napi: Napi<'_, T>, data: RxData, skip: u32) -> Option<Self> {
         let len = data.len().checked_sub(skip)?;
         if !data.has_tailroom() {
             return None;
@@ -159,22 +159,50 @@ impl SkBuff {
             Some(Self::from_raw(skb))
         }
     }
+}
+
+/// A packet with an Ethernet header.
+///
+/// # Invariants
+///
+/// The head has at least [`ETH_HLEN`] bytes.
+#[repr(transparent)]
+pub struct EthSkb(SkBuff);
+
+impl EthSkb {
+    /// A packet that may have such a header. If it has none, it is dropped.
+    #[inline(always)]
+    pub fn new(skb: SkBuff) -> Option<Self> {
+        // INVARIANT: It was compared.
+        (skb.head_len() as usize >= ETH_HLEN).then_some(Self(skb))
+    }
 
     /// Allocates a packet and copies to it all that is behind the first `skip` bytes of a buffer.
     ///
-    /// None if that is more than `ROOM` bytes, if the buffer has not as many bytes, or if memory
-    /// is short.
+    /// None if that is more than `ROOM` bytes or less than a header, if the buffer has not as many
+    /// bytes, or if memory is short.
     #[inline(always)]
-    pub fn copy<const ROOM: u32>(napi: &Napi<'_>, data: RxData, skip: u32) -> Option<Self> {
+    pub fn copy<const ROOM: u32, T: Operations>(
+        napi: Napi<'_, T>,
+        data: RxData,
+        skip: u32,
+    ) -> Option<Self> {
         let len = data.len().checked_sub(skip)?;
-        if len > ROOM {
+        if len > ROOM || (len as usize) < ETH_HLEN {
             return None;
         }
-        let skb = Self::alloc(napi, ROOM)?;
+        let skb = SkBuff::alloc(napi, ROOM)?;
         // SAFETY: A new packet with room for `ROOM` bytes; the bytes are within the buffer, by
         // the type invariants of `RxData`.
         unsafe { skb.put(data.start().add(skip as usize), len) };
-        Some(skb)
+        // INVARIANT: It has just got them.
+        Some(Self(skb))
+    }
+
+    /// The packet.
+    #[inline(always)]
+    pub fn into_skb(self) -> SkBuff {
+        self.0
     }
 }
 
@@ -200,7 +228,12 @@ impl RxPacket {
     /// buffer to it, with room for `copy` bytes, and leaves the rest in the buffer.
     ///
     /// None if the buffer has not as many bytes, or if memory is short.
-    pub fn split(napi: &Napi<'_>, data: RxData, skip: u32, copy: u32) -> Option<Self> {
+    pub fn split<T: Operations>(
+        napi: Napi<'_, T>,
+        data: RxData,
+        skip: u32,
+        copy: u32,
+    ) -> Option<Self> {
         let start = skip.checked_add(ETH_HLEN as u32)?;
         if data.len() < start {
             return None;

@@ -44,6 +44,7 @@ impl SkBuff {
     }
 
     /// How the packet is to be cut, if it is.
+    #[inline(always)]
     pub fn gso(&self) -> Option<Gso> {
         let info = self.shared_info();
         // SAFETY: By the type invariant of `SkBuff`.

@@ -52,7 +52,7 @@ mod suite {
             post(&mut vq, fake, 2, &drops, Action::Complete(33))?;
             check!(!vq.is_broken());
             match vq.get_buf() {
-                Some(used) => check_eq!((used.len, is_native()), (0, false)),
+                Some(used) => check_eq!((used.len(), is_native()), (0, false)),
                 None => check!(is_native()),
             }
             check!(vq.is_broken());
@@ -72,7 +72,7 @@ mod suite {
             let drops = Drops::new()?;
             let mut vq = queues.take::<Parcel>(0)?;
             post(&mut vq, fake, 1, &drops, Action::Complete(32))?;
-            check_eq!(vq.get_buf().ok_or(ENODATA)?.len, 32);
+            check_eq!(vq.get_buf().ok_or(ENODATA)?.len(), 32);
             check!(!vq.is_broken());
             Ok(())
         })
@@ -90,7 +90,7 @@ mod suite {
                 let drops = Drops::new()?;
                 let mut vq = queues.take::<Parcel>(0)?;
                 post(&mut vq, fake, 1, &drops, Action::Complete(u32::MAX))?;
-                check_eq!(vq.get_buf().ok_or(ENODATA)?.len, 32);
+                check_eq!(vq.get_buf().ok_or(ENODATA)?.len(), 32);
                 check!(!vq.is_broken());
                 Ok(())
             },
@@ -107,7 +107,7 @@ mod suite {
             vq.kick();
             fake.serve(0)?;
             fake.finish(0, |_| Action::Complete(3))?;
-            check_eq!(vq.get_buf().ok_or(ENODATA)?.len, 0);
+            check_eq!(vq.get_buf().ok_or(ENODATA)?.len(), 0);
             check!(!vq.is_broken());
             Ok(())
         })
@@ -120,7 +120,7 @@ mod suite {
             let drops = Drops::new()?;
             let mut vq = queues.take::<Parcel>(0)?;
             post(&mut vq, fake, 3, &drops, Action::Twice(1))?;
-            check_eq!(vq.get_buf().ok_or(ENODATA)?.buffer.number(), 0);
+            check_eq!(vq.get_buf().ok_or(ENODATA)?.buffer().number(), 0);
             check!(vq.get_buf().is_none());
             check!(vq.is_broken());
             dev.reset();

@@ -58,7 +58,7 @@ mod suite {
                     check!(vq.kick());
                     check_eq!(fake.serve(0)?, 4);
                     fake.finish(0, |_| Action::Complete(7))?;
-                    check_eq!(vq.get_buf().ok_or(ENODATA)?.len, 7);
+                    check_eq!(vq.get_buf().ok_or(ENODATA)?.len(), 7);
                     vq.reset(|parcel| sum += parcel.number())?;
                     check_eq!(sum, 6 + 11 + 12 + 13);
                     check_eq!(vq.ring_size(), 4);

@@ -139,9 +139,9 @@ mod suite {
                 check_eq!((&head.readable[..], head.room), (&b"question"[..], 8));
                 check!(device.push(head, 7)?);
                 let used = vq.get_buf().ok_or(ENODATA)?;
-                check_eq!((used.buffer.number(), used.len), (number, 7));
+                check_eq!((used.buffer().number(), used.len()), (number, 7));
                 check_eq!(
-                    (used.buffer.part(1), used.buffer.part(2)),
+                    (used.buffer().part(1), used.buffer().part(2)),
                     (&b"ans"[..], &b"wers\0"[..])
                 );
                 check!(vq.enable_cb());
