@@ -5,7 +5,6 @@
 use super::{
     add,
     get,
-    native,
     native_or,
     on,
     on_each,
@@ -14,10 +13,21 @@ use super::{
     use_one,
     RINGS, //
 };
-use crate::bench::Setup;
-use kernel::prelude::*;
+use crate::bench::{
+    Bench,
+    Setup, //
+};
+use kernel::{
+    device::Bound,
+    prelude::*, //
+};
+use virtio::{
+    Device,
+    Queues, //
+};
 use virtio_fake::{
     Action,
+    Fake,
     How,
     Wire,
     INDIRECT_DESC,
@@ -25,6 +35,35 @@ use virtio_fake::{
     RING_PACKED,
     SEGMENT, //
 };
+
+/// Adds more buffers without a kick than a 16-bit index counts.
+fn adds_without_a_kick(bench: &Bench, fake: &Fake, dev: &Device<Bound>, _queues: Queues) -> Result {
+    let mut vq = fake.c_queue(0)?;
+    bench.answer_when_served();
+    vq.disable_cb();
+    let mut wires = KVec::new();
+    for number in 0..8 {
+        wires.push(Wire::new(number, 0, 1)?, GFP_KERNEL)?;
+    }
+    let mut left = 65_535;
+    while left > 0 {
+        let count = left.min(8);
+        for wire in wires.drain_all().take(count) {
+            vq.add(wire, How::Lists).map_err(|(e, _)| e)?;
+        }
+        check_eq!(fake.serve(0)?, count);
+        for number in 0..count as u64 {
+            let wire = get(&mut vq)?.wire;
+            check_eq!(wire.number(), number);
+            wires.push(wire, GFP_KERNEL)?;
+        }
+        left -= count;
+    }
+    add(&mut vq, 65_535, 0, 1)?;
+    check!(vq.kick_prepare());
+    dev.reset();
+    Ok(())
+}
 
 #[kunit_tests(rust_virtio_ring_add)]
 mod suite {
@@ -262,38 +301,16 @@ mod suite {
     /// More adds without a kick than a 16-bit index counts: the device is told (R51).
     #[test]
     fn adds_without_a_kick() -> Result {
-        // The count of C's packed ring overflows, and a kick is lost.
-        let rings = [RINGS[1], RINGS[4]];
-        on(
-            if native()? { &rings } else { &rings[..1] },
-            Setup::default,
-            |bench, fake, dev, _queues| {
-                let mut vq = fake.c_queue(0)?;
-                bench.answer_when_served();
-                vq.disable_cb();
-                let mut wires = KVec::new();
-                for number in 0..8 {
-                    wires.push(Wire::new(number, 0, 1)?, GFP_KERNEL)?;
-                }
-                let mut left = 65_535;
-                while left > 0 {
-                    let count = left.min(8);
-                    for wire in wires.drain_all().take(count) {
-                        vq.add(wire, How::Lists).map_err(|(e, _)| e)?;
-                    }
-                    check_eq!(fake.serve(0)?, count);
-                    for number in 0..count as u64 {
-                        let wire = get(&mut vq)?.wire;
-                        check_eq!(wire.number(), number);
-                        wires.push(wire, GFP_KERNEL)?;
-                    }
-                    left -= count;
-                }
-                add(&mut vq, 65_535, 0, 1)?;
-                check!(vq.kick_prepare());
-                dev.reset();
-                Ok(())
-            },
-        )
+        on(&RINGS[1..2], Setup::default, super::adds_without_a_kick)
+    }
+
+    /// The same with a packed ring, whose count is another. A case of its own: on a kernel with KASAN
+    /// each takes minutes.
+    #[test]
+    fn adds_without_a_kick_packed() -> Result {
+        if !native_or(c"the count of C's packed ring overflows: a kick is lost")? {
+            return Ok(());
+        }
+        on(&RINGS[4..5], Setup::default, super::adds_without_a_kick)
     }
 }
