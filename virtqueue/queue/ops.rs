@@ -105,6 +105,14 @@ fn add_any<T: Buffer>(mut ring: impl LiveRing, buffer: T) -> Result<(), (Error, 
     added.map_err(|error| (error, given.take_back()))
 }
 
+/// As [`add_any`], of the common number of segments, which are mapped for the device.
+#[inline(never)]
+fn add_mapped<T: Buffer>(mut ring: impl LiveRing, buffer: T) -> Result<(), (Error, T)> {
+    let given = Given::new(buffer);
+    let added = ring.add_mapped(given.raw(), T::COMMON_COUNT, &given.common(), 0);
+    added.map_err(|error| (error, given.take_back()))
+}
+
 impl<T: Buffer, R: LiveRing> QueueOps<T> for OnNative<T, R> {
     #[inline(always)]
     fn again(&mut self) -> impl QueueOps<T> + '_ {
@@ -117,8 +125,11 @@ impl<T: Buffer, R: LiveRing> QueueOps<T> for OnNative<T, R> {
 
     #[inline(always)]
     fn add_buf(&mut self, buffer: T) -> Result<(), (Error, T)> {
-        if self.ring.is_mapped() || !buffer.is_common() {
+        if !buffer.is_common() {
             return add_any(self.ring.again(), buffer);
+        }
+        if self.ring.is_mapped() {
+            return add_mapped(self.ring.again(), buffer);
         }
         // What has the common number of segments is simple enough to be done here.
         let given = Given::new(buffer);
