@@ -70,7 +70,10 @@ pub use self::{
         SetupError, //
     },
     event::need_event,
-    format::Format,
+    format::{
+        Format,
+        Found, //
+    },
     frame::Frame,
     indirect::IndirectRule,
     packed::Packed,

@@ -15,7 +15,9 @@ use crate::{
     report,
     ring::{
         Describe,
-        Format, //
+        Format,
+        Found,
+        Used, //
     },
     segment::{
         RawToken,
@@ -163,8 +165,61 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
     ///
     /// As [`Inner::get_raw`](crate::Inner::get_raw).
     #[inline(never)]
-    pub(crate) unsafe fn get_raw(mut self, len: *mut u32, ctx: *mut *mut c_void) -> *mut c_void {
-        let Some(used) = self.ring.get() else {
+    pub(crate) unsafe fn get_raw(self, len: *mut u32, ctx: *mut *mut c_void) -> *mut c_void {
+        // SAFETY: By the safety requirements.
+        unsafe {
+            match self.ring.find() {
+                Some(Found::Nothing) => null_mut(),
+                Some(found) => self.take_raw(found, len, ctx),
+                None => self.get_raw_or_tell(len, ctx),
+            }
+        }
+    }
+
+    /// As [`Live::get_raw`], of what was just found: so that where nothing is, nothing is saved for
+    /// taking it.
+    ///
+    /// # Safety
+    ///
+    /// As [`Live::get_raw`].
+    #[inline(never)]
+    unsafe fn take_raw(
+        mut self,
+        found: Found,
+        len: *mut u32,
+        ctx: *mut *mut c_void,
+    ) -> *mut c_void {
+        let used = self.ring.take_found(found);
+        // SAFETY: By the safety requirements.
+        unsafe { self.hand_out(used, len, ctx) }
+    }
+
+    /// As [`Live::get_raw`], of a queue that is broken or may be about to be.
+    ///
+    /// # Safety
+    ///
+    /// As [`Live::get_raw`].
+    #[cold]
+    #[inline(never)]
+    unsafe fn get_raw_or_tell(mut self, len: *mut u32, ctx: *mut *mut c_void) -> *mut c_void {
+        let used = self.ring.get();
+        // SAFETY: By the safety requirements.
+        unsafe { self.hand_out(used, len, ctx) }
+    }
+
+    /// Gives to C what was taken.
+    ///
+    /// # Safety
+    ///
+    /// As [`Live::get_raw`].
+    #[inline(always)]
+    unsafe fn hand_out(
+        &mut self,
+        used: Option<Used<RawToken>>,
+        len: *mut u32,
+        ctx: *mut *mut c_void,
+    ) -> *mut c_void {
+        let Some(used) = used else {
             self.tell_if_broken();
             return null_mut();
         };
@@ -183,21 +238,20 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
     /// Tells what the device did to break its queue, if it did, once.
     #[inline(always)]
     fn tell_if_broken(&mut self) {
-        if !self.ring.control().is_broken() {
-            return;
+        if self.ring.control().is_broken() {
+            tell(self.ring, self.side);
         }
-        if let Some(report) = self.ring.take_report() {
-            report::tell(self.side.vdev, self.side.index, report);
-            // SAFETY: The queue is valid.
-            unsafe {
-                trace::broken(
-                    self.side.vq,
-                    report.reason as u32,
-                    report.value,
-                    report.limit,
-                );
-            }
-        }
+    }
+}
+
+/// Tells why a queue is broken, if that was not told yet.
+#[cold]
+#[inline(never)]
+fn tell<F: Format<Platform = Kernel>>(ring: &mut RingOf<F>, side: &Side) {
+    if let Some(report) = ring.take_report() {
+        report::tell(side.vdev, side.index, report);
+        // SAFETY: The queue is valid.
+        unsafe { trace::broken(side.vq, report.reason as u32, report.value, report.limit) };
     }
 }
 

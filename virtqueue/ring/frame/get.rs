@@ -53,6 +53,24 @@ where
         }
     }
 
+    /// First half of [`Frame::get`], which changes nothing that is not looked at again: looks for a
+    /// used buffer. `None` if only [`Frame::get`] can tell, as the queue is broken, or about to be.
+    #[inline(always)]
+    pub fn find(&mut self) -> Option<Found> {
+        if self.control.is_broken() {
+            return None;
+        }
+        let at = self.format.at(&self.count);
+        self.look(at).ok()
+    }
+
+    /// Second half of [`Frame::get`]: takes what [`Frame::find`] has just found.
+    #[inline(always)]
+    pub fn take_found(&mut self, found: Found) -> Option<Used<T>> {
+        let at = self.format.at(&self.count);
+        self.take::<false>(at, found)
+    }
+
     /// Takes up to `max` used buffers and gives each to `take`; returns how many.
     #[inline]
     pub fn get_batch(&mut self, max: usize, mut take: impl FnMut(Used<T>)) -> usize {
