@@ -70,7 +70,6 @@ use kernel::{
         Arc, //
     },
 };
-use vring::Then;
 
 /// A buffer that the device has used.
 ///
@@ -192,28 +191,8 @@ impl<T: Buffer> Virtqueue<T> {
     #[inline]
     pub fn add_buf(&mut self, buffer: T) -> Result<(), (Error, T)> {
         match &mut self.ring {
-            Ring::Native(ring) => ring.add_buf(buffer, Then::Wait).map(|_| ()),
+            Ring::Native(ring) => ring.add_buf(buffer),
             Ring::Foreign(ring) => ring.add_buf(buffer),
-        }
-    }
-
-    /// [`Virtqueue::add_buf`], and [`Virtqueue::kick_prepare`] if this is the `last` buffer for
-    /// now, in one. Returns whether to notify.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Virtqueue::add_buf`]; there was no kick then.
-    #[inline]
-    pub fn add_buf_kick_prepare(&mut self, buffer: T, last: bool) -> Result<bool, (Error, T)> {
-        match &mut self.ring {
-            Ring::Native(ring) => {
-                let then = if last { Then::Kick } else { Then::Wait };
-                ring.add_buf(buffer, then)
-            }
-            Ring::Foreign(ring) => {
-                ring.add_buf(buffer)?;
-                Ok(last && ring.kick_prepare())
-            }
         }
     }
 

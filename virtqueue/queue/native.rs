@@ -13,8 +13,7 @@ use kernel::prelude::*;
 use vring::{
     Inner,
     Queue,
-    Segments,
-    Then, //
+    Segments, //
 };
 
 /// The ring of a queue.
@@ -63,9 +62,9 @@ impl Native {
         unsafe { self.queue().inner() }
     }
 
-    /// Adds a buffer, and kicks if that is to follow; returns whether to notify.
+    /// Adds a buffer.
     #[inline(always)]
-    pub(super) fn add_buf<T: Buffer>(&mut self, buffer: T, then: Then) -> Result<bool, (Error, T)> {
+    pub(super) fn add_buf<T: Buffer>(&mut self, buffer: T) -> Result<(), (Error, T)> {
         let common = buffer.is_common();
         let segments = if common {
             T::COMMON_COUNT
@@ -78,9 +77,9 @@ impl Native {
         let given = Given::new(buffer);
         let inner = self.inner();
         let added = if common {
-            inner.add(given.raw(), segments, &given.common(), 0, then)
+            inner.add(given.raw(), segments, &given.common(), 0)
         } else {
-            inner.add(given.raw(), segments, &given.described(), 0, then)
+            inner.add(given.raw(), segments, &given.described(), 0)
         };
         added.map_err(|error| (error, given.take_back()))
     }

@@ -77,15 +77,6 @@ macro_rules! each_live {
     }};
 }
 
-/// What is to follow an add.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Then {
-    /// Nothing: a kick comes later.
-    Wait,
-    /// A kick.
-    Kick,
-}
-
 /// What of a queue needs exclusion: who has it by `&mut` is the only one who adds, kicks, gets and
 /// switches callbacks.
 pub struct Inner {
@@ -119,8 +110,8 @@ impl Inner {
         each_live!(self, live => what.run(live))
     }
 
-    /// Gives a buffer of up to `segments` segments to the device, and does what is to follow.
-    /// `attrs` are those of its DMA mappings. Returns whether the device wants to be notified.
+    /// Gives a buffer of up to `segments` segments to the device. `attrs` are those of its DMA
+    /// mappings.
     ///
     /// # Errors
     ///
@@ -129,8 +120,6 @@ impl Inner {
     /// - `EINVAL`: it has no segment, more than the queue can take, or memory to read behind
     ///   memory to write;
     /// - `EIO`: the queue is broken.
-    ///
-    /// Nothing follows then.
     #[inline(always)]
     pub fn add<B: Segments>(
         &mut self,
@@ -138,14 +127,13 @@ impl Inner {
         segments: u16,
         buffer: &B,
         attrs: usize,
-        then: Then,
-    ) -> Result<bool> {
+    ) -> Result {
         if self.side.mapped.is_some() {
             return each_live!(self, live => {
-                live.add_mapped_apart(token, segments, buffer, attrs, then)
+                live.add_mapped_apart(token, segments, buffer, attrs)
             });
         }
-        each_live!(self, live => live.add_physical_apart(token, segments, buffer, then))
+        each_live!(self, live => live.add_physical_apart(token, segments, buffer))
     }
 
     /// Publishes what was added, and says whether the device wants to be notified of it. One full

@@ -6,10 +6,7 @@
 //! it looked at once, and is compiled for each layout: see [`Inner::on_ring`](crate::Inner::on_ring).
 
 use crate::{
-    inner::{
-        RingOf,
-        Then, //
-    },
+    inner::RingOf,
     platform::Kernel,
     queue::Queue,
     report,
@@ -123,15 +120,6 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
         }
     }
 
-    /// Does what is to follow an add. Returns whether the device wants to be notified.
-    #[inline(always)]
-    fn follow(&mut self, then: Then) -> bool {
-        match then {
-            Then::Wait => false,
-            Then::Kick => self.kick_added(),
-        }
-    }
-
     /// Adds a buffer where memory is not mapped for the device, out of line.
     #[inline(never)]
     pub(crate) fn add_physical_apart<B: Segments>(
@@ -139,10 +127,8 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
         token: RawToken,
         segments: u16,
         buffer: &B,
-        then: Then,
-    ) -> Result<bool> {
-        self.add_physical(token, segments, buffer)?;
-        Ok(self.follow(then))
+    ) -> Result {
+        self.add_physical(token, segments, buffer)
     }
 
     /// Maps a buffer and adds it, out of line.
@@ -153,10 +139,8 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
         segments: u16,
         buffer: &B,
         attrs: usize,
-        then: Then,
-    ) -> Result<bool> {
-        self.add_mapped(token, segments, buffer, attrs)?;
-        Ok(self.follow(then))
+    ) -> Result {
+        self.add_mapped(token, segments, buffer, attrs)
     }
 
     /// Takes a used buffer as C has it.

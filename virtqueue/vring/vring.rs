@@ -38,10 +38,7 @@ mod translate;
 
 pub use self::{
     dma::Mapper,
-    inner::{
-        Inner,
-        Then, //
-    },
+    inner::Inner,
     live::{
         LiveRing,
         OnRing, //
