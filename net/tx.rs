@@ -199,18 +199,18 @@ fn xmit_napi(
     if let Err(e) = add(&mut queue, stack, header, skb, true) {
         failed(stack, e);
         // For those before it, if it was to be the last.
-        if !more {
-            kick(&mut queue, counters);
+        if more {
+            return NetdevTx::DONE;
         }
-        return NetdevTx::DONE;
-    }
-    pair.tx_pending.store(true, Relaxed);
-    if queue.num_free() < ROOM {
-        stack.stop();
-        counters.stop.add(1);
-    }
-    if !stack.sent(len, more) {
-        return NetdevTx::DONE;
+    } else {
+        pair.tx_pending.store(true, Relaxed);
+        if queue.num_free() < ROOM {
+            stack.stop();
+            counters.stop.add(1);
+        }
+        if !stack.sent(len, more) {
+            return NetdevTx::DONE;
+        }
     }
     let (notified, done) = queue.kick_enable_cb_delayed();
     if notified {

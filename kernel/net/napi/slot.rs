@@ -141,20 +141,20 @@ impl<S: Source> Slot<S> {
         }
     }
 
-    /// As [`Slot::schedule`], and disables the source in any case. Returns whether the instance
-    /// was scheduled.
+    /// Disables the source, and schedules the instance if it is enabled and not scheduled yet.
+    /// Returns whether it was scheduled.
     #[inline(always)]
     fn schedule_disabled(&self, source: &impl Source) -> bool {
+        // First: the poll that this asks for, or one that is under way and hears of it, enables
+        // the source again. Once it has, nobody would.
+        source.disable();
         // SAFETY: By the type invariants, the instance is registered.
         unsafe {
-            if bindings::napi_schedule_prep(self.napi.get()) {
-                source.disable();
+            let scheduled = bindings::napi_schedule_prep(self.napi.get());
+            if scheduled {
                 bindings::__napi_schedule(self.napi.get());
-                true
-            } else {
-                source.disable();
-                false
             }
+            scheduled
         }
     }
 
