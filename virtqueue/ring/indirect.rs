@@ -91,6 +91,10 @@ pub(super) unsafe fn plan<P: Platform, T>(
     free: u16,
     size: u16,
 ) -> Result<Plan<P>, AddError> {
+    // Nothing is to be described where there may be no free id.
+    if segments == 0 {
+        return Err(AddError::Empty);
+    }
     if rule.wants(segments, free) && free != 0 {
         // SAFETY: By the safety requirements.
         if let Some(table) = unsafe { tables.take(slots, id, segments) } {

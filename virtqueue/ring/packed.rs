@@ -304,7 +304,12 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
     }
 
     #[inline(always)]
-    fn has_used(&self, _count: &Count) -> bool {
+    fn has_used(&self, count: &Count) -> bool {
+        // A device can only have used what it has. What else it writes there nobody takes: who
+        // looks until there is nothing must not see it.
+        if count.in_flight() == 0 {
+            return false;
+        }
         // SAFETY: By the type invariants.
         let flags = unsafe { self.ring.flags(self.taken.slot()) };
         self.taken.matches(flags)

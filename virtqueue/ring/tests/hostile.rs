@@ -156,6 +156,11 @@ fn flags_where_nothing_was_given() {
         let mut p = setup.build();
         p.device.jump(8);
         assert_eq!(p.driver.get(), None);
+        // Who takes all until there is none comes to an end.
+        assert_eq!(p.driver.drain(), (Vec::new(), false));
+        p.driver.disable_cb();
+        assert!(p.driver.enable_cb() && p.driver.enable_cb_delayed());
+        assert!(p.driver.kick_prepare_enable_cb_delayed().1);
         assert_eq!(p.driver.broken(), None);
     }
 }
@@ -211,6 +216,11 @@ fn garbage() {
                     12 | 13 => p
                         .device
                         .forge(random.below(9) as u32, random.below(80) as u32),
+                    14 => {
+                        for used in p.driver.drain().0 {
+                            assert!(alive.remove(&used.token), "a token of ours, once");
+                        }
+                    }
                     _ => {
                         if let Some(used) = p.driver.get() {
                             assert!(alive.remove(&used.token), "a token of ours, once");
