@@ -146,6 +146,8 @@ impl Driver for Blk {
 
     fn remove(dev: &Device<Core<'_>>, data: Pin<&Data>) {
         attend::give_up_if_broken(&data.disk);
+        // No change of the configuration is followed up from here on.
+        data.flush_attend();
         // A failed wake-up left requests waiting.
         let held = data.held.lock().take();
         drop(held);

@@ -27,7 +27,8 @@ unsafe impl Send for OwnedQueue {}
 unsafe impl Sync for OwnedQueue {}
 
 impl OwnedQueue {
-    /// Makes a queue whose items run on the CPU that queued them. Process context.
+    /// Makes a queue whose items run on the CPU that queued them, and also where no memory is to be
+    /// had for another thread: disks are what memory is freed by. Process context.
     ///
     /// # Errors
     ///
@@ -37,7 +38,7 @@ impl OwnedQueue {
         let wq = unsafe {
             bindings::alloc_workqueue_noprof(
                 c"%s".as_char_ptr(),
-                bindings::wq_flags_WQ_PERCPU,
+                bindings::wq_flags_WQ_PERCPU | bindings::wq_flags_WQ_MEM_RECLAIM,
                 0,
                 name.as_char_ptr(),
             )
