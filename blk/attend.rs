@@ -66,12 +66,13 @@ fn give_up(dev: &Device<Bound>, disk: &Disk<Blk>) {
     dev.break_device();
     dev.synchronize_callbacks();
     dev.reset();
-    disk.data().take_queues();
-    // What waits for room in a ring waits for something that does not come.
-    disk.start_stopped_queues();
+    // Told before it is seen.
     dev_err!(
         dev.as_ref(),
         "[{}] a queue is broken: device reset, all requests fail\n",
         disk.name()
     );
+    disk.data().take_queues();
+    // What waits for room in a ring waits for something that does not come.
+    disk.start_stopped_queues();
 }
