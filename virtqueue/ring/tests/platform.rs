@@ -186,6 +186,11 @@ fn packed_ring<const WHOLE: bool>(strong: bool, head: &[Event]) {
     let get = logged(&arena, || assert_eq!(ring.get().unwrap().token, 7));
     assert_eq!(get, [Load(142), Rmb(strong), Load(136), Load(140)]);
     ring.disable_cb();
+    // Where nothing is in flight, nothing can be used.
+    let enable = logged(&arena, || assert!(ring.enable_cb()));
+    assert_eq!(enable, [Store(2, 2), Mb(strong)]);
+    ring.add(8, 2, &mut (OUT, IN)).unwrap();
+    ring.disable_cb();
     let enable = logged(&arena, || assert!(ring.enable_cb()));
     assert_eq!(enable, [Store(2, 2), Mb(strong), Load(128 + 32 + 14)]);
 }
