@@ -113,7 +113,7 @@ port_to_host() {
 	wait_for 20 host sh "ss -tn | grep -q ':$2 '" || return 1
 	sleep 0.5
 	_want=$(sha256sum <"$3")
-	timeout $((60 * ${RVT_PATIENCE:-1})) dd if="$3" of="$1" bs=64k 2>/dev/null || return 1
+	within 60 dd if="$3" of="$1" bs=64k 2>/dev/null || return 1
 	wait_for 20 host sh "[ \"\$(sha256sum <port.bin)\" = '$_want' ]"
 	_status=$?
 	host sh "kill $_reader"
@@ -133,7 +133,7 @@ port_from_host() {
 }
 
 port_has_read() {
-	timeout $((60 * ${RVT_PATIENCE:-1})) head -c $(($1 - $(stat -c %s /tmp/port.bin))) <&6 >>/tmp/port.bin
+	within 60 head -c $(($1 - $(stat -c %s /tmp/port.bin))) <&6 >>/tmp/port.bin
 	[ "$(stat -c %s /tmp/port.bin)" -ge "$1" ]
 }
 
@@ -156,7 +156,7 @@ front_rng() {
 	_virtio=$(grep -o 'virtio_rng[^ ]*' $_rng/rng_available) || return 1
 	echo "$_virtio" >$_rng/rng_current || return 1
 	[ "$(cat $_rng/rng_current)" = "$_virtio" ] || return 1
-	timeout $((120 * ${RVT_PATIENCE:-1})) python3 - <<'END'
+	within 120 python3 - <<'END'
 with open("/dev/hwrng", "rb", 0) as rng:
     parts = []
     while sum(map(len, parts)) < 65536:

@@ -48,7 +48,7 @@ upload() {
 	head -c "${1}M" /dev/urandom >/run/rvt/up.bin || return 1
 	host bg 'socat -u TCP6-LISTEN:5001,reuseaddr,ipv6only=0 OPEN:up.bin,creat,trunc' >/dev/null
 	wait_for 20 host sh 'ss -ltn | grep -q :5001' || return 1
-	timeout $((120 * ${RVT_PATIENCE:-1})) socat -u OPEN:/run/rvt/up.bin "$_to" || return 1
+	within 120 socat -u OPEN:/run/rvt/up.bin "$_to" || return 1
 	wait_for 20 host sh '! ss -tn | grep -q :5001' || return 1
 	_sum=$(sha256sum </run/rvt/up.bin)
 	rm -f /run/rvt/up.bin
@@ -59,7 +59,7 @@ upload() {
 download() {
 	_to=TCP:$NET_GUEST:5002
 	[ "$2" = 6 ] && _to="TCP6:[$NET_GUEST6]:5002"
-	timeout $((120 * ${RVT_PATIENCE:-1})) socat -u TCP6-LISTEN:5002,reuseaddr,ipv6only=0 OPEN:/run/rvt/down.bin,creat,trunc &
+	within 120 socat -u TCP6-LISTEN:5002,reuseaddr,ipv6only=0 OPEN:/run/rvt/down.bin,creat,trunc &
 	_pid=$!
 	wait_for 20 ss_listens 5002 || return 1
 	_sum=$(host sh "head -c ${1}M /dev/urandom >down.bin; sha256sum <down.bin") || return 1

@@ -102,6 +102,13 @@ check_eq() {
 	return 1
 }
 
+# within SECONDS COMMAND...: runs COMMAND for so long at most; longer on a slow kernel.
+within() {
+	_limit=$(($1 * ${RVT_PATIENCE:-1}))
+	shift
+	timeout "$_limit" "$@"
+}
+
 # wait_for SECONDS COMMAND...: repeats COMMAND until it succeeds; longer on a slow kernel.
 wait_for() {
 	_end=$(($(date +%s) + $1 * ${RVT_PATIENCE:-1}))
