@@ -190,10 +190,7 @@ impl<T: Buffer> Virtqueue<T> {
     ///   to read after memory to write.
     #[inline]
     pub fn add_buf(&mut self, buffer: T) -> Result<(), (Error, T)> {
-        match &mut self.ring {
-            Ring::Native(ring) => ring.add_buf(buffer),
-            Ring::Foreign(ring) => ring.add_buf(buffer),
-        }
+        self.on(ops::Add(buffer))
     }
 
     /// First half of [`Virtqueue::kick`]: whether the device wants to be notified of what was

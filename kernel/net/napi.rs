@@ -197,12 +197,6 @@ impl<'a, T: Operations> TxPoll<'a, T> {
         Self { slot, budget }
     }
 
-    /// Index of the queue.
-    #[inline(always)]
-    pub fn index(&self) -> usize {
-        self.slot.index()
-    }
-
     /// Packets that may be processed in this poll; 0 from netpoll, where memory is freed later.
     #[inline(always)]
     pub fn budget(&self) -> i32 {

@@ -62,28 +62,6 @@ impl Native {
         unsafe { self.queue().inner() }
     }
 
-    /// Adds a buffer.
-    #[inline(always)]
-    pub(super) fn add_buf<T: Buffer>(&mut self, buffer: T) -> Result<(), (Error, T)> {
-        let common = buffer.is_common();
-        let segments = if common {
-            T::COMMON_COUNT
-        } else {
-            match segments_of(&buffer, self.inner().max_segments()) {
-                Ok(segments) => segments,
-                Err(error) => return Err((error, buffer)),
-            }
-        };
-        let given = Given::new(buffer);
-        let inner = self.inner();
-        let added = if common {
-            inner.add(given.raw(), segments, &given.common(), 0)
-        } else {
-            inner.add(given.raw(), segments, &given.described(), 0)
-        };
-        added.map_err(|error| (error, given.take_back()))
-    }
-
     /// Takes the token of a used buffer, and how many bytes were written to it.
     #[inline(always)]
     pub(super) fn get_buf(&mut self) -> Option<(RawToken, u32)> {

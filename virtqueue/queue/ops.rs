@@ -80,6 +80,18 @@ pub trait OnQueue<T: Buffer> {
     fn run(self, queue: impl QueueOps<T>) -> Self::Output;
 }
 
+/// Adds a buffer: [`Virtqueue::add_buf`](super::Virtqueue::add_buf).
+pub(super) struct Add<T>(pub(super) T);
+
+impl<T: Buffer> OnQueue<T> for Add<T> {
+    type Output = Result<(), (Error, T)>;
+
+    #[inline(always)]
+    fn run(self, mut queue: impl QueueOps<T>) -> Self::Output {
+        queue.add_buf(self.0)
+    }
+}
+
 /// A queue on a ring of the crate `vring`.
 ///
 /// # Invariants

@@ -21,17 +21,11 @@ use crate::{
         Format,
         Frame, //
     },
-    segment::{
-        RawToken,
-        Segments, //
-    },
+    segment::RawToken,
     side::Side, //
 };
 use core::ffi::c_void;
-use kernel::{
-    prelude::*,
-    sync::Arc, //
-};
+use kernel::sync::Arc;
 
 /// The private state of the ids of a queue.
 pub type Slots = kernel::alloc::KVVec<crate::ring::Slot<RawToken>>;
@@ -108,32 +102,6 @@ impl Inner {
     #[inline(always)]
     pub fn on_ring<V: OnRing>(&mut self, what: V) -> V::Output {
         each_live!(self, live => what.run(live))
-    }
-
-    /// Gives a buffer of up to `segments` segments to the device. `attrs` are those of its DMA
-    /// mappings.
-    ///
-    /// # Errors
-    ///
-    /// - `ENOSPC`: the ring is full; again when something was taken out;
-    /// - `ENOMEM`: it could not be mapped for now;
-    /// - `EINVAL`: it has no segment, more than the queue can take, or memory to read behind
-    ///   memory to write;
-    /// - `EIO`: the queue is broken.
-    #[inline(always)]
-    pub fn add<B: Segments>(
-        &mut self,
-        token: RawToken,
-        segments: u16,
-        buffer: &B,
-        attrs: usize,
-    ) -> Result {
-        if self.side.mapped.is_some() {
-            return each_live!(self, live => {
-                live.add_mapped_apart(token, segments, buffer, attrs)
-            });
-        }
-        each_live!(self, live => live.add_physical_apart(token, segments, buffer))
     }
 
     /// Publishes what was added, and says whether the device wants to be notified of it. One full

@@ -44,6 +44,16 @@ pub trait LiveRing {
     fn max_segments(&self) -> u16;
     /// Whether memory is mapped for the device.
     fn is_mapped(&self) -> bool;
+    /// Gives a buffer of up to `segments` segments to the device. `attrs` are those of its DMA
+    /// mappings.
+    ///
+    /// # Errors
+    ///
+    /// - `ENOSPC`: the ring is full; again when something was taken out;
+    /// - `ENOMEM`: it could not be mapped for now;
+    /// - `EINVAL`: it has no segment, more than the queue can take, or memory to read behind
+    ///   memory to write;
+    /// - `EIO`: the queue is broken.
     fn add<B: Segments>(
         &mut self,
         token: RawToken,
@@ -118,29 +128,6 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
             }
             Err((error, _)) => Err(self.side.refused(error.into())),
         }
-    }
-
-    /// Adds a buffer where memory is not mapped for the device, out of line.
-    #[inline(never)]
-    pub(crate) fn add_physical_apart<B: Segments>(
-        mut self,
-        token: RawToken,
-        segments: u16,
-        buffer: &B,
-    ) -> Result {
-        self.add_physical(token, segments, buffer)
-    }
-
-    /// Maps a buffer and adds it, out of line.
-    #[inline(never)]
-    pub(crate) fn add_mapped_apart<B: Segments>(
-        mut self,
-        token: RawToken,
-        segments: u16,
-        buffer: &B,
-        attrs: usize,
-    ) -> Result {
-        self.add_mapped(token, segments, buffer, attrs)
     }
 
     /// Takes a used buffer as C has it.
@@ -228,6 +215,16 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
     }
 }
 
+/// How many segments a buffer has. Where all have the same number, the code is made for that.
+#[inline(always)]
+fn known<B: Segments>(segments: u16) -> u16 {
+    if B::COUNT == 0 {
+        segments
+    } else {
+        B::COUNT
+    }
+}
+
 /// Tells why a queue is broken, if that was not told yet.
 #[cold]
 #[inline(never)]
@@ -275,8 +272,7 @@ impl<F: Format<Platform = Kernel>> LiveRing for Live<'_, F> {
 
     #[inline(always)]
     fn add_physical<B: Segments>(&mut self, token: RawToken, segments: u16, buffer: &B) -> Result {
-        // Where all have the same number, the code is made for that.
-        let segments = if B::COUNT == 0 { segments } else { B::COUNT };
+        let segments = known::<B>(segments);
         let by = &mut Physical;
         self.post(token, segments, &mut Translated { buffer, by })
     }
@@ -289,7 +285,7 @@ impl<F: Format<Platform = Kernel>> LiveRing for Live<'_, F> {
         buffer: &B,
         attrs: usize,
     ) -> Result {
-        let segments = if B::COUNT == 0 { segments } else { B::COUNT };
+        let segments = known::<B>(segments);
         let id = self.ring.next_id();
         let mapped = self.side.mapped.as_mut();
         let Some(mut recorder) = mapped.and_then(|mapped| mapped.recorder(id, attrs)) else {
