@@ -93,7 +93,7 @@ unsafe extern "C" fn recycle_done(_vq: *mut bindings::virtqueue) {
 }
 
 /// A queue, whose buffers it keeps while the device has them. What is left in it when it is
-/// dropped is leaked, as the device may use it.
+/// dropped stays until the device is gone, which may use it.
 pub struct CQueue {
     vq: *mut bindings::virtqueue,
     fake: Fake,
@@ -489,9 +489,7 @@ impl CQueue {
 
 impl Drop for CQueue {
     fn drop(&mut self) {
-        for wire in self.wires.drain_all() {
-            core::mem::forget(wire);
-        }
+        self.fake.0.keep(core::mem::take(&mut self.wires));
     }
 }
 

@@ -22,11 +22,15 @@ use crate::{
         Faults,
         Spec, //
     },
-    transport, //
+    transport,
+    wire::Wire, //
 };
 use core::ffi::c_void;
 use kernel::{
-    alloc::KVec,
+    alloc::{
+        KVVec,
+        KVec, //
+    },
     new_mutex, new_spinlock_irq,
     prelude::*,
     sync::{
@@ -124,6 +128,9 @@ pub(crate) struct Inner {
     pub(crate) stage: Atomic<i32>,
     /// Rules of the ring that the driver broke.
     pub(crate) violations: Atomic<u64>,
+    /// Buffers that were never taken out of a queue. The device may use them as long as it is there.
+    #[pin]
+    left_over: Mutex<KVec<KVVec<Option<Wire>>>>,
     #[pin]
     work: Work<Self>,
 }
@@ -196,6 +203,7 @@ impl Inner {
                 live: Atomic::new(false),
                 stage: Atomic::new(NEW),
                 violations: Atomic::new(0),
+                left_over <- new_mutex!(KVec::new()),
                 work <- new_work!("virtio_fake"),
             }? Error),
             GFP_KERNEL,
@@ -237,6 +245,16 @@ impl Inner {
 
     pub(crate) fn set_live(&self, live: bool) {
         self.live.store(live, Release);
+    }
+
+    /// Keeps the buffers of a queue that nobody will take out any more until the device is gone.
+    pub(crate) fn keep(&self, wires: KVVec<Option<Wire>>) {
+        let mut left_over = self.left_over.lock();
+        if left_over.reserve(1, GFP_KERNEL).is_err() {
+            core::mem::forget(wires);
+        } else {
+            let _ = left_over.push_within_capacity(wires);
+        }
     }
 
     /// Has the device look at its queues, if it does so by itself. Any context.
