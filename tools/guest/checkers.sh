@@ -18,6 +18,26 @@ check_checkers() {
 	fi
 }
 
+# Prints what kmemleak lists, once for each place that objects come from, with their number. Lines of a
+# backtrace are those behind its heading.
+leaks_by_place() {
+	awk '
+		function note() {
+			if (place == "") return
+			if (!(place in count)) { order[++places] = place; first[place] = head }
+			count[place]++
+			place = ""
+		}
+		/^unreferenced object/ { note(); head = $0; inside = 0; next }
+		/^ *backtrace/ { inside = 1; next }
+		inside { place = place "\n" $0 }
+		END {
+			note()
+			for (i = 1; i <= places; i++)
+				print count[order[i]] " like " first[order[i]] order[i]
+		}'
+}
+
 # Objects that nothing points at. They are not taken for lost in the first scan that finds them, as they may
 # have been on their way from one place to another, nor before they are five seconds old.
 check_leaks() {
@@ -25,5 +45,5 @@ check_leaks() {
 	[ -w $leaks ] || return 0
 	sleep 6
 	echo scan >$leaks && echo scan >$leaks || return 0
-	head -n 60 $leaks | while read -r line; do echo "kmemleak: $line" >/dev/kmsg; done
+	leaks_by_place <$leaks | head -n 600 | while read -r line; do echo "kmemleak: $line" >/dev/kmsg; done
 }

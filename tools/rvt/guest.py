@@ -28,8 +28,10 @@ QUIET_LIMIT = 420
 #: How long a job may be silent after the kernel has said that something is stuck.
 STUCK_LIMIT = 60
 
-#: How many times longer things may take on a kernel with KASAN, and what goes with it.
+#: How many times longer things may take on a kernel with KASAN, and what goes with it; and how many times
+#: longer a guest may be silent meanwhile.
 _CHECKED = 10
+_CHECKED_SILENCE = 3
 
 _serial = itertools.count(1)
 
@@ -64,6 +66,17 @@ class Outcome:
         return not self.error and not self.splats
 
 
+def is_checked(kdir: Path) -> bool:
+    """Returns whether a kernel is one with KASAN, and what goes with it."""
+    config = Path(kdir) / ".config"
+    return config.exists() and kconfig.read(config).get("KASAN") == "y"
+
+
+def silence(kdir: Path) -> int:
+    """Returns how many times longer than usual a guest with this kernel may be silent."""
+    return _CHECKED_SILENCE if is_checked(kdir) else 1
+
+
 class Guest:
     """A guest to be run once."""
 
@@ -71,10 +84,8 @@ class Guest:
         self.spec = spec
         self.kdir = Path(kdir)
         self.ours = ours
-        config = self.kdir / ".config"
         #: By what the limits of the scripts are multiplied.
-        self.patience = _CHECKED if config.exists() and \
-            kconfig.read(config).get("KASAN") == "y" else 1
+        self.patience = _CHECKED if is_checked(self.kdir) else 1
         #: What `host run <name>` of the guest does: name -> function of the argument.
         self.actions = actions or {}
         #: Called with the guest before QEMU starts, to put files or servers in place.
@@ -161,6 +172,8 @@ class Guest:
         """Reads the channel and the console until the guest ends or gets stuck."""
         requests = Requests(self._qmp, self.namespace, self.rundir, self.actions)
         start = heard = answered = time.monotonic()
+        boot_limit = BOOT_LIMIT * silence(self.kdir)
+        quiet_limit = QUIET_LIMIT * silence(self.kdir)
         greeted = False
         done = False
         while True:
@@ -181,10 +194,10 @@ class Guest:
             if done and now - heard > 30:
                 return
             step = outcome.steps[-1].name if outcome.steps else "boot"
-            if not greeted and now - heard > BOOT_LIMIT:
-                outcome.error = f"did not boot: silent for {BOOT_LIMIT} s"
-            elif now - heard > QUIET_LIMIT:
-                outcome.error = f"silent for {QUIET_LIMIT} s during \"{step}\""
+            if not greeted and now - heard > boot_limit:
+                outcome.error = f"did not boot: silent for {boot_limit} s"
+            elif now - heard > quiet_limit:
+                outcome.error = f"silent for {quiet_limit} s during \"{step}\""
             elif now - answered > STUCK_LIMIT and self.console.stuck():
                 outcome.error = f"stuck in \"{step}\": {self.console.stuck()}"
             elif now - start > limit:

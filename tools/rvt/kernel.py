@@ -176,7 +176,8 @@ def _check_merged(kdir: Path, fragments: list, log: Path) -> None:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options of `rvt.py kernel`."""
-    parser.add_argument("--variant", default="", help="kernel variant: config/<variant>.config")
+    parser.add_argument("--variant", default=os.environ.get("VARIANT", ""),
+                        help="kernel variant: config/<variant>.config (also VARIANT=)")
 
 
 def main(args) -> int:

@@ -5,7 +5,7 @@ import argparse
 import os
 
 from . import kernel, modtree, modules, spec, stall, uml_steps
-from .guest import Guest
+from .guest import Guest, silence
 from .results import Results
 from .say import say, warn
 from .tap import Test, parse_kunit
@@ -19,9 +19,17 @@ _READ = ("for f in /sys/kernel/debug/kunit/*/results; do "
 #: What suites bring about on purpose: a transmit queue whose device loses an interrupt.
 EXPECTED = [r"NETDEV WATCHDOG: .*\(?rust_virtio_net|rust_virtio_net .*NETDEV WATCHDOG"]
 
-#: What loads a module waits for each case in a state that the kernel calls hung after a time. KUnit
-#: itself gives a case 300 seconds.
-_PATIENT = "sysctl.kernel.hung_task_timeout_secs=360"
+#: Seconds that KUnit gives a case.
+_CASE = 300
+
+
+def _cmdline(kdir) -> str:
+    """Returns what has to be told to a guest's kernel.
+
+    What loads a module waits for each case in a state that the kernel calls hung after a time.
+    """
+    case = _CASE * silence(kdir)
+    return f"kunit.timeout={case} sysctl.kernel.hung_task_timeout_secs={case * 6 // 5}"
 
 
 def run(results: Results, variant: str = "", ring: str = "", title: str = "") -> None:
@@ -43,7 +51,7 @@ def run(results: Results, variant: str = "", ring: str = "", title: str = "") ->
         return
     for attempt in range(2):
         guest = Guest(spec.Spec(family="none", root="initramfs", ring=ring, allow=EXPECTED,
-                                cmdline=_PATIENT), kdir, ours, "kunit")
+                                cmdline=_cmdline(kdir)), kdir, ours, "kunit")
         say(f"Logs: {guest.rundir}")
         outcome = guest.run(steps)
         why = "" if attempt else stall.reason(outcome)

@@ -80,7 +80,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options of `rvt.py modules`."""
     parser.add_argument("--kunit", action="store_true", default=os.environ.get("KUNIT") == "1",
                         help="compile the KUnit suites in (also KUNIT=1)")
-    parser.add_argument("--variant", default="", help="kernel variant: config/<variant>.config")
+    parser.add_argument("--variant", default=os.environ.get("VARIANT", ""),
+                        help="kernel variant: config/<variant>.config (also VARIANT=)")
 
 
 def main(args) -> int:
