@@ -9,10 +9,14 @@
 
 use crate::{
     ops::Blk,
-    resize::update_capacity, //
+    resize::update_capacity,
+    shared::Globals, //
 };
 use block::{
-    workqueue::Run,
+    workqueue::{
+        Deferred,
+        Run, //
+    },
     Disk,
     GenDisk, //
 };
@@ -26,10 +30,54 @@ use virtio::{
     DeviceLink, //
 };
 
-/// Attends to a device. Scheduled by what cannot sleep: callbacks, and who adds or polls.
-pub(crate) struct Attend {
-    pub(crate) link: DeviceLink,
-    pub(crate) disk: Arc<GenDisk<Blk>>,
+/// Has a device attended to, for those who cannot sleep: callbacks, and who adds or polls.
+///
+/// The driver data has one, and each queue: the core holds back changes of the configuration while
+/// a device is probed, removed, or put to sleep, all of which wait for requests.
+#[pin_data]
+pub(crate) struct Attention {
+    #[pin]
+    work: Deferred<Attend>,
+    globals: Arc<Globals>,
+}
+
+impl Attention {
+    /// Attention for a device and its disk.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn new(
+        link: DeviceLink,
+        disk: Arc<GenDisk<Blk>>,
+        globals: Arc<Globals>,
+    ) -> Result<Arc<Self>> {
+        Arc::pin_init(
+            pin_init!(Self {
+                work <- Deferred::new(Attend { link, disk }),
+                globals,
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// Has the device attended to. Any context.
+    #[cold]
+    pub(crate) fn call(&self) {
+        self.work.schedule(&self.globals.workqueue);
+    }
+
+    /// Waits until all that was called for was attended to. Process context, sleeps, without the
+    /// link held.
+    pub(crate) fn wait(&self) {
+        self.work.flush();
+    }
+}
+
+/// Attends to a device.
+struct Attend {
+    link: DeviceLink,
+    disk: Arc<GenDisk<Blk>>,
 }
 
 impl Run for Attend {

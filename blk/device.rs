@@ -5,7 +5,7 @@
 use crate::{
     attend::{
         self,
-        Attend, //
+        Attention, //
     },
     attrs,
     features,
@@ -26,7 +26,6 @@ use crate::{
     },
     shared::{
         DiskIndex,
-        Globals,
         Shared, //
     },
     GLOBALS,
@@ -40,7 +39,6 @@ use block::{
         Request,
         TagSet, //
     },
-    workqueue::Deferred,
     GenDisk,
     Limits,
     Registration, //
@@ -73,8 +71,7 @@ use virtio::{
 #[pin_data]
 pub(crate) struct Data {
     /// Follows what the device brings up. Ends first.
-    #[pin]
-    attend: Deferred<Attend>,
+    pub(crate) attention: Arc<Attention>,
     /// The disk before user space.
     #[pin]
     registration: Mutex<Option<Registration<Blk>>>,
@@ -85,21 +82,6 @@ pub(crate) struct Data {
     pub(crate) shared: Arc<Shared>,
     /// How the queues are used. Does not change as long as there is the disk.
     pub(crate) split: QueueSplit,
-    globals: Arc<Globals>,
-}
-
-impl Data {
-    /// Has looked after what the device brought up. Any context.
-    #[cold]
-    fn attend(&self) {
-        self.attend.schedule(&self.globals.workqueue);
-    }
-
-    /// Waits until all that the device brought up was followed up. Process context, sleeps, without
-    /// the link held.
-    pub(crate) fn flush_attend(&self) {
-        self.attend.flush();
-    }
 }
 
 virtio::virtio_device_table!(ID_TABLE, [virtio::DeviceId::BLOCK]);
@@ -114,6 +96,7 @@ impl Driver for Blk {
     }
 
     fn start<'bound>(dev: &'bound Device<Core<'_>>, data: Pin<&Data>) -> Result {
+        data.shared.set_attention(Some(&data.attention));
         dev.ready();
         match data.disk.register(dev.as_ref(), &attrs::ATTRIBUTES) {
             Ok(registration) => {
@@ -147,7 +130,7 @@ impl Driver for Blk {
     fn remove(dev: &Device<Core<'_>>, data: Pin<&Data>) {
         attend::give_up_if_broken(&data.disk);
         // No change of the configuration is followed up from here on.
-        data.flush_attend();
+        data.attention.wait();
         // A failed wake-up left requests waiting.
         let held = data.held.lock().take();
         drop(held);
@@ -164,13 +147,13 @@ impl Driver for Blk {
     fn vq_callback(_dev: &Device<Bound>, data: Pin<&Data>, queue: &QueueHandle) {
         if let Some(slot) = data.shared.slot(queue.index()) {
             if slot.interrupt() {
-                data.attend();
+                data.attention.call();
             }
         }
     }
 
     fn config_changed(_dev: &Device<Bound>, data: Pin<&Data>) {
-        data.attend();
+        data.attention.call();
     }
 
     fn freeze(dev: &Device<Core<'_>>, data: Pin<&Data>) -> Result {
@@ -195,6 +178,8 @@ fn end(dev: &Device<Bound>, data: &Data) {
     data.shared.link.cut();
     dev.reset();
     data.shared.take_queues();
+    // The disk, which the attention is for, has the queues: neither would end before the other.
+    data.shared.set_attention(None);
 }
 
 /// Finds the queues, for requests of up to `segments` data segments.
@@ -276,18 +261,14 @@ fn make(dev: &Device<Bound>) -> Result<impl PinInit<Data, Error>> {
     }
     resize::update_capacity(dev, &disk, false)?;
 
-    let attend = Attend {
-        link,
-        disk: disk.clone(),
-    };
+    let attention = Attention::new(link, disk.clone(), globals)?;
     Ok(pin_init!(Data {
-        attend <- Deferred::new(attend),
+        attention,
         registration <- new_mutex!(None),
         held <- new_mutex!(None),
         disk,
         shared,
         split,
-        globals,
     }? Error))
 }
 

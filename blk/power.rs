@@ -36,7 +36,7 @@ pub(crate) fn stop(dev: &Device<Bound>, data: Pin<&Data>) -> Result {
     drop(frozen);
 
     dev.reset();
-    data.flush_attend();
+    data.attention.wait();
     data.shared.take_queues();
     Ok(())
 }

@@ -5,7 +5,10 @@
 //! Adding and completing share the lock. So do stopping a hardware queue because the ring is full
 //! and starting it again because it is not: outside of it, the start could come before the stop.
 
-use crate::ops::Blk;
+use crate::{
+    attend::Attention,
+    ops::Blk, //
+};
 use block::{
     mq::{
         CompletionBatch,
@@ -21,6 +24,7 @@ use kernel::{
     prelude::*,
     sync::{
         new_spinlock_irq,
+        Arc,
         SpinLockIrq, //
     },
 };
@@ -54,6 +58,19 @@ struct State {
     vq: Option<Virtqueue<Request<Blk>>>,
     /// The hardware queue was stopped because the ring was full.
     stopped: bool,
+    /// What to call if the queue is broken.
+    attention: Option<Arc<Attention>>,
+}
+
+impl State {
+    /// Has a broken queue attended to.
+    fn attend_if_broken(&self) {
+        if let (Some(vq), Some(attention)) = (&self.vq, &self.attention) {
+            if vq.is_broken() {
+                attention.call();
+            }
+        }
+    }
 }
 
 impl Slot {
@@ -68,6 +85,7 @@ impl Slot {
                 state <- new_spinlock_irq!(State {
                     vq: None,
                     stopped: false,
+                    attention: None,
                 }),
                 bell <- Doorbell::new(),
                 endian,
@@ -93,6 +111,12 @@ impl Slot {
             let vq = slot.state.lock().vq.take();
             drop(vq);
         }
+    }
+
+    /// Sets what is called if the queue is broken. Process context, sleeps.
+    pub(crate) fn set_attention(&self, attention: Option<Arc<Attention>>) {
+        let old = core::mem::replace(&mut self.state.lock().attention, attention);
+        drop(old);
     }
 
     /// Whether there is a queue.
@@ -130,6 +154,7 @@ impl Slot {
         let State {
             vq: Some(vq),
             stopped,
+            ..
         } = &mut *state
         else {
             return Err(rq.reject(Status::IOERR));
@@ -232,9 +257,7 @@ impl Slot {
     /// The device was not notified.
     #[cold]
     fn unheard(&self) {
-        if let Some(vq) = &self.state.lock().vq {
-            attend_if_broken(vq);
-        }
+        self.state.lock().attend_if_broken();
     }
 
     /// Completes what the device is done with, when it has interrupted. Returns whether the queue
@@ -246,6 +269,7 @@ impl Slot {
         let State {
             vq: Some(vq),
             stopped,
+            ..
         } = &mut *state
         else {
             return false;
@@ -283,9 +307,9 @@ impl Slot {
                 done.push_back(take(used));
                 found += 1;
             }
-            if found == 0 {
-                attend_if_broken(vq);
-            }
+        }
+        if found == 0 {
+            state.attend_if_broken();
         }
         let mut restart = state.stopped && !done.is_empty();
         if restart {
@@ -348,14 +372,6 @@ impl<F: FnMut(Used<Request<Blk>>)> OnQueue<Request<Blk>> for Drain<F> {
     #[inline(always)]
     fn run(self, mut queue: impl QueueOps<Request<Blk>>) -> bool {
         queue.drain(self.0)
-    }
-}
-
-/// Has a broken queue attended to.
-fn attend_if_broken(vq: &Virtqueue<Request<Blk>>) {
-    if vq.is_broken() {
-        // What follows a change of the configuration looks at the queues first.
-        vq.dev().config_changed();
     }
 }
 

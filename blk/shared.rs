@@ -3,6 +3,7 @@
 //! What devices share, and what a disk keeps until its last close.
 
 use crate::{
+    attend::Attention,
     name::DiskName,
     queue::Slot, //
 };
@@ -143,6 +144,14 @@ impl Shared {
     /// Whether there are queues: not while the device sleeps, nor after it was given up.
     pub(crate) fn has_queues(&self) -> bool {
         self.slots.iter().all(|slot| slot.is_filled())
+    }
+
+    /// Sets what those call who find a queue broken while they add or poll; not before they may, and
+    /// `None` before the driver data goes.
+    pub(crate) fn set_attention(&self, attention: Option<&Arc<Attention>>) {
+        for slot in &self.slots {
+            slot.set_attention(attention.cloned());
+        }
     }
 
     /// Takes the queues away and drops them: what is under way fails, what comes later too. The

@@ -71,6 +71,10 @@ ssize_t rust_virtio_fake_attribute(struct device *dev, const char *name,
 				   char *page, size_t len, bool store);
 void rust_virtio_fake_limits(struct block_device *bdev,
 			     struct rust_virtio_fake_limits *limits);
+int rust_virtio_fake_set_param(const char *module, const char *name,
+			       const char *value);
+int rust_virtio_fake_read_polled(struct block_device *bdev, sector_t sector,
+				 struct page *page);
 void rust_virtio_fake_timeout(struct block_device *bdev, unsigned int millis);
 struct net_device *rust_virtio_fake_netdev(struct device *dev);
 void rust_virtio_fake_dev_put(struct net_device *dev);

@@ -4,6 +4,7 @@
 
 pub(crate) mod disk;
 pub(crate) mod nic;
+pub(crate) mod param;
 
 use crate::{
     bindings,

@@ -103,7 +103,8 @@ pub use crate::{
             NicState,
             NicStats,
             Offload, //
-        }, //
+        },
+        param::Param, //
     },
     wire::{
         Wire,

@@ -25,6 +25,7 @@ use virtio_fake::{
     Action,
     Disk,
     Fake,
+    Param,
     Task, //
 };
 
@@ -56,6 +57,27 @@ fn held_read(rig: &Rig, disk: &Arc<Disk>) -> Result<(Reading, usize)> {
 /// Has the device give back a buffer of a queue that there is none of.
 fn lie(fake: &Fake, queue: usize) -> Result {
     fake.finish(queue, |_| Action::CompleteAs { id: 0x7777, len: 1 })
+}
+
+/// A disk with a queue that is polled, if there are processors for two queues, and a read from it that
+/// the device keeps.
+fn polled() -> Result<Option<(Rig, Arc<Disk>, Reading, usize)>> {
+    let one = Param::set(c"rust_virtio_blk", c"poll_queues", c"1", c"0");
+    let config = Config::default().u16(Config::NUM_QUEUES, 2);
+    let rig = Rig::new(config, &[F_FLUSH, F_MQ], 2)?;
+    let disk = Arc::new(rig.open()?, GFP_KERNEL)?;
+    if one.is_err() || rig.fake.queues() < 2 {
+        messages::skip(c"no queue that is polled");
+        return Ok(None);
+    }
+    rig.disk.put(0, &pattern(5, 4096)?);
+    let start = disk.read_polled(0)?;
+    check!(start[..] == pattern(5, 16)?[..]);
+    rig.disk.answer(Answer::Hold, Some(IN));
+    let other = disk.clone();
+    let task = Task::new(move || other.read_polled(0).map(|_| ()))?;
+    check!(wait::until(DEADLINE_MS, || rig.fake.held(1) == 1));
+    Ok(Some((rig, disk, task, 1)))
 }
 
 /// What is under way failed, and all that comes does, without the device.
@@ -164,6 +186,55 @@ mod suite {
         lie(&rig.fake, queue)?;
         check!(task.join(DEADLINE_MS)?.is_err());
         removal.join(DEADLINE_MS)
+    }
+
+    /// As [`at_removal`], where nobody but the poller sees it.
+    #[test]
+    fn polled_at_removal() -> Result {
+        let Some((mut rig, _disk, task, queue)) = polled()? else {
+            return Ok(());
+        };
+        let plug = rig.plug.take().ok_or(ENODEV)?;
+        let removal = Task::new(move || drop(plug))?;
+        wait::pause(50);
+        check!(!task.is_done());
+        lie(&rig.fake, queue)?;
+        check!(task.join(DEADLINE_MS)?.is_err());
+        removal.join(DEADLINE_MS)
+    }
+
+    /// As [`at_reset`], where nobody but the poller sees it.
+    #[test]
+    fn polled_at_reset() -> Result {
+        let Some((mut rig, disk, task, queue)) = polled()? else {
+            return Ok(());
+        };
+        let plug = rig.plug.take().ok_or(ENODEV)?;
+        let reset = Task::new(move || (plug.reset_prepare(), plug))?;
+        wait::pause(50);
+        check!(!task.is_done());
+        lie(&rig.fake, queue)?;
+        check_err!(task.join(DEADLINE_MS)?, EIO);
+        let (prepared, plug) = reset.join(DEADLINE_MS)?;
+        prepared?;
+        rig.disk.answer(Answer::Honest, None);
+        plug.reset_done()?;
+        rig.plug = Some(plug);
+        let start = disk.read_polled(0)?;
+        check!(start[..] == pattern(5, 16)?[..]);
+        drop(disk);
+        rig.remove(DEADLINE_MS, drop)
+    }
+
+    /// While the driver reads the partitions: the device cannot be notified.
+    #[test]
+    fn unheard_at_probe() -> Result {
+        let (disk, fake) = device(Config::default(), &[], 1)?;
+        fake.fault(|faults| faults.notify_fails = true);
+        let other = fake.clone();
+        let plug = Task::new(move || other.plug())?.join(DEADLINE_MS)??;
+        check_driver(&fake)?;
+        Rig::around(disk, fake, plug).remove(DEADLINE_MS, drop)
     }
 
     /// While the transport is about to be reset, which waits for the request; then the disk is as

@@ -14,6 +14,7 @@ use kernel::{
         from_err_ptr,
         to_result, //
     },
+    page::Page,
     prelude::*,
     str::CString, //
 };
@@ -144,6 +145,24 @@ impl Disk {
             Ok(()) => Ok(bytes),
             Err(e) => Err((e, bytes)),
         }
+    }
+
+    /// Reads a page from `sector` by polling for it, and returns how it starts.
+    ///
+    /// # Errors
+    ///
+    /// What the disk returns; `EOPNOTSUPP`: it has no queue that can be polled.
+    pub fn read_polled(&self, sector: u64) -> Result<[u8; 16]> {
+        let page = Page::alloc_page(GFP_KERNEL | __GFP_ZERO)?;
+        // SAFETY: By the type invariant; the page stays until this returns, when the request has
+        // ended.
+        to_result(unsafe {
+            bindings::rust_virtio_fake_read_polled(self.bdev(), sector, page.as_ptr())
+        })?;
+        let mut start = [0; 16];
+        // SAFETY: The array has that many bytes, and nobody writes the page any more.
+        unsafe { page.read_raw(start.as_mut_ptr(), 0, start.len()) }?;
+        Ok(start)
     }
 
     /// Writes bytes at `sector`, past the page cache.

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What the users of a device do with it, in C because the kernel has it inline. */
 
+#include <linux/bio.h>
 #include <linux/blk-mq.h>
 #include <linux/blkdev.h>
+#include <linux/delay.h>
 #include <linux/device.h>
 #include <linux/etherdevice.h>
 #include <linux/ethtool.h>
 #include <linux/kernfs.h>
+#include <linux/module.h>
 #include <linux/netdevice.h>
 #include <linux/rtnetlink.h>
 #include <linux/skbuff.h>
@@ -38,6 +41,62 @@ ssize_t rust_virtio_fake_attribute(struct device *dev, const char *name,
 	else
 		ret = ops->show(&dev->kobj, kn->priv, page);
 	kernfs_put(kn);
+	return ret;
+}
+
+/* Sets a parameter of another module, as a write to its file in sysfs does. */
+int rust_virtio_fake_set_param(const char *module, const char *name,
+			       const char *value)
+{
+	int ret = -ENOENT;
+#ifdef MODULE
+	struct kobject *kobj = kset_find_obj(THIS_MODULE->mkobj.kobj.kset,
+					     module);
+	struct module *mod;
+
+	if (!kobj)
+		return -ENOENT;
+	mod = container_of(kobj, struct module_kobject, kobj)->mod;
+	for (unsigned int i = 0; mod && i < mod->num_kp; i++) {
+		const struct kernel_param *kp = &mod->kp[i];
+
+		if (strcmp(kp->name, name))
+			continue;
+		kernel_param_lock(mod);
+		ret = kp->ops->set(value, kp);
+		kernel_param_unlock(mod);
+	}
+	kobject_put(kobj);
+#endif
+	return ret;
+}
+
+static void polled_done(struct bio *bio)
+{
+	WRITE_ONCE(*(bool *)bio->bi_private, true);
+}
+
+/* Reads one page by polling, without waiting for an interrupt. */
+int rust_virtio_fake_read_polled(struct block_device *bdev, sector_t sector,
+				 struct page *page)
+{
+	bool done = false;
+	struct bio_vec vec;
+	struct bio bio;
+	int ret;
+
+	bio_init(&bio, bdev, &vec, 1, REQ_OP_READ | REQ_SYNC | REQ_POLLED);
+	bio.bi_iter.bi_sector = sector;
+	bio.bi_private = &done;
+	bio.bi_end_io = polled_done;
+	__bio_add_page(&bio, page, PAGE_SIZE, 0);
+	submit_bio(&bio);
+	while (!READ_ONCE(done)) {
+		bio_poll(&bio, NULL, BLK_POLL_ONESHOT);
+		msleep(1);
+	}
+	ret = blk_status_to_errno(bio.bi_status);
+	bio_uninit(&bio);
 	return ret;
 }
 
