@@ -48,6 +48,13 @@ use kernel::{
 /// A callback of a queue, as C calls it.
 pub(crate) type VqCallback = unsafe extern "C" fn(*mut bindings::virtqueue);
 
+/// The driver did not say that it is ready.
+const UNREADY: i32 = 0;
+/// It did.
+const READY: i32 = 1;
+/// It reset the device since.
+const LOST: i32 = 2;
+
 /// State of one binding of a driver to a device.
 #[pin_data]
 pub struct BindState {
@@ -62,6 +69,8 @@ pub struct BindState {
     gone: Completion,
     /// The device was reset and no queue was found since.
     reset: Atomic<i32>,
+    /// [`UNREADY`], [`READY`] or [`LOST`].
+    ready: Atomic<i32>,
     /// Size of the device configuration in bytes; negative if unknown.
     config_len: Atomic<i64>,
     /// Where the buffers of a queue under reset or resize go; see [`crate::queue`].
@@ -98,6 +107,7 @@ impl BindState {
                 sets: Atomic::new(1),
                 gone <- Completion::new(),
                 reset: Atomic::new(1),
+                ready: Atomic::new(UNREADY),
                 config_len: Atomic::new(-1),
                 recycle <- new_mutex!(()),
                 recycler: Atomic::new(null_mut()),
@@ -205,9 +215,34 @@ impl BindState {
         self.vq_callback
     }
 
+    /// Notes that the driver is about to say that it is ready.
+    pub(crate) fn set_ready(&self) {
+        self.ready.store(READY, Release);
+    }
+
+    /// Runs what brings the device into use, or back into it.
+    ///
+    /// # Errors
+    ///
+    /// - `EIO`: the device was ready, and was reset then, so that it is of no use; but for the
+    ///   error, the core would tell it that its driver is ready.
+    /// - What `f` returns.
+    pub(crate) fn bring_up(&self, f: impl FnOnce() -> Result) -> Result {
+        self.ready.store(UNREADY, Release);
+        f()?;
+        if self.ready.load(Acquire) == LOST {
+            return Err(EIO);
+        }
+        Ok(())
+    }
+
     /// Notes whether the device is in reset.
     pub(crate) fn set_reset(&self, reset: bool) {
         self.reset.store(reset.into(), Release);
+        if reset {
+            // If it was not ready, there is nothing to lose.
+            let _ = self.ready.cmpxchg(READY, LOST, Full);
+        }
     }
 
     /// Whether the device is in reset, so that it owns no buffer.

@@ -165,6 +165,7 @@ impl Device<device::Bound> {
     ///
     /// Process context, may sleep.
     pub fn ready(&self) {
+        self.bind_state().set_ready();
         #[cfg(CONFIG_VIRTIO_HARDEN_NOTIFICATION)]
         {
             self.synchronize_callbacks();

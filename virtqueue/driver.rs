@@ -44,7 +44,8 @@ use kernel::{
 /// 6. [`remove`](Driver::remove) unregisters from the subsystem; when it returned, callbacks are
 ///    closed, the device is reset, and the data is dropped, and the queues with it.
 ///
-/// If `start` fails, the device is reset and the data dropped just so.
+/// If `start` fails, the device is reset and the data dropped just so. If a device is
+/// [reset](Device::reset) while it is brought into use, after it was ready, it is removed as in 6.
 pub trait Driver: Sized + 'static {
     /// The data of a bound device. Dropped after [`Driver::remove`], in process context.
     type Data<'bound>: Send + Sync + 'bound;
@@ -275,7 +276,16 @@ impl<T: Driver> Adapter<T> {
             // are closed and synchronised with, here or in `remove_callback`.
             unsafe { state.open::<T>(data) };
 
-            if let Err(e) = T::start(dev, data) {
+            let mut started = false;
+            let result = state.bring_up(|| {
+                T::start(dev, data)?;
+                started = true;
+                Ok(())
+            });
+            if let Err(e) = result {
+                if started {
+                    T::remove(dev, data);
+                }
                 state.close();
                 dev.reset();
                 return Err(e);
@@ -314,7 +324,10 @@ impl<T: Driver> Adapter<T> {
     extern "C" fn restore_callback(vdev: *mut bindings::virtio_device) -> c_int {
         // SAFETY: The core passes a valid device, after a successful probe.
         let (dev, data) = unsafe { Self::bound(vdev) };
-        from_result(|| T::restore(dev, data).map(|()| 0))
+        from_result(|| {
+            let state = dev.bind_state();
+            state.bring_up(|| T::restore(dev, data)).map(|()| 0)
+        })
     }
 
     extern "C" fn reset_prepare_callback(vdev: *mut bindings::virtio_device) -> c_int {
@@ -324,7 +337,11 @@ impl<T: Driver> Adapter<T> {
 
     extern "C" fn reset_done_callback(vdev: *mut bindings::virtio_device) -> c_int {
         // SAFETY: The core passes a valid device with a driver.
-        unsafe { Self::around_reset(vdev, T::reset_done) }
+        unsafe { Self::around_reset(vdev, Self::reset_done) }
+    }
+
+    fn reset_done(dev: &Device<Core<'_>>, data: Pin<&T::Data<'_>>) -> Result {
+        dev.bind_state().bring_up(|| T::reset_done(dev, data))
     }
 
     /// Runs one of the two hooks around a reset of the transport.

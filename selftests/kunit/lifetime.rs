@@ -47,6 +47,8 @@ enum Failure {
     StartEarly,
     /// In start, with buffers with the device.
     StartLate,
+    /// Not itself: in start it gives the device up, with buffers with it.
+    GivenUp,
 }
 
 /// A driver that keeps queues and buffers in its data, and fails where it is told.
@@ -108,6 +110,10 @@ impl Scenario for Clumsy {
         self.fail_at(Failure::StartEarly)?;
         dev.ready();
         self.post()?;
+        if self.failure == Failure::GivenUp {
+            dev.reset();
+            self.taken.lock().clear();
+        }
         self.fail_at(Failure::StartLate)
     }
 
@@ -206,6 +212,22 @@ mod suite {
         check_eq!(scenario.last_status.load(Relaxed) & IN_USE, 0);
         check_eq!(scenario.drops.count(), 3);
         check_eq!(fake.traffic(0).kicks, 1);
+        Ok(())
+    }
+
+    /// A device that `start` gives up is removed, and not said to be ready.
+    #[test]
+    fn given_up_in_start() -> Result {
+        let (scenario, fake) = clumsy(Failure::GivenUp, false)?;
+        let plug = fake.plug()?;
+        check!(!fake.is_bound());
+        check_eq!(i32::from(fake.status()) & 4, 0);
+        check_eq!(fake.queues(), 0);
+        check_eq!(scenario.removed.load(Relaxed), 1);
+        check_eq!(scenario.ended.load(Relaxed), 1);
+        check_eq!(scenario.drops.count(), 3);
+        drop(plug);
+        check_eq!(scenario.ended.load(Relaxed), 1);
         Ok(())
     }
 

@@ -42,6 +42,8 @@ struct Sleeper {
     vq: Mutex<Option<Virtqueue<Parcel>>>,
     callbacks: Atomic<u64>,
     refuse: Atomic<bool>,
+    /// Gives the device up right after it woke up.
+    tired: Atomic<bool>,
 }
 
 impl Sleeper {
@@ -87,7 +89,12 @@ impl Scenario for Sleeper {
     }
 
     fn restore(&self, _fake: &Fake, dev: &Device<Bound>) -> Result {
-        self.wake(dev)
+        self.wake(dev)?;
+        if self.tired.load(Relaxed) {
+            dev.reset();
+            self.give_up();
+        }
+        Ok(())
     }
 }
 
@@ -99,6 +106,7 @@ fn sleeper() -> Result<(Arc<Sleeper>, Fake, Plug)> {
             vq <- new_mutex!(None),
             callbacks: Atomic::new(0),
             refuse: Atomic::new(false),
+            tired: Atomic::new(false),
         }),
         GFP_KERNEL,
     )?;
@@ -141,6 +149,24 @@ fn there_and_back(down: fn(&Plug) -> Result, up: fn(&Plug) -> Result) -> Result 
     Ok(())
 }
 
+/// A device that its driver gives up while it wakes up is not said to be ready, and wakes up the next
+/// time.
+fn given_up(down: fn(&Plug) -> Result, up: fn(&Plug) -> Result) -> Result {
+    let (scenario, fake, plug) = sleeper()?;
+    down(&plug)?;
+    scenario.tired.store(true, Relaxed);
+    check_err!(up(&plug), EIO);
+    check_eq!(fake.status() & (DRIVER_OK | FAILED), FAILED);
+    check_eq!(fake.queues(), 0);
+    check!(fake.is_bound());
+    scenario.tired.store(false, Relaxed);
+    down(&plug)?;
+    up(&plug)?;
+    check!(fake.status() & DRIVER_OK != 0);
+    check_eq!(fake.serve(0)?, 2);
+    Ok(())
+}
+
 #[kunit_tests(rust_virtio_power)]
 mod suite {
     use super::*;
@@ -170,6 +196,19 @@ mod suite {
         fake.finish(0, |_| Action::Complete(0))?;
         check_eq!(scenario.callbacks.load(Relaxed), 1);
         Ok(())
+    }
+
+    /// A device is given up while the system wakes up.
+    #[test]
+    #[cfg(CONFIG_PM_SLEEP)]
+    fn given_up_in_restore() -> Result {
+        given_up(Plug::freeze, Plug::restore)
+    }
+
+    /// A device is given up after its transport was reset.
+    #[test]
+    fn given_up_in_reset_done() -> Result {
+        given_up(Plug::reset_prepare, Plug::reset_done)
     }
 
     /// The queues do not come back: the device is marked failed, and can be removed.

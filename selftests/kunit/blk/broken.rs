@@ -3,7 +3,6 @@
 //! Queues that break while they are used: what is under way ends with an error, and nobody waits.
 
 use super::{
-    check_driver,
     device,
     pattern,
     ramdisk::{
@@ -34,6 +33,11 @@ const DEADLINE_MS: u32 = 10_000;
 /// What the driver says, once.
 const GIVEN_UP: &CStr = c"a queue is broken";
 
+/// Device status: the driver is ready.
+const DRIVER_OK: u8 = 4;
+/// Device status: the driver has given up.
+const FAILED: u8 = 128;
+
 type Reading = Task<Result>;
 
 /// Starts a read.
@@ -57,6 +61,19 @@ fn held_read(rig: &Rig, disk: &Arc<Disk>) -> Result<(Reading, usize)> {
 /// Has the device give back a buffer of a queue that there is none of.
 fn lie(fake: &Fake, queue: usize) -> Result {
     fake.finish(queue, |_| Action::CompleteAs { id: 0x7777, len: 1 })
+}
+
+/// Plugs a device that is given up while it is probed.
+fn refused(fake: &Fake) -> Result {
+    Rig::plain()?;
+    messages::logged(GIVEN_UP);
+    let other = fake.clone();
+    let plug = Task::new(move || other.plug())?.join(DEADLINE_MS)??;
+    check_eq!(messages::logged(GIVEN_UP), 1);
+    check!(!fake.is_bound());
+    check_eq!(fake.queues(), 0);
+    check_eq!(fake.status() & (DRIVER_OK | FAILED), FAILED);
+    plug.within(DEADLINE_MS, drop)
 }
 
 /// A disk with a queue that is polled, if there are processors for two queues, and a read from it that
@@ -158,19 +175,12 @@ mod suite {
         rig.remove(DEADLINE_MS, drop)
     }
 
-    /// While the driver reads the partitions: the disk is there, and fails.
+    /// While the driver reads the partitions: it does not take the device, which gets to know.
     #[test]
     fn at_probe() -> Result {
         let (disk, fake) = device(Config::default(), &[], 1)?;
         disk.answer(Answer::Untouched(u32::MAX), Some(IN));
-        let other = fake.clone();
-        let plug = Task::new(move || other.plug())?.join(DEADLINE_MS)??;
-        check_driver(&fake)?;
-        let rig = Rig::around(disk, fake, plug);
-        let disk = rig.open()?;
-        check!(disk.read(0, 512).is_err());
-        drop(disk);
-        rig.remove(DEADLINE_MS, drop)
+        refused(&fake)
     }
 
     /// While the disk is removed, which waits for the request.
@@ -229,12 +239,9 @@ mod suite {
     /// While the driver reads the partitions: the device cannot be notified.
     #[test]
     fn unheard_at_probe() -> Result {
-        let (disk, fake) = device(Config::default(), &[], 1)?;
+        let (_, fake) = device(Config::default(), &[], 1)?;
         fake.fault(|faults| faults.notify_fails = true);
-        let other = fake.clone();
-        let plug = Task::new(move || other.plug())?.join(DEADLINE_MS)??;
-        check_driver(&fake)?;
-        Rig::around(disk, fake, plug).remove(DEADLINE_MS, drop)
+        refused(&fake)
     }
 
     /// While the transport is about to be reset, which waits for the request; then the disk is as
