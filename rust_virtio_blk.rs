@@ -25,7 +25,7 @@
 //! Each virtqueue has a spinlock under which requests are added to and taken from it; it is taken
 //! with interrupts off and nests in nothing. Requests are completed, and devices notified,
 //! outside of it. The [`virtio::DeviceLink`] of a disk is a sleeping lock; no I/O is waited for
-//! under it. Queues are taken away because they are broken, and come back, with it held.
+//! under it. Queues are taken away, and come back, with it held, or once it was cut.
 
 #![deny(unsafe_code)]
 

@@ -156,16 +156,16 @@ impl Driver for Blk {
         data.attention.call();
     }
 
-    fn freeze(dev: &Device<Core<'_>>, data: Pin<&Data>) -> Result {
-        power::stop(dev, data)
+    fn freeze(_dev: &Device<Core<'_>>, data: Pin<&Data>) -> Result {
+        power::stop(data)
     }
 
     fn restore(dev: &Device<Core<'_>>, data: Pin<&Data>) -> Result {
         power::go_on(dev, data)
     }
 
-    fn reset_prepare(dev: &Device<Core<'_>>, data: Pin<&Data>) -> Result {
-        power::stop(dev, data)
+    fn reset_prepare(_dev: &Device<Core<'_>>, data: Pin<&Data>) -> Result {
+        power::stop(data)
     }
 
     fn reset_done(dev: &Device<Core<'_>>, data: Pin<&Data>) -> Result {

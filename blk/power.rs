@@ -24,7 +24,11 @@ use virtio::{
 
 /// Lets the requests that are under way finish, holds back those that come, and gives the queues
 /// up. Process context, sleeps.
-pub(crate) fn stop(dev: &Device<Bound>, data: Pin<&Data>) -> Result {
+///
+/// # Errors
+///
+/// `ENODEV`: the binding is over.
+pub(crate) fn stop(data: Pin<&Data>) -> Result {
     // A wake-up that failed early left requests waiting, which would be waited for here.
     let held = data.held.lock().take();
     drop(held);
@@ -35,10 +39,14 @@ pub(crate) fn stop(dev: &Device<Bound>, data: Pin<&Data>) -> Result {
     // Who submits I/O need not wait here: requests wait in the queue.
     drop(frozen);
 
-    dev.reset();
+    // With the link: who polls may just have found a queue broken, and have it attended to.
+    let stopped = data.shared.link.with(|dev| {
+        dev.reset();
+        data.shared.take_queues();
+    });
+    // Who comes with the link from here on finds no queue, and leaves the device alone.
     data.attention.wait();
-    data.shared.take_queues();
-    Ok(())
+    stopped.ok_or(ENODEV)
 }
 
 /// Finds the queues again, as many as there were, and lets requests through. Process context,
