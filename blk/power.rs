@@ -12,7 +12,10 @@ use crate::{
     },
     ops::Blk, //
 };
-use block::mq::Request;
+use block::{
+    memory,
+    mq::Request, //
+};
 use kernel::{
     device::Bound,
     prelude::*, //
@@ -29,24 +32,27 @@ use virtio::{
 ///
 /// `ENODEV`: the binding is over.
 pub(crate) fn stop(data: Pin<&Data>) -> Result {
-    // A wake-up that failed early left requests waiting, which would be waited for here.
-    let held = data.held.lock().take();
-    drop(held);
-    // So would those that a broken queue has. One that breaks from here on is attended to.
-    attend::give_up_if_broken(&data.disk);
-    let frozen = data.disk.freeze();
-    *data.held.lock() = Some(data.disk.quiesce());
-    // Who submits I/O need not wait here: requests wait in the queue.
-    drop(frozen);
+    // Where memory is freed by writing to this disk, that waits from here on.
+    memory::without_io(|| {
+        // A wake-up that failed early left requests waiting, which would be waited for here.
+        let held = data.held.lock().take();
+        drop(held);
+        // So would those that a broken queue has. One that breaks from here on is attended to.
+        attend::give_up_if_broken(&data.disk);
+        let frozen = data.disk.freeze();
+        *data.held.lock() = Some(data.disk.quiesce());
+        // Who submits I/O need not wait here: requests wait in the queue.
+        drop(frozen);
 
-    // With the link: who polls may just have found a queue broken, and have it attended to.
-    let stopped = data.shared.link.with(|dev| {
-        dev.reset();
-        data.shared.take_queues();
-    });
-    // Who comes with the link from here on finds no queue, and leaves the device alone.
-    data.attention.wait();
-    stopped.ok_or(ENODEV)
+        // With the link: who polls may just have found a queue broken, and have it attended to.
+        let stopped = data.shared.link.with(|dev| {
+            dev.reset();
+            data.shared.take_queues();
+        });
+        // Who comes with the link from here on finds no queue, and leaves the device alone.
+        data.attention.wait();
+        stopped.ok_or(ENODEV)
+    })
 }
 
 /// Finds the queues again, as many as there were, and lets requests through. Process context,
@@ -60,16 +66,18 @@ pub(crate) fn stop(data: Pin<&Data>) -> Result {
 /// The requests that wait then fail.
 pub(crate) fn go_on(dev: &Device<Bound>, data: Pin<&Data>) -> Result {
     // With the link, so that queues that break at once are not taken before all are there.
-    let result = data.shared.link.with(|dev| {
-        let queues = find_queues_again(dev, &data)?;
-        for (slot, queue) in data.shared.slots.iter().zip(queues) {
-            slot.as_ref().fill(queue);
-        }
-        dev.ready();
-        Ok(())
-    });
-    let result = result
-        .unwrap_or(Err(ENODEV))
+    let find = || {
+        let found = data.shared.link.with(|dev| {
+            let queues = find_queues_again(dev, &data)?;
+            for (slot, queue) in data.shared.slots.iter().zip(queues) {
+                slot.as_ref().fill(queue);
+            }
+            dev.ready();
+            Ok(())
+        });
+        found.unwrap_or(Err(ENODEV))
+    };
+    let result = memory::without_io(find)
         .inspect_err(|e| dev_err!(dev.as_ref(), "queues are gone: {:?}\n", e));
     let held = data.held.lock().take();
     drop(held);

@@ -27,6 +27,8 @@ pub mod index;
 pub mod limits;
 #[path = "block/major.rs"]
 pub mod major;
+#[path = "block/memory.rs"]
+pub mod memory;
 #[path = "block/mq.rs"]
 pub mod mq;
 #[path = "block/size.rs"]

@@ -3,7 +3,18 @@
 #include "helpers.h"
 
 #include <linux/mm.h>
+#include <linux/sched/mm.h>
 #include <xen/xen.h>
+
+unsigned int rust_helper_memalloc_noio_save(void)
+{
+	return memalloc_noio_save();
+}
+
+void rust_helper_memalloc_noio_restore(unsigned int flags)
+{
+	memalloc_noio_restore(flags);
+}
 
 bool rust_helper_blk_should_fake_timeout(struct request_queue *q)
 {

@@ -17,6 +17,8 @@
 #pragma clang attribute push(__attribute__((always_inline)), apply_to = function)
 #endif
 
+unsigned int rust_helper_memalloc_noio_save(void);
+void rust_helper_memalloc_noio_restore(unsigned int flags);
 bool rust_helper_blk_should_fake_timeout(struct request_queue *q);
 unsigned int rust_helper_blk_mq_freeze_queue(struct request_queue *q);
 void rust_helper_blk_mq_unfreeze_queue(struct request_queue *q, unsigned int memflags);

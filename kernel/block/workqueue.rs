@@ -2,7 +2,10 @@
 
 //! A workqueue of a module, and work on it that ends with its owner.
 
-use crate::bindings;
+use crate::{
+    bindings,
+    memory, //
+};
 use core::{
     ops::Deref,
     ptr::NonNull, //
@@ -65,7 +68,7 @@ impl Drop for OwnedQueue {
 
 /// What a [`Deferred`] does.
 pub trait Run: Send + Sync + 'static {
-    /// Runs in process context; not twice at once.
+    /// Runs in process context, not twice at once. Memory is allocated without I/O.
     fn run(&self);
 }
 
@@ -137,7 +140,7 @@ impl<T: Run> Deferred<T> {
         let this = unsafe {
             &*kernel::container_of!(work.cast::<Opaque<bindings::work_struct>>(), Self, work)
         };
-        this.value.run();
+        memory::without_io(|| this.value.run());
     }
 }
 

@@ -74,6 +74,8 @@ pub(crate) struct Registers {
     pub(crate) config_reads: u64,
     pub(crate) out_of_range: u64,
     pub(crate) resets: u32,
+    /// Whether I/O could be done for memory when queues were found, or at a reset since.
+    pub(crate) may_do_io: bool,
     pub(crate) affinity: KVec<(u32, Option<u32>)>,
     pub(crate) faults: Faults,
     /// The device was gone at the last reset, and the transport waits for it no longer.
@@ -177,6 +179,7 @@ impl Inner {
             config_reads: 0,
             out_of_range: 0,
             resets: 0,
+            may_do_io: true,
             affinity: KVec::with_capacity(LOG_LEN, GFP_KERNEL)?,
             faults: Faults::default(),
             given_up: false,

@@ -193,6 +193,12 @@ impl Fake {
         self.0.violations.load(Relaxed)
     }
 
+    /// Whether I/O could be done for memory when the driver found its queues, or reset the device
+    /// since.
+    pub fn may_do_io(&self) -> bool {
+        self.0.regs.lock().may_do_io
+    }
+
     /// How many queues the driver found.
     pub fn queues(&self) -> usize {
         self.0.queues.lock().len()

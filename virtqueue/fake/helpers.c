@@ -8,6 +8,7 @@
 #include <linux/kmsg_dump.h>
 #include <linux/mm.h>
 #include <linux/scatterlist.h>
+#include <linux/sched.h>
 #include <linux/string.h>
 
 #include "helpers.h"
@@ -102,4 +103,10 @@ unsigned int rust_virtio_fake_messages(const char *part)
 	while (kmsg_dump_get_line(&iter, false, line, sizeof(line), &len))
 		found += strnstr(line, part, len) != NULL;
 	return found;
+}
+
+/* Whether I/O may be done for the memory that this thread allocates. */
+bool rust_virtio_fake_may_do_io(void)
+{
+	return !(current->flags & PF_MEMALLOC_NOIO);
 }

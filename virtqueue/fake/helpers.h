@@ -66,6 +66,7 @@ struct rust_virtio_fake_nic {
 	u64 features;
 };
 
+bool rust_virtio_fake_may_do_io(void);
 bool rust_virtio_fake_is_class(const struct device *dev, const char *name);
 ssize_t rust_virtio_fake_attribute(struct device *dev, const char *name,
 				   char *page, size_t len, bool store);

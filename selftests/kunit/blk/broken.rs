@@ -132,6 +132,7 @@ mod suite {
         check_err!(first.join(DEADLINE_MS)?, EIO);
         check_err!(second.join(DEADLINE_MS)?, EIO);
         check_dead(&rig, &disk, resets)?;
+        check!(!rig.fake.may_do_io());
         rig.remove(DEADLINE_MS, drop)
     }
 
@@ -260,8 +261,11 @@ mod suite {
         check_err!(task.join(DEADLINE_MS)?, EIO);
         let (prepared, plug) = reset.join(DEADLINE_MS)?;
         prepared?;
+        check!(!rig.fake.may_do_io());
         rig.disk.answer(Answer::Honest, None);
         plug.reset_done()?;
+        // The requests that wait then may be what memory is freed by.
+        check!(!rig.fake.may_do_io());
         rig.plug = Some(plug);
         let bytes = disk.read(0, 4096).map_err(|(e, _)| e)?;
         check!(bytes[..] == pattern(3, 4096)?[..]);

@@ -82,7 +82,12 @@ pub(super) unsafe extern "C" fn find_vqs(
     // SAFETY: The core calls the operations of a registered device.
     let inner = unsafe { Inner::from_vdev(vdev) };
     from_result(|| {
-        let errno = inner.regs.lock().faults.find_vqs;
+        let errno = {
+            let mut regs = inner.regs.lock();
+            // SAFETY: May be called in process context.
+            regs.may_do_io = unsafe { bindings::rust_virtio_fake_may_do_io() };
+            regs.faults.find_vqs
+        };
         if errno != 0 {
             return Err(Error::from_errno(-errno));
         }
