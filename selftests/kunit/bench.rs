@@ -43,6 +43,7 @@ pub(crate) struct Bench {
     body: Body,
     queues: usize,
     ctx: bool,
+    segments: usize,
     outcome: Atomic<i32>,
     callbacks: Atomic<u64>,
     answers: Atomic<bool>,
@@ -85,7 +86,8 @@ impl Backend for Answers {
 impl Scenario for Bench {
     fn start(&self, fake: &Fake, dev: &Device<Bound>) -> Result {
         let run = || {
-            let queues = dev.find_vqs(specs(self.queues, self.ctx)?, Affinity::Default)?;
+            let specs = specs_of(self.queues, self.ctx, self.segments)?;
+            let queues = dev.find_vqs(specs, Affinity::Default)?;
             dev.ready();
             (self.body)(self, fake, dev, queues)
         };
@@ -102,9 +104,14 @@ impl Scenario for Bench {
 
 /// Wishes for `count` queues.
 pub(crate) fn specs(count: usize, ctx: bool) -> Result<KVec<QueueSpec>> {
+    specs_of(count, ctx, MAX_SEGMENTS)
+}
+
+/// As [`specs`], for buffers of up to `segments` segments.
+fn specs_of(count: usize, ctx: bool, segments: usize) -> Result<KVec<QueueSpec>> {
     let mut specs = KVec::new();
     for i in 0..count {
-        let spec = QueueSpec::new(fmt!("queue.{}", i), MAX_SEGMENTS)?;
+        let spec = QueueSpec::new(fmt!("queue.{}", i), segments)?;
         specs.push(if ctx { spec.with_ctx() } else { spec }, GFP_KERNEL)?;
     }
     Ok(specs)
@@ -122,6 +129,8 @@ pub(crate) struct Setup {
     pub(crate) size: u16,
     /// Whether buffers have a context.
     pub(crate) ctx: bool,
+    /// Most segments of a buffer.
+    pub(crate) segments: usize,
     /// What addresses the device has for memory that is mapped for it.
     pub(crate) mapping: Option<Addresses>,
     /// How much memory there is for an area that is mapped for it, in bytes.
@@ -136,6 +145,7 @@ impl Default for Setup {
             queues: 1,
             size: 8,
             ctx: false,
+            segments: MAX_SEGMENTS,
             mapping: None,
             largest_area: usize::MAX,
         }
@@ -149,6 +159,7 @@ pub(crate) fn on_bench(setup: Setup, body: Body) -> Result {
             body,
             queues: setup.queues,
             ctx: setup.ctx,
+            segments: setup.segments,
             outcome: Atomic::new(NOT_RUN),
             callbacks: Atomic::new(0),
             answers: Atomic::new(false),

@@ -58,6 +58,7 @@ struct Inside {
     number: u64,
     parts: KVec<Part>,
     drops: Drops,
+    stubborn: bool,
 }
 
 impl Drop for Inside {
@@ -86,6 +87,7 @@ impl<const CTX: bool> Parcel<CTX> {
             number,
             parts: KVec::new(),
             drops: drops.clone(),
+            stubborn: false,
         };
         Ok(Self {
             inside: KBox::new(inside, GFP_ATOMIC)?,
@@ -127,6 +129,13 @@ impl<const CTX: bool> Parcel<CTX> {
         Ok(self)
     }
 
+    /// Does not care for errors when it tells its segments.
+    #[must_use]
+    pub fn stubborn(mut self) -> Self {
+        self.inside.stubborn = true;
+        self
+    }
+
     /// The number.
     pub fn number(&self) -> u64 {
         self.inside.number
@@ -153,10 +162,13 @@ unsafe impl<const CTX: bool> Buffer for Parcel<CTX> {
     fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result {
         for part in &self.inside.parts {
             let segment = Segment::virt(part.bytes.as_ptr().cast(), part.bytes.len() as u32);
-            if part.writable {
-                sink.in_(segment)?;
+            let told = if part.writable {
+                sink.in_(segment)
             } else {
-                sink.out(segment)?;
+                sink.out(segment)
+            };
+            if !self.inside.stubborn {
+                told?;
             }
         }
         Ok(())

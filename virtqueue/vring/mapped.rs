@@ -93,16 +93,20 @@ impl Pool {
     }
 
     /// Moves the records of a full block to a spare one, of which `next` is to be the next. Returns
-    /// which.
+    /// which. `new` was just mapped, and is to be recorded where there is room then.
     ///
     /// # Errors
     ///
-    /// `ENOSPC`: there is none.
+    /// `ENOSPC`: there is none; `new` was taken back.
     #[cold]
     #[inline(never)]
-    fn spill(&mut self, full: &[Mapping; BLOCK], next: u32) -> Result<u32> {
+    fn spill(&mut self, full: &[Mapping; BLOCK], next: u32, new: Mapping) -> Result<u32> {
         let at = self.free;
-        let block = self.blocks.get_mut(at as usize).ok_or(ENOSPC)?;
+        let Some(block) = self.blocks.get_mut(at as usize) else {
+            // SAFETY: It was mapped, and the device has not seen it.
+            unsafe { self.mapper.unmap(&[new]) };
+            return Err(ENOSPC);
+        };
         self.free = block.next;
         // INVARIANT: All of them are of mappings, which are not those of the other block any more.
         *block = Block {
@@ -212,18 +216,21 @@ impl Translate for Recorder<'_> {
             return Ok(addr);
         }
         let dir = direction(write);
-        if self.count as usize >= BLOCK {
-            self.next = self.pool.spill(&self.own.records, self.next)?;
-            self.count = 0;
-        }
         // SAFETY: Who adds a buffer promises that its segments are what they say.
         let addr = unsafe { self.pool.mapper.map(segment, dir, self.attrs) }?;
+        let mapping = Mapping {
+            addr,
+            len: segment.len(),
+            dir,
+        };
+        if self.count as usize >= BLOCK {
+            // INVARIANT: Only now, so that the own block never has none while there is one behind,
+            // whatever is made of an error.
+            self.next = self.pool.spill(&self.own.records, self.next, mapping)?;
+            self.count = 0;
+        }
         if let Some(record) = self.own.records.get_mut(self.count as usize) {
-            *record = Mapping {
-                addr,
-                len: segment.len(),
-                dir,
-            };
+            *record = mapping;
         }
         // INVARIANT: That is of what was just mapped.
         // OVERFLOW: It was compared.

@@ -6,6 +6,7 @@ use super::{
     add,
     detach_all,
     get,
+    native_or,
     on,
     on_each,
     refused, //
@@ -18,7 +19,9 @@ use kernel::prelude::*;
 use virtio_fake::{
     Action,
     Addresses,
+    Drops,
     How,
+    Parcel,
     Wire,
     INDIRECT_DESC,
     MAX_MAPPING,
@@ -36,6 +39,7 @@ fn mapped() -> Setup {
 fn long() -> Setup {
     Setup {
         size: 64,
+        segments: 20,
         ..mapped()
     }
 }
@@ -176,6 +180,36 @@ mod suite {
             dev.reset();
             check_eq!(detach_all(&mut vq)?.len(), 2);
             check_eq!((fake.mapped(), fake.mapped_wrong()), (0, 0));
+            Ok(())
+        })
+    }
+
+    /// A buffer that makes nothing of it when a segment cannot be mapped: those that were are taken
+    /// back with it.
+    #[test]
+    fn stubborn() -> Result {
+        if !native_or(c"it is the scatterlist that is told segments")? {
+            return Ok(());
+        }
+        let rings: [&[u32]; 3] = [&[], &[RING_PACKED], &[INDIRECT_DESC]];
+        on(&rings, long, |_, fake, _, mut queues| {
+            let mut vq = queues.take::<Parcel>(0)?;
+            let drops = Drops::new()?;
+            for left in 1..=20 {
+                let mut parcel = Parcel::new(1, &drops)?.stubborn();
+                for _ in 0..20 {
+                    parcel = parcel.in_(16)?;
+                }
+                fake.limit_maps(Some(left));
+                vq.add_buf(parcel).map_err(|(e, _)| e)?;
+                fake.limit_maps(None);
+                check_eq!(fake.mapped(), left as usize);
+                vq.kick();
+                check_eq!(fake.serve(0)?, 1);
+                fake.finish(0, |_| Action::Complete(0))?;
+                check!(vq.get_buf().is_some());
+                check_eq!((fake.mapped(), fake.mapped_wrong()), (0, 0));
+            }
             Ok(())
         })
     }
