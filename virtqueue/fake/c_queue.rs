@@ -37,6 +37,10 @@ pub enum How {
     Lists,
     /// The same, with a list for each segment, of which there are at most [`Wire::MOST_ONES`].
     Segments,
+    /// The same, with one more list at a place, which is null.
+    Gap(usize),
+    /// `virtqueue_add_sgs`, with no lists at all.
+    Nothing,
     /// `virtqueue_add_outbuf`.
     Out,
     /// `virtqueue_add_outbuf_premapped`.
@@ -219,6 +223,18 @@ impl CQueue {
                     let mut ones = wire.ones();
                     bindings::virtqueue_add_sgs(vq, ones.as_mut_ptr(), outs, ins, data, gfp)
                 }
+                How::Gap(at) => {
+                    let ones = wire.ones();
+                    let mut lists = [null_mut(); Wire::MOST_ONES + 1];
+                    for (i, &one) in ones.iter().enumerate() {
+                        if let Some(list) = lists.get_mut(i + usize::from(i >= at)) {
+                            *list = one;
+                        }
+                    }
+                    let (outs, ins) = (outs + u32::from(at <= out), ins + u32::from(at > out));
+                    bindings::virtqueue_add_sgs(vq, lists.as_mut_ptr(), outs, ins, data, gfp)
+                }
+                How::Nothing => bindings::virtqueue_add_sgs(vq, null_mut(), 0, 0, data, gfp),
                 How::Out => bindings::virtqueue_add_outbuf(vq, to_read, outs, data, gfp),
                 How::OutPremapped => {
                     bindings::virtqueue_add_outbuf_premapped(vq, to_read, outs, data, gfp)

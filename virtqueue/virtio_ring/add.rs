@@ -273,8 +273,8 @@ unsafe fn add_lists<const MAPPED: bool, R: LiveRing>(
     data: *mut c_void,
 ) -> c_int {
     // SAFETY: By the safety requirements.
-    let lists = unsafe { Lists::new(sgs, out, all) };
-    let (Some(token), Some(trio)) = (RawToken::new(data, null_mut()), lists.trio()) else {
+    let trio = unsafe { Trio::new(sgs, out, all) };
+    let (Some(trio), Some(token)) = (trio, RawToken::new(data, null_mut())) else {
         // SAFETY: By the safety requirements.
         return unsafe { add_any_lists(ring, sgs, out, all, data) };
     };

@@ -147,12 +147,19 @@ pub(crate) struct Lists<'a> {
 impl<'a> Lists<'a> {
     /// # Safety
     ///
-    /// There are `all` lists from `lists` on; each is as [`List::new`] wants it.
+    /// There are `all` lists from `lists` on; each is as [`List::new`] wants it, or null, which is
+    /// one without a segment.
     #[inline(always)]
     pub(crate) unsafe fn new(lists: *const *mut scatterlist, out: u32, all: u32) -> Self {
-        Self {
+        let lists = if all == 0 {
+            // C may say null then.
+            &[]
+        } else {
             // SAFETY: By the safety requirements.
-            lists: unsafe { slice::from_raw_parts(lists, all as usize) },
+            unsafe { slice::from_raw_parts(lists, all as usize) }
+        };
+        Self {
+            lists,
             out: out as usize,
         }
     }
@@ -162,7 +169,7 @@ impl<'a> Lists<'a> {
     pub(crate) fn count(&self) -> usize {
         let mut count = 0usize;
         for &list in self.lists {
-            let mut at = Some(list);
+            let mut at = (!list.is_null()).then_some(list);
             while let Some(sg) = at {
                 // OVERFLOW: Memory does not have that many entries.
                 count = count.wrapping_add(1);
@@ -172,24 +179,6 @@ impl<'a> Lists<'a> {
         }
         count
     }
-
-    /// The lists as a [`Trio`], if they are one.
-    #[inline(always)]
-    pub(crate) fn trio(&self) -> Option<Trio> {
-        let &[first, middle, last] = self.lists else {
-            return None;
-        };
-        let write = self.out == 1;
-        // SAFETY: By the safety requirements of `new`.
-        let single = unsafe { is_last(first) && is_last(middle) && is_last(last) };
-        // INVARIANT: As was just looked.
-        (single && (write || self.out == 2)).then_some(Trio {
-            first,
-            middle,
-            last,
-            write,
-        })
-    }
 }
 
 impl Segments for Lists<'_> {
@@ -198,6 +187,9 @@ impl Segments for Lists<'_> {
         let (reads, writes) = self.lists.split_at_checked(self.out).ok_or(EINVAL)?;
         for (lists, write) in [(reads, false), (writes, true)] {
             for &list in lists {
+                if list.is_null() {
+                    continue;
+                }
                 // SAFETY: By the safety requirements of `new`.
                 unsafe { List::new(list, write, false) }.describe(sink)?;
             }
@@ -218,6 +210,36 @@ pub(crate) struct Trio {
     last: *mut scatterlist,
     /// Whether the device writes the one in the middle.
     write: bool,
+}
+
+impl Trio {
+    /// The lists, if they are such.
+    ///
+    /// # Safety
+    ///
+    /// As [`Lists::new`].
+    #[inline(always)]
+    pub(crate) unsafe fn new(lists: *const *mut scatterlist, out: u32, all: u32) -> Option<Self> {
+        if all != 3 {
+            return None;
+        }
+        // SAFETY: By the safety requirements, there are three.
+        let [first, middle, last] = unsafe { *lists.cast::<[*mut scatterlist; 3]>() };
+        for list in [first, middle, last] {
+            // SAFETY: By the safety requirements.
+            if list.is_null() || unsafe { !is_last(list) } {
+                return None;
+            }
+        }
+        let write = out == 1;
+        // INVARIANT: As was just looked.
+        (write || out == 2).then_some(Self {
+            first,
+            middle,
+            last,
+            write,
+        })
+    }
 }
 
 impl Segments for Trio {

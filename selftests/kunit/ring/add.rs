@@ -203,6 +203,30 @@ mod suite {
         })
     }
 
+    /// A list that is null has no segment (R17).
+    #[test]
+    fn lists_of_none() -> Result {
+        on_each(Setup::default, |_, fake, _, _queues| {
+            let mut vq = fake.c_queue(0)?;
+            for (out, in_) in [(1, 1), (2, 0), (0, 2), (1, 2), (2, 2)] {
+                for at in 0..=out + in_ {
+                    let wire = Wire::new(0x3c, out, in_)?;
+                    vq.add(wire, How::Gap(at)).map_err(|(e, _)| e)?;
+                    check!(vq.kick());
+                    check_eq!(fake.serve(0)?, 1);
+                    let mut shape = (0, 0);
+                    fake.finish(0, |chain| {
+                        shape = (chain.readable(), chain.writable());
+                        Action::Complete(chain.writable() as u32)
+                    })?;
+                    check_eq!(shape, (out * SEGMENT, in_ * SEGMENT));
+                    check_eq!(get(&mut vq)?.len as usize, in_ * SEGMENT);
+                }
+            }
+            Ok(())
+        })
+    }
+
     /// A context comes back with its buffer, whatever the order; no tables on such a queue (R31).
     #[test]
     fn context() -> Result {
@@ -266,6 +290,8 @@ mod suite {
             let mut vq = fake.c_queue(0)?;
             check_err!(vq.add_without_token(Wire::new(1, 1, 1)?), EINVAL);
             check_eq!(refused(&mut vq, Wire::new(1, 0, 0)?, How::Lists)?, EINVAL);
+            check_eq!(refused(&mut vq, Wire::new(1, 0, 0)?, How::Nothing)?, EINVAL);
+            check_eq!(refused(&mut vq, Wire::new(1, 0, 0)?, How::Gap(0))?, EINVAL);
             // It can never be taken, and yet a driver may try with less.
             check_eq!(refused(&mut vq, Wire::new(1, 0, 9)?, How::In)?, EINVAL);
             check_eq!((vq.num_free(), vq.in_flight()), (8, 0));
