@@ -152,3 +152,20 @@ fn legacy_byte_order() {
         }
     }
 }
+
+#[test]
+fn a_buffer_may_tell_less_than_it_claims() {
+    on_all(64, |p| {
+        for told in (1..=20u16).cycle().take(200) {
+            let out: Vec<_> = (0..told).map(|i| (0x1000 * u64::from(i), 10)).collect();
+            p.driver.add_claiming(told.into(), 20, &out, &[]).unwrap();
+            p.driver.publish();
+            let request = p.device.pop().unwrap();
+            assert_eq!(request.out, out);
+            assert_eq!(p.device.pop(), None);
+            p.device.push(&request, 0);
+            assert_eq!(p.driver.get().unwrap().token, told.into());
+        }
+        assert_eq!(p.driver.num_free(), 64);
+    });
+}
