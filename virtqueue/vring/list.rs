@@ -10,8 +10,11 @@ use crate::{
     device::Virtio,
     queue::Queue, //
 };
-use core::mem::offset_of;
-use kernel::prelude::*;
+use core::cell::UnsafeCell;
+use kernel::{
+    container_of,
+    prelude::*, //
+};
 
 impl Virtio {
     /// Runs `f` with the list of queues locked. Any context that may take a spinlock.
@@ -39,8 +42,7 @@ impl Virtio {
                 let mut at = (*head).next;
                 while at != head {
                     let next = (*at).next;
-                    let vq = at.byte_sub(offset_of!(virtqueue, list)).cast::<virtqueue>();
-                    f(Queue::from_raw(vq));
+                    f(Queue::from_raw(container_of!(at, virtqueue, list)));
                     at = next;
                 }
             }
@@ -53,9 +55,11 @@ impl Virtio {
     ///
     /// It is one of this device, and [`Virtio::remove_queue`] is called for it.
     pub unsafe fn add_queue(self, queue: KBox<Queue>) -> *mut virtqueue {
+        let queue = KBox::into_raw(queue);
         // SAFETY: It stays where it is, and is hidden before it goes.
-        unsafe { queue.settle() };
-        let vq = KBox::into_raw(queue).cast::<virtqueue>();
+        unsafe { (*queue).settle() };
+        // SAFETY: It is a queue.
+        let vq = UnsafeCell::raw_get(unsafe { &raw const (*queue).vq });
         // SAFETY: The entry is that of a queue that stays until it is removed.
         self.locked(|head| unsafe { bindings::list_add_tail(&raw mut (*vq).list, head) });
         vq
@@ -70,8 +74,9 @@ impl Virtio {
     pub unsafe fn remove_queue(self, vq: *mut virtqueue) {
         // SAFETY: The entry is on the list, by the safety requirements.
         self.locked(|_| unsafe { bindings::rust_virtio_list_del(&raw mut (*vq).list) });
+        let vq: *mut UnsafeCell<virtqueue> = vq.cast();
         // SAFETY: It came from a box, and nobody else refers to it.
-        let queue = unsafe { KBox::from_raw(vq.cast::<Queue>()) };
+        let queue = unsafe { KBox::from_raw(container_of!(vq, Queue, vq)) };
         // SAFETY: As above.
         unsafe { queue.hide() };
     }

@@ -34,7 +34,10 @@ use crate::{
     trace, //
 };
 use core::cell::UnsafeCell;
-use kernel::sync::Arc;
+use kernel::{
+    container_of,
+    sync::Arc, //
+};
 
 /// Notifies the device of a queue; false if it is gone.
 pub type Notify = unsafe extern "C" fn(*mut virtqueue) -> bool;
@@ -57,9 +60,7 @@ macro_rules! each_control {
 
 /// A queue.
 ///
-/// # Invariants
-///
-/// `vq` is the first field, so that a pointer to it is one to the queue.
+/// C is given pointers to `vq` that were made from one to the whole queue, and gives them back.
 #[repr(C)]
 pub struct Queue {
     pub(crate) vq: UnsafeCell<virtqueue>,
@@ -107,7 +108,8 @@ impl Queue {
     ///
     /// # Safety
     ///
-    /// Nobody uses the queue meanwhile; [`Queue::hide`] is called before it goes or moves.
+    /// Nobody uses the queue meanwhile; [`Queue::hide`] is called before it goes or moves. Who owns
+    /// the queue has only a pointer to it.
     pub(crate) unsafe fn settle(&self) {
         // SAFETY: By the safety requirements.
         unsafe {
@@ -131,17 +133,21 @@ impl Queue {
     ///
     /// # Safety
     ///
-    /// `vq` was made by [`Queue::create`] and lives as long as the result is used.
+    /// `vq` is of a queue that was made by [`Queue::create`] and lives as long as the result is
+    /// used; the pointer was made from one to the queue, as those are that C has.
     #[inline(always)]
     pub unsafe fn from_raw<'a>(vq: *const virtqueue) -> &'a Self {
-        // SAFETY: By the safety requirements and the type invariant.
-        unsafe { &*vq.cast() }
+        let vq: *const UnsafeCell<virtqueue> = vq.cast();
+        // SAFETY: By the safety requirements.
+        unsafe { &*container_of!(vq, Self, vq) }
     }
 
-    /// The C structure.
+    /// The C structure, by a pointer from which there is a way back to the queue.
     #[inline(always)]
     pub fn as_raw(&self) -> *mut virtqueue {
-        self.vq.get()
+        let queue: *const Self = self;
+        // SAFETY: It is one.
+        UnsafeCell::raw_get(unsafe { &raw const (*queue).vq })
     }
 
     /// What of the queue needs exclusion.
