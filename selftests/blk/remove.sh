@@ -23,9 +23,12 @@ other=$(virtio_of "$(disk_by_serial blk1)")
 	echo "$v" > "$bus/$driver/bind"
 done
 
+# load DISK SECONDS: many requests at a time, submitted so: one after the other, a slow guest has few of them
+# under way.
 load() {
 	fio --name=load --filename="/dev/$1" --allow_file_create=0 --direct=1 --rw=randrw --bs=4k --iodepth=32 \
-		--ioengine=libaio --size=32m --time_based --runtime="$2" --minimal >/dev/null 2>&1
+		--iodepth_batch=16 --ioengine=libaio --size=32m --time_based --runtime="$2" --minimal \
+		>/dev/null 2>&1
 }
 
 # getgeo: HDIO_GETGEO of standard input.
@@ -66,7 +69,7 @@ check_eq "B3 the disk has its name again" "$(disk_by_serial blk0)" "$disk"
 cycle_io() {
 	i=0
 	while [ $i -lt 10 ]; do
-		load "$disk" 20 &
+		load "$disk" $((20 * ${RVT_PATIENCE:-1})) &
 		wait_for 20 is_busy "$disk" || return 1
 		echo "$dev" > $bus/$driver/unbind || return 1
 		wait
