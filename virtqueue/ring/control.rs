@@ -50,6 +50,10 @@ pub enum Interrupt {
 /// The shared part of a queue; `V` is what it needs to know of the memory of its ring.
 ///
 /// Everything in it is a hint, or written by the owner of the ring only.
+///
+/// # Invariants
+///
+/// `taken` is a place in the ring of `view`, if there is one.
 pub struct Control<P, V> {
     /// The code of a [`Broken`], or 0.
     broken: Word<P>,
@@ -100,6 +104,8 @@ impl<P: Platform, V: Copy> Control<P, V> {
     ///
     /// Nobody else uses the control meanwhile.
     pub(super) unsafe fn attach(&self, view: V) {
+        // INVARIANT: The first place, which is in every ring.
+        self.taken.set(0);
         // SAFETY: By the safety requirements, there is no other access.
         unsafe { *self.view.get() = Some(view) };
     }
@@ -195,7 +201,8 @@ impl<P: Platform, V: View<P>> Control<P, V> {
         // §2.7.7.1, §2.8.10: The flags or the used event were written before what the device used
         // is read. Pairs with the barrier of the device between writing that and reading those.
         P::mb(view.flags().strong());
-        view.has_used(view.place(armed), &self.batched)
+        // SAFETY: It is a place in the ring of the view, by `View::place`.
+        unsafe { view.has_used(view.place(armed), &self.batched) }
     }
 
     /// What an interrupt that this queue may share with others means for it.
@@ -206,7 +213,8 @@ impl<P: Platform, V: View<P>> Control<P, V> {
         let Some(view) = self.view() else {
             return Interrupt::None;
         };
-        if !view.has_used(self.taken.get(), &self.batched) {
+        // SAFETY: By the type invariant.
+        if !unsafe { view.has_used(self.taken.get(), &self.batched) } {
             return Interrupt::None;
         }
         if self.is_broken() {

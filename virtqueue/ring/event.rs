@@ -21,8 +21,9 @@ pub(super) const fn passed_event(event: u16, new: u16, added: u64) -> bool {
 /// How many of `outstanding` buffers to wait for before the next callback, when it may be
 /// delayed: three quarters.
 #[inline(always)]
-pub(super) const fn most_of(outstanding: u16) -> u16 {
-    (outstanding as u32 * 3 / 4) as u16
+pub(super) const fn most_of(outstanding: u32) -> u32 {
+    // OVERFLOW: At most 2^16 are.
+    outstanding.wrapping_mul(3) / 4
 }
 
 #[cfg(test)]

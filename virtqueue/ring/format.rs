@@ -93,6 +93,9 @@ pub unsafe trait Format: Sized {
     const LINKED: bool;
     /// In order: whether the ring shows only the first buffer of a batch as used.
     const HIDES_BATCH: bool;
+    /// Whether [`Format::arm_delayed`] takes all that was added for what the device has: it is
+    /// published before.
+    const DELAYS_BY_ADDED: bool;
 
     /// Checks the size and the alignment of the areas.
     fn check(memory: &Self::Memory) -> Result<(), SetupError>;
@@ -119,7 +122,7 @@ pub unsafe trait Format: Sized {
     /// The id of the next buffer, `free` being the first that is free.
     fn next_id(&self, free: u16) -> u16;
 
-    /// Writes descriptors for a buffer with that id, and as many segments as `segments` at most.
+    /// Writes descriptors for the next buffer, with that id, and as many segments as `segments` at most.
     ///
     /// # Safety
     ///
@@ -134,21 +137,24 @@ pub unsafe trait Format: Sized {
         buffer: &mut D,
     ) -> Result<Chain, D::Error>;
 
-    /// Has a buffer that was described among the next ones to be published. It is number
-    /// `count.made`.
+    /// Has a buffer that was described among the next ones to be published, if it is not published
+    /// at once. It is number `count.made`.
     fn post(&mut self, id: u16, chain: &Chain, count: &mut Count);
 
     /// Tells the device of what was posted.
     fn publish(&mut self, control: &Control<Self::Platform, Self::View>, count: &Count);
 
-    /// Whether the device wants to be notified of the last `added`. A full barrier was done.
-    fn wants_kick(&self, count: &Count, added: u64) -> bool;
+    /// Whether the device wants to be notified of the last `added`, all since this was asked last. A
+    /// full barrier was done.
+    fn wants_kick(&mut self, count: &Count, added: u64) -> bool;
 
     /// Where the next used buffer comes.
     fn at(&self, count: &Count) -> Self::At;
 
     /// Looks for used buffers. If there are, they are read after they were written.
-    fn look(
+    ///
+    /// `DRAIN` says that the device has buffers, and that [`Format::arm`] follows.
+    fn look<const DRAIN: bool>(
         &mut self,
         at: Self::At,
         batch: &Batch,
@@ -197,7 +203,7 @@ pub unsafe trait Format: Sized {
     fn has_used(&self, count: &Count) -> bool;
 
     /// Asks for a callback when the device has used most of what it has, and returns what
-    /// [`Format::is_quiet`] is to be told.
+    /// [`Format::is_quiet`] is to be told. See [`Format::DELAYS_BY_ADDED`].
     fn arm_delayed(&mut self, control: &Control<Self::Platform, Self::View>, count: &Count) -> u16;
 
     /// Whether less was used than callbacks wait for. A full barrier was done.
@@ -212,13 +218,16 @@ pub trait View<P>: Copy {
     /// Asks the device for no more callbacks, the place of the next used buffer being `taken`.
     fn turn_off(&self, taken: u32);
 
-    /// The place that [`Armed`] stands for.
+    /// The place that [`Armed`] stands for; some other in the ring, if that is none there.
     fn place(&self, armed: Armed) -> u32;
 
     /// A place as the specification has it in notifications (§2.9).
     fn word(place: u32) -> u16;
 
-    /// Whether a used buffer is at a place, or one that the ring does not show. What is no place in
-    /// the ring may be any that is.
-    fn has_used(&self, at: u32, batched: &Word<P>) -> bool;
+    /// Whether a used buffer is at a place, or one that the ring does not show.
+    ///
+    /// # Safety
+    ///
+    /// `at` is a place in the ring.
+    unsafe fn has_used(&self, at: u32, batched: &Word<P>) -> bool;
 }

@@ -66,3 +66,56 @@ unsafe impl Platform for Host {
         fence(Release);
     }
 }
+
+/// As [`Host`], for rings that are to take stores as seen in order. Barriers are there all the same.
+pub struct OrderedHost;
+
+// SAFETY: As `Host`.
+unsafe impl Platform for OrderedHost {
+    const STORES_IN_ORDER: bool = true;
+
+    #[inline(always)]
+    unsafe fn load16(ptr: *const u16) -> u16 {
+        // SAFETY: By the safety requirements.
+        unsafe { Host::load16(ptr) }
+    }
+
+    #[inline(always)]
+    unsafe fn load32(ptr: *const u32) -> u32 {
+        // SAFETY: By the safety requirements.
+        unsafe { Host::load32(ptr) }
+    }
+
+    #[inline(always)]
+    unsafe fn store16(ptr: *mut u16, value: u16) {
+        // SAFETY: By the safety requirements.
+        unsafe { Host::store16(ptr, value) };
+    }
+
+    #[inline(always)]
+    unsafe fn store32(ptr: *mut u32, value: u32) {
+        // SAFETY: By the safety requirements.
+        unsafe { Host::store32(ptr, value) };
+    }
+
+    #[inline(always)]
+    unsafe fn store64(ptr: *mut u64, value: u64) {
+        // SAFETY: By the safety requirements.
+        unsafe { Host::store64(ptr, value) };
+    }
+
+    #[inline(always)]
+    fn mb(strong: bool) {
+        Host::mb(strong);
+    }
+
+    #[inline(always)]
+    fn rmb(strong: bool) {
+        Host::rmb(strong);
+    }
+
+    #[inline(always)]
+    fn wmb(strong: bool) {
+        Host::wmb(strong);
+    }
+}

@@ -10,7 +10,10 @@ mod position;
 pub use self::{
     memory::Memory,
     notify::View,
-    position::Position, //
+    position::{
+        Place,
+        Position, //
+    }, //
 };
 
 use self::{
@@ -37,6 +40,7 @@ use super::{
     in_order::Batch,
     indirect::Plan,
     platform::Platform,
+    shared::Descs,
     sink::{
         Chain,
         Describe, //
@@ -61,25 +65,27 @@ pub type Packed<P, T, S, C, const IN_ORDER: bool> = Frame<Format<P, IN_ORDER>, T
 /// - `next` and `taken` are places in `ring`: a buffer takes not more descriptors than it has.
 /// - With `IN_ORDER`: the id of a buffer is the place of its first descriptor, and the oldest
 ///   buffer is at `taken`.
-/// - `held_at` is a place in `ring`, or [`NONE_HELD`].
+/// - `held_at` is a place in `ring`.
 pub struct Format<P, const IN_ORDER: bool> {
     ring: Ring<P>,
     /// Where the next buffer goes.
     next: Cursor,
     /// Where the next used descriptor comes.
     taken: Cursor,
-    /// The first descriptor of what is not published yet: place and second half. Before it is
-    /// written, the device does not look at those behind it (§2.8.21.1).
-    held_at: u16,
+    /// Where that begins of which the device was not notified, nor asked whether it wants to be.
+    news: Place,
+    /// Where stores may be seen out of order, the first descriptor of what is not published yet:
+    /// place, and second half or [`NONE_HELD`]. Before it is written, the device does not look at
+    /// those behind it (§2.8.21.1).
+    held_at: Place,
     held: u64,
-    /// Where those begin that were published last, or are to be.
-    published: Cursor,
     driver: Event<P>,
     device: Event<P>,
 }
 
-/// Everything is published.
-const NONE_HELD: u16 = u16::MAX;
+/// Everything is published. Not the second half of a descriptor to make available: that has AVAIL
+/// or USED.
+const NONE_HELD: u64 = 0;
 
 // SAFETY: Below the size are what `next_id` is given and, by the type invariant, the place of the
 // next buffer. The size does not change, and ids are not linked.
@@ -87,11 +93,12 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
     type Platform = P;
     type Memory = Memory;
     type View = View<P>;
-    type At = (Ring<P>, Cursor);
+    type At = (Descs<P>, Place);
 
     const IN_ORDER: bool = IN_ORDER;
     const LINKED: bool = false;
     const HIDES_BATCH: bool = IN_ORDER;
+    const DELAYS_BY_ADDED: bool = true;
 
     fn check(memory: &Memory) -> Result<(), SetupError> {
         memory.check()
@@ -110,13 +117,14 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
                 Event::new(memory.device),
             )
         };
+        let next = Cursor::next(memory.size);
         Self {
             ring,
-            next: Cursor::NEXT,
-            taken: Cursor::TAKEN,
-            held_at: NONE_HELD,
-            held: 0,
-            published: Cursor::NEXT,
+            next,
+            taken: Cursor::taken(memory.size),
+            news: next.place(),
+            held_at: next.place(),
+            held: NONE_HELD,
             driver,
             device,
         }
@@ -131,10 +139,10 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
         self.ring.clear();
         self.driver.clear();
         self.device.clear();
-        self.next = Cursor::NEXT;
-        self.taken = Cursor::TAKEN;
-        self.published = Cursor::NEXT;
-        self.held_at = NONE_HELD;
+        self.next = Cursor::next(self.ring.size());
+        self.taken = Cursor::taken(self.ring.size());
+        self.news = self.next.place();
+        self.held = NONE_HELD;
     }
 
     #[inline(always)]
@@ -145,7 +153,7 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
     #[inline(always)]
     fn next_id(&self, free: u16) -> u16 {
         if IN_ORDER {
-            self.next.slot()
+            self.next.place().slot()
         } else {
             free
         }
@@ -161,74 +169,82 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
         buffer: &mut D,
     ) -> Result<Chain, D::Error> {
         // SAFETY: By the type invariants.
-        unsafe { add::describe(&self.ring, self.next, id, segments, plan, buffer) }
+        unsafe { add::describe(&self.ring, &self.next, id, segments, plan, buffer) }
     }
 
     #[inline(always)]
     fn post(&mut self, _id: u16, chain: &Chain, count: &mut Count) {
-        if self.held_at == NONE_HELD {
-            self.held_at = self.next.slot();
+        let to = Place::from_raw(chain.at);
+        if P::STORES_IN_ORDER {
+            // §2.8.21.1: As in `publish`.
+            // SAFETY: By the type invariants.
+            unsafe {
+                self.ring
+                    .publish(to.slot(), chain.head, count.flags.strong())
+            };
+        } else if self.held == NONE_HELD {
+            self.held_at = to;
             self.held = chain.head;
-            self.published = self.next;
         } else {
             // Behind a descriptor that the device cannot pass yet.
             // SAFETY: By the type invariants.
-            unsafe { self.ring.write_rest(self.next.slot(), chain.head) };
+            unsafe { self.ring.write_rest(to.slot(), chain.head) };
         }
-        self.next = self.next.advance(chain.count, self.ring.size());
+        self.next.go(to, chain.count, self.ring.size());
         // OVERFLOW: It is too large to.
         count.added = count.added.wrapping_add(chain.count.into());
     }
 
     #[inline(always)]
     fn publish(&mut self, control: &Control<P>, count: &Count) {
-        if self.held_at != NONE_HELD {
+        if P::STORES_IN_ORDER {
+            control.next.set(self.next.place().into_raw());
+        } else if self.held != NONE_HELD {
             // §2.8.21.1: Everything else is written before the flags of the first descriptor.
             // Pairs with the barrier of the device between reading those and the rest.
             // SAFETY: By the type invariants.
             unsafe {
-                self.ring
-                    .publish(self.held_at, self.held, count.flags.strong())
-            };
-            self.held_at = NONE_HELD;
-            control.next.set(self.next.into_raw());
+                let at = self.held_at.slot();
+                self.ring.publish(at, self.held, count.flags.strong());
+            }
+            self.held = NONE_HELD;
+            control.next.set(self.next.place().into_raw());
         }
     }
 
     #[inline(always)]
-    fn wants_kick(&self, _count: &Count, added: u64) -> bool {
+    fn wants_kick(&mut self, _count: &Count, added: u64) -> bool {
         self.wants(added)
     }
 
     #[inline(always)]
-    fn at(&self, _count: &Count) -> (Ring<P>, Cursor) {
-        (self.ring, self.taken)
+    fn at(&self, _count: &Count) -> (Descs<P>, Place) {
+        (self.ring.descs(), self.taken.place())
     }
 
     #[inline(always)]
-    fn look(
+    fn look<const DRAIN: bool>(
         &mut self,
-        (ring, at): (Ring<P>, Cursor),
+        (descs, at): (Descs<P>, Place),
         batch: &Batch,
         control: &Control<P>,
         count: &mut Count,
     ) -> Result<Found, Fault> {
-        // A device can only have used what it has.
-        if count.in_flight() == 0 {
-            control.taken.set(at.into_raw());
-            return Ok(Found::Nothing);
-        }
         if IN_ORDER && batch.goes_on() {
             return Ok(Found::InBatch);
         }
         // SAFETY: By the type invariants.
-        if at.matches(unsafe { ring.flags(at.slot()) }) {
+        let used = unsafe { memory::is_used(descs, at) };
+        // A device can only have used what it has.
+        if used && (DRAIN || count.in_flight() != 0) {
             // §2.8.22: The flags are read before the rest of the descriptor and what is in the
             // buffer. Pairs with the barrier of the device between writing those and the flags.
             P::rmb(count.flags.strong());
             return Ok(Found::Entry);
         }
-        control.taken.set(at.into_raw());
+        if !DRAIN {
+            control.taken.set(at.into_raw());
+        }
         if !count.event_moved {
             return Ok(Found::Nothing);
         }
@@ -238,22 +254,26 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
         P::mb(count.flags.strong());
         count.event_moved = false;
         // SAFETY: By the type invariants.
-        let used = at.matches(unsafe { ring.flags(at.slot()) });
+        let used = unsafe { memory::is_used(descs, at) };
         // §2.8.22: As above.
         P::rmb(count.flags.strong());
-        Ok(if used { Found::Entry } else { Found::Nothing })
+        Ok(if used && (DRAIN || count.in_flight() != 0) {
+            Found::Entry
+        } else {
+            Found::Nothing
+        })
     }
 
     #[inline(always)]
-    fn used(&self, (ring, at): (Ring<P>, Cursor)) -> (u32, u32) {
+    fn used(&self, (descs, at): (Descs<P>, Place)) -> (u32, u32) {
         // SAFETY: By the type invariants.
-        let (id, len) = unsafe { ring.used(at.slot()) };
+        let (id, len) = unsafe { memory::used(descs, at) };
         (id.into(), len)
     }
 
     #[inline(always)]
     fn oldest(&self, _free: u16, _count: &Count) -> u16 {
-        self.taken.slot()
+        self.taken.place().slot()
     }
 
     #[inline(always)]
@@ -264,19 +284,20 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
     #[inline(always)]
     fn step<const QUIET: bool>(
         &mut self,
-        (ring, at): (Ring<P>, Cursor),
+        (_, at): (Descs<P>, Place),
         descs: u16,
         control: &Control<P>,
         count: &mut Count,
     ) {
         count.done = count.done.wrapping_add(1);
-        self.taken = at.advance(descs, ring.size());
+        self.taken.go(at, descs, self.ring.size());
         // If callbacks are on, asks for one at the next. Otherwise nobody needs to know the place
         // before they are enabled, or there is nothing there.
         if !QUIET && control.off.get() == 0 {
-            control.taken.set(self.taken.into_raw());
+            control.taken.set(self.taken.place().into_raw());
             if count.flags.event_idx() {
-                self.driver.set_position(self.taken.position().into_raw());
+                self.driver
+                    .set_position(self.taken.place().position().into_raw());
                 count.event_moved = true;
             }
         }
@@ -288,43 +309,43 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
     }
 
     fn start_callbacks(&mut self, control: &Control<P>, count: &Count, on: bool) {
-        control.next.set(self.next.into_raw());
-        control.taken.set(self.taken.into_raw());
+        control.next.set(self.next.place().into_raw());
+        control.taken.set(self.taken.place().into_raw());
         self.start_with_callbacks(control, count, on);
     }
 
     #[inline(always)]
     fn arm(&mut self, control: &Control<P>, count: &Count) {
-        self.arm_at(control, count, self.taken);
+        self.arm_at(control, count, self.taken.place());
     }
 
     #[inline(always)]
     fn armed(&self, _count: &Count) -> Armed {
-        Armed(self.taken.position().into_raw())
+        Armed(self.taken.place().position().into_raw())
     }
 
     #[inline(always)]
     fn has_used(&self, count: &Count) -> bool {
         // A device can only have used what it has. What else it writes there nobody takes: who
         // looks until there is nothing must not see it.
-        if count.in_flight() == 0 {
-            return false;
-        }
-        // SAFETY: By the type invariants.
-        let flags = unsafe { self.ring.flags(self.taken.slot()) };
-        self.taken.matches(flags)
+        self.shows_used() && !in_vain(count)
     }
 
     #[inline(always)]
     fn arm_delayed(&mut self, control: &Control<P>, count: &Count) -> u16 {
-        // What the device does not know of it cannot use.
-        self.publish(control, count);
         self.arm_most(control, count);
         0
     }
 
     #[inline(always)]
     fn is_quiet(&self, _armed: u16, count: &Count) -> bool {
-        !self.has_used(count)
+        !self.shows_used() || in_vain(count)
     }
+}
+
+/// Whether what a ring shows as used cannot be: a device can only have used what it has.
+#[cold]
+#[inline]
+fn in_vain(count: &Count) -> bool {
+    count.in_flight() == 0
 }

@@ -19,6 +19,10 @@ pub unsafe trait Platform {
     /// Whether [`Platform::store64`] cannot be seen half done.
     const STORE64_IS_WHOLE: bool = cfg!(target_pointer_width = "64");
 
+    /// Whether stores are seen in the order in which they were done, so that [`Platform::wmb`]
+    /// costs nothing. Then nothing is gained by having one for several buffers.
+    const STORES_IN_ORDER: bool = false;
+
     /// Reads two bytes.
     ///
     /// # Safety

@@ -61,7 +61,7 @@ impl<E> Shared<E> {
 }
 
 /// Descriptors that follow each other.
-pub(super) struct Descs<P> {
+pub struct Descs<P> {
     base: Shared<Desc>,
     _platform: PhantomData<fn() -> P>,
 }

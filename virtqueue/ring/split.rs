@@ -79,6 +79,7 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
     const LINKED: bool = true;
     // The index counts all of them.
     const HIDES_BATCH: bool = false;
+    const DELAYS_BY_ADDED: bool = false;
 
     fn check(memory: &Memory) -> Result<(), SetupError> {
         memory.check()
@@ -152,7 +153,7 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
     }
 
     #[inline(always)]
-    fn wants_kick(&self, count: &Count, added: u64) -> bool {
+    fn wants_kick(&mut self, count: &Count, added: u64) -> bool {
         self.wants(count, added)
     }
 
@@ -162,7 +163,7 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
     }
 
     #[inline(always)]
-    fn look(
+    fn look<const DRAIN: bool>(
         &mut self,
         at: u16,
         batch: &Batch,

@@ -13,6 +13,8 @@ pub struct Kernel;
 // SAFETY: A volatile access of an aligned word is whole on all architectures that the kernel runs
 // on, and the compiler neither drops nor merges it. Barriers are the kernel's.
 unsafe impl Platform for Kernel {
+    const STORES_IN_ORDER: bool = cfg!(target_arch = "x86_64");
+
     #[inline(always)]
     unsafe fn load16(ptr: *const u16) -> u16 {
         // SAFETY: By the safety requirements.

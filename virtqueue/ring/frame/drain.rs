@@ -57,12 +57,16 @@ where
         if self.control.is_broken() {
             return Pass::Broken;
         }
-        loop {
+        if self.count.in_flight() == 0 && self.lies() {
+            return Pass::Broken;
+        }
+        // What the device does not have it cannot have used.
+        while self.count.in_flight() != 0 {
             // What the loop needs is better read again than kept on the stack: most often it runs
             // once.
             compiler_fence(SeqCst);
             let at = self.format.at(&self.count);
-            let found = match self.look(at) {
+            let found = match self.look::<true>(at) {
                 Ok(Found::Nothing) => break,
                 Ok(found) => found,
                 Err(fault) => {
@@ -74,13 +78,14 @@ where
                 Some(used) => give(used),
                 None => return Pass::Broken,
             }
-            // What the device does not have it cannot have used.
-            if self.count.in_flight() == 0 {
-                break;
-            }
         }
         compiler_fence(SeqCst);
         self.format.arm(&self.control, &self.count);
+        if self.count.in_flight() == 0 {
+            // A device that has nothing uses something only after it was told of that: after a
+            // barrier for stores, in `publish`.
+            return Pass::Quiet;
+        }
         // §2.7.7.1, §2.8.10: As in `Control::poll`.
         F::Platform::mb(self.count.flags.strong());
         self.count.event_moved = false;
@@ -88,6 +93,21 @@ where
             Pass::More
         } else {
             Pass::Quiet
+        }
+    }
+
+    /// Where the device has nothing: whether it says all the same that it used something, in a way
+    /// that breaks the queue.
+    #[cold]
+    #[inline(never)]
+    fn lies(&mut self) -> bool {
+        let at = self.format.at(&self.count);
+        match self.look::<false>(at) {
+            Ok(_) => false,
+            Err(fault) => {
+                self.fail(fault);
+                true
+            }
         }
     }
 }

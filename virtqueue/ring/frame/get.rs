@@ -46,7 +46,7 @@ where
             return None;
         }
         let at = self.format.at(&self.count);
-        match self.look(at) {
+        match self.look::<false>(at) {
             Ok(Found::Nothing) => None,
             Ok(found) => self.take::<false>(at, found),
             Err(fault) => self.fail(fault),
@@ -61,7 +61,7 @@ where
             return None;
         }
         let at = self.format.at(&self.count);
-        self.look(at).ok()
+        self.look::<false>(at).ok()
     }
 
     /// Second half of [`Frame::get`]: takes what [`Frame::find`] has just found.
@@ -83,11 +83,11 @@ where
         max
     }
 
-    /// Looks for used buffers.
+    /// Looks for used buffers. `DRAIN` as [`Format::look`] has it.
     #[inline(always)]
-    pub(super) fn look(&mut self, at: F::At) -> Result<Found, Fault> {
+    pub(super) fn look<const DRAIN: bool>(&mut self, at: F::At) -> Result<Found, Fault> {
         self.format
-            .look(at, &self.batch, &self.control, &mut self.count)
+            .look::<DRAIN>(at, &self.batch, &self.control, &mut self.count)
     }
 
     /// Whether there are used buffers that the ring does not show.

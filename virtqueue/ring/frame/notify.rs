@@ -95,6 +95,9 @@ where
     #[inline(always)]
     #[must_use = "buffers that were used meanwhile raise no callback"]
     pub fn enable_cb_delayed(&mut self) -> bool {
+        if F::DELAYS_BY_ADDED {
+            self.publish();
+        }
         let armed = self.format.arm_delayed(&self.control, &self.count);
         if self.control.is_broken() {
             return true;

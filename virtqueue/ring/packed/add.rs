@@ -22,6 +22,7 @@ use super::{
     },
     memory::{
         rest,
+        rest_at,
         Ring, //
     },
     position::Cursor, //
@@ -35,7 +36,7 @@ use super::{
 #[inline(always)]
 pub(super) unsafe fn describe<P: Platform, D: Describe>(
     ring: &Ring<P>,
-    next: Cursor,
+    next: &Cursor,
     id: u16,
     segments: u16,
     plan: Plan<P>,
@@ -50,25 +51,27 @@ pub(super) unsafe fn describe<P: Platform, D: Describe>(
             };
             buffer.describe(&mut sink)?;
             let room = sink.tally.finish()?;
+            let at = next.place();
             // SAFETY: By the safety requirements.
-            unsafe { ring.write_addr(next.slot(), addr) };
+            unsafe { ring.write_addr(at.slot(), addr) };
             // §2.8.7: The one descriptor of the ring has neither NEXT nor WRITE.
-            let flags = INDIRECT | next.flags();
             Ok(Chain {
                 count: 1,
                 tail: 0,
                 after: 0,
                 room,
-                head: rest(u32::from(sink.tally.count()) << 4, id, flags),
+                at: at.into_raw(),
+                head: rest_at(u32::from(sink.tally.count()) << 4, id, INDIRECT, at),
             })
         }
         Plan::Direct => {
+            let at = next.place();
             let mut sink = Direct {
                 ring,
                 id,
                 tally: Tally::new(segments),
                 begun: false,
-                at: next,
+                at: *next,
                 head: 0,
                 last: 0,
             };
@@ -82,12 +85,13 @@ pub(super) unsafe fn describe<P: Platform, D: Describe>(
                     tail: 0,
                     after: 0,
                     room,
+                    at: at.into_raw(),
                     head: sink.head,
                 }),
                 Err(e) => {
                     let count = sink.tally.count();
                     // SAFETY: By the safety requirements.
-                    unsafe { withdraw(ring, next, count) };
+                    unsafe { withdraw(ring, *next, count) };
                     Err(e)
                 }
             }
@@ -106,9 +110,9 @@ pub(super) unsafe fn describe<P: Platform, D: Describe>(
 unsafe fn withdraw<P: Platform>(ring: &Ring<P>, next: Cursor, count: u16) {
     let mut at = next;
     for _ in 1..count {
-        at = at.advance(1, ring.size());
+        at.go(at.place(), 1, ring.size());
         // SAFETY: By the safety requirements, and the invariants of cursors.
-        unsafe { ring.write_flags(at.slot(), at.unavailable().to_le()) };
+        unsafe { ring.write_flags(at.place().slot(), at.place().unavailable().to_le()) };
     }
 }
 
@@ -142,17 +146,18 @@ impl<P: Platform> Writer for Direct<'_, P> {
     #[inline(always)]
     fn push(&mut self, addr: u64, len: u32, kind: u16) {
         let next = if self.tally.is_full() { 0 } else { NEXT };
-        self.last = rest(len, self.id, kind | next | self.at.flags());
+        let at = self.at.place();
+        self.last = rest_at(len, self.id, kind | next, at);
         // SAFETY: By the type invariant.
-        unsafe { self.ring.write_addr(self.at.slot(), addr) };
+        unsafe { self.ring.write_addr(at.slot(), addr) };
         if !self.begun {
             self.begun = true;
             self.head = self.last;
         } else {
             // SAFETY: By the type invariant.
-            unsafe { self.ring.write_rest(self.at.slot(), self.last) };
+            unsafe { self.ring.write_rest(at.slot(), self.last) };
         }
-        self.at = self.at.advance(1, self.ring.size());
+        self.at.go(at, 1, self.ring.size());
     }
 }
 
@@ -175,7 +180,7 @@ impl<P: Platform> Direct<'_, P> {
         } else {
             let size = self.ring.size();
             // The one before, that is all but one of the ring behind.
-            let last = self.at.advance(size.wrapping_sub(1), size);
+            let last = self.at.ahead(u32::from(size) - 1, size);
             // SAFETY: By the type invariant.
             unsafe { self.ring.write_rest(last.slot(), rest) };
         }

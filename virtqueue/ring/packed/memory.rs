@@ -13,6 +13,10 @@ use super::super::{
     },
     tables::TableMemory, //
 };
+use super::{
+    Place,
+    Position, //
+};
 use core::{
     marker::PhantomData,
     ptr::NonNull, //
@@ -70,12 +74,20 @@ pub(super) const fn rest(len: u32, id: u16, flags: u16) -> u64 {
     Endian::Little.join(len, id, flags)
 }
 
+/// The second half of a descriptor that is available at a place, with these flags besides.
+#[inline(always)]
+pub(super) const fn rest_at(len: u32, id: u16, flags: u16, place: Place) -> u64 {
+    // All of the upper half at once, as the flags are in a place.
+    let upper = place.upper() | id as u32 | (flags as u32) << 16;
+    Endian::Little.u64(len as u64 | (upper as u64) << 32)
+}
+
 /// The descriptor ring, which both sides write.
 ///
 /// # Invariants
 ///
 /// `descs` are `size` descriptors, at least one.
-pub struct Ring<P> {
+pub(super) struct Ring<P> {
     descs: Descs<P>,
     size: u16,
 }
@@ -181,41 +193,10 @@ impl<P: Platform> Ring<P> {
         unsafe { P::store16(self.descs.at(slot).cast::<u16>().add(7), flags) };
     }
 
-    /// Reads the flags of a descriptor.
-    ///
-    /// # Safety
-    ///
-    /// `slot` is below the size.
+    /// The descriptors.
     #[inline(always)]
-    pub(super) unsafe fn flags(&self, slot: u16) -> u16 {
-        // SAFETY: As in `write_flags`.
-        u16::from_le(unsafe { P::load16(self.descs.at(slot).cast::<u16>().add(7)) })
-    }
-
-    /// Reads the flags of a descriptor; of some descriptor, if there is none such.
-    #[inline(always)]
-    pub(super) fn flags_of_any(&self, slot: u16) -> u16 {
-        // SAFETY: Below the size, which is not 0.
-        unsafe { self.flags(slot.min(self.size.wrapping_sub(1))) }
-    }
-
-    /// Reads the id and the length of a used descriptor (§2.8.22).
-    ///
-    /// # Safety
-    ///
-    /// `slot` is below the size.
-    #[inline(always)]
-    pub(super) unsafe fn used(&self, slot: u16) -> (u16, u32) {
-        // SAFETY: By the safety requirements, this is a descriptor; the length is at 8, the id at
-        // 12.
-        let (len, id) = unsafe {
-            let at = self.descs.at(slot);
-            (
-                P::load32(at.cast::<u32>().add(2)),
-                P::load16(at.cast::<u16>().add(6)),
-            )
-        };
-        (u16::from_le(id), u32::from_le(len))
+    pub(super) fn descs(&self) -> Descs<P> {
+        self.descs
     }
 
     /// Zeroes all descriptors.
@@ -225,6 +206,50 @@ impl<P: Platform> Ring<P> {
             unsafe { self.descs.write(slot, 0, 0) };
         }
     }
+}
+
+/// Whether the descriptor at a place has the flags of a used one there (§2.8.1). The rest of it may be
+/// read after that: nothing of it was.
+///
+/// # Safety
+///
+/// `place` is in the ring of which these are the descriptors.
+#[inline(always)]
+pub(super) unsafe fn is_used<P: Platform>(descs: Descs<P>, place: Place) -> bool {
+    // SAFETY: By the safety requirements, this is a descriptor; its last two bytes.
+    let flags = unsafe { P::load16(descs.at(place.slot()).cast::<u16>().add(7)) };
+    place.matches(u32::from(u16::from_le(flags)) << 16)
+}
+
+/// As [`is_used`], for who only wants to know that: the flags are read as they are in a place, in
+/// one word with the id.
+///
+/// # Safety
+///
+/// As there.
+#[inline(always)]
+pub(super) unsafe fn shows_used<P: Platform>(descs: Descs<P>, place: Place) -> bool {
+    // SAFETY: By the safety requirements, this is a descriptor; its last four bytes.
+    let word = unsafe { P::load32(descs.at(place.slot()).cast::<u32>().add(3)) };
+    place.matches(u32::from_le(word))
+}
+
+/// Reads the id and the length of a used descriptor (§2.8.22).
+///
+/// # Safety
+///
+/// `place` is in the ring of which these are the descriptors.
+#[inline(always)]
+pub(super) unsafe fn used<P: Platform>(descs: Descs<P>, place: Place) -> (u16, u32) {
+    // SAFETY: By the safety requirements, this is a descriptor; the length is at 8, the id at 12.
+    let (len, id) = unsafe {
+        let at = descs.at(place.slot());
+        (
+            P::load32(at.cast::<u32>().add(2)),
+            P::load16(at.cast::<u16>().add(6)),
+        )
+    };
+    (u16::from_le(id), u32::from_le(len))
 }
 
 /// An event suppression area (§2.8.14): a position and flags.
@@ -273,15 +298,39 @@ impl<P: Platform> Event<P> {
 
     /// Reads the position and the flags, in one access.
     #[inline(always)]
-    pub(super) fn read(&self) -> (u16, u16) {
+    pub(super) fn read(&self) -> Asked {
         // SAFETY: By the type invariant.
-        let word = u32::from_le(unsafe { P::load32(self.base.as_ptr()) });
-        // CAST: The halves.
-        (word as u16, (word >> 16) as u16)
+        Asked(u32::from_le(unsafe { P::load32(self.base.as_ptr()) }))
     }
 
     pub(super) fn clear(&self) {
         self.set_position(0);
         self.set_flags(ENABLE);
+    }
+}
+
+/// What the other side asks for in its event suppression area.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Asked(u32);
+
+impl Asked {
+    /// To be told when it comes to the descriptor at `position`.
+    #[inline(always)]
+    pub(super) const fn at(position: Position) -> Self {
+        Self(position.into_raw() as u32 | (AT_DESC as u32) << 16)
+    }
+
+    /// The position, where the flags refer to it.
+    #[inline(always)]
+    pub(super) const fn position(self) -> Position {
+        // CAST: The lower half.
+        Position::from_raw(self.0 as u16)
+    }
+
+    /// The flags; what else is there is reserved.
+    #[inline(always)]
+    pub(super) const fn flags(self) -> u16 {
+        // CAST: The upper half.
+        (self.0 >> 16) as u16 & 3
     }
 }

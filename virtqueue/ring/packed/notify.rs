@@ -15,17 +15,21 @@ use super::{
         shared::Word, //
     },
     memory::{
+        shows_used,
+        Asked,
         Event,
         Ring,
         AT_DESC,
         DISABLE,
         ENABLE, //
     },
-    position::Cursor,
+    position::Place,
     Control,
     Format,
     Position, //
 };
+
+use core::mem::replace;
 
 /// What the shared part of a queue knows of its ring.
 pub struct View<P> {
@@ -67,35 +71,40 @@ impl<P: Platform> format::View<P> for View<P> {
 
     #[inline(always)]
     fn place(&self, Armed(word): Armed) -> u32 {
-        Cursor::taken_at(Position::from_raw(word)).into_raw()
+        let position = Position::from_raw(word).clamp(self.ring.size());
+        Place::taken_at(position).into_raw()
     }
 
     #[inline(always)]
     fn word(place: u32) -> u16 {
-        Cursor::from_raw(place).position().into_raw()
+        Place::from_raw(place).position().into_raw()
     }
 
     #[inline(always)]
-    fn has_used(&self, at: u32, batched: &Word<P>) -> bool {
-        let at = Cursor::from_raw(at);
-        at.matches(self.ring.flags_of_any(at.slot())) || batched.get() != 0
+    unsafe fn has_used(&self, at: u32, batched: &Word<P>) -> bool {
+        let at = Place::from_raw(at);
+        // SAFETY: By the safety requirements.
+        let shown = unsafe { shows_used(self.ring.descs(), at) };
+        shown || batched.get() != 0
     }
 }
 
 impl<P: Platform, const IN_ORDER: bool> Format<P, IN_ORDER> {
-    /// Whether the device wants to be notified of the last `added` descriptors.
+    /// Whether the device wants to be notified of the last `added` descriptors, which are those from
+    /// `news` on.
     #[inline(always)]
-    pub(super) fn wants(&self, added: u64) -> bool {
-        let (position, flags) = self.device.read();
+    pub(super) fn wants(&mut self, added: u64) -> bool {
+        let news = replace(&mut self.news, self.next.place());
+        let asked = self.device.read();
         // A device that has done all that it had asks for the first of what comes next.
-        if (position, flags) == (self.published.position().into_raw(), AT_DESC) {
+        if asked == Asked::at(news.position()) {
             return added != 0;
         }
-        if flags & 3 == AT_DESC {
-            self.passed(Position::from_raw(position), added)
+        if asked.flags() == AT_DESC {
+            self.passed(asked.position(), added)
         } else {
             // Reserved: a notification more does no harm.
-            flags & 3 != DISABLE
+            asked.flags() != DISABLE
         }
     }
 
@@ -107,7 +116,7 @@ impl<P: Platform, const IN_ORDER: bool> Format<P, IN_ORDER> {
             return true;
         }
         // What is not of this round is of the one before.
-        let before = if event.wrap() == self.next.position().wrap() {
+        let before = if event.wrap() == self.next.place().position().wrap() {
             0
         } else {
             size
@@ -115,6 +124,7 @@ impl<P: Platform, const IN_ORDER: bool> Format<P, IN_ORDER> {
         // Descriptors that were added behind it: very many, if it is still to come.
         let behind = self
             .next
+            .place()
             .slot()
             .wrapping_sub(event.slot())
             .wrapping_add(before);
@@ -125,7 +135,7 @@ impl<P: Platform, const IN_ORDER: bool> Format<P, IN_ORDER> {
     pub(super) fn start_with_callbacks(&self, control: &Control<P>, count: &Count, on: bool) {
         control.off.set((!on).into());
         if on {
-            self.turn_on(count, self.taken);
+            self.turn_on(count, self.taken.place());
         } else {
             self.driver.set_flags(DISABLE);
         }
@@ -133,9 +143,9 @@ impl<P: Platform, const IN_ORDER: bool> Format<P, IN_ORDER> {
 
     /// Asks for a callback when the descriptor at `event` is used.
     #[inline(always)]
-    pub(super) fn arm_at(&self, control: &Control<P>, count: &Count, event: Cursor) {
+    pub(super) fn arm_at(&self, control: &Control<P>, count: &Count, event: Place) {
         control.triggered.set(0);
-        control.taken.set(self.taken.into_raw());
+        control.taken.set(self.taken.place().into_raw());
         if control.off.get() != 0 {
             control.off.set(0);
             self.turn_on(count, event);
@@ -149,13 +159,21 @@ impl<P: Platform, const IN_ORDER: bool> Format<P, IN_ORDER> {
     pub(super) fn arm_most(&self, control: &Control<P>, count: &Count) {
         let size = self.ring.size();
         // OVERFLOW: Not more are free than there are.
-        let wait = most_of(size.wrapping_sub(count.free));
-        self.arm_at(control, count, self.taken.advance(wait, size));
+        let wait = most_of(u32::from(size).wrapping_sub(count.free.into()));
+        self.arm_at(control, count, self.taken.ahead(wait, size));
+    }
+
+    /// Whether the next descriptor to take is used: as far as the device shows, which may not have
+    /// it.
+    #[inline(always)]
+    pub(super) fn shows_used(&self) -> bool {
+        // SAFETY: By the type invariants.
+        unsafe { shows_used(self.ring.descs(), self.taken.place()) }
     }
 
     /// Writes the flags for callbacks, and the position that they refer to.
     #[inline(always)]
-    fn turn_on(&self, count: &Count, event: Cursor) {
+    fn turn_on(&self, count: &Count, event: Place) {
         if count.flags.event_idx() {
             self.driver.set_position(event.position().into_raw());
             // §2.8.10: The position is there when the flags refer to it. Pairs with the device

@@ -43,6 +43,13 @@ impl Position {
         self.0 & Self::WRAP != 0
     }
 
+    /// The same in a ring of `size`, which is not 0; the last one there, if there is none such.
+    #[inline]
+    #[must_use]
+    pub(super) fn clamp(self, size: u16) -> Self {
+        Self(self.slot().min(size.wrapping_sub(1)) | self.0 & Self::WRAP)
+    }
+
     /// The place `count` descriptors on, in a ring of `size`; `count` is not more than that.
     #[inline(always)]
     #[must_use]
@@ -57,87 +64,56 @@ impl Position {
     }
 }
 
-/// A place from which one side goes on: as a [`Position`], with the counter as the flags that it
-/// looks for or writes.
+/// A place in the ring, with AVAIL and USED of the descriptors that one side writes, or looks for,
+/// there.
 ///
-/// In one word: the descriptor; and from bit 16 on the flags, AVAIL and USED, both the opposite in
-/// the next round.
-///
-/// # Invariants
-///
-/// The descriptor is below the size of the ring with which it is used.
+/// In one word: the [`Position`], and from bit 16 on the flags. All of the word but the descriptor
+/// is the opposite in the next round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cursor(u32);
+pub struct Place(u32);
 
-impl Cursor {
-    /// Where the driver makes descriptors available first: AVAIL is as the wrap counter, USED its
-    /// opposite.
-    pub(super) const NEXT: Self = Self::new(0, AVAIL);
+impl Place {
+    /// What changes from one round to the next.
+    const ROUND: u32 = Position::WRAP as u32 | ((AVAIL | USED) as u32) << 16;
 
-    /// Where it looks for used ones first: both are as the wrap counter.
-    pub(super) const TAKEN: Self = Self::new(0, AVAIL | USED);
-
-    #[inline(always)]
-    const fn new(slot: u16, flags: u16) -> Self {
-        Self(slot as u32 | (flags as u32) << 16)
+    /// The first descriptor, in the first round, where `flags` are those of that.
+    const fn first(flags: u16) -> Self {
+        Self(Position::START.into_raw() as u32 | (flags as u32) << 16)
     }
 
     /// The descriptor.
     #[inline(always)]
     pub(super) const fn slot(self) -> u16 {
-        self.0 as u16
+        self.position().slot()
     }
 
-    /// AVAIL and USED of a descriptor here.
+    /// The flags alone, where they are in the word.
     #[inline(always)]
-    pub(super) const fn flags(self) -> u16 {
-        (self.0 >> 16) as u16
+    pub(super) const fn upper(self) -> u32 {
+        self.0 & (u16::MAX as u32) << 16
     }
 
     /// Those of a descriptor here before it is made available: as of a used one of the round
     /// before.
     #[inline(always)]
     pub(super) const fn unavailable(self) -> u16 {
-        if self.flags() & AVAIL != 0 {
+        if self.position().wrap() {
             0
         } else {
             AVAIL | USED
         }
     }
 
-    /// Whether flags say what is looked for.
+    /// Whether flags, the upper half of `word`, say what is looked for.
     #[inline(always)]
-    pub(super) const fn matches(self, flags: u16) -> bool {
-        flags & (AVAIL | USED) == self.flags()
+    pub(super) const fn matches(self, word: u32) -> bool {
+        (word ^ self.0) & ((AVAIL | USED) as u32) << 16 == 0
     }
 
-    /// The place. AVAIL is as the counter for both sides.
+    /// The place as both sides tell it to each other.
     #[inline(always)]
     pub(super) const fn position(self) -> Position {
-        Position(self.slot() | (self.flags() & AVAIL) << 8)
-    }
-
-    /// The place `count` descriptors on, in a ring of `size`; `count` is not more than that.
-    #[inline(always)]
-    #[must_use]
-    pub(super) const fn advance(self, count: u16, size: u16) -> Self {
-        debug_assert!(count <= size && self.slot() < size);
-        // OVERFLOW: Both are at most 2^15, and their sum is less than twice the size: it does not
-        // reach the flags.
-        let next = Self(self.0.wrapping_add(count as u32));
-        if next.slot() < size {
-            next
-        } else {
-            next.wrap(size)
-        }
-    }
-
-    /// The place at the beginning for one behind the end. Once in a round: cold, so that a branch
-    /// leads here.
-    #[cold]
-    #[inline]
-    const fn wrap(self, size: u16) -> Self {
-        Self(self.0.wrapping_sub(size as u32) ^ ((AVAIL | USED) as u32) << 16)
+        Position(self.0 as u16)
     }
 
     /// The word.
@@ -146,7 +122,7 @@ impl Cursor {
         self.0
     }
 
-    /// From what [`Cursor::into_raw`] returned.
+    /// From what [`Place::into_raw`] returned.
     #[inline(always)]
     pub(super) const fn from_raw(raw: u32) -> Self {
         Self(raw)
@@ -154,8 +130,94 @@ impl Cursor {
 
     /// The place at which the driver looks for a used descriptor.
     #[inline(always)]
-    pub(super) const fn taken_at(place: Position) -> Self {
-        Self::new(place.slot(), if place.wrap() { AVAIL | USED } else { 0 })
+    pub(super) const fn taken_at(position: Position) -> Self {
+        let flags = if position.wrap() { AVAIL | USED } else { 0 };
+        Self(position.into_raw() as u32 | (flags as u32) << 16)
+    }
+}
+
+/// A place from which one side goes on through a ring.
+///
+/// # Invariants
+///
+/// - The descriptor of `place` is one of the ring for which the cursor was made.
+/// - `end` is the word of `place` on, for as many descriptors as are left in this round: what that
+///   of the place behind the last one would be, if there were one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Cursor {
+    place: Place,
+    end: u32,
+}
+
+impl Cursor {
+    /// Where the driver makes descriptors available first in a ring of `size`: AVAIL is as the wrap
+    /// counter, USED its opposite.
+    pub(super) const fn next(size: u16) -> Self {
+        Self::start(Place::first(AVAIL), size)
+    }
+
+    /// Where it looks for used ones first: both are as the wrap counter.
+    pub(super) const fn taken(size: u16) -> Self {
+        Self::start(Place::first(AVAIL | USED), size)
+    }
+
+    /// At the beginning of a round.
+    const fn start(place: Place, size: u16) -> Self {
+        // OVERFLOW: All bits from bit 23 on are not set.
+        let end = place.0.wrapping_add(size as u32);
+        Self { place, end }
+    }
+
+    /// Where it is.
+    #[inline(always)]
+    pub(super) const fn place(self) -> Place {
+        self.place
+    }
+
+    /// Goes `count` descriptors on, in a ring of `size`, for which the cursor was made; `count` is
+    /// not more than that.
+    ///
+    /// `place` is where it is: who has it need not read it again.
+    #[inline(always)]
+    pub(super) const fn go(&mut self, place: Place, count: u16, size: u16) {
+        debug_assert!(count <= size && place.slot() < size && place.0 == self.place.0);
+        // OVERFLOW: From the beginning of the round, where that many bits are zero, the sum is less
+        // than twice the size, which is at most 2^15.
+        let next = place.0.wrapping_add(count as u32);
+        if next < self.end {
+            // INVARIANT: Still before the end.
+            self.place = Place(next);
+        } else {
+            let place = Self::wrapped(next, size);
+            // INVARIANT: A cursor goes on by not more than a round, so this is in the next one.
+            *self = Self {
+                place,
+                end: Self::start(Place(place.0 & !(place.slot() as u32)), size).end,
+            };
+        }
+    }
+
+    /// The place `count` descriptors on, as [`Cursor::go`] has it.
+    #[inline(always)]
+    #[must_use]
+    pub(super) const fn ahead(&self, count: u32, size: u16) -> Place {
+        // OVERFLOW: As in `go`.
+        let next = self.place.0.wrapping_add(count);
+        if next < self.end {
+            Place(next)
+        } else {
+            Self::wrapped(next, size)
+        }
+    }
+
+    /// The place in the next round for what is not before the end of one. Once in a round: cold, so
+    /// that a branch leads here.
+    #[cold]
+    #[inline]
+    const fn wrapped(next: u32, size: u16) -> Place {
+        // OVERFLOW: It is `size` or more from the beginning of the round. What is left then is less
+        // than 2^15, and the bits of the round are as they were.
+        Place(next.wrapping_sub(size as u32) ^ Place::ROUND)
     }
 }
 
@@ -171,21 +233,30 @@ mod tests {
                     continue;
                 }
                 let mut at = Position::START;
-                let (mut next, mut taken) = (Cursor::NEXT, Cursor::TAKEN);
+                let (mut next, mut taken) = (Cursor::next(size), Cursor::taken(size));
                 let mut total = 0u64;
                 for _ in 0..1000 {
                     let round = total / u64::from(size);
                     assert_eq!(u64::from(at.slot()), total % u64::from(size));
                     assert_eq!(at.wrap(), round % 2 == 0);
-                    assert_eq!((next.position(), taken.position()), (at, at));
-                    assert!(taken.matches(taken.flags() | !0x8080));
-                    assert_eq!(Cursor::taken_at(at), taken);
-                    assert_eq!(Cursor::from_raw(next.into_raw()), next);
-                    assert!(!taken.matches(next.flags()) && !taken.matches(next.unavailable()));
+                    let (here, there) = (next.place(), taken.place());
+                    assert_eq!((here.position(), there.position()), (at, at));
+                    let flags = match at.wrap() {
+                        true => [0x0080, 0x8080],
+                        false => [0x8000, 0],
+                    };
+                    assert_eq!([here.upper(), there.upper()], flags.map(|f| f << 16));
+                    let matches = |flags: u16| there.matches(u32::from(flags) << 16 | 0x7f7f);
+                    assert!(matches(flags[1] as u16 | !0x8080));
+                    assert_eq!(Place::taken_at(at), there);
+                    assert_eq!(Place::from_raw(here.into_raw()), here);
+                    assert!(!matches(flags[0] as u16) && !matches(here.unavailable()));
                     assert_eq!(Position::from_raw(at.into_raw()), at);
                     at = at.advance(count, size);
-                    next = next.advance(count, size);
-                    taken = taken.advance(count, size);
+                    let there = at.into_raw();
+                    assert_eq!(next.ahead(count.into(), size).position().into_raw(), there);
+                    next.go(next.place(), count, size);
+                    taken.go(taken.place(), count, size);
                     total += u64::from(count);
                 }
             }

@@ -77,7 +77,7 @@ impl<P: Platform> format::View<P> for View<P> {
     }
 
     #[inline(always)]
-    fn has_used(&self, at: u32, _batched: &Word<P>) -> bool {
+    unsafe fn has_used(&self, at: u32, _batched: &Word<P>) -> bool {
         u32::from(self.areas.index()) != at
     }
 }
@@ -125,7 +125,9 @@ impl<P: Platform, const IN_ORDER: bool> Format<P, IN_ORDER> {
     /// that are.
     #[inline(always)]
     pub(super) fn arm_most(&self, control: &Control<P>, count: &Count) -> u16 {
-        let wait = most_of(self.published(control).wrapping_sub(count.done));
+        let outstanding = self.published(control).wrapping_sub(count.done);
+        // CAST: Not more than that.
+        let wait = most_of(outstanding.into()) as u16;
         self.arm_at(control, count, count.done.wrapping_add(wait));
         wait
     }

@@ -166,6 +166,17 @@ fn flags_where_nothing_was_given() {
 }
 
 #[test]
+fn an_index_where_nothing_was_given() {
+    for setup in setups(8).into_iter().filter(|setup| !setup.packed) {
+        let mut p = setup.build();
+        p.device.jump(1);
+        // Who takes all there is gets to know of it, too.
+        assert_eq!(p.driver.drain(), (Vec::new(), true));
+        is_broken(&mut p, Broken::IndexJump, &[]);
+    }
+}
+
+#[test]
 fn reserved_suppression_is_a_wish_to_be_notified() {
     for setup in setups(8).into_iter().filter(|setup| setup.packed) {
         for (position, flags) in [(0u16, 3u16), (0xffff, 3), (8, 2), (0x7fff, 2), (0xffff, 2)] {

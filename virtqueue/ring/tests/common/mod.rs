@@ -99,6 +99,8 @@ pub trait Device {
 pub struct Setup {
     pub packed: bool,
     pub in_order: bool,
+    /// Whether stores are taken as seen in order (packed).
+    pub ordered: bool,
     pub event_idx: bool,
     /// Entries of the indirect table of each id; 0 for none.
     pub tables: u16,
@@ -115,9 +117,10 @@ impl fmt::Display for Setup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{}{} size {} event_idx {} tables {}",
+            "{}{}{} size {} event_idx {} tables {}",
             if self.packed { "packed" } else { "split" },
             if self.in_order { " in order" } else { "" },
+            if self.ordered { " stored in order" } else { "" },
             self.size,
             self.event_idx,
             self.tables
@@ -129,6 +132,7 @@ impl Setup {
     pub const SPLIT: Self = Self {
         packed: false,
         in_order: false,
+        ordered: false,
         event_idx: false,
         tables: 0,
         larges: (0, 0),
@@ -225,8 +229,10 @@ impl Setup {
 /// Every layout with each of the features that change what is done.
 pub fn setups(size: u16) -> Vec<Setup> {
     let mut all = Vec::new();
-    let layouts = [(false, false), (false, true), (true, false), (true, true)];
-    for (packed, in_order) in layouts {
+    let no_yes = [false, true];
+    let layouts = no_yes.map(|packed| no_yes.map(|in_order| (packed, in_order, false)));
+    let ordered = no_yes.map(|in_order| (true, in_order, true));
+    for (packed, in_order, ordered) in layouts.into_iter().flatten().chain(ordered) {
         // A split ring has a power of two.
         if !packed && !size.is_power_of_two() {
             continue;
@@ -236,6 +242,7 @@ pub fn setups(size: u16) -> Vec<Setup> {
                 all.push(Setup {
                     packed,
                     in_order,
+                    ordered,
                     event_idx,
                     tables,
                     size,
@@ -302,19 +309,14 @@ impl Random {
 /// Implements `Driver` for a type of ring.
 macro_rules! driver {
     ($name:ident, $ring:ident, $control:ident, $new:ident) => {
-        pub struct $name<const IN_ORDER: bool> {
-            pub ring: $ring<
-                virtio_ring::host::Host,
-                u32,
-                Box<[virtio_ring::Slot<u32>]>,
-                std::sync::Arc<$control<virtio_ring::host::Host>>,
-                IN_ORDER,
-            >,
+        pub struct $name<P: virtio_ring::Platform, const IN_ORDER: bool> {
+            pub ring:
+                $ring<P, u32, Box<[virtio_ring::Slot<u32>]>, std::sync::Arc<$control<P>>, IN_ORDER>,
             pub setup: super::Setup,
             pub arena: std::sync::Arc<super::memory::Arena>,
         }
 
-        impl<const IN_ORDER: bool> super::Driver for $name<IN_ORDER> {
+        impl<P: virtio_ring::Platform, const IN_ORDER: bool> super::Driver for $name<P, IN_ORDER> {
             fn add(
                 &mut self,
                 token: u32,

@@ -11,9 +11,9 @@ use std::{
     },
 };
 use virtio_ring::{
-    host::Host,
+    host::{Host, OrderedHost},
     packed::{Control, Memory},
-    Packed,
+    Packed, Platform,
 };
 
 driver!(PackedDriver, Packed, Control, memory);
@@ -34,10 +34,13 @@ fn memory(arena: &Arena, setup: Setup) -> Memory {
     }
 }
 
-fn build_as<const IN_ORDER: bool>(setup: Setup, arena: &Arc<Arena>) -> PackedDriver<IN_ORDER> {
+fn build_as<P: Platform, const IN_ORDER: bool>(
+    setup: Setup,
+    arena: &Arc<Arena>,
+) -> PackedDriver<P, IN_ORDER> {
     // SAFETY: The arena is large enough, and kept by the driver side and the device.
     let ring = unsafe {
-        Packed::<Host, u32, _, _, IN_ORDER>::new(
+        Packed::<P, u32, _, _, IN_ORDER>::new(
             memory(arena, setup),
             setup.config(),
             super::slots(setup.size),
@@ -62,10 +65,11 @@ pub fn bytes(setup: Setup) -> usize {
 
 pub fn driver(setup: Setup, arena: &Arc<Arena>) -> Box<dyn Driver> {
     assert!(bytes(setup) <= arena.bytes());
-    if setup.in_order {
-        Box::new(build_as::<true>(setup, arena))
-    } else {
-        Box::new(build_as::<false>(setup, arena))
+    match (setup.ordered, setup.in_order) {
+        (false, false) => Box::new(build_as::<Host, false>(setup, arena)),
+        (false, true) => Box::new(build_as::<Host, true>(setup, arena)),
+        (true, false) => Box::new(build_as::<OrderedHost, false>(setup, arena)),
+        (true, true) => Box::new(build_as::<OrderedHost, true>(setup, arena)),
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::{
 use virtio_ring::{
     host::Host,
     split::{Control, Layout, Memory},
-    Endian, Split,
+    Endian, Platform, Split,
 };
 
 driver!(SplitDriver, Split, Control, memory);
@@ -27,10 +27,13 @@ fn memory(arena: &Arena, setup: Setup) -> Memory {
     }
 }
 
-fn build_as<const IN_ORDER: bool>(setup: Setup, arena: &Arc<Arena>) -> SplitDriver<IN_ORDER> {
+fn build_as<P: Platform, const IN_ORDER: bool>(
+    setup: Setup,
+    arena: &Arc<Arena>,
+) -> SplitDriver<P, IN_ORDER> {
     // SAFETY: The arena is large enough, and kept by the driver side and the device.
     let ring = unsafe {
-        Split::<Host, u32, _, _, IN_ORDER>::new(
+        Split::<P, u32, _, _, IN_ORDER>::new(
             memory(arena, setup),
             setup.config(),
             super::slots(setup.size),
@@ -59,9 +62,9 @@ pub fn bytes(setup: Setup) -> usize {
 pub fn driver(setup: Setup, arena: &Arc<Arena>) -> Box<dyn Driver> {
     assert!(bytes(setup) <= arena.bytes());
     if setup.in_order {
-        Box::new(build_as::<true>(setup, arena))
+        Box::new(build_as::<Host, true>(setup, arena))
     } else {
-        Box::new(build_as::<false>(setup, arena))
+        Box::new(build_as::<Host, false>(setup, arena))
     }
 }
 

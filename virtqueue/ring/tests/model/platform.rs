@@ -65,10 +65,18 @@ unsafe impl Platform for Model {
         }
     }
     unsafe fn load32(ptr: *const u32) -> u32 {
-        match words().four.get(&ptr.addr()) {
-            Some(word) => word.load(Ordering::Relaxed),
-            // SAFETY: By the safety requirements.
-            None => unsafe { Host::load32(ptr) },
+        if let Some(word) = words().four.get(&ptr.addr()) {
+            return word.load(Ordering::Relaxed);
+        }
+        // SAFETY: By the safety requirements.
+        let value = unsafe { Host::load32(ptr) };
+        // The flags of a packed ring, with the id before them.
+        match words().two.get(&(ptr.addr() + 2)) {
+            Some(word) => {
+                let flags = u32::from(u16::from_le(word.load(Ordering::Relaxed))) << 16;
+                (u32::from_le(value) & 0xffff | flags).to_le()
+            }
+            None => value,
         }
     }
     unsafe fn store16(ptr: *mut u16, value: u16) {

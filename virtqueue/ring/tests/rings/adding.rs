@@ -11,6 +11,9 @@ use virtio_ring::{AddError, Endian, IndirectRule};
 #[test]
 fn nothing_is_seen_before_it_is_published() {
     on_all(8, |p| {
+        if p.setup.ordered {
+            return;
+        }
         p.driver.add(1, &[OUT], &[]).unwrap();
         p.driver.add(2, &[OUT], &[]).unwrap();
         assert_eq!(p.device.pop(), None);
