@@ -4,7 +4,10 @@
 # Tests that the header of a request, as the device finds it in memory, has the type, the sector and
 # the I/O priority.
 #
-# rvt-guest: {"vcpus":1,"blk":[{"size":"64M","props":{"num-queues":1,"indirect_desc":"off"}}]}
+# The layout is that of which QEMU shows the elements.
+#
+# rvt-guest: {"vcpus":1,"layout":"split",
+# rvt-guest:  "blk":[{"size":"64M","props":{"num-queues":1,"indirect_desc":"off"}}]}
 
 . "$(dirname "$0")/../lib/tap.sh"
 need_host

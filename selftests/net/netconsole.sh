@@ -13,7 +13,7 @@ tap_plan 5
 nic=$(nic_by_index 0)
 check "N64 traffic" nic_up "$nic" 0
 host bg 'socat -u UDP4-RECV:6666 OPEN:netconsole.txt,creat,trunc' >/dev/null
-sleep 1
+wait_for 20 host sh "ss -lun | grep -q :6666"
 mac=$(host sh "ip -br link show tap0" | awk '{ print $3 }')
 check "N64 netconsole" modprobe netconsole "netconsole=6665@$NET_GUEST/$nic,6666@$NET_HOST/$mac"
 for i in 1 2 3 4 5; do
