@@ -152,7 +152,7 @@ fn notification_data() {
             p.driver.kick_prepare();
             let next = if setup.packed {
                 // The wrap counter is 1 at first.
-                n % 4 | u32::from(n / 4 % 2 == 0) << 15
+                (n % 4) | (u32::from(n / 4 % 2 == 0) << 15)
             } else {
                 n
             };
