@@ -23,10 +23,10 @@ check_checkers() {
 leaks_by_place() {
 	awk '
 		function note() {
-			if (place == "") return
+			if (head == "") return
 			if (!(place in count)) { order[++places] = place; first[place] = head }
 			count[place]++
-			place = ""
+			head = place = ""
 		}
 		/^unreferenced object/ { note(); head = $0; inside = 0; next }
 		/^ *backtrace/ { inside = 1; next }
