@@ -99,7 +99,7 @@ impl Run for Attend {
 /// context, sleeps.
 pub(crate) fn give_up_if_broken(disk: &Disk<Blk>) {
     let shared = disk.data();
-    shared.link.with(|dev| {
+    shared.with_device(|dev| {
         if shared.is_broken() {
             give_up(dev, disk);
         }
@@ -109,18 +109,18 @@ pub(crate) fn give_up_if_broken(disk: &Disk<Blk>) {
 /// Gives a device up of which a queue is broken: what is under way fails. Only one at a time does
 /// so, with the link held, and only one finds a broken queue.
 fn give_up(dev: &Device<Bound>, disk: &Disk<Blk>) {
-    // The queues that still work take nothing more, and who saw them working is done before the
-    // device goes.
+    let shared = disk.data();
+    // The queues that still work take nothing more.
     dev.break_device();
     dev.synchronize_callbacks();
-    dev.reset();
+    shared.reset(dev);
     // Told before it is seen.
     dev_err!(
         dev.as_ref(),
         "[{}] a queue is broken: device reset, all requests fail\n",
         disk.name()
     );
-    disk.data().take_queues();
+    shared.take_queues();
     // What waits for room in a ring waits for something that does not come.
     disk.start_stopped_queues();
 }

@@ -104,7 +104,10 @@ impl Attribute for CacheType {
     }
 
     fn show(disk: &Disk<Blk>, page: &mut Page<'_>) -> Result {
-        let on = disk.data().link.with(setup::write_cache).ok_or(ENODEV)??;
+        let on = disk
+            .data()
+            .with_device(setup::write_cache)
+            .ok_or(ENODEV)??;
         writeln!(page, "{}", CACHE_TYPES[usize::from(on)]).map_err(|_| EINVAL)
     }
 
@@ -116,8 +119,7 @@ impl Attribute for CacheType {
             // The device has the last word.
             let on = disk
                 .data()
-                .link
-                .with(|dev| {
+                .with_device(|dev| {
                     dev.config().write(config::WCE, on.into())?;
                     setup::write_cache(dev)
                 })

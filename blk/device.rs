@@ -97,7 +97,19 @@ impl Driver for Blk {
 
     fn start<'bound>(dev: &'bound Device<Core<'_>>, data: Pin<&Data>) -> Result {
         data.shared.set_attention(Some(&data.attention));
-        dev.ready();
+        // With the link: a device that broke a queue by now may just be given up.
+        let ready = data.shared.with_device(|dev| {
+            if data.shared.is_broken() || !data.shared.has_queues() {
+                return Err(EIO);
+            }
+            dev.ready();
+            Ok(())
+        });
+        if let Err(e) = ready.unwrap_or(Err(ENODEV)) {
+            dev_err!(dev.as_ref(), "a queue is broken from the beginning\n");
+            end(dev, &data);
+            return Err(e);
+        }
         match data.disk.register(dev.as_ref(), &attrs::ATTRIBUTES) {
             Ok(registration) => {
                 *data.registration.lock() = Some(registration);
@@ -171,12 +183,21 @@ impl Driver for Blk {
     fn reset_done(dev: &Device<Core<'_>>, data: Pin<&Data>) -> Result {
         power::go_on(dev, data)
     }
+
+    fn shutdown(dev: &Device<Core<'_>>, data: Pin<&Data>) {
+        // Nobody else resets the device from here on, nor takes the queues: not because they are
+        // broken now either.
+        data.shared.link.cut();
+        dev.break_device();
+        dev.synchronize_callbacks();
+        data.shared.reset(dev);
+    }
 }
 
 /// Resets the device and gives its queues up: what is under way fails.
 fn end(dev: &Device<Bound>, data: &Data) {
     data.shared.link.cut();
-    dev.reset();
+    data.shared.reset(dev);
     data.shared.take_queues();
     // The disk, which the attention is for, has the queues: neither would end before the other.
     data.shared.set_attention(None);

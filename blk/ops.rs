@@ -151,8 +151,7 @@ impl Operations for Blk {
 
     fn getgeo(disk: &Disk<Self>) -> Result<Geometry> {
         disk.data()
-            .link
-            .with(|dev| geometry::read(dev, disk.capacity()))
+            .with_device(|dev| geometry::read(dev, disk.capacity()))
             .ok_or(ENXIO)?
     }
 }

@@ -45,8 +45,8 @@ pub(crate) fn stop(data: Pin<&Data>) -> Result {
         drop(frozen);
 
         // With the link: who polls may just have found a queue broken, and have it attended to.
-        let stopped = data.shared.link.with(|dev| {
-            dev.reset();
+        let stopped = data.shared.with_device(|dev| {
+            data.shared.reset(dev);
             data.shared.take_queues();
         });
         // Who comes with the link from here on finds no queue, and leaves the device alone.
@@ -66,18 +66,16 @@ pub(crate) fn stop(data: Pin<&Data>) -> Result {
 /// The requests that wait then fail.
 pub(crate) fn go_on(dev: &Device<Bound>, data: Pin<&Data>) -> Result {
     // With the link, so that queues that break at once are not taken before all are there.
-    let find = || {
-        let found = data.shared.link.with(|dev| {
-            let queues = find_queues_again(dev, &data)?;
-            for (slot, queue) in data.shared.slots.iter().zip(queues) {
-                slot.as_ref().fill(queue);
-            }
-            dev.ready();
-            Ok(())
-        });
-        found.unwrap_or(Err(ENODEV))
-    };
-    let result = memory::without_io(find)
+    let found = data.shared.with_device(|dev| {
+        let queues = find_queues_again(dev, &data)?;
+        for (slot, queue) in data.shared.slots.iter().zip(queues) {
+            slot.as_ref().fill(queue);
+        }
+        dev.ready();
+        Ok(())
+    });
+    let result = found
+        .unwrap_or(Err(ENODEV))
         .inspect_err(|e| dev_err!(dev.as_ref(), "queues are gone: {:?}\n", e));
     let held = data.held.lock().take();
     drop(held);

@@ -103,10 +103,15 @@ impl Slot {
         state.vq = Some(vq);
     }
 
+    /// Has no queue notified any more, and waits for those who notify one. Process context, sleeps.
+    pub(crate) fn silence_all(slots: &[Pin<KBox<Self>>]) {
+        Doorbell::silence(slots.iter().map(|slot| &slot.bell));
+    }
+
     /// Takes the queues out of all slots and drops them, with the requests that they have. Process
     /// context, sleeps.
     pub(crate) fn clear_all(slots: &[Pin<KBox<Self>>]) {
-        Doorbell::silence(slots.iter().map(|slot| &slot.bell));
+        Self::silence_all(slots);
         for slot in slots {
             let vq = slot.state.lock().vq.take();
             drop(vq);

@@ -14,6 +14,7 @@ use block::{
         Major,
         MINOR_BITS, //
     },
+    memory,
     state::LastReference,
     workqueue::OwnedQueue, //
 };
@@ -39,7 +40,7 @@ pub(crate) struct Globals {
     /// The numbers that names and minor numbers are made of.
     #[pin]
     indices: IndexAllocator,
-    /// Where changes of configuration are followed up.
+    /// Where changes of configuration are followed up, and broken queues.
     pub(crate) workqueue: OwnedQueue,
     /// The module waits for it. Goes last.
     _last: LastReference,
@@ -154,8 +155,22 @@ impl Shared {
         }
     }
 
+    /// Resets the device. It is not notified any more: a device may get stuck if it is, after that.
+    /// Process context, sleeps.
+    pub(crate) fn reset(&self, dev: &Device<Bound>) {
+        Slot::silence_all(&self.slots);
+        dev.reset();
+    }
+
+    /// Runs `f` with the device, or returns `None` if the binding is over. Memory is not freed by
+    /// I/O meanwhile: that may wait for who waits for the device. Process context, sleeps; does not
+    /// nest.
+    pub(crate) fn with_device<R>(&self, f: impl FnOnce(&Device<Bound>) -> R) -> Option<R> {
+        memory::without_io(|| self.link.with(f))
+    }
+
     /// Takes the queues away and drops them: what is under way fails, what comes later too. The
-    /// device is in [reset](Device::reset). Process context, sleeps.
+    /// device is in [reset](Shared::reset). Process context, sleeps.
     pub(crate) fn take_queues(&self) {
         Slot::clear_all(&self.slots);
     }
