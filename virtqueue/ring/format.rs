@@ -141,7 +141,7 @@ pub unsafe trait Format: Sized {
     /// at once. It is number `count.made`.
     fn post(&mut self, id: u16, chain: &Chain, count: &mut Count);
 
-    /// Tells the device of what was posted.
+    /// Tells the device of what was posted, as far as it was not told yet.
     fn publish(&mut self, control: &Control<Self::Platform, Self::View>, count: &Count);
 
     /// Whether the device wants to be notified of the last `added`, all since this was asked last. A
@@ -153,7 +153,8 @@ pub unsafe trait Format: Sized {
 
     /// Looks for used buffers. If there are, they are read after they were written.
     ///
-    /// `DRAIN` says that the device has buffers, and that [`Format::arm`] follows.
+    /// `DRAIN` says that the device has buffers, and that [`Format::arm`] follows, if the queue does
+    /// not break.
     fn look<const DRAIN: bool>(
         &mut self,
         at: Self::At,

@@ -88,7 +88,8 @@ where
     ///
     /// - `memory` is what its type says, and stays so as long as the ring or `control` is used;
     ///   but for the device, nobody else writes it.
-    /// - `control` is that of this ring alone, and nobody else uses it meanwhile.
+    /// - `control` gives the same control each time, that of this ring alone, and nobody else uses
+    ///   it meanwhile.
     /// - `slots` gives the same slots each time, and they are of this ring alone.
     pub unsafe fn new(
         memory: F::Memory,

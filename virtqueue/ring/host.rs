@@ -20,6 +20,9 @@ pub struct Host;
 // orders the atomic accesses around it as the barrier says; those for loads and for stores
 // alone are acquire and release, which order more.
 unsafe impl Platform for Host {
+    // As in the kernel; barriers are there all the same.
+    const STORES_IN_ORDER: bool = cfg!(target_arch = "x86_64");
+
     #[inline(always)]
     unsafe fn load16(ptr: *const u16) -> u16 {
         // SAFETY: By the safety requirements; all concurrent accesses are atomic.
@@ -67,12 +70,12 @@ unsafe impl Platform for Host {
     }
 }
 
-/// As [`Host`], for rings that are to take stores as seen in order. Barriers are there all the same.
-pub struct OrderedHost;
+/// As [`Host`], for rings that are to do as where stores may be seen out of order.
+pub struct WeakHost;
 
 // SAFETY: As `Host`.
-unsafe impl Platform for OrderedHost {
-    const STORES_IN_ORDER: bool = true;
+unsafe impl Platform for WeakHost {
+    const STORES_IN_ORDER: bool = false;
 
     #[inline(always)]
     unsafe fn load16(ptr: *const u16) -> u16 {

@@ -29,7 +29,7 @@ where
     C: Deref<Target = Control<F::Platform, F::View>>,
 {
     /// Gives a buffer of up to `segments` segments to the device, which gets to know of it with
-    /// [`Frame::publish`] or [`Frame::kick_prepare`]. Returns the id of the buffer.
+    /// [`Frame::publish`] or [`Frame::kick_prepare`] at the latest. Returns the id of the buffer.
     ///
     /// `segments` decides how the buffer is described and whether there is room: it is best
     /// exact.

@@ -36,7 +36,8 @@ where
 {
     /// Takes all used buffers, with callbacks off meanwhile, until there is none and callbacks are
     /// on again: [`Frame::disable_cb`], [`Frame::get`] until there is none, and
-    /// [`Frame::enable_cb`], as often as that finds more.
+    /// [`Frame::enable_cb`], as often as that finds more. Where the device has nothing in the end,
+    /// there is nothing to look for again, and no barrier.
     ///
     /// Ends early if the queue is broken, or breaks: returns whether.
     #[inline(always)]

@@ -119,6 +119,8 @@ pub struct Hostile;
 
 // SAFETY: As `Host`; what a device changes is memory that it may write.
 unsafe impl Platform for Hostile {
+    const STORES_IN_ORDER: bool = Host::STORES_IN_ORDER;
+
     unsafe fn load16(ptr: *const u16) -> u16 {
         let change = reads(ptr.addr(), 2);
         // SAFETY: It was just checked, and is writable.

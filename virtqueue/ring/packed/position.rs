@@ -163,7 +163,7 @@ impl Cursor {
 
     /// At the beginning of a round.
     const fn start(place: Place, size: u16) -> Self {
-        // OVERFLOW: All bits from bit 23 on are not set.
+        // OVERFLOW: The bits from 16 to 22 are not set.
         let end = place.0.wrapping_add(size as u32);
         Self { place, end }
     }

@@ -99,8 +99,8 @@ pub trait Device {
 pub struct Setup {
     pub packed: bool,
     pub in_order: bool,
-    /// Whether stores are taken as seen in order (packed).
-    pub ordered: bool,
+    /// Whether stores are taken as seen out of order, wherever this runs (packed).
+    pub weak: bool,
     pub event_idx: bool,
     /// Entries of the indirect table of each id; 0 for none.
     pub tables: u16,
@@ -120,7 +120,11 @@ impl fmt::Display for Setup {
             "{}{}{} size {} event_idx {} tables {}",
             if self.packed { "packed" } else { "split" },
             if self.in_order { " in order" } else { "" },
-            if self.ordered { " stored in order" } else { "" },
+            if self.weak {
+                " stored out of order"
+            } else {
+                ""
+            },
             self.size,
             self.event_idx,
             self.tables
@@ -132,7 +136,7 @@ impl Setup {
     pub const SPLIT: Self = Self {
         packed: false,
         in_order: false,
-        ordered: false,
+        weak: false,
         event_idx: false,
         tables: 0,
         larges: (0, 0),
@@ -231,8 +235,8 @@ pub fn setups(size: u16) -> Vec<Setup> {
     let mut all = Vec::new();
     let no_yes = [false, true];
     let layouts = no_yes.map(|packed| no_yes.map(|in_order| (packed, in_order, false)));
-    let ordered = no_yes.map(|in_order| (true, in_order, true));
-    for (packed, in_order, ordered) in layouts.into_iter().flatten().chain(ordered) {
+    let weak = no_yes.map(|in_order| (true, in_order, true));
+    for (packed, in_order, weak) in layouts.into_iter().flatten().chain(weak) {
         // A split ring has a power of two.
         if !packed && !size.is_power_of_two() {
             continue;
@@ -242,7 +246,7 @@ pub fn setups(size: u16) -> Vec<Setup> {
                 all.push(Setup {
                     packed,
                     in_order,
-                    ordered,
+                    weak,
                     event_idx,
                     tables,
                     size,

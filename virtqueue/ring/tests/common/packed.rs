@@ -11,7 +11,7 @@ use std::{
     },
 };
 use virtio_ring::{
-    host::{Host, OrderedHost},
+    host::{Host, WeakHost},
     packed::{Control, Memory},
     Packed, Platform,
 };
@@ -65,11 +65,11 @@ pub fn bytes(setup: Setup) -> usize {
 
 pub fn driver(setup: Setup, arena: &Arc<Arena>) -> Box<dyn Driver> {
     assert!(bytes(setup) <= arena.bytes());
-    match (setup.ordered, setup.in_order) {
+    match (setup.weak, setup.in_order) {
         (false, false) => Box::new(build_as::<Host, false>(setup, arena)),
         (false, true) => Box::new(build_as::<Host, true>(setup, arena)),
-        (true, false) => Box::new(build_as::<OrderedHost, false>(setup, arena)),
-        (true, true) => Box::new(build_as::<OrderedHost, true>(setup, arena)),
+        (true, false) => Box::new(build_as::<WeakHost, false>(setup, arena)),
+        (true, true) => Box::new(build_as::<WeakHost, true>(setup, arena)),
     }
 }
 

@@ -4,7 +4,10 @@
 
 use crate::{
     platform::{clear, fails_without, model, Barrier, Shared},
-    rings::{flags, packed_ring, split_layout, split_ring, Queue, AVAIL, DESCS, USED},
+    rings::{
+        flags, packed_ring, packed_ring_at_once, split_layout, split_ring, Queue, AVAIL, DESCS,
+        USED,
+    },
 };
 use loom::{
     sync::atomic::{fence, Ordering},
@@ -94,6 +97,28 @@ fn packed_publish() {
 }
 
 #[test]
+fn packed_publish_at_once() {
+    for in_order in [false, true] {
+        in_every_order(move || {
+            let (ring, arena) = packed_ring_at_once(false, in_order);
+            model(&arena, &[flags(0), flags(1)], &[], &[DESCS, DESCS + 16]);
+            let device = Shared(arena);
+            let sees = move || {
+                for (slot, data) in [(0, 7), (1, 8)] {
+                    if device.get(flags(slot)) & AVAIL == 0 {
+                        return;
+                    }
+                    fence(Ordering::Acquire);
+                    let at = DESCS + 16 * usize::from(slot);
+                    assert_eq!(device.get64(at), data, "seen too early");
+                }
+            };
+            (publishes(ring), Box::new(sees))
+        });
+    }
+}
+
+#[test]
 fn split_get() {
     for in_order in [false, true] {
         in_every_order(move || {
@@ -144,6 +169,7 @@ fn packed_get() {
 fn a_ring_without_barriers_shows_too_early() {
     assert!(fails_without(Barrier::Stores, split_publish));
     assert!(fails_without(Barrier::Stores, packed_publish));
+    assert!(fails_without(Barrier::Stores, packed_publish_at_once));
     assert!(fails_without(Barrier::Loads, split_get));
     assert!(fails_without(Barrier::Loads, packed_get));
 }

@@ -52,11 +52,14 @@ fn barrier(kind: Barrier, ordering: Ordering) {
     }
 }
 
-pub struct Model;
+/// `AT_ONCE`: stores are taken as seen in order, so that buffers are published when they are added.
+pub struct Model<const AT_ONCE: bool>;
 
 // SAFETY: Accesses are those of `Host`, or of a word that stands for the memory; fences are real in
 // the model.
-unsafe impl Platform for Model {
+unsafe impl<const AT_ONCE: bool> Platform for Model<AT_ONCE> {
+    const STORES_IN_ORDER: bool = AT_ONCE;
+
     unsafe fn load16(ptr: *const u16) -> u16 {
         match words().two.get(&ptr.addr()) {
             Some(word) => word.load(Ordering::Relaxed),

@@ -15,9 +15,9 @@ pub const DEVICE: usize = 64;
 pub const DESCS: usize = 128;
 
 pub type SplitRing<const IN_ORDER: bool> =
-    Split<Model, u32, Box<[Slot<u32>]>, Arc<split::Control<Model>>, IN_ORDER>;
-pub type PackedRing<const IN_ORDER: bool> =
-    Packed<Model, u32, Box<[Slot<u32>]>, Arc<packed::Control<Model>>, IN_ORDER>;
+    Split<Model<false>, u32, Box<[Slot<u32>]>, Arc<split::Control<Model<false>>>, IN_ORDER>;
+pub type PackedRing<const AT_ONCE: bool, const IN_ORDER: bool> =
+    Packed<Model<AT_ONCE>, u32, Box<[Slot<u32>]>, Arc<packed::Control<Model<AT_ONCE>>>, IN_ORDER>;
 
 /// How callbacks are enabled.
 #[derive(Clone, Copy, Debug)]
@@ -53,8 +53,8 @@ pub trait Queue {
 }
 
 macro_rules! queue {
-    ($ring:ident) => {
-        impl<const IN_ORDER: bool> Queue for $ring<IN_ORDER> {
+    ($ring:ident, $($of:ident),*) => {
+        impl<$(const $of: bool),*> Queue for $ring<$($of),*> {
             fn add(&mut self, token: u32) -> u16 {
                 let segments: (&[_], &[_]) = (&[], &[(u64::from(token), 8)]);
                 self.add(token, 1, &mut { segments }).expect("room")
@@ -101,8 +101,8 @@ macro_rules! queue {
     };
 }
 
-queue!(SplitRing);
-queue!(PackedRing);
+queue!(SplitRing, IN_ORDER);
+queue!(PackedRing, AT_ONCE, IN_ORDER);
 
 fn slots() -> Box<[Slot<u32>]> {
     (0..SIZE).map(|_| Slot::new()).collect()
@@ -130,7 +130,10 @@ fn split<const IN_ORDER: bool>(event_idx: bool, arena: &Arena) -> Box<dyn Queue>
     Box::new(ring.unwrap_or_else(|e| panic!("{e:?}")))
 }
 
-fn packed<const IN_ORDER: bool>(event_idx: bool, arena: &Arena) -> Box<dyn Queue> {
+fn packed<const AT_ONCE: bool, const IN_ORDER: bool>(
+    event_idx: bool,
+    arena: &Arena,
+) -> Box<dyn Queue> {
     let memory = packed::Memory {
         size: SIZE,
         driver: arena.ptr(DRIVER),
@@ -140,7 +143,9 @@ fn packed<const IN_ORDER: bool>(event_idx: bool, arena: &Arena) -> Box<dyn Queue
     };
     let control = Arc::new(packed::Control::new());
     // SAFETY: The arena is large enough, and the words of the model keep it.
-    let ring = unsafe { PackedRing::<IN_ORDER>::new(memory, config(event_idx), slots(), control) };
+    let ring = unsafe {
+        PackedRing::<AT_ONCE, IN_ORDER>::new(memory, config(event_idx), slots(), control)
+    };
     Box::new(ring.unwrap_or_else(|e| panic!("{e:?}")))
 }
 
@@ -158,12 +163,24 @@ pub fn split_ring(event_idx: bool, in_order: bool) -> (Box<dyn Queue>, Arc<Arena
     (ring(event_idx, &arena), arena)
 }
 
+/// A packed ring that publishes buffers together.
 pub fn packed_ring(event_idx: bool, in_order: bool) -> (Box<dyn Queue>, Arc<Arena>) {
     let arena = Arc::new(Arena::new(4096));
     let ring = if in_order {
-        packed::<true>
+        packed::<false, true>
     } else {
-        packed::<false>
+        packed::<false, false>
+    };
+    (ring(event_idx, &arena), arena)
+}
+
+/// As [`packed_ring`], which publishes each at once.
+pub fn packed_ring_at_once(event_idx: bool, in_order: bool) -> (Box<dyn Queue>, Arc<Arena>) {
+    let arena = Arc::new(Arena::new(4096));
+    let ring = if in_order {
+        packed::<true, true>
+    } else {
+        packed::<true, false>
     };
     (ring(event_idx, &arena), arena)
 }

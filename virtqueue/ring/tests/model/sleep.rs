@@ -5,7 +5,8 @@
 use crate::{
     platform::{clear, fails_without, model, Barrier, Shared},
     rings::{
-        flags, packed_ring, split_layout, split_ring, How, Queue, AVAIL, DEVICE, DRIVER, SIZE, USED,
+        flags, packed_ring, packed_ring_at_once, split_layout, split_ring, How, Queue, AVAIL,
+        DEVICE, DRIVER, SIZE, USED,
     },
 };
 use loom::{
@@ -161,6 +162,33 @@ fn drain(mut ring: Box<dyn Queue>, kicked: &Notify, called: &Notify) {
     }
 }
 
+/// As [`drain`], with nothing given to the device but when it has nothing any more.
+fn refill(mut ring: Box<dyn Queue>, kicked: &Notify, called: &Notify) {
+    let mut taken = 0;
+    for token in 0..TOTAL {
+        ring.add(token.into());
+        if ring.kick() {
+            kicked.notify();
+        }
+        while taken <= token {
+            called.wait();
+            ring.called(&mut |token| {
+                assert_eq!(token, taken.into());
+                taken += 1;
+            });
+            assert!(!ring.broken());
+        }
+    }
+}
+
+/// What the driver does.
+#[derive(Clone, Copy)]
+enum Driver {
+    Sleep(How),
+    Drain,
+    Refill,
+}
+
 fn serve(mut device: impl Device, kicked: &Notify, called: &Notify) {
     device.wants_kicks(false);
     let mut used = 0;
@@ -182,9 +210,9 @@ fn serve(mut device: impl Device, kicked: &Notify, called: &Notify) {
     }
 }
 
-/// Runs both sides in every order with up to `SWITCHES`; without a `how`, the driver drains. Loom finds a thread that sleeps for ever.
+/// Runs both sides in every order with up to `SWITCHES`. Loom finds a thread that sleeps for ever.
 fn until_all_is_done<D: Device + Send + 'static>(
-    how: Option<How>,
+    driver: Driver,
     make: impl Fn() -> (Box<dyn Queue>, D) + Send + Sync + 'static,
 ) {
     let mut builder = Builder::new();
@@ -196,17 +224,18 @@ fn until_all_is_done<D: Device + Send + 'static>(
         let called = Arc::new(Notify::new());
         let (k, c) = (kicked.clone(), called.clone());
         let thread = thread::spawn(move || serve(device, &k, &c));
-        match how {
-            Some(how) => drive(ring, how, &kicked, &called),
-            None => drain(ring, &kicked, &called),
+        match driver {
+            Driver::Sleep(how) => drive(ring, how, &kicked, &called),
+            Driver::Drain => drain(ring, &kicked, &called),
+            Driver::Refill => refill(ring, &kicked, &called),
         }
         thread.join().unwrap();
         clear();
     });
 }
 
-fn split(event_idx: bool, how: Option<How>) {
-    until_all_is_done(how, move || {
+fn split(event_idx: bool, driver: Driver) {
+    until_all_is_done(driver, move || {
         let (ring, arena) = split_ring(event_idx, false);
         let layout = split_layout();
         let size = usize::from(SIZE);
@@ -232,9 +261,14 @@ fn split(event_idx: bool, how: Option<How>) {
     });
 }
 
-fn packed(event_idx: bool, how: Option<How>) {
-    until_all_is_done(how, move || {
-        let (ring, arena) = packed_ring(event_idx, false);
+fn packed(event_idx: bool, at_once: bool, driver: Driver) {
+    until_all_is_done(driver, move || {
+        let ring = if at_once {
+            packed_ring_at_once
+        } else {
+            packed_ring
+        };
+        let (ring, arena) = ring(event_idx, false);
         let two = [flags(0), flags(1), DRIVER, DRIVER + 2];
         model(&arena, &two, &[DEVICE], &[]);
         let shared = Shared(arena);
@@ -248,29 +282,34 @@ fn packed(event_idx: bool, how: Option<How>) {
 }
 
 /// Each way to sleep.
-fn each(test: impl Fn(Option<How>)) {
-    How::ALL.into_iter().for_each(|how| test(Some(how)));
-    test(None);
+fn each(test: impl Fn(Driver)) {
+    How::ALL
+        .into_iter()
+        .for_each(|how| test(Driver::Sleep(how)));
+    test(Driver::Drain);
+    test(Driver::Refill);
 }
 
 #[test]
 fn split_by_flags() {
-    each(|how| split(false, how));
+    each(|driver| split(false, driver));
 }
 
 #[test]
 fn split_by_index() {
-    each(|how| split(true, how));
+    each(|driver| split(true, driver));
 }
 
 #[test]
 fn packed_by_flags() {
-    each(|how| packed(false, how));
+    each(|driver| packed(false, false, driver));
+    each(|driver| packed(false, true, driver));
 }
 
 #[test]
 fn packed_by_place() {
-    each(|how| packed(true, how));
+    each(|driver| packed(true, false, driver));
+    each(|driver| packed(true, true, driver));
 }
 
 /// Without barriers, somebody sleeps for ever.

@@ -6,12 +6,13 @@ use crate::{
     common::{setups, Pair, Setup},
     on_all, DATA, OUT, STATUS,
 };
-use virtio_ring::{AddError, Endian, IndirectRule};
+use virtio_ring::{host::Host, AddError, Endian, IndirectRule, Platform};
 
 #[test]
 fn nothing_is_seen_before_it_is_published() {
     on_all(8, |p| {
-        if p.setup.ordered {
+        // With stores in order it is seen at once.
+        if p.setup.packed && !p.setup.weak && Host::STORES_IN_ORDER {
             return;
         }
         p.driver.add(1, &[OUT], &[]).unwrap();
