@@ -4,9 +4,8 @@
 # Tests that what is written is read back, on every layout of the ring and with and without the DMA
 # API, from single sectors to requests of many segments.
 #
-# The small ring is never in order: QEMU 10.0 forgets what is completed out of order while as many
-# requests are under way as the ring has descriptors, as there can be with tables (the C driver waits
-# for ever then, too).
+# The small rings are never in order: QEMU 10.0 forgets what is completed out of order while a ring is
+# full to its last descriptor (the C driver waits for ever then, too).
 #
 # rvt-guest: {"vcpus":4,"blk":[
 # rvt-guest:  {"size":"64M"},
@@ -15,7 +14,8 @@
 # rvt-guest:  {"size":"64M","props":{"packed":"on","indirect_desc":"off"}},
 # rvt-guest:  {"size":"64M","props":{"event_idx":"off"}},
 # rvt-guest:  {"size":"64M","props":{"num-queues":1,"queue-size":16,"in_order":"off"}},
-# rvt-guest:  {"size":"64M","props":{"num-queues":1,"queue-size":16,"indirect_desc":"off"}},
+# rvt-guest:  {"size":"64M","props":{"num-queues":1,"queue-size":16,
+# rvt-guest:   "indirect_desc":"off","in_order":"off"}},
 # rvt-guest:  {"size":"64M","props":{"num-queues":4,"iommu_platform":"on"}},
 # rvt-guest:  {"size":"64M","props":{"iommu_platform":"on","packed":"on"}},
 # rvt-guest:  {"size":"64M","port":false,"props":{"disable-modern":"on","disable-legacy":"off"}},

@@ -10,7 +10,7 @@
 # rvt-guest:   "discard_granularity":65536,"max-discard-sectors":2048,
 # rvt-guest:   "max-write-zeroes-sectors":1024}},
 # rvt-guest:  {"size":"64M","props":{"queue-size":16,"indirect_desc":"off","num-queues":1,
-# rvt-guest:   "seg-max-adjust":"off"}},
+# rvt-guest:   "in_order":"off","seg-max-adjust":"off"}},
 # rvt-guest:  {"size":"64M","props":{"discard":"off","write-zeroes":"off","iommu_platform":"on"}}]}
 
 . "$(dirname "$0")/../lib/tap.sh"
