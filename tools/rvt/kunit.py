@@ -3,6 +3,7 @@
 
 import argparse
 import os
+import re
 
 from . import kernel, modtree, modules, spec, stall, uml_steps
 from .guest import Guest, silence
@@ -18,6 +19,9 @@ _READ = ("for f in /sys/kernel/debug/kunit/*/results; do "
 
 #: What suites bring about on purpose: a transmit queue whose device loses an interrupt.
 EXPECTED = [r"NETDEV WATCHDOG: .*\(?rust_virtio_net|rust_virtio_net .*NETDEV WATCHDOG"]
+
+#: The end of a case, or the beginning of a suite.
+_RESULT = re.compile(r"\s(not )?ok \d+ |# Subtest: ")
 
 #: Seconds that KUnit gives a case.
 _CASE = 300
@@ -116,10 +120,19 @@ def _attach(tests: list, steps: dict, outcome) -> None:
     log = "\n".join(step.console for step in steps.values() if step.name.startswith("load-"))
     for test in tests:
         if test.result == "fail" and test.suite != "kunit":
-            lines = log.splitlines()
-            hits = [i for i, line in enumerate(lines) if f"# {test.name}" in line]
-            near = lines[hits[0]:hits[0] + 15] if hits else []
+            near = _near(log.splitlines(), test.name)
             test.reason = "\n".join([test.reason, *near, f"Log: {outcome.rundir}"]).strip()
+
+
+def _near(lines: list, name: str) -> list:
+    """Returns what the log has about a case: from what ran before it, where checks say why they
+    fail, to a few lines after the first that names it.
+    """
+    hits = [i for i, line in enumerate(lines) if f"# {name}" in line]
+    if not hits:
+        return []
+    first = next((i + 1 for i in range(hits[0] - 1, -1, -1) if _RESULT.search(lines[i])), hits[0])
+    return lines[max(first, hits[0] - 15):hits[0] + 15]
 
 
 def complaints(outcome, suite: str) -> list:
