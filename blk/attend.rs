@@ -25,10 +25,7 @@ use kernel::{
     prelude::*,
     sync::Arc, //
 };
-use virtio::{
-    Device,
-    DeviceLink, //
-};
+use virtio::Device;
 
 /// Has a device attended to, for those who cannot sleep: callbacks, and who adds or polls.
 ///
@@ -42,19 +39,15 @@ pub(crate) struct Attention {
 }
 
 impl Attention {
-    /// Attention for a device and its disk.
+    /// Attention for a disk and its device.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn new(
-        link: DeviceLink,
-        disk: Arc<GenDisk<Blk>>,
-        globals: Arc<Globals>,
-    ) -> Result<Arc<Self>> {
+    pub(crate) fn new(disk: Arc<GenDisk<Blk>>, globals: Arc<Globals>) -> Result<Arc<Self>> {
         Arc::pin_init(
             pin_init!(Self {
-                work <- Deferred::new(Attend { link, disk }),
+                work <- Deferred::new(Attend { disk }),
                 globals,
             }),
             GFP_KERNEL,
@@ -76,14 +69,13 @@ impl Attention {
 
 /// Attends to a device.
 struct Attend {
-    link: DeviceLink,
     disk: Arc<GenDisk<Blk>>,
 }
 
 impl Run for Attend {
     fn run(&self) {
-        let _ = self.link.with(|dev| {
-            let shared = self.disk.data();
+        let shared = self.disk.data();
+        let _ = shared.with_device(|dev| {
             if shared.is_broken() {
                 give_up(dev, &self.disk);
             } else if shared.has_queues() {
@@ -110,10 +102,7 @@ pub(crate) fn give_up_if_broken(disk: &Disk<Blk>) {
 /// so, with the link held, and only one finds a broken queue.
 fn give_up(dev: &Device<Bound>, disk: &Disk<Blk>) {
     let shared = disk.data();
-    // The queues that still work take nothing more.
-    dev.break_device();
-    dev.synchronize_callbacks();
-    shared.reset(dev);
+    shared.cut_off(dev);
     // Told before it is seen.
     dev_err!(
         dev.as_ref(),

@@ -113,6 +113,9 @@ impl Driver for Blk {
         match data.disk.register(dev.as_ref(), &attrs::ATTRIBUTES) {
             Ok(registration) => {
                 *data.registration.lock() = Some(registration);
+                // Reading the partition table may have broken a queue. A device that is given up
+                // by now does not become bound.
+                attend::give_up_if_broken(&data.disk);
                 Ok(())
             }
             Err(EEXIST) => {
@@ -188,9 +191,7 @@ impl Driver for Blk {
         // Nobody else resets the device from here on, nor takes the queues: not because they are
         // broken now either.
         data.shared.link.cut();
-        dev.break_device();
-        dev.synchronize_callbacks();
-        data.shared.reset(dev);
+        data.shared.cut_off(dev);
     }
 }
 
@@ -264,12 +265,11 @@ fn make(dev: &Device<Bound>) -> Result<impl PinInit<Data, Error>> {
         slot.as_ref().fill(queue);
         slots.push(slot, GFP_KERNEL)?;
     }
-    let link = DeviceLink::new(dev)?;
     let shared = Arc::new(
         Shared {
             slots,
             endian: dev.endian(),
-            link: link.clone(),
+            link: DeviceLink::new(dev)?,
             cache_control: dev.has_feature(features::CONFIG_WCE),
             _index: index,
         },
@@ -282,7 +282,7 @@ fn make(dev: &Device<Bound>) -> Result<impl PinInit<Data, Error>> {
     }
     resize::update_capacity(dev, &disk, false)?;
 
-    let attention = Attention::new(link, disk.clone(), globals)?;
+    let attention = Attention::new(disk.clone(), globals)?;
     Ok(pin_init!(Data {
         attention,
         registration <- new_mutex!(None),

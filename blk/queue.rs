@@ -108,10 +108,9 @@ impl Slot {
         Doorbell::silence(slots.iter().map(|slot| &slot.bell));
     }
 
-    /// Takes the queues out of all slots and drops them, with the requests that they have. Process
-    /// context, sleeps.
+    /// Takes the queues out of all slots, which were [silenced](Slot::silence_all), and drops them,
+    /// with the requests that they have. Process context, sleeps.
     pub(crate) fn clear_all(slots: &[Pin<KBox<Self>>]) {
-        Self::silence_all(slots);
         for slot in slots {
             let vq = slot.state.lock().vq.take();
             drop(vq);

@@ -147,8 +147,8 @@ impl Shared {
         self.slots.iter().all(|slot| slot.is_filled())
     }
 
-    /// Sets what those call who find a queue broken while they add or poll; not before they may, and
-    /// `None` before the driver data goes.
+    /// Sets what those call who find a queue broken while they add or poll; not before they may,
+    /// and `None` before the driver data goes.
     pub(crate) fn set_attention(&self, attention: Option<&Arc<Attention>>) {
         for slot in &self.slots {
             slot.set_attention(attention.cloned());
@@ -160,6 +160,14 @@ impl Shared {
     pub(crate) fn reset(&self, dev: &Device<Bound>) {
         Slot::silence_all(&self.slots);
         dev.reset();
+    }
+
+    /// Resets the device while queues are used: those that still work take nothing more. Process
+    /// context, sleeps.
+    pub(crate) fn cut_off(&self, dev: &Device<Bound>) {
+        dev.break_device();
+        dev.synchronize_callbacks();
+        self.reset(dev);
     }
 
     /// Runs `f` with the device, or returns `None` if the binding is over. Memory is not freed by
