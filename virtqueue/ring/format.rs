@@ -122,7 +122,7 @@ pub unsafe trait Format: Sized {
     /// The id of the next buffer, `free` being the first that is free.
     fn next_id(&self, free: u16) -> u16;
 
-    /// Writes descriptors for the next buffer, with that id, and as many segments as `segments` at most.
+    /// Writes descriptors for a buffer with that id, and as many segments as `segments` at most.
     ///
     /// # Safety
     ///
@@ -144,8 +144,8 @@ pub unsafe trait Format: Sized {
     /// Tells the device of what was posted, as far as it was not told yet.
     fn publish(&mut self, control: &Control<Self::Platform, Self::View>, count: &Count);
 
-    /// Whether the device wants to be notified of the last `added`, all since this was asked last. A
-    /// full barrier was done.
+    /// Whether the device wants to be notified of the last `added`, all since this was asked last.
+    /// A full barrier was done.
     fn wants_kick(&mut self, count: &Count, added: u64) -> bool;
 
     /// Where the next used buffer comes.
@@ -153,8 +153,8 @@ pub unsafe trait Format: Sized {
 
     /// Looks for used buffers. If there are, they are read after they were written.
     ///
-    /// `DRAIN` says that the device has buffers, and that [`Format::arm`] follows, if the queue does
-    /// not break.
+    /// `DRAIN` says that the device has buffers, and that [`Format::arm`] follows, if the queue
+    /// does not break.
     fn look<const DRAIN: bool>(
         &mut self,
         at: Self::At,

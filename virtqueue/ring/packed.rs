@@ -233,10 +233,11 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
         if IN_ORDER && batch.goes_on() {
             return Ok(Found::InBatch);
         }
-        // SAFETY: By the type invariants.
-        let used = unsafe { memory::is_used(descs, at) };
         // A device can only have used what it has.
-        if used && (DRAIN || count.in_flight() != 0) {
+        // SAFETY: By the type invariants.
+        let is_used = |count: &Count| unsafe { memory::is_used(descs, at) }
+            && (DRAIN || count.in_flight() != 0);
+        if is_used(count) {
             // §2.8.22: The flags are read before the rest of the descriptor and what is in the
             // buffer. Pairs with the barrier of the device between writing those and the flags.
             P::rmb(count.flags.strong());
@@ -253,15 +254,10 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
         // other wrote.
         P::mb(count.flags.strong());
         count.event_moved = false;
-        // SAFETY: By the type invariants.
-        let used = unsafe { memory::is_used(descs, at) };
+        let used = is_used(count);
         // §2.8.22: As above.
         P::rmb(count.flags.strong());
-        Ok(if used && (DRAIN || count.in_flight() != 0) {
-            Found::Entry
-        } else {
-            Found::Nothing
-        })
+        Ok(if used { Found::Entry } else { Found::Nothing })
     }
 
     #[inline(always)]

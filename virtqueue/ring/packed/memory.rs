@@ -208,8 +208,8 @@ impl<P: Platform> Ring<P> {
     }
 }
 
-/// Whether the descriptor at a place has the flags of a used one there (§2.8.1). The rest of it may be
-/// read after that: nothing of it was.
+/// Whether the descriptor at a place has the flags of a used one there (§2.8.1). The rest of it may
+/// be read after that: nothing of it was.
 ///
 /// # Safety
 ///

@@ -90,8 +90,8 @@ impl<P: Platform> format::View<P> for View<P> {
 }
 
 impl<P: Platform, const IN_ORDER: bool> Format<P, IN_ORDER> {
-    /// Whether the device wants to be notified of the last `added` descriptors, which are those from
-    /// `news` on.
+    /// Whether the device wants to be notified of the last `added` descriptors, which are those
+    /// from `news` on.
     #[inline(always)]
     pub(super) fn wants(&mut self, added: u64) -> bool {
         let news = replace(&mut self.news, self.next.place());
