@@ -69,7 +69,7 @@ check_eq "B3 the disk has its name again" "$(disk_by_serial blk0)" "$disk"
 cycle_io() {
 	i=0
 	while [ $i -lt 10 ]; do
-		load "$disk" $((20 * ${RVT_PATIENCE:-1})) &
+		load "$disk" "$(patient 20)" &
 		wait_for 20 is_busy "$disk" || return 1
 		echo "$dev" > $bus/$driver/unbind || return 1
 		wait

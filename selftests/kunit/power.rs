@@ -149,8 +149,8 @@ fn there_and_back(down: fn(&Plug) -> Result, up: fn(&Plug) -> Result) -> Result 
     Ok(())
 }
 
-/// A device that its driver gives up while it wakes up is not said to be ready, and wakes up the next
-/// time.
+/// A device that its driver gives up while it wakes up is not said to be ready, and wakes up the
+/// next time.
 fn given_up(down: fn(&Plug) -> Result, up: fn(&Plug) -> Result) -> Result {
     let (scenario, fake, plug) = sleeper()?;
     down(&plug)?;

@@ -126,7 +126,7 @@ port_from_host() {
 	: >/tmp/port.bin
 	# Opened before the host sends: it would have to wait. Until it is there, there is nothing to read.
 	exec 6<"$1"
-	host bg "exec timeout $((60 * ${RVT_PATIENCE:-1})) socat -u OPEN:port.bin TCP:127.0.0.1:$2" >/dev/null
+	host bg "exec timeout $(patient 60) socat -u OPEN:port.bin TCP:127.0.0.1:$2" >/dev/null
 	wait_for 60 port_has_read "$3"
 	exec 6<&-
 	[ "$(sha256sum </tmp/port.bin)" = "$_sum" ]

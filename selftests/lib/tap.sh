@@ -102,16 +102,21 @@ check_eq() {
 	return 1
 }
 
-# within SECONDS COMMAND...: runs COMMAND for so long at most; longer on a slow kernel.
+# patient SECONDS: prints for how long to wait for that; longer on a slow kernel.
+patient() {
+	echo $(($1 * ${RVT_PATIENCE:-1}))
+}
+
+# within SECONDS COMMAND...: runs COMMAND for so long at most, by the measure of patient.
 within() {
-	_limit=$(($1 * ${RVT_PATIENCE:-1}))
+	_limit=$(patient "$1")
 	shift
 	timeout "$_limit" "$@"
 }
 
-# wait_for SECONDS COMMAND...: repeats COMMAND until it succeeds; longer on a slow kernel.
+# wait_for SECONDS COMMAND...: repeats COMMAND until it succeeds, by the measure of patient.
 wait_for() {
-	_end=$(($(date +%s) + $1 * ${RVT_PATIENCE:-1}))
+	_end=$(($(date +%s) + $(patient "$1")))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ "$(date +%s)" -gt "$_end" ] && return 1

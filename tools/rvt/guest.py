@@ -172,8 +172,8 @@ class Guest:
         """Reads the channel and the console until the guest ends or gets stuck."""
         requests = Requests(self._qmp, self.namespace, self.rundir, self.actions)
         start = heard = answered = time.monotonic()
-        boot_limit = BOOT_LIMIT * silence(self.kdir)
-        quiet_limit = QUIET_LIMIT * silence(self.kdir)
+        times = silence(self.kdir)
+        boot_limit, quiet_limit = BOOT_LIMIT * times, QUIET_LIMIT * times
         greeted = False
         done = False
         while True:

@@ -49,7 +49,7 @@ def rings_chosen() -> bool:
 
 def check(tests: list) -> list:
     """Returns what is wrong with the table, given results; prints the counts."""
-    table, outcome, wrong, waiting = rows(), {}, [], {}
+    table, outcome, wrong, waiting = rows(), {}, [], []
     for test in tests:
         # A name used twice is as good as its worst result.
         if outcome.get(test.full_name()) in (None, "pass"):
@@ -68,14 +68,14 @@ def check(tests: list) -> list:
             if result is None:
                 wrong.append(f"{key}: no test \"{name}\" has run")
             elif result == "skip" and rings_chosen():
-                waiting.setdefault(key, name)
+                waiting.append(key)
             elif result != "pass":
                 wrong.append(f"{key}: test \"{name}\" did not pass ({result})")
     if not table:
         wrong.append("the table has no rows")
     _print_counts(table)
     if waiting:
-        print("  not shown with these rings, as tests were skipped: " + ", ".join(waiting))
+        print("  not shown with these rings, as tests were skipped: " + ", ".join(dict.fromkeys(waiting)))
     return wrong
 
 

@@ -83,6 +83,12 @@ pub(crate) struct Registers {
 }
 
 impl Registers {
+    /// Notes how memory is allocated by who calls. Process context.
+    pub(crate) fn note_memory(&mut self) {
+        // SAFETY: May be called in process context.
+        self.may_do_io = unsafe { bindings::rust_virtio_fake_may_do_io() };
+    }
+
     pub(crate) fn set_status(&mut self, status: u8) {
         self.status = status;
         // A full log forgets the rest.
@@ -130,7 +136,8 @@ pub(crate) struct Inner {
     pub(crate) stage: Atomic<i32>,
     /// Rules of the ring that the driver broke.
     pub(crate) violations: Atomic<u64>,
-    /// Buffers that were never taken out of a queue. The device may use them as long as it is there.
+    /// Buffers that were never taken out of a queue. The device may use them as long as it is
+    /// there.
     #[pin]
     left_over: Mutex<KVec<KVVec<Option<Wire>>>>,
     #[pin]

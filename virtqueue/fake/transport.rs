@@ -187,8 +187,7 @@ extern "C" fn reset(vdev: *mut bindings::virtio_device) {
         let mut queues = inner.queues.lock();
         let mut regs = inner.regs.lock();
         regs.resets += 1;
-        // SAFETY: May be called in process context.
-        regs.may_do_io = unsafe { bindings::rust_virtio_fake_may_do_io() };
+        regs.note_memory();
         if regs.faults.reset_ignored {
             return;
         }

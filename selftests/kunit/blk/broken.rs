@@ -76,8 +76,8 @@ fn refused(fake: &Fake) -> Result {
     plug.within(DEADLINE_MS, drop)
 }
 
-/// A disk with a queue that is polled, if there are processors for two queues, and a read from it that
-/// the device keeps.
+/// A disk with a queue that is polled, if there are processors for two queues, and a read from it
+/// that the device keeps.
 fn polled() -> Result<Option<(Rig, Arc<Disk>, Reading, usize)>> {
     let one = Param::set(c"rust_virtio_blk", c"poll_queues", c"1", c"0");
     let config = Config::default().u16(Config::NUM_QUEUES, 2);
@@ -95,6 +95,36 @@ fn polled() -> Result<Option<(Rig, Arc<Disk>, Reading, usize)>> {
     let task = Task::new(move || other.read_polled(0).map(|_| ()))?;
     check!(wait::until(DEADLINE_MS, || rig.fake.held(1) == 1));
     Ok(Some((rig, disk, task, 1)))
+}
+
+/// A queue breaks while the disk is removed, which waits for `task`, a request that the queue has.
+fn breaks_at_removal(mut rig: Rig, task: Reading, queue: usize) -> Result {
+    let plug = rig.plug.take().ok_or(ENODEV)?;
+    let removal = Task::new(move || drop(plug))?;
+    wait::pause(50);
+    check!(!task.is_done());
+    lie(&rig.fake, queue)?;
+    check!(task.join(DEADLINE_MS)?.is_err());
+    removal.join(DEADLINE_MS)
+}
+
+/// As [`breaks_at_removal`], while the transport is about to be reset. It is reset then.
+fn breaks_at_reset(rig: &mut Rig, task: Reading, queue: usize) -> Result {
+    let plug = rig.plug.take().ok_or(ENODEV)?;
+    let reset = Task::new(move || (plug.reset_prepare(), plug))?;
+    wait::pause(50);
+    check!(!task.is_done());
+    lie(&rig.fake, queue)?;
+    check_err!(task.join(DEADLINE_MS)?, EIO);
+    let (prepared, plug) = reset.join(DEADLINE_MS)?;
+    prepared?;
+    check!(!rig.fake.may_do_io());
+    rig.disk.answer(Answer::Honest, None);
+    plug.reset_done()?;
+    // The requests that wait then may be what memory is freed by.
+    check!(!rig.fake.may_do_io());
+    rig.plug = Some(plug);
+    Ok(())
 }
 
 /// What is under way failed, and all that comes does, without the device.
@@ -187,31 +217,19 @@ mod suite {
     /// While the disk is removed, which waits for the request.
     #[test]
     fn at_removal() -> Result {
-        let mut rig = Rig::plain()?;
+        let rig = Rig::plain()?;
         let disk = Arc::new(rig.open()?, GFP_KERNEL)?;
         let (task, queue) = held_read(&rig, &disk)?;
-        let plug = rig.plug.take().ok_or(ENODEV)?;
-        let removal = Task::new(move || drop(plug))?;
-        wait::pause(50);
-        check!(!task.is_done());
-        lie(&rig.fake, queue)?;
-        check!(task.join(DEADLINE_MS)?.is_err());
-        removal.join(DEADLINE_MS)
+        breaks_at_removal(rig, task, queue)
     }
 
     /// As [`at_removal`], where nobody but the poller sees it.
     #[test]
     fn polled_at_removal() -> Result {
-        let Some((mut rig, _disk, task, queue)) = polled()? else {
+        let Some((rig, _disk, task, queue)) = polled()? else {
             return Ok(());
         };
-        let plug = rig.plug.take().ok_or(ENODEV)?;
-        let removal = Task::new(move || drop(plug))?;
-        wait::pause(50);
-        check!(!task.is_done());
-        lie(&rig.fake, queue)?;
-        check!(task.join(DEADLINE_MS)?.is_err());
-        removal.join(DEADLINE_MS)
+        breaks_at_removal(rig, task, queue)
     }
 
     /// As [`at_reset`], where nobody but the poller sees it.
@@ -220,17 +238,7 @@ mod suite {
         let Some((mut rig, disk, task, queue)) = polled()? else {
             return Ok(());
         };
-        let plug = rig.plug.take().ok_or(ENODEV)?;
-        let reset = Task::new(move || (plug.reset_prepare(), plug))?;
-        wait::pause(50);
-        check!(!task.is_done());
-        lie(&rig.fake, queue)?;
-        check_err!(task.join(DEADLINE_MS)?, EIO);
-        let (prepared, plug) = reset.join(DEADLINE_MS)?;
-        prepared?;
-        rig.disk.answer(Answer::Honest, None);
-        plug.reset_done()?;
-        rig.plug = Some(plug);
+        breaks_at_reset(&mut rig, task, queue)?;
         let start = disk.read_polled(0)?;
         check!(start[..] == pattern(5, 16)?[..]);
         drop(disk);
@@ -253,20 +261,7 @@ mod suite {
         rig.disk.put(0, &pattern(3, 4096)?);
         let disk = Arc::new(rig.open()?, GFP_KERNEL)?;
         let (task, queue) = held_read(&rig, &disk)?;
-        let plug = rig.plug.take().ok_or(ENODEV)?;
-        let reset = Task::new(move || (plug.reset_prepare(), plug))?;
-        wait::pause(50);
-        check!(!task.is_done());
-        lie(&rig.fake, queue)?;
-        check_err!(task.join(DEADLINE_MS)?, EIO);
-        let (prepared, plug) = reset.join(DEADLINE_MS)?;
-        prepared?;
-        check!(!rig.fake.may_do_io());
-        rig.disk.answer(Answer::Honest, None);
-        plug.reset_done()?;
-        // The requests that wait then may be what memory is freed by.
-        check!(!rig.fake.may_do_io());
-        rig.plug = Some(plug);
+        breaks_at_reset(&mut rig, task, queue)?;
         let bytes = disk.read(0, 4096).map_err(|(e, _)| e)?;
         check!(bytes[..] == pattern(3, 4096)?[..]);
         drop(disk);

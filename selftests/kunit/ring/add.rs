@@ -27,6 +27,7 @@ use virtio::{
 };
 use virtio_fake::{
     Action,
+    CQueue,
     Fake,
     How,
     Wire,
@@ -62,6 +63,21 @@ fn adds_without_a_kick(bench: &Bench, fake: &Fake, dev: &Device<Bound>, _queues:
     add(&mut vq, 65_535, 0, 1)?;
     check!(vq.kick_prepare());
     dev.reset();
+    Ok(())
+}
+
+/// Has the device serve the one buffer that was added, of so many segments to read and to write,
+/// and takes it back.
+fn serve_of_shape(vq: &mut CQueue, fake: &Fake, out: usize, in_: usize) -> Result {
+    check!(vq.kick());
+    check_eq!(fake.serve(0)?, 1);
+    let mut shape = (0, 0);
+    fake.finish(0, |chain| {
+        shape = (chain.readable(), chain.writable());
+        Action::Complete(chain.writable() as u32)
+    })?;
+    check_eq!(shape, (out * SEGMENT, in_ * SEGMENT));
+    check_eq!(get(vq)?.len as usize, in_ * SEGMENT);
     Ok(())
 }
 
@@ -160,15 +176,7 @@ mod suite {
             ] {
                 let wire = Wire::new(3, out, in_)?;
                 vq.add(wire, how).map_err(|(e, _)| e)?;
-                check!(vq.kick());
-                check_eq!(fake.serve(0)?, 1);
-                let mut shape = (0, 0);
-                fake.finish(0, |chain| {
-                    shape = (chain.readable(), chain.writable());
-                    Action::Complete(chain.writable() as u32)
-                })?;
-                check_eq!(shape, (out * SEGMENT, in_ * SEGMENT));
-                check_eq!(get(&mut vq)?.len as usize, in_ * SEGMENT);
+                serve_of_shape(&mut vq, fake, out, in_)?;
             }
             check_eq!(fake.mapped_so_far(), 0);
             Ok(())
@@ -212,15 +220,7 @@ mod suite {
                 for at in 0..=out + in_ {
                     let wire = Wire::new(0x3c, out, in_)?;
                     vq.add(wire, How::Gap(at)).map_err(|(e, _)| e)?;
-                    check!(vq.kick());
-                    check_eq!(fake.serve(0)?, 1);
-                    let mut shape = (0, 0);
-                    fake.finish(0, |chain| {
-                        shape = (chain.readable(), chain.writable());
-                        Action::Complete(chain.writable() as u32)
-                    })?;
-                    check_eq!(shape, (out * SEGMENT, in_ * SEGMENT));
-                    check_eq!(get(&mut vq)?.len as usize, in_ * SEGMENT);
+                    serve_of_shape(&mut vq, fake, out, in_)?;
                 }
             }
             Ok(())

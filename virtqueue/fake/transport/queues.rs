@@ -84,8 +84,7 @@ pub(super) unsafe extern "C" fn find_vqs(
     from_result(|| {
         let errno = {
             let mut regs = inner.regs.lock();
-            // SAFETY: May be called in process context.
-            regs.may_do_io = unsafe { bindings::rust_virtio_fake_may_do_io() };
+            regs.note_memory();
             regs.faults.find_vqs
         };
         if errno != 0 {

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Memory that is mapped for the device: by drivers in C, and what the transport knows of it.
+
+use super::CQueue;
+use crate::{
+    bindings,
+    fake::Fake,
+    maps::Addresses,
+    wire::{
+        Wire,
+        SEGMENT, //
+    },
+};
+use core::ffi::c_void;
+use kernel::{
+    error::to_result,
+    prelude::*, //
+};
+
+impl CQueue {
+    /// `virtqueue_dma_dev`: whether there is one.
+    pub fn has_dma_dev(&self) -> bool {
+        // SAFETY: The queue is valid.
+        !unsafe { bindings::virtqueue_dma_dev(self.vq) }.is_null()
+    }
+
+    /// `virtqueue_map_single_attrs`, for the device to write if `write`.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, as `virtqueue_map_mapping_error` says.
+    pub fn map(&self, ptr: *mut c_void, len: usize, write: bool) -> Result<u64> {
+        // SAFETY: The queue is valid. Memory that is not what it should be is refused.
+        unsafe {
+            let addr = bindings::virtqueue_map_single_attrs(self.vq, ptr, len, direction(write), 0);
+            to_result(bindings::virtqueue_map_mapping_error(self.vq, addr))?;
+            Ok(addr)
+        }
+    }
+
+    /// `virtqueue_unmap_single_attrs`.
+    pub fn unmap(&self, addr: u64, len: usize, write: bool) {
+        // SAFETY: The queue is valid; what was not mapped is counted.
+        unsafe {
+            bindings::virtqueue_unmap_single_attrs(self.vq, addr, len, direction(write), 0);
+        }
+    }
+
+    /// The `virtqueue_map_sync_single_range_*` functions, for one side and then the other, if
+    /// `virtqueue_map_need_sync` says so; returns that.
+    pub fn sync(&self, addr: u64, offset: usize, len: usize) -> bool {
+        let (dir, offset) = (direction(true), offset as kernel::ffi::c_ulong);
+        // SAFETY: The queue is valid; what was not mapped is counted.
+        unsafe {
+            let needed = bindings::virtqueue_map_need_sync(self.vq, addr);
+            if needed {
+                bindings::virtqueue_map_sync_single_range_for_cpu(self.vq, addr, offset, len, dir);
+                bindings::virtqueue_map_sync_single_range_for_device(
+                    self.vq, addr, offset, len, dir,
+                );
+            }
+            needed
+        }
+    }
+
+    /// Maps the segments of a buffer.
+    pub(super) fn map_wire(&self, wire: &mut Wire) -> Result {
+        let (out, in_) = wire.shape();
+        for index in 0..out + in_ {
+            let (at, write) = wire.segment(index);
+            let addr = self.map(at, SEGMENT, write)?;
+            wire.set_mapped(index, addr)?;
+        }
+        Ok(())
+    }
+
+    /// Takes the mappings back that the driver made.
+    pub(super) fn unmap_wire(&self, wire: &mut Wire) {
+        let (out, _) = wire.shape();
+        for (index, addr) in wire.mapped.drain_all().enumerate() {
+            self.unmap(addr, SEGMENT, index >= out);
+        }
+    }
+}
+
+fn direction(write: bool) -> bindings::dma_data_direction {
+    if write {
+        bindings::dma_data_direction::DMA_FROM_DEVICE
+    } else {
+        bindings::dma_data_direction::DMA_TO_DEVICE
+    }
+}
+
+impl Fake {
+    /// How addresses for the device are made, if it has mapping operations.
+    pub fn addresses(&self) -> Option<Addresses> {
+        self.0.spec.mapping
+    }
+
+    /// `virtio_max_dma_size`.
+    pub fn max_dma_size(&self) -> usize {
+        // SAFETY: The device is valid.
+        unsafe { bindings::virtio_max_dma_size(self.0.vdev.get()) }
+    }
+
+    /// Pieces that are mapped for the device.
+    pub fn mapped(&self) -> usize {
+        self.0.maps.live()
+    }
+
+    /// Pieces that were mapped for the device so far.
+    pub fn mapped_so_far(&self) -> u64 {
+        self.0.maps.made()
+    }
+
+    /// What was unmapped, or synchronised, and was not mapped so.
+    pub fn mapped_wrong(&self) -> u64 {
+        self.0.maps.wrong()
+    }
+
+    /// Synchronisations of mappings so far.
+    pub fn synced(&self) -> u64 {
+        self.0.maps.syncs()
+    }
+
+    /// Areas that both sides see.
+    pub fn areas(&self) -> i64 {
+        self.0.maps.areas()
+    }
+
+    /// There is memory for areas of so many bytes only from now on.
+    pub fn limit_areas(&self, bytes: usize) {
+        self.0.maps.limit_areas(bytes);
+    }
+
+    /// Only so many mappings succeed from now on; `None`: all.
+    pub fn limit_maps(&self, left: Option<u32>) {
+        self.0.maps.limit(left);
+    }
+}
