@@ -63,8 +63,9 @@ impl Count {
 pub enum Found {
     /// Nothing.
     Nothing,
-    /// A used buffer, as the ring has it.
-    Entry,
+    /// A used buffer, as the ring has it. With its id, if the format reads that together with what
+    /// says that there is one.
+    Entry(u16),
     /// The next buffer of a batch: there is nothing to read.
     InBatch,
 }
@@ -86,6 +87,8 @@ pub unsafe trait Format: Sized {
     type View: View<Self::Platform>;
     /// Where the next used buffer is: what a barrier would have read again.
     type At: Copy;
+    /// Where the next buffer goes: what writing to the ring would have read again.
+    type To: Copy;
 
     /// Whether buffers are used in the order in which they were made available.
     const IN_ORDER: bool;
@@ -122,6 +125,9 @@ pub unsafe trait Format: Sized {
     /// The id of the next buffer, `free` being the first that is free.
     fn next_id(&self, free: u16) -> u16;
 
+    /// Where the next buffer goes.
+    fn to(&self) -> Self::To;
+
     /// Writes descriptors for a buffer with that id, and as many segments as `segments` at most.
     ///
     /// # Safety
@@ -130,6 +136,7 @@ pub unsafe trait Format: Sized {
     /// are below that number.
     unsafe fn describe<D: Describe, T>(
         &self,
+        to: Self::To,
         id: u16,
         segments: u16,
         plan: Plan<Self::Platform>,
@@ -139,7 +146,7 @@ pub unsafe trait Format: Sized {
 
     /// Has a buffer that was described among the next ones to be published, if it is not published
     /// at once. It is number `count.made`.
-    fn post(&mut self, id: u16, chain: &Chain, count: &mut Count);
+    fn post(&mut self, to: Self::To, id: u16, chain: &Chain, count: &mut Count);
 
     /// Tells the device of what was posted, as far as it was not told yet.
     fn publish(&mut self, control: &Control<Self::Platform, Self::View>, count: &Count);
@@ -163,8 +170,8 @@ pub unsafe trait Format: Sized {
         count: &mut Count,
     ) -> Result<Found, Fault>;
 
-    /// Reads id and length of the next used buffer, which there is.
-    fn used(&self, at: Self::At) -> (u32, u32);
+    /// Reads id and length of the next used buffer, which there is; `id` is what was read of it.
+    fn used(&self, at: Self::At, id: u16) -> (u32, u32);
 
     /// In order: the id of the oldest buffer, `free` being the first free id.
     fn oldest(&self, free: u16, count: &Count) -> u16;

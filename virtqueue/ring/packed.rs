@@ -6,6 +6,7 @@ mod add;
 mod memory;
 mod notify;
 mod position;
+mod spot;
 
 pub use self::{
     memory::Memory,
@@ -13,7 +14,8 @@ pub use self::{
     position::{
         Place,
         Position, //
-    }, //
+    },
+    spot::Spot, //
 };
 
 use self::{
@@ -40,7 +42,6 @@ use super::{
     in_order::Batch,
     indirect::Plan,
     platform::Platform,
-    shared::Descs,
     sink::{
         Chain,
         Describe, //
@@ -65,7 +66,6 @@ pub type Packed<P, T, S, C, const IN_ORDER: bool> = Frame<Format<P, IN_ORDER>, T
 /// - `next` and `taken` are places in `ring`: a buffer takes not more descriptors than it has.
 /// - With `IN_ORDER`: the id of a buffer is the place of its first descriptor, and the oldest
 ///   buffer is at `taken`.
-/// - `held_at` is a place in `ring`.
 pub struct Format<P, const IN_ORDER: bool> {
     ring: Ring<P>,
     /// Where the next buffer goes.
@@ -75,9 +75,9 @@ pub struct Format<P, const IN_ORDER: bool> {
     /// Where that begins of which the device was not notified, nor asked whether it wants to be.
     news: Place,
     /// Where stores may be seen out of order, the first descriptor of what is not published yet:
-    /// place, and second half or [`NONE_HELD`]. Before it is written, the device does not look at
+    /// itself, and second half or [`NONE_HELD`]. Before it is written, the device does not look at
     /// those behind it (§2.8.21.1).
-    held_at: Place,
+    held_at: Spot<P>,
     held: u64,
     driver: Event<P>,
     device: Event<P>,
@@ -93,7 +93,8 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
     type Platform = P;
     type Memory = Memory;
     type View = View<P>;
-    type At = (Descs<P>, Place);
+    type At = Spot<P>;
+    type To = Spot<P>;
 
     const IN_ORDER: bool = IN_ORDER;
     const LINKED: bool = false;
@@ -123,7 +124,8 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
             next,
             taken: Cursor::taken(memory.size),
             news: next.place(),
-            held_at: next.place(),
+            // SAFETY: Where a cursor starts is in the ring.
+            held_at: unsafe { ring.spot(next.place()) },
             held: NONE_HELD,
             driver,
             device,
@@ -160,8 +162,15 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
     }
 
     #[inline(always)]
+    fn to(&self) -> Spot<P> {
+        // SAFETY: By the type invariants.
+        unsafe { self.ring.spot(self.next.place()) }
+    }
+
+    #[inline(always)]
     unsafe fn describe<D: Describe, T>(
         &self,
+        to: Spot<P>,
         id: u16,
         segments: u16,
         plan: Plan<P>,
@@ -169,28 +178,22 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
         buffer: &mut D,
     ) -> Result<Chain, D::Error> {
         // SAFETY: By the type invariants.
-        unsafe { add::describe(&self.ring, &self.next, id, segments, plan, buffer) }
+        unsafe { add::describe(&self.ring, to, self.next, id, segments, plan, buffer) }
     }
 
     #[inline(always)]
-    fn post(&mut self, _id: u16, chain: &Chain, count: &mut Count) {
-        let to = Place::from_raw(chain.at);
+    fn post(&mut self, to: Spot<P>, _id: u16, chain: &Chain, count: &mut Count) {
         if P::STORES_IN_ORDER {
             // §2.8.21.1: As in `publish`.
-            // SAFETY: By the type invariants.
-            unsafe {
-                self.ring
-                    .publish(to.slot(), chain.head, count.flags.strong())
-            };
+            to.publish(chain.head, count.flags.strong());
         } else if self.held == NONE_HELD {
             self.held_at = to;
             self.held = chain.head;
         } else {
             // Behind a descriptor that the device cannot pass yet.
-            // SAFETY: By the type invariants.
-            unsafe { self.ring.write_rest(to.slot(), chain.head) };
+            to.write_rest(chain.head);
         }
-        self.next.go(to, chain.count, self.ring.size());
+        self.next.go(to.place(), chain.count, self.ring.size());
         // OVERFLOW: It is too large to.
         count.added = count.added.wrapping_add(chain.count.into());
     }
@@ -202,11 +205,7 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
         } else if self.held != NONE_HELD {
             // §2.8.21.1: Everything else is written before the flags of the first descriptor.
             // Pairs with the barrier of the device between reading those and the rest.
-            // SAFETY: By the type invariants.
-            unsafe {
-                let at = self.held_at.slot();
-                self.ring.publish(at, self.held, count.flags.strong());
-            }
+            self.held_at.publish(self.held, count.flags.strong());
             self.held = NONE_HELD;
             control.next.set(self.next.place().into_raw());
         }
@@ -218,14 +217,15 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
     }
 
     #[inline(always)]
-    fn at(&self, _count: &Count) -> (Descs<P>, Place) {
-        (self.ring.descs(), self.taken.place())
+    fn at(&self, _count: &Count) -> Spot<P> {
+        // SAFETY: By the type invariants.
+        unsafe { self.ring.spot(self.taken.place()) }
     }
 
     #[inline(always)]
     fn look<const DRAIN: bool>(
         &mut self,
-        (descs, at): (Descs<P>, Place),
+        at: Spot<P>,
         batch: &Batch,
         control: &Control<P>,
         count: &mut Count,
@@ -233,18 +233,16 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
         if IN_ORDER && batch.goes_on() {
             return Ok(Found::InBatch);
         }
+        let (used, id) = at.look();
         // A device can only have used what it has.
-        // SAFETY: By the type invariants.
-        let is_used = |count: &Count| unsafe { memory::is_used(descs, at) }
-            && (DRAIN || count.in_flight() != 0);
-        if is_used(count) {
+        if used && (DRAIN || count.in_flight() != 0) {
             // §2.8.22: The flags are read before the rest of the descriptor and what is in the
             // buffer. Pairs with the barrier of the device between writing those and the flags.
             P::rmb(count.flags.strong());
-            return Ok(Found::Entry);
+            return Ok(Found::Entry(id));
         }
         if !DRAIN {
-            control.taken.set(at.into_raw());
+            control.taken.set(at.place().into_raw());
         }
         if !count.event_moved {
             return Ok(Found::Nothing);
@@ -254,17 +252,19 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
         // other wrote.
         P::mb(count.flags.strong());
         count.event_moved = false;
-        let used = is_used(count);
+        let (used, id) = at.look();
         // §2.8.22: As above.
         P::rmb(count.flags.strong());
-        Ok(if used { Found::Entry } else { Found::Nothing })
+        Ok(if used && (DRAIN || count.in_flight() != 0) {
+            Found::Entry(id)
+        } else {
+            Found::Nothing
+        })
     }
 
     #[inline(always)]
-    fn used(&self, (descs, at): (Descs<P>, Place)) -> (u32, u32) {
-        // SAFETY: By the type invariants.
-        let (id, len) = unsafe { memory::used(descs, at) };
-        (id.into(), len)
+    fn used(&self, at: Spot<P>, id: u16) -> (u32, u32) {
+        (id.into(), at.len())
     }
 
     #[inline(always)]
@@ -280,13 +280,13 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
     #[inline(always)]
     fn step<const QUIET: bool>(
         &mut self,
-        (_, at): (Descs<P>, Place),
+        at: Spot<P>,
         descs: u16,
         control: &Control<P>,
         count: &mut Count,
     ) {
         count.done = count.done.wrapping_add(1);
-        self.taken.go(at, descs, self.ring.size());
+        self.taken.go(at.place(), descs, self.ring.size());
         // If callbacks are on, asks for one at the next. Otherwise nobody needs to know the place
         // before they are enabled, or there is nothing there.
         if !QUIET && control.off.get() == 0 {

@@ -61,7 +61,7 @@ impl<E> Shared<E> {
 }
 
 /// Descriptors that follow each other.
-pub struct Descs<P> {
+pub(super) struct Descs<P> {
     base: Shared<Desc>,
     _platform: PhantomData<fn() -> P>,
 }
@@ -93,6 +93,22 @@ impl<P: Platform> Descs<P> {
     pub(super) unsafe fn at(&self, index: u16) -> *mut Desc {
         // SAFETY: Mapped, and bounded by the safety requirements.
         unsafe { self.base.as_ptr().add(usize::from(index)) }
+    }
+
+    /// The descriptors from one on.
+    ///
+    /// # Safety
+    ///
+    /// `index` is bounded.
+    #[inline(always)]
+    pub(super) unsafe fn from(&self, index: u16) -> Self {
+        // SAFETY: By the safety requirements.
+        let base = unsafe { self.at(index) };
+        Self {
+            // SAFETY: Mapped as long as all of them are; in memory, and so not null.
+            base: unsafe { Shared::new(NonNull::new_unchecked(base)) },
+            _platform: PhantomData,
+        }
     }
 
     /// Writes a descriptor: its address and the rest, in the order of the ring.

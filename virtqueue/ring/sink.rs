@@ -93,9 +93,7 @@ pub struct Chain {
     pub(super) after: u16,
     /// Bytes that the device may write.
     pub(super) room: u32,
-    /// Packed: the place of the first descriptor, and the second half of it, which lets the device
-    /// look at it.
-    pub(super) at: u32,
+    /// Packed: the second half of the first descriptor, which lets the device look at it.
     pub(super) head: u64,
 }
 

@@ -74,6 +74,7 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
     type Memory = Memory;
     type View = View<P>;
     type At = u16;
+    type To = ();
 
     const IN_ORDER: bool = IN_ORDER;
     const LINKED: bool = true;
@@ -119,8 +120,12 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
     }
 
     #[inline(always)]
+    fn to(&self) {}
+
+    #[inline(always)]
     unsafe fn describe<D: Describe, T>(
         &self,
+        (): (),
         id: u16,
         segments: u16,
         plan: Plan<P>,
@@ -134,7 +139,7 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
     }
 
     #[inline(always)]
-    fn post(&mut self, id: u16, _chain: &Chain, count: &mut Count) {
+    fn post(&mut self, (): (), id: u16, _chain: &Chain, count: &mut Count) {
         // §2.7.13.2: The entry, which the device reads once the index is past it.
         self.areas.set_entry(count.made, id);
         // OVERFLOW: It is too large to.
@@ -174,7 +179,7 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
             if IN_ORDER && batch.goes_on() {
                 return Ok(Found::InBatch);
             }
-            return Ok(Found::Entry);
+            return Ok(Found::Entry(0));
         }
         if count.event_moved {
             // §2.7.7.1: The used event was written before the index is read, as the device reads
@@ -194,11 +199,11 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
         // the barrier of the device between writing those and the index (§2.7.8.2).
         P::rmb(count.flags.strong());
         self.used_seen = seen;
-        Ok(Found::Entry)
+        Ok(Found::Entry(0))
     }
 
     #[inline(always)]
-    fn used(&self, at: u16) -> (u32, u32) {
+    fn used(&self, at: u16, _id: u16) -> (u32, u32) {
         self.areas.entry(at)
     }
 

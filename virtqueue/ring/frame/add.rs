@@ -49,6 +49,7 @@ where
             return Err((AddError::Broken.into(), token));
         }
         let id = self.format.next_id(self.free_id);
+        let to = self.format.to();
         let size = self.format.size();
         // SAFETY: By the type invariants and those of the format, the id is below the size.
         let plan = unsafe {
@@ -69,7 +70,7 @@ where
         // SAFETY: As above; the slots are as many as the descriptors.
         let described = unsafe {
             self.format
-                .describe(id, segments, plan, &self.slots, buffer)
+                .describe(to, id, segments, plan, &self.slots, buffer)
         };
         let chain = match described {
             Ok(chain) => chain,
@@ -96,7 +97,7 @@ where
         } else if !F::IN_ORDER {
             self.free_id = slot.next;
         }
-        self.format.post(id, &chain, &mut self.count);
+        self.format.post(to, id, &chain, &mut self.count);
         // OVERFLOW: By the type invariants, as asserted; the number of a buffer wraps.
         self.count.free = self.count.free.wrapping_sub(chain.count);
         self.count.made = self.count.made.wrapping_add(1);

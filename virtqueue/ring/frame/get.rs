@@ -113,8 +113,8 @@ where
     /// Takes the next used buffer, which was found. `QUIET` as [`Format::step`] has it.
     #[inline(always)]
     pub(super) fn take<const QUIET: bool>(&mut self, at: F::At, found: Found) -> Option<Used<T>> {
-        if !F::IN_ORDER || found == Found::Entry {
-            let (id, len) = self.format.used(at);
+        if let Found::Entry(seen) = found {
+            let (id, len) = self.format.used(at, seen);
             if !F::IN_ORDER || self.is_oldest(id) {
                 return self.take_id::<QUIET>(at, id, Some(len));
             }

@@ -25,18 +25,20 @@ use super::{
         rest_at,
         Ring, //
     },
-    position::Cursor, //
+    position::Cursor,
+    spot::Spot, //
 };
 
-/// Writes descriptors for a buffer, the first at `next`: all but the second half of that.
+/// Writes descriptors for a buffer, the first at `to`: all but the second half of that.
 ///
 /// # Safety
 ///
-/// `next` is a place in `ring`.
+/// `next` is a place in `ring`, and `to` that place.
 #[inline(always)]
 pub(super) unsafe fn describe<P: Platform, D: Describe>(
     ring: &Ring<P>,
-    next: &Cursor,
+    to: Spot<P>,
+    next: Cursor,
     id: u16,
     segments: u16,
     plan: Plan<P>,
@@ -51,27 +53,24 @@ pub(super) unsafe fn describe<P: Platform, D: Describe>(
             };
             buffer.describe(&mut sink)?;
             let room = sink.tally.finish()?;
-            let at = next.place();
-            // SAFETY: By the safety requirements.
-            unsafe { ring.write_addr(at.slot(), addr) };
+            to.write_addr(addr);
             // §2.8.7: The one descriptor of the ring has neither NEXT nor WRITE.
             Ok(Chain {
                 count: 1,
                 tail: 0,
                 after: 0,
                 room,
-                at: at.into_raw(),
-                head: rest_at(u32::from(sink.tally.count()) << 4, id, INDIRECT, at),
+                head: rest_at(u32::from(sink.tally.count()) << 4, id, INDIRECT, to.place()),
             })
         }
         Plan::Direct => {
-            let at = next.place();
             let mut sink = Direct {
                 ring,
+                to,
                 id,
                 tally: Tally::new(segments),
                 begun: false,
-                at: *next,
+                at: next,
                 head: 0,
                 last: 0,
             };
@@ -85,13 +84,12 @@ pub(super) unsafe fn describe<P: Platform, D: Describe>(
                     tail: 0,
                     after: 0,
                     room,
-                    at: at.into_raw(),
                     head: sink.head,
                 }),
                 Err(e) => {
                     let count = sink.tally.count();
                     // SAFETY: By the safety requirements.
-                    unsafe { withdraw(ring, *next, count) };
+                    unsafe { withdraw(ring, next, count) };
                     Err(e)
                 }
             }
@@ -112,7 +110,8 @@ unsafe fn withdraw<P: Platform>(ring: &Ring<P>, next: Cursor, count: u16) {
     for _ in 1..count {
         at.go(at.place(), 1, ring.size());
         // SAFETY: By the safety requirements, and the invariants of cursors.
-        unsafe { ring.write_flags(at.place().slot(), at.place().unavailable().to_le()) };
+        let spot = unsafe { ring.spot(at.place()) };
+        spot.write_flags(spot.place().unavailable().to_le());
     }
 }
 
@@ -126,6 +125,8 @@ unsafe fn withdraw<P: Platform>(ring: &Ring<P>, next: Cursor, count: u16) {
 /// `at` is a place in `ring`.
 struct Direct<'a, P> {
     ring: &'a Ring<P>,
+    /// Where the first one is.
+    to: Spot<P>,
     id: u16,
     tally: Tally,
     /// Whether there was a segment.
@@ -148,14 +149,15 @@ impl<P: Platform> Writer for Direct<'_, P> {
         let next = if self.tally.is_full() { 0 } else { NEXT };
         let at = self.at.place();
         self.last = rest_at(len, self.id, kind | next, at);
-        // SAFETY: By the type invariant.
-        unsafe { self.ring.write_addr(at.slot(), addr) };
         if !self.begun {
             self.begun = true;
+            self.to.write_addr(addr);
             self.head = self.last;
         } else {
             // SAFETY: By the type invariant.
-            unsafe { self.ring.write_rest(at.slot(), self.last) };
+            let spot = unsafe { self.ring.spot(at) };
+            spot.write_addr(addr);
+            spot.write_rest(self.last);
         }
         self.at.go(at, 1, self.ring.size());
     }
@@ -182,7 +184,7 @@ impl<P: Platform> Direct<'_, P> {
             // The one before, that is all but one of the ring behind.
             let last = self.at.ahead(u32::from(size) - 1, size);
             // SAFETY: By the type invariant.
-            unsafe { self.ring.write_rest(last.slot(), rest) };
+            unsafe { self.ring.spot(last) }.write_rest(rest);
         }
     }
 }

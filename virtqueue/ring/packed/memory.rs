@@ -15,7 +15,8 @@ use super::super::{
 };
 use super::{
     Place,
-    Position, //
+    Position,
+    Spot, //
 };
 use core::{
     marker::PhantomData,
@@ -119,84 +120,15 @@ impl<P: Platform> Ring<P> {
         self.size
     }
 
-    /// Writes the first half of a descriptor.
+    /// Where a place is.
     ///
     /// # Safety
     ///
-    /// `slot` is below the size.
+    /// `place` is one in the ring.
     #[inline(always)]
-    pub(super) unsafe fn write_addr(&self, slot: u16, addr: u64) {
-        // SAFETY: By the safety requirements.
-        unsafe { self.descs.write_addr(slot, addr.to_le()) };
-    }
-
-    /// Writes the second half of a descriptor that the device does not look at yet.
-    ///
-    /// # Safety
-    ///
-    /// `slot` is below the size.
-    #[inline(always)]
-    pub(super) unsafe fn write_rest(&self, slot: u16, rest: u64) {
-        // SAFETY: By the safety requirements.
-        unsafe { self.descs.write_rest(slot, rest) };
-    }
-
-    /// Writes the second half of a descriptor, with flags that let the device look at it. All
-    /// that it may look at then is written before.
-    ///
-    /// §2.8.21.1: The flags are the last to be written. Where eight bytes are written at once,
-    /// the length and the id come with them.
-    ///
-    /// # Safety
-    ///
-    /// `slot` is below the size.
-    #[inline(always)]
-    pub(super) unsafe fn publish(&self, slot: u16, rest: u64, strong: bool) {
-        if P::STORE64_IS_WHOLE {
-            P::wmb(strong);
-            // SAFETY: By the safety requirements.
-            unsafe { self.descs.write_rest(slot, rest) };
-        } else {
-            // SAFETY: By the safety requirements.
-            unsafe { self.publish_in_parts(slot, rest, strong) };
-        }
-    }
-
-    /// As [`Ring::publish`], on a processor that writes less than eight bytes at once.
-    ///
-    /// # Safety
-    ///
-    /// As there.
-    #[inline(never)]
-    unsafe fn publish_in_parts(&self, slot: u16, rest: u64, strong: bool) {
-        let [a, b, c, d, id0, id1, flags0, flags1] = rest.to_ne_bytes();
-        // SAFETY: By the safety requirements, this is a descriptor, which has four such words and
-        // eight halves of one.
-        unsafe {
-            let at = self.descs.at(slot).cast::<u32>();
-            P::store32(at.add(2), u32::from_ne_bytes([a, b, c, d]));
-            P::store16(at.cast::<u16>().add(6), u16::from_ne_bytes([id0, id1]));
-        }
-        P::wmb(strong);
-        // SAFETY: As above.
-        unsafe { self.write_flags(slot, u16::from_ne_bytes([flags0, flags1])) };
-    }
-
-    /// Writes the flags of a descriptor alone, in the order of the ring.
-    ///
-    /// # Safety
-    ///
-    /// `slot` is below the size.
-    #[inline]
-    pub(super) unsafe fn write_flags(&self, slot: u16, flags: u16) {
-        // SAFETY: By the safety requirements, this is a descriptor; its last two bytes.
-        unsafe { P::store16(self.descs.at(slot).cast::<u16>().add(7), flags) };
-    }
-
-    /// The descriptors.
-    #[inline(always)]
-    pub(super) fn descs(&self) -> Descs<P> {
-        self.descs
+    pub(super) unsafe fn spot(&self, place: Place) -> Spot<P> {
+        // SAFETY: By the safety requirements and the type invariant.
+        unsafe { Spot::new(self.descs, place) }
     }
 
     /// Zeroes all descriptors.
@@ -206,50 +138,6 @@ impl<P: Platform> Ring<P> {
             unsafe { self.descs.write(slot, 0, 0) };
         }
     }
-}
-
-/// Whether the descriptor at a place has the flags of a used one there (§2.8.1). The rest of it may
-/// be read after that: nothing of it was.
-///
-/// # Safety
-///
-/// `place` is in the ring of which these are the descriptors.
-#[inline(always)]
-pub(super) unsafe fn is_used<P: Platform>(descs: Descs<P>, place: Place) -> bool {
-    // SAFETY: By the safety requirements, this is a descriptor; its last two bytes.
-    let flags = unsafe { P::load16(descs.at(place.slot()).cast::<u16>().add(7)) };
-    place.matches(u32::from(u16::from_le(flags)) << 16)
-}
-
-/// As [`is_used`], for who only wants to know that: the flags are read as they are in a place, in
-/// one word with the id.
-///
-/// # Safety
-///
-/// As there.
-#[inline(always)]
-pub(super) unsafe fn shows_used<P: Platform>(descs: Descs<P>, place: Place) -> bool {
-    // SAFETY: By the safety requirements, this is a descriptor; its last four bytes.
-    let word = unsafe { P::load32(descs.at(place.slot()).cast::<u32>().add(3)) };
-    place.matches(u32::from_le(word))
-}
-
-/// Reads the id and the length of a used descriptor (§2.8.22).
-///
-/// # Safety
-///
-/// `place` is in the ring of which these are the descriptors.
-#[inline(always)]
-pub(super) unsafe fn used<P: Platform>(descs: Descs<P>, place: Place) -> (u16, u32) {
-    // SAFETY: By the safety requirements, this is a descriptor; the length is at 8, the id at 12.
-    let (len, id) = unsafe {
-        let at = descs.at(place.slot());
-        (
-            P::load32(at.cast::<u32>().add(2)),
-            P::load16(at.cast::<u16>().add(6)),
-        )
-    };
-    (u16::from_le(id), u32::from_le(len))
 }
 
 /// An event suppression area (§2.8.14): a position and flags.
@@ -327,10 +215,9 @@ impl Asked {
         Position::from_raw(self.0 as u16)
     }
 
-    /// The flags; what else is there is reserved.
+    /// Whether a flag is set: [`DISABLE`], or [`AT_DESC`]. With neither, it is [`ENABLE`].
     #[inline(always)]
-    pub(super) const fn flags(self) -> u16 {
-        // CAST: The upper half.
-        (self.0 >> 16) as u16 & 3
+    pub(super) const fn has(self, flag: u16) -> bool {
+        self.0 & (flag as u32) << 16 != 0
     }
 }

@@ -15,7 +15,6 @@ use super::{
         shared::Word, //
     },
     memory::{
-        shows_used,
         Asked,
         Event,
         Ring,
@@ -84,7 +83,7 @@ impl<P: Platform> format::View<P> for View<P> {
     unsafe fn has_used(&self, at: u32, batched: &Word<P>) -> bool {
         let at = Place::from_raw(at);
         // SAFETY: By the safety requirements.
-        let shown = unsafe { shows_used(self.ring.descs(), at) };
+        let (shown, _) = unsafe { self.ring.spot(at) }.look();
         shown || batched.get() != 0
     }
 }
@@ -96,16 +95,15 @@ impl<P: Platform, const IN_ORDER: bool> Format<P, IN_ORDER> {
     pub(super) fn wants(&mut self, added: u64) -> bool {
         let news = replace(&mut self.news, self.next.place());
         let asked = self.device.read();
+        if asked.has(DISABLE) {
+            // Both is reserved: a notification more does no harm.
+            return asked.has(AT_DESC);
+        }
         // A device that has done all that it had asks for the first of what comes next.
         if asked == Asked::at(news.position()) {
             return added != 0;
         }
-        if asked.flags() == AT_DESC {
-            self.passed(asked.position(), added)
-        } else {
-            // Reserved: a notification more does no harm.
-            asked.flags() != DISABLE
-        }
+        !asked.has(AT_DESC) || self.passed(asked.position(), added)
     }
 
     /// Whether the last `added` descriptors go over the one that the device asks for.
@@ -168,7 +166,7 @@ impl<P: Platform, const IN_ORDER: bool> Format<P, IN_ORDER> {
     #[inline(always)]
     pub(super) fn shows_used(&self) -> bool {
         // SAFETY: By the type invariants.
-        unsafe { shows_used(self.ring.descs(), self.taken.place()) }
+        unsafe { self.ring.spot(self.taken.place()) }.look().0
     }
 
     /// Writes the flags for callbacks, and the position that they refer to.

@@ -64,7 +64,6 @@ pub(super) unsafe fn describe<P: Platform, D: Describe, T, const IN_ORDER: bool>
                 // SAFETY: By the safety requirements.
                 after: unsafe { after::<_, _, IN_ORDER>(areas, slots, head) },
                 room,
-                at: 0,
                 head: 0,
             })
         }
@@ -84,7 +83,6 @@ pub(super) unsafe fn describe<P: Platform, D: Describe, T, const IN_ORDER: bool>
                 tail: sink.at,
                 after: sink.after,
                 room,
-                at: 0,
                 head: 0,
             })
         }

@@ -148,16 +148,17 @@ fn packed_get() {
             let (mut ring, arena) = packed_ring(false, in_order);
             let id = ring.add(7);
             ring.publish();
-            let (len, at) = (DESCS + 8, DESCS + 12);
+            let (len, rest) = (DESCS + 8, DESCS + 12);
             arena.write32(len, 0xffff);
-            arena.write16(at, 0xffff);
-            model(&arena, &[flags(0), at], &[len], &[]);
+            arena.write16(rest, 0xffff);
+            // The id and the flags are one word, which is read whole.
+            model(&arena, &[], &[len, rest], &[]);
             let device = Shared(arena);
             let uses = move || {
                 device.set32(len, 5);
-                device.set(at, id);
+                device.set_half(rest, id);
                 fence(Ordering::Release);
-                device.set(flags(0), AVAIL | USED);
+                device.set_half(rest + 2, AVAIL | USED);
             };
             (takes(ring), Box::new(uses))
         });

@@ -157,6 +157,14 @@ impl Shared {
     pub fn set32(&self, offset: usize, value: u32) {
         words().four[&self.key(offset)].store(value, Ordering::Relaxed);
     }
+    /// Stores one half of a word of four bytes: of a part of memory that nobody else stores to.
+    pub fn set_half(&self, offset: usize, value: u16) {
+        // In one access, so that the model has no other between two.
+        let old = self.0.read16(offset);
+        self.0.write16(offset, value);
+        let change = u32::from((old ^ value).to_le()) << (8 * (offset % 4));
+        words().four[&self.key(offset & !3)].fetch_xor(change.to_le(), Ordering::Relaxed);
+    }
     pub fn get64(&self, offset: usize) -> u64 {
         words().eight[&self.key(offset)].load(Ordering::Relaxed)
     }
