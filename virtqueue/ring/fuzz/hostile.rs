@@ -216,10 +216,20 @@ impl World {
                 self.ring.enable(input.byte());
             }
             10 => self.ring.disable(),
-            11 => self.ring.control(input.byte()),
+            11 => {
+                let (what, place) = (input.byte(), input.two());
+                self.ring.control(what, place);
+            }
             12 => self.empties(input),
             13..=15 => self.uses(input),
             16 | 17 => self.scribbles(input),
+            18 => {
+                let (all, broken) = self.ring.drain();
+                for used in all {
+                    self.came(used);
+                }
+                assert_eq!(broken, self.ring.broken().is_some());
+            }
             _ => {
                 let lies: Vec<u8> = (0..input.byte() % 16).map(|_| input.byte()).collect();
                 LIMITS.with_borrow_mut(|limits| limits.lies.extend(lies));

@@ -147,9 +147,11 @@ pub trait Ring {
     /// Token, length, id.
     fn get(&mut self) -> Option<(u32, u32, u16)>;
     fn get_batch(&mut self, max: usize) -> Vec<(u32, u32, u16)>;
+    /// All that there is, and whether the queue is broken.
+    fn drain(&mut self) -> (Vec<(u32, u32, u16)>, bool);
     fn enable(&mut self, how: u8) -> (bool, bool);
     fn disable(&mut self);
-    fn control(&self, what: u8);
+    fn control(&self, what: u8, place: u16);
     fn broken(&self) -> Option<Broken>;
     fn report(&mut self) -> Option<Report>;
     fn counts(&self) -> (u16, u16);
@@ -229,6 +231,12 @@ macro_rules! ring {
                 all
             }
 
+            fn drain(&mut self) -> (Vec<(u32, u32, u16)>, bool) {
+                let mut all = Vec::new();
+                let broken = self.drain(|used| all.push((used.token, used.len, used.id)));
+                (all, broken)
+            }
+
             fn enable(&mut self, how: u8) -> (bool, bool) {
                 match how % 4 {
                     0 => (false, self.enable_cb()),
@@ -245,7 +253,7 @@ macro_rules! ring {
                 self.disable_cb();
             }
 
-            fn control(&self, what: u8) {
+            fn control(&self, what: u8, place: u16) {
                 match what % 4 {
                     0 => {
                         self.control().interrupt();
@@ -255,7 +263,7 @@ macro_rules! ring {
                     }
                     2 => self.control().disable_cb(),
                     _ => {
-                        self.control().poll(virtio_ring::Armed::from_raw(0));
+                        self.control().poll(virtio_ring::Armed::from_raw(place));
                     }
                 }
             }
