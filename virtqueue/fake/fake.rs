@@ -414,6 +414,19 @@ impl Plug {
         self.bound(|vdev| unsafe { bindings::virtio_device_reset_done(vdev) })
     }
 
+    /// The machine goes down, or another kernel is about to start.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV`: there is no driver.
+    pub fn shutdown(&self) -> Result {
+        self.bound(|vdev| {
+            // SAFETY: `bound` passes a registered device with a driver.
+            unsafe { bindings::rust_virtio_fake_shutdown(vdev) };
+            0
+        })
+    }
+
     fn bound(&self, f: impl FnOnce(*mut bindings::virtio_device) -> i32) -> Result {
         if !self.fake.is_bound() {
             return Err(ENODEV);

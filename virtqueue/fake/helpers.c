@@ -10,6 +10,7 @@
 #include <linux/scatterlist.h>
 #include <linux/sched.h>
 #include <linux/string.h>
+#include <linux/virtio.h>
 
 #include "helpers.h"
 
@@ -109,4 +110,12 @@ unsigned int rust_virtio_fake_messages(const char *part)
 bool rust_virtio_fake_may_do_io(void)
 {
 	return !(current->flags & PF_MEMALLOC_NOIO);
+}
+
+/* What the device core does with a device when the machine goes down. */
+void rust_virtio_fake_shutdown(struct virtio_device *vdev)
+{
+	device_lock(&vdev->dev);
+	vdev->dev.bus->shutdown(&vdev->dev);
+	device_unlock(&vdev->dev);
 }

@@ -36,6 +36,7 @@ struct block_device;
 struct device;
 struct net_device;
 struct sk_buff;
+struct virtio_device;
 
 struct rust_virtio_fake_limits {
 	u64 sectors;
@@ -67,6 +68,7 @@ struct rust_virtio_fake_nic {
 };
 
 bool rust_virtio_fake_may_do_io(void);
+void rust_virtio_fake_shutdown(struct virtio_device *vdev);
 bool rust_virtio_fake_is_class(const struct device *dev, const char *name);
 ssize_t rust_virtio_fake_attribute(struct device *dev, const char *name,
 				   char *page, size_t len, bool store);

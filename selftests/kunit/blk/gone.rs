@@ -6,7 +6,8 @@ use super::{
     pattern,
     ramdisk::{
         Answer,
-        IN, //
+        IN,
+        OUT, //
     },
     Rig, //
 };
@@ -67,6 +68,28 @@ mod suite {
         check!(disk.read(0, 512).is_err());
         check!(disk.write(0, &pattern(1, 512)?).is_err());
         Ok(())
+    }
+
+    /// The machine goes down: the device is left alone from there on, and what comes fails.
+    #[test]
+    fn shut_down() -> Result {
+        let mut rig = Rig::plain()?;
+        let disk = rig.open()?;
+        disk.write(0, &pattern(1, 512)?)?;
+        let resets = rig.fake.resets();
+        let plug = rig.plug.take().ok_or(ENODEV)?;
+        plug.shutdown()?;
+        check_eq!(rig.fake.resets(), resets + 1);
+        check_eq!(rig.fake.status(), 0);
+        rig.disk.forget();
+        match disk.read(0, 512) {
+            Ok(_) => return Err(ENODATA),
+            Err((e, _)) => check_eq!(e, EIO),
+        }
+        check_err!(disk.write(0, &pattern(2, 512)?), EIO);
+        check_eq!(rig.disk.count(IN) + rig.disk.count(OUT), 0);
+        rig.plug = Some(plug);
+        rig.remove(DEADLINE_MS, drop)
     }
 
     /// A request that is answered twice ends once; nothing is freed twice. A ring that counts what
