@@ -16,6 +16,7 @@ use core::sync::atomic::{
 /// Relaxed atomic accesses and fences. Strong barriers are the weak ones.
 ///
 /// `STORES_IN_ORDER`: whether rings take stores as seen in order. Barriers are there all the same.
+#[derive(Clone, Copy)]
 pub struct Machine<const STORES_IN_ORDER: bool>;
 
 /// This machine, as the kernel has it.

@@ -15,7 +15,7 @@
 ///
 /// - Each access is done once, whole, and neither left out nor merged with another.
 /// - A barrier orders as its documentation says what the processor and the compiler do.
-pub unsafe trait Platform {
+pub unsafe trait Platform: Copy {
     /// Whether [`Platform::store64`] cannot be seen half done.
     const STORE64_IS_WHOLE: bool = cfg!(target_pointer_width = "64");
 

@@ -61,19 +61,11 @@ impl<E> Shared<E> {
 }
 
 /// Descriptors that follow each other.
+#[derive(Clone, Copy)]
 pub(super) struct Descs<P> {
     base: Shared<Desc>,
     _platform: PhantomData<fn() -> P>,
 }
-
-impl<P> Clone for Descs<P> {
-    #[inline(always)]
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<P> Copy for Descs<P> {}
 
 impl<P: Platform> Descs<P> {
     #[inline(always)]

@@ -8,6 +8,7 @@ use crate::{
 };
 
 /// `READ_ONCE`, `WRITE_ONCE` and the barriers of the kernel.
+#[derive(Clone, Copy)]
 pub struct Kernel;
 
 // SAFETY: A volatile access of an aligned word is whole on all architectures that the kernel runs

@@ -115,6 +115,7 @@ fn writes(at: usize, bytes: usize) {
 }
 
 /// The platform of a ring at a hostile device.
+#[derive(Clone, Copy)]
 pub struct Hostile;
 
 // SAFETY: As `Host`; what a device changes is memory that it may write.

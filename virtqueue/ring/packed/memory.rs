@@ -88,19 +88,11 @@ pub(super) const fn rest_at(len: u32, id: u16, flags: u16, place: Place) -> u64 
 /// # Invariants
 ///
 /// `descs` are `size` descriptors, at least one.
+#[derive(Clone, Copy)]
 pub(super) struct Ring<P> {
     descs: Descs<P>,
     size: u16,
 }
-
-impl<P> Clone for Ring<P> {
-    #[inline(always)]
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<P> Copy for Ring<P> {}
 
 impl<P: Platform> Ring<P> {
     /// # Safety
@@ -145,19 +137,11 @@ impl<P: Platform> Ring<P> {
 /// # Invariants
 ///
 /// `base` is mapped as two words of 16 bits.
+#[derive(Clone, Copy)]
 pub(super) struct Event<P> {
     base: Shared<u32>,
     _platform: PhantomData<fn() -> P>,
 }
-
-impl<P> Clone for Event<P> {
-    #[inline(always)]
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<P> Copy for Event<P> {}
 
 impl<P: Platform> Event<P> {
     /// # Safety

@@ -31,20 +31,12 @@ use super::{
 use core::mem::replace;
 
 /// What the shared part of a queue knows of its ring.
+#[derive(Clone, Copy)]
 pub struct View<P> {
     ring: Ring<P>,
     driver: Event<P>,
     flags: Flags,
 }
-
-impl<P> Clone for View<P> {
-    #[inline(always)]
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<P> Copy for View<P> {}
 
 impl<P> View<P> {
     #[inline(always)]

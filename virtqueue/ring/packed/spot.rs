@@ -16,19 +16,11 @@ use super::{
 /// # Invariants
 ///
 /// `desc` is the descriptor at `place`, in the ring that it was made by.
+#[derive(Clone, Copy)]
 pub struct Spot<P> {
     desc: Descs<P>,
     place: Place,
 }
-
-impl<P> Clone for Spot<P> {
-    #[inline(always)]
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<P> Copy for Spot<P> {}
 
 impl<P: Platform> Spot<P> {
     /// A place in a ring.

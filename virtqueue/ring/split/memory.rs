@@ -86,6 +86,7 @@ impl Memory {
 /// # Invariants
 ///
 /// `desc`, `avail` and `used` are those of a ring of `mask` + 1 descriptors, a power of two.
+#[derive(Clone, Copy)]
 pub(super) struct Areas<P> {
     desc: Descs<P>,
     avail: Shared<u16>,
@@ -93,15 +94,6 @@ pub(super) struct Areas<P> {
     mask: u16,
     endian: Endian,
 }
-
-impl<P> Clone for Areas<P> {
-    #[inline(always)]
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<P> Copy for Areas<P> {}
 
 impl<P: Platform> Areas<P> {
     /// Takes over memory that was checked.

@@ -27,19 +27,11 @@ use super::{
 };
 
 /// What the shared part of a queue knows of its ring.
+#[derive(Clone, Copy)]
 pub struct View<P> {
     areas: Areas<P>,
     flags: Flags,
 }
-
-impl<P> Clone for View<P> {
-    #[inline(always)]
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<P> Copy for View<P> {}
 
 impl<P> View<P> {
     #[inline(always)]

@@ -22,6 +22,7 @@ fn is_shared(ptr: usize) -> bool {
     (start..end).contains(&ptr)
 }
 
+#[derive(Clone, Copy)]
 struct Changing;
 
 // SAFETY: As that of `Host`; what changes is memory that a device may write.

@@ -45,6 +45,7 @@ fn logged(arena: &Arena, run: impl FnOnce()) -> Vec<Event> {
 }
 
 /// A processor that stores eight bytes at once, or not.
+#[derive(Clone, Copy)]
 struct Logging<const WHOLE: bool, const ORDERED: bool>;
 
 // SAFETY: As `Host`.

@@ -53,6 +53,7 @@ fn barrier(kind: Barrier, ordering: Ordering) {
 }
 
 /// `AT_ONCE`: stores are taken as seen in order, so that buffers are published when they are added.
+#[derive(Clone, Copy)]
 pub struct Model<const AT_ONCE: bool>;
 
 // SAFETY: Accesses are those of `Host`, or of a word that stands for the memory; fences are real in
