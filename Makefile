@@ -7,10 +7,11 @@
 PYTHON	?= $(firstword $(wildcard /usr/bin/python3) python3)
 RVT	:= $(PYTHON) $(CURDIR)/tools/rvt.py
 
-# Given on the command line or in the environment, read by tools/rvt.py.
-export KDIR KSRC KUNIT T FAMILY VARIANT V MODULE_ARGS RUSTC RUSTDOC BINDGEN RUST_VIRTIO_CACHE
-export LEGS STACKS BASE KEEP RING LAYOUT
-export DEST BRANCH
+# Given on the command line or in the environment, read by tools/rvt.py. A child gets those that have a
+# value: cargo, for one, takes an empty RUSTC= for the name of a compiler.
+VARIABLES := KDIR KSRC KERNEL KUNIT T FAMILY VARIANT V MODULE_ARGS RUSTC RUSTDOC BINDGEN RUST_VIRTIO_CACHE \
+	LEGS STACKS BASE KEEP RING LAYOUT DEST BRANCH
+$(foreach v,$(VARIABLES),$(eval $(if $(strip $($(v))),export,unexport) $(v)))
 
 # One target at a time: each is parallel inside.
 .NOTPARALLEL:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from rvt import variables  # noqa: E402
 from rvt.say import Failure  # noqa: E402
 
 #: Command -> (module of rvt, what it does).
@@ -34,6 +35,8 @@ COMMANDS = {
 
 def main() -> int:
     """Runs one command of the harness."""
+    # First: options have their defaults from the environment.
+    variables.tidy()
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, (module, text) in COMMANDS.items():
@@ -43,9 +46,6 @@ def main() -> int:
             code.arguments(sub)
         sub.set_defaults(main=getattr(code, f"main_{name}", None) or code.main)
     args = parser.parse_args()
-    # Kbuild is not part of the make that may have started this.
-    for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES"):
-        os.environ.pop(name, None)
     os.environ["PATH"] = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
     # Both end the run in order, with its guests, even where a shell had them ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -22,10 +22,6 @@ _OUTPUT = re.compile(r"^---- (\S+) stdout ----$")
 
 def find_cargo() -> str:
     """Returns the path of cargo, "" if there is none."""
-    # make exports them whether or not they are set; cargo takes them at their word.
-    for name in ("RUSTC", "RUSTDOC"):
-        if os.environ.get(name) == "":
-            del os.environ[name]
     own = Path(os.environ.get("CARGO_HOME", "~/.cargo")).expanduser() / "bin" / "cargo"
     return shutil.which("cargo") or (str(own) if os.access(own, os.X_OK) else "")
 

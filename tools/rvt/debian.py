@@ -26,27 +26,43 @@ def release() -> tuple:
     return values.get("ID", ""), values.get("VERSION_CODENAME", ""), int(version or 0)
 
 
-def mirrors(codename: str) -> tuple:
+def mirrors() -> tuple:
     """Returns the URIs of the main archive and of the security archive ("" if not configured).
 
     # Errors
 
-    `Failure` if apt has no source for the running release.
+    `Failure` if apt has no source of this machine's release.
     """
-    main = security = ""
-    listing = output(["apt-get", "indextargets", "--format",
-                      "$(CREATED_BY)|$(CODENAME)|$(SUITE)|$(REPO_URI)|$(COMPONENT)"])
-    for line in listing.splitlines():
-        kind, name, suite, uri, component = line.split("|")
-        if kind != "Packages" or component != "main":
-            continue
-        if codename in (name, suite):
-            main = main or uri
-        if f"{codename}-security" in (name, suite):
-            security = security or uri
-    if not main:
+    codename = release()[1]
+    found = _archives(codename, [])
+    if not found[0]:
+        # A source that says "stable" tells its release by a list, which nobody may have fetched yet.
+        own_state = cache() / "apt" / "machine"
+        for part in ("lists/partial", "cache/archives/partial"):
+            (own_state / part).mkdir(parents=True, exist_ok=True)
+        private = ["-o", f"Dir::State::Lists={own_state}/lists",
+                   "-o", f"Dir::Cache={own_state}/cache", "-o", "APT::Sandbox::User=root"]
+        output(["apt-get", "update", *private])
+        found = _archives(codename, private)
+    if not found[0]:
         raise Failure(f"apt has no package source for {codename}; add one to /etc/apt and run "
                       "this again")
+    return found
+
+
+def _archives(codename: str, options: list) -> tuple:
+    """Returns what apt's own sources say about a release, by name or by what the lists say."""
+    main = security = ""
+    listing = output(["apt-get", "indextargets", *options, "--format",
+                      "$(CREATED_BY)|$(RELEASE)|$(CODENAME)|$(SUITE)|$(REPO_URI)|$(COMPONENT)"])
+    for line in listing.splitlines():
+        kind, *names, uri, component = line.split("|")
+        if kind != "Packages" or component != "main":
+            continue
+        if codename in names:
+            main = main or uri
+        if f"{codename}-security" in names:
+            security = security or uri
     return main, security
 
 
@@ -55,8 +71,7 @@ class Apt:
 
     def __init__(self, name: str, suites: list, log: Path):
         """`suites` is a list of suite names; those ending in -security use that archive."""
-        _, codename, _ = release()
-        self.uris = mirrors(codename)
+        self.uris = mirrors()
         self.top = cache() / "apt" / name
         self.log = log
         self.suites = suites

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Variables that a user may set: a child sees those with a value, and no others."""
+
+import os
+import subprocess
+import sys
+import unittest
+from pathlib import Path
+
+from rvt import variables
+from rvt.paths import REPO
+
+_SHOW = "variables-show"
+
+
+def _of_makefile() -> list:
+    """Returns the names that the Makefile hands to rvt.py."""
+    text = (REPO / "Makefile").read_text().replace("\\\n", " ")
+    line = next(line for line in text.splitlines() if line.startswith("VARIABLES :="))
+    return line.partition(":=")[2].split()
+
+
+def _children(set_by_environment: dict, set_by_make: list) -> dict:
+    """Returns the environment of a command that make runs, and that of rvt.py's children."""
+    env = {name: value for name, value in os.environ.items() if name not in variables.NAMES}
+    done = subprocess.run(
+        ["make", "-s", "--no-print-directory", "-C", REPO, f"--eval={_SHOW}: ; @env -0",
+         *set_by_make, _SHOW],
+        env=env | set_by_environment, capture_output=True, text=True, check=True)
+    return dict(entry.split("=", 1) for entry in done.stdout.split("\0") if "=" in entry)
+
+
+class Variables(unittest.TestCase):
+
+    def test_the_makefile_and_the_harness_know_the_same(self):
+        self.assertLessEqual(set(_of_makefile()), set(variables.NAMES))
+
+    def test_unset_ones_reach_no_child(self):
+        self.assertEqual(set(_children({}, [])) & set(_of_makefile()), set())
+
+    def test_empty_ones_reach_no_child(self):
+        for name in _of_makefile():
+            for env, make in (({name: ""}, []), ({name: "  "}, []), ({}, [f"{name}="])):
+                with self.subTest(name=name, env=env, make=make):
+                    self.assertNotIn(name, _children(env, make))
+
+    def test_set_ones_reach_them_as_they_are(self):
+        for name in _of_makefile():
+            for env, make in (({name: "/a b"}, []), ({}, [f"{name}=/a b"])):
+                with self.subTest(name=name, env=env, make=make):
+                    self.assertEqual(_children(env, make).get(name), "/a b")
+
+    def test_rvt_py_drops_empty_ones_and_what_make_left(self):
+        for name in variables.NAMES:
+            with self.subTest(name=name):
+                code = ("import os, sys; sys.path.insert(0, sys.argv[1]); from rvt import variables;"
+                        "variables.tidy(); print(os.environ.get(sys.argv[2], 'none'),"
+                        "os.environ.get('MAKEFLAGS', 'none'))")
+                for value, want in (("", "none"), (" ", "none"), ("x", "x")):
+                    done = subprocess.run(
+                        [sys.executable, "-c", code, str(REPO / "tools"), name],
+                        env={**os.environ, name: value, "MAKEFLAGS": "-j"},
+                        capture_output=True, text=True, check=True)
+                    self.assertEqual(done.stdout.split(), [want, "none"])
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    unittest.main()
