@@ -118,11 +118,12 @@ if have_host; then
 	check "B37 a disk can be unplugged with requests under way" unplug blk0 "$dev"
 	wait
 	plug() {
-		qmp_cmd device_add '{"driver":"virtio-blk-pci","id":"blk0","bus":"port-blk0","drive":"blk0","serial":"blk0"}'
+		# The slot is free some time after the driver has let the device go.
+		wait_for 20 qmp_cmd device_add \
+			'{"driver":"virtio-blk-pci","id":"blk0","bus":"port-blk0","drive":"blk0","serial":"blk0"}' &&
+			wait_for 20 disk_by_serial blk0
 	}
-	# The slot is free some time after the driver has let the device go.
-	check "B37 and plugged in again" wait_for 20 plug
-	wait_for 20 disk_by_serial blk0
+	check "B37 and plugged in again" plug
 	# Whichever driver takes it; ours if it is alone in wanting it.
 	disk=$(disk_by_serial blk0)
 	check "B5 the disk works after that" load "$disk" 1

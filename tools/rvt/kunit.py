@@ -117,10 +117,11 @@ def _from_log(messages: list, known: set) -> list:
 
 def _attach(tests: list, steps: dict, outcome) -> None:
     """Gives failed cases what the kernel log says about them."""
-    log = "\n".join(step.console for step in steps.values() if step.name.startswith("load-"))
+    log = [line for step in steps.values() if step.name.startswith("load-")
+           for line in step.console.splitlines()]
     for test in tests:
         if test.result == "fail" and test.suite != "kunit":
-            near = _near(log.splitlines(), test.name)
+            near = _near(log, test.name)
             test.reason = "\n".join([test.reason, *near, f"Log: {outcome.rundir}"]).strip()
 
 

@@ -132,8 +132,8 @@ pub unsafe trait Format: Sized {
     ///
     /// # Safety
     ///
-    /// There are as many slots as descriptors. `id`, and where ids are linked `next` of the slots,
-    /// are below that number.
+    /// `to` is what [`Format::to`] returns. There are as many slots as descriptors. `id`, and where
+    /// ids are linked `next` of the slots, are below that number.
     unsafe fn describe<D: Describe, T>(
         &self,
         to: Self::To,

@@ -2,8 +2,8 @@
 
 //! Memory that the device reads and writes too.
 //!
-//! All of it goes through the types of this file and those of `split/memory.rs` and
-//! `packed/memory.rs`: raw pointers, never references, and one access at a time.
+//! All of it goes through the types of this file and those of `split/memory.rs`, `packed/memory.rs`
+//! and `packed/spot.rs`: raw pointers, never references, and one access at a time.
 
 use super::{
     desc::Desc,
@@ -94,13 +94,8 @@ impl<P: Platform> Descs<P> {
     /// `index` is bounded.
     #[inline(always)]
     pub(super) unsafe fn from(&self, index: u16) -> Self {
-        // SAFETY: By the safety requirements.
-        let base = unsafe { self.at(index) };
-        Self {
-            // SAFETY: Mapped as long as all of them are; in memory, and so not null.
-            base: unsafe { Shared::new(NonNull::new_unchecked(base)) },
-            _platform: PhantomData,
-        }
+        // SAFETY: Bounded by the safety requirements, and mapped as long as all of them are.
+        Self::new(unsafe { Shared::new(self.base.0.add(usize::from(index))) })
     }
 
     /// Writes a descriptor: its address and the rest, in the order of the ring.

@@ -82,10 +82,7 @@ mod suite {
         check_eq!(rig.fake.resets(), resets + 1);
         check_eq!(rig.fake.status(), 0);
         rig.disk.forget();
-        match disk.read(0, 512) {
-            Ok(_) => return Err(ENODATA),
-            Err((e, _)) => check_eq!(e, EIO),
-        }
+        check_err!(disk.read(0, 512).map_err(|(e, _)| e), EIO);
         check_err!(disk.write(0, &pattern(2, 512)?), EIO);
         check_eq!(rig.disk.count(IN) + rig.disk.count(OUT), 0);
         rig.plug = Some(plug);
