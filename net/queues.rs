@@ -51,12 +51,12 @@ fn specs(nic: &Nic<'_>) -> Result<KVec<QueueSpec>> {
     let pairs = nic.facts.max_pairs;
     let mut specs = KVec::with_capacity(2 * pairs + 1, GFP_KERNEL)?;
     for i in 0..pairs {
-        let name = fmt!("input.{}", i);
+        let input = |segments| QueueSpec::new(fmt!("input.{}", i), segments);
         specs.push(
             match nic.facts.rx_mode {
                 // The header is a segment of its own.
-                RxMode::Big { pages } => QueueSpec::new(name, pages + 1)?,
-                RxMode::Small | RxMode::Mergeable => QueueSpec::new(name, 1)?.with_ctx(),
+                RxMode::Big { pages } => input(pages + 1)?,
+                RxMode::Small | RxMode::Mergeable => input(1)?.with_ctx(),
             },
             GFP_KERNEL,
         )?;

@@ -5,4 +5,5 @@
 
 #define EXPORT_SYMBOL_RUST_GPL(sym) extern int sym; EXPORT_SYMBOL_GPL(sym)
 
-#include "exports_generated.h"
+/* Of the crate whose directory is in the search path: not what lies beside this file. */
+#include <exports_generated.h>

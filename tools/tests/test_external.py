@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Kbuild.external: kernels that the modules cannot be built for are refused with what to do."""
+
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+from rvt.paths import REPO
+
+#: Kbuild.external as a kernel's Makefile.build would read it, with what that sets.
+_MAKEFILE = """
+include {repo}/Kbuild.external
+symbols: a.o b.o; $(cmd_rv_symbols)
+modules: ; @echo $(sort $(foreach m,VRING VIRTIO_RING VIRTQUEUE VIRTIO_NET VIRTIO_BLK \\
+	VIRTIO_KUNIT_TEST,$(if $(CONFIG_RUST_$(m)),$(m)))) $(always-y)
+"""
+
+_RUSTC = "rustc 1.85.1 (4eb161250 2025-03-15)"
+
+#: A fake of nm: undefined symbols of a.o and b.o, or what b.o defines.
+_NM = """#!/bin/sh
+case "$*" in
+*--defined-only*) printf '\\na.o:\\n\\nb.o:\\n0000 T _RNvCs1_5vring3add\\n' ;;
+*) printf '\\na.o:\\n                 U _RNvCs1_6kernel5print\\n                 U _RNvCs1_5vring3add\\n'
+   printf '                 U printk\\n' ;;
+esac
+"""
+
+
+class External(unittest.TestCase):
+
+    def setUp(self):
+        self.top = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="rvt-external-")))
+        (self.top / "rust").mkdir()
+        (self.top / "rust/libkernel.rmeta").touch()
+        (self.top / "Module.symvers").write_text(
+            "0x00000000\t_RNvCs1_6kernel5print\tvmlinux\tEXPORT_SYMBOL_GPL\t\n"
+            "0x00000000\tprintk\tvmlinux\tEXPORT_SYMBOL\t\n")
+        for name, text in (("rustc", f"#!/bin/sh\necho '{_RUSTC}'\n"), ("nm", _NM)):
+            (self.top / name).write_text(text)
+            (self.top / name).chmod(0o755)
+        for name in ("a.o", "b.o"):
+            (self.top / name).touch()
+        (self.top / "Makefile").write_text(_MAKEFILE.format(repo=REPO))
+        self.config = {"VERSION": "7", "PATCHLEVEL": "3", "KERNELRELEASE": "7.3.4-test",
+                       "CONFIG_CC_VERSION_TEXT": "\"gcc 14\"", "CONFIG_RUST": "y",
+                       "CONFIG_VIRTIO": "m", "CONFIG_KUNIT": "y", "objtree": ".", "obj": ".",
+                       "CONFIG_RUSTC_VERSION_TEXT": f"\"{_RUSTC}\"",
+                       "RUSTC": str(self.top / "rustc"), "NM": str(self.top / "nm")}
+
+    def make(self, target: str = "modules", **changes: str) -> tuple:
+        """Returns the status of make, and what it prints."""
+        config = {name: value for name, value in (self.config | changes).items()}
+        done = subprocess.run(["make", "-s", "-C", self.top,
+                               *(f"{name}={value}" for name, value in config.items()), target],
+                              capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    def refused(self, *words: str, **changes: str) -> None:
+        """Checks that make ends with one line about the fault, which has all of `words`."""
+        status, text = self.make(**changes)
+        self.assertEqual(status, 2, text)
+        said = [line for line in text.splitlines() if "rust-virtio:" in line]
+        self.assertEqual(len(said), 1, text)
+        for word in words:
+            self.assertIn(word, said[0])
+
+    def test_a_kernel_that_fits_gets_all_modules(self):
+        self.assertEqual(self.make(), (0, "VIRTIO_BLK VIRTIO_NET VIRTIO_RING VIRTQUEUE VRING "
+                                          "rust_symbols.checked\n"))
+
+    def test_the_ring_is_left_out_where_the_one_in_c_is_built_in(self):
+        status, text = self.make(CONFIG_VIRTIO="y")
+        self.assertEqual(status, 0, text)
+        self.assertIn("rust_virtio_ring is left out: Linux 7.3.4-test has the ring in C built in",
+                      text)
+        self.assertIn("\nVIRTIO_BLK VIRTIO_NET VIRTQUEUE VRING rust", text)
+
+    def test_too_old(self):
+        self.refused("7.2.9 is too old", "7.3", PATCHLEVEL="2", KERNELRELEASE="7.2.9")
+        self.refused("6.12.0 is too old", VERSION="6", PATCHLEVEL="12", KERNELRELEASE="6.12.0")
+
+    def test_newer_ones_are_taken(self):
+        for version, patchlevel in (("7", "4"), ("8", "0"), ("10", "1")):
+            self.assertEqual(self.make(VERSION=version, PATCHLEVEL=patchlevel)[0], 0)
+
+    def test_without_rust(self):
+        self.refused("CONFIG_RUST=y", CONFIG_RUST="")
+
+    def test_suites_for_a_kernel_without_kunit(self):
+        self.refused("CONFIG_KUNIT=y", KUNIT="1", CONFIG_KUNIT="")
+        self.assertIn("KUNIT_TEST", self.make(KUNIT="1")[1])
+
+    def test_without_metadata(self):
+        (self.top / "rust/libkernel.rmeta").unlink()
+        self.refused("rust/libkernel.rmeta", "packaging/README.md")
+
+    def test_another_rustc(self):
+        self.refused("RUSTC=", "1.85.1", "1.90.0",
+                     CONFIG_RUSTC_VERSION_TEXT="\"rustc 1.90.0 (abc 2026-01-01)\"")
+
+    def test_no_rustc(self):
+        self.refused("not there", RUSTC="/none/rustc")
+
+    def test_clean_needs_no_kernel(self):
+        status, text = self.make(CONFIG_CC_VERSION_TEXT="", CONFIG_RUST="", VERSION="",
+                                 PATCHLEVEL="")
+        self.assertEqual(status, 0, text)
+
+    def test_symbols_that_the_kernel_has(self):
+        self.assertEqual(self.make("symbols"), (0, ""))
+
+    def test_crates_of_another_kernel(self):
+        (self.top / "Module.symvers").write_text(
+            "0x00000000\t_RNvCs2_6kernel5print\tvmlinux\tEXPORT_SYMBOL_GPL\t\n")
+        status, text = self.make("symbols")
+        self.assertEqual(status, 2, text)
+        self.assertIn("does not export 1 Rust symbols", text)
+        self.assertIn("\t_RNvCs1_6kernel5print\n", text)
+        self.assertNotIn("vring", text)
+        self.assertIn("not those of this kernel", text)
+
+
+if __name__ == "__main__":
+    unittest.main()
