@@ -112,7 +112,7 @@ def main(args) -> int:
     kernel.check_guest(kdir)
     families = [args.only] if args.only else ["c", "rust"]
     # All in C on the one side; on the other the ring that was asked for.
-    rings = {"c": "c", "rust": args.ring or modtree.DEFAULT_RING}
+    rings = {"c": "c", "rust": args.ring or modtree.default_ring(kdir)}
     ours = modules.build(kdir) if "rust" in families else []
     sides = {family: _run(family, rings[family], kdir, ours if family == "rust" else [])
              for family in families}

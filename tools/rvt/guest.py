@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from . import accel, image, initramfs, kconfig, modtree
+from . import accel, image, initramfs, kconfig, kmods, modtree
 from .channel import Channel, Requests
 from .console import Console
 from .network import Namespace
@@ -81,8 +81,8 @@ class Guest:
     """A guest to be run once."""
 
     def __init__(self, spec: Spec, kdir: Path, ours: list, name: str = "guest", actions=None):
-        self.spec = spec
         self.kdir = Path(kdir)
+        self.spec = modtree.settle(spec, self.kdir)
         self.ours = ours
         #: By what the limits of the scripts are multiplied.
         self.patience = _CHECKED if is_checked(self.kdir) else 1
@@ -125,7 +125,7 @@ class Guest:
         tree = modtree.build(self.kdir, self.ours, self.rundir / "modules", log,
                              self.spec.provider())
         job["steps"] = "".join(f"{name} {command}\n" for name, command in steps).encode()
-        env = {"RVT_ROOT": self.spec.root, "RVT_MODULES": " ".join(self.spec.load()),
+        env = {"RVT_ROOT": self.spec.root, "RVT_MODULES": " ".join(modtree.loadable(self.kdir, self.spec.load())),
                "RVT_FAMILY": self.spec.family, "RVT_RING": self.spec.provider(),
                "RVT_TRANSPORT": self.spec.transport, "RVT_LAYOUT": self.spec.layout or "split",
                "RVT_PATIENCE": self.patience,
@@ -135,7 +135,7 @@ class Guest:
         kmod = self.spec.modprobe if self.spec.kmod else None
         initramfs.build(ram, tree, job, files, env, kmod)
         shutil.rmtree(self.rundir / "modules")
-        kernel = self.kdir / "arch" / "x86" / "boot" / "bzImage"
+        kernel = kmods.image(self.kdir)
         line = CommandLine(self.spec, self.rundir, self.sockets,
                            self.spec.accel or accel.choose(kernel), log)
         line.kernel(kernel, ram)

@@ -9,7 +9,7 @@ import re
 import shutil
 from pathlib import Path
 
-from . import intree_kernel, kconfig, lock, source, toolchain
+from . import intree_kernel, kconfig, kmods, lock, source, stock, toolchain
 from .paths import REPO, cache, log_dir
 from .proc import run
 from .say import Failure, say, warn
@@ -43,12 +43,15 @@ def _kind(variant: str) -> _Kind:
 def directory(given: str = None, variant: str = "") -> Path:
     """Returns the build directory of the guest kernel, building it if there is none.
 
-    `given` and then the environment's KDIR name one to use as it is. `variant` names a further
-    fragment, `config/<variant>.config`.
+    `given` and then the environment's KDIR name one to use as it is, and its KERNEL one that Debian
+    built. `variant` names a further fragment, `config/<variant>.config`.
     """
+    stocked = "" if given else stock.asked()
     asked = given or os.environ.get("KDIR")
     if asked and not variant:
         return check(asked)
+    if stocked and not variant:
+        return stock.directory(stocked)
     return _built(variant)
 
 
@@ -62,32 +65,44 @@ def check(asked: str) -> Path:
     kdir = Path(asked).expanduser().resolve()
     if not kdir.is_dir():
         raise Failure(f"KDIR={asked}: no such directory")
-    release = kdir / "include" / "config" / "kernel.release"
-    if not (kdir / ".config").exists() or not release.exists():
+    named = kdir / "include" / "config" / "kernel.release"
+    if not (kdir / ".config").exists() or not named.exists():
         raise Failure(f"KDIR={asked}: not the directory of a built kernel (no .config, or no "
                       "include/config/kernel.release)")
-    if not source.supported(release.read_text()):
-        raise Failure(f"KDIR={asked}: Linux {release.read_text().strip()} is older than "
-                      f"{source.RELEASE}")
-    if not (kdir / "Module.symvers").exists():
-        raise Failure(f"KDIR={asked}: the kernel is configured but not built (no Module.symvers)")
+    release = named.read_text().strip()
+    if not source.supported(release):
+        raise Failure(f"KDIR={asked}: Linux {release} is older than {source.RELEASE}: the kernel crate "
+                      "lacks there what the modules use. Take a newer kernel; KERNEL=debian fetches one")
     config = kconfig.read(kdir / ".config")
     absent = kconfig.missing(config, kconfig.FOR_MODULES)
     if absent:
         raise Failure(f"KDIR={asked}: the kernel lacks "
-                      + ", ".join(f"CONFIG_{symbol}" for symbol in absent))
+                      + ", ".join(f"CONFIG_{symbol}" for symbol in absent)
+                      + ": configure it with that and build it anew")
+    if not (kdir / "Module.symvers").exists():
+        raise Failure(f"KDIR={asked}: the kernel is configured but not built (no Module.symvers): run "
+                      "make there")
+    if not (kdir / "rust" / "libkernel.rmeta").exists():
+        raise Failure(f"KDIR={asked} has no rust/libkernel.rmeta: headers of distributions may lack the "
+                      f"Rust crates of the kernel. packaging/dkms/prepare-kdir makes them for Linux "
+                      f"{release}; a kernel that was built there has them after make")
     return kdir
 
 
 def check_guest(kdir: Path) -> None:
     """Checks that a kernel can be a guest of the harness."""
-    absent = kconfig.missing(kconfig.read(kdir / ".config"), kconfig.FOR_GUESTS)
+    config = kconfig.read(kdir / ".config")
+    absent = kconfig.missing(config, kconfig.FOR_GUESTS)
     if absent:
         raise Failure(f"{kdir}: a guest needs "
                       + ", ".join(f"CONFIG_{symbol}" for symbol in absent)
                       + "; config/guest.config has all that is needed")
-    if not (kdir / "arch" / "x86" / "boot" / "bzImage").exists():
-        raise Failure(f"{kdir} has no arch/x86/boot/bzImage")
+    signed = [symbol for symbol in kconfig.SIGNATURES if config.get(symbol) == "y"]
+    if signed:
+        raise Failure(f"{kdir}: the kernel loads no module without a signature it trusts (CONFIG_"
+                      f"{signed[0]}=y), and those built here have none. Build the kernel without it; to "
+                      "run the modules there all the same, sign them by scripts/sign-file with its key")
+    kmods.image(kdir)
 
 
 def _fragments(kind: _Kind) -> list:
@@ -178,9 +193,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options of `rvt.py kernel`."""
     parser.add_argument("--variant", default=os.environ.get("VARIANT", ""),
                         help="kernel variant: config/<variant>.config (also VARIANT=)")
+    parser.add_argument("--update", action="store_true",
+                        help="with KERNEL=debian: fetch the newest one, even if one is there")
 
 
 def main(args) -> int:
-    """Builds the guest kernel if there is none and prints where it is."""
-    print(directory(None, args.variant))
+    """Builds or fetches the guest kernel if there is none and prints where it is."""
+    name = stock.asked()
+    if args.update and not name:
+        raise Failure("--update is for kernels from packages: set KERNEL=debian")
+    print(stock.directory(name, newest=True) if args.update else directory(None, args.variant))
     return 0

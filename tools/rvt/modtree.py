@@ -5,12 +5,14 @@ With the index in place `modprobe` in the guest resolves dependencies by itself,
 only which drivers it wants.
 """
 
+import dataclasses
 import os
 import shutil
 from pathlib import Path
 
+from . import kmods
 from .proc import run
-from .say import Failure
+from .say import Failure, say
 
 #: The driver modules of each family, in loading order. One of the two is loaded, never both.
 FAMILIES = {
@@ -28,22 +30,55 @@ DEFAULT_RING = "rust"
 #: In place of a provider: both are there, and modprobe chooses.
 BOTH = "both"
 
-
-def kernel_release(kdir: Path) -> str:
-    """Returns the release of the kernel built in `kdir`."""
-    name = kdir / "include" / "config" / "kernel.release"
-    try:
-        return name.read_text().strip()
-    except OSError:
-        raise Failure(f"{kdir} is not a built kernel: {name} is missing")
+#: Kernels of which it was said that there is no choice.
+_said = set()
 
 
-def order_of(kdir: Path) -> list:
-    """Returns the .ko files of the kernel built in `kdir`."""
-    order = kdir / "modules.order"
-    if not order.exists():
-        raise Failure(f"{kdir} has no modules.order: build the kernel's modules there")
-    return [kdir / (line[:-2] + ".ko") for line in order.read_text().split()]
+kernel_release = kmods.release
+
+
+def built_in_ring(kdir: Path) -> str:
+    """Returns the ring provider that is part of the kernel, "" if there is a choice."""
+    fixed = kmods.builtin(kdir)
+    return next((name for name, module in RINGS.items() if module in fixed), "")
+
+
+def default_ring(kdir: Path) -> str:
+    """Returns the provider of a guest whose description names none; says so where it has to be the
+    ring in C."""
+    fixed = built_in_ring(kdir)
+    if fixed == "c" and kdir not in _said:
+        _said.add(kdir)
+        say(f"Linux {kernel_release(kdir)} has the ring in C built in (CONFIG_VIRTIO=y): the drivers "
+            "run on that one")
+    return fixed or DEFAULT_RING
+
+
+def why_not_ring(kdir: Path, ring: str) -> str:
+    """Returns why a kernel cannot have a ring provider, "" if it can or none is named."""
+    fixed = built_in_ring(kdir)
+    if not fixed or ring in ("", fixed):
+        return ""
+    return f"the ring in {'C' if fixed == 'c' else 'Rust'} is built into Linux {kernel_release(kdir)}"
+
+
+def settle(spec, kdir: Path):
+    """Returns the description of a guest with its ring provider named.
+
+    # Errors
+
+    `Failure` if the kernel cannot have the provider that is asked for.
+    """
+    why = why_not_ring(kdir, spec.ring)
+    if why:
+        raise Failure(f"no ring provider \"{spec.ring}\": {why}")
+    return dataclasses.replace(spec, ring=spec.ring or default_ring(kdir))
+
+
+def loadable(kdir: Path, names: list) -> list:
+    """Returns what a guest has to load of these modules: those that are not part of its kernel."""
+    fixed = kmods.builtin(kdir)
+    return [name for name in names if name not in fixed]
 
 
 def omitted(kdir: Path, ring: str) -> set:
@@ -51,9 +86,7 @@ def omitted(kdir: Path, ring: str) -> set:
 
     Where one is built into the kernel, there is no choice, and none can be loaded.
     """
-    builtin = kdir / "modules.builtin"
-    fixed = {Path(line).stem for line in builtin.read_text().split()} if builtin.exists() else set()
-    if fixed & set(RINGS.values()):
+    if kmods.builtin(kdir) & set(RINGS.values()):
         return set(RINGS.values())
     return {module for name, module in RINGS.items() if ring not in (name, BOTH)}
 
@@ -75,8 +108,9 @@ def build(kdir: Path, ours, dest: Path, log: Path, ring: str = DEFAULT_RING) -> 
     `Failure` if a module is missing, or there is no such provider in `ours` and the kernel.
     """
     omit = omitted(kdir, ring)
+    theirs = {name: path for name, path in kmods.taken(kdir, ours).items() if name not in omit}
     absent = sorted({module for name, module in RINGS.items() if ring in (name, BOTH)} - omit
-                    - {Path(name).stem for name in [*order_of(kdir), *ours]})
+                    - set(theirs) - {kmods.name_of(path) for path in ours})
     if absent:
         raise Failure(f"no ring provider \"{ring}\": {', '.join(absent)}.ko is neither among our "
                       "modules nor in the kernel")
@@ -84,27 +118,25 @@ def build(kdir: Path, ours, dest: Path, log: Path, ring: str = DEFAULT_RING) -> 
     top = dest / "lib" / "modules" / release
     shutil.rmtree(dest, ignore_errors=True)
     top.mkdir(parents=True)
-    for source in order_of(kdir):
+    for name, source in theirs.items():
         if not source.exists():
             raise Failure(f"{source} is missing: build the kernel's modules")
-        if source.stem not in omit:
-            _copy(source, top / "kernel" / source.name)
+        _put(kmods.read(source), top / "kernel" / f"{name}.ko")
     for source in ours:
-        if Path(source).stem not in omit:
-            _copy(Path(source), top / "updates" / Path(source).name)
+        if kmods.name_of(source) not in omit:
+            _put(kmods.read(Path(source)), top / "updates" / Path(source).name)
     for name in ("modules.builtin", "modules.builtin.modinfo"):
-        if (kdir / name).exists():
-            shutil.copy(kdir / name, top / name)
+        if (kmods.top(kdir) / name).exists():
+            shutil.copy(kmods.top(kdir) / name, top / name)
     # As modules_install leaves it: depmod goes by it where two modules have the same symbols.
-    (top / "modules.order").write_text("".join(
-        f"kernel/{source.name}\n" for source in order_of(kdir) if source.stem not in omit))
+    (top / "modules.order").write_text("".join(f"kernel/{name}.ko\n" for name in theirs))
     run(["depmod", "-b", dest, release], log, "depmod")
     return top
 
 
-def _copy(source: Path, target: Path) -> None:
+def _put(data: bytes, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy(source, target)
+    target.write_bytes(data)
 
 
 def find_ours(directory: Path) -> list:

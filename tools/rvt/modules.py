@@ -6,7 +6,7 @@ import os
 import shlex
 from pathlib import Path
 
-from . import kconfig, kernel, lock, modtree, toolchain
+from . import kconfig, kernel, lock, modtree, stock, toolchain
 from .paths import OUT, REPO, log_dir
 from .proc import run
 from .say import Failure, say
@@ -17,9 +17,21 @@ def output_dir(kunit: bool, variant: str = "") -> Path:
     return OUT / "-".join(part for part in ("modules", variant, "kunit" if kunit else "") if part)
 
 
+def _variant(kdir: Path, variant: str) -> str:
+    """Returns what the directory of the products is named after: of a kernel from packages its name."""
+    return variant or (stock.about(kdir)["name"] if stock.is_stock(kdir) else "")
+
+
 def build(kdir: Path, kunit: bool = False, variant: str = "") -> list:
-    """Builds the modules for the kernel in `kdir` and returns the .ko files."""
-    out = output_dir(kunit, variant)
+    """Builds the modules for the kernel in `kdir` and returns the .ko files.
+
+    # Errors
+
+    `Failure` if the kernel cannot have them, or the compilers are not those of the kernel.
+    """
+    if kunit and kconfig.read(kdir / ".config").get("KUNIT", "n") == "n":
+        raise Failure(f"{kdir}: the suites need a kernel with CONFIG_KUNIT: build without KUNIT=1")
+    out = output_dir(kunit, _variant(kdir, variant))
     with lock.only_one(out):
         return _build(kdir, out, kunit)
 
@@ -28,29 +40,34 @@ def _build(kdir: Path, out: Path, kunit: bool) -> list:
     out.mkdir(parents=True, exist_ok=True)
     log = log_dir() / f"{out.name}.log"
     log.unlink(missing_ok=True)
-    tools = toolchain.find()
-    _check_rustc(kdir, tools)
+    if stock.is_stock(kdir):
+        tools = None
+    else:
+        tools = toolchain.find()
+        _check_rustc(kdir, tools)
     same = out / ".kdir"
     if same.exists() and same.read_text() != str(kdir):
         say(f"{out.name} was built for another kernel; building it anew")
         _clean(out)
     same.write_text(str(kdir))
     say(f"Building the modules{' with their KUnit suites' if kunit else ''}; log: {log}")
-    argv = ["make", "-C", kdir, f"M={REPO}", f"MO={out}", *_llvm(kdir, tools),
-            f"-j{os.cpu_count() or 2}", f"KUNIT={int(kunit)}",
-            *shlex.split(os.environ.get("MODULE_ARGS", "")), "modules"]
-    run(argv, log, "module build", env=tools.env())
+    more = [f"KUNIT={int(kunit)}", *shlex.split(os.environ.get("MODULE_ARGS", ""))]
+    if tools is None:
+        stock.build_modules(kdir, out, more, log)
+    else:
+        run(["make", "-C", kdir, f"M={REPO}", f"MO={out}", *_llvm(kdir, tools),
+             f"-j{os.cpu_count() or 2}", *more, "modules"], log, "module build", env=tools.env())
     found = modtree.find_ours(out)
     if not found:
         raise Failure(f"the build made no module\nLog: {log}")
     return found
 
 
-def built(given: str = None) -> list:
-    """Returns the .ko files that are there already, without building anything."""
+def built(kdir: Path, given: str = None) -> list:
+    """Returns the .ko files that are there already for a kernel, without building anything."""
     if given:
         return modtree.find_ours(Path(given))
-    return modtree.find_ours(output_dir(False)) or sorted(REPO.glob("*.ko"))
+    return modtree.find_ours(output_dir(False, _variant(kdir, ""))) or sorted(REPO.glob("*.ko"))
 
 
 def _llvm(kdir: Path, tools) -> list:

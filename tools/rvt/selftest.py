@@ -10,7 +10,8 @@ beside the script that holds it. Scripts that want equal guests share one. A scr
 
 	# rvt-transports: pci mmio
 
-runs in one guest for each of them, as `<subject>/<name>@pci` and `<subject>/<name>@mmio`.
+runs in one guest for each of them, as `<subject>/<name>@pci` and `<subject>/<name>@mmio`. What it
+needs of the kernel's configuration besides is in lines of `# rvt-config:` (see rvt/fits.py).
 
 Beside `<name>.sh` there may be `<name>.host.py`, for what has to happen on the host:
 `prepare(guest)` is called before QEMU starts, and `actions(guest)` returns name -> function of one text for the
@@ -25,7 +26,7 @@ import re
 import runpy
 from pathlib import Path
 
-from . import intree_kernel, kernel, modtree, modules, spec, stall, transport
+from . import fits, intree_kernel, kernel, modtree, modules, spec, stall, transport
 from .guest import Guest
 from .kunit import complaints
 from .paths import REPO, SELFTESTS
@@ -119,11 +120,30 @@ def run(results: Results, choice: Choice = Choice()) -> None:
     say(f"Selftests{choice.title()}: {sum(len(names) for _, names in groups.values())} scripts in "
         f"{len(groups)} guests")
     for guest, names in groups.values():
+        why = fits.why_no_kernel(guest)
+        if why:
+            results.add(_skipped(names, why, choice.title()))
+            continue
         if guest.kernel not in built:
             kdir = kernel.directory(None, guest.kernel)
             kernel.check_guest(kdir)
             built[guest.kernel] = (kdir, _ours(kdir, guest, choice.family))
-        _group(results, guest, names, *built[guest.kernel], choice.title())
+        kdir, ours = built[guest.kernel]
+        guest = modtree.settle(guest, kdir) if not guest.ring else guest
+        left = []
+        for name in names:
+            why = fits.why_not(kdir, guest, ours, _file(name).read_text())
+            if why:
+                results.add(_skipped([name], why, choice.title()))
+            else:
+                left.append(name)
+        if left:
+            _group(results, guest, left, kdir, ours, choice.title())
+
+
+def _skipped(names: list, why: str, title: str) -> list:
+    """Returns the results of scripts that the kernel cannot run."""
+    return [Test(name + title, "all", "skip", why) for name in names]
 
 
 def _ours(kdir: Path, guest: spec.Spec, family: str) -> list:

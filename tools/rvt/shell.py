@@ -49,7 +49,7 @@ def main(args) -> int:
     if args.initramfs:
         wanted.root = "initramfs"
     kdir = kernel.directory(args.kdir, wanted.kernel)
-    guest = Guest(wanted, kdir, modules.built(args.modules), "shell")
+    guest = Guest(wanted, kdir, modules.built(kdir, args.modules), "shell")
     say(f"Guest with the {wanted.family} drivers; logs: {guest.rundir}")
     files = {Path(name).name: Path(name) for name in args.file}
     outcome = guest.run([("run", "sh /run/rvt/job/command")],

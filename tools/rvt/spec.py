@@ -135,7 +135,7 @@ class Spec:
     def load(self) -> list:
         """Returns the modules the guest loads, in order."""
         drivers = [m for m in FAMILIES[self.family] if m not in self.without]
-        root = ["9pnet_virtio", "9p"] if self.root == "9p" else []
+        root = {"9p": ["9pnet_virtio", "9p"], "disk": ["ext4"]}.get(self.root, [])
         return [TRANSPORTS[self.transport].module, *self.modules, *root, *drivers]
 
     def provider(self) -> str:

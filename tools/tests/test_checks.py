@@ -4,8 +4,9 @@
 import tempfile
 import unittest
 from pathlib import Path
+from unittest import mock
 
-from rvt import kconfig, kernel, parity, source, spec
+from rvt import kconfig, kernel, modules, parity, source, spec, toolchain
 from rvt.say import Failure
 
 
@@ -33,14 +34,42 @@ class Kernel(unittest.TestCase):
         self.refused(kernel.check, str(self.top / "none"), "no such directory")
         self.refused(kernel.check, str(self.top), "not the directory of a built kernel")
         path = self.kdir("7.2.9", good)
-        self.refused(kernel.check, path, "7.2.9 is older than 7.3")
+        self.refused(kernel.check, path, "7.2.9 is older than 7.3.*KERNEL=debian")
         release = self.top / "include/config/kernel.release"
         release.write_text("7.3.4\n")
+        self.refused(kernel.check, path, "no rust/libkernel.rmeta.*prepare-kdir")
+        (self.top / "rust").mkdir()
+        (self.top / "rust/libkernel.rmeta").touch()
         self.assertEqual(kernel.check(path), self.top.resolve())
+        (self.top / "Module.symvers").unlink()
+        self.refused(kernel.check, path, "configured but not built")
         (self.top / ".config").write_text(good.replace("CONFIG_RUST=y", "# CONFIG_RUST is not set"))
-        self.refused(kernel.check, path, "lacks CONFIG_RUST$")
+        self.refused(kernel.check, path, "lacks CONFIG_RUST: configure")
         (self.top / ".config").write_text(good.replace("CONFIG_MODULES=y\n", ""))
-        self.refused(kernel.check, path, "lacks CONFIG_MODULES$")
+        self.refused(kernel.check, path, "lacks CONFIG_MODULES: configure")
+
+    def test_a_guest(self):
+        good = "".join(f"CONFIG_{symbol}=y\n" for symbol in kconfig.FOR_GUESTS)
+        path = Path(self.kdir("7.3.4-rvt-test", good))
+        self.refused(kernel.check_guest, path, "no image of Linux 7.3.4-rvt-test is installed")
+        (path / "arch/x86/boot").mkdir(parents=True)
+        (path / "arch/x86/boot/bzImage").touch()
+        kernel.check_guest(path)
+        for symbol in kconfig.SIGNATURES:
+            (path / ".config").write_text(f"{good}CONFIG_{symbol}=y\n")
+            self.refused(kernel.check_guest, path, f"without a signature.*CONFIG_{symbol}=y.*sign-file")
+        (path / ".config").write_text(good.replace("CONFIG_DEBUG_FS=y\n", ""))
+        self.refused(kernel.check_guest, path, "a guest needs CONFIG_DEBUG_FS")
+
+    def test_the_compiler_of_a_kernel(self):
+        path = Path(self.kdir("7.3.4", 'CONFIG_RUSTC_VERSION_TEXT="rustc 1.80.0 (x)"\n'))
+        tools = toolchain.Toolchain("/usr/bin/rustc", "", "", "", "rustc 1.85.1 (y)|clang|bindgen")
+        with mock.patch.object(toolchain, "find", lambda: tools), \
+                mock.patch.object(modules, "OUT", self.top), \
+                mock.patch.object(modules, "log_dir", lambda: self.top):
+            self.refused(modules.build, path, "rustc 1.80.0.*rustc 1.85.1.*set RUSTC=")
+            with self.assertRaisesRegex(Failure, "CONFIG_KUNIT"):
+                modules.build(path, kunit=True)
 
     def test_ksrc(self):
         self.refused(source.given, str(self.top / "none"), "no such directory")

@@ -9,7 +9,7 @@ import re
 import time
 from pathlib import Path
 
-from .. import accel, toolchain
+from .. import accel, kmods, toolchain
 from ..modtree import kernel_release
 from ..paths import REPO
 from ..proc import output
@@ -17,7 +17,7 @@ from ..proc import output
 
 def collect(kdir: Path, stacks: list, before: dict = None) -> dict:
     """Returns the head of bench.json; `before` is that of the figures that are added to, if any."""
-    accel.choose(kdir / "arch" / "x86" / "boot" / "bzImage")
+    accel.choose(kmods.image(kdir))
     return {
         "time": time.strftime("%Y-%m-%d %H:%M:%S %z"),
         "commit": _commit(),

@@ -13,7 +13,7 @@ import dataclasses
 import threading
 from typing import Callable
 
-from .. import accel
+from .. import accel, kmods
 from ..say import Failure, say
 from . import stacks as stack_file
 from .lane import Lane
@@ -86,7 +86,7 @@ class Rounds:
         """Measures everything; reports what could not be measured as left out or as a problem."""
         if not self.plan.tasks:
             return
-        accel.choose(self.bench.kdir / "arch" / "x86" / "boot" / "bzImage")
+        accel.choose(kmods.image(self.bench.kdir))
         groups = list(stack_file.by_ring(self.bench.stacks).values())
         if len(groups) == 1:
             self._lane(groups[0])

@@ -4,7 +4,7 @@
 import os
 import shutil
 
-from .. import accel
+from .. import accel, kmods
 from . import ratio, workloads
 from .cells import Cell
 from .pairs import baseline, cdf, fill, otherwise_busy, rerun
@@ -19,7 +19,7 @@ def run(bench) -> None:
     """Measures every workload on every stack, in rounds, in a guest for each processor count."""
     loads = _possible(bench, [load for load in workloads.every()
                               if load.quick or not bench.quick])
-    kernel = bench.kdir / "arch" / "x86" / "boot" / "bzImage"
+    kernel = kmods.image(bench.kdir)
     seconds = 2 if accel.choose(kernel) == "kvm" and not bench.quick else 1
     busy = otherwise_busy()
     for vcpus in sorted({load.vcpus for load in loads}):

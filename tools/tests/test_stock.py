@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Kernels of distributions: which is taken, what guests take along of it, what is skipped on it."""
+
+import json
+import lzma
+import os
+import tempfile
+import unittest
+from pathlib import Path
+from unittest import mock
+
+from rvt import fits, kernel, kmods, modtree, modules, selftest, stock
+from rvt.say import Failure
+from rvt.spec import Spec
+
+_ABOUT = {"name": "debian", "release": "7.3.4+deb13-amd64", "version": "7.3.4-1~bpo13+1"}
+
+
+class Case(unittest.TestCase):
+    """A cache of its own, and no variable set."""
+
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.top = Path(scratch.name)
+        self.environment({})
+
+    def environment(self, values: dict) -> None:
+        """Sets the variables, in addition to the cache."""
+        patch = mock.patch.dict(os.environ, {**values, "RUST_VIRTIO_CACHE": str(self.top)}, clear=False)
+        patch.start()
+        self.addCleanup(patch.stop)
+        for name in {"KDIR", "KERNEL", "VARIANT", "RING"} - set(values):
+            os.environ.pop(name, None)
+
+
+class Choice(Case):
+    """Which kernel is taken."""
+
+    def cached(self, version: str, name: str = "debian") -> Path:
+        """Puts a kernel into the cache."""
+        kdir = self.top / "stock" / f"{name}-{version}"
+        kdir.mkdir(parents=True)
+        (kdir / ".rvt-stock").write_text(json.dumps({**_ABOUT, "name": name, "version": version}))
+        return kdir
+
+    def test_the_newest_cached_one_without_asking_anyone(self):
+        self.cached("7.3.9-1~bpo13+1")
+        newest = self.cached("7.3.10-1~bpo13+1")
+        self.cached("7.4.1-1~bpo13+1", "debian-rt")
+        self.environment({"KERNEL": "debian"})
+        with mock.patch.object(stock, "_fetch", side_effect=AssertionError("asked")):
+            self.assertEqual(kernel.directory(), newest)
+
+    def test_the_archive_is_asked_for_a_newer_one_and_for_one_that_is_not_there(self):
+        self.cached("7.3.9-1~bpo13+1")
+        with mock.patch.object(stock, "_fetch", side_effect=lambda name: f"fetched {name}"):
+            self.assertEqual(stock.directory("debian", newest=True), "fetched debian")
+            self.assertEqual(stock.directory("debian-cloud"), "fetched debian-cloud")
+
+    def test_one_that_was_not_finished_is_not_taken(self):
+        kdir = self.cached("7.3.9-1~bpo13+1")
+        (kdir / ".rvt-stock").unlink()
+        with mock.patch.object(stock, "_fetch", side_effect=lambda name: f"fetched {name}"):
+            self.assertEqual(stock.directory("debian"), "fetched debian")
+
+    def test_what_is_asked_for_is_checked(self):
+        for values, text in (({"KERNEL": "ubuntu"}, "no such kernel.*debian, debian-cloud, debian-rt"),
+                             ({"KERNEL": "debian", "KDIR": "/x"}, "both KERNEL=debian and KDIR=/x"),
+                             ({"KERNEL": "debian", "VARIANT": "debug"}, "VARIANT=debug cannot")):
+            self.environment(values)
+            with self.assertRaisesRegex(Failure, text):
+                kernel.directory()
+
+    def test_other_machines_are_told_why_not(self):
+        with mock.patch.object(stock.platform, "machine", lambda: "aarch64"):
+            with self.assertRaisesRegex(Failure, "x86_64, and this machine is aarch64.*KDIR="):
+                stock.directory("debian")
+        with mock.patch.object(stock.debian, "is_debian", lambda: False), \
+                mock.patch.object(stock.platform, "machine", lambda: "x86_64"):
+            with self.assertRaisesRegex(Failure, "not Debian 12 or 13"):
+                stock.directory("debian")
+
+    def test_its_modules_are_apart_from_others(self):
+        kdir = self.cached("7.3.9-1~bpo13+1")
+        out = self.top / "out" / "modules-debian"
+        out.mkdir(parents=True)
+        (out / "rust_vring.ko").touch()
+        with mock.patch.object(modules, "OUT", self.top / "out"):
+            self.assertEqual(modules.built(kdir), [out / "rust_vring.ko"])
+
+
+class Packages(Case):
+    """Which packages make up a kernel."""
+
+    def test_what_the_archive_has_and_depends_on_of_the_same_upload(self):
+        known = {
+            "linux-headers-amd64": "linux-base-amd64 (= 1), linux-headers-7.3.4+deb13-amd64 (= 1)",
+            "linux-image-7.3.4+deb13-amd64": "dracut | initramfs-tools (>= 0.1), "
+                                             "linux-modules-7.3.4+deb13-amd64 (= 1)",
+            "linux-modules-7.3.4+deb13-amd64": "linux-base-7.3.4+deb13-amd64",
+            "linux-base-7.3.4+deb13-amd64": "kmod, linux-base (>= 4.12~)",
+            "linux-headers-7.3.4+deb13-amd64": "gcc-14-for-host, linux-kbuild-7.3.4+deb13",
+        }
+
+        def show(argv, env=None):
+            name = argv[-1].partition("=")[0]
+            return f"Package: {name}\nDepends: {known[name]}\n" if name in known else ""
+
+        apt = mock.Mock(log="log", env=dict, candidate=lambda package: "1")
+        with mock.patch.object(stock, "output", show):
+            self.assertEqual(stock._newest(apt, "debian"), ("7.3.4+deb13-amd64", "1"))
+            self.assertEqual(stock._packages(apt, "7.3.4+deb13-amd64", "1"), sorted(
+                [name for name in known if "+deb13" in name] + ["linux-kbuild-7.3.4+deb13"]))
+            with self.assertRaisesRegex(Failure, "has no linux-headers-rt-amd64"):
+                stock._newest(apt, "debian-rt")
+
+
+class Kernel(Case):
+    """A kernel with compressed modules, and more of them than a guest takes."""
+
+    def setUp(self):
+        super().setUp()
+        self.kdir = self.top / "kdir"
+        (self.kdir / "include/config").mkdir(parents=True)
+        (self.kdir / "include/config/kernel.release").write_text("7.3.4-d\n")
+        self.modules = self.kdir / "modules"
+        (self.modules / "kernel").mkdir(parents=True)
+        (self.modules / "modules.builtin").write_text("kernel/drivers/virtio/virtio_ring.ko\n"
+                                                      "kernel/drivers/virtio/virtio-pci.ko\n")
+        self.config("VIRTIO=y", "VIRTIO_BLK=m")
+        self.order = []
+        for name, depends in (("ext4", "jbd2,crc-16"), ("jbd2", ""), ("crc-16", ""),
+                              ("virtio_blk", ""), ("virtio_net", "net_failover"),
+                              ("net_failover", ""), ("virtio_mmio", "")):
+            self.module(name, depends)
+
+    def config(self, *lines) -> None:
+        """Writes the configuration."""
+        (self.kdir / ".config").write_text("".join(f"CONFIG_{line}\n" for line in lines))
+
+    def module(self, name: str, depends: str = "", more: str = "") -> None:
+        """Adds a module to the kernel."""
+        data = f"\x7fELF\0license=GPL\0depends={depends}\0{more}\0".encode()
+        (self.modules / "kernel" / f"{name}.ko.xz").write_bytes(lzma.compress(data))
+        self.order.append(f"kernel/{name}.o\n")
+        (self.modules / "modules.order").write_text("".join(self.order))
+
+    def test_guests_take_what_is_listed_and_what_that_needs(self):
+        self.module("other")
+        self.module("pre")
+        self.module("overlay", more="softdep=pre: pre")
+        with mock.patch.object(kmods, "_MANY", 3):
+            self.assertEqual(set(kmods.taken(self.kdir)), {
+                "ext4", "jbd2", "crc_16", "virtio_blk", "virtio_net", "net_failover", "virtio_mmio",
+                "overlay", "pre"})
+        self.assertIn("other", kmods.taken(self.kdir))
+
+    def test_and_what_our_modules_need(self):
+        self.module("other")
+        ours = self.top / "rust_x.ko"
+        ours.write_bytes(b"\0depends=other\0")
+        with mock.patch.object(kmods, "_MANY", 3):
+            self.assertIn("other", kmods.taken(self.kdir, [ours]))
+
+    def test_the_tree_of_a_guest_has_them_uncompressed(self):
+        with mock.patch.object(modtree, "run"):
+            top = modtree.build(self.kdir, [], self.top / "dest", self.top / "log", "c")
+        self.assertTrue((top / "kernel/crc_16.ko").read_bytes().startswith(b"\x7fELF"))
+        self.assertEqual((top / "modules.order").read_text().split()[2], "kernel/crc_16.ko")
+
+    def test_what_is_part_of_the_kernel_is_not_loaded(self):
+        self.assertEqual(modtree.loadable(self.kdir, Spec().load()),
+                         ["ext4", "rust_virtqueue", "rust_virtio_blk", "rust_virtio_net"])
+
+    def test_the_ring_is_the_one_in_the_kernel(self):
+        self.assertEqual(modtree.settle(Spec(), self.kdir).ring, "c")
+        for ring in ("rust", "both"):
+            with self.assertRaisesRegex(Failure, "the ring in C is built into Linux 7.3.4-d"):
+                modtree.settle(Spec(ring=ring), self.kdir)
+        (self.modules / "modules.builtin").write_text("")
+        self.assertEqual(modtree.settle(Spec(), self.kdir).ring, modtree.DEFAULT_RING)
+
+    def why_not(self, script: str = "", **fields) -> str:
+        """Returns why a script is skipped on this kernel."""
+        ours = [Path(f"{name}.ko") for name in modtree.FAMILIES["rust"]]
+        with mock.patch.object(kmods, "needs", lambda path: []):
+            return fits.why_not(self.kdir, Spec(**fields), ours, script)
+
+    def test_what_a_kernel_cannot_run_is_skipped_with_the_reason(self):
+        self.assertEqual(self.why_not(), "")
+        self.assertEqual(self.why_not(ring="c", family="c"), "")
+        self.assertIn("ring in C is built in", self.why_not(ring="both"))
+        self.assertIn("no module vdpa_sim", self.why_not(modules=["vdpa_sim"]))
+        self.assertIn("no CONFIG_VIRTIO_MMIO_CMDLINE_DEVICES", self.why_not(transport="mmio"))
+        self.assertIn("no CONFIG_A, CONFIG_C", self.why_not("#!x\n# rvt-config: A VIRTIO_BLK\n# rvt-config: C\n"))
+        self.config("VIRTIO=y", "A=m", "C=y")
+        self.assertEqual(self.why_not("#!x\n# rvt-config: A C\n"), "")
+
+    def test_drivers_in_c_that_are_part_of_the_kernel_take_the_devices(self):
+        with open(self.modules / "modules.builtin", "a", encoding="ascii") as listed:
+            listed.write("kernel/drivers/block/virtio_blk.ko\n")
+        self.assertIn("virtio_blk is built into", self.why_not())
+        self.assertEqual(self.why_not(family="c"), "")
+
+    def test_suites_need_kunit(self):
+        self.assertIn("no KUnit", fits.why_no_suites(self.kdir))
+        self.config("KUNIT=y")
+        self.assertEqual(fits.why_no_suites(self.kdir), "")
+
+    def test_a_kernel_of_its_own_is_not_a_package_s(self):
+        self.assertEqual(fits.why_no_kernel(Spec(kernel="in-tree")), "")
+        self.environment({"KERNEL": "debian"})
+        self.assertIn("config/in-tree.config", fits.why_no_kernel(Spec(kernel="in-tree")))
+        self.assertEqual(fits.why_no_kernel(Spec()), "")
+
+    def test_skipped_scripts_are_in_the_results(self):
+        self.assertEqual([(test.full_name(), test.result, test.reason)
+                          for test in selftest._skipped(["blk/io"], "so", " (x)")],
+                         [("blk/io (x):all", "skip", "so")])
+
+
+if __name__ == "__main__":
+    unittest.main()
