@@ -12,7 +12,8 @@
 #
 # Prints for the host:
 #
-#	symbols TEXT			what /proc/kallsyms has of modules, and _text: gzip in base64
+#	symbols TEXT			what /proc/kallsyms has of modules, and _text: gzip in base64;
+#					with RVT_ALL_SYMBOLS also of the kernel
 #	features ITEM BITS		what device and driver agreed on
 #	irqs PHASE COUNT
 #	failed ITEM REASON		the rest of the item is left out
@@ -111,7 +112,8 @@ prepare() {
 	for module in $RVT_DRIVERS; do
 		modprobe "$module" || echo "failed - modprobe $module"
 	done
-	awk '$2 ~ /[tTwW]/ && ($4 || $3 == "_text")' /proc/kallsyms | gzip | base64 | sed 's/^/symbols /'
+	awk -v all="$RVT_ALL_SYMBOLS" '$2 ~ /[tTwW]/ && (all || $4 || $3 == "_text")' /proc/kallsyms |
+		gzip | base64 | sed 's/^/symbols /'
 }
 
 # feed_up: brings up the e1000 that sends what others receive, and sets $feed. It stays down at other

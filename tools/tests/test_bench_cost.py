@@ -7,10 +7,11 @@ import gzip
 import tempfile
 import types
 import unittest
-import unittest.mock
 from pathlib import Path
+from unittest import mock
 
-from rvt.bench import cells, costcells, exits, matrix, phases, plugin, ratio, slopes, symbols
+from rvt.bench import (builtins, cells, costcells, exits, matrix, phases, plugin, ratio, slopes,
+                       symbols)
 from rvt.bench.variants import WORKS, Variant
 from rvt.say import Failure
 
@@ -97,21 +98,73 @@ class Symbols(unittest.TestCase):
         """Returns symbols as a guest prints them."""
         return base64.b64encode(gzip.compress(text.encode())).decode()
 
+    def kdir(self, system_map: str = KALLSYMS) -> Path:
+        """Returns the directory of a kernel."""
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        top = Path(scratch.name)
+        for name, text in (("System.map", system_map), ("include/config/kernel.release", "7.3.4\n"),
+                           ("arch/x86/boot/bzImage", "image"),
+                           ("modules.order", ""),
+                           ("modules.builtin", "kernel/drivers/virtio/virtio_ring.ko\n")):
+            (top / name).parent.mkdir(parents=True, exist_ok=True)
+            (top / name).write_text(text)
+        return top
+
+    def test_without_a_system_map_they_are_the_guest_s_and_are_kept(self):
+        kdir = self.kdir("ffffffffffffffff B The real System.map is elsewhere\n")
+        with mock.patch.object(symbols, "OUT", kdir / "out"):
+            self.assertEqual(symbols.system_map(kdir), "")
+            found = symbols.unpack([self.packed(KALLSYMS)], kdir, [])
+            self.assertEqual(found.find(0xffffffff81000104), ("vmlinux", "native_apic_mem_eoi"))
+            self.assertEqual(found.find(0xffffffffa0001020), ("virtio_ring", "virtqueue_add"))
+            self.assertIn("native_apic_mem_eoi", symbols.system_map(kdir))
+            # From now on the guest prints what belongs to modules only; another kernel is asked anew.
+            here = "\n".join(line for line in KALLSYMS.splitlines() if "_text" in line)
+            found = symbols.unpack([self.packed(here)], kdir, [])
+            self.assertEqual(found.find(0xffffffff81000104), ("vmlinux", "native_apic_mem_eoi"))
+            self.assertEqual(found.addresses(["virtqueue_add"]), set())
+            (kdir / "arch/x86/boot/bzImage").write_text("another")
+            self.assertEqual(symbols.system_map(kdir), "")
+
+    def test_functions_of_built_in_modules_are_told_from_the_kernel_s(self):
+        kdir = self.kdir()
+        tree = kdir / "tree" / "drivers" / "virtio"
+        tree.mkdir(parents=True)
+        (tree / "Makefile").write_text("obj-$(CONFIG_VIRTIO) += virtio_ring.o\n"
+                                       "virtio_ring-y := ring.o \\\n\tmore.o\n")
+        (tree / "ring.c").write_text("static inline bool probe(void)\n{\n}\n\nint add(struct a *b,\n"
+                                     "\tint c)\n{\n\tother(c);\n}\nint get(void)\n{\n}\n")
+        (tree / "more.c").write_text("void\nkick(void)\n{\n}\n")
+        text = ["ffffffff81000000 T _text", "ffffffff81000010 t probe", "ffffffff81000018 T other"]
+        text += [f"ffffffff810001{n:02x} T far_{n}" for n in range(40)]
+        text += ["ffffffff81000200 T add", "ffffffff81000210 t macro_made",
+                 "ffffffff81000220 T get.constprop.0", "ffffffff81000230 T kick",
+                 "ffffffff81000240 T next", "ffffffff81000300 t add.cold"]
+        with mock.patch.object(builtins.source, "ensure", lambda: kdir / "tree"):
+            known = builtins.names(kdir, ["virtio_ring", "virtio_net"])
+        self.assertEqual(known, {"virtio_ring": {"probe", "add", "get", "kick"}})
+        found = symbols.Symbols("\n".join(text), known)
+        for address, module in ((0x10, "vmlinux"), (0x18, "vmlinux"), (0x200, "virtio_ring"),
+                                (0x210, "virtio_ring"), (0x220, "virtio_ring"), (0x230, "virtio_ring"),
+                                (0x240, "vmlinux"), (0x300, "virtio_ring")):
+            self.assertEqual(found.find(0xffffffff81000000 + address)[0], module, hex(address))
+
     def test_symbols_survive_the_channel(self):
         guest = "\n".join(line for line in KALLSYMS.splitlines() if "[" in line or "_text" in line)
         text = self.packed(guest)
-        found = symbols.unpack([text[:40], text[40:]], KALLSYMS)
+        found = symbols.unpack([text[:40], text[40:]], self.kdir(), [])
         self.assertEqual(found.addresses(slopes.NOTIFY), {0xffffffffa0000000})
         self.assertEqual(found.find(0xffffffff81000104), ("vmlinux", "native_apic_mem_eoi"))
 
     def test_symbols_that_are_cut_short_are_refused(self):
         with self.assertRaises(Failure):
-            symbols.unpack([self.packed(KALLSYMS)[:60]], KALLSYMS)
+            symbols.unpack([self.packed(KALLSYMS)[:60]], self.kdir(), [])
 
     def test_a_kernel_at_another_place_is_refused(self):
         moved = KALLSYMS.replace("ffffffff81000000 T _text", "ffffffff82000000 T _text")
         with self.assertRaises(Failure):
-            symbols.unpack([self.packed(moved)], KALLSYMS)
+            symbols.unpack([self.packed(moved)], self.kdir(), [])
 
     def test_hidden_addresses_are_refused(self):
         with self.assertRaises(Failure):
@@ -193,7 +246,7 @@ class Reporting(unittest.TestCase):
         self.report = cells.Report(Path(scratch.name) / "bench.json", {})
         self.bench = types.SimpleNamespace(report=self.report, layer=Fake.layer,
                                            command="make bench")
-        said = unittest.mock.patch("rvt.bench.cells.say")
+        said = mock.patch("rvt.bench.cells.say")
         said.start()
         self.addCleanup(said.stop)
 

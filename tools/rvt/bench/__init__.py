@@ -14,13 +14,15 @@ import time
 import traceback
 from pathlib import Path
 
-from .. import kernel, modules
+from .. import kernel, modules, stock
 from ..paths import OUT
 from ..say import Failure, say
 from . import about, cells, compare, html, render, stacks, table
 
 #: In the order they run: the steering figure first.
 LEGS = ("cost", "matrix", "throughput", "classic", "memory", "uml", "host")
+#: Those that have no guest, or one with a kernel of its own.
+_OWN_KERNEL = ("uml", "host")
 #: What bench-quick runs, each in its quick form.
 QUICK = ("cost", "throughput", "memory", "uml", "host")
 
@@ -119,7 +121,7 @@ def _stacks(wanted: str, ours: list, report) -> list:
 def _command(args) -> str:
     """Returns how to get these figures again."""
     parts = [f"make bench{'-quick' if args.quick else ''}"]
-    for name, value in (("LEGS", args.only), ("STACKS", args.stacks)):
+    for name, value in (("KERNEL", stock.asked()), ("LEGS", args.only), ("STACKS", args.stacks)):
         if value:
             parts.append(f"{name}={shlex.quote(value)}")
     return " ".join(parts)
@@ -130,6 +132,9 @@ def _run(bench: Bench, name: str) -> None:
     leg = importlib.import_module(f"rvt.bench.{name}")
     say(f"{leg.TITLE}")
     bench.report.begin(name)
+    # Cells of a kernel from packages are beside those of the usual one, as another case.
+    kernel_name = stock.about(bench.kdir)["name"] if stock.is_stock(bench.kdir) else ""
+    bench.report.common = {"kernel": kernel_name} if kernel_name and name not in _OWN_KERNEL else {}
     try:
         leg.run(bench)
     except Failure as failure:

@@ -9,7 +9,7 @@ import re
 import time
 from pathlib import Path
 
-from .. import accel, kmods, toolchain
+from .. import accel, kconfig, kmods, stock, toolchain
 from ..modtree import kernel_release
 from ..paths import REPO
 from ..proc import output
@@ -18,11 +18,12 @@ from ..proc import output
 def collect(kdir: Path, stacks: list, before: dict = None) -> dict:
     """Returns the head of bench.json; `before` is that of the figures that are added to, if any."""
     accel.choose(kmods.image(kdir))
+    kept = {name: text for name, text in (before or {}).items() if name.startswith("guest kernel")}
     return {
+        **kept,
         "time": time.strftime("%Y-%m-%d %H:%M:%S %z"),
         "commit": _commit(),
-        "guest kernel": kernel_release(kdir),
-        "guest kernel config": hashlib.sha256((kdir / ".config").read_bytes()).hexdigest()[:12],
+        **_kernel(kdir),
         "accelerator": f"{accel.chosen()} ({accel.reason()})",
         "qemu": _first(output(["qemu-system-x86_64", "--version"])),
         "compilers": toolchain.find().identity.split("|"),
@@ -34,6 +35,18 @@ def collect(kdir: Path, stacks: list, before: dict = None) -> dict:
         "stacks": [dataclasses.asdict(stack) for stack in stacks],
         "added to": _earlier(before) if before else [],
     }
+
+
+def _kernel(kdir: Path) -> dict:
+    """Returns what is said of a guest kernel; one from packages is named."""
+    name, text = "guest kernel", kernel_release(kdir)
+    if stock.is_stock(kdir):
+        config = kconfig.read(kdir / ".config")
+        name += f" {stock.about(kdir)['name']}"
+        text = ", ".join([text, *(config.get(f"{key}_VERSION_TEXT", "?").strip('"')
+                                  for key in ("CC", "RUSTC"))])
+    return {name: text,
+            f"{name} config": hashlib.sha256((kdir / ".config").read_bytes()).hexdigest()[:12]}
 
 
 def _earlier(before: dict) -> list:

@@ -87,6 +87,8 @@ class Report:
         self._written = 0.0
         #: The part of the benchmark that runs.
         self.leg = ""
+        #: Options of every cell that is added.
+        self.common = {}
         self.cells = []
         #: What went wrong; any makes the exit status 1.
         self.problems = []
@@ -95,6 +97,7 @@ class Report:
 
     def add(self, cell: Cell) -> None:
         """Takes a cell; one with the same key is replaced. The file has it in a moment."""
+        cell.options = {**cell.options, **self.common}
         if cell.metric not in METRICS:
             raise ValueError(f"metric {cell.metric}")
         if cell.layout not in LAYOUTS:

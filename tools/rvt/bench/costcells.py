@@ -90,7 +90,7 @@ class Repeats:
     def _add(self, work, device, stack, metric: str, **values) -> None:
         """Adds one cell, unless another leg has looked at the same more closely."""
         options = {**device.variant.options(), "vcpus": self._vcpus,
-                   "queues": self._vcpus if work.kind == "blk" else 1}
+                   "queues": self._vcpus if work.kind == "blk" else 1, **self._bench.report.common}
         cell = Cell(work.name, DEVICES[work.kind], stack.driver, stack.ring, device.variant.layout,
                     "tcg", metric, unit=_METRICS[metric], options=options,
                     command=command(self._bench, self._leg), **values)

@@ -31,9 +31,10 @@ import collections
 import dataclasses
 from pathlib import Path
 
+from ..say import Failure
 from ..spec import Spec
 from . import plugin
-from .symbols import Symbols
+from .symbols import Symbols, system_map
 
 #: Where the plugin writes, in the run directory.
 _OUT = "exits.out"
@@ -102,7 +103,10 @@ def files() -> dict:
 
 def read(rundir: Path, kdir: Path) -> dict:
     """Returns number of the phase -> `Exits`, for the phases that came to their end."""
-    symbols = Symbols((kdir / "System.map").read_text(encoding="ascii"))
+    known = system_map(kdir)
+    if not known:
+        raise Failure("the kernel has no System.map; the part \"cost\" asks a guest for it")
+    symbols = Symbols(known)
     return {number: Exits(_counts(phase, symbols))
             for number, phase in plugin.read(rundir / _OUT).items()}
 

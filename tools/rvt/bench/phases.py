@@ -32,7 +32,7 @@ from pathlib import Path
 from ..guest import Guest
 from ..say import Failure, Progress, say
 from ..spec import Disk, Nic, Spec
-from . import plugin, symbols
+from . import plugin, stacks, symbols
 from .variants import Variant, Work
 
 #: Operations before the first phase, which fill caches and find routes.
@@ -128,7 +128,8 @@ class Boot:
         # A step ends when its output is through: nothing is being printed while phases are counted.
         steps = [("prepare", f"{script} prepare"), ("phases", f"{script} carry-out")]
         outcome = guest.run(steps, job=job, files=programs,
-                            env={"RVT_DRIVERS": " ".join(self._drivers())},
+                            env={"RVT_DRIVERS": " ".join(self._drivers()),
+                                 "RVT_ALL_SYMBOLS": "" if symbols.system_map(self.bench.kdir) else 1},
                             on_line=lambda _step, text: self._line(text, pieces, irqs))
         self._progress.end()
         found = plugin.read(guest.rundir / "plugin.out")
@@ -136,7 +137,7 @@ class Boot:
         for index, item in enumerate(self.items):
             self._fill(index, item, found, irqs, outcome)
         try:
-            self.symbols = symbols.unpack(pieces, (self.bench.kdir / "System.map").read_text())
+            self.symbols = symbols.unpack(pieces, self.bench.kdir, stacks.layers())
         except (Failure, OSError) as error:
             outcome.error = outcome.error or str(error)
         for step, text in outcome.splats:

@@ -5,20 +5,31 @@ import base64
 import bisect
 import binascii
 import gzip
+import hashlib
 import shutil
 import subprocess
 import zlib
+from pathlib import Path
 
+from .. import kmods
+from ..paths import OUT
 from ..say import Failure
+from . import builtins
 
 #: Programs that turn Rust's mangled names into readable ones.
 _DEMANGLERS = ("llvm-cxxfilt", "c++filt")
 
+#: Where a kernel starts of which no symbol is known.
+_NOWHERE = "nowhere"
+
 
 class Symbols:
-    """The functions of one booted kernel, from lines as in its /proc/kallsyms."""
+    """The functions of one booted kernel, from lines as in its /proc/kallsyms.
 
-    def __init__(self, text: str):
+    `built_in` is module -> names of functions, for modules that are part of the kernel.
+    """
+
+    def __init__(self, text: str, built_in: dict = None):
         found = []
         for line in text.splitlines():
             fields = line.split()
@@ -28,6 +39,7 @@ class Symbols:
         if not found:
             raise Failure("no function is named in the symbols")
         found.sort(key=lambda symbol: symbol[0])
+        found = builtins.attribute(found, built_in or {})
         self._starts = [symbol[0] for symbol in found]
         self._symbols = found
         if not self._starts[-1]:
@@ -46,9 +58,29 @@ class Symbols:
         return {start for start, name, _ in self._symbols if name in names}
 
 
-def unpack(pieces: list, system_map: str) -> Symbols:
-    """Returns the symbols of a guest: of its modules from what it printed of /proc/kallsyms, gzip in
-    base64, and of its kernel from System.map, as printing all of them takes long.
+def kept(kdir: Path) -> Path:
+    """Returns where the symbols of a kernel without a System.map are kept once a guest has told them."""
+    image = kmods.image(kdir)
+    key = hashlib.sha256(image.read_bytes()).hexdigest()[:12]
+    return OUT / "bench" / f"System.map-{kmods.release(kdir)}-{key}"
+
+
+def system_map(kdir: Path) -> str:
+    """Returns the text of a kernel's System.map, "" if there is none and no guest has told it yet."""
+    for find in (lambda: kdir / "System.map", lambda: kept(kdir)):
+        place = find()
+        text = place.read_text(encoding="ascii") if place.exists() else ""
+        if _start(text) != _NOWHERE:
+            return text
+    return ""
+
+
+def unpack(pieces: list, kdir: Path, modules) -> Symbols:
+    """Returns the symbols of a guest, from what it printed of /proc/kallsyms, gzip in base64.
+
+    Of the kernel itself they are those of System.map, as printing all of them takes long. Where there is
+    none, the guest has printed them (`phases.sh prepare`), and they are kept. `modules` are those to be
+    told from the rest of the kernel even if they are part of it.
 
     # Errors
 
@@ -58,16 +90,23 @@ def unpack(pieces: list, system_map: str) -> Symbols:
         text = gzip.decompress(base64.b64decode("".join(pieces))).decode()
     except (OSError, EOFError, ValueError, binascii.Error, zlib.error) as error:
         raise Failure(f"the guest's symbols did not arrive whole: {error}")
-    here, there = _start(text), _start(system_map)
+    known = system_map(kdir)
+    if not known:
+        known = "".join(f"{line}\n" for line in text.splitlines() if len(line.split()) == 3)
+        kept(kdir).parent.mkdir(parents=True, exist_ok=True)
+        kept(kdir).write_text(known, encoding="ascii")
+        text = "".join(f"{line}\n" for line in text.splitlines()
+                       if len(line.split()) > 3 or line.endswith(" _text"))
+    here, there = _start(text), _start(known)
     if here != there:
         raise Failure(f"the guest's kernel starts at {here}, and that of System.map at {there}")
-    return Symbols(f"{system_map}\n{text}")
+    return Symbols(f"{known}\n{text}", builtins.names(kdir, modules))
 
 
 def _start(text: str) -> str:
     """Returns the address of the kernel."""
     return next((line.split()[0] for line in text.splitlines() if line.split()[2:3] == ["_text"]),
-                "nowhere")
+                _NOWHERE)
 
 
 def demangle(names) -> dict:
