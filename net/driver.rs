@@ -32,10 +32,7 @@ use kernel::{
         Core, //
     },
     prelude::*,
-    sync::{
-        atomic::Relaxed,
-        Arc, //
-    },
+    sync::Arc, //
 };
 use net::{
     affinity::{
@@ -54,6 +51,7 @@ use virtio::{
     Driver,
     Feature,
     FeatureSet,
+    Once,
     QueueHandle, //
 };
 
@@ -156,7 +154,7 @@ impl Driver for NetDriver {
 #[inline(never)]
 fn wake_without_napi(net: &net::Device<Nic<'_>>, index: usize) {
     match net.data().pairs.get(index) {
-        Some(pair) if !pair.tx_napi.load(Relaxed) => {
+        Some(pair) if !pair.tx_napi.read_once() => {
             // It waited for room, most likely.
             net.wake_stopped_queue(index, &pair.counters.tx.wake);
         }

@@ -32,10 +32,7 @@ use kernel::{
     new_mutex,
     prelude::*,
     sync::{
-        atomic::{
-            Atomic,
-            Relaxed, //
-        },
+        atomic::Atomic,
         Arc,
         Mutex, //
     },
@@ -63,7 +60,10 @@ use net::{
     TxPoll,
     TxQueue, //
 };
-use virtio::QueueHandle;
+use virtio::{
+    Once,
+    QueueHandle, //
+};
 
 /// What the queues of a pair share with the rest of the driver.
 pub(crate) struct Pair {
@@ -107,7 +107,7 @@ impl Pair {
     /// The average length of packets in mergeable receive buffers.
     #[inline(always)]
     pub(crate) fn average(&self) -> Ewma {
-        Ewma::of(self.average.load(Relaxed))
+        Ewma::of(self.average.read_once())
     }
 
     /// Has a packet count for the average. The caller is the receive queue.
@@ -115,7 +115,7 @@ impl Pair {
     pub(crate) fn add_received(&self, len: u32) {
         let mut average = self.average();
         average.add(len);
-        self.average.store(average.get(), Relaxed);
+        self.average.write_once(average.get());
     }
 }
 
@@ -176,7 +176,7 @@ impl<'bound> Nic<'bound> {
 
     /// Pairs in use.
     pub(crate) fn current_pairs(&self) -> usize {
-        self.current_pairs.load(Relaxed)
+        self.current_pairs.read_once()
     }
 
     /// The counters of the pairs in use, and of the others.
@@ -210,12 +210,12 @@ fn enable_queues(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
             }
         }
         dev.rx_enable(i, rtnl);
-        if pair.tx_napi.load(Relaxed) {
+        if pair.tx_napi.read_once() {
             // Reaping is worth an interrupt only where packets are sent.
-            if nic.affinity_set.load(Relaxed) {
+            if nic.affinity_set.read_once() {
                 dev.tx_enable(i, rtnl);
             } else {
-                pair.tx_napi.store(false, Relaxed);
+                pair.tx_napi.write_once(false);
             }
         }
     }
@@ -255,7 +255,7 @@ impl<'bound> Operations for Nic<'bound> {
     type Ethtool = NicEthtool<'bound>;
 
     fn open(dev: &Device<Self>, rtnl: &mut Rtnl) -> Result {
-        if !dev.data().attached.load(Relaxed) {
+        if !dev.data().attached.read_once() {
             return Err(ENODEV);
         }
         bring_up(dev, rtnl);
@@ -339,7 +339,7 @@ impl<'bound> Operations for Nic<'bound> {
         if let Some(pair) = nic.pairs.get(queue) {
             pair.counters.tx.timeouts.add_shared(1);
             // In case that an interrupt or a notification was lost.
-            pair.tx_stuck.store(true, Relaxed);
+            pair.tx_stuck.write_once(true);
             dev.tx_kick(queue);
         }
         dev_err!(

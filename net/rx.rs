@@ -39,8 +39,7 @@ use crate::{
 use kernel::{
     alloc::KVec,
     page::PAGE_SIZE,
-    prelude::*,
-    sync::atomic::Relaxed, //
+    prelude::*, //
 };
 use net::{
     BigBuf,
@@ -57,6 +56,7 @@ use net::{
 };
 use virtio::{
     OnQueue,
+    Once,
     QueueOps,
     Virtqueue, //
 };
@@ -106,8 +106,8 @@ impl RxState {
         let size = queue.ring_size();
         // Half of the ring, or of what may be received in a poll.
         let weight = NAPI_WEIGHT.get().max(0) as u32;
-        pair.rx_low.store(size.min(weight) / 2, Relaxed);
-        pair.rx_min_len.store(min_len(facts, size), Relaxed);
+        pair.rx_low.write_once(size.min(weight) / 2);
+        pair.rx_min_len.write_once(min_len(facts, size));
         if let RxQueue::Big(_) = &queue {
             self.spare.reserve(size as usize, GFP_KERNEL)?;
         }
@@ -190,7 +190,7 @@ fn buffer_len(facts: &Facts, average: Ewma, min_len: u32) -> u32 {
 
 /// Length of the mergeable buffers that are added now to the ring of a pair, header included.
 pub(crate) fn current_buffer_len(facts: &Facts, pair: &Pair) -> u32 {
-    buffer_len(facts, pair.average(), pair.rx_min_len.load(Relaxed))
+    buffer_len(facts, pair.average(), pair.rx_min_len.read_once())
 }
 
 /// The kind of the buffers that are added now.
@@ -322,7 +322,7 @@ impl<'a, 'b> Context<'a, 'b> {
     /// Whether the queue is to be filled up, when so many of its descriptors are free.
     #[inline(always)]
     fn is_low(self, free: u32) -> bool {
-        free > self.pair().rx_low.load(Relaxed)
+        free > self.pair().rx_low.read_once()
     }
 
     /// Counts bytes that were received.

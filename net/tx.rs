@@ -32,6 +32,7 @@ use net::{
 };
 use virtio::{
     OnQueue,
+    Once,
     QueueOps,
     Used,
     Virtqueue, //
@@ -171,7 +172,7 @@ impl OnQueue<TxPacket> for Xmit<'_, '_> {
             skb,
             more,
         } = self;
-        if stack.pair().tx_napi.load(Relaxed) {
+        if stack.pair().tx_napi.read_once() {
             xmit_napi(queue, stack, header, skb, more)
         } else {
             xmit_reap(queue, stack, header, skb, more)
@@ -203,7 +204,7 @@ fn xmit_napi(
             return NetdevTx::DONE;
         }
     } else {
-        pair.tx_pending.store(true, Relaxed);
+        pair.tx_pending.write_once(true);
         if queue.num_free() < ROOM {
             stack.stop();
             counters.stop.add(1);
@@ -340,7 +341,7 @@ impl OnQueue<TxPacket> for Clean<'_, '_> {
             done.account(stack, counters);
         }
         wake(&queue, stack, counters);
-        pair.tx_pending.store(!queue.is_idle(), Relaxed);
+        pair.tx_pending.write_once(!queue.is_idle());
     }
 }
 
@@ -351,7 +352,7 @@ pub(crate) fn poll<'a>(poll: TxPoll<'a, Nic<'_>>) -> Polled<'a> {
     let (state, stack) = guard.parts();
     let pair = stack.pair();
     if let Some(vq) = state.queue.as_mut() {
-        if pair.tx_stuck.load(Relaxed) && pair.tx_stuck.xchg(false, Relaxed) {
+        if pair.tx_stuck.read_once() && pair.tx_stuck.xchg(false, Relaxed) {
             vq.notify();
         }
         vq.on(Clean {
@@ -366,14 +367,14 @@ pub(crate) fn poll<'a>(poll: TxPoll<'a, Nic<'_>>) -> Polled<'a> {
 /// Reaps the transmit queue of a pair in the poll of the receive queue.
 #[inline(always)]
 pub(crate) fn clean(rx: Napi<'_, Nic<'_>>, budget: i32) {
-    if rx.pair().tx_pending.load(Relaxed) {
+    if rx.pair().tx_pending.read_once() {
         clean_pending(rx, budget);
     }
 }
 
 #[inline(never)]
 fn clean_pending(rx: Napi<'_, Nic<'_>>, budget: i32) {
-    if !rx.pair().tx_napi.load(Relaxed) {
+    if !rx.pair().tx_napi.read_once() {
         return;
     }
     let Some(mut guard) = rx.dev().tx_try_lock(rx.index(), rx) else {

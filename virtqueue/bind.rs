@@ -19,6 +19,7 @@ use crate::{
         vq_callback,
         Driver, //
     },
+    ReadAcquire, //
 };
 use core::{
     ffi::c_void,
@@ -207,7 +208,7 @@ impl BindState {
     /// The driver data, null if the callbacks are closed.
     #[inline(always)]
     pub(crate) fn data(&self) -> *mut c_void {
-        self.data.load(Acquire)
+        self.data.read_acquire()
     }
 
     /// The queue callback of the driver that is bound.
@@ -247,7 +248,7 @@ impl BindState {
 
     /// Whether the device is in reset, so that it owns no buffer.
     pub(crate) fn is_reset(&self) -> bool {
-        self.reset.load(Acquire) != 0
+        self.reset.read_acquire() != 0
     }
 
     /// Notes the size of the device configuration in bytes.

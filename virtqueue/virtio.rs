@@ -71,6 +71,11 @@ pub use crate::{
     },
 };
 
+pub use vring::{
+    Once,
+    ReadAcquire, //
+};
+
 pub(crate) use vring::bindings;
 
 use kernel::prelude::*;

@@ -6,6 +6,8 @@ use kernel::sync::atomic::{
     Atomic,
     Relaxed, //
 };
+#[cfg(CONFIG_64BIT)]
+use virtio::Once;
 
 /// A counter with one writer at a time and any number of readers.
 ///
@@ -28,7 +30,11 @@ impl Counter {
     /// Adds to the counter. The caller is its only writer for now.
     #[inline(always)]
     pub fn add(&self, n: u64) {
-        self.0.store(self.0.load(Relaxed).wrapping_add(n), Relaxed);
+        let sum = self.get().wrapping_add(n);
+        #[cfg(CONFIG_64BIT)]
+        self.0.write_once(sum);
+        #[cfg(not(CONFIG_64BIT))]
+        self.0.store(sum, Relaxed);
     }
 
     /// Adds to a counter that has several writers.
@@ -40,6 +46,9 @@ impl Counter {
     /// The value.
     #[inline(always)]
     pub fn get(&self) -> u64 {
+        #[cfg(CONFIG_64BIT)]
+        return self.0.read_once();
+        #[cfg(not(CONFIG_64BIT))]
         self.0.load(Relaxed)
     }
 }

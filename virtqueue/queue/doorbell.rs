@@ -6,7 +6,10 @@ use super::{
     handle::QueueHandle,
     raw::RawQueue, //
 };
-use crate::bindings;
+use crate::{
+    bindings,
+    ReadAcquire, //
+};
 use core::ptr::null_mut;
 use kernel::{
     new_mutex,
@@ -58,7 +61,7 @@ impl Doorbell {
     #[inline]
     pub fn ring(&self) -> bool {
         let _guard = rcu::read_lock();
-        let vq = self.vq.load(Acquire);
+        let vq = self.vq.read_acquire();
         if vq.is_null() {
             return false;
         }

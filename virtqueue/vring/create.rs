@@ -32,7 +32,8 @@ use crate::{
         Slot,
         Split, //
     },
-    side::Side, //
+    side::Side,
+    Once, //
 };
 use core::ptr::NonNull;
 use kernel::{
@@ -82,7 +83,7 @@ pub static PROVIDES: Atomic<i32> = Atomic::new(0);
 /// is one to a [`Queue`].
 #[inline(always)]
 pub fn is_provider() -> bool {
-    PROVIDES.load(Relaxed) != 0
+    PROVIDES.read_once() != 0
 }
 
 impl Spec {

@@ -23,6 +23,7 @@ pub mod inner;
 mod list;
 mod live;
 mod mapped;
+pub mod once;
 mod platform;
 pub mod queue;
 mod report;
@@ -42,6 +43,10 @@ pub use self::{
     live::{
         LiveRing,
         OnRing, //
+    },
+    once::{
+        Once,
+        ReadAcquire, //
     },
     platform::Kernel,
     queue::Queue,
