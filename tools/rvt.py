@@ -23,6 +23,7 @@ COMMANDS = {
     "in-tree": ("intree", "put the drivers and the ring into a kernel tree"),
     "harness": ("harness", "run the harness's own unit tests"),
     "hosttest": ("hosttest", "run the tests of the ring core on the host"),
+    "buildtest": ("buildtest", "build the modules in place for a distribution's kernel"),
     "kunit": ("kunit", "run the KUnit suites in a guest"),
     "in-tree-kunit": ("intree_kunit", "run the KUnit suites by the kernel's own kunit.py"),
     "selftest": ("selftest", "run the guest selftests"),

@@ -37,7 +37,7 @@ _PREPARE = REPO / "packaging" / "dkms" / "prepare-kdir"
 _MARK = ".rvt-stock"
 
 #: In the directory of a kernel: the unpacked packages, and what modules are built against.
-_ROOT, _BUILD = "root", "build"
+_ROOT, BUILD = "root", "build"
 
 
 def asked() -> str:
@@ -162,7 +162,7 @@ def _make(apt, kdir: Path, name: str, release: str, version: str, log: Path) -> 
     source = f"linux-source-{'.'.join(release.split('.')[:2])}"
     if not root.exists():
         _unpack(apt, [f"{one}={version}" for one in _packages(apt, release, version)], debs, root, log)
-    if not (kdir / _BUILD / ".rvt-built").exists():
+    if not (kdir / BUILD / ".rvt-built").exists():
         say(f"Fetching {source} {version}; log: {log}")
         apt.download(f"{source}={version}", debs)
         _unpack_source(debs, source, log)
@@ -194,7 +194,7 @@ def _unpack_source(debs: Path, source: str, log: Path) -> None:
 def _prepare(kdir: Path, release: str, archive: Path, log: Path) -> None:
     """Makes the build directory: the headers, and the Rust crates that Debian does not ship."""
     say(f"Making the Rust crates of Linux {release} for the compiler (minutes); log: {log}")
-    build = kdir / _BUILD
+    build = kdir / BUILD
     shutil.rmtree(build, ignore_errors=True)
     inside(kdir, ["sh", _PREPARE, "-j", os.cpu_count() or 2, "--source", archive,
                   "--headers", f"/usr/src/linux-headers-{release}", "--output", build, release], log,
@@ -210,7 +210,7 @@ def _face(kdir: Path, release: str) -> None:
                          "Module.symvers": f"{headers}/Module.symvers",
                          "modules": lib,
                          "arch/x86/boot/bzImage": f"{lib}/vmlinuz",
-                         "rust": f"{_BUILD}/rust"}.items():
+                         "rust": f"{BUILD}/rust"}.items():
         link = kdir / name
         link.parent.mkdir(parents=True, exist_ok=True)
         link.unlink(missing_ok=True)
@@ -234,5 +234,5 @@ def inside(kdir: Path, argv: list, log: Path, what: str, count=None) -> None:
 
 def build_modules(kdir: Path, out: Path, arguments: list, log: Path) -> None:
     """Builds our modules for a kernel from packages into `out`, which is in this tree."""
-    inside(kdir, ["make", "-C", kdir / _BUILD, f"M={REPO}", f"MO={out}",
+    inside(kdir, ["make", "-C", kdir / BUILD, f"M={REPO}", f"MO={out}",
                   f"-j{os.cpu_count() or 2}", *arguments, "modules"], log, "module build")
