@@ -26,7 +26,10 @@ use kernel::{
     page::PAGE_SIZE,
     prelude::*, //
 };
-use vring::segment::Kind;
+use vring::{
+    direct::virt_to_page,
+    segment::Kind, //
+};
 
 /// Marks the last entry of a list in `page_link`.
 const SG_END: usize = bindings::SG_END as usize;
@@ -266,7 +269,7 @@ impl List<'_> {
         match segment.kind {
             Kind::Virt(ptr) => {
                 // SAFETY: `Buffer` promises that the memory is directly mapped.
-                entry.page_link = unsafe { bindings::rust_virtio_virt_to_page(ptr) } as usize;
+                entry.page_link = unsafe { virt_to_page(ptr) } as usize;
                 entry.offset = (ptr as usize & (PAGE_SIZE - 1)) as u32;
             }
             Kind::Page(page, offset) => {

@@ -26,6 +26,7 @@ use vring::{
         virtqueue, //
     },
     device::Virtio,
+    direct::virt_to_phys,
     dma::MAPPING_ERROR,
     Mapper,
     Queue, //
@@ -131,7 +132,7 @@ pub(crate) unsafe extern "C" fn virtqueue_map_single_attrs(
     let Some(mapper) = queue.mapper() else {
         // SAFETY: C says that the memory is directly mapped.
         return unsafe {
-            let phys = bindings::rust_virtio_virt_to_phys(ptr);
+            let phys = virt_to_phys(ptr);
             bindings::rust_virtio_handle_dma(phys, size, dir);
             phys as dma_addr_t
         };

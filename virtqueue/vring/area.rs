@@ -7,6 +7,7 @@ use crate::{
         self,
         dma_addr_t, //
     },
+    direct,
     dma::Mapper, //
 };
 use core::ptr::NonNull;
@@ -55,7 +56,7 @@ impl Area {
         let ptr = unsafe { bindings::alloc_pages_exact_noprof(size, gfp) };
         let ptr = NonNull::new(ptr).ok_or(ENOMEM)?;
         // SAFETY: The pages are directly mapped.
-        let phys = unsafe { bindings::rust_virtio_virt_to_phys(ptr.as_ptr()) };
+        let phys = unsafe { direct::virt_to_phys(ptr.as_ptr()) };
         // INVARIANT: It was just allocated.
         let area = Self {
             mapper: None,

@@ -11,6 +11,7 @@ use crate::{
         virtio_map, //
     },
     device::Virtio,
+    direct,
     segment::Segment, //
 };
 use core::{
@@ -185,7 +186,7 @@ impl Mapper {
         let offset = ptr.addr() & (PAGE_SIZE - 1);
         // SAFETY: By the safety requirements.
         unsafe {
-            let page = bindings::rust_virtio_virt_to_page(ptr);
+            let page = direct::virt_to_page(ptr);
             self.map_page(page, offset, size, dir, attrs)
         }
     }

@@ -2,7 +2,10 @@
 
 //! What is given to a queue: the segments of a buffer, and what stands for it meanwhile.
 
-use crate::bindings;
+use crate::{
+    bindings,
+    direct, //
+};
 use core::{
     ffi::c_void,
     mem::ManuallyDrop,
@@ -97,11 +100,9 @@ impl Segment {
         // SAFETY: Who gives memory to a queue promises that it is directly mapped, or a page.
         unsafe {
             match self.kind {
-                Kind::Virt(ptr) => bindings::rust_virtio_virt_to_phys(ptr),
+                Kind::Virt(ptr) => direct::virt_to_phys(ptr),
                 // OVERFLOW: The end of a page that there is.
-                Kind::Page(page, offset) => {
-                    bindings::rust_virtio_page_to_phys(page).wrapping_add(offset.into())
-                }
+                Kind::Page(page, offset) => direct::page_to_phys(page).wrapping_add(offset.into()),
                 Kind::Premapped(addr) => addr,
             }
         }

@@ -18,6 +18,7 @@ pub mod backing;
 pub mod bindings;
 pub mod create;
 pub mod device;
+pub mod direct;
 pub mod dma;
 pub mod inner;
 mod list;
