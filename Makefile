@@ -38,6 +38,7 @@ help:
 	@echo
 	@echo "Variables"
 	@echo "  KDIR=dir   a built kernel to use (7.3 or later, CONFIG_RUST=y)"
+	@echo "  KERNEL=debian  Debian 13's own kernel from trixie-backports, as it is; also debian-cloud, debian-rt"
 	@echo "  KSRC=dir   a kernel source tree to build instead of the fetched one"
 	@echo "  DEST=dir, BRANCH=name  where in-tree puts its result"
 	@echo "  T=names    which selftests"

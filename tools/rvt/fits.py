@@ -10,7 +10,7 @@ says so in its header, with symbols of the kernel's configuration:
 import re
 from pathlib import Path
 
-from . import kconfig, kmods, modtree, stock
+from . import kconfig, kmods, modtree
 
 _CONFIG = re.compile(r"^# rvt-config:(.*)$", re.M)
 
@@ -18,9 +18,9 @@ _CONFIG = re.compile(r"^# rvt-config:(.*)$", re.M)
 _TRANSPORT = {"virtio_mmio": ["VIRTIO_MMIO_CMDLINE_DEVICES"]}
 
 
-def why_no_kernel(wanted) -> str:
-    """Returns why a script cannot have the kernel that it asks for, "" if it can."""
-    name = stock.asked()
+def why_no_kernel(wanted, name: str) -> str:
+    """Returns why a script cannot have the kernel that it asks for, "" if it can. `name` is that of a
+    kernel from packages that everything runs on, if there is one."""
     if name and wanted.kernel:
         return f"it is about a kernel that is built as config/{wanted.kernel}.config says, not KERNEL={name}"
     return ""

@@ -3,14 +3,16 @@
 
 Everything runs on our ring as devices offer it. What differs on the C ring and with other layouts is
 gone through by a part of the scripts. `make test RING=c LAYOUT=packed` runs everything with that, and
-nothing else; `make test VARIANT=debug` everything on the kernel with the checkers.
+nothing else; `make test VARIANT=debug` everything on the kernel with the checkers. A few run on the
+kernel of a distribution as well.
 """
 
 import os
 
-from . import kunit, modtree, selftest
+from . import kunit, modtree, selftest, stock
 from .results import Results
 from .selftest import Choice
+from .tap import Test
 
 #: Our drivers.
 _OURS = "ring/drivers"
@@ -27,6 +29,11 @@ _LEGS = [
 ]
 
 
+#: A distribution's kernel, as it is: that the modules load there, and both drivers work.
+_STOCK = Choice(kernel="debian", name="Debian's kernel",
+                pattern="blk/cache,blk/serial,net/link,net/traffic-default,ring/drivers")
+
+
 def plan(asked: Choice) -> list:
     """Returns the legs to run: all, or the one that was asked for."""
     return [asked] if asked != Choice() else _LEGS
@@ -38,6 +45,18 @@ def run_selftests(results: Results) -> None:
                    layout=os.environ.get("LAYOUT", ""), variant=os.environ.get("VARIANT", ""))
     for leg in plan(asked):
         selftest.run(results, leg)
+    if asked == Choice() and not stock.asked():
+        _on_stock(results)
+
+
+def _on_stock(results: Results) -> None:
+    """Runs a few scripts on Debian's own kernel, where its packages can be had."""
+    try:
+        stock.directory(_STOCK.kernel)
+    except stock.Unavailable as why:
+        results.add([Test(f"selftest{_STOCK.title()}", "all", "skip", str(why).splitlines()[0])])
+        return
+    selftest.run(results, _STOCK)
 
 
 def run_kunit(results: Results) -> None:

@@ -44,7 +44,8 @@ def rows() -> list:
 
 def rings_chosen() -> bool:
     """Whether the rings are not those that a driver gets by itself."""
-    return os.environ.get("RING", "") not in ("", DEFAULT_RING) or bool(os.environ.get("LAYOUT"))
+    return os.environ.get("RING", "") not in ("", DEFAULT_RING) or bool(
+        os.environ.get("LAYOUT") or os.environ.get("KERNEL"))
 
 
 def check(tests: list) -> list:
@@ -75,7 +76,7 @@ def check(tests: list) -> list:
         wrong.append("the table has no rows")
     _print_counts(table)
     if waiting:
-        print("  not shown with these rings, as tests were skipped: " + ", ".join(dict.fromkeys(waiting)))
+        print("  not shown with these rings and this kernel, as tests were skipped: " + ", ".join(dict.fromkeys(waiting)))
     return wrong
 
 

@@ -26,7 +26,7 @@ import re
 import runpy
 from pathlib import Path
 
-from . import fits, intree_kernel, kernel, modtree, modules, spec, stall, transport
+from . import fits, intree_kernel, kernel, modtree, modules, spec, stall, stock, transport
 from .guest import Guest
 from .kunit import complaints
 from .paths import REPO, SELFTESTS
@@ -49,6 +49,8 @@ class Choice:
     layout: str = ""
     #: Of the kernel: config/<variant>.config.
     variant: str = ""
+    #: A kernel from packages, by its KERNEL=; "" for the one that the environment names.
+    kernel: str = ""
     #: Which of several runs of the same scripts this is; "" for the one that counts for the table of
     #: docs/parity.md.
     name: str = ""
@@ -120,12 +122,13 @@ def run(results: Results, choice: Choice = Choice()) -> None:
     say(f"Selftests{choice.title()}: {sum(len(names) for _, names in groups.values())} scripts in "
         f"{len(groups)} guests")
     for guest, names in groups.values():
-        why = fits.why_no_kernel(guest)
+        why = fits.why_no_kernel(guest, choice.kernel or stock.asked())
         if why:
             results.add(_skipped(names, why, choice.title()))
             continue
         if guest.kernel not in built:
-            kdir = kernel.directory(None, guest.kernel)
+            kdir = stock.directory(choice.kernel) if choice.kernel else \
+                kernel.directory(None, guest.kernel)
             kernel.check_guest(kdir)
             built[guest.kernel] = (kdir, _ours(kdir, guest, choice.family))
         kdir, ours = built[guest.kernel]

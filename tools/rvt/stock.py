@@ -25,6 +25,11 @@ _RELEASE = "trixie"
 _SUITE = f"{_RELEASE}-backports"
 _SPACE_GB = 4
 
+
+class Unavailable(Failure):
+    """A kernel cannot be had on this machine: no such packages, or no way to them."""
+
+
 #: What the kernel was compiled by, and what its makefiles call.
 _COMPILERS = debroot.Root("build", _RELEASE, [
     "gcc", "make", "bc", "libssl-dev", "libelf-dev", "openssl", "pahole", "python3", "kmod", "rustc",
@@ -66,7 +71,7 @@ def directory(name: str, newest: bool = False) -> Path:
 
     # Errors
 
-    `Failure` if packages cannot be fetched, or the kernel does not fit what was made for it.
+    `Unavailable` if packages cannot be fetched; `Failure` if what was made for the kernel does not fit.
     """
     with lock.only_one(cache() / "stock" / name):
         found = _cached(name)
@@ -104,17 +109,30 @@ def _cached(name: str) -> list:
 def _fetch(name: str) -> Path:
     why = reason_not_here()
     if why:
-        raise Failure(f"KERNEL={name}: {why}. KDIR= takes any kernel")
+        raise Unavailable(f"KERNEL={name}: {why}. KDIR= takes any kernel")
     log = log_dir() / f"kernel-{name}.log"
     say(f"Asking {_SUITE} for KERNEL={name}; log: {log}")
-    apt = debian.Apt("kernel", [_SUITE], log)
-    apt.update()
-    release, version = _newest(apt, name)
+    apt, release, version = _from_archive(name, _ask, name, log)
     kdir = cache() / "stock" / re.sub(r"[^\w.]+", "-", f"{release}-{version}")
     with lock.only_one(kdir):
         if not is_stock(kdir):
             _make(apt, kdir, name, release, version, log)
     return kdir
+
+
+def _from_archive(name: str, get, *arguments):
+    """Returns what `get` gets from the archive."""
+    try:
+        return get(*arguments)
+    except Failure as failure:
+        raise Unavailable(f"KERNEL={name}: its packages cannot be fetched: {failure}")
+
+
+def _ask(name: str, log: Path) -> tuple:
+    """Returns apt's configuration, and the kernel release and the package version that there is now."""
+    apt = debian.Apt("kernel", [_SUITE], log)
+    apt.update()
+    return apt, *_newest(apt, name)
 
 
 def _newest(apt, name: str) -> tuple:
@@ -125,7 +143,7 @@ def _newest(apt, name: str) -> tuple:
     release = next((one.removeprefix("linux-headers-") for one in depends
                     if re.match(r"linux-headers-\d", one)), "")
     if not release:
-        raise Failure(f"KERNEL={name}: {_SUITE} has no {package}\nLog: {apt.log}")
+        raise Failure(f"{_SUITE} has no {package}\nLog: {apt.log}")
     return release, version
 
 
@@ -161,10 +179,12 @@ def _make(apt, kdir: Path, name: str, release: str, version: str, log: Path) -> 
     debs, root = kdir / "packages", kdir / _ROOT
     source = f"linux-source-{'.'.join(release.split('.')[:2])}"
     if not root.exists():
-        _unpack(apt, [f"{one}={version}" for one in _packages(apt, release, version)], debs, root, log)
+        packages = [f"{one}={version}" for one in _packages(apt, release, version)]
+        say(f"Fetching {' '.join(packages)}; log: {log}")
+        _unpack([_from_archive(name, apt.download, one, debs) for one in packages], root, log)
     if not (kdir / BUILD / ".rvt-built").exists():
         say(f"Fetching {source} {version}; log: {log}")
-        apt.download(f"{source}={version}", debs)
+        _from_archive(name, apt.download, f"{source}={version}", debs)
         _unpack_source(debs, source, log)
         _prepare(kdir, release, debs / "source" / "usr" / "src" / f"{source}.tar.xz", log)
     _face(kdir, release)
@@ -173,17 +193,16 @@ def _make(apt, kdir: Path, name: str, release: str, version: str, log: Path) -> 
     say(f"Kernel: {kdir}")
 
 
-def _unpack(apt, packages: list, debs: Path, root: Path, log: Path) -> None:
-    """Fetches packages and unpacks them into one directory, which is there when all of them are."""
-    say(f"Fetching {' '.join(packages)}; log: {log}")
+def _unpack(debs: list, root: Path, log: Path) -> None:
+    """Unpacks packages into one directory, which is there when all of them are."""
     part = root.with_name(f".{root.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir()
-    for package in packages:
-        deb = apt.download(package, debs)
+    for deb in debs:
         run(["dpkg-deb", "-x", deb, part], log, f"unpacking of {deb.name}")
-        deb.unlink()
     part.rename(root)
+    for deb in debs:
+        deb.unlink()
 
 
 def _unpack_source(debs: Path, source: str, log: Path) -> None:

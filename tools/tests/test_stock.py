@@ -9,7 +9,8 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from rvt import fits, kernel, kmods, modtree, modules, selftest, stock
+from rvt import fits, kernel, kmods, legs, modtree, modules, selftest, stock
+from rvt.results import Results
 from rvt.say import Failure
 from rvt.spec import Spec
 
@@ -116,6 +117,84 @@ class Packages(Case):
                 stock._newest(apt, "debian-rt")
 
 
+class Making(Case):
+    """How a kernel's directory comes to be."""
+
+    def setUp(self):
+        super().setUp()
+        self.kdir = self.top / "stock" / "k"
+        self.got, self.broken = [], ""
+        self.apt = mock.Mock(log="log", env=dict)
+        self.apt.download = self.download
+
+    def download(self, package: str, into: Path) -> Path:
+        """Stands in for apt: leaves a file, or fails as without a network."""
+        if package.startswith(self.broken or "none"):
+            raise Failure("no network")
+        into.mkdir(parents=True, exist_ok=True)
+        name = package.partition("=")[0]
+        self.got.append(name)
+        (into / f"{name}_1_all.deb").touch()
+        return into / f"{name}_1_all.deb"
+
+    def unpack(self, argv, _log, _what) -> None:
+        """Stands in for dpkg-deb."""
+        lib, headers = (Path(argv[3], "usr", part) for part in ("lib/modules/7.3.4-d",
+                                                                "src/linux-headers-7.3.4-d"))
+        lib.mkdir(parents=True, exist_ok=True)
+        headers.mkdir(parents=True, exist_ok=True)
+        for name in (lib / "vmlinuz", headers / ".config", headers / "Module.symvers"):
+            name.touch()
+
+    def make(self) -> None:
+        """Makes the kernel."""
+        with mock.patch.object(stock, "run", self.unpack), mock.patch.object(stock, "inside", self.prepare), \
+                mock.patch.object(stock, "_packages", lambda *_: ["linux-a", "linux-b"]):
+            stock._make(self.apt, self.kdir, "debian", "7.3.4-d", "1", self.top / "log")
+
+    def prepare(self, kdir, _argv, _log, _what) -> None:
+        """Stands in for prepare-kdir."""
+        if self.broken == "prepare":
+            raise Failure("no")
+        (kdir / "build" / "rust").mkdir(parents=True)
+        (kdir / "build" / "rust" / "libkernel.rmeta").touch()
+
+    def test_it_has_what_a_build_directory_has(self):
+        self.make()
+        for name in (".config", "Module.symvers", "arch/x86/boot/bzImage", "rust/libkernel.rmeta", "modules"):
+            self.assertTrue((self.kdir / name).exists(), name)
+        self.assertEqual(kmods.release(self.kdir), "7.3.4-d")
+        self.assertEqual(stock.about(self.kdir)["version"], "1")
+        self.assertFalse((self.kdir / "packages").exists())
+
+    def test_what_was_interrupted_goes_on(self):
+        self.broken = "linux-b"
+        with self.assertRaisesRegex(stock.Unavailable, "packages cannot be fetched: no network"):
+            self.make()
+        self.assertFalse((self.kdir / "root").exists())
+        self.broken = "prepare"
+        with self.assertRaises(Failure) as caught:
+            self.make()
+        self.assertNotIsInstance(caught.exception, stock.Unavailable)
+        self.assertFalse(stock.is_stock(self.kdir))
+        self.got, self.broken = [], ""
+        self.make()
+        self.assertEqual(self.got, ["linux-source-7.3"])
+        self.assertTrue(stock.is_stock(self.kdir))
+
+    def test_the_leg_of_make_test_is_skipped_where_there_are_no_packages(self):
+        results = Results("x")
+        with mock.patch.object(stock, "directory", side_effect=stock.Unavailable("no network\nLog: x")), \
+                mock.patch.object(legs.selftest, "run", side_effect=AssertionError("ran")):
+            legs._on_stock(results)
+        self.assertEqual([(test.result, test.reason) for test in results.tests], [("skip", "no network")])
+        with mock.patch.object(stock, "directory", side_effect=Failure("broken")):
+            with self.assertRaisesRegex(Failure, "broken"):
+                legs._on_stock(results)
+        for part in legs._STOCK.pattern.split(","):
+            self.assertEqual(len(selftest.scripts(part)), 1)
+
+
 class Kernel(Case):
     """A kernel with compressed modules, and more of them than a guest takes."""
 
@@ -209,10 +288,9 @@ class Kernel(Case):
         self.assertEqual(fits.why_no_suites(self.kdir), "")
 
     def test_a_kernel_of_its_own_is_not_a_package_s(self):
-        self.assertEqual(fits.why_no_kernel(Spec(kernel="in-tree")), "")
-        self.environment({"KERNEL": "debian"})
-        self.assertIn("config/in-tree.config", fits.why_no_kernel(Spec(kernel="in-tree")))
-        self.assertEqual(fits.why_no_kernel(Spec()), "")
+        self.assertEqual(fits.why_no_kernel(Spec(kernel="in-tree"), ""), "")
+        self.assertIn("config/in-tree.config", fits.why_no_kernel(Spec(kernel="in-tree"), "debian"))
+        self.assertEqual(fits.why_no_kernel(Spec(), "debian"), "")
 
     def test_skipped_scripts_are_in_the_results(self):
         self.assertEqual([(test.full_name(), test.result, test.reason)
