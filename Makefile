@@ -15,12 +15,15 @@ $(foreach v,$(VARIABLES),$(eval $(if $(strip $($(v))),export,unexport) $(v)))
 
 # One target at a time: each is parallel inside.
 .NOTPARALLEL:
-.PHONY: help setup kernel modules in-tree hosttest kunit selftest parity test demo bench bench-quick shell clean
+.PHONY: help python setup kernel modules in-tree hosttest kunit selftest parity test test-fresh test-long demo bench
+.PHONY: bench-quick shell clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "Targets"
 	@echo "  test       all the tests below; what CI runs"
+	@echo "  test-fresh set bare Debian 12 and 13 roots up from nothing (part of make test)"
+	@echo "  test-long  what takes hours: LEGS=names to choose, LEGS=list to see them"
 	@echo "  hosttest   run the tests of the ring core on the host, without a kernel (cargo)"
 	@echo "  kunit      run the KUnit suites in a guest"
 	@echo "  selftest   run the guest selftests (T=name, subject or glob to choose)"
@@ -55,7 +58,11 @@ help:
 	@echo "  RUSTC=, RUSTDOC=, BINDGEN=  compilers to use instead of those found"
 	@echo "  RUST_VIRTIO_CACHE=dir  where sources, kernels and images are kept"
 
-setup:
+# What installs the rest needs this to begin with.
+python:
+	@$(CURDIR)/tools/host/python.sh $(PYTHON)
+
+setup: python
 	@$(RVT) setup
 
 kernel: setup
@@ -64,10 +71,10 @@ kernel: setup
 modules: setup
 	@$(RVT) modules
 
-in-tree:
+in-tree: python
 	@$(RVT) in-tree
 
-hosttest:
+hosttest: python
 	@$(RVT) hosttest
 
 kunit: setup
@@ -76,11 +83,17 @@ kunit: setup
 selftest: setup
 	@$(RVT) selftest
 
-parity:
+parity: python
 	@$(RVT) parity
 
 test: setup
 	@$(RVT) test
+
+test-fresh: setup
+	@$(RVT) test-fresh
+
+test-long: setup
+	@$(RVT) test-long
 
 demo: setup
 	@$(RVT) demo

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# enter.sh ROOT [DIR:INSIDE ...] -- COMMAND [ARGUMENT ...]
+# enter.sh ROOT [DIR:INSIDE[:ro] ...] -- COMMAND [ARGUMENT ...]
 #
 # Runs a command with ROOT as its root directory. Each DIR is there as INSIDE. The mounts are of this
 # process's own mount namespace, which the caller makes (unshare --mount --pid --fork). The root is
@@ -17,6 +17,7 @@ mount --rbind /sys "$root/sys"
 mount -t proc proc "$root/proc"
 while [ "$1" != -- ]; do
 	inside=$root${1#*:}
+	inside=${inside%:ro}
 	if [ -d "${1%%:*}" ]; then
 		mkdir -p "$inside"
 	else
@@ -24,6 +25,7 @@ while [ "$1" != -- ]; do
 		[ -e "$inside" ] || : >"$inside"
 	fi
 	mount --rbind "${1%%:*}" "$inside"
+	case $1 in *:ro) mount -o remount,bind,ro "$inside" ;; esac
 	shift
 done
 shift

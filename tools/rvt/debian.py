@@ -5,12 +5,22 @@ Packages of other suites (backports) are fetched through that configuration, whi
 machine's package sources as they are. The mirror is taken from them.
 """
 
+import os
 import shutil
 from pathlib import Path
 
 from .paths import cache
 from .proc import output, run
 from .say import Failure
+
+
+#: The variables by which programs know proxies.
+PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+
+#: Without this, apt-get calls it a success if no list could be fetched.
+_STRICT = ["-o", "APT::Update::Error-Mode=any"]
+#: A machine that was just started may be installing by itself.
+_PATIENT = ["-o", "DPkg::Lock::Timeout=600"]
 
 
 def release() -> tuple:
@@ -42,8 +52,11 @@ def mirrors() -> tuple:
             (own_state / part).mkdir(parents=True, exist_ok=True)
         private = ["-o", f"Dir::State::Lists={own_state}/lists",
                    "-o", f"Dir::Cache={own_state}/cache", "-o", "APT::Sandbox::User=root"]
-        output(["apt-get", "update", *private])
+        fetched = output(["apt-get", "update", *_STRICT, *private, "--quiet=0"])
         found = _archives(codename, private)
+        if not found[0] and not fetched:
+            raise Failure(f"apt cannot fetch the package lists of its sources, of which none names "
+                          f"{codename}: is there a network? (apt-get update says more)")
     if not found[0]:
         raise Failure(f"apt has no package source for {codename}; add one to /etc/apt and run "
                       "this again")
@@ -105,20 +118,50 @@ class Apt:
         """Returns the environment that makes apt use this configuration."""
         return {"APT_CONFIG": str(self.conf)}
 
-    def update(self) -> None:
-        """Fetches the package lists."""
-        run(["apt-get", "update"], self.log, "apt-get update", env=self.env())
+    def command(self) -> list:
+        """Returns the beginning of a command line of apt-get that sudo leaves as it is: sudo takes
+        the names of proxies away."""
+        proxies = [f"{name}={os.environ[name]}" for name in PROXIES if os.environ.get(name)]
+        return ["env", *(f"{name}={value}" for name, value in self.env().items()), *proxies,
+                "DEBIAN_FRONTEND=noninteractive", "apt-get", *_PATIENT]
+
+    def update(self, as_root=()) -> None:
+        """Fetches the package lists. `as_root` is what makes a command run as root, if it has to.
+
+        # Errors
+
+        `Failure` if one of them cannot be fetched.
+        """
+        try:
+            run([*as_root, *self.command(), "update", *_STRICT], self.log, "apt-get update")
+        except Failure as failure:
+            raise Failure(f"the package lists of {self.uris[0]} cannot be fetched: is there a "
+                          f"network?\n{failure}")
 
     def download(self, package: str, into: Path) -> Path:
-        """Downloads one package and returns the file; what is there already is not fetched."""
-        into.mkdir(parents=True, exist_ok=True)
-        run(["apt-get", "download", package], self.log, f"download of {package}", cwd=into,
+        """Downloads one package and returns the file, which is whole: it is elsewhere until then.
+        What is there already is not fetched.
+
+        # Errors
+
+        `Failure` if it cannot be fetched. What has come of it is kept, and the next run goes on there.
+        """
+        # Of the form: 'URI' name size hash
+        for line in output(["apt-get", "download", "--print-uris", package],
+                           env=self.env()).splitlines():
+            _, name, size, _ = line.split()
+            there = into / name
+            if there.exists() and there.stat().st_size == int(size):
+                return there
+        partial = into / "partial"
+        partial.mkdir(parents=True, exist_ok=True)
+        run(["apt-get", "download", package], self.log, f"download of {package}", cwd=partial,
             env=self.env())
         name = package.split("=")[0].split("/")[0]
-        found = sorted(into.glob(f"{name}_*.deb"))
+        found = sorted(partial.glob(f"{name}_*.deb"), key=lambda path: path.stat().st_mtime)
         if not found:
             raise Failure(f"apt-get download {package} left no package\nLog: {self.log}")
-        return found[-1]
+        return found[-1].replace(into / found[-1].name)
 
     def candidate(self, package: str) -> str:
         """Returns the version that would be installed, "" if there is none."""

@@ -24,10 +24,16 @@ _RECIPE = "1"
 #: Certificates that the machine trusts besides those of ca-certificates.
 _OWN_CERTIFICATES = Path("/usr/local/share/ca-certificates")
 
-#: Variables that name the machine's certificates or proxies to programs in a root.
-_NETWORK = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 
 _CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
+
+
+def _resolv_conf() -> bytes:
+    """Returns how the machine resolves names, nothing if it does not."""
+    try:
+        return Path("/etc/resolv.conf").read_bytes()
+    except OSError:
+        return b""
 
 
 def as_root() -> list:
@@ -94,7 +100,7 @@ class Root:
                      "echo rvt > \"$1\"/etc/hostname; echo '127.0.0.1 localhost rvt' > \"$1\"/etc/hosts",
                      self.suite, fresh, sources], log, f"Debian {self.suite}")
             except Failure:
-                self._remove(fresh, log)
+                self.remove(fresh, log)
                 raise
             fresh.rename(place)
 
@@ -117,38 +123,41 @@ class Root:
             count=None) -> None:
         """Runs a command as root of this root, or of `root`, a copy of it.
 
-        `binds` are pairs: a file or directory of the machine, and its name in there. The command
-        sees no more of the machine's environment than `env` and its proxies.
+        `binds` are pairs: a file or directory of the machine, and its name in there, with ":ro"
+        behind it if it cannot be written there. The command sees no more of the machine's
+        environment than `env` and its proxies.
 
         # Errors
 
         `Failure` naming `what` if the command fails.
         """
         place = root or self.ensure(log)
-        resolv = [("/etc/resolv.conf", "/etc/resolv.conf")] if Path("/etc/resolv.conf").exists() \
-            else []
         inside = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                   "HOME": "/root", "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive",
                   "TERM": "dumb", "SSL_CERT_FILE": _CERTIFICATES,
-                  **{name: os.environ[name] for name in _NETWORK if name in os.environ},
+                  **{name: os.environ[name] for name in debian.PROXIES if name in os.environ},
                   **(env or {})}
-        run([*as_root(), HOST_SOURCES / "enter.sh", place,
-             *[f"{Path(outside).resolve()}:{name}" for outside, name in [*resolv, *binds]], "--",
-             "env", "-i", *[f"{name}={value}" for name, value in inside.items()], *argv],
-            log, what, count=count)
+        with tempfile.NamedTemporaryFile(prefix="rvt-resolv-") as resolv:
+            # A copy: what runs in there may write it.
+            resolv.write(_resolv_conf())
+            resolv.flush()
+            os.chmod(resolv.name, 0o644)
+            binds = [(resolv.name, "/etc/resolv.conf"), *binds]
+            run([*as_root(), HOST_SOURCES / "enter.sh", place,
+                 *[f"{Path(outside).resolve()}:{name}" for outside, name in binds], "--",
+                 "env", "-i", *[f"{name}={value}" for name, value in inside.items()], *argv],
+                log, what, count=count)
 
     def copy(self, dest: Path, log: Path) -> Path:
         """Makes a copy of the root, to be changed and thrown away with `remove`."""
         place = self.ensure(log)
-        self._remove(dest, log)
+        self.remove(dest, log)
         dest.parent.mkdir(parents=True, exist_ok=True)
         run([*as_root(), "cp", "-a", "--reflink=auto", place, dest], log, f"copy of {place.name}")
         return dest
 
     @staticmethod
-    def _remove(place: Path, log: Path) -> None:
+    def remove(place: Path, log: Path) -> None:
         """Removes a root. Its files may belong to user ids that are only root's there."""
         if place.exists():
             run([*as_root(), "rm", "-rf", "--one-file-system", place], log, f"removal of {place}")
-
-    remove = _remove

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from . import debian, lock
+from . import debian, debroot, lock
 from .paths import cache, log_dir
 from .proc import run
 from .say import Failure, say
@@ -46,7 +46,10 @@ def _make(image: Path) -> None:
         raise Failure("mmdebstrap is not installed (make setup)")
     say(f"Building the guests' root file system ({suite()}); log: {log}")
     image.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="rootfs-", dir=image.parent) as scratch:
+    for left in image.parent.glob(f".{image.name}-*"):
+        # Its files may belong to user ids that are only root's in a namespace.
+        run([*debroot.as_root(), "rm", "-rf", left], log, f"removal of {left}")
+    with tempfile.TemporaryDirectory(prefix=f".{image.name}-", dir=image.parent) as scratch:
         _build(Path(scratch), image, log)
 
 

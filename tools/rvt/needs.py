@@ -4,6 +4,8 @@
 import dataclasses
 import importlib.util
 import os
+import platform
+import pwd
 import shutil
 import struct
 import sys
@@ -11,7 +13,7 @@ from pathlib import Path
 from typing import Callable
 
 from . import toolchain
-from .paths import cache
+from .paths import OUT, REPO, cache
 from .proc import output
 from .say import Failure
 
@@ -138,15 +140,60 @@ def needs(debian: int) -> list:
     ]
 
 
+def check_machine() -> None:
+    """Checks that guests can be built here: they are x86-64, and so are the compilers' outputs."""
+    machine = platform.machine()
+    if (platform.system(), machine) != ("Linux", "x86_64"):
+        raise Failure(f"this machine is {platform.system()} on {machine}; kernels, modules and "
+                      "guests are built and run on Linux on x86_64 only")
+    packages = output(["dpkg", "--print-architecture"]).strip()
+    if packages not in ("", "amd64"):
+        raise Failure(f"the packages of this machine are {packages}, and the compilers are needed "
+                      "for amd64: use a system that is amd64 as a whole")
+
+
+def check_tree() -> None:
+    """Checks that builds, logs and results can go into out/."""
+    place = next(path for path in (OUT / "logs", OUT, REPO) if path.exists())
+    wrong = _unwritable(place)
+    if wrong:
+        raise Failure(f"{wrong}: builds, logs and results go to {OUT}")
+
+
+def _unwritable(place: Path) -> str:
+    """Returns what keeps this user from writing in a directory, and what to do; "" if nothing."""
+    if os.access(place, os.W_OK | os.X_OK):
+        return ""
+    try:
+        owner = place.stat().st_uid
+    except OSError as error:
+        return f"{place}: {error.strerror}"
+    if owner != os.geteuid() and os.statvfs(place).f_flag & os.ST_RDONLY == 0:
+        return (f"{place} cannot be written: it is of user {_name(owner)}, from an earlier run perhaps "
+                f"(sudo chown -R {_name(os.geteuid())} {place})")
+    return f"{place} cannot be written"
+
+
+def _name(user: int) -> str:
+    """Returns the name of a user id, or the number where it has none."""
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return str(user)
+
+
 def check_space() -> None:
-    """Checks that the cache has room for what is not in it yet."""
+    """Checks that the cache can be written, and has room for what is not in it yet."""
     top = cache()
     try:
         top.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise Failure(f"{top}: {error.strerror} (set RUST_VIRTIO_CACHE= to another place)")
-    if not os.access(top, os.W_OK):
-        raise Failure(f"{top} cannot be written (set RUST_VIRTIO_CACHE= to another place)")
+    # Packages are fetched by root for others, too, so of apt/ there is only the top.
+    for place in [top, *sorted(path for path in top.iterdir() if path.is_dir())]:
+        wrong = _unwritable(place)
+        if wrong:
+            raise Failure(f"{wrong}; or set RUST_VIRTIO_CACHE= to another place")
     built = any(top.glob("build/*/.rvt-built")) or os.environ.get("KDIR")
     wanted = 4 if built else 15
     free = shutil.disk_usage(top).free >> 30

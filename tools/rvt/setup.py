@@ -4,17 +4,23 @@
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 from . import debian, lock, needs, toolchain
 from .paths import cache, log_dir
-from .proc import run
+from .proc import output, run
 from .say import Failure, say
 
 _BINDGEN = "0.72.1"
 
+#: Where dpkg keeps what it has not yet written into its status.
+_DPKG_JOURNAL = Path("/var/lib/dpkg/updates")
+
 
 def main(_args) -> int:
     """Installs what is missing; quick and almost silent when all is there."""
+    needs.check_machine()
+    needs.check_tree()
     needs.check_space()
     with lock.only_one(cache() / "setup"):
         _ensure()
@@ -60,16 +66,24 @@ def _table(absent: list) -> str:
 
 
 def _as_root() -> list:
-    """Returns the prefix that makes a command run as root."""
+    """Returns the prefix that makes a command run as root.
+
+    # Errors
+
+    `Failure` if there is no sudo, or it does not let this user.
+    """
     if os.geteuid() == 0:
         return []
     if not shutil.which("sudo"):
-        raise Failure("installing packages needs root: run as root, or install sudo")
-    if subprocess.run(["sudo", "-n", "true"], stdin=subprocess.DEVNULL, check=False,
-                      capture_output=True).returncode and not os.isatty(0):
-        raise Failure("installing packages needs root, and sudo asks for a password here: "
-                      "run make setup on a terminal, or as root")
-    subprocess.run(["sudo", "-v"], check=True)
+        raise Failure("installing packages needs root: run make setup as root, or install sudo")
+    silent = subprocess.run(["sudo", "-n", "true"], stdin=subprocess.DEVNULL, check=False,
+                            capture_output=True, text=True)
+    if silent.returncode and not os.isatty(0):
+        raise Failure("installing packages needs root, and sudo does not give it without a "
+                      f"terminal ({silent.stderr.strip()}): run make setup on a terminal, or as "
+                      "root")
+    if silent.returncode and subprocess.run(["sudo", "-v"], check=False).returncode:
+        raise Failure("installing packages needs root, and sudo refused: run make setup as root")
     return ["sudo"]
 
 
@@ -86,7 +100,9 @@ def _install(absent: list, major: int) -> None:
     if packages or backports:
         apt = debian.Apt("setup", [codename, f"{codename}-security", f"{codename}-backports"],
                          _log())
-        _apt(apt, ["update"], "apt-get update")
+        _repair()
+        say("Fetching the lists of packages")
+        apt.update(_as_root())
         if packages:
             say(f"Installing {' '.join(packages)}; log: {_log()}")
             _apt(apt, ["install", *packages], "installation of packages")
@@ -101,8 +117,15 @@ def _install(absent: list, major: int) -> None:
 def _apt(apt, arguments: list, what: str) -> None:
     verb, *rest = arguments
     options = ["-y", "--no-install-recommends"] if verb == "install" else []
-    run([*_as_root(), "env", f"APT_CONFIG={apt.conf}", "DEBIAN_FRONTEND=noninteractive",
-         "apt-get", verb, *options, *rest], _log(), what)
+    run([*_as_root(), *apt.command(), verb, *options, *rest], _log(), what)
+
+
+def _repair() -> None:
+    """Ends what an interrupted installation has left half-way: apt would refuse to go on."""
+    if output(["dpkg", "--audit"]).strip() or any(_DPKG_JOURNAL.glob("[0-9]*")):
+        say(f"Finishing an installation that was interrupted; log: {_log()}")
+        run([*_as_root(), "env", "DEBIAN_FRONTEND=noninteractive", "dpkg", "--configure", "-a"],
+            _log(), "dpkg --configure -a")
 
 
 def _cargo_install() -> None:
@@ -111,6 +134,7 @@ def _cargo_install() -> None:
     compiler, text = toolchain.rustc()
     suffix, _ = toolchain.llvm(text if compiler else "")
     libdir = toolchain.Toolchain("", "", "", suffix, "").env().get("LIBCLANG_PATH", "")
-    run(["cargo", "install", "--locked", "--version", _BINDGEN, "--root", cache() / "tools",
+    # By force: what is there may be of another machine, and not run on this one.
+    run(["cargo", "install", "--force", "--locked", "--version", _BINDGEN, "--root", cache() / "tools",
          "bindgen-cli"], _log(), "cargo install bindgen-cli",
         env={"LIBCLANG_PATH": libdir} if libdir else {})

@@ -4,12 +4,13 @@
 import os
 import re
 import shutil
+import subprocess
 import tempfile
 from pathlib import Path
 
 from . import debian, lock
 from .paths import cache, log_dir
-from .proc import output, run
+from .proc import run
 from .say import Failure, say
 
 #: The oldest kernel the drivers support, and the release the harness fetches.
@@ -83,16 +84,30 @@ def _fetch() -> Path:
     log = log_dir() / "source.log"
     package = f"linux-source-{RELEASE}"
     downloads = cache() / "downloads"
-    found = sorted(downloads.glob(f"{package}_*.deb"))
-    if not found or not output(["dpkg-deb", "--info", found[-1]]):
-        say(f"Fetching {package}; log: {log}")
+    # Left by a run that ended before it could unpack; earlier versions had the fetched part there, too.
+    found = [deb for deb in sorted(downloads.glob(f"{package}_*.deb")) if _is_whole(deb)]
+    if not found:
+        say(f"Fetching {package} (about 160 MB); log: {log}")
         apt = debian.Apt("kernel", [_SUITE], log)
         apt.update()
         found = [apt.download(package, downloads)]
     deb = found[-1]
     say(f"Unpacking {deb.name}; log: {log}")
+    return _unpack(deb, log)
+
+
+def _is_whole(deb: Path) -> bool:
+    """Returns whether all of a package can be read."""
+    return subprocess.run(["dpkg-deb", "--fsys-tarfile", deb], stdin=subprocess.DEVNULL, check=False,
+                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+
+
+def _unpack(deb: Path, log: Path) -> Path:
+    """Unpacks the package, and removes it when the tree is in its place."""
     sources = cache() / "src"
     sources.mkdir(parents=True, exist_ok=True)
+    for left in sources.glob(".unpack-*"):
+        shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=".unpack-", dir=sources) as scratch:
         run(["dpkg-deb", "-x", deb, scratch], log, "dpkg-deb")
         archives = list(Path(scratch).glob("usr/src/linux-source-*.tar.xz"))
