@@ -3,6 +3,7 @@
 """The harness of the Rust virtio drivers. See tools/README.md."""
 
 import argparse
+import errno
 import importlib
 import os
 import signal
@@ -30,8 +31,12 @@ COMMANDS = {
     "parity": ("parity", "hold docs/parity.md against the results"),
     "demo": ("demo", "do the same work on the C and on the Rust drivers"),
     "bench": ("bench", "measure what the drivers cost, Rust against C"),
+    "test-fresh": ("fresh", "try set-up on bare Debian roots"),
     "test": ("testall", "all tests"),
 }
+
+#: Errors that no program is to blame for.
+_OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 
 
 def main() -> int:
@@ -55,6 +60,11 @@ def main() -> int:
         return args.main(args)
     except Failure as failure:
         print(f"error: {failure}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        if error.errno not in _OF_THE_MACHINE:
+            raise
+        print(f"error: {error.filename or 'a file'}: {os.strerror(error.errno)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

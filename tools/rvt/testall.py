@@ -1,26 +1,41 @@
 # SPDX-License-Identifier: GPL-2.0
 """`rvt.py test`: the harness's own tests, those of the ring core, KUnit in modules and built in,
-the selftests, the parity table."""
+the selftests, set-up from nothing, the parity table."""
 
-from . import harness, hosttest, intree_kunit, legs, parity
+from . import fresh, harness, hosttest, image, intree_kunit, kernel, legs, parity
+from .parts import Parts
 from .results import Results
 from .say import Failure, say
 from .tap import Test
 
 
+def _kernel(_results: Results) -> None:
+    """Builds what guests are made of, so that no test is blamed for its time."""
+    kernel.directory()
+    image.ensure()
+
+
+#: Name -> what adds its results. Those that need no kernel come first.
+PARTS = {"harness": harness.run, "hosttest": hosttest.run, "kernel": _kernel,
+         "kunit": legs.run_kunit, "in-tree": intree_kunit.run, "selftest": legs.run_selftests,
+         "fresh": fresh.run}
+
+
 def main(_args) -> int:
-    """Runs everything and prints one summary."""
-    every = Results("test")
-    for name, run in (("harness", harness.run), ("hosttest", hosttest.run),
-                      ("kunit", legs.run_kunit), ("in-tree", intree_kunit.run),
-                      ("selftest", legs.run_selftests)):
+    """Runs everything and prints one summary, and where the time went."""
+    every, parts = Results("test"), Parts()
+    for name, run in PARTS.items():
         part = Results(name)
-        try:
-            run(part)
-        except Failure as failure:
-            part.add([Test(name, "harness", "fail", str(failure))])
-        part.write()
+        with parts.part(name):
+            try:
+                run(part)
+            except Failure as failure:
+                part.add([Test(name, "harness", "fail", str(failure))])
+        if part.tests:
+            part.write()
         every.tests += part.tests
     say("Parity: docs/parity.md against these results")
     every.add([parity.as_test(every.tests)])
-    return every.finish()
+    status = every.finish()
+    parts.finish(every.path())
+    return status
