@@ -55,8 +55,8 @@ def mirrors() -> tuple:
         fetched = output(["apt-get", "update", *_STRICT, *private, "--quiet=0"])
         found = _archives(codename, private)
         if not found[0] and not fetched:
-            raise Failure(f"apt cannot fetch the package lists of its sources, of which none names "
-                          f"{codename}: is there a network? (apt-get update says more)")
+            raise Failure("apt has no package lists, and they cannot be fetched: is there a "
+                          "network? (apt-get update says more)")
     if not found[0]:
         raise Failure(f"apt has no package source for {codename}; add one to /etc/apt and run "
                       "this again")

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The kernel for a bare machine: one of this machine's cache that was built by the same compilers."""
+"""The kernel for a bare machine: one of this machine's cache that was built by the same compilers.
 
-from pathlib import Path
+That is the guest kernel, if this machine is of the same release or has built one for it, or else
+Debian's own kernel, which is of the compilers of its release.
+"""
 
-from . import source
+from . import source, stock
 from .fresh_machine import Machine
-from .paths import cache
+from .paths import cache, log_dir
 
 #: Printed by the harness of the bare machine.
 _NAME = ("import sys; sys.path.insert(0, 'tools'); from rvt import kernel, source, toolchain; "
@@ -38,20 +40,24 @@ class Kernel:
     def _find(self) -> tuple:
         """Returns the binds and the environment by which there is a kernel, and why there is none."""
         tree = source.ensure()
-        trees = self._shared(tree, f"{self.machine.cache}/src/{tree.name}")
-        self.machine.run(f"mkdir -p {self.machine.cache}/src {self.machine.cache}/build out && "
-                         f"chmod 755 {self.machine.cache}", "directories of the cache")
+        binds = [(tree, f"{tree}:ro")]
+        # By the user, who writes beside what is bound there.
+        self.machine.run(f"mkdir -p {self.machine.cache}/src {self.machine.cache}/build "
+                         f"{self.machine.cache}/stock {self.machine.cache}/roots",
+                         "directories of the cache")
         self.machine.run(f"/usr/bin/python3 -c \"{_NAME}\" >out/kernel-name", "name of the kernel",
-                         binds=trees)
+                         binds=binds)
         name = self.machine.read("out/kernel-name").strip()
         built = cache() / "build" / name
         if name and (built / ".rvt-built").exists():
-            return [*trees, *self._shared(built, f"{self.machine.cache}/build/{name}")], {}, ""
-        return [], {}, ("no kernel in the cache was built by the compilers of this release "
-                        "(make test-long builds one)")
-
-    @staticmethod
-    def _shared(place: Path, inside: str) -> list:
-        """Returns binds of a directory where the machine looks for it, and where it was made: builds
-        name what they were made from."""
-        return [(place, f"{name}:ro") for name in dict.fromkeys([inside, str(place)])]
+            return [*binds, (built, f"{built}:ro")], {}, ""
+        if self.machine.suite != stock.RELEASE:
+            return [], {}, ("no kernel in the cache was built by the compilers of this release "
+                            "(make test-long builds one)")
+        kdir = stock.directory("debian")
+        binds = [(kdir, f"{kdir}:ro")]
+        if self.machine.user == "root":
+            # An ordinary user cannot enter a root that is another's, and makes one.
+            place = stock.COMPILERS.ensure(log_dir() / "fresh-compilers.log")
+            binds.append((place, str(place)))
+        return binds, {"KERNEL": "debian"}, ""

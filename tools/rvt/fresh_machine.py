@@ -22,23 +22,29 @@ _PACKAGES = ["make", "sudo"]
 _PATH = {"root": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
          "user": "/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games"}
 
-#: Arguments: user, home.
+#: Arguments: user, home, the cache.
 _PREPARE = r"""
 set -e
 if [ "$1" != root ]; then
 	useradd --create-home --shell /bin/bash "$1"
 	echo "$1 ALL=(ALL) NOPASSWD:ALL" >"/etc/sudoers.d/$1"
-	# Below it are the machine's kernels, by the names that they were built with.
-	chmod 755 /root
 fi
+# Kernels name what they were built in, so that the cache has the name that it has outside.
+mkdir -p "$3/apt/setup/cache/archives" "$2/.cache"
+if [ "$1" != root ]; then
+	top=$3
+	while top=${top%/*}; [ "$top" ]; do
+		chmod a+x "$top"
+	done
+fi
+[ "$3" = "$2/.cache/rust-virtio" ] || ln -s "$3" "$2/.cache/rust-virtio"
 rm -rf /etc/apt/sources.list /etc/apt/sources.list.d
 mkdir /etc/apt/sources.list.d
 cp /mnt/rvt/debian.sources /etc/apt/sources.list.d/
 cp -R /mnt/rvt/clone "$2/rust-virtio"
 # As images for containers have it: nobody needs these files after a power cut.
 echo force-unsafe-io >/etc/dpkg/dpkg.cfg.d/speed
-mkdir -p "$2/.cache/rust-virtio/apt/setup/cache/archives"
-chown -R "$1:" "$2/rust-virtio" "$2/.cache"
+chown -R "$1:" "$2/rust-virtio" "$2/.cache" "$3"
 """
 
 
@@ -56,7 +62,7 @@ class Machine:
         self.log = log
         self.home = "/root" if user == "root" else f"/home/{user}"
         self.tree = f"{self.home}/rust-virtio"
-        self.cache = f"{self.home}/.cache/rust-virtio"
+        self.cache = str(cache())
         self.place = cache() / "roots" / f".fresh-{suite}-{user}"
         self._root = root(suite)
         self._binds = []
@@ -89,8 +95,8 @@ class Machine:
         _clone(stage / "clone", self.log)
         (stage / "debian.sources").write_text(_sources(self.suite))
         stage.chmod(0o755)
-        self._root.run(["sh", "-c", _PREPARE, "sh", self.user, self.home], self.log,
-                       "preparation of the bare machine", root=self.place,
+        self._root.run(["sh", "-c", _PREPARE, "sh", self.user, self.home,
+                        self.cache], self.log, "preparation of the bare machine", root=self.place,
                        binds=[(stage, "/mnt/rvt:ro")])
         archives = cache() / "apt" / f"fresh-{self.suite}"
         (archives / "partial").mkdir(parents=True, exist_ok=True)
@@ -108,7 +114,7 @@ class Machine:
         """
         words = ["sh", "-c", f"cd {self.tree} && {command}"]
         if self.user != "root":
-            words = ["runuser", "-u", self.user, "--", *words]
+            words = ["/usr/sbin/runuser", "-u", self.user, "--", *words]
         self._root.run([*prefix, *words], self.log, what, root=self.place,
                        binds=[*self._binds, *binds], count=count,
                        env={"HOME": self.home, "USER": self.user, "LOGNAME": self.user,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from . import debian, lock, needs, toolchain
 from .paths import cache, log_dir
-from .proc import output, run
+from .proc import run
 from .say import Failure, say
 
 _BINDGEN = "0.72.1"
@@ -80,7 +80,7 @@ def _as_root() -> list:
                             capture_output=True, text=True)
     if silent.returncode and not os.isatty(0):
         raise Failure("installing packages needs root, and sudo does not give it without a "
-                      f"terminal ({silent.stderr.strip()}): run make setup on a terminal, or as "
+                      f"terminal ({(silent.stderr.splitlines() or ['no reason given'])[-1]}): run make setup on a terminal, or as "
                       "root")
     if silent.returncode and subprocess.run(["sudo", "-v"], check=False).returncode:
         raise Failure("installing packages needs root, and sudo refused: run make setup as root")
@@ -122,7 +122,10 @@ def _apt(apt, arguments: list, what: str) -> None:
 
 def _repair() -> None:
     """Ends what an interrupted installation has left half-way: apt would refuse to go on."""
-    if output(["dpkg", "--audit"]).strip() or any(_DPKG_JOURNAL.glob("[0-9]*")):
+    # Its status is 1 if it finds something.
+    found = subprocess.run(["dpkg", "--audit"], stdin=subprocess.DEVNULL, capture_output=True,
+                           check=False).stdout.strip()
+    if found or any(_DPKG_JOURNAL.glob("[0-9]*")):
         say(f"Finishing an installation that was interrupted; log: {_log()}")
         run([*_as_root(), "env", "DEBIAN_FRONTEND=noninteractive", "dpkg", "--configure", "-a"],
             _log(), "dpkg --configure -a")

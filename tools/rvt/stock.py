@@ -21,8 +21,8 @@ from .say import Failure, say
 #: KERNEL= -> flavour of the packages.
 KERNELS = {"debian": "amd64", "debian-cloud": "cloud-amd64", "debian-rt": "rt-amd64"}
 
-_RELEASE = "trixie"
-_SUITE = f"{_RELEASE}-backports"
+RELEASE = "trixie"
+_SUITE = f"{RELEASE}-backports"
 _SPACE_GB = 4
 
 
@@ -31,7 +31,7 @@ class Unavailable(Failure):
 
 
 #: What the kernel was compiled by, and what its makefiles call.
-_COMPILERS = debroot.Root("build", _RELEASE, [
+COMPILERS = debroot.Root("build", RELEASE, [
     "gcc", "make", "bc", "libssl-dev", "libelf-dev", "openssl", "pahole", "python3", "kmod", "rustc",
     "rust-src", "bindgen", "debhelper", "dh-dkms", "dkms", "lintian", "xz-utils", "cpio", "dpkg-dev",
     "fakeroot"])
@@ -247,7 +247,7 @@ def inside(kdir: Path, argv: list, log: Path, what: str, count=None) -> None:
     binds = [*((place, f"/{place.relative_to(root)}") for pattern in ("src/linux-*", "lib/linux-kbuild-*")
                for place in (root / "usr").glob(pattern) if not place.is_symlink()),
              (kdir, kdir), (REPO, REPO)]
-    _COMPILERS.run([str(arg) for arg in argv], log, what, binds=binds, count=count, env={
+    COMPILERS.run([str(arg) for arg in argv], log, what, binds=binds, count=count, env={
         "KBUILD_BUILD_USER": "rust-virtio", "KBUILD_BUILD_HOST": "localhost", "LC_ALL": "C"})
 
 
