@@ -8,7 +8,7 @@ from pathlib import Path
 
 from . import debian, lock, needs, toolchain
 from .paths import cache, log_dir
-from .proc import run
+from .proc import output, run
 from .say import Failure, say
 
 _BINDGEN = "0.72.1"
@@ -122,9 +122,8 @@ def _apt(apt, arguments: list, what: str) -> None:
 
 def _repair() -> None:
     """Ends what an interrupted installation has left half-way: apt would refuse to go on."""
-    # Its status is 1 if it finds something.
-    found = subprocess.run(["dpkg", "--audit"], stdin=subprocess.DEVNULL, capture_output=True,
-                           check=False).stdout.strip()
+    # Others than root may not look: dpkg could be busy.
+    found = output([*_as_root(), "dpkg", "--audit"]).strip()
     if found or any(_DPKG_JOURNAL.glob("[0-9]*")):
         say(f"Finishing an installation that was interrupted; log: {_log()}")
         run([*_as_root(), "env", "DEBIAN_FRONTEND=noninteractive", "dpkg", "--configure", "-a"],
