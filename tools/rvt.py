@@ -33,6 +33,7 @@ COMMANDS = {
     "bench": ("bench", "measure what the drivers cost, Rust against C"),
     "test-fresh": ("fresh", "try set-up on bare Debian roots"),
     "test": ("testall", "all tests"),
+    "test-long": ("testlong", "what takes hours"),
 }
 
 #: Errors that no program is to blame for.

@@ -13,7 +13,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from . import debian, lock
+from . import debian, lock, parts
 from .paths import HOST_SOURCES, cache
 from .proc import run
 from .say import Failure, say
@@ -70,7 +70,8 @@ class Root:
         place = self.place()
         with lock.only_one(place):
             if not place.exists():
-                self._make(place, log)
+                with parts.made(f"Debian root: {self.name}, {self.suite}"):
+                    self._make(place, log)
         return place
 
     def _make(self, place: Path, log: Path) -> None:

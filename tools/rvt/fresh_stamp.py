@@ -13,7 +13,7 @@ from .paths import REPO, cache, log_dir
 from .proc import output
 
 #: Where set-up begins, and what of the demo comes before a guest.
-_ENTRIES = ["setup", "source", "image", "fresh"]
+_ENTRIES = ["variables", "setup", "source", "image", "fresh"]
 #: What is no module of the harness.
 _OTHERS = ["Makefile", "tools/rvt.py", "tools/host/enter.sh", "tools/host/python.sh"]
 

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from . import debian, debroot, lock
+from . import debian, debroot, lock, parts
 from .paths import cache, log_dir
 from .proc import run
 from .say import Failure, say
@@ -49,7 +49,8 @@ def _make(image: Path) -> None:
     for left in image.parent.glob(f".{image.name}-*"):
         # Its files may belong to user ids that are only root's in a namespace.
         run([*debroot.as_root(), "rm", "-rf", left], log, f"removal of {left}")
-    with tempfile.TemporaryDirectory(prefix=f".{image.name}-", dir=image.parent) as scratch:
+    with tempfile.TemporaryDirectory(prefix=f".{image.name}-", dir=image.parent) as scratch, \
+            parts.made("root file system of the guests"):
         _build(Path(scratch), image, log)
 
 

@@ -9,7 +9,7 @@ import re
 import shutil
 from pathlib import Path
 
-from . import intree_kernel, kconfig, kmods, lock, source, stock, toolchain
+from . import intree_kernel, kconfig, kmods, lock, parts, source, stock, toolchain
 from .paths import REPO, cache, log_dir
 from .proc import run
 from .say import Failure, say, warn
@@ -168,7 +168,8 @@ def build(tree: Path, kdir: Path, variant: str, tools) -> None:
         object_name = re.sub(r"^\S+\s+(\[M\]\s+)?", "", last)
         return f"{done + lines} of about {kind.files} files: {object_name}"
 
-    run([*make, f"-j{jobs}", *kind.targets], log, "kernel build", env=env, count=count)
+    with parts.made(f"kernel{f' {variant}' if variant else ''}"):
+        run([*make, f"-j{jobs}", *kind.targets], log, "kernel build", env=env, count=count)
     (kdir / ".rvt-built").touch()
     say(f"Kernel: {kdir}")
 

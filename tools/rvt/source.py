@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from . import debian, lock
+from . import debian, lock, parts
 from .paths import cache, log_dir
 from .proc import run
 from .say import Failure, say
@@ -66,7 +66,11 @@ def ensure() -> Path:
     if asked:
         return given(asked)
     with lock.only_one(cache() / "src"):
-        return _cached() or _fetch()
+        found = _cached()
+        if not found:
+            with parts.made("source of the kernel"):
+                found = _fetch()
+        return found
 
 
 def _cached():

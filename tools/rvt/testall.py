@@ -2,7 +2,7 @@
 """`rvt.py test`: the harness's own tests, those of the ring core, KUnit in modules and built in,
 the selftests, set-up from nothing, the parity table."""
 
-from . import fresh, harness, hosttest, image, intree_kunit, kernel, legs, parity
+from . import fresh, harness, hosttest, image, intree_kunit, kernel, legs, parity, setup
 from .parts import Parts
 from .results import Results
 from .say import Failure, say
@@ -24,6 +24,10 @@ PARTS = {"harness": harness.run, "hosttest": hosttest.run, "kernel": _kernel,
 def main(_args) -> int:
     """Runs everything and prints one summary, and where the time went."""
     every, parts = Results("test"), Parts()
+    if setup.TOOK.exists():
+        # It has just run: make does that first.
+        parts.seconds["set-up"] = float(setup.TOOK.read_text())
+        setup.TOOK.unlink()
     for name, run in PARTS.items():
         part = Results(name)
         with parts.part(name):
