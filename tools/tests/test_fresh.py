@@ -57,7 +57,9 @@ class Legs(unittest.TestCase):
         def bad(_results, suite, _title, _log):
             ran.append(f"{suite}:bad")
 
-        with mock.patch.dict("os.environ", {"LEGS": asked}), \
+        with tempfile.TemporaryDirectory() as logs, \
+                mock.patch.object(fresh, "log_dir", return_value=Path(logs)), \
+                mock.patch.dict("os.environ", {"LEGS": asked}), \
                 mock.patch.object(fresh, "check_release"), \
                 mock.patch.object(fresh, "why_not", return_value=""), \
                 mock.patch.object(fresh, "say"), mock.patch("builtins.print"), \
