@@ -66,7 +66,9 @@ class Machine:
         self.place = cache() / "roots" / f".fresh-{suite}-{user}"
         self._root = root(suite)
         self._binds = []
-        self._lock = lock.only_one(self.place)
+        self._archives = cache() / "apt" / f"fresh-{suite}"
+        # One machine of a release at a time: they share these.
+        self._lock = lock.only_one(self._archives)
         self._scratch = None
         #: For files of whoever uses the machine.
         self.scratch = None
@@ -98,9 +100,8 @@ class Machine:
         self._root.run(["sh", "-c", _PREPARE, "sh", self.user, self.home,
                         self.cache], self.log, "preparation of the bare machine", root=self.place,
                        binds=[(stage, "/mnt/rvt:ro")])
-        archives = cache() / "apt" / f"fresh-{self.suite}"
-        (archives / "partial").mkdir(parents=True, exist_ok=True)
-        self._binds = [(archives, f"{self.cache}/apt/setup/cache/archives"),
+        (self._archives / "partial").mkdir(parents=True, exist_ok=True)
+        self._binds = [(self._archives, f"{self.cache}/apt/setup/cache/archives"),
                        *_tun(scratch, self.log)]
 
     def run(self, command: str, what: str, binds=(), env=None, prefix=(), count=None) -> None:
