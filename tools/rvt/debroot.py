@@ -86,7 +86,8 @@ class Root:
             fresh = Path(scratch, "root")
             later = " ".join(self.backports)
             try:
-                run(["mmdebstrap", f"--mode={'root' if os.geteuid() == 0 else 'unshare'}",
+                # Not in its own mode for ordinary users: their ids would be others than in as_root().
+                run([*(as_root() if os.geteuid() else []), "mmdebstrap", "--mode=root",
                      f"--variant={self.variant}", "--format=directory",
                      f"--include={','.join(['ca-certificates', *self.packages])}",
                      # Packages are fetched once for all roots of a release.
