@@ -8,11 +8,21 @@ from pathlib import Path
 from .say import say
 
 
+#: The descriptors of locks that this process holds.
+_held = []
+
+
+def held() -> list:
+    """Returns the descriptors of locks, which children are to inherit: what a run that was killed has
+    left running keeps them."""
+    return list(_held)
+
+
 @contextlib.contextmanager
 def only_one(path: Path):
     """Holds a lock on `path` and ".lock"; waits for another run that has it.
 
-    The lock goes with the process, so a run that was killed leaves nothing behind.
+    The lock goes with the process and its children, so a run that was killed leaves nothing behind.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path.with_name(f".{path.name}.lock"), "w", encoding="ascii") as lock:
@@ -21,4 +31,8 @@ def only_one(path: Path):
         except BlockingIOError:
             say(f"Waiting for another run that is busy with {path}")
             fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+        _held.append(lock.fileno())
+        try:
+            yield
+        finally:
+            _held.remove(lock.fileno())

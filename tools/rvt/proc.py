@@ -9,6 +9,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from . import lock
 from .say import Failure, Progress
 
 _PR_SET_PDEATHSIG = 1
@@ -45,7 +46,8 @@ def run(argv, log: Path, what: str, cwd=None, env=None, count=None) -> None:
         full = dict(os.environ, **(env or {}))
         try:
             child = subprocess.Popen(argv, stdout=out, stderr=subprocess.STDOUT, cwd=cwd, env=full,
-                                     stdin=subprocess.DEVNULL, preexec_fn=_own_group)
+                                     stdin=subprocess.DEVNULL, preexec_fn=_own_group,
+                                     pass_fds=lock.held())
         except FileNotFoundError:
             raise Failure(f"{what}: {argv[0]} is not installed")
         _wait(child, log, start, what, count)

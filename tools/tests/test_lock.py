@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Locks: they last as long as what was started under them."""
+
+import fcntl
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+from rvt.paths import REPO
+
+#: Runs a command under a lock, which leaves a process of its own behind when its parent is killed.
+_RUN = """
+import sys; sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+from rvt import lock, proc
+place = Path(sys.argv[2])
+with lock.only_one(place):
+    proc.run(["sh", "-c", "(echo $$; while [ ! -e end ]; do sleep 0.05; done; echo >ended) & wait"],
+             place.with_name("log"), "it", cwd=place.parent)
+"""
+
+
+def _is_free(path: Path) -> bool:
+    with open(path, "w", encoding="ascii") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+
+class Lock(unittest.TestCase):
+
+    def test_lasts_until_the_last_process_of_a_killed_run_has_ended(self):
+        with tempfile.TemporaryDirectory() as scratch:
+            top = Path(scratch)
+            run = subprocess.Popen([sys.executable, "-c", _RUN, REPO / "tools", top / "place"])
+            while not (top / "log").exists() or len((top / "log").read_text().split("\n")) < 3:
+                self.assertIsNone(run.poll())
+                time.sleep(0.02)
+            run.send_signal(signal.SIGKILL)
+            run.wait()
+            self.assertFalse(_is_free(top / ".place.lock"))
+            (top / "end").touch()
+            with open(top / ".place.lock", "w", encoding="ascii") as lock:
+                # Comes back when the last holder is gone, and would hang with one that stays.
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            self.assertTrue((top / "ended").exists())
+
+    def test_is_free_after_use(self):
+        sys.path.insert(0, str(REPO / "tools"))
+        from rvt import lock
+        with tempfile.TemporaryDirectory() as scratch:
+            place = Path(scratch, "place")
+            with lock.only_one(place):
+                self.assertFalse(_is_free(Path(scratch, ".place.lock")))
+                self.assertEqual(len(lock.held()), 1)
+            self.assertTrue(_is_free(Path(scratch, ".place.lock")))
+            self.assertEqual(lock.held(), [])
+
+
+if __name__ == "__main__":
+    unittest.main()
