@@ -35,6 +35,9 @@ die() {
 
 echo "hello $(cut -d' ' -f1 /proc/uptime)" >&3
 
+# What a job has to do before any driver is there.
+[ -z "$RVT_EARLY" ] || sh "$RVT_EARLY" || die "$RVT_EARLY failed"
+
 # The shell of busybox would take its own modprobe, even if kmod is there.
 modprobe=/usr/local/sbin/modprobe
 [ -x $modprobe ] || modprobe=modprobe

@@ -1,108 +1,103 @@
 # SPDX-License-Identifier: GPL-2.0
-"""`rvt.py demo`: the same work on the C and on the Rust drivers, in one table.
+"""`rvt.py demo`: the same work on the C and on the Rust drivers, in one guest and one table.
 
-Checks have to come out the same and well on both; throughput, interrupts and kicks are shown for
-comparison and decide nothing, as they depend on the machine.
+Checks have to come out the same and well on both; rates and counts are shown for comparison and
+decide nothing, as they depend on the machine.
 """
 
 import argparse
-import dataclasses
+import shutil
+import time
+from pathlib import Path
 
-from . import kernel, kicks, modtree, modules, spec
+from . import demo_cost, demo_figures, demo_guest, demo_table, kernel, modtree, modules, spec
+from .bench import ratio
 from .guest import Guest
 from .paths import OUT
 from .proc import tail
 from .say import Failure, say
 
-_DEVICES = ["root", "disk", "network"]
+#: What the host's side of the work is done by.
+_PROGRAMS = ("iperf3", "socat", "dnsmasq", "qemu-system-x86_64", "qemu-img")
 
 
-@dataclasses.dataclass
-class Side:
-    """What one family of drivers made of the work."""
+class _Log:
+    """The file with all that the table leaves out."""
 
-    checks: dict = dataclasses.field(default_factory=dict)
-    values: dict = dataclasses.field(default_factory=dict)
-    wrong: list = dataclasses.field(default_factory=list)
-    log: str = ""
+    def __init__(self, path: Path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self._file = open(path, "w", encoding="utf-8", buffering=1)
 
-
-def _run(family: str, ring: str, kdir, ours: list) -> Side:
-    """Does the work on one family of drivers and one ring provider."""
-    wanted = spec.Spec(family=family, ring=ring, blk=[{"size": "512M"}], net=[{}], trace=kicks.EVENTS)
-    guest = Guest(wanted, kdir, ours, f"demo-{family}")
-    say(f"Demo on the {family} drivers, {ring} ring; logs: {guest.rundir}")
-    counter = kicks.Kicks(guest.rundir / "trace.log", _DEVICES)
-    guest.actions["mark"] = counter.mark
-    side = Side(log=str(guest.rundir))
-
-    def line(_step: str, text: str) -> None:
-        verb, _, rest = text.partition(" ")
-        name, _, found = rest.partition("|")
-        if verb in ("check", "value"):
-            (side.checks if verb == "check" else side.values)[name] = found
-            say(f"  {family}: {name}: {found}")
-        else:
-            print(f"        {text}", flush=True)
-
-    outcome = guest.run([("demo", "sh /run/rvt/demo.sh")], on_line=line)
-    for phase in ("disk", "network"):
-        count = counter.between(f"{phase} begin", f"{phase} end", phase)
-        side.values[f"{phase}: kicks"] = "?" if count is None else str(count)
-    if outcome.error:
-        side.wrong.append(f"{outcome.error}\n{tail(outcome.rundir / 'console.log', 30)}")
-    if outcome.steps and outcome.steps[-1].status not in (0, None):
-        side.wrong.append(f"the work ended with status {outcome.steps[-1].status}")
-    side.wrong += [f"the kernel complained:\n{text}" for _, text in outcome.splats]
-    _check_drivers(side, family, ring)
-    return side
+    def __call__(self, text: str) -> None:
+        """Writes a line."""
+        self._file.write(f"{text}\n")
 
 
-def _check_drivers(side: Side, family: str, ring: str) -> None:
-    """Checks that the work was done by the drivers and the ring it was meant for, and no others."""
-    prefix = "rust_" if family == "rust" else ""
-    wanted = {"driver of the root disk": f"{prefix}virtio_blk",
-              "driver of the second disk": f"{prefix}virtio_blk",
-              "driver of the NIC": f"{prefix}virtio_net",
-              "ring": modtree.RINGS[ring]}
-    for name, driver in wanted.items():
-        if side.values.get(name) != driver:
-            side.wrong.append(f"{name}: \"{side.values.get(name, 'none')}\", not \"{driver}\"")
-    other = {"virtio_blk", "virtio_net"} if family == "rust" else \
-        {"rust_virtqueue", "rust_virtio_blk", "rust_virtio_net"}
-    loaded = other & set(side.values.get("virtio modules", "").split())
-    if loaded:
-        side.wrong.append(f"also loaded: {', '.join(sorted(loaded))}")
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options."""
+    modtree.option(parser)
+    parser.add_argument("--rounds", type=int, default=ratio.ROUNDS,
+                        help=f"how often each rate is measured (default {ratio.ROUNDS}, below "
+                             "which nothing is concluded)")
+    parser.add_argument("--only-boot", action="store_true",
+                        help="stop once a guest has booted from a disk on the Rust driver")
 
 
-def _table(sides: dict) -> int:
-    """Prints the table and returns how many rows of it are wrong."""
-    families = list(sides)
-    titles = {"c": "C", "rust": "Rust"}
-    rows, bad = [], 0
-    for kind in ("values", "checks"):
-        names = list(dict.fromkeys(n for side in sides.values() for n in getattr(side, kind)))
-        for name in names:
-            cells = [getattr(side, kind).get(name, "missing") for side in sides.values()]
-            mark = ""
-            if kind == "checks":
-                failed = "failed" in cells or "missing" in cells or "" in cells
-                differ = len(set(cells)) > 1
-                bad += failed or differ
-                mark = "FAIL" if failed else "DIFFERS" if differ else "same"
-            rows.append((name, *cells, mark))
-    head = ("", *[titles[family] for family in families], "")
-    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
-    print()
-    for row in [head, tuple("-" * width for width in widths), *rows]:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
-    print()
-    return bad
+def main(args) -> int:
+    """Runs the demo and returns 0 if nothing but speed differs."""
+    if args.rounds < 1:
+        raise Failure(f"--rounds {args.rounds}: at least one round is needed")
+    start = time.monotonic()
+    _check_programs()
+    kdir = kernel.directory()
+    kernel.check_guest(kdir)
+    ring, fixed = _ring(kdir, args.ring)
+    ours = modules.build(kdir)
+    _check_modules(ours)
+    if args.only_boot:
+        return _only_boot(ring, kdir, ours)
+    log = _Log(OUT / "demo.log")
+    found = demo_guest.run(kdir, ours, ring, args.rounds, log)
+    costs = _costs(kdir, ours, ring, fixed, found, log)
+    name = modtree.RINGS[ring] + (", built in" if fixed else "")
+    found.wrong += demo_figures.wrong_drivers(found, name)
+    return _report(found, costs, ring, log, time.monotonic() - start)
 
 
-def _only_boot(ring: str, kdir, ours: list) -> int:
+def _check_programs() -> None:
+    absent = [name for name in _PROGRAMS if not shutil.which(name)]
+    if absent:
+        raise Failure(f"not installed: {', '.join(absent)} (make setup)")
+
+
+def _ring(kdir: Path, asked: str) -> tuple:
+    """Returns who provides the rings, and whether that one is built into the kernel.
+
+    # Errors
+
+    `Failure` if another one was asked for.
+    """
+    builtin = kdir / "modules.builtin"
+    names = {Path(line).stem for line in builtin.read_text().split()} if builtin.exists() else set()
+    fixed = next((name for name, module in modtree.RINGS.items() if module in names), "")
+    if fixed and asked not in ("", fixed):
+        raise Failure(f"RING={asked}: the kernel in {kdir} has {modtree.RINGS[fixed]} built in, so "
+                      "that no other ring can be loaded")
+    return fixed or asked or modtree.DEFAULT_RING, bool(fixed)
+
+
+def _check_modules(ours: list) -> None:
+    built = {Path(module).stem for module in ours}
+    absent = [module for module in modtree.FAMILIES["rust"] if module not in built]
+    if absent:
+        raise Failure(f"the build made no {', '.join(absent)}: the demo needs all drivers "
+                      "(MODULE_ARGS may leave some out)")
+
+
+def _only_boot(ring: str, kdir: Path, ours: list) -> int:
     """Boots a guest from a root disk on the Rust driver and says so; returns the exit status."""
-    wanted = spec.Spec(ring=ring, blk=[{"size": "64M"}], net=[{}])
+    wanted = spec.Spec(family=demo_guest.ROOT, ring=ring, blk=[{"size": "64M"}], net=[{}])
     guest = Guest(wanted, kdir, ours, "demo-boot")
     say(f"Booting a guest; logs: {guest.rundir}")
     found = []
@@ -113,40 +108,59 @@ def _only_boot(ring: str, kdir, ours: list) -> int:
         why = outcome.error or f"the kernel complained:\n{outcome.splats[0][1]}"
         raise Failure(f"the guest did not come up: {why}\n"
                       f"{tail(outcome.rundir / 'console.log', 30)}\nLogs: {outcome.rundir}")
-    if driver != "rust_virtio_blk":
+    meant = demo_guest.DRIVERS[demo_guest.ROOT][0]
+    if driver != meant:
         raise Failure(f"the guest booted, with its root disk on \"{driver or 'no driver'}\", not "
-                      f"on \"rust_virtio_blk\"\nLogs: {outcome.rundir}")
+                      f"on \"{meant}\"\nLogs: {outcome.rundir}")
     print(f"The guest booted; the driver of its root disk is {driver}.")
     return 0
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declares the options."""
-    modtree.option(parser)
-    parser.add_argument("--only", choices=["c", "rust"], help="one family, without comparing")
-    parser.add_argument("--only-boot", action="store_true",
-                        help="stop once a guest has booted from a disk on the Rust driver")
+def _costs(kdir: Path, ours: list, ring: str, fixed: bool, found, log: _Log) -> dict:
+    """Returns the instructions by (driver, ring), as far as they can be counted here."""
+    why = demo_cost.check(kdir)
+    if why:
+        found.notes.append(f"No instructions were counted: {why}. make bench-quick LEGS=cost "
+                           "counts them where QEMU has plugins.")
+        return {}
+    say("Counting the instructions of single operations")
+    try:
+        costs = demo_cost.count(kdir, ours, demo_cost.wanted(ring, fixed))
+    except Failure as failure:
+        found.wrong.append(f"counting instructions: {failure}")
+        return {}
+    for (driver, provider), works in costs.items():
+        for work, value in works.items():
+            log(f"{work}, {driver} driver, {provider} ring: {value:,.1f} instructions")
+    return costs
 
 
-def main(args) -> int:
-    """Runs the demo and returns 0 if nothing differs."""
-    kdir = kernel.directory()
-    kernel.check_guest(kdir)
-    if args.only_boot:
-        return _only_boot(args.ring, kdir, modules.build(kdir))
-    families = [args.only] if args.only else ["c", "rust"]
-    # All in C on the one side; on the other the ring that was asked for.
-    rings = {"c": "c", "rust": args.ring or modtree.default_ring(kdir)}
-    ours = modules.build(kdir) if "rust" in families else []
-    sides = {family: _run(family, rings[family], kdir, ours if family == "rust" else [])
-             for family in families}
-    bad = _table(sides)
-    for family, side in sides.items():
-        print(f"Logs of the {family} guest: {side.log}")
-        for text in side.wrong:
-            print(f"  {family}: {text}")
-    wrong = bad + sum(len(side.wrong) for side in sides.values())
-    print("Everything done on both sides alike." if not wrong and not args.only else
-          f"{wrong} things wrong." if wrong else "Done.")
-    print(f"Build logs: {OUT / 'logs'}")
+def _method(rounds: int) -> str:
+    """Says how rates are compared."""
+    if rounds < ratio.ROUNDS:
+        return f"Rates are Rust against C: the median of {rounds} rounds, and their range."
+    return (f"Rates are Rust against C: the median of {rounds} rounds, and where the true one is with "
+            f"{100 * ratio.SURE:.0f} %.")
+
+
+def _report(found, costs: dict, ring: str, log: _Log, seconds: float) -> int:
+    """Prints the table, logs the rest, and returns the exit status."""
+    rows = demo_figures.main_rows(found, costs, ring)
+    checks = demo_figures.check_rows(found)
+    bad = [row for row in checks if row.wrong]
+    log(demo_table.text([*rows, *demo_figures.more_rows(found), *checks]))
+    lines = ["", "In one guest, C and Rust drivers took turns on the same disk and NIC, on the same ring.",
+             _method(found.rounds), "", demo_table.text(rows), ""]
+    sentence = demo_figures.all_in_c(costs)
+    lines += [sentence] if sentence else []
+    lines += found.notes
+    lines += [f"{row.verdict}: {row.name}: C: {row.c}; Rust: {row.rust}" for row in bad]
+    lines += found.wrong
+    wrong = sum(row.wrong for row in [*rows, *bad]) + len(found.wrong)
+    lines.append("Something other than speed is wrong." if wrong else
+                 "Everything done on both sides alike.")
+    for line in lines:
+        print(line)
+        log(line)
+    say(f"Took {seconds / 60:.1f} min. All checks and figures: {log.path}")
     return 1 if wrong else 0
