@@ -44,8 +44,8 @@ quiet() {
 
 # --- disk ---------------------------------------------------------------------------------------
 
-#: Block size, depth and amount (MiB) of each job.
-JOBS="4k:1:8 4k:16:16 4k:64:16 64k:1:32 64k:16:64 64k:64:64 1M:1:96 1M:16:96 1M:64:96"
+# Block size, depth and amount (MiB) of each job: enough to fill the depth.
+JOBS="4k:1:8 4k:16:16 4k:64:16 64k:1:16 64k:16:32 64k:64:32 1M:1:32 1M:16:48 1M:64:96"
 
 # verify: writes with fio, reads again and compares, in all sizes and depths.
 verify() {

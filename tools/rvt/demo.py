@@ -151,8 +151,6 @@ def _report(found, costs: dict, ring: str, log: _Log, seconds: float) -> int:
     log(demo_table.text([*rows, *demo_figures.more_rows(found), *checks]))
     lines = ["", "In one guest, C and Rust drivers took turns on the same disk and NIC, on the same ring.",
              _method(found.rounds), "", demo_table.text(rows), ""]
-    sentence = demo_figures.all_in_c(costs)
-    lines += [sentence] if sentence else []
     lines += found.notes
     lines += [f"{row.verdict}: {row.name}: C: {row.c}; Rust: {row.rust}" for row in bad]
     lines += found.wrong

@@ -10,7 +10,7 @@ from .bench.variants import WORKS, Variant
 from .say import Failure
 
 #: The operations that are counted, in words.
-WORK = {"blk-randread-4k-qd1": "4k read, depth 1", "net-icmp-echo": "ping, out and back"}
+WORK = {"blk-randread-4k-qd1": "4k read", "net-icmp-echo": "ping"}
 
 
 class _Notes:

@@ -91,25 +91,19 @@ def _count_row(found, field: str) -> Row:
 
 
 def _cost_row(costs: dict, ring: str) -> Row:
-    name = f"instructions per {next(iter(WORK.values()))}"
-    c, rust = costs.get(("c", ring)), costs.get(("rust", ring))
-    if not c or not rust:
-        return Row(name, "", "not counted", "")
-    rows = [Row(f"  {title}", words.number(c[work]), words.number(rust[work]),
-                words.change(rust[work] / c[work])) for work, title in WORK.items()]
-    rows[0].name = name
+    """Compares instructions, on the ring of the guest and, where that is in Rust, each on its own."""
+    rows = []
+    for base, note in ((("c", ring), ""), (("c", "c"), ", each on its own ring")):
+        if base not in costs or note and ring == "c":
+            continue
+        c, rust = costs[base], costs["rust", ring]
+        rows += [Row(f"  {title}{note}", words.number(c[work]), words.number(rust[work]),
+                     words.change(rust[work] / c[work])) for work, title in WORK.items()]
+    name = "instructions per"
+    if not rows:
+        return Row(f"{name} operation", "", "not counted", "")
+    rows[0].name = f"{name}{rows[0].name[1:]}"
     return _stacked(rows)
-
-
-def all_in_c(costs: dict) -> str:
-    """Returns a sentence on drivers and ring in C against drivers and ring in Rust, "" if they were
-    not both counted."""
-    c, rust = costs.get(("c", "c")), costs.get(("rust", "rust"))
-    if not c or not rust:
-        return ""
-    each = [f"{words.number(c[work])} to {words.number(rust[work])} per {title} "
-            f"({words.change(rust[work] / c[work])})" for work, title in WORK.items()]
-    return f"From all in C to all in Rust, rings too, instructions go from {' and from '.join(each)}."
 
 
 def check_rows(found) -> list:
@@ -153,7 +147,7 @@ def wrong_drivers(found, ring: str) -> list:
 def _driver_rows(found) -> list:
     def cell(family: str, *names) -> str:
         values = found.sides[family].values
-        return "\n".join(values.get(name, "none") for name in names)
+        return "\n".join(values.get(name, "none").replace(", ", "\n") for name in names)
 
     two = ("driver of the second disk", "driver of the NIC")
     all_of = ("driver of the root disk", "ring")
