@@ -78,13 +78,10 @@ def _ring(kdir: Path, asked: str) -> tuple:
 
     `Failure` if another one was asked for.
     """
-    builtin = kdir / "modules.builtin"
-    names = {Path(line).stem for line in builtin.read_text().split()} if builtin.exists() else set()
-    fixed = next((name for name, module in modtree.RINGS.items() if module in names), "")
-    if fixed and asked not in ("", fixed):
-        raise Failure(f"RING={asked}: the kernel in {kdir} has {modtree.RINGS[fixed]} built in, so "
-                      "that no other ring can be loaded")
-    return fixed or asked or modtree.DEFAULT_RING, bool(fixed)
+    why = modtree.why_not_ring(kdir, asked)
+    if why:
+        raise Failure(f"RING={asked} cannot be: {why}")
+    return asked or modtree.default_ring(kdir), bool(modtree.built_in_ring(kdir))
 
 
 def _check_modules(ours: list) -> None:
@@ -118,7 +115,7 @@ def _only_boot(ring: str, kdir: Path, ours: list) -> int:
 
 def _costs(kdir: Path, ours: list, ring: str, fixed: bool, found, log: _Log) -> dict:
     """Returns the instructions by (driver, ring), as far as they can be counted here."""
-    why = demo_cost.check(kdir)
+    why = demo_cost.check()
     if why:
         found.notes.append(f"No instructions were counted: {why}. make bench-quick LEGS=cost "
                            "counts them where QEMU has plugins.")
