@@ -68,15 +68,15 @@ class CommandLine:
             return ["-device", "isa-serial,index=1,chardev=channel"]
         return ["-serial", "chardev:channel"]
 
-    def kernel(self, image: Path, initramfs: Path) -> None:
-        """Sets what boots."""
+    def kernel(self, image: Path, initramfs: Path, more: str = "") -> None:
+        """Sets what boots; `more` goes on the kernel's command line."""
         # The watchdog of the time stamp counter compares processors with interrupts off. Early on,
         # when time comes from the tick, it waits for ever for one that the host does not run. And the
         # kernel gives up if the timer does not tick ten times within a number of loops, which an emulated
         # processor may go through while the host does something else.
-        line = ("console=ttyS0 panic=-1 oops=panic loglevel=7 tsc=reliable no_timer_check "
-                f"{self.spec.cmdline}")
-        self.argv += ["-kernel", str(image), "-initrd", str(initramfs), "-append", line.strip()]
+        line = "console=ttyS0 panic=-1 oops=panic loglevel=7 tsc=reliable no_timer_check"
+        self.argv += ["-kernel", str(image), "-initrd", str(initramfs), "-append",
+                      " ".join([line, *more.split(), *self.spec.cmdline.split()])]
 
     def _port(self, name: str) -> str:
         """Adds a root port, which is what hot-plug needs, and returns its id."""
@@ -96,13 +96,16 @@ class CommandLine:
         self.argv += ["-device", f"virtio-{kind}-{way.suffix},id={name}{backend}"
                                  f"{props({**place, **way.props, **extra, **values})}"]
 
-    def root_disk(self, image: Path) -> None:
-        """Adds the root disk: a throw-away overlay over the read-only image."""
-        overlay = self.rundir / "root.qcow2"
-        run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", image, overlay],
-            self.log, "qemu-img")
-        self.argv += ["-blockdev", f"driver=qcow2,node-name=root,file.driver=file,"
-                                   f"file.filename={overlay},discard=unmap"]
+    def root_disk(self, image: Path, kept: bool = False) -> None:
+        """Adds the root disk: a throw-away overlay over the read-only image, or, if what is written is
+        to be `kept`, the image."""
+        driver, file = "raw", image
+        if not kept:
+            driver, file = "qcow2", self.rundir / "root.qcow2"
+            run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", image, file],
+                self.log, "qemu-img")
+        self.argv += ["-blockdev", f"driver={driver},node-name=root,file.driver=file,"
+                                   f"file.filename={file},discard=unmap"]
         self._virtio("blk", "blk-root", ",drive=root",
                      {"serial": "rvt-root", **self.spec.root_props})
 

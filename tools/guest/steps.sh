@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# Runs the steps of a job, one after the other, as lines of /run/rvt/job/steps:
+#
+#	<name> <command line>
+#
+# Each step's output goes to the machine channel (fd 3) line by line, between "begin <name>" and
+# "end <name> <status>"; the kernel log gets the same marks. Source it.
+
+# Passes lines on as they come: GNU sed with -u, or busybox awk.
+mark_output() {
+	if sed -u p </dev/null >/dev/null 2>&1; then
+		sed -u 's/^/out /'
+	else
+		awk '{ print "out " $0; fflush() }'
+	fi
+}
+
+run_step() {
+	name=$1
+	shift
+	echo "rvt: begin $name" >/dev/kmsg
+	echo "begin $name" >&3
+	rm -f /run/rvt/status
+	# mark_output ends when the last writer has gone, so a step must not leave processes behind that
+	# hold its output.
+	{
+		sh -c "$*" </dev/null
+		echo $? >/run/rvt/status
+	} 2>&1 | mark_output >&3
+	echo "rvt: end $name" >/dev/kmsg
+	echo "end $name $(cat /run/rvt/status)" >&3
+}
+
+run_steps() {
+	while read -r name command; do
+		[ -n "$name" ] && run_step "$name" "$command"
+	done </run/rvt/job/steps
+}
