@@ -28,6 +28,7 @@ COMMANDS = {
     "kunit": ("kunit", "run the KUnit suites in a guest"),
     "in-tree-kunit": ("intree_kunit", "run the KUnit suites by the kernel's own kunit.py"),
     "selftest": ("selftest", "run the guest selftests"),
+    "test-stock": ("teststock", "test the package in a Debian guest with Debian's own kernel"),
     "parity": ("parity", "hold docs/parity.md against the results"),
     "demo": ("demo", "do the same work on the C and on the Rust drivers"),
     "bench": ("bench", "measure what the drivers cost, Rust against C"),

@@ -1,0 +1,13 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# Prints what a change of configuration can leave behind, for the host to compare:
+#
+#	etc <checksum or target> <name>
+#	initramfs <name>
+
+find /etc -xdev -type f -exec sha256sum {} + | while read -r sum name; do
+	echo "etc $sum $name"
+done | sort -k 3
+find /etc -xdev -type l -printf 'etc %l %p\n' | sort -k 3
+lsinitramfs "/boot/initrd.img-$(uname -r)" | sort | sed 's/^/initramfs /'
