@@ -15,8 +15,8 @@ $(foreach v,$(VARIABLES),$(eval $(if $(strip $($(v))),export,unexport) $(v)))
 
 # One target at a time: each is parallel inside.
 .NOTPARALLEL:
-.PHONY: help python setup kernel modules in-tree hosttest kunit selftest parity test test-fresh test-long demo bench
-.PHONY: bench-quick shell clean
+.PHONY: help python setup kernel modules in-tree hosttest kunit selftest parity test test-fresh test-stock
+.PHONY: test-long demo bench bench-quick shell deb clean
 .DEFAULT_GOAL := help
 
 help:
@@ -27,6 +27,7 @@ help:
 	@echo "  hosttest   run the tests of the ring core on the host, without a kernel (cargo)"
 	@echo "  kunit      run the KUnit suites in a guest"
 	@echo "  selftest   run the guest selftests (T=name, subject or glob to choose)"
+	@echo "  test-stock test the package in a Debian guest with Debian's own kernel (out/test-stock.json)"
 	@echo "  parity     hold docs/parity.md against the last make test"
 	@echo "  demo       the same work on the C and on the Rust drivers, side by side"
 	@echo "  bench      what the drivers cost, Rust against C: out/bench.html (bench-quick: the main"
@@ -94,6 +95,10 @@ test-fresh: setup
 
 test-long: setup
 	@$(RVT) test-long
+
+# The package is the newest of out/deb (make deb).
+test-stock: setup
+	@$(RVT) test-stock
 
 demo: setup
 	@$(RVT) demo

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Tests what the story of the package is made of, without booting anything."""
+
+import os
+import shutil
+import subprocess
+import tarfile
+import tempfile
+import unittest
+from io import BytesIO
+from pathlib import Path
+
+from rvt import debguest, debguest_image, debguest_story
+from rvt.debguest_story import CHAPTERS, compare, selection
+from rvt.paths import GUEST_SCRIPTS, SELFTESTS
+from rvt.say import Failure
+
+
+class Chapters(unittest.TestCase):
+    """The order of the chapters, and what they name."""
+
+    def test_each_comes_after_one_before_it(self):
+        seen = {}
+        for chapter in CHAPTERS:
+            with self.subTest(chapter.name):
+                self.assertNotEqual(bool(chapter.image), bool(chapter.after))
+                self.assertIn(chapter.image, ("", "fresh", "installed"))
+                if chapter.after:
+                    self.assertIn(chapter.after, seen)
+                for other in chapter.like:
+                    self.assertIn(other, seen)
+            seen[chapter.name] = chapter
+
+    def test_scripts_are_there(self):
+        for chapter in CHAPTERS:
+            for step in chapter.steps:
+                with self.subTest(step):
+                    self.assertTrue((GUEST_SCRIPTS / f"stock-{step.split()[0]}").is_file())
+
+    def test_selftests_are_there(self):
+        for name in debguest_story.SELFTESTS:
+            with self.subTest(name):
+                self.assertTrue((SELFTESTS / f"{name}.sh").is_file())
+
+    def test_selection_takes_what_comes_before(self):
+        names = [chapter.name for chapter in selection("disabled")]
+        self.assertEqual(names[0], "installed")
+        self.assertEqual(names[-1], "disabled")
+        self.assertNotIn("fresh", names)
+
+    def test_selection_takes_all_without_a_pattern(self):
+        self.assertEqual(selection(""), CHAPTERS)
+
+    def test_selection_knows_its_chapters(self):
+        with self.assertRaisesRegex(Failure, "no chapter matches \"nosuch\".*enabled"):
+            selection("nosuch")
+
+
+class Comparison(unittest.TestCase):
+    """What a chapter may leave behind."""
+
+    BEFORE = ["etc 1234 /etc/fstab", "etc 9 /etc/ld.so.cache", "initramfs usr/lib/a.ko"]
+
+    def test_same(self):
+        test = compare("s", "other", ["etc", "initramfs"], self.BEFORE, list(reversed(self.BEFORE)))
+        self.assertEqual(test.result, "pass")
+
+    def test_file_that_is_left(self):
+        now = [*self.BEFORE, "etc 5 /etc/modprobe.d/rust.conf"]
+        test = compare("s", "other", ["etc"], self.BEFORE, now)
+        self.assertEqual((test.result, test.reason), ("fail", "+ etc 5 /etc/modprobe.d/rust.conf"))
+
+    def test_file_that_is_gone(self):
+        test = compare("s", "other", ["etc"], self.BEFORE, self.BEFORE[1:])
+        self.assertEqual((test.result, test.reason), ("fail", "- etc 1234 /etc/fstab"))
+
+    def test_changed_file(self):
+        test = compare("s", "other", ["etc"], self.BEFORE, ["etc 4321 /etc/fstab"])
+        self.assertEqual(test.result, "fail")
+
+    def test_other_kinds_do_not_count(self):
+        now = [line for line in self.BEFORE if line.startswith("etc")]
+        self.assertEqual(compare("s", "o", ["etc"], self.BEFORE, now).result, "pass")
+        self.assertEqual(compare("s", "o", ["initramfs"], self.BEFORE, now).result, "fail")
+
+    def test_what_the_system_writes_does_not_count(self):
+        now = [line.replace("9 /etc/ld", "8 /etc/ld") for line in self.BEFORE]
+        self.assertEqual(compare("s", "o", ["etc"], self.BEFORE, now).result, "pass")
+
+    def test_nothing_to_compare_is_no_success(self):
+        self.assertEqual(compare("s", "o", ["etc"], [], []).result, "fail")
+        self.assertEqual(compare("s", "o", ["etc"], None, self.BEFORE).result, "skip")
+
+
+class Releases(unittest.TestCase):
+    """Which kernel is the newest."""
+
+    def test_numbers_count_by_value(self):
+        names = ["7.3.10+deb13-amd64", "6.12.118+deb13-cloud-amd64", "7.3.4+deb13-amd64"]
+        self.assertEqual(sorted(names, key=debguest.sort_key),
+                         ["6.12.118+deb13-cloud-amd64", "7.3.4+deb13-amd64", "7.3.10+deb13-amd64"])
+
+
+@unittest.skipUnless(shutil.which("mke2fs", path=os.environ["PATH"] + ":/usr/sbin:/sbin"), "no mke2fs")
+class FileSystem(unittest.TestCase):
+    """What the host sees of a disk."""
+
+    def setUp(self):
+        os.environ["PATH"] += ":/usr/sbin:/sbin"
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.top = Path(scratch.name)
+        boot = self.top / "root" / "boot"
+        boot.mkdir(parents=True)
+        for release in ("7.3.10+deb13-amd64", "7.3.4+deb13-amd64"):
+            (boot / f"vmlinuz-{release}").write_bytes(b"kernel " + release.encode())
+        (boot / "initrd.img-7.3.4+deb13-amd64").touch()
+        image = self.top / "disk"
+        subprocess.run(["mke2fs", "-q", "-t", "ext4", "-d", str(self.top / "root"), str(image), "8M"], stdout=subprocess.DEVNULL,
+                       check=True)
+        self.disk = debguest.Disk(image, self.top / "log")
+
+    def test_kernels(self):
+        self.assertEqual(self.disk.kernels(), ["7.3.4+deb13-amd64", "7.3.10+deb13-amd64"])
+
+    def test_take(self):
+        taken = self.disk.take("/boot/vmlinuz-7.3.4+deb13-amd64", self.top / "taken")
+        self.assertEqual(taken.read_bytes(), b"kernel 7.3.4+deb13-amd64")
+
+    def test_take_what_is_not_there_or_empty(self):
+        for name in ("initrd.img-7.3.10+deb13-amd64", "initrd.img-7.3.4+deb13-amd64"):
+            with self.subTest(name), self.assertRaisesRegex(Failure, f"has no /boot/{name[:9]}"):
+                self.disk.take(f"/boot/{name}", self.top / "taken")
+
+    def test_clean(self):
+        self.assertTrue(self.disk.is_clean())
+        self.assertEqual(self.disk.check(), "")
+        subprocess.run(["debugfs", "-w", "-R", "set_super_value state 0", str(self.disk.path)],
+                       check=True, stderr=subprocess.DEVNULL)
+        self.assertFalse(self.disk.is_clean())
+
+
+class Job(unittest.TestCase):
+    """What is handed to a guest."""
+
+    def test_job(self):
+        packed = debguest._job({"steps": b"a true\n"}, {}, {"RVT_A": "it's"})
+        with tarfile.open(fileobj=BytesIO(packed)) as tar:
+            names = tar.getnames()
+            self.assertEqual(tar.extractfile("job/steps").read(), b"a true\n")
+            self.assertIn(b"export RVT_A='it'\"'\"'s'\n", tar.extractfile("env").read())
+        for name in ("stock.sh", "steps.sh", "selftests/lib/tap.sh", "selftests/stock/state.sh",
+                     "selftests/net/filter.sh"):
+            self.assertIn(name, names)
+
+
+@unittest.skipUnless(shutil.which("dpkg-deb"), "no dpkg-deb")
+class Package(unittest.TestCase):
+    """By what a disk with the package is known."""
+
+    def _deb(self, top: Path, text: str, when: int) -> Path:
+        tree = top / "tree"
+        (tree / "DEBIAN").mkdir(parents=True, exist_ok=True)
+        (tree / "DEBIAN" / "control").write_text(
+            "Package: p\nVersion: 1\nArchitecture: all\nMaintainer: m <m@m>\nDescription: d\n")
+        (tree / "file").write_text(text)
+        for path in (tree / "file", tree / "DEBIAN" / "control", tree / "DEBIAN", tree):
+            os.utime(path, (when, when))
+        out = top / f"{when}.deb"
+        subprocess.run(["dpkg-deb", "--root-owner-group", "-b", str(tree), str(out)], check=True,
+                       stdout=subprocess.DEVNULL)
+        return out
+
+    def test_contents(self):
+        with tempfile.TemporaryDirectory() as scratch:
+            top = Path(scratch)
+            one = debguest_image._contents(self._deb(top, "a", 1000000))
+            again = debguest_image._contents(self._deb(top, "a", 2000000))
+            other = debguest_image._contents(self._deb(top, "b", 3000000))
+            self.assertIn(b"Package: p", one)
+            self.assertEqual(one, again)
+            self.assertNotEqual(one, other)
+
+    def test_no_package(self):
+        with tempfile.NamedTemporaryFile(suffix=".deb") as file:
+            file.write(b"nothing")
+            file.flush()
+            with self.assertRaisesRegex(Failure, "is no Debian package"):
+                debguest_image._contents(Path(file.name))
+
+
+if __name__ == "__main__":
+    unittest.main()
