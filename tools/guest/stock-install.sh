@@ -7,7 +7,11 @@
 set -e
 deb=$1
 
-# As on a machine that is kept up to date.
+# Nobody needs this file system after a crash of the host.
+install() {
+	apt-get install -y -o Dpkg::Options::=--force-unsafe-io "$@"
+}
+
 apt-get update
-apt-get install -y --no-install-recommends -t "$RVT_SUITE-backports" linux-headers-amd64 linux-source
-apt-get install -y -t "$RVT_SUITE-backports" "$deb"
+install --no-install-recommends -t "$RVT_SUITE-backports" linux-headers-amd64 linux-source
+install "$deb"

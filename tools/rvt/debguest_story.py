@@ -5,6 +5,7 @@ import dataclasses
 import fnmatch
 import re
 
+from . import debguest_package
 from .say import Failure
 from .tap import Test
 
@@ -46,18 +47,33 @@ class Chapter:
     env: dict = dataclasses.field(default_factory=dict)
 
 
+#: What the kernel and kmod say of modules that cannot be used.
+_REFUSED = r"rust_virtio_\w+: (version magic|disagrees|Unknown symbol)|Invalid (ELF|module)|module .* ELF"
+
 CHAPTERS = [
     Chapter("fresh", "A Debian without the package", ["state.sh c", "inventory.sh"],
             image="fresh"),
-    Chapter("installed", "The package is installed; then the drivers are enabled",
-            ["state.sh c", "inventory.sh", "enable.sh"], image="installed",
+    Chapter("installed", "The package is installed; the drivers are enabled, first on a full disk",
+            ["state.sh c", "inventory.sh", "full.sh", "enable.sh"], image="installed",
             like={"fresh": ["initramfs"]}),
     Chapter("off", "Enabled, and switched off on the kernel's command line", ["state.sh c"],
             after="installed", cmdline="rust_virtio=off"),
     Chapter("enabled", "Enabled; after the selftests the drivers are disabled",
             ["state.sh rust", "disable.sh"], after="off", family="rust", selftests_at=1),
-    Chapter("disabled", "Disabled", ["state.sh c", "inventory.sh"], after="enabled",
+    Chapter("disabled", "Disabled; the drivers are enabled again, and their modules spoilt",
+            ["state.sh c", "inventory.sh", "enable.sh", "break.sh"], after="enabled",
             like={"installed": ["etc", "initramfs"]}),
+    Chapter("broken", "Modules that cannot be loaded; then an upgrade whose build fails",
+            ["state.sh c", "says.sh", "repair.sh", "upgrade.sh"], after="disabled",
+            expected=_REFUSED, files=[debguest_package.broken]),
+    Chapter("failed-build", "Modules that were not built; then the package is purged",
+            ["state.sh c", "says.sh", "purge.sh"], after="broken"),
+    Chapter("purged", "The package is purged", ["state.sh c", "inventory.sh"],
+            after="failed-build", like={"fresh": ["initramfs"]}),
+    Chapter("old-kernel", "Enabled, with a kernel too old for the drivers; the other kernel is purged",
+            ["state.sh c", "says.sh", "kernel-gone.sh"], after="off", oldest=True),
+    Chapter("kernel-gone", "Enabled, without a kernel for it; then the package is purged",
+            ["state.sh c", "purge.sh"], after="old-kernel"),
 ]
 
 

@@ -10,7 +10,7 @@ import unittest
 from io import BytesIO
 from pathlib import Path
 
-from rvt import debguest, debguest_image, debguest_story
+from rvt import debguest, debguest_image, debguest_package, debguest_story
 from rvt.debguest_story import CHAPTERS, compare, selection
 from rvt.paths import GUEST_SCRIPTS, SELFTESTS
 from rvt.say import Failure
@@ -116,8 +116,8 @@ class FileSystem(unittest.TestCase):
             (boot / f"vmlinuz-{release}").write_bytes(b"kernel " + release.encode())
         (boot / "initrd.img-7.3.4+deb13-amd64").touch()
         image = self.top / "disk"
-        subprocess.run(["mke2fs", "-q", "-t", "ext4", "-d", str(self.top / "root"), str(image), "8M"], stdout=subprocess.DEVNULL,
-                       check=True)
+        subprocess.run(["mke2fs", "-q", "-t", "ext4", "-d", str(self.top / "root"), str(image), "8M"],
+                       check=True, stdout=subprocess.DEVNULL)
         self.disk = debguest.Disk(image, self.top / "log")
 
     def test_kernels(self):
@@ -187,6 +187,33 @@ class Package(unittest.TestCase):
             file.flush()
             with self.assertRaisesRegex(Failure, "is no Debian package"):
                 debguest_image._contents(Path(file.name))
+
+    def test_broken(self):
+        with tempfile.TemporaryDirectory() as scratch:
+            top = Path(scratch)
+            source = top / "tree" / "usr" / "src" / "m-1.2"
+            source.mkdir(parents=True)
+            (source / "dkms.conf").write_text("PACKAGE_NAME=m\nPACKAGE_VERSION=\"1.2\"\n")
+            (source / "Kbuild").write_text("obj-m := m.o\n")
+            (top / "tree" / "DEBIAN").mkdir()
+            postinst = top / "tree" / "DEBIAN" / "postinst"
+            postinst.write_text("#!/bin/sh\ndkms install m/1.2 --force # not 11.2 or 1.2.3\n")
+            postinst.chmod(0o755)
+            out = debguest_package.broken(self._deb(top, "a", 1000000), top, top / "log")
+            shown = subprocess.run(["dpkg-deb", "-R", str(out), str(top / "out")], check=True)
+            self.assertEqual(shown.returncode, 0)
+            later = top / "out" / "usr" / "src" / "m-1.2.99"
+            self.assertIn('PACKAGE_VERSION="1.2.99"', (later / "dkms.conf").read_text())
+            self.assertEqual((later / "Kbuild").read_text(),
+                             "$(error this build fails on purpose)\nobj-m := m.o\n")
+            self.assertIn("dkms install m/1.2.99 --force # not 11.2 or 1.2.3",
+                          (top / "out" / "DEBIAN" / "postinst").read_text())
+
+    def test_broken_from_another_package(self):
+        with tempfile.TemporaryDirectory() as scratch, \
+                self.assertRaisesRegex(Failure, "0 dkms.conf"):
+            top = Path(scratch)
+            debguest_package.broken(self._deb(top, "a", 1000000), top, top / "log")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,30 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# Enables the drivers on a disk that is full: nothing of it may stay.
+
+. "$(dirname "$0")/../lib/tap.sh"
+
+cleanup() {
+	rm -f /var/full
+}
+
+# Leaves two megabytes, to root.
+fill() {
+	_free=$(($(stat -f -c '%f * %S' /) - 2097152))
+	fallocate -l $_free /var/full
+}
+
+initramfs() {
+	(cd /boot && sha256sum initrd.img-*)
+}
+
+before=$(initramfs)
+etc=$(find /etc -xdev -type f -exec sha256sum {} + | sort)
+check "the disk is filled" fill
+check_not "enabling fails" rust-virtio enable all
+rm -f /var/full
+check_eq "the initramfs is as it was" "$(initramfs)" "$before"
+check "and whole" sh -c 'lsinitramfs /boot/initrd.img-$(uname -r) | grep /virtio_blk.ko'
+check_eq "/etc is as it was" "$(find /etc -xdev -type f -exec sha256sum {} + | sort)" "$etc"
+check_not "nothing half-made is in /boot" sh -c 'ls /boot | grep -E "\.(new|tmp|dpkg-bak)$"'
