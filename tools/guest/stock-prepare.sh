@@ -28,4 +28,6 @@ END
 systemctl enable systemd-networkd
 # There is no archive in reach.
 systemctl mask apt-daily.timer apt-daily-upgrade.timer
+# An emulated processor takes minutes for the usual level.
+echo COMPRESSLEVEL=1 >/etc/initramfs-tools/conf.d/rvt
 rm -rf /var/cache/apt/archives/*.deb

@@ -20,7 +20,7 @@ from .machine import Machine
 from .paths import GUEST_SCRIPTS, SELFTESTS
 from .proc import run
 from .qemu import CommandLine
-from .say import Failure
+from .say import Failure, say
 from .spec import Spec
 
 #: Of the unit, and so of the service that the kernel's command line wants.
@@ -105,6 +105,15 @@ class DebianGuest(Machine):
                       "-fw_cfg", f"name=opt/org.rvt/job,file={packed}"]
         line.root_disk(self.disk.path, self.kept)
         self._start(line)
+
+    def _line(self, line: str, outcome, requests, on_line) -> bool:
+        """Handles one line of the channel, and tells of the beginning of a step."""
+        verb, _, rest = line.partition(" ")
+        if verb == "hello":
+            say(f"  systemd runs the job after {rest} s")
+        elif verb == "begin":
+            say(f"  {rest}")
+        return super()._line(line, outcome, requests, on_line)
 
     def _stays(self, outcome) -> None:
         if not outcome.error:

@@ -114,9 +114,10 @@ def _make(image: Path, deb: Path, log: Path) -> None:
                 root.run(["sh", "/rvt/stock-install.sh", f"/deb/{deb.name}"], log,
                          f"apt install ./{deb.name}", tree,
                          [(GUEST_SCRIPTS, "/rvt"), (deb.parent, "/deb"),
-                          (_archives(), "/var/cache/apt/archives")], {"RVT_SUITE": SUITE})
+                          (_archives(), "/var/cache/apt/archives"), (_kept(), "/rvt-kept")],
+                         {"RVT_SUITE": SUITE})
             run([*debroot.as_root(), "sh", "-c",
-                 "rmdir \"$1/rvt\" \"$1/deb\" 2>/dev/null; mke2fs -q -t ext4 -L rvt-root -U \"$2\" -d \"$1\" \"$3\" \"$4\"",
+                 "rmdir \"$1/rvt\" \"$1/deb\" \"$1/rvt-kept\" 2>/dev/null; mke2fs -q -t ext4 -L rvt-root -U \"$2\" -d \"$1\" \"$3\" \"$4\"",
                  "sh", tree, UUID, part, _SIZE], log, "mke2fs")
         finally:
             debroot.Root.remove(tree, log)
@@ -127,4 +128,11 @@ def _archives() -> Path:
     """Returns the directory of packages that were fetched for such disks."""
     place = cache() / "apt" / f"stock-{SUITE}"
     (place / "partial").mkdir(parents=True, exist_ok=True)
+    return place
+
+
+def _kept() -> Path:
+    """Returns the directory of what packages make once for a kernel."""
+    place = cache() / "stock-metadata"
+    place.mkdir(parents=True, exist_ok=True)
     return place
