@@ -34,6 +34,7 @@ help:
 	@echo "             figures in minutes)"
 	@echo "  shell      boot a guest and run CMD in it (more: tools/README.md)"
 	@echo "  modules    build the modules into out/modules (KUNIT=1: with their suites)"
+	@echo "  deb        build the Debian package with the modules for DKMS into out/deb"
 	@echo "  kernel     build the guest kernel"
 	@echo "  in-tree    put the drivers and the ring into a kernel tree: a branch of the git tree KSRC=,"
 	@echo "             or a copy of it at DEST= (docs/in-tree.md)"
@@ -71,6 +72,9 @@ kernel: setup
 
 modules: setup
 	@$(RVT) modules
+
+deb: python
+	@$(RVT) deb $(if $(VERSION),--version '$(VERSION)')
 
 in-tree: python
 	@$(RVT) in-tree
