@@ -74,7 +74,7 @@ modules: setup
 	@$(RVT) modules
 
 deb: python
-	@$(RVT) deb $(if $(VERSION),--version '$(VERSION)')
+	@$(RVT) deb $(if $(DEB_VERSION),--version '$(DEB_VERSION)')
 
 in-tree: python
 	@$(RVT) in-tree

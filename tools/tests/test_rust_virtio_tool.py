@@ -1,0 +1,324 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Tests of the tool of the package and of its loader, against files in place of a machine."""
+
+import os
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+PACKAGING = Path(__file__).resolve().parents[2] / "packaging"
+TOOL = PACKAGING / "tool" / "rust-virtio"
+LOADER = PACKAGING / "tool" / "load"
+KERNEL = "7.3.4+deb13-amd64"
+OLD = "6.12.1+deb13-amd64"
+
+#: What the kernel does when its attributes are written to. A file "refuses-DRIVER" lists the devices
+#: that do not bind to the driver.
+PUT = r"""
+put() {
+	echo "$1" 2>/dev/null >"$2"
+	echo "$1 >${2#"$R"}" >>"$R/puts"
+	case $2 in
+	*/virtio/drivers/*/bind)
+		driver=${2%/bind}
+		grep -qsx "$1" "$R/refuses-${driver##*/}" || ln -s "$driver" "$bus/devices/$1/driver"
+		;;
+	*/virtio/drivers/*/unbind) rm "$bus/devices/$1/driver" ;;
+	*/drivers_probe) echo "$1" >>"$R/probed" ;;
+	esac
+}
+"""
+
+MODPROBE = r"""#!/bin/sh
+for name; do :; done
+echo "$*" >>"$RUST_VIRTIO_ROOT/modprobes"
+if [ -e "$RUST_VIRTIO_ROOT/no-$name" ]; then
+	cat "$RUST_VIRTIO_ROOT/no-$name" >&2
+	exit 1
+fi
+mkdir -p "$RUST_VIRTIO_ROOT/sys/module/$name" "$RUST_VIRTIO_ROOT/sys/bus/virtio/drivers/$name"
+"""
+
+#: An "initramfs" is the list of what would be in it. With a file "full" nothing can be written.
+UPDATE_INITRAMFS = r"""#!/bin/sh
+R=$RUST_VIRTIO_ROOT
+if [ "$(cat "$R/full" 2>/dev/null)" = "$3" ]; then
+	echo "cp: No space left on device" >&2
+	exit 1
+fi
+image=$R/boot/initrd.img-$3
+{
+	echo "made of $3"
+	if [ -e "$R/etc/modprobe.d/rust-virtio-enabled.conf" ]; then
+		echo etc/modprobe.d/rust-virtio-enabled.conf
+		echo usr/lib/rust-virtio/load
+		(cd "$R" && find "lib/modules/$3/updates" -name '*.ko' 2>/dev/null)
+	fi
+} >"$image.new"
+mv "$image.new" "$image"
+"""
+
+
+class Machine(unittest.TestCase):
+    """A machine with two disks, an interface, a kernel with the modules and one without."""
+
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory(prefix="rvt-tool-")
+        self.addCleanup(scratch.cleanup)
+        self.root = Path(scratch.name)
+        self.bus = self.root / "sys/bus/virtio"
+        for name in ("devices", "drivers"):
+            (self.bus / name).mkdir(parents=True)
+        (self.bus / "drivers_autoprobe").write_text("1\n")
+        for path, text in (("proc/cmdline", "root=/dev/vda1 quiet\n"),
+                           ("proc/sys/kernel/osrelease", KERNEL + "\n"), ("dev/kmsg", ""),
+                           ("put.sh", PUT), ("etc/modprobe.d/other.conf", "options foo bar=1\n")):
+            self.write(path, text)
+        for kernel in (KERNEL, OLD):
+            self.write(f"boot/vmlinuz-{kernel}", "")
+            self.write(f"boot/initrd.img-{kernel}", f"made of {kernel}\n")
+            self.write(f"boot/config-{kernel}", "CONFIG_RUST=y\n")
+            self.write(f"lib/modules/{kernel}/modules.builtin", "kernel/drivers/virtio/virtio.ko\n")
+        for name in ("rust_virtio_blk", "rust_virtio_net"):
+            self.write(f"lib/modules/{KERNEL}/updates/dkms/{name}.ko", "")
+        self.device(0, 1, "0000:00:03.0", "net/eth0")
+        self.device(1, 2, "0000:00:04.0", "block/vda")
+        self.device(10, 2, "0000:00:05.0", "block/vdb")
+        self.device(2, 3, "0000:00:06.0", None)
+        for name, text in (("modprobe", MODPROBE), ("update-initramfs", UPDATE_INITRAMFS),
+                           ("lsinitramfs", "#!/bin/sh\ncat \"$1\"\n"), ("mokutil", "#!/bin/sh\n"),
+                           ("dkms", "#!/bin/sh\n")):
+            self.write(f"bin/{name}", text)
+            (self.root / "bin" / name).chmod(0o755)
+
+    def write(self, path, text):
+        """Writes a file of the machine."""
+        (self.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.root / path).write_text(text)
+
+    def device(self, number, kind, place, name):
+        """Adds a device without a driver."""
+        top = self.root / f"sys/devices/pci0000:00/{place}/virtio{number}"
+        top.mkdir(parents=True)
+        (top / "device").write_text(f"0x{kind:04x}\n")
+        (top / "features").write_text("".join("1" if bit in (9, 28, 32, 34) else "0"
+                                              for bit in range(64)) + "\n")
+        if name:
+            (top / name).mkdir(parents=True)
+        transport = self.root / "sys/bus/pci/drivers/virtio-pci"
+        transport.mkdir(parents=True, exist_ok=True)
+        (top.parent / "driver").symlink_to(transport)
+        (self.bus / "devices" / f"virtio{number}").symlink_to(top)
+
+    def call(self, *argv):
+        """Runs a program on the machine."""
+        env = dict(os.environ, RUST_VIRTIO_ROOT=str(self.root),
+                   PATH=f"{self.root}/bin:{os.environ['PATH']}")
+        return subprocess.run([str(a) for a in argv], capture_output=True, text=True, check=False,
+                              env=env)
+
+    def tool(self, *argv, status=0):
+        """Runs the tool, and returns what it printed."""
+        done = self.call(TOOL, *argv)
+        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        return done.stdout + done.stderr
+
+    def load(self, *argv):
+        """Runs the loader, and returns what it told the kernel log."""
+        (self.root / "dev/kmsg").write_text("")
+        done = self.call(LOADER, *argv, "--")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return (self.root / "dev/kmsg").read_text()
+
+    def drivers(self):
+        """Returns the driver of each device that has one."""
+        return {device.name: os.readlink(device / "driver").rsplit("/", 1)[-1]
+                for device in sorted((self.bus / "devices").iterdir())
+                if (device / "driver").is_symlink()}
+
+    def snapshot(self):
+        """Returns the configuration and each initramfs."""
+        return {str(path): path.read_text() for top in ("etc", "boot")
+                for path in sorted((self.root / top).rglob("*")) if path.is_file()}
+
+
+class Tool(Machine):
+    """status, enable, disable."""
+
+    def test_status_is_a_table(self):
+        lines = self.tool("status").splitlines()
+        self.assertRegex(lines[0], r"^DEVICE +NAME +KIND +DRIVER NOW +AT NEXT BOOT +RING +FEATURES$")
+        self.assertRegex(lines[2], r"^virtio1 0000:00:04.0 +vda +blk +none +virtio_blk +- +-$")
+        self.assertNotIn("virtio2 ", "\n".join(lines))
+
+    def test_status_names_features_and_layout(self):
+        (self.bus / "drivers/virtio_blk").mkdir()
+        (self.bus / "devices/virtio1/driver").symlink_to(self.bus / "drivers/virtio_blk")
+        self.assertRegex(self.tool("status"), r"virtio_blk +virtio_blk +C, packed +"
+                                              r"flush, indirect, version-1, packed\n")
+
+    def test_enable_all_and_disable_leave_what_was_there(self):
+        before = self.snapshot()
+        self.tool("enable", "all")
+        self.assertRegex(self.tool("status"), r"vda +blk +none +rust_virtio_blk")
+        image = (self.root / f"boot/initrd.img-{KERNEL}").read_text()
+        self.assertIn("updates/dkms/rust_virtio_blk.ko", image)
+        self.assertIn("rust-virtio/load", image)
+        self.tool("disable")
+        self.assertEqual(self.snapshot(), before)
+
+    def test_kernel_without_modules_keeps_its_initramfs(self):
+        out = self.tool("enable", "all")
+        self.assertIn(f"kernel {OLD} has no Rust modules", out)
+        self.assertEqual((self.root / f"boot/initrd.img-{OLD}").read_text(), f"made of {OLD}\n")
+
+    def test_enable_falls_back_by_modprobe_itself(self):
+        self.tool("enable", "net")
+        text = (self.root / "etc/modprobe.d/rust-virtio-enabled.conf").read_text()
+        self.assertIn("install virtio_net /usr/lib/rust-virtio/load net all -- $CMDLINE_OPTS || "
+                      "/sbin/modprobe --ignore-install virtio_net $CMDLINE_OPTS\n", text)
+        self.assertNotIn("install virtio_blk", text)
+
+    def test_devices_are_written_down_by_place(self):
+        self.tool("enable", "blk", "--device", "/dev/vdb")
+        self.tool("enable", "all", "--device", "eth0", "--device", "00:04.0")
+        text = (self.root / "etc/modprobe.d/rust-virtio-enabled.conf").read_text()
+        self.assertIn(" blk 0000:00:05.0 0000:00:04.0 -- ", text)
+        self.assertIn(" net 0000:00:03.0 -- ", text)
+
+    def test_disable_of_one_kind_keeps_the_other(self):
+        self.tool("enable", "all")
+        self.tool("disable", "blk")
+        self.assertRegex(self.tool("status"), r"vda +blk +none +virtio_blk ")
+        self.assertRegex(self.tool("status"), r"eth0 +net +none +rust_virtio_net ")
+
+    def test_wrong_device_changes_nothing(self):
+        before = self.snapshot()
+        self.assertIn("no virtio disk or interface 'vdz'",
+                      self.tool("enable", "blk", "--device", "vdz", status=1))
+        self.assertIn("eth0 is of kind net", self.tool("enable", "blk", "--device", "eth0", status=1))
+        self.assertEqual(self.snapshot(), before)
+
+    def test_wrong_usage(self):
+        for argv in ((), ("frob",), ("enable",), ("enable", "disk"), ("enable", "all", "--device"),
+                     ("status", "x"), ("disable", "ring")):
+            self.assertIn("--help", self.tool(*argv, status=2))
+
+    def test_full_disk_brings_everything_back(self):
+        for name in ("rust_virtio_blk", "rust_virtio_net"):
+            self.write(f"lib/modules/{OLD}/updates/dkms/{name}.ko", "")
+        before = self.snapshot()
+        # The older kernel comes first, so its initramfs is new by then.
+        self.write("full", KERNEL)
+        out = self.tool("enable", "all", status=1)
+        self.assertIn("nothing was changed", out)
+        self.assertIn(OLD, out)
+        self.assertEqual(self.snapshot(), before)
+
+    def test_failed_disable_keeps_it_enabled(self):
+        self.tool("enable", "all")
+        before = self.snapshot()
+        self.write("full", KERNEL)
+        self.tool("disable", status=1)
+        self.assertEqual(self.snapshot(), before)
+
+    def test_blacklist_of_a_c_driver_is_refused(self):
+        self.write("etc/modprobe.d/other.conf", "blacklist virtio_blk\n")
+        self.assertIn("other.conf: blacklist virtio_blk", self.tool("enable", "blk", status=1))
+        self.assertIn("PROBLEM  other configuration", self.tool("doctor", status=3))
+
+    def test_no_modules_at_all(self):
+        for path in (self.root / f"lib/modules/{KERNEL}/updates/dkms").iterdir():
+            path.unlink()
+        self.assertIn("no installed kernel has rust_virtio_blk", self.tool("enable", "all", status=1))
+
+    def test_refresh_takes_up_what_was_built_later(self):
+        self.tool("enable", "all")
+        image = self.root / f"boot/initrd.img-{OLD}"
+        for name in ("rust_virtio_blk", "rust_virtio_net"):
+            self.write(f"lib/modules/{OLD}/updates/dkms/{name}.ko", "")
+        self.tool("refresh", OLD)
+        self.assertIn("rust_virtio_blk.ko", image.read_text())
+
+    def test_status_tells_of_a_fallback(self):
+        self.write("run/rust-virtio/blk", "c rust_virtio=off on the kernel command line\n")
+        self.assertIn("virtio_blk instead of rust_virtio_blk: rust_virtio=off", self.tool("status"))
+
+    def test_doctor_of_a_sound_machine(self):
+        self.tool("enable", "all")
+        out = self.tool("doctor")
+        self.assertNotIn("PROBLEM", out)
+        self.assertIn("initramfs: as enabled", out)
+
+    def test_doctor_sees_a_stale_initramfs(self):
+        self.tool("enable", "all")
+        self.write(f"boot/initrd.img-{KERNEL}", "of another time\n")
+        self.assertIn("PROBLEM  initramfs: not as enabled", self.tool("doctor", status=3))
+
+    def test_doctor_knows_lockdown(self):
+        self.write("sys/kernel/security/lockdown", "none [integrity] confidentiality\n")
+        self.assertIn("lockdown (integrity) refuses", self.tool("doctor", status=3))
+
+
+class Loader(Machine):
+    """The choice between the families, at boot."""
+
+    def test_all_devices(self):
+        self.assertIn("2 of kind blk on rust_virtio_blk", self.load("blk", "all"))
+        self.assertEqual(self.drivers(), {"virtio1": "rust_virtio_blk", "virtio10": "rust_virtio_blk"})
+        self.assertEqual((self.bus / "drivers_autoprobe").read_text(), "1\n")
+        self.assertEqual((self.root / "modprobes").read_text(),
+                         "rust_virtio_blk\n--ignore-install virtio_blk\n")
+        self.assertFalse((self.root / "run/rust-virtio/lock").exists())
+
+    def test_what_came_meanwhile_is_probed(self):
+        self.load("blk", "all")
+        self.assertEqual((self.root / "probed").read_text().split(), ["virtio0", "virtio2"])
+
+    def test_single_device(self):
+        self.load("blk", "0000:00:04.0")
+        self.assertEqual(self.drivers(), {"virtio1": "rust_virtio_blk", "virtio10": "virtio_blk"})
+        bound = [line for line in (self.root / "puts").read_text().splitlines() if "/bind" in line]
+        self.assertIn("virtio10", bound[0], "the C driver names its disks first")
+
+    def test_switched_off_by_hand(self):
+        self.write("proc/cmdline", "quiet rust_virtio=off\n")
+        self.assertIn("virtio_blk instead of rust_virtio_blk: rust_virtio=off",
+                      self.load("blk", "all"))
+        self.assertEqual((self.root / "modprobes").read_text(), "--ignore-install virtio_blk\n")
+
+    def test_missing_module(self):
+        self.write("no-rust_virtio_blk", "modprobe: FATAL: Module rust_virtio_blk not found.\n")
+        log = self.load("blk", "all")
+        self.assertIn("virtio_blk instead of rust_virtio_blk: FATAL: Module", log)
+        self.assertEqual((self.bus / "drivers_autoprobe").read_text(), "1\n")
+        self.assertIn("--ignore-install virtio_blk", (self.root / "modprobes").read_text())
+        self.assertTrue((self.root / "run/rust-virtio/blk").read_text().startswith("c FATAL"))
+
+    def test_disk_that_does_not_bind_takes_all_back(self):
+        self.write("refuses-rust_virtio_blk", "virtio10\n")
+        log = self.load("blk", "all")
+        self.assertEqual(self.drivers(), {"virtio1": "virtio_blk", "virtio10": "virtio_blk"})
+        self.assertIn("virtio10 (0000:00:05.0) did not bind to rust_virtio_blk", log)
+        self.assertIn("0000:00:05.0 >/sys/bus/pci/drivers/virtio-pci/unbind",
+                      (self.root / "puts").read_text(), "the device is reset")
+
+    def test_interface_that_does_not_bind(self):
+        self.write("refuses-rust_virtio_net", "virtio0\n")
+        self.load("net", "all")
+        self.assertEqual(self.drivers(), {"virtio0": "virtio_net"})
+
+    def test_c_driver_that_is_there_is_left_alone(self):
+        (self.root / "sys/module/virtio_blk").mkdir(parents=True)
+        self.load("blk", "all")
+        self.assertFalse((self.root / "modprobes").exists())
+
+    def test_it_runs_in_a_small_shell(self):
+        for path in (LOADER, TOOL):
+            done = self.call("sh", "-n", path)
+            self.assertEqual(done.returncode, 0, done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
