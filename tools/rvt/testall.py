@@ -2,7 +2,7 @@
 """`rvt.py test`: the harness's own tests, those of the ring core, KUnit in modules and built in,
 the selftests, set-up from nothing, the parity table."""
 
-from . import fresh, harness, hosttest, image, intree_kunit, kernel, legs, parity, setup
+from . import buildtest, fresh, harness, hosttest, image, intree_kunit, kernel, legs, parity, setup
 from .parts import Parts
 from .results import Results
 from .say import Failure, say
@@ -17,7 +17,7 @@ def _kernel(_results: Results) -> None:
 
 #: Name -> what adds its results. Those that need no kernel come first.
 PARTS = {"harness": harness.run, "hosttest": hosttest.run, "kernel": _kernel,
-         "kunit": legs.run_kunit, "in-tree": intree_kunit.run, "selftest": legs.run_selftests,
+         "build": buildtest.run, "kunit": legs.run_kunit, "in-tree": intree_kunit.run, "selftest": legs.run_selftests,
          "fresh": fresh.run}
 
 
