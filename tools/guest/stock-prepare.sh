@@ -14,7 +14,6 @@ for release in $surplus; do
 done
 
 echo "UUID=$RVT_UUID / ext4 defaults 0 1" >/etc/fstab
-: >/etc/resolv.conf
 systemd-machine-id-setup
 
 # The last NIC is the machine's; others belong to the tests.
