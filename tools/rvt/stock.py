@@ -227,7 +227,7 @@ def _face(kdir: Path, release: str) -> None:
     headers = f"{_ROOT}/usr/src/linux-headers-{release}"
     for name, target in {".config": f"{headers}/.config",
                          "Module.symvers": f"{headers}/Module.symvers",
-                         "modules": lib,
+                         "modules": lib, "modules.builtin": f"{lib}/modules.builtin",
                          "arch/x86/boot/bzImage": f"{lib}/vmlinuz",
                          "rust": f"{BUILD}/rust"}.items():
         link = kdir / name

@@ -143,7 +143,7 @@ class Making(Case):
                                                                 "src/linux-headers-7.3.4-d"))
         lib.mkdir(parents=True, exist_ok=True)
         headers.mkdir(parents=True, exist_ok=True)
-        for name in (lib / "vmlinuz", headers / ".config", headers / "Module.symvers"):
+        for name in (lib / "vmlinuz", lib / "modules.builtin", headers / ".config", headers / "Module.symvers"):
             name.touch()
 
     def make(self) -> None:
