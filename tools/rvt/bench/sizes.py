@@ -2,9 +2,10 @@
 """Sizes of the module files: what stays in memory of their sections."""
 
 import json
+import tempfile
 from pathlib import Path
 
-from .. import toolchain
+from .. import kmods, toolchain
 from ..proc import output
 from ..say import Failure
 from . import ratio
@@ -28,10 +29,7 @@ def run(bench, command: str) -> None:
 
 def files(bench) -> dict:
     """Returns module -> file, ours and the kernel's."""
-    order = (bench.kdir / "modules.order").read_text().split()
-    kernel = {Path(line).stem.replace("-", "_"): bench.kdir / line.replace(".o", ".ko")
-              for line in order}
-    return {**kernel, **{Path(path).stem: Path(path) for path in bench.ours}}
+    return {**kmods.every(bench.kdir), **{Path(path).stem: Path(path) for path in bench.ours}}
 
 
 def closure(stack, files: dict) -> list:
@@ -58,7 +56,11 @@ def sections(path: Path) -> dict:
     """Returns the bytes of text, read-only data and data that stay after a module is loaded."""
     suffix = toolchain.find().llvm
     tool = f"llvm-readelf{suffix if suffix.startswith('-') else ''}"
-    text = output([tool, "--elf-output-style=JSON", "-S", path])
+    with tempfile.NamedTemporaryFile(suffix=".ko") as plain:
+        # Distributions compress modules.
+        plain.write(kmods.read(path))
+        plain.flush()
+        text = output([tool, "--elf-output-style=JSON", "-S", plain.name])
     if not text:
         raise Failure(f"{tool} cannot read {path}")
     return count([entry["Section"] for entry in json.loads(text)[0]["Sections"]])
