@@ -10,6 +10,11 @@ driver_of() {
 	return 1
 }
 
+# module_is_there MODULE: succeeds if it is loaded, or part of the kernel: then sysfs may not have it.
+module_is_there() {
+	[ -d "/sys/module/$1" ] || grep -q "/$1\.ko$" "/lib/modules/$(uname -r)/modules.builtin"
+}
+
 # virtio_of DEVICE: prints the virtio device (virtio0...) of a network interface or a disk.
 virtio_of() {
 	for _d in "/sys/class/net/$1/device" "/sys/block/$1/device"; do

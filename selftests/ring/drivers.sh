@@ -20,8 +20,8 @@ disk=$(disk_by_serial blk0)
 nic=$(nic_by_index 0)
 check_eq "the disk is on the driver" "$(driver_of "$disk")" ${prefix}virtio_blk
 check_eq "the interface is on the driver" "$(driver_of "$nic")" ${prefix}virtio_net
-check "the provider of the rings is the one asked for" test -d \
-	"/sys/module/$([ "$RVT_RING" = rust ] && echo rust_)virtio_ring"
+check "the provider of the rings is the one asked for" module_is_there \
+	"$([ "$RVT_RING" = rust ] && echo rust_)virtio_ring"
 check_eq "the disk has the layout asked for" "$(layout_of "$(virtio_of "$disk")")" "$RVT_LAYOUT"
 check_eq "the interface has the layout asked for" "$(layout_of "$(virtio_of "$nic")")" "$RVT_LAYOUT"
 check "random reads and writes in deep queues" fio_verifies "$disk" --rw=randrw --bs=4k --iodepth=64 \

@@ -5,6 +5,7 @@
 #
 # rvt-guest: front.json
 # rvt-transports: pci legacy mmio
+# rvt-config: VIRTIO=m
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/net.sh"

@@ -4,7 +4,7 @@
 The kernels of distributions are configured in their own way. A script that needs more than guests do
 says so in its header, with symbols of the kernel's configuration:
 
-	# rvt-config: VIRTIO_DEBUG NETCONSOLE
+	# rvt-config: VIRTIO_DEBUG VIRTIO=m
 """
 
 import re
@@ -47,10 +47,15 @@ def why_not(kdir: Path, wanted, ours: list, script: str) -> str:
         return f"{' and '.join(taking)} is built into Linux {release} and takes the devices"
     symbols = [symbol for name in loads for symbol in _TRANSPORT.get(name, [])]
     symbols += [word for line in _CONFIG.findall(script) for word in line.split()]
-    lacking = kconfig.missing(config, symbols)
-    if lacking:
-        return f"Linux {release} has no " + ", ".join(f"CONFIG_{symbol}" for symbol in lacking)
-    return ""
+    lacking = [f"CONFIG_{symbol}" for symbol in symbols if not _has(config, symbol)]
+    return f"Linux {release} has no {', '.join(lacking)}" if lacking else ""
+
+
+def _has(config: dict, symbol: str) -> bool:
+    """Returns whether a symbol is enabled, or has the value that it is written with."""
+    name, _, value = symbol.partition("=")
+    found = config.get(name, "n")
+    return found == value if value else found != "n"
 
 
 def why_no_suites(kdir: Path) -> str:

@@ -273,6 +273,7 @@ class Kernel(Case):
         self.assertIn("no module vdpa_sim", self.why_not(modules=["vdpa_sim"]))
         self.assertIn("no CONFIG_VIRTIO_MMIO_CMDLINE_DEVICES", self.why_not(transport="mmio"))
         self.assertIn("no CONFIG_A, CONFIG_C", self.why_not("#!x\n# rvt-config: A VIRTIO_BLK\n# rvt-config: C\n"))
+        self.assertIn("no CONFIG_VIRTIO=m", self.why_not("#!x\n# rvt-config: VIRTIO=m\n"))
         self.config("VIRTIO=y", "A=m", "C=y")
         self.assertEqual(self.why_not("#!x\n# rvt-config: A C\n"), "")
 
