@@ -90,6 +90,23 @@ class Page(unittest.TestCase):
         self.assertIn("<svg", self.text)
         self.assertRegex(self.text, r"<text[^>]*>[^<]*too wide to call</text>")
 
+    def test_another_guest_kernel_has_tables_and_charts_of_its_own(self):
+        report = sample.report()
+        usual = [line for line in table.text(report).splitlines() if "blk-randread-4k-qd1 " in line][0]
+        for cell in sample.report().cells:
+            if cell.metric in ("instr_driver_ring", "kicks", "irqs") and cell.value is not None:
+                cell.options = {**cell.options, "kernel": "debian"}
+                cell.value *= 2
+                report.cells.append(cell)
+        first, title, second = table.text(report).partition("; KERNEL=debian\n")
+        self.assertTrue(title)
+        self.assertIn(usual, first)
+        self.assertIn("blk-randread-4k-qd1 ", second.partition("\n\n")[0])
+        self.assertNotIn(usual, second.partition("\n\n")[0])
+        page = _Reader(html.text(report))
+        self.assertEqual(page.wrong, [])
+        self.assertIn("KERNEL=debian", page.sections["cost"])
+
     def test_a_stack_nobody_knew_is_everywhere(self):
         for anchor in ("summary", "cost", "events", "throughput", "classic", "matrix", "memory"):
             self.assertIn("zig lockfree", self.page.sections[anchor], anchor)

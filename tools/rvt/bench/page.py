@@ -47,15 +47,16 @@ def _since(report, base) -> list:
 def _cost(view, charts) -> list:
     notes, drawn, more = [], [], []
     for metric, title, text in _COSTS:
-        cases = view.headlines(view.of(metric))
-        if not cases:
-            continue
-        notes.append(el("p", text))
-        drawn.append(charts.draw(chart_cost.stacked, view, cases, title,
-                                 label=f"Bars: {title}, by layer"))
-        more += [details(f"As a table: {words.metric(metric)}", fields.values(view, cases)),
-                 *fields.folded(f"Made of what: {words.metric(metric)}", view, cases),
-                 fields.notes(fields.every(cases))]
+        found = view.by_kernel(view.of(metric))
+        if found:
+            notes.append(el("p", text))
+        for kernel, cases in found.items():
+            where = f", KERNEL={kernel}" if kernel else ""
+            drawn.append(charts.draw(chart_cost.stacked, view, cases, title + where,
+                                     label=f"Bars: {title}{where}, by layer"))
+            more += [details(f"As a table: {words.metric(metric)}{where}", fields.values(view, cases)),
+                     *fields.folded(f"Made of what: {words.metric(metric)}{where}", view, cases),
+                     fields.notes(fields.every(cases))]
     return [*notes, el("div", *drawn, cls="charts"), *more] if notes else []
 
 

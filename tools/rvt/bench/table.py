@@ -14,15 +14,15 @@ def text(report) -> str:
     """Returns the table."""
     view = View(report)
     lines = []
-    for title, rows in (("An operation: guest instructions, kicks, interrupts", _cost(view)),
+    for title, rows in (*_costs(view),
                         ("Times and rates against the baseline in the same rounds", _ratios(view)),
                         ("An emulated card against virtio", _classic(view)),
                         ("Ring code alone on the host",
                          _wide(view, view.headlines(tables.host(view)))),
                         ("Memory", _wide(view, view.headlines(view.of("memory"))))):
         if rows:
-            # An operation has a row for everyone, the first section is never cut.
-            most = len(rows) if not lines else _SHOWN + 1
+            # An operation has a row for everyone, and is never cut.
+            most = len(rows) if title.startswith("An operation") else _SHOWN + 1
             lines += ["", title, *_columns(rows[:most])]
             lines += [f"  and {len(rows) - most} more on the page"] if rows[most:] else []
     lines += _verdicts(view)
@@ -57,11 +57,17 @@ def _against(case, who) -> str:
     return change + (" (?)" if found.verdict == ratio.WIDE_SPREAD else "")
 
 
-def _cost(view) -> list:
-    cases = view.headlines(view.of("instr_driver_ring"))
+def _costs(view) -> list:
+    """Returns a title and rows for each guest kernel."""
+    events = [view.by_kernel(view.of(name)) for name in ("kicks", "irqs")]
+    return [("An operation: guest instructions, kicks, interrupts" + (f"; KERNEL={kernel}" if kernel else ""),
+             _cost(view, cases, [found.get(kernel, []) for found in events]))
+            for kernel, cases in view.by_kernel(view.of("instr_driver_ring")).items()]
+
+
+def _cost(view, cases: list, events: list) -> list:
     layers = chart_cost.layers(cases)
-    events = {name: {(case.workload, case.device, case.accel): case
-                     for case in view.headlines(view.of(name))} for name in ("kicks", "irqs")}
+    events = [{(case.workload, case.device, case.accel): case for case in found} for found in events]
     rows = [["", "", *layers, "sum", "change", "kicks", "irqs"]] if cases else []
     for case in cases:
         for who in view.among([case]):
@@ -72,7 +78,7 @@ def _cost(view) -> list:
                          *[words.number(parts.get(layer)) for layer in layers],
                          words.number(case.value(who)), _against(case, who),
                          *[_event(found.get((case.workload, case.device, case.accel)), who)
-                           for found in events.values()]])
+                           for found in events]])
     return _once(rows)
 
 

@@ -144,6 +144,13 @@ class View:
         return [case for case in self.cases
                 if case.metric in metrics and case.measured() and case.alone == alone]
 
+    def by_kernel(self, cases: list) -> dict:
+        """Returns kernel -> its headlines; the usual kernel, "", comes first."""
+        groups = {}
+        for case in cases:
+            groups.setdefault(case.options.get("kernel", ""), []).append(case)
+        return {kernel: self.headlines(groups[kernel]) for kernel in sorted(groups)}
+
     def headlines(self, cases: list) -> list:
         """Returns one case for each work, device, accelerator and quantity: the most usual one."""
         best = {}
