@@ -180,6 +180,12 @@ class Checks(unittest.TestCase):
         del found.sides["c"].checks["mount"]
         self.assertTrue(self.said(found).wrong)
 
+    def test_an_empty_value_on_both(self):
+        found = findings()
+        for side in found.sides.values():
+            side.checks["address by DHCP"] = ""
+        self.assertTrue(self.said(found).wrong)
+
     def test_no_checks_at_all(self):
         found = findings()
         for side in found.sides.values():
