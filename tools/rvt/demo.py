@@ -135,7 +135,8 @@ def _costs(kdir: Path, ours: list, ring: str, fixed: bool, found, log: _Log) -> 
 def _method(rounds: int) -> str:
     """Says how rates are compared."""
     if rounds < ratio.ROUNDS:
-        return f"Rates are Rust against C: the median of {rounds} rounds, and their range."
+        return (f"Rates are Rust against C: the median of the rounds, {rounds} in number, and their "
+                "range.")
     return (f"Rates are Rust against C: the median of {rounds} rounds, and where the true one is with "
             f"{100 * ratio.SURE:.0f} %.")
 
