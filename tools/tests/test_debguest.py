@@ -87,6 +87,14 @@ class Comparison(unittest.TestCase):
         now = [line.replace("9 /etc/ld", "8 /etc/ld") for line in self.BEFORE]
         self.assertEqual(compare("s", "o", ["etc"], self.BEFORE, now).result, "pass")
 
+    def test_the_blacklist_of_the_package_does_not_count_in_the_initramfs(self):
+        for name, result in (("usr/lib/modprobe.d/rust-virtio-dkms.conf", "pass"),
+                             ("etc/modprobe.d/rust-virtio-enabled.conf", "fail"),
+                             ("usr/lib/rust-virtio/load", "fail")):
+            with self.subTest(name):
+                now = [*self.BEFORE, f"initramfs {name}"]
+                self.assertEqual(compare("s", "o", ["initramfs"], self.BEFORE, now).result, result)
+
     def test_nothing_to_compare_is_no_success(self):
         self.assertEqual(compare("s", "o", ["etc"], [], []).result, "fail")
         self.assertEqual(compare("s", "o", ["etc"], None, self.BEFORE).result, "skip")
