@@ -72,6 +72,8 @@ class Disk:
 class DebianGuest(Machine):
     """A Debian that boots once from a disk."""
 
+    #: An emulated processor makes an initramfs for minutes, without a word.
+    silence = 4
     #: An init system takes its time to go down.
     farewell = 300
 
