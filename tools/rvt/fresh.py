@@ -100,7 +100,9 @@ def _steps(results: Results, machine: Machine) -> None:
 
 
 def _set_up(machine: Machine) -> None:
-    # Debian's own, as a user would have it: no variable of the harness is set.
+    # Set-up fetches lists of packages for Python; here it has to do without, and there without Python.
+    if machine.user != "root":
+        machine.get_python()
     machine.as_root(f"{_SOURCES} >/root/sources-before", "look at the package sources")
     machine.run("make setup", f"set-up of {RELEASES[machine.suite]}")
 

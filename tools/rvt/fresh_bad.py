@@ -20,9 +20,6 @@ _NO_NETWORK = ["unshare", "--net"]
 _NO_SUDO = "chmod 600 /usr/bin/sudo && mv /usr/bin/sudo /root/"
 _SUDO = "mv /root/sudo /usr/bin/ && chmod 4755 /usr/bin/sudo"
 
-_GET_PYTHON = ("apt-get update && apt-get install -y --no-install-recommends python3 && "
-               "find /var/lib/apt/lists -type f -delete")
-
 
 @dataclasses.dataclass
 class _Case:
@@ -89,7 +86,7 @@ def run(results: Results, suite: str, title: str, log: Path) -> None:
             for case in cases:
                 results.add([_tried(suite, title, case.name, lambda case=case: _try(machine, case))])
             if cases is _WITHOUT_PYTHON:
-                machine.as_root(_GET_PYTHON, "installation of python3")
+                machine.get_python()
         results.add([_tried(suite, title, _REPAIR, lambda: _repair(machine))])
 
 

@@ -47,6 +47,9 @@ echo force-unsafe-io >/etc/dpkg/dpkg.cfg.d/speed
 chown -R "$1:" "$2/rust-virtio" "$2/.cache" "$3"
 """
 
+_GET_PYTHON = ("apt-get update && apt-get install -y --no-install-recommends python3 && "
+               "find /var/lib/apt/lists -type f -delete")
+
 
 def root(suite: str) -> debroot.Root:
     """Returns the bare root of a release."""
@@ -124,6 +127,10 @@ class Machine:
     def as_root(self, command: str, what: str) -> None:
         """Runs a shell command as root of the machine."""
         self._root.run(["sh", "-c", command], self.log, what, root=self.place, binds=self._binds)
+
+    def get_python(self) -> None:
+        """Makes this a machine that has Python, but no lists of packages, as many images are."""
+        self.as_root(_GET_PYTHON, "installation of python3")
 
     def read(self, name: str) -> str:
         """Returns the text of a file in the clone, "" if there is none."""

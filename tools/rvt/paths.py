@@ -26,7 +26,8 @@ def cache() -> Path:
     if own:
         return Path(own).expanduser().resolve()
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser().resolve() / "rust-virtio"
+    # As a whole, as builds name what they were made in.
+    return (Path(base).expanduser() / "rust-virtio").resolve()
 
 
 def log_dir() -> Path:
