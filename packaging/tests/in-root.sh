@@ -1,0 +1,199 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# in-root.sh PACKAGE.deb NEWER.deb
+#
+# Tests the life of the package, from installation to purge, in a Debian 13 root that may be thrown
+# away. Prints TAP. Needs no guest: nothing is booted. KERNELS names the kernels (default: the newest
+# of the backports, amd64 and cloud).
+
+set -u
+export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
+[ $# -eq 2 ] || {
+	echo "usage: in-root.sh PACKAGE.deb NEWER.deb" >&2
+	exit 2
+}
+[ -e /etc/debian_version ] && [ "$(id -u)" = 0 ] || {
+	echo "in-root.sh: run this as root of a Debian 13 root that may be thrown away" >&2
+	exit 1
+}
+deb=$(readlink -f "$1")
+newer=$(readlink -f "$2")
+work=$(mktemp -d)
+count=0
+failed=0
+
+# check TEXT COMMAND ...: one test.
+check() {
+	text=$1
+	shift
+	count=$((count + 1))
+	if "$@" >"$work/check" 2>&1; then
+		echo "ok $count - $text"
+	else
+		echo "not ok $count - $text"
+		sed 's/^/# /' "$work/check" "$work/log" | tail -n 40
+		failed=$((failed + 1))
+	fi
+}
+note() { echo "# $(date -u +%T) $*"; }
+
+apt() { nice apt-get install -y --no-install-recommends "$@" >"$work/log" 2>&1; }
+says() { grep -q -- "$1" "$work/log"; }
+etc_list() { find /etc -xdev \( -type f -o -type l \) ! -path '/etc/.*' -print0 | sort -z | xargs -0 sha256sum 2>/dev/null; }
+# An initramfs is made anew with other times: its content is what counts.
+boot_list() {
+	for kernel in $kernels; do
+		rm -rf "$work/unpacked"
+		unmkinitramfs "/boot/initrd.img-$kernel" "$work/unpacked"
+		(cd "$work/unpacked" && find . -type f -print0 | sort -z | xargs -0 sha256sum; find . | sort)
+	done
+}
+same() { diff "$work/$1.before" "$work/$1.after"; }
+keep() {
+	etc_list >"$work/etc.$1"
+	boot_list >"$work/boot.$1"
+}
+same_as_before() {
+	keep after
+	same etc && same boot
+}
+built() { for kernel in $kernels; do dkms status -m rust-virtio -k "$kernel" | grep -q ': installed' || return 1; done; }
+both_families() {
+	for kernel in $kernels; do
+		lsinitramfs "/boot/initrd.img-$kernel" >"$work/content"
+		for file in /rust_vring.ko /rust_virtqueue.ko /rust_virtio_blk.ko /rust_virtio_net.ko \
+			/virtio_blk.ko /virtio_net.ko rust-virtio/load etc/modprobe.d/rust-virtio-enabled.conf \
+			usr/lib/modprobe.d/rust-virtio-dkms.conf; do
+			grep -q "$file" "$work/content" || { echo "$kernel: no $file"; return 1; }
+		done
+	done
+}
+no_rust_in_boot() { for kernel in $kernels; do ! lsinitramfs "/boot/initrd.img-$kernel" | grep -q 'rust.virtio_\|rust-virtio/load\|rust-virtio-enabled' || return 1; done; }
+# by_alias KERNEL: what udev would load for a disk.
+by_alias() { modprobe -S "$1" -b -n -v virtio:d00000002v00001AF4; }
+
+# --- kernels ---------------------------------------------------------------------------------------
+
+kernels=${KERNELS:-}
+if [ -z "$kernels" ]; then
+	apt-get update >"$work/log" 2>&1
+	release=$(apt-cache depends linux-image-amd64/trixie-backports 2>/dev/null |
+		sed -n 's/.*Depends: linux-image-\(.*\)-amd64$/\1/p' | head -n 1)
+	[ -n "$release" ] || release=$(apt-cache pkgnames linux-image-7. | sed -n 's/^linux-image-\(7\.[0-9.]*+deb13\)-amd64$/\1/p' | sort -V | tail -n 1)
+	kernels="$release-amd64 $release-cloud-amd64"
+fi
+note "kernels: $kernels"
+set -- initramfs-tools zstd udev
+for kernel in $kernels; do set -- "$@" "linux-image-$kernel" "linux-headers-$kernel"; done
+series=$(echo "$kernels" | sed 's/^\([0-9]*\.[0-9]*\).*/\1/')
+check "the kernels of the backports are installed" apt -t trixie-backports "$@" "linux-source-$series"
+last=${kernels##* }
+first=${kernels%% *}
+
+# --- installation ------------------------------------------------------------------------------------
+
+keep before
+note "building for each kernel: some minutes"
+check "the package is installed" apt "$deb"
+version=$(dpkg-query -W -f '${Version}' rust-virtio-dkms)
+check "DKMS has built the modules for each kernel" built
+keep after
+check "installing changes no initramfs" same boot
+check "udev loads the C driver for a disk, and not ours" sh -c \
+	"modprobe -S $first -b -n -v virtio:d00000002v00001AF4 >'$work/alias'; cat '$work/alias'
+	grep -q '/virtio_blk.ko' '$work/alias' && ! grep -q rust_ '$work/alias'"
+check "what was made for a kernel of metadata is kept" test -e "/var/cache/rust-virtio/$first/rust/libkernel.rmeta"
+check "the manual page is there" man -w rust-virtio
+check "doctor finds nothing wrong" sh -c "rust-virtio doctor >'$work/log'; ! grep -q '^PROBLEM  [im]' '$work/log'"
+
+# --- enable, disable ---------------------------------------------------------------------------------
+
+keep before
+rust-virtio enable all >"$work/log" 2>&1
+check "enable succeeds" says 'At the next boot rust_virtio_blk: all devices'
+check "both families are in each initramfs, and the loader" both_families
+check "udev runs the loader for a disk" sh -c \
+	"modprobe -S $first -b -n -v virtio:d00000002v00001AF4 | grep -q 'install /usr/lib/rust-virtio/load blk all'"
+check "the loader of the initramfs is a script that its shell takes" sh -c \
+	"rm -rf '$work/u'; unmkinitramfs /boot/initrd.img-$first '$work/u'; f=\$(find '$work/u' -path '*rust-virtio/load'); sh -n \"\$f\" && test -x \"\$f\""
+rust-virtio disable >"$work/log" 2>&1
+check "disable leaves /etc and each initramfs as they were" same_as_before
+
+# --- a full disk -------------------------------------------------------------------------------------
+
+mkdir -p "$work/boot"
+size=$(du -sm /boot | cut -f1)
+mount -t tmpfs -o "size=$((size + 8))m" tmpfs "$work/boot"
+cp -a /boot/. "$work/boot/"
+mount --bind "$work/boot" /boot
+keep before
+rust-virtio enable all >"$work/log" 2>&1
+check "enable on a full disk fails, and says so" says 'nothing was changed'
+check "and leaves /etc and /boot as they were" sh -c "ls -a /boot | grep -c 'rust-virtio\|\.new' | grep -qx 0"
+check "to the byte" same_as_before
+umount /boot
+umount "$work/boot"
+
+mkdir -p "$work/small"
+mount -t tmpfs -o size=200m tmpfs "$work/small"
+sh "/usr/src/rust-virtio-$version/prepare-kdir" --output "$work/small/$first" "$first" >"$work/log" 2>&1
+check "metadata on a full disk: a clear line" says 'no space left'
+check "and nothing is left of it" sh -c "[ -z \"\$(ls -A '$work/small')\" ]"
+umount "$work/small"
+
+# --- builds that fail --------------------------------------------------------------------------------
+
+rust-virtio enable all >/dev/null 2>&1
+source=/usr/src/rust-virtio-$version
+cp "$source/rust_virtio_blk.rs" "$work/good.rs"
+echo 'compile_error!("failed on purpose");' >>"$source/rust_virtio_blk.rs"
+dkms remove -m rust-virtio -v "$version" -k "$last" >/dev/null 2>&1
+dkms build -m rust-virtio -v "$version" -k "$last" >"$work/log" 2>&1
+check "a build that fails gives its reason on the console" says "^rust-virtio: not built for $last: .*failed on purpose"
+check "and in the log of DKMS" grep -q "^rust-virtio: not built for $last: .*failed on purpose" \
+	"/var/lib/dkms/rust-virtio/$version/build/make.log"
+check "and leaves no module" sh -c "! find /lib/modules/$last -name 'rust_v*.ko*' | grep -q ."
+rust-virtio refresh >"$work/log" 2>&1
+rust-virtio doctor >"$work/log" 2>&1
+check "doctor tells the reason" says 'failed on purpose'
+cp "$work/good.rs" "$source/rust_virtio_blk.rs"
+mv "/usr/src/linux-source-$series.tar.xz" "/var/cache/rust-virtio/$last" "$work/"
+dkms build -m rust-virtio -v "$version" -k "$last" >"$work/log" 2>&1
+check "without the kernel's source: what to install" says "not built for $last: .*apt install -t trixie-backports linux-source-$series"
+mv "$work/linux-source-$series.tar.xz" /usr/src/
+mv "$work/$last" /var/cache/rust-virtio/
+check "once the reason is gone, DKMS builds" sh -c \
+	"dkms install -m rust-virtio -v $version -k $last && dkms status -m rust-virtio -k $last | grep -q ': installed'"
+rust-virtio refresh >"$work/log" 2>&1
+check "and refresh puts the modules into the initramfs" both_families
+
+# --- upgrade, removal --------------------------------------------------------------------------------
+
+note "upgrading"
+check "an upgrade succeeds" apt "$newer"
+new=$(dpkg-query -W -f '${Version}' rust-virtio-dkms)
+check "to the newer version" dpkg --compare-versions "$new" gt "$version"
+check "and leaves nothing of the older" sh -c "! ls -d /usr/src/rust-virtio-$version /var/lib/dkms/rust-virtio/$version"
+check "what is enabled stays enabled" test -e /etc/modprobe.d/rust-virtio-enabled.conf
+nice apt-get remove -y "linux-image-$last" "linux-headers-$last" >"$work/log" 2>&1
+check "a kernel that is removed takes its metadata along" test ! -e "/var/cache/rust-virtio/$last"
+check "and its modules" sh -c "! dkms status -m rust-virtio -k $last | grep -q ."
+kernels=$first
+nice apt-get remove -y rust-virtio-dkms >"$work/log" 2>&1
+check "removing the package succeeds" sh -c "! dpkg -s rust-virtio-dkms 2>/dev/null | grep -q 'ok installed'"
+check "and disables the drivers first" no_rust_in_boot
+check "no module is left" sh -c "! find /lib/modules -name 'rust_v*.ko*' | grep -q ."
+nice apt-get purge -y rust-virtio-dkms >"$work/log" 2>&1
+check "purge leaves nothing" sh -c "! find / -xdev -path '$work' -prune -o -path /proc -prune -o -path /src -prune -o \
+	-name '*rust-virtio*' -print 2>/dev/null | grep -v '^/tmp\|\.deb\$\|/var/lib/apt\|/var/log' | grep ."
+if [ -z "${QUICK:-}" ]; then
+	note "installing again: some minutes"
+	check "it can be installed again" apt "$newer"
+	check "and builds" built
+fi
+
+rm -rf "$work"
+echo "1..$count"
+[ "$failed" -eq 0 ] || echo "# $failed of $count failed"
+[ "$failed" -eq 0 ]
