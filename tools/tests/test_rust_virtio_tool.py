@@ -270,7 +270,7 @@ class Loader(Machine):
         self.assertEqual((self.bus / "drivers_autoprobe").read_text(), "1\n")
         self.assertEqual((self.root / "modprobes").read_text(),
                          "rust_virtio_blk\n--ignore-install virtio_blk\n")
-        self.assertFalse((self.root / "run/rust-virtio/lock").exists())
+        self.assertEqual(sorted(os.listdir(self.root / "run/rust-virtio")), ["blk", "free"])
 
     def test_what_came_meanwhile_is_probed(self):
         self.load("blk", "all")
@@ -313,6 +313,24 @@ class Loader(Machine):
         (self.root / "sys/module/virtio_blk").mkdir(parents=True)
         self.load("blk", "all")
         self.assertFalse((self.root / "modprobes").exists())
+
+    def test_it_waits_for_another_and_finds_the_work_done(self):
+        self.write("run/rust-virtio/held", "")
+        self.write("bin/sleep", "#!/bin/sh\nmkdir -p \"$RUST_VIRTIO_ROOT/sys/module/virtio_blk\"\n"
+                                "mv \"$RUST_VIRTIO_ROOT/run/rust-virtio/held\" "
+                                "\"$RUST_VIRTIO_ROOT/run/rust-virtio/free\"\n")
+        (self.root / "bin/sleep").chmod(0o755)
+        self.load("blk", "all")
+        self.assertFalse((self.root / "modprobes").exists())
+        self.assertTrue((self.root / "run/rust-virtio/free").exists())
+
+    def test_options_of_the_initramfs_do_not_reach_modprobe(self):
+        self.write("bin/modprobe", MODPROBE + "echo \"$name: ${MODPROBE_OPTIONS-none}\" "
+                                              ">>\"$RUST_VIRTIO_ROOT/options\"\n")
+        os.environ["MODPROBE_OPTIONS"] = "-qb"
+        self.addCleanup(os.environ.pop, "MODPROBE_OPTIONS")
+        self.load("blk", "all")
+        self.assertEqual((self.root / "options").read_text().split("\n")[0], "rust_virtio_blk: none")
 
     def test_it_runs_in_a_small_shell(self):
         for path in (LOADER, TOOL):
