@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Tests of what prepare-kdir says of kernels, headers and compilers that do not fit."""
+
+import os
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+PACKAGING = Path(__file__).resolve().parents[2] / "packaging"
+KDIR = PACKAGING / "dkms" / "prepare-kdir"
+BUILD = PACKAGING / "dkms" / "dkms-build"
+RELEASE = "7.3.4+deb13-amd64"
+RUSTC = "rustc 1.85.1 (4eb161250 2025-03-15)"
+
+
+class PrepareKdir(unittest.TestCase):
+    """Headers of a kernel, compilers and a source, all of files that look the part."""
+
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory(prefix="rvt-kdir-")
+        self.addCleanup(scratch.cleanup)
+        self.root = Path(scratch.name)
+        self.configure()
+        for path, text in (("headers/Makefile", "VERSION = 7\n"), ("headers/Module.symvers", ""),
+                           ("headers/include/config/auto.conf", ""),
+                           ("headers/include/generated/autoconf.h", ""),
+                           ("headers/include/generated/utsrelease.h",
+                            f'#define UTS_RELEASE "{RELEASE}"\n'),
+                           ("source/Makefile", "VERSION = 7\n"), ("source/rust/x.rs", "")):
+            self.write(path, text)
+        self.compiler("rustc", RUSTC, self.root)
+        self.compiler("bindgen", "bindgen 0.71.1", self.root)
+        self.write("lib/rustlib/src/rust/library/core/src/lib.rs", "")
+
+    def configure(self, **changed):
+        """Writes the kernel's configuration."""
+        values = {"X86_64": "y", "RUST": "y", "RUSTC_VERSION_TEXT": f'"{RUSTC}"',
+                  "BINDGEN_VERSION_TEXT": '"bindgen 0.71.1"', **changed}
+        self.write("headers/.config", "".join(f"CONFIG_{name}={value}\n"
+                                              for name, value in values.items() if value))
+
+    def compiler(self, name, text, sysroot):
+        """Makes a compiler that can tell its version."""
+        self.write(f"bin/{name}", f"#!/bin/sh\ncase $* in\n*sysroot*) echo {sysroot} ;;\n"
+                                  f"*) echo '{text}' ;;\nesac\n")
+        (self.root / "bin" / name).chmod(0o755)
+
+    def write(self, path, text):
+        """Writes a file."""
+        (self.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.root / path).write_text(text)
+
+    def run_it(self, *argv, release=RELEASE, status=1):
+        """Runs the script; returns what it wrote."""
+        done = subprocess.run(
+            ["sh", KDIR, "--headers", self.root / "headers", "--source", self.root / "source",
+             "--output", self.root / "cache/kernel", *argv, release],
+            capture_output=True, text=True, check=False,
+            env={"PATH": f"{self.root}/bin:{os.environ['PATH']}", "RUSTC": f"{self.root}/bin/rustc",
+                 "BINDGEN": f"{self.root}/bin/bindgen"})
+        self.assertEqual(done.returncode, status, done.stderr)
+        self.assertFalse((self.root / "cache/kernel").exists())
+        if (self.root / "cache").exists():
+            self.assertEqual(os.listdir(self.root / "cache"), [], "nothing half-made is left")
+        return done.stdout + done.stderr
+
+    def test_all_there(self):
+        self.assertIn("can be made", self.run_it("--check", status=0))
+
+    def test_old_kernel(self):
+        self.assertIn("too old: the Rust virtio drivers need 7.3", self.run_it(release="6.12.1-amd64"))
+
+    def test_kernel_without_rust(self):
+        self.configure(RUST="")
+        self.assertIn("without CONFIG_RUST", self.run_it())
+
+    def test_other_architecture(self):
+        self.configure(X86_64="")
+        self.assertIn("only amd64", self.run_it())
+
+    def test_headers_of_another_kernel(self):
+        self.assertIn(f"is for kernel {RELEASE}, not for 7.3.5-amd64",
+                      self.run_it(release="7.3.5-amd64"))
+
+    def test_incomplete_headers(self):
+        (self.root / "headers/Module.symvers").unlink()
+        self.assertIn("lacks Module.symvers", self.run_it())
+
+    def test_other_rustc(self):
+        self.compiler("rustc", "rustc 1.97.1 (abc 2026-01-01)", self.root)
+        out = self.run_it()
+        self.assertIn(f"was built with '{RUSTC}'", out)
+        self.assertIn("rustc 1.97.1", out)
+
+    def test_other_bindgen(self):
+        self.compiler("bindgen", "bindgen 0.72.0", self.root)
+        self.assertIn("found: bindgen 0.72.0", self.run_it())
+
+    def test_no_rust_src(self):
+        self.compiler("rustc", RUSTC, "/nonexistent")
+        self.assertIn("rust-src", self.run_it())
+
+    def test_no_source(self):
+        self.assertIn("lack the metadata", self.run_it("--source", "/nonexistent.tar.xz"))
+
+    def test_source_of_another_release(self):
+        self.write("source/Makefile", "VERSION = 7\nPATCHLEVEL = 3\nSUBLEVEL = 9\n")
+        self.assertIn("it is 7.3.9", self.run_it())
+
+    def test_metadata_in_the_headers_is_used(self):
+        self.write("headers/rust/libkernel.rmeta", "")
+        self.write("headers/scripts/target.json", "{}")
+        out = self.run_it(status=0)
+        self.assertIn(str((self.root / "headers").resolve()), out.splitlines())
+
+    def test_wrong_usage(self):
+        self.run_it("--frob", status=2)
+        self.run_it("-j", "many", status=2)
+
+    def test_dkms_gets_the_reason_in_one_line(self):
+        self.configure(RUST="")
+        for script in (KDIR, BUILD):
+            self.write(f"build/{script.name}", script.read_text())
+        console = self.root / "console"
+        with open(console, "w", encoding="utf-8") as err:
+            subprocess.run(["sh", "-c", f"(sh ./dkms-build {RELEASE} {self.root}/headers 1) "
+                                        ">log 2>&1; exit 0"],
+                           cwd=self.root / "build", stderr=err, check=True,
+                           env=dict(os.environ, RUST_VIRTIO_KDIRS=str(self.root / "cache")))
+        for text in (console.read_text(), (self.root / "build/log").read_text()):
+            self.assertRegex(text.strip().splitlines()[-1],
+                             f"^rust-virtio: not built for {RELEASE.replace('+', '.')}: .*CONFIG_RUST")
+
+
+if __name__ == "__main__":
+    unittest.main()
