@@ -2,6 +2,8 @@
 """`rvt.py test`: the harness's own tests, those of the ring core, KUnit in modules and built in,
 the selftests, set-up from nothing, the parity table."""
 
+import os
+
 from . import buildtest, fresh, harness, hosttest, image, intree_kunit, kernel, legs, parity, setup
 from .parts import Parts
 from .results import Results
@@ -11,14 +13,14 @@ from .tap import Test
 
 def _kernel(_results: Results) -> None:
     """Builds what guests are made of, so that no test is blamed for its time."""
-    kernel.directory()
+    kernel.directory(None, os.environ.get("VARIANT", ""))
     image.ensure()
 
 
 #: Name -> what adds its results. Those that need no kernel come first.
 PARTS = {"harness": harness.run, "hosttest": hosttest.run, "kernel": _kernel,
-         "build": buildtest.run, "kunit": legs.run_kunit, "in-tree": intree_kunit.run, "selftest": legs.run_selftests,
-         "fresh": fresh.run}
+         "build": buildtest.run, "kunit": legs.run_kunit, "in-tree": intree_kunit.run,
+         "selftest": legs.run_selftests, "fresh": fresh.run}
 
 
 def main(_args) -> int:
