@@ -99,7 +99,9 @@ check "the package is installed" apt "$deb"
 version=$(dpkg-query -W -f '${Version}' rust-virtio-dkms)
 check "DKMS has built the modules for each kernel" built
 keep after
-check "installing changes no initramfs" same boot
+# The hook's trigger makes one initramfs anew, with the file that keeps our drivers from being loaded.
+for list in before after; do sed -i '/rust-virtio-dkms.conf/d' "$work/boot.$list"; done
+check "installing changes no driver in an initramfs" same boot
 check "udev loads the C driver for a disk, and not ours" sh -c \
 	"modprobe -S $first -b -n -v virtio:d00000002v00001AF4 >'$work/alias'; cat '$work/alias'
 	grep -q '/virtio_blk.ko' '$work/alias' && ! grep -q rust_ '$work/alias'"
