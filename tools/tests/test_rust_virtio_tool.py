@@ -338,5 +338,107 @@ class Loader(Machine):
             self.assertEqual(done.returncode, 0, done.stderr)
 
 
+DRACUT = r"""#!/bin/sh
+# Writes into the file that is there, as dracut does, and removes it where the disk is full.
+R=$RUST_VIRTIO_ROOT
+[ "$1" = --force ] && [ $# -eq 3 ] || exit 2
+if [ "$(cat "$R/full" 2>/dev/null)" = "$3" ]; then
+	: >"$2"
+	rm -f "$2"
+	exit 1
+fi
+RUST_VIRTIO_IMAGE=$2 "$R/bin/make-image" -u -k "$3"
+"""
+
+
+class Changes(Machine):
+    """What enable and disable leave where something is in their way."""
+
+    def dracut(self):
+        """Gives the machine dracut in place of initramfs-tools."""
+        (self.root / "bin/update-initramfs").unlink()
+        (self.root / "bin/lsinitramfs").rename(self.root / "bin/lsinitrd")
+        maker = UPDATE_INITRAMFS.replace("image=$R/boot/initrd.img-$3", "image=$RUST_VIRTIO_IMAGE")
+        for name, text in (("dracut", DRACUT), ("make-image", maker)):
+            self.write(f"bin/{name}", text)
+            (self.root / "bin" / name).chmod(0o755)
+
+    def test_dracut_makes_the_initramfs(self):
+        before = self.snapshot()
+        self.dracut()
+        self.tool("enable", "all")
+        self.assertIn("rust_virtio_blk.ko", (self.root / f"boot/initrd.img-{KERNEL}").read_text())
+        self.tool("disable")
+        self.assertEqual(self.snapshot(), before)
+
+    def test_dracut_on_a_full_disk_leaves_what_was_there(self):
+        before = self.snapshot()
+        self.dracut()
+        self.write("full", KERNEL)
+        self.assertIn("nothing was changed", self.tool("enable", "all", status=1))
+        self.assertEqual(self.snapshot(), before)
+
+    def test_updates_that_are_forbidden_are_an_error(self):
+        before = self.snapshot()
+        self.write("bin/update-initramfs", "#!/bin/sh\nexit 0\n")
+        said = self.tool("enable", "all", status=1)
+        self.assertIn("forbid updates", said)
+        self.assertIn("nothing was changed", said)
+        self.assertEqual(self.snapshot(), before)
+
+    def test_status_looks_at_the_initramfs(self):
+        self.tool("enable", "blk")
+        self.assertNotIn("(initramfs)", self.tool("status"))
+        self.write(f"boot/initrd.img-{KERNEL}", "made of something else\n")
+        said = self.tool("status")
+        self.assertIn("virtio_blk (initramfs)", said)
+        self.assertIn("rust-virtio refresh", said)
+
+    def test_status_tells_of_the_command_line(self):
+        self.assertNotIn("rust_virtio=off", self.tool("status"))
+        self.write("proc/cmdline", "quiet rust_virtio=0\n")
+        self.assertIn("rust_virtio=off is on the kernel command line", self.tool("status"))
+
+    def test_a_device_does_not_narrow_all(self):
+        self.tool("enable", "blk")
+        before = self.snapshot()
+        self.tool("enable", "blk", "--device", "vda")
+        self.assertEqual(self.snapshot(), before)
+
+    def test_an_empty_device_is_wrong(self):
+        for argv in (["--device", ""], ["--device="], ["--device"]):
+            with self.subTest(argv):
+                self.assertIn("needs the name", self.tool("enable", "net", *argv, status=2))
+
+    def test_what_names_the_c_driver_is_told(self):
+        self.assertNotIn("names the C driver", self.tool("enable", "all"))
+        self.write("etc/systemd/network/10-lan.link", "[Match]\nDriver=virtio_net\n")
+        self.write("etc/systemd/network/20-ours.link", "[Match]\nDriver=virtio_net rust_virtio_net\n")
+        self.write("etc/modprobe.d/net.conf", "options virtio_net napi_tx=0\n")
+        said = self.tool("enable", "all")
+        self.assertIn("10-lan.link", said)
+        self.assertIn("napi_tx=0", said)
+        self.assertNotIn("20-ours", said)
+
+    def test_two_runs_do_not_meet(self):
+        lock = self.root / "run/lock"
+        lock.mkdir(parents=True)
+        holder = subprocess.Popen(["flock", lock / "rust-virtio.lock", "sh", "-c",
+                                   "echo held; read -r line; echo done >>\"$0\"", self.root / "order"],
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.addCleanup(holder.stdout.close)
+        self.assertEqual(holder.stdout.readline(), "held\n")
+        env = dict(os.environ, RUST_VIRTIO_ROOT=str(self.root),
+                   PATH=f"{self.root}/bin:{os.environ['PATH']}")
+        tool = subprocess.Popen([TOOL, "enable", "all"], env=env, stderr=subprocess.PIPE, text=True,
+                                stdout=subprocess.DEVNULL)
+        self.addCleanup(tool.stderr.close)
+        self.assertIn("another run is busy", tool.stderr.readline())
+        self.assertFalse((self.root / "etc/modprobe.d/rust-virtio-enabled.conf").exists())
+        holder.communicate("\n")
+        self.assertEqual(tool.wait(), 0)
+        self.assertTrue((self.root / "etc/modprobe.d/rust-virtio-enabled.conf").exists())
+
+
 if __name__ == "__main__":
     unittest.main()
