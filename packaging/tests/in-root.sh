@@ -5,7 +5,7 @@
 #
 # Tests the life of the package, from installation to purge, in a Debian 13 root that may be thrown
 # away. Prints TAP. Needs no guest: nothing is booted. KERNELS names the kernels (default: the newest
-# of the backports, amd64 and cloud).
+# of the backports, of each flavour).
 
 set -u
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
@@ -81,10 +81,10 @@ if [ -z "$kernels" ]; then
 	release=$(apt-cache depends linux-image-amd64/trixie-backports 2>/dev/null |
 		sed -n 's/.*Depends: linux-image-\(.*\)-amd64$/\1/p' | head -n 1)
 	[ -n "$release" ] || release=$(apt-cache pkgnames linux-image-7. | sed -n 's/^linux-image-\(7\.[0-9.]*+deb13\)-amd64$/\1/p' | sort -V | tail -n 1)
-	kernels="$release-amd64 $release-cloud-amd64"
+	kernels="$release-amd64 $release-cloud-amd64 $release-rt-amd64"
 fi
 note "kernels: $kernels"
-set -- initramfs-tools zstd udev
+set -- initramfs-tools zstd udev man-db
 for kernel in $kernels; do set -- "$@" "linux-image-$kernel" "linux-headers-$kernel"; done
 series=$(echo "$kernels" | sed 's/^\([0-9]*\.[0-9]*\).*/\1/')
 check "the kernels of the backports are installed" apt -t trixie-backports "$@" "linux-source-$series"

@@ -57,8 +57,8 @@ def version(given: str = None) -> str:
     return f"{release}~git{commit}{dirty}" if commit else release
 
 
-def build(log: Path, given: str = None, in_root: bool = False) -> Path:
-    """Returns the package, built anew.
+def build(log: Path, given: str = None, in_root: bool = False, place: Path = OUT / "deb") -> Path:
+    """Returns the package, built anew in `place`, which is emptied first.
 
     # Errors
 
@@ -68,7 +68,6 @@ def build(log: Path, given: str = None, in_root: bool = False) -> Path:
         raise Failure("the package is built on amd64 only, as its kernels are")
     log.unlink(missing_ok=True)
     its = version(given)
-    place = OUT / "deb"
     tree = place / f"rust-virtio-{its}"
     shutil.rmtree(place, ignore_errors=True)
     _tree(tree, its)

@@ -9,7 +9,7 @@ import shutil
 import sys
 import time
 
-from . import debian
+from . import debian, packagelife
 from .fresh_machine import RELEASES, Machine, check_release, why_not
 from .paths import OUT, REPO, cache, log_dir
 from .parts import Parts
@@ -83,6 +83,8 @@ PARTS = {
     **{f"selftest-{layout}": (_rvt("selftest", LAYOUT=layout), f"all selftests on rings that are "
                               f"{layout}") for layout in LAYOUTS if layout != "split"},
     "selftest-debug": (_rvt("selftest", VARIANT="debug"), "all selftests with the checkers"),
+    "package": (packagelife.run, "the Debian package from installation to purge, with all flavours of "
+                "Debian's kernel"),
     "fuzz": (_rvt("hosttest", RVT_FUZZ="3600"), "an hour of fuzzing of the ring core"),
 }
 
