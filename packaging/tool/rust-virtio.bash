@@ -3,10 +3,21 @@
 
 _rust_virtio()
 {
-	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} words
+	local line=${COMP_LINE:0:COMP_POINT} typed cur prev words
+	# Bash takes words apart at the colons of an address, and at "=".
+	read -ra typed <<<"$line"
+	case $line in *[[:space:]]) typed+=('') ;; esac
+	cur=${typed[-1]}
+	prev=${typed[-2]-}
+	case $cur in
+	--device=*)
+		cur=${cur#*=}
+		prev=--device
+		;;
+	esac
 
-	case $COMP_CWORD:${COMP_WORDS[1]-}:$prev in
-	1:*) words='status enable disable doctor refresh --help --version' ;;
+	case $((${#typed[@]} - 1)):${typed[1]-}:$prev in
+	1:*) words='status enable disable doctor conflicts refresh --help --version' ;;
 	2:enable:* | 2:disable:*) words='net blk all' ;;
 	*:enable:--device)
 		words=$(rust-virtio status 2>/dev/null |
@@ -17,5 +28,7 @@ _rust_virtio()
 	*) words='' ;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+	# What is before the last colon stays on the line.
+	case $COMP_WORDBREAKS in *:*) COMPREPLY=("${COMPREPLY[@]#"${cur%"${cur##*:}"}"}") ;; esac
 }
 complete -F _rust_virtio rust-virtio

@@ -228,6 +228,22 @@ class Tool(Machine):
         self.assertIn("other.conf: blacklist virtio_blk", self.tool("enable", "blk", status=1))
         self.assertIn("PROBLEM  other configuration", self.tool("doctor", status=3))
 
+    def test_conflicts_are_shown(self):
+        self.assertEqual(self.tool("conflicts"), "")
+        self.write("etc/modprobe.d/rust-virtio.conf", "blacklist virtio-blk\ninstall virtio_ring "
+                   "/sbin/modprobe rust_virtio_ring\n")
+        self.write("proc/cmdline", "quiet modprobe.blacklist=floppy,virtio_net\n")
+        shown = self.tool("conflicts", status=3)
+        self.assertIn("/etc/modprobe.d/rust-virtio.conf: blacklist virtio-blk\n", shown)
+        self.assertIn("kernel command line: modprobe.blacklist=floppy,virtio_net\n", shown)
+        self.assertEqual(len(shown.splitlines()), 2)
+
+    def test_what_the_package_itself_brings_is_no_conflict(self):
+        self.write("usr/lib/modprobe.d/rust-virtio-dkms.conf",
+                   (PACKAGING / "modprobe.d" / "rust-virtio-dkms.conf").read_text())
+        self.tool("enable", "all")
+        self.assertEqual(self.tool("conflicts"), "")
+
     def test_no_modules_at_all(self):
         for path in (self.root / f"lib/modules/{KERNEL}/updates/dkms").iterdir():
             path.unlink()
@@ -259,6 +275,35 @@ class Tool(Machine):
     def test_doctor_knows_lockdown(self):
         self.write("sys/kernel/security/lockdown", "none [integrity] confidentiality\n")
         self.assertIn("lockdown (integrity) refuses", self.tool("doctor", status=3))
+
+
+class Completion(Machine):
+    """The completion of bash, given a line as bash hands it over."""
+
+    def complete(self, line):
+        """Returns what Tab offers at the end of a line."""
+        (self.root / "bin" / "rust-virtio").write_text(f"#!/bin/sh\nexec {TOOL} \"$@\"\n")
+        (self.root / "bin" / "rust-virtio").chmod(0o755)
+        script = ". \"$1\"; COMP_LINE=$2 COMP_POINT=${#2}; _rust_virtio; printf '%s\\n' \"${COMPREPLY[@]}\""
+        done = self.call("bash", "--norc", "-c", script, "bash", TOOL.with_suffix(".bash"), line)
+        self.assertEqual(done.stderr, "")
+        return done.stdout.split()
+
+    def test_commands_and_kinds(self):
+        self.assertEqual(self.complete("rust-virtio en"), ["enable"])
+        self.assertEqual(self.complete("rust-virtio disable "), ["net", "blk", "all"])
+        self.assertEqual(self.complete("rust-virtio status "), [])
+
+    def test_devices(self):
+        self.assertEqual(self.complete("rust-virtio enable all --device v"),
+                         ["virtio0", "virtio1", "vda", "virtio10", "vdb"])
+        self.assertEqual(self.complete("rust-virtio enable all --device=eth"), ["eth0"])
+
+    def test_after_a_colon_the_rest_is_offered(self):
+        self.assertEqual(self.complete("rust-virtio enable all --device 0000:00:0"),
+                         ["03.0", "04.0", "05.0"])
+        self.assertEqual(self.complete("rust-virtio enable all --device 0000"),
+                         ["0000:00:03.0", "0000:00:04.0", "0000:00:05.0"])
 
 
 class Loader(Machine):
