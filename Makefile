@@ -60,7 +60,7 @@ help:
 	@echo "  RUSTC=, RUSTDOC=, BINDGEN=  compilers to use instead of those found"
 	@echo "  RUST_VIRTIO_CACHE=dir  where sources, kernels and images are kept"
 
-# What installs the rest needs this to begin with.
+# Set-up itself is in Python.
 python:
 	@$(CURDIR)/tools/host/python.sh $(PYTHON)
 

@@ -50,6 +50,8 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     for name, (module, text) in COMMANDS.items():
         sub = commands.add_parser(name, help=text, description=text)
+        if name not in sys.argv[1:2]:
+            continue
         code = importlib.import_module(f"rvt.{module}")
         if hasattr(code, "arguments"):
             code.arguments(sub)

@@ -30,8 +30,9 @@ while [ "$1" != -- ]; do
 done
 shift
 cd "$root"
-mkdir -p .outside
-pivot_root . .outside
-umount -l /.outside
-rmdir /.outside 2>/dev/null || :
+# Of a name of its own: another run may be in the same root.
+outside=$(mktemp -d .outside.XXXXXX)
+pivot_root . "$outside"
+umount -l "/$outside"
+rmdir "/$outside" 2>/dev/null || :
 exec "$@"

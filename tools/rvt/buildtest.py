@@ -9,12 +9,10 @@ that of the modules for `KERNEL=debian`.
 
 import os
 import shutil
-import subprocess
 from pathlib import Path
 
-from . import stock
-from .paths import OUT, REPO, log_dir
-from .proc import run as run_logged
+from . import stock, tree
+from .paths import OUT, log_dir
 from .results import Results
 from .say import Failure, say
 from .tap import Test
@@ -44,17 +42,8 @@ class _Build:
         self.tree, self.kdir = self.top / "tree", self.top / "kdir"
         shutil.rmtree(self.top, ignore_errors=True)
         self.tree.mkdir(parents=True)
-        self._copy()
+        tree.copy(self.tree, log)
         self._slim()
-
-    def _copy(self) -> None:
-        """Copies the files that git knows, and new ones that it does not ignore."""
-        names = subprocess.run(["git", "-C", REPO, "ls-files", "-z", "--cached", "--others",
-                                "--exclude-standard"], capture_output=True, check=True).stdout
-        listing = self.top / "files"
-        listing.write_bytes(names)
-        run_logged(["rsync", "-a", "--ignore-missing-args", "--from0", f"--files-from={listing}",
-                    f"{REPO}/", f"{self.tree}/"], self.log, "copying of the tree")
 
     def _slim(self) -> None:
         """Makes the build directory: all of the kernel's, but of `rust/` what the compiler reads."""
@@ -167,6 +156,9 @@ def run(results: Results) -> None:
     say(f"Builds in place, by the compilers of Debian 13, for its kernel; log: {log}")
     try:
         build = _Build(log)
+    except stock.Unavailable as why:
+        results.add([Test(_SUITE, name, "skip", str(why).splitlines()[0]) for name in _TESTS])
+        return
     except Failure as failure:
         results.add([Test(_SUITE, "the kernel's packages", "fail", str(failure))])
         return

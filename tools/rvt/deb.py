@@ -11,6 +11,7 @@ from . import debian, debroot
 from .paths import OUT, REPO, log_dir
 from .proc import output, run
 from .say import Failure, say
+from .tree import files
 
 #: Packages that build and check the package: base system, and what debian/control asks for.
 _TOOLS = ["build-essential", "debhelper", "dh-dkms", "dkms", "lintian", "fakeroot"]
@@ -28,6 +29,9 @@ def arguments(parser) -> None:
 
 def main(args) -> int:
     """Builds the package into out/deb and checks it."""
+    if not debian.is_debian():
+        raise Failure("the package is built on Debian 12 or 13, and this is neither; packaging/README.md "
+                      "has recipes for other systems")
     package = build(log_dir() / "deb.log", args.version, args.in_root)
     say(f"{package.relative_to(Path.cwd()) if package.is_relative_to(Path.cwd()) else package}: "
         f"{package.stat().st_size // 1024} KB, lintian has no errors and no warnings")
@@ -100,12 +104,8 @@ def _here() -> bool:
 
 
 def _tree(tree: Path, its: str) -> None:
-    """Makes a source tree of the files that git knows, with debian/ at its top."""
-    names = output(["git", "-C", REPO, "ls-files", "-z", "--cached", "--others",
-                    "--exclude-standard"])
-    if not names:
-        raise Failure(f"{REPO} is no git repository: the package is built from what git knows")
-    for name in filter(None, names.split("\0")):
+    """Makes a source tree with debian/ at its top."""
+    for name in files():
         source = REPO / name
         if not source.is_file() or name.split("/")[0] in ("bench", "selftests", "tools"):
             continue

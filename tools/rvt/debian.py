@@ -9,6 +9,7 @@ import os
 import shutil
 from pathlib import Path
 
+from . import lock
 from .paths import cache
 from .proc import output, run
 from .say import Failure
@@ -133,7 +134,8 @@ class Apt:
         `Failure` if one of them cannot be fetched.
         """
         try:
-            run([*as_root, *self.command(), "update", *_STRICT], self.log, "apt-get update")
+            with lock.only_one(self.top / "lists"):
+                run([*as_root, *self.command(), "update", *_STRICT], self.log, "apt-get update")
         except Failure as failure:
             raise Failure(f"the package lists of {self.uris[0]} cannot be fetched: is there a "
                           f"network?\n{failure}")
@@ -146,6 +148,7 @@ class Apt:
 
         `Failure` if it cannot be fetched. What has come of it is kept, and the next run goes on there.
         """
+        names = []
         # Of the form: 'URI' name size hash
         for line in output(["apt-get", "download", "--print-uris", package],
                            env=self.env()).splitlines():
@@ -153,15 +156,15 @@ class Apt:
             there = into / name
             if there.exists() and there.stat().st_size == int(size):
                 return there
+            names.append(name)
         partial = into / "partial"
         partial.mkdir(parents=True, exist_ok=True)
         run(["apt-get", "download", package], self.log, f"download of {package}", cwd=partial,
             env=self.env())
-        name = package.split("=")[0].split("/")[0]
-        found = sorted(partial.glob(f"{name}_*.deb"), key=lambda path: path.stat().st_mtime)
+        found = [name for name in names if (partial / name).exists()]
         if not found:
             raise Failure(f"apt-get download {package} left no package\nLog: {self.log}")
-        return found[-1].replace(into / found[-1].name)
+        return (partial / found[0]).replace(into / found[0])
 
     def candidate(self, package: str) -> str:
         """Returns the version that would be installed, "" if there is none."""

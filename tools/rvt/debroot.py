@@ -76,7 +76,7 @@ class Root:
 
     def _make(self, place: Path, log: Path) -> None:
         if not shutil.which("mmdebstrap"):
-            raise Failure("mmdebstrap is not installed (make setup)")
+            raise Failure("mmdebstrap is not installed (apt install mmdebstrap, or make setup)")
         say(f"Making a root of Debian {self.suite} ({self.name}); log: {log}")
         archives = cache() / "apt" / f"roots-{self.suite}"
         archives.mkdir(parents=True, exist_ok=True)
@@ -101,7 +101,8 @@ class Root:
                      "--customize-hook=rm -f \"$1\"/etc/resolv.conf; : > \"$1\"/etc/resolv.conf; "
                      "echo rvt > \"$1\"/etc/hostname; echo '127.0.0.1 localhost rvt' > \"$1\"/etc/hosts",
                      self.suite, fresh, sources], log, f"Debian {self.suite}")
-            except Failure:
+            except BaseException:
+                # Files of other ids, which only remove() can take away.
                 self.remove(fresh, log)
                 raise
             fresh.rename(place)

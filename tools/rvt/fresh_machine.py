@@ -5,9 +5,9 @@ import os
 import tempfile
 from pathlib import Path
 
-from . import debian, debroot, lock
-from .paths import OUT, REPO, cache
-from .proc import output, run
+from . import debian, debroot, lock, tree
+from .paths import cache
+from .proc import run
 from .say import Failure
 
 #: The release -> its name on a line.
@@ -88,16 +88,19 @@ class Machine:
         return self
 
     def __exit__(self, *_):
-        self._scratch.cleanup()
-        if not os.environ.get("KEEP"):
-            self._root.remove(self.place, self.log)
-        self._lock.__exit__(None, None, None)
+        try:
+            if self._scratch:
+                self._scratch.cleanup()
+            if not os.environ.get("KEEP"):
+                self._root.remove(self.place, self.log)
+        finally:
+            self._lock.__exit__(None, None, None)
 
     def _make(self, scratch: Path) -> None:
         self._root.copy(self.place, self.log)
         stage = scratch / "stage"
         (stage / "clone").mkdir(parents=True)
-        _clone(stage / "clone", self.log)
+        tree.copy(stage / "clone", self.log)
         (stage / "debian.sources").write_text(_sources(self.suite))
         stage.chmod(0o755)
         self._root.run(["sh", "-c", _PREPARE, "sh", self.user, self.home,
@@ -139,21 +142,6 @@ class Machine:
             return path.read_text()
         except OSError:
             return ""
-
-
-def _clone(dest: Path, log: Path) -> None:
-    """Copies this tree as a clone of it would be, with what is not yet committed."""
-    names = output(["git", "-C", REPO, "ls-files", "-z", "--cached", "--others",
-                    "--exclude-standard"])
-    if not names:
-        run(["rsync", "-a", f"--exclude=/{OUT.name}", "--exclude=/.git", f"{REPO}/", dest], log,
-            "copying of the tree")
-        return
-    wanted = dest.with_name("names")
-    wanted.write_text("".join(f"{name}\0" for name in names.split("\0")
-                              if name and os.path.lexists(REPO / name)))
-    run(["rsync", "-a", "--from0", f"--files-from={wanted}", f"{REPO}/", dest], log,
-        "copying of the tree")
 
 
 def _sources(suite: str) -> str:

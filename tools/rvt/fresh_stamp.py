@@ -12,10 +12,11 @@ from . import debian, fresh_machine, needs
 from .paths import REPO, cache, log_dir
 from .proc import output
 
-#: Where set-up begins, and what of the demo comes before a guest.
-_ENTRIES = ["variables", "setup", "source", "image", "fresh"]
-#: What is no module of the harness.
-_OTHERS = ["Makefile", "tools/rvt.py", "tools/host/enter.sh", "tools/host/python.sh"]
+#: The modules that set-up begins in, and those that come before the demo's guest.
+_ENTRIES = ["variables", "setup", "source", "image", "kernel", "modules", "demo", "fresh"]
+#: Files besides the modules of the harness.
+_OTHERS = ["Makefile", "tools/rvt.py", "tools/host/enter.sh", "tools/host/python.sh",
+           "packaging/dkms/prepare-kdir", "tools/guest/demo-boot.sh"]
 
 
 def code() -> list:
@@ -86,10 +87,16 @@ def passed(leg: str, now: str) -> str:
     return entry.get("day", "") if entry.get("key") == now else ""
 
 
+def same_code(leg: str) -> bool:
+    """Returns whether a leg passed with the present code, whatever was installed then."""
+    return _passed().get(leg, {}).get("code") == _digest([path.read_text() for path in code()])
+
+
 def note(leg: str, now: str) -> None:
     """Notes that a leg has passed."""
     every = _passed()
-    every[leg] = {"key": now, "day": time.strftime("%Y-%m-%d")}
+    every[leg] = {"key": now, "code": _digest([path.read_text() for path in code()]),
+                  "day": time.strftime("%Y-%m-%d")}
     fresh = _file().with_suffix(".new")
     fresh.write_text(json.dumps(every, indent=1) + "\n")
     fresh.replace(_file())

@@ -188,8 +188,10 @@ def _make(apt, kdir: Path, name: str, release: str, version: str, log: Path) -> 
         _unpack_source(debs, source, log)
         _prepare(kdir, release, debs / "source" / "usr" / "src" / f"{source}.tar.xz", log)
     _face(kdir, release)
-    shutil.rmtree(debs)
-    (kdir / _MARK).write_text(json.dumps({"name": name, "release": release, "version": version}))
+    shutil.rmtree(debs, ignore_errors=True)
+    mark = kdir / f"{_MARK}.new"
+    mark.write_text(json.dumps({"name": name, "release": release, "version": version}))
+    mark.replace(kdir / _MARK)
     say(f"Kernel: {kdir}")
 
 

@@ -4,6 +4,8 @@ the selftests, set-up from nothing, the parity table."""
 
 import os
 
+import traceback
+
 from . import buildtest, fresh, harness, hosttest, image, intree_kunit, kernel, legs, parity, setup
 from .parts import Parts
 from .results import Results
@@ -37,6 +39,9 @@ def main(_args) -> int:
                 run(part)
             except Failure as failure:
                 part.add([Test(name, "harness", "fail", str(failure))])
+            except Exception:  # pylint: disable=broad-except
+                # The other parts have results all the same.
+                part.add([Test(name, "harness", "fail", traceback.format_exc())])
         if part.tests:
             part.write()
         every.tests += part.tests

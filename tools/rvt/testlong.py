@@ -9,15 +9,18 @@ import shutil
 import sys
 import time
 
-from . import debian, packagelife
+from . import debian, packagelife, tree
 from .fresh_machine import RELEASES, Machine, check_release, why_not
 from .paths import OUT, REPO, cache, log_dir
 from .parts import Parts
-from .proc import output, run
+from .proc import run
 from .results import Results
 from .say import Failure, say
 from .tap import Test
 from .transport import LAYOUTS
+
+#: The beginning of a part's name -> the command whose results it leaves.
+_RESULTS = {"kunit": "kunit", "selftest": "selftest", "fuzz": "hosttest"}
 
 _DONE = OUT / "test-long-passed.json"
 
@@ -47,9 +50,11 @@ def _keep_kernel(machine: Machine) -> None:
         kept = cache() / "build" / built.parent.name
         if not kept.exists():
             say(f"Keeping {kept}")
-            run(["cp", "-a", "--reflink=auto", built.parent, kept.with_name(f".{kept.name}.copying")],
-                machine.log, "copying of the kernel build")
-            kept.with_name(f".{kept.name}.copying").rename(kept)
+            part = kept.with_name(f".{kept.name}.copying")
+            shutil.rmtree(part, ignore_errors=True)
+            run(["cp", "-aT", "--reflink=auto", built.parent, part], machine.log,
+                "copying of the kernel build")
+            part.rename(kept)
 
 
 def _cold_ci(log) -> None:
@@ -91,13 +96,11 @@ PARTS = {
 
 def _tree() -> str:
     """Returns a text that changes with this tree."""
-    names = output(["git", "-C", REPO, "ls-files", "-z", "--cached", "--others",
-                    "--exclude-standard"]).split("\0")
     digest = hashlib.sha256()
-    for name in sorted(name for name in names if name):
+    for name in tree.files():
         path = REPO / name
         digest.update(name.encode() + (path.read_bytes() if path.is_file() else b""))
-    return digest.hexdigest()[:16] if any(names) else ""
+    return digest.hexdigest()[:16]
 
 
 def chosen(asked: str) -> list:
@@ -128,6 +131,10 @@ def _one(name: str) -> Test:
     log.unlink(missing_ok=True)
     say(f"{name}: {PARTS[name][1]}; log: {log}")
     start, result, reason = time.monotonic(), "pass", ""
+    # The results of a command of the harness are in a file that the next part writes anew.
+    kind = next((kind for start, kind in _RESULTS.items() if name.startswith(start)), "")
+    if kind:
+        (OUT / f"{kind}.json").unlink(missing_ok=True)
     if name.startswith(("demo-", "cold")) and why_not("root"):
         result, reason = "skip", why_not("root")
     else:
@@ -135,10 +142,8 @@ def _one(name: str) -> Test:
             PARTS[name][0](log)
         except Failure as failure:
             result, reason = "fail", str(failure)
-    # The results of a command of the harness are in a file that the next part writes anew.
-    for kind in ("kunit", "selftest", "hosttest"):
-        if name.startswith(kind) and (OUT / f"{kind}.json").exists():
-            shutil.copy(OUT / f"{kind}.json", OUT / f"long-{name}.json")
+    if kind and (OUT / f"{kind}.json").exists():
+        shutil.copy(OUT / f"{kind}.json", OUT / f"long-{name}.json")
     return Test("long", name, result, reason, time.monotonic() - start)
 
 

@@ -8,8 +8,8 @@ NAMES = ["KDIR", "KSRC", "KERNEL", "KUNIT", "T", "FAMILY", "VARIANT", "V", "MODU
          "BINDGEN", "RUST_VIRTIO_CACHE", "LEGS", "STACKS", "BASE", "KEEP", "RING", "LAYOUT",
          "DEST", "BRANCH", "RVT_FUZZ", "RVT_MACHINES", "CARGO_HOME", "XDG_CACHE_HOME"]
 
-#: What make leaves in the environment of its children. Kbuild is not part of the make that may
-#: have started the harness.
+#: Variables that make leaves in the environment of its children. Kbuild is not part of the make
+#: that may have started the harness.
 _OF_MAKE = ["MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES"]
 
 

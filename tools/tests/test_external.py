@@ -20,11 +20,8 @@ _RUSTC = "rustc 1.85.1 (4eb161250 2025-03-15)"
 
 #: A fake of nm: undefined symbols of a.o and b.o, or what b.o defines.
 _NM = """#!/bin/sh
-case "$*" in
-*--defined-only*) printf '\\na.o:\\n\\nb.o:\\n0000 T _RNvCs1_5vring3add\\n' ;;
-*) printf '\\na.o:\\n                 U _RNvCs1_6kernel5print\\n                 U _RNvCs1_5vring3add\\n'
-   printf '                 U printk\\n' ;;
-esac
+printf '\\na.o:\\n                 U _RNvCs1_6kernel5print\\n                 U _RNvCs1_5vring3add\\n'
+printf '                 U printk\\n\\nb.o:\\n0000000000000000 T _RNvCs1_5vring3add\\n'
 """
 
 
@@ -110,6 +107,13 @@ class External(unittest.TestCase):
 
     def test_symbols_that_the_kernel_has(self):
         self.assertEqual(self.make("symbols"), (0, ""))
+
+    def test_symbols_that_cannot_be_read(self):
+        for text in ("exit 1", "printf '\\na.o:\\n                 U printk\\n'"):
+            with self.subTest(text):
+                (self.top / "nm").write_text(f"#!/bin/sh\n{text}\n")
+                self.assertEqual(self.make("symbols")[0], 2)
+                self.assertFalse((self.top / "symbols").exists())
 
     def test_crates_of_another_kernel(self):
         (self.top / "Module.symvers").write_text(

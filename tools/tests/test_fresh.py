@@ -59,7 +59,6 @@ class Legs(unittest.TestCase):
 
         with tempfile.TemporaryDirectory() as logs, \
                 mock.patch.object(fresh, "log_dir", return_value=Path(logs)), \
-                mock.patch.dict("os.environ", {"LEGS": asked}), \
                 mock.patch.object(fresh, "check_release"), \
                 mock.patch.object(fresh, "why_not", return_value=""), \
                 mock.patch.object(fresh, "say"), mock.patch("builtins.print"), \
@@ -68,7 +67,7 @@ class Legs(unittest.TestCase):
                 mock.patch.object(fresh_stamp, "key", key or (lambda suite: "k")), \
                 mock.patch.object(fresh_stamp, "note"), \
                 mock.patch.object(fresh_stamp, "passed", return_value=passed):
-            fresh.run(results, always)
+            fresh.run(results, asked, always)
         return ran, results.tests
 
     def test_all_are_run(self):
@@ -79,6 +78,7 @@ class Legs(unittest.TestCase):
         self.assertEqual(self._ran("trixie")[0], ["trixie:root", "trixie:user", "trixie:bad"])
         self.assertEqual(self._ran("user")[0], ["bookworm:user", "trixie:user"])
         self.assertEqual(self._ran("bookworm root")[0], ["bookworm:root"])
+        self.assertEqual(self._ran("bookworm trixie root")[0], ["bookworm:root", "trixie:root"])
         self.assertEqual(self._ran("bookworm:bad,trixie:root")[0], ["bookworm:bad", "trixie:root"])
 
     def test_what_has_passed_is_skipped_with_the_day(self):
@@ -91,6 +91,19 @@ class Legs(unittest.TestCase):
     def test_what_has_passed_is_run_if_asked_for(self):
         self.assertEqual(self._ran("bookworm:root", passed="2026-01-02", always=True)[0],
                          ["bookworm:root"])
+
+    def test_a_word_that_chooses_nothing_is_an_error(self):
+        for word in ("trixy", "cost", "bookworm:boot"):
+            with self.subTest(word), self.assertRaisesRegex(Failure, f"there is no {word}; there are: "):
+                fresh.chosen(word)
+
+    def test_no_network_is_no_failure_where_the_code_has_passed(self):
+        def key(_suite):
+            raise Failure("no network")
+
+        with mock.patch.object(fresh_stamp, "same_code", return_value=True):
+            ran, tests = self._ran("", key=key)
+        self.assertEqual((ran, {test.result for test in tests}), ([], {"skip"}))
 
     def test_a_machine_that_cannot_be_made_is_a_failure(self):
         tests = self._ran("bookworm:root")[1]

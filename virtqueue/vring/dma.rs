@@ -184,7 +184,8 @@ impl Mapper {
         attrs: usize,
     ) -> dma_addr_t {
         let offset = ptr.addr() & (PAGE_SIZE - 1);
-        // SAFETY: By the safety requirements.
+        // SAFETY: The caller says that the memory is directly mapped, so that it has a page, and that
+        // the page stays until it is unmapped.
         unsafe {
             let page = direct::virt_to_page(ptr);
             self.map_page(page, offset, size, dir, attrs)

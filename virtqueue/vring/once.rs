@@ -4,7 +4,7 @@
 //!
 //! PERF: `Atomic::load` and `Atomic::store` are C functions of a few instructions each. They are
 //! inlined only where clang built the kernel (`CONFIG_RUST_INLINE_HELPERS`); on other kernels each
-//! is a call.
+//! is a call: on Debian's, 16 instructions more for a disk read, and 60 for an echo, are in them.
 //!
 //! C headers: [`include/asm-generic/rwonce.h`](srctree/include/asm-generic/rwonce.h),
 //! [`arch/x86/include/asm/barrier.h`](srctree/arch/x86/include/asm/barrier.h)
