@@ -21,7 +21,7 @@ installkernel() {
 }
 
 install() {
-	inst_multiple mkdir rmdir sleep cat
+	inst_multiple mkdir modprobe mv sleep
 	inst_simple /usr/lib/rust-virtio/load
 	# Dracut takes /etc/modprobe.d along only for this host.
 	inst_multiple -o /etc/modprobe.d/rust-virtio-enabled.conf /usr/lib/modprobe.d/rust-virtio-dkms.conf
