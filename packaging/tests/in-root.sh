@@ -32,7 +32,11 @@ check() {
 		echo "ok $count - $text"
 	else
 		echo "not ok $count - $text"
-		sed 's/^/# /' "$work/check" "$work/log" | tail -n 40
+		{
+			head -n 20 "$work/check"
+			echo "the last command said:"
+			tail -n 20 "$work/log"
+		} | sed 's/^/# /'
 		failed=$((failed + 1))
 	fi
 }
@@ -59,9 +63,17 @@ same_as_before() {
 	same etc && same boot
 }
 built() { for kernel in $kernels; do dkms status -m rust-virtio -k "$kernel" | grep -q ': installed' || return 1; done; }
+# content_of KERNEL: the names of the files in its initramfs.
+content_of() {
+	if command -v lsinitrd >/dev/null; then
+		lsinitrd "/boot/initrd.img-$1" | awk '{ print $NF }'
+	else
+		lsinitramfs "/boot/initrd.img-$1"
+	fi
+}
 both_families() {
 	for kernel in $kernels; do
-		lsinitramfs "/boot/initrd.img-$kernel" >"$work/content"
+		content_of "$kernel" >"$work/content"
 		for file in /rust_vring.ko /rust_virtqueue.ko /rust_virtio_blk.ko /rust_virtio_net.ko \
 			/virtio_blk.ko /virtio_net.ko rust-virtio/load etc/modprobe.d/rust-virtio-enabled.conf \
 			usr/lib/modprobe.d/rust-virtio-dkms.conf; do
@@ -69,9 +81,7 @@ both_families() {
 		done
 	done
 }
-no_rust_in_boot() { for kernel in $kernels; do ! lsinitramfs "/boot/initrd.img-$kernel" | grep -q 'rust.virtio_\|rust-virtio/load\|rust-virtio-enabled' || return 1; done; }
-# by_alias KERNEL: what udev would load for a disk.
-by_alias() { modprobe -S "$1" -b -n -v virtio:d00000002v00001AF4; }
+no_rust_in_boot() { for kernel in $kernels; do ! content_of "$kernel" | grep -q 'rust.virtio_\|rust-virtio/load\|rust-virtio-enabled' || return 1; done; }
 
 # --- kernels ---------------------------------------------------------------------------------------
 
@@ -100,7 +110,8 @@ version=$(dpkg-query -W -f '${Version}' rust-virtio-dkms)
 check "DKMS has built the modules for each kernel" built
 keep after
 # The hook's trigger makes one initramfs anew, with the file that keeps our drivers from being loaded.
-for list in before after; do sed -i '/rust-virtio-dkms.conf/d' "$work/boot.$list"; done
+# DKMS, which may come along, has such a file, too.
+for list in before after; do sed -i '/modprobe.d\/\(rust-virtio-\)\{0,1\}dkms.conf/d' "$work/boot.$list"; done
 check "installing changes no driver in an initramfs" same boot
 check "udev loads the C driver for a disk, and not ours" sh -c \
 	"modprobe -S $first -b -n -v virtio:d00000002v00001AF4 >'$work/alias'; cat '$work/alias'
@@ -111,6 +122,8 @@ check "doctor finds nothing wrong" sh -c "rust-virtio doctor >'$work/log'; ! gre
 
 # --- enable, disable ---------------------------------------------------------------------------------
 
+# The trigger has made that of one kernel only. From here on all are as the system is.
+update-initramfs -u -k all >"$work/log" 2>&1
 keep before
 rust-virtio enable all >"$work/log" 2>&1
 check "enable succeeds" says 'At the next boot rust_virtio_blk: all devices'
@@ -190,9 +203,35 @@ nice apt-get purge -y rust-virtio-dkms >"$work/log" 2>&1
 check "purge leaves nothing" sh -c "! find / -xdev -path '$work' -prune -o -path /proc -prune -o -path /src -prune -o \
 	-name '*rust-virtio*' -print 2>/dev/null | grep -v '^/tmp\|\.deb\$\|/var/lib/apt\|/var/log' | grep ."
 if [ -z "${QUICK:-}" ]; then
-	note "installing again: some minutes"
+	note "installing again, beside a blacklist made by hand: some minutes"
+	echo 'blacklist virtio_blk' >/etc/modprobe.d/by-hand.conf
 	check "it can be installed again" apt "$newer"
 	check "and builds" built
+	check "it warns of a blacklist of the C driver" \
+		says '^rust-virtio: WARNING: /etc/modprobe.d/by-hand.conf: blacklist virtio_blk: '
+	rust-virtio doctor >"$work/log" 2>&1
+	check "and doctor tells what to do" says 'make the initramfs again (update-initramfs -u -k all)'
+	rm /etc/modprobe.d/by-hand.conf
+
+	# --- dracut ------------------------------------------------------------------------------------
+
+	# It takes the place of initramfs-tools. As in a machine, there is systemd.
+	check "dracut is installed" apt dracut systemd
+	rust-virtio enable all >"$work/log" 2>&1
+	check "enable succeeds with dracut" says 'At the next boot rust_virtio_blk: all devices'
+	check "dracut puts both families into the initramfs, and the loader" both_families
+	check "the loader finds what it calls" sh -c \
+		"rm -rf '$work/u'; mkdir '$work/u' && cd '$work/u' && lsinitrd --unpack /boot/initrd.img-$first &&
+		chroot . sh -c 'sh -n /usr/lib/rust-virtio/load && command -v mkdir modprobe mv sleep'"
+	check "udev runs the loader for a disk in there" sh -c \
+		"chroot '$work/u' modprobe -S $first -b -n -v virtio:d00000002v00001AF4 |
+		grep -q 'install /usr/lib/rust-virtio/load blk all'"
+	rust-virtio disable >"$work/log" 2>&1
+	check "disable succeeds with dracut" says 'At the next boot virtio_blk: all devices'
+	# Dracut takes all drivers of disks along, ours as well: the blacklist keeps them from being loaded.
+	content_of "$first" >"$work/content"
+	check "and leaves no loader in the initramfs, and ours blacklisted" sh -c \
+		"! grep 'rust-virtio/load\|rust-virtio-enabled' '$work/content' && grep 'modprobe.d/rust-virtio-dkms.conf' '$work/content'"
 fi
 
 rm -rf "$work"
