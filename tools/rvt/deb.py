@@ -2,6 +2,7 @@
 """Builds the Debian package (make deb), here or in a Debian 13 root."""
 
 import os
+import pwd
 import re
 import shutil
 import subprocess
@@ -84,6 +85,7 @@ def build(log: Path, given: str = None, in_root: bool = False, place: Path = OUT
             run(["sh", "-c", script, "deb", tree], log, "package",
                 env={"SOURCE_DATE_EPOCH": epoch, "LC_ALL": "C.UTF-8"})
         else:
+            _check_root()
             root = debroot.Root("deb", "trixie", _TOOLS)
             root.run(["sh", "-c", script, "deb", f"/deb/{tree.name}"], log, "package",
                      binds=[(place, "/deb")], env={"SOURCE_DATE_EPOCH": epoch})
@@ -101,6 +103,28 @@ def _here() -> bool:
         return False
     return subprocess.run(["dpkg-checkbuilddeps", REPO / "packaging" / "debian" / "control"],
                           capture_output=True, check=False).returncode == 0
+
+
+def _check_root() -> None:
+    """Checks that this user can make a Debian root.
+
+    # Errors
+
+    `Failure` naming what to install or to set up.
+    """
+    commands = {"mmdebstrap": "mmdebstrap", **({"newuidmap": "uidmap"} if os.geteuid() else {})}
+    missing = [package for command, package in commands.items() if not shutil.which(command)]
+    if missing:
+        raise Failure("the package is built in a Debian 13 root, and what makes one is not installed: "
+                      f"sudo apt install {' '.join(missing)} (or make setup)")
+    if os.geteuid():
+        user = pwd.getpwuid(os.geteuid()).pw_name
+        for kind in ("uid", "gid"):
+            ranges = Path(f"/etc/sub{kind}")
+            if not ranges.exists() or not re.search(rf"^({re.escape(user)}|{os.geteuid()}):",
+                                                    ranges.read_text(), re.M):
+                raise Failure(f"the package is built in a Debian 13 root, and {user} has no ids for its "
+                              f"files in {ranges}: sudo usermod --add-sub{kind}s 100000-165535 {user}")
 
 
 def _tree(tree: Path, its: str) -> None:
