@@ -200,8 +200,13 @@ check "removing the package succeeds" sh -c "! dpkg -s rust-virtio-dkms 2>/dev/n
 check "and disables the drivers first" no_rust_in_boot
 check "no module is left" sh -c "! find /lib/modules -name 'rust_v*.ko*' | grep -q ."
 nice apt-get purge -y rust-virtio-dkms >"$work/log" 2>&1
-check "purge leaves nothing" sh -c "! find / -xdev -path '$work' -prune -o -path /proc -prune -o -path /src -prune -o \
-	-name '*rust-virtio*' -print 2>/dev/null | grep -v '^/tmp\|\.deb\$\|/var/lib/apt\|/var/log' | grep ."
+# Except the packages themselves, wherever they are.
+left_over() {
+	find / -xdev \( -path "$work" -o -path /proc -o -path "${deb%/*}" -o -path "${newer%/*}" \) -prune \
+		-o -name '*rust-virtio*' -print 2>/dev/null | grep -v '/var/lib/apt\|/var/log'
+}
+nothing_left() { ! left_over; }
+check "purge leaves nothing" nothing_left
 if [ -z "${QUICK:-}" ]; then
 	note "installing again, beside a blacklist made by hand: some minutes"
 	echo 'blacklist virtio_blk' >/etc/modprobe.d/by-hand.conf
