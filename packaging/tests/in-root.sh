@@ -227,7 +227,8 @@ if [ -z "${QUICK:-}" ]; then
 	check "dracut puts both families into the initramfs, and the loader" both_families
 	check "the loader finds what it calls" sh -c \
 		"rm -rf '$work/u'; mkdir '$work/u' && cd '$work/u' && lsinitrd --unpack /boot/initrd.img-$first &&
-		chroot . sh -c 'sh -n /usr/lib/rust-virtio/load && command -v mkdir modprobe mv sleep'"
+		chroot . sh -c 'sh -n /usr/lib/rust-virtio/load &&
+		for name in mkdir modprobe mv sleep; do command -v \$name || exit 1; done'"
 	check "udev runs the loader for a disk in there" sh -c \
 		"chroot '$work/u' modprobe -S $first -b -n -v virtio:d00000002v00001AF4 |
 		grep -q 'install /usr/lib/rust-virtio/load blk all'"
