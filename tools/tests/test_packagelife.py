@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Tests of what surrounds the life of the package: its result, and that the root goes."""
+
+import tempfile
+import unittest
+from pathlib import Path
+from unittest import mock
+
+from rvt import deb, debroot, packagelife
+from rvt.say import Failure
+
+
+class Life(unittest.TestCase):
+    """A life without a root."""
+
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory(prefix="rvt-life-")
+        self.addCleanup(scratch.cleanup)
+        self.log = Path(scratch.name, "log")
+        self.removed = []
+        self.commands = []
+        for patch in (mock.patch.dict("os.environ", RUST_VIRTIO_CACHE=scratch.name),
+                      mock.patch.object(deb, "build", self._build),
+                      mock.patch.object(packagelife, "_SPACE_GB", 0),
+                      mock.patch.object(debroot.Root, "copy", lambda *_: None),
+                      mock.patch.object(debroot.Root, "remove", lambda place, _: self.removed.append(place))):
+            patch.start()
+            self.addCleanup(patch.stop)
+
+    @staticmethod
+    def _build(_log, version, place):
+        place.mkdir()
+        (place / f"p_{version}.deb").touch()
+        return place / f"p_{version}.deb"
+
+    def run_life(self, text, status=0):
+        """Has the script print a text."""
+        def run(_root, argv, log, *_):
+            self.commands.append(argv)
+            with open(log, "a", encoding="utf-8") as file:
+                file.write(text)
+            if status:
+                raise Failure(f"in-root.sh failed (status {status})")
+        with mock.patch.object(debroot.Root, "run", run):
+            packagelife.run(self.log)
+
+    def test_older_package_goes_first(self):
+        self.run_life("ok 1 - a\n1..1\n")
+        self.assertEqual(self.commands, [["nice", "sh", "/test/in-root.sh", "/test/0~test1/p_0~test1.deb",
+                                          "/test/0~test2/p_0~test2.deb"]])
+
+    def test_failed_tests_are_named_and_the_root_goes(self):
+        self.log.write_text("not ok 9 - of an earlier run\n")
+        with self.assertRaises(Failure) as caught:
+            self.run_life("ok 1 - a\nnot ok 2 - b\n# reason\n1..2\n", 1)
+        self.assertIn("not ok 2 - b", str(caught.exception))
+        self.assertNotIn("earlier", str(caught.exception))
+        self.assertEqual(len(self.removed), 1)
+
+    def test_script_that_breaks_off_is_a_failure(self):
+        with self.assertRaises(Failure) as caught:
+            self.run_life("ok 1 - a\n", 2)
+        self.assertIn("status 2", str(caught.exception))
+
+
+class Rights(unittest.TestCase):
+    """What an ordinary user is told who cannot make a root."""
+
+    def check(self, missing=()):
+        """Returns the message, "" if there is none."""
+        with mock.patch("os.geteuid", lambda: 0x7ffffff0), \
+                mock.patch.object(deb.pwd, "getpwuid", lambda _: mock.Mock(pw_name="no-such-user")), \
+                mock.patch.object(deb.shutil, "which", lambda name: None if name in missing else name):
+            try:
+                deb._check_root()
+            except Failure as failure:
+                return str(failure)
+        return ""
+
+    def test_missing_programs(self):
+        self.assertIn("sudo apt install mmdebstrap uidmap", self.check(["mmdebstrap", "newuidmap"]))
+
+    def test_missing_range_of_ids(self):
+        self.assertIn("usermod --add-subuids 100000-165535 no-such-user", self.check())
+
+
+if __name__ == "__main__":
+    unittest.main()
