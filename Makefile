@@ -100,8 +100,8 @@ test-fresh: setup
 test-long: setup
 	@$(RVT) test-long
 
-# The package is the newest of out/deb (make deb).
-test-stock: setup
+# Of the package that `make deb` leaves in out/deb.
+test-stock: setup deb
 	@$(RVT) test-stock
 
 demo: setup

@@ -257,6 +257,15 @@ class Tool(Machine):
         self.tool("refresh", OLD)
         self.assertIn("rust_virtio_blk.ko", image.read_text())
 
+    def test_refresh_takes_out_what_was_not_built(self):
+        self.tool("enable", "all")
+        image = self.root / f"boot/initrd.img-{KERNEL}"
+        for path in (self.root / f"lib/modules/{KERNEL}/updates/dkms").iterdir():
+            path.unlink()
+        self.tool("refresh")
+        self.assertNotIn("rust_virtio_blk.ko", image.read_text())
+        self.assertTrue((self.root / "etc/modprobe.d/rust-virtio-enabled.conf").exists())
+
     def test_status_tells_of_a_fallback(self):
         self.write("run/rust-virtio/blk", "c rust_virtio=off on the kernel command line\n")
         self.assertIn("virtio_blk instead of rust_virtio_blk: rust_virtio=off", self.tool("status"))
@@ -368,6 +377,21 @@ class Loader(Machine):
         self.load("blk", "all")
         self.assertFalse((self.root / "modprobes").exists())
         self.assertTrue((self.root / "run/rust-virtio/free").exists())
+
+    def test_the_token_of_a_holder_that_died_is_taken_away(self):
+        self.write("run/rust-virtio/held.1", "")
+        self.write("bin/sleep", "#!/bin/sh\n")
+        (self.root / "bin/sleep").chmod(0o755)
+        log = self.load("blk", "all")
+        self.assertIn("went on for blk without waiting", log)
+        self.assertIn("on rust_virtio_blk", log)
+        self.assertEqual(sorted(os.listdir(self.root / "run/rust-virtio")), ["blk", "free"])
+
+    def test_a_token_that_was_taken_away_is_not_given_back(self):
+        self.write("bin/modprobe", MODPROBE + "cd \"$RUST_VIRTIO_ROOT/run/rust-virtio\"\n"
+                                              "[ -e held.9999999 ] || mv held.* held.9999999\n")
+        self.load("blk", "all")
+        self.assertEqual(sorted(os.listdir(self.root / "run/rust-virtio")), ["blk", "held.9999999"])
 
     def test_options_of_the_initramfs_do_not_reach_modprobe(self):
         self.write("bin/modprobe", MODPROBE + "echo \"$name: ${MODPROBE_OPTIONS-none}\" "
