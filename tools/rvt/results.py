@@ -45,6 +45,24 @@ class Results:
                           for test in self.tests]}
         self.path().write_text(json.dumps(text, indent=1) + "\n")
 
+    def merge_into(self, name: str) -> None:
+        """Puts the tests into the JSON file of another command, in place of older ones of their suites.
+
+        Of the suite "harness", which all commands have, only tests of the same name give way.
+        """
+        def place(suite: str, test: str) -> tuple:
+            return (suite, test if suite == "harness" else "")
+
+        other = Results(name)
+        mine = {place(test.suite, test.name) for test in self.tests}
+        other.tests = [test for test in load(name) if place(test.suite, test.name) not in mine]
+        other.tests += self.tests
+        # What else is in the file stays.
+        before = json.loads(other.path().read_text()) if other.path().exists() else {}
+        other.write()
+        other.path().write_text(json.dumps({**before, **json.loads(other.path().read_text())},
+                                           indent=1) + "\n")
+
     def finish(self) -> int:
         """Writes the file, prints the summary, and returns the exit status."""
         self.write()

@@ -115,7 +115,7 @@ class Story:
                                          if name != f"{suite}/inventory"])
         for test in tests:
             if test.suite in SELFTESTS:
-                test.suite += " (Debian's kernel)"
+                test.suite += " (Debian guest)"
         for step in lists:
             self.inventories[chapter.name] = step.lines
             for other, kinds in chapter.like.items():
@@ -195,7 +195,8 @@ def run(results: Results, pattern: str = "", deb: str = "", keep: bool = False) 
 
 
 def main(args) -> int:
-    """Runs the story and prints the summary."""
+    """Runs the story and prints the summary; its tests are in the results of `make test` as well."""
     results = Results("test-stock")
     run(results, args.pattern, args.deb, args.keep)
+    results.merge_into("test")
     return results.finish()
