@@ -3,6 +3,13 @@
 #
 # Runs the steps of a job in a Debian that has booted by itself, and switches it off in order.
 
+# The leader of a session that opens a terminal gets it as its own, and what timeout(1) runs is then stopped
+# as it reads from the channel. So another process opens it.
+[ -n "${RVT_CHILD:-}" ] || {
+	RVT_CHILD=1 sh "$0"
+	exit
+}
+
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive RVT_HOST_FD=3
 . /run/rvt/env
