@@ -164,7 +164,12 @@ source=/usr/src/rust-virtio-$version
 cp "$source/rust_virtio_blk.rs" "$work/good.rs"
 echo 'compile_error!("failed on purpose");' >>"$source/rust_virtio_blk.rs"
 dkms remove -m rust-virtio -v "$version" -k "$last" >/dev/null 2>&1
-dkms build -m rust-virtio -v "$version" -k "$last" >"$work/log" 2>&1
+rm "/boot/initrd.img-$last"
+# As the kernel's package does when it is installed.
+install_kernel() { linux-run-hooks image postinst "$last" "/boot/vmlinuz-$last" -- configure '' >"$work/log" 2>&1; }
+check "a kernel is installed where the modules do not build" install_kernel
+check "with its initramfs" test -s "/boot/initrd.img-$last"
+check "and apt says that it boots on the C drivers" says "^rust-virtio: kernel $last boots on the C drivers"
 check "a build that fails gives its reason on the console" says "^rust-virtio: not built for $last: .*failed on purpose"
 check "and in the log of DKMS" grep -q "^rust-virtio: not built for $last: .*failed on purpose" \
 	"/var/lib/dkms/rust-virtio/$version/build/make.log"
@@ -178,8 +183,8 @@ dkms build -m rust-virtio -v "$version" -k "$last" >"$work/log" 2>&1
 check "without the kernel's source: what to install" says "not built for $last: .*apt install -t trixie-backports linux-source-$series"
 mv "$work/linux-source-$series.tar.xz" /usr/src/
 mv "$work/$last" /var/cache/rust-virtio/
-check "once the reason is gone, DKMS builds" sh -c \
-	"dkms install -m rust-virtio -v $version -k $last && dkms status -m rust-virtio -k $last | grep -q ': installed'"
+check "once the reason is gone, the kernel's installation builds" install_kernel
+check "and installs" sh -c "dkms status -m rust-virtio -k $last | grep -q ': installed'"
 rust-virtio refresh >"$work/log" 2>&1
 check "and refresh puts the modules into the initramfs" both_families
 

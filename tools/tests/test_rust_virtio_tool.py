@@ -37,6 +37,10 @@ if [ -e "$RUST_VIRTIO_ROOT/no-$name" ]; then
 	cat "$RUST_VIRTIO_ROOT/no-$name" >&2
 	exit 1
 fi
+if [ "$1" = -r ]; then
+	rm -r "$RUST_VIRTIO_ROOT/sys/module/$name" "$RUST_VIRTIO_ROOT/sys/bus/virtio/drivers/$name"
+	exit
+fi
 mkdir -p "$RUST_VIRTIO_ROOT/sys/module/$name" "$RUST_VIRTIO_ROOT/sys/bus/virtio/drivers/$name"
 """
 
@@ -53,6 +57,7 @@ image=$R/boot/initrd.img-$3
 	if [ -e "$R/etc/modprobe.d/rust-virtio-enabled.conf" ]; then
 		echo etc/modprobe.d/rust-virtio-enabled.conf
 		echo usr/lib/rust-virtio/load
+		echo "usr/lib/rust-virtio/enabled-$(cat "$R/etc/modprobe.d/rust-virtio-enabled.conf" | cksum | tr ' ' -)"
 		(cd "$R" && find "lib/modules/$3/updates" -name '*.ko' 2>/dev/null)
 	fi
 } >"$image.new"
@@ -257,6 +262,33 @@ class Tool(Machine):
         self.tool("refresh", OLD)
         self.assertIn("rust_virtio_blk.ko", image.read_text())
 
+    def test_refresh_takes_up_other_places_and_another_loader(self):
+        """As after an `enable` that was killed between the configuration and the initramfs."""
+        self.tool("enable", "blk", "--device", "vda")
+        config = self.root / "etc/modprobe.d/rust-virtio-enabled.conf"
+        config.write_text(config.read_text().replace("0000:00:04.0", "0000:00:05.0"))
+        self.assertIn("PROBLEM  initramfs: not as enabled", self.tool("doctor", status=3))
+        self.tool("refresh")
+        self.assertNotIn("PROBLEM  initramfs", self.tool("doctor"))
+
+    def test_what_a_power_cut_left_goes(self):
+        before = self.snapshot()
+        for name in (f"boot/.initrd.img-{KERNEL}.rust-virtio", "boot/.initramfs-7.3.img.rust-virtio",
+                     "etc/modprobe.d/rust-virtio-enabled.conf.new"):
+            self.write(name, "")
+        self.tool("refresh")
+        self.assertEqual(self.snapshot(), before)
+
+    def test_boot_loaders_hear_of_an_initramfs_that_is_put_back(self):
+        for name in ("rust_virtio_blk", "rust_virtio_net"):
+            self.write(f"lib/modules/{OLD}/updates/dkms/{name}.ko", "")
+        self.write("etc/initramfs/post-update.d/loader",
+                   '#!/bin/sh\necho "$1 $(head -n 1 "$2") $(grep -c rust "$2")" >>"$RUST_VIRTIO_ROOT/heard"\n')
+        (self.root / "etc/initramfs/post-update.d/loader").chmod(0o755)
+        self.write("full", KERNEL)
+        self.tool("enable", "all", status=1)
+        self.assertIn(f"{OLD} made of {OLD} 0\n", (self.root / "heard").read_text())
+
     def test_refresh_takes_out_what_was_not_built(self):
         self.tool("enable", "all")
         image = self.root / f"boot/initrd.img-{KERNEL}"
@@ -357,6 +389,67 @@ class Loader(Machine):
         self.assertIn("virtio10 (0000:00:05.0) did not bind to rust_virtio_blk", log)
         self.assertIn("0000:00:05.0 >/sys/bus/pci/drivers/virtio-pci/unbind",
                       (self.root / "puts").read_text(), "the device is reset")
+
+    def test_a_rust_driver_with_nothing_to_do_goes(self):
+        self.write("refuses-rust_virtio_blk", "virtio10\n")
+        self.load("blk", "all")
+        self.assertEqual((self.root / "modprobes").read_text().splitlines(),
+                         ["rust_virtio_blk", "--ignore-install virtio_blk", "-r rust_virtio_blk"])
+
+    def disk_in_use(self, path, text):
+        """Loads where the second of two disks does not bind, and the first has a number and a name."""
+        disk = self.bus / "devices/virtio1/block/vda"
+        (disk / "vda1").mkdir()
+        (disk / "dev").write_text("254:0\n")
+        (disk / "vda1/dev").write_text("254:1\n")
+        self.write(path, text)
+        self.write("refuses-rust_virtio_blk", "virtio10\n")
+        return self.load("blk", "all")
+
+    def test_a_disk_that_is_in_use_is_never_taken_away(self):
+        log = self.disk_in_use("proc/self/mountinfo", "22 1 254:1 / / rw - ext4 /dev/vda1 rw\n")
+        self.assertEqual(self.drivers(), {"virtio1": "rust_virtio_blk"})
+        self.assertIn("0000:00:05.0 (without a driver, as disks on rust_virtio_blk are in use)", log)
+        self.assertNotIn("virtio10", (self.root / "probed").read_text().split(),
+                         "the C driver would take a name that is taken")
+        self.assertIn("PROBLEM  at this boot rust_virtio_blk, but: did not bind: 0000:00:05.0",
+                      self.tool("doctor", status=3))
+
+    def test_all_kinds_of_use(self):
+        for path, text in (("proc/self/mountinfo", "30 1 0:41 / / rw - btrfs /dev/vda1 rw\n"),
+                           ("proc/swaps", "Filename Type Size Used Priority\n/dev/vda1 partition 9 0 -2\n"),
+                           ("sys/devices/pci0000:00/0000:00:04.0/virtio1/block/vda/holders/dm-0", "")):
+            with self.subTest(path):
+                self.disk_in_use(path, text)
+                self.assertEqual(self.drivers(), {"virtio1": "rust_virtio_blk"})
+            self.doCleanups()
+            self.setUp()
+
+    def test_another_disk_in_use_is_no_hindrance(self):
+        self.disk_in_use("proc/self/mountinfo", "22 1 8:1 / / rw - ext4 /dev/vda10 rw\n")
+        self.assertEqual(self.drivers(), {"virtio1": "virtio_blk", "virtio10": "virtio_blk"})
+
+    def test_a_disk_of_an_earlier_run_is_never_taken_away(self):
+        (self.bus / "drivers/rust_virtio_blk").mkdir()
+        (self.bus / "devices/virtio1/driver").symlink_to(self.bus / "drivers/rust_virtio_blk")
+        self.write("refuses-rust_virtio_blk", "virtio10\n")
+        self.load("blk", "all")
+        self.assertEqual(self.drivers(), {"virtio1": "rust_virtio_blk"})
+
+    def test_a_loader_that_is_killed_before_its_end_is_done_again(self):
+        self.write("bin/modprobe", MODPROBE.replace("#!/bin/sh", '#!/bin/sh\n[ "$1" != --ignore-install ] ||'
+                                                    '[ -e "$RUST_VIRTIO_ROOT/again" ] || { kill -9 $PPID; exit 1; }'))
+        done = self.call(LOADER, "blk", "all", "--")
+        self.assertEqual(done.returncode, -9)
+        self.assertEqual(self.drivers(), {"virtio1": "rust_virtio_blk", "virtio10": "rust_virtio_blk"})
+        self.assertIn("PROBLEM  the virtio bus gives new devices no driver", self.tool("doctor", status=3))
+        for path in ("again", "bin/sleep"):
+            self.write(path, "#!/bin/sh\n")
+        (self.root / "bin/sleep").chmod(0o755)
+        self.load("blk", "all")
+        self.assertEqual((self.bus / "drivers_autoprobe").read_text(), "1\n")
+        self.assertTrue((self.root / "sys/module/virtio_blk").exists())
+        self.assertNotIn("PROBLEM", self.tool("doctor"))
 
     def test_interface_that_does_not_bind(self):
         self.write("refuses-rust_virtio_net", "virtio0\n")
