@@ -183,8 +183,17 @@ dkms build -m rust-virtio -v "$version" -k "$last" >"$work/log" 2>&1
 check "without the kernel's source: what to install" says "not built for $last: .*apt install -t trixie-backports linux-source-$series"
 mv "$work/linux-source-$series.tar.xz" /usr/src/
 mv "$work/$last" /var/cache/rust-virtio/
+is_installed() { dkms status -m rust-virtio -k "$last" | grep -q ': installed'; }
 check "once the reason is gone, the kernel's installation builds" install_kernel
-check "and installs" sh -c "dkms status -m rust-virtio -k $last | grep -q ': installed'"
+check "and installs" is_installed
+linux-run-hooks image preinst "$last" "/boot/vmlinuz-$last" -- upgrade 1 2 >"$work/log" 2>&1
+is_gone() { ! is_installed; }
+check "an upgrade of the kernel of the same name takes the modules away" is_gone
+check "and builds them again" install_kernel
+check "for the new one" is_installed
+touch "/usr/src/linux-headers-$last/Module.symvers"
+linux-run-hooks headers postinst "$last" -- configure '' >"$work/log" 2>&1
+check "headers that come later have them built again" says 'Building module'
 rust-virtio refresh >"$work/log" 2>&1
 check "and refresh puts the modules into the initramfs" both_families
 

@@ -181,8 +181,8 @@ class Tool(Machine):
     def test_enable_falls_back_by_modprobe_itself(self):
         self.tool("enable", "net")
         text = (self.root / "etc/modprobe.d/rust-virtio-enabled.conf").read_text()
-        self.assertIn("install virtio_net /usr/lib/rust-virtio/load net all -- $CMDLINE_OPTS || "
-                      "/sbin/modprobe --ignore-install virtio_net $CMDLINE_OPTS\n", text)
+        self.assertRegex(text, r"install virtio_net /usr/lib/rust-virtio/load net all -- \$CMDLINE_OPTS \|\| "
+                               r"\{ .*; /sbin/modprobe --ignore-install virtio_net \$CMDLINE_OPTS; \}\n")
         self.assertNotIn("install virtio_blk", text)
 
     def test_devices_are_written_down_by_place(self):
@@ -436,20 +436,62 @@ class Loader(Machine):
         self.load("blk", "all")
         self.assertEqual(self.drivers(), {"virtio1": "rust_virtio_blk"})
 
-    def test_a_loader_that_is_killed_before_its_end_is_done_again(self):
-        self.write("bin/modprobe", MODPROBE.replace("#!/bin/sh", '#!/bin/sh\n[ "$1" != --ignore-install ] ||'
-                                                    '[ -e "$RUST_VIRTIO_ROOT/again" ] || { kill -9 $PPID; exit 1; }'))
-        done = self.call(LOADER, "blk", "all", "--")
-        self.assertEqual(done.returncode, -9)
+    def line(self, kind):
+        """Runs what modprobe runs in place of loading the C driver of a kind."""
+        text = (self.root / "etc/modprobe.d/rust-virtio-enabled.conf").read_text()
+        line = next(line for line in text.splitlines() if line.startswith(f"install virtio_{kind} "))
+        for name, place in (("/usr/lib/rust-virtio/load", LOADER), ("/sbin/modprobe", "modprobe"),
+                            ("/sys/", f"{self.root}/sys/"), ("$CMDLINE_OPTS", "")):
+            line = line.replace(name, str(place))
+        return self.call("sh", "-c", line.split(None, 2)[2])
+
+    def test_the_line_of_modprobe_runs_the_loader(self):
+        self.tool("enable", "blk")
+        self.assertEqual(self.line("blk").returncode, 0)
         self.assertEqual(self.drivers(), {"virtio1": "rust_virtio_blk", "virtio10": "rust_virtio_blk"})
+
+    def test_a_loader_that_is_killed_leaves_a_bus_that_probes(self):
+        """Also the devices that it has not come to."""
+        for killer, places in (("rust_virtio_blk", "all"), ("virtio_blk", "0000:00:04.0")):
+            with self.subTest(places):
+                self.tool("enable", "blk", *([] if places == "all" else ["--device", "vda"]))
+                self.write("bin/modprobe", MODPROBE + f'[ "$name" != {killer} ] || [ -e "$RUST_VIRTIO_ROOT/dead" ] '
+                           '|| { touch "$RUST_VIRTIO_ROOT/dead"; kill -9 $PPID; }\n')
+                self.assertEqual(self.line("blk").returncode, 0)
+                self.assertEqual((self.bus / "drivers_autoprobe").read_text(), "1\n")
+                self.assertEqual((self.bus / "drivers_probe").read_text(), "virtio2\n", "the last of all")
+                self.assertTrue((self.root / "sys/module/virtio_blk").exists())
+            self.doCleanups()
+            self.setUp()
+
+    def test_a_bus_that_does_not_probe_is_told_of(self):
+        (self.bus / "drivers_autoprobe").write_text("0\n")
         self.assertIn("PROBLEM  the virtio bus gives new devices no driver", self.tool("doctor", status=3))
-        for path in ("again", "bin/sleep"):
-            self.write(path, "#!/bin/sh\n")
-        (self.root / "bin/sleep").chmod(0o755)
-        self.load("blk", "all")
-        self.assertEqual((self.bus / "drivers_autoprobe").read_text(), "1\n")
-        self.assertTrue((self.root / "sys/module/virtio_blk").exists())
+        self.write(f"run/rust-virtio/held.{os.getpid()}", "")
         self.assertNotIn("PROBLEM", self.tool("doctor"))
+
+    def test_devices_are_probed_by_number(self):
+        """As the bus would: disks are named by that."""
+        self.write("no-rust_virtio_blk", "modprobe: FATAL: Module rust_virtio_blk not found.\n")
+        self.device(3, 2, "0000:00:07.0", "block/vdc")
+        self.load("blk", "0000:00:05.0")
+        self.assertEqual((self.root / "probed").read_text().split(),
+                         ["virtio0", "virtio1", "virtio2", "virtio3", "virtio10"])
+
+    def test_a_device_that_has_the_c_driver_by_now_is_left_alone(self):
+        (self.bus / "drivers/virtio_blk").mkdir()
+        (self.bus / "devices/virtio1/driver").symlink_to(self.bus / "drivers/virtio_blk")
+        self.load("blk", "all")
+        self.assertEqual(self.drivers(), {"virtio1": "virtio_blk", "virtio10": "rust_virtio_blk"})
+        self.assertNotIn("unbind", (self.root / "puts").read_text())
+
+    def test_without_a_c_driver_nothing_is_reset_for_ever(self):
+        """Each reset is an event for udev, which calls the loader."""
+        self.write("no-virtio_blk", "modprobe: FATAL: Module virtio_blk is blacklisted.\n")
+        self.write("refuses-rust_virtio_blk", "virtio1\n")
+        for _ in range(3):
+            self.load("blk", "all")
+        self.assertEqual((self.root / "puts").read_text().count("virtio-pci/unbind"), 1)
 
     def test_interface_that_does_not_bind(self):
         self.write("refuses-rust_virtio_net", "virtio0\n")
@@ -582,6 +624,24 @@ class Changes(Machine):
         self.assertIn("napi_tx=0", said)
         self.assertNotIn("20-ours", said)
 
+    def test_a_kernel_without_an_initramfs_is_told_of(self):
+        (self.root / f"boot/initrd.img-{KERNEL}").unlink()
+        self.assertIn(f"kernel {KERNEL} has no initramfs in /boot", self.tool("enable", "all"))
+
+    def test_dracut_tells_boot_loaders(self):
+        self.dracut()
+        self.write("etc/initramfs/post-update.d/loader", '#!/bin/sh\necho "$@" >>"$RUST_VIRTIO_ROOT/heard"\n')
+        (self.root / "etc/initramfs/post-update.d/loader").chmod(0o755)
+        self.tool("enable", "all")
+        self.assertEqual((self.root / "heard").read_text(),
+                         f"{KERNEL} {self.root}/boot/initrd.img-{KERNEL}\n")
+
+    def test_the_kernel_that_failed_is_named(self):
+        for name in ("rust_virtio_blk", "rust_virtio_net"):
+            self.write(f"lib/modules/{OLD}/updates/dkms/{name}.ko", "")
+        self.write("full", KERNEL)
+        self.assertIn(f"{KERNEL} could not be made (see above)", self.tool("enable", "all", status=1))
+
     def test_two_runs_do_not_meet(self):
         lock = self.root / "run/lock"
         lock.mkdir(parents=True)
@@ -592,14 +652,20 @@ class Changes(Machine):
         self.assertEqual(holder.stdout.readline(), "held\n")
         env = dict(os.environ, RUST_VIRTIO_ROOT=str(self.root),
                    PATH=f"{self.root}/bin:{os.environ['PATH']}")
-        tool = subprocess.Popen([TOOL, "enable", "all"], env=env, stderr=subprocess.PIPE, text=True,
+        tool = subprocess.Popen([TOOL, "enable", "blk"], env=env, stderr=subprocess.PIPE, text=True,
                                 stdout=subprocess.DEVNULL)
         self.addCleanup(tool.stderr.close)
         self.assertIn("another run is busy", tool.stderr.readline())
         self.assertFalse((self.root / "etc/modprobe.d/rust-virtio-enabled.conf").exists())
+        (self.root / "etc/modprobe.d").mkdir(exist_ok=True)
+        # As of a run that enabled the other kind meanwhile.
+        self.write("etc/modprobe.d/rust-virtio-enabled.conf",
+                   "install virtio_net /usr/lib/rust-virtio/load net 0000:00:03.0 -- x\n")
         holder.communicate("\n")
         self.assertEqual(tool.wait(), 0)
-        self.assertTrue((self.root / "etc/modprobe.d/rust-virtio-enabled.conf").exists())
+        text = (self.root / "etc/modprobe.d/rust-virtio-enabled.conf").read_text()
+        self.assertIn(" blk all -- ", text)
+        self.assertIn(" net 0000:00:03.0 -- ", text, "what the other run enabled")
 
 
 if __name__ == "__main__":
