@@ -3,10 +3,15 @@
 
 import contextlib
 import fcntl
+import os
 from pathlib import Path
 
 from .say import say
 
+
+#: The lowest number of a lock's descriptor. Children inherit them, and need low numbers for themselves:
+#: mmdebstrap has dash write to one of its own, and dash knows numbers of one digit only.
+_FIRST = 100
 
 #: The descriptors of locks that this process holds.
 _held = []
@@ -25,14 +30,18 @@ def only_one(path: Path):
     The lock goes with the process and its children, so a run that was killed leaves nothing behind.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path.with_name(f".{path.name}.lock"), "w", encoding="ascii") as lock:
+    with open(path.with_name(f".{path.name}.lock"), "w", encoding="ascii") as file:
+        lock = fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, _FIRST)
+    try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             say(f"Waiting for another run that is busy with {path}")
             fcntl.flock(lock, fcntl.LOCK_EX)
-        _held.append(lock.fileno())
+        _held.append(lock)
         try:
             yield
         finally:
-            _held.remove(lock.fileno())
+            _held.remove(lock)
+    finally:
+        os.close(lock)

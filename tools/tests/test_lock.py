@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Locks: they last as long as what was started under them."""
 
+import contextlib
 import fcntl
 import signal
 import subprocess
@@ -21,6 +22,18 @@ place = Path(sys.argv[2])
 with lock.only_one(place):
     proc.run(["sh", "-c", "(echo $$; while [ ! -e end ]; do sleep 0.05; done; echo >ended) & wait"],
              place.with_name("log"), "it", cwd=place.parent)
+"""
+
+
+#: Prints the descriptors that are open.
+_OPEN = """
+import os
+for number in range(200):
+    try:
+        os.fstat(number)
+    except OSError:
+        continue
+    print(number)
 """
 
 
@@ -50,6 +63,19 @@ class Lock(unittest.TestCase):
                 # Comes back when the last holder is gone, and would hang with one that stays.
                 fcntl.flock(lock, fcntl.LOCK_EX)
             self.assertTrue((top / "ended").exists())
+
+    def test_children_have_the_low_descriptors_for_themselves(self):
+        """However many locks there are: dash, which mmdebstrap calls, knows the first ten only."""
+        sys.path.insert(0, str(REPO / "tools"))
+        from rvt import lock, proc
+        with tempfile.TemporaryDirectory() as scratch, contextlib.ExitStack() as locks:
+            for number in range(12):
+                locks.enter_context(lock.only_one(Path(scratch, str(number))))
+            log = Path(scratch, "log")
+            proc.run([sys.executable, "-c", _OPEN], log, "it")
+            found = sorted(int(line) for line in log.read_text().splitlines() if line.isdigit())
+            self.assertEqual(len([number for number in found if number >= 100]), 12)
+            self.assertEqual([number for number in found if 2 < number < 10], [])
 
     def test_is_free_after_use(self):
         sys.path.insert(0, str(REPO / "tools"))
