@@ -6,6 +6,7 @@ kernel is one of this machine's cache, where a fitting one is there: building it
 """
 
 import os
+import threading
 import time
 
 from . import fresh_bad, fresh_kernel, fresh_stamp
@@ -53,20 +54,48 @@ def run(results: Results, asked: str = "", always: bool = False) -> None:
     except Failure as failure:
         results.add([Test(f"fresh/{suite}", "all", "skip", str(failure)) for suite in RELEASES])
         return
-    for suite in RELEASES:
-        legs = [leg for its, leg in pairs if its == suite]
-        if not legs:
-            continue
+    legs = {suite: [leg for its, leg in pairs if its == suite] for suite in RELEASES}
+    _side_by_side(results, [lambda part, suite=suite: _release(part, suite, legs[suite], always)
+                            for suite in RELEASES if legs[suite]])
+
+
+def _side_by_side(results: Results, functions: list) -> None:
+    """Calls functions with results of their own, at the same time: installing packages is the work of
+    one processor."""
+    raised = []
+
+    def call(function, part: Results) -> None:
         try:
-            now = fresh_stamp.key(suite)
-        except Failure as failure:
-            same = not always and all(fresh_stamp.same_code(f"{suite}:{leg}") for leg in legs)
-            results.add([Test(f"fresh/{suite}", "all", "skip" if same else "fail",
-                              f"as it has passed; {failure}".splitlines()[0] if same
-                              else str(failure))])
-            continue
-        for leg in legs:
-            _leg(results, suite, leg, now, always)
+            function(part)
+        except BaseException as error:  # pylint: disable=broad-except
+            raised.append(error)
+
+    parts = [Results(results.name) for _ in functions]
+    # When the harness is interrupted, these end with it, and what they run, too.
+    threads = [threading.Thread(target=call, args=pair, daemon=True)
+               for pair in zip(functions, parts)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for part in parts:
+        results.tests += part.tests
+    if raised:
+        raise raised[0]
+
+
+def _release(results: Results, suite: str, legs: list, always: bool) -> None:
+    """Runs the legs of one release."""
+    try:
+        now = fresh_stamp.key(suite)
+    except Failure as failure:
+        same = not always and all(fresh_stamp.same_code(f"{suite}:{leg}") for leg in legs)
+        results.add([Test(f"fresh/{suite}", "all", "skip" if same else "fail",
+                          f"as it has passed; {failure}".splitlines()[0] if same
+                          else str(failure))])
+        return
+    for leg in legs:
+        _leg(results, suite, leg, now, always)
 
 
 def _leg(results: Results, suite: str, leg: str, now: str, always: bool) -> None:

@@ -5,6 +5,7 @@ same."""
 import ast
 import hashlib
 import json
+import threading
 import time
 from pathlib import Path
 
@@ -70,6 +71,10 @@ def _packages(suite: str, log: Path) -> list:
     return lines
 
 
+#: Releases are tried at the same time.
+_noting = threading.Lock()
+
+
 def _file() -> Path:
     return cache() / "fresh-passed.json"
 
@@ -94,9 +99,10 @@ def same_code(leg: str) -> bool:
 
 def note(leg: str, now: str) -> None:
     """Notes that a leg has passed."""
-    every = _passed()
-    every[leg] = {"key": now, "code": _digest([path.read_text() for path in code()]),
-                  "day": time.strftime("%Y-%m-%d")}
-    fresh = _file().with_suffix(".new")
-    fresh.write_text(json.dumps(every, indent=1) + "\n")
-    fresh.replace(_file())
+    with _noting:
+        every = _passed()
+        every[leg] = {"key": now, "code": _digest([path.read_text() for path in code()]),
+                      "day": time.strftime("%Y-%m-%d")}
+        fresh = _file().with_suffix(".new")
+        fresh.write_text(json.dumps(every, indent=1) + "\n")
+        fresh.replace(_file())

@@ -4,6 +4,7 @@
 import contextlib
 import fcntl
 import os
+import threading
 from pathlib import Path
 
 from .say import say
@@ -13,14 +14,20 @@ from .say import say
 #: mmdebstrap has dash write to one of its own, and dash knows numbers of one digit only.
 _FIRST = 100
 
-#: The descriptors of locks that this process holds.
-_held = []
+_mine = threading.local()
+
+
+def _held() -> list:
+    """Returns the descriptors of locks that this thread holds."""
+    if not hasattr(_mine, "held"):
+        _mine.held = []
+    return _mine.held
 
 
 def held() -> list:
-    """Returns the descriptors of locks, which children are to inherit: what a run that was killed has
+    """Returns the descriptors of this thread's locks, which children are to inherit: what a run that was killed has
     left running keeps them."""
-    return list(_held)
+    return list(_held())
 
 
 @contextlib.contextmanager
@@ -38,10 +45,10 @@ def only_one(path: Path):
         except BlockingIOError:
             say(f"Waiting for another run that is busy with {path}")
             fcntl.flock(lock, fcntl.LOCK_EX)
-        _held.append(lock)
+        _held().append(lock)
         try:
             yield
         finally:
-            _held.remove(lock)
+            _held().remove(lock)
     finally:
         os.close(lock)
