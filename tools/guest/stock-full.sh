@@ -9,10 +9,14 @@ cleanup() {
 	rm -f /var/full
 }
 
-# Leaves two megabytes, to root.
+# Leaves some megabytes, to root. What is written back later, and the file's own extents, take some as well.
 fill() {
-	_free=$(($(stat -f -c '%f * %S' /) - 2097152))
-	fallocate -l $_free /var/full
+	sync
+	for _mb in 2 4 8; do
+		fallocate -l $(($(stat -f -c '%f * %S' /) - _mb * 1048576)) /var/full && return
+		rm -f /var/full
+	done
+	df / && return 1
 }
 
 initramfs() {
