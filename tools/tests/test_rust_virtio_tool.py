@@ -379,7 +379,9 @@ class Loader(Machine):
         log = self.load("blk", "all")
         self.assertIn("virtio_blk instead of rust_virtio_blk: FATAL: Module", log)
         self.assertEqual((self.bus / "drivers_autoprobe").read_text(), "1\n")
-        self.assertIn("--ignore-install virtio_blk", (self.root / "modprobes").read_text())
+        self.assertEqual((self.root / "modprobes").read_text().splitlines(),
+                         ["rust_virtio_blk", "--ignore-install virtio_blk", "-r rust_virtqueue"],
+                         "of the Rust modules none stays")
         self.assertTrue((self.root / "run/rust-virtio/blk").read_text().startswith("c FATAL"))
 
     def test_disk_that_does_not_bind_takes_all_back(self):
