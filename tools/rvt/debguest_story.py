@@ -15,7 +15,7 @@ SELFTESTS = ["harness/disk", "blk/identity", "net/filter", "net/offload", "net/t
 #: What a running system writes by itself; and what comes with the package, and goes to each initramfs
 #: that is made while the package is there.
 _VOLATILE = re.compile(r"/etc/(\.updated|machine-id|resolv\.conf|ld\.so\.cache|\.pwd\.lock)$"
-                       r"|^initramfs usr/lib/modprobe\.d/rust-virtio(-dkms)?\.conf$")
+                       r"|^initramfs (usr/lib/modprobe\.d/rust-virtio(-dkms)?|etc/modprobe\.d/dkms)\.conf$")
 
 
 @dataclasses.dataclass
