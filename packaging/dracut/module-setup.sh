@@ -25,8 +25,6 @@ install() {
 	inst_simple /usr/lib/rust-virtio/load
 	# Dracut takes /etc/modprobe.d along only for this host.
 	inst_multiple -o /etc/modprobe.d/rust-virtio-enabled.conf /usr/lib/modprobe.d/rust-virtio-dkms.conf
-	# Tells `rust-virtio` what the configuration and the loader were.
 	# shellcheck disable=SC2154 # dracut's
-	: >"$initdir/usr/lib/rust-virtio/enabled-$(cat "${dracutsysrootdir-}/etc/modprobe.d/rust-virtio-enabled.conf" \
-		"${dracutsysrootdir-}/usr/lib/rust-virtio/load" | cksum | tr ' ' -)"
+	: >"$initdir/usr/lib/rust-virtio/enabled-$(RUST_VIRTIO_ROOT=${dracutsysrootdir-} rust-virtio stamp)"
 }

@@ -62,7 +62,9 @@ same_as_before() {
 	keep after
 	same etc && same boot
 }
-built() { for kernel in $kernels; do dkms status -m rust-virtio -k "$kernel" | grep -q ': installed' || return 1; done; }
+is_installed() { dkms status -m rust-virtio -k "$1" | grep -q ': installed'; }
+is_gone() { ! is_installed "$1"; }
+built() { for kernel in $kernels; do is_installed "$kernel" || return 1; done; }
 # content_of KERNEL: the names of the files in its initramfs.
 content_of() {
 	if command -v lsinitrd >/dev/null; then
@@ -183,14 +185,12 @@ dkms build -m rust-virtio -v "$version" -k "$last" >"$work/log" 2>&1
 check "without the kernel's source: what to install" says "not built for $last: .*apt install -t trixie-backports linux-source-$series"
 mv "$work/linux-source-$series.tar.xz" /usr/src/
 mv "$work/$last" /var/cache/rust-virtio/
-is_installed() { dkms status -m rust-virtio -k "$last" | grep -q ': installed'; }
 check "once the reason is gone, the kernel's installation builds" install_kernel
-check "and installs" is_installed
+check "and installs" is_installed "$last"
 linux-run-hooks image preinst "$last" "/boot/vmlinuz-$last" -- upgrade 1 2 >"$work/log" 2>&1
-is_gone() { ! is_installed; }
-check "an upgrade of the kernel of the same name takes the modules away" is_gone
+check "an upgrade of the kernel of the same name takes the modules away" is_gone "$last"
 check "and builds them again" install_kernel
-check "for the new one" is_installed
+check "for the new one" is_installed "$last"
 touch "/usr/src/linux-headers-$last/Module.symvers"
 linux-run-hooks headers postinst "$last" -- configure '' >"$work/log" 2>&1
 check "headers that come later have them built again" says 'Building module'

@@ -85,8 +85,7 @@ class Machine(unittest.TestCase):
             self.write(f"boot/initrd.img-{kernel}", f"made of {kernel}\n")
             self.write(f"boot/config-{kernel}", "CONFIG_RUST=y\n")
             self.write(f"lib/modules/{kernel}/modules.builtin", "kernel/drivers/virtio/virtio.ko\n")
-        for name in ("rust_virtio_blk", "rust_virtio_net"):
-            self.write(f"lib/modules/{KERNEL}/updates/dkms/{name}.ko", "")
+        self.modules(KERNEL)
         self.device(0, 1, "0000:00:03.0", "net/eth0")
         self.device(1, 2, "0000:00:04.0", "block/vda")
         self.device(10, 2, "0000:00:05.0", "block/vdb")
@@ -101,6 +100,11 @@ class Machine(unittest.TestCase):
         """Writes a file of the machine."""
         (self.root / path).parent.mkdir(parents=True, exist_ok=True)
         (self.root / path).write_text(text)
+
+    def modules(self, kernel):
+        """Gives a kernel the Rust modules."""
+        for name in ("rust_virtio_blk", "rust_virtio_net"):
+            self.write(f"lib/modules/{kernel}/updates/dkms/{name}.ko", "")
 
     def device(self, number, kind, place, name):
         """Adds a device without a driver."""
@@ -211,8 +215,7 @@ class Tool(Machine):
             self.assertIn("--help", self.tool(*argv, status=2))
 
     def test_full_disk_brings_everything_back(self):
-        for name in ("rust_virtio_blk", "rust_virtio_net"):
-            self.write(f"lib/modules/{OLD}/updates/dkms/{name}.ko", "")
+        self.modules(OLD)
         before = self.snapshot()
         # The older kernel comes first, so its initramfs is new by then.
         self.write("full", KERNEL)
@@ -257,8 +260,7 @@ class Tool(Machine):
     def test_refresh_takes_up_what_was_built_later(self):
         self.tool("enable", "all")
         image = self.root / f"boot/initrd.img-{OLD}"
-        for name in ("rust_virtio_blk", "rust_virtio_net"):
-            self.write(f"lib/modules/{OLD}/updates/dkms/{name}.ko", "")
+        self.modules(OLD)
         self.tool("refresh", OLD)
         self.assertIn("rust_virtio_blk.ko", image.read_text())
 
@@ -280,8 +282,7 @@ class Tool(Machine):
         self.assertEqual(self.snapshot(), before)
 
     def test_boot_loaders_hear_of_an_initramfs_that_is_put_back(self):
-        for name in ("rust_virtio_blk", "rust_virtio_net"):
-            self.write(f"lib/modules/{OLD}/updates/dkms/{name}.ko", "")
+        self.modules(OLD)
         self.write("etc/initramfs/post-update.d/loader",
                    '#!/bin/sh\necho "$1 $(head -n 1 "$2") $(grep -c rust "$2")" >>"$RUST_VIRTIO_ROOT/heard"\n')
         (self.root / "etc/initramfs/post-update.d/loader").chmod(0o755)
@@ -639,8 +640,7 @@ class Changes(Machine):
                          f"{KERNEL} {self.root}/boot/initrd.img-{KERNEL}\n")
 
     def test_the_kernel_that_failed_is_named(self):
-        for name in ("rust_virtio_blk", "rust_virtio_net"):
-            self.write(f"lib/modules/{OLD}/updates/dkms/{name}.ko", "")
+        self.modules(OLD)
         self.write("full", KERNEL)
         self.assertIn(f"{KERNEL} could not be made (see above)", self.tool("enable", "all", status=1))
 
