@@ -50,7 +50,8 @@ class Chapter:
 
 
 #: What the kernel and kmod say of modules that cannot be used.
-_REFUSED = r"rust_virtio_\w+: (version magic|disagrees|Unknown symbol)|Invalid (ELF|module)|module .* ELF|decompression failed"
+_REFUSED = (r"rust_virtio_\w+: (version magic|disagrees|Unknown symbol)|Invalid (ELF|module)|module .* ELF"
+            r"|decompression failed")
 
 CHAPTERS = [
     Chapter("fresh", "A Debian without the package", ["state.sh c", "inventory.sh"],

@@ -14,20 +14,22 @@ from .say import say
 #: mmdebstrap has dash write to one of its own, and dash knows numbers of one digit only.
 _FIRST = 100
 
-_mine = threading.local()
+
+class _Held(threading.local):
+    """The descriptors of locks that a thread holds."""
+
+    def __init__(self):
+        super().__init__()
+        self.descriptors = []
 
 
-def _held() -> list:
-    """Returns the descriptors of locks that this thread holds."""
-    if not hasattr(_mine, "held"):
-        _mine.held = []
-    return _mine.held
+_held = _Held()
 
 
 def held() -> list:
-    """Returns the descriptors of this thread's locks, which children are to inherit: what a run that was killed has
-    left running keeps them."""
-    return list(_held())
+    """Returns the descriptors of this thread's locks, which children are to inherit: what a run that
+    was killed has left running keeps them."""
+    return list(_held.descriptors)
 
 
 @contextlib.contextmanager
@@ -45,10 +47,10 @@ def only_one(path: Path):
         except BlockingIOError:
             say(f"Waiting for another run that is busy with {path}")
             fcntl.flock(lock, fcntl.LOCK_EX)
-        _held().append(lock)
+        _held.descriptors.append(lock)
         try:
             yield
         finally:
-            _held().remove(lock)
+            _held.descriptors.remove(lock)
     finally:
         os.close(lock)
