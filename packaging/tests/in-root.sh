@@ -83,6 +83,24 @@ both_families() {
 		done
 	done
 }
+# shared KERNEL: the symbols that our modules for it export to each other.
+shared() {
+	for name in rust_vring rust_virtqueue; do
+		for file in "/lib/modules/$1/updates/dkms/$name.ko"*; do
+			case $file in
+			*.xz) xz -dc "$file" ;;
+			*.zst) zstd -dcq "$file" ;;
+			*) cat "$file" ;;
+			esac >"$work/module"
+			nm "$work/module" | sed -n 's/^.* __ksymtab_\(_R.*\)/\1/p'
+		done
+	done | sort -u
+}
+shares_nothing() {
+	shared "$last" >"$work/shared.after"
+	[ -s "$work/shared.before" ] && [ -s "$work/shared.after" ] || { echo "no symbols"; return 1; }
+	[ "$(comm -12 "$work/shared.before" "$work/shared.after" | tee /dev/stderr | wc -l)" = 0 ]
+}
 no_rust_in_boot() { for kernel in $kernels; do ! content_of "$kernel" | grep -q 'rust.virtio_\|rust-virtio/load\|rust-virtio-enabled' || return 1; done; }
 
 # --- kernels ---------------------------------------------------------------------------------------
@@ -200,10 +218,12 @@ check "and refresh puts the modules into the initramfs" both_families
 # --- upgrade, removal --------------------------------------------------------------------------------
 
 note "upgrading"
+shared "$last" >"$work/shared.before"
 check "an upgrade succeeds" apt "$newer"
 new=$(dpkg-query -W -f '${Version}' rust-virtio-dkms)
 check "to the newer version" dpkg --compare-versions "$new" gt "$version"
 check "and leaves nothing of the older" sh -c "! ls -d /usr/src/rust-virtio-$version /var/lib/dkms/rust-virtio/$version"
+check "modules of the two versions do not link to each other" shares_nothing
 check "what is enabled stays enabled" test -e /etc/modprobe.d/rust-virtio-enabled.conf
 nice apt-get remove -y "linux-image-$last" "linux-headers-$last" >"$work/log" 2>&1
 check "a kernel that is removed takes its metadata along" test ! -e "/var/cache/rust-virtio/$last"

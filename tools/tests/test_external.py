@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Kbuild.external: kernels that the modules cannot be built for are refused with what to do."""
+"""Kbuild.external: kernels that the modules cannot be built for are refused with what to do; and what
+Kbuild makes of the version of a package."""
 
 import subprocess
 import tempfile
@@ -124,6 +125,40 @@ class External(unittest.TestCase):
         self.assertIn("\t_RNvCs1_6kernel5print\n", text)
         self.assertNotIn("vring", text)
         self.assertIn("not those of this kernel", text)
+
+
+#: Kbuild as a kernel's Makefile.build would read it, and the flags of some crates.
+_FLAGS = """
+obj := .
+src := {repo}
+CONFIG_RUST_VRING := m
+CONFIG_RUST_VIRTQUEUE := m
+CONFIG_RUST_VIRTIO_BLK := m
+include {repo}/Kbuild
+flags: ; @$(foreach o,virtqueue/vring/vring virtqueue/virtio kernel/block blk/virtio_blk,echo '$(RUSTFLAGS_$(o).o)';)
+.PHONY: FORCE
+"""
+
+
+class Version(unittest.TestCase):
+    """Modules of two versions of a package do not link to each other."""
+
+    def flags(self, *variables: str) -> list:
+        """Returns the flags of the crates: two whose symbols other modules use, and two of one module."""
+        with tempfile.TemporaryDirectory(prefix="rvt-external-") as top:
+            Path(top, "Makefile").write_text(_FLAGS.format(repo=REPO))
+            done = subprocess.run(["make", "-s", "-C", top, *variables, "flags"],
+                                  capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout.splitlines()
+
+    def test_symbols_that_other_modules_use_have_the_version(self):
+        lines = self.flags("RUST_VIRTIO_VERSION=0.1.0~git1")
+        self.assertEqual([("-C metadata=0.1.0~git1 " in line + " ", "--extern" in line) for line in lines],
+                         [(True, False), (True, True), (False, True), (False, True)])
+
+    def test_a_build_by_hand_has_none(self):
+        self.assertNotIn("-C metadata", "".join(self.flags()))
 
 
 if __name__ == "__main__":

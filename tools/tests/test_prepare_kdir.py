@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Tests of what prepare-kdir says of kernels, headers and compilers that do not fit."""
+"""Tests of what prepare-kdir says of kernels, headers and compilers that do not fit, and of what DKMS gets."""
 
 import os
 import subprocess
@@ -10,6 +10,7 @@ from pathlib import Path
 PACKAGING = Path(__file__).resolve().parents[2] / "packaging"
 KDIR = PACKAGING / "dkms" / "prepare-kdir"
 BUILD = PACKAGING / "dkms" / "dkms-build"
+CONF = PACKAGING / "dkms" / "dkms.conf"
 RELEASE = "7.3.4+deb13-amd64"
 RUSTC = "rustc 1.85.1 (4eb161250 2025-03-15)"
 
@@ -118,19 +119,31 @@ class PrepareKdir(unittest.TestCase):
         self.run_it("--frob", status=2)
         self.run_it("-j", "many", status=2)
 
-    def test_dkms_gets_the_reason_in_one_line(self):
-        self.configure(RUST="")
+    def dkms(self):
+        """Builds as DKMS does; returns what the console gets, and the log."""
         for script in (KDIR, BUILD):
             self.write(f"build/{script.name}", script.read_text())
+        self.write("build/dkms.conf", CONF.read_text().replace("#MODULE_VERSION#", "1.2~3"))
         console = self.root / "console"
+        script = "kernelver=$1 kernel_source_dir=$2; . ./dkms.conf; (eval \"${MAKE[0]}\") >log 2>&1; exit 0"
         with open(console, "w", encoding="utf-8") as err:
-            subprocess.run(["sh", "-c", f"(sh ./dkms-build {RELEASE} {self.root}/headers 1) "
-                                        ">log 2>&1; exit 0"],
+            subprocess.run(["bash", "-c", script, "bash", RELEASE, self.root / "headers"],
                            cwd=self.root / "build", stderr=err, check=True,
-                           env=dict(os.environ, RUST_VIRTIO_KDIRS=str(self.root / "cache")))
-        for text in (console.read_text(), (self.root / "build/log").read_text()):
+                           env={**os.environ, "RUST_VIRTIO_KDIRS": str(self.root / "cache"),
+                                "RUSTC": f"{self.root}/bin/rustc", "BINDGEN": f"{self.root}/bin/bindgen"})
+        return console.read_text(), (self.root / "build/log").read_text()
+
+    def test_dkms_gets_the_reason_in_one_line(self):
+        self.configure(RUST="")
+        for text in self.dkms():
             self.assertRegex(text.strip().splitlines()[-1],
                              f"^rust-virtio: not built for {RELEASE.replace('+', '.')}: .*CONFIG_RUST")
+
+    def test_dkms_builds_modules_of_the_version_of_the_package(self):
+        self.write("headers/rust/libkernel.rmeta", "")
+        self.write("headers/scripts/target.json", "{}")
+        self.write("headers/Makefile", "modules: ; @echo 'modules of $(RUST_VIRTIO_VERSION)'\n")
+        self.assertIn("\nmodules of 1.2~3\n", self.dkms()[1])
 
 
 if __name__ == "__main__":
