@@ -115,6 +115,28 @@ class PrepareKdir(unittest.TestCase):
         out = self.run_it(status=0)
         self.assertIn(str((self.root / "headers").resolve()), out.splitlines())
 
+    def test_a_directory_of_others_is_left_alone(self):
+        self.write("mine/thesis", "years of work")
+        out = self.run_it("--output", self.root / "mine")
+        self.assertIn("mine is there, and was not made by prepare-kdir", out)
+        self.assertNotIn("making the metadata", out)
+        self.write("file", "text")
+        self.assertIn("was not made by prepare-kdir", self.run_it("--output", self.root / "file"))
+        self.assertEqual((self.root / "file").read_text(), "text")
+
+    def test_an_empty_directory_and_an_old_one_are_taken(self):
+        (self.root / "empty").mkdir()
+        self.write("old/.prepared", "recipe 0")
+        for name in ("empty", "old"):
+            self.assertIn("making the metadata", self.run_it("--output", self.root / name))
+
+    def test_what_a_killed_run_left_goes_and_no_more(self):
+        self.write("cache/.kernel.prepare-kdir.Ab3xYz/half", "")
+        self.run_it()
+        self.write(".mine.backup/thesis", "years of work")
+        self.run_it("--output", self.root / "mine")
+        self.assertTrue((self.root / ".mine.backup/thesis").exists())
+
     def test_wrong_usage(self):
         self.run_it("--frob", status=2)
         self.run_it("-j", "many", status=2)
@@ -144,6 +166,10 @@ class PrepareKdir(unittest.TestCase):
         self.write("headers/scripts/target.json", "{}")
         self.write("headers/Makefile", "modules: ; @echo 'modules of $(RUST_VIRTIO_VERSION)'\n")
         self.assertIn("\nmodules of 1.2~3\n", self.dkms()[1])
+
+    def test_dkms_replaces_metadata_whose_removal_was_interrupted(self):
+        self.write(f"cache/{RELEASE}/rust/libkernel.rmeta", "")
+        self.assertIn("lack the metadata", self.dkms()[0])
 
 
 if __name__ == "__main__":
