@@ -627,6 +627,33 @@ class Changes(Machine):
         self.assertIn("napi_tx=0", said)
         self.assertNotIn("20-ours", said)
 
+    def test_all_ways_to_name_the_c_driver(self):
+        for path, line, name in (
+                ("etc/systemd/network/1.network", "Driver=virtio*", "virtio*"),
+                ("run/systemd/network/1.link", "Driver=e1000 virtio_net", "virtio_net"),
+                ("usr/lib/systemd/network/1.link", "  Driver = virtio-net", "virtio_net"),
+                ("etc/NetworkManager/system-connections/a", "driver=virtio_net;", "virtio_net"),
+                ("etc/NetworkManager/conf.d/a.conf", "match-device=mac:1;driver:virtio_*", "virtio_*"),
+                ("etc/udev/rules.d/1.rules", 'A=="b", ENV{ID_NET_DRIVER}=="virtio_net", NAME="x"', "virtio_net"),
+                ("usr/lib/udev/rules.d/1.rules", 'DRIVERS=="virtio_blk", NAME="x"', "virtio_blk"),
+                ("run/netplan/1.yaml", "  match: {driver: virtio_net}", "virtio_net"),
+                ("etc/netplan/1.yaml", '  driver: ["e1000", "virtio_net"]', "virtio_net"),
+                ("etc/netplan/2.yaml", "      - virtio_net", "virtio_net"),
+                ("usr/lib/modprobe.d/net.conf", "options virtio_net napi_tx=0", "virtio_net")):
+            with self.subTest(line):
+                self.write(path, line + "\n")
+                self.assertIn(f"note     by the name of the C driver: {self.root / path}:{line}\n"
+                              f"         write the same for rust_{name}\n", self.tool("doctor"))
+                (self.root / path).unlink()
+
+    def test_what_the_rust_driver_has_as_well_is_not_told(self):
+        for line in ("Driver=*virtio*", "Driver=rust_virtio_net", "Driver=rust_virtio* virtio*", "Driver=*",
+                     "#Driver=virtio_net", "; driver=virtio_net",
+                     'DRIVERS=="?*", KERNELS=="virtio*"', 'ENV{ID_NET_DRIVER}=="?*", GOTO="virtio_net"'):
+            with self.subTest(line):
+                self.write("etc/systemd/network/1.link", line + "\n")
+                self.assertNotIn("by the name", self.tool("doctor"))
+
     def test_a_kernel_without_an_initramfs_is_told_of(self):
         (self.root / f"boot/initrd.img-{KERNEL}").unlink()
         self.assertIn(f"kernel {KERNEL} has no initramfs in /boot", self.tool("enable", "all"))
