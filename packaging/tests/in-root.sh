@@ -223,6 +223,8 @@ note "upgrading"
 shared "$last" >"$work/shared.before"
 check "an upgrade succeeds" apt "$newer"
 new=$(dpkg-query -W -f '${Version}' rust-virtio-dkms)
+check "and builds for each kernel that had the modules" built
+check "whose initramfs has them" both_families
 check "to the newer version" dpkg --compare-versions "$new" gt "$version"
 check "and leaves nothing of the older" sh -c "! ls -d /usr/src/rust-virtio-$version /var/lib/dkms/rust-virtio/$version"
 check "modules of the two versions do not link to each other" shares_nothing

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Tests of the tool of the package and of its loader, against files in place of a machine."""
+"""Tests of the tool of the package, of its loader and of its scripts, against files in place of a machine."""
 
 import os
+import re
 import subprocess
 import tempfile
 import unittest
@@ -695,6 +696,81 @@ class Changes(Machine):
         text = (self.root / "etc/modprobe.d/rust-virtio-enabled.conf").read_text()
         self.assertIn(" blk all -- ", text)
         self.assertIn(" net 0000:00:03.0 -- ", text, "what the other run enabled")
+
+
+class Upgrade(Machine):
+    """The scripts of the Debian package, without what debhelper adds."""
+
+    OTHER = "7.3.4+deb13-rt-amd64"
+
+    def setUp(self):
+        super().setUp()
+        self.noted = self.root / "var/lib/rust-virtio/kernels"
+        self.write("etc/kernel/postinst.d/dkms-rust-virtio",
+                   "#!/bin/sh\necho \"$1\" >>\"$RUST_VIRTIO_ROOT/built\"\n")
+        for name, text in (("dkms", "#!/bin/sh\n[ \"$1 $2 $3\" = 'status -m rust-virtio' ] && "
+                                    "cat \"$RUST_VIRTIO_ROOT/status\"\n"),
+                           ("rust-virtio", "#!/bin/sh\n")):
+            self.write(f"bin/{name}", text)
+        for path in ("etc/kernel/postinst.d/dkms-rust-virtio", "bin/dkms", "bin/rust-virtio"):
+            (self.root / path).chmod(0o755)
+        self.write("status", "".join(f"rust-virtio/0.1, {kernel}, x86_64: {state}\n" for kernel, state in
+                                     ((KERNEL, "installed"), (self.OTHER, "installed (WARNING! Diff)"),
+                                      (OLD, "built"))) + "rust-virtio/0.2: added\n")
+        for kernel in (KERNEL, self.OTHER):
+            (self.root / f"lib/modules/{kernel}/build/include").mkdir(parents=True)
+
+    def script(self, name, *argv):
+        """Runs a script of the package on the machine."""
+        text = (PACKAGING / "debian" / f"rust-virtio-dkms.{name}").read_text()
+        for place in ("/var/lib/rust-virtio", "/lib/modules", "/etc/kernel", "/etc/modprobe.d",
+                      "/var/cache", "/run/lock"):
+            text = re.sub(rf"(?<![\w/]){place}", f"{self.root}{place}", text)
+        done = self.call("sh", "-c", text, name, *argv)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stderr
+
+    def built(self):
+        """Returns the kernels that the modules were built for."""
+        path = self.root / "built"
+        return path.read_text().split() if path.exists() else []
+
+    def test_an_upgrade_builds_for_each_kernel_that_had_the_modules(self):
+        self.script("prerm", "upgrade", "0.2")
+        self.script("postinst", "configure", "0.1")
+        self.assertEqual(self.built(), [KERNEL, self.OTHER])
+        self.assertFalse(self.noted.parent.exists())
+
+    def test_one_that_failed_is_made_up_for(self):
+        self.script("prerm", "upgrade", "0.2")
+        self.write("status", "rust-virtio/0.2: added\n")
+        self.script("prerm", "upgrade", "0.3")
+        self.script("postinst", "configure", "0.2")
+        self.assertEqual(self.built(), [KERNEL, self.OTHER])
+
+    def test_one_that_is_called_off_is_undone(self):
+        self.script("prerm", "upgrade", "0.2")
+        self.script("postinst", "abort-upgrade", "0.2")
+        self.assertEqual(self.built(), [KERNEL, self.OTHER])
+
+    def test_a_kernel_that_it_cannot_build_for_is_told_of(self):
+        self.script("prerm", "upgrade", "0.2")
+        (self.root / f"lib/modules/{self.OTHER}/build/include").rmdir()
+        said = self.script("postinst", "configure", "0.1")
+        self.assertIn(f"kernel {self.OTHER} boots on the C drivers: its headers are gone", said)
+        self.assertEqual(self.built(), [KERNEL])
+
+    def test_a_first_installation_builds_for_none(self):
+        self.script("postinst", "configure", "")
+        self.assertEqual(self.built(), [])
+
+    def test_a_removal_leaves_no_note(self):
+        self.script("prerm", "upgrade", "0.2")
+        self.script("postrm", "upgrade", "0.2")
+        self.assertTrue(self.noted.exists())
+        self.script("prerm", "remove")
+        self.script("postrm", "remove")
+        self.assertFalse(self.noted.parent.exists())
 
 
 if __name__ == "__main__":
