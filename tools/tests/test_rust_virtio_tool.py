@@ -183,6 +183,17 @@ class Tool(Machine):
         self.assertIn(f"kernel {OLD} has no Rust modules", out)
         self.assertEqual((self.root / f"boot/initrd.img-{OLD}").read_text(), f"made of {OLD}\n")
 
+    def test_a_kernel_whose_image_has_another_name_in_boot(self):
+        """As Arch has it."""
+        for kernel in (KERNEL, OLD):
+            (self.root / f"boot/vmlinuz-{kernel}").unlink()
+        self.write("boot/vmlinuz-linux", "")
+        self.write(f"lib/modules/{KERNEL}/vmlinuz", "")
+        self.tool("enable", "all")
+        self.assertIn(f"newest installed: {KERNEL}\n", self.tool("status"))
+        self.write(f"boot/vmlinuz-{KERNEL}", "")
+        self.assertEqual(self.tool("doctor").count(f"Kernel {KERNEL}\n"), 1)
+
     def test_enable_falls_back_by_modprobe_itself(self):
         self.tool("enable", "net")
         text = (self.root / "etc/modprobe.d/rust-virtio-enabled.conf").read_text()
