@@ -558,7 +558,8 @@ class Loader(Machine):
 
 
 DRACUT = r"""#!/bin/sh
-# Writes into the file that is there, as dracut does, and removes it where the disk is full.
+# Writes into the file that is there, as Debian's dracut does, removes it where the disk is full, and tells
+# boot loaders.
 R=$RUST_VIRTIO_ROOT
 [ "$1" = --force ] && [ $# -eq 3 ] || exit 2
 if [ "$(cat "$R/full" 2>/dev/null)" = "$3" ]; then
@@ -567,6 +568,8 @@ if [ "$(cat "$R/full" 2>/dev/null)" = "$3" ]; then
 	exit 1
 fi
 RUST_VIRTIO_IMAGE=$2 "$R/bin/make-image" -u -k "$3"
+[ -n "${NO_POST_UPDATE_HOOKS:-}" ] || [ ! -d "$R/etc/initramfs/post-update.d" ] ||
+	run-parts --arg="$3" --arg="$2" "$R/etc/initramfs/post-update.d"
 """
 
 
