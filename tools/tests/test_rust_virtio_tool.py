@@ -576,9 +576,15 @@ RUST_VIRTIO_IMAGE=$2 "$R/bin/make-image" -u -k "$3"
 class Changes(Machine):
     """What enable and disable leave where something is in their way."""
 
+    def no_initramfs_tools(self):
+        """Takes initramfs-tools off the machine. Those of the host would be called in its place."""
+        (self.root / "bin/update-initramfs").unlink()
+        if self.call("sh", "-c", "PATH=$PATH:/usr/sbin:/sbin; command -v update-initramfs dracut").stdout:
+            self.skipTest("this host makes its own initramfs")
+
     def dracut(self):
         """Gives the machine dracut in place of initramfs-tools."""
-        (self.root / "bin/update-initramfs").unlink()
+        self.no_initramfs_tools()
         (self.root / "bin/lsinitramfs").rename(self.root / "bin/lsinitrd")
         maker = UPDATE_INITRAMFS.replace("image=$R/boot/initrd.img-$3", "image=$RUST_VIRTIO_IMAGE")
         for name, text in (("dracut", DRACUT), ("make-image", maker)):
@@ -671,7 +677,14 @@ class Changes(Machine):
 
     def test_a_kernel_without_an_initramfs_is_told_of(self):
         (self.root / f"boot/initrd.img-{KERNEL}").unlink()
-        self.assertIn(f"kernel {KERNEL} has no initramfs in /boot", self.tool("enable", "all"))
+        for command in ("enable", "disable"):
+            self.assertIn(f"kernel {KERNEL} has no initramfs in /boot", self.tool(command, "all"))
+        self.assertNotIn("no initramfs", self.tool("disable"), "nothing was enabled")
+
+    def test_an_initramfs_that_the_tool_cannot_make_is_told_of(self):
+        self.no_initramfs_tools()
+        for command in ("enable", "disable"):
+            self.assertIn("where there is an initramfs, make it again", self.tool(command, "all"))
 
     def test_dracut_tells_boot_loaders(self):
         self.dracut()
