@@ -58,7 +58,8 @@ image=$R/boot/initrd.img-$3
 	if [ -e "$R/etc/modprobe.d/rust-virtio-enabled.conf" ]; then
 		echo etc/modprobe.d/rust-virtio-enabled.conf
 		echo usr/lib/rust-virtio/load
-		echo "usr/lib/rust-virtio/enabled-$(cat "$R/etc/modprobe.d/rust-virtio-enabled.conf" | cksum | tr ' ' -)"
+		stamp=$(cat "$R/etc/modprobe.d/rust-virtio-enabled.conf" "$R/usr/lib/rust-virtio/load" | cksum | tr ' ' -)
+		echo "usr/lib/rust-virtio/enabled-$stamp"
 		(cd "$R" && find "lib/modules/$3/updates" -name '*.ko' 2>/dev/null)
 	fi
 } >"$image.new"
@@ -79,7 +80,7 @@ class Machine(unittest.TestCase):
         (self.bus / "drivers_autoprobe").write_text("1\n")
         for path, text in (("proc/cmdline", "root=/dev/vda1 quiet\n"),
                            ("proc/sys/kernel/osrelease", KERNEL + "\n"), ("dev/kmsg", ""),
-                           ("put.sh", PUT), ("etc/modprobe.d/other.conf", "options foo bar=1\n")):
+                           ("put.sh", PUT), ("usr/lib/rust-virtio/load", LOADER.read_text()), ("etc/modprobe.d/other.conf", "options foo bar=1\n")):
             self.write(path, text)
         for kernel in (KERNEL, OLD):
             self.write(f"boot/vmlinuz-{kernel}", "")
@@ -281,6 +282,10 @@ class Tool(Machine):
         self.tool("enable", "blk", "--device", "vda")
         config = self.root / "etc/modprobe.d/rust-virtio-enabled.conf"
         config.write_text(config.read_text().replace("0000:00:04.0", "0000:00:05.0"))
+        self.assertIn("PROBLEM  initramfs: not as enabled", self.tool("doctor", status=3))
+        self.tool("refresh")
+        self.assertNotIn("PROBLEM  initramfs", self.tool("doctor"))
+        self.write("usr/lib/rust-virtio/load", "#!/bin/sh\n# of another version\n")
         self.assertIn("PROBLEM  initramfs: not as enabled", self.tool("doctor", status=3))
         self.tool("refresh")
         self.assertNotIn("PROBLEM  initramfs", self.tool("doctor"))
