@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """Tests of what prepare-kdir says of kernels, headers and compilers that do not fit, and of what DKMS gets."""
 
+import hashlib
 import os
+import re
 import subprocess
 import tempfile
 import unittest
@@ -47,6 +49,15 @@ class PrepareKdir(unittest.TestCase):
                                   f"*) echo '{text}' ;;\nesac\n")
         (self.root / "bin" / name).chmod(0o755)
 
+    def fingerprint(self):
+        """Returns what metadata that was made earlier is known by."""
+        def digest(path):
+            return hashlib.sha256((self.root / path).read_bytes()).hexdigest()
+        recipe = re.search(r"^RECIPE=(.*)", KDIR.read_text(), re.M)[1]
+        return (f"recipe {recipe}\nheaders {(self.root / 'headers').resolve()}\nconfig {digest('headers/.config')}\n"
+                f"symbols {digest('headers/Module.symvers')}\n"
+                f"rustc {hashlib.sha256((RUSTC + chr(10)).encode()).hexdigest()}\n")
+
     def write(self, path, text):
         """Writes a file."""
         (self.root / path).parent.mkdir(parents=True, exist_ok=True)
@@ -68,6 +79,19 @@ class PrepareKdir(unittest.TestCase):
 
     def test_all_there(self):
         self.assertIn("can be made", self.run_it("--check", status=0))
+
+    def test_metadata_that_is_there_is_not_all(self):
+        """What compiles the modules is needed as well; the source is not."""
+        made = self.root / "made"
+        self.write("made/rust/libkernel.rmeta", "")
+        self.write("made/.prepared", "x")
+        argv = ["--output", made, "--source", "/nonexistent.tar.xz"]
+        self.assertIn("lack the metadata", self.run_it("--check", *argv))
+        (made / ".prepared").write_text(self.fingerprint())
+        self.assertIn("is up to date", self.run_it("--check", *argv, status=0))
+        self.compiler("bindgen", "bindgen 0.72.0", self.root)
+        self.assertIn("found: bindgen 0.72.0", self.run_it("--check", *argv))
+        self.assertIn("is up to date", self.run_it(*argv, status=0))
 
     def test_old_kernel(self):
         self.assertIn("too old: the Rust virtio drivers need 7.3", self.run_it(release="6.12.1-amd64"))

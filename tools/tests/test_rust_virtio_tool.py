@@ -227,6 +227,18 @@ class Tool(Machine):
                      ("status", "x"), ("disable", "ring")):
             self.assertIn("--help", self.tool(*argv, status=2))
 
+    def test_the_manual_has_all_commands_and_options(self):
+        usage = self.tool("--help").partition("On the kernel command line")[0]
+        manual = TOOL.with_suffix(".8").read_text()
+        commands = re.findall(r"^  ([a-z]+) ", usage, re.M)
+        options = re.findall(r"(?<![\w-])-(-[a-z]+|[a-z])\b", usage)
+        self.assertGreater(min(len(commands), len(options)), 3)
+        for name in commands:
+            self.assertIn(f"\n.Cm {name}\n", manual)
+            self.assertIn(f"\n.It Cm {name}\n", manual)
+        for name in options:
+            self.assertRegex(manual, rf"\n\.(Op )?Fl (.* )?{name}\b")
+
     def test_full_disk_brings_everything_back(self):
         self.modules(OLD)
         before = self.snapshot()
@@ -330,6 +342,21 @@ class Tool(Machine):
         self.tool("enable", "all")
         self.write(f"boot/initrd.img-{KERNEL}", "of another time\n")
         self.assertIn("PROBLEM  initramfs: not as enabled", self.tool("doctor", status=3))
+
+    def test_doctor_tells_what_a_build_lacks(self):
+        """Also where the modules are there."""
+        self.write("usr/src/rust-virtio-0.1/prepare-kdir",
+                   '[ "$1 $2" = "--check --output" ] || exit 2\necho /dir\n'
+                   '[ ! -e "$RUST_VIRTIO_ROOT/lacks" ] || { echo "prepare-kdir: error: no $4" >&2; exit 1; }\n')
+        self.assertNotIn("would fail", self.tool("doctor"))
+        self.write("lacks", "")
+        self.assertIn(f"note     the next build would fail: no {KERNEL}\n", self.tool("doctor"))
+        for path in (self.root / f"lib/modules/{KERNEL}/updates/dkms").iterdir():
+            path.unlink()
+        self.assertIn(f"         no {KERNEL}\n         then: dkms", self.tool("doctor", status=3))
+        (self.root / "lacks").unlink()
+        self.assertIn(f"all that the build needs is here: dkms autoinstall -k {KERNEL}",
+                      self.tool("doctor", status=3))
 
     def test_doctor_knows_lockdown(self):
         self.write("sys/kernel/security/lockdown", "none [integrity] confidentiality\n")
