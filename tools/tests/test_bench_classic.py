@@ -2,6 +2,7 @@
 """Tests rvt/bench/classic.py."""
 
 import os
+import subprocess
 import tempfile
 import types
 import unittest
@@ -66,11 +67,16 @@ class ExitsTest(unittest.TestCase):
     def test_kvm_tells_of_the_right_guest(self):
         with tempfile.TemporaryDirectory() as name:
             top = Path(name)
-            for directory, value in ((f"{os.getpid()}-12", "4711\n"), ("1-3", "1\n")):
-                (top / directory).mkdir()
-                (top / directory / "exits").write_text(value)
+            other = subprocess.Popen(["sleep", "60"], cwd=name)
+            self.addCleanup(other.wait)
+            self.addCleanup(other.kill)
+            for pid, value in ((os.getpid(), "4711\n"), (other.pid, "1\n")):
+                directory = top / f"{pid}-12"
+                directory.mkdir()
+                (directory / "exits").write_text(value)
             (top / "exits").write_text("9\n")
             self.assertEqual(classic.kvm_exits(Path(os.getcwd()), top), "4711")
+            self.assertEqual(classic.kvm_exits(top, top), "1")
             self.assertEqual(classic.kvm_exits(Path("/nowhere"), top), "")
         self.assertEqual(classic.kvm_exits(Path("/"), Path("/nowhere")), "")
 
