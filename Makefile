@@ -3,15 +3,15 @@
 # What a user types. The rules that build the modules are in Kbuild, so that
 # `make -C $KDIR M=$PWD modules` works without any of this.
 
-# The system's Python: the one whose libraries packages bring.
-PYTHON	?= $(firstword $(wildcard /usr/bin/python3) python3)
-RVT	:= $(PYTHON) $(CURDIR)/tools/rvt.py
-
-# Given on the command line or in the environment, read by tools/rvt.py. A child gets those that have a
-# value: cargo, for one, takes an empty RUSTC= for the name of a compiler.
+# Given on the command line or in the environment, most of them read by tools/rvt.py. A child gets those that
+# have a value: cargo, for one, takes an empty RUSTC= for the name of a compiler.
 VARIABLES := KDIR KSRC KERNEL KUNIT T FAMILY VARIANT V MODULE_ARGS RUSTC RUSTDOC BINDGEN RUST_VIRTIO_CACHE \
-	LEGS STACKS BASE KEEP RING LAYOUT DEST BRANCH
+	LEGS STACKS BASE KEEP RING LAYOUT DEST BRANCH PYTHON CMD DEB_VERSION
 $(foreach v,$(VARIABLES),$(eval $(if $(strip $($(v))),export,unexport) $(v)))
+
+# The system's Python: the one whose libraries packages bring.
+python	:= $(or $(strip $(PYTHON)),$(firstword $(wildcard /usr/bin/python3) python3))
+RVT	:= $(python) $(CURDIR)/tools/rvt.py
 
 # One target at a time: each is parallel inside.
 .NOTPARALLEL:
@@ -58,11 +58,12 @@ help:
 	@echo "  LEGS=, STACKS=  which parts of the benchmark, which drivers and rings (bench/README.md)"
 	@echo "  KEEP=1     add to the figures of the last bench instead of starting anew"
 	@echo "  RUSTC=, RUSTDOC=, BINDGEN=  compilers to use instead of those found"
+	@echo "  PYTHON=    the Python that runs the harness (3.9 or later)"
 	@echo "  RUST_VIRTIO_CACHE=dir  where sources, kernels and images are kept"
 
 # Set-up itself is in Python.
 python:
-	@$(CURDIR)/tools/host/python.sh $(PYTHON)
+	@$(CURDIR)/tools/host/python.sh $(python)
 
 setup: python
 	@$(RVT) setup
@@ -74,7 +75,7 @@ modules: setup
 	@$(RVT) modules
 
 deb: python
-	@$(RVT) deb $(if $(DEB_VERSION),--version '$(DEB_VERSION)')
+	@$(RVT) deb $(if $(strip $(DEB_VERSION)),--version '$(DEB_VERSION)')
 
 in-tree: python
 	@$(RVT) in-tree
@@ -114,7 +115,7 @@ bench-quick: setup
 	@$(RVT) bench --quick
 
 shell: setup
-	@$(RVT) shell $(if $(FAMILY),--family $(FAMILY)) $(if $(CMD),--run '$(CMD)')
+	@$(RVT) shell $(if $(strip $(FAMILY)),--family $(FAMILY)) $(if $(strip $(CMD)),--run '$(CMD)')
 
 clean:
 	rm -rf out

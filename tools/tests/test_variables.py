@@ -50,6 +50,32 @@ class Variables(unittest.TestCase):
                 with self.subTest(name=name, env=env, make=make):
                     self.assertEqual(_children(env, make).get(name), "/a b")
 
+    def test_python_without_a_value_is_the_one_of_the_system(self):
+        for env, make in (({}, []), ({"PYTHON": ""}, []), ({"PYTHON": " "}, []), ({}, ["PYTHON="])):
+            with self.subTest(env=env, make=make):
+                done = subprocess.run(["make", "-s", "-C", REPO, *make, "python"], capture_output=True,
+                                      env={**os.environ, **env}, text=True, check=False)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertRegex(self.dry_run("parity", *make, **env), r"^\S*python3 \S+/rvt.py parity$")
+        self.assertTrue(self.dry_run("parity", "PYTHON=/opt/py").startswith("/opt/py "))
+
+    def test_options_of_a_command_are_for_variables_with_a_value(self):
+        for target, name, option in (("shell", "CMD", "--run 'x y'"), ("shell", "FAMILY", "--family x y"),
+                                     ("deb", "DEB_VERSION", "--version 'x y'")):
+            with self.subTest(name):
+                self.assertIn(option, self.dry_run(target, f"{name}=x y"))
+                for value in ("", " "):
+                    self.assertNotIn("--", self.dry_run(target, f"{name}={value}"))
+                    self.assertNotIn("--", self.dry_run(target, **{name: value}))
+
+    @staticmethod
+    def dry_run(*argv: str, **env: str) -> str:
+        """Returns the last command that make would run."""
+        clean = {name: value for name, value in os.environ.items() if name not in variables.NAMES}
+        done = subprocess.run(["make", "-n", "-s", "-C", REPO, *argv], env=clean | env,
+                              capture_output=True, text=True, check=True)
+        return done.stdout.splitlines()[-1]
+
     def test_rvt_py_drops_empty_ones_and_what_make_left(self):
         for name in variables.NAMES:
             with self.subTest(name=name):
