@@ -109,6 +109,15 @@ class External(unittest.TestCase):
     def test_symbols_that_the_kernel_has(self):
         self.assertEqual(self.make("symbols"), (0, ""))
 
+    def test_symbols_of_a_kernel_that_lists_none_are_not_compared_and_one_line_says_so(self):
+        (self.top / "Module.symvers").unlink()
+        status, text = self.make()
+        self.assertEqual(status, 0, text)
+        self.assertEqual(text.splitlines(), [
+            "rust-virtio: the names of Rust symbols are not compared: "
+            f"{self.top.resolve()} has no Module.symvers",
+            "VIRTIO_BLK VIRTIO_NET VIRTIO_RING VIRTQUEUE VRING"])
+
     def test_symbols_that_cannot_be_read(self):
         for text in ("exit 1", "printf '\\na.o:\\n                 U printk\\n'"):
             with self.subTest(text):
