@@ -165,7 +165,31 @@ class PrepareKdir(unittest.TestCase):
         self.run_it("--frob", status=2)
         self.run_it("-j", "many", status=2)
 
-    def dkms(self):
+    def test_compilers_are_printed_where_headers_do_not_name_them(self):
+        self.write("headers/rust/libkernel.rmeta", "")
+        self.write("headers/scripts/target.json", "{}")
+        self.assertEqual(self.run_it("--compilers", status=0).splitlines()[:2], [
+            str((self.root / "headers").resolve()),
+            f"RUSTC={self.root}/bin/rustc BINDGEN={self.root}/bin/bindgen"])
+
+    def test_dkms_builds_by_compilers_of_versioned_packages(self):
+        self.write("headers/rust/libkernel.rmeta", "")
+        self.write("headers/scripts/target.json", "{}")
+        self.write("headers/Makefile", "RUSTC = rustc\nBINDGEN = bindgen\n"
+                                       "modules: ; @echo 'by $(RUSTC) and $(BINDGEN)'\n")
+        self.compiler("rustc", "rustc 1.97.1 (abc 2026-01-01)", self.root)
+        self.compiler("bindgen", "bindgen 0.73.0", self.root)
+        self.compiler("rustc-1.85", RUSTC, self.root)
+        self.compiler("bindgen-0.71", "bindgen 0.71.1", self.root)
+        log = self.dkms(PATH=f"{self.root}/bin:{os.environ['PATH']}", RUSTC="", BINDGEN="")[1]
+        # Another rustc of that version may be on this machine.
+        self.assertRegex(log, "\nby /\\S*rustc\\S* and /\\S*bindgen\\S*\n")
+        by = [name for line in log.splitlines() if line.startswith("by ") for name in line.split()[1::2]]
+        for name, text in zip(by, (RUSTC, "bindgen 0.71.1")):
+            self.assertEqual(subprocess.run([name, "--version"], capture_output=True, text=True,
+                                            check=True).stdout.strip(), text)
+
+    def dkms(self, **env):
         """Builds as DKMS does; returns what the console gets, and the log."""
         for script in (KDIR, BUILD):
             self.write(f"build/{script.name}", script.read_text())
@@ -176,7 +200,7 @@ class PrepareKdir(unittest.TestCase):
             subprocess.run(["bash", "-c", script, "bash", RELEASE, self.root / "headers"],
                            cwd=self.root / "build", stderr=err, check=True,
                            env={**os.environ, "RUST_VIRTIO_KDIRS": str(self.root / "cache"),
-                                "RUSTC": f"{self.root}/bin/rustc", "BINDGEN": f"{self.root}/bin/bindgen"})
+                                "RUSTC": f"{self.root}/bin/rustc", "BINDGEN": f"{self.root}/bin/bindgen", **env})
         return console.read_text(), (self.root / "build/log").read_text()
 
     def test_dkms_gets_the_reason_in_one_line(self):
