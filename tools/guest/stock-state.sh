@@ -49,4 +49,7 @@ if [ "$family" = c ]; then
 else
 	check "the modules are those of DKMS" \
 		sh -c 'modinfo -F filename rust_virtio_blk | grep /updates/dkms/'
+	for _m in rust_vring rust_virtqueue rust_virtio_blk rust_virtio_net; do
+		check "$_m is signed by the key of DKMS" sh -c "modinfo -F signer $_m | grep DKMS"
+	done
 fi

@@ -71,6 +71,8 @@ CHAPTERS = [
             ["state.sh c", "says.sh", "purge.sh"], after="broken"),
     Chapter("purged", "The package is purged", ["state.sh c", "inventory.sh"],
             after="failed-build", like={"fresh": ["initramfs"]}),
+    Chapter("lockdown", "Enabled, on a kernel that takes no key but its own",
+            ["state.sh c", "says.sh"], after="installed", cmdline="lockdown=integrity"),
     Chapter("off", "Enabled, and switched off on the kernel's command line", ["state.sh c"],
             after="installed", cmdline="rust_virtio=off"),
     Chapter("old-kernel", "Enabled, with a kernel too old for the drivers; the other kernel is purged",

@@ -358,6 +358,17 @@ class Tool(Machine):
         self.assertIn(f"all that the build needs is here: dkms autoinstall -k {KERNEL}",
                       self.tool("doctor", status=3))
 
+    def test_enable_tells_what_lockdown_refuses(self):
+        self.assertNotIn("lockdown", self.tool("enable", "blk"))
+        self.write("sys/kernel/security/lockdown", "none [integrity] confidentiality\n")
+        out = self.tool("enable", "net")
+        self.assertIn("rust-virtio: lockdown (integrity) refuses modules without a signature", out)
+        self.assertIn("rust-virtio: dkms generate_mok; mokutil --import /var/lib/dkms/mok.pub", out)
+        self.write("var/lib/dkms/mok.pub", "")
+        self.assertIn("refuses modules signed by DKMS until its key is enrolled", self.tool("enable", "net"))
+        self.write("bin/mokutil", "#!/bin/sh\n[ $1 != --test-key ] || echo \"$2 is already enrolled\"\n")
+        self.assertNotIn("lockdown", self.tool("enable", "net"))
+
     def test_doctor_knows_lockdown(self):
         self.write("sys/kernel/security/lockdown", "none [integrity] confidentiality\n")
         self.assertIn("lockdown (integrity) refuses", self.tool("doctor", status=3))
