@@ -81,13 +81,21 @@ def directory(name: str, newest: bool = False) -> Path:
 
 
 def is_stock(kdir: Path) -> bool:
-    """Returns whether a build directory is one of a kernel from packages."""
-    return (Path(kdir) / _MARK).exists()
+    """Returns whether a build directory is one of a kernel from packages, and whole."""
+    return bool(about(kdir))
 
 
 def about(kdir: Path) -> dict:
-    """Returns what a kernel from packages is: "name", "release" and "version"."""
-    return json.loads((Path(kdir) / _MARK).read_text())
+    """Returns what a kernel from packages is: "name", "release" and "version".
+
+    Nothing if the directory is none of such a kernel, or its mark is cut off or of a version of the
+    harness that wrote another.
+    """
+    try:
+        found = json.loads((Path(kdir) / _MARK).read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) and {"name", "release", "version"} <= set(found) else {}
 
 
 def reason_not_here() -> str:
@@ -102,7 +110,7 @@ def reason_not_here() -> str:
 def _cached(name: str) -> list:
     """Returns the kernels of a name in the cache, oldest first."""
     found = [mark.parent for mark in (cache() / "stock").glob(f"*/{_MARK}")
-             if about(mark.parent)["name"] == name]
+             if about(mark.parent).get("name") == name]
     return sorted(found, key=lambda kdir: [int(n) for n in re.findall(r"\d+", about(kdir)["version"])])
 
 

@@ -4,6 +4,7 @@
 import json
 import lzma
 import os
+import shutil
 import tempfile
 import unittest
 from pathlib import Path
@@ -64,6 +65,16 @@ class Choice(Case):
         (kdir / ".rvt-stock").unlink()
         with mock.patch.object(stock, "_fetch", side_effect=lambda name: f"fetched {name}"):
             self.assertEqual(stock.directory("debian"), "fetched debian")
+
+    def test_a_mark_that_cannot_be_read_is_as_good_as_none(self):
+        kdir = self.cached("7.3.9-1~bpo13+1")
+        for text in ("", '{"name": "debian", "rel', "[]", "7.3.9\n", '{"release": "7.3.9", "version": "1"}',
+                     '{"name": "debian", "release": "7.3.9"}', "\xff"):
+            with self.subTest(text):
+                (kdir / ".rvt-stock").write_text(text, encoding="latin-1")
+                self.assertFalse(stock.is_stock(kdir))
+                with mock.patch.object(stock, "_fetch", side_effect=lambda name: f"fetched {name}"):
+                    self.assertEqual(stock.directory("debian"), "fetched debian")
 
     def test_what_is_asked_for_is_checked(self):
         for values, text in (({"KERNEL": "ubuntu"}, "no such kernel.*debian, debian-cloud, debian-rt"),
@@ -181,6 +192,18 @@ class Making(Case):
         self.make()
         self.assertEqual(self.got, ["linux-source-7.3"])
         self.assertTrue(stock.is_stock(self.kdir))
+
+    def test_a_tree_of_which_a_half_is_left_is_completed(self):
+        self.make()
+        (self.kdir / ".rvt-stock").write_text('{"na')
+        shutil.rmtree(self.kdir / "root")
+        shutil.rmtree(self.kdir / "build" / "rust")
+        (self.kdir / "build" / ".rvt-built").unlink(missing_ok=True)
+        self.got = []
+        self.make()
+        self.assertEqual(self.got, ["linux-a", "linux-b", "linux-source-7.3"])
+        self.assertTrue((self.kdir / "rust/libkernel.rmeta").exists())
+        self.assertEqual(stock.about(self.kdir)["release"], "7.3.4-d")
 
     def test_the_leg_of_make_test_is_skipped_where_there_are_no_packages(self):
         results = Results("x")
