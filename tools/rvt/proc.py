@@ -91,11 +91,12 @@ def kill_session(child) -> None:
 
 
 def output(argv, env=None) -> str:
-    """Returns the stdout of `argv`, or the empty string if it fails or is not there."""
+    """Returns the stdout of `argv`, or the empty string if it fails, is not there, or is a program of
+    another machine."""
     try:
         done = subprocess.run([str(a) for a in argv], capture_output=True, text=True, check=False,
                               stdin=subprocess.DEVNULL, env=dict(os.environ, **(env or {})))
-    except (FileNotFoundError, PermissionError):
+    except OSError:
         return ""
     return done.stdout if done.returncode == 0 else ""
 

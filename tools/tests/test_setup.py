@@ -9,7 +9,7 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from rvt import debian, needs, setup, source
+from rvt import debian, needs, setup, source, toolchain
 from rvt.paths import REPO
 from rvt.say import Failure
 
@@ -68,6 +68,40 @@ class Space(unittest.TestCase):
 
         with mock.patch("os.access", access), mock.patch("os.geteuid", return_value=12345):
             _fails(self, "build cannot be written: it is of user .*chown -R 12345 ", needs.check_space)
+
+
+class Bindgen(unittest.TestCase):
+    """A cache with a bindgen of another time or machine, and one in PATH."""
+
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.top = Path(scratch.name)
+        self.cached, self.own = self.top / "tools/bin/bindgen", self.top / "bin/bindgen"
+        for patch in (mock.patch.object(toolchain, "cache", return_value=self.top),
+                      mock.patch.dict(os.environ, {"PATH": f"{self.own.parent}:/usr/bin:/bin"})):
+            patch.start()
+            self.addCleanup(patch.stop)
+        os.environ.pop("BINDGEN", None)
+
+    @staticmethod
+    def put(path: Path, content: bytes) -> None:
+        """Makes a program."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        path.chmod(0o755)
+
+    def test_one_that_cannot_be_used_is_as_good_as_none(self):
+        # A program of another machine, one that was cut off, an old one, one that lacks its library.
+        for content in (b"\x7fELF\x02\x01\x01" + bytes(11) + b"\xf3\0" + bytes(44), b"",
+                        b"#!/bin/sh\necho bindgen 0.60.1\n", b"#!/bin/sh\nexit 127\n",
+                        b"#!/nonexistent/sh\n"):
+            with self.subTest(content):
+                self.put(self.cached, content)
+                self.own.unlink(missing_ok=True)
+                self.assertEqual(toolchain.bindgen()[0], "")
+                self.put(self.own, b"#!/bin/sh\necho bindgen 0.71.1\n")
+                self.assertEqual(toolchain.bindgen(), (str(self.own), "bindgen 0.71.1"))
 
 
 class Sudo(unittest.TestCase):
