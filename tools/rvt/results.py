@@ -16,6 +16,8 @@ class Results:
     def __init__(self, name: str):
         self.name = name
         self.tests = []
+        #: Of an earlier run, and not done again in this one: they stay in the file, which says so.
+        self.earlier = []
 
     def add(self, tests) -> None:
         """Takes results and prints each on a line; failures with their reason."""
@@ -39,10 +41,14 @@ class Results:
     def write(self) -> None:
         """Writes the JSON file."""
         OUT.mkdir(exist_ok=True)
-        text = {"passed": self.count("pass"), "failed": self.count("fail"),
-                "skipped": self.count("skip"),
+        every = Results(self.name)
+        every.tests = self.tests + self.earlier
+        text = {"passed": every.count("pass"), "failed": every.count("fail"),
+                "skipped": every.count("skip"),
                 "tests": [{**dataclasses.asdict(test), "seconds": round(test.seconds, 3)}
-                          for test in self.tests]}
+                          for test in every.tests]}
+        if self.earlier:
+            text["earlier"] = sorted({test.suite for test in self.earlier})
         self.path().write_text(json.dumps(text, indent=1) + "\n")
 
     def merge_into(self, name: str) -> None:
@@ -58,7 +64,10 @@ class Results:
         other.tests = [test for test in load(name) if place(test.suite, test.name) not in mine]
         other.tests += self.tests
         # What else is in the file stays.
-        before = json.loads(other.path().read_text()) if other.path().exists() else {}
+        before = _read(other.path())
+        if "earlier" in before:
+            mine = {test.suite for test in self.tests}
+            before["earlier"] = [suite for suite in before["earlier"] if suite not in mine]
         other.write()
         other.path().write_text(json.dumps({**before, **json.loads(other.path().read_text())},
                                            indent=1) + "\n")
@@ -85,9 +94,14 @@ class Results:
         return 0 if passed and not failed else 1
 
 
+def _read(path: Path) -> dict:
+    """Returns what a JSON file has, nothing if there is none or its writing was interrupted."""
+    try:
+        return json.loads(path.read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+
+
 def load(name: str) -> list:
     """Returns the tests of a JSON file, none if there is no such file."""
-    path = OUT / f"{name}.json"
-    if not path.exists():
-        return []
-    return [Test(**test) for test in json.loads(path.read_text())["tests"]]
+    return [Test(**test) for test in _read(OUT / f"{name}.json").get("tests", [])]

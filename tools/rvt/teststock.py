@@ -28,6 +28,9 @@ MACHINE = {"blk": [{"size": "64M"}, {"size": "48M", "readonly": True},
                     "props": {"disable-modern": "on", "disable-legacy": "off"}}],
            "net": [{}, {"queues": 2}]}
 
+#: Behind the suites of selftests that ran in this machine.
+_IN_STORY = " (Debian guest)"
+
 
 class Story:
     """The chapters that are run, and the disks between them."""
@@ -115,7 +118,7 @@ class Story:
                                          if name != f"{suite}/inventory"])
         for test in tests:
             if test.suite in SELFTESTS:
-                test.suite += " (Debian guest)"
+                test.suite += _IN_STORY
         for step in lists:
             self.inventories[chapter.name] = step.lines
             for other, kinds in chapter.like.items():
@@ -128,6 +131,11 @@ class Story:
             tests.append(Test(suite, "fsck finds nothing to repair", "fail" if found else "pass",
                               found))
         return tests
+
+
+def is_of_story(test: Test) -> bool:
+    """Returns whether a test of out/test.json is one of the story."""
+    return test.suite.startswith("stock/") or test.suite.endswith(_IN_STORY)
 
 
 def _quoted(text: str) -> str:

@@ -7,7 +7,7 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from rvt import results
+from rvt import results, testall
 from rvt.results import Results
 from rvt.tap import Test
 
@@ -42,6 +42,43 @@ class Merge(unittest.TestCase):
                           ("stock/off", "new", "why"), ("harness", "again", "b")])
         self.assertEqual((found["passed"], found["failed"], found["skipped"]), (2, 1, 1))
         self.assertEqual(found["parts"], {"kunit": 1.0})
+
+    def whole_run(self):
+        """Does what `make test` does, of which one part is left."""
+        def harness(part):
+            part.add([Test("harness", "now", "pass")])
+
+        with mock.patch.object(testall, "PARTS", {"harness": harness}), \
+                mock.patch.object(testall.parity, "as_test", return_value=Test("parity", "docs", "pass")), \
+                mock.patch.object(testall.setup, "TOOK", self.out / "none"), mock.patch("builtins.print"), \
+                mock.patch.object(testall, "say"):
+            self.assertEqual(testall.main(None), 0)
+        return json.loads((self.out / "test.json").read_text())
+
+    def test_make_test_leaves_the_results_of_the_package_there_and_says_that_they_are_older(self):
+        stock = Results("test-stock")
+        stock.tests = [Test("stock/off", "boots", "fail", "why"), Test("stock/fresh", "boots", "pass"),
+                       Test("blk/identity (Debian guest)", "serial", "pass")]
+        old = Results("test")
+        old.tests = [Test("net/mtu", "old", "fail", "old")]
+        old.write()
+        stock.merge_into("test")
+        found = self.whole_run()
+        self.assertEqual([(test["suite"], test["name"]) for test in found["tests"]],
+                         [("harness", "now"), ("parity", "docs"), ("stock/off", "boots"),
+                          ("stock/fresh", "boots"), ("blk/identity (Debian guest)", "serial")])
+        self.assertEqual((found["passed"], found["failed"]), (4, 1))
+        self.assertEqual(found["earlier"], ["blk/identity (Debian guest)", "stock/fresh", "stock/off"])
+        stock.tests = stock.tests[:1]
+        stock.merge_into("test")
+        self.assertEqual(json.loads((self.out / "test.json").read_text())["earlier"],
+                         ["blk/identity (Debian guest)", "stock/fresh"])
+
+    def test_a_file_whose_writing_was_interrupted_is_as_good_as_none(self):
+        (self.out / "test.json").write_text('{"tests": [')
+        self.assertEqual(len(self.merged()["tests"]), 2)
+        (self.out / "test.json").write_text('{"tests": [')
+        self.assertNotIn("earlier", self.whole_run())
 
     def test_without_older_results(self):
         self.assertEqual(len(self.merged()["tests"]), 2)
