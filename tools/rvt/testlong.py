@@ -9,7 +9,7 @@ import shutil
 import sys
 import time
 
-from . import debian, packagelife, tree
+from . import debian, legs, packagelife, stock, tree
 from .fresh_machine import RELEASES, Machine, check_release, why_not
 from .paths import OUT, REPO, cache, log_dir
 from .parts import Parts
@@ -88,6 +88,10 @@ PARTS = {
     **{f"selftest-{layout}": (_rvt("selftest", LAYOUT=layout), f"all selftests on rings that are "
                               f"{layout}") for layout in LAYOUTS if layout != "split"},
     "selftest-debug": (_rvt("selftest", VARIANT="debug"), "all selftests with the checkers"),
+    "selftest-debian": (_rvt("selftest", KERNEL="debian"), "all selftests on Debian's own kernel"),
+    **{f"selftest-{kernel}": (_rvt("selftest", KERNEL=kernel, T=legs.FEW), "a few selftests on that of "
+                              f"its flavour {flavour.partition('-')[0]}")
+       for kernel, flavour in stock.KERNELS.items() if kernel != "debian"},
     "package": (packagelife.run, "the Debian package from installation to purge, with all flavours of "
                 "Debian's kernel"),
     "fuzz": (_rvt("hosttest", RVT_FUZZ="3600"), "an hour of fuzzing of the ring core"),

@@ -9,7 +9,7 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from rvt import fresh, fresh_bad, fresh_stamp, parts, testlong
+from rvt import fresh, fresh_bad, fresh_stamp, parts, selftest, testlong
 from rvt.paths import REPO
 from rvt.results import Results
 from rvt.say import Failure
@@ -171,6 +171,20 @@ class Long(unittest.TestCase):
     def test_parts_that_are_not_there_are_said(self):
         with self.assertRaisesRegex(Failure, "no part nothing; there are: demo-bookworm "):
             testlong.chosen("nothing fuzz")
+
+    def test_selftests_run_on_the_kernels_of_debian(self):
+        ran = {}
+        with mock.patch.object(testlong, "run", lambda argv, log, what, env: ran.update({log: (argv[2:], env)})):
+            for name in testlong.PARTS:
+                if name.startswith("selftest-debian"):
+                    testlong.PARTS[name][0](name)
+        self.assertEqual({name: set(env) for name, (_, env) in ran.items()}, {
+            "selftest-debian": {"KERNEL"}, "selftest-debian-cloud": {"KERNEL", "T"},
+            "selftest-debian-rt": {"KERNEL", "T"}})
+        for name, (argv, env) in ran.items():
+            self.assertEqual((argv, f"selftest-{env['KERNEL']}"), (["selftest"], name))
+            for part in filter(None, env.get("T", "").split(",")):
+                self.assertEqual(len(selftest.scripts(part)), 1, part)
 
     def test_a_part_that_passed_is_not_run_again_on_the_same_tree(self):
         ran = []
