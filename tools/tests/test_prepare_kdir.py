@@ -4,8 +4,10 @@
 import hashlib
 import os
 import re
+import signal
 import subprocess
 import tempfile
+import time
 import unittest
 from pathlib import Path
 
@@ -160,6 +162,70 @@ class PrepareKdir(unittest.TestCase):
         self.write(".mine.backup/thesis", "years of work")
         self.run_it("--output", self.root / "mine")
         self.assertTrue((self.root / ".mine.backup/thesis").exists())
+
+    def whole(self):
+        """Makes of the headers, the source and rustc what the crates can be made of, as far as the script
+        sees: its steps run to their end. The recipe of the kernel goes on while there is a file "slow"."""
+        for path in ("headers/arch/x86/Makefile", "headers/include/uapi/linux/types.h", "headers/tools/x",
+                     "headers/scripts/Makefile.build", "headers/scripts/basic/fixdep",
+                     "source/drivers/base/base.h", "source/scripts/generate_rust_target.rs",
+                     "source/scripts/rust_is_available.sh", "source/scripts/min-tool-version.sh",
+                     "source/scripts/cc-version.sh"):
+            self.write(path, "")
+        recipe = (f"VERSION = 7\nprepare:\n\t@echo begun >{self.root}/begun\n"
+                  f"\t@while [ -e {self.root}/slow ]; do sleep 0.1; done\n"
+                  "\t@mkdir -p rust/kernel\n\t@touch rust/libkernel.rmeta rust/libmacros.so "
+                  "rust/kernel/generated_arch_x.rs\n"
+                  "\t@echo 'EXPORT_SYMBOL_RUST_GPL(_RNvCs1_6kernel5print);' >rust/exports_kernel_generated.h\n")
+        for tree in ("headers", "source"):
+            self.write(f"{tree}/Makefile", recipe)
+        self.write("headers/Module.symvers", "0x0\t_RNvCs1_6kernel5print\tvmlinux\tEXPORT_SYMBOL_GPL\t\n")
+        self.write("bin/rustc", "#!/bin/sh\ncase $* in\n*sysroot*) echo " + str(self.root) + " ;;\n*--version*) "
+                   f"echo '{RUSTC}' ;;\n*)\n\twhile [ \"$1\" != -o ]; do shift; done\n"
+                   "\tprintf '#!/bin/sh\\necho {}\\n' >\"$2\"\n\tchmod 755 \"$2\"\n\t;;\nesac\n")
+
+    def test_what_was_interrupted_leaves_nothing_and_is_made_by_the_next_run(self):
+        self.whole()
+        output = self.root / "cache/kernel"
+        command = ["sh", KDIR, "--headers", self.root / "headers", "--source", self.root / "source",
+                   "--output", output, RELEASE]
+        env = {"PATH": f"{self.root}/bin:{os.environ['PATH']}"}
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            self.write("slow", "")
+            with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                  env=env, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)) as run:
+                while not (self.root / "begun").exists() and run.poll() is None:
+                    time.sleep(0.05)
+                run.send_signal(number)
+                said = run.communicate()[0]
+            self.assertEqual(run.returncode, 128 + number, said)
+            self.assertIn("interrupted: nothing was changed", said)
+            self.assertEqual(os.listdir(self.root / "cache"), [], "nothing half-made is left")
+            (self.root / "begun").unlink()
+            (self.root / "slow").unlink()
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
+        self.assertEqual((done.returncode, done.stdout), (0, f"{output}\n"), done.stderr)
+        for name in ("rust/libkernel.rmeta", "rust/libmacros.so", "rust/kernel/generated_arch_x.rs",
+                     "scripts/target.json", "scripts/Makefile.build", "include/generated/autoconf.h", "Makefile"):
+            self.assertTrue((output / name).exists(), name)
+        self.assertEqual(os.listdir(self.root / "cache"), ["kernel"])
+        again = subprocess.run(command, capture_output=True, text=True, check=True, env=env)
+        self.assertIn("is up to date", again.stderr)
+
+    def test_crates_that_are_not_those_of_the_kernel_are_not_kept(self):
+        self.whole()
+        self.write("headers/Module.symvers", "0x0\t_RNvCs2_6kernel5print\tvmlinux\tEXPORT_SYMBOL_GPL\t\n")
+        out = self.run_it()
+        self.assertIn("are not those of kernel", out)
+        self.assertIn("_RNvCs2_6kernel5print", out)
+
+    def test_no_headers(self):
+        done = subprocess.run(["sh", KDIR, "--output", self.root / "cache/kernel", "7.3.99-none"],
+                              capture_output=True, text=True, check=False)
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertRegex(done.stderr, r"^prepare-kdir: error: kernel 7\.3\.99-none has no headers here: "
+                                      r"(apt install linux-headers-7\.3\.99-none|install the package)")
+        self.assertFalse((self.root / "cache").exists())
 
     def test_wrong_usage(self):
         self.run_it("--frob", status=2)
