@@ -154,6 +154,22 @@ sound() {
 }
 check "doctor finds nothing wrong" sound
 
+# --- another user ------------------------------------------------------------------------------------
+
+etc_list >"$work/etc.before"
+as_nobody() {
+	runuser -u nobody -- rust-virtio "$@" >"$work/log" 2>&1
+	[ $? -eq 1 ] && grep -qx "rust-virtio: error: $1 changes the system: run it as root (sudo rust-virtio $1)" "$work/log"
+}
+same_etc() {
+	etc_list >"$work/etc.after"
+	same etc && same_images
+}
+check "enable by another user than root is refused, and says so" as_nobody enable all
+check "and disable" as_nobody disable
+check "and refresh" as_nobody refresh
+check "and changes neither /etc nor an initramfs" same_etc
+
 # --- enable, disable ---------------------------------------------------------------------------------
 
 # Without the package, they lack the file that keeps our drivers from being loaded. From here on all are as

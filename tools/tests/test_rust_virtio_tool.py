@@ -358,6 +358,20 @@ class Tool(Machine):
         self.assertIn(f"all that the build needs is here: dkms autoinstall -k {KERNEL}",
                       self.tool("doctor", status=3))
 
+    def test_others_than_root_are_told_to_be_root(self):
+        # On the machine itself: the check is left out where RUST_VIRTIO_ROOT is set. The user nobody can
+        # change nothing.
+        nobody = {"user": 65534, "group": 65534, "extra_groups": []} if os.getuid() == 0 else {}
+        self.root.chmod(0o755)
+        self.write("tool", TOOL.read_text())
+        (self.root / "tool").chmod(0o755)
+        for command in (["enable", "all"], ["disable"], ["refresh"]):
+            done = subprocess.run([self.root / "tool", *command], capture_output=True, text=True, check=False,
+                                  cwd="/", env={"PATH": os.environ["PATH"]}, **nobody)
+            self.assertEqual((done.returncode, done.stdout, done.stderr), (
+                1, "", f"rust-virtio: error: {command[0]} changes the system: run it as root "
+                       f"(sudo rust-virtio {command[0]})\n"))
+
     def test_enable_tells_what_lockdown_refuses(self):
         self.assertNotIn("lockdown", self.tool("enable", "blk"))
         self.write("sys/kernel/security/lockdown", "none [integrity] confidentiality\n")
