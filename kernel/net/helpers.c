@@ -264,14 +264,6 @@ bool rust_helper_skb_header_cloned(const struct sk_buff *skb)
 	return skb_header_cloned(skb);
 }
 
-/* Start (high half) and offset of the checksum that is to be filled in, or -1 if there is none. */
-s64 rust_helper_skb_partial_csum(const struct sk_buff *skb)
-{
-	if (skb->ip_summed != CHECKSUM_PARTIAL)
-		return -1;
-	return (u32)(u16)skb_checksum_start_offset(skb) << 16 | skb->csum_offset;
-}
-
 void rust_helper_skb_set_checksum_unnecessary(struct sk_buff *skb)
 {
 	skb->ip_summed = CHECKSUM_UNNECESSARY;
@@ -280,11 +272,6 @@ void rust_helper_skb_set_checksum_unnecessary(struct sk_buff *skb)
 u16 rust_helper_skb_get_queue_mapping(const struct sk_buff *skb)
 {
 	return skb_get_queue_mapping(skb);
-}
-
-bool rust_helper_skb_encapsulation(const struct sk_buff *skb)
-{
-	return skb->encapsulation;
 }
 
 bool rust_helper_netif_needs_gso(struct sk_buff *skb, netdev_features_t features)

@@ -80,10 +80,8 @@ void rust_helper_napi_gro_receive(struct napi_struct *napi, struct sk_buff *skb)
 void rust_helper_dev_kfree_skb_any(struct sk_buff *skb);
 struct skb_shared_info *rust_helper_skb_shinfo(const struct sk_buff *skb);
 bool rust_helper_skb_header_cloned(const struct sk_buff *skb);
-s64 rust_helper_skb_partial_csum(const struct sk_buff *skb);
 void rust_helper_skb_set_checksum_unnecessary(struct sk_buff *skb);
 u16 rust_helper_skb_get_queue_mapping(const struct sk_buff *skb);
-bool rust_helper_skb_encapsulation(const struct sk_buff *skb);
 bool rust_helper_netif_needs_gso(struct sk_buff *skb, netdev_features_t features);
 int rust_helper_skb_orphan_frags(struct sk_buff *skb, gfp_t gfp);
 void rust_helper_skb_detach(struct sk_buff *skb);
