@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 """`rvt.py buildtest`: builds the modules in place, as a user does, for a distribution's kernel.
 
-The compilers are those of Debian 13, the oldest that the kernel takes: rustc 1.85, gcc, no rustfmt.
+The compilers are those of Debian 13, the oldest that the kernel takes: rustc 1.85.1, gcc, no rustfmt.
 The kernel is Debian's, which has the ring in C built in. Its Rust crates are there as distributions
-ship them at the least: `*.rmeta` and `*.so`. The build with a whole `rust/`, outside of the tree, is
-that of the modules for `KERNEL=debian`.
+ship them at the least: `*.rmeta` and `*.so`. What prepare-kdir leaves, which is that and what the kernel
+generates, is built against outside of the tree, for `KERNEL=debian`; a whole `rust/` only with clang:
+that of the guest kernel, for all other tests. Debian's is nowhere whole.
 """
 
 import os
@@ -84,6 +85,20 @@ class _Build:
         return {name for name, time in self.times().items() if before.get(name) != time}
 
 
+#: Prints what is not as it should be of the compilers in the root, and of the kernel in $0.
+_COMPILERS = """
+case $(rustc --version) in 'rustc 1.85.1 '*) ;; *) rustc --version; exit 1 ;; esac
+! command -v rustfmt || exit 1
+for line in CONFIG_CC_IS_GCC=y CONFIG_VIRTIO=y; do grep -x "$line" "$0/.config" || exit 1; done
+"""
+
+
+def _compilers(build: _Build) -> str:
+    stock.inside(build.kernel, ["sh", "-c", _COMPILERS, build.kdir], build.log, "look at the compilers")
+    left = [path.name for path in (build.kdir / "rust").iterdir() if path.suffix not in (".rmeta", ".so")]
+    return f"in rust/ there is more: {', '.join(left)}" if left else ""
+
+
 def _modules(build: _Build) -> str:
     text = build.make()
     found = sorted(path.name for path in build.tree.glob("*.ko"))
@@ -98,13 +113,31 @@ def _nothing_to_do(build: _Build) -> str:
     return f"made again: {', '.join(sorted(changed))}" if changed else ""
 
 
+#: A file -> the files that are made again when it has changed, and some that are not.
+_TOUCHED = {
+    "net/tx.rs": ("virtio_net.o rust_virtio_net.ko",
+                  "vring.o virtio.o virtio_blk.o net.o bindings_generated.rs"),
+    "kernel/net/bindings_helper.h": ("bindings_generated.rs net.o virtio_net.o rust_virtio_net.ko",
+                                     "vring.o virtio.o block.o virtio_blk.o rust_virtio_blk.ko"),
+    "virtqueue/ring/slot.rs": ("vring.o virtio.o block.o net.o virtio_blk.o virtio_net.o rust_vring.ko "
+                               "rust_virtqueue.ko rust_virtio_blk.ko rust_virtio_net.ko",
+                               "bindings_generated.rs"),
+}
+
+
 def _after_touch(build: _Build) -> str:
-    os.utime(build.tree / "net" / "tx.rs")
-    changed = {Path(name).name for name in build.changed()}
-    if not {"virtio_net.o", "rust_virtio_net.ko"} <= changed:
-        return f"rust_virtio_net was not made again, but {', '.join(sorted(changed))}"
-    others = changed & {"vring.o", "virtio.o", "virtio_blk.o", "net.o", "bindings_generated.rs"}
-    return f"also made again: {', '.join(sorted(others))}" if others else _nothing_to_do(build)
+    for file, (made, others) in _TOUCHED.items():
+        os.utime(build.tree / file)
+        changed = {Path(name).name for name in build.changed()}
+        lacking, surplus = set(made.split()) - changed, set(others.split()) & changed
+        if lacking:
+            return f"{file}: not made again: {', '.join(sorted(lacking))}"
+        if surplus:
+            return f"{file}: also made again: {', '.join(sorted(surplus))}"
+        wrong = _nothing_to_do(build)
+        if wrong:
+            return f"{file}: the second time {wrong}"
+    return ""
 
 
 def _after_deletion(build: _Build) -> str:
@@ -137,9 +170,10 @@ def _other_crates(build: _Build) -> str:
 
 #: In this order: each goes on from what the one before it left.
 _TESTS = {
-    "rustc 1.85, gcc, no rustfmt, and *.rmeta and *.so are enough": _modules,
+    "the compilers are rustc 1.85.1 and gcc, without rustfmt": _compilers,
+    "these, and *.rmeta and *.so, are enough": _modules,
     "a second build does nothing": _nothing_to_do,
-    "a changed file has its crate made again and no other": _after_touch,
+    "a changed file has what depends on it made again and no more": _after_touch,
     "generated files that were deleted are made again": _after_deletion,
     "crates of another kernel are refused": _other_crates,
 }
