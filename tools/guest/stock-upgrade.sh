@@ -20,12 +20,13 @@ modules() {
 }
 
 before=$(status)
-check_not "apt says that the upgrade failed" \
+check "apt goes on" \
 	sh -c 'apt-get install -y /run/rvt/job/broken.deb >/tmp/upgrade 2>&1'
 diag "$(tail -n 40 /tmp/upgrade)"
 diag "$(status)"
 check_not "another version is there" test "$(status)" = "$before"
-check_eq "that package waits for its configuration, and no other" "$(half_way)" "half-configured rust-virtio-dkms"
+check_eq "no package waits for its configuration" "$(half_way)" ""
+check "a warning says that it was not built" grep '^rust-virtio: WARNING: modules were not built' /tmp/upgrade
 check "the reason is told" grep '^rust-virtio: not built for .*on purpose' /tmp/upgrade
 check_eq "the initramfs has the C driver only" "$(modules)" virtio_blk
 check "the drivers stay enabled" test -e /etc/modprobe.d/rust-virtio-enabled.conf

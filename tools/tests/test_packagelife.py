@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
 """Tests of what surrounds the life of the package: its result, and that the root goes."""
 
+import os
+import subprocess
 import tempfile
 import unittest
 from pathlib import Path
 from unittest import mock
 
 from rvt import deb, debroot, packagelife
+from rvt.paths import REPO
 from rvt.say import Failure
 
 
@@ -61,6 +64,32 @@ class Life(unittest.TestCase):
         with self.assertRaises(Failure) as caught:
             self.run_life("ok 1 - a\n", 2)
         self.assertIn("status 2", str(caught.exception))
+
+
+class Configuration(unittest.TestCase):
+    """The script that dpkg runs after the files of the package are there."""
+
+    def configure(self, snippet):
+        """Runs it with a text in the place of what debhelper puts in; returns status, output and calls of
+        the tool."""
+        with tempfile.TemporaryDirectory(prefix="rvt-life-") as scratch:
+            tool = Path(scratch, "rust-virtio")
+            tool.write_text(f"#!/bin/sh\necho \"$*\" >>{scratch}/calls\n")
+            tool.chmod(0o755)
+            script = (REPO / "packaging/debian/rust-virtio-dkms.postinst").read_text()
+            done = subprocess.run(["sh", "-s", "configure", "0.1"], text=True, capture_output=True, check=False,
+                                  input=script.replace("#DEBHELPER#", snippet),
+                                  env={"PATH": f"{scratch}:{os.environ['PATH']}"})
+            return done.returncode, done.stderr, Path(scratch, "calls").read_text().splitlines()
+
+    def test_a_build_that_fails_is_a_warning(self):
+        for snippet in ("case $1 in configure) sh -c 'exit 10'; echo after >&2 ;; esac", "exit 10"):
+            status, text, calls = self.configure(snippet)
+            self.assertEqual((status, calls), (0, ["conflicts", "refresh"]), text)
+            self.assertRegex(text, r"^rust-virtio: WARNING: modules were not built \(status 10; .*doctor")
+
+    def test_a_build_that_succeeds_is_none(self):
+        self.assertEqual(self.configure("true"), (0, "", ["conflicts", "refresh"]))
 
 
 class Rights(unittest.TestCase):
