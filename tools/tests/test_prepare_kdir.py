@@ -190,10 +190,17 @@ class PrepareKdir(unittest.TestCase):
         command = ["sh", KDIR, "--headers", self.root / "headers", "--source", self.root / "source",
                    "--output", output, RELEASE]
         env = {"PATH": f"{self.root}/bin:{os.environ['PATH']}"}
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+        def heed():
+            """Takes signals that whoever runs the tests ignores, as nohup does: a shell cannot."""
+            for number in numbers:
+                signal.signal(number, signal.SIG_DFL)
+
+        for number in numbers:
             self.write("slow", "")
             with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                                  env=env, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)) as run:
+                                  env=env, preexec_fn=heed) as run:
                 while not (self.root / "begun").exists() and run.poll() is None:
                     time.sleep(0.05)
                 run.send_signal(number)
