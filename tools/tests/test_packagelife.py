@@ -2,6 +2,7 @@
 """Tests of what surrounds the life of the package: its result, and that the root goes."""
 
 import os
+import re
 import subprocess
 import tempfile
 import unittest
@@ -77,6 +78,8 @@ class Configuration(unittest.TestCase):
             tool.write_text(f"#!/bin/sh\necho \"$*\" >>{scratch}/calls\n")
             tool.chmod(0o755)
             script = (REPO / "packaging/debian/rust-virtio-dkms.postinst").read_text()
+            # Nothing of the machine that runs the test.
+            script = re.sub(r"(?<![\w/])/(var/lib|lib/modules|etc/kernel)", scratch + r"/\1", script)
             done = subprocess.run(["sh", "-s", "configure", "0.1"], text=True, capture_output=True, check=False,
                                   input=script.replace("#DEBHELPER#", snippet),
                                   env={"PATH": f"{scratch}:{os.environ['PATH']}"})

@@ -355,7 +355,7 @@ class Tool(Machine):
             path.unlink()
         self.assertIn(f"         no {KERNEL}\n         then: dkms", self.tool("doctor", status=3))
         (self.root / "lacks").unlink()
-        self.assertIn(f"all that the build needs is here: dkms autoinstall -k {KERNEL}",
+        self.assertIn(f"all that the build needs is here: dkms install -m rust-virtio -v 0.1 -k {KERNEL}",
                       self.tool("doctor", status=3))
 
     def test_others_than_root_are_told_to_be_root(self):
@@ -791,10 +791,12 @@ class Upgrade(Machine):
         super().setUp()
         self.noted = self.root / "var/lib/rust-virtio/kernels"
         self.write("etc/kernel/postinst.d/dkms-rust-virtio",
-                   "#!/bin/sh\necho \"$1\" >>\"$RUST_VIRTIO_ROOT/built\"\n")
+                   "#!/bin/sh\necho \"$1\" >>\"$RUST_VIRTIO_ROOT/built\"\n"
+                   "grep -qx \"$1\" \"$RUST_VIRTIO_ROOT/fails\" 2>/dev/null ||\n"
+                   "\techo \"rust-virtio/0.2, $1, x86_64: installed\" >>\"$RUST_VIRTIO_ROOT/status\"\n")
         for name, text in (("dkms", "#!/bin/sh\n[ \"$1 $2 $3\" = 'status -m rust-virtio' ] && "
-                                    "cat \"$RUST_VIRTIO_ROOT/status\"\n"),
-                           ("rust-virtio", "#!/bin/sh\n")):
+                                    "grep \"${5:+, $5,}\" \"$RUST_VIRTIO_ROOT/status\"\n"),
+                           ("rust-virtio", "#!/bin/sh\necho \"$*\" >>\"$RUST_VIRTIO_ROOT/calls\"\n")):
             self.write(f"bin/{name}", text)
         for path in ("etc/kernel/postinst.d/dkms-rust-virtio", "bin/dkms", "bin/rust-virtio"):
             (self.root / path).chmod(0o755)
@@ -804,10 +806,15 @@ class Upgrade(Machine):
         for kernel in (KERNEL, self.OTHER):
             (self.root / f"lib/modules/{kernel}/build/include").mkdir(parents=True)
 
-    def script(self, name, *argv):
-        """Runs a script of the package on the machine."""
-        text = (PACKAGING / "debian" / f"rust-virtio-dkms.{name}").read_text()
-        for place in ("/var/lib/rust-virtio", "/lib/modules", "/etc/kernel", "/etc/modprobe.d",
+    def prerm(self):
+        """Runs the script before an upgrade, with what DKMS does in it."""
+        self.script("prerm", "upgrade", "0.2")
+        self.write("status", "rust-virtio/0.2: added\n")
+
+    def script(self, name, *argv, dkms=""):
+        """Runs a script of the package on the machine, with a text in the place of DKMS's."""
+        text = (PACKAGING / "debian" / f"rust-virtio-dkms.{name}").read_text().replace("#DEBHELPER#", dkms)
+        for place in ("/var/lib/rust-virtio", "/var/lib/dkms", "/lib/modules", "/etc/kernel", "/etc/modprobe.d",
                       "/var/cache", "/run/lock"):
             text = re.sub(rf"(?<![\w/]){place}", f"{self.root}{place}", text)
         done = self.call("sh", "-c", text, name, *argv)
@@ -820,29 +827,45 @@ class Upgrade(Machine):
         return path.read_text().split() if path.exists() else []
 
     def test_an_upgrade_builds_for_each_kernel_that_had_the_modules(self):
-        self.script("prerm", "upgrade", "0.2")
+        self.prerm()
         self.script("postinst", "configure", "0.1")
         self.assertEqual(self.built(), [KERNEL, self.OTHER])
         self.assertFalse(self.noted.parent.exists())
 
     def test_one_that_failed_is_made_up_for(self):
-        self.script("prerm", "upgrade", "0.2")
-        self.write("status", "rust-virtio/0.2: added\n")
-        self.script("prerm", "upgrade", "0.3")
+        self.prerm()
+        self.write("fails", f"{self.OTHER}\n")
+        self.script("postinst", "configure", "0.1")
+        self.assertEqual(self.noted.read_text(), f"{self.OTHER}\n")
+        self.write("fails", "")
+        self.prerm()
         self.script("postinst", "configure", "0.2")
-        self.assertEqual(self.built(), [KERNEL, self.OTHER])
+        self.assertEqual(self.built(), [KERNEL, self.OTHER] * 2)
+        self.assertFalse(self.noted.parent.exists())
 
     def test_one_that_is_called_off_is_undone(self):
-        self.script("prerm", "upgrade", "0.2")
+        self.prerm()
         self.script("postinst", "abort-upgrade", "0.2")
         self.assertEqual(self.built(), [KERNEL, self.OTHER])
+        self.assertEqual((self.root / "calls").read_text(), "refresh\n")
+
+    def test_where_dkms_stops_the_other_kernels_are_built_for(self):
+        log = self.root / "var/lib/dkms/rust-virtio/0.1/build/make.log"
+        log.parent.mkdir(parents=True)
+        fails = f"sleep 0.1\necho 'make.log for rust-virtio/0.1 for kernel {KERNEL} (x86_64)' >{log}\nexit 10\n"
+        self.write("status", "rust-virtio/0.1: added\n")
+        said = self.script("postinst", "configure", "", dkms=fails)
+        self.assertIn("modules were not built (status 10", said)
+        self.assertEqual(self.built(), [self.OTHER], "that for which DKMS has failed is not built for twice")
+        self.assertFalse(self.noted.exists())
 
     def test_a_kernel_that_it_cannot_build_for_is_told_of(self):
-        self.script("prerm", "upgrade", "0.2")
+        self.prerm()
         (self.root / f"lib/modules/{self.OTHER}/build/include").rmdir()
         said = self.script("postinst", "configure", "0.1")
         self.assertIn(f"kernel {self.OTHER} boots on the C drivers: its headers are gone", said)
         self.assertEqual(self.built(), [KERNEL])
+        self.assertEqual(self.noted.read_text(), f"{self.OTHER}\n")
 
     def test_a_first_installation_builds_for_none(self):
         self.script("postinst", "configure", "")
