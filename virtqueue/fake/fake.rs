@@ -74,6 +74,9 @@ impl Fake {
         let number = PLUGGED_SO_FAR.fetch_add(1, Relaxed);
         let name = CString::try_from_fmt(fmt!("virtio-fake.{}", number))?;
         let parent = faux::Registration::new(&name, None)?;
+        if inner.spec.mapping.is_some() {
+            inner.maps.know()?;
+        }
         let vdev = inner.vdev.get();
         let owner = Arc::into_raw(inner.clone());
         // SAFETY: Nobody else knows the device yet. `owner`, which `release` gives back, keeps it
@@ -475,5 +478,6 @@ unsafe extern "C" fn release(dev: *mut bindings::device) {
     // SAFETY: By the safety requirements.
     let vdev = unsafe { kernel::container_of!(dev, bindings::virtio_device, dev) };
     // SAFETY: This is the reference that `plug` took.
-    drop(unsafe { Arc::from_raw(Inner::container(vdev)) });
+    let inner = unsafe { Arc::from_raw(Inner::container(vdev)) };
+    inner.maps.forget();
 }

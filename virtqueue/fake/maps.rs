@@ -4,6 +4,9 @@
 //!
 //! What is mapped is known piece by piece: a mapping that is taken back twice, or not as it was
 //! made, is counted, and what is left at the end was leaked.
+//!
+//! The operations do not trust the token that they are given. One that is no account of a device
+//! gets what VDUSE gives for one that is null: no mapping, no memory, and 0 for the largest piece.
 
 use crate::{
     bindings,
@@ -23,7 +26,9 @@ use kernel::{
     prelude::*,
     sync::{
         atomic::{
+            Acquire,
             Atomic,
+            Full,
             Relaxed, //
         },
         SpinLockIrq, //
@@ -38,6 +43,9 @@ pub enum Addresses {
     /// Those of the kernel, for a device that is kernel code itself.
     Kernel,
 }
+
+/// Devices with an account that there are at a time, at most.
+const DEVICES: usize = 16;
 
 /// Mappings that are known at a time, at most.
 const MOST: usize = 1024;
@@ -138,14 +146,50 @@ impl Maps {
     }
 }
 
-/// The account behind an operation.
-///
-/// # Safety
-///
-/// `map` is the one that the transport gave to its queues; the device exists.
-unsafe fn maps<'a>(map: bindings::virtio_map) -> &'a Maps {
-    // SAFETY: By the safety requirements.
-    unsafe { &*map.group.cast::<Maps>() }
+/// The accounts of the devices that are registered, 0 where there is none.
+static KNOWN: [Atomic<usize>; DEVICES] = [const { Atomic::new(0) }; DEVICES];
+
+impl Maps {
+    /// The token of the account.
+    pub(crate) fn token(&self) -> bindings::virtio_map {
+        bindings::virtio_map {
+            group: core::ptr::from_ref(self).cast_mut().cast(),
+        }
+    }
+
+    /// Has the operations know the account, which stays in place until it is
+    /// [forgotten](Maps::forget).
+    ///
+    /// # Errors
+    ///
+    /// `ENOSPC`: there are too many devices.
+    pub(crate) fn know(&self) -> Result {
+        let this = core::ptr::from_ref(self).addr();
+        let free = |place: &&Atomic<usize>| place.cmpxchg(0, this, Full).is_ok();
+        KNOWN.iter().find(free).map(|_| ()).ok_or(ENOSPC)
+    }
+
+    /// Ends that, once the device is not used any more.
+    pub(crate) fn forget(&self) {
+        let this = core::ptr::from_ref(self).addr();
+        for place in &KNOWN {
+            let _ = place.cmpxchg(this, 0, Full);
+        }
+    }
+}
+
+/// The account behind an operation, if the token is that of a device.
+fn maps<'a>(map: bindings::virtio_map) -> Option<&'a Maps> {
+    // SAFETY: Both fields of the union are pointers.
+    let token = unsafe { map.group };
+    let known = KNOWN
+        .iter()
+        .any(|place| place.load(Acquire) == token.addr());
+    if token.is_null() || !known {
+        return None;
+    }
+    // SAFETY: It is the account of a registered device, which stays as long as the driver uses it.
+    Some(unsafe { &*token.cast::<Maps>() })
 }
 
 /// The operations.
@@ -169,8 +213,9 @@ unsafe extern "C" fn map_page(
     dir: bindings::dma_data_direction,
     _attrs: c_ulong,
 ) -> u64 {
-    // SAFETY: The ring passes what the transport gave it.
-    let maps = unsafe { maps(map) };
+    let Some(maps) = maps(map) else {
+        return u64::MAX;
+    };
     let left = maps.left.load(Relaxed);
     if left == 0 {
         return u64::MAX;
@@ -200,8 +245,9 @@ unsafe extern "C" fn unmap_page(
     dir: bindings::dma_data_direction,
     _attrs: c_ulong,
 ) {
-    // SAFETY: The ring passes what the transport gave it.
-    let maps = unsafe { maps(map) };
+    let Some(maps) = maps(map) else {
+        return;
+    };
     let mapping = Mapping {
         addr,
         size,
@@ -224,8 +270,9 @@ unsafe extern "C" fn sync(
     size: usize,
     _dir: bindings::dma_data_direction,
 ) {
-    // SAFETY: The ring passes what the transport gave it.
-    unsafe { maps(map) }.sync(addr, size);
+    if let Some(maps) = maps(map) {
+        maps.sync(addr, size);
+    }
 }
 
 unsafe extern "C" fn alloc(
@@ -234,8 +281,9 @@ unsafe extern "C" fn alloc(
     addr: *mut u64,
     _gfp: bindings::gfp_t,
 ) -> *mut c_void {
-    // SAFETY: The ring passes what the transport gave it.
-    let maps = unsafe { maps(map) };
+    let Some(maps) = maps(map) else {
+        return null_mut();
+    };
     if size > maps.largest.load(Relaxed) {
         return null_mut();
     }
@@ -257,8 +305,10 @@ unsafe extern "C" fn free(
     _addr: u64,
     _attrs: c_ulong,
 ) {
-    // SAFETY: The ring passes what the transport gave it.
-    unsafe { maps(map) }.areas.fetch_sub(1, Relaxed);
+    let Some(maps) = maps(map) else {
+        return;
+    };
+    maps.areas.fetch_sub(1, Relaxed);
     // SAFETY: `alloc` returned it for the same size.
     unsafe { bindings::rust_virtio_fake_free_area(area, size) };
 }
@@ -275,6 +325,6 @@ unsafe extern "C" fn mapping_error(_map: bindings::virtio_map, addr: u64) -> c_i
     }
 }
 
-unsafe extern "C" fn max_mapping_size(_map: bindings::virtio_map) -> usize {
-    MAX_MAPPING
+unsafe extern "C" fn max_mapping_size(map: bindings::virtio_map) -> usize {
+    maps(map).map_or(0, |_| MAX_MAPPING)
 }

@@ -114,9 +114,7 @@ pub(crate) unsafe extern "C" fn vring_create_virtqueue(
             notify,
             callback,
             name,
-            virtio_map {
-                dma_dev: Virtio::new(vdev).parent(),
-            },
+            Virtio::new(vdev).map_token(),
         )
     }
 }

@@ -83,6 +83,21 @@ impl Virtio {
         unsafe { (*self.0).map.as_ref() }
     }
 
+    /// The token that stands for the memory of the device, where nothing is said of a single queue:
+    /// what the transport keeps in `vmap` for its own operations, and otherwise the device that
+    /// does the DMA.
+    ///
+    /// A transport may know its token only once it has made the first queue (virtio-vdpa).
+    pub fn map_token(self) -> bindings::virtio_map {
+        match self.map_ops() {
+            // SAFETY: By the type invariant. A transport does not change it while its driver runs.
+            Some(_) => unsafe { (*self.0).vmap },
+            None => bindings::virtio_map {
+                dma_dev: self.parent(),
+            },
+        }
+    }
+
     /// The operations of the transport.
     pub fn config(&self) -> Option<&bindings::virtio_config_ops> {
         // SAFETY: By the type invariant; the operations live as long as the device.

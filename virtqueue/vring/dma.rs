@@ -58,7 +58,9 @@ pub(crate) struct Mapping {
 ///
 /// # Invariants
 ///
-/// `dma_dev` is the device that does the DMA, or null where the transport has operations of its own.
+/// - `map` is the token that the transport has for the queue, or for the device: it is what its
+///   operations take.
+/// - `dma_dev` is the device that does the DMA, or null where the transport has operations of its own.
 #[derive(Clone, Copy)]
 pub struct Mapper {
     vdev: Virtio,
@@ -67,7 +69,8 @@ pub struct Mapper {
 }
 
 impl Mapper {
-    /// The mapper of a device for queues that the transport says `map` of.
+    /// The mapper of a device for queues that the transport says `map` of, which is a token of that
+    /// transport.
     #[inline]
     pub fn new(vdev: Virtio, map: virtio_map) -> Self {
         let dma_dev = match vdev.map_ops() {
@@ -82,12 +85,7 @@ impl Mapper {
     /// The mapper of a device whose transport says nothing of its queues.
     #[inline]
     pub fn of_device(vdev: Virtio) -> Self {
-        Self::new(
-            vdev,
-            virtio_map {
-                dma_dev: vdev.parent(),
-            },
-        )
+        Self::new(vdev, vdev.map_token())
     }
 
     /// The device that does the DMA. Null where the transport has operations of its own.
@@ -100,7 +98,8 @@ impl Mapper {
     pub fn max_size(&self) -> usize {
         match self.vdev.map_ops() {
             Some(ops) => match ops.max_mapping_size {
-                // SAFETY: The operations are those of the device.
+                // SAFETY: The operations are those of the device, and take the token of its
+                // transport, by the type invariant.
                 Some(max_mapping_size) => unsafe { max_mapping_size(self.map) },
                 None => usize::MAX,
             },

@@ -131,10 +131,7 @@ unsafe fn make_queue(
     // SAFETY: `vdev` is registered; the name lives as long as the queue, and so does the account.
     let vq = unsafe {
         if inner.spec.mapping.is_some() {
-            let map = bindings::virtio_map {
-                group: (&raw const inner.maps).cast_mut().cast(),
-            };
-            bindings::vring_create_virtqueue_map(
+            let vq = bindings::vring_create_virtqueue_map(
                 index as c_uint,
                 num.into(),
                 RING_ALIGN,
@@ -145,8 +142,13 @@ unsafe fn make_queue(
                 Some(notify),
                 info.callback,
                 info.name,
-                map,
-            )
+                inner.maps.token(),
+            );
+            if index == 0 {
+                // As virtio-vdpa does, and not before.
+                (*vdev).vmap = inner.maps.token();
+            }
+            vq
         } else {
             bindings::vring_create_virtqueue(
                 index as c_uint,
