@@ -10,6 +10,7 @@ use crate::{
     attrs,
     features,
     limits::{
+        self,
         fit_ring,
         EXTRA_SEGMENTS, //
     },
@@ -252,8 +253,9 @@ fn make(dev: &Device<Bound>) -> Result<impl PinInit<Data, Error>> {
         split.default,
         split.poll
     );
-    let mut limits = setup::limits(dev)?;
-    let queues = find_queues(dev, split, limits.max_segments())?;
+    let raw = setup::raw(dev)?;
+    let queues = find_queues(dev, split, limits::max_segments(raw.seg_max))?;
+    let mut limits = setup::limits(dev, &raw)?;
     let depth = fit_queue(dev, &queues, &mut limits);
     let set = make_tag_set(split, depth, &queues)?;
 

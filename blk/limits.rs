@@ -49,8 +49,6 @@ pub(crate) struct Erase {
 pub(crate) struct Raw {
     pub(crate) seg_max: Option<u32>,
     pub(crate) size_max: Option<u32>,
-    /// What the DMA layer can map in one piece, in bytes.
-    pub(crate) max_dma_size: usize,
     pub(crate) blk_size: Option<u32>,
     pub(crate) topology: Option<Topology>,
     pub(crate) discard: Option<Erase>,
@@ -84,12 +82,12 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// Computes the limits of a disk.
+/// Computes the limits of a disk. `max_dma_size` is what can be mapped in one piece, in bytes.
 ///
 /// # Errors
 ///
 /// The device cannot be used.
-pub(crate) fn compute(raw: &Raw) -> Result<Limits, Refusal> {
+pub(crate) fn compute(raw: &Raw, max_dma_size: usize) -> Result<Limits, Refusal> {
     let mut limits = Limits::new();
     limits
         .set(Feature::ROTATIONAL, true)
@@ -97,7 +95,7 @@ pub(crate) fn compute(raw: &Raw) -> Result<Limits, Refusal> {
         // There is no limit to the sectors of a request.
         .set_max_hw_sectors(u32::MAX)
         .set_max_segments(max_segments(raw.seg_max))
-        .set_max_segment_size(max_segment_size(raw)?);
+        .set_max_segment_size(max_segment_size(raw.size_max, max_dma_size)?);
 
     let block = raw.blk_size.unwrap_or(SECTOR_SIZE);
     if !block.is_power_of_two() || !(SECTOR_SIZE..=MAX_BLOCK_SIZE).contains(&block) {
@@ -115,7 +113,7 @@ pub(crate) fn compute(raw: &Raw) -> Result<Limits, Refusal> {
 }
 
 /// Data segments of a request: at least one, and no more than fit the largest ring.
-fn max_segments(seg_max: Option<u32>) -> u16 {
+pub(crate) fn max_segments(seg_max: Option<u32>) -> u16 {
     let max = MAX_RING - EXTRA_SEGMENTS;
     match seg_max {
         None | Some(0) => 1,
@@ -132,9 +130,9 @@ pub(crate) fn fit_ring(segments: u16, ring_size: u32) -> u16 {
 
 /// The smaller of what the device and the DMA layer can do. Devices of QEMU's storage daemon say 0,
 /// which the block layer takes for its default, and so does the C driver.
-fn max_segment_size(raw: &Raw) -> Result<u32, Refusal> {
-    let dma = u32::try_from(raw.max_dma_size).unwrap_or(u32::MAX);
-    let device = match raw.size_max {
+fn max_segment_size(size_max: Option<u32>, max_dma_size: usize) -> Result<u32, Refusal> {
+    let dma = u32::try_from(max_dma_size).unwrap_or(u32::MAX);
+    let device = match size_max {
         None => u32::MAX,
         Some(0) => DEFAULT_SEGMENT_SIZE,
         Some(size) => size,
@@ -234,14 +232,11 @@ mod tests {
 
     /// A device without any feature.
     fn plain() -> Raw {
-        Raw {
-            max_dma_size: usize::MAX,
-            ..Default::default()
-        }
+        Raw::default()
     }
 
     fn limits(raw: Raw) -> Limits {
-        compute(&raw).unwrap_or_default()
+        compute(&raw, usize::MAX).unwrap_or_default()
     }
 
     #[test]
@@ -280,10 +275,12 @@ mod tests {
         let mut raw = plain();
         raw.size_max = Some(1 << 20);
         assert_eq!(limits(raw).max_segment_size(), 1 << 20);
-        raw.max_dma_size = 1 << 18;
-        assert_eq!(limits(raw).max_segment_size(), 1 << 18);
+        assert_eq!(max_segment_size(raw.size_max, 1 << 18), Ok(1 << 18));
         raw.size_max = Some(512);
-        assert!(matches!(compute(&raw), Err(Refusal::SegmentSize(512))));
+        let refused = compute(&raw, usize::MAX);
+        assert!(matches!(refused, Err(Refusal::SegmentSize(512))));
+        let refused = compute(&plain(), 0);
+        assert!(matches!(refused, Err(Refusal::SegmentSize(0))));
     }
 
     #[test]
@@ -291,8 +288,7 @@ mod tests {
         let mut raw = plain();
         raw.size_max = Some(0);
         assert_eq!(limits(raw).max_segment_size(), 65536);
-        raw.max_dma_size = 1 << 14;
-        assert_eq!(limits(raw).max_segment_size(), 1 << 14);
+        assert_eq!(max_segment_size(raw.size_max, 1 << 14), Ok(1 << 14));
     }
 
     #[test]
@@ -300,7 +296,8 @@ mod tests {
         for size in [0, 1, 3, 256, 513, 1 << 31, u32::MAX] {
             let mut raw = plain();
             raw.blk_size = Some(size);
-            assert!(matches!(compute(&raw), Err(Refusal::BlockSize(n)) if n == size));
+            let refused = compute(&raw, usize::MAX);
+            assert!(matches!(refused, Err(Refusal::BlockSize(n)) if n == size));
         }
     }
 
@@ -398,7 +395,7 @@ mod tests {
             },
         ] {
             raw.secure_erase = Some(erase);
-            assert!(matches!(compute(&raw), Err(Refusal::Zero(_))));
+            assert!(matches!(compute(&raw, usize::MAX), Err(Refusal::Zero(_))));
         }
     }
 

@@ -85,28 +85,33 @@ pub(crate) fn write_cache(dev: &Device<Bound>) -> Result<bool> {
     )
 }
 
-/// Reads the limits of the disk.
+/// Computes the limits of the disk from what the device said.
+///
+/// The queues were found before: a transport may know how memory is mapped for its device only once
+/// there is a queue (virtio-vdpa).
 ///
 /// # Errors
 ///
-/// - `EINVAL`: the device cannot be used, and a message says why.
-/// - Those of [`virtio::Config::read`].
-pub(crate) fn limits(dev: &Device<Bound>) -> Result<Limits> {
-    limits::compute(&raw(dev)?).map_err(|refusal| {
+/// `EINVAL`: the device cannot be used, and a message says why.
+pub(crate) fn limits(dev: &Device<Bound>, raw: &Raw) -> Result<Limits> {
+    limits::compute(raw, dev.max_dma_size()).map_err(|refusal| {
         dev_err!(dev.as_ref(), "{}\n", refusal);
         EINVAL
     })
 }
 
 /// Reads everything that the limits are made from, without a change in between.
-fn raw(dev: &Device<Bound>) -> Result<Raw> {
+///
+/// # Errors
+///
+/// Those of [`virtio::Config::read`].
+pub(crate) fn raw(dev: &Device<Bound>) -> Result<Raw> {
     let write_cache = write_cache(dev)?;
     let has = |feature| dev.has_feature(feature);
     dev.config().stable(|c| {
         Ok(Raw {
             seg_max: c.read_if(features::SEG_MAX, config::SEG_MAX)?,
             size_max: c.read_if(features::SIZE_MAX, config::SIZE_MAX)?,
-            max_dma_size: dev.max_dma_size(),
             blk_size: c.read_if(features::BLK_SIZE, config::BLK_SIZE)?,
             topology: if has(features::TOPOLOGY) {
                 Some(Topology {

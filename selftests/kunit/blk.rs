@@ -22,6 +22,7 @@ use kernel::{
     sync::Arc, //
 };
 use virtio_fake::{
+    Addresses,
     Disk,
     Fake,
     Plug,
@@ -71,11 +72,24 @@ impl Drop for Rig {
 
 /// Sets up a device without plugging it.
 fn device(config: Config, features: &[u32], queues: usize) -> Result<(Arc<RamDisk>, Fake)> {
+    device_of(config, features, queues, None)
+}
+
+/// As [`device`], of a transport that maps memory for it so that it has such addresses.
+fn device_of(
+    config: Config,
+    features: &[u32],
+    queues: usize,
+    mapping: Option<Addresses>,
+) -> Result<(Arc<RamDisk>, Fake)> {
     let disk = RamDisk::new()?;
-    let spec = Spec::new(ID)
+    let mut spec = Spec::new(ID)
         .features(features)
         .config(config.bytes())?
         .queues(queues, 64)?;
+    if let Some(addresses) = mapping {
+        spec = spec.mapping(addresses);
+    }
     let fake = Fake::new(spec, disk.clone())?;
     fake.set_auto(true);
     Ok((disk, fake))

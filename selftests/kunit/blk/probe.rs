@@ -9,6 +9,7 @@ use super::{
         SECTORS, //
     },
     device,
+    device_of,
     pattern,
     Rig,
     F_BLK_SIZE,
@@ -23,7 +24,11 @@ use super::{
     F_WRITE_ZEROES, //
 };
 use kernel::prelude::*;
-use virtio_fake::Disk;
+use virtio_fake::{
+    Addresses,
+    Disk,
+    MAX_MAPPING, //
+};
 
 /// Plugs a device that no driver can use; it must stay unbound, with its queues gone.
 fn refused(config: Config, features: &[u32]) -> Result {
@@ -177,6 +182,24 @@ mod suite {
         )?;
         check_eq!(rig.open()?.limits().max_segment_size, 8192);
         works(&rig)
+    }
+
+    /// A disk whose transport knows how memory is mapped for it only once there is a queue, as
+    /// virtio-vdpa does: no segment is longer than what it can map.
+    #[test]
+    fn size_max_of_the_transport() -> Result {
+        for features in [&[F_SEG_MAX][..], &[F_SEG_MAX, F_SIZE_MAX]] {
+            let config = Config::default().u32(Config::SIZE_MAX, 4 << 20);
+            let (disk, fake) = device_of(config, features, 1, Some(Addresses::Marked))?;
+            let plug = fake.plug()?;
+            check!(fake.is_bound());
+            check_driver(&fake)?;
+            let rig = Rig::around(disk, fake, plug);
+            check_eq!(rig.open()?.limits().max_segment_size as usize, MAX_MAPPING);
+            works(&rig)?;
+            check_eq!(rig.fake.mapped_wrong(), 0);
+        }
+        Ok(())
     }
 
     /// No queue at all: refused, or as if there were one.
