@@ -68,18 +68,24 @@ pub struct BindState {
     /// Completed when `sets` reaches zero.
     #[pin]
     gone: Completion,
-    /// The device was reset and no queue was found since.
+    /// Held by who gives the device queues, or takes them from it: where they are found, where the
+    /// device is reset, and where a queue is reset or gets another size. `reset` is true as long as
+    /// nobody holds it.
+    #[pin]
+    pub(crate) owner: Mutex<()>,
+    /// The device was reset and no queue was found since: it has no buffer. Changed with `owner`
+    /// held.
+    ///
+    /// Queues are found only where none is left, so that who has a queue and sees this has it stay.
     reset: Atomic<i32>,
     /// [`UNREADY`], [`READY`] or [`LOST`].
     ready: Atomic<i32>,
     /// Size of the device configuration in bytes; negative if unknown.
     config_len: Atomic<i64>,
-    /// Where the buffers of a queue under reset or resize go; see [`crate::queue`].
-    #[pin]
-    pub(crate) recycle: Mutex<()>,
-    /// The closure of the running reset or resize, for the C callback.
+    /// The closure of the running reset or resize of a queue, for the C callback; see
+    /// [`crate::queue`]. Written with `owner` held.
     pub(crate) recycler: Atomic<*mut c_void>,
-    /// The queue under reset or resize: handles keep off its ring. Written with `recycle` held.
+    /// The queue under reset or resize: handles keep off its ring. Written with `owner` held.
     pub(crate) resizing: Atomic<*mut c_void>,
 }
 
@@ -107,10 +113,10 @@ impl BindState {
                 vq_callback,
                 sets: Atomic::new(1),
                 gone <- Completion::new(),
+                owner <- new_mutex!(()),
                 reset: Atomic::new(1),
                 ready: Atomic::new(UNREADY),
                 config_len: Atomic::new(-1),
-                recycle <- new_mutex!(()),
                 recycler: Atomic::new(null_mut()),
                 resizing: Atomic::new(null_mut()),
             }),
@@ -237,7 +243,7 @@ impl BindState {
         Ok(())
     }
 
-    /// Notes whether the device is in reset.
+    /// Notes whether the device is in reset; with `owner` held.
     pub(crate) fn set_reset(&self, reset: bool) {
         self.reset.store(reset.into(), Release);
         if reset {

@@ -195,8 +195,13 @@ impl Device<device::Bound> {
     /// Resets the device (§2.4): it forgets all buffers, and when this returns no callback is
     /// running.
     ///
-    /// The caller has stopped whatever could still add to its queues. Process context, sleeps.
+    /// The caller has stopped whatever could still add to its queues. From here on these are of no
+    /// use to the device: it gets none but those that are [found](Device::find_vqs) anew.
+    ///
+    /// Not from where buffers of a [queue under reset](crate::Virtqueue::reset) go. Process
+    /// context, sleeps.
     pub fn reset(&self) {
+        let _owner = self.bind_state().owner.lock();
         // SAFETY: By the type invariant.
         unsafe { bindings::virtio_reset_device(self.as_raw()) };
         self.synchronize_callbacks();

@@ -313,8 +313,8 @@ impl<T: Buffer> Virtqueue<T> {
         if !self.dev().bind_state().is_reset() {
             return None;
         }
-        // SAFETY: By the type invariants, the queue is valid; `&mut self` serialises, and the
-        // device is in reset.
+        // SAFETY: By the type invariants, the queue is valid; `&mut self` serialises. The device is
+        // in reset, and gets no queue before this one is gone: see `BindState::reset`.
         let data = unsafe { bindings::virtqueue_detach_unused_buf(self.raw()) };
         // SAFETY: By the type invariants, the token came from `into_raw` of a `T`.
         RawToken::new(data, null_mut()).map(|raw| unsafe { T::from_raw(raw) })
@@ -375,14 +375,16 @@ impl<T: Buffer> Virtqueue<T> {
 
     /// Makes the ring `num` descriptors large; what the device had not used goes to `recycle`.
     ///
-    /// The caller keeps others from the queue, callbacks included. Process context, sleeps.
+    /// The caller keeps others from the queue, callbacks included. `recycle` resets neither the device
+    /// nor a queue, and finds and drops none. Process context, sleeps.
     ///
     /// # Errors
     ///
     /// - `EINVAL`, `E2BIG`: `num` is 0, or more than [`Virtqueue::num_max`];
     /// - `ENOENT`: the transport cannot reset a queue (`VIRTIO_F_RING_RESET`);
     /// - `ENOMEM`: the ring has its old size, and is empty;
-    /// - `EBUSY`: the device did not take the queue back; it is unusable.
+    /// - `EBUSY`: the device did not take the queue back; it is unusable;
+    /// - `ENODEV`: the device is in [reset](Device::reset), and does not get the queue any more.
     pub fn resize(&mut self, num: u32, recycle: impl FnMut(T)) -> Result {
         self.with_recycler(recycle, |vq, f| {
             // SAFETY: The queue is valid and `&mut self` keeps others from it; `f` takes each
@@ -409,7 +411,12 @@ impl<T: Buffer> Virtqueue<T> {
         op: impl FnOnce(*mut bindings::virtqueue, RecycleFn) -> i32,
     ) -> Result {
         let state = self.dev().bind_state();
-        let _one_at_a_time = state.recycle.lock();
+        let _owner = state.owner.lock();
+        // The transport would give the queue back to the device, which has none as long as it is
+        // said to be in reset.
+        if state.is_reset() {
+            return Err(ENODEV);
+        }
         state.resizing.store(self.raw().cast(), Release);
         // SAFETY: May be called in process context. Handles that did not see the mark are off
         // the ring when this returns.

@@ -21,18 +21,22 @@ use kernel::{
 use virtio::{
     Affinity,
     Device,
+    DeviceLink,
     QueueHandle,
     Queues,
     Virtqueue, //
 };
 use virtio_fake::{
+    wait,
     Action,
+    Backend,
     Drops,
     Fake,
     Keeper,
     Parcel,
     Scenario,
-    Spec, //
+    Spec,
+    Task, //
 };
 
 /// Where the driver fails.
@@ -161,6 +165,60 @@ fn clumsy(failure: Failure, late_interrupts: bool) -> Result<(Arc<Clumsy>, Fake)
     let spec = Spec::scripted(scenario.clone()).queues(2, 8)?;
     let fake = Fake::new(spec, Arc::new(Keeper, GFP_KERNEL)?)?;
     Ok((scenario, fake))
+}
+
+/// A driver that resets its device from another thread while it finds its queues.
+#[pin_data]
+struct Racer {
+    drops: Drops,
+    #[pin]
+    link: Mutex<Option<DeviceLink>>,
+    #[pin]
+    reset: Mutex<Option<Task<()>>>,
+    /// The device had a buffer, and the driver got it back.
+    both: Atomic<bool>,
+    ran: Atomic<bool>,
+}
+
+impl Racer {
+    fn run(&self, fake: &Fake, dev: &Device<Bound>) -> Result {
+        *self.link.lock() = Some(DeviceLink::new(dev)?);
+        let mut queues = dev.find_vqs(specs(1, false)?, Affinity::Default)?;
+        let reset = self.reset.lock().take().ok_or(ENODATA)?;
+        reset.join(60_000)?;
+        dev.ready();
+        let mut vq = queues.take::<Parcel>(0)?;
+        vq.add_buf(Parcel::new(1, &self.drops)?.in_(64)?)
+            .map_err(|(e, _)| e)?;
+        vq.kick();
+        let served = fake.serve(0)? != 0;
+        self.both
+            .store(served && vq.detach_unused_buf().is_some(), Relaxed);
+        self.ran.store(true, Relaxed);
+        Ok(())
+    }
+}
+
+impl Scenario for Racer {
+    fn start(&self, fake: &Fake, dev: &Device<Bound>) -> Result {
+        self.run(fake, dev)
+    }
+}
+
+impl Backend for Racer {
+    fn finding(&self) {
+        let Some(link) = self.link.lock().take() else {
+            return;
+        };
+        let task = Task::new(move || {
+            link.with(|dev| dev.reset());
+        });
+        if let Ok(task) = task {
+            // It may wait for the queues to be found: then it comes after that.
+            wait::until(50, || task.is_done());
+            *self.reset.lock() = Some(task);
+        }
+    }
 }
 
 /// Status bits that only a device has which was not reset.
@@ -301,6 +359,30 @@ mod suite {
         check!(!fake.is_bound());
         check_eq!(fake.queues(), 0);
         check_eq!(scenario.ended.load(Relaxed), 1);
+        Ok(())
+    }
+
+    /// A reset while queues are found comes before or after that, and not in between: a driver that
+    /// believes its device to be in reset takes back what the device has.
+    #[test]
+    fn reset_while_queues_are_found() -> Result {
+        let drops = Drops::new()?;
+        let racer = Arc::pin_init(
+            pin_init!(Racer {
+                drops,
+                link <- new_mutex!(None),
+                reset <- new_mutex!(None),
+                both: Atomic::new(false),
+                ran: Atomic::new(false),
+            }),
+            GFP_KERNEL,
+        )?;
+        let spec = Spec::scripted(racer.clone()).queues(1, 8)?;
+        let fake = Fake::new(spec, racer.clone())?;
+        let _plug = fake.plug()?;
+        check!(racer.ran.load(Relaxed));
+        check!(!racer.both.load(Relaxed));
+        check_eq!(racer.drops.count(), 1);
         Ok(())
     }
 

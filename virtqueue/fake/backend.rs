@@ -35,6 +35,9 @@ pub trait Backend: Send + Sync {
         Action::Hold
     }
 
+    /// The driver is about to be given its queues. Process context, may sleep, nothing is locked.
+    fn finding(&self) {}
+
     /// The driver is about to read the configuration; `nth` counts from 0. Returns whether the
     /// device changed it, which moves the generation on.
     ///

@@ -90,6 +90,39 @@ mod suite {
         })
     }
 
+    /// A device in reset gets no queue back by a reset of that queue: what is in it from then on
+    /// is the driver's, whatever the driver says to the device.
+    #[test]
+    fn not_of_a_device_in_reset() -> Result {
+        on_bench(
+            Setup {
+                features: &[RING_RESET],
+                ..Setup::default()
+            },
+            |_, fake, dev, mut queues| {
+                let drops = Drops::new()?;
+                let mut vq = queues.take::<Parcel>(0)?;
+                add_some(&mut vq, 0, 1, &drops)?;
+                vq.kick();
+                check_eq!(fake.serve(0)?, 1);
+                dev.reset();
+                check_err!(vq.reset(drop), ENODEV);
+                check_err!(vq.resize(4, drop), ENODEV);
+                check_eq!(drops.count(), 0);
+                dev.ready();
+                add_some(&mut vq, 1, 1, &drops)?;
+                vq.kick();
+                check_eq!(fake.serve(0)?, 0);
+                for number in 0..2 {
+                    let parcel = vq.detach_unused_buf().ok_or(ENODATA)?;
+                    check_eq!(parcel.number(), number);
+                }
+                check!(vq.detach_unused_buf().is_none());
+                Ok(())
+            },
+        )
+    }
+
     /// The device does not take the queue back: an error, and every buffer returned once.
     #[test]
     fn resize_fails_to_enable() -> Result {

@@ -2,7 +2,10 @@
 
 //! The queues of a fake device: made, deleted, reset, and notified.
 
-use super::has;
+use super::{
+    features,
+    has, //
+};
 use crate::{
     bindings,
     device::{
@@ -90,6 +93,7 @@ pub(super) unsafe extern "C" fn find_vqs(
         if errno != 0 {
             return Err(Error::from_errno(-errno));
         }
+        inner.backend.finding();
         for i in 0..nvqs as usize {
             // SAFETY: The caller passes arrays of `nvqs` entries.
             let (vq, info) = unsafe { (&mut *vqs.add(i), &*infos.add(i)) };
@@ -253,7 +257,10 @@ pub(super) unsafe extern "C" fn disable_vq_and_reset(vq: *mut bindings::virtqueu
     let (inner, index) = unsafe { (Inner::from_vdev((*vq).vdev), (*vq).index as usize) };
     from_result(|| {
         let mut queues = inner.queues.lock();
-        if !has(inner.regs.lock().driver_features, RING_RESET) {
+        // As the driver left them: the core does not forget what was negotiated when the device is
+        // reset, and a transport asks no one else.
+        // SAFETY: `vq` is valid, and so is its device.
+        if !has(unsafe { features((*vq).vdev).read() }, RING_RESET) {
             return Err(ENOENT);
         }
         let queue = queues.get_mut(index).ok_or(EINVAL)?;
