@@ -286,8 +286,7 @@ impl<T: Driver> Adapter<T> {
                 if started {
                     T::remove(dev, data);
                 }
-                state.close();
-                dev.reset();
+                Self::close(dev);
                 return Err(e);
             }
             Ok(0)
@@ -304,15 +303,32 @@ impl<T: Driver> Adapter<T> {
         // SAFETY: The core passes a valid device, after a successful probe.
         let (dev, data) = unsafe { Self::bound(vdev) };
         T::remove(dev, data);
+        Self::close(dev);
+    }
+
+    /// Closes the callbacks, and returns when none runs any more. The device is in reset then.
+    fn close(dev: &Device<Bound>) {
         dev.bind_state().close();
         dev.reset();
+        // Waits for `Driver::config_changed`, which runs with a lock held that these take, and
+        // leaves it to the next driver to hold changes back.
+        dev.config_disable();
+        dev.config_enable();
     }
 
     extern "C" fn config_changed_callback(vdev: *mut bindings::virtio_device) {
-        // SAFETY: The core passes a valid device; it holds config changes back until probe
-        // succeeded and after it is about to be removed.
-        let (dev, data) = unsafe { Self::bound(vdev) };
-        T::config_changed(dev, data);
+        // SAFETY: The core passes a valid device.
+        let dev = unsafe { Self::device(vdev) };
+        // The core holds changes back until probe succeeded, and from when the driver is about to
+        // be removed. But where it gives up a reset of the transport, it lets them come whatever
+        // the driver is at.
+        // SAFETY: The device is valid. The core clears the pointer before another driver is bound.
+        if unsafe { (*vdev).dev.driver_data.is_null() } || dev.bind_state().data().is_null() {
+            return;
+        }
+        // SAFETY: The data was stored, and callbacks are open. The data stays until they were
+        // closed and the lock was taken under which the core calls this (`close`).
+        T::config_changed(dev, unsafe { Self::data(dev) });
     }
 
     extern "C" fn freeze_callback(vdev: *mut bindings::virtio_device) -> c_int {
@@ -331,12 +347,12 @@ impl<T: Driver> Adapter<T> {
     }
 
     extern "C" fn reset_prepare_callback(vdev: *mut bindings::virtio_device) -> c_int {
-        // SAFETY: The core passes a valid device with a driver.
+        // SAFETY: The core passes a valid device.
         unsafe { Self::around_reset(vdev, T::reset_prepare) }
     }
 
     extern "C" fn reset_done_callback(vdev: *mut bindings::virtio_device) -> c_int {
-        // SAFETY: The core passes a valid device with a driver.
+        // SAFETY: The core passes a valid device.
         unsafe { Self::around_reset(vdev, Self::reset_done) }
     }
 
@@ -347,11 +363,16 @@ impl<T: Driver> Adapter<T> {
     /// Runs one of the two hooks around a reset of the transport.
     ///
     /// The core calls them under the lock of the transport's device only, so that the virtio
-    /// device may just be on its way to its driver or away from it.
+    /// device may just be on its way to its driver or away from it, and by now to another one.
+    ///
+    /// # Errors
+    ///
+    /// - `ENODEV`: this driver is not bound to the device.
+    /// - What the hook returns.
     ///
     /// # Safety
     ///
-    /// `vdev` is valid for the call, and has a driver of this type or none.
+    /// `vdev` is valid for the call.
     unsafe fn around_reset(
         vdev: *mut bindings::virtio_device,
         hook: for<'a> fn(&Device<Core<'_>>, Pin<&T::Data<'a>>) -> Result,
@@ -360,13 +381,10 @@ impl<T: Driver> Adapter<T> {
         let lock = unsafe { &raw mut (*vdev).dev };
         // SAFETY: The device is valid; its lock is taken after that of its parent, as at probe.
         unsafe { bindings::rust_virtio_device_lock(lock) };
-        // SAFETY: By the safety requirements; `priv` is set while the driver is bound, and does
-        // not change with the device locked.
-        let bound = unsafe { !(*vdev).priv_.is_null() };
         let ret = from_result(|| {
-            // SAFETY: By the safety requirements.
-            let dev = unsafe { Self::device(vdev) };
-            if !bound || dev.bind_state().data().is_null() {
+            // SAFETY: By the safety requirements, and the device is locked.
+            let dev = unsafe { Self::device_if_bound(vdev) }.ok_or(ENODEV)?;
+            if dev.bind_state().data().is_null() {
                 return Err(ENODEV);
             }
             // SAFETY: Callbacks are open, so probe succeeded, and the driver stays bound as long
@@ -376,6 +394,34 @@ impl<T: Driver> Adapter<T> {
         // SAFETY: It was locked above.
         unsafe { bindings::rust_virtio_device_unlock(lock) };
         ret
+    }
+
+    /// The device, if this driver is bound to it: what is behind `priv` is another driver's
+    /// otherwise, or nothing.
+    ///
+    /// # Safety
+    ///
+    /// `vdev` is valid and locked as long as the result is used.
+    unsafe fn device_if_bound<'a>(
+        vdev: *mut bindings::virtio_device,
+    ) -> Option<&'a Device<CoreInternal<'a>>> {
+        // SAFETY: By the safety requirements: the driver does not change with the device locked,
+        // and is one of the virtio bus, which was registered as long as it is bound.
+        let probe = unsafe {
+            let driver = (*vdev).dev.driver;
+            if driver.is_null() || (*vdev).priv_.is_null() {
+                return None;
+            }
+            (*kernel::container_of!(driver, bindings::virtio_driver, driver)).probe
+        };
+        // No driver but this one has the function.
+        let ours: unsafe extern "C" fn(_) -> _ = Self::probe_callback;
+        if !probe.is_some_and(|probe| core::ptr::fn_addr_eq(probe, ours)) {
+            return None;
+        }
+        // SAFETY: By the safety requirements. The driver is bound, so that `priv` is its
+        // `BindState`.
+        Some(unsafe { Self::device(vdev) })
     }
 
     extern "C" fn shutdown_callback(vdev: *mut bindings::virtio_device) {

@@ -184,6 +184,21 @@ mod suite {
         there_and_back(Plug::reset_prepare, Plug::reset_done)
     }
 
+    /// A reset of the transport whose device has got another driver meanwhile: what that keeps is
+    /// not taken for what this one does.
+    #[test]
+    fn transport_reset_of_another_driver() -> Result {
+        let (scenario, fake, plug) = sleeper()?;
+        // A type that nobody has a driver for.
+        let spec = Spec::new(virtio_fake::SCRIPTED_ID + 1);
+        let other = Fake::new(spec, Arc::new(Keeper, GFP_KERNEL)?)?.plug()?;
+        check_err!(plug.reset_prepare_late(&other), ENODEV);
+        check_eq!((fake.queues(), scenario.drops.count()), (1, 0));
+        plug.reset_prepare()?;
+        check_eq!((fake.queues(), scenario.drops.count()), (0, 2));
+        plug.reset_done()
+    }
+
     /// A driver that cannot sleep now goes on.
     #[test]
     #[cfg(CONFIG_PM_SLEEP)]

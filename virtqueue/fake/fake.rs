@@ -407,6 +407,44 @@ impl Plug {
         self.bound(|vdev| unsafe { bindings::virtio_device_reset_prepare(vdev) })
     }
 
+    /// Announces a reset of the transport of `other` to the driver of this device: as the core does
+    /// that saw which driver `other` has before a driver in C was bound to it.
+    ///
+    /// `other` has no driver. What that C driver would keep in `priv` is what this one keeps of
+    /// this device, so that a driver which takes it for its own does so harmlessly.
+    ///
+    /// # Errors
+    ///
+    /// - `ENODEV`: this device has no driver.
+    /// - `ENOMEM`.
+    /// - What the driver returns.
+    pub fn reset_prepare_late(&self, other: &Self) -> Result {
+        if !self.fake.is_bound() || other.fake.is_bound() {
+            return Err(ENODEV);
+        }
+        let (vdev, other) = (self.fake.0.vdev.get(), other.fake.0.vdev.get());
+        // SAFETY: Zeroes are a value of the structure in C.
+        let mut c: KBox<bindings::virtio_driver> =
+            KBox::new(unsafe { core::mem::zeroed() }, GFP_KERNEL)?;
+        c.driver.name = c"virtio_fake_c".as_char_ptr();
+        // SAFETY: Both devices are registered, one is bound to a driver of the virtio bus, and the
+        // test binds none to the other. Whoever reads the driver of that has left it when the grace
+        // period is over.
+        unsafe {
+            let driver = kernel::container_of!((*vdev).dev.driver, bindings::virtio_driver, driver);
+            let hook = (*driver).reset_prepare.ok_or(ENODEV)?;
+            (*other).priv_ = (*vdev).priv_;
+            (*other).dev.driver_data = (*vdev).dev.driver_data;
+            (*other).dev.driver = &raw mut c.driver;
+            let ret = hook(other);
+            (*other).dev.driver = null_mut();
+            (*other).dev.driver_data = null_mut();
+            (*other).priv_ = null_mut();
+            bindings::synchronize_rcu();
+            to_result(ret)
+        }
+    }
+
     /// The transport was reset.
     ///
     /// # Errors
