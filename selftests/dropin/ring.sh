@@ -7,7 +7,7 @@
 # rvt-guest: {"family":"none","root":"initramfs","ring":"both","kmod":true,"blk":[{"size":"16M"}]}
 
 . "$(dirname "$0")/../lib/tap.sh"
-tap_plan 16
+tap_plan 20
 
 # The shell of busybox takes its own, unless it is told where they are.
 modprobe() { /usr/local/sbin/modprobe "$@"; }
@@ -28,7 +28,7 @@ afresh() {
 	test -z "$(providers)"
 }
 
-# content SEED: writes a pattern over the disk with the C driver, drops the caches, and compares.
+# content SEED: writes a pattern over the disk, drops the caches, and compares.
 content() {
 	wait_for 20 test -b /dev/vda || return 1
 	yes "$1" | dd of=/dev/vda bs=64k count=128 iflag=fullblock oflag=direct 2>/dev/null || return 1
@@ -69,6 +69,17 @@ echo 'install virtio_ring /usr/local/sbin/modprobe rust_virtio_ring' >$conf
 check "an install line chooses ours" modprobe -a virtio_pci virtio_blk
 check_eq "it is there alone" "$(providers)" rust_virtio_ring
 check "the C driver works on ours" content four
+
+# Who unloads one by one leaves behind what those need that are gone: a driver on the next ring must
+# not take its queues for ours.
+rmmod virtio_blk
+rmmod virtio_pci
+rmmod rust_virtio_ring
+check "the library of our ring can stay without it" test -d /sys/module/rust_vring
+rm -f $conf
+check "our driver comes with the C ring then" modprobe -a virtio_pci rust_virtio_blk
+check_eq "the one in C is there alone" "$(providers)" virtio_ring
+check "our driver works on it" content five
 
 cleanup() {
 	rm -f $conf

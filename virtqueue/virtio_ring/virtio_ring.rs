@@ -48,6 +48,13 @@ module! {
 /// The module holds no state: queues are their transports'.
 struct RingModule;
 
+impl Drop for RingModule {
+    fn drop(&mut self) {
+        // The crate `vring` may stay, and the next ring be the one in C.
+        vring::create::no_provider();
+    }
+}
+
 impl kernel::Module for RingModule {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         Ok(Self)

@@ -77,7 +77,16 @@ pub struct Spec {
 }
 
 /// Whether a queue was made: then all queues are of this crate, as only one ring can be there.
+/// Until the module goes by which transports make them: another ring may come then.
 pub static PROVIDES: Atomic<i32> = Atomic::new(0);
+
+/// Says that there is no queue of this crate, and will be none before another one is
+/// [made](Queue::create).
+///
+/// Called when what makes queues for transports goes: there are no transports, and no drivers.
+pub fn no_provider() {
+    PROVIDES.store(0, Relaxed);
+}
 
 /// Whether the queues of the system are of this crate, so that a pointer to a `struct virtqueue`
 /// is one to a [`Queue`].
