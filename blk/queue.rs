@@ -354,7 +354,7 @@ impl OnQueue<Request<Blk>> for Add {
     #[inline(always)]
     fn run(self, mut queue: impl QueueOps<Request<Blk>>) -> Self::Output {
         match queue.add_buf(self.rq) {
-            Ok(()) => Ok(self.last && queue.kick_added()),
+            Ok(()) => Ok(self.last && queue.kick_prepare()),
             Err((error, rq)) => Err(Refused {
                 error,
                 rq,

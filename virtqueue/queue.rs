@@ -214,8 +214,8 @@ impl<T: Buffer> Virtqueue<T> {
         self.unlocked().notify()
     }
 
-    /// Notifies the device of the added buffers if it wants to know. Returns false if the queue
-    /// is broken.
+    /// Notifies the device of the added buffers if it wants to know. Returns false if it does and
+    /// the queue is broken.
     #[inline]
     pub fn kick(&mut self) -> bool {
         if self.kick_prepare() {
@@ -375,8 +375,8 @@ impl<T: Buffer> Virtqueue<T> {
 
     /// Makes the ring `num` descriptors large; what the device had not used goes to `recycle`.
     ///
-    /// The caller keeps others from the queue, callbacks included. `recycle` resets neither the device
-    /// nor a queue, and finds and drops none. Process context, sleeps.
+    /// The caller keeps others from the queue, callbacks included. `recycle` resets neither the
+    /// device nor a queue, and finds and drops none. Process context, sleeps.
     ///
     /// # Errors
     ///

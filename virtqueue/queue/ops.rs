@@ -37,8 +37,6 @@ pub trait QueueOps<T: Buffer> {
     /// broken.
     fn drain(&mut self, take: impl FnMut(Used<T>)) -> bool;
     fn kick_prepare(&mut self) -> bool;
-    /// [`QueueOps::kick_prepare`] right after an add that went well.
-    fn kick_added(&mut self) -> bool;
     fn notify(&mut self) -> bool;
     fn disable_cb(&mut self);
     #[must_use = "buffers that were used meanwhile raise no callback"]
@@ -173,11 +171,6 @@ impl<T: Buffer, R: LiveRing> QueueOps<T> for OnNative<T, R> {
         })
     }
 
-    #[inline(always)]
-    fn kick_added(&mut self) -> bool {
-        self.ring.kick_added()
-    }
-
     same_on_ring!();
 
     #[inline(always)]
@@ -241,11 +234,6 @@ impl<T: Buffer> QueueOps<T> for OnForeign<'_, T> {
                 return self.ring.is_broken();
             }
         }
-    }
-
-    #[inline(always)]
-    fn kick_added(&mut self) -> bool {
-        self.ring.kick_prepare()
     }
 
     same_on_ring!();

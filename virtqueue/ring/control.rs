@@ -90,12 +90,11 @@ impl<P: Platform, V: Copy> Control<P, V> {
         }
     }
 
-    /// Begins anew, with the ring.
+    /// Begins anew, with the ring. A queue that is broken stays so.
     pub(super) fn start(&self) {
         self.triggered.set(0);
         self.batched.set(0);
         self.next.set(0);
-        self.unbreak();
     }
 
     /// Says where the ring is.
@@ -137,8 +136,8 @@ impl<P: Platform, V: Copy> Control<P, V> {
         }
     }
 
-    /// Takes a declaration back. Only for a device that was reset, or was never told of the
-    /// queue: what a device did to break the queue is not undone.
+    /// Takes a declaration back, or what a device did to break the queue. Only for one that was reset
+    /// since, or was never told of the queue; nothing else mends one.
     pub fn unbreak(&self) {
         self.broken.set(0);
     }

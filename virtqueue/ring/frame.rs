@@ -164,14 +164,13 @@ where
         self.batch = Batch::default();
         self.scanned = 0;
         self.detached = 0;
-        self.report = None;
         self.control.start();
         self.format
             .start_callbacks(&self.control, &self.count, self.config.callbacks);
     }
 
     /// Takes back a buffer that the device had not used; they come in the order of their ids.
-    /// After the last one the ring is as new.
+    /// After the last one the ring is as new, but for a queue that is broken, which stays so.
     ///
     /// # Safety
     ///
@@ -194,7 +193,7 @@ where
     }
 
     /// Empties the ring and starts again with the same memory; what the device had not used goes
-    /// to `recycle`. A broken queue is one no more.
+    /// to `recycle`. A broken queue stays broken: see [`Control::unbreak`].
     ///
     /// # Safety
     ///

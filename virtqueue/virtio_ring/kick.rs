@@ -24,9 +24,7 @@ pub(crate) unsafe extern "C" fn virtqueue_notify(vq: *mut virtqueue) -> bool {
     unsafe { Queue::from_raw(vq) }.notify()
 }
 
-/// Notifies the device if it wants to know; false if the queue is broken.
-///
-/// True where there is nothing to notify of, as C has it, also of a queue that broke.
+/// Notifies the device if it wants to know; false if it does and the queue is broken.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_kick(vq: *mut virtqueue) -> bool {
     // SAFETY: C says the same.

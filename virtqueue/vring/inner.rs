@@ -104,8 +104,8 @@ impl Inner {
         each_live!(self, live => what.run(live))
     }
 
-    /// Publishes what was added, and says whether the device wants to be notified of it. One full
-    /// barrier. False if the queue is broken.
+    /// Publishes what was added, and says whether the device wants to be notified of it, also if
+    /// the queue is broken. One full barrier.
     #[inline]
     pub fn kick_prepare(&mut self) -> bool {
         each_live!(self, live => live.apart(|live| live.kick_prepare()))

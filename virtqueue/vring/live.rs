@@ -81,8 +81,6 @@ pub trait LiveRing {
     /// Returns whether it ended because the queue is broken.
     fn drain(&mut self, take: impl FnMut(RawToken, u32)) -> bool;
     fn kick_prepare(&mut self) -> bool;
-    /// [`LiveRing::kick_prepare`] right after an add that went well.
-    fn kick_added(&mut self) -> bool;
     fn notify(&self) -> bool;
     fn notify_full(&self);
     fn disable_cb(&mut self);
@@ -343,13 +341,6 @@ impl<F: Format<Platform = Kernel>> LiveRing for Live<'_, F> {
     #[inline(always)]
     fn kick_prepare(&mut self) -> bool {
         let notify = self.ring.kick_prepare();
-        self.side.kicked(notify);
-        notify
-    }
-
-    #[inline(always)]
-    fn kick_added(&mut self) -> bool {
-        let notify = self.ring.kick_added();
         self.side.kicked(notify);
         notify
     }

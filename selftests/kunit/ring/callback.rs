@@ -50,6 +50,28 @@ mod suite {
         })
     }
 
+    /// A queue that breaks between an add and the kick is not notified: the kick says so, if the
+    /// device wanted to be (R14, R18).
+    #[test]
+    fn kick_of_a_broken_queue() -> Result {
+        on_each(Setup::default, |_, fake, dev, _queues| {
+            let mut vq = fake.c_queue(0)?;
+            fake.want_kicks(0, false)?;
+            add(&mut vq, 1, 1, 0)?;
+            vq.declare_broken();
+            check!(vq.kick());
+            vq.unbreak();
+            check_eq!(fake.serve(0)?, 1);
+            add(&mut vq, 2, 1, 0)?;
+            vq.declare_broken();
+            check!(!vq.kick());
+            check_eq!(fake.traffic(0).kicks, 0);
+            vq.unbreak();
+            dev.reset();
+            Ok(())
+        })
+    }
+
     /// Callbacks off, and on again without losing what was used meanwhile (R8).
     #[test]
     fn callbacks_off_and_on() -> Result {

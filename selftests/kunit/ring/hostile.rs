@@ -111,7 +111,7 @@ fn reason(vq: &CQueue) -> Option<Broken> {
 }
 
 /// Ends a case in which the device broke the queue: once, with one message, and with `left` in it,
-/// which is the sum of the numbers. The queue works again when it was reset.
+/// which is the sum of the numbers. The queue works again when it was reset and is said to.
 fn ended(vq: &mut CQueue, fake: &Fake, why: Broken, left: u64) -> Result {
     check!(vq.get()?.is_none());
     check!(vq.is_broken());
@@ -129,6 +129,8 @@ fn ended(vq: &mut CQueue, fake: &Fake, why: Broken, left: u64) -> Result {
     let (result, recycled) = vq.reset(None)?;
     result?;
     check_eq!((recycled.buffers, recycled.sum), (in_flight, left));
+    check_eq!(reason(vq), Some(why));
+    vq.unbreak();
     works(vq, fake)
 }
 

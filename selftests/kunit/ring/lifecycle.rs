@@ -150,6 +150,45 @@ mod suite {
         })
     }
 
+    /// A broken queue is one when it is empty, too: whoever waits for buffers until it is broken
+    /// would wait for ever (R13, R14).
+    #[test]
+    fn broken_when_empty() -> Result {
+        on_each(Setup::default, |_, fake, dev, _queues| {
+            let mut vq = fake.c_queue(0)?;
+            post(&mut vq, fake, 0, 3)?;
+            vq.declare_broken();
+            dev.reset();
+            check_eq!(&detach_all(&mut vq)?[..], &[0, 1, 2]);
+            check!(vq.is_broken());
+            check_err!(add(&mut vq, 3, 1, 0), EIO);
+            Ok(())
+        })
+    }
+
+    /// A reset of a broken queue, or another size, does not mend it: who declared it broken does
+    /// (R14, R41, R42).
+    #[test]
+    fn broken_after_reset() -> Result {
+        on(resettable()?, Setup::default, |_, fake, _, _queues| {
+            let mut vq = fake.c_queue(0)?;
+            for size in [None, Some(4), None, Some(8)] {
+                post(&mut vq, fake, 1, 2)?;
+                vq.declare_broken();
+                let (result, recycled) = vq.reset(size)?;
+                result?;
+                check_eq!(recycled.buffers, 2);
+                check!(vq.is_broken());
+                check_err!(add(&mut vq, 3, 1, 0), EIO);
+                vq.unbreak();
+            }
+            post(&mut vq, fake, 7, 1)?;
+            use_one(fake)?;
+            check_eq!(get(&mut vq)?.wire.number(), 7);
+            Ok(())
+        })
+    }
+
     /// A queue that is reset by itself gives everything back, and works on (R41, R42, R43).
     #[test]
     fn reset() -> Result {

@@ -34,15 +34,10 @@ where
     /// Publishes what was added, and says whether the device wants to be notified of it. One full
     /// barrier.
     ///
-    /// False if the queue is broken.
+    /// Also if the queue is broken: that the device cannot be notified of what was added before is
+    /// for who notifies to say.
     #[inline(always)]
     pub fn kick_prepare(&mut self) -> bool {
-        !self.control.is_broken() && self.kick_added()
-    }
-
-    /// As [`Frame::kick_prepare`], right after an add, which looked whether the queue is broken.
-    #[inline(always)]
-    pub fn kick_added(&mut self) -> bool {
         self.publish();
         // §2.7.13.4.1, §2.8.21.3.1: The index, or the flags, are written before the suppression is
         // read. Pairs with the barrier of the device between writing the suppression and reading

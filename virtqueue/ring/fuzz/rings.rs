@@ -153,6 +153,7 @@ pub trait Ring {
     fn disable(&mut self);
     fn control(&self, what: u8, place: u16);
     fn broken(&self) -> Option<Broken>;
+    fn unbreak(&self);
     fn report(&mut self) -> Option<Report>;
     fn counts(&self) -> (u16, u16);
     fn detach(&mut self) -> Option<(u32, u16)>;
@@ -270,6 +271,10 @@ macro_rules! ring {
 
             fn broken(&self) -> Option<Broken> {
                 self.control().broken()
+            }
+
+            fn unbreak(&self) {
+                self.control().unbreak();
             }
 
             fn report(&mut self) -> Option<Report> {

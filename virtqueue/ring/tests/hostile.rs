@@ -33,7 +33,8 @@ fn is_broken(p: &mut Pair, reason: Broken, left: &[u32]) {
     assert_eq!(p.driver.take_report(), None);
     assert_eq!(usize::from(p.driver.in_flight()), left.len());
     assert_eq!(p.driver.reset(), left);
-    assert_eq!(p.driver.broken(), None);
+    assert_eq!(p.driver.broken(), Some(reason));
+    p.driver.unbreak();
     // As good as new.
     let mut device = p.setup.device(p.arena.clone());
     p.driver.add(9, &[SEGMENT], &[]).unwrap();

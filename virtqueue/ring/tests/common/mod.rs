@@ -67,6 +67,7 @@ pub trait Driver {
     fn notification_data(&self, queue: u16) -> u32;
     fn broken(&self) -> Option<Broken>;
     fn declare_broken(&self);
+    fn unbreak(&self);
     fn take_report(&mut self) -> Option<Report>;
     fn num_free(&self) -> u16;
     fn in_flight(&self) -> u16;
@@ -402,6 +403,10 @@ macro_rules! driver {
 
             fn declare_broken(&self) {
                 self.ring.control().declare_broken();
+            }
+
+            fn unbreak(&self) {
+                self.ring.control().unbreak();
             }
 
             fn take_report(&mut self) -> Option<virtio_ring::Report> {

@@ -3,7 +3,7 @@
 //! A ring that is emptied, or broken by its owner.
 
 use crate::{on_all, DATA, OUT};
-use virtio_ring::{AddError, Interrupt};
+use virtio_ring::{AddError, Broken, Interrupt};
 
 #[test]
 fn detached_in_order_of_ids() {
@@ -39,6 +39,9 @@ fn reset_and_resize_give_back_and_start_again() {
             } else {
                 assert_eq!(p.driver.resize(size), given);
             }
+            // It stays broken until who owns it says otherwise.
+            assert_eq!(p.driver.broken(), Some(Broken::Declared));
+            p.driver.unbreak();
             assert_eq!(p.driver.broken(), None);
             assert_eq!((p.driver.size(), p.driver.num_free()), (size, size));
             let mut device = setup.device(p.arena.clone());
@@ -64,12 +67,16 @@ fn a_broken_queue_takes_and_gives_nothing() {
         p.driver.declare_broken();
         assert_eq!(p.driver.add(2, &[OUT], &[]), Err((AddError::Broken, 2)));
         assert_eq!(p.driver.get(), None);
-        assert!(!p.driver.kick_prepare());
+        // Of what was added before: the notification fails.
+        assert!(p.driver.kick_prepare());
         assert!(p.driver.enable_cb() && p.driver.enable_cb_delayed());
         let armed = p.driver.enable_cb_prepare();
         assert!(!p.driver.poll(armed));
         assert_eq!(p.driver.interrupt(), Interrupt::Ignore);
         assert_eq!(p.driver.take_report(), None);
         assert_eq!(p.driver.detach_unused(), Some(1));
+        // The last one was taken back, which mends nothing.
+        assert_eq!(p.driver.broken(), Some(Broken::Declared));
+        assert_eq!(p.driver.add(3, &[OUT], &[]), Err((AddError::Broken, 3)));
     });
 }
