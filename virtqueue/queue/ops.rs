@@ -225,14 +225,20 @@ impl<T: Buffer> QueueOps<T> for OnForeign<'_, T> {
 
     #[inline(always)]
     fn drain(&mut self, mut take: impl FnMut(Used<T>)) -> bool {
+        // Whether there is to be something, as the device said.
+        let mut said = false;
         loop {
+            let mut taken = false;
             self.ring.disable_cb();
             while let Some(used) = self.get_buf() {
                 take(used);
+                taken = true;
             }
-            if self.ring.enable_cb() {
+            // A device that takes back what it said does not keep the driver here.
+            if self.ring.enable_cb() || (said && !taken) {
                 return self.ring.is_broken();
             }
+            said = true;
         }
     }
 

@@ -39,12 +39,21 @@ where
     /// [`Frame::enable_cb`], as often as that finds more. Where the device has nothing in the end,
     /// there is nothing to look for again, and no barrier.
     ///
-    /// Ends early if the queue is broken, or breaks: returns whether.
+    /// Ends early if the queue is broken, or breaks: returns whether. Ends too if the device takes
+    /// back that it used something: it cannot keep the driver here longer than for what it has.
     #[inline(always)]
     pub fn drain(&mut self, mut give: impl FnMut(Used<T>)) -> bool {
+        // What had been taken when more was there, if that was so: no number of buffers.
+        let mut before = u32::MAX;
         loop {
             match self.pass(&mut give) {
-                Pass::More => {}
+                Pass::More => {
+                    let done = self.count.done.into();
+                    if done == before {
+                        return false;
+                    }
+                    before = done;
+                }
                 Pass::Quiet => return false,
                 Pass::Broken => return true,
             }
