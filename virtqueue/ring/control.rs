@@ -116,6 +116,22 @@ impl<P: Platform, V: Copy> Control<P, V> {
         unsafe { *self.view.get() }
     }
 
+    /// The words with their addresses, for a model.
+    #[doc(hidden)]
+    pub fn words(&self) -> [(usize, u32); 6] {
+        let Self {
+            broken,
+            off,
+            triggered,
+            taken,
+            next,
+            batched,
+            view: _,
+        } = self;
+        [broken, off, triggered, taken, next, batched]
+            .map(|word| (core::ptr::from_ref(word).addr(), word.get()))
+    }
+
     /// Why the queue is broken, if it is.
     #[inline]
     pub fn broken(&self) -> Option<Broken> {
@@ -136,8 +152,8 @@ impl<P: Platform, V: Copy> Control<P, V> {
         }
     }
 
-    /// Takes a declaration back, or what a device did to break the queue. Only for one that was reset
-    /// since, or was never told of the queue; nothing else mends one.
+    /// Takes a declaration back, or what a device did to break the queue. Only for one that was
+    /// reset since, or was never told of the queue; nothing else mends one.
     pub fn unbreak(&self) {
         self.broken.set(0);
     }
@@ -166,14 +182,19 @@ impl<P: Platform, V: View<P>> Control<P, V> {
         if self.off.get() != 0 {
             return;
         }
-        self.off.set(1);
         // Where the callback has come that was asked for by index, there is no other.
-        if self.triggered.get() != 0 {
-            return;
+        if self.triggered.get() == 0 {
+            if let Some(view) = self.view() {
+                view.turn_off(self.taken.get());
+                // The owner, who may ask for callbacks meanwhile, turns the device on where this is
+                // noted, and else leaves it as it is. So the device is off before that is noted:
+                // where it is not, a device is never off.
+                if !P::STORES_IN_ORDER {
+                    P::wmb(view.flags().strong());
+                }
+            }
         }
-        if let Some(view) = self.view() {
-            view.turn_off(self.taken.get());
-        }
+        self.off.set(1);
     }
 
     /// As [`Control::disable_cb`], until callbacks are asked for again by whoever disables them here:

@@ -16,6 +16,8 @@ struct Words {
     two: HashMap<usize, AtomicU16>,
     four: HashMap<usize, AtomicU32>,
     eight: HashMap<usize, AtomicU64>,
+    /// Words that the device does not see.
+    private: HashMap<usize, AtomicU32>,
     /// What they are in: the ring uses it when the device is done, too.
     _arena: Option<Arc<Arena>>,
 }
@@ -72,6 +74,11 @@ unsafe impl<const AT_ONCE: bool> Platform for Model<AT_ONCE> {
         if let Some(word) = words().four.get(&ptr.addr()) {
             return word.load(Ordering::Relaxed);
         }
+        if let Some(word) = words().private.get(&ptr.addr()) {
+            // What is stored if it has some value only is stored after it was loaded, on every
+            // processor: that is less than this says, and more than the model knows.
+            return word.load(Ordering::Acquire);
+        }
         // SAFETY: By the safety requirements.
         let value = unsafe { Host::load32(ptr) };
         // The flags of a packed ring, with the id before them.
@@ -91,8 +98,11 @@ unsafe impl<const AT_ONCE: bool> Platform for Model<AT_ONCE> {
         }
     }
     unsafe fn store32(ptr: *mut u32, value: u32) {
-        // SAFETY: By the safety requirements.
-        unsafe { Host::store32(ptr, value) }
+        match words().private.get(&ptr.addr()) {
+            Some(word) => word.store(value, Ordering::Relaxed),
+            // SAFETY: By the safety requirements.
+            None => unsafe { Host::store32(ptr, value) },
+        }
     }
     unsafe fn store64(ptr: *mut u64, value: u64) {
         // SAFETY: By the safety requirements.
@@ -118,6 +128,17 @@ unsafe impl<const AT_ONCE: bool> Platform for Model<AT_ONCE> {
 
 /// Models the words of two, of four and of eight bytes at some offsets of an arena.
 pub fn model(arena: &Arc<Arena>, two: &[usize], four: &[usize], eight: &[usize]) {
+    model_with(arena, two, four, eight, &[]);
+}
+
+/// As [`model`], with words of four bytes that only the driver sees, by their addresses and values.
+pub fn model_with(
+    arena: &Arc<Arena>,
+    two: &[usize],
+    four: &[usize],
+    eight: &[usize],
+    private: &[(usize, u32)],
+) {
     let at = |o: &usize| arena.ptr::<u8>(*o).as_ptr().addr();
     let two = two
         .iter()
@@ -125,6 +146,9 @@ pub fn model(arena: &Arc<Arena>, two: &[usize], four: &[usize], eight: &[usize])
     let four = four
         .iter()
         .map(|o| (at(o), AtomicU32::new(arena.read32(*o))));
+    let private = private
+        .iter()
+        .map(|(addr, value)| (*addr, AtomicU32::new(*value)));
     let eight = eight
         .iter()
         .map(|o| (at(o), AtomicU64::new(arena.read64(*o))));
@@ -132,6 +156,7 @@ pub fn model(arena: &Arc<Arena>, two: &[usize], four: &[usize], eight: &[usize])
         two: two.collect(),
         four: four.collect(),
         eight: eight.collect(),
+        private: private.collect(),
         _arena: Some(arena.clone()),
     }));
 }

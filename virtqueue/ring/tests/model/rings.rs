@@ -50,6 +50,10 @@ pub trait Queue {
     /// What an interrupt does: takes all that was used, if it was for this queue.
     fn called(&mut self, take: &mut dyn FnMut(u32));
     fn broken(&self) -> bool;
+    /// Disables callbacks, without the ring.
+    fn disabler(&self) -> Box<dyn FnOnce()>;
+    /// The words of what needs no exclusion, with their addresses.
+    fn private(&self) -> Vec<(usize, u32)>;
 }
 
 macro_rules! queue {
@@ -96,6 +100,15 @@ macro_rules! queue {
 
             fn broken(&self) -> bool {
                 self.control().is_broken()
+            }
+
+            fn disabler(&self) -> Box<dyn FnOnce()> {
+                let control = self.control().clone();
+                Box::new(move || control.disable_cb())
+            }
+
+            fn private(&self) -> Vec<(usize, u32)> {
+                self.control().words().to_vec()
             }
         }
     };
