@@ -83,7 +83,7 @@ impl Queue {
     /// [detached](Inner::detach_unused).
     pub unsafe fn resize(&self, size: u16) -> Result {
         // SAFETY: By the safety requirements.
-        let (inner, backing) = unsafe { (self.inner(), &mut *self.backing.get()) };
+        let inner = unsafe { self.inner() };
         let new = Backing::new(&self.format, self.mapper(), size, bindings::GFP_KERNEL)?;
         let mapped = match self.mapper() {
             Some(&mapper) => Some(Mapped::new(mapper, size, new.long_segments())?),
@@ -93,14 +93,18 @@ impl Queue {
         // SAFETY: By the safety requirements; the memory is kept with the queue.
         unsafe { inner.move_to(&new, slots(size)?) }?;
         inner.side.mapped = mapped;
-        // SAFETY: By the safety requirements.
-        unsafe {
+        inner.side.set_stamps(stamps);
+        // SAFETY: By the safety requirements. Who looks at the queue in debugfs, which is any
+        // time, has gone when it is hidden, and sees nothing but what is complete when it is shown
+        // again.
+        let old = unsafe {
             self.hide();
-            inner.side.set_stamps(stamps);
+            let old = self.backing.get().replace(new);
             self.settle();
-        }
+            old
+        };
         // The old memory is used by nobody any more.
-        *backing = new;
+        drop(old);
         Ok(())
     }
 
