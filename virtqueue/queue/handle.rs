@@ -24,6 +24,9 @@ use kernel::{
 
 /// A queue's callbacks are enabled as of a point in the ring, by
 /// [`Virtqueue::enable_cb_prepare`](super::Virtqueue::enable_cb_prepare).
+///
+/// It is of use for that queue, as long as that has its size. What [`QueueHandle::poll`] says of
+/// one that is of another may be wrong.
 #[must_use = "buffers that were used meanwhile raise no callback"]
 #[derive(Clone, Copy)]
 pub struct Armed(pub(super) u32);

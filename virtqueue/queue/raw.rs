@@ -2,7 +2,12 @@
 
 //! What C allows with a queue at any time from anywhere, on whichever ring it is.
 
-use crate::bindings;
+use crate::{
+    bindings,
+    device::Device,
+    feature::Feature, //
+};
+use kernel::device::Bound;
 use vring::Queue;
 
 /// A queue, to be used without exclusion.
@@ -60,9 +65,25 @@ impl RawQueue {
         match self.native() {
             // CAST: It was a `u16`.
             Some(queue) => queue.poll(vring::Armed::from_raw(armed as u16)),
-            // SAFETY: By the type invariant; needs no exclusion.
+            // Of another queue, or from before this one got smaller.
+            None if !self.has_place(armed) => true,
+            // SAFETY: By the type invariant; needs no exclusion. The ring has the place.
             None => unsafe { bindings::virtqueue_poll(self.0, armed) },
         }
+    }
+
+    /// Whether the ring has a place as of which callbacks were enabled. The packed ring in C looks
+    /// at the descriptor there, whatever it is told.
+    fn has_place(self, armed: u32) -> bool {
+        // The highest of 16 bits is the wrap counter (§2.8.14).
+        let slot = armed & 0x7fff;
+        // SAFETY: By the type invariant; a queue does not outlive its device, which is bound as
+        // long as it has queues. `Device` is a transparent wrapper.
+        let (size, dev) = unsafe {
+            let dev = &*(*self.0).vdev.cast::<Device<Bound>>();
+            (bindings::virtqueue_get_vring_size(self.0), dev)
+        };
+        slot < size || !dev.has_feature(Feature::RING_PACKED)
     }
 
     /// Whether the queue was declared broken.

@@ -3,11 +3,14 @@
 //! Queues that are reset, or made another size, by themselves (virtio spec §2.6.1).
 
 use super::add_some;
-use crate::bench::{
-    on_bench,
-    on_each_layout,
-    Setup,
-    LAYOUTS, //
+use crate::{
+    bench::{
+        on_bench,
+        on_each_layout,
+        Setup,
+        LAYOUTS, //
+    },
+    ring::is_native, //
 };
 use kernel::prelude::*;
 use virtio_fake::{
@@ -118,6 +121,35 @@ mod suite {
                     check_eq!(parcel.number(), number);
                 }
                 check!(vq.detach_unused_buf().is_none());
+                Ok(())
+            },
+        )
+    }
+
+    /// A place as of which callbacks were enabled in a larger ring is none in this one, and
+    /// nothing is looked for there.
+    #[test]
+    fn armed_before_resize() -> Result {
+        on_bench(
+            Setup {
+                features: &[RING_RESET, RING_PACKED],
+                ..Setup::default()
+            },
+            |bench, fake, _, mut queues| {
+                let drops = Drops::new()?;
+                let mut vq = queues.take::<Parcel>(0)?;
+                bench.answer_when_served();
+                add_some(&mut vq, 0, 6, &drops)?;
+                vq.kick();
+                check_eq!(fake.serve(0)?, 6);
+                while vq.get_buf().is_some() {}
+                let armed = vq.enable_cb_prepare();
+                let handle = vq.handle();
+                check!(!handle.poll(armed) && !vq.poll(armed));
+                vq.resize(4, drop)?;
+                // The ring in Rust has its last place in mind.
+                let looked = is_native();
+                check_eq!((handle.poll(armed), vq.poll(armed)), (!looked, !looked));
                 Ok(())
             },
         )
