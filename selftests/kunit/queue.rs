@@ -273,6 +273,16 @@ mod suite {
         )
     }
 
+    /// Buffers with a context go into a queue that was found for such only.
+    #[test]
+    fn context_of_none() -> Result {
+        on_each_layout(|_, _, _, mut queues| {
+            check_err!(queues.take::<Parcel<true>>(0), EINVAL);
+            queues.take::<Parcel>(0)?;
+            Ok(())
+        })
+    }
+
     /// A context goes with its buffer; such queues use no indirect tables.
     #[test]
     fn context() -> Result {

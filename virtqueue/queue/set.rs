@@ -81,8 +81,8 @@ pub enum Affinity {
 /// it ([`BindState`](crate::bind::BindState)).
 pub(super) struct QueueSet {
     dev: *mut bindings::virtio_device,
-    /// The ring keeps pointers to the names.
-    _specs: KVec<QueueSpec>,
+    /// What the queues were found as. The ring keeps pointers to the names.
+    specs: KVec<QueueSpec>,
 }
 
 // SAFETY: What is done through a set may be done from any thread.
@@ -120,7 +120,6 @@ pub struct Queues {
     set: Arc<QueueSet>,
     /// The queues that were not taken yet; null where one was.
     vqs: KVec<*mut bindings::virtqueue>,
-    max_segments: KVec<usize>,
 }
 
 // SAFETY: The raw pointers are to queues that nothing else refers to.
@@ -137,7 +136,6 @@ impl Queues {
         let find_vqs = ops.find_vqs.ok_or(EINVAL)?;
 
         let mut infos = KVec::with_capacity(specs.len(), GFP_KERNEL)?;
-        let mut max_segments = KVec::with_capacity(specs.len(), GFP_KERNEL)?;
         for spec in &specs {
             infos.push(
                 bindings::virtqueue_info {
@@ -151,7 +149,6 @@ impl Queues {
                 },
                 GFP_KERNEL,
             )?;
-            max_segments.push(spec.max_segments, GFP_KERNEL)?;
         }
         let mut vqs = KVec::from_elem(null_mut(), specs.len(), GFP_KERNEL)?;
         let mut desc = bindings::irq_affinity::default();
@@ -193,14 +190,13 @@ impl Queues {
         // INVARIANT: The device is bound, the queues were found, and the set is counted.
         let set = QueueSet {
             dev: dev.as_raw(),
-            _specs: specs,
+            specs,
         };
         uncount.dismiss();
         Ok(Self {
             // If this fails, the set is dropped and deletes the queues.
             set: Arc::new(set, GFP_KERNEL)?,
             vqs,
-            max_segments,
         })
     }
 
@@ -219,14 +215,19 @@ impl Queues {
     /// # Errors
     ///
     /// - `ENOENT`: there is no such queue, or it was taken.
+    /// - `EINVAL`: buffers of type `T` carry a context, and the queue was found without one.
     /// - `ENOMEM`.
     pub fn take<T: Buffer>(&mut self, index: usize) -> Result<Virtqueue<T>> {
         let vq = self.vqs.get_mut(index).ok_or(ENOENT)?;
         if vq.is_null() {
             return Err(ENOENT);
         }
-        let max_segments = self.max_segments.get(index).copied().ok_or(ENOENT)?;
-        let queue = Virtqueue::new(*vq, max_segments, self.set.clone())?;
+        let spec = self.set.specs.get(index).ok_or(ENOENT)?;
+        // The ring in C may have a table for each buffer where it would keep the context.
+        if T::HAS_CTX && !spec.ctx {
+            return Err(EINVAL);
+        }
+        let queue = Virtqueue::new(*vq, spec.max_segments, self.set.clone())?;
         *vq = null_mut();
         Ok(queue)
     }
