@@ -37,10 +37,17 @@ pub mod size;
 pub mod state;
 #[path = "block/status.rs"]
 pub mod status;
+#[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
+#[path = "block/tests.rs"]
+mod tests;
 #[path = "block/virtio.rs"]
 pub mod virtio;
 #[path = "block/workqueue.rs"]
 pub mod workqueue;
+
+/// The module of the tests, where `#[vtable]` looks for the one of a driver.
+#[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
+use tests::NoModule as LocalModule;
 
 pub use crate::{
     disk::{

@@ -3,9 +3,9 @@
 //! Disks.
 //!
 //! A [`GenDisk`] is made with its queue, its limits and its data; [`GenDisk::register`] brings it
-//! before user space, and dropping the [`Registration`] takes it away again. What user space
-//! still has open then sees errors, and the data of the disk lives until the last of it is
-//! closed.
+//! before user space, and dropping the [`Registration`] takes it away again, or the end of the
+//! parent's binding does. What user space still has open then sees errors, and the data of the disk
+//! lives until the last of it is closed.
 
 use crate::{
     attr::AttributeGroup,
@@ -27,6 +27,7 @@ use core::{
 };
 use kernel::{
     device,
+    devres,
     error::{
         from_err_ptr,
         from_result,
@@ -37,9 +38,10 @@ use kernel::{
     static_lock_class,
     sync::{
         atomic::{
+            Acquire,
             Atomic,
             Full,
-            Relaxed, //
+            Release, //
         },
         Arc, //
     },
@@ -187,16 +189,21 @@ impl<T: Operations> Disk<T> {
 /// - `disk` fulfils the invariants of [`Disk`], and one reference to it is owned.
 /// - Its data is a counted reference, which is given up when the disk is freed if it was
 ///   registered once, and else when this is dropped.
+/// - `registered` is one of the values below.
 pub struct GenDisk<T: Operations> {
     disk: NonNull<bindings::gendisk>,
     set: Arc<TagSet<T>>,
     registered: Atomic<i32>,
 }
 
-/// Values of `GenDisk::registered`.
+/// The disk was not added.
 const NEVER: i32 = 0;
+/// It was not, and will not be: or it is just being.
 const FAILED: i32 = 1;
-const ONCE: i32 = 2;
+/// It was added, and not deleted since.
+const ADDED: i32 = 2;
+/// It was deleted, or is just being.
+const DELETED: i32 = 3;
 
 // SAFETY: The reference may be dropped from any thread.
 unsafe impl<T: Operations> Send for GenDisk<T> {}
@@ -266,7 +273,8 @@ impl<T: Operations> GenDisk<T> {
     /// Brings the disk before user space, as a child of `parent`, with attributes of its own.
     /// Can be done once. It is read before this returns, for its partitions.
     ///
-    /// Process context, sleeps.
+    /// It is there until the result is dropped, and not longer than `parent` is bound: code of the
+    /// driver's module serves it. Process context, sleeps.
     ///
     /// # Errors
     ///
@@ -282,18 +290,30 @@ impl<T: Operations> GenDisk<T> {
         self.registered
             .cmpxchg(NEVER, FAILED, Full)
             .map_err(|_| EBUSY)?;
+        let registration = Registration { disk: self.clone() };
+        // Whatever becomes of that: the disk is gone when the binding is over, and the module goes
+        // after that only.
+        let last = Registration { disk: self.clone() };
+        devres::register::<Registration<T>, Error>(parent, Ok(last), GFP_KERNEL)?;
         // `Device` is a transparent wrapper of `struct device`.
-        let parent = core::ptr::from_ref(parent)
+        let raw = core::ptr::from_ref(parent)
             .cast_mut()
             .cast::<bindings::device>();
         // SAFETY: The disk is valid and was not added before; the groups are static.
         to_result(unsafe {
-            bindings::device_add_disk(parent, self.disk.as_ptr(), attributes.groups())
+            bindings::device_add_disk(raw, self.disk.as_ptr(), attributes.groups())
         })?;
         // INVARIANT: From here on the data goes with the last reference to the disk.
-        self.registered.store(ONCE, Relaxed);
-        // INVARIANT: The disk was added.
-        Ok(Registration { disk: self.clone() })
+        self.registered.store(ADDED, Release);
+        Ok(registration)
+    }
+
+    /// Takes the disk away, if it was added and nobody does by now. Process context, sleeps.
+    fn delete(&self) {
+        if self.registered.cmpxchg(ADDED, DELETED, Full).is_ok() {
+            // SAFETY: By the type invariants; the disk was added, and is deleted by nobody else.
+            unsafe { bindings::del_gendisk(self.disk.as_ptr()) };
+        }
     }
 }
 
@@ -312,7 +332,7 @@ impl<T: Operations> Drop for GenDisk<T> {
         let data = unsafe { (*self.disk.as_ptr()).private_data };
         // SAFETY: By the type invariants, this gives the owned reference up.
         unsafe { bindings::put_disk(self.disk.as_ptr()) };
-        if self.registered.load(Relaxed) != ONCE {
+        if matches!(self.registered.load(Acquire), NEVER | FAILED) {
             // SAFETY: A disk that was never added does not call `free_disk`, so that the data
             // is still there; nobody else knew the disk.
             drop(unsafe { Arc::<T::DiskData>::from_raw(data.cast()) });
@@ -323,19 +343,15 @@ impl<T: Operations> Drop for GenDisk<T> {
 /// A disk that user space sees.
 ///
 /// Dropping it takes the disk away and waits for all requests that are under way, so the device
-/// must still work, or its requests end some other way. Process context, sleeps.
-///
-/// # Invariants
-///
-/// The disk was added and not deleted.
+/// must still work, or its requests end some other way. Process context, sleeps. One that is never
+/// dropped does not keep the disk longer than its parent is bound.
 pub struct Registration<T: Operations> {
     disk: Arc<GenDisk<T>>,
 }
 
 impl<T: Operations> Drop for Registration<T> {
     fn drop(&mut self) {
-        // SAFETY: By the type invariants.
-        unsafe { bindings::del_gendisk(self.disk.disk.as_ptr()) };
+        self.disk.delete();
     }
 }
 

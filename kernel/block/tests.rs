@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a driver without `unsafe` may try.
+
+use crate::{
+    major::DeviceNumbers,
+    mq::{
+        HwQueue,
+        IdleRequest,
+        Operations,
+        Rejected,
+        Request,
+        TagSet, //
+    },
+    GenDisk,
+    Limits,
+    Registration,
+    Status, //
+};
+use core::ptr::null_mut;
+use kernel::{
+    faux,
+    module::ThisModule,
+    prelude::*,
+    sync::Arc,
+    ModuleMetadata, //
+};
+
+/// No module: nothing counts its users.
+pub(crate) struct NoModule;
+
+impl ModuleMetadata for NoModule {
+    const NAME: &'static CStr = c"rust_block_test";
+    // SAFETY: Those who count the users of a module take null for none.
+    const THIS_MODULE: ThisModule = unsafe { ThisModule::from_ptr(null_mut()) };
+}
+
+/// A driver whose disks fail every request.
+struct Failing;
+
+#[vtable]
+impl Operations for Failing {
+    type Module = NoModule;
+    type TagSetData = ();
+    type DiskData = ();
+    type HwData = ();
+    type RequestData = ();
+
+    fn new_request_data(_set: &()) {}
+
+    fn hw_data(disk: &(), _index: usize) -> Option<&()> {
+        Some(disk)
+    }
+
+    fn queue_rq(
+        _hw: &HwQueue<Self>,
+        rq: IdleRequest<Self>,
+        _last: bool,
+    ) -> Result<(), Rejected<Self>> {
+        Err(rq.reject(Status::IOERR))
+    }
+
+    fn commit_rqs(_hw: &HwQueue<Self>) {}
+
+    fn complete(rq: Request<Self>) {
+        rq.end(Status::IOERR);
+    }
+}
+
+crate::attribute_group! {
+    /// Nothing much.
+    static ATTRIBUTES: Failing = [Nothing];
+}
+
+/// An attribute without a value.
+struct Nothing;
+
+#[vtable]
+impl crate::attr::Attribute for Nothing {
+    type Operations = Failing;
+    const NAME: &'static CStr = c"nothing";
+    const MODE: u16 = 0o444;
+
+    fn show(_disk: &crate::Disk<Failing>, _page: &mut crate::attr::Page<'_>) -> Result {
+        Ok(())
+    }
+}
+
+/// A disk that is not registered.
+fn disk() -> Result<Arc<GenDisk<Failing>>> {
+    let set = Arc::pin_init(TagSet::new((), 1, 4, 1), GFP_KERNEL)?;
+    let numbers = DeviceNumbers {
+        major: 0,
+        first_minor: 0,
+        minors: 0,
+    };
+    let data = Arc::new((), GFP_KERNEL)?;
+    let disk = GenDisk::new(set, Limits::new(), c"rust_block_test", numbers, data)?;
+    Ok(Arc::new(disk, GFP_KERNEL)?)
+}
+
+/// A registered disk, and what it hangs off.
+fn registered() -> Result<(
+    Arc<GenDisk<Failing>>,
+    Registration<Failing>,
+    faux::Registration,
+)> {
+    let parent = faux::Registration::new(c"rust_block_test", None)?;
+    let disk = disk()?;
+    let generic: &kernel::device::Device<kernel::device::Bound> = parent.as_ref().as_ref();
+    let registration = disk.register(generic, &ATTRIBUTES)?;
+    // A disk that is there has a capacity, and one that was deleted has none.
+    disk.set_capacity_and_notify(8);
+    Ok((disk, registration, parent))
+}
+
+#[kunit_tests(rust_block)]
+mod suite {
+    use super::*;
+
+    /// A registration that is dropped takes the disk away, and the binding may go on.
+    #[test]
+    fn registration_ends_the_disk() -> Result {
+        let (disk, registration, parent) = registered()?;
+        assert_eq!(disk.capacity(), 8);
+        drop(registration);
+        assert_eq!(disk.capacity(), 0);
+        drop(parent);
+        Ok(())
+    }
+
+    /// A registration that is forgotten does not: the end of the binding does, after which the
+    /// driver's module may go.
+    #[test]
+    fn binding_ends_the_disk() -> Result {
+        let (disk, registration, parent) = registered()?;
+        core::mem::forget(registration);
+        assert_eq!(disk.capacity(), 8);
+        drop(parent);
+        assert_eq!(disk.capacity(), 0);
+        Ok(())
+    }
+}
