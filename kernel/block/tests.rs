@@ -3,13 +3,16 @@
 //! What a driver without `unsafe` may try.
 
 use crate::{
+    bindings,
     major::DeviceNumbers,
     mq::{
         HwQueue,
         IdleRequest,
+        Op,
         Operations,
         Rejected,
         Request,
+        RequestInfo,
         TagSet, //
     },
     GenDisk,
@@ -114,6 +117,36 @@ fn registered() -> Result<(
     Ok((disk, registration, parent))
 }
 
+/// A request as the block layer makes it, of an operation and with a segment in its bio, which may
+/// be none. Passed to `look`.
+fn with_request<R>(op: Op, look: impl FnOnce(&RequestInfo<Failing>) -> R) -> Result<R> {
+    fn zeroed<T>() -> Result<KVec<u64>> {
+        Ok(KVec::from_elem(
+            0,
+            size_of::<T>().div_ceil(8) + 1,
+            GFP_KERNEL,
+        )?)
+    }
+    let mut entry = bindings::bio_vec {
+        bv_len: 512,
+        ..Default::default()
+    };
+    let (mut bio, mut rq) = (zeroed::<bindings::bio>()?, zeroed::<bindings::request>()?);
+    let bio: *mut bindings::bio = bio.as_mut_ptr().cast();
+    let rq: *mut bindings::request = rq.as_mut_ptr().cast();
+    // SAFETY: There is room for each, for which zeroes are a value, and nobody else uses them.
+    // What is kept in a request takes none.
+    unsafe {
+        (*bio).bi_io_vec = &raw mut entry;
+        (*bio).bi_iter.bi_size = 512;
+        (*rq).bio = bio;
+        (*rq).__data_len = 512;
+        (*rq).nr_phys_segments = 1;
+        (*rq).cmd_flags = op.as_raw();
+        Ok(look(&*rq.cast()))
+    }
+}
+
 #[kunit_tests(rust_block)]
 mod suite {
     use super::*;
@@ -138,6 +171,23 @@ mod suite {
         assert_eq!(disk.capacity(), 8);
         drop(parent);
         assert_eq!(disk.capacity(), 0);
+        Ok(())
+    }
+
+    /// The range of a request without data counts as a segment, and is none.
+    #[test]
+    fn ranges_are_no_segments() -> Result {
+        for op in [Op::DISCARD, Op::SECURE_ERASE, Op::WRITE_ZEROES] {
+            let segments = with_request(op, |rq| {
+                assert_eq!(rq.phys_segments(), 1);
+                (rq.only_segment().is_some(), rq.segments().count())
+            })?;
+            assert_eq!(segments, (false, 0));
+        }
+        for op in [Op::READ, Op::WRITE, Op::DRV_IN] {
+            let len = with_request(op, |rq| rq.only_segment().map(|segment| segment.len))?;
+            assert_eq!(len, Some(512));
+        }
         Ok(())
     }
 }

@@ -66,6 +66,13 @@ impl Op {
         self.0 & 1 != 0
     }
 
+    /// Whether the operation's bios have memory, as far as they have a size.
+    #[inline(always)]
+    const fn has_memory(self) -> bool {
+        // PERF: Reads and writes, which most are, are told by one test.
+        self.0 <= Self::WRITE.0 || !self.is_sizes_only()
+    }
+
     /// Whether the operation's bios have a size but no memory.
     #[inline(always)]
     const fn is_sizes_only(self) -> bool {
@@ -135,7 +142,7 @@ impl<T: Operations> RequestInfo<T> {
     /// The data. Empty for requests that have none, such as flushes and discards.
     #[inline(always)]
     pub fn segments(&self) -> Segments<'_> {
-        if self.op().is_sizes_only() {
+        if !self.op().has_memory() {
             return Segments::empty();
         }
         // SAFETY: By the type invariants. The limits of a disk's queue do not change while it
@@ -154,14 +161,15 @@ impl<T: Operations> RequestInfo<T> {
         unsafe { Segments::new(bio, max, boundary) }
     }
 
-    /// The data, if it is one segment.
+    /// The data, if it is one segment. `None` also for requests that have none, such as discards,
+    /// whose range counts as a segment.
     #[inline(always)]
     pub fn only_segment(&self) -> Option<Segment> {
-        if self.phys_segments() != 1 {
+        if self.phys_segments() != 1 || !self.op().has_memory() {
             return None;
         }
-        // SAFETY: By the type invariants, a request with a segment has a bio, which is at an entry
-        // of its vector. The iterator is packed, so it is copied.
+        // SAFETY: By the type invariants, a request with a segment has a bio. As that has memory,
+        // it is at an entry of its vector. The iterator is packed, so it is copied.
         let (entry, done) = unsafe {
             let bio = (*self.raw()).bio;
             let iter = (*bio).bi_iter;
