@@ -11,6 +11,7 @@
 #include <linux/sched.h>
 #include <linux/string.h>
 #include <linux/virtio.h>
+#include <linux/workqueue.h>
 
 #include "helpers.h"
 
@@ -55,6 +56,12 @@ u64 rust_virtio_fake_page_phys(const struct page *page)
 u64 rust_virtio_fake_phys(const void *at)
 {
 	return virt_to_phys((void *)at);
+}
+
+/* Memory of the kernel's image, which is mapped apart from what is allocated. */
+void *rust_virtio_fake_image(void)
+{
+	return &system_dfl_wq;
 }
 
 void *rust_virtio_fake_alloc(size_t size)

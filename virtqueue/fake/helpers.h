@@ -19,6 +19,7 @@ struct scatterlist;
 
 u64 rust_virtio_fake_page_phys(const struct page *page);
 u64 rust_virtio_fake_phys(const void *at);
+void *rust_virtio_fake_image(void);
 void *rust_virtio_fake_alloc(size_t size);
 void rust_virtio_fake_free_area(void *area, size_t size);
 void rust_virtio_fake_sg_set(struct scatterlist *sg, const void *at,

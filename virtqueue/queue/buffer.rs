@@ -17,6 +17,8 @@ pub use vring::{
 ///
 /// - [`Buffer::describe`] gives only memory that the value owns, or that is otherwise kept alive
 ///   and in place as long as the value exists, in whatever form ([`Buffer::into_raw`] included).
+///   Each [`Segment`] is of the kind that it says it is: [`Segment::virt`] is in the direct
+///   mapping, not in the kernel's or a module's image, and not on a stack.
 /// - What it gives through [`SegmentSink::in_`] may be written by the device at any time until
 ///   the value comes back; there is no reference to it meanwhile.
 /// - What it gives through [`SegmentSink::out`] does not change meanwhile.

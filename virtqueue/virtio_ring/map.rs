@@ -26,7 +26,7 @@ use vring::{
         virtqueue, //
     },
     device::Virtio,
-    direct::virt_to_phys,
+    direct::any_virt_to_phys,
     dma::MAPPING_ERROR,
     Mapper,
     Queue, //
@@ -118,7 +118,8 @@ pub(crate) unsafe extern "C" fn virtqueue_unmap_page_attrs(
     };
 }
 
-/// Maps kernel memory that is directly mapped. Other memory is refused, with a warning.
+/// Maps kernel memory that is directly mapped, or of the kernel's image. Other memory is refused,
+/// with a warning.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_map_single_attrs(
     vq: *const virtqueue,
@@ -130,9 +131,9 @@ pub(crate) unsafe extern "C" fn virtqueue_map_single_attrs(
     // SAFETY: C says that it is a queue.
     let queue = unsafe { Queue::from_raw(vq) };
     let Some(mapper) = queue.mapper() else {
-        // SAFETY: C says that the memory is directly mapped.
+        // SAFETY: C says that the memory is directly mapped, or of the kernel's image.
         return unsafe {
-            let phys = virt_to_phys(ptr);
+            let phys = any_virt_to_phys(ptr);
             bindings::rust_virtio_handle_dma(phys, size, dir);
             phys as dma_addr_t
         };

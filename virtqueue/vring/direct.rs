@@ -51,6 +51,46 @@ pub unsafe fn virt_to_phys(addr: *const c_void) -> u64 {
     )
 }
 
+/// Whether an address is in the kernel's image, which x86 maps a second time, in its last 2 GiB.
+#[inline(always)]
+fn is_of_image(addr: *const c_void) -> bool {
+    cfg!(CONFIG_X86_64) && addr.addr() as i64 >= -(1 << 31)
+}
+
+/// Returns the physical address of memory that code in C has, as [`virt_to_phys`].
+///
+/// # Safety
+///
+/// `addr` is in the direct mapping, or in the kernel's image.
+#[inline(always)]
+pub unsafe fn any_virt_to_phys(addr: *const c_void) -> u64 {
+    // SAFETY: By the safety requirements: C's function takes both, and the other one what is left.
+    unsafe {
+        if is_of_image(addr) {
+            bindings::rust_virtio_virt_to_phys(addr)
+        } else {
+            virt_to_phys(addr)
+        }
+    }
+}
+
+/// Returns the page of memory that code in C has, as [`virt_to_page`].
+///
+/// # Safety
+///
+/// As for [`any_virt_to_phys`].
+#[inline(always)]
+pub unsafe fn any_virt_to_page(addr: *const c_void) -> *mut bindings::page {
+    // SAFETY: As in `any_virt_to_phys`.
+    unsafe {
+        if is_of_image(addr) {
+            bindings::rust_virtio_virt_to_page(addr)
+        } else {
+            virt_to_page(addr)
+        }
+    }
+}
+
 /// Returns the page of memory: `virt_to_page`.
 ///
 /// # Safety

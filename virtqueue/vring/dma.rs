@@ -60,7 +60,8 @@ pub(crate) struct Mapping {
 ///
 /// - `map` is the token that the transport has for the queue, or for the device: it is what its
 ///   operations take.
-/// - `dma_dev` is the device that does the DMA, or null where the transport has operations of its own.
+/// - `dma_dev` is the device that does the DMA, or null where the transport has operations of its
+///   own.
 #[derive(Clone, Copy)]
 pub struct Mapper {
     vdev: Virtio,
@@ -169,7 +170,7 @@ impl Mapper {
         }
     }
 
-    /// Maps directly mapped kernel memory, as [`Mapper::map_page`].
+    /// Maps directly mapped kernel memory, or some of the kernel's image, as [`Mapper::map_page`].
     ///
     /// # Safety
     ///
@@ -183,10 +184,10 @@ impl Mapper {
         attrs: usize,
     ) -> dma_addr_t {
         let offset = ptr.addr() & (PAGE_SIZE - 1);
-        // SAFETY: The caller says that the memory is directly mapped, so that it has a page, and that
-        // the page stays until it is unmapped.
+        // SAFETY: The caller says that the memory is directly mapped, or of the image, so that it
+        // has a page, and that the page stays until it is unmapped.
         unsafe {
-            let page = direct::virt_to_page(ptr);
+            let page = direct::any_virt_to_page(ptr);
             self.map_page(page, offset, size, dir, attrs)
         }
     }

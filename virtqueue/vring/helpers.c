@@ -43,17 +43,9 @@ struct page *rust_virtio_virt_to_page(const void *addr)
 }
 EXPORT_SYMBOL_GPL(rust_virtio_virt_to_page);
 
-/*
- * The memory is directly mapped, so that there is no need to tell whether it is
- * of the kernel's image, as virt_to_phys() does where that is mapped elsewhere.
- */
 u64 rust_virtio_virt_to_phys(const void *addr)
 {
-#if defined(CONFIG_X86_64) && !defined(CONFIG_DEBUG_VIRTUAL)
-	return (unsigned long)addr - PAGE_OFFSET;
-#else
 	return virt_to_phys((void *)addr);
-#endif
 }
 EXPORT_SYMBOL_GPL(rust_virtio_virt_to_phys);
 

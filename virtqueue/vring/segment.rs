@@ -37,7 +37,7 @@ pub enum Kind {
 
 impl Segment {
     /// `len` bytes of directly mapped kernel memory (`kmalloc`, a page; not `vmalloc`, not the
-    /// stack).
+    /// stack, not a static).
     #[inline(always)]
     pub const fn virt(ptr: *const c_void, len: u32) -> Self {
         Self {

@@ -20,6 +20,7 @@ use virtio_fake::{
     Action,
     Addresses,
     Drops,
+    Fake,
     How,
     Parcel,
     Wire,
@@ -262,6 +263,11 @@ mod suite {
                 check_eq!(fake.synced(), 2);
                 vq.unmap(addr, 256, true);
                 check_eq!((fake.mapped(), fake.mapped_wrong()), (0, 0));
+                let (image, phys) = Fake::image();
+                let addr = vq.map(image, 8, false)?;
+                check_eq!(addr & (u64::MAX >> 2), phys);
+                vq.unmap(addr, 8, false);
+                check_eq!((fake.mapped(), fake.mapped_wrong()), (0, 0));
                 fake.limit_maps(Some(0));
                 check_err!(vq.map(ptr, 256, false), ENOMEM);
                 check_eq!(fake.mapped(), 0);
@@ -282,6 +288,8 @@ mod suite {
             let ptr: *mut core::ffi::c_void = bytes.as_mut_ptr().cast();
             let (one, other) = (vq.map(ptr, 256, true)?, vq.map(ptr, 100, false)?);
             check_eq!(one, other);
+            let (image, phys) = Fake::image();
+            check_eq!(vq.map(image, 8, false)?, phys);
             check!(!vq.sync(one, 0, 256));
             vq.unmap(one, 256, true);
             check_eq!(

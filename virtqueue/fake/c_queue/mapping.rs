@@ -104,6 +104,16 @@ impl Fake {
         unsafe { bindings::virtio_max_dma_size(self.0.vdev.get()) }
     }
 
+    /// Memory of the kernel's image, as drivers in C may have some mapped: eight bytes that nobody
+    /// writes, and their physical address.
+    pub fn image() -> (*mut c_void, u64) {
+        // SAFETY: May be called anywhere; the memory is there as long as the kernel is.
+        unsafe {
+            let at = bindings::rust_virtio_fake_image();
+            (at, bindings::rust_virtio_fake_phys(at))
+        }
+    }
+
     /// Pieces that are mapped for the device.
     pub fn mapped(&self) -> usize {
         self.0.maps.live()
