@@ -112,7 +112,13 @@ impl Slot {
     /// with the requests that they have. Process context, sleeps.
     pub(crate) fn clear_all(slots: &[Pin<KBox<Self>>]) {
         for slot in slots {
-            let vq = slot.state.lock().vq.take();
+            let Some(mut vq) = slot.state.lock().vq.take() else {
+                continue;
+            };
+            while let Some(mut rq) = vq.detach_unused_buf() {
+                rq.data_mut().finish();
+                rq.end(Status::IOERR);
+            }
             drop(vq);
         }
     }
@@ -151,7 +157,7 @@ impl Slot {
     pub(crate) fn add(
         &self,
         hw: &HwQueue<Blk>,
-        rq: Request<Blk>,
+        mut rq: Request<Blk>,
         last: bool,
     ) -> Result<(), Rejected<Blk>> {
         let mut state = self.state.lock();
@@ -161,6 +167,7 @@ impl Slot {
             ..
         } = &mut *state
         else {
+            rq.data_mut().finish();
             return Err(rq.reject(Status::IOERR));
         };
         match vq.on(Add { rq, last }) {
@@ -214,7 +221,8 @@ impl Slot {
         let mut state = self.state.lock();
         let Some(vq) = &mut state.vq else {
             drop(state);
-            while let Some(rq) = list.pop_front() {
+            while let Some(mut rq) = list.pop_front() {
+                rq.data_mut().finish();
                 rq.end(Status::IOERR);
             }
             return;
