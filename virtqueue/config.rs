@@ -33,12 +33,18 @@ use kernel::{
 /// driver for ever.
 pub const GENERATION_RETRIES: usize = 16;
 
+/// Where the configuration ends for a driver if the transport does not tell: no device type has one
+/// that is as long. It is what devices of the MMIO transport have room for in the 512 bytes that
+/// they most often are (§4.2.2).
+const MOST: usize = 256;
+
 /// A type as it stands in configuration space.
 pub trait Wire: Copy + FromBytes + AsBytes {
     /// The type in the CPU's byte order.
     type Value: Copy;
 
-    /// Largest access that reads it in one piece; larger ones need the generation count.
+    /// Largest access that reads it in one piece, of which it is a multiple; larger ones need the
+    /// generation count.
     const UNIT: usize;
 
     /// Converts to the CPU's byte order.
@@ -244,6 +250,7 @@ impl<'a> Config<'a> {
 
     /// Fetches the bytes of a field, each once, in accesses of its unit.
     fn fetch<W: Wire>(&self, offset: u32) -> Result<W> {
+        const { assert!(size_of::<W>() % W::UNIT == 0) };
         let get = self.ops().get.ok_or(EINVAL)?;
         self.check(offset, size_of::<W>())?;
         let mut wire = MaybeUninit::<W>::zeroed();
@@ -265,20 +272,23 @@ impl<'a> Config<'a> {
         Ok(unsafe { wire.assume_init() })
     }
 
-    /// Refuses what is beyond the end, which the transports answer with a `BUG()`.
+    /// Refuses what is beyond the end, which the transports answer with a `BUG()`, or with
+    /// whatever is there.
     fn check(&self, offset: u32, size: usize) -> Result {
-        match self.dev.config_len() {
-            Some(len) if offset as usize + size > len => {
-                dev_err!(
-                    self.dev.as_ref(),
-                    "configuration field at {}, {} bytes, is beyond its end at {}\n",
-                    offset,
-                    size,
-                    len
-                );
-                Err(EINVAL)
-            }
-            _ => Ok(()),
+        let len = self.dev.config_len().unwrap_or(MOST);
+        if (offset as usize)
+            .checked_add(size)
+            .is_some_and(|end| end <= len)
+        {
+            return Ok(());
         }
+        dev_err!(
+            self.dev.as_ref(),
+            "configuration field at {}, {} bytes, is beyond its end at {}\n",
+            offset,
+            size,
+            len
+        );
+        Err(EINVAL)
     }
 }

@@ -295,6 +295,27 @@ mod suite {
         )
     }
 
+    /// Where the transport does not tell the end, it is asked for nothing that is beyond the
+    /// configuration of every device type.
+    #[test]
+    fn unknown_end_is_respected() -> Result {
+        with_config(
+            |s| s.config(&[0xaa; 256]),
+            Changes::Never,
+            |fake, dev| {
+                let config = dev.config();
+                check_eq!(config.read(Field::<u8>::at(255))?, 0xaa);
+                let reads = fake.config_reads();
+                check_err!(config.read(Field::<u8>::at(256)), EINVAL);
+                check_err!(config.read(Field::<Le32>::at(254)), EINVAL);
+                check_err!(config.write(Field::<u8>::at(4096), 0), EINVAL);
+                check_err!(config.read(Field::<Le32>::at(u32::MAX - 3)), EINVAL);
+                check_eq!((fake.config_reads(), fake.out_of_range()), (reads, 0));
+                Ok(())
+            },
+        )
+    }
+
     /// A transport without a configuration gives errors.
     #[test]
     fn no_configuration() -> Result {
