@@ -83,7 +83,10 @@ pub struct Used<T> {
 }
 
 impl<T> Used<T> {
-    /// Bytes that the device says it wrote; never more than the buffer has for it.
+    /// Bytes that the device says it wrote; 0 if it says more than the buffer has room for.
+    ///
+    /// A hint, where something else says whether the device did what it was asked: devices are
+    /// known that leave out a part of what they wrote, count what they read, or count nothing.
     #[inline(always)]
     #[allow(clippy::len_without_is_empty)]
     pub fn len(&self) -> u32 {
@@ -227,11 +230,9 @@ impl<T: Buffer> Virtqueue<T> {
 
     /// Takes a buffer that the device has used.
     ///
-    /// A device that claims to have written more than a buffer has for it is not believed: the
-    /// queue is declared broken, once, with one message. On the native ring the buffer stays in
-    /// the queue until the device was reset; on another it comes back as one with nothing written.
-    /// (Of legacy devices, and of buffers with nothing to write, wrong lengths are known and
-    /// harmless: they are cut.)
+    /// A device that claims to have written more than a buffer has room for is not believed: the
+    /// buffer comes back as one with [nothing written](Used::len), which is told once for each
+    /// queue. The queue goes on: devices that do what they are asked are known to count wrongly.
     ///
     /// Any context. `None` also when the queue is broken.
     #[inline]
@@ -242,11 +243,11 @@ impl<T: Buffer> Virtqueue<T> {
                 // SAFETY: By the type invariants, the token came from `into_raw` of a `T`; the
                 // ring gives out each token once.
                 let buffer = unsafe { T::from_raw(raw) };
-                // INVARIANT: The ring knows what there was to write.
+                // INVARIANT: The ring compares it with what there was to write.
                 Some(Used { buffer, len })
             }
             // SAFETY: By the type invariants, the tokens came from `into_raw` of a `T`.
-            Ring::Foreign(ring) => unsafe { ring.get_used(&self.set) },
+            Ring::Foreign(ring) => unsafe { ring.get_used() },
         }
     }
 
@@ -258,7 +259,7 @@ impl<T: Buffer> Virtqueue<T> {
             // SAFETY: By the type invariants, the tokens came from `into_raw` of a `T`.
             Ring::Native(ring) => unsafe { ops::on_native(ring, what) },
             // SAFETY: As above.
-            Ring::Foreign(ring) => unsafe { ops::on_foreign(ring, &self.set, what) },
+            Ring::Foreign(ring) => unsafe { ops::on_foreign(ring, what) },
         }
     }
 

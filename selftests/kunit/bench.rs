@@ -206,6 +206,14 @@ pub(crate) const LAYOUTS: [&[u32]; 6] = [
     ],
 ];
 
+/// The formats of a ring, in any order and in order, with nothing else.
+pub(crate) const FORMATS: [&[u32]; 4] = [
+    &[],
+    &[virtio_fake::RING_PACKED],
+    &[virtio_fake::IN_ORDER],
+    &[virtio_fake::IN_ORDER, virtio_fake::RING_PACKED],
+];
+
 /// Runs a test on a bench with each ring layout.
 pub(crate) fn on_each_layout(body: Body) -> Result {
     for features in LAYOUTS {

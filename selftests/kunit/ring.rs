@@ -37,6 +37,10 @@ use virtio_fake::{
 /// What the message of a queue that its device broke ends with, of the ring in Rust.
 pub(crate) const DISABLED: &CStr = c"queue disabled";
 
+/// What the message of a device that claims to have written more than there was room for ends with,
+/// on either ring.
+pub(crate) const CUT: &CStr = c"such lengths are cut";
+
 /// All layouts: split and packed, in any order and in order, with what goes with them.
 const RINGS: [&[u32]; 12] = [
     &[],

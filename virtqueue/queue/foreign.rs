@@ -12,7 +12,6 @@ use super::{
         Segment,
         SegmentSink, //
     },
-    set::QueueSet,
     Used, //
 };
 use crate::bindings;
@@ -27,7 +26,9 @@ use kernel::{
     prelude::*, //
 };
 use vring::{
+    device::Virtio,
     direct::virt_to_page,
+    report,
     segment::Kind, //
 };
 
@@ -43,6 +44,8 @@ const SG_END: usize = bindings::SG_END as usize;
 pub(super) struct Foreign {
     vq: *mut bindings::virtqueue,
     table: KVVec<bindings::scatterlist>,
+    /// Whether it was told that the device claims more than there is room for.
+    told: bool,
 }
 
 impl Foreign {
@@ -57,7 +60,11 @@ impl Foreign {
             unsafe { bindings::sg_init_table(table.as_mut_ptr(), table.len() as u32) };
         }
         // INVARIANT: The caller takes the queue out of its set; the table was initialised.
-        Ok(Self { vq, table })
+        Ok(Self {
+            vq,
+            table,
+            told: false,
+        })
     }
 
     #[inline(always)]
@@ -214,40 +221,29 @@ impl Foreign {
     ///
     /// Every token in the ring came from [`Buffer::into_raw`] of a `T`.
     #[inline]
-    pub(super) unsafe fn get_used<T: Buffer>(&mut self, set: &QueueSet) -> Option<Used<T>> {
+    pub(super) unsafe fn get_used<T: Buffer>(&mut self) -> Option<Used<T>> {
         let (raw, len) = self.get_buf()?;
         // SAFETY: By the safety requirements; the ring gives out each token once.
         let buffer = unsafe { T::from_raw(raw) };
         let room = buffer.writable_len();
         if len > room {
-            let len = self.wrong_length(set, len, room);
-            // INVARIANT: It is the room or nothing.
-            return Some(Used { buffer, len });
+            self.wrong_length(len, room);
+            // INVARIANT: There is no less.
+            return Some(Used { buffer, len: 0 });
         }
         // INVARIANT: It was compared.
         Some(Used { buffer, len })
     }
 
-    /// Returns what to take for the length instead of a wrong one.
+    /// Tells of the first length that cannot be.
     #[cold]
-    fn wrong_length(&self, set: &QueueSet, len: u32, room: u32) -> u32 {
-        let dev = set.dev();
-        if room == 0 || !dev.has_feature(crate::Feature::VERSION_1) {
-            return room;
+    fn wrong_length(&mut self, len: u32, room: u32) {
+        // SAFETY: By the type invariants; the device lives as long as its queues.
+        let (vdev, index) = unsafe { (Virtio::new((*self.vq).vdev), (*self.vq).index) };
+        if !self.told && report::is_wrong_length(vdev, room) {
+            self.told = true;
+            report::tell_length(vdev, index, len, room);
         }
-        if !self.is_broken() {
-            dev_err!(
-                dev.as_ref(),
-                "queue {}: device claims {} bytes written to a buffer of {}, queue disabled\n",
-                // SAFETY: By the type invariants.
-                unsafe { (*self.vq).index },
-                len,
-                room
-            );
-            // SAFETY: By the type invariants.
-            unsafe { bindings::__virtqueue_break(self.vq) };
-        }
-        0
     }
 }
 

@@ -40,8 +40,6 @@ impl Native {
         let mut ring = Self { vq };
         let inner = ring.inner();
         inner.set_max_segments(u16::try_from(max_segments).unwrap_or(u16::MAX));
-        // Drivers in Rust have no device that is to be excused.
-        inner.be_strict();
         Some(ring)
     }
 

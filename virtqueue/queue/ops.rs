@@ -14,7 +14,6 @@ use super::{
         Given,
         Native, //
     },
-    set::QueueSet,
     Used, //
 };
 use core::marker::PhantomData;
@@ -157,7 +156,7 @@ impl<T: Buffer, R: LiveRing> QueueOps<T> for OnNative<T, R> {
         let (raw, len) = self.ring.get()?;
         // SAFETY: By the type invariants; the ring gives out each token once.
         let buffer = unsafe { T::from_raw(raw) };
-        // INVARIANT: The ring knows what there was to write.
+        // INVARIANT: The ring compares it with what there was to write.
         Some(Used { buffer, len })
     }
 
@@ -197,7 +196,6 @@ impl<T: Buffer, R: LiveRing> QueueOps<T> for OnNative<T, R> {
 /// Every token in the ring came from [`Buffer::into_raw`] of a `T`.
 struct OnForeign<'a, T> {
     ring: &'a mut Foreign,
-    set: &'a QueueSet,
     _buffers: PhantomData<T>,
 }
 
@@ -207,7 +205,6 @@ impl<T: Buffer> QueueOps<T> for OnForeign<'_, T> {
         // INVARIANT: It is the same ring.
         OnForeign {
             ring: self.ring,
-            set: self.set,
             _buffers: PhantomData,
         }
     }
@@ -220,7 +217,7 @@ impl<T: Buffer> QueueOps<T> for OnForeign<'_, T> {
     #[inline(always)]
     fn get_buf(&mut self) -> Option<Used<T>> {
         // SAFETY: By the type invariants.
-        unsafe { self.ring.get_used(self.set) }
+        unsafe { self.ring.get_used() }
     }
 
     #[inline(always)]
@@ -301,13 +298,11 @@ pub(super) unsafe fn on_native<T: Buffer, V: OnQueue<T>>(ring: &mut Native, what
 #[inline(always)]
 pub(super) unsafe fn on_foreign<T: Buffer, V: OnQueue<T>>(
     ring: &mut Foreign,
-    set: &QueueSet,
     what: V,
 ) -> V::Output {
     // INVARIANT: By the safety requirements.
     what.run(OnForeign {
         ring,
-        set,
         _buffers: PhantomData,
     })
 }

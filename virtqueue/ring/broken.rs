@@ -12,14 +12,12 @@ pub enum Broken {
     IdOutOfRange = 2,
     /// A used id of a buffer that the device does not have: never given, or used before.
     NotOutstanding = 3,
-    /// A device that claims to have written more than it was given to write (§2.7.8.2).
-    TooMuchWritten = 4,
     /// A used index that is further than there are buffers (§2.7.8).
-    IndexJump = 5,
+    IndexJump = 4,
     /// In order: a batch of another size than the used index says (§2.7.9).
-    WrongBatch = 6,
+    WrongBatch = 5,
     /// The private state of the ring contradicts itself: a bug.
-    Internal = 7,
+    Internal = 6,
 }
 
 impl Broken {
@@ -30,7 +28,6 @@ impl Broken {
             Self::Declared => "declared broken",
             Self::IdOutOfRange => "used id is out of range",
             Self::NotOutstanding => "used id is not of a buffer that the device has",
-            Self::TooMuchWritten => "more bytes used than the buffer has to write",
             Self::IndexJump => "used index is further than there are buffers",
             Self::WrongBatch => "batch does not fit the used index",
             Self::Internal => "ring state is inconsistent",
@@ -45,9 +42,8 @@ impl Broken {
             1 => Some(Self::Declared),
             2 => Some(Self::IdOutOfRange),
             3 => Some(Self::NotOutstanding),
-            4 => Some(Self::TooMuchWritten),
-            5 => Some(Self::IndexJump),
-            6 => Some(Self::WrongBatch),
+            4 => Some(Self::IndexJump),
+            5 => Some(Self::WrongBatch),
             _ => Some(Self::Internal),
         }
     }
@@ -58,7 +54,7 @@ impl Broken {
 pub struct Report {
     /// What was wrong.
     pub reason: Broken,
-    /// The value that the device wrote: an id, a length or an index.
+    /// The value that the device wrote: an id, an index, or the size of a batch.
     pub value: u32,
     /// The largest or only value that would have been right.
     pub limit: u32,
@@ -66,18 +62,3 @@ pub struct Report {
 
 /// A reason, and what goes into a report of it.
 pub(super) type Fault = (Broken, u32, u32);
-
-/// Returns how much was written of `len` that the device claims, to a buffer with `room`.
-///
-/// Lengths of buffers with nothing to write, and of legacy devices (§2.7.8.1), are known to be
-/// wrong in harmless ways.
-#[inline(always)]
-pub(super) fn written(len: u32, room: u32, trim: bool) -> Result<u32, Fault> {
-    if len <= room {
-        Ok(len)
-    } else if trim || room == 0 {
-        Ok(room)
-    } else {
-        Err((Broken::TooMuchWritten, len, room))
-    }
-}

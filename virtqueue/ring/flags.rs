@@ -14,8 +14,7 @@ pub struct Flags(u8);
 impl Flags {
     const EVENT_IDX: u8 = 1 << 0;
     const STRONG: u8 = 1 << 1;
-    const TRIM: u8 = 1 << 2;
-    const NATIVE: u8 = 1 << 3;
+    const NATIVE: u8 = 1 << 2;
 
     #[inline]
     pub(super) const fn new(config: &Config) -> Self {
@@ -25,9 +24,6 @@ impl Flags {
         }
         if config.strong_barriers {
             bits |= Self::STRONG;
-        }
-        if config.trim_lengths {
-            bits |= Self::TRIM;
         }
         if matches!(config.endian, Endian::Native) {
             bits |= Self::NATIVE;
@@ -45,12 +41,6 @@ impl Flags {
     #[inline(always)]
     pub(super) const fn strong(self) -> bool {
         self.0 & Self::STRONG != 0
-    }
-
-    /// Whether lengths that are too large are cut.
-    #[inline(always)]
-    pub(super) const fn trim(self) -> bool {
-        self.0 & Self::TRIM != 0
     }
 
     /// Byte order of a split ring.

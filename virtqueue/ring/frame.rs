@@ -268,14 +268,6 @@ where
         &self.control
     }
 
-    /// Whether wrong used lengths are cut from now on, or break the queue
-    /// ([`Config::trim_lengths`]).
-    #[inline]
-    pub fn trim_lengths(&mut self, trim: bool) {
-        self.config.trim_lengths = trim;
-        self.count.flags = Flags::new(&self.config);
-    }
-
     /// What the device did to break the queue: once, to be told in one message.
     #[inline]
     pub fn take_report(&mut self) -> Option<Report> {

@@ -14,7 +14,7 @@
 pub struct Batch {
     /// How many those are.
     left: u16,
-    /// Length that the device gave with the last of them.
+    /// Length that the device claims for the last of them.
     len: u32,
 }
 

@@ -23,7 +23,8 @@
 //! - nothing that was written there is ever read back: links, lengths and indices have private
 //!   copies in the ring and its [`Slot`]s;
 //! - the first thing that cannot be is the last: the queue is [broken](Broken) and takes and
-//!   gives nothing any more, and what was in flight stays in it until the device was reset.
+//!   gives nothing any more, and what was in flight stays in it until the device was reset. Not so
+//!   a length, which devices that work are known to count wrongly: it is [cut](Used::len).
 //!
 //! # Names that the `SAFETY` comments refer to
 //!
@@ -99,9 +100,6 @@ pub struct Config {
     /// Byte order of the split ring: [`Endian::Native`] for a legacy device (§2.7.3). The packed
     /// ring is always little-endian.
     pub endian: Endian,
-    /// Whether used lengths of this device are known to be wrong and are to be cut, as those of
-    /// legacy devices (§2.7.8.1). Otherwise a wrong one breaks the queue.
-    pub trim_lengths: bool,
     /// `VIRTIO_F_ORDER_PLATFORM`, or a transport to real hardware: barriers for devices and not
     /// only for other processors (§6).
     pub strong_barriers: bool,
@@ -118,7 +116,6 @@ impl Config {
     pub const MODERN: Self = Self {
         event_idx: false,
         endian: Endian::Little,
-        trim_lengths: false,
         strong_barriers: false,
         indirect: IndirectRule::DEFAULT,
         callbacks: true,

@@ -94,10 +94,31 @@ pub(super) fn forget<T>(slots: &mut [Slot<T>]) {
 pub struct Used<T> {
     /// What stands for it.
     pub token: T,
-    /// Bytes that the device says it wrote; never more than it was given to write.
-    pub len: u32,
+    /// Bytes that the device says it wrote, which may be any number.
+    pub claimed: u32,
+    /// Bytes that it was given to write.
+    pub room: u32,
     /// The id that it had: what `add` returned.
     pub id: u16,
+}
+
+impl<T> Used<T> {
+    /// Bytes that the device says it wrote, cut to those that it was given to write.
+    #[inline(always)]
+    #[allow(clippy::len_without_is_empty)]
+    pub const fn len(&self) -> u32 {
+        if self.is_cut() {
+            self.room
+        } else {
+            self.claimed
+        }
+    }
+
+    /// Whether the device says that it wrote more than it was given to write.
+    #[inline(always)]
+    pub const fn is_cut(&self) -> bool {
+        self.claimed > self.room
+    }
 }
 
 /// A buffer that the device had not used when it was stopped.

@@ -110,8 +110,6 @@ impl Spec {
                 } else {
                     Endian::Native
                 },
-                // Devices are known that are wrong about lengths and right about everything else.
-                trim_lengths: true,
                 strong_barriers: !self.weak_barriers || vdev.has(bindings::VIRTIO_F_ORDER_PLATFORM),
                 indirect: IndirectRule::DEFAULT,
                 callbacks: self.callback.is_some(),

@@ -6,7 +6,6 @@
 //! a function for each layout, so that each has the registers for itself.
 
 use crate::{
-    bindings,
     live::{
         Live,
         LiveRing,
@@ -79,14 +78,6 @@ pub struct Inner {
 }
 
 impl Inner {
-    /// From now on a device that claims to have written more than there was to write breaks the
-    /// queue; before, the length is cut. Legacy devices are known to, and excused (virtio spec
-    /// §2.7.8.1).
-    pub fn be_strict(&mut self) {
-        let trim = !self.side.vdev.has(bindings::VIRTIO_F_VERSION_1);
-        each_ring!(&mut self.ring, ring => ring.trim_lengths(trim));
-    }
-
     /// Notes how many segments a buffer of the driver may have, for [`Inner::max_segments`].
     pub fn set_max_segments(&mut self, most: u16) {
         self.side.max_segments = most;
@@ -111,15 +102,16 @@ impl Inner {
         each_live!(self, live => live.apart(|live| live.kick_prepare()))
     }
 
-    /// Takes a buffer that the device has used, and how many bytes it wrote. `None` if there is
-    /// none or the queue is broken: what a device did to break it is told here, once.
+    /// Takes a buffer that the device has used, and how many bytes it wrote, as
+    /// [`LiveRing::get`](crate::LiveRing::get) has it. `None` if there is none or the queue is
+    /// broken: what a device did to break it is told here, once.
     #[inline]
     pub fn get(&mut self) -> Option<(RawToken, u32)> {
         each_live!(self, live => live.apart(|live| live.get()))
     }
 
-    /// As [`Inner::get`], as C has it: returns the token or null, and writes the length and, if
-    /// there is a place for it, the context.
+    /// As [`Inner::get`], as C has it: returns the token or null, and writes the length, which is
+    /// cut to what the buffer has room for, and, if there is a place for it, the context.
     ///
     /// # Safety
     ///

@@ -77,8 +77,11 @@ pub trait LiveRing {
     /// The device gets to know of what was added, if it looks, and C code of the descriptors that
     /// are left.
     fn publish(&mut self);
+    /// Takes a used buffer, and how many bytes the device says it wrote: 0 if it says more than the
+    /// buffer has room for.
     fn get(&mut self) -> Option<(RawToken, u32)>;
-    /// Returns whether it ended because the queue is broken.
+    /// Takes all used buffers, as [`LiveRing::get`] does. Returns whether it ended because the
+    /// queue is broken.
     fn drain(&mut self, take: impl FnMut(RawToken, u32)) -> bool;
     fn kick_prepare(&mut self) -> bool;
     fn notify(&self) -> bool;
@@ -195,12 +198,12 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
         self.side.show_free(self.ring.num_free());
         // SAFETY: By the safety requirements.
         unsafe {
-            *len = used.len;
+            *len = used.len();
             if !ctx.is_null() {
                 *ctx = used.token.ctx;
             }
         }
-        self.side.taken(used.id, used.len);
+        self.side.taken(&used);
         used.token.data.as_ptr()
     }
 
@@ -321,16 +324,16 @@ impl<F: Format<Platform = Kernel>> LiveRing for Live<'_, F> {
             self.tell_if_broken();
             return None;
         };
-        self.side.taken(used.id, used.len);
-        Some((used.token, used.len))
+        let len = self.side.taken(&used);
+        Some((used.token, len))
     }
 
     #[inline(always)]
     fn drain(&mut self, mut take: impl FnMut(RawToken, u32)) -> bool {
         let side = &mut *self.side;
         let broken = self.ring.drain(|used| {
-            side.taken(used.id, used.len);
-            take(used.token, used.len);
+            let len = side.taken(&used);
+            take(used.token, len);
         });
         if broken {
             self.tell_if_broken();

@@ -271,6 +271,11 @@ impl Queue {
         each_control!(&self.shared, control => control.places())
     }
 
+    /// How many used buffers had a length beyond what they have room for.
+    pub fn lengths_cut(&self) -> usize {
+        self.counters.cut.get()
+    }
+
     /// Whether the driver wants to be called.
     pub(crate) fn wants_callbacks(&self) -> bool {
         each_control!(&self.shared, control => control.wants_callbacks())

@@ -3,6 +3,7 @@
 //! Errors of the ring core in the kernel's terms, and the message of a broken queue.
 
 use crate::{
+    bindings,
     device::Virtio,
     ring::{
         AddError,
@@ -42,5 +43,24 @@ pub(crate) fn tell(vdev: Virtio, queue: u32, report: Report) {
         report.reason.as_str(),
         report.value,
         report.limit
+    );
+}
+
+/// Whether a length beyond the `room` of a buffer is worth a message. Those of legacy devices, and
+/// of buffers with nothing to write, are known to be wrong in harmless ways (virtio spec §2.7.8.1).
+pub fn is_wrong_length(vdev: Virtio, room: u32) -> bool {
+    room != 0 && vdev.has(bindings::VIRTIO_F_VERSION_1)
+}
+
+/// Tells that a device claims to have written more than a buffer has room for: once for each queue.
+#[cold]
+#[inline(never)]
+pub fn tell_length(vdev: Virtio, queue: u32, claimed: u32, room: u32) {
+    dev_warn!(
+        vdev.dev(),
+        "queue {}: device claims {} bytes written to a buffer of {}, such lengths are cut\n",
+        queue,
+        claimed,
+        room
     );
 }

@@ -137,5 +137,6 @@ fn write(view: &View, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         counters.idle_interrupts.get()
     )?;
     writeln!(f, "callbacks wanted: {}", queue.wants_callbacks())?;
+    writeln!(f, "lengths cut: {}", queue.lengths_cut())?;
     writeln!(f, "broken: {}", queue.broken().map_or("no", |b| b.as_str()))
 }

@@ -6,6 +6,9 @@ use crate::{
     bindings::virtqueue,
     device::Virtio,
     mapped::Mapped,
+    report,
+    ring::Used,
+    segment::RawToken,
     stats::{
         Counters,
         StampWriter,
@@ -30,6 +33,8 @@ pub(crate) struct Side {
     /// The most segments that a buffer of the driver may have, for who asks.
     pub(crate) max_segments: u16,
     pub(crate) counters: Arc<Counters>,
+    /// Whether it was told that the device claims more than there is room for.
+    told: bool,
     stamp: StampWriter,
     stamps: Arc<Stamps>,
 }
@@ -49,6 +54,7 @@ impl Side {
             vq: null_mut(),
             max_segments: u16::MAX,
             counters: Arc::new(Counters::new(), GFP_KERNEL)?,
+            told: false,
             // INVARIANT: The stamps stay as long as this.
             stamp: stamps.writer(),
             stamps,
@@ -100,12 +106,31 @@ impl Side {
         unsafe { trace::kick(self.vq, notify) };
     }
 
-    /// Notes that a used buffer was taken.
+    /// Notes that a used buffer was taken. Returns its length, 0 if the device claims one that
+    /// cannot be: such a length says nothing of what was written.
     #[inline(always)]
-    pub(crate) fn taken(&mut self, id: u16, len: u32) {
+    pub(crate) fn taken(&mut self, used: &Used<RawToken>) -> u32 {
         // SAFETY: The queue is valid.
-        unsafe { trace::get_buf(self.vq, id.into(), len) };
-        self.gone(id);
+        unsafe { trace::get_buf(self.vq, used.id.into(), used.claimed) };
+        let len = if used.is_cut() {
+            self.wrong_length(used.claimed, used.room);
+            0
+        } else {
+            used.claimed
+        };
+        self.gone(used.id);
+        len
+    }
+
+    /// Counts a length that cannot be, and tells of the first one.
+    #[cold]
+    #[inline(never)]
+    fn wrong_length(&mut self, claimed: u32, room: u32) {
+        self.counters.cut.count();
+        if !self.told && report::is_wrong_length(self.vdev, room) {
+            self.told = true;
+            report::tell_length(self.vdev, self.index, claimed, room);
+        }
     }
 
     /// Notes that the device does not have a buffer any more: the ring gave it back, with the `id`

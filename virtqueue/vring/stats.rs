@@ -56,6 +56,8 @@ pub(crate) struct Counters {
     pub(crate) idle_interrupts: Counter,
     /// Buffers that found the ring full.
     pub(crate) full: Counter,
+    /// Used buffers with a length beyond what they have room for.
+    pub(crate) cut: Counter,
 }
 
 impl Counters {
@@ -66,6 +68,7 @@ impl Counters {
             callbacks: Counter::new(),
             idle_interrupts: Counter::new(),
             full: Counter::new(),
+            cut: Counter::new(),
         }
     }
 }

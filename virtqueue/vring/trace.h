@@ -110,10 +110,9 @@ TRACE_EVENT(vring_broken,
 				   { 1, "declared" },
 				   { 2, "id-out-of-range" },
 				   { 3, "not-outstanding" },
-				   { 4, "too-much-written" },
-				   { 5, "index-jump" },
-				   { 6, "wrong-batch" },
-				   { 7, "internal" }),
+				   { 4, "index-jump" },
+				   { 5, "wrong-batch" },
+				   { 6, "internal" }),
 		  __entry->value, __entry->limit)
 );
 

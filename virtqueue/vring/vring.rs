@@ -27,7 +27,7 @@ mod mapped;
 pub mod once;
 mod platform;
 pub mod queue;
-mod report;
+pub mod report;
 pub mod resize;
 #[path = "../ring/mod.rs"]
 pub mod ring;

@@ -166,15 +166,15 @@ mod suite {
         rig.remove(DEADLINE_MS, drop)
     }
 
-    /// A wrong length, with another request under way that the device keeps.
+    /// A wrong id, with another request under way that the device keeps.
     #[test]
-    fn wrong_length() -> Result {
+    fn wrong_id_and_one_kept() -> Result {
         let rig = Rig::plain()?;
         let disk = Arc::new(rig.open()?, GFP_KERNEL)?;
         let (kept, _) = held_read(&rig, &disk)?;
         messages::logged(GIVEN_UP);
         let resets = rig.fake.resets();
-        rig.disk.answer(Answer::Untouched(u32::MAX), Some(IN));
+        rig.disk.answer(Answer::WrongId, Some(IN));
         check_err!(read(&disk)?.join(DEADLINE_MS)?, EIO);
         check_err!(kept.join(DEADLINE_MS)?, EIO);
         check_dead(&rig, &disk, resets)?;
@@ -210,7 +210,7 @@ mod suite {
     #[test]
     fn at_probe() -> Result {
         let (disk, fake) = device(Config::default(), &[], 1)?;
-        disk.answer(Answer::Untouched(u32::MAX), Some(IN));
+        disk.answer(Answer::WrongId, Some(IN));
         refused(&fake)
     }
 

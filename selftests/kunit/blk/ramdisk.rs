@@ -61,10 +61,49 @@ pub(super) enum Answer {
     Status(u8),
     /// Does nothing, leaves the status as it is, and says that it wrote so many bytes.
     Untouched(u32),
+    /// As it should, but for what it says of the bytes that it wrote.
+    Counted(Count),
     /// Says that it is done but wrote the status only, at its place.
     OnlyStatus,
+    /// Does nothing, and gives back a buffer of an id that there is none of.
+    WrongId,
     /// Keeps the request.
     Hold,
+}
+
+/// How the disk counts the bytes that it wrote. Of each there are disks that work with other
+/// drivers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Count {
+    /// As the specification has it.
+    Exact,
+    /// The data of a read, without the status.
+    Data,
+    /// What was moved from or to the disk.
+    Moved,
+    /// The status alone.
+    Status,
+    /// The header, which was read.
+    Header,
+    /// Nothing.
+    Nothing,
+    /// A negative error number.
+    Error,
+}
+
+impl Count {
+    /// The length that it says, for a request with so many bytes to write in front of the status.
+    fn len(self, seen: &Seen, data: usize) -> u32 {
+        match self {
+            Self::Exact => data as u32 + 1,
+            Self::Data => data as u32,
+            Self::Moved => seen.len as u32,
+            Self::Status => 1,
+            Self::Header => 16,
+            Self::Nothing => 0,
+            Self::Error => -5i32 as u32,
+        }
+    }
 }
 
 struct State {
@@ -175,17 +214,18 @@ impl RamDisk {
             state.answer
         };
         let status = match answer {
-            Answer::Honest => state.serve(&seen, chain)?,
+            Answer::Honest | Answer::Counted(_) => state.serve(&seen, chain)?,
             Answer::Status(status) => status,
             Answer::OnlyStatus => OK,
             Answer::Untouched(len) => return Ok(Action::Complete(len)),
+            Answer::WrongId => return Ok(Action::CompleteAs { id: 0x7777, len: 1 }),
             Answer::Hold => return Ok(Action::Hold),
         };
         chain.write(at_status, &[status])?;
-        Ok(Action::Complete(if answer == Answer::Honest {
-            at_status as u32 + 1
-        } else {
-            1
+        Ok(Action::Complete(match answer {
+            Answer::Honest => Count::Exact.len(&seen, at_status),
+            Answer::Counted(count) => count.len(&seen, at_status),
+            _ => 1,
         }))
     }
 }

@@ -28,6 +28,8 @@ const LOG_LEN: usize = 512;
 pub(super) enum Answer {
     /// With this value; 0 is yes.
     Ack(u8),
+    /// With yes, and this number of bytes written.
+    Counted(u32),
     /// With no byte written.
     Empty,
     /// Not at all.
@@ -42,6 +44,8 @@ struct State {
     commands: KVec<KVec<u8>>,
     answer: Answer,
     hold_tx: bool,
+    /// Bytes that it says it wrote to a frame to transmit.
+    tx_len: u32,
     /// Length of the header.
     header: usize,
 }
@@ -64,6 +68,7 @@ impl Card {
             commands: KVec::with_capacity(LOG_LEN, GFP_KERNEL)?,
             answer: Answer::Ack(0),
             hold_tx: false,
+            tx_len: 0,
             header: 12,
         };
         Arc::pin_init(
@@ -83,6 +88,11 @@ impl Card {
     /// Whether to keep frames to transmit instead of being done with them.
     pub(super) fn hold_tx(&self, hold: bool) {
         self.state.lock().hold_tx = hold;
+    }
+
+    /// Sets how many bytes it says it wrote to a frame to transmit.
+    pub(super) fn set_tx_len(&self, len: u32) {
+        self.state.lock().tx_len = len;
     }
 
     /// Says how long the header is.
@@ -163,7 +173,7 @@ impl Card {
         if ours {
             let _ = state.sent.push_within_capacity(bytes);
         }
-        Ok(Action::Complete(0))
+        Ok(Action::Complete(state.tx_len))
     }
 
     fn command(&self, chain: &mut Chain) -> Result<Action> {
@@ -174,6 +184,10 @@ impl Card {
             Answer::Ack(value) => {
                 chain.write(0, &[value])?;
                 Action::Complete(1)
+            }
+            Answer::Counted(len) => {
+                chain.write(0, &[0])?;
+                Action::Complete(len)
             }
             Answer::Empty => Action::Complete(0),
             Answer::Silence => Action::Lose,

@@ -9,8 +9,15 @@ use super::{
     F_CTRL_RX,
     F_CTRL_VQ, //
 };
+use crate::{
+    bench::FORMATS,
+    ring::CUT, //
+};
 use kernel::prelude::*;
-use virtio_fake::wait;
+use virtio_fake::{
+    messages,
+    wait, //
+};
 
 /// An address to set.
 const OTHER_MAC: [u8; 6] = [0x52, 0x54, 0, 0xaa, 0xbb, 0xcc];
@@ -19,7 +26,15 @@ const OTHER_MAC: [u8; 6] = [0x52, 0x54, 0, 0xaa, 0xbb, 0xcc];
 const STUCK_MS: i64 = 60_000;
 
 fn rig() -> Result<Rig> {
-    Rig::with(&[F_CTRL_VQ, F_CTRL_RX, F_CTRL_MAC_ADDR])
+    on(&[])
+}
+
+/// A card on a ring with these features.
+fn on(ring: &[u32]) -> Result<Rig> {
+    let mut features = KVec::new();
+    features.extend_from_slice(&[F_CTRL_VQ, F_CTRL_RX, F_CTRL_MAC_ADDR], GFP_KERNEL)?;
+    features.extend_from_slice(ring, GFP_KERNEL)?;
+    Rig::with(&features)
 }
 
 #[kunit_tests(rust_virtio_net_control)]
@@ -55,6 +70,30 @@ mod suite {
             rig.card.answer(Answer::Ack(0));
             nic.set_mac(OTHER_MAC)?;
             check_eq!(nic.state().mac, OTHER_MAC);
+        }
+        Ok(())
+    }
+
+    /// H008, H009: the answer decides, whatever the length: no byte, all of the command counted with
+    /// it, an error number. The queue goes on, and a length that cannot be is told once.
+    #[test]
+    fn h008_h009_wrong_lengths() -> Result {
+        for ring in FORMATS {
+            for len in [0, 5, -5i32 as u32, u32::MAX] {
+                let rig = on(ring)?;
+                let nic = rig.nic()?;
+                messages::logged(CUT);
+                rig.card.answer(Answer::Counted(len));
+                for last in 1..4 {
+                    let mac = [0x52, 0x54, 0, 1, 2, last];
+                    nic.set_mac(mac)?;
+                    check!(rig.card.was_told(1, 1, &mac));
+                    check_eq!(nic.state().mac, mac);
+                }
+                check!(messages::logged(CUT) == u32::from(len > 1) || crate::ANY_DRIVER);
+                rig.card.answer(Answer::Ack(1));
+                check!(nic.set_mac(OTHER_MAC).is_err());
+            }
         }
         Ok(())
     }

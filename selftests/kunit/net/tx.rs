@@ -19,8 +19,10 @@ use super::{
     F_MRG_RXBUF,
     ID, //
 };
+use crate::ring::CUT;
 use kernel::prelude::*;
 use virtio_fake::{
+    messages,
     wait,
     Action,
     Fake,
@@ -51,6 +53,27 @@ mod suite {
                 check!(rig.card.has_sent(i, &[0; 12], &frame));
             }
             check_eq!(rig.fake.violations(), 0);
+        }
+        Ok(())
+    }
+
+    /// H008: devices that count what they read: there is nothing to write, so nobody looks.
+    #[test]
+    fn h008_wrong_lengths() -> Result {
+        for ring in crate::bench::FORMATS {
+            for len in [112, u32::MAX] {
+                let rig = Rig::with(ring)?;
+                let nic = rig.up()?;
+                rig.card.set_tx_len(len);
+                messages::logged(CUT);
+                for i in 0..100 {
+                    let frame = from_us(i, 100)?;
+                    nic.send(&frame, 0, Offload::default())?;
+                    check!(sent(&rig.card, usize::from(i) + 1));
+                    check!(rig.card.has_sent(i.into(), &[0; 12], &frame));
+                }
+                check_eq!(messages::logged(CUT), 0);
+            }
         }
         Ok(())
     }

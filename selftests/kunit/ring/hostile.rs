@@ -18,6 +18,7 @@ use super::{
     native_or,
     on,
     refused,
+    CUT,
     DISABLED, //
 };
 use crate::bench::{
@@ -104,10 +105,16 @@ fn ids(fake: &Fake) -> Result<KVec<u16>> {
     Ok(ids)
 }
 
+/// The queue of the ring in Rust.
+fn queue(vq: &CQueue) -> &vring::Queue {
+    // SAFETY: The ring in Rust provides the queues, as the tests make sure, and this one is used no
+    // longer than `vq`.
+    unsafe { vring::Queue::from_raw(vq.as_raw().cast()) }
+}
+
 /// Why a queue is broken.
 fn reason(vq: &CQueue) -> Option<Broken> {
-    // SAFETY: The ring in Rust provides the queues, as the tests make sure.
-    unsafe { vring::Queue::from_raw(vq.as_raw().cast()) }.broken()
+    queue(vq).broken()
 }
 
 /// Ends a case in which the device broke the queue: once, with one message, and with `left` in it,

@@ -5,7 +5,6 @@
 use super::{
     super::{
         broken::{
-            written,
             Broken,
             Fault, //
         },
@@ -36,9 +35,9 @@ where
 {
     /// Takes a buffer that the device has used.
     ///
-    /// The buffer is one that was added and not taken out before, and its length is not more
-    /// than it has to write. A device that says anything else breaks the queue
-    /// ([`Frame::take_report`]).
+    /// The buffer is one that was added and not taken out before. A device that says anything else
+    /// breaks the queue ([`Frame::take_report`]); a length that cannot be does not
+    /// ([`Used::is_cut`]).
     #[inline(always)]
     pub fn get(&mut self) -> Option<Used<T>> {
         // Only this is for every call site to have: often there is nothing.
@@ -133,8 +132,8 @@ where
         slot.is_some_and(|slot| slot.next == self.count.done)
     }
 
-    /// In order: starts a batch, of which `id` is the last, with `len` bytes written (§2.7.9,
-    /// §2.8.8). Returns whether it is one.
+    /// In order: starts a batch, of which `id` is the last, with `len` bytes written as the device
+    /// says (§2.7.9, §2.8.8). Returns whether it is one.
     #[inline(never)]
     fn start_batch(&mut self, id: u32, len: u32) -> bool {
         let Some(slot) = self.slots.get(id as usize) else {
@@ -145,13 +144,6 @@ where
             self.fail_id(Broken::NotOutstanding, id);
             return false;
         }
-        let len = match written(len, slot.room, self.count.flags.trim()) {
-            Ok(len) => len,
-            Err(fault) => {
-                self.fail(fault);
-                return false;
-            }
-        };
         let pending = self.format.pending(&self.count);
         // In 0..`pending`, if the device has no more than that.
         let skipped = slot.next.wrapping_sub(self.count.done);
@@ -190,13 +182,8 @@ where
         if slot.token.is_none() {
             return self.fail_id(Broken::NotOutstanding, id);
         }
-        let len = match len {
-            Some(len) => match written(len, slot.room, self.count.flags.trim()) {
-                Ok(len) => len,
-                Err(fault) => return self.fail(fault),
-            },
-            None => slot.room,
-        };
+        let room = slot.room;
+        let claimed = len.unwrap_or(room);
         let Some(token) = slot.token.take() else {
             return self.fail_id(Broken::NotOutstanding, id);
         };
@@ -222,6 +209,11 @@ where
         self.count.free = self.count.free.wrapping_add(descs);
         self.format
             .step::<QUIET>(at, descs, &self.control, &mut self.count);
-        Some(Used { token, len, id })
+        Some(Used {
+            token,
+            claimed,
+            room,
+            id,
+        })
     }
 }

@@ -50,7 +50,6 @@ impl Setup {
             larges,
             config: Config {
                 event_idx: flags & 1 != 0,
-                trim_lengths: flags & 2 != 0,
                 strong_barriers: flags & 4 != 0,
                 callbacks: flags & 8 == 0,
                 indirect: IndirectRule {
@@ -222,19 +221,19 @@ macro_rules! ring {
             }
 
             fn get(&mut self) -> Option<(u32, u32, u16)> {
-                self.get().map(|used| (used.token, used.len, used.id))
+                self.get().map(|used| (used.token, used.len(), used.id))
             }
 
             fn get_batch(&mut self, max: usize) -> Vec<(u32, u32, u16)> {
                 let mut all = Vec::new();
-                let n = self.get_batch(max, |used| all.push((used.token, used.len, used.id)));
+                let n = self.get_batch(max, |used| all.push((used.token, used.len(), used.id)));
                 assert_eq!(n, all.len());
                 all
             }
 
             fn drain(&mut self) -> (Vec<(u32, u32, u16)>, bool) {
                 let mut all = Vec::new();
-                let broken = self.drain(|used| all.push((used.token, used.len, used.id)));
+                let broken = self.drain(|used| all.push((used.token, used.len(), used.id)));
                 (all, broken)
             }
 

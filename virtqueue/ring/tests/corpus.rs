@@ -49,7 +49,6 @@ fn inputs_that_fuzzing_found() {
         let wanted = [
             Some(Broken::IdOutOfRange),
             Some(Broken::NotOutstanding),
-            Some(Broken::TooMuchWritten),
             (!layout.packed).then_some(Broken::IndexJump),
             (!layout.packed && layout.in_order).then_some(Broken::WrongBatch),
         ];

@@ -85,20 +85,41 @@ fn an_id_twice() {
     }
 }
 
+/// A length is cut to what there is room for, and the queue goes on.
 #[test]
 fn more_written_than_there_is_room() {
     for setup in setups(8) {
-        for len in [65, 128, 0x8000_0000, u32::MAX] {
+        for len in [65, 128, 0x8000_0000, -5i32 as u32, u32::MAX] {
             let (mut p, requests) = three(setup);
             p.device.push(&requests[0], len);
-            is_broken(&mut p, Broken::TooMuchWritten, &[0, 1, 2]);
-            // Nor at the end of a batch.
+            p.device.push(&requests[1], 64);
+            let got: Vec<_> = (0..2).map(|_| p.driver.get().unwrap()).collect();
+            let seen = |i: usize| (got[i].token, got[i].claimed, got[i].len(), got[i].is_cut());
+            assert_eq!((seen(0), seen(1)), ((0, len, 64, true), (1, 64, 64, false)));
+            // In a callback, and at the end of a batch: its others are used in full.
+            let (mut p, requests) = three(setup);
             if setup.in_order {
-                let (mut p, requests) = three(setup);
                 p.device.push_batch(&requests, len);
-                is_broken(&mut p, Broken::TooMuchWritten, &[0, 1, 2]);
+            } else {
+                for (request, len) in requests.iter().zip([64, 64, len]) {
+                    p.device.push(request, len);
+                }
             }
+            let (all, broken) = p.driver.drain();
+            let cut: Vec<_> = all.iter().map(|u| (u.token, u.len(), u.is_cut())).collect();
+            let wanted = vec![(0, 64, false), (1, 64, false), (2, 64, true)];
+            assert_eq!((cut, broken), (wanted, false), "{setup}");
+            assert_eq!((p.driver.broken(), p.driver.take_report()), (None, None));
         }
+        // Nothing to write at all.
+        let mut p = setup.build();
+        p.driver.add(1, &[SEGMENT], &[]).unwrap();
+        p.driver.publish();
+        let request = p.device.pop().unwrap();
+        p.device.push(&request, 16);
+        let used = p.driver.get().unwrap();
+        assert_eq!((used.len(), used.is_cut()), (0, true));
+        assert_eq!(p.driver.broken(), None);
     }
 }
 
@@ -236,7 +257,7 @@ fn garbage() {
                     _ => {
                         if let Some(used) = p.driver.get() {
                             assert!(alive.remove(&used.token), "a token of ours, once");
-                            assert!(used.len <= SEGMENT.1);
+                            assert!(used.len() <= SEGMENT.1);
                         }
                     }
                 }

@@ -137,7 +137,7 @@ fn split<const IN_ORDER: bool>() {
     arena.write32(layout.used + 8, 55u32.to_le());
     arena.write16(layout.used + 2, 1u16.to_le());
     let (used, reads) = changing(&arena, || ring.get().unwrap());
-    assert_eq!((used.token, used.len, used.id), (7, 55, id));
+    assert_eq!((used.token, used.len(), used.id), (7, 55, id));
     assert_eq!(reads, 3, "the index, the id, the length");
 
     ring.add(8, 3, &mut (OUT, IN)).unwrap();
@@ -169,7 +169,7 @@ fn packed<const IN_ORDER: bool>() {
     arena.write16(128 + 12, id.to_le());
     arena.write16(128 + 14, (1u16 << 7 | 1 << 15).to_le());
     let (used, reads) = changing(&arena, || ring.get().unwrap());
-    assert_eq!((used.token, used.len, used.id), (7, 55, id));
+    assert_eq!((used.token, used.len(), used.id), (7, 55, id));
     assert_eq!(reads, 2, "the flags with the id, the length");
 
     let id = ring.add(8, 3, &mut (OUT, IN)).unwrap();

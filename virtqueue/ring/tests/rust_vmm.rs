@@ -255,7 +255,7 @@ impl World {
 
     fn take(&mut self, used: Used<u64>) {
         let (out, in_) = self.outstanding.remove(&used.token).expect("a live token");
-        assert_eq!(used.len, in_ as u32 * SEGMENT);
+        assert_eq!(used.len(), in_ as u32 * SEGMENT);
         for i in out..out + in_ {
             let mut bytes = [0; SEGMENT as usize];
             let addr = GuestAddress(self.segment(used.token, i));

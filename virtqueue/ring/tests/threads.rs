@@ -83,7 +83,7 @@ fn run(setup: Setup) {
                 if setup.in_order {
                     assert_eq!(used.token, taken);
                 }
-                assert_eq!(used.len, 1);
+                assert_eq!(used.len(), 1);
                 taken += 1;
             }
             assert_eq!(driver.broken(), None);

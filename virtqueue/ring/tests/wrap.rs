@@ -143,7 +143,7 @@ fn stream(p: &mut Pair, total: u32, most: u64) {
         }
         for wanted in wanted {
             let used = p.driver.get().expect("what was used is there");
-            assert_eq!((used.token, used.len), wanted);
+            assert_eq!((used.token, used.len()), wanted);
             taken += 1;
         }
         assert_eq!(p.driver.get(), None);

@@ -110,7 +110,6 @@ pub struct Setup {
     pub rule: IndirectRule,
     pub size: u16,
     pub endian: Endian,
-    pub trim: bool,
     pub callbacks: bool,
 }
 
@@ -144,7 +143,6 @@ impl Setup {
         rule: IndirectRule::DEFAULT,
         size: 8,
         endian: Endian::Little,
-        trim: false,
         callbacks: true,
     };
 
@@ -152,7 +150,6 @@ impl Setup {
         Config {
             event_idx: self.event_idx,
             endian: self.endian,
-            trim_lengths: self.trim,
             strong_barriers: false,
             indirect: self.rule,
             callbacks: self.callbacks,

@@ -73,7 +73,7 @@ macro_rules! queue {
             }
 
             fn get(&mut self) -> Option<(u32, u32)> {
-                self.get().map(|used| (used.token, used.len))
+                self.get().map(|used| (used.token, used.len()))
             }
 
             fn disable(&mut self) {

@@ -59,7 +59,7 @@ impl Side {
             let Some(used) = self.driver.get() else {
                 break;
             };
-            take(used.token, used.len);
+            take(used.token, used.len());
             any = true;
         }
         let report = self.driver.take_report();

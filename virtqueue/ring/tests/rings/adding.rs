@@ -152,7 +152,7 @@ fn legacy_byte_order() {
             assert_eq!((request.out[0], request.in_[0]), (OUT, DATA));
             assert_eq!(p.device.pop(), None);
             assert!(p.device.push(&request, 99));
-            assert_eq!(p.driver.get().unwrap().len, 99);
+            assert_eq!(p.driver.get().unwrap().len(), 99);
         }
     }
 }
