@@ -107,6 +107,15 @@ virtio::module_param! {
     description: "Requests per queue. 0 for as many as fit the ring.",
 }
 
+virtio::module_param! {
+    /// A read fails if the device does not say that it wrote the data.
+    static STRICT_LENGTHS: bool = false;
+    module: "rust_virtio_blk",
+    name: "strict_lengths",
+    perm: 0o444,
+    description: "Fail reads whose data the device does not claim to have written. Always on in guests with encrypted memory.",
+}
+
 /// What the devices of the module share.
 static GLOBALS: ModuleState<Globals> = ModuleState::empty();
 

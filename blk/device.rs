@@ -32,10 +32,12 @@ use crate::{
     GLOBALS,
     NUM_REQUEST_QUEUES,
     POLL_QUEUES,
-    QUEUE_DEPTH, //
+    QUEUE_DEPTH,
+    STRICT_LENGTHS, //
 };
 use block::{
     disk::Quiesced,
+    memory,
     mq::{
         Request,
         TagSet, //
@@ -261,9 +263,11 @@ fn make(dev: &Device<Bound>) -> Result<impl PinInit<Data, Error>> {
 
     let name = index.name();
     let numbers = index.numbers();
+    // Also of a legacy device: which kind it is, the device says.
+    let strict = STRICT_LENGTHS.get() || memory::is_encrypted();
     let mut slots = KVec::with_capacity(queues.len(), GFP_KERNEL)?;
     for queue in queues {
-        let slot = Slot::new(dev.endian(), dev.has_feature(Feature::VERSION_1))?;
+        let slot = Slot::new(dev.endian(), strict)?;
         slot.as_ref().fill(queue);
         slots.push(slot, GFP_KERNEL)?;
     }

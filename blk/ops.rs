@@ -231,7 +231,8 @@ pub(crate) fn finish(rq: &mut Request<Blk>) -> Status {
 #[cold]
 fn finish_other(command: &mut BlkCommand, status: Status) -> Status {
     let status = match status {
-        // A device that fails a read may say that it wrote the status only.
+        // Success, but the device does not say that it wrote the data: what is there may be what
+        // was in memory before.
         Status::OK if command.is_short() => Status::IOERR,
         status => status,
     };

@@ -49,7 +49,7 @@ pub(crate) struct Slot {
     bell: Doorbell,
     /// Byte order of request headers.
     pub(crate) endian: Endian,
-    /// The device must say how much it has written: it is not a legacy one.
+    /// A read fails if the device does not say that it wrote the data.
     pub(crate) strict: bool,
 }
 

@@ -68,3 +68,8 @@ void rust_helper_ida_init(struct ida *ida)
 {
 	ida_init(ida);
 }
+
+bool rust_helper_guest_mem_encrypt(void)
+{
+	return cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT);
+}

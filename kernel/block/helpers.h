@@ -6,6 +6,7 @@
 #include <linux/blk-mq.h>
 #include <linux/blkdev.h>
 #include <linux/bvec.h>
+#include <linux/cc_platform.h>
 #include <linux/idr.h>
 
 /*
@@ -29,6 +30,7 @@ struct gendisk *rust_helper_dev_to_disk(struct device *dev);
 bool rust_helper_bvec_mergeable(const struct bio_vec *a, const struct bio_vec *b,
 				unsigned long boundary);
 void rust_helper_ida_init(struct ida *ida);
+bool rust_helper_guest_mem_encrypt(void);
 
 #ifdef RUST_VIRTIO_INLINE_HELPERS
 #pragma clang attribute pop

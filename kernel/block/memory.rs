@@ -14,3 +14,12 @@ pub fn without_io<R>(f: impl FnOnce() -> R) -> R {
     unsafe { bindings::memalloc_noio_restore(flags) };
     result
 }
+
+/// Whether the memory of this guest is kept from its host by encryption or the like: by SEV, TDX, a
+/// realm, protected virtualisation. Any context.
+///
+/// C header: [`include/linux/cc_platform.h`](srctree/include/linux/cc_platform.h)
+pub fn is_encrypted() -> bool {
+    // SAFETY: May be called anywhere.
+    unsafe { bindings::guest_mem_encrypt() }
+}

@@ -112,8 +112,8 @@ pub struct Command<const OUT: usize, const IN: usize, R: Copy> {
     in_len: u32,
     /// Bytes that the device says it wrote.
     written: u32,
-    /// Bytes that it must have written for success to need no second look: what it had to write,
-    /// or more than it can if there are ranges.
+    /// Bytes that it must have written for success to need no second look: the data, where that is
+    /// asked for, or more than it can if there are ranges.
     enough: u64,
     payload: Payload<R>,
 }
@@ -155,28 +155,28 @@ impl<const OUT: usize, const IN: usize, R: Copy> Command<OUT, IN, R> {
 
     /// The status that the device gave, [`NO_STATUS`] if none. Fetched once: call it once.
     ///
-    /// A status of success is worth nothing if the data [is short](Command::is_short).
+    /// It decides whether the request went well, unless the command is a
+    /// [strict](IdleRequest::prepare) one and the data [is short](Command::is_short).
     #[inline(always)]
     pub fn status(&self) -> u8 {
         let last = self.in_len().wrapping_sub(1) as usize;
         self.in_header.get(last).unwrap_or(NO_STATUS)
     }
 
-    /// Takes note of how many bytes the device says that it has written (virtio spec §2.7.8):
-    /// what is beyond them is not data of the device, whatever the status says.
+    /// Takes note of how many bytes the device says that it has written (virtio spec §2.7.8).
     #[inline(always)]
     pub fn written(&mut self, len: u32) {
         self.written = len;
     }
 
-    /// Whether the device says that it gave all data that it should, and there is nothing to
-    /// [finish](Command::finish). If not, [`Command::is_short`] may say more.
+    /// Whether the device says that it gave all data that it was to say so of, and there is nothing
+    /// to [finish](Command::finish). If not, [`Command::is_short`] may say more.
     #[inline(always)]
     pub fn is_whole(&self) -> bool {
         u64::from(self.written) >= self.enough
     }
 
-    /// Whether the device says that it gave less data than it should.
+    /// Whether the device says that it gave less data than it should. Of a strict command only.
     pub fn is_short(&self) -> bool {
         matches!(self.payload, Payload::Data) && !self.is_whole()
     }
@@ -210,7 +210,9 @@ where
     /// after the header was set.
     ///
     /// `in_len` bytes, 1 to `IN`, come after the data, with the status last. If `strict` is set,
-    /// a read whose data the device does not claim to have written fails.
+    /// a read fails unless the device claims to have written as many bytes as there are of data.
+    /// Whether it counts the bytes behind those does not matter: the status shows that it wrote
+    /// them.
     #[inline(always)]
     pub fn prepare(&mut self, in_len: u32, strict: bool) {
         let data = if strict && self.op() == Op::READ {
@@ -223,7 +225,7 @@ where
             command.in_len = in_len.clamp(1, IN as u32);
         }
         let in_len = command.in_len();
-        command.enough = data.map_or(0, |bytes| u64::from(bytes) + u64::from(in_len));
+        command.enough = data.map_or(0, u64::from);
         command.in_header.set((in_len - 1) as usize, NO_STATUS);
         command.finish();
     }

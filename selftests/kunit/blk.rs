@@ -6,6 +6,7 @@ mod broken;
 mod config;
 mod gone;
 mod io;
+mod lengths;
 mod lies;
 mod probe;
 mod ramdisk;

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Disks that count wrongly what they wrote: the status decides, as it does for the C driver.
+
+use super::{
+    device,
+    pattern,
+    ramdisk::{
+        Answer,
+        Count,
+        IN, //
+    },
+    Config,
+    Rig,
+    F_DISCARD,
+    F_FLUSH,
+    F_SEG_MAX, //
+};
+use crate::{
+    bench::FORMATS,
+    ring::CUT, //
+};
+use kernel::prelude::*;
+use virtio_fake::{
+    messages,
+    Param, //
+};
+
+/// Each way to count, whether a length is then beyond what there is room for, and how a read goes
+/// where the data must be claimed.
+const COUNTS: [(Count, bool, Result); 7] = [
+    (Count::Exact, false, Ok(())),
+    (Count::Data, false, Ok(())),
+    (Count::Moved, true, Ok(())),
+    (Count::Status, false, Err(EIO)),
+    (Count::Header, true, Err(EIO)),
+    (Count::Nothing, false, Err(EIO)),
+    (Count::Error, true, Err(EIO)),
+];
+
+/// A disk on a ring with these features, which counts so from the beginning.
+fn rig(ring: &[u32], count: Count) -> Result<Rig> {
+    let mut features = KVec::new();
+    features.extend_from_slice(&[F_SEG_MAX, F_FLUSH, F_DISCARD], GFP_KERNEL)?;
+    features.extend_from_slice(ring, GFP_KERNEL)?;
+    let (disk, fake) = device(Config::default(), &features, 1)?;
+    disk.answer(Answer::Counted(count), None);
+    let plug = fake.plug()?;
+    check!(fake.is_bound());
+    Ok(Rig::around(disk, fake, plug))
+}
+
+/// Does each kind of request; all go well but the reads, of which one goes as `read` says.
+fn all_kinds(rig: &Rig, read: Result) -> Result {
+    let disk = rig.open()?;
+    for (seed, len) in [(1, 512), (2, 4096), (3, 65536)] {
+        let bytes = pattern(seed, len)?;
+        disk.write(64, &bytes)?;
+        check!(rig.disk.has(64, &bytes));
+        let back = disk.read(64, len).map_err(|(e, _)| e);
+        check_eq!(back.as_ref().map(|_| ()).map_err(|e| *e), read);
+        if let Ok(back) = back {
+            check!(back[..] == bytes[..]);
+        }
+    }
+    disk.flush()?;
+    disk.discard(64, 128)?;
+    check!(rig.disk.has(64, &[0; 512]));
+    check_eq!(&disk.attribute(c"serial")?[..], b"serial-of-20-bytes-x");
+    Ok(())
+}
+
+/// Runs `body` with each ring and each way to count.
+fn on_each(body: fn(&[u32], Count, bool, Result) -> Result) -> Result {
+    for ring in FORMATS {
+        for (count, cut, strict) in COUNTS {
+            body(ring, count, cut, strict)
+                .inspect_err(|_| pr_err!("    # {:?} with features {:?}\n", count, ring))?;
+        }
+    }
+    Ok(())
+}
+
+#[kunit_tests(rust_virtio_blk_lengths)]
+mod suite {
+    use super::*;
+
+    /// H008, H009, H034: requests go as the status says, and a length that cannot be is told once.
+    #[test]
+    fn h008_h009_h034_status_decides() -> Result {
+        on_each(|ring, count, cut, _| {
+            messages::logged(CUT);
+            all_kinds(&rig(ring, count)?, Ok(()))?;
+            check!(messages::logged(CUT) == u32::from(cut) || crate::ANY_DRIVER);
+            Ok(())
+        })
+    }
+
+    /// H069: where that is asked for, a read fails whose data the device does not claim to have
+    /// written, whether it is there or not.
+    #[test]
+    fn h069_strict_lengths() -> Result {
+        Rig::plain()?;
+        let strict = Param::set(c"rust_virtio_blk", c"strict_lengths", c"1", c"0");
+        if strict.as_ref().is_err_and(|e| *e == ENOENT) {
+            messages::skip(c"the driver is part of the kernel");
+            return Ok(());
+        }
+        let _strict = strict?;
+        on_each(|ring, count, _, read| {
+            let rig = rig(ring, Count::Exact)?;
+            rig.disk.answer(Answer::Counted(count), None);
+            all_kinds(&rig, read)?;
+            // The status alone.
+            rig.disk.answer(Answer::OnlyStatus, Some(IN));
+            match rig.open()?.read(64, 4096) {
+                Ok(_) => Err(ENODATA),
+                Err((e, _)) => {
+                    check_eq!(e, EIO);
+                    Ok(())
+                }
+            }
+        })
+    }
+}
