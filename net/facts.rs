@@ -78,8 +78,6 @@ pub(crate) struct Facts {
     pub(crate) any_layout: bool,
     /// How packets are received.
     pub(crate) rx_mode: RxMode,
-    /// Received packets may have a partial checksum.
-    pub(crate) guest_csum: bool,
     /// Largest packet that the device may send, Ethernet header included.
     pub(crate) largest_packet: u32,
     /// Pairs of queues.
@@ -108,7 +106,6 @@ impl Facts {
             dma: features.has(Feature::ACCESS_PLATFORM),
             any_layout: modern || features.has(Feature::ANY_LAYOUT),
             rx_mode: RxMode::new(&features, mtu),
-            guest_csum: features.has(features::GUEST_CSUM),
             largest_packet: ETH_HLEN as u32 + VLAN_HLEN + payload,
             max_pairs: pairs(&features, max_pairs),
         }

@@ -6,8 +6,7 @@ use super::Context;
 use crate::header::{
     RawHeader,
     RxHeader,
-    F_DATA_VALID,
-    F_NEEDS_CSUM, //
+    F_DATA_VALID, //
 };
 use kernel::prelude::*;
 use net::{
@@ -47,14 +46,11 @@ fn deliver_offloaded(context: Context<'_, '_>, mut skb: SkBuff, header: RawHeade
     }
 }
 
-/// Takes over checksum and segmentation.
+/// Takes over checksum and segmentation, whatever was negotiated: a switch on the host may pass on
+/// what another guest left to it, and what does not fit the packet is refused.
 #[inline]
 fn offloads(context: &Context<'_, '_>, skb: &mut SkBuff, header: &RxHeader) -> Result {
-    let flags = header.offload.flags;
-    if flags & F_NEEDS_CSUM != 0 && !context.dev().data().facts.guest_csum {
-        return Err(EINVAL);
-    }
-    if flags & F_DATA_VALID != 0 {
+    if header.offload.flags & F_DATA_VALID != 0 {
         skb.set_checksum_unnecessary();
     }
     skb.set_offload(context.dev(), &header.offload)

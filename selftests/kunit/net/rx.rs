@@ -318,6 +318,25 @@ mod suite {
         Ok(())
     }
 
+    /// A partial checksum that was not negotiated, of a switch that passes on what another guest left
+    /// to it: taken, as what it says fits the frame.
+    #[test]
+    fn checksum_not_negotiated() -> Result {
+        let rig = Rig::with(&[F_MRG_RXBUF])?;
+        let nic = rig.up()?;
+        let capture = nic.capture(ETHER_TYPE)?;
+        let frame = to_us(1, 200)?;
+        let mut header = rx_header(1);
+        header[0] = 1;
+        header[6..8].copy_from_slice(&u16::to_le_bytes(34));
+        header[8..10].copy_from_slice(&u16::to_le_bytes(16));
+        receive(&rig.fake, &[&header, &frame], None)?;
+        check!(arrived(&capture, 1));
+        check!(last_is(&capture, &frame));
+        check_eq!(nic.stats().rx_frame_errors, 0);
+        Ok(())
+    }
+
     /// A header length that makes no sense is a hint, and ignored.
     #[test]
     fn bogus_header_length() -> Result {
