@@ -96,6 +96,7 @@ pub use crate::{
         EthSkb,
         RxOffload,
         RxPacket,
+        RxSkb,
         SkBuff, //
     },
     txq::{

@@ -7,7 +7,7 @@ use crate::{
     napi::Napi,
     pool::Gfp,
     skb::{
-        SkBuff,
+        RxSkb,
         ETH_HLEN, //
     },
 };
@@ -123,14 +123,14 @@ impl BigBuf {
         napi: Napi<'_, T>,
         len: u32,
         copy: u32,
-    ) -> Result<SkBuff> {
+    ) -> Result<RxSkb> {
         let inner = &mut *self.0;
         let first_room = PAGE_SIZE as u32 - inner.pad;
         let total = first_room as usize + (inner.pages.len() - 1) * PAGE_SIZE;
         if len as usize > total {
             return Err(EMSGSIZE);
         }
-        let mut skb = SkBuff::alloc(napi, copy.max(ETH_HLEN as u32)).ok_or(ENOMEM)?;
+        let mut skb = RxSkb::alloc(napi, copy.max(ETH_HLEN as u32)).ok_or(ENOMEM)?;
         let n = if len <= copy {
             len
         } else {

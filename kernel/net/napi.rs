@@ -99,9 +99,9 @@ impl<'a, T: Operations> Napi<'a, T> {
     /// Gives a packet to the stack, through GRO.
     #[inline(always)]
     pub fn receive(self, skb: EthSkb) {
-        let skb = skb.into_skb().into_raw();
-        // SAFETY: `skb` is a packet with at least an Ethernet header that we own and give away;
-        // by the type invariant, this is the poll function of the instance.
+        let skb = skb.into_rx().into_skb().into_raw();
+        // SAFETY: `skb` is a packet with at least an Ethernet header that nobody else refers to and
+        // that we give away; by the type invariant, this is the poll function of the instance.
         unsafe {
             bindings::skb_set_rx_protocol(skb, self.dev().as_raw(), self.index() as u16);
             bindings::napi_gro_receive(self.as_raw(), skb);

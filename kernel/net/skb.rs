@@ -13,7 +13,8 @@ pub use self::{
     rx::{
         EthSkb,
         RxOffload,
-        RxPacket, //
+        RxPacket,
+        RxSkb, //
     },
     tx::{
         Gso,

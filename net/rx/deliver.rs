@@ -12,7 +12,7 @@ use kernel::prelude::*;
 use net::{
     device::ratelimit,
     EthSkb,
-    SkBuff, //
+    RxSkb, //
 };
 
 /// Gives a packet to the stack with what its header says of it, or drops it.
@@ -21,13 +21,13 @@ pub(super) fn deliver(context: Context<'_, '_>, skb: EthSkb, header: RawHeader) 
     if header.is_plain() {
         context.0.receive(skb);
     } else {
-        deliver_offloaded(context, skb.into_skb(), header);
+        deliver_offloaded(context, skb.into_rx(), header);
     }
 }
 
 /// [`deliver`], of a packet that is dropped if it has no Ethernet header in its head.
 #[inline]
-pub(super) fn deliver_any(context: Context<'_, '_>, skb: SkBuff, header: RawHeader) {
+pub(super) fn deliver_any(context: Context<'_, '_>, skb: RxSkb, header: RawHeader) {
     if let Some(skb) = EthSkb::new(skb) {
         deliver(context, skb, header);
     }
@@ -35,7 +35,7 @@ pub(super) fn deliver_any(context: Context<'_, '_>, skb: SkBuff, header: RawHead
 
 /// Gives a packet to the stack whose header says something of it.
 #[inline(never)]
-fn deliver_offloaded(context: Context<'_, '_>, mut skb: SkBuff, header: RawHeader) {
+fn deliver_offloaded(context: Context<'_, '_>, mut skb: RxSkb, header: RawHeader) {
     let header = context.dev().data().facts.header.decode(&header.bytes());
     if offloads(&context, &mut skb, &header).is_err() {
         malformed(&context, &header);
@@ -49,7 +49,7 @@ fn deliver_offloaded(context: Context<'_, '_>, mut skb: SkBuff, header: RawHeade
 /// Takes over checksum and segmentation, whatever was negotiated: a switch on the host may pass on
 /// what another guest left to it, and what does not fit the packet is refused.
 #[inline]
-fn offloads(context: &Context<'_, '_>, skb: &mut SkBuff, header: &RxHeader) -> Result {
+fn offloads(context: &Context<'_, '_>, skb: &mut RxSkb, header: &RxHeader) -> Result {
     if header.offload.flags & F_DATA_VALID != 0 {
         skb.set_checksum_unnecessary();
     }

@@ -31,7 +31,7 @@ use net::{
     RxFrag,
     RxKind,
     RxPacket,
-    SkBuff, //
+    RxSkb, //
 };
 use virtio::{
     QueueOps,
@@ -106,9 +106,9 @@ fn receive_more(
     }
 
     let packet = if len <= COPY_LEN {
-        EthSkb::copy::<COPY_LEN, _>(context.0, data, skip).map(|skb| RxPacket::new(skb.into_skb()))
+        EthSkb::copy::<COPY_LEN, _>(context.0, data, skip).map(|skb| RxPacket::new(skb.into_rx()))
     } else if NET_IP_ALIGN == 0 && data.has_tailroom() {
-        SkBuff::build(context.0, data, skip).map(RxPacket::new)
+        RxSkb::build(context.0, data, skip).map(RxPacket::new)
     } else {
         RxPacket::split(context.0, data, skip, COPY_LEN)
     };

@@ -17,7 +17,7 @@ use net::{
     RxData,
     RxFrag,
     RxKind,
-    SkBuff, //
+    RxSkb, //
 };
 
 /// The kind of the buffers, with a header of `header` bytes.
@@ -40,7 +40,7 @@ pub(super) fn receive(context: Context<'_, '_>, frag: RxFrag, len: u32) {
         return wrong_length(context);
     };
     context.received(len);
-    match SkBuff::build(context.0, data, skip) {
+    match RxSkb::build(context.0, data, skip) {
         Some(skb) => deliver_any(context, skb, header),
         None => context.dropped(),
     }

@@ -16,7 +16,10 @@ use crate::{
     frag::RxData,
     napi::Napi, //
 };
-use core::ptr::NonNull;
+use core::{
+    ops::Deref,
+    ptr::NonNull, //
+};
 use kernel::{
     error::to_result,
     page::Page,
@@ -27,7 +30,7 @@ use kernel::{
 /// What a device says of the checksum and the segmentation of a received packet, in terms of
 /// virtio spec §5.1.6.
 ///
-/// Not believed: [`SkBuff::set_offload`] checks it against the packet.
+/// Not believed: [`RxSkb::set_offload`] checks it against the packet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RxOffload {
     /// `VIRTIO_NET_HDR_F_*`.
@@ -44,14 +47,43 @@ pub struct RxOffload {
     pub csum_offset: u16,
 }
 
-impl SkBuff {
+/// A packet that is being received: a new one, which nobody else refers to.
+///
+/// A packet that the stack sends may be shared: with a copy of itself that is still with the
+/// device, or with its clones, which have the same head. GRO links packets, and putting one
+/// together writes to its head, so both take packets of this type, which are made by allocating
+/// them or around a buffer.
+///
+/// # Invariants
+///
+/// This owns the only reference to the packet, its head, and the packets of its fragment list.
+#[repr(transparent)]
+pub struct RxSkb(SkBuff);
+
+impl Deref for RxSkb {
+    type Target = SkBuff;
+
+    #[inline(always)]
+    fn deref(&self) -> &SkBuff {
+        &self.0
+    }
+}
+
+impl RxSkb {
     /// A packet with no byte and room for `size` in its head.
     #[inline]
     pub fn alloc<T: Operations>(napi: Napi<'_, T>, size: u32) -> Option<Self> {
         // SAFETY: Called from the poll function of the instance.
         let skb = unsafe { bindings::napi_alloc_skb(napi.as_raw(), size) };
         // SAFETY: A new packet, whose only reference is ours.
-        NonNull::new(skb).map(|skb| unsafe { Self::from_raw(skb) })
+        // INVARIANT: As well.
+        NonNull::new(skb).map(|skb| Self(unsafe { SkBuff::from_raw(skb) }))
+    }
+
+    /// The packet, as any other.
+    #[inline(always)]
+    pub fn into_skb(self) -> SkBuff {
+        self.0
     }
 
     /// Copies `len` bytes at `src` to the end of the head.
@@ -72,7 +104,7 @@ impl SkBuff {
     /// The device checked the checksum.
     #[inline]
     pub fn set_checksum_unnecessary(&mut self) {
-        // SAFETY: By the type invariant, and the packet is not shared yet.
+        // SAFETY: By the type invariants.
         unsafe { bindings::skb_set_checksum_unnecessary(self.as_raw()) };
     }
 
@@ -94,7 +126,7 @@ impl SkBuff {
             csum_start: offload.csum_start,
             csum_offset: offload.csum_offset,
         };
-        // SAFETY: By the type invariant, the packet is not shared yet and has an Ethernet
+        // SAFETY: By the type invariants, nobody else uses the packet, and it has an Ethernet
         // header; `hdr` is in the CPU's byte order.
         to_result(unsafe {
             bindings::skb_set_rx_dev(self.as_raw(), dev.as_raw());
@@ -131,7 +163,7 @@ impl SkBuff {
     }
 }
 
-impl SkBuff {
+impl RxSkb {
     /// Builds a packet around the buffer that it was received in, without a copy: all that is
     /// behind the first `skip` bytes.
     ///
@@ -154,9 +186,10 @@ impl SkBuff {
         core::mem::forget(frag);
         // SAFETY: A new packet with as much room, by the type invariants of `RxData`; its memory
         // is of a page pool. Its only reference is ours.
+        // INVARIANT: As well.
         unsafe {
             bindings::skb_rx_place(skb.as_ptr(), reserve, len);
-            Some(Self::from_raw(skb))
+            Some(Self(SkBuff::from_raw(skb)))
         }
     }
 }
@@ -167,12 +200,12 @@ impl SkBuff {
 ///
 /// The head has at least [`ETH_HLEN`] bytes.
 #[repr(transparent)]
-pub struct EthSkb(SkBuff);
+pub struct EthSkb(RxSkb);
 
 impl EthSkb {
     /// A packet that may have such a header. If it has none, it is dropped.
     #[inline(always)]
-    pub fn new(skb: SkBuff) -> Option<Self> {
+    pub fn new(skb: RxSkb) -> Option<Self> {
         // INVARIANT: It was compared.
         (skb.head_len() as usize >= ETH_HLEN).then_some(Self(skb))
     }
@@ -191,7 +224,7 @@ impl EthSkb {
         if len > ROOM || (len as usize) < ETH_HLEN {
             return None;
         }
-        let skb = SkBuff::alloc(napi, ROOM)?;
+        let skb = RxSkb::alloc(napi, ROOM)?;
         // SAFETY: A new packet with room for `ROOM` bytes; the bytes are within the buffer, by
         // the type invariants of `RxData`.
         unsafe { skb.put(data.start().add(skip as usize), len) };
@@ -199,9 +232,9 @@ impl EthSkb {
         Some(Self(skb))
     }
 
-    /// The packet.
+    /// The packet, without the knowledge of its header.
     #[inline(always)]
-    pub fn into_skb(self) -> SkBuff {
+    pub fn into_rx(self) -> RxSkb {
         self.0
     }
 }
@@ -210,18 +243,21 @@ impl EthSkb {
 ///
 /// # Invariants
 ///
-/// `last` is `head` or the last packet of its fragment list, and not shared.
+/// `last` is `head` or the last packet of its fragment list.
 pub struct RxPacket {
-    head: SkBuff,
+    head: RxSkb,
     last: NonNull<bindings::sk_buff>,
 }
 
 impl RxPacket {
     /// A packet that starts with `head`.
     #[inline(always)]
-    pub fn new(head: SkBuff) -> Self {
-        // INVARIANT: A received packet has no fragment list before this adds one.
-        Self { last: head.0, head }
+    pub fn new(head: RxSkb) -> Self {
+        // INVARIANT: It is the head.
+        Self {
+            last: head.0 .0,
+            head,
+        }
     }
 
     /// Allocates a packet, copies the Ethernet header that is behind the first `skip` bytes of a
@@ -238,7 +274,7 @@ impl RxPacket {
         if data.len() < start {
             return None;
         }
-        let head = SkBuff::alloc(napi, copy.max(ETH_HLEN as u32))?;
+        let head = RxSkb::alloc(napi, copy.max(ETH_HLEN as u32))?;
         // SAFETY: A new packet with room for a header; the bytes are within the buffer, by the
         // type invariants of `RxData`.
         unsafe { head.put(data.start().add(skip as usize), ETH_HLEN as u32) };
@@ -253,7 +289,8 @@ impl RxPacket {
     ///
     /// # Errors
     ///
-    /// `EINVAL`: the buffer has not as many bytes. `ENOMEM`. The buffer is gone.
+    /// `EINVAL`: the buffer has not as many bytes, or the packet was put together before and has
+    /// no more room. `ENOMEM`. The buffer is gone.
     pub fn append(&mut self, data: RxData, skip: u32) -> Result {
         let len = data.len().checked_sub(skip).ok_or(EINVAL)?;
         let (frag, _) = data.into_parts();
@@ -298,14 +335,21 @@ impl RxPacket {
     /// Adds a packet to the fragment list.
     #[cold]
     fn extend(&mut self) -> Result {
+        let info = self.head.shared_info();
+        let first = self.last == self.head.0 .0;
+        // A list that an earlier one of these made is not replaced: its packets are counted in.
+        // SAFETY: By the type invariants of `RxSkb`, this is the only user of the head.
+        if first && !unsafe { (*info).frag_list }.is_null() {
+            return Err(EINVAL);
+        }
         // SAFETY: May be called in any context.
         let skb = unsafe { bindings::alloc_skb(0, bindings::GFP_ATOMIC) };
         let skb = NonNull::new(skb).ok_or(ENOMEM)?;
         // SAFETY: By the type invariants; the list has the new packet's reference.
         unsafe {
             bindings::skb_mark_for_recycle(skb.as_ptr());
-            if self.last == self.head.0 {
-                (*self.head.shared_info()).frag_list = skb.as_ptr();
+            if first {
+                (*info).frag_list = skb.as_ptr();
             } else {
                 (*self.last.as_ptr()).__bindgen_anon_1.__bindgen_anon_1.next = skb.as_ptr();
             }
@@ -329,7 +373,7 @@ impl RxPacket {
 
     /// The packet is complete.
     #[inline(always)]
-    pub fn finish(self) -> SkBuff {
+    pub fn finish(self) -> RxSkb {
         self.head
     }
 }
