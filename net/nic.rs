@@ -267,7 +267,7 @@ impl<'bound> Operations for Nic<'bound> {
     }
 
     #[inline(always)]
-    fn start_xmit(queue: &mut TxQueue<'_, Self>, skb: SkBuff, more: bool) -> NetdevTx {
+    fn start_xmit(queue: TxQueue<'_, Self>, skb: SkBuff, more: bool) -> NetdevTx {
         tx::start_xmit(queue, skb, more)
     }
 

@@ -270,7 +270,7 @@ fn xmit_reap(
 
 /// `ndo_start_xmit`.
 #[inline(always)]
-pub(crate) fn start_xmit(queue: &mut TxQueue<'_, Nic<'_>>, skb: SkBuff, more: bool) -> NetdevTx {
+pub(crate) fn start_xmit(mut queue: TxQueue<'_, Nic<'_>>, skb: SkBuff, more: bool) -> NetdevTx {
     let (state, stack) = queue.parts();
     let Some(vq) = state.queue.as_mut() else {
         return lost(stack, skb);

@@ -13,13 +13,7 @@ use crate::{
     },
     napi::TxSlot, //
 };
-use core::{
-    marker::PhantomData,
-    ops::{
-        Deref,
-        DerefMut, //
-    },
-};
+use core::marker::PhantomData;
 
 /// What became of a packet that was to be sent, C `netdev_tx_t`.
 #[must_use]
@@ -135,7 +129,10 @@ impl<'a, T: Operations> StackQueue<'a, T> {
     }
 }
 
-/// A locked transmit queue.
+/// A locked transmit queue, as [`Operations::start_xmit`] gets it.
+///
+/// It is passed by value, and a [`TxGuard`] does not give its own away: a queue that could be
+/// swapped for another would be used under a lock that somebody else releases.
 ///
 /// # Invariants
 ///
@@ -227,19 +224,11 @@ impl<'a, T: Operations> TxGuard<'a, T> {
     }
 }
 
-impl<'a, T: Operations> Deref for TxGuard<'a, T> {
-    type Target = TxQueue<'a, T>;
-
+impl<T: Operations> TxGuard<'_, T> {
+    /// As [`TxQueue::parts`].
     #[inline(always)]
-    fn deref(&self) -> &Self::Target {
-        &self.queue
-    }
-}
-
-impl<T: Operations> DerefMut for TxGuard<'_, T> {
-    #[inline(always)]
-    fn deref_mut(&mut self) -> &mut Self::Target {
-        &mut self.queue
+    pub fn parts(&mut self) -> (&mut T::Tx, StackQueue<'_, T>) {
+        self.queue.parts()
     }
 }
 

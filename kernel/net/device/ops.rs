@@ -64,7 +64,7 @@ pub trait Operations: Sized + Send + Sync {
     /// Transmits a packet: `ndo_start_xmit`, with the queue locked and BHs disabled.
     ///
     /// `more` says that another packet follows at once, so that the device need not be notified.
-    fn start_xmit(queue: &mut TxQueue<'_, Self>, skb: SkBuff, more: bool) -> NetdevTx;
+    fn start_xmit(queue: TxQueue<'_, Self>, skb: SkBuff, more: bool) -> NetdevTx;
 
     /// Receives packets. BHs are disabled.
     fn poll_rx<'a>(poll: RxPoll<'a, Self>) -> Polled<'a>;

@@ -149,10 +149,10 @@ impl<T: Operations> Vtable<T> {
             return NetdevTx::DONE.into_raw();
         };
         // SAFETY: The core holds the lock of the packet's queue.
-        let mut queue = unsafe { TxQueue::assume_locked(slot) };
+        let queue = unsafe { TxQueue::assume_locked(slot) };
         // SAFETY: Within `ndo_start_xmit`.
         let more = unsafe { bindings::netdev_xmit_more() };
-        T::start_xmit(&mut queue, skb, more).into_raw()
+        T::start_xmit(queue, skb, more).into_raw()
     }
 
     extern "C" fn features_check(
