@@ -67,6 +67,7 @@ use virtio::{
     IdTable,
     QueueHandle,
     QueueSpec,
+    Scope,
     Virtqueue, //
 };
 
@@ -94,7 +95,10 @@ impl Driver for Blk {
     const ID_TABLE: IdTable = &ID_TABLE;
     const FEATURES: &'static [Feature] = features::ALL;
 
-    fn probe<'bound>(dev: &'bound Device<Core<'_>>) -> impl PinInit<Data, Error> + 'bound {
+    fn probe<'bound>(
+        dev: &'bound Device<Core<'_>>,
+        _scope: Scope<'bound>,
+    ) -> impl PinInit<Data, Error> + 'bound {
         pin_init::pin_init_scope(move || make(dev))
     }
 

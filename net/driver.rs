@@ -52,7 +52,8 @@ use virtio::{
     Feature,
     FeatureSet,
     Once,
-    QueueHandle, //
+    QueueHandle,
+    Scope, //
 };
 
 /// The driver.
@@ -92,6 +93,7 @@ impl Driver for NetDriver {
 
     fn probe<'bound>(
         dev: &'bound Device<Core<'_>>,
+        _scope: Scope<'bound>,
     ) -> impl PinInit<Self::Data<'bound>, Error> + 'bound {
         try_pin_init!(Binding {
             net: new_interface(dev)?,

@@ -7,7 +7,8 @@
 //!
 //! - the gate of the callbacks: a pointer to the driver data that is set once the data is
 //!   complete and cleared before it goes away;
-//! - the count of queue sets that are alive: unbinding waits for the last, so that a
+//! - the count of what keeps the binding from ending, the set of queues and any
+//!   [`Hold`](crate::Hold): unbinding waits for the last, so that a
 //!   [`Virtqueue`](crate::Virtqueue) never outlives its transport;
 //! - whether the device was reset since it was last ready, without which no buffer leaves a
 //!   queue by any way but [`Virtqueue::get_buf`](crate::Virtqueue::get_buf).
@@ -63,9 +64,11 @@ pub struct BindState {
     data: Atomic<*mut c_void>,
     /// The queue callback of the driver that is bound: the one that knows the type of its data.
     vq_callback: VqCallback,
-    /// Number of queue sets that are alive, and one for the binding itself.
-    sets: Atomic<i32>,
-    /// Completed when `sets` reaches zero.
+    /// Number of values that keep the binding from ending, and one for the binding itself.
+    users: Atomic<i32>,
+    /// A set of queues is alive.
+    set: Atomic<i32>,
+    /// Completed when `users` reaches zero.
     #[pin]
     gone: Completion,
     /// Held by who gives the device queues, or takes them from it: where they are found, where the
@@ -111,7 +114,8 @@ impl BindState {
             pin_init!(Self {
                 data: Atomic::new(null_mut()),
                 vq_callback,
-                sets: Atomic::new(1),
+                users: Atomic::new(1),
+                set: Atomic::new(0),
                 gone <- Completion::new(),
                 owner <- new_mutex!(()),
                 reset: Atomic::new(1),
@@ -150,7 +154,7 @@ impl BindState {
         Ok(())
     }
 
-    /// Takes the state down: waits until all queues are gone, then frees it.
+    /// Takes the state down: waits until nothing keeps the binding from ending, then frees it.
     ///
     /// # Safety
     ///
@@ -163,15 +167,15 @@ impl BindState {
         // SAFETY: By the safety requirements.
         let state = unsafe { &*ptr };
 
-        if !state.put_set() {
-            pr_warn!("queues outlive their driver, waiting for them\n");
+        if !state.put() {
+            pr_warn!("queues or interfaces outlive their driver, waiting for them\n");
         }
         state.gone.wait_for_completion();
 
         // SAFETY: By the safety requirements.
         unsafe { (*vdev).priv_ = null_mut() };
         // SAFETY: `ptr` came from `KBox::into_raw`, and nothing refers to the state any more: the
-        // driver data and all queues are gone.
+        // driver data, all queues and all that held the binding are gone.
         drop(unsafe { KBox::from_raw(ptr) });
     }
 
@@ -181,12 +185,25 @@ impl BindState {
     ///
     /// `EBUSY`: one is alive already.
     pub(crate) fn get_set(&self) -> Result {
-        self.sets.cmpxchg(1, 2, Full).map(|_| ()).map_err(|_| EBUSY)
+        self.set.cmpxchg(0, 1, Full).map_err(|_| EBUSY)?;
+        self.get();
+        Ok(())
     }
 
-    /// A set is gone; returns whether it was the last.
-    pub(crate) fn put_set(&self) -> bool {
-        let last = self.sets.fetch_sub(1, Full) == 1;
+    /// The set of queues is gone.
+    pub(crate) fn put_set(&self) {
+        self.set.store(0, Release);
+        self.put();
+    }
+
+    /// Counts a value that keeps the binding from ending.
+    pub(crate) fn get(&self) {
+        self.users.fetch_add(1, Full);
+    }
+
+    /// A value that kept the binding from ending is gone. Returns whether it was the last.
+    pub(crate) fn put(&self) -> bool {
+        let last = self.users.fetch_sub(1, Full) == 1;
         if last {
             self.gone.complete_all();
         }

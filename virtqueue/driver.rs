@@ -12,6 +12,7 @@ use crate::{
     },
     id::IdTable,
     queue::QueueHandle,
+    scope::Scope, //
 };
 use core::mem::offset_of;
 use kernel::{
@@ -73,11 +74,14 @@ pub trait Driver: Sized + 'static {
 
     /// Makes the driver data. Process context.
     ///
+    /// `scope` is for what must not outlive the data it refers to; see [`Scope`].
+    ///
     /// # Errors
     ///
     /// The device stays unbound, and the core reports what this returns.
     fn probe<'bound>(
         dev: &'bound Device<Core<'_>>,
+        scope: Scope<'bound>,
     ) -> impl PinInit<Self::Data<'bound>, Error> + 'bound;
 
     /// Brings the device into use, with the data published. Process context.
@@ -267,7 +271,9 @@ impl<T: Driver> Adapter<T> {
         let dev = unsafe { Self::device(vdev) };
         from_result(|| {
             let generic: &kernel::device::Device<CoreInternal<'_>> = dev.as_ref();
-            generic.set_drvdata(T::probe(dev))?;
+            // SAFETY: The binding starts here. What is borrowed for it are the device and what
+            // the bus keeps with it, which are there until `BindState` is taken down.
+            generic.set_drvdata(T::probe(dev, unsafe { Scope::new(dev) }))?;
 
             // SAFETY: The data was stored just above.
             let data = unsafe { Self::data(dev) };

@@ -30,6 +30,7 @@ pub mod feature;
 pub mod id;
 pub mod param;
 pub mod queue;
+pub mod scope;
 
 pub use crate::{
     config::{
@@ -68,6 +69,10 @@ pub use crate::{
         SegmentSink,
         Used,
         Virtqueue, //
+    },
+    scope::{
+        Hold,
+        Scope, //
     },
 };
 

@@ -22,8 +22,10 @@ use virtio::{
     Affinity,
     Device,
     DeviceLink,
+    Hold,
     QueueHandle,
     Queues,
+    Scope,
     Virtqueue, //
 };
 use virtio_fake::{
@@ -221,6 +223,24 @@ impl Backend for Racer {
     }
 }
 
+/// A driver that has something which must not outlive the binding.
+#[pin_data]
+struct Holder {
+    #[pin]
+    hold: Mutex<Option<Hold>>,
+    ended: Atomic<i32>,
+}
+
+impl Scenario for Holder {
+    fn bound(&self, scope: Scope<'_>) {
+        *self.hold.lock() = Some(scope.hold());
+    }
+
+    fn dropped(&self, _fake: &Fake) {
+        self.ended.fetch_add(1, Full);
+    }
+}
+
 /// Status bits that only a device has which was not reset.
 const IN_USE: i32 = 2 | 4 | 8;
 
@@ -319,6 +339,32 @@ mod suite {
         check_err!(fake.interrupt(9), ENOENT);
         fake.interrupt(0)?;
         check_eq!(scenario.callbacks.load(Relaxed), 1);
+        Ok(())
+    }
+
+    /// What holds the binding is waited for, also after the data was dropped.
+    #[test]
+    fn held() -> Result {
+        let scenario = Arc::pin_init(
+            pin_init!(Holder {
+                hold <- new_mutex!(None),
+                ended: Atomic::new(0),
+            }),
+            GFP_KERNEL,
+        )?;
+        let spec = Spec::scripted(scenario.clone());
+        let fake = Fake::new(spec, Arc::new(Keeper, GFP_KERNEL)?)?;
+        let plug = fake.plug()?;
+        check!(fake.is_bound());
+        let hold = scenario.hold.lock().take();
+        check!(hold.is_some());
+        let task = Task::new(move || drop(plug))?;
+        let dropped = wait::until(10_000, || scenario.ended.load(Relaxed) == 1);
+        wait::pause(100);
+        let waited = !task.is_done();
+        drop(hold);
+        task.join(10_000)?;
+        check!(dropped && waited);
         Ok(())
     }
 

@@ -20,7 +20,8 @@ use virtio::{
     Feature,
     FeatureSet,
     IdTable,
-    QueueHandle, //
+    QueueHandle,
+    Scope, //
 };
 
 /// The device type that [`Scripted`] serves; the specification has none of this number.
@@ -50,6 +51,11 @@ pub trait Scenario: Send + Sync {
     fn probe(&self, fake: &Fake, dev: &Device<Bound>) -> Result {
         let _ = (fake, dev);
         Ok(())
+    }
+
+    /// Probe succeeded, for the time of `scope`.
+    fn bound(&self, scope: Scope<'_>) {
+        let _ = scope;
     }
 
     /// See [`virtio::Driver::start`].
@@ -156,10 +162,12 @@ impl virtio::Driver for Scripted {
 
     fn probe<'bound>(
         dev: &'bound Device<Core<'_>>,
+        scope: Scope<'bound>,
     ) -> impl PinInit<Self::Data<'bound>, Error> + 'bound {
         // The data exists before the scenario may fail, so that its end is seen in any case.
         ScriptedData::of(dev).and_then(|data| {
             data.scenario.probe(&data.fake, dev)?;
+            data.scenario.bound(scope);
             Ok(data)
         })
     }

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The time that a driver is bound to a device, as a value.
+
+use crate::{
+    bind::BindState,
+    device::Device, //
+};
+use core::{
+    marker::PhantomData,
+    ptr::NonNull, //
+};
+use kernel::device::Bound;
+
+/// Stands for the time that a driver is bound to a device: `'bound`, as in
+/// [`Driver::Data`](crate::Driver::Data).
+///
+/// An object that the rest of the kernel gets to know, such as a network interface, must not
+/// refer to anything that is gone before it. What is borrowed for `'bound` stays until the
+/// binding ends, and a [`Hold`] keeps the binding from ending. So an object that has a hold, and
+/// whose data lives for `'bound`, may even be forgotten.
+///
+/// The lifetime is exact: unlike that of a reference, it cannot be made shorter.
+///
+/// # Invariants
+///
+/// What is valid for `'bound` is valid until no [`Hold`] of the device is left.
+#[derive(Clone, Copy)]
+pub struct Scope<'bound> {
+    dev: &'bound Device<Bound>,
+    _exact: PhantomData<fn(&'bound ()) -> &'bound ()>,
+}
+
+impl<'bound> Scope<'bound> {
+    /// # Safety
+    ///
+    /// `'bound` is the time of the binding of `dev`: what is borrowed for it is valid until
+    /// the state of the binding is taken down, which is after the last hold is gone.
+    pub(crate) unsafe fn new(dev: &'bound Device<Bound>) -> Self {
+        // INVARIANT: By the safety requirements.
+        Self {
+            dev,
+            _exact: PhantomData,
+        }
+    }
+
+    /// The device.
+    pub fn dev(self) -> &'bound Device<Bound> {
+        self.dev
+    }
+
+    /// Keeps the binding from ending. Any context.
+    pub fn hold(self) -> Hold {
+        let state = self.dev.bind_state();
+        state.get();
+        // INVARIANT: It was counted just now.
+        Hold(NonNull::from(state))
+    }
+}
+
+/// Keeps the binding of a driver to a device from ending: unbinding waits until it is dropped.
+///
+/// # Invariants
+///
+/// The state is that of a binding, and counts this value.
+pub struct Hold(NonNull<BindState>);
+
+// SAFETY: The count may be changed by any thread.
+unsafe impl Send for Hold {}
+
+// SAFETY: As above.
+unsafe impl Sync for Hold {}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants, the state is there until this is no longer counted.
+        unsafe { self.0.as_ref() }.put();
+    }
+}
