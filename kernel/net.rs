@@ -2,7 +2,8 @@
 
 //! Network devices, packets and NAPI for Rust drivers.
 //!
-//! A driver implements [`Operations`] and [`EthtoolOps`], makes a [`NetDevice`] and registers it.
+//! A driver implements [`Operations`] and [`EthtoolOps`], makes a [`NetDevice`] with [`NewDevice`] and registers
+//! it.
 //!
 //! Who may touch what of a device is in the types:
 //!
@@ -69,6 +70,7 @@ pub use crate::{
     device::{
         Device,
         NetDevice,
+        NewDevice,
         Operations, //
     },
     ethtool::EthtoolOps,

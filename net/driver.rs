@@ -43,6 +43,7 @@ use net::{
     Features,
     MacAddr,
     NetDevice,
+    NewDevice,
     Rtnl, //
 };
 use virtio::{
@@ -92,11 +93,11 @@ impl Driver for NetDriver {
     }
 
     fn probe<'bound>(
-        dev: &'bound Device<Core<'_>>,
-        _scope: Scope<'bound>,
+        _dev: &'bound Device<Core<'_>>,
+        scope: Scope<'bound>,
     ) -> impl PinInit<Self::Data<'bound>, Error> + 'bound {
         try_pin_init!(Binding {
-            net: new_interface(dev)?,
+            net: new_interface(scope)?,
         }? Error)
     }
 
@@ -179,7 +180,8 @@ fn configure(net: &NetDevice<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
 }
 
 /// Makes the interface of a device, with its queues, not registered yet.
-fn new_interface<'bound>(vdev: &'bound Device<Bound>) -> Result<NetDevice<Nic<'bound>>> {
+fn new_interface<'bound>(scope: Scope<'bound>) -> Result<NetDevice<Nic<'bound>>> {
+    let vdev = scope.dev();
     let features = vdev.features();
     let config = vdev.config();
     let mtu = config.read_if(features::MTU, config::MTU)?;
@@ -207,8 +209,8 @@ fn new_interface<'bound>(vdev: &'bound Device<Bound>) -> Result<NetDevice<Nic<'b
     let mut shared = KVec::with_capacity(facts.max_pairs, GFP_KERNEL)?;
     shared.extend_from_slice(&pairs, GFP_KERNEL)?;
     let current = facts.max_pairs.min(num_online_cpus()).max(1);
-    let mut net = NetDevice::new(
-        vdev.as_ref(),
+    let mut net = NewDevice::new(
+        scope,
         Nic::new(vdev, facts, pairs, current),
         facts.max_pairs,
         NAPI_WEIGHT.get(),
@@ -232,6 +234,7 @@ fn new_interface<'bound>(vdev: &'bound Device<Bound>) -> Result<NetDevice<Nic<'b
         net.add_rx_attribute::<MergeableBufferSize<'_>>();
     }
     set_address(&mut net, vdev)?;
+    let net = net.finish();
 
     let mut rtnl = Rtnl::lock();
     queues::attach(&net, &mut rtnl)?;
@@ -246,7 +249,7 @@ fn new_interface<'bound>(vdev: &'bound Device<Bound>) -> Result<NetDevice<Nic<'b
 const DEFAULT_MTU: u32 = 1500;
 
 /// Sets the features of the interface.
-fn set_offloads(net: &mut NetDevice<Nic<'_>>, facts: &Facts) {
+fn set_offloads(net: &mut NewDevice<Nic<'_>>, facts: &Facts) {
     let mut on = Features::HIGHDMA;
     let mut switchable = Features::NONE;
     if facts.has(features::CSUM) {
@@ -291,7 +294,7 @@ fn set_offloads(net: &mut NetDevice<Nic<'_>>, facts: &Facts) {
 }
 
 /// Sets the address of the interface: that of the device, or a random one.
-fn set_address(net: &mut NetDevice<Nic<'_>>, vdev: &Device<Bound>) -> Result {
+fn set_address(net: &mut NewDevice<Nic<'_>>, vdev: &Device<Bound>) -> Result {
     let told = vdev
         .config()
         .read_if(features::MAC, config::MAC)?

@@ -4,6 +4,8 @@
 //!
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
+#[path = "device/new.rs"]
+mod new;
 #[path = "device/ops.rs"]
 mod ops;
 #[path = "device/owner.rs"]
@@ -15,6 +17,7 @@ mod vtable;
 
 pub(crate) use self::vtable::device_of;
 pub use self::{
+    new::NewDevice,
     ops::Operations,
     owner::NetDevice, //
 };
@@ -51,9 +54,12 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// A valid `struct net_device` that [`NetDevice::<T>::new`] made, with all of its private data.
+/// A valid `struct net_device` that [`NewDevice::<T>::new`] made, with all of its private data.
+///
+/// States and sources of queues are put into it, so `T` cannot be replaced by a type whose borrows
+/// are shorter.
 #[repr(transparent)]
-pub struct Device<T: Operations>(Opaque<bindings::net_device>, PhantomData<T>);
+pub struct Device<T: Operations>(Opaque<bindings::net_device>, PhantomData<fn(T) -> T>);
 
 // SAFETY: What is done through a reference is synchronised by the core, or takes evidence of
 // the lock it needs; the data is `Sync`.
@@ -62,7 +68,7 @@ unsafe impl<T: Operations> Sync for Device<T> {}
 impl<T: Operations> Device<T> {
     /// # Safety
     ///
-    /// `dev` was made by [`NetDevice::<T>::new`] and is valid for `'a`.
+    /// `dev` was made by [`NewDevice::<T>::new`] and is valid for `'a`.
     #[inline(always)]
     pub(crate) unsafe fn from_raw<'a>(dev: *mut bindings::net_device) -> &'a Self {
         // SAFETY: By the safety requirements; the type is transparent.

@@ -248,7 +248,7 @@ macro_rules! define_slot {
             /// The device, which outlives the slot.
             #[inline(always)]
             pub(crate) fn dev(&self) -> &Device<T> {
-                // SAFETY: It is the one that the slot was made for by `NetDevice::new`.
+                // SAFETY: It is the one that the slot was made for by `NewDevice`.
                 unsafe { Device::from_raw(self.slot.dev) }
             }
 
