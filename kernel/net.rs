@@ -81,6 +81,7 @@ pub use crate::{
         RxKind, //
     },
     napi::{
+        Budget,
         Napi,
         Polled,
         RxPoll,

@@ -43,6 +43,7 @@ use kernel::{
 };
 use net::{
     BigBuf,
+    Budget,
     Device,
     Gfp,
     Napi,
@@ -105,7 +106,7 @@ impl RxState {
     pub(crate) fn attach(&mut self, facts: &Facts, pair: &Pair, queue: RxQueue) -> Result {
         let size = queue.ring_size();
         // Half of the ring, or of what may be received in a poll.
-        let weight = NAPI_WEIGHT.get().max(0) as u32;
+        let weight = NAPI_WEIGHT.get().max(1) as u32;
         pair.rx_low.write_once(size.min(weight) / 2);
         pair.rx_min_len.write_once(min_len(facts, size));
         if let RxQueue::Big(_) = &queue {
@@ -271,7 +272,7 @@ pub(crate) fn poll<'a>(mut poll: RxPoll<'a, Nic<'_>>) -> Polled<'a> {
     let budget = poll.budget();
     let (state, pool, napi) = poll.parts();
     let context = Context(napi);
-    let done = match &mut state.queue {
+    let received = match &mut state.queue {
         Some(RxQueue::Mergeable(vq)) => vq.on(FragPoll::<true> {
             context,
             pool,
@@ -286,17 +287,14 @@ pub(crate) fn poll<'a>(mut poll: RxPoll<'a, Nic<'_>>) -> Polled<'a> {
             poll_small(vq, poll)
         }
         Some(RxQueue::Big(vq)) => big::poll(context, vq, &mut state.spare, budget),
-        None => Some(0),
+        None => 0,
     };
-    match done {
-        Some(received) => poll.complete(received),
-        None => poll.again(),
-    }
+    poll.complete(received)
 }
 
 /// Not inlined, as one poll function has one of the modes in common use.
 #[inline(never)]
-fn poll_small(vq: &mut Virtqueue<RxFrag>, poll: FragPoll<'_, '_, false>) -> Option<i32> {
+fn poll_small(vq: &mut Virtqueue<RxFrag>, poll: FragPoll<'_, '_, false>) -> i32 {
     vq.on(poll)
 }
 
@@ -338,30 +336,28 @@ impl<'a, 'b> Context<'a, 'b> {
     }
 }
 
-/// The poll of a queue of fragments, which are mergeable or not. Returns how many packets there were
-/// if that was all, with callbacks on; nothing if there are more.
+/// The poll of a queue of fragments, which are mergeable or not. Returns how many packets there
+/// were: fewer than the budget if that was all, with callbacks on.
 struct FragPoll<'a, 'b, const MERGEABLE: bool> {
     context: Context<'a, 'b>,
     pool: PoolPlace<'a, Nic<'b>>,
-    budget: i32,
+    budget: Budget<'a>,
 }
 
 impl<const MERGEABLE: bool> OnQueue<RxFrag> for FragPoll<'_, '_, MERGEABLE> {
-    type Output = Option<i32>;
+    type Output = i32;
 
     #[inline(always)]
-    fn run(self, mut queue: impl QueueOps<RxFrag>) -> Option<i32> {
+    fn run(self, mut queue: impl QueueOps<RxFrag>) -> i32 {
         let Self {
             context,
             mut pool,
             budget,
         } = self;
-        // netpoll receives nothing.
-        if budget > 0 {
-            queue.disable_cb();
-        }
+        queue.disable_cb();
         tx::clean(context.0, budget);
 
+        let budget = budget.get();
         let mut packets = 0i32;
         loop {
             while packets < budget {
@@ -379,11 +375,8 @@ impl<const MERGEABLE: bool> OnQueue<RxFrag> for FragPoll<'_, '_, MERGEABLE> {
             if context.is_low(queue.num_free()) {
                 refill(context, queue.again(), &mut pool);
             }
-            if packets >= budget {
-                return None;
-            }
-            if queue.enable_cb() {
-                return Some(packets);
+            if packets >= budget || queue.enable_cb() {
+                return packets;
             }
             queue.disable_cb();
         }

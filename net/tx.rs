@@ -22,6 +22,7 @@ use net::{
         TxPacket, //
     },
     skb::MAX_SKB_FRAGS,
+    Budget,
     Napi,
     NetdevTx,
     Polled,
@@ -68,7 +69,7 @@ struct Done {
 impl Done {
     /// Takes a packet that was transmitted. `budget` as for [`SkBuff::consume`].
     #[inline(always)]
-    fn take(&mut self, used: Used<TxPacket>, counters: &TxCounters, budget: i32) {
+    fn take(&mut self, used: Used<TxPacket>, counters: &TxCounters, budget: Budget<'_>) {
         let packet = used.into_buffer();
         let len = packet.len();
         if packet.is_counted() {
@@ -99,7 +100,7 @@ fn reap(
     queue: &mut impl QueueOps<TxPacket>,
     stack: StackQueue<'_, Nic<'_>>,
     counters: &TxCounters,
-    budget: i32,
+    budget: Budget<'_>,
 ) {
     let mut done = Done::default();
     while let Some(used) = queue.get_buf() {
@@ -233,7 +234,7 @@ fn xmit_reap(
     more: bool,
 ) -> NetdevTx {
     let counters = &stack.pair().counters.tx;
-    reap(&mut queue, stack, counters, 0);
+    reap(&mut queue, stack, counters, Budget::NONE);
     if skb.orphan_frags().is_err() {
         stack.dev().data().errors.tx_dropped.add_shared(1);
         drop(skb);
@@ -255,7 +256,7 @@ fn xmit_reap(
         counters.stop.add(1);
         if !queue.enable_cb_delayed() {
             // More has been done by now.
-            reap(&mut queue, stack, counters, 0);
+            reap(&mut queue, stack, counters, Budget::NONE);
             if queue.num_free() >= ROOM {
                 wake(&queue, stack, counters);
                 queue.disable_cb();
@@ -310,7 +311,7 @@ fn failed(stack: StackQueue<'_, Nic<'_>>, e: Error) {
 /// Takes what the device is done with until callbacks are on again, and lets the stack send.
 struct Clean<'a, 'b> {
     stack: StackQueue<'a, Nic<'b>>,
-    budget: i32,
+    budget: Budget<'a>,
     /// Callbacks are for when most is done, not for the next packet.
     delayed: bool,
 }
@@ -366,14 +367,14 @@ pub(crate) fn poll<'a>(poll: TxPoll<'a, Nic<'_>>) -> Polled<'a> {
 
 /// Reaps the transmit queue of a pair in the poll of the receive queue.
 #[inline(always)]
-pub(crate) fn clean(rx: Napi<'_, Nic<'_>>, budget: i32) {
+pub(crate) fn clean(rx: Napi<'_, Nic<'_>>, budget: Budget<'_>) {
     if rx.pair().tx_pending.read_once() {
         clean_pending(rx, budget);
     }
 }
 
 #[inline(never)]
-fn clean_pending(rx: Napi<'_, Nic<'_>>, budget: i32) {
+fn clean_pending(rx: Napi<'_, Nic<'_>>, budget: Budget<'_>) {
     if !rx.pair().tx_napi.read_once() {
         return;
     }

@@ -35,6 +35,33 @@ pub trait Source: Send + Sync {
     fn disable(&self);
 }
 
+/// How many packets a poll may process, for the time of the poll: it also says that this is one,
+/// where packets are freed.
+#[derive(Clone, Copy)]
+pub struct Budget<'a> {
+    packets: i32,
+    /// The poll belongs to this CPU.
+    _poll: PhantomData<(&'a (), *mut ())>,
+}
+
+impl Budget<'_> {
+    /// That of whoever is no poll.
+    pub const NONE: Self = Self::new(0);
+
+    const fn new(packets: i32) -> Self {
+        Self {
+            packets,
+            _poll: PhantomData,
+        }
+    }
+
+    /// In packets; 0 in a poll from netpoll, where memory is freed later.
+    #[inline(always)]
+    pub const fn get(self) -> i32 {
+        self.packets
+    }
+}
+
 /// How the poll of lifetime `'a` ended: there is one for every poll, and none is good for another.
 pub struct Polled<'a> {
     work: i32,
@@ -114,25 +141,31 @@ impl<'a, T: Operations> Napi<'a, T> {
 /// # Invariants
 ///
 /// This thread has the NAPI instance of `slot` scheduled, so nothing else refers to its state.
+/// `budget` is more than 0.
 pub struct RxPoll<'a, T: Operations> {
     slot: &'a RxSlot<T>,
     budget: i32,
 }
 
 impl<'a, T: Operations> RxPoll<'a, T> {
+    /// netpoll polls in any context, with interrupts off and a budget of 0, for transmitted
+    /// packets to be freed. Those of a receive poll have a poll of their own.
+    pub(crate) const FOR_NETPOLL: bool = false;
+
     /// # Safety
     ///
-    /// Called from the poll function of `slot`, once per call of it.
+    /// Called from the poll function of `slot`, once per call of it, with a `budget` of more than
+    /// 0.
     #[inline(always)]
     pub(crate) unsafe fn new(slot: &'a RxSlot<T>, budget: i32) -> Self {
         // INVARIANT: By the safety requirements.
         Self { slot, budget }
     }
 
-    /// Packets that may be received in this poll; 0 from netpoll, which receives none.
+    /// Packets that may be received in this poll: one or more.
     #[inline(always)]
-    pub fn budget(&self) -> i32 {
-        self.budget
+    pub fn budget(&self) -> Budget<'a> {
+        Budget::new(self.budget)
     }
 
     /// The state of the queue, where its page pool is, and the NAPI instance for what needs one.
@@ -151,15 +184,18 @@ impl<'a, T: Operations> RxPoll<'a, T> {
         Polled::new(self.budget)
     }
 
-    /// All is done: gives the queue up until the next event. `work` packets were received,
-    /// fewer than the budget.
+    /// `work` packets were received. Fewer than the budget are all that there were, and the queue
+    /// is given up until the next event. Otherwise the instance stays scheduled, as by
+    /// [`RxPoll::again`]: the core takes one that used up its budget for one that is.
     ///
-    /// Events were enabled, if there can be any, and the queue looked at again after that. What
-    /// happens from then on is not lost: the event finds the instance scheduled, and has it
-    /// polled again.
+    /// To give the queue up, events were enabled, if there can be any, and the queue looked at
+    /// again after that. What happens from then on is not lost: the event finds the instance
+    /// scheduled, and has it polled again.
     #[inline(always)]
     pub fn complete(self, work: i32) -> Polled<'a> {
-        debug_assert!(work == 0 || work < self.budget);
+        if work >= self.budget {
+            return self.again();
+        }
         // SAFETY: By the type invariant, this is the poll function of the instance.
         if !unsafe { bindings::napi_complete_done(self.slot.napi(), work) } {
             still_scheduled(self.slot.source());
@@ -188,6 +224,9 @@ pub struct TxPoll<'a, T: Operations> {
 }
 
 impl<'a, T: Operations> TxPoll<'a, T> {
+    /// See [`RxPoll::FOR_NETPOLL`].
+    pub(crate) const FOR_NETPOLL: bool = true;
+
     /// # Safety
     ///
     /// Called from the poll function of `slot`, once per call of it.
@@ -197,10 +236,10 @@ impl<'a, T: Operations> TxPoll<'a, T> {
         Self { slot, budget }
     }
 
-    /// Packets that may be processed in this poll; 0 from netpoll, where memory is freed later.
+    /// Packets that may be processed in this poll; 0 from netpoll.
     #[inline(always)]
-    pub fn budget(&self) -> i32 {
-        self.budget
+    pub fn budget(&self) -> Budget<'a> {
+        Budget::new(self.budget)
     }
 
     /// Locks the queue.

@@ -4,6 +4,7 @@
 
 use crate::{
     bindings,
+    napi::Budget,
     skb::{
         self,
         SkBuff,
@@ -264,7 +265,7 @@ impl TxPacket {
 
     /// Frees a packet that was transmitted. `budget` as for [`SkBuff::consume`].
     #[inline(always)]
-    pub fn consume(self, budget: i32) {
+    pub fn consume(self, budget: Budget<'_>) {
         self.skb.consume(budget);
     }
 }

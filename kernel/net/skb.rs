@@ -24,7 +24,10 @@ pub use self::{
 
 pub(crate) use self::tx::detach;
 
-use crate::bindings;
+use crate::{
+    bindings,
+    napi::Budget, //
+};
 use core::{
     mem::ManuallyDrop,
     ptr::NonNull, //
@@ -111,11 +114,12 @@ impl SkBuff {
 
     /// Frees a packet that was transmitted.
     ///
-    /// `budget` is that of the poll that this runs in, and 0 in any other context.
+    /// `budget` is that of the poll that this runs in, and [`Budget::NONE`] in any other context.
     #[inline(always)]
-    pub fn consume(self, budget: i32) {
-        // SAFETY: By the type invariant; the reference is given up.
-        unsafe { bindings::napi_consume_skb(self.into_raw(), budget) };
+    pub fn consume(self, budget: Budget<'_>) {
+        // SAFETY: By the type invariant; the reference is given up. With a budget, this is a poll,
+        // whose cache of packets this CPU has for itself.
+        unsafe { bindings::napi_consume_skb(self.into_raw(), budget.get()) };
     }
 }
 

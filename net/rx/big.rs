@@ -27,6 +27,7 @@ use kernel::{
 use net::{
     skb::ETH_HLEN,
     BigBuf,
+    Budget,
     Gfp, //
 };
 use virtio::{
@@ -84,15 +85,13 @@ pub(super) fn poll(
     context: Context<'_, '_>,
     vq: &mut Virtqueue<BigBuf>,
     spare: &mut KVec<BigBuf>,
-    budget: i32,
-) -> Option<i32> {
+    budget: Budget<'_>,
+) -> i32 {
     let facts = &context.dev().data().facts;
-    // netpoll receives nothing.
-    if budget > 0 {
-        vq.disable_cb();
-    }
+    vq.disable_cb();
     tx::clean(context.0, budget);
 
+    let budget = budget.get();
     let mut packets = 0i32;
     loop {
         while packets < budget {
@@ -111,11 +110,8 @@ pub(super) fn poll(
             // There may be no buffer left whose use would bring us back here.
             context.dev().rx_retry();
         }
-        if packets >= budget {
-            return None;
-        }
-        if vq.enable_cb() {
-            return Some(packets);
+        if packets >= budget || vq.enable_cb() {
+            return packets;
         }
         vq.disable_cb();
     }

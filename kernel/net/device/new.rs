@@ -140,6 +140,8 @@ impl<T: Operations> NewDevice<T> {
 
         // SAFETY: The device and its data are complete but for what is done here.
         let private = unsafe { &*private };
+        // With a weight of 0, the core takes each poll for one that used its budget up.
+        let weight = weight.max(1);
         for slot in &private.rx {
             // SAFETY: The slots stay where they are until the device is dropped.
             unsafe { slot.register(weight) };

@@ -300,7 +300,10 @@ macro_rules! define_slot {
                 // SAFETY: By the safety requirements; the slot lives as long as the instance is
                 // registered.
                 let this = unsafe { &*kernel::container_of!(slot, Self, slot) };
-                // SAFETY: This is the poll function.
+                if !$poll::<T>::FOR_NETPOLL && budget <= 0 {
+                    return 0;
+                }
+                // SAFETY: This is the poll function, and the budget was compared.
                 let poll = unsafe { $poll::new(this, budget) };
                 T::$callback(poll).into_raw()
             }
