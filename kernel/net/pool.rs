@@ -86,6 +86,19 @@ impl PagePool {
     }
 }
 
+impl PagePool {
+    /// Has pages that come back be put into the pool's ring only, and not into the cache that its
+    /// NAPI instance uses. After a grace period, nobody looks at the instance any more.
+    ///
+    /// # Safety
+    ///
+    /// The instance is disabled.
+    pub(crate) unsafe fn forget_napi(&self) {
+        // SAFETY: By the type invariants and the safety requirements.
+        unsafe { bindings::page_pool_disable_direct_recycling(self.pool.as_ptr()) };
+    }
+}
+
 impl Drop for PagePool {
     fn drop(&mut self) {
         // SAFETY: By the type invariants. Pages that are still out keep what they need.

@@ -126,6 +126,7 @@ impl<T: Operations> Drop for NetDevice<T> {
         self.unregister();
         let private = self.private();
         private.disable_work();
+        private.disable_queues();
         for slot in &private.rx {
             slot.unregister();
         }

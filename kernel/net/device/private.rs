@@ -13,6 +13,7 @@ use crate::{
         RxSlot,
         TxSlot, //
     },
+    rtnl::Rtnl,
 };
 use kernel::{
     alloc::KVec,
@@ -74,6 +75,17 @@ impl<T: Operations> Private<T> {
         unsafe {
             bindings::disable_work_sync(self.work.get());
             bindings::disable_delayed_work_sync(self.retry.get());
+        }
+    }
+
+    /// Disables the NAPI instances that the driver left enabled. Process context, takes the RTNL.
+    pub(super) fn disable_queues(&self) {
+        let mut rtnl = Rtnl::lock();
+        for slot in &self.tx {
+            slot.disable(&mut rtnl);
+        }
+        for slot in &self.rx {
+            slot.disable(&mut rtnl);
         }
     }
 

@@ -281,10 +281,6 @@ macro_rules! define_slot {
                 self.slot.disable(kind, rtnl);
             }
 
-            pub(crate) fn unregister(&self) {
-                self.slot.unregister();
-            }
-
             /// The poll function.
             ///
             /// # Safety
@@ -358,6 +354,18 @@ impl<T: Operations> RxSlot<T> {
         unsafe { PoolPlace::new(self) }
     }
 
+    /// Unregisters the instance, as [`Slot::unregister`], and has the page pool forget it: who gives
+    /// pages back looks at the instance of their pool.
+    pub(crate) fn unregister(&self) {
+        self.slot.unregister();
+        // SAFETY: The instance is disabled, and only its owner, whose last use of it this is,
+        // replaces the pool.
+        if let Some(pool) = unsafe { &*self.pool.get() } {
+            // SAFETY: As above.
+            unsafe { pool.forget_napi() };
+        }
+    }
+
     /// Replaces the page pool.
     ///
     /// # Safety
@@ -401,6 +409,11 @@ impl<T: Operations> RxSlot<T> {
 }
 
 impl<T: Operations> TxSlot<T> {
+    /// Unregisters the instance, as [`Slot::unregister`].
+    pub(crate) fn unregister(&self) {
+        self.slot.unregister();
+    }
+
     /// Registers the instance.
     ///
     /// # Safety
