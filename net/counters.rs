@@ -109,13 +109,14 @@ pub(crate) fn tx_values(c: &TxCounters) -> [u64; TX_NAMES.len()] {
     [0, 0, c.kicks.get(), c.timeouts.get()]
 }
 
-/// Number of values of a device with `pairs` pairs of queues in use.
+/// Number of values of each pair of queues in use.
 ///
-/// The sums over the receive and the transmit queues come first, then each receive queue, then
-/// each transmit queue.
-pub(crate) fn count(pairs: usize) -> usize {
-    (RX_NAMES.len() + TX_NAMES.len()) * (pairs + 1)
-}
+/// The [sums](SUMS) over the receive and the transmit queues come first, then each receive queue,
+/// then each transmit queue.
+pub(crate) const OF_PAIR: u16 = (RX_NAMES.len() + TX_NAMES.len()) as u16;
+
+/// Number of values of the device: sums over all queues.
+pub(crate) const SUMS: u16 = OF_PAIR;
 
 /// Calls `f` with the values of a device, in order.
 pub(crate) fn for_each_value<'a>(
@@ -170,6 +171,10 @@ mod tests {
             list.push(PairCounters::new(), GFP_KERNEL)?;
         }
         Ok(list)
+    }
+
+    fn count(pairs: usize) -> usize {
+        usize::from(SUMS) + usize::from(OF_PAIR) * pairs
     }
 
     #[test]

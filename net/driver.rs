@@ -4,6 +4,7 @@
 
 use crate::{
     config,
+    counters,
     facts::{
         Facts,
         RxMode,
@@ -221,6 +222,7 @@ fn new_interface<'bound>(scope: Scope<'bound>) -> Result<NetDevice<Nic<'bound>>>
     )?;
 
     set_offloads(&mut net, &facts);
+    net.set_stats(counters::SUMS, counters::OF_PAIR);
     let mtu = mtu.map(u32::from);
     net.set_mtu(
         mtu.unwrap_or(DEFAULT_MTU),

@@ -57,10 +57,6 @@ impl<'bound> EthtoolOps for NicEthtool<'bound> {
         }
     }
 
-    fn stats_count(dev: &Device<Self::Net>, _rtnl: &mut Rtnl) -> usize {
-        counters::count(dev.data().current_pairs())
-    }
-
     fn stats_names(dev: &Device<Self::Net>, names: &mut Strings<'_>, _rtnl: &mut Rtnl) {
         counters::for_each_name(dev.data().current_pairs(), |prefix, queue, name| {
             match queue {

@@ -220,6 +220,16 @@ impl<T: Operations> Device<T> {
         to_result(unsafe { bindings::netif_set_real_num_rx_queues(self.as_raw(), n) })
     }
 
+    /// How many values `ethtool -S` has. The number changes by [`Device::set_real_queues`] only.
+    pub(crate) fn stats_count(&self, _rtnl: &Rtnl) -> usize {
+        // SAFETY: By the type invariants; the number changes with the RTNL held.
+        let pairs = unsafe { bindings::netdev_real_rx_queues(self.as_raw()) } as usize;
+        let [device, pair] = self.private().stats.map(usize::from);
+        // The core counts in `int`, and each name takes 32 bytes.
+        const MOST: usize = 1 << 24;
+        pair.saturating_mul(pairs).saturating_add(device).min(MOST)
+    }
+
     /// Tells the neighbours where the interface is. Process context.
     pub fn notify_peers(&self, _rtnl: &mut Rtnl) {
         // SAFETY: By the type invariants; the RTNL is held.

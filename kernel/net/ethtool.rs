@@ -48,10 +48,8 @@ pub trait EthtoolOps: Sized {
     /// Sizes of the rings: `ethtool -g`.
     fn ring_sizes(dev: &Device<Self::Net>, rtnl: &mut Rtnl) -> RingSizes;
 
-    /// How many values `ethtool -S` has.
-    fn stats_count(dev: &Device<Self::Net>, rtnl: &mut Rtnl) -> usize;
-
-    /// The names of the values, in order.
+    /// The names of the values of `ethtool -S`, in order: as many as
+    /// [`NewDevice::set_stats`](crate::NewDevice::set_stats) says.
     fn stats_names(dev: &Device<Self::Net>, names: &mut Strings<'_>, rtnl: &mut Rtnl);
 
     /// The values, in order.

@@ -107,6 +107,11 @@ struct net_device *rust_helper_netdev_rx_queue_dev(struct netdev_rx_queue *queue
 	return queue->dev;
 }
 
+unsigned int rust_helper_netdev_real_rx_queues(const struct net_device *dev)
+{
+	return READ_ONCE(dev->real_num_rx_queues);
+}
+
 bool rust_helper_netif_running(const struct net_device *dev)
 {
 	return netif_running(dev);

@@ -47,6 +47,7 @@ void rust_helper_eth_hw_addr_random(struct net_device *dev);
 void rust_helper_eth_hw_addr_set(struct net_device *dev, const u8 *addr);
 unsigned int rust_helper_netdev_rx_queue_index(struct netdev_rx_queue *queue);
 struct net_device *rust_helper_netdev_rx_queue_dev(struct netdev_rx_queue *queue);
+unsigned int rust_helper_netdev_real_rx_queues(const struct net_device *dev);
 bool rust_helper_netif_running(const struct net_device *dev);
 struct netdev_queue *rust_helper_netdev_get_tx_queue(struct net_device *dev, unsigned int index);
 unsigned int rust_helper_netdev_queue_age_usecs(const struct netdev_queue *txq);

@@ -127,6 +127,7 @@ impl<T: Operations> NewDevice<T> {
             (&raw mut (*private).dev).write(raw);
             (&raw mut (*private).parent).write(parent.into());
             (&raw mut (*private).registered).write(Atomic::new(false));
+            (&raw mut (*private).stats).write([0; 2]);
             (&raw mut (*private).work).write(Opaque::zeroed());
             (&raw mut (*private).retry).write(Opaque::zeroed());
             bindings::rust_init_delayed_work((*private).retry.get(), Some(Private::<T>::run_retry));
@@ -200,6 +201,17 @@ impl<T: Operations> NewDevice<T> {
     pub fn set_needed_headroom(&mut self, bytes: u16) {
         // SAFETY: As above.
         unsafe { bindings::netdev_set_needed_headroom(self.0.as_raw(), bytes) };
+    }
+
+    /// Sets how many values `ethtool -S` has: of the device, and of each pair of queues in use.
+    ///
+    /// None at first. The number does not come from the driver each time that the core asks for
+    /// it: it has to be the same one when the core makes room for the values and when they are
+    /// written.
+    pub fn set_stats(&mut self, device: u16, pair: u16) {
+        let private = Private::<T>::of(self.0.as_raw());
+        // SAFETY: As above, and there is no other reference to the private data.
+        unsafe { (&raw mut (*private).stats).write([device, pair]) };
     }
 
     /// Sets the address.

@@ -41,6 +41,9 @@ pub(crate) struct Private<T: Operations> {
     pub(super) parent: ARef<device::Device>,
     /// The device was registered and not unregistered since.
     pub(super) registered: Atomic<bool>,
+    /// How many values `ethtool -S` has of the device, and of each pair of queues in use. Constant
+    /// once the device is made.
+    pub(super) stats: [u16; 2],
     pub(super) work: Opaque<bindings::work_struct>,
     /// Schedules the NAPI instances of the receive queues.
     pub(super) retry: Opaque<bindings::delayed_work>,

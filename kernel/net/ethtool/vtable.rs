@@ -92,7 +92,7 @@ impl<E: EthtoolOps> Vtable<E> {
         }
         // SAFETY: By the type's documentation.
         let (dev, rtnl) = unsafe { (device_of::<E::Net>(dev), Rtnl::assume_held()) };
-        E::stats_count(dev, rtnl) as c_int
+        dev.stats_count(rtnl) as c_int
     }
 
     extern "C" fn get_strings(dev: *mut bindings::net_device, set: u32, data: *mut u8) {
@@ -101,9 +101,12 @@ impl<E: EthtoolOps> Vtable<E> {
         }
         // SAFETY: By the type's documentation.
         let (dev, rtnl) = unsafe { (device_of::<E::Net>(dev), Rtnl::assume_held()) };
-        let n = E::stats_count(dev, rtnl);
+        let n = dev.stats_count(rtnl);
+        if n == 0 {
+            return;
+        }
         // SAFETY: The core has made room for as many names as it was told just before, with the
-        // RTNL held all the time.
+        // RTNL held all the time, so that the number is the same.
         let buf = unsafe { core::slice::from_raw_parts_mut(data, n * Strings::LEN) };
         E::stats_names(dev, &mut Strings::new(buf), rtnl);
     }
@@ -115,7 +118,10 @@ impl<E: EthtoolOps> Vtable<E> {
     ) {
         // SAFETY: By the type's documentation.
         let (dev, rtnl) = unsafe { (device_of::<E::Net>(dev), Rtnl::assume_held()) };
-        let n = E::stats_count(dev, rtnl);
+        let n = dev.stats_count(rtnl);
+        if n == 0 {
+            return;
+        }
         // SAFETY: As for the names.
         let values = unsafe { core::slice::from_raw_parts_mut(data, n) };
         E::stats_values(dev, values, rtnl);
