@@ -73,7 +73,6 @@ use kernel::{
     driver::Registration,
     prelude::*, //
 };
-use net::cpuhp::Hotplug;
 
 module! {
     type: NetModule,
@@ -122,18 +121,16 @@ virtio::module_param! {
     description: "Leave segmentation to the device",
 }
 
-/// The module: first the states of CPU hotplug, as devices are added to them.
+/// The module.
 #[pin_data]
 struct NetModule {
     #[pin]
     _driver: Registration<virtio::Adapter<NetDriver>>,
-    _hotplug: Hotplug,
 }
 
 impl kernel::InPlaceModule for NetModule {
     fn init(module: &'static ThisModule) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
-            _hotplug: Hotplug::register(c"virtio/net:online", c"virtio/net:dead")?,
             _driver <- Registration::new(NAME, module),
         }? Error)
     }

@@ -110,10 +110,9 @@ impl Driver for NetDriver {
         // Until the interface is brought up.
         dev.config_disable();
         dev.ready();
-        let ret = configure(net, &mut rtnl);
+        let ret = configure(net, &mut rtnl).and_then(|()| net.watch_cpus(&mut rtnl));
         drop(rtnl);
-        ret.and_then(|()| net.watch_cpus())
-            .inspect_err(|_| net.unregister())
+        ret.inspect_err(|_| net.unregister())
     }
 
     fn remove(_dev: &Device<Core<'_>>, data: Pin<&Binding<'_>>) {

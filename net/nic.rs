@@ -39,7 +39,10 @@ use kernel::{
 };
 use net::{
     affinity::CpusLocked,
-    cpuhp::CpuChange,
+    cpuhp::{
+        CpuChange,
+        Names, //
+    },
     ethtool::LinkSettings,
     stats::{
         LinkStats,
@@ -253,6 +256,11 @@ impl<'bound> Operations for Nic<'bound> {
     type Pair = Pair;
     type Source = QueueHandle;
     type Ethtool = NicEthtool<'bound>;
+
+    const CPU_STATES: Names = Names {
+        online: c"virtio/net:online",
+        dead: c"virtio/net:dead",
+    };
 
     fn open(dev: &Device<Self>, rtnl: &mut Rtnl) -> Result {
         if !dev.data().attached.read_once() {

@@ -23,8 +23,8 @@ use net::{
 
 /// Gives the device up. Process context, takes the RTNL.
 pub(crate) fn suspend(net: &NetDevice<Nic<'_>>) {
-    net.unwatch_cpus();
     let mut rtnl = Rtnl::lock();
+    net.unwatch_cpus(&mut rtnl);
     if net.is_running() {
         nic::take_down(net, &mut rtnl);
     }
@@ -58,8 +58,7 @@ pub(crate) fn resume(net: &NetDevice<Nic<'_>>) -> Result {
             e.to_errno()
         );
     }
-    drop(rtnl);
-    net.watch_cpus()
+    net.watch_cpus(&mut rtnl)
 }
 
 /// Tells the device what it was told before.

@@ -6,7 +6,11 @@
 
 use crate::{
     affinity::CpusLocked,
-    bindings, //
+    bindings,
+    rtnl::{
+        ByRtnl,
+        Rtnl, //
+    },
 };
 use core::mem::transmute;
 use kernel::{
@@ -16,10 +20,6 @@ use kernel::{
         c_uint, //
     },
     prelude::*,
-    sync::atomic::{
-        Atomic,
-        Relaxed, //
-    },
     types::Opaque, //
 };
 
@@ -34,68 +34,92 @@ pub enum CpuChange {
     Dead,
 }
 
-/// The states of this crate's user, 0 if there are none.
-static ONLINE: Atomic<i32> = Atomic::new(0);
-static DEAD: Atomic<i32> = Atomic::new(0);
+/// The names of the states of a module, for `/sys/devices/system/cpu/hotplug/states`.
+#[derive(Clone, Copy)]
+pub struct Names {
+    /// Of the state for CPUs that come online or are about to go.
+    pub online: &'static CStr,
+    /// Of the state for CPUs that are gone.
+    pub dead: &'static CStr,
+}
 
-/// Holds the hotplug states of a module: one for CPUs that come online or are about to go, and
-/// one for those that are gone.
+/// The states of the module, which are there as long as an instance is in them.
 ///
-/// A module has it from before the first device to after the last.
-pub struct Hotplug(());
+/// # Invariants
+///
+/// With users, `online` and `dead` are registered states.
+struct States {
+    users: usize,
+    online: bindings::cpuhp_state,
+    dead: bindings::cpuhp_state,
+}
 
-impl Hotplug {
-    /// In place of a state: it is being registered.
-    const REGISTERING: i32 = -1;
+static STATES: ByRtnl<States> = ByRtnl::new(States {
+    users: 0,
+    online: 0,
+    dead: 0,
+});
 
-    /// Registers the states. Process context, sleeps.
+/// Registers a state of instances.
+fn setup(
+    state: bindings::cpuhp_state,
+    name: &'static CStr,
+    up: Callback,
+    down: Callback,
+) -> Result<bindings::cpuhp_state> {
+    // SAFETY: The callbacks are those of instances, as the last argument says. The name outlives
+    // the state, which is removed with its last instance.
+    let ret =
+        unsafe { bindings::__cpuhp_setup_state(state, name.as_char_ptr(), false, up, down, true) };
+    to_result(ret)?;
+    Ok(ret as bindings::cpuhp_state)
+}
+
+/// Removes a state.
+///
+/// # Safety
+///
+/// It is registered, and has no instance.
+unsafe fn teardown(state: bindings::cpuhp_state) {
+    // SAFETY: By the safety requirements.
+    unsafe { bindings::__cpuhp_remove_state(state, false) };
+}
+
+impl States {
+    /// Counts a user, the first of which brings the states about.
     ///
     /// # Errors
     ///
-    /// - `EBUSY`: the module has registered them before.
-    /// - `ENOSPC`: there are too many states.
-    pub fn register(online: &'static CStr, dead: &'static CStr) -> Result<Self> {
-        if ONLINE.cmpxchg(0, Self::REGISTERING, Relaxed).is_err() {
-            return Err(EBUSY);
-        }
-        // SAFETY: The callbacks are those of instances, as the last argument says.
-        let ret = unsafe {
-            bindings::__cpuhp_setup_state(
+    /// `ENOSPC`: there are too many states.
+    fn get(&mut self, names: Names) -> Result {
+        if self.users == 0 {
+            self.online = setup(
                 bindings::cpuhp_state_CPUHP_AP_ONLINE_DYN,
-                online.as_char_ptr(),
-                false,
+                names.online,
                 erase(cpu_online),
                 erase(cpu_down_prep),
-                true,
-            )
-        };
-        ONLINE.store(ret.max(0), Relaxed);
-        to_result(ret)?;
-        let this = Self(());
-        // SAFETY: As above.
-        let ret = unsafe {
-            bindings::__cpuhp_setup_state(
+            )?;
+            self.dead = setup(
                 bindings::cpuhp_state_CPUHP_BP_PREPARE_DYN,
-                dead.as_char_ptr(),
-                false,
+                names.dead,
                 None,
                 erase(cpu_dead),
-                true,
             )
-        };
-        to_result(ret)?;
-        DEAD.store(ret, Relaxed);
-        Ok(this)
+            // SAFETY: It was registered just now.
+            .inspect_err(|_| unsafe { teardown(self.online) })?;
+        }
+        // INVARIANT: They are registered.
+        self.users += 1;
+        Ok(())
     }
-}
 
-impl Drop for Hotplug {
-    fn drop(&mut self) {
-        for state in [&DEAD, &ONLINE] {
-            let n = state.xchg(0, Relaxed);
-            if n != 0 {
-                // SAFETY: The state was registered, and has no instance any more.
-                unsafe { bindings::__cpuhp_remove_state(n as bindings::cpuhp_state, false) };
+    /// A user is gone, and its instance is in no state.
+    fn put(&mut self) {
+        self.users -= 1;
+        if self.users == 0 {
+            for state in [self.dead, self.online] {
+                // SAFETY: By the type invariants; each user has taken its instance out.
+                unsafe { teardown(state) };
             }
         }
     }
@@ -109,15 +133,38 @@ impl Drop for Hotplug {
 #[repr(C)]
 struct Node {
     node: Opaque<bindings::hlist_node>,
-    state: Atomic<i32>,
     call: unsafe fn(owner: *const (), CpuChange, &CpusLocked),
     owner: *const (),
 }
 
+impl Node {
+    /// # Safety
+    ///
+    /// `state` is registered, and the instance in none. It does not move while it is in one, and
+    /// its function may be called.
+    unsafe fn add(&self, state: bindings::cpuhp_state) -> Result {
+        // SAFETY: By the safety requirements.
+        to_result(unsafe { bindings::__cpuhp_state_add_instance(state, self.node.get(), false) })
+    }
+
+    /// # Safety
+    ///
+    /// The instance is in `state`.
+    unsafe fn remove(&self, state: bindings::cpuhp_state) {
+        // SAFETY: By the safety requirements.
+        unsafe { bindings::__cpuhp_state_remove_instance(state, self.node.get(), false) };
+    }
+}
+
 /// What wants to know of CPUs.
+///
+/// # Invariants
+///
+/// If `added`, the nodes are in the states, of which this is a user; else in none.
 pub(crate) struct Instance {
     online: Node,
     dead: Node,
+    added: ByRtnl<bool>,
 }
 
 impl Instance {
@@ -128,83 +175,75 @@ impl Instance {
     ) -> Self {
         let node = || Node {
             node: Opaque::zeroed(),
-            state: Atomic::new(0),
             call,
             owner,
         };
         Self {
             online: node(),
             dead: node(),
+            added: ByRtnl::new(false),
         }
     }
 
-    /// In place of a state: the instance is being added to one.
-    const ADDING: i32 = -1;
-
-    /// Adds the instance to the states.
+    /// Adds the instance to the states, which get `names` if it is the first. Process context,
+    /// sleeps.
     ///
     /// # Errors
     ///
-    /// - `ENODEV`: there are no states.
     /// - `EBUSY`: it was added before.
+    /// - `ENOSPC`: there are too many states.
     ///
     /// # Safety
     ///
     /// The instance does not move, and its function may be called with its owner, until
     /// [`Instance::remove`].
-    pub(crate) unsafe fn add(&self) -> Result {
-        for (node, state) in [(&self.online, &ONLINE), (&self.dead, &DEAD)] {
-            let n = state.load(Relaxed);
-            if n <= 0 {
-                self.remove();
-                return Err(ENODEV);
-            }
-            // Nobody else adds it meanwhile.
-            if node.state.cmpxchg(0, Self::ADDING, Relaxed).is_err() {
-                return Err(EBUSY);
-            }
-            // SAFETY: The state is registered, and the node stays by the safety requirements.
-            let ret = to_result(unsafe {
-                bindings::__cpuhp_state_add_instance(
-                    n as bindings::cpuhp_state,
-                    node.node.get(),
-                    false,
-                )
-            });
-            if let Err(e) = ret {
-                node.state.store(0, Relaxed);
-                self.remove();
-                return Err(e);
-            }
-            node.state.store(n, Relaxed);
+    pub(crate) unsafe fn add(&self, names: Names, rtnl: &mut Rtnl) -> Result {
+        if *self.added.get(rtnl) {
+            return Err(EBUSY);
         }
-        Ok(())
+        let states = STATES.get(rtnl);
+        states.get(names)?;
+        // SAFETY: By the type invariants and the safety requirements, for both.
+        let ret = unsafe {
+            self.online.add(states.online).and_then(|()| {
+                self.dead
+                    .add(states.dead)
+                    .inspect_err(|_| self.online.remove(states.online))
+            })
+        };
+        if ret.is_err() {
+            states.put();
+        } else {
+            // INVARIANT: They are in the states.
+            *self.added.get(rtnl) = true;
+        }
+        ret
     }
 
-    /// Removes the instance; when this returns, its function is not running.
-    pub(crate) fn remove(&self) {
-        for node in [&self.dead, &self.online] {
-            let n = node.state.load(Relaxed);
-            if n > 0 {
-                // SAFETY: The node is in that state, and only the owner of the instance removes
-                // it.
-                unsafe {
-                    bindings::__cpuhp_state_remove_instance(
-                        n as bindings::cpuhp_state,
-                        node.node.get(),
-                        false,
-                    )
-                };
-                node.state.store(0, Relaxed);
-            }
+    /// Removes the instance, if it is in the states; when this returns, its function is not
+    /// running. Process context, sleeps.
+    pub(crate) fn remove(&self, rtnl: &mut Rtnl) {
+        // INVARIANT: They are taken out below.
+        if !core::mem::replace(self.added.get(rtnl), false) {
+            return;
         }
+        let states = STATES.get(rtnl);
+        // SAFETY: By the type invariants.
+        unsafe {
+            self.dead.remove(states.dead);
+            self.online.remove(states.online);
+        }
+        states.put();
     }
 }
+
+/// A callback, as the core takes it.
+type Callback = Option<unsafe extern "C" fn(cpu: c_uint) -> c_int>;
 
 type InstanceFn = unsafe extern "C" fn(cpu: c_uint, node: *mut bindings::hlist_node) -> c_int;
 
 /// The type under which the core takes the callback of an instance.
-fn erase(f: InstanceFn) -> Option<unsafe extern "C" fn(cpu: c_uint) -> c_int> {
+fn erase(f: InstanceFn) -> Callback {
     // SAFETY: Both are function pointers; the core calls it with the type that it has, as the
     // state is one of instances.
     Some(unsafe { transmute::<InstanceFn, unsafe extern "C" fn(c_uint) -> c_int>(f) })

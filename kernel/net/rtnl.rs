@@ -6,6 +6,7 @@
 
 use crate::bindings;
 use core::{
+    cell::UnsafeCell,
     marker::PhantomData,
     ops::{
         Deref,
@@ -49,6 +50,25 @@ impl Rtnl {
         // INVARIANT: By the safety requirements.
         // SAFETY: The type has no size, so that any aligned pointer that is not null is valid.
         unsafe { NonNull::dangling().as_mut() }
+    }
+}
+
+/// A value that the RTNL protects.
+pub(crate) struct ByRtnl<T>(UnsafeCell<T>);
+
+// SAFETY: Who gets to the value holds the RTNL, and is the only one.
+unsafe impl<T: Send> Sync for ByRtnl<T> {}
+
+impl<T> ByRtnl<T> {
+    /// Protects a value.
+    pub(crate) const fn new(value: T) -> Self {
+        Self(UnsafeCell::new(value))
+    }
+
+    /// The value.
+    pub(crate) fn get<'a>(&'a self, _rtnl: &'a mut Rtnl) -> &'a mut T {
+        // SAFETY: The lock is held, and its evidence is borrowed exclusively for as long.
+        unsafe { &mut *self.0.get() }
     }
 }
 

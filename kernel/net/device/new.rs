@@ -4,7 +4,10 @@
 
 use super::{
     owner::NetDevice,
-    private::Private,
+    private::{
+        Private,
+        Registration, //
+    },
     vtable::Vtable,
     Operations, //
 };
@@ -20,6 +23,7 @@ use crate::{
         RxSlot,
         TxSlot, //
     },
+    rtnl::ByRtnl,
     sysfs, //
 };
 use core::{
@@ -28,13 +32,9 @@ use core::{
 };
 use kernel::{
     alloc::KVec,
-    device,
-    new_mutex,
+    device, new_mutex,
     prelude::*,
-    sync::{
-        atomic::Atomic,
-        Arc, //
-    },
+    sync::Arc,
     types::{
         Opaque,
         ScopeGuard, //
@@ -126,7 +126,7 @@ impl<T: Operations> NewDevice<T> {
             (&raw mut (*private).rx).write(rx);
             (&raw mut (*private).dev).write(raw);
             (&raw mut (*private).parent).write(parent.into());
-            (&raw mut (*private).registered).write(Atomic::new(false));
+            (&raw mut (*private).registration).write(ByRtnl::new(Registration::None));
             (&raw mut (*private).stats).write([0; 2]);
             (&raw mut (*private).work).write(Opaque::zeroed());
             (&raw mut (*private).retry).write(Opaque::zeroed());

@@ -9,7 +9,10 @@ use crate::{
         MacAddr, //
     },
     affinity::CpusLocked,
-    cpuhp::CpuChange,
+    cpuhp::{
+        self,
+        CpuChange, //
+    },
     ethtool::EthtoolOps,
     features::Features,
     napi::{
@@ -50,6 +53,13 @@ pub trait Operations: Sized + Send + Sync {
     type Source: Source;
     /// The operations for `ethtool`.
     type Ethtool: EthtoolOps<Net = Self>;
+
+    /// The names of the states of CPU hotplug, for a device that
+    /// [watches](super::NetDevice::watch_cpus) CPUs. All devices of a module have the same.
+    const CPU_STATES: cpuhp::Names = cpuhp::Names {
+        online: c"net:online",
+        dead: c"net:dead",
+    };
 
     /// Brings the interface up: `ndo_open`. Process context.
     ///
@@ -139,7 +149,7 @@ pub trait Operations: Sized + Send + Sync {
     fn tx_timeout(dev: &Device<Self>, queue: usize);
 
     /// CPUs come or go, of a device that [watches](super::NetDevice::watch_cpus) them. Process
-    /// context, without the RTNL.
+    /// context. The RTNL may not be taken: who holds it may wait for this to end.
     fn cpus_changed(dev: &Device<Self>, change: CpuChange, cpus: &CpusLocked) {
         let _ = (dev, change, cpus);
     }

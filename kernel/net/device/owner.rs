@@ -3,27 +3,28 @@
 //! Registering and freeing network devices.
 
 use super::{
-    private::Private,
+    private::{
+        Private,
+        Registration, //
+    },
     Device,
     Operations, //
 };
 use crate::{
     bindings,
-    cpuhp,
     rtnl::Rtnl, //
 };
 use core::{
     marker::PhantomData,
     ops::Deref,
-    ptr::NonNull, //
+    ptr::{
+        null_mut,
+        NonNull, //
+    },
 };
 use kernel::{
     error::to_result,
-    prelude::*,
-    sync::atomic::{
-        Full,
-        Relaxed, //
-    }, //
+    prelude::*, //
 };
 use virtio::Hold;
 
@@ -67,19 +68,25 @@ impl<T: Operations> NetDevice<T> {
         }
     }
 
-    /// Registers the device: from here on it can be brought up.
+    /// Registers the device, which is possible once: from here on it can be brought up. Process
+    /// context.
     ///
     /// # Errors
     ///
-    /// Those of `register_netdevice`; `EBUSY` if it is registered.
-    pub fn register(&self, _rtnl: &mut Rtnl) -> Result {
-        let registered = &self.private().registered;
-        if registered.xchg(true, Full) {
+    /// Those of `register_netdevice`; `EBUSY`: it was registered before, or this failed before.
+    pub fn register(&self, rtnl: &mut Rtnl) -> Result {
+        let registration = &self.private().registration;
+        if *registration.get(rtnl) != Registration::None {
             return Err(EBUSY);
         }
+        // The core calls the driver meanwhile, with the RTNL held: `rtnl` is not used.
         // SAFETY: By the type invariants; the RTNL is held.
-        to_result(unsafe { bindings::register_netdevice(self.as_raw()) })
-            .inspect_err(|_| registered.store(false, Relaxed))
+        let ret = to_result(unsafe { bindings::register_netdevice(self.as_raw()) });
+        *registration.get(rtnl) = match ret {
+            Ok(()) => Registration::Active,
+            Err(_) => Registration::Over,
+        };
+        ret
     }
 
     /// Lets the device know of CPUs that come and go, until it is unregistered.
@@ -88,26 +95,32 @@ impl<T: Operations> NetDevice<T> {
     ///
     /// # Errors
     ///
-    /// `ENODEV`: the module has no [`cpuhp::Hotplug`].
-    pub fn watch_cpus(&self) -> Result {
+    /// - `EBUSY`: it knows already.
+    /// - `ENOSPC`: the kernel has no more states of CPU hotplug.
+    pub fn watch_cpus(&self, rtnl: &mut Rtnl) -> Result {
         // SAFETY: The private data stays where it is until the device is dropped, which removes
         // the instance.
-        unsafe { self.private().cpus.add() }
+        unsafe { self.private().cpus.add(T::CPU_STATES, rtnl) }
     }
 
     /// Ends [`NetDevice::watch_cpus`]. Process context, sleeps.
-    pub fn unwatch_cpus(&self) {
-        self.private().cpus.remove();
+    pub fn unwatch_cpus(&self, rtnl: &mut Rtnl) {
+        self.private().cpus.remove(rtnl);
     }
 
     /// Unregisters the device, if it is registered: it is brought down, and none of its operations
     /// runs any more when this returns. Process context, takes the RTNL.
     pub fn unregister(&self) {
-        self.private().cpus.remove();
-        if self.private().registered.xchg(false, Full) {
-            // SAFETY: By the type invariants, and it is registered.
-            unsafe { bindings::unregister_netdev(self.as_raw()) };
+        let mut rtnl = Rtnl::lock();
+        self.unwatch_cpus(&mut rtnl);
+        let registration = self.private().registration.get(&mut rtnl);
+        if *registration == Registration::Active {
+            *registration = Registration::Over;
+            // SAFETY: By the type invariants, and it is registered; the RTNL is held, and `rtnl` is
+            // not used while the core calls the driver.
+            unsafe { bindings::unregister_netdevice_queue(self.as_raw(), null_mut()) };
         }
+        // Releasing the lock waits for the last user of the device.
     }
 }
 

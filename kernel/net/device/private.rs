@@ -13,18 +13,31 @@ use crate::{
         RxSlot,
         TxSlot, //
     },
-    rtnl::Rtnl,
+    rtnl::{
+        ByRtnl,
+        Rtnl, //
+    },
 };
 use kernel::{
     alloc::KVec,
     device,
     sync::{
         aref::ARef,
-        atomic::Atomic,
         Mutex, //
     },
     types::Opaque, //
 };
+
+/// What became of the registration of a device, of which there is one at most.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Registration {
+    /// It was not tried yet.
+    None,
+    /// The device is registered.
+    Active,
+    /// The device was registered, or registering it failed.
+    Over,
+}
 
 /// The private data of a network device.
 ///
@@ -39,8 +52,7 @@ pub(crate) struct Private<T: Operations> {
     pub(crate) data: T,
     pub(super) dev: *mut bindings::net_device,
     pub(super) parent: ARef<device::Device>,
-    /// The device was registered and not unregistered since.
-    pub(super) registered: Atomic<bool>,
+    pub(super) registration: ByRtnl<Registration>,
     /// How many values `ethtool -S` has of the device, and of each pair of queues in use. Constant
     /// once the device is made.
     pub(super) stats: [u16; 2],
