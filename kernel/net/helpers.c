@@ -190,6 +190,10 @@ bool rust_helper___netdev_tx_sent_queue(struct netdev_queue *txq, unsigned int b
 void rust_helper_netdev_tx_completed_queue(struct netdev_queue *txq, unsigned int packets,
 					   unsigned int bytes)
 {
+#ifdef CONFIG_BQL
+	/* The core stops the machine for more bytes than were sent. */
+	bytes = min(bytes, READ_ONCE(txq->dql.num_queued) - txq->dql.num_completed);
+#endif
 	netdev_tx_completed_queue(txq, packets, bytes);
 }
 

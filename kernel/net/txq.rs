@@ -114,7 +114,8 @@ impl<'a, T: Operations> StackQueue<'a, T> {
         unsafe { bindings::__netdev_tx_sent_queue(self.slot.txq, bytes, more) }
     }
 
-    /// Counts packets that were [sent](StackQueue::sent) as done.
+    /// Counts packets that were [sent](StackQueue::sent) as done. Bytes beyond those that were
+    /// sent do not count.
     #[inline(always)]
     pub fn completed(self, packets: u32, bytes: u32) {
         // SAFETY: By the type invariants.
