@@ -111,8 +111,13 @@ impl<T: Operations> Device<T> {
     ///
     /// `ENOMEM`; `EINVAL`: there is no such queue.
     pub fn set_xps(&self, queue: usize, mask: &Cpumask, _cpus: &CpusLocked) -> Result {
+        // The core does not check it, and writes to what is behind the queues.
+        if queue >= self.queues() {
+            return Err(EINVAL);
+        }
         let queue = u16::try_from(queue)?;
-        // SAFETY: By the type invariants; the mask is valid and hotplug is held off.
+        // SAFETY: By the type invariants, and the queue is one of the device's; the mask is valid and
+        // hotplug is held off.
         to_result(unsafe { bindings::netif_set_xps_cpus(self.as_raw(), mask.as_raw(), queue) })
     }
 }

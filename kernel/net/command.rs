@@ -48,12 +48,15 @@ impl Command {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`, and those of `fill`.
+    /// `ENOMEM`, and those of `fill`; `EINVAL`: it took class or command away.
     pub fn new(class: u8, command: u8, fill: impl FnOnce(&mut KVec<u8>) -> Result) -> Result<Self> {
         let mut out = KVec::with_capacity(HEAD, GFP_KERNEL)?;
         out.push(class, GFP_KERNEL)?;
         out.push(command, GFP_KERNEL)?;
         fill(&mut out)?;
+        if out.get(..HEAD) != Some(&[class, command]) {
+            return Err(EINVAL);
+        }
         let mut ack = KVec::with_capacity(1, GFP_KERNEL)?;
         ack.push(!0, GFP_KERNEL)?;
         // INVARIANT: They have as many bytes.

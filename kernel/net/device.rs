@@ -46,6 +46,7 @@ use core::marker::PhantomData;
 use kernel::{
     device,
     error::to_result,
+    fmt,
     prelude::*,
     types::Opaque, //
 };
@@ -97,12 +98,14 @@ impl<T: Operations> Device<T> {
         self.private().tx.len()
     }
 
-    /// The name of the interface.
-    ///
-    /// It may change at any time; for messages.
-    pub fn name(&self) -> &CStr {
-        // SAFETY: By the type invariants; the name is always terminated.
-        unsafe { CStr::from_char_ptr(bindings::netdev_name(self.as_raw())) }
+    /// The name of the interface, for messages: it may change at any time.
+    pub fn name(&self) -> Name {
+        let mut name = Name([0; Name::ROOM]);
+        // SAFETY: By the type invariants; there is as much room as is said.
+        unsafe {
+            bindings::rust_netdev_name(self.as_raw(), name.0.as_mut_ptr().cast(), name.0.len())
+        };
+        name
     }
 
     /// The features that are on.
@@ -253,7 +256,8 @@ impl<T: Operations> Device<T> {
         self.private().cancel_work();
     }
 
-    /// Locks a transmit queue. Process or softirq context; not with the queue locked already.
+    /// Locks a transmit queue. Process or softirq context; not with a queue locked already: for a
+    /// queue that is, this waits for ever, and nothing sleeps until the guard is dropped.
     pub fn tx_lock(&self, index: usize) -> Option<TxGuard<'_, T>> {
         self.private().tx.get(index).map(TxGuard::lock_bh)
     }
@@ -440,6 +444,24 @@ impl<T: Operations> Device<T> {
     pub fn rx_kick(&self, index: usize, _rtnl: &mut Rtnl) {
         if let Some(slot) = self.private().rx.get(index) {
             slot.schedule_now();
+        }
+    }
+}
+
+/// A copy of the name of an interface.
+pub struct Name([u8; Name::ROOM]);
+
+impl Name {
+    /// Bytes, the terminator among them: what an interface has instead of a name before it is
+    /// registered may be longer than a name.
+    const ROOM: usize = 32;
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match CStr::from_bytes_until_nul(&self.0) {
+            Ok(name) => fmt::Display::fmt(name, f),
+            Err(_) => Ok(()),
         }
     }
 }

@@ -18,6 +18,15 @@
 
 /* --- net_device --- */
 
+static void set_noop_qdisc(struct net_device *dev, struct netdev_queue *txq, void *unused)
+{
+	rcu_assign_pointer(txq->qdisc, &noop_qdisc);
+}
+
+/*
+ * Also gives the queues what they have from registration on until the device is brought up: a queue
+ * that is woken before has a look at it.
+ */
 void rust_helper_netdev_set_ops(struct net_device *dev, struct device *parent,
 				const struct net_device_ops *ops,
 				const struct ethtool_ops *ethtool_ops,
@@ -27,6 +36,7 @@ void rust_helper_netdev_set_ops(struct net_device *dev, struct device *parent,
 	dev->netdev_ops = ops;
 	dev->ethtool_ops = ethtool_ops;
 	dev->stat_ops = stat_ops;
+	netdev_for_each_tx_queue(dev, set_noop_qdisc, NULL);
 }
 
 void rust_helper_netdev_set_rx_queue_group(struct net_device *dev,
@@ -37,9 +47,10 @@ void rust_helper_netdev_set_rx_queue_group(struct net_device *dev,
 #endif
 }
 
-const char *rust_helper_netdev_name(const struct net_device *dev)
+/* A copy, as the name may change meanwhile. */
+void rust_helper_rust_netdev_name(const struct net_device *dev, char *to, size_t size)
 {
-	return netdev_name(dev);
+	strscpy(to, netdev_name(dev), size);
 }
 
 unsigned int rust_helper_netdev_flags(const struct net_device *dev)

@@ -32,7 +32,7 @@ void rust_helper_netdev_set_ops(struct net_device *dev, struct device *parent,
 				const struct netdev_stat_ops *stat_ops);
 void rust_helper_netdev_set_rx_queue_group(struct net_device *dev,
 					   const struct attribute_group *group);
-const char *rust_helper_netdev_name(const struct net_device *dev);
+void rust_helper_rust_netdev_name(const struct net_device *dev, char *to, size_t size);
 unsigned int rust_helper_netdev_flags(const struct net_device *dev);
 void rust_helper_netdev_add_priv_flags(struct net_device *dev, u32 flags);
 netdev_features_t rust_helper_netdev_features(const struct net_device *dev);

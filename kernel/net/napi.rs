@@ -88,6 +88,8 @@ impl Polled<'_> {
 /// This is called from within the poll function of the instance of `slot`, for `'a`.
 pub struct Napi<'a, T: Operations> {
     slot: &'a RxSlot<T>,
+    /// The poll belongs to this CPU.
+    _not_send: PhantomData<*mut ()>,
 }
 
 impl<T: Operations> Clone for Napi<'_, T> {
@@ -145,6 +147,8 @@ impl<'a, T: Operations> Napi<'a, T> {
 pub struct RxPoll<'a, T: Operations> {
     slot: &'a RxSlot<T>,
     budget: i32,
+    /// The poll belongs to this CPU.
+    _not_send: PhantomData<*mut ()>,
 }
 
 impl<'a, T: Operations> RxPoll<'a, T> {
@@ -159,7 +163,11 @@ impl<'a, T: Operations> RxPoll<'a, T> {
     #[inline(always)]
     pub(crate) unsafe fn new(slot: &'a RxSlot<T>, budget: i32) -> Self {
         // INVARIANT: By the safety requirements.
-        Self { slot, budget }
+        Self {
+            slot,
+            budget,
+            _not_send: PhantomData,
+        }
     }
 
     /// Packets that may be received in this poll: one or more.
@@ -172,7 +180,10 @@ impl<'a, T: Operations> RxPoll<'a, T> {
     #[inline(always)]
     pub fn parts(&mut self) -> (&mut T::Rx, PoolPlace<'_, T>, Napi<'_, T>) {
         // INVARIANT: By the type invariant.
-        let napi = Napi { slot: self.slot };
+        let napi = Napi {
+            slot: self.slot,
+            _not_send: PhantomData,
+        };
         // SAFETY: By the type invariant, and `&mut self` is the only way to it.
         let (state, pool) = unsafe { (&mut *self.slot.state.get(), self.slot.pool()) };
         (state, pool, napi)
@@ -221,6 +232,8 @@ fn still_scheduled(source: Option<&impl Source>) {
 pub struct TxPoll<'a, T: Operations> {
     slot: &'a TxSlot<T>,
     budget: i32,
+    /// The poll belongs to this CPU.
+    _not_send: PhantomData<*mut ()>,
 }
 
 impl<'a, T: Operations> TxPoll<'a, T> {
@@ -233,7 +246,11 @@ impl<'a, T: Operations> TxPoll<'a, T> {
     #[inline(always)]
     pub(crate) unsafe fn new(slot: &'a TxSlot<T>, budget: i32) -> Self {
         // INVARIANT: By the safety requirements; poll functions run with BHs disabled.
-        Self { slot, budget }
+        Self {
+            slot,
+            budget,
+            _not_send: PhantomData,
+        }
     }
 
     /// Packets that may be processed in this poll; 0 from netpoll.

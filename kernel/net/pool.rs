@@ -172,9 +172,14 @@ impl<'a> Pool<'a> {
         }
     }
 
-    /// Receive buffers of a kind, allocated one by one.
+    /// Receive buffers of a kind, allocated one by one. Process context with [`Gfp::Kernel`].
     #[inline(always)]
     pub fn frags(&mut self, kind: RxKind, gfp: Gfp) -> Frags<'_> {
+        // Also where the pool has pages and need not wait for any.
+        #[cfg(CONFIG_DEBUG_ATOMIC_SLEEP)]
+        if gfp == Gfp::Kernel {
+            kernel::task::might_sleep();
+        }
         // A device that does not see all of memory is not to see what was in a page before.
         let zero = if self.pool.mapped {
             bindings::__GFP_ZERO

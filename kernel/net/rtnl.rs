@@ -30,7 +30,8 @@ pub struct Rtnl {
 }
 
 impl Rtnl {
-    /// Takes the lock. Process context, sleeps.
+    /// Takes the lock. Process context, sleeps; not with the lock held already, by this or by a
+    /// callback that has the evidence: then it waits for ever.
     pub fn lock() -> RtnlGuard {
         // SAFETY: May be called in process context; releasing it is up to the guard.
         unsafe { bindings::rtnl_lock() };
