@@ -56,6 +56,9 @@ mod source;
 pub mod stats;
 #[path = "net/sysfs.rs"]
 pub mod sysfs;
+#[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
+#[path = "net/tests.rs"]
+mod tests;
 #[path = "net/txq.rs"]
 pub mod txq;
 

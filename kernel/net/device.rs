@@ -398,6 +398,12 @@ impl<T: Operations> Device<T> {
         }
     }
 
+    /// The NAPI instance of a receive queue, for tests.
+    #[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
+    pub(crate) fn rx_napi(&self, index: usize) -> Option<*mut bindings::napi_struct> {
+        self.private().rx.get(index).map(|slot| slot.napi())
+    }
+
     /// Schedules the NAPI instance of a receive queue, from the callback of its source. Any
     /// context.
     #[inline(always)]

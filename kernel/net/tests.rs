@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The wrappers under a driver that uses them in every way that is safe, wrong ones too.
+//!
+//! What the compiler refuses is in `selftests/refused`.
+
+#[macro_use]
+#[path = "tests/check.rs"]
+mod check;
+#[path = "tests/rig.rs"]
+mod rig;
+#[path = "tests/toy.rs"]
+mod toy;
+
+use self::{
+    rig::{
+        until,
+        Rig, //
+    },
+    toy::Toy, //
+};
+use crate::{
+    bindings,
+    ethtool,
+    napi::RxSlot,
+    Command,
+    NetDevice,
+    Rtnl, //
+};
+use kernel::{
+    alloc::KVec,
+    prelude::*,
+    sync::atomic::Relaxed, //
+};
+
+/// Names and values of `ethtool -S`, as the core gets them: how many there are, and whether what
+/// follows the room for them was left alone.
+fn stats_of(net: &NetDevice<Toy>) -> Result<(usize, bool)> {
+    const SET: u32 = bindings::ethtool_stringset_ETH_SS_STATS;
+    const NAME: usize = bindings::ETH_GSTRING_LEN as usize;
+    let ops = ethtool::Vtable::<toy::ToyEthtool>::ops();
+    let count = ops.get_sset_count.ok_or(EINVAL)?;
+    let names = ops.get_strings.ok_or(EINVAL)?;
+    let values = ops.get_ethtool_stats.ok_or(EINVAL)?;
+    let rtnl = Rtnl::lock();
+    // SAFETY: The device is one of the toy's, and the RTNL is held.
+    let n = unsafe { count(net.as_raw(), SET as i32) } as usize;
+    let mut text = KVec::from_elem(0xaau8, (n + 1) * NAME, GFP_KERNEL)?;
+    let mut numbers = KVec::from_elem(0x5555u64, n + 1, GFP_KERNEL)?;
+    let (text_at, numbers_at) = if n == 0 {
+        // As from an allocation of nothing.
+        (core::ptr::null_mut(), core::ptr::null_mut())
+    } else {
+        (text.as_mut_ptr(), numbers.as_mut_ptr())
+    };
+    let mut about = bindings::ethtool_stats {
+        n_stats: n as u32,
+        ..Default::default()
+    };
+    // SAFETY: As above; there is room for as many as the device said.
+    unsafe {
+        names(net.as_raw(), SET, text_at);
+        values(net.as_raw(), &mut about, numbers_at);
+    }
+    drop(rtnl);
+    let kept = text.iter().skip(n * NAME).all(|&byte| byte == 0xaa)
+        && numbers.iter().skip(n).all(|&number| number == 0x5555);
+    Ok((n, kept))
+}
+
+#[kunit_tests(rust_net_wrappers)]
+mod suite {
+    use super::*;
+
+    /// Polls that say to be complete with all of their budget stay scheduled, and end by
+    /// receiving less.
+    #[test]
+    fn complete_with_all_of_the_budget() -> Result {
+        let rig = Rig::new(2, 64)?;
+        rig.net.data().greedy.store(5, Relaxed);
+        rig.net.rx_enable(0, &mut Rtnl::lock());
+        check!(until(|| rig.net.data().rx_polls.load(Relaxed) >= 6));
+        rig.net.rx_disable(0, &mut Rtnl::lock());
+        check_eq!(rig.net.data().rx_polls.load(Relaxed), 6);
+        Ok(())
+    }
+
+    /// A weight that is none counts as one.
+    #[test]
+    fn weights() -> Result {
+        for weight in [0, -1, i32::MIN] {
+            let rig = Rig::new(1, weight)?;
+            rig.net.rx_enable(0, &mut Rtnl::lock());
+            rig.net.tx_enable(0, &mut Rtnl::lock());
+            let toy = rig.net.data();
+            check!(until(
+                || toy.rx_polls.load(Relaxed) > 0 && toy.tx_polls.load(Relaxed) > 0
+            ));
+            rig.net.rx_disable(0, &mut Rtnl::lock());
+            rig.net.tx_disable(0, &mut Rtnl::lock());
+            check_eq!(toy.rx_polls.load(Relaxed), 1);
+            check_eq!(toy.tx_polls.load(Relaxed), 1);
+            check_eq!(toy.budget.load(Relaxed), 1);
+        }
+        Ok(())
+    }
+
+    /// netpoll has no receive poll run: it may come from any context.
+    #[test]
+    fn netpoll() -> Result {
+        let rig = Rig::new(1, 64)?;
+        let napi = rig.net.rx_napi(0).ok_or(EINVAL)?;
+        // SAFETY: The instance is one of the toy's, and disabled, so that nobody else polls it.
+        let work = unsafe { RxSlot::<Toy>::poll_rx(napi, 0) };
+        check_eq!((work, rig.net.data().rx_polls.load(Relaxed)), (0, 0));
+        Ok(())
+    }
+
+    /// A device goes with its NAPI instances enabled.
+    #[test]
+    fn left_enabled() -> Result {
+        let rig = Rig::new(2, 64)?;
+        let mut rtnl = Rtnl::lock();
+        for i in 0..2 {
+            rig.net.set_page_pool(i, Some((16, None)), &mut rtnl)?;
+            rig.net.rx_enable(i, &mut rtnl);
+            rig.net.tx_enable(i, &mut rtnl);
+        }
+        drop(rtnl);
+        drop(rig);
+        Ok(())
+    }
+
+    /// As many names and values as there are queues in use, and not one more.
+    #[test]
+    fn statistics() -> Result {
+        let mut rig = Rig::unfinished(3, 64)?;
+        rig.new.set_stats(2, 3);
+        let rig = rig.finish();
+        for pairs in [1, 3, 2] {
+            rig.net.set_real_queues(pairs, &mut Rtnl::lock())?;
+            check_eq!(stats_of(&rig.net)?, (2 + 3 * pairs, true));
+            check_eq!(rig.net.data().values.load(Relaxed), 2 + 3 * pairs as i32);
+        }
+        Ok(())
+    }
+
+    /// A device with no values.
+    #[test]
+    fn no_statistics() -> Result {
+        let rig = Rig::new(1, 64)?;
+        check_eq!(stats_of(&rig.net)?, (0, true));
+        Ok(())
+    }
+
+    /// More was transmitted than was sent.
+    #[test]
+    fn completed_more_than_sent() -> Result {
+        let rig = Rig::new(1, 64)?;
+        let mut guard = rig.net.tx_lock(0).ok_or(EINVAL)?;
+        let (_, stack) = guard.parts();
+        stack.completed(1, 1);
+        stack.sent(100, false);
+        stack.completed(2, 1000);
+        stack.completed(1, u32::MAX);
+        stack.sent(50, false);
+        stack.reset();
+        stack.completed(1, 50);
+        Ok(())
+    }
+
+    /// Queues are stopped and woken before the stack knows the device.
+    #[test]
+    fn woken_before_registration() -> Result {
+        let rig = Rig::new(2, 64)?;
+        let mut guard = rig.net.tx_lock(1).ok_or(EINVAL)?;
+        let (_, stack) = guard.parts();
+        stack.stop();
+        check!(stack.is_stopped() && stack.is_xmit_stopped());
+        stack.wake();
+        check!(!stack.is_stopped());
+        drop(guard);
+        rig.net.stop_all_queues();
+        rig.net.wake_all_queues();
+        Ok(())
+    }
+
+    /// A device is registered once.
+    #[test]
+    fn registered_again() -> Result {
+        let rig = Rig::new(1, 64)?;
+        rig.net.register(&mut Rtnl::lock())?;
+        check_eq!(rig.net.register(&mut Rtnl::lock()), Err(EBUSY));
+        rig.net.unregister();
+        rig.net.unregister();
+        check_eq!(rig.net.register(&mut Rtnl::lock()), Err(EBUSY));
+        Ok(())
+    }
+
+    /// The states of CPU hotplug go with the last device that watches, whatever the order.
+    #[test]
+    fn watching_cpus() -> Result {
+        let (first, second) = (Rig::new(1, 64)?, Rig::new(1, 64)?);
+        first.net.watch_cpus(&mut Rtnl::lock())?;
+        check_eq!(first.net.watch_cpus(&mut Rtnl::lock()), Err(EBUSY));
+        second.net.watch_cpus(&mut Rtnl::lock())?;
+        drop(first);
+        second.net.unwatch_cpus(&mut Rtnl::lock());
+        second.net.unwatch_cpus(&mut Rtnl::lock());
+        second.net.watch_cpus(&mut Rtnl::lock())?;
+        drop(second);
+        Ok(())
+    }
+
+    /// CPUs are told to send on a queue that there is not.
+    #[test]
+    fn xps_of_no_queue() -> Result {
+        let rig = Rig::new(2, 64)?;
+        check_eq!(rig.xps(2), Err(EINVAL));
+        check_eq!(rig.xps(0xffff), Err(EINVAL));
+        check_eq!(rig.xps(0x1_0000), Err(EINVAL));
+        Ok(())
+    }
+
+    /// A packet that was put together is put together again: its list of fragments stays.
+    #[test]
+    fn packet_put_together_twice() -> Result {
+        let rig = Rig::new(1, 64)?;
+        let mut rtnl = Rtnl::lock();
+        rig.net.set_page_pool(0, Some((64, None)), &mut rtnl)?;
+        rig.net.data().puts_together.store(true, Relaxed);
+        rig.net.rx_enable(0, &mut rtnl);
+        check!(until(|| rig.net.data().rx_polls.load(Relaxed) > 0));
+        rig.net.rx_disable(0, &mut rtnl);
+        let toy = rig.net.data();
+        check!(toy.put_together.load(Relaxed));
+        check!(toy.refused.load(Relaxed));
+        Ok(())
+    }
+
+    /// A command that loses its head while it is filled in.
+    #[test]
+    fn command_without_head() -> Result {
+        let cleared = Command::new(1, 2, |data| {
+            data.clear();
+            Ok(())
+        });
+        check!(matches!(cleared, Err(e) if e == EINVAL));
+        let replaced = Command::new(1, 2, |data| {
+            *data = KVec::from_elem(9, 8, GFP_KERNEL)?;
+            Ok(())
+        });
+        check!(matches!(replaced, Err(e) if e == EINVAL));
+        check!(Command::new(1, 2, |data| Ok(data.push(3, GFP_KERNEL)?)).is_ok());
+        Ok(())
+    }
+}

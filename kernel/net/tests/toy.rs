@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A driver without a device, and without unsafe code.
+
+#![deny(unsafe_code)]
+
+use super::rig::NoModule;
+use crate::{
+    ethtool::{
+        Channels,
+        CoalesceParams,
+        Coalescing,
+        LinkSettings,
+        RingSizes,
+        Strings, //
+    },
+    stats::{
+        LinkStats,
+        RxQueueStats,
+        TxQueueStats, //
+    },
+    Device,
+    EthtoolOps,
+    Gfp,
+    MacAddr,
+    Napi,
+    NetdevTx,
+    Operations,
+    Polled,
+    PoolPlace,
+    Rtnl,
+    RxData,
+    RxKind,
+    RxPacket,
+    RxPoll,
+    RxSkb,
+    SkBuff,
+    Source,
+    TxPoll,
+    TxQueue, //
+};
+use kernel::{
+    alloc::KVec,
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    },
+};
+
+/// What the toy is told to do, and what became of it.
+pub(super) struct Toy {
+    /// Receive polls so far.
+    pub(super) rx_polls: Atomic<i32>,
+    /// Transmit polls so far.
+    pub(super) tx_polls: Atomic<i32>,
+    /// The first so many receive polls use up their budget.
+    pub(super) greedy: Atomic<i32>,
+    /// Budget of the last receive poll.
+    pub(super) budget: Atomic<i32>,
+    /// How many values it was asked for.
+    pub(super) values: Atomic<i32>,
+    /// Receive polls put a packet together twice.
+    pub(super) puts_together: Atomic<bool>,
+    /// The first time worked.
+    pub(super) put_together: Atomic<bool>,
+    /// The second did not.
+    pub(super) refused: Atomic<bool>,
+}
+
+impl Toy {
+    pub(super) const fn new() -> Self {
+        Self {
+            rx_polls: Atomic::new(0),
+            tx_polls: Atomic::new(0),
+            greedy: Atomic::new(0),
+            budget: Atomic::new(0),
+            values: Atomic::new(0),
+            puts_together: Atomic::new(false),
+            put_together: Atomic::new(false),
+            refused: Atomic::new(false),
+        }
+    }
+
+    /// Puts a packet together whose fragments do not fit its head, and then adds one more to it.
+    fn put_together(&self, napi: Napi<'_, Toy>, mut pool: PoolPlace<'_, Toy>) -> Result {
+        let mut pool = pool.get().ok_or(EINVAL)?;
+        let kind = RxKind::new(256, 0, false).ok_or(EINVAL)?;
+        let mut frags = pool.frags(kind, Gfp::Atomic);
+        let mut buffers = KVec::new();
+        for _ in 0..crate::skb::MAX_SKB_FRAGS + 4 {
+            let frag = frags.alloc().ok_or(ENOMEM)?;
+            buffers.push(RxData::from_parts(frag, 100), GFP_ATOMIC)?;
+        }
+        let mut packet = RxPacket::new(RxSkb::alloc(napi, 128).ok_or(ENOMEM)?);
+        while buffers.len() > 1 {
+            // From the end: neighbours in this order are not merged.
+            packet.append(buffers.pop().ok_or(EINVAL)?, 0)?;
+        }
+        let len = packet.len();
+        self.put_together.store(len > 0, Relaxed);
+        let mut packet = RxPacket::new(packet.finish());
+        let more = packet.append(buffers.pop().ok_or(EINVAL)?, 0);
+        self.refused
+            .store(more == Err(EINVAL) && packet.len() == len, Relaxed);
+        Ok(())
+    }
+}
+
+/// Interrupts that do not exist.
+pub(super) struct Nothing;
+
+impl Source for Nothing {
+    fn disable(&self) {}
+}
+
+#[vtable]
+impl Operations for Toy {
+    type Tx = ();
+    type Rx = ();
+    type Pair = ();
+    type Source = Nothing;
+    type Ethtool = ToyEthtool;
+    type OwnerModule = NoModule;
+
+    fn open(_dev: &Device<Self>, _rtnl: &mut Rtnl) -> Result {
+        Ok(())
+    }
+
+    fn stop(_dev: &Device<Self>, _rtnl: &mut Rtnl) {}
+
+    fn start_xmit(_queue: TxQueue<'_, Self>, skb: SkBuff, _more: bool) -> NetdevTx {
+        drop(skb);
+        NetdevTx::DONE
+    }
+
+    fn poll_rx<'a>(mut poll: RxPoll<'a, Self>) -> Polled<'a> {
+        let budget = poll.budget().get();
+        let (_, pool, napi) = poll.parts();
+        let toy = napi.dev().data();
+        if toy.puts_together.load(Relaxed) {
+            // What went wrong is seen by what was not stored.
+            let _ = toy.put_together(napi, pool);
+        }
+        toy.budget.store(budget, Relaxed);
+        let greedy = toy.rx_polls.fetch_add(1, Relaxed) < toy.greedy.load(Relaxed);
+        poll.complete(if greedy { budget } else { 0 })
+    }
+
+    fn poll_tx<'a>(poll: TxPoll<'a, Self>) -> Polled<'a> {
+        let mut guard = poll.lock();
+        let (_, stack) = guard.parts();
+        stack.dev().data().tx_polls.fetch_add(1, Relaxed);
+        poll.complete(guard)
+    }
+
+    fn stats(_dev: &Device<Self>, _stats: &mut LinkStats) {}
+
+    fn set_mac_address(_dev: &Device<Self>, _addr: MacAddr, _rtnl: &mut Rtnl) -> Result {
+        Ok(())
+    }
+
+    fn tx_timeout(_dev: &Device<Self>, _queue: usize) {}
+
+    fn work(_dev: &Device<Self>) {}
+
+    fn rtnl_work(_dev: &Device<Self>, _rtnl: &mut Rtnl) {}
+
+    fn rx_queue_stats(_dev: &Device<Self>, _queue: usize, _stats: &mut RxQueueStats) {}
+
+    fn tx_queue_stats(_dev: &Device<Self>, _queue: usize, _stats: &mut TxQueueStats) {}
+}
+
+/// The operations for `ethtool`.
+pub(super) struct ToyEthtool;
+
+impl EthtoolOps for ToyEthtool {
+    type Net = Toy;
+
+    const DRIVER: &'static CStr = c"rust_net_wrappers";
+    const VERSION: &'static CStr = c"1";
+    const COALESCE_PARAMS: CoalesceParams = CoalesceParams::USECS;
+
+    fn bus_info(_dev: &Device<Toy>) -> &CStr {
+        c""
+    }
+
+    fn ring_sizes(_dev: &Device<Toy>, _rtnl: &mut Rtnl) -> RingSizes {
+        RingSizes::default()
+    }
+
+    fn stats_names(_dev: &Device<Toy>, names: &mut Strings<'_>, _rtnl: &mut Rtnl) {
+        for i in 0..1000 {
+            names.push(fmt!("value_{}", i));
+        }
+    }
+
+    fn stats_values(dev: &Device<Toy>, values: &mut [u64], _rtnl: &mut Rtnl) {
+        dev.data().values.store(values.len() as i32, Relaxed);
+        values.fill(7);
+    }
+
+    fn channels(_dev: &Device<Toy>, _rtnl: &mut Rtnl) -> Channels {
+        Channels::default()
+    }
+
+    fn set_channels(_dev: &Device<Toy>, _combined: u32, _rtnl: &mut Rtnl) -> Result {
+        Err(EOPNOTSUPP)
+    }
+
+    fn rx_rings(_dev: &Device<Toy>) -> u32 {
+        0
+    }
+
+    fn link_settings(_dev: &Device<Toy>, _rtnl: &mut Rtnl) -> LinkSettings {
+        LinkSettings::UNKNOWN
+    }
+
+    fn set_link_settings(_dev: &Device<Toy>, _settings: LinkSettings, _rtnl: &mut Rtnl) {}
+
+    fn coalescing(
+        _dev: &Device<Toy>,
+        _queue: Option<usize>,
+        _rtnl: &mut Rtnl,
+    ) -> Result<Coalescing> {
+        Err(EOPNOTSUPP)
+    }
+
+    fn set_coalescing(
+        _dev: &Device<Toy>,
+        _queue: Option<usize>,
+        _params: Coalescing,
+        _rtnl: &mut Rtnl,
+    ) -> Result {
+        Err(EOPNOTSUPP)
+    }
+}
