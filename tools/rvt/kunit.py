@@ -5,7 +5,7 @@ import argparse
 import os
 import re
 
-from . import fits, kernel, modtree, modules, spec, stall, uml_steps
+from . import fits, kernel, modtree, modules, refused, spec, stall, uml_steps
 from .guest import Guest, silence
 from .results import Results
 from .say import say, warn
@@ -50,6 +50,8 @@ def run(results: Results, variant: str = "", ring: str = "", title: str = "") ->
     if variant != "uml":
         kernel.check_guest(kdir)
     ours = modules.build(kdir, kunit=True, variant=variant)
+    if not title and variant != "uml":
+        results.add(refused.run(modules.output_dir(True, variant)))
     names = sorted({path.stem for path in ours} - modtree.omitted(kdir, ring),
                    key=lambda name: (_ORDER.index(name) if name in _ORDER else 99, name))
     say(f"KUnit{title}: a guest loads {' '.join(names)}")

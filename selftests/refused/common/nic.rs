@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A driver whose data borrows for the time of a binding, as much of it as must be there.
+
+use kernel::prelude::*;
+use net::{
+    ethtool::{
+        Channels,
+        CoalesceParams,
+        Coalescing,
+        LinkSettings,
+        RingSizes,
+        Strings, //
+    },
+    stats::{
+        LinkStats,
+        RxQueueStats,
+        TxQueueStats, //
+    },
+    Device,
+    EthtoolOps,
+    MacAddr,
+    NetdevTx,
+    Operations,
+    Polled,
+    Rtnl,
+    RxPoll,
+    SkBuff,
+    TxPoll,
+    TxQueue, //
+};
+use virtio::QueueHandle;
+
+/// There is no module.
+pub struct NoModule;
+
+impl kernel::ModuleMetadata for NoModule {
+    const NAME: &'static CStr = c"refused";
+
+    // SAFETY: This is compiled and never linked.
+    const THIS_MODULE: ThisModule = unsafe { ThisModule::from_ptr(core::ptr::null_mut()) };
+}
+
+/// The data.
+pub struct Nic<'bound> {
+    /// What is borrowed.
+    pub value: &'bound u32,
+}
+
+/// The state of a queue.
+pub struct State<'bound> {
+    /// What is borrowed.
+    pub value: &'bound u32,
+}
+
+#[vtable]
+impl<'bound> Operations for Nic<'bound> {
+    type Tx = State<'bound>;
+    type Rx = State<'bound>;
+    type Pair = ();
+    type Source = QueueHandle;
+    type Ethtool = Ethtool<'bound>;
+    type OwnerModule = NoModule;
+
+    fn open(_dev: &Device<Self>, _rtnl: &mut Rtnl) -> Result {
+        Ok(())
+    }
+
+    fn stop(_dev: &Device<Self>, _rtnl: &mut Rtnl) {}
+
+    fn start_xmit(_queue: TxQueue<'_, Self>, _skb: SkBuff, _more: bool) -> NetdevTx {
+        NetdevTx::DONE
+    }
+
+    fn poll_rx<'a>(poll: RxPoll<'a, Self>) -> Polled<'a> {
+        poll.complete(0)
+    }
+
+    fn poll_tx<'a>(poll: TxPoll<'a, Self>) -> Polled<'a> {
+        let guard = poll.lock();
+        poll.complete(guard)
+    }
+
+    fn stats(_dev: &Device<Self>, _stats: &mut LinkStats) {}
+
+    fn set_mac_address(_dev: &Device<Self>, _addr: MacAddr, _rtnl: &mut Rtnl) -> Result {
+        Ok(())
+    }
+
+    fn tx_timeout(_dev: &Device<Self>, _queue: usize) {}
+
+    fn work(_dev: &Device<Self>) {}
+
+    fn rtnl_work(_dev: &Device<Self>, _rtnl: &mut Rtnl) {}
+
+    fn rx_queue_stats(_dev: &Device<Self>, _queue: usize, _stats: &mut RxQueueStats) {}
+
+    fn tx_queue_stats(_dev: &Device<Self>, _queue: usize, _stats: &mut TxQueueStats) {}
+}
+
+/// The operations for `ethtool`.
+pub struct Ethtool<'bound>(core::marker::PhantomData<&'bound ()>);
+
+impl<'bound> EthtoolOps for Ethtool<'bound> {
+    type Net = Nic<'bound>;
+
+    const DRIVER: &'static CStr = c"refused";
+    const VERSION: &'static CStr = c"1";
+    const COALESCE_PARAMS: CoalesceParams = CoalesceParams::USECS;
+
+    fn bus_info(_dev: &Device<Self::Net>) -> &CStr {
+        c""
+    }
+
+    fn ring_sizes(_dev: &Device<Self::Net>, _rtnl: &mut Rtnl) -> RingSizes {
+        RingSizes::default()
+    }
+
+    fn stats_names(_dev: &Device<Self::Net>, _names: &mut Strings<'_>, _rtnl: &mut Rtnl) {}
+
+    fn stats_values(_dev: &Device<Self::Net>, _values: &mut [u64], _rtnl: &mut Rtnl) {}
+
+    fn channels(_dev: &Device<Self::Net>, _rtnl: &mut Rtnl) -> Channels {
+        Channels::default()
+    }
+
+    fn set_channels(_dev: &Device<Self::Net>, _combined: u32, _rtnl: &mut Rtnl) -> Result {
+        Ok(())
+    }
+
+    fn rx_rings(_dev: &Device<Self::Net>) -> u32 {
+        1
+    }
+
+    fn link_settings(_dev: &Device<Self::Net>, _rtnl: &mut Rtnl) -> LinkSettings {
+        LinkSettings::UNKNOWN
+    }
+
+    fn set_link_settings(_dev: &Device<Self::Net>, _settings: LinkSettings, _rtnl: &mut Rtnl) {}
+
+    fn coalescing(
+        _dev: &Device<Self::Net>,
+        _queue: Option<usize>,
+        _rtnl: &mut Rtnl,
+    ) -> Result<Coalescing> {
+        Ok(Coalescing::default())
+    }
+
+    fn set_coalescing(
+        _dev: &Device<Self::Net>,
+        _queue: Option<usize>,
+        _params: Coalescing,
+        _rtnl: &mut Rtnl,
+    ) -> Result {
+        Ok(())
+    }
+}

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What an interface is to begin with is set when it can be registered already.
+
+#[path = "common/nic.rs"]
+mod nic;
+
+use net::{
+    Features,
+    MacAddr,
+    NetDevice, //
+};
+use nic::Nic;
+
+/// Features, address and limits.
+pub fn set(net: &mut NetDevice<Nic<'_>>) {
+    net.set_features(Features::SG, Features::SG); //~ E0599
+    net.set_address(MacAddr([2; 6])); //~ E0599
+    net.set_mtu(1500, 68, 9000); //~ E0599
+    net.set_stats(1, 1000); //~ E0599
+}
