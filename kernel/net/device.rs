@@ -152,16 +152,16 @@ impl<T: Operations> Device<T> {
         })
     }
 
-    /// There is a link.
+    /// There is a link. Any context; does nothing for a device that was unregistered.
     pub fn carrier_on(&self) {
         // SAFETY: By the type invariants.
-        unsafe { bindings::netif_carrier_on(self.as_raw()) };
+        unsafe { bindings::rust_netif_set_carrier(self.as_raw(), true) };
     }
 
-    /// There is no link.
+    /// There is no link. As [`Device::carrier_on`].
     pub fn carrier_off(&self) {
         // SAFETY: By the type invariants.
-        unsafe { bindings::netif_carrier_off(self.as_raw()) };
+        unsafe { bindings::rust_netif_set_carrier(self.as_raw(), false) };
     }
 
     /// Lets the stack send on all queues.
@@ -233,17 +233,20 @@ impl<T: Operations> Device<T> {
         pair.saturating_mul(pairs).saturating_add(device).min(MOST)
     }
 
-    /// Tells the neighbours where the interface is. Process context.
-    pub fn notify_peers(&self, _rtnl: &mut Rtnl) {
+    /// Tells the neighbours where the interface is, if it is registered. Process context.
+    pub fn notify_peers(&self, rtnl: &mut Rtnl) {
+        if !self.private().is_registered(rtnl) {
+            return;
+        }
         // SAFETY: By the type invariants; the RTNL is held.
         unsafe { bindings::__netdev_notify_peers(self.as_raw()) };
     }
 
-    /// Runs [`Operations::rtnl_work`] soon, unless the device is unregistered. Process or softirq
-    /// context.
+    /// Runs [`Operations::rtnl_work`] soon, if the device is registered, and still is then. Process
+    /// or softirq context.
     pub fn schedule_rtnl_work(&self) {
         // SAFETY: By the type invariants.
-        unsafe { bindings::netdev_work_sched(self.as_raw(), 1) };
+        unsafe { bindings::rust_netdev_work_sched(self.as_raw()) };
     }
 
     /// Runs [`Operations::work`] soon. Any context, interrupts too.

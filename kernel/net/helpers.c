@@ -4,6 +4,7 @@
 #include <linux/cpumask.h>
 #include <linux/etherdevice.h>
 #include <linux/ethtool.h>
+#include <linux/kmemleak.h>
 #include <linux/netdevice.h>
 #include <linux/netfilter.h>
 #include <linux/skbuff.h>
@@ -13,6 +14,7 @@
 #include <net/netdev_queues.h>
 #include <net/netdev_rx_queue.h>
 #include <net/page_pool/helpers.h>
+#include <net/sch_generic.h>
 
 #include "helpers.h"
 
@@ -136,6 +138,45 @@ struct netdev_queue *rust_helper_netdev_get_tx_queue(struct net_device *dev, uns
 unsigned int rust_helper_netdev_queue_age_usecs(const struct netdev_queue *txq)
 {
 	return jiffies_to_usecs(jiffies - READ_ONCE(txq->trans_start));
+}
+
+/*
+ * Events of the link and works hold a reference to the interface, which unregistering waits for. So
+ * there may be none of an interface that was not registered, or is no longer.
+ */
+void rust_helper_rust_netif_set_carrier(struct net_device *dev, bool on)
+{
+	unsigned int state;
+
+	rcu_read_lock();
+	state = READ_ONCE(dev->reg_state);
+	/* Unregistering waits for readers that saw the state before it. */
+	if (state == NETREG_UNINITIALIZED || state == NETREG_REGISTERED) {
+		if (on)
+			netif_carrier_on(dev);
+		else
+			netif_carrier_off(dev);
+	}
+	rcu_read_unlock();
+}
+
+void rust_helper_rust_netdev_work_sched(struct net_device *dev)
+{
+	/* The core looks whether it still is. */
+	if (READ_ONCE(dev->reg_state) != NETREG_UNINITIALIZED)
+		netdev_work_sched(dev, 1);
+}
+
+/*
+ * Whether there are page pools in the list of the interface. It stays then, on purpose: they take
+ * themselves off the list when their last page comes back.
+ */
+bool rust_helper_rust_netdev_has_page_pools(const struct net_device *dev)
+{
+	if (hlist_empty(&dev->page_pools))
+		return false;
+	kmemleak_not_leak(dev);
+	return true;
 }
 
 void rust_helper_netif_tx_wake_all_queues(struct net_device *dev)

@@ -24,8 +24,10 @@ use crate::{
     ethtool,
     napi::RxSlot,
     Command,
+    Gfp,
     NetDevice,
-    Rtnl, //
+    Rtnl,
+    RxKind, //
 };
 use kernel::{
     alloc::KVec,
@@ -194,6 +196,44 @@ mod suite {
         rig.net.unregister();
         rig.net.unregister();
         check_eq!(rig.net.register(&mut Rtnl::lock()), Err(EBUSY));
+        Ok(())
+    }
+
+    /// An interface that is not registered, or no longer, gets no reference that outlives it.
+    #[test]
+    fn events_of_no_interface() -> Result {
+        let rig = Rig::new(1, 64)?;
+        // SAFETY: The device is valid.
+        let references = || unsafe { bindings::netdev_refcnt_read(rig.net.as_raw()) };
+        let before = references();
+        rig.net.schedule_rtnl_work();
+        rig.net.carrier_off();
+        check_eq!(references(), before);
+        rig.net.register(&mut Rtnl::lock())?;
+        rig.net.unregister();
+        let after = references();
+        rig.net.carrier_on();
+        rig.net.carrier_off();
+        rig.net.schedule_rtnl_work();
+        rig.net.notify_peers(&mut Rtnl::lock());
+        check_eq!(references(), after);
+        Ok(())
+    }
+
+    /// A receive buffer outlives the interface whose page pool it is from.
+    #[test]
+    fn buffer_outlives_interface() -> Result {
+        let rig = Rig::new(1, 64)?;
+        let frag = {
+            let mut rtnl = Rtnl::lock();
+            rig.net.set_page_pool(0, Some((64, None)), &mut rtnl)?;
+            let (_, mut pool) = rig.net.rx_stopped(0, &mut rtnl).ok_or(EBUSY)?;
+            let kind = RxKind::new(256, 0, false).ok_or(EINVAL)?;
+            pool.get().ok_or(EINVAL)?.frags(kind, Gfp::Kernel).alloc()
+        };
+        check!(frag.is_some());
+        drop(rig);
+        drop(frag);
         Ok(())
     }
 

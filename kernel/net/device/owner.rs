@@ -149,11 +149,22 @@ impl<T: Operations> Drop for NetDevice<T> {
         let private = Private::<T>::of(self.as_raw());
         // SAFETY: May be called in process context. After it, nobody looks at the NAPI instances.
         unsafe { bindings::synchronize_net() };
+        // SAFETY: By the type invariants.
+        let parent = unsafe { (*private).parent.clone() };
         // SAFETY: By the type invariants; the device is not registered, its NAPI instances are not
         // either and its work is disabled, so nothing refers to the data. It is not used again.
-        unsafe {
-            private.drop_in_place();
-            bindings::free_netdev(self.as_raw());
+        unsafe { private.drop_in_place() };
+        // SAFETY: By the type invariants.
+        if unsafe { bindings::rust_netdev_has_page_pools(self.as_raw()) } {
+            // Unregistering a device takes pools off its list. One that was made before or after,
+            // and has a buffer that somebody keeps, is still there.
+            dev_warn!(
+                &*parent,
+                "receive buffers outlive their interface, which stays\n"
+            );
+            return;
         }
+        // SAFETY: As above.
+        unsafe { bindings::free_netdev(self.as_raw()) };
     }
 }

@@ -74,6 +74,11 @@ impl<T: Operations> Private<T> {
         dev.wrapping_byte_add(bindings::NETDEV_PRIV_OFFSET).cast()
     }
 
+    /// Whether the device is registered.
+    pub(super) fn is_registered(&self, rtnl: &mut Rtnl) -> bool {
+        *self.registration.get(rtnl) == Registration::Active
+    }
+
     pub(super) fn schedule_work(&self) {
         // SAFETY: By the type invariants.
         unsafe { bindings::schedule_work(self.work.get()) };
