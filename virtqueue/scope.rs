@@ -24,7 +24,7 @@ use kernel::device::Bound;
 ///
 /// # Invariants
 ///
-/// What is valid for `'bound` is valid until no [`Hold`] of the device is left.
+/// A borrow for `'bound` is valid until no [`Hold`] of the device is left.
 #[derive(Clone, Copy)]
 pub struct Scope<'bound> {
     dev: &'bound Device<Bound>,

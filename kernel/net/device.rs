@@ -223,7 +223,7 @@ impl<T: Operations> Device<T> {
         to_result(unsafe { bindings::netif_set_real_num_rx_queues(self.as_raw(), n) })
     }
 
-    /// How many values `ethtool -S` has. The number changes by [`Device::set_real_queues`] only.
+    /// Returns the number of values of `ethtool -S`. It changes by [`Device::set_real_queues`] only.
     pub(crate) fn stats_count(&self, _rtnl: &Rtnl) -> usize {
         // SAFETY: By the type invariants; the number changes with the RTNL held.
         let pairs = unsafe { bindings::netdev_real_rx_queues(self.as_raw()) } as usize;

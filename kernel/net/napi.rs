@@ -35,8 +35,8 @@ pub trait Source: Send + Sync {
     fn disable(&self);
 }
 
-/// How many packets a poll may process, for the time of the poll: it also says that this is one,
-/// where packets are freed.
+/// The number of packets that a poll may process, for the time of the poll: it also says that this
+/// is one, where packets are freed.
 #[derive(Clone, Copy)]
 pub struct Budget<'a> {
     packets: i32,

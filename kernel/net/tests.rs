@@ -2,7 +2,7 @@
 
 //! The wrappers under a driver that uses them in every way that is safe, wrong ones too.
 //!
-//! What the compiler refuses is in `selftests/refused`.
+//! Those that the compiler refuses are in `selftests/refused`.
 
 #[macro_use]
 #[path = "tests/check.rs"]

@@ -342,7 +342,7 @@ mod suite {
         Ok(())
     }
 
-    /// What holds the binding is waited for, also after the data was dropped.
+    /// Unbinding waits for who holds the binding, also after the data was dropped.
     #[test]
     fn held() -> Result {
         let scenario = Arc::pin_init(

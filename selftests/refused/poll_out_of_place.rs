@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What belongs to a poll is used after it or elsewhere.
+//! State and instance of a poll are used after it or elsewhere.
 
 #[path = "common/nic.rs"]
 mod nic;

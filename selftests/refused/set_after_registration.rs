@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What an interface is to begin with is set when it can be registered already.
+//! The first settings of an interface are made when it can be registered already.
 
 #[path = "common/nic.rs"]
 mod nic;

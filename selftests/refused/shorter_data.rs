@@ -22,7 +22,7 @@ pub fn owner<'a, 'bound: 'a>(net: NetDevice<Nic<'bound>>) -> NetDevice<Nic<'a>> 
     net //~ lifetime may not live long enough
 }
 
-/// What is borrowed from this function is put into the state of a queue.
+/// A borrow from this function is put into the state of a queue.
 pub fn state(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
     let value = 1;
     if let Some((state, _)) = dev.rx_stopped(0, rtnl) {

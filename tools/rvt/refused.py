@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the compiler has to refuse: drivers that would use a wrapper in a way that is not sound.
+"""Drivers that would use a wrapper in a way that is not sound, which the compiler has to refuse.
 
 Each file of `selftests/refused` is compiled as a driver is, against the crates of a module build.
 The errors have to be those that the file announces, in these lines and no others: a line ends in

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the compiler has to refuse: its command, and what is made of its errors."""
+"""Drivers that the compiler has to refuse: its command, and what is made of its errors."""
 
 import json
 import unittest

@@ -28,7 +28,7 @@ use kernel::{
     types::Opaque, //
 };
 
-/// What became of the registration of a device, of which there is one at most.
+/// The registration of a device, of which there is one at most.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Registration {
     /// It was not tried yet.
@@ -53,7 +53,7 @@ pub(crate) struct Private<T: Operations> {
     pub(super) dev: *mut bindings::net_device,
     pub(super) parent: ARef<device::Device>,
     pub(super) registration: ByRtnl<Registration>,
-    /// How many values `ethtool -S` has of the device, and of each pair of queues in use. Constant
+    /// Numbers of values of `ethtool -S`: of the device, and of each pair of queues in use. Constant
     /// once the device is made.
     pub(super) stats: [u16; 2],
     pub(super) work: Opaque<bindings::work_struct>,

@@ -48,7 +48,7 @@ use kernel::{
     },
 };
 
-/// What the toy is told to do, and what became of it.
+/// Orders for the toy, and what became of them.
 pub(super) struct Toy {
     /// Receive polls so far.
     pub(super) rx_polls: Atomic<i32>,
@@ -58,7 +58,7 @@ pub(super) struct Toy {
     pub(super) greedy: Atomic<i32>,
     /// Budget of the last receive poll.
     pub(super) budget: Atomic<i32>,
-    /// How many values it was asked for.
+    /// The number of values it was asked for.
     pub(super) values: Atomic<i32>,
     /// Receive polls put a packet together twice.
     pub(super) puts_together: Atomic<bool>,
@@ -139,7 +139,7 @@ impl Operations for Toy {
         let (_, pool, napi) = poll.parts();
         let toy = napi.dev().data();
         if toy.puts_together.load(Relaxed) {
-            // What went wrong is seen by what was not stored.
+            // An error is seen by the result that was not stored.
             let _ = toy.put_together(napi, pool);
         }
         toy.budget.store(budget, Relaxed);

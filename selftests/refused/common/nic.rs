@@ -43,13 +43,13 @@ impl kernel::ModuleMetadata for NoModule {
 
 /// The data.
 pub struct Nic<'bound> {
-    /// What is borrowed.
+    /// Borrowed.
     pub value: &'bound u32,
 }
 
 /// The state of a queue.
 pub struct State<'bound> {
-    /// What is borrowed.
+    /// Borrowed.
     pub value: &'bound u32,
 }
 
