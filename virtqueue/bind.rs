@@ -11,12 +11,19 @@
 //!   [`Hold`](crate::Hold): unbinding waits for the last, so that a
 //!   [`Virtqueue`](crate::Virtqueue) never outlives its transport;
 //! - whether the device was reset since it was last ready, without which no buffer leaves a
-//!   queue by any way but [`Virtqueue::get_buf`](crate::Virtqueue::get_buf).
+//!   queue by any way but [`Virtqueue::get_buf`](crate::Virtqueue::get_buf);
+//! - what is needed to reset a device that does not answer ([`crate::device`]).
 
 use crate::{
     bindings,
-    device::Device,
+    device::{
+        reset_if_in_use,
+        Device,
+        StatusRegister,
+        Tables, //
+    },
     driver::{
+        not_woken,
         vq_callback,
         Driver, //
     },
@@ -50,6 +57,9 @@ use kernel::{
 /// A callback of a queue, as C calls it.
 pub(crate) type VqCallback = unsafe extern "C" fn(*mut bindings::virtqueue);
 
+/// Tells the driver that the device did not wake up.
+pub(crate) type NotWoken = unsafe fn(&Device<Bound>);
+
 /// The driver did not say that it is ready.
 const UNREADY: i32 = 0;
 /// It did.
@@ -64,6 +74,18 @@ pub struct BindState {
     data: Atomic<*mut c_void>,
     /// The queue callback of the driver that is bound: the one that knows the type of its data.
     vq_callback: VqCallback,
+    /// As `vq_callback`, for wake-ups that fail.
+    not_woken: NotWoken,
+    /// The operations of the transport, and those that the device has meanwhile.
+    tables: &'static Tables,
+    /// The operations that the device had before.
+    ops: *const bindings::virtio_config_ops,
+    /// The status register, where the transport's reset waits for ever.
+    status: Option<StatusRegister>,
+    /// The device was given up: it does not answer.
+    dead: Atomic<bool>,
+    /// The device sleeps, or its function is being reset.
+    asleep: Atomic<bool>,
     /// Number of values that keep the binding from ending, and one for the binding itself.
     users: Atomic<i32>,
     /// A set of queues is alive.
@@ -92,6 +114,12 @@ pub struct BindState {
     pub(crate) resizing: Atomic<*mut c_void>,
 }
 
+// SAFETY: All that is not `Send` is the pointer to operations that the transport shares with everybody.
+unsafe impl Send for BindState {}
+
+// SAFETY: As for `Send`.
+unsafe impl Sync for BindState {}
+
 impl BindState {
     /// Makes the state of a binding and points the device to it.
     ///
@@ -99,9 +127,10 @@ impl BindState {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`.
+    /// - `ENOMEM`.
+    /// - `ENODEV`, `ETIMEDOUT`: the device is in use by a driver of before, and does not do a reset.
     pub(crate) fn attach<D: Driver>(dev: &Device<CoreInternal<'_>>) -> Result {
-        Self::attach_with(dev, vq_callback::<D>)
+        Self::attach_with(dev, vq_callback::<D>, not_woken::<D>)
     }
 
     /// As [`BindState::attach`].
@@ -109,11 +138,26 @@ impl BindState {
     /// Not generic, and so not compiled in each driver: there the one class of the lock would get a
     /// name from each, which lockdep takes for a mistake.
     #[inline(never)]
-    fn attach_with(dev: &Device<CoreInternal<'_>>, vq_callback: VqCallback) -> Result {
+    fn attach_with(
+        dev: &Device<CoreInternal<'_>>,
+        vq_callback: VqCallback,
+        not_woken: NotWoken,
+    ) -> Result {
+        let bound: &Device<Bound> = dev;
+        let transport = bound.config_ops();
+        let tables = Tables::of(transport)?;
+        let ops = core::ptr::from_ref(transport);
+        let status = bound.map_status();
         let state = KBox::pin_init(
             pin_init!(Self {
                 data: Atomic::new(null_mut()),
                 vq_callback,
+                not_woken,
+                tables,
+                ops,
+                status,
+                dead: Atomic::new(false),
+                asleep: Atomic::new(false),
                 users: Atomic::new(1),
                 set: Atomic::new(0),
                 gone <- Completion::new(),
@@ -147,11 +191,11 @@ impl BindState {
             return Err(e);
         }
 
-        let bound: &Device<Bound> = dev;
+        tables.install(bound, true);
         if let Some(len) = bound.probe_config_len() {
             bound.bind_state().set_config_len(len);
         }
-        Ok(())
+        reset_if_in_use(bound)
     }
 
     /// Takes the state down: waits until nothing keeps the binding from ending, then frees it.
@@ -172,8 +216,11 @@ impl BindState {
         }
         state.gone.wait_for_completion();
 
-        // SAFETY: By the safety requirements.
-        unsafe { (*vdev).priv_ = null_mut() };
+        // SAFETY: By the safety requirements; the operations are those of the transport.
+        unsafe {
+            (&raw mut (*vdev).config).write_volatile(state.ops);
+            (*vdev).priv_ = null_mut();
+        }
         // SAFETY: `ptr` came from `KBox::into_raw`, and nothing refers to the state any more: the
         // driver data, all queues and all that held the binding are gone.
         drop(unsafe { KBox::from_raw(ptr) });
@@ -237,6 +284,45 @@ impl BindState {
     /// The queue callback of the driver that is bound.
     pub(crate) fn vq_callback(&self) -> VqCallback {
         self.vq_callback
+    }
+
+    /// The operations of the transport, and those that the device has meanwhile.
+    pub(crate) fn tables(&self) -> &'static Tables {
+        self.tables
+    }
+
+    /// The status register, where the transport's reset waits for ever.
+    pub(crate) fn status_register(&self) -> Option<&StatusRegister> {
+        self.status.as_ref()
+    }
+
+    /// Whether the device was given up: it is not there, or does not answer.
+    pub(crate) fn is_dead(&self) -> bool {
+        self.dead.load(Acquire)
+    }
+
+    /// Notes whether the device was given up, and returns whether it was.
+    pub(crate) fn set_dead(&self, dead: bool) -> bool {
+        self.dead.xchg(dead, Full)
+    }
+
+    /// Whether the device sleeps, or its function is being reset.
+    pub(crate) fn is_asleep(&self) -> bool {
+        self.asleep.load(Acquire)
+    }
+
+    /// Notes whether the device sleeps, and returns whether it did.
+    pub(crate) fn set_asleep(&self, asleep: bool) -> bool {
+        self.asleep.xchg(asleep, Full)
+    }
+
+    /// Tells the driver that the device did not wake up, if it slept.
+    pub(crate) fn wake_failed(&self, dev: &Device<Bound>) {
+        if self.set_asleep(false) && !self.data().is_null() {
+            // SAFETY: The device is bound to the driver whose function this is, which is being woken
+            // up; its data is there.
+            unsafe { (self.not_woken)(dev) };
+        }
     }
 
     /// Notes that the driver is about to say that it is ready.

@@ -31,9 +31,29 @@ use kernel::{
 
 mod extent;
 mod link;
+mod pci;
+mod power;
+mod reset;
+mod restart;
 mod siblings;
+mod tables;
 
-pub use self::link::DeviceLink;
+pub use self::{
+    link::DeviceLink,
+    restart::{
+        Exclusive,
+        Restarts, //
+    },
+};
+
+pub(crate) use self::{
+    pci::StatusRegister,
+    reset::reset_if_in_use,
+    tables::{
+        free_all,
+        Tables, //
+    },
+};
 
 /// A virtio device.
 ///
@@ -71,11 +91,27 @@ impl<Ctx: device::DeviceContext> Device<Ctx> {
 }
 
 impl Device<device::Bound> {
-    /// The operations of the transport.
+    /// The operations of the transport, or those that [stand in](Tables) for them.
     pub(crate) fn config_ops(&self) -> &bindings::virtio_config_ops {
         // SAFETY: By the type invariant; every transport sets `config` before registration and
-        // leaves it in place for the life of the device.
-        unsafe { &*(*self.as_raw()).config }
+        // leaves it in place for the life of the device. What the bus puts there stays as long as the
+        // bus does.
+        unsafe { &*(&raw const (*self.as_raw()).config).read_volatile() }
+    }
+
+    /// Replaces the operations by some that stay.
+    pub(crate) fn set_config_ops(&self, ops: &'static bindings::virtio_config_ops) {
+        // SAFETY: By the type invariant; the field is read in one, too.
+        unsafe { (&raw mut (*self.as_raw()).config).write_volatile(ops) };
+    }
+
+    /// Maps the status register, if that is needed: of the transports, the one for modern PCI devices
+    /// waits for ever for a reset.
+    pub(crate) fn map_status(&self) -> Option<StatusRegister> {
+        if !self.has_feature(Feature::VERSION_1) {
+            return None;
+        }
+        pci::Function::of(self)?.map_status()
     }
 
     /// The state that the bus keeps for the time of a binding.
@@ -195,6 +231,11 @@ impl Device<device::Bound> {
     /// Resets the device (§2.4): it forgets all buffers, and when this returns no callback is
     /// running.
     ///
+    /// This ends, also if the device does not answer (within ten seconds) or is not there (at once).
+    /// Such a device is given up, with a message, and on PCI cannot access memory any more: it is as
+    /// one in reset from here on, no operation waits for it, and it has no queues. It gets another
+    /// chance when it is bound again, wakes up, or its function is reset.
+    ///
     /// The caller has stopped whatever could still add to its queues. From here on these are of no
     /// use to the device: it gets none but those that are [found](Device::find_vqs) anew.
     ///
@@ -206,6 +247,33 @@ impl Device<device::Bound> {
         unsafe { bindings::virtio_reset_device(self.as_raw()) };
         self.synchronize_callbacks();
         self.bind_state().set_reset(true);
+    }
+
+    /// As [`Device::reset`], and says whether the device did it.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV`: it was given up.
+    pub fn try_reset(&self) -> Result {
+        self.reset();
+        if self.is_given_up() {
+            return Err(ENODEV);
+        }
+        Ok(())
+    }
+
+    /// Whether the device was given up because it did not do a [reset](Device::reset).
+    pub fn is_given_up(&self) -> bool {
+        self.bind_state().is_dead()
+    }
+
+    /// Whether the device asks for a reset (`DEVICE_NEEDS_RESET`, §2.1), or is not there: nothing comes
+    /// from it any more. It tells so by a change of its configuration.
+    ///
+    /// Process context.
+    pub fn needs_reset(&self) -> bool {
+        // All bits are set where nobody answers.
+        self.status() & bindings::VIRTIO_CONFIG_S_NEEDS_RESET as u8 != 0
     }
 
     /// Waits until no queue callback is running. Process context, sleeps.

@@ -161,6 +161,14 @@ pub trait Driver: Sized + 'static {
         Err(EOPNOTSUPP)
     }
 
+    /// The device did not wake up, or was not found again after a reset of its transport: it is in no
+    /// use. Called last, whether [`Driver::restore`] (or [`Driver::reset_done`]) was called or not.
+    ///
+    /// Process context, with the device locked against whatever else of this.
+    fn not_woken(dev: &Device<Bound>, data: Pin<&Self::Data<'_>>) {
+        let _ = (dev, data);
+    }
+
     /// The machine goes down: stop the device. By default all queues are broken and the device
     /// is reset.
     fn shutdown(dev: &Device<Core<'_>>, data: Pin<&Self::Data<'_>>) {
@@ -340,7 +348,11 @@ impl<T: Driver> Adapter<T> {
     extern "C" fn freeze_callback(vdev: *mut bindings::virtio_device) -> c_int {
         // SAFETY: The core passes a valid device, after a successful probe.
         let (dev, data) = unsafe { Self::bound(vdev) };
-        from_result(|| T::freeze(dev, data).map(|()| 0))
+        from_result(|| {
+            T::freeze(dev, data)?;
+            dev.bind_state().set_asleep(true);
+            Ok(0)
+        })
     }
 
     extern "C" fn restore_callback(vdev: *mut bindings::virtio_device) -> c_int {
@@ -348,13 +360,15 @@ impl<T: Driver> Adapter<T> {
         let (dev, data) = unsafe { Self::bound(vdev) };
         from_result(|| {
             let state = dev.bind_state();
-            state.bring_up(|| T::restore(dev, data)).map(|()| 0)
+            state.bring_up(|| T::restore(dev, data))?;
+            state.set_asleep(false);
+            Ok(0)
         })
     }
 
     extern "C" fn reset_prepare_callback(vdev: *mut bindings::virtio_device) -> c_int {
         // SAFETY: The core passes a valid device.
-        unsafe { Self::around_reset(vdev, T::reset_prepare) }
+        unsafe { Self::around_reset(vdev, Self::reset_prepare) }
     }
 
     extern "C" fn reset_done_callback(vdev: *mut bindings::virtio_device) -> c_int {
@@ -362,8 +376,17 @@ impl<T: Driver> Adapter<T> {
         unsafe { Self::around_reset(vdev, Self::reset_done) }
     }
 
+    fn reset_prepare(dev: &Device<Core<'_>>, data: Pin<&T::Data<'_>>) -> Result {
+        T::reset_prepare(dev, data)?;
+        dev.bind_state().set_asleep(true);
+        Ok(())
+    }
+
     fn reset_done(dev: &Device<Core<'_>>, data: Pin<&T::Data<'_>>) -> Result {
-        dev.bind_state().bring_up(|| T::reset_done(dev, data))
+        let state = dev.bind_state();
+        state.bring_up(|| T::reset_done(dev, data))?;
+        state.set_asleep(false);
+        Ok(())
     }
 
     /// Runs one of the two hooks around a reset of the transport.
@@ -471,6 +494,21 @@ pub(crate) unsafe extern "C" fn vq_callback<T: Driver>(vq: *mut bindings::virtqu
     // SAFETY: `vq` lives at least as long as this callback runs.
     let queue = unsafe { QueueHandle::from_callback(vq) };
     T::vq_callback(dev, data, &queue);
+}
+
+/// Tells driver `T` that a device did not wake up.
+///
+/// # Safety
+///
+/// The device is bound to the driver `T`, its data is published, and it is locked against removal.
+pub(crate) unsafe fn not_woken<T: Driver>(dev: &Device<Bound>) {
+    let data = dev.bind_state().data();
+    if data.is_null() {
+        return;
+    }
+    // SAFETY: By the safety requirements.
+    let data = unsafe { Pin::new_unchecked(&*data.cast::<T::Data<'_>>()) };
+    T::not_woken(dev, data);
 }
 
 /// Declares a kernel module that exposes a single virtio driver.

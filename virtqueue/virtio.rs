@@ -39,7 +39,9 @@ pub use crate::{
     },
     device::{
         Device,
-        DeviceLink, //
+        DeviceLink,
+        Exclusive,
+        Restarts, //
     },
     driver::{
         Adapter,
@@ -93,11 +95,18 @@ module! {
     license: "GPL",
 }
 
-/// The module holds no state: it is a library of the driver modules.
+/// The module is a library of the driver modules.
 struct VirtioModule;
 
 impl kernel::Module for VirtioModule {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         Ok(Self)
+    }
+}
+
+impl Drop for VirtioModule {
+    fn drop(&mut self) {
+        // The drivers went before, and with them the last device of theirs.
+        device::free_all();
     }
 }

@@ -16,6 +16,7 @@ mod lifetime;
 mod net;
 mod power;
 mod queue;
+mod restart;
 mod ring;
 
 use kernel::{

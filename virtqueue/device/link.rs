@@ -2,7 +2,10 @@
 
 //! Reaching a device from what may outlive its binding.
 
-use super::Device;
+use super::{
+    restart::Exclusive,
+    Device, //
+};
 use crate::bindings;
 use core::ptr::NonNull;
 use kernel::{
@@ -78,6 +81,20 @@ impl DeviceLink {
         // SAFETY: By the type invariant, the device is bound as long as the lock is held;
         // `Device` is a transparent wrapper.
         Some(f(unsafe { target.0.cast::<Device<Bound>>().as_ref() }))
+    }
+
+    /// Runs `f` with the device to itself, to start it anew. Process context, sleeps; does not nest.
+    ///
+    /// It is tried and not waited for: who has the device may wait for what its driver has under way.
+    ///
+    /// # Errors
+    ///
+    /// - `EBUSY`: the device is just being probed, removed, put to sleep or woken up, its function is
+    ///   reset, or it sleeps. If the driver does not know of any of these, it should try again soon.
+    /// - `ENODEV`: the binding is over.
+    pub fn try_exclusive<R>(&self, f: impl FnOnce(&Exclusive<'_>) -> R) -> Result<R> {
+        self.with(|dev| Ok(f(&Exclusive::try_take(dev)?)))
+            .ok_or(ENODEV)?
     }
 
     /// Ends the link before the binding ends, and waits for those who use it. Process context,

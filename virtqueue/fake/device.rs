@@ -280,7 +280,8 @@ impl Inner {
         let mut done = 0;
         let raise = {
             let mut queues = self.queues.lock();
-            if !self.is_live() || self.regs.lock().faults.gone {
+            let faults = self.regs.lock().faults;
+            if !self.is_live() || faults.gone || faults.mute {
                 return Ok(0);
             }
             let Some(queue) = queues.get_mut(index) else {
@@ -378,6 +379,8 @@ impl Inner {
         {
             let mut regs = self.regs.lock();
             regs.faults.gone = false;
+            regs.faults.mute = false;
+            regs.faults.reset_ignored = false;
             regs.faults.swallow_interrupts = 0;
         }
         let mut queues = self.queues.lock();

@@ -144,10 +144,14 @@ pub struct Faults {
     pub restless_config: u32,
     /// The device ignores a reset: its status stays, and it goes on.
     pub reset_ignored: bool,
+    /// The device looks at no queue: what it is given it does not answer.
+    pub mute: bool,
     /// The device is not there any more: everything reads as ones, and it does nothing.
     pub gone: bool,
     /// `find_vqs` fails with this `errno`.
     pub find_vqs: i32,
+    /// `find_vqs` fails with this `errno` once.
+    pub find_vqs_once: i32,
     /// A queue raises an interrupt, with an entry in its used ring, as soon as it exists.
     pub early_interrupt: bool,
     /// Notifications fail: the transport finds the device gone.

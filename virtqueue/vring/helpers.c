@@ -86,6 +86,25 @@ void rust_virtio_device_unlock(struct device *dev)
 }
 EXPORT_SYMBOL_GPL(rust_virtio_device_unlock);
 
+bool rust_virtio_device_trylock(struct device *dev)
+{
+	return device_trylock(dev);
+}
+EXPORT_SYMBOL_GPL(rust_virtio_device_trylock);
+
+/* A macro on some architectures. */
+u8 rust_virtio_ioread8(void *addr)
+{
+	return ioread8((void __iomem __force *)addr);
+}
+EXPORT_SYMBOL_GPL(rust_virtio_ioread8);
+
+void rust_virtio_iowrite8(u8 value, void *addr)
+{
+	iowrite8(value, (void __iomem __force *)addr);
+}
+EXPORT_SYMBOL_GPL(rust_virtio_iowrite8);
+
 void rust_virtio_list_del(struct list_head *entry)
 {
 	list_del(entry);

@@ -33,6 +33,10 @@ u32 rust_virtio_jiffies(void);
 
 void rust_virtio_device_lock(struct device *dev);
 void rust_virtio_device_unlock(struct device *dev);
+bool rust_virtio_device_trylock(struct device *dev);
+
+u8 rust_virtio_ioread8(void *addr);
+void rust_virtio_iowrite8(u8 value, void *addr);
 
 void rust_virtio_list_del(struct list_head *entry);
 bool rust_virtio_xen_domain(void);

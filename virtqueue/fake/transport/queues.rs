@@ -88,7 +88,10 @@ pub(super) unsafe extern "C" fn find_vqs(
         let errno = {
             let mut regs = inner.regs.lock();
             regs.note_memory();
-            regs.faults.find_vqs
+            match core::mem::take(&mut regs.faults.find_vqs_once) {
+                0 => regs.faults.find_vqs,
+                once => once,
+            }
         };
         if errno != 0 {
             return Err(Error::from_errno(-errno));

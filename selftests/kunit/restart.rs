@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Devices that are started anew, and devices that do not do a reset.
+
+use crate::bench::specs;
+use kernel::{
+    device::Bound,
+    new_mutex,
+    prelude::*,
+    sync::{
+        Arc,
+        Mutex, //
+    },
+};
+use virtio::{
+    Affinity,
+    Device,
+    DeviceLink,
+    Exclusive,
+    Restarts,
+    Virtqueue, //
+};
+use virtio_fake::{
+    Action,
+    Drops,
+    Fake,
+    Keeper,
+    Parcel,
+    Plug,
+    Scenario,
+    Spec, //
+};
+
+/// A driver whose device can be reached from outside.
+#[pin_data]
+struct Reachable {
+    drops: Drops,
+    #[pin]
+    vq: Mutex<Option<Virtqueue<Parcel>>>,
+    #[pin]
+    link: Mutex<Option<DeviceLink>>,
+}
+
+impl Reachable {
+    /// Finds the queue, and gives the device a buffer.
+    fn find(&self, dev: &Device<Bound>, number: u64) -> Result {
+        let mut queues = dev.find_vqs(specs(1, false)?, Affinity::Default)?;
+        let mut vq = queues.take::<Parcel>(0)?;
+        dev.ready();
+        let parcel = Parcel::new(number, &self.drops)?.in_(4)?;
+        vq.add_buf(parcel).map_err(|(e, _)| e)?;
+        vq.kick();
+        *self.vq.lock() = Some(vq);
+        Ok(())
+    }
+
+    /// Drops the queue.
+    fn give_up(&self) {
+        let vq = self.vq.lock().take();
+        drop(vq);
+    }
+
+    /// Starts the device anew.
+    fn restart(&self, dev: &Exclusive<'_>) -> Result {
+        dev.try_reset()?;
+        self.give_up();
+        dev.negotiate()?;
+        self.find(dev, 1)
+    }
+
+    fn link(&self) -> Result<DeviceLink> {
+        self.link.lock().clone().ok_or(ENODEV)
+    }
+}
+
+impl Scenario for Reachable {
+    fn start(&self, _fake: &Fake, dev: &Device<Bound>) -> Result {
+        *self.link.lock() = Some(DeviceLink::new(dev)?);
+        self.find(dev, 0)
+    }
+
+    fn remove(&self, _fake: &Fake, _dev: &Device<Bound>) {
+        if let Ok(link) = self.link() {
+            link.cut();
+        }
+        self.give_up();
+    }
+
+    fn freeze(&self, _fake: &Fake, dev: &Device<Bound>) -> Result {
+        dev.reset();
+        self.give_up();
+        Ok(())
+    }
+
+    fn restore(&self, _fake: &Fake, dev: &Device<Bound>) -> Result {
+        self.find(dev, 2)
+    }
+}
+
+fn reachable() -> Result<(Arc<Reachable>, Fake, Plug)> {
+    let drops = Drops::new()?;
+    let scenario = Arc::pin_init(
+        pin_init!(Reachable {
+            drops,
+            vq <- new_mutex!(None),
+            link <- new_mutex!(None),
+        }),
+        GFP_KERNEL,
+    )?;
+    let spec = Spec::scripted(scenario.clone())
+        .features(&[5])
+        .queues(1, 8)?;
+    let fake = Fake::new(spec, Arc::new(Keeper, GFP_KERNEL)?)?;
+    let plug = fake.plug()?;
+    check!(fake.is_bound());
+    Ok((scenario, fake, plug))
+}
+
+const DRIVER_OK: u8 = 4;
+const FAILED: u8 = 128;
+
+#[kunit_tests(rust_virtio_restart)]
+mod suite {
+    use super::*;
+
+    /// The device has its features and its queue again, and the buffers of before came back once.
+    #[test]
+    fn there_and_back() -> Result {
+        let (scenario, fake, plug) = reachable()?;
+        check_eq!(fake.serve(0)?, 1);
+        let resets = fake.resets();
+        scenario
+            .link()?
+            .try_exclusive(|dev| scenario.restart(dev))??;
+        check_eq!(fake.resets(), resets + 1);
+        check_eq!(scenario.drops.count(), 1);
+        check!(fake.status() & DRIVER_OK != 0);
+        check!(fake.negotiated(5));
+        check_eq!(fake.serve(0)?, 1);
+        fake.finish(0, |_| Action::Complete(4))?;
+        let number = match &mut *scenario.vq.lock() {
+            Some(vq) => vq.get_buf().map(|used| used.buffer().number()),
+            None => None,
+        };
+        check_eq!(number, Some(1));
+        check_eq!(fake.violations(), 0);
+        plug.within(10_000, drop)
+    }
+
+    /// Features are negotiated with a device in reset only, and one that refuses them is told that its
+    /// driver has failed.
+    #[test]
+    fn negotiation() -> Result {
+        let (scenario, fake, plug) = reachable()?;
+        let link = scenario.link()?;
+        check_err!(link.try_exclusive(|dev| dev.negotiate())?, EBUSY);
+        fake.fault(|faults| faults.refuse_features = true);
+        let refused = link.try_exclusive(|dev| scenario.restart(dev))?;
+        check_err!(refused, ENODEV);
+        check!(fake.status() & FAILED != 0);
+        check_eq!(fake.queues(), 0);
+        plug.within(10_000, drop)
+    }
+
+    /// A device that sleeps is nobody's to start anew, nor is one that is not bound.
+    #[test]
+    fn not_meanwhile() -> Result {
+        let (scenario, _fake, plug) = reachable()?;
+        let link = scenario.link()?;
+        plug.reset_prepare()?;
+        check_err!(link.try_exclusive(|_| ()), EBUSY);
+        plug.reset_done()?;
+        link.try_exclusive(|_| ())?;
+        plug.within(10_000, drop)?;
+        check_err!(link.try_exclusive(|_| ()), ENODEV);
+        Ok(())
+    }
+
+    /// H050: a device that is gone is given up at once, and comes back when its transport was reset.
+    #[test]
+    fn h050_gone_and_back() -> Result {
+        let (scenario, fake, plug) = reachable()?;
+        check_eq!(fake.serve(0)?, 1);
+        let link = scenario.link()?;
+        fake.fault(|faults| faults.gone = true);
+        let result = link.try_exclusive(|dev| {
+            let reset = dev.try_reset();
+            scenario.give_up();
+            check!(dev.is_given_up());
+            check_eq!(dev.status(), 0);
+            check_err!(dev.negotiate(), EINVAL);
+            check_err!(scenario.find(dev, 3), ENODEV);
+            reset
+        })?;
+        check_err!(result, ENODEV);
+        check_eq!(scenario.drops.count(), 1);
+        plug.reset_prepare()?;
+        fake.fault(|faults| faults.gone = false);
+        plug.reset_done()?;
+        check!(fake.status() & DRIVER_OK != 0);
+        check_eq!(fake.serve(0)?, 1);
+        plug.within(10_000, drop)
+    }
+
+    /// H049: so is one whose status does not become 0, which takes ten seconds once, and removal none.
+    #[test]
+    fn h049_no_reset() -> Result {
+        let (scenario, fake, plug) = reachable()?;
+        fake.fault(|faults| faults.reset_ignored = true);
+        let link = scenario.link()?;
+        check_err!(link.try_exclusive(|dev| scenario.restart(dev))?, ENODEV);
+        plug.within(5_000, drop)?;
+        check_eq!(scenario.drops.count(), 1);
+        Ok(())
+    }
+
+    /// There are five restarts in a row, with more and more time in between.
+    #[test]
+    fn a_row() -> Result {
+        let restarts = Restarts::new();
+        let mut last = -1;
+        for _ in 0..5 {
+            let delay = restarts.next().ok_or(ENODATA)?.as_millis();
+            check!(delay > last || last < 0);
+            last = delay;
+        }
+        check!(restarts.next().is_none());
+        Ok(())
+    }
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The PCI function that a device is, where it is one (virtio spec §4.1).
+
+use super::Device;
+use crate::bindings;
+use core::{
+    ffi::c_void,
+    ptr::NonNull, //
+};
+use kernel::device::Bound;
+
+/// Offset of `cfg_type` in `struct virtio_pci_cap`.
+const CAP_CFG_TYPE: i32 = 3;
+/// Offset of `bar` in `struct virtio_pci_cap`.
+const CAP_BAR: i32 = 4;
+/// Offset of `offset` in `struct virtio_pci_cap`.
+const CAP_OFFSET: i32 = 8;
+/// Offset of `length` in `struct virtio_pci_cap`.
+const CAP_LENGTH: i32 = 12;
+/// The largest BAR that there is; capabilities with others are ignored (§4.1.4).
+const MAX_BAR: u8 = 5;
+/// A list of capabilities cannot be longer than what fits the configuration header.
+const MAX_CAPABILITIES: usize = 48;
+/// Configuration type of the capability that describes the common configuration.
+const CFG_TYPE_COMMON: u8 = bindings::VIRTIO_PCI_CAP_COMMON_CFG as u8;
+/// Offset of `device_status` in the common configuration (§4.1.4.3).
+const DEVICE_STATUS: u32 = 20;
+
+/// A PCI function.
+///
+/// # Invariants
+///
+/// `pdev` is valid.
+pub(crate) struct Function {
+    pdev: *mut bindings::pci_dev,
+}
+
+/// A capability that describes a structure of virtio in a BAR (§4.1.4).
+pub(super) struct Capability {
+    pub(super) cfg_type: u8,
+    bar: u8,
+    offset: u32,
+    pub(super) length: u32,
+}
+
+impl Function {
+    /// The function that `dev` is, if it is one. Not to be used when the device is gone.
+    pub(super) fn of(dev: &Device<Bound>) -> Option<Self> {
+        // SAFETY: By the type invariant; the parent is set before registration and is kept alive by
+        // its child.
+        let parent = unsafe { (*dev.as_raw()).dev.parent };
+        if parent.is_null() {
+            return None;
+        }
+        // SAFETY: `parent` is a valid device, as above.
+        if unsafe { (*parent).bus } != &raw const bindings::pci_bus_type {
+            return None;
+        }
+        // SAFETY: A device on the PCI bus is embedded in a `struct pci_dev`.
+        let pdev = unsafe { kernel::container_of!(parent, bindings::pci_dev, dev) };
+        // INVARIANT: As above.
+        Some(Self { pdev })
+    }
+
+    /// Whether the function answers. Process context.
+    pub(super) fn is_present(&self) -> bool {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::pci_device_is_present(self.pdev) }
+    }
+
+    /// Takes the right to access memory from the function. Process context.
+    pub(super) fn forbid_dma(&self) {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::pci_clear_master(self.pdev) };
+    }
+
+    /// Gives the function the right to access memory. Process context.
+    pub(super) fn allow_dma(&self) {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::pci_set_master(self.pdev) };
+    }
+
+    /// Calls `f` with each capability that describes a structure of virtio, until it returns
+    /// something.
+    pub(super) fn find_capability<R>(
+        &self,
+        mut f: impl FnMut(Capability) -> Option<R>,
+    ) -> Option<R> {
+        let pdev = self.pdev;
+        let vendor = bindings::PCI_CAP_ID_VNDR as i32;
+        // SAFETY: By the type invariant.
+        let mut pos = unsafe { bindings::pci_find_capability(pdev, vendor) };
+        for _ in 0..MAX_CAPABILITIES {
+            if pos == 0 {
+                break;
+            }
+            let (mut cfg_type, mut bar, mut offset, mut length) = (0u8, 0u8, 0u32, 0u32);
+            let at = i32::from(pos);
+            // SAFETY: By the type invariant, and the four are writable.
+            unsafe {
+                bindings::pci_read_config_byte(pdev, at + CAP_CFG_TYPE, &mut cfg_type);
+                bindings::pci_read_config_byte(pdev, at + CAP_BAR, &mut bar);
+                bindings::pci_read_config_dword(pdev, at + CAP_OFFSET, &mut offset);
+                bindings::pci_read_config_dword(pdev, at + CAP_LENGTH, &mut length);
+            }
+            if bar <= MAX_BAR {
+                let found = f(Capability {
+                    cfg_type,
+                    bar,
+                    offset,
+                    length,
+                });
+                if found.is_some() {
+                    return found;
+                }
+            }
+            // SAFETY: By the type invariant.
+            pos = unsafe { bindings::pci_find_next_capability(pdev, pos, vendor) };
+        }
+        None
+    }
+
+    /// Maps the status register of a device that is not a legacy one. Process context, sleeps.
+    ///
+    /// `None`: there is no such register, or no memory.
+    pub(super) fn map_status(&self) -> Option<StatusRegister> {
+        self.find_capability(|cap| {
+            let offset = cap.offset.checked_add(DEVICE_STATUS)?;
+            if cap.cfg_type != CFG_TYPE_COMMON || cap.length <= DEVICE_STATUS {
+                return None;
+            }
+            // SAFETY: By the type invariant. The function checks the BAR, and that the offset is in
+            // it.
+            let at =
+                unsafe { bindings::pci_iomap_range(self.pdev, cap.bar.into(), offset as usize, 1) };
+            // INVARIANT: The byte was mapped.
+            NonNull::new(at.cast()).map(|at| StatusRegister {
+                pdev: self.pdev,
+                at,
+            })
+        })
+    }
+}
+
+/// The status register of a device, mapped for the bus: the transport's own functions for it do
+/// not write 0, and its reset waits for ever.
+///
+/// # Invariants
+///
+/// `at` is the register, mapped by `pci_iomap_range` for the valid function `pdev`.
+pub(crate) struct StatusRegister {
+    pdev: *mut bindings::pci_dev,
+    at: NonNull<c_void>,
+}
+
+// SAFETY: The register may be used from any thread.
+unsafe impl Send for StatusRegister {}
+
+// SAFETY: An access is one of a byte.
+unsafe impl Sync for StatusRegister {}
+
+impl StatusRegister {
+    /// Reads the status; all ones from a function that is gone.
+    pub(super) fn read(&self) -> u8 {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::rust_virtio_ioread8(self.at.as_ptr()) }
+    }
+
+    /// Asks for a reset.
+    pub(super) fn clear(&self) {
+        // SAFETY: By the type invariants; 0 is what asks for a reset (§2.1).
+        unsafe { bindings::rust_virtio_iowrite8(0, self.at.as_ptr()) };
+    }
+}
+
+impl Drop for StatusRegister {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants, and this is its last use.
+        unsafe { bindings::pci_iounmap(self.pdev, self.at.as_ptr()) };
+    }
+}

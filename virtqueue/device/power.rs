@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Wake-ups that fail.
+//!
+//! The core wakes a device up in several steps, of which the driver sees the last one only. If one
+//! before fails, the core says so to the device, and to nobody else.
+
+use super::Device;
+use crate::bindings;
+use kernel::device::Bound;
+
+/// Looks at a status that the core sets: if the device has failed to wake up, the driver gets to
+/// know.
+pub(super) fn look(dev: &Device<Bound>, status: u8) {
+    if status & bindings::VIRTIO_CONFIG_S_FAILED as u8 != 0 {
+        dev.bind_state().wake_failed(dev);
+    }
+}

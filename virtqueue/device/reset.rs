@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A reset that ends, whatever the device does (virtio spec §2.4).
+
+use super::{
+    pci::Function,
+    Device, //
+};
+use crate::bindings;
+use kernel::{
+    device::Bound,
+    prelude::*,
+    time::{
+        delay::fsleep,
+        Delta,
+        Instant,
+        Monotonic, //
+    },
+};
+
+/// How long a device may take for a reset.
+const PATIENCE: Delta = Delta::from_secs(10);
+/// How often it is asked whether it is done.
+const PAUSE: Delta = Delta::from_millis(1);
+/// Status of a device that is not there: no device has all bits set (§2.1).
+const ALL_ONES: u8 = 0xff;
+
+/// Resets a device, or gives it up: either way it uses no memory from here on, where anybody can see
+/// to that. Process context, sleeps.
+///
+/// A device that was given up stays so, but for one that the system wakes up, or whose function was
+/// reset: it may be as good as new.
+pub(super) fn reset(dev: &Device<Bound>) {
+    let state = dev.bind_state();
+    let was_dead = state.is_dead();
+    if was_dead && !state.is_asleep() {
+        return;
+    }
+    match ask(dev) {
+        Ok(()) if was_dead => revive(dev),
+        Ok(()) => {}
+        Err(e) => give_up(dev, e),
+    }
+}
+
+/// Asks the device for a reset.
+///
+/// # Errors
+///
+/// - `ENODEV`: the device is not there.
+/// - `ETIMEDOUT`: it does not do it.
+fn ask(dev: &Device<Bound>) -> Result {
+    let state = dev.bind_state();
+    let function = Function::of(dev);
+    let is_present = || function.as_ref().is_none_or(Function::is_present);
+    let transport = &state.tables().transport;
+    let (Some(get_status), Some(reset)) = (transport.get_status, transport.reset) else {
+        return Err(ENODEV);
+    };
+    if !is_present() {
+        return Err(ENODEV);
+    }
+    match state.status_register() {
+        // The transport waits until the device says that it is done, without an end: so it is asked
+        // before.
+        Some(register) => {
+            register.clear();
+            wait(|| register.read())?;
+        }
+        None => {
+            // SAFETY: This is the transport's operation for its device.
+            if unsafe { get_status(dev.as_raw()) } == ALL_ONES {
+                return Err(ENODEV);
+            }
+        }
+    }
+    // SAFETY: This is the transport's operation for its device.
+    unsafe { reset(dev.as_raw()) };
+    // SAFETY: As above.
+    wait(|| unsafe { get_status(dev.as_raw()) })?;
+    // Where nobody answers, some read zeroes.
+    if is_present() {
+        Ok(())
+    } else {
+        Err(ENODEV)
+    }
+}
+
+/// Waits until a status is 0.
+fn wait(mut status: impl FnMut() -> u8) -> Result {
+    let start = Instant::<Monotonic>::now();
+    loop {
+        match status() {
+            0 => return Ok(()),
+            ALL_ONES => return Err(ENODEV),
+            _ if start.elapsed() > PATIENCE => return Err(ETIMEDOUT),
+            _ => fsleep(PAUSE),
+        }
+    }
+}
+
+/// Gives a device up: from here on nobody waits for it.
+fn give_up(dev: &Device<Bound>, why: Error) {
+    let state = dev.bind_state();
+    if let Some(function) = Function::of(dev) {
+        // It may not have heard, and go on.
+        function.forbid_dma();
+    }
+    // Interrupts that come from here on find broken queues.
+    // SAFETY: By the type invariant.
+    unsafe { bindings::virtio_break_device(dev.as_raw()) };
+    if !state.set_dead(true) {
+        state.tables().install(dev, false);
+        let why = match why {
+            ENODEV => "the device is gone",
+            _ => "the device does not do a reset",
+        };
+        dev_err!(dev.as_ref(), "{}: given up\n", why);
+    }
+}
+
+/// Takes a device back that was given up.
+fn revive(dev: &Device<Bound>) {
+    let state = dev.bind_state();
+    if let Some(function) = Function::of(dev) {
+        function.allow_dma();
+    }
+    state.tables().install(dev, true);
+    state.set_dead(false);
+    dev_info!(dev.as_ref(), "the device is there again\n");
+}
+
+/// Resets a device that its last driver had to leave in use, and brings it to where a driver is
+/// probed.
+///
+/// # Errors
+///
+/// - `ENODEV`, `ETIMEDOUT`: the device does not do a reset.
+/// - What the transport returns when features are negotiated.
+pub(crate) fn reset_if_in_use(dev: &Device<Bound>) -> Result {
+    const IN_USE: u8 =
+        (bindings::VIRTIO_CONFIG_S_FEATURES_OK | bindings::VIRTIO_CONFIG_S_DRIVER_OK) as u8;
+    let status = dev.status();
+    if status != ALL_ONES && status & IN_USE == 0 {
+        return Ok(());
+    }
+    if let Some(function) = Function::of(dev) {
+        function.allow_dma();
+    }
+    dev.try_reset()?;
+    dev.offer_features()
+}

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The operations that a device has while a driver in Rust is bound to it.
+//!
+//! The virtio core resets devices by the operations of the transport: at removal, at shutdown, and
+//! when the system wakes up. The reset of some transports waits until the device answers, for ever
+//! if need be. So a bound device has a copy of the operations with a reset [that
+//! ends](super::reset). A device that does not answer it has a second copy, in which nothing waits
+//! for the device: the core can do with it what it likes.
+//!
+//! There is one pair of copies for each transport. It stays until the module goes, since the core
+//! looks at the operations of a device also without a lock.
+
+use super::Device;
+use crate::bindings;
+use core::{
+    ffi::c_void,
+    ptr::null_mut, //
+};
+use kernel::{
+    device::Bound,
+    ffi::{
+        c_int,
+        c_uint, //
+    },
+    prelude::*,
+    sync::atomic::{
+        Acquire,
+        Atomic,
+        Full, //
+    },
+};
+
+/// What there is of the operations of a transport.
+pub(crate) struct Tables {
+    /// The operations of the transport, as they are.
+    pub(crate) transport: bindings::virtio_config_ops,
+    /// Those of a device in use.
+    live: bindings::virtio_config_ops,
+    /// Those of a device that was given up.
+    dead: bindings::virtio_config_ops,
+    next: *mut Tables,
+}
+
+/// The first of all pairs, which are never taken out but by [`free_all`].
+static FIRST: Atomic<*mut c_void> = Atomic::new(null_mut());
+
+/// Frees all pairs: no device has one, nor will have. Process context.
+pub(crate) fn free_all() {
+    let mut next = FIRST.xchg(null_mut(), Full).cast::<Tables>();
+    while !next.is_null() {
+        // SAFETY: The pair came from `KBox::into_raw` in `Tables::of`, and nobody uses it any more.
+        let tables = unsafe { KBox::from_raw(next) };
+        next = tables.next;
+    }
+}
+
+impl Tables {
+    /// The copies of the operations of a transport.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn of(transport: &bindings::virtio_config_ops) -> Result<&'static Self> {
+        let mut new: Option<KBox<Self>> = None;
+        loop {
+            let first = FIRST.load(Acquire);
+            if let Some(found) = Self::find(first.cast(), transport) {
+                return Ok(found);
+            }
+            let mut tables = match new.take() {
+                Some(tables) => tables,
+                None => KBox::new(Self::new(transport), GFP_KERNEL)?,
+            };
+            tables.next = first.cast();
+            let raw = KBox::into_raw(tables);
+            if FIRST.cmpxchg(first, raw.cast(), Full).is_ok() {
+                // SAFETY: It stays until `free_all`, and does not change.
+                return Ok(unsafe { &*raw });
+            }
+            // SAFETY: It came from `into_raw` just now, and nobody else knows it.
+            new = Some(unsafe { KBox::from_raw(raw) });
+        }
+    }
+
+    fn find(mut at: *const Self, transport: &bindings::virtio_config_ops) -> Option<&'static Self> {
+        // SAFETY: Pairs stay until `free_all`, and do not change.
+        while let Some(tables) = unsafe { at.as_ref() } {
+            if words(&tables.transport) == words(transport) {
+                return Some(tables);
+            }
+            at = tables.next;
+        }
+        None
+    }
+
+    fn new(transport: &bindings::virtio_config_ops) -> Self {
+        let live = bindings::virtio_config_ops {
+            reset: Some(reset),
+            set_status: Some(set_status),
+            ..*transport
+        };
+        let dead = bindings::virtio_config_ops {
+            get: transport.get.map(|_| dead::get as _),
+            set: transport.set.map(|_| dead::set as _),
+            generation: transport.generation.map(|_| dead::generation as _),
+            get_status: Some(dead::get_status),
+            set_status: Some(dead::set_status),
+            find_vqs: Some(dead::find_vqs),
+            get_features: transport.get_features.map(|_| dead::get_features as _),
+            get_extended_features: transport
+                .get_extended_features
+                .map(|_| dead::get_extended_features as _),
+            finalize_features: Some(dead::finalize_features),
+            disable_vq_and_reset: transport.disable_vq_and_reset.map(|_| dead::refuse as _),
+            enable_vq_after_reset: transport.enable_vq_after_reset.map(|_| dead::refuse as _),
+            ..live
+        };
+        Self {
+            transport: *transport,
+            live,
+            dead,
+            next: null_mut(),
+        }
+    }
+
+    /// Has a device use the operations for one that is alive, or for one that is not.
+    pub(crate) fn install(&'static self, dev: &Device<Bound>, alive: bool) {
+        let ops = if alive { &self.live } else { &self.dead };
+        dev.set_config_ops(ops);
+    }
+}
+
+/// The operations as numbers, to compare them.
+fn words(ops: &bindings::virtio_config_ops) -> &[usize] {
+    const SIZE: usize = size_of::<bindings::virtio_config_ops>();
+    const {
+        assert!(SIZE % size_of::<usize>() == 0);
+        assert!(align_of::<bindings::virtio_config_ops>() == align_of::<usize>());
+    }
+    // SAFETY: The structure is made of pointers to functions and nothing else, so that it has no
+    // padding, and lives as long as the result.
+    unsafe { core::slice::from_raw_parts((&raw const *ops).cast(), SIZE / size_of::<usize>()) }
+}
+
+/// The device of an operation.
+///
+/// # Safety
+///
+/// Called for an operation of the tables, which a device has as long as a driver is bound, by who
+/// may rely on that.
+unsafe fn bound<'a>(vdev: *mut bindings::virtio_device) -> &'a Device<Bound> {
+    // SAFETY: By the safety requirements; `Device` is a transparent wrapper.
+    unsafe { &*vdev.cast::<Device<Bound>>() }
+}
+
+/// Resets a device, which ends.
+extern "C" fn reset(vdev: *mut bindings::virtio_device) {
+    // SAFETY: The core resets a device on behalf of its driver.
+    let dev = unsafe { bound(vdev) };
+    super::reset::reset(dev);
+}
+
+/// Sets the status of a device. Where the core says that it has failed, the driver may have to be
+/// told.
+extern "C" fn set_status(vdev: *mut bindings::virtio_device, status: u8) {
+    // SAFETY: The core sets the status of a device that is bound, or on its way there or back.
+    let dev = unsafe { bound(vdev) };
+    if let Some(set_status) = dev.bind_state().tables().transport.set_status {
+        // SAFETY: This is the transport's operation for its device.
+        unsafe { set_status(vdev, status) };
+    }
+    super::power::look(dev, status);
+}
+
+/// The operations of a device that was given up: they do not touch it.
+mod dead {
+    use super::*;
+
+    pub(super) extern "C" fn get(
+        _vdev: *mut bindings::virtio_device,
+        _offset: c_uint,
+        buf: *mut c_void,
+        len: c_uint,
+    ) {
+        // SAFETY: The caller passes `len` writable bytes.
+        unsafe { buf.cast::<u8>().write_bytes(0, len as usize) };
+    }
+
+    pub(super) extern "C" fn set(
+        _vdev: *mut bindings::virtio_device,
+        _offset: c_uint,
+        _buf: *const c_void,
+        _len: c_uint,
+    ) {
+    }
+
+    pub(super) extern "C" fn generation(_vdev: *mut bindings::virtio_device) -> u32 {
+        0
+    }
+
+    /// As that of a device in reset.
+    pub(super) extern "C" fn get_status(_vdev: *mut bindings::virtio_device) -> u8 {
+        0
+    }
+
+    pub(super) extern "C" fn set_status(vdev: *mut bindings::virtio_device, status: u8) {
+        // SAFETY: The core sets the status of a device that is bound, or on its way there or back.
+        let dev = unsafe { bound(vdev) };
+        crate::device::power::look(dev, status);
+    }
+
+    pub(super) extern "C" fn find_vqs(
+        _vdev: *mut bindings::virtio_device,
+        _nvqs: c_uint,
+        _vqs: *mut *mut bindings::virtqueue,
+        _infos: *mut bindings::virtqueue_info,
+        _desc: *mut bindings::irq_affinity,
+    ) -> c_int {
+        ENODEV.to_errno()
+    }
+
+    pub(super) extern "C" fn get_features(_vdev: *mut bindings::virtio_device) -> u64 {
+        0
+    }
+
+    pub(super) extern "C" fn get_extended_features(
+        _vdev: *mut bindings::virtio_device,
+        features: *mut u64,
+    ) {
+        // SAFETY: The caller passes an array of as many bits as there are features.
+        unsafe { features.cast::<[u64; 2]>().write([0; 2]) };
+    }
+
+    pub(super) extern "C" fn finalize_features(_vdev: *mut bindings::virtio_device) -> c_int {
+        ENODEV.to_errno()
+    }
+
+    pub(super) extern "C" fn refuse(_vq: *mut bindings::virtqueue) -> c_int {
+        ENODEV.to_errno()
+    }
+}
