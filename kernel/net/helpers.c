@@ -385,6 +385,16 @@ void rust_helper_skb_rx_place(struct sk_buff *skb, unsigned int reserve, unsigne
 	skb_mark_for_recycle(skb);
 }
 
+/*
+ * Makes room for the data of a packet that is a copy. It has no memory of a page pool, but neighbours
+ * of its flow have, and GRO merges no packet that is marked with one that is not.
+ */
+void *rust_helper_skb_rx_put(struct sk_buff *skb, unsigned int len)
+{
+	skb_mark_for_recycle(skb);
+	return __skb_put(skb, len);
+}
+
 void rust_helper_skb_mark_for_recycle(struct sk_buff *skb)
 {
 	skb_mark_for_recycle(skb);

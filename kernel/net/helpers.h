@@ -94,6 +94,7 @@ struct page *rust_helper_skb_frag_page(const skb_frag_t *frag);
 struct sk_buff *rust_helper_alloc_skb(unsigned int size, gfp_t gfp);
 int rust_helper_skb_tailroom(const struct sk_buff *skb);
 void *rust_helper___skb_put(struct sk_buff *skb, unsigned int len);
+void *rust_helper_skb_rx_put(struct sk_buff *skb, unsigned int len);
 void rust_helper_skb_rx_place(struct sk_buff *skb, unsigned int reserve, unsigned int len);
 void rust_helper_skb_mark_for_recycle(struct sk_buff *skb);
 void rust_helper_skb_add_rx_frag(struct sk_buff *skb, int i, struct page *page, int off, int size,

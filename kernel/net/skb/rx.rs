@@ -225,9 +225,13 @@ impl EthSkb {
             return None;
         }
         let skb = RxSkb::alloc(napi, ROOM)?;
-        // SAFETY: A new packet with room for `ROOM` bytes; the bytes are within the buffer, by
-        // the type invariants of `RxData`.
-        unsafe { skb.put(data.start().add(skip as usize), len) };
+        // SAFETY: A new packet with room for `ROOM` bytes, whose only reference is ours; the bytes
+        // are within the buffer, by the type invariants of `RxData`.
+        unsafe {
+            let to = bindings::skb_rx_put(skb.as_raw(), len).cast::<u8>();
+            let from = data.start().add(skip as usize);
+            core::ptr::copy_nonoverlapping(from, to, len as usize);
+        }
         // INVARIANT: It has just got them.
         Some(Self(skb))
     }

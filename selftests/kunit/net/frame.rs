@@ -41,6 +41,26 @@ pub(super) const TCP_START: u16 = 34;
 /// Where its checksum is from there.
 pub(super) const TCP_CSUM: u16 = 16;
 
+/// A TCP segment over IPv4 that the card receives: the `payload` bytes from `sequence` on of a
+/// stream. The checksum of TCP is not filled in.
+pub(super) fn tcp_to_us(sequence: u32, payload: usize) -> Result<KVec<u8>> {
+    let mut bytes = tcp(payload)?;
+    bytes[..6].copy_from_slice(&MAC);
+    bytes[6..12].copy_from_slice(&PEER);
+    bytes[38..42].copy_from_slice(&sequence.to_be_bytes());
+    let mut sum = 0u32;
+    for at in (14..34).step_by(2) {
+        sum += u32::from(u16::from_be_bytes([bytes[at], bytes[at + 1]]));
+    }
+    sum = (sum & 0xffff) + (sum >> 16);
+    // CAST: The sum of ten words has one carry.
+    bytes[24..26].copy_from_slice(&(!(sum as u16)).to_be_bytes());
+    for (i, byte) in bytes[54..].iter_mut().enumerate() {
+        *byte = (sequence as usize + i) as u8;
+    }
+    Ok(bytes)
+}
+
 /// A TCP segment over IPv4 with `payload` bytes, checksums not filled in.
 pub(super) fn tcp(payload: usize) -> Result<KVec<u8>> {
     let mut bytes = KVec::new();

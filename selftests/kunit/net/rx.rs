@@ -8,6 +8,7 @@ use super::{
         rx_header, //
     },
     frame::{
+        tcp_to_us,
         to_us,
         ETHER_TYPE, //
     },
@@ -181,6 +182,34 @@ mod suite {
         check!(arrived(&capture, 2));
         check!(last_is(&capture, &frame));
         still_works(&rig, &capture)
+    }
+
+    /// Segments of a stream that are received together are one packet, also where the last one is so
+    /// short that it is copied.
+    #[test]
+    fn merged_by_the_stack() -> Result {
+        for len in [1000, 74, 1] {
+            let rig = Rig::with(&[F_GUEST_CSUM, F_MRG_RXBUF])?;
+            let nic = rig.up()?;
+            let capture = nic.capture(0x0800)?;
+            // The device checked the checksum.
+            let mut header = rx_header(1);
+            header[0] = 2;
+            let (first, last) = (tcp_to_us(1, 1400)?, tcp_to_us(1401, len)?);
+            check!(rig.fake.held(0) >= 2);
+            rig.fake.finish_silently(0, |chain| {
+                let _ = chain.write(0, &header);
+                let _ = chain.write(12, &first);
+                virtio_fake::Action::Complete(12 + first.len() as u32)
+            })?;
+            receive(&rig.fake, &[&header, &last], None)?;
+            check!(arrived(&capture, 1));
+            let packet = capture.pop().ok_or(ENODATA)?;
+            check_eq!(packet.len(), first.len() + len);
+            check!(packet.get(54..1454) == first.get(54..));
+            check!(packet.get(1454..) == last.get(54..));
+        }
+        Ok(())
     }
 
     /// Nothing written at all.
