@@ -3,8 +3,8 @@
 //! The control queue (virtio spec §5.1.6.5).
 //!
 //! A command is sent and waited for, one at a time, under a mutex that nests inside of the RTNL.
-//! A device that does not answer within [`TIMEOUT`] is not asked again: its queue is given up, with
-//! the command in it, which stays where it is until the device is reset.
+//! A command that is not answered within [`TIMEOUT`] stays in the queue, and commands after it fail
+//! at once. An answer that comes late puts the queue in order again.
 
 use crate::features;
 use kernel::{
@@ -32,12 +32,14 @@ use virtio::{
     Virtqueue, //
 };
 
-/// How long a device may take to answer.
+/// How long a device may take to answer, in the time that [`Patience`] counts.
 const TIMEOUT: Delta = Delta::from_millis(5000);
 /// How often the queue is looked at before the first pause.
 const SPINS: usize = 200;
 /// The pause between two looks.
 const PAUSE: Delta = Delta::from_micros(50);
+/// A pause counts for no more than that.
+const LONGEST_PAUSE: Delta = Delta::from_millis(10);
 
 /// The device did as it was told (virtio spec §5.1.6.5).
 const ACK_OK: u8 = 0;
@@ -56,11 +58,35 @@ const ANNOUNCE_ACK: Code = Code(3, 0);
 const MQ_VQ_PAIRS_SET: Code = Code(4, 0);
 const GUEST_OFFLOADS_SET: Code = Code(5, 0);
 
+/// The time that is left for an answer, in nanoseconds.
+///
+/// A pause that takes very long is none of the device's: the virtual machine was stopped, or its
+/// host was busy, and the device could not work either. So a pause counts for
+/// [`LONGEST_PAUSE`] at most, and a device is looked at [`TIMEOUT`] / [`LONGEST_PAUSE`] times at
+/// least.
+struct Patience(i64);
+
+impl Patience {
+    const fn new() -> Self {
+        Self(TIMEOUT.as_nanos())
+    }
+
+    /// Counts a pause.
+    fn spend(&mut self, pause: Delta) {
+        let nanos = pause.as_nanos().clamp(0, LONGEST_PAUSE.as_nanos());
+        self.0 = self.0.saturating_sub(nanos);
+    }
+
+    fn is_over(&self) -> bool {
+        self.0 <= 0
+    }
+}
+
 /// The queue, and what became of it.
 struct State {
     queue: Option<Virtqueue<Command>>,
-    /// The device did not answer.
-    dead: bool,
+    /// The queue still has a command that was given up.
+    abandoned: bool,
 }
 
 /// The control queue of a device, or the lack of one.
@@ -86,7 +112,7 @@ impl<'bound> Control<'bound> {
             endian,
             state <- new_mutex!(State {
                 queue: None,
-                dead: false,
+                abandoned: false,
             }),
         })
     }
@@ -94,7 +120,7 @@ impl<'bound> Control<'bound> {
     /// Takes the queue into use, or, with `None`, out of it; returns the one before.
     pub(crate) fn attach(&self, queue: Option<Virtqueue<Command>>) -> Option<Virtqueue<Command>> {
         let mut state = self.state.lock();
-        state.dead = false;
+        state.abandoned = false;
         core::mem::replace(&mut state.queue, queue)
     }
 
@@ -103,42 +129,39 @@ impl<'bound> Control<'bound> {
         self.features.has(features::CTRL_VQ) && self.features.has(feature)
     }
 
-    /// Sends a command and waits for the answer. Process context, sleeps.
+    /// Sends a command whose data is what `fill` appends, and waits for the answer. Process context,
+    /// sleeps.
     ///
     /// # Errors
     ///
     /// - `ENODEV`: there is no control queue now.
-    /// - `EIO`: the queue is broken, or was given up.
-    /// - `ETIMEDOUT`: the device did not answer; the queue is given up.
+    /// - `EIO`: the queue is broken, or the device did not answer an earlier command yet.
+    /// - `ETIMEDOUT`: the device did not answer.
     /// - `EINVAL`: the device refused.
     /// - `ENOMEM`.
     fn send(&self, code: Code, fill: impl FnOnce(&mut KVec<u8>) -> Result) -> Result {
         let command = Command::new(code.0, code.1, fill)?;
         let mut state = self.state.lock();
-        let State { queue, dead } = &mut *state;
+        let State { queue, abandoned } = &mut *state;
         let queue = queue.as_mut().ok_or(ENODEV)?;
-        if *dead {
-            return Err(EIO);
+        if *abandoned {
+            let late = queue.get_buf().ok_or(EIO)?.into_buffer();
+            *abandoned = false;
+            dev_info!(
+                self.vdev.as_ref(),
+                "a control command was answered late: {}\n",
+                late.ack()
+            );
         }
         queue.add_buf(command).map_err(|(e, _)| e)?;
-        if !queue.kick() {
-            // The command stays in the broken queue.
-            *dead = true;
-            return Err(EIO);
-        }
+        // A queue that this breaks is seen to be broken below.
+        queue.kick();
         match Self::answer(queue) {
             Ok(command) if command.ack() == ACK_OK => Ok(()),
             Ok(_) => Err(EINVAL),
             Err(e) => {
-                *dead = true;
-                if e == ETIMEDOUT {
-                    dev_err!(
-                        self.vdev.as_ref(),
-                        "control command {}:{} was not answered, giving the control queue up\n",
-                        code.0,
-                        code.1
-                    );
-                }
+                *abandoned = true;
+                self.unanswered(code, e);
                 Err(e)
             }
         }
@@ -146,24 +169,41 @@ impl<'bound> Control<'bound> {
 
     /// Waits for the one command that is in the queue.
     fn answer(queue: &mut Virtqueue<Command>) -> Result<Command> {
-        let start = Instant::<Monotonic>::now();
-        for round in 0.. {
+        let mut spins = SPINS;
+        let mut patience = Patience::new();
+        loop {
+            // Also after the last pause.
             if let Some(used) = queue.get_buf() {
                 return Ok(used.into_buffer());
             }
             if queue.is_broken() {
                 return Err(EIO);
             }
-            if round < SPINS {
+            if patience.is_over() {
+                return Err(ETIMEDOUT);
+            }
+            if spins > 0 {
+                spins -= 1;
                 cpu_relax();
             } else {
-                if start.elapsed() > TIMEOUT {
-                    break;
-                }
+                let start = Instant::<Monotonic>::now();
                 fsleep(PAUSE);
+                patience.spend(start.elapsed());
             }
         }
-        Err(ETIMEDOUT)
+    }
+
+    /// A command got no answer: what the device thinks of its settings is not known from here on.
+    #[cold]
+    fn unanswered(&self, code: Code, e: Error) {
+        if e == ETIMEDOUT {
+            dev_err!(
+                self.vdev.as_ref(),
+                "control command {}:{} was not answered, none is sent before it is\n",
+                code.0,
+                code.1
+            );
+        }
     }
 
     /// Receives all packets, or no more. Errors are those of [`Control::send`].
@@ -239,5 +279,38 @@ impl<'bound> Control<'bound> {
             Endian::Native => value.to_ne_bytes(),
         };
         Ok(data.extend_from_slice(&bytes, GFP_KERNEL)?)
+    }
+}
+
+#[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
+#[kunit_tests(rust_virtio_net_ctrl)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patience_ends() {
+        let mut patience = Patience::new();
+        let mut pauses = 0;
+        while !patience.is_over() {
+            patience.spend(Delta::from_millis(5));
+            pauses += 1;
+        }
+        assert_eq!(pauses, 1000);
+    }
+
+    /// The machine was stopped for an hour between two looks.
+    #[test]
+    fn a_stopped_machine_is_not_impatient() {
+        let mut patience = Patience::new();
+        patience.spend(Delta::from_secs(3600));
+        assert!(!patience.is_over());
+        // A clock that goes backwards gives nothing back.
+        patience.spend(Delta::from_secs(-3600));
+        let mut pauses = 1;
+        while !patience.is_over() {
+            patience.spend(Delta::from_secs(3600));
+            pauses += 1;
+        }
+        assert_eq!(pauses, 500);
     }
 }

@@ -34,6 +34,8 @@ pub(super) enum Answer {
     Empty,
     /// Not at all.
     Silence,
+    /// When the test says so.
+    Later,
 }
 
 struct State {
@@ -42,7 +44,14 @@ struct State {
     /// Frames of anyone, and their bytes without headers.
     count: (u64, u64),
     commands: KVec<KVec<u8>>,
+    /// Of each command, in how many pieces it came, its answer not among them, and how many
+    /// receive buffers the card had got before it.
+    around: KVec<(usize, usize)>,
     answer: Answer,
+    /// How commands of one class are answered, if otherwise.
+    answer_class: Option<(u8, Answer)>,
+    /// Receive buffers that it got.
+    buffers: usize,
     hold_tx: bool,
     /// Bytes that it says it wrote to a frame to transmit.
     tx_len: u32,
@@ -66,7 +75,10 @@ impl Card {
             sent: KVec::with_capacity(LOG_LEN, GFP_KERNEL)?,
             count: (0, 0),
             commands: KVec::with_capacity(LOG_LEN, GFP_KERNEL)?,
+            around: KVec::with_capacity(LOG_LEN, GFP_KERNEL)?,
             answer: Answer::Ack(0),
+            answer_class: None,
+            buffers: 0,
             hold_tx: false,
             tx_len: 0,
             header: 12,
@@ -83,6 +95,11 @@ impl Card {
     /// From now on, answers commands so.
     pub(super) fn answer(&self, answer: Answer) {
         self.state.lock().answer = answer;
+    }
+
+    /// From now on, answers commands of a class so.
+    pub(super) fn answer_class(&self, class: u8, answer: Answer) {
+        self.state.lock().answer_class = Some((class, answer));
     }
 
     /// Whether to keep frames to transmit instead of being done with them.
@@ -156,6 +173,27 @@ impl Card {
         found
     }
 
+    /// How many commands it got.
+    pub(super) fn told(&self) -> usize {
+        self.state.lock().commands.len()
+    }
+
+    /// In how many pieces the first command of a class and number after `skip` ones came, its answer
+    /// not among them, and how many receive buffers the card had got before it.
+    pub(super) fn around(&self, skip: usize, class: u8, number: u8) -> Option<(usize, usize)> {
+        let state = self.state.lock();
+        let later = state.commands.get(skip..)?;
+        let at = later
+            .iter()
+            .position(|c| c.get(..2) == Some(&[class, number]))?;
+        state.around.get(skip + at).copied()
+    }
+
+    /// How many receive buffers it got.
+    pub(super) fn buffers(&self) -> usize {
+        self.state.lock().buffers
+    }
+
     fn transmit(&self, chain: &Chain) -> Result<Action> {
         let bytes = chain.read_all()?;
         let mut state = self.state.lock();
@@ -178,9 +216,17 @@ impl Card {
 
     fn command(&self, chain: &mut Chain) -> Result<Action> {
         let bytes = chain.read_all()?;
+        let class = bytes.first().copied();
+        let pieces = chain.pieces().iter().filter(|p| !p.writable).count();
         let mut state = self.state.lock();
+        let buffers = state.buffers;
         let _ = state.commands.push_within_capacity(bytes);
-        Ok(match state.answer {
+        let _ = state.around.push_within_capacity((pieces, buffers));
+        let answer = match state.answer_class {
+            Some((of, answer)) if Some(of) == class => answer,
+            _ => state.answer,
+        };
+        Ok(match answer {
             Answer::Ack(value) => {
                 chain.write(0, &[value])?;
                 Action::Complete(1)
@@ -191,6 +237,7 @@ impl Card {
             }
             Answer::Empty => Action::Complete(0),
             Answer::Silence => Action::Lose,
+            Answer::Later => Action::Hold,
         })
     }
 }
@@ -202,6 +249,7 @@ impl Backend for Card {
         } else if queue % 2 == 1 {
             self.transmit(chain)
         } else {
+            self.state.lock().buffers += 1;
             Ok(Action::Hold)
         };
         action.unwrap_or(Action::Lose)

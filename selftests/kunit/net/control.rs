@@ -16,7 +16,8 @@ use crate::{
 use kernel::prelude::*;
 use virtio_fake::{
     messages,
-    wait, //
+    wait,
+    Action, //
 };
 
 /// An address to set.
@@ -119,6 +120,29 @@ mod suite {
         nic.set_promiscuous(true)?;
         check!(wait::until(5_000, || rig.card.commands(1, 0) > 0));
         nic.set_promiscuous(false)?;
+        check_eq!(rig.fake.violations(), 0);
+        Ok(())
+    }
+
+    /// An answer that comes too late is taken, and commands work again.
+    #[test]
+    fn late_answer() -> Result {
+        let rig = rig()?;
+        let nic = rig.nic()?;
+        rig.card.answer(Answer::Later);
+        check!(nic.set_mac(OTHER_MAC).is_err());
+        check_eq!(rig.fake.held(2), 1);
+        // As long as there is none, nothing is asked.
+        rig.card.answer(Answer::Ack(0));
+        check!(nic.set_mac(OTHER_MAC).is_err());
+        check_eq!(rig.card.commands(1, 1), 1);
+        rig.fake.finish(2, |chain| {
+            let _ = chain.write(0, &[0]);
+            Action::Complete(1)
+        })?;
+        nic.set_mac(OTHER_MAC)?;
+        check_eq!(nic.state().mac, OTHER_MAC);
+        check_eq!(rig.card.commands(1, 1), 2);
         check_eq!(rig.fake.violations(), 0);
         Ok(())
     }
