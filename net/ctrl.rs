@@ -140,7 +140,11 @@ impl<'bound> Control<'bound> {
     /// - `EINVAL`: the device refused.
     /// - `ENOMEM`.
     fn send(&self, code: Code, fill: impl FnOnce(&mut KVec<u8>) -> Result) -> Result {
-        let command = Command::new(code.0, code.1, fill)?;
+        self.send_command(code, Command::new(code.0, code.1, fill)?)
+    }
+
+    /// [`Control::send`] for a command that was made before.
+    fn send_command(&self, code: Code, command: Command) -> Result {
         let mut state = self.state.lock();
         let State { queue, abandoned } = &mut *state;
         let queue = queue.as_mut().ok_or(ENODEV)?;
@@ -218,13 +222,15 @@ impl<'bound> Control<'bound> {
 
     /// Replaces the filter of addresses. Errors are those of [`Control::send`].
     pub(crate) fn set_mac_table(&self, unicast: &[u8], multicast: &[u8]) -> Result {
-        self.send(MAC_TABLE_SET, |data| {
-            for list in [unicast, multicast] {
-                self.put_u32(data, u32::try_from(list.len() / ETH_ALEN)?)?;
-                data.extend_from_slice(list, GFP_KERNEL)?;
-            }
-            Ok(())
-        })
+        let Code(class, number) = MAC_TABLE_SET;
+        let put = |data: &mut KVec<u8>, list: &[u8]| {
+            self.put_u32(data, u32::try_from(list.len() / ETH_ALEN)?)?;
+            Ok(data.extend_from_slice(list, GFP_KERNEL)?)
+        };
+        // Legacy devices may want a descriptor for each list (virtio spec §5.1.6.6).
+        let command = Command::new(class, number, |data| put(data, unicast))?
+            .with_second(|data| put(data, multicast))?;
+        self.send_command(MAC_TABLE_SET, command)
     }
 
     /// Sets the address. Errors are those of [`Control::send`].

@@ -31,16 +31,19 @@ pub struct Command(KBox<Inner>);
 
 /// # Invariants
 ///
-/// `out` has at least [`HEAD`] bytes, `ack` at least one.
+/// `out` has at least [`HEAD`] bytes, `ack` at least one. `second` is from [`HEAD`] to the length of
+/// `out`.
 struct Inner {
     out: KVec<u8>,
+    /// Where in `out` the second part of the data starts, if there is one.
+    second: usize,
     /// An allocation of its own: it shares no cache line with what the device reads.
     ack: KVec<u8>,
 }
 
 impl Command {
     /// Most segments of a command.
-    pub const SEGMENTS: usize = 3;
+    pub const SEGMENTS: usize = 4;
 
     /// A command whose data is what `fill` appends. Until the device says otherwise, it failed.
     ///
@@ -57,10 +60,28 @@ impl Command {
         if out.get(..HEAD) != Some(&[class, command]) {
             return Err(EINVAL);
         }
+        let second = out.len();
         let mut ack = KVec::with_capacity(1, GFP_KERNEL)?;
         ack.push(!0, GFP_KERNEL)?;
         // INVARIANT: They have as many bytes.
-        Ok(Self(KBox::new(Inner { out, ack }, GFP_KERNEL)?))
+        Ok(Self(KBox::new(Inner { out, second, ack }, GFP_KERNEL)?))
+    }
+
+    /// The command with a second part of its data, which is what `fill` appends to the first and is
+    /// in a segment of its own.
+    ///
+    /// Process context.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, and those of `fill`.
+    pub fn with_second(mut self, fill: impl FnOnce(&mut KVec<u8>) -> Result) -> Result<Self> {
+        let mut part = KVec::new();
+        fill(&mut part)?;
+        // INVARIANT: The second part starts where the first ends.
+        self.0.second = self.0.out.len();
+        self.0.out.extend_from_slice(&part, GFP_KERNEL)?;
+        Ok(self)
     }
 
     /// The acknowledgement.
@@ -77,22 +98,23 @@ impl Command {
 // - The token is the address of the box.
 unsafe impl Buffer for Command {
     fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result {
-        let out = self.0.out.as_ptr();
-        let data = self.0.out.len().saturating_sub(HEAD);
-        sink.out(Segment::virt(out.cast(), HEAD as u32))?;
-        if data != 0 {
-            // SAFETY: By the type invariant.
-            let data_ptr = unsafe { out.add(HEAD) };
-            sink.out(Segment::virt(
-                data_ptr.cast(),
-                u32::try_from(data).map_err(|_| EINVAL)?,
-            ))?;
+        let Inner { out, second, .. } = &*self.0;
+        for (start, end) in [(0, HEAD), (HEAD, *second), (*second, out.len())] {
+            let len = end.saturating_sub(start);
+            if len == 0 {
+                continue;
+            }
+            // SAFETY: By the type invariant, the bytes from `start` on are in the vector.
+            let part = unsafe { out.as_ptr().add(start) };
+            let len = u32::try_from(len).map_err(|_| EINVAL)?;
+            sink.out(Segment::virt(part.cast(), len))?;
         }
         sink.in_(Segment::virt(self.0.ack.as_ptr().cast(), 1))
     }
 
     fn segment_count(&self) -> usize {
-        3
+        let Inner { out, second, .. } = &*self.0;
+        2 + usize::from(*second > HEAD) + usize::from(out.len() > *second)
     }
 
     fn writable_len(&self) -> u32 {

@@ -3,11 +3,17 @@
 //! The control queue: what is said, and what becomes of answers.
 
 use super::{
-    card::Answer,
+    card::{
+        Answer,
+        Card, //
+    },
+    Config,
     Rig,
     F_CTRL_MAC_ADDR,
     F_CTRL_RX,
-    F_CTRL_VQ, //
+    F_CTRL_VQ,
+    F_MAC,
+    ID, //
 };
 use crate::{
     bench::FORMATS,
@@ -17,7 +23,9 @@ use kernel::prelude::*;
 use virtio_fake::{
     messages,
     wait,
-    Action, //
+    Action,
+    Fake,
+    Spec, //
 };
 
 /// An address to set.
@@ -121,6 +129,30 @@ mod suite {
         check!(wait::until(5_000, || rig.card.commands(1, 0) > 0));
         nic.set_promiscuous(false)?;
         check_eq!(rig.fake.violations(), 0);
+        Ok(())
+    }
+
+    /// A legacy device that wants to see the two lists in a descriptor each, as the header of
+    /// commands.
+    #[test]
+    fn mac_table_of_legacy() -> Result {
+        let card = Card::new(3, true)?;
+        let spec = Spec::new(ID)
+            .legacy()
+            .features(&[F_MAC, F_CTRL_VQ, F_CTRL_RX])
+            .config(&Config::default().0)?
+            .queues(3, 64)?;
+        let fake = Fake::new(spec, card.clone())?;
+        fake.set_auto(true);
+        let plug = Some(fake.plug()?);
+        // A driver may do without legacy devices.
+        if fake.is_bound() {
+            let rig = Rig { card, fake, plug };
+            let nic = rig.up()?;
+            nic.set_promiscuous(true)?;
+            check!(wait::until(5_000, || rig.card.commands(1, 0) > 0));
+            check_eq!(rig.card.around(0, 1, 0).ok_or(ENODATA)?.0, 3);
+        }
         Ok(())
     }
 
