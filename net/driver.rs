@@ -168,8 +168,7 @@ fn wake_without_napi(net: &net::Device<Nic<'_>>, index: usize) {
 /// Tells the device what it has to know once it is ready.
 fn configure(net: &NetDevice<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
     let nic = net.data();
-    // A device that refuses has one pair in use, which is what the driver then takes for granted.
-    let _ = queues::set_pairs(net, nic.current_pairs(), rtnl);
+    queues::init_pairs(net, rtnl)?;
     if !nic.facts.has(features::MAC) && nic.ctrl.has(features::CTRL_MAC_ADDR) {
         nic.ctrl
             .set_mac_address(net.mac_address(rtnl))

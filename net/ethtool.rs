@@ -13,7 +13,6 @@ use kernel::{
     sync::atomic::Relaxed, //
 };
 use net::{
-    affinity::CpusLocked,
     ethtool::{
         Channels,
         CoalesceParams,
@@ -85,12 +84,7 @@ impl<'bound> EthtoolOps for NicEthtool<'bound> {
     }
 
     fn set_channels(dev: &Device<Self::Net>, combined: u32, rtnl: &mut Rtnl) -> Result {
-        let pairs = combined as usize;
-        let cpus = CpusLocked::lock();
-        queues::set_pairs(dev, pairs, rtnl)?;
-        queues::set_affinity(dev, &cpus);
-        drop(cpus);
-        dev.set_real_queues(pairs, rtnl)
+        queues::change_pairs(dev, combined as usize, rtnl)
     }
 
     fn rx_rings(dev: &Device<Self::Net>) -> u32 {

@@ -228,6 +228,44 @@ pub(crate) fn set_pairs(dev: &Device<Nic<'_>>, pairs: usize, rtnl: &mut Rtnl) ->
     Ok(())
 }
 
+/// Tells a device that was reset how many pairs are in use. If it refuses, or does not answer, only
+/// the first pair is in use (virtio spec §5.1.6.5.6), and the stack is told so.
+///
+/// # Errors
+///
+/// Those of [`Device::set_real_queues`].
+pub(crate) fn init_pairs(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
+    let nic = dev.data();
+    if set_pairs(dev, nic.current_pairs(), rtnl).is_ok() {
+        return Ok(());
+    }
+    nic.current_pairs.store(1, Relaxed);
+    set_affinity(dev, &CpusLocked::lock());
+    dev.set_real_queues(1, rtnl)
+}
+
+/// Changes how many pairs are in use, of the device and of the stack.
+///
+/// # Errors
+///
+/// `EINVAL`: the device refused. `ENOMEM`. Nothing changed.
+pub(crate) fn change_pairs(dev: &Device<Nic<'_>>, pairs: usize, rtnl: &mut Rtnl) -> Result {
+    let before = dev.data().current_pairs();
+    set_pairs(dev, pairs, rtnl)?;
+    let ret = dev.set_real_queues(pairs, rtnl);
+    if ret.is_err() {
+        // The stack must not send on a queue that the device does not serve.
+        let served = match set_pairs(dev, before, rtnl) {
+            Ok(()) => before,
+            Err(_) => before.min(pairs),
+        };
+        // What is less than before cannot fail for memory.
+        let _ = dev.set_real_queues(served, rtnl);
+    }
+    set_affinity(dev, &CpusLocked::lock());
+    ret
+}
+
 #[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
 #[kunit_tests(rust_virtio_net_queues)]
 mod tests {

@@ -174,6 +174,30 @@ mod suite {
         Ok(())
     }
 
+    /// A card that does not take the number of pairs, or does not answer: it has one in use, and so
+    /// has the interface.
+    #[test]
+    fn pairs_refused() -> Result {
+        for answer in [Answer::Ack(1), Answer::Silence] {
+            let features = [F_MAC, F_MQ, F_CTRL_VQ];
+            let (card, fake) = device(Config::default().pairs(4), &features, 9)?;
+            card.answer(answer);
+            let plug = Some(fake.plug()?);
+            check!(fake.is_bound());
+            let rig = Rig { card, fake, plug };
+            check_driver(&rig.fake)?;
+            check_eq!(rig.card.commands(4, 0), 1);
+            let nic = rig.up()?;
+            check_eq!((nic.state().rx_queues, nic.state().tx_queues), (1, 1));
+            if answer != Answer::Silence {
+                rig.card.answer(Answer::Ack(0));
+                nic.set_pairs(2)?;
+                check_eq!((nic.state().rx_queues, nic.state().tx_queues), (2, 2));
+            }
+        }
+        Ok(())
+    }
+
     /// What needs a control queue is refused without one.
     #[test]
     fn control_features_without_queue() -> Result {
