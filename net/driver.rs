@@ -11,6 +11,7 @@ use crate::{
         MAX_MTU, //
     },
     features,
+    filter,
     link,
     nic::{
         Nic,
@@ -169,10 +170,14 @@ fn wake_without_napi(net: &net::Device<Nic<'_>>, index: usize) {
 fn configure(net: &NetDevice<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
     let nic = net.data();
     queues::init_pairs(net, rtnl)?;
-    if !nic.facts.has(features::MAC) && nic.ctrl.has(features::CTRL_MAC_ADDR) {
-        nic.ctrl
-            .set_mac_address(net.mac_address(rtnl))
-            .map_err(|_| EINVAL)?;
+    let addr = net.mac_address(rtnl);
+    if read_address(nic.vdev)? != Some(addr) {
+        // It is a random one.
+        let told = filter::set_mac_address(nic, addr);
+        // A device that says which address it has, if an invalid one, may do without.
+        if !nic.facts.has(features::MAC) {
+            told?;
+        }
     }
     link::init(net);
     Ok(())
@@ -293,13 +298,15 @@ fn set_offloads(net: &mut NewDevice<Nic<'_>>, facts: &Facts) {
     net.set_features(on, switchable);
 }
 
+/// Reads the address that the device says it has, valid or not.
+fn read_address(vdev: &Device<Bound>) -> Result<Option<MacAddr>> {
+    let told = vdev.config().read_if(features::MAC, config::MAC)?;
+    Ok(told.map(MacAddr))
+}
+
 /// Sets the address of the interface: that of the device, or a random one.
 fn set_address(net: &mut NewDevice<Nic<'_>>, vdev: &Device<Bound>) -> Result {
-    let told = vdev
-        .config()
-        .read_if(features::MAC, config::MAC)?
-        .map(MacAddr);
-    if let Some(addr) = told {
+    if let Some(addr) = read_address(vdev)? {
         if addr.is_valid() {
             net.set_address(addr);
             return Ok(());

@@ -98,6 +98,26 @@ mod suite {
         Ok(())
     }
 
+    /// Such a card is told of the address that it has instead, as it may look for it in frames.
+    #[test]
+    fn bad_mac_told() -> Result {
+        let features = [F_MAC, F_CTRL_VQ, F_CTRL_MAC_ADDR];
+        for answer in [0, 1] {
+            let (card, fake) = device(Config::default().mac([0; 6]), &features, 3)?;
+            card.answer(Answer::Ack(answer));
+            let plug = Some(fake.plug()?);
+            check!(fake.is_bound());
+            let rig = Rig { card, fake, plug };
+            let state = rig.nic()?.state();
+            check!(state.random_mac);
+            check!(rig.card.was_told(1, 1, &state.mac));
+        }
+        // One with a valid address is not told what it said itself.
+        let rig = Rig::new(Config::default(), &features, 3)?;
+        check_eq!(rig.card.commands(1, 1), 0);
+        Ok(())
+    }
+
     /// The MTU of the device is respected if it makes sense.
     #[test]
     fn mtu() -> Result {
