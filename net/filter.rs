@@ -22,7 +22,7 @@ use net::{
 };
 use virtio::Feature;
 
-/// Programs the filter.
+/// Programs the filter: all of it, even if the device refuses a part.
 ///
 /// # Errors
 ///
@@ -33,26 +33,29 @@ pub(crate) fn set_rx_mode(dev: &Device<Nic<'_>>, unicast: &[u8], multicast: &[u8
         return Ok(());
     }
     let on_off = |on| if on { "en" } else { "dis" };
-
     let promisc = dev.is_promisc();
-    retry(nic.ctrl.set_promisc(promisc), || {
-        dev_warn!(
-            nic.vdev.as_ref(),
-            "Failed to {}able promisc mode.\n",
-            on_off(promisc)
-        );
-    })?;
     let allmulti = dev.is_allmulti();
-    retry(nic.ctrl.set_allmulti(allmulti), || {
-        dev_warn!(
-            nic.vdev.as_ref(),
-            "Failed to {}able allmulti mode.\n",
-            on_off(allmulti)
-        );
-    })?;
-    retry(nic.ctrl.set_mac_table(unicast, multicast), || {
-        dev_warn!(nic.vdev.as_ref(), "Failed to set MAC filter table.\n");
-    })
+    [
+        retry(nic.ctrl.set_promisc(promisc), || {
+            dev_warn!(
+                nic.vdev.as_ref(),
+                "Failed to {}able promisc mode.\n",
+                on_off(promisc)
+            );
+        }),
+        retry(nic.ctrl.set_allmulti(allmulti), || {
+            dev_warn!(
+                nic.vdev.as_ref(),
+                "Failed to {}able allmulti mode.\n",
+                on_off(allmulti)
+            );
+        }),
+        retry(nic.ctrl.set_mac_table(unicast, multicast), || {
+            dev_warn!(nic.vdev.as_ref(), "Failed to set MAC filter table.\n");
+        }),
+    ]
+    .into_iter()
+    .collect()
 }
 
 /// Passes on that memory is short, and warns of anything else.
@@ -153,22 +156,47 @@ impl Vlans {
     }
 }
 
-/// Tells the device again what it was told before it was reset.
-pub(crate) fn restore(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
+/// Tells a device that was reset its address again. Errors are those of [`set_mac_address`].
+pub(crate) fn restore_address(dev: &Device<Nic<'_>>, rtnl: &Rtnl) -> Result {
+    set_mac_address(dev.data(), dev.mac_address(rtnl))
+}
+
+/// Programs the filter of a device that was reset again, if the interface is up.
+///
+/// # Errors
+///
+/// `ENOMEM`. What the device refuses is warned about.
+pub(crate) fn restore_rx_mode(dev: &Device<Nic<'_>>) -> Result {
+    if !dev.is_up() {
+        return Ok(());
+    }
+    let [unicast, multicast] = dev.filter_addresses()?;
+    set_rx_mode(dev, &unicast, &multicast)
+}
+
+/// Lets the VLANs through again, on a device that was reset.
+///
+/// # Errors
+///
+/// `ENOMEM`. What the device refuses is warned about, once for all.
+pub(crate) fn restore_vlans(dev: &Device<Nic<'_>>) -> Result {
     let nic = dev.data();
-    if nic.ctrl.has(features::CTRL_MAC_ADDR) {
-        set_mac_address(nic, dev.mac_address(rtnl))?;
+    if !nic.ctrl.has(features::CTRL_VLAN) {
+        return Ok(());
     }
-    if dev.is_up() {
-        let [unicast, multicast] = dev.filter_addresses()?;
-        set_rx_mode(dev, &unicast, &multicast)?;
-    }
-    if nic.ctrl.has(features::CTRL_VLAN) {
-        for vid in nic.vlans.iter() {
-            vlan_add(dev, vid)?;
+    let mut refused = 0;
+    let mut ret = Ok(());
+    for vid in nic.vlans.iter() {
+        match nic.ctrl.add_vlan(vid) {
+            Ok(()) => {}
+            Err(e) if e == ENOMEM => ret = Err(e),
+            Err(_) => refused += 1,
         }
     }
-    Ok(())
+    if refused != 0 {
+        dev_warn!(nic.vdev.as_ref(), "Failed to add {} VLAN IDs.\n", refused);
+    }
+    ret
 }
 
 #[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]

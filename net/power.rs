@@ -13,7 +13,10 @@ use crate::{
     },
     queues,
 };
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    sync::atomic::Relaxed, //
+};
 use net::{
     affinity::CpusLocked,
     Features,
@@ -29,13 +32,15 @@ pub(crate) fn suspend(net: &NetDevice<Nic<'_>>) {
         nic::take_down(net, &mut rtnl);
     }
     net.cancel_work();
+    // A device that is reset asks anew.
+    net.data().announce.store(false, Relaxed);
     net.detach(&mut rtnl);
     queues::clear_affinity(net);
     queues::detach(net, &mut rtnl);
 }
 
-/// Takes the device into use again, and tells it what it was told before. Process context, takes
-/// the RTNL.
+/// Takes the device into use again, and tells it what it was told before, before there is traffic.
+/// Process context, takes the RTNL.
 ///
 /// # Errors
 ///
@@ -46,11 +51,6 @@ pub(crate) fn resume(net: &NetDevice<Nic<'_>>) -> Result {
     queues::attach(net, &mut rtnl)?;
     queues::set_affinity(net, &CpusLocked::lock());
     nic.vdev.ready();
-    if net.is_running() {
-        nic::bring_up(net, &mut rtnl);
-    }
-    net.attach(&mut rtnl);
-
     if let Err(e) = restore(net, &mut rtnl) {
         dev_warn!(
             nic.vdev.as_ref(),
@@ -58,14 +58,41 @@ pub(crate) fn resume(net: &NetDevice<Nic<'_>>) -> Result {
             e.to_errno()
         );
     }
-    net.watch_cpus(&mut rtnl)
+    if net.is_running() {
+        nic::bring_up(net, &mut rtnl);
+    }
+    net.attach(&mut rtnl);
+
+    if let Err(e) = net.watch_cpus(&mut rtnl) {
+        dev_warn!(
+            nic.vdev.as_ref(),
+            "interrupts do not follow the CPUs that come and go: {}\n",
+            e.to_errno()
+        );
+    }
+    Ok(())
 }
 
 /// Tells the device what it was told before.
+///
+/// # Errors
+///
+/// Those of the first setting that failed. All were tried.
 fn restore(net: &NetDevice<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
+    [
+        queues::init_pairs(net, rtnl),
+        filter::restore_address(net, rtnl),
+        filter::restore_rx_mode(net),
+        filter::restore_vlans(net),
+        restore_offloads(net),
+    ]
+    .into_iter()
+    .collect()
+}
+
+/// Tells the device which offloads of received packets are off.
+fn restore_offloads(net: &NetDevice<Nic<'_>>) -> Result {
     let nic = net.data();
-    queues::set_pairs(net, nic.current_pairs(), rtnl)?;
-    filter::restore(net, rtnl)?;
     let on = net.features();
     if features::can_switch_gro_hw(&nic.facts.features) && !on.has(Features::GRO_HW) {
         nic::set_guest_offloads(nic, on)?;

@@ -9,6 +9,7 @@ mod gone;
 mod probe;
 mod rx;
 mod tx;
+mod wake;
 
 use self::card::{
     Answer,

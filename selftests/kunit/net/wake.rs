@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Cards that were reset, and forgot what they were told.
+
+use super::{
+    card::{
+        Answer,
+        Card, //
+    },
+    Config,
+    Rig,
+    F_CTRL_MAC_ADDR,
+    F_CTRL_RX,
+    F_CTRL_VQ,
+    F_MAC,
+    F_MQ,
+    ID, //
+};
+use kernel::prelude::*;
+use virtio_fake::{
+    wait,
+    Fake,
+    Plug,
+    Spec, //
+};
+
+/// An address to set.
+const OTHER_MAC: [u8; 6] = [0x52, 0x54, 0, 0xaa, 0xbb, 0xcc];
+
+/// Classes of commands.
+const RX: u8 = 0;
+const MAC: u8 = 1;
+const MQ: u8 = 4;
+
+/// A card with as many pairs as there can be in use, and all that can be told.
+fn rig() -> Result<Rig> {
+    let features = [F_MAC, F_MQ, F_CTRL_VQ, F_CTRL_RX, F_CTRL_MAC_ADDR];
+    Rig::new(Config::default().pairs(4), &features, 9)
+}
+
+/// Resets a card with the driver bound to it.
+fn reset(rig: &Rig, meanwhile: impl FnOnce()) -> Result {
+    let plug: &Plug = rig.plug.as_ref().ok_or(ENODEV)?;
+    plug.reset_prepare()?;
+    meanwhile();
+    plug.reset_done()
+}
+
+#[kunit_tests(rust_virtio_net_wake)]
+mod suite {
+    use super::*;
+
+    /// Everything is told again, before there is traffic.
+    #[test]
+    fn told_before_traffic() -> Result {
+        let rig = rig()?;
+        let nic = rig.up()?;
+        nic.set_pairs(3)?;
+        nic.set_mac(OTHER_MAC)?;
+        nic.set_promiscuous(true)?;
+        check!(wait::until(5_000, || rig.card.was_told(RX, 0, &[1])));
+        let pairs = rig.card.commands(MQ, 0);
+        let (mut told, mut buffers) = (0, 0);
+        reset(&rig, || {
+            (told, buffers) = (rig.card.told(), rig.card.buffers())
+        })?;
+        check_eq!(rig.card.commands(MQ, 0), pairs + 1);
+        check!(rig.card.was_told(MQ, 0, &3u16.to_le_bytes()));
+        check!(rig.card.was_told(MAC, 1, &OTHER_MAC));
+        check!(rig.card.was_told(RX, 0, &[1]));
+        // No buffer had come by then to receive packets in.
+        for (class, number) in [(MQ, 0), (MAC, 1), (RX, 0), (MAC, 0)] {
+            let around = rig.card.around(told, class, number);
+            check_eq!(around.ok_or(ENODATA)?.1, buffers);
+        }
+        check!(wait::until(5_000, || rig.card.buffers() > buffers));
+        check!(nic.state().carrier);
+        check_eq!(rig.fake.violations(), 0);
+        nic.set_promiscuous(false)
+    }
+
+    /// What is refused keeps nothing else from being told.
+    #[test]
+    fn refused_in_part() -> Result {
+        for class in [MQ, MAC, RX] {
+            let rig = rig()?;
+            let nic = rig.up()?;
+            nic.set_pairs(3)?;
+            nic.set_mac(OTHER_MAC)?;
+            let counts = || {
+                [(MQ, 0), (MAC, 0), (MAC, 1), (RX, 0), (RX, 1)]
+                    .map(|(class, number)| rig.card.commands(class, number))
+            };
+            let mut before = [0; 5];
+            reset(&rig, || {
+                before = counts();
+                rig.card.answer_class(class, Answer::Ack(1));
+            })?;
+            for (now, before) in counts().into_iter().zip(before) {
+                check!(now > before);
+            }
+            let queues = if class == MQ { 1 } else { 3 };
+            check_eq!(
+                (nic.state().rx_queues, nic.state().tx_queues),
+                (queues, queues)
+            );
+            check!(nic.state().running && nic.state().carrier);
+        }
+        Ok(())
+    }
+
+    /// A legacy card whose address is in its configuration.
+    #[test]
+    fn legacy_address() -> Result {
+        let card = Card::new(2, false)?;
+        let spec = Spec::new(ID)
+            .legacy()
+            .features(&[F_MAC])
+            .config(&Config::default().0)?
+            .queues(2, 64)?;
+        let fake = Fake::new(spec, card.clone())?;
+        fake.set_auto(true);
+        let plug = Some(fake.plug()?);
+        // A driver may do without legacy devices.
+        if fake.is_bound() {
+            let rig = Rig { card, fake, plug };
+            let nic = rig.nic()?;
+            nic.set_mac(OTHER_MAC)?;
+            check_eq!(rig.fake.config::<6>(0), OTHER_MAC);
+            reset(&rig, || rig.fake.set_config(0, &super::super::MAC))?;
+            check_eq!(rig.fake.config::<6>(0), OTHER_MAC);
+            check_eq!(nic.state().mac, OTHER_MAC);
+        }
+        Ok(())
+    }
+}
