@@ -108,7 +108,7 @@ impl<'bound> EthtoolOps for NicEthtool<'bound> {
         Ok(Coalescing {
             rx_frames: 1,
             // One interrupt per packet at most, or none at all.
-            tx_frames: pair.tx_napi.load(Relaxed).into(),
+            tx_frames: pair.tx_napi_wanted.load(Relaxed).into(),
             ..Coalescing::default()
         })
     }
@@ -127,7 +127,9 @@ impl<'bound> EthtoolOps for NicEthtool<'bound> {
         .ok_or(EINVAL)?;
 
         let tx_napi = params.tx_frames != 0;
-        let changes = pairs.iter().any(|p| p.tx_napi.load(Relaxed) != tx_napi);
+        let changes = pairs
+            .iter()
+            .any(|p| p.tx_napi_wanted.load(Relaxed) != tx_napi);
         if changes && dev.is_up() {
             return Err(EBUSY);
         }
@@ -138,7 +140,7 @@ impl<'bound> EthtoolOps for NicEthtool<'bound> {
             return Err(EINVAL);
         }
         for pair in pairs {
-            pair.tx_napi.store(tx_napi, Relaxed);
+            pair.tx_napi_wanted.store(tx_napi, Relaxed);
         }
         Ok(())
     }

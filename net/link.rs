@@ -9,7 +9,8 @@
 use crate::{
     config,
     features,
-    nic::Nic, //
+    nic::Nic,
+    tx, //
 };
 use kernel::{
     prelude::*,
@@ -75,7 +76,9 @@ pub(crate) fn config_changed(dev: &Device<Nic<'_>>) {
     if up {
         read_settings(nic);
         dev.carrier_on();
-        dev.wake_all_queues();
+        for (i, pair) in nic.pairs.iter().enumerate() {
+            tx::link_up(dev, i, pair);
+        }
     } else {
         dev.carrier_off();
         dev.stop_all_queues();

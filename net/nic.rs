@@ -72,7 +72,10 @@ use virtio::{
 pub(crate) struct Pair {
     /// Counters of both queues.
     pub(crate) counters: PairCounters,
-    /// Transmitted packets are reaped by NAPI. Changes while the interface is down only.
+    /// Transmitted packets are to be reaped by NAPI. Changes while the interface is down only.
+    pub(crate) tx_napi_wanted: Atomic<bool>,
+    /// Transmitted packets are reaped by NAPI. Written with the RTNL held, while the interface is
+    /// down, or after the instance was enabled.
     pub(crate) tx_napi: Atomic<bool>,
     /// The watchdog found the transmit queue stuck.
     pub(crate) tx_stuck: Atomic<bool>,
@@ -85,6 +88,8 @@ pub(crate) struct Pair {
     pub(crate) rx_ring: [Atomic<u32>; 2],
     /// As for the transmit ring.
     pub(crate) tx_ring: [Atomic<u32>; 2],
+    /// Descriptors of the transmit ring that have to be free for the stack to send.
+    pub(crate) tx_room: Atomic<u32>,
     /// The receive ring is filled up when more than that is free.
     pub(crate) rx_low: Atomic<u32>,
     /// Smallest length of a mergeable receive buffer, header not included.
@@ -96,12 +101,14 @@ impl Pair {
     pub(crate) const fn new(tx_napi: bool) -> Self {
         Self {
             counters: PairCounters::new(),
+            tx_napi_wanted: Atomic::new(tx_napi),
             tx_napi: Atomic::new(tx_napi),
             tx_stuck: Atomic::new(false),
             tx_pending: Atomic::new(false),
             average: Atomic::new(0),
             rx_ring: [Atomic::new(0), Atomic::new(0)],
             tx_ring: [Atomic::new(0), Atomic::new(0)],
+            tx_room: Atomic::new(0),
             rx_low: Atomic::new(0),
             rx_min_len: Atomic::new(0),
         }
@@ -213,15 +220,25 @@ fn enable_queues(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
             }
         }
         dev.rx_enable(i, rtnl);
-        if pair.tx_napi.read_once() {
-            // Reaping is worth an interrupt only where packets are sent.
-            if nic.affinity_set.read_once() {
-                dev.tx_enable(i, rtnl);
-            } else {
-                pair.tx_napi.write_once(false);
-            }
+        if !enable_tx_napi(dev, i, pair, rtnl) {
+            pair.tx_napi.write_once(false);
+            // It may have been stopped when the interface went down.
+            tx::revive(dev, i);
         }
     }
+}
+
+/// Has the transmitted packets of a pair reaped by NAPI, if they are to be: an interrupt for that is
+/// worth it only where packets are sent. The interface is up, or about to be. Returns whether they
+/// are from now on.
+fn enable_tx_napi(dev: &Device<Nic<'_>>, i: usize, pair: &Pair, rtnl: &mut Rtnl) -> bool {
+    let on = pair.tx_napi_wanted.read_once() && dev.data().affinity_set.read_once();
+    if on {
+        // First: once a packet is left to NAPI, there has to be NAPI.
+        dev.tx_enable(i, rtnl);
+        pair.tx_napi.write_once(true);
+    }
+    on
 }
 
 /// Tells the device which offloads of received packets are on.
@@ -346,9 +363,7 @@ impl<'bound> Operations for Nic<'bound> {
         let nic = dev.data();
         if let Some(pair) = nic.pairs.get(queue) {
             pair.counters.tx.timeouts.add_shared(1);
-            // In case that an interrupt or a notification was lost.
-            pair.tx_stuck.write_once(true);
-            dev.tx_kick(queue);
+            tx::stuck(dev, queue, pair);
         }
         dev_err!(
             nic.vdev.as_ref(),
@@ -364,7 +379,11 @@ impl<'bound> Operations for Nic<'bound> {
 
     fn cpus_changed(dev: &Device<Self>, change: CpuChange, cpus: &CpusLocked) {
         match change {
-            CpuChange::Online | CpuChange::Dead => queues::set_affinity(dev, cpus),
+            CpuChange::Online | CpuChange::Dead => {
+                queues::set_affinity(dev, cpus);
+                // The interface may have been brought up while there was none.
+                dev.schedule_rtnl_work();
+            }
             CpuChange::GoingDown => queues::clear_affinity(dev),
         }
     }
@@ -375,6 +394,11 @@ impl<'bound> Operations for Nic<'bound> {
 
     fn rtnl_work(dev: &Device<Self>, rtnl: &mut Rtnl) {
         link::announce(dev, rtnl);
+        if dev.is_running() {
+            for (i, pair) in dev.data().pairs.iter().enumerate() {
+                enable_tx_napi(dev, i, pair, rtnl);
+            }
+        }
     }
 
     fn rx_queue_stats(dev: &Device<Self>, queue: usize, stats: &mut RxQueueStats) {

@@ -7,7 +7,8 @@ use crate::{
     facts::RxMode,
     features,
     nic::Nic,
-    rx::RxQueue, //
+    rx::RxQueue,
+    tx, //
 };
 use kernel::{
     alloc::KVec,
@@ -130,6 +131,7 @@ fn attach_pair(dev: &Device<Nic<'_>>, queues: &mut Queues, i: usize, rtnl: &mut 
     for (to, n) in pair.tx_ring.iter().zip([tx.ring_size(), tx.num_max()]) {
         to.store(n, Relaxed);
     }
+    pair.tx_room.store(tx::room(tx.ring_size()), Relaxed);
 
     let mut guard = dev.tx_lock(i).ok_or(EINVAL)?;
     guard.parts().0.queue = Some(tx);

@@ -9,7 +9,10 @@
 
 use crate::{
     counters::TxCounters,
-    nic::Nic, //
+    nic::{
+        Nic,
+        Pair, //
+    },
 };
 use kernel::{
     prelude::*,
@@ -23,6 +26,7 @@ use net::{
     },
     skb::MAX_SKB_FRAGS,
     Budget,
+    Device,
     Napi,
     NetdevTx,
     Polled,
@@ -41,6 +45,19 @@ use virtio::{
 
 /// Descriptors that a packet may take: fewer free ones stop the queue.
 const ROOM: u32 = MAX_SKB_FRAGS as u32 + 2;
+
+/// Descriptors of a ring of `size` that have to be free for the stack to send: [`ROOM`], and of a
+/// ring that has not as many all.
+pub(crate) fn room(size: u32) -> u32 {
+    ROOM.min(size)
+}
+
+/// Whether `free` descriptors are enough for the stack to send.
+#[inline(always)]
+fn has_room(free: u32, pair: &Pair) -> bool {
+    // PERF: A constant decides for rings of the usual sizes.
+    free >= ROOM || free >= pair.tx_room.read_once()
+}
 
 /// State of a transmit queue.
 pub(crate) struct TxState {
@@ -122,7 +139,7 @@ fn kick(queue: &mut impl QueueOps<TxPacket>, counters: &TxCounters) {
 /// Lets the stack send again, if there is room in the queue and it was stopped for the lack of it.
 #[inline(always)]
 fn wake(queue: &impl QueueOps<TxPacket>, stack: StackQueue<'_, Nic<'_>>, counters: &TxCounters) {
-    if queue.num_free() >= ROOM && stack.is_stopped() {
+    if has_room(queue.num_free(), stack.pair()) && stack.is_stopped() {
         counters.wake.add_shared(1);
         stack.wake();
     }
@@ -208,7 +225,7 @@ fn xmit_napi(
         }
     } else {
         pair.tx_pending.write_once(true);
-        if queue.num_free() < ROOM {
+        if !has_room(queue.num_free(), pair) {
             stack.stop();
             counters.stop.add(1);
         }
@@ -235,7 +252,8 @@ fn xmit_reap(
     mut skb: SkBuff,
     more: bool,
 ) -> NetdevTx {
-    let counters = &stack.pair().counters.tx;
+    let pair = stack.pair();
+    let counters = &pair.counters.tx;
     reap(&mut queue, stack, counters, Budget::NONE);
     if skb.orphan_frags().is_err() {
         stack.dev().data().errors.tx_dropped.add_shared(1);
@@ -253,13 +271,13 @@ fn xmit_reap(
         }
         return NetdevTx::DONE;
     }
-    if queue.num_free() < ROOM {
+    if !has_room(queue.num_free(), pair) {
         stack.stop();
         counters.stop.add(1);
         if !queue.enable_cb_delayed() {
             // More has been done by now.
             reap(&mut queue, stack, counters, Budget::NONE);
-            if queue.num_free() >= ROOM {
+            if has_room(queue.num_free(), pair) {
                 wake(&queue, stack, counters);
                 queue.disable_cb();
             }
@@ -365,6 +383,77 @@ pub(crate) fn poll<'a>(poll: TxPoll<'a, Nic<'_>>) -> Polled<'a> {
         });
     }
     poll.complete(guard)
+}
+
+/// Takes what the device is done with, and lets the stack send; if it may not yet, has the device
+/// call back when it may. For a queue that no NAPI instance looks after.
+struct Revive<'a, 'b> {
+    stack: StackQueue<'a, Nic<'b>>,
+}
+
+impl OnQueue<TxPacket> for Revive<'_, '_> {
+    type Output = ();
+
+    #[inline(never)]
+    fn run(self, mut queue: impl QueueOps<TxPacket>) {
+        let stack = self.stack;
+        let counters = &stack.pair().counters.tx;
+        loop {
+            reap(&mut queue, stack, counters, Budget::NONE);
+            wake(&queue, stack, counters);
+            if !stack.is_xmit_stopped() || queue.enable_cb_delayed() {
+                return;
+            }
+        }
+    }
+}
+
+/// Calls `f` with a queue, locked, and with the stack's side of it, if there is one. Process or softirq
+/// context.
+fn with_locked(
+    dev: &Device<Nic<'_>>,
+    index: usize,
+    f: impl FnOnce(&mut Virtqueue<TxPacket>, StackQueue<'_, Nic<'_>>),
+) {
+    if let Some(mut guard) = dev.tx_lock(index) {
+        let (state, stack) = guard.parts();
+        if let Some(vq) = state.queue.as_mut() {
+            f(vq, stack);
+        }
+    }
+}
+
+/// Looks after a queue that may be stopped and not called back for. Process or softirq context.
+pub(crate) fn revive(dev: &Device<Nic<'_>>, index: usize) {
+    with_locked(dev, index, |vq, stack| vq.on(Revive { stack }));
+}
+
+/// The watchdog found a queue stuck. A notification may be lost, or an interrupt. BHs are disabled.
+pub(crate) fn stuck(dev: &Device<Nic<'_>>, index: usize, pair: &Pair) {
+    if pair.tx_napi.read_once() {
+        pair.tx_stuck.write_once(true);
+        dev.tx_kick(index);
+        return;
+    }
+    with_locked(dev, index, |vq, stack| {
+        vq.notify();
+        vq.on(Revive { stack });
+    });
+}
+
+/// Lets the stack send on a queue that was stopped because there was no link, unless there is no
+/// room in it. Process or softirq context.
+pub(crate) fn link_up(dev: &Device<Nic<'_>>, index: usize, pair: &Pair) {
+    if !pair.tx_napi.read_once() {
+        // It may have been called back meanwhile.
+        return revive(dev, index);
+    }
+    with_locked(dev, index, |vq, stack| {
+        // Otherwise, the poll that makes room does it.
+        if has_room(vq.num_free(), pair) {
+            stack.wake();
+        }
+    });
 }
 
 /// Reaps the transmit queue of a pair in the poll of the receive queue.

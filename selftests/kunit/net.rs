@@ -8,6 +8,7 @@ mod frame;
 mod gone;
 mod probe;
 mod rx;
+mod stopped;
 mod tx;
 mod wake;
 

@@ -24,7 +24,6 @@ use kernel::prelude::*;
 use virtio_fake::{
     messages,
     wait,
-    Action,
     Fake,
     Nic,
     Offload,
@@ -200,56 +199,6 @@ mod suite {
             }));
             check_eq!(nic.stats().tx_dropped, 0);
         }
-        Ok(())
-    }
-
-    /// A device that does not get on: the queue stops, and goes on when there is room.
-    #[test]
-    fn full_ring() -> Result {
-        let rig = Rig::with(&[])?;
-        let nic = rig.up()?;
-        rig.card.hold_tx(true);
-        let frame = from_us(3, 64)?;
-        let mut taken = 0;
-        while nic.send(&frame, 0, Offload::default()).is_ok() {
-            taken += 1;
-            check!(taken <= 64);
-        }
-        check!(taken > 0);
-        check!(wait::until(5_000, || rig.fake.held(1) >= taken));
-        rig.card.hold_tx(false);
-        while rig.fake.held(1) > 0 {
-            rig.fake.finish(1, |_| Action::Complete(0))?;
-        }
-        check!(wait::until(5_000, || nic
-            .send(&frame, 0, Offload::default())
-            .is_ok()));
-        check!(sent(&rig.card, 1));
-        Ok(())
-    }
-
-    /// The device gets on and says nothing: the watchdog finds that out.
-    #[test]
-    fn lost_interrupt() -> Result {
-        let rig = Rig::with(&[])?;
-        let nic = rig.up()?;
-        rig.card.hold_tx(true);
-        let frame = from_us(3, 64)?;
-        let mut taken = 0;
-        while nic.send(&frame, 0, Offload::default()).is_ok() {
-            taken += 1;
-            check!(taken <= 64);
-        }
-        check!(wait::until(5_000, || rig.fake.held(1) >= taken));
-        rig.card.hold_tx(false);
-        while rig.fake.held(1) > 0 {
-            rig.fake.finish_silently(1, |_| Action::Complete(0))?;
-        }
-        check!(wait::until(20_000, || nic.stats().tx_errors > 0));
-        check!(wait::until(5_000, || nic
-            .send(&frame, 0, Offload::default())
-            .is_ok()));
-        check!(sent(&rig.card, 1));
         Ok(())
     }
 

@@ -215,6 +215,29 @@ static int set_channels(struct net_device *dev, u32 pairs)
 	return ret;
 }
 
+static int set_tx_frames(struct net_device *dev, u32 frames)
+{
+	struct kernel_ethtool_coalesce kernel = {};
+	struct ethtool_coalesce coalesce = {
+		.cmd = ETHTOOL_SCOALESCE,
+		.rx_max_coalesced_frames = 1,
+		.tx_max_coalesced_frames = frames,
+	};
+	int ret;
+
+	if (!dev->ethtool_ops || !dev->ethtool_ops->set_coalesce)
+		return -EOPNOTSUPP;
+	netdev_lock_ops(dev);
+	ret = dev->ethtool_ops->set_coalesce(dev, &coalesce, &kernel, NULL);
+	netdev_unlock_ops(dev);
+	return ret;
+}
+
+int rust_virtio_fake_set_tx_frames(struct net_device *dev, u32 frames)
+{
+	return WITH_NIC(dev, set_tx_frames(dev, frames));
+}
+
 int rust_virtio_fake_set_channels(struct net_device *dev, u32 pairs)
 {
 	return WITH_NIC(dev, set_channels(dev, pairs));

@@ -186,6 +186,17 @@ impl Nic {
         to_result(unsafe { bindings::rust_virtio_fake_set_channels(self.0, pairs) })
     }
 
+    /// Sets how many transmitted packets there may be before an interrupt: one, or with 0 none at
+    /// all, as transmitted packets are looked for at other times.
+    ///
+    /// # Errors
+    ///
+    /// What the driver returns.
+    pub fn set_tx_frames(&self, frames: u32) -> Result {
+        // SAFETY: By the type invariant.
+        to_result(unsafe { bindings::rust_virtio_fake_set_tx_frames(self.0, frames) })
+    }
+
     /// Sends a frame through a queue.
     ///
     /// # Errors

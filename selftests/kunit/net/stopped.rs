@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Transmit queues that are stopped, as the card does not get on, and how they go on.
+
+use super::{
+    card::Card,
+    frame::from_us,
+    Config,
+    Rig,
+    F_MAC,
+    F_STATUS,
+    ID, //
+};
+use kernel::prelude::*;
+use virtio_fake::{
+    wait,
+    Action,
+    Fake,
+    Nic,
+    Offload,
+    Spec, //
+};
+
+/// The transmit queue.
+const TX: usize = 1;
+
+/// Sends a frame.
+fn send(nic: &Nic) -> Result {
+    nic.send(&from_us(3, 64)?, 0, Offload::default())
+}
+
+/// Sends until the queue is stopped, to a card that keeps what it gets from then on.
+fn fill(rig: &Rig, nic: &Nic) -> Result<usize> {
+    rig.card.hold_tx(true);
+    let mut taken = 0;
+    while send(nic).is_ok() {
+        taken += 1;
+        check!(taken <= 64);
+    }
+    check!(taken > 0);
+    check!(wait::until(5_000, || rig.fake.held(TX) >= taken));
+    Ok(taken)
+}
+
+/// Has the card transmit what it kept, with interrupts or without.
+fn transmit(rig: &Rig, interrupts: bool) -> Result {
+    rig.card.hold_tx(false);
+    while rig.fake.held(TX) > 0 {
+        if interrupts {
+            rig.fake.finish(TX, |_| Action::Complete(0))?;
+        } else {
+            rig.fake.finish_silently(TX, |_| Action::Complete(0))?;
+        }
+    }
+    Ok(())
+}
+
+/// Checks that frames are sent, within a time.
+fn goes_on(rig: &Rig, nic: &Nic, millis: u32) -> Result {
+    check!(wait::until(millis, || send(nic).is_ok()));
+    check!(wait::until(5_000, || rig.card.sent() == 1));
+    check_eq!(nic.stats().tx_dropped, 0);
+    check_eq!(rig.fake.violations(), 0);
+    Ok(())
+}
+
+/// The interface, up, with transmitted packets looked for in one of two ways.
+fn up(rig: &Rig, tx_frames: u32) -> Result<Nic> {
+    rig.nic()?.set_tx_frames(tx_frames)?;
+    rig.up()
+}
+
+#[kunit_tests(rust_virtio_net_stopped)]
+mod suite {
+    use super::*;
+
+    /// The queue stops, and goes on when there is room.
+    #[test]
+    fn full_ring() -> Result {
+        for tx_frames in [1, 0] {
+            let rig = Rig::with(&[])?;
+            let nic = up(&rig, tx_frames)?;
+            fill(&rig, &nic)?;
+            transmit(&rig, true)?;
+            goes_on(&rig, &nic, 5_000)?;
+        }
+        Ok(())
+    }
+
+    /// The device gets on and says nothing: the watchdog finds that out.
+    #[test]
+    fn lost_interrupt() -> Result {
+        for tx_frames in [1, 0] {
+            let rig = Rig::with(&[])?;
+            let nic = up(&rig, tx_frames)?;
+            fill(&rig, &nic)?;
+            let kicks = rig.fake.traffic(TX).kicks;
+            transmit(&rig, false)?;
+            check!(wait::until(20_000, || nic.stats().tx_errors > 0));
+            goes_on(&rig, &nic, 5_000)?;
+            // In case that it was the notification which got lost, too.
+            check!(rig.fake.traffic(TX).kicks > kicks);
+        }
+        Ok(())
+    }
+
+    /// The frames are transmitted while the interface is down, and the way in which that is found out
+    /// changes: when it is up again, it sends at once.
+    #[test]
+    fn over_down() -> Result {
+        for (before, after) in [(1, 1), (1, 0), (0, 1), (0, 0)] {
+            let rig = Rig::with(&[])?;
+            let nic = up(&rig, before)?;
+            fill(&rig, &nic)?;
+            nic.set_up(false)?;
+            transmit(&rig, true)?;
+            nic.set_tx_frames(after)?;
+            nic.set_up(true)?;
+            // Without a timeout of the watchdog, which would help after some seconds.
+            goes_on(&rig, &nic, 2_000)?;
+            check_eq!(nic.stats().tx_errors, 0);
+        }
+        Ok(())
+    }
+
+    /// The link goes and comes back: who sends waits as before.
+    #[test]
+    fn over_lost_link() -> Result {
+        for tx_frames in [1, 0] {
+            let rig = Rig::new(Config::default(), &[F_MAC, F_STATUS], 2)?;
+            let nic = up(&rig, tx_frames)?;
+            fill(&rig, &nic)?;
+            for up in [0, 1] {
+                rig.fake.set_config(6, &[up, 0]);
+                rig.fake.config_interrupt();
+                check!(wait::until(5_000, || nic.state().carrier == (up != 0)));
+            }
+            // The queues are seen to after the carrier.
+            wait::pause(50);
+            check!(send(&nic).is_err());
+            transmit(&rig, true)?;
+            goes_on(&rig, &nic, 5_000)?;
+        }
+        Ok(())
+    }
+
+    /// A ring that is smaller than the largest packet.
+    #[test]
+    fn small_ring() -> Result {
+        for size in [4, 16] {
+            let card = Card::new(2, false)?;
+            let spec = Spec::new(ID)
+                .features(&[F_MAC])
+                .config(&Config::default().0)?
+                .queues(1, 64)?
+                .queues(1, size)?;
+            let fake = Fake::new(spec, card.clone())?;
+            fake.set_auto(true);
+            let plug = Some(fake.plug()?);
+            check!(fake.is_bound());
+            let rig = Rig { card, fake, plug };
+            for tx_frames in [1, 0] {
+                let nic = up(&rig, tx_frames)?;
+                let before = rig.card.sent();
+                for _ in 0..50 {
+                    check!(wait::until(2_000, || send(&nic).is_ok()));
+                }
+                check!(wait::until(5_000, || rig.card.sent() == before + 50));
+                check_eq!(nic.stats().tx_dropped, 0);
+                nic.set_up(false)?;
+            }
+        }
+        Ok(())
+    }
+}
