@@ -369,6 +369,9 @@ impl OnQueue<TxPacket> for Clean<'_, '_> {
 /// The poll of a transmit queue.
 #[inline(always)]
 pub(crate) fn poll<'a>(poll: TxPoll<'a, Nic<'_>>) -> Polled<'a> {
+    if poll.budget().get() == 0 {
+        return poll_for_netpoll(poll);
+    }
     let mut guard = poll.lock();
     let (state, stack) = guard.parts();
     let pair = stack.pair();
@@ -383,6 +386,25 @@ pub(crate) fn poll<'a>(poll: TxPoll<'a, Nic<'_>>) -> Polled<'a> {
         });
     }
     poll.complete(guard)
+}
+
+/// The poll of a transmit queue for netpoll, which wants room in it to send a message.
+///
+/// The instance may be scheduled or not, and stays so, with callbacks on. The queue may be locked by
+/// this CPU: the message may be one of the driver.
+#[cold]
+fn poll_for_netpoll<'a>(poll: TxPoll<'a, Nic<'_>>) -> Polled<'a> {
+    if let Some(mut guard) = poll.try_lock() {
+        let (state, stack) = guard.parts();
+        if let Some(vq) = state.queue.as_mut() {
+            vq.on(Clean {
+                stack,
+                budget: Budget::NONE,
+                delayed: false,
+            });
+        }
+    }
+    poll.again()
 }
 
 /// Takes what the device is done with, and lets the stack send; if it may not yet, has the device

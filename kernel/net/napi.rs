@@ -259,14 +259,23 @@ impl<'a, T: Operations> TxPoll<'a, T> {
         Budget::new(self.budget)
     }
 
-    /// Locks the queue.
+    /// Locks the queue. Not from netpoll.
     #[inline(always)]
     pub fn lock(&self) -> TxGuard<'a, T> {
         // SAFETY: By the type invariant, BHs are disabled.
         unsafe { TxGuard::lock(self.slot) }
     }
 
-    /// There is more to do: stays scheduled.
+    /// Locks the queue, if nobody has it locked.
+    ///
+    /// For netpoll, which polls on a CPU that may have the queue locked.
+    #[inline]
+    pub fn try_lock(&self) -> Option<TxGuard<'a, T>> {
+        // SAFETY: By the type invariant, BHs are disabled.
+        unsafe { TxGuard::try_lock(self.slot) }
+    }
+
+    /// There is more to do: stays scheduled. From netpoll: stays as it was.
     #[inline]
     pub fn again(self) -> Polled<'a> {
         Polled::new(self.budget)

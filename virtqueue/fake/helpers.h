@@ -89,6 +89,7 @@ int rust_virtio_fake_set_mtu(struct net_device *dev, int mtu);
 int rust_virtio_fake_set_mac(struct net_device *dev, const u8 *mac);
 int rust_virtio_fake_set_promisc(struct net_device *dev, bool on);
 int rust_virtio_fake_set_tx_frames(struct net_device *dev, u32 frames);
+void rust_virtio_fake_netpoll(struct net_device *dev, bool locked, u16 queue);
 int rust_virtio_fake_set_channels(struct net_device *dev, u32 pairs);
 int rust_virtio_fake_send(struct net_device *dev, const void *frame, u32 len,
 			  u16 queue, u16 gso_size, s32 csum_start,

@@ -172,4 +172,35 @@ mod suite {
         }
         Ok(())
     }
+
+    /// A poll of netpoll finds what was transmitted, and leaves it to interrupts to find the rest.
+    #[test]
+    fn netpoll() -> Result {
+        let rig = Rig::with(&[])?;
+        let nic = up(&rig, 1)?;
+        fill(&rig, &nic)?;
+        nic.netpoll(None);
+        let interrupts = rig.fake.traffic(TX).handled;
+        transmit(&rig, true)?;
+        check!(rig.fake.traffic(TX).handled > interrupts);
+        goes_on(&rig, &nic, 2_000)?;
+
+        fill(&rig, &nic)?;
+        transmit(&rig, false)?;
+        nic.netpoll(None);
+        check!(send(&nic).is_ok());
+        Ok(())
+    }
+
+    /// A message is printed while the queue is locked, to a console that sends it through the same
+    /// queue.
+    #[test]
+    fn netpoll_under_lock() -> Result {
+        let rig = Rig::with(&[])?;
+        let nic = up(&rig, 1)?;
+        fill(&rig, &nic)?;
+        nic.netpoll(Some(0));
+        transmit(&rig, true)?;
+        goes_on(&rig, &nic, 2_000)
+    }
 }

@@ -238,6 +238,33 @@ int rust_virtio_fake_set_tx_frames(struct net_device *dev, u32 frames)
 	return WITH_NIC(dev, set_tx_frames(dev, frames));
 }
 
+/*
+ * Polls all queues as netpoll does before it sends a message: whatever they
+ * do, and with no packet to be received. With locked, as if the message were
+ * printed while a packet is sent on that queue.
+ */
+void rust_virtio_fake_netpoll(struct net_device *dev, bool locked, u16 queue)
+{
+	struct netdev_queue *txq = netdev_get_tx_queue(dev, queue);
+	struct napi_struct *napi;
+
+	local_bh_disable();
+	if (locked)
+		__netif_tx_lock(txq, smp_processor_id());
+	list_for_each_entry(napi, &dev->napi_list, dev_list) {
+		if (cmpxchg(&napi->poll_owner, -1, smp_processor_id()) != -1)
+			continue;
+		if (!test_and_set_bit(NAPI_STATE_NPSVC, &napi->state)) {
+			WARN_ON(napi->poll(napi, 0));
+			clear_bit(NAPI_STATE_NPSVC, &napi->state);
+		}
+		smp_store_release(&napi->poll_owner, -1);
+	}
+	if (locked)
+		__netif_tx_unlock(txq);
+	local_bh_enable();
+}
+
 int rust_virtio_fake_set_channels(struct net_device *dev, u32 pairs)
 {
 	return WITH_NIC(dev, set_channels(dev, pairs));

@@ -197,6 +197,15 @@ impl Nic {
         to_result(unsafe { bindings::rust_virtio_fake_set_tx_frames(self.0, frames) })
     }
 
+    /// Polls the queues as netpoll does, if wanted while a transmit queue is locked by this CPU. The
+    /// interface is up.
+    pub fn netpoll(&self, locked: Option<u16>) {
+        // SAFETY: By the type invariant.
+        unsafe {
+            bindings::rust_virtio_fake_netpoll(self.0, locked.is_some(), locked.unwrap_or(0))
+        };
+    }
+
     /// Sends a frame through a queue.
     ///
     /// # Errors
