@@ -10,6 +10,7 @@
 #include <linux/netdevice.h>
 #include <linux/rtnetlink.h>
 #include <linux/skbuff.h>
+#include <linux/timer.h>
 #include <linux/virtio_net.h>
 #include <linux/workqueue.h>
 #include <net/netdev_queues.h>

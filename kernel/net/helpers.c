@@ -8,6 +8,7 @@
 #include <linux/netdevice.h>
 #include <linux/netfilter.h>
 #include <linux/skbuff.h>
+#include <linux/timer.h>
 #include <linux/virtio_net.h>
 #include <linux/workqueue.h>
 #include <net/dst.h>
@@ -567,15 +568,15 @@ void rust_helper_rust_init_work(struct work_struct *work, work_func_t func)
 	INIT_WORK(work, func);
 }
 
-void rust_helper_rust_init_delayed_work(struct delayed_work *work, work_func_t func)
+void rust_helper_rust_init_timer(struct timer_list *timer, void (*func)(struct timer_list *))
 {
-	INIT_DELAYED_WORK(work, func);
+	timer_setup(timer, func, 0);
 }
 
 /* Soon, but not before others had a chance to free memory. */
-bool rust_helper_rust_schedule_retry(struct delayed_work *work)
+void rust_helper_rust_start_retry(struct timer_list *timer)
 {
-	return schedule_delayed_work(work, HZ / 50 + 1);
+	timer_reduce(timer, jiffies + HZ / 50 + 1);
 }
 
 bool rust_helper_schedule_work(struct work_struct *work)

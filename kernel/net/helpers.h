@@ -123,8 +123,8 @@ u32 rust_helper_hw_addr_copy(const struct netdev_hw_addr_list *list, u8 *to, u32
 u32 rust_helper_netdev_addr_count(const struct net_device *dev, bool multicast);
 u32 rust_helper_netdev_addr_copy(struct net_device *dev, bool multicast, u8 *to, u32 max);
 void rust_helper_rust_init_work(struct work_struct *work, work_func_t func);
-void rust_helper_rust_init_delayed_work(struct delayed_work *work, work_func_t func);
-bool rust_helper_rust_schedule_retry(struct delayed_work *work);
+void rust_helper_rust_init_timer(struct timer_list *timer, void (*func)(struct timer_list *));
+void rust_helper_rust_start_retry(struct timer_list *timer);
 bool rust_helper_schedule_work(struct work_struct *work);
 
 #ifdef RUST_VIRTIO_INLINE_HELPERS

@@ -130,7 +130,7 @@ impl<T: Operations> NewDevice<T> {
             (&raw mut (*private).stats).write([0; 2]);
             (&raw mut (*private).work).write(Opaque::zeroed());
             (&raw mut (*private).retry).write(Opaque::zeroed());
-            bindings::rust_init_delayed_work((*private).retry.get(), Some(Private::<T>::run_retry));
+            bindings::rust_init_timer((*private).retry.get(), Some(Private::<T>::run_retry));
             (&raw mut (*private).cpus).write(cpuhp::Instance::new(
                 private.cast_const().cast(),
                 Private::<T>::cpus_changed,

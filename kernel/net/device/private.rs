@@ -57,8 +57,9 @@ pub(crate) struct Private<T: Operations> {
     /// once the device is made.
     pub(super) stats: [u16; 2],
     pub(super) work: Opaque<bindings::work_struct>,
-    /// Schedules the NAPI instances of the receive queues.
-    pub(super) retry: Opaque<bindings::delayed_work>,
+    /// Schedules the NAPI instances of the receive queues. A timer, as work may need memory for a
+    /// thread to run in.
+    pub(super) retry: Opaque<bindings::timer_list>,
     pub(super) cpus: cpuhp::Instance,
     /// Held while the sources of queues are replaced, or looked at from process context.
     pub(super) sources: Mutex<()>,
@@ -89,12 +90,12 @@ impl<T: Operations> Private<T> {
         unsafe { bindings::cancel_work_sync(self.work.get()) };
     }
 
-    /// Cancels all work and keeps it from being scheduled again.
+    /// Cancels all work and the timer, and keeps them from being scheduled again.
     pub(super) fn disable_work(&self) {
         // SAFETY: By the type invariants.
         unsafe {
             bindings::disable_work_sync(self.work.get());
-            bindings::disable_delayed_work_sync(self.retry.get());
+            bindings::timer_shutdown_sync(self.retry.get());
         }
     }
 
@@ -111,20 +112,18 @@ impl<T: Operations> Private<T> {
 
     pub(super) fn schedule_retry(&self) {
         // SAFETY: By the type invariants.
-        unsafe { bindings::rust_schedule_retry(self.retry.get()) };
+        unsafe { bindings::rust_start_retry(self.retry.get()) };
     }
 
-    /// The function of the delayed work.
+    /// The function of the timer.
     ///
     /// # Safety
     ///
-    /// Called by the workqueue for the delayed work of a `Private<T>`.
-    pub(super) unsafe extern "C" fn run_retry(work: *mut bindings::work_struct) {
-        // SAFETY: By the safety requirements.
-        let work = unsafe { kernel::container_of!(work, bindings::delayed_work, work) };
-        let work = Opaque::cast_from(work);
-        // SAFETY: By the safety requirements; the work is disabled before the data is dropped.
-        let private = unsafe { &*kernel::container_of!(work, Self, retry) };
+    /// Called for the timer of a `Private<T>`.
+    pub(super) unsafe extern "C" fn run_retry(timer: *mut bindings::timer_list) {
+        let timer = Opaque::cast_from(timer);
+        // SAFETY: By the safety requirements; the timer is shut down before the data is dropped.
+        let private = unsafe { &*kernel::container_of!(timer, Self, retry) };
         for slot in &private.rx {
             slot.schedule_bare();
         }
