@@ -87,9 +87,11 @@ pub(crate) fn attach(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
 fn try_attach(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
     let nic = dev.data();
     let mut queues = nic.vdev.find_vqs(specs(nic)?, Affinity::Default)?;
+    let mut handles = KVec::with_capacity(nic.facts.max_pairs, GFP_KERNEL)?;
     for i in 0..nic.facts.max_pairs {
-        attach_pair(dev, &mut queues, i, rtnl)?;
+        handles.push(attach_pair(dev, &mut queues, i, rtnl)?, GFP_KERNEL)?;
     }
+    dev.set_sources(handles, rtnl)?;
     if nic.facts.has(features::CTRL_VQ) {
         let queue = queues.take::<Command>(2 * nic.facts.max_pairs)?;
         drop(nic.ctrl.attach(Some(queue)));
@@ -98,9 +100,15 @@ fn try_attach(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
     Ok(())
 }
 
-fn attach_pair(dev: &Device<Nic<'_>>, queues: &mut Queues, i: usize, rtnl: &mut Rtnl) -> Result {
+/// Takes the queues of a pair into use. Returns their handles, that of the receive queue first.
+fn attach_pair(
+    dev: &Device<Nic<'_>>,
+    queues: &mut Queues,
+    i: usize,
+    rtnl: &mut Rtnl,
+) -> Result<(QueueHandle, QueueHandle)> {
     let nic = dev.data();
-    let (rx, handle) = match nic.facts.rx_mode {
+    let (rx, rx_handle) = match nic.facts.rx_mode {
         RxMode::Big { .. } => {
             let vq = queues.take(rx_index(i))?;
             let handle = vq.handle();
@@ -119,7 +127,7 @@ fn attach_pair(dev: &Device<Nic<'_>>, queues: &mut Queues, i: usize, rtnl: &mut 
         }
     };
     let tx = queues.take(tx_index(i))?;
-    dev.set_sources(i, Some(handle), Some(tx.handle()), rtnl)?;
+    let tx_handle = tx.handle();
 
     let rx_sizes = [rx.ring_size(), rx.num_max()];
     let (state, _pool) = dev.rx_stopped(i, rtnl).ok_or(EBUSY)?;
@@ -135,7 +143,7 @@ fn attach_pair(dev: &Device<Nic<'_>>, queues: &mut Queues, i: usize, rtnl: &mut 
 
     let mut guard = dev.tx_lock(i).ok_or(EINVAL)?;
     guard.parts().0.queue = Some(tx);
-    Ok(())
+    Ok((rx_handle, tx_handle))
 }
 
 /// Gives the queues up, with the buffers in them. Resets the device. The interface is down, or
@@ -143,8 +151,8 @@ fn attach_pair(dev: &Device<Nic<'_>>, queues: &mut Queues, i: usize, rtnl: &mut 
 pub(crate) fn detach(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
     let nic = dev.data();
     nic.attached.store(false, Relaxed);
+    let _ = dev.set_sources([], rtnl);
     for i in 0..nic.facts.max_pairs {
-        let _ = dev.set_sources(i, None, None, rtnl);
         let tx = dev.tx_lock(i).and_then(|mut guard| {
             let (state, stack) = guard.parts();
             // What is in the ring is freed without being completed.

@@ -331,29 +331,40 @@ impl<T: Operations> Device<T> {
         Ok(())
     }
 
-    /// Sets what switches the interrupts of the queues of a pair.
+    /// Sets what switches the interrupts of the queues: `sources` has it for one pair after the
+    /// other, receive queue first. Pairs that it has nothing for have nothing.
     ///
-    /// Process context, sleeps.
+    /// Process context, sleeps: waits for a grace period.
     ///
     /// # Errors
     ///
-    /// - `EBUSY`: a NAPI instance of them is enabled.
-    /// - `EINVAL`: there is no such pair.
+    /// `EBUSY`: a NAPI instance is enabled. Nothing changed.
     pub fn set_sources(
         &self,
-        index: usize,
-        rx: Option<T::Source>,
-        tx: Option<T::Source>,
-        rtnl: &mut Rtnl,
+        sources: impl IntoIterator<Item = (T::Source, T::Source)>,
+        _rtnl: &mut Rtnl,
     ) -> Result {
         let private = self.private();
-        let (rx_slot, tx_slot) = match (private.rx.get(index), private.tx.get(index)) {
-            (Some(rx), Some(tx)) => (rx, tx),
-            _ => return Err(EINVAL),
-        };
+        let mut slots = private.rx.iter().zip(&private.tx);
         let _guard = private.sources.lock();
-        rx_slot.set_source(rx, rtnl)?;
-        tx_slot.set_source(tx, rtnl)
+        if slots.any(|(rx, tx)| rx.is_enabled() || tx.is_enabled()) {
+            return Err(EBUSY);
+        }
+        // Polls that gave up their instance may still look at the source: they run with BHs
+        // disabled, which is a read side of RCU.
+        // SAFETY: May be called in process context.
+        unsafe { bindings::synchronize_net() };
+        let mut sources = sources.into_iter();
+        for (rx, tx) in private.rx.iter().zip(&private.tx) {
+            let (rx_source, tx_source) = sources.next().unzip();
+            // SAFETY: The locks are held, and nobody enables an instance as long as the RTNL is
+            // borrowed exclusively.
+            unsafe {
+                rx.set_source(rx_source);
+                tx.set_source(tx_source);
+            }
+        }
+        Ok(())
     }
 
     /// Calls `f` with what switches the interrupts of the queues of a pair, receive first.

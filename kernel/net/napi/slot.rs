@@ -23,7 +23,6 @@ use crate::{
 use core::cell::UnsafeCell;
 use kernel::{
     ffi::c_int,
-    prelude::*,
     sync::{
         atomic::{
             Atomic,
@@ -165,18 +164,6 @@ impl<S: Source> Slot<S> {
         // can start, and those that were about to return have returned. Besides polls, only who
         // holds one of the locks calls this.
         unsafe { &*self.source.get() }.as_ref()
-    }
-
-    /// Waits until nothing looks at the source any more.
-    fn quiesce_source(&self, _rtnl: &mut Rtnl) -> Result {
-        if self.is_enabled() {
-            return Err(EBUSY);
-        }
-        // Polls that gave up their instance may still look at the source: they run with BHs
-        // disabled, which is a read side of RCU.
-        // SAFETY: May be called in process context.
-        unsafe { bindings::synchronize_net() };
-        Ok(())
     }
 
     /// Unregisters the instance. The caller waits for a grace period before freeing it.
@@ -397,14 +384,13 @@ impl<T: Operations> RxSlot<T> {
 
     /// Replaces the source.
     ///
-    /// # Errors
+    /// # Safety
     ///
-    /// `EBUSY`: the instance is enabled.
-    pub(crate) fn set_source(&self, source: Option<T::Source>, rtnl: &mut Rtnl) -> Result {
-        self.slot.quiesce_source(rtnl)?;
-        // SAFETY: By the type invariants, nothing else refers to it now.
+    /// The RTNL and the device's mutex of sources are held, the instance is disabled, and there was a
+    /// grace period since.
+    pub(crate) unsafe fn set_source(&self, source: Option<T::Source>) {
+        // SAFETY: By the safety requirements and the type invariants, nothing else refers to it.
         unsafe { *self.slot.source.get() = source };
-        Ok(())
     }
 }
 
@@ -433,17 +419,16 @@ impl<T: Operations> TxSlot<T> {
 
     /// Replaces the source.
     ///
-    /// # Errors
+    /// # Safety
     ///
-    /// `EBUSY`: the instance is enabled.
-    pub(crate) fn set_source(&self, source: Option<T::Source>, rtnl: &mut Rtnl) -> Result {
-        self.slot.quiesce_source(rtnl)?;
+    /// As for [`RxSlot::set_source`].
+    pub(crate) unsafe fn set_source(&self, source: Option<T::Source>) {
         let guard = TxGuard::lock_bh(self);
-        // SAFETY: By the type invariants, and as the queue is locked, nothing else refers to it.
+        // SAFETY: By the safety requirements and the type invariants, and as the queue is locked,
+        // nothing else refers to it.
         let old = unsafe { core::mem::replace(&mut *self.slot.source.get(), source) };
         drop(guard);
         // May sleep.
         drop(old);
-        Ok(())
     }
 }
