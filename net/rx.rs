@@ -400,6 +400,12 @@ fn refill<'b>(
     }
 }
 
+/// Counts a packet that is shorter than an Ethernet header: not as dropped, as there is no packet.
+#[cold]
+fn too_short(context: Context<'_, '_>) {
+    context.dev().data().errors.rx_length_errors.add_shared(1);
+}
+
 /// Counts a packet whose length cannot be.
 #[cold]
 fn wrong_length(context: Context<'_, '_>) {

@@ -4,6 +4,7 @@
 
 use super::{
     deliver::deliver_any,
+    too_short,
     wrong_length,
     Context,
     Filled,
@@ -125,7 +126,7 @@ fn receive(context: Context<'_, '_>, used: Used<BigBuf>) -> BigBuf {
     let len = used.len();
     let mut buffer = used.into_buffer();
     if len < skip + ETH_HLEN as u32 {
-        wrong_length(context);
+        too_short(context);
         return buffer;
     }
     let header = buffer.read::<MAX_LEN>();

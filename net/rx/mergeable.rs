@@ -11,6 +11,7 @@ use super::{
         deliver,
         deliver_any, //
     },
+    too_short,
     wrong_length,
     Context,
     COPY_LEN, //
@@ -58,7 +59,7 @@ pub(super) fn receive(
     // With this kind of buffers, headers have all fields.
     let Some(header) = RawHeader::read(&data) else {
         // There is none to say how many buffers follow.
-        return wrong_length(context);
+        return too_short(context);
     };
     let skip = MAX_LEN as u32;
     let buffers = facts.header.num_buffers(&header.bytes());
@@ -99,11 +100,11 @@ fn receive_more(
         return wrong_length(context);
     };
     let len = data.len().saturating_sub(skip);
-    context.received(len);
     if len < ETH_HLEN as u32 {
         discard(context, &mut queue, more);
-        return wrong_length(context);
+        return too_short(context);
     }
+    context.received(len);
 
     let packet = if len <= COPY_LEN {
         EthSkb::copy::<COPY_LEN, _>(context.0, data, skip).map(|skb| RxPacket::new(skb.into_rx()))

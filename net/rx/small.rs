@@ -4,6 +4,7 @@
 
 use super::{
     deliver::deliver_any,
+    too_short,
     wrong_length,
     Context, //
 };
@@ -28,17 +29,16 @@ pub(super) fn kind(header: u32) -> Option<RxKind> {
 /// Receives the packet in `frag`, to which `len` bytes were written.
 #[inline(never)]
 pub(super) fn receive(context: Context<'_, '_>, frag: RxFrag, len: u32) {
-    let skip = context.dev().data().facts.header.len as u32;
+    let facts = &context.dev().data().facts;
+    let skip = facts.header.len as u32;
     let data = RxData::from_parts(frag, len);
-    let Some(len) = data.len().checked_sub(skip) else {
-        return wrong_length(context);
+    let len = data.len().saturating_sub(skip);
+    let (true, Some(header)) = (len >= ETH_HLEN as u32, RawHeader::read(&data)) else {
+        return too_short(context);
     };
-    let (true, Some(header)) = (
-        (ETH_HLEN as u32..=GOOD_PACKET_LEN).contains(&len),
-        RawHeader::read(&data),
-    ) else {
+    if len > GOOD_PACKET_LEN {
         return wrong_length(context);
-    };
+    }
     context.received(len);
     match RxSkb::build(context.0, data, skip) {
         Some(skb) => deliver_any(context, skb, header),
