@@ -197,7 +197,7 @@ pub(crate) fn current_buffer_len(facts: &Facts, pair: &Pair) -> u32 {
 /// The kind of the buffers that are added now.
 fn kind(facts: &Facts, pair: &Pair) -> Option<RxKind> {
     if facts.rx_mode == RxMode::Mergeable {
-        mergeable::kind(current_buffer_len(facts, pair))
+        mergeable::kind(current_buffer_len(facts, pair), facts.dma)
     } else {
         small::kind(facts.header.len as u32)
     }

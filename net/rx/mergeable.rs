@@ -42,9 +42,13 @@ use virtio::{
 /// Largest packet, as all that is larger than what IP can say is none of ours.
 const MAX_PACKET: u32 = 65535 + ETH_HLEN as u32 + 2 * 4;
 
-/// The kind of buffers of `len` bytes.
-pub(super) fn kind(len: u32) -> Option<RxKind> {
-    RxKind::new(len, 0, len + SKB_SHARED_INFO <= PAGE_SIZE as u32 / 2)
+/// The kind of buffers of `len` bytes, which stay `mapped` for the device while they are packets, or
+/// do not.
+///
+/// The administration of a packet has pointers in it. It is not put where a device can still write.
+pub(super) fn kind(len: u32, mapped: bool) -> Option<RxKind> {
+    let tail = !mapped && len + SKB_SHARED_INFO <= PAGE_SIZE as u32 / 2;
+    RxKind::new(len, 0, tail)
 }
 
 /// Receives a packet that starts in `used`.

@@ -6,7 +6,8 @@ use super::{
     deliver::deliver_any,
     too_short,
     wrong_length,
-    Context, //
+    Context,
+    COPY_LEN, //
 };
 use crate::{
     facts::GOOD_PACKET_LEN,
@@ -18,6 +19,7 @@ use net::{
     RxData,
     RxFrag,
     RxKind,
+    RxPacket,
     RxSkb, //
 };
 
@@ -40,7 +42,13 @@ pub(super) fn receive(context: Context<'_, '_>, frag: RxFrag, len: u32) {
         return wrong_length(context);
     }
     context.received(len);
-    match RxSkb::build(context.0, data, skip) {
+    let skb = if facts.dma {
+        // The administration of a packet is not put where the device can still write.
+        RxPacket::split(context.0, data, skip, COPY_LEN).map(RxPacket::finish)
+    } else {
+        RxSkb::build(context.0, data, skip)
+    };
+    match skb {
         Some(skb) => deliver_any(context, skb, header),
         None => context.dropped(),
     }

@@ -5,26 +5,33 @@
 use super::{
     card::{
         receive,
-        rx_header, //
+        rx_header,
+        Card, //
     },
     frame::{
         tcp_to_us,
         to_us,
         ETHER_TYPE, //
     },
+    Config,
     Rig,
     F_GUEST_CSUM,
     F_GUEST_TSO4,
-    F_MRG_RXBUF, //
+    F_MAC,
+    F_MRG_RXBUF,
+    ID, //
 };
 use crate::ring::CUT;
 use kernel::prelude::*;
 use virtio_fake::{
     messages,
     wait,
+    Addresses,
     Capture,
+    Fake,
     Nic,
-    NicStats, //
+    NicStats,
+    Spec, //
 };
 
 /// Whether so many frames arrived, and no more.
@@ -185,6 +192,34 @@ mod suite {
         check!(arrived(&capture, 2));
         check!(last_is(&capture, &frame));
         still_works(&rig, &capture)
+    }
+
+    /// Of a device that is given memory by mapping it, which may still write a buffer when it is a
+    /// packet: what the stack keeps of the packet is elsewhere.
+    #[test]
+    fn mapped() -> Result {
+        for features in [&[F_MAC][..], &[F_MAC, F_MRG_RXBUF]] {
+            let card = Card::new(2, false)?;
+            let spec = Spec::new(ID)
+                .features(features)
+                .config(&Config::default().0)?
+                .queues(2, 64)?
+                .mapping(Addresses::Marked);
+            let fake = Fake::new(spec, card.clone())?;
+            fake.set_auto(true);
+            let plug = Some(fake.plug()?);
+            check!(fake.is_bound());
+            let rig = Rig { card, fake, plug };
+            let nic = rig.up()?;
+            let capture = nic.capture(ETHER_TYPE)?;
+            let frame = to_us(1, 1400)?;
+            receive(&rig.fake, &[&rx_header(1), &frame], None)?;
+            check!(arrived(&capture, 1));
+            check!(last_is(&capture, &frame));
+            check!(capture.linear() <= 14 + 128);
+            frames(&rig, &nic)?;
+        }
+        Ok(())
     }
 
     /// Segments of a stream that are received together are one packet, also where the last one is so

@@ -311,6 +311,12 @@ u32 rust_virtio_fake_frame_len(const struct sk_buff *skb)
 	return skb->len + ETH_HLEN;
 }
 
+/* How much of that is in the head of the packet. */
+u32 rust_virtio_fake_frame_linear(const struct sk_buff *skb)
+{
+	return skb_headlen(skb) + ETH_HLEN;
+}
+
 /* Copies a received frame, from its Ethernet header on. */
 int rust_virtio_fake_frame(const struct sk_buff *skb, void *to, u32 len)
 {

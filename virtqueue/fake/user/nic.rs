@@ -13,6 +13,10 @@ use kernel::{
     new_spinlock,
     prelude::*,
     sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
         Arc,
         SpinLock, //
     },
@@ -252,6 +256,7 @@ impl Nic {
                     }
                 }),
                 frames <- new_spinlock!(frames),
+                linear: Atomic::new(0),
             }? Error),
             GFP_KERNEL,
         )?;
@@ -275,6 +280,8 @@ struct CaptureInner {
     /// Taken with soft interrupts off on the one side, in them on the other: see `receive`.
     #[pin]
     frames: SpinLock<KVec<KVec<u8>>>,
+    /// Bytes of the last frame that were in the head of its packet.
+    linear: Atomic<u32>,
 }
 
 // SAFETY: The C structure may be used from any thread.
@@ -300,6 +307,9 @@ impl CaptureInner {
             unsafe { &*kernel::container_of!(Opaque::cast_from(handler), CaptureInner, handler) };
         // SAFETY: By the safety requirements.
         let len = unsafe { bindings::rust_virtio_fake_frame_len(skb) };
+        // SAFETY: As above.
+        let linear = unsafe { bindings::rust_virtio_fake_frame_linear(skb) };
+        inner.linear.store(linear, Relaxed);
         if let Ok(mut bytes) = KVec::from_elem(0u8, len as usize, GFP_ATOMIC) {
             // SAFETY: The buffer has that length.
             let ret =
@@ -321,6 +331,12 @@ impl Capture {
     /// How many frames came so far, up to 64.
     pub fn len(&self) -> usize {
         self.with(|frames| frames.len())
+    }
+
+    /// How many bytes of the last frame were in the head of its packet, in the stack's own memory or
+    /// in the buffer that the frame was received in.
+    pub fn linear(&self) -> u32 {
+        self.0.linear.load(Relaxed)
     }
 
     /// Whether none came.
