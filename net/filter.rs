@@ -37,21 +37,13 @@ pub(crate) fn set_rx_mode(dev: &Device<Nic<'_>>, unicast: &[u8], multicast: &[u8
     let allmulti = dev.is_allmulti();
     [
         retry(nic.ctrl.set_promisc(promisc), || {
-            dev_warn!(
-                nic.vdev.as_ref(),
-                "Failed to {}able promisc mode.\n",
-                on_off(promisc)
-            );
+            dev.warn(fmt!("Failed to {}able promisc mode.\n", on_off(promisc)));
         }),
         retry(nic.ctrl.set_allmulti(allmulti), || {
-            dev_warn!(
-                nic.vdev.as_ref(),
-                "Failed to {}able allmulti mode.\n",
-                on_off(allmulti)
-            );
+            dev.warn(fmt!("Failed to {}able allmulti mode.\n", on_off(allmulti)));
         }),
         retry(nic.ctrl.set_mac_table(unicast, multicast), || {
-            dev_warn!(nic.vdev.as_ref(), "Failed to set MAC filter table.\n");
+            dev.warn(fmt!("Failed to set MAC filter table.\n"));
         }),
     ]
     .into_iter()
@@ -104,7 +96,7 @@ pub(crate) fn set_mac_address(nic: &Nic<'_>, addr: MacAddr) -> Result {
 pub(crate) fn vlan_add(dev: &Device<Nic<'_>>, vid: u16) -> Result {
     let nic = dev.data();
     retry(nic.ctrl.add_vlan(vid), || {
-        dev_warn!(nic.vdev.as_ref(), "Failed to add VLAN ID {}.\n", vid);
+        dev.warn(fmt!("Failed to add VLAN ID {}.\n", vid));
     })?;
     nic.vlans.set(vid, true);
     Ok(())
@@ -119,7 +111,7 @@ pub(crate) fn vlan_kill(dev: &Device<Nic<'_>>, vid: u16) -> Result {
     let nic = dev.data();
     nic.vlans.set(vid, false);
     retry(nic.ctrl.del_vlan(vid), || {
-        dev_warn!(nic.vdev.as_ref(), "Failed to kill VLAN ID {}.\n", vid);
+        dev.warn(fmt!("Failed to kill VLAN ID {}.\n", vid));
     })
 }
 
@@ -194,7 +186,7 @@ pub(crate) fn restore_vlans(dev: &Device<Nic<'_>>) -> Result {
         }
     }
     if refused != 0 {
-        dev_warn!(nic.vdev.as_ref(), "Failed to add {} VLAN IDs.\n", refused);
+        dev.warn(fmt!("Failed to add {} VLAN IDs.\n", refused));
     }
     ret
 }

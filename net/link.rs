@@ -93,7 +93,7 @@ pub(crate) fn announce(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
     }
     dev.notify_peers(rtnl);
     if nic.ctrl.ack_announce().is_err() {
-        dev_warn!(nic.vdev.as_ref(), "Failed to ack link announce.\n");
+        dev.warn(fmt!("Failed to ack link announce.\n"));
     }
 }
 

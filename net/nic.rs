@@ -246,10 +246,11 @@ fn enable_tx_napi(dev: &Device<Nic<'_>>, i: usize, pair: &Pair, rtnl: &mut Rtnl)
 /// # Errors
 ///
 /// `EINVAL`: the device refused. `ENOMEM`.
-pub(crate) fn set_guest_offloads(nic: &Nic<'_>, on: Features) -> Result {
+pub(crate) fn set_guest_offloads(dev: &Device<Nic<'_>>, on: Features) -> Result {
+    let nic = dev.data();
     let offloads = features::guest_offloads(&nic.facts.features, on.has(Features::GRO_HW));
     nic.ctrl.set_guest_offloads(offloads).map_err(|e| {
-        dev_warn!(nic.vdev.as_ref(), "Fail to set guest offload.\n");
+        dev.warn(fmt!("Fail to set guest offload.\n"));
         if e == ENOMEM {
             e
         } else {
@@ -345,7 +346,7 @@ impl<'bound> Operations for Nic<'bound> {
 
     fn set_features(dev: &Device<Self>, wanted: Features, _rtnl: &mut Rtnl) -> Result {
         if wanted.changed(dev.features()).has(Features::GRO_HW) {
-            set_guest_offloads(dev.data(), wanted)?;
+            set_guest_offloads(dev, wanted)?;
         }
         Ok(())
     }
@@ -360,21 +361,19 @@ impl<'bound> Operations for Nic<'bound> {
     }
 
     fn tx_timeout(dev: &Device<Self>, queue: usize) {
-        let nic = dev.data();
-        if let Some(pair) = nic.pairs.get(queue) {
-            pair.counters.tx.timeouts.add_shared(1);
-            tx::stuck(dev, queue, pair);
-        }
-        dev_err!(
-            nic.vdev.as_ref(),
-            "{}: TX timeout on queue: {}, sq: output.{}, vq: {:#x}, name: output.{}, {} usecs ago\n",
-            dev.name(),
+        let Some(pair) = dev.data().pairs.get(queue) else {
+            return;
+        };
+        pair.counters.tx.timeouts.add_shared(1);
+        dev.error(fmt!(
+            "TX timeout on queue: {}, sq: output.{}, vq: {:#x}, name: output.{}, {} usecs ago\n",
             queue,
             queue,
             queues::tx_index(queue),
             queue,
             dev.queue_age_usecs(queue)
-        );
+        ));
+        tx::stuck(dev, queue, pair);
     }
 
     fn cpus_changed(dev: &Device<Self>, change: CpuChange, cpus: &CpusLocked) {

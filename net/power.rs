@@ -95,7 +95,7 @@ fn restore_offloads(net: &NetDevice<Nic<'_>>) -> Result {
     let nic = net.data();
     let on = net.features();
     if features::can_switch_gro_hw(&nic.facts.features) && !on.has(Features::GRO_HW) {
-        nic::set_guest_offloads(nic, on)?;
+        nic::set_guest_offloads(net, on)?;
     }
     Ok(())
 }

@@ -217,11 +217,7 @@ pub(crate) fn set_pairs(dev: &Device<Nic<'_>>, pairs: usize, rtnl: &mut Rtnl) ->
         return Ok(());
     }
     nic.ctrl.set_pairs(u16::try_from(pairs)?).map_err(|e| {
-        dev_warn!(
-            nic.vdev.as_ref(),
-            "Fail to set num of queue pairs to {}\n",
-            pairs
-        );
+        dev.warn(fmt!("Fail to set num of queue pairs to {}\n", pairs));
         if e == ENOMEM {
             e
         } else {

@@ -319,12 +319,11 @@ fn failed(stack: StackQueue<'_, Nic<'_>>, e: Error) {
     nic.errors.tx_fifo_errors.add_shared(1);
     nic.errors.tx_dropped.add_shared(1);
     if ratelimit() {
-        dev_warn!(
-            nic.vdev.as_ref(),
+        stack.dev().warn(fmt!(
             "Unexpected TXQ ({}) queue failure: {}\n",
             stack.index(),
             e.to_errno()
-        );
+        ));
     }
 }
 

@@ -108,6 +108,20 @@ impl<T: Operations> Device<T> {
         name
     }
 
+    /// Prints a warning about the interface, C `dev_warn(&dev->dev, ...)`. Any context.
+    pub fn warn(&self, message: fmt::Arguments<'_>) {
+        let message = core::ptr::from_ref(&message).cast();
+        // SAFETY: By the type invariants; the message is one of Rust's, and only looked at.
+        unsafe { bindings::rust_netdev_warn(self.as_raw(), message) };
+    }
+
+    /// Prints an error of the interface, C `netdev_err`. Any context.
+    pub fn error(&self, message: fmt::Arguments<'_>) {
+        let message = core::ptr::from_ref(&message).cast();
+        // SAFETY: As above.
+        unsafe { bindings::rust_netdev_err(self.as_raw(), message) };
+    }
+
     /// The features that are on.
     #[inline]
     pub fn features(&self) -> Features {

@@ -56,6 +56,17 @@ void rust_helper_rust_netdev_name(const struct net_device *dev, char *to, size_t
 	strscpy(to, netdev_name(dev), size);
 }
 
+/* The messages of Rust, of what is wrong with an interface. */
+void rust_helper_rust_netdev_warn(const struct net_device *dev, const void *message)
+{
+	dev_warn(&dev->dev, "%pA", message);
+}
+
+void rust_helper_rust_netdev_err(const struct net_device *dev, const void *message)
+{
+	netdev_err(dev, "%pA", message);
+}
+
 unsigned int rust_helper_netdev_flags(const struct net_device *dev)
 {
 	return READ_ONCE(dev->flags);
