@@ -8,7 +8,7 @@
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/net.sh"
 need_host
-tap_plan 12
+tap_plan 15
 
 nic=$(nic_by_index 0)
 vdev=$(virtio_of "$nic")
@@ -44,3 +44,27 @@ check "N46 the CPU comes back" sh -c "echo 1 >/sys/devices/system/cpu/cpu3/onlin
 check "N46 all as before" wait_for 5 test "$(xps)" = "1 2 4 8 "
 check_eq "N46 hints as before" "$(hints)" "1 1 2 2 4 4 8 8 "
 check "N46 traffic on four CPUs" ping -c3 -i0.2 "$NET_HOST"
+
+# Interrupts of the transmit queues. Without TX NAPI, there is none unless a queue is full.
+tx_interrupts() {
+	awk -v dev="$vdev-output" 'index($0, dev) { for (i = 2; i <= 5; i++) n += $i } END { print n + 0 }' /proc/interrupts
+}
+
+# Interrupts are not spread while a CPU goes: the interface does without those of transmit queues then.
+bounce() {
+	for _ in $(seq 1 8); do
+		echo 0 >/sys/devices/system/cpu/cpu3/online
+		echo 1 >/sys/devices/system/cpu/cpu3/online
+	done &
+	_pid=$!
+	while kill -0 $_pid 2>/dev/null; do
+		ip link set "$nic" down
+		ip link set "$nic" up
+	done
+	wait $_pid
+}
+check "N46 the interface goes down and up while a CPU goes and comes" bounce
+check "N46 traffic after that" nic_up "$nic" 0
+before=$(tx_interrupts)
+ping -q -c20 -i0.1 "$NET_HOST" >/dev/null
+check "N46 transmitted packets are found by interrupts" test "$(tx_interrupts)" -gt "$before"
