@@ -15,7 +15,9 @@
 //! | [`queue`] | a virtqueue with its lock: adding, completing, stopping |
 //! | [`ops`] | what the block layer calls |
 //! | [`header`] | a request on the wire |
-//! | [`attend`] | what the device brings up: changes, and queues that break |
+//! | [`attend`] | what the device brings up: changes, queues that break, requests that are not answered |
+//! | [`watch`] | requests that are late, and the health of the device |
+//! | [`restart`] | starting a device anew |
 //! | [`resize`] | changes of capacity |
 //! | [`power`] | sleep, wake-up and reset of the transport |
 //! | [`attrs`] | attributes in sysfs |
@@ -55,12 +57,16 @@ mod power;
 mod queue;
 #[path = "blk/resize.rs"]
 mod resize;
+#[path = "blk/restart.rs"]
+mod restart;
 #[path = "blk/setup.rs"]
 mod setup;
 #[path = "blk/shared.rs"]
 mod shared;
 #[path = "blk/status.rs"]
 mod status;
+#[path = "blk/watch.rs"]
+mod watch;
 
 use crate::shared::Globals;
 use block::state::{

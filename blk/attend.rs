@@ -1,18 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a device brings up by itself: changes of its configuration, and queues that break.
+//! What a device brings up: changes of its configuration, queues that break, and requests that it
+//! does not answer.
 //!
-//! What a broken queue has does not come back by itself, and is not the driver's to end: the device
-//! may still use it. So the device is reset, and with that gives all up, of the other queues too.
-//! Until it is bound again, or sleeps and wakes up, or its function is reset, there is a disk
-//! without queues, which fails all requests at once.
+//! What such a device has does not come back by itself, and is not the driver's to end: the device
+//! may still use it. So the device is reset, and with that gives all up. While it is in use it is
+//! [started anew](crate::restart) then. A device that does not come back, or has to be started anew
+//! too often, is given up: there is a disk without queues, which fails all requests at once, until
+//! the device is bound again, or sleeps and wakes up, or its function is reset.
 
 use crate::{
     ops::Blk,
     resize::update_capacity,
-    shared::Globals, //
+    restart::restart,
+    shared::Globals,
+    watch::{
+        Phase,
+        Why, //
+    },
 };
 use block::{
+    disk::Quiesced,
+    memory,
     workqueue::{
         Deferred,
         Run, //
@@ -22,10 +31,24 @@ use block::{
 };
 use kernel::{
     device::Bound,
+    new_mutex,
     prelude::*,
-    sync::Arc, //
+    sync::{
+        Arc,
+        Mutex, //
+    },
+    time::{
+        delay::fsleep,
+        Delta, //
+    },
 };
 use virtio::Device;
+
+/// How often a device that somebody else has is asked for.
+const PAUSE: Delta = Delta::from_millis(50);
+
+/// Requests that are held back, because the system sleeps, or the transport is being reset.
+pub(crate) type Held = Mutex<Option<Quiesced<Blk>>>;
 
 /// Has a device attended to, for those who cannot sleep: callbacks, and who adds or polls.
 ///
@@ -36,6 +59,8 @@ pub(crate) struct Attention {
     #[pin]
     work: Deferred<Attend>,
     globals: Arc<Globals>,
+    /// Requests that are held back.
+    pub(crate) held: Arc<Held>,
 }
 
 impl Attention {
@@ -45,10 +70,16 @@ impl Attention {
     ///
     /// `ENOMEM`.
     pub(crate) fn new(disk: Arc<GenDisk<Blk>>, globals: Arc<Globals>) -> Result<Arc<Self>> {
+        let held = Arc::pin_init(new_mutex!(None), GFP_KERNEL)?;
+        let attend = Attend {
+            disk,
+            held: held.clone(),
+        };
         Arc::pin_init(
             pin_init!(Self {
-                work <- Deferred::new(Attend { disk }),
+                work <- Deferred::new(attend),
                 globals,
+                held,
             }),
             GFP_KERNEL,
         )
@@ -62,52 +93,120 @@ impl Attention {
 
     /// Waits until all that was called for was attended to. Process context, sleeps, without the
     /// link held.
+    ///
+    /// While the device is [in use](Phase::Running), that may take as long as it is being removed or
+    /// put to sleep: who does so says so first.
     pub(crate) fn wait(&self) {
         self.work.flush();
+    }
+
+    /// Lets requests through that were held back. Process context.
+    pub(crate) fn let_go(&self) {
+        let held = self.held.lock().take();
+        drop(held);
     }
 }
 
 /// Attends to a device.
 struct Attend {
     disk: Arc<GenDisk<Blk>>,
+    held: Arc<Held>,
 }
 
 impl Run for Attend {
     fn run(&self) {
+        while let Some(why) = self.look() {
+            if !self.see_to(why) {
+                return;
+            }
+        }
+    }
+}
+
+impl Attend {
+    /// Looks at the device, and returns why something has to be done about it.
+    fn look(&self) -> Option<Why> {
         let shared = self.disk.data();
-        let _ = shared.with_device(|dev| {
-            if shared.is_broken() {
-                give_up(dev, &self.disk);
-            } else if shared.has_queues() {
+        let look = |dev: &Device<Bound>| {
+            let why = shared.why(dev);
+            if why.is_none() && shared.has_queues() && shared.watch.is_reconfigured() {
                 let _ = update_capacity(dev, &self.disk, true).inspect_err(|e| {
                     dev_err!(dev.as_ref(), "capacity cannot be read: {:?}\n", e);
                 });
             }
-        });
+            why
+        };
+        shared.with_device(look).flatten()
+    }
+
+    /// Sees to a device. Returns whether to look again.
+    fn see_to(&self, why: Why) -> bool {
+        let shared = self.disk.data();
+        match shared.watch.phase() {
+            Phase::Running => {}
+            // Who puts it to sleep sees to it.
+            Phase::Asleep => return false,
+            Phase::Coming | Phase::Going => {
+                give_up_if_needed(&self.disk);
+                return false;
+            }
+        }
+        let Some(mut delay) = shared.watch.restarts.next() else {
+            let _ = shared.with_device(|dev| give_up(dev, &self.disk, why));
+            self.let_go();
+            return false;
+        };
+        while shared.watch.phase() == Phase::Running {
+            if delay > Delta::ZERO {
+                fsleep(PAUSE);
+                delay = delay - PAUSE;
+                continue;
+            }
+            let done = memory::without_io(|| {
+                shared
+                    .link
+                    .try_exclusive(|dev| restart(dev, &self.disk, why))
+            });
+            match done {
+                Err(EBUSY) => fsleep(PAUSE),
+                _ => {
+                    self.let_go();
+                    return false;
+                }
+            }
+        }
+        // The device is about to be removed, or to sleep.
+        true
+    }
+
+    fn let_go(&self) {
+        let held = self.held.lock().take();
+        drop(held);
     }
 }
 
-/// Gives a device up now if a queue is broken: for who is about to wait for what it has. Process
+/// Gives a device up now if it is of no use: for who is about to wait for what it has. Process
 /// context, sleeps.
-pub(crate) fn give_up_if_broken(disk: &Disk<Blk>) {
+pub(crate) fn give_up_if_needed(disk: &Disk<Blk>) {
     let shared = disk.data();
     shared.with_device(|dev| {
-        if shared.is_broken() {
-            give_up(dev, disk);
+        if let Some(why) = shared.why(dev) {
+            give_up(dev, disk, why);
         }
     });
 }
 
-/// Gives a device up of which a queue is broken: what is under way fails. Only one at a time does
-/// so, with the link held, and only one finds a broken queue.
-fn give_up(dev: &Device<Bound>, disk: &Disk<Blk>) {
+/// Gives a device up: what is under way fails, and what comes. With the link held.
+fn give_up(dev: &Device<Bound>, disk: &Disk<Blk>, why: Why) {
     let shared = disk.data();
     shared.cut_off(dev);
+    shared.watch.clear();
     // Told before it is seen.
     dev_err!(
         dev.as_ref(),
-        "[{}] a queue is broken: device reset, all requests fail\n",
-        disk.name()
+        "[{}] {}: given up, all requests fail\n",
+        disk.name(),
+        why
     );
     shared.take_queues();
     // What waits for room in a ring waits for something that does not come.

@@ -17,6 +17,7 @@ use block::{
         Attribute,
         Page, //
     },
+    disk::Executed,
     limits::Feature,
     Disk, //
 };
@@ -41,12 +42,26 @@ impl Attribute for Serial {
     const MODE: u16 = 0o444;
 
     fn show(disk: &Disk<Blk>, page: &mut Page<'_>) -> Result {
+        let shared = disk.data();
+        let mut pending = shared.identifying.lock();
+        if pending.as_ref().is_some_and(|call| !call.has_ended()) {
+            // A device that did not answer one is not asked again: each costs it a request.
+            return Err(EIO);
+        }
+        *pending = None;
         let mut id = KVVec::with_capacity(ID_LEN, GFP_KERNEL)?;
         id.resize(ID_LEN, 0, GFP_KERNEL)?;
-        let endian = disk.data().endian;
-        let (status, id) = disk.execute_in(id, |command| {
+        let endian = shared.endian;
+        let executed = disk.execute_in(id, |command| {
             command.set_header(header::header(endian, Type::GET_ID, 0, 0));
         })?;
+        let (status, id) = match executed {
+            Executed::Ended(status, id) => (status, id),
+            Executed::Pending(call) => {
+                *pending = Some(call);
+                return Err(EIO);
+            }
+        };
         match status.to_result() {
             Ok(()) => write_id(&id, page),
             // There is none.

@@ -29,6 +29,10 @@ use crate::{
         DiskIndex,
         Shared, //
     },
+    watch::{
+        Phase,
+        Watch, //
+    },
     GLOBALS,
     NUM_REQUEST_QUEUES,
     POLL_QUEUES,
@@ -36,7 +40,6 @@ use crate::{
     STRICT_LENGTHS, //
 };
 use block::{
-    disk::Quiesced,
     memory,
     mq::{
         Request,
@@ -79,13 +82,8 @@ pub(crate) struct Data {
     /// The disk before user space.
     #[pin]
     registration: Mutex<Option<Registration<Blk>>>,
-    /// Requests are held back: the system sleeps, or the transport is being reset.
-    #[pin]
-    pub(crate) held: Mutex<Option<Quiesced<Blk>>>,
     pub(crate) disk: Arc<GenDisk<Blk>>,
     pub(crate) shared: Arc<Shared>,
-    /// How the queues are used. Does not change as long as there is the disk.
-    pub(crate) split: QueueSplit,
 }
 
 virtio::virtio_device_table!(ID_TABLE, [virtio::DeviceId::BLOCK]);
@@ -122,7 +120,8 @@ impl Driver for Blk {
                 *data.registration.lock() = Some(registration);
                 // Reading the partition table may have broken a queue. A device that is given up
                 // by now does not become bound.
-                attend::give_up_if_broken(&data.disk);
+                attend::give_up_if_needed(&data.disk);
+                data.shared.watch.set_phase(Phase::Running);
                 Ok(())
             }
             Err(EEXIST) => {
@@ -150,16 +149,18 @@ impl Driver for Blk {
     }
 
     fn remove(dev: &Device<Core<'_>>, data: Pin<&Data>) {
-        attend::give_up_if_broken(&data.disk);
+        // From here on a device that does not answer is given up.
+        data.shared.watch.set_phase(Phase::Going);
+        attend::give_up_if_needed(&data.disk);
         // No change of the configuration is followed up from here on.
         data.attention.wait();
         // A failed wake-up left requests waiting.
-        let held = data.held.lock().take();
-        drop(held);
+        data.attention.let_go();
         if !data.shared.has_queues() {
             data.disk.mark_dead();
         }
-        // Waits for requests. A queue that breaks now is still attended to.
+        // Waits for requests. A queue that breaks now, or a request that is not answered, is still
+        // attended to.
         let registration = data.registration.lock().take();
         drop(registration);
         end(dev, &data);
@@ -175,6 +176,7 @@ impl Driver for Blk {
     }
 
     fn config_changed(_dev: &Device<Bound>, data: Pin<&Data>) {
+        data.shared.watch.note_reconfigured();
         data.attention.call();
     }
 
@@ -194,7 +196,12 @@ impl Driver for Blk {
         power::go_on(dev, data)
     }
 
+    fn not_woken(_dev: &Device<Bound>, data: Pin<&Data>) {
+        power::not_woken(data);
+    }
+
     fn shutdown(dev: &Device<Core<'_>>, data: Pin<&Data>) {
+        data.shared.watch.set_phase(Phase::Going);
         // Nobody else resets the device from here on, nor takes the queues: not because they are
         // broken now either.
         data.shared.link.cut();
@@ -275,14 +282,17 @@ fn make(dev: &Device<Bound>) -> Result<impl PinInit<Data, Error>> {
         slot.as_ref().fill(queue);
         slots.push(slot, GFP_KERNEL)?;
     }
-    let shared = Arc::new(
-        Shared {
+    let link = DeviceLink::new(dev)?;
+    let shared = Arc::pin_init(
+        pin_init!(Shared {
             slots,
             endian: dev.endian(),
-            link: DeviceLink::new(dev)?,
+            link,
             cache_control: dev.has_feature(features::CONFIG_WCE),
+            identifying <- new_mutex!(None),
+            watch: Watch::new(),
             _index: index,
-        },
+        }),
         GFP_KERNEL,
     )?;
     let disk = GenDisk::new(set, limits, name.as_cstr(), numbers, shared.clone())?;
@@ -296,10 +306,8 @@ fn make(dev: &Device<Bound>) -> Result<impl PinInit<Data, Error>> {
     Ok(pin_init!(Data {
         attention,
         registration <- new_mutex!(None),
-        held <- new_mutex!(None),
         disk,
         shared,
-        split,
     }? Error))
 }
 

@@ -23,6 +23,7 @@ use block::{
         CompletionBatch,
         HwQueue,
         IdleRequest,
+        LateRequest,
         Op,
         Operations,
         QueueKind,
@@ -126,6 +127,10 @@ impl Operations for Blk {
     fn complete(mut rq: Request<Self>) {
         let status = finish(&mut rq);
         rq.end(status);
+    }
+
+    fn timeout(shared: &Shared, late: &LateRequest<'_, Self>) {
+        shared.late(late);
     }
 
     fn poll(hw: &HwQueue<Self>, batch: &mut CompletionBatch<'_, Self>) -> u32 {

@@ -4,29 +4,39 @@
 //! come back.
 
 use crate::{
-    attend,
-    device::{
-        find_queues,
-        fit_segments,
-        Data, //
+    device::Data,
+    ops::Blk,
+    restart::{
+        bring_up,
+        settle,
+        take_back, //
     },
-    ops::Blk, //
+    shared::Shared,
+    watch::Phase, //
 };
 use block::{
-    memory,
-    mq::Request, //
+    disk::Freezing,
+    memory, //
 };
 use kernel::{
     device::Bound,
     prelude::*, //
 };
-use virtio::{
-    Device,
-    Virtqueue, //
-};
+use virtio::Device;
+
+/// How long a device that ends no request is waited for, in milliseconds.
+const PATIENCE_MS: u32 = 5_000;
+/// How long a device that does is waited for at most, in milliseconds.
+const MOST_MS: u32 = 60_000;
+/// How often it is looked whether it does, in milliseconds.
+const STEP_MS: u32 = 50;
 
 /// Lets the requests that are under way finish, holds back those that come, and gives the queues
 /// up. Process context, sleeps.
+///
+/// What the device does not answer (within five seconds in which nothing is answered, or a minute) is
+/// taken back from it, and waits for its wake-up, or fails, as when it is
+/// [started anew](crate::restart).
 ///
 /// # Errors
 ///
@@ -34,25 +44,66 @@ use virtio::{
 pub(crate) fn stop(data: Pin<&Data>) -> Result {
     // Where memory is freed by writing to this disk, that waits from here on.
     memory::without_io(|| {
-        // A wake-up that failed early left requests waiting, which would be waited for here.
-        let held = data.held.lock().take();
-        drop(held);
-        // So would those that a broken queue has. One that breaks from here on is attended to.
-        attend::give_up_if_broken(&data.disk);
-        let frozen = data.disk.freeze();
-        *data.held.lock() = Some(data.disk.quiesce());
+        let shared = &data.shared;
+        // From here on nobody else gives the device up, or starts it anew.
+        shared.watch.set_phase(Phase::Asleep);
+        data.attention.wait();
+        if data.attention.held.lock().is_some() {
+            // It did not wake up: nothing is under way, and what waits goes on waiting.
+            return shared
+                .with_device(|dev| stop_device(dev, &data))
+                .ok_or(ENODEV);
+        }
+        let freezing = data.disk.begin_freeze();
+        wait(&freezing, &data);
+        *data.attention.held.lock() = Some(data.disk.quiesce());
         // Who submits I/O need not wait here: requests wait in the queue.
-        drop(frozen);
+        drop(freezing);
 
-        // With the link: who polls may just have found a queue broken, and have it attended to.
-        let stopped = data.shared.with_device(|dev| {
-            data.shared.reset(dev);
-            data.shared.take_queues();
-        });
+        let stopped = shared.with_device(|dev| stop_device(dev, &data));
         // Who comes with the link from here on finds no queue, and leaves the device alone.
         data.attention.wait();
         stopped.ok_or(ENODEV)
     })
+}
+
+/// Resets the device, and takes back what it has.
+fn stop_device(dev: &Device<Bound>, data: &Data) {
+    let shared = &data.shared;
+    shared.reset(dev);
+    let requests = take_back(shared);
+    shared.watch.clear();
+    if !requests.is_empty() {
+        let fate = settle(&data.disk, requests, true);
+        dev_warn!(
+            dev.as_ref(),
+            "[{}] put to sleep with requests under way: {} are issued again, {} failed\n",
+            data.disk.name(),
+            fate.again,
+            fate.failed
+        );
+    }
+}
+
+/// Waits until no request is under way, or the device does not answer.
+fn wait(freezing: &Freezing<'_, Blk>, data: &Data) {
+    let shared: &Shared = &data.shared;
+    let (mut quiet, mut total) = (0, 0);
+    let mut ended = data.disk.ended_so_far();
+    while !freezing.wait(STEP_MS) {
+        let now = data.disk.ended_so_far();
+        quiet = if now == ended { quiet + STEP_MS } else { 0 };
+        ended = now;
+        total += STEP_MS;
+        let useless = || {
+            shared
+                .with_device(|dev| shared.why(dev).is_some())
+                .unwrap_or(true)
+        };
+        if quiet >= PATIENCE_MS || total >= MOST_MS || useless() {
+            return;
+        }
+    }
 }
 
 /// Finds the queues again, as many as there were, and lets requests through. Process context,
@@ -60,34 +111,32 @@ pub(crate) fn stop(data: Pin<&Data>) -> Result {
 ///
 /// # Errors
 ///
-/// - `ENOSPC`: the rings have become too small for requests that the block layer has made.
-/// - Those of [`Device::find_vqs`].
-///
-/// The requests that wait then fail.
+/// Those of [`bring_up`]. The requests go on waiting, until it is seen whether the device [can be
+/// started anew](not_woken).
 pub(crate) fn go_on(dev: &Device<Bound>, data: Pin<&Data>) -> Result {
     // With the link, so that queues that break at once are not taken before all are there.
-    let found = data.shared.with_device(|dev| {
-        let queues = find_queues_again(dev, &data)?;
-        for (slot, queue) in data.shared.slots.iter().zip(queues) {
-            slot.as_ref().fill(queue);
-        }
-        dev.ready();
-        Ok(())
-    });
-    let result = found
-        .unwrap_or(Err(ENODEV))
-        .inspect_err(|e| dev_err!(dev.as_ref(), "queues are gone: {:?}\n", e));
-    let held = data.held.lock().take();
-    drop(held);
-    result
+    let result = data
+        .shared
+        .with_device(|dev| {
+            bring_up(dev, &data.disk).inspect_err(|_| {
+                data.shared.reset(dev);
+                data.shared.take_queues();
+            })
+        })
+        .unwrap_or(Err(ENODEV));
+    if let Err(e) = result {
+        dev_err!(dev.as_ref(), "queues are gone: {:?}\n", e);
+        return Err(e);
+    }
+    data.shared.watch.clear();
+    data.shared.watch.set_phase(Phase::Running);
+    data.attention.let_go();
+    Ok(())
 }
 
-/// Finds the queues, and checks that requests made for the old ones fit them.
-fn find_queues_again(dev: &Device<Bound>, data: &Data) -> Result<KVec<Virtqueue<Request<Blk>>>> {
-    let segments = data.disk.max_segments();
-    let queues = find_queues(dev, data.split, segments)?;
-    if fit_segments(dev, &queues, segments) < segments {
-        return Err(ENOSPC);
-    }
-    Ok(queues)
+/// The device did not wake up: it is started anew, or given up. Process context.
+pub(crate) fn not_woken(data: Pin<&Data>) {
+    data.shared.watch.note_not_woken();
+    data.shared.watch.set_phase(Phase::Running);
+    data.attention.call();
 }

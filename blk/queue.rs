@@ -123,6 +123,21 @@ impl Slot {
         }
     }
 
+    /// Takes the queue out and drops it: what the device has answered is completed, and what it has not
+    /// goes to `left`. The queue was [silenced](Slot::silence_all), and the device is in reset. Process
+    /// context, sleeps.
+    pub(crate) fn take_back(&self, left: &mut RequestList<Request<Blk>>) {
+        let Some(mut vq) = self.state.lock().vq.take() else {
+            return;
+        };
+        while let Some(used) = vq.get_buf() {
+            take(used).complete();
+        }
+        while let Some(rq) = vq.detach_unused_buf() {
+            left.push_back(rq);
+        }
+    }
+
     /// Sets what is called if the queue is broken. Process context, sleeps.
     pub(crate) fn set_attention(&self, attention: Option<Arc<Attention>>) {
         let old = core::mem::replace(&mut self.state.lock().attention, attention);
@@ -270,6 +285,30 @@ impl Slot {
     #[cold]
     fn unheard(&self) {
         self.state.lock().attend_if_broken();
+    }
+
+    /// Notifies the device whether it asked for that or not: it may have missed something.
+    pub(crate) fn notify_again(&self) {
+        self.commit();
+        self.notify();
+    }
+
+    /// Looks whether the device is done with something, in case an interrupt was lost. Process
+    /// context.
+    pub(crate) fn look(&self, polled: bool) {
+        if polled {
+            self.poll(&mut CompletionBatch::new());
+        } else if self.interrupt() {
+            self.call_attention();
+        }
+    }
+
+    /// Has the device attended to.
+    pub(crate) fn call_attention(&self) {
+        let attention = self.state.lock().attention.clone();
+        if let Some(attention) = attention {
+            attention.call();
+        }
     }
 
     /// Completes what the device is done with, when it has interrupted. Returns whether the queue

@@ -10,9 +10,12 @@ use crate::{
         Raw,
         Topology, //
     },
+    ops::Blk,
 };
 use block::{
+    limits::Feature,
     mq,
+    Disk,
     Limits, //
 };
 use kernel::{
@@ -83,6 +86,22 @@ pub(crate) fn write_cache(dev: &Device<Bound>) -> Result<bool> {
             None => dev.has_feature(features::FLUSH),
         },
     )
+}
+
+/// Switches the cache of a device that was reset to what the disk says it is: others have been told.
+pub(crate) fn put_cache_back(dev: &Device<Bound>, disk: &Disk<Blk>) {
+    if !dev.has_feature(features::CONFIG_WCE) {
+        return;
+    }
+    let on = disk.has_feature(Feature::WRITE_CACHE);
+    let now = dev
+        .config()
+        .write(config::WCE, on.into())
+        .and_then(|()| write_cache(dev));
+    // A cache that is on though the disk says it is off would not be flushed.
+    if now != Ok(on) {
+        dev_warn!(dev.as_ref(), "the cache cannot be switched back\n");
+    }
 }
 
 /// Computes the limits of the disk from what the device said.

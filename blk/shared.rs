@@ -5,9 +5,11 @@
 use crate::{
     attend::Attention,
     name::DiskName,
-    queue::Slot, //
+    queue::Slot,
+    watch::Watch, //
 };
 use block::{
+    disk::Pending,
     index::IndexAllocator,
     major::{
         DeviceNumbers,
@@ -21,7 +23,10 @@ use block::{
 use kernel::{
     device::Bound,
     prelude::*,
-    sync::Arc, //
+    sync::{
+        Arc,
+        Mutex, //
+    },
 };
 use virtio::{
     Device,
@@ -117,6 +122,7 @@ impl Drop for DiskIndex {
 }
 
 /// What a disk keeps until its last close.
+#[pin_data]
 pub(crate) struct Shared {
     /// The queues, as many as the disk has hardware queues.
     pub(crate) slots: KVec<Pin<KBox<Slot>>>,
@@ -126,6 +132,11 @@ pub(crate) struct Shared {
     pub(crate) link: DeviceLink,
     /// The cache can be switched.
     pub(crate) cache_control: bool,
+    /// A request for the identification string that the device has not answered.
+    #[pin]
+    pub(crate) identifying: Mutex<Option<Pending>>,
+    /// The health of the device.
+    pub(crate) watch: Watch,
     /// Given back after the last close.
     pub(crate) _index: DiskIndex,
 }

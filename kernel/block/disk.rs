@@ -10,7 +10,10 @@
 use crate::{
     attr::AttributeGroup,
     bindings,
-    limits::Limits,
+    limits::{
+        self,
+        Limits, //
+    },
     major::DeviceNumbers,
     mq::{
         Op,
@@ -53,9 +56,16 @@ mod execute;
 #[path = "disk/quiesce.rs"]
 mod quiesce;
 
-pub use self::quiesce::{
-    Frozen,
-    Quiesced, //
+pub use self::{
+    execute::{
+        Executed,
+        Pending, //
+    },
+    quiesce::{
+        Freezing,
+        Frozen,
+        Quiesced, //
+    },
 };
 
 /// The geometry that old partitioning tools ask for; C `struct hd_geometry`.
@@ -173,6 +183,32 @@ impl<T: Operations> Disk<T> {
     pub fn mark_dead(&self) {
         // SAFETY: By the type invariants.
         unsafe { bindings::blk_mark_disk_dead(self.raw()) };
+    }
+
+    /// Has requests queued that were [given back](crate::mq::Request::requeue_later). Any context.
+    pub fn queue_again(&self) {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::blk_mq_kick_requeue_list(self.queue()) };
+    }
+
+    /// Waits until no timeout of a request is being looked at, and has none looked at until another
+    /// request is started. For who has all requests. Process context, sleeps.
+    pub fn end_timeouts(&self) {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::blk_sync_queue(self.queue()) };
+    }
+
+    /// How many requests have ended so far, if the disk counts that.
+    pub fn ended_so_far(&self) -> usize {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::ended_ios(self.queue()) }
+    }
+
+    /// Whether the limits have a property. One that changes meanwhile may be seen or not.
+    pub fn has_feature(&self, feature: limits::Feature) -> bool {
+        // SAFETY: By the type invariants. The block layer reads it without a lock, too.
+        let features = unsafe { (&raw const (*self.queue()).limits.features).read_volatile() };
+        features & feature.as_raw() != 0
     }
 
     /// Starts the hardware queues that were [stopped](crate::mq::HwQueue::stop). Any context.

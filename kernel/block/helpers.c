@@ -3,6 +3,7 @@
 #include "helpers.h"
 
 #include <linux/mm.h>
+#include <linux/part_stat.h>
 #include <linux/sched/mm.h>
 #include <xen/xen.h>
 
@@ -19,6 +20,13 @@ void rust_helper_memalloc_noio_restore(unsigned int flags)
 bool rust_helper_blk_should_fake_timeout(struct request_queue *q)
 {
 	return blk_should_fake_timeout(q);
+}
+
+unsigned long rust_helper_ended_ios(struct request_queue *q)
+{
+	struct gendisk *disk = READ_ONCE(q->disk);
+
+	return disk ? part_stat_read_accum(disk->part0, ios) : 0;
 }
 
 unsigned int rust_helper_blk_mq_freeze_queue(struct request_queue *q)

@@ -21,6 +21,7 @@
 unsigned int rust_helper_memalloc_noio_save(void);
 void rust_helper_memalloc_noio_restore(unsigned int flags);
 bool rust_helper_blk_should_fake_timeout(struct request_queue *q);
+unsigned long rust_helper_ended_ios(struct request_queue *q);
 unsigned int rust_helper_blk_mq_freeze_queue(struct request_queue *q);
 void rust_helper_blk_mq_unfreeze_queue(struct request_queue *q, unsigned int memflags);
 struct queue_limits rust_helper_queue_limits_start_update(struct request_queue *q);

@@ -23,6 +23,10 @@ impl Feature {
     pub const ROTATIONAL: Self = Self(bindings::BLK_FEAT_ROTATIONAL);
     /// The disk is host-managed zoned.
     pub const ZONED: Self = Self(bindings::BLK_FEAT_ZONED);
+
+    pub(crate) const fn as_raw(self) -> bindings::blk_features_t {
+        self.0
+    }
 }
 
 /// The smallest [`Limits::max_segment_size`] that the block layer takes, in bytes.

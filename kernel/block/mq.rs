@@ -22,6 +22,8 @@
 
 #[path = "mq/hw_queue.rs"]
 mod hw_queue;
+#[path = "mq/late.rs"]
+mod late;
 #[path = "mq/list.rs"]
 mod list;
 #[path = "mq/operations.rs"]
@@ -35,6 +37,7 @@ mod tag_set;
 
 pub use self::{
     hw_queue::HwQueue,
+    late::LateRequest,
     list::{
         CompletionBatch,
         RequestList,

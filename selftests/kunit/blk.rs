@@ -8,6 +8,7 @@ mod gone;
 mod io;
 mod lengths;
 mod lies;
+mod mute;
 mod probe;
 mod ramdisk;
 

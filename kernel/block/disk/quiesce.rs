@@ -4,6 +4,7 @@
 
 use super::*;
 use core::ffi::c_uint;
+use kernel::time::msecs_to_jiffies;
 
 /// No request is under way, and none can begin, as long as this exists: who tries has to wait.
 ///
@@ -17,6 +18,39 @@ pub struct Frozen<'a, T: Operations> {
 }
 
 impl<T: Operations> Drop for Frozen<'_, T> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::blk_mq_unfreeze_queue(self.disk.queue(), self.memflags) };
+    }
+}
+
+/// No request can begin as long as this exists, and those that are under way may be waited for.
+///
+/// # Invariants
+///
+/// The freeze of the queue was begun, by this thread.
+pub struct Freezing<'a, T: Operations> {
+    disk: &'a Disk<T>,
+    memflags: c_uint,
+    _thread: kernel::types::NotThreadSafe,
+}
+
+impl<T: Operations> Freezing<'_, T> {
+    /// Waits for up to `millis` until no request is under way, and returns whether none is. Process
+    /// context, sleeps.
+    pub fn wait(&self, millis: u32) -> bool {
+        // SAFETY: By the type invariants.
+        let left = unsafe {
+            bindings::blk_mq_freeze_queue_wait_timeout(
+                self.disk.queue(),
+                msecs_to_jiffies(millis).max(1),
+            )
+        };
+        left != 0
+    }
+}
+
+impl<T: Operations> Drop for Freezing<'_, T> {
     fn drop(&mut self) {
         // SAFETY: By the type invariants.
         unsafe { bindings::blk_mq_unfreeze_queue(self.disk.queue(), self.memflags) };
@@ -45,6 +79,24 @@ impl<T: Operations> Disk<T> {
         let memflags = unsafe { bindings::blk_mq_freeze_queue(self.queue()) };
         // INVARIANT: The queue was frozen.
         Frozen {
+            disk: self,
+            memflags,
+            _thread: kernel::types::NotThreadSafe,
+        }
+    }
+}
+
+impl<T: Operations> Disk<T> {
+    /// As [`Disk::freeze`], but does not wait for what is under way. Process context, sleeps.
+    pub fn begin_freeze(&self) -> Freezing<'_, T> {
+        // SAFETY: May be called in process context; the freeze is undone by this thread.
+        let memflags = unsafe {
+            let flags = bindings::memalloc_noio_save();
+            bindings::blk_freeze_queue_start(self.queue());
+            flags
+        };
+        // INVARIANT: The freeze was begun.
+        Freezing {
             disk: self,
             memflags,
             _thread: kernel::types::NotThreadSafe,

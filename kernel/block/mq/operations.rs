@@ -6,6 +6,7 @@ use super::{
     CompletionBatch,
     HwQueue,
     IdleRequest,
+    LateRequest,
     QueueMaps,
     Rejected,
     Request,
@@ -87,6 +88,17 @@ pub trait Operations: Sized + 'static {
     /// Ends a request that the device is done with. Hard interrupt, softirq or process context.
     fn complete(rq: Request<Self>);
 
+    /// A request was not answered in time. It gets more time when this returns, for as long as it is
+    /// [pending](LateRequest::is_pending): the driver looks whether there is an answer, and otherwise
+    /// has somebody see to it that the request ends.
+    ///
+    /// Process context, may sleep, on a workqueue of the block layer. Must not wait for a request, nor
+    /// until none is under way.
+    fn timeout(data: &Self::DiskData, late: &LateRequest<'_, Self>) {
+        let _ = (data, late);
+        kernel::build_error!(kernel::error::VTABLE_DEFAULT_ERROR)
+    }
+
     /// Looks for requests that the device is done with on a queue without interrupt, and returns
     /// how many there were.
     fn poll(hw: &HwQueue<Self>, batch: &mut CompletionBatch<'_, Self>) -> u32 {
@@ -124,6 +136,11 @@ impl<T: Operations> OperationsVTable<T> {
         },
         commit_rqs: Some(Self::commit_rqs),
         complete: Some(Self::complete),
+        timeout: if T::HAS_TIMEOUT {
+            Some(Self::timeout)
+        } else {
+            None
+        },
         poll: if T::HAS_POLL { Some(Self::poll) } else { None },
         map_queues: if T::HAS_MAP_QUEUES {
             Some(Self::map_queues)
@@ -183,6 +200,23 @@ impl<T: Operations> OperationsVTable<T> {
     unsafe extern "C" fn complete(rq: *mut bindings::request) {
         // SAFETY: By the safety requirements.
         T::complete(unsafe { Request::from_raw(NonNull::new_unchecked(rq)) });
+    }
+
+    /// # Safety
+    ///
+    /// Called by the block layer for a request that was started, whose tag it keeps meanwhile.
+    unsafe extern "C" fn timeout(rq: *mut bindings::request) -> bindings::blk_eh_timer_return {
+        // SAFETY: By the safety requirements; the request keeps its queue and its data.
+        let data = unsafe { &*(*(*rq).q).queuedata.cast::<T::DiskData>() };
+        // SAFETY: By the safety requirements.
+        let late = unsafe { LateRequest::<T>::from_raw(NonNull::new_unchecked(rq)) };
+        T::timeout(data, &late);
+        if late.is_pending() {
+            late.prolong();
+            bindings::blk_eh_timer_return_BLK_EH_RESET_TIMER
+        } else {
+            bindings::blk_eh_timer_return_BLK_EH_DONE
+        }
     }
 
     /// # Safety

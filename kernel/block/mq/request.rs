@@ -54,6 +54,11 @@ impl Op {
     /// ([`Disk::execute_in`](crate::Disk::execute_in)).
     pub const DRV_IN: Self = Self(bindings::req_op_REQ_OP_DRV_IN);
 
+    #[inline(always)]
+    pub(super) const fn from_raw(op: u32) -> Self {
+        Self(op)
+    }
+
     /// The number of C.
     #[inline(always)]
     pub const fn as_raw(self) -> u32 {
@@ -116,6 +121,14 @@ impl<T: Operations> RequestInfo<T> {
     pub fn is_no_unmap(&self) -> bool {
         // SAFETY: By the type invariants.
         unsafe { (*self.raw()).cmd_flags & bindings::REQ_NOUNMAP != 0 }
+    }
+
+    /// Whether the request is data of a flush sequence: of a bio that is to be on the medium when it
+    /// ends, or after all that ended before it (`REQ_FUA`, `REQ_PREFLUSH`).
+    #[inline]
+    pub fn is_of_flush_sequence(&self) -> bool {
+        // SAFETY: By the type invariants.
+        unsafe { (*self.raw()).rq_flags & bindings::RQF_FLUSH_SEQ != 0 }
     }
 
     /// First sector.
@@ -417,6 +430,18 @@ impl<T: Operations> Request<T> {
     pub fn requeue(self) {
         // SAFETY: By the type invariants, and ownership is given up.
         unsafe { bindings::blk_mq_requeue_request(self.into_raw().as_ptr(), true) };
+    }
+
+    /// Gives a request back to the block layer that a device had, to be queued again, with new time,
+    /// once that is [asked for](crate::Disk::queue_again). No timeout of the disk is
+    /// [looked at](crate::Disk::end_timeouts) meanwhile.
+    pub fn requeue_later(self) {
+        let rq = self.into_raw().as_ptr();
+        // SAFETY: By the type invariants, and ownership is given up.
+        unsafe {
+            (*rq).timeout = 0;
+            bindings::blk_mq_requeue_request(rq, false);
+        }
     }
 
     /// Sets where the device appended the data of an [`Op::ZONE_APPEND`].

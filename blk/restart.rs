@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Starting a device anew, with what it had under way.
+//!
+//! After a reset the device has nothing any more, and whether it did what it had is not known. So
+//! what can be done twice is queued again, and the rest ends with an error:
+//!
+//! - Reads are queued again.
+//! - So are writes, discards, and writes of zeroes: who sent them does not know that they are done,
+//!   so that nothing that came after relies on them. To do them twice is to do them once, later:
+//!   requests that are under way at the same time have no order among each other.
+//! - A flush ends with an error, and so does data of a flush sequence (`REQ_FUA`, `REQ_PREFLUSH`). A
+//!   flush answers for all that the device had said was done before. A device that had to be reset
+//!   meanwhile cannot answer for that any more, and only who flushes can write it again.
+//! - Requests of the driver's own end with an error.
+
+use crate::{
+    device::{
+        find_queues,
+        fit_segments, //
+    },
+    ops::Blk,
+    resize::update_capacity,
+    setup,
+    shared::Shared,
+    watch::Why, //
+};
+use block::{
+    mq::{
+        Op,
+        Request,
+        RequestInfo,
+        RequestList, //
+    },
+    Disk,
+    GenDisk,
+    Status, //
+};
+use kernel::{
+    device::Bound,
+    prelude::*,
+    sync::Arc, //
+};
+use virtio::{
+    Device,
+    Exclusive,
+    Virtqueue, //
+};
+
+/// What became of the requests that a device had.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Fate {
+    /// Queued again.
+    pub(crate) again: usize,
+    /// Ended with an error.
+    pub(crate) failed: usize,
+}
+
+/// Whether a request that a device may have done can be done again.
+fn is_repeatable(rq: &RequestInfo<Blk>) -> bool {
+    match rq.op() {
+        Op::READ => true,
+        Op::WRITE | Op::DISCARD | Op::WRITE_ZEROES | Op::SECURE_ERASE => !rq.is_of_flush_sequence(),
+        _ => false,
+    }
+}
+
+/// Takes back what the queues have, and drops them: what was answered is completed, and the rest
+/// returned. The device is in [reset](Shared::reset). Process context, sleeps.
+pub(crate) fn take_back(shared: &Shared) -> RequestList<Request<Blk>> {
+    let mut left = RequestList::new();
+    for slot in &shared.slots {
+        slot.take_back(&mut left);
+    }
+    left
+}
+
+/// Decides about requests that were [taken back](take_back): whether they are queued again, if the
+/// device comes back, or end. Nothing is dispatched, and the device has no other request. Process
+/// context, sleeps.
+pub(crate) fn settle(
+    disk: &Disk<Blk>,
+    mut requests: RequestList<Request<Blk>>,
+    comes_back: bool,
+) -> Fate {
+    disk.end_timeouts();
+    let mut fate = Fate::default();
+    while let Some(mut rq) = requests.pop_front() {
+        rq.data_mut().finish();
+        if comes_back && is_repeatable(&rq) {
+            rq.requeue_later();
+            fate.again += 1;
+        } else {
+            rq.end(Status::IOERR);
+            fate.failed += 1;
+        }
+    }
+    disk.queue_again();
+    fate
+}
+
+/// Starts a device anew, or gives it up. Process context, sleeps.
+pub(crate) fn restart(dev: &Exclusive<'_>, disk: &Arc<GenDisk<Blk>>, why: Why) {
+    let shared = disk.data();
+    let quiet = disk.quiesce();
+    shared.reset(dev);
+    let requests = take_back(shared);
+    let result = if dev.is_given_up() {
+        Err(ENODEV)
+    } else {
+        dev.negotiate().and_then(|()| bring_up(dev, disk))
+    };
+    shared.watch.clear();
+    if let Err(e) = result {
+        shared.cut_off(dev);
+        shared.take_queues();
+        // Told before it is seen.
+        dev_err!(
+            dev.as_ref(),
+            "[{}] {}: given up ({:?}), all requests fail\n",
+            disk.name(),
+            why,
+            e
+        );
+    }
+    let fate = settle(disk, requests, result.is_ok());
+    if result.is_ok() {
+        dev_warn!(
+            dev.as_ref(),
+            "[{}] {}: started anew, {} requests are issued again, {} failed\n",
+            disk.name(),
+            why,
+            fate.again,
+            fate.failed
+        );
+    }
+    drop(quiet);
+    // What waited for room in a ring has it, or fails.
+    disk.start_stopped_queues();
+}
+
+/// Brings a device whose features were negotiated to where it was: as many queues, ready, with the
+/// cache as the disk has it. Process context, sleeps.
+///
+/// # Errors
+///
+/// - `ENOSPC`: the rings have become too small for requests that the block layer has made.
+/// - `EIO`: a queue is broken from the beginning.
+/// - Those of [`Device::find_vqs`].
+pub(crate) fn bring_up(dev: &Device<Bound>, disk: &GenDisk<Blk>) -> Result {
+    let shared = disk.data();
+    let queues = find_queues_again(dev, disk)?;
+    for (slot, queue) in shared.slots.iter().zip(queues) {
+        slot.as_ref().fill(queue);
+    }
+    setup::put_cache_back(dev, disk);
+    dev.ready();
+    if shared.is_broken() {
+        return Err(EIO);
+    }
+    // A device that changed meanwhile said so when nobody listened.
+    let capacity = dev.config().read(crate::config::CAPACITY);
+    if capacity.is_ok_and(|sectors| sectors != disk.capacity()) {
+        let _ = update_capacity(dev, disk, true);
+    }
+    Ok(())
+}
+
+/// Finds the queues, and checks that requests made for the old ones fit them.
+fn find_queues_again(
+    dev: &Device<Bound>,
+    disk: &GenDisk<Blk>,
+) -> Result<KVec<Virtqueue<Request<Blk>>>> {
+    let segments = disk.max_segments();
+    let queues = find_queues(dev, disk.tag_set().data().split, segments)?;
+    if fit_segments(dev, &queues, segments) < segments {
+        return Err(ENOSPC);
+    }
+    Ok(queues)
+}

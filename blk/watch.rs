@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is known of a device's health, and where in its life it is.
+
+use crate::{
+    ops::Blk,
+    shared::Shared, //
+};
+use block::mq::{
+    LateRequest,
+    Op, //
+};
+use kernel::{
+    device::Bound,
+    fmt,
+    sync::atomic::{
+        Acquire,
+        Atomic,
+        Full,
+        Relaxed,
+        Release, //
+    },
+    time::{
+        Delta,
+        Instant,
+        Monotonic, //
+    },
+};
+use virtio::{
+    Device,
+    Restarts, //
+};
+
+/// A device that has ended no request for so long does not work.
+const QUIET: Delta = Delta::from_secs(5);
+/// A late request of a device that works is waited for so many rounds.
+const MOST_ROUNDS: u32 = 10;
+
+/// Where in its life a device is. It says who ends requests that are not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// It is being probed: a device that does not work is refused.
+    Coming,
+    /// It is in use: it is started anew.
+    Running,
+    /// It goes to sleep, sleeps, or wakes up: who puts it to sleep sees to its requests.
+    Asleep,
+    /// It is being removed: its requests fail.
+    Going,
+}
+
+impl Phase {
+    const ALL: [Self; 4] = [Self::Coming, Self::Running, Self::Asleep, Self::Going];
+}
+
+/// Why a device is of no use as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// A queue is broken.
+    Broken,
+    /// A request was not answered.
+    Silent,
+    /// The device says so, or is not there.
+    Asks,
+    /// It did not wake up.
+    NotWoken,
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Broken => "a queue is broken",
+            Self::Silent => "a request is not answered",
+            Self::Asks => "the device needs a reset",
+            Self::NotWoken => "the device did not wake up",
+        })
+    }
+}
+
+/// The health of a device.
+pub(crate) struct Watch {
+    /// The place of the [`Phase`] in [`Phase::ALL`].
+    phase: Atomic<usize>,
+    /// A request was not answered.
+    silent: Atomic<bool>,
+    /// The device did not wake up.
+    not_woken: Atomic<bool>,
+    /// The configuration has changed.
+    reconfigured: Atomic<bool>,
+    /// How many requests had ended when that was looked at last.
+    ended: Atomic<usize>,
+    /// When that had changed since the time before, in nanoseconds since `begin`.
+    changed: Atomic<i64>,
+    begin: Instant<Monotonic>,
+    pub(crate) restarts: Restarts,
+}
+
+impl Watch {
+    /// Watches a device that is being probed.
+    pub(crate) fn new() -> Self {
+        Self {
+            phase: Atomic::new(Phase::Coming as usize),
+            silent: Atomic::new(false),
+            not_woken: Atomic::new(false),
+            reconfigured: Atomic::new(false),
+            ended: Atomic::new(0),
+            changed: Atomic::new(0),
+            begin: Instant::now(),
+            restarts: Restarts::new(),
+        }
+    }
+
+    /// Where in its life the device is.
+    pub(crate) fn phase(&self) -> Phase {
+        let at = self.phase.load(Acquire);
+        Phase::ALL.get(at).copied().unwrap_or(Phase::Going)
+    }
+
+    /// Begins another part of its life.
+    pub(crate) fn set_phase(&self, phase: Phase) {
+        self.phase.store(phase as usize, Release);
+    }
+
+    /// Notes that the device did not wake up.
+    pub(crate) fn note_not_woken(&self) {
+        self.not_woken.store(true, Release);
+    }
+
+    /// Notes that the configuration has changed. Any context.
+    pub(crate) fn note_reconfigured(&self) {
+        self.reconfigured.store(true, Release);
+    }
+
+    /// Whether the configuration has changed since this was last asked.
+    pub(crate) fn is_reconfigured(&self) -> bool {
+        self.reconfigured.xchg(false, Full)
+    }
+
+    /// Forgets what was noted: it was seen to.
+    pub(crate) fn clear(&self) {
+        self.reconfigured.store(false, Release);
+        self.silent.store(false, Release);
+        self.not_woken.store(false, Release);
+    }
+
+    /// Whether a request has ended lately, by how many have so far.
+    pub(crate) fn is_busy(&self, ended: usize) -> bool {
+        let now = self.begin.elapsed().as_nanos();
+        if self.ended.load(Relaxed) != ended {
+            self.ended.store(ended, Relaxed);
+            self.changed.store(now, Relaxed);
+            return true;
+        }
+        now - self.changed.load(Relaxed) < QUIET.as_nanos()
+    }
+}
+
+impl Shared {
+    /// Why the device is of no use as it is, if so. With the link. Process context.
+    pub(crate) fn why(&self, dev: &Device<Bound>) -> Option<Why> {
+        if self.watch.not_woken.load(Acquire) {
+            Some(Why::NotWoken)
+        } else if !self.has_queues() {
+            // It was given up.
+            None
+        } else if self.is_broken() {
+            Some(Why::Broken)
+        } else if dev.needs_reset() {
+            Some(Why::Asks)
+        } else if self.watch.silent.load(Acquire) {
+            Some(Why::Silent)
+        } else {
+            None
+        }
+    }
+
+    /// A request was not answered in time.
+    ///
+    /// The interrupt may have been lost, so its queue is looked at first. If there is no answer, the
+    /// notification may have been lost, so the device is notified once more, and the request gets more
+    /// time: once, or as long as the device ends others. Then the device is
+    /// [attended to](crate::attend).
+    pub(crate) fn late(&self, late: &LateRequest<'_, Blk>) {
+        let hw = late.hw_queue();
+        let slot = hw.data();
+        slot.look(hw.is_polled());
+        if !late.is_pending() {
+            return;
+        }
+        let busy = self.watch.is_busy(late.ended_so_far());
+        let patient = match (self.watch.phase(), late.rounds()) {
+            // Who reads an identification string does not wait for it for ever.
+            (Phase::Running, _) if late.op() == Op::DRV_IN => true,
+            (Phase::Asleep, _) => true,
+            (Phase::Going, rounds) => busy && rounds < MOST_ROUNDS,
+            (_, rounds) => rounds == 0 || busy && rounds < MOST_ROUNDS,
+        };
+        if patient {
+            slot.notify_again();
+        } else {
+            self.watch.silent.store(true, Release);
+            slot.call_attention();
+        }
+    }
+}

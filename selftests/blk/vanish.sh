@@ -1,0 +1,146 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# Tests disks that do not answer: requests are done after a restart of the device, and disks that are
+# silent, or not there, can be unbound and put to sleep.
+#
+# rvt-guest: {"vcpus":4,"family":"c","modules":["rust_virtqueue"],
+# rvt-guest:  "blk":[{"size":"64M","props":{"num-queues":4}},{"size":"64M"}],
+# rvt-guest:  "allow":["Buffer I/O error","I/O error, dev vd","started anew","given up","capacity cannot be read",
+# rvt-guest:  "put to sleep with requests under way"]}
+
+. "$(dirname "$0")/../lib/tap.sh"
+
+driver=rust_virtio_blk
+bus=/sys/bus/virtio/drivers
+
+# The root disk stays with the driver that the guest started with, the others move.
+modprobe $driver
+disk=$(disk_by_serial blk0)
+dev=$(virtio_of "$disk")
+other=$(virtio_of "$(disk_by_serial blk1)")
+[ "$(driver_of "$disk")" = $driver ] || for v in "$dev" "$other"; do
+	echo "$v" > "$bus/$(driver_of "$v")/unbind"
+	echo "$v" > "$bus/$driver/bind"
+done
+disk=$(disk_by_serial blk0)
+pci=$(pci_of "$disk")
+
+# limit BYTES: so many bytes a second are moved, or with 0 as many as there are. With one, none is.
+limit() {
+	_limits="\"iops\":0,\"iops_rd\":0,\"iops_wr\":0,\"bps\":$1,\"bps_rd\":0,\"bps_wr\":0"
+	qmp_cmd block_set_io_throttle "{\"id\":\"/machine/peripheral/blk0/virtio-backend\",$_limits}" >/dev/null
+}
+
+impatient() {
+	echo 2000 > "/sys/block/$disk/queue/io_timeout"
+}
+
+# count TEXT: how many lines of the log have it.
+count() {
+	dmesg | grep -c "\[$disk\].*$1"
+}
+
+# has_more TEXT COUNT: there are more lines than that.
+has_more() {
+	[ "$(count "$1")" -gt "$2" ]
+}
+
+# checksum: of the start of the disk, past the page cache.
+checksum() {
+	dd if="/dev/$disk" bs=64k count=16 iflag=direct 2>/dev/null | cksum
+}
+
+dd if=/dev/urandom of="/dev/$disk" bs=64k count=16 oflag=direct 2>/dev/null
+sum=$(checksum)
+impatient
+
+# The device answers nothing, until it was started anew once.
+silence() {
+	before=$(count "started anew")
+	limit 1 || return 1
+	checksum > /tmp/sum &
+	wait_for 60 has_more "started anew" "$before" || return 1
+	limit 0
+	wait
+	[ "$(cat /tmp/sum)" = "$sum" ]
+}
+
+# Unbinds with requests under way that are not answered.
+unbind_silent() {
+	limit 1 || return 1
+	dd if="/dev/$disk" of=/dev/null bs=4k count=64 iflag=direct 2>/dev/null &
+	sleep 1
+	timeout 60 sh -c "echo $dev > $bus/$driver/unbind" || return 1
+	limit 0
+	wait
+	[ ! -e "/sys/block/$disk" ]
+}
+
+bind() {
+	echo "$dev" > $bus/$driver/bind || return 1
+	wait_for 10 disk_by_serial blk0 >/dev/null
+	disk=$(disk_by_serial blk0)
+	impatient
+}
+
+# decode ON: has the function answer accesses to its registers, or not.
+decode() {
+	python3 - "/sys/bus/pci/devices/$pci/config" "$1" <<-'END'
+	import sys
+	with open(sys.argv[1], 'r+b', buffering=0) as config:
+	    config.seek(4)
+	    command = int.from_bytes(config.read(2), 'little')
+	    command = command | 2 if sys.argv[2] == '1' else command & ~2
+	    config.seek(4)
+	    config.write(command.to_bytes(2, 'little'))
+	END
+}
+
+# The registers do not answer any more.
+vanish() {
+	before=$(count "given up")
+	decode 0
+	dd if="/dev/$disk" of=/dev/null bs=4k count=1 iflag=direct 2>/dev/null && return 1
+	wait_for 60 has_more "given up" "$before" || return 1
+	! dd if="/dev/$disk" of=/dev/null bs=4k count=1 iflag=direct 2>/dev/null
+}
+
+unbind_vanished() {
+	timeout 60 sh -c "echo $dev > $bus/$driver/unbind"
+}
+
+flr_silent() {
+	limit 1 || return 1
+	checksum > /tmp/sum &
+	sleep 1
+	echo flr > "/sys/bus/pci/devices/$pci/reset_method" 2>/dev/null
+	timeout 60 sh -c "echo 1 > /sys/bus/pci/devices/$pci/reset" || return 1
+	limit 0
+	wait
+	[ "$(cat /tmp/sum)" = "$sum" ]
+}
+
+if have_host; then
+	check "H073 B38 a disk that is silent is started anew" silence
+	check "H073 and works" test "$(checksum)" = "$sum"
+	check "H074 a disk that is silent can be unbound" unbind_silent
+	check "H074 and bound again" bind
+	check "H074 and works" test "$(checksum)" = "$sum"
+	check "B48 the transport of a silent disk can be reset" flr_silent
+	check "B48 and the disk works" test "$(checksum)" = "$sum"
+else
+	skip "H073 B38 a disk that is silent is started anew" "no host"
+fi
+check "H050 a disk whose registers do not answer is given up" vanish
+check "H050 and can be unbound" unbind_vanished
+decode 1
+check "H050 and bound again when it is there" bind
+check "H050 and works" test "$(checksum)" = "$sum"
+
+cleanup() {
+	# Back to where the guest started.
+	for v in "$dev" "$other"; do
+		[ -e "/sys/bus/virtio/devices/$v/driver" ] || echo "$v" > $bus/virtio_blk/bind
+	done
+}

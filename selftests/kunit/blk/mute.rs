@@ -1,0 +1,382 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Disks that do not answer: they are started anew, with what they had, or given up; and nobody waits
+//! for ever, whatever is done to them meanwhile.
+
+use super::{
+    device,
+    pattern,
+    ramdisk::{
+        Answer,
+        FLUSH,
+        GET_ID,
+        IN, //
+    },
+    Config,
+    Rig,
+    F_FLUSH,
+    F_MQ, //
+};
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+use virtio_fake::{
+    messages,
+    wait,
+    Disk,
+    Plug,
+    Task, //
+};
+
+/// How long anything may take that must end.
+const DEADLINE_MS: u32 = 30_000;
+/// How long anything may take with a device that does not do a reset.
+const DEAF_MS: u32 = 60_000;
+/// The timeout of a request in these tests.
+const TIMEOUT_MS: u32 = 300;
+/// The driver started a device anew.
+const ANEW: &CStr = c"started anew";
+/// The driver gave a device up.
+const GIVEN_UP: &CStr = c"all requests fail";
+
+type Reading = Task<Result<KVec<u8>, (Error, KVec<u8>)>>;
+
+/// A disk with content whose requests are late soon.
+fn impatient() -> Result<(Rig, Arc<Disk>)> {
+    let rig = Rig::plain()?;
+    rig.disk.put(0, &pattern(5, 4096)?);
+    let disk = Arc::new(rig.open()?, GFP_KERNEL)?;
+    disk.set_timeout(TIMEOUT_MS);
+    messages::logged(ANEW);
+    messages::logged(GIVEN_UP);
+    Ok((rig, disk))
+}
+
+/// Starts a read.
+fn read(disk: &Arc<Disk>) -> Result<Reading> {
+    let disk = disk.clone();
+    Task::new(move || disk.read(0, 4096))
+}
+
+/// Starts a read that the device does not look at.
+fn unheard_read(rig: &Rig, disk: &Arc<Disk>) -> Result<Reading> {
+    rig.fake.fault(|faults| faults.mute = true);
+    let kicks = rig.fake.traffic(0).kicks;
+    let task = read(disk)?;
+    check!(wait::until(DEADLINE_MS, || rig.fake.traffic(0).kicks > kicks));
+    Ok(task)
+}
+
+/// Starts a write of another pattern.
+fn write(disk: &Arc<Disk>) -> Result<Task<Result>> {
+    let disk = disk.clone();
+    Task::new(move || disk.write(64, &pattern(6, 4096)?))
+}
+
+/// The device answers again.
+fn speak(rig: &Rig) {
+    rig.fake.fault(|faults| faults.mute = false);
+    rig.fake.set_auto(true);
+}
+
+/// The device answers again once it was reset.
+fn speak_after_reset(rig: &Rig, resets: u32) -> Result {
+    check!(wait::until(DEADLINE_MS, || rig.fake.resets() > resets));
+    speak(rig);
+    Ok(())
+}
+
+/// A read went well.
+fn check_read(task: Reading) -> Result {
+    let bytes = task.join(DEADLINE_MS)?.map_err(|(e, _)| e)?;
+    check!(bytes[..] == pattern(5, 4096)?[..]);
+    Ok(())
+}
+
+/// A read failed.
+fn check_failed(task: Reading, millis: u32) -> Result {
+    match task.join(millis)? {
+        Ok(_) => Err(ENODATA),
+        Err((e, _)) => {
+            check_eq!(e, EIO);
+            Ok(())
+        }
+    }
+}
+
+/// Requests are under way while the device goes down and comes up again: they are done when it is up.
+fn sleeps(down: fn(&Plug) -> Result, up: fn(&Plug) -> Result) -> Result {
+    let (mut rig, disk) = impatient()?;
+    let reading = unheard_read(&rig, &disk)?;
+    let writing = write(&disk)?;
+    let plug = rig.plug.take().ok_or(ENODEV)?;
+    let (slept, plug) = Task::new(move || (down(&plug), plug))?.join(DEADLINE_MS)?;
+    slept?;
+    check_eq!(rig.fake.queues(), 0);
+    check!(!reading.is_done());
+    speak(&rig);
+    let (woken, plug) = Task::new(move || (up(&plug), plug))?.join(DEADLINE_MS)?;
+    rig.plug = Some(plug);
+    woken?;
+    check_read(reading)?;
+    writing.join(DEADLINE_MS)??;
+    check!(rig.disk.has(64, &pattern(6, 4096)?));
+    check_eq!(messages::logged(GIVEN_UP), 0);
+    drop(disk);
+    rig.remove(DEADLINE_MS, drop)
+}
+
+/// A wake-up fails, and the requests that wait for it are done when the device is up after all.
+fn wakes_late(down: fn(&Plug) -> Result, up: fn(&Plug) -> Result) -> Result {
+    let (rig, disk) = impatient()?;
+    let plug = rig.plug.as_ref().ok_or(ENODEV)?;
+    down(plug)?;
+    rig.fake.fault(|faults| faults.find_vqs_once = 5);
+    let reading = read(&disk)?;
+    check_err!(up(plug), EIO);
+    check_read(reading)?;
+    check_eq!(messages::logged(ANEW), 1);
+    drop(disk);
+    rig.remove(DEADLINE_MS, drop)
+}
+
+#[kunit_tests(rust_virtio_blk_mute)]
+mod suite {
+    use super::*;
+
+    /// A device that stops to answer is started anew, and reads and writes that it had are done then.
+    #[test]
+    fn h073_started_anew() -> Result {
+        let (rig, disk) = impatient()?;
+        let resets = rig.fake.resets();
+        let reading = unheard_read(&rig, &disk)?;
+        let writing = write(&disk)?;
+        speak_after_reset(&rig, resets)?;
+        check_read(reading)?;
+        writing.join(DEADLINE_MS)??;
+        check!(rig.disk.has(64, &pattern(6, 4096)?));
+        check_eq!(messages::logged(ANEW), 1);
+        check_eq!(rig.fake.violations(), 0);
+        check!(!rig.fake.may_do_io());
+        drop(disk);
+        rig.remove(DEADLINE_MS, drop)
+    }
+
+    /// So is one with several queues.
+    #[test]
+    fn h073_several_queues() -> Result {
+        let config = Config::default().u16(Config::NUM_QUEUES, 4);
+        let rig = Rig::new(config, &[F_FLUSH, F_MQ], 4)?;
+        rig.disk.put(0, &pattern(5, 4096)?);
+        let disk = Arc::new(rig.open()?, GFP_KERNEL)?;
+        disk.set_timeout(TIMEOUT_MS);
+        let resets = rig.fake.resets();
+        rig.fake.fault(|faults| faults.mute = true);
+        let mut tasks = KVec::new();
+        for _ in 0..8 {
+            tasks.push(read(&disk)?, GFP_KERNEL)?;
+        }
+        speak_after_reset(&rig, resets)?;
+        for task in tasks {
+            check_read(task)?;
+        }
+        check_eq!(rig.fake.violations(), 0);
+        drop(disk);
+        rig.remove(DEADLINE_MS, drop)
+    }
+
+    /// A flush that the device had fails: what it answers for may be lost.
+    #[test]
+    fn flush_is_not_repeated() -> Result {
+        let (rig, disk) = impatient()?;
+        let resets = rig.fake.resets();
+        rig.disk.answer(Answer::Hold, Some(FLUSH));
+        let other = disk.clone();
+        let flush = Task::new(move || other.flush())?;
+        check!(wait::until(DEADLINE_MS, || rig.fake.held(0) == 1));
+        check!(wait::until(DEADLINE_MS, || rig.fake.resets() > resets));
+        check_err!(flush.join(DEADLINE_MS)?, EIO);
+        rig.disk.answer(Answer::Honest, None);
+        disk.flush()?;
+        check_read(read(&disk)?)?;
+        drop(disk);
+        rig.remove(DEADLINE_MS, drop)
+    }
+
+    /// An interrupt gets lost: the answer is found all the same, and the device left alone.
+    #[test]
+    fn h043_lost_interrupt() -> Result {
+        let (rig, disk) = impatient()?;
+        let resets = rig.fake.resets();
+        rig.fake.fault(|faults| faults.swallow_interrupts = 1);
+        check_read(read(&disk)?)?;
+        // The next comes as usual.
+        check_read(read(&disk)?)?;
+        check_eq!(rig.fake.resets(), resets);
+        check_eq!(messages::logged(ANEW), 0);
+        drop(disk);
+        rig.remove(DEADLINE_MS, drop)
+    }
+
+    /// A device that asks for a reset gets one, and goes on.
+    #[test]
+    fn h054_needs_reset() -> Result {
+        let (rig, disk) = impatient()?;
+        rig.disk.answer(Answer::Hold, Some(IN));
+        let reading = read(&disk)?;
+        check!(wait::until(DEADLINE_MS, || rig.fake.held(0) == 1));
+        rig.disk.answer(Answer::Honest, None);
+        rig.fake.needs_reset();
+        check_read(reading)?;
+        check_eq!(messages::logged(ANEW), 1);
+        drop(disk);
+        rig.remove(DEADLINE_MS, drop)
+    }
+
+    /// A device that breaks its queue each time is given up after some.
+    #[test]
+    fn given_up_after_some() -> Result {
+        let (rig, disk) = impatient()?;
+        let resets = rig.fake.resets();
+        rig.disk.answer(Answer::WrongId, Some(IN));
+        check_failed(read(&disk)?, DEADLINE_MS)?;
+        check_eq!(messages::logged(ANEW), 5);
+        check_eq!(messages::logged(GIVEN_UP), 1);
+        check!(rig.fake.resets() >= resets + 6);
+        check_err!(disk.write(0, &pattern(1, 512)?), EIO);
+        drop(disk);
+        rig.remove(DEADLINE_MS, drop)
+    }
+
+    /// A device that is gone is given up.
+    #[test]
+    fn h050_vanished() -> Result {
+        let (rig, disk) = impatient()?;
+        let reading = unheard_read(&rig, &disk)?;
+        rig.fake.fault(|faults| faults.gone = true);
+        check_failed(reading, DEADLINE_MS)?;
+        check_eq!(messages::logged(ANEW), 0);
+        check_eq!(messages::logged(GIVEN_UP), 1);
+        check_failed(read(&disk)?, DEADLINE_MS)?;
+        drop(disk);
+        rig.remove(DEADLINE_MS, drop)
+    }
+
+    /// So is one that does not do a reset.
+    #[test]
+    fn h049_deaf() -> Result {
+        let (rig, disk) = impatient()?;
+        let reading = unheard_read(&rig, &disk)?;
+        rig.fake.fault(|faults| faults.reset_ignored = true);
+        check_failed(reading, DEAF_MS)?;
+        check_eq!(messages::logged(GIVEN_UP), 1);
+        drop(disk);
+        rig.remove(DEADLINE_MS, drop)
+    }
+
+    /// A disk is removed that does not answer.
+    #[test]
+    fn h074_removed() -> Result {
+        let (rig, disk) = impatient()?;
+        let reading = unheard_read(&rig, &disk)?;
+        rig.remove(DEADLINE_MS, drop)?;
+        check_failed(reading, DEADLINE_MS)
+    }
+
+    /// A disk is removed that is not there.
+    #[test]
+    fn h074_removed_vanished() -> Result {
+        let (rig, disk) = impatient()?;
+        let reading = unheard_read(&rig, &disk)?;
+        rig.fake.fault(|faults| faults.gone = true);
+        rig.remove(DEADLINE_MS, drop)?;
+        check_failed(reading, DEADLINE_MS)
+    }
+
+    /// A disk is removed that does not answer, nor do a reset.
+    #[test]
+    fn h074_removed_deaf() -> Result {
+        let (rig, disk) = impatient()?;
+        let reading = unheard_read(&rig, &disk)?;
+        rig.fake.fault(|faults| faults.reset_ignored = true);
+        rig.remove(DEAF_MS, drop)?;
+        check_failed(reading, DEADLINE_MS)
+    }
+
+    /// A disk does not answer from the beginning: the driver does not take it. The timeout is the usual
+    /// one, since there is no disk yet that it could be set for.
+    #[test]
+    fn mute_at_probe() -> Result {
+        let (_disk, fake) = device(Config::default(), &[], 1)?;
+        fake.fault(|faults| faults.mute = true);
+        let other = fake.clone();
+        let plug = Task::new(move || other.plug())?.join(100_000)??;
+        check!(!fake.is_bound());
+        check_eq!(fake.queues(), 0);
+        plug.within(DEADLINE_MS, drop)
+    }
+
+    /// The system sleeps and wakes up.
+    #[test]
+    #[cfg(CONFIG_PM_SLEEP)]
+    fn sleeps_and_wakes() -> Result {
+        sleeps(Plug::freeze, Plug::restore)
+    }
+
+    /// The transport is reset.
+    #[test]
+    fn transport_reset() -> Result {
+        sleeps(Plug::reset_prepare, Plug::reset_done)
+    }
+
+    /// The queues are not found when the system wakes up, but later.
+    #[test]
+    #[cfg(CONFIG_PM_SLEEP)]
+    fn h077_wakes_late() -> Result {
+        wakes_late(Plug::freeze, Plug::restore)
+    }
+
+    /// The queues are not found after a reset of the transport, but later.
+    #[test]
+    fn h077_reset_done_late() -> Result {
+        wakes_late(Plug::reset_prepare, Plug::reset_done)
+    }
+
+    /// The device is gone when the system wakes up: what waits for it fails.
+    #[test]
+    #[cfg(CONFIG_PM_SLEEP)]
+    fn h077_gone_at_wake_up() -> Result {
+        let (rig, disk) = impatient()?;
+        let plug = rig.plug.as_ref().ok_or(ENODEV)?;
+        plug.freeze()?;
+        rig.fake.fault(|faults| faults.gone = true);
+        let reading = read(&disk)?;
+        check!(plug.restore().is_err());
+        check_failed(reading, DEADLINE_MS)?;
+        drop(disk);
+        rig.remove(DEADLINE_MS, drop)
+    }
+
+    /// The identification string does not come: who reads it gets an error, and the disk goes on, also
+    /// to its end.
+    #[test]
+    fn h090_no_identification() -> Result {
+        let (rig, disk) = impatient()?;
+        let resets = rig.fake.resets();
+        rig.disk.answer(Answer::Hold, Some(GET_ID));
+        let other = disk.clone();
+        let id = Task::new(move || other.attribute(c"serial").map(|_| ()))?;
+        check_err!(id.join(DEADLINE_MS)?, EIO);
+        check_read(read(&disk)?)?;
+        check_err!(disk.attribute(c"serial").map(|_| ()), EIO);
+        check_eq!(rig.fake.resets(), resets);
+        rig.disk.answer(Answer::Honest, None);
+        rig.fake.finish(0, |chain| rig.disk.complete(chain))?;
+        check_eq!(&disk.attribute(c"serial")?[..], b"serial-of-20-bytes-x");
+        rig.disk.answer(Answer::Hold, Some(GET_ID));
+        check_err!(disk.attribute(c"serial").map(|_| ()), EIO);
+        drop(disk);
+        rig.remove(DEADLINE_MS, drop)
+    }
+}
