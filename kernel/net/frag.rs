@@ -235,6 +235,10 @@ impl RxFrag {
     }
 }
 
+/// A value at any address.
+#[repr(C, packed)]
+struct Unaligned<T>(T);
+
 /// A receive buffer that a device has written to.
 ///
 /// # Invariants
@@ -278,14 +282,16 @@ impl RxData {
             return None;
         }
         // SAFETY: The range is within the fragment, by the type invariants. The device may write
-        // meanwhile, and any bytes will do.
-        Some(unsafe {
+        // meanwhile, and any bytes will do, but the same ones each time that the copy is looked at:
+        // so they are read once.
+        let Unaligned(value) = unsafe {
             self.frag
                 .start()
                 .add(at as usize)
-                .cast::<T>()
-                .read_unaligned()
-        })
+                .cast::<Unaligned<T>>()
+                .read_volatile()
+        };
+        Some(value)
     }
 
     /// Whether a packet can be built around the buffer.
