@@ -61,6 +61,8 @@ mod nic;
 mod power;
 #[path = "net/queues.rs"]
 mod queues;
+#[path = "net/recover.rs"]
+mod recover;
 #[path = "net/rx.rs"]
 mod rx;
 #[path = "net/sysfs.rs"]

@@ -6,10 +6,16 @@
 //! A command that is not answered within [`TIMEOUT`] stays in the queue, and commands after it fail
 //! at once. An answer that comes late puts the queue in order again.
 
-use crate::features;
+use crate::{
+    features,
+    nic::Nic,
+    recover::{
+        self,
+        Trouble, //
+    },
+};
 use kernel::{
     alloc::KVec,
-    device::Bound,
     new_mutex,
     prelude::*,
     processor::cpu_relax,
@@ -24,6 +30,7 @@ use kernel::{
 use net::{
     addr::ETH_ALEN,
     Command,
+    Device,
     MacAddr, //
 };
 use virtio::{
@@ -91,23 +98,17 @@ struct State {
 
 /// The control queue of a device, or the lack of one.
 #[pin_data]
-pub(crate) struct Control<'bound> {
-    vdev: &'bound virtio::Device<Bound>,
+pub(crate) struct Control {
     features: FeatureSet,
     endian: Endian,
     #[pin]
     state: Mutex<State>,
 }
 
-impl<'bound> Control<'bound> {
+impl Control {
     /// A control queue that is still to be [attached](Control::attach).
-    pub(crate) fn new(
-        vdev: &'bound virtio::Device<Bound>,
-        features: FeatureSet,
-        endian: Endian,
-    ) -> impl PinInit<Self> {
+    pub(crate) fn new(features: FeatureSet, endian: Endian) -> impl PinInit<Self> {
         pin_init!(Self {
-            vdev,
             features,
             endian,
             state <- new_mutex!(State {
@@ -139,23 +140,22 @@ impl<'bound> Control<'bound> {
     /// - `ETIMEDOUT`: the device did not answer.
     /// - `EINVAL`: the device refused.
     /// - `ENOMEM`.
-    fn send(&self, code: Code, fill: impl FnOnce(&mut KVec<u8>) -> Result) -> Result {
-        self.send_command(code, Command::new(code.0, code.1, fill)?)
+    fn send(
+        &self,
+        dev: &Device<Nic<'_>>,
+        code: Code,
+        fill: impl FnOnce(&mut KVec<u8>) -> Result,
+    ) -> Result {
+        self.send_command(dev, code, Command::new(code.0, code.1, fill)?)
     }
 
     /// [`Control::send`] for a command that was made before.
-    fn send_command(&self, code: Code, command: Command) -> Result {
+    fn send_command(&self, dev: &Device<Nic<'_>>, code: Code, command: Command) -> Result {
         let mut state = self.state.lock();
         let State { queue, abandoned } = &mut *state;
         let queue = queue.as_mut().ok_or(ENODEV)?;
         if *abandoned {
-            let late = queue.get_buf().ok_or(EIO)?.into_buffer();
-            *abandoned = false;
-            dev_info!(
-                self.vdev.as_ref(),
-                "a control command was answered late: {}\n",
-                late.ack()
-            );
+            Self::take_late(dev, queue, abandoned)?;
         }
         queue.add_buf(command).map_err(|(e, _)| e)?;
         // A queue that this breaks is seen to be broken below.
@@ -165,9 +165,40 @@ impl<'bound> Control<'bound> {
             Ok(_) => Err(EINVAL),
             Err(e) => {
                 *abandoned = true;
-                self.unanswered(code, e);
+                Self::unanswered(dev, code, e);
                 Err(e)
             }
+        }
+    }
+
+    /// Takes the answer to a command that was given up, if there is one by now.
+    ///
+    /// # Errors
+    ///
+    /// `EIO`: there is none.
+    fn take_late(
+        dev: &Device<Nic<'_>>,
+        queue: &mut Virtqueue<Command>,
+        abandoned: &mut bool,
+    ) -> Result {
+        let late = queue.get_buf().ok_or(EIO)?.into_buffer();
+        *abandoned = false;
+        dev_info!(
+            dev.data().vdev.as_ref(),
+            "a control command was answered late: {}\n",
+            late.ack()
+        );
+        Ok(())
+    }
+
+    /// Whether a command was given up that the device did not answer to this day. Process context,
+    /// sleeps.
+    pub(crate) fn is_deaf(&self, dev: &Device<Nic<'_>>) -> bool {
+        let mut state = self.state.lock();
+        let State { queue, abandoned } = &mut *state;
+        match queue {
+            Some(queue) if *abandoned => Self::take_late(dev, queue, abandoned).is_err(),
+            _ => false,
         }
     }
 
@@ -199,10 +230,16 @@ impl<'bound> Control<'bound> {
 
     /// A command got no answer: what the device thinks of its settings is not known from here on.
     #[cold]
-    fn unanswered(&self, code: Code, e: Error) {
+    fn unanswered(dev: &Device<Nic<'_>>, code: Code, e: Error) {
+        let trouble = if e == ETIMEDOUT {
+            Trouble::Deaf
+        } else {
+            Trouble::Broken
+        };
+        recover::report(dev, trouble);
         if e == ETIMEDOUT {
             dev_err!(
-                self.vdev.as_ref(),
+                dev.data().vdev.as_ref(),
                 "control command {}:{} was not answered, none is sent before it is\n",
                 code.0,
                 code.1
@@ -211,17 +248,28 @@ impl<'bound> Control<'bound> {
     }
 
     /// Receives all packets, or no more. Errors are those of [`Control::send`].
-    pub(crate) fn set_promisc(&self, on: bool) -> Result {
-        self.send(RX_PROMISC, |data| Ok(data.push(on.into(), GFP_KERNEL)?))
+    pub(crate) fn set_promisc(&self, dev: &Device<Nic<'_>>, on: bool) -> Result {
+        self.send(
+            dev,
+            RX_PROMISC,
+            |data| Ok(data.push(on.into(), GFP_KERNEL)?),
+        )
     }
 
     /// Receives all multicast packets, or no more. Errors are those of [`Control::send`].
-    pub(crate) fn set_allmulti(&self, on: bool) -> Result {
-        self.send(RX_ALLMULTI, |data| Ok(data.push(on.into(), GFP_KERNEL)?))
+    pub(crate) fn set_allmulti(&self, dev: &Device<Nic<'_>>, on: bool) -> Result {
+        self.send(dev, RX_ALLMULTI, |data| {
+            Ok(data.push(on.into(), GFP_KERNEL)?)
+        })
     }
 
     /// Replaces the filter of addresses. Errors are those of [`Control::send`].
-    pub(crate) fn set_mac_table(&self, unicast: &[u8], multicast: &[u8]) -> Result {
+    pub(crate) fn set_mac_table(
+        &self,
+        dev: &Device<Nic<'_>>,
+        unicast: &[u8],
+        multicast: &[u8],
+    ) -> Result {
         let Code(class, number) = MAC_TABLE_SET;
         let put = |data: &mut KVec<u8>, list: &[u8]| {
             self.put_u32(data, u32::try_from(list.len() / ETH_ALEN)?)?;
@@ -230,39 +278,39 @@ impl<'bound> Control<'bound> {
         // Legacy devices may want a descriptor for each list (virtio spec §5.1.6.6).
         let command = Command::new(class, number, |data| put(data, unicast))?
             .with_second(|data| put(data, multicast))?;
-        self.send_command(MAC_TABLE_SET, command)
+        self.send_command(dev, MAC_TABLE_SET, command)
     }
 
     /// Sets the address. Errors are those of [`Control::send`].
-    pub(crate) fn set_mac_address(&self, addr: MacAddr) -> Result {
-        self.send(MAC_ADDR_SET, |data| {
+    pub(crate) fn set_mac_address(&self, dev: &Device<Nic<'_>>, addr: MacAddr) -> Result {
+        self.send(dev, MAC_ADDR_SET, |data| {
             Ok(data.extend_from_slice(&addr.0, GFP_KERNEL)?)
         })
     }
 
     /// Lets a VLAN through the filter. Errors are those of [`Control::send`].
-    pub(crate) fn add_vlan(&self, vid: u16) -> Result {
-        self.send(VLAN_ADD, |data| self.put_u16(data, vid))
+    pub(crate) fn add_vlan(&self, dev: &Device<Nic<'_>>, vid: u16) -> Result {
+        self.send(dev, VLAN_ADD, |data| self.put_u16(data, vid))
     }
 
     /// Lets a VLAN no more through the filter. Errors are those of [`Control::send`].
-    pub(crate) fn del_vlan(&self, vid: u16) -> Result {
-        self.send(VLAN_DEL, |data| self.put_u16(data, vid))
+    pub(crate) fn del_vlan(&self, dev: &Device<Nic<'_>>, vid: u16) -> Result {
+        self.send(dev, VLAN_DEL, |data| self.put_u16(data, vid))
     }
 
     /// Tells that the interface announced itself. Errors are those of [`Control::send`].
-    pub(crate) fn ack_announce(&self) -> Result {
-        self.send(ANNOUNCE_ACK, |_| Ok(()))
+    pub(crate) fn ack_announce(&self, dev: &Device<Nic<'_>>) -> Result {
+        self.send(dev, ANNOUNCE_ACK, |_| Ok(()))
     }
 
     /// Sets how many pairs of queues are in use. Errors are those of [`Control::send`].
-    pub(crate) fn set_pairs(&self, pairs: u16) -> Result {
-        self.send(MQ_VQ_PAIRS_SET, |data| self.put_u16(data, pairs))
+    pub(crate) fn set_pairs(&self, dev: &Device<Nic<'_>>, pairs: u16) -> Result {
+        self.send(dev, MQ_VQ_PAIRS_SET, |data| self.put_u16(data, pairs))
     }
 
     /// Sets the offloads of received packets. Errors are those of [`Control::send`].
-    pub(crate) fn set_guest_offloads(&self, offloads: u64) -> Result {
-        self.send(GUEST_OFFLOADS_SET, |data| {
+    pub(crate) fn set_guest_offloads(&self, dev: &Device<Nic<'_>>, offloads: u64) -> Result {
+        self.send(dev, GUEST_OFFLOADS_SET, |data| {
             let bytes = match self.endian {
                 Endian::Little => offloads.to_le_bytes(),
                 Endian::Native => offloads.to_ne_bytes(),

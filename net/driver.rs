@@ -19,6 +19,10 @@ use crate::{
     },
     power,
     queues,
+    recover::{
+        self,
+        Recovery, //
+    },
     rx::RxState,
     sysfs::MergeableBufferSize,
     tx::TxState,
@@ -51,6 +55,7 @@ use net::{
 use virtio::{
     Device,
     DeviceId,
+    DeviceLink,
     Driver,
     Feature,
     FeatureSet,
@@ -137,6 +142,16 @@ impl Driver for NetDriver {
         Self::restore(dev, data)
     }
 
+    fn not_woken(_dev: &Device<Bound>, data: Pin<&Binding<'_>>) {
+        recover::not_woken(&data.get_ref().net);
+    }
+
+    fn shutdown(dev: &Device<Core<'_>>, data: Pin<&Binding<'_>>) {
+        // What stops from here on is not to be started anew.
+        data.get_ref().net.data().recovery.end();
+        dev.shut_down();
+    }
+
     #[inline(always)]
     fn vq_callback(_dev: &Device<Bound>, data: Pin<&Binding<'_>>, queue: &QueueHandle) {
         let net = &data.get_ref().net;
@@ -173,7 +188,7 @@ fn configure(net: &NetDevice<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
     let addr = net.mac_address(rtnl);
     if read_address(nic.vdev)? != Some(addr) {
         // It is a random one.
-        let told = filter::set_mac_address(nic, addr);
+        let told = filter::set_mac_address(net, addr);
         // A device that says which address it has, if an invalid one, may do without.
         if !nic.facts.has(features::MAC) {
             told?;
@@ -213,9 +228,10 @@ fn new_interface<'bound>(scope: Scope<'bound>) -> Result<NetDevice<Nic<'bound>>>
     let mut shared = KVec::with_capacity(facts.max_pairs, GFP_KERNEL)?;
     shared.extend_from_slice(&pairs, GFP_KERNEL)?;
     let current = facts.max_pairs.min(num_online_cpus()).max(1);
+    let recovery = Recovery::new(DeviceLink::new(vdev)?);
     let mut net = NewDevice::new(
         scope,
-        Nic::new(vdev, facts, pairs, current),
+        Nic::new(vdev, facts, recovery, pairs, current),
         facts.max_pairs,
         NAPI_WEIGHT.get(),
         |i| {

@@ -36,13 +36,13 @@ pub(crate) fn set_rx_mode(dev: &Device<Nic<'_>>, unicast: &[u8], multicast: &[u8
     let promisc = dev.is_promisc();
     let allmulti = dev.is_allmulti();
     [
-        retry(nic.ctrl.set_promisc(promisc), || {
+        retry(nic.ctrl.set_promisc(dev, promisc), || {
             dev.warn(fmt!("Failed to {}able promisc mode.\n", on_off(promisc)));
         }),
-        retry(nic.ctrl.set_allmulti(allmulti), || {
+        retry(nic.ctrl.set_allmulti(dev, allmulti), || {
             dev.warn(fmt!("Failed to {}able allmulti mode.\n", on_off(allmulti)));
         }),
-        retry(nic.ctrl.set_mac_table(unicast, multicast), || {
+        retry(nic.ctrl.set_mac_table(dev, unicast, multicast), || {
             dev.warn(fmt!("Failed to set MAC filter table.\n"));
         }),
     ]
@@ -67,9 +67,10 @@ fn retry(ret: Result, warn: impl FnOnce()) -> Result {
 /// # Errors
 ///
 /// `EINVAL`: the device refused. `ENOMEM`.
-pub(crate) fn set_mac_address(nic: &Nic<'_>, addr: MacAddr) -> Result {
+pub(crate) fn set_mac_address(dev: &Device<Nic<'_>>, addr: MacAddr) -> Result {
+    let nic = dev.data();
     if nic.ctrl.has(features::CTRL_MAC_ADDR) {
-        return nic.ctrl.set_mac_address(addr).map_err(|e| {
+        return nic.ctrl.set_mac_address(dev, addr).map_err(|e| {
             dev_warn!(
                 nic.vdev.as_ref(),
                 "Failed to set mac address by vq command.\n"
@@ -95,7 +96,7 @@ pub(crate) fn set_mac_address(nic: &Nic<'_>, addr: MacAddr) -> Result {
 /// `ENOMEM`. What the device refuses is warned about.
 pub(crate) fn vlan_add(dev: &Device<Nic<'_>>, vid: u16) -> Result {
     let nic = dev.data();
-    retry(nic.ctrl.add_vlan(vid), || {
+    retry(nic.ctrl.add_vlan(dev, vid), || {
         dev.warn(fmt!("Failed to add VLAN ID {}.\n", vid));
     })?;
     nic.vlans.set(vid, true);
@@ -110,7 +111,7 @@ pub(crate) fn vlan_add(dev: &Device<Nic<'_>>, vid: u16) -> Result {
 pub(crate) fn vlan_kill(dev: &Device<Nic<'_>>, vid: u16) -> Result {
     let nic = dev.data();
     nic.vlans.set(vid, false);
-    retry(nic.ctrl.del_vlan(vid), || {
+    retry(nic.ctrl.del_vlan(dev, vid), || {
         dev.warn(fmt!("Failed to kill VLAN ID {}.\n", vid));
     })
 }
@@ -150,7 +151,7 @@ impl Vlans {
 
 /// Tells a device that was reset its address again. Errors are those of [`set_mac_address`].
 pub(crate) fn restore_address(dev: &Device<Nic<'_>>, rtnl: &Rtnl) -> Result {
-    set_mac_address(dev.data(), dev.mac_address(rtnl))
+    set_mac_address(dev, dev.mac_address(rtnl))
 }
 
 /// Programs the filter of a device that was reset again, if the interface is up.
@@ -179,7 +180,7 @@ pub(crate) fn restore_vlans(dev: &Device<Nic<'_>>) -> Result {
     let mut refused = 0;
     let mut ret = Ok(());
     for vid in nic.vlans.iter() {
-        match nic.ctrl.add_vlan(vid) {
+        match nic.ctrl.add_vlan(dev, vid) {
             Ok(()) => {}
             Err(e) if e == ENOMEM => ret = Err(e),
             Err(_) => refused += 1,

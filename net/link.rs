@@ -10,6 +10,7 @@ use crate::{
     config,
     features,
     nic::Nic,
+    recover,
     tx, //
 };
 use kernel::{
@@ -29,11 +30,12 @@ pub(crate) fn open(dev: &Device<Nic<'_>>) {
         if nic.link_up.load(Relaxed) {
             dev.carrier_on();
         }
-        nic.vdev.config_enable();
     } else {
         nic.link_up.store(true, Relaxed);
         dev.carrier_on();
     }
+    // Also where there is no status of the link: the device may ask for a reset.
+    nic.vdev.config_enable();
 }
 
 /// The interface goes down: nothing changes the carrier after this.
@@ -58,6 +60,9 @@ pub(crate) fn init(dev: &Device<Nic<'_>>) {
 
 /// Reads the configuration after a change. Process context.
 pub(crate) fn config_changed(dev: &Device<Nic<'_>>) {
+    if recover::needs_reset(dev) {
+        return;
+    }
     let nic = dev.data();
     let Ok(Some(status)) = nic.vdev.config().read_if(features::STATUS, config::STATUS) else {
         return;
@@ -92,7 +97,7 @@ pub(crate) fn announce(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
         return;
     }
     dev.notify_peers(rtnl);
-    if nic.ctrl.ack_announce().is_err() {
+    if nic.ctrl.ack_announce(dev).is_err() {
         dev.warn(fmt!("Failed to ack link announce.\n"));
     }
 }

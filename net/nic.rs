@@ -17,6 +17,10 @@ use crate::{
         Vlans, //
     },
     link, queues,
+    recover::{
+        self,
+        Recovery, //
+    },
     rx::{
         self,
         RxState, //
@@ -77,6 +81,10 @@ pub(crate) struct Pair {
     /// Transmitted packets are reaped by NAPI. Written with the RTNL held, while the interface is
     /// down, or after the instance was enabled.
     pub(crate) tx_napi: Atomic<bool>,
+    /// Packets that the transmit queue had sent when the watchdog found it stuck last.
+    pub(crate) sent_at_timeout: Atomic<u64>,
+    /// How often it did so in a row, with no packet sent meanwhile.
+    pub(crate) timeouts: Atomic<u32>,
     /// The watchdog found the transmit queue stuck.
     pub(crate) tx_stuck: Atomic<bool>,
     /// Transmitted packets may be left to reap by NAPI: a hint for who would have to lock the
@@ -103,6 +111,8 @@ impl Pair {
             counters: PairCounters::new(),
             tx_napi_wanted: Atomic::new(tx_napi),
             tx_napi: Atomic::new(tx_napi),
+            sent_at_timeout: Atomic::new(0),
+            timeouts: Atomic::new(0),
             tx_stuck: Atomic::new(false),
             tx_pending: Atomic::new(false),
             average: Atomic::new(0),
@@ -138,7 +148,9 @@ pub(crate) struct Nic<'bound> {
     pub(crate) facts: Facts,
     /// The control queue.
     #[pin]
-    pub(crate) ctrl: Control<'bound>,
+    pub(crate) ctrl: Control,
+    /// What is done about a device that cannot go on.
+    pub(crate) recovery: Recovery,
     /// The pairs of queues.
     pub(crate) pairs: KVec<Arc<Pair>>,
     /// Pairs in use: 1 to [`Facts::max_pairs`]. Changes with the RTNL held.
@@ -165,13 +177,15 @@ impl<'bound> Nic<'bound> {
     pub(crate) fn new(
         vdev: &'bound virtio::Device<Bound>,
         facts: Facts,
+        recovery: Recovery,
         pairs: KVec<Arc<Pair>>,
         current_pairs: usize,
     ) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             vdev,
             facts,
-            ctrl <- Control::new(vdev, facts.features, facts.endian),
+            ctrl <- Control::new(facts.features, facts.endian),
+            recovery,
             pairs,
             current_pairs: Atomic::new(current_pairs),
             attached: Atomic::new(false),
@@ -249,7 +263,7 @@ fn enable_tx_napi(dev: &Device<Nic<'_>>, i: usize, pair: &Pair, rtnl: &mut Rtnl)
 pub(crate) fn set_guest_offloads(dev: &Device<Nic<'_>>, on: Features) -> Result {
     let nic = dev.data();
     let offloads = features::guest_offloads(&nic.facts.features, on.has(Features::GRO_HW));
-    nic.ctrl.set_guest_offloads(offloads).map_err(|e| {
+    nic.ctrl.set_guest_offloads(dev, offloads).map_err(|e| {
         dev.warn(fmt!("Fail to set guest offload.\n"));
         if e == ENOMEM {
             e
@@ -333,7 +347,7 @@ impl<'bound> Operations for Nic<'bound> {
     }
 
     fn set_mac_address(dev: &Device<Self>, addr: MacAddr, _rtnl: &mut Rtnl) -> Result {
-        filter::set_mac_address(dev.data(), addr)
+        filter::set_mac_address(dev, addr)
     }
 
     fn vlan_add(dev: &Device<Self>, vid: u16, _rtnl: &mut Rtnl) -> Result {
@@ -374,6 +388,7 @@ impl<'bound> Operations for Nic<'bound> {
             dev.queue_age_usecs(queue)
         ));
         tx::stuck(dev, queue, pair);
+        recover::timed_out(dev, pair);
     }
 
     fn cpus_changed(dev: &Device<Self>, change: CpuChange, cpus: &CpusLocked) {
@@ -398,6 +413,10 @@ impl<'bound> Operations for Nic<'bound> {
                 enable_tx_napi(dev, i, pair, rtnl);
             }
         }
+    }
+
+    fn recover(dev: &Device<Self>, rtnl: &mut Rtnl) {
+        recover::run(dev, rtnl);
     }
 
     fn rx_queue_stats(dev: &Device<Self>, queue: usize, stats: &mut RxQueueStats) {

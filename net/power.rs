@@ -19,6 +19,7 @@ use kernel::{
 };
 use net::{
     affinity::CpusLocked,
+    Device,
     Features,
     NetDevice,
     Rtnl, //
@@ -27,16 +28,32 @@ use net::{
 /// Gives the device up. Process context, takes the RTNL.
 pub(crate) fn suspend(net: &NetDevice<Nic<'_>>) {
     let mut rtnl = Rtnl::lock();
+    net.data().recovery.leave();
     net.unwatch_cpus(&mut rtnl);
-    if net.is_running() {
-        nic::take_down(net, &mut rtnl);
+    take_from_stack(net, &mut rtnl);
+    drop_queues(net, &mut rtnl);
+}
+
+/// Has the stack not use the interface, unless that was done before. Process context.
+pub(crate) fn take_from_stack(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
+    let nic = dev.data();
+    if !nic.attached.load(Relaxed) {
+        return;
     }
-    net.cancel_work();
+    if dev.is_running() {
+        nic::take_down(dev, rtnl);
+    }
+    dev.cancel_work();
     // A device that is reset asks anew.
-    net.data().announce.store(false, Relaxed);
-    net.detach(&mut rtnl);
-    queues::clear_affinity(net);
-    queues::detach(net, &mut rtnl);
+    nic.announce.store(false, Relaxed);
+    dev.detach(rtnl);
+}
+
+/// Gives the queues up, with what is in them, and resets the device if that was not done. The stack
+/// does not use the interface. Process context.
+pub(crate) fn drop_queues(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
+    queues::clear_affinity(dev);
+    queues::detach(dev, rtnl);
 }
 
 /// Takes the device into use again, and tells it what it was told before, before there is traffic.
@@ -48,20 +65,7 @@ pub(crate) fn suspend(net: &NetDevice<Nic<'_>>) {
 pub(crate) fn resume(net: &NetDevice<Nic<'_>>) -> Result {
     let nic = net.data();
     let mut rtnl = Rtnl::lock();
-    queues::attach(net, &mut rtnl)?;
-    queues::set_affinity(net, &CpusLocked::lock());
-    nic.vdev.ready();
-    if let Err(e) = restore(net, &mut rtnl) {
-        dev_warn!(
-            nic.vdev.as_ref(),
-            "not all settings could be restored: {}\n",
-            e.to_errno()
-        );
-    }
-    if net.is_running() {
-        nic::bring_up(net, &mut rtnl);
-    }
-    net.attach(&mut rtnl);
+    nic.recovery.woken(|| bring_back(net, &mut rtnl))?;
 
     if let Err(e) = net.watch_cpus(&mut rtnl) {
         dev_warn!(
@@ -73,29 +77,54 @@ pub(crate) fn resume(net: &NetDevice<Nic<'_>>) -> Result {
     Ok(())
 }
 
+/// Finds the queues of a device whose features were negotiated, and has it and the interface go on, with
+/// what the device was told before, before there is traffic. Process context.
+///
+/// # Errors
+///
+/// Those of finding the queues. The interface stays detached.
+pub(crate) fn bring_back(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
+    let nic = dev.data();
+    queues::attach(dev, rtnl)?;
+    queues::set_affinity(dev, &CpusLocked::lock());
+    nic.vdev.ready();
+    if let Err(e) = restore(dev, rtnl) {
+        dev_warn!(
+            nic.vdev.as_ref(),
+            "not all settings could be restored: {}\n",
+            e.to_errno()
+        );
+    }
+    if dev.is_running() {
+        nic::bring_up(dev, rtnl);
+    }
+    dev.attach(rtnl);
+    Ok(())
+}
+
 /// Tells the device what it was told before.
 ///
 /// # Errors
 ///
 /// Those of the first setting that failed. All were tried.
-fn restore(net: &NetDevice<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
+fn restore(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
     [
-        queues::init_pairs(net, rtnl),
-        filter::restore_address(net, rtnl),
-        filter::restore_rx_mode(net),
-        filter::restore_vlans(net),
-        restore_offloads(net),
+        queues::init_pairs(dev, rtnl),
+        filter::restore_address(dev, rtnl),
+        filter::restore_rx_mode(dev),
+        filter::restore_vlans(dev),
+        restore_offloads(dev),
     ]
     .into_iter()
     .collect()
 }
 
 /// Tells the device which offloads of received packets are off.
-fn restore_offloads(net: &NetDevice<Nic<'_>>) -> Result {
-    let nic = net.data();
-    let on = net.features();
+fn restore_offloads(dev: &Device<Nic<'_>>) -> Result {
+    let nic = dev.data();
+    let on = dev.features();
     if features::can_switch_gro_hw(&nic.facts.features) && !on.has(Features::GRO_HW) {
-        nic::set_guest_offloads(net, on)?;
+        nic::set_guest_offloads(dev, on)?;
     }
     Ok(())
 }

@@ -216,14 +216,16 @@ pub(crate) fn set_pairs(dev: &Device<Nic<'_>>, pairs: usize, rtnl: &mut Rtnl) ->
     if !nic.ctrl.has(features::MQ) {
         return Ok(());
     }
-    nic.ctrl.set_pairs(u16::try_from(pairs)?).map_err(|e| {
-        dev.warn(fmt!("Fail to set num of queue pairs to {}\n", pairs));
-        if e == ENOMEM {
-            e
-        } else {
-            EINVAL
-        }
-    })?;
+    nic.ctrl
+        .set_pairs(dev, u16::try_from(pairs)?)
+        .map_err(|e| {
+            dev.warn(fmt!("Fail to set num of queue pairs to {}\n", pairs));
+            if e == ENOMEM {
+                e
+            } else {
+                EINVAL
+            }
+        })?;
     nic.current_pairs.store(pairs, Relaxed);
     if dev.is_up() {
         // The first poll fills the rings of those that were not in use.

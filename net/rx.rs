@@ -33,6 +33,10 @@ use crate::{
         Nic,
         Pair, //
     },
+    recover::{
+        self,
+        Trouble, //
+    },
     tx,
     NAPI_WEIGHT, //
 };
@@ -375,7 +379,13 @@ impl<const MERGEABLE: bool> OnQueue<RxFrag> for FragPoll<'_, '_, MERGEABLE> {
             if context.is_low(queue.num_free()) {
                 refill(context, queue.again(), &mut pool);
             }
-            if packets >= budget || queue.enable_cb() {
+            if packets >= budget {
+                return packets;
+            }
+            if queue.enable_cb() {
+                if queue.is_broken() {
+                    broken(context);
+                }
                 return packets;
             }
             queue.disable_cb();
@@ -398,6 +408,13 @@ fn refill<'b>(
         // There may be no buffer left whose use would bring us back here.
         context.dev().rx_retry();
     }
+}
+
+/// The queue is broken: nothing comes of it any more.
+#[cold]
+#[inline(never)]
+fn broken(context: Context<'_, '_>) {
+    recover::report(context.dev(), Trouble::Broken);
 }
 
 /// Counts a packet that is shorter than an Ethernet header: not as dropped, as there is no packet.

@@ -13,6 +13,10 @@ use crate::{
         Nic,
         Pair, //
     },
+    recover::{
+        self,
+        Trouble, //
+    },
 };
 use kernel::{
     prelude::*,
@@ -318,6 +322,9 @@ fn failed(stack: StackQueue<'_, Nic<'_>>, e: Error) {
     let nic = stack.dev().data();
     nic.errors.tx_fifo_errors.add_shared(1);
     nic.errors.tx_dropped.add_shared(1);
+    if e == EIO {
+        recover::report(stack.dev(), Trouble::Broken);
+    }
     if ratelimit() {
         stack.dev().warn(fmt!(
             "Unexpected TXQ ({}) queue failure: {}\n",
@@ -357,8 +364,11 @@ impl OnQueue<TxPacket> for Clean<'_, '_> {
             }
         } else {
             let mut done = Done::default();
-            let _ = queue.drain(|used| done.take(used, counters, budget));
+            let broken = queue.drain(|used| done.take(used, counters, budget));
             done.account(stack, counters);
+            if broken {
+                recover::report(stack.dev(), Trouble::Broken);
+            }
         }
         wake(&queue, stack, counters);
         pair.tx_pending.write_once(!queue.is_idle());

@@ -276,6 +276,12 @@ impl Device<device::Bound> {
         self.status() & bindings::VIRTIO_CONFIG_S_NEEDS_RESET as u8 != 0
     }
 
+    /// Breaks all queues and resets the device, as the machine goes down. Process context, sleeps.
+    pub fn shut_down(&self) {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::virtio_device_shutdown(self.as_raw()) };
+    }
+
     /// Waits until no queue callback is running. Process context, sleeps.
     pub fn synchronize_callbacks(&self) {
         match self.config_ops().synchronize_cbs {

@@ -173,8 +173,7 @@ pub trait Driver: Sized + 'static {
     /// is reset.
     fn shutdown(dev: &Device<Core<'_>>, data: Pin<&Self::Data<'_>>) {
         let _ = data;
-        // SAFETY: By the type invariant of `Device`.
-        unsafe { bindings::virtio_device_shutdown(dev.as_raw()) };
+        dev.shut_down();
     }
 }
 

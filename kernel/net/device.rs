@@ -268,6 +268,12 @@ impl<T: Operations> Device<T> {
         self.private().schedule_work();
     }
 
+    /// Runs [`Operations::recover`] in so many milliseconds, if the device is registered then. What was
+    /// scheduled before is put off, or moved up. Any context, interrupts too.
+    pub fn schedule_recovery(&self, millis: u32) {
+        self.private().schedule_recovery(millis);
+    }
+
     /// Waits until no work is scheduled or running. Process context; not from the work itself.
     pub fn cancel_work(&self) {
         self.private().cancel_work();

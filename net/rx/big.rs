@@ -3,6 +3,7 @@
 //! Packets larger than a page, from devices that want one buffer for each.
 
 use super::{
+    broken,
     deliver::deliver_any,
     too_short,
     wrong_length,
@@ -111,7 +112,13 @@ pub(super) fn poll(
             // There may be no buffer left whose use would bring us back here.
             context.dev().rx_retry();
         }
-        if packets >= budget || vq.enable_cb() {
+        if packets >= budget {
+            return packets;
+        }
+        if vq.enable_cb() {
+            if vq.is_broken() {
+                broken(context);
+            }
             return packets;
         }
         vq.disable_cb();

@@ -7,6 +7,7 @@ mod control;
 mod frame;
 mod gone;
 mod probe;
+mod recover;
 mod rx;
 mod stopped;
 mod tx;

@@ -50,6 +50,8 @@ pub trait QueueOps<T: Buffer> {
     fn num_free(&self) -> u32;
     /// Whether the device has no buffer.
     fn is_idle(&self) -> bool;
+    /// Whether the queue is broken: it takes and gives nothing any more.
+    fn is_broken(&self) -> bool;
 }
 
 /// The functions that the ring has by the same name.
@@ -187,6 +189,11 @@ impl<T: Buffer, R: LiveRing> QueueOps<T> for OnNative<T, R> {
     fn is_idle(&self) -> bool {
         self.ring.in_flight() == 0
     }
+
+    #[inline(always)]
+    fn is_broken(&self) -> bool {
+        self.ring.is_broken()
+    }
 }
 
 /// A queue on the kernel's own ring.
@@ -255,6 +262,11 @@ impl<T: Buffer> QueueOps<T> for OnForeign<'_, T> {
     #[inline(always)]
     fn is_idle(&self) -> bool {
         self.ring.is_idle()
+    }
+
+    #[inline(always)]
+    fn is_broken(&self) -> bool {
+        self.ring.is_broken()
     }
 }
 

@@ -92,6 +92,7 @@ pub trait LiveRing {
     fn kick_prepare_enable_cb_delayed(&mut self) -> (bool, bool);
     fn num_free(&self) -> u16;
     fn in_flight(&self) -> u16;
+    fn is_broken(&self) -> bool;
 }
 
 /// Something to do with a ring of whichever layout.
@@ -390,5 +391,10 @@ impl<F: Format<Platform = Kernel>> LiveRing for Live<'_, F> {
     #[inline(always)]
     fn in_flight(&self) -> u16 {
         self.ring.in_flight()
+    }
+
+    #[inline(always)]
+    fn is_broken(&self) -> bool {
+        self.ring.control().is_broken()
     }
 }

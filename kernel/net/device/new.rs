@@ -129,6 +129,7 @@ impl<T: Operations> NewDevice<T> {
             (&raw mut (*private).registration).write(ByRtnl::new(Registration::None));
             (&raw mut (*private).stats).write([0; 2]);
             (&raw mut (*private).work).write(Opaque::zeroed());
+            (&raw mut (*private).recovery).write(Opaque::zeroed());
             (&raw mut (*private).retry).write(Opaque::zeroed());
             bindings::rust_init_timer((*private).retry.get(), Some(Private::<T>::run_retry));
             (&raw mut (*private).cpus).write(cpuhp::Instance::new(
@@ -136,6 +137,10 @@ impl<T: Operations> NewDevice<T> {
                 Private::<T>::cpus_changed,
             ));
             bindings::rust_init_work((*private).work.get(), Some(Private::<T>::run_work));
+            bindings::rust_init_recovery(
+                (*private).recovery.get(),
+                Some(Private::<T>::run_recovery),
+            );
         }
         free.dismiss();
 

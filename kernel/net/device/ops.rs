@@ -161,6 +161,12 @@ pub trait Operations: Sized + Send + Sync {
     /// context.
     fn rtnl_work(dev: &Device<Self>, rtnl: &mut Rtnl);
 
+    /// Runs after [`Device::schedule_recovery`], once for any number of them, while the device is
+    /// registered. Process context; not while the system sleeps.
+    fn recover(dev: &Device<Self>, rtnl: &mut Rtnl) {
+        let _ = (dev, rtnl);
+    }
+
     /// Statistics of a receive queue: `get_queue_stats_rx`. Process context.
     fn rx_queue_stats(dev: &Device<Self>, queue: usize, stats: &mut RxQueueStats);
 

@@ -45,7 +45,8 @@ pub(super) enum Registration {
 ///
 /// - It is in the private area of `dev`, where it does not move.
 /// - The slots do not move; their NAPI instances are registered.
-/// - `work` was initialised for [`Private::run_work`], `retry` for [`Private::run_retry`].
+/// - `work` was initialised for [`Private::run_work`], `recovery` for [`Private::run_recovery`],
+///   `retry` for [`Private::run_retry`].
 pub(crate) struct Private<T: Operations> {
     pub(crate) tx: KVec<TxSlot<T>>,
     pub(crate) rx: KVec<RxSlot<T>>,
@@ -57,6 +58,7 @@ pub(crate) struct Private<T: Operations> {
     /// once the device is made.
     pub(super) stats: [u16; 2],
     pub(super) work: Opaque<bindings::work_struct>,
+    pub(super) recovery: Opaque<bindings::delayed_work>,
     /// Schedules the NAPI instances of the receive queues. A timer, as work may need memory for a
     /// thread to run in.
     pub(super) retry: Opaque<bindings::timer_list>,
@@ -85,6 +87,11 @@ impl<T: Operations> Private<T> {
         unsafe { bindings::schedule_work(self.work.get()) };
     }
 
+    pub(super) fn schedule_recovery(&self, millis: u32) {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::rust_schedule_recovery(self.recovery.get(), millis) };
+    }
+
     pub(super) fn cancel_work(&self) {
         // SAFETY: By the type invariants.
         unsafe { bindings::cancel_work_sync(self.work.get()) };
@@ -95,6 +102,7 @@ impl<T: Operations> Private<T> {
         // SAFETY: By the type invariants.
         unsafe {
             bindings::disable_work_sync(self.work.get());
+            bindings::disable_delayed_work_sync(self.recovery.get());
             bindings::timer_shutdown_sync(self.retry.get());
         }
     }
@@ -143,6 +151,25 @@ impl<T: Operations> Private<T> {
         let dev = unsafe { (*private.cast::<Self>()).dev };
         // SAFETY: By the type invariants.
         T::cpus_changed(unsafe { Device::<T>::from_raw(dev) }, change, cpus);
+    }
+
+    /// The function of the recovery.
+    ///
+    /// # Safety
+    ///
+    /// Called by the workqueue for the recovery of a `Private<T>`.
+    pub(super) unsafe extern "C" fn run_recovery(work: *mut bindings::work_struct) {
+        // SAFETY: By the safety requirements.
+        let work = unsafe { kernel::container_of!(work, bindings::delayed_work, work) };
+        let work = Opaque::cast_from(work);
+        // SAFETY: By the safety requirements; the work is disabled before the data is dropped.
+        let private = unsafe { &*kernel::container_of!(work, Self, recovery) };
+        // The interface is neither registered nor unregistered while this runs.
+        let mut rtnl = Rtnl::lock();
+        if private.is_registered(&mut rtnl) {
+            // SAFETY: By the type invariants.
+            T::recover(unsafe { Device::<T>::from_raw(private.dev) }, &mut rtnl);
+        }
     }
 
     /// The function of the work.

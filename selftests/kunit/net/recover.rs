@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Cards that cannot go on, and are started anew with what they were told.
+
+use super::{
+    card::{
+        receive,
+        rx_header,
+        Answer, //
+    },
+    frame::{
+        from_us,
+        to_us, //
+    },
+    Config,
+    Rig,
+    F_CTRL_MAC_ADDR,
+    F_CTRL_RX,
+    F_CTRL_VLAN,
+    F_CTRL_VQ,
+    F_MAC,
+    F_MQ, //
+};
+use kernel::prelude::*;
+use virtio_fake::{
+    messages,
+    wait,
+    Action,
+    Nic,
+    Offload, //
+};
+
+/// An address to set.
+const OTHER_MAC: [u8; 6] = [0x52, 0x54, 0, 0xaa, 0xbb, 0xcc];
+
+/// How long a restart may take, and what comes of it.
+const DEADLINE_MS: u32 = 20_000;
+
+/// What the kernel log says of a restart.
+const ANEW: &CStr = c": started anew";
+/// What the kernel log says of a card that does not come back.
+const GIVEN_UP: &CStr = c": given up";
+
+/// A card with two pairs, whose control queue is the last, and all that can be told.
+fn rig() -> Result<Rig> {
+    let features = [
+        F_MAC,
+        F_MQ,
+        F_CTRL_VQ,
+        F_CTRL_RX,
+        F_CTRL_VLAN,
+        F_CTRL_MAC_ADDR,
+    ];
+    Rig::new(Config::default().pairs(2), &features, 5)
+}
+
+/// The interface, up, with settings that the card has to be told again.
+fn told(rig: &Rig) -> Result<Nic> {
+    let nic = rig.up()?;
+    nic.set_mac(OTHER_MAC)?;
+    nic.set_promiscuous(true)?;
+    messages::logged(ANEW);
+    Ok(nic)
+}
+
+/// Checks that the card was reset since, and goes on as before.
+fn goes_on(rig: &Rig, nic: &Nic, resets: u32, told: usize) -> Result {
+    check!(wait::until(DEADLINE_MS, || rig.fake.resets() > resets
+        && rig.fake.may_do_io()
+        && rig.fake.held(0) > 0
+        && nic.state().carrier));
+    // Address and promiscuous mode came again.
+    check!(wait::until(DEADLINE_MS, || rig.card.told() > told));
+    check!(rig.card.was_told(1, 1, &OTHER_MAC));
+    check!(rig.card.was_told(0, 0, &[1]));
+    let sent = rig.card.sent();
+    let frame = from_us(7, 100)?;
+    check!(wait::until(DEADLINE_MS, || nic
+        .send(&frame, 0, Offload::default())
+        .is_ok()));
+    check!(wait::until(DEADLINE_MS, || rig.card.sent() > sent));
+    let received = nic.stats().rx_packets;
+    receive(&rig.fake, &[&rx_header(0), &to_us(8, 100)?], None)?;
+    check!(wait::until(DEADLINE_MS, || nic.stats().rx_packets > received));
+    check_eq!(rig.fake.violations(), 0);
+    check!(messages::logged(ANEW) >= 1);
+    Ok(())
+}
+
+#[kunit_tests(rust_virtio_net_recover)]
+mod suite {
+    use super::*;
+
+    /// A receive queue breaks.
+    #[test]
+    fn h001_broken_receive_queue() -> Result {
+        let rig = rig()?;
+        let nic = told(&rig)?;
+        let (resets, told) = (rig.fake.resets(), rig.card.told());
+        rig.fake.finish(0, |_| Action::CompleteAs {
+            id: 0x7777,
+            len: 100,
+        })?;
+        goes_on(&rig, &nic, resets, told)
+    }
+
+    /// A transmit queue breaks.
+    #[test]
+    fn h003_broken_transmit_queue() -> Result {
+        let rig = rig()?;
+        let nic = told(&rig)?;
+        let (resets, told) = (rig.fake.resets(), rig.card.told());
+        rig.card.hold_tx(true);
+        nic.send(&from_us(1, 100)?, 0, Offload::default())?;
+        check!(wait::until(DEADLINE_MS, || rig.fake.held(1) > 0));
+        rig.card.hold_tx(false);
+        rig.fake
+            .finish(1, |_| Action::CompleteAs { id: 0x7777, len: 0 })?;
+        goes_on(&rig, &nic, resets, told)
+    }
+
+    /// The card asks for a reset.
+    #[test]
+    fn h054_needs_reset() -> Result {
+        let rig = rig()?;
+        let nic = told(&rig)?;
+        let (resets, told) = (rig.fake.resets(), rig.card.told());
+        rig.fake.needs_reset();
+        goes_on(&rig, &nic, resets, told)
+    }
+
+    /// The card sends nothing any more: the watchdog finds that out.
+    #[test]
+    fn h114_sends_nothing() -> Result {
+        let rig = rig()?;
+        let nic = told(&rig)?;
+        let (resets, told) = (rig.fake.resets(), rig.card.told());
+        rig.card.hold_tx(true);
+        let frame = from_us(1, 64)?;
+        while nic.send(&frame, 0, Offload::default()).is_ok() {}
+        check!(wait::until(60_000, || rig.fake.resets() > resets));
+        rig.card.hold_tx(false);
+        goes_on(&rig, &nic, resets, told)
+    }
+
+    /// The card does not answer a command.
+    #[test]
+    fn h118_command_without_answer() -> Result {
+        let rig = rig()?;
+        let nic = told(&rig)?;
+        let (resets, told) = (rig.fake.resets(), rig.card.told());
+        rig.card.answer(Answer::Silence);
+        check!(nic.set_mac([0x52, 0x54, 0, 1, 2, 3]).is_err());
+        rig.card.answer(Answer::Ack(0));
+        check!(wait::until(60_000, || rig.fake.resets() > resets));
+        goes_on(&rig, &nic, resets, told)
+    }
+
+    /// The card is gone: it is given up, and removal ends.
+    #[test]
+    fn h050_gone() -> Result {
+        let rig = rig()?;
+        let nic = told(&rig)?;
+        messages::logged(GIVEN_UP);
+        rig.fake.fault(|faults| faults.gone = true);
+        rig.fake.config_interrupt();
+        check!(wait::until(DEADLINE_MS, || !nic.state().carrier));
+        check!(wait::until(DEADLINE_MS, || messages::logged(GIVEN_UP) > 0));
+        drop(nic);
+        rig.remove(DEADLINE_MS, drop)
+    }
+
+    /// The queues cannot be found once: there is another attempt.
+    #[test]
+    fn second_attempt() -> Result {
+        let rig = rig()?;
+        let nic = told(&rig)?;
+        let (resets, told) = (rig.fake.resets(), rig.card.told());
+        rig.fake.fault(|faults| faults.find_vqs_once = -12);
+        rig.fake.needs_reset();
+        goes_on(&rig, &nic, resets, told)
+    }
+
+    /// A card that asks again and again is given up in the end, and comes back with a reset of its
+    /// function.
+    #[test]
+    fn given_up_after_some() -> Result {
+        let rig = rig()?;
+        let nic = told(&rig)?;
+        messages::logged(GIVEN_UP);
+        let mut given_up = false;
+        for _ in 0..10 {
+            rig.fake.needs_reset();
+            let resets = rig.fake.resets();
+            check!(wait::until(DEADLINE_MS, || {
+                given_up = given_up || messages::logged(GIVEN_UP) > 0;
+                given_up || rig.fake.resets() > resets && rig.fake.may_do_io()
+            }));
+            if given_up {
+                break;
+            }
+            check!(wait::until(DEADLINE_MS, || nic.state().carrier));
+        }
+        check!(given_up);
+        check!(!nic.state().carrier);
+        let plug = rig.plug.as_ref().ok_or(ENODEV)?;
+        plug.reset_prepare()?;
+        plug.reset_done()?;
+        check!(wait::until(DEADLINE_MS, || nic.state().carrier));
+        drop(nic);
+        rig.remove(DEADLINE_MS, drop)
+    }
+
+    /// A restart that failed while the interface was up leaves one that can be taken down.
+    #[test]
+    fn taken_down_when_given_up() -> Result {
+        let rig = rig()?;
+        let nic = told(&rig)?;
+        rig.fake.fault(|faults| faults.gone = true);
+        rig.fake.config_interrupt();
+        check!(wait::until(DEADLINE_MS, || !nic.state().carrier));
+        nic.set_up(false)?;
+        check!(nic.set_up(true).is_err());
+        drop(nic);
+        rig.remove(DEADLINE_MS, drop)
+    }
+
+    /// What could not be restored at wake-up is, when the card is started anew.
+    #[test]
+    fn h140_not_woken() -> Result {
+        let rig = rig()?;
+        let nic = told(&rig)?;
+        let plug = rig.plug.as_ref().ok_or(ENODEV)?;
+        plug.reset_prepare()?;
+        let (resets, told) = (rig.fake.resets(), rig.card.told());
+        rig.fake.fault(|faults| faults.find_vqs_once = -12);
+        let _ = plug.reset_done();
+        goes_on(&rig, &nic, resets, told)
+    }
+}
