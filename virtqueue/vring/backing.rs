@@ -44,6 +44,8 @@ pub struct Format {
     pub tables: bool,
     /// Alignment of the used area of a split ring.
     pub align: usize,
+    /// Whether fewer descriptors will do if memory is short.
+    pub may_shrink: bool,
     /// The rest.
     pub config: Config,
 }
@@ -141,7 +143,7 @@ impl Backing {
     }
 
     /// Allocates as [`Backing::new`], a smaller ring where there is no memory for one of `size`
-    /// and that is allowed: of half the size, until it fits into a page.
+    /// and [`Format::may_shrink`] allows that: of half the size, until it fits into a page.
     ///
     /// # Errors
     ///
@@ -150,11 +152,10 @@ impl Backing {
         format: &Format,
         mapper: Option<&Mapper>,
         size: u16,
-        may_shrink: bool,
     ) -> Result<Self> {
         let mut size = size;
         loop {
-            let last = !may_shrink || Offsets::new(format, size).bytes <= PAGE_SIZE || size < 2;
+            let last = !format.may_shrink || Offsets::new(format, size).bytes <= PAGE_SIZE || size < 2;
             let quiet = if last { 0 } else { bindings::__GFP_NOWARN };
             match Self::new(format, mapper, size, bindings::GFP_KERNEL | quiet) {
                 Err(_) if !last => size /= 2,

@@ -103,6 +103,7 @@ impl Spec {
             in_order: vdev.has(bindings::VIRTIO_F_IN_ORDER),
             tables: vdev.has(bindings::VIRTIO_RING_F_INDIRECT_DESC) && !self.ctx,
             align: self.align,
+            may_shrink: self.may_shrink,
             config: Config {
                 event_idx: vdev.has(bindings::VIRTIO_RING_F_EVENT_IDX),
                 endian: if modern {
@@ -210,7 +211,7 @@ impl Queue {
             Some(_) if format.packed => return Err(EINVAL),
             // SAFETY: By the safety requirements.
             Some(pages) => unsafe { Backing::foreign(&format, pages, mapper, size) },
-            None => Backing::shrinking(&format, mapper, size, spec.may_shrink)?,
+            None => Backing::shrinking(&format, mapper, size)?,
         };
         let mapped = match mapper {
             Some(&mapper) => Some(Mapped::new(

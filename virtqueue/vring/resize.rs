@@ -66,7 +66,8 @@ impl Inner {
 }
 
 impl Queue {
-    /// Gives the empty ring another size.
+    /// Gives the empty ring another size: `size`, or less, where memory for a split ring is short
+    /// and [`Format::may_shrink`](crate::backing::Format::may_shrink) allows that.
     ///
     /// Process context, sleeps.
     ///
@@ -84,7 +85,12 @@ impl Queue {
     pub unsafe fn resize(&self, size: u16) -> Result {
         // SAFETY: By the safety requirements.
         let inner = unsafe { self.inner() };
-        let new = Backing::new(&self.format, self.mapper(), size, bindings::GFP_KERNEL)?;
+        let new = if self.format.packed {
+            Backing::new(&self.format, self.mapper(), size, bindings::GFP_KERNEL)?
+        } else {
+            Backing::shrinking(&self.format, self.mapper(), size)?
+        };
+        let size = new.size();
         let mapped = match self.mapper() {
             Some(&mapper) => Some(Mapped::new(mapper, size, new.long_segments())?),
             None => None,

@@ -287,6 +287,44 @@ mod suite {
         )
     }
 
+    /// Too little memory for the size that is wanted: a split ring has a smaller one, a packed ring
+    /// the old one (R41).
+    #[test]
+    fn resize_with_less_memory() -> Result {
+        on(
+            resettable()?,
+            || Setup {
+                size: 1024,
+                mapping: Some(Addresses::Marked),
+                ..Setup::default()
+            },
+            |_, fake, _, _queues| {
+                let mut vq = fake.c_queue(0)?;
+                let (result, _) = vq.reset(Some(64))?;
+                result?;
+                fake.limit_areas(12 << 10);
+                let (result, recycled) = vq.reset(Some(1024))?;
+                let size = if fake.negotiated(RING_PACKED) {
+                    check_err!(result, ENOMEM);
+                    64
+                } else {
+                    result?;
+                    256
+                };
+                check_eq!((recycled.buffers, recycled.done), (0, 1));
+                check_eq!((vq.size(), vq.num_free()), (size, size));
+                for lap in 0..3 {
+                    post(&mut vq, fake, lap * 64, 64)?;
+                    for number in lap * 64..lap * 64 + 64 {
+                        use_one(fake)?;
+                        check_eq!(get(&mut vq)?.wire.number(), number);
+                    }
+                }
+                Ok(())
+            },
+        )
+    }
+
     /// Less than the device offers, where there is no memory for so much (R2).
     #[test]
     fn less_memory() -> Result {
