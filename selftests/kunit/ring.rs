@@ -11,6 +11,7 @@ mod hostile;
 mod lifecycle;
 mod mapping;
 mod size;
+mod tables;
 #[cfg(any(CONFIG_VHOST_RING = "y", all(CONFIG_VHOST_RING = "m", MODULE)))]
 mod vringh;
 

@@ -5,14 +5,16 @@
 /// Why a buffer was not added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AddError {
-    /// The ring has no room for it now, or no table: again when something was taken out.
-    /// `ENOSPC`.
+    /// The ring has no room for it now: again when something was taken out. `ENOSPC`.
     ///
     /// Drivers of old devices expect the device to be notified here if the buffer has something
     /// for it to read; who wants that publishes and notifies.
     Full,
-    /// The ring could not take it even when empty, or there are more segments than was said.
-    /// `EINVAL`.
+    /// It needs a table, as it has more segments than the ring has descriptors, and there was no
+    /// memory for one: again some time later. `ENOMEM`.
+    NoMemory,
+    /// There are more segments than was said, or than the ring has descriptors, and it has no
+    /// tables. `EINVAL`.
     TooMany,
     /// It has no segment. `EINVAL`.
     Empty,
@@ -32,8 +34,6 @@ pub enum SetupError {
     Size,
     /// Not one slot for each descriptor.
     Slots,
-    /// More large indirect tables than the ring has descriptors.
-    Tables,
     /// Memory that is not aligned as the specification asks (§2.7, §2.8.10.1).
     Alignment,
 }

@@ -22,7 +22,6 @@ use super::{
         Describe, //
     },
     slot::Slot,
-    tables::TableMemory,
 };
 
 /// What a format counts of a queue, with what it needs to know of it.
@@ -103,8 +102,8 @@ pub unsafe trait Format: Sized {
     /// Checks the size and the alignment of the areas.
     fn check(memory: &Self::Memory) -> Result<(), SetupError>;
 
-    /// Number of descriptors that some memory has, and the tables with it.
-    fn parts(memory: &Self::Memory) -> (u16, Option<TableMemory>);
+    /// Number of descriptors that some memory has.
+    fn size_of(memory: &Self::Memory) -> u16;
 
     /// Takes over memory that was checked.
     ///
@@ -143,6 +142,13 @@ pub unsafe trait Format: Sized {
         slots: &[Slot<T>],
         buffer: &mut D,
     ) -> Result<Chain, D::Error>;
+
+    /// Corrects the address of the table of a buffer that was just described by one.
+    ///
+    /// # Safety
+    ///
+    /// As [`Format::describe`].
+    unsafe fn move_table(&self, to: Self::To, id: u16, addr: u64);
 
     /// Has a buffer that was described among the next ones to be published, if it is not published
     /// at once. It is number `count.made`.

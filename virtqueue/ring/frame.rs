@@ -5,6 +5,7 @@
 mod add;
 mod drain;
 mod get;
+mod lend;
 mod notify;
 
 use super::{
@@ -37,7 +38,7 @@ use core::{
 /// The driver side of a ring of format `F` that carries tokens of type `T`.
 ///
 /// [`Split`](super::Split) and [`Packed`](super::Packed) are the names of its two formats. `S`
-/// holds one [`Slot`] for each descriptor, `C` refers to a [`Control`].
+/// holds one [`Slot`] for each descriptor, `C` refers to a [`Control`], `L` gives tables.
 ///
 /// # Invariants
 ///
@@ -49,11 +50,12 @@ use core::{
 ///   those from the id of a buffer along `next` up to its `tail` are its chain.
 /// - `count.made` - `count.done` buffers, less the `detached` ones, have a token, and
 ///   `count.free` descriptors are free.
-pub struct Frame<F, T, S, C>
+pub struct Frame<F, T, S, C, L>
 where
     F: Format,
     S: DerefMut<Target = [Slot<T>]>,
     C: Deref<Target = Control<F::Platform, F::View>>,
+    L: Tables,
 {
     format: F,
     count: Count,
@@ -63,7 +65,7 @@ where
     batch: Batch,
     slots: S,
     control: C,
-    tables: Tables,
+    tables: L,
     /// Slots up to which [`Frame::detach_unused`] found none, and how many it found.
     scanned: u16,
     detached: u16,
@@ -72,11 +74,12 @@ where
     _tokens: PhantomData<T>,
 }
 
-impl<F, T, S, C> Frame<F, T, S, C>
+impl<F, T, S, C, L> Frame<F, T, S, C, L>
 where
     F: Format,
     S: DerefMut<Target = [Slot<T>]>,
     C: Deref<Target = Control<F::Platform, F::View>>,
+    L: Tables,
 {
     /// Makes an empty ring. The memory is written here; the device may have it afterwards.
     ///
@@ -91,19 +94,21 @@ where
     /// - `control` gives the same control each time, that of this ring alone, and nobody else uses
     ///   it meanwhile.
     /// - `slots` gives the same slots each time, and they are of this ring alone.
+    /// - The ring is dropped when the device is done with the `tables`.
     pub unsafe fn new(
         memory: F::Memory,
         config: Config,
         slots: S,
         control: C,
+        tables: L,
     ) -> Result<Self, SetupError> {
         // SAFETY: By the safety requirements.
-        let (format, tables) = unsafe { Self::parts(&memory, &config, &slots) }?;
+        let format = unsafe { Self::format(&memory, &config, &slots) }?;
         let mut ring = Self {
             format,
             count: Count::new(Flags::new(&config)),
             free_id: 0,
-            rule: config.indirect,
+            rule: Self::rule(&config, &tables),
             batch: Batch::default(),
             slots,
             control,
@@ -119,25 +124,27 @@ where
         Ok(ring)
     }
 
-    /// What a ring is made of.
+    /// Returns the format of a ring in some memory.
     ///
     /// # Safety
     ///
     /// As [`Frame::new`].
-    unsafe fn parts(
-        memory: &F::Memory,
-        config: &Config,
-        slots: &S,
-    ) -> Result<(F, Tables), SetupError> {
+    unsafe fn format(memory: &F::Memory, config: &Config, slots: &S) -> Result<F, SetupError> {
         F::check(memory)?;
-        let (size, tables) = F::parts(memory);
-        if slots.len() != usize::from(size) {
+        if slots.len() != usize::from(F::size_of(memory)) {
             return Err(SetupError::Slots);
         }
-        // SAFETY: By the safety requirements; the size is not 0.
-        let tables = unsafe { Tables::new(tables, size - 1) }?;
         // SAFETY: By the safety requirements; it was checked.
-        Ok((unsafe { F::new(memory, Flags::new(config)) }, tables))
+        Ok(unsafe { F::new(memory, Flags::new(config)) })
+    }
+
+    /// Returns the rule of a ring: one without tables does not look for them.
+    fn rule(config: &Config, tables: &L) -> IndirectRule {
+        if tables.lends() {
+            config.indirect
+        } else {
+            IndirectRule::LAST_RESORT
+        }
     }
 
     /// Has the control know of the ring, and starts.
@@ -147,7 +154,7 @@ where
     /// Nobody else uses the control meanwhile.
     unsafe fn attach(&mut self) {
         // What slots of an earlier use still held is not known to be free of the device.
-        slot::forget(&mut self.slots);
+        self.slots.iter_mut().for_each(Slot::clear);
         // SAFETY: By the safety requirements.
         unsafe { self.control.attach(self.format.view(self.count.flags)) };
         self.start();
@@ -156,7 +163,6 @@ where
     /// Brings an empty ring to its first state, in private and in shared memory.
     fn start(&mut self) {
         slot::link(&mut self.slots);
-        self.tables.start(&mut self.slots);
         self.format.start();
         self.count = Count::new(self.count.flags);
         self.count.free = self.format.size();
@@ -180,8 +186,13 @@ where
         while self.in_flight() != 0 && self.scanned < self.size() {
             let id = self.scanned;
             self.scanned += 1;
-            let slot = self.slots.get_mut(usize::from(id));
-            if let Some(token) = slot.and_then(|slot| slot.token.take()) {
+            let Some(slot) = self.slots.get_mut(usize::from(id)) else {
+                continue;
+            };
+            if let Some(token) = slot.token.take() {
+                if slot.lent_used != 0 {
+                    self.return_table(id);
+                }
                 self.detached += 1;
                 if self.in_flight() == 0 {
                     self.start();
@@ -206,7 +217,8 @@ where
         self.start();
     }
 
-    /// As [`Frame::reset`], with other memory: a ring of another size. Returns the old slots.
+    /// As [`Frame::reset`], with other memory and tables: a ring of another size. Returns the old
+    /// slots.
     ///
     /// # Errors
     ///
@@ -219,16 +231,19 @@ where
         &mut self,
         memory: F::Memory,
         slots: S,
+        tables: L,
         recycle: impl FnMut(Unused<T>),
     ) -> Result<S, (SetupError, S)> {
         // SAFETY: By the safety requirements.
-        let (format, tables) = match unsafe { Self::parts(&memory, &self.config, &slots) } {
-            Ok(parts) => parts,
+        let format = match unsafe { Self::format(&memory, &self.config, &slots) } {
+            Ok(format) => format,
             Err(e) => return Err((e, slots)),
         };
         // SAFETY: By the safety requirements.
         unsafe { self.reset(recycle) };
+        self.return_all();
         self.format = format;
+        self.rule = Self::rule(&self.config, &tables);
         self.tables = tables;
         let old = core::mem::replace(&mut self.slots, slots);
         // SAFETY: By the safety requirements.
@@ -262,6 +277,12 @@ where
         self.count.in_flight().wrapping_sub(self.detached)
     }
 
+    /// Says whether the next buffer may wait for the memory of a table.
+    #[inline(always)]
+    pub fn may_sleep(&mut self, sleeps: bool) {
+        self.tables.may_sleep(sleeps);
+    }
+
     /// The part of the queue that needs no exclusion.
     #[inline(always)]
     pub fn control(&self) -> &C {
@@ -275,13 +296,15 @@ where
     }
 }
 
-impl<F, T, S, C> Drop for Frame<F, T, S, C>
+impl<F, T, S, C, L> Drop for Frame<F, T, S, C, L>
 where
     F: Format,
     S: DerefMut<Target = [Slot<T>]>,
     C: Deref<Target = Control<F::Platform, F::View>>,
+    L: Tables,
 {
     fn drop(&mut self) {
+        self.return_all();
         slot::forget(&mut self.slots);
     }
 }

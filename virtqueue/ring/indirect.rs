@@ -4,13 +4,12 @@
 //! (`VIRTIO_F_INDIRECT_DESC`; §2.7.5.3, §2.8.7).
 
 use super::{
-    error::AddError,
     platform::Platform,
-    slot::Slot,
-    tables::{
-        Table,
-        Tables, //
+    slot::{
+        self,
+        Slot, //
     },
+    tables::Table, //
 };
 
 /// When a buffer is described by a table, and takes one descriptor of the ring, and when by a
@@ -50,7 +49,8 @@ impl IndirectRule {
         keep_free: 0,
     };
 
-    /// A table only where the ring has not enough room for a chain.
+    /// A table only where the ring has not enough room for a chain. A ring without tables has this
+    /// rule, whatever its [`Config`](super::Config) says.
     pub const LAST_RESORT: Self = Self {
         from: u16::MAX,
         keep_free: 0,
@@ -72,51 +72,32 @@ pub enum Plan<P> {
     Table(Table<P>),
 }
 
-/// Chooses for a buffer of up to `segments`, with the id `id` if it has a table, in a ring of `size`
-/// descriptors, `free` of them free.
-///
-/// What is to have a table gets that of its id if it fits, else a large one if one is free; where
-/// there is none, a chain if there is room for it.
+/// Chooses for a buffer of up to `segments`, with the id `id` if it has a table, in a ring of which
+/// `free` descriptors are free. `None`: it has no segment, there is no room for it, or the rule
+/// wants a table that the id does not have.
 ///
 /// # Safety
 ///
-/// `id` is not above that with which the tables were made, and is that of no buffer.
+/// There is a slot of the id, and where `free` is not 0 it is that of no buffer.
 #[inline(always)]
 pub(super) unsafe fn plan<P: Platform, T>(
     rule: IndirectRule,
-    tables: &mut Tables,
-    slots: &mut [Slot<T>],
+    slots: &[Slot<T>],
     id: u16,
     segments: u16,
     free: u16,
-    size: u16,
-) -> Result<Plan<P>, AddError> {
+) -> Option<Plan<P>> {
     // Nothing is to be described where there may be no free id.
     if segments == 0 {
-        return Err(AddError::Empty);
+        return None;
     }
     if rule.wants(segments, free) && free != 0 {
         // SAFETY: By the safety requirements.
-        if let Some(table) = unsafe { tables.take(slots, id, segments) } {
-            return Ok(Plan::Table(table));
-        }
+        return unsafe { slot::at(slots, id) }
+            .own(segments)
+            .map(Plan::Table);
     }
-    if segments <= free {
-        return Ok(Plan::Direct);
-    }
-    Err(no_room(tables, segments, size))
-}
-
-/// Whether it is worth while to try again: whether an empty ring could take the buffer. If it
-/// could, then something is in flight that takes the room or the table.
-#[cold]
-#[inline]
-fn no_room(tables: &Tables, segments: u16, size: u16) -> AddError {
-    if segments > tables.most().max(size) {
-        AddError::TooMany
-    } else {
-        AddError::Full
-    }
+    (segments <= free).then_some(Plan::Direct)
 }
 
 #[cfg(test)]

@@ -89,7 +89,12 @@ pub use self::{
         Used, //
     },
     split::Split,
-    tables::TableMemory, //
+    tables::{
+        Lent,
+        NoTables,
+        TableMemory,
+        Tables, //
+    },
 };
 
 /// What was negotiated with the device, and what the transport needs.
@@ -103,8 +108,8 @@ pub struct Config {
     /// `VIRTIO_F_ORDER_PLATFORM`, or a transport to real hardware: barriers for devices and not
     /// only for other processors (§6).
     pub strong_barriers: bool,
-    /// When a buffer is described by an indirect table (§2.7.5.3, §2.8.7). Without
-    /// `VIRTIO_F_INDIRECT_DESC` the ring must be given no table memory.
+    /// When a buffer is described by an indirect table (§2.7.5.3, §2.8.7), if the ring has
+    /// [`Tables`].
     pub indirect: IndirectRule,
     /// Whether the driver wants to be called at all. A queue without a callback starts with its
     /// interrupts off.

@@ -47,7 +47,7 @@ use super::{
         Describe, //
     },
     slot::Slot,
-    tables::TableMemory, //
+    tables::NoTables, //
 };
 
 /// The part of a packed ring that needs no exclusion.
@@ -55,9 +55,10 @@ pub type Control<P> = control::Control<P, View<P>>;
 
 /// The driver side of a packed ring that carries tokens of type `T`.
 ///
-/// `S` holds one [`Slot`] for each descriptor, `C` refers to a [`Control`]. `IN_ORDER` says that
-/// `VIRTIO_F_IN_ORDER` was negotiated.
-pub type Packed<P, T, S, C, const IN_ORDER: bool> = Frame<Format<P, IN_ORDER>, T, S, C>;
+/// `S` holds one [`Slot`] for each descriptor, `C` refers to a [`Control`], `L` gives tables.
+/// `IN_ORDER` says that `VIRTIO_F_IN_ORDER` was negotiated.
+pub type Packed<P, T, S, C, const IN_ORDER: bool, L = NoTables> =
+    Frame<Format<P, IN_ORDER>, T, S, C, L>;
 
 /// The format of a packed ring.
 ///
@@ -105,8 +106,8 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
         memory.check()
     }
 
-    fn parts(memory: &Memory) -> (u16, Option<TableMemory>) {
-        (memory.size, memory.tables)
+    fn size_of(memory: &Memory) -> u16 {
+        memory.size
     }
 
     unsafe fn new(memory: &Memory, _flags: Flags) -> Self {
@@ -179,6 +180,11 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
     ) -> Result<Chain, D::Error> {
         // SAFETY: By the type invariants.
         unsafe { add::describe(&self.ring, to, self.next, id, segments, plan, buffer) }
+    }
+
+    #[cold]
+    unsafe fn move_table(&self, to: Spot<P>, _id: u16, addr: u64) {
+        to.write_addr(addr);
     }
 
     #[inline(always)]

@@ -44,7 +44,7 @@ impl<E> Shared<E> {
     /// # Safety
     ///
     /// The memory stays mapped as long as a copy of this is used.
-    pub(super) unsafe fn new(ptr: NonNull<E>) -> Self {
+    pub(super) const unsafe fn new(ptr: NonNull<E>) -> Self {
         // INVARIANT: By the safety requirements.
         Self(ptr)
     }
@@ -54,9 +54,9 @@ impl<E> Shared<E> {
         self.0.as_ptr()
     }
 
-    /// Whether the pointer is a multiple of `align`.
-    pub(super) fn is_aligned(self, align: usize) -> bool {
-        self.0.as_ptr().addr() % align == 0
+    #[inline(always)]
+    pub(super) fn as_non_null(self) -> NonNull<E> {
+        self.0
     }
 }
 

@@ -35,6 +35,10 @@ pub trait Describe {
     /// What `describe` can fail with by itself, for instance a mapping.
     type Error: From<AddError>;
 
+    /// Whether the device is shown a copy of what is written, as it may be where memory is mapped
+    /// for it: a table then has to be written before it is shown.
+    const MAPS: bool = false;
+
     /// Tells the segments. Called once for each add, if at all.
     ///
     /// # Errors

@@ -40,7 +40,7 @@ use super::{
         Describe, //
     },
     slot::Slot,
-    tables::TableMemory, //
+    tables::NoTables, //
 };
 
 /// The part of a split ring that needs no exclusion.
@@ -48,9 +48,10 @@ pub type Control<P> = control::Control<P, View<P>>;
 
 /// The driver side of a split ring that carries tokens of type `T`.
 ///
-/// `S` holds one [`Slot`] for each descriptor, `C` refers to a [`Control`]. `IN_ORDER` says that
-/// `VIRTIO_F_IN_ORDER` was negotiated.
-pub type Split<P, T, S, C, const IN_ORDER: bool> = Frame<Format<P, IN_ORDER>, T, S, C>;
+/// `S` holds one [`Slot`] for each descriptor, `C` refers to a [`Control`], `L` gives tables.
+/// `IN_ORDER` says that `VIRTIO_F_IN_ORDER` was negotiated.
+pub type Split<P, T, S, C, const IN_ORDER: bool, L = NoTables> =
+    Frame<Format<P, IN_ORDER>, T, S, C, L>;
 
 /// The format of a split ring: the number of a buffer is the index of its available entry, and
 /// that of the used entry at which it was taken.
@@ -86,8 +87,8 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
         memory.check()
     }
 
-    fn parts(memory: &Memory) -> (u16, Option<TableMemory>) {
-        (memory.size, memory.tables)
+    fn size_of(memory: &Memory) -> u16 {
+        memory.size
     }
 
     unsafe fn new(memory: &Memory, flags: Flags) -> Self {
@@ -136,6 +137,13 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
         unsafe {
             add::describe::<_, _, _, IN_ORDER>(&self.areas, id, segments, plan, slots, buffer)
         }
+    }
+
+    #[cold]
+    unsafe fn move_table(&self, (): (), id: u16, addr: u64) {
+        let addr = self.areas.endian().u64(addr);
+        // SAFETY: Bounded by the safety requirements: the head is the one descriptor.
+        unsafe { self.areas.desc().write_addr(id, addr) };
     }
 
     #[inline(always)]

@@ -29,6 +29,7 @@ use vring::{
         gfp_t,
         scatterlist,
         virtqueue,
+        ___GFP_DIRECT_RECLAIM_BIT,
         DMA_ATTR_DEBUGGING_IGNORE_CACHELINES,
         EINVAL as C_EINVAL, //
     },
@@ -67,6 +68,12 @@ fn done(ring: &mut impl LiveRing, added: Result, reads: bool) -> c_int {
     }
 }
 
+/// Whether memory may be waited for.
+#[inline(always)]
+fn may_sleep(gfp: gfp_t) -> bool {
+    gfp & (1 << ___GFP_DIRECT_RECLAIM_BIT) != 0
+}
+
 /// What is added, but for its memory.
 ///
 /// It fits into a register: the functions below that add have no more arguments than there are
@@ -80,17 +87,20 @@ struct Shape {
     premapped: bool,
     /// Parts of it share cache lines with others that are mapped.
     clean: bool,
+    /// It may wait for memory.
+    sleeps: bool,
 }
 
 impl Shape {
     /// Of a list to read that the driver did not map.
     #[inline(always)]
-    fn new(segments: u32) -> Self {
+    fn new(segments: u32, gfp: gfp_t) -> Self {
         Self {
             segments,
             write: false,
             premapped: false,
             clean: false,
+            sleeps: may_sleep(gfp),
         }
     }
 
@@ -131,6 +141,7 @@ unsafe fn add_list<R: LiveRing>(
 ) -> c_int {
     // SAFETY: By the safety requirements.
     let list = unsafe { List::new(sg, shape.write, shape.premapped) };
+    ring.may_sleep(shape.sleeps);
     let added = match u16::try_from(shape.segments) {
         Ok(segments) => ring.add(token, segments, &list, shape.attrs()),
         Err(_) => Err(EINVAL),
@@ -235,19 +246,22 @@ struct AddLists {
     out: u32,
     all: u32,
     data: *mut c_void,
+    sleeps: bool,
 }
 
 impl OnRing for AddLists {
     type Output = c_int;
 
     #[inline(always)]
-    fn run<R: LiveRing>(self, ring: R) -> c_int {
+    fn run<R: LiveRing>(self, mut ring: R) -> c_int {
         let Self {
             lists,
             out,
             all,
             data,
+            sleeps,
         } = self;
+        ring.may_sleep(sleeps);
         // SAFETY: By the type invariant.
         unsafe {
             if ring.is_mapped() {
@@ -317,7 +331,7 @@ pub(crate) unsafe extern "C" fn virtqueue_add_sgs(
     out_sgs: c_uint,
     in_sgs: c_uint,
     data: *mut c_void,
-    _gfp: gfp_t,
+    gfp: gfp_t,
 ) -> c_int {
     // SAFETY: C says that it is a queue, which the caller serialises.
     let inner = unsafe { Queue::from_raw(vq).inner() };
@@ -328,6 +342,7 @@ pub(crate) unsafe extern "C" fn virtqueue_add_sgs(
         // OVERFLOW: There is not memory for that many.
         all: out_sgs.wrapping_add(in_sgs),
         data,
+        sleeps: may_sleep(gfp),
     })
 }
 
@@ -338,10 +353,10 @@ pub(crate) unsafe extern "C" fn virtqueue_add_outbuf(
     sg: *mut scatterlist,
     num: c_uint,
     data: *mut c_void,
-    _gfp: gfp_t,
+    gfp: gfp_t,
 ) -> c_int {
     // SAFETY: C says the same.
-    unsafe { add::<false>(vq, sg, data, null_mut(), Shape::new(num)) }
+    unsafe { add::<false>(vq, sg, data, null_mut(), Shape::new(num, gfp)) }
 }
 
 /// Adds a list to read that the driver mapped.
@@ -351,7 +366,7 @@ pub(crate) unsafe extern "C" fn virtqueue_add_outbuf_premapped(
     sg: *mut scatterlist,
     num: c_uint,
     data: *mut c_void,
-    _gfp: gfp_t,
+    gfp: gfp_t,
 ) -> c_int {
     // SAFETY: C says the same.
     unsafe {
@@ -362,7 +377,7 @@ pub(crate) unsafe extern "C" fn virtqueue_add_outbuf_premapped(
             null_mut(),
             Shape {
                 premapped: true,
-                ..Shape::new(num)
+                ..Shape::new(num, gfp)
             },
         )
     }
@@ -375,10 +390,10 @@ pub(crate) unsafe extern "C" fn virtqueue_add_inbuf(
     sg: *mut scatterlist,
     num: c_uint,
     data: *mut c_void,
-    _gfp: gfp_t,
+    gfp: gfp_t,
 ) -> c_int {
     // SAFETY: C says the same.
-    unsafe { add::<true>(vq, sg, data, null_mut(), Shape::new(num)) }
+    unsafe { add::<true>(vq, sg, data, null_mut(), Shape::new(num, gfp)) }
 }
 
 /// Adds a list to write, parts of which share cache lines with others that are mapped.
@@ -388,7 +403,7 @@ pub(crate) unsafe extern "C" fn virtqueue_add_inbuf_cache_clean(
     sg: *mut scatterlist,
     num: c_uint,
     data: *mut c_void,
-    _gfp: gfp_t,
+    gfp: gfp_t,
 ) -> c_int {
     // SAFETY: C says the same.
     unsafe {
@@ -399,7 +414,7 @@ pub(crate) unsafe extern "C" fn virtqueue_add_inbuf_cache_clean(
             null_mut(),
             Shape {
                 clean: true,
-                ..Shape::new(num)
+                ..Shape::new(num, gfp)
             },
         )
     }
@@ -413,10 +428,10 @@ pub(crate) unsafe extern "C" fn virtqueue_add_inbuf_ctx(
     num: c_uint,
     data: *mut c_void,
     ctx: *mut c_void,
-    _gfp: gfp_t,
+    gfp: gfp_t,
 ) -> c_int {
     // SAFETY: C says the same.
-    unsafe { add::<true>(vq, sg, data, ctx, Shape::new(num)) }
+    unsafe { add::<true>(vq, sg, data, ctx, Shape::new(num, gfp)) }
 }
 
 /// Adds a list to write that the driver mapped, with a context that comes back with it.
@@ -427,7 +442,7 @@ pub(crate) unsafe extern "C" fn virtqueue_add_inbuf_premapped(
     num: c_uint,
     data: *mut c_void,
     ctx: *mut c_void,
-    _gfp: gfp_t,
+    gfp: gfp_t,
 ) -> c_int {
     // SAFETY: C says the same.
     unsafe {
@@ -438,7 +453,7 @@ pub(crate) unsafe extern "C" fn virtqueue_add_inbuf_premapped(
             ctx,
             Shape {
                 premapped: true,
-                ..Shape::new(num)
+                ..Shape::new(num, gfp)
             },
         )
     }

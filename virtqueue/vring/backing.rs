@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The memory of a ring, and of its indirect tables.
+//! The memory of a ring. That of its indirect tables is in [`tables`](crate::tables).
 
 use crate::{
     area::Area,
@@ -13,8 +13,7 @@ use crate::{
         packed,
         split,
         Config,
-        Desc,
-        TableMemory, //
+        Desc, //
     },
 };
 use core::ptr::NonNull;
@@ -22,13 +21,6 @@ use kernel::{
     page::PAGE_SIZE,
     prelude::*, //
 };
-
-/// Entries of the table that each id has: as many segments as most requests have.
-const SMALL_TABLE: u16 = 8;
-
-/// Memory for the tables that all ids share, for buffers with up to as many segments as the ring
-/// has descriptors.
-const LARGE_TABLES: usize = 64 << 10;
 
 /// Areas that the two sides write stay out of each other's cache lines.
 const LINE: usize = 64;
@@ -92,25 +84,14 @@ impl Offsets {
     }
 }
 
-/// How many tables a queue has, and how large they are.
-fn tables(size: u16) -> (u16, u16, u16) {
-    let large = size;
-    let larges = LARGE_TABLES.checked_div(size_of::<Desc>() * usize::from(large));
-    // CAST: At most `size`.
-    let larges = larges.unwrap_or(0).clamp(1, usize::from(size).max(1)) as u16;
-    (SMALL_TABLE.min(size), large, larges)
-}
-
 /// The memory of a ring.
 ///
 /// # Invariants
 ///
 /// `base` is memory for a ring of `size` descriptors, laid out as `offsets` says; it belongs to
-/// `ring`, or to the caller of `vring_new_virtqueue`. `tables` has what [`tables`] says, for that
-/// size.
+/// `ring`, or to the caller of `vring_new_virtqueue`.
 pub struct Backing {
     ring: Option<Area>,
-    tables: Option<Area>,
     base: NonNull<u8>,
     offsets: Offsets,
     size: u16,
@@ -136,9 +117,6 @@ impl Backing {
         let mut backing = Self::at(base, offsets, size);
         // INVARIANT: It was just allocated.
         backing.ring = Some(area);
-        if format.tables {
-            backing.add_tables(mapper);
-        }
         Ok(backing)
     }
 
@@ -148,14 +126,11 @@ impl Backing {
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn shrinking(
-        format: &Format,
-        mapper: Option<&Mapper>,
-        size: u16,
-    ) -> Result<Self> {
+    pub(crate) fn shrinking(format: &Format, mapper: Option<&Mapper>, size: u16) -> Result<Self> {
         let mut size = size;
         loop {
-            let last = !format.may_shrink || Offsets::new(format, size).bytes <= PAGE_SIZE || size < 2;
+            let last =
+                !format.may_shrink || Offsets::new(format, size).bytes <= PAGE_SIZE || size < 2;
             let quiet = if last { 0 } else { bindings::__GFP_NOWARN };
             match Self::new(format, mapper, size, bindings::GFP_KERNEL | quiet) {
                 Err(_) if !last => size /= 2,
@@ -164,33 +139,19 @@ impl Backing {
         }
     }
 
-    /// The memory of a caller, with a ring of `size` descriptors and no tables.
-    ///
-    /// # Errors
-    ///
-    /// `EINVAL`: it is not aligned.
+    /// The memory of a caller, with a ring of `size` descriptors.
     ///
     /// # Safety
     ///
     /// `pages` is as much memory as such a ring takes, as long as the result exists.
-    pub(crate) unsafe fn foreign(
-        format: &Format,
-        pages: NonNull<u8>,
-        mapper: Option<&Mapper>,
-        size: u16,
-    ) -> Self {
-        let mut backing = Self::at(pages, Offsets::new(format, size), size);
-        if format.tables {
-            backing.add_tables(mapper);
-        }
-        backing
+    pub(crate) unsafe fn foreign(format: &Format, pages: NonNull<u8>, size: u16) -> Self {
+        Self::at(pages, Offsets::new(format, size), size)
     }
 
     fn at(base: NonNull<u8>, offsets: Offsets, size: u16) -> Self {
         let at = |offset| base.as_ptr().wrapping_add(offset);
         Self {
             ring: None,
-            tables: None,
             base,
             offsets,
             size,
@@ -201,26 +162,6 @@ impl Backing {
                 used: at(offsets.device).cast(),
             },
         }
-    }
-
-    /// Sets tables aside. A queue without is one whose buffers take more descriptors.
-    fn add_tables(&mut self, mapper: Option<&Mapper>) {
-        let (small, large, larges) = tables(self.size);
-        let bytes = TableMemory::bytes(self.size, small, large, larges);
-        let gfp = bindings::GFP_KERNEL | bindings::__GFP_NOWARN;
-        self.tables = Area::new(mapper.copied(), bytes, gfp).ok();
-    }
-
-    fn table_memory(&self) -> Option<TableMemory> {
-        let area = self.tables.as_ref()?;
-        let (small, large, larges) = tables(self.size);
-        Some(TableMemory {
-            base: area.as_ptr().cast(),
-            addr: area.addr(),
-            small,
-            large,
-            larges,
-        })
     }
 
     /// A part of the ring.
@@ -236,7 +177,6 @@ impl Backing {
             desc: self.base.cast(),
             avail: self.part(self.offsets.driver),
             used: self.part(self.offsets.device),
-            tables: self.table_memory(),
         }
     }
 
@@ -247,7 +187,6 @@ impl Backing {
             desc: self.base.cast(),
             driver: self.part(self.offsets.driver),
             device: self.part(self.offsets.device),
-            tables: self.table_memory(),
         }
     }
 
@@ -255,16 +194,6 @@ impl Backing {
     #[inline]
     pub fn size(&self) -> u16 {
         self.size
-    }
-
-    /// The most segments that those buffers have in all that do not fit into a small table.
-    pub(crate) fn long_segments(&self) -> usize {
-        let size = usize::from(self.size);
-        let Some(_) = &self.tables else {
-            return size;
-        };
-        let (_, large, larges) = tables(self.size);
-        size + usize::from(large) * usize::from(larges)
     }
 
     /// Whether the memory belongs to the queue and not to a caller.
@@ -286,8 +215,8 @@ impl Backing {
         &raw const self.vring
     }
 
-    /// Bytes of memory that the device uses.
+    /// Bytes of the ring.
     pub fn bytes(&self) -> usize {
-        self.offsets.bytes + self.tables.as_ref().map_or(0, Area::size)
+        self.offsets.bytes
     }
 }

@@ -33,6 +33,8 @@ use crate::{
         Split, //
     },
     side::Side,
+    stats::Counters,
+    tables::Tables,
     Once, //
 };
 use core::ptr::NonNull;
@@ -152,7 +154,7 @@ pub(crate) fn slots(size: u16) -> Result<Slots> {
 /// # Safety
 ///
 /// Nobody else writes the memory, but for the device, and it stays as long as the ring.
-unsafe fn ring(format: &Format, backing: &Backing) -> Result<(Ring, Shared)> {
+unsafe fn ring(format: &Format, backing: &Backing, tables: Tables) -> Result<(Ring, Shared)> {
     let slots = slots(backing.size())?;
     let config = format.config;
     // SAFETY: By the safety requirements and the invariants of `Backing`; the controls are new.
@@ -162,9 +164,9 @@ unsafe fn ring(format: &Format, backing: &Backing) -> Result<(Ring, Shared)> {
             let shared = Shared::Packed(control.clone());
             let memory = backing.packed();
             let ring = if format.in_order {
-                Ring::PackedInOrder(Packed::new(memory, config, slots, control)?)
+                Ring::PackedInOrder(Packed::new(memory, config, slots, control, tables)?)
             } else {
-                Ring::Packed(Packed::new(memory, config, slots, control)?)
+                Ring::Packed(Packed::new(memory, config, slots, control, tables)?)
             };
             Ok((ring, shared))
         } else {
@@ -172,9 +174,9 @@ unsafe fn ring(format: &Format, backing: &Backing) -> Result<(Ring, Shared)> {
             let shared = Shared::Split(control.clone());
             let memory = backing.split();
             let ring = if format.in_order {
-                Ring::SplitInOrder(Split::new(memory, config, slots, control)?)
+                Ring::SplitInOrder(Split::new(memory, config, slots, control, tables)?)
             } else {
-                Ring::Split(Split::new(memory, config, slots, control)?)
+                Ring::Split(Split::new(memory, config, slots, control, tables)?)
             };
             Ok((ring, shared))
         }
@@ -210,19 +212,18 @@ impl Queue {
             // A packed ring has three areas, of which a caller says one.
             Some(_) if format.packed => return Err(EINVAL),
             // SAFETY: By the safety requirements.
-            Some(pages) => unsafe { Backing::foreign(&format, pages, mapper, size) },
+            Some(pages) => unsafe { Backing::foreign(&format, pages, size) },
             None => Backing::shrinking(&format, mapper, size)?,
         };
         let mapped = match mapper {
-            Some(&mapper) => Some(Mapped::new(
-                mapper,
-                backing.size(),
-                backing.long_segments(),
-            )?),
+            Some(&mapper) => Some(Mapped::new(mapper, backing.size())?),
             None => None,
         };
+        let counters = Arc::new(Counters::new(), GFP_KERNEL)?;
+        let tables = Tables::new(format.tables, mapper, backing.size(), counters.clone())?;
+        tables.tell(vdev, spec.index, backing.size());
         // SAFETY: The memory goes into the queue, with the ring.
-        let (ring, shared) = unsafe { ring(&format, &backing) }?;
+        let (ring, shared) = unsafe { ring(&format, &backing, tables) }?;
         let vq = fields(
             spec.index,
             vdev,
@@ -230,7 +231,7 @@ impl Queue {
             spec.name,
             backing.size().into(),
         );
-        let side = Side::new(mapped, vdev, spec.index, backing.size())?;
+        let side = Side::new(mapped, vdev, spec.index, backing.size(), counters)?;
         let inner = Inner { ring, side };
         let queue = KBox::new(
             Self::new(

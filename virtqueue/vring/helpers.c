@@ -7,6 +7,7 @@
 #include <linux/kmsan.h>
 #include <linux/list.h>
 #include <linux/mm.h>
+#include <linux/slab.h>
 #include <xen/xen.h>
 #include <asm/barrier.h>
 #include <asm/io.h>
@@ -67,6 +68,26 @@ void rust_virtio_handle_dma(u64 phys, size_t size, enum dma_data_direction dir)
 	kmsan_handle_dma(phys, size, dir);
 }
 EXPORT_SYMBOL_GPL(rust_virtio_handle_dma);
+
+/* Without I/O, which may be what the table is for. */
+gfp_t rust_virtio_table_gfp(bool sleeps)
+{
+	return (sleeps ? GFP_NOIO : GFP_ATOMIC) | __GFP_NOWARN;
+}
+EXPORT_SYMBOL_GPL(rust_virtio_table_gfp);
+
+/* Zeroed: the device may read more of it than was written. */
+void *rust_virtio_alloc_table(size_t bytes, gfp_t gfp)
+{
+	return kzalloc(bytes, gfp);
+}
+EXPORT_SYMBOL_GPL(rust_virtio_alloc_table);
+
+void rust_virtio_free_table(void *table)
+{
+	kfree(table);
+}
+EXPORT_SYMBOL_GPL(rust_virtio_free_table);
 
 u32 rust_virtio_jiffies(void)
 {

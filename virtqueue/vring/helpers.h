@@ -29,6 +29,10 @@ u64 rust_virtio_page_to_phys(struct page *page);
 struct page *rust_virtio_phys_to_page(u64 phys);
 void rust_virtio_handle_dma(u64 phys, size_t size, enum dma_data_direction dir);
 
+gfp_t rust_virtio_table_gfp(bool sleeps);
+void *rust_virtio_alloc_table(size_t bytes, gfp_t gfp);
+void rust_virtio_free_table(void *table);
+
 u32 rust_virtio_jiffies(void);
 
 void rust_virtio_device_lock(struct device *dev);

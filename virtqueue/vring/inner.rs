@@ -21,7 +21,8 @@ use crate::{
         Frame, //
     },
     segment::RawToken,
-    side::Side, //
+    side::Side,
+    tables::Tables, //
 };
 use core::ffi::c_void;
 use kernel::sync::Arc;
@@ -30,7 +31,8 @@ use kernel::sync::Arc;
 pub type Slots = kernel::alloc::KVVec<crate::ring::Slot<RawToken>>;
 
 /// A ring of format `F`, in the kernel.
-pub(crate) type RingOf<F> = Frame<F, RawToken, Slots, Arc<Control<Kernel, <F as Format>::View>>>;
+pub(crate) type RingOf<F> =
+    Frame<F, RawToken, Slots, Arc<Control<Kernel, <F as Format>::View>>, Tables>;
 
 type SplitRing<const IN_ORDER: bool> = RingOf<split::Format<Kernel, IN_ORDER>>;
 type PackedRing<const IN_ORDER: bool> = RingOf<packed::Format<Kernel, IN_ORDER>>;

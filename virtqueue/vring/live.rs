@@ -44,13 +44,16 @@ pub trait LiveRing {
     fn max_segments(&self) -> u16;
     /// Whether memory is mapped for the device.
     fn is_mapped(&self) -> bool;
+    /// Says whether the next buffer may wait for the memory of a table. Otherwise none does.
+    fn may_sleep(&mut self, sleeps: bool);
     /// Gives a buffer of up to `segments` segments to the device. `attrs` are those of its DMA
     /// mappings.
     ///
     /// # Errors
     ///
     /// - `ENOSPC`: the ring is full; again when something was taken out;
-    /// - `ENOMEM`: it could not be mapped for now;
+    /// - `ENOMEM`: it could not be mapped for now, or there is no memory for the table that it
+    ///   needs; again some time later;
     /// - `EINVAL`: it has no segment, more than the queue can take, or memory to read behind
     ///   memory to write;
     /// - `EIO`: the queue is broken.
@@ -255,6 +258,11 @@ impl<F: Format<Platform = Kernel>> LiveRing for Live<'_, F> {
     #[inline(always)]
     fn is_mapped(&self) -> bool {
         self.side.mapped.is_some()
+    }
+
+    #[inline(always)]
+    fn may_sleep(&mut self, sleeps: bool) {
+        self.ring.may_sleep(sleeps);
     }
 
     #[inline(always)]

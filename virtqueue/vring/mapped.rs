@@ -3,7 +3,8 @@
 //! What is mapped for the buffers that a device has, where the DMA API is used.
 //!
 //! A segment is mapped as its descriptor is written, and a record of the mapping is made by the id
-//! that the buffer is to have. The records are set aside with the queue: mapping allocates none.
+//! that the buffer is to have. An id has records for as many segments as most buffers have; those
+//! of longer ones are allocated, and kept for the next as far as that is not too much memory.
 
 use crate::{
     dma::{
@@ -26,8 +27,8 @@ use kernel::{
 /// Records that each id has: as many segments as most buffers have.
 const BLOCK: usize = 8;
 
-/// No block.
-const NONE: u32 = u32::MAX;
+/// Blocks that are kept for long buffers to come.
+const KEPT: usize = 64;
 
 /// Records of a buffer.
 ///
@@ -38,12 +39,12 @@ const NONE: u32 = u32::MAX;
 struct Block {
     records: [Mapping; BLOCK],
     count: u32,
-    /// The block of the pool with what went before, or the next one that is free, or [`NONE`].
-    next: u32,
+    /// The block with what went before, or the next one that is kept.
+    next: Option<KBox<Block>>,
 }
 
 impl Block {
-    const fn new(next: u32) -> Self {
+    const fn new() -> Self {
         let record = Mapping {
             addr: 0,
             len: 0,
@@ -53,7 +54,7 @@ impl Block {
         Self {
             records: [record; BLOCK],
             count: 0,
-            next,
+            next: None,
         }
     }
 
@@ -70,72 +71,84 @@ impl Block {
     }
 }
 
+impl Drop for Block {
+    fn drop(&mut self) {
+        // One by one: there may be more than the stack has room for.
+        let mut next = self.next.take();
+        while let Some(mut block) = next {
+            next = block.next.take();
+        }
+    }
+}
+
 /// What maps, and blocks for buffers with more segments than one has records for.
 struct Pool {
     mapper: Mapper,
-    blocks: KVVec<Block>,
-    /// The first one that is free.
-    free: u32,
+    /// Blocks that are kept, and how many.
+    free: Option<KBox<Block>>,
+    kept: usize,
 }
 
 impl Pool {
-    fn new(mapper: Mapper, count: usize) -> Result<Self> {
-        let mut blocks = KVVec::with_capacity(count, GFP_KERNEL)?;
-        for next in 1..=count {
-            let next = if next == count { NONE } else { next as u32 };
-            blocks.push(Block::new(next), GFP_KERNEL)?;
-        }
-        Ok(Self {
-            mapper,
-            blocks,
-            free: if count == 0 { NONE } else { 0 },
-        })
-    }
-
-    /// Moves the records of a full block to a spare one, of which `next` is to be the next. Returns
-    /// which. `new` was just mapped, and is to be recorded where there is room then.
+    /// Moves the records of a full block to another one, behind which `next` is. Returns that.
+    /// `new` was just mapped, and is to be recorded where there is room then.
     ///
     /// # Errors
     ///
-    /// `ENOSPC`: there is none; `new` was taken back.
+    /// `ENOMEM`: there is no memory for it; `new` was taken back, and `next` is as it was.
     #[cold]
     #[inline(never)]
-    fn spill(&mut self, full: &[Mapping; BLOCK], next: u32, new: Mapping) -> Result<u32> {
-        let at = self.free;
-        let Some(block) = self.blocks.get_mut(at as usize) else {
-            // SAFETY: It was mapped, and the device has not seen it.
-            unsafe { self.mapper.unmap(&[new]) };
-            return Err(ENOSPC);
+    fn spill(
+        &mut self,
+        full: &[Mapping; BLOCK],
+        next: &mut Option<KBox<Block>>,
+        new: Mapping,
+    ) -> Result {
+        let mut block = match self.free.take() {
+            Some(mut block) => {
+                self.free = block.next.take();
+                self.kept -= 1;
+                block
+            }
+            None => match KBox::new(Block::new(), GFP_ATOMIC | __GFP_NOWARN) {
+                Ok(block) => block,
+                Err(e) => {
+                    // SAFETY: It was mapped, and the device has not seen it.
+                    unsafe { self.mapper.unmap(&[new]) };
+                    return Err(e.into());
+                }
+            },
         };
-        self.free = block.next;
         // INVARIANT: All of them are of mappings, which are not those of the other block any more.
-        *block = Block {
-            records: *full,
-            count: BLOCK as u32,
-            next,
-        };
-        Ok(at)
+        block.records = *full;
+        block.count = BLOCK as u32;
+        block.next = next.take();
+        *next = Some(block);
+        Ok(())
     }
 
     /// Takes the mappings of a buffer back: those in its own block, and in what is behind.
     #[inline(never)]
     fn unmap(&mut self, own: &mut Block) {
         own.unmap(&self.mapper);
-        let next = core::mem::replace(&mut own.next, NONE);
-        if next != NONE {
+        if let Some(next) = own.next.take() {
             self.unmap_from(next);
         }
     }
 
-    /// Takes back the mappings of the blocks from one on, and has them free.
+    /// Takes back the mappings of the blocks from one on, and keeps or frees them.
     #[cold]
     #[inline(never)]
-    fn unmap_from(&mut self, mut at: u32) {
-        while let Some(block) = self.blocks.get_mut(at as usize) {
+    fn unmap_from(&mut self, first: KBox<Block>) {
+        let mut next = Some(first);
+        while let Some(mut block) = next {
             block.unmap(&self.mapper);
-            let next = core::mem::replace(&mut block.next, self.free);
-            self.free = at;
-            at = next;
+            next = block.next.take();
+            if self.kept < KEPT {
+                block.next = self.free.take();
+                self.free = Some(block);
+                self.kept += 1;
+            }
         }
     }
 }
@@ -144,7 +157,7 @@ impl Pool {
 ///
 /// # Invariants
 ///
-/// The records of an id, those of its own block and of the spare ones behind, are of mappings that
+/// The records of an id, those of its own block and of the ones behind, are of mappings that
 /// `pool` made for the buffer that has the id; where there are any, some are in its own block.
 pub(crate) struct Mapped {
     /// A block for each id.
@@ -153,19 +166,21 @@ pub(crate) struct Mapped {
 }
 
 impl Mapped {
-    /// Sets records aside for `ids` buffers. Those with more than a few segments have up to
-    /// `segments` in all.
+    /// Sets records aside for `ids` buffers of the usual length.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn new(mapper: Mapper, ids: u16, segments: usize) -> Result<Self> {
+    pub(crate) fn new(mapper: Mapper, ids: u16) -> Result<Self> {
         let mut own = KVVec::with_capacity(ids.into(), GFP_KERNEL)?;
         for _ in 0..ids {
-            own.push(Block::new(NONE), GFP_KERNEL)?;
+            own.push(Block::new(), GFP_KERNEL)?;
         }
-        // The last records of a buffer, one at least, are in its own block.
-        let pool = Pool::new(mapper, segments / BLOCK)?;
+        let pool = Pool {
+            mapper,
+            free: None,
+            kept: 0,
+        };
         // INVARIANT: There is no buffer.
         Ok(Self { own, pool })
     }
@@ -179,7 +194,7 @@ impl Mapped {
             pool: &mut self.pool,
             attrs,
             count: 0,
-            next: NONE,
+            next: None,
         })
     }
 
@@ -199,17 +214,19 @@ impl Mapped {
 ///
 /// # Invariants
 ///
-/// The first `count` records in `own`, and those in the blocks of `pool` from `next` on, are of
+/// The first `count` records in `own`, and those in the blocks from `next` on, are of
 /// mappings that were just made. If there are any, `own` is the block of a free id.
 pub(crate) struct Recorder<'a> {
     own: &'a mut Block,
     pool: &'a mut Pool,
     attrs: usize,
     count: u32,
-    next: u32,
+    next: Option<KBox<Block>>,
 }
 
 impl Translate for Recorder<'_> {
+    const MAPS: bool = true;
+
     #[inline(always)]
     fn address(&mut self, segment: Segment, write: bool) -> Result<u64> {
         if let Kind::Premapped(addr) = segment.kind {
@@ -226,7 +243,8 @@ impl Translate for Recorder<'_> {
         if self.count as usize >= BLOCK {
             // INVARIANT: Only now, so that the own block never has none while there is one behind,
             // whatever is made of an error.
-            self.next = self.pool.spill(&self.own.records, self.next, mapping)?;
+            self.pool
+                .spill(&self.own.records, &mut self.next, mapping)?;
             self.count = 0;
         }
         if let Some(record) = self.own.records.get_mut(self.count as usize) {
@@ -245,14 +263,15 @@ impl Recorder<'_> {
     pub(crate) fn keep(self) {
         // INVARIANT: By that of the recorder.
         self.own.count = self.count;
-        self.own.next = self.next;
+        // PERF: There is none to be dropped, as the id was free.
+        core::mem::forget(core::mem::replace(&mut self.own.next, self.next));
     }
 
     /// Takes the mappings back, of a buffer that was not added.
     #[cold]
     pub(crate) fn undo(self) {
         // If there are none, nobody says that the id is a free one.
-        if self.count != 0 || self.next != NONE {
+        if self.count != 0 || self.next.is_some() {
             // INVARIANT: As in `keep`.
             self.own.count = self.count;
             self.own.next = self.next;

@@ -288,7 +288,7 @@ impl Queue {
 
     /// Bytes of memory that the device uses.
     pub(crate) fn memory(&self) -> usize {
-        self.backing().bytes()
+        self.backing().bytes() + self.counters.tables.get()
     }
 
     /// What to write as a notification with `VIRTIO_F_NOTIFICATION_DATA` (virtio spec §2.9).

@@ -18,6 +18,7 @@ impl From<AddError> for Error {
     fn from(error: AddError) -> Self {
         match error {
             AddError::Full => ENOSPC,
+            AddError::NoMemory => ENOMEM,
             AddError::Broken => EIO,
             AddError::TooMany | AddError::Empty | AddError::Misordered | AddError::TooLong => {
                 EINVAL

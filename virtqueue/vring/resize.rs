@@ -17,7 +17,8 @@ use crate::{
     },
     mapped::Mapped,
     queue::Queue,
-    stats::Stamps, //
+    stats::Stamps,
+    tables::Tables, //
 };
 use kernel::{
     prelude::*,
@@ -48,14 +49,14 @@ impl Inner {
     ///
     /// As [`Inner::reset`]; nobody uses the shared part of the queue meanwhile, and `backing`
     /// stays as long as the ring.
-    unsafe fn move_to(&mut self, backing: &Backing, slots: Slots) -> Result {
+    unsafe fn move_to(&mut self, backing: &Backing, slots: Slots, tables: Tables) -> Result {
         // SAFETY: By the safety requirements.
         let moved = unsafe {
             match &mut self.ring {
-                Ring::Split(ring) => ring.resize(backing.split(), slots, drop),
-                Ring::SplitInOrder(ring) => ring.resize(backing.split(), slots, drop),
-                Ring::Packed(ring) => ring.resize(backing.packed(), slots, drop),
-                Ring::PackedInOrder(ring) => ring.resize(backing.packed(), slots, drop),
+                Ring::Split(ring) => ring.resize(backing.split(), slots, tables, drop),
+                Ring::SplitInOrder(ring) => ring.resize(backing.split(), slots, tables, drop),
+                Ring::Packed(ring) => ring.resize(backing.packed(), slots, tables, drop),
+                Ring::PackedInOrder(ring) => ring.resize(backing.packed(), slots, tables, drop),
             }
         };
         match moved {
@@ -92,12 +93,15 @@ impl Queue {
         };
         let size = new.size();
         let mapped = match self.mapper() {
-            Some(&mapper) => Some(Mapped::new(mapper, size, new.long_segments())?),
+            Some(&mapper) => Some(Mapped::new(mapper, size)?),
             None => None,
         };
+        let counters = self.counters.clone();
+        let tables = Tables::new(self.format.tables, self.mapper(), size, counters)?;
+        tables.tell(inner.side.vdev, inner.side.index, size);
         let stamps = Arc::new(Stamps::new(size)?, GFP_KERNEL)?;
         // SAFETY: By the safety requirements; the memory is kept with the queue.
-        unsafe { inner.move_to(&new, slots(size)?) }?;
+        unsafe { inner.move_to(&new, slots(size)?, tables) }?;
         inner.side.mapped = mapped;
         inner.side.set_stamps(stamps);
         // SAFETY: By the safety requirements. Who looks at the queue in debugfs, which is any

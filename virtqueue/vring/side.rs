@@ -45,7 +45,13 @@ impl Side {
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn new(mapped: Option<Mapped>, vdev: Virtio, index: u32, size: u16) -> Result<Self> {
+    pub(crate) fn new(
+        mapped: Option<Mapped>,
+        vdev: Virtio,
+        index: u32,
+        size: u16,
+        counters: Arc<Counters>,
+    ) -> Result<Self> {
         let stamps = Arc::new(Stamps::new(size)?, GFP_KERNEL)?;
         Ok(Self {
             mapped,
@@ -53,7 +59,7 @@ impl Side {
             index,
             vq: null_mut(),
             max_segments: u16::MAX,
-            counters: Arc::new(Counters::new(), GFP_KERNEL)?,
+            counters,
             told: false,
             // INVARIANT: The stamps stay as long as this.
             stamp: stamps.writer(),

@@ -31,8 +31,17 @@ impl Counter {
 
     #[inline(always)]
     pub(crate) fn count(&self) {
+        self.add(1);
+    }
+
+    #[inline(always)]
+    pub(crate) fn add(&self, more: usize) {
         // SAFETY: As in `get`.
-        unsafe { self.0.get().write_volatile(self.get().wrapping_add(1)) };
+        unsafe { self.0.get().write_volatile(self.get().wrapping_add(more)) };
+    }
+
+    pub(crate) fn sub(&self, less: usize) {
+        self.add(less.wrapping_neg());
     }
 }
 
@@ -58,6 +67,8 @@ pub(crate) struct Counters {
     pub(crate) full: Counter,
     /// Used buffers with a length beyond what they have room for.
     pub(crate) cut: Counter,
+    /// Bytes of memory that the indirect tables take.
+    pub(crate) tables: Counter,
 }
 
 impl Counters {
@@ -69,6 +80,7 @@ impl Counters {
             idle_interrupts: Counter::new(),
             full: Counter::new(),
             cut: Counter::new(),
+            tables: Counter::new(),
         }
     }
 }

@@ -22,6 +22,9 @@ use kernel::prelude::*;
 
 /// Says where the device finds memory.
 pub(crate) trait Translate {
+    /// See [`Describe::MAPS`].
+    const MAPS: bool;
+
     /// The address of a segment, which the device is to write if `write` says so.
     ///
     /// # Errors
@@ -34,6 +37,8 @@ pub(crate) trait Translate {
 pub(crate) struct Physical;
 
 impl Translate for Physical {
+    const MAPS: bool = false;
+
     #[inline(always)]
     fn address(&mut self, segment: Segment, write: bool) -> Result<u64> {
         Ok(segment.phys(write))
@@ -48,6 +53,8 @@ pub(crate) struct Translated<'a, B, T> {
 
 impl<B: Segments, T: Translate> Describe for Translated<'_, B, T> {
     type Error = Error;
+
+    const MAPS: bool = T::MAPS;
 
     #[inline(always)]
     fn describe<S: Sink>(&mut self, sink: &mut S) -> Result {

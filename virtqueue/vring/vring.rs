@@ -35,6 +35,7 @@ pub mod segment;
 mod show;
 mod side;
 mod stats;
+pub mod tables;
 mod trace;
 mod translate;
 

@@ -8,10 +8,10 @@ use crate::{
 };
 use std::num::NonZeroUsize;
 use virtio_ring::{
-    host::Host,
+    host::{FixedTables, Host, Shape},
     packed,
     split::{Control, Layout, Memory},
-    AddError, Config, Describe, Interrupt, Packed, Sink, Slot, Split, TableMemory,
+    AddError, Config, Describe, Interrupt, Packed, Sink, Slot, Split,
 };
 
 /// Entries of a table: what a disk with some segments needs.
@@ -83,22 +83,21 @@ fn slots() -> Slots {
     (0..SIZE).map(|_| Slot::new()).collect()
 }
 
-fn tables(features: Features) -> Option<TableMemory> {
-    let bytes = usize::from(SIZE) * usize::from(TABLE) * 16;
-    features.indirect.then(|| {
-        let arena = Arena::new(bytes);
-        TableMemory {
-            base: arena.ptr(0),
-            addr: arena.addr(),
-            small: TABLE,
-            large: 0,
-            larges: 0,
-        }
-    })
+fn tables(features: Features) -> FixedTables {
+    if !features.indirect {
+        return FixedTables::none();
+    }
+    let shape = Shape {
+        own: (TABLE, SIZE),
+        ..Shape::default()
+    };
+    let arena = Arena::new(shape.bytes());
+    // SAFETY: The memory is as large and is never given back.
+    unsafe { FixedTables::new(arena.ptr(0), arena.addr(), shape) }
 }
 
 type SplitRing<const IN_ORDER: bool> =
-    Split<Host, NonZeroUsize, Slots, &'static Control<Host>, IN_ORDER>;
+    Split<Host, NonZeroUsize, Slots, &'static Control<Host>, IN_ORDER, FixedTables>;
 
 /// A split ring and its device.
 pub fn split<const IN_ORDER: bool>(features: Features) -> (Ours<SplitRing<IN_ORDER>>, Device) {
@@ -110,7 +109,6 @@ pub fn split<const IN_ORDER: bool>(features: Features) -> (Ours<SplitRing<IN_ORD
         desc: arena.ptr(0),
         avail: arena.ptr(layout.avail),
         used: arena.ptr(layout.used),
-        tables: tables(features),
     };
     let device = device::Split {
         avail: memory.avail.as_ptr(),
@@ -121,7 +119,15 @@ pub fn split<const IN_ORDER: bool>(features: Features) -> (Ours<SplitRing<IN_ORD
     };
     let control = Box::leak(Box::new(Control::new()));
     // SAFETY: The memory is that of a ring and is never given back.
-    let ring = unsafe { Split::new(memory, config(features), slots(), &*control) };
+    let ring = unsafe {
+        Split::new(
+            memory,
+            config(features),
+            slots(),
+            &*control,
+            tables(features),
+        )
+    };
     let ours = Ours {
         ring: ring.unwrap_or_else(|e| panic!("{e:?}")),
         buffers: Buffers::new(),
@@ -130,7 +136,7 @@ pub fn split<const IN_ORDER: bool>(features: Features) -> (Ours<SplitRing<IN_ORD
 }
 
 type PackedRing<const IN_ORDER: bool> =
-    Packed<Host, NonZeroUsize, Slots, &'static packed::Control<Host>, IN_ORDER>;
+    Packed<Host, NonZeroUsize, Slots, &'static packed::Control<Host>, IN_ORDER, FixedTables>;
 
 /// A packed ring and its device.
 pub fn packed<const IN_ORDER: bool>(features: Features) -> (Ours<PackedRing<IN_ORDER>>, Device) {
@@ -141,7 +147,6 @@ pub fn packed<const IN_ORDER: bool>(features: Features) -> (Ours<PackedRing<IN_O
         desc: arena.ptr(128),
         driver: arena.ptr(0),
         device: arena.ptr(64),
-        tables: tables(features),
     };
     let device = device::Packed {
         desc: memory.desc.as_ptr().cast(),
@@ -153,7 +158,15 @@ pub fn packed<const IN_ORDER: bool>(features: Features) -> (Ours<PackedRing<IN_O
     };
     let control = Box::leak(Box::new(packed::Control::new()));
     // SAFETY: The memory is that of a ring and is never given back.
-    let ring = unsafe { Packed::new(memory, config(features), slots(), &*control) };
+    let ring = unsafe {
+        Packed::new(
+            memory,
+            config(features),
+            slots(),
+            &*control,
+            tables(features),
+        )
+    };
     let ours = Ours {
         ring: ring.unwrap_or_else(|e| panic!("{e:?}")),
         buffers: Buffers::new(),

@@ -23,15 +23,20 @@ use super::{
     F_FLUSH,
     F_MQ,
     F_SEG_MAX,
+    F_SIZE_MAX,
     F_WRITE_ZEROES,
     ID, //
 };
 use kernel::{
     alloc::KVec,
     prelude::*,
-    sync::Arc, //
+    sync::{
+        atomic::Relaxed,
+        Arc, //
+    },
 };
 use virtio_fake::{
+    messages,
     wait,
     Disk,
     Fake,
@@ -41,6 +46,7 @@ use virtio_fake::{
     INDIRECT_DESC,
     RING_PACKED, //
 };
+use vring::tables::ALLOCATIONS_LEFT;
 
 /// Writes and reads pieces of several sizes.
 fn round_trips(rig: &Rig) -> Result {
@@ -59,6 +65,29 @@ fn round_trips(rig: &Rig) -> Result {
     }
     check_eq!(rig.fake.violations(), 0);
     Ok(())
+}
+
+/// Bytes of a request that has more segments than the ring of [`disk_with_short_ring`] has descriptors.
+const LONG: usize = 65536;
+
+/// A disk with a ring of 8 descriptors, and requests of up to 126 segments of a page each.
+fn disk_with_short_ring(features: &[u32]) -> Result<Rig> {
+    let mut all = KVec::new();
+    all.extend_from_slice(&[F_SEG_MAX, F_SIZE_MAX], GFP_KERNEL)?;
+    all.extend_from_slice(features, GFP_KERNEL)?;
+    let config = Config::default()
+        .u32(Config::SEG_MAX, 126)
+        .u32(Config::SIZE_MAX, 4096);
+    let disk = RamDisk::new()?;
+    let spec = Spec::new(ID)
+        .features(&all)
+        .config(config.bytes())?
+        .queues(1, 8)?;
+    let fake = Fake::new(spec, disk.clone())?;
+    fake.set_auto(true);
+    let plug = fake.plug()?;
+    check!(fake.is_bound());
+    Ok(Rig::around(disk, fake, plug))
 }
 
 /// Several threads, each on its own part of the disk.
@@ -100,6 +129,46 @@ mod suite {
             let rig = Rig::new(Config::default(), &all, 1)?;
             round_trips(&rig).inspect_err(|_| pr_err!("    # with features {:?}\n", features))?;
         }
+        Ok(())
+    }
+
+    /// Requests of more segments than the ring has descriptors are as they were made (B14, R17).
+    #[test]
+    fn longer_than_the_ring() -> Result {
+        for features in [
+            &[INDIRECT_DESC, EVENT_IDX][..],
+            &[INDIRECT_DESC, RING_PACKED],
+        ] {
+            let rig = disk_with_short_ring(features)?;
+            let limits = rig.open()?.limits();
+            check_eq!((limits.max_segments, limits.max_segment_size), (126, 4096));
+            round_trips(&rig).inspect_err(|_| pr_err!("    # with features {:?}\n", features))?;
+            crowd(&rig)?;
+        }
+        Ok(())
+    }
+
+    /// H083: there is no memory for the table of such a request, and nothing in flight whose end
+    /// would start the queue again: the request waits for memory, and goes on then (B12).
+    #[test]
+    fn h083_no_memory() -> Result {
+        let rig = disk_with_short_ring(&[INDIRECT_DESC, EVENT_IDX])?;
+        if !crate::ring::is_native() {
+            messages::skip(c"failslab would be needed to have the C ring without memory");
+            return Ok(());
+        }
+        let disk = rig.open()?;
+        let bytes = pattern(5, LONG)?;
+        ALLOCATIONS_LEFT.store(0, Relaxed);
+        let before = rig.disk.count(OUT);
+        let task = Task::new(move || disk.write(0, &bytes));
+        // Long enough to be tried more than once.
+        wait::pause(200);
+        let none = rig.disk.count(OUT) == before;
+        ALLOCATIONS_LEFT.store(-1, Relaxed);
+        task?.join(10_000)??;
+        check!(none);
+        check!(rig.disk.has(0, &pattern(5, LONG)?));
         Ok(())
     }
 

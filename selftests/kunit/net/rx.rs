@@ -31,7 +31,10 @@ use virtio_fake::{
     Fake,
     Nic,
     NicStats,
-    Spec, //
+    Spec,
+    EVENT_IDX,
+    INDIRECT_DESC,
+    RING_PACKED, //
 };
 
 /// Whether so many frames arrived, and no more.
@@ -113,6 +116,24 @@ mod suite {
         check!(after.rx_bytes >= before.rx_bytes + bytes);
         check_eq!(after.rx_dropped, before.rx_dropped);
         check_eq!(rig.fake.violations(), 0);
+        Ok(())
+    }
+
+    /// A ring full of buffers for large packets: each takes one descriptor, whatever its length.
+    #[test]
+    fn big_buffers_fill_the_ring() -> Result {
+        for layout in [
+            &[INDIRECT_DESC, EVENT_IDX][..],
+            &[INDIRECT_DESC, RING_PACKED],
+        ] {
+            let mut features = KVec::new();
+            features.extend_from_slice(MODES[2], GFP_KERNEL)?;
+            features.extend_from_slice(layout, GFP_KERNEL)?;
+            let rig = Rig::with(&features)?;
+            let nic = rig.up()?;
+            check!(wait::until(5_000, || rig.fake.held(0) == 64));
+            frames(&rig, &nic)?;
+        }
         Ok(())
     }
 

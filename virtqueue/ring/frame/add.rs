@@ -11,9 +11,9 @@ use super::{
         sink::Describe,
         slot::{
             self,
-            Slot,
-            NO_TABLE, //
+            Slot, //
         },
+        tables::Tables, //
     },
     Frame, //
 };
@@ -22,11 +22,12 @@ use core::ops::{
     DerefMut, //
 };
 
-impl<F, T, S, C> Frame<F, T, S, C>
+impl<F, T, S, C, L> Frame<F, T, S, C, L>
 where
     F: Format,
     S: DerefMut<Target = [Slot<T>]>,
     C: Deref<Target = Control<F::Platform, F::View>>,
+    L: Tables,
 {
     /// Gives a buffer of up to `segments` segments to the device, which gets to know of it with
     /// [`Frame::publish`] or [`Frame::kick_prepare`] at the latest. Returns the id of the buffer.
@@ -49,24 +50,17 @@ where
             return Err((AddError::Broken.into(), token));
         }
         let id = self.format.next_id(self.free_id);
-        let to = self.format.to();
-        let size = self.format.size();
-        // SAFETY: By the type invariants and those of the format, the id is below the size.
-        let plan = unsafe {
-            plan(
-                self.rule,
-                &mut self.tables,
-                &mut self.slots,
-                id,
-                segments,
-                self.count.free,
-                size,
-            )
-        };
+        // SAFETY: By the type invariants and those of the format, the id is below the size, and
+        // that of no buffer where there is a free descriptor.
+        let plan = unsafe { plan(self.rule, &self.slots, id, segments, self.count.free) };
         let plan = match plan {
-            Ok(plan) => plan,
-            Err(e) => return Err((e.into(), token)),
+            Some(plan) => plan,
+            None => match self.plan_apart(id, segments, D::MAPS) {
+                Ok(plan) => plan,
+                Err(e) => return Err((e.into(), token)),
+            },
         };
+        let to = self.format.to();
         // SAFETY: As above; the slots are as many as the descriptors.
         let described = unsafe {
             self.format
@@ -75,11 +69,17 @@ where
         let chain = match described {
             Ok(chain) => chain,
             Err(e) => {
-                self.put_back(id);
+                self.put_back(id, D::MAPS);
                 return Err((e, token));
             }
         };
-        debug_assert!(chain.count <= self.count.free && self.in_flight() < size);
+        // SAFETY: As above.
+        if D::MAPS && unsafe { slot::at(&self.slots, id) }.lent_used != 0 {
+            if let Err(e) = self.show_table(to, id) {
+                return Err((e.into(), token));
+            }
+        }
+        debug_assert!(chain.count <= self.count.free && self.in_flight() < self.size());
         // SAFETY: As above.
         let slot = unsafe { slot::at_mut(&mut self.slots, id) };
         // What is there was taken out: nothing is left to be dropped.
@@ -102,14 +102,5 @@ where
         self.count.free = self.count.free.wrapping_sub(chain.count);
         self.count.made = self.count.made.wrapping_add(1);
         Ok(id)
-    }
-
-    /// Gives back the table of a buffer that is not added after all.
-    #[cold]
-    fn put_back(&mut self, id: u16) {
-        // SAFETY: As in `add`.
-        if unsafe { slot::at_mut(&mut self.slots, id) }.table != NO_TABLE {
-            self.tables.give(&mut self.slots, id);
-        }
     }
 }

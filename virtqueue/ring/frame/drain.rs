@@ -14,6 +14,7 @@ use super::{
             Slot,
             Used, //
         },
+        tables::Tables, //
     },
     Frame, //
 };
@@ -28,11 +29,12 @@ use core::{
     },
 };
 
-impl<F, T, S, C> Frame<F, T, S, C>
+impl<F, T, S, C, L> Frame<F, T, S, C, L>
 where
     F: Format,
     S: DerefMut<Target = [Slot<T>]>,
     C: Deref<Target = Control<F::Platform, F::View>>,
+    L: Tables,
 {
     /// Takes all used buffers, with callbacks off meanwhile, until there is none and callbacks are
     /// on again: [`Frame::disable_cb`], [`Frame::get`] until there is none, and

@@ -16,9 +16,9 @@ use super::{
         slot::{
             self,
             Slot,
-            Used,
-            NO_TABLE, //
+            Used, //
         },
+        tables::Tables, //
     },
     Frame, //
 };
@@ -27,11 +27,12 @@ use core::ops::{
     DerefMut, //
 };
 
-impl<F, T, S, C> Frame<F, T, S, C>
+impl<F, T, S, C, L> Frame<F, T, S, C, L>
 where
     F: Format,
     S: DerefMut<Target = [Slot<T>]>,
     C: Deref<Target = Control<F::Platform, F::View>>,
+    L: Tables,
 {
     /// Takes a buffer that the device has used.
     ///
@@ -189,7 +190,7 @@ where
         };
         // CAST: It is the index of a slot.
         let id = id as u16;
-        let (descs, tail, table) = (slot.count, slot.tail, slot.table);
+        let (descs, tail, lent) = (slot.count, slot.tail, slot.lent_used);
         if !F::IN_ORDER {
             // All of a chain goes to the front of the free list.
             if F::LINKED {
@@ -200,8 +201,8 @@ where
             }
             self.free_id = id;
         }
-        if table != NO_TABLE {
-            self.tables.give(&mut self.slots, id);
+        if lent != 0 {
+            self.return_table(id);
         }
         debug_assert!(self.count.in_flight() != 0);
         debug_assert!(descs <= self.format.size() - self.count.free);

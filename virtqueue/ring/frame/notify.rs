@@ -10,7 +10,8 @@ use super::{
         },
         format::Format,
         platform::Platform,
-        slot::Slot, //
+        slot::Slot,
+        tables::Tables, //
     },
     Frame, //
 };
@@ -19,11 +20,12 @@ use core::ops::{
     DerefMut, //
 };
 
-impl<F, T, S, C> Frame<F, T, S, C>
+impl<F, T, S, C, L> Frame<F, T, S, C, L>
 where
     F: Format,
     S: DerefMut<Target = [Slot<T>]>,
     C: Deref<Target = Control<F::Platform, F::View>>,
+    L: Tables,
 {
     /// Tells the device of what was added, without a notification: it may see it, if it looks.
     #[inline(always)]

@@ -5,7 +5,8 @@
 use super::memory::{Area, Hostile, Limits, LIMITS};
 use std::{ops::Range, sync::Arc};
 use virtio_ring::{
-    packed, split, AddError, Broken, Config, IndirectRule, Packed, Report, Slot, Split, TableMemory,
+    host::{FixedTables, Shape},
+    packed, split, AddError, Broken, Config, IndirectRule, Packed, Report, Slot, Split,
 };
 
 /// Which ring.
@@ -23,6 +24,8 @@ pub struct Setup {
     pub small: u16,
     pub large: u16,
     pub larges: u16,
+    pub stays: bool,
+    pub hidden: bool,
     pub config: Config,
 }
 
@@ -36,7 +39,7 @@ impl Setup {
             1 << (size % 5)
         };
         let small = u16::from(tables & 3).min(size);
-        let large = u16::from(tables >> 2 & 7).min(size);
+        let large = u16::from(tables >> 2 & 7);
         let larges = if large == 0 {
             0
         } else {
@@ -48,6 +51,8 @@ impl Setup {
             small,
             large,
             larges,
+            stays: flags & 16 != 0,
+            hidden: flags & 96 == 96,
             config: Config {
                 event_idx: flags & 1 != 0,
                 strong_barriers: flags & 4 != 0,
@@ -61,11 +66,20 @@ impl Setup {
         }
     }
 
+    fn shape(&self) -> Shape {
+        Shape {
+            own: (self.small, self.size),
+            lent: (self.large, self.larges),
+            stays: self.stays,
+            hidden: self.hidden,
+        }
+    }
+
     /// Bytes of the descriptors, of what the driver writes beside them, and of what the device
     /// does; and of the tables.
     fn bytes(&self) -> [usize; 4] {
         let size = usize::from(self.size);
-        let tables = TableMemory::bytes(self.size, self.small, self.large, self.larges);
+        let tables = self.shape().bytes();
         if self.layout.packed {
             [16 * size, 4, 4, tables]
         } else {
@@ -106,15 +120,9 @@ impl Memory {
         });
     }
 
-    fn tables(&self) -> Option<TableMemory> {
-        let [.., bytes] = self.setup.bytes();
-        (bytes != 0).then(|| TableMemory {
-            base: self.tables.ptr(),
-            addr: 0x1000,
-            small: self.setup.small,
-            large: self.setup.large,
-            larges: self.setup.larges,
-        })
+    fn tables(&self) -> FixedTables {
+        // SAFETY: The area has as many bytes, and who has the ring keeps it.
+        unsafe { FixedTables::new(self.tables.ptr(), 0x1000, self.setup.shape()) }
     }
 
     fn split(&self) -> split::Memory {
@@ -123,7 +131,6 @@ impl Memory {
             desc: self.desc.ptr(),
             avail: self.driver.ptr(),
             used: self.device.ptr(),
-            tables: self.tables(),
         }
     }
 
@@ -133,7 +140,6 @@ impl Memory {
             desc: self.desc.ptr(),
             driver: self.driver.ptr(),
             device: self.device.ptr(),
-            tables: self.tables(),
         }
     }
 }
@@ -181,18 +187,19 @@ macro_rules! ring {
             let setup = &memory.setup;
             // SAFETY: The caller keeps the memory.
             let ring = starting(|| unsafe {
-                $ring::<Hostile, u32, _, _, IN_ORDER>::new(
+                $ring::<Hostile, u32, _, _, IN_ORDER, _>::new(
                     memory.$memory(),
                     setup.config,
                     slots(setup.size),
                     control,
+                    memory.tables(),
                 )
             });
             Box::new(ring.unwrap_or_else(|e| panic!("{e:?}")))
         }
 
         impl<const IN_ORDER: bool> Ring
-            for $ring<Hostile, u32, Box<[Slot<u32>]>, Arc<$control>, IN_ORDER>
+            for $ring<Hostile, u32, Box<[Slot<u32>]>, Arc<$control>, IN_ORDER, FixedTables>
         {
             fn add(
                 &mut self,
@@ -309,7 +316,7 @@ macro_rules! ring {
                 // SAFETY: The device does something only when it is called; the caller keeps the
                 // memory, and the old one until this returns.
                 let result = starting(|| unsafe {
-                    self.resize(memory.$memory(), slots, |unused| {
+                    self.resize(memory.$memory(), slots, memory.tables(), |unused| {
                         all.push((unused.token, unused.id))
                     })
                 });

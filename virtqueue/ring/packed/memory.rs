@@ -11,7 +11,6 @@ use super::super::{
         Descs,
         Shared, //
     },
-    tables::TableMemory, //
 };
 use super::{
     Place,
@@ -49,8 +48,6 @@ pub struct Memory {
     pub driver: NonNull<u32>,
     /// Device event suppression: two words, aligned to 4.
     pub device: NonNull<u32>,
-    /// Memory for indirect tables, if `VIRTIO_F_INDIRECT_DESC` was negotiated.
-    pub tables: Option<TableMemory>,
 }
 
 impl Memory {

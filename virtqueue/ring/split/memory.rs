@@ -11,7 +11,6 @@ use super::super::{
         Descs,
         Shared, //
     },
-    tables::TableMemory, //
 };
 use core::ptr::NonNull;
 
@@ -34,8 +33,6 @@ pub struct Memory {
     pub avail: NonNull<u16>,
     /// Used ring: 6 + 8 * `size` bytes, aligned to 4 (§2.7.8).
     pub used: NonNull<u32>,
-    /// Memory for indirect tables, if `VIRTIO_F_INDIRECT_DESC` was negotiated.
-    pub tables: Option<TableMemory>,
 }
 
 /// Where the areas are in one piece of memory.

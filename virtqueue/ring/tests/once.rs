@@ -3,7 +3,10 @@
 //! What the device writes is read once: a platform on which it changes after each read.
 
 use std::{cell::Cell, sync::Arc};
-use virtio_ring::{host::Host, packed, split, Config, Packed, Platform, Slot, Split, TableMemory};
+use virtio_ring::{
+    host::{FixedTables, Host, Shape},
+    packed, split, Config, Packed, Platform, Slot, Split,
+};
 
 #[allow(dead_code)]
 #[path = "common/memory.rs"]
@@ -82,14 +85,13 @@ fn slots() -> Box<[Slot<u32>]> {
     (0..4).map(|_| Slot::new()).collect()
 }
 
-fn tables(arena: &Arena) -> TableMemory {
-    TableMemory {
-        base: arena.ptr(2048),
-        addr: 0,
-        small: 4,
-        large: 0,
-        larges: 0,
-    }
+fn tables(arena: &Arena) -> FixedTables {
+    let shape = Shape {
+        own: (4, 4),
+        ..Shape::default()
+    };
+    // SAFETY: The arena is large enough and outlives the ring.
+    unsafe { FixedTables::new(arena.ptr(2048), 0, shape) }
 }
 
 /// Lets all of the arena change while `read` runs; returns how often it was read.
@@ -121,12 +123,17 @@ fn split<const IN_ORDER: bool>() {
         desc: arena.ptr(0),
         avail: arena.ptr(layout.avail),
         used: arena.ptr(layout.used),
-        tables: Some(tables(&arena)),
     };
     let control = Arc::new(split::Control::new());
     // SAFETY: The arena is large enough and outlives the ring.
     let ring = unsafe {
-        Split::<Changing, _, _, _, IN_ORDER>::new(memory, Config::MODERN, slots(), control)
+        Split::<Changing, _, _, _, IN_ORDER, _>::new(
+            memory,
+            Config::MODERN,
+            slots(),
+            control,
+            tables(&arena),
+        )
     };
     let mut ring = ring.unwrap_or_else(|e| panic!("{e:?}"));
     let (id, reads) = changing(&arena, || ring.add(7, 3, &mut (OUT, IN)).unwrap());
@@ -153,12 +160,17 @@ fn packed<const IN_ORDER: bool>() {
         driver: arena.ptr(0),
         device: arena.ptr(64),
         desc: arena.ptr(128),
-        tables: Some(tables(&arena)),
     };
     let control = Arc::new(packed::Control::new());
     // SAFETY: The arena is large enough and outlives the ring.
     let ring = unsafe {
-        Packed::<Changing, _, _, _, IN_ORDER>::new(memory, Config::MODERN, slots(), control)
+        Packed::<Changing, _, _, _, IN_ORDER, _>::new(
+            memory,
+            Config::MODERN,
+            slots(),
+            control,
+            tables(&arena),
+        )
     };
     let mut ring = ring.unwrap_or_else(|e| panic!("{e:?}"));
     let (id, reads) = changing(&arena, || ring.add(7, 3, &mut (OUT, IN)).unwrap());

@@ -3,7 +3,7 @@
 //! What a ring asks of its platform: which barriers, and stores in which order.
 
 use std::{cell::RefCell, sync::Arc};
-use virtio_ring::{host::Host, packed, split, Config, Packed, Platform, Slot, Split};
+use virtio_ring::{host::Host, packed, split, Config, NoTables, Packed, Platform, Slot, Split};
 
 #[allow(dead_code)]
 #[path = "common/memory.rs"]
@@ -113,7 +113,6 @@ fn split_ring() {
             desc: arena.ptr(0),
             avail: arena.ptr(layout.avail),
             used: arena.ptr(layout.used),
-            tables: None,
         };
         let control = Arc::new(split::Control::new());
         // SAFETY: The arena is large enough and outlives the ring.
@@ -123,6 +122,7 @@ fn split_ring() {
                 config(strong),
                 slots(),
                 control,
+                NoTables,
             )
         };
         let mut ring = ring.unwrap_or_else(|e| panic!("{e:?}"));
@@ -170,7 +170,6 @@ fn packed_ring<const WHOLE: bool, const ORDERED: bool>(strong: bool, head: &[Eve
         driver: arena.ptr(0),
         device: arena.ptr(64),
         desc: arena.ptr(128),
-        tables: None,
     };
     let control = Arc::new(packed::Control::new());
     // SAFETY: The arena is large enough and outlives the ring.
@@ -180,6 +179,7 @@ fn packed_ring<const WHOLE: bool, const ORDERED: bool>(strong: bool, head: &[Eve
             config(strong),
             slots(),
             control,
+            NoTables,
         )
     };
     let mut ring = ring.unwrap_or_else(|e| panic!("{e:?}"));

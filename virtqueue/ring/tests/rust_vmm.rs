@@ -12,9 +12,9 @@ use std::{
 };
 use virtio_queue::{Queue, QueueT};
 use virtio_ring::{
-    host::Host,
+    host::{FixedTables, Host, Shape},
     split::{Control, Layout, Memory},
-    Config, IndirectRule, Slot, Split, TableMemory, Used,
+    Config, IndirectRule, Slot, Split, Used,
 };
 use vm_memory::{Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryMmap};
 
@@ -24,7 +24,7 @@ const SEGMENT: u32 = 32;
 const SEGMENTS: u64 = 6;
 
 type Mmap = GuestMemoryMmap<()>;
-type Ring = Split<Host, u64, Box<[Slot<u64>]>, Arc<Control<Host>>, false>;
+type Ring = Split<Host, u64, Box<[Slot<u64>]>, Arc<Control<Host>>, false, FixedTables>;
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -100,17 +100,16 @@ impl World {
             desc: pointer(&memory, base),
             avail: pointer(&memory, base + layout.avail as u64),
             used: pointer(&memory, base + layout.used as u64),
-            tables: (tables != 0).then(|| TableMemory {
-                base: pointer(&memory, table_base),
-                addr: table_base,
-                small: tables,
-                large: 0,
-                larges: 0,
-            }),
         };
+        let shape = Shape {
+            own: (tables, size),
+            ..Shape::default()
+        };
+        // SAFETY: The memory is large enough, and outlives the ring in this struct's use.
+        let tables = unsafe { FixedTables::new(pointer(&memory, table_base), table_base, shape) };
         let slots = (0..size).map(|_| Slot::new()).collect();
         // SAFETY: The memory is large enough, and outlives the ring in this struct's use.
-        let ring = unsafe { Ring::new(parts, config, slots, Arc::new(Control::new())) };
+        let ring = unsafe { Ring::new(parts, config, slots, Arc::new(Control::new()), tables) };
         let mut device = Queue::new(size).unwrap();
         device
             .try_set_desc_table_address(GuestAddress(base))

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tables of two classes: each buffer is described as the rule says, none gets a table that
-//! another has, and a ring that has no large table left says so only if one comes back.
+//! Tables of two kinds: each buffer is described as the rule says, by the table of its id or by
+//! one that was lent for it; none gets a table that another has; where there is none to be had,
+//! the chain goes into the ring, and only what does not fit there is refused.
 
 mod common;
 
@@ -12,7 +13,8 @@ use virtio_ring::{AddError, IndirectRule};
 
 const LAYOUTS: [(bool, bool); 4] = [(false, false), (false, true), (true, false), (true, true)];
 
-/// A ring of `size` on each layout, with `small` and `larges` tables.
+/// A ring of `size` on each layout, with tables for `small` segments for each id, and `larges` to
+/// be lent.
 fn layouts(size: u16, small: u16, larges: (u16, u16)) -> impl Iterator<Item = Setup> {
     LAYOUTS.into_iter().map(move |(packed, in_order)| Setup {
         packed,
@@ -68,7 +70,8 @@ fn small_ones_first_and_large_ones_while_there_are() {
         finish(p, &two);
         let six = add(p, 6, 6).unwrap();
         assert_eq!(six.table.unwrap().0, two.table.unwrap().0);
-        assert_eq!(add(p, 7, 9), Err(AddError::TooMany));
+        // No table is as long.
+        assert_eq!(add(p, 7, 9), Err(AddError::NoMemory));
     }
 }
 
@@ -77,9 +80,10 @@ fn more_segments_than_the_ring_has_descriptors() {
     for setup in layouts(4, 0, (10, 1)) {
         println!("{setup}");
         let p = &mut setup.build();
-        assert_eq!(add(p, 1, 11), Err(AddError::TooMany));
+        assert_eq!(add(p, 1, 11), Err(AddError::NoMemory));
         let request = add(p, 1, 10).unwrap();
-        assert_eq!(add(p, 2, 10), Err(AddError::Full));
+        assert_eq!((request.indirect, p.driver.num_free()), (true, 3));
+        assert_eq!(add(p, 2, 10), Err(AddError::NoMemory));
         // Where the rule wants a table for it but there is none.
         assert_eq!(add(p, 2, 3).map(|r| r.descs), Ok(3));
         finish(p, &request);
@@ -98,6 +102,112 @@ fn a_description_that_fails_takes_no_table() {
         assert_eq!(add(p, 1, 4).map(|r| r.indirect), Ok(true));
         p.driver.add_failing(7, 3, &segments(7, 3));
         assert_eq!(add(p, 2, 4), Err(AddError::Full));
+    }
+}
+
+#[test]
+fn one_descriptor_for_any_number_of_segments() {
+    for setup in layouts(8, 2, (129, 8)) {
+        for (stays, maps) in [(false, false), (true, false), (false, true), (true, true)] {
+            println!("{setup} stays {stays} maps {maps}");
+            let setup = Setup {
+                stays,
+                maps,
+                ..setup
+            };
+            let p = &mut setup.build();
+            for round in 0..5 {
+                let all: Vec<_> = (0..8)
+                    .map(|token| {
+                        let request = add(p, token, 129).unwrap();
+                        assert_eq!((request.indirect, request.descs), (true, 1), "{round}");
+                        request
+                    })
+                    .collect();
+                assert_eq!(p.driver.num_free(), 0);
+                assert_eq!(add(p, 9, 129), Err(AddError::Full));
+                all.iter().for_each(|request| finish(p, request));
+                assert_eq!(p.driver.num_free(), 8);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_table_that_cannot_be_shown_is_none() {
+    for setup in layouts(4, 2, (5, 1)) {
+        for maps in [false, true] {
+            println!("{setup} maps {maps}");
+            let setup = Setup {
+                hidden: true,
+                maps,
+                ..setup
+            };
+            let p = &mut setup.build();
+            for _ in 0..3 {
+                assert_eq!(add(p, 1, 5), Err(AddError::NoMemory));
+                assert_eq!((p.driver.num_free(), p.driver.in_flight()), (4, 0));
+                assert!(p.device.pop().is_none());
+            }
+            // It came back each time. What was described by it is not described again.
+            let four = add(p, 1, 4);
+            if maps {
+                assert_eq!(four, Err(AddError::NoMemory));
+            } else {
+                let four = four.unwrap();
+                assert_eq!((four.indirect, four.descs), (false, 4));
+                finish(p, &four);
+            }
+            // The table of an id can be seen from the beginning.
+            assert_eq!(add(p, 1, 2).map(|r| r.indirect), Ok(true));
+        }
+    }
+}
+
+#[test]
+fn what_stays_is_given_back_for_a_longer_one() {
+    for setup in layouts(4, 1, (4, 2)) {
+        println!("{setup}");
+        let setup = Setup {
+            stays: true,
+            ..setup
+        };
+        let p = &mut setup.build();
+        for round in 0..9 {
+            let one = add(p, 1, 4).unwrap();
+            let two = add(p, 2, 2).unwrap();
+            assert!(one.indirect && two.indirect, "{round}");
+            finish(p, &one);
+            finish(p, &two);
+            // Both stay with ids that may not be next.
+            p.driver.reset();
+            p.device = setup.device(p.arena.clone());
+        }
+        p.driver.resize(4);
+        p.device = setup.device(p.arena.clone());
+        assert_eq!(add(p, 1, 4).map(|r| r.indirect), Ok(true));
+        assert_eq!(add(p, 2, 4).map(|r| r.indirect), Ok(true));
+    }
+}
+
+#[test]
+fn what_stays_is_still_there_after_a_short_buffer_is_detached() {
+    for setup in layouts(4, 2, (4, 4)) {
+        println!("{setup}");
+        let setup = Setup {
+            stays: true,
+            ..setup
+        };
+        let p = &mut setup.build();
+        for token in 0..4 {
+            let request = add(p, token, 4).unwrap();
+            finish(p, &request);
+        }
+        for token in 0..4 {
+            assert_eq!(add(p, token, 2).map(|r| r.indirect), Ok(true));
+        }
+        assert_eq!(p.driver.reset(), [0, 1, 2, 3]);
+        // The tables are counted when the ring goes.
     }
 }
 
@@ -134,10 +244,14 @@ fn wanted(p: &Pair, n: u16, larges_out: u16) -> Result<bool, AddError> {
         Ok(true)
     } else if n <= free {
         Ok(false)
-    } else if n > setup.size && n > setup.tables && (n > large || larges == 0) {
-        Err(AddError::TooMany)
-    } else {
+    } else if n <= setup.size {
         Err(AddError::Full)
+    } else if setup.table_bytes() == 0 {
+        Err(AddError::TooMany)
+    } else if free == 0 {
+        Err(AddError::Full)
+    } else {
+        Err(AddError::NoMemory)
     }
 }
 
@@ -158,6 +272,7 @@ proptest! {
         larges in 0u16..9,
         from in 2u16..6,
         keep_free in 0u16..4,
+        maps in any::<bool>(),
     ) {
         let setup = Setup {
             packed,
@@ -166,6 +281,7 @@ proptest! {
             tables,
             larges: (large, larges.min(size)),
             rule: IndirectRule { from, keep_free },
+            maps,
             ..Setup::SPLIT
         };
         let p = &mut setup.build();
@@ -188,7 +304,8 @@ proptest! {
                         }
                         out.push((token, request));
                     }
-                    Err(e) => prop_assert!(e == AddError::TooMany || !out.is_empty()),
+                    Err(AddError::TooMany | AddError::NoMemory) => prop_assert!(n > size),
+                    Err(e) => prop_assert!(e == AddError::Full && !out.is_empty()),
                 }
             } else if !out.is_empty() {
                 let which = if in_order { 0 } else { which % out.len() };

@@ -15,8 +15,8 @@ pub mod split;
 use self::memory::Arena;
 use std::{fmt, sync::Arc};
 use virtio_ring::{
-    AddError, Armed, Broken, Config, Endian, IndirectRule, Interrupt, Report, Slot, TableMemory,
-    Used,
+    host::{FixedTables, Shape},
+    AddError, Armed, Broken, Config, Endian, IndirectRule, Interrupt, Report, Slot, Used,
 };
 
 pub type Segments = [(u64, u32)];
@@ -105,8 +105,13 @@ pub struct Setup {
     pub event_idx: bool,
     /// Entries of the indirect table of each id; 0 for none.
     pub tables: u16,
-    /// Entries of each large table that the ids share, and how many there are.
+    /// Entries of each table that is lent for one buffer, and how many there are.
     pub larges: (u16, u16),
+    /// Whether those stay with their ids, and whether the device cannot be shown any.
+    pub stays: bool,
+    pub hidden: bool,
+    /// Whether those are shown when they have been written.
+    pub maps: bool,
     pub rule: IndirectRule,
     pub size: u16,
     pub endian: Endian,
@@ -140,6 +145,9 @@ impl Setup {
         event_idx: false,
         tables: 0,
         larges: (0, 0),
+        stays: false,
+        hidden: false,
+        maps: false,
         rule: IndirectRule::DEFAULT,
         size: 8,
         endian: Endian::Little,
@@ -161,25 +169,27 @@ impl Setup {
         Self {
             size,
             tables: self.tables.min(size),
-            larges: (self.larges.0, self.larges.1.min(size)),
             ..self
         }
     }
 
-    /// Where the tables are: at an offset of an arena.
-    pub fn table_memory(&self, arena: &Arena, offset: usize) -> Option<TableMemory> {
-        let (large, larges) = self.larges;
-        (self.table_bytes() != 0).then(|| TableMemory {
-            base: arena.ptr(offset),
-            addr: arena.addr(offset),
-            small: self.tables,
-            large,
-            larges,
-        })
+    pub fn shape(&self) -> Shape {
+        Shape {
+            own: (self.tables, self.size),
+            lent: self.larges,
+            stays: self.stays,
+            hidden: self.hidden,
+        }
+    }
+
+    /// The tables, at an offset of an arena.
+    pub fn fixed_tables(&self, arena: &Arena, offset: usize) -> FixedTables {
+        // SAFETY: The arena is large enough, and kept by who keeps the ring.
+        unsafe { FixedTables::new(arena.ptr(offset), arena.addr(offset), self.shape()) }
     }
 
     pub fn table_bytes(&self) -> usize {
-        TableMemory::bytes(self.size, self.tables, self.larges.0, self.larges.1)
+        self.shape().bytes()
     }
 
     /// A ring and its device.
@@ -268,27 +278,40 @@ pub fn slots(size: u16) -> Box<[Slot<u32>]> {
     (0..size).map(|_| Slot::new()).collect()
 }
 
+/// Segments that are mapped, or would be.
+pub struct Mapping<'a>(pub &'a Segments, pub &'a Segments);
+
+impl virtio_ring::Describe for Mapping<'_> {
+    type Error = AddError;
+
+    const MAPS: bool = true;
+
+    fn describe<S: virtio_ring::Sink>(&mut self, sink: &mut S) -> Result<(), AddError> {
+        (self.0, self.1).describe(sink)
+    }
+}
+
 /// Fails on purpose after its segments.
 pub struct Failing<'a>(pub &'a Segments);
 
 /// The error of `Failing`.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Mapping;
+pub struct Failed;
 
-impl From<AddError> for Mapping {
+impl From<AddError> for Failed {
     fn from(_: AddError) -> Self {
         Self
     }
 }
 
 impl virtio_ring::Describe for Failing<'_> {
-    type Error = Mapping;
+    type Error = Failed;
 
-    fn describe<S: virtio_ring::Sink>(&mut self, sink: &mut S) -> Result<(), Mapping> {
+    fn describe<S: virtio_ring::Sink>(&mut self, sink: &mut S) -> Result<(), Failed> {
         for &(addr, len) in self.0 {
             sink.out(addr, len)?;
         }
-        Err(Mapping)
+        Err(Failed)
     }
 }
 
@@ -310,10 +333,16 @@ impl Random {
 
 /// Implements `Driver` for a type of ring.
 macro_rules! driver {
-    ($name:ident, $ring:ident, $control:ident, $new:ident) => {
+    ($name:ident, $ring:ident, $control:ident, $new:ident, $tables:ident) => {
         pub struct $name<P: virtio_ring::Platform, const IN_ORDER: bool> {
-            pub ring:
-                $ring<P, u32, Box<[virtio_ring::Slot<u32>]>, std::sync::Arc<$control<P>>, IN_ORDER>,
+            pub ring: $ring<
+                P,
+                u32,
+                Box<[virtio_ring::Slot<u32>]>,
+                std::sync::Arc<$control<P>>,
+                IN_ORDER,
+                virtio_ring::host::FixedTables,
+            >,
             pub setup: super::Setup,
             pub arena: std::sync::Arc<super::memory::Arena>,
         }
@@ -326,7 +355,7 @@ macro_rules! driver {
                 in_: &super::Segments,
             ) -> Result<u16, (virtio_ring::AddError, u32)> {
                 let n = (out.len() + in_.len()) as u16;
-                self.ring.add(token, n, &mut (out, in_))
+                self.add_claiming(token, n, out, in_)
             }
 
             fn add_claiming(
@@ -336,7 +365,12 @@ macro_rules! driver {
                 out: &super::Segments,
                 in_: &super::Segments,
             ) -> Result<u16, (virtio_ring::AddError, u32)> {
-                self.ring.add(token, segments, &mut (out, in_))
+                if self.setup.maps {
+                    let mut buffer = super::Mapping(out, in_);
+                    self.ring.add(token, segments, &mut buffer)
+                } else {
+                    self.ring.add(token, segments, &mut (out, in_))
+                }
             }
 
             fn add_failing(&mut self, token: u32, segments: u16, out: &super::Segments) -> u32 {
@@ -436,13 +470,15 @@ macro_rules! driver {
 
             fn resize(&mut self, size: u16) -> Vec<u32> {
                 let mut tokens = Vec::new();
-                let memory = $new(&self.arena, self.setup.of_size(size));
+                let setup = self.setup.of_size(size);
+                let memory = $new(&self.arena, setup);
+                let tables = $tables(&self.arena, setup);
                 // SAFETY: The device of the tests does something only when it is called; the
                 // arena is large enough and lives as long as the ring.
                 let result = unsafe {
-                    self.ring.resize(memory, super::slots(size), |unused| {
-                        tokens.push(unused.token)
-                    })
+                    let slots = super::slots(size);
+                    self.ring
+                        .resize(memory, slots, tables, |unused| tokens.push(unused.token))
                 };
                 assert!(result.is_ok());
                 tokens

@@ -11,12 +11,12 @@ use std::{
     },
 };
 use virtio_ring::{
-    host::{Host, WeakHost},
+    host::{FixedTables, Host, WeakHost},
     packed::{Control, Memory},
     Packed, Platform,
 };
 
-driver!(PackedDriver, Packed, Control, memory);
+driver!(PackedDriver, Packed, Control, memory, tables);
 
 /// Offsets of the two event areas; the ring is behind them.
 const DRIVER: usize = 0;
@@ -24,14 +24,16 @@ const DEVICE: usize = 64;
 const RING: usize = 128;
 
 fn memory(arena: &Arena, setup: Setup) -> Memory {
-    let tables = RING + 16 * usize::from(setup.size);
     Memory {
         size: setup.size,
         desc: arena.ptr(RING),
         driver: arena.ptr(DRIVER),
         device: arena.ptr(DEVICE),
-        tables: setup.table_memory(arena, tables),
     }
+}
+
+fn tables(arena: &Arena, setup: Setup) -> FixedTables {
+    setup.fixed_tables(arena, RING + 16 * usize::from(setup.size))
 }
 
 fn build_as<P: Platform, const IN_ORDER: bool>(
@@ -40,11 +42,12 @@ fn build_as<P: Platform, const IN_ORDER: bool>(
 ) -> PackedDriver<P, IN_ORDER> {
     // SAFETY: The arena is large enough, and kept by the driver side and the device.
     let ring = unsafe {
-        Packed::<P, u32, _, _, IN_ORDER>::new(
+        Packed::<P, u32, _, _, IN_ORDER, _>::new(
             memory(arena, setup),
             setup.config(),
             super::slots(setup.size),
             Arc::new(Control::new()),
+            tables(arena, setup),
         )
     };
     PackedDriver {

@@ -8,23 +8,26 @@ use std::sync::{
     Arc,
 };
 use virtio_ring::{
-    host::Host,
+    host::{FixedTables, Host},
     split::{Control, Layout, Memory},
     Endian, Platform, Split,
 };
 
-driver!(SplitDriver, Split, Control, memory);
+driver!(SplitDriver, Split, Control, memory, tables);
 
 fn memory(arena: &Arena, setup: Setup) -> Memory {
     let layout = Layout::new(setup.size, 64);
-    let tables = layout.bytes.next_multiple_of(64);
     Memory {
         size: setup.size,
         desc: arena.ptr(0),
         avail: arena.ptr(layout.avail),
         used: arena.ptr(layout.used),
-        tables: setup.table_memory(arena, tables),
     }
+}
+
+fn tables(arena: &Arena, setup: Setup) -> FixedTables {
+    let layout = Layout::new(setup.size, 64);
+    setup.fixed_tables(arena, layout.bytes.next_multiple_of(64))
 }
 
 fn build_as<P: Platform, const IN_ORDER: bool>(
@@ -33,11 +36,12 @@ fn build_as<P: Platform, const IN_ORDER: bool>(
 ) -> SplitDriver<P, IN_ORDER> {
     // SAFETY: The arena is large enough, and kept by the driver side and the device.
     let ring = unsafe {
-        Split::<P, u32, _, _, IN_ORDER>::new(
+        Split::<P, u32, _, _, IN_ORDER, _>::new(
             memory(arena, setup),
             setup.config(),
             super::slots(setup.size),
             Arc::new(Control::new()),
+            tables(arena, setup),
         )
     };
     SplitDriver {

@@ -4,7 +4,7 @@
 
 use crate::{memory::Arena, platform::Model};
 use std::sync::Arc;
-use virtio_ring::{packed, split, Config, Interrupt, Packed, Slot, Split};
+use virtio_ring::{packed, split, Config, Interrupt, NoTables, Packed, Slot, Split};
 
 /// Descriptors of a ring.
 pub const SIZE: u16 = 4;
@@ -135,11 +135,12 @@ fn split<const IN_ORDER: bool>(event_idx: bool, arena: &Arena) -> Box<dyn Queue>
         desc: arena.ptr(0),
         avail: arena.ptr(layout.avail),
         used: arena.ptr(layout.used),
-        tables: None,
     };
     let control = Arc::new(split::Control::new());
     // SAFETY: The arena is large enough, and the words of the model keep it.
-    let ring = unsafe { SplitRing::<IN_ORDER>::new(memory, config(event_idx), slots(), control) };
+    let ring = unsafe {
+        SplitRing::<IN_ORDER>::new(memory, config(event_idx), slots(), control, NoTables)
+    };
     Box::new(ring.unwrap_or_else(|e| panic!("{e:?}")))
 }
 
@@ -152,12 +153,11 @@ fn packed<const AT_ONCE: bool, const IN_ORDER: bool>(
         driver: arena.ptr(DRIVER),
         device: arena.ptr(DEVICE),
         desc: arena.ptr(DESCS),
-        tables: None,
     };
     let control = Arc::new(packed::Control::new());
     // SAFETY: The arena is large enough, and the words of the model keep it.
     let ring = unsafe {
-        PackedRing::<AT_ONCE, IN_ORDER>::new(memory, config(event_idx), slots(), control)
+        PackedRing::<AT_ONCE, IN_ORDER>::new(memory, config(event_idx), slots(), control, NoTables)
     };
     Box::new(ring.unwrap_or_else(|e| panic!("{e:?}")))
 }

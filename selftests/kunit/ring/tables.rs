@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Indirect tables: one descriptor of the ring for a buffer of any number of segments.
+
+use super::{
+    add,
+    detach_all,
+    get,
+    native,
+    native_or,
+    on,
+    refused,
+    use_one,
+    RINGS, //
+};
+use crate::bench::Setup;
+use kernel::{
+    prelude::*,
+    sync::atomic::Relaxed, //
+};
+use virtio_fake::{
+    Action,
+    Addresses,
+    CQueue,
+    Fake,
+    How,
+    Wire,
+    EVENT_IDX,
+    INDIRECT_DESC,
+    IN_ORDER,
+    RING_PACKED,
+    RING_RESET,
+    SEGMENT, //
+};
+use vring::tables::ALLOCATIONS_LEFT;
+
+/// All layouts with tables.
+const WITH_TABLES: [&[u32]; 4] = [RINGS[2], RINGS[5], RINGS[8], RINGS[11]];
+
+/// The segments of a buffer that virtio-net posts where the device may merge nothing.
+const BIG: usize = 19;
+
+/// Lets only so many tables be allocated, as long as it exists.
+struct Allocations;
+
+impl Allocations {
+    fn left(left: i32) -> Self {
+        ALLOCATIONS_LEFT.store(left, Relaxed);
+        Self
+    }
+}
+
+impl Drop for Allocations {
+    fn drop(&mut self) {
+        ALLOCATIONS_LEFT.store(-1, Relaxed);
+    }
+}
+
+/// Has the device look at the next buffer, of `out` segments to read, which are all `number`, and
+/// `in_` to write; it must be in a table if `indirect`. The device writes all of it.
+fn check_and_use(fake: &Fake, out: usize, in_: usize, indirect: bool) -> Result<u8> {
+    let mut seen = (0, 0, !indirect, KVec::new());
+    fake.finish(0, |chain| {
+        seen = (
+            chain.readable(),
+            chain.writable(),
+            chain.is_indirect(),
+            chain.read_all().unwrap_or_default(),
+        );
+        let answer = KVec::from_elem(0x5a, chain.writable(), GFP_KERNEL);
+        let _ = chain.write(0, &answer.unwrap_or_default());
+        Action::Complete(chain.writable() as u32)
+    })?;
+    let (readable, writable, in_table, bytes) = seen;
+    check_eq!((readable, writable), (out * SEGMENT, in_ * SEGMENT));
+    check_eq!(in_table, indirect);
+    let first = bytes.first().copied().unwrap_or(0);
+    check!(bytes.iter().all(|&byte| byte == first));
+    Ok(first)
+}
+
+/// Fills the ring with buffers of `out` and `in_` segments, each of which takes one descriptor, and
+/// takes them back, several times.
+fn fill(vq: &mut CQueue, fake: &Fake, out: usize, in_: usize, rounds: u64) -> Result {
+    let size = vq.size();
+    for _ in 0..rounds {
+        for number in 0..size {
+            add(vq, u64::from(number), out, in_)?;
+            check_eq!(vq.num_free(), size - number - 1);
+        }
+        let wire = Wire::new(0, out, in_)?;
+        check_eq!(refused(vq, wire, How::Lists)?, ENOSPC);
+        vq.kick();
+        check_eq!(fake.serve(0)? as u32, size);
+        for number in 0..size {
+            let first = check_and_use(fake, out, in_, true)?;
+            check!(out == 0 || first == number as u8);
+            let got = get(vq)?;
+            check_eq!(got.wire.number(), u64::from(number));
+            check_eq!(got.len as usize, in_ * SEGMENT);
+            check!(got.wire.written().iter().all(|&byte| byte == 0x5a));
+        }
+        check_eq!(
+            (vq.num_free(), fake.mapped(), fake.mapped_wrong()),
+            (size, 0, 0)
+        );
+    }
+    Ok(())
+}
+
+/// A setup with a ring of `N` descriptors.
+fn of<const N: u16>() -> Setup {
+    Setup {
+        size: N,
+        ..Setup::default()
+    }
+}
+
+/// The same, where memory is mapped for the device.
+fn mapped<const N: u16>() -> Setup {
+    Setup {
+        mapping: Some(Addresses::Marked),
+        ..of::<N>()
+    }
+}
+
+#[kunit_tests(rust_virtio_ring_tables)]
+mod suite {
+    use super::*;
+
+    /// More segments than the ring has descriptors, in as many buffers as it has (R1, R17, R20).
+    #[test]
+    fn longer_than_the_ring() -> Result {
+        for setup in [of::<8>, of::<16>] {
+            on(&WITH_TABLES, setup, |_, fake, _, _queues| {
+                let mut vq = fake.c_queue(0)?;
+                fill(&mut vq, fake, 64, 65, 3)?;
+                fill(&mut vq, fake, 0, 129, 1)?;
+                fill(&mut vq, fake, 9, 0, 2)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The same, where tables and segments are mapped for the device (R21).
+    #[test]
+    fn longer_than_the_ring_mapped() -> Result {
+        on(&WITH_TABLES, mapped::<8>, |_, fake, dev, _queues| {
+            let mut vq = fake.c_queue(0)?;
+            fill(&mut vq, fake, 50, 51, 3)?;
+            for number in 0..3 {
+                add(&mut vq, number, 40, 60)?;
+            }
+            vq.kick();
+            check_eq!(fake.serve(0)?, 3);
+            check_eq!(fake.mapped(), 3 * (100 + 1));
+            dev.reset();
+            check_eq!(detach_all(&mut vq)?.len(), 3);
+            check_eq!((fake.mapped(), fake.mapped_wrong()), (0, 0));
+            Ok(())
+        })
+    }
+
+    /// A ring that is full of long buffers: as many as it has descriptors (R17).
+    #[test]
+    fn full_of_long_buffers() -> Result {
+        on(&WITH_TABLES, of::<256>, |_, fake, _, _queues| {
+            let mut vq = fake.c_queue(0)?;
+            fill(&mut vq, fake, 0, BIG, 2)?;
+            // Shorter ones in between find what the long ones left.
+            fill(&mut vq, fake, 1, 1, 1)?;
+            fill(&mut vq, fake, 2, 64, 2)
+        })
+    }
+
+    /// Long buffers that come back in another order, and are taken back from a device in reset.
+    #[test]
+    fn any_order() -> Result {
+        on(&WITH_TABLES, of::<8>, |_, fake, dev, _queues| {
+            let mut vq = fake.c_queue(0)?;
+            let in_order = fake.negotiated(IN_ORDER);
+            for round in 0..10u64 {
+                for number in 0..6 {
+                    let segments = [2, 40, 9, 129, 17, 3][(number as usize + round as usize) % 6];
+                    add(&mut vq, number, 0, segments)?;
+                }
+                vq.kick();
+                check_eq!(fake.serve(0)?, 6);
+                if !in_order {
+                    fake.finish(0, |_| Action::Hold)?;
+                }
+                for _ in 0..4 {
+                    use_one(fake)?;
+                    check_eq!(get(&mut vq)?.len, 1);
+                }
+                check_eq!(vq.num_free(), 6);
+                for _ in 0..2 {
+                    use_one(fake)?;
+                    check!(vq.get()?.is_some());
+                }
+            }
+            for number in 0..8 {
+                add(&mut vq, number, 10, 10)?;
+            }
+            vq.kick();
+            check_eq!(fake.serve(0)?, 8);
+            dev.reset();
+            check_eq!(detach_all(&mut vq)?.len(), 8);
+            check_eq!(vq.num_free(), 8);
+            Ok(())
+        })
+    }
+
+    /// H083: no memory for a table. What fits goes into the ring by a chain, the driver hears of
+    /// the rest that it may come again, and can (R17, R20).
+    #[test]
+    fn h083_no_memory() -> Result {
+        if !native_or(c"failslab would be needed to have the C ring without memory")? {
+            return Ok(());
+        }
+        on(&WITH_TABLES, of::<16>, |_, fake, _, _queues| {
+            let mut vq = fake.c_queue(0)?;
+            let none = Allocations::left(0);
+            // Also those of the usual length, as the queue is new.
+            add(&mut vq, 1, 1, 2)?;
+            check_eq!(vq.num_free(), 13);
+            add(&mut vq, 2, 6, 6)?;
+            check_eq!(vq.num_free(), 1);
+            check_eq!(refused(&mut vq, Wire::new(3, 1, 1)?, How::Lists)?, ENOSPC);
+            check_eq!(refused(&mut vq, Wire::new(3, 8, 9)?, How::Lists)?, ENOMEM);
+            vq.kick();
+            check_eq!(fake.serve(0)?, 2);
+            check_eq!(check_and_use(fake, 1, 2, false)?, 1);
+            check_eq!(check_and_use(fake, 6, 6, false)?, 2);
+            check_eq!(get(&mut vq)?.wire.number(), 1);
+            check_eq!(get(&mut vq)?.wire.number(), 2);
+            // With nothing in flight nothing would come back: not ENOSPC.
+            check_eq!(refused(&mut vq, Wire::new(3, 8, 9)?, How::Lists)?, ENOMEM);
+            check_eq!((vq.num_free(), fake.serve(0)?), (16, 0));
+            drop(none);
+            fill(&mut vq, fake, 8, 9, 1)?;
+            // What was allocated stays with the ids.
+            let _none = Allocations::left(0);
+            fill(&mut vq, fake, 8, 9, 3)
+        })
+    }
+
+    /// A table cannot be mapped for now: as if there were no memory for it.
+    #[test]
+    fn no_mapping_for_a_table() -> Result {
+        if !native_or(c"C's packed ring tries a chain then, and says EIO")? {
+            return Ok(());
+        }
+        on(&WITH_TABLES, mapped::<8>, |_, fake, _, _queues| {
+            let mut vq = fake.c_queue(0)?;
+            for left in [0, 1, 19, 20] {
+                fake.limit_maps(Some(left));
+                check_eq!(refused(&mut vq, Wire::new(3, 9, 11)?, How::Lists)?, ENOMEM);
+                check_eq!((fake.mapped(), vq.num_free(), fake.serve(0)?), (0, 8, 0));
+            }
+            fake.limit_maps(Some(21));
+            add(&mut vq, 3, 9, 11)?;
+            fake.limit_maps(None);
+            vq.kick();
+            check_eq!(fake.serve(0)?, 1);
+            check_eq!(check_and_use(fake, 9, 11, true)?, 3);
+            check_eq!(get(&mut vq)?.wire.number(), 3);
+            check_eq!((fake.mapped(), fake.mapped_wrong()), (0, 0));
+            Ok(())
+        })
+    }
+
+    /// A queue for which no table could be set aside has one allocated for each buffer.
+    #[test]
+    fn none_set_aside() -> Result {
+        if !native_or(c"the C ring sets none aside")? {
+            return Ok(());
+        }
+        let _none = Allocations::left(0);
+        on(&WITH_TABLES, mapped::<8>, |_, fake, _, _queues| {
+            let mut vq = fake.c_queue(0)?;
+            ALLOCATIONS_LEFT.store(-1, Relaxed);
+            let filled = fill(&mut vq, fake, 1, 2, 2);
+            // For the next layout.
+            ALLOCATIONS_LEFT.store(0, Relaxed);
+            filled
+        })
+    }
+
+    /// A ring that has become smaller takes buffers as long as before (R17, R41).
+    #[test]
+    fn smaller_ring() -> Result {
+        const RESETTABLE: [&[u32]; 4] = [
+            &[RING_RESET, EVENT_IDX, INDIRECT_DESC],
+            &[RING_RESET, RING_PACKED, EVENT_IDX, INDIRECT_DESC],
+            &[RING_RESET, IN_ORDER, EVENT_IDX, INDIRECT_DESC],
+            &[RING_RESET, IN_ORDER, RING_PACKED, EVENT_IDX, INDIRECT_DESC],
+        ];
+        // C's ring in order is of no use after a reset.
+        let rings = if native()? {
+            &RESETTABLE[..]
+        } else {
+            &RESETTABLE[..2]
+        };
+        for setup in [of::<16>, mapped::<16>] {
+            on(rings, setup, |_, fake, _, _queues| {
+                let mut vq = fake.c_queue(0)?;
+                for size in [4, 2, 8, 1, 16] {
+                    add(&mut vq, 1, 20, 20)?;
+                    let (result, recycled) = vq.reset(Some(size))?;
+                    result?;
+                    check_eq!((recycled.buffers, vq.size(), fake.mapped()), (1, size, 0));
+                    fill(&mut vq, fake, 10, 20, 2)?;
+                    fill(&mut vq, fake, 1, 2, 1)?;
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+}
