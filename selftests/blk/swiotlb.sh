@@ -5,9 +5,12 @@
 #
 # rvt-guest: {"vcpus":2,"cmdline":"swiotlb=force","blk":[
 # rvt-guest:  {"size":"64M","props":{"iommu_platform":"on"}},
-# rvt-guest:  {"size":"64M","props":{"iommu_platform":"on","packed":"on"}}]}
+# rvt-guest:  {"size":"64M","props":{"iommu_platform":"on","packed":"on"}},
+# rvt-guest:  {"size":"64M","props":{"iommu_platform":"on","num-queues":1,"queue-size":16,
+# rvt-guest:   "seg-max-adjust":"off","in_order":"off"}}]}
 
 . "$(dirname "$0")/../lib/tap.sh"
+. "$(dirname "$0")/../lib/segments.sh"
 
 verify() {
 	fio --name=verify --filename="/dev/$1" --direct=1 --verify=crc32c --ioengine=libaio \
@@ -21,3 +24,6 @@ for n in 0 1; do
 	check "B5 B15 small and large requests: blk$n" verify "$disk" --bsrange=4k-256k --iodepth=64
 	check "B5 B15 requests of many segments: blk$n" verify "$disk" --bs=2m --iodepth=16
 done
+
+# A table that is copied is copied when it has been written.
+segments_checks "B14 copied" "$(disk_by_serial blk2)" 126
