@@ -5,6 +5,7 @@
 use super::{
     broken,
     deliver::deliver_any,
+    mergeable::MAX_PACKET,
     too_short,
     wrong_length,
     Context,
@@ -134,6 +135,11 @@ fn receive(context: Context<'_, '_>, used: Used<BigBuf>) -> BigBuf {
     let mut buffer = used.into_buffer();
     if len < skip + ETH_HLEN as u32 {
         too_short(context);
+        return buffer;
+    }
+    // The pages may have room for more than a packet has.
+    if len - skip > MAX_PACKET {
+        wrong_length(context);
         return buffer;
     }
     let header = buffer.read::<MAX_LEN>();

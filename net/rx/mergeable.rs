@@ -40,7 +40,7 @@ use virtio::{
 };
 
 /// Largest packet, as all that is larger than what IP can say is none of ours.
-const MAX_PACKET: u32 = 65535 + ETH_HLEN as u32 + 2 * 4;
+pub(super) const MAX_PACKET: u32 = 65535 + ETH_HLEN as u32 + 2 * 4;
 
 /// The kind of buffers of `len` bytes, which stay `mapped` for the device while they are packets, or
 /// do not.
