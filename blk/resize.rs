@@ -28,6 +28,10 @@ use virtio::Device;
 /// Those of [`virtio::Config::read`].
 pub(crate) fn update_capacity(dev: &Device<Bound>, disk: &Disk<Blk>, resized: bool) -> Result {
     let capacity = dev.config().read(config::CAPACITY)?;
+    if resized && capacity == disk.capacity() {
+        // An interrupt says that something changed, not that this did.
+        return Ok(());
+    }
     let block_size = disk.logical_block_size();
     let blocks = capacity.div_ceil((block_size / SECTOR_SIZE).max(1).into());
     dev_notice!(
