@@ -5,6 +5,8 @@
 mod broken;
 mod config;
 mod gone;
+#[path = "hostile/blk.rs"]
+mod hostile;
 mod io;
 mod lengths;
 mod lies;
@@ -54,6 +56,8 @@ const F_MQ: u32 = 12;
 const F_DISCARD: u32 = 13;
 /// Feature: there is a command to write zeroes.
 const F_WRITE_ZEROES: u32 = 14;
+/// Feature: there is a command to erase securely.
+const F_SECURE_ERASE: u32 = 16;
 
 /// A disk with the driver bound to it.
 struct Rig {

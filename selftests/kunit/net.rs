@@ -36,6 +36,8 @@ const ID: u32 = 1;
 const F_CSUM: u32 = 0;
 /// Feature: the driver takes packets with incomplete checksums.
 const F_GUEST_CSUM: u32 = 1;
+/// Feature: offloads of received packets can be switched.
+const F_CTRL_GUEST_OFFLOADS: u32 = 2;
 /// Feature: `mtu` is valid.
 const F_MTU: u32 = 3;
 /// Feature: `mac` is valid.

@@ -12,6 +12,7 @@ mod blk;
 mod bus;
 mod callback;
 mod config;
+mod hostile;
 mod lifetime;
 mod net;
 mod power;

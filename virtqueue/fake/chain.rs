@@ -18,6 +18,23 @@ pub struct Piece {
     pub writable: bool,
 }
 
+/// A byte of the driver's memory that a device still knows of.
+///
+/// The test knows that the memory is still what it was.
+#[derive(Clone, Copy)]
+pub struct Spot(u64);
+
+impl Spot {
+    /// Writes the byte.
+    ///
+    /// # Errors
+    ///
+    /// `EFAULT`: it is no memory.
+    pub fn write(self, byte: u8) -> Result {
+        mem::copy_to(self.0, &[byte])
+    }
+}
+
 /// A chain of descriptors, direct or indirect.
 ///
 /// The device uses it only while it handles the queue: a [`Chain`] is never handed out.
@@ -106,6 +123,34 @@ impl Chain {
         let mut bytes = KVec::from_elem(0, self.readable(), GFP_KERNEL)?;
         self.read(0, &mut bytes)?;
         Ok(bytes)
+    }
+
+    /// Reads bytes from `offset` of the writable part, as a device can; returns how many there were.
+    ///
+    /// # Errors
+    ///
+    /// `EFAULT` as [`Chain::read`].
+    pub fn peek(&self, offset: usize, to: &mut [u8]) -> Result<usize> {
+        let mut done = 0;
+        self.walk(true, offset, to.len(), |addr, n| {
+            let part = to.get_mut(done..done + n).ok_or(EINVAL)?;
+            done += n;
+            mem::copy_from(addr, part)
+        })
+    }
+
+    /// The byte at `offset` of the writable part, to be written when the device should not any more.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL`: there is no such byte.
+    pub fn spot(&self, offset: usize) -> Result<Spot> {
+        let mut at = None;
+        self.walk(true, offset, 1, |addr, _| {
+            at = Some(addr);
+            Ok(())
+        })?;
+        Ok(Spot(at.ok_or(EINVAL)?))
     }
 
     /// Writes bytes at `offset` of the writable part; returns how many fitted.

@@ -16,7 +16,10 @@ use crate::{
         UNPLUGGED, //
     },
     line::Traffic,
-    maps::OPERATIONS,
+    maps::{
+        Addresses,
+        OPERATIONS, //
+    },
     ring::Ring,
     spec::{
         Faults,
@@ -74,7 +77,7 @@ impl Fake {
         let number = PLUGGED_SO_FAR.fetch_add(1, Relaxed);
         let name = CString::try_from_fmt(fmt!("virtio-fake.{}", number))?;
         let parent = faux::Registration::new(&name, None)?;
-        if inner.spec.mapping.is_some() {
+        if inner.spec.has_operations() {
             inner.maps.know()?;
         }
         let vdev = inner.vdev.get();
@@ -85,12 +88,15 @@ impl Fake {
             (*vdev).id.device = inner.spec.device;
             (*vdev).id.vendor = inner.spec.vendor;
             (*vdev).config = &raw const (*owner).ops;
-            if inner.spec.mapping.is_some() {
+            if inner.spec.has_operations() {
                 (*vdev).map = &raw const OPERATIONS;
             }
             let generic: &kernel::device::Device<_> = parent.as_ref().as_ref();
             // `Device` is a transparent wrapper of `struct device`.
             (*vdev).dev.parent = core::ptr::from_ref(generic).cast_mut().cast();
+            if inner.spec.mapping == Some(Addresses::Dma) {
+                bindings::rust_virtio_fake_dma((*vdev).dev.parent);
+            }
             (*vdev).dev.release = Some(release);
             to_result(bindings::register_virtio_device(vdev))
         };
@@ -354,6 +360,11 @@ impl Fake {
     pub fn config_interrupt(&self) {
         self.0.config_line.raise();
         self.0.config_line.sync();
+    }
+
+    /// Sets bits of the device status that only a driver may set.
+    pub fn claim_status(&self, bits: u8) {
+        self.0.regs.lock().status |= bits;
     }
 
     /// Says `DEVICE_NEEDS_RESET`, with an interrupt.

@@ -3,6 +3,7 @@
 #include <kunit/test-bug.h>
 #include <kunit/test.h>
 #include <linux/cpumask.h>
+#include <linux/dma-mapping.h>
 #include <linux/gfp.h>
 #include <linux/io.h>
 #include <linux/kmsg_dump.h>
@@ -51,6 +52,13 @@ unsigned int rust_virtio_fake_cpumask_first(const struct cpumask *mask)
 u64 rust_virtio_fake_page_phys(const struct page *page)
 {
 	return page_to_phys(page);
+}
+
+/* Lets the DMA API map all of memory for a device. */
+void rust_virtio_fake_dma(struct device *dev)
+{
+	if (IS_ENABLED(CONFIG_HAS_DMA))
+		dma_coerce_mask_and_coherent(dev, DMA_BIT_MASK(64));
 }
 
 u64 rust_virtio_fake_phys(const void *at)

@@ -17,7 +17,10 @@ unsigned int rust_virtio_fake_cpumask_first(const struct cpumask *mask);
 struct page;
 struct scatterlist;
 
+struct device;
+
 u64 rust_virtio_fake_page_phys(const struct page *page);
+void rust_virtio_fake_dma(struct device *dev);
 u64 rust_virtio_fake_phys(const void *at);
 void *rust_virtio_fake_image(void);
 void *rust_virtio_fake_alloc(size_t size);
@@ -54,6 +57,7 @@ struct rust_virtio_fake_limits {
 	u32 nr_hw_queues;
 	bool read_only;
 	bool write_cache;
+	bool batches;
 };
 
 struct rust_virtio_fake_nic {
@@ -66,6 +70,11 @@ struct rust_virtio_fake_nic {
 	bool running;
 	bool carrier;
 	u64 features;
+	u32 speed;
+	u8 duplex;
+	bool xdp;
+	bool checks_address;
+	int napi_weight;
 };
 
 bool rust_virtio_fake_may_do_io(void);
@@ -78,7 +87,7 @@ void rust_virtio_fake_limits(struct block_device *bdev,
 int rust_virtio_fake_set_param(const char *module, const char *name,
 			       const char *value);
 int rust_virtio_fake_read_polled(struct block_device *bdev, sector_t sector,
-				 struct page *page);
+				 struct page *page, bool *batched);
 void rust_virtio_fake_timeout(struct block_device *bdev, unsigned int millis);
 struct net_device *rust_virtio_fake_netdev(struct device *dev);
 void rust_virtio_fake_dev_put(struct net_device *dev);
@@ -91,6 +100,8 @@ int rust_virtio_fake_set_promisc(struct net_device *dev, bool on);
 int rust_virtio_fake_set_tx_frames(struct net_device *dev, u32 frames);
 void rust_virtio_fake_netpoll(struct net_device *dev, bool locked, u16 queue);
 int rust_virtio_fake_set_channels(struct net_device *dev, u32 pairs);
+int rust_virtio_fake_set_gro_hw(struct net_device *dev, bool on);
+u8 rust_virtio_fake_frame_summed(const struct sk_buff *skb);
 int rust_virtio_fake_send(struct net_device *dev, const void *frame, u32 len,
 			  u16 queue, u16 gso_size, s32 csum_start,
 			  u16 csum_offset);

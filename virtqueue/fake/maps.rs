@@ -42,6 +42,9 @@ pub enum Addresses {
     Marked,
     /// Those of the kernel, for a device that is kernel code itself.
     Kernel,
+    /// Those that the DMA API gives, of which there is no account; where there is none, nobody can
+    /// drive the device.
+    Dma,
 }
 
 /// Devices with an account that there are at a time, at most.
@@ -131,6 +134,7 @@ impl Maps {
     fn handle(&self, phys: u64) -> u64 {
         match self.addresses {
             Addresses::Marked => phys | mem::MARK,
+            Addresses::Dma => phys,
             // SAFETY: The function checks the address.
             Addresses::Kernel => unsafe { bindings::rust_virtio_fake_memory(phys, 1) as u64 },
         }

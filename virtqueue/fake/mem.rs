@@ -10,7 +10,14 @@
 
 use crate::bindings;
 use core::mem::size_of;
-use kernel::prelude::*;
+use kernel::{
+    alloc::KVec,
+    page::{
+        Page,
+        PAGE_SIZE, //
+    },
+    prelude::*, //
+};
 
 /// Integers that stand in a ring.
 pub(crate) trait Word: Copy {
@@ -92,5 +99,22 @@ pub(crate) fn copy_to(addr: u64, from: &[u8]) -> Result {
     let ptr = memory(addr, from.len())?;
     // SAFETY: `ptr` is followed by that many bytes which the driver gave to the device.
     unsafe { core::ptr::copy(from.as_ptr(), ptr, from.len()) };
+    Ok(())
+}
+
+/// Leaves bytes that are not zero in so many pages that are free then.
+///
+/// # Errors
+///
+/// `ENOMEM`.
+pub fn leave_dirt(pages: usize) -> Result {
+    let dirt = KVec::from_elem(0x5a_u8, PAGE_SIZE, GFP_KERNEL)?;
+    let mut dirty = KVec::with_capacity(pages, GFP_KERNEL)?;
+    for _ in 0..pages {
+        let page = Page::alloc_page(GFP_KERNEL)?;
+        // SAFETY: The bytes are as many as those of the page, which nobody else has.
+        unsafe { page.write_raw(dirt.as_ptr(), 0, PAGE_SIZE) }?;
+        dirty.push(page, GFP_KERNEL)?;
+    }
     Ok(())
 }

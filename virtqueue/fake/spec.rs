@@ -78,6 +78,11 @@ impl Spec {
         self.features(&[ACCESS_PLATFORM])
     }
 
+    /// Whether its transport has mapping operations of its own.
+    pub(crate) fn has_operations(&self) -> bool {
+        !matches!(self.mapping, None | Some(Addresses::Dma))
+    }
+
     /// Offers feature bits; out of range (128 and more) they are ignored.
     #[must_use]
     pub fn features(mut self, bits: &[u32]) -> Self {
@@ -160,4 +165,6 @@ pub struct Faults {
     pub enable_fails: bool,
     /// The next so many interrupts get lost.
     pub swallow_interrupts: u32,
+    /// Queues are said to have so many descriptors, unless this is 0.
+    pub queue_size: u32,
 }

@@ -60,7 +60,8 @@ pub use crate::{
     },
     chain::{
         Chain,
-        Piece, //
+        Piece,
+        Spot, //
     },
     fake::{
         Fake,
@@ -72,6 +73,7 @@ pub use crate::{
         Addresses,
         MAX_MAPPING, //
     },
+    mem::leave_dirt,
     packed::Packed,
     ring::Ring,
     scripted::{

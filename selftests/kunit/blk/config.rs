@@ -52,6 +52,13 @@ impl Config {
     /// Most ranges of a write of zeroes, le32.
     pub(super) const MAX_WRITE_ZEROES_SEG: usize = 52;
 
+    /// Largest secure erase, le32.
+    pub(super) const MAX_SECURE_ERASE_SECTORS: usize = 60;
+    /// Most ranges of a secure erase, le32.
+    pub(super) const MAX_SECURE_ERASE_SEG: usize = 64;
+    /// Alignment of secure erases in sectors, le32.
+    pub(super) const SECURE_ERASE_ALIGNMENT: usize = 68;
+
     /// The bytes.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.0

@@ -15,6 +15,7 @@ use super::{
         GET_ID,
         IN,
         OUT,
+        SECURE_ERASE,
         WRITE_ZEROES, //
     },
     RamDisk,
@@ -22,6 +23,7 @@ use super::{
     F_DISCARD,
     F_FLUSH,
     F_MQ,
+    F_SECURE_ERASE,
     F_SEG_MAX,
     F_SIZE_MAX,
     F_WRITE_ZEROES,
@@ -40,6 +42,7 @@ use virtio_fake::{
     wait,
     Disk,
     Fake,
+    Param,
     Spec,
     Task,
     EVENT_IDX,
@@ -263,15 +266,48 @@ mod suite {
         disk.write(128, &bytes)?;
         rig.disk.forget();
         disk.zero(8, 16)?;
+        // The sectors may be given up.
         check_eq!(
-            rig.disk.last(WRITE_ZEROES).map(|s| (s.range.0, s.range.1)),
-            Some((8, 16))
+            rig.disk.last(WRITE_ZEROES).map(|s| s.range),
+            Some((8, 16, 1))
         );
         check!(rig.disk.has(8, &[0; 512]));
+        disk.zero_allocated(40, 16)?;
+        check_eq!(
+            rig.disk.last(WRITE_ZEROES).map(|s| s.range),
+            Some((40, 16, 0))
+        );
+        check!(rig.disk.has(40, &[0; 512]));
         rig.disk.forget();
         disk.zero(0, 256)?;
         check_eq!(rig.disk.count(WRITE_ZEROES), 2);
         check!(rig.disk.has(255, &[0; 512]));
+        Ok(())
+    }
+
+    /// A secure erase names its range, and larger ones are cut.
+    #[test]
+    fn secure_erase() -> Result {
+        let config = Config::default()
+            .u32(Config::MAX_SECURE_ERASE_SECTORS, 128)
+            .u32(Config::MAX_SECURE_ERASE_SEG, 1)
+            .u32(Config::SECURE_ERASE_ALIGNMENT, 8);
+        let rig = Rig::new(config, &[F_SECURE_ERASE, F_SEG_MAX], 1)?;
+        let disk = rig.open()?;
+        disk.write(0, &pattern(8, 65536)?)?;
+        disk.write(128, &pattern(9, 65536)?)?;
+        rig.disk.forget();
+        disk.secure_erase(8, 16)?;
+        check_eq!(
+            rig.disk.last(SECURE_ERASE).map(|s| s.range),
+            Some((8, 16, 0))
+        );
+        check!(rig.disk.has(8, &[0; 8192]) && !rig.disk.has(24, &[0; 512]));
+        rig.disk.forget();
+        disk.secure_erase(0, 256)?;
+        check_eq!(rig.disk.count(SECURE_ERASE), 2);
+        check!(rig.disk.has(255, &[0; 512]));
+        check_eq!(rig.disk.count(DISCARD) + rig.disk.count(WRITE_ZEROES), 0);
         Ok(())
     }
 
@@ -312,6 +348,22 @@ mod suite {
             &[F_SEG_MAX, F_MQ, RING_PACKED, EVENT_IDX],
             2,
         )?)
+    }
+
+    /// What is polled for is ended together with the rest of the poller's.
+    #[test]
+    fn polled_in_batches() -> Result {
+        let one = Param::set(c"rust_virtio_blk", c"poll_queues", c"1", c"0");
+        let config = Config::default().u16(Config::NUM_QUEUES, 2);
+        let rig = Rig::new(config, &[F_FLUSH, F_MQ], 2)?;
+        if one.is_err() || rig.fake.queues() < 2 {
+            messages::skip(c"no queue that is polled");
+            return Ok(());
+        }
+        rig.disk.put(8, &pattern(5, 4096)?);
+        let (start, batched) = rig.open()?.read_polled_batched(8)?;
+        check!(batched && start[..] == pattern(5, 16)?[..]);
+        Ok(())
     }
 
     /// A ring of a few descriptors, so that requests wait for room.

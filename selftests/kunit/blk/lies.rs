@@ -75,16 +75,18 @@ mod suite {
         Ok(())
     }
 
-    /// A serial number that does not come is an error or empty, and not what was in memory.
+    /// A serial number that does not come is an error, or empty where it cannot be read, and not
+    /// what was in memory.
     #[test]
     fn serial_fails() -> Result {
         let rig = Rig::plain()?;
         let disk = rig.open()?;
-        for answer in [Answer::Status(1), Answer::Status(2), Answer::Untouched(0)] {
+        for answer in [Answer::Status(1), Answer::Status(7), Answer::Untouched(0)] {
             rig.disk.answer(answer, Some(GET_ID));
-            let serial = disk.attribute(c"serial").unwrap_or_default();
-            check_eq!(&serial[..], b"");
+            check_eq!(&disk.attribute(c"serial")?[..], b"");
         }
+        rig.disk.answer(Answer::Status(2), Some(GET_ID));
+        check_err!(disk.attribute(c"serial"), EOPNOTSUPP);
         Ok(())
     }
 }

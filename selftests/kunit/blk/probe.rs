@@ -11,6 +11,7 @@ use super::{
     device,
     device_of,
     pattern,
+    RamDisk,
     Rig,
     F_BLK_SIZE,
     F_CONFIG_WCE,
@@ -21,13 +22,20 @@ use super::{
     F_SEG_MAX,
     F_SIZE_MAX,
     F_TOPOLOGY,
-    F_WRITE_ZEROES, //
+    F_WRITE_ZEROES,
+    ID, //
 };
-use kernel::prelude::*;
+use kernel::{
+    cpu::nr_cpu_ids,
+    prelude::*, //
+};
 use virtio_fake::{
     Addresses,
     Disk,
-    MAX_MAPPING, //
+    Fake,
+    Spec,
+    MAX_MAPPING,
+    VERSION_1, //
 };
 
 /// Plugs a device that no driver can use; it must stay unbound, with its queues gone.
@@ -168,7 +176,8 @@ mod suite {
             &[F_SEG_MAX],
             1,
         )?;
-        check!(rig.open()?.limits().max_segments >= 1);
+        // All but header and status, in a ring of 64 without tables.
+        check_eq!(rig.open()?.limits().max_segments, 62);
         works(&rig)
     }
 
@@ -202,18 +211,10 @@ mod suite {
         Ok(())
     }
 
-    /// No queue at all: refused, or as if there were one.
+    /// No queue at all.
     #[test]
     fn no_queues() -> Result {
-        let (_, fake) = device(Config::default().u16(Config::NUM_QUEUES, 0), &[F_MQ], 1)?;
-        let _plug = fake.plug()?;
-        if fake.is_bound() {
-            check_driver(&fake)?;
-            check_eq!(Disk::open(&fake, false)?.limits().nr_hw_queues, 1);
-        } else {
-            check_eq!(fake.queues(), 0);
-        }
-        Ok(())
+        refused(Config::default().u16(Config::NUM_QUEUES, 0), &[F_MQ])
     }
 
     /// More queues than any machine needs.
@@ -224,8 +225,52 @@ mod suite {
             &[F_MQ],
             16,
         )?;
-        check!(rig.fake.queues() >= 1 && rig.fake.queues() <= 16);
+        // One for each processor, of the 16 that there are.
+        check_eq!(rig.fake.queues(), nr_cpu_ids().min(16) as usize);
+        check_eq!(rig.open()?.limits().nr_hw_queues, nr_cpu_ids().min(16));
         works(&rig)
+    }
+
+    /// Of all features, those of the table, of a modern device and of a legacy one.
+    #[test]
+    fn every_feature() -> Result {
+        let mut all = KVec::new();
+        // Those in between are the ring's and the transport's.
+        for bits in [0..24, 42..128] {
+            for bit in bits {
+                all.push(bit, GFP_KERNEL)?;
+            }
+        }
+        let config = Config::default()
+            .u32(Config::MAX_SECURE_ERASE_SECTORS, 8)
+            .u32(Config::MAX_SECURE_ERASE_SEG, 1)
+            .u32(Config::SECURE_ERASE_ALIGNMENT, 1);
+        let table = [1, 2, 4, 5, 6, 9, 10, 11, 12, 13, 14, 16];
+        let low = table.iter().fold(0u64, |word, bit| word | 1 << bit);
+        let (_, fake) = device(config, &all, 1)?;
+        let plug = fake.plug()?;
+        check!(fake.is_bound());
+        check_driver(&fake)?;
+        check_eq!(fake.driver_features(), [low | 1 << VERSION_1, 0]);
+        drop(plug);
+        let spec = Spec::new(ID)
+            .legacy()
+            .features(&all)
+            .config(config.bytes())?
+            .queues(1, 64)?;
+        let fake = Fake::new(spec, RamDisk::new()?)?;
+        fake.set_auto(true);
+        let _plug = fake.plug()?;
+        check_eq!(fake.driver_features(), [low, 0]);
+        Ok(())
+    }
+
+    /// Requests are taken by the list.
+    #[test]
+    fn takes_lists() -> Result {
+        let rig = Rig::plain()?;
+        check!(rig.open()?.limits().batches);
+        Ok(())
     }
 
     /// Two queues.

@@ -33,6 +33,8 @@ pub(super) const GET_ID: u32 = 8;
 pub(super) const DISCARD: u32 = 11;
 /// Command: write zeroes.
 pub(super) const WRITE_ZEROES: u32 = 13;
+/// Command: erase, so that nothing can be had back.
+pub(super) const SECURE_ERASE: u32 = 14;
 
 const OK: u8 = 0;
 const IOERR: u8 = 1;
@@ -260,7 +262,7 @@ impl State {
                 chain.write(0, &self.serial)?;
                 OK
             }
-            DISCARD | WRITE_ZEROES => {
+            DISCARD | WRITE_ZEROES | SECURE_ERASE => {
                 let (sector, count, _) = seen.range;
                 let (at, len) = (sector as usize * 512, count as usize * 512);
                 match self.data.get_mut(at..at + len) {

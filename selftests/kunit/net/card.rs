@@ -36,11 +36,15 @@ pub(super) enum Answer {
     Silence,
     /// When the test says so.
     Later,
+    /// By a buffer that the queue does not have.
+    WrongId,
 }
 
 struct State {
     /// Frames of the tests, with the header before them.
     sent: KVec<KVec<u8>>,
+    /// In how many pieces each was.
+    pieces: KVec<usize>,
     /// Frames of anyone, and their bytes without headers.
     count: (u64, u64),
     commands: KVec<KVec<u8>>,
@@ -73,6 +77,7 @@ impl Card {
     pub(super) fn new(queues: usize, control: bool) -> Result<Arc<Self>> {
         let state = State {
             sent: KVec::with_capacity(LOG_LEN, GFP_KERNEL)?,
+            pieces: KVec::with_capacity(LOG_LEN, GFP_KERNEL)?,
             count: (0, 0),
             commands: KVec::with_capacity(LOG_LEN, GFP_KERNEL)?,
             around: KVec::with_capacity(LOG_LEN, GFP_KERNEL)?,
@@ -154,6 +159,11 @@ impl Card {
         state.sent.get(index)?.get(..12)?.try_into().ok()
     }
 
+    /// In how many pieces frame number `index` of the tests was.
+    pub(super) fn pieces(&self, index: usize) -> Option<usize> {
+        self.state.lock().pieces.get(index).copied()
+    }
+
     /// How many commands of a class and number it got.
     pub(super) fn commands(&self, class: u8, number: u8) -> usize {
         let state = self.state.lock();
@@ -210,6 +220,7 @@ impl Card {
                 && bytes.get(at_type + 2 + 9) == Some(&6));
         if ours {
             let _ = state.sent.push_within_capacity(bytes);
+            let _ = state.pieces.push_within_capacity(chain.pieces().len());
         }
         Ok(Action::Complete(state.tx_len))
     }
@@ -238,6 +249,7 @@ impl Card {
             Answer::Empty => Action::Complete(0),
             Answer::Silence => Action::Lose,
             Answer::Later => Action::Hold,
+            Answer::WrongId => Action::CompleteAs { id: 0x7777, len: 1 },
         })
     }
 }

@@ -2,6 +2,9 @@
 
 //! The control queue: what is said, and what becomes of answers.
 
+#[path = "../hostile/control.rs"]
+mod hostile;
+
 use super::{
     card::{
         Answer,
@@ -9,10 +12,14 @@ use super::{
     },
     Config,
     Rig,
+    F_CTRL_GUEST_OFFLOADS,
     F_CTRL_MAC_ADDR,
     F_CTRL_RX,
     F_CTRL_VQ,
+    F_GUEST_CSUM,
+    F_GUEST_TSO4,
     F_MAC,
+    F_MRG_RXBUF,
     ID, //
 };
 use crate::{
@@ -176,6 +183,28 @@ mod suite {
         check_eq!(nic.state().mac, OTHER_MAC);
         check_eq!(rig.card.commands(1, 1), 2);
         check_eq!(rig.fake.violations(), 0);
+        Ok(())
+    }
+
+    /// Offloads of received packets are switched by command, as they were negotiated.
+    #[test]
+    fn offloads() -> Result {
+        let rig = Rig::with(&[
+            F_CTRL_VQ,
+            F_CTRL_GUEST_OFFLOADS,
+            F_GUEST_CSUM,
+            F_GUEST_TSO4,
+            F_MRG_RXBUF,
+        ])?;
+        let nic = rig.up()?;
+        nic.set_gro_hw(false)?;
+        let csum = 1u64 << F_GUEST_CSUM;
+        check!(rig.card.was_told(5, 0, &csum.to_le_bytes()));
+        nic.set_gro_hw(true)?;
+        let both = csum | 1 << F_GUEST_TSO4;
+        check!(rig.card.was_told(5, 0, &both.to_le_bytes()));
+        rig.card.answer(Answer::Ack(1));
+        check!(nic.set_gro_hw(false).is_err());
         Ok(())
     }
 

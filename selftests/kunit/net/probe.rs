@@ -2,8 +2,14 @@
 
 //! Features and configurations, sane and not.
 
+#[path = "../hostile/net_config.rs"]
+mod hostile;
+
 use super::{
-    card::Answer,
+    card::{
+        Answer,
+        Card, //
+    },
     check_driver,
     device,
     Config,
@@ -20,12 +26,18 @@ use super::{
     F_MRG_RXBUF,
     F_MTU,
     F_STATUS,
+    ID,
     MAC, //
 };
 use kernel::prelude::*;
 use virtio_fake::{
+    messages,
     wait,
-    Nic, //
+    Fake,
+    Nic,
+    Param,
+    Spec,
+    VERSION_1, //
 };
 
 #[kunit_tests(rust_virtio_net_probe)]
@@ -48,6 +60,57 @@ mod suite {
         check!(wait::until(5_000, || rig.fake.held(0) > 0));
         nic.set_up(false)?;
         check!(!nic.state().running);
+        Ok(())
+    }
+
+    /// Of all features, those of the table, of a modern device and of a legacy one.
+    #[test]
+    fn every_feature() -> Result {
+        let mut all = KVec::new();
+        // Those in between are the ring's and the transport's, but for one of legacy devices.
+        for bits in [0..24, 42..128, 27..28] {
+            for bit in bits {
+                all.push(bit, GFP_KERNEL)?;
+            }
+        }
+        let table = [
+            0, 1, 2, 3, 5, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 21, 22, 23, 54, 55, 56,
+            63,
+        ];
+        let low = table.iter().fold(0u64, |word, bit| word | 1 << bit);
+        let rig = Rig::new(Config::default(), &all, 3)?;
+        check_eq!(rig.fake.driver_features(), [low | 1 << VERSION_1, 0]);
+        drop(rig);
+        let spec = Spec::new(ID)
+            .legacy()
+            .features(&all)
+            .config(&Config::default().0)?
+            .queues(3, 64)?;
+        let card = Card::new(3, true)?;
+        let fake = Fake::new(spec, card)?;
+        fake.set_auto(true);
+        let _plug = fake.plug()?;
+        check_eq!(fake.driver_features(), [low | 1 << 6 | 1 << 27, 0]);
+        Ok(())
+    }
+
+    /// The address is checked when the interface goes up.
+    #[test]
+    fn checks_address() -> Result {
+        check!(Rig::with(&[])?.nic()?.state().checks_address);
+        Ok(())
+    }
+
+    /// The weight of NAPI instances is that of the parameter.
+    #[test]
+    fn napi_weight() -> Result {
+        check_eq!(Rig::with(&[])?.nic()?.state().napi_weight, 64);
+        let weight = Param::set(c"rust_virtio_net", c"napi_weight", c"16", c"64");
+        if weight.is_err() {
+            messages::skip(c"the driver is no module");
+            return Ok(());
+        }
+        check_eq!(Rig::with(&[])?.nic()?.state().napi_weight, 16);
         Ok(())
     }
 

@@ -2,6 +2,9 @@
 
 //! Transmitting: the bytes of frame and header, and who gets them back.
 
+#[path = "../hostile/net_tx.rs"]
+mod hostile;
+
 use super::{
     card::Card,
     device,
@@ -24,9 +27,11 @@ use kernel::prelude::*;
 use virtio_fake::{
     messages,
     wait,
+    Action,
     Fake,
     Nic,
     Offload,
+    Param,
     Spec, //
 };
 
@@ -100,6 +105,66 @@ mod suite {
             check!(rig.card.has_sent(0, &[0; 10], &frame));
         }
         Ok(())
+    }
+
+    /// The header is in one piece with the frame, where there is room before it, and in a piece of its own
+    /// for devices that want that.
+    #[test]
+    fn pieces() -> Result {
+        let frame = from_us(1, 500)?;
+        let rig = Rig::with(&[])?;
+        rig.up()?.send(&frame, 0, Offload::default())?;
+        check!(sent(&rig.card, 1));
+        check_eq!(rig.card.pieces(0), Some(1));
+        for (features, pieces) in [(&[F_MAC][..], 2), (&[F_MAC, 27], 1)] {
+            let card = Card::new(2, false)?;
+            card.set_header_len(10);
+            let spec = Spec::new(ID)
+                .legacy()
+                .features(features)
+                .config(&Config::default().0)?
+                .queues(2, 64)?;
+            let fake = Fake::new(spec, card.clone())?;
+            fake.set_auto(true);
+            let plug = Some(fake.plug()?);
+            let rig = Rig { card, fake, plug };
+            rig.up()?.send(&frame, 0, Offload::default())?;
+            check!(sent(&rig.card, 1));
+            check_eq!(rig.card.pieces(0), Some(pieces));
+        }
+        Ok(())
+    }
+
+    /// Without NAPI, frames that are done are reaped when the next one is sent, and not before.
+    #[test]
+    fn without_napi() -> Result {
+        let off = Param::set(c"rust_virtio_net", c"napi_tx", c"0", c"1");
+        if off.is_err() {
+            messages::skip(c"the driver is no module");
+            return Ok(());
+        }
+        let rig = Rig::with(&[])?;
+        let nic = rig.up()?;
+        rig.card.hold_tx(true);
+        for _ in 0..20 {
+            nic.send(&from_us(1, 200)?, 0, Offload::default())?;
+            check!(wait::until(5_000, || rig.fake.held(1) > 0));
+            let before = nic.stats().tx_packets;
+            while rig.fake.held(1) > 0 {
+                rig.fake.finish(1, |_| Action::Complete(0))?;
+            }
+            rig.fake.interrupt(1)?;
+            wait::pause(20);
+            if rig.fake.held(1) > 0 {
+                // The stack has sent something of its own meanwhile.
+                continue;
+            }
+            check_eq!(nic.stats().tx_packets, before);
+            nic.send(&from_us(2, 200)?, 0, Offload::default())?;
+            check!(nic.stats().tx_packets > before);
+            return Ok(());
+        }
+        Err(EBUSY)
     }
 
     /// A checksum left to the device: where it starts and where it goes.

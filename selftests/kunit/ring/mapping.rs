@@ -17,6 +17,7 @@ use crate::bench::{
 };
 use kernel::prelude::*;
 use virtio_fake::{
+    messages,
     Action,
     Addresses,
     Drops,
@@ -79,6 +80,45 @@ mod suite {
             }
             Ok(())
         })
+    }
+
+    /// The same by the DMA API, which a queue has a device for then (R21, R33).
+    #[test]
+    fn by_the_dma_api() -> Result {
+        if !cfg!(CONFIG_HAS_DMA) {
+            messages::skip(c"there is no DMA API");
+            return Ok(());
+        }
+        on_each(
+            || Setup {
+                mapping: Some(Addresses::Dma),
+                ..Setup::default()
+            },
+            |_, fake, dev, _queues| {
+                let mut vq = fake.c_queue(0)?;
+                check!(vq.has_dma_dev());
+                check!(fake.max_dma_size() > 0);
+                for round in 0..20 {
+                    add(&mut vq, round, 2, 1)?;
+                    vq.kick();
+                    check_eq!(fake.serve(0)?, 1);
+                    let mut seen = KVec::new();
+                    fake.finish(0, |chain| {
+                        seen = chain.read_all().unwrap_or_default();
+                        let _ = chain.write(0, b"an answer");
+                        Action::Complete(9)
+                    })?;
+                    check!(seen.len() == 32 && seen.iter().all(|&byte| u64::from(byte) == round));
+                    let got = get(&mut vq)?;
+                    check_eq!((got.wire.number(), got.len), (round, 9));
+                    check_eq!(&got.wire.written()[..9], b"an answer");
+                }
+                add(&mut vq, 1, 1, 2)?;
+                dev.reset();
+                check_eq!(detach_all(&mut vq)?.len(), 1);
+                Ok(())
+            },
+        )
     }
 
     /// What the device had is unmapped when it comes back after a reset (R13, R21).

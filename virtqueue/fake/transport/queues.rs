@@ -130,17 +130,21 @@ unsafe fn make_queue(
 ) -> Result<*mut bindings::virtqueue> {
     let mut queues = inner.queues.lock();
     let index = queues.len();
-    let num = inner.spec.queues.get(index).copied().unwrap_or(0);
-    if num == 0 {
-        return Err(ENOENT);
-    }
+    let num = match (
+        inner.spec.queues.get(index).copied().unwrap_or(0),
+        inner.regs.lock().faults.queue_size,
+    ) {
+        (0, _) => return Err(ENOENT),
+        (num, 0) => num.into(),
+        (_, num) => num,
+    };
     let line = inner.line(index)?;
     // SAFETY: `vdev` is registered; the name lives as long as the queue, and so does the account.
     let vq = unsafe {
-        if inner.spec.mapping.is_some() {
+        if inner.spec.has_operations() {
             let vq = bindings::vring_create_virtqueue_map(
                 index as c_uint,
-                num.into(),
+                num,
                 RING_ALIGN,
                 vdev,
                 true,
@@ -159,7 +163,7 @@ unsafe fn make_queue(
         } else {
             bindings::vring_create_virtqueue(
                 index as c_uint,
-                num.into(),
+                num,
                 RING_ALIGN,
                 vdev,
                 true,
@@ -175,7 +179,7 @@ unsafe fn make_queue(
         return Err(ENOMEM);
     }
     // SAFETY: `vq` is valid.
-    unsafe { (*vq).num_max = num.into() };
+    unsafe { (*vq).num_max = num };
     // SAFETY: `vq` is a queue of `vdev`.
     let ring = unsafe { device_ring(inner, vq) };
     let queue = Queue {

@@ -50,6 +50,8 @@ pub struct Limits {
     pub read_only: bool,
     /// Whether writes need a flush to be safe.
     pub write_cache: bool,
+    /// Whether the driver takes requests by the list.
+    pub batches: bool,
 }
 
 /// An open disk. Closed when it is dropped.
@@ -124,6 +126,7 @@ impl Disk {
             nr_hw_queues: raw.nr_hw_queues,
             read_only: raw.read_only,
             write_cache: raw.write_cache,
+            batches: raw.batches,
         }
     }
 
@@ -153,16 +156,27 @@ impl Disk {
     ///
     /// What the disk returns; `EOPNOTSUPP`: it has no queue that can be polled.
     pub fn read_polled(&self, sector: u64) -> Result<[u8; 16]> {
+        self.read_polled_batched(sector).map(|(start, _)| start)
+    }
+
+    /// As [`Disk::read_polled`], with whether the driver left it to the poller to end the request,
+    /// with others.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Disk::read_polled`].
+    pub fn read_polled_batched(&self, sector: u64) -> Result<([u8; 16], bool)> {
         let page = Page::alloc_page(GFP_KERNEL | __GFP_ZERO)?;
+        let mut batched = false;
         // SAFETY: By the type invariant; the page stays until this returns, when the request has
         // ended.
         to_result(unsafe {
-            bindings::rust_virtio_fake_read_polled(self.bdev(), sector, page.as_ptr())
+            bindings::rust_virtio_fake_read_polled(self.bdev(), sector, page.as_ptr(), &mut batched)
         })?;
         let mut start = [0; 16];
         // SAFETY: The array has that many bytes, and nobody writes the page any more.
         unsafe { page.read_raw(start.as_mut_ptr(), 0, start.len()) }?;
-        Ok(start)
+        Ok((start, batched))
     }
 
     /// Writes bytes at `sector`, past the page cache.
@@ -212,21 +226,41 @@ impl Disk {
         })
     }
 
+    /// Gives sectors up, with all copies of what was in them.
+    ///
+    /// # Errors
+    ///
+    /// What the disk returns.
+    pub fn secure_erase(&self, sector: u64, count: u64) -> Result {
+        // SAFETY: By the type invariant.
+        to_result(unsafe {
+            bindings::blkdev_issue_secure_erase(self.bdev(), sector, count, bindings::GFP_KERNEL)
+        })
+    }
+
     /// Makes sectors zero, by a command of the disk and not by writing.
     ///
     /// # Errors
     ///
     /// What the disk returns.
     pub fn zero(&self, sector: u64, count: u64) -> Result {
+        self.zero_by(sector, count, bindings::BLKDEV_ZERO_NOFALLBACK)
+    }
+
+    /// As [`Disk::zero`], and the sectors are not given up.
+    ///
+    /// # Errors
+    ///
+    /// What the disk returns.
+    pub fn zero_allocated(&self, sector: u64, count: u64) -> Result {
+        let flags = bindings::BLKDEV_ZERO_NOFALLBACK | bindings::BLKDEV_ZERO_NOUNMAP;
+        self.zero_by(sector, count, flags)
+    }
+
+    fn zero_by(&self, sector: u64, count: u64, flags: u32) -> Result {
         // SAFETY: By the type invariant.
         to_result(unsafe {
-            bindings::blkdev_issue_zeroout(
-                self.bdev(),
-                sector,
-                count,
-                bindings::GFP_KERNEL,
-                bindings::BLKDEV_ZERO_NOFALLBACK,
-            )
+            bindings::blkdev_issue_zeroout(self.bdev(), sector, count, bindings::GFP_KERNEL, flags)
         })
     }
 

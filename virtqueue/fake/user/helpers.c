@@ -76,10 +76,14 @@ static void polled_done(struct bio *bio)
 	WRITE_ONCE(*(bool *)bio->bi_private, true);
 }
 
-/* Reads one page by polling, without waiting for an interrupt. */
+/*
+ * Reads one page by polling, without waiting for an interrupt. Says whether the
+ * driver put the request into the batch of who polls.
+ */
 int rust_virtio_fake_read_polled(struct block_device *bdev, sector_t sector,
-				 struct page *page)
+				 struct page *page, bool *batched)
 {
+	DEFINE_IO_COMP_BATCH(batch);
 	bool done = false;
 	struct bio_vec vec;
 	struct bio bio;
@@ -92,7 +96,13 @@ int rust_virtio_fake_read_polled(struct block_device *bdev, sector_t sector,
 	__bio_add_page(&bio, page, PAGE_SIZE, 0);
 	submit_bio(&bio);
 	while (!READ_ONCE(done)) {
-		bio_poll(&bio, NULL, BLK_POLL_ONESHOT);
+		bio_poll(&bio, &batch, BLK_POLL_ONESHOT);
+		if (batch.complete) {
+			*batched = true;
+			batch.complete(&batch);
+			batch.complete = NULL;
+			continue;
+		}
 		msleep(1);
 	}
 	ret = blk_status_to_errno(bio.bi_status);
@@ -119,6 +129,7 @@ void rust_virtio_fake_limits(struct block_device *bdev,
 	limits->nr_hw_queues = q->nr_hw_queues;
 	limits->read_only = bdev_read_only(bdev);
 	limits->write_cache = bdev_write_cache(bdev);
+	limits->batches = q->mq_ops->queue_rqs;
 }
 
 void rust_virtio_fake_timeout(struct block_device *bdev, unsigned int millis)
@@ -143,7 +154,26 @@ void rust_virtio_fake_dev_put(struct net_device *dev)
 void rust_virtio_fake_nic(struct net_device *dev,
 			  struct rust_virtio_fake_nic *nic)
 {
+	const struct net_device_ops *ops = dev->netdev_ops;
+	struct ethtool_link_ksettings link = {
+		.base.speed = SPEED_UNKNOWN,
+		.base.duplex = DUPLEX_UNKNOWN,
+	};
+	struct napi_struct *napi;
+
 	rtnl_lock();
+	if (dev->reg_state == NETREG_REGISTERED)
+		__ethtool_get_link_ksettings(dev, &link);
+	nic->speed = link.base.speed;
+	nic->duplex = link.base.duplex;
+	nic->checks_address = ops->ndo_validate_addr &&
+			      !ops->ndo_validate_addr(dev);
+	nic->napi_weight = -1;
+	list_for_each_entry(napi, &dev->napi_list, dev_list)
+		nic->napi_weight = nic->napi_weight < 0 ? napi->weight :
+				   min(nic->napi_weight, napi->weight);
+	nic->xdp = dev->xdp_features || ops->ndo_bpf || ops->ndo_xdp_xmit ||
+		   ops->ndo_xsk_wakeup;
 	nic->mtu = dev->mtu;
 	nic->max_mtu = dev->max_mtu;
 	nic->tx_queues = dev->real_num_tx_queues;
@@ -270,6 +300,23 @@ int rust_virtio_fake_set_channels(struct net_device *dev, u32 pairs)
 	return WITH_NIC(dev, set_channels(dev, pairs));
 }
 
+static int set_gro_hw(struct net_device *dev, bool on)
+{
+	netdev_lock_ops(dev);
+	if (on)
+		dev->wanted_features |= NETIF_F_GRO_HW;
+	else
+		dev->wanted_features &= ~NETIF_F_GRO_HW;
+	netdev_update_features(dev);
+	netdev_unlock_ops(dev);
+	return !!(dev->features & NETIF_F_GRO_HW) == on ? 0 : -EIO;
+}
+
+int rust_virtio_fake_set_gro_hw(struct net_device *dev, bool on)
+{
+	return WITH_NIC(dev, set_gro_hw(dev, on));
+}
+
 /*
  * Sends a frame: straight to one queue, past the queueing discipline. With
  * csum_start >= 0, the checksum is left to the device; with gso_size, the
@@ -315,6 +362,12 @@ u32 rust_virtio_fake_frame_len(const struct sk_buff *skb)
 u32 rust_virtio_fake_frame_linear(const struct sk_buff *skb)
 {
 	return skb_headlen(skb) + ETH_HLEN;
+}
+
+/* What a received frame says of its checksum, CHECKSUM_... */
+u8 rust_virtio_fake_frame_summed(const struct sk_buff *skb)
+{
+	return skb->ip_summed;
 }
 
 /* Copies a received frame, from its Ethernet header on. */

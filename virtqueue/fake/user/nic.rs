@@ -47,6 +47,16 @@ pub struct NicState {
     pub carrier: bool,
     /// The features that are on, `NETIF_F_...`.
     pub features: u64,
+    /// Speed in Mbit/s, all ones if it is not known.
+    pub speed: u32,
+    /// 0 for half duplex, 1 for full, 0xff if it is not known.
+    pub duplex: u8,
+    /// Whether there is anything of XDP or AF_XDP.
+    pub xdp: bool,
+    /// Whether the address is checked when the interface goes up, and is a good one.
+    pub checks_address: bool,
+    /// The smallest weight of its NAPI instances, negative if there is none.
+    pub napi_weight: i32,
 }
 
 /// The statistics that the tests look at.
@@ -118,6 +128,11 @@ impl Nic {
             running: raw.running,
             carrier: raw.carrier,
             features: raw.features,
+            speed: raw.speed,
+            duplex: raw.duplex,
+            xdp: raw.xdp,
+            checks_address: raw.checks_address,
+            napi_weight: raw.napi_weight,
         }
     }
 
@@ -178,6 +193,16 @@ impl Nic {
     pub fn set_promiscuous(&self, on: bool) -> Result {
         // SAFETY: By the type invariant.
         to_result(unsafe { bindings::rust_virtio_fake_set_promisc(self.0, on) })
+    }
+
+    /// Has received packets come merged by the device, or takes it back.
+    ///
+    /// # Errors
+    ///
+    /// `EIO`: the interface does not do that.
+    pub fn set_gro_hw(&self, on: bool) -> Result {
+        // SAFETY: By the type invariant.
+        to_result(unsafe { bindings::rust_virtio_fake_set_gro_hw(self.0, on) })
     }
 
     /// Sets the number of queue pairs.
@@ -257,6 +282,7 @@ impl Nic {
                 }),
                 frames <- new_spinlock!(frames),
                 linear: Atomic::new(0),
+                summed: Atomic::new(0),
             }? Error),
             GFP_KERNEL,
         )?;
@@ -282,6 +308,8 @@ struct CaptureInner {
     frames: SpinLock<KVec<KVec<u8>>>,
     /// Bytes of the last frame that were in the head of its packet.
     linear: Atomic<u32>,
+    /// What the last frame says of its checksum.
+    summed: Atomic<i32>,
 }
 
 // SAFETY: The C structure may be used from any thread.
@@ -306,10 +334,15 @@ impl CaptureInner {
         let inner =
             unsafe { &*kernel::container_of!(Opaque::cast_from(handler), CaptureInner, handler) };
         // SAFETY: By the safety requirements.
-        let len = unsafe { bindings::rust_virtio_fake_frame_len(skb) };
-        // SAFETY: As above.
-        let linear = unsafe { bindings::rust_virtio_fake_frame_linear(skb) };
+        let (len, linear, summed) = unsafe {
+            (
+                bindings::rust_virtio_fake_frame_len(skb),
+                bindings::rust_virtio_fake_frame_linear(skb),
+                bindings::rust_virtio_fake_frame_summed(skb),
+            )
+        };
         inner.linear.store(linear, Relaxed);
+        inner.summed.store(summed.into(), Relaxed);
         if let Ok(mut bytes) = KVec::from_elem(0u8, len as usize, GFP_ATOMIC) {
             // SAFETY: The buffer has that length.
             let ret =
@@ -337,6 +370,12 @@ impl Capture {
     /// in the buffer that the frame was received in.
     pub fn linear(&self) -> u32 {
         self.0.linear.load(Relaxed)
+    }
+
+    /// What the last frame says of its checksum: 0 nothing, 1 that it was checked, 3 that it is to
+    /// be completed.
+    pub fn summed(&self) -> i32 {
+        self.0.summed.load(Relaxed)
     }
 
     /// Whether none came.

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Commands of the hostile catalogue (`docs/hostile.md`), besides those of the suite
+//! `rust_virtio_net_control`.
+
+use super::{
+    super::{
+        Config,
+        F_GUEST_ANNOUNCE,
+        F_MAC,
+        F_STATUS, //
+    },
+    *,
+};
+
+/// Configuration interrupts that ask for an announcement each.
+const INTERRUPTS: usize = 200;
+
+#[kunit_tests(rust_virtio_hostile_net_control)]
+mod suite {
+    use super::*;
+
+    /// H045: a device that asks for announcements without end gets no more than it asked for, and
+    /// other commands are not held up.
+    #[test]
+    fn h045_announcements() -> Result {
+        let rig = Rig::new(
+            Config::default().status(3),
+            &[
+                F_MAC,
+                F_STATUS,
+                F_CTRL_VQ,
+                F_CTRL_MAC_ADDR,
+                F_GUEST_ANNOUNCE,
+            ],
+            3,
+        )?;
+        let nic = rig.up()?;
+        for _ in 0..INTERRUPTS {
+            rig.fake.config_interrupt();
+        }
+        check!(wait::until(5_000, || rig.card.commands(3, 0) > 0));
+        nic.set_mac(OTHER_MAC)?;
+        check!(rig.card.was_told(1, 1, &OTHER_MAC));
+        // One more for the look when the interface went up.
+        check!(rig.card.commands(3, 0) <= INTERRUPTS + 1);
+        check!(nic.state().carrier);
+        Ok(())
+    }
+
+    /// H127: the queue breaks under a command: it fails, its memory stays with the queue, and the
+    /// interface can be removed.
+    #[test]
+    fn h127_queue_breaks() -> Result {
+        let rig = rig()?;
+        let nic = rig.nic()?;
+        rig.card.answer(Answer::WrongId);
+        check!(nic.set_mac(OTHER_MAC).is_err());
+        check_eq!(nic.state().mac, super::super::super::MAC);
+        drop(nic);
+        rig.remove(10_000, drop)
+    }
+
+    /// H128: the answer to a command that was given up is nobody's.
+    #[test]
+    fn h128_late_answer() -> Result {
+        let rig = rig()?;
+        let nic = rig.nic()?;
+        rig.card.answer(Answer::Silence);
+        check!(nic.set_mac(OTHER_MAC).is_err());
+        rig.card.answer(Answer::Ack(0));
+        rig.fake.rescue();
+        check_eq!(nic.state().mac, super::super::super::MAC);
+        // The next one is answered, or fails: not with the answer to the one before.
+        let told = nic.set_mac(OTHER_MAC).is_ok();
+        check_eq!(nic.state().mac == OTHER_MAC, told);
+        check_eq!(rig.card.commands(1, 1), 1 + usize::from(told));
+        drop(nic);
+        rig.remove(10_000, drop)
+    }
+}

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Received frames of the hostile catalogue (`docs/hostile.md`), besides those of the suite
+//! `rust_virtio_net_rx`.
+
+use super::{
+    super::{
+        card::Card,
+        Config,
+        F_MAC,
+        ID,
+        MAC, //
+    },
+    *,
+};
+use virtio_fake::{
+    leave_dirt,
+    Addresses,
+    Chain,
+    Fake,
+    Spec,
+    Spot,
+    Task, //
+};
+
+/// A card whose memory is mapped for it, with the driver bound to it.
+fn mapped(addresses: Addresses, features: &[u32]) -> Result<Rig> {
+    let card = Card::new(2, false)?;
+    let spec = Spec::new(ID)
+        .features(&[F_MAC])
+        .features(features)
+        .mapping(addresses)
+        .config(&Config::default().0)?
+        .queues(2, 64)?;
+    let fake = Fake::new(spec, card.clone())?;
+    fake.set_auto(true);
+    let plug = fake.plug()?;
+    check!(fake.is_bound());
+    Ok(Rig {
+        card,
+        fake,
+        plug: Some(plug),
+    })
+}
+
+/// Whether the DMA API is there; otherwise says of the test that it is skipped.
+fn has_dma() -> bool {
+    if !cfg!(CONFIG_HAS_DMA) {
+        messages::skip(c"there is no DMA API");
+    }
+    cfg!(CONFIG_HAS_DMA)
+}
+
+/// Pages that receive buffers may come from next, and that are not clean.
+const DIRTY_PAGES: usize = 1024;
+
+/// Writes a frame to a buffer, behind its header.
+fn fill(chain: &mut Chain, header: &[u8; 12], frame: &[u8]) -> Action {
+    let at = chain.write(0, header).unwrap_or(0);
+    let end = at + chain.write(at, frame).unwrap_or(0);
+    Action::Complete(end as u32)
+}
+
+/// Changes a byte back and forth.
+fn flip(spot: Spot) -> Result {
+    for round in 0..2000 {
+        spot.write(if round % 2 == 0 { 0x7f } else { 0 })?;
+    }
+    Ok(())
+}
+
+/// Whether all of a buffer that the device may write is zeroes.
+fn is_clean(chain: &Chain) -> Result<bool> {
+    let mut bytes = KVec::from_elem(0xff, chain.writable(), GFP_KERNEL)?;
+    check_eq!(chain.peek(0, &mut bytes)?, bytes.len());
+    Ok(bytes.iter().all(|&byte| byte == 0))
+}
+
+#[kunit_tests(rust_virtio_hostile_net_rx)]
+mod suite {
+    use super::*;
+
+    /// H097: more than a packet may have, of which a buffer of pages has room for all.
+    #[test]
+    fn h097_longer_than_any_packet() -> Result {
+        for len in [12 + 65_560, 68_000, 69_632, 69_700, 73_694] {
+            let frame = to_us(1, 64)?;
+            refused(
+                &[F_GUEST_CSUM, F_GUEST_TSO4],
+                &[&rx_header(1), &frame],
+                Some(len),
+                length_errors,
+                // More than the pages have room for is a length of 0.
+                None,
+            )?;
+        }
+        Ok(())
+    }
+
+    /// H101: the buffers of a packet are more than a packet may have.
+    #[test]
+    fn h101_more_than_any_packet() -> Result {
+        let rig = Rig::with(&[F_MRG_RXBUF])?;
+        let nic = rig.up()?;
+        let capture = nic.capture(ETHER_TYPE)?;
+        let before = nic.stats();
+        let frame = to_us(1, 1500)?;
+        let buffers = 55;
+        check!(rig.fake.held(0) >= buffers.into());
+        for i in 0..buffers {
+            let header = rx_header(if i == 0 { buffers } else { 0 });
+            rig.fake.finish_silently(0, |chain| {
+                fill(chain, &header, &frame);
+                Action::Complete(chain.writable() as u32)
+            })?;
+        }
+        rig.fake.interrupt(0)?;
+        check!(wait::until(5_000, || nic.stats().rx_dropped > before.rx_dropped));
+        check_eq!(nic.stats().rx_dropped, before.rx_dropped + 1);
+        check!(capture.is_empty());
+        still_works(&rig, &capture)
+    }
+
+    /// H102: segments larger than any packet: dropped, or a packet that has none.
+    #[test]
+    fn h102_size_of_segments() -> Result {
+        for size in [0xffff_u16, 0x8000] {
+            let rig = Rig::with(&[F_GUEST_CSUM, F_GUEST_TSO4, F_MRG_RXBUF])?;
+            let nic = rig.up()?;
+            let capture = nic.capture(ETHER_TYPE)?;
+            let frame = to_us(1, 200)?;
+            let mut header = rx_header(1);
+            header[1] = 1;
+            header[4..6].copy_from_slice(&size.to_le_bytes());
+            receive(&rig.fake, &[&header, &frame], None)?;
+            check!(wait::until(5_000, || {
+                nic.stats().rx_frame_errors > 0 || !capture.is_empty()
+            }));
+            if !capture.is_empty() {
+                check!(last_is(&capture, &frame));
+            }
+            still_works(&rig, &capture)?;
+        }
+        Ok(())
+    }
+
+    /// H104: a checksum to be completed, where the driver did not say that it does that: dropped, or
+    /// taken as it is, if it fits the frame.
+    #[test]
+    fn h104_checksum_not_negotiated() -> Result {
+        for features in [&[][..], &[F_MRG_RXBUF]] {
+            let rig = Rig::with(features)?;
+            let nic = rig.up()?;
+            let capture = nic.capture(ETHER_TYPE)?;
+            let frame = to_us(1, 200)?;
+            let mut header = rx_header(1);
+            header[0] = 1;
+            for (start, fits) in [(34u16, true), (190, false)] {
+                let (errors, count) = (nic.stats().rx_frame_errors, capture.len());
+                header[6..8].copy_from_slice(&start.to_le_bytes());
+                header[8..10].copy_from_slice(&16u16.to_le_bytes());
+                receive(&rig.fake, &[&header, &frame], None)?;
+                check!(wait::until(5_000, || {
+                    nic.stats().rx_frame_errors > errors || capture.len() > count
+                }));
+                if capture.len() > count {
+                    check!(fits && last_is(&capture, &frame));
+                }
+            }
+            still_works(&rig, &capture)?;
+        }
+        Ok(())
+    }
+
+    /// H108: the header changes while the driver looks at it. The frames are short, so that their
+    /// buffers stay with the driver.
+    #[test]
+    fn h108_header_changes() -> Result {
+        for features in MODES {
+            let rig = Rig::with(features)?;
+            let nic = rig.up()?;
+            let capture = nic.capture(ETHER_TYPE)?;
+            let frame = to_us(7, 100)?;
+            let mut arrived = 0;
+            for _ in 0..10 {
+                check!(wait::until(5_000, || rig.fake.held(0) > 0));
+                let errors = nic.stats().rx_frame_errors;
+                let mut spot = Err(ENODATA);
+                rig.fake.finish_silently(0, |chain| {
+                    // The kind of segmentation.
+                    spot = chain.spot(1);
+                    fill(chain, &rx_header(1), &frame)
+                })?;
+                let spot = spot?;
+                let flipper = Task::new(move || flip(spot))?;
+                rig.fake.interrupt(0)?;
+                check!(wait::until(5_000, || {
+                    capture.len() > arrived || nic.stats().rx_frame_errors > errors
+                }));
+                flipper.join(10_000)??;
+                if capture.len() > arrived {
+                    arrived += 1;
+                    check!(last_is(&capture, &frame));
+                }
+                check_eq!(capture.len(), arrived);
+            }
+            still_works(&rig, &capture)?;
+        }
+        Ok(())
+    }
+
+    /// H109: a length of more than was written: what was in memory before is not in the frame.
+    #[test]
+    fn h109_less_written_than_told() -> Result {
+        if !has_dma() {
+            return Ok(());
+        }
+        for features in MODES {
+            leave_dirt(DIRTY_PAGES)?;
+            let rig = mapped(Addresses::Dma, features)?;
+            let nic = rig.up()?;
+            let capture = nic.capture(ETHER_TYPE)?;
+            let frame = to_us(1, 60)?;
+            receive(&rig.fake, &[&rx_header(1), &frame], Some(12 + 1400))?;
+            check!(arrived(&capture, 1));
+            let got = capture.pop().ok_or(ENODATA)?;
+            check_eq!((got.len(), got.get(..6)), (1400, Some(&MAC[..])));
+            check!(got.iter().skip(60).all(|&byte| byte == 0));
+        }
+        Ok(())
+    }
+
+    /// H110: in the buffers that a device gets is nothing that was in memory before.
+    #[test]
+    fn h110_buffers_are_clean() -> Result {
+        if !has_dma() {
+            return Ok(());
+        }
+        for features in MODES {
+            leave_dirt(DIRTY_PAGES)?;
+            let rig = mapped(Addresses::Dma, features)?;
+            let _nic = rig.up()?;
+            for _ in 0..rig.fake.held(0) {
+                let mut clean = Err(ENODATA);
+                rig.fake.finish_silently(0, |chain| {
+                    clean = is_clean(chain);
+                    Action::Hold
+                })?;
+                check!(clean?);
+            }
+        }
+        Ok(())
+    }
+
+    /// H113: the device uses all buffers, and there is no memory that could be mapped for others:
+    /// they come when there is.
+    #[test]
+    fn h113_no_buffers_for_now() -> Result {
+        for features in MODES {
+            let rig = mapped(Addresses::Marked, features)?;
+            let nic = rig.up()?;
+            let capture = nic.capture(ETHER_TYPE)?;
+            let frame = to_us(1, 300)?;
+            rig.fake.limit_maps(Some(0));
+            while rig.fake.held(0) > 0 {
+                receive(&rig.fake, &[&rx_header(1), &frame], None)?;
+                wait::pause(1);
+            }
+            let mut count = 0;
+            // Those that came are as they were sent.
+            check!(wait::until(5_000, || {
+                while let Some(got) = capture.pop() {
+                    count += usize::from(got[..] == frame[..]);
+                }
+                count > 0
+            }));
+            wait::pause(50);
+            check_eq!(rig.fake.held(0), 0);
+            rig.fake.limit_maps(None);
+            while capture.pop().is_some() {}
+            still_works(&rig, &capture)?;
+        }
+        Ok(())
+    }
+}
