@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
-"""`rvt.py parity`: holds the feature table in docs/parity.md against the results of the tests.
+"""`rvt.py parity`: holds the tables in docs/parity.md and docs/hostile.md against the results of the
+tests.
 
-Rows look like `| id | feature | state | test |`. The state is yes, partial, no or n/a; a row that
-claims anything names tests, `<suite>:<name>`, separated by ", ", that exist and passed. With rings
-that were asked for (RING=c, LAYOUT=...) some cannot run: those rows are listed, and wait for a run
+Rows look like `| id | feature | state | test |`, or `| id | violation | answer | state | test |`. The
+state is yes, partial, no or n/a; a row that claims anything names tests, `<suite>:<name>`, separated
+by ", ", that exist and passed. With rings that were asked for (RING=c, LAYOUT=...) some cannot run: those rows are listed, and wait for a run
 without.
 """
 
@@ -16,16 +17,25 @@ from .paths import REPO
 from .say import Failure
 from .tap import Test
 
-TABLE = REPO / "docs" / "parity.md"
+TABLES = (REPO / "docs" / "parity.md", REPO / "docs" / "hostile.md")
+#: Columns that a table of ours has, besides others.
+_COLUMNS = {"id", "state", "test"}
 STATES = ("yes", "partial", "no", "n/a")
 
 
 def rows() -> list:
-    """Returns `(section, id, feature, state, [test names])` for each row."""
-    if not TABLE.exists():
-        raise Failure(f"{TABLE.relative_to(REPO)} is missing")
+    """Returns `(section, id, feature, state, [test names])` for each row of all tables."""
+    found = []
+    for table in TABLES:
+        if not table.exists():
+            raise Failure(f"{table} is missing")
+        found += _rows_of(table)
+    return found
+
+
+def _rows_of(table) -> list:
     found, section, titles = [], "", []
-    for line in TABLE.read_text().splitlines():
+    for line in table.read_text().splitlines():
         if line.startswith("#"):
             section, titles = line.lstrip("# "), []
         if not line.startswith("|"):
@@ -36,9 +46,10 @@ def rows() -> list:
                  for cell in re.split(r"(?<!\\)\|", line.strip())[1:-1]]
         if not titles:
             titles = [cell.lower() for cell in cells]
-        elif set("".join(cells)) - set("-: ") and titles[:4] == ["id", "feature", "state", "test"]:
-            names = [name.strip().strip("`") for name in cells[3].split(", ")]
-            found.append((section, cells[0], cells[1], cells[2], [n for n in names if n]))
+        elif set("".join(cells)) - set("-: ") and _COLUMNS <= set(titles):
+            cell = dict(zip(titles, cells))
+            names = [name.strip().strip("`") for name in cell.get("test", "").split(", ")]
+            found.append((section, cells[0], cells[1], cell.get("state", ""), [n for n in names if n]))
     return found
 
 

@@ -104,21 +104,20 @@ class Description(unittest.TestCase):
 
 
 class Parity(unittest.TestCase):
-    """The feature table."""
+    """The tables of features and of violations."""
 
-    def check(self, rows: str) -> list:
+    def check(self, rows: str, titles: str = "| id | feature | state | test |\n|---|---|---|---|") -> list:
         """Returns what is wrong with a table of these rows, where a:b passed and c:d failed."""
         from rvt.tap import Test
         with tempfile.TemporaryDirectory() as top:
             table = Path(top) / "parity.md"
-            table.write_text("## Net\n\n| id | feature | state | test |\n|---|---|---|---|\n"
-                             f"{rows}\n")
-            saved, parity.TABLE = parity.TABLE, table
+            table.write_text(f"## Net\n\n{titles}\n{rows}\n")
+            saved, parity.TABLES = parity.TABLES, (table,)
             quiet, parity._print_counts = parity._print_counts, lambda table: None
             try:
                 return parity.check([Test("a", "b", "pass"), Test("c", "d", "fail")])
             finally:
-                parity.TABLE, parity._print_counts = saved, quiet
+                parity.TABLES, parity._print_counts = saved, quiet
 
     def test_rows(self):
         self.assertEqual(self.check("| N1 | x | yes | `a:b` |\n| N2 | y | no | |"), [])
@@ -129,3 +128,13 @@ class Parity(unittest.TestCase):
                            ("| N1 | x | no | |\n| N1 | y | no | |", "twice"), ("", "no rows")):
             with self.subTest(row):
                 self.assertRegex("\n".join(self.check(row)), wrong)
+
+    def test_a_table_with_more_columns(self):
+        titles = "| id | violation | answer | state | test |\n|---|---|---|---|---|"
+        self.assertEqual(self.check("| H1 | x | y | yes | `a:b` |\n| H2 | x | y | no | |", titles), [])
+        self.assertRegex("\n".join(self.check("| H1 | x | y | yes | `a:z` |", titles)), "H1.*no test")
+        self.assertRegex("\n".join(self.check("| H1 | x | y | yes | |", titles)), "without a test")
+
+    def test_every_table_is_read(self):
+        found = parity.rows()
+        self.assertTrue({"N1", "B1", "R1", "H001", "H146"} <= {row[1] for row in found})
