@@ -12,7 +12,9 @@ disk=$(disk_by_serial blk0)
 sys=/sys/block/$disk
 driver=$(driver_of "$disk")
 
-check "B1 the driver is registered on the bus" test -d "/sys/bus/virtio/drivers/$driver"
+name=virtio_blk
+[ "$RVT_FAMILY" = c ] || name=rust_virtio_blk
+check "B1 the driver is registered on the bus" test -e "/sys/bus/virtio/drivers/$name/$(virtio_of "$disk")"
 # Where both families are loaded, each has a number of this name.
 major=$(cut -d: -f1 "$sys/dev")
 check "B1 the major number has its name" grep -q "^ *$major virtblk$" /proc/devices

@@ -61,6 +61,23 @@ done
 check "B5 all queues at once" fio --name=v --filename="/dev/$(disk_by_serial blk0)" --direct=1 --rw=randrw \
 	--bs=4k --iodepth=16 --ioengine=libaio --numjobs=4 --size=8m --offset_increment=16m \
 	--verify=crc32c --minimal --output=/tmp/fio.log
+# ends_on DISK CPU: whether each request of a CPU ends there, wherever the interrupt comes, as rq_affinity 2 has it.
+T=/sys/kernel/tracing
+grep -q " $T " /proc/mounts || mount -t tracefs none $T
+ends_on() {
+	echo 2 >"/sys/block/$1/queue/rq_affinity" && echo >$T/trace && echo 1 >$T/events/block/block_rq_complete/enable || return 1
+	taskset -c "$2" dd if="/dev/$1" of=/dev/null bs=4k count=64 iflag=direct 2>/dev/null
+	echo 0 >$T/events/block/block_rq_complete/enable
+	_dev=$(tr : , <"/sys/block/$1/dev")
+	grep "block_rq_complete: $_dev R" $T/trace >/tmp/ends
+	diag "$(wc -l </tmp/ends) requests ended, $(grep -c "\[00$2\]" /tmp/ends) on processor $2"
+	[ "$(grep -c "\[00$2\]" /tmp/ends)" -ge 64 ] && ! grep -qv "\[00$2\]" /tmp/ends
+}
+if [ -e $T/events/block/block_rq_complete ]; then
+	for cpu in 1 3; do
+		check "B10 requests end on the processor that asked: $cpu" ends_on "$(disk_by_serial blk2)" $cpu
+	done
+fi
 check_eq "B26 as many requests as fit the ring" "$(depth blk0)" 128
 check_eq "B26 half as many without indirect tables" "$(depth blk2)" 32
 

@@ -8,7 +8,7 @@
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/net.sh"
 need_host
-tap_plan 36
+tap_plan 37
 
 nic=$(nic_by_index 0)
 driver=$(driver_of "$nic")
@@ -48,6 +48,20 @@ wanted="$wanted$rx$tx"
 check_eq "N52 names of the statistics" " $names" "$wanted "
 
 check "N44 traffic" nic_up "$nic" 0
+stamp='
+import select, socket, struct, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+# SO_TIMESTAMPING: when the driver sends, in software, without the packet.
+s.setsockopt(socket.SOL_SOCKET, 37, 1 << 1 | 1 << 4 | 1 << 11)
+s.sendto(bytes(100), (sys.argv[1], 9999))
+p = select.poll()
+p.register(s, 0)
+p.poll(10000)
+_, control, _, _ = s.recvmsg(0, 1024, socket.MSG_ERRQUEUE)
+times = [struct.unpack("qq", data[:16]) for level, kind, data in control if (level, kind) == (socket.SOL_SOCKET, 37)]
+sys.exit(not times or times[0] == (0, 0))
+'
+check "N50 a packet that is sent has a time" python3 -c "$stamp" "$NET_HOST"
 check_eq "N44 pairs at first" "$(ethtool -l "$nic" | awk '/Combined/ { print $2 }' | tr '\n' ' ')" "4 4 "
 check "N44 fewer pairs" ethtool -L "$nic" combined 2
 check_eq "N44 transmit queues then" "$(ls -d /sys/class/net/"$nic"/queues/tx-* | wc -l)" 2

@@ -55,7 +55,9 @@ reload() {
 	modprobe -r "$driver" && modprobe "$driver" && wait_for 5 nic_by_index 0 && up
 }
 
-check "N1 the driver is registered" test -d "/sys/bus/virtio/drivers/$driver"
+name=virtio_net
+[ "$RVT_FAMILY" = c ] || name=rust_virtio_net
+check "N1 the driver is registered" test -e "/sys/bus/virtio/drivers/$name/$vdev"
 check_eq "N1 CPU hotplug states" "$(grep -c 'virtio/net:\(online\|dead\)' /sys/devices/system/cpu/hotplug/states)" 2
 check "N10 traffic" up
 before=$(cat "/sys/class/net/$nic/statistics/rx_packets")
