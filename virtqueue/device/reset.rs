@@ -140,13 +140,19 @@ fn revive(dev: &Device<Bound>) {
 pub(crate) fn reset_if_in_use(dev: &Device<Bound>) -> Result {
     const IN_USE: u8 =
         (bindings::VIRTIO_CONFIG_S_FEATURES_OK | bindings::VIRTIO_CONFIG_S_DRIVER_OK) as u8;
+    let allow_dma = || {
+        if let Some(function) = Function::of(dev) {
+            function.allow_dma();
+        }
+    };
     let status = dev.status();
     if status != ALL_ONES && status & IN_USE == 0 {
+        // It may have done late what it was given up for.
+        allow_dma();
         return Ok(());
     }
-    if let Some(function) = Function::of(dev) {
-        function.allow_dma();
-    }
+    // It has what its last driver had, until it is reset.
     dev.try_reset()?;
+    allow_dma();
     dev.offer_features()
 }

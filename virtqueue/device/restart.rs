@@ -230,6 +230,13 @@ impl Restarts {
     }
 }
 
+impl Restarts {
+    /// Forgets all so far: the device is as good as new.
+    pub fn clear(&self) {
+        self.count.store(0, Relaxed);
+    }
+}
+
 impl Default for Restarts {
     fn default() -> Self {
         Self::new()
