@@ -122,6 +122,7 @@ impl Driver for Blk {
                 // by now does not become bound.
                 attend::give_up_if_needed(&data.disk);
                 data.shared.watch.set_phase(Phase::Running);
+                data.attention.call();
                 Ok(())
             }
             Err(EEXIST) => {
@@ -156,6 +157,7 @@ impl Driver for Blk {
         data.attention.wait();
         // A failed wake-up left requests waiting.
         data.attention.let_go();
+        data.disk.start_stopped_queues();
         if !data.shared.has_queues() {
             data.disk.mark_dead();
         }
@@ -205,6 +207,8 @@ impl Driver for Blk {
         // Nobody else resets the device from here on, nor takes the queues: not because they are
         // broken now either.
         data.shared.link.cut();
+        // What comes from here on fails.
+        data.shared.set_attention(None);
         data.shared.cut_off(dev);
     }
 }

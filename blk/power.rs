@@ -129,8 +129,13 @@ pub(crate) fn go_on(dev: &Device<Bound>, data: Pin<&Data>) -> Result {
         return Err(e);
     }
     data.shared.watch.clear();
+    data.shared.watch.restarts.clear();
     data.shared.watch.set_phase(Phase::Running);
+    // What broke before is seen to from here on.
+    data.attention.call();
     data.attention.let_go();
+    // What waited for room in the rings of before has it.
+    data.disk.start_stopped_queues();
     Ok(())
 }
 

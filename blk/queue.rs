@@ -166,8 +166,9 @@ impl Slot {
     ///
     /// - [`Status::DEV_RESOURCE`]: the ring is full; the hardware queue is stopped until
     ///   something is completed;
-    /// - [`Status::RESOURCE`]: memory or the like is missing;
-    /// - [`Status::IOERR`]: the queue is broken or gone.
+    /// - [`Status::RESOURCE`]: memory or the like is missing, or the queue is broken and is attended
+    ///   to;
+    /// - [`Status::IOERR`]: the queue is gone.
     #[inline]
     pub(crate) fn add(
         &self,
@@ -179,7 +180,7 @@ impl Slot {
         let State {
             vq: Some(vq),
             stopped,
-            ..
+            attention,
         } = &mut *state
         else {
             rq.data_mut().finish();
@@ -201,15 +202,24 @@ impl Slot {
                     hw.stop();
                     *stopped = true;
                 }
+                // It comes again: to a new queue, or to none.
+                let later = match attention {
+                    Some(attention) if refused.error == EIO => {
+                        attention.call();
+                        true
+                    }
+                    _ => false,
+                };
                 drop(state);
-                Err(self.give_back(refused, full))
+                Err(self.give_back(refused, full, later))
             }
         }
     }
 
-    /// Gives a request back that could not be added.
+    /// Gives a request back that could not be added: the ring is `full`, or the request is to come
+    /// again `later`, or as the error says.
     #[cold]
-    fn give_back(&self, refused: Refused, full: bool) -> Rejected<Blk> {
+    fn give_back(&self, refused: Refused, full: bool, later: bool) -> Rejected<Blk> {
         let Refused {
             error,
             mut rq,
@@ -222,7 +232,7 @@ impl Slot {
         rq.data_mut().finish();
         rq.reject(if full {
             Status::DEV_RESOURCE
-        } else if error == ENOSPC || error == ENOMEM {
+        } else if later || error == ENOSPC || error == ENOMEM {
             Status::RESOURCE
         } else {
             Status::IOERR

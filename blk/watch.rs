@@ -189,8 +189,9 @@ impl Shared {
         }
         let busy = self.watch.is_busy(late.ended_so_far());
         let patient = match (self.watch.phase(), late.rounds()) {
-            // Who reads an identification string does not wait for it for ever.
-            (Phase::Running, _) if late.op() == Op::DRV_IN => true,
+            // Who reads an identification string does not wait for it; who has the queue frozen
+            // does.
+            (Phase::Running, rounds) if late.op() == Op::DRV_IN => rounds < MOST_ROUNDS,
             (Phase::Asleep, _) => true,
             (Phase::Going, rounds) => busy && rounds < MOST_ROUNDS,
             (_, rounds) => rounds == 0 || busy && rounds < MOST_ROUNDS,
