@@ -157,7 +157,12 @@ impl Control {
         if *abandoned {
             Self::take_late(dev, queue, abandoned)?;
         }
-        queue.add_buf(command).map_err(|(e, _)| e)?;
+        if let Err((e, _)) = queue.add_buf(command) {
+            if queue.is_broken() {
+                recover::report(dev, Trouble::Broken);
+            }
+            return Err(e);
+        }
         // A queue that this breaks is seen to be broken below.
         queue.kick();
         match Self::answer(queue) {
@@ -181,7 +186,18 @@ impl Control {
         queue: &mut Virtqueue<Command>,
         abandoned: &mut bool,
     ) -> Result {
-        let late = queue.get_buf().ok_or(EIO)?.into_buffer();
+        let Some(late) = queue.get_buf() else {
+            recover::report(
+                dev,
+                if queue.is_broken() {
+                    Trouble::Broken
+                } else {
+                    Trouble::Deaf
+                },
+            );
+            return Err(EIO);
+        };
+        let late = late.into_buffer();
         *abandoned = false;
         dev_info!(
             dev.data().vdev.as_ref(),

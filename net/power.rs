@@ -29,7 +29,6 @@ use net::{
 pub(crate) fn suspend(net: &NetDevice<Nic<'_>>) {
     let mut rtnl = Rtnl::lock();
     net.data().recovery.leave();
-    net.unwatch_cpus(&mut rtnl);
     take_from_stack(net, &mut rtnl);
     drop_queues(net, &mut rtnl);
 }
@@ -65,16 +64,7 @@ pub(crate) fn drop_queues(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
 pub(crate) fn resume(net: &NetDevice<Nic<'_>>) -> Result {
     let nic = net.data();
     let mut rtnl = Rtnl::lock();
-    nic.recovery.woken(|| bring_back(net, &mut rtnl))?;
-
-    if let Err(e) = net.watch_cpus(&mut rtnl) {
-        dev_warn!(
-            nic.vdev.as_ref(),
-            "interrupts do not follow the CPUs that come and go: {}\n",
-            e.to_errno()
-        );
-    }
-    Ok(())
+    nic.recovery.woken(|| bring_back(net, &mut rtnl))
 }
 
 /// Finds the queues of a device whose features were negotiated, and has it and the interface go on, with
@@ -88,6 +78,10 @@ pub(crate) fn bring_back(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
     queues::attach(dev, rtnl)?;
     queues::set_affinity(dev, &CpusLocked::lock());
     nic.vdev.ready();
+    if nic.facts.has(features::STATUS) {
+        // What has changed meanwhile was not signalled. Held back until the interface is up.
+        nic.vdev.config_changed();
+    }
     if let Err(e) = restore(dev, rtnl) {
         dev_warn!(
             nic.vdev.as_ref(),

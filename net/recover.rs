@@ -146,6 +146,7 @@ impl Recovery {
         // What is noted from here on is of the new queues.
         self.forget();
         bring_back()?;
+        self.restarts.clear();
         self.take_over();
         Ok(())
     }
@@ -160,17 +161,16 @@ impl Recovery {
 #[cold]
 pub(crate) fn report(dev: &Device<Nic<'_>>, trouble: Trouble) {
     let noted = &dev.data().recovery.noted;
+    let replace = |old: i32| noted.cmpxchg(old, trouble as i32, Full).is_ok();
     if trouble == Trouble::Deaf {
-        if noted.cmpxchg(0, trouble as i32, Full).is_ok() {
+        if replace(0) {
             dev.schedule_recovery(GRACE_MS);
         }
         return;
     }
-    // A device that is only given time gets no more.
-    let is_new = [0, Trouble::Deaf as i32]
-        .into_iter()
-        .any(|old| noted.cmpxchg(old, trouble as i32, Full).is_ok());
-    if is_new {
+    // What cannot be borne goes before what can.
+    let bearable = Trouble::ALL.into_iter().filter(|one| one.is_bearable());
+    if replace(0) || !trouble.is_bearable() && bearable.into_iter().any(|one| replace(one as i32)) {
         dev.schedule_recovery(0);
     }
 }
@@ -218,34 +218,48 @@ pub(crate) fn run(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
         return;
     }
     if trouble == Trouble::Deaf && !dev.data().ctrl.is_deaf(dev) {
-        return recovery.forget();
+        return bear(dev, trouble);
     }
+    let mut gives_up = false;
     if !recovery.due.xchg(false, Relaxed) {
         match recovery.restarts.next() {
             Some(delay) if delay > Delta::ZERO => return put_off(dev, millis(delay)),
             Some(_) => {}
-            None if trouble.is_bearable() => return recovery.forget(),
-            None => return give_up(dev, trouble, rtnl),
+            None if trouble.is_bearable() => return bear(dev, trouble),
+            None => gives_up = true,
         }
     }
-    match recovery.link.try_exclusive(|vdev| restart(dev, vdev, rtnl)) {
-        Ok(Ok(())) => dev.warn(fmt!("{}: started anew\n", trouble)),
-        Ok(Err(e)) => {
+    let done = recovery.link.try_exclusive(|vdev| {
+        if gives_up {
+            give_up(dev, trouble, rtnl);
+        } else if let Err(e) = restart(dev, vdev, rtnl) {
             recovery.noted.store(trouble as i32, Relaxed);
-            if dev.data().vdev.is_given_up() {
+            if vdev.is_given_up() {
                 give_up(dev, trouble, rtnl);
-            } else {
-                dev.warn(fmt!(
-                    "{}: cannot be started anew: {}\n",
-                    trouble,
-                    e.to_errno()
-                ));
-                dev.schedule_recovery(0);
+                return;
             }
+            dev.warn(fmt!(
+                "{}: cannot be started anew: {}\n",
+                trouble,
+                e.to_errno()
+            ));
+            dev.schedule_recovery(0);
+        } else {
+            dev.warn(fmt!("{}: started anew\n", trouble));
         }
-        // It is being removed, or put to sleep: that may wait for the RTNL.
-        Err(e) if e == EBUSY => put_off(dev, PAUSE_MS),
-        Err(_) => {}
+    });
+    // `EBUSY`: it is being removed, or put to sleep, which may wait for the RTNL.
+    if done == Err(EBUSY) {
+        recovery.due.store(!gives_up, Relaxed);
+        dev.schedule_recovery(PAUSE_MS);
+    }
+}
+
+/// Leaves a device in its trouble, unless there is more by now.
+fn bear(dev: &Device<Nic<'_>>, trouble: Trouble) {
+    let noted = &dev.data().recovery.noted;
+    if noted.cmpxchg(trouble as i32, 0, Full).is_err() {
+        dev.schedule_recovery(0);
     }
 }
 
