@@ -72,9 +72,9 @@ check "the C driver works on ours" content four
 
 # Who unloads one by one leaves behind what those need that are gone: a driver on the next ring must
 # not take its queues for ours.
-rmmod virtio_blk
-rmmod virtio_pci
-rmmod rust_virtio_ring
+for module in virtio_blk virtio_pci virtio_pci_legacy_dev virtio_pci_modern_dev virtio rust_virtio_ring; do
+	rmmod $module
+done
 check "the library of our ring can stay without it" test -d /sys/module/rust_vring
 rm -f $conf
 check "our driver comes with the C ring then" modprobe -a virtio_pci rust_virtio_blk
