@@ -205,6 +205,7 @@ mod suite {
     /// H049: so is one whose status does not become 0, which takes ten seconds once, and removal none.
     #[test]
     fn h049_no_reset() -> Result {
+        long!();
         let (scenario, fake, plug) = reachable()?;
         fake.fault(|faults| faults.reset_ignored = true);
         let link = scenario.link()?;

@@ -267,6 +267,7 @@ mod suite {
     /// So is one that does not do a reset.
     #[test]
     fn h049_deaf() -> Result {
+        long!();
         let (rig, disk) = impatient()?;
         let reading = unheard_read(&rig, &disk)?;
         rig.fake.fault(|faults| faults.reset_ignored = true);
@@ -298,6 +299,7 @@ mod suite {
     /// A disk is removed that does not answer, nor do a reset.
     #[test]
     fn h074_removed_deaf() -> Result {
+        long!();
         let (rig, disk) = impatient()?;
         let reading = unheard_read(&rig, &disk)?;
         rig.fake.fault(|faults| faults.reset_ignored = true);
@@ -309,6 +311,7 @@ mod suite {
     /// one, since there is no disk yet that it could be set for.
     #[test]
     fn mute_at_probe() -> Result {
+        long!();
         let (_disk, fake) = device(Config::default(), &[], 1)?;
         fake.fault(|faults| faults.mute = true);
         let other = fake.clone();
