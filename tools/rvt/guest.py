@@ -50,7 +50,7 @@ class Guest(Machine):
                "RVT_OFF": "poweroff" if TRANSPORTS[self.spec.transport].pci else "reboot", **env}
         ram = self.rundir / "initramfs.cpio"
         kmod = self.spec.modprobe if self.spec.kmod else None
-        initramfs.build(ram, tree, job, files, env, kmod)
+        initramfs.build(ram, tree, job, files, env, kmod, self.spec.programs)
         shutil.rmtree(self.rundir / "modules")
         kernel = kmods.image(self.kdir)
         line = CommandLine(self.spec, self.rundir, self.sockets,

@@ -33,14 +33,38 @@ def _busybox() -> Path:
 _KMOD = ("modprobe", "insmod", "rmmod", "lsmod", "modinfo", "depmod")
 
 
+def _libraries(program: Path) -> list:
+    """Returns the paths of what a program of this machine is linked with, the dynamic linker included."""
+    # Lines of ldd: "name => path (address)", or "path (address)" for the dynamic linker.
+    return sorted(set(re.findall(r"(/\S+) \(0x", output(["ldd", program]))))
+
+
+def _add_program(cpio: Cpio, name: str) -> None:
+    """Adds a program of this machine as /rvt/programs/<name>, with its libraries: the guest's own may be
+    older, or not there."""
+    found = shutil.which(name)
+    if not found:
+        raise Failure(f"{name} is not installed, and a guest is to have it")
+    libraries = _libraries(Path(found).resolve())
+    for library in libraries:
+        cpio.add_file(f"rvt/programs/lib/{Path(library).name}", Path(library).resolve(), 0o755)
+    linker = next((Path(one).name for one in libraries if Path(one).name.startswith("ld-")), "")
+    if not linker:
+        raise Failure(f"{found} has no dynamic linker: ldd does not know what it needs")
+    cpio.add_file(f"rvt/programs/lib/{name}", Path(found).resolve(), 0o755)
+    cpio.add(f"rvt/programs/{name}", f"""#!/bin/sh
+lib=/run/rvt/programs/lib
+exec $lib/{linker} --library-path $lib $lib/{name} "$@"
+""".encode(), 0o755)
+
+
 def _add_kmod(cpio: Cpio, config: list) -> None:
     """Adds the machine's kmod with its libraries, and its configuration."""
     found = shutil.which("kmod")
     if not found:
         raise Failure("kmod is not installed (package kmod)")
     program = Path(found).resolve()
-    # Lines of ldd: "name => path (address)", or "path (address)" for the dynamic linker.
-    for library in sorted(set(re.findall(r"(/\S+) \(0x", output(["ldd", program])))):
+    for library in _libraries(program):
         cpio.add_file(library, Path(library).resolve(), 0o755)
     cpio.add_file("usr/local/sbin/kmod", program, 0o755)
     for name in _KMOD:
@@ -48,7 +72,8 @@ def _add_kmod(cpio: Cpio, config: list) -> None:
     cpio.add("etc/modprobe.d/rvt.conf", "".join(f"{line}\n" for line in config).encode())
 
 
-def build(path: Path, modules: Path, job: dict, files: dict, env: dict, kmod: list = None) -> None:
+def build(path: Path, modules: Path, job: dict, files: dict, env: dict, kmod: list = None,
+          programs=()) -> None:
     """Writes the initramfs to `path`.
 
     * `modules`: a lib/modules/<release> directory.
@@ -56,6 +81,7 @@ def build(path: Path, modules: Path, job: dict, files: dict, env: dict, kmod: li
     * `files`: name -> path, files put there too.
     * `env`: what /init and the job read from /rvt/env.
     * `kmod`: the configuration of kmod; modules are loaded by busybox if None.
+    * `programs`: names of programs of this machine, put in /rvt/programs with their libraries.
     """
     cpio = Cpio()
     for name in ("bin", "dev", "proc", "sys", "run", "tmp", "mnt", "etc", "root", "sbin",
@@ -76,6 +102,8 @@ def build(path: Path, modules: Path, job: dict, files: dict, env: dict, kmod: li
             cpio.add_file(f"lib/modules/{modules.name}/{source.relative_to(modules)}", source)
     if kmod is not None:
         _add_kmod(cpio, kmod)
+    for name in programs:
+        _add_program(cpio, name)
     cpio.directory("rvt/job")
     for name, data in job.items():
         cpio.add(f"rvt/job/{name}", data, 0o755)

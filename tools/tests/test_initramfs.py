@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Tests of what goes into a guest's initramfs."""
+
+import shutil
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+from rvt import initramfs
+from rvt.cpio import Cpio
+from rvt.say import Failure
+
+
+class Programs(unittest.TestCase):
+    """Programs of this machine."""
+
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.top = Path(scratch.name)
+
+    @unittest.skipUnless(shutil.which("cpio"), "cpio is not installed")
+    def test_a_program_runs_with_its_own_libraries(self):
+        cpio = Cpio()
+        initramfs._add_program(cpio, "sort")
+        cpio.write(self.top / "archive")
+        with open(self.top / "archive", "rb") as archive:
+            subprocess.run(["cpio", "-idm", "--quiet"], stdin=archive, cwd=self.top, check=True)
+        script = self.top / "rvt/programs/sort"
+        script.write_text(script.read_text().replace("/run/rvt", str(self.top / "rvt")))
+        done = subprocess.run(["sh", script, "--version"], capture_output=True, text=True, check=False)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn("sort", done.stdout)
+        libraries = {path.name for path in (self.top / "rvt/programs/lib").iterdir()}
+        self.assertTrue(any(name.startswith("libc.so") for name in libraries), libraries)
+
+    def test_a_program_that_is_not_there_is_named(self):
+        with self.assertRaisesRegex(Failure, "no-such-program is not installed"):
+            initramfs._add_program(Cpio(), "no-such-program")
