@@ -39,3 +39,10 @@ qmp() {
 qmp_cmd() {
 	host qmp "{\"execute\":\"$1\",\"arguments\":${2:-{\}}}"
 }
+
+# add_socket ID PATH: has QEMU connect to a socket in the run directory, as character device ID, and do so
+# again when the other end has gone and come back.
+add_socket() {
+	_socket="\"server\":false,\"reconnect-ms\":200,\"addr\":{\"type\":\"unix\",\"data\":{\"path\":\"$2\"}}"
+	qmp_cmd chardev-add "{\"id\":\"$1\",\"backend\":{\"type\":\"socket\",\"data\":{$_socket}}}" >/dev/null
+}

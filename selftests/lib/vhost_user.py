@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The back end of a virtio device of QEMU's, in a process of the host, by vhost-user."""
+
+import array
+import errno
+import fcntl
+import mmap
+import os
+import selectors
+import socket
+import struct
+
+import virtqueue
+
+_F_PROTOCOL_FEATURES = 30
+_VERSION, _REPLY, _WANTS_REPLY = 1, 4, 8
+
+(_GET_FEATURES, _SET_FEATURES, _SET_OWNER, _RESET_OWNER, _SET_MEM_TABLE, _SET_LOG_BASE, _SET_LOG_FD,
+ _SET_VRING_NUM, _SET_VRING_ADDR, _SET_VRING_BASE, _GET_VRING_BASE, _SET_VRING_KICK, _SET_VRING_CALL,
+ _SET_VRING_ERR, _GET_PROTOCOL_FEATURES, _SET_PROTOCOL_FEATURES, _GET_QUEUE_NUM,
+ _SET_VRING_ENABLE) = range(1, 19)
+
+#: MQ, REPLY_ACK
+_PROTOCOL_FEATURES = 1 << 0 | 1 << 3
+_NO_FD = 1 << 8
+
+
+class Memory:
+    """The guest's memory, by the guest's addresses."""
+
+    def __init__(self):
+        #: (first address of the guest, first one of QEMU, length, mapping, offset in it)
+        self._regions = []
+
+    def fill(self, data: bytes, fds: list) -> None:
+        """Maps what QEMU says the memory is."""
+        self.forget()
+        count, = struct.unpack_from("=I", data)
+        for index in range(count):
+            guest, length, user, offset = struct.unpack_from("=QQQQ", data, 8 + 32 * index)
+            mapping = mmap.mmap(fds[index], offset + length, mmap.MAP_SHARED,
+                                mmap.PROT_READ | mmap.PROT_WRITE)
+            self._regions.append((guest, user, length, mapping, offset))
+
+    def area(self, address: int, length: int) -> tuple:
+        """Returns the mapping that holds a range and where it begins in there.
+
+        # Errors
+
+        `OSError` (`EFAULT`) if it is not memory.
+        """
+        for guest, _, size, mapping, offset in self._regions:
+            if guest <= address and address + length <= guest + size:
+                return mapping, address - guest + offset
+        raise OSError(errno.EFAULT, f"{length} bytes at {address:#x} are not memory of the guest")
+
+    def of_qemu(self, address: int) -> int:
+        """Returns the guest's address of one of QEMU's."""
+        for guest, user, size, _, _ in self._regions:
+            if user <= address < user + size:
+                return address - user + guest
+        raise OSError(errno.EFAULT, f"{address:#x} is not memory of the guest")
+
+    def read(self, address: int, length: int) -> bytes:
+        """Returns bytes of the guest."""
+        mapping, offset = self.area(address, length)
+        return mapping[offset:offset + length]
+
+    def write(self, address: int, data: bytes) -> None:
+        """Puts bytes there for the guest."""
+        mapping, offset = self.area(address, len(data))
+        mapping[offset:offset + len(data)] = data
+
+    def forget(self) -> None:
+        """Unmaps everything."""
+        for *_, mapping, _ in self._regions:
+            mapping.close()
+        self._regions = []
+
+
+class Info:
+    """Size of a queue and addresses of its parts, as far as they are known; file descriptors for it."""
+
+    def __init__(self):
+        self.size = self.desc = self.driver = self.device = 0
+        self.kick = self.call = -1
+        self.enabled = False
+
+
+class Device:
+    """A back end; a kind of device derives from it and says what happens in `serve`."""
+
+    def __init__(self, path: str, features: int, queues: int):
+        self.features = 0
+        self.queues = {}
+        self.memory = Memory()
+        self._offered = features | 1 << virtqueue.F_VERSION_1 | 1 << _F_PROTOCOL_FEATURES
+        self._infos = [Info() for _ in range(queues)]
+        self._selector = self._front = None
+        if os.path.exists(path):
+            os.unlink(path)
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(path)
+        self._listener.listen(1)
+
+    def watch(self, selector) -> None:
+        """Has a selector call this device when there is something to do."""
+        self._selector = selector
+        selector.register(self._listener, selectors.EVENT_READ, self._accept)
+
+    def _accept(self) -> None:
+        self._front, _ = self._listener.accept()
+        self._selector.register(self._front, selectors.EVENT_READ, self._message)
+
+    def _hang_up(self) -> None:
+        for index in range(len(self._infos)):
+            self._stop(index)
+        self._selector.unregister(self._front)
+        self._front.close()
+        self.memory.forget()
+
+    def _receive(self, size: int) -> tuple:
+        """Returns so many bytes of QEMU's and the file descriptors that came with them."""
+        data, fds = b"", array.array("i")
+        while len(data) < size:
+            part, extra, _, _ = self._front.recvmsg(size - len(data), socket.CMSG_LEN(8 * fds.itemsize))
+            if not part:
+                raise EOFError
+            data += part
+            for level, kind, value in extra:
+                if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+                    fds.frombytes(value[:len(value) - len(value) % fds.itemsize])
+        return data, list(fds)
+
+    def _message(self) -> None:
+        """Does what a message asks for."""
+        try:
+            head, fds = self._receive(12)
+            kind, flags, size = struct.unpack("=III", head)
+            data = self._receive(size)[0] if size else b""
+        except (EOFError, ConnectionError):
+            self._hang_up()
+            return
+        answer = self._do(kind, data, fds)
+        if answer is None and flags & _WANTS_REPLY:
+            answer = struct.pack("=Q", 0)
+        if answer is not None:
+            self._front.sendall(struct.pack("=III", kind, _VERSION | _REPLY, len(answer)) + answer)
+
+    def _do(self, kind: int, data: bytes, fds: list):
+        """Carries a message out and returns the answer, None if there is none."""
+        if kind == _GET_FEATURES:
+            return struct.pack("=Q", self._offered)
+        if kind == _GET_PROTOCOL_FEATURES:
+            return struct.pack("=Q", _PROTOCOL_FEATURES)
+        if kind == _GET_QUEUE_NUM:
+            return struct.pack("=Q", len(self._infos) // 2)
+        if kind == _SET_FEATURES:
+            self.features, = struct.unpack("=Q", data)
+        elif kind == _SET_MEM_TABLE:
+            self.memory.fill(data, fds)
+            for fd in fds:
+                os.close(fd)
+        elif kind in (_SET_VRING_KICK, _SET_VRING_CALL, _SET_VRING_ERR):
+            self._set_fd(kind, data, fds)
+        elif kind == _SET_VRING_ADDR:
+            index, _, desc, device, driver, _ = struct.unpack("=IIQQQQ", data)
+            info = self._infos[index]
+            info.desc, info.driver, info.device = map(self.memory.of_qemu, (desc, driver, device))
+        elif kind in (_SET_VRING_NUM, _GET_VRING_BASE, _SET_VRING_ENABLE):
+            index, value = struct.unpack("=II", data)
+            if kind == _SET_VRING_NUM:
+                self._infos[index].size = value
+            elif kind == _SET_VRING_ENABLE:
+                self._infos[index].enabled = bool(value)
+                self._start(index)
+            else:
+                place = self.queues[index].place() if index in self.queues else 0
+                self._stop(index)
+                return struct.pack("=II", index, place)
+        return None
+
+    def _set_fd(self, kind: int, data: bytes, fds: list) -> None:
+        value, = struct.unpack("=Q", data)
+        fd = -1 if value & _NO_FD or not fds else fds[0]
+        info = self._infos[value & 0xff]
+        if kind == _SET_VRING_KICK:
+            self._stop(value & 0xff)
+            info.kick = fd
+            self._start(value & 0xff)
+        elif kind == _SET_VRING_CALL:
+            if info.call >= 0:
+                os.close(info.call)
+            info.call = fd
+        elif fd >= 0:
+            os.close(fd)
+
+    def _start(self, index: int) -> None:
+        """Begins with a queue, if all is known of it."""
+        info = self._infos[index]
+        if index in self.queues or info.kick < 0 or not info.enabled:
+            return
+        if not self.queues:
+            self.begin()
+        self.queues[index] = virtqueue.queue(self.memory, info, self.features)
+        fcntl.fcntl(info.kick, fcntl.F_SETFL, os.O_NONBLOCK)
+        self._selector.register(info.kick, selectors.EVENT_READ, lambda: self._kicked(index))
+        self._kicked(index)
+        # What another process has handed back without saying so.
+        self._tell(index)
+
+    def _stop(self, index: int) -> None:
+        """Lets go of a queue."""
+        info = self._infos[index]
+        if self.queues.pop(index, None):
+            self._selector.unregister(info.kick)
+        if info.kick >= 0:
+            os.close(info.kick)
+            info.kick = -1
+
+    def _kicked(self, index: int) -> None:
+        try:
+            os.read(self._infos[index].kick, 8)
+        except BlockingIOError:
+            pass
+        queue = self.queues[index]
+        while self.serve(index, queue) or self._again(index, queue):
+            pass
+        self.interrupt(index)
+
+    def _again(self, index: int, queue) -> bool:
+        queue.arm()
+        return self.serve(index, queue)
+
+    def interrupt(self, index: int) -> None:
+        """Tells the driver of what was handed back, if it wants to know."""
+        if self.queues[index].wants_interrupt():
+            self._tell(index)
+
+    def _tell(self, index: int) -> None:
+        if self._infos[index].call >= 0:
+            os.write(self._infos[index].call, struct.pack("=Q", 1))
+
+    def begin(self) -> None:
+        """Is called before the first queue that a driver has set up is served."""
+
+    def serve(self, index: int, queue) -> bool:
+        """Handles what is in a queue, and returns whether there was something."""
+        raise NotImplementedError
+
+
+def run(devices: list) -> None:
+    """Serves devices for ever."""
+    selector = selectors.DefaultSelector()
+    for device in devices:
+        device.watch(selector)
+    while True:
+        for key, _ in selector.select():
+            # One that was let go by the call before is not there any more.
+            if key.fd in selector.get_map():
+                key.data()
