@@ -13,6 +13,7 @@ use super::{
 };
 use kernel::prelude::*;
 use virtio_fake::{
+    messages,
     wait,
     Action,
     Fake,
@@ -176,6 +177,10 @@ mod suite {
     /// A poll of netpoll finds what was transmitted, and leaves it to interrupts to find the rest.
     #[test]
     fn netpoll() -> Result {
+        if !cfg!(CONFIG_NETPOLL) {
+            messages::skip(c"the kernel has no netpoll");
+            return Ok(());
+        }
         let rig = Rig::with(&[])?;
         let nic = up(&rig, 1)?;
         fill(&rig, &nic)?;
@@ -196,6 +201,10 @@ mod suite {
     /// queue.
     #[test]
     fn netpoll_under_lock() -> Result {
+        if !cfg!(CONFIG_NETPOLL) {
+            messages::skip(c"the kernel has no netpoll");
+            return Ok(());
+        }
         let rig = Rig::with(&[])?;
         let nic = up(&rig, 1)?;
         fill(&rig, &nic)?;

@@ -268,6 +268,28 @@ int rust_virtio_fake_set_tx_frames(struct net_device *dev, u32 frames)
 	return WITH_NIC(dev, set_tx_frames(dev, frames));
 }
 
+#ifdef CONFIG_NETPOLL
+static bool own_napi(struct napi_struct *napi)
+{
+	return cmpxchg(&napi->poll_owner, -1, smp_processor_id()) == -1;
+}
+
+static void disown_napi(struct napi_struct *napi)
+{
+	smp_store_release(&napi->poll_owner, -1);
+}
+#else
+/* Nothing would keep the poll of another processor off. */
+static bool own_napi(struct napi_struct *napi)
+{
+	return false;
+}
+
+static void disown_napi(struct napi_struct *napi)
+{
+}
+#endif
+
 /*
  * Polls all queues as netpoll does before it sends a message: whatever they
  * do, and with no packet to be received. With locked, as if the message were
@@ -282,13 +304,13 @@ void rust_virtio_fake_netpoll(struct net_device *dev, bool locked, u16 queue)
 	if (locked)
 		__netif_tx_lock(txq, smp_processor_id());
 	list_for_each_entry(napi, &dev->napi_list, dev_list) {
-		if (cmpxchg(&napi->poll_owner, -1, smp_processor_id()) != -1)
+		if (!own_napi(napi))
 			continue;
 		if (!test_and_set_bit(NAPI_STATE_NPSVC, &napi->state)) {
 			WARN_ON(napi->poll(napi, 0));
 			clear_bit(NAPI_STATE_NPSVC, &napi->state);
 		}
-		smp_store_release(&napi->poll_owner, -1);
+		disown_napi(napi);
 	}
 	if (locked)
 		__netif_tx_unlock(txq);
