@@ -187,6 +187,7 @@ mod suite {
     /// function.
     #[test]
     fn given_up_after_some() -> Result {
+        long!();
         let rig = rig()?;
         let nic = told(&rig)?;
         messages::logged(GIVEN_UP);
@@ -215,6 +216,7 @@ mod suite {
     /// A restart that failed while the interface was up leaves one that can be taken down.
     #[test]
     fn taken_down_when_given_up() -> Result {
+        long!();
         let rig = rig()?;
         let nic = told(&rig)?;
         rig.fake.fault(|faults| faults.gone = true);
@@ -229,6 +231,7 @@ mod suite {
     /// What could not be restored at wake-up is, when the card is started anew.
     #[test]
     fn h140_not_woken() -> Result {
+        long!();
         let rig = rig()?;
         let nic = told(&rig)?;
         let plug = rig.plug.as_ref().ok_or(ENODEV)?;
