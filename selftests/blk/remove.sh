@@ -18,10 +18,7 @@ modprobe $driver
 disk=$(disk_by_serial blk0)
 dev=$(virtio_of "$disk")
 other=$(virtio_of "$(disk_by_serial blk1)")
-[ "$(driver_of "$disk")" = $driver ] || for v in "$dev" "$other"; do
-	echo "$v" > "$bus/$(driver_of "$v")/unbind"
-	echo "$v" > "$bus/$driver/bind"
-done
+give_to $driver "$dev" "$other"
 
 # load DISK SECONDS: many requests at a time, submitted so: one after the other, a slow guest has few of them
 # under way.

@@ -19,10 +19,7 @@ modprobe $driver
 disk=$(disk_by_serial blk0)
 dev=$(virtio_of "$disk")
 other=$(virtio_of "$(disk_by_serial blk1)")
-[ "$(driver_of "$disk")" = $driver ] || for v in "$dev" "$other"; do
-	echo "$v" > "$bus/$(driver_of "$v")/unbind"
-	echo "$v" > "$bus/$driver/bind"
-done
+give_to $driver "$dev" "$other"
 disk=$(disk_by_serial blk0)
 pci=$(pci_of "$disk")
 

@@ -23,6 +23,16 @@ virtio_of() {
 	return 1
 }
 
+# give_to DRIVER VIRTIO...: has virtio devices change to a driver, unless they have it.
+give_to() {
+	_to=$1
+	shift
+	for _v; do
+		[ "$(driver_of "$_v")" = "$_to" ] && continue
+		echo "$_v" >"/sys/bus/virtio/devices/$_v/driver/unbind" && echo "$_v" >"/sys/bus/virtio/drivers/$_to/bind" || return 1
+	done
+}
+
 # pci_of DEVICE: prints the PCI address of a network interface or a disk.
 pci_of() {
 	basename "$(dirname "$(readlink -f "/sys/bus/virtio/devices/$(virtio_of "$1")")")"

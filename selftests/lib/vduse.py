@@ -15,6 +15,7 @@ import struct
 import sys
 import time
 
+import serving
 import virtqueue
 
 VENDOR = 0x1af4
@@ -43,7 +44,7 @@ _VQ_IRQ = _ioctl(1, 0x17, 4)
 
 
 class Memory:
-    """What the driver has mapped for the device: addresses are the device's."""
+    """The memory that the driver has mapped for the device: addresses are the device's."""
 
     def __init__(self, device: int):
         self._device = device
@@ -99,16 +100,15 @@ class Info:
         _, self.size, self.desc, self.driver, self.device, _, self.ready = struct.unpack("=IIQQQ8sB7x", data)
 
 
-class Device:
+class Device(serving.Device):
     """A VDUSE device; a kind of device derives from it and says what happens in `serve`."""
 
     #: The number of the kind of device (virtio 1.2, 5).
     kind = 0
 
     def __init__(self, name: str, features: int, queues: int, config: bytes, size: int = 128):
+        super().__init__()
         self.name = name
-        self.features = 0
-        self.queues = {}
         self._count = queues
         self._kicks = {}
         self._offered = features | 1 << virtqueue.F_VERSION_1 | 1 << virtqueue.F_ACCESS_PLATFORM
@@ -118,7 +118,6 @@ class Device:
         self.memory = Memory(self.fd)
         for index in range(queues if fresh else 0):
             fcntl.ioctl(self.fd, _VQ_SETUP, struct.pack("=IHHI20x", index, size, 0, 0))
-        self._selector = None
 
     def _create(self) -> bool:
         """Creates the device; returns whether there was none of that name."""
@@ -144,7 +143,6 @@ class Device:
                     raise
 
     def watch(self, selector) -> None:
-        """Has a selector call this device when there is something to do."""
         self._selector = selector
         selector.register(self.fd, selectors.EVENT_READ, self._message)
         # After another process: the driver waits for what is in the queues, and for being told of what
@@ -195,25 +193,8 @@ class Device:
         self._kicks, self.queues = {}, {}
         self.memory.forget()
 
-    def _kicked(self, index: int) -> None:
-        try:
-            os.eventfd_read(self._kicks[index])
-        except BlockingIOError:
-            pass
-        queue = self.queues[index]
-        # What came before the driver was asked to tell of it is seen by looking once more.
-        while self.serve(index, queue) or self._again(index, queue):
-            pass
-        self.interrupt(index)
-
-    def _again(self, index: int, queue) -> bool:
-        queue.arm()
-        return self.serve(index, queue)
-
-    def interrupt(self, index: int) -> None:
-        """Tells the driver of what was handed back, if it wants to know."""
-        if self.queues[index].wants_interrupt():
-            self._tell(index)
+    def _kick_of(self, index: int) -> int:
+        return self._kicks[index]
 
     def _tell(self, index: int) -> None:
         # The kernel refuses until it has seen the answer to DRIVER_OK.
@@ -231,13 +212,6 @@ class Device:
         fcntl.ioctl(self.fd, _SET_CONFIG, struct.pack("=II", offset, len(data)) + data)
         fcntl.ioctl(self.fd, _CONFIG_IRQ)
 
-    def begin(self) -> None:
-        """Is called before the queues that a driver has set up are served."""
-
-    def serve(self, index: int, queue) -> bool:
-        """Handles what is in a queue, and returns whether there was something."""
-        raise NotImplementedError
-
 
 def offered(bits) -> int:
     """Returns a set of features as the kernel has it."""
@@ -247,15 +221,8 @@ def offered(bits) -> int:
 def run(devices: list) -> None:
     """Serves devices until SIGTERM, and takes them away then."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    selector = selectors.DefaultSelector()
     try:
-        for device in devices:
-            device.watch(selector)
-        while True:
-            for key, _ in selector.select():
-                # One that was stopped by the call before is not there any more.
-                if key.fd in selector.get_map():
-                    key.data()
+        serving.run(devices)
     finally:
         for device in devices:
             device.destroy()

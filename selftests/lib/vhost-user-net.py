@@ -8,6 +8,7 @@ usage: vhost-user-net.py PAIRS SOCKET SOCKET
 import sys
 
 import cable
+import serving
 import vhost_user
 import virtqueue
 
@@ -25,7 +26,7 @@ def main() -> None:
     """Serves two NICs."""
     pairs, *paths = sys.argv[1:]
     features = sum(1 << bit for bit in FEATURES)
-    vhost_user.run(cable.join(*(Nic(path, features, 2 * int(pairs)) for path in paths)))
+    serving.run(cable.join(*(Nic(path, features, 2 * int(pairs)) for path in paths)))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import selectors
 import socket
 import struct
 
+import serving
 import virtqueue
 
 _F_PROTOCOL_FEATURES = 30
@@ -87,16 +88,15 @@ class Info:
         self.enabled = False
 
 
-class Device:
+class Device(serving.Device):
     """A back end; a kind of device derives from it and says what happens in `serve`."""
 
     def __init__(self, path: str, features: int, queues: int):
-        self.features = 0
-        self.queues = {}
+        super().__init__()
         self.memory = Memory()
         self._offered = features | 1 << virtqueue.F_VERSION_1 | 1 << _F_PROTOCOL_FEATURES
         self._infos = [Info() for _ in range(queues)]
-        self._selector = self._front = None
+        self._front = None
         if os.path.exists(path):
             os.unlink(path)
         self._listener = socket.socket(socket.AF_UNIX)
@@ -104,7 +104,6 @@ class Device:
         self._listener.listen(1)
 
     def watch(self, selector) -> None:
-        """Has a selector call this device when there is something to do."""
         self._selector = selector
         selector.register(self._listener, selectors.EVENT_READ, self._accept)
 
@@ -218,44 +217,9 @@ class Device:
             os.close(info.kick)
             info.kick = -1
 
-    def _kicked(self, index: int) -> None:
-        try:
-            os.read(self._infos[index].kick, 8)
-        except BlockingIOError:
-            pass
-        queue = self.queues[index]
-        while self.serve(index, queue) or self._again(index, queue):
-            pass
-        self.interrupt(index)
-
-    def _again(self, index: int, queue) -> bool:
-        queue.arm()
-        return self.serve(index, queue)
-
-    def interrupt(self, index: int) -> None:
-        """Tells the driver of what was handed back, if it wants to know."""
-        if self.queues[index].wants_interrupt():
-            self._tell(index)
+    def _kick_of(self, index: int) -> int:
+        return self._infos[index].kick
 
     def _tell(self, index: int) -> None:
         if self._infos[index].call >= 0:
             os.write(self._infos[index].call, struct.pack("=Q", 1))
-
-    def begin(self) -> None:
-        """Is called before the first queue that a driver has set up is served."""
-
-    def serve(self, index: int, queue) -> bool:
-        """Handles what is in a queue, and returns whether there was something."""
-        raise NotImplementedError
-
-
-def run(devices: list) -> None:
-    """Serves devices for ever."""
-    selector = selectors.DefaultSelector()
-    for device in devices:
-        device.watch(selector)
-    while True:
-        for key, _ in selector.select():
-            # One that was let go by the call before is not there any more.
-            if key.fd in selector.get_map():
-                key.data()

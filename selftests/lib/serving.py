@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The part of a device in a process of its own that is the same whoever connects it to a driver."""
+
+import os
+import selectors
+
+
+class Device:
+    """A device that serves its queues; a kind of device derives from a connected one and says in `serve`
+    what comes of a buffer.
+
+    Queues are those of `virtqueue`, by index, as long as a driver has set them up.
+    """
+
+    def __init__(self):
+        self.features = 0
+        self.queues = {}
+        self._selector = None
+
+    def watch(self, selector) -> None:
+        """Has a selector call this device when there is something to do."""
+        raise NotImplementedError
+
+    def _kick_of(self, index: int) -> int:
+        """Returns the eventfd by which the driver tells of new buffers."""
+        raise NotImplementedError
+
+    def _tell(self, index: int) -> None:
+        """Raises the interrupt of a queue."""
+        raise NotImplementedError
+
+    def _kicked(self, index: int) -> None:
+        try:
+            os.read(self._kick_of(index), 8)
+        except BlockingIOError:
+            pass
+        queue = self.queues[index]
+        # A buffer may have come before the driver was asked to tell of it: looking once more finds it.
+        while self.serve(index, queue) or self._again(index, queue):
+            pass
+        self.interrupt(index)
+
+    def _again(self, index: int, queue) -> bool:
+        queue.arm()
+        return self.serve(index, queue)
+
+    def interrupt(self, index: int) -> None:
+        """Tells the driver of what was handed back, if it wants to know."""
+        if self.queues[index].wants_interrupt():
+            self._tell(index)
+
+    def begin(self) -> None:
+        """Is called before the first of the queues that a driver has set up is served."""
+
+    def serve(self, index: int, queue) -> bool:
+        """Handles the buffers in a queue, and returns whether there was one."""
+        raise NotImplementedError
+
+
+def run(devices: list) -> None:
+    """Serves devices for ever."""
+    selector = selectors.DefaultSelector()
+    for device in devices:
+        device.watch(selector)
+    while True:
+        for key, _ in selector.select():
+            # One that was let go by the call before is not there any more.
+            if key.fd in selector.get_map():
+                key.data()
