@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a device brings up: changes of its configuration, queues that break, and requests that it
-//! does not answer.
+//! Attention for a device: for changes of its configuration, queues that break, and requests that the
+//! device does not answer.
 //!
-//! What such a device has does not come back by itself, and is not the driver's to end: the device
-//! may still use it. So the device is reset, and with that gives all up. While it is in use it is
+//! Requests that such a device has do not come back by themselves, and are not the driver's to end: the
+//! device may still use them. So the device is reset, and with that gives all up. While it is in use it is
 //! [started anew](crate::restart) then. A device that does not come back, or has to be started anew
 //! too often, is given up: there is a disk without queues, which fails all requests at once, until
 //! the device is bound again, or sleeps and wakes up, or its function is reset.
@@ -44,7 +44,7 @@ use kernel::{
 };
 use virtio::Device;
 
-/// How often a device that somebody else has is asked for.
+/// Time between two attempts to have a device that somebody else has.
 const PAUSE: Delta = Delta::from_millis(50);
 
 /// Requests that are held back, because the system sleeps, or the transport is being reset.
@@ -102,9 +102,15 @@ impl Attention {
 
     /// Lets requests through that were held back. Process context.
     pub(crate) fn let_go(&self) {
-        let held = self.held.lock().take();
-        drop(held);
+        let_go(&self.held);
     }
+}
+
+/// Lets requests through that were held back.
+fn let_go(held: &Held) {
+    let quiesced = held.lock().take();
+    // Not with the lock: requests run at once.
+    drop(quiesced);
 }
 
 /// Attends to a device.
@@ -153,7 +159,7 @@ impl Attend {
         }
         let Some(mut delay) = shared.watch.restarts.next() else {
             let _ = shared.with_device(|dev| give_up(dev, &self.disk, why));
-            self.let_go();
+            let_go(&self.held);
             return false;
         };
         while shared.watch.phase() == Phase::Running {
@@ -170,18 +176,13 @@ impl Attend {
             match done {
                 Err(EBUSY) => fsleep(PAUSE),
                 _ => {
-                    self.let_go();
+                    let_go(&self.held);
                     return false;
                 }
             }
         }
         // The device is about to be removed, or to sleep.
         true
-    }
-
-    fn let_go(&self) {
-        let held = self.held.lock().take();
-        drop(held);
     }
 }
 

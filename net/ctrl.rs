@@ -39,7 +39,7 @@ use virtio::{
     Virtqueue, //
 };
 
-/// How long a device may take to answer, in the time that [`Patience`] counts.
+/// The time that a device may take to answer, as [`Patience`] counts it.
 const TIMEOUT: Delta = Delta::from_millis(5000);
 /// How often the queue is looked at before the first pause.
 const SPINS: usize = 200;
@@ -159,7 +159,7 @@ impl Control {
         }
         if let Err((e, _)) = queue.add_buf(command) {
             if queue.is_broken() {
-                recover::report(dev, Trouble::Broken);
+                Self::report(dev, true);
             }
             return Err(e);
         }
@@ -170,7 +170,15 @@ impl Control {
             Ok(_) => Err(EINVAL),
             Err(e) => {
                 *abandoned = true;
-                Self::unanswered(dev, code, e);
+                Self::report(dev, e != ETIMEDOUT);
+                if e == ETIMEDOUT {
+                    dev_err!(
+                        dev.data().vdev.as_ref(),
+                        "control command {}:{} was not answered, none is sent before it is\n",
+                        code.0,
+                        code.1
+                    );
+                }
                 Err(e)
             }
         }
@@ -187,14 +195,7 @@ impl Control {
         abandoned: &mut bool,
     ) -> Result {
         let Some(late) = queue.get_buf() else {
-            recover::report(
-                dev,
-                if queue.is_broken() {
-                    Trouble::Broken
-                } else {
-                    Trouble::Deaf
-                },
-            );
+            Self::report(dev, queue.is_broken());
             return Err(EIO);
         };
         let late = late.into_buffer();
@@ -244,23 +245,16 @@ impl Control {
         }
     }
 
-    /// A command got no answer: what the device thinks of its settings is not known from here on.
+    /// A command got no answer, as the queue is broken, or without a reason to be seen: which settings
+    /// the device has is not known from here on.
     #[cold]
-    fn unanswered(dev: &Device<Nic<'_>>, code: Code, e: Error) {
-        let trouble = if e == ETIMEDOUT {
-            Trouble::Deaf
-        } else {
+    fn report(dev: &Device<Nic<'_>>, broken: bool) {
+        let trouble = if broken {
             Trouble::Broken
+        } else {
+            Trouble::Deaf
         };
         recover::report(dev, trouble);
-        if e == ETIMEDOUT {
-            dev_err!(
-                dev.data().vdev.as_ref(),
-                "control command {}:{} was not answered, none is sent before it is\n",
-                code.0,
-                code.1
-            );
-        }
     }
 
     /// Receives all packets, or no more. Errors are those of [`Control::send`].
