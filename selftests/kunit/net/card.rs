@@ -52,7 +52,7 @@ struct State {
     /// receive buffers the card had got before it.
     around: KVec<(usize, usize)>,
     answer: Answer,
-    /// How commands of one class are answered, if otherwise.
+    /// The answer to commands of one class, if another.
     answer_class: Option<(u8, Answer)>,
     /// Receive buffers that it got.
     buffers: usize,
@@ -183,7 +183,7 @@ impl Card {
         found
     }
 
-    /// How many commands it got.
+    /// Returns how many commands it got.
     pub(super) fn told(&self) -> usize {
         self.state.lock().commands.len()
     }
@@ -199,7 +199,7 @@ impl Card {
         state.around.get(skip + at).copied()
     }
 
-    /// How many receive buffers it got.
+    /// Returns how many receive buffers it got.
     pub(super) fn buffers(&self) -> usize {
         self.state.lock().buffers
     }

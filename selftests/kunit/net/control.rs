@@ -6,11 +6,7 @@
 mod hostile;
 
 use super::{
-    card::{
-        Answer,
-        Card, //
-    },
-    Config,
+    card::Answer,
     Rig,
     F_CTRL_GUEST_OFFLOADS,
     F_CTRL_MAC_ADDR,
@@ -19,8 +15,7 @@ use super::{
     F_GUEST_CSUM,
     F_GUEST_TSO4,
     F_MAC,
-    F_MRG_RXBUF,
-    ID, //
+    F_MRG_RXBUF, //
 };
 use crate::{
     bench::FORMATS,
@@ -30,9 +25,7 @@ use kernel::prelude::*;
 use virtio_fake::{
     messages,
     wait,
-    Action,
-    Fake,
-    Spec, //
+    Action, //
 };
 
 /// An address to set.
@@ -143,18 +136,7 @@ mod suite {
     /// commands.
     #[test]
     fn mac_table_of_legacy() -> Result {
-        let card = Card::new(3, true)?;
-        let spec = Spec::new(ID)
-            .legacy()
-            .features(&[F_MAC, F_CTRL_VQ, F_CTRL_RX])
-            .config(&Config::default().0)?
-            .queues(3, 64)?;
-        let fake = Fake::new(spec, card.clone())?;
-        fake.set_auto(true);
-        let plug = Some(fake.plug()?);
-        // A driver may do without legacy devices.
-        if fake.is_bound() {
-            let rig = Rig { card, fake, plug };
+        if let Some(rig) = Rig::legacy(&[F_MAC, F_CTRL_VQ, F_CTRL_RX])? {
             let nic = rig.up()?;
             nic.set_promiscuous(true)?;
             check!(wait::until(5_000, || rig.card.commands(1, 0) > 0));

@@ -33,12 +33,12 @@ use virtio_fake::{
 /// An address to set.
 const OTHER_MAC: [u8; 6] = [0x52, 0x54, 0, 0xaa, 0xbb, 0xcc];
 
-/// How long a restart may take, and what comes of it.
+/// The time that a restart may take, and its results, in milliseconds.
 const DEADLINE_MS: u32 = 20_000;
 
-/// What the kernel log says of a restart.
+/// The part of the kernel's message about a restart.
 const ANEW: &CStr = c": started anew";
-/// What the kernel log says of a card that does not come back.
+/// The part of the kernel's message about a card that does not come back.
 const GIVEN_UP: &CStr = c": given up";
 
 /// A card with two pairs, whose control queue is the last, and all that can be told.
@@ -228,7 +228,7 @@ mod suite {
         rig.remove(DEADLINE_MS, drop)
     }
 
-    /// What could not be restored at wake-up is, when the card is started anew.
+    /// A card that could not be woken up is started anew, with its settings.
     #[test]
     fn h140_not_woken() -> Result {
         long!();

@@ -446,7 +446,7 @@ mod suite {
         Ok(())
     }
 
-    /// What the device says of checksums is in the packet: nothing, that it was checked, or that it
+    /// The device's word on checksums is in the packet: nothing, that it was checked, or that it
     /// is to be completed.
     #[test]
     fn checksums() -> Result {

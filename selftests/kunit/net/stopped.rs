@@ -71,6 +71,15 @@ fn up(rig: &Rig, tx_frames: u32) -> Result<Nic> {
     rig.up()
 }
 
+/// Whether the kernel has no netpoll, which a test is skipped for.
+fn lacks_netpoll() -> bool {
+    let lacks = !cfg!(CONFIG_NETPOLL);
+    if lacks {
+        messages::skip(c"the kernel has no netpoll");
+    }
+    lacks
+}
+
 #[kunit_tests(rust_virtio_net_stopped)]
 mod suite {
     use super::*;
@@ -177,8 +186,7 @@ mod suite {
     /// A poll of netpoll finds what was transmitted, and leaves it to interrupts to find the rest.
     #[test]
     fn netpoll() -> Result {
-        if !cfg!(CONFIG_NETPOLL) {
-            messages::skip(c"the kernel has no netpoll");
+        if lacks_netpoll() {
             return Ok(());
         }
         let rig = Rig::with(&[])?;
@@ -201,8 +209,7 @@ mod suite {
     /// queue.
     #[test]
     fn netpoll_under_lock() -> Result {
-        if !cfg!(CONFIG_NETPOLL) {
-            messages::skip(c"the kernel has no netpoll");
+        if lacks_netpoll() {
             return Ok(());
         }
         let rig = Rig::with(&[])?;

@@ -85,19 +85,7 @@ mod suite {
     /// A legacy device without merged buffers has a header of 10 bytes.
     #[test]
     fn legacy_header() -> Result {
-        let card = Card::new(2, false)?;
-        card.set_header_len(10);
-        let spec = Spec::new(ID)
-            .legacy()
-            .features(&[F_MAC])
-            .config(&Config::default().0)?
-            .queues(2, 64)?;
-        let fake = Fake::new(spec, card.clone())?;
-        fake.set_auto(true);
-        let plug = Some(fake.plug()?);
-        // A driver may do without legacy devices.
-        if fake.is_bound() {
-            let rig = Rig { card, fake, plug };
+        if let Some(rig) = Rig::legacy(&[F_MAC])? {
             let nic = rig.up()?;
             let frame = from_us(1, 100)?;
             nic.send(&frame, 0, Offload::default())?;

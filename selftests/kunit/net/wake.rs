@@ -3,25 +3,19 @@
 //! Cards that were reset, and forgot what they were told.
 
 use super::{
-    card::{
-        Answer,
-        Card, //
-    },
+    card::Answer,
     Config,
     Rig,
     F_CTRL_MAC_ADDR,
     F_CTRL_RX,
     F_CTRL_VQ,
     F_MAC,
-    F_MQ,
-    ID, //
+    F_MQ, //
 };
 use kernel::prelude::*;
 use virtio_fake::{
     wait,
-    Fake,
-    Plug,
-    Spec, //
+    Plug, //
 };
 
 /// An address to set.
@@ -79,7 +73,7 @@ mod suite {
         nic.set_promiscuous(false)
     }
 
-    /// What is refused keeps nothing else from being told.
+    /// A setting that is refused keeps no other from being told.
     #[test]
     fn refused_in_part() -> Result {
         for class in [MQ, MAC, RX] {
@@ -112,18 +106,7 @@ mod suite {
     /// A legacy card whose address is in its configuration.
     #[test]
     fn legacy_address() -> Result {
-        let card = Card::new(2, false)?;
-        let spec = Spec::new(ID)
-            .legacy()
-            .features(&[F_MAC])
-            .config(&Config::default().0)?
-            .queues(2, 64)?;
-        let fake = Fake::new(spec, card.clone())?;
-        fake.set_auto(true);
-        let plug = Some(fake.plug()?);
-        // A driver may do without legacy devices.
-        if fake.is_bound() {
-            let rig = Rig { card, fake, plug };
+        if let Some(rig) = Rig::legacy(&[F_MAC])? {
             let nic = rig.nic()?;
             nic.set_mac(OTHER_MAC)?;
             check_eq!(rig.fake.config::<6>(0), OTHER_MAC);
