@@ -24,18 +24,18 @@ use kernel::{
 };
 use virtio::Device;
 
-/// How long a device that ends no request is waited for, in milliseconds.
+/// The time that a device gets in which it ends no request, in milliseconds.
 const PATIENCE_MS: u32 = 5_000;
-/// How long a device that does is waited for at most, in milliseconds.
+/// The time that a device gets at most, in milliseconds.
 const MOST_MS: u32 = 60_000;
-/// How often it is looked whether it does, in milliseconds.
+/// The time between two looks whether requests have ended, in milliseconds.
 const STEP_MS: u32 = 50;
 
 /// Lets the requests that are under way finish, holds back those that come, and gives the queues
 /// up. Process context, sleeps.
 ///
-/// What the device does not answer (within five seconds in which nothing is answered, or a minute) is
-/// taken back from it, and waits for its wake-up, or fails, as when it is
+/// Requests that the device does not answer (within five seconds in which nothing is answered, or a minute) are
+/// taken back from it, and wait for its wake-up, or fail, as when it is
 /// [started anew](crate::restart).
 ///
 /// # Errors

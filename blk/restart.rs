@@ -47,7 +47,7 @@ use virtio::{
     Virtqueue, //
 };
 
-/// What became of the requests that a device had.
+/// The fate of the requests that a device had.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Fate {
     /// Queued again.

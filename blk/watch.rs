@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is known of a device's health, and where in its life it is.
+//! The health of a device, and the part of its life that it is in.
 
 use crate::{
     ops::Blk,
@@ -36,7 +36,7 @@ const QUIET: Delta = Delta::from_secs(5);
 /// A late request of a device that works is waited for so many rounds.
 const MOST_ROUNDS: u32 = 10;
 
-/// Where in its life a device is. It says who ends requests that are not answered.
+/// A part of the life of a device. It decides who ends requests that are not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// It is being probed: a device that does not work is refused.
@@ -87,7 +87,7 @@ pub(crate) struct Watch {
     not_woken: Atomic<bool>,
     /// The configuration has changed.
     reconfigured: Atomic<bool>,
-    /// How many requests had ended when that was looked at last.
+    /// Number of requests that had ended at the last look.
     ended: Atomic<usize>,
     /// When that had changed since the time before, in nanoseconds since `begin`.
     changed: Atomic<i64>,
@@ -110,7 +110,7 @@ impl Watch {
         }
     }
 
-    /// Where in its life the device is.
+    /// Returns the part of its life that the device is in.
     pub(crate) fn phase(&self) -> Phase {
         let at = self.phase.load(Acquire);
         Phase::ALL.get(at).copied().unwrap_or(Phase::Going)

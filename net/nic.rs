@@ -83,7 +83,7 @@ pub(crate) struct Pair {
     pub(crate) tx_napi: Atomic<bool>,
     /// Packets that the transmit queue had sent when the watchdog found it stuck last.
     pub(crate) sent_at_timeout: Atomic<u64>,
-    /// How often it did so in a row, with no packet sent meanwhile.
+    /// Number of times in a row that the watchdog found it stuck, with no packet sent meanwhile.
     pub(crate) timeouts: Atomic<u32>,
     /// The watchdog found the transmit queue stuck.
     pub(crate) tx_stuck: Atomic<bool>,
@@ -149,7 +149,7 @@ pub(crate) struct Nic<'bound> {
     /// The control queue.
     #[pin]
     pub(crate) ctrl: Control,
-    /// What is done about a device that cannot go on.
+    /// The recovery of a device that cannot go on.
     pub(crate) recovery: Recovery,
     /// The pairs of queues.
     pub(crate) pairs: KVec<Arc<Pair>>,

@@ -183,8 +183,8 @@ pub(crate) fn not_woken(dev: &Device<Nic<'_>>) {
     report(dev, Trouble::NotWoken);
 }
 
-/// Looks whether a device that answers does so because it is in trouble: after a change of its
-/// configuration. Process context.
+/// Returns whether a device asks for a reset, or is not there, and reports that. It says so by a change
+/// of its configuration. Process context.
 pub(crate) fn needs_reset(dev: &Device<Nic<'_>>) -> bool {
     let needs_reset = dev.data().vdev.needs_reset();
     if needs_reset {
@@ -280,8 +280,11 @@ fn millis(delay: Delta) -> u32 {
 ///
 /// # Errors
 ///
-/// `ENODEV`: the device is not there, or does not do a reset. `EINVAL`: its features have changed. Those of finding
-/// the queues. The interface stays detached.
+/// - `ENODEV`: the device is not there, or does not do a reset.
+/// - `EINVAL`: its features have changed.
+/// - Those of finding the queues.
+///
+/// The interface stays detached.
 fn restart(dev: &Device<Nic<'_>>, vdev: &Exclusive<'_>, rtnl: &mut Rtnl) -> Result {
     power::take_from_stack(dev, rtnl);
     let reset = vdev.try_reset();

@@ -33,7 +33,7 @@ use kernel::{
 /// driver for ever.
 pub const GENERATION_RETRIES: usize = 16;
 
-/// Where the configuration ends for a driver if the transport does not tell: no device type has one
+/// The end of the configuration for a driver if the transport does not tell: no device type has one
 /// that is as long. It is what devices of the MMIO transport have room for in the 512 bytes that
 /// they most often are (§4.2.2).
 const MOST: usize = 256;

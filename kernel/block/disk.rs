@@ -198,7 +198,7 @@ impl<T: Operations> Disk<T> {
         unsafe { bindings::blk_sync_queue(self.queue()) };
     }
 
-    /// How many requests have ended so far, if the disk counts that.
+    /// Returns how many requests have ended so far, if the disk counts that.
     pub fn ended_so_far(&self) -> usize {
         // SAFETY: By the type invariants.
         unsafe { bindings::ended_ios(self.queue()) }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a driver without `unsafe` may try.
+//! Attempts of a driver without `unsafe`.
 
 use crate::{
     bindings,

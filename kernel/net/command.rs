@@ -35,7 +35,7 @@ pub struct Command(KBox<Inner>);
 /// `out`.
 struct Inner {
     out: KVec<u8>,
-    /// Where in `out` the second part of the data starts, if there is one.
+    /// Offset in `out` of the second part of the data, if there is one.
     second: usize,
     /// An allocation of its own: it shares no cache line with what the device reads.
     ack: KVec<u8>,

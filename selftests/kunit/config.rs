@@ -295,7 +295,7 @@ mod suite {
         )
     }
 
-    /// Where the transport does not tell the end, it is asked for nothing that is beyond the
+    /// A transport that does not tell the end is asked for nothing that is beyond the
     /// configuration of every device type.
     #[test]
     fn unknown_end_is_respected() -> Result {

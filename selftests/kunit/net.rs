@@ -165,6 +165,24 @@ impl Rig {
         Self::new(Config::default(), &all, queues)
     }
 
+    /// A legacy card without merged buffers, and with a control queue if the features have one. None if
+    /// the driver does without legacy devices.
+    fn legacy(features: &[u32]) -> Result<Option<Self>> {
+        let control = features.contains(&F_CTRL_VQ);
+        let queues = if control { 3 } else { 2 };
+        let card = Card::new(queues, control)?;
+        card.set_header_len(10);
+        let spec = Spec::new(ID)
+            .legacy()
+            .features(features)
+            .config(&Config::default().0)?
+            .queues(queues, 64)?;
+        let fake = Fake::new(spec, card.clone())?;
+        fake.set_auto(true);
+        let plug = Some(fake.plug()?);
+        Ok(fake.is_bound().then(|| Self { card, fake, plug }))
+    }
+
     /// The interface, not yet up.
     fn nic(&self) -> Result<Nic> {
         Nic::of(&self.fake)

@@ -38,7 +38,7 @@ use virtio_fake::{
 /// What the message of a queue that its device broke ends with, of the ring in Rust.
 pub(crate) const DISABLED: &CStr = c"queue disabled";
 
-/// What the message of a device that claims to have written more than there was room for ends with,
+/// The end of the message of a device that claims to have written more than there was room for,
 /// on either ring.
 pub(crate) const CUT: &CStr = c"such lengths are cut";
 

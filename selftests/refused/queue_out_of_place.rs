@@ -48,7 +48,7 @@ pub fn copy(queue: &QueueHandle) -> QueueHandle {
 
 struct Leave;
 
-/// What is lent for the time of a call is kept.
+/// A thing that is lent for the time of a call is kept.
 impl OnQueue<Bytes> for Leave {
     type Output = KBox<dyn Send>;
 

@@ -90,7 +90,7 @@ pub fn data(mut rq: Request<Blk>) {
     *data = 1;
 }
 
-/// What it says of itself is kept.
+/// The request's word on itself is kept.
 pub fn info(rq: &Request<Blk>) -> &'static RequestInfo<Blk> {
     rq //~ lifetime may not live long enough
 }

@@ -18,9 +18,9 @@ use kernel::{
     },
 };
 
-/// How long a device may take for a reset.
+/// The time that a device may take for a reset.
 const PATIENCE: Delta = Delta::from_secs(10);
-/// How often it is asked whether it is done.
+/// The time between two questions whether it is done.
 const PAUSE: Delta = Delta::from_millis(1);
 /// Status of a device that is not there: no device has all bits set (§2.1).
 const ALL_ONES: u8 = 0xff;

@@ -31,7 +31,7 @@ use kernel::{
     },
 };
 
-/// What there is of the operations of a transport.
+/// The operations of a transport, and the copies of them.
 pub(crate) struct Tables {
     /// The operations of the transport, as they are.
     pub(crate) transport: bindings::virtio_config_ops,

@@ -81,7 +81,7 @@ pub enum Affinity {
 /// it ([`BindState`](crate::bind::BindState)).
 pub(super) struct QueueSet {
     dev: *mut bindings::virtio_device,
-    /// What the queues were found as. The ring keeps pointers to the names.
+    /// The specifications that the queues were found by. The ring keeps pointers to the names.
     specs: KVec<QueueSpec>,
 }
 

@@ -271,7 +271,7 @@ impl Queue {
         each_control!(&self.shared, control => control.places())
     }
 
-    /// How many used buffers had a length beyond what they have room for.
+    /// Returns how many used buffers had a length beyond what they have room for.
     pub fn lengths_cut(&self) -> usize {
         self.counters.cut.get()
     }

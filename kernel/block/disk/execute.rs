@@ -12,7 +12,7 @@ use kernel::{
     },
 };
 
-/// How a request of the driver's own went.
+/// The result of a request of the driver's own.
 pub enum Executed {
     /// It has ended, and this is what the buffer has.
     Ended(Status, KVVec<u8>),

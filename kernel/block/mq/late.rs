@@ -15,7 +15,7 @@ use core::{
 };
 use kernel::time::msecs_to_jiffies;
 
-/// What a late request is given at most, in milliseconds, before its driver is asked again.
+/// The longest time that a late request is given, in milliseconds, before its driver is asked again.
 const GRACE_MS: u32 = 5_000;
 /// Rounds that are counted; beyond, it is this number.
 const MOST_ROUNDS: u32 = 20;
@@ -50,7 +50,7 @@ impl<T: Operations> LateRequest<'_, T> {
         state == bindings::mq_rq_state_MQ_RQ_IN_FLIGHT
     }
 
-    /// What the request asks for.
+    /// Returns the operation of the request.
     pub fn op(&self) -> Op {
         // SAFETY: By the type invariants; the field does not change once a request was started.
         Op::from_raw(unsafe { (*self.rq.as_ptr()).cmd_flags } & OP_MASK)
@@ -62,14 +62,14 @@ impl<T: Operations> LateRequest<'_, T> {
         unsafe { HwQueue::from_raw((*self.rq.as_ptr()).mq_hctx) }
     }
 
-    /// How many requests of the disk have ended so far, if the disk counts that
+    /// Returns how many requests of the disk have ended so far, if the disk counts that
     /// (`/sys/block/*/queue/iostats`).
     pub fn ended_so_far(&self) -> usize {
         // SAFETY: By the type invariants.
         unsafe { bindings::ended_ios((*self.rq.as_ptr()).q) }
     }
 
-    /// How many times its time was over before.
+    /// Returns how many times its time was over before.
     ///
     /// The first time it has had what `/sys/block/*/queue/io_timeout` says, and then five seconds
     /// each, or what the file says if that is less.
@@ -94,13 +94,13 @@ impl<T: Operations> LateRequest<'_, T> {
         unsafe { (*self.rq.as_ptr()).timeout = self.grace().saturating_add(rounds) };
     }
 
-    /// What a request is given at first, in jiffies.
+    /// Returns the time that a request is given at first, in jiffies.
     fn usual(&self) -> u32 {
         // SAFETY: By the type invariants. Whoever writes the file writes the field, which is a word.
         unsafe { (&raw const (*(*self.rq.as_ptr()).q).rq_timeout).read_volatile() }
     }
 
-    /// What it is given from then on, in jiffies.
+    /// Returns the time that a request is given from then on, in jiffies.
     fn grace(&self) -> u32 {
         // CAST: It is small.
         self.usual().min(msecs_to_jiffies(GRACE_MS) as u32)

@@ -350,7 +350,7 @@ mod suite {
         )?)
     }
 
-    /// What is polled for is ended together with the rest of the poller's.
+    /// A request that is polled for is ended together with the rest of the poller's.
     #[test]
     fn polled_in_batches() -> Result {
         let one = Param::set(c"rust_virtio_blk", c"poll_queues", c"1", c"0");

@@ -29,9 +29,9 @@ use virtio_fake::{
     Task, //
 };
 
-/// How long anything may take that must end.
+/// The time that anything may take which must end.
 const DEADLINE_MS: u32 = 30_000;
-/// How long anything may take with a device that does not do a reset.
+/// The time that anything may take with a device that does not do a reset.
 const DEAF_MS: u32 = 60_000;
 /// The timeout of a request in these tests.
 const TIMEOUT_MS: u32 = 300;

@@ -73,7 +73,7 @@ pub(super) enum Answer {
     Hold,
 }
 
-/// How the disk counts the bytes that it wrote. Of each there are disks that work with other
+/// The way that the disk counts the bytes that it wrote. Of each there are disks that work with other
 /// drivers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Count {
@@ -81,7 +81,7 @@ pub(super) enum Count {
     Exact,
     /// The data of a read, without the status.
     Data,
-    /// What was moved from or to the disk.
+    /// The bytes moved from or to the disk.
     Moved,
     /// The status alone.
     Status,

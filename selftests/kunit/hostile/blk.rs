@@ -38,7 +38,7 @@ use virtio_fake::{
 /// Feature: there are zones, which this driver does not know.
 const F_ZONED: u32 = 17;
 
-/// How long anything may take that must end.
+/// The time that anything may take which must end.
 const DEADLINE_MS: u32 = 30_000;
 
 type Reading = Task<Result<KVec<u8>>>;

@@ -308,7 +308,7 @@ struct CaptureInner {
     frames: SpinLock<KVec<KVec<u8>>>,
     /// Bytes of the last frame that were in the head of its packet.
     linear: Atomic<u32>,
-    /// What the last frame says of its checksum.
+    /// The last frame's word on its checksum.
     summed: Atomic<i32>,
 }
 
@@ -366,13 +366,13 @@ impl Capture {
         self.with(|frames| frames.len())
     }
 
-    /// How many bytes of the last frame were in the head of its packet, in the stack's own memory or
+    /// Returns how many bytes of the last frame were in the head of its packet, in the stack's own memory or
     /// in the buffer that the frame was received in.
     pub fn linear(&self) -> u32 {
         self.0.linear.load(Relaxed)
     }
 
-    /// What the last frame says of its checksum: 0 nothing, 1 that it was checked, 3 that it is to
+    /// Returns the last frame's word on its checksum: 0 nothing, 1 that it was checked, 3 that it is to
     /// be completed.
     pub fn summed(&self) -> i32 {
         self.0.summed.load(Relaxed)
