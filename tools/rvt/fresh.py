@@ -6,10 +6,9 @@ kernel is one of this machine's cache, where a fitting one is there: building it
 """
 
 import os
-import threading
 import time
 
-from . import fresh_bad, fresh_kernel, fresh_stamp
+from . import fresh_bad, fresh_kernel, fresh_stamp, side_by_side
 from .fresh_machine import RELEASES, USERS, Machine, check_release, why_not
 from .paths import log_dir
 from .results import Results
@@ -55,33 +54,9 @@ def run(results: Results, asked: str = "", always: bool = False) -> None:
         results.add([Test(f"fresh/{suite}", "all", "skip", str(failure)) for suite in RELEASES])
         return
     legs = {suite: [leg for its, leg in pairs if its == suite] for suite in RELEASES}
-    _side_by_side(results, [lambda part, suite=suite: _release(part, suite, legs[suite], always)
-                            for suite in RELEASES if legs[suite]])
-
-
-def _side_by_side(results: Results, functions: list) -> None:
-    """Calls functions with results of their own, at the same time: installing packages is the work of
-    one processor."""
-    raised = []
-
-    def call(function, part: Results) -> None:
-        try:
-            function(part)
-        except BaseException as error:  # pylint: disable=broad-except
-            raised.append(error)
-
-    parts = [Results(results.name) for _ in functions]
-    # When the harness is interrupted, these end with it, and what they run, too.
-    threads = [threading.Thread(target=call, args=pair, daemon=True)
-               for pair in zip(functions, parts)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for part in parts:
-        results.tests += part.tests
-    if raised:
-        raise raised[0]
+    # Installing packages is the work of one processor.
+    side_by_side.run(results, [lambda part, suite=suite: _release(part, suite, legs[suite], always)
+                               for suite in RELEASES if legs[suite]])
 
 
 def _release(results: Results, suite: str, legs: list, always: bool) -> None:

@@ -7,6 +7,7 @@ the kernel is built from nothing but that .kunitconfig, and config/in-tree.kunit
 out what takes long to build.
 """
 
+import functools
 import json
 import os
 import re
@@ -14,7 +15,8 @@ import shutil
 import time
 from pathlib import Path
 
-from . import accel, intree, intree_kernel, kconfig, kunit, qemu, toolchain
+from . import accel, intree, intree_kernel, kconfig, kunit, qemu
+from . import side_by_side, toolchain
 from .console import Console
 from .paths import REPO, log_dir
 from .proc import run as run_logged
@@ -43,13 +45,17 @@ def suites() -> set:
 
 
 def run(results: Results) -> None:
-    """Runs the suites under QEMU and in User-mode Linux."""
+    """Runs the suites under QEMU and in User-mode Linux, one while the kernel of the other is built."""
     with intree_kernel.current() as tree:
-        for arch, suites_of in (("x86_64", _x86_64), ("um", _um)):
-            try:
-                results.add(suites_of(tree))
-            except Failure as failure:
-                results.add([Test(f"in-tree/{arch}", "kernel", "fail", str(failure))])
+        side_by_side.run(results, [functools.partial(_one, arch=arch, suites_of=suites_of, tree=tree)
+                                   for arch, suites_of in (("x86_64", _x86_64), ("um", _um))])
+
+
+def _one(results: Results, arch: str, suites_of, tree: Path) -> None:
+    try:
+        results.add(suites_of(tree))
+    except Failure as failure:
+        results.add([Test(f"in-tree/{arch}", "kernel", "fail", str(failure))])
 
 
 def _x86_64(tree: Path) -> list:

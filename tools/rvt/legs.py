@@ -9,7 +9,7 @@ kernel of a distribution as well.
 
 import os
 
-from . import kunit, modtree, selftest, stock
+from . import kunit, modtree, selftest, side_by_side, stock
 from .results import Results
 from .selftest import Choice
 from .tap import Test
@@ -64,7 +64,14 @@ def _on_stock(results: Results) -> None:
 def run_kunit(results: Results) -> None:
     """Runs the KUnit suites on each provider, or on the one that the environment asks for."""
     asked, variant = os.environ.get("RING", ""), os.environ.get("VARIANT", "")
-    kunit.run(results, variant, asked)
-    for ring in () if asked else modtree.RINGS:
-        if ring != modtree.DEFAULT_RING:
-            kunit.run(results, variant, ring, title=f" ({ring.upper()} ring)")
+    rings = ["", *(ring for ring in modtree.RINGS if ring != modtree.DEFAULT_RING)]
+
+    def on(ring: str):
+        title = f" ({ring.upper()} ring)" if ring else ""
+        return lambda part: kunit.run(part, variant, ring, title=title)
+
+    if asked:
+        kunit.run(results, variant, asked)
+    else:
+        # A guest that runs the suites waits much of its time.
+        side_by_side.run(results, [on(ring) for ring in rings])

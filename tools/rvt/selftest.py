@@ -21,18 +21,27 @@ script's `host run <name> <text>`.
 import argparse
 import dataclasses
 import fnmatch
+import functools
 import os
 import re
 import runpy
+import threading
 from pathlib import Path
 
-from . import fits, intree_kernel, kernel, modtree, modules, spec, stall, stock, transport
+from . import fits, intree_kernel, kernel, modtree, modules, side_by_side, spec, stall, stock
+from . import transport
 from .guest import Guest
 from .kunit import complaints
 from .paths import REPO, SELFTESTS
 from .results import Results
 from .say import Failure, say, warn
 from .tap import Test, parse
+
+#: Code of a file is run by one thread at a time.
+_running = threading.Lock()
+
+#: Processors that the guests which run at the same time have together, for each of the machine's.
+_ROOM = 2
 
 _GUEST = re.compile(r"^# rvt-guest:(.*)$", re.M)
 _TRANSPORTS = re.compile(r"^# rvt-transports:(.*)$", re.M)
@@ -121,6 +130,7 @@ def run(results: Results, choice: Choice = Choice()) -> None:
     built = {}
     say(f"Selftests{choice.title()}: {sum(len(names) for _, names in groups.values())} scripts in "
         f"{len(groups)} guests")
+    runs, weights = [], []
     for guest, names in groups.values():
         why = fits.why_no_kernel(guest, choice.kernel or stock.asked())
         if why:
@@ -141,7 +151,11 @@ def run(results: Results, choice: Choice = Choice()) -> None:
             else:
                 left.append(name)
         if left:
-            _group(results, guest, left, kdir, ours, choice.title())
+            runs.append(functools.partial(_group, wanted=guest, names=left, kdir=kdir, ours=ours,
+                                          title=choice.title()))
+            weights.append(guest.vcpus)
+    # Guests wait much of their time, and each starts on one processor.
+    side_by_side.run(results, runs, weights, _ROOM * (os.cpu_count() or 1))
 
 
 def _skipped(names: list, why: str, title: str) -> list:
@@ -199,7 +213,8 @@ def _host_side(guest: Guest, name: str) -> None:
     path = _file(name).with_suffix(".host.py")
     if not path.exists():
         return
-    code = runpy.run_path(str(path))
+    with _running:
+        code = runpy.run_path(str(path))
     if "prepare" in code:
         guest.prepare.append(code["prepare"])
     if "actions" in code:

@@ -4,7 +4,6 @@
 import json
 import re
 import tempfile
-import threading
 import unittest
 from pathlib import Path
 from unittest import mock
@@ -93,25 +92,6 @@ class Legs(unittest.TestCase):
     def test_what_has_passed_is_run_if_asked_for(self):
         self.assertEqual(self._ran("bookworm:root", passed="2026-01-02", always=True)[0],
                          ["bookworm:root"])
-
-    def test_releases_are_tried_at_the_same_time(self):
-        both, results = threading.Barrier(2, timeout=20), Results("fresh")
-
-        def tried(name):
-            def function(part):
-                both.wait()
-                part.tests.append(Test("fresh", name, "pass", ""))
-            return function
-
-        fresh._side_by_side(results, [tried("a"), tried("b")])
-        self.assertEqual([test.name for test in results.tests], ["a", "b"])
-
-    def test_an_error_of_one_release_is_not_lost(self):
-        def wrong(_part):
-            raise OSError("wrong")
-
-        with self.assertRaisesRegex(OSError, "wrong"):
-            fresh._side_by_side(Results("fresh"), [wrong, lambda part: None])
 
     def test_a_word_that_chooses_nothing_is_an_error(self):
         for word in ("trixy", "cost", "bookworm:boot"):

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Things done at the same time: their results and their errors."""
+
+import threading
+import time
+import unittest
+
+from rvt import side_by_side
+from rvt.results import Results
+from rvt.tap import Test
+
+
+class SideBySide(unittest.TestCase):
+    """`side_by_side.run()`."""
+
+    def test_functions_run_at_the_same_time(self):
+        both, results = threading.Barrier(2, timeout=20), Results("some")
+
+        def tried(name):
+            def function(part):
+                both.wait()
+                part.tests.append(Test("some", name, "pass", ""))
+            return function
+
+        side_by_side.run(results, [tried("a"), tried("b")])
+        self.assertEqual([test.name for test in results.tests], ["a", "b"])
+
+    def test_no_more_than_there_is_room_for(self):
+        lock, now, most, order = threading.Lock(), [], [], []
+
+        def tried(weight):
+            def function(part):
+                with lock:
+                    now.append(weight)
+                    most.append(sum(now))
+                    order.append(weight)
+                time.sleep(0.02)
+                with lock:
+                    now.remove(weight)
+                part.tests.append(Test("some", str(weight), "pass", ""))
+            return function
+
+        weights, results = [2, 2, 4, 1, 9, 2], Results("some")
+        side_by_side.run(results, [tried(weight) for weight in weights], weights, 4)
+        self.assertEqual([int(test.name) for test in results.tests], weights)
+        self.assertEqual(sorted(order), sorted(weights))
+        self.assertEqual(max(most), 9)
+        self.assertLessEqual(max(sum_ for sum_ in most if sum_ != 9), 4)
+
+    def test_nothing_begins_after_an_error(self):
+        began = []
+
+        def wrong(_part):
+            raise OSError("wrong")
+
+        with self.assertRaises(OSError):
+            side_by_side.run(Results("some"), [wrong, began.append], [1, 1], 1)
+        self.assertEqual(began, [])
+
+    def test_an_error_is_not_lost(self):
+        def wrong(_part):
+            raise OSError("wrong")
+
+        with self.assertRaisesRegex(OSError, "wrong"):
+            side_by_side.run(Results("some"), [wrong, lambda part: None])
+
+
+if __name__ == "__main__":
+    unittest.main()
