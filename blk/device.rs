@@ -71,8 +71,12 @@ use virtio::{
     QueueHandle,
     QueueSpec,
     Scope,
+    TimeLimit,
     Virtqueue, //
 };
+
+/// The time that a request gets, unless `/sys/block/*/queue/io_timeout` says otherwise.
+const REQUEST_TIME: TimeLimit = TimeLimit::from_millis(30_000);
 
 /// What the driver keeps of a bound device.
 #[pin_data]
@@ -361,7 +365,13 @@ fn make_tag_set(
     )?;
     let maps = if split.poll == 0 { 1 } else { 3 };
     let set = Arc::pin_init(
-        TagSet::<Blk>::new(map, split.total().into(), depth, maps),
+        TagSet::<Blk>::new(
+            map,
+            split.total().into(),
+            depth,
+            maps,
+            REQUEST_TIME.as_millis(),
+        ),
         GFP_KERNEL,
     )?;
     // The queues may have to go before the tag set does.

@@ -22,12 +22,15 @@ use kernel::{
     device::Bound,
     prelude::*, //
 };
-use virtio::Device;
+use virtio::{
+    Device,
+    TimeLimit, //
+};
 
-/// The time that a device gets in which it ends no request, in milliseconds.
-const PATIENCE_MS: u32 = 5_000;
-/// The time that a device gets at most, in milliseconds.
-const MOST_MS: u32 = 60_000;
+/// The time that a device gets in which it ends no request.
+const PATIENCE: TimeLimit = TimeLimit::from_millis(5_000);
+/// The time that a device gets at most.
+const MOST: TimeLimit = TimeLimit::from_millis(60_000);
 /// The time between two looks whether requests have ended, in milliseconds.
 const STEP_MS: u32 = 50;
 
@@ -100,7 +103,7 @@ fn wait(freezing: &Freezing<'_, Blk>, data: &Data) {
                 .with_device(|dev| shared.why(dev).is_some())
                 .unwrap_or(true)
         };
-        if quiet >= PATIENCE_MS || total >= MOST_MS || useless() {
+        if quiet >= PATIENCE.as_millis() || total >= MOST.as_millis() || useless() {
             return;
         }
     }

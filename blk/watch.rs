@@ -21,18 +21,18 @@ use kernel::{
         Release, //
     },
     time::{
-        Delta,
         Instant,
         Monotonic, //
     },
 };
 use virtio::{
     Device,
-    Restarts, //
+    Restarts,
+    TimeLimit, //
 };
 
 /// A device that has ended no request for so long does not work.
-const QUIET: Delta = Delta::from_secs(5);
+const QUIET: TimeLimit = TimeLimit::from_millis(5_000);
 /// A late request of a device that works is waited for so many rounds.
 const MOST_ROUNDS: u32 = 10;
 
@@ -151,7 +151,7 @@ impl Watch {
             self.changed.store(now, Relaxed);
             return true;
         }
-        now - self.changed.load(Relaxed) < QUIET.as_nanos()
+        now - self.changed.load(Relaxed) < QUIET.as_delta().as_nanos()
     }
 }
 

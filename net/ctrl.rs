@@ -36,11 +36,12 @@ use net::{
 use virtio::{
     Endian,
     FeatureSet,
+    TimeLimit,
     Virtqueue, //
 };
 
 /// The time that a device may take to answer, as [`Patience`] counts it.
-const TIMEOUT: Delta = Delta::from_millis(5000);
+const TIMEOUT: TimeLimit = TimeLimit::from_millis(5_000);
 /// How often the queue is looked at before the first pause.
 const SPINS: usize = 200;
 /// The pause between two looks.
@@ -74,8 +75,8 @@ const GUEST_OFFLOADS_SET: Code = Code(5, 0);
 struct Patience(i64);
 
 impl Patience {
-    const fn new() -> Self {
-        Self(TIMEOUT.as_nanos())
+    fn new() -> Self {
+        Self(TIMEOUT.as_delta().as_nanos())
     }
 
     /// Counts a pause.

@@ -33,14 +33,15 @@ use virtio::{
     DeviceLink,
     Exclusive,
     Once,
-    Restarts, //
+    Restarts,
+    TimeLimit, //
 };
 
 /// Milliseconds until a device that somebody else has is asked for again.
 const PAUSE_MS: u32 = 50;
-/// Milliseconds that a device gets to answer a control command after all, when nobody waits for it any
+/// The time that a device gets to answer a control command after all, when nobody waits for it any
 /// more.
-const GRACE_MS: u32 = 15_000;
+const GRACE: TimeLimit = TimeLimit::from_millis(15_000);
 /// Timeouts of the watchdog in a row, with no packet sent meanwhile, that a device gets.
 const MOST_TIMEOUTS: u32 = 3;
 
@@ -164,7 +165,7 @@ pub(crate) fn report(dev: &Device<Nic<'_>>, trouble: Trouble) {
     let replace = |old: i32| noted.cmpxchg(old, trouble as i32, Full).is_ok();
     if trouble == Trouble::Deaf {
         if replace(0) {
-            dev.schedule_recovery(GRACE_MS);
+            dev.schedule_recovery(GRACE.as_millis());
         }
         return;
     }

@@ -31,6 +31,7 @@ pub mod id;
 pub mod param;
 pub mod queue;
 pub mod scope;
+pub mod time_limit;
 
 pub use crate::{
     config::{
@@ -76,6 +77,7 @@ pub use crate::{
         Hold,
         Scope, //
     },
+    time_limit::TimeLimit,
 };
 
 pub use vring::{

@@ -91,7 +91,7 @@ impl crate::attr::Attribute for Nothing {
 
 /// A disk that is not registered.
 fn disk() -> Result<Arc<GenDisk<Failing>>> {
-    let set = Arc::pin_init(TagSet::new((), 1, 4, 1), GFP_KERNEL)?;
+    let set = Arc::pin_init(TagSet::new((), 1, 4, 1, 30_000), GFP_KERNEL)?;
     let numbers = DeviceNumbers {
         major: 0,
         first_minor: 0,

@@ -25,6 +25,7 @@ use kernel::{
     prelude::*,
     sync::Arc, //
 };
+use virtio::time_limit::Haste;
 use virtio_fake::{
     Addresses,
     Disk,
@@ -64,6 +65,8 @@ struct Rig {
     disk: Arc<RamDisk>,
     fake: Fake,
     plug: Option<Plug>,
+    /// Goes after the device.
+    haste: Option<Haste>,
 }
 
 impl Drop for Rig {
@@ -129,7 +132,13 @@ impl Rig {
             disk,
             fake,
             plug: Some(plug),
+            haste: None,
         }
+    }
+
+    /// Has the driver wait less long for this device, until it was removed.
+    fn hasten(&mut self) {
+        self.haste = Some(Haste::new());
     }
 
     /// Removes the disk as `how` does, within a time.

@@ -21,6 +21,7 @@ use kernel::{
     prelude::*,
     sync::Arc, //
 };
+use virtio::time_limit::Haste;
 use virtio_fake::{
     wait,
     Fake,
@@ -115,6 +116,8 @@ struct Rig {
     card: Arc<Card>,
     fake: Fake,
     plug: Option<Plug>,
+    /// Goes after the device.
+    haste: Option<Haste>,
 }
 
 /// Sets up a device of `queues` queues without plugging it; the last is the control queue, if
@@ -149,11 +152,17 @@ impl Rig {
         let plug = fake.plug()?;
         check!(fake.is_bound());
         check_driver(&fake)?;
-        Ok(Self {
+        Ok(Self::around(card, fake, Some(plug)))
+    }
+
+    /// The rig of a device, which is plugged or was.
+    fn around(card: Arc<Card>, fake: Fake, plug: Option<Plug>) -> Self {
+        Self {
             card,
             fake,
-            plug: Some(plug),
-        })
+            plug,
+            haste: None,
+        }
     }
 
     /// A card with one pair of queues and these features besides its address.
@@ -180,7 +189,7 @@ impl Rig {
         let fake = Fake::new(spec, card.clone())?;
         fake.set_auto(true);
         let plug = Some(fake.plug()?);
-        Ok(fake.is_bound().then(|| Self { card, fake, plug }))
+        Ok(fake.is_bound().then(|| Self::around(card, fake, plug)))
     }
 
     /// The interface, not yet up.
@@ -194,6 +203,11 @@ impl Rig {
         nic.set_up(true)?;
         check!(wait::until(5_000, || self.fake.held(0) > 0 && nic.state().carrier));
         Ok(nic)
+    }
+
+    /// Has the driver wait less long for this device, until it was removed.
+    fn hasten(&mut self) {
+        self.haste = Some(Haste::new());
     }
 
     /// Removes the card as `how` does, within a time.

@@ -6,7 +6,10 @@ use super::{
     pci::Function,
     Device, //
 };
-use crate::bindings;
+use crate::{
+    bindings,
+    TimeLimit, //
+};
 use kernel::{
     device::Bound,
     prelude::*,
@@ -19,7 +22,7 @@ use kernel::{
 };
 
 /// The time that a device may take for a reset.
-const PATIENCE: Delta = Delta::from_secs(10);
+const PATIENCE: TimeLimit = TimeLimit::from_millis(10_000);
 /// The time between two questions whether it is done.
 const PAUSE: Delta = Delta::from_millis(1);
 /// Status of a device that is not there: no device has all bits set (§2.1).
@@ -93,7 +96,7 @@ fn wait(mut status: impl FnMut() -> u8) -> Result {
         match status() {
             0 => return Ok(()),
             ALL_ONES => return Err(ENODEV),
-            _ if start.elapsed() > PATIENCE => return Err(ETIMEDOUT),
+            _ if start.elapsed() > PATIENCE.as_delta() => return Err(ETIMEDOUT),
             _ => fsleep(PAUSE),
         }
     }

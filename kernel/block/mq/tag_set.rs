@@ -16,6 +16,7 @@ use kernel::{
     cpumask::Cpumask,
     error::to_result,
     prelude::*,
+    time::msecs_to_jiffies,
     types::Opaque, //
 };
 
@@ -39,7 +40,8 @@ unsafe impl<T: Operations> Sync for TagSet<T> {}
 
 impl<T: Operations> TagSet<T> {
     /// Makes `queues` hardware queues of `depth` requests each, with `maps` kinds of use
-    /// ([`QueueKind`]), 1 to 3. Process context.
+    /// ([`QueueKind`]), 1 to 3, and a time of `timeout` milliseconds for each request until
+    /// `/sys/block/*/queue/io_timeout` says otherwise. Process context.
     ///
     /// The block layer makes the depth smaller if it is larger than it takes or than there is
     /// memory for.
@@ -53,6 +55,7 @@ impl<T: Operations> TagSet<T> {
         queues: u32,
         depth: u32,
         maps: u32,
+        timeout: u32,
     ) -> impl PinInit<Self, Error> {
         const {
             // The data comes right after the request, in one allocation.
@@ -72,6 +75,8 @@ impl<T: Operations> TagSet<T> {
                         nr_hw_queues: queues,
                         queue_depth: depth,
                         nr_maps: maps,
+                        // CAST: Of 32 bits of milliseconds there are fewer jiffies.
+                        timeout: msecs_to_jiffies(timeout) as u32,
                         numa_node: bindings::NUMA_NO_NODE,
                         cmd_size: size_of::<T::RequestData>() as u32,
                         driver_data: (&raw mut (*this.as_ptr()).data).cast(),

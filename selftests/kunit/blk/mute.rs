@@ -21,6 +21,7 @@ use kernel::{
     prelude::*,
     sync::Arc, //
 };
+use virtio::time_limit::Haste;
 use virtio_fake::{
     messages,
     wait,
@@ -46,7 +47,8 @@ type Reading = Task<Result<KVec<u8>, (Error, KVec<u8>)>>;
 
 /// A disk with content whose requests are late soon.
 fn impatient() -> Result<(Rig, Arc<Disk>)> {
-    let rig = Rig::plain()?;
+    let mut rig = Rig::plain()?;
+    rig.hasten();
     rig.disk.put(0, &pattern(5, 4096)?);
     let disk = Arc::new(rig.open()?, GFP_KERNEL)?;
     disk.set_timeout(TIMEOUT_MS);
@@ -169,7 +171,8 @@ mod suite {
     #[test]
     fn h073_several_queues() -> Result {
         let config = Config::default().u16(Config::NUM_QUEUES, 4);
-        let rig = Rig::new(config, &[F_FLUSH, F_MQ], 4)?;
+        let mut rig = Rig::new(config, &[F_FLUSH, F_MQ], 4)?;
+        rig.hasten();
         rig.disk.put(0, &pattern(5, 4096)?);
         let disk = Arc::new(rig.open()?, GFP_KERNEL)?;
         disk.set_timeout(TIMEOUT_MS);
@@ -267,7 +270,6 @@ mod suite {
     /// So is one that does not do a reset.
     #[test]
     fn h049_deaf() -> Result {
-        long!();
         let (rig, disk) = impatient()?;
         let reading = unheard_read(&rig, &disk)?;
         rig.fake.fault(|faults| faults.reset_ignored = true);
@@ -299,7 +301,6 @@ mod suite {
     /// A disk is removed that does not answer, nor do a reset.
     #[test]
     fn h074_removed_deaf() -> Result {
-        long!();
         let (rig, disk) = impatient()?;
         let reading = unheard_read(&rig, &disk)?;
         rig.fake.fault(|faults| faults.reset_ignored = true);
@@ -307,15 +308,14 @@ mod suite {
         check_failed(reading, DEADLINE_MS)
     }
 
-    /// A disk does not answer from the beginning: the driver does not take it. The timeout is the usual
-    /// one, since there is no disk yet that it could be set for.
+    /// A disk does not answer from the beginning: the driver does not take it.
     #[test]
     fn mute_at_probe() -> Result {
-        long!();
+        let _haste = Haste::new();
         let (_disk, fake) = device(Config::default(), &[], 1)?;
         fake.fault(|faults| faults.mute = true);
         let other = fake.clone();
-        let plug = Task::new(move || other.plug())?.join(100_000)??;
+        let plug = Task::new(move || other.plug())?.join(DEAF_MS)??;
         check!(!fake.is_bound());
         check_eq!(fake.queues(), 0);
         plug.within(DEADLINE_MS, drop)

@@ -64,7 +64,8 @@ mod suite {
     /// H128: the answer to a command that was given up is nobody's.
     #[test]
     fn h128_late_answer() -> Result {
-        let rig = rig()?;
+        let mut rig = rig()?;
+        rig.hasten();
         let nic = rig.nic()?;
         rig.card.answer(Answer::Silence);
         check!(nic.set_mac(OTHER_MAC).is_err());

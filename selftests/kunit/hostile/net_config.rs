@@ -78,7 +78,7 @@ mod suite {
         fake.fault(|f| f.early_interrupt = true);
         let plug = Some(fake.plug()?);
         check!(fake.is_bound());
-        let rig = Rig { card, fake, plug };
+        let rig = Rig::around(card, fake, plug);
         let nic = rig.up()?;
         nic.send(&from_us(1, 200)?, 0, Offload::default())?;
         check!(wait::until(5_000, || rig.card.sent() == 1));

@@ -36,11 +36,7 @@ fn mapped(addresses: Addresses, features: &[u32]) -> Result<Rig> {
     fake.set_auto(true);
     let plug = fake.plug()?;
     check!(fake.is_bound());
-    Ok(Rig {
-        card,
-        fake,
-        plug: Some(plug),
-    })
+    Ok(Rig::around(card, fake, Some(plug)))
 }
 
 /// Whether the DMA API is there; otherwise says of the test that it is skipped.

@@ -30,6 +30,7 @@ use super::{
     MAC, //
 };
 use kernel::prelude::*;
+use virtio::time_limit::Haste;
 use virtio_fake::{
     messages,
     wait,
@@ -170,7 +171,7 @@ mod suite {
             card.answer(Answer::Ack(answer));
             let plug = Some(fake.plug()?);
             check!(fake.is_bound());
-            let rig = Rig { card, fake, plug };
+            let rig = Rig::around(card, fake, plug);
             let state = rig.nic()?.state();
             check!(state.random_mac);
             check!(rig.card.was_told(1, 1, &state.mac));
@@ -265,9 +266,10 @@ mod suite {
             let features = [F_MAC, F_MQ, F_CTRL_VQ];
             let (card, fake) = device(Config::default().pairs(4), &features, 9)?;
             card.answer(answer);
+            let _haste = Haste::new();
             let plug = Some(fake.plug()?);
             check!(fake.is_bound());
-            let rig = Rig { card, fake, plug };
+            let rig = Rig::around(card, fake, plug);
             check_driver(&rig.fake)?;
             check_eq!(rig.card.commands(4, 0), 1);
             let nic = rig.up()?;
@@ -373,7 +375,7 @@ mod suite {
         fake.fault(|f| f.early_interrupt = true);
         let plug = Some(fake.plug()?);
         check!(fake.is_bound());
-        let rig = Rig { card, fake, plug };
+        let rig = Rig::around(card, fake, plug);
         drop(rig.up()?);
         Ok(())
     }

@@ -147,8 +147,8 @@ mod suite {
     /// The card does not answer a command.
     #[test]
     fn h118_command_without_answer() -> Result {
-        long!();
-        let rig = rig()?;
+        let mut rig = rig()?;
+        rig.hasten();
         let nic = told(&rig)?;
         let (resets, told) = (rig.fake.resets(), rig.card.told());
         rig.card.answer(Answer::Silence);

@@ -251,7 +251,7 @@ mod suite {
             fake.set_auto(true);
             let plug = Some(fake.plug()?);
             check!(fake.is_bound());
-            let rig = Rig { card, fake, plug };
+            let rig = Rig::around(card, fake, plug);
             let nic = rig.up()?;
             let capture = nic.capture(ETHER_TYPE)?;
             let frame = to_us(1, 1400)?;

@@ -168,7 +168,7 @@ mod suite {
             fake.set_auto(true);
             let plug = Some(fake.plug()?);
             check!(fake.is_bound());
-            let rig = Rig { card, fake, plug };
+            let rig = Rig::around(card, fake, plug);
             for tx_frames in [1, 0] {
                 let nic = up(&rig, tx_frames)?;
                 let before = rig.card.sent();

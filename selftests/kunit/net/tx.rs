@@ -115,7 +115,7 @@ mod suite {
             let fake = Fake::new(spec, card.clone())?;
             fake.set_auto(true);
             let plug = Some(fake.plug()?);
-            let rig = Rig { card, fake, plug };
+            let rig = Rig::around(card, fake, plug);
             rig.up()?.send(&frame, 0, Offload::default())?;
             check!(sent(&rig.card, 1));
             check_eq!(rig.card.pieces(0), Some(pieces));
@@ -261,7 +261,7 @@ mod suite {
         let (card, fake) = device(Config::default().pairs(2), &[F_MAC, 17, 22], 5)?;
         let plug = Some(fake.plug()?);
         check!(fake.is_bound());
-        let rig = Rig { card, fake, plug };
+        let rig = Rig::around(card, fake, plug);
         let nic: Nic = rig.up()?;
         nic.set_pairs(2)?;
         let before = rig.fake.traffic(3).kicks;
