@@ -61,6 +61,23 @@ void rust_virtio_fake_dma(struct device *dev)
 		dma_coerce_mask_and_coherent(dev, DMA_BIT_MASK(64));
 }
 
+/*
+ * Waits until work has run. A CPU that cannot interrupt itself would run it with
+ * the next tick of its timer.
+ */
+void rust_virtio_fake_irq_work_sync(struct irq_work *work)
+{
+	if (!arch_irq_work_has_interrupt()) {
+		local_bh_disable();
+		local_irq_disable();
+		irq_work_run();
+		local_irq_enable();
+		/* What it has raised runs here. */
+		local_bh_enable();
+	}
+	irq_work_sync(work);
+}
+
 u64 rust_virtio_fake_phys(const void *at)
 {
 	return virt_to_phys((void *)at);

@@ -10,6 +10,7 @@
 void *rust_virtio_fake_memory(u64 phys, u64 len);
 void rust_virtio_fake_irq_work_init(struct irq_work *work,
 				    void (*func)(struct irq_work *work));
+void rust_virtio_fake_irq_work_sync(struct irq_work *work);
 unsigned int rust_virtio_fake_cpumask_first(const struct cpumask *mask);
 
 /* Memory that is mapped for a device, and scatterlists of it. */

@@ -11,12 +11,16 @@ use core::{
     ptr::null_mut, //
 };
 use kernel::{
+    new_mutex,
     prelude::*,
-    sync::atomic::{
-        Acquire,
-        Atomic,
-        Relaxed,
-        Release, //
+    sync::{
+        atomic::{
+            Acquire,
+            Atomic,
+            Relaxed,
+            Release, //
+        },
+        Mutex, //
     },
     types::Opaque, //
 };
@@ -44,6 +48,9 @@ pub struct Traffic {
 pub(crate) struct Line {
     #[pin]
     work: Opaque<bindings::irq_work>,
+    /// One thread waits at a time: an `irq_work` wakes no other.
+    #[pin]
+    waits: Mutex<()>,
     deliver: Deliver,
     target: Atomic<*mut c_void>,
     kicks: Atomic<u64>,
@@ -65,6 +72,7 @@ impl Line {
                 // SAFETY: `slot` is memory for an `irq_work`.
                 unsafe { bindings::rust_virtio_fake_irq_work_init(slot, Some(Self::fire)) }
             }),
+            waits <- new_mutex!(()),
             deliver,
             target: Atomic::new(null_mut()),
             kicks: Atomic::new(0),
@@ -116,8 +124,9 @@ impl Line {
 
     /// Waits until a raised interrupt was delivered. Process context.
     pub(crate) fn sync(&self) {
+        let _alone = self.waits.lock();
         // SAFETY: The work was initialised.
-        unsafe { bindings::irq_work_sync(self.work.get()) };
+        unsafe { bindings::rust_virtio_fake_irq_work_sync(self.work.get()) };
     }
 
     /// Counts a notification by the driver.
