@@ -84,7 +84,7 @@ impl<'bound> EthtoolOps for NicEthtool<'bound> {
     }
 
     fn set_channels(dev: &Device<Self::Net>, combined: u32, rtnl: &mut Rtnl) -> Result {
-        queues::change_pairs(dev, combined as usize, rtnl)
+        queues::choose_pairs(dev, combined as usize, rtnl)
     }
 
     fn rx_rings(dev: &Device<Self::Net>) -> u32 {

@@ -155,6 +155,9 @@ pub(crate) struct Nic<'bound> {
     pub(crate) pairs: KVec<Arc<Pair>>,
     /// Pairs in use: 1 to [`Facts::max_pairs`]. Changes with the RTNL held.
     pub(crate) current_pairs: Atomic<usize>,
+    /// Pairs that the user wants in use. They are more than [`Nic::current_pairs`] once a device
+    /// refused them after a reset. Changes with the RTNL held.
+    pub(crate) wanted_pairs: Atomic<usize>,
     /// There are queues: not between sleep and wake-up. Changes with the RTNL held.
     pub(crate) attached: Atomic<bool>,
     /// Counters of what should not happen.
@@ -187,6 +190,7 @@ impl<'bound> Nic<'bound> {
             ctrl <- Control::new(facts.features, facts.endian),
             recovery,
             pairs,
+            wanted_pairs: Atomic::new(current_pairs),
             current_pairs: Atomic::new(current_pairs),
             attached: Atomic::new(false),
             errors: ErrorCounters::new(),

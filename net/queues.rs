@@ -236,15 +236,22 @@ pub(crate) fn set_pairs(dev: &Device<Nic<'_>>, pairs: usize, rtnl: &mut Rtnl) ->
     Ok(())
 }
 
-/// Tells a device that was reset how many pairs are in use. If it refuses, or does not answer, only
-/// the first pair is in use (virtio spec §5.1.6.5.6), and the stack is told so.
+/// Tells a device that was reset how many pairs the user wants in use. If it refuses, or does not
+/// answer, only the first pair is in use (virtio spec §5.1.6.5.6) until the next reset, and the stack
+/// is told so.
 ///
 /// # Errors
 ///
 /// Those of [`Device::set_real_queues`].
 pub(crate) fn init_pairs(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
     let nic = dev.data();
-    if set_pairs(dev, nic.current_pairs(), rtnl).is_ok() {
+    let wanted = nic.wanted_pairs.load(Relaxed);
+    let told = if wanted == nic.current_pairs() {
+        set_pairs(dev, wanted, rtnl)
+    } else {
+        change_pairs(dev, wanted, rtnl)
+    };
+    if told.is_ok() {
         return Ok(());
     }
     nic.current_pairs.store(1, Relaxed);
@@ -252,12 +259,23 @@ pub(crate) fn init_pairs(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
     dev.set_real_queues(1, rtnl)
 }
 
+/// Changes how many pairs are in use, as the user wants it, now and after every reset.
+///
+/// # Errors
+///
+/// Those of `change_pairs`.
+pub(crate) fn choose_pairs(dev: &Device<Nic<'_>>, pairs: usize, rtnl: &mut Rtnl) -> Result {
+    change_pairs(dev, pairs, rtnl)?;
+    dev.data().wanted_pairs.store(pairs, Relaxed);
+    Ok(())
+}
+
 /// Changes how many pairs are in use, of the device and of the stack.
 ///
 /// # Errors
 ///
 /// `EINVAL`: the device refused. `ENOMEM`. Nothing changed.
-pub(crate) fn change_pairs(dev: &Device<Nic<'_>>, pairs: usize, rtnl: &mut Rtnl) -> Result {
+fn change_pairs(dev: &Device<Nic<'_>>, pairs: usize, rtnl: &mut Rtnl) -> Result {
     let before = dev.data().current_pairs();
     set_pairs(dev, pairs, rtnl)?;
     let ret = dev.set_real_queues(pairs, rtnl);

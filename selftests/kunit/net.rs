@@ -2,6 +2,7 @@
 
 //! The network driver against a fake card, end to end: frames go in and come out at the stack.
 
+mod away;
 mod card;
 mod control;
 mod frame;
