@@ -61,6 +61,8 @@ pub mod sysfs;
 mod tests;
 #[path = "net/txq.rs"]
 pub mod txq;
+#[path = "net/vlan.rs"]
+mod vlan;
 
 pub use crate::{
     addr::{

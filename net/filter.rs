@@ -8,13 +8,7 @@ use crate::{
     features,
     nic::Nic, //
 };
-use kernel::{
-    prelude::*,
-    sync::atomic::{
-        Atomic,
-        Relaxed, //
-    },
-};
+use kernel::prelude::*;
 use net::{
     Device,
     MacAddr,
@@ -95,12 +89,9 @@ pub(crate) fn set_mac_address(dev: &Device<Nic<'_>>, addr: MacAddr) -> Result {
 ///
 /// `ENOMEM`. What the device refuses is warned about.
 pub(crate) fn vlan_add(dev: &Device<Nic<'_>>, vid: u16) -> Result {
-    let nic = dev.data();
-    retry(nic.ctrl.add_vlan(dev, vid), || {
+    retry(dev.data().ctrl.add_vlan(dev, vid), || {
         dev.warn(fmt!("Failed to add VLAN ID {}.\n", vid));
-    })?;
-    nic.vlans.set(vid, true);
-    Ok(())
+    })
 }
 
 /// Lets a VLAN no more through.
@@ -109,44 +100,9 @@ pub(crate) fn vlan_add(dev: &Device<Nic<'_>>, vid: u16) -> Result {
 ///
 /// `ENOMEM`. What the device refuses is warned about.
 pub(crate) fn vlan_kill(dev: &Device<Nic<'_>>, vid: u16) -> Result {
-    let nic = dev.data();
-    nic.vlans.set(vid, false);
-    retry(nic.ctrl.del_vlan(dev, vid), || {
+    retry(dev.data().ctrl.del_vlan(dev, vid), || {
         dev.warn(fmt!("Failed to kill VLAN ID {}.\n", vid));
     })
-}
-
-/// Number of VLAN ids.
-const VLANS: usize = 4096;
-
-/// The VLANs that are let through, for devices that forget them while the system sleeps. Written
-/// with the RTNL held.
-pub(crate) struct Vlans([Atomic<u64>; VLANS / 64]);
-
-impl Vlans {
-    /// No VLAN.
-    pub(crate) const fn new() -> Self {
-        Self([const { Atomic::new(0) }; VLANS / 64])
-    }
-
-    fn set(&self, vid: u16, on: bool) {
-        let vid = usize::from(vid);
-        if let Some(word) = self.0.get(vid / 64) {
-            let bit = 1 << (vid % 64);
-            let old = word.load(Relaxed);
-            word.store(if on { old | bit } else { old & !bit }, Relaxed);
-        }
-    }
-
-    /// The ids, in order.
-    fn iter(&self) -> impl Iterator<Item = u16> + '_ {
-        self.0.iter().zip(0..).flat_map(|(word, i)| {
-            let word = word.load(Relaxed);
-            (0..64)
-                .filter(move |bit| word >> bit & 1 != 0)
-                .map(move |bit| i * 64 + bit)
-        })
-    }
 }
 
 /// Tells a device that was reset its address again. Errors are those of [`set_mac_address`].
@@ -167,46 +123,26 @@ pub(crate) fn restore_rx_mode(dev: &Device<Nic<'_>>) -> Result {
     set_rx_mode(dev, &unicast, &multicast)
 }
 
-/// Lets the VLANs through again, on a device that was reset.
+/// Lets the VLANs through again, on a device that was reset. They are those of the stack, which
+/// tells the driver of no change while the interface is detached.
 ///
 /// # Errors
 ///
 /// `ENOMEM`. What the device refuses is warned about, once for all.
-pub(crate) fn restore_vlans(dev: &Device<Nic<'_>>) -> Result {
+pub(crate) fn restore_vlans(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
     let nic = dev.data();
     if !nic.ctrl.has(features::CTRL_VLAN) {
         return Ok(());
     }
     let mut refused = 0;
     let mut ret = Ok(());
-    for vid in nic.vlans.iter() {
-        match nic.ctrl.add_vlan(dev, vid) {
-            Ok(()) => {}
-            Err(e) if e == ENOMEM => ret = Err(e),
-            Err(_) => refused += 1,
-        }
-    }
+    dev.for_each_vlan(rtnl, |vid| match nic.ctrl.add_vlan(dev, vid) {
+        Ok(()) => {}
+        Err(e) if e == ENOMEM => ret = Err(e),
+        Err(_) => refused += 1,
+    });
     if refused != 0 {
         dev.warn(fmt!("Failed to add {} VLAN IDs.\n", refused));
     }
     ret
-}
-
-#[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
-#[kunit_tests(rust_virtio_net_filter)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn vlans_are_remembered() {
-        let vlans = Vlans::new();
-        assert!(vlans.iter().next().is_none());
-        for vid in [0, 5, 63, 64, 4095] {
-            vlans.set(vid, true);
-        }
-        vlans.set(63, false);
-        // Not one of a VLAN.
-        vlans.set(4096, true);
-        assert!(vlans.iter().eq([0, 5, 64, 4095]));
-    }
 }

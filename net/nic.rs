@@ -11,12 +11,7 @@ use crate::{
     ethtool::NicEthtool,
     ewma::Ewma,
     facts::Facts,
-    features,
-    filter::{
-        self,
-        Vlans, //
-    },
-    link, queues,
+    features, filter, link, queues,
     recover::{
         self,
         Recovery, //
@@ -162,8 +157,6 @@ pub(crate) struct Nic<'bound> {
     pub(crate) attached: Atomic<bool>,
     /// Counters of what should not happen.
     pub(crate) errors: ErrorCounters,
-    /// VLANs that are let through.
-    pub(crate) vlans: Vlans,
     /// The link is up, as the device last said.
     pub(crate) link_up: Atomic<bool>,
     /// The user asked for an announcement to be made, and it was not yet.
@@ -194,7 +187,6 @@ impl<'bound> Nic<'bound> {
             current_pairs: Atomic::new(current_pairs),
             attached: Atomic::new(false),
             errors: ErrorCounters::new(),
-            vlans: Vlans::new(),
             link_up: Atomic::new(false),
             announce: Atomic::new(false),
             affinity_set: Atomic::new(false),
@@ -363,7 +355,9 @@ impl<'bound> Operations for Nic<'bound> {
     }
 
     fn set_features(dev: &Device<Self>, wanted: Features, _rtnl: &mut Rtnl) -> Result {
-        if wanted.changed(dev.features()).has(Features::GRO_HW) {
+        // A device that is away is told once it is back.
+        let is_there = dev.data().attached.read_once();
+        if is_there && wanted.changed(dev.features()).has(Features::GRO_HW) {
             set_guest_offloads(dev, wanted)?;
         }
         Ok(())

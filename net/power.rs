@@ -106,7 +106,7 @@ fn restore(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
         queues::init_pairs(dev, rtnl),
         filter::restore_address(dev, rtnl),
         filter::restore_rx_mode(dev),
-        filter::restore_vlans(dev),
+        filter::restore_vlans(dev, rtnl),
         restore_offloads(dev),
     ]
     .into_iter()

@@ -4,6 +4,7 @@
 #include <linux/cpumask.h>
 #include <linux/etherdevice.h>
 #include <linux/ethtool.h>
+#include <linux/if_vlan.h>
 #include <linux/kmemleak.h>
 #include <linux/netdevice.h>
 #include <linux/netfilter.h>
@@ -533,6 +534,29 @@ unsigned int rust_helper_cpumask_next_online(int cpu)
 int rust_helper_netif_set_xps_cpus(struct net_device *dev, const struct cpumask *mask, u16 index)
 {
 	return __netif_set_xps_queue(dev, cpumask_bits(mask), index, XPS_CPUS);
+}
+
+struct vlan_call {
+	void (*call)(void *data, u16 vid);
+	void *data;
+};
+
+static int call_for_vlan(struct net_device *vlan, int vid, void *arg)
+{
+	const struct vlan_call *to = arg;
+
+	/* The protocol of an ID that was asked for without a VLAN device is not to be had. */
+	if (!vlan || vlan_dev_vlan_proto(vlan) == htons(ETH_P_8021Q))
+		to->call(to->data, vid);
+	return 0;
+}
+
+void rust_helper_rust_netdev_for_each_vlan(struct net_device *dev,
+					   void (*call)(void *data, u16 vid), void *data)
+{
+	struct vlan_call to = { .call = call, .data = data };
+
+	vlan_for_each(dev, call_for_vlan, &to);
 }
 
 u32 rust_helper_hw_addr_count(const struct netdev_hw_addr_list *list)

@@ -120,6 +120,8 @@ void rust_helper_cpus_read_unlock(void);
 unsigned int rust_helper_num_online_cpus(void);
 unsigned int rust_helper_cpumask_next_online(int cpu);
 int rust_helper_netif_set_xps_cpus(struct net_device *dev, const struct cpumask *mask, u16 index);
+void rust_helper_rust_netdev_for_each_vlan(struct net_device *dev,
+					   void (*call)(void *data, u16 vid), void *data);
 u32 rust_helper_hw_addr_count(const struct netdev_hw_addr_list *list);
 u32 rust_helper_hw_addr_copy(const struct netdev_hw_addr_list *list, u8 *to, u32 max);
 u32 rust_helper_netdev_addr_count(const struct net_device *dev, bool multicast);

@@ -6,18 +6,35 @@ use super::{
     card::Answer,
     Config,
     Rig,
+    F_CTRL_GUEST_OFFLOADS,
     F_CTRL_MAC_ADDR,
     F_CTRL_RX,
     F_CTRL_VLAN,
     F_CTRL_VQ,
+    F_GUEST_CSUM,
+    F_GUEST_TSO4,
     F_MAC,
-    F_MQ, //
+    F_MQ,
+    F_MRG_RXBUF, //
 };
 use kernel::prelude::*;
-use virtio_fake::Nic;
+use virtio_fake::{
+    messages,
+    wait,
+    Nic, //
+};
 
-/// Class of the commands for queue pairs.
+/// An address to set.
+const OTHER_MAC: [u8; 6] = [0x52, 0x54, 0, 0xaa, 0xbb, 0xcc];
+/// A group address.
+const GROUP: [u8; 6] = [0x01, 0x00, 0x5e, 0x01, 0x02, 0x03];
+
+/// Classes of commands.
+const RX: u8 = 0;
+const MAC: u8 = 1;
+const VLAN: u8 = 2;
 const MQ: u8 = 4;
+const OFFLOADS: u8 = 5;
 
 /// A card with as many pairs as there can be in use, and all that can be told.
 fn rig() -> Result<Rig> {
@@ -28,6 +45,10 @@ fn rig() -> Result<Rig> {
         F_CTRL_RX,
         F_CTRL_VLAN,
         F_CTRL_MAC_ADDR,
+        F_CTRL_GUEST_OFFLOADS,
+        F_GUEST_CSUM,
+        F_GUEST_TSO4,
+        F_MRG_RXBUF,
     ];
     Rig::new(Config::default().pairs(4), &features, 9)
 }
@@ -81,6 +102,117 @@ mod suite {
         refuse(0)?;
         check_eq!(queues(&nic), (2, 2));
         check!(nic.state().running && nic.state().carrier);
+        check_eq!(rig.fake.violations(), 0);
+        Ok(())
+    }
+
+    /// A VLAN that is taken back does not return, and the others do.
+    #[test]
+    fn vlans() -> Result {
+        if !cfg!(CONFIG_VLAN_8021Q) {
+            messages::skip(c"the kernel has no VLANs");
+            return Ok(());
+        }
+        let rig = rig()?;
+        let nic = rig.up()?;
+        nic.set_vlan(5, true)?;
+        nic.set_vlan(6, true)?;
+        let mut told = 0;
+        away(&rig, || {
+            told = rig.card.commands(VLAN, 0);
+            nic.set_vlan(6, false)?;
+            check!(nic.set_vlan(7, true).is_err());
+            Ok(())
+        })?;
+        check_eq!(rig.card.commands(VLAN, 0), told + 1);
+        check!(rig.card.was_told(VLAN, 0, &5u16.to_le_bytes()));
+        // One that the card refused is asked for again.
+        nic.set_vlan(5, false)?;
+        rig.card.answer_class(VLAN, Answer::Ack(1));
+        nic.set_vlan(8, true)?;
+        away(&rig, || {
+            told = rig.card.commands(VLAN, 0);
+            rig.card.answer_class(VLAN, Answer::Ack(0));
+            Ok(())
+        })?;
+        check_eq!(rig.card.commands(VLAN, 0), told + 1);
+        check!(rig.card.was_told(VLAN, 0, &8u16.to_le_bytes()));
+        nic.set_vlan(8, false)
+    }
+
+    /// Receive mode and addresses.
+    #[test]
+    fn receive_mode() -> Result {
+        let rig = rig()?;
+        let nic = rig.up()?;
+        away(&rig, || {
+            nic.set_promiscuous(true)?;
+            nic.add_multicast(GROUP)
+        })?;
+        check!(rig.card.was_told(RX, 0, &[1]));
+        check!(rig.card.was_told_of(MAC, 0, &GROUP));
+        away(&rig, || nic.set_promiscuous(false))?;
+        check!(rig.card.was_told(RX, 0, &[0]));
+        check!(rig.card.was_told_of(MAC, 0, &GROUP));
+        Ok(())
+    }
+
+    /// What is refused meanwhile stays as it was.
+    #[test]
+    fn refused() -> Result {
+        let rig = rig()?;
+        let nic = rig.up()?;
+        nic.set_mac(OTHER_MAC)?;
+        nic.set_pairs(2)?;
+        away(&rig, || {
+            check!(nic.set_mac([0x52, 0x54, 0, 1, 2, 3]).is_err());
+            check!(nic.set_pairs(3).is_err());
+            check!(nic.set_mtu(1000).is_err());
+            Ok(())
+        })?;
+        check_eq!(nic.state().mac, OTHER_MAC);
+        check!(rig.card.was_told(MAC, 1, &OTHER_MAC));
+        check_eq!(queues(&nic), (2, 2));
+        check!(rig.card.was_told(MQ, 0, &2u16.to_le_bytes()));
+        check_eq!(nic.state().mtu, 1500);
+        Ok(())
+    }
+
+    /// Offloads of received packets.
+    #[test]
+    fn offloads() -> Result {
+        let rig = rig()?;
+        let nic = rig.up()?;
+        away(&rig, || nic.set_gro_hw(false))?;
+        check_eq!(rig.card.commands(OFFLOADS, 0), 1);
+        check!(rig
+            .card
+            .was_told(OFFLOADS, 0, &(1u64 << F_GUEST_CSUM).to_le_bytes()));
+        // After a reset all are on.
+        away(&rig, || nic.set_gro_hw(true))?;
+        check_eq!(rig.card.commands(OFFLOADS, 0), 1);
+        Ok(())
+    }
+
+    /// The interface is taken down.
+    #[test]
+    fn taken_down() -> Result {
+        let rig = rig()?;
+        let nic = rig.up()?;
+        away(&rig, || {
+            nic.set_promiscuous(true)?;
+            nic.set_up(false)?;
+            check!(nic.set_up(true).is_err());
+            Ok(())
+        })?;
+        check!(!nic.state().running);
+        let buffers = rig.card.buffers();
+        wait::pause(50);
+        check_eq!(rig.card.buffers(), buffers);
+        nic.set_up(true)?;
+        check!(wait::until(5_000, || rig.card.buffers() > buffers
+            && nic.state().carrier
+            && rig.card.was_told(RX, 0, &[1])));
         check_eq!(rig.fake.violations(), 0);
         Ok(())
     }

@@ -183,6 +183,14 @@ impl Card {
         found
     }
 
+    /// Whether the last command of a class and number had this among its data.
+    pub(super) fn was_told_of(&self, class: u8, number: u8, part: &[u8]) -> bool {
+        let state = self.state.lock();
+        let of_kind = |c: &&KVec<u8>| c.get(..2) == Some(&[class, number]);
+        let last = state.commands.iter().rev().find(of_kind);
+        last.is_some_and(|c| c.windows(part.len()).any(|at| at == part))
+    }
+
     /// Returns how many commands it got.
     pub(super) fn told(&self) -> usize {
         self.state.lock().commands.len()

@@ -8,6 +8,7 @@
 #include <linux/device.h>
 #include <linux/etherdevice.h>
 #include <linux/ethtool.h>
+#include <linux/if_vlan.h>
 #include <linux/kernfs.h>
 #include <linux/module.h>
 #include <linux/netdevice.h>
@@ -227,6 +228,24 @@ int rust_virtio_fake_set_mac(struct net_device *dev, const u8 *mac)
 int rust_virtio_fake_set_promisc(struct net_device *dev, bool on)
 {
 	return WITH_NIC(dev, dev_set_promiscuity(dev, on ? 1 : -1));
+}
+
+static int set_vlan(struct net_device *dev, u16 vid, bool on)
+{
+	if (on)
+		return vlan_vid_add(dev, htons(ETH_P_8021Q), vid);
+	vlan_vid_del(dev, htons(ETH_P_8021Q), vid);
+	return 0;
+}
+
+int rust_virtio_fake_set_vlan(struct net_device *dev, u16 vid, bool on)
+{
+	return WITH_NIC(dev, set_vlan(dev, vid, on));
+}
+
+int rust_virtio_fake_add_multicast(struct net_device *dev, const u8 *addr)
+{
+	return WITH_NIC(dev, dev_mc_add(dev, addr));
 }
 
 static int set_channels(struct net_device *dev, u32 pairs)

@@ -195,6 +195,26 @@ impl Nic {
         to_result(unsafe { bindings::rust_virtio_fake_set_promisc(self.0, on) })
     }
 
+    /// Asks for the frames of a VLAN, or takes it back.
+    ///
+    /// # Errors
+    ///
+    /// What the core and the driver return.
+    pub fn set_vlan(&self, vid: u16, on: bool) -> Result {
+        // SAFETY: By the type invariant.
+        to_result(unsafe { bindings::rust_virtio_fake_set_vlan(self.0, vid, on) })
+    }
+
+    /// Asks for the frames to a group address.
+    ///
+    /// # Errors
+    ///
+    /// What the core returns.
+    pub fn add_multicast(&self, addr: [u8; 6]) -> Result {
+        // SAFETY: By the type invariant; the address has six bytes.
+        to_result(unsafe { bindings::rust_virtio_fake_add_multicast(self.0, addr.as_ptr()) })
+    }
+
     /// Has received packets come merged by the device, or takes it back.
     ///
     /// # Errors
