@@ -143,9 +143,8 @@ fn kick(queue: &mut impl QueueOps<TxPacket>, counters: &TxCounters) {
 /// Lets the stack send again, if there is room in the queue and it was stopped for the lack of it.
 #[inline(always)]
 fn wake(queue: &impl QueueOps<TxPacket>, stack: StackQueue<'_, Nic<'_>>, counters: &TxCounters) {
-    if has_room(queue.num_free(), stack.pair()) && stack.is_stopped() {
+    if has_room(queue.num_free(), stack.pair()) && stack.is_stopped() && stack.wake() {
         counters.wake.add_shared(1);
-        stack.wake();
     }
 }
 

@@ -178,27 +178,23 @@ impl<T: Operations> Device<T> {
         unsafe { bindings::rust_netif_set_carrier(self.as_raw(), false) };
     }
 
-    /// Lets the stack send on all queues.
-    pub fn wake_all_queues(&self) {
-        // SAFETY: By the type invariants.
-        unsafe { bindings::netif_tx_wake_all_queues(self.as_raw()) };
-    }
-
     /// Tells the stack to send on no queue.
     pub fn stop_all_queues(&self) {
         // SAFETY: By the type invariants.
         unsafe { bindings::netif_tx_stop_all_queues(self.as_raw()) };
     }
 
-    /// Lets the stack send on a queue again, if the driver stopped it, and counts that. Any
-    /// context.
+    /// Lets the stack send on a queue again, if the driver stopped it, and counts that. Does nothing
+    /// while the interface is detached or down. Any context, but not after the interface was detached
+    /// and attached again.
     pub fn wake_stopped_queue(&self, index: usize, counter: &Counter) {
         if let Some(slot) = self.private().tx.get(index) {
             // SAFETY: By the type invariants.
             unsafe {
-                if bindings::netif_tx_queue_stopped(slot.txq) {
+                if bindings::netif_tx_queue_stopped(slot.txq)
+                    && bindings::rust_netif_tx_wake(slot.txq)
+                {
                     counter.add_shared(1);
-                    bindings::netif_tx_wake_queue(slot.txq);
                 }
             }
         }

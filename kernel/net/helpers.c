@@ -192,11 +192,6 @@ bool rust_helper_rust_netdev_has_page_pools(const struct net_device *dev)
 	return true;
 }
 
-void rust_helper_netif_tx_wake_all_queues(struct net_device *dev)
-{
-	netif_tx_wake_all_queues(dev);
-}
-
 void rust_helper_netif_tx_stop_all_queues(struct net_device *dev)
 {
 	netif_tx_stop_all_queues(dev);
@@ -235,6 +230,29 @@ bool rust_helper_netdev_xmit_more(void)
 void rust_helper_netif_tx_stop_queue(struct netdev_queue *txq)
 {
 	netif_tx_stop_queue(txq);
+}
+
+static bool is_in_use(const struct net_device *dev)
+{
+	return netif_device_present(dev) && netif_running(dev);
+}
+
+/*
+ * Wakes a queue, unless the interface is detached or down. Who detaches it marks it, and then stops
+ * its queues: one that is woken meanwhile is stopped there or here. The caller does nothing to a queue
+ * any more when the interface is attached again.
+ */
+bool rust_helper_rust_netif_tx_wake(struct netdev_queue *txq)
+{
+	if (!is_in_use(txq->dev))
+		return false;
+	netif_tx_wake_queue(txq);
+	/* Of the mark and the queue, one of the two sees what the other did. */
+	smp_mb();
+	if (netif_device_present(txq->dev))
+		return true;
+	netif_tx_stop_queue(txq);
+	return false;
 }
 
 bool rust_helper_netif_tx_queue_stopped(const struct netdev_queue *txq)

@@ -56,7 +56,6 @@ unsigned int rust_helper_netdev_queue_age_usecs(const struct netdev_queue *txq);
 void rust_helper_rust_netif_set_carrier(struct net_device *dev, bool on);
 void rust_helper_rust_netdev_work_sched(struct net_device *dev);
 bool rust_helper_rust_netdev_has_page_pools(const struct net_device *dev);
-void rust_helper_netif_tx_wake_all_queues(struct net_device *dev);
 void rust_helper_netif_tx_stop_all_queues(struct net_device *dev);
 void rust_helper_netif_tx_detach(struct net_device *dev);
 void rust_helper_netif_tx_attach(struct net_device *dev);
@@ -65,6 +64,7 @@ void rust_helper_rust_netdev_inactive_stats(struct net_device *dev, int queues,
 					    struct netdev_queue_stats_tx *tx);
 bool rust_helper_netdev_xmit_more(void);
 void rust_helper_netif_tx_stop_queue(struct netdev_queue *txq);
+bool rust_helper_rust_netif_tx_wake(struct netdev_queue *txq);
 bool rust_helper_netif_tx_queue_stopped(const struct netdev_queue *txq);
 bool rust_helper_netif_xmit_stopped(const struct netdev_queue *txq);
 bool rust_helper___netdev_tx_sent_queue(struct netdev_queue *txq, unsigned int bytes, bool more);

@@ -171,19 +171,26 @@ mod suite {
         Ok(())
     }
 
-    /// Queues are stopped and woken before the stack knows the device.
+    /// Queues are woken while the interface is in use, and not before it is registered, while it is down
+    /// or while it is detached.
     #[test]
-    fn woken_before_registration() -> Result {
-        let rig = Rig::new(2, 64)?;
-        let mut guard = rig.net.tx_lock(1).ok_or(EINVAL)?;
-        let (_, stack) = guard.parts();
-        stack.stop();
-        check!(stack.is_stopped() && stack.is_xmit_stopped());
-        stack.wake();
-        check!(!stack.is_stopped());
-        drop(guard);
+    fn woken_in_use_only() -> Result {
+        let mut rig = Rig::unfinished(2, 64)?;
+        rig.new.set_random_address();
+        let rig = rig.finish();
         rig.net.stop_all_queues();
-        rig.net.wake_all_queues();
+        check_eq!(rig.wakes()?, [false; 2]);
+        rig.net.register(&mut Rtnl::lock())?;
+        check_eq!(rig.wakes()?, [false; 2]);
+        rig.set_up(true)?;
+        check_eq!(rig.wakes()?, [true; 2]);
+        rig.net.detach(&mut Rtnl::lock());
+        check_eq!(rig.wakes()?, [false; 2]);
+        rig.net.attach(&mut Rtnl::lock());
+        check!(!rig.is_stopped()?);
+        check_eq!(rig.wakes()?, [true; 2]);
+        rig.set_up(false)?;
+        check_eq!(rig.wakes()?, [false; 2]);
         Ok(())
     }
 

@@ -99,11 +99,14 @@ impl<'a, T: Operations> StackQueue<'a, T> {
         unsafe { bindings::netif_xmit_stopped(self.slot.txq) }
     }
 
-    /// Lets the stack send again.
+    /// Lets the stack send again, unless the interface is detached or down. Returns whether the stack
+    /// may.
+    ///
+    /// Attaching the interface lets the stack send on all queues.
     #[inline(always)]
-    pub fn wake(self) {
+    pub fn wake(self) -> bool {
         // SAFETY: By the type invariants.
-        unsafe { bindings::netif_tx_wake_queue(self.slot.txq) };
+        unsafe { bindings::rust_netif_tx_wake(self.slot.txq) }
     }
 
     /// Counts bytes as under way, for the byte limit. Returns whether the device has to be

@@ -70,6 +70,7 @@ struct rust_virtio_fake_nic {
 	u8 assign_type;
 	bool running;
 	bool carrier;
+	bool tx_stopped;
 	u64 features;
 	u32 speed;
 	u8 duplex;
@@ -100,6 +101,7 @@ int rust_virtio_fake_set_mac(struct net_device *dev, const u8 *mac);
 int rust_virtio_fake_set_promisc(struct net_device *dev, bool on);
 int rust_virtio_fake_set_vlan(struct net_device *dev, u16 vid, bool on);
 int rust_virtio_fake_add_multicast(struct net_device *dev, const u8 *addr);
+int rust_virtio_fake_set_present(struct net_device *dev, bool present);
 int rust_virtio_fake_set_tx_frames(struct net_device *dev, u32 frames);
 void rust_virtio_fake_netpoll(struct net_device *dev, bool locked, u16 queue);
 int rust_virtio_fake_set_channels(struct net_device *dev, u32 pairs);

@@ -8,12 +8,16 @@ use crate::{
         self,
         CpusLocked, //
     },
+    bindings,
+    counter::Counter,
     NetDevice,
-    NewDevice, //
+    NewDevice,
+    Rtnl, //
 };
 use core::ptr::null_mut;
 use kernel::{
     device::Bound,
+    error::to_result,
     faux,
     prelude::*,
     str::CString,
@@ -86,6 +90,47 @@ impl Rig {
             })
         }?;
         Ok(Unfinished { new, parent })
+    }
+
+    /// Brings the interface up, or down.
+    pub(super) fn set_up(&self, up: bool) -> Result {
+        let _rtnl = Rtnl::lock();
+        // SAFETY: The device is valid and registered, and the RTNL is held.
+        unsafe {
+            if up {
+                return to_result(bindings::dev_open(self.net.as_raw(), null_mut()));
+            }
+            bindings::dev_close(self.net.as_raw());
+        }
+        Ok(())
+    }
+
+    /// Whether the second transmit queue is stopped.
+    pub(super) fn is_stopped(&self) -> Result<bool> {
+        let mut guard = self.net.tx_lock(1).ok_or(EINVAL)?;
+        Ok(guard.parts().1.is_stopped())
+    }
+
+    /// Stops the second transmit queue and wakes it, with its lock and without. Returns for both whether
+    /// it goes on.
+    pub(super) fn wakes(&self) -> Result<[bool; 2]> {
+        let mut guard = self.net.tx_lock(1).ok_or(EINVAL)?;
+        let (_, stack) = guard.parts();
+        stack.stop();
+        let says = stack.wake();
+        let goes_on = !stack.is_stopped();
+        if says != goes_on {
+            return Err(EPROTO);
+        }
+        stack.stop();
+        drop(guard);
+        let counter = Counter::new();
+        self.net.wake_stopped_queue(1, &counter);
+        let goes_on_then = !self.is_stopped()?;
+        if (counter.get() == 1) != goes_on_then {
+            return Err(EPROTO);
+        }
+        Ok([goes_on, goes_on_then])
     }
 
     /// Has CPUs send on a queue.

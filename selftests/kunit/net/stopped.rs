@@ -133,6 +133,33 @@ mod suite {
         Ok(())
     }
 
+    /// The frames are transmitted while the interface is down, or taken from the stack: the queue stays
+    /// stopped until it is in use again.
+    #[test]
+    fn out_of_use() -> Result {
+        for (set_in_use, tx_frames) in [
+            (Nic::set_up as fn(&Nic, bool) -> Result, 1),
+            (Nic::set_up, 0),
+            (Nic::set_present, 1),
+            (Nic::set_present, 0),
+        ] {
+            let rig = Rig::with(&[])?;
+            let nic = up(&rig, tx_frames)?;
+            fill(&rig, &nic)?;
+            set_in_use(&nic, false)?;
+            transmit(&rig, true)?;
+            wait::pause(50);
+            check!(nic.state().tx_stopped);
+            set_in_use(&nic, true)?;
+            // The stack may have dropped frames of its own meanwhile.
+            check!(wait::until(2_000, || send(&nic).is_ok()));
+            check!(wait::until(5_000, || rig.card.sent() == 1));
+            check_eq!(nic.stats().tx_errors, 0);
+            check_eq!(rig.fake.violations(), 0);
+        }
+        Ok(())
+    }
+
     /// The link goes and comes back: who sends waits as before.
     #[test]
     fn over_lost_link() -> Result {

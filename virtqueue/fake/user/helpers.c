@@ -183,6 +183,7 @@ void rust_virtio_fake_nic(struct net_device *dev,
 	nic->assign_type = dev->addr_assign_type;
 	nic->running = netif_running(dev);
 	nic->carrier = netif_carrier_ok(dev);
+	nic->tx_stopped = netif_tx_queue_stopped(netdev_get_tx_queue(dev, 0));
 	nic->features = dev->features;
 	rtnl_unlock();
 }
@@ -246,6 +247,21 @@ int rust_virtio_fake_set_vlan(struct net_device *dev, u16 vid, bool on)
 int rust_virtio_fake_add_multicast(struct net_device *dev, const u8 *addr)
 {
 	return WITH_NIC(dev, dev_mc_add(dev, addr));
+}
+
+/* Takes the interface from the stack, or gives it back, with the driver unaware of it. */
+static int set_present(struct net_device *dev, bool present)
+{
+	if (present)
+		netif_device_attach(dev);
+	else
+		netif_device_detach(dev);
+	return 0;
+}
+
+int rust_virtio_fake_set_present(struct net_device *dev, bool present)
+{
+	return WITH_NIC(dev, set_present(dev, present));
 }
 
 static int set_channels(struct net_device *dev, u32 pairs)

@@ -45,6 +45,9 @@ pub struct NicState {
     pub running: bool,
     /// Whether it has a link.
     pub carrier: bool,
+    /// Whether the driver stopped the first transmit queue, or has it stopped as the interface is
+    /// detached.
+    pub tx_stopped: bool,
     /// The features that are on, `NETIF_F_...`.
     pub features: u64,
     /// Speed in Mbit/s, all ones if it is not known.
@@ -127,6 +130,7 @@ impl Nic {
             random_mac: raw.assign_type == bindings::NET_ADDR_RANDOM as u8,
             running: raw.running,
             carrier: raw.carrier,
+            tx_stopped: raw.tx_stopped,
             features: raw.features,
             speed: raw.speed,
             duplex: raw.duplex,
@@ -213,6 +217,16 @@ impl Nic {
     pub fn add_multicast(&self, addr: [u8; 6]) -> Result {
         // SAFETY: By the type invariant; the address has six bytes.
         to_result(unsafe { bindings::rust_virtio_fake_add_multicast(self.0, addr.as_ptr()) })
+    }
+
+    /// Takes the interface from the stack, or gives it back, with the driver unaware of it.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV`: it is not registered any more.
+    pub fn set_present(&self, present: bool) -> Result {
+        // SAFETY: By the type invariant.
+        to_result(unsafe { bindings::rust_virtio_fake_set_present(self.0, present) })
     }
 
     /// Has received packets come merged by the device, or takes it back.
