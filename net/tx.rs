@@ -7,6 +7,15 @@
 //! Without, they are reaped when the next one is sent, and let go of the stack at once, as they
 //! may stay in the ring for long.
 
+#[path = "tx/stopped.rs"]
+mod stopped;
+
+pub(crate) use self::stopped::{
+    link_up,
+    revive,
+    stuck, //
+};
+
 use crate::{
     counters::TxCounters,
     nic::{
@@ -30,7 +39,6 @@ use net::{
     },
     skb::MAX_SKB_FRAGS,
     Budget,
-    Device,
     Napi,
     NetdevTx,
     Polled,
@@ -277,14 +285,7 @@ fn xmit_reap(
     if !has_room(queue.num_free(), pair) {
         stack.stop();
         counters.stop.add(1);
-        if !queue.enable_cb_delayed() {
-            // More has been done by now.
-            reap(&mut queue, stack, counters, Budget::NONE);
-            if has_room(queue.num_free(), pair) {
-                wake(&queue, stack, counters);
-                queue.disable_cb();
-            }
-        }
+        stopped::wait_for_room(&mut queue, stack, counters);
     }
     if !more || stack.is_xmit_stopped() {
         kick(&mut queue, counters);
@@ -333,6 +334,20 @@ fn failed(stack: StackQueue<'_, Nic<'_>>, e: Error) {
     }
 }
 
+/// Nothing comes of a queue any more.
+#[cold]
+fn broken_queue(stack: StackQueue<'_, Nic<'_>>) {
+    recover::report(stack.dev(), Trouble::Broken);
+}
+
+/// Notices a queue that is broken.
+#[inline(always)]
+fn report_if_broken(queue: &impl QueueOps<TxPacket>, stack: StackQueue<'_, Nic<'_>>) {
+    if queue.is_broken() {
+        broken_queue(stack);
+    }
+}
+
 /// Takes what the device is done with until callbacks are on again, and lets the stack send.
 struct Clean<'a, 'b> {
     stack: StackQueue<'a, Nic<'b>>,
@@ -361,12 +376,13 @@ impl OnQueue<TxPacket> for Clean<'_, '_> {
                     break;
                 }
             }
+            report_if_broken(&queue, stack);
         } else {
             let mut done = Done::default();
             let broken = queue.drain(|used| done.take(used, counters, budget));
             done.account(stack, counters);
             if broken {
-                recover::report(stack.dev(), Trouble::Broken);
+                broken_queue(stack);
             }
         }
         wake(&queue, stack, counters);
@@ -413,77 +429,6 @@ fn poll_for_netpoll<'a>(poll: TxPoll<'a, Nic<'_>>) -> Polled<'a> {
         }
     }
     poll.again()
-}
-
-/// Takes what the device is done with, and lets the stack send; if it may not yet, has the device
-/// call back when it may. For a queue that no NAPI instance looks after.
-struct Revive<'a, 'b> {
-    stack: StackQueue<'a, Nic<'b>>,
-}
-
-impl OnQueue<TxPacket> for Revive<'_, '_> {
-    type Output = ();
-
-    #[inline(never)]
-    fn run(self, mut queue: impl QueueOps<TxPacket>) {
-        let stack = self.stack;
-        let counters = &stack.pair().counters.tx;
-        loop {
-            reap(&mut queue, stack, counters, Budget::NONE);
-            wake(&queue, stack, counters);
-            if !stack.is_xmit_stopped() || queue.enable_cb_delayed() {
-                return;
-            }
-        }
-    }
-}
-
-/// Calls `f` with a queue, locked, and with the stack's side of it, if there is one. Process or softirq
-/// context.
-fn with_locked(
-    dev: &Device<Nic<'_>>,
-    index: usize,
-    f: impl FnOnce(&mut Virtqueue<TxPacket>, StackQueue<'_, Nic<'_>>),
-) {
-    if let Some(mut guard) = dev.tx_lock(index) {
-        let (state, stack) = guard.parts();
-        if let Some(vq) = state.queue.as_mut() {
-            f(vq, stack);
-        }
-    }
-}
-
-/// Looks after a queue that may be stopped and not called back for. Process or softirq context.
-pub(crate) fn revive(dev: &Device<Nic<'_>>, index: usize) {
-    with_locked(dev, index, |vq, stack| vq.on(Revive { stack }));
-}
-
-/// The watchdog found a queue stuck. A notification may be lost, or an interrupt. BHs are disabled.
-pub(crate) fn stuck(dev: &Device<Nic<'_>>, index: usize, pair: &Pair) {
-    if pair.tx_napi.read_once() {
-        pair.tx_stuck.write_once(true);
-        dev.tx_kick(index);
-        return;
-    }
-    with_locked(dev, index, |vq, stack| {
-        vq.notify();
-        vq.on(Revive { stack });
-    });
-}
-
-/// Lets the stack send on a queue that was stopped because there was no link, unless there is no
-/// room in it. Process or softirq context.
-pub(crate) fn link_up(dev: &Device<Nic<'_>>, index: usize, pair: &Pair) {
-    if !pair.tx_napi.read_once() {
-        // It may have been called back meanwhile.
-        return revive(dev, index);
-    }
-    with_locked(dev, index, |vq, stack| {
-        // Otherwise, the poll that makes room does it.
-        if has_room(vq.num_free(), pair) {
-            stack.wake();
-        }
-    });
 }
 
 /// Reaps the transmit queue of a pair in the poll of the receive queue.

@@ -38,6 +38,8 @@ const DEADLINE_MS: u32 = 20_000;
 
 /// The part of the kernel's message about a restart.
 const ANEW: &CStr = c": started anew";
+/// The part of the kernel's message about a card that was started anew as a queue was broken.
+const BROKEN: &CStr = c"a queue is broken: started anew";
 /// The part of the kernel's message about a card that does not come back.
 const GIVEN_UP: &CStr = c": given up";
 
@@ -117,6 +119,56 @@ mod suite {
         rig.fake
             .finish(1, |_| Action::CompleteAs { id: 0x7777, len: 0 })?;
         goes_on(&rig, &nic, resets, told)
+    }
+
+    /// A transmit queue is broken while it is stopped: what is received has that noticed, before the
+    /// watchdog looks.
+    #[test]
+    fn broken_transmit_queue_receiving() -> Result {
+        let rig = rig()?;
+        let nic = told(&rig)?;
+        let (resets, told) = (rig.fake.resets(), rig.card.told());
+        rig.card.hold_tx(true);
+        let frame = from_us(1, 64)?;
+        while nic.send(&frame, 0, Offload::default()).is_ok() {}
+        check!(wait::until(DEADLINE_MS, || rig.fake.held(1) > 0));
+        rig.card.hold_tx(false);
+        rig.fake
+            .finish_silently(1, |_| Action::CompleteAs { id: 0x7777, len: 0 })?;
+        receive(&rig.fake, &[&rx_header(0), &to_us(8, 100)?], None)?;
+        goes_on(&rig, &nic, resets, told)?;
+        check_eq!(nic.stats().tx_errors, 0);
+        Ok(())
+    }
+
+    /// A transmit queue is broken while it is stopped: the watchdog finds that out at once.
+    #[test]
+    fn broken_transmit_queue_stopped() -> Result {
+        long!();
+        for tx_frames in [1, 0] {
+            let rig = rig()?;
+            rig.nic()?.set_tx_frames(tx_frames)?;
+            let nic = told(&rig)?;
+            let (resets, told) = (rig.fake.resets(), rig.card.told());
+            rig.card.hold_tx(true);
+            let frame = from_us(1, 64)?;
+            while nic.send(&frame, 0, Offload::default()).is_ok() {}
+            check!(wait::until(DEADLINE_MS, || rig.fake.held(1) > 0));
+            messages::logged(BROKEN);
+            rig.fake
+                .finish_silently(1, |_| Action::CompleteAs { id: 0x7777, len: 0 })?;
+            check!(wait::until(60_000, || rig.fake.resets() > resets));
+            check!(wait::until(DEADLINE_MS, || messages::logged(BROKEN) > 0));
+            rig.card.hold_tx(false);
+            check!(wait::until(DEADLINE_MS, || nic.state().carrier));
+            let sent = rig.card.sent();
+            check!(wait::until(DEADLINE_MS, || nic
+                .send(&frame, 0, Offload::default())
+                .is_ok()));
+            check!(wait::until(DEADLINE_MS, || rig.card.sent() > sent));
+            check!(rig.card.told() > told);
+        }
+        Ok(())
     }
 
     /// The card asks for a reset.
