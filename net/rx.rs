@@ -225,27 +225,28 @@ impl OnQueue<RxFrag> for Fill<'_, '_> {
 
 /// Adds buffers until the ring is full, and notifies the device once.
 #[inline(never)]
-fn fill_frags(
-    mut queue: impl QueueOps<RxFrag>,
-    pool: &mut Pool<'_>,
-    kind: RxKind,
-    gfp: Gfp,
-) -> Filled {
-    let mut frags = pool.frags(kind, gfp);
+fn fill_frags(queue: impl QueueOps<RxFrag>, pool: &mut Pool<'_>, kind: RxKind, gfp: Gfp) -> Filled {
     let mut room = queue.num_free();
+    let mut filling = match pool.fill(queue, kind, gfp) {
+        Ok(filling) => filling,
+        Err(e) => {
+            return Filled {
+                result: Err(e),
+                notified: false,
+            }
+        }
+    };
     let result = loop {
         if room == 0 {
             break Ok(());
         }
-        let Some(frag) = frags.alloc() else {
-            break Err(ENOMEM);
-        };
-        if let Err((e, _)) = queue.add_buf(frag) {
+        if let Err(e) = filling.add() {
             break Err(e);
         }
         // OVERFLOW: It was just compared. A fragment takes one descriptor.
         room = room.wrapping_sub(1);
     };
+    let mut queue = filling.finish();
     Filled {
         result,
         notified: queue.kick_prepare() && queue.notify(),

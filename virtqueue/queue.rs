@@ -25,7 +25,8 @@ pub use self::{
         Buffer,
         RawToken,
         Segment,
-        SegmentSink, //
+        SegmentSink,
+        Unmapped, //
     },
     doorbell::Doorbell,
     handle::{
@@ -192,7 +193,10 @@ impl<T: Buffer> Virtqueue<T> {
     /// - `EINVAL`: the buffer has no segment, more than the queue was found for, or gives memory
     ///   to read after memory to write.
     #[inline]
-    pub fn add_buf(&mut self, buffer: T) -> Result<(), (Error, T)> {
+    pub fn add_buf(&mut self, buffer: T) -> Result<(), (Error, T)>
+    where
+        T: Unmapped,
+    {
         self.on(ops::Add(buffer))
     }
 
@@ -361,12 +365,9 @@ impl<T: Buffer> Virtqueue<T> {
     pub fn dma_dev(&self) -> Option<&kernel::device::Device> {
         // SAFETY: By the type invariants, the queue is valid.
         let dev = unsafe { bindings::virtqueue_dma_dev(self.raw()) };
-        if dev.is_null() {
-            return None;
-        }
         // SAFETY: The device that does DMA for the queue is the virtio device's parent or the
         // like and outlives it.
-        Some(unsafe { kernel::device::Device::from_raw(dev) })
+        unsafe { ops::dma_dev(dev) }
     }
 
     /// What of the queue may be used without holding it.

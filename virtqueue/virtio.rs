@@ -70,6 +70,7 @@ pub use crate::{
         RawToken,
         Segment,
         SegmentSink,
+        Unmapped,
         Used,
         Virtqueue, //
     },

@@ -28,7 +28,8 @@ use virtio::{
     Buffer,
     RawToken,
     Segment,
-    SegmentSink, //
+    SegmentSink,
+    Unmapped, //
 };
 
 /// Memory that a device reads. It is aligned for its fields.
@@ -367,4 +368,12 @@ where
         // SAFETY: By the safety requirements, the token is a request that was owned.
         unsafe { Request::from_raw(rq) }
     }
+}
+
+// SAFETY: Its segments are directly mapped memory and pages.
+unsafe impl<T, const OUT: usize, const IN: usize, R> Unmapped for Request<T>
+where
+    T: Operations<RequestData = Command<OUT, IN, R>>,
+    R: Copy + Send + 'static,
+{
 }

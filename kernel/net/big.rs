@@ -30,7 +30,8 @@ use virtio::{
     Buffer,
     RawToken,
     Segment,
-    SegmentSink, //
+    SegmentSink,
+    Unmapped, //
 };
 
 /// A receive buffer of whole pages.
@@ -212,3 +213,6 @@ unsafe impl Buffer for BigBuf {
         Self(unsafe { KBox::from_raw(raw.data.as_ptr().cast()) })
     }
 }
+
+// SAFETY: Its segments are pages.
+unsafe impl Unmapped for BigBuf {}

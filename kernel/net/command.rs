@@ -17,7 +17,8 @@ use virtio::{
     Buffer,
     RawToken,
     Segment,
-    SegmentSink, //
+    SegmentSink,
+    Unmapped, //
 };
 
 /// Bytes of class and command.
@@ -134,3 +135,6 @@ unsafe impl Buffer for Command {
         Self(unsafe { KBox::from_raw(raw.data.as_ptr().cast()) })
     }
 }
+
+// SAFETY: Its segments are directly mapped memory.
+unsafe impl Unmapped for Command {}

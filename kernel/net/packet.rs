@@ -24,7 +24,8 @@ use virtio::{
     QueueOps,
     RawToken,
     Segment,
-    SegmentSink, //
+    SegmentSink,
+    Unmapped, //
 };
 
 /// Most segments of a packet: the header, the head, and the fragments.
@@ -374,3 +375,6 @@ unsafe impl Buffer for TxPacket {
         }
     }
 }
+
+// SAFETY: Its segments are directly mapped memory and pages.
+unsafe impl Unmapped for TxPacket {}

@@ -18,7 +18,10 @@ use crate::{
 };
 use core::{
     marker::PhantomData,
-    ptr::NonNull, //
+    ptr::{
+        null_mut,
+        NonNull, //
+    },
 };
 use kernel::{
     device,
@@ -26,16 +29,17 @@ use kernel::{
     page::PAGE_SIZE,
     prelude::*, //
 };
+use virtio::QueueOps;
 
 /// A page pool that belongs to a receive queue.
 ///
 /// # Invariants
 ///
-/// `pool` is a valid page pool of single pages that this owns; `mapped` says whether it maps its
-/// pages, from the device, in full.
+/// `pool` is a valid page pool of single pages that this owns. It maps its pages, from the device, in
+/// full, for `dma_dev`, or not at all if that is null. The pool keeps the device.
 pub(crate) struct PagePool {
     pool: NonNull<bindings::page_pool>,
-    mapped: bool,
+    dma_dev: *mut bindings::device,
 }
 
 // SAFETY: A pool may be used from any thread, by one at a time.
@@ -81,12 +85,25 @@ impl PagePool {
         // INVARIANT: It was created just so.
         Ok(Self {
             pool: NonNull::new(pool).ok_or(ENOMEM)?,
-            mapped: dma.is_some(),
+            dma_dev: dma.map_or(null_mut(), raw_device),
         })
     }
 }
 
 impl PagePool {
+    /// Whether the pages are mapped.
+    #[inline(always)]
+    fn is_mapped(&self) -> bool {
+        !self.dma_dev.is_null()
+    }
+
+    /// Whether a queue may have buffers of the pool: the pages are mapped for its device, or are not
+    /// mapped.
+    #[inline]
+    fn is_for(&self, queue: &impl QueueOps<RxFrag>) -> bool {
+        !self.is_mapped() || self.dma_dev == queue.dma_dev().map_or(null_mut(), raw_device)
+    }
+
     /// Has pages that come back be put into the pool's ring only, and not into the cache that its
     /// NAPI instance uses. After a grace period, nobody looks at the instance any more.
     ///
@@ -181,7 +198,7 @@ impl<'a> Pool<'a> {
             kernel::task::might_sleep();
         }
         // A device that does not see all of memory is not to see what was in a page before.
-        let zero = if self.pool.mapped {
+        let zero = if self.pool.is_mapped() {
             bindings::__GFP_ZERO
         } else {
             0
@@ -189,10 +206,63 @@ impl<'a> Pool<'a> {
         Frags {
             pool: self.pool.pool,
             kind,
-            mapped: self.pool.mapped,
+            mapped: self.pool.is_mapped(),
             gfp: gfp.as_raw() | zero,
             _pool: PhantomData,
         }
+    }
+
+    /// Fills a queue with receive buffers of a kind. Process context with [`Gfp::Kernel`].
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL`: the pool maps its pages for another device than that of the queue.
+    #[inline(always)]
+    pub fn fill<Q: QueueOps<RxFrag>>(
+        &mut self,
+        queue: Q,
+        kind: RxKind,
+        gfp: Gfp,
+    ) -> Result<Filling<'_, Q>> {
+        if !self.pool.is_for(&queue) {
+            return Err(EINVAL);
+        }
+        // INVARIANT: As was just compared.
+        Ok(Filling {
+            frags: self.frags(kind, gfp),
+            queue,
+        })
+    }
+}
+
+/// A queue that is being filled with receive buffers.
+///
+/// # Invariants
+///
+/// What `frags` maps is mapped for the device of `queue`.
+pub struct Filling<'a, Q> {
+    frags: Frags<'a>,
+    queue: Q,
+}
+
+impl<Q: QueueOps<RxFrag>> Filling<'_, Q> {
+    /// Allocates a buffer and gives it to the device, which is not notified.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, and those of [`Virtqueue::add_buf`](virtio::Virtqueue::add_buf). The buffer is back in
+    /// the pool.
+    #[inline(always)]
+    pub fn add(&mut self) -> Result {
+        let frag = self.frags.alloc().ok_or(ENOMEM)?;
+        // SAFETY: By the type invariants.
+        unsafe { self.queue.add_premapped(frag) }.map_err(|(e, _)| e)
+    }
+
+    /// The queue.
+    #[inline(always)]
+    pub fn finish(self) -> Q {
+        self.queue
     }
 }
 
@@ -200,7 +270,7 @@ impl<'a> Pool<'a> {
 ///
 /// # Invariants
 ///
-/// `pool` is that of a [`PagePool`] which is borrowed for `'a`, and `mapped` as there.
+/// `pool` is that of a [`PagePool`] which is borrowed for `'a`; `mapped` says whether it maps its pages.
 pub struct Frags<'a> {
     pool: NonNull<bindings::page_pool>,
     kind: RxKind,

@@ -7,12 +7,15 @@
 #[macro_use]
 #[path = "tests/check.rs"]
 mod check;
+#[path = "tests/queue.rs"]
+mod queue;
 #[path = "tests/rig.rs"]
 mod rig;
 #[path = "tests/toy.rs"]
 mod toy;
 
 use self::{
+    queue::Full,
     rig::{
         until,
         Rig, //
@@ -241,6 +244,28 @@ mod suite {
         check!(frag.is_some());
         drop(rig);
         drop(frag);
+        Ok(())
+    }
+
+    /// Pages that are mapped for a device are not given to another, nor to one that has none mapped.
+    #[test]
+    fn mapped_for_another() -> Result {
+        let (rig, other) = (Rig::new(1, 64)?, Rig::new(1, 64)?);
+        let kind = RxKind::new(256, 0, false).ok_or(EINVAL)?;
+        let fills = |dma, dev| -> Result<bool> {
+            let mut rtnl = Rtnl::lock();
+            rig.net.set_page_pool(0, Some((64, dma)), &mut rtnl)?;
+            let (_, mut pool) = rig.net.rx_stopped(0, &mut rtnl).ok_or(EBUSY)?;
+            let mut pool = pool.get().ok_or(EINVAL)?;
+            let filled = pool.fill(Full(dev), kind, Gfp::Kernel);
+            Ok(filled.is_ok())
+        };
+        let (ours, theirs) = (rig.parent(), other.parent());
+        check!(fills(None, None)?);
+        check!(fills(None, Some(theirs))?);
+        check!(!fills(Some(ours), Some(theirs))?);
+        check!(!fills(Some(ours), None)?);
+        check!(fills(Some(ours), Some(ours))?);
         Ok(())
     }
 

@@ -24,7 +24,8 @@ use virtio::{
     Buffer,
     RawToken,
     Segment,
-    SegmentSink, //
+    SegmentSink,
+    Unmapped, //
 };
 
 /// Counts how many [`Parcel`]s were dropped.
@@ -208,3 +209,6 @@ unsafe impl<const CTX: bool> Buffer for Parcel<CTX> {
         }
     }
 }
+
+// SAFETY: Its segments are directly mapped memory.
+unsafe impl<const CTX: bool> Unmapped for Parcel<CTX> {}

@@ -19,6 +19,7 @@ pub use vring::{
 ///   and in place as long as the value exists, in whatever form ([`Buffer::into_raw`] included).
 ///   Each [`Segment`] is of the kind that it says it is: [`Segment::virt`] is in the direct
 ///   mapping, not in the kernel's or a module's image, and not on a stack.
+///   [`Segment::premapped`] stays mapped for a device.
 /// - What it gives through [`SegmentSink::in_`] may be written by the device at any time until
 ///   the value comes back; there is no reference to it meanwhile.
 /// - What it gives through [`SegmentSink::out`] does not change meanwhile.
@@ -78,6 +79,13 @@ pub unsafe trait Buffer: Sized + Send + 'static {
     unsafe fn from_raw(raw: RawToken) -> Self;
 }
 
+/// A [`Buffer`] that any queue takes: what has to be mapped of it is mapped by the queue.
+///
+/// # Safety
+///
+/// [`Buffer::describe`] gives no [`Segment::premapped`].
+pub unsafe trait Unmapped: Buffer {}
+
 // SAFETY:
 // - The box owns its bytes, on the heap, until it is dropped.
 // - It is not referred to while it is a token.
@@ -108,3 +116,6 @@ unsafe impl<const N: usize> Buffer for KBox<[u8; N]> {
         unsafe { KBox::from_raw(raw.data.as_ptr().cast()) }
     }
 }
+
+// SAFETY: Its one segment is directly mapped memory.
+unsafe impl<const N: usize> Unmapped for KBox<[u8; N]> {}

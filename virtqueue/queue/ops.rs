@@ -7,7 +7,10 @@
 //! has the kind looked at once: see [`Virtqueue::on`](super::Virtqueue::on).
 
 use super::{
-    buffer::Buffer,
+    buffer::{
+        Buffer,
+        Unmapped, //
+    },
     foreign::Foreign,
     native::{
         segments_of,
@@ -16,8 +19,12 @@ use super::{
     },
     Used, //
 };
+use crate::bindings;
 use core::marker::PhantomData;
-use kernel::prelude::*;
+use kernel::{
+    device::Device,
+    prelude::*, //
+};
 use vring::{
     LiveRing,
     OnRing, //
@@ -29,7 +36,21 @@ use vring::{
 pub trait QueueOps<T: Buffer> {
     /// The same queue, for a while. Small: for functions that are not inlined to take by value.
     fn again(&mut self) -> impl QueueOps<T> + '_;
-    fn add_buf(&mut self, buffer: T) -> Result<(), (Error, T)>;
+    #[inline(always)]
+    fn add_buf(&mut self, buffer: T) -> Result<(), (Error, T)>
+    where
+        T: Unmapped,
+    {
+        // SAFETY: Nothing of it is mapped.
+        unsafe { self.add_premapped(buffer) }
+    }
+    /// [`QueueOps::add_buf`] of a buffer that may be mapped already.
+    ///
+    /// # Safety
+    ///
+    /// What is mapped of the buffer is mapped for the device of [`QueueOps::dma_dev`].
+    unsafe fn add_premapped(&mut self, buffer: T) -> Result<(), (Error, T)>;
+    fn dma_dev(&self) -> Option<&Device>;
     fn get_buf(&mut self) -> Option<Used<T>>;
     /// Takes all buffers that the device has used, with callbacks off meanwhile, until there is
     /// none and callbacks are on again: what a callback does, in one. Returns whether the queue is
@@ -79,10 +100,24 @@ pub trait OnQueue<T: Buffer> {
     fn run(self, queue: impl QueueOps<T>) -> Self::Output;
 }
 
+/// The device that does the DMA of a queue, if memory is mapped for it with the DMA API.
+///
+/// # Safety
+///
+/// `dev` is null, or a device that is valid for `'a`.
+#[inline]
+pub(super) unsafe fn dma_dev<'a>(dev: *mut bindings::device) -> Option<&'a Device> {
+    if dev.is_null() {
+        return None;
+    }
+    // SAFETY: By the safety requirements.
+    Some(unsafe { Device::from_raw(dev) })
+}
+
 /// Adds a buffer: [`Virtqueue::add_buf`](super::Virtqueue::add_buf).
 pub(super) struct Add<T>(pub(super) T);
 
-impl<T: Buffer> OnQueue<T> for Add<T> {
+impl<T: Unmapped> OnQueue<T> for Add<T> {
     type Output = Result<(), (Error, T)>;
 
     #[inline(always)]
@@ -135,7 +170,7 @@ impl<T: Buffer, R: LiveRing> QueueOps<T> for OnNative<T, R> {
     }
 
     #[inline(always)]
-    fn add_buf(&mut self, buffer: T) -> Result<(), (Error, T)> {
+    unsafe fn add_premapped(&mut self, buffer: T) -> Result<(), (Error, T)> {
         if !buffer.is_common() {
             return add_any(self.ring.again(), buffer);
         }
@@ -151,6 +186,12 @@ impl<T: Buffer, R: LiveRing> QueueOps<T> for OnNative<T, R> {
             Ok(()) => Ok(()),
             Err(error) => Err((error, given.take_back())),
         }
+    }
+
+    #[inline]
+    fn dma_dev(&self) -> Option<&Device> {
+        // SAFETY: The device that the ring names outlives the queue.
+        unsafe { dma_dev(self.ring.dma_dev()) }
     }
 
     #[inline(always)]
@@ -217,8 +258,14 @@ impl<T: Buffer> QueueOps<T> for OnForeign<'_, T> {
     }
 
     #[inline(always)]
-    fn add_buf(&mut self, buffer: T) -> Result<(), (Error, T)> {
+    unsafe fn add_premapped(&mut self, buffer: T) -> Result<(), (Error, T)> {
         self.ring.add_buf(buffer)
+    }
+
+    #[inline]
+    fn dma_dev(&self) -> Option<&Device> {
+        // SAFETY: The queue is valid, by the type invariants of the ring. Its device outlives it.
+        unsafe { dma_dev(bindings::virtqueue_dma_dev(self.ring.raw())) }
     }
 
     #[inline(always)]

@@ -6,6 +6,7 @@
 //! it looked at once, and is compiled for each layout: see [`Inner::on_ring`](crate::Inner::on_ring).
 
 use crate::{
+    bindings,
     inner::RingOf,
     platform::Kernel,
     queue::Queue,
@@ -44,6 +45,8 @@ pub trait LiveRing {
     fn max_segments(&self) -> u16;
     /// Whether memory is mapped for the device.
     fn is_mapped(&self) -> bool;
+    /// The device that memory is mapped for with the DMA API; null if it is not.
+    fn dma_dev(&self) -> *mut bindings::device;
     /// Says whether the next buffer may wait for the memory of a table. Otherwise none does.
     fn may_sleep(&mut self, sleeps: bool);
     /// Gives a buffer of up to `segments` segments to the device. `attrs` are those of its DMA
@@ -258,6 +261,13 @@ impl<F: Format<Platform = Kernel>> LiveRing for Live<'_, F> {
     #[inline(always)]
     fn is_mapped(&self) -> bool {
         self.side.mapped.is_some()
+    }
+
+    #[inline]
+    fn dma_dev(&self) -> *mut bindings::device {
+        // SAFETY: As in `notify`.
+        let queue = unsafe { Queue::from_raw(self.side.vq) };
+        queue.mapper().map_or(null_mut(), |mapper| mapper.dma_dev())
     }
 
     #[inline(always)]

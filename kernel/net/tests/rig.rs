@@ -16,7 +16,10 @@ use crate::{
 };
 use core::ptr::null_mut;
 use kernel::{
-    device::Bound,
+    device::{
+        Bound,
+        Device, //
+    },
     error::to_result,
     faux,
     prelude::*,
@@ -60,7 +63,7 @@ pub(super) fn until(condition: impl Fn() -> bool) -> bool {
 pub(super) struct Rig {
     pub(super) net: NetDevice<Toy>,
     /// Below which it is. Dropped last.
-    _parent: faux::Registration,
+    parent: faux::Registration,
 }
 
 /// A device that is being made.
@@ -90,6 +93,12 @@ impl Rig {
             })
         }?;
         Ok(Unfinished { new, parent })
+    }
+
+    /// The device below which it is.
+    pub(super) fn parent(&self) -> &Device {
+        let device: &faux::Device<Bound> = self.parent.as_ref();
+        device.as_ref()
     }
 
     /// Brings the interface up, or down.
@@ -149,7 +158,7 @@ impl Unfinished {
     pub(super) fn finish(self) -> Rig {
         Rig {
             net: self.new.finish(),
-            _parent: self.parent,
+            parent: self.parent,
         }
     }
 }
