@@ -73,11 +73,12 @@ pub(crate) fn stop(data: Pin<&Data>) -> Result {
 /// Resets the device, and takes back what it has.
 fn stop_device(dev: &Device<Bound>, data: &Data) {
     let shared = &data.shared;
+    let timeouts = data.disk.hold_timeouts();
     shared.reset(dev);
     let requests = take_back(shared);
     shared.watch.clear();
     if !requests.is_empty() {
-        let fate = settle(&data.disk, requests, true);
+        let fate = settle(&data.disk, &timeouts, requests, true);
         dev_warn!(
             dev.as_ref(),
             "[{}] put to sleep with requests under way: {} are issued again, {} failed\n",

@@ -26,6 +26,7 @@ use crate::{
     watch::Why, //
 };
 use block::{
+    disk::TimeoutsHeld,
     mq::{
         Op,
         Request,
@@ -76,19 +77,19 @@ pub(crate) fn take_back(shared: &Shared) -> RequestList<Request<Blk>> {
 }
 
 /// Decides about requests that were [taken back](take_back): whether they are queued again, if the
-/// device comes back, or end. Nothing is dispatched, and the device has no other request. Process
-/// context, sleeps.
+/// device comes back, or end. Nothing is dispatched, and no timeout is looked at since before they were
+/// taken. Process context, sleeps.
 pub(crate) fn settle(
     disk: &Disk<Blk>,
+    timeouts: &TimeoutsHeld<'_, Blk>,
     mut requests: RequestList<Request<Blk>>,
     comes_back: bool,
 ) -> Fate {
-    disk.end_timeouts();
     let mut fate = Fate::default();
     while let Some(mut rq) = requests.pop_front() {
         rq.data_mut().finish();
         if comes_back && is_repeatable(&rq) {
-            rq.requeue_later();
+            rq.requeue_later(timeouts);
             fate.again += 1;
         } else {
             rq.end(Status::IOERR);
@@ -103,6 +104,8 @@ pub(crate) fn settle(
 pub(crate) fn restart(dev: &Exclusive<'_>, disk: &Arc<GenDisk<Blk>>, why: Why) {
     let shared = disk.data();
     let quiet = disk.quiesce();
+    // A timeout that is looked at while the requests are here would have the device started anew again.
+    let timeouts = disk.hold_timeouts();
     shared.reset(dev);
     let requests = take_back(shared);
     let result = if dev.is_given_up() {
@@ -123,7 +126,7 @@ pub(crate) fn restart(dev: &Exclusive<'_>, disk: &Arc<GenDisk<Blk>>, why: Why) {
             e
         );
     }
-    let fate = settle(disk, requests, result.is_ok());
+    let fate = settle(disk, &timeouts, requests, result.is_ok());
     if result.is_ok() {
         dev_warn!(
             dev.as_ref(),
@@ -134,6 +137,7 @@ pub(crate) fn restart(dev: &Exclusive<'_>, disk: &Arc<GenDisk<Blk>>, why: Why) {
             fate.failed
         );
     }
+    drop(timeouts);
     drop(quiet);
     // What waited for room in a ring has it, or fails.
     disk.start_stopped_queues();

@@ -55,6 +55,8 @@ use kernel::{
 mod execute;
 #[path = "disk/quiesce.rs"]
 mod quiesce;
+#[path = "disk/timeouts.rs"]
+mod timeouts;
 
 pub use self::{
     execute::{
@@ -66,6 +68,7 @@ pub use self::{
         Frozen,
         Quiesced, //
     },
+    timeouts::TimeoutsHeld, //
 };
 
 /// The geometry that old partitioning tools ask for; C `struct hd_geometry`.
@@ -189,13 +192,6 @@ impl<T: Operations> Disk<T> {
     pub fn queue_again(&self) {
         // SAFETY: By the type invariants.
         unsafe { bindings::blk_mq_kick_requeue_list(self.queue()) };
-    }
-
-    /// Waits until no timeout of a request is being looked at, and has none looked at until another
-    /// request is started. For who has all requests. Process context, sleeps.
-    pub fn end_timeouts(&self) {
-        // SAFETY: By the type invariants.
-        unsafe { bindings::blk_sync_queue(self.queue()) };
     }
 
     /// Returns how many requests have ended so far, if the disk counts that.

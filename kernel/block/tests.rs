@@ -29,6 +29,9 @@ use kernel::{
     ModuleMetadata, //
 };
 
+#[path = "tests/timeouts.rs"]
+mod timeouts;
+
 /// No module: nothing counts its users.
 pub(crate) struct NoModule;
 
@@ -90,14 +93,13 @@ impl crate::attr::Attribute for Nothing {
 }
 
 /// A disk that is not registered.
-fn disk() -> Result<Arc<GenDisk<Failing>>> {
+fn disk_of<T: Operations<TagSetData = ()>>(data: Arc<T::DiskData>) -> Result<Arc<GenDisk<T>>> {
     let set = Arc::pin_init(TagSet::new((), 1, 4, 1, 30_000), GFP_KERNEL)?;
     let numbers = DeviceNumbers {
         major: 0,
         first_minor: 0,
         minors: 0,
     };
-    let data = Arc::new((), GFP_KERNEL)?;
     let disk = GenDisk::new(set, Limits::new(), c"rust_block_test", numbers, data)?;
     Ok(Arc::new(disk, GFP_KERNEL)?)
 }
@@ -109,7 +111,7 @@ fn registered() -> Result<(
     faux::Registration,
 )> {
     let parent = faux::Registration::new(c"rust_block_test", None)?;
-    let disk = disk()?;
+    let disk = disk_of(Arc::new((), GFP_KERNEL)?)?;
     let generic: &kernel::device::Device<kernel::device::Bound> = parent.as_ref().as_ref();
     let registration = disk.register(generic, &ATTRIBUTES)?;
     // A disk that is there has a capacity, and one that was deleted has none.
@@ -172,6 +174,12 @@ mod suite {
         drop(parent);
         assert_eq!(disk.capacity(), 0);
         Ok(())
+    }
+
+    /// A request that is late while timeouts are held is looked at after that.
+    #[test]
+    fn timeouts_are_held() -> Result {
+        timeouts::are_held()
     }
 
     /// The range of a request without data counts as a segment, and is none.

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     bindings,
+    disk::TimeoutsHeld,
     Status, //
 };
 use core::{
@@ -433,11 +434,12 @@ impl<T: Operations> Request<T> {
     }
 
     /// Gives a request back to the block layer that a device had, to be queued again, with new time,
-    /// once that is [asked for](crate::Disk::queue_again). No timeout of the disk is
-    /// [looked at](crate::Disk::end_timeouts) meanwhile.
-    pub fn requeue_later(self) {
+    /// once that is [asked for](crate::Disk::queue_again). Its time was over, or may be: no timeout
+    /// is looked at meanwhile.
+    pub fn requeue_later(self, _held: &TimeoutsHeld<'_, T>) {
         let rq = self.into_raw().as_ptr();
-        // SAFETY: By the type invariants, and ownership is given up.
+        // SAFETY: By the type invariants, and ownership is given up. Nobody else looks at the time of
+        // the request.
         unsafe {
             (*rq).timeout = 0;
             bindings::blk_mq_requeue_request(rq, false);

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Keeping the timer of requests off them.
+
+use super::*;
+
+/// No timeout of a request of the disk is looked at as long as this exists. Requests that are late by
+/// the end are looked at then.
+///
+/// For who has requests that the block layer takes for ones under way: a timeout of one of them that
+/// is looked at meanwhile would change it from another thread.
+///
+/// # Invariants
+///
+/// The work that looks at timeouts was disabled once for this.
+pub struct TimeoutsHeld<'a, T: Operations>(&'a Disk<T>);
+
+impl<T: Operations> TimeoutsHeld<'_, T> {
+    fn work(queue: *mut bindings::request_queue) -> *mut bindings::work_struct {
+        // SAFETY: By the type invariants of `Disk`, from which each caller has the queue.
+        unsafe { &raw mut (*queue).timeout_work }
+    }
+}
+
+impl<T: Operations> Drop for TimeoutsHeld<'_, T> {
+    fn drop(&mut self) {
+        let work = Self::work(self.0.queue());
+        // SAFETY: By the type invariants. The work arms the timer for what is under way: the timer may
+        // have run out meanwhile, with nobody to look.
+        unsafe {
+            bindings::enable_work(work);
+            bindings::kblockd_schedule_work(work);
+        }
+    }
+}
+
+impl<T: Operations> Disk<T> {
+    /// Waits until no timeout of a request is being looked at, and has none looked at as long as the
+    /// result exists. Process context, sleeps; the disk is not deleted meanwhile.
+    pub fn hold_timeouts(&self) -> TimeoutsHeld<'_, T> {
+        let queue = self.queue();
+        // The work first: it arms the timer again. One that runs out from here on finds the work
+        // disabled.
+        // SAFETY: By the type invariants; may be called in process context.
+        unsafe {
+            bindings::disable_work_sync(TimeoutsHeld::<T>::work(queue));
+            bindings::timer_delete_sync(&raw mut (*queue).timeout);
+        }
+        // INVARIANT: The work was disabled.
+        TimeoutsHeld(self)
+    }
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A disk whose requests are late.
+
+use super::*;
+use crate::{
+    disk::Executed,
+    mq::LateRequest, //
+};
+use kernel::{
+    alloc::KVVec,
+    new_spinlock,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        SpinLock, //
+    },
+    time::{
+        delay::fsleep,
+        Delta, //
+    },
+};
+
+/// A driver whose disks answer nothing.
+struct Mute;
+
+/// The request that a disk has, and how often it was late.
+#[pin_data]
+struct State {
+    #[pin]
+    kept: SpinLock<Option<Request<Mute>>>,
+    late: Atomic<i32>,
+}
+
+#[vtable]
+impl Operations for Mute {
+    type Module = NoModule;
+    type TagSetData = ();
+    type DiskData = State;
+    type HwData = State;
+    type RequestData = ();
+
+    fn new_request_data(_set: &()) {}
+
+    fn hw_data(disk: &State, _index: usize) -> Option<&State> {
+        Some(disk)
+    }
+
+    fn queue_rq(
+        hw: &HwQueue<Self>,
+        rq: IdleRequest<Self>,
+        _last: bool,
+    ) -> Result<(), Rejected<Self>> {
+        *hw.data().kept.lock() = Some(rq.start());
+        Ok(())
+    }
+
+    fn commit_rqs(_hw: &HwQueue<Self>) {}
+
+    fn complete(rq: Request<Self>) {
+        rq.end(Status::IOERR);
+    }
+
+    fn timeout(state: &State, _late: &LateRequest<'_, Self>) {
+        state.late.fetch_add(1, Relaxed);
+    }
+}
+
+/// Has requests of a disk late after a jiffy.
+fn hurry(disk: &crate::Disk<Mute>) {
+    let raw = core::ptr::from_ref(disk).cast::<bindings::gendisk>();
+    // SAFETY: A disk is a `struct gendisk` with a queue; the field is a word.
+    unsafe { (&raw mut (*(*raw).queue).rq_timeout).write_volatile(1) };
+}
+
+/// A request is late while timeouts are held: that is seen when they are not any more, and not before,
+/// though the timer was armed by the request.
+pub(super) fn are_held() -> Result {
+    let state = Arc::pin_init(
+        pin_init!(State {
+            kept <- new_spinlock!(None),
+            late: Atomic::new(0),
+        }),
+        GFP_KERNEL,
+    )?;
+    let disk = disk_of::<Mute>(state.clone())?;
+    hurry(&disk);
+    let late = || state.late.load(Relaxed);
+
+    let held = disk.hold_timeouts();
+    let executed = disk.execute_in(KVVec::from_elem(0, 512, GFP_KERNEL)?, |()| {})?;
+    // The block layer rounds times up to the next second.
+    fsleep(Delta::from_secs(3));
+    let early = late();
+    drop(held);
+    for _ in 0..1000 {
+        if late() > 0 {
+            break;
+        }
+        fsleep(Delta::from_millis(10));
+    }
+    let in_time = late();
+
+    let held = disk.hold_timeouts();
+    let rq = state.kept.lock().take();
+    if let Some(rq) = rq {
+        rq.end(Status::IOERR);
+    }
+    // The disk is freed as one that was never registered: with its timer and work as they are.
+    core::mem::forget(held);
+    match (executed, early, in_time) {
+        (Executed::Pending(_), 0, 1..) => Ok(()),
+        _ => Err(EIO),
+    }
+}
