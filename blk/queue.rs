@@ -60,6 +60,8 @@ struct State {
     stopped: bool,
     /// What to call if the queue is broken.
     attention: Option<Arc<Attention>>,
+    /// Requests whose answers were lost, as fault injection had it.
+    lost: RequestList<Request<Blk>>,
 }
 
 impl State {
@@ -86,6 +88,7 @@ impl Slot {
                     vq: None,
                     stopped: false,
                     attention: None,
+                    lost: RequestList::new(),
                 }),
                 bell <- Doorbell::new(),
                 endian,
@@ -112,26 +115,36 @@ impl Slot {
     /// with the requests that they have. Process context, sleeps.
     pub(crate) fn clear_all(slots: &[Pin<KBox<Self>>]) {
         for slot in slots {
-            let Some(mut vq) = slot.state.lock().vq.take() else {
-                continue;
-            };
-            while let Some(mut rq) = vq.detach_unused_buf() {
+            let (vq, mut left) = slot.take_out();
+            if let Some(mut vq) = vq {
+                while let Some(rq) = vq.detach_unused_buf() {
+                    left.push_back(rq);
+                }
+            }
+            while let Some(mut rq) = left.pop_front() {
                 rq.data_mut().finish();
                 rq.end(Status::IOERR);
             }
-            drop(vq);
         }
+    }
+
+    /// Takes the queue out, if there is one, and the requests whose answers were lost.
+    fn take_out(&self) -> (Option<Virtqueue<Request<Blk>>>, RequestList<Request<Blk>>) {
+        let mut state = self.state.lock();
+        (state.vq.take(), core::mem::take(&mut state.lost))
     }
 
     /// Takes the queue out and drops it: what the device has answered is completed, and what it has not
     /// goes to `left`. The queue was [silenced](Slot::silence_all), and the device is in reset. Process
     /// context, sleeps.
     pub(crate) fn take_back(&self, left: &mut RequestList<Request<Blk>>) {
-        let Some(mut vq) = self.state.lock().vq.take() else {
+        let (vq, lost) = self.take_out();
+        left.append(lost);
+        let Some(mut vq) = vq else {
             return;
         };
         while let Some(used) = vq.get_buf() {
-            take(used).complete();
+            answered(used).complete();
         }
         while let Some(rq) = vq.detach_unused_buf() {
             left.push_back(rq);
@@ -181,6 +194,7 @@ impl Slot {
             vq: Some(vq),
             stopped,
             attention,
+            ..
         } = &mut *state
         else {
             rq.data_mut().finish();
@@ -330,12 +344,17 @@ impl Slot {
         let State {
             vq: Some(vq),
             stopped,
+            lost,
             ..
         } = &mut *state
         else {
             return false;
         };
-        let broken = vq.on(Drain(|used| done.push(take(used))));
+        let broken = vq.on(Drain(|used| {
+            if let Some(rq) = take(used, lost) {
+                done.push(rq);
+            }
+        }));
         let restart = *stopped && !done.is_empty();
         if restart {
             *stopped = false;
@@ -363,9 +382,12 @@ impl Slot {
         let mut done = RequestList::new();
         let mut state = self.state.lock();
         let mut found = 0;
-        if let Some(vq) = &mut state.vq {
+        let State { vq, lost, .. } = &mut *state;
+        if let Some(vq) = vq {
             while let Some(used) = vq.get_buf() {
-                done.push_back(take(used));
+                if let Some(rq) = take(used, lost) {
+                    done.push_back(rq);
+                }
                 found += 1;
             }
         }
@@ -436,9 +458,21 @@ impl<F: FnMut(Used<Request<Blk>>)> OnQueue<Request<Blk>> for Drain<F> {
     }
 }
 
-/// Takes note of a request that the device is done with.
+/// Takes a request that the device is done with. One whose answer is to be lost goes to `lost`: it is
+/// late then, and is found when the device is started anew.
 #[inline(always)]
-fn take(used: Used<Request<Blk>>) -> Request<Blk> {
+fn take(used: Used<Request<Blk>>, lost: &mut RequestList<Request<Blk>>) -> Option<Request<Blk>> {
+    let rq = answered(used);
+    if rq.is_answer_lost() {
+        lost.push_back(rq);
+        return None;
+    }
+    Some(rq)
+}
+
+/// Takes note of the answer to a request.
+#[inline(always)]
+fn answered(used: Used<Request<Blk>>) -> Request<Blk> {
     let len = used.len();
     let mut rq = used.into_buffer();
     rq.data_mut().written(len);

@@ -119,6 +119,13 @@ impl<R: Item> RequestList<R> {
         self.list.head.is_null()
     }
 
+    /// Appends all requests of another list.
+    pub fn append(&mut self, mut other: Self) {
+        while let Some(request) = other.pop_front() {
+            self.push_back(request);
+        }
+    }
+
     /// Appends a request.
     #[inline]
     pub fn push_back(&mut self, request: R) {

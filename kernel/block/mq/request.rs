@@ -410,13 +410,6 @@ impl<T: Operations> Request<T> {
     #[inline]
     pub fn complete_elsewhere(self) -> Option<Self> {
         let rq = self.into_raw();
-        if cfg!(CONFIG_FAIL_IO_TIMEOUT) {
-            // SAFETY: By the type invariants, the request and its queue are valid.
-            if unsafe { bindings::blk_should_fake_timeout((*rq.as_ptr()).q) } {
-                // Fault injection: the completion is lost, as if the device had not answered.
-                return None;
-            }
-        }
         // SAFETY: By the type invariants; if this returns true, ownership went to the block
         // layer, which passes it to `Operations::complete`.
         if unsafe { bindings::blk_mq_complete_request_remote(rq.as_ptr()) } {
@@ -424,6 +417,17 @@ impl<T: Operations> Request<T> {
         }
         // SAFETY: Ownership was given up above and did not go anywhere.
         Some(unsafe { Self::from_raw(rq) })
+    }
+
+    /// Whether the answer to the request is to be lost, as fault injection (`fail_io_timeout`) has it
+    /// for disks whose `/sys/block/*/io-timeout-fail` says so: asked once for each answer.
+    ///
+    /// The driver keeps such a request as one that its device has not answered. Any context.
+    #[inline(always)]
+    pub fn is_answer_lost(&self) -> bool {
+        cfg!(CONFIG_FAIL_IO_TIMEOUT)
+            // SAFETY: By the type invariants, the request and its queue are valid.
+            && unsafe { bindings::blk_should_fake_timeout((*self.rq.as_ptr()).q) }
     }
 
     /// Gives a request that was not rejected, but could not be queued, back to the block layer,
