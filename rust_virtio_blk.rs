@@ -19,6 +19,7 @@
 //! | [`watch`] | requests that are late, and the health of the device |
 //! | [`restart`] | starting a device anew |
 //! | [`resize`] | changes of capacity |
+//! | [`cache`] | the write cache, and whether it is flushed |
 //! | [`power`] | sleep, wake-up and reset of the transport |
 //! | [`attrs`] | attributes in sysfs |
 //!
@@ -35,6 +36,8 @@
 mod attend;
 #[path = "blk/attrs.rs"]
 mod attrs;
+#[path = "blk/cache.rs"]
+mod cache;
 #[path = "blk/config.rs"]
 mod config;
 #[path = "blk/device.rs"]

@@ -10,6 +10,7 @@
 //! the device is bound again, or sleeps and wakes up, or its function is reset.
 
 use crate::{
+    cache,
     ops::Blk,
     resize::update_capacity,
     restart::restart,
@@ -121,10 +122,13 @@ struct Attend {
 
 impl Run for Attend {
     fn run(&self) {
-        while let Some(why) = self.look() {
-            if !self.see_to(why) {
+        loop {
+            while self.look().is_some_and(|why| self.see_to(why)) {}
+            // Who changes the limits may wait for requests, and so for a restart that is needed by now.
+            if !self.owes_cache_news() {
                 return;
             }
+            fsleep(PAUSE);
         }
     }
 }
@@ -143,6 +147,12 @@ impl Attend {
             why
         };
         shared.with_device(look).flatten()
+    }
+
+    /// Has the disk say that its cache is on, if it is to. Returns whether to try again.
+    fn owes_cache_news(&self) -> bool {
+        cache::announce(&self.disk) == Err(EBUSY)
+            && self.disk.data().watch.phase() == Phase::Running
     }
 
     /// Sees to a device. Returns whether to look again.

@@ -3,14 +3,13 @@
 //! Attributes of a disk in sysfs.
 
 use crate::{
-    config,
+    cache,
     header::{
         self,
         Type,
         ID_LEN, //
     },
-    ops::Blk,
-    setup, //
+    ops::Blk, //
 };
 use block::{
     attr::{
@@ -119,10 +118,7 @@ impl Attribute for CacheType {
     }
 
     fn show(disk: &Disk<Blk>, page: &mut Page<'_>) -> Result {
-        let on = disk
-            .data()
-            .with_device(setup::write_cache)
-            .ok_or(ENODEV)??;
+        let on = disk.data().with_device(cache::is_on).ok_or(ENODEV)??;
         writeln!(page, "{}", CACHE_TYPES[usize::from(on)]).map_err(|_| EINVAL)
     }
 
@@ -131,13 +127,9 @@ impl Attribute for CacheType {
         // Under the lock of the limits, so that of two writers the same one wins at the device
         // and here.
         disk.update_limits(|limits| {
-            // The device has the last word.
             let on = disk
                 .data()
-                .with_device(|dev| {
-                    dev.config().write(config::WCE, on.into())?;
-                    setup::write_cache(dev)
-                })
+                .with_device(|dev| cache::switch(dev, on))
                 .ok_or(ENODEV)??;
             limits.set(Feature::WRITE_CACHE, on);
             Ok(())

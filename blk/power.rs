@@ -9,7 +9,8 @@ use crate::{
     restart::{
         bring_up,
         settle,
-        take_back, //
+        take_back,
+        Return, //
     },
     shared::Shared,
     watch::Phase, //
@@ -78,7 +79,7 @@ fn stop_device(dev: &Device<Bound>, data: &Data) {
     let requests = take_back(shared);
     shared.watch.clear();
     if !requests.is_empty() {
-        let fate = settle(&data.disk, &timeouts, requests, true);
+        let fate = settle(&data.disk, &timeouts, requests, Return::Same);
         dev_warn!(
             dev.as_ref(),
             "[{}] put to sleep with requests under way: {} are issued again, {} failed\n",

@@ -13,15 +13,18 @@
 //!   flush answers for all that the device had said was done before. A device that had to be reset
 //!   meanwhile cannot answer for that any more, and only who flushes can write it again.
 //! - Requests of the driver's own end with an error.
+//!
+//! A device whose [cache](crate::cache) is on, and was off before, gets nothing again but reads: who
+//! wrote to it relies on a write that is done to be on the medium.
 
 use crate::{
+    cache,
     device::{
         find_queues,
         fit_segments, //
     },
     ops::Blk,
     resize::update_capacity,
-    setup,
     shared::Shared,
     watch::Why, //
 };
@@ -57,12 +60,27 @@ pub(crate) struct Fate {
     pub(crate) failed: usize,
 }
 
-/// Whether a request that a device may have done can be done again.
-fn is_repeatable(rq: &RequestInfo<Blk>) -> bool {
-    match rq.op() {
-        Op::READ => true,
-        Op::WRITE | Op::DISCARD | Op::WRITE_ZEROES | Op::SECURE_ERASE => !rq.is_of_flush_sequence(),
-        _ => false,
+/// The way that a device comes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Return {
+    /// As it was, or as is expected.
+    Same,
+    /// With a cache that is on, which was off before.
+    Cached,
+    /// It does not.
+    Never,
+}
+
+impl Return {
+    /// Whether a request that the device may have done is done again.
+    fn repeats(self, rq: &RequestInfo<Blk>) -> bool {
+        match rq.op() {
+            Op::READ => self != Self::Never,
+            Op::WRITE | Op::DISCARD | Op::WRITE_ZEROES | Op::SECURE_ERASE => {
+                self == Self::Same && !rq.is_of_flush_sequence()
+            }
+            _ => false,
+        }
     }
 }
 
@@ -76,19 +94,19 @@ pub(crate) fn take_back(shared: &Shared) -> RequestList<Request<Blk>> {
     left
 }
 
-/// Decides about requests that were [taken back](take_back): whether they are queued again, if the
-/// device comes back, or end. Nothing is dispatched, and no timeout is looked at since before they were
+/// Decides about requests that were [taken back](take_back): whether they are queued again, or end,
+/// by how the device comes back. Nothing is dispatched, and no timeout is looked at since before they were
 /// taken. Process context, sleeps.
 pub(crate) fn settle(
     disk: &Disk<Blk>,
     timeouts: &TimeoutsHeld<'_, Blk>,
     mut requests: RequestList<Request<Blk>>,
-    comes_back: bool,
+    how: Return,
 ) -> Fate {
     let mut fate = Fate::default();
     while let Some(mut rq) = requests.pop_front() {
         rq.data_mut().finish();
-        if comes_back && is_repeatable(&rq) {
+        if how.repeats(&rq) {
             rq.requeue_later(timeouts);
             fate.again += 1;
         } else {
@@ -114,6 +132,7 @@ pub(crate) fn restart(dev: &Exclusive<'_>, disk: &Arc<GenDisk<Blk>>, why: Why) {
         dev.negotiate().and_then(|()| bring_up(dev, disk))
     };
     shared.watch.clear();
+    let how = result.unwrap_or(Return::Never);
     if let Err(e) = result {
         shared.cut_off(dev);
         shared.take_queues();
@@ -126,7 +145,7 @@ pub(crate) fn restart(dev: &Exclusive<'_>, disk: &Arc<GenDisk<Blk>>, why: Why) {
             e
         );
     }
-    let fate = settle(disk, &timeouts, requests, result.is_ok());
+    let fate = settle(disk, &timeouts, requests, how);
     if result.is_ok() {
         dev_warn!(
             dev.as_ref(),
@@ -144,20 +163,21 @@ pub(crate) fn restart(dev: &Exclusive<'_>, disk: &Arc<GenDisk<Blk>>, why: Why) {
 }
 
 /// Brings a device whose features were negotiated to where it was: as many queues, ready, with the
-/// cache as the disk has it. Process context, sleeps.
+/// cache as the disk has it, if that can be had. Returns whether it can. Nothing is dispatched. Process
+/// context, sleeps.
 ///
 /// # Errors
 ///
 /// - `ENOSPC`: the rings have become too small for requests that the block layer has made.
 /// - `EIO`: a queue is broken from the beginning.
 /// - Those of [`Device::find_vqs`].
-pub(crate) fn bring_up(dev: &Device<Bound>, disk: &GenDisk<Blk>) -> Result {
+pub(crate) fn bring_up(dev: &Device<Bound>, disk: &GenDisk<Blk>) -> Result<Return> {
     let shared = disk.data();
     let queues = find_queues_again(dev, disk)?;
     for (slot, queue) in shared.slots.iter().zip(queues) {
         slot.as_ref().fill(queue);
     }
-    setup::put_cache_back(dev, disk);
+    let cached = cache::put_back(dev, disk);
     dev.ready();
     if shared.is_broken() {
         return Err(EIO);
@@ -167,7 +187,7 @@ pub(crate) fn bring_up(dev: &Device<Bound>, disk: &GenDisk<Blk>) -> Result {
     if capacity.is_ok_and(|sectors| sectors != disk.capacity()) {
         let _ = update_capacity(dev, disk, true);
     }
-    Ok(())
+    Ok(if cached { Return::Cached } else { Return::Same })
 }
 
 /// Finds the queues, and checks that requests made for the old ones fit them.

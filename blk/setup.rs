@@ -3,19 +3,18 @@
 //! Reading a device's configuration.
 
 use crate::{
-    config, features,
+    cache,
+    config,
+    features,
     limits::{
         self,
         Erase,
         Raw,
         Topology, //
-    },
-    ops::Blk,
+    }, //
 };
 use block::{
-    limits::Feature,
     mq,
-    Disk,
     Limits, //
 };
 use kernel::{
@@ -73,37 +72,6 @@ pub(crate) fn queues(dev: &Device<Bound>, limit: u32, poll: u32) -> Result<Queue
     ))
 }
 
-/// Whether the device has a volatile write cache that is on: what it says if it lets the driver
-/// switch it, and else whether it can flush one.
-///
-/// # Errors
-///
-/// Those of [`virtio::Config::read`].
-pub(crate) fn write_cache(dev: &Device<Bound>) -> Result<bool> {
-    Ok(
-        match dev.config().read_if(features::CONFIG_WCE, config::WCE)? {
-            Some(wce) => wce != 0,
-            None => dev.has_feature(features::FLUSH),
-        },
-    )
-}
-
-/// Switches the cache of a device that was reset to what the disk says it is: others have been told.
-pub(crate) fn put_cache_back(dev: &Device<Bound>, disk: &Disk<Blk>) {
-    if !dev.has_feature(features::CONFIG_WCE) {
-        return;
-    }
-    let on = disk.has_feature(Feature::WRITE_CACHE);
-    let now = dev
-        .config()
-        .write(config::WCE, on.into())
-        .and_then(|()| write_cache(dev));
-    // A cache that is on though the disk says it is off would not be flushed.
-    if now != Ok(on) {
-        dev_warn!(dev.as_ref(), "the cache cannot be switched back\n");
-    }
-}
-
 /// Computes the limits of the disk from what the device said.
 ///
 /// The queues were found before: a transport may know how memory is mapped for its device only once
@@ -125,7 +93,7 @@ pub(crate) fn limits(dev: &Device<Bound>, raw: &Raw) -> Result<Limits> {
 ///
 /// Those of [`virtio::Config::read`].
 pub(crate) fn raw(dev: &Device<Bound>) -> Result<Raw> {
-    let write_cache = write_cache(dev)?;
+    let write_cache = cache::is_on(dev)?;
     let has = |feature| dev.has_feature(feature);
     dev.config().stable(|c| {
         Ok(Raw {

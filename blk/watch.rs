@@ -87,6 +87,8 @@ pub(crate) struct Watch {
     not_woken: Atomic<bool>,
     /// The configuration has changed.
     reconfigured: Atomic<bool>,
+    /// The disk is to say that its cache is on.
+    cache_news: Atomic<bool>,
     /// Number of requests that had ended at the last look.
     ended: Atomic<usize>,
     /// When that had changed since the time before, in nanoseconds since `begin`.
@@ -103,6 +105,7 @@ impl Watch {
             silent: Atomic::new(false),
             not_woken: Atomic::new(false),
             reconfigured: Atomic::new(false),
+            cache_news: Atomic::new(false),
             ended: Atomic::new(0),
             changed: Atomic::new(0),
             begin: Instant::now(),
@@ -136,7 +139,17 @@ impl Watch {
         self.reconfigured.xchg(false, Full)
     }
 
-    /// Forgets what was noted: it was seen to.
+    /// Notes whether the disk is to say that its cache is on.
+    pub(crate) fn set_cache_news(&self, news: bool) {
+        self.cache_news.store(news, Release);
+    }
+
+    /// Whether the disk is to say that its cache is on, and does not yet.
+    pub(crate) fn has_cache_news(&self) -> bool {
+        self.cache_news.load(Acquire)
+    }
+
+    /// Forgets what is wrong with the device: it was seen to.
     pub(crate) fn clear(&self) {
         self.reconfigured.store(false, Release);
         self.silent.store(false, Release);

@@ -181,6 +181,27 @@ impl<T: Operations> Disk<T> {
         })
     }
 
+    /// As [`Disk::update_limits`], but waits for nobody: neither for requests nor for others who change
+    /// limits, who may wait for requests. The change is such that requests under way may see it or not.
+    /// Process context.
+    ///
+    /// # Errors
+    ///
+    /// - `EBUSY`: somebody else changes them.
+    /// - `EINVAL`: the limits do not go together.
+    pub fn try_update_limits(&self, update: impl FnOnce(&mut Limits)) -> Result {
+        let queue = self.queue();
+        // SAFETY: By the type invariants.
+        if unsafe { bindings::mutex_trylock(&raw mut (*queue).limits_lock) } == 0 {
+            return Err(EBUSY);
+        }
+        // SAFETY: By the type invariants; with the lock held nobody changes them.
+        let mut limits = Limits(unsafe { (*queue).limits });
+        update(&mut limits);
+        // SAFETY: By the type invariants; the lock is held, and released here.
+        to_result(unsafe { bindings::queue_limits_commit_update(queue, &mut limits.0) })
+    }
+
     /// Declares the disk dead, as after a surprise removal: whoever uses it is told, and no
     /// request is accepted any more. Process context, sleeps.
     pub fn mark_dead(&self) {

@@ -4,6 +4,7 @@
 
 use crate::{
     bindings,
+    limits::Feature,
     major::DeviceNumbers,
     mq::{
         HwQueue,
@@ -174,6 +175,22 @@ mod suite {
         drop(parent);
         assert_eq!(disk.capacity(), 0);
         Ok(())
+    }
+
+    /// Who changes limits keeps others from it, and who does not wait hears of that.
+    #[test]
+    fn limits_are_tried() -> Result {
+        let disk = disk_of::<Failing>(Arc::new((), GFP_KERNEL)?)?;
+        disk.update_limits(|_| {
+            assert_eq!(disk.try_update_limits(|_| ()), Err(EBUSY));
+            Ok(())
+        })?;
+        assert!(!disk.has_feature(Feature::WRITE_CACHE));
+        disk.try_update_limits(|limits| {
+            limits.set(Feature::WRITE_CACHE, true);
+        })?;
+        assert!(disk.has_feature(Feature::WRITE_CACHE));
+        disk.update_limits(|_| Ok(()))
     }
 
     /// A request that is late while timeouts are held is looked at after that.

@@ -3,6 +3,7 @@
 //! The block driver against a fake disk, end to end: I/O goes in at the block layer.
 
 mod broken;
+mod cache;
 mod config;
 mod gone;
 #[path = "hostile/blk.rs"]

@@ -147,6 +147,8 @@ pub struct Faults {
     pub refuse_features: bool,
     /// The next so many reads of the configuration generation find it changed.
     pub restless_config: u32,
+    /// Writes to the configuration have no effect.
+    pub config_stays: bool,
     /// The device ignores a reset: its status stays, and it goes on.
     pub reset_ignored: bool,
     /// The device looks at no queue: what it is given it does not answer.

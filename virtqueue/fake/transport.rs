@@ -125,6 +125,9 @@ extern "C" fn set(
     if regs.faults.gone {
         return;
     }
+    if regs.faults.config_stays {
+        return;
+    }
     let start = offset as usize;
     match regs.config.get_mut(start..start + from.len()) {
         Some(to) => {

@@ -31,23 +31,27 @@ use virtio_fake::{
 };
 
 /// The time that anything may take which must end.
-const DEADLINE_MS: u32 = 30_000;
+pub(super) const DEADLINE_MS: u32 = 30_000;
 /// The time that anything may take with a device that does not do a reset.
 const DEAF_MS: u32 = 60_000;
 /// The timeout of a request in these tests.
 const TIMEOUT_MS: u32 = 300;
 /// The driver started a device anew.
-const ANEW: &CStr = c"started anew";
+pub(super) const ANEW: &CStr = c"started anew";
 /// Why the driver did either.
 const BROKEN: &CStr = c"a queue is broken";
 /// The driver gave a device up.
-const GIVEN_UP: &CStr = c"all requests fail";
+pub(super) const GIVEN_UP: &CStr = c"all requests fail";
 
-type Reading = Task<Result<KVec<u8>, (Error, KVec<u8>)>>;
+pub(super) type Reading = Task<Result<KVec<u8>, (Error, KVec<u8>)>>;
 
 /// A disk with content whose requests are late soon.
 fn impatient() -> Result<(Rig, Arc<Disk>)> {
-    let mut rig = Rig::plain()?;
+    impatient_with(Rig::plain()?)
+}
+
+/// As [`impatient`], of a rig.
+pub(super) fn impatient_with(mut rig: Rig) -> Result<(Rig, Arc<Disk>)> {
     rig.hasten();
     rig.disk.put(0, &pattern(5, 4096)?);
     let disk = Arc::new(rig.open()?, GFP_KERNEL)?;
@@ -58,13 +62,13 @@ fn impatient() -> Result<(Rig, Arc<Disk>)> {
 }
 
 /// Starts a read.
-fn read(disk: &Arc<Disk>) -> Result<Reading> {
+pub(super) fn read(disk: &Arc<Disk>) -> Result<Reading> {
     let disk = disk.clone();
     Task::new(move || disk.read(0, 4096))
 }
 
 /// Starts a read that the device does not look at.
-fn unheard_read(rig: &Rig, disk: &Arc<Disk>) -> Result<Reading> {
+pub(super) fn unheard_read(rig: &Rig, disk: &Arc<Disk>) -> Result<Reading> {
     rig.fake.fault(|faults| faults.mute = true);
     let kicks = rig.fake.traffic(0).kicks;
     let task = read(disk)?;
@@ -73,33 +77,33 @@ fn unheard_read(rig: &Rig, disk: &Arc<Disk>) -> Result<Reading> {
 }
 
 /// Starts a write of another pattern.
-fn write(disk: &Arc<Disk>) -> Result<Task<Result>> {
+pub(super) fn write(disk: &Arc<Disk>) -> Result<Task<Result>> {
     let disk = disk.clone();
     Task::new(move || disk.write(64, &pattern(6, 4096)?))
 }
 
 /// The device answers again.
-fn speak(rig: &Rig) {
+pub(super) fn speak(rig: &Rig) {
     rig.fake.fault(|faults| faults.mute = false);
     rig.fake.set_auto(true);
 }
 
 /// The device answers again once it was reset.
-fn speak_after_reset(rig: &Rig, resets: u32) -> Result {
+pub(super) fn speak_after_reset(rig: &Rig, resets: u32) -> Result {
     check!(wait::until(DEADLINE_MS, || rig.fake.resets() > resets));
     speak(rig);
     Ok(())
 }
 
 /// A read went well.
-fn check_read(task: Reading) -> Result {
+pub(super) fn check_read(task: Reading) -> Result {
     let bytes = task.join(DEADLINE_MS)?.map_err(|(e, _)| e)?;
     check!(bytes[..] == pattern(5, 4096)?[..]);
     Ok(())
 }
 
 /// A read failed.
-fn check_failed(task: Reading, millis: u32) -> Result {
+pub(super) fn check_failed(task: Reading, millis: u32) -> Result {
     match task.join(millis)? {
         Ok(_) => Err(ENODATA),
         Err((e, _)) => {

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The volatile write cache of a device.
+//!
+//! A disk that says that there is one has it flushed: what it says decides whether data is safe. So a
+//! device that was reset gets its cache back into the mode of before. One that has it on all the same
+//! is one with a cache from there on: the disk says so. A cache that is off although the disk says
+//! that it is on is flushed as before: it may have been on when data was written.
+
+use crate::{
+    config,
+    features,
+    ops::Blk, //
+};
+use block::{
+    limits::Feature,
+    Disk, //
+};
+use kernel::{
+    device::Bound,
+    prelude::*, //
+};
+use virtio::Device;
+
+/// Whether the device has a volatile write cache that is on: what it says if it lets the driver
+/// switch it, and else whether it can flush one.
+///
+/// # Errors
+///
+/// Those of [`virtio::Config::read`].
+pub(crate) fn is_on(dev: &Device<Bound>) -> Result<bool> {
+    Ok(
+        match dev.config().read_if(features::CONFIG_WCE, config::WCE)? {
+            Some(wce) => wce != 0,
+            None => dev.has_feature(features::FLUSH),
+        },
+    )
+}
+
+/// Switches the cache, and returns whether it is on then: the device has the last word. One that does
+/// not say is taken to have it on.
+///
+/// # Errors
+///
+/// Those of [`virtio::Config::write`]: nothing was switched.
+pub(crate) fn switch(dev: &Device<Bound>, on: bool) -> Result<bool> {
+    dev.config().write(config::WCE, on.into())?;
+    Ok(is_on(dev).unwrap_or(true))
+}
+
+/// Switches the cache of a device that was reset to what the disk says it is: others have been told.
+/// Returns whether it is on although the disk said that it is off; the disk says so from now on, or
+/// [will](announce). Nothing is dispatched. Process context.
+pub(crate) fn put_back(dev: &Device<Bound>, disk: &Disk<Blk>) -> bool {
+    if !dev.has_feature(features::CONFIG_WCE) {
+        return false;
+    }
+    let said = disk.has_feature(Feature::WRITE_CACHE);
+    let on = switch(dev, said).unwrap_or(true);
+    if on == said {
+        return false;
+    }
+    dev_warn!(
+        dev.as_ref(),
+        "[{}] the cache cannot be switched back: it is {} and flushed\n",
+        disk.name(),
+        if on { "on" } else { "off" }
+    );
+    if on {
+        disk.data().watch.set_cache_news(true);
+        // If that does not go now, it is done as soon as it does.
+        let _ = announce(disk);
+    }
+    on
+}
+
+/// Has the disk say that its cache is on, if it is to. Process context; waits for no request.
+///
+/// # Errors
+///
+/// - `EBUSY`: somebody else is changing the limits, and should be let.
+/// - `EINVAL`: the limits do not go together.
+pub(crate) fn announce(disk: &Disk<Blk>) -> Result {
+    let watch = &disk.data().watch;
+    if !watch.has_cache_news() {
+        return Ok(());
+    }
+    disk.try_update_limits(|limits| {
+        limits.set(Feature::WRITE_CACHE, true);
+    })?;
+    watch.set_cache_news(false);
+    Ok(())
+}
