@@ -18,6 +18,7 @@
 //! | [`attend`] | what the device brings up: changes, queues that break, requests that are not answered |
 //! | [`watch`] | requests that are late, and the health of the device |
 //! | [`restart`] | starting a device anew |
+//! | [`stuck`] | starting a queue anew alone |
 //! | [`resize`] | changes of capacity |
 //! | [`cache`] | the write cache, and whether it is flushed |
 //! | [`power`] | sleep, wake-up and reset of the transport |
@@ -68,6 +69,8 @@ mod setup;
 mod shared;
 #[path = "blk/status.rs"]
 mod status;
+#[path = "blk/stuck.rs"]
+mod stuck;
 #[path = "blk/watch.rs"]
 mod watch;
 
@@ -123,6 +126,15 @@ virtio::module_param! {
     name: "strict_lengths",
     perm: 0o444,
     description: "Fail reads whose data the device does not claim to have written. Always on in guests with encrypted memory.",
+}
+
+virtio::module_param! {
+    /// A queue that is stuck is started anew alone, where the device can.
+    static RESET_QUEUES: bool = false;
+    module: "rust_virtio_blk",
+    name: "reset_queues",
+    perm: 0o644,
+    description: "Start a stuck queue anew alone where the device can (VIRTIO_F_RING_RESET). Off for devices that go on with the requests of a queue that was reset, such as QEMU's.",
 }
 
 /// What the devices of the module share.

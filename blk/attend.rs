@@ -211,7 +211,7 @@ pub(crate) fn give_up_if_needed(disk: &Disk<Blk>) {
 fn give_up(dev: &Device<Bound>, disk: &Disk<Blk>, why: Why) {
     let shared = disk.data();
     shared.cut_off(dev);
-    shared.watch.clear();
+    shared.forget();
     // Told before it is seen.
     dev_err!(
         dev.as_ref(),

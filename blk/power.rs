@@ -17,7 +17,8 @@ use crate::{
 };
 use block::{
     disk::Freezing,
-    memory, //
+    memory,
+    mq::RequestList, //
 };
 use kernel::{
     device::Bound,
@@ -76,8 +77,9 @@ fn stop_device(dev: &Device<Bound>, data: &Data) {
     let shared = &data.shared;
     let timeouts = data.disk.hold_timeouts();
     shared.reset(dev);
-    let requests = take_back(shared);
-    shared.watch.clear();
+    let mut requests = RequestList::new();
+    take_back(shared, &mut requests);
+    shared.forget();
     if !requests.is_empty() {
         let fate = settle(&data.disk, &timeouts, requests, Return::Same);
         dev_warn!(
@@ -133,7 +135,7 @@ pub(crate) fn go_on(dev: &Device<Bound>, data: Pin<&Data>) -> Result {
         dev_err!(dev.as_ref(), "queues are gone: {:?}\n", e);
         return Err(e);
     }
-    data.shared.watch.clear();
+    data.shared.forget();
     data.shared.watch.restarts.clear();
     data.shared.watch.set_phase(Phase::Running);
     // What broke before is seen to from here on.

@@ -23,6 +23,11 @@ use block::{
 use kernel::{
     prelude::*,
     sync::{
+        atomic::{
+            Acquire,
+            Atomic,
+            Release, //
+        },
         new_spinlock_irq,
         Arc,
         SpinLockIrq, //
@@ -36,6 +41,9 @@ use virtio::{
     Used,
     Virtqueue, //
 };
+
+#[path = "queue/back.rs"]
+mod back;
 
 /// The queue behind a hardware queue: empty while the device is not there.
 ///
@@ -51,6 +59,8 @@ pub(crate) struct Slot {
     pub(crate) endian: Endian,
     /// A read fails if the device does not say that it wrote the data.
     pub(crate) strict: bool,
+    /// A request was not answered.
+    stuck: Atomic<bool>,
 }
 
 /// What the lock of a queue is for.
@@ -93,6 +103,7 @@ impl Slot {
                 bell <- Doorbell::new(),
                 endian,
                 strict,
+                stuck: Atomic::new(false),
             }),
             GFP_KERNEL,
         )
@@ -106,51 +117,6 @@ impl Slot {
         state.vq = Some(vq);
     }
 
-    /// Has no queue notified any more, and waits for those who notify one. Process context, sleeps.
-    pub(crate) fn silence_all(slots: &[Pin<KBox<Self>>]) {
-        Doorbell::silence(slots.iter().map(|slot| &slot.bell));
-    }
-
-    /// Takes the queues out of all slots, which were [silenced](Slot::silence_all), and drops them,
-    /// with the requests that they have. Process context, sleeps.
-    pub(crate) fn clear_all(slots: &[Pin<KBox<Self>>]) {
-        for slot in slots {
-            let (vq, mut left) = slot.take_out();
-            if let Some(mut vq) = vq {
-                while let Some(rq) = vq.detach_unused_buf() {
-                    left.push_back(rq);
-                }
-            }
-            while let Some(mut rq) = left.pop_front() {
-                rq.data_mut().finish();
-                rq.end(Status::IOERR);
-            }
-        }
-    }
-
-    /// Takes the queue out, if there is one, and the requests whose answers were lost.
-    fn take_out(&self) -> (Option<Virtqueue<Request<Blk>>>, RequestList<Request<Blk>>) {
-        let mut state = self.state.lock();
-        (state.vq.take(), core::mem::take(&mut state.lost))
-    }
-
-    /// Takes the queue out and drops it: what the device has answered is completed, and what it has not
-    /// goes to `left`. The queue was [silenced](Slot::silence_all), and the device is in reset. Process
-    /// context, sleeps.
-    pub(crate) fn take_back(&self, left: &mut RequestList<Request<Blk>>) {
-        let (vq, lost) = self.take_out();
-        left.append(lost);
-        let Some(mut vq) = vq else {
-            return;
-        };
-        while let Some(used) = vq.get_buf() {
-            answered(used).complete();
-        }
-        while let Some(rq) = vq.detach_unused_buf() {
-            left.push_back(rq);
-        }
-    }
-
     /// Sets what is called if the queue is broken. Process context, sleeps.
     pub(crate) fn set_attention(&self, attention: Option<Arc<Attention>>) {
         let old = core::mem::replace(&mut self.state.lock().attention, attention);
@@ -160,6 +126,16 @@ impl Slot {
     /// Whether there is a queue.
     pub(crate) fn is_filled(&self) -> bool {
         self.state.lock().vq.is_some()
+    }
+
+    /// Notes whether a request was not answered in time.
+    pub(crate) fn set_stuck(&self, stuck: bool) {
+        self.stuck.store(stuck, Release);
+    }
+
+    /// Whether a request was not answered in time.
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.stuck.load(Acquire)
     }
 
     /// Whether the queue was declared broken.

@@ -26,6 +26,7 @@ use crate::{
     ops::Blk,
     resize::update_capacity,
     shared::Shared,
+    stuck,
     watch::Why, //
 };
 use block::{
@@ -85,13 +86,11 @@ impl Return {
 }
 
 /// Takes back what the queues have, and drops them: what was answered is completed, and the rest
-/// returned. The device is in [reset](Shared::reset). Process context, sleeps.
-pub(crate) fn take_back(shared: &Shared) -> RequestList<Request<Blk>> {
-    let mut left = RequestList::new();
+/// goes to `left`. The device is in [reset](Shared::reset). Process context, sleeps.
+pub(crate) fn take_back(shared: &Shared, left: &mut RequestList<Request<Blk>>) {
     for slot in &shared.slots {
-        slot.take_back(&mut left);
+        slot.take_back(left);
     }
-    left
 }
 
 /// Decides about requests that were [taken back](take_back): whether they are queued again, or end,
@@ -118,20 +117,39 @@ pub(crate) fn settle(
     fate
 }
 
-/// Starts a device anew, or gives it up. Process context, sleeps.
+/// Starts a device anew, or only [the queue](crate::stuck) that it does not answer, or gives the device
+/// up. Process context, sleeps.
 pub(crate) fn restart(dev: &Exclusive<'_>, disk: &Arc<GenDisk<Blk>>, why: Why) {
-    let shared = disk.data();
     let quiet = disk.quiesce();
     // A timeout that is looked at while the requests are here would have the device started anew again.
     let timeouts = disk.hold_timeouts();
+    let mut requests = RequestList::new();
+    if !stuck::start_anew(dev, disk, why, &timeouts, &mut requests) {
+        start_anew(dev, disk, why, &timeouts, requests);
+    }
+    drop(timeouts);
+    drop(quiet);
+    // What waited for room in a ring has it, or fails.
+    disk.start_stopped_queues();
+}
+
+/// Starts a device anew, or gives it up. It had the `requests` besides those that its queues have.
+fn start_anew(
+    dev: &Exclusive<'_>,
+    disk: &GenDisk<Blk>,
+    why: Why,
+    timeouts: &TimeoutsHeld<'_, Blk>,
+    mut requests: RequestList<Request<Blk>>,
+) {
+    let shared = disk.data();
     shared.reset(dev);
-    let requests = take_back(shared);
+    take_back(shared, &mut requests);
     let result = if dev.is_given_up() {
         Err(ENODEV)
     } else {
         dev.negotiate().and_then(|()| bring_up(dev, disk))
     };
-    shared.watch.clear();
+    shared.forget();
     let how = result.unwrap_or(Return::Never);
     if let Err(e) = result {
         shared.cut_off(dev);
@@ -145,7 +163,7 @@ pub(crate) fn restart(dev: &Exclusive<'_>, disk: &Arc<GenDisk<Blk>>, why: Why) {
             e
         );
     }
-    let fate = settle(disk, &timeouts, requests, how);
+    let fate = settle(disk, timeouts, requests, how);
     if result.is_ok() {
         dev_warn!(
             dev.as_ref(),
@@ -156,10 +174,6 @@ pub(crate) fn restart(dev: &Exclusive<'_>, disk: &Arc<GenDisk<Blk>>, why: Why) {
             fate.failed
         );
     }
-    drop(timeouts);
-    drop(quiet);
-    // What waited for room in a ring has it, or fails.
-    disk.start_stopped_queues();
 }
 
 /// Brings a device whose features were negotiated to where it was: as many queues, ready, with the

@@ -4,6 +4,7 @@
 
 use crate::{
     ops::Blk,
+    queue::Slot,
     shared::Shared, //
 };
 use block::mq::{
@@ -13,6 +14,7 @@ use block::mq::{
 use kernel::{
     device::Bound,
     fmt,
+    prelude::*,
     sync::atomic::{
         Acquire,
         Atomic,
@@ -81,8 +83,6 @@ impl fmt::Display for Why {
 pub(crate) struct Watch {
     /// The place of the [`Phase`] in [`Phase::ALL`].
     phase: Atomic<usize>,
-    /// A request was not answered.
-    silent: Atomic<bool>,
     /// The device did not wake up.
     not_woken: Atomic<bool>,
     /// The configuration has changed.
@@ -102,7 +102,6 @@ impl Watch {
     pub(crate) fn new() -> Self {
         Self {
             phase: Atomic::new(Phase::Coming as usize),
-            silent: Atomic::new(false),
             not_woken: Atomic::new(false),
             reconfigured: Atomic::new(false),
             cache_news: Atomic::new(false),
@@ -149,10 +148,8 @@ impl Watch {
         self.cache_news.load(Acquire)
     }
 
-    /// Forgets what is wrong with the device: it was seen to.
-    pub(crate) fn clear(&self) {
+    fn clear(&self) {
         self.reconfigured.store(false, Release);
-        self.silent.store(false, Release);
         self.not_woken.store(false, Release);
     }
 
@@ -180,10 +177,27 @@ impl Shared {
             Some(Why::Broken)
         } else if dev.needs_reset() {
             Some(Why::Asks)
-        } else if self.watch.silent.load(Acquire) {
+        } else if self.slots.iter().any(|slot| slot.is_stuck()) {
             Some(Why::Silent)
         } else {
             None
+        }
+    }
+
+    /// Forgets what is wrong with the device: it was seen to.
+    pub(crate) fn forget(&self) {
+        self.watch.clear();
+        for slot in &self.slots {
+            slot.set_stuck(false);
+        }
+    }
+
+    /// Returns the queue that does not answer, and its index, if there is one such queue.
+    pub(crate) fn stuck_queue(&self) -> Option<(usize, Pin<&Slot>)> {
+        let mut stuck = (0..).zip(&self.slots).filter(|(_, slot)| slot.is_stuck());
+        match (stuck.next(), stuck.next()) {
+            (Some((index, slot)), None) => Some((index, slot.as_ref())),
+            _ => None,
         }
     }
 
@@ -212,7 +226,7 @@ impl Shared {
         if patient {
             slot.notify_again();
         } else {
-            self.watch.silent.store(true, Release);
+            slot.set_stuck(true);
             slot.call_attention();
         }
     }

@@ -33,6 +33,7 @@ mod extent;
 mod link;
 mod pci;
 mod power;
+mod queue_reset;
 mod reset;
 mod restart;
 mod siblings;

@@ -386,7 +386,10 @@ impl<T: Buffer> Virtqueue<T> {
     /// - `ENOENT`: the transport cannot reset a queue (`VIRTIO_F_RING_RESET`);
     /// - `ENOMEM`: the ring has its old size, and is empty;
     /// - `EBUSY`: the device did not take the queue back; it is unusable;
-    /// - `ENODEV`: the device is in [reset](Device::reset), and does not get the queue any more.
+    /// - `ENODEV`: the device is in [reset](Device::reset), and does not get the queue any more; or it
+    ///   is not there;
+    /// - `ETIMEDOUT`: the device does not reset the queue, within ten seconds. Nothing went to
+    ///   `recycle`, and the device has to be reset.
     pub fn resize(&mut self, num: u32, recycle: impl FnMut(T)) -> Result {
         self.with_recycler(recycle, |vq, f| {
             // SAFETY: The queue is valid and `&mut self` keeps others from it; `f` takes each

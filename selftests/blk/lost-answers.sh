@@ -67,6 +67,21 @@ flush_fails() {
 	END
 }
 
+# The device has answered all it had, so that it does no harm to one that only forgets the ring (docs/recovery.md). The
+# driver was bound anew: no restart came before.
+alone() {
+	echo "$dev" > "/sys/bus/virtio/drivers/$driver/unbind"
+	echo "$dev" > "/sys/bus/virtio/drivers/$driver/bind"
+	wait_for 10 disk_by_serial blk0 >/dev/null
+	disk=$(disk_by_serial blk0)
+	echo 1000 > "/sys/block/$disk/queue/io_timeout"
+	echo 1 > "/sys/module/$driver/parameters/reset_queues"
+	lose 1
+	checksum >/dev/null
+	echo 0 > "/sys/module/$driver/parameters/reset_queues"
+	[ "$(count "started anew alone")" -eq 1 ]
+}
+
 unbind() {
 	lose 1
 	timeout 120 dd if="/dev/$disk" of=/dev/null bs=4k count=1 iflag=direct 2>/dev/null &
@@ -80,6 +95,8 @@ check "B38 a read whose answer is lost is done after a restart" read_again
 check "B38 a write too" write_again
 check "B38 the disk works" test "$(checksum)" = "$(head -c 64k /dev/zero | cksum)"
 check "B38 a flush fails" flush_fails
+check "H073 a queue can be started anew alone" alone
+check "H073 and the disk works" test "$(checksum)" = "$(head -c 64k /dev/zero | cksum)"
 check "B38 a disk with a lost answer can be unbound" unbind
 
 cleanup() {

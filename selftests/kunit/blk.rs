@@ -14,6 +14,7 @@ mod lies;
 mod mute;
 mod probe;
 mod ramdisk;
+mod stuck;
 
 use self::{
     config::Config,

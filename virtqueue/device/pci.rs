@@ -121,24 +121,41 @@ impl Function {
         None
     }
 
+    /// Maps the common configuration of a device that is not a legacy one from an offset up to an
+    /// `end`, which is behind it. Process context, sleeps.
+    ///
+    /// `None`: there is no such configuration, or no memory.
+    pub(super) fn map_common(&self, offset: u32, end: u32) -> Option<NonNull<c_void>> {
+        self.find_capability(|cap| {
+            let at = cap.offset.checked_add(offset)?;
+            if cap.cfg_type != CFG_TYPE_COMMON || cap.length < end {
+                return None;
+            }
+            let len = end.checked_sub(offset)?;
+            // SAFETY: By the type invariant. The function checks the BAR, and maps no more than what is
+            // in it from the offset on: as much as is asked for, since the capability lies in it.
+            let at = unsafe {
+                bindings::pci_iomap_range(self.pdev, cap.bar.into(), at as usize, len as usize)
+            };
+            NonNull::new(at.cast())
+        })
+    }
+
+    /// Unmaps what [`Function::map_common`] mapped.
+    pub(super) fn unmap(&self, at: NonNull<c_void>) {
+        // SAFETY: By the type invariant; the caller has the mapping, and does not use it any more.
+        unsafe { bindings::pci_iounmap(self.pdev, at.as_ptr()) };
+    }
+
     /// Maps the status register of a device that is not a legacy one. Process context, sleeps.
     ///
     /// `None`: there is no such register, or no memory.
     pub(super) fn map_status(&self) -> Option<StatusRegister> {
-        self.find_capability(|cap| {
-            let offset = cap.offset.checked_add(DEVICE_STATUS)?;
-            if cap.cfg_type != CFG_TYPE_COMMON || cap.length <= DEVICE_STATUS {
-                return None;
-            }
-            // SAFETY: By the type invariant. The function checks the BAR, and that the offset is in
-            // it.
-            let at =
-                unsafe { bindings::pci_iomap_range(self.pdev, cap.bar.into(), offset as usize, 1) };
-            // INVARIANT: The byte was mapped.
-            NonNull::new(at.cast()).map(|at| StatusRegister {
-                pdev: self.pdev,
-                at,
-            })
+        let at = self.map_common(DEVICE_STATUS, DEVICE_STATUS + 1)?;
+        // INVARIANT: The byte was mapped.
+        Some(StatusRegister {
+            pdev: self.pdev,
+            at,
         })
     }
 }

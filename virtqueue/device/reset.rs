@@ -26,7 +26,7 @@ const PATIENCE: TimeLimit = TimeLimit::from_millis(10_000);
 /// The time between two questions whether it is done.
 const PAUSE: Delta = Delta::from_millis(1);
 /// Status of a device that is not there: no device has all bits set (§2.1).
-const ALL_ONES: u8 = 0xff;
+pub(super) const ALL_ONES: u8 = 0xff;
 
 /// Resets a device, or gives it up: either way it uses no memory from here on, where anybody can see
 /// to that. Process context, sleeps.
@@ -90,7 +90,12 @@ fn ask(dev: &Device<Bound>) -> Result {
 }
 
 /// Waits until a status is 0.
-fn wait(mut status: impl FnMut() -> u8) -> Result {
+///
+/// # Errors
+///
+/// - `ENODEV`: it has all bits set.
+/// - `ETIMEDOUT`.
+pub(super) fn wait(mut status: impl FnMut() -> u8) -> Result {
     let start = Instant::<Monotonic>::now();
     loop {
         match status() {

@@ -231,6 +231,11 @@ impl Restarts {
 }
 
 impl Restarts {
+    /// Whether the restart that was counted last is the first in a row.
+    pub fn is_first(&self) -> bool {
+        self.count.load(Relaxed) == 1
+    }
+
     /// Forgets all so far: the device is as good as new.
     pub fn clear(&self) {
         self.count.store(0, Relaxed);

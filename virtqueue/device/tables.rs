@@ -5,7 +5,7 @@
 //! The virtio core resets devices by the operations of the transport: at removal, at shutdown, and
 //! when the system wakes up. The reset of some transports waits until the device answers, for ever
 //! if need be. So a bound device has a copy of the operations with a reset [that
-//! ends](super::reset). A device that does not answer it has a second copy, in which nothing waits
+//! ends](super::reset), also of [one queue](super::queue_reset). A device that does not answer it has a second copy, in which nothing waits
 //! for the device: the core can do with it what it likes.
 //!
 //! There is one pair of copies for each transport. It stays until the module goes, since the core
@@ -19,6 +19,7 @@ use core::{
 };
 use kernel::{
     device::Bound,
+    error::from_result,
     ffi::{
         c_int,
         c_uint, //
@@ -97,6 +98,9 @@ impl Tables {
     fn new(transport: &bindings::virtio_config_ops) -> Self {
         let live = bindings::virtio_config_ops {
             reset: Some(reset),
+            disable_vq_and_reset: transport
+                .disable_vq_and_reset
+                .map(|_| disable_vq_and_reset as _),
             set_status: Some(set_status),
             ..*transport
         };
@@ -159,6 +163,19 @@ extern "C" fn reset(vdev: *mut bindings::virtio_device) {
     // SAFETY: The core resets a device on behalf of its driver.
     let dev = unsafe { bound(vdev) };
     super::reset::reset(dev);
+}
+
+/// Resets a queue, which ends. Called by the ring for who has the state's `owner`.
+extern "C" fn disable_vq_and_reset(vq: *mut bindings::virtqueue) -> c_int {
+    // SAFETY: The ring passes a queue of a device whose driver is bound.
+    let (dev, index) = unsafe { (bound((*vq).vdev), (*vq).index) };
+    from_result(|| {
+        let tables = dev.bind_state().tables();
+        let disable = tables.transport.disable_vq_and_reset.ok_or(ENOENT)?;
+        super::queue_reset::ask(dev, index)?;
+        // SAFETY: This is the transport's operation for a queue of its device.
+        Ok(unsafe { disable(vq) })
+    })
 }
 
 /// Sets the status of a device. Where the core says that it has failed, the driver may have to be

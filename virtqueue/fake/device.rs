@@ -74,6 +74,8 @@ pub(crate) struct Registers {
     pub(crate) config_reads: u64,
     pub(crate) out_of_range: u64,
     pub(crate) resets: u32,
+    /// Resets of single queues.
+    pub(crate) queue_resets: u32,
     /// Whether I/O could be done for memory when queues were found, or at a reset since.
     pub(crate) may_do_io: bool,
     pub(crate) affinity: KVec<(u32, Option<u32>)>,
@@ -186,6 +188,7 @@ impl Inner {
             config_reads: 0,
             out_of_range: 0,
             resets: 0,
+            queue_resets: 0,
             may_do_io: true,
             affinity: KVec::with_capacity(LOG_LEN, GFP_KERNEL)?,
             faults: Faults::default(),
@@ -281,7 +284,8 @@ impl Inner {
         let raise = {
             let mut queues = self.queues.lock();
             let faults = self.regs.lock().faults;
-            if !self.is_live() || faults.gone || faults.mute {
+            let mute = faults.mute || faults.mute_queue == Some(index);
+            if !self.is_live() || faults.gone || mute {
                 return Ok(0);
             }
             let Some(queue) = queues.get_mut(index) else {
@@ -380,6 +384,7 @@ impl Inner {
             let mut regs = self.regs.lock();
             regs.faults.gone = false;
             regs.faults.mute = false;
+            regs.faults.mute_queue = None;
             regs.faults.reset_ignored = false;
             regs.faults.swallow_interrupts = 0;
         }

@@ -162,6 +162,11 @@ impl Fake {
         self.0.regs.lock().resets
     }
 
+    /// How often a single queue was reset.
+    pub fn queue_resets(&self) -> u32 {
+        self.0.regs.lock().queue_resets
+    }
+
     /// The features that the driver accepted.
     pub fn driver_features(&self) -> [u64; 2] {
         self.0.regs.lock().driver_features

@@ -151,3 +151,16 @@ void rust_virtio_fake_shutdown(struct virtio_device *vdev)
 	vdev->dev.bus->shutdown(&vdev->dev);
 	device_unlock(&vdev->dev);
 }
+
+/* Runs this thread on one CPU, or on any again. */
+int rust_virtio_fake_move_to(unsigned int cpu)
+{
+	if (cpu >= nr_cpu_ids || !cpu_online(cpu))
+		return -EINVAL;
+	return set_cpus_allowed_ptr(current, cpumask_of(cpu));
+}
+
+void rust_virtio_fake_move_anywhere(void)
+{
+	set_cpus_allowed_ptr(current, cpu_possible_mask);
+}

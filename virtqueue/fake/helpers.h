@@ -115,5 +115,7 @@ u32 rust_virtio_fake_frame_linear(const struct sk_buff *skb);
 int rust_virtio_fake_frame(const struct sk_buff *skb, void *to, u32 len);
 void rust_virtio_fake_free(struct sk_buff *skb);
 void rust_virtio_fake_bh(bool on);
+int rust_virtio_fake_move_to(unsigned int cpu);
+void rust_virtio_fake_move_anywhere(void);
 
 #endif

@@ -153,6 +153,8 @@ pub struct Faults {
     pub reset_ignored: bool,
     /// The device looks at no queue: what it is given it does not answer.
     pub mute: bool,
+    /// The device does not look at the queue of this index.
+    pub mute_queue: Option<usize>,
     /// The device is not there any more: everything reads as ones, and it does nothing.
     pub gone: bool,
     /// `find_vqs` fails with this `errno`.
@@ -163,6 +165,8 @@ pub struct Faults {
     pub early_interrupt: bool,
     /// Notifications fail: the transport finds the device gone.
     pub notify_fails: bool,
+    /// A queue cannot be reset alone.
+    pub queue_reset_fails: bool,
     /// A queue that was reset cannot be enabled again.
     pub enable_fails: bool,
     /// The next so many interrupts get lost.

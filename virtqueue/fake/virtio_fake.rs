@@ -22,6 +22,7 @@ mod bindings;
 mod buffer;
 mod c_queue;
 mod chain;
+mod cpu;
 mod device;
 mod fake;
 mod lent;
@@ -63,6 +64,7 @@ pub use crate::{
         Piece,
         Spot, //
     },
+    cpu::OnCpu,
     fake::{
         Fake,
         Plug, //

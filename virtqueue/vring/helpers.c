@@ -126,6 +126,18 @@ void rust_virtio_iowrite8(u8 value, void *addr)
 }
 EXPORT_SYMBOL_GPL(rust_virtio_iowrite8);
 
+u16 rust_virtio_ioread16(void *addr)
+{
+	return ioread16((void __iomem __force *)addr);
+}
+EXPORT_SYMBOL_GPL(rust_virtio_ioread16);
+
+void rust_virtio_iowrite16(u16 value, void *addr)
+{
+	iowrite16(value, (void __iomem __force *)addr);
+}
+EXPORT_SYMBOL_GPL(rust_virtio_iowrite16);
+
 void rust_virtio_list_del(struct list_head *entry)
 {
 	list_del(entry);

@@ -41,6 +41,8 @@ bool rust_virtio_device_trylock(struct device *dev);
 
 u8 rust_virtio_ioread8(void *addr);
 void rust_virtio_iowrite8(u8 value, void *addr);
+u16 rust_virtio_ioread16(void *addr);
+void rust_virtio_iowrite16(u16 value, void *addr);
 
 void rust_virtio_list_del(struct list_head *entry);
 bool rust_virtio_xen_domain(void);

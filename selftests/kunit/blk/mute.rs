@@ -37,11 +37,11 @@ const DEAF_MS: u32 = 60_000;
 /// The timeout of a request in these tests.
 const TIMEOUT_MS: u32 = 300;
 /// The driver started a device anew.
-pub(super) const ANEW: &CStr = c"started anew";
+const ANEW: &CStr = c"started anew";
 /// Why the driver did either.
 const BROKEN: &CStr = c"a queue is broken";
 /// The driver gave a device up.
-pub(super) const GIVEN_UP: &CStr = c"all requests fail";
+const GIVEN_UP: &CStr = c"all requests fail";
 
 pub(super) type Reading = Task<Result<KVec<u8>, (Error, KVec<u8>)>>;
 

@@ -270,6 +270,13 @@ pub(super) unsafe extern "C" fn disable_vq_and_reset(vq: *mut bindings::virtqueu
         if !has(unsafe { features((*vq).vdev).read() }, RING_RESET) {
             return Err(ENOENT);
         }
+        {
+            let mut regs = inner.regs.lock();
+            if regs.faults.queue_reset_fails {
+                return Err(ETIMEDOUT);
+            }
+            regs.queue_resets += 1;
+        }
         let queue = queues.get_mut(index).ok_or(EINVAL)?;
         queue.ring = None;
         queue.held.clear();
