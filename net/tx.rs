@@ -151,7 +151,8 @@ fn kick(queue: &mut impl QueueOps<TxPacket>, counters: &TxCounters) {
 /// Lets the stack send again, if there is room in the queue and it was stopped for the lack of it.
 #[inline(always)]
 fn wake(queue: &impl QueueOps<TxPacket>, stack: StackQueue<'_, Nic<'_>>, counters: &TxCounters) {
-    if has_room(queue.num_free(), stack.pair()) && stack.is_stopped() && stack.wake() {
+    // PERF: First what is seldom: three instructions less for most polls.
+    if stack.is_stopped() && has_room(queue.num_free(), stack.pair()) && stack.wake() {
         counters.wake.add_shared(1);
     }
 }
@@ -412,20 +413,39 @@ pub(crate) fn poll<'a>(poll: TxPoll<'a, Nic<'_>>) -> Polled<'a> {
     poll.complete(guard)
 }
 
+/// Takes what the device is done with, and lets the stack send. Callbacks stay as they are.
+struct Reap<'a, 'b> {
+    stack: StackQueue<'a, Nic<'b>>,
+}
+
+impl OnQueue<TxPacket> for Reap<'_, '_> {
+    type Output = ();
+
+    #[inline(never)]
+    fn run(self, mut queue: impl QueueOps<TxPacket>) {
+        let stack = self.stack;
+        let pair = stack.pair();
+        let counters = &pair.counters.tx;
+        reap(&mut queue, stack, counters, Budget::NONE);
+        report_if_broken(&queue, stack);
+        wake(&queue, stack, counters);
+        pair.tx_pending.write_once(!queue.is_idle());
+    }
+}
+
 /// The poll of a transmit queue for netpoll, which wants room in it to send a message.
 ///
-/// The instance may be scheduled or not, and stays so, with callbacks on. The queue may be locked by
-/// this CPU: the message may be one of the driver.
+/// The instance may be scheduled or not, and stays so; so do callbacks, which are on unless it is
+/// scheduled. The queue may be locked by this CPU: the message may be one of the driver.
+///
+/// PERF: This does not use [`Clean`] without delay, of which [`poll`] is the only user: with two, what
+/// is done for each packet would be a call there, of 28 instructions.
 #[cold]
 fn poll_for_netpoll<'a>(poll: TxPoll<'a, Nic<'_>>) -> Polled<'a> {
     if let Some(mut guard) = poll.try_lock() {
         let (state, stack) = guard.parts();
         if let Some(vq) = state.queue.as_mut() {
-            vq.on(Clean {
-                stack,
-                budget: Budget::NONE,
-                delayed: false,
-            });
+            vq.on(Reap { stack });
         }
     }
     poll.again()
