@@ -293,14 +293,14 @@ impl Slot {
         self.notify();
     }
 
-    /// Looks whether the device is done with something, in case an interrupt was lost. Process
-    /// context.
-    pub(crate) fn look(&self, polled: bool) {
-        if polled {
-            self.poll(&mut CompletionBatch::new());
-        } else if self.interrupt() {
-            self.call_attention();
-        }
+    /// Looks whether the device is done with something, in case an interrupt was lost, and has a
+    /// device attended to that broke the queue. Process context.
+    ///
+    /// PERF: Not by [`Slot::interrupt`], which is part of the driver's callback as long as nobody else
+    /// calls it: as a function it takes 6 to 10 instructions more.
+    pub(crate) fn look(&self) {
+        self.poll(&mut CompletionBatch::new());
+        self.state.lock().attend_if_broken();
     }
 
     /// Has the device attended to.

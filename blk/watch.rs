@@ -210,7 +210,7 @@ impl Shared {
     pub(crate) fn late(&self, late: &LateRequest<'_, Blk>) {
         let hw = late.hw_queue();
         let slot = hw.data();
-        slot.look(hw.is_polled());
+        slot.look();
         if !late.is_pending() {
             return;
         }

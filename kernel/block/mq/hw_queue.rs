@@ -34,12 +34,6 @@ impl<T: Operations> HwQueue<T> {
         unsafe { (*self.0.get()).queue_num as usize }
     }
 
-    /// Whether the queue has no interrupt.
-    pub fn is_polled(&self) -> bool {
-        // SAFETY: By the type invariants; the type does not change.
-        u32::from(unsafe { (*self.0.get()).type_ }) == bindings::hctx_type_HCTX_TYPE_POLL
-    }
-
     /// The part of the disk's data that belongs to the queue.
     #[inline(always)]
     pub fn data(&self) -> &T::HwData {
