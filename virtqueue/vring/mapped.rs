@@ -90,20 +90,15 @@ struct Pool {
 }
 
 impl Pool {
-    /// Moves the records of a full block to another one, behind which `next` is. Returns that.
-    /// `new` was just mapped, and is to be recorded where there is room then.
+    /// Moves the records of a full block to another one, which goes behind it. `new` was just
+    /// mapped, and is to be recorded where there is room then.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`: there is no memory for it; `new` was taken back, and `next` is as it was.
+    /// `ENOMEM`: there is no memory for it; `new` was taken back, and `full` is as it was.
     #[cold]
     #[inline(never)]
-    fn spill(
-        &mut self,
-        full: &[Mapping; BLOCK],
-        next: &mut Option<KBox<Block>>,
-        new: Mapping,
-    ) -> Result {
+    fn spill(&mut self, full: &mut Block, new: Mapping) -> Result {
         let mut block = match self.free.take() {
             Some(mut block) => {
                 self.free = block.next.take();
@@ -120,10 +115,10 @@ impl Pool {
             },
         };
         // INVARIANT: All of them are of mappings, which are not those of the other block any more.
-        block.records = *full;
+        block.records = full.records;
         block.count = BLOCK as u32;
-        block.next = next.take();
-        *next = Some(block);
+        block.next = full.next.take();
+        full.next = Some(block);
         Ok(())
     }
 
@@ -194,7 +189,7 @@ impl Mapped {
             pool: &mut self.pool,
             attrs,
             count: 0,
-            next: None,
+            spilled: false,
         })
     }
 
@@ -214,14 +209,18 @@ impl Mapped {
 ///
 /// # Invariants
 ///
-/// The first `count` records in `own`, and those in the blocks from `next` on, are of
-/// mappings that were just made. If there are any, `own` is the block of a free id.
+/// The first `count` records in `own`, and those in the blocks behind it if any were `spilled`, are
+/// of mappings that were just made. If there are any, `own` is the block of a free id, which has none
+/// behind it otherwise.
+///
+/// PERF: A block behind is not in here on its way to its place: that would be looked for, to be
+/// freed, wherever a buffer is refused, and costs about 30 instructions for each that is not.
 pub(crate) struct Recorder<'a> {
     own: &'a mut Block,
     pool: &'a mut Pool,
     attrs: usize,
     count: u32,
-    next: Option<KBox<Block>>,
+    spilled: bool,
 }
 
 impl Translate for Recorder<'_> {
@@ -243,8 +242,8 @@ impl Translate for Recorder<'_> {
         if self.count as usize >= BLOCK {
             // INVARIANT: Only now, so that the own block never has none while there is one behind,
             // whatever is made of an error.
-            self.pool
-                .spill(&self.own.records, &mut self.next, mapping)?;
+            self.pool.spill(self.own, mapping)?;
+            self.spilled = true;
             self.count = 0;
         }
         if let Some(record) = self.own.records.get_mut(self.count as usize) {
@@ -263,18 +262,15 @@ impl Recorder<'_> {
     pub(crate) fn keep(self) {
         // INVARIANT: By that of the recorder.
         self.own.count = self.count;
-        // PERF: There is none to be dropped, as the id was free.
-        core::mem::forget(core::mem::replace(&mut self.own.next, self.next));
     }
 
     /// Takes the mappings back, of a buffer that was not added.
     #[cold]
     pub(crate) fn undo(self) {
         // If there are none, nobody says that the id is a free one.
-        if self.count != 0 || self.next.is_some() {
+        if self.count != 0 || self.spilled {
             // INVARIANT: As in `keep`.
             self.own.count = self.count;
-            self.own.next = self.next;
             self.pool.unmap(self.own);
         }
     }
