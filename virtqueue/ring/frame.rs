@@ -94,7 +94,8 @@ where
     /// - `control` gives the same control each time, that of this ring alone, and nobody else uses
     ///   it meanwhile.
     /// - `slots` gives the same slots each time, and they are of this ring alone.
-    /// - The ring is dropped when the device is done with the `tables`.
+    /// - The `tables` are for as many ids as the ring has descriptors; it is dropped when the device
+    ///   is done with them.
     pub unsafe fn new(
         memory: F::Memory,
         config: Config,
@@ -190,7 +191,7 @@ where
                 continue;
             };
             if let Some(token) = slot.token.take() {
-                if slot.lent_used != 0 {
+                if slot.loan.is_some() {
                     self.return_table(id);
                 }
                 self.detached += 1;
@@ -241,7 +242,6 @@ where
         };
         // SAFETY: By the safety requirements.
         unsafe { self.reset(recycle) };
-        self.return_all();
         self.format = format;
         self.rule = Self::rule(&self.config, &tables);
         self.tables = tables;
@@ -304,7 +304,11 @@ where
     L: Tables,
 {
     fn drop(&mut self) {
-        self.return_all();
+        for slot in self.slots.iter_mut() {
+            if let Some(loan) = slot.loan.take() {
+                self.tables.take_back(loan);
+            }
+        }
         slot::forget(&mut self.slots);
     }
 }

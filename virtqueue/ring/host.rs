@@ -5,11 +5,15 @@
 use crate::{
     Desc,
     Lent,
+    Loan,
     Platform,
     TableMemory,
     Tables, //
 };
-use alloc::vec::Vec;
+use alloc::{
+    vec,
+    vec::Vec, //
+};
 use core::{
     ptr::NonNull,
     sync::atomic::{
@@ -95,8 +99,6 @@ pub struct Shape {
     pub own: (u16, u16),
     /// Descriptors in a table that is lent for one buffer, and how many of those there are.
     pub lent: (u16, u16),
-    /// Whether such a table stays with its id afterwards.
-    pub stays: bool,
     /// Whether those cannot be shown to the device.
     pub hidden: bool,
 }
@@ -116,12 +118,12 @@ pub struct FixedTables {
     base: NonNull<Desc>,
     addr: u64,
     shape: Shape,
-    /// The ids that have a table.
-    made: u16,
-    /// The tables that can be lent, by their places among all descriptors.
-    free: Vec<usize>,
-    /// The number of those that ids have kept.
-    kept: u16,
+    /// Whether an id has its table.
+    made: Vec<bool>,
+    /// The numbers of the tables that can be lent.
+    free: Vec<u16>,
+    /// The segments that each table was lent for, and whether the device sees it.
+    loans: Vec<(u16, bool)>,
 }
 
 // SAFETY: A pointer that only the ring uses.
@@ -135,17 +137,13 @@ impl FixedTables {
     /// `base` is aligned to 16 and has [`Shape::bytes`] bytes, which the ring alone writes as long
     /// as the result exists.
     pub unsafe fn new(base: NonNull<Desc>, addr: u64, shape: Shape) -> Self {
-        let first = usize::from(shape.own.0) * usize::from(shape.own.1);
-        let lent = (0..usize::from(shape.lent.1)).rev();
         Self {
             base,
             addr,
             shape,
-            made: 0,
-            free: lent
-                .map(|n| first + n * usize::from(shape.lent.0))
-                .collect(),
-            kept: 0,
+            made: vec![false; shape.own.1.into()],
+            free: (0..shape.lent.1).rev().collect(),
+            loans: vec![(0, false); shape.lent.1.into()],
         }
     }
 
@@ -157,12 +155,11 @@ impl FixedTables {
             shape: Shape {
                 own: (0, 0),
                 lent: (0, 0),
-                stays: false,
                 hidden: false,
             },
-            made: 0,
+            made: Vec::new(),
             free: Vec::new(),
-            kept: 0,
+            loans: Vec::new(),
         }
     }
 
@@ -171,17 +168,29 @@ impl FixedTables {
         self.free.len()
     }
 
-    fn table(&self, at: usize, room: u16) -> TableMemory {
+    /// The table that starts with a descriptor.
+    fn table(&self, at: usize) -> TableMemory {
         TableMemory {
             // SAFETY: A table starts in the memory.
             base: unsafe { self.base.add(at) },
             addr: self.addr + (at * size_of::<Desc>()) as u64,
-            room,
         }
     }
 
-    fn at(&self, table: TableMemory) -> usize {
-        (table.base.as_ptr().addr() - self.base.as_ptr().addr()) / size_of::<Desc>()
+    fn own_table(&self, id: u16) -> TableMemory {
+        self.table(usize::from(id) * usize::from(self.shape.own.0))
+    }
+
+    fn lent_table(&self, loan: Loan) -> TableMemory {
+        let first = usize::from(self.shape.own.0) * usize::from(self.shape.own.1);
+        self.table(first + usize::from(loan.number()) * usize::from(self.shape.lent.0))
+    }
+
+    /// What a table was lent for.
+    fn loan(&mut self, loan: Loan) -> &mut (u16, bool) {
+        let found = &mut self.loans[usize::from(loan.number())];
+        assert!(found.0 != 0, "it was lent");
+        found
     }
 }
 
@@ -191,45 +200,40 @@ unsafe impl Tables for FixedTables {
         self.shape.bytes() != 0
     }
 
-    fn lend(&mut self, segments: u16) -> Option<Lent> {
-        let (own, ids) = self.shape.own;
-        if segments <= own && self.made < ids {
-            let at = usize::from(self.made) * usize::from(own);
-            self.made += 1;
-            return Some(Lent::Own(self.table(at, own)));
+    unsafe fn own(&self, id: u16) -> TableMemory {
+        assert!(self.made[usize::from(id)], "it has one");
+        self.own_table(id)
+    }
+
+    fn lend(&mut self, id: u16, segments: u16) -> Option<Lent> {
+        if segments <= self.shape.own.0 {
+            if let Some(made) = self.made.get_mut(usize::from(id)) {
+                assert!(!*made, "it is not asked for twice");
+                *made = true;
+                return Some(Lent::Own(self.own_table(id), self.shape.own.0));
+            }
         }
         if segments > self.shape.lent.0 {
             return None;
         }
-        let at = self.free.pop()?;
-        Some(Lent::Once(TableMemory {
-            addr: 0,
-            ..self.table(at, self.shape.lent.0)
-        }))
+        let number = self.free.pop()?;
+        self.loans[usize::from(number)] = (segments, false);
+        let loan = Loan::new(number)?;
+        let table = self.lent_table(loan);
+        Some(Lent::Once(loan, TableMemory { addr: 0, ..table }))
     }
 
-    fn expose(&mut self, table: TableMemory, segments: u16) -> Option<u64> {
-        assert!(segments != 0 && segments <= table.room);
-        let addr = self.table(self.at(table), table.room).addr;
-        (!self.shape.hidden).then_some(addr)
+    fn expose(&mut self, loan: Loan) -> Option<u64> {
+        let hidden = self.shape.hidden;
+        let (_, shown) = self.loan(loan);
+        assert!(!*shown, "it is shown once");
+        *shown = !hidden;
+        (!hidden).then(|| self.lent_table(loan).addr)
     }
 
-    fn conceal(&mut self, table: TableMemory, segments: u16) -> bool {
-        assert!(segments != 0 && segments <= table.room);
-        assert_eq!(table.addr, self.table(self.at(table), table.room).addr);
-        self.kept += u16::from(self.shape.stays);
-        self.shape.stays
-    }
-
-    fn wake(&mut self, _table: TableMemory) {
-        assert!(self.kept != 0, "one that stayed");
-        self.kept -= 1;
-    }
-
-    fn free(&mut self, table: TableMemory) {
-        let at = self.at(table);
-        assert!(!self.free.contains(&at), "it was lent");
-        self.free.push(at);
+    fn take_back(&mut self, loan: Loan) {
+        *self.loan(loan) = (0, false);
+        self.free.push(loan.number());
     }
 }
 
@@ -240,6 +244,5 @@ impl Drop for FixedTables {
             usize::from(self.shape.lent.1),
             "all are back"
         );
-        assert_eq!(self.kept, 0, "and none is kept");
     }
 }

@@ -9,7 +9,10 @@ use super::{
         self,
         Slot, //
     },
-    tables::Table, //
+    tables::{
+        Table,
+        Tables, //
+    },
 };
 
 /// When a buffer is described by a table, and takes one descriptor of the ring, and when by a
@@ -78,10 +81,12 @@ pub enum Plan<P> {
 ///
 /// # Safety
 ///
-/// There is a slot of the id, and where `free` is not 0 it is that of no buffer.
+/// There is a slot of the id, and where `free` is not 0 it is that of no buffer; `tables` are those of
+/// the ring.
 #[inline(always)]
 pub(super) unsafe fn plan<P: Platform, T>(
     rule: IndirectRule,
+    tables: &impl Tables,
     slots: &[Slot<T>],
     id: u16,
     segments: u16,
@@ -93,9 +98,13 @@ pub(super) unsafe fn plan<P: Platform, T>(
     }
     if rule.wants(segments, free) && free != 0 {
         // SAFETY: By the safety requirements.
-        return unsafe { slot::at(slots, id) }
-            .own(segments)
-            .map(Plan::Table);
+        if segments > unsafe { slot::at(slots, id) }.own_room() {
+            return None;
+        }
+        // SAFETY: By the invariants of slots it has one. By the contract of `Tables`, nobody else has
+        // the table of an id without a buffer.
+        let table = unsafe { Table::new(tables.own(id)) };
+        return Some(Plan::Table(table));
     }
     (segments <= free).then_some(Plan::Direct)
 }

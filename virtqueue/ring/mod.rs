@@ -91,6 +91,7 @@ pub use self::{
     split::Split,
     tables::{
         Lent,
+        Loan,
         NoTables,
         TableMemory,
         Tables, //

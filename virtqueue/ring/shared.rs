@@ -53,11 +53,6 @@ impl<E> Shared<E> {
     pub(super) fn as_ptr(self) -> *mut E {
         self.0.as_ptr()
     }
-
-    #[inline(always)]
-    pub(super) fn as_non_null(self) -> NonNull<E> {
-        self.0
-    }
 }
 
 /// Descriptors that follow each other.

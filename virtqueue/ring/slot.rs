@@ -2,84 +2,23 @@
 
 //! What the driver side remembers of each descriptor.
 
-use super::{
-    desc::Desc,
-    platform::Platform,
-    shared::{
-        Descs,
-        Shared, //
-    },
-    tables::{
-        Table,
-        TableMemory, //
-    },
-};
-use core::ptr::NonNull;
-
-/// The place of a table, or of none.
-#[derive(Clone, Copy)]
-struct Place {
-    base: Shared<Desc>,
-    addr: u64,
-}
-
-impl Place {
-    const fn none() -> Self {
-        Self {
-            // SAFETY: Not used, as the slot says that there is no room.
-            base: unsafe { Shared::new(NonNull::dangling()) },
-            addr: 0,
-        }
-    }
-
-    /// # Safety
-    ///
-    /// The table is memory of the ring as long as the result is used.
-    unsafe fn new(table: TableMemory) -> Self {
-        Self {
-            // SAFETY: By the safety requirements.
-            base: unsafe { Shared::new(table.base) },
-            addr: table.addr,
-        }
-    }
-
-    #[inline(always)]
-    fn table<P: Platform>(self) -> Table<P> {
-        Table {
-            descs: Descs::new(self.base),
-            addr: self.addr,
-        }
-    }
-
-    fn memory(self, room: u16) -> Option<TableMemory> {
-        (room != 0).then(|| TableMemory {
-            base: self.base.as_non_null(),
-            addr: self.addr,
-            room,
-        })
-    }
-}
+use super::tables::Loan;
 
 /// The private state that goes with one id: a head descriptor of a split ring, a buffer id of a
 /// packed one.
 ///
 /// The caller sets aside as many as the queue has descriptors and gives them to the ring.
 ///
-/// PERF: All that is known of an id is in one cache line, its table included: adding a buffer
-/// computes one address, by a shift.
+/// PERF: Half a cache line for a token of two words, and computed by a shift. The table of the id is
+/// known to the [`Tables`](super::Tables), which only a buffer asks that fits into one.
 ///
 /// # Invariants
 ///
-/// `own` is a table of `own_room` descriptors and `lent` one of `lent_room`, of the ring that has
-/// the slot; with a room of 0 there is none. `lent_used` is not above `lent_room`.
-#[repr(align(64))]
+/// The `tables` of the ring that has the slot have a table with room for `own_room` segments for the
+/// id, if that is not 0.
 pub struct Slot<T> {
     /// The buffer, if the device has one of this id.
     pub(super) token: Option<T>,
-    /// The table that stays with the id.
-    own: Place,
-    /// The table for a buffer that is too long for that.
-    lent: Place,
     /// Bytes that the device may write to it.
     pub(super) room: u32,
     /// Any order: the next free descriptor or id, or the next one of the chain. In order: the
@@ -89,10 +28,10 @@ pub struct Slot<T> {
     pub(super) count: u16,
     /// Split, any order: the last descriptor of the chain.
     pub(super) tail: u16,
+    /// The most segments that the table of the id has room for. 0: it has none.
     own_room: u16,
-    lent_room: u16,
-    /// Descriptors of `lent` that the device sees, for the buffer of this id. 0: it is not used.
-    pub(super) lent_used: u16,
+    /// The table that was lent for the buffer of this id.
+    pub(super) loan: Option<Loan>,
 }
 
 impl<T> Slot<T> {
@@ -101,15 +40,12 @@ impl<T> Slot<T> {
         // INVARIANT: There is no table.
         Self {
             token: None,
-            own: Place::none(),
-            lent: Place::none(),
             room: 0,
             next: 0,
             count: 0,
             tail: 0,
             own_room: 0,
-            lent_room: 0,
-            lent_used: 0,
+            loan: None,
         }
     }
 
@@ -118,62 +54,20 @@ impl<T> Slot<T> {
         core::mem::forget(core::mem::replace(self, Self::new()));
     }
 
-    /// Returns the table of the id, if it is long enough for `segments`.
+    /// The most segments that the table of the id has room for. 0: it has none.
     #[inline(always)]
-    pub(super) fn own<P: Platform>(&self, segments: u16) -> Option<Table<P>> {
-        (segments <= self.own_room).then(|| self.own.table())
+    pub(super) fn own_room(&self) -> u16 {
+        self.own_room
     }
 
-    /// Gives the id a table of its own.
+    /// Notes that the id has a table of its own.
     ///
     /// # Safety
     ///
-    /// The table is memory of the ring as long as it has the slot.
-    pub(super) unsafe fn set_own(&mut self, table: TableMemory) {
-        // SAFETY: By the safety requirements.
-        self.own = unsafe { Place::new(table) };
-        // INVARIANT: It is that of the table.
-        self.own_room = table.room;
-    }
-
-    /// Returns the table that the id has borrowed, if it has.
-    pub(super) fn lent(&self) -> Option<TableMemory> {
-        self.lent.memory(self.lent_room)
-    }
-
-    /// Returns the same, to be written.
-    pub(super) fn lent_table<P: Platform>(&self) -> Table<P> {
-        self.lent.table()
-    }
-
-    /// Borrows a table for the id, in place of one that it had.
-    ///
-    /// # Safety
-    ///
-    /// The table is memory of the ring until [`Slot::take_lent`].
-    pub(super) unsafe fn set_lent(&mut self, table: TableMemory) {
-        // SAFETY: By the safety requirements.
-        self.lent = unsafe { Place::new(table) };
-        // INVARIANT: It is that of the table.
-        self.lent_room = table.room;
-        self.lent_used = 0;
-    }
-
-    /// Takes the table that the id has borrowed.
-    pub(super) fn take_lent(&mut self) -> Option<TableMemory> {
-        let table = self.lent();
-        // INVARIANT: There is none any more.
-        self.lent_room = 0;
-        self.lent_used = 0;
-        table
-    }
-
-    /// Notes that the device sees the first `segments` descriptors of the borrowed table, at
-    /// `addr`.
-    pub(super) fn show_lent(&mut self, addr: u64, segments: u16) {
-        debug_assert!(segments <= self.lent_room);
-        self.lent.addr = addr;
-        self.lent_used = segments;
+    /// The tables of the ring that has the slot have one for this id, with as much room.
+    pub(super) unsafe fn set_own_room(&mut self, room: u16) {
+        // INVARIANT: By the safety requirements.
+        self.own_room = room;
     }
 }
 
@@ -267,10 +161,11 @@ pub struct Unused<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use core::ptr::NonNull;
 
     #[test]
-    fn a_slot_of_a_token_of_two_words_is_a_cache_line() {
-        assert_eq!(size_of::<Slot<(NonNull<()>, usize)>>(), 64);
-        assert_eq!(size_of::<Slot<NonNull<()>>>(), 64);
+    fn two_slots_of_a_token_of_two_words_in_a_cache_line() {
+        assert_eq!(size_of::<Slot<(NonNull<()>, usize)>>(), 32);
+        assert_eq!(size_of::<Slot<NonNull<()>>>(), 24);
     }
 }

@@ -3,17 +3,22 @@
 //! Indirect tables (§2.7.5.3, §2.8.7).
 //!
 //! A table is memory beside the ring, and memory is not this crate's business: a ring has a
-//! [`Tables`] that it asks for it. It asks seldom. A table for the usual number of segments stays
-//! with the id that it was made for, so that the next buffer with the id finds it in its [`Slot`];
-//! only a longer buffer borrows another one, which comes back with it.
-//!
-//! [`Slot`]: super::Slot
+//! [`Tables`] that it asks for it. A table for the usual number of segments is that of an id, and is
+//! at hand for each buffer with the id; only a longer buffer borrows another one, which comes back
+//! with it.
 
 use super::{
     desc::Desc,
-    shared::Descs, //
+    platform::Platform,
+    shared::{
+        Descs,
+        Shared, //
+    },
 };
-use core::ptr::NonNull;
+use core::{
+    num::NonZeroU16,
+    ptr::NonNull, //
+};
 
 /// The memory of one indirect table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,32 +27,54 @@ pub struct TableMemory {
     pub base: NonNull<Desc>,
     /// The address at which the device finds them.
     pub addr: u64,
-    /// The number of descriptors, so the most segments of a buffer with this table. At least one.
-    pub room: u16,
 }
 
-/// A table for a buffer that the table of its id is too small for.
+/// The number of a table that was lent.
+///
+/// One more than that, so that a [`Slot`](super::Slot) has room for one, or none, in two bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Loan(NonZeroU16);
+
+impl Loan {
+    /// The loan of a number. `None` of 65535, which is no table's.
+    #[inline]
+    pub const fn new(number: u16) -> Option<Self> {
+        match NonZeroU16::new(number.wrapping_add(1)) {
+            Some(more) => Some(Self(more)),
+            None => None,
+        }
+    }
+
+    /// Returns the number.
+    #[inline]
+    pub const fn number(self) -> u16 {
+        self.0.get().wrapping_sub(1)
+    }
+}
+
+/// A table for a buffer whose id has none that is long enough.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lent {
-    /// A table that is the id's from now on, whatever becomes of the buffer. The device can see it.
-    Own(TableMemory),
+    /// That of the id from now on, with room for so many segments: what [`Tables::own`] returns. The
+    /// device can see it.
+    Own(TableMemory, u16),
     /// A table that comes back with the buffer. The device can see it only after
     /// [`Tables::expose`]; its address is none before.
-    Once(TableMemory),
+    Once(Loan, TableMemory),
 }
 
 /// Gives a ring its tables.
 ///
-/// Everything here is off the usual path: called for the first buffer of an id, and for buffers
-/// with unusually many segments.
+/// All but [`Tables::own`] is off the usual path: called for the first buffer of an id, and for
+/// buffers with unusually many segments.
 ///
 /// # Safety
 ///
-/// - A table is memory for as many descriptors as it says, aligned to 16 and valid for writes, and
-///   the ring alone writes it: one that is [`Lent::Own`] as long as this exists, one that is
-///   [`Lent::Once`] up to [`Tables::free`].
+/// - A table is memory aligned to 16, with room for as many descriptors as were asked for, and the
+///   ring alone writes it: that of an id as long as this exists, one that is [`Lent::Once`] up to
+///   [`Tables::take_back`]. No two of those are the same.
 /// - The address of a table is one at which the device finds it; that of [`Lent::Once`] is so from
-///   [`Tables::expose`] up to [`Tables::conceal`].
+///   [`Tables::expose`] up to [`Tables::take_back`], or as long as this exists.
 pub unsafe trait Tables {
     /// Returns whether buffers may have tables at all: `VIRTIO_F_INDIRECT_DESC` was negotiated.
     fn lends(&self) -> bool;
@@ -56,23 +83,24 @@ pub unsafe trait Tables {
     #[inline(always)]
     fn may_sleep(&mut self, _sleeps: bool) {}
 
-    /// Returns a table with room for `segments`. `None`: there is none for now.
-    fn lend(&mut self, segments: u16) -> Option<Lent>;
+    /// Returns the table of an id.
+    ///
+    /// # Safety
+    ///
+    /// It has one, which was [`Lent::Own`].
+    unsafe fn own(&self, id: u16) -> TableMemory;
 
-    /// Lets the device see the first `segments` descriptors of a table that was lent once: before
-    /// they are written, or, if that [maps](super::Describe::MAPS) memory, afterwards. Returns the
-    /// address. `None`: that cannot be done for now.
-    fn expose(&mut self, table: TableMemory, segments: u16) -> Option<u64>;
+    /// Returns a table with room for `segments` for a buffer with an id that has none, or one that is
+    /// too short. `None`: there is none for now.
+    fn lend(&mut self, id: u16, segments: u16) -> Option<Lent>;
 
-    /// Takes that back, when the device has done with it. Returns whether the table may stay with
-    /// its id for a later buffer; otherwise [`Tables::free`] is next.
-    fn conceal(&mut self, table: TableMemory, segments: u16) -> bool;
+    /// Lets the device see as many descriptors of a table as were asked for: before they are
+    /// written, or, if that [maps](super::Describe::MAPS) memory, afterwards. Returns the address.
+    /// `None`: that cannot be done for now.
+    fn expose(&mut self, loan: Loan) -> Option<u64>;
 
-    /// Notes that a table that stayed with its id is used again, or freed.
-    fn wake(&mut self, table: TableMemory);
-
-    /// Takes a table back that was lent once.
-    fn free(&mut self, table: TableMemory);
+    /// Takes a table back that was lent once. The device has done with it, or cannot see it.
+    fn take_back(&mut self, loan: Loan);
 }
 
 /// No tables: `VIRTIO_F_INDIRECT_DESC` was not negotiated.
@@ -85,21 +113,22 @@ unsafe impl Tables for NoTables {
         false
     }
 
-    fn lend(&mut self, _segments: u16) -> Option<Lent> {
+    unsafe fn own(&self, _id: u16) -> TableMemory {
+        TableMemory {
+            base: NonNull::dangling(),
+            addr: 0,
+        }
+    }
+
+    fn lend(&mut self, _id: u16, _segments: u16) -> Option<Lent> {
         None
     }
 
-    fn expose(&mut self, _table: TableMemory, _segments: u16) -> Option<u64> {
+    fn expose(&mut self, _loan: Loan) -> Option<u64> {
         None
     }
 
-    fn conceal(&mut self, _table: TableMemory, _segments: u16) -> bool {
-        false
-    }
-
-    fn wake(&mut self, _table: TableMemory) {}
-
-    fn free(&mut self, _table: TableMemory) {}
+    fn take_back(&mut self, _loan: Loan) {}
 }
 
 /// A table for the next buffer.
@@ -108,4 +137,32 @@ pub struct Table<P> {
     pub(super) descs: Descs<P>,
     /// The address at which the device finds them.
     pub(super) addr: u64,
+}
+
+impl<P: Platform> Table<P> {
+    /// # Safety
+    ///
+    /// The memory is the ring's as long as the result is used, and has room for the buffer.
+    #[inline(always)]
+    pub(super) unsafe fn new(memory: TableMemory) -> Self {
+        Self {
+            // SAFETY: By the safety requirements.
+            descs: Descs::new(unsafe { Shared::new(memory.base) }),
+            addr: memory.addr,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers() {
+        for number in [0, 1, u16::MAX - 1] {
+            assert_eq!(Loan::new(number).map(Loan::number), Some(number));
+        }
+        assert_eq!(Loan::new(u16::MAX), None);
+        assert_eq!(size_of::<Option<Loan>>(), 2);
+    }
 }

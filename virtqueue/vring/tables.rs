@@ -6,31 +6,26 @@
 //! and take nothing from an allocator. A page is allocated when the queue becomes as deep for the
 //! first time, or, where memory is mapped for the device, with the queue.
 //!
-//! A buffer with more segments has a table of its own length from `kmalloc()`, as all have in C.
-//! When it comes back, the table stays with its id, as long as not too much memory is kept that
-//! way: a load of long requests allocates only at its beginning.
+//! A buffer with more segments [borrows](loans) one of its own length.
 
+mod loans;
+
+use self::loans::Loans;
 use crate::{
     area::Area,
     bindings,
     device::Virtio,
-    direct,
-    dma::{
-        Mapper,
-        TO_DEVICE, //
-    },
+    dma::Mapper,
     ring::{
         self,
         Desc,
         Lent,
+        Loan,
         TableMemory, //
     },
     stats::Counters, //
 };
-use core::{
-    ffi::c_void,
-    ptr::NonNull, //
-};
+use core::ptr::NonNull;
 use kernel::{
     page::PAGE_SIZE,
     prelude::*,
@@ -46,19 +41,13 @@ const OWN_BYTES: usize = OWN as usize * size_of::<Desc>();
 /// Tables of ids in a page.
 const PER_PAGE: usize = tables_in(PAGE_SIZE);
 
-/// Descriptors in the shortest table that is allocated for one buffer.
-const SHORTEST: u16 = 16;
-
-/// Bytes that tables take at most which stay with ids that have no buffer.
-const IDLE_BYTES: usize = 64 << 10;
-
 /// Makes allocations fail, for tests: so many more succeed. Negative: all.
 #[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
 pub static ALLOCATIONS_LEFT: kernel::sync::atomic::Atomic<i32> =
     kernel::sync::atomic::Atomic::new(-1);
 
 /// Whether a test wants the next allocation to fail.
-fn is_to_fail() -> bool {
+pub(crate) fn is_to_fail() -> bool {
     #[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
     {
         use kernel::sync::atomic::Relaxed;
@@ -76,18 +65,25 @@ fn is_to_fail() -> bool {
 ///
 /// # Invariants
 ///
-/// - Of the tables that `pages` have room for, the first `given` are those of ids.
-/// - `idle` is the number of bytes of the tables that stay with ids without a buffer.
+/// Of the tables that `pages` have room for, the first `given` are those of ids, in `places`.
 pub(crate) struct Tables {
     lends: bool,
     /// Whether the next buffer may wait for memory.
     sleeps: bool,
+    /// The table of each id that has one. Of no use for others.
+    places: KVVec<TableMemory>,
+    loans: Loans,
     mapper: Option<Mapper>,
     pages: KVec<Area>,
     given: usize,
-    idle: usize,
     counters: Arc<Counters>,
 }
+
+// SAFETY: The tables belong to it, or to the ring that it is of.
+unsafe impl Send for Tables {}
+
+// SAFETY: Nothing changes behind a shared reference.
+unsafe impl Sync for Tables {}
 
 /// Returns how many tables of ids a piece of `bytes` has room for.
 const fn tables_in(bytes: usize) -> usize {
@@ -114,14 +110,24 @@ impl Tables {
         } else {
             0
         };
-        // INVARIANT: No id has one, and none is idle.
+        let places = if lends {
+            let none = TableMemory {
+                base: NonNull::dangling(),
+                addr: 0,
+            };
+            KVVec::from_elem(none, size.into(), GFP_KERNEL)?
+        } else {
+            KVVec::new()
+        };
+        // INVARIANT: No id has one.
         let mut tables = Self {
             lends,
             sleeps: true,
+            places,
+            loans: Loans::new(counters.clone()),
             mapper: mapper.copied(),
             pages: KVec::with_capacity(count, GFP_KERNEL)?,
             given: 0,
-            idle: 0,
             counters,
         };
         if mapper.is_some() {
@@ -163,23 +169,18 @@ impl Tables {
         }
     }
 
-    fn gfp(&self) -> u32 {
-        // SAFETY: May be called anywhere.
-        unsafe { bindings::rust_virtio_table_gfp(self.sleeps) }
-    }
-
     /// Allocates `bytes` for the tables of further ids.
     fn add_page(&mut self, bytes: usize) -> Option<()> {
         if is_to_fail() {
             return None;
         }
-        let page = Area::new(self.mapper, bytes, self.gfp()).ok()?;
+        let page = Area::new(self.mapper, bytes, gfp(self.sleeps)).ok()?;
         self.counters.tables.add(page.size());
         self.pages.push_within_capacity(page).ok()
     }
 
-    /// Returns the table of a further id.
-    fn own(&mut self) -> Option<TableMemory> {
+    /// Gives a further id a table, and returns it.
+    fn give(&mut self, id: u16) -> Option<TableMemory> {
         // All pages but the last are whole.
         let (page, at) = (self.given / PER_PAGE, self.given % PER_PAGE);
         if page == self.pages.len() {
@@ -192,52 +193,33 @@ impl Tables {
         if at >= tables_in(area.size()) {
             return None;
         }
+        let place = self.places.get_mut(usize::from(id))?;
+        let at = at * OWN_BYTES;
+        // SAFETY: As compared, the area has room for the table.
+        let base = unsafe { area.as_ptr().add(at) }.cast();
+        let addr = area.addr() as u64 + at as u64;
         // INVARIANT: It is the next one.
         self.given += 1;
-        let at = at * OWN_BYTES;
-        Some(TableMemory {
-            // SAFETY: As compared, the area has room for the table.
-            base: unsafe { area.as_ptr().add(at) }.cast(),
-            addr: area.addr() as u64 + at as u64,
-            room: OWN,
-        })
-    }
-
-    /// Allocates a table for one buffer of `segments`.
-    fn once(&mut self, segments: u16) -> Option<TableMemory> {
-        if is_to_fail() {
-            return None;
-        }
-        // What `kmalloc()` would round up to, up to a page.
-        let room = if bytes_of(segments) <= PAGE_SIZE / 2 {
-            segments.next_power_of_two().max(SHORTEST)
-        } else {
-            segments
-        };
-        let bytes = bytes_of(room);
-        // SAFETY: May be called with any size.
-        let ptr = unsafe { bindings::rust_virtio_alloc_table(bytes, self.gfp()) };
-        let base = NonNull::new(ptr.cast())?;
-        self.counters.tables.add(bytes);
-        Some(TableMemory {
-            base,
-            addr: 0,
-            room,
-        })
+        *place = TableMemory { base, addr };
+        Some(*place)
     }
 }
 
+/// Returns how the memory of a table is allocated.
+pub(crate) fn gfp(sleeps: bool) -> u32 {
+    // SAFETY: May be called anywhere.
+    unsafe { bindings::rust_virtio_table_gfp(sleeps) }
+}
+
 /// Returns how many bytes `segments` descriptors take.
-fn bytes_of(segments: u16) -> usize {
+pub(crate) fn bytes_of(segments: u16) -> usize {
     usize::from(segments) * size_of::<Desc>()
 }
 
 // SAFETY:
 // - Each table of an id has its own part of an area, which is aligned to a page and stays as long
-//   as `pages`; other tables are allocated one by one, and freed in `free`. `kmalloc()` aligns
-//   powers of two to themselves, and everything to 16 that is a multiple of it.
-// - The device finds an area at its address as long as there is one; a table that is lent once is
-//   mapped in `expose`, or directly mapped memory, which is where its physical address says.
+//   as `pages`; other tables are as `Loans` has them.
+// - The device finds an area at its address as long as there is one.
 unsafe impl ring::Tables for Tables {
     fn lends(&self) -> bool {
         self.lends
@@ -248,55 +230,31 @@ unsafe impl ring::Tables for Tables {
         self.sleeps = sleeps;
     }
 
-    fn lend(&mut self, segments: u16) -> Option<Lent> {
+    #[inline(always)]
+    unsafe fn own(&self, id: u16) -> TableMemory {
+        debug_assert!(usize::from(id) < self.places.len());
+        // SAFETY: The id has a table, which `give` put there.
+        unsafe { *self.places.get_unchecked(usize::from(id)) }
+    }
+
+    fn lend(&mut self, id: u16, segments: u16) -> Option<Lent> {
         if !self.lends {
             return None;
         }
         if segments <= OWN {
-            if let Some(table) = self.own() {
-                return Some(Lent::Own(table));
+            if let Some(table) = self.give(id) {
+                return Some(Lent::Own(table, OWN));
             }
         }
-        self.once(segments).map(Lent::Once)
+        self.loans.lend(segments, self.sleeps)
     }
 
-    fn expose(&mut self, table: TableMemory, segments: u16) -> Option<u64> {
-        let ptr: *mut c_void = table.base.as_ptr().cast();
-        let Some(mapper) = &self.mapper else {
-            // SAFETY: It was allocated from a slab, or as pages.
-            let phys = unsafe { direct::virt_to_phys(ptr) };
-            let addr = phys as bindings::dma_addr_t;
-            // A device whose addresses are shorter than the machine's cannot be given the memory.
-            return (addr as u64 == phys).then_some(phys);
-        };
-        // SAFETY: As above; it is unmapped before it is freed.
-        let addr = unsafe { mapper.map_virt(ptr, bytes_of(segments), TO_DEVICE, 0) };
-        (!mapper.is_error(addr)).then_some(addr as u64)
+    fn expose(&mut self, loan: Loan) -> Option<u64> {
+        self.loans.expose(loan, self.mapper.as_ref())
     }
 
-    fn conceal(&mut self, table: TableMemory, segments: u16) -> bool {
-        if let Some(mapper) = &self.mapper {
-            let addr = table.addr as bindings::dma_addr_t;
-            // SAFETY: `expose` mapped it, of that size, and the device has done with it.
-            unsafe { mapper.unmap_page(addr, bytes_of(segments), TO_DEVICE, 0) };
-        }
-        let stays = self.idle + bytes_of(table.room) <= IDLE_BYTES;
-        if stays {
-            // INVARIANT: It stays.
-            self.idle += bytes_of(table.room);
-        }
-        stays
-    }
-
-    fn wake(&mut self, table: TableMemory) {
-        // INVARIANT: It is not idle any more.
-        self.idle = self.idle.saturating_sub(bytes_of(table.room));
-    }
-
-    fn free(&mut self, table: TableMemory) {
-        self.counters.tables.sub(bytes_of(table.room));
-        // SAFETY: `once` allocated it, and the ring does not use it any more.
-        unsafe { bindings::rust_virtio_free_table(table.base.as_ptr().cast()) };
+    fn take_back(&mut self, loan: Loan) {
+        self.loans.take_back(loan, self.mapper.as_ref());
     }
 }
 

@@ -239,7 +239,7 @@ mod suite {
             check_eq!((vq.num_free(), fake.serve(0)?), (16, 0));
             drop(none);
             fill(&mut vq, fake, 8, 9, 1)?;
-            // What was allocated stays with the ids.
+            // What was allocated is kept for them.
             let _none = Allocations::left(0);
             fill(&mut vq, fake, 8, 9, 3)
         })

@@ -52,7 +52,16 @@ where
         let id = self.format.next_id(self.free_id);
         // SAFETY: By the type invariants and those of the format, the id is below the size, and
         // that of no buffer where there is a free descriptor.
-        let plan = unsafe { plan(self.rule, &self.slots, id, segments, self.count.free) };
+        let plan = unsafe {
+            plan(
+                self.rule,
+                &self.tables,
+                &self.slots,
+                id,
+                segments,
+                self.count.free,
+            )
+        };
         let plan = match plan {
             Some(plan) => plan,
             None => match self.plan_apart(id, segments, D::MAPS) {
@@ -69,12 +78,12 @@ where
         let chain = match described {
             Ok(chain) => chain,
             Err(e) => {
-                self.put_back(id, D::MAPS);
+                self.return_table(id);
                 return Err((e, token));
             }
         };
         // SAFETY: As above.
-        if D::MAPS && unsafe { slot::at(&self.slots, id) }.lent_used != 0 {
+        if D::MAPS && unsafe { slot::at(&self.slots, id) }.loan.is_some() {
             if let Err(e) = self.show_table(to, id) {
                 return Err((e.into(), token));
             }

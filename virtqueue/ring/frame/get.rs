@@ -190,7 +190,7 @@ where
         };
         // CAST: It is the index of a slot.
         let id = id as u16;
-        let (descs, tail, lent) = (slot.count, slot.tail, slot.lent_used);
+        let (descs, tail, loan) = (slot.count, slot.tail, slot.loan);
         if !F::IN_ORDER {
             // All of a chain goes to the front of the free list.
             if F::LINKED {
@@ -201,7 +201,7 @@ where
             }
             self.free_id = id;
         }
-        if lent != 0 {
+        if loan.is_some() {
             self.return_table(id);
         }
         debug_assert!(self.count.in_flight() != 0);

@@ -12,6 +12,7 @@ use super::{
         tables::{
             Lent,
             Table,
+            TableMemory,
             Tables, //
         },
     },
@@ -70,41 +71,30 @@ where
     /// Finds a table for the next buffer, which is to have the id `id`.
     fn borrow_table(&mut self, id: u16, segments: u16, later: bool) -> Option<Table<F::Platform>> {
         let slot = self.slots.get_mut(usize::from(id))?;
-        debug_assert_eq!(slot.lent_used, 0);
-        if let Some(table) = slot.lent() {
-            self.tables.wake(table);
-            if segments > table.room {
-                slot.take_lent();
-                self.tables.free(table);
+        debug_assert_eq!(slot.loan, None);
+        let memory = match self.tables.lend(id, segments)? {
+            Lent::Own(memory, room) => {
+                // SAFETY: By the contract of `Tables`, which are the ring's, as the slot.
+                unsafe { slot.set_own_room(room) };
+                memory
             }
-        }
-        if slot.lent().is_none() {
-            match self.tables.lend(segments)? {
-                Lent::Own(table) => {
-                    // SAFETY: By the contract of `Tables`, which the ring owns, as the slots.
-                    unsafe { slot.set_own(table) };
-                    return slot.own(segments);
-                }
-                // SAFETY: By the contract of `Tables`; taken from the slot before it is freed.
-                Lent::Once(table) => unsafe { slot.set_lent(table) },
+            Lent::Once(loan, memory) => {
+                let addr = if later {
+                    Some(0)
+                } else {
+                    self.tables.expose(loan)
+                };
+                let Some(addr) = addr else {
+                    self.tables.take_back(loan);
+                    return None;
+                };
+                slot.loan = Some(loan);
+                TableMemory { addr, ..memory }
             }
-        }
-        let table = slot.lent()?;
-        let addr = if segments > table.room {
-            debug_assert!(false, "a table has the room that was asked for");
-            None
-        } else if later {
-            Some(0)
-        } else {
-            self.tables.expose(table, segments)
         };
-        let Some(addr) = addr else {
-            slot.take_lent();
-            self.tables.free(table);
-            return None;
-        };
-        slot.show_lent(addr, segments);
-        Some(slot.lent_table())
+        // SAFETY: By the contract of `Tables`: it has room for as many segments, and is the ring's
+        // up to `take_back`, when the buffer is not added or comes back.
+        Some(unsafe { Table::new(memory) })
     }
 
     /// Shows the device the table that an id has borrowed for a buffer, which has been described.
@@ -115,71 +105,29 @@ where
     #[cold]
     #[inline(never)]
     pub(super) fn show_table(&mut self, to: F::To, id: u16) -> Result<(), AddError> {
-        let slot = self.slots.get_mut(usize::from(id));
-        let shown = slot.and_then(|slot| {
-            let addr = self.tables.expose(slot.lent()?, slot.lent_used)?;
-            slot.show_lent(addr, slot.lent_used);
-            Some(addr)
-        });
-        match shown {
+        let slot = self.slots.get(usize::from(id));
+        let loan = slot.and_then(|slot| slot.loan);
+        match loan.and_then(|loan| self.tables.expose(loan)) {
             Some(addr) => {
                 // SAFETY: The id is that which the buffer was described with, at `to`.
                 unsafe { self.format.move_table(to, id, addr) };
                 Ok(())
             }
             None => {
-                self.put_back(id, true);
+                self.return_table(id);
                 Err(AddError::NoMemory)
             }
         }
     }
 
-    /// Gives back the table, if there is one, that an id has borrowed for a buffer which is not
-    /// added after all. The device sees it, or would have `later`.
-    #[cold]
-    #[inline(never)]
-    pub(super) fn put_back(&mut self, id: u16, later: bool) {
-        let Some(slot) = self.slots.get_mut(usize::from(id)) else {
-            return;
-        };
-        if slot.lent_used == 0 {
-            return;
-        }
-        if !later {
-            self.return_table(id);
-        } else if let Some(table) = slot.take_lent() {
-            self.tables.free(table);
-        }
-    }
-
-    /// Has the table come back that an id has borrowed for a buffer which the device does not have
-    /// any more.
+    /// Gives back the table, if there is one, that an id has borrowed for a buffer which the device
+    /// does not have any more, or which is not added after all.
     #[cold]
     #[inline(never)]
     pub(super) fn return_table(&mut self, id: u16) {
-        let Some(slot) = self.slots.get_mut(usize::from(id)) else {
-            return;
-        };
-        let Some(table) = slot.lent() else {
-            return;
-        };
-        let segments = core::mem::replace(&mut slot.lent_used, 0);
-        if segments != 0 && !self.tables.conceal(table, segments) {
-            slot.take_lent();
-            self.tables.free(table);
-        }
-    }
-
-    /// Gives back all tables that were borrowed. The ring is empty, or its device is done with it.
-    pub(super) fn return_all(&mut self) {
-        for slot in self.slots.iter_mut() {
-            let segments = slot.lent_used;
-            if let Some(table) = slot.take_lent() {
-                if segments == 0 || self.tables.conceal(table, segments) {
-                    self.tables.wake(table);
-                }
-                self.tables.free(table);
-            }
+        let slot = self.slots.get_mut(usize::from(id));
+        if let Some(loan) = slot.and_then(|slot| slot.loan.take()) {
+            self.tables.take_back(loan);
         }
     }
 }

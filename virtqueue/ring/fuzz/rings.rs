@@ -24,7 +24,6 @@ pub struct Setup {
     pub small: u16,
     pub large: u16,
     pub larges: u16,
-    pub stays: bool,
     pub hidden: bool,
     pub config: Config,
 }
@@ -51,7 +50,6 @@ impl Setup {
             small,
             large,
             larges,
-            stays: flags & 16 != 0,
             hidden: flags & 96 == 96,
             config: Config {
                 event_idx: flags & 1 != 0,
@@ -70,7 +68,6 @@ impl Setup {
         Shape {
             own: (self.small, self.size),
             lent: (self.large, self.larges),
-            stays: self.stays,
             hidden: self.hidden,
         }
     }

@@ -107,8 +107,7 @@ pub struct Setup {
     pub tables: u16,
     /// Entries of each table that is lent for one buffer, and how many there are.
     pub larges: (u16, u16),
-    /// Whether those stay with their ids, and whether the device cannot be shown any.
-    pub stays: bool,
+    /// Whether the device cannot be shown any of those.
     pub hidden: bool,
     /// Whether those are shown when they have been written.
     pub maps: bool,
@@ -145,7 +144,6 @@ impl Setup {
         event_idx: false,
         tables: 0,
         larges: (0, 0),
-        stays: false,
         hidden: false,
         maps: false,
         rule: IndirectRule::DEFAULT,
@@ -177,7 +175,6 @@ impl Setup {
         Shape {
             own: (self.tables, self.size),
             lent: self.larges,
-            stays: self.stays,
             hidden: self.hidden,
         }
     }
