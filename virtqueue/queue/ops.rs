@@ -155,8 +155,11 @@ fn add_any<T: Buffer>(mut ring: impl LiveRing, buffer: T) -> Result<(), (Error, 
 #[inline(never)]
 fn add_mapped<T: Buffer>(mut ring: impl LiveRing, buffer: T) -> Result<(), (Error, T)> {
     let given = Given::new(buffer);
-    let added = ring.add_mapped(given.raw(), T::COMMON_COUNT, &given.common(), 0);
-    added.map_err(|error| (error, given.take_back()))
+    match ring.map_at_hand(given.raw(), T::COMMON_COUNT, &given.common()) {
+        Ok(true) => Ok(()),
+        Ok(false) => add_any(ring, given.take_back()),
+        Err(error) => Err((error, given.take_back())),
+    }
 }
 
 impl<T: Buffer, R: LiveRing> QueueOps<T> for OnNative<T, R> {
@@ -181,9 +184,10 @@ impl<T: Buffer, R: LiveRing> QueueOps<T> for OnNative<T, R> {
         let given = Given::new(buffer);
         match self
             .ring
-            .add_physical(given.raw(), T::COMMON_COUNT, &given.common())
+            .add_at_hand(given.raw(), T::COMMON_COUNT, &given.common())
         {
-            Ok(()) => Ok(()),
+            Ok(true) => Ok(()),
+            Ok(false) => add_any(self.ring.again(), given.take_back()),
             Err(error) => Err((error, given.take_back())),
         }
     }

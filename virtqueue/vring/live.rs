@@ -69,6 +69,21 @@ pub trait LiveRing {
     ) -> Result;
     /// [`LiveRing::add`], only where memory is not mapped for the device.
     fn add_physical<B: Segments>(&mut self, token: RawToken, segments: u16, buffer: &B) -> Result;
+    /// As [`LiveRing::add_physical`], of a buffer for which there is room, and a table, if it is to
+    /// have one. Otherwise returns false: nothing has happened, and [`LiveRing::add`] is to be asked.
+    fn add_at_hand<B: Segments>(
+        &mut self,
+        token: RawToken,
+        segments: u16,
+        buffer: &B,
+    ) -> Result<bool>;
+    /// As [`LiveRing::add_at_hand`], of memory that is mapped for the device.
+    fn map_at_hand<B: Segments>(
+        &mut self,
+        token: RawToken,
+        segments: u16,
+        buffer: &B,
+    ) -> Result<bool>;
     /// [`LiveRing::add`], only where it is.
     fn add_mapped<B: Segments>(
         &mut self,
@@ -136,6 +151,16 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
             }
             Err((error, _)) => Err(self.side.refused(error.into())),
         }
+    }
+
+    /// As [`Live::post`], of a buffer for which not all is at hand.
+    #[cold]
+    #[inline(never)]
+    fn post_apart<D: Describe>(&mut self, token: RawToken, segments: u16, buffer: &mut D) -> Result
+    where
+        Error: From<D::Error>,
+    {
+        self.post(token, segments, buffer)
     }
 
     /// Takes a used buffer as C has it.
@@ -298,6 +323,56 @@ impl<F: Format<Platform = Kernel>> LiveRing for Live<'_, F> {
     }
 
     #[inline(always)]
+    fn add_at_hand<B: Segments>(
+        &mut self,
+        token: RawToken,
+        segments: u16,
+        buffer: &B,
+    ) -> Result<bool> {
+        let segments = known::<B>(segments);
+        let by = &mut Physical;
+        let mut translated = Translated { buffer, by };
+        match self.ring.add_at_hand(token, segments, &mut translated) {
+            Ok(id) => {
+                self.side.added(id, segments, self.ring.num_free());
+                Ok(true)
+            }
+            Err((None, _)) => Ok(false),
+            Err((Some(error), _)) => Err(self.side.refused(error)),
+        }
+    }
+
+    #[inline(always)]
+    fn map_at_hand<B: Segments>(
+        &mut self,
+        token: RawToken,
+        segments: u16,
+        buffer: &B,
+    ) -> Result<bool> {
+        let segments = known::<B>(segments);
+        let id = self.ring.next_id();
+        let mapped = self.side.mapped.as_mut();
+        let Some(mut recorder) = mapped.and_then(|mapped| mapped.recorder(id, 0)) else {
+            return Err(EINVAL);
+        };
+        let by = &mut recorder;
+        let mut translated = Translated { buffer, by };
+        match self.ring.add_at_hand(token, segments, &mut translated) {
+            Ok(id) => {
+                recorder.keep();
+                self.side.added(id, segments, self.ring.num_free());
+                Ok(true)
+            }
+            // Nothing was described, so that nothing was mapped.
+            Err((None, _)) => Ok(false),
+            Err((Some(error), _)) => {
+                recorder.undo();
+                Err(self.side.refused(error))
+            }
+        }
+    }
+
+    #[inline(always)]
     fn add_mapped<B: Segments>(
         &mut self,
         token: RawToken,
@@ -328,7 +403,14 @@ impl<F: Format<Platform = Kernel>> LiveRing for Live<'_, F> {
 
     #[inline(always)]
     fn add_single(&mut self, token: RawToken, addr: u64, len: u32, write: bool) -> Result {
-        self.post(token, 1, &mut Single { addr, len, write })
+        let mut single = Single { addr, len, write };
+        match self.ring.add_at_hand(token, 1, &mut single) {
+            Ok(id) => {
+                self.side.added(id, 1, self.ring.num_free());
+                Ok(())
+            }
+            Err((_, token)) => self.post_apart(token, 1, &mut single),
+        }
     }
 
     #[inline(always)]
