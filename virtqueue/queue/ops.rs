@@ -280,21 +280,25 @@ impl<T: Buffer> QueueOps<T> for OnForeign<'_, T> {
 
     #[inline(always)]
     fn drain(&mut self, mut take: impl FnMut(Used<T>)) -> bool {
-        // Whether there is to be something, as the device said.
-        let mut said = false;
+        // The free descriptors when there was to be more, as the device said: no number of them.
+        let mut before = u32::MAX;
         loop {
-            let mut taken = false;
             self.ring.disable_cb();
             while let Some(used) = self.get_buf() {
                 take(used);
-                taken = true;
             }
-            // A device that takes back what it said does not keep the driver here.
-            if self.ring.enable_cb() || (said && !taken) {
-                return self.ring.is_broken();
+            if self.ring.enable_cb() {
+                break;
             }
-            said = true;
+            // A device that takes back what it said does not keep the driver here: nothing was taken.
+            // PERF: That is asked only where there is more: nothing is noted for each buffer.
+            let free = self.num_free();
+            if free == before {
+                break;
+            }
+            before = free;
         }
+        self.ring.is_broken()
     }
 
     same_on_ring!();

@@ -69,26 +69,32 @@ where
         if self.control.is_broken() {
             return Pass::Broken;
         }
-        if self.count.in_flight() == 0 && self.lies() {
-            return Pass::Broken;
-        }
-        // What the device does not have it cannot have used.
-        while self.count.in_flight() != 0 {
-            // What the loop needs is better read again than kept on the stack: most often it runs
-            // once.
-            compiler_fence(SeqCst);
-            let at = self.format.at(&self.count);
-            let found = match self.look::<true>(at) {
-                Ok(Found::Nothing) => break,
-                Ok(found) => found,
-                Err(fault) => {
-                    self.fail(fault);
-                    return Pass::Broken;
+        if self.count.in_flight() == 0 {
+            if self.lies() {
+                return Pass::Broken;
+            }
+        } else {
+            loop {
+                // What the loop needs is better read again than kept on the stack: most often it
+                // runs once.
+                compiler_fence(SeqCst);
+                let at = self.format.at(&self.count);
+                let found = match self.look::<true>(at) {
+                    Ok(Found::Nothing) => break,
+                    Ok(found) => found,
+                    Err(fault) => {
+                        self.fail(fault);
+                        return Pass::Broken;
+                    }
+                };
+                match self.take::<true>(at, found) {
+                    Some(used) => give(used),
+                    None => return Pass::Broken,
                 }
-            };
-            match self.take::<true>(at, found) {
-                Some(used) => give(used),
-                None => return Pass::Broken,
+                // What the device does not have it cannot have used.
+                if self.count.in_flight() == 0 {
+                    break;
+                }
             }
         }
         compiler_fence(SeqCst);
