@@ -76,12 +76,17 @@ mod suite {
     }
 
     /// A serial number that does not come is an error, or empty where it cannot be read, and not
-    /// what was in memory.
+    /// what is in memory.
     #[test]
     fn serial_fails() -> Result {
         let rig = Rig::plain()?;
         let disk = rig.open()?;
-        for answer in [Answer::Status(1), Answer::Status(7), Answer::Untouched(0)] {
+        for answer in [
+            Answer::Status(1),
+            Answer::Status(7),
+            Answer::Untouched(0),
+            Answer::DoneBut(1),
+        ] {
             rig.disk.answer(answer, Some(GET_ID));
             check_eq!(&disk.attribute(c"serial")?[..], b"");
         }

@@ -61,6 +61,8 @@ pub(super) enum Answer {
     Honest,
     /// Does nothing and says this status.
     Status(u8),
+    /// Does what is asked and says this status.
+    DoneBut(u8),
     /// Does nothing, leaves the status as it is, and says that it wrote so many bytes.
     Untouched(u32),
     /// As it should, but for what it says of the bytes that it wrote.
@@ -218,6 +220,10 @@ impl RamDisk {
         let status = match answer {
             Answer::Honest | Answer::Counted(_) => state.serve(&seen, chain)?,
             Answer::Status(status) => status,
+            Answer::DoneBut(status) => {
+                state.serve(&seen, chain)?;
+                status
+            }
             Answer::OnlyStatus => OK,
             Answer::Untouched(len) => return Ok(Action::Complete(len)),
             Answer::WrongId => return Ok(Action::CompleteAs { id: 0x7777, len: 1 }),
