@@ -74,6 +74,8 @@ pub(crate) struct Maps {
     made: Atomic<u64>,
     wrong: Atomic<u64>,
     syncs: Atomic<u64>,
+    /// The attributes that mappings were asked for with, since that was looked at.
+    attributes: Atomic<u64>,
     areas: Atomic<i64>,
     /// How many more may be made; negative: no limit.
     left: Atomic<i64>,
@@ -90,6 +92,7 @@ impl Maps {
             made: Atomic::new(0),
             wrong: Atomic::new(0),
             syncs: Atomic::new(0),
+            attributes: Atomic::new(0),
             areas: Atomic::new(0),
             left: Atomic::new(-1),
             largest: Atomic::new(usize::MAX),
@@ -114,6 +117,11 @@ impl Maps {
     /// Synchronisations so far.
     pub(crate) fn syncs(&self) -> u64 {
         self.syncs.load(Relaxed)
+    }
+
+    /// Takes the attributes that mappings were asked for with.
+    pub(crate) fn attributes(&self) -> u64 {
+        self.attributes.xchg(0, Relaxed)
     }
 
     /// Coherent areas that are allocated.
@@ -215,11 +223,13 @@ unsafe extern "C" fn map_page(
     offset: c_ulong,
     size: usize,
     dir: bindings::dma_data_direction,
-    _attrs: c_ulong,
+    attrs: c_ulong,
 ) -> u64 {
     let Some(maps) = maps(map) else {
         return u64::MAX;
     };
+    let seen = maps.attributes.load(Relaxed);
+    maps.attributes.store(seen | attrs as u64, Relaxed);
     let left = maps.left.load(Relaxed);
     if left == 0 {
         return u64::MAX;

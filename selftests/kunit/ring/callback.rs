@@ -50,6 +50,43 @@ mod suite {
         })
     }
 
+    /// By index, a device is notified when the buffer is added that it asks for, and not of those
+    /// before and behind it (R18, R25).
+    #[test]
+    fn kicks_by_index() -> Result {
+        on(
+            &[RINGS[1], RINGS[4], RINGS[7], RINGS[10]],
+            Setup::default,
+            |_, fake, _, _queues| {
+                let mut vq = fake.c_queue(0)?;
+                let packed = fake.negotiated(RING_PACKED);
+                for round in 0..6u16 {
+                    let asked = 4 * round + 2;
+                    fake.inject(0, |ring| {
+                        if packed {
+                            let wrap = 1 - asked / 8 % 2;
+                            ring.packed()?.write_device_event(asked % 8 | wrap << 15, 2)
+                        } else {
+                            ring.split()?.write_avail_event(asked)
+                        }
+                    })?;
+                    let before = fake.traffic(0).kicks;
+                    for (number, kicks) in [(0, 0), (1, 0), (2, 1), (3, 1)] {
+                        add(&mut vq, number, 1, 0)?;
+                        check!(vq.kick());
+                        check_eq!(fake.traffic(0).kicks, before + kicks);
+                    }
+                    check_eq!(fake.serve(0)?, 4);
+                    for number in 0..4 {
+                        fake.finish(0, |_| Action::Complete(0))?;
+                        check_eq!(get(&mut vq)?.wire.number(), number);
+                    }
+                }
+                Ok(())
+            },
+        )
+    }
+
     /// A queue that breaks between an add and the kick is not notified: the kick says so, if the
     /// device wanted to be (R14, R18).
     #[test]
@@ -223,10 +260,17 @@ mod suite {
         })
     }
 
-    /// What a notification says of the next buffer: index, or place and wrap counter (R36).
+    /// What a notification says of the next buffer: index, or place and wrap counter; and which
+    /// queue it is of (R36).
     #[test]
     fn notification_data() -> Result {
-        on_each(Setup::default, |_, fake, _, _queues| {
+        let two = || Setup {
+            queues: 2,
+            ..Setup::default()
+        };
+        on_each(two, |_, fake, _, _queues| {
+            let first = u32::from(fake.negotiated(RING_PACKED)) << 31;
+            check_eq!(fake.c_queue(1)?.notification_data(), first | 1);
             let mut vq = fake.c_queue(0)?;
             for number in 0..21u32 {
                 let (lap, place) = (number / 8, number % 8);

@@ -217,8 +217,19 @@ mod suite {
             use_one(fake)?;
             check_eq!(get(&mut vq)?.wire.number(), 30);
             check!(!vq.is_broken());
-            let (result, _) = vq.reset(None)?;
-            result
+            // Also where there is nothing to be given back.
+            let (result, recycled) = vq.reset(None)?;
+            result?;
+            check_eq!(recycled.buffers, 1);
+            for number in 40..43 {
+                post(&mut vq, fake, number, 1)?;
+                use_one(fake)?;
+                check_eq!(get(&mut vq)?.wire.number(), number);
+                let (result, recycled) = vq.reset(None)?;
+                result?;
+                check_eq!((recycled.buffers, recycled.done), (0, 1));
+            }
+            Ok(())
         })
     }
 

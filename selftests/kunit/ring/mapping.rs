@@ -29,6 +29,7 @@ use virtio_fake::{
     MAX_MAPPING,
     RING_PACKED, //
 };
+use vring::bindings::DMA_ATTR_DEBUGGING_IGNORE_CACHELINES;
 
 fn mapped() -> Setup {
     Setup {
@@ -145,26 +146,27 @@ mod suite {
         on_each(mapped, |_, fake, _, _queues| {
             let mut vq = fake.c_queue(0)?;
             for round in 0..12 {
-                for (left, out, how) in [
-                    (0, 2, How::Lists),
-                    (1, 2, How::Lists),
-                    (2, 2, How::Lists),
-                    (3, 2, How::Lists),
-                    (0, 1, How::Segments),
-                    (1, 1, How::Segments),
-                    (2, 1, How::Segments),
-                ] {
-                    fake.limit_maps(Some(left));
-                    let why = refused(&mut vq, Wire::new(9, out, 2)?, how)?;
-                    // C's packed ring has EIO here, which drivers take for the end.
-                    let c = !crate::ring::is_native() && fake.negotiated(RING_PACKED);
-                    check_eq!(why, if c { EIO } else { ENOMEM });
-                    check_eq!((fake.mapped(), vq.num_free()), (0, 8));
-                    check_eq!(fake.serve(0)?, 0);
-                }
-                fake.limit_maps(None);
-                // As many descriptors as the ring has not, so that each place is the first once.
+                // As many descriptors as the ring has not, so that each place is the first once; and
+                // fewer than a refused buffer had, whose others are not there either.
                 for (out, in_) in [(1, 2), (0, 1 + round % 3)] {
+                    for (left, out, how) in [
+                        (0, 2, How::Lists),
+                        (1, 2, How::Lists),
+                        (2, 2, How::Lists),
+                        (3, 2, How::Lists),
+                        (0, 1, How::Segments),
+                        (1, 1, How::Segments),
+                        (2, 1, How::Segments),
+                    ] {
+                        fake.limit_maps(Some(left));
+                        let why = refused(&mut vq, Wire::new(9, out, 2)?, how)?;
+                        // C's packed ring has EIO here, which drivers take for the end.
+                        let c = !crate::ring::is_native() && fake.negotiated(RING_PACKED);
+                        check_eq!(why, if c { EIO } else { ENOMEM });
+                        check_eq!((fake.mapped(), vq.num_free()), (0, 8));
+                        check_eq!(fake.serve(0)?, 0);
+                    }
+                    fake.limit_maps(None);
                     add(&mut vq, 1, out, in_)?;
                     vq.kick();
                     check_eq!(fake.serve(0)?, 1);
@@ -280,6 +282,25 @@ mod suite {
                 check!(vq.get()?.is_some());
                 check_eq!((fake.mapped(), fake.mapped_wrong()), (0, 0));
             }
+            Ok(())
+        })
+    }
+
+    /// The DMA API is told of buffers parts of which share cache lines with others (R30).
+    #[test]
+    fn shared_cache_lines() -> Result {
+        on_each(mapped, |_, fake, dev, _queues| {
+            let mut vq = fake.c_queue(0)?;
+            fake.map_attributes();
+            for (how, attributes) in [
+                (How::In, 0),
+                (How::InCacheClean, DMA_ATTR_DEBUGGING_IGNORE_CACHELINES),
+            ] {
+                vq.add(Wire::new(1, 0, 1)?, how).map_err(|(e, _)| e)?;
+                check_eq!(fake.map_attributes(), attributes as u64);
+            }
+            dev.reset();
+            check_eq!(detach_all(&mut vq)?.len(), 2);
             Ok(())
         })
     }

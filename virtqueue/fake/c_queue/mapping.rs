@@ -134,6 +134,11 @@ impl Fake {
         self.0.maps.syncs()
     }
 
+    /// The attributes that pieces were mapped with since this was asked last, all in one.
+    pub fn map_attributes(&self) -> u64 {
+        self.0.maps.attributes()
+    }
+
     /// Areas that both sides see.
     pub fn areas(&self) -> i64 {
         self.0.maps.areas()
