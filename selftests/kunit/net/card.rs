@@ -185,10 +185,18 @@ impl Card {
 
     /// Whether the last command of a class and number had this among its data.
     pub(super) fn was_told_of(&self, class: u8, number: u8, part: &[u8]) -> bool {
+        let data = self.last(class, number);
+        data.is_some_and(|data| data.windows(part.len()).any(|at| at == part))
+    }
+
+    /// Returns the data of the last command of a class and number.
+    pub(super) fn last(&self, class: u8, number: u8) -> Option<KVec<u8>> {
         let state = self.state.lock();
         let of_kind = |c: &&KVec<u8>| c.get(..2) == Some(&[class, number]);
-        let last = state.commands.iter().rev().find(of_kind);
-        last.is_some_and(|c| c.windows(part.len()).any(|at| at == part))
+        let last = state.commands.iter().rev().find(of_kind)?;
+        let mut data = KVec::new();
+        data.extend_from_slice(last.get(2..)?, GFP_KERNEL).ok()?;
+        Some(data)
     }
 
     /// Returns how many commands it got.

@@ -11,6 +11,7 @@ use super::{
     F_CTRL_GUEST_OFFLOADS,
     F_CTRL_MAC_ADDR,
     F_CTRL_RX,
+    F_CTRL_VLAN,
     F_CTRL_VQ,
     F_GUEST_CSUM,
     F_GUEST_TSO4,
@@ -128,7 +129,34 @@ mod suite {
         nic.set_promiscuous(true)?;
         check!(wait::until(5_000, || rig.card.commands(1, 0) > 0));
         nic.set_promiscuous(false)?;
+        // No address besides its own, and groups, such as that of all hosts.
+        let table = rig.card.last(1, 0).ok_or(ENODATA)?;
+        let (unicast, rest) = table.split_at_checked(4).ok_or(ENODATA)?;
+        let (count, groups) = rest.split_at_checked(4).ok_or(ENODATA)?;
+        check_eq!(unicast, [0; 4]);
+        check_eq!(count, (groups.len() as u32 / 6).to_le_bytes());
+        check!(!groups.is_empty() && groups.len() % 6 == 0);
+        check!(groups
+            .chunks(6)
+            .all(|mac| mac.first().is_some_and(|byte| byte & 1 != 0)));
         check_eq!(rig.fake.violations(), 0);
+        Ok(())
+    }
+
+    /// VLANs are let through by command, and no more.
+    #[test]
+    fn vlans() -> Result {
+        let rig = Rig::with(&[F_CTRL_VQ, F_CTRL_VLAN])?;
+        let nic = rig.nic()?;
+        nic.set_vlan(5, true)?;
+        check!(rig.card.was_told(2, 0, &5u16.to_le_bytes()));
+        check_eq!(rig.card.commands(2, 1), 0);
+        nic.set_vlan(5, false)?;
+        check!(rig.card.was_told(2, 1, &5u16.to_le_bytes()));
+        // What the device refuses is no error.
+        rig.card.answer(Answer::Ack(1));
+        nic.set_vlan(6, true)?;
+        check!(rig.card.was_told(2, 0, &6u16.to_le_bytes()));
         Ok(())
     }
 

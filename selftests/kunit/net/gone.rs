@@ -99,12 +99,15 @@ mod suite {
         let rig = Rig::with(&[])?;
         let nic = rig.up()?;
         rig.card.hold_tx(true);
+        let freed = Nic::let_go();
         for i in 0..5 {
             nic.send(&from_us(i, 200)?, 0, Offload::default())?;
         }
         check!(wait::until(DEADLINE_MS, || rig.fake.held(1) >= 5));
         drop(nic);
-        rig.remove(DEADLINE_MS, drop)
+        rig.remove(DEADLINE_MS, drop)?;
+        check_eq!(Nic::let_go(), freed + 5);
+        Ok(())
     }
 
     /// Torn out likewise.
@@ -113,11 +116,33 @@ mod suite {
         let rig = Rig::with(&[])?;
         let nic = rig.up()?;
         rig.card.hold_tx(true);
+        let freed = Nic::let_go();
         for i in 0..5 {
             nic.send(&from_us(i, 200)?, 0, Offload::default())?;
         }
         check!(wait::until(DEADLINE_MS, || rig.fake.held(1) >= 5));
         drop(nic);
-        rig.remove(DEADLINE_MS, Plug::yank)
+        rig.remove(DEADLINE_MS, Plug::yank)?;
+        check_eq!(Nic::let_go(), freed + 5);
+        Ok(())
+    }
+
+    /// The machine goes down: the card is reset, and left alone from there on.
+    #[test]
+    fn shut_down() -> Result {
+        let rig = Rig::with(&[F_MRG_RXBUF])?;
+        let nic = rig.up()?;
+        nic.send(&from_us(1, 200)?, 0, Offload::default())?;
+        check!(wait::until(DEADLINE_MS, || rig.card.sent() == 1));
+        let resets = rig.fake.resets();
+        rig.plug.as_ref().ok_or(ENODEV)?.shutdown()?;
+        check_eq!(rig.fake.resets(), resets + 1);
+        check_eq!(rig.fake.status(), 0);
+        // It is no error of the one who sends.
+        let _ = nic.send(&from_us(2, 200)?, 0, Offload::default());
+        wait::pause(50);
+        check_eq!((rig.card.sent(), rig.fake.resets()), (1, resets + 1));
+        drop(nic);
+        rig.remove(DEADLINE_MS, drop)
     }
 }

@@ -29,7 +29,10 @@ use super::{
     ID,
     MAC, //
 };
-use kernel::prelude::*;
+use kernel::{
+    cpu::nr_cpu_ids,
+    prelude::*, //
+};
 use virtio::time_limit::Haste;
 use virtio_fake::{
     messages,
@@ -280,6 +283,19 @@ mod suite {
                 check_eq!((nic.state().rx_queues, nic.state().tx_queues), (2, 2));
             }
         }
+        Ok(())
+    }
+
+    /// At first there are not more pairs in use than there are processors, and the device is told.
+    #[test]
+    fn pairs_at_first() -> Result {
+        let features = [F_MAC, F_MQ, F_CTRL_VQ];
+        let rig = Rig::new(Config::default().pairs(16), &features, 33)?;
+        let state = rig.nic()?.state();
+        let pairs = state.rx_queues;
+        check!((1..=nr_cpu_ids().min(16)).contains(&pairs));
+        check_eq!(state.tx_queues, pairs);
+        check!(rig.card.was_told(4, 0, &(pairs as u16).to_le_bytes()));
         Ok(())
     }
 

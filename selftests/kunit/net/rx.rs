@@ -347,6 +347,7 @@ mod suite {
         let capture = nic.capture(ETHER_TYPE)?;
         receive(&rig.fake, &[&rx_header(65535), &frame], None)?;
         check!(wait::until(5_000, || nic.stats().rx_length_errors > 0));
+        check_eq!(nic.stats().rx_dropped, 1);
         check!(capture.is_empty());
         still_works(&rig, &capture)
     }
@@ -368,10 +369,18 @@ mod suite {
             receive(&rig.fake, &[], Some(len))?;
             check!(wait::until(5_000, || nic.stats().rx_length_errors > 0));
             check_eq!(nic.stats().rx_length_errors, 1);
+            check_eq!(nic.stats().rx_dropped, 1);
             check!(capture.is_empty());
             still_works(&rig, &capture)?;
         }
         Ok(())
+    }
+
+    /// Longer than a packet for a small buffer may be, which has room for a few bytes more.
+    #[test]
+    fn longer_than_usual() -> Result {
+        let frame = to_us(1, 1519)?;
+        refused(&[], &[&rx_header(1), &frame], None, length_errors, Some(1))
     }
 
     /// H096: longer than the buffer: nothing of it arrives, it is counted and told, and the frame

@@ -28,6 +28,7 @@ use virtio_fake::{
     messages,
     wait,
     Action,
+    Addresses,
     Fake,
     Nic,
     Offload,
@@ -135,7 +136,10 @@ mod suite {
         let nic = rig.up()?;
         rig.card.hold_tx(true);
         for _ in 0..20 {
+            let let_go = Nic::let_go();
             nic.send(&from_us(1, 200)?, 0, Offload::default())?;
+            // It may be with the device for long.
+            check_eq!(Nic::let_go(), let_go + 1);
             check!(wait::until(5_000, || rig.fake.held(1) > 0));
             let before = nic.stats().tx_packets;
             while rig.fake.held(1) > 0 {
@@ -153,6 +157,56 @@ mod suite {
             return Ok(());
         }
         Err(EBUSY)
+    }
+
+    /// With NAPI, the sender of a frame has it until the device is done with it.
+    #[test]
+    fn holds_the_sender() -> Result {
+        let rig = Rig::with(&[])?;
+        let nic = rig.up()?;
+        rig.card.hold_tx(true);
+        let let_go = Nic::let_go();
+        nic.send(&from_us(1, 200)?, 0, Offload::default())?;
+        check!(wait::until(5_000, || rig.fake.held(1) > 0));
+        check_eq!(Nic::let_go(), let_go);
+        while rig.fake.held(1) > 0 {
+            rig.fake.finish(1, |_| Action::Complete(0))?;
+        }
+        check!(wait::until(5_000, || Nic::let_go() == let_go + 1));
+        Ok(())
+    }
+
+    /// A frame that cannot be mapped for the device is dropped and counted, and the next one is sent.
+    #[test]
+    fn no_mapping_for_now() -> Result {
+        let card = Card::new(2, false)?;
+        let spec = Spec::new(ID)
+            .features(&[F_MAC])
+            .config(&Config::default().0)?
+            .queues(2, 64)?
+            .mapping(Addresses::Marked);
+        let fake = Fake::new(spec, card.clone())?;
+        fake.set_auto(true);
+        let plug = Some(fake.plug()?);
+        check!(fake.is_bound());
+        let rig = Rig::around(card, fake, plug);
+        let nic = rig.up()?;
+        let (before, let_go) = (nic.stats(), Nic::let_go());
+        rig.fake.limit_maps(Some(0));
+        nic.send(&from_us(1, 200)?, 0, Offload::default())?;
+        rig.fake.limit_maps(None);
+        check_eq!(Nic::let_go(), let_go + 1);
+        let after = nic.stats();
+        check!(after.tx_dropped > before.tx_dropped);
+        check_eq!(
+            after.tx_fifo_errors - before.tx_fifo_errors,
+            after.tx_dropped - before.tx_dropped
+        );
+        let frame = from_us(2, 200)?;
+        nic.send(&frame, 0, Offload::default())?;
+        check!(sent(&rig.card, 1));
+        check!(rig.card.has_sent(0, &[0; 12], &frame));
+        Ok(())
     }
 
     /// A checksum left to the device: where it starts and where it goes.

@@ -6,11 +6,16 @@ use super::{
     card::Answer,
     Config,
     Rig,
+    F_CTRL_GUEST_OFFLOADS,
     F_CTRL_MAC_ADDR,
     F_CTRL_RX,
+    F_CTRL_VLAN,
     F_CTRL_VQ,
+    F_GUEST_CSUM,
+    F_GUEST_TSO4,
     F_MAC,
-    F_MQ, //
+    F_MQ,
+    F_MRG_RXBUF, //
 };
 use kernel::prelude::*;
 use virtio_fake::{
@@ -24,11 +29,24 @@ const OTHER_MAC: [u8; 6] = [0x52, 0x54, 0, 0xaa, 0xbb, 0xcc];
 /// Classes of commands.
 const RX: u8 = 0;
 const MAC: u8 = 1;
+const VLAN: u8 = 2;
 const MQ: u8 = 4;
+const OFFLOADS: u8 = 5;
 
 /// A card with as many pairs as there can be in use, and all that can be told.
 fn rig() -> Result<Rig> {
-    let features = [F_MAC, F_MQ, F_CTRL_VQ, F_CTRL_RX, F_CTRL_MAC_ADDR];
+    let features = [
+        F_MAC,
+        F_MQ,
+        F_CTRL_VQ,
+        F_CTRL_RX,
+        F_CTRL_MAC_ADDR,
+        F_CTRL_VLAN,
+        F_CTRL_GUEST_OFFLOADS,
+        F_GUEST_CSUM,
+        F_GUEST_TSO4,
+        F_MRG_RXBUF,
+    ];
     Rig::new(Config::default().pairs(4), &features, 9)
 }
 
@@ -53,6 +71,10 @@ mod suite {
         nic.set_mac(OTHER_MAC)?;
         nic.set_promiscuous(true)?;
         check!(wait::until(5_000, || rig.card.was_told(RX, 0, &[1])));
+        nic.set_vlan(5, true)?;
+        nic.set_vlan(6, true)?;
+        nic.set_vlan(6, false)?;
+        nic.set_gro_hw(false)?;
         let pairs = rig.card.commands(MQ, 0);
         let (mut told, mut buffers) = (0, 0);
         reset(&rig, || {
@@ -62,14 +84,26 @@ mod suite {
         check!(rig.card.was_told(MQ, 0, &3u16.to_le_bytes()));
         check!(rig.card.was_told(MAC, 1, &OTHER_MAC));
         check!(rig.card.was_told(RX, 0, &[1]));
+        check!(rig.card.was_told(VLAN, 0, &5u16.to_le_bytes()));
+        check_eq!(rig.card.commands(VLAN, 0), 3);
+        let csum = 1u64 << F_GUEST_CSUM;
+        check!(rig.card.was_told(OFFLOADS, 0, &csum.to_le_bytes()));
         // No buffer had come by then to receive packets in.
-        for (class, number) in [(MQ, 0), (MAC, 1), (RX, 0), (MAC, 0)] {
+        for (class, number) in [
+            (MQ, 0),
+            (MAC, 1),
+            (RX, 0),
+            (MAC, 0),
+            (VLAN, 0),
+            (OFFLOADS, 0),
+        ] {
             let around = rig.card.around(told, class, number);
             check_eq!(around.ok_or(ENODATA)?.1, buffers);
         }
         check!(wait::until(5_000, || rig.card.buffers() > buffers));
         check!(nic.state().carrier);
         check_eq!(rig.fake.violations(), 0);
+        nic.set_vlan(5, false)?;
         nic.set_promiscuous(false)
     }
 

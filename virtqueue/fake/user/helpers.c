@@ -374,6 +374,19 @@ int rust_virtio_fake_set_gro_hw(struct net_device *dev, bool on)
 	return WITH_NIC(dev, set_gro_hw(dev, on));
 }
 
+static atomic_t let_go = ATOMIC_INIT(0);
+
+static void note_let_go(struct sk_buff *skb)
+{
+	atomic_inc(&let_go);
+}
+
+/* How many of the frames that were sent so far their sender was let go of. */
+u32 rust_virtio_fake_let_go(void)
+{
+	return atomic_read(&let_go);
+}
+
 /*
  * Sends a frame: straight to one queue, past the queueing discipline. With
  * csum_start >= 0, the checksum is left to the device; with gso_size, the
@@ -395,6 +408,7 @@ int rust_virtio_fake_send(struct net_device *dev, const void *frame, u32 len,
 	skb_set_network_header(skb, ETH_HLEN);
 	skb->dev = dev;
 	skb->protocol = eth_hdr(skb)->h_proto;
+	skb->destructor = note_let_go;
 	if (csum_start >= 0 && !skb_partial_csum_set(skb, csum_start,
 						     csum_offset)) {
 		kfree_skb(skb);

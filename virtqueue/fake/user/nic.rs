@@ -79,6 +79,7 @@ pub struct NicStats {
     pub tx_bytes: u64,
     pub tx_errors: u64,
     pub tx_dropped: u64,
+    pub tx_fifo_errors: u64,
 }
 
 /// What a frame leaves to the device.
@@ -156,6 +157,7 @@ impl Nic {
             tx_bytes: raw.tx_bytes,
             tx_errors: raw.tx_errors,
             tx_dropped: raw.tx_dropped,
+            tx_fifo_errors: raw.tx_fifo_errors,
         }
     }
 
@@ -294,6 +296,13 @@ impl Nic {
             return Err(EBUSY);
         }
         to_result(ret)
+    }
+
+    /// Returns how many frames that were sent so far hold nothing of the stack any more: they were
+    /// freed, or let go of who sent them.
+    pub fn let_go() -> u32 {
+        // SAFETY: May be called at any time.
+        unsafe { bindings::rust_virtio_fake_let_go() }
     }
 
     /// Listens to what the interface receives of an Ethernet type.
