@@ -6,7 +6,7 @@
 # Given on the command line or in the environment, most of them read by tools/rvt.py. A child gets those that
 # have a value: cargo, for one, takes an empty RUSTC= for the name of a compiler.
 VARIABLES := KDIR KSRC KERNEL KUNIT T FAMILY VARIANT V MODULE_ARGS RUSTC RUSTDOC BINDGEN RUST_VIRTIO_CACHE \
-	LEGS STACKS BASE KEEP RING LAYOUT DEST BRANCH PYTHON CMD DEB_VERSION
+	LEGS STACKS BASE KEEP RING LAYOUT DEST BRANCH PYTHON CMD DEB_VERSION ROUNDS
 $(foreach v,$(VARIABLES),$(eval $(if $(strip $($(v))),export,unexport) $(v)))
 
 # The system's Python: the one whose libraries packages bring.
@@ -51,6 +51,7 @@ help:
 	@echo "  RING=c     have the rings from the kernel's virtio_ring.ko, not from rust_virtio_ring.ko"
 	@echo "  LAYOUT=l   layout of all rings in the selftests: split, packed, in-order, packed-in-order"
 	@echo "  VARIANT=debug  use the kernel with the memory and locking checkers"
+	@echo "  ROUNDS=n   how often the selftests under load disturb a device (100), as in T=blk/recover-load"
 	@echo "  V=1        print the output of the selftests as it comes"
 	@echo "  CMD='...'  what make shell runs"
 	@echo "  MODULE_ARGS='...'  more of Kbuild's command line, e.g. CONFIG_RUST_VIRTIO_NET=n"

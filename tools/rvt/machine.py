@@ -86,6 +86,14 @@ class Machine:
         self._child = self._qmp = self._channel = None
         self.console = Console(self.rundir / "console.log")
 
+    def monitor(self) -> Qmp:
+        """Returns the monitor of QEMU, which has been started."""
+        return self._qmp
+
+    def pid(self) -> int:
+        """Returns the id of QEMU's process."""
+        return self._child.pid
+
     def run(self, steps, job=None, files=None, on_line=None, limit: float = 3600,
             env=None) -> Outcome:
         """Boots, runs `steps`, a list of `(name, command line)`, and waits for the end.

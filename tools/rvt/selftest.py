@@ -13,6 +13,9 @@ beside the script that holds it. Scripts that want equal guests share one. A scr
 runs in one guest for each of them, as `<subject>/<name>@pci` and `<subject>/<name>@mmio`. What it
 needs of the kernel's configuration besides is in lines of `# rvt-config:` (see rvt/fits.py).
 
+A script whose description has `"long":true` is run when its own name is asked for, and otherwise left
+out.
+
 Beside `<name>.sh` there may be `<name>.host.py`, for what has to happen on the host:
 `prepare(guest)` is called before QEMU starts, and `actions(guest)` returns name -> function of one text for the
 script's `host run <name> <text>`.
@@ -43,6 +46,9 @@ _running = threading.Lock()
 #: Processors that the guests which run at the same time have together, for each of the machine's.
 _ROOM = 2
 
+#: Seconds that a script, and one that is long, gets. They are no measure of anything.
+_LIMIT, _LONG_LIMIT = 600, 6 * 3600
+
 _GUEST = re.compile(r"^# rvt-guest:(.*)$", re.M)
 _TRANSPORTS = re.compile(r"^# rvt-transports:(.*)$", re.M)
 
@@ -70,24 +76,34 @@ class Choice:
 
 
 def scripts(pattern: str = "") -> list:
-    """Returns the names (subject/script or subject/script@transport) that match a pattern, all
-    without one.
+    """Returns the names (subject/script or subject/script@transport) that match a pattern, without one
+    all but those of long scripts.
 
     A pattern is a name, with or without a transport, a subject, a script's own name, or a glob;
-    several are separated by commas or spaces.
+    several are separated by commas or spaces. Subjects and globs match no long script.
     """
     names = sorted(name for path in SELFTESTS.glob("*/*.sh") if path.parent.name != "lib"
                    for name in _names(path))
-    wanted = [part for part in re.split(r"[,\s]+", pattern) if part]
+    wanted = [part.removesuffix(".sh") for part in re.split(r"[,\s]+", pattern) if part]
     if not wanted:
-        return names
-    chosen = [name for name in names
-              if any(fnmatch.fnmatch(part, want.removesuffix(".sh")) for want in wanted
-                     for whole in (name, name.partition("@")[0])
-                     for part in (whole, *whole.split("/")))]
+        return [name for name in names if not _is_long(name)]
+    chosen = [name for name in names if any(_matches(name, want) for want in wanted)]
     if not chosen:
         raise Failure(f"no selftest matches \"{pattern}\"; there are:\n    " + "\n    ".join(names))
     return chosen
+
+
+def _matches(name: str, want: str) -> bool:
+    """Returns whether a part of a pattern means a script."""
+    whole = name.partition("@")[0]
+    if _is_long(name):
+        return want in (name, whole, whole.split("/")[1])
+    return any(fnmatch.fnmatch(part, want) for one in (name, whole) for part in (one, *one.split("/")))
+
+
+def _is_long(name: str) -> bool:
+    """Returns whether a script is left out where it is not asked for by its name."""
+    return bool(re.search(r'"long":\s*true', "".join(_GUEST.findall(_file(name).read_text()))))
 
 
 def _names(path: Path) -> list:
@@ -187,11 +203,13 @@ def _group(results: Results, wanted: spec.Spec, names: list, kdir: Path, ours: l
         guest = Guest(wanted, kdir, ours, label)
         say(f"Guest ({wanted.family} drivers, {wanted.provider()} ring, {wanted.vcpus} vCPUs, "
             f"{len(wanted.blk)} disks, {len(wanted.net)} NICs) for {', '.join(left)}; logs: {guest.rundir}")
+        seconds = _LONG_LIMIT if wanted.long else _LIMIT
         steps = [(name, f"cd /run/rvt/selftests/{_file(name).parent.name} && "
-                        f"timeout -k 10 $((600 * RVT_PATIENCE)) sh ./{_file(name).name}") for name in left]
+                        f"timeout -k 10 $(({seconds} * RVT_PATIENCE)) sh ./{_file(name).name}") for name in left]
         for name in left:
             _host_side(guest, name)
-        outcome = guest.run(steps, on_line=_progress)
+        outcome = guest.run(steps, on_line=_progress, limit=max(3600, seconds * len(left)),
+                            env={"RVT_ROUNDS": os.environ.get("ROUNDS", "")})
         why = "" if again else stall.reason(outcome)
         if why:
             warn(f"an emulated processor missed its timer, running these again: {why}")

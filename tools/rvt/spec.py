@@ -114,6 +114,8 @@ class Spec:
     accel: str = ""
     #: Kernel variant: "" or "debug".
     kernel: str = ""
+    #: Its scripts take an hour or more: they are run by their own names only.
+    long: bool = False
 
     def __post_init__(self):
         self.blk = [d if isinstance(d, Disk) else _fill(Disk, d) for d in self.blk]
