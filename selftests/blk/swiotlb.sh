@@ -17,12 +17,27 @@ verify() {
 		--minimal --output=/tmp/fio.log --rw=randrw "$2" "$3" --size=16m
 }
 
+mountpoint -q /sys/kernel/debug || mount -t debugfs debugfs /sys/kernel/debug
+bounced() {
+	cat /sys/kernel/debug/swiotlb/io_tlb_used
+}
+
+given_back() {
+	[ "$(bounced)" -le "$before" ]
+}
+before=$(bounced 2>/dev/null)
+
 for n in 0 1; do
 	disk=$(disk_by_serial blk$n)
 	check_eq "B15 a segment is what can be bounced in one piece: blk$n" \
 		"$(cat "/sys/block/$disk/queue/max_segment_size")" 262144
 	check "B5 B15 small and large requests: blk$n" verify "$disk" --bsrange=4k-256k --iodepth=64
 	check "B5 B15 requests of many segments: blk$n" verify "$disk" --bs=2m --iodepth=16
+	if [ -n "$before" ]; then
+		check "R21 nothing stays mapped: blk$n" wait_for 20 given_back
+	else
+		skip "R21 nothing stays mapped: blk$n" "the kernel does not tell how much is bounced"
+	fi
 done
 
 # A table that is copied is copied when it has been written.
