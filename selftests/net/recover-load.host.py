@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Has the devices of net/recover-load lie."""
+
+import runpy
+from pathlib import Path
+
+actions = runpy.run_path(str(Path(__file__).resolve().parent.parent / "lib" / "meddle.py"))["actions"]
