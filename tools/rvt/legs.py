@@ -32,6 +32,9 @@ _LEGS = [
 #: What shows that the modules load into a kernel, and that both drivers work.
 FEW = "blk/cache,blk/serial,net/link,net/traffic-default,ring/drivers"
 
+#: Scripts that take long, and are run by `make test-long`.
+LOAD = "blk/recover-load,net/recover-load"
+
 #: A distribution's kernel, as it is.
 _STOCK = Choice(kernel="debian", name="Debian's kernel", pattern=FEW)
 

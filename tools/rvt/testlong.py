@@ -88,6 +88,10 @@ PARTS = {
     **{f"selftest-{layout}": (_rvt("selftest", LAYOUT=layout), f"all selftests on rings that are "
                               f"{layout}") for layout in LAYOUTS if layout != "split"},
     "selftest-debug": (_rvt("selftest", VARIANT="debug"), "all selftests with the checkers"),
+    "selftest-load": (_rvt("selftest", T=legs.LOAD), "disks and NICs under load, disturbed a hundred times in "
+                      "each way"),
+    "selftest-load-debug": (_rvt("selftest", T=legs.LOAD, VARIANT="debug", ROUNDS="20"), "the same with the "
+                            "checkers and with allocations that fail, twenty times"),
     "selftest-debian": (_rvt("selftest", KERNEL="debian"), "all selftests on Debian's own kernel"),
     **{f"selftest-{kernel}": (_rvt("selftest", KERNEL=kernel, T=legs.FEW), "a few selftests on that of "
                               f"its flavour {flavour.partition('-')[0]}")

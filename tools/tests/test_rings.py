@@ -8,6 +8,7 @@ from pathlib import Path
 from unittest import mock
 
 from rvt import legs, modtree, qemu, selftest, spec
+from rvt.machine import Outcome
 from rvt.say import Failure
 from rvt.selftest import Choice
 from rvt.spec import Spec
@@ -143,8 +144,45 @@ class Scripts(unittest.TestCase):
         self.assertEqual(selftest.wanted_guest("ring/rng@mmio", choice).layout, "")
         self.assertEqual(selftest.wanted_guest("ring/rng@pci", choice).layout, "packed-in-order")
 
+    def test_a_long_script_is_run_by_its_own_name_only(self):
+        for name in legs.LOAD.split(","):
+            subject, own = name.split("/")
+            self.assertTrue(selftest.wanted_guest(name).long)
+            for pattern in (name, own + ".sh", f"blk/io,{name}"):
+                self.assertIn(name, selftest.scripts(pattern))
+            for pattern in ("", subject, f"{subject}/*", "*"):
+                self.assertNotIn(name, selftest.scripts(pattern))
+        with self.assertRaisesRegex(Failure, "no selftest matches"):
+            selftest.scripts("blk/recover-*")
+
+    def test_a_long_script_has_the_time_and_is_told_how_much_to_do(self):
+        ran = []
+
+        class Guest:
+            """A guest that comes to nothing."""
+
+            rundir, prepare, actions = Path("none"), [], {}
+
+            def __init__(self, *_args):
+                pass
+
+            def run(self, steps, **options):
+                """Notes what is run."""
+                ran.append((steps[0][1], options["limit"], options["env"]["RVT_ROUNDS"]))
+                return Outcome(self.rundir, error="ended")
+
+        with mock.patch.object(selftest, "Guest", Guest), mock.patch.object(selftest, "say"), \
+                mock.patch.object(selftest.stall, "reason", return_value=""), \
+                mock.patch.dict("os.environ", ROUNDS="7"):
+            for name in ("blk/io", "blk/recover-load"):
+                selftest._group(mock.Mock(), selftest.wanted_guest(name), [name], Path(), [], "")
+        (short, limit, rounds), (long, long_limit, _) = ran
+        self.assertIn("$((600 * RVT_PATIENCE))", short)
+        self.assertIn("$((21600 * RVT_PATIENCE))", long)
+        self.assertEqual((limit, long_limit, rounds), (3600, 21600, "7"))
+
     def test_every_description_is_right(self):
-        for name in selftest.scripts():
+        for name in [*selftest.scripts(), *legs.LOAD.split(",")]:
             self.assertIn(selftest.wanted_guest(name).provider(), [*modtree.RINGS, modtree.BOTH])
 
     def test_the_legs_go_through_both_rings_and_all_layouts(self):
