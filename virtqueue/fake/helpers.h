@@ -105,7 +105,6 @@ int rust_virtio_fake_set_present(struct net_device *dev, bool present);
 int rust_virtio_fake_set_tx_frames(struct net_device *dev, u32 frames);
 void rust_virtio_fake_netpoll(struct net_device *dev, bool locked, u16 queue);
 int rust_virtio_fake_set_channels(struct net_device *dev, u32 pairs);
-int rust_virtio_fake_set_vlan(struct net_device *dev, u16 vid, bool on);
 u32 rust_virtio_fake_let_go(void);
 int rust_virtio_fake_set_gro_hw(struct net_device *dev, bool on);
 u8 rust_virtio_fake_frame_summed(const struct sk_buff *skb);

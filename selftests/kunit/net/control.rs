@@ -157,7 +157,7 @@ mod suite {
         rig.card.answer(Answer::Ack(1));
         nic.set_vlan(6, true)?;
         check!(rig.card.was_told(2, 0, &6u16.to_le_bytes()));
-        Ok(())
+        nic.set_vlan(6, false)
     }
 
     /// A legacy device that wants to see the two lists in a descriptor each, as the header of
