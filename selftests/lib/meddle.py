@@ -11,8 +11,6 @@ import struct
 #: No buffer of a ring has it.
 _NO_ID = 0xffff
 
-_AVAIL, _USED = 1 << 7, 1 << 15
-
 
 def _memory(pid: int) -> int:
     """Returns a descriptor of the guest's memory; a place in it is a physical address."""
@@ -27,26 +25,25 @@ def _get(memory: int, address: int) -> int:
     return struct.unpack("<H", os.pread(memory, 2, address))[0]
 
 
-def _answer_split(memory: int, queue: dict) -> None:
-    """Puts an answer to no buffer behind the last answer of a split ring."""
+def _spoil_split(memory: int, queue: dict) -> None:
+    """Has the last answer in a split ring be to no buffer."""
     used = queue["vring-used"]
-    index = _get(memory, used + 2)
-    os.pwrite(memory, struct.pack("<II", _NO_ID, 0), used + 4 + 8 * (index % queue["vring-num"]))
-    os.pwrite(memory, struct.pack("<H", index + 1 & 0xffff), used + 2)
+    last = _get(memory, used + 2) - 1 & 0xffff
+    os.pwrite(memory, struct.pack("<I", _NO_ID), used + 4 + 8 * (last % queue["vring-num"]))
 
 
-def _answer_packed(memory: int, queue: dict) -> None:
-    """Does the same in a packed ring, whatever is in that place."""
-    place = queue["vring-desc"] + 16 * queue["used-idx"]
-    flags = _get(memory, place + 14)
-    wrap = bool(flags & _AVAIL) if bool(flags & _AVAIL) != bool(flags & _USED) else not flags & _AVAIL
-    os.pwrite(memory, struct.pack("<IH", 0, _NO_ID), place + 8)
-    os.pwrite(memory, struct.pack("<H", _AVAIL | _USED if wrap else 0), place + 14)
+def _spoil_packed(memory: int, queue: dict) -> None:
+    """Does the same in a packed ring. Where the driver has put another buffer there, the device learns a wrong id."""
+    last = (queue["used-idx"] - 1) % queue["vring-num"]
+    os.pwrite(memory, struct.pack("<H", _NO_ID), queue["vring-desc"] + 16 * last + 12)
 
 
 def actions(guest) -> dict:
-    """Returns what a script may ask for: `lie DEVICE QUEUE LAYOUT`, which tells the driver of a buffer
-    that it has not given. The driver sees it unless the device really answers first."""
+    """Returns what a script may ask for: `lie DEVICE QUEUE LAYOUT`, which makes the last answer one to a buffer that
+    the driver has not given. It has no effect if the driver has seen the answer before.
+
+    No answer is added: the driver would look for it while the device writes its next one there, and take for
+    whole what is half a packet, which no driver can tell."""
 
     def lie(argument: str) -> None:
         device, index, layout = argument.split()
@@ -59,7 +56,7 @@ def actions(guest) -> dict:
                 raise OSError("the queue is not in use")
             memory = _memory(guest.pid())
             try:
-                (_answer_packed if layout.startswith("packed") else _answer_split)(memory, queue)
+                (_spoil_packed if layout.startswith("packed") else _spoil_split)(memory, queue)
             finally:
                 os.close(memory)
         finally:

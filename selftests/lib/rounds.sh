@@ -44,14 +44,14 @@ rounds() {
 # What a ring says that has found a lie, in Rust and in C.
 ROUNDS_LIE="queue disabled\|id [0-9]* out of range\|id [0-9]* is not a head"
 
-# lies DEVICE QUEUES: a device returns a buffer that it never had, until the driver has seen it: the device may answer
-# first. Each round begins with another of so many queues.
+# lies DEVICE QUEUES: a device returns a buffer that it never had, until the driver has seen it: the driver may have seen
+# the answer before it was spoilt. Each round begins with another of so many queues.
 lies() {
 	_seen=$(told "$ROUNDS_LIE")
 	_tries=0
 	while [ $_tries -lt 30 ]; do
 		host run lie "$1 $(((round + _tries) % $2)) $RVT_LAYOUT"
-		wait_for 2 told_more "$ROUNDS_LIE" "$_seen" && return 0
+		wait_for 1 told_more "$ROUNDS_LIE" "$_seen" && return 0
 		_tries=$((_tries + 1))
 	done
 	return 1

@@ -16,7 +16,7 @@ _MEDDLE = runpy.run_path(str(SELFTESTS / "lib" / "meddle.py"))
 
 #: A split ring of four: where what the device writes is.
 _SPLIT = {"vring-desc": 0x100, "vring-used": 0x200, "vring-num": 4}
-_PACKED = {"vring-desc": 0x100, "used-idx": 2}
+_PACKED = {"vring-desc": 0x100, "vring-num": 4}
 
 
 class Scratch(unittest.TestCase):
@@ -99,19 +99,18 @@ class Lies(Scratch):
             os.pwrite(memory, data, address)
         return memory
 
-    def test_the_answer_is_the_last_of_a_split_ring(self):
-        memory = self.memory((0x202, struct.pack("<H", 0xffff)))
-        _MEDDLE["_answer_split"](memory, _SPLIT)
-        self.assertEqual(os.pread(memory, 8, 0x204 + 8 * 3), struct.pack("<II", 0xffff, 0))
-        self.assertEqual(os.pread(memory, 2, 0x202), bytes(2))
+    def test_the_last_answer_of_a_split_ring_is_spoilt_and_none_added(self):
+        for index, last in ((6, 1), (0, 3)):
+            memory = self.memory((0x202, struct.pack("<H", index)))
+            _MEDDLE["_spoil_split"](memory, _SPLIT)
+            self.assertEqual(os.pread(memory, 8, 0x204 + 8 * last), struct.pack("<II", 0xffff, 0))
+            self.assertEqual(os.pread(memory, 2, 0x202), struct.pack("<H", index))
 
-    def test_the_answer_is_the_next_of_a_packed_ring(self):
-        place = 0x100 + 16 * 2
-        # Available, or used, in the first round or in the second: what the driver takes for used next.
-        for avail, used, answer in ((1, 0, 0x8080), (0, 1, 0), (0, 0, 0x8080), (1, 1, 0)):
-            memory = self.memory((place + 14, struct.pack("<H", avail << 7 | used << 15)))
-            _MEDDLE["_answer_packed"](memory, _PACKED)
-            self.assertEqual(os.pread(memory, 8, place + 8), struct.pack("<IHH", 0, 0xffff, answer))
+    def test_the_last_answer_of_a_packed_ring_is_spoilt(self):
+        for index, last in ((2, 1), (0, 3)):
+            memory = self.memory((0x100 + 16 * last + 14, b"\x80\x80"))
+            _MEDDLE["_spoil_packed"](memory, {**_PACKED, "used-idx": index})
+            self.assertEqual(os.pread(memory, 8, 0x100 + 16 * last + 8), struct.pack("<IHH", 0, 0xffff, 0x8080))
 
     def test_the_guest_stands_still_meanwhile_and_goes_on_in_any_case(self):
         said = []
