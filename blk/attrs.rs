@@ -124,12 +124,16 @@ impl Attribute for CacheType {
 
     fn store(disk: &Disk<Blk>, text: &[u8]) -> Result {
         let on = parse_cache_type(text).ok_or(EINVAL)?;
+        let shared = disk.data();
         // Under the lock of the limits, so that of two writers the same one wins at the device
         // and here.
         disk.update_limits(|limits| {
-            let on = disk
-                .data()
-                .with_device(|dev| cache::switch(dev, on))
+            let on = shared
+                .with_device(|dev| {
+                    // Noted for a restart, which the requests may need that are waited for before the
+                    // disk says so.
+                    cache::switch(dev, on).inspect(|&on| shared.watch.set_cached(on))
+                })
                 .ok_or(ENODEV)??;
             limits.set(Feature::WRITE_CACHE, on);
             Ok(())

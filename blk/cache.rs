@@ -48,16 +48,17 @@ pub(crate) fn switch(dev: &Device<Bound>, on: bool) -> Result<bool> {
     Ok(is_on(dev).unwrap_or(true))
 }
 
-/// Switches the cache of a device that was reset to what the disk says it is: others have been told.
-/// Returns whether it is on although the disk said that it is off; the disk says so from now on, or
-/// [will](announce). Nothing is dispatched. Process context.
+/// Switches the cache of a device that was reset to what it was: others have been told, or whoever
+/// switched it will tell them. Returns whether it is on although it was off; the disk says so from now
+/// on, or [will](announce). Nothing is dispatched. Process context.
 pub(crate) fn put_back(dev: &Device<Bound>, disk: &Disk<Blk>) -> bool {
     if !dev.has_feature(features::CONFIG_WCE) {
         return false;
     }
-    let said = disk.has_feature(Feature::WRITE_CACHE);
-    let on = switch(dev, said).unwrap_or(true);
-    if on == said {
+    let watch = &disk.data().watch;
+    let was = watch.is_cached();
+    let on = switch(dev, was).unwrap_or(true);
+    if on == was {
         return false;
     }
     dev_warn!(
@@ -67,7 +68,8 @@ pub(crate) fn put_back(dev: &Device<Bound>, disk: &Disk<Blk>) -> bool {
         if on { "on" } else { "off" }
     );
     if on {
-        disk.data().watch.set_cache_news(true);
+        watch.set_cached(true);
+        watch.set_cache_news(true);
         // If that does not go now, it is done as soon as it does.
         let _ = announce(disk);
     }

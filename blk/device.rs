@@ -298,7 +298,7 @@ fn make(dev: &Device<Bound>) -> Result<impl PinInit<Data, Error>> {
             link,
             cache_control: dev.has_feature(features::CONFIG_WCE),
             identifying <- new_mutex!(None),
-            watch: Watch::new(),
+            watch: Watch::new(raw.write_cache),
             _index: index,
         }),
         GFP_KERNEL,

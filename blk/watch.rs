@@ -87,6 +87,8 @@ pub(crate) struct Watch {
     not_woken: Atomic<bool>,
     /// The configuration has changed.
     reconfigured: Atomic<bool>,
+    /// The cache is to be on: as the disk says, or is about to say once requests are done.
+    cached: Atomic<bool>,
     /// The disk is to say that its cache is on.
     cache_news: Atomic<bool>,
     /// Number of requests that had ended at the last look.
@@ -98,12 +100,13 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Watches a device that is being probed.
-    pub(crate) fn new() -> Self {
+    /// Watches a device that is being probed, whose cache is on, or not.
+    pub(crate) fn new(cached: bool) -> Self {
         Self {
             phase: Atomic::new(Phase::Coming as usize),
             not_woken: Atomic::new(false),
             reconfigured: Atomic::new(false),
+            cached: Atomic::new(cached),
             cache_news: Atomic::new(false),
             ended: Atomic::new(0),
             changed: Atomic::new(0),
@@ -136,6 +139,16 @@ impl Watch {
     /// Whether the configuration has changed since this was last asked.
     pub(crate) fn is_reconfigured(&self) -> bool {
         self.reconfigured.xchg(false, Full)
+    }
+
+    /// Notes the mode that the cache is to be in. With the link.
+    pub(crate) fn set_cached(&self, on: bool) {
+        self.cached.store(on, Release);
+    }
+
+    /// Whether the cache is to be on.
+    pub(crate) fn is_cached(&self) -> bool {
+        self.cached.load(Acquire)
     }
 
     /// Notes whether the disk is to say that its cache is on.

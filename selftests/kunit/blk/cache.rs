@@ -24,7 +24,8 @@ use kernel::{
 };
 use virtio_fake::{
     wait,
-    Disk, //
+    Disk,
+    Task, //
 };
 
 const OFF: &[u8] = b"write through\n";
@@ -62,6 +63,28 @@ mod suite {
         speak_after_reset(&rig, resets)?;
         check_read(reading)?;
         writing.join(DEADLINE_MS)??;
+        check_eq!(rig.fake.config(Config::WCE), [0]);
+        check!(!disk.limits().write_cache);
+        drop(disk);
+        rig.remove(DEADLINE_MS, drop)
+    }
+
+    /// A cache is switched off while a request is not answered, which the disk waits for before it says
+    /// so. It is off after the restart that answers the request.
+    #[test]
+    fn switched_while_mute() -> Result {
+        let (rig, disk) = switchable()?;
+        let resets = rig.fake.resets();
+        let reading = unheard_read(&rig, &disk)?;
+        let switching = {
+            let disk = disk.clone();
+            Task::new(move || disk.set_attribute(c"cache_type", OFF))?
+        };
+        check!(wait::until(DEADLINE_MS, || rig.fake.config(Config::WCE) == [0]));
+        check!(disk.limits().write_cache);
+        speak_after_reset(&rig, resets)?;
+        check_read(reading)?;
+        switching.join(DEADLINE_MS)??;
         check_eq!(rig.fake.config(Config::WCE), [0]);
         check!(!disk.limits().write_cache);
         drop(disk);
