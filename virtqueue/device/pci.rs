@@ -132,8 +132,16 @@ impl Function {
                 return None;
             }
             let len = end.checked_sub(offset)?;
-            // SAFETY: By the type invariant. The function checks the BAR, and maps no more than what is
-            // in it from the offset on: as much as is asked for, since the capability lies in it.
+            // What the transport saw of the capability the device may have changed.
+            // SAFETY: By the type invariant; there is such a BAR.
+            let size =
+                unsafe { kernel::bindings::pci_resource_len(self.pdev.cast(), cap.bar.into()) };
+            // CAST: Of addresses of 32 bits there may be fewer.
+            if (size as u64) < u64::from(at) + u64::from(len) {
+                return None;
+            }
+            // SAFETY: By the type invariant. The function maps as much as is asked for, as that is in
+            // the BAR.
             let at = unsafe {
                 bindings::pci_iomap_range(self.pdev, cap.bar.into(), at as usize, len as usize)
             };
