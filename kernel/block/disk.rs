@@ -209,10 +209,24 @@ impl<T: Operations> Disk<T> {
         unsafe { bindings::blk_mark_disk_dead(self.raw()) };
     }
 
+    /// Calls `f`, which schedules work, unless the disk was deleted, or has no request and can get none:
+    /// deleting it waits for its work, and nobody does afterwards. Any context.
+    fn while_in_use<R>(&self, f: impl FnOnce() -> R) {
+        let queue = self.queue();
+        // SAFETY: By the type invariants.
+        if unsafe { bindings::rust_queue_tryget(queue) } {
+            let _ = f();
+            // SAFETY: By the type invariants; the reference was just taken.
+            unsafe { bindings::rust_queue_put(queue) };
+        }
+    }
+
     /// Has requests queued that were [given back](crate::mq::Request::requeue_later). Any context.
     pub fn queue_again(&self) {
-        // SAFETY: By the type invariants.
-        unsafe { bindings::blk_mq_kick_requeue_list(self.queue()) };
+        self.while_in_use(|| {
+            // SAFETY: By the type invariants.
+            unsafe { bindings::blk_mq_kick_requeue_list(self.queue()) }
+        });
     }
 
     /// Returns how many requests have ended so far, if the disk counts that.

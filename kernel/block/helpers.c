@@ -54,6 +54,17 @@ sector_t rust_helper_get_capacity(struct gendisk *disk)
 	return get_capacity(disk);
 }
 
+/* Keeps a disk from being deleted, unless it was. */
+bool rust_helper_rust_queue_tryget(struct request_queue *q)
+{
+	return percpu_ref_tryget(&q->q_usage_counter);
+}
+
+void rust_helper_rust_queue_put(struct request_queue *q)
+{
+	percpu_ref_put(&q->q_usage_counter);
+}
+
 struct gendisk *rust_helper_dev_to_disk(struct device *dev)
 {
 	return dev_to_disk(dev);

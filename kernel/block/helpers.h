@@ -27,6 +27,8 @@ void rust_helper_blk_mq_unfreeze_queue(struct request_queue *q, unsigned int mem
 struct queue_limits rust_helper_queue_limits_start_update(struct request_queue *q);
 void rust_helper_queue_limits_cancel_update(struct request_queue *q);
 sector_t rust_helper_get_capacity(struct gendisk *disk);
+bool rust_helper_rust_queue_tryget(struct request_queue *q);
+void rust_helper_rust_queue_put(struct request_queue *q);
 struct gendisk *rust_helper_dev_to_disk(struct device *dev);
 bool rust_helper_bvec_mergeable(const struct bio_vec *a, const struct bio_vec *b,
 				unsigned long boundary);

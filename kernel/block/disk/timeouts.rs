@@ -16,6 +16,11 @@ use super::*;
 pub struct TimeoutsHeld<'a, T: Operations>(&'a Disk<T>);
 
 impl<T: Operations> TimeoutsHeld<'_, T> {
+    /// Whether the timeouts are those of the requests of a queue.
+    pub(crate) fn is_of(&self, queue: *mut bindings::request_queue) -> bool {
+        self.0.queue() == queue
+    }
+
     fn work(queue: *mut bindings::request_queue) -> *mut bindings::work_struct {
         // SAFETY: By the type invariants of `Disk`, from which each caller has the queue.
         unsafe { &raw mut (*queue).timeout_work }
@@ -25,18 +30,20 @@ impl<T: Operations> TimeoutsHeld<'_, T> {
 impl<T: Operations> Drop for TimeoutsHeld<'_, T> {
     fn drop(&mut self) {
         let work = Self::work(self.0.queue());
-        // SAFETY: By the type invariants. The work arms the timer for what is under way: the timer may
-        // have run out meanwhile, with nobody to look.
-        unsafe {
-            bindings::enable_work(work);
-            bindings::kblockd_schedule_work(work);
-        }
+        // SAFETY: By the type invariants.
+        unsafe { bindings::enable_work(work) };
+        // The work arms the timer for what is under way: the timer may have run out meanwhile, with
+        // nobody to look.
+        self.0.while_in_use(|| {
+            // SAFETY: By the type invariants.
+            unsafe { bindings::kblockd_schedule_work(work) }
+        });
     }
 }
 
 impl<T: Operations> Disk<T> {
     /// Waits until no timeout of a request is being looked at, and has none looked at as long as the
-    /// result exists. Process context, sleeps; the disk is not deleted meanwhile.
+    /// result exists. Process context, sleeps.
     pub fn hold_timeouts(&self) -> TimeoutsHeld<'_, T> {
         let queue = self.queue();
         // The work first: it arms the timer again. One that runs out from here on finds the work

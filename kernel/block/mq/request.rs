@@ -439,13 +439,15 @@ impl<T: Operations> Request<T> {
 
     /// Gives a request back to the block layer that a device had, to be queued again, with new time,
     /// once that is [asked for](crate::Disk::queue_again). Its time was over, or may be: no timeout
-    /// is looked at meanwhile.
-    pub fn requeue_later(self, _held: &TimeoutsHeld<'_, T>) {
+    /// is looked at meanwhile. With those of another disk held, it gets no new time.
+    pub fn requeue_later(self, held: &TimeoutsHeld<'_, T>) {
         let rq = self.into_raw().as_ptr();
         // SAFETY: By the type invariants, and ownership is given up. Nobody else looks at the time of
-        // the request.
+        // the request where timeouts of its queue are held.
         unsafe {
-            (*rq).timeout = 0;
+            if held.is_of((*rq).q) {
+                (*rq).timeout = 0;
+            }
             bindings::blk_mq_requeue_request(rq, false);
         }
     }
