@@ -349,6 +349,25 @@ fn report_if_broken(queue: &impl QueueOps<TxPacket>, stack: StackQueue<'_, Nic<'
     }
 }
 
+/// The free descriptors of a queue when its device last said that it was done with more.
+struct Said(u32);
+
+impl Said {
+    /// The device has not said so yet.
+    const fn nothing() -> Self {
+        // No queue has as many.
+        Self(u32::MAX)
+    }
+
+    /// Notes that the device says so. Returns whether it said so before, and nothing was taken since: a
+    /// device that takes back what it said does not keep the driver in a loop.
+    #[inline(always)]
+    fn in_vain(&mut self, queue: &impl QueueOps<TxPacket>) -> bool {
+        let free = queue.num_free();
+        core::mem::replace(&mut self.0, free) == free
+    }
+}
+
 /// Takes what the device is done with until callbacks are on again, and lets the stack send.
 struct Clean<'a, 'b> {
     stack: StackQueue<'a, Nic<'b>>,
@@ -370,10 +389,11 @@ impl OnQueue<TxPacket> for Clean<'_, '_> {
         let pair = stack.pair();
         let counters = &pair.counters.tx;
         if delayed {
+            let mut said = Said::nothing();
             loop {
                 queue.disable_cb();
                 reap(&mut queue, stack, counters, budget);
-                if queue.enable_cb_delayed() {
+                if queue.enable_cb_delayed() || said.in_vain(&queue) {
                     break;
                 }
             }

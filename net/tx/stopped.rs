@@ -6,7 +6,8 @@ use super::{
     has_room,
     reap,
     report_if_broken,
-    wake, //
+    wake,
+    Said, //
 };
 use crate::{
     counters::TxCounters,
@@ -40,7 +41,8 @@ pub(super) fn wait_for_room<Q: QueueOps<TxPacket>>(
         reap(queue, stack, counters, Budget::NONE);
         has_room(queue.num_free(), stack.pair())
     };
-    if room_or_callback(queue, QueueOps::enable_cb_delayed, finds_room) {
+    let free = |queue: &Q| queue.num_free();
+    if room_or_callback(queue, QueueOps::enable_cb_delayed, finds_room, free) {
         wake(queue, stack, counters);
         queue.disable_cb();
     }
@@ -49,15 +51,21 @@ pub(super) fn wait_for_room<Q: QueueOps<TxPacket>>(
 /// Returns whether there is room in a queue; if not, callbacks are on.
 ///
 /// `enable_cb` returns false where the device is past the place to call back at: it does not call back
-/// then, and what it did has to be looked at.
+/// then, and what it did has to be looked at. A device that takes back what it said does not keep the
+/// driver here.
 fn room_or_callback<Q>(
     queue: &mut Q,
     enable_cb: impl Fn(&mut Q) -> bool,
     finds_room: impl Fn(&mut Q) -> bool,
+    free: impl Fn(&Q) -> u32,
 ) -> bool {
     while !enable_cb(queue) {
+        let before = free(queue);
         if finds_room(queue) {
             return true;
+        }
+        if free(queue) == before {
+            break;
         }
     }
     false
@@ -76,10 +84,11 @@ impl OnQueue<TxPacket> for Revive<'_, '_> {
     fn run(self, mut queue: impl QueueOps<TxPacket>) {
         let stack = self.stack;
         let counters = &stack.pair().counters.tx;
+        let mut said = Said::nothing();
         loop {
             reap(&mut queue, stack, counters, Budget::NONE);
             wake(&queue, stack, counters);
-            if !stack.is_xmit_stopped() || queue.enable_cb_delayed() {
+            if !stack.is_xmit_stopped() || queue.enable_cb_delayed() || said.in_vain(&queue) {
                 break;
             }
         }
@@ -174,6 +183,10 @@ mod tests {
             self.calls_back
         }
 
+        fn free(&self) -> u32 {
+            self.free
+        }
+
         fn finds_room(&mut self, room: u32) -> bool {
             self.free += self.done;
             self.done = 0;
@@ -183,15 +196,28 @@ mod tests {
 
     #[test]
     fn room_or_callback_is_seen_to() {
-        for rounds in 0..6 {
+        for rounds in 0..5 {
             for room in [1, 8, 9, 15, 16] {
                 let mut ring = Busy::new(rounds);
-                let found = room_or_callback(&mut ring, Busy::enable_cb, |r| r.finds_room(room));
+                let found = room_or_callback(
+                    &mut ring,
+                    Busy::enable_cb,
+                    |r| r.finds_room(room),
+                    Busy::free,
+                );
                 // Either the queue goes on, or somebody calls back.
                 assert!(found != ring.calls_back);
                 assert!(!found || ring.free >= room);
                 assert!(found || ring.done == 0);
             }
         }
+    }
+
+    /// A device says again and again that it did more, and did not.
+    #[test]
+    fn a_liar_is_not_listened_to() {
+        let mut ring = Busy::new(u32::MAX);
+        let found = room_or_callback(&mut ring, Busy::enable_cb, |r| r.finds_room(17), Busy::free);
+        assert!(!found && ring.left == 1 && ring.free == 15);
     }
 }
