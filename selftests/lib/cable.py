@@ -39,14 +39,15 @@ class End:
                 break
             some = True
             self.peer.receive(index - 1, virtqueue.gather(self.memory, chain.out))
-            queue.put(chain, 0)
+            queue.put((chain, 0))
         if some:
             for one in list(self.peer.queues):
                 self.peer.interrupt(one)
         return some
 
     def receive(self, index: int, packet: bytes) -> None:
-        """Puts a packet into the driver's buffers; drops it if there are too few."""
+        """Puts a packet into the driver's buffers, which it gets at a time; drops the packet if there are
+        too few."""
         queue = self.queues.get(index)
         if not queue:
             return
@@ -61,10 +62,12 @@ class End:
             self.spare[index] = chains
             return
         packet = packet[:HEADER - 2] + struct.pack("=H", len(chains)) + packet[HEADER:]
+        used = []
         for chain in chains:
             length = virtqueue.scatter(self.memory, chain.into, packet)
             packet = packet[length:]
-            queue.put(chain, length)
+            used.append((chain, length))
+        queue.put(*used)
 
 
 def join(one: End, other: End) -> list:

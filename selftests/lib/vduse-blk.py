@@ -53,7 +53,7 @@ class Disk(vduse.Device):
             if chain is None:
                 return some
             some = True
-            queue.put(chain, self._request(chain))
+            queue.put((chain, self._request(chain)))
             self.interrupt(index)
 
     def _request(self, chain) -> int:

@@ -85,9 +85,7 @@ class Memory:
         mapping[offset:offset + len(data)] = data
 
     def forget(self) -> None:
-        """Unmaps everything."""
-        for _, _, mapping in self._areas:
-            mapping.close()
+        """Lets go of everything: a mapping goes when no queue has a part of it any more."""
         self._areas = []
 
 

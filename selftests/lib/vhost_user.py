@@ -73,9 +73,7 @@ class Memory:
         mapping[offset:offset + len(data)] = data
 
     def forget(self) -> None:
-        """Unmaps everything."""
-        for *_, mapping, _ in self._regions:
-            mapping.close()
+        """Lets go of everything: a mapping goes when no queue has a part of it any more."""
         self._regions = []
 
 

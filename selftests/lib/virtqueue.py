@@ -3,19 +3,17 @@
 
 A device of this kind completes buffers in the order in which it takes them. Memory is an object with
 `read(address, length)` and `write(address, bytes)`, and `area(address, length)`, which returns a buffer
-and an offset in it.
+and an offset in it. The order of stores, and of loads, is that of the program, as on x86.
 """
 
 import struct
 import threading
 
-F_INDIRECT_DESC, F_EVENT_IDX, F_VERSION_1, F_ACCESS_PLATFORM, F_RING_PACKED = 28, 29, 32, 33, 34
+F_INDIRECT_DESC, F_EVENT_IDX, F_VERSION_1 = 28, 29, 32
+F_ACCESS_PLATFORM, F_RING_PACKED, F_IN_ORDER = 33, 34, 35
 
 _NEXT, _WRITE, _INDIRECT = 1, 2, 4
 _AVAIL, _USED = 1 << 7, 1 << 15
-
-#: Fields are loaded and stored whole: those of standard size ("<H") go byte by byte.
-_U16 = struct.Struct("@H")
 
 _lock = threading.Lock()
 
@@ -70,26 +68,33 @@ def scatter(memory, pieces: list, data: bytes, start: int = 0) -> int:
 
 
 class _Words:
-    """Sixteen-bit fields of one part of a ring."""
+    """Sixteen-bit fields of one part of a ring, loaded and stored whole.
+
+    Not by `struct`: `pack_into` zeroes the bytes before it packs, which a driver on another processor
+    sees, and which stays when the process dies in between. Formats of standard size go byte by byte.
+    """
 
     def __init__(self, memory, address: int, length: int):
-        self._buffer, self._offset = memory.area(address, length)
+        area, offset = memory.area(address, length)
+        self._bytes = memoryview(area)[offset:offset + length]
+        self._words = self._bytes.cast("H")
 
     def load(self, at: int) -> int:
         """Returns the field at a number of bytes from the start."""
-        return _U16.unpack_from(self._buffer, self._offset + at)[0]
+        return self._words[at // 2]
 
     def store(self, at: int, value: int) -> None:
         """Writes a field."""
-        _U16.pack_into(self._buffer, self._offset + at, value & 0xffff)
+        self._words[at // 2] = value & 0xffff
 
     def put(self, at: int, form: str, *values) -> None:
         """Writes several fields that nobody reads yet."""
-        struct.pack_into(form, self._buffer, self._offset + at, *values)
+        data = struct.pack(form, *values)
+        self._bytes[at:at + len(data)] = data
 
     def get(self, form: str, at: int) -> tuple:
         """Returns several fields that nobody writes any more."""
-        return struct.unpack_from(form, self._buffer, self._offset + at)
+        return struct.unpack_from(form, self._bytes, at)
 
 
 class Split:
@@ -126,10 +131,11 @@ class Split:
                 return chain
             index = following
 
-    def put(self, chain: Chain, length: int) -> None:
-        """Hands a buffer back with the number of bytes written into it."""
-        self._used.put(4 + 8 * (self._done % self._size), "=II", chain.ident, length)
-        self._done = (self._done + 1) & 0xffff
+    def put(self, *used) -> None:
+        """Hands buffers back, all at a time: (buffer, number of bytes written into it)."""
+        for chain, length in used:
+            self._used.put(4 + 8 * (self._done % self._size), "=II", chain.ident, length)
+            self._done = (self._done + 1) & 0xffff
         self._used.store(2, self._done)
 
     def wants_interrupt(self) -> bool:
@@ -191,15 +197,20 @@ class Packed:
             if not flags & _NEXT:
                 return chain
 
-    def put(self, chain: Chain, length: int) -> None:
-        """Hands a buffer back with the number of bytes written into it."""
-        self._ring.put(16 * self._done + 8, "=IH", length, chain.ident)
-        flags = (_AVAIL | _USED if self._done_wrap else 0) | (_WRITE if length else 0)
-        self._ring.store(16 * self._done + 14, flags)
-        self._news += chain.count
-        self._done += chain.count
-        if self._done >= self._size:
-            self._done, self._done_wrap = self._done - self._size, not self._done_wrap
+    def put(self, *used) -> None:
+        """Hands buffers back, all at a time: (buffer, number of bytes written into it)."""
+        flags = []
+        for chain, length in used:
+            self._ring.put(16 * self._done + 8, "=IH", length, chain.ident)
+            flags.append((16 * self._done + 14,
+                          (_AVAIL | _USED if self._done_wrap else 0) | (_WRITE if length else 0)))
+            self._news += chain.count
+            self._done += chain.count
+            if self._done >= self._size:
+                self._done, self._done_wrap = self._done - self._size, not self._done_wrap
+        # The driver looks at the others after the first one.
+        for at, value in reversed(flags):
+            self._ring.store(at, value)
 
     def wants_interrupt(self) -> bool:
         """Returns whether the driver wants to know of what was handed back since the last call."""
