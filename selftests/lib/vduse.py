@@ -21,6 +21,9 @@ import virtqueue
 VENDOR = 0x1af4
 STATUS_DRIVER_OK = 4
 
+#: Seconds for which the kernel may not know that the driver is ready.
+_PATIENCE = 20
+
 _NAME_MAX = 256
 _PAGE = 4096
 
@@ -133,19 +136,15 @@ class Device(serving.Device):
     def destroy(self) -> None:
         """Takes the device away, if no driver has it."""
         os.close(self.fd)
-        with open("/dev/vduse/control", "r+b", buffering=0) as control:
-            try:
-                fcntl.ioctl(control, _DESTROY, bytearray(self.name.encode().ljust(_NAME_MAX, b"\0")))
-            except OSError as error:
-                if error.errno != errno.EBUSY:
-                    raise
+        remove(self.name)
 
     def watch(self, selector) -> None:
         self._selector = selector
         selector.register(self.fd, selectors.EVENT_READ, self._message)
         # After another process: the driver waits for what is in the queues, and for being told of what
-        # that one has still handed back.
-        if any(Info(self.fd, index).ready for index in range(self._count)):
+        # that one has still handed back. A driver that is not ready yet says so when it is. Where that one
+        # was in a packed ring nobody knows: the driver has to reset the device.
+        if self._inject(0) and not virtqueue.has(self._negotiated(), virtqueue.F_RING_PACKED):
             self._start()
             for index in self.queues:
                 self._tell(index)
@@ -165,11 +164,15 @@ class Device(serving.Device):
         if kind == _SET_STATUS and start & STATUS_DRIVER_OK and not self.queues:
             self._start()
 
-    def _start(self) -> None:
-        """Begins with the queues that the driver has set up."""
+    def _negotiated(self) -> int:
+        """Returns the features that the driver has accepted."""
         data = bytearray(8)
         fcntl.ioctl(self.fd, _GET_FEATURES, data)
-        self.features, = struct.unpack("=Q", data)
+        return struct.unpack("=Q", data)[0]
+
+    def _start(self) -> None:
+        """Begins with the queues that the driver has set up."""
+        self.features = self._negotiated()
         self.begin()
         for index in range(self._count):
             info = Info(self.fd, index)
@@ -195,15 +198,23 @@ class Device(serving.Device):
         return self._kicks[index]
 
     def _tell(self, index: int) -> None:
-        # The kernel refuses until it has seen the answer to DRIVER_OK.
-        for _ in range(1000):
-            try:
-                fcntl.ioctl(self.fd, _VQ_IRQ, struct.pack("=I", index))
+        # The kernel may not have seen the answer to DRIVER_OK yet.
+        end = time.monotonic() + _PATIENCE
+        while not self._inject(index):
+            if time.monotonic() > end:
+                print(f"{self.name}: no interrupt for queue {index}", file=sys.stderr, flush=True)
                 return
-            except OSError as error:
-                if error.errno != errno.EINVAL:
-                    raise
             time.sleep(0.001)
+
+    def _inject(self, index: int) -> bool:
+        """Raises the interrupt of a queue, if the driver is ready; returns whether it is."""
+        try:
+            fcntl.ioctl(self.fd, _VQ_IRQ, struct.pack("=I", index))
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            return False
+        return True
 
     def set_config(self, offset: int, data: bytes) -> None:
         """Changes the configuration space and tells the driver."""
@@ -214,6 +225,16 @@ class Device(serving.Device):
 def offered(bits) -> int:
     """Returns a set of features as the kernel has it."""
     return sum(1 << bit for bit in bits)
+
+
+def remove(name: str) -> None:
+    """Takes a device away, if neither a process nor a driver has it."""
+    with open("/dev/vduse/control", "r+b", buffering=0) as control:
+        try:
+            fcntl.ioctl(control, _DESTROY, bytearray(name.encode().ljust(_NAME_MAX, b"\0")))
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                raise
 
 
 def run(devices: list) -> None:
