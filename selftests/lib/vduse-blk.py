@@ -2,19 +2,21 @@
 # SPDX-License-Identifier: GPL-2.0
 """A disk in a process of the guest, whose content is a file.
 
-usage: vduse-blk.py [--packed] [--event-idx] [--queues N] [--lengths HOW] NAME FILE
+usage: vduse-blk.py [--packed] [--in-order] [--event-idx] [--queues N] [--lengths HOW[,HOW]...] NAME FILE
 
-HOW says what the device gives as the number of bytes written into a buffer. Hosts that are in use count
-in each of these ways:
+HOW says what the device gives as the number of bytes written into a buffer. With more than one, there is a
+disk NAME-HOW for each, with a file FILE-HOW. Hosts that are in use count in each of these ways:
 
 * exact: the bytes read and the status byte;
 * data: the bytes read, without the status byte;
 * moved: the bytes read or written, without the status byte;
 * all: every byte of the buffer, those that the device has read, too;
-* nothing: always 0.
+* nothing: always 0;
+* error: a negative error number.
 """
 
 import argparse
+import errno
 import os
 import struct
 
@@ -30,6 +32,9 @@ OK, IOERR, UNSUPP = range(3)
 FEATURES = [2, 6, 9, 12, 13, 14]
 SEG_MAX = 30
 RANGE_SECTORS = 0x8000
+
+
+LENGTHS = ["exact", "data", "moved", "all", "nothing", "error"]
 
 
 class Disk(vduse.Device):
@@ -51,10 +56,11 @@ class Disk(vduse.Device):
         while True:
             chain = queue.take()
             if chain is None:
-                return some
+                break
             some = True
             queue.put((chain, self._request(chain)))
             self.interrupt(index)
+        return some
 
     def _request(self, chain) -> int:
         """Carries out a request and returns how many bytes it says were written into its buffer."""
@@ -65,7 +71,8 @@ class Disk(vduse.Device):
         virtqueue.scatter(self.memory, chain.into, answer)
         virtqueue.scatter(self.memory, chain.into, bytes([status]), room)
         return {"exact": len(answer) + 1, "data": len(answer), "moved": len(answer) + len(data) - 16,
-                "all": len(data) + chain.room(), "nothing": 0}[self._lengths]
+                "all": len(data) + chain.room(), "nothing": 0,
+                "error": -errno.EIO & 0xffffffff}[self._lengths]
 
     def _do(self, kind: int, offset: int, data: bytes, room: int) -> tuple:
         """Returns the status of a request and what is read."""
@@ -92,14 +99,21 @@ def main() -> None:
     """Serves a disk."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--packed", action="store_const", const=[virtqueue.F_RING_PACKED], default=[])
+    parser.add_argument("--in-order", action="store_const", const=[virtqueue.F_IN_ORDER], default=[])
     parser.add_argument("--event-idx", action="store_const", const=[virtqueue.F_EVENT_IDX], default=[])
     parser.add_argument("--queues", type=int, default=1)
-    parser.add_argument("--lengths", default="exact", choices=["exact", "data", "moved", "all", "nothing"])
+    parser.add_argument("--lengths", default=["exact"], type=lambda text: text.split(","))
     parser.add_argument("name")
     parser.add_argument("file")
     args = parser.parse_args()
-    features = [virtqueue.F_INDIRECT_DESC, *args.packed, *args.event_idx]
-    vduse.run([Disk(args.name, args.file, features, args.queues, args.lengths)])
+    features = [virtqueue.F_INDIRECT_DESC, *args.packed, *args.in_order, *args.event_idx]
+    disks = []
+    for lengths in args.lengths:
+        if lengths not in LENGTHS:
+            parser.error(f"no way to count: {lengths}")
+        suffix = f"-{lengths}" if args.lengths[1:] else ""
+        disks.append(Disk(args.name + suffix, args.file + suffix, features, args.queues, lengths))
+    vduse.run(disks)
 
 
 if __name__ == "__main__":
