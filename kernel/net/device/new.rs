@@ -105,10 +105,10 @@ impl<T: Operations> NewDevice<T> {
 
         let mut tx = KVec::with_capacity(pairs, GFP_KERNEL)?;
         let mut rx = KVec::with_capacity(pairs, GFP_KERNEL)?;
-        for i in 0..pairs {
-            let (pair, rx_state, tx_state) = queue(i)?;
+        for i in 0..n {
+            let (pair, rx_state, tx_state) = queue(i as usize)?;
             // SAFETY: The device has as many queues.
-            let txq = unsafe { bindings::netdev_get_tx_queue(raw, i as u32) };
+            let txq = unsafe { bindings::netdev_get_tx_queue(raw, i) };
             tx.push(TxSlot::new(raw, i, pair.clone(), tx_state, txq), GFP_KERNEL)?;
             rx.push(
                 RxSlot::new(raw, i, pair, rx_state, UnsafeCell::new(None)),

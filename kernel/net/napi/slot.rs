@@ -46,13 +46,13 @@ use kernel::{
 struct Slot<S> {
     napi: Opaque<bindings::napi_struct>,
     dev: *mut bindings::net_device,
-    index: usize,
+    index: u32,
     enabled: Atomic<bool>,
     source: UnsafeCell<Option<S>>,
 }
 
 impl<S: Source> Slot<S> {
-    fn new(dev: *mut bindings::net_device, index: usize) -> Self {
+    fn new(dev: *mut bindings::net_device, index: u32) -> Self {
         Self {
             napi: Opaque::zeroed(),
             dev,
@@ -75,7 +75,7 @@ impl<S: Source> Slot<S> {
         // held for `netif_queue_set_napi`.
         unsafe {
             bindings::napi_enable(self.napi.get());
-            bindings::netif_queue_set_napi(self.dev, self.index as u32, kind, self.napi.get());
+            bindings::netif_queue_set_napi(self.dev, self.index, kind, self.napi.get());
         }
         self.schedule_now();
     }
@@ -87,12 +87,7 @@ impl<S: Source> Slot<S> {
         // SAFETY: By the type invariants, the instance is registered and enabled; the RTNL is
         // held for `netif_queue_set_napi`.
         unsafe {
-            bindings::netif_queue_set_napi(
-                self.dev,
-                self.index as u32,
-                kind,
-                core::ptr::null_mut(),
-            );
+            bindings::netif_queue_set_napi(self.dev, self.index, kind, core::ptr::null_mut());
             bindings::napi_disable(self.napi.get());
         }
         self.enabled.store(false, Relaxed);
@@ -203,7 +198,7 @@ macro_rules! define_slot {
         impl<T: Operations> $name<T> {
             pub(crate) fn new(
                 dev: *mut bindings::net_device,
-                index: usize,
+                index: u32,
                 pair: Arc<T::Pair>,
                 state: T::$state,
                 $field: $type,
@@ -223,7 +218,7 @@ macro_rules! define_slot {
 
             #[inline(always)]
             pub(crate) fn index(&self) -> usize {
-                self.slot.index
+                self.slot.index as usize
             }
 
             /// What the queue shares with the other of the pair.
