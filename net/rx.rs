@@ -60,6 +60,7 @@ use net::{
     RxPoll, //
 };
 use virtio::{
+    Callbacks,
     OnQueue,
     Once,
     QueueOps,
@@ -383,13 +384,14 @@ impl<const MERGEABLE: bool> OnQueue<RxFrag> for FragPoll<'_, '_, MERGEABLE> {
             if packets >= budget {
                 return packets;
             }
-            if queue.enable_cb() {
-                if queue.is_broken() {
+            match queue.enable_cb() {
+                Callbacks::On => return packets,
+                Callbacks::Broken => {
                     broken(context);
+                    return packets;
                 }
-                return packets;
+                Callbacks::Missed => queue.disable_cb(),
             }
-            queue.disable_cb();
         }
     }
 }

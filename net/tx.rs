@@ -48,6 +48,7 @@ use net::{
     TxQueue, //
 };
 use virtio::{
+    Callbacks,
     OnQueue,
     Once,
     QueueOps,
@@ -393,11 +394,16 @@ impl OnQueue<TxPacket> for Clean<'_, '_> {
             loop {
                 queue.disable_cb();
                 reap(&mut queue, stack, counters, budget);
-                if queue.enable_cb_delayed() || said.in_vain(&queue) {
-                    break;
+                match queue.enable_cb_delayed() {
+                    Callbacks::On => break,
+                    Callbacks::Broken => {
+                        broken_queue(stack);
+                        break;
+                    }
+                    Callbacks::Missed if said.in_vain(&queue) => break,
+                    Callbacks::Missed => {}
                 }
             }
-            report_if_broken(&queue, stack);
         } else {
             let mut done = Done::default();
             let broken = queue.drain(|used| done.take(used, counters, budget));

@@ -82,6 +82,7 @@ pub use crate::{
 };
 
 pub use vring::{
+    Callbacks,
     Once,
     ReadAcquire, //
 };

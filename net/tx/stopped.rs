@@ -42,7 +42,12 @@ pub(super) fn wait_for_room<Q: QueueOps<TxPacket>>(
         has_room(queue.num_free(), stack.pair())
     };
     let free = |queue: &Q| queue.num_free();
-    if room_or_callback(queue, QueueOps::enable_cb_delayed, finds_room, free) {
+    if room_or_callback(
+        queue,
+        |queue| queue.enable_cb_delayed().is_quiet(),
+        finds_room,
+        free,
+    ) {
         wake(queue, stack, counters);
         queue.disable_cb();
     }
@@ -88,7 +93,10 @@ impl OnQueue<TxPacket> for Revive<'_, '_> {
         loop {
             reap(&mut queue, stack, counters, Budget::NONE);
             wake(&queue, stack, counters);
-            if !stack.is_xmit_stopped() || queue.enable_cb_delayed() || said.in_vain(&queue) {
+            if !stack.is_xmit_stopped()
+                || queue.enable_cb_delayed().is_quiet()
+                || said.in_vain(&queue)
+            {
                 break;
             }
         }

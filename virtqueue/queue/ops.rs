@@ -26,6 +26,7 @@ use kernel::{
     prelude::*, //
 };
 use vring::{
+    Callbacks,
     LiveRing,
     OnRing, //
 };
@@ -59,13 +60,13 @@ pub trait QueueOps<T: Buffer> {
     fn kick_prepare(&mut self) -> bool;
     fn notify(&mut self) -> bool;
     fn disable_cb(&mut self);
-    #[must_use = "buffers that were used meanwhile raise no callback"]
-    fn enable_cb(&mut self) -> bool;
-    #[must_use = "buffers that were used meanwhile raise no callback"]
-    fn enable_cb_delayed(&mut self) -> bool;
+    /// Says also whether the queue is broken.
+    fn enable_cb(&mut self) -> Callbacks;
+    /// Says also whether the queue is broken.
+    fn enable_cb_delayed(&mut self) -> Callbacks;
     /// Notifies the device if it wants to know, and enables callbacks for when most is used, with
     /// one barrier for both where the ring can. Returns whether the device was notified, and what
-    /// [`QueueOps::enable_cb_delayed`] would.
+    /// [`Virtqueue::enable_cb_delayed`](super::Virtqueue::enable_cb_delayed) would.
     #[must_use = "buffers that were used meanwhile raise no callback"]
     fn kick_enable_cb_delayed(&mut self) -> (bool, bool);
     fn num_free(&self) -> u32;
@@ -78,8 +79,7 @@ pub trait QueueOps<T: Buffer> {
 /// The functions that the ring has by the same name.
 macro_rules! same_on_ring {
     () => {
-        same_on_ring!(kick_prepare -> bool, notify -> bool, disable_cb -> (), enable_cb -> bool,
-            enable_cb_delayed -> bool);
+        same_on_ring!(kick_prepare -> bool, notify -> bool, disable_cb -> ());
     };
     ($($name:ident -> $kind:ty),*) => {
         $(
@@ -218,6 +218,7 @@ impl<T: Buffer, R: LiveRing> QueueOps<T> for OnNative<T, R> {
     }
 
     same_on_ring!();
+    same_on_ring!(enable_cb -> Callbacks, enable_cb_delayed -> Callbacks);
 
     #[inline(always)]
     fn kick_enable_cb_delayed(&mut self) -> (bool, bool) {
@@ -249,6 +250,20 @@ impl<T: Buffer, R: LiveRing> QueueOps<T> for OnNative<T, R> {
 struct OnForeign<'a, T> {
     ring: &'a mut Foreign,
     _buffers: PhantomData<T>,
+}
+
+impl<T> OnForeign<'_, T> {
+    /// Returns what came of asking for callbacks; `quiet` is what the ring returned.
+    #[inline(always)]
+    fn callbacks(&self, quiet: bool) -> Callbacks {
+        if !quiet {
+            Callbacks::Missed
+        } else if self.ring.is_broken() {
+            Callbacks::Broken
+        } else {
+            Callbacks::On
+        }
+    }
 }
 
 impl<T: Buffer> QueueOps<T> for OnForeign<'_, T> {
@@ -302,6 +317,18 @@ impl<T: Buffer> QueueOps<T> for OnForeign<'_, T> {
     }
 
     same_on_ring!();
+
+    #[inline(always)]
+    fn enable_cb(&mut self) -> Callbacks {
+        let quiet = self.ring.enable_cb();
+        self.callbacks(quiet)
+    }
+
+    #[inline(always)]
+    fn enable_cb_delayed(&mut self) -> Callbacks {
+        let quiet = self.ring.enable_cb_delayed();
+        self.callbacks(quiet)
+    }
 
     #[inline(always)]
     fn kick_enable_cb_delayed(&mut self) -> (bool, bool) {

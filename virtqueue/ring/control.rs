@@ -36,6 +36,36 @@ impl Armed {
     }
 }
 
+/// What came of asking for callbacks.
+#[must_use = "buffers that were used meanwhile raise no callback"]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Callbacks {
+    /// They are on, and nothing is there to be taken.
+    On,
+    /// Buffers were used by now, for which none may come.
+    Missed,
+    /// The queue is broken: none has to come.
+    Broken,
+}
+
+impl Callbacks {
+    /// Whether nothing is to be looked for: false if buffers were used by now.
+    #[inline(always)]
+    pub const fn is_quiet(self) -> bool {
+        !matches!(self, Self::Missed)
+    }
+
+    /// Returns what came of it where the queue is not broken.
+    #[inline(always)]
+    pub(super) const fn new(quiet: bool) -> Self {
+        if quiet {
+            Self::On
+        } else {
+            Self::Missed
+        }
+    }
+}
+
 /// What an interrupt means for a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interrupt {

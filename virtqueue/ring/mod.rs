@@ -61,6 +61,7 @@ pub use self::{
     },
     control::{
         Armed,
+        Callbacks,
         Control,
         Interrupt, //
     },

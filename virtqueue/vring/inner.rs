@@ -135,13 +135,13 @@ impl Inner {
     /// buffers by now. One full barrier.
     #[inline]
     pub fn enable_cb(&mut self) -> bool {
-        each_live!(self, live => live.apart(|live| live.enable_cb()))
+        each_live!(self, live => live.apart(|live| live.enable_cb().is_quiet()))
     }
 
     /// As [`Inner::enable_cb`], for when most of what the device has is used.
     #[inline]
     pub fn enable_cb_delayed(&mut self) -> bool {
-        each_live!(self, live => live.apart(|live| live.enable_cb_delayed()))
+        each_live!(self, live => live.apart(|live| live.enable_cb_delayed().is_quiet()))
     }
 
     /// Takes back a buffer that the device has not used.

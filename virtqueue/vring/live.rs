@@ -12,6 +12,7 @@ use crate::{
     queue::Queue,
     report,
     ring::{
+        Callbacks,
         Describe,
         Format,
         Found,
@@ -108,8 +109,10 @@ pub trait LiveRing {
     fn notify(&self) -> bool;
     fn notify_full(&self);
     fn disable_cb(&mut self);
-    fn enable_cb(&mut self) -> bool;
-    fn enable_cb_delayed(&mut self) -> bool;
+    /// Says also whether the queue is broken.
+    fn enable_cb(&mut self) -> Callbacks;
+    /// Says also whether the queue is broken.
+    fn enable_cb_delayed(&mut self) -> Callbacks;
     fn kick_prepare_enable_cb_delayed(&mut self) -> (bool, bool);
     fn num_free(&self) -> u16;
     fn in_flight(&self) -> u16;
@@ -467,13 +470,13 @@ impl<F: Format<Platform = Kernel>> LiveRing for Live<'_, F> {
     }
 
     #[inline(always)]
-    fn enable_cb(&mut self) -> bool {
-        self.ring.enable_cb()
+    fn enable_cb(&mut self) -> Callbacks {
+        self.ring.ask_cb()
     }
 
     #[inline(always)]
-    fn enable_cb_delayed(&mut self) -> bool {
-        self.ring.enable_cb_delayed()
+    fn enable_cb_delayed(&mut self) -> Callbacks {
+        self.ring.ask_cb_delayed()
     }
 
     #[inline(always)]

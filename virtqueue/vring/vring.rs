@@ -54,6 +54,7 @@ pub use self::{
     queue::Queue,
     ring::{
         Armed,
+        Callbacks,
         Interrupt, //
     },
     segment::{

@@ -8,6 +8,7 @@ use kernel::{
     prelude::*, //
 };
 use virtio::{
+    Callbacks,
     QueueOps,
     Used, //
 };
@@ -46,12 +47,12 @@ impl QueueOps<RxFrag> for Full<'_> {
 
     fn disable_cb(&mut self) {}
 
-    fn enable_cb(&mut self) -> bool {
-        true
+    fn enable_cb(&mut self) -> Callbacks {
+        Callbacks::On
     }
 
-    fn enable_cb_delayed(&mut self) -> bool {
-        true
+    fn enable_cb_delayed(&mut self) -> Callbacks {
+        Callbacks::On
     }
 
     fn kick_enable_cb_delayed(&mut self) -> (bool, bool) {

@@ -4,7 +4,10 @@
 
 use super::{
     super::{
-        control::Control,
+        control::{
+            Callbacks,
+            Control, //
+        },
         format::{
             Format,
             Found, //
@@ -49,29 +52,29 @@ where
         let mut before = u32::MAX;
         loop {
             match self.pass(&mut give) {
-                Pass::More => {
+                Callbacks::Missed => {
                     let done = self.count.done.into();
                     if done == before {
                         return false;
                     }
                     before = done;
                 }
-                Pass::Quiet => return false,
-                Pass::Broken => return true,
+                Callbacks::On => return false,
+                Callbacks::Broken => return true,
             }
         }
     }
 
     /// Takes what is there and turns callbacks on.
     #[inline(always)]
-    fn pass(&mut self, give: &mut impl FnMut(Used<T>)) -> Pass {
+    fn pass(&mut self, give: &mut impl FnMut(Used<T>)) -> Callbacks {
         self.control.hold_cb();
         if self.control.is_broken() {
-            return Pass::Broken;
+            return Callbacks::Broken;
         }
         if self.count.in_flight() == 0 {
             if self.lies() {
-                return Pass::Broken;
+                return Callbacks::Broken;
             }
         } else {
             loop {
@@ -84,12 +87,12 @@ where
                     Ok(found) => found,
                     Err(fault) => {
                         self.fail(fault);
-                        return Pass::Broken;
+                        return Callbacks::Broken;
                     }
                 };
                 match self.take::<true>(at, found) {
                     Some(used) => give(used),
-                    None => return Pass::Broken,
+                    None => return Callbacks::Broken,
                 }
                 // What the device does not have it cannot have used.
                 if self.count.in_flight() == 0 {
@@ -102,16 +105,12 @@ where
         if self.count.in_flight() == 0 {
             // A device that has nothing uses something only after it was told of that: after a
             // barrier for stores, in `publish`.
-            return Pass::Quiet;
+            return Callbacks::On;
         }
         // §2.7.7.1, §2.8.10: As in `Control::poll`.
         F::Platform::mb(self.count.flags.strong());
         self.count.event_moved = false;
-        if self.format.has_used(&self.count) || self.in_hidden_batch() {
-            Pass::More
-        } else {
-            Pass::Quiet
-        }
+        Callbacks::new(!(self.format.has_used(&self.count) || self.in_hidden_batch()))
     }
 
     /// Where the device has nothing: whether it says all the same that it used something, in a way
@@ -128,14 +127,4 @@ where
             }
         }
     }
-}
-
-/// How it went to take what is there.
-enum Pass {
-    /// There is more by now.
-    More,
-    /// There is no more, and callbacks are on.
-    Quiet,
-    /// The queue is broken.
-    Broken,
 }

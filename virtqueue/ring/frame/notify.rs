@@ -6,6 +6,7 @@ use super::{
     super::{
         control::{
             Armed,
+            Callbacks,
             Control, //
         },
         format::Format,
@@ -77,14 +78,20 @@ where
     #[inline(always)]
     #[must_use = "buffers that were used meanwhile raise no callback"]
     pub fn enable_cb(&mut self) -> bool {
+        self.ask_cb().is_quiet()
+    }
+
+    /// As [`Frame::enable_cb`], and says whether the queue is broken.
+    #[inline(always)]
+    pub fn ask_cb(&mut self) -> Callbacks {
         self.format.arm(&self.control, &self.count);
         if self.control.is_broken() {
-            return true;
+            return Callbacks::Broken;
         }
         // §2.7.7.1, §2.8.10: As in `Control::poll`.
         F::Platform::mb(self.count.flags.strong());
         self.count.event_moved = false;
-        !(self.format.has_used(&self.count) || self.in_hidden_batch())
+        Callbacks::new(!(self.format.has_used(&self.count) || self.in_hidden_batch()))
     }
 
     /// As [`Frame::enable_cb`], for when the device has used most of what it has: three quarters,
@@ -92,17 +99,23 @@ where
     #[inline(always)]
     #[must_use = "buffers that were used meanwhile raise no callback"]
     pub fn enable_cb_delayed(&mut self) -> bool {
+        self.ask_cb_delayed().is_quiet()
+    }
+
+    /// As [`Frame::enable_cb_delayed`], and says whether the queue is broken.
+    #[inline(always)]
+    pub fn ask_cb_delayed(&mut self) -> Callbacks {
         if F::DELAYS_BY_ADDED {
             self.publish();
         }
         let armed = self.format.arm_delayed(&self.control, &self.count);
         if self.control.is_broken() {
-            return true;
+            return Callbacks::Broken;
         }
         // §2.7.7.1, §2.8.10: As in `Control::poll`.
         F::Platform::mb(self.count.flags.strong());
         self.count.event_moved = false;
-        self.is_quiet(armed)
+        Callbacks::new(self.is_quiet(armed))
     }
 
     /// Whether less was used than callbacks wait for. A full barrier was done.

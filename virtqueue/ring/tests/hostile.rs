@@ -7,7 +7,7 @@ mod common;
 
 use common::{setups, Pair, Random, Request, Setup};
 use std::collections::HashSet;
-use virtio_ring::Broken;
+use virtio_ring::{Broken, Callbacks};
 
 const SEGMENT: (u64, u32) = (0x1000, 64);
 
@@ -31,6 +31,9 @@ fn is_broken(p: &mut Pair, reason: Broken, left: &[u32]) {
     assert_eq!(p.driver.take_report(), None);
     assert_eq!(p.driver.get(), None);
     assert_eq!(p.driver.take_report(), None);
+    // Who waits for more is told as well.
+    assert!(p.driver.enable_cb() && p.driver.enable_cb_delayed());
+    assert_eq!(p.driver.ask_cb(), [Callbacks::Broken; 2]);
     assert_eq!(usize::from(p.driver.in_flight()), left.len());
     assert_eq!(p.driver.reset(), left);
     assert_eq!(p.driver.broken(), Some(reason));
@@ -41,7 +44,9 @@ fn is_broken(p: &mut Pair, reason: Broken, left: &[u32]) {
     assert!(p.driver.kick_prepare());
     let request = device.pop().unwrap();
     device.push(&request, 0);
+    assert_eq!(p.driver.ask_cb(), [Callbacks::Missed; 2]);
     assert_eq!(p.driver.get().unwrap().token, 9);
+    assert_eq!(p.driver.ask_cb(), [Callbacks::On; 2]);
 }
 
 #[test]

@@ -16,7 +16,8 @@ use self::memory::Arena;
 use std::{fmt, sync::Arc};
 use virtio_ring::{
     host::{FixedTables, Shape},
-    AddError, Armed, Broken, Config, Endian, IndirectRule, Interrupt, Report, Slot, Used,
+    AddError, Armed, Broken, Callbacks, Config, Endian, IndirectRule, Interrupt, Report, Slot,
+    Used,
 };
 
 pub type Segments = [(u64, u32)];
@@ -61,6 +62,8 @@ pub trait Driver {
     fn enable_cb(&mut self) -> bool;
     fn enable_cb_prepare(&mut self) -> Armed;
     fn enable_cb_delayed(&mut self) -> bool;
+    /// What comes of both ways to enable callbacks.
+    fn ask_cb(&mut self) -> [Callbacks; 2];
     fn kick_prepare_enable_cb_delayed(&mut self) -> (bool, bool);
     fn poll(&self, armed: Armed) -> bool;
     fn interrupt(&self) -> Interrupt;
@@ -407,6 +410,10 @@ macro_rules! driver {
 
             fn enable_cb_delayed(&mut self) -> bool {
                 self.ring.enable_cb_delayed()
+            }
+
+            fn ask_cb(&mut self) -> [virtio_ring::Callbacks; 2] {
+                [self.ring.ask_cb(), self.ring.ask_cb_delayed()]
             }
 
             fn kick_prepare_enable_cb_delayed(&mut self) -> (bool, bool) {
