@@ -21,7 +21,7 @@ from .console import Console
 from .paths import REPO, log_dir
 from .proc import run as run_logged
 from .results import Results
-from .say import Failure, say
+from .say import Failure, say, warn
 from .tap import Test
 
 #: The suites and what they need, as a kernel developer names it.
@@ -33,6 +33,8 @@ _TCG = REPO / "tools" / "in-tree" / "tcg"
 
 #: A hang guard, in seconds.
 _LIMIT = 900
+
+_NOT_RUN, _FAILED = "the suite did not run", "failed:"
 
 _SUITE = re.compile(r"^\s*#\[(?:kernel::prelude::)?kunit_tests\((\w+)\)\]", re.M)
 _RESULTS = {"PASS": "pass", "SKIP": "skip"}
@@ -82,9 +84,22 @@ def _um(tree: Path) -> list:
     """Runs the suites in User-mode Linux.
 
     With timers of high resolution it may lose its next tick where threads sleep for microseconds, and then
-    sleeps until a signal comes.
+    sleeps until a signal comes. It drops what it prints while the pipe is full that kunit.py reads,
+    results too: then the suites are run again, once.
     """
-    return _suites(tree, intree_kernel.top() / "um", "um", _SMALL, arguments="highres=off")
+    build = intree_kernel.top() / "um"
+    for _ in range(2):
+        start = time.monotonic()
+        tests = _suites(tree, build, "um", _SMALL, arguments="highres=off")
+        if not any(_is_cut(test) for test in tests) or time.monotonic() - start > _LIMIT:
+            break
+        warn("User-mode Linux lost lines with results, running the suites again")
+    return tests
+
+
+def _is_cut(test: Test) -> bool:
+    """Returns whether a suite ended without a result."""
+    return test.result == "fail" and test.reason in (_NOT_RUN, f"{_FAILED} ")
 
 
 def _suites(tree: Path, build: Path, arch: str, *more: Path, arguments: str = "") -> list:
@@ -123,9 +138,9 @@ def _read(group: dict, name: str) -> list:
         bad = [case["name"] for case in cases if case["status"] not in _RESULTS]
         skipped = [case["name"] for case in cases if case["status"] == "SKIP"]
         if not cases:
-            tests.append(Test(name, suite, "fail", "the suite did not run"))
+            tests.append(Test(name, suite, "fail", _NOT_RUN))
         elif bad:
-            tests.append(Test(name, suite, "fail", f"failed: {', '.join(bad)}"))
+            tests.append(Test(name, suite, "fail", f"{_FAILED} {', '.join(bad)}"))
         elif len(skipped) == len(cases):
             tests.append(Test(name, suite, "skip", f"skipped: {', '.join(skipped)}"))
         else:
