@@ -60,17 +60,23 @@ pub(crate) struct Attention {
     #[pin]
     work: Deferred<Attend>,
     globals: Arc<Globals>,
+    /// The reset of the device waits for other work of the kernel.
+    software: bool,
     /// Requests that are held back.
     pub(crate) held: Arc<Held>,
 }
 
 impl Attention {
-    /// Attention for a disk and its device.
+    /// Attention for a disk and its device, which is `software` or not.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn new(disk: Arc<GenDisk<Blk>>, globals: Arc<Globals>) -> Result<Arc<Self>> {
+    pub(crate) fn new(
+        disk: Arc<GenDisk<Blk>>,
+        globals: Arc<Globals>,
+        software: bool,
+    ) -> Result<Arc<Self>> {
         let held = Arc::pin_init(new_mutex!(None), GFP_KERNEL)?;
         let attend = Attend {
             disk,
@@ -80,6 +86,7 @@ impl Attention {
             pin_init!(Self {
                 work <- Deferred::new(attend),
                 globals,
+                software,
                 held,
             }),
             GFP_KERNEL,
@@ -89,7 +96,7 @@ impl Attention {
     /// Has the device attended to. Any context.
     #[cold]
     pub(crate) fn call(&self) {
-        self.work.schedule(&self.globals.workqueue);
+        self.work.schedule(self.globals.queue(self.software));
     }
 
     /// Waits until all that was called for was attended to. Process context, sleeps, without the

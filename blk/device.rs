@@ -310,7 +310,7 @@ fn make(dev: &Device<Bound>) -> Result<impl PinInit<Data, Error>> {
     }
     resize::update_capacity(dev, &disk, false)?;
 
-    let attention = Attention::new(disk.clone(), globals)?;
+    let attention = Attention::new(disk.clone(), globals, dev.is_mapped_by_transport())?;
     Ok(pin_init!(Data {
         attention,
         registration <- new_mutex!(None),

@@ -46,7 +46,9 @@ pub(crate) struct Globals {
     #[pin]
     indices: IndexAllocator,
     /// Where changes of configuration are followed up, and broken queues.
-    pub(crate) workqueue: OwnedQueue,
+    workqueue: OwnedQueue,
+    /// The same for devices whose reset waits for work of the kernel that has no thread in reserve.
+    without_reserve: OwnedQueue,
     /// The module waits for it. Goes last.
     _last: LastReference,
 }
@@ -60,16 +62,27 @@ impl Globals {
     /// - `ENOMEM`.
     pub(crate) fn new(last: LastReference) -> Result<Arc<Self>> {
         let workqueue = OwnedQueue::new_percpu(c"virtio-blk")?;
+        let without_reserve = OwnedQueue::new_percpu_without_reserve(c"virtio-blk-soft")?;
         let major = Major::register(c"virtblk")?;
         Arc::pin_init(
             pin_init!(Self {
                 major,
                 indices <- IndexAllocator::new(),
                 workqueue,
+                without_reserve,
                 _last: last,
             }),
             GFP_KERNEL,
         )
+    }
+
+    /// Returns the queue for work that may reset a device, which is software or not.
+    pub(crate) fn queue(&self, software: bool) -> &OwnedQueue {
+        if software {
+            &self.without_reserve
+        } else {
+            &self.workqueue
+        }
     }
 }
 

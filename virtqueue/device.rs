@@ -277,6 +277,13 @@ impl Device<device::Bound> {
         self.status() & bindings::VIRTIO_CONFIG_S_NEEDS_RESET as u8 != 0
     }
 
+    /// Whether the transport maps memory by operations of its own, as VDUSE does: the device is software of the
+    /// kernel or of a process, and a reset waits for that.
+    pub fn is_mapped_by_transport(&self) -> bool {
+        // SAFETY: By the type invariant. The transport sets the operations before it registers the device.
+        unsafe { !(*self.as_raw()).map.is_null() }
+    }
+
     /// Breaks all queues and resets the device, as the machine goes down. Process context, sleeps.
     pub fn shut_down(&self) {
         // SAFETY: By the type invariant.

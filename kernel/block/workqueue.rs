@@ -37,11 +37,25 @@ impl OwnedQueue {
     ///
     /// `ENOMEM`.
     pub fn new_percpu(name: &'static CStr) -> Result<Self> {
+        Self::with_flags(name, bindings::wq_flags_WQ_MEM_RECLAIM)
+    }
+
+    /// Makes a queue as [`OwnedQueue::new_percpu`] does, whose items wait for memory where another thread is
+    /// needed. They may wait for items of queues that do so too. Process context.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub fn new_percpu_without_reserve(name: &'static CStr) -> Result<Self> {
+        Self::with_flags(name, 0)
+    }
+
+    fn with_flags(name: &'static CStr, flags: bindings::wq_flags) -> Result<Self> {
         // SAFETY: The format takes one string.
         let wq = unsafe {
             bindings::alloc_workqueue_noprof(
                 c"%s".as_char_ptr(),
-                bindings::wq_flags_WQ_PERCPU | bindings::wq_flags_WQ_MEM_RECLAIM,
+                bindings::wq_flags_WQ_PERCPU | flags,
                 0,
                 name.as_char_ptr(),
             )
