@@ -115,3 +115,8 @@ vduse_is_there() {
 vduse_gone() {
 	! vduse_is_there "$1"
 }
+
+# vduse_remove NAME: takes a device away that a process has left behind.
+vduse_remove() {
+	PYTHONPATH=$VDPA_LIB python3 -c 'import sys, vduse; vduse.remove(sys.argv[1])' "$1" && vduse_gone "$1"
+}

@@ -4,6 +4,8 @@
 
 usage: vduse-blk.py [--packed] [--in-order] [--event-idx] [--queues N] [--lengths HOW[,HOW]...] NAME FILE
 
+On SIGUSR1 it goes mute: it answers nothing more until the driver has reset it.
+
 HOW says what the device gives as the number of bytes written into a buffer. With more than one, there is a
 disk NAME-HOW for each, with a file FILE-HOW. Hosts that are in use count in each of these ways:
 
@@ -18,6 +20,7 @@ disk NAME-HOW for each, with a file FILE-HOW. Hosts that are in use count in eac
 import argparse
 import errno
 import os
+import signal
 import struct
 
 import vduse
@@ -47,13 +50,21 @@ class Disk(vduse.Device):
         self._size = os.fstat(self._file).st_size
         self._serial = name.encode()
         self._lengths = lengths
+        self._mute = False
         config = struct.pack("=QIIHBBIBBHIBBHIIIIIB3x", self._size // SECTOR, 0, SEG_MAX, 0, 0, 0, SECTOR,
                              0, 0, 1, 0, 0, 0, queues, RANGE_SECTORS, 1, 1, RANGE_SECTORS, 1, 1)
         super().__init__(name, vduse.offered(FEATURES + features), queues, config)
 
+    def go_mute(self) -> None:
+        """Answers nothing more until the driver has reset the device."""
+        self._mute = True
+
+    def begin(self) -> None:
+        self._mute = False
+
     def serve(self, index: int, queue) -> bool:
         some = False
-        while True:
+        while not self._mute:
             chain = queue.take()
             if chain is None:
                 break
@@ -113,6 +124,7 @@ def main() -> None:
             parser.error(f"no way to count: {lengths}")
         suffix = f"-{lengths}" if args.lengths[1:] else ""
         disks.append(Disk(args.name + suffix, args.file + suffix, features, args.queues, lengths))
+    signal.signal(signal.SIGUSR1, lambda *_: [disk.go_mute() for disk in disks])
     vduse.run(disks)
 
 
