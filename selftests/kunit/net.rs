@@ -24,6 +24,7 @@ use kernel::{
 };
 use virtio::time_limit::Haste;
 use virtio_fake::{
+    messages,
     wait,
     Fake,
     Nic,
@@ -132,6 +133,15 @@ fn device(config: Config, features: &[u32], queues: usize) -> Result<(Arc<Card>,
     let fake = Fake::new(spec, card.clone())?;
     fake.set_auto(true);
     Ok((card, fake))
+}
+
+/// Whether the kernel has no VLANs, of which the driver is told nothing then; a test is skipped for that.
+fn lacks_vlans() -> bool {
+    let lacks = !cfg!(CONFIG_VLAN_8021Q);
+    if lacks {
+        messages::skip(c"the kernel has no VLANs");
+    }
+    lacks
 }
 
 /// Fails with a reason if the driver is not the one to test.

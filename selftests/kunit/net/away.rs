@@ -4,6 +4,7 @@
 
 use super::{
     card::Answer,
+    lacks_vlans,
     Config,
     Rig,
     F_CTRL_GUEST_OFFLOADS,
@@ -19,7 +20,6 @@ use super::{
 };
 use kernel::prelude::*;
 use virtio_fake::{
-    messages,
     wait,
     Nic, //
 };
@@ -109,8 +109,7 @@ mod suite {
     /// A VLAN that is taken back does not return, and the others do.
     #[test]
     fn vlans() -> Result {
-        if !cfg!(CONFIG_VLAN_8021Q) {
-            messages::skip(c"the kernel has no VLANs");
+        if lacks_vlans() {
             return Ok(());
         }
         let rig = rig()?;
