@@ -4,6 +4,7 @@
 
 # The files of 8 MiB that go to and fro, and what they must be on the other side.
 LOAD_UP=$ROUNDS_TMP/up.bin
+LOAD_DOWN=$ROUNDS_TMP/down.bin
 
 # load_serves: has the host take files and say what it got, hand one out, and wait for iperf3. What is lost is
 # sent again within a second on both sides, however often it was lost before, and for some minutes.
@@ -30,8 +31,12 @@ carry_up() {
 }
 
 carry_down() {
-	_got=$(within 300 socat -u "TCP:$NET_HOST:5002,retry=600,interval=0.2" STDOUT | sha256sum)
-	[ "$_got" = "$LOAD_DOWN_SUM" ]
+	within 300 socat -u "TCP:$NET_HOST:5002,retry=600,interval=0.2" STDOUT >$LOAD_DOWN
+	_status=$?
+	_got=$(sha256sum <$LOAD_DOWN)
+	[ $_status = 0 ] && [ "$_got" = "$LOAD_DOWN_SUM" ] && return
+	_got="$_got, $(wc -c <$LOAD_DOWN) bytes of 8388608, status $_status of socat"
+	return 1
 }
 
 # carries WAY: files go that way until the file `stop` is there or something is wrong. Adds what was carried to
