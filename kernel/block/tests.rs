@@ -177,7 +177,7 @@ mod suite {
         Ok(())
     }
 
-    /// Who changes limits keeps others from it, and who does not wait hears of that.
+    /// Limits are changed by one thread at a time; one that does not wait hears of another.
     #[test]
     fn limits_are_tried() -> Result {
         let disk = disk_of::<Failing>(Arc::new((), GFP_KERNEL)?)?;

@@ -239,7 +239,7 @@ impl<'a> Pool<'a> {
 ///
 /// # Invariants
 ///
-/// What `frags` maps is mapped for the device of `queue`.
+/// The memory of `frags` is mapped for the device of `queue`.
 pub struct Filling<'a, Q> {
     frags: Frags<'a>,
     queue: Q,

@@ -26,6 +26,7 @@ use virtio::time_limit::Haste;
 use virtio_fake::{
     messages,
     wait,
+    Addresses,
     Fake,
     Nic,
     Plug,
@@ -174,6 +175,39 @@ impl Rig {
             plug,
             haste: None,
         }
+    }
+
+    /// A card whose memory is mapped for it, with these features besides its address.
+    fn mapped(addresses: Addresses, features: &[u32]) -> Result<Self> {
+        let card = Card::new(2, false)?;
+        let spec = Spec::new(ID)
+            .features(&[F_MAC])
+            .features(features)
+            .mapping(addresses)
+            .config(&Config::default().0)?
+            .queues(2, 64)?;
+        let fake = Fake::new(spec, card.clone())?;
+        fake.set_auto(true);
+        let plug = fake.plug()?;
+        check!(fake.is_bound());
+        Ok(Self::around(card, fake, Some(plug)))
+    }
+
+    /// A card with as many pairs as there can be in use, and all that can be told.
+    fn with_settings() -> Result<Self> {
+        let features = [
+            F_MAC,
+            F_MQ,
+            F_CTRL_VQ,
+            F_CTRL_RX,
+            F_CTRL_MAC_ADDR,
+            F_CTRL_VLAN,
+            F_CTRL_GUEST_OFFLOADS,
+            F_GUEST_CSUM,
+            F_GUEST_TSO4,
+            F_MRG_RXBUF,
+        ];
+        Self::new(Config::default().pairs(4), &features, 9)
     }
 
     /// A card with one pair of queues and these features besides its address.

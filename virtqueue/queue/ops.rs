@@ -49,7 +49,7 @@ pub trait QueueOps<T: Buffer> {
     ///
     /// # Safety
     ///
-    /// What is mapped of the buffer is mapped for the device of [`QueueOps::dma_dev`].
+    /// The memory of the buffer is mapped, if at all, for the device of [`QueueOps::dma_dev`].
     unsafe fn add_premapped(&mut self, buffer: T) -> Result<(), (Error, T)>;
     fn dma_dev(&self) -> Option<&Device>;
     fn get_buf(&mut self) -> Option<Used<T>>;

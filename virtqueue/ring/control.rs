@@ -36,7 +36,7 @@ impl Armed {
     }
 }
 
-/// What came of asking for callbacks.
+/// The result of asking for callbacks.
 #[must_use = "buffers that were used meanwhile raise no callback"]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Callbacks {

@@ -186,7 +186,7 @@ impl FixedTables {
         self.table(first + usize::from(loan.number()) * usize::from(self.shape.lent.0))
     }
 
-    /// What a table was lent for.
+    /// The buffer that a table was lent for.
     fn loan(&mut self, loan: Loan) -> &mut (u16, bool) {
         let found = &mut self.loans[usize::from(loan.number())];
         assert!(found.0 != 0, "it was lent");

@@ -5,10 +5,6 @@
 
 use super::{
     super::{
-        card::Card,
-        Config,
-        F_MAC,
-        ID,
         MAC, //
     },
     *,
@@ -17,27 +13,9 @@ use virtio_fake::{
     leave_dirt,
     Addresses,
     Chain,
-    Fake,
-    Spec,
     Spot,
     Task, //
 };
-
-/// A card whose memory is mapped for it, with the driver bound to it.
-fn mapped(addresses: Addresses, features: &[u32]) -> Result<Rig> {
-    let card = Card::new(2, false)?;
-    let spec = Spec::new(ID)
-        .features(&[F_MAC])
-        .features(features)
-        .mapping(addresses)
-        .config(&Config::default().0)?
-        .queues(2, 64)?;
-    let fake = Fake::new(spec, card.clone())?;
-    fake.set_auto(true);
-    let plug = fake.plug()?;
-    check!(fake.is_bound());
-    Ok(Rig::around(card, fake, Some(plug)))
-}
 
 /// Whether the DMA API is there; otherwise says of the test that it is skipped.
 fn has_dma() -> bool {
@@ -213,7 +191,7 @@ mod suite {
         }
         for features in MODES {
             leave_dirt(DIRTY_PAGES)?;
-            let rig = mapped(Addresses::Dma, features)?;
+            let rig = Rig::mapped(Addresses::Dma, features)?;
             let nic = rig.up()?;
             let capture = nic.capture(ETHER_TYPE)?;
             let frame = to_us(1, 60)?;
@@ -234,7 +212,7 @@ mod suite {
         }
         for features in MODES {
             leave_dirt(DIRTY_PAGES)?;
-            let rig = mapped(Addresses::Dma, features)?;
+            let rig = Rig::mapped(Addresses::Dma, features)?;
             let _nic = rig.up()?;
             for _ in 0..rig.fake.held(0) {
                 let mut clean = Err(ENODATA);
@@ -253,7 +231,7 @@ mod suite {
     #[test]
     fn h113_no_buffers_for_now() -> Result {
         for features in MODES {
-            let rig = mapped(Addresses::Marked, features)?;
+            let rig = Rig::mapped(Addresses::Marked, features)?;
             let nic = rig.up()?;
             let capture = nic.capture(ETHER_TYPE)?;
             let frame = to_us(1, 300)?;

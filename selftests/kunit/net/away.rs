@@ -5,18 +5,8 @@
 use super::{
     card::Answer,
     lacks_vlans,
-    Config,
     Rig,
-    F_CTRL_GUEST_OFFLOADS,
-    F_CTRL_MAC_ADDR,
-    F_CTRL_RX,
-    F_CTRL_VLAN,
-    F_CTRL_VQ,
-    F_GUEST_CSUM,
-    F_GUEST_TSO4,
-    F_MAC,
-    F_MQ,
-    F_MRG_RXBUF, //
+    F_GUEST_CSUM, //
 };
 use kernel::prelude::*;
 use virtio_fake::{
@@ -35,23 +25,6 @@ const MAC: u8 = 1;
 const VLAN: u8 = 2;
 const MQ: u8 = 4;
 const OFFLOADS: u8 = 5;
-
-/// A card with as many pairs as there can be in use, and all that can be told.
-fn rig() -> Result<Rig> {
-    let features = [
-        F_MAC,
-        F_MQ,
-        F_CTRL_VQ,
-        F_CTRL_RX,
-        F_CTRL_VLAN,
-        F_CTRL_MAC_ADDR,
-        F_CTRL_GUEST_OFFLOADS,
-        F_GUEST_CSUM,
-        F_GUEST_TSO4,
-        F_MRG_RXBUF,
-    ];
-    Rig::new(Config::default().pairs(4), &features, 9)
-}
 
 /// Has a card away for a while, and forget what it was told.
 fn away(rig: &Rig, meanwhile: impl FnOnce() -> Result) -> Result {
@@ -75,7 +48,7 @@ mod suite {
     /// after that counts from then on.
     #[test]
     fn pairs_refused_once() -> Result {
-        let rig = rig()?;
+        let rig = Rig::with_settings()?;
         let nic = rig.up()?;
         nic.set_pairs(3)?;
         let refuse = |ack| {
@@ -112,7 +85,7 @@ mod suite {
         if lacks_vlans() {
             return Ok(());
         }
-        let rig = rig()?;
+        let rig = Rig::with_settings()?;
         let nic = rig.up()?;
         nic.set_vlan(5, true)?;
         nic.set_vlan(6, true)?;
@@ -142,7 +115,7 @@ mod suite {
     /// Receive mode and addresses.
     #[test]
     fn receive_mode() -> Result {
-        let rig = rig()?;
+        let rig = Rig::with_settings()?;
         let nic = rig.up()?;
         away(&rig, || {
             nic.set_promiscuous(true)?;
@@ -156,10 +129,10 @@ mod suite {
         Ok(())
     }
 
-    /// What is refused meanwhile stays as it was.
+    /// A setting that is refused meanwhile stays as it was.
     #[test]
     fn refused() -> Result {
-        let rig = rig()?;
+        let rig = Rig::with_settings()?;
         let nic = rig.up()?;
         nic.set_mac(OTHER_MAC)?;
         nic.set_pairs(2)?;
@@ -180,7 +153,7 @@ mod suite {
     /// Offloads of received packets.
     #[test]
     fn offloads() -> Result {
-        let rig = rig()?;
+        let rig = Rig::with_settings()?;
         let nic = rig.up()?;
         away(&rig, || nic.set_gro_hw(false))?;
         check_eq!(rig.card.commands(OFFLOADS, 0), 1);
@@ -196,7 +169,7 @@ mod suite {
     /// The interface is taken down.
     #[test]
     fn taken_down() -> Result {
-        let rig = rig()?;
+        let rig = Rig::with_settings()?;
         let nic = rig.up()?;
         away(&rig, || {
             nic.set_promiscuous(true)?;

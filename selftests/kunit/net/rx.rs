@@ -10,8 +10,7 @@ mod lifecycle;
 use super::{
     card::{
         receive,
-        rx_header,
-        Card, //
+        rx_header, //
     },
     frame::{
         from_us,
@@ -19,13 +18,10 @@ use super::{
         to_us,
         ETHER_TYPE, //
     },
-    Config,
     Rig,
     F_GUEST_CSUM,
     F_GUEST_TSO4,
-    F_MAC,
-    F_MRG_RXBUF,
-    ID, //
+    F_MRG_RXBUF, //
 };
 use crate::ring::CUT;
 use kernel::prelude::*;
@@ -35,11 +31,9 @@ use virtio_fake::{
     Action,
     Addresses,
     Capture,
-    Fake,
     Nic,
     NicStats,
     Offload,
-    Spec,
     EVENT_IDX,
     INDIRECT_DESC,
     RING_PACKED, //
@@ -240,18 +234,8 @@ mod suite {
     /// packet: what the stack keeps of the packet is elsewhere.
     #[test]
     fn mapped() -> Result {
-        for features in [&[F_MAC][..], &[F_MAC, F_MRG_RXBUF]] {
-            let card = Card::new(2, false)?;
-            let spec = Spec::new(ID)
-                .features(features)
-                .config(&Config::default().0)?
-                .queues(2, 64)?
-                .mapping(Addresses::Marked);
-            let fake = Fake::new(spec, card.clone())?;
-            fake.set_auto(true);
-            let plug = Some(fake.plug()?);
-            check!(fake.is_bound());
-            let rig = Rig::around(card, fake, plug);
+        for features in [&[][..], &[F_MRG_RXBUF]] {
+            let rig = Rig::mapped(Addresses::Marked, features)?;
             let nic = rig.up()?;
             let capture = nic.capture(ETHER_TYPE)?;
             let frame = to_us(1, 1400)?;

@@ -179,17 +179,7 @@ mod suite {
     /// A frame that cannot be mapped for the device is dropped and counted, and the next one is sent.
     #[test]
     fn no_mapping_for_now() -> Result {
-        let card = Card::new(2, false)?;
-        let spec = Spec::new(ID)
-            .features(&[F_MAC])
-            .config(&Config::default().0)?
-            .queues(2, 64)?
-            .mapping(Addresses::Marked);
-        let fake = Fake::new(spec, card.clone())?;
-        fake.set_auto(true);
-        let plug = Some(fake.plug()?);
-        check!(fake.is_bound());
-        let rig = Rig::around(card, fake, plug);
+        let rig = Rig::mapped(Addresses::Marked, &[])?;
         let nic = rig.up()?;
         let (before, let_go) = (nic.stats(), Nic::let_go());
         rig.fake.limit_maps(Some(0));

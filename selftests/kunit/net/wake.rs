@@ -5,18 +5,9 @@
 use super::{
     card::Answer,
     lacks_vlans,
-    Config,
     Rig,
-    F_CTRL_GUEST_OFFLOADS,
-    F_CTRL_MAC_ADDR,
-    F_CTRL_RX,
-    F_CTRL_VLAN,
-    F_CTRL_VQ,
     F_GUEST_CSUM,
-    F_GUEST_TSO4,
-    F_MAC,
-    F_MQ,
-    F_MRG_RXBUF, //
+    F_MAC, //
 };
 use kernel::prelude::*;
 use virtio_fake::{
@@ -33,23 +24,6 @@ const MAC: u8 = 1;
 const VLAN: u8 = 2;
 const MQ: u8 = 4;
 const OFFLOADS: u8 = 5;
-
-/// A card with as many pairs as there can be in use, and all that can be told.
-fn rig() -> Result<Rig> {
-    let features = [
-        F_MAC,
-        F_MQ,
-        F_CTRL_VQ,
-        F_CTRL_RX,
-        F_CTRL_MAC_ADDR,
-        F_CTRL_VLAN,
-        F_CTRL_GUEST_OFFLOADS,
-        F_GUEST_CSUM,
-        F_GUEST_TSO4,
-        F_MRG_RXBUF,
-    ];
-    Rig::new(Config::default().pairs(4), &features, 9)
-}
 
 /// Resets a card with the driver bound to it.
 fn reset(rig: &Rig, meanwhile: impl FnOnce()) -> Result {
@@ -69,7 +43,7 @@ mod suite {
         if lacks_vlans() {
             return Ok(());
         }
-        let rig = rig()?;
+        let rig = Rig::with_settings()?;
         let nic = rig.up()?;
         nic.set_pairs(3)?;
         nic.set_mac(OTHER_MAC)?;
@@ -114,7 +88,7 @@ mod suite {
     #[test]
     fn refused_in_part() -> Result {
         for class in [MQ, MAC, RX] {
-            let rig = rig()?;
+            let rig = Rig::with_settings()?;
             let nic = rig.up()?;
             nic.set_pairs(3)?;
             nic.set_mac(OTHER_MAC)?;

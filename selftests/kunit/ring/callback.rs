@@ -260,7 +260,7 @@ mod suite {
         })
     }
 
-    /// What a notification says of the next buffer: index, or place and wrap counter; and which
+    /// Returns what a notification says of the next buffer: index, or place and wrap counter; and which
     /// queue it is of (R36).
     #[test]
     fn notification_data() -> Result {

@@ -195,7 +195,7 @@ impl Nic {
     ///
     /// # Errors
     ///
-    /// What the core returns.
+    /// Those of the core.
     pub fn set_promiscuous(&self, on: bool) -> Result {
         // SAFETY: By the type invariant.
         to_result(unsafe { bindings::rust_virtio_fake_set_promisc(self.0, on) })
@@ -205,7 +205,7 @@ impl Nic {
     ///
     /// # Errors
     ///
-    /// What the core and the driver return.
+    /// Those of the core and of the driver.
     pub fn set_vlan(&self, vid: u16, on: bool) -> Result {
         // SAFETY: By the type invariant.
         to_result(unsafe { bindings::rust_virtio_fake_set_vlan(self.0, vid, on) })
@@ -215,7 +215,7 @@ impl Nic {
     ///
     /// # Errors
     ///
-    /// What the core returns.
+    /// Those of the core.
     pub fn add_multicast(&self, addr: [u8; 6]) -> Result {
         // SAFETY: By the type invariant; the address has six bytes.
         to_result(unsafe { bindings::rust_virtio_fake_add_multicast(self.0, addr.as_ptr()) })

@@ -62,7 +62,7 @@ pub trait Driver {
     fn enable_cb(&mut self) -> bool;
     fn enable_cb_prepare(&mut self) -> Armed;
     fn enable_cb_delayed(&mut self) -> bool;
-    /// What comes of both ways to enable callbacks.
+    /// The result of both ways to enable callbacks.
     fn ask_cb(&mut self) -> [Callbacks; 2];
     fn kick_prepare_enable_cb_delayed(&mut self) -> (bool, bool);
     fn poll(&self, armed: Armed) -> bool;
