@@ -5,7 +5,7 @@
 # function is reset, it is unplugged, or memory fails. It takes more than an hour with a hundred rounds of each:
 # ROUNDS=5 for a try.
 #
-# Files are compared on both sides. Connections outlive everything.
+# What arrives is compared on both sides. Connections outlive everything.
 #
 # rvt-guest: {"long":true,"vcpus":4,"net":[{"queues":2}],
 # rvt-guest:  "qemu":["-object","memory-backend-memfd,id=shared,size=1G,share=on",
@@ -112,24 +112,24 @@ check_eq "the NIC is on our driver" "$(driver_of "$nic")" $driver
 load_serves
 check_eq "the host takes part" "$?" 0
 # Whatever is allocated once is, after that.
-carry_up && carry_down && is_reset && answers
+carry up && carry down && is_reset && answers
 free=$(memory_free)
 (streams) &
 iperf=$!
-check "files arrive as they were though the device fails" while_carrying rounds "$ROUNDS" disturb
+check "bytes arrive as they were though the device fails" while_carrying rounds "$ROUNDS" disturb
 check "one connection has outlived all that" kill -TERM $iperf
 wait $iperf
 check "and has moved something" test "$(streamed)" -gt 0
 check "the device is never given up" no_giving_up
 diag "$(told "started anew") restarts; $(carried) MiB compared; $(streamed) MiB streamed"
-check "N63 files arrive as they were though the NIC goes and comes" while_carrying rounds "$ROUNDS" unplugged
+check "N63 bytes arrive as they were though the NIC goes and comes" while_carrying rounds "$ROUNDS" unplugged
 find_nic
 why=$(cannot_fail)
 if [ -z "$why" ]; then
-	check "files arrive as they were though memory fails" while_carrying rounds "$ROUNDS" starved
+	check "bytes arrive as they were though memory fails" while_carrying rounds "$ROUNDS" starved
 	diag "$(told "given up") times given up for want of memory"
 else
-	skip "files arrive as they were though memory fails" "$why"
+	skip "bytes arrive as they were though memory fails" "$why"
 fi
 diag "$(carried) MiB compared"
 lost=$((free - $(memory_free)))
