@@ -56,11 +56,18 @@ fn transmit(rig: &Rig, interrupts: bool) -> Result {
     Ok(())
 }
 
-/// Checks that frames are sent, within a time.
+/// Checks that frames are sent, within a time, and none was dropped.
 fn goes_on(rig: &Rig, nic: &Nic, millis: u32) -> Result {
+    goes_on_after_pause(rig, nic, millis)?;
+    check_eq!(nic.stats().tx_dropped, 0);
+    Ok(())
+}
+
+/// Checks that frames are sent, within a time. The stack drops frames of its own while an interface that was
+/// taken up has no carrier, or no queue discipline yet.
+fn goes_on_after_pause(rig: &Rig, nic: &Nic, millis: u32) -> Result {
     check!(wait::until(millis, || send(nic).is_ok()));
     check!(wait::until(5_000, || rig.card.sent() == 1));
-    check_eq!(nic.stats().tx_dropped, 0);
     check_eq!(rig.fake.violations(), 0);
     Ok(())
 }
@@ -126,10 +133,9 @@ mod suite {
             transmit(&rig, true)?;
             nic.set_tx_frames(after)?;
             nic.set_up(true)?;
-            // The stack drops frames of its own where there is no carrier.
             check!(wait::until(5_000, || nic.state().carrier));
             // Without a timeout of the watchdog, which would help after some seconds.
-            goes_on(&rig, &nic, 2_000)?;
+            goes_on_after_pause(&rig, &nic, 2_000)?;
             check_eq!(nic.stats().tx_errors, 0);
         }
         Ok(())
@@ -153,11 +159,8 @@ mod suite {
             wait::pause(50);
             check!(nic.state().tx_stopped);
             set_in_use(&nic, true)?;
-            // The stack may have dropped frames of its own meanwhile.
-            check!(wait::until(2_000, || send(&nic).is_ok()));
-            check!(wait::until(5_000, || rig.card.sent() == 1));
+            goes_on_after_pause(&rig, &nic, 2_000)?;
             check_eq!(nic.stats().tx_errors, 0);
-            check_eq!(rig.fake.violations(), 0);
         }
         Ok(())
     }
@@ -205,7 +208,6 @@ mod suite {
                     check!(wait::until(2_000, || send(&nic).is_ok()));
                 }
                 check!(wait::until(5_000, || rig.card.sent() == before + 50));
-                check_eq!(nic.stats().tx_dropped, 0);
                 nic.set_up(false)?;
             }
         }
