@@ -28,7 +28,7 @@ PATCHED = ("drivers/virtio/Kconfig", "drivers/virtio/Makefile")
 
 #: What of this tree the kernel builds from, and what below that it does not.
 _PARTS = ("Kbuild", "Kconfig", "*.rs", "blk/**/*", "kernel/**/*", "net/**/*", "virtqueue/**/*",
-          "selftests/kunit/**/*")
+          "selftests/device/**/*", "selftests/kunit/**/*")
 _NAMES = (".rs", ".c", ".h", "/bindgen_parameters", "/Kbuild", "/Kconfig")
 _HOST_ONLY = ("virtqueue/ring/tests/", "virtqueue/ring/fuzz/", "virtqueue/ring/benches/",
               "virtqueue/ring/target/", "virtqueue/ring/lib.rs", "virtqueue/ring/host.rs")

@@ -21,5 +21,5 @@ use kernel::ffi;
 
 include!(concat!(
     env!("RUST_VIRTIO_OBJ"),
-    "/virtqueue/fake/bindings_generated.rs"
+    "/selftests/device/bindings_generated.rs"
 ));
