@@ -21,17 +21,21 @@
 
 #![deny(unsafe_op_in_unsafe_fn)]
 
-pub mod bind;
-pub mod config;
-pub mod device;
-pub mod driver;
-pub mod endian;
-pub mod feature;
-pub mod id;
-pub mod param;
+pub mod bus;
 pub mod queue;
-pub mod scope;
-pub mod time_limit;
+
+pub use bus::{
+    binding,
+    config,
+    device,
+    driver,
+    endian,
+    feature,
+    id,
+    param,
+    scope,
+    time_limit, //
+};
 
 pub use crate::{
     config::{

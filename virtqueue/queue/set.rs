@@ -78,7 +78,7 @@ pub enum Affinity {
 /// # Invariants
 ///
 /// `dev` is bound, and `find_vqs` succeeded on it, as long as this exists: unbinding waits for
-/// it ([`BindState`](crate::bind::BindState)).
+/// it ([`BindState`](crate::binding::BindState)).
 pub(super) struct QueueSet {
     dev: *mut bindings::virtio_device,
     /// The specifications that the queues were found by. The ring keeps pointers to the names.

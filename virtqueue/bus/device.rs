@@ -3,7 +3,7 @@
 //! Virtio devices as their drivers see them.
 
 use crate::{
-    bind::BindState,
+    binding::BindState,
     bindings,
     config::Config,
     endian::Endian,
@@ -29,7 +29,7 @@ use kernel::{
     types::Opaque, //
 };
 
-mod extent;
+mod config_len;
 mod link;
 mod pci;
 mod power;
@@ -334,7 +334,7 @@ impl Device<device::Bound> {
 
     /// Size of the device-specific configuration, asked of the transport.
     pub(crate) fn probe_config_len(&self) -> Option<usize> {
-        extent::config_len(self)
+        config_len::config_len(self)
     }
 
     /// Whether a device of this name hangs off any device of the virtio bus.

@@ -3,7 +3,7 @@
 //! The time that a driver is bound to a device, as a value.
 
 use crate::{
-    bind::BindState,
+    binding::BindState,
     device::Device, //
 };
 use core::{

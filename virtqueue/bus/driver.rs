@@ -3,7 +3,7 @@
 //! Drivers of the virtio bus.
 
 use crate::{
-    bind::BindState,
+    binding::BindState,
     bindings,
     device::Device,
     feature::{
