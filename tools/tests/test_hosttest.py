@@ -6,7 +6,7 @@ import unittest
 from rvt import cargo, fuzz
 from rvt.say import Failure
 
-TEXT = """     Running unittests lib.rs (target/debug/deps/virtio_ring-1)
+TEXT = """     Running unittests lib.rs (target/debug/deps/ring_core-1)
 
 running 1 test
 test ring::event::tests::most ... ok

@@ -6,7 +6,7 @@
 //! - [`Queue`] is the object behind a `struct virtqueue`: a ring of one of the layouts in memory
 //!   that was allocated for the device, the DMA mappings of what is in flight, and what the
 //!   transport and the drivers ask of it.
-//! - The crate `virtio_ring` is the face of it to C: the functions of `virtio_ring.ko`. Drivers in
+//! - The crate `virtio_ring_abi` is the face of it to C: the functions of `virtio_ring.ko`. Drivers in
 //!   Rust use it directly, by the crate `virtio`, and have the fast path inlined.
 //!
 //! C header: [`include/linux/virtio_ring.h`](srctree/include/linux/virtio_ring.h)

@@ -4,8 +4,8 @@
 //! `WORK_LAYOUT_INDIRECT_EVENTIDX/RING`.
 
 use criterion::{criterion_group, criterion_main, Criterion, Throughput};
+use ring_bench::{device::Device, for_each, work::Work, Case, Ring, Visit};
 use std::time::Duration;
-use virtio_ring_bench::{device::Device, for_each, work::Work, Case, Ring, Visit};
 
 /// The time that this thread has had a processor: what others of the machine do is not in it.
 fn processor_time() -> Duration {

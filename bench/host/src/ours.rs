@@ -6,13 +6,13 @@ use crate::{
     device::{self, Device},
     Arena, Features, Ring, DATA, SIZE,
 };
-use std::num::NonZeroUsize;
-use virtio_ring::{
+use ring_core::{
     host::{FixedTables, Host, Shape},
     packed,
     split::{Control, Layout, Memory},
     AddError, Config, Describe, Interrupt, Packed, Sink, Slot, Split,
 };
+use std::num::NonZeroUsize;
 
 /// Entries of a table: what a disk with some segments needs.
 pub const TABLE: u16 = 16;

@@ -16,7 +16,7 @@ use memory::{Area, LIMITS};
 pub use rings::Layout;
 use rings::{make, Memory, Ring, Setup};
 use std::collections::HashMap;
-use virtio_ring::{AddError, Broken};
+use ring_core::{AddError, Broken};
 
 /// Calls of one input, at most.
 const MOST: usize = 2000;

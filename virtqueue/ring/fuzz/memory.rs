@@ -9,7 +9,7 @@ use std::{
     ops::Range,
     ptr::NonNull,
 };
-use virtio_ring::{host::Host, Platform};
+use ring_core::{host::Host, Platform};
 
 /// Memory of exactly so many bytes, aligned to 16.
 pub struct Area {

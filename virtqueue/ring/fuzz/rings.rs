@@ -4,7 +4,7 @@
 
 use super::memory::{Area, Hostile, Limits, LIMITS};
 use std::{ops::Range, sync::Arc};
-use virtio_ring::{
+use ring_core::{
     host::{FixedTables, Shape},
     packed, split, AddError, Broken, Config, IndirectRule, Packed, Report, Slot, Split,
 };
@@ -267,7 +267,7 @@ macro_rules! ring {
                     }
                     2 => self.control().disable_cb(),
                     _ => {
-                        self.control().poll(virtio_ring::Armed::from_raw(place));
+                        self.control().poll(ring_core::Armed::from_raw(place));
                     }
                 }
             }

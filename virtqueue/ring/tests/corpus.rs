@@ -8,7 +8,7 @@ mod hostile;
 use hostile::{layout, run, Layout};
 use proptest::prelude::*;
 use std::{collections::HashMap, collections::HashSet, fs, path::Path};
-use virtio_ring::Broken;
+use ring_core::Broken;
 
 const ALL: [Layout; 4] = [
     Layout {

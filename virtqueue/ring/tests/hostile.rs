@@ -6,8 +6,8 @@
 mod common;
 
 use common::{setups, Pair, Random, Request, Setup};
+use ring_core::{Broken, Callbacks};
 use std::collections::HashSet;
-use virtio_ring::{Broken, Callbacks};
 
 const SEGMENT: (u64, u32) = (0x1000, 64);
 

@@ -2,11 +2,11 @@
 
 //! What the device writes is read once: a platform on which it changes after each read.
 
-use std::{cell::Cell, sync::Arc};
-use virtio_ring::{
+use ring_core::{
     host::{FixedTables, Host, Shape},
     packed, split, Config, Packed, Platform, Slot, Split,
 };
+use std::{cell::Cell, sync::Arc};
 
 #[allow(dead_code)]
 #[path = "common/memory.rs"]

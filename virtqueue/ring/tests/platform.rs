@@ -2,8 +2,8 @@
 
 //! What a ring asks of its platform: which barriers, and stores in which order.
 
+use ring_core::{host::Host, packed, split, Config, NoTables, Packed, Platform, Slot, Split};
 use std::{cell::RefCell, sync::Arc};
-use virtio_ring::{host::Host, packed, split, Config, NoTables, Packed, Platform, Slot, Split};
 
 #[allow(dead_code)]
 #[path = "common/memory.rs"]

@@ -4,6 +4,11 @@
 //! arrives both ways, each buffer comes back once, and nobody waits in vain.
 
 use proptest::prelude::*;
+use ring_core::{
+    host::{FixedTables, Host, Shape},
+    split::{Control, Layout, Memory},
+    Config, IndirectRule, Slot, Split, Used,
+};
 use std::{
     collections::HashMap,
     io::{Read, Write},
@@ -11,11 +16,6 @@ use std::{
     sync::Arc,
 };
 use virtio_queue::{Queue, QueueT};
-use virtio_ring::{
-    host::{FixedTables, Host, Shape},
-    split::{Control, Layout, Memory},
-    Config, IndirectRule, Slot, Split, Used,
-};
 use vm_memory::{Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryMmap};
 
 /// Bytes of one segment.

@@ -8,8 +8,8 @@ mod common;
 
 use common::{Pair, Request, Setup};
 use proptest::prelude::*;
+use ring_core::{AddError, IndirectRule};
 use std::collections::HashSet;
-use virtio_ring::{AddError, IndirectRule};
 
 const LAYOUTS: [(bool, bool); 4] = [(false, false), (false, true), (true, false), (true, true)];
 

@@ -10,8 +10,8 @@
 mod common;
 
 use common::{setups, Pair, Random, Request, Setup};
+use ring_core::IndirectRule;
 use std::collections::VecDeque;
-use virtio_ring::IndirectRule;
 
 /// How the driver waits in one round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

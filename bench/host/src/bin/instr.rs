@@ -3,8 +3,8 @@
 //! Does some work a number of times, for a tool that counts instructions:
 //! `instr WORK RING LAYOUT INDIRECT EVENT_IDX TIMES`; `instr list` prints what there is.
 
+use ring_bench::{for_each, work::Work, Case, Features, Visit};
 use std::{env, process::exit};
-use virtio_ring_bench::{for_each, work::Work, Case, Features, Visit};
 
 struct Once {
     wanted: Vec<String>,
@@ -13,10 +13,10 @@ struct Once {
 }
 
 impl Visit for Once {
-    fn visit<R: virtio_ring_bench::Ring>(
+    fn visit<R: ring_bench::Ring>(
         &mut self,
         case: Case,
-        make: impl Fn() -> (R, virtio_ring_bench::device::Device),
+        make: impl Fn() -> (R, ring_bench::device::Device),
     ) {
         for work in Work::ALL {
             if !case.can(work) {

@@ -4,12 +4,12 @@
 //! by a table, for a tool that counts instructions: `segments LAYOUT chain|table SEGMENTS TIMES`.
 //! What is measured by it, and how, is in `segments.sh`.
 
-use std::{env, hint::black_box, process::exit};
-use virtio_ring_bench::{
+use ring_bench::{
     device::{bench_device_step, Device},
     ours::{packed, split, Segmented, TABLE},
     Features, DATA,
 };
+use std::{env, hint::black_box, process::exit};
 
 /// As a disk reads: a header to read, the rest to write.
 fn run<R: Segmented>((mut ring, mut device): (R, Device), segments: usize, times: u64) {

@@ -13,12 +13,12 @@ pub mod packed;
 pub mod split;
 
 use self::memory::Arena;
-use std::{fmt, sync::Arc};
-use virtio_ring::{
+use ring_core::{
     host::{FixedTables, Shape},
     AddError, Armed, Broken, Callbacks, Config, Endian, IndirectRule, Interrupt, Report, Slot,
     Used,
 };
+use std::{fmt, sync::Arc};
 
 pub type Segments = [(u64, u32)];
 
@@ -281,12 +281,12 @@ pub fn slots(size: u16) -> Box<[Slot<u32>]> {
 /// Segments that are mapped, or would be.
 pub struct Mapping<'a>(pub &'a Segments, pub &'a Segments);
 
-impl virtio_ring::Describe for Mapping<'_> {
+impl ring_core::Describe for Mapping<'_> {
     type Error = AddError;
 
     const MAPS: bool = true;
 
-    fn describe<S: virtio_ring::Sink>(&mut self, sink: &mut S) -> Result<(), AddError> {
+    fn describe<S: ring_core::Sink>(&mut self, sink: &mut S) -> Result<(), AddError> {
         (self.0, self.1).describe(sink)
     }
 }
@@ -304,10 +304,10 @@ impl From<AddError> for Failed {
     }
 }
 
-impl virtio_ring::Describe for Failing<'_> {
+impl ring_core::Describe for Failing<'_> {
     type Error = Failed;
 
-    fn describe<S: virtio_ring::Sink>(&mut self, sink: &mut S) -> Result<(), Failed> {
+    fn describe<S: ring_core::Sink>(&mut self, sink: &mut S) -> Result<(), Failed> {
         for &(addr, len) in self.0 {
             sink.out(addr, len)?;
         }
@@ -334,26 +334,26 @@ impl Random {
 /// Implements `Driver` for a type of ring.
 macro_rules! driver {
     ($name:ident, $ring:ident, $control:ident, $new:ident, $tables:ident) => {
-        pub struct $name<P: virtio_ring::Platform, const IN_ORDER: bool> {
+        pub struct $name<P: ring_core::Platform, const IN_ORDER: bool> {
             pub ring: $ring<
                 P,
                 u32,
-                Box<[virtio_ring::Slot<u32>]>,
+                Box<[ring_core::Slot<u32>]>,
                 std::sync::Arc<$control<P>>,
                 IN_ORDER,
-                virtio_ring::host::FixedTables,
+                ring_core::host::FixedTables,
             >,
             pub setup: super::Setup,
             pub arena: std::sync::Arc<super::memory::Arena>,
         }
 
-        impl<P: virtio_ring::Platform, const IN_ORDER: bool> super::Driver for $name<P, IN_ORDER> {
+        impl<P: ring_core::Platform, const IN_ORDER: bool> super::Driver for $name<P, IN_ORDER> {
             fn add(
                 &mut self,
                 token: u32,
                 out: &super::Segments,
                 in_: &super::Segments,
-            ) -> Result<u16, (virtio_ring::AddError, u32)> {
+            ) -> Result<u16, (ring_core::AddError, u32)> {
                 let n = (out.len() + in_.len()) as u16;
                 self.add_claiming(token, n, out, in_)
             }
@@ -364,7 +364,7 @@ macro_rules! driver {
                 segments: u16,
                 out: &super::Segments,
                 in_: &super::Segments,
-            ) -> Result<u16, (virtio_ring::AddError, u32)> {
+            ) -> Result<u16, (ring_core::AddError, u32)> {
                 if self.setup.maps {
                     let mut buffer = super::Mapping(out, in_);
                     self.ring.add(token, segments, &mut buffer)
@@ -386,11 +386,11 @@ macro_rules! driver {
                 self.ring.kick_prepare()
             }
 
-            fn get(&mut self) -> Option<virtio_ring::Used<u32>> {
+            fn get(&mut self) -> Option<ring_core::Used<u32>> {
                 self.ring.get()
             }
 
-            fn drain(&mut self) -> (Vec<virtio_ring::Used<u32>>, bool) {
+            fn drain(&mut self) -> (Vec<ring_core::Used<u32>>, bool) {
                 let mut all = Vec::new();
                 let broken = self.ring.drain(|used| all.push(used));
                 (all, broken)
@@ -404,7 +404,7 @@ macro_rules! driver {
                 self.ring.enable_cb()
             }
 
-            fn enable_cb_prepare(&mut self) -> virtio_ring::Armed {
+            fn enable_cb_prepare(&mut self) -> ring_core::Armed {
                 self.ring.enable_cb_prepare()
             }
 
@@ -412,7 +412,7 @@ macro_rules! driver {
                 self.ring.enable_cb_delayed()
             }
 
-            fn ask_cb(&mut self) -> [virtio_ring::Callbacks; 2] {
+            fn ask_cb(&mut self) -> [ring_core::Callbacks; 2] {
                 [self.ring.ask_cb(), self.ring.ask_cb_delayed()]
             }
 
@@ -420,11 +420,11 @@ macro_rules! driver {
                 self.ring.kick_prepare_enable_cb_delayed()
             }
 
-            fn poll(&self, armed: virtio_ring::Armed) -> bool {
+            fn poll(&self, armed: ring_core::Armed) -> bool {
                 self.ring.control().poll(armed)
             }
 
-            fn interrupt(&self) -> virtio_ring::Interrupt {
+            fn interrupt(&self) -> ring_core::Interrupt {
                 self.ring.control().interrupt()
             }
 
@@ -432,7 +432,7 @@ macro_rules! driver {
                 self.ring.control().notification_data(queue)
             }
 
-            fn broken(&self) -> Option<virtio_ring::Broken> {
+            fn broken(&self) -> Option<ring_core::Broken> {
                 self.ring.control().broken()
             }
 
@@ -444,7 +444,7 @@ macro_rules! driver {
                 self.ring.control().unbreak();
             }
 
-            fn take_report(&mut self) -> Option<virtio_ring::Report> {
+            fn take_report(&mut self) -> Option<ring_core::Report> {
                 self.ring.take_report()
             }
 

@@ -3,17 +3,17 @@
 //! A packed ring and a model of a device for it, from §2.8.
 
 use super::{driver, memory::Arena, Device, Driver, Pair, Request, Setup};
+use ring_core::{
+    host::{FixedTables, Host, WeakHost},
+    packed::{Control, Memory},
+    Packed, Platform,
+};
 use std::{
     collections::HashMap,
     sync::{
         atomic::{fence, Ordering::SeqCst},
         Arc,
     },
-};
-use virtio_ring::{
-    host::{FixedTables, Host, WeakHost},
-    packed::{Control, Memory},
-    Packed, Platform,
 };
 
 driver!(PackedDriver, Packed, Control, memory, tables);

@@ -3,14 +3,14 @@
 //! A split ring and a model of a device for it, from §2.7.
 
 use super::{driver, memory::Arena, Device, Driver, Pair, Request, Setup};
-use std::sync::{
-    atomic::{fence, Ordering::SeqCst},
-    Arc,
-};
-use virtio_ring::{
+use ring_core::{
     host::{FixedTables, Host},
     split::{Control, Layout, Memory},
     Endian, Platform, Split,
+};
+use std::sync::{
+    atomic::{fence, Ordering::SeqCst},
+    Arc,
 };
 
 driver!(SplitDriver, Split, Control, memory, tables);

@@ -13,11 +13,11 @@ use loom::{
     sync::atomic::{fence, Ordering},
     thread,
 };
+use ring_core::need_event;
 use std::sync::{
     atomic::{AtomicBool, Ordering::Relaxed},
     Arc,
 };
-use virtio_ring::need_event;
 
 /// A side of a protocol: whether it noticed the other.
 type Half = Box<dyn FnOnce() -> bool>;

@@ -4,12 +4,12 @@
 
 use crate::memory::Arena;
 use loom::sync::atomic::{fence, AtomicU16, AtomicU32, AtomicU64, Ordering};
+use ring_core::{host::Host, Platform};
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
     sync::Arc,
 };
-use virtio_ring::{host::Host, Platform};
 
 #[derive(Default)]
 struct Words {

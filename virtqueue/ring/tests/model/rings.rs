@@ -3,8 +3,8 @@
 //! Small rings on the model, and what is done with them.
 
 use crate::{memory::Arena, platform::Model};
+use ring_core::{packed, split, Config, Interrupt, NoTables, Packed, Slot, Split};
 use std::sync::Arc;
-use virtio_ring::{packed, split, Config, Interrupt, NoTables, Packed, Slot, Split};
 
 /// Descriptors of a ring.
 pub const SIZE: u16 = 4;

@@ -17,8 +17,8 @@ use loom::{
     },
     thread,
 };
+use ring_core::need_event;
 use std::sync::Arc;
-use virtio_ring::need_event;
 
 /// Buffers of a run: more than one, so that one side may work while the other goes to sleep.
 const TOTAL: u16 = 2;

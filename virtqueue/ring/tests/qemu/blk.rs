@@ -10,8 +10,8 @@ use crate::{
     side::{How, Side},
 };
 use proptest::prelude::*;
+use ring_core::IndirectRule;
 use std::{cell::RefCell, sync::Arc};
-use virtio_ring::IndirectRule;
 
 /// Where the ring is in the memory of the machine, and where the buffers are.
 const RING: u64 = 1 << 20;

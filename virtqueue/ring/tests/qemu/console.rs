@@ -10,6 +10,7 @@ use crate::{
     side::{How, Side},
 };
 use proptest::prelude::*;
+use ring_core::IndirectRule;
 use std::{
     cell::RefCell,
     collections::VecDeque,
@@ -18,7 +19,6 @@ use std::{
     process::Command,
     sync::Arc,
 };
-use virtio_ring::IndirectRule;
 use vm_memory::{Bytes, GuestAddress};
 
 /// Where the two rings and their buffers are in the memory of the machine.

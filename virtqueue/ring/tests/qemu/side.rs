@@ -7,8 +7,8 @@ use crate::{
     mmio::Mmio,
 };
 use proptest::prelude::*;
+use ring_core::Interrupt;
 use std::sync::Arc;
-use virtio_ring::Interrupt;
 
 /// How callbacks are enabled.
 #[derive(Clone, Copy, Debug)]

@@ -6,7 +6,7 @@ use crate::{
     common::{setups, Pair, Setup},
     on_all, DATA, OUT, STATUS,
 };
-use virtio_ring::{host::Host, AddError, Endian, IndirectRule, Platform};
+use ring_core::{host::Host, AddError, Endian, IndirectRule, Platform};
 
 #[test]
 fn nothing_is_seen_before_it_is_published() {

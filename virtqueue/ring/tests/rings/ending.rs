@@ -3,7 +3,7 @@
 //! A ring that is emptied, or broken by its owner.
 
 use crate::{on_all, DATA, OUT};
-use virtio_ring::{AddError, Broken, Interrupt};
+use ring_core::{AddError, Broken, Interrupt};
 
 #[test]
 fn detached_in_order_of_ids() {

@@ -6,7 +6,7 @@ use crate::{
     common::{Random, Request},
     on_all, DATA, OUT, STATUS,
 };
-use virtio_ring::{AddError, Interrupt};
+use ring_core::{AddError, Interrupt};
 
 #[test]
 fn a_buffer_goes_and_comes() {

@@ -6,7 +6,7 @@ use crate::{
     common::{setups, Pair, Request, Setup},
     on_all, OUT,
 };
-use virtio_ring::Interrupt;
+use ring_core::Interrupt;
 
 #[test]
 fn suppressed_kicks() {
