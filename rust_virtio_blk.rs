@@ -75,7 +75,7 @@ mod stuck;
 mod watch;
 
 use crate::shared::Globals;
-use block::state::{
+use blockdev::state::{
     ModuleState,
     Published, //
 };

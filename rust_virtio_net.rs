@@ -89,7 +89,7 @@ pub(crate) const NAME: &CStr = c"rust_virtio_net";
 
 virtio::module_param! {
     /// Weight of the NAPI instances.
-    pub(crate) static NAPI_WEIGHT: i32 = net::napi::WEIGHT;
+    pub(crate) static NAPI_WEIGHT: i32 = netdev::napi::WEIGHT;
     module: "rust_virtio_net",
     name: "napi_weight",
     perm: 0o444,

@@ -20,7 +20,7 @@ use crate::{
         Why, //
     },
 };
-use block::{
+use blockdev::{
     disk::Quiesced,
     memory,
     workqueue::{

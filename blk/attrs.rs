@@ -11,7 +11,7 @@ use crate::{
     },
     ops::Blk, //
 };
-use block::{
+use blockdev::{
     attr::{
         Attribute,
         Page, //
@@ -26,7 +26,7 @@ use kernel::{
     prelude::*, //
 };
 
-block::attribute_group! {
+blockdev::attribute_group! {
     /// What a disk of this driver has besides what all disks have.
     pub(crate) static ATTRIBUTES: Blk = [Serial, CacheType];
 }

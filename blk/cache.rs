@@ -12,7 +12,7 @@ use crate::{
     features,
     ops::Blk, //
 };
-use block::{
+use blockdev::{
     limits::Feature,
     Disk, //
 };

@@ -39,7 +39,7 @@ use crate::{
     QUEUE_DEPTH,
     STRICT_LENGTHS, //
 };
-use block::{
+use blockdev::{
     memory,
     mq::{
         Request,

@@ -6,7 +6,7 @@ use crate::{
     config,
     features, //
 };
-use block::Geometry;
+use blockdev::Geometry;
 use kernel::{
     device::Bound,
     prelude::*, //

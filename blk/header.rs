@@ -2,7 +2,7 @@
 
 //! A request on the wire (virtio spec §5.2.6).
 
-use block::mq::Op;
+use blockdev::mq::Op;
 use virtio::Endian;
 
 /// Bytes of the header that a request begins with.

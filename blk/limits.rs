@@ -5,7 +5,7 @@
 //! Nothing here reads a device: values come in as [`Raw`], whatever the device made of them, and
 //! go out as limits that the block layer takes, or as a [`Refusal`].
 
-use block::{
+use blockdev::{
     limits::{
         Feature,
         Limits,

@@ -18,7 +18,7 @@ use crate::{
     status,
     BlkModule, //
 };
-use block::{
+use blockdev::{
     mq::{
         CompletionBatch,
         HwQueue,

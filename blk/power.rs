@@ -15,7 +15,7 @@ use crate::{
     shared::Shared,
     watch::Phase, //
 };
-use block::{
+use blockdev::{
     disk::Freezing,
     memory,
     mq::RequestList, //

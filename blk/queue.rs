@@ -9,7 +9,7 @@ use crate::{
     attend::Attention,
     ops::Blk, //
 };
-use block::{
+use blockdev::{
     mq::{
         CompletionBatch,
         HwQueue,

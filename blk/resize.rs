@@ -6,7 +6,7 @@ use crate::{
     config,
     ops::Blk, //
 };
-use block::{
+use blockdev::{
     size::{
         HumanSize,
         Units, //

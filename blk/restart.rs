@@ -29,7 +29,7 @@ use crate::{
     stuck,
     watch::Why, //
 };
-use block::{
+use blockdev::{
     disk::TimeoutsHeld,
     mq::{
         Op,

@@ -13,7 +13,7 @@ use crate::{
         Topology, //
     }, //
 };
-use block::{
+use blockdev::{
     mq,
     Limits, //
 };

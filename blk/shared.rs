@@ -8,7 +8,7 @@ use crate::{
     queue::Slot,
     watch::Watch, //
 };
-use block::{
+use blockdev::{
     disk::Pending,
     index::IndexAllocator,
     major::{

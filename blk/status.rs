@@ -2,7 +2,7 @@
 
 //! What a device says of how a request went (`VIRTIO_BLK_S_*`, virtio spec §5.2.6).
 
-use block::Status;
+use blockdev::Status;
 
 /// It was carried out.
 const OK: u8 = 0;
@@ -50,6 +50,6 @@ mod tests {
         for status in 7..=255 {
             assert_eq!(from_device(status), Status::IOERR);
         }
-        assert_eq!(from_device(block::virtio::NO_STATUS), Status::IOERR);
+        assert_eq!(from_device(blockdev::virtio::NO_STATUS), Status::IOERR);
     }
 }

@@ -20,7 +20,7 @@ use crate::{
     watch::Why,
     RESET_QUEUES, //
 };
-use block::{
+use blockdev::{
     disk::TimeoutsHeld,
     mq::{
         Request,

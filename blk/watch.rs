@@ -7,7 +7,7 @@ use crate::{
     queue::Slot,
     shared::Shared, //
 };
-use block::mq::{
+use blockdev::mq::{
     LateRequest,
     Op, //
 };

@@ -2,7 +2,7 @@
 
 //! What is counted, per queue and per device, and under which names.
 
-use net::Counter;
+use netdev::Counter;
 
 /// Counters of a receive queue. Written by its NAPI instance.
 pub(crate) struct RxCounters {

@@ -27,7 +27,7 @@ use kernel::{
         Monotonic, //
     },
 };
-use net::{
+use netdev::{
     addr::ETH_ALEN,
     Command,
     Device,

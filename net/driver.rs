@@ -40,7 +40,7 @@ use kernel::{
     prelude::*,
     sync::Arc, //
 };
-use net::{
+use netdev::{
     affinity::{
         num_online_cpus,
         CpusLocked, //
@@ -171,7 +171,7 @@ impl Driver for NetDriver {
 
 /// A transmit queue has a callback and no poll.
 #[inline(never)]
-fn wake_without_napi(net: &net::Device<Nic<'_>>, index: usize) {
+fn wake_without_napi(net: &netdev::Device<Nic<'_>>, index: usize) {
     match net.data().pairs.get(index) {
         Some(pair) if !pair.tx_napi.read_once() => {
             // It waited for room, most likely.

@@ -12,7 +12,7 @@ use kernel::{
     prelude::*,
     sync::atomic::Relaxed, //
 };
-use net::{
+use netdev::{
     ethtool::{
         Channels,
         CoalesceParams,

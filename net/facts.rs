@@ -7,7 +7,7 @@ use crate::{
     header::Layout, //
 };
 use kernel::page::PAGE_SIZE;
-use net::skb::{
+use netdev::skb::{
     ETH_HLEN,
     MAX_SKB_FRAGS, //
 };

@@ -9,7 +9,7 @@ use crate::{
     nic::Nic, //
 };
 use kernel::prelude::*;
-use net::{
+use netdev::{
     Device,
     MacAddr,
     Rtnl, //

@@ -2,7 +2,7 @@
 
 //! The header before every packet (virtio spec §5.1.6).
 
-use net::{
+use netdev::{
     skb::{
         Gso,
         GsoKind, //

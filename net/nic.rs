@@ -36,7 +36,7 @@ use kernel::{
         Mutex, //
     },
 };
-use net::{
+use netdev::{
     affinity::CpusLocked,
     cpuhp::{
         CpuChange,

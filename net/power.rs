@@ -17,7 +17,7 @@ use kernel::{
     prelude::*,
     sync::atomic::Relaxed, //
 };
-use net::{
+use netdev::{
     affinity::CpusLocked,
     Device,
     Features,

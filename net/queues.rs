@@ -15,7 +15,7 @@ use kernel::{
     prelude::*,
     sync::atomic::Relaxed, //
 };
-use net::{
+use netdev::{
     affinity::{
         self,
         CpusLocked, //

@@ -25,7 +25,7 @@ use kernel::{
     },
     time::Delta,
 };
-use net::{
+use netdev::{
     Device,
     Rtnl, //
 };

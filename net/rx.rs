@@ -45,7 +45,7 @@ use kernel::{
     page::PAGE_SIZE,
     prelude::*, //
 };
-use net::{
+use netdev::{
     BigBuf,
     Budget,
     Device,
@@ -190,7 +190,7 @@ fn buffer_len(facts: &Facts, average: Ewma, min_len: u32) -> u32 {
         average.get(),
         min_len,
         PAGE_SIZE as u32,
-        net::frag::CACHE_LINE,
+        netdev::frag::CACHE_LINE,
     )
 }
 

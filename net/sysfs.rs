@@ -5,7 +5,7 @@
 use crate::nic::Nic;
 use core::marker::PhantomData;
 use kernel::prelude::*;
-use net::sysfs::RxAttribute;
+use netdev::sysfs::RxAttribute;
 
 /// `queues/rx-N/virtio_net/mergeable_rx_buffer_size`: length of the receive buffers that are added
 /// now, in bytes.

@@ -31,7 +31,7 @@ use kernel::{
     prelude::*,
     sync::atomic::Relaxed, //
 };
-use net::{
+use netdev::{
     device::ratelimit,
     packet::{
         HeaderLayout,

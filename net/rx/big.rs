@@ -27,7 +27,7 @@ use kernel::{
     alloc::KVec,
     prelude::*, //
 };
-use net::{
+use netdev::{
     skb::ETH_HLEN,
     BigBuf,
     Budget,

@@ -9,7 +9,7 @@ use crate::header::{
     F_DATA_VALID, //
 };
 use kernel::prelude::*;
-use net::{
+use netdev::{
     device::ratelimit,
     EthSkb,
     RxSkb, //

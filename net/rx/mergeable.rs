@@ -21,7 +21,7 @@ use crate::header::{
     MAX_LEN, //
 };
 use kernel::page::PAGE_SIZE;
-use net::{
+use netdev::{
     frag::{
         NET_IP_ALIGN,
         SKB_SHARED_INFO, //

@@ -13,7 +13,7 @@ use crate::{
     facts::GOOD_PACKET_LEN,
     header::RawHeader, //
 };
-use net::{
+use netdev::{
     frag::SKB_HEADROOM,
     skb::ETH_HLEN,
     RxData,

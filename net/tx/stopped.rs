@@ -16,7 +16,7 @@ use crate::{
         Pair, //
     },
 };
-use net::{
+use netdev::{
     packet::TxPacket,
     Budget,
     Device,

@@ -9,7 +9,7 @@ use kernel::{
     prelude::*,
     sync::Arc, //
 };
-use net::NewDevice;
+use netdev::NewDevice;
 use nic::{
     Nic,
     State, //

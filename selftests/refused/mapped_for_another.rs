@@ -2,7 +2,7 @@
 
 //! Receive buffers, whose pages may be mapped for a device, that are given to whichever other.
 
-use net::{
+use netdev::{
     pool::Frags,
     RxFrag, //
 };

@@ -2,7 +2,7 @@
 
 //! A packet of the stack, which may be shared, is taken for one that was received.
 
-use net::{
+use netdev::{
     EthSkb,
     RxPacket,
     RxSkb,

@@ -2,9 +2,9 @@
 
 //! A request of the block layer, or what is lent with it, is used after it or elsewhere.
 
-extern crate block;
+extern crate blockdev;
 
-use block::{
+use blockdev::{
     disk::Frozen,
     mq::{
         CompletionBatch,

@@ -5,7 +5,7 @@
 #[path = "common/nic.rs"]
 mod nic;
 
-use net::{
+use netdev::{
     TxGuard,
     TxQueue, //
 };

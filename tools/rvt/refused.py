@@ -18,8 +18,10 @@ from .paths import REPO
 from .say import Failure, say
 from .tap import Test
 
-#: The driver whose command is taken: it uses all crates that the files do.
+#: The driver whose command is taken.
 _LIKE = "net/.virtio_net.o.cmd"
+#: The folders of crates that the files use, besides those of that driver.
+_MORE = ["abstractions/blockdev"]
 
 _ANNOUNCED = re.compile(r"//~ (.+)$")
 
@@ -87,7 +89,7 @@ def run(out: Path) -> list:
     for file in files:
         with tempfile.TemporaryDirectory() as top:
             done = subprocess.run(
-                [*words, "--emit=metadata", "--out-dir", top, "--error-format=json", str(file)],
+                [*words, *(f"-L{folder}" for folder in _MORE), "--emit=metadata", "--out-dir", top, "--error-format=json", str(file)],
                 cwd=out, env={**os.environ, **env, "RUSTC_BOOTSTRAP": "1"}, stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
                 encoding="utf-8", errors="replace")

@@ -144,7 +144,7 @@ CONFIG_RUST_VRING := m
 CONFIG_RUST_VIRTQUEUE := m
 CONFIG_RUST_VIRTIO_BLK := m
 include {repo}/Kbuild
-flags: ; @$(foreach o,virtqueue/vring/vring virtqueue/virtio kernel/block blk/virtio_blk,echo '$(RUSTFLAGS_$(o).o)';)
+flags: ; @$(foreach o,virtqueue/vring/vring virtqueue/virtio abstractions/blockdev/blockdev blk/virtio_blk,echo '$(RUSTFLAGS_$(o).o)';)
 .PHONY: FORCE
 """
 

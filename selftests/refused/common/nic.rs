@@ -3,7 +3,7 @@
 //! A driver whose data borrows for the time of a binding, as much of it as must be there.
 
 use kernel::prelude::*;
-use net::{
+use netdev::{
     ethtool::{
         Channels,
         CoalesceParams,

@@ -23,5 +23,5 @@ use kernel::ffi;
 
 include!(concat!(
     env!("RUST_VIRTIO_OBJ"),
-    "/kernel/block/bindings_generated.rs"
+    "/abstractions/blockdev/bindings_generated.rs"
 ));

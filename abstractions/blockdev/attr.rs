@@ -257,7 +257,7 @@ unsafe extern "C" fn store<A: Attribute>(
 /// Makes a static group of the [`Attribute`]s of a kind of disk.
 ///
 /// ```ignore
-/// block::attribute_group! {
+/// blockdev::attribute_group! {
 ///     /// What a disk of ours has in sysfs.
 ///     pub(crate) static ATTRIBUTES: MyDisk = [Serial, CacheType];
 /// }

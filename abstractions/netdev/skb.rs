@@ -4,9 +4,7 @@
 //!
 //! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h)
 
-#[path = "skb/rx.rs"]
 mod rx;
-#[path = "skb/tx.rs"]
 mod tx;
 
 pub use self::{

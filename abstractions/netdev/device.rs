@@ -4,15 +4,10 @@
 //!
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
-#[path = "device/new.rs"]
 mod new;
-#[path = "device/ops.rs"]
 mod ops;
-#[path = "device/owner.rs"]
 mod owner;
-#[path = "device/private.rs"]
 mod private;
-#[path = "device/vtable.rs"]
 mod vtable;
 
 pub(crate) use self::vtable::device_of;

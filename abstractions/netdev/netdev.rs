@@ -18,50 +18,28 @@
 
 #![deny(unsafe_op_in_unsafe_fn)]
 
-#[path = "net/addr.rs"]
 pub mod addr;
-#[path = "net/affinity.rs"]
 pub mod affinity;
-#[path = "net/big.rs"]
 pub mod big;
-#[path = "net/bindings.rs"]
 mod bindings;
-#[path = "net/command.rs"]
 pub mod command;
-#[path = "net/counter.rs"]
 pub mod counter;
-#[path = "net/cpuhp.rs"]
 pub mod cpuhp;
-#[path = "net/device.rs"]
 pub mod device;
-#[path = "net/ethtool.rs"]
 pub mod ethtool;
-#[path = "net/features.rs"]
 pub mod features;
-#[path = "net/frag.rs"]
 pub mod frag;
-#[path = "net/napi.rs"]
 pub mod napi;
-#[path = "net/packet.rs"]
 pub mod packet;
-#[path = "net/pool.rs"]
 pub mod pool;
-#[path = "net/rtnl.rs"]
 pub mod rtnl;
-#[path = "net/skb.rs"]
 pub mod skb;
-#[path = "net/source.rs"]
 mod source;
-#[path = "net/stats.rs"]
 pub mod stats;
-#[path = "net/sysfs.rs"]
 pub mod sysfs;
 #[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
-#[path = "net/tests.rs"]
 mod tests;
-#[path = "net/txq.rs"]
 pub mod txq;
-#[path = "net/vlan.rs"]
 mod vlan;
 
 pub use crate::{

@@ -30,7 +30,6 @@ use kernel::{
     ModuleMetadata, //
 };
 
-#[path = "tests/timeouts.rs"]
 mod timeouts;
 
 /// No module: nothing counts its users.

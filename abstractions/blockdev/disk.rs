@@ -51,11 +51,8 @@ use kernel::{
     types::Opaque, //
 };
 
-#[path = "disk/execute.rs"]
 mod execute;
-#[path = "disk/quiesce.rs"]
 mod quiesce;
-#[path = "disk/timeouts.rs"]
 mod timeouts;
 
 pub use self::{

@@ -20,19 +20,12 @@
 //! Each request has room for [`Operations::RequestData`], made once when the tag set is made and
 //! kept between uses.
 
-#[path = "mq/hw_queue.rs"]
 mod hw_queue;
-#[path = "mq/late.rs"]
 mod late;
-#[path = "mq/list.rs"]
 mod list;
-#[path = "mq/operations.rs"]
 mod operations;
-#[path = "mq/request.rs"]
 mod request;
-#[path = "mq/segments.rs"]
 mod segments;
-#[path = "mq/tag_set.rs"]
 mod tag_set;
 
 pub use self::{

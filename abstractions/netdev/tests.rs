@@ -5,13 +5,9 @@
 //! Those that the compiler refuses are in `selftests/refused`.
 
 #[macro_use]
-#[path = "tests/check.rs"]
 mod check;
-#[path = "tests/queue.rs"]
 mod queue;
-#[path = "tests/rig.rs"]
 mod rig;
-#[path = "tests/toy.rs"]
 mod toy;
 
 use self::{

@@ -6,7 +6,6 @@
 //! the queue; [`RxPoll`] and [`TxPoll`] stand for that ownership and are used up by giving it
 //! back, so that nothing of the queue can be touched after it.
 
-#[path = "napi/slot.rs"]
 mod slot;
 
 pub(crate) use self::slot::{

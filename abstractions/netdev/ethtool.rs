@@ -4,9 +4,7 @@
 //!
 //! C header: [`include/linux/ethtool.h`](srctree/include/linux/ethtool.h)
 
-#[path = "ethtool/types.rs"]
 mod types;
-#[path = "ethtool/vtable.rs"]
 mod vtable;
 
 pub use self::types::{

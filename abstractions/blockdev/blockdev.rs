@@ -15,34 +15,20 @@
 
 #![deny(unsafe_op_in_unsafe_fn)]
 
-#[path = "block/attr.rs"]
 pub mod attr;
-#[path = "block/bindings.rs"]
 mod bindings;
-#[path = "block/disk.rs"]
 pub mod disk;
-#[path = "block/index.rs"]
 pub mod index;
-#[path = "block/limits.rs"]
 pub mod limits;
-#[path = "block/major.rs"]
 pub mod major;
-#[path = "block/memory.rs"]
 pub mod memory;
-#[path = "block/mq.rs"]
 pub mod mq;
-#[path = "block/size.rs"]
 pub mod size;
-#[path = "block/state.rs"]
 pub mod state;
-#[path = "block/status.rs"]
 pub mod status;
 #[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
-#[path = "block/tests.rs"]
 mod tests;
-#[path = "block/virtio.rs"]
 pub mod virtio;
-#[path = "block/workqueue.rs"]
 pub mod workqueue;
 
 /// The module of the tests, where `#[vtable]` looks for the one of a driver.

@@ -24,5 +24,5 @@ use kernel::ffi;
 
 include!(concat!(
     env!("RUST_VIRTIO_OBJ"),
-    "/kernel/net/bindings_generated.rs"
+    "/abstractions/netdev/bindings_generated.rs"
 ));
