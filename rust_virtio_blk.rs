@@ -33,46 +33,32 @@
 
 #![deny(unsafe_code)]
 
-#[path = "blk/attend.rs"]
-mod attend;
-#[path = "blk/attrs.rs"]
-mod attrs;
-#[path = "blk/cache.rs"]
-mod cache;
-#[path = "blk/config.rs"]
-mod config;
-#[path = "blk/device.rs"]
-mod device;
-#[path = "blk/features.rs"]
-mod features;
-#[path = "blk/geometry.rs"]
-mod geometry;
-#[path = "blk/header.rs"]
-mod header;
-#[path = "blk/limits.rs"]
-mod limits;
-#[path = "blk/name.rs"]
-mod name;
-#[path = "blk/ops.rs"]
-mod ops;
-#[path = "blk/power.rs"]
-mod power;
-#[path = "blk/queue.rs"]
-mod queue;
-#[path = "blk/resize.rs"]
-mod resize;
-#[path = "blk/restart.rs"]
-mod restart;
-#[path = "blk/setup.rs"]
-mod setup;
-#[path = "blk/shared.rs"]
-mod shared;
-#[path = "blk/status.rs"]
-mod status;
-#[path = "blk/stuck.rs"]
-mod stuck;
-#[path = "blk/watch.rs"]
-mod watch;
+/// The files of the folder, which the rest of the crate knows by their own names.
+#[path = "blk"]
+mod blk {
+    pub(crate) mod attend;
+    pub(crate) mod attrs;
+    pub(crate) mod cache;
+    pub(crate) mod config;
+    pub(crate) mod device;
+    pub(crate) mod features;
+    pub(crate) mod geometry;
+    pub(crate) mod header;
+    pub(crate) mod limits;
+    pub(crate) mod name;
+    pub(crate) mod ops;
+    pub(crate) mod power;
+    pub(crate) mod queue;
+    pub(crate) mod resize;
+    pub(crate) mod restart;
+    pub(crate) mod setup;
+    pub(crate) mod shared;
+    pub(crate) mod status;
+    pub(crate) mod stuck;
+    pub(crate) mod watch;
+}
+
+use blk::*;
 
 use crate::shared::Globals;
 use blockdev::state::{

@@ -33,42 +33,30 @@
 
 #![deny(unsafe_code)]
 
-#[path = "net/config.rs"]
-mod config;
-#[path = "net/counters.rs"]
-mod counters;
-#[path = "net/ctrl.rs"]
-mod ctrl;
-#[path = "net/driver.rs"]
-mod driver;
-#[path = "net/ethtool.rs"]
-mod ethtool;
-#[path = "net/ewma.rs"]
-mod ewma;
-#[path = "net/facts.rs"]
-mod facts;
-#[path = "net/features.rs"]
-mod features;
-#[path = "net/filter.rs"]
-mod filter;
-#[path = "net/header.rs"]
-mod header;
-#[path = "net/link.rs"]
-mod link;
-#[path = "net/nic.rs"]
-mod nic;
-#[path = "net/power.rs"]
-mod power;
-#[path = "net/queues.rs"]
-mod queues;
-#[path = "net/recover.rs"]
-mod recover;
-#[path = "net/rx.rs"]
-mod rx;
-#[path = "net/sysfs.rs"]
-mod sysfs;
-#[path = "net/tx.rs"]
-mod tx;
+/// The files of the folder, which the rest of the crate knows by their own names.
+#[path = "net"]
+mod net {
+    pub(crate) mod config;
+    pub(crate) mod counters;
+    pub(crate) mod ctrl;
+    pub(crate) mod driver;
+    pub(crate) mod ethtool;
+    pub(crate) mod ewma;
+    pub(crate) mod facts;
+    pub(crate) mod features;
+    pub(crate) mod filter;
+    pub(crate) mod header;
+    pub(crate) mod link;
+    pub(crate) mod nic;
+    pub(crate) mod power;
+    pub(crate) mod queues;
+    pub(crate) mod recover;
+    pub(crate) mod rx;
+    pub(crate) mod sysfs;
+    pub(crate) mod tx;
+}
+
+use net::*;
 
 use crate::driver::NetDriver;
 use kernel::{

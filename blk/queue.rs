@@ -42,7 +42,6 @@ use virtio::{
     Virtqueue, //
 };
 
-#[path = "queue/back.rs"]
 mod back;
 
 /// The queue behind a hardware queue: empty while the device is not there.

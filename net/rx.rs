@@ -9,13 +9,9 @@
 //! is parsed from a copy, and its contents are checked against the packet by the stack's own
 //! function.
 
-#[path = "rx/big.rs"]
 mod big;
-#[path = "rx/deliver.rs"]
 mod deliver;
-#[path = "rx/mergeable.rs"]
 mod mergeable;
-#[path = "rx/small.rs"]
 mod small;
 
 use crate::{

@@ -7,7 +7,6 @@
 //! Without, they are reaped when the next one is sent, and let go of the stack at once, as they
 //! may stay in the ring for long.
 
-#[path = "tx/stopped.rs"]
 mod stopped;
 
 pub(crate) use self::stopped::{
