@@ -13,6 +13,12 @@ beside the script that holds it. Scripts that want equal guests share one. A scr
 runs in one guest for each of them, as `<subject>/<name>@pci` and `<subject>/<name>@mmio`. What it
 needs of the kernel's configuration besides is in lines of `# rvt-config:` (see rvt/fits.py).
 
+A script that is to run in several guests has a line for each in place of those, with the arguments that it gets:
+
+	# rvt-case: packed N12 N22 {"net":[{"props":{"packed":"on"}}]}
+
+It is `<subject>/<name>-packed` then, and is started with the arguments `N12 N22`.
+
 A script whose description has `"long":true` is run when its own name is asked for, and otherwise left
 out.
 
@@ -50,6 +56,7 @@ _ROOM = 2
 _LIMIT, _LONG_LIMIT = 600, 6 * 3600
 
 _GUEST = re.compile(r"^# rvt-guest:(.*)$", re.M)
+_CASE = re.compile(r"^# rvt-case: (\S+) ([^{\n]*)(\{.*\})$", re.M)
 _TRANSPORTS = re.compile(r"^# rvt-transports:(.*)$", re.M)
 
 
@@ -103,25 +110,51 @@ def _matches(name: str, want: str) -> bool:
 
 def _is_long(name: str) -> bool:
     """Returns whether a script is left out where it is not asked for by its name."""
-    return bool(re.search(r'"long":\s*true', "".join(_GUEST.findall(_file(name).read_text()))))
+    return bool(re.search(r'"long":\s*true', _wanted_text(name)))
 
 
 def _names(path: Path) -> list:
-    """Returns the names of a script: one, or one for each transport it wants."""
-    name = f"{path.parent.name}/{path.stem}"
-    ways = " ".join(_TRANSPORTS.findall(path.read_text())).split()
-    return [f"{name}@{way}" for way in ways] or [name]
+    """Returns the names of a script: one, or one for each transport or case that it wants."""
+    name, text = f"{path.parent.name}/{path.stem}", path.read_text()
+    cases = [f"{name}-{case}" for case, _, _ in _CASE.findall(text)]
+    ways = " ".join(_TRANSPORTS.findall(text)).split()
+    return cases or [f"{name}@{way}" for way in ways] or [name]
 
 
 def _file(name: str) -> Path:
     """Returns the script of a name."""
-    return SELFTESTS / f"{name.partition('@')[0]}.sh"
+    return _script(name)[0]
+
+
+@functools.lru_cache(maxsize=None)
+def _script(name: str) -> tuple:
+    """Returns (script, its arguments, what it says of its guest) of a name."""
+    stem = name.partition("@")[0]
+    path = SELFTESTS / f"{stem}.sh"
+    if path.exists():
+        return path, "", "".join(_GUEST.findall(path.read_text())).strip() or "{}"
+    while "-" in stem:
+        stem = stem.rpartition("-")[0]
+        path = SELFTESTS / f"{stem}.sh"
+        for case, arguments, guest in _CASE.findall(path.read_text()) if path.exists() else ():
+            if name == f"{stem}-{case}":
+                return path, arguments.strip(), guest
+    raise Failure(f"there is no selftest {name}")
+
+
+def _wanted_text(name: str) -> str:
+    return _script(name)[2]
+
+
+def command(name: str, limit: str) -> str:
+    """Returns what runs a script in its guest, for so many seconds at most."""
+    path, arguments, _ = _script(name)
+    return f"cd /run/rvt/selftests/{path.parent.name} && timeout -k 10 {limit} sh ./{path.name} {arguments}".strip()
 
 
 def wanted_guest(name: str, choice: Choice = Choice()) -> spec.Spec:
     """Returns the guest a script asks for, with what is chosen where it does not say."""
-    path = _file(name)
-    text = "".join(_GUEST.findall(path.read_text())).strip() or "{}"
+    path, text = _file(name), _wanted_text(name)
     try:
         if not text.startswith("{"):
             text = (path.parent / text).read_text()
@@ -204,8 +237,7 @@ def _group(results: Results, wanted: spec.Spec, names: list, kdir: Path, ours: l
         say(f"Guest ({wanted.family} drivers, {wanted.provider()} ring, {wanted.vcpus} vCPUs, "
             f"{len(wanted.blk)} disks, {len(wanted.net)} NICs) for {', '.join(left)}; logs: {guest.rundir}")
         seconds = _LONG_LIMIT if wanted.long else _LIMIT
-        steps = [(name, f"cd /run/rvt/selftests/{_file(name).parent.name} && "
-                        f"timeout -k 10 $(({seconds} * RVT_PATIENCE)) sh ./{_file(name).name}") for name in left]
+        steps = [(name, command(name, f"$(({seconds} * RVT_PATIENCE))")) for name in left]
         for name in left:
             _host_side(guest, name)
         outcome = guest.run(steps, on_line=_progress, limit=max(3600, seconds * len(left)),

@@ -82,8 +82,7 @@ class Story:
                   f"cd /run/rvt/selftests/stock && RVT_EXPECTED={_quoted(chapter.expected)} sh ./{step}")
                  for step in chapter.steps]
         at = len(steps) if chapter.selftests_at is None else chapter.selftests_at
-        steps[at:at] = [(name, f"cd /run/rvt/selftests/{name.partition('/')[0]} && "
-                               f"timeout -k 10 600 sh ./{name.partition('/')[2]}.sh")
+        steps[at:at] = [(name, selftest.command(name, "600"))
                         for name in (SELFTESTS if chapter.selftests_at is not None else [])]
         files = {path.name: path for path in self._files(chapter)}
         accel = ""

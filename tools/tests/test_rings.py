@@ -126,6 +126,17 @@ class CommandLines(unittest.TestCase):
 class Scripts(unittest.TestCase):
     """Which scripts run in which guests."""
 
+    def test_a_script_with_cases_has_a_name_for_each(self):
+        names = selftest.scripts("net/traffic-*")
+        self.assertIn("net/traffic-packed", names)
+        self.assertNotIn("net/traffic", selftest.scripts())
+        self.assertEqual(selftest.scripts("traffic-packed"), ["net/traffic-packed"])
+        self.assertEqual(selftest.wanted_guest("net/traffic-packed").net[0].props, {"packed": "on"})
+        self.assertRegex(selftest.command("net/traffic-packed", "9"),
+                         r"^cd \S+/net && timeout -k 10 9 sh ./traffic.sh N12 N22$")
+        with self.assertRaises(Failure):
+            selftest.command("net/traffic-nosuch", "9")
+
     def test_a_script_for_several_transports_has_several_names(self):
         names = selftest.scripts("ring/rng")
         self.assertIn("ring/rng@mmio", names)
