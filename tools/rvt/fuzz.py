@@ -8,6 +8,7 @@ instead, from another seed each time; what it finds that is new is in `out/fuzz/
 
 import os
 import re
+import shutil
 import time
 from pathlib import Path
 
@@ -57,6 +58,17 @@ def arguments(seconds: str, now: int) -> list:
     return [f"-max_total_time={seconds}", f"-seed={now}"]
 
 
+def _unpack(place: Path) -> Path:
+    """Makes a file of each input that is kept, for libFuzzer, and returns where they are."""
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    for number, line in enumerate((CRATE / "corpus.txt").read_text().splitlines()):
+        words = line.split()
+        if words and words[0] != "#":
+            (place / str(number)).write_bytes(bytes.fromhex(words[0]))
+    return place
+
+
 def _fuzz(program: Path, log: Path, asan: bool) -> Test:
     found = OUT / "fuzz"
     corpus = found / "corpus"
@@ -67,8 +79,7 @@ def _fuzz(program: Path, log: Path, asan: bool) -> Test:
             old.unlink()
     name = "a hostile device" + ("" if asan else ", without the address sanitizer")
     argv = [program, *arguments(asked, int(time.time())), "-max_len=600", "-timeout=30",
-            "-print_final_stats=1", f"-artifact_prefix={found}/", corpus,
-            CRATE / "corpus" / _TARGET]
+            "-print_final_stats=1", f"-artifact_prefix={found}/", corpus, _unpack(found / "kept")]
     start = log.stat().st_size
     try:
         run_logged(argv, log, "Fuzzing")

@@ -13,10 +13,10 @@ mod memory;
 mod rings;
 
 use memory::{Area, LIMITS};
+use ring_core::{AddError, Broken};
 pub use rings::Layout;
 use rings::{make, Memory, Ring, Setup};
 use std::collections::HashMap;
-use ring_core::{AddError, Broken};
 
 /// Calls of one input, at most.
 const MOST: usize = 2000;

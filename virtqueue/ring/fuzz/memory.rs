@@ -2,6 +2,7 @@
 
 //! Memory that a ring shares with a hostile device, and a platform that holds the ring to it.
 
+use ring_core::{host::Host, Platform};
 use std::{
     alloc::{alloc_zeroed, dealloc, Layout},
     cell::RefCell,
@@ -9,7 +10,6 @@ use std::{
     ops::Range,
     ptr::NonNull,
 };
-use ring_core::{host::Host, Platform};
 
 /// Memory of exactly so many bytes, aligned to 16.
 pub struct Area {

@@ -3,11 +3,11 @@
 //! Rings on the hostile platform.
 
 use super::memory::{Area, Hostile, Limits, LIMITS};
-use std::{ops::Range, sync::Arc};
 use ring_core::{
     host::{FixedTables, Shape},
     packed, split, AddError, Broken, Config, IndirectRule, Packed, Report, Slot, Split,
 };
+use std::{ops::Range, sync::Arc};
 
 /// Which ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

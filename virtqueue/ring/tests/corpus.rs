@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The inputs that fuzzing has found (`fuzz/corpus`), and random ones, without a fuzzer.
+//! The inputs that fuzzing has found (`fuzz/corpus.txt`), and random ones, without a fuzzer.
 
 #[path = "../fuzz/hostile.rs"]
 mod hostile;
 
 use hostile::{layout, run, Layout};
 use proptest::prelude::*;
-use std::{collections::HashMap, collections::HashSet, fs, path::Path};
 use ring_core::Broken;
+use std::{collections::HashMap, collections::HashSet, fs, path::Path};
 
 const ALL: [Layout; 4] = [
     Layout {
@@ -29,18 +29,28 @@ const ALL: [Layout; 4] = [
     },
 ];
 
+/// Returns the bytes of a number in hex.
+fn bytes(digits: &str) -> Vec<u8> {
+    let nibbles: Vec<u8> = digits
+        .chars()
+        .map(|c| c.to_digit(16).unwrap() as u8)
+        .collect();
+    nibbles
+        .chunks_exact(2)
+        .map(|pair| pair[0] << 4 | pair[1])
+        .collect()
+}
+
 #[test]
 fn inputs_that_fuzzing_found() {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/ring");
-    let mut files: Vec<_> = fs::read_dir(dir)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
-    files.sort();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus.txt");
     let mut ends: HashMap<Layout, HashSet<Option<&str>>> = HashMap::new();
-    for file in &files {
-        println!("{}", file.display());
-        let data = fs::read(file).unwrap();
+    for line in fs::read_to_string(file).unwrap().lines() {
+        let Some(digits) = line.split_whitespace().next().filter(|&word| word != "#") else {
+            continue;
+        };
+        println!("{line}");
+        let data = bytes(digits);
         let reason = run(&data).map(Broken::as_str);
         ends.entry(layout(&data)).or_default().insert(reason);
     }
