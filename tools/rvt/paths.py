@@ -17,7 +17,7 @@ GUEST_SCRIPTS = REPO / "tools" / "guest"
 HOST_SOURCES = REPO / "tools" / "host"
 
 #: The guest selftests.
-SELFTESTS = REPO / "selftests"
+SELFTESTS = REPO / "selftests" / "guest"
 
 
 def cache() -> Path:

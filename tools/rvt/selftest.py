@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""`rvt.py selftest`: runs the scripts of selftests/ in guests.
+"""`rvt.py selftest`: runs the scripts of selftests/guest in guests.
 
 A script says in its header what guest it wants:
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Tests selftests/lib/virtqueue.py, the queues of the devices in Python, with a driver beside them."""
+"""Tests selftests/guest/lib/virtqueue.py, the queues of the devices in Python, with a driver beside them."""
 
 import mmap
 import os
