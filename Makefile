@@ -16,7 +16,7 @@ RVT	:= $(python) $(CURDIR)/tools/rvt.py
 # One target at a time: each is parallel inside.
 .NOTPARALLEL:
 .PHONY: help python setup kernel modules in-tree hosttest kunit selftest parity test test-fresh test-stock
-.PHONY: test-long demo bench bench-quick shell deb clean
+.PHONY: test-long demo docs bench bench-quick shell deb clean
 .DEFAULT_GOAL := help
 
 help:
@@ -38,6 +38,7 @@ help:
 	@echo "  kernel     build the guest kernel"
 	@echo "  in-tree    put the drivers and the ring into a kernel tree: a branch of the git tree KSRC=,"
 	@echo "             or a copy of it at DEST= (docs/in-tree.md)"
+	@echo "  docs       make the pictures and tables of docs/ that are made from others"
 	@echo "  setup      check the machine and install what is missing"
 	@echo "  clean      remove out/ (not the cache, which other trees share)"
 	@echo
@@ -105,6 +106,9 @@ test-long: setup
 # Of the package that `make deb` leaves in out/deb.
 test-stock: setup deb
 	@$(RVT) test-stock
+
+docs: python
+	@$(RVT) docs
 
 demo: setup
 	@$(RVT) demo

@@ -30,6 +30,7 @@ COMMANDS = {
     "in-tree-kunit": ("intree_kunit", "run the KUnit suites by the kernel's own kunit.py"),
     "selftest": ("selftest", "run the guest selftests"),
     "test-stock": ("teststock", "test the package in a Debian guest with Debian's own kernel"),
+    "docs": ("docs", "make the parts of docs/ that are made from others"),
     "parity": ("parity", "hold docs/parity.md against the results"),
     "demo": ("demo", "do the same work on the C and on the Rust drivers"),
     "bench": ("bench", "measure what the drivers cost, Rust against C"),
