@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""docs/life-of-a-packet.md: every place that it names is there."""
+"""docs/life-of-a-packet.md and virtqueue/README.md: every place and name that they give is there."""
 
 import re
 import unittest
@@ -7,6 +7,7 @@ import unittest
 from rvt import docs
 from rvt.paths import REPO
 
+_QUEUES = REPO / "virtqueue"
 _LIFE = docs.DOCS / "life-of-a-packet.md"
 
 #: `file:function`, `file:Type::function` or `file:macro!`.
@@ -61,6 +62,36 @@ class PlacesTest(unittest.TestCase):
                             ("net/tx.rs", "Xmit::start_xmit"), ("net/tx.rs", "Xmut::run"),
                             ("net/tx.rs", "start_xmit!")):
             self.assertNotEqual(missing(path, place), "", (path, place))
+
+
+class NamesTest(unittest.TestCase):
+
+    def setUp(self):
+        self.text = (_QUEUES / "README.md").read_text()
+
+    def test_names_of_the_glossary_are_in_their_files(self):
+        rows = [line.split("|")[2:4] for line in self.text.split("| C | Rust | file |")[1].splitlines()
+                if line.startswith("| ")]
+        self.assertGreater(len(rows), 40)
+        for names, files in rows:
+            files = re.findall(r"`([^`]+)`", files)
+            names = re.findall(r"`([A-Z_a-z:]+!?)`", names.split(" (")[0])
+            self.assertTrue(files and names, (files, names))
+            for name in names:
+                self.assertTrue(any(_is_defined(file, name) for file in files), (name, files))
+
+    def test_every_folder_is_described(self):
+        folders = {path.name for path in _QUEUES.iterdir() if path.is_dir() and any(path.rglob("*.rs"))}
+        self.assertEqual(set(re.findall(r"^\| \[`(\w+)/`\]", self.text, re.M)), folders)
+        self.assertEqual(set(re.findall(r"<b>(\w+)/</b>", self.text)), folders)
+
+
+def _is_defined(file: str, name: str) -> bool:
+    """Whether a file in virtqueue/ defines a function, a macro or a type."""
+    text = (_QUEUES / file).read_text()
+    if "::" not in name and re.search(rf"\b(?:struct|enum|trait|type) {name}\b", text):
+        return True
+    return not missing(f"virtqueue/{file}", name)
 
 
 if __name__ == "__main__":
