@@ -2,38 +2,43 @@
 
 //! Virtio block driver (virtio spec §5.2).
 //!
-//! Takes the place of `drivers/block/virtio_blk.c`: the same disks, names, attributes, limits and
-//! parameters.
+//! Replaces `drivers/block/virtio_blk.c`: the same disks, names, attributes, limits and parameters.
+//! `docs/life-of-a-packet.md` follows a request through these files.
 //!
-//! # How it is put together
+//! # Files
 //!
-//! | file | what |
+//! | file | contents |
 //! |---|---|
 //! | [`device`] | binding and unbinding a device |
+//! | [`shared`] | state that devices share, and state that a disk keeps until its last close |
+//! | [`features`] | feature bits |
+//! | [`config`] | fields of the configuration space |
 //! | [`setup`] | reading a device's configuration |
-//! | [`limits`] | from configuration to queue limits |
+//! | [`limits`] | queue limits, computed from the configuration |
+//! | [`ops`] | the operations that the block layer calls |
+//! | [`header`] | the header of a request |
+//! | [`status`] | the status of a request |
 //! | [`queue`] | a virtqueue with its lock: adding, completing, stopping |
-//! | [`ops`] | what the block layer calls |
-//! | [`header`] | a request on the wire |
-//! | [`attend`] | what the device brings up: changes, queues that break, requests that are not answered |
-//! | [`watch`] | requests that are late, and the health of the device |
-//! | [`restart`] | starting a device anew |
-//! | [`stuck`] | starting a queue anew alone |
+//! | [`attend`] | the recovery work: configuration changes, broken queues, late requests |
+//! | [`watch`] | late requests, and the health of the device |
+//! | [`restart`] | restart of a device |
+//! | [`stuck`] | restart of a single queue |
 //! | [`resize`] | changes of capacity |
-//! | [`cache`] | the write cache, and whether it is flushed |
+//! | [`cache`] | the write cache and its mode |
+//! | [`geometry`] | disk geometry |
 //! | [`power`] | sleep, wake-up and reset of the transport |
-//! | [`attrs`] | attributes in sysfs |
+//! | [`name`], [`attrs`] | disk names, attributes in sysfs |
 //!
 //! # Locks
 //!
-//! Each virtqueue has a spinlock under which requests are added to and taken from it; it is taken
-//! with interrupts off and nests in nothing. Requests are completed, and devices notified,
-//! outside of it. The [`virtio::DeviceLink`] of a disk is a sleeping lock; no I/O is waited for
-//! under it. Queues are taken away, and come back, with it held, or once it was cut.
+//! Each virtqueue has a spinlock. Requests are added and taken under it, with interrupts off, and
+//! it nests in no other lock. Requests are completed, and devices notified, outside of it. The
+//! [`virtio::DeviceLink`] of a disk is a sleeping lock, and nothing waits for I/O under it. Queues
+//! are taken away and put back with the link held, or after it was cut.
 
 #![deny(unsafe_code)]
 
-/// The files of the folder, which the rest of the crate knows by their own names.
+/// The files of the folder `blk/`. The rest of the crate imports them by name.
 #[path = "blk"]
 mod blk {
     pub(crate) mod attend;

@@ -2,38 +2,41 @@
 
 //! Virtio network driver (virtio spec §5.1).
 //!
-//! Takes the place of `drivers/net/virtio_net.c`: the same interfaces, features, statistics and
-//! parameters.
+//! Replaces `drivers/net/virtio_net.c`: the same interfaces, features, statistics and parameters.
+//! `docs/life-of-a-packet.md` follows a packet through these files.
 //!
-//! # How it is put together
+//! # Files
 //!
-//! | file | what |
+//! | file | contents |
 //! |---|---|
 //! | [`driver`] | binding and unbinding a device |
-//! | [`features`] | feature bits, and which go together |
-//! | [`facts`] | what was negotiated, as the data path needs it |
-//! | [`queues`] | the virtqueues: finding them, using more or fewer of them |
-//! | [`nic`] | the interface: what the stack calls |
-//! | [`tx`] | transmission |
-//! | [`rx`] | reception, by way of buffers |
-//! | [`header`] | the header before every packet |
-//! | [`ewma`] | how long receive buffers are |
+//! | [`features`] | feature bits and their dependencies |
+//! | [`config`] | fields of the configuration space |
+//! | [`facts`] | the negotiated features, in the form that the data path needs |
+//! | [`queues`] | the virtqueues: finding them, using more or fewer pairs |
+//! | [`nic`] | the interface: the operations that the stack calls |
+//! | [`tx`] | transmit path |
+//! | [`rx`] | receive path; one file per kind of buffer in `rx/` |
+//! | [`header`] | the virtio header before every packet |
+//! | [`ewma`] | average packet length, which sizes receive buffers |
 //! | [`ctrl`] | the control queue |
 //! | [`filter`] | receive modes, addresses, VLANs |
-//! | [`link`] | state of the link, announcements |
+//! | [`link`] | link state, announcements |
 //! | [`power`] | sleep, wake-up and resets of the transport |
+//! | [`recover`] | restart of a device that cannot go on |
 //! | [`counters`] | statistics |
-//! | [`mod@ethtool`] | what `ethtool` shows and sets |
+//! | [`mod@ethtool`] | operations for `ethtool` |
+//! | [`sysfs`] | attributes of receive queues |
 //!
 //! # Locks
 //!
-//! The state of a transmit queue is under the stack's own lock of the queue; that of a receive
-//! queue belongs to its NAPI instance. Configuration is under the RTNL; within it, one command at
-//! a time is on the control queue, under the mutex of [`ctrl::Control`].
+//! The state of a transmit queue is protected by the stack's own lock of that queue. The state of a
+//! receive queue belongs to its NAPI instance. Configuration is protected by the RTNL. Inside of
+//! the RTNL, the mutex of [`ctrl::Control`] lets one command at a time onto the control queue.
 
 #![deny(unsafe_code)]
 
-/// The files of the folder, which the rest of the crate knows by their own names.
+/// The files of the folder `net/`. The rest of the crate imports them by name.
 #[path = "net"]
 mod net {
     pub(crate) mod config;

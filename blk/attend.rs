@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Attention for a device: for changes of its configuration, queues that break, and requests that the
-//! device does not answer.
+//! The recovery work of a device: for configuration changes, broken queues, and requests without an
+//! answer.
 //!
-//! Requests that such a device has do not come back by themselves, and are not the driver's to end: the
-//! device may still use them. So the device is reset, and with that gives all up. While it is in use it is
-//! [started anew](crate::restart) then. A device that does not come back, or has to be started anew
-//! too often, is given up: there is a disk without queues, which fails all requests at once, until
-//! the device is bound again, or sleeps and wakes up, or its function is reset.
+//! The requests of a broken queue do not come back by themselves. The driver must not end them,
+//! because the device may still use their memory. So it resets the device, which returns all of
+//! them, and, if the disk is in use, [starts the device anew](crate::restart). If the device does
+//! not come back, or needs too many restarts, the driver gives it up: the disk has no queues and
+//! fails every request at once, until the device is bound again, sleeps and wakes up, or its
+//! function is reset.
 
 use crate::{
     cache,

@@ -2,10 +2,11 @@
 
 //! The volatile write cache of a device.
 //!
-//! A disk that says that there is one has it flushed: what it says decides whether data is safe. So a
-//! device that was reset gets its cache back into the mode of before. One that has it on all the same
-//! is one with a cache from there on: the disk says so. A cache that is off although the disk says
-//! that it is on is flushed as before: it may have been on when data was written.
+//! The block layer sends flushes only to a disk that reports a cache, so the report decides whether
+//! data is safe. After a reset, the driver puts the cache back into the mode that it had. If the
+//! cache stays on although it was off before, the disk reports a cache from then on. If the cache
+//! stays off although the disk reports one, flushes go on: the cache may have been on when data was
+//! written.
 
 use crate::{
     config,

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! From what a device says of itself to queue limits.
+//! Queue limits, computed from the configuration of a device.
 //!
-//! Nothing here reads a device: values come in as [`Raw`], whatever the device made of them, and
-//! go out as limits that the block layer takes, or as a [`Refusal`].
+//! This file does not read the device. It takes the values as [`Raw`], unchecked, and returns
+//! limits that the block layer accepts, or a [`Refusal`].
 
 use blockdev::{
     limits::{

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Names of disks: `vda` to `vdz`, `vdaa`, and so on.
+//! Disk names: `vda` to `vdz`, `vdaa`, and so on.
 
 use kernel::prelude::*;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the block layer calls.
+//! The operations that the block layer calls.
 
 use crate::{
     geometry,

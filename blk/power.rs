@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Sleep and wake-up of the system, and reset of the transport: the disk stays, the queues go and
-//! come back.
+//! Sleep and wake-up of the system, and reset of the transport. The disk stays; the queues are
+//! dropped and found again.
 
 use crate::{
     device::Data,

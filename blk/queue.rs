@@ -2,8 +2,8 @@
 
 //! A virtqueue with its lock.
 //!
-//! Adding and completing share the lock. So do stopping a hardware queue because the ring is full
-//! and starting it again because it is not: outside of it, the start could come before the stop.
+//! Requests are added and taken under the lock. A hardware queue is stopped, because the ring is
+//! full, and started again under the same lock: otherwise the start could come before the stop.
 
 use crate::{
     attend::Attention,

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Starting a device anew, with what it had under way.
+//! Restart of a device, and the fate of its requests.
 //!
-//! After a reset the device has nothing any more, and whether it did what it had is not known. So
-//! what can be done twice is queued again, and the rest ends with an error:
+//! After a reset the device has no requests, and the driver does not know which of them it did.
+//! Requests that may be done twice are queued again, and the others end with an error:
 //!
 //! - Reads are queued again.
-//! - So are writes, discards, and writes of zeroes: who sent them does not know that they are done,
-//!   so that nothing that came after relies on them. To do them twice is to do them once, later:
-//!   requests that are under way at the same time have no order among each other.
-//! - A flush ends with an error, and so does data of a flush sequence (`REQ_FUA`, `REQ_PREFLUSH`). A
-//!   flush answers for all that the device had said was done before. A device that had to be reset
-//!   meanwhile cannot answer for that any more, and only who flushes can write it again.
-//! - Requests of the driver's own end with an error.
+//! - Writes, discards and writes of zeroes are queued again. Their sender has no answer yet, so no
+//!   later request relies on them, and requests in flight at the same time have no order among each
+//!   other: doing one twice is the same as doing it once, later.
+//! - Flushes end with an error, and so does the data of a flush sequence (`REQ_FUA`,
+//!   `REQ_PREFLUSH`). A flush vouches for every write that was answered before it. A device that
+//!   was reset cannot vouch for those writes, and only the sender of the flush can repeat them.
+//! - Requests that the driver itself sent end with an error.
 //!
-//! A device whose [cache](crate::cache) is on, and was off before, gets nothing again but reads: who
-//! wrote to it relies on a write that is done to be on the medium.
+//! If the [cache](crate::cache) of the device is on and was off before, only reads are queued
+//! again: the senders of writes rely on an answered write to be on the medium.
 
 use crate::{
     cache,

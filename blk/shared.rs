@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What devices share, and what a disk keeps until its last close.
+//! State that devices share, and state that a disk keeps until its last close.
 
 use crate::{
     attend::Attention,

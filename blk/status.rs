@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a device says of how a request went (`VIRTIO_BLK_S_*`, virtio spec §5.2.6).
+//! The status of a request, as the device reports it (`VIRTIO_BLK_S_*`, virtio spec §5.2.6).
 
 use blockdev::Status;
 

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Starting a queue anew alone, where it is the only one that the device does not answer.
+//! Restart of a single queue, if it is the only one that the device does not answer.
 //!
-//! A device can be asked to give a single queue up (`VIRTIO_F_RING_RESET`, virtio spec §2.6.1), so that
-//! the requests of other queues go on. What is issued again is the same as after a
+//! A device may be able to reset a single queue (`VIRTIO_F_RING_RESET`, virtio spec §2.6.1), so
+//! that the requests of other queues go on. The same requests are issued again as after a
 //! [restart](crate::restart) of the device.
 //!
-//! It is done where [that is asked for](crate::RESET_QUEUES). A device that gives the queue up and goes
-//! on with the requests which it took from there writes to memory that has another use by then, and may
-//! answer requests that it was not given. QEMU's disks do so: they drain requests when the device is
-//! reset, and not when a queue is.
+//! This happens only [on request](crate::RESET_QUEUES), because it is dangerous with some devices.
+//! If a device resets the queue but goes on with requests that it took from there, it writes to
+//! memory that has another use by then, and may answer requests that it was not given. QEMU's disks
+//! do this: they drain requests when the device is reset, and not when a queue is.
 
 use crate::{
     ops::Blk,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The health of a device, and the part of its life that it is in.
+//! The health of a device, and the phase of its life.
 
 use crate::{
     ops::Blk,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is counted, per queue and per device, and under which names.
+//! Statistics of queues and of the device, and their names.
 
 use netdev::Counter;
 

@@ -2,9 +2,9 @@
 
 //! The control queue (virtio spec §5.1.6.5).
 //!
-//! A command is sent and waited for, one at a time, under a mutex that nests inside of the RTNL.
-//! A command that is not answered within [`TIMEOUT`] stays in the queue, and commands after it fail
-//! at once. An answer that comes late puts the queue in order again.
+//! Commands are sent one at a time, under a mutex that nests inside of the RTNL, and the sender
+//! waits for the answer. If there is no answer within [`TIMEOUT`], the command stays in the queue,
+//! and later commands fail at once. When the answer comes after all, the queue works again.
 
 use crate::{
     features,

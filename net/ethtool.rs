@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What `ethtool` shows and sets.
+//! Operations for `ethtool`.
 
 use crate::{
     counters,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Average length of received packets, from which that of receive buffers follows.
+//! The average length of received packets, and the length of receive buffers computed from it.
 
 /// An exponentially weighted moving average.
 ///

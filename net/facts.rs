@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What was negotiated with a device, as the data path needs it.
+//! The negotiated features, in the form that the data path needs.
 
 use crate::{
     features,

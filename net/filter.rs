@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Which packets the device hands on: receive modes, addresses and VLANs (virtio spec
-//! §5.1.6.5.1 to §5.1.6.5.3).
+//! Filters of received packets: receive modes, addresses and VLANs (virtio spec §5.1.6.5.1 to
+//! §5.1.6.5.3).
 
 use crate::{
     config,

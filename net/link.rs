@@ -2,9 +2,8 @@
 
 //! The state of the link, and announcements (virtio spec §5.1.4, §5.1.6.5.4).
 //!
-//! The device signals a change in interrupt context; the configuration is read by the work of the
-//! interface. It runs while the interface is up: what was signalled before is held back by the
-//! bus until then.
+//! The device signals a change in interrupt context, and a work item of the interface reads the
+//! configuration. The work runs only while the interface is up; the bus holds earlier signals back.
 
 use crate::{
     config,

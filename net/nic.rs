@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The interface: what the network stack calls.
+//! The interface: the operations that the network stack calls.
 
 use crate::{
     counters::{

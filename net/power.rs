@@ -2,8 +2,8 @@
 
 //! Sleep and wake-up of the system, and resets of the transport.
 //!
-//! The device loses all it was told. The queues go, with the buffers in them; the interface stays,
-//! detached, with its settings and its counters.
+//! The device loses its queues and its settings. The driver drops the queues with their buffers.
+//! The interface stays, detached, and keeps its settings and counters.
 
 use crate::{
     features, filter,

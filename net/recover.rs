@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Starting a device anew that cannot go on.
+//! Restart of a device that cannot go on.
 //!
-//! The device is reset, and told all that it was told before, as after a sleep of the system; the
-//! interface stays, with its settings and its counters. Packets that the device had are lost. A
-//! device that does not come back, or has to be started anew too often, is given up: its interface
-//! stays without a carrier until the device is bound again, or sleeps and wakes up, or its function
-//! is reset.
+//! The device is reset and gets its settings again, as after a sleep of the system. The interface
+//! stays and keeps its settings and counters. Packets that the device had are lost. If the device
+//! does not come back, or needs too many restarts, the driver gives it up: the interface has no
+//! carrier until the device is bound again, sleeps and wakes up, or its function is reset.
 
 use crate::{
     nic::{

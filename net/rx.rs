@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Reception.
+//! The receive path.
 //!
-//! A receive queue is polled by NAPI. How packets come out of buffers, and which buffers go in,
-//! depends on [`RxMode`]: [`mergeable`], [`small`] and [`big`].
+//! NAPI polls a receive queue. There are three kinds of buffers, chosen by [`RxMode`]:
+//! [`mergeable`], [`small`] and [`big`].
 //!
-//! Nothing that the device says is believed: lengths are checked against the buffer, the header
-//! is parsed from a copy, and its contents are checked against the packet by the stack's own
-//! function.
+//! All input from the device is checked: lengths against the buffer, and the fields of the header
+//! against the packet, by the stack's own function. The header is copied before it is parsed.
 
 mod big;
 mod deliver;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Transmission.
+//! The transmit path.
 //!
-//! With NAPI, the default, packets are reaped in the poll of the queue, or in that of its receive
-//! queue, whichever comes first; the byte limit of the queue holds packets back in the stack.
-//! Without, they are reaped when the next one is sent, and let go of the stack at once, as they
-//! may stay in the ring for long.
+//! With NAPI, the default, transmitted packets are freed in the poll of the queue or of the receive
+//! queue of its pair, whichever runs first, and the byte limit of the queue (BQL) holds packets
+//! back in the stack. Without NAPI they are freed when the next packet is sent. They may stay in
+//! the ring for long then, so they let go of their socket, route and connection at once.
 
 mod stopped;
 

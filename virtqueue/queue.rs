@@ -2,14 +2,14 @@
 
 //! Virtqueues (virtio spec §2.6).
 //!
-//! [`Queues`] is the set that [`Device::find_vqs`](crate::Device::find_vqs) finds; a driver takes
-//! each [`Virtqueue`] out of it with the type of buffer that the queue carries. The set is
-//! deleted when the last of its queues is dropped.
+//! [`Device::find_vqs`](crate::Device::find_vqs) returns a set of [`Queues`]. A driver takes each
+//! [`Virtqueue`] out of the set, with the type of buffers that the queue carries. When the last
+//! queue is dropped, the transport deletes the set.
 //!
-//! A [`Buffer`] says itself which memory it gives to the device. It is moved into the queue, and
-//! what comes back is the same value: there is no way to touch it in between.
+//! A [`Buffer`] describes the memory that it gives to the device. It moves into the queue, and the
+//! same value comes back; the driver cannot touch it in between.
 //!
-//! The ring under a queue is one of [`Ring`], chosen when the queue is found.
+//! Each queue runs on one of the rings of [`Ring`], chosen when the queue is found.
 
 mod buffer;
 mod doorbell;

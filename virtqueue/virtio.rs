@@ -2,19 +2,19 @@
 
 //! The virtio bus and virtqueues for Rust drivers.
 //!
-//! A driver implements [`Driver`], declares itself with [`module_virtio_driver!`](crate::module_virtio_driver) and
-//! gets a [`Device`] at probe. From it, it negotiates [`Feature`]s, reads the [`config`] space
-//! and finds its [`Virtqueue`]s.
+//! A driver implements [`Driver`], declares itself with
+//! [`module_virtio_driver!`](crate::module_virtio_driver), and gets a [`Device`] at probe. The
+//! device has the negotiated [`Feature`]s and the [`config`] space, and finds the [`Virtqueue`]s.
 //!
-//! What differs from C:
+//! Differences from C:
 //!
-//! - A buffer moves *by value* into the queue at [`Virtqueue::add_buf`] and comes back from
-//!   [`Virtqueue::get_buf`]. While the device owns it, the driver cannot touch it.
-//! - What C says the caller must serialise takes `&mut self`: a queue is [`Send`] and never
-//!   [`Sync`]. What may run at any time is on [`QueueHandle`].
-//! - The driver data is published before the first callback and outlives the last one.
-//! - Queues are deleted by ownership: a device is never unbound while a [`Virtqueue`] of it is
-//!   alive, and the buffers of a queue are never freed before the device was reset.
+//! - A buffer moves *by value* into the queue with [`Virtqueue::add_buf`] and comes back from
+//!   [`Virtqueue::get_buf`]. While the device owns the buffer, the driver cannot touch it.
+//! - Operations that C callers must serialise take `&mut self`: a queue is [`Send`] and never
+//!   [`Sync`]. Operations that may run at any time are on [`QueueHandle`].
+//! - The driver data is published before the first callback, and outlives the last one.
+//! - Ownership deletes queues: a device is not unbound while one of its [`Virtqueue`]s is alive,
+//!   and the buffers of a queue are not freed before the device was reset.
 //!
 //! C headers: [`include/linux/virtio.h`](srctree/include/linux/virtio.h),
 //! [`include/linux/virtio_config.h`](srctree/include/linux/virtio_config.h)

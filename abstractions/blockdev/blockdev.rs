@@ -2,12 +2,13 @@
 
 //! Block device support for drivers that carry data.
 //!
-//! What `kernel::block` upstream lacks so far: requests with their data segments, owned and ended
-//! with a status; per-request driver data; queue limits; disks with attributes, geometry and data
-//! that lives until the last close; requests of the driver's own.
+//! These are the parts that `kernel::block` still lacks: requests that are owned, have data
+//! segments and end with a status; driver data in each request; queue limits; disks with
+//! attributes, geometry and data that lives until the last close; requests that the driver itself
+//! sends.
 //!
 //! - [`mq`]: hardware queues, tag sets and requests;
-//! - [`disk`]: disks, and what sysfs and ioctls ask of them;
+//! - [`disk`]: disks, with their sysfs attributes and ioctls;
 //! - [`virtio`]: requests as buffers of a virtqueue.
 //!
 //! C headers: [`include/linux/blk-mq.h`](srctree/include/linux/blk-mq.h),

@@ -2,10 +2,10 @@
 
 //! Disks.
 //!
-//! A [`GenDisk`] is made with its queue, its limits and its data; [`GenDisk::register`] brings it
-//! before user space, and dropping the [`Registration`] takes it away again, or the end of the
-//! parent's binding does. What user space still has open then sees errors, and the data of the disk
-//! lives until the last of it is closed.
+//! A [`GenDisk`] is made with its queue, its limits and its data. [`GenDisk::register`] shows it to
+//! user space. Dropping the [`Registration`], or unbinding the parent device, removes it again.
+//! Files that user space still has open then return errors, and the data of the disk lives until
+//! the last close.
 
 use crate::{
     attr::AttributeGroup,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Memory for those who bring disks to work.
+//! Allocation of memory without I/O, and encryption of the guest's memory.
 
 use crate::bindings;
 

@@ -10,8 +10,8 @@
 //! 1. [`IdleRequest`]: the block layer asks for it to be queued;
 //! 2. [`Request`]: the driver has [started](IdleRequest::start) it, and holds it, or a device
 //!    does for the driver;
-//! 3. [`Request::complete`] hands it to [`Operations::complete`] on the right CPU, which looks
-//!    how it went and [ends](Request::end) it.
+//! 3. [`Request::complete`] hands it to [`Operations::complete`] on the right CPU, which checks the
+//!    status and [ends](Request::end) it.
 //!
 //! At any point before its end the driver can [reject](Request::reject) it from
 //! [`Operations::queue_rq`]. A request that is dropped ends with [`Status::IOERR`], so none is

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Sizes for people.
+//! Sizes in human-readable form.
 
 use crate::bindings;
 use kernel::{

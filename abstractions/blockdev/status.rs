@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How a request ended.
+//! The status of a request that ended.
 
 use crate::bindings;
 use kernel::{

@@ -2,9 +2,9 @@
 
 //! Block requests as buffers of a virtqueue (virtio spec §5.2.6).
 //!
-//! A driver has a [`Command`] as the data of its requests: a header that the device reads, the
-//! status that it writes, and ranges for those operations that have some instead of data. The
-//! data itself is described straight from the request's bios.
+//! A driver uses a [`Command`] as the data of its requests: a header that the device reads, a
+//! status that the device writes, and the ranges of operations that have ranges instead of data.
+//! The data itself is described straight from the bios of the request.
 
 use crate::{
     bindings,

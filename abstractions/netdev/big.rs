@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Receive buffers of several pages, for devices that cannot spread a large packet over buffers.
+//! Receive buffers of several pages, for devices without mergeable buffers.
 
 use crate::{
     device::Operations,

@@ -2,9 +2,9 @@
 
 //! NAPI: polling of queues in softirq context.
 //!
-//! Every queue has an instance. While one is scheduled, its poll function owns what belongs to
-//! the queue; [`RxPoll`] and [`TxPoll`] stand for that ownership and are used up by giving it
-//! back, so that nothing of the queue can be touched after it.
+//! Every queue has an instance. While the instance is scheduled, its poll function owns the state
+//! of the queue. [`RxPoll`] and [`TxPoll`] stand for that ownership. Completing the poll uses them
+//! up, so the state cannot be touched afterwards.
 
 mod slot;
 

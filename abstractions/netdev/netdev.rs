@@ -2,18 +2,18 @@
 
 //! Network devices, packets and NAPI for Rust drivers.
 //!
-//! A driver implements [`Operations`] and [`EthtoolOps`], makes a [`NetDevice`] with [`NewDevice`] and registers
-//! it.
+//! A driver implements [`Operations`] and [`EthtoolOps`], makes a [`NetDevice`] with [`NewDevice`],
+//! and registers it.
 //!
-//! Who may touch what of a device is in the types:
+//! Types express the locks of the network stack:
 //!
-//! - The state of a transmit queue is behind the lock that the core takes around the transmit
-//!   function: [`TxQueue`] is that lock, held.
-//! - The state of a receive queue belongs to its NAPI instance: [`RxPoll`] is a running poll, and
-//!   is used up by completing it.
-//! - Configuration takes [`Rtnl`], evidence of the lock of network configuration.
+//! - [`TxQueue`] is the lock that the stack holds while it calls the transmit function. It gives
+//!   access to the state of that transmit queue.
+//! - [`RxPoll`] is a running poll of a NAPI instance. It owns the state of the receive queue, and
+//!   completing the poll uses it up.
+//! - [`Rtnl`] proves that the lock of network configuration is held.
 //!
-//! Packets and receive buffers are owned values, and those that go to a device implement
+//! Packets and receive buffers are owned values. Those that a device reads or writes implement
 //! [`virtio::Buffer`].
 
 #![deny(unsafe_op_in_unsafe_fn)]

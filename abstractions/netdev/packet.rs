@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Packets on their way to a device, with the header that goes before them.
+//! Packets to transmit, with the virtio header before them.
 
 use crate::{
     bindings,

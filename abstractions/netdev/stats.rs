@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Statistics as the core asks for them.
+//! Statistics, in the structures of the core.
 
 use crate::bindings;
 

@@ -2,8 +2,8 @@
 
 //! Transmit queues and their locks.
 //!
-//! The core holds a queue's lock around `ndo_start_xmit`. Whoever else touches the state of the
-//! queue takes the same lock, so the data path has no other.
+//! The core holds the lock of a queue while it calls `ndo_start_xmit`. All other users of the
+//! queue's state take the same lock, so the data path needs no other.
 
 use crate::{
     bindings,

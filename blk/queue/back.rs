@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Taking back what a device has.
+//! Taking back the requests that a device has.
 
 use super::*;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Packets larger than a page, from devices that want one buffer for each.
+//! Big buffers: one buffer of several pages per packet, for devices without mergeable buffers.
 
 use super::{
     broken,

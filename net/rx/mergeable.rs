@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Packets that are spread over as many buffers as it takes (virtio spec §5.1.6.4).
+//! Mergeable buffers: a packet takes as many buffers as it needs (virtio spec §5.1.6.4).
 //!
-//! The buffers follow the average length of the packets. Short ones have room for the
-//! administration of a packet at their end, so that a packet that fits one buffer is built around
-//! it; long ones do not, so that neighbours on a page merge into one fragment.
+//! The length of a buffer follows the average packet length. A short buffer has room at its end for
+//! the shared info of an sk_buff, so that a packet in one buffer is built around it without a copy.
+//! A long buffer has no such room, so that neighbouring buffers on a page merge into one fragment.
 
 use super::{
     deliver::{

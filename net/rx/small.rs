@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Packets that fit one buffer of the usual length.
+//! Small buffers: one buffer of the usual length per packet.
 
 use super::{
     deliver::deliver_any,

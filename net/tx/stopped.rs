@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Transmit queues that are stopped, and what gets them going again.
+//! Stopped transmit queues, and restarting them.
 
 use super::{
     has_room,

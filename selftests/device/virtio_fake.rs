@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A virtio device that lives in the kernel, for tests.
+//! A virtio device inside the kernel, for tests.
 //!
-//! A [`Fake`] is a transport and a device in one: it registers on the virtio bus, so that the
-//! driver under test binds to it as to any other, and serves the driver's rings from code of its
-//! own. What it offers is a [`Spec`], what it does with buffers is a [`Backend`], and what it
-//! does wrong is in [`Faults`] and [`Fake::inject`].
+//! A [`Fake`] is a transport and a device in one. It registers on the virtio bus, so the driver
+//! under test binds to it as to any other device, and it serves the driver's rings with its own
+//! code. A [`Spec`] says which features and queues it offers, a [`Backend`] handles buffers, and
+//! [`Faults`] and [`Fake::inject`] make it misbehave.
 //!
-//! By default nothing happens by itself: kicks are counted, and the test says when the device
-//! [serves](Fake::serve) a queue; interrupts were delivered when the call returns. With
-//! [`Fake::set_auto`] the device answers kicks from a work item, at the same time as the driver
-//! goes on.
+//! By default the device does nothing by itself: it counts kicks, and the test tells it to
+//! [serve](Fake::serve) a queue. When that call returns, interrupts have been delivered. With
+//! [`Fake::set_auto`] the device answers kicks from a work item, in parallel with the driver.
 //!
-//! Callbacks come in hard interrupt context. The rings are read strictly, and what a driver does
-//! against the rules is counted ([`Fake::violations`]).
+//! Callbacks run in hard interrupt context. The device reads rings strictly, and counts what a
+//! driver does against the specification ([`Fake::violations`]).
 
 #![deny(unsafe_op_in_unsafe_fn)]
 

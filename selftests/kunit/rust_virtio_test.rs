@@ -2,8 +2,9 @@
 
 //! KUnit suites that run the virtio bus and the drivers against a fake device.
 //!
-//! A test returns an error as soon as something is not as it should be ([`check`]): an assertion
-//! that aborts would run no destructor, and leave its device plugged for the tests after it.
+//! A test returns an error at the first failed check ([`check`]). It does not abort by an
+//! assertion, because then no destructor would run, and the device would stay plugged for the next
+//! tests.
 
 #[macro_use]
 mod check;

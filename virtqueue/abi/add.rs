@@ -2,8 +2,7 @@
 
 //! Giving buffers to a device.
 //!
-//! Unlike drivers in Rust, those in C may count on it that the device sees a buffer as soon as it
-//! is added.
+//! C drivers may rely on the device seeing a buffer as soon as it is added. Rust drivers may not.
 
 use crate::{
     as_declared,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Queues that are of no use any more.
+//! Broken queues.
 
 use crate::as_declared;
 use vring::{

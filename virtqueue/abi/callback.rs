@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Being called by the device, or not.
+//! Interrupts, and switching callbacks on and off.
 
 use crate::as_declared;
 use kernel::ffi::{

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What transports and drivers ask of a queue: its size, where it is, how it is mapped.
+//! Properties of a queue for transports and drivers: size, addresses, mapping.
 
 use crate::as_declared;
 use core::ptr::null_mut;

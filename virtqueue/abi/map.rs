@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Mapping memory for the device of a queue, for drivers that do it themselves.
+//! Mapping memory for the device of a queue, for drivers that map their own buffers.
 //!
-//! Where a device uses physical addresses, mapping is the identity.
+//! For a device that uses physical addresses, mapping is the identity.
 
 use crate::as_declared;
 use core::ptr::{

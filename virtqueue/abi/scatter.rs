@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Scatterlists, as C drivers describe buffers.
+//! Scatterlists, by which C drivers describe buffers.
 
 use core::slice;
 use kernel::prelude::*;

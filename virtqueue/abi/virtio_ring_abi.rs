@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The functions of `virtio_ring.ko`, by which the kernel's transports and C drivers use queues,
-//! on the ring of the crate `vring`.
+//! The functions of `virtio_ring.ko`, implemented by the crate `vring`: the interface to queues for
+//! the kernel's transports and C drivers.
 //!
-//! Names, arguments and contracts are those of the C ring. Where that calls `BUG()` on what a
-//! driver did wrong, an error is returned here.
+//! Names, arguments and contracts are those of the C ring. If a driver breaks a contract, the C
+//! ring calls `BUG()` in some places; these functions return an error there.
 //!
 //! C header: [`include/linux/virtio_ring.h`](srctree/include/linux/virtio_ring.h)
 
@@ -45,7 +45,7 @@ module! {
     license: "GPL",
 }
 
-/// The module holds no state: queues are their transports'.
+/// The module. It has no state: each queue belongs to its transport.
 struct RingModule;
 
 impl Drop for RingModule {

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the bus keeps while a driver is bound to a device.
+//! The state of a binding of a driver to a device.
 //!
-//! `virtio_device::priv` points to a [`BindState`] from before [`Driver::probe`] until after the
-//! driver data is dropped. It carries
+//! `virtio_device::priv` points to a [`BindState`], from the validate callback, which runs before
+//! [`Driver::probe`], until the driver data was dropped. It has
 //!
-//! - the gate of the callbacks: a pointer to the driver data that is set once the data is
-//!   complete and cleared before it goes away;
-//! - the count of what keeps the binding from ending, the set of queues and any
-//!   [`Hold`](crate::Hold): unbinding waits for the last, so that a
+//! - the gate of the callbacks: a pointer to the driver data, which is set once the data is
+//!   complete, and cleared before the data is dropped;
+//! - the count of values that keep the binding alive: the set of queues, and every
+//!   [`Hold`](crate::Hold). Unbinding waits for the last of them, so that a
 //!   [`Virtqueue`](crate::Virtqueue) never outlives its transport;
-//! - whether the device was reset since it was last ready, without which no buffer leaves a
-//!   queue by any way but [`Virtqueue::get_buf`](crate::Virtqueue::get_buf);
-//! - what is needed to reset a device that does not answer ([`crate::device`]).
+//! - a flag that the device is in reset. Without it, buffers leave a queue only through
+//!   [`Virtqueue::get_buf`](crate::Virtqueue::get_buf);
+//! - the means to reset a device that does not answer ([`crate::device`]).
 
 use crate::{
     bindings,

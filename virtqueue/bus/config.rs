@@ -3,8 +3,8 @@
 //! Access to a device's configuration space (virtio spec §2.5).
 //!
 //! A driver declares each field once, as a constant [`Field`] with its offset and wire type, and
-//! reads it through [`Config`]. What comes back is in the CPU's byte order and belongs to the
-//! CPU: a field is fetched once per read.
+//! reads it through [`Config`]. A read fetches the field once, and returns a copy in the CPU's byte
+//! order.
 
 use crate::{
     bindings,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Virtio devices as their drivers see them.
+//! Virtio devices, as drivers use them.
 
 use crate::{
     binding::BindState,

@@ -2,8 +2,8 @@
 
 //! Module parameters that show in `/sys/module/<module>/parameters`.
 //!
-//! [`module_param!`](crate::module_param) declares one, with the permissions of its file; the
-//! driver reads it with [`Param::get`], which returns what was last written.
+//! [`module_param!`](crate::module_param) declares a parameter with the permissions of its file.
+//! The driver reads it with [`Param::get`], which returns the value written last.
 //!
 //! C header: [`include/linux/moduleparam.h`](srctree/include/linux/moduleparam.h)
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The time that a driver is bound to a device, as a value.
+//! The time for which a driver is bound to a device, as a value.
 
 use crate::{
     binding::BindState,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The longest time that a driver waits for a device.
+//! Time limits for waiting for a device.
 
 use kernel::time::Delta;
 

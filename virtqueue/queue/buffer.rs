@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a queue carries.
+//! Buffers: the values that a queue carries.
 
 use core::ptr::NonNull;
 use kernel::prelude::*;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Notifying a queue without holding it or the lock that it is under.
+//! Notifying a queue without holding the queue or its lock.
 
 use super::{
     handle::QueueHandle,

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A queue on the kernel's own ring, through its exported functions.
+//! A queue on the C ring, through its exported functions.
 //!
-//! That ring takes scatterlists. Each queue keeps one table for all its buffers: the ring is done
-//! with it when the add returns, so no request allocates one.
+//! The C ring takes scatterlists. Each queue keeps one scatterlist for all its buffers, because the
+//! ring does not need it after the add: so no request allocates one.
 
 use super::{
     buffer::{

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What may be done to a queue without holding it.
+//! Handles to a queue, for operations that need no exclusion.
 
 use super::{
     raw::RawQueue,

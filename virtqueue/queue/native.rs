@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A queue on the ring of the crate `vring`, without a call out of the driver's module.
+//! A queue on the Rust ring (crate `vring`), without a call out of the driver's module.
 
 use super::buffer::{
     Buffer,

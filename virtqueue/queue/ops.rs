@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A queue on a known kind of ring.
+//! Operations on a queue whose kind of ring is known.
 //!
-//! [`Virtqueue`](super::Virtqueue) looks at what ring it has with each call. A path that uses a
-//! queue several times is written once, as an [`OnQueue`], is compiled for each kind of ring, and
-//! has the kind looked at once: see [`Virtqueue::on`](super::Virtqueue::on).
+//! Each call of [`Virtqueue`](super::Virtqueue) looks up the kind of ring. A path that uses a queue
+//! several times implements [`OnQueue`] instead. It is written once, compiled for each kind of
+//! ring, and the kind is looked up once: see [`Virtqueue::on`](super::Virtqueue::on).
 
 use super::{
     buffer::{

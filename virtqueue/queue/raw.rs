@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What C allows with a queue at any time from anywhere, on whichever ring it is.
+//! Operations that C allows in any context without a lock, on either ring.
 
 use crate::{
     bindings,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Finding the queues of a device and giving them up.
+//! Finding the queues of a device, and deleting them.
 
 use super::{
     Buffer,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The latch that ends the use of a queue.
+//! The reasons why a queue is broken.
 
 /// What cannot be and yet was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

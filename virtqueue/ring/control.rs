@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The part of a queue that needs no exclusion: what an interrupt handler, or anybody with a
-//! handle to the queue, may read and ask at any time.
+//! The part of a ring that needs no exclusion: interrupt handlers, and holders of a handle to the
+//! queue, may use it at any time.
 //!
-//! It lives outside of the ring, which one owner uses by `&mut`, and the ring refers to it.
+//! It is separate from the ring, which has one owner that uses it by `&mut`, and the ring refers to
+//! it.
 
 use super::{
     broken::{

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What of the configuration is asked for again and again.
+//! The parts of the configuration that the fast path reads.
 
 use super::{
     endian::Endian,

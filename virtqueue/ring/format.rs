@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is different between the two formats of a virtqueue: how descriptors, available and used
-//! buffers are in memory.
+//! The difference between the two formats of a virtqueue: the layout of descriptors, available
+//! buffers and used buffers in memory.
 //!
-//! [`Frame`](super::frame::Frame) is the rest.
+//! [`Frame`](super::frame::Frame) is the common part.
 
 use super::{
     broken::Fault,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is the same for both formats: tokens, ids, tables, and how a ring begins and ends.
+//! The common part of both formats: tokens, ids, tables, and the start and end of a ring.
 
 mod add;
 mod drain;

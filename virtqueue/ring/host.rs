@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The platform of user space: atomics, so that a device may be another thread; and tables.
+//! The platform for user space: atomics, so that the device may be another thread, and tables.
 
 use crate::{
     Desc,

@@ -3,11 +3,11 @@
 //! Buffers that are used in the order in which they were made available (`VIRTIO_F_IN_ORDER`;
 //! §2.7.9, §2.8.8).
 //!
-//! A device may then tell of several at once: by one used entry, at the place of the first, with
-//! the id of the last. The ones before the last count as used in full.
+//! A device may then report a batch of buffers by one used entry, at the place of the first, with
+//! the id of the last. All buffers before the last count as used in full.
 //!
-//! Each buffer has a number, counted from 0 as they are made available: that of the last of a
-//! batch says how many there are, without walking over them.
+//! Buffers are numbered in the order in which they are made available. The number of the last
+//! buffer of a batch gives the size of the batch, without a walk over its buffers.
 
 /// The batch of which some buffers are still to be taken.
 #[derive(Clone, Copy, Debug, Default)]

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How a buffer is described: by a chain of descriptors in the ring, or by an indirect table
-//! (`VIRTIO_F_INDIRECT_DESC`; §2.7.5.3, §2.8.7).
+//! The choice of a description for a buffer: a chain of descriptors in the ring, or an indirect
+//! table (`VIRTIO_F_INDIRECT_DESC`; §2.7.5.3, §2.8.7).
 
 use super::{
     platform::Platform,

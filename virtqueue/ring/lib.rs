@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The root of the crate that Cargo builds: the ring core of `mod.rs`, and a platform for it to
-//! run on in user space.
+//! The root of the Cargo crate: the ring core of `mod.rs`, and a platform for user space.
 //!
-//! In the kernel, `mod.rs` is a module of the crate that has the queues, and this file is not
-//! built.
+//! In the kernel, `mod.rs` is a module of the crate `vring`, and this file is not built.
 
 #![no_std]
 #![warn(missing_docs)]

@@ -4,35 +4,35 @@
 //! ([`Packed`], §2.8), each with buffers used in any order or in the order in which they were
 //! made available (`VIRTIO_F_IN_ORDER`).
 //!
-//! Pure: no allocation, no dependency but `core`. What differs between a kernel and user space is
-//! behind [`Platform`]: one access to shared memory, and the barriers.
+//! The code is pure: it allocates nothing and depends on `core` only. [`Platform`] hides the
+//! difference between a kernel and user space: access to shared memory, and barriers.
 //!
 //! # Ownership
 //!
-//! A ring holds a token `T` for each buffer that the device has: it moves in with `add` and out
-//! with `get`, or with `detach_unused` and `reset` when the device has stopped. A token that is
-//! still inside when a ring is dropped is forgotten and not dropped: the device may be using what
-//! it stands for.
+//! A ring holds a token `T` for each buffer that the device has. The token moves in with `add` and
+//! out with `get`, or with `detach_unused` and `reset` after the device has stopped. If a ring is
+//! dropped with tokens inside, they are forgotten and not dropped, since the device may still use
+//! the buffers that they stand for.
 //!
-//! # What the device can do
+//! # A device that misbehaves
 //!
-//! It shares the memory of the ring and may write all of it at any time. So
+//! The device shares the memory of the ring and may write all of it at any time. Therefore
 //!
-//! - every value is read from there once, and checked against what only this side can write:
-//!   which ids are out, how many, how much the device may write to each;
-//! - nothing that was written there is ever read back: links, lengths and indices have private
+//! - every value there is read once, and checked against private state: the ids in flight, their
+//!   number, and the room in each buffer;
+//! - nothing that the driver wrote there is ever read back: links, lengths and indices have private
 //!   copies in the ring and its [`Slot`]s;
-//! - the first thing that cannot be is the last: the queue is [broken](Broken) and takes and
-//!   gives nothing any more, and what was in flight stays in it until the device was reset. Not so
-//!   a length, which devices that work are known to count wrongly: it is [cut](Used::len).
+//! - the first impossible value breaks the queue: a [broken](Broken) queue accepts and returns no
+//!   buffer, and those in flight stay in it until the device was reset. An impossible length does
+//!   not break the queue, because some working devices count wrongly: it is [cut](Used::len).
 //!
 //! # Names that the `SAFETY` comments refer to
 //!
-//! - **mapped**: the memory of the ring is valid for reads and writes, aligned as the
-//!   specification asks, and stays so as long as the ring or its control exists. The caller of
-//!   `new`, `resize` promises it.
-//! - **bounded**: an index into the shared memory is below the number of elements, by a mask or
-//!   a comparison in the function that makes the pointer.
+//! - **mapped**: the memory of the ring is valid for reads and writes, is aligned as the
+//!   specification asks, and stays so as long as the ring or its control exists. The callers of
+//!   `new` and `resize` promise this.
+//! - **bounded**: an index into the shared memory is below the number of elements, because the
+//!   function that makes the pointer applies a mask or a comparison.
 
 mod broken;
 mod control;

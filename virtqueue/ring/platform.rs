@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a ring needs of the machine that it runs on.
+//! The interface between the ring core and the machine that it runs on.
 
 /// Accesses to memory that a device or another processor uses at the same time, and barriers.
 ///

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Memory that the device reads and writes too.
+//! Memory that the driver shares with the device.
 //!
-//! All of it goes through the types of this file and those of `split/memory.rs`, `packed/memory.rs`
+//! Every access goes through the types of this file and of `split/memory.rs`, `packed/memory.rs`
 //! and `packed/spot.rs`: raw pointers, never references, and one access at a time.
 
 use super::{

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How a buffer tells its segments.
+//! Sinks, to which a buffer passes its segments.
 
 use super::{
     desc::WRITE,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the driver side remembers of each descriptor.
+//! The private state of each descriptor.
 
 use super::tables::Loan;
 

@@ -2,10 +2,9 @@
 
 //! Indirect tables (§2.7.5.3, §2.8.7).
 //!
-//! A table is memory beside the ring, and memory is not this crate's business: a ring has a
-//! [`Tables`] that it asks for it. A table for the usual number of segments is that of an id, and is
-//! at hand for each buffer with the id; only a longer buffer borrows another one, which comes back
-//! with it.
+//! A table is memory beside the ring. The ring core does not allocate memory: it asks its
+//! [`Tables`] for a table. Each id has a table for the usual number of segments. A longer buffer
+//! borrows another table, and the ring returns it when the buffer comes back.
 
 use super::{
     desc::Desc,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Memory that is set aside for a queue and that its device reads and writes.
+//! Memory of a queue that its device reads and writes.
 
 use crate::{
     bindings::{

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The memory of a ring. That of its indirect tables is in [`tables`](crate::tables).
+//! The memory of a ring. The memory of its indirect tables is in [`tables`](crate::tables).
 
 use crate::{
     area::Area,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a queue has to know of its `struct virtio_device`.
+//! The parts of a `struct virtio_device` that a queue needs.
 
 use crate::bindings;
 use kernel::device::Device;

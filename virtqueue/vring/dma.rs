@@ -2,7 +2,7 @@
 
 //! Mapping memory for the device of a queue.
 //!
-//! By the DMA API, or by the operations that the transport has for it (vDPA, VDUSE).
+//! Through the DMA API, or through the mapping operations of the transport (vDPA, VDUSE).
 
 use crate::{
     bindings::{

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What of a queue needs exclusion.
+//! The part of a queue that needs exclusion.
 //!
-//! [`Inner`] looks at the layout of its ring with each call. What is done then is in [`live`](crate::live),
-//! a function for each layout, so that each has the registers for itself.
+//! Each call of [`Inner`] looks up the layout of the ring. The work is in [`live`](crate::live), in
+//! a separate function for each layout, so that each has all registers for itself.
 
 use crate::{
     live::{

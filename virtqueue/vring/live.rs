@@ -2,8 +2,9 @@
 
 //! A ring whose layout is known.
 //!
-//! [`Inner`](crate::Inner) looks at the layout with each call. What does much to a queue in one go has
-//! it looked at once, and is compiled for each layout: see [`Inner::on_ring`](crate::Inner::on_ring).
+//! Each call of [`Inner`](crate::Inner) looks up the layout. A path that uses a queue several times
+//! is compiled for each layout, and looks it up once: see
+//! [`Inner::on_ring`](crate::Inner::on_ring).
 
 use crate::{
     bindings,

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is mapped for the buffers that a device has, where the DMA API is used.
+//! DMA mappings of the buffers in flight, if the device needs mappings.
 //!
-//! A segment is mapped as its descriptor is written, and a record of the mapping is made by the id
-//! that the buffer is to have. An id has records for as many segments as most buffers have; those
-//! of longer ones are allocated, and kept for the next as far as that is not too much memory.
+//! A segment is mapped when its descriptor is written, and the mapping is recorded under the id
+//! that the buffer will have. Each id has records for the usual number of segments. Records for
+//! longer buffers are allocated, and kept for the next one up to a limit.
 
 use crate::{
     dma::{

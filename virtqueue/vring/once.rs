@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Reads and writes of the kernel's atomics that are no calls.
+//! Reads and writes of the kernel's atomics without a call.
 //!
 //! PERF: `Atomic::load` and `Atomic::store` are C functions of a few instructions each. They are
-//! inlined only where clang built the kernel (`CONFIG_RUST_INLINE_HELPERS`); on other kernels each
-//! is a call: on Debian's, 16 instructions more for a disk read, and 60 for an echo, are in them.
+//! inlined only in kernels that clang built (`CONFIG_RUST_INLINE_HELPERS`), and calls in others. On
+//! Debian's kernel, the calls take 16 instructions of a disk read, and 60 of an echo.
 //!
 //! C headers: [`include/asm-generic/rwonce.h`](srctree/include/asm-generic/rwonce.h),
 //! [`arch/x86/include/asm/barrier.h`](srctree/arch/x86/include/asm/barrier.h)

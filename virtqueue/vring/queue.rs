@@ -2,9 +2,9 @@
 
 //! The object behind a `struct virtqueue`.
 //!
-//! It has three parts: the C structure, which transports and drivers read; what may be asked of a
-//! queue at any time from anywhere ([`Queue`] itself); and what needs the exclusion that C asks of
-//! its callers ([`Inner`]).
+//! It has three parts: the C structure, which transports and drivers read; the operations for any
+//! context without a lock ([`Queue`] itself); and the operations that need the exclusion that C
+//! asks of its callers ([`Inner`]).
 
 use crate::{
     backing::{

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is given to a queue: the segments of a buffer, and what stands for it meanwhile.
+//! Segments of a buffer, and the token that stands for a buffer in flight.
 
 use crate::{
     bindings,

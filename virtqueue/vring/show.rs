@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `rust_virtio_ring/` of debugfs: a file for each queue, named as its interrupt.
+//! The directory `rust_virtio_ring/` in debugfs: a file for each queue, named like its interrupt.
 
 use crate::{
     bindings,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What goes with a ring: mappings, counters, stamps, tracing.
+//! Bookkeeping beside a ring: mappings, counters, time stamps, tracing.
 
 use crate::{
     bindings::virtqueue,

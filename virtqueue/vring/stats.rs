@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a queue counts of itself, for who looks at it from outside.
+//! Statistics of a queue, for debugfs.
 //!
-//! Plain counters, written by whoever does what is counted and read at any time: no order, and
-//! where two count the same at once, one may be lost.
+//! The counters are plain words, which may be read at any time. They have no order among each
+//! other, and if two CPUs count the same event at the same time, one count may be lost.
 
 use crate::bindings;
 use core::cell::UnsafeCell;

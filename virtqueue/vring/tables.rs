@@ -2,11 +2,11 @@
 
 //! The indirect tables of a queue.
 //!
-//! The table of an id is cut from a page: most requests have as many segments as it has room for,
-//! and take nothing from an allocator. A page is allocated when the queue becomes as deep for the
-//! first time, or, where memory is mapped for the device, with the queue.
+//! Each id has a table, cut from a page. Most buffers fit into it and need no allocation. A page is
+//! allocated when the queue reaches that depth for the first time, or, if memory is mapped for the
+//! device, together with the queue.
 //!
-//! A buffer with more segments [borrows](loans) one of its own length.
+//! A buffer with more segments [borrows](loans) a table of its own length.
 
 mod loans;
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The vring: virtqueues as the kernel's transports and drivers know them, on the ring core.
+//! The vring: the object behind a `struct virtqueue`, built on the ring core.
 //!
-//! - [`ring`] is the core: layouts, indices, suppression. It knows nothing of the kernel.
-//! - [`Queue`] is the object behind a `struct virtqueue`: a ring of one of the layouts in memory
-//!   that was allocated for the device, the DMA mappings of what is in flight, and what the
-//!   transport and the drivers ask of it.
-//! - The crate `virtio_ring_abi` is the face of it to C: the functions of `virtio_ring.ko`. Drivers in
-//!   Rust use it directly, by the crate `virtio`, and have the fast path inlined.
+//! - [`ring`] is the core: layouts, indices, suppression. It does not depend on the kernel.
+//! - [`Queue`] is the object: a ring of one of the layouts, in memory that was allocated for the
+//!   device, the DMA mappings of the buffers in flight, and the operations that transports and
+//!   drivers call.
+//! - The crate `virtio_ring_abi` exports the functions of `virtio_ring.ko` on top of it, for C.
+//!   Rust drivers use it through the crate `virtio`, with the fast path inlined.
 //!
 //! C header: [`include/linux/virtio_ring.h`](srctree/include/linux/virtio_ring.h)
 
@@ -75,7 +75,7 @@ module! {
     license: "GPL",
 }
 
-/// The module is a library; all that it holds is a directory of debugfs.
+/// The module. It is a library, and its only state is a directory in debugfs.
 struct VringModule;
 
 impl Drop for VringModule {

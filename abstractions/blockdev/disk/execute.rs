@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Requests of the driver's own.
+//! Requests that the driver itself sends.
 
 use super::*;
 use kernel::{

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Keeping requests off.
+//! Holding requests back.
 
 use super::*;
 use core::ffi::c_uint;

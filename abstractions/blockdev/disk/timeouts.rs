@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Keeping the timer of requests off them.
+//! Holding timeouts of requests back.
 
 use super::*;
 

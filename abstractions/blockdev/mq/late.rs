@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Requests whose time is over.
+//! Requests that have timed out.
 
 use super::{
     request::OP_MASK,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Requests in lists, without memory of their own.
+//! Lists of requests, linked through the requests themselves.
 
 use super::{
     request::OP_MASK,

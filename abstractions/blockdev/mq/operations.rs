@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a driver implements.
+//! The operations that a driver implements.
 
 use super::{
     CompletionBatch,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Requests and who owns them.
+//! Requests and their ownership.
 
 use super::{
     HwQueue,

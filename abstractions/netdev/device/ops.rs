@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a network driver implements.
+//! The operations that a network driver implements.
 
 use super::Device;
 use crate::{

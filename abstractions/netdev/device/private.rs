@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a network device carries for its driver.
+//! The private data of a network device.
 
 use super::{
     Device,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Values that `ethtool` shows and sets.
+//! The values of `ethtool` operations.
 
 use crate::bindings;
 use core::{

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! From the core's function pointers to [`EthtoolOps`].
+//! The function pointers of the core, which call [`EthtoolOps`].
 
 use super::{
     Coalescing,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Where the state of a queue is, next to its NAPI instance.
+//! Slots: the state of a queue together with its NAPI instance.
 
 use super::{
     RxPoll,

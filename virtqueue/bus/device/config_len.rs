@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How large the device-specific configuration is.
+//! The size of the device-specific configuration.
 //!
-//! The modern PCI transport answers an access beyond the capability that the device describes
-//! with a `BUG()`, and the length is the device's choice (virtio spec §4.1.4). It is not told to
-//! drivers, so it is read from the same capability here.
+//! The modern PCI transport calls `BUG()` for an access beyond the capability that the device
+//! describes, and the device chooses the length of that capability (virtio spec §4.1.4). The
+//! transport does not tell the length to drivers, so this file reads it from the same capability.
 
 use super::{
     pci::Function,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Reaching a device from what may outlive its binding.
+//! A weak reference to a device, for owners that may outlive its binding.
 
 use super::{
     restart::Exclusive,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The PCI function that a device is, where it is one (virtio spec §4.1).
+//! The PCI function of a device, if it is one (virtio spec §4.1).
 
 use super::Device;
 use crate::bindings;

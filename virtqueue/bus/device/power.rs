@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Wake-ups that fail.
+//! Failed wake-ups.
 //!
-//! The core wakes a device up in several steps, of which the driver sees the last one only. If one
-//! before fails, the core says so to the device, and to nobody else.
+//! The core wakes a device up in several steps, and calls the driver in the last one only. If an
+//! earlier step fails, the core tells the device, by its status, but not the driver.
 
 use super::Device;
 use crate::bindings;

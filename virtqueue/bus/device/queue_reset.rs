@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A reset of one queue that ends, whatever the device does (virtio spec §2.6.1, §4.1.4.3).
+//! Bounded reset of a queue: it ends even if the device does not answer (virtio spec §2.6.1,
+//! §4.1.4.3).
 
 use super::{
     pci::Function,

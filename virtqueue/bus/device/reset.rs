@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A reset that ends, whatever the device does (virtio spec §2.4).
+//! Bounded reset of a device: it ends even if the device does not answer (virtio spec §2.4).
 
 use super::{
     pci::Function,

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Starting a device anew while its driver stays (virtio spec §2.1.1, §3.1.1).
+//! Restart of a device that stays bound to its driver (virtio spec §2.1.1, §3.1.1).
 //!
-//! A driver does it in this order, with the device [to itself](super::DeviceLink::try_exclusive):
+//! The driver takes the device [exclusively](super::DeviceLink::try_exclusive). Then it
 //!
-//! 1. it sees to it that nothing adds to the queues;
-//! 2. [`Device::try_reset`];
-//! 3. it takes back what the queues have, and drops them;
-//! 4. [`Exclusive::negotiate`];
-//! 5. [`Device::find_vqs`], its own state, [`Device::ready`].
+//! 1. stops all users of the queues;
+//! 2. calls [`Device::try_reset`];
+//! 3. takes the buffers back, and drops the queues;
+//! 4. calls [`Exclusive::negotiate`];
+//! 5. calls [`Device::find_vqs`], restores its own state, and calls [`Device::ready`].
 
 use super::Device;
 use crate::{

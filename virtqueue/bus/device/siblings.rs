@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What hangs off the devices of the bus, whoever drives them.
+//! Child devices of all devices of the bus, whichever driver they have.
 
 use super::Device;
 use crate::bindings;

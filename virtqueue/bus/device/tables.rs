@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The operations that a device has while a driver in Rust is bound to it.
+//! Transport operations of a device that is bound to a Rust driver.
 //!
-//! The virtio core resets devices by the operations of the transport: at removal, at shutdown, and
-//! when the system wakes up. The reset of some transports waits until the device answers, for ever
-//! if need be. So a bound device has a copy of the operations with a reset [that
-//! ends](super::reset), also of [one queue](super::queue_reset). A device that does not answer it has a second copy, in which nothing waits
-//! for the device: the core can do with it what it likes.
+//! The virtio core resets devices through the operations of the transport: at removal, at shutdown,
+//! and at wake-up. The reset of some transports waits until the device answers, possibly for ever.
+//! So a bound device has a copy of the operations with a [bounded reset](super::reset), also for
+//! [a single queue](super::queue_reset). A device that does not answer the reset gets a second
+//! copy, in which no operation touches the device or waits for it.
 //!
-//! There is one pair of copies for each transport. It stays until the module goes, since the core
-//! looks at the operations of a device also without a lock.
+//! There is one pair of copies for each transport. They are freed when the module is unloaded,
+//! because the core reads the operations of a device without a lock.
 
 use super::Device;
 use crate::bindings;

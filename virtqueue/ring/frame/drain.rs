@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a callback does, in one.
+//! The work of a callback in one operation: take all used buffers, with callbacks off meanwhile.
 
 use super::{
     super::{

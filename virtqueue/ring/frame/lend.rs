@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Buffers that the tables of their ids are too small for, or that come before those.
+//! Buffers that need another table than that of their id: it is too small, or not there yet.
 
 use super::{
     super::{

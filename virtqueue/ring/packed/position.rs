@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Places in the ring and wrap counters (§2.8.1).
+//! Positions in the ring, and wrap counters (§2.8.1).
 
 use super::memory::{
     AVAIL,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! One descriptor of the ring, as both sides write and read it (§2.8.13).
+//! A descriptor of the ring, which both sides write and read (§2.8.13).
 
 use super::{
     super::{

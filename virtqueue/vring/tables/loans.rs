@@ -2,9 +2,9 @@
 
 //! Tables for buffers with more segments than the table of an id has room for.
 //!
-//! Such a table is from `kmalloc()`, as all are in C, with room for what the buffer needs. When the
-//! buffer comes back, the table is kept for the next one, as long as not too much memory is kept
-//! that way: a load of long requests allocates only at its beginning.
+//! Such a table comes from `kmalloc()`, as all tables do in C, with room for the segments of the
+//! buffer. When the buffer comes back, the table is kept for the next one, up to a limit of memory.
+//! So a load of long requests allocates only at its beginning.
 
 use super::{
     bytes_of,
