@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""docs/life-of-a-packet.md and virtqueue/README.md: every place and name that they give is there."""
+"""docs/life-of-a-packet.md, docs/performance.md and virtqueue/README.md: every place and name that they
+give is there."""
 
 import re
 import unittest
@@ -84,6 +85,18 @@ class NamesTest(unittest.TestCase):
         folders = {path.name for path in _QUEUES.iterdir() if path.is_dir() and any(path.rglob("*.rs"))}
         self.assertEqual(set(re.findall(r"^\| \[`(\w+)/`\]", self.text, re.M)), folders)
         self.assertEqual(set(re.findall(r"<b>(\w+)/</b>", self.text)), folders)
+
+
+class TricksTest(unittest.TestCase):
+
+    def test_tricks_are_where_they_are_said_to_be(self):
+        table = (docs.DOCS / "performance.md").read_text().split("## Tricks")[1].split("\n## ")[0]
+        rows = [line.split("|")[2] for line in table.splitlines() if line.startswith("| ")]
+        places = [place for row in rows for place in re.findall(r"`([\w/.*]+)(?:: (\w+))?`", row)]
+        self.assertGreater(len(places), 25)
+        for files, name in places:
+            texts = [file.read_text() for file in REPO.glob(files)]
+            self.assertTrue(any(re.search(rf"\b{name}\b", text) for text in texts), (files, name))
 
 
 def _is_defined(file: str, name: str) -> bool:
