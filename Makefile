@@ -28,7 +28,7 @@ help:
 	@echo "  kunit      run the KUnit suites in a guest"
 	@echo "  selftest   run the guest selftests (T=name, subject or glob to choose)"
 	@echo "  test-stock test the package in a Debian guest with Debian's own kernel (out/test-stock.json)"
-	@echo "  parity     hold docs/parity.md against the last make test"
+	@echo "  parity     hold docs/parity-tests.md against the last make test"
 	@echo "  demo       the same work on the C and on the Rust drivers, side by side"
 	@echo "  bench      what the drivers cost, Rust against C: out/bench.html (bench-quick: the main"
 	@echo "             figures in minutes)"

@@ -31,7 +31,7 @@ COMMANDS = {
     "selftest": ("selftest", "run the guest selftests"),
     "test-stock": ("teststock", "test the package in a Debian guest with Debian's own kernel"),
     "docs": ("docs", "make the parts of docs/ that are made from others"),
-    "parity": ("parity", "hold docs/parity.md against the results"),
+    "parity": ("parity", "hold docs/parity-tests.md and docs/hostile.md against the results"),
     "demo": ("demo", "do the same work on the C and on the Rust drivers"),
     "bench": ("bench", "measure what the drivers cost, Rust against C"),
     "test-fresh": ("fresh", "try set-up on bare Debian roots"),

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""`rvt.py parity`: holds the tables in docs/parity.md and docs/hostile.md against the results of the
-tests.
+"""`rvt.py parity`: holds the tables in docs/parity-tests.md and docs/hostile.md against the results of
+the tests.
 
 Rows look like `| id | feature | state | test |`, or `| id | violation | answer | state | test |`. The
 state is yes, partial, no or n/a; a row that claims anything names tests, `<suite>:<name>`, separated
@@ -17,7 +17,8 @@ from .paths import REPO
 from .say import Failure
 from .tap import Test
 
-TABLES = (REPO / "docs" / "parity.md", REPO / "docs" / "hostile.md")
+FEATURES = REPO / "docs" / "parity-tests.md"
+TABLES = (FEATURES, REPO / "docs" / "hostile.md")
 #: Columns that a table of ours has, besides others.
 _COLUMNS = {"id", "state", "test"}
 STATES = ("yes", "partial", "no", "n/a")
@@ -29,11 +30,12 @@ def rows() -> list:
     for table in TABLES:
         if not table.exists():
             raise Failure(f"{table} is missing")
-        found += _rows_of(table)
+        found += rows_of(table)
     return found
 
 
-def _rows_of(table) -> list:
+def rows_of(table) -> list:
+    """Returns the rows of the tables in one file, as `rows`."""
     found, section, titles = [], "", []
     for line in table.read_text().splitlines():
         if line.startswith("#"):

@@ -74,7 +74,7 @@ class Choice:
     #: A kernel from packages, by its KERNEL=; "" for the one that the environment names.
     kernel: str = ""
     #: Which of several runs of the same scripts this is; "" for the one that counts for the table of
-    #: docs/parity.md.
+    #: docs/parity-tests.md.
     name: str = ""
 
     def title(self) -> str:

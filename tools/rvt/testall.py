@@ -47,7 +47,7 @@ def main(_args) -> int:
         if part.tests:
             part.write()
         every.tests += part.tests
-    say("Parity: docs/parity.md against these results")
+    say("Parity: docs/parity-tests.md against these results")
     every.add([parity.as_test(every.tests)])
     status = every.finish()
     parts.finish(every.path())

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The picture of the layers: it shows the modules and crates that Kbuild builds, and their uses of one
-another."""
+"""What `make docs` makes. The picture of the layers shows the modules and crates that Kbuild builds, and
+their uses of one another."""
 
 import re
 import unittest
@@ -83,6 +83,17 @@ class PictureTest(unittest.TestCase):
 
     def test_the_picture_is_that_of_its_source(self):
         self.assertIn(docs.stamp(docs.SOURCE), docs.PICTURE.read_text(), "run make docs")
+
+
+class ParityTest(unittest.TestCase):
+
+    def test_the_page_is_that_of_the_table(self):
+        self.assertEqual(docs.PARITY.read_text(), docs.parity_page(), "run make docs")
+
+    def test_a_remark_is_no_argument(self):
+        self.assertEqual(docs._remark("R47 option (the kernel marks it (and so on))"),
+                         ("R47 option", "the kernel marks it (and so on)"))
+        self.assertEqual(docs._remark("F_MTU(3)"), ("F_MTU(3)", ""))
 
 
 if __name__ == "__main__":
