@@ -370,7 +370,7 @@ impl<T: Buffer> Virtqueue<T> {
         unsafe { ops::dma_dev(dev) }
     }
 
-    /// What of the queue may be used without holding it.
+    /// Returns the part of the queue that may be used without holding it.
     pub fn handle(&self) -> QueueHandle {
         QueueHandle::new(self.raw(), self.set.clone())
     }
@@ -386,8 +386,8 @@ impl<T: Buffer> Virtqueue<T> {
     /// - `ENOENT`: the transport cannot reset a queue (`VIRTIO_F_RING_RESET`);
     /// - `ENOMEM`: the ring has its old size, and is empty;
     /// - `EBUSY`: the device did not take the queue back; it is unusable;
-    /// - `ENODEV`: the device is in [reset](Device::reset), and does not get the queue any more; or it
-    ///   is not there;
+    /// - `ENODEV`: the device is in [reset](Device::reset), and does not get the queue any more; or
+    ///   it is not there;
     /// - `ETIMEDOUT`: the device does not reset the queue, within ten seconds. Nothing went to
     ///   `recycle`, and the device has to be reset.
     pub fn resize(&mut self, num: u32, recycle: impl FnMut(T)) -> Result {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a fake device does, written by the test.
+//! The behaviour of a fake device, written by the test.
 
 use crate::chain::Chain;
 
-/// What becomes of a buffer that the device looked at.
+/// The fate of a buffer that the device looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// It is used, with so many bytes written.

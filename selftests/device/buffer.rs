@@ -42,7 +42,7 @@ impl Drops {
         Ok(Self(Arc::new(Atomic::new(0), GFP_KERNEL)?))
     }
 
-    /// How many were dropped.
+    /// Returns the number of values that were dropped.
     pub fn count(&self) -> u64 {
         self.0.load(Relaxed)
     }
@@ -54,7 +54,7 @@ struct Part {
     writable: bool,
 }
 
-/// What a [`Parcel`] owns.
+/// The contents of a [`Parcel`].
 struct Inside {
     number: u64,
     parts: KVec<Part>,

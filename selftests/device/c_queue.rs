@@ -63,14 +63,14 @@ pub struct Got {
     pub ctx: usize,
 }
 
-/// What became of a queue that was reset.
+/// The state of a queue after it was reset.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Recycled {
     /// Buffers that came back.
     pub buffers: usize,
     /// The sum of their numbers.
     pub sum: u64,
-    /// How often the ring said that there are no more.
+    /// The number of times that the ring said that there are no more.
     pub done: usize,
 }
 
@@ -149,7 +149,7 @@ impl CQueue {
         unsafe { bindings::virtqueue_get_vring_size(self.vq) }
     }
 
-    /// Where the device finds the parts of the ring.
+    /// Returns the addresses at which the device finds the parts of the ring.
     pub fn addresses(&self) -> [u64; 3] {
         // SAFETY: The queue is valid, and its memory its own.
         unsafe {
@@ -170,7 +170,7 @@ impl CQueue {
     ///
     /// # Errors
     ///
-    /// What the function returns, with the buffer.
+    /// The error of the function, with the buffer.
     pub fn add(&mut self, mut wire: Wire, how: How) -> Result<(), (Error, Wire)> {
         let premapped = matches!(how, How::OutPremapped | How::InPremapped(_));
         if premapped {
@@ -257,7 +257,7 @@ impl CQueue {
     ///
     /// # Errors
     ///
-    /// What the ring makes of it, unless it crashes.
+    /// The error that the ring answers with, unless it crashes.
     pub fn add_without_token(&mut self, mut wire: Wire) -> Result {
         // SAFETY: The ring does not take it; if it does, the test fails, and the memory is leaked.
         let added = to_result(unsafe { self.call_add(&mut wire, How::Lists, 0) });
@@ -430,7 +430,7 @@ impl CQueue {
         unsafe { bindings::vring_notification_data(self.vq) }
     }
 
-    /// Where the ring is in memory: only of a split one. `virtqueue_get_vring`.
+    /// Returns the place of the ring in memory: only of a split one. `virtqueue_get_vring`.
     pub(crate) fn vring(&self) -> *const bindings::vring {
         // SAFETY: The queue is valid.
         unsafe { bindings::virtqueue_get_vring(self.vq) }
@@ -457,7 +457,7 @@ impl Fake {
         }
     }
 
-    /// How many queues are on the list of the device.
+    /// Returns the number of queues on the list of the device.
     pub fn listed(&self) -> usize {
         // SAFETY: The device is valid, and nobody makes or deletes queues while a test asks.
         unsafe {

@@ -125,7 +125,8 @@ impl Chain {
         Ok(bytes)
     }
 
-    /// Reads bytes from `offset` of the writable part, as a device can; returns how many there were.
+    /// Reads bytes from `offset` of the writable part, as a device can; returns how many there
+    /// were.
     ///
     /// # Errors
     ///
@@ -139,7 +140,8 @@ impl Chain {
         })
     }
 
-    /// The byte at `offset` of the writable part, to be written when the device should not any more.
+    /// The byte at `offset` of the writable part, to be written when the device should not any
+    /// more.
     ///
     /// # Errors
     ///

@@ -104,7 +104,7 @@ pub(crate) struct Queue {
     /// None while the queue, or the device, is in reset.
     pub(crate) ring: Option<Ring>,
     pub(crate) held: KVec<Chain>,
-    /// What the device never gives back, but for [`Fake::rescue`](crate::Fake::rescue).
+    /// The buffers that the device never gives back, but for [`Fake::rescue`](crate::Fake::rescue).
     pub(crate) lost: KVec<Chain>,
 }
 
@@ -119,8 +119,8 @@ pub(crate) struct Inner {
     pub(crate) ops: bindings::virtio_config_ops,
     pub(crate) spec: Spec,
     pub(crate) backend: Arc<dyn Backend>,
-    /// With interrupts off: a driver notifies the device from its interrupts, too, and with locks held
-    /// that it takes there.
+    /// With interrupts off: a driver notifies the device from its interrupts, too, and with locks
+    /// held that it takes there.
     #[pin]
     pub(crate) regs: SpinLockIrq<Registers>,
     /// The queues that the driver found, by index; `regs` may be taken inside.

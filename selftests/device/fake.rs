@@ -68,7 +68,7 @@ impl Fake {
     /// # Errors
     ///
     /// - `EBUSY`: it was plugged before.
-    /// - What else registration returns.
+    /// - Any other error of registration.
     pub fn plug(&self) -> Result<Plug> {
         let inner = &self.0;
         if inner.stage.cmpxchg(NEW, PLUGGED, Full).is_err() {
@@ -157,7 +157,7 @@ impl Fake {
         Ok(copy)
     }
 
-    /// How often the device was reset.
+    /// Returns the number of times that the device was reset.
     pub fn resets(&self) -> u32 {
         self.0.regs.lock().resets
     }
@@ -179,12 +179,12 @@ impl Fake {
             .is_some_and(|word| word >> (bit % 64) & 1 != 0)
     }
 
-    /// How many accesses read the configuration.
+    /// Returns the number of accesses that read the configuration.
     pub fn config_reads(&self) -> u64 {
         self.0.regs.lock().config_reads
     }
 
-    /// How many accesses went beyond the configuration.
+    /// Returns the number of accesses that went beyond the configuration.
     pub fn out_of_range(&self) -> u64 {
         self.0.regs.lock().out_of_range
     }
@@ -202,7 +202,7 @@ impl Fake {
         Ok(copy)
     }
 
-    /// How often the driver broke a rule of the ring.
+    /// Returns the number of times that the driver broke a rule of the ring.
     pub fn violations(&self) -> u64 {
         self.0.violations.load(Relaxed)
     }
@@ -213,7 +213,7 @@ impl Fake {
         self.0.regs.lock().may_do_io
     }
 
-    /// How many queues the driver found.
+    /// Returns the number of queues that the driver found.
     pub fn queues(&self) -> usize {
         self.0.queues.lock().len()
     }
@@ -226,7 +226,7 @@ impl Fake {
             .unwrap_or_default()
     }
 
-    /// How many buffers of a queue the device holds.
+    /// Returns the number of buffers of a queue that the device holds.
     pub fn held(&self, queue: usize) -> usize {
         self.0.queues.lock().get(queue).map_or(0, |q| q.held.len())
     }
@@ -395,7 +395,7 @@ impl Plug {
     ///
     /// # Errors
     ///
-    /// What the driver returns.
+    /// Any error of the driver.
     #[cfg(CONFIG_PM_SLEEP)]
     pub fn freeze(&self) -> Result {
         // SAFETY: `bound` passes a registered device with a driver.
@@ -406,7 +406,7 @@ impl Plug {
     ///
     /// # Errors
     ///
-    /// What negotiation or the driver returns.
+    /// Any error of negotiation or of the driver.
     #[cfg(CONFIG_PM_SLEEP)]
     pub fn restore(&self) -> Result {
         // SAFETY: `bound` passes a registered device with a driver.
@@ -417,7 +417,7 @@ impl Plug {
     ///
     /// # Errors
     ///
-    /// What the driver returns.
+    /// Any error of the driver.
     pub fn reset_prepare(&self) -> Result {
         // SAFETY: `bound` passes a registered device with a driver.
         self.bound(|vdev| unsafe { bindings::virtio_device_reset_prepare(vdev) })
@@ -433,7 +433,7 @@ impl Plug {
     ///
     /// - `ENODEV`: this device has no driver.
     /// - `ENOMEM`.
-    /// - What the driver returns.
+    /// - Any error of the driver.
     pub fn reset_prepare_late(&self, other: &Self) -> Result {
         if !self.fake.is_bound() || other.fake.is_bound() {
             return Err(ENODEV);
@@ -465,7 +465,7 @@ impl Plug {
     ///
     /// # Errors
     ///
-    /// What negotiation or the driver returns.
+    /// Any error of negotiation or of the driver.
     pub fn reset_done(&self) -> Result {
         // SAFETY: `bound` passes a registered device with a driver.
         self.bound(|vdev| unsafe { bindings::virtio_device_reset_done(vdev) })

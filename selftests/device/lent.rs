@@ -100,7 +100,7 @@ impl Lent {
     ///
     /// # Errors
     ///
-    /// What the driver did wrong.
+    /// The mistake that the driver made.
     pub fn answer(&mut self, bytes: &[u8]) -> Result<Option<KVec<u8>>> {
         let Some(mut chain) = self.ring.pop()? else {
             return Ok(None);

@@ -28,7 +28,7 @@ use kernel::{
 /// Delivers an interrupt to a target; returns whether someone had an interest in it.
 pub(crate) type Deliver = unsafe fn(*mut c_void) -> bool;
 
-/// What passed over a line.
+/// The words that passed over a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
     /// Notifications by the driver.

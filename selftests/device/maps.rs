@@ -2,8 +2,8 @@
 
 //! Mapping operations of the transport (`vdev->map`) that keep account.
 //!
-//! What is mapped is known piece by piece: a mapping that is taken back twice, or not as it was
-//! made, is counted, and what is left at the end was leaked.
+//! The mappings are known piece by piece: one that is taken back twice, or not as it was made, is
+//! counted, and the pieces that are left at the end were leaked.
 //!
 //! The operations do not trust the token that they are given. One that is no account of a device
 //! gets what VDUSE gives for one that is null: no mapping, no memory, and 0 for the largest piece.
@@ -35,7 +35,7 @@ use kernel::{
     },
 };
 
-/// What addresses a device has for memory that is mapped for it.
+/// The kinds of addresses that a device has for memory that is mapped for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Addresses {
     /// Physical ones with a mark, by which the device knows that they were mapped.
@@ -77,7 +77,7 @@ pub(crate) struct Maps {
     /// The attributes that mappings were asked for with, since that was looked at.
     attributes: Atomic<u64>,
     areas: Atomic<i64>,
-    /// How many more may be made; negative: no limit.
+    /// The number of mappings that may still be made; negative: no limit.
     left: Atomic<i64>,
     /// The largest area that there is memory for, in bytes.
     largest: Atomic<usize>,
@@ -109,7 +109,8 @@ impl Maps {
         self.made.load(Relaxed)
     }
 
-    /// What was taken back or synchronised and was not mapped so.
+    /// Returns the number of pieces that were taken back or synchronised and had not been mapped
+    /// so.
     pub(crate) fn wrong(&self) -> u64 {
         self.wrong.load(Relaxed)
     }

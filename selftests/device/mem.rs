@@ -45,7 +45,8 @@ macro_rules! impl_word {
 
 impl_word!(u16 u32 u64);
 
-/// What is set in an address that was mapped for the device ([`crate::Addresses::Marked`]).
+/// The bits that are set in an address that was mapped for the device
+/// ([`crate::Addresses::Marked`]).
 pub(crate) const MARK: u64 = 1 << 62;
 
 /// The kernel address of guest memory.

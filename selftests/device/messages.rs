@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What KUnit and the kernel log are told.
+//! Messages to KUnit and to the kernel log.
 
 use crate::bindings;
 use kernel::prelude::*;
@@ -11,7 +11,8 @@ pub fn skip(why: &CStr) {
     unsafe { bindings::rust_virtio_fake_skip(why.as_char_ptr()) };
 }
 
-/// How many lines with `part` the kernel has logged since this was last asked, of whatever part.
+/// Returns the number of lines with `part` that the kernel has logged since this was last asked, of
+/// whatever part.
 pub fn logged(part: &CStr) -> u32 {
     // SAFETY: The string is one; tests run one at a time.
     unsafe { bindings::rust_virtio_fake_messages(part.as_char_ptr()) }

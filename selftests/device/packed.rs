@@ -62,7 +62,7 @@ pub struct Packed {
     event_idx: bool,
     avail: Position,
     used: Position,
-    /// Where the used position was when the driver was last interrupted; forgotten at each wrap.
+    /// The used position at which the driver was last interrupted; forgotten at each wrap.
     signalled: Option<u16>,
 }
 

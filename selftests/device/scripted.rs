@@ -29,7 +29,7 @@ pub const SCRIPTED_ID: u32 = 0x7e57;
 
 virtio::virtio_device_table!(ID_TABLE, [DeviceId::from_device(SCRIPTED_ID)]);
 
-/// What a driver does at each step; by default what is needed to be bound, and nothing more.
+/// The steps of a driver; by default those that it needs to be bound, and nothing more.
 ///
 /// The methods are those of [`virtio::Driver`], with the device that the test made.
 pub trait Scenario: Send + Sync {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a fake device offers, and what is wrong with it.
+//! The offer of a fake device, and its faults.
 
 use crate::{
     maps::Addresses,
@@ -30,7 +30,7 @@ pub const IN_ORDER: u32 = 35;
 /// Feature bit: a queue can be reset by itself.
 pub const RING_RESET: u32 = 40;
 
-/// What a device offers.
+/// The offer of a device.
 pub struct Spec {
     pub(crate) device: u32,
     pub(crate) vendor: u32,
@@ -140,7 +140,7 @@ impl Spec {
     }
 }
 
-/// What a device does wrong from now on. All of it can be switched at any time.
+/// The faults of a device from now on. All of them can be switched at any time.
 #[derive(Clone, Copy, Default)]
 pub struct Faults {
     /// `FEATURES_OK` does not stick.

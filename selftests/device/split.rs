@@ -275,7 +275,7 @@ impl Split {
         mem::write(self.used_event(), value, self.little)
     }
 
-    /// What the driver wrote as `used_event`.
+    /// Returns the driver's `used_event`.
     ///
     /// # Errors
     ///

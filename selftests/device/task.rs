@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a test does in another thread, so that it need not wait for ever.
+//! Work that a test does in another thread, so that it need not wait for ever.
 
 use crate::wait;
 use core::pin::Pin;
@@ -36,7 +36,7 @@ struct Slot<R> {
     result: SpinLock<Option<R>>,
 }
 
-/// What runs, until it does.
+/// The function that runs, until it has run.
 #[pin_data]
 struct Call<F, R> {
     #[pin]

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the rest of the kernel sees of a device that a driver is bound to.
+//! A device with a driver bound to it, as the rest of the kernel sees it.
 
 pub(crate) mod disk;
 pub(crate) mod nic;

@@ -118,5 +118,5 @@ pub use crate::{
 #[cfg(any(CONFIG_VHOST_RING = "y", all(CONFIG_VHOST_RING = "m", MODULE)))]
 pub use crate::vringh::Vringh;
 
-/// What messages of this crate begin with; it has no `module!` of its own.
+/// The beginning of messages of this crate, which has no `module!` of its own.
 const __LOG_PREFIX: &[u8] = b"virtio_fake\0";

@@ -29,9 +29,9 @@ pub struct Vringh {
 /// A buffer that the driver made available.
 pub struct Head {
     id: u16,
-    /// What it has to read.
+    /// The bytes that the device reads.
     pub readable: KVec<u8>,
-    /// How much there is to write.
+    /// The number of bytes that the device may write.
     pub room: usize,
 }
 
@@ -93,7 +93,7 @@ impl Vringh {
     ///
     /// # Errors
     ///
-    /// What is wrong with the ring.
+    /// The fault of the ring.
     pub fn pop(&mut self, answer: &[u8]) -> Result<Option<Head>> {
         let (mut read, mut write) = (iov(&mut self.read), iov(&mut self.write));
         let mut id = 0;
@@ -135,7 +135,7 @@ impl Vringh {
     ///
     /// # Errors
     ///
-    /// What is wrong with the ring.
+    /// The fault of the ring.
     pub fn push(&mut self, head: Head, len: u32) -> Result<bool> {
         // SAFETY: The ring is that of a queue.
         unsafe {

@@ -9,8 +9,9 @@ use kernel::time::{
     Monotonic, //
 };
 
-/// How many times longer something may take than its test says. What is waited for comes soon or never,
-/// so that limits only end what is stuck; with KASAN, and what goes with it, soon is later.
+/// The factor by which something may take longer than its test says. An event comes soon or never,
+/// so limits only end tests that are stuck; with KASAN, and the checkers that go with it, soon is
+/// later.
 const PATIENCE: i64 = if cfg!(CONFIG_KASAN) { 10 } else { 1 };
 
 /// Waits until `condition` holds, for up to `millis`; returns whether it does.

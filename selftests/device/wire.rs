@@ -22,7 +22,7 @@ pub struct Wire {
     bytes: KVec<u8>,
     lists: KVec<bindings::scatterlist>,
     out: usize,
-    /// What the driver mapped itself.
+    /// The addresses that the driver mapped itself.
     pub(crate) mapped: KVec<u64>,
 }
 
@@ -82,12 +82,12 @@ impl Wire {
         self.number
     }
 
-    /// What is in the segments that the device may write.
+    /// Returns the contents of the segments that the device may write.
     pub fn written(&self) -> &[u8] {
         self.bytes.get(self.out * SEGMENT..).unwrap_or(&[])
     }
 
-    /// How many segments the device may read, and how many it may write.
+    /// Returns the number of segments that the device may read, and the number that it may write.
     pub(crate) fn shape(&self) -> (usize, usize) {
         (self.out, self.lists.len() - self.out)
     }
@@ -111,7 +111,7 @@ impl Wire {
         ones
     }
 
-    /// Where a segment is, and whether the device writes it.
+    /// Returns the place of a segment, and whether the device writes it.
     pub(crate) fn segment(&mut self, index: usize) -> (*mut c_void, bool) {
         let at = self.bytes.as_mut_ptr().wrapping_add(index * SEGMENT);
         (at.cast(), index >= self.out)

@@ -49,8 +49,8 @@ as_declared!(
     virtqueue_add_inbuf_premapped,
 );
 
-/// What C is told of an add, which the device sees from now on. `reads` says that the device reads
-/// some of the buffer.
+/// Turns the result of an add, which the device sees from now on, into that of C. `reads` says that
+/// the device reads some of the buffer.
 #[inline(always)]
 fn done(ring: &mut impl LiveRing, added: Result, reads: bool) -> c_int {
     match added {
@@ -73,7 +73,7 @@ fn may_sleep(gfp: gfp_t) -> bool {
     gfp & (1 << ___GFP_DIRECT_RECLAIM_BIT) != 0
 }
 
-/// What is added, but for its memory.
+/// The parameters of an add, without its memory.
 ///
 /// It fits into a register: the functions below that add have no more arguments than there are
 /// registers for them, and are entered by a jump.

@@ -28,8 +28,8 @@ pub(crate) unsafe extern "C" fn virtqueue_get_buf_ctx(
     len: *mut c_uint,
     ctx: *mut *mut c_void,
 ) -> *mut c_void {
-    // SAFETY: C says that the queue is one, that the caller serialises, and that `len` and `ctx` are
-    // places of the caller.
+    // SAFETY: C says that the queue is one, that the caller serialises, and that `len` and `ctx`
+    // are places of the caller.
     unsafe { Queue::from_raw(vq).inner().get_raw(len, ctx) }
 }
 

@@ -45,8 +45,8 @@ pub(crate) unsafe extern "C" fn virtqueue_get_vring(vq: *const virtqueue) -> *co
     unsafe { Queue::from_raw(vq) }.vring()
 }
 
-/// Where the device finds part `which` of the ring. Only of a ring that the queue allocated: 0
-/// otherwise.
+/// Returns the address at which the device finds part `which` of the ring. Only of a ring that the
+/// queue allocated: 0 otherwise.
 ///
 /// # Safety
 ///
@@ -64,21 +64,22 @@ unsafe fn address(vq: *const virtqueue, which: usize) -> dma_addr_t {
     addresses.and_then(|a| a.get(which).copied()).unwrap_or(0)
 }
 
-/// Where the device finds the descriptors.
+/// Returns the address at which the device finds the descriptors.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_get_desc_addr(vq: *const virtqueue) -> dma_addr_t {
     // SAFETY: C says that it is a queue.
     unsafe { address(vq, 0) }
 }
 
-/// Where the device finds the available ring, or the driver event suppression.
+/// Returns the address at which the device finds the available ring, or the driver event
+/// suppression.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_get_avail_addr(vq: *const virtqueue) -> dma_addr_t {
     // SAFETY: C says that it is a queue.
     unsafe { address(vq, 1) }
 }
 
-/// Where the device finds the used ring, or the device event suppression.
+/// Returns the address at which the device finds the used ring, or the device event suppression.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_get_used_addr(vq: *const virtqueue) -> dma_addr_t {
     // SAFETY: C says that it is a queue.

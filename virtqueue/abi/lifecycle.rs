@@ -181,7 +181,7 @@ pub(crate) unsafe extern "C" fn vring_transport_features(vdev: *mut virtio_devic
     }
 }
 
-/// What to write as a notification with `VIRTIO_F_NOTIFICATION_DATA`.
+/// Returns the word to write as a notification with `VIRTIO_F_NOTIFICATION_DATA`.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn vring_notification_data(vq: *mut virtqueue) -> u32 {
     // SAFETY: C says that it is a queue.

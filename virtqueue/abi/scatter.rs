@@ -140,7 +140,7 @@ impl<const WRITE: bool> Segments for One<WRITE> {
 pub(crate) struct Lists<'a> {
     /// All of them.
     lists: &'a [*mut scatterlist],
-    /// How many are to read.
+    /// The number of segments that the device reads.
     out: usize,
 }
 

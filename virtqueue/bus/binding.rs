@@ -114,7 +114,8 @@ pub struct BindState {
     pub(crate) resizing: Atomic<*mut c_void>,
 }
 
-// SAFETY: All that is not `Send` is the pointer to operations that the transport shares with everybody.
+// SAFETY: All that is not `Send` is the pointer to operations that the transport shares with
+// everybody.
 unsafe impl Send for BindState {}
 
 // SAFETY: As for `Send`.
@@ -128,7 +129,8 @@ impl BindState {
     /// # Errors
     ///
     /// - `ENOMEM`.
-    /// - `ENODEV`, `ETIMEDOUT`: the device is in use by a driver of before, and does not do a reset.
+    /// - `ENODEV`, `ETIMEDOUT`: the device is in use by a driver of before, and does not do a
+    ///   reset.
     pub(crate) fn attach<D: Driver>(dev: &Device<CoreInternal<'_>>) -> Result {
         Self::attach_with(dev, vq_callback::<D>, not_woken::<D>)
     }
@@ -319,8 +321,8 @@ impl BindState {
     /// Tells the driver that the device did not wake up, if it slept.
     pub(crate) fn wake_failed(&self, dev: &Device<Bound>) {
         if self.set_asleep(false) && !self.data().is_null() {
-            // SAFETY: The device is bound to the driver whose function this is, which is being woken
-            // up; its data is there.
+            // SAFETY: The device is bound to the driver whose function this is, which is being
+            // woken up; its data is there.
             unsafe { (self.not_woken)(dev) };
         }
     }
@@ -336,7 +338,7 @@ impl BindState {
     ///
     /// - `EIO`: the device was ready, and was reset then, so that it is of no use; but for the
     ///   error, the core would tell it that its driver is ready.
-    /// - What `f` returns.
+    /// - Any error of `f`.
     pub(crate) fn bring_up(&self, f: impl FnOnce() -> Result) -> Result {
         self.ready.store(UNREADY, Release);
         f()?;

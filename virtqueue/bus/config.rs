@@ -27,7 +27,7 @@ use kernel::{
     },
 };
 
-/// How often a read is repeated while the device changes its configuration underneath.
+/// The number of times that a read is repeated while the device changes its configuration.
 ///
 /// An honest device changes it now and then; one that changes it at every read would hold the
 /// driver for ever.
@@ -195,7 +195,7 @@ impl<'a> Config<'a> {
     /// # Errors
     ///
     /// - `EIO`: it changed [`GENERATION_RETRIES`] times in a row.
-    /// - What `read` returns.
+    /// - Any error of `read`.
     pub fn stable<R>(&self, mut read: impl FnMut(&Self) -> Result<R>) -> Result<R> {
         let mut old = self.generation();
         for _ in 0..GENERATION_RETRIES {

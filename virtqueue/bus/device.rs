@@ -95,8 +95,8 @@ impl Device<device::Bound> {
     /// The operations of the transport, or those that [stand in](Tables) for them.
     pub(crate) fn config_ops(&self) -> &bindings::virtio_config_ops {
         // SAFETY: By the type invariant; every transport sets `config` before registration and
-        // leaves it in place for the life of the device. What the bus puts there stays as long as the
-        // bus does.
+        // leaves it in place for the life of the device. What the bus puts there stays as long as
+        // the bus does.
         unsafe { &*(&raw const (*self.as_raw()).config).read_volatile() }
     }
 
@@ -106,8 +106,8 @@ impl Device<device::Bound> {
         unsafe { (&raw mut (*self.as_raw()).config).write_volatile(ops) };
     }
 
-    /// Maps the status register, if that is needed: of the transports, the one for modern PCI devices
-    /// waits for ever for a reset.
+    /// Maps the status register, if that is needed: of the transports, the one for modern PCI
+    /// devices waits for ever for a reset.
     pub(crate) fn map_status(&self) -> Option<StatusRegister> {
         if !self.has_feature(Feature::VERSION_1) {
             return None;
@@ -145,7 +145,7 @@ impl Device<device::Bound> {
         unsafe { self.features_array().write(features.words()) };
     }
 
-    /// Where the core keeps the features.
+    /// Returns the place where the core keeps the features.
     fn features_array(&self) -> *mut [u64; 2] {
         // SAFETY: By the type invariant; the field is a union of the low word and of both.
         unsafe { &raw mut (*self.as_raw()).__bindgen_anon_1 }.cast()
@@ -193,7 +193,7 @@ impl Device<device::Bound> {
     /// - `EBUSY`: queues found earlier are still alive.
     /// - `ENOENT`: the device has fewer queues.
     /// - `ENOMEM`: no memory, or no vectors.
-    /// - What else the transport returns.
+    /// - Any other error of the transport.
     pub fn find_vqs(&self, specs: KVec<QueueSpec>, affinity: Affinity) -> Result<Queues> {
         Queues::find(self, specs, affinity)
     }
@@ -232,10 +232,10 @@ impl Device<device::Bound> {
     /// Resets the device (§2.4): it forgets all buffers, and when this returns no callback is
     /// running.
     ///
-    /// This ends, also if the device does not answer (within ten seconds) or is not there (at once).
-    /// Such a device is given up, with a message, and on PCI cannot access memory any more: it is as
-    /// one in reset from here on, no operation waits for it, and it has no queues. It gets another
-    /// chance when it is bound again, wakes up, or its function is reset.
+    /// This ends, also if the device does not answer (within ten seconds) or is not there (at
+    /// once). Such a device is given up, with a message, and on PCI cannot access memory any more:
+    /// it is as one in reset from here on, no operation waits for it, and it has no queues. It gets
+    /// another chance when it is bound again, wakes up, or its function is reset.
     ///
     /// The caller has stopped whatever could still add to its queues. From here on these are of no
     /// use to the device: it gets none but those that are [found](Device::find_vqs) anew.
@@ -268,8 +268,8 @@ impl Device<device::Bound> {
         self.bind_state().is_dead()
     }
 
-    /// Whether the device asks for a reset (`DEVICE_NEEDS_RESET`, §2.1), or is not there: nothing comes
-    /// from it any more. It tells so by a change of its configuration.
+    /// Whether the device asks for a reset (`DEVICE_NEEDS_RESET`, §2.1), or is not there: nothing
+    /// comes from it any more. It tells so by a change of its configuration.
     ///
     /// Process context.
     pub fn needs_reset(&self) -> bool {
@@ -277,10 +277,11 @@ impl Device<device::Bound> {
         self.status() & bindings::VIRTIO_CONFIG_S_NEEDS_RESET as u8 != 0
     }
 
-    /// Whether the transport maps memory by operations of its own, as VDUSE does: the device is software of the
-    /// kernel or of a process, and a reset waits for that.
+    /// Whether the transport maps memory by operations of its own, as VDUSE does: the device is
+    /// software of the kernel or of a process, and a reset waits for that.
     pub fn is_mapped_by_transport(&self) -> bool {
-        // SAFETY: By the type invariant. The transport sets the operations before it registers the device.
+        // SAFETY: By the type invariant. The transport sets the operations before it registers the
+        // device.
         unsafe { !(*self.as_raw()).map.is_null() }
     }
 

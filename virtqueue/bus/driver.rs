@@ -161,8 +161,9 @@ pub trait Driver: Sized + 'static {
         Err(EOPNOTSUPP)
     }
 
-    /// The device did not wake up, or was not found again after a reset of its transport: it is in no
-    /// use. Called last, whether [`Driver::restore`] (or [`Driver::reset_done`]) was called or not.
+    /// The device did not wake up, or was not found again after a reset of its transport: it is in
+    /// no use. Called last, whether [`Driver::restore`] (or [`Driver::reset_done`]) was called or
+    /// not.
     ///
     /// Process context, with the device locked against whatever else of this.
     fn not_woken(dev: &Device<Bound>, data: Pin<&Self::Data<'_>>) {
@@ -396,7 +397,7 @@ impl<T: Driver> Adapter<T> {
     /// # Errors
     ///
     /// - `ENODEV`: this driver is not bound to the device.
-    /// - What the hook returns.
+    /// - Any error of the hook.
     ///
     /// # Safety
     ///

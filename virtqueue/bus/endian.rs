@@ -43,7 +43,7 @@ macro_rules! define_wire {
                 }
             }
 
-            #[doc = concat!("A `", stringify!($int), "` in the byte order of its device, C `__virtio`.")]
+            #[doc = concat!("A `", stringify!($int), "` in its device's byte order, C `__virtio`.")]
             #[doc = ""]
             #[doc = "Made and read through the device's [`Endian`]."]
             #[repr(transparent)]

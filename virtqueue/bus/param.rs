@@ -30,7 +30,7 @@ use kernel::{
 /// A type that a parameter can have: `bool`, `i32` or `u32`, written as C's parameters of type
 /// `bool`, `int` and `uint` are.
 pub trait ParamValue: Copy + private::Sealed + 'static {
-    /// What `modinfo` calls the type.
+    /// The name of the type in the output of `modinfo`.
     const NAME: &'static str;
     /// Whether the name alone, without a value, is allowed, and means true.
     const NOARG: bool;
@@ -54,7 +54,7 @@ impl ParamValue for u32 {
 mod private {
     use super::*;
 
-    /// How a type is parsed, kept and shown. All values of a type fit `i64`.
+    /// A type of parameters: how it is parsed, kept and shown. All values of a type fit `i64`.
     pub trait Sealed: Sized {
         /// Parses the text of a parameter, which may end in a newline.
         ///
@@ -238,7 +238,7 @@ impl<T: ParamValue> Param<T> {
     }
 }
 
-/// What the module loader and sysfs know of a parameter: an entry of the section `__param`.
+/// A parameter as the module loader and sysfs know it: an entry of the section `__param`.
 #[doc(hidden)]
 #[repr(transparent)]
 pub struct Entry(bindings::kernel_param);
@@ -376,7 +376,7 @@ macro_rules! __param_int {
     };
 }
 
-/// What `modinfo` calls a parameter's type.
+/// Expands to the name of a parameter's type in the output of `modinfo`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __param_type {

@@ -20,9 +20,9 @@ pub use vring::{
 ///   Each [`Segment`] is of the kind that it says it is: [`Segment::virt`] is in the direct
 ///   mapping, not in the kernel's or a module's image, and not on a stack.
 ///   [`Segment::premapped`] stays mapped for a device.
-/// - What it gives through [`SegmentSink::in_`] may be written by the device at any time until
+/// - The memory given through [`SegmentSink::in_`] may be written by the device at any time until
 ///   the value comes back; there is no reference to it meanwhile.
-/// - What it gives through [`SegmentSink::out`] does not change meanwhile.
+/// - The memory given through [`SegmentSink::out`] does not change meanwhile.
 /// - [`Buffer::into_raw`] moves none of it.
 /// - [`Buffer::from_raw`] of what [`Buffer::into_raw`] returned is the value again, also with the
 ///   context lost (null).
@@ -30,8 +30,8 @@ pub unsafe trait Buffer: Sized + Send + 'static {
     /// Whether buffers carry a context; the queue must have been found with one.
     const HAS_CTX: bool = false;
 
-    /// What [`Buffer::segment_count`] most often is: such buffers are added by code that is made
-    /// for that number. 0: there is no such number.
+    /// The most frequent value of [`Buffer::segment_count`]: buffers with that many segments are
+    /// added by code that is made for the number. 0: there is no such number.
     const COMMON_COUNT: u16 = 0;
 
     /// Tells the segments of the buffer.
@@ -51,7 +51,7 @@ pub unsafe trait Buffer: Sized + Send + 'static {
         self.describe(sink)
     }
 
-    /// How many segments there are: how many [`Buffer::describe`] tells, or somewhat more.
+    /// Returns the number of segments: as many as [`Buffer::describe`] tells, or somewhat more.
     ///
     /// The ring decides by it how the buffer is described and whether there is room for it. A
     /// buffer that tells more is refused with `EINVAL`.

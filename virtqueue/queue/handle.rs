@@ -154,7 +154,7 @@ impl QueueHandle {
     ///
     /// # Errors
     ///
-    /// What the transport returns; one that has no say in it returns no error.
+    /// Any error of the transport; a transport that has no say in it returns no error.
     pub fn set_affinity(&self, mask: Option<&Cpumask>) -> Result {
         // SAFETY: By the type invariant; a queue's device has operations.
         let set = unsafe { (*(*(*self.vq).vdev).config).set_vq_affinity };

@@ -80,7 +80,7 @@ impl Native {
     }
 }
 
-/// How many segments a buffer has at most.
+/// Returns the largest number of segments that a buffer has.
 ///
 /// # Errors
 ///
@@ -95,7 +95,8 @@ pub(super) fn segments_of<T: Buffer>(buffer: &T, most: u16) -> Result<u16> {
     Ok(segments as u16)
 }
 
-/// A buffer on its way to a ring. The ring has it if the add succeeded; else it is to be taken back.
+/// A buffer on its way to a ring. The ring has it if the add succeeded; else it is to be taken
+/// back.
 pub(super) struct Given<T> {
     buffer: ManuallyDrop<T>,
     raw: RawToken,

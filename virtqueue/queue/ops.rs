@@ -93,7 +93,7 @@ macro_rules! same_on_ring {
 
 /// Something to do with a queue on whichever kind of ring.
 pub trait OnQueue<T: Buffer> {
-    /// What comes of it.
+    /// The result.
     type Output;
 
     /// Does it.
@@ -305,8 +305,9 @@ impl<T: Buffer> QueueOps<T> for OnForeign<'_, T> {
             if self.ring.enable_cb() {
                 break;
             }
-            // A device that takes back what it said does not keep the driver here: nothing was taken.
-            // PERF: That is asked only where there is more: nothing is noted for each buffer.
+            // A device that takes back what it said does not keep the driver here: nothing was
+            // taken. PERF: That is asked only where there is more: nothing is noted for each
+            // buffer.
             let free = self.num_free();
             if free == before {
                 break;

@@ -19,7 +19,7 @@ use kernel::{
     types::ScopeGuard, //
 };
 
-/// What a driver wants of a queue.
+/// The wishes of a driver for one queue.
 pub struct QueueSpec {
     name: CString,
     callback: bool,
@@ -58,10 +58,10 @@ impl QueueSpec {
     }
 }
 
-/// Where the interrupts of the queues go.
+/// The CPUs that get the interrupts of the queues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Affinity {
-    /// Where the system puts them; hints are given with
+    /// The CPUs that the system chooses; hints are given with
     /// [`QueueHandle::set_affinity`](super::QueueHandle::set_affinity).
     Default,
     /// Spread over the CPUs by the interrupt core, but for the first and the last few.
@@ -200,7 +200,7 @@ impl Queues {
         })
     }
 
-    /// How many queues there are.
+    /// Returns the number of queues.
     pub fn len(&self) -> usize {
         self.vqs.len()
     }

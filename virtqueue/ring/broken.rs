@@ -2,7 +2,7 @@
 
 //! The reasons why a queue is broken.
 
-/// What cannot be and yet was.
+/// The reason for which a queue was marked broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Broken {
@@ -49,10 +49,10 @@ impl Broken {
     }
 }
 
-/// What to tell of a queue that a device broke: given out once.
+/// The message for the log about a queue that a device broke: given out once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// What was wrong.
+    /// The fault.
     pub reason: Broken,
     /// The value that the device wrote: an id, an index, or the size of a batch.
     pub value: u32,

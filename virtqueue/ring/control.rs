@@ -67,7 +67,7 @@ impl Callbacks {
     }
 }
 
-/// What an interrupt means for a queue.
+/// The meaning of an interrupt for a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interrupt {
     /// Nothing was used: it is another queue's, or none's.
@@ -140,7 +140,7 @@ impl<P: Platform, V: Copy> Control<P, V> {
         unsafe { *self.view.get() = Some(view) };
     }
 
-    /// Where the ring is.
+    /// Returns the view of the ring, if there is one.
     #[inline(always)]
     pub(super) fn view(&self) -> Option<V> {
         // SAFETY: Not written meanwhile, by the safety requirements of `attach`.
@@ -205,7 +205,8 @@ impl<P: Platform, V: Copy> Control<P, V> {
 }
 
 impl<P: Platform, V: View<P>> Control<P, V> {
-    /// Asks the device for no more callbacks: a hint, a callback may still come (§2.7.7.1, §2.8.10).
+    /// Asks the device for no more callbacks: a hint, a callback may still come (§2.7.7.1,
+    /// §2.8.10).
     ///
     /// Any context, concurrently with everything.
     #[inline(always)]
@@ -228,8 +229,8 @@ impl<P: Platform, V: View<P>> Control<P, V> {
         self.off.set(1);
     }
 
-    /// As [`Control::disable_cb`], until callbacks are asked for again by whoever disables them here:
-    /// where there is nothing to be done about that, nothing is noted.
+    /// As [`Control::disable_cb`], until callbacks are asked for again by whoever disables them
+    /// here: where there is nothing to be done about that, nothing is noted.
     #[inline(always)]
     pub(super) fn hold_cb(&self) {
         if self.triggered.get() == 0 {
@@ -256,7 +257,7 @@ impl<P: Platform, V: View<P>> Control<P, V> {
         unsafe { view.has_used(view.place(armed), &self.batched) }
     }
 
-    /// What an interrupt that this queue may share with others means for it.
+    /// Returns the meaning for this queue of an interrupt that it may share with others.
     ///
     /// Any context, concurrently with everything.
     #[inline]
@@ -277,8 +278,8 @@ impl<P: Platform, V: View<P>> Control<P, V> {
         Interrupt::Callback
     }
 
-    /// Where the next buffer is made available, and where the next used one is taken: indices of a
-    /// split ring, places with the wrap counter of a packed one. Hints.
+    /// Returns the places at which the next buffer is made available and the next used one is
+    /// taken: indices of a split ring, places with the wrap counter of a packed one. Hints.
     #[inline]
     pub fn places(&self) -> (u16, u16) {
         (V::word(self.next.get()), V::word(self.taken.get()))
@@ -290,8 +291,8 @@ impl<P: Platform, V: View<P>> Control<P, V> {
         self.off.get() == 0
     }
 
-    /// What to write as a notification with `VIRTIO_F_NOTIFICATION_DATA` (§2.9), for the queue
-    /// with number `queue`.
+    /// Returns the word to write as a notification with `VIRTIO_F_NOTIFICATION_DATA` (§2.9), for
+    /// the queue with number `queue`.
     #[inline]
     pub fn notification_data(&self, queue: u16) -> u32 {
         u32::from(V::word(self.next.get())) << 16 | u32::from(queue)

@@ -18,7 +18,7 @@ pub(super) const fn passed_event(event: u16, new: u16, added: u64) -> bool {
     (new.wrapping_sub(event).wrapping_sub(1) as u64) < added
 }
 
-/// How many of `outstanding` buffers to wait for before the next callback, when it may be
+/// Returns the number of `outstanding` buffers to wait for before the next callback, when it may be
 /// delayed: three quarters.
 #[inline(always)]
 pub(super) const fn most_of(outstanding: u32) -> u32 {

@@ -24,7 +24,7 @@ use super::{
     slot::Slot,
 };
 
-/// What a format counts of a queue, with what it needs to know of it.
+/// The counts that a format keeps of a queue, with the facts that it needs for them.
 pub struct Count {
     pub(super) flags: Flags,
     /// Whether the used event was moved with no barrier since.
@@ -34,7 +34,7 @@ pub struct Count {
     /// Number of the next buffer to add, and of the next one to take. They wrap.
     pub(super) made: u16,
     pub(super) done: u16,
-    /// What was added since the last kick, in the unit in which the format suppresses kicks.
+    /// The number added since the last kick, in the unit in which the format suppresses kicks.
     pub(super) added: u64,
 }
 
@@ -57,7 +57,7 @@ impl Count {
     }
 }
 
-/// What there is to take.
+/// The answer to a search for a used buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Found {
     /// Nothing.
@@ -80,13 +80,13 @@ pub enum Found {
 pub unsafe trait Format: Sized {
     /// Memory and barriers.
     type Platform: Platform;
-    /// Where the ring is.
+    /// The place of the ring.
     type Memory: Copy;
-    /// What is known of it without exclusion.
+    /// The facts of the ring that are known without exclusion.
     type View: View<Self::Platform>;
-    /// Where the next used buffer is: what a barrier would have read again.
+    /// The place of the next used buffer, kept because a barrier would have it read again.
     type At: Copy;
-    /// Where the next buffer goes: what writing to the ring would have read again.
+    /// The place of the next buffer, kept because writing to the ring would have it read again.
     type To: Copy;
 
     /// Whether buffers are used in the order in which they were made available.
@@ -112,7 +112,7 @@ pub unsafe trait Format: Sized {
     /// It is what it says, and stays so as long as the result or a view of it is used.
     unsafe fn new(memory: &Self::Memory, flags: Flags) -> Self;
 
-    /// What the control is to know.
+    /// Returns the view that the control is to have.
     fn view(&self, flags: Flags) -> Self::View;
 
     /// Brings everything to its first state, in shared memory too.
@@ -124,7 +124,7 @@ pub unsafe trait Format: Sized {
     /// The id of the next buffer, `free` being the first that is free.
     fn next_id(&self, free: u16) -> u16;
 
-    /// Where the next buffer goes.
+    /// Returns the place of the next buffer.
     fn to(&self) -> Self::To;
 
     /// Writes descriptors for a buffer with that id, and as many segments as `segments` at most.
@@ -161,7 +161,7 @@ pub unsafe trait Format: Sized {
     /// A full barrier was done.
     fn wants_kick(&mut self, count: &Count, added: u64) -> bool;
 
-    /// Where the next used buffer comes.
+    /// Returns the place of the next used buffer.
     fn at(&self, count: &Count) -> Self::At;
 
     /// Looks for used buffers. If there are, they are read after they were written.
@@ -224,9 +224,9 @@ pub unsafe trait Format: Sized {
     fn is_quiet(&self, armed: u16, count: &Count) -> bool;
 }
 
-/// What the shared part of a queue knows of its ring.
+/// The facts of the ring that the shared part of a queue knows.
 pub trait View<P>: Copy {
-    /// What was negotiated.
+    /// Returns the negotiated flags.
     fn flags(&self) -> Flags;
 
     /// Asks the device for no more callbacks, the place of the next used buffer being `taken`.

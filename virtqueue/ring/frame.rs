@@ -94,8 +94,8 @@ where
     /// - `control` gives the same control each time, that of this ring alone, and nobody else uses
     ///   it meanwhile.
     /// - `slots` gives the same slots each time, and they are of this ring alone.
-    /// - The `tables` are for as many ids as the ring has descriptors; it is dropped when the device
-    ///   is done with them.
+    /// - The `tables` are for as many ids as the ring has descriptors; it is dropped when the
+    ///   device is done with them.
     pub unsafe fn new(
         memory: F::Memory,
         config: Config,
@@ -289,7 +289,7 @@ where
         &self.control
     }
 
-    /// What the device did to break the queue: once, to be told in one message.
+    /// Takes the report of the fault by which the device broke the queue: once, for one message.
     #[inline]
     pub fn take_report(&mut self) -> Option<Report> {
         self.report.take()

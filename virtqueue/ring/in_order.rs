@@ -12,7 +12,7 @@
 /// The batch of which some buffers are still to be taken.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Batch {
-    /// How many those are.
+    /// The number of these buffers that are left.
     left: u16,
     /// Length that the device claims for the last of them.
     len: u32,

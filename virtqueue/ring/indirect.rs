@@ -67,7 +67,7 @@ impl IndirectRule {
     }
 }
 
-/// How the next buffer is described.
+/// The description of the next buffer.
 pub enum Plan<P> {
     /// By a chain in the ring.
     Direct,
@@ -81,8 +81,8 @@ pub enum Plan<P> {
 ///
 /// # Safety
 ///
-/// There is a slot of the id, and where `free` is not 0 it is that of no buffer; `tables` are those of
-/// the ring.
+/// There is a slot of the id, and where `free` is not 0 it is that of no buffer; `tables` are those
+/// of the ring.
 #[inline(always)]
 pub(super) unsafe fn plan<P: Platform, T>(
     rule: IndirectRule,
@@ -101,8 +101,8 @@ pub(super) unsafe fn plan<P: Platform, T>(
         if segments > unsafe { slot::at(slots, id) }.own_room() {
             return None;
         }
-        // SAFETY: By the invariants of slots it has one. By the contract of `Tables`, nobody else has
-        // the table of an id without a buffer.
+        // SAFETY: By the invariants of slots it has one. By the contract of `Tables`, nobody else
+        // has the table of an id without a buffer.
         let table = unsafe { Table::new(tables.own(id)) };
         return Some(Plan::Table(table));
     }

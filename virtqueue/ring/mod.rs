@@ -99,7 +99,7 @@ pub use self::{
     },
 };
 
-/// What was negotiated with the device, and what the transport needs.
+/// The negotiated features of the device, and the needs of the transport.
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
     /// `VIRTIO_F_EVENT_IDX`: suppression by index (§2.7.7, §2.7.10, §2.8.10).

@@ -69,15 +69,16 @@ pub type Packed<P, T, S, C, const IN_ORDER: bool, L = NoTables> =
 ///   buffer is at `taken`.
 pub struct Format<P, const IN_ORDER: bool> {
     ring: Ring<P>,
-    /// Where the next buffer goes.
+    /// The place of the next buffer.
     next: Cursor,
-    /// Where the next used descriptor comes.
+    /// The place of the next used descriptor.
     taken: Cursor,
-    /// Where that begins of which the device was not notified, nor asked whether it wants to be.
+    /// The first descriptor added since the device was last notified, or asked whether it wants to
+    /// be.
     news: Place,
-    /// Where stores may be seen out of order, the first descriptor of what is not published yet:
-    /// itself, and second half or [`NONE_HELD`]. Before it is written, the device does not look at
-    /// those behind it (§2.8.21.1).
+    /// The place of the first descriptor that is not published yet, on machines on which stores may
+    /// be seen out of order: itself, and second half or [`NONE_HELD`]. Before it is written, the
+    /// device does not look at the descriptors behind it (§2.8.21.1).
     held_at: Spot<P>,
     held: u64,
     driver: Event<P>,

@@ -32,7 +32,7 @@ pub trait Sink {
 /// Each way in which a ring takes segments is a sink of its own type, so that a description is
 /// compiled for it and no choice is left for the single segment.
 pub trait Describe {
-    /// What `describe` can fail with by itself, for instance a mapping.
+    /// An error that `describe` can fail with by itself, for instance of a mapping.
     type Error: From<AddError>;
 
     /// Whether the device is shown a copy of what is written, as it may be where memory is mapped
@@ -63,9 +63,9 @@ impl Describe for (&[(u64, u32)], &[(u64, u32)]) {
     }
 }
 
-/// What writes segments into descriptors. It is counted and checked here, for all of them.
+/// A writer of segments into descriptors. It is counted and checked here, for all of them.
 pub(super) trait Writer {
-    /// What was taken so far.
+    /// Returns the count of the segments that were taken so far.
     fn tally(&mut self) -> &mut Tally;
 
     /// Writes a segment, which is counted already, `kind` being [`WRITE`] or nothing.
@@ -88,11 +88,11 @@ impl<W: Writer> Sink for W {
     }
 }
 
-/// What was written for a buffer.
+/// The descriptors that were written for a buffer.
 pub struct Chain {
     /// Descriptors in the ring, at least one.
     pub(super) count: u16,
-    /// Where ids are linked: the last of them, and the free one that follows.
+    /// The place at which ids are linked: the last of them, and the free one that follows.
     pub(super) tail: u16,
     pub(super) after: u16,
     /// Bytes that the device may write.

@@ -9,13 +9,13 @@ use super::tables::Loan;
 ///
 /// The caller sets aside as many as the queue has descriptors and gives them to the ring.
 ///
-/// PERF: Half a cache line for a token of two words, and computed by a shift. The table of the id is
-/// known to the [`Tables`](super::Tables), which only a buffer asks that fits into one.
+/// PERF: Half a cache line for a token of two words, and computed by a shift. The table of the id
+/// is known to the [`Tables`](super::Tables), which only a buffer asks that fits into one.
 ///
 /// # Invariants
 ///
-/// The `tables` of the ring that has the slot have a table with room for `own_room` segments for the
-/// id, if that is not 0.
+/// The `tables` of the ring that has the slot have a table with room for `own_room` segments for
+/// the id, if that is not 0.
 pub struct Slot<T> {
     /// The buffer, if the device has one of this id.
     pub(super) token: Option<T>,
@@ -120,7 +120,7 @@ pub(super) fn forget<T>(slots: &mut [Slot<T>]) {
 /// A buffer that the device has used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Used<T> {
-    /// What stands for it.
+    /// The token that stands for the buffer.
     pub token: T,
     /// Bytes that the device says it wrote, which may be any number.
     pub claimed: u32,
@@ -152,7 +152,7 @@ impl<T> Used<T> {
 /// A buffer that the device had not used when it was stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unused<T> {
-    /// What stands for it.
+    /// The token that stands for the buffer.
     pub token: T,
     /// The id that it had: what `add` returned.
     pub id: u16,

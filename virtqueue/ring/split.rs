@@ -64,7 +64,7 @@ pub type Split<P, T, S, C, const IN_ORDER: bool, L = NoTables> =
 ///   had written the used entries up to there before a barrier for loads.
 pub struct Format<P, const IN_ORDER: bool> {
     areas: Areas<P>,
-    /// What it was last seen to have used.
+    /// The used index of the device when it was last read.
     used_seen: u16,
 }
 

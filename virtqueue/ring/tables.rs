@@ -54,8 +54,8 @@ impl Loan {
 /// A table for a buffer whose id has none that is long enough.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lent {
-    /// That of the id from now on, with room for so many segments: what [`Tables::own`] returns. The
-    /// device can see it.
+    /// That of the id from now on, with room for so many segments: what [`Tables::own`] returns.
+    /// The device can see it.
     Own(TableMemory, u16),
     /// A table that comes back with the buffer. The device can see it only after
     /// [`Tables::expose`]; its address is none before.
@@ -89,8 +89,8 @@ pub unsafe trait Tables {
     /// It has one, which was [`Lent::Own`].
     unsafe fn own(&self, id: u16) -> TableMemory;
 
-    /// Returns a table with room for `segments` for a buffer with an id that has none, or one that is
-    /// too short. `None`: there is none for now.
+    /// Returns a table with room for `segments` for a buffer with an id that has none, or one that
+    /// is too short. `None`: there is none for now.
     fn lend(&mut self, id: u16, segments: u16) -> Option<Lent>;
 
     /// Lets the device see as many descriptors of a table as were asked for: before they are

@@ -71,13 +71,13 @@ impl Area {
         Ok(area)
     }
 
-    /// Where it is.
+    /// Returns the start of the area.
     #[inline]
     pub(crate) fn as_ptr(&self) -> NonNull<u8> {
         self.ptr
     }
 
-    /// Where the device finds it.
+    /// Returns the address at which the device finds the area.
     #[inline]
     pub(crate) fn addr(&self) -> dma_addr_t {
         self.addr

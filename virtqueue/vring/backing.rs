@@ -25,7 +25,7 @@ use kernel::{
 /// Areas that the two sides write stay out of each other's cache lines.
 const LINE: usize = 64;
 
-/// What was negotiated for a queue: what a ring of any size is made by.
+/// The negotiated properties of a queue, by which a ring of any size is made.
 #[derive(Clone, Copy)]
 pub struct Format {
     /// `VIRTIO_F_RING_PACKED`.
@@ -54,7 +54,7 @@ impl Format {
     }
 }
 
-/// Where the parts of a ring are in its memory.
+/// The offsets of the parts of a ring in its memory.
 #[derive(Clone, Copy)]
 struct Offsets {
     /// Available ring, or driver event suppression.
@@ -202,8 +202,8 @@ impl Backing {
         self.ring.is_some()
     }
 
-    /// Where the device finds the parts: descriptors, driver area, device area (virtio spec
-    /// §4.1.4.3). Only of a ring that is [owned](Backing::is_owned).
+    /// Returns the addresses at which the device finds the parts: descriptors, driver area, device
+    /// area (virtio spec §4.1.4.3). Only of a ring that is [owned](Backing::is_owned).
     pub fn addresses(&self) -> Option<[dma_addr_t; 3]> {
         let base = self.ring.as_ref()?.addr();
         let at = |offset: usize| base + offset as dma_addr_t;

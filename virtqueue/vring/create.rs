@@ -54,7 +54,7 @@ use kernel::{
 /// The largest ring (virtio spec §2.7, §2.8.10.1).
 pub(crate) const MAX_SIZE: u32 = 32768;
 
-/// What a transport wants of a queue.
+/// The wishes of a transport for one queue.
 pub struct Spec {
     /// Index of the queue on its device.
     pub index: u32,

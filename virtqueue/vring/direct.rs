@@ -100,8 +100,8 @@ pub unsafe fn any_virt_to_page(addr: *const c_void) -> *mut bindings::page {
 pub unsafe fn virt_to_page(addr: *const c_void) -> *mut bindings::page {
     computed!(
         {
-            // SAFETY: By the safety requirements, the address is in the direct mapping. The variable
-            // is set while the kernel boots and read-only after that.
+            // SAFETY: By the safety requirements, the address is in the direct mapping. The
+            // variable is set while the kernel boots and read-only after that.
             let (phys, pages) = unsafe { (virt_to_phys(addr), bindings::vmemmap_base) };
             (pages as *mut bindings::page).wrapping_add((phys >> PAGE_SHIFT) as usize)
         },

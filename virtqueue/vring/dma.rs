@@ -43,10 +43,10 @@ pub(crate) fn direction(write: bool) -> Direction {
     }
 }
 
-/// What `dma_map_*` returns where it failed.
+/// The value that `dma_map_*` returns on failure.
 pub const MAPPING_ERROR: dma_addr_t = !0;
 
-/// How one segment was mapped.
+/// The mapping of one segment.
 #[derive(Clone, Copy)]
 pub(crate) struct Mapping {
     pub(crate) addr: dma_addr_t,
@@ -54,7 +54,7 @@ pub(crate) struct Mapping {
     pub(crate) dir: Direction,
 }
 
-/// How the memory of one queue is mapped.
+/// The way in which the memory of one queue is mapped.
 ///
 /// # Invariants
 ///

@@ -72,7 +72,7 @@ macro_rules! each_live {
     }};
 }
 
-/// What of a queue needs exclusion: who has it by `&mut` is the only one who adds, kicks, gets and
+/// The part of a queue that needs exclusion: only the holder of `&mut Inner` adds, kicks, gets and
 /// switches callbacks.
 pub struct Inner {
     pub(crate) ring: Ring,

@@ -72,7 +72,8 @@ pub trait LiveRing {
     /// [`LiveRing::add`], only where memory is not mapped for the device.
     fn add_physical<B: Segments>(&mut self, token: RawToken, segments: u16, buffer: &B) -> Result;
     /// As [`LiveRing::add_physical`], of a buffer for which there is room, and a table, if it is to
-    /// have one. Otherwise returns false: nothing has happened, and [`LiveRing::add`] is to be asked.
+    /// have one. Otherwise returns false: nothing has happened, and [`LiveRing::add`] is to be
+    /// asked.
     fn add_at_hand<B: Segments>(
         &mut self,
         token: RawToken,
@@ -122,7 +123,7 @@ pub trait LiveRing {
 
 /// Something to do with a ring of whichever layout.
 pub trait OnRing {
-    /// What comes of it.
+    /// The result.
     type Output;
 
     /// Does it.
@@ -252,7 +253,8 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
     }
 }
 
-/// How many segments a buffer has. Where all have the same number, the code is made for that.
+/// Returns the number of segments of a buffer. If all buffers have the same number, the code is
+/// made for it.
 #[inline(always)]
 fn known<B: Segments>(segments: u16) -> u16 {
     if B::COUNT == 0 {

@@ -81,7 +81,7 @@ impl Drop for Block {
     }
 }
 
-/// What maps, and blocks for buffers with more segments than one has records for.
+/// The mapper, and blocks for buffers with more segments than one block has records for.
 struct Pool {
     mapper: Mapper,
     /// Blocks that are kept, and how many.
@@ -210,8 +210,8 @@ impl Mapped {
 /// # Invariants
 ///
 /// The first `count` records in `own`, and those in the blocks behind it if any were `spilled`, are
-/// of mappings that were just made. If there are any, `own` is the block of a free id, which has none
-/// behind it otherwise.
+/// of mappings that were just made. If there are any, `own` is the block of a free id, which has
+/// none behind it otherwise.
 ///
 /// PERF: A block behind is not in here on its way to its place: that would be looked for, to be
 /// freed, wherever a buffer is refused, and costs about 30 instructions for each that is not.

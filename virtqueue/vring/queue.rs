@@ -72,9 +72,9 @@ pub struct Queue {
     /// Whether the ring goes through the mapper.
     pub(crate) mapped: bool,
     pub(crate) format: Format,
-    /// What the ring is in; changed while nobody uses the queue.
+    /// The memory of the ring; changed while nobody uses the queue.
     pub(crate) backing: UnsafeCell<Backing>,
-    /// How it shows itself; changed then, too.
+    /// The queue's file in debugfs; changed at the same time as the memory.
     shown: UnsafeCell<Option<Shown>>,
 }
 
@@ -150,7 +150,7 @@ impl Queue {
         UnsafeCell::raw_get(unsafe { &raw const (*queue).vq })
     }
 
-    /// What of the queue needs exclusion.
+    /// Returns the part of the queue that needs exclusion.
     ///
     /// # Safety
     ///
@@ -180,13 +180,14 @@ impl Queue {
         unsafe { Virtio::new((*self.as_raw()).vdev) }
     }
 
-    /// How memory is mapped for the device, if it has to be.
+    /// Returns the mapper of the device's memory, if memory has to be mapped.
     #[inline]
     pub fn mapper(&self) -> Option<&Mapper> {
         self.mapped.then_some(&self.mapper)
     }
 
-    /// How memory would be mapped, for who asks for it where the ring does not.
+    /// Returns the DMA mapper, also when the ring itself is not mapped: for drivers that map their
+    /// own buffers.
     #[inline]
     pub fn any_mapper(&self) -> &Mapper {
         &self.mapper
@@ -202,7 +203,8 @@ impl Queue {
         self.backing().is_owned()
     }
 
-    /// Where the device finds the parts of the ring, if they are the queue's own.
+    /// Returns the addresses at which the device finds the parts of the ring, if they are the
+    /// queue's own.
     pub fn addresses(&self) -> Option<[bindings::dma_addr_t; 3]> {
         self.backing().addresses()
     }
@@ -251,7 +253,7 @@ impl Queue {
         each_control!(&self.shared, control => control.poll(armed))
     }
 
-    /// What an interrupt, which may be another queue's, means for this one.
+    /// Returns the meaning for this queue of an interrupt, which may be another queue's.
     #[inline]
     pub fn interrupt(&self) -> Interrupt {
         let interrupt = each_control!(&self.shared, control => control.interrupt());
@@ -266,7 +268,8 @@ impl Queue {
         interrupt
     }
 
-    /// Where the next buffer is made available, and where the next used one is taken.
+    /// Returns the place at which the next buffer is made available, and that at which the next
+    /// used one is taken.
     pub(crate) fn places(&self) -> (u16, u16) {
         each_control!(&self.shared, control => control.places())
     }
@@ -291,7 +294,8 @@ impl Queue {
         self.backing().bytes() + self.counters.tables.get()
     }
 
-    /// What to write as a notification with `VIRTIO_F_NOTIFICATION_DATA` (virtio spec §2.9).
+    /// Returns the word to write as a notification with `VIRTIO_F_NOTIFICATION_DATA` (virtio spec
+    /// §2.9).
     #[inline]
     pub fn notification_data(&self) -> u32 {
         // SAFETY: The field does not change. CAST: There are at most 2^16 queues.

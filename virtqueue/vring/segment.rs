@@ -18,13 +18,13 @@ use kernel::prelude::*;
 /// Making one is safe; that the device may have the memory is what gives it to the queue promises.
 #[derive(Clone, Copy)]
 pub struct Segment {
-    /// Where it is.
+    /// The place of the segment.
     pub kind: Kind,
     /// Length in bytes.
     len: u32,
 }
 
-/// Where a segment is.
+/// The place of a segment.
 #[derive(Clone, Copy)]
 pub enum Kind {
     /// Directly mapped kernel memory.
@@ -145,9 +145,9 @@ pub trait SegmentSink {
     }
 }
 
-/// What can tell its segments.
+/// A buffer that can tell its segments.
 pub trait Segments {
-    /// How many there are, where all have the same number; 0 where not.
+    /// The number of segments, if all buffers of the type have the same number; 0 otherwise.
     const COUNT: u16 = 0;
 
     /// Tells the segments. Called at most once for each time the buffer is added.
@@ -158,8 +158,8 @@ pub trait Segments {
     fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result;
 }
 
-/// What stands for a buffer inside of a ring: one word, and one more for the queues that were
-/// found with a per-buffer context.
+/// A token, which stands for a buffer inside of a ring: one word, and one more for the queues that
+/// were found with a per-buffer context.
 #[derive(Clone, Copy)]
 pub struct RawToken {
     /// Never null: this is how the ring tells a live buffer.

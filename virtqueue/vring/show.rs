@@ -32,7 +32,7 @@ use kernel::{
 /// The file of a queue: it is there as long as this is.
 pub(crate) type Shown = Pin<KBox<File<View>>>;
 
-/// What the file of a queue is made from.
+/// The values from which the file of a queue is made.
 ///
 /// # Invariants
 ///

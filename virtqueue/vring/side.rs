@@ -22,7 +22,7 @@ use kernel::{
     sync::Arc, //
 };
 
-/// What goes with the ring, whatever its layout.
+/// The companions of the ring, whatever its layout.
 pub(crate) struct Side {
     /// Only where memory is mapped for the device.
     pub(crate) mapped: Option<Mapped>,
@@ -40,7 +40,7 @@ pub(crate) struct Side {
 }
 
 impl Side {
-    /// What goes with a ring of `size` descriptors.
+    /// Creates the companions of a ring of `size` descriptors.
     ///
     /// # Errors
     ///

@@ -107,7 +107,8 @@ impl Stamps {
         StampWriter(self.0.as_ptr().cast())
     }
 
-    /// How many buffers the device has, and for how many jiffies it has had the oldest.
+    /// Returns the number of buffers that the device has, and for how many jiffies it has had the
+    /// oldest.
     pub(crate) fn in_flight(&self) -> (usize, u32) {
         let now = now();
         let mut count = 0;

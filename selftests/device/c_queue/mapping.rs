@@ -93,7 +93,7 @@ fn direction(write: bool) -> bindings::dma_data_direction {
 }
 
 impl Fake {
-    /// How addresses for the device are made, if it has mapping operations.
+    /// Returns how addresses for the device are made, if it has mapping operations.
     pub fn addresses(&self) -> Option<Addresses> {
         self.0.spec.mapping
     }
@@ -124,7 +124,7 @@ impl Fake {
         self.0.maps.made()
     }
 
-    /// What was unmapped, or synchronised, and was not mapped so.
+    /// Returns the number of pieces that were unmapped or synchronised and had not been mapped so.
     pub fn mapped_wrong(&self) -> u64 {
         self.0.maps.wrong()
     }

@@ -19,7 +19,7 @@ use kernel::{
     str::CString, //
 };
 
-/// What the block layer knows of a disk.
+/// The limits of a disk as the block layer knows them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Size in sectors of 512 bytes.
@@ -77,7 +77,7 @@ impl Disk {
     /// # Errors
     ///
     /// - `ENODEV`: no driver made a disk of it.
-    /// - What else opening returns.
+    /// - Any other error of opening.
     pub fn open(fake: &Fake, write: bool) -> Result<Self> {
         let child = user::child(fake, c"block").ok_or(ENODEV)?;
         let mut mode = bindings::BLK_OPEN_READ;
@@ -106,7 +106,7 @@ impl Disk {
         &self.name
     }
 
-    /// What the block layer knows of it.
+    /// Returns the limits of the disk as the block layer knows them.
     pub fn limits(&self) -> Limits {
         let mut raw = bindings::rust_virtio_fake_limits::default();
         // SAFETY: By the type invariant.
@@ -130,7 +130,7 @@ impl Disk {
         }
     }
 
-    /// How long a request may take.
+    /// Sets the time that a request may take.
     pub fn set_timeout(&self, millis: u32) {
         // SAFETY: By the type invariant.
         unsafe { bindings::rust_virtio_fake_timeout(self.bdev(), millis) };
@@ -140,7 +140,7 @@ impl Disk {
     ///
     /// # Errors
     ///
-    /// What the disk returns. With an error come the bytes that the buffer has then.
+    /// The error of the disk, with the bytes that the buffer has then.
     pub fn read(&self, sector: u64, len: usize) -> Result<KVec<u8>, (Error, KVec<u8>)> {
         let mut bytes =
             KVec::from_elem(0x5a, len, GFP_KERNEL).map_err(|_| (ENOMEM, KVec::new()))?;
@@ -154,7 +154,7 @@ impl Disk {
     ///
     /// # Errors
     ///
-    /// What the disk returns; `EOPNOTSUPP`: it has no queue that can be polled.
+    /// Any error of the disk; `EOPNOTSUPP`: it has no queue that can be polled.
     pub fn read_polled(&self, sector: u64) -> Result<[u8; 16]> {
         self.read_polled_batched(sector).map(|(start, _)| start)
     }
@@ -183,7 +183,7 @@ impl Disk {
     ///
     /// # Errors
     ///
-    /// What the disk returns; `ENOMEM`.
+    /// Any error of the disk; `ENOMEM`.
     pub fn write(&self, sector: u64, bytes: &[u8]) -> Result {
         let mut copy = KVec::with_capacity(bytes.len(), GFP_KERNEL)?;
         copy.extend_from_slice(bytes, GFP_KERNEL)?;
@@ -208,7 +208,7 @@ impl Disk {
     ///
     /// # Errors
     ///
-    /// What the disk returns.
+    /// Any error of the disk.
     pub fn flush(&self) -> Result {
         // SAFETY: By the type invariant.
         to_result(unsafe { bindings::blkdev_issue_flush(self.bdev()) })
@@ -218,7 +218,7 @@ impl Disk {
     ///
     /// # Errors
     ///
-    /// What the disk returns.
+    /// Any error of the disk.
     pub fn discard(&self, sector: u64, count: u64) -> Result {
         // SAFETY: By the type invariant.
         to_result(unsafe {
@@ -230,7 +230,7 @@ impl Disk {
     ///
     /// # Errors
     ///
-    /// What the disk returns.
+    /// Any error of the disk.
     pub fn secure_erase(&self, sector: u64, count: u64) -> Result {
         // SAFETY: By the type invariant.
         to_result(unsafe {
@@ -242,7 +242,7 @@ impl Disk {
     ///
     /// # Errors
     ///
-    /// What the disk returns.
+    /// Any error of the disk.
     pub fn zero(&self, sector: u64, count: u64) -> Result {
         self.zero_by(sector, count, bindings::BLKDEV_ZERO_NOFALLBACK)
     }
@@ -251,7 +251,7 @@ impl Disk {
     ///
     /// # Errors
     ///
-    /// What the disk returns.
+    /// Any error of the disk.
     pub fn zero_allocated(&self, sector: u64, count: u64) -> Result {
         let flags = bindings::BLKDEV_ZERO_NOFALLBACK | bindings::BLKDEV_ZERO_NOUNMAP;
         self.zero_by(sector, count, flags)

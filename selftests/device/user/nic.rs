@@ -82,10 +82,10 @@ pub struct NicStats {
     pub tx_fifo_errors: u64,
 }
 
-/// What a frame leaves to the device.
+/// The work that a frame leaves to the device.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Offload {
-    /// Where the checksum starts, and where it goes from there.
+    /// The offset at which the checksum starts, and from there the offset at which it is stored.
     pub csum: Option<(u16, u16)>,
     /// Payload of a segment, if the device is to cut TCP over IPv4; 0 if not.
     pub gso_size: u16,
@@ -165,7 +165,7 @@ impl Nic {
     ///
     /// # Errors
     ///
-    /// What the driver returns.
+    /// Any error of the driver.
     pub fn set_up(&self, up: bool) -> Result {
         // SAFETY: By the type invariant.
         to_result(unsafe { bindings::rust_virtio_fake_set_up(self.0, up) })
@@ -175,7 +175,7 @@ impl Nic {
     ///
     /// # Errors
     ///
-    /// What the driver returns.
+    /// Any error of the driver.
     pub fn set_mtu(&self, mtu: i32) -> Result {
         // SAFETY: By the type invariant.
         to_result(unsafe { bindings::rust_virtio_fake_set_mtu(self.0, mtu) })
@@ -185,7 +185,7 @@ impl Nic {
     ///
     /// # Errors
     ///
-    /// What the driver returns.
+    /// Any error of the driver.
     pub fn set_mac(&self, mac: [u8; 6]) -> Result {
         // SAFETY: By the type invariant; the address has six bytes.
         to_result(unsafe { bindings::rust_virtio_fake_set_mac(self.0, mac.as_ptr()) })
@@ -245,7 +245,7 @@ impl Nic {
     ///
     /// # Errors
     ///
-    /// What the driver returns.
+    /// Any error of the driver.
     pub fn set_pairs(&self, pairs: u32) -> Result {
         // SAFETY: By the type invariant.
         to_result(unsafe { bindings::rust_virtio_fake_set_channels(self.0, pairs) })
@@ -256,14 +256,14 @@ impl Nic {
     ///
     /// # Errors
     ///
-    /// What the driver returns.
+    /// Any error of the driver.
     pub fn set_tx_frames(&self, frames: u32) -> Result {
         // SAFETY: By the type invariant.
         to_result(unsafe { bindings::rust_virtio_fake_set_tx_frames(self.0, frames) })
     }
 
-    /// Polls the queues as netpoll does, if wanted while a transmit queue is locked by this CPU. The
-    /// interface is up.
+    /// Polls the queues as netpoll does, if wanted while a transmit queue is locked by this CPU.
+    /// The interface is up.
     pub fn netpoll(&self, locked: Option<u16>) {
         // SAFETY: By the type invariant.
         unsafe {
@@ -275,7 +275,7 @@ impl Nic {
     ///
     /// # Errors
     ///
-    /// What the interface returns; `EINVAL`: the checksum is outside of the frame.
+    /// Any error of the interface; `EINVAL`: the checksum is outside of the frame.
     pub fn send(&self, frame: &[u8], queue: u16, offload: Offload) -> Result {
         let (start, offset) = offload
             .csum
@@ -400,23 +400,23 @@ impl CaptureInner {
     }
 }
 
-/// What an interface received.
+/// The frames that an interface received.
 pub struct Capture(Arc<CaptureInner>);
 
 impl Capture {
-    /// How many frames came so far, up to 64.
+    /// Returns the number of frames that came so far, up to 64.
     pub fn len(&self) -> usize {
         self.with(|frames| frames.len())
     }
 
-    /// Returns how many bytes of the last frame were in the head of its packet, in the stack's own memory or
-    /// in the buffer that the frame was received in.
+    /// Returns how many bytes of the last frame were in the head of its packet, in the stack's own
+    /// memory or in the buffer that the frame was received in.
     pub fn linear(&self) -> u32 {
         self.0.linear.load(Relaxed)
     }
 
-    /// Returns the last frame's word on its checksum: 0 nothing, 1 that it was checked, 3 that it is to
-    /// be completed.
+    /// Returns the last frame's word on its checksum: 0 nothing, 1 that it was checked, 3 that it
+    /// is to be completed.
     pub fn summed(&self) -> i32 {
         self.0.summed.load(Relaxed)
     }

@@ -83,14 +83,17 @@ impl DeviceLink {
         Some(f(unsafe { target.0.cast::<Device<Bound>>().as_ref() }))
     }
 
-    /// Runs `f` with the device to itself, to start it anew. Process context, sleeps; does not nest.
+    /// Runs `f` with the device to itself, to start it anew. Process context, sleeps; does not
+    /// nest.
     ///
-    /// It is tried and not waited for: who has the device may wait for what its driver has under way.
+    /// It is tried and not waited for: who has the device may wait for what its driver has under
+    /// way.
     ///
     /// # Errors
     ///
-    /// - `EBUSY`: the device is just being probed, removed, put to sleep or woken up, its function is
-    ///   reset, or it sleeps. If the driver does not know of any of these, it should try again soon.
+    /// - `EBUSY`: the device is just being probed, removed, put to sleep or woken up, its function
+    ///   is reset, or it sleeps. If the driver does not know of any of these, it should try again
+    ///   soon.
     /// - `ENODEV`: the binding is over.
     pub fn try_exclusive<R>(&self, f: impl FnOnce(&Exclusive<'_>) -> R) -> Result<R> {
         self.with(|dev| Ok(f(&Exclusive::try_take(dev)?)))

@@ -140,8 +140,8 @@ impl Function {
             if (size as u64) < u64::from(at) + u64::from(len) {
                 return None;
             }
-            // SAFETY: By the type invariant. The function maps as much as is asked for, as that is in
-            // the BAR.
+            // SAFETY: By the type invariant. The function maps as much as is asked for, as that is
+            // in the BAR.
             let at = unsafe {
                 bindings::pci_iomap_range(self.pdev, cap.bar.into(), at as usize, len as usize)
             };

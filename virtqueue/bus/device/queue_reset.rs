@@ -33,9 +33,9 @@ const QUEUE_RESET: u32 = 58;
 /// Offset of the end of `queue_reset`.
 const END: u32 = QUEUE_RESET + 2;
 
-/// Resets a queue by the registers of the device, before the transport does: of the transports, the one
-/// for modern PCI devices waits for that for ever. With the state's `owner` held: nobody else selects a
-/// queue. Process context, sleeps.
+/// Resets a queue by the registers of the device, before the transport does: of the transports, the
+/// one for modern PCI devices waits for that for ever. With the state's `owner` held: nobody else
+/// selects a queue. Process context, sleeps.
 ///
 /// # Errors
 ///

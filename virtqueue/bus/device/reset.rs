@@ -28,8 +28,8 @@ const PAUSE: Delta = Delta::from_millis(1);
 /// Status of a device that is not there: no device has all bits set (§2.1).
 pub(super) const ALL_ONES: u8 = 0xff;
 
-/// Resets a device, or gives it up: either way it uses no memory from here on, where anybody can see
-/// to that. Process context, sleeps.
+/// Resets a device, or gives it up: either way it uses no memory from here on, where anybody can
+/// see to that. Process context, sleeps.
 ///
 /// A device that was given up stays so, but for one that the system wakes up, or whose function was
 /// reset: it may be as good as new.
@@ -144,7 +144,7 @@ fn revive(dev: &Device<Bound>) {
 /// # Errors
 ///
 /// - `ENODEV`, `ETIMEDOUT`: the device does not do a reset.
-/// - What the transport returns when features are negotiated.
+/// - Any error of the transport when features are negotiated.
 pub(crate) fn reset_if_in_use(dev: &Device<Bound>) -> Result {
     const IN_USE: u8 =
         (bindings::VIRTIO_CONFIG_S_FEATURES_OK | bindings::VIRTIO_CONFIG_S_DRIVER_OK) as u8;

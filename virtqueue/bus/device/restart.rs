@@ -50,8 +50,8 @@ impl<'a> Exclusive<'a> {
     /// `EBUSY`: somebody has it, or it sleeps.
     pub(super) fn try_take(dev: &'a Device<Bound>) -> Result<Self> {
         let (device, parent) = locks(dev);
-        // SAFETY: Both are valid, as long as the device is bound. The order is that of the core; with
-        // a trial of the lock it would not matter.
+        // SAFETY: Both are valid, as long as the device is bound. The order is that of the core;
+        // with a trial of the lock it would not matter.
         unsafe {
             if !parent.is_null() && !bindings::rust_virtio_device_trylock(parent) {
                 return Err(EBUSY);
@@ -84,7 +84,7 @@ impl<'a> Exclusive<'a> {
     /// - `EBUSY`: the device is not in reset.
     /// - `EINVAL`: it does not have the features any more.
     /// - `ENODEV`: it refuses them, or was given up.
-    /// - What else the transport returns.
+    /// - Any other error of the transport.
     pub fn negotiate(&self) -> Result {
         if !self.dev.bind_state().is_reset() {
             return Err(EBUSY);
@@ -205,8 +205,9 @@ impl Restarts {
         }
     }
 
-    /// Counts another restart: the driver should wait for so long, and then do it. `None`: there were
-    /// too many in a row (5, with less than ten minutes in between), and the device should be given up.
+    /// Counts another restart: the driver should wait for so long, and then do it. `None`: there
+    /// were too many in a row (5, with less than ten minutes in between), and the device should be
+    /// given up.
     pub fn next(&self) -> Option<Delta> {
         let now = self.begin.elapsed().as_nanos();
         let since = now.wrapping_sub(self.last.load(Relaxed));

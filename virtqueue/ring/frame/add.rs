@@ -63,12 +63,12 @@ where
         self.add_planned(token, id, segments, plan, buffer)
     }
 
-    /// As [`Frame::add`], of a buffer for which all is at hand: room in the ring, and a table, if it
-    /// is to have one.
+    /// As [`Frame::add`], of a buffer for which all is at hand: room in the ring, and a table, if
+    /// it is to have one.
     ///
     /// PERF: For who inlines it, and has another function that adds whatever this does not: what a
-    /// buffer has been asked for before is still known where it is described, as no path leads there
-    /// behind a call. That is 5 instructions for a packet, and 5 to 9 for a request.
+    /// buffer has been asked for before is still known where it is described, as no path leads
+    /// there behind a call. That is 5 instructions for a packet, and 5 to 9 for a request.
     ///
     /// # Errors
     ///
@@ -116,8 +116,8 @@ where
         buffer: &mut D,
     ) -> Result<u16, (D::Error, T)> {
         let to = self.format.to();
-        // SAFETY: By the type invariants and those of the format, the id is below the size; the slots
-        // are as many as the descriptors.
+        // SAFETY: By the type invariants and those of the format, the id is below the size; the
+        // slots are as many as the descriptors.
         let described = unsafe {
             self.format
                 .describe(to, id, segments, plan, &self.slots, buffer)

@@ -113,7 +113,7 @@ where
         Callbacks::new(!(self.format.has_used(&self.count) || self.in_hidden_batch()))
     }
 
-    /// Where the device has nothing: whether it says all the same that it used something, in a way
+    /// With no buffer outstanding: returns whether the device still reports one as used, in a way
     /// that breaks the queue.
     #[cold]
     #[inline(never)]

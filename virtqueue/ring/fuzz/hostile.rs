@@ -53,7 +53,7 @@ struct World {
     /// Token -> id, and bytes that the device may write.
     alive: HashMap<u32, (u16, u64)>,
     next: u32,
-    /// Where an honest device would be.
+    /// The index at which an honest device would be.
     used: u64,
     /// Whether the device was reported.
     told: bool,

@@ -63,7 +63,7 @@ impl Drop for Area {
     }
 }
 
-/// What the ring may access.
+/// The memory that the ring may access.
 #[derive(Default)]
 pub struct Limits {
     /// Memory that it shares and writes.
@@ -74,7 +74,7 @@ pub struct Limits {
     pub private: Vec<Range<usize>>,
     /// Whether it starts.
     pub starting: bool,
-    /// What changes the values that are read from shared memory, two bytes at a time: the device
+    /// The changes to the values that are read from shared memory, two bytes at a time: the device
     /// writes at that moment.
     pub lies: VecDeque<u8>,
 }

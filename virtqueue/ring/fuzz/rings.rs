@@ -16,7 +16,7 @@ pub struct Layout {
     pub in_order: bool,
 }
 
-/// What was negotiated, and how large everything is.
+/// The negotiated features, and the sizes of everything.
 #[derive(Clone, Copy, Debug)]
 pub struct Setup {
     pub layout: Layout,

@@ -125,7 +125,7 @@ unsafe fn withdraw<P: Platform>(ring: &Ring<P>, next: Cursor, count: u16) {
 /// `at` is a place in `ring`.
 struct Direct<'a, P> {
     ring: &'a Ring<P>,
-    /// Where the first one is.
+    /// The place of the first descriptor.
     to: Spot<P>,
     id: u16,
     tally: Tally,

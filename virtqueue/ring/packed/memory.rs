@@ -109,7 +109,7 @@ impl<P: Platform> Ring<P> {
         self.size
     }
 
-    /// Where a place is.
+    /// Returns the memory of a place.
     ///
     /// # Safety
     ///
@@ -178,7 +178,7 @@ impl<P: Platform> Event<P> {
     }
 }
 
-/// What the other side asks for in its event suppression area.
+/// The request of the other side in its event suppression area.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Asked(u32);
 

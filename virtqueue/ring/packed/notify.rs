@@ -30,7 +30,7 @@ use super::{
 
 use core::mem::replace;
 
-/// What the shared part of a queue knows of its ring.
+/// The facts of the ring that the shared part of a queue knows.
 #[derive(Clone, Copy)]
 pub struct View<P> {
     ring: Ring<P>,

@@ -16,7 +16,7 @@ pub struct Position(u16);
 impl Position {
     const WRAP: u16 = 1 << 15;
 
-    /// Where both sides start: the first descriptor, with a wrap counter of 1.
+    /// The start of both sides: the first descriptor, with a wrap counter of 1.
     pub const START: Self = Self(Self::WRAP);
 
     /// The word.
@@ -73,7 +73,7 @@ impl Position {
 pub struct Place(u32);
 
 impl Place {
-    /// What changes from one round to the next.
+    /// The bits that change from one round to the next.
     const ROUND: u32 = Position::WRAP as u32 | ((AVAIL | USED) as u32) << 16;
 
     /// The first descriptor, in the first round, where `flags` are those of that.
@@ -150,13 +150,13 @@ pub(super) struct Cursor {
 }
 
 impl Cursor {
-    /// Where the driver makes descriptors available first in a ring of `size`: AVAIL is as the wrap
-    /// counter, USED its opposite.
+    /// Returns the place at which the driver makes descriptors available first in a ring of `size`:
+    /// AVAIL is as the wrap counter, USED its opposite.
     pub(super) const fn next(size: u16) -> Self {
         Self::start(Place::first(AVAIL), size)
     }
 
-    /// Where it looks for used ones first: both are as the wrap counter.
+    /// Returns the place at which it looks for used ones first: both are as the wrap counter.
     pub(super) const fn taken(size: u16) -> Self {
         Self::start(Place::first(AVAIL | USED), size)
     }
@@ -168,7 +168,7 @@ impl Cursor {
         Self { place, end }
     }
 
-    /// Where it is.
+    /// Returns the place of the cursor.
     #[inline(always)]
     pub(super) const fn place(self) -> Place {
         self.place

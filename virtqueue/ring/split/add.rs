@@ -121,7 +121,7 @@ fn rest(endian: Endian, tally: &Tally, len: u32, kind: u16, next: u16) -> u64 {
     }
 }
 
-/// What `rest` would have been of the last segment.
+/// Returns the value that `rest` would have been for the last segment.
 #[cold]
 fn unlinked(endian: Endian, rest: u64) -> u64 {
     rest & !endian.join(0, NEXT, u16::MAX)

@@ -35,7 +35,7 @@ pub struct Memory {
     pub used: NonNull<u32>,
 }
 
-/// Where the areas are in one piece of memory.
+/// The offsets of the areas in one piece of memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
     /// Offset of the available ring. The descriptor table is at 0.

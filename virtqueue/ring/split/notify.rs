@@ -26,7 +26,7 @@ use super::{
     Format, //
 };
 
-/// What the shared part of a queue knows of its ring.
+/// The facts of the ring that the shared part of a queue knows.
 #[derive(Clone, Copy)]
 pub struct View<P> {
     areas: Areas<P>,
@@ -75,7 +75,7 @@ impl<P: Platform> format::View<P> for View<P> {
 }
 
 impl<P: Platform, const IN_ORDER: bool> Format<P, IN_ORDER> {
-    /// What the device knows of the available entries.
+    /// Returns the available index that the device knows.
     #[inline(always)]
     pub(super) fn published(&self, control: &Control<P>) -> u16 {
         // CAST: It was put there as an index.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the device writes is read once: a platform on which it changes after each read.
+//! A value that the device writes is read once: a platform on which it changes after each read.
 
 use ring_core::{
     host::{FixedTables, Host, Shape},

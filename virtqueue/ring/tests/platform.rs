@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a ring asks of its platform: which barriers, and stores in which order.
+//! The demands of a ring on its platform: which barriers, and stores in which order.
 
 use ring_core::{host::Host, packed, split, Config, NoTables, Packed, Platform, Slot, Split};
 use std::{cell::RefCell, sync::Arc};

@@ -200,7 +200,8 @@ fn all_come_back_with_reset_and_resize_and_detaching() {
     }
 }
 
-/// What the ring is to say to a buffer of `n` segments: a table, a chain, or an error.
+/// Returns the answer that the ring is to give to a buffer of `n` segments: a table, a chain, or an
+/// error.
 fn wanted(p: &Pair, n: u16, larges_out: u16) -> Result<bool, AddError> {
     let (free, setup) = (p.driver.num_free(), &p.setup);
     let (large, larges) = setup.larges;
@@ -227,7 +228,11 @@ fn overlap(a: (u64, u32), b: (u64, u32)) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 500,
+        failure_persistence: None,
+        ..Default::default()
+    })]
 
     #[test]
     fn never_one_for_two_buffers(

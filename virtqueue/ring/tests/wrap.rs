@@ -3,9 +3,9 @@
 //! Every index over its end, in rings of every kind of size: nothing is lost, whoever waits is
 //! called, and nobody is called without need.
 //!
-//! There are three kinds of ends: that of the ring, where a packed one turns its wrap counters; that
-//! of 16 bits, at which the indices of a split ring and the numbers of buffers in order turn; and
-//! that of an event, which is compared over either.
+//! There are three kinds of ends: that of the ring, where a packed one turns its wrap counters;
+//! that of 16 bits, at which the indices of a split ring and the numbers of buffers in order turn;
+//! and that of an event, which is compared over either.
 
 mod common;
 
@@ -13,7 +13,7 @@ use common::{setups, Pair, Random, Request, Setup};
 use ring_core::IndirectRule;
 use std::collections::VecDeque;
 
-/// How the driver waits in one round.
+/// The way in which the driver waits in one round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wait {
     Not,
@@ -31,8 +31,8 @@ const WAITS: [Wait; 5] = [
     Wait::ForMostWithKick,
 ];
 
-/// How much the device may use before it calls: buffers of a split ring, descriptors of a packed
-/// one.
+/// Returns the number that the device may use before it calls: buffers of a split ring, descriptors
+/// of a packed one.
 fn quota(p: &Pair, wait: Wait) -> u32 {
     let out = if p.setup.packed {
         p.driver.size() - p.driver.num_free()
@@ -60,8 +60,8 @@ fn ask(p: &mut Pair, wait: Wait) {
 }
 
 /// The device uses some of what it has, in any order or in order, one by one or in a batch. Returns
-/// for each entry how much it covers, as `quota` counts, and whether the driver was called; and what
-/// is to come, as tokens and lengths.
+/// for each entry how much it covers, as `quota` counts, and whether the driver was called; and
+/// what is to come, as tokens and lengths.
 fn uses(
     p: &mut Pair,
     random: &mut Random,

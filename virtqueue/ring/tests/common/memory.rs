@@ -14,7 +14,7 @@ pub struct Arena {
     base: NonNull<u8>,
     layout: Layout,
     addr: u64,
-    /// What keeps memory that is not of the heap.
+    /// The owner of memory that is not of the heap.
     keeper: Option<Box<dyn Any + Send + Sync>>,
 }
 
@@ -71,7 +71,7 @@ impl Arena {
         self.ptr(offset)
     }
 
-    /// Where the device finds what is at an offset.
+    /// Returns the address at which the device finds an offset.
     pub fn addr(&self, offset: usize) -> u64 {
         self.addr + offset as u64
     }

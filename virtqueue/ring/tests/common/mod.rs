@@ -3,8 +3,8 @@
 //! A ring and a device at its other end, for every layout: a test is written once and runs on
 //! all of them.
 //!
-//! The device models of `split.rs` and `packed.rs` were written from the specification and share nothing with the
-//! ring but the memory.
+//! The device models of `split.rs` and `packed.rs` were written from the specification and share
+//! nothing with the ring but the memory.
 
 #![allow(dead_code)]
 
@@ -22,7 +22,7 @@ use std::{fmt, sync::Arc};
 
 pub type Segments = [(u64, u32)];
 
-/// What a device finds in the ring.
+/// A request as the device finds it in the ring.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     pub id: u16,
@@ -31,7 +31,7 @@ pub struct Request {
     /// Descriptors in the ring.
     pub descs: u16,
     pub indirect: bool,
-    /// Where the table is, and its bytes.
+    /// The address of the table, and its bytes.
     pub table: Option<(u64, u32)>,
 }
 
@@ -98,7 +98,7 @@ pub trait Device {
     fn scribble(&mut self, random: &mut dyn FnMut() -> u16);
 }
 
-/// What a test runs on.
+/// The parameters of the ring that a test runs on.
 #[derive(Clone, Copy, Debug)]
 pub struct Setup {
     pub packed: bool,

@@ -211,7 +211,7 @@ fn packed_kick(event_idx: bool) {
     });
 }
 
-/// What the device does after it used a descriptor: whether it is to call the driver.
+/// The step of the device after it used a descriptor: returns whether it is to call the driver.
 fn packed_wish(device: &Shared, event_idx: bool, at: u16) -> bool {
     fence(Ordering::SeqCst);
     match device.get(DRIVER + 2) {

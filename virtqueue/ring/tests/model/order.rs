@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What one side publishes is there when the other sees it.
+//! Whatever one side publishes is there when the other sees it.
 
 use crate::{
     platform::{clear, fails_without, model, Barrier, Shared},

@@ -18,7 +18,7 @@ struct Words {
     eight: HashMap<usize, AtomicU64>,
     /// Words that the device does not see.
     private: HashMap<usize, AtomicU32>,
-    /// What they are in: the ring uses it when the device is done, too.
+    /// The arena of the objects: the ring uses it when the device is done, too.
     _arena: Option<Arc<Arena>>,
 }
 

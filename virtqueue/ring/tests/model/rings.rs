@@ -19,7 +19,7 @@ pub type SplitRing<const IN_ORDER: bool> =
 pub type PackedRing<const AT_ONCE: bool, const IN_ORDER: bool> =
     Packed<Model<AT_ONCE>, u32, Box<[Slot<u32>]>, Arc<packed::Control<Model<AT_ONCE>>>, IN_ORDER>;
 
-/// How callbacks are enabled.
+/// The ways to enable callbacks.
 #[derive(Clone, Copy, Debug)]
 pub enum How {
     Enable,
@@ -47,7 +47,7 @@ pub trait Queue {
     fn disable(&mut self);
     /// Enables callbacks. Returns whether to notify, and whether nothing was used before.
     fn enable(&mut self, how: How) -> (bool, bool);
-    /// What an interrupt does: takes all that was used, if it was for this queue.
+    /// Does the work of an interrupt: takes all that was used, if it was for this queue.
     fn called(&mut self, take: &mut dyn FnMut(u32));
     fn broken(&self) -> bool;
     /// Disables callbacks, without the ring.

@@ -181,7 +181,7 @@ fn refill(mut ring: Box<dyn Queue>, kicked: &Notify, called: &Notify) {
     }
 }
 
-/// What the driver does.
+/// The behaviour of the driver.
 #[derive(Clone, Copy)]
 enum Driver {
     Sleep(How),

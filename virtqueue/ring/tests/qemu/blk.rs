@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use ring_core::IndirectRule;
 use std::{cell::RefCell, sync::Arc};
 
-/// Where the ring is in the memory of the machine, and where the buffers are.
+/// The place of the ring in the memory of the machine, and that of the buffers.
 const RING: u64 = 1 << 20;
 const BUFFERS: u64 = 16 << 20;
 /// Requests under way, at most.

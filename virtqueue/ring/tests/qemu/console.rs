@@ -21,7 +21,7 @@ use std::{
 };
 use vm_memory::{Bytes, GuestAddress};
 
-/// Where the two rings and their buffers are in the memory of the machine.
+/// The places of the two rings and their buffers in the memory of the machine.
 const RINGS: [u64; 2] = [1 << 20, 8 << 20];
 const RING_BYTES: usize = 7 << 20;
 const BUFFERS: [u64; 2] = [16 << 20, 32 << 20];
@@ -104,7 +104,7 @@ struct World {
     device: Mmio,
     memory: Memory,
     arenas: [Arc<Arena>; 2],
-    /// What the other end of the console sends into, and where all that it got is.
+    /// The file into which the other end of the console sends, and the place of all that it got.
     input: File,
     output: File,
     streams: [Stream; 2],

@@ -41,10 +41,10 @@ impl Request {
     }
 }
 
-/// What is on the disk, and what is under way.
+/// The contents of the disk, and the requests under way.
 pub struct Disk {
     memory: Memory,
-    /// Where the memory for requests is.
+    /// The start of the memory for requests.
     base: u64,
     free: Vec<u32>,
     under_way: HashMap<u32, Request>,
@@ -53,7 +53,8 @@ pub struct Disk {
     tag: u32,
 }
 
-/// What a byte of the disk is, by what its piece was written with: zero at first.
+/// Returns the value of a byte of the disk, by the tag that its piece was written with: zero at
+/// first.
 fn content(tag: u32, at: u32) -> u8 {
     match tag {
         0 => 0,

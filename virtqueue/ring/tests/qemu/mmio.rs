@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long a device may take before the test says that it hangs.
+/// The time that a device may take before the test says that it hangs.
 const HANG: Duration = Duration::from_secs(10);
 
 mod register {

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use ring_core::Interrupt;
 use std::sync::Arc;
 
-/// How callbacks are enabled.
+/// The ways to enable callbacks.
 #[derive(Clone, Copy, Debug)]
 pub enum How {
     Enable,

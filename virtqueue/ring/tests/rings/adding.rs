@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a ring takes, and what the device gets to see of it.
+//! The buffers that a ring takes, and the part of them that the device gets to see.
 
 use crate::{
     common::{setups, Pair, Setup},

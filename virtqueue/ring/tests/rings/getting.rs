@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What comes back.
+//! The buffers that come back.
 
 use crate::{
     common::{Random, Request},

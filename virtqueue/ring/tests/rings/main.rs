@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a ring does with a device that keeps to the rules, on every layout.
+//! The ring with a device that keeps to the rules, on every layout.
 
 mod adding;
 #[path = "../common/mod.rs"]
