@@ -87,7 +87,7 @@ impl fmt::Write for Page<'_> {
     }
 }
 
-/// What the kernel knows of an attribute.
+/// An attribute as the kernel knows it.
 #[doc(hidden)]
 #[repr(transparent)]
 pub struct DeviceAttribute(UnsafeCell<bindings::device_attribute>);

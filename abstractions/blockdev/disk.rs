@@ -162,7 +162,7 @@ impl<T: Operations> Disk<T> {
     /// # Errors
     ///
     /// - `EINVAL`: the limits do not go together.
-    /// - What `update` returns; the limits stay as they are.
+    /// - Any error of `update`; the limits stay as they are.
     pub fn update_limits(&self, update: impl FnOnce(&mut Limits) -> Result) -> Result {
         // SAFETY: By the type invariants; takes the lock that the commit or the cancellation
         // releases.
@@ -178,9 +178,9 @@ impl<T: Operations> Disk<T> {
         })
     }
 
-    /// As [`Disk::update_limits`], but waits for nobody: neither for requests nor for others who change
-    /// limits, who may wait for requests. The change is such that requests under way may see it or not.
-    /// Process context.
+    /// As [`Disk::update_limits`], but waits for nobody: neither for requests nor for others who
+    /// change limits, who may wait for requests. The change is such that requests under way may see
+    /// it or not. Process context.
     ///
     /// # Errors
     ///
@@ -206,8 +206,8 @@ impl<T: Operations> Disk<T> {
         unsafe { bindings::blk_mark_disk_dead(self.raw()) };
     }
 
-    /// Calls `f`, which schedules work, unless the disk was deleted, or has no request and can get none:
-    /// deleting it waits for its work, and nobody does afterwards. Any context.
+    /// Calls `f`, which schedules work, unless the disk was deleted, or has no request and can get
+    /// none: deleting it waits for its work, and nobody does afterwards. Any context.
     fn while_in_use<R>(&self, f: impl FnOnce() -> R) {
         let queue = self.queue();
         // SAFETY: By the type invariants.

@@ -32,7 +32,7 @@ impl Feature {
 /// The smallest [`Limits::max_segment_size`] that the block layer takes, in bytes.
 pub const MIN_SEGMENT_SIZE: u32 = 4096;
 
-/// What the block layer takes 0 for as the largest segment, `BLK_MAX_SEGMENT_SIZE`.
+/// The size that the block layer takes 0 for as the largest segment, `BLK_MAX_SEGMENT_SIZE`.
 pub const DEFAULT_SEGMENT_SIZE: u32 = 65536;
 
 /// The largest logical block in bytes that the block layer takes.

@@ -45,7 +45,7 @@ pub struct DeviceNumbers {
     pub major: u32,
     /// First minor number, that of the whole disk.
     pub first_minor: u32,
-    /// How many there are. Partitions beyond them get numbers from the common pool.
+    /// The number of minors. Partitions beyond them get numbers from the common pool.
     pub minors: u32,
 }
 

@@ -61,8 +61,8 @@ use crate::bindings;
 #[cfg(doc)]
 use crate::Status;
 
-/// How many hardware queues a driver should make, given how many it can: no more than there are
-/// CPUs that may be used. Process context.
+/// Returns the number of hardware queues that a driver should make, given how many it can: no more
+/// than there are CPUs that may be used. Process context.
 pub fn num_possible_queues(max: u32) -> u32 {
     // SAFETY: Takes any number.
     unsafe { bindings::blk_mq_num_possible_queues(max) }

@@ -13,7 +13,7 @@ pub struct HumanSize {
     text: [u8; Self::LEN],
 }
 
-/// What the units are powers of.
+/// The base of which the units are powers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Units {
     /// Of 1000: kB, MB, GB...

@@ -42,8 +42,8 @@ pub struct Published<T: Send + Sync + 'static> {
     _until_gone: UntilGone,
 }
 
-/// What an object that a module has to outlive keeps as its last field: the module waits until
-/// this is dropped.
+/// The last field of an object that a module has to outlive: the module waits until the field is
+/// dropped.
 ///
 /// The block layer gives the module of a disk up before it frees the disk's data, which takes
 /// code of the module. So what the data of all disks refers to has one.
@@ -83,7 +83,7 @@ impl<T: Send + Sync + 'static> ModuleState<T> {
     ///
     /// - `EBUSY`: there is one.
     /// - `ENOMEM`.
-    /// - What `make` returns.
+    /// - Any error of `make`.
     pub fn publish(
         &'static self,
         make: impl FnOnce(LastReference) -> Result<Arc<T>>,

@@ -89,7 +89,7 @@ impl<const N: usize> DeviceWrites<N> {
     }
 }
 
-/// What goes between header and status.
+/// The data between header and status.
 enum Payload<R> {
     /// The data of the request, if it has any.
     Data,

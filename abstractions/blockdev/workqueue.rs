@@ -40,8 +40,8 @@ impl OwnedQueue {
         Self::with_flags(name, bindings::wq_flags_WQ_MEM_RECLAIM)
     }
 
-    /// Makes a queue as [`OwnedQueue::new_percpu`] does, whose items wait for memory where another thread is
-    /// needed. They may wait for items of queues that do so too. Process context.
+    /// Makes a queue as [`OwnedQueue::new_percpu`] does, whose items wait for memory where another
+    /// thread is needed. They may wait for items of queues that do so too. Process context.
     ///
     /// # Errors
     ///
@@ -80,7 +80,7 @@ impl Drop for OwnedQueue {
     }
 }
 
-/// What a [`Deferred`] does.
+/// The work of a [`Deferred`].
 pub trait Run: Send + Sync + 'static {
     /// Runs in process context, not twice at once. Memory is allocated without I/O.
     fn run(&self);

@@ -4,11 +4,11 @@
 
 use super::*;
 
-/// No timeout of a request of the disk is looked at as long as this exists. Requests that are late by
-/// the end are looked at then.
+/// No timeout of a request of the disk is looked at as long as this exists. Requests that are late
+/// by the end are looked at then.
 ///
-/// For who has requests that the block layer takes for ones under way: a timeout of one of them that
-/// is looked at meanwhile would change it from another thread.
+/// For who has requests that the block layer takes for ones under way: a timeout of one of them
+/// that is looked at meanwhile would change it from another thread.
 ///
 /// # Invariants
 ///
@@ -42,8 +42,8 @@ impl<T: Operations> Drop for TimeoutsHeld<'_, T> {
 }
 
 impl<T: Operations> Disk<T> {
-    /// Waits until no timeout of a request is being looked at, and has none looked at as long as the
-    /// result exists. Process context, sleeps.
+    /// Waits until no timeout of a request is being looked at, and has none looked at as long as
+    /// the result exists. Process context, sleeps.
     pub fn hold_timeouts(&self) -> TimeoutsHeld<'_, T> {
         let queue = self.queue();
         // The work first: it arms the timer again. One that runs out from here on finds the work

@@ -15,7 +15,8 @@ use core::{
 };
 use kernel::time::msecs_to_jiffies;
 
-/// The longest time that a late request is given, in milliseconds, before its driver is asked again.
+/// The longest time that a late request is given, in milliseconds, before its driver is asked
+/// again.
 const GRACE_MS: u32 = 5_000;
 /// Rounds that are counted; beyond, it is this number.
 const MOST_ROUNDS: u32 = 20;
@@ -74,8 +75,8 @@ impl<T: Operations> LateRequest<'_, T> {
     /// The first time it has had what `/sys/block/*/queue/io_timeout` says, and then five seconds
     /// each, or what the file says if that is less.
     pub fn rounds(&self) -> u32 {
-        // SAFETY: By the type invariants; only the block layer's own timer, which calls this, changes
-        // it meanwhile.
+        // SAFETY: By the type invariants; only the block layer's own timer, which calls this,
+        // changes it meanwhile.
         let timeout = unsafe { (*self.rq.as_ptr()).timeout };
         if timeout == self.usual() {
             return 0;
@@ -96,7 +97,8 @@ impl<T: Operations> LateRequest<'_, T> {
 
     /// Returns the time that a request is given at first, in jiffies.
     fn usual(&self) -> u32 {
-        // SAFETY: By the type invariants. Whoever writes the file writes the field, which is a word.
+        // SAFETY: By the type invariants. Whoever writes the file writes the field, which is a
+        // word.
         unsafe { (&raw const (*(*self.rq.as_ptr()).q).rq_timeout).read_volatile() }
     }
 

@@ -61,7 +61,7 @@ mod private {
     }
 }
 
-/// What a list can hold: [`IdleRequest`] or [`Request`].
+/// An item that a list can hold: [`IdleRequest`] or [`Request`].
 pub trait Item: private::Sealed {}
 
 impl<T: Operations> Item for IdleRequest<T> {}

@@ -36,17 +36,17 @@ pub trait Operations: Sized + 'static {
     /// The module, which stays loaded while a disk is open: `LocalModule`.
     type Module: ModuleMetadata;
 
-    /// What the tag set keeps for [`Operations::map_queues`] and
+    /// The data that the tag set keeps for [`Operations::map_queues`] and
     /// [`Operations::new_request_data`].
     type TagSetData: Send + Sync + 'static;
 
-    /// What a disk keeps until its last close.
+    /// The data that a disk keeps until its last close.
     type DiskData: Send + Sync + 'static;
 
     /// The part of it that belongs to a hardware queue, which is found without a search.
     type HwData: Sync + 'static;
 
-    /// What each request keeps.
+    /// The data that each request keeps.
     type RequestData: Send + 'static;
 
     /// Makes the data of a request, when the tag set or a scheduler allocates it.
@@ -88,12 +88,12 @@ pub trait Operations: Sized + 'static {
     /// Ends a request that the device is done with. Hard interrupt, softirq or process context.
     fn complete(rq: Request<Self>);
 
-    /// A request was not answered in time. It gets more time when this returns, for as long as it is
-    /// [pending](LateRequest::is_pending): the driver looks whether there is an answer, and otherwise
-    /// has somebody see to it that the request ends.
+    /// A request was not answered in time. It gets more time when this returns, for as long as it
+    /// is [pending](LateRequest::is_pending): the driver looks whether there is an answer, and
+    /// otherwise has somebody see to it that the request ends.
     ///
-    /// Process context, may sleep, on a workqueue of the block layer. Must not wait for a request, nor
-    /// until none is under way.
+    /// Process context, may sleep, on a workqueue of the block layer. Must not wait for a request,
+    /// nor until none is under way.
     fn timeout(data: &Self::DiskData, late: &LateRequest<'_, Self>) {
         let _ = (data, late);
         kernel::build_error!(kernel::error::VTABLE_DEFAULT_ERROR)

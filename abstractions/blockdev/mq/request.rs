@@ -21,7 +21,7 @@ use core::{
 };
 use kernel::types::Opaque;
 
-/// What a request asks for, C `enum req_op`.
+/// The operation that a request asks for, C `enum req_op`.
 #[repr(transparent)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Op(u32);
@@ -89,7 +89,7 @@ impl Op {
     }
 }
 
-/// What there is to know of a request, C `struct request`.
+/// The facts that there are to know of a request, C `struct request`.
 ///
 /// # Invariants
 ///
@@ -110,7 +110,7 @@ impl<T: Operations> RequestInfo<T> {
         rq.wrapping_add(1).cast()
     }
 
-    /// What the request asks for.
+    /// Returns the operation that the request asks for.
     #[inline(always)]
     pub fn op(&self) -> Op {
         // SAFETY: By the type invariants.
@@ -124,8 +124,8 @@ impl<T: Operations> RequestInfo<T> {
         unsafe { (*self.raw()).cmd_flags & bindings::REQ_NOUNMAP != 0 }
     }
 
-    /// Whether the request is data of a flush sequence: of a bio that is to be on the medium when it
-    /// ends, or after all that ended before it (`REQ_FUA`, `REQ_PREFLUSH`).
+    /// Whether the request is data of a flush sequence: of a bio that is to be on the medium when
+    /// it ends, or after all that ended before it (`REQ_FUA`, `REQ_PREFLUSH`).
     #[inline]
     pub fn is_of_flush_sequence(&self) -> bool {
         // SAFETY: By the type invariants.
@@ -197,7 +197,7 @@ impl<T: Operations> RequestInfo<T> {
         })
     }
 
-    /// How many segments [`Request::segments`] has at most.
+    /// Returns the largest number of segments that [`Request::segments`] gives.
     #[inline(always)]
     pub fn phys_segments(&self) -> usize {
         // SAFETY: By the type invariants.
@@ -206,7 +206,8 @@ impl<T: Operations> RequestInfo<T> {
 
     /// The ranges of a discard, each a first sector and a number of sectors.
     ///
-    /// Where the disk takes only one range per discard, the bios are contiguous and make one.
+    /// Returns the ranges of a discard. If the disk takes only one range, the bios are contiguous
+    /// and make one.
     pub fn ranges(&self) -> Ranges<'_> {
         let mut ranges = Ranges {
             bio: core::ptr::null(),
@@ -419,8 +420,8 @@ impl<T: Operations> Request<T> {
         Some(unsafe { Self::from_raw(rq) })
     }
 
-    /// Whether the answer to the request is to be lost, as fault injection (`fail_io_timeout`) has it
-    /// for disks whose `/sys/block/*/io-timeout-fail` says so: asked once for each answer.
+    /// Whether the answer to the request is to be lost, as fault injection (`fail_io_timeout`) has
+    /// it for disks whose `/sys/block/*/io-timeout-fail` says so: asked once for each answer.
     ///
     /// The driver keeps such a request as one that its device has not answered. Any context.
     #[inline(always)]
@@ -437,13 +438,13 @@ impl<T: Operations> Request<T> {
         unsafe { bindings::blk_mq_requeue_request(self.into_raw().as_ptr(), true) };
     }
 
-    /// Gives a request back to the block layer that a device had, to be queued again, with new time,
-    /// once that is [asked for](crate::Disk::queue_again). Its time was over, or may be: no timeout
-    /// is looked at meanwhile. With those of another disk held, it gets no new time.
+    /// Gives a request back to the block layer that a device had, to be queued again, with new
+    /// time, once that is [asked for](crate::Disk::queue_again). Its time was over, or may be: no
+    /// timeout is looked at meanwhile. With those of another disk held, it gets no new time.
     pub fn requeue_later(self, held: &TimeoutsHeld<'_, T>) {
         let rq = self.into_raw().as_ptr();
-        // SAFETY: By the type invariants, and ownership is given up. Nobody else looks at the time of
-        // the request where timeouts of its queue are held.
+        // SAFETY: By the type invariants, and ownership is given up. Nobody else looks at the time
+        // of the request where timeouts of its queue are held.
         unsafe {
             if held.is_of((*rq).q) {
                 (*rq).timeout = 0;
@@ -477,7 +478,7 @@ pub struct Rejected<T: Operations> {
 unsafe impl<T: Operations> Send for Rejected<T> {}
 
 impl<T: Operations> Rejected<T> {
-    /// What to return from the `queue_rq` of C that was called with `rq`.
+    /// Returns the status to return from the `queue_rq` of C that was called with `rq`.
     pub(super) fn into_status(self, rq: *mut bindings::request) -> Status {
         if self.rq.as_ptr() == rq {
             return ManuallyDrop::new(self).status;

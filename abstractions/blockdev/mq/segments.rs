@@ -86,7 +86,7 @@ impl Segments<'_> {
         self.left = iter.bi_size;
     }
 
-    /// What is left of the entry that is next, which may be in the next bio.
+    /// Returns the rest of the entry that is next, which may be in the next bio.
     #[inline(always)]
     fn rest(&mut self) -> Option<bindings::bio_vec> {
         while self.left == 0 {

@@ -113,7 +113,7 @@ impl<T: Operations> PinnedDrop for TagSet<T> {
     }
 }
 
-/// What a hardware queue is used for.
+/// The purpose of a hardware queue.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QueueKind {

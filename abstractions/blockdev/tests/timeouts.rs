@@ -75,8 +75,8 @@ fn hurry(disk: &crate::Disk<Mute>) {
     unsafe { (&raw mut (*(*raw).queue).rq_timeout).write_volatile(1) };
 }
 
-/// A request is late while timeouts are held: that is seen when they are not any more, and not before,
-/// though the timer was armed by the request.
+/// A request is late while timeouts are held: that is seen when they are not any more, and not
+/// before, though the timer was armed by the request.
 pub(super) fn are_held() -> Result {
     let state = Arc::pin_init(
         pin_init!(State {
