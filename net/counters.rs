@@ -24,11 +24,11 @@ pub(crate) struct TxCounters {
     pub(crate) bytes: Counter,
     /// Notifications sent to the device.
     pub(crate) kicks: Counter,
-    /// How often the watchdog found the queue stuck. Has several writers.
+    /// The number of times that the watchdog found the queue stuck. Has several writers.
     pub(crate) timeouts: Counter,
-    /// How often the queue was stopped.
+    /// The number of times that the queue was stopped.
     pub(crate) stop: Counter,
-    /// How often the queue was woken. Has several writers.
+    /// The number of times that the queue was woken. Has several writers.
     pub(crate) wake: Counter,
 }
 

@@ -42,7 +42,7 @@ use virtio::{
 
 /// The time that a device may take to answer, as [`Patience`] counts it.
 const TIMEOUT: TimeLimit = TimeLimit::from_millis(5_000);
-/// How often the queue is looked at before the first pause.
+/// The number of times that the queue is looked at before the first pause.
 const SPINS: usize = 200;
 /// The pause between two looks.
 const PAUSE: Delta = Delta::from_micros(50);
@@ -131,8 +131,8 @@ impl Control {
         self.features.has(features::CTRL_VQ) && self.features.has(feature)
     }
 
-    /// Sends a command whose data is what `fill` appends, and waits for the answer. Process context,
-    /// sleeps.
+    /// Sends a command whose data is what `fill` appends, and waits for the answer. Process
+    /// context, sleeps.
     ///
     /// # Errors
     ///
@@ -246,8 +246,8 @@ impl Control {
         }
     }
 
-    /// A command got no answer, as the queue is broken, or without a reason to be seen: which settings
-    /// the device has is not known from here on.
+    /// A command got no answer, as the queue is broken, or without a reason to be seen: which
+    /// settings the device has is not known from here on.
     #[cold]
     fn report(dev: &Device<Nic<'_>>, broken: bool) {
         let trouble = if broken {

@@ -29,7 +29,7 @@ pub(crate) const MAX_MTU: u32 = 65535;
 /// Largest packet that is not out of the ordinary.
 pub(crate) const GOOD_PACKET_LEN: u32 = ETH_HLEN as u32 + VLAN_HLEN + ETH_DATA_LEN;
 
-/// How packets are received.
+/// The way in which packets are received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RxMode {
     /// One buffer per packet, of [`GOOD_PACKET_LEN`].
@@ -63,7 +63,7 @@ impl RxMode {
     }
 }
 
-/// What was negotiated.
+/// The negotiated facts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Facts {
     /// All of it.
@@ -76,7 +76,7 @@ pub(crate) struct Facts {
     pub(crate) dma: bool,
     /// A header may be in one descriptor with its packet.
     pub(crate) any_layout: bool,
-    /// How packets are received.
+    /// The way in which packets are received.
     pub(crate) rx_mode: RxMode,
     /// Largest packet that the device may send, Ethernet header included.
     pub(crate) largest_packet: u32,
@@ -120,7 +120,8 @@ impl Facts {
 /// Most pairs of queues that a device may have (virtio spec §5.1.4.1).
 const MAX_PAIRS: u16 = 0x8000;
 
-/// How many pairs of queues to use: one, where what the device tells makes no sense.
+/// Returns the number of pairs of queues to use: one, if the number that the device tells makes no
+/// sense.
 fn pairs(features: &FeatureSet, told: Option<u16>) -> usize {
     if !features.has(features::MQ) || !features.has(features::CTRL_VQ) {
         return 1;

@@ -61,7 +61,7 @@ pub(crate) const HOST_USO: Feature = Feature::new(56);
 /// The device tells speed and duplex.
 pub(crate) const SPEED_DUPLEX: Feature = Feature::new(63);
 
-/// What the driver understands.
+/// The features that the driver understands.
 pub(crate) const TABLE: &[Feature] = &[
     CSUM,
     GUEST_CSUM,
@@ -90,7 +90,7 @@ pub(crate) const TABLE: &[Feature] = &[
     SPEED_DUPLEX,
 ];
 
-/// What the driver understands of legacy devices.
+/// The features of legacy devices that the driver understands.
 pub(crate) const TABLE_LEGACY: &[Feature] = &{
     let mut table = [GSO; TABLE.len() + 2];
     let mut i = 0;

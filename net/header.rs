@@ -42,7 +42,7 @@ const LEN_NUM_BUFFERS: usize = 12;
 /// Longest header of all.
 pub(crate) const MAX_LEN: usize = LEN_NUM_BUFFERS;
 
-/// How headers are laid out for a device.
+/// The layout of headers for a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
     /// Bytes.
@@ -50,7 +50,8 @@ pub(crate) struct Layout {
     endian: Endian,
 }
 
-/// What a received header says. A copy: what the device does to the original is of no concern.
+/// The contents of a received header. A copy: later changes by the device to the original do not
+/// matter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RxHeader {
     /// Checksum and segmentation.

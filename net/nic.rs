@@ -67,7 +67,7 @@ use virtio::{
     QueueHandle, //
 };
 
-/// What the queues of a pair share with the rest of the driver.
+/// The data that the queues of a pair share with the rest of the driver.
 pub(crate) struct Pair {
     /// Counters of both queues.
     pub(crate) counters: PairCounters,
@@ -139,7 +139,7 @@ impl Pair {
 pub(crate) struct Nic<'bound> {
     /// The device.
     pub(crate) vdev: &'bound virtio::Device<Bound>,
-    /// What was negotiated.
+    /// The negotiated facts.
     pub(crate) facts: Facts,
     /// The control queue.
     #[pin]
@@ -238,9 +238,9 @@ fn enable_queues(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
     }
 }
 
-/// Has the transmitted packets of a pair reaped by NAPI, if they are to be: an interrupt for that is
-/// worth it only where packets are sent. The interface is up, or about to be. Returns whether they
-/// are from now on.
+/// Has the transmitted packets of a pair reaped by NAPI, if they are to be: an interrupt for that
+/// is worth it only where packets are sent. The interface is up, or about to be. Returns whether
+/// they are from now on.
 fn enable_tx_napi(dev: &Device<Nic<'_>>, i: usize, pair: &Pair, rtnl: &mut Rtnl) -> bool {
     let on = pair.tx_napi_wanted.read_once() && dev.data().affinity_set.read_once();
     if on {

@@ -67,8 +67,8 @@ pub(crate) fn resume(net: &NetDevice<Nic<'_>>) -> Result {
     nic.recovery.woken(|| bring_back(net, &mut rtnl))
 }
 
-/// Finds the queues of a device whose features were negotiated, and has it and the interface go on, with
-/// what the device was told before, before there is traffic. Process context.
+/// Finds the queues of a device whose features were negotiated, and has it and the interface go on,
+/// with what the device was told before, before there is traffic. Process context.
 ///
 /// # Errors
 ///

@@ -42,12 +42,13 @@ pub(crate) const fn tx_index(pair: usize) -> usize {
     pair * 2 + 1
 }
 
-/// What a queue of the device is, by its index: the pair it is of, and whether it transmits.
+/// Returns the role of a queue of the device, by its index: the pair it is of, and whether it
+/// transmits.
 pub(crate) const fn pair_of(index: usize) -> (usize, bool) {
     (index / 2, index % 2 != 0)
 }
 
-/// What the driver wants of each queue.
+/// Returns the wishes of the driver for each queue.
 fn specs(nic: &Nic<'_>) -> Result<KVec<QueueSpec>> {
     let pairs = nic.facts.max_pairs;
     let mut specs = KVec::with_capacity(2 * pairs + 1, GFP_KERNEL)?;
@@ -237,8 +238,8 @@ pub(crate) fn set_pairs(dev: &Device<Nic<'_>>, pairs: usize, rtnl: &mut Rtnl) ->
 }
 
 /// Tells a device that was reset how many pairs the user wants in use. If it refuses, or does not
-/// answer, only the first pair is in use (virtio spec §5.1.6.5.6) until the next reset, and the stack
-/// is told so.
+/// answer, only the first pair is in use (virtio spec §5.1.6.5.6) until the next reset, and the
+/// stack is told so.
 ///
 /// # Errors
 ///

@@ -68,8 +68,8 @@ impl Trouble {
         Self::NotWoken,
     ];
 
-    /// Whether a device may have it for long and be of use all the same: the fault may be its host's,
-    /// and what it still does is better than nothing.
+    /// Whether a device may have it for long and be of use all the same: the fault may be its
+    /// host's, and what it still does is better than nothing.
     fn is_bearable(self) -> bool {
         matches!(self, Self::Stuck | Self::Deaf)
     }
@@ -96,8 +96,8 @@ pub(crate) struct Recovery {
     noted: Atomic<i32>,
     /// The next restart was counted, and waited for.
     due: Atomic<bool>,
-    /// The system sleeps, or the function is reset, or the machine goes down: who does so sees to the
-    /// device.
+    /// The system sleeps, or the function is reset, or the machine goes down: who does so sees to
+    /// the device.
     is_others: Atomic<bool>,
 }
 
@@ -129,15 +129,15 @@ impl Recovery {
         self.is_others.store(true, Relaxed);
     }
 
-    /// Ends the recovery for good, and waits for one that runs. Process context, sleeps, without the
-    /// RTNL.
+    /// Ends the recovery for good, and waits for one that runs. Process context, sleeps, without
+    /// the RTNL.
     pub(crate) fn end(&self) {
         self.leave();
         self.link.cut();
     }
 
-    /// Brings back a device that wakes up, and looks after it from there on, if that went well. With
-    /// the RTNL held.
+    /// Brings back a device that wakes up, and looks after it from there on, if that went well.
+    /// With the RTNL held.
     ///
     /// # Errors
     ///
@@ -183,8 +183,8 @@ pub(crate) fn not_woken(dev: &Device<Nic<'_>>) {
     report(dev, Trouble::NotWoken);
 }
 
-/// Returns whether a device asks for a reset, or is not there, and reports that. It says so by a change
-/// of its configuration. Process context.
+/// Returns whether a device asks for a reset, or is not there, and reports that. It says so by a
+/// change of its configuration. Process context.
 pub(crate) fn needs_reset(dev: &Device<Nic<'_>>) -> bool {
     let needs_reset = dev.data().vdev.needs_reset();
     if needs_reset {

@@ -149,7 +149,7 @@ impl RxState {
     }
 }
 
-/// How it went to fill a queue.
+/// The result of filling a queue.
 struct Filled {
     /// `ENOMEM`: memory is short, for now; `EIO`: the queue is broken.
     result: Result,
@@ -306,7 +306,7 @@ impl<'a, 'b> Context<'a, 'b> {
         self.0.dev()
     }
 
-    /// What the queue shares with the transmit queue of its pair.
+    /// Returns the data that the queue shares with the transmit queue of its pair.
     #[inline(always)]
     fn pair(self) -> &'a Pair {
         self.0.pair()

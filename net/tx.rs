@@ -114,8 +114,8 @@ impl Done {
     /// Accounts for the packets.
     #[inline(always)]
     fn account(self, stack: StackQueue<'_, Nic<'_>>, counters: &TxCounters) {
-        // PERF: The stack's function asks this again where it is inlined, and not for packets. None is
-        // empty.
+        // PERF: The stack's function asks this again where it is inlined, and not for packets. None
+        // is empty.
         if self.bytes == 0 {
             return;
         }
@@ -161,7 +161,7 @@ fn wake(queue: &impl QueueOps<TxPacket>, stack: StackQueue<'_, Nic<'_>>, counter
 ///
 /// # Errors
 ///
-/// What went wrong. The packet is dropped.
+/// The error of the add. The packet is dropped.
 #[inline(always)]
 fn add(
     queue: &mut impl QueueOps<TxPacket>,
@@ -359,8 +359,8 @@ impl Said {
         Self(u32::MAX)
     }
 
-    /// Notes that the device says so. Returns whether it said so before, and nothing was taken since: a
-    /// device that takes back what it said does not keep the driver in a loop.
+    /// Notes that the device says so. Returns whether it said so before, and nothing was taken
+    /// since: a device that takes back what it said does not keep the driver in a loop.
     #[inline(always)]
     fn in_vain(&mut self, queue: &impl QueueOps<TxPacket>) -> bool {
         let free = queue.num_free();
@@ -463,8 +463,8 @@ impl OnQueue<TxPacket> for Reap<'_, '_> {
 /// The instance may be scheduled or not, and stays so; so do callbacks, which are on unless it is
 /// scheduled. The queue may be locked by this CPU: the message may be one of the driver.
 ///
-/// PERF: This does not use [`Clean`] without delay, of which [`poll`] is the only user: with two, what
-/// is done for each packet would be a call there, of 28 instructions.
+/// PERF: This does not use [`Clean`] without delay, of which [`poll`] is the only user: with two,
+/// what is done for each packet would be a call there, of 28 instructions.
 #[cold]
 fn poll_for_netpoll<'a>(poll: TxPoll<'a, Nic<'_>>) -> Polled<'a> {
     if let Some(mut guard) = poll.try_lock() {

@@ -62,7 +62,7 @@ impl<'a> AddrList<'a> {
         }
     }
 
-    /// How many addresses there are.
+    /// Returns the number of addresses.
     pub fn len(&self) -> usize {
         // SAFETY: By the type invariant.
         unsafe { bindings::hw_addr_count(self.list) as usize }

@@ -64,7 +64,8 @@ pub fn num_online_cpus() -> usize {
     unsafe { bindings::num_online_cpus() as usize }
 }
 
-/// How many CPUs each of `groups` groups has: as many as all others, the first ones one more.
+/// Returns the number of CPUs in one of `groups` groups: as many as in all others, and one more in
+/// the first ones.
 pub fn group_size(cpus: usize, groups: usize, index: usize) -> usize {
     if groups == 0 {
         return 0;
@@ -116,8 +117,8 @@ impl<T: Operations> Device<T> {
             return Err(EINVAL);
         }
         let queue = u16::try_from(queue)?;
-        // SAFETY: By the type invariants, and the queue is one of the device's; the mask is valid and
-        // hotplug is held off.
+        // SAFETY: By the type invariants, and the queue is one of the device's; the mask is valid
+        // and hotplug is held off.
         to_result(unsafe { bindings::netif_set_xps_cpus(self.as_raw(), mask.as_raw(), queue) })
     }
 }

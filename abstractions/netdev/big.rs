@@ -104,8 +104,8 @@ impl BigBuf {
         };
         const { assert!(N <= PAGE_SIZE) };
         // SAFETY: The range is within the first page, which has an address as it is not from high
-        // memory. The device may write meanwhile, and any bytes will do, but the same ones each time
-        // that the copy is looked at: so they are read once.
+        // memory. The device may write meanwhile, and any bytes will do, but the same ones each
+        // time that the copy is looked at: so they are read once.
         unsafe {
             crate::bindings::page_address(page.as_ptr())
                 .cast::<[u8; N]>()

@@ -32,8 +32,8 @@ pub struct Command(KBox<Inner>);
 
 /// # Invariants
 ///
-/// `out` has at least [`HEAD`] bytes, `ack` at least one. `second` is from [`HEAD`] to the length of
-/// `out`.
+/// `out` has at least [`HEAD`] bytes, `ack` at least one. `second` is from [`HEAD`] to the length
+/// of `out`.
 struct Inner {
     out: KVec<u8>,
     /// Offset in `out` of the second part of the data, if there is one.

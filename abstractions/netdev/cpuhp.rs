@@ -23,7 +23,7 @@ use kernel::{
     types::Opaque, //
 };
 
-/// What happens to a CPU.
+/// The change that happens to a CPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CpuChange {
     /// It came online.
@@ -156,7 +156,7 @@ impl Node {
     }
 }
 
-/// What wants to know of CPUs.
+/// A user that wants to know of CPUs.
 ///
 /// # Invariants
 ///

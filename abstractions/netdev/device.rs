@@ -88,7 +88,7 @@ impl<T: Operations> Device<T> {
         &self.private().data
     }
 
-    /// How many pairs of queues there are.
+    /// Returns the number of pairs of queues.
     pub fn queues(&self) -> usize {
         self.private().tx.len()
     }
@@ -179,9 +179,9 @@ impl<T: Operations> Device<T> {
         unsafe { bindings::netif_tx_stop_all_queues(self.as_raw()) };
     }
 
-    /// Lets the stack send on a queue again, if the driver stopped it, and counts that. Does nothing
-    /// while the interface is detached or down. Any context, but not after the interface was detached
-    /// and attached again.
+    /// Lets the stack send on a queue again, if the driver stopped it, and counts that. Does
+    /// nothing while the interface is detached or down. Any context, but not after the interface
+    /// was detached and attached again.
     pub fn wake_stopped_queue(&self, index: usize, counter: &Counter) {
         if let Some(slot) = self.private().tx.get(index) {
             // SAFETY: By the type invariants.
@@ -228,7 +228,8 @@ impl<T: Operations> Device<T> {
         to_result(unsafe { bindings::netif_set_real_num_rx_queues(self.as_raw(), n) })
     }
 
-    /// Returns the number of values of `ethtool -S`. It changes by [`Device::set_real_queues`] only.
+    /// Returns the number of values of `ethtool -S`. It changes by [`Device::set_real_queues`]
+    /// only.
     pub(crate) fn stats_count(&self, _rtnl: &Rtnl) -> usize {
         // SAFETY: By the type invariants; the number changes with the RTNL held.
         let pairs = unsafe { bindings::netdev_real_rx_queues(self.as_raw()) } as usize;
@@ -259,8 +260,8 @@ impl<T: Operations> Device<T> {
         self.private().schedule_work();
     }
 
-    /// Runs [`Operations::recover`] in so many milliseconds, if the device is registered then. What was
-    /// scheduled before is put off, or moved up. Any context, interrupts too.
+    /// Runs [`Operations::recover`] in so many milliseconds, if the device is registered then. What
+    /// was scheduled before is put off, or moved up. Any context, interrupts too.
     pub fn schedule_recovery(&self, millis: u32) {
         self.private().schedule_recovery(millis);
     }
@@ -289,7 +290,8 @@ impl<T: Operations> Device<T> {
         self.private().tx.get(index).is_some_and(|s| s.is_enabled())
     }
 
-    /// The state of a receive queue and where its page pool is, as long as its NAPI instance is disabled.
+    /// The state of a receive queue and where its page pool is, as long as its NAPI instance is
+    /// disabled.
     pub fn rx_stopped<'a>(
         &'a self,
         index: usize,

@@ -26,7 +26,7 @@ use crate::{
 };
 use kernel::prelude::*;
 
-/// What `ethtool` asks a driver. Process context, with the RTNL held.
+/// The questions of `ethtool` to a driver. Process context, with the RTNL held.
 pub trait EthtoolOps: Sized {
     /// The driver.
     type Net: Operations<Ethtool = Self>;
@@ -40,7 +40,7 @@ pub trait EthtoolOps: Sized {
     /// Parameters of coalescing that may be set; others are refused by the core.
     const COALESCE_PARAMS: CoalesceParams;
 
-    /// Where the device is, for `ethtool -i`.
+    /// Returns the place of the device, for `ethtool -i`.
     fn bus_info(dev: &Device<Self::Net>) -> &CStr;
 
     /// Sizes of the rings: `ethtool -g`.

@@ -38,13 +38,14 @@ pub const fn skb_data_align(len: u32) -> u32 {
     len.next_multiple_of(bindings::SKB_DATA_ALIGN as u32)
 }
 
-/// What has to be known of a fragment while the device has it: one word, which travels as the
-/// context of the buffer. Zero if it was lost.
+/// The shape of a fragment, which has to be known while the device has it: one word, which travels
+/// as the context of the buffer. Zero if it was lost.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Shape(u32);
 
 impl Shape {
-    /// How many of its bytes the device may write, and how many it may not: headroom and tail.
+    /// The number of bytes of the fragment that the device may write, and the number that it may
+    /// not: headroom and tail.
     const CAPACITY_BITS: u32 = 19;
     const REST_BITS: u32 = 11;
     const TAIL: u32 = 1 << 30;
@@ -187,7 +188,7 @@ impl RxFrag {
         }
     }
 
-    /// Where the device may write.
+    /// Returns the start of the bytes that the device may write.
     #[inline(always)]
     pub(crate) fn start(&self) -> *mut u8 {
         self.start.as_ptr()
@@ -250,7 +251,7 @@ pub struct RxData {
 }
 
 impl RxData {
-    /// What a device wrote to a buffer.
+    /// Creates the bytes that a device wrote to a buffer.
     #[inline(always)]
     pub fn new(used: Used<RxFrag>) -> Self {
         let len = used.len();
@@ -300,7 +301,7 @@ impl RxData {
         self.frag.has_tailroom()
     }
 
-    /// Where the bytes are.
+    /// Returns the start of the bytes.
     #[inline(always)]
     pub(crate) fn start(&self) -> *const u8 {
         self.frag.start()

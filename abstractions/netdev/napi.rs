@@ -61,7 +61,7 @@ impl Budget<'_> {
     }
 }
 
-/// How the poll of lifetime `'a` ended: there is one for every poll, and none is good for another.
+/// The end of the poll of lifetime `'a`: there is one for every poll, and none is good for another.
 pub struct Polled<'a> {
     work: i32,
     _poll: PhantomData<fn(&'a ()) -> &'a ()>,
@@ -112,7 +112,7 @@ impl<'a, T: Operations> Napi<'a, T> {
         self.slot.dev()
     }
 
-    /// What the queue shares with the transmit queue of its pair.
+    /// Returns the data that the queue shares with the transmit queue of its pair.
     #[inline(always)]
     pub fn pair(self) -> &'a T::Pair {
         self.slot.pair()

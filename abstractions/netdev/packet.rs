@@ -57,7 +57,7 @@ unsafe fn clear(to: *mut u8, len: usize) {
     }
 }
 
-/// How the header of packets to transmit is laid out.
+/// The layout of the header of packets to transmit.
 ///
 /// # Invariants
 ///
@@ -86,8 +86,8 @@ impl HeaderLayout {
     }
 }
 
-/// What is known of a packet to transmit besides itself, in one word: a packet is passed on in two
-/// registers then.
+/// The facts of a packet to transmit that are not in the packet, in one word: a packet is passed on
+/// in two registers then.
 #[derive(Clone, Copy)]
 struct Shape(u32);
 
@@ -160,9 +160,9 @@ impl TxPacket {
         let pushed = layout.inline
             && data as usize & 1 == 0
             && (data as usize).wrapping_sub(head) >= len
-            // PERF: Most packets are no clones. A bit tells; the helper is a call on some kernels, of
-            // 10 instructions.
-            // SAFETY: By the type invariants of `SkBuff`, the packet is valid, and this is its owner.
+            // PERF: Most packets are no clones. A bit tells; the helper is a call on some kernels,
+            // of 10 instructions. SAFETY: By the type invariants of `SkBuff`, the packet is valid,
+            // and this is its owner.
             && unsafe { (*raw).cloned() == 0 || !bindings::skb_header_cloned(raw) };
         // SAFETY: The header is within the headroom, which is as large, and whose owner is the
         // packet's, as its head is not shared; or it is within the control buffer, which belongs
@@ -182,7 +182,7 @@ impl TxPacket {
         }
     }
 
-    /// Where the header is.
+    /// Returns the start of the header.
     #[inline(always)]
     fn header_ptr(&self) -> *mut u8 {
         let raw = self.skb.as_raw();

@@ -35,8 +35,8 @@ use virtio::QueueOps;
 ///
 /// # Invariants
 ///
-/// `pool` is a valid page pool of single pages that this owns. It maps its pages, from the device, in
-/// full, for `dma_dev`, or not at all if that is null. The pool keeps the device.
+/// `pool` is a valid page pool of single pages that this owns. It maps its pages, from the device,
+/// in full, for `dma_dev`, or not at all if that is null. The pool keeps the device.
 pub(crate) struct PagePool {
     pool: NonNull<bindings::page_pool>,
     dma_dev: *mut bindings::device,
@@ -97,8 +97,8 @@ impl PagePool {
         !self.dma_dev.is_null()
     }
 
-    /// Whether a queue may have buffers of the pool: the pages are mapped for its device, or are not
-    /// mapped.
+    /// Whether a queue may have buffers of the pool: the pages are mapped for its device, or are
+    /// not mapped.
     #[inline]
     fn is_for(&self, queue: &impl QueueOps<RxFrag>) -> bool {
         !self.is_mapped() || self.dma_dev == queue.dma_dev().map_or(null_mut(), raw_device)
@@ -123,7 +123,7 @@ impl Drop for PagePool {
     }
 }
 
-/// How an allocation may behave.
+/// The behaviour that an allocation is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gfp {
     /// Does not sleep: for polls.
@@ -148,7 +148,7 @@ impl Gfp {
     }
 }
 
-/// Where the page pool of a queue is, if it has one, held as the queue is.
+/// The place of the page pool of a queue, if it has one, held as the queue is.
 ///
 /// # Invariants
 ///
@@ -250,8 +250,8 @@ impl<Q: QueueOps<RxFrag>> Filling<'_, Q> {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`, and those of [`Virtqueue::add_buf`](virtio::Virtqueue::add_buf). The buffer is back in
-    /// the pool.
+    /// `ENOMEM`, and those of [`Virtqueue::add_buf`](virtio::Virtqueue::add_buf). The buffer is
+    /// back in the pool.
     #[inline(always)]
     pub fn add(&mut self) -> Result {
         let frag = self.frags.alloc().ok_or(ENOMEM)?;
@@ -270,7 +270,8 @@ impl<Q: QueueOps<RxFrag>> Filling<'_, Q> {
 ///
 /// # Invariants
 ///
-/// `pool` is that of a [`PagePool`] which is borrowed for `'a`; `mapped` says whether it maps its pages.
+/// `pool` is that of a [`PagePool`] which is borrowed for `'a`; `mapped` says whether it maps its
+/// pages.
 pub struct Frags<'a> {
     pool: NonNull<bindings::page_pool>,
     kind: RxKind,
@@ -282,8 +283,7 @@ pub struct Frags<'a> {
 impl Frags<'_> {
     /// Allocates a buffer.
     ///
-    /// Where what is left of the page is too small for another buffer of the kind, the buffer
-    /// has it.
+    /// If the rest of the page is too small for another buffer of the kind, the buffer has it.
     #[inline(always)]
     pub fn alloc(&mut self) -> Option<RxFrag> {
         let mut size = self.kind.size();

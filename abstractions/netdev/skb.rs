@@ -93,7 +93,7 @@ impl SkBuff {
         unsafe { (*self.as_raw()).len.wrapping_sub((*self.as_raw()).data_len) }
     }
 
-    /// What the packet shares with its clones.
+    /// Returns the part of the packet that it shares with its clones.
     #[inline(always)]
     pub(crate) fn shared_info(&self) -> *mut bindings::skb_shared_info {
         let skb = self.as_raw();

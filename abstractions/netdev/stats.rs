@@ -108,9 +108,9 @@ impl TxQueueStats {
         packets;
         /// Transmitted bytes.
         bytes;
-        /// How often the queue was stopped.
+        /// The number of times that the queue was stopped.
         stop;
-        /// How often the queue was woken.
+        /// The number of times that the queue was woken.
         wake;
     }
 

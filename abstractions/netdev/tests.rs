@@ -170,8 +170,8 @@ mod suite {
         Ok(())
     }
 
-    /// Queues are woken while the interface is in use, and not before it is registered, while it is down
-    /// or while it is detached.
+    /// Queues are woken while the interface is in use, and not before it is registered, while it is
+    /// down or while it is detached.
     #[test]
     fn woken_in_use_only() -> Result {
         let mut rig = Rig::unfinished(2, 64)?;
@@ -243,7 +243,8 @@ mod suite {
         Ok(())
     }
 
-    /// Pages that are mapped for a device are not given to another, nor to one that has none mapped.
+    /// Pages that are mapped for a device are not given to another, nor to one that has none
+    /// mapped.
     #[test]
     fn mapped_for_another() -> Result {
         let (rig, other) = (Rig::new(1, 64)?, Rig::new(1, 64)?);

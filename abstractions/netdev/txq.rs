@@ -15,7 +15,7 @@ use crate::{
 };
 use core::marker::PhantomData;
 
-/// What became of a packet that was to be sent, C `netdev_tx_t`.
+/// The fate of a packet that was to be sent, C `netdev_tx_t`.
 #[must_use]
 #[derive(Clone, Copy)]
 pub struct NetdevTx(bindings::netdev_tx_t);
@@ -57,7 +57,7 @@ impl<'a, T: Operations> StackQueue<'a, T> {
         self.slot.dev()
     }
 
-    /// What the queue shares with the receive queue of its pair.
+    /// Returns the data that the queue shares with the receive queue of its pair.
     #[inline(always)]
     pub fn pair(self) -> &'a T::Pair {
         self.slot.pair()
@@ -99,8 +99,8 @@ impl<'a, T: Operations> StackQueue<'a, T> {
         unsafe { bindings::netif_xmit_stopped(self.slot.txq) }
     }
 
-    /// Lets the stack send again, unless the interface is detached or down. Returns whether the stack
-    /// may.
+    /// Lets the stack send again, unless the interface is detached or down. Returns whether the
+    /// stack may.
     ///
     /// Attaching the interface lets the stack send on all queues.
     #[inline(always)]

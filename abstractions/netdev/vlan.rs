@@ -18,13 +18,14 @@ use core::{
 };
 
 impl<T: Operations> Device<T> {
-    /// Calls `f` with the ID of each VLAN (802.1Q) that the interface is to receive. Process context;
-    /// `f` may sleep.
+    /// Calls `f` with the ID of each VLAN (802.1Q) that the interface is to receive. Process
+    /// context; `f` may sleep.
     ///
     /// The list is the stack's. It changes while the interface is detached, too, and then
     /// [`Operations::vlan_add`] and [`Operations::vlan_kill`] are not called.
     pub fn for_each_vlan<F: FnMut(u16)>(&self, _rtnl: &mut Rtnl, mut f: F) {
-        // SAFETY: By the type invariants; the RTNL is held, and `call` gets the function that it is for.
+        // SAFETY: By the type invariants; the RTNL is held, and `call` gets the function that it is
+        // for.
         unsafe {
             bindings::rust_netdev_for_each_vlan(
                 self.as_raw(),

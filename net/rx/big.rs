@@ -38,7 +38,7 @@ use virtio::{
     Virtqueue, //
 };
 
-/// Where the packet starts in the first page: after the header, and so that what follows the
+/// The offset of the packet in the first page: after the header, and so that the data behind the
 /// Ethernet header is aligned.
 const PAD: u32 = 32;
 

@@ -42,8 +42,8 @@ use virtio::{
 /// Largest packet, as all that is larger than what IP can say is none of ours.
 pub(super) const MAX_PACKET: u32 = 65535 + ETH_HLEN as u32 + 2 * 4;
 
-/// The kind of buffers of `len` bytes, which stay `mapped` for the device while they are packets, or
-/// do not.
+/// The kind of buffers of `len` bytes, which stay `mapped` for the device while they are packets,
+/// or do not.
 ///
 /// The administration of a packet has pointers in it. It is not put where a device can still write.
 pub(super) fn kind(len: u32, mapped: bool) -> Option<RxKind> {

@@ -29,8 +29,8 @@ use virtio::{
     Virtqueue, //
 };
 
-/// Lets the stack go on with a queue that was just stopped, if there is room in it by now. Otherwise,
-/// the device calls back when most of what it has is done.
+/// Lets the stack go on with a queue that was just stopped, if there is room in it by now.
+/// Otherwise, the device calls back when most of what it has is done.
 #[cold]
 pub(super) fn wait_for_room<Q: QueueOps<TxPacket>>(
     queue: &mut Q,
@@ -55,9 +55,9 @@ pub(super) fn wait_for_room<Q: QueueOps<TxPacket>>(
 
 /// Returns whether there is room in a queue; if not, callbacks are on.
 ///
-/// `enable_cb` returns false where the device is past the place to call back at: it does not call back
-/// then, and what it did has to be looked at. A device that takes back what it said does not keep the
-/// driver here.
+/// `enable_cb` returns false where the device is past the place to call back at: it does not call
+/// back then, and what it did has to be looked at. A device that takes back what it said does not
+/// keep the driver here.
 fn room_or_callback<Q>(
     queue: &mut Q,
     enable_cb: impl Fn(&mut Q) -> bool,
@@ -104,8 +104,8 @@ impl OnQueue<TxPacket> for Revive<'_, '_> {
     }
 }
 
-/// Calls `f` with a queue, locked, and with the stack's side of it, if there is one. Process or softirq
-/// context.
+/// Calls `f` with a queue, locked, and with the stack's side of it, if there is one. Process or
+/// softirq context.
 fn with_locked(
     dev: &Device<Nic<'_>>,
     index: usize,

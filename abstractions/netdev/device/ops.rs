@@ -47,9 +47,9 @@ pub trait Operations: Sized + Send + Sync {
     type Tx: Send;
     /// State of a receive queue.
     type Rx: Send;
-    /// What the two queues of a pair share, and others look at.
+    /// The data that the two queues of a pair share, and that others look at.
     type Pair: Send + Sync;
-    /// What switches the interrupts of a queue.
+    /// The switch for the interrupts of a queue.
     type Source: Source;
     /// The operations for `ethtool`.
     type Ethtool: EthtoolOps<Net = Self>;

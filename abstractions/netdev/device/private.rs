@@ -54,8 +54,8 @@ pub(crate) struct Private<T: Operations> {
     pub(super) dev: *mut bindings::net_device,
     pub(super) parent: ARef<device::Device>,
     pub(super) registration: ByRtnl<Registration>,
-    /// Numbers of values of `ethtool -S`: of the device, and of each pair of queues in use. Constant
-    /// once the device is made.
+    /// Numbers of values of `ethtool -S`: of the device, and of each pair of queues in use.
+    /// Constant once the device is made.
     pub(super) stats: [u16; 2],
     pub(super) work: Opaque<bindings::work_struct>,
     pub(super) recovery: Opaque<bindings::delayed_work>,
@@ -68,7 +68,7 @@ pub(crate) struct Private<T: Operations> {
 }
 
 impl<T: Operations> Private<T> {
-    /// Where the private data of a device is.
+    /// Returns the place of the private data of a device.
     #[inline(always)]
     pub(crate) fn of(dev: *mut bindings::net_device) -> *mut Self {
         const {

@@ -283,7 +283,7 @@ impl<T: Operations> Vtable<T> {
         T::tx_queue_stats(dev, index as usize, stats);
     }
 
-    /// What the queues counted that the core does not ask one by one for: those that are not in
+    /// Adds the counts of the queues that the core does not ask one by one: those that are not in
     /// use. Those in use never lose their counts.
     extern "C" fn get_base_stats(
         raw: *mut bindings::net_device,

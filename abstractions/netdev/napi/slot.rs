@@ -221,7 +221,7 @@ macro_rules! define_slot {
                 self.slot.index as usize
             }
 
-            /// What the queue shares with the other of the pair.
+            /// Returns the data that the queue shares with the other of the pair.
             #[inline(always)]
             pub(crate) fn pair(&self) -> &T::Pair {
                 &self.pair
@@ -325,7 +325,7 @@ impl<T: Operations> RxSlot<T> {
         self.slot.schedule_now();
     }
 
-    /// Where the page pool is.
+    /// Returns the place of the page pool.
     ///
     /// # Safety
     ///
@@ -336,8 +336,8 @@ impl<T: Operations> RxSlot<T> {
         unsafe { PoolPlace::new(self) }
     }
 
-    /// Unregisters the instance, as [`Slot::unregister`], and has the page pool forget it: who gives
-    /// pages back looks at the instance of their pool.
+    /// Unregisters the instance, as [`Slot::unregister`], and has the page pool forget it: who
+    /// gives pages back looks at the instance of their pool.
     pub(crate) fn unregister(&self) {
         self.slot.unregister();
         // SAFETY: The instance is disabled, and only its owner, whose last use of it this is,
@@ -381,8 +381,8 @@ impl<T: Operations> RxSlot<T> {
     ///
     /// # Safety
     ///
-    /// The RTNL and the device's mutex of sources are held, the instance is disabled, and there was a
-    /// grace period since.
+    /// The RTNL and the device's mutex of sources are held, the instance is disabled, and there was
+    /// a grace period since.
     pub(crate) unsafe fn set_source(&self, source: Option<T::Source>) {
         // SAFETY: By the safety requirements and the type invariants, nothing else refers to it.
         unsafe { *self.slot.source.get() = source };

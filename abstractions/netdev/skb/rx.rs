@@ -27,7 +27,7 @@ use kernel::{
     prelude::*, //
 };
 
-/// What a device says of the checksum and the segmentation of a received packet, in terms of
+/// The checksum and the segmentation of a received packet as a device tells them, in terms of
 /// virtio spec §5.1.6.
 ///
 /// Not believed: [`RxSkb::set_offload`] checks it against the packet.
@@ -41,9 +41,9 @@ pub struct RxOffload {
     pub hdr_len: u16,
     /// Payload bytes of each packet.
     pub gso_size: u16,
-    /// Where the checksum starts.
+    /// The offset at which the checksum starts.
     pub csum_start: u16,
-    /// Where, as of there, it goes.
+    /// The offset of the checksum from there.
     pub csum_offset: u16,
 }
 

@@ -23,10 +23,10 @@ pub enum GsoKind {
     UdpL4,
 }
 
-/// How a packet is to be cut into smaller ones.
+/// The way in which a packet is to be cut into smaller ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gso {
-    /// What it is cut into, if that is known here.
+    /// The kind of packets that it is cut into, if that is known here.
     pub kind: Option<GsoKind>,
     /// TCP with ECN: the congestion window reduced flag is of the first packet only.
     pub ecn: bool,
@@ -46,7 +46,7 @@ impl SkBuff {
         self.partial_csum().is_some() || unsafe { (*self.shared_info()).gso_size } != 0
     }
 
-    /// How the packet is to be cut, if it is.
+    /// Returns how the packet is to be cut, if it is.
     #[inline(always)]
     pub fn gso(&self) -> Option<Gso> {
         let info = self.shared_info();
@@ -70,7 +70,8 @@ impl SkBuff {
         })
     }
 
-    /// Where the checksum that is to be filled in starts, and where, as of there, it goes.
+    /// Returns the offset at which the checksum that is to be filled in starts, and its own offset
+    /// from there.
     #[inline(always)]
     pub fn partial_csum(&self) -> Option<(u16, u16)> {
         // PERF: The fields are read here, as a C helper is a call where it cannot be inlined.
@@ -94,11 +95,12 @@ impl SkBuff {
         self.headers().encapsulation() != 0
     }
 
-    /// Returns the fields of the packet that a copy of it has as well (`headers` of the C structure).
+    /// Returns the fields of the packet that a copy of it has as well (`headers` of the C
+    /// structure).
     #[inline(always)]
     fn headers(&self) -> &Headers {
-        // SAFETY: By the type invariant of `SkBuff`. The group is a union of two structures with the
-        // same fields, and nobody else writes to them while the packet is here.
+        // SAFETY: By the type invariant of `SkBuff`. The group is a union of two structures with
+        // the same fields, and nobody else writes to them while the packet is here.
         unsafe { (*self.as_raw()).__bindgen_anon_4.headers.as_ref() }
     }
 

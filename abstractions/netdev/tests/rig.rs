@@ -120,8 +120,8 @@ impl Rig {
         Ok(guard.parts().1.is_stopped())
     }
 
-    /// Stops the second transmit queue and wakes it, with its lock and without. Returns for both whether
-    /// it goes on.
+    /// Stops the second transmit queue and wakes it, with its lock and without. Returns for both
+    /// whether it goes on.
     pub(super) fn wakes(&self) -> Result<[bool; 2]> {
         let mut guard = self.net.tx_lock(1).ok_or(EINVAL)?;
         let (_, stack) = guard.parts();
