@@ -128,7 +128,7 @@ virtio::module_param! {
     description: "Start a stuck queue anew alone where the device can (VIRTIO_F_RING_RESET). Off for devices that go on with the requests of a queue that was reset, such as QEMU's.",
 }
 
-/// What the devices of the module share.
+/// The state that the devices of the module share.
 static GLOBALS: ModuleState<Globals> = ModuleState::empty();
 
 /// The driver, from load to unload. Fields are dropped in order: first the driver, so that

@@ -103,8 +103,8 @@ impl Attention {
     /// Waits until all that was called for was attended to. Process context, sleeps, without the
     /// link held.
     ///
-    /// While the device is [in use](Phase::Running), that may take as long as it is being removed or
-    /// put to sleep: who does so says so first.
+    /// While the device is [in use](Phase::Running), that may take as long as it is being removed
+    /// or put to sleep: who does so says so first.
     pub(crate) fn wait(&self) {
         self.work.flush();
     }
@@ -132,7 +132,8 @@ impl Run for Attend {
     fn run(&self) {
         loop {
             while self.look().is_some_and(|why| self.see_to(why)) {}
-            // Who changes the limits may wait for requests, and so for a restart that is needed by now.
+            // Who changes the limits may wait for requests, and so for a restart that is needed by
+            // now.
             if !self.owes_cache_news() {
                 return;
             }

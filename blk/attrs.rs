@@ -91,7 +91,7 @@ fn is_plain(byte: u8) -> bool {
 /// `cache_type`: whether the device writes back, which can be changed if it lets the driver.
 struct CacheType;
 
-/// What the file says, by whether the cache is on.
+/// The text of the file, by whether the cache is on.
 const CACHE_TYPES: [&str; 2] = ["write through", "write back"];
 
 /// Finds what was written, with or without a newline, among the types.
@@ -130,8 +130,8 @@ impl Attribute for CacheType {
         disk.update_limits(|limits| {
             let on = shared
                 .with_device(|dev| {
-                    // Noted for a restart, which the requests may need that are waited for before the
-                    // disk says so.
+                    // Noted for a restart, which the requests may need that are waited for before
+                    // the disk says so.
                     cache::switch(dev, on).inspect(|&on| shared.watch.set_cached(on))
                 })
                 .ok_or(ENODEV)??;

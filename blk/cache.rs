@@ -38,8 +38,8 @@ pub(crate) fn is_on(dev: &Device<Bound>) -> Result<bool> {
     )
 }
 
-/// Switches the cache, and returns whether it is on then: the device has the last word. One that does
-/// not say is taken to have it on.
+/// Switches the cache, and returns whether it is on then: the device has the last word. One that
+/// does not say is taken to have it on.
 ///
 /// # Errors
 ///
@@ -50,8 +50,8 @@ pub(crate) fn switch(dev: &Device<Bound>, on: bool) -> Result<bool> {
 }
 
 /// Switches the cache of a device that was reset to what it was: others have been told, or whoever
-/// switched it will tell them. Returns whether it is on although it was off; the disk says so from now
-/// on, or [will](announce). Nothing is dispatched. Process context.
+/// switched it will tell them. Returns whether it is on although it was off; the disk says so from
+/// now on, or [will](announce). Nothing is dispatched. Process context.
 pub(crate) fn put_back(dev: &Device<Bound>, disk: &Disk<Blk>) -> bool {
     if !dev.has_feature(features::CONFIG_WCE) {
         return false;

@@ -78,7 +78,7 @@ use virtio::{
 /// The time that a request gets, unless `/sys/block/*/queue/io_timeout` says otherwise.
 const REQUEST_TIME: TimeLimit = TimeLimit::from_millis(30_000);
 
-/// What the driver keeps of a bound device.
+/// The state that the driver keeps of a bound device.
 #[pin_data]
 pub(crate) struct Data {
     /// Follows what the device brings up. Ends first.

@@ -29,7 +29,7 @@ pub(crate) const WRITE_ZEROES: Feature = Feature::new(14);
 /// Secure erase is a command.
 pub(crate) const SECURE_ERASE: Feature = Feature::new(16);
 
-/// What the driver understands, of modern devices and legacy ones.
+/// The features that the driver understands, of modern devices and legacy ones.
 pub(crate) const ALL: &[Feature] = &[
     SEG_MAX,
     SIZE_MAX,

@@ -27,7 +27,7 @@ const MAX_RING: u16 = 1 << 15;
 /// Most ranges of a discard: as many as fit one page of 4 KiB.
 const MAX_DISCARD_SEGMENTS: u32 = 256;
 
-/// What the topology feature brings (§5.2.4).
+/// The fields of the topology feature (§5.2.4).
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Topology {
     pub(crate) physical_block_exp: u8,
@@ -36,7 +36,7 @@ pub(crate) struct Topology {
     pub(crate) opt_io_size: u32,
 }
 
-/// What discard or secure erase bring.
+/// The fields of discard, or of secure erase.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Erase {
     pub(crate) max_sectors: u32,
@@ -44,7 +44,7 @@ pub(crate) struct Erase {
     pub(crate) sector_alignment: u32,
 }
 
-/// What a device says of itself; `None` where it does not have the feature.
+/// The values that a device states of itself; `None` if it does not have the feature.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Raw {
     pub(crate) seg_max: Option<u32>,
@@ -144,7 +144,7 @@ fn max_segment_size(size_max: Option<u32>, max_dma_size: usize) -> Result<u32, R
     Ok(size)
 }
 
-/// What does not fit the limits is left out: it is only advice.
+/// Sets the topology. A value that does not fit the limits is left out: it is only advice.
 fn set_topology(limits: &mut Limits, block: u32, topology: &Topology) {
     let exp = u32::from(topology.physical_block_exp);
     if exp != 0 && exp <= block.leading_zeros() {

@@ -52,7 +52,7 @@ pub(crate) struct Blk;
 /// A request as the device sees it, kept with each request.
 pub(crate) type BlkCommand = Command<HEADER_LEN, IN_HEADER_LEN, [u8; RANGE_LEN]>;
 
-/// What decides which CPU uses which queue.
+/// The map that decides which CPU uses which queue.
 #[pin_data]
 pub(crate) struct QueueMap {
     pub(crate) split: QueueSplit,

@@ -39,9 +39,9 @@ const STEP_MS: u32 = 50;
 /// Lets the requests that are under way finish, holds back those that come, and gives the queues
 /// up. Process context, sleeps.
 ///
-/// Requests that the device does not answer (within five seconds in which nothing is answered, or a minute) are
-/// taken back from it, and wait for its wake-up, or fail, as when it is
-/// [started anew](crate::restart).
+/// Requests that the device does not answer (within five seconds in which nothing is answered, or a
+/// minute) are taken back from it, and wait for its wake-up, or fail, as when it is [started
+/// anew](crate::restart).
 ///
 /// # Errors
 ///

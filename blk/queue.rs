@@ -62,12 +62,12 @@ pub(crate) struct Slot {
     stuck: Atomic<bool>,
 }
 
-/// What the lock of a queue is for.
+/// The state that the lock of a queue is for.
 struct State {
     vq: Option<Virtqueue<Request<Blk>>>,
     /// The hardware queue was stopped because the ring was full.
     stopped: bool,
-    /// What to call if the queue is broken.
+    /// The recovery to call if the queue is broken.
     attention: Option<Arc<Attention>>,
     /// Requests whose answers were lost, as fault injection had it.
     lost: RequestList<Request<Blk>>,
@@ -154,8 +154,8 @@ impl Slot {
     ///
     /// - [`Status::DEV_RESOURCE`]: the ring is full; the hardware queue is stopped until
     ///   something is completed;
-    /// - [`Status::RESOURCE`]: memory or the like is missing, or the queue is broken and is attended
-    ///   to;
+    /// - [`Status::RESOURCE`]: memory or the like is missing, or the queue is broken and is
+    ///   attended to;
     /// - [`Status::IOERR`]: the queue is gone.
     #[inline]
     pub(crate) fn add(
@@ -295,8 +295,8 @@ impl Slot {
     /// Looks whether the device is done with something, in case an interrupt was lost, and has a
     /// device attended to that broke the queue. Process context.
     ///
-    /// PERF: Not by [`Slot::interrupt`], which is part of the driver's callback as long as nobody else
-    /// calls it: as a function it takes 6 to 10 instructions more.
+    /// PERF: Not by [`Slot::interrupt`], which is part of the driver's callback as long as nobody
+    /// else calls it: as a function it takes 6 to 10 instructions more.
     pub(crate) fn look(&self) {
         self.poll(&mut CompletionBatch::new());
         self.state.lock().attend_if_broken();
@@ -433,8 +433,8 @@ impl<F: FnMut(Used<Request<Blk>>)> OnQueue<Request<Blk>> for Drain<F> {
     }
 }
 
-/// Takes a request that the device is done with. One whose answer is to be lost goes to `lost`: it is
-/// late then, and is found when the device is started anew.
+/// Takes a request that the device is done with. One whose answer is to be lost goes to `lost`: it
+/// is late then, and is found when the device is started anew.
 #[inline(always)]
 fn take(used: Used<Request<Blk>>, lost: &mut RequestList<Request<Blk>>) -> Option<Request<Blk>> {
     let rq = answered(used);

@@ -94,8 +94,8 @@ pub(crate) fn take_back(shared: &Shared, left: &mut RequestList<Request<Blk>>) {
 }
 
 /// Decides about requests that were [taken back](take_back): whether they are queued again, or end,
-/// by how the device comes back. Nothing is dispatched, and no timeout is looked at since before they were
-/// taken. Process context, sleeps.
+/// by how the device comes back. Nothing is dispatched, and no timeout is looked at since before
+/// they were taken. Process context, sleeps.
 pub(crate) fn settle(
     disk: &Disk<Blk>,
     timeouts: &TimeoutsHeld<'_, Blk>,
@@ -117,11 +117,12 @@ pub(crate) fn settle(
     fate
 }
 
-/// Starts a device anew, or only [the queue](crate::stuck) that it does not answer, or gives the device
-/// up. Process context, sleeps.
+/// Starts a device anew, or only [the queue](crate::stuck) that it does not answer, or gives the
+/// device up. Process context, sleeps.
 pub(crate) fn restart(dev: &Exclusive<'_>, disk: &Arc<GenDisk<Blk>>, why: Why) {
     let quiet = disk.quiesce();
-    // A timeout that is looked at while the requests are here would have the device started anew again.
+    // A timeout that is looked at while the requests are here would have the device started anew
+    // again.
     let timeouts = disk.hold_timeouts();
     let mut requests = RequestList::new();
     if !stuck::start_anew(dev, disk, why, &timeouts, &mut requests) {
@@ -177,8 +178,8 @@ fn start_anew(
 }
 
 /// Brings a device whose features were negotiated to where it was: as many queues, ready, with the
-/// cache as the disk has it, if that can be had. Returns whether it can. Nothing is dispatched. Process
-/// context, sleeps.
+/// cache as the disk has it, if that can be had. Returns whether it can. Nothing is dispatched.
+/// Process context, sleeps.
 ///
 /// # Errors
 ///

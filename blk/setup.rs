@@ -23,7 +23,7 @@ use kernel::{
 };
 use virtio::Device;
 
-/// How the queues of a device are used.
+/// The way in which the queues of a device are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct QueueSplit {
     /// Queues with an interrupt, which come first.

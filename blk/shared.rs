@@ -37,7 +37,7 @@ use virtio::{
 /// Binary logarithm of the device numbers of a disk: the disk and 15 partitions.
 const PART_BITS: u32 = 4;
 
-/// What the devices of the module share.
+/// The state that the devices of the module share.
 #[pin_data]
 pub(crate) struct Globals {
     /// The major number of all disks.
@@ -45,7 +45,7 @@ pub(crate) struct Globals {
     /// The numbers that names and minor numbers are made of.
     #[pin]
     indices: IndexAllocator,
-    /// Where changes of configuration are followed up, and broken queues.
+    /// The workqueue on which changes of configuration are followed up, and broken queues.
     workqueue: OwnedQueue,
     /// The same for devices whose reset waits for work of the kernel that has no thread in reserve.
     without_reserve: OwnedQueue,
@@ -134,7 +134,7 @@ impl Drop for DiskIndex {
     }
 }
 
-/// What a disk keeps until its last close.
+/// The state that a disk keeps until its last close.
 #[pin_data]
 pub(crate) struct Shared {
     /// The queues, as many as the disk has hardware queues.

@@ -34,9 +34,9 @@ use virtio::{
     Feature, //
 };
 
-/// Starts the queue anew that the device does not answer, if it is one alone, and there was no restart
-/// lately. Returns whether this is all that has to be done. If not, what the queue had is in `left`, as
-/// far as it is not in the queue. Nothing is dispatched. Process context, sleeps.
+/// Starts the queue anew that the device does not answer, if it is one alone, and there was no
+/// restart lately. Returns whether this is all that has to be done. If not, what the queue had is
+/// in `left`, as far as it is not in the queue. Nothing is dispatched. Process context, sleeps.
 pub(crate) fn start_anew(
     dev: &Exclusive<'_>,
     disk: &Disk<Blk>,

@@ -216,10 +216,10 @@ impl Shared {
 
     /// A request was not answered in time.
     ///
-    /// The interrupt may have been lost, so its queue is looked at first. If there is no answer, the
-    /// notification may have been lost, so the device is notified once more, and the request gets more
-    /// time: once, or as long as the device ends others. Then the device is
-    /// [attended to](crate::attend).
+    /// The interrupt may have been lost, so its queue is looked at first. If there is no answer,
+    /// the notification may have been lost, so the device is notified once more, and the request
+    /// gets more time: once, or as long as the device ends others. Then the device is [attended
+    /// to](crate::attend).
     pub(crate) fn late(&self, late: &LateRequest<'_, Blk>) {
         let hw = late.hw_queue();
         let slot = hw.data();

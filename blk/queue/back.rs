@@ -33,9 +33,9 @@ impl Slot {
         (state.vq.take(), core::mem::take(&mut state.lost))
     }
 
-    /// Takes the queue out and drops it: what the device has answered is completed, and what it has not
-    /// goes to `left`. The queue was [silenced](Slot::silence_all), and the device is in reset. Process
-    /// context, sleeps.
+    /// Takes the queue out and drops it: what the device has answered is completed, and what it has
+    /// not goes to `left`. The queue was [silenced](Slot::silence_all), and the device is in reset.
+    /// Process context, sleeps.
     pub(crate) fn take_back(&self, left: &mut RequestList<Request<Blk>>) {
         let (vq, lost) = self.take_out();
         left.append(lost);
@@ -50,8 +50,9 @@ impl Slot {
         }
     }
 
-    /// Resets the queue alone (`VIRTIO_F_RING_RESET`): what the device has answered is completed, and
-    /// what it has not goes to `left`. Nothing is dispatched meanwhile. Process context, sleeps.
+    /// Resets the queue alone (`VIRTIO_F_RING_RESET`): what the device has answered is completed,
+    /// and what it has not goes to `left`. Nothing is dispatched meanwhile. Process context,
+    /// sleeps.
     ///
     /// # Errors
     ///
