@@ -35,7 +35,7 @@ use virtio_fake::{
 /// `outcome` of a [`Bench`] on which nothing ran.
 const NOT_RUN: i32 = 1;
 
-/// What a test does with its queues, the device being ready.
+/// The work that a test does with its queues, the device being ready.
 pub(crate) type Body = fn(&Bench, &Fake, &Device<Bound>, Queues) -> Result;
 
 /// Finds queues when its driver starts, and hands them to the test.
@@ -117,7 +117,7 @@ fn specs_of(count: usize, ctx: bool, segments: usize) -> Result<KVec<QueueSpec>>
     Ok(specs)
 }
 
-/// How a bench is set up.
+/// The parameters of a bench.
 pub(crate) struct Setup {
     /// Offered feature bits, besides `VIRTIO_F_VERSION_1`.
     pub(crate) features: &'static [u32],
@@ -131,9 +131,9 @@ pub(crate) struct Setup {
     pub(crate) ctx: bool,
     /// Most segments of a buffer.
     pub(crate) segments: usize,
-    /// What addresses the device has for memory that is mapped for it.
+    /// The kind of addresses that the device has for memory that is mapped for it.
     pub(crate) mapping: Option<Addresses>,
-    /// How much memory there is for an area that is mapped for it, in bytes.
+    /// The amount of memory for an area that is mapped for the device, in bytes.
     pub(crate) largest_area: usize,
 }
 

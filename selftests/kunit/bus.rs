@@ -28,7 +28,7 @@ use virtio_fake::{
     Spec, //
 };
 
-/// What the steps of the driver saw.
+/// The steps that the driver saw.
 struct Witness {
     /// Features to take back, and one to slip in.
     take_back: Option<u32>,
@@ -210,7 +210,7 @@ mod suite {
         Ok(())
     }
 
-    /// What the device does not offer is not negotiated, whatever the driver knows.
+    /// Features that the device does not offer are not negotiated, whatever the driver knows.
     #[test]
     fn negotiates_nothing_unoffered() -> Result {
         let (witness, _fake, _plug) = plug(Witness::default(), false, &[])?;

@@ -48,14 +48,14 @@ fn drain(vq: &mut Virtqueue<Parcel>) -> u64 {
     count
 }
 
-/// Rounds of the stress test for each layout. With KASAN, and what goes with it, one takes long; on one
-/// processor, driver and device never run at the same time.
+/// Rounds of the stress test for each layout. With KASAN, and what goes with it, one takes long; on
+/// one processor, driver and device never run at the same time.
 const ROUNDS: u32 = if cfg!(CONFIG_KASAN) || !cfg!(CONFIG_SMP) {
     150
 } else {
     1500
 };
-/// How long a callback may take before it counts as lost.
+/// The time that a callback may take before it counts as lost.
 const LOST_MS: u32 = 5_000;
 
 /// Waits for a callback in the way of a driver that must not lose one.

@@ -13,8 +13,8 @@ pub(crate) fn report(file: &str, line: u32, what: fmt::Arguments<'_>) -> Error {
     EINVAL
 }
 
-/// Skips a test that waits for long, unless the suites are a module: there are several runs of those
-/// that are part of a kernel, and one of those that are not is enough.
+/// Skips a test that waits for long, unless the suites are a module: there are several runs of
+/// those that are part of a kernel, and one of those that are not is enough.
 macro_rules! long {
     () => {
         if !cfg!(MODULE) {

@@ -34,7 +34,7 @@ use virtio_fake::{
     Spec, //
 };
 
-/// What a test does with the configuration.
+/// The work that a test does with the configuration.
 type Body = fn(&Fake, &Device<Bound>) -> Result;
 
 struct Reader {
@@ -51,7 +51,7 @@ impl Scenario for Reader {
     }
 }
 
-/// How the device changes its configuration while it is read.
+/// The way in which the device changes its configuration while it is read.
 #[derive(Clone, Copy)]
 enum Changes {
     Never,
@@ -154,7 +154,7 @@ mod suite {
         )
     }
 
-    /// What is written reads back, in the device's byte order.
+    /// Written values read back, in the device's byte order.
     #[test]
     fn writes() -> Result {
         with_config(
@@ -271,7 +271,7 @@ mod suite {
         )
     }
 
-    /// What is beyond a known end is refused and never asked of the transport.
+    /// An access beyond a known end is refused and never asked of the transport.
     #[test]
     fn end_is_respected() -> Result {
         with_config(

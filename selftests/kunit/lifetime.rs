@@ -41,7 +41,7 @@ use virtio_fake::{
     Task, //
 };
 
-/// Where the driver fails.
+/// The step at which the driver fails.
 #[derive(Clone, Copy, PartialEq)]
 enum Failure {
     Never,

@@ -136,7 +136,8 @@ fn device(config: Config, features: &[u32], queues: usize) -> Result<(Arc<Card>,
     Ok((card, fake))
 }
 
-/// Whether the kernel has no VLANs, of which the driver is told nothing then; a test is skipped for that.
+/// Whether the kernel has no VLANs, of which the driver is told nothing then; a test is skipped for
+/// that.
 fn lacks_vlans() -> bool {
     let lacks = !cfg!(CONFIG_VLAN_8021Q);
     if lacks {
@@ -219,8 +220,8 @@ impl Rig {
         Self::new(Config::default(), &all, queues)
     }
 
-    /// A legacy card without merged buffers, and with a control queue if the features have one. None if
-    /// the driver does without legacy devices.
+    /// A legacy card without merged buffers, and with a control queue if the features have one.
+    /// None if the driver does without legacy devices.
     fn legacy(features: &[u32]) -> Result<Option<Self>> {
         let control = features.contains(&F_CTRL_VQ);
         let queues = if control { 3 } else { 2 };

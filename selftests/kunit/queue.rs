@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Who owns a buffer, on every ring layout (virtio spec §2.6 to §2.8).
+//! The owner of a buffer, on every ring layout (virtio spec §2.6 to §2.8).
 
 mod lies;
 mod resize;

@@ -148,8 +148,8 @@ mod suite {
         plug.within(10_000, drop)
     }
 
-    /// Features are negotiated with a device in reset only, and one that refuses them is told that its
-    /// driver has failed.
+    /// Features are negotiated with a device in reset only, and one that refuses them is told that
+    /// its driver has failed.
     #[test]
     fn negotiation() -> Result {
         let (scenario, fake, plug) = reachable()?;
@@ -177,7 +177,8 @@ mod suite {
         Ok(())
     }
 
-    /// H050: a device that is gone is given up at once, and comes back when its transport was reset.
+    /// H050: a device that is gone is given up at once, and comes back when its transport was
+    /// reset.
     #[test]
     fn h050_gone_and_back() -> Result {
         let (scenario, fake, plug) = reachable()?;
@@ -203,7 +204,8 @@ mod suite {
         plug.within(10_000, drop)
     }
 
-    /// H049: so is one whose status does not become 0, which is waited for once, and removal does not wait.
+    /// H049: so is one whose status does not become 0, which is waited for once, and removal does
+    /// not wait.
     #[test]
     fn h049_no_reset() -> Result {
         let _haste = Haste::new();

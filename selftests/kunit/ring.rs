@@ -35,7 +35,7 @@ use virtio_fake::{
     RING_PACKED, //
 };
 
-/// What the message of a queue that its device broke ends with, of the ring in Rust.
+/// The end of the message about a queue that its device broke, of the ring in Rust.
 pub(crate) const DISABLED: &CStr = c"queue disabled";
 
 /// The end of the message of a device that claims to have written more than there was room for,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Queues that break while they are used: the device is started anew, or given up, and nobody waits.
+//! Queues that break while they are used: the device is started anew, or given up, and nobody
+//! waits.
 
 use super::{
     device,
@@ -28,9 +29,9 @@ use virtio_fake::{
     Task, //
 };
 
-/// How long anything may take that must end.
+/// The time that anything may take that must end.
 const DEADLINE_MS: u32 = 10_000;
-/// What the driver says, once.
+/// The message of the driver, logged once.
 const BROKEN: &CStr = c"a queue is broken";
 
 /// Device status: the driver is ready.
@@ -119,8 +120,8 @@ fn breaks_at_removal(mut rig: Rig, task: Reading, queue: usize) -> Result {
     removal.join(DEADLINE_MS)
 }
 
-/// As [`breaks_at_removal`], while the transport is about to be reset. It is reset then, and the request
-/// is done after that.
+/// As [`breaks_at_removal`], while the transport is about to be reset. It is reset then, and the
+/// request is done after that.
 fn breaks_at_reset(rig: &mut Rig, task: Reading, queue: usize) -> Result {
     let plug = rig.plug.take().ok_or(ENODEV)?;
     let reset = Task::new(move || (plug.reset_prepare(), plug))?;
@@ -172,7 +173,7 @@ mod suite {
         rig.remove(DEADLINE_MS, drop)
     }
 
-    /// What other queues have goes with the one that breaks.
+    /// The requests of other queues go with the queue that breaks.
     #[test]
     fn other_queue() -> Result {
         let config = Config::default().u16(Config::NUM_QUEUES, 2);

@@ -69,8 +69,8 @@ mod suite {
         rig.remove(DEADLINE_MS, drop)
     }
 
-    /// A cache is switched off while a request is not answered, which the disk waits for before it says
-    /// so. It is off after the restart that answers the request.
+    /// A cache is switched off while a request is not answered, which the disk waits for before it
+    /// says so. It is off after the restart that answers the request.
     #[test]
     fn switched_while_mute() -> Result {
         let (rig, disk) = switchable()?;
@@ -91,8 +91,8 @@ mod suite {
         rig.remove(DEADLINE_MS, drop)
     }
 
-    /// One that cannot be switched off again is flushed. A write that was to be safe when it is done is
-    /// not done again.
+    /// One that cannot be switched off again is flushed. A write that was to be safe when it is
+    /// done is not done again.
     #[test]
     fn comes_on() -> Result {
         let (rig, disk) = switchable()?;

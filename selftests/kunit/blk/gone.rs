@@ -23,7 +23,7 @@ use virtio_fake::{
     Task, //
 };
 
-/// How long anything may take that must end.
+/// The time that anything may take that must end.
 const DEADLINE_MS: u32 = 10_000;
 
 type Reading = Task<Result<KVec<u8>, (Error, KVec<u8>)>>;

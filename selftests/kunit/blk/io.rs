@@ -70,7 +70,8 @@ fn round_trips(rig: &Rig) -> Result {
     Ok(())
 }
 
-/// Bytes of a request that has more segments than the ring of [`disk_with_short_ring`] has descriptors.
+/// Bytes of a request that has more segments than the ring of [`disk_with_short_ring`] has
+/// descriptors.
 const LONG: usize = 65536;
 
 /// A disk with a ring of 8 descriptors, and requests of up to 126 segments of a page each.
@@ -122,7 +123,7 @@ fn crowd(rig: &Rig) -> Result {
 mod suite {
     use super::*;
 
-    /// What is written is on the disk, and what is on the disk is read, on each ring.
+    /// Written data is on the disk, and data on the disk is read, on each ring.
     #[test]
     fn write_and_read() -> Result {
         for features in crate::bench::LAYOUTS {
@@ -175,7 +176,7 @@ mod suite {
         Ok(())
     }
 
-    /// What was on the disk before comes back.
+    /// Data that was on the disk before comes back.
     #[test]
     fn reads_what_is_there() -> Result {
         let rig = Rig::plain()?;

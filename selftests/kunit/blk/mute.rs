@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Disks that do not answer: they are started anew, with what they had, or given up; and nobody waits
-//! for ever, whatever is done to them meanwhile.
+//! Disks that do not answer: they are started anew, with what they had, or given up; and nobody
+//! waits for ever, whatever is done to them meanwhile.
 
 use super::{
     device,
@@ -113,7 +113,8 @@ pub(super) fn check_failed(task: Reading, millis: u32) -> Result {
     }
 }
 
-/// Requests are under way while the device goes down and comes up again: they are done when it is up.
+/// Requests are under way while the device goes down and comes up again: they are done when it is
+/// up.
 fn sleeps(down: fn(&Plug) -> Result, up: fn(&Plug) -> Result) -> Result {
     let (mut rig, disk) = impatient()?;
     let reading = unheard_read(&rig, &disk)?;
@@ -153,7 +154,8 @@ fn wakes_late(down: fn(&Plug) -> Result, up: fn(&Plug) -> Result) -> Result {
 mod suite {
     use super::*;
 
-    /// A device that stops to answer is started anew, and reads and writes that it had are done then.
+    /// A device that stops to answer is started anew, and reads and writes that it had are done
+    /// then.
     #[test]
     fn h073_started_anew() -> Result {
         let (rig, disk) = impatient()?;
@@ -366,8 +368,8 @@ mod suite {
         rig.remove(DEADLINE_MS, drop)
     }
 
-    /// The identification string does not come: who reads it gets an error, and the disk goes on, also
-    /// to its end.
+    /// The identification string does not come: who reads it gets an error, and the disk goes on,
+    /// also to its end.
     #[test]
     fn h090_no_identification() -> Result {
         let (rig, disk) = impatient()?;

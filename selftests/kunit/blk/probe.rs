@@ -66,7 +66,7 @@ fn works(rig: &Rig) -> Result {
 mod suite {
     use super::*;
 
-    /// What a plain disk looks like.
+    /// A plain disk looks as it should.
     #[test]
     fn plain() -> Result {
         let rig = Rig::plain()?;

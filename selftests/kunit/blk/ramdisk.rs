@@ -54,7 +54,7 @@ pub(super) struct Seen {
     pub(super) range: (u64, u32, u32),
 }
 
-/// How the disk answers.
+/// The way in which the disk answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
     /// As it should.
@@ -75,8 +75,8 @@ pub(super) enum Answer {
     Hold,
 }
 
-/// The way that the disk counts the bytes that it wrote. Of each there are disks that work with other
-/// drivers.
+/// The way that the disk counts the bytes that it wrote. Of each there are disks that work with
+/// other drivers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Count {
     /// As the specification has it.
@@ -175,7 +175,7 @@ impl RamDisk {
         self.state.lock().seen.clear();
     }
 
-    /// How many requests of a kind it saw.
+    /// Returns the number of requests of a kind that the disk saw.
     pub(super) fn count(&self, command: u32) -> usize {
         let state = self.state.lock();
         state.seen.iter().filter(|s| s.command == command).count()

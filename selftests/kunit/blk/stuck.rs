@@ -129,8 +129,8 @@ impl Stuck {
     }
 }
 
-/// A queue is stuck, and a request of another one takes its time. The first is started anew, and the
-/// other not touched.
+/// A queue is stuck, and a request of another one takes its time. The first is started anew, and
+/// the other not touched.
 fn alone(features: &[u32]) -> Result {
     let Some(stuck) = Stuck::new(features)? else {
         return Ok(());
@@ -210,7 +210,8 @@ mod suite {
         stuck.remove()
     }
 
-    /// The device does not take the queue back: it is reset, and what was taken from it is done then.
+    /// The device does not take the queue back: it is reset, and what was taken from it is done
+    /// then.
     #[test]
     fn enable_fails() -> Result {
         let Some(stuck) = Stuck::new(LAYOUTS[0])? else {

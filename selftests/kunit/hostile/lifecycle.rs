@@ -85,8 +85,8 @@ impl OnQueue<Parcel> for Chase<'_> {
 mod suite {
     use super::*;
 
-    /// H042: interrupts without reason, with and without buffers at the device: no callback, and the
-    /// queue works.
+    /// H042: interrupts without reason, with and without buffers at the device: no callback, and
+    /// the queue works.
     #[test]
     fn h042_spurious_interrupts() -> Result {
         on_each_layout(|bench, fake, _, mut queues| {

@@ -20,8 +20,8 @@ fn both_ways(rig: &Rig, nic: &Nic, seed: u8) -> Result {
 mod suite {
     use super::*;
 
-    /// H140: no queues after a reset of the transport: the interface stays, can be asked, and can be
-    /// removed.
+    /// H140: no queues after a reset of the transport: the interface stays, can be asked, and can
+    /// be removed.
     #[test]
     fn h140_queues_do_not_come_back() -> Result {
         for features in MODES {

@@ -118,8 +118,8 @@ mod suite {
         Ok(())
     }
 
-    /// H104: a checksum to be completed, where the driver did not say that it does that: dropped, or
-    /// taken as it is, if it fits the frame.
+    /// H104: a checksum to be completed, where the driver did not say that it does that: dropped,
+    /// or taken as it is, if it fits the frame.
     #[test]
     fn h104_checksum_not_negotiated() -> Result {
         for features in [&[][..], &[F_MRG_RXBUF]] {

@@ -44,8 +44,8 @@ fn queues(nic: &Nic) -> (u32, u32) {
 mod suite {
     use super::*;
 
-    /// The number of pairs is refused once: the next time it is asked for again. What the user asks for
-    /// after that counts from then on.
+    /// The number of pairs is refused once: the next time it is asked for again. What the user asks
+    /// for after that counts from then on.
     #[test]
     fn pairs_refused_once() -> Result {
         let rig = Rig::with_settings()?;

@@ -23,7 +23,7 @@ use virtio_fake::{
 /// Frames and commands that are remembered.
 const LOG_LEN: usize = 512;
 
-/// How commands are answered.
+/// The way in which commands are answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
     /// With this value; 0 is yes.
@@ -122,12 +122,12 @@ impl Card {
         self.state.lock().header = len;
     }
 
-    /// How many frames of the tests it transmitted.
+    /// Returns the number of frames of the tests that the card transmitted.
     pub(super) fn sent(&self) -> usize {
         self.state.lock().sent.len()
     }
 
-    /// How many frames it transmitted in all, and their bytes.
+    /// Returns the number of frames that the card transmitted in all, and their bytes.
     pub(super) fn count(&self) -> (u64, u64) {
         self.state.lock().count
     }
@@ -164,7 +164,7 @@ impl Card {
         self.state.lock().pieces.get(index).copied()
     }
 
-    /// How many commands of a class and number it got.
+    /// Returns the number of commands of a class and number that the card got.
     pub(super) fn commands(&self, class: u8, number: u8) -> usize {
         let state = self.state.lock();
         let of_kind = |c: &&KVec<u8>| c.get(..2) == Some(&[class, number]);
@@ -204,8 +204,8 @@ impl Card {
         self.state.lock().commands.len()
     }
 
-    /// In how many pieces the first command of a class and number after `skip` ones came, its answer
-    /// not among them, and how many receive buffers the card had got before it.
+    /// In how many pieces the first command of a class and number after `skip` ones came, its
+    /// answer not among them, and how many receive buffers the card had got before it.
     pub(super) fn around(&self, skip: usize, class: u8, number: u8) -> Option<(usize, usize)> {
         let state = self.state.lock();
         let later = state.commands.get(skip..)?;

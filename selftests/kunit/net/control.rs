@@ -85,8 +85,8 @@ mod suite {
         Ok(())
     }
 
-    /// H008, H009: the answer decides, whatever the length: no byte, all of the command counted with
-    /// it, an error number. The queue goes on, and a length that cannot be is told once.
+    /// H008, H009: the answer decides, whatever the length: no byte, all of the command counted
+    /// with it, an error number. The queue goes on, and a length that cannot be is told once.
     #[test]
     fn h008_h009_wrong_lengths() -> Result {
         for ring in FORMATS {

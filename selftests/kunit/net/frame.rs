@@ -36,9 +36,9 @@ pub(super) fn from_us(seed: u8, len: usize) -> Result<KVec<u8>> {
     frame(PEER, MAC, seed, len)
 }
 
-/// Where TCP starts in [`tcp`].
+/// The offset at which TCP starts in [`tcp`].
 pub(super) const TCP_START: u16 = 34;
-/// Where its checksum is from there.
+/// The offset of its checksum from there.
 pub(super) const TCP_CSUM: u16 = 16;
 
 /// A TCP segment over IPv4 that the card receives: the `payload` bytes from `sequence` on of a

@@ -33,7 +33,7 @@ use virtio_fake::{
     Task, //
 };
 
-/// How long a removal may take.
+/// The time that a removal may take.
 const DEADLINE_MS: u32 = 10_000;
 
 /// Sends and receives without a pause until told to stop; returns the number of frames sent.

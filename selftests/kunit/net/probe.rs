@@ -48,7 +48,7 @@ use virtio_fake::{
 mod suite {
     use super::*;
 
-    /// What a plain card looks like.
+    /// A plain card looks as it should.
     #[test]
     fn plain() -> Result {
         let rig = Rig::with(&[])?;
@@ -299,7 +299,7 @@ mod suite {
         Ok(())
     }
 
-    /// What needs a control queue is refused without one.
+    /// Features that need a control queue are refused without one.
     #[test]
     fn control_features_without_queue() -> Result {
         for bit in [

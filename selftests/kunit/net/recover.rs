@@ -121,8 +121,8 @@ mod suite {
         goes_on(&rig, &nic, resets, told)
     }
 
-    /// A transmit queue is broken while it is stopped: what is received has that noticed, before the
-    /// watchdog looks.
+    /// A transmit queue is broken while it is stopped: what is received has that noticed, before
+    /// the watchdog looks.
     #[test]
     fn broken_transmit_queue_receiving() -> Result {
         let rig = rig()?;

@@ -248,8 +248,8 @@ mod suite {
         Ok(())
     }
 
-    /// Segments of a stream that are received together are one packet, also where the last one is so
-    /// short that it is copied.
+    /// Segments of a stream that are received together are one packet, also where the last one is
+    /// so short that it is copied.
     #[test]
     fn merged_by_the_stack() -> Result {
         for len in [1000, 74, 1] {
@@ -336,8 +336,8 @@ mod suite {
         still_works(&rig, &capture)
     }
 
-    /// Merged with a buffer that nothing was written to, or too much: the frame has a hole. The frame
-    /// after it arrives.
+    /// Merged with a buffer that nothing was written to, or too much: the frame has a hole. The
+    /// frame after it arrives.
     #[test]
     fn wrong_second_buffer() -> Result {
         for len in [0, 4_000_000_000] {
@@ -420,8 +420,8 @@ mod suite {
         Ok(())
     }
 
-    /// A partial checksum that was not negotiated, of a switch that passes on what another guest left
-    /// to it: taken, as what it says fits the frame.
+    /// A partial checksum that was not negotiated, of a switch that passes on what another guest
+    /// left to it: taken, as what it says fits the frame.
     #[test]
     fn checksum_not_negotiated() -> Result {
         let rig = Rig::with(&[F_MRG_RXBUF])?;

@@ -121,8 +121,8 @@ mod suite {
         Ok(())
     }
 
-    /// The frames are transmitted while the interface is down, and the way in which that is found out
-    /// changes: when it is up again, it sends at once.
+    /// The frames are transmitted while the interface is down, and the way in which that is found
+    /// out changes: when it is up again, it sends at once.
     #[test]
     fn over_down() -> Result {
         for (before, after) in [(1, 1), (1, 0), (0, 1), (0, 0)] {
@@ -141,8 +141,8 @@ mod suite {
         Ok(())
     }
 
-    /// The frames are transmitted while the interface is down, or taken from the stack: the queue stays
-    /// stopped until it is in use again.
+    /// The frames are transmitted while the interface is down, or taken from the stack: the queue
+    /// stays stopped until it is in use again.
     #[test]
     fn out_of_use() -> Result {
         for (set_in_use, tx_frames) in [

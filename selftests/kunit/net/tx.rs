@@ -96,8 +96,8 @@ mod suite {
         Ok(())
     }
 
-    /// The header is in one piece with the frame, where there is room before it, and in a piece of its own
-    /// for devices that want that.
+    /// The header is in one piece with the frame, where there is room before it, and in a piece of
+    /// its own for devices that want that.
     #[test]
     fn pieces() -> Result {
         let frame = from_us(1, 500)?;
@@ -176,7 +176,8 @@ mod suite {
         Ok(())
     }
 
-    /// A frame that cannot be mapped for the device is dropped and counted, and the next one is sent.
+    /// A frame that cannot be mapped for the device is dropped and counted, and the next one is
+    /// sent.
     #[test]
     fn no_mapping_for_now() -> Result {
         let rig = Rig::mapped(Addresses::Marked, &[])?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a queue makes of wrong lengths, wrong ids and a broken device.
+//! The answer of a queue to wrong lengths, wrong ids and a broken device.
 
 use super::{
     add,

@@ -332,8 +332,8 @@ mod suite {
         on(&RINGS[1..2], Setup::default, super::adds_without_a_kick)
     }
 
-    /// The same with a packed ring, whose count is another. A case of its own: on a kernel with KASAN
-    /// each takes minutes.
+    /// The same with a packed ring, whose count is another. A case of its own: on a kernel with
+    /// KASAN each takes minutes.
     #[test]
     fn adds_without_a_kick_packed() -> Result {
         if !native_or(c"the count of C's packed ring overflows: a kick is lost")? {

@@ -260,8 +260,8 @@ mod suite {
         })
     }
 
-    /// Returns what a notification says of the next buffer: index, or place and wrap counter; and which
-    /// queue it is of (R36).
+    /// Returns what a notification says of the next buffer: index, or place and wrap counter; and
+    /// which queue it is of (R36).
     #[test]
     fn notification_data() -> Result {
         let two = || Setup {

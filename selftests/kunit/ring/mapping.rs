@@ -122,7 +122,7 @@ mod suite {
         )
     }
 
-    /// What the device had is unmapped when it comes back after a reset (R13, R21).
+    /// Buffers that the device had are unmapped when it comes back after a reset (R13, R21).
     #[test]
     fn detached() -> Result {
         on_each(mapped, |_, fake, dev, _queues| {
@@ -146,8 +146,8 @@ mod suite {
         on_each(mapped, |_, fake, _, _queues| {
             let mut vq = fake.c_queue(0)?;
             for round in 0..12 {
-                // As many descriptors as the ring has not, so that each place is the first once; and
-                // fewer than a refused buffer had, whose others are not there either.
+                // As many descriptors as the ring has not, so that each place is the first once;
+                // and fewer than a refused buffer had, whose others are not there either.
                 for (out, in_) in [(1, 2), (0, 1 + round % 3)] {
                     for (left, out, how) in [
                         (0, 2, How::Lists),
@@ -257,7 +257,7 @@ mod suite {
         })
     }
 
-    /// What the driver mapped is left to it (R32); a table is mapped in any case.
+    /// Mappings of the driver are left to it (R32); a table is mapped in any case.
     #[test]
     fn premapped() -> Result {
         on_each(mapped, |_, fake, _, _queues| {
@@ -305,7 +305,7 @@ mod suite {
         })
     }
 
-    /// What drivers map themselves goes to the operations of the transport, and there is no
+    /// Mappings that drivers make themselves go to the operations of the transport, and there is no
     /// device for the DMA API then (R22, R33, R34, R44).
     #[test]
     fn by_drivers() -> Result {

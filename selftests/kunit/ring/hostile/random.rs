@@ -58,7 +58,7 @@ fn scribble(fake: &Fake, n: &mut Numbers) -> Result {
     })
 }
 
-/// How a driver and such a device go on; returns whether the queue broke.
+/// Continues a driver with such a device; returns whether the queue broke.
 fn round(vq: &mut CQueue, fake: &Fake, n: &mut Numbers) -> Result<bool> {
     let mut number = 0;
     for _ in 0..60 {
