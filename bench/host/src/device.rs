@@ -5,7 +5,7 @@
 
 use std::sync::atomic::{fence, Ordering::SeqCst};
 
-/// What the measurements of instructions leave out.
+/// The step of the device, which the measurements of instructions leave out.
 #[no_mangle]
 #[inline(never)]
 pub extern "C" fn bench_device_step(device: &mut Device) -> usize {

@@ -17,7 +17,7 @@ pub const SIZE: u16 = 256;
 /// Bytes of data of a buffer.
 pub const DATA: u32 = 4096;
 
-/// What is negotiated.
+/// The negotiated features.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Features {
     pub packed: bool,
@@ -86,7 +86,7 @@ impl Case {
     }
 }
 
-/// What to do with each ring.
+/// The work to do with each ring.
 pub trait Visit {
     fn visit<R: Ring>(&mut self, case: Case, make: impl Fn() -> (R, device::Device));
 }

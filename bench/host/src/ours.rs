@@ -19,7 +19,7 @@ pub const TABLE: u16 = 16;
 
 type Slots = Box<[Slot<NonZeroUsize>]>;
 
-/// Where the buffers are.
+/// The place of the buffers.
 struct Buffers {
     header: u64,
     data: u64,

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::ffi::c_uint;
 use std::io::{self, Write};
 
-/// What a counter counts.
+/// The thing that a counter counts.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub enum Key {
     /// Instructions outside of the kernel.
@@ -18,7 +18,8 @@ pub enum Key {
     Block(u64, usize),
     /// Executions of one instruction that leaves the guest: its name, its address.
     Exit(&'static str, u64),
-    /// Accesses to a device's memory: "r" or "w", the address of the instruction, the region's name.
+    /// Accesses to a device's memory: "r" or "w", the address of the instruction, the region's
+    /// name.
     Mmio(&'static str, u64, String),
 }
 

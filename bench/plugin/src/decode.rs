@@ -2,7 +2,7 @@
 
 //! Recognizes the few x86 instructions that matter: marks, and those that leave a guest.
 
-/// What an instruction is, if it is of interest.
+/// The kind of an instruction that is of interest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A phase begins or ends: see `bench/guest/mark.h`.

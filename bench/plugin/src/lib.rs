@@ -7,8 +7,8 @@
 //! ```
 //!
 //! Every block of the kernel has a counter for each virtual processor, which generated code adds to
-//! without calling anything. A mark is an instruction that the guest executes (`bench/guest/mark.h`);
-//! at the end of each phase the counters that moved are written to FILE:
+//! without calling anything. A mark is an instruction that the guest executes
+//! (`bench/guest/mark.h`); at the end of each phase the counters that moved are written to FILE:
 //!
 //! ```text
 //! rvt-plugin 1
@@ -35,8 +35,8 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::sync::{Mutex, MutexGuard, OnceLock};
 
-/// Counters for so many blocks, unless the argument `slots` says otherwise: a booted kernel with its
-/// modules has executed a quarter of that.
+/// Counters for so many blocks, unless the argument `slots` says otherwise: a booted kernel with
+/// its modules has executed a quarter of that.
 const SLOTS: usize = 1 << 18;
 
 /// The kernel's half of the address space.

@@ -2,7 +2,7 @@
 
 //! Adds, kicks and gets buffers of a number of segments, each described by a chain in the ring or
 //! by a table, for a tool that counts instructions: `segments LAYOUT chain|table SEGMENTS TIMES`.
-//! What is measured by it, and how, is in `segments.sh`.
+//! The measurements that use it are described in `segments.sh`.
 
 use ring_bench::{
     device::{bench_device_step, Device},
