@@ -8,6 +8,7 @@
 #
 # NIC 0 is a virtio one and goes from driver to driver; NIC 1 is an emulated card that stays with its own.
 
+# shellcheck source=devices.sh
 . /run/rvt/job/devices.sh
 need iperf3 jq
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
 #
 # What the benchmark's scripts in a guest share: giving devices to drivers, and saying what was found.
 

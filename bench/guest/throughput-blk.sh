@@ -4,6 +4,7 @@
 # throughput-blk.sh DISK DRIVER RW BS DEPTH QUEUES SECONDS: runs fio against a disk, with one job for
 # each queue, and prints what it did in a second and how long an operation took.
 
+# shellcheck source=devices.sh
 . /run/rvt/job/devices.sh
 need fio jq
 
@@ -22,6 +23,7 @@ if [ "$queues" -gt 1 ]; then
 	cpus="--cpus_allowed=${cpus#,} --cpus_allowed_policy=split"
 fi
 
+# shellcheck disable=SC2086 # $cpus is options
 fio --name=bench --filename="/dev/$disk" --direct=1 --ioengine=libaio --rw="$rw" --bs="$bs" \
 	--iodepth="$depth" --numjobs="$queues" --group_reporting $cpus --randrepeat=1 --norandommap \
 	--time_based --ramp_time=250ms --runtime="$seconds" --lat_percentiles=1 --output-format=json+ \

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
 #
 # What the checkers of a debug kernel know and have not said, in the kernel log; nothing on other kernels.
 # Source it. rvt/console.py takes what it prints for complaints of the kernel.

@@ -8,7 +8,7 @@
 bus=/sys/bus/virtio
 # The transport comes first.
 modprobe "${RVT_MODULES%% *}" && echo 0 >$bus/drivers_autoprobe && modprobe virtio_blk || exit 1
-for path in $bus/devices/*; do
+for path in "$bus"/devices/*; do
 	[ "$(cat "$path/device")" = 0x0002 ] || continue
 	dev=${path##*/}
 	echo "$dev" >$bus/drivers/virtio_blk/bind || exit 1

@@ -1,5 +1,6 @@
 #!/bin/busybox sh
 # SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=dash
 #
 # First process of a guest. Mounts what a Linux system has, loads the modules it was told to, goes
 # to the root file system on the disk if asked, and runs the job there (main.sh).

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
 #
 # Runs the steps of a job, one after the other, as lines of /run/rvt/job/steps:
 #

@@ -31,6 +31,7 @@ works() {
 
 sleep_once() {
 	echo "$1" > /sys/power/pm_test && echo mem > /sys/power/state
+	# shellcheck disable=SC2320 # what the write to the file returned
 	_s=$?
 	echo none > /sys/power/pm_test
 	return $_s

@@ -29,7 +29,7 @@ find_disk() {
 	virtio=$(virtio_of "$disk")
 	pci=$(pci_of "$disk")
 	echo flr >"/sys/bus/pci/devices/$pci/reset_method"
-	echo "$(patient 2000)" >"/sys/block/$disk/queue/io_timeout"
+	patient 2000 >"/sys/block/$disk/queue/io_timeout"
 }
 
 # breaks: the device answers a request that it never had. A device that cannot be started anew is given up.

@@ -23,7 +23,7 @@ layout() {
 		rm -f "$VDPA_TMP/image-$way"
 		truncate -s 4M "$VDPA_TMP/image-$way"
 	done
-	vduse_disk "$@" --lengths "$(echo $WAYS | tr ' ' ,)" counts $VDPA_TMP/image
+	vduse_disk "$@" --lengths "$(echo "$WAYS" | tr ' ' ,)" counts $VDPA_TMP/image
 	disks=
 	# Names of devices come again.
 	dmesg -C
@@ -32,6 +32,7 @@ layout() {
 		vdpa_add "counts-$way" vduse
 		disks="$disks counts-$way=$(vdpa_child "counts-$way" block)=$VDPA_TMP/image-$way"
 	done
+	# shellcheck disable=SC2086 # a list of disks
 	within 100 python3 "$VDPA_LIB/kinds.py" $disks >$VDPA_TMP/results 2>&1
 	for way in $WAYS; do
 		check_eq "H008 H009 $layout $way: requests of each kind are done" \

@@ -77,6 +77,7 @@ returns() {
 	_n=$(count "started anew")
 	vduse_kill
 	wait_for 60 waits || return 1
+	# shellcheck disable=SC2086 # $args is options
 	vduse_disk $args disk $VDPA_TMP/disk.img
 	wait_for 60 has_more "started anew" "$_n"
 }

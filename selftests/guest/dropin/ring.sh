@@ -12,6 +12,7 @@ tap_plan 20
 # The shell of busybox takes its own, unless it is told where they are.
 modprobe() { /usr/local/sbin/modprobe "$@"; }
 insmod() { /usr/local/sbin/insmod "$@"; }
+# shellcheck disable=SC2120
 depmod() { /usr/local/sbin/depmod "$@"; }
 
 conf=/etc/modprobe.d/ring.conf
@@ -61,6 +62,7 @@ afresh
 rm -f $conf
 mv "$modules/modules.order" "$modules/modules.order.saved"
 (cd "$modules" && echo updates/rust_virtio_ring.ko >modules.order)
+# shellcheck disable=SC2119
 depmod
 modprobe virtio_pci
 check_eq "depmod can come to the C ring" "$(providers)" virtio_ring

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
 #
 # Two NICs of one guest that are joined by a cable: the far one is in a network namespace of its own, so
 # that packets between the two go over the cable. Source it after tap.sh.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
 #
 # Finds the devices under test. "rust" and "C" drivers go by their names in sysfs.
 

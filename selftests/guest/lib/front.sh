@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
 #
 # One use of each front end that shows by content that its rings carry what they should. Source it
 # after tap.sh and net.sh. The devices are those of ring/front.json.
 
 SHARE=/tmp/share
+# shellcheck disable=SC2034 # for scripts
 SCSI=/tmp/scsi
 
 # virtio_of_type NUMBER: prints the virtio device with that number in the specification.
@@ -133,6 +135,7 @@ port_from_host() {
 }
 
 port_has_read() {
+	# shellcheck disable=SC2094 # the length is read first
 	within 60 head -c $(($1 - $(stat -c %s /tmp/port.bin))) <&6 >>/tmp/port.bin
 	[ "$(stat -c %s /tmp/port.bin)" -ge "$1" ]
 }
@@ -182,4 +185,5 @@ front_scsi() {
 	fio_verifies "$(scsi_disk)" --rw=randrw --bsrange=4k-64k --blockalign=4k --iodepth=16 --size=8m
 }
 
+# shellcheck disable=SC2034 # for scripts
 FRONTS="9p balloon blk console net rng scsi"

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
 #
 # Traffic between the guest and the host, on NIC 0. Source it after tap.sh.
 
@@ -92,6 +93,7 @@ iperf_ok() {
 }
 
 # Number of tests of net_traffic.
+# shellcheck disable=SC2034 # for scripts
 NET_TRAFFIC=9
 
 # net_traffic ROWS INTERFACE: the usual traffic in both directions. ROWS goes before the names.

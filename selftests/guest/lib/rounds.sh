@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
 #
 # Disturbances of a device, over and over, while it is used. Source it after tap.sh.
 
 # How often a device is disturbed in each way (ROUNDS= of the harness).
+# shellcheck disable=SC2034 # for scripts
 ROUNDS=${RVT_ROUNDS:-100}
 ROUNDS_TMP=/tmp/rounds
 mkdir -p $ROUNDS_TMP

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
 #
 # Requests of many segments that cannot be merged, on disks with small rings.
 
@@ -44,6 +45,7 @@ verified() {
 		--rw=randrw --bs="$3" --iodepth="$2" --ioengine=libaio --size=32m --minimal >/dev/null
 }
 
+# shellcheck disable=SC2034 # for scripts
 SEGMENTS_TESTS=5
 
 # segments_checks PREFIX DISK MOST: the disk takes requests of MOST segments.

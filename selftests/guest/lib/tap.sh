@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
 #
 # TAP output for the guest selftests, as the kernel's own selftests write it. Source it first:
 #

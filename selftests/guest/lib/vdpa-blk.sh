@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
 #
 # Disks on the vDPA bus. Source it after vdpa.sh; the guest's family and ring are those of the script.
 
@@ -27,10 +28,10 @@ usual() {
 	check_eq "$1 the name is that of a virtio disk" "${disk%?}" vd
 	check_eq "$1 the serial number is the host's" "$(cat "/sys/block/$disk/serial")" "$3"
 	check_eq "R44 $1 addresses are the host's" "$(vdpa_feature "$2" 33)" 1
-	random_file $VDPA_TMP/data 8
-	dd if=$VDPA_TMP/data of="/dev/$disk" bs=1M oflag=direct 2>/dev/null
+	random_file "$VDPA_TMP"/data 8
+	dd if="$VDPA_TMP"/data of="/dev/$disk" bs=1M oflag=direct 2>/dev/null
 	check_eq "B5 $1 a file is read as it was written" "$(sum_of "/dev/$disk" $((8 << 20)))" \
-		"$(sha256sum <$VDPA_TMP/data)"
+		"$(sha256sum <"$VDPA_TMP"/data)"
 	check "B5 $1 small random reads and writes" verify "$2" --rw=randrw --bs=4k --iodepth=32 --size=2m
 	check "B5 B7 $1 mixed sizes in deep queues" verify "$2" --rw=randwrite --bsrange=4k-256k \
 		--blockalign=4k --iodepth=32 --size=8m
@@ -40,14 +41,14 @@ usual() {
 # zeroes HOST NAME: ranges are zeroed, and the rest stays.
 zeroes() {
 	disk=$(vdpa_child "$2" block)
-	dd if=$VDPA_TMP/data of="/dev/$disk" bs=1M oflag=direct 2>/dev/null
+	dd if="$VDPA_TMP"/data of="/dev/$disk" bs=1M oflag=direct 2>/dev/null
 	blkdiscard -z -o $((2 << 20)) -l $((1 << 20)) "/dev/$disk" || :
-	dd if=/dev/zero of=$VDPA_TMP/data bs=1M seek=2 count=1 conv=notrunc 2>/dev/null
+	dd if=/dev/zero of="$VDPA_TMP"/data bs=1M seek=2 count=1 conv=notrunc 2>/dev/null
 	check_eq "B33 $1 a range is zeroed and nothing else" "$(sum_of "/dev/$disk" $((8 << 20)))" \
-		"$(sha256sum <$VDPA_TMP/data)"
+		"$(sha256sum <"$VDPA_TMP"/data)"
 	check "B32 $1 a range is discarded" blkdiscard -o $((4 << 20)) -l $((1 << 20)) "/dev/$disk"
 	check_eq "B32 $1 what is before it stays" "$(sum_of "/dev/$disk" $((4 << 20)))" \
-		"$(head -c 4M $VDPA_TMP/data | sha256sum)"
+		"$(head -c 4M "$VDPA_TMP"/data | sha256sum)"
 }
 
 # load NAME SECONDS: many requests at a time. They fail when the disk goes.
@@ -90,8 +91,8 @@ sim() {
 }
 
 qemu() {
-	truncate -s 64M $VDPA_TMP/qemu.img
-	vduse_qemu qsd $VDPA_TMP/qemu.img
+	truncate -s 64M "$VDPA_TMP"/qemu.img
+	vduse_qemu qsd "$VDPA_TMP"/qemu.img
 	vdpa_add qsd vduse
 	usual "QEMU's daemon:" qsd qsd
 	check_eq "B24 QEMU's daemon: there are two queues" \
@@ -106,8 +107,8 @@ qemu() {
 process() {
 	layout=$1
 	shift
-	truncate -s 64M $VDPA_TMP/disk.img
-	vduse_disk "$@" disk $VDPA_TMP/disk.img
+	truncate -s 64M "$VDPA_TMP"/disk.img
+	vduse_disk "$@" disk "$VDPA_TMP"/disk.img
 	wait_for 20 vduse_is_there disk
 	# Little room, so that it is full at times: requests wait then. The packed ring in C has them fail.
 	room=$((2 << 20))
@@ -120,7 +121,7 @@ process() {
 	check "R26 R44 process $layout: requests wait for room to map" verify disk --rw=write --bs=1m --iodepth=8 \
 		--size=16m
 	check_eq "B5 process $layout: the file has what the disk has" \
-		"$(dd if=$VDPA_TMP/disk.img bs=1M 2>/dev/null | sha256sum)" \
+		"$(dd if="$VDPA_TMP"/disk.img bs=1M 2>/dev/null | sha256sum)" \
 		"$(sum_of "/dev/$(vdpa_child disk block)")"
 }
 
@@ -135,7 +136,7 @@ has_done_more() {
 
 # keeps_verifying: verifies over and over, until the file `stop` is there or something is wrong.
 keeps_verifying() {
-	while [ ! -e $VDPA_TMP/stop ]; do
+	while [ ! -e "$VDPA_TMP"/stop ]; do
 		verify disk --rw=randrw --bs=4k --iodepth=16 --size=1m || return 1
 	done
 }
@@ -143,19 +144,19 @@ keeps_verifying() {
 # dies ARGUMENT...: the process dies again and again under load, and another one goes on with the device.
 # Split rings only, as the packed ring does not say by itself where the device is.
 dies() {
-	rm -f $VDPA_TMP/stop
+	rm -f "$VDPA_TMP"/stop
 	keeps_verifying &
 	_load=$!
 	for _n in 1 2 3 4; do
 		_before=$(done_by disk)
 		wait_for 60 has_done_more disk "$_before" || break
 		vduse_kill
-		vduse_disk "$@" disk $VDPA_TMP/disk.img
+		vduse_disk "$@" disk "$VDPA_TMP"/disk.img
 	done
 	_before=$(done_by disk)
 	wait_for 60 has_done_more disk "$_before"
 	_status=$?
-	touch $VDPA_TMP/stop
+	touch "$VDPA_TMP"/stop
 	wait $_load && [ $_status -eq 0 ]
 }
 
@@ -187,6 +188,6 @@ cleanup() {
 		[ -e "/sys/bus/vdpa/devices/$_d" ] && vdpa_del "$_d"
 	done
 	vduse_stop
-	[ "$TAP_FAILED" -eq 0 ] || diag "$(cat $VDPA_TMP/log)"
-	rm -rf $VDPA_TMP
+	[ "$TAP_FAILED" -eq 0 ] || diag "$(cat "$VDPA_TMP"/log)"
+	rm -rf "$VDPA_TMP"
 }

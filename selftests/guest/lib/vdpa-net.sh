@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
 #
 # NICs on the vDPA bus. Source it after vdpa.sh and cable.sh; the guest's family and ring are those of the script.
 
@@ -92,8 +93,8 @@ vduse_cable() {
 	check_eq "R44 $layout: addresses are the host's" "$(vdpa_feature near 33)" 1
 	near=$(vdpa_child near net)
 	check "$layout: the interfaces come up" cable_up "$near" "$(vdpa_child far net)"
-	check "N12 $layout: ping" ping -c3 -i0.2 -W5 $CABLE_FAR
-	check "N12 $layout: large ping in fragments" ping -c3 -i0.2 -W5 -s 20000 $CABLE_FAR
+	check "N12 $layout: ping" ping -c3 -i0.2 -W5 "$CABLE_FAR"
+	check "N12 $layout: large ping in fragments" ping -c3 -i0.2 -W5 -s 20000 "$CABLE_FAR"
 	check "N12 $layout: a file arrives" send_file 4
 }
 
@@ -101,10 +102,10 @@ vduse_cable() {
 cable_dies() {
 	_n=0
 	while [ $_n -lt 3 ]; do
-		rm -f $CABLE_TMP/in
+		rm -f "$CABLE_TMP"/in
 		send_file 8 &
 		_file=$!
-		wait_for 60 test -s $CABLE_TMP/in
+		wait_for 60 test -s "$CABLE_TMP"/in
 		vduse_kill
 		vduse_nics "$@" near far
 		wait $_file || return 1
@@ -114,7 +115,7 @@ cable_dies() {
 
 # cable_leaves LAYOUT: a device goes under traffic, and the other stays.
 cable_leaves() {
-	ping -q -f -w 60 -s 3000 $CABLE_FAR >/dev/null 2>&1 &
+	ping -q -f -w 60 -s 3000 "$CABLE_FAR" >/dev/null 2>&1 &
 	check "N63 $1: the device goes under traffic" sh -c "sleep 1; timeout 100 vdpa dev del near"
 	kill $! 2>/dev/null
 	wait $! 2>/dev/null
@@ -153,6 +154,6 @@ cleanup() {
 	done
 	cable_down
 	vduse_stop
-	[ "$TAP_FAILED" -eq 0 ] || diag "$(cat $VDPA_TMP/log)"
-	rm -rf $VDPA_TMP
+	[ "$TAP_FAILED" -eq 0 ] || diag "$(cat "$VDPA_TMP"/log)"
+	rm -rf "$VDPA_TMP"
 }

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
 #
 # Devices that are not QEMU's, inside the guest, on the vDPA bus: the kernel's simulators, and processes
 # by VDUSE. Source it after tap.sh.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
 #
 # A disk whose back end is a process of the host, QEMU's storage daemon, plugged into the guest. Source it
 # after tap.sh. The guest's memory must be shared, as in blk/vhost-user.
@@ -40,6 +41,7 @@ new_disk() {
 	return 1
 }
 
+# shellcheck disable=SC2034 # for scripts
 case $RVT_FAMILY in
 rust) driver=rust_virtio_blk ;;
 *) driver=virtio_blk ;;

@@ -42,7 +42,7 @@ for q in "" 0 1 2 3; do
 	for n in xdp_tx xdp_tx_drops kicks tx_timeouts; do
 		tx="$tx tx${q}_$n"
 	done
-	[ -z "$q" ] && wanted="$rx$tx" rx= tx=
+	[ -z "$q" ] && wanted="$rx$tx" rx="" tx=""
 done
 wanted="$wanted$rx$tx"
 check_eq "N52 names of the statistics" " $names" "$wanted "

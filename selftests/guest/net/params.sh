@@ -23,14 +23,14 @@ cleanup() {
 	reload
 }
 
-check_eq "N59 napi_weight" "$(cat $params/napi_weight)" 64
-check_eq "N60 napi_tx" "$(cat $params/napi_tx)" Y
-check_eq "N31 csum" "$(cat $params/csum)" Y
-check_eq "N32 gso" "$(cat $params/gso)" Y
-check_eq "N59 napi_weight is read-only" "$(stat -c %a $params/napi_weight)" 444
-check_eq "N60 napi_tx is writable" "$(stat -c %a $params/napi_tx)" 644
-check_eq "N31 csum is read-only" "$(stat -c %a $params/csum)" 444
-check_eq "N32 gso is read-only" "$(stat -c %a $params/gso)" 444
+check_eq "N59 napi_weight" "$(cat "$params"/napi_weight)" 64
+check_eq "N60 napi_tx" "$(cat "$params"/napi_tx)" Y
+check_eq "N31 csum" "$(cat "$params"/csum)" Y
+check_eq "N32 gso" "$(cat "$params"/gso)" Y
+check_eq "N59 napi_weight is read-only" "$(stat -c %a "$params"/napi_weight)" 444
+check_eq "N60 napi_tx is writable" "$(stat -c %a "$params"/napi_tx)" 644
+check_eq "N31 csum is read-only" "$(stat -c %a "$params"/csum)" 444
+check_eq "N32 gso is read-only" "$(stat -c %a "$params"/gso)" 444
 reload csum=0 gso=0
 check_eq "N31 checksums are off" "$(feature_of "$nic" tx-checksum-ip-generic)" off
 check_eq "N32 segmentation is off then" "$(feature_of "$nic" tx-tcp-segmentation)" off
@@ -45,7 +45,7 @@ check "N16 traffic" nic_up "$nic" 0
 check "N16 a file arrives" upload 8
 check "N16 a file arrives from the host" download 8
 reload napi_weight=16
-check_eq "N59 the weight is set" "$(cat $params/napi_weight)" 16
+check_eq "N59 the weight is set" "$(cat "$params"/napi_weight)" 16
 check "N59 traffic" nic_up "$nic" 0
 # The C driver receives nothing with such a weight, or corrupts the list of the instances.
 for weight in 0 -64; do

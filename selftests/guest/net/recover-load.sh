@@ -54,6 +54,7 @@ goes_mute() {
 	floods
 	wait_for 120 told_more "sends no packet: started anew" "$_before"
 	_status=$?
+	# shellcheck disable=SC2046 # one for each process
 	kill $(cat $ROUNDS_TMP/floods)
 	return $_status
 }

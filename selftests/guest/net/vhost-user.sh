@@ -28,7 +28,7 @@ nic_of() {
 	far) _mac=52:54:00:76:75:02 ;;
 	esac
 	for _n in /sys/class/net/*; do
-		[ "$(cat "$_n/address")" = $_mac ] && echo "${_n##*/}" && return 0
+		[ "$(cat "$_n/address")" = "$_mac" ] && echo "${_n##*/}" && return 0
 	done
 	return 1
 }

@@ -39,6 +39,7 @@ sleep_once() {
 	_load=$!
 	sleep 1
 	echo devices >/sys/power/pm_test && echo mem >/sys/power/state
+	# shellcheck disable=SC2320 # what the write to the file returned
 	_s=$?
 	echo none >/sys/power/pm_test
 	wait $_load && return $_s

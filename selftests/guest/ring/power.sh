@@ -14,6 +14,7 @@ tap_plan 10
 
 sleep_once() {
 	echo devices >/sys/power/pm_test && echo mem >/sys/power/state
+	# shellcheck disable=SC2320 # what the write to the file returned
 	_s=$?
 	echo none >/sys/power/pm_test
 	return $_s
@@ -23,8 +24,8 @@ sleep_once() {
 check "9p goes before" modprobe -r 9p 9pnet_virtio
 check "devices go to sleep and wake up" sleep_once
 for front in $FRONTS; do
-	[ $front = 9p ] && modprobe -a 9pnet_virtio 9p
-	check "$front works after that" front_$front
+	[ "$front" = 9p ] && modprobe -a 9pnet_virtio 9p
+	check "$front works after that" front_"$front"
 done
 
 under_io() {

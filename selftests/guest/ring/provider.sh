@@ -40,7 +40,7 @@ check_eq "the front ends are on it" "$missing" ""
 # Legacy devices have split rings only.
 layout=$RVT_LAYOUT
 case $RVT_TRANSPORT in
-*legacy) layout=split ;;
+*legacy) layout="split" ;;
 esac
 wrong=
 for v in /sys/bus/virtio/devices/*; do
@@ -51,7 +51,7 @@ check_eq "devices have the layout asked for" "$wrong" ""
 # What our ring says of itself is the same.
 if [ "$RVT_RING" = rust ]; then
 	case $layout in
-	split) shown=split ;;
+	split) shown="split" ;;
 	packed) shown=packed ;;
 	in-order) shown="split, in order" ;;
 	packed-in-order) shown="packed, in order" ;;
