@@ -85,8 +85,7 @@ def _contents(deb: Path) -> bytes:
     """Returns what a package brings, without the times at which it was packed."""
     parts = []
     for option in ("--ctrl-tarfile", "--fsys-tarfile"):
-        packed = subprocess.run(["dpkg-deb", option, str(deb)], check=False, stdout=subprocess.PIPE,
-                                stderr=subprocess.PIPE)
+        packed = subprocess.run(["dpkg-deb", option, str(deb)], check=False, capture_output=True)
         if packed.returncode:
             raise Failure(f"{deb} is no Debian package: "
                           f"{packed.stderr.decode(errors='replace').strip()}")
@@ -117,7 +116,8 @@ def _make(image: Path, deb: Path, log: Path) -> None:
                           (_archives(), "/var/cache/apt/archives"), (_kept(), "/rvt-kept")],
                          {"RVT_SUITE": SUITE})
             run([*debroot.as_root(), "sh", "-c",
-                 "rmdir \"$1/rvt\" \"$1/deb\" \"$1/rvt-kept\" 2>/dev/null; mke2fs -q -t ext4 -L rvt-root -U \"$2\" -d \"$1\" \"$3\" \"$4\"",
+                 "rmdir \"$1/rvt\" \"$1/deb\" \"$1/rvt-kept\" 2>/dev/null; "
+                 "mke2fs -q -t ext4 -L rvt-root -U \"$2\" -d \"$1\" \"$3\" \"$4\"",
                  "sh", tree, UUID, part, _SIZE], log, "mke2fs")
         finally:
             debroot.Root.remove(tree, log)

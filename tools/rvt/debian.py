@@ -14,7 +14,6 @@ from .paths import cache
 from .proc import output, run
 from .say import Failure
 
-
 #: The variables by which programs know proxies.
 PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 

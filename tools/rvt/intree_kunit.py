@@ -15,8 +15,7 @@ import shutil
 import time
 from pathlib import Path
 
-from . import accel, intree, intree_kernel, kconfig, kunit, qemu
-from . import side_by_side, toolchain
+from . import accel, intree, intree_kernel, kconfig, kunit, qemu, side_by_side, toolchain
 from .console import Console
 from .paths import REPO, log_dir
 from .proc import run as run_logged

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from .say import say
 
-
 #: The lowest number of a lock's descriptor. Children inherit them, and need low numbers for themselves:
 #: mmdebstrap has dash write to one of its own, and dash knows numbers of one digit only.
 _FIRST = 100

@@ -4,8 +4,8 @@ the tests.
 
 Rows look like `| id | feature | state | test |`, or `| id | violation | answer | state | test |`. The
 state is yes, partial, no or n/a; a row that claims anything names tests, `<suite>:<name>`, separated
-by ", ", that exist and passed. With rings that were asked for (RING=c, LAYOUT=...) some cannot run: those rows are listed, and wait for a run
-without.
+by ", ", that exist and passed. With rings that were asked for (RING=c, LAYOUT=...) some cannot
+run: those rows are listed, and wait for a run without.
 """
 
 import os
@@ -89,7 +89,8 @@ def check(tests: list) -> list:
         wrong.append("the table has no rows")
     _print_counts(table)
     if waiting:
-        print("  not shown with these rings and this kernel, as tests were skipped: " + ", ".join(dict.fromkeys(waiting)))
+        print("  not shown with these rings and this kernel, as tests were skipped: "
+              + ", ".join(dict.fromkeys(waiting)))
     return wrong
 
 

@@ -115,7 +115,7 @@ class CommandLine:
         node = {"driver": "raw", "discard": "unmap", **disk.node}
         values = {"serial": name, **disk.props}
         if node["driver"].startswith("null"):
-            node = {"size": _bytes(disk.size), **{k: v for k, v in node.items()}}
+            node = {"size": _bytes(disk.size), **node}
         else:
             path = Path(disk.file) if disk.file else self.rundir / f"{name}.img"
             if not path.is_absolute():

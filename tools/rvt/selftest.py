@@ -37,8 +37,7 @@ import runpy
 import threading
 from pathlib import Path
 
-from . import fits, intree_kernel, kernel, modtree, modules, side_by_side, spec, stall, stock
-from . import transport
+from . import fits, intree_kernel, kernel, modtree, modules, side_by_side, spec, stall, stock, transport
 from .guest import Guest
 from .kunit import complaints
 from .paths import REPO, SELFTESTS
@@ -152,7 +151,11 @@ def command(name: str, limit: str) -> str:
     return f"cd /run/rvt/selftests/{path.parent.name} && timeout -k 10 {limit} sh ./{path.name} {arguments}".strip()
 
 
-def wanted_guest(name: str, choice: Choice = Choice()) -> spec.Spec:
+#: Whatever the scripts say.
+_NO_CHOICE = Choice()
+
+
+def wanted_guest(name: str, choice: Choice = _NO_CHOICE) -> spec.Spec:
     """Returns the guest a script asks for, with what is chosen where it does not say."""
     path, text = _file(name), _wanted_text(name)
     try:
@@ -170,7 +173,7 @@ def wanted_guest(name: str, choice: Choice = Choice()) -> spec.Spec:
         raise Failure(f"{path.relative_to(REPO)}: {failure}")
 
 
-def run(results: Results, choice: Choice = Choice()) -> None:
+def run(results: Results, choice: Choice = _NO_CHOICE) -> None:
     """Runs the scripts that are chosen."""
     groups = {}
     for name in scripts(choice.pattern):

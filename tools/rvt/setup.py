@@ -87,8 +87,8 @@ def _as_root() -> list:
                             capture_output=True, text=True)
     if silent.returncode and not os.isatty(0):
         raise Failure("installing packages needs root, and sudo does not give it without a "
-                      f"terminal ({(silent.stderr.splitlines() or ['no reason given'])[-1]}): run make setup on a terminal, or as "
-                      "root")
+                      f"terminal ({(silent.stderr.splitlines() or ['no reason given'])[-1]}): run make setup "
+                      "on a terminal, or as root")
     if silent.returncode and subprocess.run(["sudo", "-v"], check=False).returncode:
         raise Failure("installing packages needs root, and sudo refused: run make setup as root")
     return ["sudo"]

@@ -3,11 +3,9 @@
 the selftests, set-up from nothing, the parity table."""
 
 import os
-
 import traceback
 
-from . import buildtest, fresh, harness, hosttest, image, intree_kunit, kernel, legs, parity, results, setup
-from . import teststock
+from . import buildtest, fresh, harness, hosttest, image, intree_kunit, kernel, legs, parity, results, setup, teststock
 from .parts import Parts
 from .results import Results
 from .say import Failure, say

@@ -11,8 +11,8 @@ import time
 
 from . import debian, legs, packagelife, stock, tree
 from .fresh_machine import RELEASES, Machine, check_release, why_not
-from .paths import OUT, REPO, cache, log_dir
 from .parts import Parts
+from .paths import OUT, REPO, cache, log_dir
 from .proc import run
 from .results import Results
 from .say import Failure, say

@@ -6,7 +6,8 @@ import os
 #: The same names as VARIABLES in the Makefile, and those that are for rvt.py alone.
 NAMES = ["KDIR", "KSRC", "KERNEL", "KUNIT", "T", "FAMILY", "VARIANT", "V", "MODULE_ARGS", "RUSTC", "RUSTDOC",
          "BINDGEN", "RUST_VIRTIO_CACHE", "LEGS", "STACKS", "BASE", "KEEP", "RING", "LAYOUT",
-         "DEST", "BRANCH", "PYTHON", "CMD", "DEB_VERSION", "ROUNDS", "RVT_FUZZ", "RVT_MACHINES", "CARGO_HOME", "XDG_CACHE_HOME"]
+         "DEST", "BRANCH", "PYTHON", "CMD", "DEB_VERSION", "ROUNDS", "RVT_FUZZ", "RVT_MACHINES",
+         "CARGO_HOME", "XDG_CACHE_HOME"]
 
 #: Variables that make leaves in the environment of its children. Kbuild is not part of the make
 #: that may have started the harness.

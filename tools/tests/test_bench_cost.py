@@ -10,8 +10,7 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from rvt.bench import (builtins, cells, costcells, exits, matrix, phases, plugin, ratio, slopes,
-                       symbols)
+from rvt.bench import builtins, cells, costcells, exits, matrix, phases, plugin, ratio, slopes, symbols
 from rvt.bench.variants import WORKS, Variant
 from rvt.say import Failure
 

@@ -229,7 +229,7 @@ class Table(unittest.TestCase):
 
     def test_it_fits(self):
         works = dict.fromkeys(demo_cost.WORK, 1234567)
-        costs = {key: works for key in (("c", "c"), ("c", "rust"), ("rust", "rust"))}
+        costs = dict.fromkeys((("c", "c"), ("c", "rust"), ("rust", "rust")), works)
         found = findings([0.123, 29.61, 1, 1.05, 1, 1])
         for side in found.sides.values():
             side.values["ring"] = "rust_virtio_ring, built in"

@@ -49,7 +49,7 @@ class External(unittest.TestCase):
 
     def make(self, target: str = "modules", **changes: str) -> tuple:
         """Returns the status of make, and what it prints."""
-        config = {name: value for name, value in (self.config | changes).items()}
+        config = self.config | changes
         done = subprocess.run(["make", "-s", "-C", self.top,
                                *(f"{name}={value}" for name, value in config.items()), target],
                               capture_output=True, text=True, check=False)

@@ -19,7 +19,7 @@ class Interrupted(unittest.TestCase):
         self.addCleanup(scratch.cleanup)
         self.top = Path(scratch.name)
         self.ran, self.fails = [], ""
-        tools = mock.Mock(identity="gcc", make=lambda: [], env=dict)
+        tools = mock.Mock(identity="gcc", make=list, env=dict)
         for patch in (mock.patch.dict(os.environ, {"RUST_VIRTIO_CACHE": str(self.top)}),
                       mock.patch.object(kernel.source, "ensure", return_value=self.top),
                       mock.patch.object(kernel.source, "version", return_value="7.3"),

@@ -80,7 +80,8 @@ class Machine(unittest.TestCase):
         (self.bus / "drivers_autoprobe").write_text("1\n")
         for path, text in (("proc/cmdline", "root=/dev/vda1 quiet\n"),
                            ("proc/sys/kernel/osrelease", KERNEL + "\n"), ("dev/kmsg", ""),
-                           ("put.sh", PUT), ("usr/lib/rust-virtio/load", LOADER.read_text()), ("etc/modprobe.d/other.conf", "options foo bar=1\n")):
+                           ("put.sh", PUT), ("usr/lib/rust-virtio/load", LOADER.read_text()),
+                           ("etc/modprobe.d/other.conf", "options foo bar=1\n")):
             self.write(path, text)
         for kernel in (KERNEL, OLD):
             self.write(f"boot/vmlinuz-{kernel}", "")

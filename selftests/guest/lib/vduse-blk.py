@@ -24,6 +24,7 @@ import signal
 import struct
 
 import vduse
+
 import virtqueue
 
 SECTOR = 512

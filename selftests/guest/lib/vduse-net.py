@@ -13,6 +13,7 @@ import struct
 
 import cable
 import vduse
+
 import virtqueue
 
 #: MTU, MAC, STATUS

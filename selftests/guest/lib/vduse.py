@@ -16,6 +16,7 @@ import sys
 import time
 
 import serving
+
 import virtqueue
 
 VENDOR = 0x1af4

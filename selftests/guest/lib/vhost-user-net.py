@@ -10,6 +10,7 @@ import sys
 import cable
 import serving
 import vhost_user
+
 import virtqueue
 
 #: What QEMU offers for itself, if the back end does.

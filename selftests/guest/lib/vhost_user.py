@@ -11,6 +11,7 @@ import socket
 import struct
 
 import serving
+
 import virtqueue
 
 _F_PROTOCOL_FEATURES = 30

@@ -24,7 +24,7 @@ def sections(view, metric: str) -> list:
         if len(cases) < 2 or not any(case.measured() for case in cases):
             continue
         rivals = [who for who in view.among(cases) if any(judge.judge(c, who) for c in cases)]
-        for who in rivals or [who for who in view.among(cases)]:
+        for who in rivals or list(view.among(cases)):
             title = f"{workload}: {who.label}" + ("" if accel in ("tcg", "kvm") else f" ({accel})")
             made.append(_table(view, cases, who, title))
     return made

@@ -2,6 +2,7 @@
 """What is compared: the stacks of drivers and ring providers in bench/stacks.toml."""
 
 import dataclasses
+
 import tomllib
 
 from ..modtree import RINGS

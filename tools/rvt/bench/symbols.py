@@ -2,8 +2,8 @@
 """From addresses of a guest's kernel to modules and functions."""
 
 import base64
-import bisect
 import binascii
+import bisect
 import gzip
 import hashlib
 import shutil
