@@ -238,9 +238,9 @@ static bool is_in_use(const struct net_device *dev)
 }
 
 /*
- * Wakes a queue, unless the interface is detached or down. Who detaches it marks it, and then stops
- * its queues: one that is woken meanwhile is stopped there or here. The caller does nothing to a queue
- * any more when the interface is attached again.
+ * Wakes a queue, unless the interface is detached or down. Code that detaches the interface marks
+ * it first, and then stops its queues: a queue that is woken meanwhile is stopped there or here.
+ * The caller does nothing to a queue any more when the interface is attached again.
  */
 bool rust_helper_rust_netif_tx_wake(struct netdev_queue *txq)
 {
@@ -417,8 +417,8 @@ void rust_helper_skb_rx_place(struct sk_buff *skb, unsigned int reserve, unsigne
 }
 
 /*
- * Makes room for the data of a packet that is a copy. It has no memory of a page pool, but neighbours
- * of its flow have, and GRO merges no packet that is marked with one that is not.
+ * Makes room for the data of a packet that is a copy. The packet has no memory of a page pool, but
+ * neighbours of its flow have, and GRO merges no packet that is marked with one that is not.
  */
 void *rust_helper_skb_rx_put(struct sk_buff *skb, unsigned int len)
 {

@@ -5,7 +5,7 @@
  *	work ID COUNT read|write DISK DEPTH	4 KiB at random places of a disk, without cache
  *	work ID COUNT echo INTERFACE BURST	ICMP echoes; BURST are out at a time
  *	work ID COUNT send INTERFACE BURST	UDP datagrams; a rest after every BURST of them
- *	work ID COUNT feed INTERFACE BURST	UDP datagrams sent by one interface to another on its wire
+ *	work ID COUNT feed INTERFACE BURST	UDP datagrams between interfaces on one wire
  *
  * ID 0 does the operations without marks. The first COUNT operations of a disk are always the same.
  */
@@ -141,7 +141,8 @@ static void disk(const char *name, unsigned long count, unsigned int depth, int 
 	uint64_t size;
 	void *buffer;
 
-	if (fd < 0 || ioctl(fd, BLKGETSIZE64, &size) || posix_memalign(&buffer, BLOCK, depth * BLOCK))
+	if (fd < 0 || ioctl(fd, BLKGETSIZE64, &size) ||
+	    posix_memalign(&buffer, BLOCK, depth * BLOCK))
 		die(name);
 	memset(buffer, 0x5a, depth * BLOCK);
 	if (depth == 1)
@@ -234,7 +235,7 @@ static void send_udp(const char *interface, unsigned long count, unsigned int bu
 	leave();
 }
 
-/* A UDP datagram in a broadcast frame, to the address that phases.sh gives the interface under test. */
+/* A UDP datagram in a broadcast frame, to the address of the interface under test (phases.sh). */
 static size_t make_frame(unsigned char *frame)
 {
 	static const unsigned char head[] = {

@@ -134,7 +134,8 @@ unsigned int rust_virtio_fake_messages(const char *part)
 	if (!iter.next_seq)
 		kmsg_dump_rewind(&iter);
 	while (kmsg_dump_get_line(&iter, false, line, sizeof(line), &len))
-		found += strnstr(line, part, len) != NULL;
+		if (strnstr(line, part, len))
+			found++;
 	return found;
 }
 

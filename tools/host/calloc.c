@@ -1,10 +1,11 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+// SPDX-License-Identifier: GPL-2.0
 /*
  * Zeroes behind every block of memory that QEMU takes by calloc().
  *
- * QEMU before 10.1 looks at the element behind its list of buffers in order (virtqueue_ordered_fill)
- * when a buffer beyond the end of the ring is filled before those in front of it, takes what is there
- * for a number of descriptors, and loses the buffer: the ring stands still. A zero does no harm.
+ * QEMU before 10.1 looks at the element behind its list of buffers in order
+ * (virtqueue_ordered_fill) when a buffer beyond the end of the ring is filled before those in front
+ * of it, takes the bytes there for a number of descriptors, and loses the buffer: the ring stands
+ * still. A zero does no harm.
  */
 #include <stddef.h>
 

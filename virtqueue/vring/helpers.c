@@ -22,18 +22,21 @@
 
 void rust_virtio_virt_mb(void)
 {
+	/* The caller says what it pairs with. */
 	virt_mb();
 }
 EXPORT_SYMBOL_GPL(rust_virtio_virt_mb);
 
 void rust_virtio_virt_rmb(void)
 {
+	/* The caller says what it pairs with. */
 	virt_rmb();
 }
 EXPORT_SYMBOL_GPL(rust_virtio_virt_rmb);
 
 void rust_virtio_virt_wmb(void)
 {
+	/* The caller says what it pairs with. */
 	virt_wmb();
 }
 EXPORT_SYMBOL_GPL(rust_virtio_virt_wmb);

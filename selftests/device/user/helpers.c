@@ -104,7 +104,7 @@ int rust_virtio_fake_read_polled(struct block_device *bdev, sector_t sector,
 			batch.complete = NULL;
 			continue;
 		}
-		msleep(1);
+		fsleep(1000);
 	}
 	ret = blk_status_to_errno(bio.bi_status);
 	bio_uninit(&bio);
@@ -311,6 +311,7 @@ static bool own_napi(struct napi_struct *napi)
 
 static void disown_napi(struct napi_struct *napi)
 {
+	/* Pairs with the cmpxchg() of the next owner. */
 	smp_store_release(&napi->poll_owner, -1);
 }
 #else
