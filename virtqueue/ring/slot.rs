@@ -51,7 +51,7 @@ impl<T> Slot<T> {
 
     /// Forgets all that an earlier ring left: what is not known to be free of its device.
     pub(super) fn clear(&mut self) {
-        core::mem::forget(core::mem::replace(self, Self::new()));
+        core::mem::forget(core::mem::take(self));
     }
 
     /// The most segments that the table of the id has room for. 0: it has none.

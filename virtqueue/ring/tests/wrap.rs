@@ -59,14 +59,17 @@ fn ask(p: &mut Pair, wait: Wait) {
     }
 }
 
+/// An entry of the used ring: how much it covers, as `quota` counts, and whether the driver was
+/// called.
+type Progress = (u32, bool);
+
 /// The device uses some of what it has, in any order or in order, one by one or in a batch. Returns
-/// for each entry how much it covers, as `quota` counts, and whether the driver was called; and
-/// what is to come, as tokens and lengths.
+/// the progress of each entry, and what is to come, as tokens and lengths.
 fn uses(
     p: &mut Pair,
     random: &mut Random,
     with_device: &mut VecDeque<Request>,
-) -> (Vec<(u32, bool)>, Vec<(u32, u32)>) {
+) -> (Vec<Progress>, Vec<(u32, u32)>) {
     let n = 1 + random.below(with_device.len() as u64) as usize;
     let units = |p: &Pair, request: &Request| match p.setup.packed {
         true => u32::from(request.descs),
