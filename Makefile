@@ -21,7 +21,8 @@ RVT	:= $(python) $(CURDIR)/tools/rvt.py
 
 help:
 	@echo "Targets"
-	@echo "  test       all the tests below; what CI runs"
+	@echo "  check      a minute, without a kernel: layout, language, scripts, links, tables, clippy"
+	@echo "  test       check, and all the tests below; what CI runs"
 	@echo "  test-fresh set bare Debian 12 and 13 roots up from nothing (part of make test)"
 	@echo "  test-long  what takes hours: LEGS=names to choose, LEGS=list to see them"
 	@echo "  hosttest   run the tests of the ring core on the host, without a kernel (cargo)"
@@ -66,6 +67,13 @@ help:
 # Set-up itself is in Python.
 python:
 	@$(CURDIR)/tools/host/python.sh $(python)
+
+# Installs what it needs by itself: less than setup does.
+check: python
+	@$(RVT) check
+
+format: python
+	@$(RVT) check --format
 
 setup: python
 	@$(RVT) setup

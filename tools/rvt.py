@@ -23,6 +23,7 @@ COMMANDS = {
     "modules": ("modules", "build the modules"),
     "in-tree": ("intree", "put the drivers and the ring into a kernel tree"),
     "deb": ("deb", "build the Debian package"),
+    "check": ("check", "check what needs no build: layout, language, scripts, links, tables"),
     "harness": ("harness", "run the harness's own unit tests"),
     "hosttest": ("hosttest", "run the tests of the ring core on the host"),
     "buildtest": ("buildtest", "build the modules in place for a distribution's kernel"),

@@ -13,11 +13,15 @@ from pathlib import Path
 from typing import Callable
 
 from . import toolchain
+from .cargo import find_cargo
 from .paths import OUT, REPO, cache
 from .proc import output
 from .say import Failure
 
 QEMU_MIN = (9, 2)
+
+#: The one version whose findings `make check` knows. Debian 12 and 13 have no package of it.
+RUFF = "0.15.20"
 
 
 @dataclasses.dataclass
@@ -137,6 +141,52 @@ def needs(debian: int) -> list:
         Need("matplotlib", _matplotlib, ["python3-matplotlib"], "matplotlib 3.6 or later for the "
              "Python that runs this (PYTHON= picks another)"),
         _header("libelf.h", "libelf-dev"), _header("openssl/ssl.h", "libssl-dev"),
+    ]
+
+
+def rustfmt() -> str:
+    """Returns the path of rustfmt, that of the compiler in use if it has one; "" if there is none."""
+    return toolchain.beside_rustc("rustfmt")
+
+
+def _rustfmt() -> str:
+    return "" if rustfmt() else "not found"
+
+
+def _clippy() -> str:
+    cargo = find_cargo()
+    if not cargo:
+        return "cargo not found"
+    return "" if output([cargo, "clippy", "--version"]) else "not found"
+
+
+def ruff() -> str:
+    """Returns the path of the ruff to use, "" if it is not there."""
+    for name in (str(cache() / "tools" / "ruff" / "bin" / "ruff"), shutil.which("ruff") or ""):
+        if name and output([name, "--version"]).split()[-1:] == [RUFF]:
+            return name
+    return ""
+
+
+def _ruff() -> str:
+    return "" if ruff() else "not found"
+
+
+def _pip() -> list:
+    """Returns the package that ruff is installed with, where it is not there."""
+    return [] if output([sys.executable, "-m", "pip", "--version"]) else ["python3-pip"]
+
+
+def check_needs(debian: int) -> list:
+    """Returns everything that `make check` needs; `debian` is the major release, 0 elsewhere."""
+    twelve = debian == 12
+    return [
+        Need("rustfmt", _rustfmt, ["rustfmt-web" if twelve else "rustfmt"], "rustfmt of rustc 1.85 or later"),
+        _command("cargo", "cargo-web" if twelve else "cargo"),
+        Need("clippy", _clippy, ["rust-web-clippy" if twelve else "rust-clippy"],
+             "cargo-clippy and clippy-driver of the same release as rustc"),
+        _command("shellcheck", "shellcheck"), _command("perl", "perl"),
+        Need(f"ruff {RUFF}", _ruff, _pip(), f"ruff {RUFF} (pip install ruff=={RUFF})"),
     ]
 
 

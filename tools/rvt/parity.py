@@ -61,14 +61,9 @@ def rings_chosen() -> bool:
         os.environ.get("LAYOUT") or os.environ.get("KERNEL"))
 
 
-def check(tests: list) -> list:
-    """Returns what is wrong with the table, given results; prints the counts."""
-    table, outcome, wrong, waiting = rows(), {}, [], []
-    for test in tests:
-        # A name used twice is as good as its worst result.
-        if outcome.get(test.full_name()) in (None, "pass"):
-            outcome[test.full_name()] = test.result
-    seen = set()
+def form(table: list) -> list:
+    """Returns what is wrong with the rows of the tables by themselves."""
+    seen, wrong = set(), [] if table else ["the table has no rows"]
     for _, key, _, state, names in table:
         if key in seen:
             wrong.append(f"{key}: the id is used twice")
@@ -77,6 +72,18 @@ def check(tests: list) -> list:
             wrong.append(f"{key}: state \"{state}\" is not one of {', '.join(STATES)}")
         if state in ("yes", "partial") and not names:
             wrong.append(f"{key}: state \"{state}\" without a test")
+    return wrong
+
+
+def check(tests: list) -> list:
+    """Returns what is wrong with the table, given results; prints the counts."""
+    table, outcome, waiting = rows(), {}, []
+    wrong = form(table)
+    for test in tests:
+        # A name used twice is as good as its worst result.
+        if outcome.get(test.full_name()) in (None, "pass"):
+            outcome[test.full_name()] = test.result
+    for _, key, _, _, names in table:
         for name in names:
             result = outcome.get(name)
             if result is None:
@@ -85,8 +92,6 @@ def check(tests: list) -> list:
                 waiting.append(key)
             elif result != "pass":
                 wrong.append(f"{key}: test \"{name}\" did not pass ({result})")
-    if not table:
-        wrong.append("the table has no rows")
     _print_counts(table)
     if waiting:
         print("  not shown with these rings and this kernel, as tests were skipped: "

@@ -4,6 +4,7 @@
 import os
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from .proc import output, run
 from .say import Failure, say
 
 _BINDGEN = "0.72.1"
+
+#: The checksum of the wheel of ruff for x86-64.
+_RUFF_SUM = "309809086c2acb67624950a3c8133e80f32d0d3e27106c0cd60ff26657c9f24b"
 
 #: The seconds that the last set-up took, for whoever sums them up.
 TOOK = OUT / "setup-seconds"
@@ -36,14 +40,26 @@ def main(_args) -> int:
     return 0
 
 
-def _ensure() -> None:
+def for_check() -> None:
+    """Installs what `make check` lacks.
+
+    # Errors
+
+    `Failure` if something cannot be installed.
+    """
+    with lock.only_one(cache() / "setup"):
+        _ensure(needs.check_needs)
+
+
+def _ensure(wanted=needs.needs) -> None:
+    """Installs what is missing of the things that `wanted` lists for a release of Debian."""
     major = debian.release()[2] if debian.is_debian() else 0
-    absent = _absent(major)
+    absent = _absent(wanted(major))
     if absent and not major:
         raise Failure(_table(absent))
     if absent:
         _install(absent, major)
-        absent = _absent(major)
+        absent = _absent(wanted(major))
         if absent:
             raise Failure("after the installation these are still missing:\n" + _rows(absent)
                           + f"\nLog: {_log()}")
@@ -53,9 +69,9 @@ def _log():
     return log_dir() / "setup.log"
 
 
-def _absent(major: int) -> list:
+def _absent(wanted: list) -> list:
     """Returns `(need, what is wrong)` for everything that is not there."""
-    return [(need, wrong) for need in needs.needs(major) for wrong in [need.check()] if wrong]
+    return [(need, wrong) for need in wanted for wrong in [need.check()] if wrong]
 
 
 def _rows(absent: list) -> str:
@@ -119,6 +135,8 @@ def _install(absent: list, major: int) -> None:
                  "installation of QEMU")
     if no_bindgen and not toolchain.bindgen()[0]:
         _cargo_install()
+    if any(need.name.startswith("ruff") for need, _ in absent) and not needs.ruff():
+        _pip_install()
 
 
 def _apt(apt, arguments: list, what: str) -> None:
@@ -135,6 +153,18 @@ def _repair() -> None:
         say(f"Finishing an installation that was interrupted; log: {_log()}")
         run([*_as_root(), "env", "DEBIAN_FRONTEND=noninteractive", "dpkg", "--configure", "-a"],
             _log(), "dpkg --configure -a")
+
+
+def _pip_install() -> None:
+    """Puts ruff, of which Debian has no package, into the cache."""
+    say(f"Fetching ruff {needs.RUFF}; log: {_log()}")
+    place = cache() / "tools" / "ruff"
+    shutil.rmtree(place, ignore_errors=True)
+    listing = cache() / "tools" / "ruff.txt"
+    listing.parent.mkdir(parents=True, exist_ok=True)
+    listing.write_text(f"ruff=={needs.RUFF} --hash=sha256:{_RUFF_SUM}\n")
+    run([sys.executable, "-m", "pip", "install", "--target", place, "--no-deps", "--only-binary", ":all:",
+         "--require-hashes", "-r", listing], _log(), "pip install ruff")
 
 
 def _cargo_install() -> None:

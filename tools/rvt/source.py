@@ -66,14 +66,14 @@ def ensure() -> Path:
     if asked:
         return given(asked)
     with lock.only_one(cache() / "src"):
-        found = _cached()
+        found = cached()
         if not found:
             with parts.made("source of the kernel"):
                 found = _fetch()
         return found
 
 
-def _cached():
+def cached():
     """Returns the newest tree in the cache, None if there is none."""
     trees = sorted((cache() / "src").glob(f"linux-{RELEASE}.*"),
                    key=lambda tree: [int(n) for n in re.findall(r"\d+", tree.name)])

@@ -1,11 +1,25 @@
 # SPDX-License-Identifier: GPL-2.0
-"""`rvt.py test`: the harness's own tests, those of the ring core, KUnit in modules and built in,
+"""`rvt.py test`: make check, the harness's own tests, those of the ring core, KUnit in modules and built in,
 the selftests, set-up from nothing, the parity table."""
 
 import os
 import traceback
 
-from . import buildtest, fresh, harness, hosttest, image, intree_kunit, kernel, legs, parity, results, setup, teststock
+from . import (
+    buildtest,
+    check,
+    fresh,
+    harness,
+    hosttest,
+    image,
+    intree_kunit,
+    kernel,
+    legs,
+    parity,
+    results,
+    setup,
+    teststock,
+)
 from .parts import Parts
 from .results import Results
 from .say import Failure, say
@@ -19,7 +33,7 @@ def _kernel(_results: Results) -> None:
 
 
 #: Name -> what adds its results. Those that need no kernel come first.
-PARTS = {"harness": harness.run, "hosttest": hosttest.run, "kernel": _kernel,
+PARTS = {"check": check.run, "harness": harness.run, "hosttest": hosttest.run, "kernel": _kernel,
          "build": buildtest.run, "kunit": legs.run_kunit, "in-tree": intree_kunit.run,
          "selftest": legs.run_selftests, "fresh": fresh.run}
 

@@ -71,6 +71,15 @@ def rustc() -> tuple:
     return "", reason
 
 
+def beside_rustc(name: str) -> str:
+    """Returns a tool that comes with a Rust compiler, best with that of the kernel; "" if there is none."""
+    compiler = rustc()[0]
+    names = [str(Path(compiler).with_name(name)) if compiler else "", shutil.which(name) or "",
+             str(Path(os.environ.get("CARGO_HOME", "~/.cargo")).expanduser() / "bin" / name)]
+    # That of rustup is there before what it stands for.
+    return next((found for found in names if found and output([found, "--version"])), "")
+
+
 def llvm(rustc_text: str) -> tuple:
     """Returns `(suffix or "1", clang's version text)`, preferring the LLVM that rustc is built
     with; or `("", reason)`."""
