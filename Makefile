@@ -22,6 +22,7 @@ RVT	:= $(python) $(CURDIR)/tools/rvt.py
 help:
 	@echo "Targets"
 	@echo "  check      a minute, without a kernel: layout, language, scripts, links, tables, clippy"
+	@echo "  quick      minutes: check, unit tests, the ring core, the modules against the kernel of the cache"
 	@echo "  test       check, and all the tests below; what CI runs"
 	@echo "  test-fresh set bare Debian 12 and 13 roots up from nothing (part of make test)"
 	@echo "  test-long  what takes hours: LEGS=names to choose, LEGS=list to see them"
@@ -71,6 +72,15 @@ python:
 # Installs what it needs by itself: less than setup does.
 check: python
 	@$(RVT) check
+
+quick: setup
+	@$(RVT) quick
+
+clippy: setup
+	@$(RVT) modules --clippy
+
+rust-analyzer: setup
+	@$(RVT) rust-analyzer
 
 format: python
 	@$(RVT) check --format

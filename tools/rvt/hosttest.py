@@ -15,11 +15,21 @@ from .tap import Test
 def run(results: Results) -> None:
     """Runs the tests of the crate in every way that there is, and sees that the kernel's compiler
     takes it."""
+    if plain(results, needs.qemu()):
+        tools = sanitize.Tools.find(find_cargo())
+        log = log_dir() / "hosttest.log"
+        sanitize.run(results, tools, log)
+        fuzz.run(results, tools, log)
+
+
+def plain(results: Results, no_qemu: str) -> bool:
+    """Runs the tests of the crate as they are, and sees that the kernel's compiler takes it. Returns whether
+    they can be run here. `no_qemu` is why those with QEMU are left out, "" if they are not."""
     results.add([_as_module()])
     cargo = find_cargo()
     if not cargo:
         results.add([Test("ring", "all", "skip", "cargo is not installed")])
-        return
+        return False
     log = log_dir() / "hosttest.log"
     log.unlink(missing_ok=True)
     env = {"CARGO_TARGET_DIR": str(cache() / "host-test")}
@@ -29,14 +39,11 @@ def run(results: Results) -> None:
             run_logged([cargo, "fetch", "--locked"], log, "Fetching crates", cwd=crate, env=env)
     except Failure:
         results.add([Test("ring", "all", "skip", f"the crates cannot be fetched (log: {log})")])
-        return
-    reason = needs.qemu()
-    with_ignored = [] if reason else ["--", "--include-ignored"]
+        return False
+    with_ignored = [] if no_qemu else ["--", "--include-ignored"]
     lines, status = cargo_test([cargo, "test", *COMMON], with_ignored, log, env)
-    results.add(parse(lines, status, "ring", f"QEMU {reason}" if reason else ""))
-    tools = sanitize.Tools.find(cargo)
-    sanitize.run(results, tools, log)
-    fuzz.run(results, tools, log)
+    results.add(parse(lines, status, "ring", f"QEMU {no_qemu}" if no_qemu else ""))
+    return True
 
 
 def _as_module() -> Test:

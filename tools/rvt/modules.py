@@ -3,12 +3,13 @@
 
 import argparse
 import os
+import re
 import shlex
 from pathlib import Path
 
 from . import kconfig, kernel, lock, modtree, stock, toolchain
 from .paths import OUT, REPO, log_dir
-from .proc import run
+from .proc import output, run
 from .say import Failure, say
 
 
@@ -88,6 +89,52 @@ def _check_rustc(kdir: Path, tools) -> None:
                       "set RUSTC= to the compiler of the kernel, or build the kernel anew")
 
 
+def clippy(kdir: Path) -> str:
+    """Compiles the modules, with their suites, by clippy in place of rustc, with the lints of the kernel, and
+    returns what it says.
+
+    # Errors
+
+    `Failure` if there is no clippy of the compiler that built the kernel.
+    """
+    if stock.is_stock(kdir):
+        raise Failure("a kernel from packages was built by a compiler of theirs: run this without KERNEL=")
+    tools = toolchain.find()
+    _check_rustc(kdir, tools)
+    driver = toolchain.beside_rustc("clippy-driver")
+    found, wanted = output([driver, "--version"]) if driver else "", toolchain.version(tools.identity)
+    # Clippy 0.1.85 is that of Rust 1.85.
+    if not found or toolchain.version(found)[2:] != wanted[1:2]:
+        raise Failure(f"no clippy-driver of {tools.rustc}, which is of {'.'.join(map(str, wanted))}: it is in the "
+                      "package rust-clippy of Debian 13, rust-web-clippy of Debian 12")
+    out, kunit = OUT / "modules-clippy", kconfig.read(kdir / ".config").get("KUNIT", "n") == "y"
+    with lock.only_one(out):
+        # It speaks of what it compiles, and so of nothing that is there.
+        _clean(out)
+        out.mkdir(parents=True, exist_ok=True)
+        log = log_dir() / f"{out.name}.log"
+        log.unlink(missing_ok=True)
+        say(f"Compiling the modules by {found.strip()}; log: {log}")
+        run(["make", "-C", kdir, f"M={REPO}", f"MO={out}", *_llvm(kdir, tools), "CLIPPY=1", f"CLIPPY_DRIVER={driver}",
+             f"KUNIT={int(kunit)}", f"-j{os.cpu_count() or 2}", "modules"], log, "clippy", env=tools.env())
+    return said(log.read_text(errors="replace"))
+
+
+def said(text: str) -> str:
+    """Returns the warnings of a compiler in the log of a build, each with the lines that belong to it."""
+    blocks, block = [], None
+    for line in text.splitlines():
+        if line.startswith(("warning: ", "error: ", "error[")):
+            block = [line]
+            blocks.append(block)
+        elif block is not None and re.match(r"(?!  [A-Z]+ .*\.\w+$)[ |=\d]", line):
+            block.append(line)
+        elif line:
+            block = None
+    # What has no place is a sum, or of another program.
+    return "\n".join(line for block in blocks if "-->" in "".join(block) for line in block)
+
+
 def _clean(out: Path) -> None:
     for path in sorted(out.glob("**/*"), reverse=True):
         path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
@@ -99,11 +146,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
                         help="compile the KUnit suites in (also KUNIT=1)")
     parser.add_argument("--variant", default=os.environ.get("VARIANT", ""),
                         help="kernel variant: config/<variant>.config (also VARIANT=)")
+    parser.add_argument("--clippy", action="store_true", help="have clippy look at them, and build nothing to use")
 
 
 def main(args) -> int:
     """Builds the modules and prints where they are."""
     kdir = kernel.directory(None, args.variant)
+    if args.clippy:
+        text = clippy(kdir)
+        print(text or "clippy finds nothing")
+        return 1 if text else 0
     for name in build(kdir, args.kunit, args.variant):
         print(name)
     return 0

@@ -38,15 +38,9 @@ PARTS = {"check": check.run, "harness": harness.run, "hosttest": hosttest.run, "
          "selftest": legs.run_selftests, "fresh": fresh.run}
 
 
-def main(_args) -> int:
-    """Runs everything and prints one summary, and where the time went."""
-    every, parts = Results("test"), Parts()
-    every.earlier = [test for test in results.load("test") if teststock.is_of_story(test)]
-    if setup.TOOK.exists():
-        # It has just run: make does that first.
-        parts.seconds["set-up"] = float(setup.TOOK.read_text())
-        setup.TOOK.unlink()
-    for name, run in PARTS.items():
+def run_parts(table: dict, every: Results, parts: Parts) -> None:
+    """Runs all parts of a table, also where one fails, and adds their results to `every`."""
+    for name, run in table.items():
         part = Results(name)
         with parts.part(name):
             try:
