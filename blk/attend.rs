@@ -52,7 +52,7 @@ const PAUSE: Delta = Delta::from_millis(50);
 /// Requests that are held back, because the system sleeps, or the transport is being reset.
 pub(crate) type Held = Mutex<Option<Quiesced<Blk>>>;
 
-/// Has a device attended to, for those who cannot sleep: callbacks, and who adds or polls.
+/// Has a device attended to, for callers that cannot sleep: callbacks, adding, polling.
 ///
 /// The driver data has one, and each queue: the core holds back changes of the configuration while
 /// a device is probed, removed, or put to sleep, all of which wait for requests.
@@ -104,7 +104,7 @@ impl Attention {
     /// link held.
     ///
     /// While the device is [in use](Phase::Running), that may take as long as it is being removed
-    /// or put to sleep: who does so says so first.
+    /// or put to sleep: the code that does so says so first.
     pub(crate) fn wait(&self) {
         self.work.flush();
     }
@@ -132,7 +132,7 @@ impl Run for Attend {
     fn run(&self) {
         loop {
             while self.look().is_some_and(|why| self.see_to(why)) {}
-            // Who changes the limits may wait for requests, and so for a restart that is needed by
+            // A change of the limits may wait for requests, and so for a restart that is needed by
             // now.
             if !self.owes_cache_news() {
                 return;
@@ -169,7 +169,7 @@ impl Attend {
         let shared = self.disk.data();
         match shared.watch.phase() {
             Phase::Running => {}
-            // Who puts it to sleep sees to it.
+            // The code that puts the device to sleep sees to it.
             Phase::Asleep => return false,
             Phase::Coming | Phase::Going => {
                 give_up_if_needed(&self.disk);
@@ -205,8 +205,8 @@ impl Attend {
     }
 }
 
-/// Gives a device up now if it is of no use: for who is about to wait for what it has. Process
-/// context, sleeps.
+/// Gives a device up now if it is of no use: for callers that are about to wait for its requests.
+/// Process context, sleeps.
 pub(crate) fn give_up_if_needed(disk: &Disk<Blk>) {
     let shared = disk.data();
     shared.with_device(|dev| {

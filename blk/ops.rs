@@ -191,7 +191,7 @@ fn prepare(
 fn prepare_other(endian: Endian, mut rq: IdleRequest<Blk>) -> (IdleRequest<Blk>, Status) {
     let (kind, flags) = match rq.op() {
         Op::FLUSH => (Type::FLUSH, 0),
-        // Its header was set by who sent it.
+        // The sender of the request has set its header.
         Op::DRV_IN => {
             rq.prepare(STATUS_LEN, false);
             return (rq, Status::OK);

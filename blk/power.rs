@@ -62,11 +62,11 @@ pub(crate) fn stop(data: Pin<&Data>) -> Result {
         let freezing = data.disk.begin_freeze();
         wait(&freezing, &data);
         *data.attention.held.lock() = Some(data.disk.quiesce());
-        // Who submits I/O need not wait here: requests wait in the queue.
+        // A thread that submits I/O need not wait here: requests wait in the queue.
         drop(freezing);
 
         let stopped = shared.with_device(|dev| stop_device(dev, &data));
-        // Who comes with the link from here on finds no queue, and leaves the device alone.
+        // Code that comes with the link from here on finds no queue, and leaves the device alone.
         data.attention.wait();
         stopped.ok_or(ENODEV)
     })

@@ -352,7 +352,8 @@ impl Slot {
         broken
     }
 
-    /// Completes what the device is done with, for who polls, and returns how many there were.
+    /// Completes the requests that the device is done with, for a poll, and returns how many there
+    /// were.
     pub(crate) fn poll(&self, batch: &mut CompletionBatch<'_, Blk>) -> u32 {
         let mut done = RequestList::new();
         let mut state = self.state.lock();

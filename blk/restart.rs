@@ -68,7 +68,7 @@ pub(crate) enum Return {
     Same,
     /// With a cache that is on, which was off before.
     Cached,
-    /// It does not.
+    /// The device does not come back.
     Never,
 }
 

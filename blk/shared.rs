@@ -195,8 +195,8 @@ impl Shared {
     }
 
     /// Runs `f` with the device, or returns `None` if the binding is over. Memory is not freed by
-    /// I/O meanwhile: that may wait for who waits for the device. Process context, sleeps; does not
-    /// nest.
+    /// I/O meanwhile: I/O to this disk may wait for a thread that waits for the device. Process
+    /// context, sleeps; does not nest.
     pub(crate) fn with_device<R>(&self, f: impl FnOnce(&Device<Bound>) -> R) -> Option<R> {
         memory::without_io(|| self.link.with(f))
     }

@@ -4,7 +4,7 @@
 
 use blockdev::Status;
 
-/// It was carried out.
+/// The request was carried out.
 const OK: u8 = 0;
 /// The device does not know it.
 const UNSUPP: u8 = 2;

@@ -41,13 +41,14 @@ const MOST_ROUNDS: u32 = 10;
 /// A part of the life of a device. It decides who ends requests that are not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// It is being probed: a device that does not work is refused.
+    /// The device is being probed: one that does not work is refused.
     Coming,
-    /// It is in use: it is started anew.
+    /// The device is in use: it is started anew.
     Running,
-    /// It goes to sleep, sleeps, or wakes up: who puts it to sleep sees to its requests.
+    /// The device goes to sleep, sleeps, or wakes up: the code that puts it to sleep sees to its
+    /// requests.
     Asleep,
-    /// It is being removed: its requests fail.
+    /// The device is being removed: its requests fail.
     Going,
 }
 
@@ -64,7 +65,7 @@ pub(crate) enum Why {
     Silent,
     /// The device says so, or is not there.
     Asks,
-    /// It did not wake up.
+    /// The device did not wake up.
     NotWoken,
 }
 
@@ -229,8 +230,8 @@ impl Shared {
         }
         let busy = self.watch.is_busy(late.ended_so_far());
         let patient = match (self.watch.phase(), late.rounds()) {
-            // Who reads an identification string does not wait for it; who has the queue frozen
-            // does.
+            // The reader of an identification string does not wait for it; code that has the queue
+            // frozen does.
             (Phase::Running, rounds) if late.op() == Op::DRV_IN => rounds < MOST_ROUNDS,
             (Phase::Asleep, _) => true,
             (Phase::Going, rounds) => busy && rounds < MOST_ROUNDS,

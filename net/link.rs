@@ -68,7 +68,7 @@ pub(crate) fn config_changed(dev: &Device<Nic<'_>>) {
     };
 
     if status & config::S_ANNOUNCE != 0 && nic.ctrl.has(features::GUEST_ANNOUNCE) {
-        // Takes the RTNL, which may be held by who waits for this to end.
+        // Takes the RTNL, whose holder may wait for this to end.
         nic.announce.store(true, Relaxed);
         dev.schedule_rtnl_work();
     }

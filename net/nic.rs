@@ -82,7 +82,7 @@ pub(crate) struct Pair {
     pub(crate) timeouts: Atomic<u32>,
     /// The watchdog found the transmit queue stuck.
     pub(crate) tx_stuck: Atomic<bool>,
-    /// Transmitted packets may be left to reap by NAPI: a hint for who would have to lock the
+    /// Transmitted packets may be left to reap by NAPI: a hint for code that would have to lock the
     /// queue to know. Written with the queue locked.
     pub(crate) tx_pending: Atomic<bool>,
     /// Average length of packets in mergeable receive buffers. Written by the receive queue.

@@ -96,8 +96,8 @@ pub(crate) struct Recovery {
     noted: Atomic<i32>,
     /// The next restart was counted, and waited for.
     due: Atomic<bool>,
-    /// The system sleeps, or the function is reset, or the machine goes down: who does so sees to
-    /// the device.
+    /// The system sleeps, or the function is reset, or the machine goes down: the code that does so
+    /// sees to the device.
     is_others: Atomic<bool>,
 }
 
@@ -124,7 +124,7 @@ impl Recovery {
         self.noted.store(0, Relaxed);
     }
 
-    /// Leaves the device to who puts it to sleep. With the RTNL held.
+    /// Leaves the device to the code that puts it to sleep. With the RTNL held.
     pub(crate) fn leave(&self) {
         self.is_others.store(true, Relaxed);
     }

@@ -178,9 +178,9 @@ impl<T: Operations> Disk<T> {
         })
     }
 
-    /// As [`Disk::update_limits`], but waits for nobody: neither for requests nor for others who
-    /// change limits, who may wait for requests. The change is such that requests under way may see
-    /// it or not. Process context.
+    /// As [`Disk::update_limits`], but waits for nobody: neither for requests nor for other changes
+    /// of the limits, which may wait for requests. The change is such that requests under way may
+    /// see it or not. Process context.
     ///
     /// # Errors
     ///
@@ -262,11 +262,11 @@ pub struct GenDisk<T: Operations> {
 
 /// The disk was not added.
 const NEVER: i32 = 0;
-/// It was not, and will not be: or it is just being.
+/// The disk was not added, and will not be: or it is just being added.
 const FAILED: i32 = 1;
-/// It was added, and not deleted since.
+/// The disk was added, and not deleted since.
 const ADDED: i32 = 2;
-/// It was deleted, or is just being.
+/// The disk was deleted, or is just being deleted.
 const DELETED: i32 = 3;
 
 // SAFETY: The reference may be dropped from any thread.

@@ -61,7 +61,7 @@ struct UntilGone(Arc<Completion>);
 impl Drop for UntilGone {
     fn drop(&mut self) {
         self.0.wait_for_completion();
-        // Who dropped it is on the way out of the module.
+        // The thread that dropped the last reference is on the way out of the module.
         // SAFETY: May be called in process context, where modules are unloaded.
         unsafe { kernel::bindings::synchronize_rcu() };
     }

@@ -14,13 +14,13 @@ use kernel::{
 pub struct Status(bindings::blk_status_t);
 
 impl Status {
-    /// It was carried out.
+    /// The request was carried out.
     pub const OK: Self = Self(bindings::BLK_STS_OK as bindings::blk_status_t);
     /// The device does not know this operation.
     pub const NOTSUPP: Self = Self(bindings::BLK_STS_NOTSUPP);
     /// The device did not answer in time.
     pub const TIMEOUT: Self = Self(bindings::BLK_STS_TIMEOUT);
-    /// It failed.
+    /// The request failed.
     pub const IOERR: Self = Self(bindings::BLK_STS_IOERR);
     /// From `queue_rq`: a resource of the system is missing; try again in a while.
     pub const RESOURCE: Self = Self(bindings::BLK_STS_RESOURCE);

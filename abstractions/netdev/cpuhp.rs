@@ -26,11 +26,11 @@ use kernel::{
 /// The change that happens to a CPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CpuChange {
-    /// It came online.
+    /// The CPU came online.
     Online,
-    /// It is about to go offline.
+    /// The CPU is about to go offline.
     GoingDown,
-    /// It is gone.
+    /// The CPU is gone.
     Dead,
 }
 

@@ -280,8 +280,8 @@ impl<'a, T: Operations> TxPoll<'a, T> {
         Polled::new(self.budget)
     }
 
-    /// All is done: unlocks the queue and gives the instance up until the next event, as
-    /// [`RxPoll::complete`].
+    /// Ends a poll that is all done: unlocks the queue and gives the instance up until the next
+    /// event, as [`RxPoll::complete`].
     #[inline(always)]
     pub fn complete(self, guard: TxGuard<'a, T>) -> Polled<'a> {
         // SAFETY: By the type invariant, this is the poll function of the instance.

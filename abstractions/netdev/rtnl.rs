@@ -57,7 +57,7 @@ impl Rtnl {
 /// A value that the RTNL protects.
 pub(crate) struct ByRtnl<T>(UnsafeCell<T>);
 
-// SAFETY: Who gets to the value holds the RTNL, and is the only one.
+// SAFETY: A thread that gets to the value holds the RTNL, and is the only one.
 unsafe impl<T: Send> Sync for ByRtnl<T> {}
 
 impl<T> ByRtnl<T> {

@@ -7,7 +7,7 @@ use crate::chain::Chain;
 /// The fate of a buffer that the device looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// It is used, with so many bytes written.
+    /// The buffer is used, with so many bytes written.
     Complete(u32),
     /// The device says that it used buffer `id`, which may be a lie.
     CompleteAs {
@@ -16,7 +16,7 @@ pub enum Action {
         /// The length in the used entry.
         len: u32,
     },
-    /// It is used twice.
+    /// The buffer is used twice.
     Twice(u32),
     /// The device keeps it for later: [`Fake::finish`](crate::Fake::finish).
     Hold,

@@ -85,7 +85,7 @@ pub(crate) struct Registers {
 }
 
 impl Registers {
-    /// Notes how memory is allocated by who calls. Process context.
+    /// Notes how memory is allocated by the calling thread. Process context.
     pub(crate) fn note_memory(&mut self) {
         // SAFETY: May be called in process context.
         self.may_do_io = unsafe { bindings::rust_virtio_fake_may_do_io() };

@@ -68,7 +68,7 @@ fn spawn(job: Arc<dyn Job>) -> Result {
 pub struct Task<R: Send + Unpin + 'static>(Arc<Slot<R>>);
 
 impl<R: Send + Unpin + 'static> Task<R> {
-    /// Starts it.
+    /// Starts the task.
     ///
     /// # Errors
     ///

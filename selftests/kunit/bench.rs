@@ -125,7 +125,7 @@ pub(crate) struct Setup {
     pub(crate) legacy: bool,
     /// Number of queues.
     pub(crate) queues: usize,
-    /// Their size.
+    /// Size of the queues.
     pub(crate) size: u16,
     /// Whether buffers have a context.
     pub(crate) ctx: bool,

@@ -342,7 +342,7 @@ mod suite {
         Ok(())
     }
 
-    /// Unbinding waits for who holds the binding, also after the data was dropped.
+    /// Unbinding waits for the holder of the binding, also after the data was dropped.
     #[test]
     fn held() -> Result {
         let scenario = Arc::pin_init(

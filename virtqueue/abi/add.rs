@@ -86,7 +86,7 @@ struct Shape {
     premapped: bool,
     /// Parts of it share cache lines with others that are mapped.
     clean: bool,
-    /// It may wait for memory.
+    /// The add may wait for memory.
     sleeps: bool,
 }
 

@@ -34,7 +34,7 @@ pub(crate) unsafe extern "C" fn __virtqueue_break(vq: *mut virtqueue) {
     unsafe { Queue::from_raw(vq) }.declare_broken();
 }
 
-/// Takes that back.
+/// Takes the breaking of a queue back.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn __virtqueue_unbreak(vq: *mut virtqueue) {
     // SAFETY: C says that it is a queue.
@@ -48,7 +48,7 @@ pub(crate) unsafe extern "C" fn virtio_break_device(vdev: *mut virtio_device) {
     unsafe { Virtio::new(vdev).each_queue(|queue| queue.declare_broken()) };
 }
 
-/// Takes that back.
+/// Takes the breaking of the queues of a device back.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn __virtio_unbreak_device(vdev: *mut virtio_device) {
     // SAFETY: C says that it is a device, and its queues are of this ring.

@@ -66,7 +66,7 @@ pub(crate) unsafe extern "C" fn virtqueue_map_alloc_coherent(
     }
 }
 
-/// Frees it.
+/// Frees memory that [`virtqueue_map_alloc_coherent`] returned.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_map_free_coherent(
     vdev: *mut virtio_device,

@@ -62,9 +62,9 @@ pub(crate) type NotWoken = unsafe fn(&Device<Bound>);
 
 /// The driver did not say that it is ready.
 const UNREADY: i32 = 0;
-/// It did.
+/// The driver said that it is ready.
 const READY: i32 = 1;
-/// It reset the device since.
+/// The driver was ready, and reset the device since.
 const LOST: i32 = 2;
 
 /// State of one binding of a driver to a device.
@@ -93,9 +93,9 @@ pub struct BindState {
     /// Completed when `users` reaches zero.
     #[pin]
     gone: Completion,
-    /// Held by who gives the device queues, or takes them from it: where they are found, where the
-    /// device is reset, and where a queue is reset or gets another size. `reset` is true as long as
-    /// nobody holds it.
+    /// Held by the code that gives the device queues, or takes them from it: where they are found,
+    /// where the device is reset, and where a queue is reset or gets another size. `reset` is true
+    /// as long as nobody holds it.
     #[pin]
     pub(crate) owner: Mutex<()>,
     /// The device was reset and no queue was found since: it has no buffer. Changed with `owner`

@@ -96,7 +96,7 @@ pub trait OnQueue<T: Buffer> {
     /// The result.
     type Output;
 
-    /// Does it.
+    /// Does the work on a queue.
     fn run(self, queue: impl QueueOps<T>) -> Self::Output;
 }
 

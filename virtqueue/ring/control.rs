@@ -41,7 +41,7 @@ impl Armed {
 #[must_use = "buffers that were used meanwhile raise no callback"]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Callbacks {
-    /// They are on, and nothing is there to be taken.
+    /// Callbacks are on, and nothing is there to be taken.
     On,
     /// Buffers were used by now, for which none may come.
     Missed,
@@ -218,8 +218,8 @@ impl<P: Platform, V: View<P>> Control<P, V> {
         if self.triggered.get() == 0 {
             if let Some(view) = self.view() {
                 view.turn_off(self.taken.get());
-                // The owner, who may ask for callbacks meanwhile, turns the device on where this is
-                // noted, and else leaves it as it is. So the device is off before that is noted:
+                // The owner, which may ask for callbacks meanwhile, turns the device on where this
+                // is noted, and else leaves it as it is. So the device is off before that is noted:
                 // where it is not, a device is never off.
                 if !P::STORES_IN_ORDER {
                     P::wmb(view.flags().strong());

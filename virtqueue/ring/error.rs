@@ -7,20 +7,20 @@
 pub enum AddError {
     /// The ring has no room for it now: again when something was taken out. `ENOSPC`.
     ///
-    /// Drivers of old devices expect the device to be notified here if the buffer has something
-    /// for it to read; who wants that publishes and notifies.
+    /// Drivers of old devices expect the device to be notified here if the buffer has something for
+    /// it to read; such a driver publishes and notifies.
     Full,
-    /// It needs a table, as it has more segments than the ring has descriptors, and there was no
-    /// memory for one: again some time later. `ENOMEM`.
+    /// The buffer needs a table, as it has more segments than the ring has descriptors, and there
+    /// was no memory for one: again some time later. `ENOMEM`.
     NoMemory,
     /// There are more segments than was said, or than the ring has descriptors, and it has no
     /// tables. `EINVAL`.
     TooMany,
-    /// It has no segment. `EINVAL`.
+    /// The buffer has no segment. `EINVAL`.
     Empty,
-    /// It gives memory to read after memory to write (§2.7.4.2). `EINVAL`.
+    /// The buffer gives memory to read after memory to write (§2.7.4.2). `EINVAL`.
     Misordered,
-    /// It is 2^32 bytes long or longer (§2.7.5.2). `EINVAL`.
+    /// The buffer is 2^32 bytes long or longer (§2.7.5.2). `EINVAL`.
     TooLong,
     /// The queue is broken. `EIO`.
     Broken,

@@ -329,8 +329,8 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
 
     #[inline(always)]
     fn has_used(&self, count: &Count) -> bool {
-        // A device can only have used what it has. What else it writes there nobody takes: who
-        // looks until there is nothing must not see it.
+        // A device can only have used what it has. Nobody takes what else it writes there: a driver
+        // that looks until there is nothing must not see it.
         self.shows_used() && !in_vain(count)
     }
 

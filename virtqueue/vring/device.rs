@@ -63,7 +63,8 @@ impl Virtio {
     /// Drops a feature, one of the first 64, while they are negotiated.
     pub fn clear(self, feature: u32) {
         if feature < u64::BITS {
-            // SAFETY: By the type invariant; who negotiates does so alone.
+            // SAFETY: By the type invariant, the device is valid; only its negotiation writes the
+            // features.
             unsafe { *self.features() &= !(1 << feature) };
         }
     }

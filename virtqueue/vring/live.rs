@@ -126,7 +126,7 @@ pub trait OnRing {
     /// The result.
     type Output;
 
-    /// Does it.
+    /// Does the work on a ring.
     fn run<R: LiveRing>(self, ring: R) -> Self::Output;
 }
 

@@ -232,7 +232,7 @@ impl Translate for Recorder<'_> {
             return Ok(addr);
         }
         let dir = direction(write);
-        // SAFETY: Who adds a buffer promises that its segments are what they say.
+        // SAFETY: The caller of an add promises that the segments of its buffer are what they say.
         let addr = unsafe { self.pool.mapper.map(segment, dir, self.attrs) }?;
         let mapping = Mapping {
             addr,

@@ -108,8 +108,8 @@ impl Queue {
     ///
     /// # Safety
     ///
-    /// Nobody uses the queue meanwhile; [`Queue::hide`] is called before it goes or moves. Who owns
-    /// the queue has only a pointer to it.
+    /// Nobody uses the queue meanwhile; [`Queue::hide`] is called before it goes or moves. The
+    /// owner of the queue has only a pointer to it.
     pub(crate) unsafe fn settle(&self) {
         // SAFETY: By the safety requirements.
         unsafe {
@@ -119,7 +119,7 @@ impl Queue {
         }
     }
 
-    /// Ends that. Waits for who looks at it: process context.
+    /// Removes the queue's file from debugfs, and waits for its readers: process context.
     ///
     /// # Safety
     ///

@@ -104,9 +104,9 @@ impl Queue {
         unsafe { inner.move_to(&new, slots(size)?, tables) }?;
         inner.side.mapped = mapped;
         inner.side.set_stamps(stamps);
-        // SAFETY: By the safety requirements. Who looks at the queue in debugfs, which is any
-        // time, has gone when it is hidden, and sees nothing but what is complete when it is shown
-        // again.
+        // SAFETY: By the safety requirements, nobody uses the queue. Readers of its file in
+        // debugfs, which may come at any time, have gone when it is hidden, and see nothing but
+        // what is complete when it is shown again.
         let old = unsafe {
             self.hide();
             let old = self.backing.get().replace(new);

@@ -97,7 +97,7 @@ impl Segment {
     /// The address of the segment for the processor, or that which the driver mapped it to.
     #[inline(always)]
     pub(crate) fn address(&self) -> u64 {
-        // SAFETY: Who gives memory to a queue promises that it is directly mapped, or a page.
+        // SAFETY: Code that gives memory to a queue promises that it is directly mapped, or a page.
         unsafe {
             match self.kind {
                 Kind::Virt(ptr) => direct::virt_to_phys(ptr),

@@ -30,7 +30,7 @@ pub(crate) struct Side {
     pub(crate) index: u32,
     /// The queue that this is of, for tracing.
     pub(crate) vq: *mut virtqueue,
-    /// The most segments that a buffer of the driver may have, for who asks.
+    /// The most segments that a buffer of the driver may have: the answer to queries.
     pub(crate) max_segments: u16,
     pub(crate) counters: Arc<Counters>,
     /// Whether it was told that the device claims more than there is room for.
@@ -100,7 +100,7 @@ impl Side {
     /// Lets C code know how many descriptors are free.
     #[inline(always)]
     pub(crate) fn show_free(&self, free: u16) {
-        // SAFETY: The queue is valid, and who may change the ring may change this.
+        // SAFETY: The queue is valid, and the holder of the ring may change this field.
         unsafe { (*self.vq).num_free = free.into() };
     }
 

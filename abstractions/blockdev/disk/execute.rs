@@ -14,9 +14,9 @@ use kernel::{
 
 /// The result of a request of the driver's own.
 pub enum Executed {
-    /// It has ended, and this is what the buffer has.
+    /// The request has ended, with this status and this content of the buffer.
     Ended(Status, KVVec<u8>),
-    /// It has not ended in time.
+    /// The request has not ended in time.
     Pending(Pending),
 }
 
@@ -30,7 +30,8 @@ impl Pending {
     }
 }
 
-/// A request of the driver's own, for who waits for its end and for who ends it.
+/// A request of the driver's own, held by the thread that waits for its end and by the code that
+/// ends it.
 ///
 /// # Invariants
 ///

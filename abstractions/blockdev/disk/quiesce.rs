@@ -6,7 +6,8 @@ use super::*;
 use core::ffi::c_uint;
 use kernel::time::msecs_to_jiffies;
 
-/// No request is under way, and none can begin, as long as this exists: who tries has to wait.
+/// No request is under way, and none can begin, as long as this exists: a thread that tries has to
+/// wait.
 ///
 /// # Invariants
 ///

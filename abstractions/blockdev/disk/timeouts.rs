@@ -7,8 +7,8 @@ use super::*;
 /// No timeout of a request of the disk is looked at as long as this exists. Requests that are late
 /// by the end are looked at then.
 ///
-/// For who has requests that the block layer takes for ones under way: a timeout of one of them
-/// that is looked at meanwhile would change it from another thread.
+/// For a driver with requests that the block layer takes for ones under way: a timeout of one of
+/// them that is looked at meanwhile would change it from another thread.
 ///
 /// # Invariants
 ///

@@ -149,7 +149,7 @@ pub trait Operations: Sized + Send + Sync {
     fn tx_timeout(dev: &Device<Self>, queue: usize);
 
     /// CPUs come or go, of a device that [watches](super::NetDevice::watch_cpus) them. Process
-    /// context. The RTNL may not be taken: who holds it may wait for this to end.
+    /// context. The RTNL may not be taken: its holder may wait for this to end.
     fn cpus_changed(dev: &Device<Self>, change: CpuChange, cpus: &CpusLocked) {
         let _ = (dev, change, cpus);
     }

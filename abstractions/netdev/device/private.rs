@@ -31,7 +31,7 @@ use kernel::{
 /// The registration of a device, of which there is one at most.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Registration {
-    /// It was not tried yet.
+    /// Registration was not tried yet.
     None,
     /// The device is registered.
     Active,

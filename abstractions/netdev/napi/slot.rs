@@ -336,8 +336,8 @@ impl<T: Operations> RxSlot<T> {
         unsafe { PoolPlace::new(self) }
     }
 
-    /// Unregisters the instance, as [`Slot::unregister`], and has the page pool forget it: who
-    /// gives pages back looks at the instance of their pool.
+    /// Unregisters the instance, as [`Slot::unregister`], and has the page pool forget it: code
+    /// that gives pages back looks at the instance of their pool.
     pub(crate) fn unregister(&self) {
         self.slot.unregister();
         // SAFETY: The instance is disabled, and only its owner, whose last use of it this is,

@@ -79,7 +79,7 @@ static void polled_done(struct bio *bio)
 
 /*
  * Reads one page by polling, without waiting for an interrupt. Says whether the
- * driver put the request into the batch of who polls.
+ * driver put the request into the batch of the poll.
  */
 int rust_virtio_fake_read_polled(struct block_device *bdev, sector_t sector,
 				 struct page *page, bool *batched)

@@ -117,7 +117,7 @@ impl Nic {
         Ok(Self(unsafe { bindings::rust_virtio_fake_netdev(child.0) }))
     }
 
-    /// Its state.
+    /// Returns the state of the interface.
     pub fn state(&self) -> NicState {
         let mut raw = bindings::rust_virtio_fake_nic::default();
         // SAFETY: By the type invariant.
@@ -141,7 +141,7 @@ impl Nic {
         }
     }
 
-    /// Its statistics.
+    /// Returns the statistics of the interface.
     pub fn stats(&self) -> NicStats {
         let mut raw = bindings::rtnl_link_stats64::default();
         // SAFETY: By the type invariant.
@@ -299,7 +299,7 @@ impl Nic {
     }
 
     /// Returns how many frames that were sent so far hold nothing of the stack any more: they were
-    /// freed, or let go of who sent them.
+    /// freed, or let go of their sender.
     pub fn let_go() -> u32 {
         // SAFETY: May be called at any time.
         unsafe { bindings::rust_virtio_fake_let_go() }

@@ -368,7 +368,7 @@ mod suite {
         rig.remove(DEADLINE_MS, drop)
     }
 
-    /// The identification string does not come: who reads it gets an error, and the disk goes on,
+    /// The identification string does not come: its reader gets an error, and the disk goes on,
     /// also to its end.
     #[test]
     fn h090_no_identification() -> Result {

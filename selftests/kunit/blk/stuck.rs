@@ -64,7 +64,7 @@ struct Stuck {
 }
 
 impl Stuck {
-    /// Makes one. `None`: the driver cannot be told.
+    /// Makes the disk. `None`: the driver cannot be told.
     fn new(features: &[u32]) -> Result<Option<Self>> {
         let config = Config::default().u16(Config::NUM_QUEUES, 2);
         let rig = Rig::new(config, features, 2)?;

@@ -165,7 +165,7 @@ mod suite {
         Ok(())
     }
 
-    /// The link goes and comes back: who sends waits as before.
+    /// The link goes and comes back: senders wait as before.
     #[test]
     fn over_lost_link() -> Result {
         for tx_frames in [1, 0] {

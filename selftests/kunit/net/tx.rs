@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Transmitting: the bytes of frame and header, and who gets them back.
+//! Transmitting: the bytes of frame and header, and the way of the frame back to its sender.
 
 #[path = "../hostile/net_tx.rs"]
 mod hostile;

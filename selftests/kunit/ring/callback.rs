@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Kicks, interrupts, and who wants them.
+//! Kicks, interrupts, and the wishes of both sides for them.
 
 use super::{
     add,
@@ -236,7 +236,7 @@ mod suite {
         )
     }
 
-    /// A broken queue lets those go on who wait for something to be used (R14).
+    /// A broken queue lets threads go on that wait for something to be used (R14).
     #[test]
     fn broken() -> Result {
         on_each(Setup::default, |_, fake, dev, _queues| {

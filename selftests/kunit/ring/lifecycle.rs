@@ -166,8 +166,8 @@ mod suite {
         })
     }
 
-    /// A reset of a broken queue, or another size, does not mend it: who declared it broken does
-    /// (R14, R41, R42).
+    /// A reset of a broken queue, or another size, does not mend it: the code that declared it
+    /// broken does (R14, R41, R42).
     #[test]
     fn broken_after_reset() -> Result {
         on(resettable()?, Setup::default, |_, fake, _, _queues| {

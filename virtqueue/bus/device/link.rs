@@ -86,8 +86,7 @@ impl DeviceLink {
     /// Runs `f` with the device to itself, to start it anew. Process context, sleeps; does not
     /// nest.
     ///
-    /// It is tried and not waited for: who has the device may wait for what its driver has under
-    /// way.
+    /// The lock is tried and not waited for: its holder may wait for what the driver has under way.
     ///
     /// # Errors
     ///

@@ -151,8 +151,8 @@ fn words(ops: &bindings::virtio_config_ops) -> &[usize] {
 ///
 /// # Safety
 ///
-/// Called for an operation of the tables, which a device has as long as a driver is bound, by who
-/// may rely on that.
+/// Called for an operation of the tables, which a device has as long as a driver is bound, by code
+/// that may rely on that.
 unsafe fn bound<'a>(vdev: *mut bindings::virtio_device) -> &'a Device<Bound> {
     // SAFETY: By the safety requirements; `Device` is a transparent wrapper.
     unsafe { &*vdev.cast::<Device<Bound>>() }
@@ -165,7 +165,7 @@ extern "C" fn reset(vdev: *mut bindings::virtio_device) {
     super::reset::reset(dev);
 }
 
-/// Resets a queue, which ends. Called by the ring for who has the state's `owner`.
+/// Resets a queue, which ends. Called by the ring for the holder of the state's `owner`.
 extern "C" fn disable_vq_and_reset(vq: *mut bindings::virtqueue) -> c_int {
     // SAFETY: The ring passes a queue of a device whose driver is bound.
     let (dev, index) = unsafe { (bound((*vq).vdev), (*vq).index) };

@@ -66,9 +66,10 @@ where
     /// As [`Frame::add`], of a buffer for which all is at hand: room in the ring, and a table, if
     /// it is to have one.
     ///
-    /// PERF: For who inlines it, and has another function that adds whatever this does not: what a
-    /// buffer has been asked for before is still known where it is described, as no path leads
-    /// there behind a call. That is 5 instructions for a packet, and 5 to 9 for a request.
+    /// PERF: For a caller that inlines it, and has another function that adds whatever this does
+    /// not: the answers of a buffer that was asked before are still known where it is described, as
+    /// no path leads there behind a call. That is 5 instructions for a packet, and 5 to 9 for a
+    /// request.
     ///
     /// # Errors
     ///

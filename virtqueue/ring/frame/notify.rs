@@ -37,8 +37,8 @@ where
     /// Publishes what was added, and says whether the device wants to be notified of it. One full
     /// barrier.
     ///
-    /// Also if the queue is broken: that the device cannot be notified of what was added before is
-    /// for who notifies to say.
+    /// Also if the queue is broken: the notification itself then says that the device cannot be
+    /// notified of what was added before.
     #[inline(always)]
     pub fn kick_prepare(&mut self) -> bool {
         self.publish();

@@ -118,7 +118,7 @@ impl Memory {
     }
 
     fn tables(&self) -> FixedTables {
-        // SAFETY: The area has as many bytes, and who has the ring keeps it.
+        // SAFETY: The area has as many bytes, and the owner of the ring keeps it.
         unsafe { FixedTables::new(self.tables.ptr(), 0x1000, self.setup.shape()) }
     }
 

@@ -177,7 +177,7 @@ impl Cursor {
     /// Goes `count` descriptors on, in a ring of `size`, for which the cursor was made; `count` is
     /// not more than that.
     ///
-    /// `place` is where it is: who has it need not read it again.
+    /// `place` is where the cursor is: a caller that has it need not read it again.
     #[inline(always)]
     pub(super) const fn go(&mut self, place: Place, count: u16, size: u16) {
         debug_assert!(count <= size && place.slot() < size && place.0 == self.place.0);

@@ -140,7 +140,7 @@ struct Direct<'a, P, T, const IN_ORDER: bool> {
     at: u16,
     /// The free descriptor behind it.
     after: u16,
-    /// Its second half.
+    /// The second half of the last descriptor.
     last: u64,
 }
 

@@ -31,7 +31,7 @@ fn is_broken(p: &mut Pair, reason: Broken, left: &[u32]) {
     assert_eq!(p.driver.take_report(), None);
     assert_eq!(p.driver.get(), None);
     assert_eq!(p.driver.take_report(), None);
-    // Who waits for more is told as well.
+    // A driver that waits for more is told as well.
     assert!(p.driver.enable_cb() && p.driver.enable_cb_delayed());
     assert_eq!(p.driver.ask_cb(), [Callbacks::Broken; 2]);
     assert_eq!(usize::from(p.driver.in_flight()), left.len());
@@ -183,7 +183,7 @@ fn flags_where_nothing_was_given() {
         let mut p = setup.build();
         p.device.jump(8);
         assert_eq!(p.driver.get(), None);
-        // Who takes all until there is none comes to an end.
+        // A driver that takes all until there is none comes to an end.
         assert_eq!(p.driver.drain(), (Vec::new(), false));
         p.driver.disable_cb();
         assert!(p.driver.enable_cb() && p.driver.enable_cb_delayed());
@@ -197,7 +197,7 @@ fn an_index_where_nothing_was_given() {
     for setup in setups(8).into_iter().filter(|setup| !setup.packed) {
         let mut p = setup.build();
         p.device.jump(1);
-        // Who takes all there is gets to know of it, too.
+        // A driver that takes all there is gets to know of it, too.
         assert_eq!(p.driver.drain(), (Vec::new(), true));
         is_broken(&mut p, Broken::IndexJump, &[]);
     }

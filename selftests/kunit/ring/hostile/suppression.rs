@@ -19,8 +19,8 @@ fn wish(fake: &Fake, place: u16, flags: u16) -> Result {
 mod suite {
     use super::*;
 
-    /// H020: a device that never wants to be notified is not, and the queue is as good as it was:
-    /// who has waited long enough can notify it.
+    /// H020: a device that never wants to be notified is not, and the queue is as good as it was: a
+    /// driver that has waited long enough can notify it.
     #[test]
     fn h020_no_kicks() -> Result {
         for rings in [&ANY_ORDER[..], &ORDERED[..]] {

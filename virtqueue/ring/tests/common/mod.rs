@@ -184,7 +184,7 @@ impl Setup {
 
     /// The tables, at an offset of an arena.
     pub fn fixed_tables(&self, arena: &Arena, offset: usize) -> FixedTables {
-        // SAFETY: The arena is large enough, and kept by who keeps the ring.
+        // SAFETY: The arena is large enough, and the owner of the ring keeps it.
         unsafe { FixedTables::new(arena.ptr(offset), arena.addr(offset), self.shape()) }
     }
 

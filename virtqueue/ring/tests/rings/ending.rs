@@ -39,7 +39,7 @@ fn reset_and_resize_give_back_and_start_again() {
             } else {
                 assert_eq!(p.driver.resize(size), given);
             }
-            // It stays broken until who owns it says otherwise.
+            // The queue stays broken until its owner says otherwise.
             assert_eq!(p.driver.broken(), Some(Broken::Declared));
             p.driver.unbreak();
             assert_eq!(p.driver.broken(), None);
