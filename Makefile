@@ -15,7 +15,7 @@ RVT	:= $(python) $(CURDIR)/tools/rvt.py
 
 # One target at a time: each is parallel inside.
 .NOTPARALLEL:
-.PHONY: help python setup kernel modules in-tree hosttest kunit selftest parity test test-fresh test-stock
+.PHONY: help python check quick clippy format rust-analyzer setup kernel modules in-tree hosttest kunit selftest parity test test-fresh test-stock
 .PHONY: test-long demo docs bench bench-quick shell deb clean
 .DEFAULT_GOAL := help
 
@@ -40,6 +40,9 @@ help:
 	@echo "  kernel     build the guest kernel"
 	@echo "  in-tree    put the drivers and the ring into a kernel tree: a branch of the git tree KSRC=,"
 	@echo "             or a copy of it at DEST= (docs/in-tree.md)"
+	@echo "  rust-analyzer  write rust-project.json, by which editors find definitions"
+	@echo "  clippy     have clippy look at the modules, with the lints of the kernel (check does not)"
+	@echo "  format     put the layout of Rust and Python code right"
 	@echo "  docs       make the pictures and tables of docs/ that are made from others"
 	@echo "  setup      check the machine and install what is missing"
 	@echo "  clean      remove out/ (not the cache, which other trees share)"

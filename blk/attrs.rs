@@ -27,7 +27,7 @@ use kernel::{
 };
 
 blockdev::attribute_group! {
-    /// What a disk of this driver has besides what all disks have.
+    /// The attributes of a disk of this driver, besides those that all disks have.
     pub(crate) static ATTRIBUTES: Blk = [Serial, CacheType];
 }
 

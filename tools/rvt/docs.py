@@ -24,8 +24,8 @@ _PARITY_HEAD = """<!-- SPDX-License-Identifier: GPL-2.0 -->
 <!-- Made by `make docs` from parity-tests.md: change that. -->
 # Parity with the C drivers
 
-The features of the C drivers of Linux 7.3, and their state here. [parity-tests.md](parity-tests.md) names the tests that prove each row, and
-`make parity` compares it with the last test run.
+The features of the C drivers of Linux 7.3, and their state here. [parity-tests.md](parity-tests.md) names the tests
+that prove each row, and `make parity` compares it with the last test run.
 
 """
 

@@ -89,7 +89,8 @@ def run(out: Path) -> list:
     for file in files:
         with tempfile.TemporaryDirectory() as top:
             done = subprocess.run(
-                [*words, *(f"-L{folder}" for folder in _MORE), "--emit=metadata", "--out-dir", top, "--error-format=json", str(file)],
+                [*words, *(f"-L{folder}" for folder in _MORE), "--emit=metadata", "--out-dir", top,
+                 "--error-format=json", str(file)],
                 cwd=out, env={**os.environ, **env, "RUSTC_BOOTSTRAP": "1"}, stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
                 encoding="utf-8", errors="replace")

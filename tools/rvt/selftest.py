@@ -120,13 +120,8 @@ def _names(path: Path) -> list:
     return cases or [f"{name}@{way}" for way in ways] or [name]
 
 
-def _file(name: str) -> Path:
-    """Returns the script of a name."""
-    return _script(name)[0]
-
-
-@functools.lru_cache(maxsize=None)
-def _script(name: str) -> tuple:
+@functools.cache
+def _case(name: str) -> tuple:
     """Returns (script, its arguments, what it says of its guest) of a name."""
     stem = name.partition("@")[0]
     path = SELFTESTS / f"{stem}.sh"
@@ -141,14 +136,25 @@ def _script(name: str) -> tuple:
     raise Failure(f"there is no selftest {name}")
 
 
+def script(name: str) -> Path:
+    """Returns the script of a name.
+
+    # Errors
+
+    `Failure` if there is none.
+    """
+    return _case(name)[0]
+
+
 def _wanted_text(name: str) -> str:
-    return _script(name)[2]
+    return _case(name)[2]
 
 
 def command(name: str, limit: str) -> str:
     """Returns what runs a script in its guest, for so many seconds at most."""
-    path, arguments, _ = _script(name)
-    return f"cd /run/rvt/selftests/{path.parent.name} && timeout -k 10 {limit} sh ./{path.name} {arguments}".strip()
+    path, arguments, _ = _case(name)
+    run = f"timeout -k 10 {limit} sh ./{path.name} {arguments}".strip()
+    return f"cd /run/rvt/selftests/{path.parent.name} && {run}"
 
 
 #: Whatever the scripts say.
@@ -157,7 +163,7 @@ _NO_CHOICE = Choice()
 
 def wanted_guest(name: str, choice: Choice = _NO_CHOICE) -> spec.Spec:
     """Returns the guest a script asks for, with what is chosen where it does not say."""
-    path, text = _file(name), _wanted_text(name)
+    path, text = script(name), _wanted_text(name)
     try:
         if not text.startswith("{"):
             text = (path.parent / text).read_text()
@@ -197,7 +203,7 @@ def run(results: Results, choice: Choice = _NO_CHOICE) -> None:
         guest = modtree.settle(guest, kdir) if not guest.ring else guest
         left = []
         for name in names:
-            why = fits.why_not(kdir, guest, ours, _file(name).read_text())
+            why = fits.why_not(kdir, guest, ours, script(name).read_text())
             if why:
                 results.add(_skipped([name], why, choice.title()))
             else:
@@ -263,7 +269,7 @@ def _group(results: Results, wanted: spec.Spec, names: list, kdir: Path, ours: l
 
 def _host_side(guest: Guest, name: str) -> None:
     """Loads what a script brings for the host."""
-    path = _file(name).with_suffix(".host.py")
+    path = script(name).with_suffix(".host.py")
     if not path.exists():
         return
     with _running:

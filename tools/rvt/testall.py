@@ -53,6 +53,17 @@ def run_parts(table: dict, every: Results, parts: Parts) -> None:
         if part.tests:
             part.write()
         every.tests += part.tests
+
+
+def main(_args) -> int:
+    """Runs everything and prints one summary, and where the time went."""
+    every, parts = Results("test"), Parts()
+    every.earlier = [test for test in results.load("test") if teststock.is_of_story(test)]
+    if setup.TOOK.exists():
+        # It has just run: make does that first.
+        parts.seconds["set-up"] = float(setup.TOOK.read_text())
+        setup.TOOK.unlink()
+    run_parts(PARTS, every, parts)
     say("Parity: docs/parity-tests.md against these results")
     every.add([parity.as_test(every.tests)])
     status = every.finish()

@@ -144,7 +144,8 @@ CONFIG_RUST_VRING := m
 CONFIG_RUST_VIRTQUEUE := m
 CONFIG_RUST_VIRTIO_BLK := m
 include {repo}/Kbuild
-flags: ; @$(foreach o,virtqueue/vring/vring virtqueue/virtio abstractions/blockdev/blockdev blk/virtio_blk,echo '$(RUSTFLAGS_$(o).o)';)
+crates := virtqueue/vring/vring virtqueue/virtio abstractions/blockdev/blockdev blk/virtio_blk
+flags: ; @$(foreach o,$(crates),echo '$(RUSTFLAGS_$(o).o)';)
 .PHONY: FORCE
 """
 

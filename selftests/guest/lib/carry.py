@@ -73,7 +73,8 @@ class Check:
 
     def _explain(self, got: bytes, wanted: bytes) -> None:
         for first, end in _runs(got, wanted):
-            self.faults.append(f"{end - first} bytes at {self.count + first} are {_origin(got[first:end], self._contents)}")
+            origin = _origin(got[first:end], self._contents)
+            self.faults.append(f"{end - first} bytes at {self.count + first} are {origin}")
 
     def verdict(self, length: int) -> str:
         """Returns what is wrong, nothing if all is as it was."""

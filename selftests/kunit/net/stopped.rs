@@ -63,8 +63,8 @@ fn goes_on(rig: &Rig, nic: &Nic, millis: u32) -> Result {
     Ok(())
 }
 
-/// Checks that frames are sent, within a time. The stack drops frames of its own while an interface that was
-/// taken up has no carrier, or no queue discipline yet.
+/// Checks that frames are sent, within a time. The stack drops frames of its own while an interface
+/// that was taken up has no carrier, or no queue discipline yet.
 fn goes_on_after_pause(rig: &Rig, nic: &Nic, millis: u32) -> Result {
     check!(wait::until(millis, || send(nic).is_ok()));
     check!(wait::until(5_000, || rig.card.sent() == 1));

@@ -9,6 +9,8 @@ anything in place of its variables: `make parity` is what knows for certain, aft
 import functools
 import re
 
+from .. import selftest
+from ..say import Failure
 from . import places
 
 _SUITE = re.compile(r"kunit_tests\((\w+)\)")
@@ -32,10 +34,18 @@ def exists(full_name: str) -> bool:
         return name in _kunit()[suite]
     if suite.startswith("tools/"):
         return _in_harness(suite.removeprefix("tools/"), name)
-    script = places.SELFTESTS / f"{suite.partition('@')[0]}.sh"
-    if "/" in suite and script.exists():
+    script = _script(suite)
+    if script:
         return any(pattern.fullmatch(name) for pattern in _texts(script))
     return suite.startswith("ring/") and _in_ring(suite.removeprefix("ring/"), name)
+
+
+def _script(suite: str):
+    """Returns the guest selftest of a name, None if there is none."""
+    try:
+        return selftest.script(suite)
+    except Failure:
+        return None
 
 
 @functools.cache

@@ -5,7 +5,7 @@ import fnmatch
 import functools
 from pathlib import Path
 
-from .. import cargo, fuzz, tree
+from .. import cargo, fuzz, paths, tree
 from ..paths import REPO
 
 #: The counts that the language check may not exceed.
@@ -20,7 +20,7 @@ CRATES = {cargo.CRATE: ["--all-targets"], fuzz.CRATE: ["--all-targets"],
 
 #: Where the KUnit suites, the tests of the ring core and the guest selftests are.
 RING_TESTS = cargo.CRATE / "tests"
-SELFTESTS = REPO / "selftests"
+SELFTESTS = paths.SELFTESTS
 HARNESS_TESTS = REPO / "tools" / "tests"
 
 #: Programs in C that run in user space, where the kernel's types and macros are not to be had.
