@@ -12,6 +12,17 @@ from .say import say
 from .transport import LAYOUTS
 
 
+#: The times longer that a guest may take which somebody debugs.
+_FOR_EVER = 10000
+
+
+def debugged(wanted: spec.Spec) -> None:
+    """Has a guest let gdb in. By a socket with a name, as the guest has a network of its own; and with the kernel
+    where vmlinux says that it is."""
+    wanted.qemu = [*wanted.qemu, "-gdb", "unix:@SOCKETS@/gdb,server=on,wait=off"]
+    wanted.cmdline = f"nokaslr {wanted.cmdline}".strip()
+
+
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
     parser.add_argument("--family", choices=["rust", "c", "none"], default="rust",
@@ -35,6 +46,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--file", action="append", default=[], metavar="PATH",
                         help="copy this file to /run/rvt/job of the guest")
     parser.add_argument("--quiet", action="store_true", help="do not print the console log")
+    parser.add_argument("--gdb", action="store_true",
+                        help="let gdb in, and wait for the guest however long it stands still")
     parser.add_argument("--boot", action="store_true",
                         help="print the console log from the start, not from /init on")
 
@@ -49,8 +62,13 @@ def main(args) -> int:
     if args.initramfs:
         wanted.root = "initramfs"
     kdir = kernel.directory(args.kdir, wanted.kernel)
+    if args.gdb:
+        debugged(wanted)
     guest = Guest(wanted, kdir, modules.built(kdir, args.modules), "shell")
     say(f"Guest with the {wanted.family} drivers; logs: {guest.rundir}")
+    if args.gdb:
+        guest.silence = guest.patience = _FOR_EVER
+        say(f"gdb {kdir}/vmlinux -ex 'target remote {guest.sockets}/gdb'")
     files = {Path(name).name: Path(name) for name in args.file}
     outcome = guest.run([("run", "sh /run/rvt/job/command")],
                         job={"command": f"cd /run/rvt/job\n{args.run}\n".encode()}, files=files,
