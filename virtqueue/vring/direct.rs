@@ -2,9 +2,9 @@
 
 //! Addresses of directly mapped memory.
 //!
-//! PERF: x86 computes these from two variables of the kernel. C has inline functions for that, which
-//! are calls for Rust in kernels that clang did not build. By calls, a segment takes 12 instructions
-//! on the ring in C; computed here, it takes 4.
+//! PERF: x86 computes these from two variables of the kernel. C has inline functions for that,
+//! which are calls for Rust in kernels that clang did not build. By calls, a segment takes 12
+//! instructions on the ring in C; computed here, it takes 4.
 //!
 //! C headers: [`arch/x86/include/asm/page.h`](srctree/arch/x86/include/asm/page.h),
 //! [`include/asm-generic/memory_model.h`](srctree/include/asm-generic/memory_model.h)
