@@ -11,7 +11,6 @@ from .guest import Guest
 from .say import say
 from .transport import LAYOUTS
 
-
 #: The times longer that a guest may take which somebody debugs.
 _FOR_EVER = 10000
 

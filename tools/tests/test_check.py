@@ -11,7 +11,7 @@ from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from rvt import check, needs, setup, source
+from rvt import check, needs, selftest, setup, source
 from rvt.checks import language, links, lint, names, places, ratchet
 from rvt.results import Results
 from rvt.say import Failure
@@ -164,11 +164,11 @@ class Names(unittest.TestCase):
                                            'check_eq "B2 $n: it is $(cat "$x") long" 1 1\ncheck "$name" true\n')
         (top / "lib" / "net.sh").write_text('ok "${1} a file arrives"\n')
         (top / "suite.rs").write_text("#[kunit_tests(one)]\nmod tests {\n    #[test]\n    fn works() {}\n}\n")
-        for patch in (mock.patch.object(places, "SELFTESTS", top),
+        for patch in (mock.patch.object(places, "SELFTESTS", top), mock.patch.object(selftest, "SELFTESTS", top),
                       mock.patch.object(places, "rust", lambda: [top / "suite.rs"])):
             patch.start()
             self.addCleanup(patch.stop)
-        for function in (names._kunit, names._texts):
+        for function in (names._kunit, names._texts, selftest._case):
             function.cache_clear()
             self.addCleanup(function.cache_clear)
 
