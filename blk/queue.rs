@@ -34,6 +34,7 @@ use kernel::{
     },
 };
 use virtio::{
+    AddError,
     Doorbell,
     Endian,
     OnQueue,
@@ -244,7 +245,7 @@ impl Slot {
         while let Some(rq) = list.pop_front() {
             match vq.add_buf(rq) {
                 Ok(()) => {}
-                Err((_, rq)) => failed.push_back(rq),
+                Err(back) => failed.push_back(back.buffer),
             }
         }
         let kick = vq.kick_prepare();
@@ -410,9 +411,9 @@ impl OnQueue<Request<Blk>> for Add {
     fn run(self, mut queue: impl QueueOps<Request<Blk>>) -> Self::Output {
         match queue.add_buf(self.rq) {
             Ok(()) => Ok(self.last && queue.kick_prepare()),
-            Err((error, rq)) => Err(Refused {
+            Err(AddError { error, buffer }) => Err(Refused {
                 error,
-                rq,
+                rq: buffer,
                 // The device should work on what it has.
                 kick: queue.kick_prepare(),
                 idle: queue.is_idle(),

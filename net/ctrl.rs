@@ -158,11 +158,11 @@ impl Control {
         if *abandoned {
             Self::take_late(dev, queue, abandoned)?;
         }
-        if let Err((e, _)) = queue.add_buf(command) {
+        if let Err(refused) = queue.add_buf(command) {
             if queue.is_broken() {
                 Self::report(dev, true);
             }
-            return Err(e);
+            return Err(refused.into());
         }
         // A queue that this breaks is seen to be broken below.
         queue.kick();

@@ -182,7 +182,8 @@ fn add(
             return Err(EPROTO);
         }
     }
-    packet.add_to(queue).map_err(|(e, _)| e)
+    packet.add_to(queue)?;
+    Ok(())
 }
 
 /// A packet to send.

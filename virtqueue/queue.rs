@@ -11,6 +11,7 @@
 //!
 //! Each queue runs on one of the rings of [`Ring`], chosen when the queue is found.
 
+mod add_error;
 mod buffer;
 mod doorbell;
 mod foreign;
@@ -21,6 +22,7 @@ mod raw;
 mod set;
 
 pub use self::{
+    add_error::AddError,
     buffer::{
         Buffer,
         RawToken,
@@ -185,7 +187,7 @@ impl<T: Buffer> Virtqueue<T> {
     ///
     /// # Errors
     ///
-    /// The buffer comes back with
+    /// The buffer comes back, in the error, with
     ///
     /// - `ENOSPC`: the ring is full; try again after [`Virtqueue::get_buf`] returned something;
     /// - `ENOMEM`: a mapping failed for now;
@@ -193,7 +195,7 @@ impl<T: Buffer> Virtqueue<T> {
     /// - `EINVAL`: the buffer has no segment, more than the queue was found for, or gives memory
     ///   to read after memory to write.
     #[inline]
-    pub fn add_buf(&mut self, buffer: T) -> Result<(), (Error, T)>
+    pub fn add_buf(&mut self, buffer: T) -> Result<(), AddError<T>>
     where
         T: Unmapped,
     {

@@ -62,6 +62,7 @@ pub use crate::{
         IdTable, //
     },
     queue::{
+        AddError,
         Affinity,
         Armed,
         Buffer,

@@ -20,6 +20,7 @@ use core::{
 };
 use kernel::prelude::*;
 use virtio::{
+    AddError,
     Buffer,
     QueueOps,
     RawToken,
@@ -248,7 +249,7 @@ impl TxPacket {
     ///
     /// Those of [`Virtqueue::add_buf`](virtio::Virtqueue::add_buf).
     #[inline(always)]
-    pub fn add_to(self, queue: &mut impl QueueOps<TxPacket>) -> Result<(), (Error, TxPacket)> {
+    pub fn add_to(self, queue: &mut impl QueueOps<TxPacket>) -> Result<(), AddError<TxPacket>> {
         let (skb, counted) = (self.skb.as_raw(), self.is_counted());
         queue.add_buf(self)?;
         if !counted {

@@ -256,7 +256,8 @@ impl<Q: QueueOps<RxFrag>> Filling<'_, Q> {
     pub fn add(&mut self) -> Result {
         let frag = self.frags.alloc().ok_or(ENOMEM)?;
         // SAFETY: By the type invariants.
-        unsafe { self.queue.add_premapped(frag) }.map_err(|(e, _)| e)
+        unsafe { self.queue.add_premapped(frag) }?;
+        Ok(())
     }
 
     /// The queue.

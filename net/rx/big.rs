@@ -69,16 +69,16 @@ fn add_all(
             Some(buffer) => buffer,
             None => BigBuf::new(pages, facts.header.len as u32, PAD, facts.dma, gfp)?,
         };
-        let (e, buffer) = match buffer.refill(gfp) {
+        let (error, buffer) = match buffer.refill(gfp) {
             Ok(()) => match vq.add_buf(buffer) {
                 Ok(()) => continue,
-                Err(back) => back,
+                Err(back) => (back.error, back.buffer),
             },
-            Err(e) => (e, buffer),
+            Err(error) => (error, buffer),
         };
         // For the next time. What there is no room for is freed.
         let _ = spare.push_within_capacity(buffer);
-        return if e == ENOSPC { Ok(()) } else { Err(e) };
+        return if error == ENOSPC { Ok(()) } else { Err(error) };
     }
 }
 

@@ -27,6 +27,7 @@ use kernel::{
         Relaxed, //
     },
 };
+use virtio::AddError;
 
 /// Which function adds a buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,17 +172,25 @@ impl CQueue {
     /// # Errors
     ///
     /// The error of the function, with the buffer.
-    pub fn add(&mut self, mut wire: Wire, how: How) -> Result<(), (Error, Wire)> {
+    pub fn add(&mut self, mut wire: Wire, how: How) -> Result<(), AddError<Wire>> {
         let premapped = matches!(how, How::OutPremapped | How::InPremapped(_));
         if premapped {
             if let Err(e) = self.map_wire(&mut wire) {
                 self.unmap_wire(&mut wire);
-                return Err((e, wire));
+                return Err(AddError {
+                    error: e,
+                    buffer: wire,
+                });
             }
         }
         let place = match self.place() {
             Ok(place) => place,
-            Err(e) => return Err((e, wire)),
+            Err(e) => {
+                return Err(AddError {
+                    error: e,
+                    buffer: wire,
+                })
+            }
         };
         // SAFETY: The queue is valid; the lists are, and their memory stays until it comes back.
         let added = to_result(unsafe { self.call_add(&mut wire, how, place + 1) });
@@ -189,7 +198,10 @@ impl CQueue {
             // It was there.
             let _ = self.free.push(place, GFP_KERNEL);
             self.unmap_wire(&mut wire);
-            return Err((e, wire));
+            return Err(AddError {
+                error: e,
+                buffer: wire,
+            });
         }
         if let Some(slot) = self.wires.get_mut(place) {
             *slot = Some(wire);

@@ -98,7 +98,8 @@ pub use crate::{
     user::{
         disk::{
             Disk,
-            Limits, //
+            Limits,
+            ReadError, //
         },
         nic::{
             Capture,

@@ -32,7 +32,7 @@ use virtio_fake::{
 fn post(vq: &mut Virtqueue<Parcel>, fake: &Fake, count: u64, drops: &Drops) -> Result {
     for number in 0..count {
         let parcel = Parcel::new(number, drops)?.in_(8)?;
-        vq.add_buf(parcel).map_err(|(e, _)| e)?;
+        vq.add_buf(parcel)?;
     }
     vq.kick();
     check_eq!(fake.serve(0)?, count as usize);
@@ -99,7 +99,7 @@ fn stress(bench: &Bench, fake: &Fake, _dev: &Device<Bound>, mut queues: Queues) 
         let batch = u64::from(round % 5 + 1);
         for number in 0..batch {
             let parcel = Parcel::new(number, &drops)?.in_(8)?;
-            vq.add_buf(parcel).map_err(|(e, _)| e)?;
+            vq.add_buf(parcel)?;
         }
         posted += batch;
         check!(vq.kick());

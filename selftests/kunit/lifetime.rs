@@ -95,7 +95,7 @@ impl Clumsy {
         let mut vq = queues.take::<Parcel>(0)?;
         for number in 0..3 {
             let parcel = Parcel::new(number, &self.drops)?.in_(64)?;
-            vq.add_buf(parcel).map_err(|(e, _)| e)?;
+            vq.add_buf(parcel)?;
         }
         vq.kick();
         self.taken.lock().push(vq, GFP_KERNEL)?;
@@ -190,8 +190,7 @@ impl Racer {
         reset.join(60_000)?;
         dev.ready();
         let mut vq = queues.take::<Parcel>(0)?;
-        vq.add_buf(Parcel::new(1, &self.drops)?.in_(64)?)
-            .map_err(|(e, _)| e)?;
+        vq.add_buf(Parcel::new(1, &self.drops)?.in_(64)?)?;
         vq.kick();
         let served = fake.serve(0)? != 0;
         self.both

@@ -53,7 +53,7 @@ impl Sleeper {
         dev.ready();
         for number in 0..2 {
             let parcel = Parcel::new(number, &self.drops)?.in_(4)?;
-            vq.add_buf(parcel).map_err(|(e, _)| e)?;
+            vq.add_buf(parcel)?;
         }
         vq.kick();
         *self.vq.lock() = Some(vq);

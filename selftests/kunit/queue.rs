@@ -32,7 +32,7 @@ use virtio_fake::{
 
 /// Adds a buffer that must be taken.
 fn add<const CTX: bool>(vq: &mut Virtqueue<Parcel<CTX>>, parcel: Parcel<CTX>) -> Result {
-    vq.add_buf(parcel).map_err(|(e, _)| e)
+    Ok(vq.add_buf(parcel)?)
 }
 
 /// Adds `count` buffers of 32 bytes to write, numbered from `first`.
@@ -48,9 +48,9 @@ fn refused(vq: &mut Virtqueue<Parcel>, parcel: Parcel) -> Result<Error> {
     let number = parcel.number();
     match vq.add_buf(parcel) {
         Ok(()) => Err(ENODATA),
-        Err((e, parcel)) => {
-            check_eq!(parcel.number(), number);
-            Ok(e)
+        Err(back) => {
+            check_eq!(back.buffer.number(), number);
+            Ok(back.error)
         }
     }
 }
@@ -127,18 +127,18 @@ mod suite {
             add_some(&mut vq, 0, 8, &drops)?;
             check_eq!(vq.num_free(), 0);
             let ninth = Parcel::new(9, &drops)?.in_(32)?;
-            let Err((e, ninth)) = vq.add_buf(ninth) else {
+            let Err(back) = vq.add_buf(ninth) else {
                 return Err(ENODATA);
             };
-            check_eq!(e, ENOSPC);
-            check_eq!(ninth.number(), 9);
+            check_eq!(back.error, ENOSPC);
+            check_eq!(back.buffer.number(), 9);
             check_eq!(drops.count(), 0);
             vq.kick();
             fake.serve(0)?;
             fake.finish(0, |_| Action::Complete(0))?;
             let first = vq.get_buf().ok_or(ENODATA)?;
             check_eq!(first.buffer().number(), 0);
-            add(&mut vq, ninth)?;
+            add(&mut vq, back.buffer)?;
             Ok(())
         })
     }

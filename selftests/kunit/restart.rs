@@ -49,7 +49,7 @@ impl Reachable {
         let mut vq = queues.take::<Parcel>(0)?;
         dev.ready();
         let parcel = Parcel::new(number, &self.drops)?.in_(4)?;
-        vq.add_buf(parcel).map_err(|(e, _)| e)?;
+        vq.add_buf(parcel)?;
         vq.kick();
         *self.vq.lock() = Some(vq);
         Ok(())

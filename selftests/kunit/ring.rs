@@ -97,8 +97,7 @@ fn on_each(setup: fn() -> Setup, body: Body) -> Result {
 
 /// Adds a buffer with `out` segments to read and `in_` to write.
 fn add(vq: &mut CQueue, number: u64, out: usize, in_: usize) -> Result {
-    vq.add(Wire::new(number, out, in_)?, How::Lists)
-        .map_err(|(e, _)| e)
+    Ok(vq.add(Wire::new(number, out, in_)?, How::Lists)?)
 }
 
 /// Adds a buffer that must be refused; returns why.
@@ -106,9 +105,9 @@ fn refused(vq: &mut CQueue, wire: Wire, how: How) -> Result<Error> {
     let number = wire.number();
     match vq.add(wire, how) {
         Ok(()) => Err(ENODATA),
-        Err((e, wire)) => {
-            check_eq!(wire.number(), number);
-            Ok(e)
+        Err(back) => {
+            check_eq!(back.buffer.number(), number);
+            Ok(back.error)
         }
     }
 }

@@ -6,6 +6,7 @@
 //! ring does not need it after the add: so no request allocates one.
 
 use super::{
+    add_error::AddError,
     buffer::{
         Buffer,
         RawToken,
@@ -74,7 +75,7 @@ impl Foreign {
 
     /// See [`Virtqueue::add_buf`](super::Virtqueue::add_buf).
     #[inline]
-    pub(super) fn add_buf<T: Buffer>(&mut self, buffer: T) -> Result<(), (Error, T)> {
+    pub(super) fn add_buf<T: Buffer>(&mut self, buffer: T) -> Result<(), AddError<T>> {
         let mut list = List {
             table: &mut self.table,
             out: 0,
@@ -87,7 +88,7 @@ impl Foreign {
             list.apart(|list| buffer.describe(list))
         };
         if let Err(e) = described.and_then(|()| list.finish()) {
-            return Err((e, buffer));
+            return Err(AddError { error: e, buffer });
         }
         let (out, total, premapped) = (list.out, list.total, list.premapped != 0);
 
@@ -99,7 +100,8 @@ impl Foreign {
         }
         let error = to_result(ret).err().unwrap_or(EIO);
         // SAFETY: The ring did not take the token.
-        Err((error, unsafe { T::from_raw(raw) }))
+        let buffer = unsafe { T::from_raw(raw) };
+        Err(AddError { error, buffer })
     }
 
     /// Gives the first `total` entries of the table to the ring, `out` of them to read.

@@ -7,6 +7,7 @@
 //! ring, and the kind is looked up once: see [`Virtqueue::on`](super::Virtqueue::on).
 
 use super::{
+    add_error::AddError,
     buffer::{
         Buffer,
         Unmapped, //
@@ -38,7 +39,7 @@ pub trait QueueOps<T: Buffer> {
     /// The same queue, for a while. Small: for functions that are not inlined to take by value.
     fn again(&mut self) -> impl QueueOps<T> + '_;
     #[inline(always)]
-    fn add_buf(&mut self, buffer: T) -> Result<(), (Error, T)>
+    fn add_buf(&mut self, buffer: T) -> Result<(), AddError<T>>
     where
         T: Unmapped,
     {
@@ -50,7 +51,7 @@ pub trait QueueOps<T: Buffer> {
     /// # Safety
     ///
     /// The memory of the buffer is mapped, if at all, for the device of [`QueueOps::dma_dev`].
-    unsafe fn add_premapped(&mut self, buffer: T) -> Result<(), (Error, T)>;
+    unsafe fn add_premapped(&mut self, buffer: T) -> Result<(), AddError<T>>;
     fn dma_dev(&self) -> Option<&Device>;
     fn get_buf(&mut self) -> Option<Used<T>>;
     /// Takes all buffers that the device has used, with callbacks off meanwhile, until there is
@@ -118,7 +119,7 @@ pub(super) unsafe fn dma_dev<'a>(dev: *mut bindings::device) -> Option<&'a Devic
 pub(super) struct Add<T>(pub(super) T);
 
 impl<T: Unmapped> OnQueue<T> for Add<T> {
-    type Output = Result<(), (Error, T)>;
+    type Output = Result<(), AddError<T>>;
 
     #[inline(always)]
     fn run(self, mut queue: impl QueueOps<T>) -> Self::Output {
@@ -141,24 +142,30 @@ struct OnNative<T, R> {
 /// All that it is given it is given by value, so that none of that has to be in memory for the
 /// buffers that are added otherwise.
 #[inline(never)]
-fn add_any<T: Buffer>(mut ring: impl LiveRing, buffer: T) -> Result<(), (Error, T)> {
+fn add_any<T: Buffer>(mut ring: impl LiveRing, buffer: T) -> Result<(), AddError<T>> {
     let segments = match segments_of(&buffer, ring.max_segments()) {
         Ok(segments) => segments,
-        Err(error) => return Err((error, buffer)),
+        Err(error) => return Err(AddError { error, buffer }),
     };
     let given = Given::new(buffer);
     let added = ring.add(given.raw(), segments, &given.described(), 0);
-    added.map_err(|error| (error, given.take_back()))
+    added.map_err(|error| AddError {
+        error,
+        buffer: given.take_back(),
+    })
 }
 
 /// As [`add_any`], of the common number of segments, which are mapped for the device.
 #[inline(never)]
-fn add_mapped<T: Buffer>(mut ring: impl LiveRing, buffer: T) -> Result<(), (Error, T)> {
+fn add_mapped<T: Buffer>(mut ring: impl LiveRing, buffer: T) -> Result<(), AddError<T>> {
     let given = Given::new(buffer);
     match ring.map_at_hand(given.raw(), T::COMMON_COUNT, &given.common()) {
         Ok(true) => Ok(()),
         Ok(false) => add_any(ring, given.take_back()),
-        Err(error) => Err((error, given.take_back())),
+        Err(error) => Err(AddError {
+            error,
+            buffer: given.take_back(),
+        }),
     }
 }
 
@@ -173,7 +180,7 @@ impl<T: Buffer, R: LiveRing> QueueOps<T> for OnNative<T, R> {
     }
 
     #[inline(always)]
-    unsafe fn add_premapped(&mut self, buffer: T) -> Result<(), (Error, T)> {
+    unsafe fn add_premapped(&mut self, buffer: T) -> Result<(), AddError<T>> {
         if !buffer.is_common() {
             return add_any(self.ring.again(), buffer);
         }
@@ -188,7 +195,10 @@ impl<T: Buffer, R: LiveRing> QueueOps<T> for OnNative<T, R> {
         {
             Ok(true) => Ok(()),
             Ok(false) => add_any(self.ring.again(), given.take_back()),
-            Err(error) => Err((error, given.take_back())),
+            Err(error) => Err(AddError {
+                error,
+                buffer: given.take_back(),
+            }),
         }
     }
 
@@ -277,7 +287,7 @@ impl<T: Buffer> QueueOps<T> for OnForeign<'_, T> {
     }
 
     #[inline(always)]
-    unsafe fn add_premapped(&mut self, buffer: T) -> Result<(), (Error, T)> {
+    unsafe fn add_premapped(&mut self, buffer: T) -> Result<(), AddError<T>> {
         self.ring.add_buf(buffer)
     }
 

@@ -8,6 +8,7 @@ use kernel::{
     prelude::*, //
 };
 use virtio::{
+    AddError,
     Callbacks,
     QueueOps,
     Used, //
@@ -21,8 +22,11 @@ impl QueueOps<RxFrag> for Full<'_> {
         Full(self.0)
     }
 
-    unsafe fn add_premapped(&mut self, buffer: RxFrag) -> Result<(), (Error, RxFrag)> {
-        Err((ENOSPC, buffer))
+    unsafe fn add_premapped(&mut self, buffer: RxFrag) -> Result<(), AddError<RxFrag>> {
+        Err(AddError {
+            error: ENOSPC,
+            buffer,
+        })
     }
 
     fn dma_dev(&self) -> Option<&Device> {

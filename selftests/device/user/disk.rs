@@ -54,6 +54,20 @@ pub struct Limits {
     pub batches: bool,
 }
 
+/// The error of [`Disk::read`].
+pub struct ReadError {
+    /// The reason.
+    pub error: Error,
+    /// The bytes that the buffer has.
+    pub bytes: KVec<u8>,
+}
+
+impl From<ReadError> for Error {
+    fn from(failed: ReadError) -> Self {
+        failed.error
+    }
+}
+
 /// An open disk. Closed when it is dropped.
 ///
 /// # Invariants
@@ -141,12 +155,14 @@ impl Disk {
     /// # Errors
     ///
     /// The error of the disk, with the bytes that the buffer has then.
-    pub fn read(&self, sector: u64, len: usize) -> Result<KVec<u8>, (Error, KVec<u8>)> {
-        let mut bytes =
-            KVec::from_elem(0x5a, len, GFP_KERNEL).map_err(|_| (ENOMEM, KVec::new()))?;
+    pub fn read(&self, sector: u64, len: usize) -> Result<KVec<u8>, ReadError> {
+        let mut bytes = KVec::from_elem(0x5a, len, GFP_KERNEL).map_err(|_| ReadError {
+            error: ENOMEM,
+            bytes: KVec::new(),
+        })?;
         match self.rw(sector, &mut bytes, bindings::req_op_REQ_OP_READ) {
             Ok(()) => Ok(bytes),
-            Err(e) => Err((e, bytes)),
+            Err(error) => Err(ReadError { error, bytes }),
         }
     }
 

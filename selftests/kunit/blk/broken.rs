@@ -45,7 +45,7 @@ type Reading = Task<Result>;
 fn read(disk: &Arc<Disk>) -> Result<Reading> {
     let disk = disk.clone();
     Task::new(move || {
-        let bytes = disk.read(0, 4096).map_err(|(e, _)| e)?;
+        let bytes = disk.read(0, 4096)?;
         check!(bytes[..] == pattern(3, 4096)?[..]);
         Ok(())
     })
@@ -253,7 +253,7 @@ mod suite {
         let (mut rig, disk) = filled(Rig::plain()?)?;
         let (task, queue) = held_read(&rig, &disk)?;
         breaks_at_reset(&mut rig, task, queue)?;
-        let bytes = disk.read(0, 4096).map_err(|(e, _)| e)?;
+        let bytes = disk.read(0, 4096)?;
         check!(bytes[..] == pattern(3, 4096)?[..]);
         drop(disk);
         rig.remove(DEADLINE_MS, drop)

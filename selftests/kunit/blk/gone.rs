@@ -20,13 +20,14 @@ use virtio_fake::{
     Action,
     Disk,
     Plug,
+    ReadError,
     Task, //
 };
 
 /// The time that anything may take that must end.
 const DEADLINE_MS: u32 = 10_000;
 
-type Reading = Task<Result<KVec<u8>, (Error, KVec<u8>)>>;
+type Reading = Task<Result<KVec<u8>, ReadError>>;
 
 /// Starts a read that the device keeps.
 fn held_read(rig: &Rig) -> Result<(Arc<Disk>, Reading)> {
@@ -51,7 +52,7 @@ mod suite {
         wait::pause(50);
         check!(!task.is_done());
         rig.fake.finish(0, |chain| rig.disk.complete(chain))?;
-        let bytes = task.join(DEADLINE_MS)?.map_err(|(e, _)| e)?;
+        let bytes = task.join(DEADLINE_MS)??;
         check!(bytes[..] == pattern(5, 4096)?[..]);
         Ok(())
     }
@@ -80,7 +81,7 @@ mod suite {
         check_eq!(rig.fake.resets(), resets + 1);
         check_eq!(rig.fake.status(), 0);
         rig.disk.forget();
-        check_err!(disk.read(0, 512).map_err(|(e, _)| e), EIO);
+        check_err!(disk.read(0, 512).map_err(Error::from), EIO);
         check_err!(disk.write(0, &pattern(2, 512)?), EIO);
         check_eq!(rig.disk.count(IN) + rig.disk.count(OUT), 0);
         rig.plug = Some(plug);
@@ -101,7 +102,7 @@ mod suite {
             Action::Twice(chain.writable() as u32)
         })?;
         drop(disk);
-        let bytes = task.join(DEADLINE_MS)?.map_err(|(e, _)| e)?;
+        let bytes = task.join(DEADLINE_MS)??;
         check!(bytes[..] == pattern(5, 4096)?[..]);
         check_eq!(rig.fake.resets() > resets, crate::ring::is_native());
         rig.remove(DEADLINE_MS, drop)

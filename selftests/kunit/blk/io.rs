@@ -61,7 +61,7 @@ fn round_trips(rig: &Rig) -> Result {
         disk.write(sector, &bytes)?;
         check!(rig.disk.has(sector, &bytes));
         check_eq!(rig.disk.last(OUT).map(|s| s.sector), Some(sector));
-        let back = disk.read(sector, len).map_err(|(e, _)| e)?;
+        let back = disk.read(sector, len)?;
         check!(back[..] == bytes[..]);
         let read = rig.disk.last(IN).ok_or(ENODATA)?;
         check_eq!((read.sector, read.len), (sector, len));
@@ -105,7 +105,7 @@ fn crowd(rig: &Rig) -> Result {
                 let bytes = pattern(seed.wrapping_add(i as u8), 8192)?;
                 let sector = u64::from(seed) * 512 + (i % 16) * 16;
                 disk.write(sector, &bytes)?;
-                let back = disk.read(sector, bytes.len()).map_err(|(e, _)| e)?;
+                let back = disk.read(sector, bytes.len())?;
                 check!(back[..] == bytes[..]);
             }
             Ok(())
@@ -182,7 +182,7 @@ mod suite {
         let rig = Rig::plain()?;
         let bytes = pattern(99, 4096)?;
         rig.disk.put(SECTORS - 8, &bytes);
-        let back = rig.open()?.read(SECTORS - 8, 4096).map_err(|(e, _)| e)?;
+        let back = rig.open()?.read(SECTORS - 8, 4096)?;
         check!(back[..] == bytes[..]);
         Ok(())
     }

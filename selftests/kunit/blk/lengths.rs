@@ -57,7 +57,7 @@ fn all_kinds(rig: &Rig, read: Result) -> Result {
         let bytes = pattern(seed, len)?;
         disk.write(64, &bytes)?;
         check!(rig.disk.has(64, &bytes));
-        let back = disk.read(64, len).map_err(|(e, _)| e);
+        let back = disk.read(64, len).map_err(Error::from);
         check_eq!(back.as_ref().map(|_| ()).map_err(|e| *e), read);
         if let Ok(back) = back {
             check!(back[..] == bytes[..]);
@@ -115,8 +115,8 @@ mod suite {
             rig.disk.answer(Answer::OnlyStatus, Some(IN));
             match rig.open()?.read(64, 4096) {
                 Ok(_) => Err(ENODATA),
-                Err((e, _)) => {
-                    check_eq!(e, EIO);
+                Err(failed) => {
+                    check_eq!(failed.error, EIO);
                     Ok(())
                 }
             }

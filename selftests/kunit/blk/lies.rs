@@ -20,12 +20,12 @@ fn fails(answer: Answer, error: Error) -> Result {
     rig.disk.answer(answer, None);
     match disk.read(0, 4096) {
         Ok(_) => check!(answer == Answer::Honest),
-        Err((e, _)) => check_eq!(e, error),
+        Err(failed) => check_eq!(failed.error, error),
     }
     check_err!(disk.write(0, &pattern(1, 4096)?), error);
     // The disk is as good as before.
     rig.disk.answer(Answer::Honest, None);
-    disk.read(0, 4096).map_err(|(e, _)| e)?;
+    disk.read(0, 4096)?;
     Ok(())
 }
 

@@ -27,6 +27,7 @@ use virtio_fake::{
     wait,
     Disk,
     Plug,
+    ReadError,
     Task, //
 };
 
@@ -43,7 +44,7 @@ const BROKEN: &CStr = c"a queue is broken";
 /// The driver gave a device up.
 const GIVEN_UP: &CStr = c"all requests fail";
 
-pub(super) type Reading = Task<Result<KVec<u8>, (Error, KVec<u8>)>>;
+pub(super) type Reading = Task<Result<KVec<u8>, ReadError>>;
 
 /// A disk with content whose requests are late soon.
 fn impatient() -> Result<(Rig, Arc<Disk>)> {
@@ -97,7 +98,7 @@ pub(super) fn speak_after_reset(rig: &Rig, resets: u32) -> Result {
 
 /// A read went well.
 pub(super) fn check_read(task: Reading) -> Result {
-    let bytes = task.join(DEADLINE_MS)?.map_err(|(e, _)| e)?;
+    let bytes = task.join(DEADLINE_MS)??;
     check!(bytes[..] == pattern(5, 4096)?[..]);
     Ok(())
 }
@@ -106,8 +107,8 @@ pub(super) fn check_read(task: Reading) -> Result {
 pub(super) fn check_failed(task: Reading, millis: u32) -> Result {
     match task.join(millis)? {
         Ok(_) => Err(ENODATA),
-        Err((e, _)) => {
-            check_eq!(e, EIO);
+        Err(failed) => {
+            check_eq!(failed.error, EIO);
             Ok(())
         }
     }

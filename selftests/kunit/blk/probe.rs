@@ -57,7 +57,7 @@ fn works(rig: &Rig) -> Result {
     let bytes = pattern(1, 32768)?;
     disk.write(8, &bytes)?;
     check!(rig.disk.has(8, &bytes));
-    let back = disk.read(8, bytes.len()).map_err(|(e, _)| e)?;
+    let back = disk.read(8, bytes.len())?;
     check!(back[..] == bytes[..]);
     Ok(())
 }
@@ -108,7 +108,7 @@ mod suite {
             let disk = Disk::open(&fake, false)?;
             check!(disk.limits().sectors > 0);
             check!(disk.limits().sectors <= u64::MAX >> 9);
-            disk.read(0, 512).map_err(|(e, _)| e)?;
+            disk.read(0, 512)?;
         }
         Ok(())
     }
@@ -364,7 +364,7 @@ mod suite {
         let rig = Rig::new(Config::default(), &[F_RO], 1)?;
         let disk = Disk::open(&rig.fake, false)?;
         check!(disk.limits().read_only);
-        disk.read(0, 512).map_err(|(e, _)| e)?;
+        disk.read(0, 512)?;
         Ok(())
     }
 

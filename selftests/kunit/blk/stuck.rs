@@ -77,7 +77,7 @@ impl Stuck {
         let queue = {
             let _here = OnCpu::new(0)?;
             let kicks = rig.fake.traffic(0).kicks;
-            disk.read(0, 512).map_err(|(e, _)| e)?;
+            disk.read(0, 512)?;
             usize::from(rig.fake.traffic(0).kicks == kicks)
         };
         messages::logged(ALONE);

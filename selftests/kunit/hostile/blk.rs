@@ -46,7 +46,7 @@ type Reading = Task<Result<KVec<u8>>>;
 /// Starts a read of 4 KiB.
 fn start_read(disk: &Arc<Disk>) -> Result<Reading> {
     let disk = disk.clone();
-    Task::new(move || disk.read(0, 4096).map_err(|(e, _)| e))
+    Task::new(move || disk.read(0, 4096).map_err(Error::from))
 }
 
 /// Starts a read that the device keeps.
@@ -62,7 +62,7 @@ fn works(rig: &Rig, disk: &Disk) -> Result {
     let bytes = pattern(7, 8192)?;
     disk.write(16, &bytes)?;
     check!(rig.disk.has(16, &bytes));
-    let back = disk.read(16, bytes.len()).map_err(|(e, _)| e)?;
+    let back = disk.read(16, bytes.len())?;
     check!(back[..] == bytes[..]);
     Ok(())
 }
@@ -71,7 +71,7 @@ fn works(rig: &Rig, disk: &Disk) -> Result {
 fn reads_all_over(disk: &Disk) -> Result {
     for round in 0..200u64 {
         match disk.read(round * 8 % 2048, 4096) {
-            Err((e, _)) if e != EIO => return Err(e),
+            Err(failed) if failed.error != EIO => return Err(failed.error),
             _ => (),
         }
     }
@@ -148,7 +148,7 @@ mod suite {
         for status in 3..=255 {
             rig.disk.answer(Answer::Status(status), None);
             for result in [
-                disk.read(0, 512).map(|_| ()).map_err(|(e, _)| e),
+                disk.read(0, 512).map(|_| ()).map_err(Error::from),
                 disk.write(0, &bytes),
                 disk.flush(),
             ] {
@@ -218,7 +218,7 @@ mod suite {
         check!(plug.reset_done().is_err());
         rig.plug = Some(plug);
         check_err!(waiting.join(DEADLINE_MS)?, EIO);
-        check_err!(disk.read(0, 512).map_err(|(e, _)| e), EIO);
+        check_err!(disk.read(0, 512).map_err(Error::from), EIO);
         check_err!(disk.write(0, &pattern(1, 512)?), EIO);
         drop(disk);
         rig.remove(DEADLINE_MS, drop)

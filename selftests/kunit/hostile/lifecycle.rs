@@ -99,7 +99,7 @@ mod suite {
                 check_eq!(bench.callbacks(), round - 1);
                 check_eq!(fake.traffic(0).spurious, 1000 * round);
                 let parcel = Parcel::new(round, &drops)?.in_(8)?;
-                vq.add_buf(parcel).map_err(|(e, _)| e)?;
+                vq.add_buf(parcel)?;
                 vq.kick();
                 check_eq!(fake.serve(0)?, 1);
                 fake.finish(0, |_| Action::Complete(8))?;
@@ -119,7 +119,7 @@ mod suite {
             let mut vq = queues.take::<Parcel>(0)?;
             for number in 0..8 {
                 let parcel = Parcel::new(number, &drops)?.in_(8)?;
-                vq.add_buf(parcel).map_err(|(e, _)| e)?;
+                vq.add_buf(parcel)?;
             }
             vq.kick();
             check_eq!(fake.serve(0)?, 8);
@@ -216,8 +216,7 @@ mod suite {
             let mut vq = fake.c_queue(0)?;
             check!(vq.size() <= 32768);
             check_eq!(vq.num_free(), vq.size());
-            vq.add(Wire::new(1, 1, 1)?, How::Lists)
-                .map_err(|(e, _)| e)?;
+            vq.add(Wire::new(1, 1, 1)?, How::Lists)?;
             check!(vq.kick());
             check_eq!(fake.serve(0)?, 1);
             fake.finish(0, |_| Action::Complete(16))?;

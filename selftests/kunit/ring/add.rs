@@ -50,7 +50,7 @@ fn adds_without_a_kick(bench: &Bench, fake: &Fake, dev: &Device<Bound>, _queues:
     while left > 0 {
         let count = left.min(8);
         for wire in wires.drain_all().take(count) {
-            vq.add(wire, How::Lists).map_err(|(e, _)| e)?;
+            vq.add(wire, How::Lists)?;
         }
         check_eq!(fake.serve(0)?, count);
         for number in 0..count as u64 {
@@ -175,7 +175,7 @@ mod suite {
                 (How::InPremapped(0), 0, 2),
             ] {
                 let wire = Wire::new(3, out, in_)?;
-                vq.add(wire, how).map_err(|(e, _)| e)?;
+                vq.add(wire, how)?;
                 serve_of_shape(&mut vq, fake, out, in_)?;
             }
             check_eq!(fake.mapped_so_far(), 0);
@@ -190,7 +190,7 @@ mod suite {
             let mut vq = fake.c_queue(0)?;
             for (out, in_) in [(1, 2), (2, 1), (1, 1), (3, 0), (0, 3), (2, 2)] {
                 let wire = Wire::new(0x3c, out, in_)?;
-                vq.add(wire, How::Segments).map_err(|(e, _)| e)?;
+                vq.add(wire, How::Segments)?;
                 check!(vq.kick());
                 check_eq!(fake.serve(0)?, 1);
                 let mut seen = KVec::new();
@@ -219,7 +219,7 @@ mod suite {
             for (out, in_) in [(1, 1), (2, 0), (0, 2), (1, 2), (2, 2)] {
                 for at in 0..=out + in_ {
                     let wire = Wire::new(0x3c, out, in_)?;
-                    vq.add(wire, How::Gap(at)).map_err(|(e, _)| e)?;
+                    vq.add(wire, How::Gap(at))?;
                     serve_of_shape(&mut vq, fake, out, in_)?;
                 }
             }
@@ -244,7 +244,7 @@ mod suite {
                         How::InContext(0x1000 + number as usize)
                     };
                     let wire = Wire::new(number, 0, 2)?;
-                    vq.add(wire, how).map_err(|(e, _)| e)?;
+                    vq.add(wire, how)?;
                 }
                 check_eq!(vq.num_free(), 2);
                 vq.kick();

@@ -244,7 +244,7 @@ mod suite {
                     parcel = parcel.in_(16)?;
                 }
                 fake.limit_maps(Some(left));
-                vq.add_buf(parcel).map_err(|(e, _)| e)?;
+                vq.add_buf(parcel)?;
                 fake.limit_maps(None);
                 check_eq!(fake.mapped(), left as usize);
                 vq.kick();
@@ -268,7 +268,7 @@ mod suite {
                 (How::OutPremapped, 1, 0),
             ] {
                 let wire = Wire::new(1, out, in_)?;
-                vq.add(wire, how).map_err(|(e, _)| e)?;
+                vq.add(wire, how)?;
                 check!(fake.mapped() >= out + in_);
                 vq.kick();
                 check_eq!(fake.serve(0)?, 1);
@@ -296,7 +296,7 @@ mod suite {
                 (How::In, 0),
                 (How::InCacheClean, DMA_ATTR_DEBUGGING_IGNORE_CACHELINES),
             ] {
-                vq.add(Wire::new(1, 0, 1)?, how).map_err(|(e, _)| e)?;
+                vq.add(Wire::new(1, 0, 1)?, how)?;
                 check_eq!(fake.map_attributes(), attributes as u64);
             }
             dev.reset();

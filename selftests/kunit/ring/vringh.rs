@@ -133,7 +133,7 @@ mod suite {
                     .out(b"question")?
                     .in_(3)?
                     .in_(5)?;
-                vq.add_buf(parcel).map_err(|(e, _)| e)?;
+                vq.add_buf(parcel)?;
                 check!(vq.kick());
                 let head = device.pop(b"answers")?.ok_or(ENODATA)?;
                 check_eq!((&head.readable[..], head.room), (&b"question"[..], 8));

@@ -67,7 +67,9 @@ fn round(vq: &mut CQueue, fake: &Fake, n: &mut Numbers) -> Result<bool> {
                 let (out, in_) = (n.below(3) as usize, 1 + n.below(2) as usize);
                 number += 1;
                 match vq.add(Wire::new(number, out, in_)?, How::Lists) {
-                    Err((e, _)) if e != ENOSPC && e != EIO => return Err(e),
+                    Err(back) if back.error != ENOSPC && back.error != EIO => {
+                        return Err(back.error)
+                    }
                     _ => (),
                 }
             }
