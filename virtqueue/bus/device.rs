@@ -13,8 +13,10 @@ use crate::{
     },
     queue::{
         Affinity,
+        Buffer,
         QueueSpec,
-        Queues, //
+        Queues,
+        Virtqueue, //
     },
 };
 use core::{
@@ -193,9 +195,30 @@ impl Device<device::Bound> {
     /// - `EBUSY`: queues found earlier are still alive.
     /// - `ENOENT`: the device has fewer queues.
     /// - `ENOMEM`: no memory, or no vectors.
-    /// - Any other error of the transport.
-    pub fn find_vqs(&self, specs: KVec<QueueSpec>, affinity: Affinity) -> Result<Queues> {
-        Queues::find(self, specs, affinity)
+    /// - What else the transport returns.
+    pub fn find_vqs(
+        &self,
+        specs: impl IntoIterator<Item = QueueSpec>,
+        affinity: Affinity,
+    ) -> Result<Queues> {
+        let mut all = KVec::new();
+        for spec in specs {
+            all.push(spec, GFP_KERNEL)?;
+        }
+        Queues::find(self, all, affinity)
+    }
+
+    /// Finds the one queue of the device, for buffers of type `T` with up to `max_segments`
+    /// segments.
+    ///
+    /// Callbacks, context and errors are those of [`Device::find_vqs`]. The name shows in
+    /// `/proc/interrupts`.
+    pub fn find_vq<T: Buffer>(&self, name: &CStr, max_segments: usize) -> Result<Virtqueue<T>> {
+        let mut spec = QueueSpec::new(fmt!("{name}"), max_segments)?;
+        if T::HAS_CTX {
+            spec = spec.with_ctx();
+        }
+        self.find_vqs([spec], Affinity::Default)?.take(0)
     }
 
     /// Tells the device that the driver is ready (`DRIVER_OK`); from here on it may be notified.
