@@ -45,6 +45,10 @@ use kernel::{
 /// 6. [`remove`](Driver::remove) unregisters from the subsystem; when it returned, callbacks are
 ///    closed, the device is reset, and the data is dropped, and the queues with it.
 ///
+/// `probe` and `start` are two hooks, and not one as in C, because a device that is ready may call
+/// back, and the subsystem may do I/O while the driver registers with it: the data has to be
+/// complete and published by then, so that it is made by one hook and used by the next.
+///
 /// If `start` fails, the device is reset and the data dropped just so. If a device is
 /// [reset](Device::reset) while it is brought into use, after it was ready, it is removed as in 6.
 pub trait Driver: Sized + 'static {
@@ -55,8 +59,8 @@ pub trait Driver: Sized + 'static {
     const ID_TABLE: IdTable;
 
     /// The features that the driver understands, without those of transport and ring (which the
-    /// transport negotiates).
-    const FEATURES: &'static [Feature];
+    /// transport negotiates). None by default.
+    const FEATURES: &'static [Feature] = &[];
 
     /// The features for legacy devices, if different.
     const FEATURES_LEGACY: Option<&'static [Feature]> = None;
@@ -101,8 +105,10 @@ pub trait Driver: Sized + 'static {
     }
 
     /// Takes the device out of use: when this returns, nothing adds to the queues any more.
-    /// Process context.
-    fn remove(dev: &Device<Core<'_>>, data: Pin<&Self::Data<'_>>);
+    /// Process context. Nothing to do for a driver that registers with no subsystem (the default).
+    fn remove(dev: &Device<Core<'_>>, data: Pin<&Self::Data<'_>>) {
+        let _ = (dev, data);
+    }
 
     /// The device used buffers of a queue, or wants attention.
     ///
