@@ -16,6 +16,7 @@ mod buffer;
 mod doorbell;
 mod foreign;
 mod handle;
+mod message;
 mod native;
 mod ops;
 mod raw;
@@ -34,6 +35,10 @@ pub use self::{
     handle::{
         Armed,
         QueueHandle, //
+    },
+    message::{
+        Message,
+        Request, //
     },
     ops::{
         OnQueue,

@@ -3,6 +3,7 @@
 //! The owner of a buffer, on every ring layout (virtio spec §2.6 to §2.8).
 
 mod lies;
+mod message;
 mod resize;
 
 use crate::bench::{

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A buffer for a request to the device and its reply.
+
+use super::buffer::{
+    Buffer,
+    RawToken,
+    Segment,
+    SegmentSink,
+    Unmapped, //
+};
+use core::{
+    cell::UnsafeCell,
+    ptr::{
+        null_mut,
+        NonNull, //
+    },
+};
+use kernel::{
+    alloc::KVec,
+    prelude::*,
+    transmute::{
+        AsBytes,
+        FromBytes, //
+    },
+};
+
+/// The part of a [`Message`] that the device reads: bytes on the heap, or several of those in a
+/// tuple, each in a segment of its own. What is empty has no segment.
+///
+/// # Safety
+///
+/// [`Request::describe`] gives to [`SegmentSink::out`], and to nothing else, memory in the kernel's
+/// direct mapping that the value owns. It stays in place and does not change as long as the value
+/// exists and is not borrowed exclusively, also while the value itself is moved.
+pub unsafe trait Request: Send + 'static {
+    /// Tells the segments.
+    ///
+    /// # Errors
+    ///
+    /// Those of `sink`, passed on; `EINVAL`: a segment is too long for a descriptor.
+    fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result;
+
+    /// Returns how many segments there are.
+    fn segment_count(&self) -> usize;
+}
+
+/// Describes bytes that a [`Request`] owns.
+fn describe_bytes<S: SegmentSink>(bytes: &[u8], sink: &mut S) -> Result {
+    if bytes.is_empty() {
+        return Ok(());
+    }
+    let len = u32::try_from(bytes.len()).map_err(|_| EINVAL)?;
+    sink.out(Segment::virt(bytes.as_ptr().cast(), len))
+}
+
+// SAFETY: It gives no memory.
+unsafe impl Request for () {
+    fn describe<S: SegmentSink>(&self, _sink: &mut S) -> Result {
+        Ok(())
+    }
+
+    fn segment_count(&self) -> usize {
+        0
+    }
+}
+
+// SAFETY: The box owns its bytes, which `kmalloc()` made. A value that is `AsBytes` changes through
+// an exclusive reference only.
+unsafe impl<T: AsBytes + Send + 'static> Request for KBox<T> {
+    fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result {
+        describe_bytes((**self).as_bytes(), sink)
+    }
+
+    fn segment_count(&self) -> usize {
+        usize::from(size_of::<T>() != 0)
+    }
+}
+
+// SAFETY: The vector owns its bytes, which `kmalloc()` made, and which change through an exclusive
+// reference only.
+unsafe impl Request for KVec<u8> {
+    fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result {
+        describe_bytes(self, sink)
+    }
+
+    fn segment_count(&self) -> usize {
+        usize::from(!self.is_empty())
+    }
+}
+
+/// Implements [`Request`] for a tuple.
+macro_rules! tuple_request {
+    ($($part:ident $index:tt),*) => {
+        // SAFETY: The memory is that of the parts, of which the same holds.
+        unsafe impl<$($part: Request),*> Request for ($($part,)*) {
+            fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result {
+                $(self.$index.describe(sink)?;)*
+                Ok(())
+            }
+
+            fn segment_count(&self) -> usize {
+                0 $(+ self.$index.segment_count())*
+            }
+        }
+    };
+}
+
+tuple_request!(A 0, B 1);
+tuple_request!(A 0, B 1, C 2);
+
+/// A request for the device to read and its reply, which the device writes: a ready-made [`Buffer`]
+/// for drivers that send commands.
+///
+/// There is no reference to the memory of the reply: [`Message::reply`] copies it.
+///
+/// A driver of a device that takes a code of two bytes and data, and answers with a status:
+///
+/// ```ignore
+/// type Command = virtio::Message<(KBox<[u8; 2]>, KVec<u8>), u8>;
+///
+/// let code = KBox::new([CLASS, NUMBER], GFP_KERNEL)?;
+/// queue.add_buf(Command::new((code, data), NO_ANSWER)?)?;
+/// queue.kick();
+/// // ... when the queue's callback was called:
+/// if let Some(used) = queue.get_buf() {
+///     let status = used.buffer().reply();
+/// }
+/// ```
+pub struct Message<Out, In>(KBox<Inner<Out, In>>);
+
+struct Inner<Out, In> {
+    request: Out,
+    /// An allocation of its own: it shares no cache line with anything that the device reads.
+    reply: KBox<UnsafeCell<In>>,
+}
+
+impl<Out: Request, In: FromBytes + Copy + Send + 'static> Message<Out, In> {
+    /// Returns a message with a request. Its reply is `reply` until the device writes one: a value
+    /// that no device answers with tells whether it did.
+    ///
+    /// Process context.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub fn new(request: Out, reply: In) -> Result<Self> {
+        let reply = KBox::new(UnsafeCell::new(reply), GFP_KERNEL)?;
+        Ok(Self(KBox::new(Inner { request, reply }, GFP_KERNEL)?))
+    }
+
+    /// The request.
+    pub fn request(&self) -> &Out {
+        &self.0.request
+    }
+
+    /// Returns the reply.
+    ///
+    /// The device may have written less than it should have: see [`Used::len`](super::Used::len).
+    pub fn reply(&self) -> In {
+        // SAFETY: The pointer is to a value of the box. Nothing but the device writes it, which may
+        // do so at this time, and whatever is read of that is a value of the type.
+        unsafe { self.0.reply.get().read_volatile() }
+    }
+}
+
+// SAFETY:
+// - The message owns its request and the box of the reply. Boxes and vectors stay in place while
+//   the message moves; so does the request itself, in a box.
+// - There is no reference to the reply but for an `UnsafeCell`, and a message that was added is not
+//   there to be asked for it.
+// - The request does not change: there is no exclusive reference to it.
+// - The token is the address of the box, and all there is.
+unsafe impl<Out: Request, In: FromBytes + Copy + Send + 'static> Buffer for Message<Out, In> {
+    fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result {
+        self.0.request.describe(sink)?;
+        if size_of::<In>() == 0 {
+            return Ok(());
+        }
+        sink.in_(Segment::virt(
+            self.0.reply.get().cast_const().cast(),
+            self.writable_len(),
+        ))
+    }
+
+    fn segment_count(&self) -> usize {
+        self.0.request.segment_count() + usize::from(size_of::<In>() != 0)
+    }
+
+    fn writable_len(&self) -> u32 {
+        // CAST: `kmalloc()` makes no larger box.
+        size_of::<In>() as u32
+    }
+
+    fn into_raw(self) -> RawToken {
+        RawToken {
+            // SAFETY: A box is never null.
+            data: unsafe { NonNull::new_unchecked(KBox::into_raw(self.0).cast()) },
+            ctx: null_mut(),
+        }
+    }
+
+    unsafe fn from_raw(raw: RawToken) -> Self {
+        // SAFETY: By the safety requirements, the token came from `into_raw`, that is from a box.
+        Self(unsafe { KBox::from_raw(raw.data.as_ptr().cast()) })
+    }
+}
+
+// SAFETY: `Request` and the reply give segments of kind `Segment::virt` only.
+unsafe impl<Out: Request, In: FromBytes + Copy + Send + 'static> Unmapped for Message<Out, In> {}
