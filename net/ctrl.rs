@@ -29,13 +29,13 @@ use kernel::{
 };
 use netdev::{
     addr::ETH_ALEN,
-    Command,
     Device,
     MacAddr, //
 };
 use virtio::{
     Endian,
     FeatureSet,
+    Message,
     TimeLimit,
     Virtqueue, //
 };
@@ -51,6 +51,15 @@ const LONGEST_PAUSE: Delta = Delta::from_millis(10);
 
 /// The device did as it was told (virtio spec §5.1.6.5).
 const ACK_OK: u8 = 0;
+
+/// The acknowledgement of a command that the device did not acknowledge.
+const NO_ACK: u8 = !0;
+
+/// A command: class and number, data, a second part of the data, and the acknowledgement.
+pub(crate) type Command = Message<(KBox<[u8; 2]>, KVec<u8>, KVec<u8>), u8>;
+
+/// Most segments of a [`Command`].
+pub(crate) const COMMAND_SEGMENTS: usize = 4;
 
 /// Class and number of a command.
 #[derive(Clone, Copy)]
@@ -147,11 +156,21 @@ impl Control {
         code: Code,
         fill: impl FnOnce(&mut KVec<u8>) -> Result,
     ) -> Result {
-        self.send_command(dev, code, Command::new(code.0, code.1, fill)?)
+        let mut data = KVec::new();
+        fill(&mut data)?;
+        self.send_parts(dev, code, data, KVec::new())
     }
 
-    /// [`Control::send`] for a command that was made before.
-    fn send_command(&self, dev: &Device<Nic<'_>>, code: Code, command: Command) -> Result {
+    /// [`Control::send`] for data in two parts, each in a segment of its own.
+    fn send_parts(
+        &self,
+        dev: &Device<Nic<'_>>,
+        code: Code,
+        data: KVec<u8>,
+        second: KVec<u8>,
+    ) -> Result {
+        let head = KBox::new([code.0, code.1], GFP_KERNEL)?;
+        let command = Command::new((head, data, second), NO_ACK)?;
         let mut state = self.state.lock();
         let State { queue, abandoned } = &mut *state;
         let queue = queue.as_mut().ok_or(ENODEV)?;
@@ -167,7 +186,7 @@ impl Control {
         // A queue that this breaks is seen to be broken below.
         queue.kick();
         match Self::answer(queue) {
-            Ok(command) if command.ack() == ACK_OK => Ok(()),
+            Ok(command) if command.reply() == ACK_OK => Ok(()),
             Ok(_) => Err(EINVAL),
             Err(e) => {
                 *abandoned = true;
@@ -204,7 +223,7 @@ impl Control {
         dev_info!(
             dev.data().vdev.as_ref(),
             "a control command was answered late: {}\n",
-            late.ack()
+            late.reply()
         );
         Ok(())
     }
@@ -281,15 +300,14 @@ impl Control {
         unicast: &[u8],
         multicast: &[u8],
     ) -> Result {
-        let Code(class, number) = MAC_TABLE_SET;
-        let put = |data: &mut KVec<u8>, list: &[u8]| {
-            self.put_u32(data, u32::try_from(list.len() / ETH_ALEN)?)?;
-            Ok(data.extend_from_slice(list, GFP_KERNEL)?)
+        let table = |list: &[u8]| {
+            let mut data = KVec::new();
+            self.put_u32(&mut data, u32::try_from(list.len() / ETH_ALEN)?)?;
+            data.extend_from_slice(list, GFP_KERNEL)?;
+            Ok::<_, Error>(data)
         };
         // Legacy devices may want a descriptor for each list (virtio spec §5.1.6.6).
-        let command = Command::new(class, number, |data| put(data, unicast))?
-            .with_second(|data| put(data, multicast))?;
-        self.send_command(dev, MAC_TABLE_SET, command)
+        self.send_parts(dev, MAC_TABLE_SET, table(unicast)?, table(multicast)?)
     }
 
     /// Sets the address. Errors are those of [`Control::send`].

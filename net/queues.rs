@@ -4,6 +4,10 @@
 //! the control queue after all of them.
 
 use crate::{
+    ctrl::{
+        Command,
+        COMMAND_SEGMENTS, //
+    },
     facts::RxMode,
     features,
     nic::Nic,
@@ -21,7 +25,6 @@ use netdev::{
         CpusLocked, //
     },
     packet::TX_SEGMENTS,
-    Command,
     Device,
     Rtnl, //
 };
@@ -69,7 +72,7 @@ fn specs(nic: &Nic<'_>) -> Result<KVec<QueueSpec>> {
     }
     if nic.facts.has(features::CTRL_VQ) {
         specs.push(
-            QueueSpec::new(fmt!("control"), Command::SEGMENTS)?.without_callback(),
+            QueueSpec::new(fmt!("control"), COMMAND_SEGMENTS)?.without_callback(),
             GFP_KERNEL,
         )?;
     }

@@ -22,7 +22,6 @@ pub mod addr;
 pub mod affinity;
 pub mod big;
 mod bindings;
-pub mod command;
 pub mod counter;
 pub mod cpuhp;
 pub mod device;
@@ -48,7 +47,6 @@ pub use crate::{
         MacAddr, //
     },
     big::BigBuf,
-    command::Command,
     counter::Counter,
     device::{
         Device,

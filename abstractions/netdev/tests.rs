@@ -22,7 +22,6 @@ use crate::{
     bindings,
     ethtool,
     napi::RxSlot,
-    Command,
     Gfp,
     NetDevice,
     Rtnl,
@@ -304,23 +303,6 @@ mod suite {
         let toy = rig.net.data();
         check!(toy.put_together.load(Relaxed));
         check!(toy.refused.load(Relaxed));
-        Ok(())
-    }
-
-    /// A command that loses its head while it is filled in.
-    #[test]
-    fn command_without_head() -> Result {
-        let cleared = Command::new(1, 2, |data| {
-            data.clear();
-            Ok(())
-        });
-        check!(matches!(cleared, Err(e) if e == EINVAL));
-        let replaced = Command::new(1, 2, |data| {
-            *data = KVec::from_elem(9, 8, GFP_KERNEL)?;
-            Ok(())
-        });
-        check!(matches!(replaced, Err(e) if e == EINVAL));
-        check!(Command::new(1, 2, |data| Ok(data.push(3, GFP_KERNEL)?)).is_ok());
         Ok(())
     }
 }

@@ -195,7 +195,7 @@ impl Device<device::Bound> {
     /// - `EBUSY`: queues found earlier are still alive.
     /// - `ENOENT`: the device has fewer queues.
     /// - `ENOMEM`: no memory, or no vectors.
-    /// - What else the transport returns.
+    /// - Any other error of the transport.
     pub fn find_vqs(
         &self,
         specs: impl IntoIterator<Item = QueueSpec>,
