@@ -20,6 +20,7 @@ mod power;
 mod queue;
 mod restart;
 mod ring;
+mod rng;
 
 use kernel::{
     driver,

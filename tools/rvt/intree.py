@@ -27,8 +27,8 @@ PATCH = REPO / "tools" / "in-tree" / "virtio.patch"
 PATCHED = ("drivers/virtio/Kconfig", "drivers/virtio/Makefile")
 
 #: What of this tree the kernel builds from, and what below that it does not.
-_PARTS = ("Kbuild", "Kconfig", "*.rs", "blk/**/*", "abstractions/**/*", "net/**/*", "virtqueue/**/*",
-          "selftests/device/**/*", "selftests/kunit/**/*")
+_PARTS = ("Kbuild", "Kconfig", "*.rs", "blk/**/*", "abstractions/**/*", "net/**/*", "samples/**/*",
+          "virtqueue/**/*", "selftests/device/**/*", "selftests/kunit/**/*")
 _NAMES = (".rs", ".c", ".h", "/bindgen_parameters", "/Kbuild", "/Kconfig")
 _HOST_ONLY = ("virtqueue/ring/tests/", "virtqueue/ring/fuzz/", "virtqueue/ring/benches/",
               "virtqueue/ring/target/", "virtqueue/ring/lib.rs", "virtqueue/ring/host.rs")

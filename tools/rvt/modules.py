@@ -52,7 +52,7 @@ def _build(kdir: Path, out: Path, kunit: bool) -> list:
         _clean(out)
     same.write_text(str(kdir))
     say(f"Building the modules{' with their KUnit suites' if kunit else ''}; log: {log}")
-    more = [f"KUNIT={int(kunit)}", *shlex.split(os.environ.get("MODULE_ARGS", ""))]
+    more = [f"KUNIT={int(kunit)}", "SAMPLES=1", *shlex.split(os.environ.get("MODULE_ARGS", ""))]
     if tools is None:
         stock.build_modules(kdir, out, more, log)
     else:

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Bindings that bindgen made from `bindings_helper.h`.
+//!
+//! Only what `kernel::bindings` does not have; the rest is taken from there, so that the types
+//! are the same ones.
+
+#![allow(
+    clippy::all,
+    clippy::undocumented_unsafe_blocks,
+    dead_code,
+    improper_ctypes,
+    missing_docs,
+    non_camel_case_types,
+    non_snake_case,
+    non_upper_case_globals,
+    unsafe_op_in_unsafe_fn,
+    unused_imports,
+    unreachable_pub
+)]
+
+pub(crate) use kernel::bindings::*;
+use kernel::ffi;
+
+include!(concat!(
+    env!("RUST_VIRTIO_OBJ"),
+    "/abstractions/hwrng/bindings_generated.rs"
+));

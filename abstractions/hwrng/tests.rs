@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Generators of a driver without `unsafe`.
+//!
+//! The reader is the core's own thread, which reads from whatever generator is in use: one that is
+//! registered where there is no other.
+
+use crate::{
+    Bytes,
+    Generator,
+    Hwrng,
+    Registration, //
+};
+use core::mem::MaybeUninit;
+use kernel::{
+    device::{
+        Bound,
+        Device, //
+    },
+    faux,
+    prelude::*,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc, //
+    },
+    time::{
+        delay::fsleep,
+        Delta, //
+    },
+};
+
+/// A generator that a test looks into.
+struct Toy {
+    /// Bytes that it has.
+    stock: Atomic<i32>,
+    /// The number of times that it was asked.
+    asked: Atomic<i32>,
+    /// It fails.
+    fails: Atomic<bool>,
+    /// The number of generators that are gone.
+    gone: Arc<Atomic<i32>>,
+}
+
+impl Drop for Toy {
+    fn drop(&mut self) {
+        self.gone.fetch_add(1, Relaxed);
+    }
+}
+
+impl Generator for Toy {
+    const QUALITY: u16 = 1;
+
+    fn take(&self, bytes: &mut Bytes<'_>) -> Result {
+        self.asked.fetch_add(1, Relaxed);
+        if self.fails.load(Relaxed) {
+            return Err(EIO);
+        }
+        while self.stock.load(Relaxed) > 0 && bytes.append(&[7]) == 1 {
+            self.stock.fetch_sub(1, Relaxed);
+        }
+        Ok(())
+    }
+}
+
+/// A device, a generator of it, and the number of generators that are gone.
+struct Rig {
+    parent: faux::Registration,
+    toy: Arc<Hwrng<Toy>>,
+    gone: Arc<Atomic<i32>>,
+}
+
+impl Rig {
+    fn new() -> Result<Self> {
+        Self::on(c"rust_hwrng_test")
+    }
+
+    /// On a device of a name.
+    fn on(name: &CStr) -> Result<Self> {
+        let gone = Arc::new(Atomic::new(0), GFP_KERNEL)?;
+        let toy = Toy {
+            stock: Atomic::new(0),
+            asked: Atomic::new(0),
+            fails: Atomic::new(false),
+            gone: gone.clone(),
+        };
+        Ok(Self {
+            parent: faux::Registration::new(name, None)?,
+            toy: Arc::pin_init(Hwrng::new(toy), GFP_KERNEL)?,
+            gone,
+        })
+    }
+
+    fn register(&self) -> Result<Registration<Toy>> {
+        let dev: &Device<Bound> = self.parent.as_ref().as_ref();
+        Registration::new(dev, c"rust_hwrng_test", self.toy.clone())
+    }
+
+    /// Waits until the generator was asked more often than so.
+    fn is_asked(&self, before: i32) -> bool {
+        until(|| self.toy.asked.load(Relaxed) > before)
+    }
+}
+
+/// Waits until a condition holds, for a time in which it must.
+fn until(mut condition: impl FnMut() -> bool) -> bool {
+    for _ in 0..30_000 {
+        if condition() {
+            return true;
+        }
+        fsleep(Delta::from_millis(1));
+    }
+    condition()
+}
+
+/// Fails the test unless the condition holds.
+macro_rules! check {
+    ($cond:expr) => {
+        if !$cond {
+            kernel::kunit::err(fmt!("    # line {}: {}\n", line!(), stringify!($cond)));
+            return Err(EINVAL);
+        }
+    };
+}
+
+#[kunit_tests(rust_virtio_hwrng)]
+mod suite {
+    use super::*;
+
+    /// Bytes are taken as long as there is room for them.
+    #[test]
+    fn bytes_end_with_their_room() -> Result {
+        let mut room = [MaybeUninit::uninit(); 8];
+        let mut bytes = Bytes::new(&mut room);
+        check!(bytes.is_empty());
+        check!(bytes.append(&[1; 5]) == 5);
+        check!(bytes.append(&[2; 5]) == 3);
+        check!(bytes.append(&[3; 5]) == 0);
+        check!(bytes.len() == 8);
+        Ok(())
+    }
+
+    /// The core reads until there is nothing left, waits, and goes on when it is woken.
+    #[test]
+    fn reader_waits_and_is_woken() -> Result {
+        let rig = Rig::new()?;
+        let registration = rig.register()?;
+        check!(rig.is_asked(0));
+        let before = rig.toy.asked.load(Relaxed);
+        rig.toy.stock.store(5, Relaxed);
+        rig.toy.wake();
+        check!(rig.is_asked(before));
+        check!(until(|| rig.toy.stock.load(Relaxed) == 0));
+        drop(registration);
+        check!(rig.gone.load(Relaxed) == 0);
+        Ok(())
+    }
+
+    /// A read that waits for a device that is silent ends with the registration.
+    #[test]
+    fn removal_ends_a_read_that_waits() -> Result {
+        let rig = Rig::new()?;
+        for _ in 0..3 {
+            let before = rig.toy.asked.load(Relaxed);
+            let registration = rig.register()?;
+            check!(rig.is_asked(before));
+            drop(registration);
+        }
+        let asked = rig.toy.asked.load(Relaxed);
+        rig.toy.wake();
+        check!(rig.toy.asked.load(Relaxed) == asked);
+        Ok(())
+    }
+
+    /// A registration that is forgotten ends with the binding of the device.
+    #[test]
+    fn forgotten() -> Result {
+        let Rig { parent, toy, gone } = {
+            let rig = Rig::new()?;
+            core::mem::forget(rig.register()?);
+            check!(rig.is_asked(0));
+            rig
+        };
+        drop(toy);
+        check!(gone.load(Relaxed) == 0);
+        drop(parent);
+        check!(gone.load(Relaxed) == 1);
+        Ok(())
+    }
+
+    /// The registration goes after the device, and finds that there is nothing left to do.
+    #[test]
+    fn later_than_its_device() -> Result {
+        let rig = Rig::new()?;
+        let registration = rig.register()?;
+        check!(rig.is_asked(0));
+        let Rig { parent, toy, gone } = rig;
+        drop(parent);
+        drop(toy);
+        check!(gone.load(Relaxed) == 1);
+        drop(registration);
+        check!(gone.load(Relaxed) == 1);
+        Ok(())
+    }
+
+    /// Two generators of one name get numbers of their own, and both go.
+    #[test]
+    fn two_of_a_name() -> Result {
+        let (one, two) = (Rig::new()?, Rig::on(c"rust_hwrng_other")?);
+        let first = one.register()?;
+        let second = two.register()?;
+        check!(one.is_asked(0));
+        // The core goes on with the one that is left.
+        drop(first);
+        check!(two.is_asked(0));
+        drop(second);
+        Ok(())
+    }
+
+    /// A device that fails keeps nobody.
+    #[test]
+    fn failing() -> Result {
+        let rig = Rig::new()?;
+        rig.toy.fails.store(true, Relaxed);
+        let registration = rig.register()?;
+        check!(rig.is_asked(0));
+        drop(registration);
+        Ok(())
+    }
+}
