@@ -14,8 +14,8 @@ from .results import Results
 from .selftest import Choice
 from .tap import Test
 
-#: Our drivers.
-_OURS = "ring/drivers"
+#: Our drivers, and the sample.
+_OURS = "ring/drivers,ring/rng-sample@pci"
 
 #: C drivers that use rings in ways of their own: many segments, and many queues with buffers in wait;
 #: and what the others have agreed on.

@@ -153,10 +153,10 @@ front_net() {
 }
 
 # rng: what is read is random, as far as 64 kB can tell: every byte occurs about as often as it should,
-# and no two reads are the same.
+# and no two reads are the same. front_rng [NAME]: of that generator, where there are several.
 front_rng() {
 	_rng=/sys/class/misc/hw_random
-	_virtio=$(grep -o 'virtio_rng[^ ]*' $_rng/rng_available) || return 1
+	_virtio=${1:-$(grep -o 'virtio_rng[^ ]*' $_rng/rng_available)} || return 1
 	echo "$_virtio" >$_rng/rng_current || return 1
 	[ "$(cat $_rng/rng_current)" = "$_virtio" ] || return 1
 	within 120 python3 - <<'END'
