@@ -27,8 +27,9 @@ def _kbuild() -> set:
         for path in re.findall(r"([\w/]+)\.o\b", objects):
             if (REPO / f"{path}.c").exists():
                 continue
-            # The root of a driver is at the top, and its object is not.
-            roots = (f"{path}.rs", re.sub(r"^\w+/virtio_", "rust_virtio_", path) + ".rs")
+            # The root of a driver is at the top, and its object is not; that of a sample is beside it.
+            roots = (f"{path}.rs", re.sub(r"^\w+/virtio_", "rust_virtio_", path) + ".rs",
+                     re.sub(r"/virtio_", "/rust_virtio_", path) + ".rs")
             found.add((module, next(root for root in roots if (REPO / root).exists())))
     return found
 
