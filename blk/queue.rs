@@ -34,10 +34,10 @@ use kernel::{
     },
 };
 use virtio::{
+    with_queue,
     AddError,
     Doorbell,
     Endian,
-    OnQueue,
     QueueOps,
     Used,
     Virtqueue, //
@@ -176,7 +176,7 @@ impl Slot {
             rq.data_mut().finish();
             return Err(rq.reject(Status::IOERR));
         };
-        match vq.on(Add { rq, last }) {
+        match with_queue!(vq, |queue| give(queue, rq, last)) {
             Ok(kick) => {
                 drop(state);
                 if kick {
@@ -326,7 +326,7 @@ impl Slot {
         else {
             return false;
         };
-        let broken = vq.on(Drain(|used| {
+        let broken = with_queue!(vq, |mut queue| queue.drain(|used| {
             if let Some(rq) = take(used, lost) {
                 done.push(rq);
             }
@@ -388,12 +388,6 @@ impl Slot {
     }
 }
 
-/// Gives a request to the device, and says whether to notify it, if this is the `last` one for now.
-struct Add {
-    rq: Request<Blk>,
-    last: bool,
-}
-
 /// A request that was not added.
 struct Refused {
     error: Error,
@@ -404,34 +398,22 @@ struct Refused {
     idle: bool,
 }
 
-impl OnQueue<Request<Blk>> for Add {
-    type Output = Result<bool, Refused>;
-
-    #[inline(always)]
-    fn run(self, mut queue: impl QueueOps<Request<Blk>>) -> Self::Output {
-        match queue.add_buf(self.rq) {
-            Ok(()) => Ok(self.last && queue.kick_prepare()),
-            Err(AddError { error, buffer }) => Err(Refused {
-                error,
-                rq: buffer,
-                // The device should work on what it has.
-                kick: queue.kick_prepare(),
-                idle: queue.is_idle(),
-            }),
-        }
-    }
-}
-
-/// Takes all requests that the device is done with, in a callback. Returns whether the queue is
-/// broken.
-struct Drain<F>(F);
-
-impl<F: FnMut(Used<Request<Blk>>)> OnQueue<Request<Blk>> for Drain<F> {
-    type Output = bool;
-
-    #[inline(always)]
-    fn run(self, mut queue: impl QueueOps<Request<Blk>>) -> bool {
-        queue.drain(self.0)
+/// Gives a request to the device, and says whether to notify it, if this is the `last` one for now.
+#[inline(always)]
+fn give(
+    mut queue: impl QueueOps<Request<Blk>>,
+    rq: Request<Blk>,
+    last: bool,
+) -> Result<bool, Refused> {
+    match queue.add_buf(rq) {
+        Ok(()) => Ok(last && queue.kick_prepare()),
+        Err(AddError { error, buffer }) => Err(Refused {
+            error,
+            rq: buffer,
+            // The device should work on what it has.
+            kick: queue.kick_prepare(),
+            idle: queue.is_idle(),
+        }),
     }
 }
 

@@ -55,8 +55,8 @@ use netdev::{
     RxPoll, //
 };
 use virtio::{
+    with_queue,
     Callbacks,
-    OnQueue,
     Once,
     QueueOps,
     Virtqueue, //
@@ -137,11 +137,11 @@ impl RxState {
     ) -> Result {
         let facts = &nic.facts;
         let filled = match &mut self.queue {
-            Some(RxQueue::Mergeable(vq) | RxQueue::Small(vq)) => vq.on(Fill {
-                kind: kind(facts, pair).ok_or(EINVAL)?,
-                pool: &mut pool.get().ok_or(EINVAL)?,
-                gfp,
-            }),
+            Some(RxQueue::Mergeable(vq) | RxQueue::Small(vq)) => {
+                let kind = kind(facts, pair).ok_or(EINVAL)?;
+                let pool = &mut pool.get().ok_or(EINVAL)?;
+                with_queue!(vq, |queue| fill_frags(queue, pool, kind, gfp))
+            }
             Some(RxQueue::Big(vq)) => big::fill(vq, &mut self.spare, facts, gfp),
             None => return Ok(()),
         };
@@ -203,22 +203,6 @@ fn kind(facts: &Facts, pair: &Pair) -> Option<RxKind> {
     }
 }
 
-/// Adds buffers to a queue until it is full.
-struct Fill<'a, 'p> {
-    kind: RxKind,
-    pool: &'a mut Pool<'p>,
-    gfp: Gfp,
-}
-
-impl OnQueue<RxFrag> for Fill<'_, '_> {
-    type Output = Filled;
-
-    #[inline(always)]
-    fn run(self, queue: impl QueueOps<RxFrag>) -> Filled {
-        fill_frags(queue, self.pool, self.kind, self.gfp)
-    }
-}
-
 /// Adds buffers until the ring is full, and notifies the device once.
 #[inline(never)]
 fn fill_frags(queue: impl QueueOps<RxFrag>, pool: &mut Pool<'_>, kind: RxKind, gfp: Gfp) -> Filled {
@@ -274,19 +258,10 @@ pub(crate) fn poll<'a>(mut poll: RxPoll<'a, Nic<'_>>) -> Polled<'a> {
     let (state, pool, napi) = poll.parts();
     let context = Context(napi);
     let received = match &mut state.queue {
-        Some(RxQueue::Mergeable(vq)) => vq.on(FragPoll::<true> {
-            context,
-            pool,
-            budget,
-        }),
-        Some(RxQueue::Small(vq)) => {
-            let poll = FragPoll::<false> {
-                context,
-                pool,
-                budget,
-            };
-            poll_small(vq, poll)
+        Some(RxQueue::Mergeable(vq)) => {
+            with_queue!(vq, |queue| poll_frags::<true>(queue, context, pool, budget))
         }
+        Some(RxQueue::Small(vq)) => poll_small(vq, context, pool, budget),
         Some(RxQueue::Big(vq)) => big::poll(context, vq, &mut state.spare, budget),
         None => 0,
     };
@@ -295,8 +270,15 @@ pub(crate) fn poll<'a>(mut poll: RxPoll<'a, Nic<'_>>) -> Polled<'a> {
 
 /// Not inlined, as one poll function has one of the modes in common use.
 #[inline(never)]
-fn poll_small(vq: &mut Virtqueue<RxFrag>, poll: FragPoll<'_, '_, false>) -> i32 {
-    vq.on(poll)
+fn poll_small<'a, 'b>(
+    vq: &mut Virtqueue<RxFrag>,
+    context: Context<'a, 'b>,
+    pool: PoolPlace<'a, Nic<'b>>,
+    budget: Budget<'a>,
+) -> i32 {
+    with_queue!(vq, |queue| poll_frags::<false>(
+        queue, context, pool, budget
+    ))
 }
 
 impl<'a, 'b> Context<'a, 'b> {
@@ -337,56 +319,46 @@ impl<'a, 'b> Context<'a, 'b> {
     }
 }
 
-/// The poll of a queue of fragments, which are mergeable or not. Returns how many packets there
-/// were: fewer than the budget if that was all, with callbacks on.
-struct FragPoll<'a, 'b, const MERGEABLE: bool> {
+/// Polls a queue of fragments, which are mergeable or not. Returns how many packets there were:
+/// fewer than the budget if that was all, with callbacks on.
+#[inline(always)]
+fn poll_frags<'a, 'b, const MERGEABLE: bool>(
+    mut queue: impl QueueOps<RxFrag>,
     context: Context<'a, 'b>,
-    pool: PoolPlace<'a, Nic<'b>>,
+    mut pool: PoolPlace<'a, Nic<'b>>,
     budget: Budget<'a>,
-}
+) -> i32 {
+    queue.disable_cb();
+    tx::clean(context.0, budget);
 
-impl<const MERGEABLE: bool> OnQueue<RxFrag> for FragPoll<'_, '_, MERGEABLE> {
-    type Output = i32;
-
-    #[inline(always)]
-    fn run(self, mut queue: impl QueueOps<RxFrag>) -> i32 {
-        let Self {
-            context,
-            mut pool,
-            budget,
-        } = self;
-        queue.disable_cb();
-        tx::clean(context.0, budget);
-
-        let budget = budget.get();
-        let mut packets = 0i32;
-        loop {
-            while packets < budget {
-                let Some(used) = queue.get_buf() else { break };
-                // OVERFLOW: Less than the budget.
-                packets = packets.wrapping_add(1);
-                context.counters().packets.add(1);
-                if MERGEABLE {
-                    mergeable::receive(context, &mut queue, used);
-                } else {
-                    let (frag, len) = RxData::new(used).into_parts();
-                    small::receive(context, frag, len);
-                }
+    let budget = budget.get();
+    let mut packets = 0i32;
+    loop {
+        while packets < budget {
+            let Some(used) = queue.get_buf() else { break };
+            // OVERFLOW: Less than the budget.
+            packets = packets.wrapping_add(1);
+            context.counters().packets.add(1);
+            if MERGEABLE {
+                mergeable::receive(context, &mut queue, used);
+            } else {
+                let (frag, len) = RxData::new(used).into_parts();
+                small::receive(context, frag, len);
             }
-            if context.is_low(queue.num_free()) {
-                refill(context, queue.again(), &mut pool);
-            }
-            if packets >= budget {
+        }
+        if context.is_low(queue.num_free()) {
+            refill(context, queue.again(), &mut pool);
+        }
+        if packets >= budget {
+            return packets;
+        }
+        match queue.enable_cb() {
+            Callbacks::On => return packets,
+            Callbacks::Broken => {
+                broken(context);
                 return packets;
             }
-            match queue.enable_cb() {
-                Callbacks::On => return packets,
-                Callbacks::Broken => {
-                    broken(context);
-                    return packets;
-                }
-                Callbacks::Missed => queue.disable_cb(),
-            }
+            Callbacks::Missed => queue.disable_cb(),
         }
     }
 }

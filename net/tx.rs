@@ -47,8 +47,8 @@ use netdev::{
     TxQueue, //
 };
 use virtio::{
+    with_queue,
     Callbacks,
-    OnQueue,
     Once,
     QueueOps,
     Used,
@@ -186,30 +186,19 @@ fn add(
     Ok(())
 }
 
-/// A packet to send.
-struct Xmit<'a, 'b> {
-    stack: StackQueue<'a, Nic<'b>>,
+/// Sends a packet.
+#[inline(always)]
+fn xmit(
+    queue: impl QueueOps<TxPacket>,
+    stack: StackQueue<'_, Nic<'_>>,
     header: HeaderLayout,
     skb: SkBuff,
     more: bool,
-}
-
-impl OnQueue<TxPacket> for Xmit<'_, '_> {
-    type Output = NetdevTx;
-
-    #[inline(always)]
-    fn run(self, queue: impl QueueOps<TxPacket>) -> NetdevTx {
-        let Self {
-            stack,
-            header,
-            skb,
-            more,
-        } = self;
-        if stack.pair().tx_napi.read_once() {
-            xmit_napi(queue, stack, header, skb, more)
-        } else {
-            xmit_reap(queue, stack, header, skb, more)
-        }
+) -> NetdevTx {
+    if stack.pair().tx_napi.read_once() {
+        xmit_napi(queue, stack, header, skb, more)
+    } else {
+        xmit_reap(queue, stack, header, skb, more)
     }
 }
 
@@ -302,12 +291,8 @@ pub(crate) fn start_xmit(mut queue: TxQueue<'_, Nic<'_>>, skb: SkBuff, more: boo
     let Some(vq) = state.queue.as_mut() else {
         return lost(stack, skb);
     };
-    vq.on(Xmit {
-        stack,
-        header: state.header,
-        skb,
-        more,
-    })
+    let header = state.header;
+    with_queue!(vq, |queue| xmit(queue, stack, header, skb, more))
 }
 
 /// Drops a packet, as there is no queue.
@@ -370,51 +355,40 @@ impl Said {
 }
 
 /// Takes what the device is done with until callbacks are on again, and lets the stack send.
-struct Clean<'a, 'b> {
-    stack: StackQueue<'a, Nic<'b>>,
-    budget: Budget<'a>,
-    /// Callbacks are for when most is done, not for the next packet.
-    delayed: bool,
-}
-
-impl OnQueue<TxPacket> for Clean<'_, '_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(self, mut queue: impl QueueOps<TxPacket>) {
-        let Self {
-            stack,
-            budget,
-            delayed,
-        } = self;
-        let pair = stack.pair();
-        let counters = &pair.counters.tx;
-        if delayed {
-            let mut said = Said::nothing();
-            loop {
-                queue.disable_cb();
-                reap(&mut queue, stack, counters, budget);
-                match queue.enable_cb_delayed() {
-                    Callbacks::On => break,
-                    Callbacks::Broken => {
-                        broken_queue(stack);
-                        break;
-                    }
-                    Callbacks::Missed if said.in_vain(&queue) => break,
-                    Callbacks::Missed => {}
+/// `DELAYED`: callbacks are for when most is done, not for the next packet.
+#[inline(always)]
+fn clean_until_done<const DELAYED: bool>(
+    mut queue: impl QueueOps<TxPacket>,
+    stack: StackQueue<'_, Nic<'_>>,
+    budget: Budget<'_>,
+) {
+    let pair = stack.pair();
+    let counters = &pair.counters.tx;
+    if DELAYED {
+        let mut said = Said::nothing();
+        loop {
+            queue.disable_cb();
+            reap(&mut queue, stack, counters, budget);
+            match queue.enable_cb_delayed() {
+                Callbacks::On => break,
+                Callbacks::Broken => {
+                    broken_queue(stack);
+                    break;
                 }
-            }
-        } else {
-            let mut done = Done::default();
-            let broken = queue.drain(|used| done.take(used, counters, budget));
-            done.account(stack, counters);
-            if broken {
-                broken_queue(stack);
+                Callbacks::Missed if said.in_vain(&queue) => break,
+                Callbacks::Missed => {}
             }
         }
-        wake(&queue, stack, counters);
-        pair.tx_pending.write_once(!queue.is_idle());
+    } else {
+        let mut done = Done::default();
+        let broken = queue.drain(|used| done.take(used, counters, budget));
+        done.account(stack, counters);
+        if broken {
+            broken_queue(stack);
+        }
     }
+    wake(&queue, stack, counters);
+    pair.tx_pending.write_once(!queue.is_idle());
 }
 
 /// The poll of a transmit queue.
@@ -430,33 +404,21 @@ pub(crate) fn poll<'a>(poll: TxPoll<'a, Nic<'_>>) -> Polled<'a> {
         if pair.tx_stuck.read_once() && pair.tx_stuck.xchg(false, Relaxed) {
             vq.notify();
         }
-        vq.on(Clean {
-            stack,
-            budget: poll.budget(),
-            delayed: false,
-        });
+        let budget = poll.budget();
+        with_queue!(vq, |queue| clean_until_done::<false>(queue, stack, budget));
     }
     poll.complete(guard)
 }
 
 /// Takes what the device is done with, and lets the stack send. Callbacks stay as they are.
-struct Reap<'a, 'b> {
-    stack: StackQueue<'a, Nic<'b>>,
-}
-
-impl OnQueue<TxPacket> for Reap<'_, '_> {
-    type Output = ();
-
-    #[inline(never)]
-    fn run(self, mut queue: impl QueueOps<TxPacket>) {
-        let stack = self.stack;
-        let pair = stack.pair();
-        let counters = &pair.counters.tx;
-        reap(&mut queue, stack, counters, Budget::NONE);
-        report_if_broken(&queue, stack);
-        wake(&queue, stack, counters);
-        pair.tx_pending.write_once(!queue.is_idle());
-    }
+#[inline(never)]
+fn reap_and_wake(mut queue: impl QueueOps<TxPacket>, stack: StackQueue<'_, Nic<'_>>) {
+    let pair = stack.pair();
+    let counters = &pair.counters.tx;
+    reap(&mut queue, stack, counters, Budget::NONE);
+    report_if_broken(&queue, stack);
+    wake(&queue, stack, counters);
+    pair.tx_pending.write_once(!queue.is_idle());
 }
 
 /// The poll of a transmit queue for netpoll, which wants room in it to send a message.
@@ -464,14 +426,14 @@ impl OnQueue<TxPacket> for Reap<'_, '_> {
 /// The instance may be scheduled or not, and stays so; so do callbacks, which are on unless it is
 /// scheduled. The queue may be locked by this CPU: the message may be one of the driver.
 ///
-/// PERF: This does not use [`Clean`] without delay, of which [`poll`] is the only user: with two,
+/// PERF: This does not use [`clean_until_done`] without delay, of which [`poll`] is the only user: with two,
 /// what is done for each packet would be a call there, of 28 instructions.
 #[cold]
 fn poll_for_netpoll<'a>(poll: TxPoll<'a, Nic<'_>>) -> Polled<'a> {
     if let Some(mut guard) = poll.try_lock() {
         let (state, stack) = guard.parts();
         if let Some(vq) = state.queue.as_mut() {
-            vq.on(Reap { stack });
+            with_queue!(vq, |queue| reap_and_wake(queue, stack));
         }
     }
     poll.again()
@@ -495,10 +457,6 @@ fn clean_pending(rx: Napi<'_, Nic<'_>>, budget: Budget<'_>) {
     };
     let (state, stack) = guard.parts();
     if let Some(vq) = state.queue.as_mut() {
-        vq.on(Clean {
-            stack,
-            budget,
-            delayed: true,
-        });
+        with_queue!(vq, |queue| clean_until_done::<true>(queue, stack, budget));
     }
 }

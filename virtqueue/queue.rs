@@ -13,13 +13,13 @@
 
 mod add_error;
 mod buffer;
+mod c_ring;
 mod doorbell;
-mod foreign;
 mod handle;
 mod message;
-mod native;
 mod ops;
 mod raw;
+mod rust_ring;
 mod set;
 
 pub use self::{
@@ -41,8 +41,10 @@ pub use self::{
         Request, //
     },
     ops::{
-        OnQueue,
-        QueueOps, //
+        AnyQueue,
+        CQueue,
+        QueueOps,
+        RustQueue, //
     },
     set::{
         Affinity,
@@ -52,14 +54,15 @@ pub use self::{
 };
 
 use self::{
-    foreign::Foreign,
-    native::Native,
+    c_ring::CRing,
     raw::RawQueue,
+    rust_ring::RustRing,
     set::QueueSet, //
 };
 use crate::{
     bindings,
-    device::Device, //
+    device::Device,
+    with_queue, //
 };
 use core::{
     ffi::c_void,
@@ -78,6 +81,7 @@ use kernel::{
         Arc, //
     },
 };
+use vring::AnyRing;
 
 /// A buffer that the device has used.
 ///
@@ -122,9 +126,9 @@ impl<T> Used<T> {
 #[repr(u8)]
 enum Ring {
     /// The ring of the crate `vring`, where that provides the queues.
-    Native(Native),
+    Rust(RustRing),
     /// The kernel's own ring, through its exported functions.
-    Foreign(Foreign),
+    C(CRing),
 }
 
 /// A virtqueue that carries buffers of type `T`.
@@ -154,9 +158,9 @@ impl<T: Buffer> Virtqueue<T> {
     fn new(vq: *mut bindings::virtqueue, max_segments: usize, set: Arc<QueueSet>) -> Result<Self> {
         let max_segments = max_segments.max(T::COMMON_COUNT.into());
         // SAFETY: The caller takes the queue out of its set.
-        let ring = match unsafe { Native::new(vq, max_segments) } {
-            Some(ring) => Ring::Native(ring),
-            None => Ring::Foreign(Foreign::new(vq, max_segments)?),
+        let ring = match unsafe { RustRing::new(vq, max_segments) } {
+            Some(ring) => Ring::Rust(ring),
+            None => Ring::C(CRing::new(vq, max_segments)?),
         };
         // INVARIANT: As above.
         Ok(Self {
@@ -169,8 +173,8 @@ impl<T: Buffer> Virtqueue<T> {
     #[inline(always)]
     fn raw(&self) -> *mut bindings::virtqueue {
         match &self.ring {
-            Ring::Native(ring) => ring.raw(),
-            Ring::Foreign(ring) => ring.raw(),
+            Ring::Rust(ring) => ring.raw(),
+            Ring::C(ring) => ring.raw(),
         }
     }
 
@@ -204,7 +208,7 @@ impl<T: Buffer> Virtqueue<T> {
     where
         T: Unmapped,
     {
-        self.on(ops::Add(buffer))
+        with_queue!(self, |mut queue| queue.add_buf(buffer))
     }
 
     /// First half of [`Virtqueue::kick`]: whether the device wants to be notified of what was
@@ -214,8 +218,8 @@ impl<T: Buffer> Virtqueue<T> {
     #[inline]
     pub fn kick_prepare(&mut self) -> bool {
         match &mut self.ring {
-            Ring::Native(ring) => ring.inner().kick_prepare(),
-            Ring::Foreign(ring) => ring.kick_prepare(),
+            Ring::Rust(ring) => ring.inner().kick_prepare(),
+            Ring::C(ring) => ring.kick_prepare(),
         }
     }
 
@@ -249,7 +253,7 @@ impl<T: Buffer> Virtqueue<T> {
     #[inline]
     pub fn get_buf(&mut self) -> Option<Used<T>> {
         match &mut self.ring {
-            Ring::Native(ring) => {
+            Ring::Rust(ring) => {
                 let (raw, len) = ring.get_buf()?;
                 // SAFETY: By the type invariants, the token came from `into_raw` of a `T`; the
                 // ring gives out each token once.
@@ -258,19 +262,25 @@ impl<T: Buffer> Virtqueue<T> {
                 Some(Used { buffer, len })
             }
             // SAFETY: By the type invariants, the tokens came from `into_raw` of a `T`.
-            Ring::Foreign(ring) => unsafe { ring.get_used() },
+            Ring::C(ring) => unsafe { ring.get_used() },
         }
     }
 
-    /// Does something that uses the queue several times, compiled for each kind of ring: which
-    /// one it is is looked at once.
+    /// Looks up the ring of the queue, for a path that uses the queue several times: see
+    /// [`with_queue!`](crate::with_queue).
     #[inline(always)]
-    pub fn on<V: OnQueue<T>>(&mut self, what: V) -> V::Output {
-        match &mut self.ring {
-            // SAFETY: By the type invariants, the tokens came from `into_raw` of a `T`.
-            Ring::Native(ring) => unsafe { ops::on_native(ring, what) },
-            // SAFETY: As above.
-            Ring::Foreign(ring) => unsafe { ops::on_foreign(ring, what) },
+    pub fn open(&mut self) -> AnyQueue<'_, T> {
+        // SAFETY: Every token in the ring came from `into_raw` of a `T` (type invariant).
+        unsafe {
+            match &mut self.ring {
+                Ring::Rust(ring) => match ring.inner().open() {
+                    AnyRing::Split(ring) => AnyQueue::Split(RustQueue::new(ring)),
+                    AnyRing::Packed(ring) => AnyQueue::Packed(RustQueue::new(ring)),
+                    AnyRing::SplitInOrder(ring) => AnyQueue::SplitInOrder(RustQueue::new(ring)),
+                    AnyRing::PackedInOrder(ring) => AnyQueue::PackedInOrder(RustQueue::new(ring)),
+                },
+                Ring::C(ring) => AnyQueue::C(CQueue::new(ring)),
+            }
         }
     }
 
@@ -288,8 +298,8 @@ impl<T: Buffer> Virtqueue<T> {
     #[must_use = "buffers that were used meanwhile raise no callback"]
     pub fn enable_cb(&mut self) -> bool {
         match &mut self.ring {
-            Ring::Native(ring) => ring.inner().enable_cb(),
-            Ring::Foreign(ring) => ring.enable_cb(),
+            Ring::Rust(ring) => ring.inner().enable_cb(),
+            Ring::C(ring) => ring.enable_cb(),
         }
     }
 
@@ -298,8 +308,8 @@ impl<T: Buffer> Virtqueue<T> {
     #[must_use = "buffers that were used meanwhile raise no callback"]
     pub fn enable_cb_delayed(&mut self) -> bool {
         match &mut self.ring {
-            Ring::Native(ring) => ring.inner().enable_cb_delayed(),
-            Ring::Foreign(ring) => ring.enable_cb_delayed(),
+            Ring::Rust(ring) => ring.inner().enable_cb_delayed(),
+            Ring::C(ring) => ring.enable_cb_delayed(),
         }
     }
 
@@ -308,8 +318,8 @@ impl<T: Buffer> Virtqueue<T> {
     #[inline]
     pub fn enable_cb_prepare(&mut self) -> Armed {
         Armed(match &mut self.ring {
-            Ring::Native(ring) => ring.enable_cb_prepare(),
-            Ring::Foreign(ring) => ring.enable_cb_prepare(),
+            Ring::Rust(ring) => ring.enable_cb_prepare(),
+            Ring::C(ring) => ring.enable_cb_prepare(),
         })
     }
 
@@ -337,8 +347,8 @@ impl<T: Buffer> Virtqueue<T> {
     #[inline]
     pub fn num_free(&self) -> u32 {
         match &self.ring {
-            Ring::Native(ring) => ring.num_free(),
-            Ring::Foreign(ring) => ring.num_free(),
+            Ring::Rust(ring) => ring.num_free(),
+            Ring::C(ring) => ring.num_free(),
         }
     }
 

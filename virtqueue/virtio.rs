@@ -64,11 +64,12 @@ pub use crate::{
     queue::{
         AddError,
         Affinity,
+        AnyQueue,
         Armed,
         Buffer,
+        CQueue,
         Doorbell,
         Message,
-        OnQueue,
         QueueHandle,
         QueueOps,
         QueueSpec,

@@ -23,7 +23,7 @@ use netdev::{
     StackQueue, //
 };
 use virtio::{
-    OnQueue,
+    with_queue,
     Once,
     QueueOps,
     Virtqueue, //
@@ -78,30 +78,19 @@ fn room_or_callback<Q>(
 
 /// Takes what the device is done with, and lets the stack send; if it may not yet, has the device
 /// call back when it may. For a queue that no NAPI instance looks after.
-struct Revive<'a, 'b> {
-    stack: StackQueue<'a, Nic<'b>>,
-}
-
-impl OnQueue<TxPacket> for Revive<'_, '_> {
-    type Output = ();
-
-    #[inline(never)]
-    fn run(self, mut queue: impl QueueOps<TxPacket>) {
-        let stack = self.stack;
-        let counters = &stack.pair().counters.tx;
-        let mut said = Said::nothing();
-        loop {
-            reap(&mut queue, stack, counters, Budget::NONE);
-            wake(&queue, stack, counters);
-            if !stack.is_xmit_stopped()
-                || queue.enable_cb_delayed().is_quiet()
-                || said.in_vain(&queue)
-            {
-                break;
-            }
+#[inline(never)]
+fn revive_queue(mut queue: impl QueueOps<TxPacket>, stack: StackQueue<'_, Nic<'_>>) {
+    let counters = &stack.pair().counters.tx;
+    let mut said = Said::nothing();
+    loop {
+        reap(&mut queue, stack, counters, Budget::NONE);
+        wake(&queue, stack, counters);
+        if !stack.is_xmit_stopped() || queue.enable_cb_delayed().is_quiet() || said.in_vain(&queue)
+        {
+            break;
         }
-        report_if_broken(&queue, stack);
     }
+    report_if_broken(&queue, stack);
 }
 
 /// Calls `f` with a queue, locked, and with the stack's side of it, if there is one. Process or
@@ -121,7 +110,9 @@ fn with_locked(
 
 /// Looks after a queue that may be stopped and not called back for. Process or softirq context.
 pub(crate) fn revive(dev: &Device<Nic<'_>>, index: usize) {
-    with_locked(dev, index, |vq, stack| vq.on(Revive { stack }));
+    with_locked(dev, index, |vq, stack| {
+        with_queue!(vq, |queue| revive_queue(queue, stack))
+    });
 }
 
 /// The watchdog found a queue stuck. A notification may be lost, or an interrupt. BHs are disabled.
@@ -133,7 +124,7 @@ pub(crate) fn stuck(dev: &Device<Nic<'_>>, index: usize, pair: &Pair) {
     }
     with_locked(dev, index, |vq, stack| {
         vq.notify();
-        vq.on(Revive { stack });
+        with_queue!(vq, |queue| revive_queue(queue, stack));
     });
 }
 

@@ -4,9 +4,7 @@
 
 use kernel::prelude::*;
 use virtio::{
-    OnQueue,
     QueueHandle,
-    QueueOps,
     Virtqueue, //
 };
 
@@ -46,18 +44,16 @@ pub fn copy(queue: &QueueHandle) -> QueueHandle {
     queue.clone() //~ E0308
 }
 
-struct Leave;
-
-/// A thing that is lent for the time of a call is kept.
-impl OnQueue<Bytes> for Leave {
-    type Output = KBox<dyn Send>;
-
-    fn run(self, queue: impl QueueOps<Bytes>) -> Self::Output {
-        let _ = queue;
-        keep_ops(queue) //~ E0310
-    }
+/// A queue whose ring was looked up is kept while the queue is used.
+pub fn keep_open(queue: &mut Virtqueue<Bytes>) {
+    let open = queue.open();
+    queue.kick(); //~ E0499
+    drop(open);
 }
 
-fn keep_ops(_queue: impl Sized + 'static) -> KBox<dyn Send> {
-    loop {}
+/// A queue whose ring was looked up outlives the queue.
+pub fn outlive(mut queue: Virtqueue<Bytes>) {
+    let open = queue.open();
+    drop(queue); //~ E0505
+    drop(open);
 }

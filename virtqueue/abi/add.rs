@@ -32,8 +32,8 @@ use vring::{
         DMA_ATTR_DEBUGGING_IGNORE_CACHELINES,
         EINVAL as C_EINVAL, //
     },
+    with_ring,
     LiveRing,
-    OnRing,
     Queue,
     RawToken,
     Segments, //
@@ -166,44 +166,25 @@ unsafe fn add_mapped<const WRITE: bool, R: LiveRing>(
     done(&mut ring, added, !WRITE)
 }
 
-/// A list on its way to a ring.
+/// Adds a list of one segment.
 ///
-/// # Invariants
+/// # Safety
 ///
 /// `sg` is as [`List::new`] wants it.
-struct AddList {
+#[inline(always)]
+unsafe fn add_one<const WRITE: bool, R: LiveRing>(
+    ring: R,
     token: RawToken,
     sg: *mut scatterlist,
     shape: Shape,
-}
-
-impl OnRing for AddList {
-    type Output = c_int;
-
-    #[inline(always)]
-    fn run<R: LiveRing>(self, ring: R) -> c_int {
-        // SAFETY: By the type invariant.
-        unsafe { add_list(ring, self.token, self.sg, self.shape) }
-    }
-}
-
-/// As [`AddList`], of one segment.
-struct AddOne<const WRITE: bool>(AddList);
-
-impl<const WRITE: bool> OnRing for AddOne<WRITE> {
-    type Output = c_int;
-
-    #[inline(always)]
-    fn run<R: LiveRing>(self, ring: R) -> c_int {
-        let AddList { token, sg, shape } = self.0;
-        // SAFETY: By the type invariant.
-        unsafe {
-            if !shape.premapped && ring.is_mapped() {
-                return add_mapped::<WRITE, _>(ring, token, sg, shape.attrs());
-            }
-            let segment = segment(sg, shape.premapped);
-            add_single::<WRITE, _>(ring, token, segment.phys(WRITE), segment.len())
+) -> c_int {
+    // SAFETY: `sg` is as `List::new` wants it, and has one segment.
+    unsafe {
+        if !shape.premapped && ring.is_mapped() {
+            return add_mapped::<WRITE, _>(ring, token, sg, shape.attrs());
         }
+        let segment = segment(sg, shape.premapped);
+        add_single::<WRITE, _>(ring, token, segment.phys(WRITE), segment.len())
     }
 }
 
@@ -226,48 +207,12 @@ unsafe fn add<const WRITE: bool>(
     shape.write = WRITE;
     // SAFETY: By the safety requirements.
     let inner = unsafe { Queue::from_raw(vq).inner() };
-    // INVARIANT: By the safety requirements.
-    let list = AddList { token, sg, shape };
-    if shape.segments == 1 {
-        inner.on_ring(AddOne::<WRITE>(list))
-    } else {
-        inner.on_ring(list)
-    }
-}
-
-/// Lists on their way to a ring.
-///
-/// # Invariants
-///
-/// They are as [`Lists::new`] wants them: `out` to read, of `all`.
-struct AddLists {
-    lists: *const *mut scatterlist,
-    out: u32,
-    all: u32,
-    data: *mut c_void,
-    sleeps: bool,
-}
-
-impl OnRing for AddLists {
-    type Output = c_int;
-
-    #[inline(always)]
-    fn run<R: LiveRing>(self, mut ring: R) -> c_int {
-        let Self {
-            lists,
-            out,
-            all,
-            data,
-            sleeps,
-        } = self;
-        ring.may_sleep(sleeps);
-        // SAFETY: By the type invariant.
-        unsafe {
-            if ring.is_mapped() {
-                add_lists::<true, _>(ring, lists, out, all, data)
-            } else {
-                add_lists::<false, _>(ring, lists, out, all, data)
-            }
+    // SAFETY: `sg` is as `List::new` wants it, as the caller sees to.
+    unsafe {
+        if shape.segments == 1 {
+            with_ring!(inner, |ring| add_one::<WRITE, _>(ring, token, sg, shape))
+        } else {
+            with_ring!(inner, |ring| add_list(ring, token, sg, shape))
         }
     }
 }
@@ -334,14 +279,18 @@ pub(crate) unsafe extern "C" fn virtqueue_add_sgs(
 ) -> c_int {
     // SAFETY: C says that it is a queue, which the caller serialises.
     let inner = unsafe { Queue::from_raw(vq).inner() };
-    // INVARIANT: C says that there are that many lists.
-    inner.on_ring(AddLists {
-        lists: sgs,
-        out: out_sgs,
-        // OVERFLOW: There is not memory for that many.
-        all: out_sgs.wrapping_add(in_sgs),
-        data,
-        sleeps: may_sleep(gfp),
+    // OVERFLOW: There is not memory for that many.
+    let all = out_sgs.wrapping_add(in_sgs);
+    with_ring!(inner, |mut ring| {
+        ring.may_sleep(may_sleep(gfp));
+        // SAFETY: Kernel-doc of `virtqueue_add_sgs`: there are that many lists.
+        unsafe {
+            if ring.is_mapped() {
+                add_lists::<true, _>(ring, sgs, out_sgs, all, data)
+            } else {
+                add_lists::<false, _>(ring, sgs, out_sgs, all, data)
+            }
+        }
     })
 }
 

@@ -3,8 +3,8 @@
 //! Operations on a queue whose kind of ring is known.
 //!
 //! Each call of [`Virtqueue`](super::Virtqueue) looks up the kind of ring. A path that uses a queue
-//! several times implements [`OnQueue`] instead. It is written once, compiled for each kind of
-//! ring, and the kind is looked up once: see [`Virtqueue::on`](super::Virtqueue::on).
+//! several times takes the queue as `impl QueueOps<T>`. [`with_queue!`](crate::with_queue) calls
+//! the path: it looks up the kind of ring once, and has the path compiled for each.
 
 use super::{
     add_error::AddError,
@@ -12,11 +12,10 @@ use super::{
         Buffer,
         Unmapped, //
     },
-    foreign::Foreign,
-    native::{
+    c_ring::CRing,
+    rust_ring::{
         segments_of,
-        Given,
-        Native, //
+        Given, //
     },
     Used, //
 };
@@ -27,9 +26,14 @@ use kernel::{
     prelude::*, //
 };
 use vring::{
+    ring::{
+        packed,
+        split, //
+    },
     Callbacks,
-    LiveRing,
-    OnRing, //
+    Kernel,
+    Live,
+    LiveRing, //
 };
 
 /// A queue that carries buffers of type `T`. Each function is that of
@@ -92,13 +96,34 @@ macro_rules! same_on_ring {
     };
 }
 
-/// Something to do with a queue on whichever kind of ring.
-pub trait OnQueue<T: Buffer> {
-    /// The result.
-    type Output;
+/// A queue by its kind of ring, for as long as the queue is borrowed:
+/// [`Virtqueue::open`](super::Virtqueue::open).
+pub enum AnyQueue<'a, T: Buffer> {
+    /// On a split ring in Rust.
+    Split(RustQueue<T, Live<'a, split::Format<Kernel, false>>>),
+    /// On a packed ring in Rust.
+    Packed(RustQueue<T, Live<'a, packed::Format<Kernel, false>>>),
+    /// On a split ring in Rust whose buffers are used in order.
+    SplitInOrder(RustQueue<T, Live<'a, split::Format<Kernel, true>>>),
+    /// On a packed ring in Rust whose buffers are used in order.
+    PackedInOrder(RustQueue<T, Live<'a, packed::Format<Kernel, true>>>),
+    /// On the ring in C.
+    C(CQueue<'a, T>),
+}
 
-    /// Does the work on a queue.
-    fn run(self, queue: impl QueueOps<T>) -> Self::Output;
+/// Evaluates an expression with a [`Virtqueue`](crate::Virtqueue) as a
+/// [`QueueOps`](crate::QueueOps). The expression is compiled for each kind of ring.
+#[macro_export]
+macro_rules! with_queue {
+    ($vq:expr, |$queue:pat_param| $body:expr) => {
+        match $vq.open() {
+            $crate::AnyQueue::Split($queue) => $body,
+            $crate::AnyQueue::Packed($queue) => $body,
+            $crate::AnyQueue::SplitInOrder($queue) => $body,
+            $crate::AnyQueue::PackedInOrder($queue) => $body,
+            $crate::AnyQueue::C($queue) => $body,
+        }
+    };
 }
 
 /// The device that does the DMA of a queue, if memory is mapped for it with the DMA API.
@@ -115,26 +140,28 @@ pub(super) unsafe fn dma_dev<'a>(dev: *mut bindings::device) -> Option<&'a Devic
     Some(unsafe { Device::from_raw(dev) })
 }
 
-/// Adds a buffer: [`Virtqueue::add_buf`](super::Virtqueue::add_buf).
-pub(super) struct Add<T>(pub(super) T);
-
-impl<T: Unmapped> OnQueue<T> for Add<T> {
-    type Output = Result<(), AddError<T>>;
-
-    #[inline(always)]
-    fn run(self, mut queue: impl QueueOps<T>) -> Self::Output {
-        queue.add_buf(self.0)
-    }
-}
-
 /// A queue on a ring of the crate `vring`.
 ///
 /// # Invariants
 ///
 /// Every token in the ring came from [`Buffer::into_raw`] of a `T`.
-struct OnNative<T, R> {
+pub struct RustQueue<T, R> {
     ring: R,
     _buffers: PhantomData<T>,
+}
+
+impl<T: Buffer, R: LiveRing> RustQueue<T, R> {
+    /// # Safety
+    ///
+    /// Every token in the ring came from [`Buffer::into_raw`] of a `T`.
+    #[inline(always)]
+    pub(super) unsafe fn new(ring: R) -> Self {
+        // INVARIANT: The tokens are as the caller says.
+        Self {
+            ring,
+            _buffers: PhantomData,
+        }
+    }
 }
 
 /// Adds a buffer of any number of segments, mapped for the device if need be.
@@ -169,11 +196,11 @@ fn add_mapped<T: Buffer>(mut ring: impl LiveRing, buffer: T) -> Result<(), AddEr
     }
 }
 
-impl<T: Buffer, R: LiveRing> QueueOps<T> for OnNative<T, R> {
+impl<T: Buffer, R: LiveRing> QueueOps<T> for RustQueue<T, R> {
     #[inline(always)]
     fn again(&mut self) -> impl QueueOps<T> + '_ {
         // INVARIANT: It is the same ring.
-        OnNative {
+        RustQueue {
             ring: self.ring.again(),
             _buffers: PhantomData,
         }
@@ -257,12 +284,24 @@ impl<T: Buffer, R: LiveRing> QueueOps<T> for OnNative<T, R> {
 /// # Invariants
 ///
 /// Every token in the ring came from [`Buffer::into_raw`] of a `T`.
-struct OnForeign<'a, T> {
-    ring: &'a mut Foreign,
+pub struct CQueue<'a, T> {
+    ring: &'a mut CRing,
     _buffers: PhantomData<T>,
 }
 
-impl<T> OnForeign<'_, T> {
+impl<'a, T> CQueue<'a, T> {
+    /// # Safety
+    ///
+    /// Every token in the ring came from [`Buffer::into_raw`] of a `T`.
+    #[inline(always)]
+    pub(super) unsafe fn new(ring: &'a mut CRing) -> Self {
+        // INVARIANT: The tokens are as the caller says.
+        Self {
+            ring,
+            _buffers: PhantomData,
+        }
+    }
+
     /// Returns what came of asking for callbacks; `quiet` is what the ring returned.
     #[inline(always)]
     fn callbacks(&self, quiet: bool) -> Callbacks {
@@ -276,11 +315,11 @@ impl<T> OnForeign<'_, T> {
     }
 }
 
-impl<T: Buffer> QueueOps<T> for OnForeign<'_, T> {
+impl<T: Buffer> QueueOps<T> for CQueue<'_, T> {
     #[inline(always)]
     fn again(&mut self) -> impl QueueOps<T> + '_ {
         // INVARIANT: It is the same ring.
-        OnForeign {
+        CQueue {
             ring: self.ring,
             _buffers: PhantomData,
         }
@@ -361,53 +400,4 @@ impl<T: Buffer> QueueOps<T> for OnForeign<'_, T> {
     fn is_broken(&self) -> bool {
         self.ring.is_broken()
     }
-}
-
-/// Runs `what` on a ring of the crate `vring`.
-///
-/// # Safety
-///
-/// Every token in the ring came from [`Buffer::into_raw`] of a `T`.
-#[inline(always)]
-pub(super) unsafe fn on_native<T: Buffer, V: OnQueue<T>>(ring: &mut Native, what: V) -> V::Output {
-    /// `what`, for a ring.
-    struct What<T, V> {
-        what: V,
-        _buffers: PhantomData<T>,
-    }
-
-    impl<T: Buffer, V: OnQueue<T>> OnRing for What<T, V> {
-        type Output = V::Output;
-
-        #[inline(always)]
-        fn run<R: LiveRing>(self, ring: R) -> V::Output {
-            // INVARIANT: By the safety requirements of `on_native`.
-            self.what.run(OnNative {
-                ring,
-                _buffers: PhantomData,
-            })
-        }
-    }
-
-    ring.inner().on_ring(What {
-        what,
-        _buffers: PhantomData,
-    })
-}
-
-/// Runs `what` on the kernel's own ring.
-///
-/// # Safety
-///
-/// Every token in the ring came from [`Buffer::into_raw`] of a `T`.
-#[inline(always)]
-pub(super) unsafe fn on_foreign<T: Buffer, V: OnQueue<T>>(
-    ring: &mut Foreign,
-    what: V,
-) -> V::Output {
-    // INVARIANT: By the safety requirements.
-    what.run(OnForeign {
-        ring,
-        _buffers: PhantomData,
-    })
 }

@@ -8,8 +8,7 @@
 use crate::{
     live::{
         Live,
-        LiveRing,
-        OnRing, //
+        LiveRing, //
     },
     platform::Kernel,
     ring::{
@@ -61,16 +60,35 @@ macro_rules! each_ring {
 }
 pub(crate) use each_ring;
 
-/// Does something with the ring of an [`Inner`], and what goes with it, as a [`Live`].
-macro_rules! each_live {
-    ($inner:expr, $live:ident => $body:expr) => {{
-        let Inner { ring, side } = $inner;
-        each_ring!(ring, ring => {
-            let $live = Live { ring, side };
-            $body
-        })
-    }};
+/// The ring of a queue, by its layout, for as long as the queue is borrowed.
+///
+/// An expression that is to be compiled for each layout goes into
+/// [`with_ring!`](crate::with_ring), which looks the layout up once.
+pub enum AnyRing<'a> {
+    /// A split ring.
+    Split(Live<'a, split::Format<Kernel, false>>),
+    /// A packed ring.
+    Packed(Live<'a, packed::Format<Kernel, false>>),
+    /// A split ring whose buffers are used in order.
+    SplitInOrder(Live<'a, split::Format<Kernel, true>>),
+    /// A packed ring whose buffers are used in order.
+    PackedInOrder(Live<'a, packed::Format<Kernel, true>>),
 }
+
+/// Evaluates an expression with the ring of an [`Inner`], as a [`LiveRing`]. The expression is
+/// compiled for each layout.
+#[macro_export]
+macro_rules! with_ring {
+    ($inner:expr, |$ring:pat_param| $body:expr) => {
+        match $inner.open() {
+            $crate::AnyRing::Split($ring) => $body,
+            $crate::AnyRing::Packed($ring) => $body,
+            $crate::AnyRing::SplitInOrder($ring) => $body,
+            $crate::AnyRing::PackedInOrder($ring) => $body,
+        }
+    };
+}
+use with_ring;
 
 /// The part of a queue that needs exclusion: only the holder of `&mut Inner` adds, kicks, gets and
 /// switches callbacks.
@@ -91,17 +109,23 @@ impl Inner {
         self.side.max_segments
     }
 
-    /// Does something that is compiled for each layout of the ring, and so looks at it once.
+    /// Looks up the layout of the ring.
     #[inline(always)]
-    pub fn on_ring<V: OnRing>(&mut self, what: V) -> V::Output {
-        each_live!(self, live => what.run(live))
+    pub fn open(&mut self) -> AnyRing<'_> {
+        let Self { ring, side } = self;
+        match ring {
+            Ring::Split(ring) => AnyRing::Split(Live { ring, side }),
+            Ring::Packed(ring) => AnyRing::Packed(Live { ring, side }),
+            Ring::SplitInOrder(ring) => AnyRing::SplitInOrder(Live { ring, side }),
+            Ring::PackedInOrder(ring) => AnyRing::PackedInOrder(Live { ring, side }),
+        }
     }
 
     /// Publishes what was added, and says whether the device wants to be notified of it, also if
     /// the queue is broken. One full barrier.
     #[inline]
     pub fn kick_prepare(&mut self) -> bool {
-        each_live!(self, live => live.apart(|live| live.kick_prepare()))
+        with_ring!(self, |live| live.apart(|live| live.kick_prepare()))
     }
 
     /// Takes a buffer that the device has used, and how many bytes it wrote, as
@@ -109,7 +133,7 @@ impl Inner {
     /// broken: what a device did to break it is told here, once.
     #[inline]
     pub fn get(&mut self) -> Option<(RawToken, u32)> {
-        each_live!(self, live => live.apart(|live| live.get()))
+        with_ring!(self, |live| live.apart(|live| live.get()))
     }
 
     /// As [`Inner::get`], as C has it: returns the token or null, and writes the length, which is
@@ -121,7 +145,7 @@ impl Inner {
     #[inline(always)]
     pub unsafe fn get_raw(&mut self, len: *mut u32, ctx: *mut *mut c_void) -> *mut c_void {
         // SAFETY: By the safety requirements.
-        each_live!(self, live => unsafe { live.get_raw(len, ctx) })
+        with_ring!(self, |live| unsafe { live.get_raw(len, ctx) })
     }
 
     /// First half of [`Inner::enable_cb`], without a barrier: [`Queue::poll`](crate::Queue::poll)
@@ -135,13 +159,14 @@ impl Inner {
     /// buffers by now. One full barrier.
     #[inline]
     pub fn enable_cb(&mut self) -> bool {
-        each_live!(self, live => live.apart(|live| live.enable_cb().is_quiet()))
+        with_ring!(self, |live| live.apart(|live| live.enable_cb().is_quiet()))
     }
 
     /// As [`Inner::enable_cb`], for when most of what the device has is used.
     #[inline]
     pub fn enable_cb_delayed(&mut self) -> bool {
-        each_live!(self, live => live.apart(|live| live.enable_cb_delayed().is_quiet()))
+        with_ring!(self, |live| live
+            .apart(|live| live.enable_cb_delayed().is_quiet()))
     }
 
     /// Takes back a buffer that the device has not used.

@@ -3,8 +3,7 @@
 //! A ring whose layout is known.
 //!
 //! Each call of [`Inner`](crate::Inner) looks up the layout. A path that uses a queue several times
-//! is compiled for each layout, and looks it up once: see
-//! [`Inner::on_ring`](crate::Inner::on_ring).
+//! is compiled for each layout, and looks it up once, by [`with_ring!`](crate::with_ring).
 
 use crate::{
     bindings,
@@ -121,17 +120,8 @@ pub trait LiveRing {
     fn is_broken(&self) -> bool;
 }
 
-/// Something to do with a ring of whichever layout.
-pub trait OnRing {
-    /// The result.
-    type Output;
-
-    /// Does the work on a ring.
-    fn run<R: LiveRing>(self, ring: R) -> Self::Output;
-}
-
 /// A ring of format `F`, with what goes with it.
-pub(crate) struct Live<'a, F: Format<Platform = Kernel>> {
+pub struct Live<'a, F: Format<Platform = Kernel>> {
     pub(crate) ring: &'a mut RingOf<F>,
     pub(crate) side: &'a mut Side,
 }

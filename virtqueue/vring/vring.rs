@@ -41,10 +41,13 @@ mod translate;
 
 pub use self::{
     dma::Mapper,
-    inner::Inner,
+    inner::{
+        AnyRing,
+        Inner, //
+    },
     live::{
-        LiveRing,
-        OnRing, //
+        Live,
+        LiveRing, //
     },
     once::{
         Once,

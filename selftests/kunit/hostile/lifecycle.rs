@@ -26,8 +26,8 @@ use kernel::{
     },
 };
 use virtio::{
+    with_queue,
     Device,
-    OnQueue,
     QueueOps, //
 };
 use virtio_fake::{
@@ -64,21 +64,13 @@ impl Scenario for Overtaken {
     }
 }
 
-/// Takes all that is used, of a device that uses one more each time.
-struct Chase<'a> {
-    fake: &'a Fake,
-    taken: &'a mut u64,
-}
-
-impl OnQueue<Parcel> for Chase<'_> {
-    type Output = bool;
-
-    fn run(self, mut queue: impl QueueOps<Parcel>) -> bool {
-        queue.drain(|_| {
-            *self.taken += 1;
-            let _ = self.fake.finish_silently(0, |_| Action::Complete(0));
-        })
-    }
+/// Takes all that is used, of a device that uses one more each time. Returns whether the queue is
+/// broken.
+fn chase(mut queue: impl QueueOps<Parcel>, fake: &Fake, taken: &mut u64) -> bool {
+    queue.drain(|_| {
+        *taken += 1;
+        let _ = fake.finish_silently(0, |_| Action::Complete(0));
+    })
 }
 
 #[kunit_tests(rust_virtio_hostile_lifecycle)]
@@ -127,10 +119,7 @@ mod suite {
             let mut taken = 0;
             // What is used in between may be left for the next callback.
             for _ in 0..8 {
-                let broken = vq.on(Chase {
-                    fake,
-                    taken: &mut taken,
-                });
+                let broken = with_queue!(vq, |queue| chase(queue, fake, &mut taken));
                 check!(!broken);
             }
             check_eq!((taken, drops.count()), (8, 8));

@@ -21,11 +21,11 @@ use vring::{
 /// # Invariants
 ///
 /// `vq` is a valid queue of the crate `vring`, that only this refers to, handles aside.
-pub(super) struct Native {
+pub(super) struct RustRing {
     vq: *mut bindings::virtqueue,
 }
 
-impl Native {
+impl RustRing {
     /// Takes a queue for buffers of up to `max_segments` segments, if queues are of the crate
     /// `vring` at all.
     ///

@@ -42,14 +42,14 @@ const SG_END: usize = bindings::SG_END as usize;
 ///
 /// - `vq` is a valid queue that only this refers to, handles aside.
 /// - `table` was initialised as a scatterlist.
-pub(super) struct Foreign {
+pub(super) struct CRing {
     vq: *mut bindings::virtqueue,
     table: KVVec<bindings::scatterlist>,
     /// Whether it was told that the device claims more than there is room for.
     told: bool,
 }
 
-impl Foreign {
+impl CRing {
     /// Wraps a queue for buffers of up to `max_segments` segments.
     pub(super) fn new(vq: *mut bindings::virtqueue, max_segments: usize) -> Result<Self> {
         let mut table = KVVec::with_capacity(max_segments, GFP_KERNEL)?;
