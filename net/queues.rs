@@ -265,12 +265,19 @@ pub(crate) fn init_pairs(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
 
 /// Changes how many pairs are in use, as the user wants it, now and after every reset.
 ///
+/// The number in use needs no consent of the device: the number may be what is left after the
+/// device refused another one. (The core does not pass it on so far, and tells the user that
+/// nothing changed: `ethnl_set_channels`, `ethtool_set_channels`.)
+///
 /// # Errors
 ///
 /// Those of `change_pairs`.
 pub(crate) fn choose_pairs(dev: &Device<Nic<'_>>, pairs: usize, rtnl: &mut Rtnl) -> Result {
-    change_pairs(dev, pairs, rtnl)?;
-    dev.data().wanted_pairs.store(pairs, Relaxed);
+    let nic = dev.data();
+    if pairs != nic.current_pairs() {
+        change_pairs(dev, pairs, rtnl)?;
+    }
+    nic.wanted_pairs.store(pairs, Relaxed);
     Ok(())
 }
 

@@ -79,6 +79,29 @@ mod suite {
         Ok(())
     }
 
+    /// The number in use, after the card refused another one, is chosen: that takes no consent of
+    /// the card, and the other number is not asked for again. (So far, the core does not tell the
+    /// driver.)
+    #[test]
+    fn pairs_in_use_are_chosen() -> Result {
+        let rig = Rig::with_settings()?;
+        let nic = rig.up()?;
+        nic.set_pairs(3)?;
+        away(&rig, || {
+            rig.card.answer_class(MQ, Answer::Ack(1));
+            Ok(())
+        })?;
+        check_eq!(queues(&nic), (1, 1));
+        nic.set_pairs(1)?;
+        away(&rig, || {
+            rig.card.answer_class(MQ, Answer::Ack(0));
+            Ok(())
+        })?;
+        check_eq!(queues(&nic), (1, 1));
+        check!(rig.card.was_told(MQ, 0, &1u16.to_le_bytes()));
+        Ok(())
+    }
+
     /// A VLAN that is taken back does not return, and the others do.
     #[test]
     fn vlans() -> Result {
