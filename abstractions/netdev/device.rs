@@ -266,6 +266,12 @@ impl<T: Operations> Device<T> {
         self.private().schedule_recovery(millis);
     }
 
+    /// Runs [`Operations::later`] in so many milliseconds, if the device is registered then. What
+    /// was scheduled before is put off, or moved up. Any context, interrupts too.
+    pub fn schedule_later(&self, millis: u32) {
+        self.private().schedule_later(millis);
+    }
+
     /// Waits until no work is scheduled or running. Process context; not from the work itself.
     pub fn cancel_work(&self) {
         self.private().cancel_work();

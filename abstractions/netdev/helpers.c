@@ -632,13 +632,13 @@ void rust_helper_rust_start_retry(struct timer_list *timer)
 	timer_reduce(timer, jiffies + HZ / 50 + 1);
 }
 
-void rust_helper_rust_init_recovery(struct delayed_work *work, work_func_t func)
+void rust_helper_rust_init_delayed_work(struct delayed_work *work, work_func_t func)
 {
 	INIT_DELAYED_WORK(work, func);
 }
 
 /* Not while the system sleeps. */
-void rust_helper_rust_schedule_recovery(struct delayed_work *work, unsigned int millis)
+void rust_helper_rust_schedule_delayed_work(struct delayed_work *work, unsigned int millis)
 {
 	mod_delayed_work(system_freezable_wq, work, msecs_to_jiffies(millis));
 }

@@ -130,8 +130,8 @@ void rust_helper_rust_init_work(struct work_struct *work, work_func_t func);
 void rust_helper_rust_init_timer(struct timer_list *timer, void (*func)(struct timer_list *));
 void rust_helper_rust_start_retry(struct timer_list *timer);
 bool rust_helper_schedule_work(struct work_struct *work);
-void rust_helper_rust_init_recovery(struct delayed_work *work, work_func_t func);
-void rust_helper_rust_schedule_recovery(struct delayed_work *work, unsigned int millis);
+void rust_helper_rust_init_delayed_work(struct delayed_work *work, work_func_t func);
+void rust_helper_rust_schedule_delayed_work(struct delayed_work *work, unsigned int millis);
 
 #ifdef RUST_VIRTIO_INLINE_HELPERS
 #pragma clang attribute pop

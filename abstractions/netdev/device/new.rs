@@ -130,6 +130,7 @@ impl<T: Operations> NewDevice<T> {
             (&raw mut (*private).stats).write([0; 2]);
             (&raw mut (*private).work).write(Opaque::zeroed());
             (&raw mut (*private).recovery).write(Opaque::zeroed());
+            (&raw mut (*private).later).write(Opaque::zeroed());
             (&raw mut (*private).retry).write(Opaque::zeroed());
             bindings::rust_init_timer((*private).retry.get(), Some(Private::<T>::run_retry));
             (&raw mut (*private).cpus).write(cpuhp::Instance::new(
@@ -137,10 +138,11 @@ impl<T: Operations> NewDevice<T> {
                 Private::<T>::cpus_changed,
             ));
             bindings::rust_init_work((*private).work.get(), Some(Private::<T>::run_work));
-            bindings::rust_init_recovery(
+            bindings::rust_init_delayed_work(
                 (*private).recovery.get(),
                 Some(Private::<T>::run_recovery),
             );
+            bindings::rust_init_delayed_work((*private).later.get(), Some(Private::<T>::run_later));
         }
         free.dismiss();
 

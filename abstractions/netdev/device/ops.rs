@@ -167,6 +167,12 @@ pub trait Operations: Sized + Send + Sync {
         let _ = (dev, rtnl);
     }
 
+    /// Runs after [`Device::schedule_later`], once for any number of them, while the device is
+    /// registered. Process context; not while the system sleeps.
+    fn later(dev: &Device<Self>, rtnl: &mut Rtnl) {
+        let _ = (dev, rtnl);
+    }
+
     /// Statistics of a receive queue: `get_queue_stats_rx`. Process context.
     fn rx_queue_stats(dev: &Device<Self>, queue: usize, stats: &mut RxQueueStats);
 

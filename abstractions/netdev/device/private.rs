@@ -46,7 +46,7 @@ pub(super) enum Registration {
 /// - It is in the private area of `dev`, where it does not move.
 /// - The slots do not move; their NAPI instances are registered.
 /// - `work` was initialised for [`Private::run_work`], `recovery` for [`Private::run_recovery`],
-///   `retry` for [`Private::run_retry`].
+///   `later` for [`Private::run_later`], `retry` for [`Private::run_retry`].
 pub(crate) struct Private<T: Operations> {
     pub(crate) tx: KVec<TxSlot<T>>,
     pub(crate) rx: KVec<RxSlot<T>>,
@@ -59,6 +59,7 @@ pub(crate) struct Private<T: Operations> {
     pub(super) stats: [u16; 2],
     pub(super) work: Opaque<bindings::work_struct>,
     pub(super) recovery: Opaque<bindings::delayed_work>,
+    pub(super) later: Opaque<bindings::delayed_work>,
     /// Schedules the NAPI instances of the receive queues. A timer, as work may need memory for a
     /// thread to run in.
     pub(super) retry: Opaque<bindings::timer_list>,
@@ -89,7 +90,12 @@ impl<T: Operations> Private<T> {
 
     pub(super) fn schedule_recovery(&self, millis: u32) {
         // SAFETY: By the type invariants.
-        unsafe { bindings::rust_schedule_recovery(self.recovery.get(), millis) };
+        unsafe { bindings::rust_schedule_delayed_work(self.recovery.get(), millis) };
+    }
+
+    pub(super) fn schedule_later(&self, millis: u32) {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::rust_schedule_delayed_work(self.later.get(), millis) };
     }
 
     pub(super) fn cancel_work(&self) {
@@ -103,6 +109,7 @@ impl<T: Operations> Private<T> {
         unsafe {
             bindings::disable_work_sync(self.work.get());
             bindings::disable_delayed_work_sync(self.recovery.get());
+            bindings::disable_delayed_work_sync(self.later.get());
             bindings::timer_shutdown_sync(self.retry.get());
         }
     }
@@ -169,6 +176,25 @@ impl<T: Operations> Private<T> {
         if private.is_registered(&mut rtnl) {
             // SAFETY: By the type invariants.
             T::recover(unsafe { Device::<T>::from_raw(private.dev) }, &mut rtnl);
+        }
+    }
+
+    /// The function of the work that comes later.
+    ///
+    /// # Safety
+    ///
+    /// Called by the workqueue for the `later` of a `Private<T>`.
+    pub(super) unsafe extern "C" fn run_later(work: *mut bindings::work_struct) {
+        // SAFETY: By the safety requirements.
+        let work = unsafe { kernel::container_of!(work, bindings::delayed_work, work) };
+        let work = Opaque::cast_from(work);
+        // SAFETY: By the safety requirements; the work is disabled before the data is dropped.
+        let private = unsafe { &*kernel::container_of!(work, Self, later) };
+        // The interface is neither registered nor unregistered while this runs.
+        let mut rtnl = Rtnl::lock();
+        if private.is_registered(&mut rtnl) {
+            // SAFETY: By the type invariants.
+            T::later(unsafe { Device::<T>::from_raw(private.dev) }, &mut rtnl);
         }
     }
 
