@@ -24,6 +24,7 @@
 //! | [`link`] | link state, announcements |
 //! | [`power`] | sleep, wake-up and resets of the transport |
 //! | [`recover`] | restart of a device that cannot go on |
+//! | [`settings`] | settings that a device is told again after a reset, or later |
 //! | [`counters`] | statistics |
 //! | [`mod@ethtool`] | operations for `ethtool` |
 //! | [`sysfs`] | attributes of receive queues |
@@ -55,6 +56,7 @@ mod net {
     pub(crate) mod queues;
     pub(crate) mod recover;
     pub(crate) mod rx;
+    pub(crate) mod settings;
     pub(crate) mod sysfs;
     pub(crate) mod tx;
 }

@@ -5,6 +5,8 @@
 //! Commands are sent one at a time, under a mutex that nests inside of the RTNL, and the sender
 //! waits for the answer. If there is no answer within [`TIMEOUT`], the command stays in the queue,
 //! and later commands fail at once. When the answer comes after all, the queue works again.
+//!
+//! Commands that are sent in a [batch](Control::batch) have a limit for all of them as well.
 
 use crate::{
     features,
@@ -30,7 +32,8 @@ use kernel::{
 use netdev::{
     addr::ETH_ALEN,
     Device,
-    MacAddr, //
+    MacAddr,
+    Rtnl, //
 };
 use virtio::{
     Endian,
@@ -42,6 +45,8 @@ use virtio::{
 
 /// The time that a device may take to answer, as [`Patience`] counts it.
 const TIMEOUT: TimeLimit = TimeLimit::from_millis(5_000);
+/// The time that a device may take to answer the commands of a batch, but for the last one of them.
+const BATCH_TIMEOUT: TimeLimit = TimeLimit::from_millis(10_000);
 /// The number of times that the queue is looked at before the first pause.
 const SPINS: usize = 200;
 /// The pause between two looks.
@@ -80,12 +85,12 @@ const GUEST_OFFLOADS_SET: Code = Code(5, 0);
 /// A pause that takes very long is none of the device's: the virtual machine was stopped, or its
 /// host was busy, and the device could not work either. So a pause counts for
 /// [`LONGEST_PAUSE`] at most, and a device is looked at [`TIMEOUT`] / [`LONGEST_PAUSE`] times at
-/// least.
+/// least before a command is given up.
 struct Patience(i64);
 
 impl Patience {
-    fn new() -> Self {
-        Self(TIMEOUT.as_delta().as_nanos())
+    fn new(limit: TimeLimit) -> Self {
+        Self(limit.as_delta().as_nanos())
     }
 
     /// Counts a pause.
@@ -99,11 +104,57 @@ impl Patience {
     }
 }
 
+/// The time that is left for the commands of a batch.
+struct Batch(Patience);
+
+impl Batch {
+    fn new() -> Self {
+        Self(Patience::new(BATCH_TIMEOUT))
+    }
+
+    /// Returns whether another command may be sent.
+    fn goes_on(&self) -> bool {
+        !self.0.is_over()
+    }
+
+    /// Counts a pause.
+    fn spend(&mut self, pause: Delta) {
+        self.0.spend(pause);
+    }
+
+    /// Ends the batch: a command of it was not answered.
+    fn end(&mut self) {
+        self.0 .0 = 0;
+    }
+}
+
 /// The queue, and what became of it.
 struct State {
     queue: Option<Virtqueue<Command>>,
     /// The queue still has a command that was given up.
     abandoned: bool,
+    /// The batch that commands are part of, if there is one.
+    batch: Option<Batch>,
+}
+
+/// Returns whether a command failed for a reason that may pass, other than that the device refused
+/// it: for want of memory, or of an answer.
+pub(crate) fn may_pass(e: Error) -> bool {
+    e == ENOMEM || is_silence(e)
+}
+
+/// Returns whether a command failed as it, or one before it, was not answered.
+pub(crate) fn is_silence(e: Error) -> bool {
+    [EIO, ETIMEDOUT, EAGAIN].contains(&e)
+}
+
+/// Returns the error that a user gets to see for that of a command: `ENOMEM`, or `EINVAL`.
+pub(crate) fn for_user(e: Error) -> Error {
+    if e == ENOMEM {
+        e
+    } else {
+        EINVAL
+    }
 }
 
 /// The control queue of a device, or the lack of one.
@@ -124,6 +175,7 @@ impl Control {
             state <- new_mutex!(State {
                 queue: None,
                 abandoned: false,
+                batch: None,
             }),
         })
     }
@@ -140,12 +192,24 @@ impl Control {
         self.features.has(features::CTRL_VQ) && self.features.has(feature)
     }
 
+    /// Has the commands that `f` sends be a batch: once a command was not answered, or all of them
+    /// together took [`BATCH_TIMEOUT`], no other one is sent. So a device that is slow, or answers
+    /// each command late, does not keep the RTNL from others for as long as it likes. There is no
+    /// batch in a batch. Process context, sleeps.
+    pub(crate) fn batch<R>(&self, rtnl: &mut Rtnl, f: impl FnOnce(&mut Rtnl) -> R) -> R {
+        self.state.lock().batch = Some(Batch::new());
+        let result = f(rtnl);
+        self.state.lock().batch = None;
+        result
+    }
+
     /// Sends a command whose data is what `fill` appends, and waits for the answer. Process
     /// context, sleeps.
     ///
     /// # Errors
     ///
     /// - `ENODEV`: there is no control queue now.
+    /// - `EAGAIN`: the command was not sent, as the [batch](Control::batch) is over.
     /// - `EIO`: the queue is broken, or the device did not answer an earlier command yet.
     /// - `ETIMEDOUT`: the device did not answer.
     /// - `EINVAL`: the device refused.
@@ -172,8 +236,15 @@ impl Control {
         let head = KBox::new([code.0, code.1], GFP_KERNEL)?;
         let command = Command::new((head, data, second), NO_ACK)?;
         let mut state = self.state.lock();
-        let State { queue, abandoned } = &mut *state;
+        let State {
+            queue,
+            abandoned,
+            batch,
+        } = &mut *state;
         let queue = queue.as_mut().ok_or(ENODEV)?;
+        if batch.as_ref().is_some_and(|batch| !batch.goes_on()) {
+            return Err(EAGAIN);
+        }
         if *abandoned {
             Self::take_late(dev, queue, abandoned)?;
         }
@@ -185,11 +256,14 @@ impl Control {
         }
         // A queue that this breaks is seen to be broken below.
         queue.kick();
-        match Self::answer(queue) {
+        match Self::answer(queue, batch.as_mut()) {
             Ok(command) if command.reply() == ACK_OK => Ok(()),
             Ok(_) => Err(EINVAL),
             Err(e) => {
                 *abandoned = true;
+                if let Some(batch) = batch {
+                    batch.end();
+                }
                 Self::report(dev, e != ETIMEDOUT);
                 if e == ETIMEDOUT {
                     dev_err!(
@@ -232,7 +306,9 @@ impl Control {
     /// sleeps.
     pub(crate) fn is_deaf(&self, dev: &Device<Nic<'_>>) -> bool {
         let mut state = self.state.lock();
-        let State { queue, abandoned } = &mut *state;
+        let State {
+            queue, abandoned, ..
+        } = &mut *state;
         match queue {
             Some(queue) if *abandoned => Self::take_late(dev, queue, abandoned).is_err(),
             _ => false,
@@ -240,9 +316,9 @@ impl Control {
     }
 
     /// Waits for the one command that is in the queue.
-    fn answer(queue: &mut Virtqueue<Command>) -> Result<Command> {
+    fn answer(queue: &mut Virtqueue<Command>, mut batch: Option<&mut Batch>) -> Result<Command> {
         let mut spins = SPINS;
-        let mut patience = Patience::new();
+        let mut patience = Patience::new(TIMEOUT);
         loop {
             // Also after the last pause.
             if let Some(used) = queue.get_buf() {
@@ -260,7 +336,11 @@ impl Control {
             } else {
                 let start = Instant::<Monotonic>::now();
                 fsleep(PAUSE);
-                patience.spend(start.elapsed());
+                let pause = start.elapsed();
+                patience.spend(pause);
+                if let Some(batch) = &mut batch {
+                    batch.spend(pause);
+                }
             }
         }
     }
@@ -372,7 +452,7 @@ mod tests {
 
     #[test]
     fn patience_ends() {
-        let mut patience = Patience::new();
+        let mut patience = Patience::new(TIMEOUT);
         let mut pauses = 0;
         while !patience.is_over() {
             patience.spend(Delta::from_millis(5));
@@ -384,7 +464,7 @@ mod tests {
     /// The machine was stopped for an hour between two looks.
     #[test]
     fn a_stopped_machine_is_not_impatient() {
-        let mut patience = Patience::new();
+        let mut patience = Patience::new(TIMEOUT);
         patience.spend(Delta::from_secs(3600));
         assert!(!patience.is_over());
         // A clock that goes backwards gives nothing back.
@@ -395,5 +475,39 @@ mod tests {
             pauses += 1;
         }
         assert_eq!(pauses, 500);
+    }
+
+    /// A device takes its time for each command.
+    #[test]
+    fn a_batch_ends() {
+        let mut batch = Batch::new();
+        let mut commands = 0;
+        while batch.goes_on() {
+            for _ in 0..100 {
+                batch.spend(Delta::from_millis(5));
+            }
+            commands += 1;
+        }
+        assert_eq!(commands, 20);
+    }
+
+    /// A device does not answer: it is asked no more, even if it does so after all.
+    #[test]
+    fn a_batch_ends_with_silence() {
+        let mut batch = Batch::new();
+        assert!(batch.goes_on());
+        batch.end();
+        assert!(!batch.goes_on());
+    }
+
+    #[test]
+    fn refusals_do_not_pass() {
+        for e in [ENOMEM, EIO, ETIMEDOUT, EAGAIN] {
+            assert!(may_pass(e));
+        }
+        for e in [EINVAL, ENODEV] {
+            assert!(!may_pass(e));
+        }
+        assert!(!is_silence(ENOMEM));
     }
 }

@@ -24,6 +24,7 @@ use crate::{
         Recovery, //
     },
     rx::RxState,
+    settings,
     sysfs::MergeableBufferSize,
     tx::TxState,
     CSUM,
@@ -184,7 +185,7 @@ fn wake_without_napi(net: &netdev::Device<Nic<'_>>, index: usize) {
 /// Tells the device what it has to know once it is ready.
 fn configure(net: &NetDevice<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
     let nic = net.data();
-    queues::init_pairs(net, rtnl)?;
+    settings::init_pairs(net, rtnl);
     let addr = net.mac_address(rtnl);
     if read_address(nic.vdev)? != Some(addr) {
         // It is a random one.

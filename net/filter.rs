@@ -5,8 +5,17 @@
 
 use crate::{
     config,
+    ctrl::{
+        self,
+        is_silence,
+        may_pass, //
+    },
     features,
-    nic::Nic, //
+    nic::Nic,
+    settings::{
+        self,
+        Setting, //
+    },
 };
 use kernel::prelude::*;
 use netdev::{
@@ -20,7 +29,7 @@ use virtio::Feature;
 ///
 /// # Errors
 ///
-/// `ENOMEM`: worth another try. What the device refuses is warned about.
+/// Those that [may pass](may_pass): worth another attempt. What the device refuses is warned about.
 pub(crate) fn set_rx_mode(dev: &Device<Nic<'_>>, unicast: &[u8], multicast: &[u8]) -> Result {
     let nic = dev.data();
     if !nic.ctrl.has(features::CTRL_RX) {
@@ -30,13 +39,13 @@ pub(crate) fn set_rx_mode(dev: &Device<Nic<'_>>, unicast: &[u8], multicast: &[u8
     let promisc = dev.is_promisc();
     let allmulti = dev.is_allmulti();
     [
-        retry(nic.ctrl.set_promisc(dev, promisc), || {
+        warn_refusal(nic.ctrl.set_promisc(dev, promisc), || {
             dev.warn(fmt!("Failed to {}able promisc mode.\n", on_off(promisc)));
         }),
-        retry(nic.ctrl.set_allmulti(dev, allmulti), || {
+        warn_refusal(nic.ctrl.set_allmulti(dev, allmulti), || {
             dev.warn(fmt!("Failed to {}able allmulti mode.\n", on_off(allmulti)));
         }),
-        retry(nic.ctrl.set_mac_table(dev, unicast, multicast), || {
+        warn_refusal(nic.ctrl.set_mac_table(dev, unicast, multicast), || {
             dev.warn(fmt!("Failed to set MAC filter table.\n"));
         }),
     ]
@@ -44,10 +53,10 @@ pub(crate) fn set_rx_mode(dev: &Device<Nic<'_>>, unicast: &[u8], multicast: &[u8
     .collect()
 }
 
-/// Passes on that memory is short, and warns of anything else.
-fn retry(ret: Result, warn: impl FnOnce()) -> Result {
+/// Passes on an error that may pass, and warns of any other.
+fn warn_refusal(ret: Result, warn: impl FnOnce()) -> Result {
     match ret {
-        Err(e) if e == ENOMEM => Err(e),
+        Err(e) if may_pass(e) => Err(e),
         Err(_) => {
             warn();
             Ok(())
@@ -60,20 +69,23 @@ fn retry(ret: Result, warn: impl FnOnce()) -> Result {
 ///
 /// # Errors
 ///
-/// `EINVAL`: the device refused. `ENOMEM`.
+/// `EINVAL`: the device refused, or did not answer. `ENOMEM`.
 pub(crate) fn set_mac_address(dev: &Device<Nic<'_>>, addr: MacAddr) -> Result {
+    tell_address(dev, addr).map_err(|e| {
+        settings::failed(dev, Setting::Address, e);
+        ctrl::for_user(e)
+    })
+}
+
+/// Tells the device an address. Errors are those of the control queue.
+fn tell_address(dev: &Device<Nic<'_>>, addr: MacAddr) -> Result {
     let nic = dev.data();
     if nic.ctrl.has(features::CTRL_MAC_ADDR) {
-        return nic.ctrl.set_mac_address(dev, addr).map_err(|e| {
+        return nic.ctrl.set_mac_address(dev, addr).inspect_err(|_| {
             dev_warn!(
                 nic.vdev.as_ref(),
                 "Failed to set mac address by vq command.\n"
             );
-            if e == ENOMEM {
-                e
-            } else {
-                EINVAL
-            }
         });
     }
     if nic.facts.has(features::MAC) && !nic.facts.has(Feature::VERSION_1) {
@@ -83,38 +95,52 @@ pub(crate) fn set_mac_address(dev: &Device<Nic<'_>>, addr: MacAddr) -> Result {
     Ok(())
 }
 
-/// Lets a VLAN through.
+/// Lets a VLAN through. If the device does not answer, it is told again later.
 ///
 /// # Errors
 ///
 /// `ENOMEM`. What the device refuses is warned about.
 pub(crate) fn vlan_add(dev: &Device<Nic<'_>>, vid: u16) -> Result {
-    retry(dev.data().ctrl.add_vlan(dev, vid), || {
-        dev.warn(fmt!("Failed to add VLAN ID {}.\n", vid));
-    })
+    match dev.data().ctrl.add_vlan(dev, vid) {
+        Ok(()) => Ok(()),
+        Err(e) if e == ENOMEM => Err(e),
+        Err(e) => {
+            dev.warn(fmt!("Failed to add VLAN ID {}.\n", vid));
+            settings::failed(dev, Setting::Vlans, e);
+            Ok(())
+        }
+    }
 }
 
-/// Lets a VLAN no more through.
+/// Lets a VLAN no more through. One that the device was not told of is let through until the device
+/// is reset.
 ///
 /// # Errors
 ///
-/// `ENOMEM`. What the device refuses is warned about.
+/// `ENOMEM`. What the device refuses, or does not answer to, is warned about.
 pub(crate) fn vlan_kill(dev: &Device<Nic<'_>>, vid: u16) -> Result {
-    retry(dev.data().ctrl.del_vlan(dev, vid), || {
-        dev.warn(fmt!("Failed to kill VLAN ID {}.\n", vid));
-    })
+    // The VLANs behind it move up.
+    settings::start_vlans_over(dev);
+    match dev.data().ctrl.del_vlan(dev, vid) {
+        Ok(()) => Ok(()),
+        Err(e) if e == ENOMEM => Err(e),
+        Err(_) => {
+            dev.warn(fmt!("Failed to kill VLAN ID {}.\n", vid));
+            Ok(())
+        }
+    }
 }
 
-/// Tells a device that was reset its address again. Errors are those of [`set_mac_address`].
+/// Tells its address again to a device that was reset. Errors are those of the control queue.
 pub(crate) fn restore_address(dev: &Device<Nic<'_>>, rtnl: &Rtnl) -> Result {
-    set_mac_address(dev, dev.mac_address(rtnl))
+    tell_address(dev, dev.mac_address(rtnl))
 }
 
-/// Programs the filter of a device that was reset again, if the interface is up.
+/// Programs the filter again, of a device that was reset, if the interface is up.
 ///
 /// # Errors
 ///
-/// `ENOMEM`. What the device refuses is warned about.
+/// Those of [`set_rx_mode`].
 pub(crate) fn restore_rx_mode(dev: &Device<Nic<'_>>) -> Result {
     if !dev.is_up() {
         return Ok(());
@@ -123,23 +149,37 @@ pub(crate) fn restore_rx_mode(dev: &Device<Nic<'_>>) -> Result {
     set_rx_mode(dev, &unicast, &multicast)
 }
 
-/// Lets the VLANs through again, on a device that was reset. They are those of the stack, which
-/// tells the driver of no change while the interface is detached.
+/// Lets the VLANs through again, on a device that was reset, from number `told` in the stack's
+/// order on. They are those of the stack, which tells the driver of no change while the interface
+/// is detached.
+///
+/// Advances `told` by those that are done with. A device that refuses one, or for which memory is
+/// short, is told the others; one that does not answer is told no more.
 ///
 /// # Errors
 ///
-/// `ENOMEM`. What the device refuses is warned about, once for all.
-pub(crate) fn restore_vlans(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
+/// Those that [may pass](may_pass). What the device refuses is warned about, once for all.
+pub(crate) fn restore_vlans(dev: &Device<Nic<'_>>, told: &mut usize, rtnl: &mut Rtnl) -> Result {
     let nic = dev.data();
     if !nic.ctrl.has(features::CTRL_VLAN) {
         return Ok(());
     }
+    let first = *told;
+    let mut number = 0;
     let mut refused = 0;
     let mut ret = Ok(());
-    dev.for_each_vlan(rtnl, |vid| match nic.ctrl.add_vlan(dev, vid) {
-        Ok(()) => {}
-        Err(e) if e == ENOMEM => ret = Err(e),
-        Err(_) => refused += 1,
+    dev.for_each_vlan(rtnl, |vid| {
+        number += 1;
+        if number <= first || ret.is_err_and(is_silence) {
+            return;
+        }
+        match nic.ctrl.add_vlan(dev, vid) {
+            Err(e) if may_pass(e) => ret = Err(e),
+            done => refused += usize::from(done.is_err()),
+        }
+        if ret.is_ok() {
+            *told = number;
+        }
     });
     if refused != 0 {
         dev.warn(fmt!("Failed to add {} VLAN IDs.\n", refused));

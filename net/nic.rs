@@ -7,7 +7,10 @@ use crate::{
         ErrorCounters,
         PairCounters, //
     },
-    ctrl::Control,
+    ctrl::{
+        self,
+        Control, //
+    },
     ethtool::NicEthtool,
     ewma::Ewma,
     facts::Facts,
@@ -19,6 +22,11 @@ use crate::{
     rx::{
         self,
         RxState, //
+    },
+    settings::{
+        self,
+        Setting,
+        Untold, //
     },
     tx::{
         self,
@@ -153,6 +161,8 @@ pub(crate) struct Nic<'bound> {
     /// Pairs that the user wants in use. They are more than [`Nic::current_pairs`] once a device
     /// refused them after a reset. Changes with the RTNL held.
     pub(crate) wanted_pairs: Atomic<usize>,
+    /// The settings that the device has still to be told.
+    pub(crate) untold: Untold,
     /// There are queues: not between sleep and wake-up. Changes with the RTNL held.
     pub(crate) attached: Atomic<bool>,
     /// Counters of what should not happen.
@@ -185,6 +195,7 @@ impl<'bound> Nic<'bound> {
             pairs,
             wanted_pairs: Atomic::new(current_pairs),
             current_pairs: Atomic::new(current_pairs),
+            untold: Untold::new(),
             attached: Atomic::new(false),
             errors: ErrorCounters::new(),
             link_up: Atomic::new(false),
@@ -251,22 +262,14 @@ fn enable_tx_napi(dev: &Device<Nic<'_>>, i: usize, pair: &Pair, rtnl: &mut Rtnl)
     on
 }
 
-/// Tells the device which offloads of received packets are on.
-///
-/// # Errors
-///
-/// `EINVAL`: the device refused. `ENOMEM`.
+/// Tells the device which offloads of received packets are on. Errors are those of the control
+/// queue.
 pub(crate) fn set_guest_offloads(dev: &Device<Nic<'_>>, on: Features) -> Result {
     let nic = dev.data();
     let offloads = features::guest_offloads(&nic.facts.features, on.has(Features::GRO_HW));
-    nic.ctrl.set_guest_offloads(dev, offloads).map_err(|e| {
-        dev.warn(fmt!("Fail to set guest offload.\n"));
-        if e == ENOMEM {
-            e
-        } else {
-            EINVAL
-        }
-    })
+    nic.ctrl
+        .set_guest_offloads(dev, offloads)
+        .inspect_err(|_| dev.warn(fmt!("Fail to set guest offload.\n")))
 }
 
 /// Disables the queues of all pairs.
@@ -358,7 +361,10 @@ impl<'bound> Operations for Nic<'bound> {
         // A device that is away is told once it is back.
         let is_there = dev.data().attached.read_once();
         if is_there && wanted.changed(dev.features()).has(Features::GRO_HW) {
-            set_guest_offloads(dev, wanted)?;
+            set_guest_offloads(dev, wanted).map_err(|e| {
+                settings::failed(dev, Setting::Offloads, e);
+                ctrl::for_user(e)
+            })?;
         }
         Ok(())
     }
@@ -415,6 +421,10 @@ impl<'bound> Operations for Nic<'bound> {
 
     fn recover(dev: &Device<Self>, rtnl: &mut Rtnl) {
         recover::run(dev, rtnl);
+    }
+
+    fn later(dev: &Device<Self>, rtnl: &mut Rtnl) {
+        settings::later(dev, rtnl);
     }
 
     fn rx_queue_stats(dev: &Device<Self>, queue: usize, stats: &mut RxQueueStats) {

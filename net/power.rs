@@ -6,12 +6,13 @@
 //! The interface stays, detached, and keeps its settings and counters.
 
 use crate::{
-    features, filter,
+    features,
     nic::{
         self,
         Nic, //
     },
     queues,
+    settings, //
 };
 use kernel::{
     prelude::*,
@@ -20,7 +21,6 @@ use kernel::{
 use netdev::{
     affinity::CpusLocked,
     Device,
-    Features,
     NetDevice,
     Rtnl, //
 };
@@ -82,7 +82,7 @@ pub(crate) fn bring_back(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
         // What has changed meanwhile was not signalled. Held back until the interface is up.
         nic.vdev.config_changed();
     }
-    if let Err(e) = restore(dev, rtnl) {
+    if let Err(e) = settings::restore(dev, rtnl) {
         dev_warn!(
             nic.vdev.as_ref(),
             "not all settings could be restored: {}\n",
@@ -93,32 +93,5 @@ pub(crate) fn bring_back(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
         nic::bring_up(dev, rtnl);
     }
     dev.attach(rtnl);
-    Ok(())
-}
-
-/// Tells the device what it was told before.
-///
-/// # Errors
-///
-/// Those of the first setting that failed. All were tried.
-fn restore(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
-    [
-        queues::init_pairs(dev, rtnl),
-        filter::restore_address(dev, rtnl),
-        filter::restore_rx_mode(dev),
-        filter::restore_vlans(dev, rtnl),
-        restore_offloads(dev),
-    ]
-    .into_iter()
-    .collect()
-}
-
-/// Tells the device which offloads of received packets are off.
-fn restore_offloads(dev: &Device<Nic<'_>>) -> Result {
-    let nic = dev.data();
-    let on = dev.features();
-    if features::can_switch_gro_hw(&nic.facts.features) && !on.has(Features::GRO_HW) {
-        nic::set_guest_offloads(dev, on)?;
-    }
     Ok(())
 }

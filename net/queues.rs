@@ -5,6 +5,7 @@
 
 use crate::{
     ctrl::{
+        self,
         Command,
         COMMAND_SEGMENTS, //
     },
@@ -12,6 +13,10 @@ use crate::{
     features,
     nic::Nic,
     rx::RxQueue,
+    settings::{
+        self,
+        Setting, //
+    },
     tx, //
 };
 use kernel::{
@@ -210,11 +215,7 @@ pub(crate) fn clear_affinity(dev: &Device<Nic<'_>>) {
     }
 }
 
-/// Sets how many pairs are in use, on the device as well.
-///
-/// # Errors
-///
-/// `EINVAL`: the device refused. `ENOMEM`.
+/// Sets how many pairs are in use, on the device as well. Errors are those of the control queue.
 pub(crate) fn set_pairs(dev: &Device<Nic<'_>>, pairs: usize, rtnl: &mut Rtnl) -> Result {
     let nic = dev.data();
     if !nic.ctrl.has(features::MQ) {
@@ -222,13 +223,8 @@ pub(crate) fn set_pairs(dev: &Device<Nic<'_>>, pairs: usize, rtnl: &mut Rtnl) ->
     }
     nic.ctrl
         .set_pairs(dev, u16::try_from(pairs)?)
-        .map_err(|e| {
+        .inspect_err(|_| {
             dev.warn(fmt!("Fail to set num of queue pairs to {}\n", pairs));
-            if e == ENOMEM {
-                e
-            } else {
-                EINVAL
-            }
         })?;
     nic.current_pairs.store(pairs, Relaxed);
     if dev.is_up() {
@@ -240,13 +236,12 @@ pub(crate) fn set_pairs(dev: &Device<Nic<'_>>, pairs: usize, rtnl: &mut Rtnl) ->
     Ok(())
 }
 
-/// Tells a device that was reset how many pairs the user wants in use. If it refuses, or does not
-/// answer, only the first pair is in use (virtio spec §5.1.6.5.6) until the next reset, and the
-/// stack is told so.
+/// Tells a device that was reset how many pairs the user wants in use. If the device refuses, or
+/// does not answer, only the first pair is in use (virtio spec §5.1.6.5.6), and the stack is told so.
 ///
 /// # Errors
 ///
-/// Those of [`Device::set_real_queues`].
+/// Those of `change_pairs`.
 pub(crate) fn init_pairs(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
     let nic = dev.data();
     let wanted = nic.wanted_pairs.load(Relaxed);
@@ -255,12 +250,12 @@ pub(crate) fn init_pairs(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
     } else {
         change_pairs(dev, wanted, rtnl)
     };
-    if told.is_ok() {
-        return Ok(());
+    if told.is_err() {
+        nic.current_pairs.store(1, Relaxed);
+        set_affinity(dev, &CpusLocked::lock());
+        dev.set_real_queues(1, rtnl)?;
     }
-    nic.current_pairs.store(1, Relaxed);
-    set_affinity(dev, &CpusLocked::lock());
-    dev.set_real_queues(1, rtnl)
+    told
 }
 
 /// Changes how many pairs are in use, as the user wants it, now and after every reset.
@@ -271,11 +266,14 @@ pub(crate) fn init_pairs(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
 ///
 /// # Errors
 ///
-/// Those of `change_pairs`.
+/// `EINVAL`: the device refused, or did not answer. `ENOMEM`. Nothing changed.
 pub(crate) fn choose_pairs(dev: &Device<Nic<'_>>, pairs: usize, rtnl: &mut Rtnl) -> Result {
     let nic = dev.data();
     if pairs != nic.current_pairs() {
-        change_pairs(dev, pairs, rtnl)?;
+        change_pairs(dev, pairs, rtnl).map_err(|e| {
+            settings::failed(dev, Setting::Pairs, e);
+            ctrl::for_user(e)
+        })?;
     }
     nic.wanted_pairs.store(pairs, Relaxed);
     Ok(())
@@ -285,7 +283,7 @@ pub(crate) fn choose_pairs(dev: &Device<Nic<'_>>, pairs: usize, rtnl: &mut Rtnl)
 ///
 /// # Errors
 ///
-/// `EINVAL`: the device refused. `ENOMEM`. Nothing changed.
+/// Those of the control queue, and `ENOMEM`. Nothing changed.
 fn change_pairs(dev: &Device<Nic<'_>>, pairs: usize, rtnl: &mut Rtnl) -> Result {
     let before = dev.data().current_pairs();
     set_pairs(dev, pairs, rtnl)?;

@@ -7,6 +7,7 @@ mod card;
 mod control;
 mod frame;
 mod gone;
+mod later;
 mod probe;
 mod recover;
 mod rx;
@@ -187,15 +188,26 @@ impl Rig {
             .mapping(addresses)
             .config(&Config::default().0)?
             .queues(2, 64)?;
+        Self::of(card, spec)
+    }
+
+    /// A card of its own specification, plugged; the driver must bind.
+    fn of(card: Arc<Card>, spec: Spec) -> Result<Self> {
         let fake = Fake::new(spec, card.clone())?;
         fake.set_auto(true);
         let plug = fake.plug()?;
         check!(fake.is_bound());
+        check_driver(&fake)?;
         Ok(Self::around(card, fake, Some(plug)))
     }
 
     /// A card with as many pairs as there can be in use, and all that can be told.
     fn with_settings() -> Result<Self> {
+        Self::with_settings_on(None)
+    }
+
+    /// As [`Rig::with_settings`], with memory that is mapped for the card, if it is to be.
+    fn with_settings_on(addresses: Option<Addresses>) -> Result<Self> {
         let features = [
             F_MAC,
             F_MQ,
@@ -208,7 +220,15 @@ impl Rig {
             F_GUEST_TSO4,
             F_MRG_RXBUF,
         ];
-        Self::new(Config::default().pairs(4), &features, 9)
+        let card = Card::new(9, true)?;
+        let mut spec = Spec::new(ID)
+            .features(&features)
+            .config(&Config::default().pairs(4).0)?
+            .queues(9, 64)?;
+        if let Some(addresses) = addresses {
+            spec = spec.mapping(addresses);
+        }
+        Self::of(card, spec)
     }
 
     /// A card with one pair of queues and these features besides its address.

@@ -75,7 +75,8 @@ mod suite {
         // The next one is answered, or fails: not with the answer to the one before.
         let told = nic.set_mac(OTHER_MAC).is_ok();
         check_eq!(nic.state().mac == OTHER_MAC, told);
-        check_eq!(rig.card.commands(1, 1), 1 + usize::from(told));
+        // The address of before may have been told again, too.
+        check!(rig.card.commands(1, 1) > usize::from(told));
         drop(nic);
         rig.remove(10_000, drop)
     }

@@ -14,6 +14,7 @@ use kernel::{
     },
 };
 use virtio_fake::{
+    wait,
     Action,
     Backend,
     Chain,
@@ -34,6 +35,8 @@ pub(super) enum Answer {
     Empty,
     /// Not at all.
     Silence,
+    /// With yes, after so many milliseconds.
+    Slowly(u32),
     /// When the test says so.
     Later,
     /// By a buffer that the queue does not have.
@@ -183,6 +186,16 @@ impl Card {
         found
     }
 
+    /// Whether a command of a class and number after `skip` ones had this data.
+    pub(super) fn was_told_since(&self, skip: usize, class: u8, number: u8, data: &[u8]) -> bool {
+        let state = self.state.lock();
+        state
+            .commands
+            .iter()
+            .skip(skip)
+            .any(|c| c.get(..2) == Some(&[class, number]) && c.get(2..) == Some(data))
+    }
+
     /// Whether the last command of a class and number had this among its data.
     pub(super) fn was_told_of(&self, class: u8, number: u8, part: &[u8]) -> bool {
         let data = self.last(class, number);
@@ -253,9 +266,15 @@ impl Card {
             Some((of, answer)) if Some(of) == class => answer,
             _ => state.answer,
         };
+        drop(state);
         Ok(match answer {
             Answer::Ack(value) => {
                 chain.write(0, &[value])?;
+                Action::Complete(1)
+            }
+            Answer::Slowly(millis) => {
+                wait::pause(millis);
+                chain.write(0, &[0])?;
                 Action::Complete(1)
             }
             Answer::Counted(len) => {

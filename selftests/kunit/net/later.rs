@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Settings that a card cannot be told at first, and is told later.
+
+use super::{
+    card::Answer,
+    lacks_vlans,
+    Rig,
+    F_GUEST_CSUM,
+    F_GUEST_TSO4, //
+};
+use kernel::prelude::*;
+use virtio_fake::{
+    messages,
+    wait,
+    Action,
+    Addresses,
+    Nic, //
+};
+
+/// An address to set.
+const OTHER_MAC: [u8; 6] = [0x52, 0x54, 0, 0xaa, 0xbb, 0xcc];
+/// A group address.
+const GROUP: [u8; 6] = [0x01, 0x00, 0x5e, 0x01, 0x02, 0x03];
+
+/// Classes of commands.
+const RX: u8 = 0;
+const MAC: u8 = 1;
+const VLAN: u8 = 2;
+const MQ: u8 = 4;
+const OFFLOADS: u8 = 5;
+
+/// The control queue of a card with settings.
+const CONTROL: usize = 8;
+
+/// The time that it may take until everything is told, in milliseconds.
+const DEADLINE_MS: u32 = 40_000;
+
+/// The part of the kernel's message about settings that are told no more.
+const GIVING_UP: &CStr = c"Failed to restore settings, giving up";
+
+/// Resets a card with the driver bound to it. Returns how many commands it had got before.
+fn reset(rig: &Rig, meanwhile: impl FnOnce()) -> Result<usize> {
+    let plug = rig.plug.as_ref().ok_or(ENODEV)?;
+    plug.reset_prepare()?;
+    meanwhile();
+    let told = rig.card.told();
+    plug.reset_done()?;
+    Ok(told)
+}
+
+/// The interface, up, with a setting of each kind but VLANs.
+fn set(rig: &Rig) -> Result<Nic> {
+    let nic = rig.up()?;
+    nic.set_pairs(3)?;
+    nic.set_mac(OTHER_MAC)?;
+    nic.set_promiscuous(true)?;
+    nic.add_multicast(GROUP)?;
+    nic.set_gro_hw(false)?;
+    check!(wait::until(5_000, || rig.card.was_told_since(
+        0,
+        RX,
+        0,
+        &[1]
+    )));
+    Ok(nic)
+}
+
+/// Whether the card was told each setting but VLANs, since it had got `skip` commands.
+fn is_told(rig: &Rig, skip: usize) -> bool {
+    let told = |class, number, data: &[u8]| rig.card.was_told_since(skip, class, number, data);
+    told(MQ, 0, &3u16.to_le_bytes())
+        && told(MAC, 1, &OTHER_MAC)
+        && told(RX, 0, &[1])
+        && told(RX, 1, &[0])
+        && rig.card.around(skip, MAC, 0).is_some()
+        && told(OFFLOADS, 0, &(1u64 << F_GUEST_CSUM).to_le_bytes())
+}
+
+/// Whether the card was told a VLAN, since it had got `skip` commands.
+fn has_vlan(rig: &Rig, skip: usize, vid: u16) -> bool {
+    rig.card.was_told_since(skip, VLAN, 0, &vid.to_le_bytes())
+}
+
+/// Has the card answer what it was asked last.
+fn answer_late(rig: &Rig) -> Result {
+    rig.fake.finish(CONTROL, |chain| {
+        let _ = chain.write(0, &[0]);
+        Action::Complete(1)
+    })
+}
+
+#[kunit_tests(rust_virtio_net_later)]
+mod suite {
+    use super::*;
+
+    /// Memory is short after a reset: each setting is told once there is some.
+    #[test]
+    fn no_memory() -> Result {
+        let rig = Rig::with_settings_on(Some(Addresses::Marked))?;
+        let nic = set(&rig)?;
+        let vlans: &[u16] = if lacks_vlans() { &[] } else { &[5, 6] };
+        for &vid in vlans {
+            nic.set_vlan(vid, true)?;
+        }
+        let skip = reset(&rig, || rig.fake.limit_maps(Some(0)))?;
+        check_eq!(rig.card.told(), skip);
+        check_eq!((nic.state().rx_queues, nic.state().tx_queues), (1, 1));
+        rig.fake.limit_maps(None);
+        check!(wait::until(DEADLINE_MS, || is_told(&rig, skip)
+            && vlans.iter().all(|&vid| has_vlan(&rig, skip, vid))));
+        check!(rig.card.was_told_of(MAC, 0, &GROUP));
+        check!(wait::until(DEADLINE_MS, || nic.state().rx_queues == 3));
+        check_eq!(nic.state().tx_queues, 3);
+        check!(nic.state().running && nic.state().carrier);
+        check_eq!(rig.fake.violations(), 0);
+        for &vid in vlans {
+            nic.set_vlan(vid, false)?;
+        }
+        Ok(())
+    }
+
+    /// Memory stays short: the driver gives up, and everything is told after the next reset.
+    #[test]
+    fn no_memory_for_long() -> Result {
+        long!();
+        let rig = Rig::with_settings_on(Some(Addresses::Marked))?;
+        let nic = set(&rig)?;
+        messages::logged(GIVING_UP);
+        let skip = reset(&rig, || rig.fake.limit_maps(Some(0)))?;
+        check!(wait::until(DEADLINE_MS, || messages::logged(GIVING_UP) > 0));
+        check_eq!(rig.card.told(), skip);
+        rig.fake.limit_maps(None);
+        let skip = reset(&rig, || ())?;
+        check!(is_told(&rig, skip));
+        check!(nic.state().running && nic.state().carrier);
+        Ok(())
+    }
+
+    /// A command is not answered after a reset: the others are not waited for as well, and told
+    /// once there is an answer.
+    #[test]
+    fn answered_late() -> Result {
+        if lacks_vlans() {
+            return Ok(());
+        }
+        let rig = Rig::with_settings()?;
+        let nic = set(&rig)?;
+        for vid in 5..8 {
+            nic.set_vlan(vid, true)?;
+        }
+        let skip = reset(&rig, || rig.card.answer_class(VLAN, Answer::Later))?;
+        let resets = rig.fake.resets();
+        let vlans = |skip| (5..8).filter(|&vid| has_vlan(&rig, skip, vid)).count();
+        check_eq!(vlans(skip), 1);
+        check_eq!(rig.fake.held(CONTROL), 1);
+        check!(rig.card.around(skip, OFFLOADS, 0).is_none());
+        let again = rig.card.told();
+        rig.card.answer_class(VLAN, Answer::Ack(0));
+        answer_late(&rig)?;
+        check!(wait::until(DEADLINE_MS, || vlans(again) == 3));
+        check!(wait::until(DEADLINE_MS, || is_told(&rig, skip)));
+        check_eq!(rig.fake.resets(), resets);
+        check_eq!(rig.fake.violations(), 0);
+        for vid in 5..8 {
+            nic.set_vlan(vid, false)?;
+        }
+        Ok(())
+    }
+
+    /// A setting that is asked for while a command is without an answer, and does not fail, is told
+    /// later.
+    #[test]
+    fn asked_for_meanwhile() -> Result {
+        if lacks_vlans() {
+            return Ok(());
+        }
+        let rig = Rig::with_settings()?;
+        let nic = rig.up()?;
+        rig.card.answer_class(RX, Answer::Later);
+        nic.set_promiscuous(true)?;
+        check!(wait::until(DEADLINE_MS, || rig.fake.held(CONTROL) == 1));
+        nic.set_vlan(5, true)?;
+        let (resets, skip) = (rig.fake.resets(), rig.card.told());
+        rig.card.answer_class(RX, Answer::Ack(0));
+        answer_late(&rig)?;
+        check!(wait::until(DEADLINE_MS, || rig.card.was_told_since(
+            skip,
+            RX,
+            0,
+            &[1]
+        ) && rig
+            .card
+            .around(skip, MAC, 0)
+            .is_some()));
+        check!(wait::until(DEADLINE_MS, || has_vlan(&rig, skip, 5)));
+        check_eq!(rig.fake.resets(), resets);
+        nic.set_vlan(5, false)
+    }
+
+    /// A change that fails for want of an answer may be made by the card all the same: the card is
+    /// told what the interface has.
+    #[test]
+    fn changed_all_the_same() -> Result {
+        long!();
+        let rig = Rig::with_settings()?;
+        let nic = rig.up()?;
+        let mac = nic.state().mac;
+        let pairs = nic.state().rx_queues as u16;
+        let other = if pairs == 1 { 2 } else { 1 };
+        let both = 1u64 << F_GUEST_CSUM | 1 << F_GUEST_TSO4;
+        for class in [MAC, MQ, OFFLOADS] {
+            rig.card.answer_class(class, Answer::Later);
+            let done = match class {
+                MAC => nic.set_mac(OTHER_MAC),
+                MQ => nic.set_pairs(other),
+                _ => nic.set_gro_hw(false),
+            };
+            check!(done.is_err());
+            let skip = rig.card.told();
+            rig.card.answer_class(class, Answer::Ack(0));
+            answer_late(&rig)?;
+            check!(wait::until(DEADLINE_MS, || match class {
+                MAC => rig.card.was_told_since(skip, MAC, 1, &mac),
+                MQ => rig.card.was_told_since(skip, MQ, 0, &pairs.to_le_bytes()),
+                _ => rig
+                    .card
+                    .was_told_since(skip, OFFLOADS, 0, &both.to_le_bytes()),
+            }));
+        }
+        Ok(())
+    }
+
+    /// A card that takes its time for each of many VLANs: it is told some of them, and the others
+    /// later, so that the whole network does not wait for it.
+    #[test]
+    fn slow() -> Result {
+        const VLANS: u16 = 64;
+        if lacks_vlans() {
+            return Ok(());
+        }
+        let mut rig = Rig::with_settings()?;
+        rig.hasten();
+        let nic = rig.up()?;
+        for vid in 1..=VLANS {
+            nic.set_vlan(vid, true)?;
+        }
+        let vlans = |skip| {
+            let has = |vid: &u16| has_vlan(&rig, skip, *vid);
+            (1..=VLANS).filter(has).count()
+        };
+        messages::logged(GIVING_UP);
+        // Each of them counts for the shorter of this and the longest pause, at least: 10 ms.
+        let skip = reset(&rig, || rig.card.answer_class(VLAN, Answer::Slowly(15)))?;
+        check!(vlans(skip) < VLANS.into());
+        // The machine may be slower by far than the card.
+        check!(wait::until(DEADLINE_MS, || vlans(skip) == VLANS.into()
+            || messages::logged(GIVING_UP) > 0));
+        rig.card.answer_class(VLAN, Answer::Ack(0));
+        for vid in 1..=VLANS {
+            nic.set_vlan(vid, false)?;
+        }
+        check_eq!(rig.fake.violations(), 0);
+        Ok(())
+    }
+}
