@@ -49,7 +49,7 @@ class Driver:
 
     def __init__(self):
         self.memory = Memory()
-        info = types.SimpleNamespace(size=SIZE, desc=DESC, driver=DRIVER, device=DEVICE)
+        info = types.SimpleNamespace(size=SIZE, desc=DESC, driver=DRIVER, device=DEVICE, place=None)
         self.open = lambda: virtqueue.queue(self.memory, info, self.features)
         self.device = self.open()
 

@@ -27,6 +27,10 @@ class End:
         """Is called before the queues that a driver has set up are served."""
         self.spare = {}
 
+    def end(self, index: int) -> None:
+        """Is called when a queue was let go of."""
+        self.spare.pop(index, None)
+
     def serve(self, index: int, queue) -> bool:
         """Handles what is in a queue, and returns whether there was something."""
         if index % 2 == 0:

@@ -52,6 +52,9 @@ class Device:
     def begin(self) -> None:
         """Is called before the first of the queues that a driver has set up is served."""
 
+    def end(self, index: int) -> None:
+        """Is called when a queue was let go of: what was taken from it and not handed back comes again."""
+
     def serve(self, index: int, queue) -> bool:
         """Handles the buffers in a queue, and returns whether there was one."""
         raise NotImplementedError

@@ -96,6 +96,9 @@ class Memory:
 class Info:
     """Size of a queue and addresses of its parts."""
 
+    #: None: the kernel does not know how far the process of before has come.
+    place = None
+
     def __init__(self, device: int, index: int):
         data = bytearray(struct.pack("=II40x", index, 0))
         fcntl.ioctl(device, _VQ_GET_INFO, data)

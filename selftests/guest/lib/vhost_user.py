@@ -85,6 +85,8 @@ class Info:
         self.size = self.desc = self.driver = self.device = 0
         self.kick = self.call = -1
         self.enabled = False
+        #: The place at which to go on, None if QEMU has not said.
+        self.place = None
 
 
 class Device(serving.Device):
@@ -111,8 +113,9 @@ class Device(serving.Device):
         self._selector.register(self._front, selectors.EVENT_READ, self._message)
 
     def _hang_up(self) -> None:
-        for index in range(len(self._infos)):
+        for index, info in enumerate(self._infos):
             self._stop(index)
+            info.place = None
         self._selector.unregister(self._front)
         self._front.close()
         self.memory.forget()
@@ -165,17 +168,23 @@ class Device(serving.Device):
             index, _, desc, device, driver, _ = struct.unpack("=IIQQQQ", data)
             info = self._infos[index]
             info.desc, info.driver, info.device = map(self.memory.of_qemu, (desc, driver, device))
-        elif kind in (_SET_VRING_NUM, _GET_VRING_BASE, _SET_VRING_ENABLE):
-            index, value = struct.unpack("=II", data)
-            if kind == _SET_VRING_NUM:
-                self._infos[index].size = value
-            elif kind == _SET_VRING_ENABLE:
-                self._infos[index].enabled = bool(value)
-                self._start(index)
-            else:
-                place = self.queues[index].place() if index in self.queues else 0
-                self._stop(index)
-                return struct.pack("=II", index, place)
+        elif kind in (_SET_VRING_NUM, _SET_VRING_BASE, _GET_VRING_BASE, _SET_VRING_ENABLE):
+            return self._do_to_queue(kind, *struct.unpack("=II", data))
+        return None
+
+    def _do_to_queue(self, kind: int, index: int, value: int):
+        """Carries a message about one queue out, as `_do`."""
+        info = self._infos[index]
+        if kind == _SET_VRING_NUM:
+            info.size = value
+        elif kind == _SET_VRING_BASE:
+            info.place = value
+        elif kind == _SET_VRING_ENABLE:
+            info.enabled = bool(value)
+            self._start(index)
+        else:
+            self._stop(index)
+            return struct.pack("=II", index, info.place or 0)
         return None
 
     def _set_fd(self, kind: int, data: bytes, fds: list) -> None:
@@ -208,10 +217,13 @@ class Device(serving.Device):
         self._tell(index)
 
     def _stop(self, index: int) -> None:
-        """Lets go of a queue."""
+        """Lets go of a queue, and notes where to go on."""
         info = self._infos[index]
-        if self.queues.pop(index, None):
+        queue = self.queues.pop(index, None)
+        if queue:
+            info.place = queue.place()
             self._selector.unregister(info.kick)
+            self.end(index)
         if info.kick >= 0:
             os.close(info.kick)
             info.kick = -1

@@ -15,6 +15,9 @@ F_ACCESS_PLATFORM, F_RING_PACKED, F_IN_ORDER = 33, 34, 35
 _NEXT, _WRITE, _INDIRECT = 1, 2, 4
 _AVAIL, _USED = 1 << 7, 1 << 15
 
+#: The place of a new packed queue: its first descriptor, in a round whose bit is set.
+_START = 1 << 15 | 1 << 31
+
 _lock = threading.Lock()
 
 
@@ -98,7 +101,8 @@ class _Words:
 
 
 class Split:
-    """A split virtqueue. It goes on after what is marked used, so that a new process finds its place."""
+    """A split virtqueue. It goes on at the place of `info`, or, if that has none, after what is marked
+    used, so that a new process finds its place."""
 
     def __init__(self, memory, info, features: int):
         self._memory = memory
@@ -108,10 +112,13 @@ class Split:
         self._avail = _Words(memory, info.driver, 6 + 2 * info.size)
         self._used = _Words(memory, info.device, 6 + 8 * info.size)
         self._next = self._told = self._done = self._used.load(2)
+        if info.place is not None:
+            self._next = info.place & 0xffff
 
     def place(self) -> int:
-        """Returns where the device is, as the vhost protocols have it."""
-        return self._next
+        """Returns where to go on, as the vhost protocols have it: behind what was handed back. What was
+        taken besides has to be taken again."""
+        return self._done
 
     def take(self):
         """Returns the next buffer, or None if there is none."""
@@ -157,7 +164,7 @@ class Split:
 
 
 class Packed:
-    """A packed virtqueue, from its beginning on."""
+    """A packed virtqueue. It goes on at the place of `info`, and without one from the beginning."""
 
     def __init__(self, memory, info, features: int):
         self._memory = memory
@@ -166,14 +173,16 @@ class Packed:
         self._ring = _Words(memory, info.desc, 16 * info.size)
         self._driver = _Words(memory, info.driver, 4)
         self._device = _Words(memory, info.device, 4)
-        self._next, self._next_wrap = 0, True
-        self._done, self._done_wrap = 0, True
+        place = _START if info.place is None else info.place
+        self._next, self._next_wrap = place & 0x7fff, bool(place >> 15 & 1)
+        self._done, self._done_wrap = place >> 16 & 0x7fff, bool(place >> 31)
         #: Descriptors handed back since the driver was asked whether it wants to know.
         self._news = 0
 
     def place(self) -> int:
-        """Returns where the device is, as the vhost protocols have it."""
-        return (self._next | self._next_wrap << 15) | (self._done | self._done_wrap << 15) << 16
+        """Returns where to go on, as the vhost protocols have it: behind what was handed back, once for
+        taking and once for handing back. What was taken besides has to be taken again."""
+        return (self._done | self._done_wrap << 15) * 0x10001
 
     def take(self):
         """Returns the next buffer, or None if there is none."""
