@@ -239,10 +239,17 @@ impl<T: Operations> Disk<T> {
         features & feature.as_raw() != 0
     }
 
-    /// Starts the hardware queues that were [stopped](crate::mq::HwQueue::stop). Any context.
+    /// Starts the hardware queues that were [stopped](crate::mq::HwQueue::stop), unless the disk
+    /// was deleted, or has no request and can get none. Any context.
+    ///
+    /// Nothing waits in a stopped queue without a request. A deleted disk has nothing to start: its
+    /// tag set may be gone, at which the block layer looks, and nobody waits for work of the queue.
     pub fn start_stopped_queues(&self) {
-        // SAFETY: By the type invariants.
-        unsafe { bindings::blk_mq_start_stopped_hw_queues(self.queue(), true) };
+        self.while_in_use(|| {
+            // SAFETY: By the type invariants; the disk was not deleted, so that it has its hardware
+            // queues and its tag set.
+            unsafe { bindings::blk_mq_start_stopped_hw_queues(self.queue(), true) }
+        });
     }
 }
 

@@ -119,6 +119,22 @@ fn registered() -> Result<(
     Ok((disk, registration, parent))
 }
 
+/// Stops the hardware queues of a disk, as those do that are full.
+fn stop(disk: &crate::Disk<Failing>) {
+    let raw = core::ptr::from_ref(disk).cast::<bindings::gendisk>();
+    // SAFETY: A disk is a `struct gendisk` with a queue.
+    unsafe { bindings::blk_mq_stop_hw_queues((*raw).queue) };
+}
+
+/// Whether the first hardware queue of a disk is stopped.
+fn is_stopped(disk: &crate::Disk<Failing>) -> bool {
+    let raw = core::ptr::from_ref(disk).cast::<bindings::gendisk>();
+    // SAFETY: A disk is a `struct gendisk` with a queue, which has its hardware queues until it
+    // goes.
+    let state = unsafe { (*(*(*(*raw).queue).queue_hw_ctx)).__bindgen_anon_1.state };
+    state & (1 << bindings::BLK_MQ_S_STOPPED) != 0
+}
+
 /// A request as the block layer makes it, of an operation and with a segment in its bio, which may
 /// be none. Passed to `look`.
 fn with_request<R>(op: Op, look: impl FnOnce(&RequestInfo<Failing>) -> R) -> Result<R> {
@@ -190,6 +206,23 @@ mod suite {
         })?;
         assert!(disk.has_feature(Feature::WRITE_CACHE));
         disk.update_limits(|_| Ok(()))
+    }
+
+    /// The hardware queues of a disk that was deleted are left as they are: nobody waits for their
+    /// work any more, and what it needs may be gone.
+    #[test]
+    fn deleted_queues_are_not_started() -> Result {
+        let (disk, registration, parent) = registered()?;
+        stop(&disk);
+        assert!(is_stopped(&disk));
+        disk.start_stopped_queues();
+        assert!(!is_stopped(&disk));
+        stop(&disk);
+        drop(registration);
+        disk.start_stopped_queues();
+        assert!(is_stopped(&disk));
+        drop(parent);
+        Ok(())
     }
 
     /// A request that is late while timeouts are held is looked at after that.
