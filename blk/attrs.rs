@@ -130,9 +130,15 @@ impl Attribute for CacheType {
         disk.update_limits(|limits| {
             let on = shared
                 .with_device(|dev| {
-                    // Noted for a restart, which the requests may need that are waited for before
-                    // the disk says so.
-                    cache::switch(dev, on).inspect(|&on| shared.watch.set_cached(on))
+                    cache::switch(dev, on).inspect(|&on| {
+                        // Noted for a restart, which the requests may need that are waited for
+                        // before the disk says so.
+                        shared.watch.set_cached(on);
+                        // Word of a cache that is on is older than this.
+                        if !on {
+                            shared.watch.set_cache_news(false);
+                        }
+                    })
                 })
                 .ok_or(ENODEV)??;
             limits.set(Feature::WRITE_CACHE, on);

@@ -79,6 +79,9 @@ pub(crate) fn put_back(dev: &Device<Bound>, disk: &Disk<Blk>) -> bool {
 
 /// Has the disk say that its cache is on, if it is to. Process context; waits for no request.
 ///
+/// Whether it is to is decided with the limits locked, and forgotten there: whoever switches the
+/// cache has the lock from the switch until the disk says so, and leaves nothing to say.
+///
 /// # Errors
 ///
 /// - `EBUSY`: somebody else is changing the limits, and should be let.
@@ -88,9 +91,16 @@ pub(crate) fn announce(disk: &Disk<Blk>) -> Result {
     if !watch.has_cache_news() {
         return Ok(());
     }
+    let mut news = false;
     disk.try_update_limits(|limits| {
-        limits.set(Feature::WRITE_CACHE, true);
-    })?;
-    watch.set_cache_news(false);
-    Ok(())
+        news = watch.take_cache_news();
+        if news {
+            limits.set(Feature::WRITE_CACHE, true);
+        }
+    })
+    .inspect_err(|_| {
+        if news {
+            watch.set_cache_news(true);
+        }
+    })
 }

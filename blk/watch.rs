@@ -162,6 +162,11 @@ impl Watch {
         self.cache_news.load(Acquire)
     }
 
+    /// Whether the disk is to say that its cache is on; it is about to. With the limits locked.
+    pub(crate) fn take_cache_news(&self) -> bool {
+        self.cache_news.xchg(false, Full)
+    }
+
     fn clear(&self) {
         self.reconfigured.store(false, Release);
         self.not_woken.store(false, Release);

@@ -3,10 +3,12 @@
 //! Disks whose cache is in another mode after a restart than before.
 
 use super::{
+    config::SECTORS,
     mute::{
         check_read,
         impatient_with,
         read,
+        speak,
         speak_after_reset,
         unheard_read,
         write,
@@ -29,6 +31,8 @@ use virtio_fake::{
 };
 
 const OFF: &[u8] = b"write through\n";
+/// Status: the driver is ready.
+const DRIVER_OK: u8 = 4;
 
 /// A disk whose cache can be switched, and is on.
 fn switchable() -> Result<(Rig, Arc<Disk>)> {
@@ -43,6 +47,23 @@ fn switchable() -> Result<(Rig, Arc<Disk>)> {
 fn insist(rig: &Rig, on: bool) {
     rig.fake.fault(|faults| faults.config_stays = true);
     rig.fake.set_config(Config::WCE, &[on.into()]);
+}
+
+/// Starts to switch the cache off.
+fn switch_off(disk: &Arc<Disk>) -> Result<Task<Result>> {
+    let disk = disk.clone();
+    Task::new(move || disk.set_attribute(c"cache_type", OFF))
+}
+
+/// Waits until the driver has attended to the disk: when it sees a second change, it is done with
+/// what goes with the first one.
+fn attended(rig: &Rig, disk: &Disk) -> Result {
+    for sectors in [SECTORS / 2, SECTORS] {
+        rig.fake.set_config(0, &sectors.to_le_bytes());
+        rig.fake.config_interrupt();
+        check!(wait::until(DEADLINE_MS, || disk.limits().sectors == sectors));
+    }
+    Ok(())
 }
 
 #[kunit_tests(rust_virtio_blk_cache)]
@@ -76,15 +97,42 @@ mod suite {
         let (rig, disk) = switchable()?;
         let resets = rig.fake.resets();
         let reading = unheard_read(&rig, &disk)?;
-        let switching = {
-            let disk = disk.clone();
-            Task::new(move || disk.set_attribute(c"cache_type", OFF))?
-        };
+        let switching = switch_off(&disk)?;
         check!(wait::until(DEADLINE_MS, || rig.fake.config(Config::WCE) == [0]));
         check!(disk.limits().write_cache);
         speak_after_reset(&rig, resets)?;
         check_read(reading)?;
         switching.join(DEADLINE_MS)??;
+        check_eq!(rig.fake.config(Config::WCE), [0]);
+        check!(!disk.limits().write_cache);
+        drop(disk);
+        rig.remove(DEADLINE_MS, drop)
+    }
+
+    /// The cache comes on, which the disk does not say at once, since somebody is just switching
+    /// it; and is switched off by who comes next. It is off then: word that it is on is older.
+    #[test]
+    fn old_news() -> Result {
+        let (rig, disk) = switchable()?;
+        let resets = rig.fake.resets();
+        let reading = unheard_read(&rig, &disk)?;
+        let reads = rig.fake.config_reads();
+        // Waits for the read before the disk says so.
+        let first = switch_off(&disk)?;
+        check!(wait::until(DEADLINE_MS, || {
+            rig.fake.config(Config::WCE) == [0] && rig.fake.config_reads() > reads
+        }));
+        // Waits for the first one.
+        let second = switch_off(&disk)?;
+        insist(&rig, true);
+        check!(wait::until(DEADLINE_MS, || rig.fake.resets() > resets));
+        check!(wait::until(DEADLINE_MS, || rig.fake.status() & DRIVER_OK != 0));
+        rig.fake.fault(|faults| faults.config_stays = false);
+        speak(&rig);
+        check_read(reading)?;
+        first.join(DEADLINE_MS)??;
+        second.join(DEADLINE_MS)??;
+        attended(&rig, &disk)?;
         check_eq!(rig.fake.config(Config::WCE), [0]);
         check!(!disk.limits().write_cache);
         drop(disk);
