@@ -55,8 +55,33 @@ pub(super) fn ask(dev: &Device<Bound>, index: u32) -> Result {
         return Err(ENODEV);
     }
     let registers = QueueRegisters::map(&function).ok_or(ENOMEM)?;
-    registers.ask(u16::try_from(index).map_err(|_| ENOENT)?);
-    wait(|| registers.state())
+    reset(&registers, u16::try_from(index).map_err(|_| ENOENT)?)
+}
+
+/// Registers of 16 bits in the common configuration, by their offsets.
+trait Registers {
+    /// Reads one; all ones from a function that is gone.
+    fn read(&self, offset: u32) -> u16;
+
+    /// Writes one.
+    fn write(&self, offset: u32, value: u16);
+}
+
+/// Resets a queue by the registers, and waits until that is done. Process context, sleeps.
+///
+/// # Errors
+///
+/// `ENODEV` and `ETIMEDOUT`, as [`ask`].
+fn reset(registers: &impl Registers, index: u16) -> Result {
+    registers.write(QUEUE_SELECT, index);
+    registers.write(QUEUE_RESET, 1);
+    wait(
+        || match registers.read(QUEUE_RESET) | registers.read(QUEUE_ENABLE) {
+            0 => 0,
+            u16::MAX => ALL_ONES,
+            _ => 1,
+        },
+    )
 }
 
 /// The registers of a queue, mapped for the bus.
@@ -77,21 +102,14 @@ impl<'a> QueueRegisters<'a> {
         Some(Self { function, at })
     }
 
-    /// Asks for a reset of a queue.
-    fn ask(&self, index: u16) {
-        self.write(QUEUE_SELECT, index);
-        self.write(QUEUE_RESET, 1);
+    fn register(&self, offset: u32) -> *mut c_void {
+        // OVERFLOW: All offsets are behind the first.
+        let behind = offset.wrapping_sub(QUEUE_SELECT) as usize;
+        self.at.as_ptr().wrapping_byte_add(behind)
     }
+}
 
-    /// Returns 0 when the reset is done, and all ones from a function that is gone.
-    fn state(&self) -> u8 {
-        match self.read(QUEUE_RESET) | self.read(QUEUE_ENABLE) {
-            0 => 0,
-            u16::MAX => ALL_ONES,
-            _ => 1,
-        }
-    }
-
+impl Registers for QueueRegisters<'_> {
     fn read(&self, offset: u32) -> u16 {
         // SAFETY: By the type invariants; each offset is that of a register of 16 bits in there.
         unsafe { bindings::rust_virtio_ioread16(self.register(offset)) }
@@ -101,16 +119,96 @@ impl<'a> QueueRegisters<'a> {
         // SAFETY: As in `read`.
         unsafe { bindings::rust_virtio_iowrite16(value, self.register(offset)) };
     }
-
-    fn register(&self, offset: u32) -> *mut c_void {
-        // OVERFLOW: All offsets are behind the first.
-        let behind = offset.wrapping_sub(QUEUE_SELECT) as usize;
-        self.at.as_ptr().wrapping_byte_add(behind)
-    }
 }
 
 impl Drop for QueueRegisters<'_> {
     fn drop(&mut self) {
         self.function.unmap(self.at);
+    }
+}
+
+#[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
+#[kernel::prelude::kunit_tests(rust_virtio_queue_reset)]
+mod tests {
+    use super::*;
+    use crate::time_limit::Haste;
+    use core::cell::Cell;
+
+    /// A device that is done with the reset of a queue when it was asked so many times.
+    struct Slow {
+        selected: Cell<u16>,
+        /// Questions that are left; `None`: it is never done.
+        left: Cell<Option<u32>>,
+        /// Value of `queue_enable` of the queue until the reset is done.
+        enabled: u16,
+        /// Value of `queue_reset` until then, once that was written.
+        resetting: u16,
+        asked: Cell<bool>,
+    }
+
+    impl Slow {
+        fn new(left: Option<u32>, resetting: u16, enabled: u16) -> Self {
+            Self {
+                selected: Cell::new(0),
+                left: Cell::new(left),
+                enabled,
+                resetting,
+                asked: Cell::new(false),
+            }
+        }
+    }
+
+    impl Registers for Slow {
+        fn read(&self, offset: u32) -> u16 {
+            if self.asked.get() && self.left.get() == Some(0) {
+                return 0;
+            }
+            match offset {
+                QUEUE_RESET if !self.asked.get() => 0,
+                QUEUE_RESET => {
+                    self.left.set(self.left.get().map(|left| left - 1));
+                    self.resetting
+                }
+                _ => self.enabled,
+            }
+        }
+
+        fn write(&self, offset: u32, value: u16) {
+            match offset {
+                QUEUE_SELECT => self.selected.set(value),
+                _ => self
+                    .asked
+                    .set(offset == QUEUE_RESET && value == 1 && self.selected.get() == 3),
+            }
+        }
+    }
+
+    /// A device may take its time.
+    #[test]
+    fn done_late() {
+        for questions in [1, 2, 20] {
+            assert_eq!(reset(&Slow::new(Some(questions), 1, 1), 3), Ok(()));
+        }
+    }
+
+    /// H049: one that never says that it is done is not waited for without an end, nor one that
+    /// goes on with the queue.
+    #[test]
+    fn h049_never_done() {
+        let haste = Haste::new();
+        let ends = [(1, 1), (1, 0), (0, 1)].map(|(resetting, enabled)| {
+            let device = Slow::new(None, resetting, enabled);
+            reset(&device, 3)
+        });
+        // An assertion that fails drops nothing.
+        drop(haste);
+        assert_eq!(ends, [Err(ETIMEDOUT); 3]);
+    }
+
+    /// One that is gone is not waited for at all.
+    #[test]
+    fn gone() {
+        let device = Slow::new(None, u16::MAX, u16::MAX);
+        assert_eq!(reset(&device, 3), Err(ENODEV));
     }
 }
