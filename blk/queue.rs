@@ -39,6 +39,7 @@ use virtio::{
     Doorbell,
     Endian,
     QueueOps,
+    Returned,
     Used,
     Virtqueue, //
 };

@@ -118,6 +118,24 @@ impl<T> Used<T> {
     }
 }
 
+/// A buffer that comes back while a queue is [reset](Virtqueue::reset).
+pub enum Returned<T> {
+    /// The device has used it.
+    Used(Used<T>),
+    /// It has not, or did not say so before it gave the queue up.
+    Unused(T),
+}
+
+impl<T> Returned<T> {
+    /// The buffer, to have.
+    pub fn into_buffer(self) -> T {
+        match self {
+            Self::Used(used) => used.into_buffer(),
+            Self::Unused(buffer) => buffer,
+        }
+    }
+}
+
 /// The ring that a queue runs on.
 ///
 /// An enum and not a trait object: the choice costs one predictable branch and everything behind
@@ -392,9 +410,11 @@ impl<T: Buffer> Virtqueue<T> {
         QueueHandle::new(self.raw(), self.set.clone())
     }
 
-    /// Makes the ring `num` descriptors large; what the device had not used goes to `recycle`.
+    /// Makes the ring `num` descriptors large; its buffers go to `take`.
     ///
-    /// The caller keeps others from the queue, callbacks included. `recycle` resets neither the
+    /// Answers of the device are looked at once more when it has given the queue up.
+    ///
+    /// The caller keeps others from the queue, callbacks included. `take` resets neither the
     /// device nor a queue, and finds and drops none. Process context, sleeps.
     ///
     /// # Errors
@@ -406,47 +426,52 @@ impl<T: Buffer> Virtqueue<T> {
     /// - `ENODEV`: the device is in [reset](Device::reset), and does not get the queue any more; or
     ///   it is not there;
     /// - `ETIMEDOUT`: the device does not reset the queue, within ten seconds. Nothing went to
-    ///   `recycle`, and the device has to be reset.
-    pub fn resize(&mut self, num: u32, recycle: impl FnMut(T)) -> Result {
-        self.with_recycler(recycle, |vq, f| {
+    ///   `take`, and the device has to be reset.
+    pub fn resize(&mut self, num: u32, take: impl FnMut(Returned<T>)) -> Result {
+        self.with_recycler(take, |vq, f| {
             // SAFETY: The queue is valid and `&mut self` keeps others from it; `f` takes each
             // buffer that the queue gives up.
             unsafe { bindings::virtqueue_resize(vq, num, f, None) }
         })
     }
 
-    /// Resets the queue; what the device had not used goes to `recycle`.
+    /// Resets the queue; its buffers go to `take`, as with [`Virtqueue::resize`].
     ///
     /// Context and errors are those of [`Virtqueue::resize`].
-    pub fn reset(&mut self, recycle: impl FnMut(T)) -> Result {
-        self.with_recycler(recycle, |vq, f| {
+    pub fn reset(&mut self, take: impl FnMut(Returned<T>)) -> Result {
+        self.with_recycler(take, |vq, f| {
             // SAFETY: The queue is valid and `&mut self` keeps others from it; `f` takes each
             // buffer that the queue gives up.
             unsafe { bindings::virtqueue_reset(vq, f, None) }
         })
     }
 
-    /// Runs `op` with a C callback that hands buffers to `recycle`.
-    fn with_recycler<F: FnMut(T)>(
+    /// Runs `op` with a C callback that hands buffers to `take`.
+    fn with_recycler(
         &mut self,
-        mut recycle: F,
+        take: impl FnMut(Returned<T>),
         op: impl FnOnce(*mut bindings::virtqueue, RecycleFn) -> i32,
     ) -> Result {
-        let state = self.dev().bind_state();
+        let vq = self.raw();
+        // The set, and with it the binding, stays as long as it has a reference.
+        let set = self.set.clone();
+        let state = set.dev().bind_state();
         let _owner = state.owner.lock();
         // The transport would give the queue back to the device, which has none as long as it is
         // said to be in reset.
         if state.is_reset() {
             return Err(ENODEV);
         }
-        state.resizing.store(self.raw().cast(), Release);
+        state.resizing.store(vq.cast(), Release);
         // SAFETY: May be called in process context. Handles that did not see the mark are off
         // the ring when this returns.
         unsafe { bindings::synchronize_rcu() };
+        let mut recycling = Recycling { queue: self, take };
+        let mut recycler: *mut (dyn Recycler + '_) = &raw mut recycling;
         state
             .recycler
-            .store((&raw mut recycle).cast::<c_void>(), Release);
-        let ret = op(self.raw(), Some(recycle_callback::<T, F>));
+            .store((&raw mut recycler).cast::<c_void>(), Release);
+        let ret = op(vq, Some(recycle_callback));
         state.recycler.store(null_mut(), Release);
         state.resizing.store(null_mut(), Release);
         to_result(ret)
@@ -455,22 +480,78 @@ impl<T: Buffer> Virtqueue<T> {
 
 type RecycleFn = Option<unsafe extern "C" fn(*mut bindings::virtqueue, *mut c_void)>;
 
-/// Hands one buffer to the closure of the running reset or resize.
+/// The reset or resize of a queue that is under way: the buffers of the queue go there.
+trait Recycler {
+    /// Takes the buffers that the device has used.
+    fn take_used(&mut self);
+
+    /// Takes one that it has not used.
+    ///
+    /// # Safety
+    ///
+    /// `raw` came from `into_raw` of a buffer of the queue, whose ring has given it out.
+    unsafe fn take_unused(&mut self, raw: RawToken);
+}
+
+/// A queue under reset or resize, and the function for its buffers.
+struct Recycling<'a, T: Buffer, F: FnMut(Returned<T>)> {
+    queue: &'a mut Virtqueue<T>,
+    take: F,
+}
+
+impl<T: Buffer, F: FnMut(Returned<T>)> Recycler for Recycling<'_, T, F> {
+    fn take_used(&mut self) {
+        while let Some(used) = self.queue.get_buf() {
+            (self.take)(Returned::Used(used));
+        }
+    }
+
+    unsafe fn take_unused(&mut self, raw: RawToken) {
+        // SAFETY: By the safety requirements.
+        (self.take)(Returned::Unused(unsafe { T::from_raw(raw) }));
+    }
+}
+
+/// Returns the recycler of the reset or resize that is under way on a device, if one is.
 ///
 /// # Safety
 ///
-/// Called by `Virtqueue::<T>::with_recycler::<F>` only, through the C ring.
-unsafe extern "C" fn recycle_callback<T: Buffer, F: FnMut(T)>(
-    vq: *mut bindings::virtqueue,
-    data: *mut c_void,
-) {
+/// The result is used within the operation that `Virtqueue::with_recycler` runs only, by its
+/// thread.
+unsafe fn recycler_of<'a>(dev: &Device<Bound>) -> Option<&'a mut dyn Recycler> {
+    let recycler = dev.bind_state().recycler.load(Acquire);
+    // SAFETY: By the safety requirements: `with_recycler` has the pointer, and what it points to,
+    // until the operation has returned, and uses neither meanwhile.
+    unsafe { recycler.cast::<*mut (dyn Recycler + 'a)>().as_ref()?.as_mut() }
+}
+
+/// Takes the buffers that a device has used of the queue that is under reset or resize, if one is.
+///
+/// # Safety
+///
+/// Called within the operation that `Virtqueue::with_recycler` runs, by its thread, while the ring
+/// is used by nobody else.
+pub(crate) unsafe fn take_used(dev: &Device<Bound>) {
+    // SAFETY: By the safety requirements.
+    if let Some(recycler) = unsafe { recycler_of(dev) } {
+        recycler.take_used();
+    }
+}
+
+/// Hands one buffer to the recycler of the running reset or resize.
+///
+/// # Safety
+///
+/// Called by the operation that `Virtqueue::with_recycler` runs only, through the ring.
+unsafe extern "C" fn recycle_callback(vq: *mut bindings::virtqueue, data: *mut c_void) {
     // SAFETY: `vq` is valid; its device is bound as long as it has queues.
     let dev = unsafe { &*(*vq).vdev.cast::<Device<Bound>>() };
-    let recycler = dev.bind_state().recycler.load(Acquire).cast::<F>();
-    if let Some(raw) = RawToken::new(data, null_mut()) {
-        // SAFETY: The token came from `into_raw` of a `T`, and the recycler is the closure that
-        // `with_recycler` holds exclusively meanwhile.
-        unsafe { (*recycler)(T::from_raw(raw)) };
+    // SAFETY: By the safety requirements.
+    let recycler = unsafe { recycler_of(dev) };
+    if let (Some(raw), Some(recycler)) = (RawToken::new(data, null_mut()), recycler) {
+        // SAFETY: The token is one of the queue, by the invariants of `Virtqueue`, and the ring
+        // gives out each once.
+        unsafe { recycler.take_unused(raw) };
     }
 }
 

@@ -76,6 +76,8 @@ pub use crate::{
         Queues,
         RawToken,
         Request,
+        Returned,
+        RustQueue,
         Segment,
         SegmentSink,
         Unmapped,

@@ -58,16 +58,17 @@ impl Slot {
     ///
     /// - `ENODEV`: there is no queue.
     /// - Those of [`Virtqueue::reset`]. The device has to be reset: the queue is of no use, or has
-    ///   requests still, which are not in `left` then.
+    ///   requests still, answered or not, which are not in `left` then.
     pub(crate) fn reset_alone(self: Pin<&Self>, left: &mut RequestList<Request<Blk>>) -> Result {
         Doorbell::silence(core::iter::once(&self.get_ref().bell));
         let (vq, lost) = self.take_out();
         left.append(lost);
         let mut vq = vq.ok_or(ENODEV)?;
-        while let Some(used) = vq.get_buf() {
-            answered(used).complete();
-        }
-        let result = vq.reset(|rq| left.push_back(rq));
+        // An answer may come as long as the device has the queue.
+        let result = vq.reset(|rq| match rq {
+            Returned::Used(used) => answered(used).complete(),
+            Returned::Unused(rq) => left.push_back(rq),
+        });
         self.fill(vq);
         result
     }

@@ -74,7 +74,7 @@ pub(crate) struct Registers {
     pub(crate) config_reads: u64,
     pub(crate) out_of_range: u64,
     pub(crate) resets: u32,
-    /// Resets of single queues.
+    /// Resets of single queues, as they begin.
     pub(crate) queue_resets: u32,
     /// Whether I/O could be done for memory when queues were found, or at a reset since.
     pub(crate) may_do_io: bool,
@@ -386,6 +386,7 @@ impl Inner {
             regs.faults.mute = false;
             regs.faults.mute_queue = None;
             regs.faults.reset_ignored = false;
+            regs.faults.queue_reset_waits = false;
             regs.faults.swallow_interrupts = 0;
         }
         let mut queues = self.queues.lock();

@@ -162,7 +162,7 @@ impl Fake {
         self.0.regs.lock().resets
     }
 
-    /// Returns how many times a single queue was reset.
+    /// Returns how many times the reset of a single queue was begun.
     pub fn queue_resets(&self) -> u32 {
         self.0.regs.lock().queue_resets
     }

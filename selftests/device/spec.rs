@@ -167,6 +167,8 @@ pub struct Faults {
     pub notify_fails: bool,
     /// A queue cannot be reset alone.
     pub queue_reset_fails: bool,
+    /// The reset of a queue takes until this is false.
+    pub queue_reset_waits: bool,
     /// A queue that was reset cannot be enabled again.
     pub enable_fails: bool,
     /// The next so many interrupts get lost.

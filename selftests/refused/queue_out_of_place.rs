@@ -31,7 +31,7 @@ pub fn take(queue: &mut Virtqueue<Bytes>) -> Option<(Bytes, Bytes)> {
 
 /// The queue is used where its buffers go while it is reset.
 pub fn reset(queue: &mut Virtqueue<Bytes>) -> Result {
-    queue.reset(|buffer| drop(queue.add_buf(buffer))) //~ `*queue`
+    queue.reset(|buffer| drop(queue.add_buf(buffer.into_buffer()))) //~ `*queue`
 }
 
 /// The handle of a callback is kept.

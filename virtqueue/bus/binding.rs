@@ -107,7 +107,7 @@ pub struct BindState {
     ready: Atomic<i32>,
     /// Size of the device configuration in bytes; negative if unknown.
     config_len: Atomic<i64>,
-    /// The closure of the running reset or resize of a queue, for the C callback; see
+    /// The recycler of the running reset or resize of a queue, for the C callback; see
     /// [`crate::queue`]. Written with `owner` held.
     pub(crate) recycler: Atomic<*mut c_void>,
     /// The queue under reset or resize: handles keep off its ring. Written with `owner` held.

@@ -39,10 +39,17 @@ use kernel::{
         Arc,
         ArcBorrow, //
     },
+    time::{
+        delay::fsleep,
+        Delta, //
+    },
 };
 
 /// Alignment of the parts of a split ring.
 pub(crate) const RING_ALIGN: c_uint = 64;
+
+/// The time between two looks whether the reset of a queue is to end.
+const PAUSE: Delta = Delta::from_millis(1);
 
 /// Notes a hint on the CPU of a queue's interrupt.
 ///
@@ -263,7 +270,6 @@ pub(super) unsafe extern "C" fn disable_vq_and_reset(vq: *mut bindings::virtqueu
     // SAFETY: The caller passes a queue of a registered device.
     let (inner, index) = unsafe { (Inner::from_vdev((*vq).vdev), (*vq).index as usize) };
     from_result(|| {
-        let mut queues = inner.queues.lock();
         // As the driver left them: the core does not forget what was negotiated when the device is
         // reset, and a transport asks no one else.
         // SAFETY: `vq` is valid, and so is its device.
@@ -277,6 +283,10 @@ pub(super) unsafe extern "C" fn disable_vq_and_reset(vq: *mut bindings::virtqueu
             }
             regs.queue_resets += 1;
         }
+        while inner.regs.lock().faults.queue_reset_waits {
+            fsleep(PAUSE);
+        }
+        let mut queues = inner.queues.lock();
         let queue = queues.get_mut(index).ok_or(EINVAL)?;
         queue.ring = None;
         queue.held.clear();

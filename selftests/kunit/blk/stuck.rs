@@ -166,6 +166,29 @@ fn alone(features: &[u32]) -> Result {
     stuck.remove()
 }
 
+/// A flush is answered after the driver has looked for answers the last time before it has the
+/// queue reset.
+fn answered(features: &[u32]) -> Result {
+    let Some(stuck) = Stuck::new(features)? else {
+        return Ok(());
+    };
+    let fake = &stuck.rig.fake;
+    stuck.rig.disk.answer(Answer::Hold, Some(FLUSH));
+    fake.fault(|faults| faults.queue_reset_waits = true);
+    let other = stuck.disk.clone();
+    let flush = Task::new(move || other.flush())?;
+    check!(wait::until(DEADLINE_MS, || fake.queue_resets() > 0));
+    let queue = usize::from(fake.held(0) == 0);
+    fake.finish_silently(queue, |chain| stuck.rig.disk.complete(chain))?;
+    stuck.rig.disk.answer(Answer::Honest, None);
+    fake.fault(|faults| faults.queue_reset_waits = false);
+    flush.join(DEADLINE_MS)??;
+    check_read(read(&stuck.disk)?)?;
+    check_eq!(messages::logged(ALONE), 1);
+    stuck.check_resets(1, 0)?;
+    stuck.remove()
+}
+
 #[kunit_tests(rust_virtio_blk_stuck)]
 mod suite {
     use super::*;
@@ -244,6 +267,13 @@ mod suite {
         check_read(read(&stuck.disk)?)?;
         stuck.check_resets(1, 0)?;
         stuck.remove()
+    }
+
+    /// A flush that the device answers while its queue is being reset has succeeded, in each
+    /// layout.
+    #[test]
+    fn flush_is_answered_at_last() -> Result {
+        LAYOUTS.iter().try_for_each(|features| answered(features))
     }
 
     /// The disk is removed with a queue stuck, or just after that was started anew.

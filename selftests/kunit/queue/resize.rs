@@ -13,6 +13,7 @@ use crate::{
     ring::is_native, //
 };
 use kernel::prelude::*;
+use virtio::Returned;
 use virtio_fake::{
     Action,
     Drops,
@@ -52,7 +53,7 @@ mod suite {
                     vq.kick();
                     fake.serve_some(0, 2)?;
                     let mut sum = 0;
-                    vq.resize(4, |parcel| sum += parcel.number())?;
+                    vq.resize(4, |parcel| sum += parcel.into_buffer().number())?;
                     check_eq!(sum, 1 + 2 + 3);
                     check_eq!(drops.count(), 3);
                     check_eq!(vq.ring_size(), 4);
@@ -62,12 +63,56 @@ mod suite {
                     check_eq!(fake.serve(0)?, 4);
                     fake.finish(0, |_| Action::Complete(7))?;
                     check_eq!(vq.get_buf().ok_or(ENODATA)?.len(), 7);
-                    vq.reset(|parcel| sum += parcel.number())?;
+                    vq.reset(|parcel| sum += parcel.into_buffer().number())?;
                     check_eq!(sum, 6 + 11 + 12 + 13);
                     check_eq!(vq.ring_size(), 4);
                     add_some(&mut vq, 20, 1, &drops)?;
                     vq.kick();
                     check_eq!(fake.serve(0)?, 1);
+                    Ok(())
+                },
+            )?;
+        }
+        Ok(())
+    }
+
+    /// A buffer that the device has used comes back as that, with its length, though nobody looked.
+    #[test]
+    fn used_by_then() -> Result {
+        for layout in LAYOUTS {
+            let features: &'static [u32] = if layout.contains(&RING_PACKED) {
+                &[RING_RESET, RING_PACKED, EVENT_IDX]
+            } else {
+                &[RING_RESET, EVENT_IDX]
+            };
+            on_bench(
+                Setup {
+                    features,
+                    ..Setup::default()
+                },
+                |_, fake, _, mut queues| {
+                    let drops = Drops::new()?;
+                    let mut vq = queues.take::<Parcel>(0)?;
+                    for size in [None, Some(4)] {
+                        add_some(&mut vq, 1, 3, &drops)?;
+                        vq.kick();
+                        check_eq!(fake.serve(0)?, 3);
+                        fake.finish(0, |_| Action::Complete(7))?;
+                        let (mut used, mut unused) = ((0, 0), 0);
+                        let take = |parcel: Returned<Parcel>| match parcel {
+                            Returned::Used(parcel) => {
+                                used = (parcel.buffer().number(), parcel.len())
+                            }
+                            Returned::Unused(parcel) => unused += parcel.number(),
+                        };
+                        match size {
+                            None => vq.reset(take)?,
+                            Some(size) => vq.resize(size, take)?,
+                        }
+                        check_eq!(used, (1, 7));
+                        check_eq!(unused, 2 + 3);
+                    }
+                    check_eq!(drops.count(), 6);
                     Ok(())
                 },
             )?;

@@ -173,8 +173,18 @@ extern "C" fn disable_vq_and_reset(vq: *mut bindings::virtqueue) -> c_int {
         let tables = dev.bind_state().tables();
         let disable = tables.transport.disable_vq_and_reset.ok_or(ENOENT)?;
         super::queue_reset::ask(dev, index)?;
-        // SAFETY: This is the transport's operation for a queue of its device.
-        Ok(unsafe { disable(vq) })
+        // The transport may break the queue: what was answered is looked at before. Where it is the
+        // transport that asks the device, an answer may come until it has.
+        // SAFETY: The ring is in the operation of a reset or resize, and does not use itself before
+        // this returned; nor does the device from the second time on.
+        unsafe {
+            crate::queue::take_used(dev);
+            let ret = disable(vq);
+            if ret == 0 {
+                crate::queue::take_used(dev);
+            }
+            Ok(ret)
+        }
     })
 }
 
