@@ -297,7 +297,8 @@ impl Inner {
             let mut pushed = false;
             loop {
                 while done < limit {
-                    let Some(mut chain) = self.rule(index, ring.pop())? else {
+                    let popped = ring.pop().and_then(|chain| self.check_mapped(chain));
+                    let Some(mut chain) = self.rule(index, popped)? else {
                         break;
                     };
                     done += 1;
@@ -323,6 +324,29 @@ impl Inner {
             self.raise(index)?;
         }
         Ok(done)
+    }
+
+    /// Looks whether a chain was mapped as the device is to use it, where the transport maps
+    /// memory.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Maps::check`].
+    fn check_mapped(&self, chain: Option<Chain>) -> Result<Option<Chain>> {
+        if let Some(chain) = chain.as_ref().filter(|_| self.spec.has_operations()) {
+            for piece in chain.pieces() {
+                self.maps
+                    .check(piece.addr, piece.len.into(), piece.writable)?;
+            }
+            if let Some((addr, len)) = chain.table {
+                // Or it is memory that both sides see.
+                match self.maps.check(addr, len.into(), false) {
+                    Ok(()) | Err(EFAULT) => (),
+                    Err(e) => return Err(e),
+                }
+            }
+        }
+        Ok(chain)
     }
 
     /// Counts and reports an error of the driver.

@@ -3,7 +3,9 @@
 //! Mapping operations of the transport (`vdev->map`) that keep account.
 //!
 //! The mappings are known piece by piece: one that is taken back twice, or not as it was made, is
-//! counted, and the pieces that are left at the end were leaked.
+//! counted, and the pieces that are left at the end were leaked. A device compares what it is given
+//! with them: memory that was not mapped, or not for the direction in which the device is to use
+//! it, is an error of the driver.
 //!
 //! The operations do not trust the token that they are given. One that is no account of a device
 //! gets what VDUSE gives for one that is null: no mapping, no memory, and 0 for the largest piece.
@@ -64,6 +66,26 @@ struct Mapping {
     dir: i32,
 }
 
+impl Mapping {
+    /// Whether it is of memory with this in it.
+    fn has(&self, addr: u64, len: u64) -> bool {
+        addr.checked_sub(self.addr)
+            .and_then(|offset| offset.checked_add(len))
+            .is_some_and(|end| end <= self.size as u64)
+    }
+}
+
+/// Directions of memory that the device may read.
+const READ: [i32; 2] = [
+    bindings::dma_data_direction::DMA_TO_DEVICE.0,
+    bindings::dma_data_direction::DMA_BIDIRECTIONAL.0,
+];
+/// Directions of memory that the device may write.
+const WRITTEN: [i32; 2] = [
+    bindings::dma_data_direction::DMA_FROM_DEVICE.0,
+    bindings::dma_data_direction::DMA_BIDIRECTIONAL.0,
+];
+
 /// The account of a device.
 #[pin_data]
 pub(crate) struct Maps {
@@ -109,6 +131,26 @@ impl Maps {
         self.made.load(Relaxed)
     }
 
+    /// Whether the device may read memory, or write it, as it was mapped.
+    ///
+    /// # Errors
+    ///
+    /// - `EFAULT`: it was not mapped.
+    /// - `EACCES`: it was mapped for the other direction.
+    pub(crate) fn check(&self, addr: u64, len: u64, write: bool) -> Result {
+        let allowed = if write { WRITTEN } else { READ };
+        let live = self.live.lock();
+        let mut around = live.iter().filter(|m| m.has(addr, len)).peekable();
+        if around.peek().is_none() {
+            return Err(EFAULT);
+        }
+        if around.any(|m| allowed.contains(&m.dir)) {
+            Ok(())
+        } else {
+            Err(EACCES)
+        }
+    }
+
     /// Returns the number of pieces that were taken back or synchronised and had not been mapped
     /// so.
     pub(crate) fn wrong(&self) -> u64 {
@@ -149,11 +191,13 @@ impl Maps {
         }
     }
 
-    fn sync(&self, addr: u64, size: usize) {
+    fn sync(&self, addr: u64, size: usize, dir: i32) {
         self.syncs.fetch_add(1, Relaxed);
         let live = self.live.lock();
-        let inside = |m: &Mapping| addr >= m.addr && addr + size as u64 <= m.addr + m.size as u64;
-        if !live.iter().any(inside) {
+        if !live
+            .iter()
+            .any(|m| m.has(addr, size as u64) && m.dir == dir)
+        {
             self.wrong.fetch_add(1, Relaxed);
         }
     }
@@ -283,10 +327,10 @@ unsafe extern "C" fn sync(
     map: bindings::virtio_map,
     addr: u64,
     size: usize,
-    _dir: bindings::dma_data_direction,
+    dir: bindings::dma_data_direction,
 ) {
     if let Some(maps) = maps(map) {
-        maps.sync(addr, size);
+        maps.sync(addr, size, dir.0);
     }
 }
 

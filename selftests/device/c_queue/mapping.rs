@@ -129,6 +129,16 @@ impl Fake {
         self.0.maps.wrong()
     }
 
+    /// Whether the device may write memory, or read it, as it was mapped.
+    ///
+    /// # Errors
+    ///
+    /// - `EFAULT`: it was not mapped.
+    /// - `EACCES`: it was mapped for the other direction.
+    pub fn may_use(&self, addr: u64, len: u64, write: bool) -> Result {
+        self.0.maps.check(addr, len, write)
+    }
+
     /// Synchronisations of mappings so far.
     pub fn synced(&self) -> u64 {
         self.0.maps.syncs()

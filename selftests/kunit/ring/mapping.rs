@@ -38,6 +38,14 @@ fn mapped() -> Setup {
     }
 }
 
+/// With a second queue.
+fn two() -> Setup {
+    Setup {
+        queues: 2,
+        ..mapped()
+    }
+}
+
 /// With a ring for buffers that are long.
 fn long() -> Setup {
     Setup {
@@ -78,6 +86,55 @@ mod suite {
                 check_eq!(fake.mapped(), 1);
                 check_eq!(get(&mut vq)?.len, 16);
                 check_eq!(fake.mapped(), 0);
+            }
+            Ok(())
+        })
+    }
+
+    /// Each segment is mapped in the direction in which the device uses it, and so is a table; and
+    /// is taken back in that direction (R21, R44). The device refuses what it may not read, or
+    /// write.
+    #[test]
+    fn in_its_direction() -> Result {
+        on_each(two, |bench, fake, _, mut queues| {
+            bench.answer_when_served();
+            let mut vq = fake.c_queue(0)?;
+            for (how, out, in_) in [
+                (How::Lists, 2, 0),
+                (How::Lists, 0, 2),
+                (How::Lists, 2, 2),
+                (How::Segments, 1, 2),
+                (How::Out, 1, 0),
+                (How::Out, 3, 0),
+                (How::In, 0, 1),
+                (How::In, 0, 3),
+                (How::InCacheClean, 0, 2),
+                (How::OutPremapped, 2, 0),
+                (How::InPremapped(0), 0, 2),
+            ] {
+                vq.add(Wire::new(1, out, in_)?, how).map_err(|(e, _)| e)?;
+                check!(fake.mapped() >= out + in_);
+                vq.kick();
+                check_eq!(fake.serve(0)?, 1);
+                check_eq!(get(&mut vq)?.wire.number(), 1);
+                check_eq!((fake.mapped(), fake.mapped_wrong()), (0, 0));
+            }
+            let mut vq = queues.take::<Parcel>(1)?;
+            let drops = Drops::new()?;
+            for (out, in_) in [(1, 0), (0, 1), (1, 1), (3, 2)] {
+                let mut parcel = Parcel::new(1, &drops)?;
+                for _ in 0..out {
+                    parcel = parcel.out(b"to be read")?;
+                }
+                for _ in 0..in_ {
+                    parcel = parcel.in_(16)?;
+                }
+                vq.add_buf(parcel).map_err(|(e, _)| e)?;
+                check!(fake.mapped() >= out + in_);
+                vq.kick();
+                check_eq!(fake.serve(1)?, 1);
+                check!(vq.get_buf().is_some());
+                check_eq!((fake.mapped(), fake.mapped_wrong()), (0, 0));
             }
             Ok(())
         })
@@ -320,6 +377,9 @@ mod suite {
                 let ptr: *mut core::ffi::c_void = bytes.as_mut_ptr().cast();
                 let addr = vq.map(ptr, 256, true)?;
                 check_eq!(fake.mapped(), 1);
+                fake.may_use(addr, 256, true)?;
+                check_err!(fake.may_use(addr, 256, false), EACCES);
+                check_err!(fake.may_use(addr + 1, 256, true), EFAULT);
                 check!(vq.sync(addr, 64, 32));
                 check_eq!(fake.synced(), 2);
                 vq.unmap(addr, 256, true);
