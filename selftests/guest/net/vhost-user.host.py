@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Starts and ends the back ends of net/vhost-user, which QEMU finds in the run directory."""
+"""Starts and ends the back ends of net/vhost-user, which QEMU finds in the run directory, and has QEMU stand
+still."""
 
 import sys
 from pathlib import Path
@@ -8,7 +9,8 @@ _PROGRAM = Path(__file__).resolve().parent.parent / "lib" / "vhost-user-net.py"
 
 
 def actions(guest) -> dict:
-    """Returns what the script may ask for: `start`, and `kill` of the process that was started last."""
+    """Returns what the script may ask for: `start`, `kill` of the process that was started last, and `stand`
+    for a moment, for which QEMU takes the queues from the process."""
     started = []
 
     def start(_argument: str) -> None:
@@ -21,4 +23,9 @@ def actions(guest) -> dict:
         for name in ("near.sock", "far.sock"):
             (guest.rundir / name).unlink()
 
-    return {"start": start, "kill": kill}
+    def stand(_argument: str) -> None:
+        monitor = guest.monitor()
+        monitor.command("stop")
+        monitor.command("cont")
+
+    return {"start": start, "kill": kill, "stand": stand}

@@ -71,6 +71,15 @@ dies() {
 	done
 }
 
+# stands: the queues are taken from the process while a file goes over the cable, and it goes on with them.
+stands() {
+	rm -f $CABLE_TMP/in
+	send_file 8 &
+	_file=$!
+	wait_for 60 test -s $CABLE_TMP/in
+	host run stand && wait $_file && ping -c3 -i0.2 -W5 $CABLE_FAR
+}
+
 # use LAYOUT: what any NIC must do.
 use() {
 	near=$(nic_of near)
@@ -79,6 +88,7 @@ use() {
 	check "N12 $1: ping" ping -c3 -i0.2 -W5 $CABLE_FAR
 	check "N12 $1: large ping in fragments" ping -c3 -i0.2 -W5 -s 20000 $CABLE_FAR
 	check "N12 $1: a file arrives" send_file 8
+	check "N12 $1: a file arrives though the machine stands still" stands
 }
 
 # leaves LAYOUT: the near one is unplugged under traffic.
