@@ -112,7 +112,7 @@ mod suite {
                 (How::OutPremapped, 2, 0),
                 (How::InPremapped(0), 0, 2),
             ] {
-                vq.add(Wire::new(1, out, in_)?, how).map_err(|(e, _)| e)?;
+                vq.add(Wire::new(1, out, in_)?, how)?;
                 check!(fake.mapped() >= out + in_);
                 vq.kick();
                 check_eq!(fake.serve(0)?, 1);
@@ -129,7 +129,7 @@ mod suite {
                 for _ in 0..in_ {
                     parcel = parcel.in_(16)?;
                 }
-                vq.add_buf(parcel).map_err(|(e, _)| e)?;
+                vq.add_buf(parcel)?;
                 check!(fake.mapped() >= out + in_);
                 vq.kick();
                 check_eq!(fake.serve(1)?, 1);
