@@ -64,7 +64,7 @@ impl<'a> AddrList<'a> {
 
     /// Returns the number of addresses.
     pub fn len(&self) -> usize {
-        // SAFETY: By the type invariant.
+        // SAFETY: `list` is valid and does not change for `'a` (type invariant).
         unsafe { bindings::hw_addr_count(self.list) as usize }
     }
 
@@ -99,7 +99,7 @@ impl<T: Operations> Device<T> {
     pub fn filter_addresses(&self) -> Result<[AddrBytes; 2]> {
         let mut lists = [KVec::new(), KVec::new()];
         for (list, multicast) in lists.iter_mut().zip([false, true]) {
-            // SAFETY: By the type invariants.
+            // SAFETY: The device is valid (type invariant of `Device`); the count needs no lock.
             let n = unsafe { bindings::netdev_addr_count(self.as_raw(), multicast) };
             *list = KVec::from_elem(0, n as usize * ETH_ALEN, GFP_KERNEL)?;
             let to = list.as_mut_ptr();

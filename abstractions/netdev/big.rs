@@ -209,7 +209,7 @@ unsafe impl Buffer for BigBuf {
     }
 
     unsafe fn from_raw(raw: RawToken) -> Self {
-        // SAFETY: By the safety requirements.
+        // SAFETY: `data` is a box that `into_raw` gave up, used up here (safety requirements).
         Self(unsafe { KBox::from_raw(raw.data.as_ptr().cast()) })
     }
 }

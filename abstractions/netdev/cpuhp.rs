@@ -81,7 +81,7 @@ fn setup(
 ///
 /// It is registered, and has no instance.
 unsafe fn teardown(state: bindings::cpuhp_state) {
-    // SAFETY: By the safety requirements.
+    // SAFETY: By the safety requirements, `state` is registered and has no instance.
     unsafe { bindings::__cpuhp_remove_state(state, false) };
 }
 
@@ -143,7 +143,8 @@ impl Node {
     /// `state` is registered, and the instance in none. It does not move while it is in one, and
     /// its function may be called.
     unsafe fn add(&self, state: bindings::cpuhp_state) -> Result {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, `state` is registered, and the node is in none and
+        // does not move while it is in this one.
         to_result(unsafe { bindings::__cpuhp_state_add_instance(state, self.node.get(), false) })
     }
 
@@ -151,7 +152,7 @@ impl Node {
     ///
     /// The instance is in `state`.
     unsafe fn remove(&self, state: bindings::cpuhp_state) {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, the node is in `state`, which is a registered one.
         unsafe { bindings::__cpuhp_state_remove_instance(state, self.node.get(), false) };
     }
 }
@@ -203,7 +204,9 @@ impl Instance {
         }
         let states = STATES.get(rtnl);
         states.get(names)?;
-        // SAFETY: By the type invariants and the safety requirements, for both.
+        // SAFETY: `get` has registered the states. `added` is not set, so the nodes are in none
+        // (type invariant); by the safety requirements, they do not move, and their function may be
+        // called.
         let ret = unsafe {
             self.online.add(states.online).and_then(|()| {
                 self.dead
@@ -228,7 +231,8 @@ impl Instance {
             return;
         }
         let states = STATES.get(rtnl);
-        // SAFETY: By the type invariants.
+        // SAFETY: `added` was set, so the nodes are in the states, which are registered as this is
+        // a user of them (type invariants of `Instance` and `States`).
         unsafe {
             self.dead.remove(states.dead);
             self.online.remove(states.online);
@@ -254,11 +258,12 @@ fn erase(f: InstanceFn) -> Callback {
 /// Called by the core for a node that was added by [`Instance::add`].
 unsafe fn call(node: *mut bindings::hlist_node, change: CpuChange) {
     let node = Opaque::cast_from(node);
-    // SAFETY: By the safety requirements.
+    // SAFETY: By the safety requirements, `node` is that of a `Node`. The instance stays where it
+    // is until `Instance::remove`, which waits for this call, has returned.
     let node = unsafe { &*kernel::container_of!(node, Node, node) };
     // SAFETY: This is a hotplug callback.
     let cpus = unsafe { CpusLocked::assume_held() };
-    // SAFETY: By the type invariants.
+    // SAFETY: The node is in a state, so the function may be called (type invariant of `Node`).
     unsafe { (node.call)(node.owner, change, &cpus) };
 }
 

@@ -78,7 +78,7 @@ impl<T: Operations> Device<T> {
 
     #[inline(always)]
     fn private(&self) -> &Private<T> {
-        // SAFETY: By the type invariants.
+        // SAFETY: The private data is part of the device, initialised and for `T` (type invariant).
         unsafe { &*Private::of(self.as_raw()) }
     }
 
@@ -106,32 +106,32 @@ impl<T: Operations> Device<T> {
     /// Prints a warning about the interface, C `dev_warn(&dev->dev, ...)`. Any context.
     pub fn warn(&self, message: fmt::Arguments<'_>) {
         let message = core::ptr::from_ref(&message).cast();
-        // SAFETY: By the type invariants; the message is one of Rust's, and only looked at.
+        // SAFETY: The device is valid (type invariant); the message of Rust's is only looked at.
         unsafe { bindings::rust_netdev_warn(self.as_raw(), message) };
     }
 
     /// Prints an error of the interface, C `netdev_err`. Any context.
     pub fn error(&self, message: fmt::Arguments<'_>) {
         let message = core::ptr::from_ref(&message).cast();
-        // SAFETY: As above.
+        // SAFETY: The device is valid (type invariant); the message of Rust's is only looked at.
         unsafe { bindings::rust_netdev_err(self.as_raw(), message) };
     }
 
     /// The features that are on.
     #[inline]
     pub fn features(&self) -> Features {
-        // SAFETY: By the type invariants.
+        // SAFETY: The device is valid (type invariant), and may be asked without a lock.
         Features::from_raw(unsafe { bindings::netdev_features(self.as_raw()) })
     }
 
     /// Whether the interface is up, or about to go up or down.
     pub fn is_running(&self) -> bool {
-        // SAFETY: By the type invariants.
+        // SAFETY: The device is valid (type invariant), and may be asked without a lock.
         unsafe { bindings::netif_running(self.as_raw()) }
     }
 
     fn flags(&self) -> u32 {
-        // SAFETY: By the type invariants.
+        // SAFETY: The device is valid (type invariant), and may be asked without a lock.
         unsafe { bindings::netdev_flags(self.as_raw()) }
     }
 
@@ -163,19 +163,19 @@ impl<T: Operations> Device<T> {
 
     /// There is a link. Any context; does nothing for a device that was unregistered.
     pub fn carrier_on(&self) {
-        // SAFETY: By the type invariants.
+        // SAFETY: The device is valid (type invariant); one that was unregistered is left alone.
         unsafe { bindings::rust_netif_set_carrier(self.as_raw(), true) };
     }
 
     /// There is no link. As [`Device::carrier_on`].
     pub fn carrier_off(&self) {
-        // SAFETY: By the type invariants.
+        // SAFETY: The device is valid (type invariant); one that was unregistered is left alone.
         unsafe { bindings::rust_netif_set_carrier(self.as_raw(), false) };
     }
 
     /// Tells the stack to send on no queue.
     pub fn stop_all_queues(&self) {
-        // SAFETY: By the type invariants.
+        // SAFETY: The device is valid with all its queues (type invariant).
         unsafe { bindings::netif_tx_stop_all_queues(self.as_raw()) };
     }
 
@@ -184,7 +184,8 @@ impl<T: Operations> Device<T> {
     /// was detached and attached again.
     pub fn wake_stopped_queue(&self, index: usize, counter: &Counter) {
         if let Some(slot) = self.private().tx.get(index) {
-            // SAFETY: By the type invariants.
+            // SAFETY: `txq` is a queue of this device and lives as long (`TxSlot`). It has a
+            // queueing discipline since `NewDevice::new`; neither function needs its lock.
             unsafe {
                 if bindings::netif_tx_queue_stopped(slot.txq)
                     && bindings::rust_netif_tx_wake(slot.txq)
@@ -198,20 +199,20 @@ impl<T: Operations> Device<T> {
     /// Since when a transmit queue did not move, in microseconds.
     pub fn queue_age_usecs(&self, index: usize) -> u32 {
         self.private().tx.get(index).map_or(0, |slot| {
-            // SAFETY: By the type invariants.
+            // SAFETY: `txq` is a queue of this device and lives as long (`TxSlot`).
             unsafe { bindings::netdev_queue_age_usecs(slot.txq) }
         })
     }
 
     /// The device is gone for now: it is neither used nor configured.
     pub fn detach(&self, _rtnl: &mut Rtnl) {
-        // SAFETY: By the type invariants.
+        // SAFETY: The device is valid (type invariant), and the RTNL is held, in process context.
         unsafe { bindings::netif_tx_detach(self.as_raw()) };
     }
 
     /// The device is there again.
     pub fn attach(&self, _rtnl: &mut Rtnl) {
-        // SAFETY: By the type invariants.
+        // SAFETY: The device is valid (type invariant), and the RTNL is held, in process context.
         unsafe { bindings::netif_tx_attach(self.as_raw()) };
     }
 
@@ -222,9 +223,9 @@ impl<T: Operations> Device<T> {
     /// `EINVAL`: none, or more than there are. `ENOMEM`.
     pub fn set_real_queues(&self, n: usize, _rtnl: &mut Rtnl) -> Result {
         let n = u32::try_from(n)?;
-        // SAFETY: By the type invariants; the RTNL is held.
+        // SAFETY: The device is valid (type invariant); the RTNL is held.
         to_result(unsafe { bindings::netif_set_real_num_tx_queues(self.as_raw(), n) })?;
-        // SAFETY: As above.
+        // SAFETY: The device is valid (type invariant); the RTNL is held.
         to_result(unsafe { bindings::netif_set_real_num_rx_queues(self.as_raw(), n) })
     }
 
@@ -251,7 +252,7 @@ impl<T: Operations> Device<T> {
     /// Runs [`Operations::rtnl_work`] soon, if the device is registered, and still is then. Process
     /// or softirq context.
     pub fn schedule_rtnl_work(&self) {
-        // SAFETY: By the type invariants.
+        // SAFETY: The device is valid (type invariant); one never registered is left alone.
         unsafe { bindings::rust_netdev_work_sched(self.as_raw()) };
     }
 
@@ -345,7 +346,8 @@ impl<T: Operations> Device<T> {
             }),
             None => None,
         };
-        // SAFETY: As for `rx_stopped`.
+        // SAFETY: No poll runs, as the instance is disabled, and none can start as long as the RTNL
+        // is borrowed exclusively, which also keeps others from getting here.
         unsafe { slot.set_pool(pool) };
         Ok(())
     }

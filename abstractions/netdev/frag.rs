@@ -197,7 +197,7 @@ impl RxFrag {
     /// Start of the fragment.
     #[inline(always)]
     pub(crate) fn base(&self) -> *mut u8 {
-        // SAFETY: By the type invariants.
+        // SAFETY: `start - headroom` is the start of the fragment (type invariant).
         unsafe { self.start.as_ptr().sub(self.headroom() as usize) }
     }
 

@@ -227,7 +227,8 @@ fn still_scheduled(source: Option<&impl Source>) {
 ///
 /// # Invariants
 ///
-/// This thread has the NAPI instance of `slot` scheduled, and BHs are disabled.
+/// This thread runs the poll function of the instance of `slot`: it has the instance scheduled, or
+/// polls it for netpoll. BHs are disabled.
 pub struct TxPoll<'a, T: Operations> {
     slot: &'a TxSlot<T>,
     budget: i32,

@@ -47,7 +47,7 @@ const UNCOUNTED: usize = 1;
 /// `to` is followed by `len` writable bytes.
 #[inline(always)]
 unsafe fn clear(to: *mut u8, len: usize) {
-    // SAFETY: By the safety requirements.
+    // SAFETY: By the safety requirements, `to` is followed by `len` writable bytes.
     unsafe {
         if len == 12 {
             to.cast::<u64>().write_unaligned(0);
@@ -155,7 +155,7 @@ impl TxPacket {
     pub fn new(skb: SkBuff, layout: HeaderLayout, counted: bool) -> Self {
         let raw = skb.as_raw();
         let len = usize::from(layout.len);
-        // SAFETY: By the type invariants of `SkBuff`.
+        // SAFETY: The packet is valid, as this owns a reference (type invariant of `SkBuff`).
         let (head, data) = unsafe { ((*raw).head as usize, (*raw).data) };
         // Aligned, so that devices which access the header in place may.
         let pushed = layout.inline
@@ -191,7 +191,7 @@ impl TxPacket {
             // SAFETY: By the type invariants, it is right before the data.
             unsafe { (*raw).data.sub(self.shape.header_len() as usize) }
         } else {
-            // SAFETY: By the type invariants of `SkBuff`.
+            // SAFETY: The packet is valid, as this owns a reference (type invariant of `SkBuff`).
             unsafe { (&raw mut (*raw).cb).cast() }
         }
     }
@@ -220,11 +220,11 @@ impl TxPacket {
     /// Fragments behind the head.
     #[inline(always)]
     fn fragments(&self) -> usize {
-        // SAFETY: By the type invariants of `SkBuff`.
+        // SAFETY: The packet is valid, as this owns a reference (type invariant of `SkBuff`).
         if unsafe { (*self.skb.as_raw()).data_len } == 0 {
             return 0;
         }
-        // SAFETY: By the type invariants of `SkBuff`.
+        // SAFETY: The packet and its shared part are valid (type invariant of `SkBuff`).
         let n = unsafe { (*self.skb.shared_info()).nr_frags };
         usize::from(n).min(MAX_SKB_FRAGS)
     }
@@ -294,7 +294,7 @@ unsafe impl Buffer for TxPacket {
 
     #[inline(always)]
     fn is_common(&self) -> bool {
-        // SAFETY: By the type invariants of `SkBuff`.
+        // SAFETY: The packet is valid, as this owns a reference (type invariant of `SkBuff`).
         self.shape.is_pushed() && unsafe { (*self.skb.as_raw()).data_len } == 0
     }
 
@@ -309,16 +309,17 @@ unsafe impl Buffer for TxPacket {
         } else {
             sink.out(Segment::virt(header, header_len))?;
             if head != 0 {
-                // SAFETY: By the type invariants of `SkBuff`.
+                // SAFETY: The packet is valid, as this owns a reference (type invariant of
+                // `SkBuff`).
                 sink.out(Segment::virt(unsafe { (*raw).data }.cast(), head))?;
             }
         }
-        // SAFETY: By the type invariants of `SkBuff`.
+        // SAFETY: The packet is valid, as this owns a reference (type invariant of `SkBuff`).
         if unsafe { (*raw).data_len } == 0 {
             return Ok(());
         }
         let info = self.skb.shared_info();
-        // SAFETY: By the type invariants of `SkBuff`.
+        // SAFETY: The packet and its shared part are valid (type invariant of `SkBuff`).
         if !unsafe { (*info).frag_list }.is_null() {
             return Err(EINVAL);
         }

@@ -70,7 +70,7 @@ impl PagePool {
         // SAFETY: `parent` is valid.
         fast.nid = unsafe { bindings::dev_to_node(raw_device(parent)) };
         fast.napi = napi.cast();
-        // SAFETY: As above.
+        // SAFETY: The union is of the same fields, named and not.
         let slow = unsafe { &mut params.__bindgen_anon_2.slow };
         slow.netdev = netdev;
         if let Some(dma) = dma {
@@ -111,7 +111,8 @@ impl PagePool {
     ///
     /// The instance is disabled.
     pub(crate) unsafe fn forget_napi(&self) {
-        // SAFETY: By the type invariants and the safety requirements.
+        // SAFETY: `pool` is a valid page pool that this owns (type invariant); by the safety
+        // requirements, its instance is disabled.
         unsafe { bindings::page_pool_disable_direct_recycling(self.pool.as_ptr()) };
     }
 }
@@ -239,7 +240,7 @@ impl<'a> Pool<'a> {
 ///
 /// # Invariants
 ///
-/// The memory of `frags` is mapped for the device of `queue`.
+/// The memory of `frags` is mapped, if at all, for the device of `queue`.
 pub struct Filling<'a, Q> {
     frags: Frags<'a>,
     queue: Q,
@@ -255,7 +256,7 @@ impl<Q: QueueOps<RxFrag>> Filling<'_, Q> {
     #[inline(always)]
     pub fn add(&mut self) -> Result {
         let frag = self.frags.alloc().ok_or(ENOMEM)?;
-        // SAFETY: By the type invariants.
+        // SAFETY: `frags` are mapped, if at all, for the device of `queue` (type invariant).
         unsafe { self.queue.add_premapped(frag) }?;
         Ok(())
     }

@@ -77,7 +77,7 @@ impl SkBuff {
     /// Bytes of the packet.
     #[inline(always)]
     pub fn len(&self) -> u32 {
-        // SAFETY: By the type invariant.
+        // SAFETY: The packet is valid, as this owns a reference to it (type invariant).
         unsafe { (*self.as_raw()).len }
     }
 

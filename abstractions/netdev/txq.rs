@@ -81,21 +81,21 @@ impl<'a, T: Operations> StackQueue<'a, T> {
     /// Tells the stack to send no more.
     #[inline(always)]
     pub fn stop(self) {
-        // SAFETY: By the type invariants.
+        // SAFETY: `txq` lives as long as the slot, and this thread holds its lock (type invariant).
         unsafe { bindings::netif_tx_stop_queue(self.slot.txq) };
     }
 
     /// Whether the driver stopped the queue.
     #[inline(always)]
     pub fn is_stopped(self) -> bool {
-        // SAFETY: By the type invariants.
+        // SAFETY: `txq` lives as long as the slot, and this thread holds its lock (type invariant).
         unsafe { bindings::netif_tx_queue_stopped(self.slot.txq) }
     }
 
     /// Whether the stack sends no more, because the driver or the byte limit stopped it.
     #[inline(always)]
     pub fn is_xmit_stopped(self) -> bool {
-        // SAFETY: By the type invariants.
+        // SAFETY: `txq` lives as long as the slot, and this thread holds its lock (type invariant).
         unsafe { bindings::netif_xmit_stopped(self.slot.txq) }
     }
 
@@ -105,7 +105,7 @@ impl<'a, T: Operations> StackQueue<'a, T> {
     /// Attaching the interface lets the stack send on all queues.
     #[inline(always)]
     pub fn wake(self) -> bool {
-        // SAFETY: By the type invariants.
+        // SAFETY: `txq` lives as long as the slot, and this thread holds its lock (type invariant).
         unsafe { bindings::rust_netif_tx_wake(self.slot.txq) }
     }
 
@@ -113,7 +113,7 @@ impl<'a, T: Operations> StackQueue<'a, T> {
     /// notified now: nothing follows, or nothing may follow.
     #[inline(always)]
     pub fn sent(self, bytes: u32, more: bool) -> bool {
-        // SAFETY: By the type invariants.
+        // SAFETY: `txq` lives as long as the slot, and this thread holds its lock (type invariant).
         unsafe { bindings::__netdev_tx_sent_queue(self.slot.txq, bytes, more) }
     }
 
@@ -121,14 +121,14 @@ impl<'a, T: Operations> StackQueue<'a, T> {
     /// sent do not count.
     #[inline(always)]
     pub fn completed(self, packets: u32, bytes: u32) {
-        // SAFETY: By the type invariants.
+        // SAFETY: `txq` lives as long as the slot, and this thread holds its lock (type invariant).
         unsafe { bindings::netdev_tx_completed_queue(self.slot.txq, packets, bytes) };
     }
 
     /// Forgets what was sent: for packets that were freed without being completed. Nothing is
     /// sent meanwhile.
     pub fn reset(self) {
-        // SAFETY: By the type invariants.
+        // SAFETY: `txq` lives as long as the slot, and this thread holds its lock (type invariant).
         unsafe { bindings::netdev_tx_reset_queue(self.slot.txq) };
     }
 }

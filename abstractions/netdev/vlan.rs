@@ -42,6 +42,6 @@ impl<T: Operations> Device<T> {
 ///
 /// `f` is an `F` that nothing else refers to.
 unsafe extern "C" fn call<F: FnMut(u16)>(f: *mut c_void, vid: u16) {
-    // SAFETY: By the safety requirements.
+    // SAFETY: By the safety requirements, `f` is an `F` that nothing else refers to.
     unsafe { (*f.cast::<F>())(vid) };
 }

@@ -155,7 +155,7 @@ impl<T: Operations> NewDevice<T> {
             unsafe { slot.register(weight) };
         }
         for slot in &private.tx {
-            // SAFETY: As above.
+            // SAFETY: The slots stay where they are until the device is dropped.
             unsafe { slot.register(weight) };
         }
         // SAFETY: The device is valid and not registered.
@@ -194,19 +194,19 @@ impl<T: Operations> NewDevice<T> {
 
     /// Sets the features that VLANs on top inherit.
     pub fn set_vlan_features(&mut self, features: Features) {
-        // SAFETY: As above.
+        // SAFETY: The device was never registered (type invariant), so nobody else uses it.
         unsafe { bindings::netdev_set_vlan_features(self.0.as_raw(), features.into_raw()) };
     }
 
     /// Sets the MTU and its limits.
     pub fn set_mtu(&mut self, mtu: u32, min: u32, max: u32) {
-        // SAFETY: As above.
+        // SAFETY: The device was never registered (type invariant), so nobody else uses it.
         unsafe { bindings::netdev_set_mtu(self.0.as_raw(), mtu, min, max) };
     }
 
     /// Sets the headroom that packets to transmit should have.
     pub fn set_needed_headroom(&mut self, bytes: u16) {
-        // SAFETY: As above.
+        // SAFETY: The device was never registered (type invariant), so nobody else uses it.
         unsafe { bindings::netdev_set_needed_headroom(self.0.as_raw(), bytes) };
     }
 
@@ -229,7 +229,7 @@ impl<T: Operations> NewDevice<T> {
 
     /// Sets a random address and returns it.
     pub fn set_random_address(&mut self) -> MacAddr {
-        // SAFETY: As above.
+        // SAFETY: The device was never registered (type invariant), so nobody else uses it.
         unsafe {
             bindings::eth_hw_addr_random(self.0.as_raw());
             MacAddr(

@@ -49,7 +49,7 @@ pub struct NetDevice<T: Operations> {
 // SAFETY: The data and the states of the queues are `Send`.
 unsafe impl<T: Operations> Send for NetDevice<T> {}
 
-// SAFETY: As for `Device`.
+// SAFETY: A reference gives `Device`, which is `Sync`, and operations that hold the RTNL.
 unsafe impl<T: Operations> Sync for NetDevice<T> {}
 
 impl<T: Operations> NetDevice<T> {
@@ -129,7 +129,7 @@ impl<T: Operations> Deref for NetDevice<T> {
 
     #[inline(always)]
     fn deref(&self) -> &Device<T> {
-        // SAFETY: By the type invariants.
+        // SAFETY: `dev` is valid, with private data for `T`, as long as `self` (type invariant).
         unsafe { Device::from_raw(self.dev.as_ptr()) }
     }
 }
@@ -149,12 +149,12 @@ impl<T: Operations> Drop for NetDevice<T> {
         let private = Private::<T>::of(self.as_raw());
         // SAFETY: May be called in process context. After it, nobody looks at the NAPI instances.
         unsafe { bindings::synchronize_net() };
-        // SAFETY: By the type invariants.
+        // SAFETY: The private data is valid (type invariant), and is dropped only below.
         let parent = unsafe { (*private).parent.clone() };
         // SAFETY: By the type invariants; the device is not registered, its NAPI instances are not
         // either and its work is disabled, so nothing refers to the data. It is not used again.
         unsafe { private.drop_in_place() };
-        // SAFETY: By the type invariants.
+        // SAFETY: The device is valid (type invariant), and is freed only below.
         if unsafe { bindings::rust_netdev_has_page_pools(self.as_raw()) } {
             // Unregistering a device takes pools off its list. One that was made before or after,
             // and has a buffer that somebody keeps, is still there.
@@ -164,7 +164,7 @@ impl<T: Operations> Drop for NetDevice<T> {
             );
             return;
         }
-        // SAFETY: As above.
+        // SAFETY: This owns the device (type invariant), and nothing refers to it any more.
         unsafe { bindings::free_netdev(self.as_raw()) };
     }
 }

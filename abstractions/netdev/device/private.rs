@@ -84,28 +84,28 @@ impl<T: Operations> Private<T> {
     }
 
     pub(super) fn schedule_work(&self) {
-        // SAFETY: By the type invariants.
+        // SAFETY: `work` was initialised (type invariant), and is disabled before it goes.
         unsafe { bindings::schedule_work(self.work.get()) };
     }
 
     pub(super) fn schedule_recovery(&self, millis: u32) {
-        // SAFETY: By the type invariants.
+        // SAFETY: `recovery` was initialised (type invariant), and is disabled before it goes.
         unsafe { bindings::rust_schedule_delayed_work(self.recovery.get(), millis) };
     }
 
     pub(super) fn schedule_later(&self, millis: u32) {
-        // SAFETY: By the type invariants.
+        // SAFETY: `later` was initialised (type invariant), and is disabled before it goes.
         unsafe { bindings::rust_schedule_delayed_work(self.later.get(), millis) };
     }
 
     pub(super) fn cancel_work(&self) {
-        // SAFETY: By the type invariants.
+        // SAFETY: `work` was initialised (type invariant).
         unsafe { bindings::cancel_work_sync(self.work.get()) };
     }
 
     /// Cancels all work and the timer, and keeps them from being scheduled again.
     pub(super) fn disable_work(&self) {
-        // SAFETY: By the type invariants.
+        // SAFETY: `work`, `recovery` and `retry` were initialised (type invariant).
         unsafe {
             bindings::disable_work_sync(self.work.get());
             bindings::disable_delayed_work_sync(self.recovery.get());
@@ -126,7 +126,7 @@ impl<T: Operations> Private<T> {
     }
 
     pub(super) fn schedule_retry(&self) {
-        // SAFETY: By the type invariants.
+        // SAFETY: `retry` was initialised (type invariant), and is shut down before it goes.
         unsafe { bindings::rust_start_retry(self.retry.get()) };
     }
 
@@ -154,9 +154,10 @@ impl<T: Operations> Private<T> {
         change: cpuhp::CpuChange,
         cpus: &CpusLocked,
     ) {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, `private` is a `Private<T>`. It is valid: the hotplug
+        // instance is removed before the data is dropped, and that waits for this call.
         let dev = unsafe { (*private.cast::<Self>()).dev };
-        // SAFETY: By the type invariants.
+        // SAFETY: `dev` has this private data (type invariant), and lives at least as long.
         T::cpus_changed(unsafe { Device::<T>::from_raw(dev) }, change, cpus);
     }
 
@@ -166,7 +167,7 @@ impl<T: Operations> Private<T> {
     ///
     /// Called by the workqueue for the recovery of a `Private<T>`.
     pub(super) unsafe extern "C" fn run_recovery(work: *mut bindings::work_struct) {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, `work` is that of the recovery, a `delayed_work`.
         let work = unsafe { kernel::container_of!(work, bindings::delayed_work, work) };
         let work = Opaque::cast_from(work);
         // SAFETY: By the safety requirements; the work is disabled before the data is dropped.
@@ -174,7 +175,7 @@ impl<T: Operations> Private<T> {
         // The interface is neither registered nor unregistered while this runs.
         let mut rtnl = Rtnl::lock();
         if private.is_registered(&mut rtnl) {
-            // SAFETY: By the type invariants.
+            // SAFETY: `dev` has this private data (type invariant), and lives at least as long.
             T::recover(unsafe { Device::<T>::from_raw(private.dev) }, &mut rtnl);
         }
     }
@@ -207,7 +208,7 @@ impl<T: Operations> Private<T> {
         let work = Opaque::cast_from(work);
         // SAFETY: By the safety requirements; the work is disabled before the data is dropped.
         let private = unsafe { &*kernel::container_of!(work, Self, work) };
-        // SAFETY: By the type invariants.
+        // SAFETY: `dev` has this private data (type invariant), and lives at least as long.
         T::work(unsafe { Device::<T>::from_raw(private.dev) });
     }
 }

@@ -54,14 +54,15 @@ use kernel::{
 /// `dev` is a device of the driver `T`, and valid for `'a`.
 #[inline(always)]
 pub(crate) unsafe fn device_of<'a, T: Operations>(dev: *mut bindings::net_device) -> &'a Device<T> {
-    // SAFETY: By the safety requirements.
+    // SAFETY: By the safety requirements, `dev` is valid for `'a`, and `NewDevice` made it for `T`.
     unsafe { Device::from_raw(dev) }
 }
 
 /// The tables of function pointers of a driver.
 ///
 /// The core calls them with the devices that they were set for, which are those of the driver
-/// `T`; and those that it documents so, with the RTNL held by the calling thread.
+/// `T`; and those that it documents so, with the RTNL held by the calling thread. Code of the
+/// driver that makes the core do so lends its [`Rtnl`] by `&mut`, so no other one is in use then.
 pub(super) struct Vtable<T: Operations>(PhantomData<T>);
 
 impl<T: Operations> Vtable<T> {
@@ -123,13 +124,13 @@ impl<T: Operations> Vtable<T> {
     }
 
     extern "C" fn open(dev: *mut bindings::net_device) -> c_int {
-        // SAFETY: By the type's documentation.
+        // SAFETY: `dev` is one of `T`; the RTNL is held for `ndo_open` (see the type).
         let (dev, rtnl) = unsafe { (device_of::<T>(dev), Rtnl::assume_held()) };
         from_result(|| T::open(dev, rtnl).map(|()| 0))
     }
 
     extern "C" fn stop(dev: *mut bindings::net_device) -> c_int {
-        // SAFETY: By the type's documentation.
+        // SAFETY: `dev` is one of `T`; the RTNL is held for `ndo_stop` (see the type).
         let (dev, rtnl) = unsafe { (device_of::<T>(dev), Rtnl::assume_held()) };
         T::stop(dev, rtnl);
         0
@@ -143,7 +144,7 @@ impl<T: Operations> Vtable<T> {
         let skb = unsafe { SkBuff::from_raw(NonNull::new_unchecked(skb)) };
         // SAFETY: `skb` is valid.
         let index = unsafe { (*skb.as_raw()).queue_mapping };
-        // SAFETY: By the type's documentation.
+        // SAFETY: `dev` is one of `T` (see the type), whose data is valid as long as it may send.
         let private = unsafe { &*Private::<T>::of(dev) };
         let Some(slot) = private.tx.get(usize::from(index)) else {
             return NetdevTx::DONE.into_raw();
@@ -162,7 +163,7 @@ impl<T: Operations> Vtable<T> {
     ) -> bindings::netdev_features_t {
         // SAFETY: The core passes a packet, which it keeps.
         let skb = ManuallyDrop::new(unsafe { SkBuff::from_raw(NonNull::new_unchecked(skb)) });
-        // SAFETY: By the type's documentation.
+        // SAFETY: `dev` is one of `T` (see the type), and stays for the call.
         let dev = unsafe { device_of::<T>(dev) };
         T::features_check(dev, &skb, Features::from_raw(features)).into_raw()
     }
@@ -172,7 +173,7 @@ impl<T: Operations> Vtable<T> {
         uc: *mut bindings::netdev_hw_addr_list,
         mc: *mut bindings::netdev_hw_addr_list,
     ) -> c_int {
-        // SAFETY: By the type's documentation.
+        // SAFETY: `dev` is one of `T`; the RTNL is held for `ndo_set_rx_mode_async` (see the type).
         let (dev, rtnl) = unsafe { (device_of::<T>(dev), Rtnl::assume_held()) };
         // SAFETY: The lists are copies for the time of this call.
         let (uc, mc) = unsafe { (AddrList::from_raw(uc), AddrList::from_raw(mc)) };
@@ -181,23 +182,23 @@ impl<T: Operations> Vtable<T> {
 
     extern "C" fn set_mac_address(dev: *mut bindings::net_device, p: *mut c_void) -> c_int {
         let raw = dev;
-        // SAFETY: By the type's documentation.
+        // SAFETY: `dev` is one of `T`; the RTNL is held for `ndo_set_mac_address` (see the type).
         let (dev, rtnl) = unsafe { (device_of::<T>(raw), Rtnl::assume_held()) };
         let addr = p.cast::<bindings::sockaddr>();
         from_result(|| {
             // SAFETY: The core passes a `struct sockaddr` with an Ethernet address.
             to_result(unsafe { bindings::eth_prepare_mac_addr_change(raw, p) })?;
-            // SAFETY: As above.
+            // SAFETY: The data of a valid `struct sockaddr` starts with the bytes of the address.
             let bytes = unsafe { (&raw const (*addr).sa_data).cast::<[u8; ETH_ALEN]>().read() };
             T::set_mac_address(dev, MacAddr(bytes), rtnl)?;
-            // SAFETY: As above.
+            // SAFETY: The device and the address are those from above, and the RTNL is still held.
             unsafe { bindings::eth_commit_mac_addr_change(raw, p) };
             Ok(0)
         })
     }
 
     extern "C" fn tx_timeout(dev: *mut bindings::net_device, queue: c_uint) {
-        // SAFETY: By the type's documentation.
+        // SAFETY: `dev` is one of `T` (see the type), and stays for the call.
         T::tx_timeout(unsafe { device_of::<T>(dev) }, queue as usize);
     }
 
@@ -215,7 +216,7 @@ impl<T: Operations> Vtable<T> {
         buf: *mut c_char,
         len: usize,
     ) -> c_int {
-        // SAFETY: By the type's documentation.
+        // SAFETY: `dev` is one of `T` (see the type), and stays for the call.
         let dev = unsafe { device_of::<T>(dev) };
         from_result(|| {
             let name = T::port_name(dev)?.to_bytes_with_nul();
@@ -229,7 +230,7 @@ impl<T: Operations> Vtable<T> {
     }
 
     extern "C" fn work(dev: *mut bindings::net_device, _events: c_ulong) {
-        // SAFETY: By the type's documentation.
+        // SAFETY: `dev` is one of `T`; the RTNL is held for `ndo_work` (see the type).
         let (dev, rtnl) = unsafe { (device_of::<T>(dev), Rtnl::assume_held()) };
         T::rtnl_work(dev, rtnl);
     }
@@ -239,7 +240,7 @@ impl<T: Operations> Vtable<T> {
         _proto: bindings::__be16,
         vid: u16,
     ) -> c_int {
-        // SAFETY: By the type's documentation.
+        // SAFETY: `dev` is one of `T`; the RTNL is held for `ndo_vlan_rx_add_vid` (see the type).
         let (dev, rtnl) = unsafe { (device_of::<T>(dev), Rtnl::assume_held()) };
         from_result(|| T::vlan_add(dev, vid, rtnl).map(|()| 0))
     }
@@ -249,7 +250,7 @@ impl<T: Operations> Vtable<T> {
         _proto: bindings::__be16,
         vid: u16,
     ) -> c_int {
-        // SAFETY: By the type's documentation.
+        // SAFETY: `dev` is one of `T`; the RTNL is held for `ndo_vlan_rx_kill_vid` (see the type).
         let (dev, rtnl) = unsafe { (device_of::<T>(dev), Rtnl::assume_held()) };
         from_result(|| T::vlan_kill(dev, vid, rtnl).map(|()| 0))
     }
@@ -258,7 +259,7 @@ impl<T: Operations> Vtable<T> {
         dev: *mut bindings::net_device,
         features: bindings::netdev_features_t,
     ) -> c_int {
-        // SAFETY: By the type's documentation.
+        // SAFETY: `dev` is one of `T`; the RTNL is held for `ndo_set_features` (see the type).
         let (dev, rtnl) = unsafe { (device_of::<T>(dev), Rtnl::assume_held()) };
         from_result(|| T::set_features(dev, Features::from_raw(features), rtnl).map(|()| 0))
     }
@@ -290,7 +291,7 @@ impl<T: Operations> Vtable<T> {
         rx: *mut bindings::netdev_queue_stats_rx,
         tx: *mut bindings::netdev_queue_stats_tx,
     ) {
-        // SAFETY: By the type's documentation.
+        // SAFETY: `dev` is one of `T` (see the type), and stays for the call.
         let dev = unsafe { device_of::<T>(raw) };
         // SAFETY: They are the core's own for this call.
         unsafe {

@@ -29,7 +29,8 @@ use kernel::{
 /// The table of function pointers of a driver.
 ///
 /// The core calls them with the devices that the table was set for, which are those of the driver,
-/// and with the RTNL held by the calling thread.
+/// and with the RTNL held by the calling thread. Code of the driver that makes the core do so lends
+/// its [`Rtnl`] by `&mut`, so no other one is in use then.
 pub(crate) struct Vtable<E: EthtoolOps>(PhantomData<E>);
 
 impl<E: EthtoolOps> Vtable<E> {
@@ -90,7 +91,7 @@ impl<E: EthtoolOps> Vtable<E> {
         if set as u32 != bindings::ethtool_stringset_ETH_SS_STATS {
             return EOPNOTSUPP.to_errno();
         }
-        // SAFETY: By the type's documentation.
+        // SAFETY: `dev` is one of the driver, and the RTNL is held (see the type).
         let (dev, rtnl) = unsafe { (device_of::<E::Net>(dev), Rtnl::assume_held()) };
         dev.stats_count(rtnl) as c_int
     }
@@ -99,7 +100,7 @@ impl<E: EthtoolOps> Vtable<E> {
         if set != bindings::ethtool_stringset_ETH_SS_STATS {
             return;
         }
-        // SAFETY: By the type's documentation.
+        // SAFETY: `dev` is one of the driver, and the RTNL is held (see the type).
         let (dev, rtnl) = unsafe { (device_of::<E::Net>(dev), Rtnl::assume_held()) };
         let n = dev.stats_count(rtnl);
         if n == 0 {
@@ -116,7 +117,7 @@ impl<E: EthtoolOps> Vtable<E> {
         _stats: *mut bindings::ethtool_stats,
         data: *mut u64,
     ) {
-        // SAFETY: By the type's documentation.
+        // SAFETY: `dev` is one of the driver, and the RTNL is held (see the type).
         let (dev, rtnl) = unsafe { (device_of::<E::Net>(dev), Rtnl::assume_held()) };
         let n = dev.stats_count(rtnl);
         if n == 0 {
@@ -166,7 +167,7 @@ impl<E: EthtoolOps> Vtable<E> {
     }
 
     extern "C" fn get_rx_ring_count(dev: *mut bindings::net_device) -> u32 {
-        // SAFETY: By the type's documentation.
+        // SAFETY: `dev` is one of the driver (see the type), and stays for the call.
         E::rx_rings(unsafe { device_of::<E::Net>(dev) })
     }
 
@@ -188,7 +189,7 @@ impl<E: EthtoolOps> Vtable<E> {
         raw: *mut bindings::net_device,
         cmd: *const bindings::ethtool_link_ksettings,
     ) -> c_int {
-        // SAFETY: By the type's documentation.
+        // SAFETY: `dev` is one of the driver, and the RTNL is held (see the type).
         let (dev, rtnl) = unsafe { (device_of::<E::Net>(raw), Rtnl::assume_held()) };
         let mut settings = LinkSettings::UNKNOWN;
         from_result(|| {
@@ -246,13 +247,13 @@ impl<E: EthtoolOps> Vtable<E> {
 
     /// # Safety
     ///
-    /// Called by the core, as the type documents.
+    /// Called by the core, as the type documents: for a device of the driver, with the RTNL held.
     unsafe fn get(
         dev: *mut bindings::net_device,
         queue: Option<usize>,
         to: &mut bindings::ethtool_coalesce,
     ) -> c_int {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, `dev` is one of the driver, and the RTNL is held.
         let (dev, rtnl) = unsafe { (device_of::<E::Net>(dev), Rtnl::assume_held()) };
         from_result(|| {
             let params = E::coalescing(dev, queue, rtnl)?;
@@ -266,13 +267,13 @@ impl<E: EthtoolOps> Vtable<E> {
 
     /// # Safety
     ///
-    /// Called by the core, as the type documents.
+    /// Called by the core, as the type documents: for a device of the driver, with the RTNL held.
     unsafe fn set(
         dev: *mut bindings::net_device,
         queue: Option<usize>,
         from: &bindings::ethtool_coalesce,
     ) -> c_int {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, `dev` is one of the driver, and the RTNL is held.
         let (dev, rtnl) = unsafe { (device_of::<E::Net>(dev), Rtnl::assume_held()) };
         let params = Coalescing {
             rx_usecs: from.rx_coalesce_usecs,

@@ -106,7 +106,7 @@ impl<S: Source> Slot<S> {
                 }
             },
         }
-        // SAFETY: As above.
+        // SAFETY: Enables what was disabled above, in process context, where the softirq may run.
         unsafe { bindings::local_bh_enable() };
     }
 
@@ -161,9 +161,11 @@ impl<S: Source> Slot<S> {
         unsafe { &*self.source.get() }.as_ref()
     }
 
-    /// Unregisters the instance. The caller waits for a grace period before freeing it.
+    /// Unregisters the instance. The caller has disabled it, and waits for a grace period before
+    /// freeing it.
     fn unregister(&self) {
-        // SAFETY: By the type invariants, the instance is registered and disabled.
+        // SAFETY: The instance is registered (type invariant). It is disabled, as dropping the
+        // device, from where this is called, disables all of them first.
         unsafe { bindings::__netif_napi_del(self.napi.get()) };
     }
 }
@@ -192,7 +194,8 @@ macro_rules! define_slot {
         // what is shared are `Sync`; the rest is synchronised by the core.
         unsafe impl<T: Operations> Send for $name<T> {}
 
-        // SAFETY: As above.
+        // SAFETY: The state is reached only by its one owner at a time, the source and what the
+        // pair shares are `Sync`, and the core synchronises the rest.
         unsafe impl<T: Operations> Sync for $name<T> {}
 
         impl<T: Operations> $name<T> {
@@ -273,7 +276,7 @@ macro_rules! define_slot {
                 budget: c_int,
             ) -> c_int {
                 let napi = Opaque::cast_from(napi);
-                // SAFETY: By the safety requirements.
+                // SAFETY: By the safety requirements, `napi` is that of a slot of this type.
                 let slot = unsafe { kernel::container_of!(napi, Slot<T::Source>, napi) };
                 // SAFETY: By the safety requirements; the slot lives as long as the instance is
                 // registered.
@@ -332,7 +335,7 @@ impl<T: Operations> RxSlot<T> {
     /// The caller owns the queue for as long as the pool is in use.
     #[inline(always)]
     pub(crate) unsafe fn pool(&self) -> PoolPlace<'_, T> {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, the caller owns the queue for as long.
         unsafe { PoolPlace::new(self) }
     }
 
@@ -343,7 +346,7 @@ impl<T: Operations> RxSlot<T> {
         // SAFETY: The instance is disabled, and only its owner, whose last use of it this is,
         // replaces the pool.
         if let Some(pool) = unsafe { &*self.pool.get() } {
-            // SAFETY: As above.
+            // SAFETY: The instance is disabled, as dropping the device disables all of them first.
             unsafe { pool.forget_napi() };
         }
     }
@@ -354,7 +357,8 @@ impl<T: Operations> RxSlot<T> {
     ///
     /// The caller owns the queue, and its instance is disabled.
     pub(crate) unsafe fn set_pool(&self, pool: Option<PagePool>) {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, the caller owns the queue, so nothing else refers to
+        // the pool, and the instance of the pool that is dropped is disabled.
         unsafe { *self.pool.get() = pool };
     }
 

@@ -94,7 +94,7 @@ impl RxSkb {
     /// readable bytes, which others may change meanwhile.
     #[inline(always)]
     pub(crate) unsafe fn put(&self, src: *const u8, len: u32) {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, there is room for `len` bytes, and as many at `src`.
         unsafe {
             let to = bindings::__skb_put(self.as_raw(), len).cast::<u8>();
             core::ptr::copy_nonoverlapping(src, to, len as usize);
@@ -104,7 +104,7 @@ impl RxSkb {
     /// The device checked the checksum.
     #[inline]
     pub fn set_checksum_unnecessary(&mut self) {
-        // SAFETY: By the type invariants.
+        // SAFETY: The packet is valid, and nobody else has a reference to it (type invariant).
         unsafe { bindings::skb_set_checksum_unnecessary(self.as_raw()) };
     }
 
@@ -142,7 +142,7 @@ impl RxSkb {
     /// in the page.
     pub(crate) fn add_page(&mut self, page: Page, offset: u32, len: u32) -> Result<(), Page> {
         let info = self.shared_info();
-        // SAFETY: By the type invariant.
+        // SAFETY: The shared part is in the packet's head, which this alone owns (type invariant).
         let n = unsafe { (*info).nr_frags } as usize;
         if n >= MAX_SKB_FRAGS || offset.saturating_add(len) as usize > PAGE_SIZE {
             return Err(page);
@@ -301,7 +301,7 @@ impl RxPacket {
         let truesize = frag.truesize();
         let (page, offset) = frag.page(skip);
 
-        // SAFETY: By the type invariants.
+        // SAFETY: `last` is the head or in its list, which this alone owns (type invariants).
         let mut n = unsafe { (*bindings::skb_shinfo(self.last.as_ptr())).nr_frags } as usize;
         if n >= MAX_SKB_FRAGS {
             self.extend()?;

@@ -42,7 +42,7 @@ impl SkBuff {
     /// [cut](SkBuff::gso), or its [checksum](SkBuff::partial_csum) filled in.
     #[inline(always)]
     pub fn is_offloaded(&self) -> bool {
-        // SAFETY: By the type invariant of `SkBuff`.
+        // SAFETY: The packet and its shared part are valid (type invariant of `SkBuff`).
         self.partial_csum().is_some() || unsafe { (*self.shared_info()).gso_size } != 0
     }
 
@@ -50,7 +50,7 @@ impl SkBuff {
     #[inline(always)]
     pub fn gso(&self) -> Option<Gso> {
         let info = self.shared_info();
-        // SAFETY: By the type invariant of `SkBuff`.
+        // SAFETY: The packet and its shared part are valid (type invariant of `SkBuff`).
         let (size, kind) = unsafe { ((*info).gso_size, (*info).gso_type as i32) };
         if size == 0 {
             return None;
@@ -82,7 +82,7 @@ impl SkBuff {
         // SAFETY: Of a checksum that is to be filled in, the union has start and offset.
         let csum = unsafe { headers.__bindgen_anon_1.__bindgen_anon_1 };
         let skb = self.as_raw();
-        // SAFETY: By the type invariant of `SkBuff`.
+        // SAFETY: The packet is valid, as this owns a reference (type invariant of `SkBuff`).
         let headroom = unsafe { ((*skb).data as usize).wrapping_sub((*skb).head as usize) };
         // The start is as of the head, which has no more than 64 KiB before the checksum.
         let start = csum.csum_start.wrapping_sub(headroom as u16);
@@ -107,7 +107,7 @@ impl SkBuff {
     /// Whether the packet is cut in software if the device has `features`.
     #[inline(always)]
     pub fn needs_gso(&self, features: Features) -> bool {
-        // SAFETY: By the type invariant of `SkBuff`.
+        // SAFETY: The packet is valid, as this owns a reference (type invariant of `SkBuff`).
         unsafe { bindings::netif_needs_gso(self.as_raw(), features.into_raw()) }
     }
 
@@ -115,7 +115,7 @@ impl SkBuff {
     /// the device.
     #[inline(always)]
     pub fn tx_timestamp(&self) {
-        // SAFETY: By the type invariant of `SkBuff`.
+        // SAFETY: The packet is valid, as this owns a reference (type invariant of `SkBuff`).
         unsafe { bindings::skb_tx_timestamp(self.as_raw()) };
     }
 
@@ -126,7 +126,7 @@ impl SkBuff {
     ///
     /// `ENOMEM`.
     pub fn orphan_frags(&mut self) -> Result {
-        // SAFETY: By the type invariant of `SkBuff`.
+        // SAFETY: The packet is valid (type invariant of `SkBuff`); one that is shared is refused.
         to_result(unsafe { bindings::skb_orphan_frags(self.as_raw(), bindings::GFP_ATOMIC) })
     }
 }
@@ -137,6 +137,6 @@ impl SkBuff {
 ///
 /// `skb` is valid and nobody else uses what it refers to.
 pub(crate) unsafe fn detach(skb: *mut bindings::sk_buff) {
-    // SAFETY: By the safety requirements.
+    // SAFETY: By the safety requirements, `skb` is valid, and nobody else uses what it refers to.
     unsafe { bindings::skb_detach(skb) };
 }
