@@ -247,9 +247,10 @@ unsafe extern "C" fn store<A: Attribute>(
     text: *const c_char,
     count: usize,
 ) -> isize {
-    // SAFETY: As in `show`.
+    // SAFETY: By the safety requirements, `dev` has the attribute `A`: only disks made with
+    // `A::Operations` get it. They are alive as long as their attributes are.
     let disk = unsafe { Disk::from_raw(bindings::dev_to_disk(dev)) };
-    // SAFETY: By the safety requirements.
+    // SAFETY: By the safety requirements, `text` is followed by `count` bytes for this call.
     let bytes = unsafe { core::slice::from_raw_parts(text.cast::<u8>(), count) };
     from_result(|| A::store(disk, bytes).map(|()| count as isize))
 }

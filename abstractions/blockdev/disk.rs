@@ -112,7 +112,7 @@ impl<T: Operations> Disk<T> {
 
     /// The data of the disk.
     pub fn data(&self) -> &T::DiskData {
-        // SAFETY: By the type invariants.
+        // SAFETY: `private_data` is the disk's `T::DiskData`, which is alive (type invariant).
         unsafe { &*(*self.raw()).private_data.cast::<T::DiskData>() }
     }
 
@@ -124,20 +124,20 @@ impl<T: Operations> Disk<T> {
 
     /// The capacity in sectors.
     pub fn capacity(&self) -> u64 {
-        // SAFETY: By the type invariants.
+        // SAFETY: The disk is valid (type invariant), and its capacity may be read without a lock.
         unsafe { bindings::get_capacity(self.raw()) }
     }
 
     /// Sets the capacity in sectors, and tells user space if the disk is registered and this is
     /// a change. More than the block layer can address is cut. Process context.
     pub fn set_capacity_and_notify(&self, sectors: u64) {
-        // SAFETY: By the type invariants.
+        // SAFETY: The disk is valid (type invariant), added or not.
         unsafe { bindings::set_capacity_and_notify(self.raw(), sectors) };
     }
 
     /// Makes the disk read-only, or writable. Process context.
     pub fn set_read_only(&self, read_only: bool) {
-        // SAFETY: By the type invariants.
+        // SAFETY: The disk is valid (type invariant), added or not.
         unsafe { bindings::set_disk_ro(self.raw(), read_only) };
     }
 
@@ -188,7 +188,7 @@ impl<T: Operations> Disk<T> {
     /// - `EINVAL`: the limits do not go together.
     pub fn try_update_limits(&self, update: impl FnOnce(&mut Limits)) -> Result {
         let queue = self.queue();
-        // SAFETY: By the type invariants.
+        // SAFETY: The queue is valid, as the disk is (type invariant), and so is its lock.
         if unsafe { bindings::mutex_trylock(&raw mut (*queue).limits_lock) } == 0 {
             return Err(EBUSY);
         }
@@ -202,7 +202,7 @@ impl<T: Operations> Disk<T> {
     /// Declares the disk dead, as after a surprise removal: whoever uses it is told, and no
     /// request is accepted any more. Process context, sleeps.
     pub fn mark_dead(&self) {
-        // SAFETY: By the type invariants.
+        // SAFETY: The disk is valid (type invariant), added or not.
         unsafe { bindings::blk_mark_disk_dead(self.raw()) };
     }
 
@@ -210,7 +210,7 @@ impl<T: Operations> Disk<T> {
     /// none: deleting it waits for its work, and nobody does afterwards. Any context.
     fn while_in_use<R>(&self, f: impl FnOnce() -> R) {
         let queue = self.queue();
-        // SAFETY: By the type invariants.
+        // SAFETY: The queue is valid, as the disk is (type invariant).
         if unsafe { bindings::rust_queue_tryget(queue) } {
             let _ = f();
             // SAFETY: By the type invariants; the reference was just taken.
@@ -221,14 +221,14 @@ impl<T: Operations> Disk<T> {
     /// Has requests queued that were [given back](crate::mq::Request::requeue_later). Any context.
     pub fn queue_again(&self) {
         self.while_in_use(|| {
-            // SAFETY: By the type invariants.
+            // SAFETY: The queue is valid, as the disk is (type invariant), and kept in use.
             unsafe { bindings::blk_mq_kick_requeue_list(self.queue()) }
         });
     }
 
     /// Returns how many requests have ended so far, if the disk counts that.
     pub fn ended_so_far(&self) -> usize {
-        // SAFETY: By the type invariants.
+        // SAFETY: The queue is valid, as the disk is, and still has this disk (type invariant).
         unsafe { bindings::ended_ios(self.queue()) }
     }
 
@@ -246,8 +246,8 @@ impl<T: Operations> Disk<T> {
     /// tag set may be gone, at which the block layer looks, and nobody waits for work of the queue.
     pub fn start_stopped_queues(&self) {
         self.while_in_use(|| {
-            // SAFETY: By the type invariants; the disk was not deleted, so that it has its hardware
-            // queues and its tag set.
+            // SAFETY: The queue is valid, as the disk is (type invariant). The disk was not
+            // deleted, so that it has its hardware queues and its tag set.
             unsafe { bindings::blk_mq_start_stopped_hw_queues(self.queue(), true) }
         });
     }
@@ -279,7 +279,7 @@ const DELETED: i32 = 3;
 // SAFETY: The reference may be dropped from any thread.
 unsafe impl<T: Operations> Send for GenDisk<T> {}
 
-// SAFETY: As for `Disk`.
+// SAFETY: A reference gives `Disk` and `TagSet`, which are `Sync`; `registered` is atomic.
 unsafe impl<T: Operations> Sync for GenDisk<T> {}
 
 impl<T: Operations> GenDisk<T> {
@@ -392,14 +392,14 @@ impl<T: Operations> Deref for GenDisk<T> {
     type Target = Disk<T>;
 
     fn deref(&self) -> &Disk<T> {
-        // SAFETY: By the type invariants.
+        // SAFETY: `disk` is as `Disk` wants it as long as this owns a reference (type invariant).
         unsafe { Disk::from_raw(self.disk.as_ptr()) }
     }
 }
 
 impl<T: Operations> Drop for GenDisk<T> {
     fn drop(&mut self) {
-        // SAFETY: By the type invariants.
+        // SAFETY: The disk is valid, as this owns a reference (type invariant).
         let data = unsafe { (*self.disk.as_ptr()).private_data };
         // SAFETY: By the type invariants, this gives the owned reference up.
         unsafe { bindings::put_disk(self.disk.as_ptr()) };
@@ -448,7 +448,8 @@ impl<T: Operations> Callbacks<T> {
         disk: *mut bindings::gendisk,
         geo: *mut kernel::bindings::hd_geometry,
     ) -> c_int {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, the disk is open, so its data is alive; it has this
+        // function, so it was made with `T`.
         let disk = unsafe { Disk::<T>::from_raw(disk) };
         from_result(|| {
             let geometry = T::getgeo(disk)?;

@@ -141,7 +141,7 @@ impl<T: Run> Deferred<T> {
 
     /// Waits until what was scheduled before has run. Process context, sleeps.
     pub fn flush(&self) {
-        // SAFETY: By the type invariants.
+        // SAFETY: `work` was initialised, and stays where it is (type invariant).
         unsafe { bindings::flush_work(self.work.get()) };
     }
 
@@ -161,7 +161,7 @@ impl<T: Run> Deferred<T> {
 #[pinned_drop]
 impl<T: Run> PinnedDrop for Deferred<T> {
     fn drop(self: Pin<&mut Self>) {
-        // SAFETY: By the type invariants.
+        // SAFETY: `work` was initialised, and is where it was (type invariant).
         unsafe { bindings::cancel_work_sync(self.work.get()) };
     }
 }

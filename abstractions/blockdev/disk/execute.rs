@@ -114,7 +114,7 @@ impl Call {
         status: bindings::blk_status_t,
         _batch: *const bindings::io_comp_batch,
     ) -> bindings::rq_end_io_ret {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, the request gives up its reference to a `Call` here.
         let call = unsafe { Arc::<Self>::from_raw((*rq).end_io_data.cast_const().cast()) };
         call.status.store(status.into(), Relaxed);
         call.ended.store(true, Release);
@@ -148,7 +148,7 @@ impl<T: Operations> Disk<T> {
     ) -> Result<Executed> {
         let len = u32::try_from(buffer.len()).map_err(|_| EINVAL)?;
         let call = Call::new(buffer)?;
-        // SAFETY: By the type invariants.
+        // SAFETY: The queue is valid, as the disk is (type invariant).
         let rq = from_err_ptr(unsafe {
             bindings::blk_mq_alloc_request(self.queue(), Op::DRV_IN.as_raw(), 0)
         })?;

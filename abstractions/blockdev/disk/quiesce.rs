@@ -20,7 +20,7 @@ pub struct Frozen<'a, T: Operations> {
 
 impl<T: Operations> Drop for Frozen<'_, T> {
     fn drop(&mut self) {
-        // SAFETY: By the type invariants.
+        // SAFETY: The queue was frozen by this thread (type invariant), with these flags.
         unsafe { bindings::blk_mq_unfreeze_queue(self.disk.queue(), self.memflags) };
     }
 }
@@ -40,7 +40,7 @@ impl<T: Operations> Freezing<'_, T> {
     /// Waits for up to `millis` until no request is under way, and returns whether none is. Process
     /// context, sleeps.
     pub fn wait(&self, millis: u32) -> bool {
-        // SAFETY: By the type invariants.
+        // SAFETY: The freeze was begun, and goes on until this is dropped (type invariant).
         let left = unsafe {
             bindings::blk_mq_freeze_queue_wait_timeout(
                 self.disk.queue(),
@@ -53,7 +53,7 @@ impl<T: Operations> Freezing<'_, T> {
 
 impl<T: Operations> Drop for Freezing<'_, T> {
     fn drop(&mut self) {
-        // SAFETY: By the type invariants.
+        // SAFETY: The freeze was begun by this thread (type invariant), with these flags.
         unsafe { bindings::blk_mq_unfreeze_queue(self.disk.queue(), self.memflags) };
     }
 }
@@ -67,7 +67,7 @@ pub struct Quiesced<T: Operations>(Arc<GenDisk<T>>);
 
 impl<T: Operations> Drop for Quiesced<T> {
     fn drop(&mut self) {
-        // SAFETY: By the type invariants.
+        // SAFETY: The queue was quiesced once for this (type invariant), which keeps the disk.
         unsafe { bindings::blk_mq_unquiesce_queue(self.0.queue()) };
     }
 }
@@ -76,7 +76,7 @@ impl<T: Operations> Disk<T> {
     /// Waits until no request is under way and keeps new ones waiting. Process context, sleeps;
     /// memory is allocated without I/O meanwhile.
     pub fn freeze(&self) -> Frozen<'_, T> {
-        // SAFETY: By the type invariants.
+        // SAFETY: The queue is valid, as the disk is (type invariant).
         let memflags = unsafe { bindings::blk_mq_freeze_queue(self.queue()) };
         // INVARIANT: The queue was frozen.
         Frozen {
@@ -109,7 +109,7 @@ impl<T: Operations> GenDisk<T> {
     /// Ends the dispatch of requests, and waits for a dispatch that is going on. Process
     /// context, sleeps.
     pub fn quiesce(self: &Arc<Self>) -> Quiesced<T> {
-        // SAFETY: By the type invariants.
+        // SAFETY: The queue is valid, as the disk is (type invariant of `Disk`).
         unsafe { bindings::blk_mq_quiesce_queue(self.queue()) };
         // INVARIANT: The queue was quiesced.
         Quiesced(self.clone())

@@ -30,12 +30,12 @@ impl<T: Operations> TimeoutsHeld<'_, T> {
 impl<T: Operations> Drop for TimeoutsHeld<'_, T> {
     fn drop(&mut self) {
         let work = Self::work(self.0.queue());
-        // SAFETY: By the type invariants.
+        // SAFETY: The work was disabled once for this (type invariant), which borrows the disk.
         unsafe { bindings::enable_work(work) };
         // The work arms the timer for what is under way: the timer may have run out meanwhile, with
         // nobody to look.
         self.0.while_in_use(|| {
-            // SAFETY: By the type invariants.
+            // SAFETY: The work is that of the queue, which is kept in use meanwhile.
             unsafe { bindings::kblockd_schedule_work(work) }
         });
     }

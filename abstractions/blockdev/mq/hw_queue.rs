@@ -47,13 +47,13 @@ impl<T: Operations> HwQueue<T> {
     /// Any context. Together with the decision to do so it must be under the lock under which
     /// the completion decides to [start](HwQueue::start_stopped_async) it again.
     pub fn stop(&self) {
-        // SAFETY: By the type invariants.
+        // SAFETY: The hardware queue is valid (type invariant).
         unsafe { bindings::blk_mq_stop_hw_queue(self.0.get()) };
     }
 
     /// Starts the queue if it was stopped, and runs it from a worker. Any context.
     pub fn start_stopped_async(&self) {
-        // SAFETY: By the type invariants.
+        // SAFETY: The hardware queue is valid (type invariant).
         unsafe { bindings::blk_mq_start_stopped_hw_queue(self.0.get(), true) };
     }
 }

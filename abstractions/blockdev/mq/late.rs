@@ -59,14 +59,14 @@ impl<T: Operations> LateRequest<'_, T> {
 
     /// The hardware queue that the request went through.
     pub fn hw_queue(&self) -> &HwQueue<T> {
-        // SAFETY: By the type invariants.
+        // SAFETY: A started request of a disk made with `T` (type invariant) has a hardware queue.
         unsafe { HwQueue::from_raw((*self.rq.as_ptr()).mq_hctx) }
     }
 
     /// Returns how many requests of the disk have ended so far, if the disk counts that
     /// (`/sys/block/*/queue/iostats`).
     pub fn ended_so_far(&self) -> usize {
-        // SAFETY: By the type invariants.
+        // SAFETY: The request is valid (type invariant), and keeps its queue.
         unsafe { bindings::ended_ios((*self.rq.as_ptr()).q) }
     }
 
@@ -91,7 +91,8 @@ impl<T: Operations> LateRequest<'_, T> {
     /// request is late.
     pub(super) fn prolong(&self) {
         let rounds = (self.rounds() + 1).min(MOST_ROUNDS);
-        // SAFETY: As in `rounds`.
+        // SAFETY: The request is valid (type invariant); only the block layer's own timer, which
+        // calls this, changes the field meanwhile.
         unsafe { (*self.rq.as_ptr()).timeout = self.grace().saturating_add(rounds) };
     }
 

@@ -42,7 +42,7 @@ mod private {
 
         #[inline(always)]
         unsafe fn from_raw(ptr: NonNull<bindings::request>) -> Self {
-            // SAFETY: By the safety requirements.
+            // SAFETY: By the safety requirements, `into_raw` of this type gave `ptr`, used up here.
             unsafe { IdleRequest::from_raw(ptr) }
         }
     }
@@ -55,7 +55,7 @@ mod private {
 
         #[inline(always)]
         unsafe fn from_raw(ptr: NonNull<bindings::request>) -> Self {
-            // SAFETY: By the safety requirements.
+            // SAFETY: By the safety requirements, `into_raw` of this type gave `ptr`, used up here.
             unsafe { Request::from_raw(ptr) }
         }
     }
@@ -135,7 +135,7 @@ impl<R: Item> RequestList<R> {
         if self.list.tail.is_null() {
             self.list.head = rq;
         } else {
-            // SAFETY: As above.
+            // SAFETY: The list owns the tail, which is not null, and its link.
             unsafe { (*self.list.tail).__bindgen_anon_1.rq_next = rq };
         }
         self.list.tail = rq;
@@ -150,7 +150,7 @@ impl<R: Item> RequestList<R> {
         if self.list.head.is_null() {
             self.list.tail = null_mut();
         }
-        // SAFETY: As above.
+        // SAFETY: The list still owns the request and its link.
         unsafe { (*rq.as_ptr()).__bindgen_anon_1.rq_next = null_mut() };
         // SAFETY: By the type invariants; the request was just taken out.
         Some(unsafe { R::from_raw(rq) })
@@ -276,7 +276,7 @@ impl<'a, T: Operations> CompletionBatch<'a, T> {
     /// `batch` is null, or for `'a` valid and used by nothing else.
     pub(super) unsafe fn from_raw(batch: *mut bindings::io_comp_batch) -> Self {
         Self {
-            // SAFETY: By the safety requirements.
+            // SAFETY: By the safety requirements, `batch` is null, or valid and only used here.
             lent: unsafe { batch.as_mut() },
             ..Self::new()
         }

@@ -162,7 +162,7 @@ impl<T: Operations> OperationsVTable<T> {
     ) -> bindings::blk_status_t {
         // SAFETY: By the safety requirements; the queue is in use, so it has its data.
         let hw = unsafe { HwQueue::from_raw(hctx) };
-        // SAFETY: By the safety requirements.
+        // SAFETY: The block layer calls this (safety requirements): `bd` is valid for the call.
         let (rq, last) = unsafe { ((*bd).rq, (*bd).last) };
         // SAFETY: By the safety requirements; `init_request` initialised its data.
         let idle = unsafe { IdleRequest::from_raw(NonNull::new_unchecked(rq)) };
@@ -176,7 +176,7 @@ impl<T: Operations> OperationsVTable<T> {
     ///
     /// Called by the block layer, which gives up the requests.
     unsafe extern "C" fn queue_rqs(list: *mut bindings::rq_list) {
-        // SAFETY: By the safety requirements.
+        // SAFETY: The block layer gives up the requests (safety requirements), and lends the list.
         let list = unsafe { RequestList::<IdleRequest<T>>::from_raw(list) };
         let Some(queue) = list.front().map(RequestInfo::queue) else {
             return;
@@ -190,7 +190,7 @@ impl<T: Operations> OperationsVTable<T> {
     ///
     /// Called by the block layer.
     unsafe extern "C" fn commit_rqs(hctx: *mut bindings::blk_mq_hw_ctx) {
-        // SAFETY: By the safety requirements.
+        // SAFETY: The block layer passes a hardware queue that is in use, so it has its data.
         T::commit_rqs(unsafe { HwQueue::from_raw(hctx) });
     }
 
@@ -198,7 +198,7 @@ impl<T: Operations> OperationsVTable<T> {
     ///
     /// Called by the block layer, for a request that the driver gave up to be completed.
     unsafe extern "C" fn complete(rq: *mut bindings::request) {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, the driver gave the request up, which was started.
         T::complete(unsafe { Request::from_raw(NonNull::new_unchecked(rq)) });
     }
 
@@ -208,7 +208,7 @@ impl<T: Operations> OperationsVTable<T> {
     unsafe extern "C" fn timeout(rq: *mut bindings::request) -> bindings::blk_eh_timer_return {
         // SAFETY: By the safety requirements; the request keeps its queue and its data.
         let data = unsafe { &*(*(*rq).q).queuedata.cast::<T::DiskData>() };
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, the request was started, and keeps its tag meanwhile.
         let late = unsafe { LateRequest::<T>::from_raw(NonNull::new_unchecked(rq)) };
         T::timeout(data, &late);
         if late.is_pending() {
@@ -226,7 +226,7 @@ impl<T: Operations> OperationsVTable<T> {
         hctx: *mut bindings::blk_mq_hw_ctx,
         iob: *mut bindings::io_comp_batch,
     ) -> c_int {
-        // SAFETY: By the safety requirements.
+        // SAFETY: The block layer passes a hardware queue that is in use, so it has its data.
         let hw = unsafe { HwQueue::from_raw(hctx) };
         // SAFETY: By the safety requirements, the batch is the caller's to use.
         let mut batch = unsafe { CompletionBatch::from_raw(iob) };
@@ -290,7 +290,7 @@ impl<T: Operations> OperationsVTable<T> {
         rq: *mut bindings::request,
         _hctx: c_uint,
     ) {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, `init_request` made the data, which ends once.
         unsafe { RequestInfo::<T>::data_ptr(rq).drop_in_place() };
     }
 }

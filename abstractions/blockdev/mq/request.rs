@@ -113,14 +113,14 @@ impl<T: Operations> RequestInfo<T> {
     /// Returns the operation that the request asks for.
     #[inline(always)]
     pub fn op(&self) -> Op {
-        // SAFETY: By the type invariants.
+        // SAFETY: The request is valid and owned (type invariant), so the field does not change.
         Op(unsafe { (*self.raw()).cmd_flags } & OP_MASK)
     }
 
     /// Whether sectors that are filled with zeroes must stay allocated.
     #[inline]
     pub fn is_no_unmap(&self) -> bool {
-        // SAFETY: By the type invariants.
+        // SAFETY: The request is valid and owned (type invariant), so the field does not change.
         unsafe { (*self.raw()).cmd_flags & bindings::REQ_NOUNMAP != 0 }
     }
 
@@ -128,21 +128,22 @@ impl<T: Operations> RequestInfo<T> {
     /// it ends, or after all that ended before it (`REQ_FUA`, `REQ_PREFLUSH`).
     #[inline]
     pub fn is_of_flush_sequence(&self) -> bool {
-        // SAFETY: By the type invariants.
+        // SAFETY: The request is valid (type invariant). A timeout may change other bits of the
+        // word, also where the request is owned, but not this one.
         unsafe { (*self.raw()).rq_flags & bindings::RQF_FLUSH_SEQ != 0 }
     }
 
     /// First sector.
     #[inline(always)]
     pub fn sector(&self) -> u64 {
-        // SAFETY: By the type invariants.
+        // SAFETY: The request is valid and owned (type invariant), so the field does not change.
         unsafe { (*self.raw()).__sector }
     }
 
     /// Bytes that are read, written, discarded...
     #[inline(always)]
     pub fn bytes(&self) -> u32 {
-        // SAFETY: By the type invariants.
+        // SAFETY: The request is valid and owned (type invariant), so the field does not change.
         unsafe { (*self.raw()).__data_len }
     }
 
@@ -200,7 +201,7 @@ impl<T: Operations> RequestInfo<T> {
     /// Returns the largest number of segments that [`Request::segments`] gives.
     #[inline(always)]
     pub fn phys_segments(&self) -> usize {
-        // SAFETY: By the type invariants.
+        // SAFETY: The request is valid and owned (type invariant), so the field does not change.
         unsafe { (*self.raw()).nr_phys_segments }.into()
     }
 
@@ -214,7 +215,8 @@ impl<T: Operations> RequestInfo<T> {
             one: None,
             _request: PhantomData,
         };
-        // SAFETY: By the type invariants.
+        // SAFETY: The request and its queue are valid (type invariant). The block layer reads the
+        // limits without a lock, too.
         let (bio, max) = unsafe {
             let rq = self.raw();
             ((*rq).bio, (*(*rq).q).limits.max_discard_segments)
@@ -230,12 +232,12 @@ impl<T: Operations> RequestInfo<T> {
     /// The driver's data.
     #[inline(always)]
     pub fn data(&self) -> &T::RequestData {
-        // SAFETY: By the type invariants.
+        // SAFETY: The data is initialised, and belongs to the request's owner (type invariant).
         unsafe { &*Self::data_ptr(self.raw()) }
     }
 
     pub(super) fn queue(&self) -> *mut bindings::request_queue {
-        // SAFETY: By the type invariants.
+        // SAFETY: The request is valid and owned (type invariant), so the field does not change.
         unsafe { (*self.raw()).q }
     }
 
@@ -385,7 +387,7 @@ impl<T: Operations> IdleRequest<T> {
     #[inline]
     pub fn start(self) -> Request<T> {
         let rq = self.into_raw();
-        // SAFETY: By the type invariants.
+        // SAFETY: The request is owned, and was not started (type invariant of `IdleRequest`).
         unsafe { bindings::blk_mq_start_request(rq.as_ptr()) };
         // INVARIANT: The request was started.
         Request {
@@ -455,7 +457,7 @@ impl<T: Operations> Request<T> {
 
     /// Sets where the device appended the data of an [`Op::ZONE_APPEND`].
     pub fn set_sector(&mut self, sector: u64) {
-        // SAFETY: By the type invariants.
+        // SAFETY: The request is owned (type invariant), and `&mut self` keeps others out.
         unsafe { (*self.rq.as_ptr()).__sector = sector };
     }
 }

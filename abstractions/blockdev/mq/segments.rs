@@ -65,7 +65,7 @@ impl Segments<'_> {
             boundary,
             ..Self::empty()
         };
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, all bios of the chain are valid, and do not change.
         unsafe { segments.enter(bio) };
         segments
     }

@@ -95,7 +95,7 @@ impl<T: Operations> TagSet<T> {
 
     /// Requests per hardware queue.
     pub fn depth(&self) -> u32 {
-        // SAFETY: By the type invariants.
+        // SAFETY: `set` was allocated (type invariant), after which the depth does not change.
         unsafe { (*self.set.get()).queue_depth }
     }
 
@@ -153,7 +153,7 @@ impl QueueMaps<'_> {
 
     /// Whether the set has a map for this kind.
     pub fn has(&self, kind: QueueKind) -> bool {
-        // SAFETY: By the type invariants.
+        // SAFETY: `set` is valid (type invariant), and its number of maps does not change.
         (kind as u32) < unsafe { (*self.set).nr_maps }
     }
 
@@ -164,7 +164,7 @@ impl QueueMaps<'_> {
     ///
     /// `EINVAL`: the set has no map for the kind, or not so many queues.
     pub fn spread(&mut self, kind: QueueKind, first: u32, count: u32) -> Result {
-        // SAFETY: By the type invariants.
+        // SAFETY: `set` is valid (type invariant), and keeps its number of queues meanwhile.
         let queues = unsafe { (*self.set).nr_hw_queues };
         if !self.has(kind) || first.checked_add(count).is_none_or(|end| end > queues) {
             return Err(EINVAL);
