@@ -203,7 +203,7 @@ unsafe impl<const CTX: bool> Buffer for Parcel<CTX> {
 
     unsafe fn from_raw(raw: RawToken) -> Self {
         Self {
-            // SAFETY: By the safety requirements.
+            // SAFETY: `data` is a box that `into_raw` gave up, used up here (safety requirements).
             inside: unsafe { KBox::from_raw(raw.data.as_ptr().cast()) },
             ctx: (!raw.ctx.is_null()).then_some(raw.ctx as usize),
         }

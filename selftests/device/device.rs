@@ -229,7 +229,7 @@ impl Inner {
     ///
     /// `vdev` is that of an [`Inner`] in an [`Arc`] that outlives `'a`.
     pub(crate) unsafe fn from_vdev<'a>(vdev: *mut bindings::virtio_device) -> &'a Self {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, `vdev` is in an `Inner` whose `Arc` outlives `'a`.
         unsafe { &*Self::container(vdev) }
     }
 
@@ -239,7 +239,7 @@ impl Inner {
     ///
     /// `vdev` is that of an [`Inner`].
     pub(crate) unsafe fn container(vdev: *mut bindings::virtio_device) -> *const Self {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, `vdev` is in an `Inner`.
         unsafe { kernel::container_of!(Opaque::cast_from(vdev), Self, vdev) }
     }
 

@@ -529,7 +529,7 @@ impl Drop for Plug {
 ///
 /// `dev` is that of a device which [`Fake::plug`] registered.
 unsafe extern "C" fn release(dev: *mut bindings::device) {
-    // SAFETY: By the safety requirements.
+    // SAFETY: By the safety requirements, `dev` is in a `virtio_device`, which `plug` registered.
     let vdev = unsafe { kernel::container_of!(dev, bindings::virtio_device, dev) };
     // SAFETY: This is the reference that `plug` took.
     let inner = unsafe { Arc::from_raw(Inner::container(vdev)) };

@@ -93,7 +93,8 @@ impl Line {
         if target.is_null() {
             return;
         }
-        // SAFETY: By the type invariant.
+        // SAFETY: `target` was not taken away before it was loaded, so it is valid until `sync`,
+        // which waits for this call, has returned (type invariant).
         let handled = unsafe { (line.deliver)(target) };
         let counter = if handled {
             &line.handled

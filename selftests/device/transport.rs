@@ -251,7 +251,7 @@ extern "C" fn bus_name(_vdev: *mut bindings::virtio_device) -> *const c_char {
 ///
 /// `vq` is a valid queue.
 pub(crate) unsafe fn deliver_queue(vq: *mut c_void) -> bool {
-    // SAFETY: By the safety requirements.
+    // SAFETY: By the safety requirements, `vq` is a valid queue; this transport's are vrings.
     let ret = unsafe { bindings::vring_interrupt(0, vq) };
     ret.0 != bindings::irqreturn::IRQ_NONE.0
 }
@@ -262,7 +262,7 @@ pub(crate) unsafe fn deliver_queue(vq: *mut c_void) -> bool {
 ///
 /// `vdev` is a registered device.
 pub(crate) unsafe fn deliver_config(vdev: *mut c_void) -> bool {
-    // SAFETY: By the safety requirements.
+    // SAFETY: By the safety requirements, `vdev` is a registered device.
     unsafe { bindings::virtio_config_changed(vdev.cast()) };
     true
 }

@@ -79,7 +79,7 @@ unsafe impl Sync for Child {}
 
 impl Drop for Child {
     fn drop(&mut self) {
-        // SAFETY: By the type invariant.
+        // SAFETY: This owns a reference to the device (type invariant), and gives it up.
         unsafe { bindings::put_device(self.0) };
     }
 }

@@ -111,7 +111,7 @@ impl Disk {
     }
 
     fn bdev(&self) -> *mut bindings::block_device {
-        // SAFETY: By the type invariant.
+        // SAFETY: `file` is an open block device (type invariant).
         unsafe { bindings::file_bdev(self.file) }
     }
 
@@ -123,7 +123,7 @@ impl Disk {
     /// Returns the limits of the disk as the block layer knows them.
     pub fn limits(&self) -> Limits {
         let mut raw = bindings::rust_virtio_fake_limits::default();
-        // SAFETY: By the type invariant.
+        // SAFETY: The block device is open (type invariant); `raw` is to be filled.
         unsafe { bindings::rust_virtio_fake_limits(self.bdev(), &mut raw) };
         Limits {
             sectors: raw.sectors,
@@ -146,7 +146,7 @@ impl Disk {
 
     /// Sets the time that a request may take.
     pub fn set_timeout(&self, millis: u32) {
-        // SAFETY: By the type invariant.
+        // SAFETY: The block device is open (type invariant).
         unsafe { bindings::rust_virtio_fake_timeout(self.bdev(), millis) };
     }
 
@@ -226,7 +226,7 @@ impl Disk {
     ///
     /// Any error of the disk.
     pub fn flush(&self) -> Result {
-        // SAFETY: By the type invariant.
+        // SAFETY: The block device is open (type invariant).
         to_result(unsafe { bindings::blkdev_issue_flush(self.bdev()) })
     }
 
@@ -236,7 +236,7 @@ impl Disk {
     ///
     /// Any error of the disk.
     pub fn discard(&self, sector: u64, count: u64) -> Result {
-        // SAFETY: By the type invariant.
+        // SAFETY: The block device is open (type invariant).
         to_result(unsafe {
             bindings::blkdev_issue_discard(self.bdev(), sector, count, bindings::GFP_KERNEL)
         })
@@ -248,7 +248,7 @@ impl Disk {
     ///
     /// Any error of the disk.
     pub fn secure_erase(&self, sector: u64, count: u64) -> Result {
-        // SAFETY: By the type invariant.
+        // SAFETY: The block device is open (type invariant).
         to_result(unsafe {
             bindings::blkdev_issue_secure_erase(self.bdev(), sector, count, bindings::GFP_KERNEL)
         })
@@ -274,7 +274,7 @@ impl Disk {
     }
 
     fn zero_by(&self, sector: u64, count: u64, flags: u32) -> Result {
-        // SAFETY: By the type invariant.
+        // SAFETY: The block device is open (type invariant).
         to_result(unsafe {
             bindings::blkdev_issue_zeroout(self.bdev(), sector, count, bindings::GFP_KERNEL, flags)
         })

@@ -120,7 +120,7 @@ impl Nic {
     /// Returns the state of the interface.
     pub fn state(&self) -> NicState {
         let mut raw = bindings::rust_virtio_fake_nic::default();
-        // SAFETY: By the type invariant.
+        // SAFETY: This is a reference to the interface (type invariant); the helper takes the RTNL.
         unsafe { bindings::rust_virtio_fake_nic(self.0, &mut raw) };
         NicState {
             mtu: raw.mtu,
@@ -144,7 +144,8 @@ impl Nic {
     /// Returns the statistics of the interface.
     pub fn stats(&self) -> NicStats {
         let mut raw = bindings::rtnl_link_stats64::default();
-        // SAFETY: By the type invariant.
+        // SAFETY: This is a reference (type invariant), for which the driver waits before it frees
+        // what it is asked for.
         unsafe { bindings::dev_get_stats(self.0, &mut raw) };
         NicStats {
             rx_packets: raw.rx_packets,
@@ -167,7 +168,7 @@ impl Nic {
     ///
     /// Any error of the driver.
     pub fn set_up(&self, up: bool) -> Result {
-        // SAFETY: By the type invariant.
+        // SAFETY: This is a reference (type invariant); the helper checks that it is registered.
         to_result(unsafe { bindings::rust_virtio_fake_set_up(self.0, up) })
     }
 
@@ -177,7 +178,7 @@ impl Nic {
     ///
     /// Any error of the driver.
     pub fn set_mtu(&self, mtu: i32) -> Result {
-        // SAFETY: By the type invariant.
+        // SAFETY: This is a reference (type invariant); the helper checks that it is registered.
         to_result(unsafe { bindings::rust_virtio_fake_set_mtu(self.0, mtu) })
     }
 
@@ -197,7 +198,7 @@ impl Nic {
     ///
     /// Those of the core.
     pub fn set_promiscuous(&self, on: bool) -> Result {
-        // SAFETY: By the type invariant.
+        // SAFETY: This is a reference (type invariant); the helper checks that it is registered.
         to_result(unsafe { bindings::rust_virtio_fake_set_promisc(self.0, on) })
     }
 
@@ -207,7 +208,7 @@ impl Nic {
     ///
     /// Those of the core and of the driver.
     pub fn set_vlan(&self, vid: u16, on: bool) -> Result {
-        // SAFETY: By the type invariant.
+        // SAFETY: This is a reference (type invariant); the helper checks that it is registered.
         to_result(unsafe { bindings::rust_virtio_fake_set_vlan(self.0, vid, on) })
     }
 
@@ -227,7 +228,7 @@ impl Nic {
     ///
     /// `ENODEV`: it is not registered any more.
     pub fn set_present(&self, present: bool) -> Result {
-        // SAFETY: By the type invariant.
+        // SAFETY: This is a reference (type invariant); the helper checks that it is registered.
         to_result(unsafe { bindings::rust_virtio_fake_set_present(self.0, present) })
     }
 
@@ -237,7 +238,7 @@ impl Nic {
     ///
     /// `EIO`: the interface does not do that.
     pub fn set_gro_hw(&self, on: bool) -> Result {
-        // SAFETY: By the type invariant.
+        // SAFETY: This is a reference (type invariant); the helper checks that it is registered.
         to_result(unsafe { bindings::rust_virtio_fake_set_gro_hw(self.0, on) })
     }
 
@@ -247,7 +248,7 @@ impl Nic {
     ///
     /// Any error of the driver.
     pub fn set_pairs(&self, pairs: u32) -> Result {
-        // SAFETY: By the type invariant.
+        // SAFETY: This is a reference (type invariant); the helper checks that it is registered.
         to_result(unsafe { bindings::rust_virtio_fake_set_channels(self.0, pairs) })
     }
 
@@ -258,14 +259,15 @@ impl Nic {
     ///
     /// Any error of the driver.
     pub fn set_tx_frames(&self, frames: u32) -> Result {
-        // SAFETY: By the type invariant.
+        // SAFETY: This is a reference (type invariant); the helper checks that it is registered.
         to_result(unsafe { bindings::rust_virtio_fake_set_tx_frames(self.0, frames) })
     }
 
     /// Polls the queues as netpoll does, if wanted while a transmit queue is locked by this CPU.
     /// The interface is up.
     pub fn netpoll(&self, locked: Option<u16>) {
-        // SAFETY: By the type invariant.
+        // SAFETY: This is a reference (type invariant), for which the driver waits before it
+        // deletes NAPI instances. The helper locks no queue that the interface has not.
         unsafe {
             bindings::rust_virtio_fake_netpoll(self.0, locked.is_some(), locked.unwrap_or(0))
         };
@@ -337,7 +339,7 @@ impl Nic {
 
 impl Drop for Nic {
     fn drop(&mut self) {
-        // SAFETY: By the type invariant.
+        // SAFETY: This owns a reference to the interface (type invariant), and gives it up.
         unsafe { bindings::rust_virtio_fake_dev_put(self.0) };
     }
 }
@@ -373,10 +375,11 @@ impl CaptureInner {
         handler: *mut bindings::packet_type,
         _orig: *mut bindings::net_device,
     ) -> c_int {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, `handler` is that of a `CaptureInner`. It stays until
+        // `Capture` has removed it and waited for this call.
         let inner =
             unsafe { &*kernel::container_of!(Opaque::cast_from(handler), CaptureInner, handler) };
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, `skb` is valid.
         let (len, linear, summed) = unsafe {
             (
                 bindings::rust_virtio_fake_frame_len(skb),
