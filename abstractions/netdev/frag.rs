@@ -100,7 +100,7 @@ impl Shape {
 ///
 /// # Invariants
 ///
-/// `size` is at most that of a page, and not less than `rest`: the headroom and, with `tail`, the
+/// `size` is at most that of a page, and more than `rest`: the headroom and, with `tail`, the
 /// administration of a packet. Both fit a [`Shape`].
 #[derive(Clone, Copy)]
 pub struct RxKind {
@@ -112,13 +112,14 @@ pub struct RxKind {
 
 impl RxKind {
     /// Buffers for `len` bytes or more, after `headroom` bytes; with `tail`, ones that a packet
-    /// can be built around. None if they do not fit a page.
+    /// can be built around. None if they do not fit a page, or are to have no byte: such a buffer
+    /// could start where its page ends, and would be taken for one of the next page.
     pub const fn new(len: u32, headroom: u32, tail: bool) -> Option<Self> {
         const {
             assert!(PAGE_SIZE < 1 << Shape::CAPACITY_BITS);
             assert!(SKB_SHARED_INFO < 1 << (Shape::REST_BITS - 1));
         }
-        if len as usize > PAGE_SIZE || headroom >= 1 << (Shape::REST_BITS - 1) {
+        if len == 0 || len as usize > PAGE_SIZE || headroom >= 1 << (Shape::REST_BITS - 1) {
             return None;
         }
         // Aligned, as the administration of a packet is at the end.
@@ -155,8 +156,8 @@ impl RxKind {
 /// # Invariants
 ///
 /// `start - headroom` is the start of `truesize` bytes within one page of a page pool, of which
-/// this owns a fragment; mapped for DMA if `shape` says so. A shape of zero is of a fragment
-/// whose size was lost.
+/// this owns a fragment, and `start` is within them; mapped for DMA if `shape` says so. A shape of
+/// zero is of a fragment whose size was lost.
 pub struct RxFrag {
     start: NonNull<u8>,
     shape: Shape,
@@ -205,8 +206,8 @@ impl RxFrag {
     #[inline(always)]
     pub(crate) fn page(&self, skip: u32) -> (*mut bindings::page, u32) {
         let addr = self.start.as_ptr();
-        // SAFETY: By the type invariants, the memory is of a page; pools of this crate have
-        // single pages.
+        // SAFETY: By the type invariants, the memory is of a page, also from `start` on; pools of
+        // this crate have single pages.
         let page = unsafe { bindings::virt_to_head_page(addr.cast()) };
         (page, (addr as usize & (PAGE_SIZE - 1)) as u32 + skip)
     }

@@ -242,6 +242,18 @@ mod suite {
         Ok(())
     }
 
+    /// A buffer of no byte could start where its page ends: it is not taken for one of the next.
+    #[test]
+    fn buffer_without_a_byte() -> Result {
+        for headroom in [0, 64] {
+            for tail in [false, true] {
+                check!(RxKind::new(0, headroom, tail).is_none());
+                check!(RxKind::new(1, headroom, tail).is_some());
+            }
+        }
+        Ok(())
+    }
+
     /// Pages that are mapped for a device are not given to another, nor to one that has none
     /// mapped.
     #[test]
