@@ -287,11 +287,12 @@ impl<'a, T: Operations> CompletionBatch<'a, T> {
     pub fn end(&mut self, request: Request<T>, status: Status) {
         let ptr = request.into_raw().as_ptr();
         let batch = self.lent.as_deref_mut().unwrap_or(&mut self.own);
-        // SAFETY: The request was owned, so its fields do not change.
+        // SAFETY: The request was owned, so its fields do not change; but for flags of a timeout,
+        // which do not matter here.
         let (flags, passthrough, hooked) = unsafe {
             let op = (*ptr).cmd_flags & OP_MASK;
             (
-                (*ptr).rq_flags,
+                (&raw const (*ptr).rq_flags).read_volatile(),
                 op == bindings::req_op_REQ_OP_DRV_IN || op == bindings::req_op_REQ_OP_DRV_OUT,
                 (*ptr).end_io.is_some(),
             )

@@ -130,7 +130,8 @@ impl<T: Operations> RequestInfo<T> {
     pub fn is_of_flush_sequence(&self) -> bool {
         // SAFETY: The request is valid (type invariant). A timeout may change other bits of the
         // word, also where the request is owned, but not this one.
-        unsafe { (*self.raw()).rq_flags & bindings::RQF_FLUSH_SEQ != 0 }
+        let flags = unsafe { (&raw const (*self.raw()).rq_flags).read_volatile() };
+        flags & bindings::RQF_FLUSH_SEQ != 0
     }
 
     /// First sector.
@@ -160,19 +161,20 @@ impl<T: Operations> RequestInfo<T> {
         if !self.op().has_memory() {
             return Segments::empty();
         }
-        // SAFETY: By the type invariants. The limits of a disk's queue do not change while it
-        // has requests, and the largest segment is never 0.
+        // SAFETY: The request and its queue are valid (type invariant). The limits may change
+        // meanwhile (`Disk::try_update_limits`): the block layer reads them without a lock, too.
         let (bio, max, boundary) = unsafe {
             let rq = self.raw();
             let limits = &raw const (*(*rq).q).limits;
             (
                 (*rq).bio,
-                (*limits).max_segment_size,
-                (*limits).seg_boundary_mask,
+                (&raw const (*limits).max_segment_size).read_volatile(),
+                (&raw const (*limits).seg_boundary_mask).read_volatile(),
             )
         };
         // SAFETY: By the type invariants, the bios are valid and stay as they are while the
-        // request is owned; operations that only have sizes were excluded above.
+        // request is owned; operations that only have sizes were excluded above. The block layer
+        // takes no limits with a largest segment of 0.
         unsafe { Segments::new(bio, max, boundary) }
     }
 
@@ -219,7 +221,8 @@ impl<T: Operations> RequestInfo<T> {
         // limits without a lock, too.
         let (bio, max) = unsafe {
             let rq = self.raw();
-            ((*rq).bio, (*(*rq).q).limits.max_discard_segments)
+            let max = &raw const (*(*rq).q).limits.max_discard_segments;
+            ((*rq).bio, max.read_volatile())
         };
         if max <= 1 {
             ranges.one = Some((self.sector(), self.bytes() >> crate::SECTOR_SHIFT));
