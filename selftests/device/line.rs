@@ -44,7 +44,7 @@ pub struct Traffic {
 /// # Invariants
 ///
 /// `target` is null, or valid for `deliver` until it was taken away and [`Line::sync`] returned.
-#[pin_data]
+#[pin_data(PinnedDrop)]
 pub(crate) struct Line {
     #[pin]
     work: Opaque<bindings::irq_work>,
@@ -87,7 +87,7 @@ impl Line {
     ///
     /// `work` is that of a [`Line`].
     unsafe extern "C" fn fire(work: *mut bindings::irq_work) {
-        // SAFETY: By the safety requirements; a line syncs before it goes away.
+        // SAFETY: By the safety requirements; a line syncs before it goes away, when dropped.
         let line = unsafe { &*kernel::container_of!(Opaque::cast_from(work), Line, work) };
         let target = line.target.load(Acquire);
         if target.is_null() {
@@ -141,5 +141,13 @@ impl Line {
             handled: self.handled.load(Relaxed),
             spurious: self.spurious.load(Relaxed),
         }
+    }
+}
+
+#[pinned_drop]
+impl PinnedDrop for Line {
+    /// A worker may have raised the interrupt last, after the driver had left.
+    fn drop(self: Pin<&mut Self>) {
+        self.sync();
     }
 }
