@@ -329,13 +329,16 @@ static void disown_napi(struct napi_struct *napi)
 /*
  * Polls all queues as netpoll does before it sends a message: whatever they
  * do, and with no packet to be received. With locked, as if the message were
- * printed while a packet is sent on that queue.
+ * printed while a packet is sent on that queue, which the interface has.
  */
 void rust_virtio_fake_netpoll(struct net_device *dev, bool locked, u16 queue)
 {
-	struct netdev_queue *txq = netdev_get_tx_queue(dev, queue);
+	struct netdev_queue *txq;
 	struct napi_struct *napi;
 
+	if (WARN_ON(queue >= dev->num_tx_queues))
+		return;
+	txq = netdev_get_tx_queue(dev, queue);
 	local_bh_disable();
 	if (locked)
 		__netif_tx_lock(txq, smp_processor_id());
@@ -400,6 +403,9 @@ int rust_virtio_fake_send(struct net_device *dev, const void *frame, u32 len,
 {
 	struct sk_buff *skb;
 
+	/* Nothing below looks whether there is such a queue. */
+	if (queue >= dev->num_tx_queues)
+		return -EINVAL;
 	skb = alloc_skb(LL_RESERVED_SPACE(dev) + NET_IP_ALIGN + len, GFP_KERNEL);
 	if (!skb)
 		return -ENOMEM;

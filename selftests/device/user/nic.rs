@@ -277,12 +277,14 @@ impl Nic {
     ///
     /// # Errors
     ///
-    /// Any error of the interface; `EINVAL`: the checksum is outside of the frame.
+    /// Any error of the interface; `EINVAL`: the checksum is outside of the frame, or there is no
+    /// such queue.
     pub fn send(&self, frame: &[u8], queue: u16, offload: Offload) -> Result {
         let (start, offset) = offload
             .csum
             .map_or((-1, 0), |(start, offset)| (i32::from(start), offset));
-        // SAFETY: By the type invariant; the frame is copied.
+        // SAFETY: This is a reference (type invariant); the frame is copied, and the helper checks
+        // that the interface has the queue.
         let ret = unsafe {
             bindings::rust_virtio_fake_send(
                 self.0,

@@ -313,6 +313,8 @@ mod suite {
         nic.send(&from_us(1, 64)?, 1, Offload::default())?;
         check!(sent(&rig.card, 1));
         check!(rig.fake.traffic(3).kicks > before);
+        let beyond = nic.send(&from_us(1, 64)?, 2, Offload::default());
+        check_eq!(beyond, Err(EINVAL));
         Ok(())
     }
 }
