@@ -185,7 +185,7 @@ def check_needs(debian: int) -> list:
         _command("cargo", "cargo-web" if twelve else "cargo"),
         Need("clippy", _clippy, ["rust-web-clippy" if twelve else "rust-clippy"],
              "cargo-clippy and clippy-driver of the same release as rustc"),
-        _command("shellcheck", "shellcheck"), _command("perl", "perl"),
+        _command("shellcheck", "shellcheck"), _command("perl", "perl"), _command("rsync", "rsync"),
         Need(f"ruff {RUFF}", _ruff, _pip(), f"ruff {RUFF} (pip install ruff=={RUFF})"),
     ]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from .. import cargo, fuzz, paths, tree
 from ..paths import REPO
+from ..say import Failure
 
 #: The counts that the language check may not exceed.
 COUNTS = REPO / "tools" / "check-counts.json"
@@ -32,7 +33,16 @@ _NO_PROSE = ("selftests/refused/*",)
 
 @functools.cache
 def _all() -> tuple:
-    return tuple(tree.files())
+    """Returns the names of all files.
+
+    # Errors
+
+    `Failure` if neither git nor rsync tells them.
+    """
+    found = tuple(tree.files())
+    if not found:
+        raise Failure("the files of this tree are not known: install git or rsync")
+    return found
 
 
 def _named(*patterns: str) -> list:
