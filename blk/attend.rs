@@ -184,7 +184,7 @@ impl Attend {
         while shared.watch.phase() == Phase::Running {
             if delay > Delta::ZERO {
                 fsleep(PAUSE);
-                delay = delay - PAUSE;
+                delay -= PAUSE;
                 continue;
             }
             let done = memory::without_io(|| {

@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn ids_are_escaped() {
         for byte in 0..=255 {
-            let escaped = byte < 0x20 || byte > 0x7e || byte == 0x5c;
+            let escaped = !(0x20..=0x7e).contains(&byte) || byte == 0x5c;
             assert_eq!(is_plain(byte), !escaped);
         }
     }

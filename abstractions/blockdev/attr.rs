@@ -274,6 +274,9 @@ macro_rules! attribute_group {
             static MODES: &[$crate::attr::ModeFn<$ops>] =
                 &[$(<$attr as $crate::attr::Attribute>::mode),+];
 
+            /// # Safety
+            ///
+            /// Called by the kernel for the disks that have the group.
             unsafe extern "C" fn visible(
                 kobj: *mut ::kernel::bindings::kobject,
                 _attr: *mut ::kernel::bindings::attribute,

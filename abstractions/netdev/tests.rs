@@ -158,7 +158,7 @@ mod suite {
     fn completed_more_than_sent() -> Result {
         let rig = Rig::new(1, 64)?;
         let mut guard = rig.net.tx_lock(0).ok_or(EINVAL)?;
-        let (_, stack) = guard.parts();
+        let ((), stack) = guard.parts();
         stack.completed(1, 1);
         stack.sent(100, false);
         stack.completed(2, 1000);
@@ -232,7 +232,7 @@ mod suite {
         let frag = {
             let mut rtnl = Rtnl::lock();
             rig.net.set_page_pool(0, Some((64, None)), &mut rtnl)?;
-            let (_, mut pool) = rig.net.rx_stopped(0, &mut rtnl).ok_or(EBUSY)?;
+            let ((), mut pool) = rig.net.rx_stopped(0, &mut rtnl).ok_or(EBUSY)?;
             let kind = RxKind::new(256, 0, false).ok_or(EINVAL)?;
             pool.get().ok_or(EINVAL)?.frags(kind, Gfp::Kernel).alloc()
         };
@@ -263,7 +263,7 @@ mod suite {
         let fills = |dma, dev| -> Result<bool> {
             let mut rtnl = Rtnl::lock();
             rig.net.set_page_pool(0, Some((64, dma)), &mut rtnl)?;
-            let (_, mut pool) = rig.net.rx_stopped(0, &mut rtnl).ok_or(EBUSY)?;
+            let ((), mut pool) = rig.net.rx_stopped(0, &mut rtnl).ok_or(EBUSY)?;
             let mut pool = pool.get().ok_or(EINVAL)?;
             let filled = pool.fill(Full(dev), kind, Gfp::Kernel);
             Ok(filled.is_ok())

@@ -12,10 +12,7 @@ use crate::{
 };
 use core::{
     ffi::c_void,
-    ptr::{
-        null,
-        null_mut, //
-    }, //
+    ptr::null_mut, //
 };
 use kernel::{
     alloc::KVVec,
@@ -84,14 +81,16 @@ static TOKENS: [Atomic<usize>; MOST] = [const { Atomic::new(0) }; MOST];
 static COUNT: Atomic<usize> = Atomic::new(0);
 static DONE: Atomic<usize> = Atomic::new(0);
 
-unsafe extern "C" fn recycle(_vq: *mut bindings::virtqueue, token: *mut c_void) {
+/// Notes the token of a buffer that a reset gives back.
+extern "C" fn recycle(_vq: *mut bindings::virtqueue, token: *mut c_void) {
     let at = COUNT.fetch_add(1, Relaxed);
     if let Some(place) = TOKENS.get(at) {
         place.store(token as usize, Relaxed);
     }
 }
 
-unsafe extern "C" fn recycle_done(_vq: *mut bindings::virtqueue) {
+/// Notes that a reset has given all buffers back.
+extern "C" fn recycle_done(_vq: *mut bindings::virtqueue) {
     DONE.fetch_add(1, Relaxed);
 }
 
@@ -346,12 +345,13 @@ impl CQueue {
     pub fn reset(&mut self, size: Option<u32>) -> Result<(Result, Recycled)> {
         COUNT.store(0, Relaxed);
         DONE.store(0, Relaxed);
-        let (each, done) = (Some(recycle as _), Some(recycle_done as _));
         // SAFETY: The queue is valid, and nobody else uses it.
         let result = to_result(unsafe {
             match size {
-                Some(size) => bindings::virtqueue_resize(self.vq, size, each, done),
-                None => bindings::virtqueue_reset(self.vq, each, done),
+                Some(size) => {
+                    bindings::virtqueue_resize(self.vq, size, Some(recycle), Some(recycle_done))
+                }
+                None => bindings::virtqueue_reset(self.vq, Some(recycle), Some(recycle_done)),
             }
         });
         let buffers = COUNT.load(Relaxed);
@@ -476,7 +476,7 @@ impl Fake {
             let head = &raw mut (*self.0.vdev.get()).vqs;
             let mut count = 0;
             let mut at: *const bindings::list_head = (*head).next;
-            while at != head.cast_const() && at != null() {
+            while at != head.cast_const() && !at.is_null() {
                 count += 1;
                 at = (*at).next;
             }

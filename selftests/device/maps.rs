@@ -262,6 +262,11 @@ pub(crate) static OPERATIONS: bindings::virtio_map_ops = bindings::virtio_map_op
     max_mapping_size: Some(max_mapping_size),
 };
 
+/// Maps a part of a page, if the account has room.
+///
+/// # Safety
+///
+/// Called by the ring with the map of its device. `page` is a page.
 unsafe extern "C" fn map_page(
     map: bindings::virtio_map,
     page: *mut bindings::page,
@@ -297,6 +302,11 @@ unsafe extern "C" fn map_page(
     addr
 }
 
+/// Takes the mapping of a part of a page back.
+///
+/// # Safety
+///
+/// Called by the ring with the map of its device.
 unsafe extern "C" fn unmap_page(
     map: bindings::virtio_map,
     addr: u64,
@@ -323,6 +333,11 @@ unsafe extern "C" fn unmap_page(
     }
 }
 
+/// Counts a synchronisation of memory that is not mapped so.
+///
+/// # Safety
+///
+/// Called by the ring with the map of its device.
 unsafe extern "C" fn sync(
     map: bindings::virtio_map,
     addr: u64,
@@ -334,6 +349,11 @@ unsafe extern "C" fn sync(
     }
 }
 
+/// Allocates memory that is mapped for the device.
+///
+/// # Safety
+///
+/// Called by the ring with the map of its device. `addr` is writable.
 unsafe extern "C" fn alloc(
     map: bindings::virtio_map,
     size: usize,
@@ -357,6 +377,11 @@ unsafe extern "C" fn alloc(
     area
 }
 
+/// Frees memory that `alloc` returned.
+///
+/// # Safety
+///
+/// Called by the ring with the map of its device. `area` is of `alloc`.
 unsafe extern "C" fn free(
     map: bindings::virtio_map,
     size: usize,
@@ -372,11 +397,13 @@ unsafe extern "C" fn free(
     unsafe { bindings::rust_virtio_fake_free_area(area, size) };
 }
 
-unsafe extern "C" fn need_sync(_map: bindings::virtio_map, _addr: u64) -> bool {
+/// Says that all memory has to be synchronised.
+extern "C" fn need_sync(_map: bindings::virtio_map, _addr: u64) -> bool {
     true
 }
 
-unsafe extern "C" fn mapping_error(_map: bindings::virtio_map, addr: u64) -> c_int {
+/// Says whether an address is that of a mapping that failed.
+extern "C" fn mapping_error(_map: bindings::virtio_map, addr: u64) -> c_int {
     if addr == u64::MAX {
         ENOMEM.to_errno()
     } else {
@@ -384,6 +411,11 @@ unsafe extern "C" fn mapping_error(_map: bindings::virtio_map, addr: u64) -> c_i
     }
 }
 
+/// Returns the largest size of a mapping.
+///
+/// # Safety
+///
+/// Called by the ring with the map of its device.
 unsafe extern "C" fn max_mapping_size(map: bindings::virtio_map) -> usize {
     maps(map).map_or(0, |_| MAX_MAPPING)
 }

@@ -120,7 +120,7 @@ pub unsafe fn page_to_phys(page: *mut bindings::page) -> u64 {
     computed!(
         {
             // SAFETY: The variable is set while the kernel boots and read-only after that.
-            let pages = unsafe { bindings::vmemmap_base } as usize;
+            let pages = unsafe { bindings::vmemmap_base };
             let pfn = page.addr().wrapping_sub(pages) / core::mem::size_of::<bindings::page>();
             (pfn as u64) << PAGE_SHIFT
         },

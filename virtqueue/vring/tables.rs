@@ -197,6 +197,8 @@ impl Tables {
         let at = at * OWN_BYTES;
         // SAFETY: As compared, the area has room for the table.
         let base = unsafe { area.as_ptr().add(at) }.cast();
+        // `dma_addr_t` is shorter on some machines.
+        #[allow(clippy::unnecessary_cast)]
         let addr = area.addr() as u64 + at as u64;
         // INVARIANT: It is the next one.
         self.given += 1;

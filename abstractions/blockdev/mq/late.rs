@@ -81,10 +81,10 @@ impl<T: Operations> LateRequest<'_, T> {
         if timeout == self.usual() {
             return 0;
         }
-        match timeout.checked_sub(self.grace()) {
-            Some(rounds @ 1..=MOST_ROUNDS) => rounds,
-            _ => 0,
-        }
+        timeout
+            .checked_sub(self.grace())
+            .filter(|rounds| *rounds <= MOST_ROUNDS)
+            .unwrap_or(0)
     }
 
     /// Gives it more time, and counts that: the number is in the time, which costs nothing where no

@@ -28,6 +28,9 @@ use kernel::{
 };
 use virtio::Hold;
 
+/// A type that has `T`, and whose super- and subtypes are those of no other `T`.
+type Invariant<T> = (T, fn(T) -> T);
+
 /// Owns a network device, made by [`NewDevice`](super::NewDevice).
 ///
 /// Dropping it unregisters the device, if it is registered, and frees it with its queues: process
@@ -43,7 +46,7 @@ pub struct NetDevice<T: Operations> {
     /// Dropped after all else.
     _hold: Option<Hold>,
     /// Neither a supertype nor a subtype of `T` will do: data of it goes in and out.
-    _data: PhantomData<(T, fn(T) -> T)>,
+    _data: PhantomData<Invariant<T>>,
 }
 
 // SAFETY: The data and the states of the queues are `Send`.

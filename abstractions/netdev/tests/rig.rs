@@ -124,7 +124,7 @@ impl Rig {
     /// whether it goes on.
     pub(super) fn wakes(&self) -> Result<[bool; 2]> {
         let mut guard = self.net.tx_lock(1).ok_or(EINVAL)?;
-        let (_, stack) = guard.parts();
+        let ((), stack) = guard.parts();
         stack.stop();
         let says = stack.wake();
         let goes_on = !stack.is_stopped();

@@ -136,7 +136,7 @@ impl Operations for Toy {
 
     fn poll_rx<'a>(mut poll: RxPoll<'a, Self>) -> Polled<'a> {
         let budget = poll.budget().get();
-        let (_, pool, napi) = poll.parts();
+        let ((), pool, napi) = poll.parts();
         let toy = napi.dev().data();
         if toy.puts_together.load(Relaxed) {
             // An error is seen by the result that was not stored.
@@ -149,7 +149,7 @@ impl Operations for Toy {
 
     fn poll_tx<'a>(poll: TxPoll<'a, Self>) -> Polled<'a> {
         let mut guard = poll.lock();
-        let (_, stack) = guard.parts();
+        let ((), stack) = guard.parts();
         stack.dev().data().tx_polls.fetch_add(1, Relaxed);
         poll.complete(guard)
     }

@@ -88,9 +88,11 @@ fn refused(fake: &Fake) -> Result {
     plug.within(DEADLINE_MS, drop)
 }
 
-/// A disk with a queue that is polled, if there are processors for two queues, and a read from it
-/// that the device keeps.
-fn polled() -> Result<Option<(Rig, Arc<Disk>, Reading, usize)>> {
+/// A disk with a polled queue, a read from it that the device keeps, and the number of the queue.
+type Polled = (Rig, Arc<Disk>, Reading, usize);
+
+/// Makes a disk with a polled queue, if there are processors for two queues.
+fn polled() -> Result<Option<Polled>> {
     let one = Param::set(c"rust_virtio_blk", c"poll_queues", c"1", c"0");
     let config = Config::default().u16(Config::NUM_QUEUES, 2);
     let rig = Rig::new(config, &[F_FLUSH, F_MQ], 2)?;

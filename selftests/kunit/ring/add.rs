@@ -148,9 +148,9 @@ mod suite {
             check_eq!(fake.traffic(0).kicks, 0);
             check_eq!(refused(&mut vq, Wire::new(9, 1, 0)?, How::Out)?, ENOSPC);
             let forced = u64::from(!fake.negotiated(RING_PACKED));
-            check_eq!(u64::from(fake.traffic(0).kicks), forced);
+            check_eq!(fake.traffic(0).kicks, forced);
             check_eq!(refused(&mut vq, Wire::new(9, 1, 1)?, How::Lists)?, ENOSPC);
-            check_eq!(u64::from(fake.traffic(0).kicks), 2 * forced);
+            check_eq!(fake.traffic(0).kicks, 2 * forced);
             check_eq!(fake.serve(0)?, 8);
             use_one(fake)?;
             check!(vq.get()?.is_some());

@@ -65,7 +65,8 @@ mod suite {
                     fake.inject(0, |ring| {
                         if packed {
                             let wrap = 1 - asked / 8 % 2;
-                            ring.packed()?.write_device_event(asked % 8 | wrap << 15, 2)
+                            ring.packed()?
+                                .write_device_event((asked % 8) | (wrap << 15), 2)
                         } else {
                             ring.split()?.write_avail_event(asked)
                         }

@@ -100,24 +100,24 @@ impl Tables {
             reset: Some(reset),
             disable_vq_and_reset: transport
                 .disable_vq_and_reset
-                .map(|_| disable_vq_and_reset as _),
+                .and(Some(disable_vq_and_reset)),
             set_status: Some(set_status),
             ..*transport
         };
         let dead = bindings::virtio_config_ops {
-            get: transport.get.map(|_| dead::get as _),
-            set: transport.set.map(|_| dead::set as _),
-            generation: transport.generation.map(|_| dead::generation as _),
+            get: transport.get.and(Some(dead::get)),
+            set: transport.set.and(Some(dead::set)),
+            generation: transport.generation.and(Some(dead::generation)),
             get_status: Some(dead::get_status),
             set_status: Some(dead::set_status),
             find_vqs: Some(dead::find_vqs),
-            get_features: transport.get_features.map(|_| dead::get_features as _),
+            get_features: transport.get_features.and(Some(dead::get_features)),
             get_extended_features: transport
                 .get_extended_features
-                .map(|_| dead::get_extended_features as _),
+                .and(Some(dead::get_extended_features)),
             finalize_features: Some(dead::finalize_features),
-            disable_vq_and_reset: transport.disable_vq_and_reset.map(|_| dead::refuse as _),
-            enable_vq_after_reset: transport.enable_vq_after_reset.map(|_| dead::refuse as _),
+            disable_vq_and_reset: transport.disable_vq_and_reset.and(Some(dead::refuse)),
+            enable_vq_after_reset: transport.enable_vq_after_reset.and(Some(dead::refuse)),
             ..live
         };
         Self {

@@ -202,6 +202,8 @@ impl Loans {
     }
 
     /// Lets the device see a table. Returns the address. `None`: that cannot be done for now.
+    // `dma_addr_t` is shorter on some machines.
+    #[allow(clippy::unnecessary_cast)]
     pub(super) fn expose(&mut self, loan: Loan, mapper: Option<&Mapper>) -> Option<u64> {
         let record = self.records.get_mut(usize::from(loan.number()))?;
         let ptr: *mut c_void = record.base?.as_ptr().cast();
