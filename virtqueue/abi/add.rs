@@ -25,10 +25,10 @@ use kernel::{
 };
 use vring::{
     bindings::{
+        self,
         gfp_t,
         scatterlist,
         virtqueue,
-        ___GFP_DIRECT_RECLAIM_BIT,
         DMA_ATTR_DEBUGGING_IGNORE_CACHELINES,
         EINVAL as C_EINVAL, //
     },
@@ -70,7 +70,7 @@ fn done(ring: &mut impl LiveRing, added: Result, reads: bool) -> c_int {
 /// Whether memory may be waited for.
 #[inline(always)]
 fn may_sleep(gfp: gfp_t) -> bool {
-    gfp & (1 << ___GFP_DIRECT_RECLAIM_BIT) != 0
+    gfp & (1 << bindings::___GFP_DIRECT_RECLAIM_BIT) != 0
 }
 
 /// The parameters of an add, without its memory.
