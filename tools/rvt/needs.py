@@ -182,7 +182,7 @@ def check_needs(debian: int) -> list:
     twelve = debian == 12
     return [
         Need("rustfmt", _rustfmt, ["rustfmt-web" if twelve else "rustfmt"], "rustfmt of rustc 1.85 or later"),
-        _command("cargo", "cargo-web" if twelve else "cargo"),
+        _command("cargo", "cargo-web" if twelve else "cargo"), _command("c++", "build-essential"),
         Need("clippy", _clippy, ["rust-web-clippy" if twelve else "rust-clippy"],
              "cargo-clippy and clippy-driver of the same release as rustc"),
         _command("shellcheck", "shellcheck"), _command("perl", "perl"), _command("rsync", "rsync"),
