@@ -138,7 +138,8 @@ unsafe fn add_list<R: LiveRing>(
     sg: *mut scatterlist,
     shape: Shape,
 ) -> c_int {
-    // SAFETY: By the safety requirements.
+    // SAFETY: By the safety requirements, `sg` starts a well-formed list that stays as long as
+    // `list`, which ends with this function.
     let list = unsafe { List::new(sg, shape.write, shape.premapped) };
     ring.may_sleep(shape.sleeps);
     let added = match u16::try_from(shape.segments) {
@@ -160,7 +161,7 @@ unsafe fn add_mapped<const WRITE: bool, R: LiveRing>(
     sg: *mut scatterlist,
     attrs: usize,
 ) -> c_int {
-    // SAFETY: By the safety requirements.
+    // SAFETY: By the safety requirements, `sg` is an entry of a list that the driver did not map.
     let one = unsafe { One::<WRITE>::new(sg) };
     let added = ring.add_mapped(token, 1, &one, attrs);
     done(&mut ring, added, !WRITE)
@@ -205,7 +206,7 @@ unsafe fn add<const WRITE: bool>(
         return -(C_EINVAL as c_int);
     };
     shape.write = WRITE;
-    // SAFETY: By the safety requirements.
+    // SAFETY: By the safety requirements, `vq` is a queue of this ring, and the caller serialises.
     let inner = unsafe { Queue::from_raw(vq).inner() };
     // SAFETY: `sg` is as `List::new` wants it, as the caller sees to.
     unsafe {
@@ -230,10 +231,11 @@ unsafe fn add_lists<const MAPPED: bool, R: LiveRing>(
     all: u32,
     data: *mut c_void,
 ) -> c_int {
-    // SAFETY: By the safety requirements.
+    // SAFETY: By the safety requirements, there are `all` lists from `sgs` on.
     let trio = unsafe { Trio::new(sgs, out, all) };
     let (Some(trio), Some(token)) = (trio, RawToken::new(data, null_mut())) else {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, there are `all` lists from `sgs` on, each
+        // well-formed.
         return unsafe { add_any_lists(ring, sgs, out, all, data) };
     };
     let added = if MAPPED {
@@ -257,7 +259,8 @@ unsafe fn add_any_lists<R: LiveRing>(
     all: u32,
     data: *mut c_void,
 ) -> c_int {
-    // SAFETY: By the safety requirements.
+    // SAFETY: By the safety requirements, there are `all` lists from `sgs` on, each well-formed;
+    // they stay as long as `lists`, which ends with this function.
     let lists = unsafe { Lists::new(sgs, out, all) };
     let token = RawToken::new(data, null_mut());
     let added = match (token, u16::try_from(lists.count())) {
@@ -303,7 +306,8 @@ pub(crate) unsafe extern "C" fn virtqueue_add_outbuf(
     data: *mut c_void,
     gfp: gfp_t,
 ) -> c_int {
-    // SAFETY: C says the same.
+    // SAFETY: kernel-doc of `virtqueue_add_outbuf`: `vq` is a queue whose caller serialises, and
+    // `sg` a well-formed list that stays during the call.
     unsafe { add::<false>(vq, sg, data, null_mut(), Shape::new(num, gfp)) }
 }
 
@@ -316,7 +320,8 @@ pub(crate) unsafe extern "C" fn virtqueue_add_outbuf_premapped(
     data: *mut c_void,
     gfp: gfp_t,
 ) -> c_int {
-    // SAFETY: C says the same.
+    // SAFETY: As `virtqueue_add_outbuf`, with a list that the driver mapped, which `premapped`
+    // says.
     unsafe {
         add::<false>(
             vq,
@@ -340,7 +345,8 @@ pub(crate) unsafe extern "C" fn virtqueue_add_inbuf(
     data: *mut c_void,
     gfp: gfp_t,
 ) -> c_int {
-    // SAFETY: C says the same.
+    // SAFETY: kernel-doc of `virtqueue_add_inbuf`: `vq` is a queue whose caller serialises, and
+    // `sg` a well-formed list that stays during the call.
     unsafe { add::<true>(vq, sg, data, null_mut(), Shape::new(num, gfp)) }
 }
 
@@ -353,7 +359,7 @@ pub(crate) unsafe extern "C" fn virtqueue_add_inbuf_cache_clean(
     data: *mut c_void,
     gfp: gfp_t,
 ) -> c_int {
-    // SAFETY: C says the same.
+    // SAFETY: As `virtqueue_add_inbuf`: a queue whose caller serialises, and a well-formed list.
     unsafe {
         add::<true>(
             vq,
@@ -378,7 +384,7 @@ pub(crate) unsafe extern "C" fn virtqueue_add_inbuf_ctx(
     ctx: *mut c_void,
     gfp: gfp_t,
 ) -> c_int {
-    // SAFETY: C says the same.
+    // SAFETY: As `virtqueue_add_inbuf`: a queue whose caller serialises, and a well-formed list.
     unsafe { add::<true>(vq, sg, data, ctx, Shape::new(num, gfp)) }
 }
 
@@ -392,7 +398,7 @@ pub(crate) unsafe extern "C" fn virtqueue_add_inbuf_premapped(
     ctx: *mut c_void,
     gfp: gfp_t,
 ) -> c_int {
-    // SAFETY: C says the same.
+    // SAFETY: As `virtqueue_add_inbuf`, with a list that the driver mapped, which `premapped` says.
     unsafe {
         add::<true>(
             vq,

@@ -32,14 +32,14 @@ as_declared!(
 /// Asks for no more callbacks. A hint; needs no serialisation.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_disable_cb(vq: *mut virtqueue) {
-    // SAFETY: C says the same.
+    // SAFETY: kernel-doc of `virtqueue_disable_cb`: `vq` is a queue; the call may race with others.
     unsafe { Queue::from_raw(vq) }.disable_cb();
 }
 
 /// Asks for callbacks again, as of now; see `virtqueue_poll`.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_enable_cb_prepare(vq: *mut virtqueue) -> c_uint {
-    // SAFETY: C says the same.
+    // SAFETY: kernel-doc of `virtqueue_enable_cb_prepare`: `vq` is a queue whose caller serialises.
     let armed = unsafe { Queue::from_raw(vq).inner() }.enable_cb_prepare();
     armed.into_raw().into()
 }
@@ -55,14 +55,14 @@ pub(crate) unsafe extern "C" fn virtqueue_poll(vq: *mut virtqueue, armed: c_uint
 /// Asks for callbacks again; false if there are used buffers already.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_enable_cb(vq: *mut virtqueue) -> bool {
-    // SAFETY: C says the same.
+    // SAFETY: kernel-doc of `virtqueue_enable_cb`: `vq` is a queue whose caller serialises.
     unsafe { Queue::from_raw(vq).inner() }.enable_cb()
 }
 
 /// Asks for a callback when most of what is outstanding was used; false if it was already.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_enable_cb_delayed(vq: *mut virtqueue) -> bool {
-    // SAFETY: C says the same.
+    // SAFETY: kernel-doc of `virtqueue_enable_cb_delayed`: `vq` is a queue whose caller serialises.
     unsafe { Queue::from_raw(vq).inner() }.enable_cb_delayed()
 }
 

@@ -39,7 +39,8 @@ pub(crate) unsafe extern "C" fn virtqueue_get_buf(
     vq: *mut virtqueue,
     len: *mut c_uint,
 ) -> *mut c_void {
-    // SAFETY: C says the same.
+    // SAFETY: kernel-doc of `virtqueue_get_buf_ctx`: `vq` is a queue whose caller serialises, and
+    // `len` a place of the caller; a null context is not written.
     unsafe { virtqueue_get_buf_ctx(vq, len, null_mut()) }
 }
 
@@ -50,7 +51,7 @@ pub(crate) unsafe extern "C" fn virtqueue_detach_unused_buf(vq: *mut virtqueue) 
     let inner = unsafe { Queue::from_raw(vq).inner() };
     // SAFETY: C says that the queue is not active.
     let token = unsafe { inner.detach_unused() };
-    // SAFETY: As above.
+    // SAFETY: The queue is valid, and `inner` is exclusive: nobody else writes its fields.
     unsafe { (*vq).num_free = inner.num_free().into() };
     token.map_or(null_mut(), |token| token.data.as_ptr())
 }

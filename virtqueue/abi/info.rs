@@ -52,7 +52,7 @@ pub(crate) unsafe extern "C" fn virtqueue_get_vring(vq: *const virtqueue) -> *co
 ///
 /// `vq` is a queue.
 unsafe fn address(vq: *const virtqueue, which: usize) -> dma_addr_t {
-    // SAFETY: By the safety requirements.
+    // SAFETY: By the safety requirements, `vq` is a queue.
     let queue = unsafe { Queue::from_raw(vq) };
     let addresses = queue.addresses();
     if addresses.is_none() {

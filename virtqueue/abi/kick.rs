@@ -13,23 +13,23 @@ as_declared!(virtqueue_kick_prepare, virtqueue_notify, virtqueue_kick);
 /// Whether the device wants to be notified of what was added. Serialised by the caller.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_kick_prepare(vq: *mut virtqueue) -> bool {
-    // SAFETY: C says the same.
+    // SAFETY: kernel-doc of `virtqueue_kick_prepare`: `vq` is a queue whose caller serialises.
     unsafe { Queue::from_raw(vq).inner().kick_prepare() }
 }
 
 /// Notifies the device; false if the queue is broken.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_notify(vq: *mut virtqueue) -> bool {
-    // SAFETY: C says the same.
+    // SAFETY: kernel-doc of `virtqueue_notify`: `vq` is a queue; the call may race with others.
     unsafe { Queue::from_raw(vq) }.notify()
 }
 
 /// Notifies the device if it wants to know; false if it does and the queue is broken.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_kick(vq: *mut virtqueue) -> bool {
-    // SAFETY: C says the same.
+    // SAFETY: kernel-doc of `virtqueue_kick`: `vq` is a queue.
     let queue = unsafe { Queue::from_raw(vq) };
-    // SAFETY: C says the same: the caller serialises.
+    // SAFETY: kernel-doc of `virtqueue_kick`: the caller serialises.
     if unsafe { queue.inner() }.kick_prepare() {
         queue.notify()
     } else {

@@ -43,7 +43,8 @@ as_declared!(
 ///
 /// As [`Queue::create`].
 unsafe fn make(vdev: Virtio, spec: &Spec, pages: Option<NonNull<u8>>) -> *mut virtqueue {
-    // SAFETY: By the safety requirements.
+    // SAFETY: By the safety requirements, the device, the name and the functions of `spec` outlive
+    // the queue, and `pages` is memory for it.
     match unsafe { Queue::create(vdev, spec, pages) } {
         // SAFETY: The queue is one of the device from here on.
         Ok(queue) => unsafe { vdev.add_queue(queue) },
@@ -83,7 +84,8 @@ pub(crate) unsafe extern "C" fn vring_create_virtqueue_map(
         name,
         mapper: Mapper::new(vdev, map),
     };
-    // SAFETY: C says that all this is as it should be.
+    // SAFETY: kernel-doc of `vring_create_virtqueue_map`: device, `callback`, `notify` and `name`
+    // outlive the queue, and `map` is the device's.
     unsafe { make(vdev, &spec, None) }
 }
 
@@ -150,7 +152,8 @@ pub(crate) unsafe extern "C" fn vring_new_virtqueue(
         name,
         mapper: Mapper::of_device(vdev),
     };
-    // SAFETY: C says that all this is as it should be.
+    // SAFETY: As for `vring_create_virtqueue_map`; `pages` has room for `num` descriptors at
+    // `vring_align`, as long as the queue exists.
     unsafe { make(vdev, &spec, Some(pages.cast())) }
 }
 

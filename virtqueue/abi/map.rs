@@ -93,7 +93,8 @@ pub(crate) unsafe extern "C" fn virtqueue_map_page_attrs(
     dir: dma_data_direction,
     attrs: c_ulong,
 ) -> dma_addr_t {
-    // SAFETY: C says that all this is as it should be.
+    // SAFETY: As for `dma_map_page_attrs`: `vq` is a queue, and `size` bytes at `offset` of `page`
+    // stay until they are unmapped.
     unsafe {
         Queue::from_raw(vq)
             .any_mapper()
@@ -110,7 +111,8 @@ pub(crate) unsafe extern "C" fn virtqueue_unmap_page_attrs(
     dir: dma_data_direction,
     attrs: c_ulong,
 ) {
-    // SAFETY: C says that all this is as it should be.
+    // SAFETY: As for `dma_unmap_page_attrs`: `vq` is a queue, by whose mapper the memory was mapped
+    // so.
     unsafe {
         Queue::from_raw(vq)
             .any_mapper()
@@ -142,7 +144,8 @@ pub(crate) unsafe extern "C" fn virtqueue_map_single_attrs(
     if !unsafe { bindings::rust_virtio_may_map(&raw mut (*queue.vdev().as_raw()).dev, ptr) } {
         return MAPPING_ERROR;
     }
-    // SAFETY: C says that all this is as it should be.
+    // SAFETY: As for `dma_map_single_attrs`: the memory has `size` bytes and stays until it is
+    // unmapped; that the device may have it was just asked.
     unsafe { mapper.map_virt(ptr, size, dir, attrs) }
 }
 

@@ -35,7 +35,7 @@ unsafe fn while_reset(
     done: RecycleDone,
     change: impl FnOnce(&Queue) -> Result,
 ) -> Result {
-    // SAFETY: By the safety requirements.
+    // SAFETY: By the safety requirements, `vq` is a queue.
     let queue = unsafe { Queue::from_raw(vq) };
     if !queue.is_owned() {
         return Err(EPERM);
@@ -46,10 +46,11 @@ unsafe fn while_reset(
     else {
         return Err(ENOENT);
     };
-    // SAFETY: By the safety requirements.
+    // SAFETY: By the safety requirements, `vq` is a queue that nobody else uses; the operation is
+    // its transport's.
     to_result(unsafe { disable(vq) })?;
 
-    // SAFETY: By the safety requirements.
+    // SAFETY: By the safety requirements, nobody else uses the queue.
     let inner = unsafe { queue.inner() };
     // SAFETY: The device has given the queue up.
     while let Some(token) = unsafe { inner.detach_unused() } {
@@ -59,13 +60,14 @@ unsafe fn while_reset(
         }
     }
     if let Some(done) = done {
-        // SAFETY: As above.
+        // SAFETY: The caller of the ring gave the function for resets of this queue.
         unsafe { done(vq) };
     }
     // SAFETY: The device does not have the queue, and the ring is empty.
     unsafe { inner.reset() };
     let changed = change(queue);
-    // SAFETY: By the safety requirements.
+    // SAFETY: By the safety requirements, `vq` is a queue that nobody else uses; `inner` is not
+    // used any more.
     unsafe {
         (*vq).num_free = queue.inner().num_free().into();
         to_result(enable(vq)).map_err(|_| EBUSY)?;

@@ -44,7 +44,7 @@ unsafe fn next(sg: *mut scatterlist) -> Option<*mut scatterlist> {
 /// `sg` is an entry of a list.
 #[inline(always)]
 unsafe fn is_last(sg: *mut scatterlist) -> bool {
-    // SAFETY: By the safety requirements.
+    // SAFETY: By the safety requirements, `sg` is an entry, which is readable.
     unsafe { (*sg).page_link & SG_END as usize != 0 }
 }
 
@@ -55,7 +55,7 @@ unsafe fn is_last(sg: *mut scatterlist) -> bool {
 /// `sg` is an entry of a list, mapped by the driver if `premapped`.
 #[inline(always)]
 pub(crate) unsafe fn segment(sg: *mut scatterlist, premapped: bool) -> Segment {
-    // SAFETY: By the safety requirements.
+    // SAFETY: By the safety requirements, `sg` is an entry, which is readable and does not change.
     let entry = unsafe { &*sg };
     if premapped {
         #[cfg(CONFIG_NEED_SG_DMA_LENGTH)]
@@ -95,14 +95,14 @@ impl Segments for List {
     fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result {
         let mut at = Some(self.first);
         while let Some(sg) = at {
-            // SAFETY: By the safety requirements of `new`, here and below.
+            // SAFETY: By the safety requirements of `new`, `sg` is an entry of a list that stays.
             let segment = unsafe { segment(sg, self.premapped) };
             if self.write {
                 sink.in_(segment)?;
             } else {
                 sink.out(segment)?;
             }
-            // SAFETY: As above.
+            // SAFETY: By the safety requirements of `new`, the list is well-formed.
             at = unsafe { next(sg) };
         }
         Ok(())
@@ -118,7 +118,7 @@ impl<const WRITE: bool> One<WRITE> {
     /// `sg` is an entry as [`List::new`] wants it, not mapped by the driver.
     #[inline(always)]
     pub(crate) unsafe fn new(sg: *mut scatterlist) -> Self {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, `sg` is an entry, not mapped by the driver.
         Self(unsafe { segment(sg, false) })
     }
 }
@@ -155,7 +155,7 @@ impl<'a> Lists<'a> {
             // C may say null then.
             &[]
         } else {
-            // SAFETY: By the safety requirements.
+            // SAFETY: By the safety requirements, there are `all` lists from `lists` on, for `'a`.
             unsafe { slice::from_raw_parts(lists, all as usize) }
         };
         Self {
@@ -173,7 +173,8 @@ impl<'a> Lists<'a> {
             while let Some(sg) = at {
                 // OVERFLOW: Memory does not have that many entries.
                 count = count.wrapping_add(1);
-                // SAFETY: By the safety requirements of `new`.
+                // SAFETY: By the safety requirements of `new`, `sg` is an entry of a well-formed
+                // list.
                 at = unsafe { next(sg) };
             }
         }
@@ -190,7 +191,8 @@ impl Segments for Lists<'_> {
                 if list.is_null() {
                     continue;
                 }
-                // SAFETY: By the safety requirements of `new`.
+                // SAFETY: By the safety requirements of `new`, `list`, which is not null, is as
+                // `List::new` wants it.
                 unsafe { List::new(list, write, false) }.describe(sink)?;
             }
         }
@@ -226,7 +228,7 @@ impl Trio {
         // SAFETY: By the safety requirements, there are three.
         let [first, middle, last] = unsafe { *lists.cast::<[*mut scatterlist; 3]>() };
         for list in [first, middle, last] {
-            // SAFETY: By the safety requirements.
+            // SAFETY: By the safety requirements, a list that is not null starts with an entry.
             if list.is_null() || unsafe { !is_last(list) } {
                 return None;
             }
@@ -247,7 +249,7 @@ impl Segments for Trio {
 
     #[inline(always)]
     fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result {
-        // SAFETY: By the type invariant.
+        // SAFETY: By the type invariant, each of the three is an entry of a list.
         let of = |sg| unsafe { segment(sg, false) };
         sink.out(of(self.first))?;
         if self.write {
