@@ -95,7 +95,8 @@ impl Drop for Area {
         match &self.mapper {
             // SAFETY: By the type invariant; whoever drops an area is done with it.
             Some(mapper) => unsafe { mapper.free_coherent(self.size, self.ptr, self.addr) },
-            // SAFETY: As above.
+            // SAFETY: By the type invariant, without a mapper the `size` bytes are of
+            // `alloc_pages_exact`; nobody uses them any more.
             None => unsafe { bindings::free_pages_exact(self.ptr.as_ptr().cast(), self.size) },
         }
     }

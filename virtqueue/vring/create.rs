@@ -211,7 +211,7 @@ impl Queue {
         let backing = match pages {
             // A packed ring has three areas, of which a caller says one.
             Some(_) if format.packed => return Err(EINVAL),
-            // SAFETY: By the safety requirements.
+            // SAFETY: By the safety requirements, `pages` is memory for a split ring of that size.
             Some(pages) => unsafe { Backing::foreign(&format, pages, size) },
             None => Backing::shrinking(&format, mapper, size)?,
         };

@@ -81,7 +81,7 @@ pub unsafe fn any_virt_to_phys(addr: *const c_void) -> u64 {
 /// As for [`any_virt_to_phys`].
 #[inline(always)]
 pub unsafe fn any_virt_to_page(addr: *const c_void) -> *mut bindings::page {
-    // SAFETY: As in `any_virt_to_phys`.
+    // SAFETY: By the safety requirements, the memory is directly mapped, or of the kernel's image.
     unsafe {
         if is_of_image(addr) {
             bindings::rust_virtio_virt_to_page(addr)

@@ -132,11 +132,13 @@ impl Mapper {
         match self.vdev.map_ops() {
             Some(ops) => {
                 if let Some(free) = ops.free {
-                    // SAFETY: By the safety requirements.
+                    // SAFETY: By the safety requirements, the transport's `alloc` returned the
+                    // memory, with this size.
                     unsafe { free(self.map, size, ptr.as_ptr().cast(), addr, 0) };
                 }
             }
-            // SAFETY: By the safety requirements.
+            // SAFETY: By the safety requirements, `dma_alloc_attrs` returned the memory, with this
+            // size.
             None => unsafe {
                 bindings::dma_free_attrs(self.dma_dev(), size, ptr.as_ptr().cast(), addr, 0)
             },
@@ -163,7 +165,7 @@ impl Mapper {
                 Some(map_page) => unsafe { map_page(self.map, page, offset, size, dir, attrs) },
                 None => MAPPING_ERROR,
             },
-            // SAFETY: By the safety requirements.
+            // SAFETY: By the safety requirements, the page stays until it is unmapped.
             None => unsafe {
                 bindings::rust_virtio_dma_map_page(self.dma_dev(), page, offset, size, dir, attrs)
             },
@@ -210,10 +212,11 @@ impl Mapper {
     ) -> Result<dma_addr_t> {
         let (phys, len) = (segment.address(), segment.len() as usize);
         if self.dma_dev.is_null() {
-            // SAFETY: By the safety requirements.
+            // SAFETY: By the safety requirements, the memory stays until it is unmapped.
             return unsafe { self.map_by_transport(phys, len, dir, attrs) };
         }
-        // SAFETY: By the safety requirements and the type invariant.
+        // SAFETY: By the safety requirements, the memory stays until it is unmapped; by the type
+        // invariant, `dma_dev` does the DMA.
         let (addr, error) = unsafe {
             let addr = bindings::rust_virtio_dma_map_phys(self.dma_dev, phys, len, dir, attrs);
             let error = bindings::rust_virtio_dma_mapping_error(self.dma_dev, addr);
@@ -240,7 +243,8 @@ impl Mapper {
         attrs: usize,
     ) -> Result<dma_addr_t> {
         let offset = phys as usize & (PAGE_SIZE - 1);
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, the memory stays until it is unmapped, and so its
+        // page does.
         let addr = unsafe {
             let page = bindings::rust_virtio_phys_to_page(phys);
             self.map_page(page, offset, len, dir, attrs)
@@ -260,12 +264,14 @@ impl Mapper {
     pub(crate) unsafe fn unmap(&self, mappings: &[Mapping]) {
         let dev = self.dma_dev;
         if dev.is_null() {
-            // SAFETY: By the safety requirements.
+            // SAFETY: By the safety requirements, the mappings are of this mapper, and the device
+            // is done with them.
             return unsafe { self.unmap_by_transport(mappings) };
         }
         for mapping in mappings {
             let len = mapping.len as usize;
-            // SAFETY: By the safety requirements and the type invariant.
+            // SAFETY: By the safety requirements, the mapping has that size and direction; by the
+            // type invariant, `dma_dev` does the DMA.
             unsafe {
                 bindings::rust_virtio_dma_unmap_phys(dev, mapping.addr, len, mapping.dir, 0);
             }
@@ -282,7 +288,7 @@ impl Mapper {
     unsafe fn unmap_by_transport(&self, mappings: &[Mapping]) {
         for mapping in mappings {
             let len = mapping.len as usize;
-            // SAFETY: By the safety requirements.
+            // SAFETY: By the safety requirements, the mapping has that size and direction.
             unsafe { self.unmap_page(mapping.addr, len, mapping.dir, 0) };
         }
     }
@@ -297,11 +303,12 @@ impl Mapper {
         match self.vdev.map_ops() {
             Some(ops) => {
                 if let Some(unmap_page) = ops.unmap_page {
-                    // SAFETY: By the safety requirements.
+                    // SAFETY: By the safety requirements, the mapping has that size and direction;
+                    // by the type invariant, the operation takes `map`.
                     unsafe { unmap_page(self.map, addr, size, dir, attrs) };
                 }
             }
-            // SAFETY: By the safety requirements.
+            // SAFETY: By the safety requirements, the mapping has that size and direction.
             None => unsafe {
                 bindings::rust_virtio_dma_unmap_page(self.dma_dev(), addr, size, dir, attrs)
             },
@@ -344,11 +351,12 @@ impl Mapper {
         match self.vdev.map_ops() {
             Some(ops) => {
                 if let Some(sync) = ops.sync_single_for_cpu {
-                    // SAFETY: By the safety requirements.
+                    // SAFETY: By the safety requirements, the range is in a mapping; by the type
+                    // invariant, the operation takes `map`.
                     unsafe { sync(self.map, addr, size, dir) };
                 }
             }
-            // SAFETY: By the safety requirements.
+            // SAFETY: By the safety requirements, the range is in a mapping of `dma_dev`.
             None => unsafe {
                 bindings::rust_virtio_dma_sync_for_cpu(self.dma_dev(), addr, size, dir)
             },
@@ -364,11 +372,12 @@ impl Mapper {
         match self.vdev.map_ops() {
             Some(ops) => {
                 if let Some(sync) = ops.sync_single_for_device {
-                    // SAFETY: By the safety requirements.
+                    // SAFETY: By the safety requirements, the range is in a mapping; by the type
+                    // invariant, the operation takes `map`.
                     unsafe { sync(self.map, addr, size, dir) };
                 }
             }
-            // SAFETY: By the safety requirements.
+            // SAFETY: By the safety requirements, the range is in a mapping of `dma_dev`.
             None => unsafe {
                 bindings::rust_virtio_dma_sync_for_device(self.dma_dev(), addr, size, dir)
             },

@@ -144,7 +144,7 @@ impl Inner {
     /// `len`, and `ctx` if it is not null, are places to write to.
     #[inline(always)]
     pub unsafe fn get_raw(&mut self, len: *mut u32, ctx: *mut *mut c_void) -> *mut c_void {
-        // SAFETY: By the safety requirements.
+        // SAFETY: `len` and `ctx` are places to write to, as the caller sees to.
         with_ring!(self, |live| unsafe { live.get_raw(len, ctx) })
     }
 
@@ -175,7 +175,7 @@ impl Inner {
     ///
     /// The device uses neither the ring nor any of its buffers: it, or the queue, was reset.
     pub unsafe fn detach_unused(&mut self) -> Option<RawToken> {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, the device uses neither the ring nor its buffers.
         let unused = each_ring!(&mut self.ring, ring => unsafe { ring.detach_unused() })?;
         self.side.gone(unused.id);
         Some(unused.token)

@@ -77,7 +77,7 @@ impl Virtio {
         let vq: *mut UnsafeCell<virtqueue> = vq.cast();
         // SAFETY: It came from a box, and nobody else refers to it.
         let queue = unsafe { KBox::from_raw(container_of!(vq, Queue, vq)) };
-        // SAFETY: As above.
+        // SAFETY: By the safety requirements, nobody uses the queue any more.
         unsafe { queue.hide() };
     }
 }

@@ -165,7 +165,7 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
     /// As [`Inner::get_raw`](crate::Inner::get_raw).
     #[inline(never)]
     pub(crate) unsafe fn get_raw(self, len: *mut u32, ctx: *mut *mut c_void) -> *mut c_void {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, `len` and `ctx` are places to write to.
         unsafe {
             match self.ring.find() {
                 Some(Found::Nothing) => null_mut(),
@@ -189,7 +189,7 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
         ctx: *mut *mut c_void,
     ) -> *mut c_void {
         let used = self.ring.take_found(found);
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, `len` and `ctx` are places to write to.
         unsafe { self.hand_out(used, len, ctx) }
     }
 
@@ -202,7 +202,7 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
     #[inline(never)]
     unsafe fn get_raw_or_tell(mut self, len: *mut u32, ctx: *mut *mut c_void) -> *mut c_void {
         let used = self.ring.get();
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, `len` and `ctx` are places to write to.
         unsafe { self.hand_out(used, len, ctx) }
     }
 
@@ -223,7 +223,8 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
             return null_mut();
         };
         self.side.show_free(self.ring.num_free());
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, `len` is a place to write to, and so is `ctx` if it
+        // is not null.
         unsafe {
             *len = used.len();
             if !ctx.is_null() {
@@ -286,7 +287,7 @@ impl<F: Format<Platform = Kernel>> LiveRing for Live<'_, F> {
 
     #[inline]
     fn dma_dev(&self) -> *mut bindings::device {
-        // SAFETY: As in `notify`.
+        // SAFETY: The queue of a ring lives as long as the ring.
         let queue = unsafe { Queue::from_raw(self.side.vq) };
         queue.mapper().map_or(null_mut(), |mapper| mapper.dma_dev())
     }
@@ -453,7 +454,7 @@ impl<F: Format<Platform = Kernel>> LiveRing for Live<'_, F> {
 
     #[cold]
     fn notify_full(&self) {
-        // SAFETY: As in `notify`.
+        // SAFETY: The queue of a ring lives as long as the ring.
         unsafe { Queue::from_raw(self.side.vq) }.notify_full();
     }
 

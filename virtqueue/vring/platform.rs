@@ -18,31 +18,31 @@ unsafe impl Platform for Kernel {
 
     #[inline(always)]
     unsafe fn load16(ptr: *const u16) -> u16 {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements of `Platform::load16`, `ptr` is readable.
         unsafe { ptr.read_volatile() }
     }
 
     #[inline(always)]
     unsafe fn load32(ptr: *const u32) -> u32 {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements of `Platform::load32`, `ptr` is readable.
         unsafe { ptr.read_volatile() }
     }
 
     #[inline(always)]
     unsafe fn store16(ptr: *mut u16, value: u16) {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements of `Platform::store16`, `ptr` is writable.
         unsafe { ptr.write_volatile(value) };
     }
 
     #[inline(always)]
     unsafe fn store32(ptr: *mut u32, value: u32) {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements of `Platform::store32`, `ptr` is writable.
         unsafe { ptr.write_volatile(value) };
     }
 
     #[inline(always)]
     unsafe fn store64(ptr: *mut u64, value: u64) {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements of `Platform::store64`, `ptr` is writable.
         unsafe { ptr.write_volatile(value) };
     }
 

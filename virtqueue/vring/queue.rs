@@ -111,7 +111,7 @@ impl Queue {
     /// Nobody uses the queue meanwhile; [`Queue::hide`] is called before it goes or moves. The
     /// owner of the queue has only a pointer to it.
     pub(crate) unsafe fn settle(&self) {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, nobody else uses the queue meanwhile.
         unsafe {
             let inner = self.inner();
             inner.side.vq = self.as_raw();
@@ -125,7 +125,7 @@ impl Queue {
     ///
     /// Nobody uses the queue meanwhile.
     pub(crate) unsafe fn hide(&self) {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, nobody else uses the queue meanwhile.
         unsafe { *self.shown.get() = None };
     }
 
@@ -138,7 +138,8 @@ impl Queue {
     #[inline(always)]
     pub unsafe fn from_raw<'a>(vq: *const virtqueue) -> &'a Self {
         let vq: *const UnsafeCell<virtqueue> = vq.cast();
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, the structure is in a queue that lives long enough,
+        // and the pointer may lead to all of it.
         unsafe { &*container_of!(vq, Self, vq) }
     }
 
@@ -158,7 +159,8 @@ impl Queue {
     #[inline(always)]
     #[allow(clippy::mut_from_ref)]
     pub unsafe fn inner(&self) -> &mut Inner {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, nobody else uses the part as long as the reference
+        // exists.
         unsafe { &mut *self.inner.get() }
     }
 
@@ -169,7 +171,8 @@ impl Queue {
     /// Nobody changes it as long as the result is used.
     #[inline(always)]
     pub unsafe fn peek(&self) -> &Inner {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, nobody changes the part as long as the reference
+        // exists.
         unsafe { &*self.inner.get() }
     }
 

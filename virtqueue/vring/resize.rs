@@ -33,7 +33,7 @@ impl Inner {
     /// The device does not use the ring, and gets it back after this returned only.
     pub unsafe fn reset(&mut self) {
         let Self { ring, side } = self;
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, the device does not use the ring.
         each_ring!(ring, ring => unsafe {
             ring.reset(|unused| side.gone(unused.id))
         });
@@ -50,7 +50,8 @@ impl Inner {
     /// As [`Inner::reset`]; nobody uses the shared part of the queue meanwhile, and `backing`
     /// stays as long as the ring.
     unsafe fn move_to(&mut self, backing: &Backing, slots: Slots, tables: Tables) -> Result {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, the device does not use the ring, nobody uses the
+        // shared part, and the new memory stays.
         let moved = unsafe {
             match &mut self.ring {
                 Ring::Split(ring) => ring.resize(backing.split(), slots, tables, drop),
@@ -84,7 +85,7 @@ impl Queue {
     /// The caller is the only one who uses the queue; the device does not, and everything was
     /// [detached](Inner::detach_unused).
     pub unsafe fn resize(&self, size: u16) -> Result {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, the caller is the only one that uses the queue.
         let inner = unsafe { self.inner() };
         let new = if self.format.packed {
             Backing::new(&self.format, self.mapper(), size, bindings::GFP_KERNEL)?

@@ -45,7 +45,7 @@ pub(crate) struct View {
 // SAFETY: What is read of the queue may be read from any thread.
 unsafe impl Send for View {}
 
-// SAFETY: As for `Send`.
+// SAFETY: A view only reads, and what it reads of the queue may be read from any thread.
 unsafe impl Sync for View {}
 
 /// The directory, from the first queue on until the module goes: a box, or null.
@@ -109,7 +109,7 @@ pub(crate) unsafe fn show(queue: &Queue, stamps: Arc<Stamps>) -> Option<Shown> {
 
 /// Writes the file of a queue.
 fn write(view: &View, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    // SAFETY: By the type invariant.
+    // SAFETY: By the type invariant, the queue is valid as long as the file exists.
     let queue = unsafe { &*view.queue };
     let counters = &queue.counters;
     let (in_flight, oldest) = view.stamps.in_flight();

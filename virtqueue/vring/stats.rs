@@ -36,7 +36,7 @@ impl Counter {
 
     #[inline(always)]
     pub(crate) fn add(&self, more: usize) {
-        // SAFETY: As in `get`.
+        // SAFETY: The word is the counter's own; all concurrent accesses are volatile.
         unsafe { self.0.get().write_volatile(self.get().wrapping_add(more)) };
     }
 
@@ -114,7 +114,7 @@ impl Stamps {
         let mut count = 0;
         let mut oldest = 0;
         for stamp in &self.0 {
-            // SAFETY: As in `Counter::get`.
+            // SAFETY: The word is the stamp's own; all concurrent accesses are volatile.
             let stamp = unsafe { stamp.0.get().read_volatile() };
             if stamp != 0 {
                 count += 1;
@@ -148,7 +148,8 @@ impl StampWriter {
     /// `id` is below the number of ids of the queue.
     #[inline(always)]
     unsafe fn set(self, id: u16, value: u32) {
-        // SAFETY: By the type invariants and the safety requirements; as in `Counter::get`.
+        // SAFETY: By the type invariant, the pointer is to the stamps; by the safety requirements,
+        // `id` has one.
         unsafe { UnsafeCell::raw_get(self.0.add(id.into())).write_volatile(value) };
     }
 
@@ -160,7 +161,7 @@ impl StampWriter {
     #[inline(always)]
     pub(crate) unsafe fn added(self, id: u16) {
         // Never 0, which is an id without a buffer.
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, `id` is below the number of ids.
         unsafe { self.set(id, now() | 1) };
     }
 
@@ -171,7 +172,7 @@ impl StampWriter {
     /// `id` is below the number of ids of the queue.
     #[inline(always)]
     pub(crate) unsafe fn taken(self, id: u16) {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, `id` is below the number of ids.
         unsafe { self.set(id, 0) };
     }
 }

@@ -30,7 +30,7 @@ macro_rules! tracepoint {
                     )
                 };
                 if is_on {
-                    // SAFETY: By the safety requirements.
+                    // SAFETY: By the safety requirements of this function, `vq` is a queue.
                     unsafe { bindings::$call(vq, $($arg),*) };
                 }
             }

@@ -102,7 +102,7 @@ struct Translator<S, T> {
 impl<S: Sink, T: Translate> Translator<S, T> {
     #[inline(always)]
     fn parts(&mut self) -> (&mut S, &mut T) {
-        // SAFETY: By the type invariant.
+        // SAFETY: By the type invariant, nobody else uses the sink and the translation.
         unsafe { (self.sink.as_mut(), self.by.as_mut()) }
     }
 }

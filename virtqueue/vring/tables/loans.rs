@@ -213,7 +213,7 @@ impl Loans {
             let addr = unsafe { mapper.map_virt(ptr, bytes, TO_DEVICE, 0) };
             (!mapper.is_error(addr)).then_some(addr as u64)
         } else {
-            // SAFETY: As above.
+            // SAFETY: The memory was allocated from a slab, or as pages: it is directly mapped.
             let phys = unsafe { direct::virt_to_phys(ptr) };
             // A device whose addresses are shorter than the machine's cannot be given the memory.
             ((phys as bindings::dma_addr_t) as u64 == phys).then_some(phys)
