@@ -118,7 +118,7 @@ pub struct BindState {
 // everybody.
 unsafe impl Send for BindState {}
 
-// SAFETY: As for `Send`.
+// SAFETY: But for that pointer, all that a reference gives access to is `Sync`.
 unsafe impl Sync for BindState {}
 
 impl BindState {
@@ -208,9 +208,10 @@ impl BindState {
     /// driver data was dropped. Called once.
     unsafe extern "C" fn detach(vdev: *mut c_void) {
         let vdev = vdev.cast::<bindings::virtio_device>();
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, `vdev` is a valid device.
         let ptr = unsafe { (*vdev).priv_ }.cast::<Self>();
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, `priv` is the state that `attach` made, which was not
+        // taken yet.
         let state = unsafe { &*ptr };
 
         if !state.put() {

@@ -119,7 +119,8 @@ impl Device<device::Bound> {
 
     /// The state that the bus keeps for the time of a binding.
     pub(crate) fn bind_state(&self) -> &BindState {
-        // SAFETY: By the type invariant.
+        // SAFETY: By the type invariant, the device is valid; `priv` does not change while it is
+        // bound.
         let state = unsafe { (*self.as_raw()).priv_ }.cast::<BindState>();
         // SAFETY: A `Device<Bound>` is bound by an `Adapter`, which points `priv` to a
         // `BindState` from before `Driver::validate` until after the driver data is gone.
@@ -179,7 +180,7 @@ impl Device<device::Bound> {
 
     /// Largest segment in bytes that the device can be given.
     pub fn max_dma_size(&self) -> usize {
-        // SAFETY: By the type invariant.
+        // SAFETY: By the type invariant, the device is registered.
         unsafe { bindings::virtio_max_dma_size(self.as_raw()) }
     }
 
@@ -267,7 +268,7 @@ impl Device<device::Bound> {
     /// context, sleeps.
     pub fn reset(&self) {
         let _owner = self.bind_state().owner.lock();
-        // SAFETY: By the type invariant.
+        // SAFETY: By the type invariant, the device is registered.
         unsafe { bindings::virtio_reset_device(self.as_raw()) };
         self.synchronize_callbacks();
         self.bind_state().set_reset(true);
@@ -310,7 +311,7 @@ impl Device<device::Bound> {
 
     /// Breaks all queues and resets the device, as the machine goes down. Process context, sleeps.
     pub fn shut_down(&self) {
-        // SAFETY: By the type invariant.
+        // SAFETY: By the type invariant, the device is registered.
         unsafe { bindings::virtio_device_shutdown(self.as_raw()) };
     }
 
@@ -326,7 +327,7 @@ impl Device<device::Bound> {
 
     /// Makes all queues refuse further work, as after a surprise removal.
     pub fn break_device(&self) {
-        // SAFETY: By the type invariant.
+        // SAFETY: By the type invariant, the device is registered.
         unsafe { bindings::virtio_break_device(self.as_raw()) };
     }
 
@@ -334,19 +335,19 @@ impl Device<device::Bound> {
     ///
     /// Takes the configuration lock: not from `config_changed` itself.
     pub fn config_disable(&self) {
-        // SAFETY: By the type invariant.
+        // SAFETY: By the type invariant, the device is registered.
         unsafe { bindings::virtio_config_driver_disable(self.as_raw()) };
     }
 
     /// Lets [`Driver::config_changed`] run again, at once if a change was held back.
     pub fn config_enable(&self) {
-        // SAFETY: By the type invariant.
+        // SAFETY: By the type invariant, the device is registered.
         unsafe { bindings::virtio_config_driver_enable(self.as_raw()) };
     }
 
     /// Notes a configuration change as if the device had signalled it.
     pub fn config_changed(&self) {
-        // SAFETY: By the type invariant.
+        // SAFETY: By the type invariant, the device is registered.
         unsafe { bindings::virtio_config_changed(self.as_raw()) };
     }
 

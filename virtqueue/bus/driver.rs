@@ -412,7 +412,7 @@ impl<T: Driver> Adapter<T> {
         vdev: *mut bindings::virtio_device,
         hook: for<'a> fn(&Device<Core<'_>>, Pin<&T::Data<'a>>) -> Result,
     ) -> c_int {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, `vdev` is valid.
         let lock = unsafe { &raw mut (*vdev).dev };
         // SAFETY: The device is valid; its lock is taken after that of its parent, as at probe.
         unsafe { bindings::rust_virtio_device_lock(lock) };
@@ -473,9 +473,9 @@ impl<T: Driver> Adapter<T> {
     unsafe fn bound<'a>(
         vdev: *mut bindings::virtio_device,
     ) -> (&'a Device<CoreInternal<'a>>, Pin<&'a T::Data<'a>>) {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, `vdev` is valid for the callback.
         let dev = unsafe { Self::device(vdev) };
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, the probe succeeded, so the data is published.
         (dev, unsafe { Self::data(dev) })
     }
 }
@@ -512,7 +512,8 @@ pub(crate) unsafe fn not_woken<T: Driver>(dev: &Device<Bound>) {
     if data.is_null() {
         return;
     }
-    // SAFETY: By the safety requirements.
+    // SAFETY: By the safety requirements, the published data is that of `T`, and stays; it is
+    // pinned.
     let data = unsafe { Pin::new_unchecked(&*data.cast::<T::Data<'_>>()) };
     T::not_woken(dev, data);
 }

@@ -200,7 +200,7 @@ impl<T: ParamValue> Param<T> {
         text: *const c_char,
         kp: *const bindings::kernel_param,
     ) -> c_int {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, the entry was made for this type.
         let param = unsafe { Self::of(kp) };
         from_result(|| {
             if text.is_null() {
@@ -220,9 +220,9 @@ impl<T: ParamValue> Param<T> {
         page: *mut c_char,
         kp: *const bindings::kernel_param,
     ) -> c_int {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, the entry was made for this type.
         let param = unsafe { Self::of(kp) };
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, `page` is a page to write to.
         unsafe { T::show(param.kept.load(Relaxed), page) }
     }
 

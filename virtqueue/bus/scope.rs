@@ -68,7 +68,7 @@ pub struct Hold(NonNull<BindState>);
 // SAFETY: The count may be changed by any thread.
 unsafe impl Send for Hold {}
 
-// SAFETY: As above.
+// SAFETY: A reference gives access to nothing but the state of the binding, which is `Sync`.
 unsafe impl Sync for Hold {}
 
 impl Drop for Hold {

@@ -112,7 +112,8 @@ unsafe impl<const N: usize> Buffer for KBox<[u8; N]> {
     }
 
     unsafe fn from_raw(raw: RawToken) -> Self {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, the token came from `into_raw`, which made it from a
+        // box.
         unsafe { KBox::from_raw(raw.data.as_ptr().cast()) }
     }
 }

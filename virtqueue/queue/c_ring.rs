@@ -196,14 +196,14 @@ impl CRing {
     /// Descriptors that are free.
     #[inline(always)]
     pub(super) fn num_free(&self) -> u32 {
-        // SAFETY: By the type invariants.
+        // SAFETY: By the type invariants, `vq` is a valid queue that nobody else changes.
         unsafe { (*self.vq).num_free }
     }
 
     /// Whether the device has no buffer.
     #[inline(always)]
     pub(super) fn is_idle(&self) -> bool {
-        // SAFETY: By the type invariants.
+        // SAFETY: By the type invariants, `vq` is a valid queue.
         self.num_free() == unsafe { bindings::virtqueue_get_vring_size(self.vq) }
     }
 

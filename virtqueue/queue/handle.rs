@@ -68,14 +68,14 @@ impl QueueHandle {
 
     #[inline(always)]
     fn queue(&self) -> RawQueue {
-        // SAFETY: By the type invariant.
+        // SAFETY: By the type invariant, `vq` is a valid queue as long as the handle exists.
         unsafe { RawQueue::new(self.vq) }
     }
 
     /// Index of the queue on its device.
     #[inline(always)]
     pub fn index(&self) -> usize {
-        // SAFETY: By the type invariant.
+        // SAFETY: By the type invariant, `vq` is a valid queue; its index does not change.
         unsafe { (*self.vq).index as usize }
     }
 

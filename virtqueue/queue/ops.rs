@@ -136,7 +136,7 @@ pub(super) unsafe fn dma_dev<'a>(dev: *mut bindings::device) -> Option<&'a Devic
     if dev.is_null() {
         return None;
     }
-    // SAFETY: By the safety requirements.
+    // SAFETY: By the safety requirements, the device, which is not null, is valid for `'a`.
     Some(unsafe { Device::from_raw(dev) })
 }
 
@@ -247,7 +247,8 @@ impl<T: Buffer, R: LiveRing> QueueOps<T> for RustQueue<T, R> {
     #[inline(always)]
     fn drain(&mut self, mut take: impl FnMut(Used<T>)) -> bool {
         self.ring.drain(|raw, len| {
-            // SAFETY: As in `get_buf`.
+            // SAFETY: By the type invariants, the token came from `into_raw` of a `T`; the ring
+            // gives it once.
             let buffer = unsafe { T::from_raw(raw) };
             // INVARIANT: As in `get_buf`.
             take(Used { buffer, len });
@@ -338,7 +339,7 @@ impl<T: Buffer> QueueOps<T> for CQueue<'_, T> {
 
     #[inline(always)]
     fn get_buf(&mut self) -> Option<Used<T>> {
-        // SAFETY: By the type invariants.
+        // SAFETY: By the type invariants, every token in the ring came from `into_raw` of a `T`.
         unsafe { self.ring.get_used() }
     }
 

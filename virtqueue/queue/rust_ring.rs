@@ -50,7 +50,7 @@ impl RustRing {
 
     #[inline(always)]
     pub(super) fn queue(&self) -> &Queue {
-        // SAFETY: By the type invariants.
+        // SAFETY: By the type invariant, `vq` is a valid queue of the crate `vring`.
         unsafe { Queue::from_raw(self.vq) }
     }
 

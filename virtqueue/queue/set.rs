@@ -94,7 +94,7 @@ unsafe impl Sync for QueueSet {}
 impl QueueSet {
     /// The device.
     pub(super) fn dev(&self) -> &Device<Bound> {
-        // SAFETY: By the type invariant.
+        // SAFETY: By the type invariant, `dev` is bound as long as this exists.
         unsafe { &*self.dev.cast() }
     }
 }

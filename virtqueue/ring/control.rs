@@ -265,7 +265,7 @@ impl<P: Platform, V: View<P>> Control<P, V> {
         let Some(view) = self.view() else {
             return Interrupt::None;
         };
-        // SAFETY: By the type invariant.
+        // SAFETY: By the type invariant, `taken` is a place in the ring of `view`.
         if !unsafe { view.has_used(self.taken.get(), &self.batched) } {
             return Interrupt::None;
         }

@@ -103,7 +103,8 @@ where
         control: C,
         tables: L,
     ) -> Result<Self, SetupError> {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, `memory` is what its type says, and the slots are for
+        // it.
         let format = unsafe { Self::format(&memory, &config, &slots) }?;
         let mut ring = Self {
             format,
@@ -120,7 +121,7 @@ where
             report: None,
             _tokens: PhantomData,
         };
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, nobody else uses the control yet.
         unsafe { ring.attach() };
         Ok(ring)
     }
@@ -156,7 +157,7 @@ where
     unsafe fn attach(&mut self) {
         // What slots of an earlier use still held is not known to be free of the device.
         self.slots.iter_mut().for_each(Slot::clear);
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, nobody else uses the control meanwhile.
         unsafe { self.control.attach(self.format.view(self.count.flags)) };
         self.start();
     }
@@ -211,7 +212,7 @@ where
     ///
     /// As [`Frame::detach_unused`]; the device does not have the ring before this returns.
     pub unsafe fn reset(&mut self, mut recycle: impl FnMut(Unused<T>)) {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, the device has neither the ring nor its buffers.
         while let Some(unused) = unsafe { self.detach_unused() } {
             recycle(unused);
         }
@@ -235,18 +236,19 @@ where
         tables: L,
         recycle: impl FnMut(Unused<T>),
     ) -> Result<S, (SetupError, S)> {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, `memory` is what its type says, and the slots are for
+        // it.
         let format = match unsafe { Self::format(&memory, &self.config, &slots) } {
             Ok(format) => format,
             Err(e) => return Err((e, slots)),
         };
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, the device has neither the ring nor its buffers.
         unsafe { self.reset(recycle) };
         self.format = format;
         self.rule = Self::rule(&self.config, &tables);
         self.tables = tables;
         let old = core::mem::replace(&mut self.slots, slots);
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, nobody else uses the control meanwhile.
         unsafe { self.attach() };
         Ok(old)
     }

@@ -97,7 +97,7 @@ pub(super) unsafe fn plan<P: Platform, T>(
         return None;
     }
     if rule.wants(segments, free) && free != 0 {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, there is a slot of the id.
         if segments > unsafe { slot::at(slots, id) }.own_room() {
             return None;
         }

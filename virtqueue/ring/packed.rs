@@ -165,7 +165,7 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
 
     #[inline(always)]
     fn to(&self) -> Spot<P> {
-        // SAFETY: By the type invariants.
+        // SAFETY: By the type invariants, `next` is a place in the ring.
         unsafe { self.ring.spot(self.next.place()) }
     }
 
@@ -179,7 +179,7 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
         _slots: &[Slot<T>],
         buffer: &mut D,
     ) -> Result<Chain, D::Error> {
-        // SAFETY: By the type invariants.
+        // SAFETY: By the type invariants, `next` is a place in the ring, and `to` came from there.
         unsafe { add::describe(&self.ring, to, self.next, id, segments, plan, buffer) }
     }
 
@@ -225,7 +225,7 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
 
     #[inline(always)]
     fn at(&self, _count: &Count) -> Spot<P> {
-        // SAFETY: By the type invariants.
+        // SAFETY: By the type invariants, `taken` is a place in the ring.
         unsafe { self.ring.spot(self.taken.place()) }
     }
 

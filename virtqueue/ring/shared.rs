@@ -26,7 +26,7 @@ pub(super) struct Shared<E>(NonNull<E>);
 // `Platform`, which any thread may do at any time.
 unsafe impl<E> Send for Shared<E> {}
 
-// SAFETY: As for `Send`.
+// SAFETY: Every access is one of `Platform`, which any thread may do at any time.
 unsafe impl<E> Sync for Shared<E> {}
 
 impl<E> Clone for Shared<E> {
@@ -100,7 +100,7 @@ impl<P: Platform> Descs<P> {
     /// `index` is bounded.
     #[inline(always)]
     pub(super) unsafe fn write(&self, index: u16, addr: u64, rest: u64) {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, `index` is bounded.
         unsafe {
             self.write_addr(index, addr);
             self.write_rest(index, rest);
@@ -156,7 +156,7 @@ impl<P: Platform> Word<P> {
 
     #[inline(always)]
     pub(super) fn set(&self, value: u32) {
-        // SAFETY: As in `get`.
+        // SAFETY: The value is ours; all concurrent accesses go through `Platform`.
         unsafe { P::store32(self.value.get(), value) };
     }
 }

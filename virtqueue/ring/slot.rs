@@ -94,7 +94,7 @@ pub(super) fn link<T>(slots: &mut [Slot<T>]) {
 #[inline(always)]
 pub(super) unsafe fn at_mut<T>(slots: &mut [Slot<T>], id: u16) -> &mut Slot<T> {
     debug_assert!(usize::from(id) < slots.len());
-    // SAFETY: By the safety requirements.
+    // SAFETY: By the safety requirements, there is a slot of the id.
     unsafe { slots.get_unchecked_mut(usize::from(id)) }
 }
 
@@ -106,7 +106,7 @@ pub(super) unsafe fn at_mut<T>(slots: &mut [Slot<T>], id: u16) -> &mut Slot<T> {
 #[inline(always)]
 pub(super) unsafe fn at<T>(slots: &[Slot<T>], id: u16) -> &Slot<T> {
     debug_assert!(usize::from(id) < slots.len());
-    // SAFETY: By the safety requirements.
+    // SAFETY: By the safety requirements, there is a slot of the id.
     unsafe { slots.get_unchecked(usize::from(id)) }
 }
 

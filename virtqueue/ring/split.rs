@@ -93,7 +93,7 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
 
     unsafe fn new(memory: &Memory, flags: Flags) -> Self {
         Self {
-            // SAFETY: By the safety requirements.
+            // SAFETY: By the safety requirements, the memory is mapped.
             areas: unsafe { Areas::new(memory, flags.endian()) },
             used_seen: 0,
         }
@@ -133,7 +133,8 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
         slots: &[Slot<T>],
         buffer: &mut D,
     ) -> Result<Chain, D::Error> {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, there are as many slots as descriptors, and `id` is
+        // one.
         unsafe {
             add::describe::<_, _, _, IN_ORDER>(&self.areas, id, segments, plan, slots, buffer)
         }

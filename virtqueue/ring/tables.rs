@@ -145,7 +145,8 @@ impl<P: Platform> Table<P> {
     #[inline(always)]
     pub(super) unsafe fn new(memory: TableMemory) -> Self {
         Self {
-            // SAFETY: By the safety requirements.
+            // SAFETY: By the safety requirements, the memory is the ring's and has room for the
+            // table.
             descs: Descs::new(unsafe { Shared::new(memory.base) }),
             addr: memory.addr,
         }

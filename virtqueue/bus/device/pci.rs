@@ -65,19 +65,19 @@ impl Function {
 
     /// Whether the function answers. Process context.
     pub(super) fn is_present(&self) -> bool {
-        // SAFETY: By the type invariant.
+        // SAFETY: By the type invariant, `pdev` is valid.
         unsafe { bindings::pci_device_is_present(self.pdev) }
     }
 
     /// Takes the right to access memory from the function. Process context.
     pub(super) fn forbid_dma(&self) {
-        // SAFETY: By the type invariant.
+        // SAFETY: By the type invariant, `pdev` is valid.
         unsafe { bindings::pci_clear_master(self.pdev) };
     }
 
     /// Gives the function the right to access memory. Process context.
     pub(super) fn allow_dma(&self) {
-        // SAFETY: By the type invariant.
+        // SAFETY: By the type invariant, `pdev` is valid.
         unsafe { bindings::pci_set_master(self.pdev) };
     }
 
@@ -89,7 +89,7 @@ impl Function {
     ) -> Option<R> {
         let pdev = self.pdev;
         let vendor = bindings::PCI_CAP_ID_VNDR as i32;
-        // SAFETY: By the type invariant.
+        // SAFETY: By the type invariant, `pdev` is valid.
         let mut pos = unsafe { bindings::pci_find_capability(pdev, vendor) };
         for _ in 0..MAX_CAPABILITIES {
             if pos == 0 {
@@ -115,7 +115,7 @@ impl Function {
                     return found;
                 }
             }
-            // SAFETY: By the type invariant.
+            // SAFETY: By the type invariant, `pdev` is valid.
             pos = unsafe { bindings::pci_find_next_capability(pdev, pos, vendor) };
         }
         None
@@ -188,7 +188,7 @@ unsafe impl Sync for StatusRegister {}
 impl StatusRegister {
     /// Reads the status; all ones from a function that is gone.
     pub(super) fn read(&self) -> u8 {
-        // SAFETY: By the type invariants.
+        // SAFETY: By the type invariant, `at` is a register that is mapped.
         unsafe { bindings::rust_virtio_ioread8(self.at.as_ptr()) }
     }
 

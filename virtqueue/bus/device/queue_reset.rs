@@ -116,7 +116,7 @@ impl Registers for QueueRegisters<'_> {
     }
 
     fn write(&self, offset: u32, value: u16) {
-        // SAFETY: As in `read`.
+        // SAFETY: By the type invariant, the registers are mapped up to `END`.
         unsafe { bindings::rust_virtio_iowrite16(value, self.register(offset)) };
     }
 }

@@ -79,7 +79,7 @@ fn ask(dev: &Device<Bound>) -> Result {
     }
     // SAFETY: This is the transport's operation for its device.
     unsafe { reset(dev.as_raw()) };
-    // SAFETY: As above.
+    // SAFETY: The device is bound, so its transport's operation may be called.
     wait(|| unsafe { get_status(dev.as_raw()) })?;
     // Where nobody answers, some read zeroes.
     if is_present() {
@@ -115,7 +115,7 @@ fn give_up(dev: &Device<Bound>, why: Error) {
         function.forbid_dma();
     }
     // Interrupts that come from here on find broken queues.
-    // SAFETY: By the type invariant.
+    // SAFETY: By the type invariant of `Device`, the device is registered.
     unsafe { bindings::virtio_break_device(dev.as_raw()) };
     if !state.set_dead(true) {
         state.tables().install(dev, false);

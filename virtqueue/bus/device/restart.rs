@@ -106,7 +106,8 @@ impl Deref for Exclusive<'_> {
 impl Drop for Exclusive<'_> {
     fn drop(&mut self) {
         let (device, parent) = locks(self.dev);
-        // SAFETY: By the type invariants.
+        // SAFETY: By the type invariant, the device and its parent are locked; the locks end with
+        // this.
         unsafe {
             bindings::rust_virtio_device_unlock(device);
             if !parent.is_null() {

@@ -130,14 +130,14 @@ where
                 return Err((e, token));
             }
         };
-        // SAFETY: As above.
+        // SAFETY: The id is free, and free ids have slots (type invariants).
         if D::MAPS && unsafe { slot::at(&self.slots, id) }.loan.is_some() {
             if let Err(e) = self.show_table(to, id) {
                 return Err((e.into(), token));
             }
         }
         debug_assert!(chain.count <= self.count.free && self.in_flight() < self.size());
-        // SAFETY: As above.
+        // SAFETY: The id is free, and free ids have slots (type invariants).
         let slot = unsafe { slot::at_mut(&mut self.slots, id) };
         // What is there was taken out: nothing is left to be dropped.
         core::mem::forget(slot.token.replace(token));

@@ -194,7 +194,7 @@ where
         if !F::IN_ORDER {
             // All of a chain goes to the front of the free list.
             if F::LINKED {
-                // SAFETY: By the type invariants.
+                // SAFETY: By the type invariants, the `tail` of a buffer is the place of a slot.
                 unsafe { slot::at_mut(&mut self.slots, tail) }.next = self.free_id;
             } else {
                 slot.next = self.free_id;

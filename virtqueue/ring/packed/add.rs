@@ -88,7 +88,8 @@ pub(super) unsafe fn describe<P: Platform, D: Describe>(
                 }),
                 Err(e) => {
                     let count = sink.tally.count();
-                    // SAFETY: By the safety requirements.
+                    // SAFETY: By the safety requirements, `next` is a place in the ring; `count`
+                    // descriptors were written from there.
                     unsafe { withdraw(ring, next, count) };
                     Err(e)
                 }
@@ -154,7 +155,7 @@ impl<P: Platform> Writer for Direct<'_, P> {
             self.to.write_addr(addr);
             self.head = self.last;
         } else {
-            // SAFETY: By the type invariant.
+            // SAFETY: By the type invariant, `at` is a place in the ring.
             let spot = unsafe { self.ring.spot(at) };
             spot.write_addr(addr);
             spot.write_rest(self.last);
@@ -183,7 +184,7 @@ impl<P: Platform> Direct<'_, P> {
             let size = self.ring.size();
             // The one before, that is all but one of the ring behind.
             let last = self.at.ahead(u32::from(size) - 1, size);
-            // SAFETY: By the type invariant.
+            // SAFETY: By the type invariant, `last` is a place in the ring.
             unsafe { self.ring.spot(last) }.write_rest(rest);
         }
     }

@@ -98,7 +98,7 @@ impl<P: Platform> Ring<P> {
     pub(super) unsafe fn new(base: NonNull<Desc>, size: u16) -> Self {
         // INVARIANT: By the safety requirements.
         Self {
-            // SAFETY: By the safety requirements.
+            // SAFETY: By the safety requirements, the descriptors are mapped.
             descs: Descs::new(unsafe { Shared::new(base) }),
             size,
         }
@@ -116,7 +116,8 @@ impl<P: Platform> Ring<P> {
     /// `place` is one in the ring.
     #[inline(always)]
     pub(super) unsafe fn spot(&self, place: Place) -> Spot<P> {
-        // SAFETY: By the safety requirements and the type invariant.
+        // SAFETY: By the safety requirements, `place` is in the ring; by the type invariant,
+        // `descs` are the descriptors of that.
         unsafe { Spot::new(self.descs, place) }
     }
 
@@ -147,7 +148,7 @@ impl<P: Platform> Event<P> {
     pub(super) unsafe fn new(base: NonNull<u32>) -> Self {
         // INVARIANT: By the safety requirements.
         Self {
-            // SAFETY: By the safety requirements.
+            // SAFETY: By the safety requirements, the two words are mapped.
             base: unsafe { Shared::new(base) },
             _platform: PhantomData,
         }
@@ -155,20 +156,20 @@ impl<P: Platform> Event<P> {
 
     #[inline(always)]
     pub(super) fn set_position(&self, position: u16) {
-        // SAFETY: By the type invariant.
+        // SAFETY: By the type invariant, the first of the two words is mapped.
         unsafe { P::store16(self.base.as_ptr().cast(), position.to_le()) };
     }
 
     #[inline(always)]
     pub(super) fn set_flags(&self, flags: u16) {
-        // SAFETY: By the type invariant.
+        // SAFETY: By the type invariant, the second of the two words is mapped.
         unsafe { P::store16(self.base.as_ptr().cast::<u16>().add(1), flags.to_le()) };
     }
 
     /// Reads the position and the flags, in one access.
     #[inline(always)]
     pub(super) fn read(&self) -> Asked {
-        // SAFETY: By the type invariant.
+        // SAFETY: By the type invariant, both words are mapped.
         Asked(u32::from_le(unsafe { P::load32(self.base.as_ptr()) }))
     }
 

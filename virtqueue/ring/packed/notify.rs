@@ -74,7 +74,7 @@ impl<P: Platform> format::View<P> for View<P> {
     #[inline(always)]
     unsafe fn has_used(&self, at: u32, batched: &Word<P>) -> bool {
         let at = Place::from_raw(at);
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, `at` is a place in the ring.
         let (shown, _) = unsafe { self.ring.spot(at) }.look();
         shown || batched.get() != 0
     }
@@ -157,7 +157,7 @@ impl<P: Platform, const IN_ORDER: bool> Format<P, IN_ORDER> {
     /// it.
     #[inline(always)]
     pub(super) fn shows_used(&self) -> bool {
-        // SAFETY: By the type invariants.
+        // SAFETY: By the type invariants, `taken` is a place in the ring.
         unsafe { self.ring.spot(self.taken.place()) }.look().0
     }
 

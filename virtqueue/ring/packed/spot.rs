@@ -32,7 +32,8 @@ impl<P: Platform> Spot<P> {
     pub(super) unsafe fn new(descs: Descs<P>, place: Place) -> Self {
         // INVARIANT: By the safety requirements.
         Self {
-            // SAFETY: By the safety requirements.
+            // SAFETY: By the safety requirements, the place is bounded by the number of
+            // descriptors.
             desc: unsafe { descs.from(place.slot()) },
             place,
         }
@@ -54,14 +55,14 @@ impl<P: Platform> Spot<P> {
     /// Writes the first half.
     #[inline(always)]
     pub(super) fn write_addr(self, addr: u64) {
-        // SAFETY: By the type invariants.
+        // SAFETY: By the type invariants, `desc` is a descriptor of the ring, which is mapped.
         unsafe { self.desc.write_addr(0, addr.to_le()) };
     }
 
     /// Writes the second half, which the device does not look at yet.
     #[inline(always)]
     pub(super) fn write_rest(self, rest: u64) {
-        // SAFETY: By the type invariants.
+        // SAFETY: By the type invariants, `desc` is a descriptor of the ring, which is mapped.
         unsafe { self.desc.write_rest(0, rest) };
     }
 

@@ -61,7 +61,7 @@ pub(super) unsafe fn describe<P: Platform, D: Describe, T, const IN_ORDER: bool>
             Ok(Chain {
                 count: 1,
                 tail: head,
-                // SAFETY: By the safety requirements.
+                // SAFETY: By the safety requirements, `head` is below the number of slots.
                 after: unsafe { after::<_, _, IN_ORDER>(areas, slots, head) },
                 room,
                 head: 0,
@@ -103,7 +103,7 @@ unsafe fn after<P: Platform, T, const IN_ORDER: bool>(
     if IN_ORDER {
         at.wrapping_add(1) & areas.mask()
     } else {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, `at` is below the number of slots.
         unsafe { slot::at(slots, at) }.next
     }
 }

@@ -99,7 +99,7 @@ impl<P: Platform> Areas<P> {
     ///
     /// It is mapped.
     pub(super) unsafe fn new(memory: &Memory, endian: Endian) -> Self {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements, the three areas are mapped.
         let (desc, avail, used) = unsafe {
             (
                 Shared::new(memory.desc),

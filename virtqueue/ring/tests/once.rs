@@ -59,15 +59,15 @@ unsafe impl Platform for Changing {
         }
     }
     unsafe fn store16(ptr: *mut u16, value: u16) {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements of `Platform::store16`, `ptr` is writable.
         unsafe { Host::store16(ptr, value) }
     }
     unsafe fn store32(ptr: *mut u32, value: u32) {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements of `Platform::store32`, `ptr` is writable.
         unsafe { Host::store32(ptr, value) }
     }
     unsafe fn store64(ptr: *mut u64, value: u64) {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements of `Platform::store64`, `ptr` is writable.
         unsafe { Host::store64(ptr, value) }
     }
     fn mb(strong: bool) {

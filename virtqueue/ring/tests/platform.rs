@@ -55,27 +55,27 @@ unsafe impl<const WHOLE: bool, const ORDERED: bool> Platform for Logging<WHOLE, 
 
     unsafe fn load16(ptr: *const u16) -> u16 {
         log(Event::Load(ptr.addr()));
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements of `Platform::load16`, `ptr` is readable.
         unsafe { Host::load16(ptr) }
     }
     unsafe fn load32(ptr: *const u32) -> u32 {
         log(Event::Load(ptr.addr()));
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements of `Platform::load32`, `ptr` is readable.
         unsafe { Host::load32(ptr) }
     }
     unsafe fn store16(ptr: *mut u16, value: u16) {
         log(Event::Store(ptr.addr(), 2));
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements of `Platform::store16`, `ptr` is writable.
         unsafe { Host::store16(ptr, value) }
     }
     unsafe fn store32(ptr: *mut u32, value: u32) {
         log(Event::Store(ptr.addr(), 4));
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements of `Platform::store32`, `ptr` is writable.
         unsafe { Host::store32(ptr, value) }
     }
     unsafe fn store64(ptr: *mut u64, value: u64) {
         log(Event::Store(ptr.addr(), 8));
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements of `Platform::store64`, `ptr` is writable.
         unsafe { Host::store64(ptr, value) }
     }
     fn mb(strong: bool) {

@@ -20,7 +20,7 @@ pub struct Arena {
 
 // SAFETY: A pointer to memory that is only accessed atomically.
 unsafe impl Send for Arena {}
-// SAFETY: As above.
+// SAFETY: All accesses to the memory are atomic.
 unsafe impl Sync for Arena {}
 
 impl Arena {

@@ -66,7 +66,7 @@ unsafe impl<const AT_ONCE: bool> Platform for Model<AT_ONCE> {
     unsafe fn load16(ptr: *const u16) -> u16 {
         match words().two.get(&ptr.addr()) {
             Some(word) => word.load(Ordering::Relaxed),
-            // SAFETY: By the safety requirements.
+            // SAFETY: By the safety requirements of `Platform::load16`, `ptr` is readable.
             None => unsafe { Host::load16(ptr) },
         }
     }
@@ -79,7 +79,7 @@ unsafe impl<const AT_ONCE: bool> Platform for Model<AT_ONCE> {
             // processor: that is less than this says, and more than the model knows.
             return word.load(Ordering::Acquire);
         }
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements of `Platform::load32`, `ptr` is readable.
         let value = unsafe { Host::load32(ptr) };
         // The flags of a packed ring, with the id before them.
         match words().two.get(&(ptr.addr() + 2)) {
@@ -93,19 +93,19 @@ unsafe impl<const AT_ONCE: bool> Platform for Model<AT_ONCE> {
     unsafe fn store16(ptr: *mut u16, value: u16) {
         match words().two.get(&ptr.addr()) {
             Some(word) => word.store(value, Ordering::Relaxed),
-            // SAFETY: By the safety requirements.
+            // SAFETY: By the safety requirements of `Platform::store16`, `ptr` is writable.
             None => unsafe { Host::store16(ptr, value) },
         }
     }
     unsafe fn store32(ptr: *mut u32, value: u32) {
         match words().private.get(&ptr.addr()) {
             Some(word) => word.store(value, Ordering::Relaxed),
-            // SAFETY: By the safety requirements.
+            // SAFETY: By the safety requirements of `Platform::store32`, `ptr` is writable.
             None => unsafe { Host::store32(ptr, value) },
         }
     }
     unsafe fn store64(ptr: *mut u64, value: u64) {
-        // SAFETY: By the safety requirements.
+        // SAFETY: By the safety requirements of `Platform::store64`, `ptr` is writable.
         unsafe { Host::store64(ptr, value) };
         if let Some(word) = words().eight.get(&ptr.addr()) {
             word.store(value, Ordering::Relaxed);
