@@ -67,12 +67,11 @@ pub fn ring(features: Features) -> (CRing, Device) {
     (CRing(rb), device)
 }
 
-// In all: SAFETY: The queue exists, and nobody else uses it.
 impl Ring for CRing {
     #[inline(always)]
     fn add3(&mut self, token: usize) {
         // The ring wants no null.
-        // SAFETY: See above.
+        // SAFETY: The queue exists, and nobody else uses it.
         if unsafe { rb_add3(self.0, (token + 1) as *mut c_void) } != 0 {
             panic!("full");
         }
@@ -80,7 +79,7 @@ impl Ring for CRing {
 
     #[inline(always)]
     fn add1(&mut self, token: usize) {
-        // SAFETY: See above.
+        // SAFETY: The queue exists, and nobody else uses it.
         if unsafe { rb_add1(self.0, (token + 1) as *mut c_void) } != 0 {
             panic!("full");
         }
@@ -88,33 +87,33 @@ impl Ring for CRing {
 
     #[inline(always)]
     fn kick(&mut self) -> bool {
-        // SAFETY: See above.
+        // SAFETY: The queue exists, and nobody else uses it.
         unsafe { rb_kick_prepare(self.0) }
     }
 
     #[inline(always)]
     fn get(&mut self) -> Option<usize> {
         let mut len = 0;
-        // SAFETY: See above.
+        // SAFETY: The queue exists, and nobody else uses it.
         let token = unsafe { rb_get(self.0, &mut len) };
         (!token.is_null()).then(|| token as usize - 1)
     }
 
     #[inline(always)]
     fn disable_cb(&mut self) {
-        // SAFETY: See above.
+        // SAFETY: The queue exists, and nobody else uses it.
         unsafe { rb_disable_cb(self.0) };
     }
 
     #[inline(always)]
     fn enable_cb(&mut self) -> bool {
-        // SAFETY: See above.
+        // SAFETY: The queue exists, and nobody else uses it.
         unsafe { rb_enable_cb(self.0) }
     }
 
     #[inline(always)]
     fn interrupt(&mut self) -> bool {
-        // SAFETY: See above.
+        // SAFETY: The queue exists, and nobody else uses it.
         unsafe { rb_interrupt(self.0) }
     }
 }

@@ -140,7 +140,7 @@ impl Ring for Other {
     #[inline(always)]
     fn add1(&mut self, _: usize) {
         self.three = false;
-        // SAFETY: As above.
+        // SAFETY: The memory is never given back, and nobody touches it.
         let added = unsafe {
             let data = from_raw_parts_mut(self.data, DATA as usize);
             self.queue.add(&[], &mut [data])

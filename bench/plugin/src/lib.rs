@@ -73,7 +73,7 @@ pub unsafe extern "C" fn qemu_plugin_install(
     argc: c_int,
     argv: *const *const c_char,
 ) -> c_int {
-    // SAFETY: as promised by the caller.
+    // SAFETY: by the safety requirements, `argv` holds `argc` strings.
     let arguments = (0..argc as usize).map(|i| unsafe { CStr::from_ptr(*argv.add(i)) });
     match install(arguments.map(|arg| arg.to_string_lossy().into_owned())) {
         Ok(()) => {
@@ -176,7 +176,7 @@ fn instrument(plugin: &mut Plugin, insn: *mut ffi::Insn, kernel: bool) {
             unsafe { ffi::qemu_plugin_register_vcpu_insn_exec_cb(insn, marked, ffi::NO_REGS, data) }
         }
         Some(Kind::Exit(name)) if kernel => {
-            // SAFETY: as above.
+            // SAFETY: the instruction is valid while its block is being translated.
             let pc = unsafe { ffi::qemu_plugin_insn_vaddr(insn) };
             let entry = plugin.counters.get_or_lost(Key::Exit(name, pc));
             // SAFETY: as above; the counter lives for ever.
