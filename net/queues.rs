@@ -237,7 +237,8 @@ pub(crate) fn set_pairs(dev: &Device<Nic<'_>>, pairs: usize, rtnl: &mut Rtnl) ->
 }
 
 /// Tells a device that was reset how many pairs the user wants in use. If the device refuses, or
-/// does not answer, only the first pair is in use (virtio spec §5.1.6.5.6), and the stack is told so.
+/// does not answer, only the first pair is in use (virtio spec §5.1.6.5.6), and the stack is told
+/// so.
 ///
 /// # Errors
 ///

@@ -426,8 +426,8 @@ fn reap_and_wake(mut queue: impl QueueOps<TxPacket>, stack: StackQueue<'_, Nic<'
 /// The instance may be scheduled or not, and stays so; so do callbacks, which are on unless it is
 /// scheduled. The queue may be locked by this CPU: the message may be one of the driver.
 ///
-/// PERF: This does not use [`clean_until_done`] without delay, of which [`poll`] is the only user: with two,
-/// what is done for each packet would be a call there, of 28 instructions.
+/// PERF: This does not use [`clean_until_done`] without delay, of which [`poll`] is the only user:
+/// with two, the work on each packet would be a call there, of 28 instructions.
 #[cold]
 fn poll_for_netpoll<'a>(poll: TxPoll<'a, Nic<'_>>) -> Polled<'a> {
     if let Some(mut guard) = poll.try_lock() {

@@ -120,9 +120,9 @@ impl<T> Used<T> {
 
 /// A buffer that comes back while a queue is [reset](Virtqueue::reset).
 pub enum Returned<T> {
-    /// The device has used it.
+    /// A buffer that the device has used.
     Used(Used<T>),
-    /// It has not, or did not say so before it gave the queue up.
+    /// A buffer that the device has not used, or not said so before it gave the queue up.
     Unused(T),
 }
 
@@ -507,7 +507,7 @@ impl<T: Buffer, F: FnMut(Returned<T>)> Recycler for Recycling<'_, T, F> {
     }
 
     unsafe fn take_unused(&mut self, raw: RawToken) {
-        // SAFETY: By the safety requirements.
+        // SAFETY: The token came from `into_raw` of a `T`, as the caller sees to.
         (self.take)(Returned::Unused(unsafe { T::from_raw(raw) }));
     }
 }
@@ -532,7 +532,7 @@ unsafe fn recycler_of<'a>(dev: &Device<Bound>) -> Option<&'a mut dyn Recycler> {
 /// Called within the operation that `Virtqueue::with_recycler` runs, by its thread, while the ring
 /// is used by nobody else.
 pub(crate) unsafe fn take_used(dev: &Device<Bound>) {
-    // SAFETY: By the safety requirements.
+    // SAFETY: This runs within the operation, in its thread, and keeps nothing.
     if let Some(recycler) = unsafe { recycler_of(dev) } {
         recycler.take_used();
     }
@@ -546,7 +546,7 @@ pub(crate) unsafe fn take_used(dev: &Device<Bound>) {
 unsafe extern "C" fn recycle_callback(vq: *mut bindings::virtqueue, data: *mut c_void) {
     // SAFETY: `vq` is valid; its device is bound as long as it has queues.
     let dev = unsafe { &*(*vq).vdev.cast::<Device<Bound>>() };
-    // SAFETY: By the safety requirements.
+    // SAFETY: The operation calls this, in its thread, and nothing is kept.
     let recycler = unsafe { recycler_of(dev) };
     if let (Some(raw), Some(recycler)) = (RawToken::new(data, null_mut()), recycler) {
         // SAFETY: The token is one of the queue, by the invariants of `Virtqueue`, and the ring

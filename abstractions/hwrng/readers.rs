@@ -101,7 +101,7 @@ impl<'a> Waiter<'a> {
 #[pinned_drop]
 impl PinnedDrop for Waiter<'_> {
     fn drop(self: Pin<&mut Self>) {
-        // SAFETY: By the type invariant.
+        // SAFETY: The entry is on the queue of `readers` (type invariant).
         unsafe { bindings::remove_wait_queue(self.readers.head.get(), self.entry.get()) };
     }
 }

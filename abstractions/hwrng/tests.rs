@@ -38,7 +38,7 @@ struct Toy {
     stock: Atomic<i32>,
     /// The number of times that it was asked.
     asked: Atomic<i32>,
-    /// It fails.
+    /// The generator fails.
     fails: Atomic<bool>,
     /// The number of generators that are gone.
     gone: Arc<Atomic<i32>>,

@@ -50,7 +50,7 @@ fn buffer(fake: &Fake) -> Result<[u8; CHUNK]> {
     check_eq!(fake.held(0), 1);
     let mut bytes = [0xff; CHUNK];
     let mut whole = false;
-    // It is not used: who finishes it looks at it, and keeps it.
+    // The buffer is not used: the closure looks at it, and keeps it.
     fake.finish(0, |chain| {
         whole = chain.pieces().len() == 1
             && chain.writable() == CHUNK

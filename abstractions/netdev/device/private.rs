@@ -186,15 +186,16 @@ impl<T: Operations> Private<T> {
     ///
     /// Called by the workqueue for the `later` of a `Private<T>`.
     pub(super) unsafe extern "C" fn run_later(work: *mut bindings::work_struct) {
-        // SAFETY: By the safety requirements.
+        // SAFETY: `work` is that of the `later` of a `Private<T>`, as the workqueue has it.
         let work = unsafe { kernel::container_of!(work, bindings::delayed_work, work) };
         let work = Opaque::cast_from(work);
-        // SAFETY: By the safety requirements; the work is disabled before the data is dropped.
+        // SAFETY: `work` is the `later` of a `Private<T>`. The work is disabled before that is
+        // dropped.
         let private = unsafe { &*kernel::container_of!(work, Self, later) };
         // The interface is neither registered nor unregistered while this runs.
         let mut rtnl = Rtnl::lock();
         if private.is_registered(&mut rtnl) {
-            // SAFETY: By the type invariants.
+            // SAFETY: `dev` is the device whose private area this is (type invariant).
             T::later(unsafe { Device::<T>::from_raw(private.dev) }, &mut rtnl);
         }
     }

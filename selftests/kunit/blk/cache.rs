@@ -109,8 +109,9 @@ mod suite {
         rig.remove(DEADLINE_MS, drop)
     }
 
-    /// The cache comes on, which the disk does not say at once, since somebody is just switching
-    /// it; and is switched off by who comes next. It is off then: word that it is on is older.
+    /// The cache comes on, which the disk does not say at once, since one thread is just switching
+    /// the cache; and another thread switches it off after that. Then it is off: the news that it
+    /// is on is older.
     #[test]
     fn old_news() -> Result {
         let (rig, disk) = switchable()?;

@@ -60,10 +60,10 @@ pub(super) fn ask(dev: &Device<Bound>, index: u32) -> Result {
 
 /// Registers of 16 bits in the common configuration, by their offsets.
 trait Registers {
-    /// Reads one; all ones from a function that is gone.
+    /// Reads a register; all ones from a function that is gone.
     fn read(&self, offset: u32) -> u16;
 
-    /// Writes one.
+    /// Writes a register.
     fn write(&self, offset: u32, value: u16);
 }
 
