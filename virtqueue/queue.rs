@@ -522,7 +522,12 @@ unsafe fn recycler_of<'a>(dev: &Device<Bound>) -> Option<&'a mut dyn Recycler> {
     let recycler = dev.bind_state().recycler.load(Acquire);
     // SAFETY: By the safety requirements: `with_recycler` has the pointer, and what it points to,
     // until the operation has returned, and uses neither meanwhile.
-    unsafe { recycler.cast::<*mut (dyn Recycler + 'a)>().as_ref()?.as_mut() }
+    unsafe {
+        recycler
+            .cast::<*mut (dyn Recycler + 'a)>()
+            .as_ref()?
+            .as_mut()
+    }
 }
 
 /// Takes the buffers that a device has used of the queue that is under reset or resize, if one is.

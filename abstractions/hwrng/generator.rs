@@ -4,10 +4,29 @@
 
 use crate::{
     bytes::Bytes,
-    readers::Readers, //
+    readers::{
+        should_leave,
+        Readers,
+        Waiter, //
+    },
 };
 use core::ops::Deref;
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    sync::atomic::{
+        Acquire,
+        Atomic,
+        Full,
+        Release, //
+    },
+};
+
+/// The generator is not registered.
+const FREE: i32 = 0;
+/// The generator is registered, or about to be.
+const OPEN: i32 = 1;
+/// The registration ends: no read goes on.
+const CLOSING: i32 = 2;
 
 /// A device that makes random numbers.
 pub trait Generator: Send + Sync + 'static {
@@ -30,7 +49,9 @@ pub trait Generator: Send + Sync + 'static {
 #[pin_data]
 pub struct Hwrng<G> {
     #[pin]
-    pub(crate) readers: Readers,
+    readers: Readers,
+    /// [`FREE`], [`OPEN`] or [`CLOSING`].
+    state: Atomic<i32>,
     #[pin]
     generator: G,
 }
@@ -44,6 +65,7 @@ impl<G: Generator> Hwrng<G> {
     {
         try_pin_init!(Self {
             readers <- Readers::new(),
+            state: Atomic::new(FREE),
             generator <- generator,
         }? Error)
     }
@@ -52,6 +74,51 @@ impl<G: Generator> Hwrng<G> {
     /// context.
     pub fn wake(&self) {
         self.readers.wake();
+    }
+
+    /// Takes the generator for a registration.
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY`: there is one.
+    pub(crate) fn open(&self) -> Result {
+        self.state.cmpxchg(FREE, OPEN, Full).map_err(|_| EBUSY)?;
+        Ok(())
+    }
+
+    /// Ends the reads; those that come fail.
+    pub(crate) fn close(&self) {
+        self.state.store(CLOSING, Release);
+        self.wake();
+    }
+
+    /// Gives the generator free for another registration, when no task reads.
+    pub(crate) fn free(&self) {
+        self.state.store(FREE, Release);
+    }
+
+    /// Has the generator append bytes, until there is one if `wait` is true.
+    ///
+    /// # Errors
+    ///
+    /// - `ENODEV`: the registration ends.
+    /// - `ERESTARTSYS`: a signal came.
+    /// - Those of [`Generator::take`].
+    pub(crate) fn fill(&self, bytes: &mut Bytes<'_>, wait: bool) -> Result {
+        pin_init::stack_pin_init!(let waiter = Waiter::new(&self.readers));
+        loop {
+            if self.state.load(Acquire) != OPEN {
+                return Err(ENODEV);
+            }
+            self.generator.take(bytes)?;
+            if !bytes.is_empty() || !wait {
+                return Ok(());
+            }
+            if should_leave() {
+                return Err(ERESTARTSYS);
+            }
+            waiter.sleep();
+        }
     }
 }
 

@@ -9,10 +9,6 @@ use crate::{
         Generator,
         Hwrng, //
     },
-    readers::{
-        should_leave,
-        Waiter, //
-    },
 };
 use core::{
     ffi::c_void,
@@ -31,14 +27,7 @@ use kernel::{
     ffi::c_int,
     prelude::*,
     str::CString,
-    sync::{
-        atomic::{
-            Acquire,
-            Atomic,
-            Release, //
-        },
-        Arc, //
-    },
+    sync::Arc,
     types::Opaque, //
 };
 
@@ -59,7 +48,7 @@ impl<G: Generator> Registration<G> {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`, and those of `hwrng_register()`.
+    /// `ENOMEM`, and those of `hwrng_register()`; `EBUSY`: the generator is registered.
     pub fn new(dev: &Device<Bound>, name: &CStr, hwrng: Arc<Hwrng<G>>) -> Result<Self> {
         let mut number = 0u32;
         loop {
@@ -80,15 +69,14 @@ impl<G: Generator> Registration<G> {
 ///
 /// # Invariants
 ///
-/// `rng` is registered, with the name `name` and the function [`Registered::read`].
+/// `rng` is registered, with the name `name`, the function [`Registered::read`], and the address
+/// of the [`Hwrng`] of `hwrng`, which is open for it.
 #[pin_data(PinnedDrop)]
 struct Registered<G: Generator> {
     #[pin]
     rng: Opaque<bindings::hwrng>,
     name: CString,
     hwrng: Arc<Hwrng<G>>,
-    /// No read goes on from here on.
-    closed: Atomic<bool>,
 }
 
 // SAFETY: The core lets any task unregister a generator; the rest is `Send`.
@@ -97,12 +85,13 @@ unsafe impl<G: Generator> Send for Registered<G> {}
 impl<G: Generator> Registered<G> {
     fn new(name: CString, hwrng: Arc<Hwrng<G>>) -> impl PinInit<Self, Error> {
         let chars = name.as_char_ptr();
-        // INVARIANT: It is registered last, when all that `read` uses is there.
+        let generator = hwrng.clone();
+        // INVARIANT: It is registered last.
         try_pin_init!(Self {
             name,
             hwrng,
-            closed: Atomic::new(false),
             rng <- Opaque::try_ffi_init(move |slot: *mut bindings::hwrng| {
+                generator.open()?;
                 // SAFETY: `slot` is valid for writes, and a generator of zeroes is one.
                 unsafe { slot.write_bytes(0, 1) };
                 // SAFETY: `slot` was just initialised. The characters are on the heap, and stay as
@@ -111,9 +100,11 @@ impl<G: Generator> Registered<G> {
                     (*slot).name = chars;
                     (*slot).read = Some(Self::read);
                     (*slot).quality = G::QUALITY;
+                    (*slot).priv_ = Arc::as_ptr(&generator) as usize;
                 }
                 // SAFETY: The generator is pinned, and is unregistered when it is dropped.
                 to_result(unsafe { bindings::hwrng_register(slot) })
+                    .inspect_err(|_| generator.free())
             }),
         }? Error)
     }
@@ -122,18 +113,17 @@ impl<G: Generator> Registered<G> {
     ///
     /// # Safety
     ///
-    /// `rng` is that of a `Registered<G>`. `data` is valid for writes of `max` bytes, which nothing
-    /// else uses during the call.
+    /// `rng` is that of a `Registered<G>`, and stays so during the call. `data` is valid for writes
+    /// of `max` bytes, which nothing else uses during the call.
     unsafe extern "C" fn read(
         rng: *mut bindings::hwrng,
         data: *mut c_void,
         max: usize,
         wait: bool,
     ) -> c_int {
-        let rng = Opaque::cast_from(rng);
-        // SAFETY: By the safety requirements. The generator stays as long as a task reads from it:
-        // `hwrng_unregister()` waits for that.
-        let this = unsafe { &*kernel::container_of!(rng, Self, rng) };
+        // SAFETY: By the safety requirements and the type invariants, this is the address of what
+        // the `Arc` of the registration keeps. `hwrng_unregister()` waits until no task reads.
+        let this = unsafe { &*((*rng).priv_ as *const Hwrng<G>) };
         // SAFETY: By the safety requirements; any memory is an array of `MaybeUninit`.
         let room = unsafe { core::slice::from_raw_parts_mut(data.cast::<MaybeUninit<u8>>(), max) };
         let mut bytes = Bytes::new(room);
@@ -142,42 +132,18 @@ impl<G: Generator> Registered<G> {
             _ => Ok(c_int::try_from(bytes.len())?),
         })
     }
-
-    /// Has the generator append bytes, until there is one if `wait` is true.
-    ///
-    /// # Errors
-    ///
-    /// - `ENODEV`: the registration ends.
-    /// - `ERESTARTSYS`: a signal came.
-    /// - Those of [`Generator::take`].
-    fn fill(&self, bytes: &mut Bytes<'_>, wait: bool) -> Result {
-        pin_init::stack_pin_init!(let waiter = Waiter::new(&self.hwrng.readers));
-        loop {
-            if self.closed.load(Acquire) {
-                return Err(ENODEV);
-            }
-            self.hwrng.take(bytes)?;
-            if !bytes.is_empty() || !wait {
-                return Ok(());
-            }
-            if should_leave() {
-                return Err(ERESTARTSYS);
-            }
-            waiter.sleep();
-        }
-    }
 }
 
 #[pinned_drop]
 impl<G: Generator> PinnedDrop for Registered<G> {
     fn drop(self: Pin<&mut Self>) {
-        self.closed.store(true, Release);
-        self.hwrng.wake();
+        self.hwrng.close();
         let rng = self.rng.get();
         // SAFETY: By the type invariant. This returns when nobody reads, as reads end from here on.
         unsafe { bindings::hwrng_unregister(rng) };
         // The core may have queued its work once more while it ran.
         // SAFETY: The registration initialised the work, and nobody queues it from here on.
         unsafe { bindings::cancel_work_sync(&raw mut (*rng).cleanup_work) };
+        self.hwrng.free();
     }
 }

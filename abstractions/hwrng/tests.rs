@@ -219,6 +219,18 @@ mod suite {
         Ok(())
     }
 
+    /// A generator is registered once at a time.
+    #[test]
+    fn twice() -> Result {
+        let rig = Rig::new()?;
+        let registration = rig.register()?;
+        check!(matches!(rig.register(), Err(e) if e == EBUSY));
+        check!(rig.is_asked(0));
+        drop(registration);
+        drop(rig.register()?);
+        Ok(())
+    }
+
     /// A device that fails keeps nobody.
     #[test]
     fn failing() -> Result {

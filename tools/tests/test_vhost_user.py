@@ -13,8 +13,8 @@ import sys
 import tempfile
 import unittest
 
-from rvt.paths import SELFTESTS
 import test_virtqueue
+from rvt.paths import SELFTESTS
 
 sys.path.insert(0, str(SELFTESTS / "lib"))
 import cable  # noqa: E402 pylint: disable=wrong-import-position
