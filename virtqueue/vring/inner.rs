@@ -88,7 +88,6 @@ macro_rules! with_ring {
         }
     };
 }
-use with_ring;
 
 /// The part of a queue that needs exclusion: only the holder of `&mut Inner` adds, kicks, gets and
 /// switches callbacks.
