@@ -92,6 +92,8 @@ pub unsafe trait Unmapped: Buffer {}
 // - The token is the address and, as the context is not used, all there is.
 unsafe impl<const N: usize> Buffer for KBox<[u8; N]> {
     fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result {
+        // A box of no bytes has no memory.
+        const { assert!(N != 0 && N <= u32::MAX as usize) };
         sink.in_(Segment::virt(self.as_ptr().cast(), N as u32))
     }
 

@@ -83,8 +83,8 @@ impl QueueHandle {
     #[inline(always)]
     pub fn disable_cb(&self) {
         if self.set.is_none() {
-            // The ring stays until the end of the callback: a transport that lets it be replaced
-            // waits for that first (`disable_vq_and_reset`).
+            // The ring stays until the end of the callback. Before it is replaced, the queue calls no
+            // driver any more, and waits for a callback that runs.
             self.queue().disable_cb();
         } else {
             self.disable_cb_anywhere();

@@ -178,8 +178,24 @@ impl<P: Platform, V: Copy> Control<P, V> {
     /// Declares the queue broken: from now on it takes and gives nothing.
     #[cold]
     pub fn declare_broken(&self) {
-        if !self.is_broken() {
+        if matches!(self.broken(), None | Some(Broken::Resizing)) {
             self.broken.set(Broken::Declared as u32);
+        }
+    }
+
+    /// Has interrupts and [`Control::poll`] not look at the ring, which is to be replaced, until
+    /// [`Control::end_resize`]. Those that look at it already are to be waited for.
+    pub fn begin_resize(&self) {
+        if !self.is_broken() {
+            self.broken.set(Broken::Resizing as u32);
+        }
+    }
+
+    /// Ends what [`Control::begin_resize`] began. A queue that is broken for another reason stays
+    /// so. To be called when none is left that may have seen the old ring.
+    pub fn end_resize(&self) {
+        if self.broken() == Some(Broken::Resizing) {
+            self.unbreak();
         }
     }
 
@@ -244,12 +260,12 @@ impl<P: Platform, V: View<P>> Control<P, V> {
     /// Any context, concurrently with everything. False if the queue is broken.
     #[inline]
     pub fn poll(&self, armed: Armed) -> bool {
-        let Some(view) = self.view() else {
-            return false;
-        };
         if self.is_broken() {
             return false;
         }
+        let Some(view) = self.view() else {
+            return false;
+        };
         // §2.7.7.1, §2.8.10: The flags or the used event were written before what the device used
         // is read. Pairs with the barrier of the device between writing that and reading those.
         P::mb(view.flags().strong());
@@ -259,18 +275,19 @@ impl<P: Platform, V: View<P>> Control<P, V> {
 
     /// Returns the meaning for this queue of an interrupt that it may share with others.
     ///
-    /// Any context, concurrently with everything.
+    /// Any context, concurrently with everything. The ring of a queue that is broken is not looked
+    /// at: a queue that gets another ring is broken meanwhile, and its device may interrupt.
     #[inline]
     pub fn interrupt(&self) -> Interrupt {
+        if self.is_broken() {
+            return Interrupt::Ignore;
+        }
         let Some(view) = self.view() else {
             return Interrupt::None;
         };
         // SAFETY: By the type invariant, `taken` is a place in the ring of `view`.
         if !unsafe { view.has_used(self.taken.get(), &self.batched) } {
             return Interrupt::None;
-        }
-        if self.is_broken() {
-            return Interrupt::Ignore;
         }
         if view.flags().event_idx() {
             self.triggered.set(1);

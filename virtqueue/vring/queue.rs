@@ -256,6 +256,22 @@ impl Queue {
         each_control!(&self.shared, control => control.poll(armed))
     }
 
+    /// Keeps interrupts, and whoever polls, off the ring, which is to be replaced, until
+    /// [`Queue::end_resize`]. None looks at it when this returns. Process context, sleeps.
+    pub(crate) fn begin_resize(&self) {
+        each_control!(&self.shared, control => control.begin_resize());
+        // SAFETY: May be called in process context.
+        unsafe { bindings::synchronize_rcu() };
+    }
+
+    /// Ends what [`Queue::begin_resize`] began. Process context, sleeps.
+    pub(crate) fn end_resize(&self) {
+        // A handler that finds the queue whole again finds the new ring.
+        // SAFETY: May be called in process context.
+        unsafe { bindings::synchronize_rcu() };
+        each_control!(&self.shared, control => control.end_resize());
+    }
+
     /// Returns the meaning for this queue of an interrupt, which may be another queue's.
     #[inline]
     pub fn interrupt(&self) -> Interrupt {

@@ -101,8 +101,14 @@ impl Queue {
         let tables = Tables::new(self.format.tables, self.mapper(), size, counters)?;
         tables.tell(inner.side.vdev, inner.side.index, size);
         let stamps = Arc::new(Stamps::new(size)?, GFP_KERNEL)?;
-        // SAFETY: By the safety requirements; the memory is kept with the queue.
-        unsafe { inner.move_to(&new, slots(size)?, tables) }?;
+        let slots = slots(size)?;
+        // The vector of the queue stays: a device may interrupt that does not have the queue.
+        self.begin_resize();
+        // SAFETY: The caller is the only one who uses the queue. The device does not have it, and
+        // handlers of interrupts are kept off. The memory is kept with the queue.
+        let moved = unsafe { inner.move_to(&new, slots, tables) };
+        self.end_resize();
+        moved?;
         inner.side.mapped = mapped;
         inner.side.set_stamps(stamps);
         // SAFETY: By the safety requirements, nobody uses the queue. Readers of its file in

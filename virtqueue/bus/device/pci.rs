@@ -128,7 +128,8 @@ impl Function {
     pub(super) fn map_common(&self, offset: u32, end: u32) -> Option<NonNull<c_void>> {
         self.find_capability(|cap| {
             let at = cap.offset.checked_add(offset)?;
-            if cap.cfg_type != CFG_TYPE_COMMON || cap.length < end {
+            // Registers are aligned as the configuration is (virtio spec §4.1.4).
+            if cap.cfg_type != CFG_TYPE_COMMON || cap.length < end || cap.offset % 4 != 0 {
                 return None;
             }
             let len = end.checked_sub(offset)?;

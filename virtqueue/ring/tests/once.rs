@@ -4,7 +4,7 @@
 
 use ring_core::{
     host::{FixedTables, Host, Shape},
-    packed, split, Config, Packed, Platform, Slot, Split,
+    packed, split, Armed, Broken, Config, Interrupt, Packed, Platform, Slot, Split,
 };
 use std::{cell::Cell, sync::Arc};
 
@@ -115,6 +115,24 @@ fn drained<R>(arena: &Arena, drain: impl FnOnce() -> R) -> R {
     result
 }
 
+/// Checks that a ring which is to be replaced is not looked at, whatever the device does meanwhile.
+macro_rules! check_not_looked_at {
+    ($arena:expr, $ring:expr) => {
+        let control = $ring.control();
+        control.begin_resize();
+        let (meaning, reads) = changing($arena, || control.interrupt());
+        assert_eq!((meaning, reads), (Interrupt::Ignore, 0));
+        let (used, reads) = changing($arena, || control.poll(Armed::from_raw(0)));
+        assert_eq!((used, reads), (false, 0));
+        control.end_resize();
+        assert!(!control.is_broken());
+        control.begin_resize();
+        control.declare_broken();
+        control.end_resize();
+        assert_eq!(control.broken(), Some(Broken::Declared));
+    };
+}
+
 fn split<const IN_ORDER: bool>() {
     let arena = Arena::new(4096);
     let layout = split::Layout::new(4, 4);
@@ -151,6 +169,7 @@ fn split<const IN_ORDER: bool>() {
     arena.write16(layout.used + 2, 1u16.to_le());
     assert!(!drained(&arena, || ring.drain(|_| unreachable!())));
     assert_eq!(ring.in_flight(), 1);
+    check_not_looked_at!(&arena, ring);
 }
 
 fn packed<const IN_ORDER: bool>() {
@@ -191,6 +210,7 @@ fn packed<const IN_ORDER: bool>() {
     arena.write16(128 + 16 * at + 14, !(1u16 << 7 | 1 << 15).to_le());
     assert!(!drained(&arena, || ring.drain(|_| unreachable!())));
     assert_eq!(ring.in_flight(), 1);
+    check_not_looked_at!(&arena, ring);
 }
 
 #[test]
