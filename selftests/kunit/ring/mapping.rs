@@ -354,7 +354,7 @@ mod suite {
                 (How::InCacheClean, DMA_ATTR_DEBUGGING_IGNORE_CACHELINES),
             ] {
                 vq.add(Wire::new(1, 0, 1)?, how)?;
-                check_eq!(fake.map_attributes(), attributes as u64);
+                check_eq!(fake.map_attributes(), u64::from(attributes));
             }
             dev.reset();
             check_eq!(detach_all(&mut vq)?.len(), 2);
