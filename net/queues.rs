@@ -236,23 +236,31 @@ pub(crate) fn set_pairs(dev: &Device<Nic<'_>>, pairs: usize, rtnl: &mut Rtnl) ->
     Ok(())
 }
 
-/// Tells a device that was reset how many pairs the user wants in use. If the device refuses, or
-/// does not answer, only the first pair is in use (virtio spec §5.1.6.5.6), and the stack is told
-/// so.
+/// Tells a device how many pairs the user wants in use.
+///
+/// # Errors
+///
+/// Those of `change_pairs`. Nothing changed.
+pub(crate) fn tell_pairs(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
+    let nic = dev.data();
+    let wanted = nic.wanted_pairs.load(Relaxed);
+    if wanted == nic.current_pairs() {
+        set_pairs(dev, wanted, rtnl)
+    } else {
+        change_pairs(dev, wanted, rtnl)
+    }
+}
+
+/// As [`tell_pairs`], of a device that was reset. If the device refuses, or does not answer, only
+/// the first pair is in use (virtio spec §5.1.6.5.6), and the stack is told so.
 ///
 /// # Errors
 ///
 /// Those of `change_pairs`.
 pub(crate) fn init_pairs(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
-    let nic = dev.data();
-    let wanted = nic.wanted_pairs.load(Relaxed);
-    let told = if wanted == nic.current_pairs() {
-        set_pairs(dev, wanted, rtnl)
-    } else {
-        change_pairs(dev, wanted, rtnl)
-    };
+    let told = tell_pairs(dev, rtnl);
     if told.is_err() {
-        nic.current_pairs.store(1, Relaxed);
+        dev.data().current_pairs.store(1, Relaxed);
         set_affinity(dev, &CpusLocked::lock());
         dev.set_real_queues(1, rtnl)?;
     }

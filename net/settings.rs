@@ -118,13 +118,14 @@ pub(crate) fn restore(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
         // They are on after a reset.
         settings = settings.without(Setting::Offloads);
     }
-    tell(dev, settings, rtnl)
+    tell(dev, settings, queues::init_pairs, rtnl)
 }
 
 /// Tells a device that was not told anything yet how many pairs of queues are in use. One is, if
 /// the device refuses.
 pub(crate) fn init_pairs(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
-    let _ = tell(dev, Settings::NONE.with(Setting::Pairs), rtnl);
+    let pairs = Settings::NONE.with(Setting::Pairs);
+    let _ = tell(dev, pairs, queues::init_pairs, rtnl);
 }
 
 /// Tells a device what it was not told before, if it is there. Process context.
@@ -135,7 +136,8 @@ pub(crate) fn later(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
     if settings == Settings::NONE || !dev.data().attached.load(Relaxed) {
         return;
     }
-    if tell(dev, settings, rtnl).is_ok() {
+    // The device serves as many pairs as before, unless it is told otherwise.
+    if tell(dev, settings, queues::tell_pairs, rtnl).is_ok() {
         dev_info!(dev.data().vdev.as_ref(), "all settings are restored\n");
     }
 }
@@ -162,12 +164,20 @@ pub(crate) fn start_vlans_over(dev: &Device<Nic<'_>>) {
     dev.data().untold.vlans.store(0, Relaxed);
 }
 
-/// Tells a device some settings, and no other ones later.
+/// A function that tells a device the number of pairs.
+type TellPairs = fn(&Device<Nic<'_>>, &mut Rtnl) -> Result;
+
+/// Tells a device some settings, and no other ones later: the number of pairs by `tell_pairs`.
 ///
 /// # Errors
 ///
 /// Those of the first setting that failed.
-fn tell(dev: &Device<Nic<'_>>, settings: Settings, rtnl: &mut Rtnl) -> Result {
+fn tell(
+    dev: &Device<Nic<'_>>,
+    settings: Settings,
+    tell_pairs: TellPairs,
+    rtnl: &mut Rtnl,
+) -> Result {
     let untold = &dev.data().untold;
     let mut left = Settings::NONE;
     let mut ret = Ok(());
@@ -176,7 +186,7 @@ fn tell(dev: &Device<Nic<'_>>, settings: Settings, rtnl: &mut Rtnl) -> Result {
             if !settings.has(setting) {
                 continue;
             }
-            if let Err(e) = tell_one(dev, setting, rtnl) {
+            if let Err(e) = tell_one(dev, setting, tell_pairs, rtnl) {
                 if may_pass(e) {
                     left = left.with(setting);
                 }
@@ -210,9 +220,14 @@ fn put_off(dev: &Device<Nic<'_>>) {
     }
 }
 
-fn tell_one(dev: &Device<Nic<'_>>, setting: Setting, rtnl: &mut Rtnl) -> Result {
+fn tell_one(
+    dev: &Device<Nic<'_>>,
+    setting: Setting,
+    tell_pairs: TellPairs,
+    rtnl: &mut Rtnl,
+) -> Result {
     match setting {
-        Setting::Pairs => queues::init_pairs(dev, rtnl),
+        Setting::Pairs => tell_pairs(dev, rtnl),
         Setting::Address => filter::restore_address(dev, rtnl),
         Setting::RxMode => filter::restore_rx_mode(dev),
         Setting::Vlans => {

@@ -83,8 +83,9 @@ impl QueueHandle {
     #[inline(always)]
     pub fn disable_cb(&self) {
         if self.set.is_none() {
-            // The ring stays until the end of the callback. Before it is replaced, the queue calls no
-            // driver any more, and waits for a callback that runs.
+            // The ring stays until the end of the callback. The ring in Rust calls no driver while
+            // it is replaced, and waits before for a callback that runs. The transport waits for one
+            // in any case (`disable_vq_and_reset`), which has to do for the ring in C.
             self.queue().disable_cb();
         } else {
             self.disable_cb_anywhere();

@@ -18,8 +18,6 @@ pub enum Broken {
     WrongBatch = 5,
     /// The private state of the ring contradicts itself: a bug.
     Internal = 6,
-    /// The queue gets another ring, and is whole again after that.
-    Resizing = 7,
 }
 
 impl Broken {
@@ -33,7 +31,6 @@ impl Broken {
             Self::IndexJump => "used index is further than there are buffers",
             Self::WrongBatch => "batch does not fit the used index",
             Self::Internal => "ring state is inconsistent",
-            Self::Resizing => "gets another ring",
         }
     }
 
@@ -47,7 +44,6 @@ impl Broken {
             3 => Some(Self::NotOutstanding),
             4 => Some(Self::IndexJump),
             5 => Some(Self::WrongBatch),
-            7 => Some(Self::Resizing),
             _ => Some(Self::Internal),
         }
     }

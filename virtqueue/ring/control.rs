@@ -16,7 +16,10 @@ use super::{
     platform::Platform,
     shared::Word, //
 };
-use core::cell::UnsafeCell;
+use core::{
+    cell::UnsafeCell,
+    mem::MaybeUninit, //
+};
 
 /// A place in a queue as of which callbacks were enabled.
 #[must_use = "buffers that were used meanwhile raise no callback"]
@@ -84,7 +87,8 @@ pub enum Interrupt {
 ///
 /// # Invariants
 ///
-/// `taken` is a place in the ring of `view`, if there is one.
+/// - Once `attach` was called, `view` is that of a ring, and `shown` is 0 before.
+/// - `taken` is a place in the ring of `view`, if there is one.
 pub struct Control<P, V> {
     /// The code of a [`Broken`], or 0.
     broken: Word<P>,
@@ -100,11 +104,13 @@ pub struct Control<P, V> {
     /// Not 0: there are used buffers that the ring does not show (packed, in order: the rest of a
     /// batch).
     pub(super) batched: Word<P>,
-    view: UnsafeCell<Option<V>>,
+    /// Not 0: there is a ring to look at, that of `view`.
+    shown: Word<P>,
+    view: UnsafeCell<MaybeUninit<V>>,
 }
 
-// SAFETY: The words are. The view is written by `attach` only, while nobody else uses the control
-// by the safety requirements there.
+// SAFETY: The words are. The view is written by `attach` only, while nobody else looks at it by the
+// safety requirements there.
 unsafe impl<P, V: Sync + Send> Sync for Control<P, V> {}
 
 impl<P: Platform, V: Copy> Control<P, V> {
@@ -117,7 +123,8 @@ impl<P: Platform, V: Copy> Control<P, V> {
             taken: Word::new(0),
             next: Word::new(0),
             batched: Word::new(0),
-            view: UnsafeCell::new(None),
+            shown: Word::new(0),
+            view: UnsafeCell::new(MaybeUninit::uninit()),
         }
     }
 
@@ -128,23 +135,28 @@ impl<P: Platform, V: Copy> Control<P, V> {
         self.next.set(0);
     }
 
-    /// Says where the ring is.
+    /// Says where the ring is. A new ring is shown by [`Control::end_resize`].
     ///
     /// # Safety
     ///
-    /// Nobody else uses the control meanwhile.
+    /// Nobody else looks at the ring meanwhile: the control is new, or between
+    /// [`Control::begin_resize`] and [`Control::end_resize`].
     pub(super) unsafe fn attach(&self, view: V) {
         // INVARIANT: The first place, which is in every ring.
         self.taken.set(0);
-        // SAFETY: By the safety requirements, there is no other access.
-        unsafe { *self.view.get() = Some(view) };
+        // SAFETY: Nobody else looks at the view, as the caller sees to.
+        unsafe { (*self.view.get()).write(view) };
     }
 
-    /// Returns the view of the ring, if there is one.
+    /// Returns the view of the ring, if there is one to look at.
     #[inline(always)]
     pub(super) fn view(&self) -> Option<V> {
-        // SAFETY: Not written meanwhile, by the safety requirements of `attach`.
-        unsafe { *self.view.get() }
+        if self.shown.get() == 0 {
+            return None;
+        }
+        // SAFETY: The view is that of a ring (type invariant), and is not written while it is
+        // shown.
+        Some(unsafe { (*self.view.get()).assume_init() })
     }
 
     /// The words with their addresses, for a model.
@@ -157,6 +169,7 @@ impl<P: Platform, V: Copy> Control<P, V> {
             taken,
             next,
             batched,
+            shown: _,
             view: _,
         } = self;
         [broken, off, triggered, taken, next, batched]
@@ -178,25 +191,22 @@ impl<P: Platform, V: Copy> Control<P, V> {
     /// Declares the queue broken: from now on it takes and gives nothing.
     #[cold]
     pub fn declare_broken(&self) {
-        if matches!(self.broken(), None | Some(Broken::Resizing)) {
+        if !self.is_broken() {
             self.broken.set(Broken::Declared as u32);
         }
     }
 
-    /// Has interrupts and [`Control::poll`] not look at the ring, which is to be replaced, until
-    /// [`Control::end_resize`]. Those that look at it already are to be waited for.
+    /// Has nothing but the owner look at the ring, which is to be replaced, until
+    /// [`Control::end_resize`]: interrupts find no ring. Those that look at the ring already are to
+    /// be waited for.
     pub fn begin_resize(&self) {
-        if !self.is_broken() {
-            self.broken.set(Broken::Resizing as u32);
-        }
+        self.shown.set(0);
     }
 
-    /// Ends what [`Control::begin_resize`] began. A queue that is broken for another reason stays
-    /// so. To be called when none is left that may have seen the old ring.
+    /// Ends what [`Control::begin_resize`] began. To be called when none is left that began to look
+    /// while the ring was replaced.
     pub fn end_resize(&self) {
-        if self.broken() == Some(Broken::Resizing) {
-            self.unbreak();
-        }
+        self.shown.set(1);
     }
 
     /// Takes a declaration back, or what a device did to break the queue. Only for one that was
@@ -260,12 +270,12 @@ impl<P: Platform, V: View<P>> Control<P, V> {
     /// Any context, concurrently with everything. False if the queue is broken.
     #[inline]
     pub fn poll(&self, armed: Armed) -> bool {
-        if self.is_broken() {
-            return false;
-        }
         let Some(view) = self.view() else {
             return false;
         };
+        if self.is_broken() {
+            return false;
+        }
         // §2.7.7.1, §2.8.10: The flags or the used event were written before what the device used
         // is read. Pairs with the barrier of the device between writing that and reading those.
         P::mb(view.flags().strong());
@@ -275,19 +285,18 @@ impl<P: Platform, V: View<P>> Control<P, V> {
 
     /// Returns the meaning for this queue of an interrupt that it may share with others.
     ///
-    /// Any context, concurrently with everything. The ring of a queue that is broken is not looked
-    /// at: a queue that gets another ring is broken meanwhile, and its device may interrupt.
+    /// Any context, concurrently with everything.
     #[inline]
     pub fn interrupt(&self) -> Interrupt {
-        if self.is_broken() {
-            return Interrupt::Ignore;
-        }
         let Some(view) = self.view() else {
             return Interrupt::None;
         };
         // SAFETY: By the type invariant, `taken` is a place in the ring of `view`.
         if !unsafe { view.has_used(self.taken.get(), &self.batched) } {
             return Interrupt::None;
+        }
+        if self.is_broken() {
+            return Interrupt::Ignore;
         }
         if view.flags().event_idx() {
             self.triggered.set(1);

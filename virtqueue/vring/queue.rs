@@ -256,8 +256,8 @@ impl Queue {
         each_control!(&self.shared, control => control.poll(armed))
     }
 
-    /// Keeps interrupts, and whoever polls, off the ring, which is to be replaced, until
-    /// [`Queue::end_resize`]. None looks at it when this returns. Process context, sleeps.
+    /// Keeps all but the owner off the ring, which is to be replaced, until [`Queue::end_resize`].
+    /// No interrupt looks at the ring when this returns. Process context, sleeps.
     pub(crate) fn begin_resize(&self) {
         each_control!(&self.shared, control => control.begin_resize());
         // SAFETY: May be called in process context.
@@ -266,7 +266,7 @@ impl Queue {
 
     /// Ends what [`Queue::begin_resize`] began. Process context, sleeps.
     pub(crate) fn end_resize(&self) {
-        // A handler that finds the queue whole again finds the new ring.
+        // A handler that finds a ring to look at finds the new one.
         // SAFETY: May be called in process context.
         unsafe { bindings::synchronize_rcu() };
         each_control!(&self.shared, control => control.end_resize());

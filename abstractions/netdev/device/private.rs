@@ -105,7 +105,7 @@ impl<T: Operations> Private<T> {
 
     /// Cancels all work and the timer, and keeps them from being scheduled again.
     pub(super) fn disable_work(&self) {
-        // SAFETY: `work`, `recovery` and `retry` were initialised (type invariant).
+        // SAFETY: `work`, `recovery`, `later` and `retry` were initialised (type invariant).
         unsafe {
             bindings::disable_work_sync(self.work.get());
             bindings::disable_delayed_work_sync(self.recovery.get());

@@ -231,6 +231,32 @@ mod suite {
         Ok(())
     }
 
+    /// A change of the number of pairs fails for want of an answer, and memory is short after that:
+    /// as many pairs as before stay in use.
+    #[test]
+    fn pairs_stay() -> Result {
+        long!();
+        let rig = Rig::with_settings_on(Some(Addresses::Marked))?;
+        let nic = rig.up()?;
+        nic.set_pairs(3)?;
+        rig.card.answer_class(MQ, Answer::Later);
+        check!(nic.set_pairs(2).is_err());
+        rig.card.answer_class(MQ, Answer::Ack(0));
+        rig.fake.limit_maps(Some(0));
+        answer_late(&rig)?;
+        let skip = rig.card.told();
+        // The first further attempt is after a second.
+        wait::pause(1_500);
+        check_eq!((nic.state().rx_queues, nic.state().tx_queues), (3, 3));
+        rig.fake.limit_maps(None);
+        let wanted = 3u16.to_le_bytes();
+        check!(wait::until(DEADLINE_MS, || rig
+            .card
+            .was_told_since(skip, MQ, 0, &wanted)));
+        check_eq!((nic.state().rx_queues, nic.state().tx_queues), (3, 3));
+        Ok(())
+    }
+
     /// A card that takes its time for each of many VLANs: it is told some of them, and the others
     /// later, so that the whole network does not wait for it.
     #[test]

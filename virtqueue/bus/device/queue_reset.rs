@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Bounded reset of a queue: it ends even if the device does not answer (virtio spec §2.6.1,
-//! §4.1.4.3).
+//! Bounded reset of a queue (virtio spec §2.6.1, §4.1.4.3). If the device does not answer, the
+//! reset ends with an error before the transport asks for it, which waits for ever. A device that
+//! answers here and not to the transport keeps the thread there.
 
 use super::{
     pci::Function,
