@@ -84,8 +84,8 @@ impl QueueHandle {
     pub fn disable_cb(&self) {
         if self.set.is_none() {
             // The ring stays until the end of the callback. The ring in Rust calls no driver while
-            // it is replaced, and waits before for a callback that runs. The transport waits for one
-            // in any case (`disable_vq_and_reset`), which has to do for the ring in C.
+            // it is replaced, and waits before for a callback that runs. So does the transport
+            // (`disable_vq_and_reset`), which has to do for the ring in C.
             self.queue().disable_cb();
         } else {
             self.disable_cb_anywhere();
