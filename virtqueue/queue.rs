@@ -146,7 +146,10 @@ enum Ring {
     /// The ring of the crate `vring`, where that provides the queues.
     Rust(RustRing),
     /// The kernel's own ring, through its exported functions.
-    C(CRing),
+    ///
+    /// PERF: In a box, so that what both arms of a match do first is to load a pointer from the same
+    /// place: an instruction less for each path on the ring in Rust.
+    C(KBox<CRing>),
 }
 
 /// A virtqueue that carries buffers of type `T`.
@@ -178,7 +181,7 @@ impl<T: Buffer> Virtqueue<T> {
         // SAFETY: The caller takes the queue out of its set.
         let ring = match unsafe { RustRing::new(vq, max_segments) } {
             Some(ring) => Ring::Rust(ring),
-            None => Ring::C(CRing::new(vq, max_segments)?),
+            None => Ring::C(KBox::new(CRing::new(vq, max_segments)?, GFP_KERNEL)?),
         };
         // INVARIANT: As above.
         Ok(Self {
