@@ -147,8 +147,8 @@ enum Ring {
     Rust(RustRing),
     /// The kernel's own ring, through its exported functions.
     ///
-    /// PERF: In a box, so that what both arms of a match do first is to load a pointer from the same
-    /// place: an instruction less for each path on the ring in Rust.
+    /// PERF: In a box, so that what both arms of a match do first is to load a pointer from the
+    /// same place: an instruction less for each path on the ring in Rust.
     C(KBox<CRing>),
 }
 
