@@ -9,7 +9,7 @@
 //!
 //! | file | contents |
 //! |---|---|
-//! | [`device`] | binding and unbinding a device |
+//! | [`driver`] | binding and unbinding a device |
 //! | [`shared`] | state that devices share, and state that a disk keeps until its last close |
 //! | [`features`] | feature bits |
 //! | [`config`] | fields of the configuration space |
@@ -19,7 +19,7 @@
 //! | [`header`] | the header of a request |
 //! | [`status`] | the status of a request |
 //! | [`queue`] | a virtqueue with its lock: adding, completing, stopping |
-//! | [`attend`] | the recovery work: configuration changes, broken queues, late requests |
+//! | [`recovery`] | the recovery work: configuration changes, broken queues, late requests |
 //! | [`watch`] | late requests, and the health of the device |
 //! | [`restart`] | restart of a device |
 //! | [`stuck`] | restart of a single queue |
@@ -27,7 +27,7 @@
 //! | [`cache`] | the write cache and its mode |
 //! | [`geometry`] | disk geometry |
 //! | [`power`] | sleep, wake-up and reset of the transport |
-//! | [`name`], [`attrs`] | disk names, attributes in sysfs |
+//! | [`name`], [`sysfs`] | disk names, attributes in sysfs |
 //!
 //! # Locks
 //!
@@ -41,11 +41,9 @@
 /// The files of the folder `blk/`. The rest of the crate imports them by name.
 #[path = "blk"]
 mod blk {
-    pub(crate) mod attend;
-    pub(crate) mod attrs;
     pub(crate) mod cache;
     pub(crate) mod config;
-    pub(crate) mod device;
+    pub(crate) mod driver;
     pub(crate) mod features;
     pub(crate) mod geometry;
     pub(crate) mod header;
@@ -54,12 +52,14 @@ mod blk {
     pub(crate) mod ops;
     pub(crate) mod power;
     pub(crate) mod queue;
+    pub(crate) mod recovery;
     pub(crate) mod resize;
     pub(crate) mod restart;
     pub(crate) mod setup;
     pub(crate) mod shared;
     pub(crate) mod status;
     pub(crate) mod stuck;
+    pub(crate) mod sysfs;
     pub(crate) mod watch;
 }
 

@@ -12,7 +12,7 @@
 //! | [`driver`] | binding and unbinding a device |
 //! | [`features`] | feature bits and their dependencies |
 //! | [`config`] | fields of the configuration space |
-//! | [`facts`] | the negotiated features, in the form that the data path needs |
+//! | [`negotiated`] | the negotiated features, in the form that the data path needs |
 //! | [`queues`] | the virtqueues: finding them, using more or fewer pairs |
 //! | [`nic`] | the interface: the operations that the stack calls |
 //! | [`tx`] | transmit path |
@@ -23,9 +23,9 @@
 //! | [`filter`] | receive modes, addresses, VLANs |
 //! | [`link`] | link state, announcements |
 //! | [`power`] | sleep, wake-up and resets of the transport |
-//! | [`recover`] | restart of a device that cannot go on |
+//! | [`recovery`] | restart of a device that cannot go on |
 //! | [`settings`] | settings that a device is told again after a reset, or later |
-//! | [`counters`] | statistics |
+//! | [`stats`] | statistics |
 //! | [`mod@ethtool`] | operations for `ethtool` |
 //! | [`sysfs`] | attributes of receive queues |
 //!
@@ -41,22 +41,22 @@
 #[path = "net"]
 mod net {
     pub(crate) mod config;
-    pub(crate) mod counters;
     pub(crate) mod ctrl;
     pub(crate) mod driver;
     pub(crate) mod ethtool;
     pub(crate) mod ewma;
-    pub(crate) mod facts;
     pub(crate) mod features;
     pub(crate) mod filter;
     pub(crate) mod header;
     pub(crate) mod link;
+    pub(crate) mod negotiated;
     pub(crate) mod nic;
     pub(crate) mod power;
     pub(crate) mod queues;
-    pub(crate) mod recover;
+    pub(crate) mod recovery;
     pub(crate) mod rx;
     pub(crate) mod settings;
+    pub(crate) mod stats;
     pub(crate) mod sysfs;
     pub(crate) mod tx;
 }

@@ -4,7 +4,7 @@
 //! dropped and found again.
 
 use crate::{
-    device::Data,
+    driver::Data,
     ops::Blk,
     restart::{
         bring_up,
@@ -52,8 +52,8 @@ pub(crate) fn stop(data: Pin<&Data>) -> Result {
         let shared = &data.shared;
         // From here on nobody else gives the device up, or starts it anew.
         shared.watch.set_phase(Phase::Asleep);
-        data.attention.wait();
-        if data.attention.held.lock().is_some() {
+        data.recovery.wait();
+        if data.recovery.held.lock().is_some() {
             // It did not wake up: nothing is under way, and what waits goes on waiting.
             return shared
                 .with_device(|dev| stop_device(dev, &data))
@@ -61,13 +61,13 @@ pub(crate) fn stop(data: Pin<&Data>) -> Result {
         }
         let freezing = data.disk.begin_freeze();
         wait(&freezing, &data);
-        *data.attention.held.lock() = Some(data.disk.quiesce());
+        *data.recovery.held.lock() = Some(data.disk.quiesce());
         // A thread that submits I/O need not wait here: requests wait in the queue.
         drop(freezing);
 
         let stopped = shared.with_device(|dev| stop_device(dev, &data));
         // Code that comes with the link from here on finds no queue, and leaves the device alone.
-        data.attention.wait();
+        data.recovery.wait();
         stopped.ok_or(ENODEV)
     })
 }
@@ -139,8 +139,8 @@ pub(crate) fn go_on(dev: &Device<Bound>, data: Pin<&Data>) -> Result {
     data.shared.watch.restarts.clear();
     data.shared.watch.set_phase(Phase::Running);
     // What broke before is seen to from here on.
-    data.attention.call();
-    data.attention.let_go();
+    data.recovery.call();
+    data.recovery.let_go();
     // What waited for room in the rings of before has it.
     data.disk.start_stopped_queues();
     Ok(())
@@ -150,5 +150,5 @@ pub(crate) fn go_on(dev: &Device<Bound>, data: Pin<&Data>) -> Result {
 pub(crate) fn not_woken(data: Pin<&Data>) {
     data.shared.watch.note_not_woken();
     data.shared.watch.set_phase(Phase::Running);
-    data.attention.call();
+    data.recovery.call();
 }

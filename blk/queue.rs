@@ -6,8 +6,8 @@
 //! full, and started again under the same lock: otherwise the start could come before the stop.
 
 use crate::{
-    attend::Attention,
     ops::Blk, //
+    recovery::Recovery,
 };
 use blockdev::{
     mq::{
@@ -70,17 +70,17 @@ struct State {
     /// The hardware queue was stopped because the ring was full.
     stopped: bool,
     /// The recovery to call if the queue is broken.
-    attention: Option<Arc<Attention>>,
+    recovery: Option<Arc<Recovery>>,
     /// Requests whose answers were lost, as fault injection had it.
     lost: RequestList<Request<Blk>>,
 }
 
 impl State {
     /// Has a broken queue attended to.
-    fn attend_if_broken(&self) {
-        if let (Some(vq), Some(attention)) = (&self.vq, &self.attention) {
+    fn recover_if_broken(&self) {
+        if let (Some(vq), Some(recovery)) = (&self.vq, &self.recovery) {
             if vq.is_broken() {
-                attention.call();
+                recovery.call();
             }
         }
     }
@@ -98,7 +98,7 @@ impl Slot {
                 state <- new_spinlock_irq!(State {
                     vq: None,
                     stopped: false,
-                    attention: None,
+                    recovery: None,
                     lost: RequestList::new(),
                 }),
                 bell <- Doorbell::new(),
@@ -119,8 +119,8 @@ impl Slot {
     }
 
     /// Sets what is called if the queue is broken. Process context, sleeps.
-    pub(crate) fn set_attention(&self, attention: Option<Arc<Attention>>) {
-        let old = core::mem::replace(&mut self.state.lock().attention, attention);
+    pub(crate) fn set_recovery(&self, recovery: Option<Arc<Recovery>>) {
+        let old = core::mem::replace(&mut self.state.lock().recovery, recovery);
         drop(old);
     }
 
@@ -170,7 +170,7 @@ impl Slot {
         let State {
             vq: Some(vq),
             stopped,
-            attention,
+            recovery,
             ..
         } = &mut *state
         else {
@@ -194,9 +194,9 @@ impl Slot {
                     *stopped = true;
                 }
                 // It comes again: to a new queue, or to none.
-                let later = match attention {
-                    Some(attention) if refused.error == EIO => {
-                        attention.call();
+                let later = match recovery {
+                    Some(recovery) if refused.error == EIO => {
+                        recovery.call();
                         true
                     }
                     _ => false,
@@ -285,7 +285,7 @@ impl Slot {
     /// The device was not notified.
     #[cold]
     fn unheard(&self) {
-        self.state.lock().attend_if_broken();
+        self.state.lock().recover_if_broken();
     }
 
     /// Notifies the device whether it asked for that or not: it may have missed something.
@@ -301,14 +301,14 @@ impl Slot {
     /// else calls it: as a function it takes 6 to 10 instructions more.
     pub(crate) fn look(&self) {
         self.poll(&mut CompletionBatch::new());
-        self.state.lock().attend_if_broken();
+        self.state.lock().recover_if_broken();
     }
 
     /// Has the device attended to.
-    pub(crate) fn call_attention(&self) {
-        let attention = self.state.lock().attention.clone();
-        if let Some(attention) = attention {
-            attention.call();
+    pub(crate) fn schedule_recovery(&self) {
+        let recovery = self.state.lock().recovery.clone();
+        if let Some(recovery) = recovery {
+            recovery.call();
         }
     }
 
@@ -370,7 +370,7 @@ impl Slot {
             }
         }
         if found == 0 {
-            state.attend_if_broken();
+            state.recover_if_broken();
         }
         let mut restart = state.stopped && !done.is_empty();
         if restart {

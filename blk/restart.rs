@@ -19,7 +19,7 @@
 
 use crate::{
     cache,
-    device::{
+    driver::{
         find_queues,
         fit_segments, //
     },

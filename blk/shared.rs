@@ -3,9 +3,9 @@
 //! State that devices share, and state that a disk keeps until its last close.
 
 use crate::{
-    attend::Attention,
     name::DiskName,
     queue::Slot,
+    recovery::Recovery,
     watch::Watch, //
 };
 use blockdev::{
@@ -173,9 +173,9 @@ impl Shared {
 
     /// Sets what those call who find a queue broken while they add or poll; not before they may,
     /// and `None` before the driver data goes.
-    pub(crate) fn set_attention(&self, attention: Option<&Arc<Attention>>) {
+    pub(crate) fn set_recovery(&self, recovery: Option<&Arc<Recovery>>) {
         for slot in &self.slots {
-            slot.set_attention(attention.cloned());
+            slot.set_recovery(recovery.cloned());
         }
     }
 

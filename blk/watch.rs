@@ -225,7 +225,7 @@ impl Shared {
     /// The interrupt may have been lost, so its queue is looked at first. If there is no answer,
     /// the notification may have been lost, so the device is notified once more, and the request
     /// gets more time: once, or as long as the device ends others. Then the device is [attended
-    /// to](crate::attend).
+    /// to](crate::recovery).
     pub(crate) fn late(&self, late: &LateRequest<'_, Blk>) {
         let hw = late.hw_queue();
         let slot = hw.data();
@@ -246,7 +246,7 @@ impl Shared {
             slot.notify_again();
         } else {
             slot.set_stuck(true);
-            slot.call_attention();
+            slot.schedule_recovery();
         }
     }
 }

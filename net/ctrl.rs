@@ -11,7 +11,7 @@
 use crate::{
     features,
     nic::Nic,
-    recover::{
+    recovery::{
         self,
         Trouble, //
     },
@@ -354,7 +354,7 @@ impl Control {
         } else {
             Trouble::Deaf
         };
-        recover::report(dev, trouble);
+        recovery::report(dev, trouble);
     }
 
     /// Receives all packets, or no more. Errors are those of [`Control::send`].

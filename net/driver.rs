@@ -4,27 +4,27 @@
 
 use crate::{
     config,
-    counters,
-    facts::{
-        Facts,
-        RxMode,
-        MAX_MTU, //
-    },
     features,
     filter,
     link,
+    negotiated::{
+        Negotiated,
+        RxMode,
+        MAX_MTU, //
+    },
     nic::{
         Nic,
         Pair, //
     },
     power,
     queues,
-    recover::{
+    recovery::{
         self,
         Recovery, //
     },
     rx::RxState,
     settings,
+    stats,
     sysfs::MergeableBufferSize,
     tx::TxState,
     CSUM,
@@ -144,7 +144,7 @@ impl Driver for NetDriver {
     }
 
     fn not_woken(_dev: &Device<Bound>, data: Pin<&Binding<'_>>) {
-        recover::not_woken(&data.get_ref().net);
+        recovery::not_woken(&data.get_ref().net);
     }
 
     fn shutdown(dev: &Device<Core<'_>>, data: Pin<&Binding<'_>>) {
@@ -191,7 +191,7 @@ fn configure(net: &NetDevice<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
         // It is a random one.
         let told = filter::set_mac_address(net, addr);
         // A device that says which address it has, if an invalid one, may do without.
-        if !nic.facts.has(features::MAC) {
+        if !nic.negotiated.has(features::MAC) {
             told?;
         }
     }
@@ -214,26 +214,27 @@ fn new_interface<'bound>(scope: Scope<'bound>) -> Result<NetDevice<Nic<'bound>>>
         );
         return Err(EINVAL);
     }
-    let facts = Facts::new(
+    let negotiated = Negotiated::new(
         features,
         mtu,
         config.read_if(features::MQ, config::MAX_PAIRS)?,
     );
 
-    let layout = HeaderLayout::new(facts.header.len as u32, facts.any_layout).ok_or(EINVAL)?;
+    let layout =
+        HeaderLayout::new(negotiated.header.len as u32, negotiated.any_layout).ok_or(EINVAL)?;
     let tx_napi = NAPI_TX.get();
-    let mut pairs = KVec::with_capacity(facts.max_pairs, GFP_KERNEL)?;
-    for _ in 0..facts.max_pairs {
+    let mut pairs = KVec::with_capacity(negotiated.max_pairs, GFP_KERNEL)?;
+    for _ in 0..negotiated.max_pairs {
         pairs.push(Arc::new(Pair::new(tx_napi), GFP_KERNEL)?, GFP_KERNEL)?;
     }
-    let mut shared = KVec::with_capacity(facts.max_pairs, GFP_KERNEL)?;
+    let mut shared = KVec::with_capacity(negotiated.max_pairs, GFP_KERNEL)?;
     shared.extend_from_slice(&pairs, GFP_KERNEL)?;
-    let current = facts.max_pairs.min(num_online_cpus()).max(1);
+    let current = negotiated.max_pairs.min(num_online_cpus()).max(1);
     let recovery = Recovery::new(DeviceLink::new(vdev)?);
     let mut net = NewDevice::new(
         scope,
-        Nic::new(vdev, facts, recovery, pairs, current),
-        facts.max_pairs,
+        Nic::new(vdev, negotiated, recovery, pairs, current),
+        negotiated.max_pairs,
         NAPI_WEIGHT.get(),
         |i| {
             let pair: &Arc<Pair> = shared.get(i).ok_or(EINVAL)?;
@@ -241,18 +242,18 @@ fn new_interface<'bound>(scope: Scope<'bound>) -> Result<NetDevice<Nic<'bound>>>
         },
     )?;
 
-    set_offloads(&mut net, &facts);
-    net.set_stats(counters::SUMS, counters::OF_PAIR);
+    set_offloads(&mut net, &negotiated);
+    net.set_stats(stats::SUMS, stats::OF_PAIR);
     let mtu = mtu.map(u32::from);
     net.set_mtu(
         mtu.unwrap_or(DEFAULT_MTU),
         features::MIN_MTU.into(),
         mtu.unwrap_or(MAX_MTU),
     );
-    if facts.any_layout {
-        net.set_needed_headroom(facts.header.len as u16);
+    if negotiated.any_layout {
+        net.set_needed_headroom(negotiated.header.len as u16);
     }
-    if facts.rx_mode == RxMode::Mergeable {
+    if negotiated.rx_mode == RxMode::Mergeable {
         net.add_rx_attribute::<MergeableBufferSize<'_>>();
     }
     set_address(&mut net, vdev)?;
@@ -271,17 +272,17 @@ fn new_interface<'bound>(scope: Scope<'bound>) -> Result<NetDevice<Nic<'bound>>>
 const DEFAULT_MTU: u32 = 1500;
 
 /// Sets the features of the interface.
-fn set_offloads(net: &mut NewDevice<Nic<'_>>, facts: &Facts) {
+fn set_offloads(net: &mut NewDevice<Nic<'_>>, negotiated: &Negotiated) {
     let mut on = Features::HIGHDMA;
     let mut switchable = Features::NONE;
-    if facts.has(features::CSUM) {
+    if negotiated.has(features::CSUM) {
         // Without checksums, there is nothing else.
         let csum = Features::HW_CSUM | Features::SG;
         switchable |= csum;
         if CSUM.get() {
             on |= csum;
         }
-        if facts.has(features::GSO) {
+        if negotiated.has(features::GSO) {
             switchable |= Features::TSO | Features::TSO_ECN | Features::TSO6;
         }
         for (feature, offload) in [
@@ -290,7 +291,7 @@ fn set_offloads(net: &mut NewDevice<Nic<'_>>, facts: &Facts) {
             (features::HOST_ECN, Features::TSO_ECN),
             (features::HOST_USO, Features::GSO_UDP_L4),
         ] {
-            if facts.has(feature) {
+            if negotiated.has(feature) {
                 switchable |= offload;
             }
         }
@@ -302,14 +303,14 @@ fn set_offloads(net: &mut NewDevice<Nic<'_>>, facts: &Facts) {
     }
     // Received packets are complete, or the driver can complete them.
     on |= Features::RXCSUM;
-    if facts.has(features::GUEST_TSO4) || facts.has(features::GUEST_TSO6) {
+    if negotiated.has(features::GUEST_TSO4) || negotiated.has(features::GUEST_TSO6) {
         on |= Features::GRO_HW;
     }
     net.set_vlan_features(on);
-    if facts.has(features::CTRL_VQ) && facts.has(features::CTRL_VLAN) {
+    if negotiated.has(features::CTRL_VQ) && negotiated.has(features::CTRL_VLAN) {
         on |= Features::VLAN_CTAG_FILTER;
     }
-    if features::can_switch_gro_hw(&facts.features) {
+    if features::can_switch_gro_hw(&negotiated.features) {
         switchable |= Features::GRO_HW;
     }
     net.set_features(on, switchable);

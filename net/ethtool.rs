@@ -3,9 +3,9 @@
 //! Operations for `ethtool`.
 
 use crate::{
-    counters,
     nic::Nic,
     queues, //
+    stats,
 };
 use core::marker::PhantomData;
 use kernel::{
@@ -57,7 +57,7 @@ impl<'bound> EthtoolOps for NicEthtool<'bound> {
     }
 
     fn stats_names(dev: &Device<Self::Net>, names: &mut Strings<'_>, _rtnl: &mut Rtnl) {
-        counters::for_each_name(dev.data().current_pairs(), |prefix, queue, name| {
+        stats::for_each_name(dev.data().current_pairs(), |prefix, queue, name| {
             match queue {
                 Some(i) => names.push(fmt!("{}{}_{}", prefix, i, name)),
                 None => names.push(fmt!("{}_{}", prefix, name)),
@@ -68,7 +68,7 @@ impl<'bound> EthtoolOps for NicEthtool<'bound> {
     fn stats_values(dev: &Device<Self::Net>, values: &mut [u64], _rtnl: &mut Rtnl) {
         let nic = dev.data();
         let mut to = values.iter_mut();
-        counters::for_each_value(nic.counters().take(nic.current_pairs()), |value| {
+        stats::for_each_value(nic.counters().take(nic.current_pairs()), |value| {
             if let Some(to) = to.next() {
                 *to = value;
             }
@@ -79,7 +79,7 @@ impl<'bound> EthtoolOps for NicEthtool<'bound> {
         let nic = dev.data();
         Channels {
             combined: nic.current_pairs() as u32,
-            max_combined: nic.facts.max_pairs as u32,
+            max_combined: nic.negotiated.max_pairs as u32,
         }
     }
 

@@ -88,7 +88,7 @@ fn tell_address(dev: &Device<Nic<'_>>, addr: MacAddr) -> Result {
             );
         });
     }
-    if nic.facts.has(features::MAC) && !nic.facts.has(Feature::VERSION_1) {
+    if nic.negotiated.has(features::MAC) && !nic.negotiated.has(Feature::VERSION_1) {
         // Of legacy devices, the configuration is written, byte by byte (§5.1.4.3).
         nic.vdev.config().write(config::MAC, addr.0)?;
     }

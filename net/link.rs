@@ -9,7 +9,7 @@ use crate::{
     config,
     features,
     nic::Nic,
-    recover,
+    recovery,
     tx, //
 };
 use kernel::{
@@ -25,7 +25,7 @@ use netdev::{
 /// The interface goes up: from here on, changes count.
 pub(crate) fn open(dev: &Device<Nic<'_>>) {
     let nic = dev.data();
-    if nic.facts.has(features::STATUS) {
+    if nic.negotiated.has(features::STATUS) {
         if nic.link_up.load(Relaxed) {
             dev.carrier_on();
         }
@@ -48,7 +48,7 @@ pub(crate) fn close(dev: &Device<Nic<'_>>) {
 pub(crate) fn init(dev: &Device<Nic<'_>>) {
     let nic = dev.data();
     dev.carrier_off();
-    if nic.facts.has(features::STATUS) {
+    if nic.negotiated.has(features::STATUS) {
         nic.vdev.config_changed();
     } else {
         nic.link_up.store(true, Relaxed);
@@ -59,7 +59,7 @@ pub(crate) fn init(dev: &Device<Nic<'_>>) {
 
 /// Reads the configuration after a change. Process context.
 pub(crate) fn config_changed(dev: &Device<Nic<'_>>) {
-    if recover::needs_reset(dev) {
+    if recovery::needs_reset(dev) {
         return;
     }
     let nic = dev.data();
@@ -103,7 +103,7 @@ pub(crate) fn announce(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
 
 /// Reads speed and duplex, if the device tells them and they make sense.
 fn read_settings(nic: &Nic<'_>) {
-    if !nic.facts.has(features::SPEED_DUPLEX) {
+    if !nic.negotiated.has(features::SPEED_DUPLEX) {
         return;
     }
     let config = nic.vdev.config();

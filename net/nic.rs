@@ -3,19 +3,16 @@
 //! The interface: the operations that the network stack calls.
 
 use crate::{
-    counters::{
-        ErrorCounters,
-        PairCounters, //
-    },
     ctrl::{
         self,
         Control, //
     },
     ethtool::NicEthtool,
     ewma::Ewma,
-    facts::Facts,
-    features, filter, link, queues,
-    recover::{
+    features, filter, link,
+    negotiated::Negotiated,
+    queues,
+    recovery::{
         self,
         Recovery, //
     },
@@ -27,6 +24,10 @@ use crate::{
         self,
         Setting,
         Untold, //
+    },
+    stats::{
+        ErrorCounters,
+        PairCounters, //
     },
     tx::{
         self,
@@ -147,8 +148,8 @@ impl Pair {
 pub(crate) struct Nic<'bound> {
     /// The device.
     pub(crate) vdev: &'bound virtio::Device<Bound>,
-    /// The negotiated facts.
-    pub(crate) facts: Facts,
+    /// The negotiated negotiated.
+    pub(crate) negotiated: Negotiated,
     /// The control queue.
     #[pin]
     pub(crate) ctrl: Control,
@@ -156,7 +157,7 @@ pub(crate) struct Nic<'bound> {
     pub(crate) recovery: Recovery,
     /// The pairs of queues.
     pub(crate) pairs: KVec<Arc<Pair>>,
-    /// Pairs in use: 1 to [`Facts::max_pairs`]. Changes with the RTNL held.
+    /// Pairs in use: 1 to [`Negotiated::max_pairs`]. Changes with the RTNL held.
     pub(crate) current_pairs: Atomic<usize>,
     /// Pairs that the user wants in use. They are more than [`Nic::current_pairs`] once a device
     /// refused them after a reset. Changes with the RTNL held.
@@ -182,15 +183,15 @@ impl<'bound> Nic<'bound> {
     /// The shared state of a device, without queues.
     pub(crate) fn new(
         vdev: &'bound virtio::Device<Bound>,
-        facts: Facts,
+        negotiated: Negotiated,
         recovery: Recovery,
         pairs: KVec<Arc<Pair>>,
         current_pairs: usize,
     ) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             vdev,
-            facts,
-            ctrl <- Control::new(facts.features, facts.endian),
+            negotiated,
+            ctrl <- Control::new(negotiated.features, negotiated.endian),
             recovery,
             pairs,
             wanted_pairs: Atomic::new(current_pairs),
@@ -266,7 +267,7 @@ fn enable_tx_napi(dev: &Device<Nic<'_>>, i: usize, pair: &Pair, rtnl: &mut Rtnl)
 /// queue.
 pub(crate) fn set_guest_offloads(dev: &Device<Nic<'_>>, on: Features) -> Result {
     let nic = dev.data();
-    let offloads = features::guest_offloads(&nic.facts.features, on.has(Features::GRO_HW));
+    let offloads = features::guest_offloads(&nic.negotiated.features, on.has(Features::GRO_HW));
     nic.ctrl
         .set_guest_offloads(dev, offloads)
         .inspect_err(|_| dev.warn(fmt!("Fail to set guest offload.\n")))
@@ -392,7 +393,7 @@ impl<'bound> Operations for Nic<'bound> {
             dev.queue_age_usecs(queue)
         ));
         tx::stuck(dev, queue, pair);
-        recover::timed_out(dev, pair);
+        recovery::timed_out(dev, pair);
     }
 
     fn cpus_changed(dev: &Device<Self>, change: CpuChange, cpus: &CpusLocked) {
@@ -420,7 +421,7 @@ impl<'bound> Operations for Nic<'bound> {
     }
 
     fn recover(dev: &Device<Self>, rtnl: &mut Rtnl) {
-        recover::run(dev, rtnl);
+        recovery::run(dev, rtnl);
     }
 
     fn later(dev: &Device<Self>, rtnl: &mut Rtnl) {
@@ -446,6 +447,6 @@ impl<'bound> Operations for Nic<'bound> {
     fn rx_attribute(dev: &Device<Self>, queue: usize) -> u32 {
         let nic = dev.data();
         let pair = nic.pairs.get(queue);
-        pair.map_or(0, |pair| rx::current_buffer_len(&nic.facts, pair))
+        pair.map_or(0, |pair| rx::current_buffer_len(&nic.negotiated, pair))
     }
 }

@@ -78,7 +78,7 @@ pub(crate) fn bring_back(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
     queues::attach(dev, rtnl)?;
     queues::set_affinity(dev, &CpusLocked::lock());
     nic.vdev.ready();
-    if nic.facts.has(features::STATUS) {
+    if nic.negotiated.has(features::STATUS) {
         // What has changed meanwhile was not signalled. Held back until the interface is up.
         nic.vdev.config_changed();
     }

@@ -9,8 +9,8 @@ use crate::{
         Command,
         COMMAND_SEGMENTS, //
     },
-    facts::RxMode,
     features,
+    negotiated::RxMode,
     nic::Nic,
     rx::RxQueue,
     settings::{
@@ -58,12 +58,12 @@ pub(crate) const fn pair_of(index: usize) -> (usize, bool) {
 
 /// Returns the wishes of the driver for each queue.
 fn specs(nic: &Nic<'_>) -> Result<KVec<QueueSpec>> {
-    let pairs = nic.facts.max_pairs;
+    let pairs = nic.negotiated.max_pairs;
     let mut specs = KVec::with_capacity(2 * pairs + 1, GFP_KERNEL)?;
     for i in 0..pairs {
         let input = |segments| QueueSpec::new(fmt!("input.{}", i), segments);
         specs.push(
-            match nic.facts.rx_mode {
+            match nic.negotiated.rx_mode {
                 // The header is a segment of its own.
                 RxMode::Big { pages } => input(pages + 1)?,
                 RxMode::Small | RxMode::Mergeable => input(1)?.with_ctx(),
@@ -75,7 +75,7 @@ fn specs(nic: &Nic<'_>) -> Result<KVec<QueueSpec>> {
             GFP_KERNEL,
         )?;
     }
-    if nic.facts.has(features::CTRL_VQ) {
+    if nic.negotiated.has(features::CTRL_VQ) {
         specs.push(
             QueueSpec::new(fmt!("control"), COMMAND_SEGMENTS)?.without_callback(),
             GFP_KERNEL,
@@ -96,13 +96,13 @@ pub(crate) fn attach(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
 fn try_attach(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
     let nic = dev.data();
     let mut queues = nic.vdev.find_vqs(specs(nic)?, Affinity::Default)?;
-    let mut handles = KVec::with_capacity(nic.facts.max_pairs, GFP_KERNEL)?;
-    for i in 0..nic.facts.max_pairs {
+    let mut handles = KVec::with_capacity(nic.negotiated.max_pairs, GFP_KERNEL)?;
+    for i in 0..nic.negotiated.max_pairs {
         handles.push(attach_pair(dev, &mut queues, i, rtnl)?, GFP_KERNEL)?;
     }
     dev.set_sources(handles, rtnl)?;
-    if nic.facts.has(features::CTRL_VQ) {
-        let queue = queues.take::<Command>(2 * nic.facts.max_pairs)?;
+    if nic.negotiated.has(features::CTRL_VQ) {
+        let queue = queues.take::<Command>(2 * nic.negotiated.max_pairs)?;
         drop(nic.ctrl.attach(Some(queue)));
     }
     nic.attached.store(true, Relaxed);
@@ -117,7 +117,7 @@ fn attach_pair(
     rtnl: &mut Rtnl,
 ) -> Result<(QueueHandle, QueueHandle)> {
     let nic = dev.data();
-    let (rx, rx_handle) = match nic.facts.rx_mode {
+    let (rx, rx_handle) = match nic.negotiated.rx_mode {
         RxMode::Big { .. } => {
             let vq = queues.take(rx_index(i))?;
             let handle = vq.handle();
@@ -141,7 +141,7 @@ fn attach_pair(
     let rx_sizes = [rx.ring_size(), rx.num_max()];
     let (state, _pool) = dev.rx_stopped(i, rtnl).ok_or(EBUSY)?;
     let pair = nic.pairs.get(i).ok_or(EINVAL)?;
-    state.attach(&nic.facts, pair, rx)?;
+    state.attach(&nic.negotiated, pair, rx)?;
     for (to, n) in pair.rx_ring.iter().zip(rx_sizes) {
         to.store(n, Relaxed);
     }
@@ -161,7 +161,7 @@ pub(crate) fn detach(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
     let nic = dev.data();
     nic.attached.store(false, Relaxed);
     let _ = dev.set_sources([], rtnl);
-    for i in 0..nic.facts.max_pairs {
+    for i in 0..nic.negotiated.max_pairs {
         let tx = dev.tx_lock(i).and_then(|mut guard| {
             let (state, stack) = guard.parts();
             // What is in the ring is freed without being completed.
@@ -207,7 +207,7 @@ pub(crate) fn set_affinity(dev: &Device<Nic<'_>>, cpus: &CpusLocked) {
 pub(crate) fn clear_affinity(dev: &Device<Nic<'_>>) {
     let nic = dev.data();
     if nic.affinity_set.xchg(false, Relaxed) {
-        for i in 0..nic.facts.max_pairs {
+        for i in 0..nic.negotiated.max_pairs {
             with_handles(dev, i, |handle| {
                 let _ = handle.set_affinity(None);
             });

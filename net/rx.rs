@@ -14,13 +14,12 @@ mod mergeable;
 mod small;
 
 use crate::{
-    counters::RxCounters,
     ewma::{
         self,
         Ewma, //
     },
-    facts::{
-        Facts,
+    negotiated::{
+        Negotiated,
         RxMode,
         GOOD_PACKET_LEN, //
     },
@@ -28,10 +27,11 @@ use crate::{
         Nic,
         Pair, //
     },
-    recover::{
+    recovery::{
         self,
         Trouble, //
     },
+    stats::RxCounters,
     tx,
     NAPI_WEIGHT, //
 };
@@ -103,12 +103,17 @@ impl RxState {
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn attach(&mut self, facts: &Facts, pair: &Pair, queue: RxQueue) -> Result {
+    pub(crate) fn attach(
+        &mut self,
+        negotiated: &Negotiated,
+        pair: &Pair,
+        queue: RxQueue,
+    ) -> Result {
         let size = queue.ring_size();
         // Half of the ring, or of what may be received in a poll.
         let weight = NAPI_WEIGHT.get().max(1) as u32;
         pair.rx_low.write_once(size.min(weight) / 2);
-        pair.rx_min_len.write_once(min_len(facts, size));
+        pair.rx_min_len.write_once(min_len(negotiated, size));
         if let RxQueue::Big(_) = &queue {
             self.spare.reserve(size as usize, GFP_KERNEL)?;
         }
@@ -135,14 +140,14 @@ impl RxState {
         pool: &mut PoolPlace<'_, Nic<'b>>,
         gfp: Gfp,
     ) -> Result {
-        let facts = &nic.facts;
+        let negotiated = &nic.negotiated;
         let filled = match &mut self.queue {
             Some(RxQueue::Mergeable(vq) | RxQueue::Small(vq)) => {
-                let kind = kind(facts, pair).ok_or(EINVAL)?;
+                let kind = kind(negotiated, pair).ok_or(EINVAL)?;
                 let pool = &mut pool.get().ok_or(EINVAL)?;
                 with_queue!(vq, |queue| fill_frags(queue, pool, kind, gfp))
             }
-            Some(RxQueue::Big(vq)) => big::fill(vq, &mut self.spare, facts, gfp),
+            Some(RxQueue::Big(vq)) => big::fill(vq, &mut self.spare, negotiated, gfp),
             None => return Ok(()),
         };
         filled.count(pair)
@@ -169,19 +174,19 @@ impl Filled {
 }
 
 /// Smallest length of the mergeable buffers of a ring of `size` descriptors, header not included.
-fn min_len(facts: &Facts, size: u32) -> u32 {
+fn min_len(negotiated: &Negotiated, size: u32) -> u32 {
     ewma::min_buffer_len(
-        facts.header.len as u32,
-        facts.largest_packet,
+        negotiated.header.len as u32,
+        negotiated.largest_packet,
         size,
         GOOD_PACKET_LEN,
     )
 }
 
 /// Length of the mergeable buffers of a ring whose packets have an average length, header included.
-fn buffer_len(facts: &Facts, average: Ewma, min_len: u32) -> u32 {
+fn buffer_len(negotiated: &Negotiated, average: Ewma, min_len: u32) -> u32 {
     ewma::buffer_len(
-        facts.header.len as u32,
+        negotiated.header.len as u32,
         average.get(),
         min_len,
         PAGE_SIZE as u32,
@@ -190,16 +195,16 @@ fn buffer_len(facts: &Facts, average: Ewma, min_len: u32) -> u32 {
 }
 
 /// Length of the mergeable buffers that are added now to the ring of a pair, header included.
-pub(crate) fn current_buffer_len(facts: &Facts, pair: &Pair) -> u32 {
-    buffer_len(facts, pair.average(), pair.rx_min_len.read_once())
+pub(crate) fn current_buffer_len(negotiated: &Negotiated, pair: &Pair) -> u32 {
+    buffer_len(negotiated, pair.average(), pair.rx_min_len.read_once())
 }
 
 /// The kind of the buffers that are added now.
-fn kind(facts: &Facts, pair: &Pair) -> Option<RxKind> {
-    if facts.rx_mode == RxMode::Mergeable {
-        mergeable::kind(current_buffer_len(facts, pair), facts.dma)
+fn kind(negotiated: &Negotiated, pair: &Pair) -> Option<RxKind> {
+    if negotiated.rx_mode == RxMode::Mergeable {
+        mergeable::kind(current_buffer_len(negotiated, pair), negotiated.dma)
     } else {
-        small::kind(facts.header.len as u32)
+        small::kind(negotiated.header.len as u32)
     }
 }
 
@@ -370,8 +375,8 @@ fn refill<'b>(
     queue: impl QueueOps<RxFrag>,
     pool: &mut PoolPlace<'_, Nic<'b>>,
 ) {
-    let facts = &context.dev().data().facts;
-    let (Some(kind), Some(mut pool)) = (kind(facts, context.pair()), pool.get()) else {
+    let negotiated = &context.dev().data().negotiated;
+    let (Some(kind), Some(mut pool)) = (kind(negotiated, context.pair()), pool.get()) else {
         return;
     };
     if fill_frags(queue, &mut pool, kind, Gfp::Atomic).count(context.pair()) == Err(ENOMEM) {
@@ -384,7 +389,7 @@ fn refill<'b>(
 #[cold]
 #[inline(never)]
 fn broken(context: Context<'_, '_>) {
-    recover::report(context.dev(), Trouble::Broken);
+    recovery::report(context.dev(), Trouble::Broken);
 }
 
 /// Counts a packet that is shorter than an Ethernet header: not as dropped, as there is no packet.

@@ -237,7 +237,7 @@ fn tell_one(
             vlans.store(told, Relaxed);
             ret
         }
-        Setting::Offloads if features::can_switch_gro_hw(&dev.data().facts.features) => {
+        Setting::Offloads if features::can_switch_gro_hw(&dev.data().negotiated.features) => {
             nic::set_guest_offloads(dev, dev.features())
         }
         Setting::Offloads => Ok(()),

@@ -16,15 +16,15 @@ pub(crate) use self::stopped::{
 };
 
 use crate::{
-    counters::TxCounters,
     nic::{
         Nic,
         Pair, //
     },
-    recover::{
+    recovery::{
         self,
         Trouble, //
     },
+    stats::TxCounters,
 };
 use kernel::{
     prelude::*,
@@ -177,7 +177,7 @@ fn add(
     if offloaded {
         let skb = packet.skb();
         let (csum, gso, head_len) = (skb.partial_csum(), skb.gso(), skb.head_len());
-        let layout = &stack.dev().data().facts.header;
+        let layout = &stack.dev().data().negotiated.header;
         if !layout.encode(packet.header(), csum, gso, head_len) {
             return Err(EPROTO);
         }
@@ -310,7 +310,7 @@ fn failed(stack: StackQueue<'_, Nic<'_>>, e: Error) {
     nic.errors.tx_fifo_errors.add_shared(1);
     nic.errors.tx_dropped.add_shared(1);
     if e == EIO {
-        recover::report(stack.dev(), Trouble::Broken);
+        recovery::report(stack.dev(), Trouble::Broken);
     }
     if ratelimit() {
         stack.dev().warn(fmt!(
@@ -324,7 +324,7 @@ fn failed(stack: StackQueue<'_, Nic<'_>>, e: Error) {
 /// Nothing comes of a queue any more.
 #[cold]
 fn broken_queue(stack: StackQueue<'_, Nic<'_>>) {
-    recover::report(stack.dev(), Trouble::Broken);
+    recovery::report(stack.dev(), Trouble::Broken);
 }
 
 /// Notices a queue that is broken.

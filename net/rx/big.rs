@@ -13,13 +13,13 @@ use super::{
     COPY_LEN, //
 };
 use crate::{
-    facts::{
-        Facts,
-        RxMode, //
-    },
     header::{
         RawHeader,
         MAX_LEN, //
+    },
+    negotiated::{
+        Negotiated,
+        RxMode, //
     },
     tx, //
 };
@@ -46,11 +46,11 @@ const PAD: u32 = 32;
 pub(super) fn fill(
     vq: &mut Virtqueue<BigBuf>,
     spare: &mut KVec<BigBuf>,
-    facts: &Facts,
+    negotiated: &Negotiated,
     gfp: Gfp,
 ) -> Filled {
     Filled {
-        result: add_all(vq, spare, facts, gfp),
+        result: add_all(vq, spare, negotiated, gfp),
         notified: vq.kick_prepare() && vq.notify(),
     }
 }
@@ -58,16 +58,22 @@ pub(super) fn fill(
 fn add_all(
     vq: &mut Virtqueue<BigBuf>,
     spare: &mut KVec<BigBuf>,
-    facts: &Facts,
+    negotiated: &Negotiated,
     gfp: Gfp,
 ) -> Result {
-    let RxMode::Big { pages } = facts.rx_mode else {
+    let RxMode::Big { pages } = negotiated.rx_mode else {
         return Err(EINVAL);
     };
     loop {
         let mut buffer = match spare.pop() {
             Some(buffer) => buffer,
-            None => BigBuf::new(pages, facts.header.len as u32, PAD, facts.dma, gfp)?,
+            None => BigBuf::new(
+                pages,
+                negotiated.header.len as u32,
+                PAD,
+                negotiated.dma,
+                gfp,
+            )?,
         };
         let (error, buffer) = match buffer.refill(gfp) {
             Ok(()) => match vq.add_buf(buffer) {
@@ -90,7 +96,7 @@ pub(super) fn poll(
     spare: &mut KVec<BigBuf>,
     budget: Budget<'_>,
 ) -> i32 {
-    let facts = &context.dev().data().facts;
+    let negotiated = &context.dev().data().negotiated;
     vq.disable_cb();
     tx::clean(context.0, budget);
 
@@ -108,7 +114,7 @@ pub(super) fn poll(
             }
         }
         if context.is_low(vq.num_free())
-            && fill(vq, spare, facts, Gfp::Atomic).count(context.pair()) == Err(ENOMEM)
+            && fill(vq, spare, negotiated, Gfp::Atomic).count(context.pair()) == Err(ENOMEM)
         {
             // There may be no buffer left whose use would bring us back here.
             context.dev().rx_retry();
@@ -129,8 +135,8 @@ pub(super) fn poll(
 /// Receives the packet in `used`, and returns the buffer with what pages the packet left.
 #[inline]
 fn receive(context: Context<'_, '_>, used: Used<BigBuf>) -> BigBuf {
-    let facts = &context.dev().data().facts;
-    let skip = facts.header.len as u32;
+    let negotiated = &context.dev().data().negotiated;
+    let skip = negotiated.header.len as u32;
     let len = used.len();
     let mut buffer = used.into_buffer();
     if len < skip + ETH_HLEN as u32 {

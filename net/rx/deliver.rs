@@ -36,7 +36,12 @@ pub(super) fn deliver_any(context: Context<'_, '_>, skb: RxSkb, header: RawHeade
 /// Gives a packet to the stack whose header says something of it.
 #[inline(never)]
 fn deliver_offloaded(context: Context<'_, '_>, mut skb: RxSkb, header: RawHeader) {
-    let header = context.dev().data().facts.header.decode(&header.bytes());
+    let header = context
+        .dev()
+        .data()
+        .negotiated
+        .header
+        .decode(&header.bytes());
     if offloads(&context, &mut skb, &header).is_err() {
         malformed(&context, &header);
         return;

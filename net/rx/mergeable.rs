@@ -58,7 +58,7 @@ pub(super) fn receive(
     queue: &mut impl QueueOps<RxFrag>,
     used: Used<RxFrag>,
 ) {
-    let facts = &context.dev().data().facts;
+    let negotiated = &context.dev().data().negotiated;
     let data = RxData::new(used);
     // With this kind of buffers, headers have all fields.
     let Some(header) = RawHeader::read(&data) else {
@@ -66,7 +66,7 @@ pub(super) fn receive(
         return too_short(context);
     };
     let skip = MAX_LEN as u32;
-    let buffers = facts.header.num_buffers(&header.bytes());
+    let buffers = negotiated.header.num_buffers(&header.bytes());
     // OVERFLOW: As many bytes were read.
     let len = data.len().wrapping_sub(skip);
     if buffers != 1 || len < ETH_HLEN as u32 || len > COPY_LEN {
@@ -96,7 +96,7 @@ fn receive_more(
     let buffers = context
         .dev()
         .data()
-        .facts
+        .negotiated
         .header
         .num_buffers(&header.bytes());
     let Some(mut more) = buffers.checked_sub(1) else {

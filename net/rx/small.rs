@@ -10,8 +10,8 @@ use super::{
     COPY_LEN, //
 };
 use crate::{
-    facts::GOOD_PACKET_LEN,
     header::RawHeader, //
+    negotiated::GOOD_PACKET_LEN,
 };
 use netdev::{
     frag::SKB_HEADROOM,
@@ -31,8 +31,8 @@ pub(super) fn kind(header: u32) -> Option<RxKind> {
 /// Receives the packet in `frag`, to which `len` bytes were written.
 #[inline(never)]
 pub(super) fn receive(context: Context<'_, '_>, frag: RxFrag, len: u32) {
-    let facts = &context.dev().data().facts;
-    let skip = facts.header.len as u32;
+    let negotiated = &context.dev().data().negotiated;
+    let skip = negotiated.header.len as u32;
     let data = RxData::from_parts(frag, len);
     let len = data.len().saturating_sub(skip);
     let (true, Some(header)) = (len >= ETH_HLEN as u32, RawHeader::read(&data)) else {
@@ -42,7 +42,7 @@ pub(super) fn receive(context: Context<'_, '_>, frag: RxFrag, len: u32) {
         return wrong_length(context);
     }
     context.received(len);
-    let skb = if facts.dma {
+    let skb = if negotiated.dma {
         // The administration of a packet is not put where the device can still write.
         RxPacket::split(context.0, data, skip, COPY_LEN).map(RxPacket::finish)
     } else {

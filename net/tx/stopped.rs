@@ -10,11 +10,11 @@ use super::{
     Said, //
 };
 use crate::{
-    counters::TxCounters,
     nic::{
         Nic,
         Pair, //
     },
+    stats::TxCounters,
 };
 use netdev::{
     packet::TxPacket,

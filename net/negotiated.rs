@@ -63,9 +63,9 @@ impl RxMode {
     }
 }
 
-/// The negotiated facts.
+/// The negotiated negotiated.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Facts {
+pub(crate) struct Negotiated {
     /// All of it.
     pub(crate) features: FeatureSet,
     /// Byte order of fields.
@@ -84,7 +84,7 @@ pub(crate) struct Facts {
     pub(crate) max_pairs: usize,
 }
 
-impl Facts {
+impl Negotiated {
     /// Takes stock. `mtu` and `max_pairs` are what the device tells, if it does.
     pub(crate) fn new(features: FeatureSet, mtu: Option<u16>, max_pairs: Option<u16>) -> Self {
         let modern = features.has(Feature::VERSION_1);
@@ -177,10 +177,10 @@ mod tests {
 
     #[test]
     fn layout_of_legacy_devices() {
-        let legacy = Facts::new(with(&[]), None, None);
+        let legacy = Negotiated::new(with(&[]), None, None);
         assert!(!legacy.any_layout);
         assert_eq!(legacy.endian, Endian::Native);
-        let modern = Facts::new(with(&[Feature::VERSION_1]), None, None);
+        let modern = Negotiated::new(with(&[Feature::VERSION_1]), None, None);
         assert!(modern.any_layout);
         assert_eq!(modern.endian, Endian::Little);
     }

@@ -3,11 +3,6 @@
 //! Binding and unbinding a device.
 
 use crate::{
-    attend::{
-        self,
-        Attention, //
-    },
-    attrs,
     features,
     limits::{
         self,
@@ -20,6 +15,10 @@ use crate::{
     },
     power,
     queue::Slot,
+    recovery::{
+        self,
+        Recovery, //
+    },
     resize,
     setup::{
         self,
@@ -29,6 +28,7 @@ use crate::{
         DiskIndex,
         Shared, //
     },
+    sysfs,
     watch::{
         Phase,
         Watch, //
@@ -82,7 +82,7 @@ const REQUEST_TIME: TimeLimit = TimeLimit::from_millis(30_000);
 #[pin_data]
 pub(crate) struct Data {
     /// Follows what the device brings up. Ends first.
-    pub(crate) attention: Arc<Attention>,
+    pub(crate) recovery: Arc<Recovery>,
     /// The disk before user space.
     #[pin]
     registration: Mutex<Option<Registration<Blk>>>,
@@ -105,7 +105,7 @@ impl Driver for Blk {
     }
 
     fn start<'bound>(dev: &'bound Device<Core<'_>>, data: Pin<&Data>) -> Result {
-        data.shared.set_attention(Some(&data.attention));
+        data.shared.set_recovery(Some(&data.recovery));
         // With the link: a device that broke a queue by now may just be given up.
         let ready = data.shared.with_device(|dev| {
             if data.shared.is_broken() || !data.shared.has_queues() {
@@ -119,14 +119,14 @@ impl Driver for Blk {
             end(dev, &data);
             return Err(e);
         }
-        match data.disk.register(dev.as_ref(), &attrs::ATTRIBUTES) {
+        match data.disk.register(dev.as_ref(), &sysfs::ATTRIBUTES) {
             Ok(registration) => {
                 *data.registration.lock() = Some(registration);
                 // Reading the partition table may have broken a queue. A device that is given up
                 // by now does not become bound.
-                attend::give_up_if_needed(&data.disk);
+                recovery::give_up_if_needed(&data.disk);
                 data.shared.watch.set_phase(Phase::Running);
-                data.attention.call();
+                data.recovery.call();
                 Ok(())
             }
             Err(EEXIST) => {
@@ -156,11 +156,11 @@ impl Driver for Blk {
     fn remove(dev: &Device<Core<'_>>, data: Pin<&Data>) {
         // From here on a device that does not answer is given up.
         data.shared.watch.set_phase(Phase::Going);
-        attend::give_up_if_needed(&data.disk);
+        recovery::give_up_if_needed(&data.disk);
         // No change of the configuration is followed up from here on.
-        data.attention.wait();
+        data.recovery.wait();
         // A failed wake-up left requests waiting.
-        data.attention.let_go();
+        data.recovery.let_go();
         data.disk.start_stopped_queues();
         if !data.shared.has_queues() {
             data.disk.mark_dead();
@@ -176,14 +176,14 @@ impl Driver for Blk {
     fn vq_callback(_dev: &Device<Bound>, data: Pin<&Data>, queue: &QueueHandle) {
         if let Some(slot) = data.shared.slot(queue.index()) {
             if slot.interrupt() {
-                data.attention.call();
+                data.recovery.call();
             }
         }
     }
 
     fn config_changed(_dev: &Device<Bound>, data: Pin<&Data>) {
         data.shared.watch.note_reconfigured();
-        data.attention.call();
+        data.recovery.call();
     }
 
     fn freeze(_dev: &Device<Core<'_>>, data: Pin<&Data>) -> Result {
@@ -212,7 +212,7 @@ impl Driver for Blk {
         // broken now either.
         data.shared.link.cut();
         // What comes from here on fails.
-        data.shared.set_attention(None);
+        data.shared.set_recovery(None);
         data.shared.cut_off(dev);
     }
 }
@@ -222,8 +222,8 @@ fn end(dev: &Device<Bound>, data: &Data) {
     data.shared.link.cut();
     data.shared.reset(dev);
     data.shared.take_queues();
-    // The disk, which the attention is for, has the queues: neither would end before the other.
-    data.shared.set_attention(None);
+    // The disk, which the recovery is for, has the queues: neither would end before the other.
+    data.shared.set_recovery(None);
 }
 
 /// Finds the queues, for requests of up to `segments` data segments.
@@ -310,9 +310,9 @@ fn make(dev: &Device<Bound>) -> Result<impl PinInit<Data, Error>> {
     }
     resize::update_capacity(dev, &disk, false)?;
 
-    let attention = Attention::new(disk.clone(), globals, dev.is_mapped_by_transport())?;
+    let recovery = Recovery::new(disk.clone(), globals, dev.is_mapped_by_transport())?;
     Ok(pin_init!(Data {
-        attention,
+        recovery,
         registration <- new_mutex!(None),
         disk,
         shared,

@@ -57,9 +57,9 @@ pub(crate) type Held = Mutex<Option<Quiesced<Blk>>>;
 /// The driver data has one, and each queue: the core holds back changes of the configuration while
 /// a device is probed, removed, or put to sleep, all of which wait for requests.
 #[pin_data]
-pub(crate) struct Attention {
+pub(crate) struct Recovery {
     #[pin]
-    work: Deferred<Attend>,
+    work: Deferred<RecoveryWork>,
     globals: Arc<Globals>,
     /// The reset of the device waits for other work of the kernel.
     software: bool,
@@ -67,8 +67,8 @@ pub(crate) struct Attention {
     pub(crate) held: Arc<Held>,
 }
 
-impl Attention {
-    /// Attention for a disk and its device, which is `software` or not.
+impl Recovery {
+    /// Recovery for a disk and its device, which is `software` or not.
     ///
     /// # Errors
     ///
@@ -79,13 +79,13 @@ impl Attention {
         software: bool,
     ) -> Result<Arc<Self>> {
         let held = Arc::pin_init(new_mutex!(None), GFP_KERNEL)?;
-        let attend = Attend {
+        let work = RecoveryWork {
             disk,
             held: held.clone(),
         };
         Arc::pin_init(
             pin_init!(Self {
-                work <- Deferred::new(attend),
+                work <- Deferred::new(work),
                 globals,
                 software,
                 held,
@@ -123,12 +123,12 @@ fn let_go(held: &Held) {
 }
 
 /// Attends to a device.
-struct Attend {
+struct RecoveryWork {
     disk: Arc<GenDisk<Blk>>,
     held: Arc<Held>,
 }
 
-impl Run for Attend {
+impl Run for RecoveryWork {
     fn run(&self) {
         loop {
             while self.look().is_some_and(|why| self.see_to(why)) {}
@@ -142,7 +142,7 @@ impl Run for Attend {
     }
 }
 
-impl Attend {
+impl RecoveryWork {
     /// Looks at the device, and returns why something has to be done about it.
     fn look(&self) -> Option<Why> {
         let shared = self.disk.data();
