@@ -27,17 +27,19 @@ _RESULT = re.compile(r"\s(not )?ok \d+ |# Subtest: ")
 _CASE = 300
 
 
-def _cmdline(kdir) -> str:
-    """Returns what has to be told to a guest's kernel.
+def _cmdline(kdir, suites: str = "") -> str:
+    """Returns what has to be told to a guest's kernel: of which suites to run cases, by a glob, too.
 
     What loads a module waits for each case in a state that the kernel calls hung after a time.
     """
     case = _CASE * silence(kdir)
-    return f"kunit.timeout={case} sysctl.kernel.hung_task_timeout_secs={case * 6 // 5}"
+    chosen = f" kunit.filter_glob={suites}" if suites else ""
+    return f"kunit.timeout={case} sysctl.kernel.hung_task_timeout_secs={case * 6 // 5}{chosen}"
 
 
-def run(results: Results, variant: str = "", ring: str = "", title: str = "") -> None:
-    """Runs every suite of our modules on a ring provider; `title` goes behind the names of suites.
+def run(results: Results, variant: str = "", ring: str = "", title: str = "", suites: str = "") -> None:
+    """Runs every suite of our modules on a ring provider, or those that fit a glob; `title` goes behind the
+    names of suites.
 
     On a kernel without KUnit or without the provider the results say so.
     """
@@ -64,7 +66,7 @@ def run(results: Results, variant: str = "", ring: str = "", title: str = "") ->
         return
     for attempt in range(2):
         guest = Guest(spec.Spec(family="none", root="initramfs", ring=ring, allow=EXPECTED,
-                                cmdline=_cmdline(kdir)), kdir, ours, "kunit")
+                                cmdline=_cmdline(kdir, suites)), kdir, ours, "kunit")
         say(f"Logs: {guest.rundir}")
         outcome = guest.run(steps)
         why = "" if attempt else stall.reason(outcome)
@@ -164,13 +166,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--variant", default=os.environ.get("VARIANT", ""),
                         help="kernel variant: config/<variant>.config (also VARIANT=); uml runs "
                         "them in User-mode Linux, without an emulator")
+    parser.add_argument("--suites", default="", help="a glob: run the suites, or suite.case, that fit it")
     modtree.option(parser)
 
 
 def main(args) -> int:
     """Runs the suites and prints the summary."""
     results = Results("kunit")
-    run(results, args.variant, args.ring)
+    run(results, args.variant, args.ring, suites=args.suites)
     status = results.finish()
     # A kernel that can have no suite is no fault of theirs.
     return 0 if not results.count("pass") + results.count("fail") and results.tests else status
