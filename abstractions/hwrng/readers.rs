@@ -35,15 +35,29 @@ unsafe impl Sync for Readers {}
 impl Readers {
     pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
-            // SAFETY: `slot` is valid, and name and class are static.
-            head <- Opaque::ffi_init(|slot| unsafe {
-                bindings::__init_waitqueue_head(
-                    slot,
-                    c"hwrng_readers".as_char_ptr(),
-                    static_lock_class!().as_ptr(),
-                )
-            }),
+            // SAFETY: `slot` is valid.
+            head <- Opaque::ffi_init(|slot| unsafe { Self::init_head(slot) }),
         })
+    }
+
+    /// Initialises a wait queue.
+    ///
+    /// Not inlined: lockdep compares the address of the name with that of the class, and a copy of
+    /// this function would have a name of its own.
+    ///
+    /// # Safety
+    ///
+    /// `head` is valid for writes.
+    #[inline(never)]
+    unsafe fn init_head(head: *mut bindings::wait_queue_head) {
+        // SAFETY: `head` is valid for writes, and name and class are static.
+        unsafe {
+            bindings::__init_waitqueue_head(
+                head,
+                c"hwrng_readers".as_char_ptr(),
+                static_lock_class!().as_ptr(),
+            )
+        };
     }
 
     /// Wakes all tasks. Any context.

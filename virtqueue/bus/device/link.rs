@@ -10,12 +10,14 @@ use crate::bindings;
 use core::ptr::NonNull;
 use kernel::{
     device::Bound,
-    devres, new_mutex,
+    devres,
+    new_mutex,
     prelude::*,
     sync::{
         Arc,
         Mutex, //
     },
+    types::NotThreadSafe, //
 };
 
 /// Leads to a device as long as a driver is bound to it.
@@ -50,6 +52,30 @@ impl Drop for Cut {
     }
 }
 
+/// A time in which this thread allocates memory without I/O.
+struct WithoutIo {
+    flags: u32,
+    _thread: NotThreadSafe,
+}
+
+impl WithoutIo {
+    fn begin() -> Self {
+        Self {
+            // SAFETY: May be called in any context. What changes are flags of this thread.
+            flags: unsafe { bindings::rust_virtio_noio_save() },
+            _thread: NotThreadSafe,
+        }
+    }
+}
+
+impl Drop for WithoutIo {
+    fn drop(&mut self) {
+        // SAFETY: These are the flags that `begin` returned, in this thread. Times like this one
+        // nest, as each is a local variable.
+        unsafe { bindings::rust_virtio_noio_restore(self.flags) };
+    }
+}
+
 impl DeviceLink {
     /// A link to a device.
     ///
@@ -73,9 +99,11 @@ impl DeviceLink {
 
     /// Runs `f` with the device, or returns `None` if the binding is over.
     ///
-    /// The binding does not end before `f` returns: `f` must not wait for that. Process context,
-    /// sleeps; does not nest.
+    /// The binding does not end before `f` returns: `f` must not wait for that. Memory that `f`
+    /// allocates is not had by I/O: a disk that is put to sleep has its requests held back, and
+    /// waits for `f`. Process context, sleeps; does not nest.
     pub fn with<R>(&self, f: impl FnOnce(&Device<Bound>) -> R) -> Option<R> {
+        let _without_io = WithoutIo::begin();
         let dev = self.inner.dev.lock();
         let target = dev.as_ref()?;
         // SAFETY: By the type invariant, the device is bound as long as the lock is held;
