@@ -6,18 +6,19 @@ use super::{
     restart::Exclusive,
     Device, //
 };
-use crate::bindings;
+use crate::{
+    bindings,
+    bus::without_io::WithoutIo, //
+};
 use core::ptr::NonNull;
 use kernel::{
     device::Bound,
-    devres,
-    new_mutex,
+    devres, new_mutex,
     prelude::*,
     sync::{
         Arc,
         Mutex, //
     },
-    types::NotThreadSafe, //
 };
 
 /// Leads to a device as long as a driver is bound to it.
@@ -49,30 +50,6 @@ struct Cut(DeviceLink);
 impl Drop for Cut {
     fn drop(&mut self) {
         self.0.cut();
-    }
-}
-
-/// A time in which this thread allocates memory without I/O.
-struct WithoutIo {
-    flags: u32,
-    _thread: NotThreadSafe,
-}
-
-impl WithoutIo {
-    fn begin() -> Self {
-        Self {
-            // SAFETY: May be called in any context. What changes are flags of this thread.
-            flags: unsafe { bindings::rust_virtio_noio_save() },
-            _thread: NotThreadSafe,
-        }
-    }
-}
-
-impl Drop for WithoutIo {
-    fn drop(&mut self) {
-        // SAFETY: These are the flags that `begin` returned, in this thread. Times like this one
-        // nest, as each is a local variable.
-        unsafe { bindings::rust_virtio_noio_restore(self.flags) };
     }
 }
 
