@@ -15,7 +15,7 @@ pub(crate) struct WithoutIo {
 }
 
 impl WithoutIo {
-    /// Begins it. Any context.
+    /// Begins such a time. Any context.
     pub(crate) fn begin() -> Self {
         Self {
             // SAFETY: May be called in any context. The flags that change are this thread's.
