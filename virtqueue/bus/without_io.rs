@@ -2,8 +2,8 @@
 
 //! Allocation of memory without I/O.
 //!
-//! A disk that is put to sleep has its requests held back, and waits for the threads that hold on to
-//! its device. Such a thread must not wait for I/O, by which memory may be had.
+//! A disk that is put to sleep has its requests held back, and waits for the threads that hold on
+//! to its device. Such a thread must not wait for I/O, by which memory may be had.
 
 use crate::bindings;
 use kernel::types::NotThreadSafe;
