@@ -88,6 +88,22 @@ impl DeviceLink {
         Some(f(unsafe { target.0.cast::<Device<Bound>>().as_ref() }))
     }
 
+    /// As [`DeviceLink::with`], where nobody else holds on to the device: nothing is waited for, so
+    /// that this may be called with I/O held back.
+    ///
+    /// # Errors
+    ///
+    /// - `EBUSY`: somebody else holds on to the device.
+    /// - `ENODEV`: the binding is over.
+    pub fn try_with<R>(&self, f: impl FnOnce(&Device<Bound>) -> R) -> Result<R> {
+        let _without_io = WithoutIo::begin();
+        let dev = self.inner.dev.try_lock().ok_or(EBUSY)?;
+        let target = dev.as_ref().ok_or(ENODEV)?;
+        // SAFETY: By the type invariant, the device is bound as long as the lock is held;
+        // `Device` is a transparent wrapper.
+        Ok(f(unsafe { target.0.cast::<Device<Bound>>().as_ref() }))
+    }
+
     /// Runs `f` with the device to itself, to start it anew. Process context, sleeps; does not
     /// nest.
     ///
