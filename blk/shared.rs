@@ -16,6 +16,7 @@ use blockdev::{
         Major,
         MINOR_BITS, //
     },
+    memory,
     state::LastReference,
     workqueue::OwnedQueue, //
 };
@@ -193,10 +194,11 @@ impl Shared {
         self.reset(dev);
     }
 
-    /// Runs `f` with the device, or returns `None` if the binding is over. Process context, sleeps;
-    /// does not nest.
+    /// Runs `f` with the device, or returns `None` if the binding is over. Memory is not freed by
+    /// I/O meanwhile: I/O to this disk may wait for a thread that waits for the device. Process
+    /// context, sleeps; does not nest.
     pub(crate) fn with_device<R>(&self, f: impl FnOnce(&Device<Bound>) -> R) -> Option<R> {
-        self.link.with(f)
+        memory::without_io(|| self.link.with(f))
     }
 
     /// As [`Shared::with_device`], without waiting: also where requests are held back.
@@ -205,7 +207,7 @@ impl Shared {
     ///
     /// Those of [`DeviceLink::try_with`](virtio::DeviceLink::try_with).
     pub(crate) fn try_with_device<R>(&self, f: impl FnOnce(&Device<Bound>) -> R) -> Result<R> {
-        self.link.try_with(f)
+        memory::without_io(|| self.link.try_with(f))
     }
 
     /// Takes the queues away and drops them: what is under way fails, what comes later too. The

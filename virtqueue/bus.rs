@@ -15,4 +15,3 @@ pub mod id;
 pub mod param;
 pub mod scope;
 pub mod time_limit;
-mod without_io;

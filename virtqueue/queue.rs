@@ -459,7 +459,7 @@ impl<T: Buffer> Virtqueue<T> {
         // The set, and with it the binding, stays as long as it has a reference.
         let set = self.set.clone();
         let state = set.dev().bind_state();
-        let _owner = state.own();
+        let _owner = state.owner.lock();
         // The transport would give the queue back to the device, which has none as long as it is
         // said to be in reset.
         if state.is_reset() {

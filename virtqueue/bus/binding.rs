@@ -16,7 +16,6 @@
 
 use crate::{
     bindings,
-    bus::without_io::WithoutIo,
     device::{
         reset_if_in_use,
         Device,
@@ -51,8 +50,7 @@ use kernel::{
             Release, //
         },
         Completion,
-        Mutex,
-        MutexGuard, //
+        Mutex, //
     },
 };
 
@@ -99,7 +97,7 @@ pub struct BindState {
     /// where the device is reset, and where a queue is reset or gets another size. `reset` is true
     /// as long as nobody holds it.
     #[pin]
-    owner: Mutex<()>,
+    pub(crate) owner: Mutex<()>,
     /// The device was reset and no queue was found since: it has no buffer. Changed with `owner`
     /// held.
     ///
@@ -122,13 +120,6 @@ unsafe impl Send for BindState {}
 
 // SAFETY: But for that pointer, all that a reference gives access to is `Sync`.
 unsafe impl Sync for BindState {}
-
-/// The right to give a device queues, and to take them from it. Memory is allocated without I/O
-/// meanwhile, as the device may be one that I/O needs.
-pub(crate) struct Owner<'a> {
-    _owner: MutexGuard<'a, ()>,
-    _without_io: WithoutIo,
-}
 
 impl BindState {
     /// Makes the state of a binding and points the device to it.
@@ -356,16 +347,6 @@ impl BindState {
             return Err(EIO);
         }
         Ok(())
-    }
-
-    /// Keeps others from giving the device queues, and from taking them from it. Process context,
-    /// sleeps.
-    pub(crate) fn own(&self) -> Owner<'_> {
-        let without_io = WithoutIo::begin();
-        Owner {
-            _owner: self.owner.lock(),
-            _without_io: without_io,
-        }
     }
 
     /// Notes whether the device is in reset; with `owner` held.

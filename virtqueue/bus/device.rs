@@ -267,7 +267,7 @@ impl Device<device::Bound> {
     /// Not from where buffers of a [queue under reset](crate::Virtqueue::reset) go. Process
     /// context, sleeps.
     pub fn reset(&self) {
-        let _owner = self.bind_state().own();
+        let _owner = self.bind_state().owner.lock();
         // SAFETY: By the type invariant, the device is registered.
         unsafe { bindings::virtio_reset_device(self.as_raw()) };
         self.synchronize_callbacks();

@@ -172,7 +172,7 @@ impl Queues {
 
         // From here on the transport may have enabled queues, so only a reset takes back what
         // the device gets: one that comes meanwhile waits, and is not undone.
-        let owner = state.own();
+        let owner = state.owner.lock();
         state.set_reset(false);
         // SAFETY: The device is bound; the three arrays have as many entries as is said, and the
         // names stay as long as the queues.

@@ -7,7 +7,6 @@
 #include <linux/kmsan.h>
 #include <linux/list.h>
 #include <linux/mm.h>
-#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <xen/xen.h>
 #include <asm/barrier.h>
@@ -98,18 +97,6 @@ u32 rust_virtio_jiffies(void)
 	return (u32)jiffies;
 }
 EXPORT_SYMBOL_GPL(rust_virtio_jiffies);
-
-unsigned int rust_virtio_noio_save(void)
-{
-	return memalloc_noio_save();
-}
-EXPORT_SYMBOL_GPL(rust_virtio_noio_save);
-
-void rust_virtio_noio_restore(unsigned int flags)
-{
-	memalloc_noio_restore(flags);
-}
-EXPORT_SYMBOL_GPL(rust_virtio_noio_restore);
 
 void rust_virtio_device_lock(struct device *dev)
 {

@@ -35,9 +35,6 @@ void rust_virtio_free_table(void *table);
 
 u32 rust_virtio_jiffies(void);
 
-unsigned int rust_virtio_noio_save(void);
-void rust_virtio_noio_restore(unsigned int flags);
-
 void rust_virtio_device_lock(struct device *dev);
 void rust_virtio_device_unlock(struct device *dev);
 bool rust_virtio_device_trylock(struct device *dev);

@@ -6,10 +6,7 @@ use super::{
     restart::Exclusive,
     Device, //
 };
-use crate::{
-    bindings,
-    bus::without_io::WithoutIo, //
-};
+use crate::bindings;
 use core::ptr::NonNull;
 use kernel::{
     device::Bound,
@@ -76,11 +73,9 @@ impl DeviceLink {
 
     /// Runs `f` with the device, or returns `None` if the binding is over.
     ///
-    /// The binding does not end before `f` returns: `f` must not wait for that. Memory that `f`
-    /// allocates is not had by I/O: a disk that is put to sleep has its requests held back, and
-    /// waits for `f`. Process context, sleeps; does not nest.
+    /// The binding does not end before `f` returns: `f` must not wait for that. Process context,
+    /// sleeps; does not nest.
     pub fn with<R>(&self, f: impl FnOnce(&Device<Bound>) -> R) -> Option<R> {
-        let _without_io = WithoutIo::begin();
         let dev = self.inner.dev.lock();
         let target = dev.as_ref()?;
         // SAFETY: By the type invariant, the device is bound as long as the lock is held;
@@ -93,10 +88,9 @@ impl DeviceLink {
     ///
     /// # Errors
     ///
-    /// - `EBUSY`: somebody else holds on to the device.
+    /// - `EBUSY`: another thread holds on to the device.
     /// - `ENODEV`: the binding is over.
     pub fn try_with<R>(&self, f: impl FnOnce(&Device<Bound>) -> R) -> Result<R> {
-        let _without_io = WithoutIo::begin();
         let dev = self.inner.dev.try_lock().ok_or(EBUSY)?;
         let target = dev.as_ref().ok_or(ENODEV)?;
         // SAFETY: By the type invariant, the device is bound as long as the lock is held;
