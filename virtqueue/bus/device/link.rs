@@ -38,6 +38,20 @@ struct Inner {
 
 struct Target(NonNull<bindings::virtio_device>);
 
+impl Inner {
+    /// Returns the device, of what is under the lock.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV`: the binding is over.
+    fn device(target: &Option<Target>) -> Result<&Device<Bound>> {
+        let target = target.as_ref().ok_or(ENODEV)?;
+        // SAFETY: The device is bound as long as the lock is held (type invariant), which the
+        // borrow sees to; `Device` is a transparent wrapper.
+        Ok(unsafe { target.0.cast::<Device<Bound>>().as_ref() })
+    }
+}
+
 // SAFETY: A bound device may be used from any thread.
 unsafe impl Send for Target {}
 
@@ -76,11 +90,8 @@ impl DeviceLink {
     /// The binding does not end before `f` returns: `f` must not wait for that. Process context,
     /// sleeps; does not nest.
     pub fn with<R>(&self, f: impl FnOnce(&Device<Bound>) -> R) -> Option<R> {
-        let dev = self.inner.dev.lock();
-        let target = dev.as_ref()?;
-        // SAFETY: By the type invariant, the device is bound as long as the lock is held;
-        // `Device` is a transparent wrapper.
-        Some(f(unsafe { target.0.cast::<Device<Bound>>().as_ref() }))
+        let target = self.inner.dev.lock();
+        Inner::device(&target).ok().map(f)
     }
 
     /// As [`DeviceLink::with`], where nobody else holds on to the device: nothing is waited for, so
@@ -91,11 +102,8 @@ impl DeviceLink {
     /// - `EBUSY`: another thread holds on to the device.
     /// - `ENODEV`: the binding is over.
     pub fn try_with<R>(&self, f: impl FnOnce(&Device<Bound>) -> R) -> Result<R> {
-        let dev = self.inner.dev.try_lock().ok_or(EBUSY)?;
-        let target = dev.as_ref().ok_or(ENODEV)?;
-        // SAFETY: By the type invariant, the device is bound as long as the lock is held;
-        // `Device` is a transparent wrapper.
-        Ok(f(unsafe { target.0.cast::<Device<Bound>>().as_ref() }))
+        let target = self.inner.dev.try_lock().ok_or(EBUSY)?;
+        Inner::device(&target).map(f)
     }
 
     /// Runs `f` with the device to itself, to start it anew. Process context, sleeps; does not
