@@ -135,12 +135,12 @@ impl<P: Platform, V: Copy> Control<P, V> {
         self.next.set(0);
     }
 
-    /// Says where the ring is. A new ring is shown by [`Control::end_resize`].
+    /// Says where the ring is. A new ring is shown by [`Control::show`].
     ///
     /// # Safety
     ///
     /// Nobody else looks at the ring meanwhile: the control is new, or between
-    /// [`Control::begin_resize`] and [`Control::end_resize`].
+    /// [`Control::hide`] and [`Control::show`].
     pub(super) unsafe fn attach(&self, view: V) {
         // INVARIANT: The first place, which is in every ring.
         self.taken.set(0);
@@ -197,15 +197,15 @@ impl<P: Platform, V: Copy> Control<P, V> {
     }
 
     /// Has nothing but the owner look at the ring, which is to be replaced, until
-    /// [`Control::end_resize`]: interrupts find no ring. Those that look at the ring already are to
-    /// be waited for.
-    pub fn begin_resize(&self) {
+    /// [`Control::show`]: interrupts find no ring. Those that look at the ring already are to be
+    /// waited for.
+    pub fn hide(&self) {
         self.shown.set(0);
     }
 
-    /// Ends what [`Control::begin_resize`] began. To be called when none is left that began to look
-    /// while the ring was replaced.
-    pub fn end_resize(&self) {
+    /// Has interrupts find the ring, which is new. After [`Control::hide`], to be called when none
+    /// is left that began to look while the ring was replaced.
+    pub fn show(&self) {
         self.shown.set(1);
     }
 

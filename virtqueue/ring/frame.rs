@@ -123,7 +123,7 @@ where
         };
         // SAFETY: By the safety requirements, nobody else uses the control yet.
         unsafe { ring.attach() };
-        ring.control.end_resize();
+        ring.control.show();
         Ok(ring)
     }
 

@@ -259,7 +259,7 @@ impl Queue {
     /// Keeps all but the owner off the ring, which is to be replaced, until [`Queue::end_resize`].
     /// No interrupt looks at the ring when this returns. Process context, sleeps.
     pub(crate) fn begin_resize(&self) {
-        each_control!(&self.shared, control => control.begin_resize());
+        each_control!(&self.shared, control => control.hide());
         // SAFETY: May be called in process context.
         unsafe { bindings::synchronize_rcu() };
     }
@@ -269,7 +269,7 @@ impl Queue {
         // A handler that finds a ring to look at finds the new one.
         // SAFETY: May be called in process context.
         unsafe { bindings::synchronize_rcu() };
-        each_control!(&self.shared, control => control.end_resize());
+        each_control!(&self.shared, control => control.show());
     }
 
     /// Returns the meaning for this queue of an interrupt, which may be another queue's.

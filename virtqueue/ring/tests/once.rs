@@ -119,13 +119,13 @@ fn drained<R>(arena: &Arena, drain: impl FnOnce() -> R) -> R {
 macro_rules! check_not_looked_at {
     ($arena:expr, $ring:expr) => {
         let control = $ring.control();
-        control.begin_resize();
+        control.hide();
         let (meaning, reads) = changing($arena, || control.interrupt());
         assert_eq!((meaning, reads), (Interrupt::None, 0));
         let (used, reads) = changing($arena, || control.poll(Armed::from_raw(0)));
         assert_eq!((used, reads), (false, 0));
         control.disable_cb();
-        control.end_resize();
+        control.show();
         let (_, reads) = changing($arena, || control.interrupt());
         assert_eq!(reads, 1);
     };
