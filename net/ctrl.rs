@@ -80,7 +80,7 @@ const ANNOUNCE_ACK: Code = Code(3, 0);
 const MQ_VQ_PAIRS_SET: Code = Code(4, 0);
 const GUEST_OFFLOADS_SET: Code = Code(5, 0);
 
-/// The time that is left for an answer, in nanoseconds.
+/// The time that is left for an answer, or for those to a batch, in nanoseconds.
 ///
 /// A pause that takes very long is none of the device's: the virtual machine was stopped, or its
 /// host was busy, and the device could not work either. So a pause counts for
@@ -102,29 +102,10 @@ impl Patience {
     fn is_over(&self) -> bool {
         self.0 <= 0
     }
-}
 
-/// The time that is left for the commands of a batch.
-struct Batch(Patience);
-
-impl Batch {
-    fn new() -> Self {
-        Self(Patience::new(BATCH_TIMEOUT))
-    }
-
-    /// Returns whether another command may be sent.
-    fn goes_on(&self) -> bool {
-        !self.0.is_over()
-    }
-
-    /// Counts a pause.
-    fn spend(&mut self, pause: Delta) {
-        self.0.spend(pause);
-    }
-
-    /// Ends the batch: a command of it was not answered.
+    /// Leaves no time.
     fn end(&mut self) {
-        self.0 .0 = 0;
+        self.0 = 0;
     }
 }
 
@@ -133,8 +114,8 @@ struct State {
     queue: Option<Virtqueue<Command>>,
     /// The queue still has a command that was given up.
     abandoned: bool,
-    /// The batch that commands are part of, if there is one.
-    batch: Option<Batch>,
+    /// The time for the batch that commands are part of, if there is one.
+    batch: Option<Patience>,
 }
 
 /// Returns whether a command failed for a reason that may pass, other than that the device refused
@@ -197,7 +178,7 @@ impl Control {
     /// each command late, does not keep the RTNL from others for as long as it likes. There is no
     /// batch in a batch. Process context, sleeps.
     pub(crate) fn batch<R>(&self, rtnl: &mut Rtnl, f: impl FnOnce(&mut Rtnl) -> R) -> R {
-        self.state.lock().batch = Some(Batch::new());
+        self.state.lock().batch = Some(Patience::new(BATCH_TIMEOUT));
         let result = f(rtnl);
         self.state.lock().batch = None;
         result
@@ -242,7 +223,7 @@ impl Control {
             batch,
         } = &mut *state;
         let queue = queue.as_mut().ok_or(ENODEV)?;
-        if batch.as_ref().is_some_and(|batch| !batch.goes_on()) {
+        if batch.as_ref().is_some_and(Patience::is_over) {
             return Err(EAGAIN);
         }
         if *abandoned {
@@ -316,7 +297,7 @@ impl Control {
     }
 
     /// Waits for the one command that is in the queue.
-    fn answer(queue: &mut Virtqueue<Command>, mut batch: Option<&mut Batch>) -> Result<Command> {
+    fn answer(queue: &mut Virtqueue<Command>, mut batch: Option<&mut Patience>) -> Result<Command> {
         let mut spins = SPINS;
         let mut patience = Patience::new(TIMEOUT);
         loop {
@@ -480,9 +461,9 @@ mod tests {
     /// A device takes its time for each command.
     #[test]
     fn a_batch_ends() {
-        let mut batch = Batch::new();
+        let mut batch = Patience::new(BATCH_TIMEOUT);
         let mut commands = 0;
-        while batch.goes_on() {
+        while !batch.is_over() {
             for _ in 0..100 {
                 batch.spend(Delta::from_millis(5));
             }
@@ -494,10 +475,10 @@ mod tests {
     /// A device does not answer: it is asked no more, even if it does so after all.
     #[test]
     fn a_batch_ends_with_silence() {
-        let mut batch = Batch::new();
-        assert!(batch.goes_on());
+        let mut batch = Patience::new(BATCH_TIMEOUT);
+        assert!(!batch.is_over());
         batch.end();
-        assert!(!batch.goes_on());
+        assert!(batch.is_over());
     }
 
     #[test]
