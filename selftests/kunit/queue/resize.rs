@@ -23,6 +23,15 @@ use virtio_fake::{
     RING_RESET, //
 };
 
+/// The features of a queue of a layout that can be reset.
+fn with_reset(layout: &[u32]) -> &'static [u32] {
+    if layout.contains(&RING_PACKED) {
+        &[RING_RESET, RING_PACKED, EVENT_IDX]
+    } else {
+        &[RING_RESET, EVENT_IDX]
+    }
+}
+
 #[kunit_tests(rust_virtio_queue_resize)]
 mod suite {
     use super::*;
@@ -31,14 +40,9 @@ mod suite {
     #[test]
     fn resize() -> Result {
         for layout in LAYOUTS {
-            let features: &'static [u32] = if layout.contains(&RING_PACKED) {
-                &[RING_RESET, RING_PACKED, EVENT_IDX]
-            } else {
-                &[RING_RESET, EVENT_IDX]
-            };
             on_bench(
                 Setup {
-                    features,
+                    features: with_reset(layout),
                     ..Setup::default()
                 },
                 |_, fake, _, mut queues| {
@@ -80,14 +84,9 @@ mod suite {
     #[test]
     fn used_by_then() -> Result {
         for layout in LAYOUTS {
-            let features: &'static [u32] = if layout.contains(&RING_PACKED) {
-                &[RING_RESET, RING_PACKED, EVENT_IDX]
-            } else {
-                &[RING_RESET, EVENT_IDX]
-            };
             on_bench(
                 Setup {
-                    features,
+                    features: with_reset(layout),
                     ..Setup::default()
                 },
                 |_, fake, _, mut queues| {
