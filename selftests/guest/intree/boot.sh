@@ -34,7 +34,7 @@ check_eq "no module is loaded" "$(cat /proc/modules)" ""
 # Both have the same exported names; functions that are not exported tell them apart.
 check_not "there is no code of the ring in C" \
 	grep -E ' [tT] (virtqueue_(add|resize)|vring_alloc_queue|detach_buf)_(split|packed)' /proc/kallsyms
-check "there is code of the ring in Rust" grep -qE ' [tT] _R[^ ]*11virtio_ring' /proc/kallsyms
+check "there is code of the ring in Rust" grep -qE ' [tT] _R[^ ]*5vring' /proc/kallsyms
 check_eq "functions of the ring are there once" "$(grep -c ' T virtqueue_add_sgs$' /proc/kallsyms)" 1
 
 root=$(disk_by_serial rvt-root)
