@@ -132,13 +132,24 @@ def _costs(kdir: Path, ours: list, ring: str, fixed: bool, found, log: _Log) -> 
     return costs
 
 
+def _setting(found) -> list:
+    """Says which drivers and which ring the guest had, as it saw them itself."""
+    def seen(family: str, name: str) -> str:
+        return found.sides[family].values.get(name, "none")
+
+    disk, nic = (" and ".join(seen(family, f"driver of the {name}") for family in demo_guest.DRIVERS)
+                 for name in ("second disk", "NIC"))
+    return [f"One guest: root disk on {seen('rust', 'driver of the root disk')}, all queues on "
+            f"{seen('rust', 'ring')}.",
+            f"A second disk had {disk} in turn, a NIC {nic}."]
+
+
 def _method(rounds: int) -> str:
     """Says how rates are compared."""
     if rounds < ratio.ROUNDS:
-        return (f"Rates are Rust against C: the median of the rounds, {rounds} in number, and their "
-                "range.")
-    return (f"Rates are Rust against C: the median of {rounds} rounds, and where the true one is with "
-            f"{100 * ratio.SURE:.0f} %.")
+        return f"Rates are those of Rust divided by those of C: the median of {rounds} rounds (the range)."
+    return (f"Rates are those of Rust divided by those of C: the median of {rounds} rounds "
+            f"({100 * ratio.SURE:.0f} % interval).")
 
 
 def _report(found, costs: dict, ring: str, log: _Log, seconds: float) -> int:
@@ -147,8 +158,7 @@ def _report(found, costs: dict, ring: str, log: _Log, seconds: float) -> int:
     checks = demo_figures.check_rows(found)
     bad = [row for row in checks if row.wrong]
     log(demo_table.text([*rows, *demo_figures.more_rows(found), *checks]))
-    lines = ["", "In one guest, C and Rust drivers took turns on the same disk and NIC, on the same ring.",
-             _method(found.rounds), "", demo_table.text(rows), ""]
+    lines = ["", *_setting(found), _method(found.rounds), "", demo_table.text(rows), ""]
     lines += found.notes
     lines += [f"{row.verdict}: {row.name}: C: {row.c}; Rust: {row.rust}" for row in bad]
     lines += found.wrong

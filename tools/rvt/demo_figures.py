@@ -81,13 +81,9 @@ def _stacked(rows: list) -> Row:
 
 
 def _count_row(found, field: str) -> Row:
-    """Compares a count per operation of the disk at all depths."""
-    rows = [Row(task.title, *_counted(found, task.name, field, "I/O"))
-            for task in TASKS if task.kind == "disk"]
-    rows[0].name = f"{COUNTS[field]} per {rows[0].name}"
-    for row in rows[1:]:
-        row.name = f"  {row.name}"
-    return _stacked(rows)
+    """Compares a count per operation of the disk, at the greatest depth: only there is one for several."""
+    task = [task for task in TASKS if task.kind == "disk"][-1]
+    return Row(f"{COUNTS[field]} per {task.title}", *_counted(found, task.name, field, "I/O"))
 
 
 def _cost_row(costs: dict, ring: str) -> Row:
@@ -144,23 +140,9 @@ def wrong_drivers(found, ring: str) -> list:
     return texts
 
 
-def _driver_rows(found) -> list:
-    def cell(family: str, *names) -> str:
-        values = found.sides[family].values
-        return "\n".join(values.get(name, "none").replace(", ", "\n") for name in names)
-
-    two = ("driver of the second disk", "driver of the NIC")
-    all_of = ("driver of the root disk", "ring")
-    same = cell("c", *all_of) == cell("rust", *all_of)
-    return [Row("second disk\nNIC", cell("c", *two), cell("rust", *two), "in turn"),
-            Row("root disk\nring of all", cell("c", *all_of), cell("rust", *all_of),
-                "the same" if same else "DIFFERS", not same)]
-
-
 def main_rows(found, costs: dict, ring: str) -> list:
     """Returns the rows that matter first."""
-    return [*_driver_rows(found),
-            *(_rate_row(found, task, field) for task in TASKS for field in task.rates),
+    return [*(_rate_row(found, task, field) for task in TASKS for field in task.rates),
             *(_count_row(found, field) for field in COUNTS), _cost_row(costs, ring),
             _checks(found)]
 

@@ -97,20 +97,27 @@ class Counts(unittest.TestCase):
 
     def test_per_operation(self):
         said = self.said(c={"kicks": 100}, rust={"kicks": 50})
-        self.assertEqual(said.c.split("\n"), ["1.00", "1.00"])
-        self.assertEqual(said.rust.split("\n"), ["0.50", "0.50"])
-        self.assertEqual(said.verdict.split("\n"), ["-50 %", "-50 %"])
+        self.assertEqual((said.c, said.rust, said.verdict), ("1.00", "0.50", "-50 %"))
+
+    def test_of_the_disk_with_several_requests(self):
+        found = findings()
+        for sample in found.samples["disk-1", "rust"].values():
+            sample["kicks"] = 700
+        for sample in found.samples["disk-32", "rust"].values():
+            sample["kicks"] = 300
+        said = row(demo_figures.main_rows(found, {}, "rust"), "kicks per")
+        self.assertEqual((said.name, said.c, said.rust), ("kicks per 4k I/O, depth 32", "1.00", "3.00"))
 
     def test_equal_counts(self):
-        self.assertEqual(self.said().verdict.split("\n"), ["no difference"] * 2)
+        self.assertEqual(self.said().verdict, "no difference")
 
     def test_none_at_all(self):
         said = self.said(c={"kicks": 0}, rust={"kicks": 0})
-        self.assertEqual(said.verdict.split("\n"), ["no difference"] * 2)
+        self.assertEqual(said.verdict, "no difference")
 
     def test_not_counted(self):
         said = self.said(c={"kicks": None}, rust={"kicks": None})
-        self.assertEqual(said.verdict.split("\n"), ["not counted"] * 2)
+        self.assertEqual(said.verdict, "not counted")
 
     def test_counts_that_overlap_are_no_difference(self):
         found = findings()
@@ -118,7 +125,7 @@ class Counts(unittest.TestCase):
             for number, value in enumerate(values):
                 found.samples["disk-32", family][number]["irqs"] = value
         said = row(demo_figures.main_rows(found, {}, "rust"), "interrupts per")
-        self.assertEqual(said.verdict.split("\n"), ["no difference", "no difference (noisy)"])
+        self.assertEqual(said.verdict, "no difference (noisy)")
 
     def test_the_network_is_counted_by_the_megabyte(self):
         said = row(demo_figures.more_rows(findings()), "iperf3 to the host: kicks per MB")
@@ -235,11 +242,22 @@ class Table(unittest.TestCase):
             side.values["ring"] = "rust_virtio_ring, built in"
         text = demo_table.text(demo_figures.main_rows(found, costs, "rust"))
         self.assertLessEqual(max(map(len, text.splitlines())), demo_table.WIDTH)
-        self.assertEqual(len(demo_figures.main_rows(found, costs, "rust")), 12)
+        self.assertEqual(len(text.splitlines()), 2 + 14)
 
     def test_what_is_said_above_it_fits(self):
-        for rounds in (1, 6, 99):
-            self.assertLessEqual(len(demo._method(rounds)), demo_table.WIDTH)
+        found = findings()
+        for side in found.sides.values():
+            side.values["ring"] = "rust_virtio_ring, built in"
+        for line in [*map(demo._method, (1, 6, 99)), *demo._setting(found)]:
+            self.assertLessEqual(len(line), demo_table.WIDTH)
+
+    def test_drivers_and_ring_are_those_that_the_guest_saw(self):
+        found = findings()
+        found.sides["rust"].values.update({"ring": "virtio_ring", "driver of the NIC": "virtio_net"})
+        self.assertEqual(demo._setting(found),
+                         ["One guest: root disk on rust_virtio_blk, all queues on virtio_ring.",
+                          "A second disk had virtio_blk and rust_virtio_blk in turn, "
+                          "a NIC virtio_net and virtio_net."])
 
     def test_few_rounds_claim_no_certainty(self):
         self.assertNotIn("%", demo._method(ratio.ROUNDS - 1))
