@@ -42,6 +42,9 @@ COMMANDS = {
     "test-long": ("testlong", "what takes hours"),
 }
 
+#: Commands that have pytest do the work, and give it what options they do not know.
+PASSING_ON = ("harness",)
+
 #: Errors that no program is to blame for.
 _OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 
@@ -60,7 +63,9 @@ def main() -> int:
         if hasattr(code, "arguments"):
             code.arguments(sub)
         sub.set_defaults(main=getattr(code, f"main_{name}", None) or code.main)
-    args = parser.parse_args()
+    args, args.rest = parser.parse_known_args()
+    if args.rest and args.command not in PASSING_ON:
+        parser.error(f"unrecognized arguments: {' '.join(args.rest)}")
     os.environ["PATH"] = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
     # Both end the run in order, with its guests, even where a shell had them ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -8,7 +8,7 @@ import argparse
 import time
 import traceback
 
-from . import parity, setup
+from . import needs, parity, setup
 from .checks import language, links, lint, names, places, ratchet
 from .paths import REPO
 from .results import Results
@@ -79,7 +79,7 @@ PARTS = {
 def run(results: Results) -> None:
     """Runs all parts."""
     try:
-        setup.for_check()
+        setup.bring(needs.check_needs)
     except Failure as failure:
         warn(f"some of the tools are not here: {failure}")
     for name, (function, advice) in PARTS.items():
@@ -133,7 +133,7 @@ def main(args) -> int:
                 print(f"{path.relative_to(REPO)}:{line}: {path.read_text().splitlines()[line - 1].strip()}")
         return 0
     if args.format:
-        setup.for_check()
+        setup.bring(needs.check_needs)
         return 1 if any([lint.rustfmt(fix=True)[0], lint.ruff(fix=True)[0]]) else 0
     if args.only:
         failed = [name for name in args.only if _part(name, *PARTS[name]).result == "fail"]

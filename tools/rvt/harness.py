@@ -1,60 +1,69 @@
 # SPDX-License-Identifier: GPL-2.0
-"""`rvt.py harness`: the unit tests of the harness itself, on the host."""
+"""`rvt.py harness`: the unit tests of the harness itself, by pytest. Options of pytest's are passed on to it."""
 
-import time
-import unittest
+import re
 
-from .paths import REPO
+from . import needs, setup
+from .paths import OUT, REPO
 from .results import Results
+from .say import Failure
 from .tap import Test
 
-
-class _Collector(unittest.TestResult):
-    """Turns unittest's results into ours."""
-
-    def __init__(self):
-        super().__init__()
-        self.tests = []
-        self._start = 0.0
-
-    def startTest(self, test):
-        super().startTest(test)
-        self._start = time.monotonic()
-
-    def _add(self, test, result: str, reason: str = "") -> None:
-        module, _, name = test.id().rpartition(".")[0].partition(".")
-        title = test.id().rpartition(".")[2].removeprefix("test_").replace("_", " ")
-        suite = f"tools/{module.removeprefix('test_')}"
-        self.tests.append(Test(suite, f"{name.lower()}: {title}", result, reason,
-                               time.monotonic() - self._start))
-
-    def addSuccess(self, test):
-        self._add(test, "pass")
-
-    def addFailure(self, test, err):
-        self._add(test, "fail", self._exc_info_to_string(err, test))
-
-    def addError(self, test, err):
-        self._add(test, "fail", self._exc_info_to_string(err, test))
-
-    def addSkip(self, test, reason):
-        self._add(test, "skip", reason)
-
-    def addSubTest(self, test, subtest, err):
-        if err:
-            self._add(test, "fail", self._exc_info_to_string(err, test))
+_RESULTS = {"passed": "pass", "failed": "fail", "skipped": "skip"}
 
 
-def run(results: Results) -> None:
-    """Runs tools/tests."""
-    found = unittest.defaultTestLoader.discover(str(REPO / "tools" / "tests"))
-    collector = _Collector()
-    found.run(collector)
-    results.add(collector.tests)
+class _Collector:
+    """A plugin of pytest's that takes what it reports into results of ours."""
+
+    def __init__(self, results: Results):
+        self.results = results
+
+    def pytest_runtest_logreport(self, report):
+        # Of what comes before and after a test only a skip and a failure count.
+        if report.when == "call" or not report.passed:
+            self.results.tests.append(Test(*_names(report.nodeid), _RESULTS[report.outcome], _reason(report),
+                                           report.duration))
+
+    def pytest_collectreport(self, report):
+        if report.failed:
+            self.results.tests.append(Test(*_names(f"{report.nodeid}::all"), "fail", report.longreprtext))
 
 
-def main(_args) -> int:
+def _names(nodeid: str) -> tuple:
+    """Returns suite and name of a test by what pytest calls it: tools/tests/test_tap.py::Tap::test_no_plan."""
+    path, *places, name = nodeid.split("::")
+    title = name.removeprefix("test_").replace("_", " ")
+    return (re.sub(r"tools/tests/(test_)?(\w+)\.py", r"tools/\2", path),
+            ": ".join([*(place.lower() for place in places), title]))
+
+
+def _reason(report) -> str:
+    if report.skipped:
+        return report.longrepr[2].removeprefix("Skipped: ")
+    crash = getattr(report.longrepr, "reprcrash", None)
+    return f"{crash.message if crash else ''}\n{report.longreprtext}".strip() if report.failed else ""
+
+
+def run(results: Results, options=()) -> None:
+    """Runs tools/tests, with JUnit's form of the results beside ours.
+
+    # Errors
+
+    `Failure` if pytest is not there and cannot be installed, or ends with something else than results.
+    """
+    setup.bring(needs.unit_needs)
+    import pytest  # Only here: it may just have been installed.
+    status = pytest.main(["-c", str(REPO / "pytest.ini"), str(REPO / "tools" / "tests"), "--quiet",
+                          "--continue-on-collection-errors", f"--junitxml={OUT / 'harness.xml'}", *options],
+                         plugins=[_Collector(results)])
+    if status == pytest.ExitCode.INTERRUPTED:
+        raise KeyboardInterrupt
+    if status in (pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR):
+        raise Failure(f"pytest could not run the tests (status {int(status)})")
+
+
+def main(args) -> int:
     """Runs the tests and prints the summary."""
     results = Results("harness")
-    run(results)
+    run(results, args.rest)
     return results.finish()

@@ -2,6 +2,7 @@
 """What the machine must have, how each thing is checked, and which package brings it."""
 
 import dataclasses
+import importlib.metadata
 import importlib.util
 import os
 import platform
@@ -19,6 +20,9 @@ from .proc import output
 from .say import Failure
 
 QEMU_MIN = (9, 2)
+
+#: Of pytest: the first that takes its path from pytest.ini.
+_PYTEST_MIN = 7
 
 #: The one version whose findings `make check` knows. Debian 12 and 13 have no package of it.
 RUFF = "0.15.20"
@@ -101,6 +105,15 @@ def _matplotlib() -> str:
     return "" if found else f"not found by {sys.executable}"
 
 
+def _pytest() -> str:
+    """Checks for pytest in the Python that this is."""
+    importlib.invalidate_caches()
+    if not importlib.util.find_spec("pytest"):
+        return f"not found by {sys.executable}"
+    found = importlib.metadata.version("pytest")
+    return "" if int(found.partition(".")[0]) >= _PYTEST_MIN else f"is {found}, older than {_PYTEST_MIN}"
+
+
 def _is_static(elf: bytes) -> bool:
     """Returns whether a 64-bit ELF file asks for no interpreter (PT_INTERP)."""
     start, = struct.unpack_from("<Q", elf, 32)
@@ -140,8 +153,14 @@ def needs(debian: int) -> list:
         _command("cargo", "cargo-web" if twelve else "cargo"), _command("valgrind", "valgrind"),
         Need("matplotlib", _matplotlib, ["python3-matplotlib"], "matplotlib 3.6 or later for the "
              "Python that runs this (PYTHON= picks another)"),
-        _header("libelf.h", "libelf-dev"), _header("openssl/ssl.h", "libssl-dev"),
+        _header("libelf.h", "libelf-dev"), _header("openssl/ssl.h", "libssl-dev"), *unit_needs(debian),
     ]
+
+
+def unit_needs(_debian: int) -> list:
+    """Returns what runs the unit tests of the harness."""
+    return [Need(f"pytest {_PYTEST_MIN}", _pytest, ["python3-pytest"], f"pytest {_PYTEST_MIN} or later for the "
+                 "Python that runs this (PYTHON= picks another)")]
 
 
 def rustfmt() -> str:

@@ -31,8 +31,7 @@ def main(_args) -> int:
     needs.check_machine()
     needs.check_tree()
     needs.check_space()
-    with lock.only_one(cache() / "setup"):
-        _ensure()
+    bring(needs.needs)
     needs.check_tun()
     OUT.mkdir(exist_ok=True)
     TOOK.write_text(f"{time.monotonic() - start:.1f}\n")
@@ -40,29 +39,24 @@ def main(_args) -> int:
     return 0
 
 
-def for_check() -> None:
-    """Installs what `make check` lacks.
+def bring(wanted) -> None:
+    """Installs what is missing of the things that `wanted` lists for a release of Debian.
 
     # Errors
 
     `Failure` if something cannot be installed.
     """
     with lock.only_one(cache() / "setup"):
-        _ensure(needs.check_needs)
-
-
-def _ensure(wanted=needs.needs) -> None:
-    """Installs what is missing of the things that `wanted` lists for a release of Debian."""
-    major = debian.release()[2] if debian.is_debian() else 0
-    absent = _absent(wanted(major))
-    if absent and not major:
-        raise Failure(_table(absent))
-    if absent:
-        _install(absent, major)
+        major = debian.release()[2] if debian.is_debian() else 0
         absent = _absent(wanted(major))
+        if absent and not major:
+            raise Failure(_table(absent))
         if absent:
-            raise Failure("after the installation these are still missing:\n" + _rows(absent)
-                          + f"\nLog: {_log()}")
+            _install(absent, major)
+            absent = _absent(wanted(major))
+            if absent:
+                raise Failure("after the installation these are still missing:\n" + _rows(absent)
+                              + f"\nLog: {_log()}")
 
 
 def _log():

@@ -188,7 +188,7 @@ class Parts(unittest.TestCase):
 
     def _run(self, parts: dict) -> tuple:
         printed, results = io.StringIO(), Results("check")
-        with mock.patch.object(check, "PARTS", parts), mock.patch.object(setup, "for_check"), \
+        with mock.patch.object(check, "PARTS", parts), mock.patch.object(setup, "bring"), \
                 contextlib.redirect_stdout(printed):
             check.run(results)
         return {test.name: test.result for test in results.tests}, printed.getvalue()
@@ -212,7 +212,7 @@ class Parts(unittest.TestCase):
         self.assertNotIn("advice", text)
 
     def test_tools_that_cannot_be_installed_are_said_and_the_rest_runs(self):
-        with mock.patch.object(setup, "for_check", side_effect=Failure("no root")), \
+        with mock.patch.object(setup, "bring", side_effect=Failure("no root")), \
                 mock.patch.object(check, "PARTS", {"a": (lambda: ([], ""), "")}), \
                 contextlib.redirect_stdout(io.StringIO()), \
                 contextlib.redirect_stderr(io.StringIO()) as warned:
