@@ -98,11 +98,13 @@ def _busybox() -> str:
     return "" if _is_static(Path(name).read_bytes()) else "not linked statically"
 
 
-def _matplotlib() -> str:
-    """Checks for the plotting library of the Python that this is, which draws the report."""
-    importlib.invalidate_caches()
-    found = importlib.util.find_spec("matplotlib")
-    return "" if found else f"not found by {sys.executable}"
+def _library(module: str, package: str, hint: str) -> Need:
+    """Returns the need for a library of the Python that this is, with which the benchmark makes its report."""
+    def check() -> str:
+        importlib.invalidate_caches()
+        return "" if importlib.util.find_spec(module) else f"not found by {sys.executable}"
+
+    return Need(module, check, [package], f"{hint} for the Python that runs this (PYTHON= picks another)")
 
 
 def _pytest() -> str:
@@ -151,8 +153,8 @@ def needs(debian: int) -> list:
         _command("sockperf", "sockperf"),
         _command("tcpdump", "tcpdump"), _command("jq", "jq"), _command("ping", "iputils-ping"),
         _command("cargo", "cargo-web" if twelve else "cargo"), _command("valgrind", "valgrind"),
-        Need("matplotlib", _matplotlib, ["python3-matplotlib"], "matplotlib 3.6 or later for the "
-             "Python that runs this (PYTHON= picks another)"),
+        _library("matplotlib", "python3-matplotlib", "matplotlib 3.6 or later"),
+        _library("jinja2", "python3-jinja2", "Jinja2 3.0 or later"),
         _header("libelf.h", "libelf-dev"), _header("openssl/ssl.h", "libssl-dev"), *unit_needs(debian),
     ]
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from .. import kernel, modules, stock
 from ..paths import OUT
 from ..say import Failure, say
-from . import about, cells, compare, html, render, stacks, table
+from . import about, cells, compare, render, stacks
 
 #: In the order they run: the steering figure first.
 LEGS = ("cost", "matrix", "throughput", "classic", "memory", "uml", "host")
@@ -148,11 +148,7 @@ def _run(bench: Bench, name: str) -> None:
 def _finish(report, base, seconds: float) -> int:
     """Writes and prints the report and returns the exit status."""
     report.write()
-    page = report.path.with_suffix(".html")
-    html.write(report, page, base)
-    print(table.text(report))
-    if base:
-        print(compare.text(report, base))
+    page = render.show(report, base)
     say(f"Took {seconds / 60:.1f} min. Figures: {report.path}. To look at: {page}")
     for problem in report.problems:
         print(f"problem: {problem['what']}: {problem['why']}")

@@ -3,7 +3,7 @@
 
 import statistics
 
-from . import judge, ratio, slopes
+from . import ratio, slopes
 from .cells import Cell
 from .phases import FAILED, REFUSED
 from .variants import DEVICES
@@ -145,13 +145,13 @@ def _doubts(costs: list, samples: list) -> str:
 
 
 def compare(metric: str, ours: dict, base: dict) -> dict:
-    """Compares counts by round, as cells have it; the verdict is that of the report (judge.py)."""
+    """Compares counts by round, as cells have it; the verdict is that of the report (ratio.py)."""
     ratios = [ours[number] / base[number] for number in ours if base.get(number)]
     if not ratios:
         return None
-    found = judge.counted(_counts(metric, ours), _counts(metric, base))
+    found = ratio.counted(_counts(metric, ours), _counts(metric, base))
     return {"value": statistics.median(ratios), "low": min(ratios), "high": max(ratios),
-            "samples": ratios, "verdict": found.verdict}
+            "samples": ratios, "verdict": found["verdict"]}
 
 
 def _counts(metric: str, rounds: dict) -> Cell:

@@ -1,150 +1,137 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The page: a summary, then charts and tables, each made from whatever cells there are."""
+"""The report people look at: one HTML file, from bench/report.html."""
 
-from . import chart_cost, compare, fields, heat, page_rates, page_summary, tables, words
-from .markup import details, el, table
-from .view import View
+import importlib.util
+import math
+import os
+import sys
+from pathlib import Path
 
-#: Metric, title of the chart, and what it means.
-_COSTS = (
-    ("instr_driver_ring", "guest instructions per operation",
-     "Guest instructions executed in the driver, the ring and the transport for one operation: the "
-     "slope over the number of operations, so boot and set-up are not in it. It repeats from run "
-     "to run, on any machine."),
-    ("instr_guest", "guest instructions per operation, all of the guest",
-     "The same for the whole guest: the block layer or network stack above the driver is in it, "
-     "and what the driver makes it do. Timers are too, so it does not repeat as well."))
-_EVENTS = (("kicks", "Queue notifications written by the driver"),
-           ("irqs", "Interrupts taken by the guest"), ("exits", "Exits to the hypervisor"))
+from ..paths import REPO
+from . import charts, compare, ratio, summary, words
+from .cells import LAYOUTS
+from .model import MORE, USUAL, Model, common, option
 
-
-def sections(report, base=None) -> list:
-    """Returns (anchor, title, elements) of every section that has something in it."""
-    view, charts = View(report), fields.Charts()
-    every = [("summary", "Summary", page_summary.section(view)),
-             ("since", "Since the older report", _since(report, base)),
-             ("cost", "Cost of an operation", _cost(view, charts)),
-             ("events", "Kicks and interrupts", _events(view, charts)),
-             ("throughput", "Throughput and latency", page_rates.rates(view, charts)),
-             ("classic", "An emulated card against virtio", page_rates.classic(view)),
-             ("matrix", "Every configuration", _matrix(view)),
-             ("memory", "Memory", _memory(view)),
-             ("host", "Ring code alone", _host(view, charts)),
-             ("missing", "What could not be measured", _missing(report)),
-             ("about", "What the figures were made with", _about(report))]
-    return [(anchor, title, made) for anchor, title, made in every if made]
+#: What the problems of the report itself are noted under.
+_NAME = "report"
+#: These and the layout make the rows of a table of configurations; whatever else differs makes the columns.
+_ROWS = ("layout", "indirect", "event_idx")
+#: Less is blue, more is orange: told apart by colour-blind readers too.
+_LESS, _MORE = (67, 133, 190), (226, 130, 60)
 
 
-def _since(report, base) -> list:
-    if not base:
-        return []
-    head, rows, notes = compare.table(report, base)
-    return [*[el("p", note) for note in notes],
-            table(head, [[*row[:-1], el("td", row[-1], cls="mark")] for row in rows])
-            if rows else None]
+def available() -> bool:
+    """Returns whether there is a library for templates."""
+    return importlib.util.find_spec("jinja2") is not None
 
 
-def _cost(view, charts) -> list:
-    notes, drawn, more = [], [], []
-    for metric, title, text in _COSTS:
-        found = view.by_kernel(view.of(metric))
-        if found:
-            notes.append(el("p", text))
-        for kernel, cases in found.items():
-            where = f", KERNEL={kernel}" if kernel else ""
-            drawn.append(charts.draw(chart_cost.stacked, view, cases, title + where,
-                                     label=f"Bars: {title}{where}, by layer"))
-            more += [details(f"As a table: {words.metric(metric)}{where}", fields.values(view, cases)),
-                     *fields.folded(f"Made of what: {words.metric(metric)}{where}", view, cases),
-                     fields.notes(fields.every(cases))]
-    return [*notes, el("div", *drawn, cls="charts"), *more] if notes else []
+def write(report, path, base=None) -> None:
+    """Writes the page; without a plotting library its tables. A library that is missing is a problem."""
+    report.problems = [one for one in report.problems if one["what"] != _NAME]
+    if not charts.available():
+        report.problem(_NAME, charts.MISSING)
+    if not available():
+        report.problem(_NAME, f"Jinja2 is not installed for {sys.executable} (make setup)")
+        return
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    part.write_text(text(report, base), encoding="utf-8")
+    os.replace(part, path)
 
 
-def _events(view, charts) -> list:
-    drawn, more = [], []
-    classics = {row.name for row in tables.classic(view)}
-    for metric, text in _EVENTS:
-        cases = [case for case in view.headlines(view.of(metric))
-                 if f"{case.workload}, {words.metric(metric)}" not in classics]
-        if cases:
-            unit = next((case.unit for case in cases if case.unit), "per operation")
-            drawn.append(charts.draw(chart_cost.plain, view, cases, f"{text}, {unit}", label=text))
-            more += [details(f"As a table: {text}", fields.values(view, cases)),
-                     fields.notes(fields.every(cases))]
-    return [el("div", *drawn, cls="charts"), *more] if more else []
+def text(report, base=None) -> str:
+    """Returns the page."""
+    import jinja2  # Only here: the rest of the benchmark does without it.
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(str(REPO / "bench")), autoescape=True, trim_blocks=True,
+        lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    environment.filters.update(number=words.number, figure=words.figure, change=words.change, factor=words.factor,
+                               metric=words.metric)
+    model, about = Model(report), report.about
+    made = ", ".join(str(about[name]) for name in ("time", "commit", "cpu", "accelerator") if about.get(name))
+    return environment.get_template("report.html").render(
+        report=report, model=model, charts=charts.Page(model), summary=summary, ratio=ratio,
+        since=compare.table(report, base) if base else None, events=_events, rates=_rates, notes=_notes,
+        grid=_grid, color=color, chance=_chance(model), baseline=model.baseline.label if model.baseline else
+        "the baseline", commands=list(dict.fromkeys(cell.command for cell in report.cells if cell.command)),
+        facts=_facts(about), made=made)
 
 
-def _matrix(view) -> list:
-    made, more = heat.sections(view, "instr_driver_ring"), []
-    for metric in ("instr_guest", "kicks", "irqs", "exits"):
-        found = heat.sections(view, metric)
-        if found:
-            more.append(details(f"The same for {words.metric(metric)}",
-                                el("div", *found, cls="side")))
-    base = view.baseline.label if view.baseline else "the baseline"
-    return [el("p", "Instructions in driver, ring and transport per operation, and the change "
-               f"against {base}. Blue is less, orange is more; bold is called a difference. "
-               "Numbered fields have no figure, for the reason below the table."),
-            el("div", *made, cls="side"), *more] if made or more else []
+def _events(model, metric: str) -> list:
+    """Returns the cases of an event outside of the comparison of cards."""
+    return model.headlines([case for case in model.of(metric) if not model.emulated(case)])
 
 
-def _memory(view) -> list:
-    cases = view.of("memory")
-    return [fields.values(view, cases, short=True), *fields.folded("Made of what", view, cases),
-            fields.notes(fields.every(cases))] if cases else []
-
-
-def _host(view, charts) -> list:
+def _rates(model) -> list:
+    """Returns (title, cases, whether more is better) for each chart of ratios."""
     groups = {}
-    for case in view.headlines(tables.host(view)):
-        groups.setdefault(case.unit, []).append(case)
-    if not groups:
-        return []
-    drawn = [charts.draw(chart_cost.plain, view, cases, unit, label=f"Bars: ring code, {unit}")
-             for unit, cases in groups.items()]
-    cases = tables.host(view)
-    return [el("p", "Ring code alone, as a program on the host: the same bench for every library "
-               "in one run, compared with the one that has no percentage."),
-            el("div", *drawn, cls="charts"),
-            details("As a table", fields.values(view, cases)),
-            fields.notes(fields.every(cases))]
-
-
-def _missing(report) -> list:
+    for case in model.rated():
+        groups.setdefault((case.accel, case.metric in MORE), []).append(case)
     made = []
-    for title, items in (("Problems", report.problems),
-                         ("Left out on this machine", report.skipped)):
-        if items:
-            made += [el("h3", title),
-                     table(["what", "why"], [[item["what"], item["why"]] for item in items])]
-    reasons = {}
-    for cell in report.cells:
-        if cell.value is None:
-            reasons.setdefault(cell.note or "no reason was given", []).append(cell.title())
-    if reasons:
-        made.append(el("h3", "Figures that could not be had"))
-        made += [details(f"{why} ({len(names)})", el("ul", *[el("li", name) for name in names]))
-                 for why, names in reasons.items()]
+    for (accel, more), cases in groups.items():
+        metrics = {case.metric for case in cases}
+        what = words.metric(metrics.pop()) if len(metrics) == 1 else "latency and time"
+        told = (f"{what}, ratio", words.accel(accel), common(cases))
+        made.append(("; ".join(part for part in told if part), cases, more))
     return made
 
 
-def _about(report) -> list:
+def _notes(cases: list) -> list:
+    """Returns (note, whose) for each note on a figure."""
+    told = {}
+    for case in cases:
+        for cell in case.cells.values():
+            if cell.note and cell.value is not None:
+                told.setdefault(cell.note, {})[f"{cell.workload}, {words.metric(cell.metric)}"] = None
+    return [(note, "; ".join([*list(names)[:3], *([f"and {len(names) - 3} more"] if len(names) > 3 else [])]))
+            for note, names in told.items()]
+
+
+def _grid(cases: list) -> tuple:
+    """Returns the titles of columns, and (title of a row, cases), for a table of configurations."""
+    varying = [name for name in dict.fromkeys(name for case in cases for name in case.options)
+               if len({case.options.get(name) for case in cases}) > 1]
+    down, across = ([name for name in varying if (name in _ROWS) == row] for row in (True, False))
+    # Queues that follow the processors say nothing of their own.
+    across = [name for at, name in enumerate(across) if not any(
+        len({(case.options.get(other), case.options.get(name)) for case in cases})
+        == len({case.options.get(other) for case in cases}) for other in across[:at])]
+
+    def place(case, names: list) -> tuple:
+        return tuple((case.options.get(name) != USUAL.get(name), str(case.options.get(name)),
+                      option(name, case.options.get(name)) if name in case.options else "") for name in names)
+
+    found = {((LAYOUTS.index(case.layout), place(case, down)), place(case, across)): case for case in cases}
+    columns = sorted({column for _, column in found})
+    lines = [(", ".join(filter(None, [LAYOUTS[layout], *[text for *_, text in values]])) or "any",
+              [found.get(((layout, values), column)) for column in columns])
+             for layout, values in sorted({row for row, _ in found})]
+    return [", ".join(filter(None, [text for *_, text in column])) or "figures" for column in columns], lines
+
+
+def color(value: float) -> str:
+    """Returns the colour of a ratio: white at 1, soon tinted, full at a factor of 2 either way."""
+    depth = math.sqrt(min(abs(math.log2(value)), 1)) if 0 < value < math.inf else 1
+    mixed = [round(255 - (255 - part) * depth * 0.85) for part in (_LESS if value < 1 else _MORE)]
+    return "#" + "".join(f"{part:02x}" for part in mixed)
+
+
+def _chance(model) -> str:
+    """Returns how many of the differences to expect from chance alone."""
+    count = sum(len(model.rivals([case])) for case in model.rated())
+    return f"So about {count * (1 - ratio.SURE):.0f} of the {count} rates and times would be called even if there " \
+           "were no difference at all." if count else ""
+
+
+def _facts(about: dict) -> list:
+    """Returns (name, text) of what the figures were made with."""
     rows = []
-    for name, value in report.about.items():
-        if name == "stacks" or not value:
-            continue
-        if isinstance(value, list):
-            value = "; ".join(_plain(item) for item in value)
-        rows.append([name.replace("_", " "), str(value)])
-    rows += [[str(stack.get("label", "")), " ".join(stack.get("modules", []))]
-             for stack in report.about.get("stacks", [])]
-    commands = list(dict.fromkeys(cell.command for cell in report.cells if cell.command))
-    return [table(["", ""], rows) if rows else None,
-            details("Commands that give these figures again", el("pre", "\n".join(commands)))
-            if commands else None] if rows or commands else []
-
-
-def _plain(value) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {item}" for name, item in value.items() if item)
-    return str(value)
+    for name, value in about.items():
+        if name != "stacks" and value:
+            items = value if isinstance(value, list) else [value]
+            texts = [", ".join(f"{key} {text}" for key, text in item.items() if text)
+                     if isinstance(item, dict) else str(item) for item in items]
+            rows.append((name.replace("_", " "), "; ".join(texts)))
+    return rows + [(str(stack.get("label", "")), " ".join(stack.get("modules", [])))
+                   for stack in about.get("stacks", [])]

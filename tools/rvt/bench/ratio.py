@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Ratios of paired measurements, and what may be concluded from them.
+"""Ratios to the baseline, and what may be concluded from them.
 
-On a noisy machine a figure means something only beside another taken right next to it. Each round
-measures all stacks in turn; the ratio of a round is between neighbours in time, and the median
-over the rounds is the result.
+Counts mostly repeat exactly, and are compared as they are. Counts that depend on timing are called different
+only after as many repeats as times need, and with separate intervals.
+
+On a noisy machine a time or rate means something only beside another taken right next to it. Each round
+measures all stacks in turn; the ratio of a round is between neighbours in time, and the median over the rounds
+is the result.
 
 How sure that is, is said by the sign test, which asks nothing of the noise but that rounds are
 independent: between the k-th smallest and the k-th largest of n ratios lies the true median with a
@@ -17,6 +20,15 @@ interval is on one side of 1; where there is none, that happens by chance in one
 import math
 import statistics
 
+#: Metrics that are counted. Less is better for all of them.
+COUNTED = ("instr_driver_ring", "instr_guest", "kicks", "irqs", "exits", "memory")
+#: Those that repeat so well that a single figure is believed.
+_STEADY = ("instr_driver_ring", "memory")
+#: Events, and the difference per operation below which they are the same.
+EVENTS, EVENT = ("kicks", "irqs", "exits"), 0.01
+#: The difference between repeats of one build.
+TOLERANCE = 0.005
+
 #: Below this many rounds nothing is called: no interval would have its 95 %.
 ROUNDS = 6
 #: The rounds of a full benchmark.
@@ -27,6 +39,42 @@ SURE = 0.95
 WIDE = 0.30
 
 FASTER, SLOWER, SAME, WIDE_SPREAD = "better", "worse", "no difference", "too wide to call"
+
+
+def called(found: dict) -> bool:
+    """Returns whether a comparison says that one of the two is better."""
+    return bool(found) and found["verdict"] in (FASTER, SLOWER)
+
+
+def exact(ours: float, base: float, tolerance: float = 0) -> dict:
+    """Compares two figures that need no repeats; less is better."""
+    value = ours / base
+    verdict = SAME if abs(value - 1) <= tolerance else FASTER if value < 1 else SLOWER
+    return {"value": value, "low": value, "high": value, "samples": [value], "verdict": verdict}
+
+
+def counted(cell, base) -> dict:
+    """Compares the counts of two cells."""
+    value = cell.value / base.value if base.value else math.inf if cell.value else 1.0
+    noise = max(cell.spread or 0, base.spread or 0)
+    single = cell.metric not in _STEADY and min(len(cell.samples), len(base.samples)) < 2
+    few = cell.metric in EVENTS and abs(cell.value - base.value) < EVENT
+    if few or (abs(value - 1) <= TOLERANCE and noise <= WIDE):
+        verdict = SAME
+    elif (noise > TOLERANCE or single) and not _separate(cell.samples, base.samples):
+        verdict = WIDE_SPREAD
+    else:
+        verdict = FASTER if value < 1 else SLOWER
+    return {"value": value, "low": value * (1 - noise / 2), "high": value * (1 + noise / 2),
+            "verdict": verdict}
+
+
+def _separate(ours: list, theirs: list) -> bool:
+    """Returns whether there are rounds enough, and the intervals of the two medians do not overlap."""
+    if min(len(ours), len(theirs)) < ROUNDS:
+        return False
+    (low, high), (least, most) = interval(ours), interval(theirs)
+    return low > most or high < least
 
 
 def spread(samples: list) -> float:
@@ -42,8 +90,7 @@ def compare(ours: list, base: list, more_is_better: bool) -> dict:
 
     Returns None if there is no round with both.
     """
-    pairs = [(a, b) for a, b in zip(ours, base) if a is not None and b]
-    ratios = [a / b for a, b in pairs]
+    ratios = [a / b for a, b in zip(ours, base) if a is not None and b]
     if not ratios:
         return None
     low, high = interval(ratios)

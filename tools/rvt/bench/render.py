@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from ..say import Failure, say
-from . import cells, compare, html, picture, table
+from . import cells, charts, page, terminal
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,16 +29,21 @@ def main(args, base) -> int:
     path = Path(args.source or args.out)
     report = _load(path)
     if args.picture:
-        picture.write(report, Path(args.picture))
+        charts.picture(report, Path(args.picture))
         say(f"Picture: {args.picture}")
     if args.render or not args.picture:
-        page = path.with_suffix(".html")
-        html.write(report, page, base)
-        print(table.text(report))
-        if base:
-            print(compare.text(report, base))
-        say(f"To look at: {page}")
+        say(f"To look at: {show(report, base)}")
     return 0
+
+
+def show(report, base=None) -> Path:
+    """Writes the page and prints the tables. Returns the path of the page."""
+    path = report.path.with_suffix(".html")
+    page.write(report, path, base)
+    print(terminal.text(report))
+    if base:
+        print(terminal.changes(report, base))
+    return path
 
 
 def _load(path: Path):
