@@ -1,27 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The reasons why a queue is broken.
+//! The reasons for which a queue is marked broken.
 
 /// The reason for which a queue was marked broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Broken {
-    /// The driver or the transport declared it.
+    /// The driver or the transport declared the queue broken.
     Declared = 1,
-    /// A used id that no descriptor of the queue has (§2.7.8, §2.8.6).
+    /// A used id above the largest id of the queue (§2.7.8, §2.8.6).
     IdOutOfRange = 2,
-    /// A used id of a buffer that the device does not have: never given, or used before.
+    /// A used id that is not outstanding: it was never made available, or was used before.
     NotOutstanding = 3,
-    /// A used index that is further than there are buffers (§2.7.8).
+    /// A used index that is ahead of the available index (§2.7.8).
     IndexJump = 4,
-    /// In order: a batch of another size than the used index says (§2.7.9).
+    /// In order: a batch with more buffers than the used index covers, or than are outstanding
+    /// (§2.7.9, §2.8.8).
     WrongBatch = 5,
-    /// The private state of the ring contradicts itself: a bug.
+    /// The private state of the ring contradicts itself, which is a bug.
     Internal = 6,
 }
 
 impl Broken {
-    /// A word for a message.
+    /// Returns the text for the log.
     #[inline]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -34,7 +35,7 @@ impl Broken {
         }
     }
 
-    /// The reason of a code, if it is not 0.
+    /// Returns the reason that a code stands for, or `None` for 0.
     #[inline]
     pub(super) const fn from_code(code: u32) -> Option<Self> {
         match code {
@@ -49,16 +50,16 @@ impl Broken {
     }
 }
 
-/// The message for the log about a queue that a device broke: given out once.
+/// The facts for the log about a queue that its device broke. Each fault is reported once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// The fault.
+    /// The reason.
     pub reason: Broken,
     /// The value that the device wrote: an id, an index, or the size of a batch.
     pub value: u32,
-    /// The largest or only value that would have been right.
+    /// The largest value that would have been valid, or the only one.
     pub limit: u32,
 }
 
-/// A reason, and what goes into a report of it.
+/// A reason, with the value and the limit of its report.
 pub(super) type Fault = (Broken, u32, u32);

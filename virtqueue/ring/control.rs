@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The part of a ring that needs no exclusion: interrupt handlers, and holders of a handle to the
-//! queue, may use it at any time.
+//! The part of a queue that interrupt handlers, and holders of a handle to the queue, use at any
+//! time and without a lock.
 //!
-//! It is separate from the ring, which has one owner that uses it by `&mut`, and the ring refers to
-//! it.
+//! The ring, which has one owner that uses it by `&mut`, refers to it. So this part is a type of
+//! its own.
 
 use super::{
     broken::{
@@ -21,45 +21,47 @@ use core::{
     mem::MaybeUninit, //
 };
 
-/// A place in a queue as of which callbacks were enabled.
+/// The position of the next used buffer at the time when callbacks were enabled. [`Control::poll`]
+/// tests whether the device has used a buffer since: C's opaque value of
+/// `virtqueue_enable_cb_prepare()`.
 #[must_use = "buffers that were used meanwhile raise no callback"]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Armed(pub(super) u16);
 
 impl Armed {
-    /// The place as a number, for interfaces that have no type for it.
+    /// Returns the position as a number, for interfaces that have no type for it.
     #[inline(always)]
     pub const fn into_raw(self) -> u16 {
         self.0
     }
 
-    /// From what [`Armed::into_raw`] returned.
+    /// Converts back from the result of [`Armed::into_raw`].
     #[inline(always)]
     pub const fn from_raw(raw: u16) -> Self {
         Self(raw)
     }
 }
 
-/// The result of asking for callbacks.
+/// The result of enabling callbacks.
 #[must_use = "buffers that were used meanwhile raise no callback"]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Callbacks {
-    /// Callbacks are on, and nothing is there to be taken.
+    /// Callbacks are enabled, and there is no used buffer to take.
     On,
-    /// Buffers were used by now, for which none may come.
+    /// Buffers were used before callbacks were enabled, and may raise none: look again.
     Missed,
-    /// The queue is broken: none has to come.
+    /// The queue is broken: there may be no callback.
     Broken,
 }
 
 impl Callbacks {
-    /// Whether nothing is to be looked for: false if buffers were used by now.
+    /// Returns false if the caller has to look for used buffers again.
     #[inline(always)]
     pub const fn is_quiet(self) -> bool {
         !matches!(self, Self::Missed)
     }
 
-    /// Returns what came of it where the queue is not broken.
+    /// Returns the result for a queue that is not broken.
     #[inline(always)]
     pub(super) const fn new(quiet: bool) -> Self {
         if quiet {
@@ -73,48 +75,49 @@ impl Callbacks {
 /// The meaning of an interrupt for a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interrupt {
-    /// Nothing was used: it is another queue's, or none's.
+    /// The device used no buffer of this queue: the interrupt is another queue's, or spurious.
     None,
-    /// The queue is broken: it may have been this one's, there is nothing to do.
+    /// The queue is broken. The interrupt may be this queue's, and there is nothing to do.
     Ignore,
     /// Buffers were used: call the driver.
     Callback,
 }
 
-/// The shared part of a queue; `V` is what it needs to know of the memory of its ring.
+/// The part of a queue that needs no lock. `V` holds the facts about the memory of the ring that
+/// are needed here.
 ///
-/// Everything in it is a hint, or written by the owner of the ring only.
+/// Each word is a hint, or written by the owner of the ring only.
 ///
 /// # Invariants
 ///
 /// - Once `attach` was called, `view` is that of a ring, and `shown` is 0 before.
-/// - `taken` is a place in the ring of `view`, if there is one.
+/// - `taken` is a position in the ring of `view`, if there is one.
 pub struct Control<P, V> {
     /// The code of a [`Broken`], or 0.
     broken: Word<P>,
     /// Not 0: the driver wants no callbacks.
     pub(super) off: Word<P>,
-    /// Not 0: the callback that was asked for by index has come, so that there will be no other
-    /// before it is asked for again.
+    /// Not 0: the callback that was requested by index has come. The device sends no other before
+    /// one is requested again.
     pub(super) triggered: Word<P>,
-    /// The place of the next used buffer to take, as the format has it.
+    /// The position of the next used buffer to take, in the representation of the format.
     pub(super) taken: Word<P>,
-    /// That of the next buffer to make available.
+    /// The position of the next buffer to make available.
     pub(super) next: Word<P>,
-    /// Not 0: there are used buffers that the ring does not show (packed, in order: the rest of a
-    /// batch).
+    /// Not 0: buffers of a batch are left to take, which the ring does not show as used (packed, in
+    /// order).
     pub(super) batched: Word<P>,
-    /// Not 0: there is a ring to look at, that of `view`.
+    /// Not 0: `view` is that of a ring which may be read.
     shown: Word<P>,
     view: UnsafeCell<MaybeUninit<V>>,
 }
 
-// SAFETY: The words are. The view is written by `attach` only, while nobody else looks at it by the
-// safety requirements there.
+// SAFETY: The words are `Sync`. `attach` alone writes the view, and its safety requirements exclude
+// any other access to the view during the write.
 unsafe impl<P, V: Sync + Send> Sync for Control<P, V> {}
 
 impl<P: Platform, V: Copy> Control<P, V> {
-    /// A control for a ring to be.
+    /// Creates the lockless part for a ring that is not made yet.
     pub const fn new() -> Self {
         Self {
             broken: Word::new(0),
@@ -128,38 +131,38 @@ impl<P: Platform, V: Copy> Control<P, V> {
         }
     }
 
-    /// Begins anew, with the ring. A queue that is broken stays so.
+    /// Resets the positions together with the ring. A broken queue stays broken.
     pub(super) fn start(&self) {
         self.triggered.set(0);
         self.batched.set(0);
         self.next.set(0);
     }
 
-    /// Says where the ring is. A new ring is shown by [`Control::show`].
+    /// Sets the view of the ring. [`Control::show`] lets readers use it.
     ///
     /// # Safety
     ///
-    /// Nobody else looks at the ring meanwhile: the control is new, or between
-    /// [`Control::hide`] and [`Control::show`].
+    /// There is no concurrent reader of the view: the control is new, or between [`Control::hide`]
+    /// and [`Control::show`].
     pub(super) unsafe fn attach(&self, view: V) {
-        // INVARIANT: The first place, which is in every ring.
+        // INVARIANT: 0 stands for the first position, which is in every ring.
         self.taken.set(0);
-        // SAFETY: Nobody else looks at the view, as the caller sees to.
+        // SAFETY: By the safety requirements, there is no concurrent reader of the view.
         unsafe { (*self.view.get()).write(view) };
     }
 
-    /// Returns the view of the ring, if there is one to look at.
+    /// Returns the view of the ring, or `None` while there is no ring to read.
     #[inline(always)]
     pub(super) fn view(&self) -> Option<V> {
         if self.shown.get() == 0 {
             return None;
         }
-        // SAFETY: The view is that of a ring (type invariant), and is not written while it is
-        // shown.
+        // SAFETY: `shown` was not 0, so the view is that of a ring (type invariant). `attach` does
+        // not write it concurrently, since its safety requirements exclude readers.
         Some(unsafe { (*self.view.get()).assume_init() })
     }
 
-    /// The words with their addresses, for a model.
+    /// Returns the words with their addresses, for the model checker.
     #[doc(hidden)]
     pub fn words(&self) -> [(usize, u32); 6] {
         let Self {
@@ -176,19 +179,19 @@ impl<P: Platform, V: Copy> Control<P, V> {
             .map(|word| (core::ptr::from_ref(word).addr(), word.get()))
     }
 
-    /// Why the queue is broken, if it is.
+    /// Returns the reason why the queue is broken, or `None`.
     #[inline]
     pub fn broken(&self) -> Option<Broken> {
         Broken::from_code(self.broken.get())
     }
 
-    /// Whether the queue is broken.
+    /// Returns whether the queue is broken.
     #[inline(always)]
     pub fn is_broken(&self) -> bool {
         self.broken.get() != 0
     }
 
-    /// Declares the queue broken: from now on it takes and gives nothing.
+    /// Declares the queue broken: it accepts and returns no buffer from now on.
     #[cold]
     pub fn declare_broken(&self) {
         if !self.is_broken() {
@@ -196,26 +199,27 @@ impl<P: Platform, V: Copy> Control<P, V> {
         }
     }
 
-    /// Has nothing but the owner look at the ring, which is to be replaced, until
-    /// [`Control::show`]: interrupts find no ring. Those that look at the ring already are to be
-    /// waited for.
+    /// Keeps all contexts but the owner of the ring off it, which is about to be replaced, until
+    /// [`Control::show`]. Interrupts find no ring from here on. The caller waits for those that are
+    /// reading the ring already.
     pub fn hide(&self) {
         self.shown.set(0);
     }
 
-    /// Has interrupts find the ring, which is new. After [`Control::hide`], to be called when none
-    /// is left that began to look while the ring was replaced.
+    /// Lets interrupts find the new ring, after [`Control::hide`]. The caller has waited until
+    /// every interrupt that began during the replacement has ended.
     pub fn show(&self) {
         self.shown.set(1);
     }
 
-    /// Takes a declaration back, or what a device did to break the queue. Only for one that was
-    /// reset since, or was never told of the queue; nothing else mends one.
+    /// Marks a broken queue as working again. Only for a queue that was reset since it broke, or
+    /// that the device was never told of: nothing else repairs a queue.
     pub fn unbreak(&self) {
         self.broken.set(0);
     }
 
-    /// Declares the queue broken by its device.
+    /// Marks the queue broken by its device, unless it is broken already. The first fault is
+    /// reported.
     #[cold]
     #[inline(never)]
     pub(super) fn latch(&self, report: &mut Option<Report>, (reason, value, limit): Fault) {
@@ -231,22 +235,24 @@ impl<P: Platform, V: Copy> Control<P, V> {
 }
 
 impl<P: Platform, V: View<P>> Control<P, V> {
-    /// Asks the device for no more callbacks: a hint, a callback may still come (§2.7.7.1,
+    /// Asks the device for no more callbacks. This is a hint: a callback may still come (§2.7.7.1,
     /// §2.8.10).
     ///
-    /// Any context, concurrently with everything.
+    /// Any context, concurrently with every other function.
     #[inline(always)]
     pub fn disable_cb(&self) {
         if self.off.get() != 0 {
             return;
         }
-        // Where the callback has come that was asked for by index, there is no other.
+        // After the callback that was requested by index, the device sends no other: there is
+        // nothing to suppress.
         if self.triggered.get() == 0 {
             if let Some(view) = self.view() {
                 view.turn_off(self.taken.get());
-                // The owner, which may ask for callbacks meanwhile, turns the device on where this
-                // is noted, and else leaves it as it is. So the device is off before that is noted:
-                // where it is not, a device is never off.
+                // The owner may enable callbacks concurrently. It writes to the device only if it
+                // finds `off` set. So the device is disabled first, and `off` set afterwards. In
+                // the other order, the device could stay disabled with `off` clear, and no later
+                // enable would write to it.
                 if !P::STORES_IN_ORDER {
                     P::wmb(view.flags().strong());
                 }
@@ -255,8 +261,8 @@ impl<P: Platform, V: View<P>> Control<P, V> {
         self.off.set(1);
     }
 
-    /// As [`Control::disable_cb`], until callbacks are asked for again by whoever disables them
-    /// here: where there is nothing to be done about that, nothing is noted.
+    /// As [`Control::disable_cb`], for a caller that enables callbacks again itself: if the device
+    /// sends none anyhow, nothing is noted either.
     #[inline(always)]
     pub(super) fn hold_cb(&self) {
         if self.triggered.get() == 0 {
@@ -264,10 +270,10 @@ impl<P: Platform, V: View<P>> Control<P, V> {
         }
     }
 
-    /// Whether there are used buffers at the place as of which callbacks were enabled. One full
-    /// barrier.
+    /// Returns whether the device has used a buffer since callbacks were enabled at `armed`. One
+    /// full barrier.
     ///
-    /// Any context, concurrently with everything. False if the queue is broken.
+    /// Any context, concurrently with every other function.
     #[inline]
     pub fn poll(&self, armed: Armed) -> bool {
         let Some(view) = self.view() else {
@@ -276,10 +282,11 @@ impl<P: Platform, V: View<P>> Control<P, V> {
         if self.is_broken() {
             return false;
         }
-        // §2.7.7.1, §2.8.10: The flags or the used event were written before what the device used
-        // is read. Pairs with the barrier of the device between writing that and reading those.
+        // §2.7.7.1, §2.8.10: The driver wrote the flags or the used event before it reads the used
+        // index or flags. Pairs with the barrier of the device between writing the used index or
+        // flags and reading the event suppression.
         P::mb(view.flags().strong());
-        // SAFETY: It is a place in the ring of the view, by `View::place`.
+        // SAFETY: `View::place` returns a position in the ring of the view.
         unsafe { view.has_used(view.place(armed), &self.batched) }
     }
 
@@ -291,7 +298,7 @@ impl<P: Platform, V: View<P>> Control<P, V> {
         let Some(view) = self.view() else {
             return Interrupt::None;
         };
-        // SAFETY: By the type invariant, `taken` is a place in the ring of `view`.
+        // SAFETY: By the type invariant, `taken` is a position in the ring of `view`.
         if !unsafe { view.has_used(self.taken.get(), &self.batched) } {
             return Interrupt::None;
         }
@@ -304,21 +311,21 @@ impl<P: Platform, V: View<P>> Control<P, V> {
         Interrupt::Callback
     }
 
-    /// Returns the places at which the next buffer is made available and the next used one is
-    /// taken: indices of a split ring, places with the wrap counter of a packed one. Hints.
+    /// Returns the positions of the next buffer to make available and of the next used one to take:
+    /// indices of a split ring, indices with the wrap counter of a packed one. Hints.
     #[inline]
     pub fn places(&self) -> (u16, u16) {
         (V::word(self.next.get()), V::word(self.taken.get()))
     }
 
-    /// Whether the driver wants to be called. A hint.
+    /// Returns whether the driver wants callbacks. A hint.
     #[inline]
     pub fn wants_callbacks(&self) -> bool {
         self.off.get() == 0
     }
 
-    /// Returns the word to write as a notification with `VIRTIO_F_NOTIFICATION_DATA` (§2.9), for
-    /// the queue with number `queue`.
+    /// Returns the word that notifies the device of the queue with number `queue` under
+    /// `VIRTIO_F_NOTIFICATION_DATA` (§2.9).
     #[inline]
     pub fn notification_data(&self, queue: u16) -> u32 {
         u32::from(V::word(self.next.get())) << 16 | u32::from(queue)

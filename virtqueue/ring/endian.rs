@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Byte order of a ring.
+//! The byte order of a ring.
 
 /// The byte order in which a device reads and writes its ring.
 ///
-/// Costs nothing where the processor is little-endian: both are the same there.
+/// On a little-endian processor both orders are the same, and conversion costs nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Endian {
     /// Modern devices (§1.4).
     Little,
-    /// Legacy devices: the order of the guest (§2.7.3).
+    /// Legacy devices: the byte order of the guest (§2.7.3).
     Native,
 }
 
@@ -19,7 +19,7 @@ impl Endian {
         cfg!(target_endian = "big") && matches!(self, Self::Little)
     }
 
-    /// Converts to or from the order of the processor.
+    /// Converts to or from the byte order of the processor.
     #[inline(always)]
     pub const fn u16(self, value: u16) -> u16 {
         if self.swaps() {
@@ -29,7 +29,7 @@ impl Endian {
         }
     }
 
-    /// Converts to or from the order of the processor.
+    /// Converts to or from the byte order of the processor.
     #[inline(always)]
     pub const fn u32(self, value: u32) -> u32 {
         if self.swaps() {
@@ -39,7 +39,7 @@ impl Endian {
         }
     }
 
-    /// Converts to or from the order of the processor.
+    /// Converts to or from the byte order of the processor.
     #[inline(always)]
     pub const fn u64(self, value: u64) -> u64 {
         if self.swaps() {
@@ -49,12 +49,13 @@ impl Endian {
         }
     }
 
-    /// Joins a `u32` and two `u16` that follow each other in memory into one word to store, with
-    /// each of them in this order.
+    /// Joins a `u32` and two `u16` that follow each other in memory into one word to store. Each
+    /// field has this byte order.
     #[inline(always)]
     pub const fn join(self, first: u32, second: u16, third: u16) -> u64 {
         if cfg!(target_endian = "little") || self.swaps() {
-            // As on a little-endian processor; then swapped as a whole if this is not one.
+            // Lay the fields out as a little-endian processor does. If this processor is not one,
+            // the whole word is swapped.
             self.u64(first as u64 | (second as u64) << 32 | (third as u64) << 48)
         } else {
             (first as u64) << 32 | (second as u64) << 16 | third as u64

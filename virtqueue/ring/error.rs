@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Errors.
+//! The errors of a ring.
 
-/// Why a buffer was not added.
+/// The reason why a buffer was not added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AddError {
-    /// The ring has no room for it now: again when something was taken out. `ENOSPC`.
+    /// The ring has too few free descriptors for now: try again after a buffer was taken out.
+    /// `ENOSPC`.
     ///
-    /// Drivers of old devices expect the device to be notified here if the buffer has something for
-    /// it to read; such a driver publishes and notifies.
+    /// Old devices expect a notification here if the buffer has something for them to read. A
+    /// driver for such a device publishes and notifies.
     Full,
-    /// The buffer needs a table, as it has more segments than the ring has descriptors, and there
-    /// was no memory for one: again some time later. `ENOMEM`.
+    /// There is no memory for the table that the buffer needs, because it has more segments than
+    /// the ring has descriptors: try again later. `ENOMEM`.
     NoMemory,
-    /// There are more segments than was said, or than the ring has descriptors, and it has no
-    /// tables. `EINVAL`.
+    /// There are more segments than the caller announced, or more than the ring has descriptors and
+    /// the ring has no tables. `EINVAL`.
     TooMany,
     /// The buffer has no segment. `EINVAL`.
     Empty,
-    /// The buffer gives memory to read after memory to write (§2.7.4.2). `EINVAL`.
+    /// A device-readable segment follows a device-writable one (§2.7.4.2). `EINVAL`.
     Misordered,
     /// The buffer is 2^32 bytes long or longer (§2.7.5.2). `EINVAL`.
     TooLong,
@@ -26,14 +27,14 @@ pub enum AddError {
     Broken,
 }
 
-/// Why a ring cannot be made of what was given.
+/// The reason why a ring cannot be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SetupError {
-    /// No descriptor, more than 32768 (§2.7, §2.8.10.1), or, for a split ring, not a power of two
-    /// (§2.7).
+    /// There is no descriptor, there are more than 32768 (§2.7, §2.8.10.1), or their number is no
+    /// power of two in a split ring (§2.7).
     Size,
-    /// Not one slot for each descriptor.
+    /// The number of descriptor states is not that of descriptors.
     Slots,
-    /// Memory that is not aligned as the specification asks (§2.7, §2.8.10.1).
+    /// An area is not aligned as the specification asks (§2.7, §2.8.10.1).
     Alignment,
 }

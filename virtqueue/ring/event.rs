@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Suppression of notifications by index (`VIRTIO_F_EVENT_IDX`; §2.7.7.2, §2.7.10, §2.8.10).
+//! Notification suppression by index (`VIRTIO_F_EVENT_IDX`; §2.7.7.2, §2.7.10, §2.8.10).
 
-/// Whether a step from index `old` to `new` goes over `event`: the entry that the other side
-/// asked to be told of is among those added.
+/// Returns whether a step from index `old` to `new` passes `event`: whether the entry of which the
+/// other side asked to be notified is among the new ones.
 ///
 /// Indices wrap at 2^16.
 #[inline(always)]
@@ -11,18 +11,18 @@ pub const fn need_event(event: u16, new: u16, old: u16) -> bool {
     new.wrapping_sub(event).wrapping_sub(1) < new.wrapping_sub(old)
 }
 
-/// As [`need_event`], for a step of `added` up to `new`, which may be more than indices count: then
-/// it goes over every event.
+/// As [`need_event`], for `added` new entries up to `new`. `added` may exceed 2^16: then the step
+/// passes every event.
 #[inline(always)]
 pub(super) const fn passed_event(event: u16, new: u16, added: u64) -> bool {
     (new.wrapping_sub(event).wrapping_sub(1) as u64) < added
 }
 
-/// Returns the number of `outstanding` buffers to wait for before the next callback, when it may be
-/// delayed: three quarters.
+/// Returns the number of used buffers after which a delayed callback comes, with `outstanding` in
+/// flight: three quarters.
 #[inline(always)]
 pub(super) const fn most_of(outstanding: u32) -> u32 {
-    // OVERFLOW: At most 2^16 are.
+    // OVERFLOW: At most 2^16 buffers are outstanding.
     outstanding.wrapping_mul(3) / 4
 }
 
@@ -43,7 +43,8 @@ mod tests {
                     new,
                     new.wrapping_add(1),
                 ] {
-                    // Entry number `event` completed means that the index went to `event` + 1.
+                    // The other side asked for entry number `event`: it is complete when the index
+                    // is `event` + 1.
                     let mut wanted = false;
                     for i in 0..step {
                         wanted |= start.wrapping_add(i) == event;

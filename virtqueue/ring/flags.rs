@@ -7,7 +7,7 @@ use super::{
     Config, //
 };
 
-/// Properties of a queue, in one byte.
+/// The negotiated properties of a queue, in one byte.
 #[derive(Clone, Copy, Debug)]
 pub struct Flags(u8);
 
@@ -31,19 +31,19 @@ impl Flags {
         Self(bits)
     }
 
-    /// Whether suppression is by index.
+    /// Returns whether notifications are suppressed by index.
     #[inline(always)]
     pub(super) const fn event_idx(self) -> bool {
         self.0 & Self::EVENT_IDX != 0
     }
 
-    /// Whether barriers are for devices and not only for processors.
+    /// Returns whether barriers order accesses for devices, and not only for processors.
     #[inline(always)]
     pub(super) const fn strong(self) -> bool {
         self.0 & Self::STRONG != 0
     }
 
-    /// Byte order of a split ring.
+    /// Returns the byte order of a split ring.
     #[inline(always)]
     pub(super) const fn endian(self) -> Endian {
         if self.0 & Self::NATIVE != 0 {

@@ -24,17 +24,18 @@ use super::{
     slot::Slot,
 };
 
-/// The counts that a format keeps of a queue, with the facts that it needs for them.
+/// The counts of a queue, and the negotiated flags, which a format needs along with them.
 pub struct Count {
     pub(super) flags: Flags,
-    /// Whether the used event was moved with no barrier since.
+    /// The used event was written, and no full barrier was done since.
     pub(super) event_moved: bool,
-    /// Free descriptors.
+    /// The number of free descriptors.
     pub(super) free: u16,
-    /// Number of the next buffer to add, and of the next one to take. They wrap.
+    /// The number of buffers added since the ring was initialised, and of those taken. Both wrap.
     pub(super) made: u16,
     pub(super) done: u16,
-    /// The number added since the last kick, in the unit in which the format suppresses kicks.
+    /// The number added since the last kick, in buffers or descriptors: the unit of the format's
+    /// available event.
     pub(super) added: u64,
 }
 
@@ -50,89 +51,93 @@ impl Count {
         }
     }
 
-    /// Buffers that were added and not taken.
+    /// Returns the number of buffers that were added and not taken.
     #[inline(always)]
     pub(super) const fn in_flight(&self) -> u16 {
         self.made.wrapping_sub(self.done)
     }
 }
 
-/// The answer to a search for a used buffer.
+/// The result of a search for a used buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Found {
-    /// Nothing.
+    /// There is no used buffer.
     Nothing,
-    /// A used buffer, as the ring has it. With its id, if the format reads that together with what
-    /// says that there is one.
+    /// The ring shows a used buffer. The id is valid if the format reads it together with the
+    /// flags, and 0 otherwise.
     Entry(u16),
-    /// The next buffer of a batch: there is nothing to read.
+    /// The next buffer of a batch is used, and has no entry of its own to read.
     InBatch,
 }
 
-/// A format, with the place of each side in the ring.
+/// A format, with the position of either side in the ring.
 ///
-/// For this crate: the names to use are [`Split`](super::Split) and [`Packed`](super::Packed).
+/// Code outside this crate uses [`Split`](super::Split) and [`Packed`](super::Packed).
 ///
 /// # Safety
 ///
-/// [`Format::next_id`], if what it is given is, and where ids are linked `tail` and `after` of
-/// [`Chain`]s, if what is in the slots is, are below [`Format::size`], which does not change.
+/// The result of [`Format::next_id`] is below [`Format::size`] if its argument is. If ids are
+/// linked, `tail` and `after` of each [`Chain`] are below it if the ids in the slots are. The size
+/// does not change.
 pub unsafe trait Format: Sized {
-    /// Memory and barriers.
+    /// The shared memory accesses and barriers.
     type Platform: Platform;
-    /// The place of the ring.
+    /// The location of the ring in memory.
     type Memory: Copy;
-    /// The facts of the ring that are known without exclusion.
+    /// The facts about the ring that are available without a lock.
     type View: View<Self::Platform>;
-    /// The place of the next used buffer, kept because a barrier would have it read again.
+    /// The position of the next used buffer. The caller keeps it in a local variable, because the
+    /// compiler reads a field again after a barrier.
     type At: Copy;
-    /// The place of the next buffer, kept because writing to the ring would have it read again.
+    /// The position of the next buffer to add. The caller keeps it in a local variable, because the
+    /// compiler reads a field again after a write to the ring.
     type To: Copy;
 
-    /// Whether buffers are used in the order in which they were made available.
+    /// Buffers are used in the order in which they were made available.
     const IN_ORDER: bool;
-    /// Whether ids are descriptors, linked by the slots to chains.
+    /// Ids are descriptor indices, and the slots link the ids to chains.
     const LINKED: bool;
-    /// In order: whether the ring shows only the first buffer of a batch as used.
+    /// In order: the ring shows only the first buffer of a batch as used.
     const HIDES_BATCH: bool;
-    /// Whether [`Format::arm_delayed`] takes all that was added for what the device has: it is
-    /// published before.
+    /// [`Format::arm_delayed`] counts every added buffer as outstanding, so that the caller
+    /// publishes before.
     const DELAYS_BY_ADDED: bool;
 
     /// Checks the size and the alignment of the areas.
     fn check(memory: &Self::Memory) -> Result<(), SetupError>;
 
-    /// Number of descriptors that some memory has.
+    /// Returns the number of descriptors that the memory has room for.
     fn size_of(memory: &Self::Memory) -> u16;
 
-    /// Takes over memory that was checked.
+    /// Creates the format on memory that [`Format::check`] accepted.
     ///
     /// # Safety
     ///
-    /// It is what it says, and stays so as long as the result or a view of it is used.
+    /// `memory` is mapped as its type says, as long as the result or a view of it is used.
     unsafe fn new(memory: &Self::Memory, flags: Flags) -> Self;
 
-    /// Returns the view that the control is to have.
+    /// Returns the view for the [`Control`].
     fn view(&self, flags: Flags) -> Self::View;
 
-    /// Brings everything to its first state, in shared memory too.
+    /// Initialises the private state and the shared memory.
     fn start(&mut self);
 
-    /// Number of descriptors, at least one.
+    /// Returns the number of descriptors, at least one.
     fn size(&self) -> u16;
 
-    /// The id of the next buffer, `free` being the first that is free.
+    /// Returns the id of the next buffer; `free` is the first free id.
     fn next_id(&self, free: u16) -> u16;
 
-    /// Returns the place of the next buffer.
+    /// Returns the position of the next buffer to add.
     fn to(&self) -> Self::To;
 
-    /// Writes descriptors for a buffer with that id, and as many segments as `segments` at most.
+    /// Writes descriptors for a buffer with the id `id` and at most `segments` segments.
     ///
     /// # Safety
     ///
-    /// `to` is what [`Format::to`] returns. There are as many slots as descriptors. `id`, and where
-    /// ids are linked `next` of the slots, are below that number.
+    /// `to` is the result of [`Format::to`], and nothing was posted since. There are as many slots
+    /// as descriptors. `id` is below that number and, if ids are linked, so is `next` of every
+    /// slot.
     unsafe fn describe<D: Describe, T>(
         &self,
         to: Self::To,
@@ -143,31 +148,32 @@ pub unsafe trait Format: Sized {
         buffer: &mut D,
     ) -> Result<Chain, D::Error>;
 
-    /// Corrects the address of the table of a buffer that was just described by one.
+    /// Writes the address of the table again for the buffer that was just described by it.
     ///
     /// # Safety
     ///
     /// As [`Format::describe`].
     unsafe fn move_table(&self, to: Self::To, id: u16, addr: u64);
 
-    /// Has a buffer that was described among the next ones to be published, if it is not published
-    /// at once. It is number `count.made`.
+    /// Adds a described buffer to those that the next [`Format::publish`] makes available, or makes
+    /// it available at once. It is number `count.made`.
     fn post(&mut self, to: Self::To, id: u16, chain: &Chain, count: &mut Count);
 
-    /// Tells the device of what was posted, as far as it was not told yet.
+    /// Makes every posted buffer available to the device.
     fn publish(&mut self, control: &Control<Self::Platform, Self::View>, count: &Count);
 
-    /// Whether the device wants to be notified of the last `added`, all since this was asked last.
-    /// A full barrier was done.
+    /// Returns whether the device wants a notification of the last `added` buffers or descriptors:
+    /// all since the last call. The caller has done a full barrier.
     fn wants_kick(&mut self, count: &Count, added: u64) -> bool;
 
-    /// Returns the place of the next used buffer.
+    /// Returns the position of the next used buffer.
     fn at(&self, count: &Count) -> Self::At;
 
-    /// Looks for used buffers. If there are, they are read after they were written.
+    /// Looks for a used buffer. If there is one, later reads of it are ordered after the device's
+    /// writes.
     ///
-    /// `DRAIN` says that the device has buffers, and that [`Format::arm`] follows, if the queue
-    /// does not break.
+    /// `DRAIN` promises that buffers are outstanding, and that [`Format::arm`] follows unless the
+    /// queue breaks.
     fn look<const DRAIN: bool>(
         &mut self,
         at: Self::At,
@@ -176,18 +182,21 @@ pub unsafe trait Format: Sized {
         count: &mut Count,
     ) -> Result<Found, Fault>;
 
-    /// Reads id and length of the next used buffer, which there is; `id` is what was read of it.
+    /// Returns the id and the length of the used buffer at `at`, which [`Format::look`] found with
+    /// `id`.
     fn used(&self, at: Self::At, id: u16) -> (u32, u32);
 
-    /// In order: the id of the oldest buffer, `free` being the first free id.
+    /// In order: returns the id of the oldest outstanding buffer; `free` is the first free id.
     fn oldest(&self, free: u16, count: &Count) -> u16;
 
-    /// In order: how many buffers the device may have used, as far as was looked.
+    /// In order: returns the number of buffers that the device may have used, as far as the driver
+    /// has looked.
     fn pending(&self, count: &Count) -> u16;
 
-    /// Goes past a used buffer of so many descriptors, and has it counted as done.
+    /// Moves past a used buffer of `descs` descriptors, and counts it as taken.
     ///
-    /// `QUIET` says that the device calls for none of those, and that [`Format::arm`] follows.
+    /// `QUIET` promises that the device sends no callback for these buffers, and that
+    /// [`Format::arm`] follows.
     fn step<const QUIET: bool>(
         &mut self,
         at: Self::At,
@@ -196,10 +205,10 @@ pub unsafe trait Format: Sized {
         count: &mut Count,
     );
 
-    /// In order: says whether there are more buffers than the ring shows.
+    /// In order: records whether buffers of a batch are left, which the ring does not show as used.
     fn set_batched(control: &Control<Self::Platform, Self::View>, batched: bool);
 
-    /// Callbacks as the driver of a new queue wants them.
+    /// Enables or disables callbacks for a new queue, as its driver wants them.
     fn start_callbacks(
         &mut self,
         control: &Control<Self::Platform, Self::View>,
@@ -210,38 +219,40 @@ pub unsafe trait Format: Sized {
     /// Asks for a callback at the next used buffer.
     fn arm(&mut self, control: &Control<Self::Platform, Self::View>, count: &Count);
 
-    /// The place of the next used buffer.
+    /// Returns the position of the next used buffer, for [`Control::poll`].
     fn armed(&self, count: &Count) -> Armed;
 
-    /// Whether there is a used buffer. A full barrier was done.
+    /// Returns whether there is a used buffer. The caller has done a full barrier.
     fn has_used(&self, count: &Count) -> bool;
 
-    /// Asks for a callback when the device has used most of what it has, and returns what
-    /// [`Format::is_quiet`] is to be told. See [`Format::DELAYS_BY_ADDED`].
+    /// Asks for a callback when the device has used most of the outstanding buffers. Returns the
+    /// value to pass to [`Format::is_quiet`]. See [`Format::DELAYS_BY_ADDED`].
     fn arm_delayed(&mut self, control: &Control<Self::Platform, Self::View>, count: &Count) -> u16;
 
-    /// Whether less was used than callbacks wait for. A full barrier was done.
+    /// Returns whether fewer buffers were used than the delayed callback waits for. The caller has
+    /// done a full barrier.
     fn is_quiet(&self, armed: u16, count: &Count) -> bool;
 }
 
-/// The facts of the ring that the shared part of a queue knows.
+/// The facts about the ring that the part of a queue without a lock needs.
 pub trait View<P>: Copy {
     /// Returns the negotiated flags.
     fn flags(&self) -> Flags;
 
-    /// Asks the device for no more callbacks, the place of the next used buffer being `taken`.
+    /// Asks the device for no more callbacks; `taken` is the position of the next used buffer.
     fn turn_off(&self, taken: u32);
 
-    /// The place that [`Armed`] stands for; some other in the ring, if that is none there.
+    /// Returns the position that `armed` stands for, or another one in the ring if there is none
+    /// such.
     fn place(&self, armed: Armed) -> u32;
 
-    /// A place as the specification has it in notifications (§2.9).
+    /// Returns a position as it is written in notifications (§2.9).
     fn word(place: u32) -> u16;
 
-    /// Whether a used buffer is at a place, or one that the ring does not show.
+    /// Returns whether there is a used buffer at `at`, or one that the ring does not show.
     ///
     /// # Safety
     ///
-    /// `at` is a place in the ring.
+    /// `at` is a position in the ring.
     unsafe fn has_used(&self, at: u32, batched: &Word<P>) -> bool;
 }

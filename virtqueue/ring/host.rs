@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The platform for user space: atomics, so that the device may be another thread, and tables.
+//! The platform for user space: atomics, since the device may be another thread, and tables.
 
 use crate::{
     Desc,
@@ -27,51 +27,57 @@ use core::{
     },
 };
 
-/// Relaxed atomic accesses and fences. Strong barriers are the weak ones.
+/// Relaxed atomic accesses, and fences. Strong barriers are the same as weak ones.
 ///
-/// `STORES_IN_ORDER`: whether rings take stores as seen in order. Barriers are there all the same.
+/// `STORES_IN_ORDER` is the value of the platform's constant of that name. The barriers are done in
+/// either case.
 #[derive(Clone, Copy)]
 pub struct Machine<const STORES_IN_ORDER: bool>;
 
-/// This machine, as the kernel has it.
+/// This machine, with the same promise about stores as in the kernel.
 pub type Host = Machine<{ cfg!(target_arch = "x86_64") }>;
 
-/// As [`Host`], where rings do as if stores may be seen out of order.
+/// As [`Host`], without the promise that stores are seen in order.
 pub type WeakHost = Machine<false>;
 
-// SAFETY: Atomic accesses are whole, and the compiler neither drops nor merges them. A fence
-// orders the atomic accesses around it as the barrier says; those for loads and for stores
-// alone are acquire and release, which order more.
+// SAFETY: Atomic accesses are whole, and the compiler neither drops nor merges them. A fence orders
+// the atomic accesses around it as the barrier says. The barriers for loads alone and for stores
+// alone are acquire and release fences, which order more.
 unsafe impl<const STORES_IN_ORDER: bool> Platform for Machine<STORES_IN_ORDER> {
     const STORES_IN_ORDER: bool = STORES_IN_ORDER;
 
     #[inline(always)]
     unsafe fn load16(ptr: *const u16) -> u16 {
-        // SAFETY: By the safety requirements; all concurrent accesses are atomic.
+        // SAFETY: By the safety requirements, `ptr` is aligned and readable; all concurrent
+        // accesses are atomic.
         unsafe { AtomicU16::from_ptr(ptr.cast_mut()) }.load(Relaxed)
     }
 
     #[inline(always)]
     unsafe fn load32(ptr: *const u32) -> u32 {
-        // SAFETY: By the safety requirements; all concurrent accesses are atomic.
+        // SAFETY: By the safety requirements, `ptr` is aligned and readable; all concurrent
+        // accesses are atomic.
         unsafe { AtomicU32::from_ptr(ptr.cast_mut()) }.load(Relaxed)
     }
 
     #[inline(always)]
     unsafe fn store16(ptr: *mut u16, value: u16) {
-        // SAFETY: By the safety requirements; all concurrent accesses are atomic.
+        // SAFETY: By the safety requirements, `ptr` is aligned and writable; all concurrent
+        // accesses are atomic.
         unsafe { AtomicU16::from_ptr(ptr) }.store(value, Relaxed);
     }
 
     #[inline(always)]
     unsafe fn store32(ptr: *mut u32, value: u32) {
-        // SAFETY: By the safety requirements; all concurrent accesses are atomic.
+        // SAFETY: By the safety requirements, `ptr` is aligned and writable; all concurrent
+        // accesses are atomic.
         unsafe { AtomicU32::from_ptr(ptr) }.store(value, Relaxed);
     }
 
     #[inline(always)]
     unsafe fn store64(ptr: *mut u64, value: u64) {
-        // SAFETY: By the safety requirements; all concurrent accesses are atomic.
+        // SAFETY: By the safety requirements, `ptr` is aligned and writable; all concurrent
+        // accesses are atomic.
         unsafe { AtomicU64::from_ptr(ptr) }.store(value, Relaxed);
     }
 
@@ -87,7 +93,7 @@ unsafe impl<const STORES_IN_ORDER: bool> Platform for Machine<STORES_IN_ORDER> {
 
     #[inline(always)]
     fn wmb(_strong: bool) {
-        // A release fence orders earlier accesses before later stores, which is more than asked.
+        // A release fence orders earlier accesses before later stores, which is more than required.
         fence(Release);
     }
 }
@@ -95,16 +101,18 @@ unsafe impl<const STORES_IN_ORDER: bool> Platform for Machine<STORES_IN_ORDER> {
 /// The number of tables, and their lengths.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Shape {
-    /// Descriptors in the table of an id, and how many ids there are. 0: they have none.
+    /// The number of descriptors in the table of an id, and the number of ids. 0: ids have no
+    /// tables.
     pub own: (u16, u16),
-    /// Descriptors in a table that is lent for one buffer, and how many of those there are.
+    /// The number of descriptors in a table that is lent for one buffer, and the number of such
+    /// tables.
     pub lent: (u16, u16),
-    /// Whether those cannot be shown to the device.
+    /// The lent tables cannot be exposed to the device.
     pub hidden: bool,
 }
 
 impl Shape {
-    /// Returns how many bytes the tables take.
+    /// Returns the number of bytes that the tables take.
     pub const fn bytes(&self) -> usize {
         let own = self.own.0 as usize * self.own.1 as usize;
         let lent = self.lent.0 as usize * self.lent.1 as usize;
@@ -112,25 +120,26 @@ impl Shape {
     }
 }
 
-/// A fixed number of tables in memory that somebody else keeps.
+/// A fixed number of tables, in memory that the caller keeps.
 #[derive(Debug)]
 pub struct FixedTables {
     base: NonNull<Desc>,
     addr: u64,
     shape: Shape,
-    /// Whether an id has its table.
+    /// For each id, whether it has its table.
     made: Vec<bool>,
-    /// The numbers of the tables that can be lent.
+    /// The numbers of the tables that are not lent.
     free: Vec<u16>,
-    /// The segments that each table was lent for, and whether the device sees it.
+    /// For each table, the number of segments that it was lent for (0: it is not lent), and whether
+    /// it is exposed to the device.
     loans: Vec<(u16, bool)>,
 }
 
-// SAFETY: A pointer that only the ring uses.
+// SAFETY: The pointer is to memory that the ring with the tables alone writes.
 unsafe impl Send for FixedTables {}
 
 impl FixedTables {
-    /// Makes tables of some memory, which the device finds at `addr`.
+    /// Creates tables in memory which the device finds at `addr`.
     ///
     /// # Safety
     ///
@@ -147,7 +156,7 @@ impl FixedTables {
         }
     }
 
-    /// No tables.
+    /// Creates a set of no tables.
     pub const fn none() -> Self {
         Self {
             base: NonNull::dangling(),
@@ -163,15 +172,15 @@ impl FixedTables {
         }
     }
 
-    /// Returns how many tables can be lent at the moment.
+    /// Returns the number of tables that can be lent at the moment.
     pub fn lendable(&self) -> usize {
         self.free.len()
     }
 
-    /// The table that starts with a descriptor.
+    /// Returns the table that starts at descriptor `at`.
     fn table(&self, at: usize) -> TableMemory {
         TableMemory {
-            // SAFETY: A table starts in the memory.
+            // SAFETY: Every table starts within the memory (`new`).
             base: unsafe { self.base.add(at) },
             addr: self.addr + (at * size_of::<Desc>()) as u64,
         }
@@ -186,7 +195,7 @@ impl FixedTables {
         self.table(first + usize::from(loan.number()) * usize::from(self.shape.lent.0))
     }
 
-    /// The buffer that a table was lent for.
+    /// Returns the record of a lent table.
     fn loan(&mut self, loan: Loan) -> &mut (u16, bool) {
         let found = &mut self.loans[usize::from(loan.number())];
         assert!(found.0 != 0, "it was lent");
@@ -194,7 +203,8 @@ impl FixedTables {
     }
 }
 
-// SAFETY: Each table has its own part of the memory.
+// SAFETY: Each table has its own part of the memory, which `new` promises to be aligned and large
+// enough.
 unsafe impl Tables for FixedTables {
     fn lends(&self) -> bool {
         self.shape.bytes() != 0

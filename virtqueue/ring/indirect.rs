@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The choice of a description for a buffer: a chain of descriptors in the ring, or an indirect
-//! table (`VIRTIO_F_INDIRECT_DESC`; §2.7.5.3, §2.8.7).
+//! The choice between a chain of descriptors in the ring and an indirect table for a buffer
+//! (`VIRTIO_F_INDIRECT_DESC`; §2.7.5.3, §2.8.7).
 
 use super::{
     platform::Platform,
@@ -15,24 +15,24 @@ use super::{
     },
 };
 
-/// When a buffer is described by a table, and takes one descriptor of the ring, and when by a
-/// chain in the ring.
+/// The rule by which a buffer is described by a table, and takes one descriptor of the ring, or by
+/// a chain in the ring.
 ///
-/// A table keeps the ring empty and costs one more descriptor to write and the device one more
-/// access. A buffer with one segment never gets one.
+/// A table keeps the ring empty. It costs the driver one more descriptor to write, and the device
+/// one more access. A buffer with one segment never gets a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IndirectRule {
-    /// Buffers of that many segments or more always get a table.
+    /// Buffers of this many segments or more always get a table.
     pub from: u16,
-    /// Smaller ones too, if a chain would leave fewer descriptors than this free.
+    /// Smaller buffers get a table too, if a chain would leave fewer free descriptors than this.
     pub keep_free: u16,
 }
 
 impl IndirectRule {
-    /// A table for whatever has more than one segment, as C does.
+    /// A table for every buffer with more than one segment, as in C.
     ///
-    /// Instructions of the driver's side to add, kick and get a buffer of segments whose number the
-    /// compiler does not know, as `bench/host/segments.sh` counts them, by a chain and by a table:
+    /// Instructions of the driver's side to add, kick and get a buffer by a chain and by a table,
+    /// counted by `bench/host/segments.sh`. The compiler does not know the number of segments.
     ///
     /// | segments |   split   | in order  |  packed   | in order  |
     /// |---------:|:---------:|:---------:|:---------:|:---------:|
@@ -44,22 +44,22 @@ impl IndirectRule {
     /// |       12 | 502 / 472 | 461 / 460 | 585 / 339 | 592 / 347 |
     /// |       16 | 610 / 568 | 557 / 552 | 718 / 387 | 725 / 395 |
     ///
-    /// A table is dearer only for a split ring in order, by nine instructions at most, and leaves
-    /// room in the ring for as many buffers as it has descriptors. What it costs the device, which
+    /// A table costs more only in a split ring in order, by nine instructions at most, and leaves
+    /// room in the ring for as many buffers as it has descriptors. The cost for the device, which
     /// has one more place to read, is not in these figures.
     pub const DEFAULT: Self = Self {
         from: 2,
         keep_free: 0,
     };
 
-    /// A table only where the ring has not enough room for a chain. A ring without tables has this
+    /// A table only if the ring has not enough room for a chain. A ring without tables has this
     /// rule, whatever its [`Config`](super::Config) says.
     pub const LAST_RESORT: Self = Self {
         from: u16::MAX,
         keep_free: 0,
     };
 
-    /// Whether a buffer of `segments` should have a table in a ring with `free` descriptors.
+    /// Returns whether a buffer of `segments` gets a table in a ring with `free` descriptors.
     #[inline(always)]
     pub(super) const fn wants(self, segments: u16, free: u16) -> bool {
         segments > 1
@@ -67,22 +67,22 @@ impl IndirectRule {
     }
 }
 
-/// The description of the next buffer.
+/// The way in which the next buffer is described.
 pub enum Plan<P> {
-    /// By a chain in the ring.
+    /// A chain in the ring.
     Direct,
-    /// By that table.
+    /// An indirect table.
     Table(Table<P>),
 }
 
-/// Chooses for a buffer of up to `segments`, with the id `id` if it has a table, in a ring of which
-/// `free` descriptors are free. `None`: it has no segment, there is no room for it, or the rule
-/// wants a table that the id does not have.
+/// Chooses the description of a buffer of up to `segments` segments, in a ring with `free` free
+/// descriptors; `id` is the id whose table it would get. Returns `None` if the buffer has no
+/// segment, if there is no room for it, or if the rule wants a table that the id does not have.
 ///
 /// # Safety
 ///
-/// There is a slot of the id, and where `free` is not 0 it is that of no buffer; `tables` are those
-/// of the ring.
+/// The id has a slot. If `free` is not 0, the id is that of no outstanding buffer. `tables` are
+/// those of the ring.
 #[inline(always)]
 pub(super) unsafe fn plan<P: Platform, T>(
     rule: IndirectRule,
@@ -92,17 +92,18 @@ pub(super) unsafe fn plan<P: Platform, T>(
     segments: u16,
     free: u16,
 ) -> Option<Plan<P>> {
-    // Nothing is to be described where there may be no free id.
+    // A buffer without segments is refused elsewhere, and there may be no free id for it.
     if segments == 0 {
         return None;
     }
     if rule.wants(segments, free) && free != 0 {
-        // SAFETY: By the safety requirements, there is a slot of the id.
+        // SAFETY: By the safety requirements, the id has a slot.
         if segments > unsafe { slot::at(slots, id) }.own_room() {
             return None;
         }
-        // SAFETY: By the invariants of slots it has one. By the contract of `Tables`, nobody else
-        // has the table of an id without a buffer.
+        // SAFETY: The segments fit into `own_room`, which is not 0, so the id has a table
+        // (invariant of `Slot`). The id has no outstanding buffer, so by the contract of `Tables`
+        // the table is free for this one.
         let table = unsafe { Table::new(tables.own(id)) };
         return Some(Plan::Table(table));
     }

@@ -1,30 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The driver side of a virtqueue (virtio spec §2.6): split ([`Split`], §2.7) and packed
-//! ([`Packed`], §2.8), each with buffers used in any order or in the order in which they were
-//! made available (`VIRTIO_F_IN_ORDER`).
+//! ([`Packed`], §2.8). In each, the device uses buffers in any order, or in the order in which they
+//! were made available (`VIRTIO_F_IN_ORDER`).
 //!
-//! The code is pure: it allocates nothing and depends on `core` only. [`Platform`] hides the
-//! difference between a kernel and user space: access to shared memory, and barriers.
+//! The code allocates nothing and depends on `core` only. The trait [`Platform`] provides access to
+//! shared memory and barriers, so that the same code runs in a kernel and in user space.
 //!
 //! # Ownership
 //!
-//! A ring holds a token `T` for each buffer that the device has. The token moves in with `add` and
-//! out with `get`, or with `detach_unused` and `reset` after the device has stopped. If a ring is
-//! dropped with tokens inside, they are forgotten and not dropped, since the device may still use
-//! the buffers that they stand for.
+//! A ring holds a token `T` for each outstanding buffer. `add` moves the token in, and `get` moves
+//! it out; after the device has stopped, `detach_unused` and `reset` do. Dropping a ring forgets
+//! the tokens inside instead of dropping them, since the device may still use the buffers that they
+//! stand for.
 //!
 //! # A device that misbehaves
 //!
-//! The device shares the memory of the ring and may write all of it at any time. Therefore
+//! The device shares the memory of the ring and may write all of it at any time. Therefore:
 //!
-//! - every value there is read once, and checked against private state: the ids in flight, their
-//!   number, and the room in each buffer;
-//! - nothing that the driver wrote there is ever read back: links, lengths and indices have private
-//!   copies in the ring and its [`Slot`]s;
-//! - the first impossible value breaks the queue: a [broken](Broken) queue accepts and returns no
-//!   buffer, and those in flight stay in it until the device was reset. An impossible length does
-//!   not break the queue, because some working devices count wrongly: it is [cut](Used::len).
+//! - Every value in shared memory is read once, and checked against private state: the outstanding
+//!   ids, their number, and the number of bytes that the device may write to each buffer.
+//! - Nothing that the driver wrote to shared memory is ever read back. Links, lengths and indices
+//!   have private copies in the ring and its [`Slot`]s.
+//! - The first impossible value breaks the queue. A [broken](Broken) queue accepts and returns no
+//!   buffer, and keeps the outstanding ones until the device was reset. An impossible length does
+//!   not break the queue, because some working devices count wrongly: the length is
+//!   [cut](Used::len).
 //!
 //! # Names that the `SAFETY` comments refer to
 //!
@@ -99,7 +100,7 @@ pub use self::{
     },
 };
 
-/// The negotiated features of the device, and the needs of the transport.
+/// The negotiated features of the device, and the requirements of the transport.
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
     /// `VIRTIO_F_EVENT_IDX`: suppression by index (§2.7.7, §2.7.10, §2.8.10).
@@ -107,14 +108,13 @@ pub struct Config {
     /// Byte order of the split ring: [`Endian::Native`] for a legacy device (§2.7.3). The packed
     /// ring is always little-endian.
     pub endian: Endian,
-    /// `VIRTIO_F_ORDER_PLATFORM`, or a transport to real hardware: barriers for devices and not
-    /// only for other processors (§6).
+    /// Barriers order accesses for a device, and not only for other processors (§6):
+    /// `VIRTIO_F_ORDER_PLATFORM`, or a transport to real hardware.
     pub strong_barriers: bool,
-    /// When a buffer is described by an indirect table (§2.7.5.3, §2.8.7), if the ring has
+    /// The rule by which a buffer gets an indirect table (§2.7.5.3, §2.8.7), if the ring has
     /// [`Tables`].
     pub indirect: IndirectRule,
-    /// Whether the driver wants to be called at all. A queue without a callback starts with its
-    /// interrupts off.
+    /// The driver wants callbacks. A queue without a callback starts with its interrupts disabled.
     pub callbacks: bool,
 }
 

@@ -2,25 +2,26 @@
 
 //! The interface between the ring core and the machine that it runs on.
 
-/// Accesses to memory that a device or another processor uses at the same time, and barriers.
+/// Barriers, and accesses to memory that a device or another processor uses at the same time.
 ///
-/// The functions have no state: an implementation is a type without values, and everything is
+/// The functions have no state: an implementation is a type without values, and every function is
 /// inlined.
 ///
-/// In a kernel the accesses are `READ_ONCE` and `WRITE_ONCE`; weak barriers are `virt_mb`,
-/// `virt_rmb` and `virt_wmb` (`smp_*` that are there on a uniprocessor kernel too), strong ones
-/// are `mb`, `dma_rmb` and `dma_wmb`.
+/// In a kernel the accesses are `READ_ONCE` and `WRITE_ONCE`. Weak barriers are `virt_mb`,
+/// `virt_rmb` and `virt_wmb` (`smp_*` that are there on a uniprocessor kernel too); strong ones are
+/// `mb`, `dma_rmb` and `dma_wmb`.
 ///
 /// # Safety
 ///
-/// - Each access is done once, whole, and neither left out nor merged with another.
-/// - A barrier orders as its documentation says what the processor and the compiler do.
+/// - Each access is done once and whole, and is neither left out nor merged with another.
+/// - A barrier orders, as its documentation says, the accesses of the processor and of the
+///   compiler.
 pub unsafe trait Platform: Copy {
-    /// Whether [`Platform::store64`] cannot be seen half done.
+    /// [`Platform::store64`] cannot be seen half done.
     const STORE64_IS_WHOLE: bool = cfg!(target_pointer_width = "64");
 
-    /// Whether stores are seen in the order in which they were done, so that [`Platform::wmb`]
-    /// costs nothing. Then nothing is gained by having one for several buffers.
+    /// Stores are seen in the order in which they were done, so that [`Platform::wmb`] costs
+    /// nothing. Then one barrier for several buffers saves nothing over one for each.
     const STORES_IN_ORDER: bool = false;
 
     /// Reads two bytes.
@@ -51,23 +52,23 @@ pub unsafe trait Platform: Copy {
     /// As [`Platform::store16`].
     unsafe fn store32(ptr: *mut u32, value: u32);
 
-    /// Writes eight bytes; in two halves where the machine cannot do it whole.
+    /// Writes eight bytes: in two halves if the machine cannot write them whole.
     ///
     /// # Safety
     ///
     /// As [`Platform::store16`].
     unsafe fn store64(ptr: *mut u64, value: u64);
 
-    /// Full barrier: accesses before it are done before accesses after it, stores before loads
+    /// Full barrier: orders accesses before it before accesses after it, stores before loads
     /// included.
     ///
     /// `strong` says that the other side is a device and not a processor.
     fn mb(strong: bool);
 
-    /// Loads before it are done before loads after it, and before stores after it that depend on
-    /// what was loaded.
+    /// Read barrier: orders loads before it before loads after it, and before stores after it that
+    /// depend on the loaded values.
     fn rmb(strong: bool);
 
-    /// Stores before it are done before stores after it.
+    /// Write barrier: orders stores before it before stores after it.
     fn wmb(strong: bool);
 }

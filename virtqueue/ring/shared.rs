@@ -3,7 +3,7 @@
 //! Memory that the driver shares with the device.
 //!
 //! Every access goes through the types of this file and of `split/memory.rs`, `packed/memory.rs`
-//! and `packed/spot.rs`: raw pointers, never references, and one access at a time.
+//! and `packed/spot.rs`. They hold raw pointers and never references, and do one access at a time.
 
 use super::{
     desc::Desc,
@@ -19,14 +19,15 @@ use core::{
 ///
 /// # Invariants
 ///
-/// Mapped (see the module), as far as the type that holds it says.
+/// The pointer is mapped (see the module), for as many elements as the type that holds it says.
 pub(super) struct Shared<E>(NonNull<E>);
 
-// SAFETY: A pointer to memory that the device uses concurrently anyway; every access is one of
-// `Platform`, which any thread may do at any time.
+// SAFETY: The pointer is to memory that the device uses concurrently anyhow. Every access goes
+// through `Platform`, whose accesses may be done by any thread at any time.
 unsafe impl<E> Send for Shared<E> {}
 
-// SAFETY: Every access is one of `Platform`, which any thread may do at any time.
+// SAFETY: Every access goes through `Platform`, whose accesses may be done by any thread at any
+// time.
 unsafe impl<E> Sync for Shared<E> {}
 
 impl<E> Clone for Shared<E> {
@@ -39,13 +40,13 @@ impl<E> Clone for Shared<E> {
 impl<E> Copy for Shared<E> {}
 
 impl<E> Shared<E> {
-    /// Takes over a pointer.
+    /// Creates a pointer to shared memory.
     ///
     /// # Safety
     ///
-    /// The memory stays mapped as long as a copy of this is used.
+    /// The memory stays mapped as long as the result or a copy of it is used.
     pub(super) const unsafe fn new(ptr: NonNull<E>) -> Self {
-        // INVARIANT: By the safety requirements.
+        // INVARIANT: By the safety requirements, the memory is mapped.
         Self(ptr)
     }
 
@@ -55,7 +56,7 @@ impl<E> Shared<E> {
     }
 }
 
-/// Descriptors that follow each other.
+/// An array of descriptors: the ring, or an indirect table.
 #[derive(Clone, Copy)]
 pub(super) struct Descs<P> {
     base: Shared<Desc>,
@@ -78,22 +79,24 @@ impl<P: Platform> Descs<P> {
     /// `index` is bounded.
     #[inline(always)]
     pub(super) unsafe fn at(&self, index: u16) -> *mut Desc {
-        // SAFETY: Mapped, and bounded by the safety requirements.
+        // SAFETY: `base` is mapped (invariant of `Shared`), and `index` is bounded by the safety
+        // requirements.
         unsafe { self.base.as_ptr().add(usize::from(index)) }
     }
 
-    /// The descriptors from one on.
+    /// Returns the descriptors from `index` on.
     ///
     /// # Safety
     ///
     /// `index` is bounded.
     #[inline(always)]
     pub(super) unsafe fn from(&self, index: u16) -> Self {
-        // SAFETY: Bounded by the safety requirements, and mapped as long as all of them are.
+        // SAFETY: `index` is bounded by the safety requirements, and the rest of the array is
+        // mapped as long as the whole is.
         Self::new(unsafe { Shared::new(self.base.0.add(usize::from(index))) })
     }
 
-    /// Writes a descriptor: its address and the rest, in the order of the ring.
+    /// Writes a descriptor: its address and the rest, both in the byte order of the ring.
     ///
     /// # Safety
     ///
@@ -114,7 +117,7 @@ impl<P: Platform> Descs<P> {
     /// `index` is bounded.
     #[inline(always)]
     pub(super) unsafe fn write_addr(&self, index: u16, addr: u64) {
-        // SAFETY: `at` is a descriptor, by the safety requirements.
+        // SAFETY: By the safety requirements, `index` is bounded, so `at` is a mapped descriptor.
         unsafe { P::store64(self.at(index).cast(), addr) };
     }
 
@@ -125,19 +128,21 @@ impl<P: Platform> Descs<P> {
     /// `index` is bounded.
     #[inline(always)]
     pub(super) unsafe fn write_rest(&self, index: u16, rest: u64) {
-        // SAFETY: `at` is a descriptor, by the safety requirements, which has two words.
+        // SAFETY: By the safety requirements, `index` is bounded, so `at` is a mapped descriptor,
+        // which has two words.
         unsafe { P::store64(self.at(index).cast::<u64>().add(1), rest) };
     }
 }
 
-/// Four bytes of private memory that more than one context reads and writes: `READ_ONCE` and
-/// `WRITE_ONCE`, no order.
+/// Four bytes of private memory that several contexts read and write: `READ_ONCE` and `WRITE_ONCE`,
+/// without any ordering.
 pub struct Word<P> {
     value: UnsafeCell<u32>,
     _platform: PhantomData<fn() -> P>,
 }
 
-// SAFETY: Every access is one of `Platform`, which any thread may do at any time.
+// SAFETY: Every access goes through `Platform`, whose accesses may be done by any thread at any
+// time.
 unsafe impl<P> Sync for Word<P> {}
 
 impl<P: Platform> Word<P> {
@@ -150,13 +155,13 @@ impl<P: Platform> Word<P> {
 
     #[inline(always)]
     pub(super) fn get(&self) -> u32 {
-        // SAFETY: The value is ours; all concurrent accesses go through `Platform`.
+        // SAFETY: The word owns the value, and all concurrent accesses go through `Platform`.
         unsafe { P::load32(self.value.get()) }
     }
 
     #[inline(always)]
     pub(super) fn set(&self, value: u32) {
-        // SAFETY: The value is ours; all concurrent accesses go through `Platform`.
+        // SAFETY: The word owns the value, and all concurrent accesses go through `Platform`.
         unsafe { P::store32(self.value.get(), value) };
     }
 }

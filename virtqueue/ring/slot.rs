@@ -4,40 +4,41 @@
 
 use super::tables::Loan;
 
-/// The private state that goes with one id: a head descriptor of a split ring, a buffer id of a
-/// packed one.
+/// The private state of one id: a head descriptor of a split ring, a buffer id of a packed one. C:
+/// `vring_desc_state_split`, `vring_desc_state_packed`.
 ///
-/// The caller sets aside as many as the queue has descriptors and gives them to the ring.
+/// The caller allocates one for each descriptor of the queue, and passes all of them to the ring.
 ///
-/// PERF: Half a cache line for a token of two words, and computed by a shift. The table of the id
-/// is known to the [`Tables`](super::Tables), which only a buffer asks that fits into one.
+/// PERF: Half a cache line for a token of two words, so that the address of a slot is a shift away
+/// from the id. The table of the id is not stored here but in [`Tables`](super::Tables), which only
+/// a buffer that uses the table asks for it.
 ///
 /// # Invariants
 ///
-/// The `tables` of the ring that has the slot have a table with room for `own_room` segments for
-/// the id, if that is not 0.
+/// If `own_room` is not 0, the `tables` of the ring with this slot have a table for the id, with
+/// room for `own_room` segments.
 pub struct Slot<T> {
-    /// The buffer, if the device has one of this id.
+    /// The token of the buffer, if the device has one with this id.
     pub(super) token: Option<T>,
-    /// Bytes that the device may write to it.
+    /// The number of bytes that the device may write to the buffer.
     pub(super) room: u32,
-    /// Any order: the next free descriptor or id, or the next one of the chain. In order: the
-    /// number of the buffer among all that were made available, which wraps.
+    /// Any order: the next free id, or the next descriptor of the chain. In order: the number of
+    /// the buffer, counted in the order in which buffers were made available, which wraps.
     pub(super) next: u16,
-    /// Descriptors that the buffer takes in the ring.
+    /// The number of descriptors that the buffer takes in the ring.
     pub(super) count: u16,
     /// Split, any order: the last descriptor of the chain.
     pub(super) tail: u16,
-    /// The most segments that the table of the id has room for. 0: it has none.
+    /// The number of segments that the table of the id has room for. 0: the id has no table.
     own_room: u16,
-    /// The table that was lent for the buffer of this id.
+    /// The borrowed table by which the buffer of this id is described.
     pub(super) loan: Option<Loan>,
 }
 
 impl<T> Slot<T> {
-    /// A slot for a ring to be.
+    /// Creates the state of an id without a buffer and without a table.
     pub const fn new() -> Self {
-        // INVARIANT: There is no table.
+        // INVARIANT: The id has no table.
         Self {
             token: None,
             room: 0,
@@ -49,24 +50,27 @@ impl<T> Slot<T> {
         }
     }
 
-    /// Forgets all that an earlier ring left: what is not known to be free of its device.
+    /// Resets the state for a new ring. A token of an earlier ring is forgotten and not dropped:
+    /// the device of that ring may still use the buffer.
     pub(super) fn clear(&mut self) {
         core::mem::forget(core::mem::take(self));
     }
 
-    /// The most segments that the table of the id has room for. 0: it has none.
+    /// Returns the number of segments that the table of the id has room for; 0 if the id has no
+    /// table.
     #[inline(always)]
     pub(super) fn own_room(&self) -> u16 {
         self.own_room
     }
 
-    /// Notes that the id has a table of its own.
+    /// Records that the id has a table of its own.
     ///
     /// # Safety
     ///
-    /// The tables of the ring that has the slot have one for this id, with as much room.
+    /// The tables of the ring with this slot have a table for this id, with room for `room`
+    /// segments.
     pub(super) unsafe fn set_own_room(&mut self, room: u16) {
-        // INVARIANT: By the safety requirements.
+        // INVARIANT: By the safety requirements, the id has such a table.
         self.own_room = room;
     }
 }
@@ -77,7 +81,8 @@ impl<T> Default for Slot<T> {
     }
 }
 
-/// Makes each slot the successor of the one before it, and the first that of the last.
+/// Links all slots into one free list: each is the successor of the one before it, and the first
+/// that of the last.
 pub(super) fn link<T>(slots: &mut [Slot<T>]) {
     let last = slots.len().wrapping_sub(1);
     for (i, slot) in slots.iter_mut().enumerate() {
@@ -86,19 +91,19 @@ pub(super) fn link<T>(slots: &mut [Slot<T>]) {
     }
 }
 
-/// The slot of an id.
+/// Returns the slot of an id.
 ///
 /// # Safety
 ///
-/// There is one.
+/// `id` is below the number of slots.
 #[inline(always)]
 pub(super) unsafe fn at_mut<T>(slots: &mut [Slot<T>], id: u16) -> &mut Slot<T> {
     debug_assert!(usize::from(id) < slots.len());
-    // SAFETY: By the safety requirements, there is a slot of the id.
+    // SAFETY: By the safety requirements, `id` is below the number of slots.
     unsafe { slots.get_unchecked_mut(usize::from(id)) }
 }
 
-/// The slot of an id.
+/// Returns the slot of an id.
 ///
 /// # Safety
 ///
@@ -106,11 +111,11 @@ pub(super) unsafe fn at_mut<T>(slots: &mut [Slot<T>], id: u16) -> &mut Slot<T> {
 #[inline(always)]
 pub(super) unsafe fn at<T>(slots: &[Slot<T>], id: u16) -> &Slot<T> {
     debug_assert!(usize::from(id) < slots.len());
-    // SAFETY: By the safety requirements, there is a slot of the id.
+    // SAFETY: By the safety requirements, `id` is below the number of slots.
     unsafe { slots.get_unchecked(usize::from(id)) }
 }
 
-/// Forgets all buffers that are left: the device may be using what they stand for.
+/// Forgets the tokens of all outstanding buffers, since the device may still use the buffers.
 pub(super) fn forget<T>(slots: &mut [Slot<T>]) {
     for slot in slots {
         core::mem::forget(slot.token.take());
@@ -122,16 +127,17 @@ pub(super) fn forget<T>(slots: &mut [Slot<T>]) {
 pub struct Used<T> {
     /// The token that stands for the buffer.
     pub token: T,
-    /// Bytes that the device says it wrote, which may be any number.
+    /// The number of bytes that the device reports as written, which may be any value.
     pub claimed: u32,
-    /// Bytes that it was given to write.
+    /// The number of bytes that the device was allowed to write.
     pub room: u32,
-    /// The id that it had: what `add` returned.
+    /// The id that the buffer had: the result of `add`.
     pub id: u16,
 }
 
 impl<T> Used<T> {
-    /// Bytes that the device says it wrote, cut to those that it was given to write.
+    /// Returns the number of bytes that the device reports as written, cut to the number that it
+    /// was allowed to write.
     #[inline(always)]
     #[allow(clippy::len_without_is_empty)]
     pub const fn len(&self) -> u32 {
@@ -142,7 +148,7 @@ impl<T> Used<T> {
         }
     }
 
-    /// Whether the device says that it wrote more than it was given to write.
+    /// Returns whether the device reports more bytes as written than it was allowed to write.
     #[inline(always)]
     pub const fn is_cut(&self) -> bool {
         self.claimed > self.room
@@ -154,7 +160,7 @@ impl<T> Used<T> {
 pub struct Unused<T> {
     /// The token that stands for the buffer.
     pub token: T,
-    /// The id that it had: what `add` returned.
+    /// The id that the buffer had: the result of `add`.
     pub id: u16,
 }
 

@@ -30,12 +30,12 @@ pub struct TableMemory {
 
 /// The number of a table that was lent.
 ///
-/// One more than that, so that a [`Slot`](super::Slot) has room for one, or none, in two bytes.
+/// Stored plus one, so that an optional number takes two bytes in a [`Slot`](super::Slot).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Loan(NonZeroU16);
 
 impl Loan {
-    /// The loan of a number. `None` of 65535, which is no table's.
+    /// Creates the loan of table `number`. Returns `None` for 65535, which is no table's number.
     #[inline]
     pub const fn new(number: u16) -> Option<Self> {
         match NonZeroU16::new(number.wrapping_add(1)) {
@@ -44,7 +44,7 @@ impl Loan {
         }
     }
 
-    /// Returns the number.
+    /// Returns the number of the table.
     #[inline]
     pub const fn number(self) -> u16 {
         self.0.get().wrapping_sub(1)
@@ -54,31 +54,32 @@ impl Loan {
 /// A table for a buffer whose id has none that is long enough.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lent {
-    /// That of the id from now on, with room for so many segments: what [`Tables::own`] returns.
-    /// The device can see it.
+    /// The table of the id from now on, which [`Tables::own`] returns, and the number of segments
+    /// that it has room for. The device can see it.
     Own(TableMemory, u16),
-    /// A table that comes back with the buffer. The device can see it only after
-    /// [`Tables::expose`]; its address is none before.
+    /// A table for one buffer. The device can see it only after [`Tables::expose`], and it has no
+    /// address before.
     Once(Loan, TableMemory),
 }
 
-/// Gives a ring its tables.
+/// The tables of a ring.
 ///
-/// All but [`Tables::own`] is off the usual path: called for the first buffer of an id, and for
-/// buffers with unusually many segments.
+/// [`Tables::own`] is on the fast path. The other functions are called for the first buffer of an
+/// id, and for buffers with unusually many segments.
 ///
 /// # Safety
 ///
-/// - A table is memory aligned to 16, with room for as many descriptors as were asked for, and the
-///   ring alone writes it: that of an id as long as this exists, one that is [`Lent::Once`] up to
-///   [`Tables::take_back`]. No two of those are the same.
-/// - The address of a table is one at which the device finds it; that of [`Lent::Once`] is so from
-///   [`Tables::expose`] up to [`Tables::take_back`], or as long as this exists.
+/// - A table is memory aligned to 16, with room for as many descriptors as were requested. The ring
+///   alone writes it: the table of an id as long as the tables exist, and one that is
+///   [`Lent::Once`] up to [`Tables::take_back`]. No two tables overlap.
+/// - The device finds a table at its address: that of an id as long as the tables exist, and one
+///   that is [`Lent::Once`] from [`Tables::expose`] up to [`Tables::take_back`], or as long as the
+///   tables exist.
 pub unsafe trait Tables {
     /// Returns whether buffers may have tables at all: `VIRTIO_F_INDIRECT_DESC` was negotiated.
     fn lends(&self) -> bool;
 
-    /// Says whether memory may be waited for from now on.
+    /// Sets whether allocations may sleep from now on.
     #[inline(always)]
     fn may_sleep(&mut self, _sleeps: bool) {}
 
@@ -86,27 +87,28 @@ pub unsafe trait Tables {
     ///
     /// # Safety
     ///
-    /// It has one, which was [`Lent::Own`].
+    /// The id has a table, which `lend` returned as [`Lent::Own`].
     unsafe fn own(&self, id: u16) -> TableMemory;
 
-    /// Returns a table with room for `segments` for a buffer with an id that has none, or one that
-    /// is too short. `None`: there is none for now.
+    /// Returns a table with room for `segments` for a buffer whose id has none, or one that is too
+    /// short. Returns `None` if there is none for now.
     fn lend(&mut self, id: u16, segments: u16) -> Option<Lent>;
 
-    /// Lets the device see as many descriptors of a table as were asked for: before they are
-    /// written, or, if that [maps](super::Describe::MAPS) memory, afterwards. Returns the address.
-    /// `None`: that cannot be done for now.
+    /// Exposes a lent table to the device, for as many descriptors as were requested, and returns
+    /// its address. This happens before the descriptors are written, or after if the description
+    /// [maps](super::Describe::MAPS) memory. Returns `None` if the table cannot be exposed for now.
     fn expose(&mut self, loan: Loan) -> Option<u64>;
 
-    /// Takes a table back that was lent once. The device has done with it, or cannot see it.
+    /// Takes back a table that was lent for one buffer. The device is done with the table, or
+    /// cannot see it.
     fn take_back(&mut self, loan: Loan);
 }
 
-/// No tables: `VIRTIO_F_INDIRECT_DESC` was not negotiated.
+/// An empty set of tables: `VIRTIO_F_INDIRECT_DESC` was not negotiated.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoTables;
 
-// SAFETY: There is no table.
+// SAFETY: No function hands out a table: `own` may not be called, since `lend` returns none.
 unsafe impl Tables for NoTables {
     fn lends(&self) -> bool {
         false
@@ -132,7 +134,7 @@ unsafe impl Tables for NoTables {
 
 /// A table for the next buffer.
 pub struct Table<P> {
-    /// As many descriptors as the buffer was said to have segments, or more.
+    /// The descriptors: as many as the buffer was announced to have segments, or more.
     pub(super) descs: Descs<P>,
     /// The address at which the device finds them.
     pub(super) addr: u64,
@@ -141,12 +143,13 @@ pub struct Table<P> {
 impl<P: Platform> Table<P> {
     /// # Safety
     ///
-    /// The memory is the ring's as long as the result is used, and has room for the buffer.
+    /// The ring alone writes the memory as long as the result is used, and it has room for the
+    /// segments of the buffer.
     #[inline(always)]
     pub(super) unsafe fn new(memory: TableMemory) -> Self {
         Self {
-            // SAFETY: By the safety requirements, the memory is the ring's and has room for the
-            // table.
+            // SAFETY: By the safety requirements, the memory stays mapped as long as the table is
+            // used, and has room for it.
             descs: Descs::new(unsafe { Shared::new(memory.base) }),
             addr: memory.addr,
         }
