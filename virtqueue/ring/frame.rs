@@ -42,14 +42,14 @@ use core::{
 ///
 /// # Invariants
 ///
-/// - `slots` has as many elements as `format` has descriptors, and every `next` and `tail` in
-///   them that is the place of a slot, as `free_id`, is one of them.
-/// - A slot has a token exactly if the device has the buffer with that id, and its `count` and
-///   `room` are what the device was given.
-/// - Any order: the slots from `free_id` along `next` are the free ids; where ids are linked,
-///   those from the id of a buffer along `next` up to its `tail` are its chain.
-/// - `count.made` - `count.done` buffers, less the `detached` ones, have a token, and
-///   `count.free` descriptors are free.
+/// - `slots` has as many elements as `format` has descriptors. Every `next` and `tail` in them that
+///   is the index of a slot, and `free_id`, are below that number.
+/// - A slot has a token exactly if the buffer with that id is outstanding. Its `count` and `room`
+///   then are the descriptors that the buffer takes, and the bytes that the device may write to it.
+/// - Any order: the slots from `free_id` along `next` are the free ids. Where ids are linked, those
+///   from the id of a buffer along `next` up to its `tail` are its chain.
+/// - `count.made` - `count.done` buffers, less the `detached` ones, have a token, and `count.free`
+///   descriptors are free.
 pub struct Frame<F, T, S, C, L>
 where
     F: Format,
@@ -66,7 +66,8 @@ where
     slots: S,
     control: C,
     tables: L,
-    /// Slots up to which [`Frame::detach_unused`] found none, and how many it found.
+    /// The number of slots that [`Frame::detach_unused`] has searched, and of the tokens that it
+    /// took out.
     scanned: u16,
     detached: u16,
     config: Config,
@@ -81,21 +82,21 @@ where
     C: Deref<Target = Control<F::Platform, F::View>>,
     L: Tables,
 {
-    /// Makes an empty ring. The memory is written here; the device may have it afterwards.
+    /// Creates an empty ring and initialises its memory. The device may get the memory afterwards.
     ///
     /// # Errors
     ///
-    /// [`SetupError`]: nothing was written.
+    /// [`SetupError`]: no memory was written.
     ///
     /// # Safety
     ///
-    /// - `memory` is what its type says, and stays so as long as the ring or `control` is used;
-    ///   but for the device, nobody else writes it.
-    /// - `control` gives the same control each time, that of this ring alone, and nobody else uses
-    ///   it meanwhile.
-    /// - `slots` gives the same slots each time, and they are of this ring alone.
-    /// - The `tables` are for as many ids as the ring has descriptors; it is dropped when the
-    ///   device is done with them.
+    /// - `memory` is mapped as its type says, as long as the ring or `control` is used; only the
+    ///   device writes it besides.
+    /// - `control` dereferences to the same control each time, which is that of this ring alone,
+    ///   and there is no concurrent use of it during the call.
+    /// - `slots` dereferences to the same slots each time, and they are of this ring alone.
+    /// - The `tables` are for as many ids as the ring has descriptors. The ring is dropped only
+    ///   when the device is done with the tables.
     pub unsafe fn new(
         memory: F::Memory,
         config: Config,
@@ -103,8 +104,8 @@ where
         control: C,
         tables: L,
     ) -> Result<Self, SetupError> {
-        // SAFETY: By the safety requirements, `memory` is what its type says, and the slots are for
-        // it.
+        // SAFETY: By the safety requirements, `memory` is mapped as its type says, and the slots
+        // are for it.
         let format = unsafe { Self::format(&memory, &config, &slots) }?;
         let mut ring = Self {
             format,
@@ -121,13 +122,13 @@ where
             report: None,
             _tokens: PhantomData,
         };
-        // SAFETY: By the safety requirements, nobody else uses the control yet.
+        // SAFETY: By the safety requirements, there is no concurrent use of the control.
         unsafe { ring.attach() };
         ring.control.show();
         Ok(ring)
     }
 
-    /// Returns the format of a ring in some memory.
+    /// Creates the format of a ring on its memory.
     ///
     /// # Safety
     ///
@@ -137,11 +138,11 @@ where
         if slots.len() != usize::from(F::size_of(memory)) {
             return Err(SetupError::Slots);
         }
-        // SAFETY: By the safety requirements; it was checked.
+        // SAFETY: By the safety requirements, `memory` is mapped, and `F::check` accepted it.
         Ok(unsafe { F::new(memory, Flags::new(config)) })
     }
 
-    /// Returns the rule of a ring: one without tables does not look for them.
+    /// Returns the rule by which buffers get tables. A ring without tables never asks for one.
     fn rule(config: &Config, tables: &L) -> IndirectRule {
         if tables.lends() {
             config.indirect
@@ -150,20 +151,21 @@ where
         }
     }
 
-    /// Has the control know of the ring, and starts.
+    /// Gives the control its view of the ring, and initialises the ring.
     ///
     /// # Safety
     ///
-    /// Nobody else uses the control meanwhile.
+    /// There is no concurrent use of the control during the call.
     unsafe fn attach(&mut self) {
-        // What slots of an earlier use still held is not known to be free of the device.
+        // Slots may hold tokens of an earlier ring, and its device may still use those buffers:
+        // forget the tokens instead of dropping them.
         self.slots.iter_mut().for_each(Slot::clear);
-        // SAFETY: By the safety requirements, nobody else uses the control meanwhile.
+        // SAFETY: By the safety requirements, there is no concurrent use of the control.
         unsafe { self.control.attach(self.format.view(self.count.flags)) };
         self.start();
     }
 
-    /// Brings an empty ring to its first state, in private and in shared memory.
+    /// Initialises an empty ring, in private and in shared memory.
     fn start(&mut self) {
         slot::link(&mut self.slots);
         self.format.start();
@@ -178,12 +180,12 @@ where
             .start_callbacks(&self.control, &self.count, self.config.callbacks);
     }
 
-    /// Takes back a buffer that the device had not used; they come in the order of their ids.
-    /// After the last one the ring is as new, but for a queue that is broken, which stays so.
+    /// Takes back a buffer that the device has not used; buffers come in the order of their ids.
+    /// After the last one the ring is as new, except that a broken queue stays broken.
     ///
     /// # Safety
     ///
-    /// The device uses neither the ring nor any of its buffers: it, or the queue, was reset
+    /// The device uses neither the ring nor any of its buffers: the device or the queue was reset
     /// (§2.4, §2.6.1).
     pub unsafe fn detach_unused(&mut self) -> Option<Unused<T>> {
         while self.in_flight() != 0 && self.scanned < self.size() {
@@ -206,30 +208,30 @@ where
         None
     }
 
-    /// Empties the ring and starts again with the same memory; what the device had not used goes
-    /// to `recycle`. A broken queue stays broken: see [`Control::unbreak`].
+    /// Empties the ring, and initialises it in the same memory. The buffers that the device has not
+    /// used go to `recycle`. A broken queue stays broken: see [`Control::unbreak`].
     ///
     /// # Safety
     ///
-    /// As [`Frame::detach_unused`]; the device does not have the ring before this returns.
+    /// As [`Frame::detach_unused`]. The device does not get the ring before this returns.
     pub unsafe fn reset(&mut self, mut recycle: impl FnMut(Unused<T>)) {
-        // SAFETY: By the safety requirements, the device has neither the ring nor its buffers.
+        // SAFETY: By the safety requirements, the device uses neither the ring nor its buffers.
         while let Some(unused) = unsafe { self.detach_unused() } {
             recycle(unused);
         }
         self.start();
     }
 
-    /// As [`Frame::reset`], with other memory and tables: a ring of another size. Returns the old
-    /// slots.
+    /// As [`Frame::reset`], with other memory and tables: the ring may get another size. Returns
+    /// the old slots.
     ///
     /// # Errors
     ///
-    /// [`SetupError`], with the slots: nothing has happened.
+    /// [`SetupError`], with the slots: the ring is unchanged.
     ///
     /// # Safety
     ///
-    /// As [`Frame::reset`], and as [`Frame::new`] for what is given.
+    /// As [`Frame::reset`], and as [`Frame::new`] for the arguments.
     pub unsafe fn resize(
         &mut self,
         memory: F::Memory,
@@ -237,62 +239,62 @@ where
         tables: L,
         recycle: impl FnMut(Unused<T>),
     ) -> Result<S, (SetupError, S)> {
-        // SAFETY: By the safety requirements, `memory` is what its type says, and the slots are for
-        // it.
+        // SAFETY: By the safety requirements, `memory` is mapped as its type says, and the slots
+        // are for it.
         let format = match unsafe { Self::format(&memory, &self.config, &slots) } {
             Ok(format) => format,
             Err(e) => return Err((e, slots)),
         };
-        // SAFETY: By the safety requirements, the device has neither the ring nor its buffers.
+        // SAFETY: By the safety requirements, the device uses neither the ring nor its buffers.
         unsafe { self.reset(recycle) };
         self.format = format;
         self.rule = Self::rule(&self.config, &tables);
         self.tables = tables;
         let old = core::mem::replace(&mut self.slots, slots);
-        // SAFETY: By the safety requirements, nobody else uses the control meanwhile.
+        // SAFETY: By the safety requirements, there is no concurrent use of the control.
         unsafe { self.attach() };
         Ok(old)
     }
 
-    /// Number of descriptors.
+    /// Returns the number of descriptors.
     #[inline(always)]
     pub fn size(&self) -> u16 {
         self.format.size()
     }
 
-    /// Descriptors that are free. A buffer takes one for each segment, or one in all if it is
-    /// described by a table.
+    /// Returns the number of free descriptors. A buffer takes one for each segment, or a single one
+    /// if it is described by a table.
     #[inline(always)]
     pub fn num_free(&self) -> u16 {
         self.count.free
     }
 
-    /// The id that the next buffer gets, if it is added.
+    /// Returns the id that the next added buffer gets.
     #[inline(always)]
     pub fn next_id(&self) -> u16 {
         self.format.next_id(self.free_id)
     }
 
-    /// Buffers that were added and not taken out again.
+    /// Returns the number of buffers that were added and not taken out again.
     #[inline(always)]
     pub fn in_flight(&self) -> u16 {
-        // OVERFLOW: By the type invariants.
+        // OVERFLOW: By the type invariants, not more buffers were detached than are in flight.
         self.count.in_flight().wrapping_sub(self.detached)
     }
 
-    /// Says whether the next buffer may wait for the memory of a table.
+    /// Sets whether an allocation for the next buffer's table may sleep.
     #[inline(always)]
     pub fn may_sleep(&mut self, sleeps: bool) {
         self.tables.may_sleep(sleeps);
     }
 
-    /// The part of the queue that needs no exclusion.
+    /// Returns the part of the queue that needs no lock.
     #[inline(always)]
     pub fn control(&self) -> &C {
         &self.control
     }
 
-    /// Takes the report of the fault by which the device broke the queue: once, for one message.
+    /// Returns the fault by which the device broke the queue, for the log: only once.
     #[inline]
     pub fn take_report(&mut self) -> Option<Report> {
         self.report.take()

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The work of a callback in one operation: take all used buffers, with callbacks off meanwhile.
+//! The work of a callback in one operation: take all used buffers, with callbacks disabled until
+//! the last one is taken.
 
 use super::{
     super::{
@@ -39,16 +40,18 @@ where
     C: Deref<Target = Control<F::Platform, F::View>>,
     L: Tables,
 {
-    /// Takes all used buffers, with callbacks off meanwhile, until there is none and callbacks are
-    /// on again: [`Frame::disable_cb`], [`Frame::get`] until there is none, and
-    /// [`Frame::enable_cb`], as often as that finds more. Where the device has nothing in the end,
-    /// there is nothing to look for again, and no barrier.
+    /// Takes all used buffers with callbacks disabled, and enables callbacks again:
+    /// [`Frame::disable_cb`], [`Frame::get`] until there is none left, and [`Frame::enable_cb`],
+    /// repeated while that finds more. If no buffer is outstanding in the end, the last check and
+    /// its barrier are left out.
     ///
-    /// Ends early if the queue is broken, or breaks: returns whether. Ends too if the device takes
-    /// back that it used something: it cannot keep the driver here longer than for what it has.
+    /// Returns true, and may leave used buffers, if the queue is broken or breaks. Also returns if
+    /// the device withdraws a buffer that it had reported as used: the device can keep the driver
+    /// here only for as many buffers as are outstanding.
     #[inline(always)]
     pub fn drain(&mut self, mut give: impl FnMut(Used<T>)) -> bool {
-        // What had been taken when more was there, if that was so: no number of buffers.
+        // The number of taken buffers at the last time when more were reported. The first value is
+        // no number of buffers.
         let mut before = u32::MAX;
         loop {
             match self.pass(&mut give) {
@@ -65,7 +68,7 @@ where
         }
     }
 
-    /// Takes what is there and turns callbacks on.
+    /// Takes the buffers that are used now, and enables callbacks.
     #[inline(always)]
     fn pass(&mut self, give: &mut impl FnMut(Used<T>)) -> Callbacks {
         self.control.hold_cb();
@@ -78,8 +81,9 @@ where
             }
         } else {
             loop {
-                // What the loop needs is better read again than kept on the stack: most often it
-                // runs once.
+                // PERF: The fence keeps the compiler from holding fields of the ring in
+                // callee-saved registers or on the stack over the loop, which most often runs once:
+                // reading them again is cheaper.
                 compiler_fence(SeqCst);
                 let at = self.format.at(&self.count);
                 let found = match self.look::<true>(at) {
@@ -94,7 +98,7 @@ where
                     Some(used) => give(used),
                     None => return Callbacks::Broken,
                 }
-                // What the device does not have it cannot have used.
+                // No buffer is outstanding: the device cannot have used another.
                 if self.count.in_flight() == 0 {
                     break;
                 }
@@ -103,18 +107,20 @@ where
         compiler_fence(SeqCst);
         self.format.arm(&self.control, &self.count);
         if self.count.in_flight() == 0 {
-            // A device that has nothing uses something only after it was told of that: after a
-            // barrier for stores, in `publish`.
+            // No buffer is outstanding: the device uses the next one only after `publish`. The
+            // barrier for stores there orders the event suppression, written just now, before the
+            // buffer. So no used buffer can be missed, and no full barrier is needed.
             return Callbacks::On;
         }
-        // §2.7.7.1, §2.8.10: As in `Control::poll`.
+        // §2.7.7.1, §2.8.10: The driver wrote the flags or the used event before it reads the used
+        // index or flags, as in `Control::poll`.
         F::Platform::mb(self.count.flags.strong());
         self.count.event_moved = false;
         Callbacks::new(!(self.format.has_used(&self.count) || self.in_hidden_batch()))
     }
 
-    /// With no buffer outstanding: returns whether the device still reports one as used, in a way
-    /// that breaks the queue.
+    /// Returns whether the device reports a used buffer while none is outstanding, which breaks the
+    /// queue.
     #[cold]
     #[inline(never)]
     fn lies(&mut self) -> bool {

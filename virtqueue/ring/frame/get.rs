@@ -34,14 +34,15 @@ where
     C: Deref<Target = Control<F::Platform, F::View>>,
     L: Tables,
 {
-    /// Takes a buffer that the device has used.
+    /// Takes a buffer that the device has used, or returns `None`.
     ///
-    /// The buffer is one that was added and not taken out before. A device that says anything else
-    /// breaks the queue ([`Frame::take_report`]); a length that cannot be does not
+    /// The buffer is one that was added and not taken out before. A device that reports any other
+    /// id or index breaks the queue ([`Frame::take_report`]). An impossible length does not
     /// ([`Used::is_cut`]).
     #[inline(always)]
     pub fn get(&mut self) -> Option<Used<T>> {
-        // Only this is for every call site to have: often there is nothing.
+        // PERF: Only these checks are inlined at each call site, since often there is no used
+        // buffer.
         if self.control.is_broken() {
             return None;
         }
@@ -53,8 +54,8 @@ where
         }
     }
 
-    /// First half of [`Frame::get`], which changes nothing that is not looked at again: looks for a
-    /// used buffer. `None` if only [`Frame::get`] can tell, as the queue is broken, or about to be.
+    /// First half of [`Frame::get`]: looks for a used buffer and leaves it in place. Returns `None`
+    /// if the queue is broken, or [`Frame::get`] would break it.
     #[inline(always)]
     pub fn find(&mut self) -> Option<Found> {
         if self.control.is_broken() {
@@ -64,14 +65,14 @@ where
         self.look::<false>(at).ok()
     }
 
-    /// Second half of [`Frame::get`]: takes what [`Frame::find`] has just found.
+    /// Second half of [`Frame::get`]: takes the buffer that [`Frame::find`] has just found.
     #[inline(always)]
     pub fn take_found(&mut self, found: Found) -> Option<Used<T>> {
         let at = self.format.at(&self.count);
         self.take::<false>(at, found)
     }
 
-    /// Takes up to `max` used buffers and gives each to `take`; returns how many.
+    /// Takes up to `max` used buffers and passes each to `take`. Returns their number.
     #[inline]
     pub fn get_batch(&mut self, max: usize, mut take: impl FnMut(Used<T>)) -> usize {
         for n in 0..max {
@@ -83,34 +84,34 @@ where
         max
     }
 
-    /// Looks for used buffers. `DRAIN` as [`Format::look`] has it.
+    /// Looks for a used buffer; see [`Format::look`] for `DRAIN`.
     #[inline(always)]
     pub(super) fn look<const DRAIN: bool>(&mut self, at: F::At) -> Result<Found, Fault> {
         self.format
             .look::<DRAIN>(at, &self.batch, &self.control, &mut self.count)
     }
 
-    /// Whether there are used buffers that the ring does not show.
+    /// Returns whether buffers of a batch are left, which the ring does not show as used.
     #[inline(always)]
     pub(super) fn in_hidden_batch(&self) -> bool {
         F::HIDES_BATCH && self.batch.goes_on()
     }
 
-    /// The device broke the queue.
+    /// Marks the queue broken by its device.
     #[cold]
     pub(super) fn fail(&mut self, fault: Fault) -> Option<Used<T>> {
         self.control.latch(&mut self.report, fault);
         None
     }
 
-    /// The device broke the queue by an id.
+    /// Marks the queue broken because of a used id.
     #[cold]
     fn fail_id(&mut self, reason: Broken, id: u32) -> Option<Used<T>> {
         let last = self.format.size().wrapping_sub(1);
         self.fail((reason, id, last.into()))
     }
 
-    /// Takes the next used buffer, which was found. `QUIET` as [`Format::step`] has it.
+    /// Takes the next used buffer, which [`Format::look`] found; see [`Format::step`] for `QUIET`.
     #[inline(always)]
     pub(super) fn take<const QUIET: bool>(&mut self, at: F::At, found: Found) -> Option<Used<T>> {
         if let Found::Entry(seen) = found {
@@ -126,15 +127,16 @@ where
         self.take_id::<QUIET>(at, id, len)
     }
 
-    /// In order: whether an id is that of the oldest buffer, if it is of one at all.
+    /// In order: returns whether `id` is that of the oldest outstanding buffer. An id without a
+    /// slot is not.
     #[inline(always)]
     fn is_oldest(&self, id: u32) -> bool {
         let slot = self.slots.get(id as usize);
         slot.is_some_and(|slot| slot.next == self.count.done)
     }
 
-    /// In order: starts a batch, of which `id` is the last, with `len` bytes written as the device
-    /// says (§2.7.9, §2.8.8). Returns whether it is one.
+    /// In order: starts the batch whose last buffer is `id`, with `len` bytes written as the device
+    /// reports (§2.7.9, §2.8.8). Returns false, with the queue broken, if there is no such batch.
     #[inline(never)]
     fn start_batch(&mut self, id: u32, len: u32) -> bool {
         let Some(slot) = self.slots.get(id as usize) else {
@@ -146,7 +148,8 @@ where
             return false;
         }
         let pending = self.format.pending(&self.count);
-        // In 0..`pending`, if the device has no more than that.
+        // The number of buffers before the last one: below `pending`, unless the device reports a
+        // buffer that it cannot have used.
         let skipped = slot.next.wrapping_sub(self.count.done);
         if skipped >= pending {
             let size = skipped.wrapping_add(1);
@@ -158,7 +161,8 @@ where
         true
     }
 
-    /// In order: the id of the next buffer of the batch, and its length if it is the last one.
+    /// In order: returns the id of the next buffer of the batch, and the length if it is the last
+    /// one.
     #[inline]
     fn next_of_batch(&mut self) -> (u32, Option<u32>) {
         let len = self.batch.next();
@@ -168,8 +172,8 @@ where
         (self.format.oldest(self.free_id, &self.count).into(), len)
     }
 
-    /// Takes the buffer with an id that the device gave, and a length, or without one all that it
-    /// has room for.
+    /// Takes the buffer with the id that the device reported. `len` is the reported length; without
+    /// one, the buffer was used in full.
     #[inline(always)]
     fn take_id<const QUIET: bool>(
         &mut self,
@@ -188,13 +192,14 @@ where
         let Some(token) = slot.token.take() else {
             return self.fail_id(Broken::NotOutstanding, id);
         };
-        // CAST: It is the index of a slot.
+        // CAST: `id` is the index of a slot.
         let id = id as u16;
         let (descs, tail, loan) = (slot.count, slot.tail, slot.loan);
         if !F::IN_ORDER {
-            // All of a chain goes to the front of the free list.
+            // The whole chain goes to the front of the free list.
             if F::LINKED {
-                // SAFETY: By the type invariants, the `tail` of a buffer is the place of a slot.
+                // SAFETY: By the type invariants, the `tail` of an outstanding buffer is the index
+                // of a slot.
                 unsafe { slot::at_mut(&mut self.slots, tail) }.next = self.free_id;
             } else {
                 slot.next = self.free_id;
@@ -206,7 +211,8 @@ where
         }
         debug_assert!(self.count.in_flight() != 0);
         debug_assert!(descs <= self.format.size() - self.count.free);
-        // OVERFLOW: By the type invariants, as asserted; the number of a buffer wraps.
+        // OVERFLOW: By the type invariants, as asserted, the sum is at most the size. The number of
+        // a buffer wraps.
         self.count.free = self.count.free.wrapping_add(descs);
         self.format
             .step::<QUIET>(at, descs, &self.control, &mut self.count);

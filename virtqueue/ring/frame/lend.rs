@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Buffers that need another table than that of their id: it is too small, or not there yet.
+//! Buffers that need another table than that of their id, because it is too small or not allocated
+//! yet.
 
 use super::{
     super::{
@@ -30,11 +31,11 @@ where
     C: Deref<Target = Control<F::Platform, F::View>>,
     L: Tables,
 {
-    /// Plans for the next buffer, which is to have the id `id`, where there is no plan at hand: by
-    /// another table, if there is one, or else by a chain, if it fits.
+    /// Chooses the description of the next buffer, which gets the id `id`, if the fast path had
+    /// none: another table, if there is one, or a chain, if it fits.
     ///
-    /// A table that was borrowed is shown to the device here, unless that is for later, when it has
-    /// been written.
+    /// A borrowed table is exposed to the device here, unless `later` says that the caller does so
+    /// after the table was written.
     ///
     /// # Errors
     ///
@@ -61,20 +62,21 @@ where
         } else if segments > self.size() && !self.tables.lends() {
             Err(AddError::TooMany)
         } else if segments <= self.size() || free == 0 {
-            // Something is in flight that takes the room.
+            // Outstanding buffers take the room.
             Err(AddError::Full)
         } else {
             Err(AddError::NoMemory)
         }
     }
 
-    /// Finds a table for the next buffer, which is to have the id `id`.
+    /// Returns a table for the next buffer, which gets the id `id`.
     fn borrow_table(&mut self, id: u16, segments: u16, later: bool) -> Option<Table<F::Platform>> {
         let slot = self.slots.get_mut(usize::from(id))?;
         debug_assert_eq!(slot.loan, None);
         let memory = match self.tables.lend(id, segments)? {
             Lent::Own(memory, room) => {
-                // SAFETY: By the contract of `Tables`, which are the ring's, as the slot.
+                // SAFETY: By the contract of `Tables`, the table of this id has `room` descriptors;
+                // the slot and the tables are those of one ring.
                 unsafe { slot.set_own_room(room) };
                 memory
             }
@@ -92,16 +94,17 @@ where
                 TableMemory { addr, ..memory }
             }
         };
-        // SAFETY: By the contract of `Tables`: it has room for as many segments, and is the ring's
-        // up to `take_back`, when the buffer is not added or comes back.
+        // SAFETY: By the contract of `Tables`, the memory has room for `segments` descriptors, and
+        // the ring alone writes it up to `take_back`, which follows when the buffer is refused or
+        // comes back.
         Some(unsafe { Table::new(memory) })
     }
 
-    /// Shows the device the table that an id has borrowed for a buffer, which has been described.
+    /// Exposes the borrowed table of an id to the device, after the buffer was described by it.
     ///
     /// # Errors
     ///
-    /// [`AddError::NoMemory`]: that cannot be done for now. The table was given back.
+    /// [`AddError::NoMemory`]: the table cannot be exposed for now, and was returned.
     #[cold]
     #[inline(never)]
     pub(super) fn show_table(&mut self, to: F::To, id: u16) -> Result<(), AddError> {
@@ -109,7 +112,8 @@ where
         let loan = slot.and_then(|slot| slot.loan);
         match loan.and_then(|loan| self.tables.expose(loan)) {
             Some(addr) => {
-                // SAFETY: The id is that which the buffer was described with, at `to`.
+                // SAFETY: The buffer was just described at `to` with this id, so both are as
+                // `Format::describe` asks.
                 unsafe { self.format.move_table(to, id, addr) };
                 Ok(())
             }
@@ -120,8 +124,8 @@ where
         }
     }
 
-    /// Gives back the table, if there is one, that an id has borrowed for a buffer which the device
-    /// does not have any more, or which is not added after all.
+    /// Returns the table that an id has borrowed, if there is one. The buffer came back from the
+    /// device, or is not added after all.
     #[cold]
     #[inline(never)]
     pub(super) fn return_table(&mut self, id: u16) {

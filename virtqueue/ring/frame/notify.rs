@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Notifying the device and being called by it (§2.7.7, §2.7.10, §2.8.10).
+//! Notifications of the device, and callbacks of the driver (§2.7.7, §2.7.10, §2.8.10).
 
 use super::{
     super::{
@@ -28,17 +28,17 @@ where
     C: Deref<Target = Control<F::Platform, F::View>>,
     L: Tables,
 {
-    /// Tells the device of what was added, without a notification: it may see it, if it looks.
+    /// Makes the added buffers available to the device, without a notification.
     #[inline(always)]
     pub fn publish(&mut self) {
         self.format.publish(&self.control, &self.count);
     }
 
-    /// Publishes what was added, and says whether the device wants to be notified of it. One full
+    /// Publishes the added buffers, and returns whether the device wants a notification. One full
     /// barrier.
     ///
-    /// Also if the queue is broken: the notification itself then says that the device cannot be
-    /// notified of what was added before.
+    /// Works on a broken queue too: the notification itself then reports that the device cannot be
+    /// notified of buffers that were added before.
     #[inline(always)]
     pub fn kick_prepare(&mut self) -> bool {
         self.publish();
@@ -49,8 +49,8 @@ where
         self.wants_kick()
     }
 
-    /// Whether the device wants to be notified of what was published. A full barrier was done
-    /// after that.
+    /// Returns whether the device wants a notification of the published buffers. The caller has
+    /// done a full barrier after publishing.
     #[inline(always)]
     fn wants_kick(&mut self) -> bool {
         let added = self.count.added;
@@ -58,51 +58,53 @@ where
         self.format.wants_kick(&self.count, added)
     }
 
-    /// Asks the device for no more callbacks: a hint, a callback may still come.
+    /// Asks the device for no more callbacks. This is a hint: a callback may still come.
     #[inline(always)]
     pub fn disable_cb(&mut self) {
         self.control.disable_cb();
     }
 
-    /// First half of [`Frame::enable_cb`], without a barrier: [`Control::poll`] is the second.
+    /// First half of [`Frame::enable_cb`], without a barrier. [`Control::poll`] is the second half.
     #[inline(always)]
     pub fn enable_cb_prepare(&mut self) -> Armed {
         self.format.arm(&self.control, &self.count);
         self.format.armed(&self.count)
     }
 
-    /// Asks for a callback at the next used buffer and looks again: false if there are used
-    /// buffers by now, so that none is waited for in vain. One full barrier.
+    /// Enables callbacks at the next used buffer, then checks the ring again. Returns true if the
+    /// caller may sleep, and false if there are used buffers, for which no callback may come: call
+    /// [`Frame::get`] again. One full barrier.
     ///
-    /// True if the queue is broken.
+    /// Returns true if the queue is broken.
     #[inline(always)]
     #[must_use = "buffers that were used meanwhile raise no callback"]
     pub fn enable_cb(&mut self) -> bool {
         self.ask_cb().is_quiet()
     }
 
-    /// As [`Frame::enable_cb`], and says whether the queue is broken.
+    /// As [`Frame::enable_cb`]. The result also says whether the queue is broken.
     #[inline(always)]
     pub fn ask_cb(&mut self) -> Callbacks {
         self.format.arm(&self.control, &self.count);
         if self.control.is_broken() {
             return Callbacks::Broken;
         }
-        // §2.7.7.1, §2.8.10: As in `Control::poll`.
+        // §2.7.7.1, §2.8.10: The driver wrote the flags or the used event before it reads the used
+        // index or flags, as in `Control::poll`.
         F::Platform::mb(self.count.flags.strong());
         self.count.event_moved = false;
         Callbacks::new(!(self.format.has_used(&self.count) || self.in_hidden_batch()))
     }
 
-    /// As [`Frame::enable_cb`], for when the device has used most of what it has: three quarters,
-    /// with `VIRTIO_F_EVENT_IDX`.
+    /// As [`Frame::enable_cb`], with a callback only when the device has used most of the
+    /// outstanding buffers: three quarters, with `VIRTIO_F_EVENT_IDX`.
     #[inline(always)]
     #[must_use = "buffers that were used meanwhile raise no callback"]
     pub fn enable_cb_delayed(&mut self) -> bool {
         self.ask_cb_delayed().is_quiet()
     }
 
-    /// As [`Frame::enable_cb_delayed`], and says whether the queue is broken.
+    /// As [`Frame::enable_cb_delayed`]. The result also says whether the queue is broken.
     #[inline(always)]
     pub fn ask_cb_delayed(&mut self) -> Callbacks {
         if F::DELAYS_BY_ADDED {
@@ -112,20 +114,22 @@ where
         if self.control.is_broken() {
             return Callbacks::Broken;
         }
-        // §2.7.7.1, §2.8.10: As in `Control::poll`.
+        // §2.7.7.1, §2.8.10: The driver wrote the flags or the used event before it reads the used
+        // index or flags, as in `Control::poll`.
         F::Platform::mb(self.count.flags.strong());
         self.count.event_moved = false;
         Callbacks::new(self.is_quiet(armed))
     }
 
-    /// Whether less was used than callbacks wait for. A full barrier was done.
+    /// Returns whether fewer buffers were used than the delayed callback waits for. The caller has
+    /// done a full barrier.
     #[inline(always)]
     fn is_quiet(&self, armed: u16) -> bool {
         self.format.is_quiet(armed, &self.count) && !self.in_hidden_batch()
     }
 
     /// [`Frame::kick_prepare`] and [`Frame::enable_cb_delayed`] in one, with one full barrier for
-    /// both. Returns what each of them would.
+    /// both. Returns the results of both.
     #[inline(always)]
     #[must_use = "whether to notify, and whether to look again"]
     pub fn kick_prepare_enable_cb_delayed(&mut self) -> (bool, bool) {
@@ -134,7 +138,9 @@ where
         }
         self.publish();
         let armed = self.format.arm_delayed(&self.control, &self.count);
-        // As in `kick_prepare` and in `Control::poll`.
+        // §2.7.13.4.1, §2.8.21.3.1 and §2.7.7.1, §2.8.10: The index, and the flags or the used
+        // event, are written before the suppression and the used index or flags are read, as in
+        // `kick_prepare` and `Control::poll`.
         F::Platform::mb(self.count.flags.strong());
         self.count.event_moved = false;
         let kick = self.wants_kick();
