@@ -50,13 +50,13 @@ use super::{
     tables::NoTables, //
 };
 
-/// The part of a packed ring that needs no exclusion.
+/// The part of a packed ring that needs no lock.
 pub type Control<P> = control::Control<P, View<P>>;
 
 /// The driver side of a packed ring that carries tokens of type `T`.
 ///
-/// `S` holds one [`Slot`] for each descriptor, `C` refers to a [`Control`], `L` gives tables.
-/// `IN_ORDER` says that `VIRTIO_F_IN_ORDER` was negotiated.
+/// `S` holds one [`Slot`] for each descriptor, `C` refers to a [`Control`], and `L` provides
+/// tables. `IN_ORDER` says that `VIRTIO_F_IN_ORDER` was negotiated.
 pub type Packed<P, T, S, C, const IN_ORDER: bool, L = NoTables> =
     Frame<Format<P, IN_ORDER>, T, S, C, L>;
 
@@ -64,33 +64,32 @@ pub type Packed<P, T, S, C, const IN_ORDER: bool, L = NoTables> =
 ///
 /// # Invariants
 ///
-/// - `next` and `taken` are places in `ring`: a buffer takes not more descriptors than it has.
-/// - With `IN_ORDER`: the id of a buffer is the place of its first descriptor, and the oldest
-///   buffer is at `taken`.
+/// - `next` and `taken` are positions in `ring`: a buffer takes not more descriptors than it has.
+/// - With `IN_ORDER`, the id of a buffer is the index of its first descriptor, and the oldest
+///   outstanding buffer is at `taken`.
 pub struct Format<P, const IN_ORDER: bool> {
     ring: Ring<P>,
-    /// The place of the next buffer.
+    /// The position of the next buffer to add. C: `next_avail_idx`, `avail_wrap_counter`.
     next: Cursor,
-    /// The place of the next used descriptor.
+    /// The position of the next used descriptor. C: `last_used_idx`.
     taken: Cursor,
-    /// The first descriptor added since the device was last notified, or asked whether it wants to
-    /// be.
+    /// The position of the first descriptor that was added since the last kick decision.
     news: Place,
-    /// The place of the first descriptor that is not published yet, on machines on which stores may
-    /// be seen out of order: itself, and second half or [`NONE_HELD`]. Before it is written, the
-    /// device does not look at the descriptors behind it (§2.8.21.1).
+    /// The first descriptor that is not published yet, and its second half, or [`NONE_HELD`]. Only
+    /// on machines on which stores may be seen out of order. The device does not look at the
+    /// descriptors behind it before it is written (§2.8.21.1).
     held_at: Spot<P>,
     held: u64,
     driver: Event<P>,
     device: Event<P>,
 }
 
-/// Everything is published. Not the second half of a descriptor to make available: that has AVAIL
-/// or USED.
+/// All descriptors are published. No second half of a descriptor to make available has this value:
+/// it has AVAIL or USED.
 const NONE_HELD: u64 = 0;
 
-// SAFETY: Below the size are what `next_id` is given and, by the type invariant, the place of the
-// next buffer. The size does not change, and ids are not linked.
+// SAFETY: `next_id` returns its argument, or the index of the next buffer's position, which is
+// below the size (type invariant). The size does not change, and ids are not linked.
 unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_ORDER> {
     type Platform = P;
     type Memory = Memory;
@@ -112,7 +111,8 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
     }
 
     unsafe fn new(memory: &Memory, _flags: Flags) -> Self {
-        // SAFETY: By the safety requirements; the size was checked.
+        // SAFETY: By the safety requirements, the three areas are mapped, and `check` accepted the
+        // size.
         let (ring, driver, device) = unsafe {
             (
                 Ring::new(memory.desc, memory.size),
@@ -126,7 +126,7 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
             next,
             taken: Cursor::taken(memory.size),
             news: next.place(),
-            // SAFETY: Where a cursor starts is in the ring.
+            // SAFETY: A cursor starts at the first descriptor, which every ring has.
             held_at: unsafe { ring.spot(next.place()) },
             held: NONE_HELD,
             driver,
@@ -165,7 +165,7 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
 
     #[inline(always)]
     fn to(&self) -> Spot<P> {
-        // SAFETY: By the type invariants, `next` is a place in the ring.
+        // SAFETY: By the type invariants, `next` is a position in the ring.
         unsafe { self.ring.spot(self.next.place()) }
     }
 
@@ -179,7 +179,7 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
         _slots: &[Slot<T>],
         buffer: &mut D,
     ) -> Result<Chain, D::Error> {
-        // SAFETY: By the type invariants, `next` is a place in the ring, and `to` came from there.
+        // SAFETY: By the type invariants, `next` is a position in the ring; `to` is that position.
         unsafe { add::describe(&self.ring, to, self.next, id, segments, plan, buffer) }
     }
 
@@ -191,17 +191,17 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
     #[inline(always)]
     fn post(&mut self, to: Spot<P>, _id: u16, chain: &Chain, count: &mut Count) {
         if P::STORES_IN_ORDER {
-            // §2.8.21.1: As in `publish`.
+            // §2.8.21.1: Everything else is written before the flags, as in `publish` below.
             to.publish(chain.head, count.flags.strong());
         } else if self.held == NONE_HELD {
             self.held_at = to;
             self.held = chain.head;
         } else {
-            // Behind a descriptor that the device cannot pass yet.
+            // The device cannot pass the unpublished descriptor before this one.
             to.write_rest(chain.head);
         }
         self.next.go(to.place(), chain.count, self.ring.size());
-        // OVERFLOW: It is too large to.
+        // OVERFLOW: 64 bits do not overflow by counting.
         count.added = count.added.wrapping_add(chain.count.into());
     }
 
@@ -210,8 +210,8 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
         if P::STORES_IN_ORDER {
             control.next.set(self.next.place().into_raw());
         } else if self.held != NONE_HELD {
-            // §2.8.21.1: Everything else is written before the flags of the first descriptor.
-            // Pairs with the barrier of the device between reading those and the rest.
+            // §2.8.21.1: Everything else is written before the flags of the first descriptor. Pairs
+            // with the barrier of the device between reading the flags and reading the rest.
             self.held_at.publish(self.held, count.flags.strong());
             self.held = NONE_HELD;
             control.next.set(self.next.place().into_raw());
@@ -225,7 +225,7 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
 
     #[inline(always)]
     fn at(&self, _count: &Count) -> Spot<P> {
-        // SAFETY: By the type invariants, `taken` is a place in the ring.
+        // SAFETY: By the type invariants, `taken` is a position in the ring.
         unsafe { self.ring.spot(self.taken.place()) }
     }
 
@@ -241,9 +241,9 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
             return Ok(Found::InBatch);
         }
         let (used, id) = at.look();
-        // A device can only have used what it has.
+        // A device can only have used an outstanding buffer.
         if used && (DRAIN || count.in_flight() != 0) {
-            // §2.8.22: The flags are read before the rest of the descriptor and what is in the
+            // §2.8.22: The flags are read before the rest of the descriptor and the contents of the
             // buffer. Pairs with the barrier of the device between writing those and the flags.
             P::rmb(count.flags.strong());
             return Ok(Found::Entry(id));
@@ -254,13 +254,13 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
         if !count.event_moved {
             return Ok(Found::Nothing);
         }
-        // §2.8.10: The used event was written before the flags are read, as the device reads the
-        // event after it wrote flags. Pairs with the barrier there: one of the two sees what the
-        // other wrote.
+        // §2.8.10: The used event was written before the flags are read. The device reads the event
+        // after it wrote flags. Pairs with the barrier there: at least one of the two sees the
+        // other's write.
         P::mb(count.flags.strong());
         count.event_moved = false;
         let (used, id) = at.look();
-        // §2.8.22: As above.
+        // §2.8.22: The flags are read before the rest of the descriptor, as above.
         P::rmb(count.flags.strong());
         Ok(if used && (DRAIN || count.in_flight() != 0) {
             Found::Entry(id)
@@ -294,8 +294,8 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
     ) {
         count.done = count.done.wrapping_add(1);
         self.taken.go(at.place(), descs, self.ring.size());
-        // If callbacks are on, asks for one at the next. Otherwise nobody needs to know the place
-        // before they are enabled, or there is nothing there.
+        // With callbacks enabled, asks for one at the next descriptor. Otherwise no other context
+        // needs the position before callbacks are enabled, or the ring is found empty.
         if !QUIET && control.off.get() == 0 {
             control.taken.set(self.taken.place().into_raw());
             if count.flags.event_idx() {
@@ -329,8 +329,9 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
 
     #[inline(always)]
     fn has_used(&self, count: &Count) -> bool {
-        // A device can only have used what it has. Nobody takes what else it writes there: a driver
-        // that looks until there is nothing must not see it.
+        // A device can only have used an outstanding buffer. Anything else that it writes there is
+        // ignored: `get` does not return it, so a driver that polls until the ring is empty must
+        // not see it.
         self.shows_used() && !in_vain(count)
     }
 
@@ -346,7 +347,7 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
     }
 }
 
-/// Whether what a ring shows as used cannot be: a device can only have used what it has.
+/// Returns whether no buffer is outstanding, so that a descriptor which looks used cannot be.
 #[cold]
 #[inline]
 fn in_vain(count: &Count) -> bool {

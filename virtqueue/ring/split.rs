@@ -43,33 +43,33 @@ use super::{
     tables::NoTables, //
 };
 
-/// The part of a split ring that needs no exclusion.
+/// The part of a split ring that needs no lock.
 pub type Control<P> = control::Control<P, View<P>>;
 
 /// The driver side of a split ring that carries tokens of type `T`.
 ///
-/// `S` holds one [`Slot`] for each descriptor, `C` refers to a [`Control`], `L` gives tables.
-/// `IN_ORDER` says that `VIRTIO_F_IN_ORDER` was negotiated.
+/// `S` holds one [`Slot`] for each descriptor, `C` refers to a [`Control`], and `L` provides
+/// tables. `IN_ORDER` says that `VIRTIO_F_IN_ORDER` was negotiated.
 pub type Split<P, T, S, C, const IN_ORDER: bool, L = NoTables> =
     Frame<Format<P, IN_ORDER>, T, S, C, L>;
 
-/// The format of a split ring: the number of a buffer is the index of its available entry, and
-/// that of the used entry at which it was taken.
+/// The format of a split ring. The number of a buffer, in the order of adding, is the index of its
+/// available entry; the number in the order of taking is the index of its used entry.
 ///
 /// # Invariants
 ///
-/// - With `IN_ORDER`, the descriptors that are not free follow each other up to the first free one,
-///   in the order of the buffers.
-/// - `used_seen` is at most as many buffers as the device has ahead of those taken, and the device
+/// - With `IN_ORDER`, the descriptors in use follow each other up to the first free one, in the
+///   order of their buffers.
+/// - `used_seen` is ahead of the taken buffers by at most as many as are outstanding. The device
 ///   had written the used entries up to there before a barrier for loads.
 pub struct Format<P, const IN_ORDER: bool> {
     areas: Areas<P>,
-    /// The used index of the device when it was last read.
+    /// The used index of the device when the driver last read it.
     used_seen: u16,
 }
 
-// SAFETY: `next_id` is what it is given. Chains end at, and go on with, descriptors below the size:
-// by a mask, or because the slots' links are.
+// SAFETY: `next_id` returns its argument. `tail` and `after` of a chain are below the size: by a
+// mask in order, and otherwise because the links in the slots are.
 unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_ORDER> {
     type Platform = P;
     type Memory = Memory;
@@ -79,7 +79,7 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
 
     const IN_ORDER: bool = IN_ORDER;
     const LINKED: bool = true;
-    // The index counts all of them.
+    // The used index counts every buffer of a batch.
     const HIDES_BATCH: bool = false;
     const DELAYS_BY_ADDED: bool = false;
 
@@ -93,7 +93,8 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
 
     unsafe fn new(memory: &Memory, flags: Flags) -> Self {
         Self {
-            // SAFETY: By the safety requirements, the memory is mapped.
+            // SAFETY: By the safety requirements, `memory` is mapped, and `check` accepted its
+            // size.
             areas: unsafe { Areas::new(memory, flags.endian()) },
             used_seen: 0,
         }
@@ -133,8 +134,8 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
         slots: &[Slot<T>],
         buffer: &mut D,
     ) -> Result<Chain, D::Error> {
-        // SAFETY: By the safety requirements, there are as many slots as descriptors, and `id` is
-        // one.
+        // SAFETY: By the safety requirements, there are as many slots as descriptors, and `id` and
+        // the links in the slots are below that number.
         unsafe {
             add::describe::<_, _, _, IN_ORDER>(&self.areas, id, segments, plan, slots, buffer)
         }
@@ -143,15 +144,16 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
     #[cold]
     unsafe fn move_table(&self, (): (), id: u16, addr: u64) {
         let addr = self.areas.endian().u64(addr);
-        // SAFETY: Bounded by the safety requirements: the head is the one descriptor.
+        // SAFETY: By the safety requirements, `id` is bounded: it is the head, and the only
+        // descriptor of the buffer.
         unsafe { self.areas.desc().write_addr(id, addr) };
     }
 
     #[inline(always)]
     fn post(&mut self, (): (), id: u16, _chain: &Chain, count: &mut Count) {
-        // §2.7.13.2: The entry, which the device reads once the index is past it.
+        // §2.7.13.2: The device reads the entry only once the index is past it.
         self.areas.set_entry(count.made, id);
-        // OVERFLOW: It is too large to.
+        // OVERFLOW: 64 bits do not overflow by counting.
         count.added = count.added.wrapping_add(1);
     }
 
@@ -159,7 +161,7 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
     fn publish(&mut self, control: &Control<P>, count: &Count) {
         if self.published(control) != count.made {
             // §2.7.13.3.1: Descriptors and entries are written before the index. Pairs with the
-            // barrier of the device between reading the index and those.
+            // barrier of the device between reading the index and reading the entries.
             P::wmb(count.flags.strong());
             self.areas.set_index(count.made);
             control.next.set(count.made.into());
@@ -191,9 +193,9 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
             return Ok(Found::Entry(0));
         }
         if count.event_moved {
-            // §2.7.7.1: The used event was written before the index is read, as the device reads
-            // the event after it wrote the index. Pairs with the barrier there: one of the two
-            // sees what the other wrote.
+            // §2.7.7.1: The used event was written before the index is read. The device reads the
+            // event after it wrote the index. Pairs with the barrier there: at least one of the two
+            // sees the other's write.
             P::mb(count.flags.strong());
             count.event_moved = false;
         }
@@ -204,7 +206,7 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
         if seen.wrapping_sub(at) > count.made.wrapping_sub(at) {
             return Err((Broken::IndexJump, seen.into(), count.made.into()));
         }
-        // §2.7.14: The index is read before the entries and what is in the buffers. Pairs with
+        // §2.7.14: The index is read before the entries and the contents of the buffers. Pairs with
         // the barrier of the device between writing those and the index (§2.7.8.2).
         P::rmb(count.flags.strong());
         self.used_seen = seen;
@@ -218,7 +220,7 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
 
     #[inline(always)]
     fn oldest(&self, free: u16, count: &Count) -> u16 {
-        // Those in use go on from there up to the first free one.
+        // The descriptors in use follow the free ones, of which `free` is the first.
         free.wrapping_add(count.free) & self.areas.mask()
     }
 
@@ -240,8 +242,8 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
         if QUIET {
             return;
         }
-        // After the last entry that was seen: asks for a callback at the next, if callbacks are on.
-        // Up to there it makes no difference which of them was taken: there are used ones.
+        // With callbacks enabled, asks for one at the next entry, once the last entry that was seen
+        // is taken. Before that, the position makes no difference: more used buffers are there.
         if done == self.used_seen {
             control.taken.set(done.into());
             if count.flags.event_idx() && control.off.get() == 0 {
@@ -253,7 +255,7 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
 
     #[inline(always)]
     fn set_batched(_control: &Control<P>, _batched: bool) {
-        // The index shows it.
+        // The used index shows every buffer of a batch.
     }
 
     fn start_callbacks(&mut self, control: &Control<P>, count: &Count, on: bool) {

@@ -37,16 +37,16 @@ pub(super) const DISABLE: u16 = 1;
 /// `RING_EVENT_FLAGS_DESC` (§2.8.10): at one descriptor.
 pub(super) const AT_DESC: u16 = 2;
 
-/// The memory of a packed ring.
+/// The location of a packed ring in memory.
 #[derive(Clone, Copy, Debug)]
 pub struct Memory {
-    /// Descriptors: any number up to 32768.
+    /// The number of descriptors: any up to 32768.
     pub size: u16,
     /// Descriptor ring: `size` descriptors, aligned to 16.
     pub desc: NonNull<Desc>,
-    /// Driver event suppression: two words, aligned to 4.
+    /// Driver event suppression: two words of 16 bits, aligned to 4.
     pub driver: NonNull<u32>,
-    /// Device event suppression: two words, aligned to 4.
+    /// Device event suppression: two words of 16 bits, aligned to 4.
     pub device: NonNull<u32>,
 }
 
@@ -66,16 +66,18 @@ impl Memory {
     }
 }
 
-/// The second half of a descriptor (§2.8.13).
+/// Returns the second half of a descriptor (§2.8.13).
 #[inline(always)]
 pub(super) const fn rest(len: u32, id: u16, flags: u16) -> u64 {
     Endian::Little.join(len, id, flags)
 }
 
-/// The second half of a descriptor that is available at a place, with these flags besides.
+/// Returns the second half of a descriptor that is available at `place`, with `flags` besides AVAIL
+/// and USED.
 #[inline(always)]
 pub(super) const fn rest_at(len: u32, id: u16, flags: u16, place: Place) -> u64 {
-    // All of the upper half at once, as the flags are in a place.
+    // The AVAIL and USED bits of a place are at the same bits as here, so that one operation sets
+    // all flags.
     let upper = place.upper() | id as u32 | (flags as u32) << 16;
     Endian::Little.u64(len as u64 | (upper as u64) << 32)
 }
@@ -84,7 +86,7 @@ pub(super) const fn rest_at(len: u32, id: u16, flags: u16, place: Place) -> u64 
 ///
 /// # Invariants
 ///
-/// `descs` are `size` descriptors, at least one.
+/// `descs` are `size` mapped descriptors, at least one.
 #[derive(Clone, Copy)]
 pub(super) struct Ring<P> {
     descs: Descs<P>,
@@ -96,7 +98,7 @@ impl<P: Platform> Ring<P> {
     ///
     /// `base` is mapped as `size` descriptors, which is not 0.
     pub(super) unsafe fn new(base: NonNull<Desc>, size: u16) -> Self {
-        // INVARIANT: By the safety requirements.
+        // INVARIANT: By the safety requirements, these are `size` mapped descriptors.
         Self {
             // SAFETY: By the safety requirements, the descriptors are mapped.
             descs: Descs::new(unsafe { Shared::new(base) }),
@@ -109,28 +111,29 @@ impl<P: Platform> Ring<P> {
         self.size
     }
 
-    /// Returns the memory of a place.
+    /// Returns the descriptor at a position.
     ///
     /// # Safety
     ///
-    /// `place` is one in the ring.
+    /// `place` is a position in the ring.
     #[inline(always)]
     pub(super) unsafe fn spot(&self, place: Place) -> Spot<P> {
-        // SAFETY: By the safety requirements, `place` is in the ring; by the type invariant,
-        // `descs` are the descriptors of that.
+        // SAFETY: By the safety requirements, `place` is a position in the ring; by the type
+        // invariant, `descs` are its descriptors.
         unsafe { Spot::new(self.descs, place) }
     }
 
     /// Zeroes all descriptors.
     pub(super) fn clear(&self) {
         for slot in 0..self.size {
-            // SAFETY: Below the size.
+            // SAFETY: `slot` is bounded by the size.
             unsafe { self.descs.write(slot, 0, 0) };
         }
     }
 }
 
-/// An event suppression area (§2.8.14): a position and flags.
+/// An event suppression structure (§2.8.14): `desc_event_off` and `desc_event_wrap` in one word,
+/// and flags.
 ///
 /// # Invariants
 ///
@@ -146,7 +149,7 @@ impl<P: Platform> Event<P> {
     ///
     /// `base` is mapped as two words of 16 bits.
     pub(super) unsafe fn new(base: NonNull<u32>) -> Self {
-        // INVARIANT: By the safety requirements.
+        // INVARIANT: By the safety requirements, the two words are mapped.
         Self {
             // SAFETY: By the safety requirements, the two words are mapped.
             base: unsafe { Shared::new(base) },
@@ -166,7 +169,7 @@ impl<P: Platform> Event<P> {
         unsafe { P::store16(self.base.as_ptr().cast::<u16>().add(1), flags.to_le()) };
     }
 
-    /// Reads the position and the flags, in one access.
+    /// Reads the position and the flags in one access.
     #[inline(always)]
     pub(super) fn read(&self) -> Asked {
         // SAFETY: By the type invariant, both words are mapped.
@@ -179,25 +182,26 @@ impl<P: Platform> Event<P> {
     }
 }
 
-/// The request of the other side in its event suppression area.
+/// The request of the other side, read from its event suppression structure.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Asked(u32);
 
 impl Asked {
-    /// To be told when it comes to the descriptor at `position`.
+    /// Returns the request for a notification at the descriptor `position`.
     #[inline(always)]
     pub(super) const fn at(position: Position) -> Self {
         Self(position.into_raw() as u32 | (AT_DESC as u32) << 16)
     }
 
-    /// The position, where the flags refer to it.
+    /// Returns the position, which is valid if the flags have [`AT_DESC`].
     #[inline(always)]
     pub(super) const fn position(self) -> Position {
         // CAST: The lower half.
         Position::from_raw(self.0 as u16)
     }
 
-    /// Whether a flag is set: [`DISABLE`], or [`AT_DESC`]. With neither, it is [`ENABLE`].
+    /// Returns whether a flag is set: [`DISABLE`], or [`AT_DESC`]. With neither, the request is
+    /// [`ENABLE`].
     #[inline(always)]
     pub(super) const fn has(self, flag: u16) -> bool {
         self.0 & (flag as u32) << 16 != 0

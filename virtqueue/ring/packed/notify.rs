@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Notifying the device and being called by it (§2.8.10, §2.8.21.2, §2.8.21.3).
+//! Notifications of the device, and callbacks of the driver (§2.8.10, §2.8.21.2, §2.8.21.3).
 
 use super::{
     super::{
@@ -30,7 +30,7 @@ use super::{
 
 use core::mem::replace;
 
-/// The facts of the ring that the shared part of a queue knows.
+/// The facts about a packed ring that the part of a queue without a lock needs.
 #[derive(Clone, Copy)]
 pub struct View<P> {
     ring: Ring<P>,
@@ -74,44 +74,45 @@ impl<P: Platform> format::View<P> for View<P> {
     #[inline(always)]
     unsafe fn has_used(&self, at: u32, batched: &Word<P>) -> bool {
         let at = Place::from_raw(at);
-        // SAFETY: By the safety requirements, `at` is a place in the ring.
+        // SAFETY: By the safety requirements, `at` is a position in the ring.
         let (shown, _) = unsafe { self.ring.spot(at) }.look();
         shown || batched.get() != 0
     }
 }
 
 impl<P: Platform, const IN_ORDER: bool> Format<P, IN_ORDER> {
-    /// Whether the device wants to be notified of the last `added` descriptors, which are those
-    /// from `news` on.
+    /// Returns whether the device wants a notification of the last `added` descriptors, of which
+    /// the first is at `news`.
     #[inline(always)]
     pub(super) fn wants(&mut self, added: u64) -> bool {
         let news = replace(&mut self.news, self.next.place());
         let asked = self.device.read();
         if asked.has(DISABLE) {
-            // Both is reserved: a notification more does no harm.
+            // Both flags together are reserved: one notification too many does no harm.
             return asked.has(AT_DESC);
         }
-        // A device that has done all that it had asks for the first of what comes next.
+        // A device that has used all that was available asks for the next descriptor to be added.
         if asked == Asked::at(news.position()) {
             return added != 0;
         }
         !asked.has(AT_DESC) || self.passed(asked.position(), added)
     }
 
-    /// Whether the last `added` descriptors go over the one that the device asks for.
+    /// Returns whether the device's event descriptor is among the last `added` ones.
     #[inline(always)]
     fn passed(&self, event: Position, added: u64) -> bool {
         let size = self.ring.size();
         if event.slot() >= size {
             return true;
         }
-        // What is not of this round is of the one before.
+        // An event with the other wrap counter is in the lap before.
         let before = if event.wrap() == self.next.place().position().wrap() {
             0
         } else {
             size
         };
-        // Descriptors that were added behind it: very many, if it is still to come.
+        // The number of descriptors from the event up to the next free one; a very large number if
+        // the event is still ahead.
         let behind = self
             .next
             .place()
@@ -121,7 +122,7 @@ impl<P: Platform, const IN_ORDER: bool> Format<P, IN_ORDER> {
         u64::from(behind.wrapping_sub(1)) < added
     }
 
-    /// Callbacks as the driver of a new queue wants them.
+    /// Enables or disables callbacks for a new queue.
     pub(super) fn start_with_callbacks(&self, control: &Control<P>, count: &Count, on: bool) {
         control.off.set((!on).into());
         if on {
@@ -144,30 +145,30 @@ impl<P: Platform, const IN_ORDER: bool> Format<P, IN_ORDER> {
         }
     }
 
-    /// Asks for a callback when three quarters of what the device has are used.
+    /// Asks for a callback when three quarters of the outstanding descriptors are used.
     #[inline(always)]
     pub(super) fn arm_most(&self, control: &Control<P>, count: &Count) {
         let size = self.ring.size();
-        // OVERFLOW: Not more are free than there are.
+        // OVERFLOW: Not more descriptors are free than the ring has.
         let wait = most_of(u32::from(size).wrapping_sub(count.free.into()));
         self.arm_at(control, count, self.taken.ahead(wait, size));
     }
 
-    /// Whether the next descriptor to take is used: as far as the device shows, which may not have
-    /// it.
+    /// Returns whether the next descriptor to take has the flags of a used one. The device may have
+    /// written them without having a buffer.
     #[inline(always)]
     pub(super) fn shows_used(&self) -> bool {
-        // SAFETY: By the type invariants, `taken` is a place in the ring.
+        // SAFETY: By the type invariants, `taken` is a position in the ring.
         unsafe { self.ring.spot(self.taken.place()) }.look().0
     }
 
-    /// Writes the flags for callbacks, and the position that they refer to.
+    /// Writes the flags that enable callbacks, and the position that they refer to.
     #[inline(always)]
     fn turn_on(&self, count: &Count, event: Place) {
         if count.flags.event_idx() {
             self.driver.set_position(event.position().into_raw());
-            // §2.8.10: The position is there when the flags refer to it. Pairs with the device
-            // reading both at once, or the flags first.
+            // §2.8.10: The position is written before the flags that refer to it. Pairs with the
+            // device reading both at once, or the flags first.
             P::wmb(count.flags.strong());
             self.driver.set_flags(AT_DESC);
         } else {

@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Positions in the ring, and wrap counters (§2.8.1).
+//! Positions in a packed ring, and wrap counters (§2.8.1).
 
 use super::memory::{
     AVAIL,
     USED, //
 };
 
-/// A place in a packed ring: a descriptor, and the wrap counter of the round in which it is.
+/// An index in a packed ring with its wrap counter, as the driver and the device exchange it
+/// (§2.8.14).
 ///
-/// In one word, as §2.8.14 has it: the counter is the highest bit.
+/// ```text
+/// bit 15      bits 14..0
+/// +------+-------------------------+
+/// | wrap | index of the descriptor |
+/// +------+-------------------------+
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position(u16);
 
@@ -19,42 +25,44 @@ impl Position {
     /// The start of both sides: the first descriptor, with a wrap counter of 1.
     pub const START: Self = Self(Self::WRAP);
 
-    /// The word.
+    /// Returns the word.
     #[inline(always)]
     pub const fn into_raw(self) -> u16 {
         self.0
     }
 
-    /// From a word.
+    /// Converts from a word, of which any value is valid.
     #[inline(always)]
     pub const fn from_raw(raw: u16) -> Self {
         Self(raw)
     }
 
-    /// The descriptor.
+    /// Returns the index of the descriptor.
     #[inline(always)]
     pub const fn slot(self) -> u16 {
         self.0 & !Self::WRAP
     }
 
-    /// The wrap counter.
+    /// Returns the wrap counter.
     #[inline(always)]
     pub const fn wrap(self) -> bool {
         self.0 & Self::WRAP != 0
     }
 
-    /// The same in a ring of `size`, which is not 0; the last one there, if there is none such.
+    /// Returns this position if it is in a ring of `size`, which is not 0, and otherwise the last
+    /// descriptor of that ring.
     #[inline]
     #[must_use]
     pub(super) fn clamp(self, size: u16) -> Self {
         Self(self.slot().min(size.wrapping_sub(1)) | self.0 & Self::WRAP)
     }
 
-    /// The place `count` descriptors on, in a ring of `size`; `count` is not more than that.
+    /// Returns the position `count` descriptors further in a ring of `size`; `count` is at most
+    /// `size`.
     #[inline(always)]
     #[must_use]
     pub const fn advance(self, count: u16, size: u16) -> Self {
-        // OVERFLOW: Both are at most 2^15.
+        // OVERFLOW: Both summands are at most 2^15.
         let slot = (self.slot() as u32).wrapping_add(count as u32);
         if slot >= size as u32 {
             Self(slot.wrapping_sub(size as u32) as u16 | (self.0 ^ Self::WRAP) & Self::WRAP)
@@ -64,37 +72,46 @@ impl Position {
     }
 }
 
-/// A place in the ring, with AVAIL and USED of the descriptors that one side writes, or looks for,
-/// there.
+/// A position in the ring, with the values of AVAIL and USED that mark a descriptor there: as
+/// available for one side, or as used for the other (§2.8.1).
 ///
-/// In one word: the [`Position`], and from bit 16 on the flags. All of the word but the descriptor
-/// is the opposite in the next round.
+/// The lower half is a [`Position`], and the upper half has AVAIL and USED as in the flags of a
+/// descriptor:
+///
+/// ```text
+/// bit 31  30..24  bit 23  22..16  bit 15      bits 14..0
+/// +------+-------+-------+-------+------+-------------------------+
+/// | USED |   0   | AVAIL |   0   | wrap | index of the descriptor |
+/// +------+-------+-------+-------+------+-------------------------+
+/// ```
+///
+/// USED, AVAIL and `wrap` are all inverted from one lap to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place(u32);
 
 impl Place {
-    /// The bits that change from one round to the next.
+    /// The bits that are inverted from one lap to the next.
     const ROUND: u32 = Position::WRAP as u32 | ((AVAIL | USED) as u32) << 16;
 
-    /// The first descriptor, in the first round, where `flags` are those of that.
+    /// Returns the first descriptor of the first lap, marked by `flags`.
     const fn first(flags: u16) -> Self {
         Self(Position::START.into_raw() as u32 | (flags as u32) << 16)
     }
 
-    /// The descriptor.
+    /// Returns the index of the descriptor.
     #[inline(always)]
     pub(super) const fn slot(self) -> u16 {
         self.position().slot()
     }
 
-    /// The flags alone, where they are in the word.
+    /// Returns AVAIL and USED alone, at bits 23 and 31.
     #[inline(always)]
     pub(super) const fn upper(self) -> u32 {
         self.0 & (u16::MAX as u32) << 16
     }
 
-    /// Those of a descriptor here before it is made available: as of a used one of the round
-    /// before.
+    /// Returns the flags of a descriptor here that is not available yet: as after its use in the
+    /// lap before.
     #[inline(always)]
     pub(super) const fn unavailable(self) -> u16 {
         if self.position().wrap() {
@@ -104,31 +121,31 @@ impl Place {
         }
     }
 
-    /// Whether flags, the upper half of `word`, say what is looked for.
+    /// Returns whether AVAIL and USED in the upper half of `word` are those of this position.
     #[inline(always)]
     pub(super) const fn matches(self, word: u32) -> bool {
         (word ^ self.0) & ((AVAIL | USED) as u32) << 16 == 0
     }
 
-    /// The place as both sides tell it to each other.
+    /// Returns the index and the wrap counter.
     #[inline(always)]
     pub(super) const fn position(self) -> Position {
         Position(self.0 as u16)
     }
 
-    /// The word.
+    /// Returns the word.
     #[inline(always)]
     pub(super) const fn into_raw(self) -> u32 {
         self.0
     }
 
-    /// From what [`Place::into_raw`] returned.
+    /// Converts back from the result of [`Place::into_raw`].
     #[inline(always)]
     pub(super) const fn from_raw(raw: u32) -> Self {
         Self(raw)
     }
 
-    /// The place at which the driver looks for a used descriptor.
+    /// Returns the position at which the driver looks for a used descriptor.
     #[inline(always)]
     pub(super) const fn taken_at(position: Position) -> Self {
         let flags = if position.wrap() { AVAIL | USED } else { 0 };
@@ -136,13 +153,13 @@ impl Place {
     }
 }
 
-/// A place from which one side goes on through a ring.
+/// The position of one side, with the end of its lap.
 ///
 /// # Invariants
 ///
 /// - The descriptor of `place` is one of the ring for which the cursor was made.
-/// - `end` is the word of `place` on, for as many descriptors as are left in this round: what that
-///   of the place behind the last one would be, if there were one.
+/// - `end` is the word one past the last descriptor of the current lap: `place` plus the number of
+///   descriptors that are left in the lap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Cursor {
     place: Place,
@@ -150,46 +167,49 @@ pub(super) struct Cursor {
 }
 
 impl Cursor {
-    /// Returns the place at which the driver makes descriptors available first in a ring of `size`:
-    /// AVAIL is as the wrap counter, USED its opposite.
+    /// Returns the position at which the driver makes descriptors available first in a ring of
+    /// `size`: AVAIL is equal to the wrap counter, and USED is its inverse.
     pub(super) const fn next(size: u16) -> Self {
         Self::start(Place::first(AVAIL), size)
     }
 
-    /// Returns the place at which it looks for used ones first: both are as the wrap counter.
+    /// Returns the position at which the driver looks for used descriptors first: both flags are
+    /// equal to the wrap counter.
     pub(super) const fn taken(size: u16) -> Self {
         Self::start(Place::first(AVAIL | USED), size)
     }
 
-    /// At the beginning of a round.
+    /// Returns a cursor at `place`, the beginning of a lap.
     const fn start(place: Place, size: u16) -> Self {
-        // OVERFLOW: The bits from 16 to 22 are not set.
+        // OVERFLOW: Bits 16 to 22 of the word are 0.
         let end = place.0.wrapping_add(size as u32);
         Self { place, end }
     }
 
-    /// Returns the place of the cursor.
+    /// Returns the position of the cursor.
     #[inline(always)]
     pub(super) const fn place(self) -> Place {
         self.place
     }
 
-    /// Goes `count` descriptors on, in a ring of `size`, for which the cursor was made; `count` is
-    /// not more than that.
+    /// Advances by `count` descriptors in a ring of `size`, for which the cursor was made; `count`
+    /// is at most `size`.
     ///
-    /// `place` is where the cursor is: a caller that has it need not read it again.
+    /// PERF: `place` is the position of the cursor, passed by a caller that has it in a register,
+    /// so that it is not read again.
     #[inline(always)]
     pub(super) const fn go(&mut self, place: Place, count: u16, size: u16) {
         debug_assert!(count <= size && place.slot() < size && place.0 == self.place.0);
-        // OVERFLOW: From the beginning of the round, where that many bits are zero, the sum is less
-        // than twice the size, which is at most 2^15.
+        // OVERFLOW: `next` is less than twice the size, at most 2^16, from the beginning of the
+        // lap, where the index is 0. Bits 16 to 22 of a position are 0, so no carry reaches AVAIL.
         let next = place.0.wrapping_add(count as u32);
         if next < self.end {
-            // INVARIANT: Still before the end.
+            // INVARIANT: The position is still before the end of the lap.
             self.place = Place(next);
         } else {
             let place = Self::wrapped(next, size);
-            // INVARIANT: A cursor goes on by not more than a round, so this is in the next one.
+            // INVARIANT: A cursor advances by not more than a lap, so this position is in the next
+            // one.
             *self = Self {
                 place,
                 end: Self::start(Place(place.0 & !(place.slot() as u32)), size).end,
@@ -197,11 +217,11 @@ impl Cursor {
         }
     }
 
-    /// The place `count` descriptors on, as [`Cursor::go`] has it.
+    /// Returns the position `count` descriptors further, under the conditions of [`Cursor::go`].
     #[inline(always)]
     #[must_use]
     pub(super) const fn ahead(&self, count: u32, size: u16) -> Place {
-        // OVERFLOW: As in `go`.
+        // OVERFLOW: No carry reaches AVAIL, as in `go`.
         let next = self.place.0.wrapping_add(count);
         if next < self.end {
             Place(next)
@@ -210,13 +230,13 @@ impl Cursor {
         }
     }
 
-    /// The place in the next round for what is not before the end of one. Once in a round: cold, so
-    /// that a branch leads here.
+    /// Returns the position in the next lap for a word that is at the end of its lap or behind.
+    /// PERF: Needed once in a lap, and cold, so that a branch leads here.
     #[cold]
     #[inline]
     const fn wrapped(next: u32, size: u16) -> Place {
-        // OVERFLOW: It is `size` or more from the beginning of the round. What is left then is less
-        // than 2^15, and the bits of the round are as they were.
+        // OVERFLOW: `next` is at least `size` from the beginning of the lap. The difference is an
+        // index below 2^15, and the bits of the lap are as at its beginning.
         Place(next.wrapping_sub(size as u32) ^ Place::ROUND)
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A descriptor of the ring, which both sides write and read (§2.8.13).
+//! A descriptor of a packed ring, which both sides write and read (§2.8.13).
 
 use super::{
     super::{
@@ -11,11 +11,11 @@ use super::{
     position::Place, //
 };
 
-/// A descriptor of the ring, and its place.
+/// A descriptor of the ring, and its position.
 ///
 /// # Invariants
 ///
-/// `desc` is the descriptor at `place`, in the ring that it was made by.
+/// `desc` is the mapped descriptor at `place`, in the ring that it was made by.
 #[derive(Clone, Copy)]
 pub struct Spot<P> {
     desc: Descs<P>,
@@ -23,16 +23,16 @@ pub struct Spot<P> {
 }
 
 impl<P: Platform> Spot<P> {
-    /// A place in a ring.
+    /// Creates a reference to the descriptor at `place`.
     ///
     /// # Safety
     ///
-    /// `place` is one in the ring of which these are the descriptors.
+    /// `place` is a position in the ring of which `descs` are the descriptors.
     #[inline(always)]
     pub(super) unsafe fn new(descs: Descs<P>, place: Place) -> Self {
-        // INVARIANT: By the safety requirements.
+        // INVARIANT: By the safety requirements, `descs` has a descriptor at `place`.
         Self {
-            // SAFETY: By the safety requirements, the place is bounded by the number of
+            // SAFETY: By the safety requirements, the index of `place` is bounded by the number of
             // descriptors.
             desc: unsafe { descs.from(place.slot()) },
             place,
@@ -44,33 +44,35 @@ impl<P: Platform> Spot<P> {
         self.place
     }
 
-    /// A pointer to a part of the descriptor: a `T` that is `N` of its size from the beginning.
+    /// Returns a pointer to a part of the descriptor: the `T` that is `N` times its size from the
+    /// beginning.
     #[inline(always)]
     fn part<T, const N: usize>(self) -> *mut T {
         const { assert!((N + 1) * size_of::<T>() <= size_of::<Desc>()) };
-        // SAFETY: By the type invariants, and as asserted, in the descriptor.
+        // SAFETY: By the type invariants, `desc` is a mapped descriptor. The part is within it, as
+        // asserted.
         unsafe { self.desc.at(0).cast::<T>().add(N) }
     }
 
-    /// Writes the first half.
+    /// Writes the first half: the address.
     #[inline(always)]
     pub(super) fn write_addr(self, addr: u64) {
         // SAFETY: By the type invariants, `desc` is a descriptor of the ring, which is mapped.
         unsafe { self.desc.write_addr(0, addr.to_le()) };
     }
 
-    /// Writes the second half, which the device does not look at yet.
+    /// Writes the second half of a descriptor that the device does not look at yet.
     #[inline(always)]
     pub(super) fn write_rest(self, rest: u64) {
         // SAFETY: By the type invariants, `desc` is a descriptor of the ring, which is mapped.
         unsafe { self.desc.write_rest(0, rest) };
     }
 
-    /// Writes the second half, with flags that let the device look at it. All that it may look at
-    /// then is written before.
+    /// Writes the second half of a descriptor, with flags that make it available. A barrier orders
+    /// every earlier write before the flags.
     ///
-    /// §2.8.21.1: The flags are the last to be written. Where eight bytes are written at once,
-    /// the length and the id come with them.
+    /// §2.8.21.1: The flags are written last. If eight bytes are written at once, the length and
+    /// the id come with them.
     #[inline(always)]
     pub(super) fn publish(self, rest: u64, strong: bool) {
         if P::STORE64_IS_WHOLE {
@@ -81,11 +83,12 @@ impl<P: Platform> Spot<P> {
         }
     }
 
-    /// As [`Spot::publish`], on a processor that writes less than eight bytes at once.
+    /// As [`Spot::publish`], on a processor that cannot write eight bytes at once.
     #[inline(never)]
     fn publish_in_parts(self, rest: u64, strong: bool) {
         let [a, b, c, d, id0, id1, flags0, flags1] = rest.to_ne_bytes();
-        // SAFETY: Parts of the descriptor.
+        // SAFETY: `part` returns pointers into the mapped descriptor, here to its length and its
+        // id.
         unsafe {
             P::store32(self.part::<_, 2>(), u32::from_ne_bytes([a, b, c, d]));
             P::store16(self.part::<_, 6>(), u16::from_ne_bytes([id0, id1]));
@@ -94,29 +97,31 @@ impl<P: Platform> Spot<P> {
         self.write_flags(u16::from_ne_bytes([flags0, flags1]));
     }
 
-    /// Writes the flags alone, in the order of the ring.
+    /// Writes the flags alone; `flags` are in the byte order of the ring.
     #[inline]
     pub(super) fn write_flags(self, flags: u16) {
-        // SAFETY: A part of the descriptor.
+        // SAFETY: `part` returns a pointer into the mapped descriptor, here to its flags.
         unsafe { P::store16(self.part::<_, 7>(), flags) };
     }
 
-    /// Reads the flags, and says whether they are those of a used descriptor here (§2.8.1).
+    /// Reads the flags and the id. Returns whether the flags are those of a used descriptor at this
+    /// position (§2.8.1), and the id.
     ///
-    /// The id is read with them, and of use if so: the device writes it before, so that no moment
-    /// shows those flags without it. What else the descriptor has is to be read after a barrier.
+    /// The id is valid if the descriptor is used. Both are read by one access, and the device
+    /// writes the id before the flags, so that the new flags never come with an old id. The rest of
+    /// the descriptor may be read only after a barrier.
     #[inline(always)]
     pub(super) fn look(self) -> (bool, u16) {
-        // SAFETY: A part of the descriptor: its last four bytes.
+        // SAFETY: `part` returns a pointer into the mapped descriptor, here to its last four bytes.
         let word = u32::from_le(unsafe { P::load32(self.part::<_, 3>()) });
-        // CAST: The lower half.
+        // CAST: The id is the lower half.
         (self.place.matches(word), word as u16)
     }
 
     /// Reads the length of a used descriptor (§2.8.22).
     #[inline(always)]
     pub(super) fn len(self) -> u32 {
-        // SAFETY: A part of the descriptor.
+        // SAFETY: `part` returns a pointer into the mapped descriptor, here to its length.
         u32::from_le(unsafe { P::load32(self.part::<_, 2>()) })
     }
 }

@@ -22,10 +22,10 @@ pub(super) const NO_INTERRUPT: u16 = 1;
 /// `VRING_USED_F_NO_NOTIFY` (§2.7.8).
 pub(super) const NO_NOTIFY: u16 = 1;
 
-/// The memory of a split ring.
+/// The location of a split ring in memory.
 #[derive(Clone, Copy, Debug)]
 pub struct Memory {
-    /// Descriptors: a power of two up to 32768.
+    /// The number of descriptors: a power of two up to 32768.
     pub size: u16,
     /// Descriptor table: `size` descriptors, aligned to 16 (§2.7.5).
     pub desc: NonNull<Desc>,
@@ -42,13 +42,13 @@ pub struct Layout {
     pub avail: usize,
     /// Offset of the used ring.
     pub used: usize,
-    /// Bytes in all.
+    /// The size in bytes.
     pub bytes: usize,
 }
 
 impl Layout {
-    /// The layout that legacy devices need (§2.7.2), and modern ones take: the used ring at the
-    /// next multiple of `align`, a power of two.
+    /// Returns the layout that legacy devices need (§2.7.2) and modern ones accept: the used ring
+    /// starts at the next multiple of `align`, a power of two.
     #[inline]
     pub const fn new(size: u16, align: usize) -> Self {
         let size = size as usize;
@@ -93,11 +93,11 @@ pub(super) struct Areas<P> {
 }
 
 impl<P: Platform> Areas<P> {
-    /// Takes over memory that was checked.
+    /// Creates the areas in memory that [`Memory::check`] accepted.
     ///
     /// # Safety
     ///
-    /// It is mapped.
+    /// `memory` is mapped as its type says.
     pub(super) unsafe fn new(memory: &Memory, endian: Endian) -> Self {
         // SAFETY: By the safety requirements, the three areas are mapped.
         let (desc, avail, used) = unsafe {
@@ -107,7 +107,8 @@ impl<P: Platform> Areas<P> {
                 Shared::new(memory.used),
             )
         };
-        // INVARIANT: By the safety requirements; the size was checked.
+        // INVARIANT: By the safety requirements, the areas are those of a ring of `memory.size`
+        // descriptors, which `Memory::check` found to be a power of two.
         Self {
             desc: Descs::new(desc),
             avail,
@@ -117,19 +118,19 @@ impl<P: Platform> Areas<P> {
         }
     }
 
-    /// Number of descriptors less one.
+    /// Returns the number of descriptors less one.
     #[inline(always)]
     pub(super) fn mask(&self) -> u16 {
         self.mask
     }
 
-    /// Byte order of everything.
+    /// Returns the byte order of the areas.
     #[inline(always)]
     pub(super) fn endian(&self) -> Endian {
         self.endian
     }
 
-    /// The descriptors: `mask` + 1.
+    /// Returns the descriptor table, of `mask` + 1 descriptors.
     #[inline(always)]
     pub(super) fn desc(&self) -> Descs<P> {
         self.desc
@@ -137,7 +138,8 @@ impl<P: Platform> Areas<P> {
 
     #[inline(always)]
     fn write_avail(&self, word: usize, value: u16) {
-        // SAFETY: Mapped; bounded, as the callers have it below `mask` + 4.
+        // SAFETY: The available ring is mapped (type invariant) and has `mask` + 4 words. `word` is
+        // bounded: every caller passes one below that.
         unsafe { P::store16(self.avail.as_ptr().add(word), self.endian.u16(value)) };
     }
 
@@ -157,7 +159,8 @@ impl<P: Platform> Areas<P> {
         self.write_avail(1, index);
     }
 
-    /// Writes the word behind the entries, at which used index to interrupt.
+    /// Writes `used_event`, the word behind the available entries: the used index at which to
+    /// interrupt.
     #[inline(always)]
     pub(super) fn set_used_event(&self, index: u16) {
         self.write_avail(usize::from(self.mask).wrapping_add(3), index);
@@ -165,19 +168,20 @@ impl<P: Platform> Areas<P> {
 
     #[inline(always)]
     fn used_word(&self, word: usize) -> *mut u16 {
-        // SAFETY: Mapped; bounded, as the callers have it below 4 * (`mask` + 1) + 3.
+        // SAFETY: The used ring is mapped (type invariant) and has 4 * (`mask` + 1) + 3 words of
+        // two bytes. `word` is bounded: every caller passes one below that.
         unsafe { self.used.as_ptr().cast::<u16>().add(word) }
     }
 
     #[inline(always)]
     pub(super) fn flags(&self) -> u16 {
-        // SAFETY: The word is in the ring.
+        // SAFETY: `used_word` returns a mapped word.
         self.endian.u16(unsafe { P::load16(self.used_word(0)) })
     }
 
     #[inline(always)]
     pub(super) fn index(&self) -> u16 {
-        // SAFETY: The word is in the ring.
+        // SAFETY: `used_word` returns a mapped word.
         self.endian.u16(unsafe { P::load16(self.used_word(1)) })
     }
 
@@ -187,32 +191,34 @@ impl<P: Platform> Areas<P> {
         let at = usize::from(index & self.mask)
             .wrapping_mul(2)
             .wrapping_add(1);
-        // SAFETY: Mapped and bounded: the entries are behind the first four bytes.
+        // SAFETY: The used ring is mapped (type invariant), and the mask bounds `at`: `mask` + 1
+        // entries of two words follow the first four bytes.
         let entry = unsafe { self.used.as_ptr().add(at) };
-        // SAFETY: As above; each field is read once.
+        // SAFETY: `entry` is a mapped used entry, of two words. Each of them is read once.
         let (id, len) = unsafe { (P::load32(entry), P::load32(entry.add(1))) };
         (self.endian.u32(id), self.endian.u32(len))
     }
 
-    /// Reads the word behind the entries, at which available index to notify.
+    /// Reads `avail_event`, the word behind the used entries: the available index at which to
+    /// notify.
     #[inline(always)]
     pub(super) fn avail_event(&self) -> u16 {
         let word = self.used_word(usize::from(self.mask).wrapping_mul(4).wrapping_add(6));
-        // SAFETY: The word is in the ring.
+        // SAFETY: `used_word` returns a mapped word.
         self.endian.u16(unsafe { P::load16(word) })
     }
 
-    /// Zeroes everything.
+    /// Zeroes all three areas.
     pub(super) fn clear(&self) {
         for index in 0..=self.mask {
-            // SAFETY: Bounded.
+            // SAFETY: `index` is bounded by `mask`.
             unsafe { self.desc.write(index, 0, 0) };
         }
         for word in 0..usize::from(self.mask) + 4 {
             self.write_avail(word, 0);
         }
         for word in 0..4 * (usize::from(self.mask) + 1) + 3 {
-            // SAFETY: The word is in the ring.
+            // SAFETY: `used_word` returns a mapped word.
             unsafe { P::store16(self.used_word(word), 0) };
         }
     }
@@ -224,7 +230,7 @@ mod tests {
 
     #[test]
     fn layouts() {
-        // The example of §2.7.2 with a page as alignment.
+        // The example of §2.7.2, with a page as alignment.
         let layout = Layout::new(256, 4096);
         assert_eq!((layout.avail, layout.used), (4096, 8192));
         assert_eq!(layout.bytes, 8192 + 6 + 8 * 256);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Notifying the device and being called by it (§2.7.6, §2.7.7, §2.7.10).
+//! Notifications of the device, and callbacks of the driver (§2.7.6, §2.7.7, §2.7.10).
 
 use super::{
     super::{
@@ -26,7 +26,7 @@ use super::{
     Format, //
 };
 
-/// The facts of the ring that the shared part of a queue knows.
+/// The facts about a split ring that the part of a queue without a lock needs.
 #[derive(Clone, Copy)]
 pub struct View<P> {
     areas: Areas<P>,
@@ -49,8 +49,8 @@ impl<P: Platform> format::View<P> for View<P> {
     #[inline(always)]
     fn turn_off(&self, taken: u32) {
         if self.flags.event_idx() {
-            // The entry that was taken last comes again in 2^16 entries only.
-            // CAST: It was put there as an index.
+            // The index of the entry that was taken last comes again only after 2^16 entries.
+            // CAST: `taken` is an index of 16 bits.
             self.areas.set_used_event((taken as u16).wrapping_sub(1));
         } else {
             self.areas.set_flags(NO_INTERRUPT);
@@ -64,7 +64,7 @@ impl<P: Platform> format::View<P> for View<P> {
 
     #[inline(always)]
     fn word(place: u32) -> u16 {
-        // CAST: It was put there as an index.
+        // CAST: `place` is an index of 16 bits.
         place as u16
     }
 
@@ -75,14 +75,14 @@ impl<P: Platform> format::View<P> for View<P> {
 }
 
 impl<P: Platform, const IN_ORDER: bool> Format<P, IN_ORDER> {
-    /// Returns the available index that the device knows.
+    /// Returns the available index that the device was told of.
     #[inline(always)]
     pub(super) fn published(&self, control: &Control<P>) -> u16 {
-        // CAST: It was put there as an index.
+        // CAST: `next` is an index of 16 bits.
         control.next.get() as u16
     }
 
-    /// Whether the device wants to be notified of the last `added` buffers.
+    /// Returns whether the device wants a notification of the last `added` buffers.
     #[inline(always)]
     pub(super) fn wants(&self, count: &Count, added: u64) -> bool {
         if !count.flags.event_idx() {
@@ -91,7 +91,7 @@ impl<P: Platform, const IN_ORDER: bool> Format<P, IN_ORDER> {
         passed_event(self.areas.avail_event(), count.made, added)
     }
 
-    /// Callbacks as the driver of a new queue wants them.
+    /// Enables or disables callbacks for a new queue.
     pub(super) fn start_with_callbacks(&self, control: &Control<P>, count: &Count, on: bool) {
         control.off.set((!on).into());
         if !on && !count.flags.event_idx() {
@@ -113,12 +113,12 @@ impl<P: Platform, const IN_ORDER: bool> Format<P, IN_ORDER> {
         }
     }
 
-    /// Asks for a callback when three quarters of what the device has are used. Returns how many
-    /// that are.
+    /// Asks for a callback when three quarters of the outstanding buffers are used. Returns that
+    /// number.
     #[inline(always)]
     pub(super) fn arm_most(&self, control: &Control<P>, count: &Count) -> u16 {
         let outstanding = self.published(control).wrapping_sub(count.done);
-        // CAST: Not more than that.
+        // CAST: The result is at most `outstanding`.
         let wait = most_of(outstanding.into()) as u16;
         self.arm_at(control, count, count.done.wrapping_add(wait));
         wait
