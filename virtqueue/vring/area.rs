@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Memory of a queue that its device reads and writes.
+//! The memory of a queue that its device reads and writes.
 
 use crate::{
     bindings::{
@@ -16,13 +16,11 @@ use kernel::{
     prelude::*, //
 };
 
-/// A piece of memory for the device.
-///
-/// Zeroed, and aligned to a page at least.
+/// A zeroed piece of memory for the device, aligned to a page at least.
 ///
 /// # Invariants
 ///
-/// `ptr` is `size` bytes that `mapper` allocated, or, where that is `None`, `alloc_pages_exact`.
+/// `ptr` is `size` bytes that `mapper` allocated, or `alloc_pages_exact` if `mapper` is `None`.
 pub(crate) struct Area {
     mapper: Option<Mapper>,
     ptr: NonNull<u8>,
@@ -30,11 +28,11 @@ pub(crate) struct Area {
     size: usize,
 }
 
-// SAFETY: It owns its memory.
+// SAFETY: An area owns its memory, and the mapper may free it from any thread.
 unsafe impl Send for Area {}
 
 impl Area {
-    /// Allocates `size` bytes as `gfp` says: where the queue uses the DMA API, by its `mapper`.
+    /// Allocates `size` bytes with the flags `gfp`: through `mapper` if the queue uses the DMA API.
     ///
     /// # Errors
     ///
@@ -43,7 +41,7 @@ impl Area {
         let gfp = gfp | bindings::__GFP_ZERO;
         if let Some(mapper) = mapper {
             let (ptr, addr) = mapper.alloc_coherent(size, gfp).ok_or(ENOMEM)?;
-            // INVARIANT: The mapper just allocated it.
+            // INVARIANT: The mapper just allocated the memory.
             return Ok(Self {
                 mapper: Some(mapper),
                 ptr,
@@ -52,19 +50,19 @@ impl Area {
             });
         }
         let size = page_align(size).ok_or(ENOMEM)?;
-        // SAFETY: May be called with any size.
+        // SAFETY: `alloc_pages_exact` takes any size.
         let ptr = unsafe { bindings::alloc_pages_exact_noprof(size, gfp) };
         let ptr = NonNull::new(ptr).ok_or(ENOMEM)?;
-        // SAFETY: The pages are directly mapped.
+        // SAFETY: The pages are directly mapped, as all that `alloc_pages_exact` returns.
         let phys = unsafe { direct::virt_to_phys(ptr.as_ptr()) };
-        // INVARIANT: It was just allocated.
+        // INVARIANT: `alloc_pages_exact` just allocated the memory.
         let area = Self {
             mapper: None,
             ptr: ptr.cast(),
             addr: phys as dma_addr_t,
             size,
         };
-        // A device whose addresses are shorter than the machine's cannot be given the memory.
+        // The device cannot address the memory if its addresses are shorter than the machine's.
         if area.addr as u64 != phys {
             return Err(ENOMEM);
         }
@@ -83,7 +81,7 @@ impl Area {
         self.addr
     }
 
-    /// Bytes.
+    /// Returns the size in bytes.
     #[inline]
     pub(crate) fn size(&self) -> usize {
         self.size
@@ -93,10 +91,11 @@ impl Area {
 impl Drop for Area {
     fn drop(&mut self) {
         match &self.mapper {
-            // SAFETY: By the type invariant; whoever drops an area is done with it.
+            // SAFETY: By the type invariant, the mapper allocated the memory. The owner drops the
+            // area only after the last access of the device.
             Some(mapper) => unsafe { mapper.free_coherent(self.size, self.ptr, self.addr) },
-            // SAFETY: By the type invariant, without a mapper the `size` bytes are of
-            // `alloc_pages_exact`; nobody uses them any more.
+            // SAFETY: By the type invariant, `alloc_pages_exact` allocated the `size` bytes. The
+            // owner drops the area only after the last access of the device.
             None => unsafe { bindings::free_pages_exact(self.ptr.as_ptr().cast(), self.size) },
         }
     }

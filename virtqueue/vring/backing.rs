@@ -22,10 +22,10 @@ use kernel::{
     prelude::*, //
 };
 
-/// Areas that the two sides write stay out of each other's cache lines.
+/// The alignment that keeps areas written by different sides in different cache lines.
 const LINE: usize = 64;
 
-/// The negotiated properties of a queue, by which a ring of any size is made.
+/// The negotiated properties of a queue, from which a ring of any size can be made.
 #[derive(Clone, Copy)]
 pub struct Format {
     /// `VIRTIO_F_RING_PACKED`.
@@ -34,16 +34,16 @@ pub struct Format {
     pub in_order: bool,
     /// Buffers may be described by indirect tables.
     pub tables: bool,
-    /// Alignment of the used area of a split ring.
+    /// The alignment of the used area of a split ring.
     pub align: usize,
-    /// Whether fewer descriptors will do if memory is short.
+    /// A smaller ring is acceptable if memory is short.
     pub may_shrink: bool,
-    /// The rest.
+    /// The configuration of the ring core.
     pub config: Config,
 }
 
 impl Format {
-    /// The name of the layout.
+    /// Returns the name of the layout.
     pub(crate) fn name(&self) -> &'static str {
         match (self.packed, self.in_order) {
             (false, false) => "split",
@@ -57,9 +57,9 @@ impl Format {
 /// The offsets of the parts of a ring in its memory.
 #[derive(Clone, Copy)]
 struct Offsets {
-    /// Available ring, or driver event suppression.
+    /// The available ring, or the driver event suppression.
     driver: usize,
-    /// Used ring, or device event suppression.
+    /// The used ring, or the device event suppression.
     device: usize,
     bytes: usize,
 }
@@ -88,14 +88,14 @@ impl Offsets {
 ///
 /// # Invariants
 ///
-/// `base` is memory for a ring of `size` descriptors, laid out as `offsets` says; it belongs to
-/// `ring`, or to the caller of `vring_new_virtqueue`.
+/// `base` is memory for a ring of `size` descriptors, laid out as `offsets` says. The memory
+/// belongs to `ring`, or to the caller of `vring_new_virtqueue` if `ring` is `None`.
 pub struct Backing {
     ring: Option<Area>,
     base: NonNull<u8>,
     offsets: Offsets,
     size: u16,
-    /// The ring as C code looks at it, of a split one.
+    /// The ring in C's terms, valid for a split ring.
     vring: bindings::vring,
 }
 
@@ -115,13 +115,14 @@ impl Backing {
         let area = Area::new(mapper.copied(), offsets.bytes, gfp)?;
         let base = area.as_ptr();
         let mut backing = Self::at(base, offsets, size);
-        // INVARIANT: It was just allocated.
+        // INVARIANT: The memory at `base` belongs to `area`, and is as large as `offsets` says.
         backing.ring = Some(area);
         Ok(backing)
     }
 
-    /// Allocates as [`Backing::new`], a smaller ring where there is no memory for one of `size`
-    /// and [`Format::may_shrink`] allows that: of half the size, until it fits into a page.
+    /// Allocates as [`Backing::new`]. If there is no memory for a ring of `size`, and
+    /// [`Format::may_shrink`] is set, tries half the size again and again, until the ring fits into
+    /// a page.
     ///
     /// # Errors
     ///
@@ -139,11 +140,11 @@ impl Backing {
         }
     }
 
-    /// The memory of a caller, with a ring of `size` descriptors.
+    /// Creates a ring of `size` descriptors in the memory of a caller.
     ///
     /// # Safety
     ///
-    /// `pages` is as much memory as such a ring takes, as long as the result exists.
+    /// `pages` is valid memory, as large as such a ring takes, as long as the result exists.
     pub(crate) unsafe fn foreign(format: &Format, pages: NonNull<u8>, size: u16) -> Self {
         Self::at(pages, Offsets::new(format, size), size)
     }
@@ -164,13 +165,14 @@ impl Backing {
         }
     }
 
-    /// A part of the ring.
+    /// Returns a pointer to the part of the ring at `offset`.
     fn part<E>(&self, offset: usize) -> NonNull<E> {
-        // SAFETY: By the type invariants, `offset` is one of `offsets`, within the memory.
+        // SAFETY: Every caller passes one of `offsets`, which is within the memory at `base` (type
+        // invariant).
         unsafe { self.base.add(offset) }.cast()
     }
 
-    /// The memory as a split ring takes it.
+    /// Returns the location of the areas of a split ring.
     pub(crate) fn split(&self) -> split::Memory {
         split::Memory {
             size: self.size,
@@ -180,7 +182,7 @@ impl Backing {
         }
     }
 
-    /// The memory as a packed ring takes it.
+    /// Returns the location of the areas of a packed ring.
     pub(crate) fn packed(&self) -> packed::Memory {
         packed::Memory {
             size: self.size,
@@ -190,32 +192,32 @@ impl Backing {
         }
     }
 
-    /// Descriptors.
+    /// Returns the number of descriptors.
     #[inline]
     pub fn size(&self) -> u16 {
         self.size
     }
 
-    /// Whether the memory belongs to the queue and not to a caller.
+    /// Returns whether the memory belongs to the queue and not to a caller.
     #[inline]
     pub fn is_owned(&self) -> bool {
         self.ring.is_some()
     }
 
     /// Returns the addresses at which the device finds the parts: descriptors, driver area, device
-    /// area (virtio spec §4.1.4.3). Only of a ring that is [owned](Backing::is_owned).
+    /// area (virtio spec §4.1.4.3). `None` if the memory is not [owned](Backing::is_owned).
     pub fn addresses(&self) -> Option<[dma_addr_t; 3]> {
         let base = self.ring.as_ref()?.addr();
         let at = |offset: usize| base + offset as dma_addr_t;
         Some([base, at(self.offsets.driver), at(self.offsets.device)])
     }
 
-    /// The ring as C code looks at it. Only of a split one.
+    /// Returns the ring in C's terms. Only for a split ring.
     pub fn vring(&self) -> *const bindings::vring {
         &raw const self.vring
     }
 
-    /// Bytes of the ring.
+    /// Returns the size of the ring in bytes.
     pub fn bytes(&self) -> usize {
         self.offsets.bytes
     }

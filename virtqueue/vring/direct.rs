@@ -3,8 +3,8 @@
 //! Addresses of directly mapped memory.
 //!
 //! PERF: x86 computes these from two variables of the kernel. C has inline functions for that,
-//! which are calls for Rust in kernels that clang did not build. By calls, a segment takes 12
-//! instructions on the ring in C; computed here, it takes 4.
+//! which Rust has to call out of line in kernels that were not built by clang. With calls, a
+//! segment takes 12 instructions on the ring in C; computed here, it takes 4.
 //!
 //! C headers: [`arch/x86/include/asm/page.h`](srctree/arch/x86/include/asm/page.h),
 //! [`include/asm-generic/memory_model.h`](srctree/include/asm-generic/memory_model.h)
@@ -13,8 +13,8 @@ use crate::bindings;
 use core::ffi::c_void;
 use kernel::page::PAGE_SHIFT;
 
-/// Whether an address is computed here: by x86's direct mapping and its map of pages, without the
-/// checks of debug kernels.
+/// Evaluates `$here` if addresses can be computed here: with x86's direct mapping and its map of
+/// pages, without the checks of debug kernels. Evaluates `$in_c` otherwise.
 macro_rules! computed {
     ($here:expr, $in_c:expr) => {{
         #[cfg(all(
@@ -39,32 +39,35 @@ macro_rules! computed {
 ///
 /// # Safety
 ///
-/// `addr` is in the direct mapping, as what the kernel allocates by pages and from slabs is; not in
-/// the kernel's image.
+/// `addr` is in the direct mapping, like memory from the page and slab allocators; not in the
+/// kernel's image.
 #[inline(always)]
 pub unsafe fn virt_to_phys(addr: *const c_void) -> u64 {
     computed!(
         // SAFETY: The variable is set while the kernel boots and read-only after that.
         (addr.addr() as u64).wrapping_sub(unsafe { bindings::page_offset_base } as u64),
-        // SAFETY: By the safety requirements, the address is one that `virt_to_phys` takes.
+        // SAFETY: By the safety requirements, the address is in the direct mapping, as
+        // `virt_to_phys` asks.
         unsafe { bindings::rust_virtio_virt_to_phys(addr) }
     )
 }
 
-/// Whether an address is in the kernel's image, which x86 maps a second time, in its last 2 GiB.
+/// Returns whether an address is in the kernel's image, which x86 maps a second time, in its last 2
+/// GiB.
 #[inline(always)]
 fn is_of_image(addr: *const c_void) -> bool {
     cfg!(CONFIG_X86_64) && addr.addr() as i64 >= -(1 << 31)
 }
 
-/// Returns the physical address of memory that code in C has, as [`virt_to_phys`].
+/// Returns the physical address of memory that C code passed in, as [`virt_to_phys`].
 ///
 /// # Safety
 ///
 /// `addr` is in the direct mapping, or in the kernel's image.
 #[inline(always)]
 pub unsafe fn any_virt_to_phys(addr: *const c_void) -> u64 {
-    // SAFETY: By the safety requirements: C's function takes both, and the other one what is left.
+    // SAFETY: By the safety requirements, the address is in the image, which C's `virt_to_phys`
+    // takes too, or in the direct mapping.
     unsafe {
         if is_of_image(addr) {
             bindings::rust_virtio_virt_to_phys(addr)
@@ -74,14 +77,15 @@ pub unsafe fn any_virt_to_phys(addr: *const c_void) -> u64 {
     }
 }
 
-/// Returns the page of memory that code in C has, as [`virt_to_page`].
+/// Returns the page of memory that C code passed in, as [`virt_to_page`].
 ///
 /// # Safety
 ///
 /// As for [`any_virt_to_phys`].
 #[inline(always)]
 pub unsafe fn any_virt_to_page(addr: *const c_void) -> *mut bindings::page {
-    // SAFETY: By the safety requirements, the memory is directly mapped, or of the kernel's image.
+    // SAFETY: By the safety requirements, the address is in the image, which C's `virt_to_page`
+    // takes too, or in the direct mapping.
     unsafe {
         if is_of_image(addr) {
             bindings::rust_virtio_virt_to_page(addr)
@@ -105,7 +109,8 @@ pub unsafe fn virt_to_page(addr: *const c_void) -> *mut bindings::page {
             let (phys, pages) = unsafe { (virt_to_phys(addr), bindings::vmemmap_base) };
             (pages as *mut bindings::page).wrapping_add((phys >> PAGE_SHIFT) as usize)
         },
-        // SAFETY: By the safety requirements, the address is one that `virt_to_page` takes.
+        // SAFETY: By the safety requirements, the address is in the direct mapping, as
+        // `virt_to_page` asks.
         unsafe { bindings::rust_virtio_virt_to_page(addr) }
     )
 }
@@ -124,7 +129,8 @@ pub unsafe fn page_to_phys(page: *mut bindings::page) -> u64 {
             let pfn = page.addr().wrapping_sub(pages) / core::mem::size_of::<bindings::page>();
             (pfn as u64) << PAGE_SHIFT
         },
-        // SAFETY: By the safety requirements, it is one of the pages that `page_to_phys` takes.
+        // SAFETY: By the safety requirements, `page` is one of the kernel's pages, as
+        // `page_to_phys` asks.
         unsafe { bindings::rust_virtio_page_to_phys(page) }
     )
 }

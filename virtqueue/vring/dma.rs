@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Mapping memory for the device of a queue.
+//! DMA mapping for the device of a queue.
 //!
-//! Through the DMA API, or through the mapping operations of the transport (vDPA, VDUSE).
+//! Memory is mapped by the DMA API, or by the mapping operations of the transport (vDPA, VDUSE).
 
 use crate::{
     bindings::{
@@ -26,14 +26,14 @@ use kernel::{
     prelude::*, //
 };
 
-/// A direction, as C has it.
+/// A direction, in C's terms.
 pub type Direction = bindings::dma_data_direction;
 /// The device reads.
 pub const TO_DEVICE: Direction = Direction::DMA_TO_DEVICE;
 /// The device writes.
 pub const FROM_DEVICE: Direction = Direction::DMA_FROM_DEVICE;
 
-/// The direction of memory that the device writes, or reads.
+/// Returns the direction of memory that the device writes, or reads.
 #[inline(always)]
 pub(crate) fn direction(write: bool) -> Direction {
     if write {
@@ -54,14 +54,13 @@ pub(crate) struct Mapping {
     pub(crate) dir: Direction,
 }
 
-/// The way in which the memory of one queue is mapped.
+/// The DMA mapper of one queue.
 ///
 /// # Invariants
 ///
-/// - `map` is the token that the transport has for the queue, or for the device: it is what its
-///   operations take.
-/// - `dma_dev` is the device that does the DMA, or null where the transport has operations of its
-///   own.
+/// - `map` is the token that the transport has for the queue, or for the device: the argument of
+///   its operations.
+/// - `dma_dev` is the device that does the DMA, or null if the transport has operations of its own.
 #[derive(Clone, Copy)]
 pub struct Mapper {
     vdev: Virtio,
@@ -70,64 +69,68 @@ pub struct Mapper {
 }
 
 impl Mapper {
-    /// The mapper of a device for queues that the transport says `map` of, which is a token of that
-    /// transport.
+    /// Creates the mapper of a queue for which the transport names the token `map`.
     #[inline]
     pub fn new(vdev: Virtio, map: virtio_map) -> Self {
         let dma_dev = match vdev.map_ops() {
             Some(_) => null_mut(),
-            // SAFETY: Both fields of the union are pointers; without operations it is this one.
+            // SAFETY: Both fields of the union are pointers. Without operations, the token is the
+            // device.
             None => unsafe { map.dma_dev },
         };
-        // INVARIANT: As was looked.
+        // INVARIANT: `map` is the transport's token, and `dma_dev` was chosen by whether there are
+        // operations.
         Self { vdev, map, dma_dev }
     }
 
-    /// The mapper of a device whose transport says nothing of its queues.
+    /// Creates the mapper of a device whose transport names no token for a queue.
     #[inline]
     pub fn of_device(vdev: Virtio) -> Self {
         Self::new(vdev, vdev.map_token())
     }
 
-    /// The device that does the DMA. Null where the transport has operations of its own.
+    /// Returns the device that does the DMA. Null if the transport has operations of its own.
     #[inline(always)]
     pub fn dma_dev(&self) -> *mut bindings::device {
         self.dma_dev
     }
 
-    /// The largest piece that can be mapped, in bytes.
+    /// Returns the size of the largest piece that can be mapped, in bytes.
     pub fn max_size(&self) -> usize {
         match self.vdev.map_ops() {
             Some(ops) => match ops.max_mapping_size {
-                // SAFETY: The operations are those of the device, and take the token of its
-                // transport, by the type invariant.
+                // SAFETY: The operations are those of the device, and by the type invariant they
+                // take `map`.
                 Some(max_mapping_size) => unsafe { max_mapping_size(self.map) },
                 None => usize::MAX,
             },
-            // SAFETY: The device does the DMA of its queues.
+            // SAFETY: Without operations, `dma_dev` is the device that does the DMA (type
+            // invariant).
             None => unsafe { bindings::dma_max_mapping_size(self.dma_dev()) },
         }
     }
 
-    /// Allocates zeroed memory that both sides see; returns where, and where the device finds it.
-    ///
-    /// As `gfp` says; memory is null if there is none.
+    /// Allocates zeroed memory that both sides see, with the flags `gfp`. Returns its address, and
+    /// the address at which the device finds it, or `None` if there is no memory.
     pub fn alloc_coherent(&self, size: usize, gfp: u32) -> Option<(NonNull<u8>, dma_addr_t)> {
         let mut addr = 0;
         let ptr = match self.vdev.map_ops() {
-            // SAFETY: The operations are those of the device, and `map` that of its queue.
+            // SAFETY: The operations are those of the device, and by the type invariant they take
+            // `map`.
             Some(ops) => unsafe { (ops.alloc?)(self.map, size, &mut addr, gfp) },
-            // SAFETY: The device does the DMA of the queue and is valid as long as it.
+            // SAFETY: Without operations, `dma_dev` is the device that does the DMA (type
+            // invariant), and is valid as long as the queue.
             None => unsafe { bindings::dma_alloc_attrs(self.dma_dev(), size, &mut addr, gfp, 0) },
         };
         NonNull::new(ptr.cast()).map(|ptr| (ptr, addr))
     }
 
-    /// Frees what [`Mapper::alloc_coherent`] returned.
+    /// Frees memory of [`Mapper::alloc_coherent`].
     ///
     /// # Safety
     ///
-    /// It did, of that size, and nobody uses it.
+    /// [`Mapper::alloc_coherent`] returned `ptr` and `addr` for that size, and the memory is not
+    /// used after this.
     pub unsafe fn free_coherent(&self, size: usize, ptr: NonNull<u8>, addr: dma_addr_t) {
         match self.vdev.map_ops() {
             Some(ops) => {
@@ -149,7 +152,7 @@ impl Mapper {
     ///
     /// # Safety
     ///
-    /// The page is one, and stays until it is unmapped.
+    /// `page` is a valid page, and stays so until it is unmapped.
     #[inline]
     pub unsafe fn map_page(
         &self,
@@ -161,7 +164,8 @@ impl Mapper {
     ) -> dma_addr_t {
         match self.vdev.map_ops() {
             Some(ops) => match ops.map_page {
-                // SAFETY: By the safety requirements; the operations are those of the device.
+                // SAFETY: By the safety requirements, the page stays until it is unmapped. By the
+                // type invariant, the operations take `map`.
                 Some(map_page) => unsafe { map_page(self.map, page, offset, size, dir, attrs) },
                 None => MAPPING_ERROR,
             },
@@ -172,11 +176,12 @@ impl Mapper {
         }
     }
 
-    /// Maps directly mapped kernel memory, or some of the kernel's image, as [`Mapper::map_page`].
+    /// Maps directly mapped kernel memory, or memory of the kernel's image, as
+    /// [`Mapper::map_page`].
     ///
     /// # Safety
     ///
-    /// It is that, and stays until it is unmapped.
+    /// `ptr` is to such memory, which stays valid until it is unmapped.
     #[inline]
     pub unsafe fn map_virt(
         &self,
@@ -186,8 +191,8 @@ impl Mapper {
         attrs: usize,
     ) -> dma_addr_t {
         let offset = ptr.addr() & (PAGE_SIZE - 1);
-        // SAFETY: The caller says that the memory is directly mapped, or of the image, so that it
-        // has a page, and that the page stays until it is unmapped.
+        // SAFETY: By the safety requirements, the memory is directly mapped or of the image, so it
+        // has a page, and the page stays until it is unmapped.
         unsafe {
             let page = direct::any_virt_to_page(ptr);
             self.map_page(page, offset, size, dir, attrs)
@@ -198,11 +203,11 @@ impl Mapper {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`: it cannot be mapped for now.
+    /// `ENOMEM`: the segment cannot be mapped for now.
     ///
     /// # Safety
     ///
-    /// As [`Mapper::map_page`] and [`Mapper::map_virt`].
+    /// As [`Mapper::map_page`] and [`Mapper::map_virt`], for the memory of `segment`.
     #[inline(always)]
     pub(crate) unsafe fn map(
         &self,
@@ -228,7 +233,7 @@ impl Mapper {
         Ok(addr)
     }
 
-    /// [`Mapper::map`] of memory at a physical address, by the operations of the transport.
+    /// As [`Mapper::map`], of memory at a physical address, by the operations of the transport.
     ///
     /// # Safety
     ///
@@ -243,8 +248,8 @@ impl Mapper {
         attrs: usize,
     ) -> Result<dma_addr_t> {
         let offset = phys as usize & (PAGE_SIZE - 1);
-        // SAFETY: By the safety requirements, the memory stays until it is unmapped, and so its
-        // page does.
+        // SAFETY: By the safety requirements, the memory, and so its page, stays until it is
+        // unmapped.
         let addr = unsafe {
             let page = bindings::rust_virtio_phys_to_page(phys);
             self.map_page(page, offset, len, dir, attrs)
@@ -255,11 +260,12 @@ impl Mapper {
         Ok(addr)
     }
 
-    /// Takes mappings back.
+    /// Unmaps mappings.
     ///
     /// # Safety
     ///
-    /// [`Mapper::map`] made them, with that size and direction, and the device is done with them.
+    /// [`Mapper::map`] made the mappings, with that size and direction, and the device is done with
+    /// them.
     #[inline(always)]
     pub(crate) unsafe fn unmap(&self, mappings: &[Mapping]) {
         let dev = self.dma_dev;
@@ -278,7 +284,7 @@ impl Mapper {
         }
     }
 
-    /// [`Mapper::unmap`], by the operations of the transport.
+    /// As [`Mapper::unmap`], by the operations of the transport.
     ///
     /// # Safety
     ///
@@ -293,11 +299,11 @@ impl Mapper {
         }
     }
 
-    /// Takes a mapping back.
+    /// Unmaps a mapping.
     ///
     /// # Safety
     ///
-    /// It was made by this, with that size and direction, and the device is done with it.
+    /// This mapper made the mapping, with that size and direction, and the device is done with it.
     #[inline]
     pub unsafe fn unmap_page(&self, addr: dma_addr_t, size: usize, dir: Direction, attrs: usize) {
         match self.vdev.map_ops() {
@@ -315,38 +321,43 @@ impl Mapper {
         }
     }
 
-    /// Whether mapping failed.
+    /// Returns whether `addr` is the result of a failed mapping.
     #[inline]
     pub fn is_error(&self, addr: dma_addr_t) -> bool {
         match self.vdev.map_ops() {
             Some(ops) => match ops.mapping_error {
-                // SAFETY: The operations are those of the device.
+                // SAFETY: The operations are those of the device, and by the type invariant they
+                // take `map`.
                 Some(mapping_error) => unsafe { mapping_error(self.map, addr) != 0 },
                 None => addr == MAPPING_ERROR,
             },
-            // SAFETY: The device is valid as long as its queue.
+            // SAFETY: Without operations, `dma_dev` is the device that does the DMA (type
+            // invariant), and is valid as long as the queue.
             None => unsafe { bindings::rust_virtio_dma_mapping_error(self.dma_dev(), addr) != 0 },
         }
     }
 
-    /// Whether a mapping has to be synchronised when the other side is to see what one wrote.
+    /// Returns whether a mapping has to be synchronised when one side is to see what the other
+    /// wrote.
     #[inline]
     pub fn needs_sync(&self, addr: dma_addr_t) -> bool {
         match self.vdev.map_ops() {
-            // SAFETY: The operations are those of the device.
+            // SAFETY: The operations are those of the device, and by the type invariant they take
+            // `map`.
             Some(ops) => ops
                 .need_sync
                 .is_some_and(|need_sync| unsafe { need_sync(self.map, addr) }),
-            // SAFETY: The device is valid as long as its queue.
+            // SAFETY: Without operations, `dma_dev` is the device that does the DMA (type
+            // invariant), and is valid as long as the queue.
             None => unsafe { bindings::rust_virtio_dma_need_sync(self.dma_dev(), addr) },
         }
     }
 
-    /// Lets the processor see what the device wrote.
+    /// Makes the writes of the device visible to the processor.
     ///
     /// # Safety
     ///
-    /// `addr` is in a mapping of this, with `size` bytes behind it.
+    /// `addr` is in a mapping of this mapper, with `size` bytes behind it.
     pub unsafe fn sync_for_cpu(&self, addr: dma_addr_t, size: usize, dir: Direction) {
         match self.vdev.map_ops() {
             Some(ops) => {
@@ -363,7 +374,7 @@ impl Mapper {
         }
     }
 
-    /// Lets the device see what the processor wrote.
+    /// Makes the writes of the processor visible to the device.
     ///
     /// # Safety
     ///

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! DMA mappings of the buffers in flight, if the device needs mappings.
+//! The DMA mappings of the outstanding buffers, if the device needs mappings.
 //!
 //! A segment is mapped when its descriptor is written, and the mapping is recorded under the id
 //! that the buffer will have. Each id has records for the usual number of segments. Records for
-//! longer buffers are allocated, and kept for the next one up to a limit.
+//! longer buffers are allocated, and kept for later buffers up to a limit.
 
 use crate::{
     dma::{
@@ -24,22 +24,23 @@ use kernel::{
     prelude::*, //
 };
 
-/// Records that each id has: as many segments as most buffers have.
+/// The number of records that each id has: as many segments as most buffers have.
 const BLOCK: usize = 8;
 
-/// Blocks that are kept for long buffers to come.
+/// The number of blocks that are kept for later long buffers.
 const KEPT: usize = 64;
 
-/// Records of a buffer.
+/// A block of records of one buffer.
 ///
 /// # Invariants
 ///
-/// The first `count` ones are of mappings that are there. In a block that is `next` of another, all
-/// are.
+/// The first `count` records are of existing mappings. In a block that is `next` of another, all
+/// records are.
 struct Block {
     records: [Mapping; BLOCK],
     count: u32,
-    /// The block with what went before, or the next one that is kept.
+    /// The block with the earlier records of the buffer, or the next block in the list of kept
+    /// ones.
     next: Option<KBox<Block>>,
 }
 
@@ -50,7 +51,7 @@ impl Block {
             len: 0,
             dir: TO_DEVICE,
         };
-        // INVARIANT: There is none.
+        // INVARIANT: `count` is 0.
         Self {
             records: [record; BLOCK],
             count: 0,
@@ -58,22 +59,22 @@ impl Block {
         }
     }
 
-    /// Takes its mappings back, which the device is done with.
+    /// Unmaps the recorded mappings, which the device is done with.
     #[inline(always)]
     fn unmap(&mut self, mapper: &Mapper) {
         if let Some(records) = self.records.get(..self.count as usize) {
-            // SAFETY: By the type invariant; the device does not use them any more, as the caller
-            // of the ring says, or has not seen them.
+            // SAFETY: By the type invariant, the mappings exist. The device is done with them, as
+            // the caller of the ring promises for a buffer that comes back, or has not seen them.
             unsafe { mapper.unmap(records) };
         }
-        // INVARIANT: None is there any more.
+        // INVARIANT: `count` is 0.
         self.count = 0;
     }
 }
 
 impl Drop for Block {
     fn drop(&mut self) {
-        // One by one: there may be more than the stack has room for.
+        // Drop one block after the other: a recursion over a long list could overflow the stack.
         let mut next = self.next.take();
         while let Some(mut block) = next {
             next = block.next.take();
@@ -84,18 +85,18 @@ impl Drop for Block {
 /// The mapper, and blocks for buffers with more segments than one block has records for.
 struct Pool {
     mapper: Mapper,
-    /// Blocks that are kept, and how many.
+    /// The list of kept blocks, and its length.
     free: Option<KBox<Block>>,
     kept: usize,
 }
 
 impl Pool {
-    /// Moves the records of a full block to another one, which goes behind it. `new` was just
-    /// mapped, and is to be recorded where there is room then.
+    /// Moves the records of the block `full` to another block, which is linked behind it. `new` is
+    /// a new mapping, which the caller records in `full` afterwards.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`: there is no memory for it; `new` was taken back, and `full` is as it was.
+    /// `ENOMEM`: there is no memory for a block. `new` was unmapped, and `full` is unchanged.
     #[cold]
     #[inline(never)]
     fn spill(&mut self, full: &mut Block, new: Mapping) -> Result {
@@ -108,13 +109,14 @@ impl Pool {
             None => match KBox::new(Block::new(), GFP_ATOMIC | __GFP_NOWARN) {
                 Ok(block) => block,
                 Err(e) => {
-                    // SAFETY: It was mapped, and the device has not seen it.
+                    // SAFETY: The caller just mapped `new`, and the device has not seen it.
                     unsafe { self.mapper.unmap(&[new]) };
                     return Err(e.into());
                 }
             },
         };
-        // INVARIANT: All of them are of mappings, which are not those of the other block any more.
+        // INVARIANT: All records are of existing mappings, which the caller no longer counts for
+        // `full`.
         block.records = full.records;
         block.count = BLOCK as u32;
         block.next = full.next.take();
@@ -122,7 +124,7 @@ impl Pool {
         Ok(())
     }
 
-    /// Takes the mappings of a buffer back: those in its own block, and in what is behind.
+    /// Unmaps a buffer: the mappings in the block of its id, and in the blocks behind that.
     #[inline(never)]
     fn unmap(&mut self, own: &mut Block) {
         own.unmap(&self.mapper);
@@ -131,7 +133,7 @@ impl Pool {
         }
     }
 
-    /// Takes back the mappings of the blocks from one on, and keeps or frees them.
+    /// Unmaps the mappings in the blocks from `first` on, and keeps or frees the blocks.
     #[cold]
     #[inline(never)]
     fn unmap_from(&mut self, first: KBox<Block>) {
@@ -152,8 +154,8 @@ impl Pool {
 ///
 /// # Invariants
 ///
-/// The records of an id, those of its own block and of the ones behind, are of mappings that
-/// `pool` made for the buffer that has the id; where there are any, some are in its own block.
+/// The records of an id, in its own block and in the blocks behind it, are of mappings that `pool`
+/// made for the buffer with the id. If there are any, some are in its own block.
 pub(crate) struct Mapped {
     /// A block for each id.
     own: KVVec<Block>,
@@ -161,7 +163,7 @@ pub(crate) struct Mapped {
 }
 
 impl Mapped {
-    /// Sets records aside for `ids` buffers of the usual length.
+    /// Allocates records for `ids` buffers of the usual length.
     ///
     /// # Errors
     ///
@@ -176,14 +178,14 @@ impl Mapped {
             free: None,
             kept: 0,
         };
-        // INVARIANT: There is no buffer.
+        // INVARIANT: No id has a record.
         Ok(Self { own, pool })
     }
 
-    /// Starts to map a buffer, with `attrs`, that is to have `id`.
+    /// Starts to map a buffer, with the attributes `attrs`, that is to get the id `id`.
     #[inline(always)]
     pub(crate) fn recorder(&mut self, id: u16, attrs: usize) -> Option<Recorder<'_>> {
-        // INVARIANT: Nothing is mapped yet.
+        // INVARIANT: `count` is 0, and no block was spilled.
         Some(Recorder {
             own: self.own.get_mut(usize::from(id))?,
             pool: &mut self.pool,
@@ -193,11 +195,11 @@ impl Mapped {
         })
     }
 
-    /// Takes back the mappings of the buffer that had `id`, which the device is done with.
+    /// Unmaps the buffer that had `id`, which the device is done with.
     #[inline(always)]
     pub(crate) fn unmap(&mut self, id: u16) {
         if let Some(own) = self.own.get_mut(usize::from(id)) {
-            // A buffer that the driver mapped has none.
+            // A buffer that the driver mapped itself has no records.
             if own.count != 0 {
                 self.pool.unmap(own);
             }
@@ -205,16 +207,17 @@ impl Mapped {
     }
 }
 
-/// Maps the segments of a buffer, one by one, and records that.
+/// Maps the segments of a buffer one by one, and records the mappings.
 ///
 /// # Invariants
 ///
 /// The first `count` records in `own`, and those in the blocks behind it if any were `spilled`, are
-/// of mappings that were just made. If there are any, `own` is the block of a free id, which has
-/// none behind it otherwise.
+/// of mappings that were made for this buffer. If there are any, `own` is the block of a free id,
+/// which otherwise has no block behind it.
 ///
-/// PERF: A block behind is not in here on its way to its place: that would be looked for, to be
-/// freed, wherever a buffer is refused, and costs about 30 instructions for each that is not.
+/// PERF: Spilled blocks are linked behind `own` at once, and not held in this type until the buffer
+/// is added. Otherwise, every path on which a buffer is refused would look for such blocks to free,
+/// which costs about 30 instructions for each buffer that is not refused.
 pub(crate) struct Recorder<'a> {
     own: &'a mut Block,
     pool: &'a mut Pool,
@@ -232,7 +235,8 @@ impl Translate for Recorder<'_> {
             return Ok(addr);
         }
         let dir = direction(write);
-        // SAFETY: The caller of an add promises that the segments of its buffer are what they say.
+        // SAFETY: The caller of an add promises that the memory of each segment is valid until the
+        // buffer comes back.
         let addr = unsafe { self.pool.mapper.map(segment, dir, self.attrs) }?;
         let mapping = Mapping {
             addr,
@@ -240,8 +244,9 @@ impl Translate for Recorder<'_> {
             dir,
         };
         if self.count as usize >= BLOCK {
-            // INVARIANT: Only now, so that the own block never has none while there is one behind,
-            // whatever is made of an error.
+            // INVARIANT: The records of `own` are spilled only when there is a mapping to record in
+            // it. So whatever happens on an error, `own` has a record whenever there is a block
+            // behind it.
             self.pool.spill(self.own, mapping)?;
             self.spilled = true;
             self.count = 0;
@@ -249,27 +254,30 @@ impl Translate for Recorder<'_> {
         if let Some(record) = self.own.records.get_mut(self.count as usize) {
             *record = mapping;
         }
-        // INVARIANT: That is of what was just mapped.
-        // OVERFLOW: It was compared.
+        // INVARIANT: The record is of the mapping that was just made.
+        // OVERFLOW: `count` is below `BLOCK`, as compared.
         self.count = self.count.wrapping_add(1);
         Ok(addr)
     }
 }
 
 impl Recorder<'_> {
-    /// Keeps the mappings, of a buffer that has the id now.
+    /// Keeps the mappings: the buffer was added with the id.
     #[inline(always)]
     pub(crate) fn keep(self) {
-        // INVARIANT: By that of the recorder.
+        // INVARIANT: By the type invariant of the recorder, the first `count` records are of
+        // mappings for this buffer.
         self.own.count = self.count;
     }
 
-    /// Takes the mappings back, of a buffer that was not added.
+    /// Unmaps the segments: the buffer was not added.
     #[cold]
     pub(crate) fn undo(self) {
-        // If there are none, nobody says that the id is a free one.
+        // With nothing recorded, `own` may belong to an outstanding buffer (type invariant), and
+        // must not be touched.
         if self.count != 0 || self.spilled {
-            // INVARIANT: As in `keep`.
+            // INVARIANT: By the type invariant of the recorder, the first `count` records are of
+            // existing mappings.
             self.own.count = self.count;
             self.pool.unmap(self.own);
         }

@@ -3,8 +3,8 @@
 //! The indirect tables of a queue.
 //!
 //! Each id has a table, cut from a page. Most buffers fit into it and need no allocation. A page is
-//! allocated when the queue reaches that depth for the first time, or, if memory is mapped for the
-//! device, together with the queue.
+//! allocated when the queue reaches that depth for the first time; if memory is mapped for the
+//! device, it is allocated together with the queue.
 //!
 //! A buffer with more segments [borrows](loans) a table of its own length.
 
@@ -32,21 +32,21 @@ use kernel::{
     sync::Arc, //
 };
 
-/// Descriptors in the table of an id: as many segments as most requests have.
+/// The number of descriptors in the table of an id: as many segments as most requests have.
 const OWN: u16 = 8;
 
-/// Bytes of the table of an id.
+/// The size of the table of an id, in bytes.
 const OWN_BYTES: usize = OWN as usize * size_of::<Desc>();
 
-/// Tables of ids in a page.
+/// The number of tables of ids in a page.
 const PER_PAGE: usize = tables_in(PAGE_SIZE);
 
-/// Makes allocations fail, for tests: so many more succeed. Negative: all.
+/// The number of allocations that succeed before one fails, for tests. Negative: none fails.
 #[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
 pub static ALLOCATIONS_LEFT: kernel::sync::atomic::Atomic<i32> =
     kernel::sync::atomic::Atomic::new(-1);
 
-/// Whether a test wants the next allocation to fail.
+/// Returns whether a test wants the next allocation to fail.
 pub(crate) fn is_to_fail() -> bool {
     #[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
     {
@@ -61,16 +61,17 @@ pub(crate) fn is_to_fail() -> bool {
     false
 }
 
-/// The tables of one queue, or of a queue without.
+/// The tables of one queue. A queue without indirect descriptors has none.
 ///
 /// # Invariants
 ///
-/// Of the tables that `pages` have room for, the first `given` are those of ids, in `places`.
+/// The tables of ids are cut from `pages` in order, and the first `given` of them are in use.
+/// `places` has the table of each id that has one.
 pub(crate) struct Tables {
     lends: bool,
-    /// Whether the next buffer may wait for memory.
+    /// An allocation for the next buffer may sleep.
     sleeps: bool,
-    /// The table of each id that has one. Of no use for others.
+    /// The table of each id that has one. The other entries are never used.
     places: KVVec<TableMemory>,
     loans: Loans,
     mapper: Option<Mapper>,
@@ -79,25 +80,25 @@ pub(crate) struct Tables {
     counters: Arc<Counters>,
 }
 
-// SAFETY: The tables belong to it, or to the ring that it is of.
+// SAFETY: The tables belong to this value, or to the ring that owns it.
 unsafe impl Send for Tables {}
 
 // SAFETY: Nothing changes behind a shared reference.
 unsafe impl Sync for Tables {}
 
-/// Returns how many tables of ids a piece of `bytes` has room for.
+/// Returns the number of tables of ids that a piece of `bytes` has room for.
 const fn tables_in(bytes: usize) -> usize {
     bytes / OWN_BYTES
 }
 
 impl Tables {
-    /// Makes tables for a queue of `size` descriptors; none, if not `lends`.
+    /// Creates the tables of a queue of `size` descriptors, or none if `lends` is false.
     ///
     /// Process context, sleeps.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`: there is not even memory to remember them. A queue with fewer tables than ids is
+    /// `ENOMEM`: there is no memory for the list of tables. A queue with fewer tables than ids is
     /// no error: see [`Tables::missing`].
     pub(crate) fn new(
         lends: bool,
@@ -119,7 +120,7 @@ impl Tables {
         } else {
             KVVec::new()
         };
-        // INVARIANT: No id has one.
+        // INVARIANT: No table is in use.
         let mut tables = Self {
             lends,
             sleeps: true,
@@ -131,7 +132,7 @@ impl Tables {
             counters,
         };
         if mapper.is_some() {
-            // Memory that both sides see cannot be allocated everywhere.
+            // Coherent memory cannot be allocated in every context: allocate all of it here.
             let mut left = usize::from(size) * usize::from(lends);
             while left != 0 {
                 let bytes = (left * OWN_BYTES).min(PAGE_SIZE);
@@ -145,8 +146,8 @@ impl Tables {
         Ok(tables)
     }
 
-    /// Returns how many of `size` ids will have no table, for lack of memory: each of their buffers
-    /// with more than one segment has one allocated.
+    /// Returns how many of `size` ids will have no table, for lack of memory. Each of their buffers
+    /// with more than one segment allocates one.
     fn missing(&self, size: u16) -> usize {
         if !self.lends || self.mapper.is_none() {
             return 0;
@@ -155,7 +156,7 @@ impl Tables {
         usize::from(size).saturating_sub(there)
     }
 
-    /// Tells if there are fewer tables than `size` ids in queue `index` of a device.
+    /// Logs if queue `index` of a device has fewer tables than its `size` ids.
     pub(crate) fn tell(&self, vdev: Virtio, index: u32, size: u16) {
         let missing = self.missing(size);
         if missing != 0 {
@@ -169,7 +170,7 @@ impl Tables {
         }
     }
 
-    /// Allocates `bytes` for the tables of further ids.
+    /// Allocates `bytes` for the tables of more ids.
     fn add_page(&mut self, bytes: usize) -> Option<()> {
         if is_to_fail() {
             return None;
@@ -179,7 +180,7 @@ impl Tables {
         self.pages.push_within_capacity(page).ok()
     }
 
-    /// Gives a further id a table, and returns it.
+    /// Assigns a table to an id that has none, and returns it.
     fn give(&mut self, id: u16) -> Option<TableMemory> {
         // All pages but the last are whole.
         let (page, at) = (self.given / PER_PAGE, self.given % PER_PAGE);
@@ -195,33 +196,33 @@ impl Tables {
         }
         let place = self.places.get_mut(usize::from(id))?;
         let at = at * OWN_BYTES;
-        // SAFETY: As compared, the area has room for the table.
+        // SAFETY: As compared, `at` is the number of a table that the area has room for.
         let base = unsafe { area.as_ptr().add(at) }.cast();
         // `dma_addr_t` is shorter on some machines.
         #[allow(clippy::unnecessary_cast)]
         let addr = area.addr() as u64 + at as u64;
-        // INVARIANT: It is the next one.
+        // INVARIANT: The table is the next one of `pages`, and is in `places`.
         self.given += 1;
         *place = TableMemory { base, addr };
         Some(*place)
     }
 }
 
-/// Returns how the memory of a table is allocated.
+/// Returns the allocation flags for the memory of a table.
 pub(crate) fn gfp(sleeps: bool) -> u32 {
-    // SAFETY: May be called anywhere.
+    // SAFETY: The function returns constants, and may be called in any context.
     unsafe { bindings::rust_virtio_table_gfp(sleeps) }
 }
 
-/// Returns how many bytes `segments` descriptors take.
+/// Returns the size of `segments` descriptors in bytes.
 pub(crate) fn bytes_of(segments: u16) -> usize {
     usize::from(segments) * size_of::<Desc>()
 }
 
 // SAFETY:
 // - Each table of an id has its own part of an area, which is aligned to a page and stays as long
-//   as `pages`; other tables are as `Loans` has them.
-// - The device finds an area at its address as long as there is one.
+//   as `pages`; other tables are as `Loans` promises.
+// - The device finds an area at its address as long as the area exists.
 unsafe impl ring::Tables for Tables {
     fn lends(&self) -> bool {
         self.lends
@@ -235,7 +236,7 @@ unsafe impl ring::Tables for Tables {
     #[inline(always)]
     unsafe fn own(&self, id: u16) -> TableMemory {
         debug_assert!(usize::from(id) < self.places.len());
-        // SAFETY: The id has a table, which `give` put there.
+        // SAFETY: By the safety requirements, the id has a table, which `give` stored at its index.
         unsafe { *self.places.get_unchecked(usize::from(id)) }
     }
 

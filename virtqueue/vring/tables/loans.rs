@@ -3,7 +3,7 @@
 //! Tables for buffers with more segments than the table of an id has room for.
 //!
 //! Such a table comes from `kmalloc()`, as all tables do in C, with room for the segments of the
-//! buffer. When the buffer comes back, the table is kept for the next one, up to a limit of memory.
+//! buffer. When the buffer comes back, the table is kept for a later one, up to a limit of memory.
 //! So a load of long requests allocates only at its beginning.
 
 use super::{
@@ -36,26 +36,26 @@ use kernel::{
     sync::Arc, //
 };
 
-/// Descriptors in the shortest table.
+/// The number of descriptors in the shortest table.
 const SHORTEST: u16 = 16;
 
-/// Bytes that tables take at most which are kept without a buffer.
+/// The limit for the bytes of tables that are kept without a buffer.
 const IDLE_BYTES: usize = 64 << 10;
 
-/// The number of no record.
+/// The number that stands for no record.
 const NONE: u16 = u16::MAX;
 
-/// A table, or the place for one.
+/// A table, or an empty record for one.
 struct Record {
     base: Option<NonNull<Desc>>,
-    /// The address at which the device finds it, if it is `shown`.
+    /// The address at which the device finds the table, if the table is `shown`.
     addr: u64,
-    /// The number of descriptors that it has.
+    /// The number of descriptors in the table.
     room: u16,
-    /// The number of those that the buffer needs.
+    /// The number of descriptors that the buffer needs.
     segments: u16,
     shown: bool,
-    /// The next record in the list that this is in.
+    /// The next record in the list that this record is in.
     next: u16,
 }
 
@@ -75,9 +75,9 @@ impl Record {
 /// # Invariants
 ///
 /// - A record with a `base` has a table of `room` descriptors from [`allocate`](Self::allocate),
-///   which no other record has; one without has a `room` of 0.
-/// - The records from `idle` on have a table and those from `empty` on have none. No buffer has one
-///   of either, and `idle_bytes` are the bytes of those tables.
+///   which no other record has. A record without one has a `room` of 0.
+/// - The records in the list at `idle` have a table, and those in the list at `empty` have none. No
+///   buffer has a record of either list, and `idle_bytes` is the size of the tables in the first.
 pub(super) struct Loans {
     records: KVec<Record>,
     idle: u16,
@@ -88,7 +88,7 @@ pub(super) struct Loans {
 
 impl Loans {
     pub(super) fn new(counters: Arc<Counters>) -> Self {
-        // INVARIANT: There is no record.
+        // INVARIANT: There is no record, and both lists are empty.
         Self {
             records: KVec::new(),
             idle: NONE,
@@ -98,28 +98,28 @@ impl Loans {
         }
     }
 
-    /// Allocates a table for buffers of `segments` or more. Returns it, and how many it has room
-    /// for.
+    /// Allocates a table for buffers of `segments` or more. Returns the table, and the number of
+    /// its descriptors.
     fn allocate(&self, segments: u16, sleeps: bool) -> Option<(NonNull<Desc>, u16)> {
         if is_to_fail() {
             return None;
         }
-        // What `kmalloc()` would round up to, up to a page.
+        // Up to half a page, take the size that `kmalloc()` would round up to.
         let room = if bytes_of(segments) <= PAGE_SIZE / 2 {
             segments.next_power_of_two().max(SHORTEST)
         } else {
             segments
         };
         let bytes = bytes_of(room);
-        // SAFETY: May be called with any size. `kmalloc()` aligns powers of two to themselves, and
-        // everything to 16 that is a multiple of it.
+        // SAFETY: The function takes any size. `kmalloc()` aligns powers of two to themselves, and
+        // every multiple of 16 to 16.
         let ptr = unsafe { bindings::rust_virtio_alloc_table(bytes, gfp(sleeps)) };
         let base = NonNull::new(ptr.cast())?;
         self.counters.tables.add(bytes);
         Some((base, room))
     }
 
-    /// Returns the number of a record that no buffer has: one with a table, if there is one.
+    /// Returns the number of a record that no buffer has, with a table if possible.
     fn take_record(&mut self) -> Option<u16> {
         let list = if self.idle != NONE {
             &mut self.idle
@@ -128,27 +128,27 @@ impl Loans {
         };
         let number = *list;
         let Some(record) = self.records.get(usize::from(number)) else {
-            // Their memory is not waited for: that of the first few is short, and is all that is
-            // needed to go on.
+            // Do not sleep for the memory of a record: the first few records are short, and the
+            // queue can work with those.
             let number = u16::try_from(self.records.len()).ok()?;
             let pushed = self.records.push(Record::EMPTY, GFP_ATOMIC | __GFP_NOWARN);
             return pushed.ok().map(|()| number);
         };
         *list = record.next;
         if record.base.is_some() {
-            // INVARIANT: It is not idle any more.
+            // INVARIANT: The table is not idle from now on.
             self.idle_bytes = self.idle_bytes.saturating_sub(bytes_of(record.room));
         }
         Some(number)
     }
 
-    /// Puts a record that no buffer has any more into the list for it.
+    /// Puts a record that no buffer has from now on into its list.
     fn put_record(&mut self, number: u16) {
         let Some(record) = self.records.get_mut(usize::from(number)) else {
             return;
         };
         let list = if record.base.is_some() {
-            // INVARIANT: It is idle from now on.
+            // INVARIANT: The table is idle from now on.
             self.idle_bytes += bytes_of(record.room);
             &mut self.idle
         } else {
@@ -164,14 +164,14 @@ impl Loans {
         };
         if let Some(base) = record.base.take() {
             self.counters.tables.sub(bytes_of(record.room));
-            // INVARIANT: There is none any more.
+            // INVARIANT: The record has no table from now on.
             record.room = 0;
-            // SAFETY: `allocate` made it, and nobody has it any more.
+            // SAFETY: `allocate` made the table, and this record was the only one that had it.
             unsafe { bindings::rust_virtio_free_table(base.as_ptr().cast()) };
         }
     }
 
-    /// Lends a table for one buffer of `segments`. `None`: there is no memory for one.
+    /// Lends a table for one buffer of `segments`. Returns `None` if there is no memory for one.
     pub(super) fn lend(&mut self, segments: u16, sleeps: bool) -> Option<Lent> {
         let number = self.take_record()?;
         let lent = self.lend_record(number, segments, sleeps);
@@ -181,13 +181,13 @@ impl Loans {
         lent
     }
 
-    /// Lends the table of a record, or a longer one in place of that.
+    /// Lends the table of a record, or replaces it by a longer one before.
     fn lend_record(&mut self, number: u16, segments: u16, sleeps: bool) -> Option<Lent> {
         if self.records.get(usize::from(number))?.room < segments {
             self.free(number);
             let (base, room) = self.allocate(segments, sleeps)?;
             let record = self.records.get_mut(usize::from(number))?;
-            // INVARIANT: It was just allocated.
+            // INVARIANT: `allocate` just made the table.
             record.base = Some(base);
             record.room = room;
         }
@@ -201,7 +201,8 @@ impl Loans {
         ))
     }
 
-    /// Lets the device see a table. Returns the address. `None`: that cannot be done for now.
+    /// Exposes a table to the device and returns its address. Returns `None` if that cannot be done
+    /// for now.
     // `dma_addr_t` is shorter on some machines.
     #[allow(clippy::unnecessary_cast)]
     pub(super) fn expose(&mut self, loan: Loan, mapper: Option<&Mapper>) -> Option<u64> {
@@ -209,13 +210,14 @@ impl Loans {
         let ptr: *mut c_void = record.base?.as_ptr().cast();
         let addr = if let Some(mapper) = mapper {
             let bytes = bytes_of(record.segments);
-            // SAFETY: It was allocated from a slab, or as pages; it is unmapped before it is freed.
+            // SAFETY: The table was allocated from a slab, or as pages. It is unmapped before it is
+            // freed.
             let addr = unsafe { mapper.map_virt(ptr, bytes, TO_DEVICE, 0) };
             (!mapper.is_error(addr)).then_some(addr as u64)
         } else {
-            // SAFETY: The memory was allocated from a slab, or as pages: it is directly mapped.
+            // SAFETY: The table was allocated from a slab, or as pages, so it is directly mapped.
             let phys = unsafe { direct::virt_to_phys(ptr) };
-            // A device whose addresses are shorter than the machine's cannot be given the memory.
+            // The device cannot address the table if its addresses are shorter than the machine's.
             ((phys as bindings::dma_addr_t) as u64 == phys).then_some(phys)
         };
         record.addr = addr?;
@@ -223,7 +225,7 @@ impl Loans {
         addr
     }
 
-    /// Takes a table back. The device has done with it, or cannot see it.
+    /// Takes back a table. The device is done with it, or cannot see it.
     pub(super) fn take_back(&mut self, loan: Loan, mapper: Option<&Mapper>) {
         let number = loan.number();
         let Some(record) = self.records.get_mut(usize::from(number)) else {
@@ -231,7 +233,7 @@ impl Loans {
         };
         if let (true, Some(mapper)) = (record.shown, mapper) {
             let addr = record.addr as bindings::dma_addr_t;
-            // SAFETY: `expose` mapped it, of that size, and the device has done with it.
+            // SAFETY: `expose` mapped the table with this size, and the device is done with it.
             unsafe { mapper.unmap_page(addr, bytes_of(record.segments), TO_DEVICE, 0) };
         }
         record.shown = false;
@@ -244,8 +246,8 @@ impl Loans {
 
 impl Drop for Loans {
     fn drop(&mut self) {
-        // What was lent has come back: the ring goes first.
-        // CAST: By what `take_record` makes.
+        // Every lent table has come back, since the ring is dropped before.
+        // CAST: `take_record` makes at most 65535 records.
         for number in 0..self.records.len() as u16 {
             self.free(number);
         }
