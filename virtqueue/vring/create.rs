@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Making queues.
+//! Creation of queues.
 
 use crate::{
     backing::{
@@ -51,47 +51,49 @@ use kernel::{
     },
 };
 
-/// The largest ring (virtio spec §2.7, §2.8.10.1).
+/// The largest number of descriptors (virtio spec §2.7, §2.8.10.1).
 pub(crate) const MAX_SIZE: u32 = 32768;
 
-/// The wishes of a transport for one queue.
+/// The parameters that a transport asks for one queue with.
 pub struct Spec {
-    /// Index of the queue on its device.
+    /// The index of the queue on its device.
     pub index: u32,
-    /// Descriptors.
+    /// The number of descriptors.
     pub size: u32,
-    /// Whether fewer will do if memory is short.
+    /// A smaller ring is acceptable if memory is short.
     pub may_shrink: bool,
-    /// Alignment of the used area of a split ring, a power of two.
+    /// The alignment of the used area of a split ring, a power of two.
     pub align: usize,
-    /// Whether the other side is another processor, not a device behind a bus.
+    /// The other side is another processor, not a device behind a bus.
     pub weak_barriers: bool,
-    /// Whether buffers carry a context. Such a queue uses no indirect tables.
+    /// Buffers carry a context. Such a queue uses no indirect tables.
     pub ctx: bool,
-    /// Notifies the device.
+    /// The function that notifies the device.
     pub notify: Notify,
-    /// Called when buffers were used.
+    /// The function to call when buffers were used.
     pub callback: bindings::vq_callback_t,
-    /// Name, which the caller keeps.
+    /// The name, which the caller keeps.
     pub name: *const c_char,
-    /// Maps memory for the device.
+    /// The mapper of memory for the device.
     pub mapper: Mapper,
 }
 
-/// Whether a queue was made: then all queues are of this crate, as only one ring can be there.
-/// Until the module goes by which transports make them: another ring may come then.
+/// Not 0 once this crate has made a queue: then it has made all queues of the system, since only
+/// one module can provide `virtio_ring`. Back to 0 when the module goes by which transports make
+/// queues, as another provider may be loaded then.
 pub static PROVIDES: Atomic<i32> = Atomic::new(0);
 
-/// Says that there is no queue of this crate, and will be none before another one is
+/// Records that no queue of this crate is left, and that none comes before another one is
 /// [made](Queue::create).
 ///
-/// Called when what makes queues for transports goes: there are no transports, and no drivers.
+/// Called when the module by which transports make queues is unloaded. No transport and no driver
+/// is loaded then.
 pub fn no_provider() {
     PROVIDES.store(0, Relaxed);
 }
 
-/// Whether the queues of the system are of this crate, so that a pointer to a `struct virtqueue`
-/// is one to a [`Queue`].
+/// Returns whether the queues of the system are of this crate, so that a pointer to a `struct
+/// virtqueue` is one to a [`Queue`].
 #[inline(always)]
 pub fn is_provider() -> bool {
     PROVIDES.read_once() != 0
@@ -120,7 +122,7 @@ impl Spec {
         }
     }
 
-    /// Checks the size against the layout.
+    /// Checks the size against the layout, and returns it.
     fn size(&self, vdev: Virtio, format: &Format) -> Result<u16> {
         let wrong = self.size == 0 || (!format.packed && !self.size.is_power_of_two());
         if wrong {
@@ -135,12 +137,12 @@ impl Spec {
         if !self.align.is_power_of_two() {
             return Err(EINVAL);
         }
-        // CAST: At most 32768, which is a power of two.
+        // CAST: The size is at most 32768, which is a power of two.
         Ok(self.size.min(MAX_SIZE) as u16)
     }
 }
 
-/// Makes slots for the ids of a ring.
+/// Allocates the slots for the ids of a ring.
 pub(crate) fn slots(size: u16) -> Result<Slots> {
     let mut slots = KVVec::with_capacity(usize::from(size), GFP_KERNEL)?;
     for _ in 0..size {
@@ -149,15 +151,17 @@ pub(crate) fn slots(size: u16) -> Result<Slots> {
     Ok(slots)
 }
 
-/// Makes the ring of a format in its memory.
+/// Creates the ring of a format in its memory.
 ///
 /// # Safety
 ///
-/// Nobody else writes the memory, but for the device, and it stays as long as the ring.
+/// The memory stays valid as long as the ring, and only the device writes it besides.
 unsafe fn ring(format: &Format, backing: &Backing, tables: Tables) -> Result<(Ring, Shared)> {
     let slots = slots(backing.size())?;
     let config = format.config;
-    // SAFETY: By the safety requirements and the invariants of `Backing`; the controls are new.
+    // SAFETY: The memory is mapped as the ring expects (invariants of `Backing`), and stays so and
+    // is written by the device alone besides (safety requirements). The control and the slots are
+    // new.
     unsafe {
         if format.packed {
             let control = Arc::new(packed::Control::new(), GFP_KERNEL)?;
@@ -184,21 +188,21 @@ unsafe fn ring(format: &Format, backing: &Backing, tables: Tables) -> Result<(Ri
 }
 
 impl Queue {
-    /// Makes a queue, whose memory is allocated for the device, or is at `pages`.
+    /// Creates a queue. Its memory is at `pages`, or allocated for the device if that is `None`.
     ///
     /// Process context, sleeps.
     ///
     /// # Errors
     ///
-    /// - `EINVAL`: the size, or the alignment, is none that the layout can have;
+    /// - `EINVAL`: the layout has no such size or alignment;
     /// - `ENOMEM`.
     ///
     /// # Safety
     ///
-    /// - `spec` has a device that outlives the queue, with its features negotiated, and a name and
-    ///   functions that do.
-    /// - `pages` is as much memory as a split ring of that size and alignment takes, as long as
-    ///   the queue exists.
+    /// - The device, the name and the functions of `spec` outlive the queue. The features of the
+    ///   device are negotiated.
+    /// - `pages` is valid memory, as large as a split ring of that size and alignment takes, as
+    ///   long as the queue exists.
     pub unsafe fn create(
         vdev: Virtio,
         spec: &Spec,
@@ -209,7 +213,7 @@ impl Queue {
         let is_mapped = vdev.uses_map_api();
         let mapper = is_mapped.then_some(&spec.mapper);
         let backing = match pages {
-            // A packed ring has three areas, of which a caller says one.
+            // The three areas of a packed ring do not follow from one pointer.
             Some(_) if format.packed => return Err(EINVAL),
             // SAFETY: By the safety requirements, `pages` is memory for a split ring of that size.
             Some(pages) => unsafe { Backing::foreign(&format, pages, size) },
@@ -222,7 +226,8 @@ impl Queue {
         let counters = Arc::new(Counters::new(), GFP_KERNEL)?;
         let tables = Tables::new(format.tables, mapper, backing.size(), counters.clone())?;
         tables.tell(vdev, spec.index, backing.size());
-        // SAFETY: The memory goes into the queue, with the ring.
+        // SAFETY: The memory goes into the queue together with the ring, so it stays as long. The
+        // ring is the only one in it.
         let (ring, shared) = unsafe { ring(&format, &backing, tables) }?;
         let vq = fields(
             spec.index,

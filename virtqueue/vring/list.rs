@@ -19,7 +19,8 @@ use kernel::{
 impl Virtio {
     /// Runs `f` with the list of queues locked. Any context that may take a spinlock.
     fn locked<R>(self, f: impl FnOnce(*mut bindings::list_head) -> R) -> R {
-        // SAFETY: By the type invariant; the lock and the list were initialised by the core.
+        // SAFETY: By the type invariant, the device is valid. The virtio core initialised the lock
+        // and the list.
         unsafe {
             let lock = (&raw mut (*self.as_raw()).vqs_list_lock).cast();
             bindings::spin_lock(lock);
@@ -33,11 +34,11 @@ impl Virtio {
     ///
     /// # Safety
     ///
-    /// The queues of the device are all of this ring.
+    /// All queues of the device were made by this crate.
     pub unsafe fn each_queue(self, mut f: impl FnMut(&Queue)) {
         self.locked(|head| {
-            // SAFETY: The list is well-formed and locked, and each entry is the field of a queue,
-            // of this ring by the safety requirements.
+            // SAFETY: The list is well-formed and locked. Each entry is the field of a queue, which
+            // by the safety requirements is one of this crate.
             unsafe {
                 let mut at = (*head).next;
                 while at != head {
@@ -49,35 +50,39 @@ impl Virtio {
         });
     }
 
-    /// Puts a queue on the list of its device, which has it from here on.
+    /// Adds a queue to the list of its device, which owns it from here on.
     ///
     /// # Safety
     ///
-    /// It is one of this device, and [`Virtio::remove_queue`] is called for it.
+    /// The queue is one of this device, and [`Virtio::remove_queue`] is called for it.
     pub unsafe fn add_queue(self, queue: KBox<Queue>) -> *mut virtqueue {
         let queue = KBox::into_raw(queue);
-        // SAFETY: It stays where it is, and is hidden before it goes.
+        // SAFETY: The queue was not handed out yet. It stays at its address, and is hidden before
+        // it is freed (`remove_queue`).
         unsafe { (*queue).settle() };
-        // SAFETY: It is a queue.
+        // SAFETY: `queue` came from a box, so it is a valid queue.
         let vq = UnsafeCell::raw_get(unsafe { &raw const (*queue).vq });
-        // SAFETY: The entry is that of a queue that stays until it is removed.
+        // SAFETY: The list is locked, and the entry is that of a queue which stays until it is
+        // removed.
         self.locked(|head| unsafe { bindings::list_add_tail(&raw mut (*vq).list, head) });
         vq
     }
 
-    /// Takes a queue off the list and frees it, its ring, and the memory of that, if it owns it.
+    /// Removes a queue from the list and frees it with its ring, and with the memory of the ring if
+    /// it owns that.
     ///
     /// # Safety
     ///
-    /// It came from [`Virtio::add_queue`] of this device, and nobody uses it any more, the device
-    /// included.
+    /// `vq` came from [`Virtio::add_queue`] of this device, and is not used after this, by the
+    /// device included.
     pub unsafe fn remove_queue(self, vq: *mut virtqueue) {
-        // SAFETY: The entry is on the list, by the safety requirements.
+        // SAFETY: By the safety requirements, the entry is on the list, which is locked.
         self.locked(|_| unsafe { bindings::rust_virtio_list_del(&raw mut (*vq).list) });
         let vq: *mut UnsafeCell<virtqueue> = vq.cast();
-        // SAFETY: It came from a box, and nobody else refers to it.
+        // SAFETY: `add_queue` made `vq` from a box, and by the safety requirements there is no
+        // other use of it.
         let queue = unsafe { KBox::from_raw(container_of!(vq, Queue, vq)) };
-        // SAFETY: By the safety requirements, nobody uses the queue any more.
+        // SAFETY: By the safety requirements, there is no other use of the queue.
         unsafe { queue.hide() };
     }
 }

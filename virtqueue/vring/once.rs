@@ -24,8 +24,8 @@ use kernel::sync::atomic::{
 
 /// `READ_ONCE` and `WRITE_ONCE` of an atomic of at most a machine word.
 ///
-/// These are what `atomic_read` and `atomic_set` do on every architecture that has Rust. A larger
-/// type does not compile.
+/// `atomic_read` and `atomic_set` do the same on every architecture that has Rust. A larger type
+/// does not compile.
 pub trait Once<T> {
     /// Returns the value, without ordering.
     fn read_once(&self) -> T;
@@ -39,8 +39,8 @@ impl<T: AtomicType> Once<T> for Atomic<T> {
     fn read_once(&self) -> T {
         const { assert!(size_of::<T>() <= size_of::<usize>()) };
         // SAFETY: `Atomic` guarantees that the pointer is valid and aligned for as long as `self`
-        // is, and that a valid `T` is behind it at any time. Whoever else accesses it does so by an
-        // atomic or volatile access, and an aligned word is read whole.
+        // is, and that a valid `T` is behind it at any time. All concurrent accesses are atomic or
+        // volatile, and an aligned word is read whole.
         unsafe { self.as_ptr().read_volatile() }
     }
 
@@ -55,7 +55,7 @@ impl<T: AtomicType> Once<T> for Atomic<T> {
 
 /// `smp_load_acquire` of an atomic.
 pub trait ReadAcquire<T> {
-    /// Returns the value. Accesses that follow are not done before it is read.
+    /// Returns the value. Later accesses are not done before the value is read.
     fn read_acquire(&self) -> T;
 }
 

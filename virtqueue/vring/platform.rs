@@ -12,7 +12,8 @@ use crate::{
 pub struct Kernel;
 
 // SAFETY: A volatile access of an aligned word is whole on all architectures that the kernel runs
-// on, and the compiler neither drops nor merges it. Barriers are the kernel's.
+// on, and the compiler neither drops nor merges it. The barriers are the kernel's, which order as
+// the trait asks.
 unsafe impl Platform for Kernel {
     const STORES_IN_ORDER: bool = cfg!(target_arch = "x86_64");
 
@@ -48,7 +49,7 @@ unsafe impl Platform for Kernel {
 
     #[inline(always)]
     fn mb(strong: bool) {
-        // SAFETY: Barriers may be done anywhere.
+        // SAFETY: A barrier may be executed in any context.
         unsafe {
             if strong {
                 bindings::mb();
@@ -60,7 +61,7 @@ unsafe impl Platform for Kernel {
 
     #[inline(always)]
     fn rmb(strong: bool) {
-        // SAFETY: Barriers may be done anywhere.
+        // SAFETY: A barrier may be executed in any context.
         unsafe {
             if strong {
                 bindings::dma_rmb();
@@ -72,7 +73,7 @@ unsafe impl Platform for Kernel {
 
     #[inline(always)]
     fn wmb(strong: bool) {
-        // SAFETY: Barriers may be done anywhere.
+        // SAFETY: A barrier may be executed in any context.
         unsafe {
             if strong {
                 bindings::dma_wmb();

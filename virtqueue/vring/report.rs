@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Errors of the ring core in the kernel's terms, and the message of a broken queue.
+//! The error codes for the errors of the ring core, and the messages about a device that
+//! misbehaves.
 
 use crate::{
     bindings,
@@ -33,7 +34,7 @@ impl From<SetupError> for Error {
     }
 }
 
-/// Tells, once, what a device did to break its queue.
+/// Logs why a queue was broken by its device. Called once for each queue.
 #[cold]
 #[inline(never)]
 pub(crate) fn tell(vdev: Virtio, queue: u32, report: Report) {
@@ -47,13 +48,15 @@ pub(crate) fn tell(vdev: Virtio, queue: u32, report: Report) {
     );
 }
 
-/// Whether a length beyond the `room` of a buffer is worth a message. Those of legacy devices, and
-/// of buffers with nothing to write, are known to be wrong in harmless ways (virtio spec §2.7.8.1).
+/// Returns whether a reported length above the `room` of a buffer is worth a message. Legacy
+/// devices, and buffers with nothing to write, are known to have wrong lengths that do no harm
+/// (virtio spec §2.7.8.1).
 pub fn is_wrong_length(vdev: Virtio, room: u32) -> bool {
     room != 0 && vdev.has(bindings::VIRTIO_F_VERSION_1)
 }
 
-/// Tells that a device claims to have written more than a buffer has room for: once for each queue.
+/// Logs that a device reports more bytes as written than a buffer has room for. Called once for
+/// each queue.
 #[cold]
 #[inline(never)]
 pub fn tell_length(vdev: Virtio, queue: u32, claimed: u32, room: u32) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Replacing the ring of a queue, and emptying it.
+//! Replacement and reset of the ring of a queue.
 
 use crate::{
     backing::Backing,
@@ -26,11 +26,11 @@ use kernel::{
 };
 
 impl Inner {
-    /// Empties the ring. What the device had not used was detached before.
+    /// Resets the ring to its first state, with every outstanding buffer detached before.
     ///
     /// # Safety
     ///
-    /// The device does not use the ring, and gets it back after this returned only.
+    /// The device does not use the ring, and gets it back only after this returned.
     pub unsafe fn reset(&mut self) {
         let Self { ring, side } = self;
         // SAFETY: By the safety requirements, the device does not use the ring.
@@ -43,15 +43,15 @@ impl Inner {
     ///
     /// # Errors
     ///
-    /// `EINVAL`: the memory is none for the ring, which stays as it was.
+    /// `EINVAL`: the memory does not suit the ring, which is unchanged.
     ///
     /// # Safety
     ///
-    /// As [`Inner::reset`]; nobody uses the shared part of the queue meanwhile, and `backing`
-    /// stays as long as the ring.
+    /// As [`Inner::reset`]. There is no concurrent use of the lockless part of the queue, and the
+    /// memory of `backing` stays as long as the ring.
     unsafe fn move_to(&mut self, backing: &Backing, slots: Slots, tables: Tables) -> Result {
-        // SAFETY: By the safety requirements, the device does not use the ring, nobody uses the
-        // shared part, and the new memory stays.
+        // SAFETY: By the safety requirements, the device does not use the ring, there is no
+        // concurrent use of its lockless part, and the new memory stays.
         let moved = unsafe {
             match &mut self.ring {
                 Ring::Split(ring) => ring.resize(backing.split(), slots, tables, drop),
@@ -68,24 +68,24 @@ impl Inner {
 }
 
 impl Queue {
-    /// Gives the empty ring another size: `size`, or less, where memory for a split ring is short
-    /// and [`Format::may_shrink`](crate::backing::Format::may_shrink) allows that.
+    /// Gives the empty ring another size: `size`, or less, if memory for a split ring is short and
+    /// [`Format::may_shrink`](crate::backing::Format::may_shrink) is set.
     ///
     /// Process context, sleeps.
     ///
     /// # Errors
     ///
-    /// - `EINVAL`: no ring of the layout has that size;
+    /// - `EINVAL`: the layout has no such size;
     /// - `ENOMEM`.
     ///
-    /// The ring has its old size then.
+    /// On an error, the ring keeps its size.
     ///
     /// # Safety
     ///
-    /// The caller is the only one who uses the queue; the device does not, and everything was
-    /// [detached](Inner::detach_unused).
+    /// The caller is the only user of the queue. The device does not use it, and every outstanding
+    /// buffer was [detached](Inner::detach_unused).
     pub unsafe fn resize(&self, size: u16) -> Result {
-        // SAFETY: By the safety requirements, the caller is the only one that uses the queue.
+        // SAFETY: By the safety requirements, the caller is the only user of the queue.
         let inner = unsafe { self.inner() };
         let new = if self.format.packed {
             Backing::new(&self.format, self.mapper(), size, bindings::GFP_KERNEL)?
@@ -102,30 +102,32 @@ impl Queue {
         tables.tell(inner.side.vdev, inner.side.index, size);
         let stamps = Arc::new(Stamps::new(size)?, GFP_KERNEL)?;
         let slots = slots(size)?;
-        // The vector of the queue stays: a device may interrupt that does not have the queue.
+        // The interrupt vector of the queue stays, and a device may raise it without having the
+        // queue: keep handlers off the ring.
         self.begin_resize();
-        // SAFETY: The caller is the only one who uses the queue. The device does not have it, and
-        // handlers of interrupts are kept off. The memory is kept with the queue.
+        // SAFETY: By the safety requirements, the caller is the only user of the queue, and the
+        // device does not use it. `begin_resize` keeps interrupt handlers off. The new memory is
+        // stored in the queue below.
         let moved = unsafe { inner.move_to(&new, slots, tables) };
         self.end_resize();
         moved?;
         inner.side.mapped = mapped;
         inner.side.set_stamps(stamps);
-        // SAFETY: By the safety requirements, nobody uses the queue. Readers of its file in
-        // debugfs, which may come at any time, have gone when it is hidden, and see nothing but
-        // what is complete when it is shown again.
+        // SAFETY: By the safety requirements, there is no other user of the queue. Readers of its
+        // debugfs file may come at any time: `hide` waits for them, and `settle` lets them in again
+        // when the queue is complete.
         let old = unsafe {
             self.hide();
             let old = self.backing.get().replace(new);
             self.settle();
             old
         };
-        // The old memory is used by nobody any more.
+        // No other reference to the old memory is left.
         drop(old);
         Ok(())
     }
 
-    /// Whether the ring could have `size` descriptors at all.
+    /// Returns whether a ring of this layout can have `size` descriptors.
     pub fn takes_size(&self, size: u32) -> bool {
         size != 0 && size <= MAX_SIZE && (self.format.packed || size.is_power_of_two())
     }

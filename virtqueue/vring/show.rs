@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The directory `rust_virtio_ring/` in debugfs: a file for each queue, named like its interrupt.
+//! The debugfs directory `rust_virtio_ring/`, with a file for each queue that is named like its
+//! interrupt.
 
 use crate::{
     bindings,
@@ -29,10 +30,10 @@ use kernel::{
     },
 };
 
-/// The file of a queue: it is there as long as this is.
+/// The file of a queue. It exists as long as this value.
 pub(crate) type Shown = Pin<KBox<File<View>>>;
 
-/// The values from which the file of a queue is made.
+/// The queue and the time stamps from which the file of a queue is made.
 ///
 /// # Invariants
 ///
@@ -42,16 +43,16 @@ pub(crate) struct View {
     stamps: Arc<Stamps>,
 }
 
-// SAFETY: What is read of the queue may be read from any thread.
+// SAFETY: The fields of the queue that are read here may be read from any thread.
 unsafe impl Send for View {}
 
-// SAFETY: A view only reads, and what it reads of the queue may be read from any thread.
+// SAFETY: A view only reads, and the fields of the queue that it reads may be read from any thread.
 unsafe impl Sync for View {}
 
-/// The directory, from the first queue on until the module goes: a box, or null.
+/// The directory: a box that exists from the first queue on until the module is unloaded, or null.
 static DIRECTORY: Atomic<*mut c_void> = Atomic::new(null_mut());
 
-/// The directory, made by whoever is first.
+/// Returns the directory. The first caller creates it.
 fn directory() -> Option<&'static Dir> {
     let mut dir = DIRECTORY.load(Acquire);
     if dir.is_null() {
@@ -60,26 +61,27 @@ fn directory() -> Option<&'static Dir> {
         match DIRECTORY.cmpxchg(null_mut(), new, Full) {
             Ok(_) => dir = new,
             Err(other) => {
-                // SAFETY: It came from a box, and nobody has seen it.
+                // SAFETY: `new` came from a box above, and was not stored anywhere.
                 drop(unsafe { KBox::from_raw(new.cast::<Dir>()) });
                 dir = other;
             }
         }
     }
-    // SAFETY: It is a box that stays until the module goes, which no queue outlives.
+    // SAFETY: `dir` came from a box that stays until the module is unloaded, which no queue
+    // outlives.
     unsafe { dir.cast::<Dir>().as_ref() }
 }
 
-/// Removes the directory, when there are no queues any more.
+/// Removes the directory when no queue is left.
 pub(crate) fn remove_directory() {
     let dir = DIRECTORY.xchg(null_mut(), Full);
     if !dir.is_null() {
-        // SAFETY: It came from a box, and there is no queue that could use it.
+        // SAFETY: `DIRECTORY` held a box or null, and there is no queue that could use it.
         drop(unsafe { KBox::from_raw(dir.cast::<Dir>()) });
     }
 }
 
-/// Shows a queue. Without memory, or debugfs, it is not shown.
+/// Creates the debugfs file of a queue. Returns `None` without memory or debugfs.
 ///
 /// # Safety
 ///
@@ -101,20 +103,20 @@ pub(crate) unsafe fn show(queue: &Queue, stamps: Arc<Stamps>) -> Option<Shown> {
         }
     }
     .ok()?;
-    // INVARIANT: By the safety requirements.
+    // INVARIANT: By the safety requirements, the queue is valid as long as the file exists.
     let view = View { queue, stamps };
     let file = directory()?.read_callback_file(&name, view, &write);
     KBox::pin_init(file, GFP_KERNEL).ok()
 }
 
-/// Writes the file of a queue.
+/// Writes the contents of the file of a queue.
 fn write(view: &View, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     // SAFETY: By the type invariant, the queue is valid as long as the file exists.
     let queue = unsafe { &*view.queue };
     let counters = &queue.counters;
     let (in_flight, oldest) = view.stamps.in_flight();
     let (kicks, notified) = (counters.kicks.get(), counters.notified.get());
-    // SAFETY: May be called anywhere.
+    // SAFETY: `jiffies64_to_msecs` may be called in any context.
     let oldest = unsafe { bindings::jiffies64_to_msecs(oldest.into()) };
     let (next, taken) = queue.places();
 

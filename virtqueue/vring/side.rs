@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Bookkeeping beside a ring: mappings, counters, time stamps, tracing.
+//! The bookkeeping beside a ring: mappings, counters, time stamps, tracing.
 
 use crate::{
     bindings::virtqueue,
@@ -22,25 +22,25 @@ use kernel::{
     sync::Arc, //
 };
 
-/// The companions of the ring, whatever its layout.
+/// The state beside a ring that does not depend on its layout.
 pub(crate) struct Side {
-    /// Only where memory is mapped for the device.
+    /// The DMA mappings, if memory is mapped for the device.
     pub(crate) mapped: Option<Mapped>,
     pub(crate) vdev: Virtio,
     pub(crate) index: u32,
-    /// The queue that this is of, for tracing.
+    /// The queue, for tracing.
     pub(crate) vq: *mut virtqueue,
-    /// The most segments that a buffer of the driver may have: the answer to queries.
+    /// The largest number of segments that a buffer of the driver may have, for queries.
     pub(crate) max_segments: u16,
     pub(crate) counters: Arc<Counters>,
-    /// Whether it was told that the device claims more than there is room for.
+    /// The impossible length of a device was logged already.
     told: bool,
     stamp: StampWriter,
     stamps: Arc<Stamps>,
 }
 
 impl Side {
-    /// Creates the companions of a ring of `size` descriptors.
+    /// Creates the bookkeeping of a ring of `size` descriptors.
     ///
     /// # Errors
     ///
@@ -61,34 +61,34 @@ impl Side {
             max_segments: u16::MAX,
             counters,
             told: false,
-            // INVARIANT: The stamps stay as long as this.
+            // INVARIANT: `stamps` stay as long as this value, which writes them.
             stamp: stamps.writer(),
             stamps,
         })
     }
 
-    /// Takes other stamps, for a ring of their size.
+    /// Replaces the time stamps, for a ring of their size.
     pub(crate) fn set_stamps(&mut self, stamps: Arc<Stamps>) {
-        // INVARIANT: The stamps stay as long as this.
+        // INVARIANT: `stamps` stay as long as this value, which writes them.
         self.stamp = stamps.writer();
         self.stamps = stamps;
     }
 
-    /// Since when the device has what.
+    /// Returns the times since when buffers are outstanding.
     pub(crate) fn stamps(&self) -> &Arc<Stamps> {
         &self.stamps
     }
 
-    /// Notes that a buffer was added.
+    /// Records that a buffer was added.
     #[inline(always)]
     pub(crate) fn added(&self, id: u16, segments: u16, free: u16) {
-        // SAFETY: The ring gave out the id.
+        // SAFETY: The ring returned the id, so it is below the number of ids.
         unsafe { self.stamp.added(id) };
-        // SAFETY: The queue is valid.
+        // SAFETY: `vq` is the queue of this ring, which outlives it.
         unsafe { trace::add(self.vq, id.into(), segments.into(), free.into()) };
     }
 
-    /// Notes that a buffer was not added.
+    /// Records that a buffer was not added, and returns the error.
     #[cold]
     pub(crate) fn refused(&self, error: Error) -> Error {
         if error == ENOSPC {
@@ -97,26 +97,27 @@ impl Side {
         error
     }
 
-    /// Lets C code know how many descriptors are free.
+    /// Writes the number of free descriptors to the field that C code reads.
     #[inline(always)]
     pub(crate) fn show_free(&self, free: u16) {
-        // SAFETY: The queue is valid, and the holder of the ring may change this field.
+        // SAFETY: `vq` is the queue of this ring, which outlives it. The holder of the ring may
+        // write this field.
         unsafe { (*self.vq).num_free = free.into() };
     }
 
-    /// Notes that a driver kicked.
+    /// Records a kick of the driver.
     #[inline(always)]
     pub(crate) fn kicked(&self, notify: bool) {
         self.counters.kicks.count();
-        // SAFETY: The queue is valid.
+        // SAFETY: `vq` is the queue of this ring, which outlives it.
         unsafe { trace::kick(self.vq, notify) };
     }
 
-    /// Notes that a used buffer was taken. Returns its length, 0 if the device claims one that
-    /// cannot be: such a length says nothing of what was written.
+    /// Records that a used buffer was taken. Returns its length, or 0 if the device reports an
+    /// impossible one: such a length says nothing about the bytes that were written.
     #[inline(always)]
     pub(crate) fn taken(&mut self, used: &Used<RawToken>) -> u32 {
-        // SAFETY: The queue is valid.
+        // SAFETY: `vq` is the queue of this ring, which outlives it.
         unsafe { trace::get_buf(self.vq, used.id.into(), used.claimed) };
         let len = if used.is_cut() {
             self.wrong_length(used.claimed, used.room);
@@ -128,7 +129,7 @@ impl Side {
         len
     }
 
-    /// Counts a length that cannot be, and tells of the first one.
+    /// Counts an impossible length, and logs the first one.
     #[cold]
     #[inline(never)]
     fn wrong_length(&mut self, claimed: u32, room: u32) {
@@ -139,13 +140,14 @@ impl Side {
         }
     }
 
-    /// Notes that the device does not have a buffer any more: the ring gave it back, with the `id`
-    /// that it had.
+    /// Records that the ring gave a buffer back, which had the id `id`: ends its time stamp and its
+    /// mappings.
     #[inline(always)]
     pub(crate) fn gone(&mut self, id: u16) {
-        // SAFETY: The ring gave out the id.
+        // SAFETY: The ring returned the id, so it is below the number of ids.
         unsafe { self.stamp.taken(id) };
-        // Last, as it may be a call, behind which little is to be known any more.
+        // PERF: Last, since this may be a call, and the compiler knows little of the state after
+        // it.
         if let Some(mapped) = &mut self.mapped {
             mapped.unmap(id);
         }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Statistics of a queue, for debugfs.
+//! The statistics of a queue, for debugfs.
 //!
-//! The counters are plain words, which may be read at any time. They have no order among each
+//! The counters are plain words, which may be read at any time. They are not ordered among each
 //! other, and if two CPUs count the same event at the same time, one count may be lost.
 
 use crate::bindings;
@@ -12,7 +12,7 @@ use kernel::{
     prelude::*, //
 };
 
-/// A counter.
+/// A counter of events or bytes.
 pub(crate) struct Counter(UnsafeCell<usize>);
 
 // SAFETY: All accesses are single volatile ones of a word, as `READ_ONCE` and `WRITE_ONCE`.
@@ -25,7 +25,7 @@ impl Counter {
 
     #[inline(always)]
     pub(crate) fn get(&self) -> usize {
-        // SAFETY: The word is ours; all concurrent accesses are volatile.
+        // SAFETY: The word is the counter's own; all concurrent accesses are volatile.
         unsafe { self.0.get().read_volatile() }
     }
 
@@ -45,27 +45,27 @@ impl Counter {
     }
 }
 
-/// When the buffer of an id was added, 0 if there is none.
+/// The time at which the buffer of an id was added, or 0 if there is none.
 #[repr(transparent)]
 struct Stamp(UnsafeCell<u32>);
 
-// SAFETY: As `Counter`.
+// SAFETY: All accesses are single volatile ones of a word, as in `Counter`.
 unsafe impl Sync for Stamp {}
 
-// SAFETY: It is a number.
+// SAFETY: A number belongs to no thread.
 unsafe impl Send for Stamp {}
 
 /// The counters of a queue.
 pub(crate) struct Counters {
-    /// Kicks that drivers asked for, and notifications that were sent.
+    /// Kicks by drivers, and notifications that were sent.
     pub(crate) kicks: Counter,
     pub(crate) notified: Counter,
-    /// Interrupts that were for the queue, and those that were not.
+    /// Interrupts that were for the queue, and interrupts that were not.
     pub(crate) callbacks: Counter,
     pub(crate) idle_interrupts: Counter,
-    /// Buffers that found the ring full.
+    /// Buffers that were refused because the ring was full.
     pub(crate) full: Counter,
-    /// Used buffers with a length beyond what they have room for.
+    /// Used buffers whose reported length is more than they have room for.
     pub(crate) cut: Counter,
     /// Bytes of memory that the indirect tables take.
     pub(crate) tables: Counter,
@@ -85,11 +85,11 @@ impl Counters {
     }
 }
 
-/// Since when the device has which buffer.
+/// For each id, the time since when its buffer is outstanding.
 pub(crate) struct Stamps(KVVec<Stamp>);
 
 impl Stamps {
-    /// Stamps for `ids` buffers.
+    /// Allocates the stamps of `ids` ids.
     ///
     /// # Errors
     ///
@@ -102,13 +102,12 @@ impl Stamps {
         Ok(Self(stamps))
     }
 
-    /// Stamps, for the owner of the queue to write.
+    /// Returns the writer of the stamps, for the owner of the queue.
     pub(crate) fn writer(&self) -> StampWriter {
         StampWriter(self.0.as_ptr().cast())
     }
 
-    /// Returns the number of buffers that the device has, and for how many jiffies it has had the
-    /// oldest.
+    /// Returns the number of outstanding buffers, and the age of the oldest in jiffies.
     pub(crate) fn in_flight(&self) -> (usize, u32) {
         let now = now();
         let mut count = 0;
@@ -118,7 +117,7 @@ impl Stamps {
             let stamp = unsafe { stamp.0.get().read_volatile() };
             if stamp != 0 {
                 count += 1;
-                // The stamp may be one later than the time that it is of.
+                // `added` sets the lowest bit, so that the stamp may be one later than the time.
                 let age = now.wrapping_add(1).wrapping_sub(stamp) as i32;
                 oldest = oldest.max(age.max(0) as u32);
             }
@@ -127,10 +126,10 @@ impl Stamps {
     }
 }
 
-/// The time, in jiffies.
+/// Returns the time in jiffies.
 #[inline(always)]
 fn now() -> u32 {
-    // SAFETY: May be called anywhere.
+    // SAFETY: `jiffies` may be read in any context.
     unsafe { bindings::rust_virtio_jiffies() }
 }
 
@@ -138,7 +137,7 @@ fn now() -> u32 {
 ///
 /// # Invariants
 ///
-/// The pointer is to the stamps of a queue, as long as this is used.
+/// The pointer is to the stamps of a queue, which exist as long as this value is used.
 #[derive(Clone, Copy)]
 pub(crate) struct StampWriter(*const UnsafeCell<u32>);
 
@@ -153,19 +152,19 @@ impl StampWriter {
         unsafe { UnsafeCell::raw_get(self.0.add(id.into())).write_volatile(value) };
     }
 
-    /// Notes that the buffer `id` was added.
+    /// Records that the buffer `id` was added.
     ///
     /// # Safety
     ///
     /// `id` is below the number of ids of the queue.
     #[inline(always)]
     pub(crate) unsafe fn added(self, id: u16) {
-        // Never 0, which is an id without a buffer.
+        // The stamp is never 0, which stands for no buffer.
         // SAFETY: By the safety requirements, `id` is below the number of ids.
         unsafe { self.set(id, now() | 1) };
     }
 
-    /// Notes that it was taken out.
+    /// Records that the buffer `id` was taken out.
     ///
     /// # Safety
     ///

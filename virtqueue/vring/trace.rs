@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tracepoints: a no-op each while they are off.
+//! Tracepoints. Each is a no-op while it is disabled.
 //!
-//! C header: `trace.h`, which says what each is for.
+//! C header: `trace.h`, which documents each tracepoint.
 
 use crate::bindings::{
     self,
     virtqueue, //
 };
 
-/// A function that traces if the tracepoint of its name is on.
+/// Defines functions, each of which traces if the tracepoint of its name is enabled.
 macro_rules! tracepoint {
     ($(fn $name:ident($tracepoint:ident, $call:ident $(, $arg:ident: $kind:ty)* $(,)?);)*) => {$(
-        /// Traces. `vq` is a valid queue.
+        /// Traces an event of `vq`.
         ///
         /// # Safety
         ///
-        /// It is.
+        /// `vq` is a valid queue.
         #[inline(always)]
         pub(crate) unsafe fn $name(vq: *const virtqueue, $($arg: $kind),*) {
             #[cfg(CONFIG_TRACEPOINTS)]
