@@ -19,8 +19,8 @@ class _Collector:
         self.results = results
 
     def pytest_runtest_logreport(self, report):
-        # Of what comes before and after a test only a skip and a failure count.
-        if report.when == "call" or not report.passed:
+        # Of what comes before and after a test, and of parts of one, only a skip and a failure count.
+        if report.when == "call" and not hasattr(report, "context") or not report.passed:
             self.results.tests.append(Test(*_names(report.nodeid), _RESULTS[report.outcome], _reason(report),
                                            report.duration))
 

@@ -3,13 +3,9 @@
 
 import contextlib
 import io
-import sys
-import tempfile
 import unittest
 from pathlib import Path
 from unittest import mock
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from rvt import check, needs, selftest, setup, source
 from rvt.checks import language, links, lint, names, places, ratchet
@@ -27,18 +23,18 @@ class Language(unittest.TestCase):
     def test_doc_lines_that_begin_with_an_interrogative(self):
         for line in ("/// What the driver returns.", "//! Where it is.", "    /// - How many there are.",
                      "/// The size.\n///\n/// What else there is."):
-            self.assertEqual(_kinds(line), ["question"], line)
+            assert _kinds(line) == ["question"], line
         for line in ("/// Whatever comes.", "/// However, no.", "// What is left is dropped.", "/// Tells what.",
                      "/// ```\n/// What()\n/// ```", "let x; // What now", "/// What's this"):
-            self.assertNotIn("question", _kinds(line), line)
+            assert "question" not in _kinds(line), line
 
     def test_lines_of_comments_that_are_too_long(self):
-        self.assertEqual(_kinds("// " + 98 * "x"), ["long"])
-        self.assertEqual(_kinds("\t/* " + 90 * "x" + " */"), ["long"])
-        self.assertEqual(_kinds("// " + 97 * "x"), [])
+        assert _kinds("// " + 98 * "x") == ["long"]
+        assert _kinds("\t/* " + 90 * "x" + " */") == ["long"]
+        assert _kinds("// " + 97 * "x") == []
         # Columns, not bytes; and code is for rustfmt.
-        self.assertEqual(_kinds("// " + 97 * "§"), [])
-        self.assertEqual(_kinds("let x = \"" + 100 * "x" + "\";"), [])
+        assert _kinds("// " + 97 * "§") == []
+        assert _kinds("let x = \"" + 100 * "x" + "\";") == []
 
     def test_safety_comments_that_only_refer(self):
         for reason in ("By the safety requirements.", "By the type invariants.", "By the type invariant.",
@@ -46,76 +42,73 @@ class Language(unittest.TestCase):
                        "By the safety requirements and the type invariant.", "By the type invariants of `SkBuff`.",
                        "By the type invariants; as in `get`.", "as promised by the caller.",
                        "C says that all this is as it should be.", "By the safety requirements of `new`."):
-            self.assertEqual(_kinds(f"    // SAFETY: {reason}"), ["safety"], reason)
+            assert _kinds(f"    // SAFETY: {reason}") == ["safety"], reason
         for reason in ("By the type invariants, the queue is valid.", "As above; there is room for `n` addresses.",
                        "By the safety requirements, `ptr` is writable.", "The queue is valid.",
                        "By the type invariants:\n    // the memory is mapped.",
                        "By the safety requirements of `new`, nobody\n    // else has the queue."):
-            self.assertEqual(_kinds(f"    // SAFETY: {reason}"), [], reason)
+            assert _kinds(f"    // SAFETY: {reason}") == [], reason
 
     def test_a_safety_comment_below_another_one(self):
         text = "// PERF: One load.\n// SAFETY: As above.\nunsafe { x() }\n// SAFETY: By the\n// type invariants.\n"
-        self.assertEqual(language.findings(text), [(2, "safety"), (4, "safety")])
+        assert language.findings(text) == [(2, "safety"), (4, "safety")]
 
     def test_first_sentences_with_only_a_pronoun(self):
         for line in ("/// It was carried out.", "/// They are on.", "/// Ends that. Waits for readers.",
                      "/// This is not needed.", "/// That takes a lock.", "/// Takes it back.", "/// Its state.",
                      "/// None is left.", "/// Does it."):
-            self.assertEqual(_kinds(line), ["pronoun"], line)
+            assert _kinds(line) == ["pronoun"], line
         for line in ("/// This function ends it.", "/// That many are left.", "/// Ends the queue. It is gone.",
                      "/// This class of devices.", "/// This device's queue.", "/// Its queue, and the place of it.",
                      "/// Returns it as a number.", "// It is a plain comment.", "/// Items.\n///\n/// It has none.",
                      "/// This address is mapped.", "/// It's a trap"):
-            self.assertEqual(_kinds(line), [], line)
+            assert _kinds(line) == [], line
 
     def test_who_without_a_noun(self):
         for line in ("// Left for who polls.", "// Who waits comes later.", "/// Waits: who holds it ends it.",
                      "// Kept by\n// who keeps the ring.", "/* Asks who it was. */"):
-            self.assertEqual(_kinds(line), ["who"], line)
+            assert _kinds(line) == ["who"], line
         for line in ("// The thread who polls.", "// Whoever polls.", "// A caller\n// who waits.",
                      "// whose lock it is"):
-            self.assertEqual(_kinds(line), [], line)
+            assert _kinds(line) == [], line
 
     def test_comments_in_c(self):
         text = "/*\n * Left for who polls.\n */\nint x; /* who */\n/* By who */\n"
-        self.assertEqual(language.findings(text), [(2, "who"), (5, "who")])
+        assert language.findings(text) == [(2, "who"), (5, "who")]
 
 
 class Ratchet(unittest.TestCase):
     """Counts may fall, and not rise."""
 
     def setUp(self):
-        scratch = tempfile.TemporaryDirectory()
-        self.addCleanup(scratch.cleanup)
-        self.file = Path(scratch.name, "counts.json")
+        self.file = Path(self.top, "counts.json")
 
     def _update(self, **now):
         ratchet.update(self.file, now, ["a", "b"])
 
     def test_rises_are_found_by_folder(self):
         recorded = {"a": {"x": 2}}
-        self.assertEqual(ratchet.risen(recorded, {"a": {"x": 2}}), [])
-        self.assertEqual(ratchet.risen(recorded, {"a": {"x": 1, "y": 1}, "b": {"x": 1}}),
-                         [("a", "y", 0, 1), ("b", "x", 0, 1)])
-        self.assertEqual(ratchet.fallen(recorded, {"a": {"x": 1, "y": 1}}), 1)
-        self.assertEqual(ratchet.count([("a", "x"), ("a", "x"), ("b", "y")]), {"a": {"x": 2}, "b": {"y": 1}})
+        assert ratchet.risen(recorded, {"a": {"x": 2}}) == []
+        assert ratchet.risen(recorded, {"a": {"x": 1, "y": 1}, "b": {"x": 1}}) == [("a", "y", 0, 1), ("b", "x", 0, 1)]
+        assert ratchet.fallen(recorded, {"a": {"x": 1, "y": 1}}) == 1
+        assert ratchet.count([("a", "x"), ("a", "x"), ("b", "y")]) == {"a": {"x": 2}, "b": {"y": 1}}
 
     def test_counts_that_rise_are_not_recorded(self):
         self._update(a={"x": 2})
         self._update(a={"y": 2})
-        self.assertEqual(ratchet.load(self.file), {"a": {"y": 2}, "b": {}})
+        assert ratchet.load(self.file) == {"a": {"y": 2}, "b": {}}
         with self.assertRaisesRegex(Failure, "may only fall.*: a"):
             self._update(a={"x": 3})
         # A kind with no findings is known, too.
         with self.assertRaisesRegex(Failure, "may only fall.*: b"):
             self._update(b={"x": 1})
         self._update()
-        self.assertEqual(ratchet.load(self.file), {"a": {}, "b": {}})
+        assert ratchet.load(self.file) == {"a": {}, "b": {}}
 
     def test_a_new_kind_may_have_findings(self):
         self._update(a={"x": 2})
         ratchet.update(self.file, {"a": {"x": 1}, "c": {"x": 9}}, ["a", "b", "c"])
-        self.assertEqual(ratchet.total(ratchet.load(self.file), "c"), 9)
+        assert ratchet.total(ratchet.load(self.file), "c") == 9
 
     def test_a_file_that_is_damaged_is_said(self):
         self.file.write_text("{")
@@ -127,9 +120,6 @@ class Links(unittest.TestCase):
     """Links in documents."""
 
     def setUp(self):
-        scratch = tempfile.TemporaryDirectory()
-        self.addCleanup(scratch.cleanup)
-        self.top = Path(scratch.name).resolve()
         (self.top / "docs").mkdir()
         (self.top / "docs" / "other.md").write_text("# One `thing`, two\n\n## Twice\n\n## Twice\n")
         self.file = self.top / "docs" / "a.md"
@@ -139,25 +129,23 @@ class Links(unittest.TestCase):
         return links.findings(self.file, self.top)
 
     def test_links_that_lead_somewhere(self):
-        self.assertEqual(self._wrong(
+        assert self._wrong(
             "# Here\n[a](other.md) ![b](other.md \"title\") [c](https://example.org/x) [d](/docs/other.md)\n"
             "[e](#here) [f](other.md#one-thing-two) [g](other.md#twice-1) [![h](other.md)](../docs)\n"
-            "`[i](nowhere)`\n```\n[j](nowhere)\n```\n<img src=\"other.md\">\n\n[k]: other.md\n"), [])
+            "`[i](nowhere)`\n```\n[j](nowhere)\n```\n<img src=\"other.md\">\n\n[k]: other.md\n") == []
 
     def test_links_that_lead_nowhere(self):
         found = self._wrong("[a](gone.md)\n\n[b](other.md#gone)\n[c]: gone2.md\n<img src=\"gone.svg\">\n"
                             "[d](../../etc)\n[![e](gone3.svg)](gone4.md)\n")
-        self.assertEqual([line for line, _ in found], [1, 3, 4, 5, 6, 7, 7])
-        self.assertIn("no such heading", found[1][1])
+        assert [line for line, _ in found] == [1, 3, 4, 5, 6, 7, 7]
+        assert "no such heading" in found[1][1]
 
 
 class Names(unittest.TestCase):
     """Tests that the tables name, in the sources."""
 
     def setUp(self):
-        scratch = tempfile.TemporaryDirectory()
-        self.addCleanup(scratch.cleanup)
-        top = Path(scratch.name)
+        top = self.top
         (top / "blk").mkdir()
         (top / "lib").mkdir()
         (top / "blk" / "io.sh").write_text('check "B1 the disk is there" true\n'
@@ -166,8 +154,7 @@ class Names(unittest.TestCase):
         (top / "suite.rs").write_text("#[kunit_tests(one)]\nmod tests {\n    #[test]\n    fn works() {}\n}\n")
         for patch in (mock.patch.object(places, "SELFTESTS", top), mock.patch.object(selftest, "SELFTESTS", top),
                       mock.patch.object(places, "rust", lambda: [top / "suite.rs"])):
-            patch.start()
-            self.addCleanup(patch.stop)
+            self.enter(patch)
         for function in (names._kunit, names._texts, selftest._case):
             function.cache_clear()
             self.addCleanup(function.cache_clear)
@@ -175,12 +162,12 @@ class Names(unittest.TestCase):
     def test_names_that_a_source_has(self):
         wanted = ["blk/io:B1 the disk is there", "blk/io:B2 3: it is 4 long", "blk/io:N1 a file arrives",
                   "blk/io@pci:B1 the disk is there", "one:works"]
-        self.assertEqual(names.missing(wanted), [])
+        assert names.missing(wanted) == []
 
     def test_names_that_no_source_has(self):
         wanted = ["blk/io:B1 the disk is gone", "blk/other:B1 the disk is there", "one:fails", "two:works",
                   "ring/unit:no such test at all zzz"]
-        self.assertEqual(names.missing(wanted), wanted)
+        assert names.missing(wanted) == wanted
 
 
 class Parts(unittest.TestCase):
@@ -205,11 +192,11 @@ class Parts(unittest.TestCase):
 
         result, text = self._run({"a": (lambda: (["x.rs:1: wrong"], "1 file"), "mend it"), "b": (broken, ""),
                                   "c": (missing, "advice"), "d": (skipped, ""), "e": (lambda: ([], "all"), "")})
-        self.assertEqual(result, {"a": "fail", "b": "fail", "c": "fail", "d": "skip", "e": "pass"})
+        assert result == {"a": "fail", "b": "fail", "c": "fail", "d": "skip", "e": "pass"}
         for words in ("x.rs:1: wrong", "What to do: mend it", "ValueError: a bug",
                       "shellcheck is not installed (Debian: shellcheck)", "no kernel"):
-            self.assertIn(words, text)
-        self.assertNotIn("advice", text)
+            assert words in text
+        assert "advice" not in text
 
     def test_tools_that_cannot_be_installed_are_said_and_the_rest_runs(self):
         with mock.patch.object(setup, "bring", side_effect=Failure("no root")), \
@@ -217,7 +204,7 @@ class Parts(unittest.TestCase):
                 contextlib.redirect_stdout(io.StringIO()), \
                 contextlib.redirect_stderr(io.StringIO()) as warned:
             check.run(Results("check"))
-        self.assertIn("no root", warned.getvalue())
+        assert "no root" in warned.getvalue()
 
     def test_without_a_kernel_checkpatch_is_skipped_with_the_reason(self):
         with mock.patch.object(source, "cached", return_value=None), \
@@ -228,17 +215,13 @@ class Parts(unittest.TestCase):
     def test_the_packages_of_both_releases_have_the_tools(self):
         for release, compiler in ((12, "rust-web-clippy"), (13, "rust-clippy")):
             packages = [name for need in needs.check_needs(release) for name in need.packages]
-            self.assertIn(compiler, packages)
-            self.assertIn("shellcheck", packages)
+            assert compiler in packages
+            assert "shellcheck" in packages
 
     def test_a_count_that_rises_fails_with_the_places(self):
         with mock.patch.object(check, "_prose", return_value=[(places.REPO / "net" / "x.rs", 7, "who")] * 2), \
                 mock.patch.object(ratchet, "load", return_value={"who": {"net": 1}}):
             found, note = check.prose()
-        self.assertIn("net: 2 times, 1 at most", found[0])
-        self.assertEqual(found[1].strip(), "net/x.rs:7")
-        self.assertIn("who 2", note)
-
-
-if __name__ == "__main__":
-    unittest.main()
+        assert "net: 2 times, 1 at most" in found[0]
+        assert found[1].strip() == "net/x.rs:7"
+        assert "who 2" in note

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """Tests that what the user gives is checked, and that errors name what is wrong."""
 
-import tempfile
 import unittest
 from pathlib import Path
 from unittest import mock
@@ -12,9 +11,6 @@ from rvt.say import Failure
 
 class Kernel(unittest.TestCase):
     """KDIR= and KSRC=."""
-
-    def setUp(self):
-        self.top = Path(tempfile.mkdtemp())
 
     def kdir(self, release: str, config: str) -> str:
         """Makes what looks like the directory of a built kernel."""
@@ -40,7 +36,7 @@ class Kernel(unittest.TestCase):
         self.refused(kernel.check, path, "no rust/libkernel.rmeta.*prepare-kdir")
         (self.top / "rust").mkdir()
         (self.top / "rust/libkernel.rmeta").touch()
-        self.assertEqual(kernel.check(path), self.top.resolve())
+        assert kernel.check(path) == self.top.resolve()
         (self.top / "Module.symvers").unlink()
         self.refused(kernel.check, path, "configured but not built")
         (self.top / ".config").write_text(good.replace("CONFIG_RUST=y", "# CONFIG_RUST is not set"))
@@ -80,11 +76,10 @@ class Kernel(unittest.TestCase):
         self.refused(source.given, str(self.top), "6.19.0 is older than 7.3")
         makefile.write_text("VERSION = 7\nPATCHLEVEL = 4\nSUBLEVEL = 0\nEXTRAVERSION = -rc1\n")
         self.refused(source.given, str(self.top), "no rust/kernel")
-        self.assertEqual(source.version(self.top), "7.4.0-rc1")
+        assert source.version(self.top) == "7.4.0-rc1"
 
     def test_symbols_that_were_refused_are_named(self):
-        self.assertEqual(kconfig.unmet({"A": "y", "B": "n"}, {"A": "y", "B": "m", "C": "n"}),
-                         ["CONFIG_B=m (is n)"])
+        assert kconfig.unmet({"A": "y", "B": "n"}, {"A": "y", "B": "m", "C": "n"}) == ["CONFIG_B=m (is n)"]
 
 
 class Description(unittest.TestCase):
@@ -99,8 +94,7 @@ class Description(unittest.TestCase):
             spec.parse("{")
 
     def test_equal_descriptions_have_equal_keys(self):
-        self.assertEqual(spec.parse('{"net":[{}],"vcpus":2}').key(),
-                         spec.parse('{"vcpus":2,"net":[{"queues":1}]}').key())
+        assert spec.parse('{"net":[{}],"vcpus":2}').key() == spec.parse('{"vcpus":2,"net":[{"queues":1}]}').key()
 
 
 class Parity(unittest.TestCase):
@@ -109,18 +103,13 @@ class Parity(unittest.TestCase):
     def check(self, rows: str, titles: str = "| id | feature | state | test |\n|---|---|---|---|") -> list:
         """Returns what is wrong with a table of these rows, where a:b passed and c:d failed."""
         from rvt.tap import Test
-        with tempfile.TemporaryDirectory() as top:
-            table = Path(top) / "parity.md"
-            table.write_text(f"## Net\n\n{titles}\n{rows}\n")
-            saved, parity.TABLES = parity.TABLES, (table,)
-            quiet, parity._print_counts = parity._print_counts, lambda table: None
-            try:
-                return parity.check([Test("a", "b", "pass"), Test("c", "d", "fail")])
-            finally:
-                parity.TABLES, parity._print_counts = saved, quiet
+        table = self.top / "parity.md"
+        table.write_text(f"## Net\n\n{titles}\n{rows}\n")
+        with mock.patch.object(parity, "TABLES", (table,)), mock.patch.object(parity, "_print_counts"):
+            return parity.check([Test("a", "b", "pass"), Test("c", "d", "fail")])
 
     def test_rows(self):
-        self.assertEqual(self.check("| N1 | x | yes | `a:b` |\n| N2 | y | no | |"), [])
+        assert self.check("| N1 | x | yes | `a:b` |\n| N2 | y | no | |") == []
         for row, wrong in (("| N1 | x | yes | |", "without a test"),
                            ("| N1 | x | maybe | a:b |", "is not one of"),
                            ("| N1 | x | yes | a:z |", "no test"),
@@ -131,10 +120,10 @@ class Parity(unittest.TestCase):
 
     def test_a_table_with_more_columns(self):
         titles = "| id | violation | answer | state | test |\n|---|---|---|---|---|"
-        self.assertEqual(self.check("| H1 | x | y | yes | `a:b` |\n| H2 | x | y | no | |", titles), [])
+        assert self.check("| H1 | x | y | yes | `a:b` |\n| H2 | x | y | no | |", titles) == []
         self.assertRegex("\n".join(self.check("| H1 | x | y | yes | `a:z` |", titles)), "H1.*no test")
         self.assertRegex("\n".join(self.check("| H1 | x | y | yes | |", titles)), "without a test")
 
     def test_every_table_is_read(self):
         found = parity.rows()
-        self.assertTrue({"N1", "B1", "R1", "H001", "H146"} <= {row[1] for row in found})
+        assert {"N1", "B1", "R1", "H001", "H146"} <= {row[1] for row in found}

@@ -28,7 +28,7 @@ class Complaints(unittest.TestCase):
                      "DMA-API: dma_debug_entry pool grown to 131072 (200%)",
                      "kmemleak: Automatic memory scanning thread started"):
             with self.subTest(line):
-                self.assertEqual(console(line).splats(), [])
+                assert console(line).splats() == []
 
     def test_kinds(self):
         for line in ("------------[ cut here ]------------", "BUG: kernel NULL pointer dereference",
@@ -47,29 +47,29 @@ class Complaints(unittest.TestCase):
                      "rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:",
                      "watchdog: BUG: soft lockup - CPU#0 stuck for 26s!"):
             with self.subTest(line):
-                self.assertEqual(len(console(line).splats()), 1)
+                assert len(console(line).splats()) == 1
 
     def test_step(self):
         log = console("rvt: begin a/b", "rvt: end a/b", "rvt: begin c/d", "BUG: x", "rvt: end c/d")
-        self.assertEqual([step for step, _ in log.splats()], ["c/d"])
+        assert [step for step, _ in log.splats()] == ["c/d"]
 
     def test_before_any_step(self):
-        self.assertEqual(console("BUG: x").splats()[0][0], "boot")
+        assert console("BUG: x").splats()[0][0] == "boot"
 
     def test_between_steps(self):
-        self.assertEqual(console("rvt: begin a", "rvt: end a", "BUG: x").splats()[0][0], "after-a")
+        assert console("rvt: begin a", "rvt: end a", "BUG: x").splats()[0][0] == "after-a"
 
     def test_expected(self):
-        self.assertEqual(console("BUG: an expected one").splats(["an expected"]), [])
+        assert console("BUG: an expected one").splats(["an expected"]) == []
 
     def test_stuck(self):
-        self.assertEqual(console("a", "b").stuck(), "")
+        assert console("a", "b").stuck() == ""
         line = "INFO: task fio:12 blocked for more than 120 seconds."
-        self.assertEqual(console("a", line).stuck(), line)
+        assert console("a", line).stuck() == line
 
     def test_messages_have_no_time(self):
-        self.assertEqual(console("[   12.345678]     ok 1 a").messages(), ["    ok 1 a"])
+        assert console("[   12.345678]     ok 1 a").messages() == ["    ok 1 a"]
 
     def test_excerpt(self):
         log = console("before", "rvt: begin a", "inside", "rvt: end a", "after")
-        self.assertEqual(log.excerpt("a"), "inside")
+        assert log.excerpt("a") == "inside"

@@ -23,33 +23,33 @@ class Chapters(unittest.TestCase):
         seen = {}
         for chapter in CHAPTERS:
             with self.subTest(chapter.name):
-                self.assertNotEqual(bool(chapter.image), bool(chapter.after))
-                self.assertIn(chapter.image, ("", "fresh", "installed"))
+                assert bool(chapter.image) != bool(chapter.after)
+                assert chapter.image in ("", "fresh", "installed")
                 if chapter.after:
-                    self.assertIn(chapter.after, seen)
+                    assert chapter.after in seen
                 for other in chapter.like:
-                    self.assertIn(other, seen)
+                    assert other in seen
             seen[chapter.name] = chapter
 
     def test_scripts_are_there(self):
         for chapter in CHAPTERS:
             for step in chapter.steps:
                 with self.subTest(step):
-                    self.assertTrue((GUEST_SCRIPTS / f"stock-{step.split()[0]}").is_file())
+                    assert (GUEST_SCRIPTS / f"stock-{step.split()[0]}").is_file()
 
     def test_selftests_are_there(self):
         for name in debguest_story.SELFTESTS:
             with self.subTest(name):
-                self.assertEqual(selftest.scripts(name), [name])
+                assert selftest.scripts(name) == [name]
 
     def test_selection_takes_what_comes_before(self):
         names = [chapter.name for chapter in selection("disabled")]
-        self.assertEqual(names[0], "installed")
-        self.assertEqual(names[-1], "disabled")
-        self.assertNotIn("fresh", names)
+        assert names[0] == "installed"
+        assert names[-1] == "disabled"
+        assert "fresh" not in names
 
     def test_selection_takes_all_without_a_pattern(self):
-        self.assertEqual(selection(""), CHAPTERS)
+        assert selection("") == CHAPTERS
 
     def test_selection_knows_its_chapters(self):
         with self.assertRaisesRegex(Failure, "no chapter matches \"nosuch\".*enabled"):
@@ -63,29 +63,29 @@ class Comparison(unittest.TestCase):
 
     def test_same(self):
         test = compare("s", "other", ["etc", "initramfs"], self.BEFORE, list(reversed(self.BEFORE)))
-        self.assertEqual(test.result, "pass")
+        assert test.result == "pass"
 
     def test_file_that_is_left(self):
         now = [*self.BEFORE, "etc 5 /etc/modprobe.d/rust.conf"]
         test = compare("s", "other", ["etc"], self.BEFORE, now)
-        self.assertEqual((test.result, test.reason), ("fail", "+ etc 5 /etc/modprobe.d/rust.conf"))
+        assert (test.result, test.reason) == ("fail", "+ etc 5 /etc/modprobe.d/rust.conf")
 
     def test_file_that_is_gone(self):
         test = compare("s", "other", ["etc"], self.BEFORE, self.BEFORE[1:])
-        self.assertEqual((test.result, test.reason), ("fail", "- etc 1234 /etc/fstab"))
+        assert (test.result, test.reason) == ("fail", "- etc 1234 /etc/fstab")
 
     def test_changed_file(self):
         test = compare("s", "other", ["etc"], self.BEFORE, ["etc 4321 /etc/fstab"])
-        self.assertEqual(test.result, "fail")
+        assert test.result == "fail"
 
     def test_other_kinds_do_not_count(self):
         now = [line for line in self.BEFORE if line.startswith("etc")]
-        self.assertEqual(compare("s", "o", ["etc"], self.BEFORE, now).result, "pass")
-        self.assertEqual(compare("s", "o", ["initramfs"], self.BEFORE, now).result, "fail")
+        assert compare("s", "o", ["etc"], self.BEFORE, now).result == "pass"
+        assert compare("s", "o", ["initramfs"], self.BEFORE, now).result == "fail"
 
     def test_what_the_system_writes_does_not_count(self):
         now = [line.replace("9 /etc/ld", "8 /etc/ld") for line in self.BEFORE]
-        self.assertEqual(compare("s", "o", ["etc"], self.BEFORE, now).result, "pass")
+        assert compare("s", "o", ["etc"], self.BEFORE, now).result == "pass"
 
     def test_the_blacklist_of_the_package_does_not_count_in_the_initramfs(self):
         for name, result in (("usr/lib/modprobe.d/rust-virtio-dkms.conf", "pass"),
@@ -93,11 +93,11 @@ class Comparison(unittest.TestCase):
                              ("usr/lib/rust-virtio/load", "fail")):
             with self.subTest(name):
                 now = [*self.BEFORE, f"initramfs {name}"]
-                self.assertEqual(compare("s", "o", ["initramfs"], self.BEFORE, now).result, result)
+                assert compare("s", "o", ["initramfs"], self.BEFORE, now).result == result
 
     def test_nothing_to_compare_is_no_success(self):
-        self.assertEqual(compare("s", "o", ["etc"], [], []).result, "fail")
-        self.assertEqual(compare("s", "o", ["etc"], None, self.BEFORE).result, "skip")
+        assert compare("s", "o", ["etc"], [], []).result == "fail"
+        assert compare("s", "o", ["etc"], None, self.BEFORE).result == "skip"
 
 
 class Releases(unittest.TestCase):
@@ -105,8 +105,8 @@ class Releases(unittest.TestCase):
 
     def test_numbers_count_by_value(self):
         names = ["7.3.10+deb13-amd64", "6.12.118+deb13-cloud-amd64", "7.3.4+deb13-amd64"]
-        self.assertEqual(sorted(names, key=debguest.sort_key),
-                         ["6.12.118+deb13-cloud-amd64", "7.3.4+deb13-amd64", "7.3.10+deb13-amd64"])
+        assert sorted(names, key=debguest.sort_key) == ["6.12.118+deb13-cloud-amd64", "7.3.4+deb13-amd64",
+            "7.3.10+deb13-amd64"]
 
 
 @unittest.skipUnless(shutil.which("mke2fs", path=os.environ["PATH"] + ":/usr/sbin:/sbin"), "no mke2fs")
@@ -115,9 +115,6 @@ class FileSystem(unittest.TestCase):
 
     def setUp(self):
         os.environ["PATH"] += ":/usr/sbin:/sbin"
-        scratch = tempfile.TemporaryDirectory()
-        self.addCleanup(scratch.cleanup)
-        self.top = Path(scratch.name)
         boot = self.top / "root" / "boot"
         boot.mkdir(parents=True)
         for release in ("7.3.10+deb13-amd64", "7.3.4+deb13-amd64"):
@@ -129,11 +126,11 @@ class FileSystem(unittest.TestCase):
         self.disk = debguest.Disk(image, self.top / "log")
 
     def test_kernels(self):
-        self.assertEqual(self.disk.kernels(), ["7.3.4+deb13-amd64", "7.3.10+deb13-amd64"])
+        assert self.disk.kernels() == ["7.3.4+deb13-amd64", "7.3.10+deb13-amd64"]
 
     def test_take(self):
         taken = self.disk.take("/boot/vmlinuz-7.3.4+deb13-amd64", self.top / "taken")
-        self.assertEqual(taken.read_bytes(), b"kernel 7.3.4+deb13-amd64")
+        assert taken.read_bytes() == b"kernel 7.3.4+deb13-amd64"
 
     def test_take_what_is_not_there_or_empty(self):
         for name in ("initrd.img-7.3.10+deb13-amd64", "initrd.img-7.3.4+deb13-amd64"):
@@ -141,11 +138,11 @@ class FileSystem(unittest.TestCase):
                 self.disk.take(f"/boot/{name}", self.top / "taken")
 
     def test_clean(self):
-        self.assertTrue(self.disk.is_clean())
-        self.assertEqual(self.disk.check(), "")
+        assert self.disk.is_clean()
+        assert self.disk.check() == ""
         subprocess.run(["debugfs", "-w", "-R", "set_super_value state 0", str(self.disk.path)],
                        check=True, stderr=subprocess.DEVNULL)
-        self.assertFalse(self.disk.is_clean())
+        assert not self.disk.is_clean()
 
 
 class Job(unittest.TestCase):
@@ -155,11 +152,11 @@ class Job(unittest.TestCase):
         packed = debguest._job({"steps": b"a true\n"}, {}, {"RVT_A": "it's"})
         with tarfile.open(fileobj=BytesIO(packed)) as tar:
             names = tar.getnames()
-            self.assertEqual(tar.extractfile("job/steps").read(), b"a true\n")
-            self.assertIn(b"export RVT_A='it'\"'\"'s'\n", tar.extractfile("env").read())
+            assert tar.extractfile("job/steps").read() == b"a true\n"
+            assert b"export RVT_A='it'\"'\"'s'\n" in tar.extractfile("env").read()
         for name in ("stock.sh", "steps.sh", "selftests/lib/tap.sh", "selftests/stock/state.sh",
                      "selftests/net/filter.sh"):
-            self.assertIn(name, names)
+            assert name in names
 
 
 @unittest.skipUnless(shutil.which("dpkg-deb"), "no dpkg-deb")
@@ -180,14 +177,13 @@ class Package(unittest.TestCase):
         return out
 
     def test_contents(self):
-        with tempfile.TemporaryDirectory() as scratch:
-            top = Path(scratch)
-            one = debguest_image._contents(self._deb(top, "a", 1000000))
-            again = debguest_image._contents(self._deb(top, "a", 2000000))
-            other = debguest_image._contents(self._deb(top, "b", 3000000))
-            self.assertIn(b"Package: p", one)
-            self.assertEqual(one, again)
-            self.assertNotEqual(one, other)
+        top = self.top
+        one = debguest_image._contents(self._deb(top, "a", 1000000))
+        again = debguest_image._contents(self._deb(top, "a", 2000000))
+        other = debguest_image._contents(self._deb(top, "b", 3000000))
+        assert b"Package: p" in one
+        assert one == again
+        assert one != other
 
     def test_no_package(self):
         with tempfile.NamedTemporaryFile(suffix=".deb") as file:
@@ -197,32 +193,24 @@ class Package(unittest.TestCase):
                 debguest_image._contents(Path(file.name))
 
     def test_broken(self):
-        with tempfile.TemporaryDirectory() as scratch:
-            top = Path(scratch)
-            source = top / "tree" / "usr" / "src" / "m-1.2"
-            source.mkdir(parents=True)
-            (source / "dkms.conf").write_text("PACKAGE_NAME=m\nPACKAGE_VERSION=\"1.2\"\n")
-            (source / "Kbuild").write_text("obj-m := m.o\n")
-            (top / "tree" / "DEBIAN").mkdir()
-            postinst = top / "tree" / "DEBIAN" / "postinst"
-            postinst.write_text("#!/bin/sh\ndkms install m/1.2 --force # not 11.2 or 1.2.3\n")
-            postinst.chmod(0o755)
-            out = debguest_package.broken(self._deb(top, "a", 1000000), top, top / "log")
-            shown = subprocess.run(["dpkg-deb", "-R", str(out), str(top / "out")], check=True)
-            self.assertEqual(shown.returncode, 0)
-            later = top / "out" / "usr" / "src" / "m-1.2.99"
-            self.assertIn('PACKAGE_VERSION="1.2.99"', (later / "dkms.conf").read_text())
-            self.assertEqual((later / "Kbuild").read_text(),
-                             "$(error this build fails on purpose)\nobj-m := m.o\n")
-            self.assertIn("dkms install m/1.2.99 --force # not 11.2 or 1.2.3",
-                          (top / "out" / "DEBIAN" / "postinst").read_text())
+        top = self.top
+        source = top / "tree" / "usr" / "src" / "m-1.2"
+        source.mkdir(parents=True)
+        (source / "dkms.conf").write_text("PACKAGE_NAME=m\nPACKAGE_VERSION=\"1.2\"\n")
+        (source / "Kbuild").write_text("obj-m := m.o\n")
+        (top / "tree" / "DEBIAN").mkdir()
+        postinst = top / "tree" / "DEBIAN" / "postinst"
+        postinst.write_text("#!/bin/sh\ndkms install m/1.2 --force # not 11.2 or 1.2.3\n")
+        postinst.chmod(0o755)
+        out = debguest_package.broken(self._deb(top, "a", 1000000), top, top / "log")
+        shown = subprocess.run(["dpkg-deb", "-R", str(out), str(top / "out")], check=True)
+        assert shown.returncode == 0
+        later = top / "out" / "usr" / "src" / "m-1.2.99"
+        assert 'PACKAGE_VERSION="1.2.99"' in (later / "dkms.conf").read_text()
+        assert (later / "Kbuild").read_text() == "$(error this build fails on purpose)\nobj-m := m.o\n"
+        assert "dkms install m/1.2.99 --force # not 11.2 or 1.2.3" in (
+            top / "out" / "DEBIAN" / "postinst").read_text()
 
     def test_broken_from_another_package(self):
-        with tempfile.TemporaryDirectory() as scratch, \
-                self.assertRaisesRegex(Failure, "0 dkms.conf"):
-            top = Path(scratch)
-            debguest_package.broken(self._deb(top, "a", 1000000), top, top / "log")
-
-
-if __name__ == "__main__":
-    unittest.main()
+        with self.assertRaisesRegex(Failure, "0 dkms.conf"):
+            debguest_package.broken(self._deb(self.top, "a", 1000000), self.top, self.top / "log")

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """Tests the demo: rvt/demo*.py and rvt/kicks.py."""
 
-import tempfile
 import types
 import unittest
 from pathlib import Path
@@ -50,22 +49,22 @@ class Rates(unittest.TestCase):
 
     def test_a_spread_that_covers_1_is_no_difference(self):
         said = self.said(EVEN)
-        self.assertEqual(said.verdict, "no difference")
-        self.assertEqual((said.c, said.rust), ("1", "1.000 (0.90 to 1.10)"))
+        assert said.verdict == "no difference"
+        assert (said.c, said.rust) == ("1", "1.000 (0.90 to 1.10)")
 
     def test_a_difference_in_all_rounds_is_called(self):
-        self.assertEqual(self.said([1.2, 1.1, 1.3, 1.2, 1.4, 1.1]).verdict, "Rust is faster")
-        self.assertEqual(self.said([0.8, 0.9, 0.7, 0.8, 0.6, 0.9]).verdict, "C is faster")
+        assert self.said([1.2, 1.1, 1.3, 1.2, 1.4, 1.1]).verdict == "Rust is faster"
+        assert self.said([0.8, 0.9, 0.7, 0.8, 0.6, 0.9]).verdict == "C is faster"
 
     def test_one_round_the_other_way_is_no_difference(self):
-        self.assertEqual(self.said([0.6, 0.5, 0.6, 0.7, 0.6, 1.1]).verdict, "no difference (noisy)")
+        assert self.said([0.6, 0.5, 0.6, 0.7, 0.6, 1.1]).verdict == "no difference (noisy)"
 
     def test_a_wide_spread_says_so(self):
-        self.assertEqual(self.said([0.4, 2.5, 1.0, 1.1, 0.9, 1.0]).verdict, "no difference (noisy)")
+        assert self.said([0.4, 2.5, 1.0, 1.1, 0.9, 1.0]).verdict == "no difference (noisy)"
 
     def test_too_few_rounds_say_nothing(self):
         said = self.said([1.2, 1.3, 1.2], 3)
-        self.assertEqual(said.verdict, "too few rounds")
+        assert said.verdict == "too few rounds"
 
     def test_a_ratio_is_of_neighbours(self):
         # A machine that gets slower all the time, the same for both.
@@ -74,19 +73,19 @@ class Rates(unittest.TestCase):
             for family in DRIVERS:
                 found.samples["disk-1", family][number]["read"] = 1000 / (number + 1)
         said = demo_figures.compare(found, TASKS[0], "read")
-        self.assertEqual((said["value"], said["low"], said["high"]), (1, 1, 1))
+        assert (said["value"], said["low"], said["high"]) == (1, 1, 1)
 
     def test_a_round_with_one_half_is_left_out(self):
         found = findings()
         del found.samples["disk-1", "c"][0]
-        self.assertEqual(len(demo_figures.compare(found, TASKS[0], "read")["samples"]), 5)
+        assert len(demo_figures.compare(found, TASKS[0], "read")["samples"]) == 5
 
     def test_no_rounds_are_wrong(self):
         found = findings()
         found.samples.clear()
         said = row(demo_figures.main_rows(found, {}, "rust"), "iperf3 to")
-        self.assertTrue(said.wrong)
-        self.assertEqual((said.rust, said.verdict), ("not measured", "FAIL"))
+        assert said.wrong
+        assert (said.rust, said.verdict) == ("not measured", "FAIL")
 
 
 class Counts(unittest.TestCase):
@@ -97,7 +96,7 @@ class Counts(unittest.TestCase):
 
     def test_per_operation(self):
         said = self.said(c={"kicks": 100}, rust={"kicks": 50})
-        self.assertEqual((said.c, said.rust, said.verdict), ("1.00", "0.50", "-50 %"))
+        assert (said.c, said.rust, said.verdict) == ("1.00", "0.50", "-50 %")
 
     def test_of_the_disk_with_several_requests(self):
         found = findings()
@@ -106,18 +105,18 @@ class Counts(unittest.TestCase):
         for sample in found.samples["disk-32", "rust"].values():
             sample["kicks"] = 300
         said = row(demo_figures.main_rows(found, {}, "rust"), "kicks per")
-        self.assertEqual((said.name, said.c, said.rust), ("kicks per 4k I/O, depth 32", "1.00", "3.00"))
+        assert (said.name, said.c, said.rust) == ("kicks per 4k I/O, depth 32", "1.00", "3.00")
 
     def test_equal_counts(self):
-        self.assertEqual(self.said().verdict, "no difference")
+        assert self.said().verdict == "no difference"
 
     def test_none_at_all(self):
         said = self.said(c={"kicks": 0}, rust={"kicks": 0})
-        self.assertEqual(said.verdict, "no difference")
+        assert said.verdict == "no difference"
 
     def test_not_counted(self):
         said = self.said(c={"kicks": None}, rust={"kicks": None})
-        self.assertEqual(said.verdict, "not counted")
+        assert said.verdict == "not counted"
 
     def test_counts_that_overlap_are_no_difference(self):
         found = findings()
@@ -125,11 +124,11 @@ class Counts(unittest.TestCase):
             for number, value in enumerate(values):
                 found.samples["disk-32", family][number]["irqs"] = value
         said = row(demo_figures.main_rows(found, {}, "rust"), "interrupts per")
-        self.assertEqual(said.verdict, "no difference (noisy)")
+        assert said.verdict == "no difference (noisy)"
 
     def test_the_network_is_counted_by_the_megabyte(self):
         said = row(demo_figures.more_rows(findings()), "iperf3 to the host: kicks per MB")
-        self.assertEqual(said.c, "250")
+        assert said.c == "250"
 
     def test_instructions(self):
         works = list(demo_cost.WORK)
@@ -137,26 +136,25 @@ class Counts(unittest.TestCase):
                  ("c", "rust"): dict(zip(works, (717, 1906.5))),
                  ("rust", "rust"): dict(zip(works, (430, 932.8)))}
         said = row(demo_figures.main_rows(findings(), costs, "rust"), "instructions")
-        self.assertEqual(said.c.split("\n"), ["717", "1,906", "958", "2,111"])
-        self.assertEqual(said.rust.split("\n"), ["430", "933", "430", "933"])
-        self.assertEqual(said.verdict.split("\n"), ["-40 %", "-51 %", "-55 %", "-56 %"])
+        assert said.c.split("\n") == ["717", "1,906", "958", "2,111"]
+        assert said.rust.split("\n") == ["430", "933", "430", "933"]
+        assert said.verdict.split("\n") == ["-40 %", "-51 %", "-55 %", "-56 %"]
 
     def test_instructions_on_the_ring_in_c_only(self):
         works = list(demo_cost.WORK)
         costs = {("c", "c"): dict(zip(works, (958, 2111))),
                  ("rust", "c"): dict(zip(works, (1002, 1582)))}
         said = row(demo_figures.main_rows(findings(), costs, "c"), "instructions")
-        self.assertEqual(said.rust.split("\n"), ["1,002", "1,582"])
+        assert said.rust.split("\n") == ["1,002", "1,582"]
 
     def test_instructions_that_nobody_counted(self):
         said = row(demo_figures.main_rows(findings(), {}, "rust"), "instructions")
-        self.assertEqual((said.rust, said.wrong), ("not counted", False))
+        assert (said.rust, said.wrong) == ("not counted", False)
 
     def test_guests_for_the_counts(self):
-        self.assertEqual(demo_cost.wanted("rust", False),
-                         [("c", "c"), ("c", "rust"), ("rust", "rust")])
-        self.assertEqual(demo_cost.wanted("c", False), [("c", "c"), ("rust", "c")])
-        self.assertEqual(demo_cost.wanted("c", True), [("c", "c"), ("rust", "c")])
+        assert demo_cost.wanted("rust", False) == [("c", "c"), ("c", "rust"), ("rust", "rust")]
+        assert demo_cost.wanted("c", False) == [("c", "c"), ("rust", "c")]
+        assert demo_cost.wanted("c", True) == [("c", "c"), ("rust", "c")]
 
 
 class Checks(unittest.TestCase):
@@ -167,59 +165,58 @@ class Checks(unittest.TestCase):
 
     def test_all_the_same(self):
         said = self.said(findings())
-        self.assertEqual((said.c, said.verdict, said.wrong), ("2, all ok\n3 MiB", "the same", False))
+        assert (said.c, said.verdict, said.wrong) == ("2, all ok\n3 MiB", "the same", False)
 
     def test_a_failed_check(self):
         found = findings()
         found.sides["rust"].checks["mount"] = "failed"
         said = self.said(found)
-        self.assertEqual((said.c, said.rust), ("2, all ok\n3 MiB", "2, 1 ok\n3 MiB"))
-        self.assertTrue(said.wrong)
+        assert (said.c, said.rust) == ("2, all ok\n3 MiB", "2, 1 ok\n3 MiB")
+        assert said.wrong
 
     def test_one_that_fails_on_both(self):
         found = findings()
         for side in found.sides.values():
             side.checks["mount"] = "failed"
-        self.assertTrue(self.said(found).wrong)
+        assert self.said(found).wrong
 
     def test_one_that_is_missing(self):
         found = findings()
         del found.sides["c"].checks["mount"]
-        self.assertTrue(self.said(found).wrong)
+        assert self.said(found).wrong
 
     def test_an_empty_value_on_both(self):
         found = findings()
         for side in found.sides.values():
             side.checks["address by DHCP"] = ""
-        self.assertTrue(self.said(found).wrong)
+        assert self.said(found).wrong
 
     def test_no_checks_at_all(self):
         found = findings()
         for side in found.sides.values():
             side.checks.clear()
-        self.assertTrue(self.said(found).wrong)
+        assert self.said(found).wrong
 
     def test_values_that_must_be_the_same_are_shown_whole(self):
         found = findings()
         found.sides["rust"].checks["address by DHCP"] = "192.0.2.86"
         bad = [one for one in demo_figures.check_rows(found) if one.wrong]
-        self.assertEqual([(one.c, one.rust, one.verdict) for one in bad],
-                         [("192.0.2.85", "192.0.2.86", "DIFFERS")])
+        assert [(one.c, one.rust, one.verdict) for one in bad] == [("192.0.2.85", "192.0.2.86", "DIFFERS")]
 
     def test_speed_does_not(self):
         rows = demo_figures.main_rows(findings([9.0] * 6, c={"kicks": 900}), {}, "rust")
-        self.assertFalse(any(one.wrong for one in rows))
+        assert not any(one.wrong for one in rows)
 
     def test_another_driver_than_meant(self):
         found = findings()
-        self.assertEqual(demo_figures.wrong_drivers(found, "rust_virtio_ring"), [])
+        assert demo_figures.wrong_drivers(found, "rust_virtio_ring") == []
         found.sides["rust"].values["driver of the NIC"] = "virtio_net"
         wrong = demo_figures.wrong_drivers(found, "rust_virtio_ring")
-        self.assertEqual(len(wrong), 1)
-        self.assertIn('driver of the NIC: "virtio_net", not "rust_virtio_net"', wrong[0])
+        assert len(wrong) == 1
+        assert 'driver of the NIC: "virtio_net", not "rust_virtio_net"' in wrong[0]
 
     def test_another_ring_than_meant(self):
-        self.assertEqual(len(demo_figures.wrong_drivers(findings(), "virtio_ring")), 2)
+        assert len(demo_figures.wrong_drivers(findings(), "virtio_ring")) == 2
 
 
 class Table(unittest.TestCase):
@@ -227,12 +224,12 @@ class Table(unittest.TestCase):
 
     def test_lines_of_a_cell_stand_below_each_other(self):
         lines = demo_table.text([Row("a\nb", "1\n2", "3\n4", "x"), Row("c", "5", "6", "y")])
-        self.assertEqual([line.split() for line in lines.splitlines()[2:]],
-                         [["a", "1", "3", "x"], ["b", "2", "4"], ["c", "5", "6", "y"]])
+        assert [line.split() for line in lines.splitlines()[2:]] == [["a", "1", "3", "x"], ["b", "2", "4"],
+            ["c", "5", "6", "y"]]
 
     def test_nothing_is_cut(self):
         long = "192.0.2.85 " * 9
-        self.assertIn(long.strip(), demo_table.text([Row("a", long, "b", "")]))
+        assert long.strip() in demo_table.text([Row("a", long, "b", "")])
 
     def test_it_fits(self):
         works = dict.fromkeys(demo_cost.WORK, 1234567)
@@ -241,27 +238,26 @@ class Table(unittest.TestCase):
         for side in found.sides.values():
             side.values["ring"] = "rust_virtio_ring, built in"
         text = demo_table.text(demo_figures.main_rows(found, costs, "rust"))
-        self.assertLessEqual(max(map(len, text.splitlines())), demo_table.WIDTH)
-        self.assertEqual(len(text.splitlines()), 2 + 14)
+        assert max(map(len, text.splitlines())) <= demo_table.WIDTH
+        assert len(text.splitlines()) == 2 + 14
 
     def test_what_is_said_above_it_fits(self):
         found = findings()
         for side in found.sides.values():
             side.values["ring"] = "rust_virtio_ring, built in"
         for line in [*map(demo._method, (1, 6, 99)), *demo._setting(found)]:
-            self.assertLessEqual(len(line), demo_table.WIDTH)
+            assert len(line) <= demo_table.WIDTH
 
     def test_drivers_and_ring_are_those_that_the_guest_saw(self):
         found = findings()
         found.sides["rust"].values.update({"ring": "virtio_ring", "driver of the NIC": "virtio_net"})
-        self.assertEqual(demo._setting(found),
-                         ["One guest: root disk on rust_virtio_blk, all queues on virtio_ring.",
-                          "A second disk had virtio_blk and rust_virtio_blk in turn, "
-                          "a NIC virtio_net and virtio_net."])
+        assert demo._setting(found) == [
+            "One guest: root disk on rust_virtio_blk, all queues on virtio_ring.",
+            "A second disk had virtio_blk and rust_virtio_blk in turn, a NIC virtio_net and virtio_net."]
 
     def test_few_rounds_claim_no_certainty(self):
-        self.assertNotIn("%", demo._method(ratio.ROUNDS - 1))
-        self.assertIn("95 %", demo._method(ratio.ROUNDS))
+        assert "%" not in demo._method(ratio.ROUNDS - 1)
+        assert "95 %" in demo._method(ratio.ROUNDS)
 
 
 class Order(unittest.TestCase):
@@ -276,12 +272,12 @@ class Order(unittest.TestCase):
         turns = [command.split()[4] for name, command in self.steps(4)
                  if name.startswith("disk-32:")]
         c, rust = "virtio_blk", "rust_virtio_blk"
-        self.assertEqual(turns, [c, rust, rust, c, c, rust, rust, c])
+        assert turns == [c, rust, rust, c, c, rust, rust, c]
 
     def test_everybody_reads_what_the_other_wrote(self):
         names = [name for name, _ in self.steps(1)]
-        self.assertEqual(names[1:5], ["check:c", "reread:rust", "check:rust", "reread:c"])
-        self.assertEqual(names[-1], "end")
+        assert names[1:5] == ["check:c", "reread:rust", "check:rust", "reread:c"]
+        assert names[-1] == "end"
 
 
 class Lines(unittest.TestCase):
@@ -297,45 +293,39 @@ class Lines(unittest.TestCase):
         self.follower.line("check:rust", "check mount|ok")
         self.follower.line("reread:c", "check mount|failed")
         sides = self.follower.found.sides
-        self.assertEqual((sides["rust"].checks, sides["c"].checks),
-                         ({"mount": "ok"}, {"mount": "failed"}))
+        assert (sides["rust"].checks, sides["c"].checks) == ({"mount": "ok"}, {"mount": "failed"})
 
     def test_the_end_counts_for_both(self):
         self.follower.line("end", "check quiet|ok")
-        self.assertEqual([side.checks for side in self.follower.found.sides.values()],
-                         [{"quiet": "ok"}] * 2)
+        assert [side.checks for side in self.follower.found.sides.values()] == [{"quiet": "ok"}] * 2
 
     def test_samples(self):
         self.follower.line("out:1:rust", 'sample {"rate":5.0,"mb":1.0,"irqs":2}')
-        self.assertEqual(self.follower.found.column("out", "rust", lambda s: s["rate"]), [None, 5.0])
+        assert self.follower.found.column("out", "rust", lambda s: s["rate"]) == [None, 5.0]
 
     def test_everything_is_logged(self):
         self.follower.line("prepare", "whatever")
-        self.assertEqual(self.logged, ["prepare: whatever"])
+        assert self.logged == ["prepare: whatever"]
 
     def test_a_measurement_without_a_figure_is_wrong(self):
         step = types.SimpleNamespace(name="out:1:rust", status=0, lines=["skip no iperf3"])
         outcome = types.SimpleNamespace(error="", steps=[step], splats=[])
         demo_guest._judge(self.follower.found, outcome, {"out:1:rust": None})
-        self.assertEqual(self.follower.found.wrong,
-                         ["out:1:rust measured nothing: skip no iperf3"])
+        assert self.follower.found.wrong == ["out:1:rust measured nothing: skip no iperf3"]
 
     def test_a_step_that_fails_is_wrong(self):
         step = types.SimpleNamespace(name="prepare", status=1, lines=["modprobe x failed"])
         outcome = types.SimpleNamespace(error="", steps=[step], splats=[("prepare", "BUG: x")])
         demo_guest._judge(self.follower.found, outcome, {})
-        self.assertEqual(self.follower.found.wrong,
-                         ["prepare ended with status 1: modprobe x failed",
-                          "the kernel complained during prepare:\nBUG: x"])
+        assert self.follower.found.wrong == ["prepare ended with status 1: modprobe x failed",
+            "the kernel complained during prepare:\nBUG: x"]
 
 
 class KicksTest(unittest.TestCase):
     """Which kicks are whose."""
 
     def setUp(self):
-        scratch = tempfile.TemporaryDirectory()
-        self.addCleanup(scratch.cleanup)
-        self.log = Path(scratch.name) / "trace.log"
+        self.log = self.top / "trace.log"
         self.counter = kicks.Kicks(self.log)
 
     def write(self, *lines: str) -> None:
@@ -351,43 +341,40 @@ class KicksTest(unittest.TestCase):
         self.counter.mark("end")
         self.write("virtio_queue_notify vdev 0xa n 0 vq 0x1")
         device = self.counter.device("start", "given")
-        self.assertEqual(device, b"0xa")
-        self.assertEqual(self.counter.count(device, "given", "end"), 2)
+        assert device == b"0xa"
+        assert self.counter.count(device, "given", "end") == 2
 
     def test_two_devices_are_none(self):
         self.counter.mark("start")
         self.write("virtio_set_status vdev 0xa val 1", "virtio_set_status vdev 0xb val 1")
         self.counter.mark("given")
-        self.assertIsNone(self.counter.device("start", "given"))
-        self.assertIsNone(self.counter.count(None, "start", "given"))
+        assert self.counter.device("start", "given") is None
+        assert self.counter.count(None, "start", "given") is None
 
     def test_marks_that_were_not_set(self):
         self.counter.mark("start")
-        self.assertIsNone(self.counter.device("start", "given"))
-        self.assertIsNone(self.counter.count(b"0xa", "start", "given"))
+        assert self.counter.device("start", "given") is None
+        assert self.counter.count(b"0xa", "start", "given") is None
 
 
 class Kernels(unittest.TestCase):
     """Which ring a kernel leaves."""
 
     def kernel(self, builtin: str = "virtio_mmio.ko") -> Path:
-        scratch = tempfile.TemporaryDirectory()
-        self.addCleanup(scratch.cleanup)
-        kdir = Path(scratch.name)
-        release = kdir / "include" / "config" / "kernel.release"
-        release.parent.mkdir(parents=True)
+        release = self.top / "include" / "config" / "kernel.release"
+        release.parent.mkdir(parents=True, exist_ok=True)
         release.write_text("7.3.4\n")
-        (kdir / "modules.order").write_text("")
-        (kdir / "modules.builtin").write_text(f"kernel/drivers/virtio/{builtin}\n")
-        return kdir
+        (self.top / "modules.order").write_text("")
+        (self.top / "modules.builtin").write_text(f"kernel/drivers/virtio/{builtin}\n")
+        return self.top
 
     def test_a_choice(self):
-        self.assertEqual(demo._ring(self.kernel(), ""), ("rust", False))
-        self.assertEqual(demo._ring(self.kernel("virtio_mmio.ko"), "c"), ("c", False))
+        assert demo._ring(self.kernel(), "") == ("rust", False)
+        assert demo._ring(self.kernel("virtio_mmio.ko"), "c") == ("c", False)
 
     def test_built_in(self):
-        self.assertEqual(demo._ring(self.kernel("virtio_ring.ko"), ""), ("c", True))
-        self.assertEqual(demo._ring(self.kernel("rust_virtio_ring.ko"), "rust"), ("rust", True))
+        assert demo._ring(self.kernel("virtio_ring.ko"), "") == ("c", True)
+        assert demo._ring(self.kernel("rust_virtio_ring.ko"), "rust") == ("rust", True)
 
     def test_another_than_the_one_built_in(self):
         with self.assertRaisesRegex(Failure, "RING=rust cannot be: the ring in C is built into"):
@@ -401,7 +388,3 @@ class Kernels(unittest.TestCase):
     def test_missing_modules(self):
         self.assertRaisesRegex(Failure, "made no rust_virtio_net", demo._check_modules,
                                [Path("/x/rust_virtqueue.ko"), Path("/x/rust_virtio_blk.ko")])
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -68,34 +68,30 @@ class Picture:
 class PictureTest(unittest.TestCase):
 
     def test_modules_and_crates_are_those_of_kbuild(self):
-        self.assertEqual(Picture().crates, _kbuild())
+        assert Picture().crates == _kbuild()
 
     def test_arrows_are_the_uses_of_crates(self):
         roots = {root for _, root in _kbuild()}
         names = {Path(root).stem: root for root in roots}
-        self.assertEqual(len(names), len(roots))
+        assert len(names) == len(roots)
         found = set()
         for root in roots:
             for file in _sources(root):
                 code = re.sub(r"^\s*//.*$", "", file.read_text(), flags=re.M)
                 used = set(re.findall(r"(?<![:\w])(\w+)::", code)) & set(names)
                 found |= {(root, names[name]) for name in used - {Path(root).stem}}
-        self.assertEqual(Picture().uses, found)
+        assert Picture().uses == found
 
     def test_the_picture_is_that_of_its_source(self):
-        self.assertIn(docs.stamp(docs.SOURCE), docs.PICTURE.read_text(), "run make docs")
+        assert docs.stamp(docs.SOURCE) in docs.PICTURE.read_text(), "run make docs"
 
 
 class ParityTest(unittest.TestCase):
 
     def test_the_page_is_that_of_the_table(self):
-        self.assertEqual(docs.PARITY.read_text(), docs.parity_page(), "run make docs")
+        assert docs.PARITY.read_text() == docs.parity_page(), "run make docs"
 
     def test_a_remark_is_no_argument(self):
-        self.assertEqual(docs._remark("R47 option (the kernel marks it (and so on))"),
-                         ("R47 option", "the kernel marks it (and so on)"))
-        self.assertEqual(docs._remark("F_MTU(3)"), ("F_MTU(3)", ""))
-
-
-if __name__ == "__main__":
-    unittest.main()
+        assert docs._remark("R47 option (the kernel marks it (and so on))") == ("R47 option",
+            "the kernel marks it (and so on)")
+        assert docs._remark("F_MTU(3)") == ("F_MTU(3)", "")

@@ -48,21 +48,21 @@ class PlacesTest(unittest.TestCase):
 
     def test_every_function_is_in_its_file(self):
         places = _PLACE.findall(_LIFE.read_text())
-        self.assertGreater(len(places), 100)
+        assert len(places) > 100
         wrong = [f"{path}:{place}: {why}" for path, place in places if (why := missing(path, place))]
-        self.assertEqual(wrong, [])
+        assert wrong == []
 
     def test_nothing_that_looks_like_a_place_is_left_out(self):
         text = _LIFE.read_text()
-        self.assertEqual(len(re.findall(r"\w\.rs\b", text)), len(_PLACE.findall(text)))
+        assert len(re.findall(r"\w\.rs\b", text)) == len(_PLACE.findall(text))
 
     def test_what_is_not_there_is_noticed(self):
-        self.assertEqual(missing("net/tx.rs", "start_xmit"), "")
-        self.assertEqual(missing("net/tx.rs", "Done::take"), "")
+        assert missing("net/tx.rs", "start_xmit") == ""
+        assert missing("net/tx.rs", "Done::take") == ""
         for path, place in (("net/ty.rs", "start_xmit"), ("net/tx.rs", "start_xmi"),
                             ("net/tx.rs", "Xmit::start_xmit"), ("net/tx.rs", "Xmut::run"),
                             ("net/tx.rs", "start_xmit!")):
-            self.assertNotEqual(missing(path, place), "", (path, place))
+            assert missing(path, place) != "", (path, place)
 
 
 class NamesTest(unittest.TestCase):
@@ -73,18 +73,18 @@ class NamesTest(unittest.TestCase):
     def test_names_of_the_glossary_are_in_their_files(self):
         rows = [line.split("|")[2:4] for line in self.text.split("| C | Rust | file |")[1].splitlines()
                 if line.startswith("| ")]
-        self.assertGreater(len(rows), 40)
+        assert len(rows) > 40
         for names, files in rows:
             files = re.findall(r"`([^`]+)`", files)
             names = re.findall(r"`([A-Z_a-z:]+!?)`", names.split(" (")[0])
-            self.assertTrue(files and names, (files, names))
+            assert files and names, (files, names)
             for name in names:
-                self.assertTrue(any(_is_defined(file, name) for file in files), (name, files))
+                assert any(_is_defined(file, name) for file in files), (name, files)
 
     def test_every_folder_is_described(self):
         folders = {path.name for path in _QUEUES.iterdir() if path.is_dir() and any(path.rglob("*.rs"))}
-        self.assertEqual(set(re.findall(r"^\| \[`(\w+)/`\]", self.text, re.M)), folders)
-        self.assertEqual(set(re.findall(r"<b>(\w+)/</b>", self.text)), folders)
+        assert set(re.findall(r"^\| \[`(\w+)/`\]", self.text, re.M)) == folders
+        assert set(re.findall(r"<b>(\w+)/</b>", self.text)) == folders
 
 
 class TricksTest(unittest.TestCase):
@@ -93,10 +93,10 @@ class TricksTest(unittest.TestCase):
         table = (docs.DOCS / "performance.md").read_text().split("## Tricks")[1].split("\n## ")[0]
         rows = [line.split("|")[2] for line in table.splitlines() if line.startswith("| ")]
         places = [place for row in rows for place in re.findall(r"`([\w/.*]+)(?:: (\w+))?`", row)]
-        self.assertGreater(len(places), 25)
+        assert len(places) > 25
         for files, name in places:
             texts = [file.read_text() for file in REPO.glob(files)]
-            self.assertTrue(any(re.search(rf"\b{name}\b", text) for text in texts), (files, name))
+            assert any(re.search(rf"\b{name}\b", text) for text in texts), (files, name)
 
 
 def _is_defined(file: str, name: str) -> bool:
@@ -105,7 +105,3 @@ def _is_defined(file: str, name: str) -> bool:
     if "::" not in name and re.search(rf"\b(?:struct|enum|trait|type) {name}\b", text):
         return True
     return not missing(f"virtqueue/{file}", name)
-
-
-if __name__ == "__main__":
-    unittest.main()

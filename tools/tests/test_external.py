@@ -3,7 +3,6 @@
 Kbuild makes of the version of a package."""
 
 import subprocess
-import tempfile
 import unittest
 from pathlib import Path
 
@@ -29,7 +28,6 @@ printf '                 U printk\\n\\nb.o:\\n0000000000000000 T _RNvCs1_5vring3
 class External(unittest.TestCase):
 
     def setUp(self):
-        self.top = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="rvt-external-")))
         (self.top / "rust").mkdir()
         (self.top / "rust/libkernel.rmeta").touch()
         (self.top / "Module.symvers").write_text(
@@ -58,22 +56,20 @@ class External(unittest.TestCase):
     def refused(self, *words: str, **changes: str) -> None:
         """Checks that make ends with one line about the fault, which has all of `words`."""
         status, text = self.make(**changes)
-        self.assertEqual(status, 2, text)
+        assert status == 2, text
         said = [line for line in text.splitlines() if "rust-virtio:" in line]
-        self.assertEqual(len(said), 1, text)
+        assert len(said) == 1, text
         for word in words:
-            self.assertIn(word, said[0])
+            assert word in said[0]
 
     def test_a_kernel_that_fits_gets_all_modules(self):
-        self.assertEqual(self.make(), (0, "VIRTIO_BLK VIRTIO_NET VIRTIO_RING VIRTQUEUE VRING "
-                                          "rust_symbols.checked\n"))
+        assert self.make() == (0, "VIRTIO_BLK VIRTIO_NET VIRTIO_RING VIRTQUEUE VRING " "rust_symbols.checked\n")
 
     def test_the_ring_is_left_out_where_the_one_in_c_is_built_in(self):
         status, text = self.make(CONFIG_VIRTIO="y")
-        self.assertEqual(status, 0, text)
-        self.assertIn("rust_virtio_ring is left out: Linux 7.3.4-test has the ring in C built in",
-                      text)
-        self.assertIn("\nVIRTIO_BLK VIRTIO_NET VIRTQUEUE VRING rust", text)
+        assert status == 0, text
+        assert "rust_virtio_ring is left out: Linux 7.3.4-test has the ring in C built in" in text
+        assert "\nVIRTIO_BLK VIRTIO_NET VIRTQUEUE VRING rust" in text
 
     def test_too_old(self):
         self.refused("7.2.9 is too old", "7.3", PATCHLEVEL="2", KERNELRELEASE="7.2.9")
@@ -81,14 +77,14 @@ class External(unittest.TestCase):
 
     def test_newer_ones_are_taken(self):
         for version, patchlevel in (("7", "4"), ("8", "0"), ("10", "1")):
-            self.assertEqual(self.make(VERSION=version, PATCHLEVEL=patchlevel)[0], 0)
+            assert self.make(VERSION=version, PATCHLEVEL=patchlevel)[0] == 0
 
     def test_without_rust(self):
         self.refused("CONFIG_RUST=y", CONFIG_RUST="")
 
     def test_suites_for_a_kernel_without_kunit(self):
         self.refused("CONFIG_KUNIT=y", KUNIT="1", CONFIG_KUNIT="")
-        self.assertIn("KUNIT_TEST", self.make(KUNIT="1")[1])
+        assert "KUNIT_TEST" in self.make(KUNIT="1")[1]
 
     def test_without_metadata(self):
         (self.top / "rust/libkernel.rmeta").unlink()
@@ -104,36 +100,34 @@ class External(unittest.TestCase):
     def test_clean_needs_no_kernel(self):
         status, text = self.make(CONFIG_CC_VERSION_TEXT="", CONFIG_RUST="", VERSION="",
                                  PATCHLEVEL="")
-        self.assertEqual(status, 0, text)
+        assert status == 0, text
 
     def test_symbols_that_the_kernel_has(self):
-        self.assertEqual(self.make("symbols"), (0, ""))
+        assert self.make("symbols") == (0, "")
 
     def test_symbols_of_a_kernel_that_lists_none_are_not_compared_and_one_line_says_so(self):
         (self.top / "Module.symvers").unlink()
         status, text = self.make()
-        self.assertEqual(status, 0, text)
-        self.assertEqual(text.splitlines(), [
-            "rust-virtio: the names of Rust symbols are not compared: "
-            f"{self.top.resolve()} has no Module.symvers",
-            "VIRTIO_BLK VIRTIO_NET VIRTIO_RING VIRTQUEUE VRING"])
+        assert status == 0, text
+        assert text.splitlines() == ["rust-virtio: the names of Rust symbols are not compared: "
+            f"{self.top.resolve()} has no Module.symvers", "VIRTIO_BLK VIRTIO_NET VIRTIO_RING VIRTQUEUE VRING"]
 
     def test_symbols_that_cannot_be_read(self):
         for text in ("exit 1", "printf '\\na.o:\\n                 U printk\\n'"):
             with self.subTest(text):
                 (self.top / "nm").write_text(f"#!/bin/sh\n{text}\n")
-                self.assertEqual(self.make("symbols")[0], 2)
-                self.assertFalse((self.top / "symbols").exists())
+                assert self.make("symbols")[0] == 2
+                assert not (self.top / "symbols").exists()
 
     def test_crates_of_another_kernel(self):
         (self.top / "Module.symvers").write_text(
             "0x00000000\t_RNvCs2_6kernel5print\tvmlinux\tEXPORT_SYMBOL_GPL\t\n")
         status, text = self.make("symbols")
-        self.assertEqual(status, 2, text)
-        self.assertIn("does not export 1 Rust symbols", text)
-        self.assertIn("\t_RNvCs1_6kernel5print\n", text)
-        self.assertNotIn("vring", text)
-        self.assertIn("not those of this kernel", text)
+        assert status == 2, text
+        assert "does not export 1 Rust symbols" in text
+        assert "\t_RNvCs1_6kernel5print\n" in text
+        assert "vring" not in text
+        assert "not those of this kernel" in text
 
 
 #: Kbuild as a kernel's Makefile.build would read it, and the flags of some crates.
@@ -155,21 +149,16 @@ class Version(unittest.TestCase):
 
     def flags(self, *variables: str) -> list:
         """Returns the flags of the crates: two whose symbols other modules use, and two of one module."""
-        with tempfile.TemporaryDirectory(prefix="rvt-external-") as top:
-            Path(top, "Makefile").write_text(_FLAGS.format(repo=REPO))
-            done = subprocess.run(["make", "-s", "-C", top, *variables, "flags"],
-                                  capture_output=True, text=True, check=False)
-        self.assertEqual(done.returncode, 0, done.stderr)
+        Path(self.top, "Makefile").write_text(_FLAGS.format(repo=REPO))
+        done = subprocess.run(["make", "-s", "-C", self.top, *variables, "flags"],
+                              capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
         return done.stdout.splitlines()
 
     def test_symbols_that_other_modules_use_have_the_version(self):
         lines = self.flags("RUST_VIRTIO_VERSION=0.1.0~git1")
-        self.assertEqual([("-C metadata=0.1.0~git1 " in line + " ", "--extern" in line) for line in lines],
-                         [(True, False), (True, True), (False, True), (False, True)])
+        assert [("-C metadata=0.1.0~git1 " in line + " ", "--extern" in line) for line in lines] == [(True, False),
+            (True, True), (False, True), (False, True)]
 
     def test_a_build_by_hand_has_none(self):
-        self.assertNotIn("-C metadata", "".join(self.flags()))
-
-
-if __name__ == "__main__":
-    unittest.main()
+        assert "-C metadata" not in "".join(self.flags())

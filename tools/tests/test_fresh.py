@@ -3,9 +3,7 @@
 
 import json
 import re
-import tempfile
 import unittest
-from pathlib import Path
 from unittest import mock
 
 from rvt import fresh, fresh_bad, fresh_stamp, parts, selftest, testlong
@@ -18,31 +16,26 @@ from rvt.tap import Test
 class Stamp(unittest.TestCase):
 
     def setUp(self):
-        scratch = tempfile.TemporaryDirectory()
-        self.addCleanup(scratch.cleanup)
-        patch = mock.patch.object(fresh_stamp, "cache", return_value=Path(scratch.name))
-        patch.start()
-        self.addCleanup(patch.stop)
+        self.enter(mock.patch.object(fresh_stamp, "cache", return_value=self.top))
 
     def test_the_code_is_that_of_set_up_with_all_that_it_uses(self):
         names = {str(path.relative_to(REPO)) for path in fresh_stamp.code()}
-        self.assertLessEqual({"Makefile", "tools/rvt.py", "tools/host/python.sh", "tools/rvt/setup.py",
-                              "tools/rvt/needs.py", "tools/rvt/toolchain.py", "tools/rvt/debian.py",
-                              "tools/rvt/proc.py", "tools/rvt/variables.py", "tools/rvt/image.py",
-                              "tools/rvt/fresh_bad.py"}, names)
-        self.assertNotIn("tools/rvt/selftest.py", names)
+        assert {"Makefile", "tools/rvt.py", "tools/host/python.sh", "tools/rvt/setup.py", "tools/rvt/needs.py",
+            "tools/rvt/toolchain.py", "tools/rvt/debian.py", "tools/rvt/proc.py", "tools/rvt/variables.py",
+            "tools/rvt/image.py", "tools/rvt/fresh_bad.py"} <= names
+        assert "tools/rvt/selftest.py" not in names
 
     def test_a_leg_has_passed_with_the_same_key_only(self):
-        self.assertEqual(fresh_stamp.passed("bookworm:root", "1"), "")
+        assert fresh_stamp.passed("bookworm:root", "1") == ""
         fresh_stamp.note("bookworm:root", "1")
         fresh_stamp.note("trixie:root", "2")
         self.assertRegex(fresh_stamp.passed("bookworm:root", "1"), r"^\d{4}-\d\d-\d\d$")
-        self.assertEqual(fresh_stamp.passed("bookworm:root", "2"), "")
-        self.assertEqual(fresh_stamp.passed("bookworm:user", "1"), "")
+        assert fresh_stamp.passed("bookworm:root", "2") == ""
+        assert fresh_stamp.passed("bookworm:user", "1") == ""
 
     def test_a_file_that_was_cut_off_is_as_none(self):
         fresh_stamp._file().write_text("{")
-        self.assertEqual(fresh_stamp.passed("bookworm:root", "1"), "")
+        assert fresh_stamp.passed("bookworm:root", "1") == ""
 
 
 class Legs(unittest.TestCase):
@@ -57,8 +50,7 @@ class Legs(unittest.TestCase):
         def bad(_results, suite, _title, _log):
             ran.append(f"{suite}:bad")
 
-        with tempfile.TemporaryDirectory() as logs, \
-                mock.patch.object(fresh, "log_dir", return_value=Path(logs)), \
+        with mock.patch.object(fresh, "log_dir", return_value=self.top), \
                 mock.patch.object(fresh, "check_release"), \
                 mock.patch.object(fresh, "why_not", return_value=""), \
                 mock.patch.object(fresh, "say"), mock.patch("builtins.print"), \
@@ -73,25 +65,24 @@ class Legs(unittest.TestCase):
 
     def test_all_are_run(self):
         every = [f"{suite}:{leg}" for suite in ("bookworm", "trixie") for leg in ("root", "user", "bad")]
-        self.assertEqual(self._ran("")[0], every)
+        assert self._ran("")[0] == every
 
     def test_some_are_chosen(self):
-        self.assertEqual(self._ran("trixie")[0], ["trixie:root", "trixie:user", "trixie:bad"])
-        self.assertEqual(self._ran("user")[0], ["bookworm:user", "trixie:user"])
-        self.assertEqual(self._ran("bookworm root")[0], ["bookworm:root"])
-        self.assertEqual(self._ran("bookworm trixie root")[0], ["bookworm:root", "trixie:root"])
-        self.assertEqual(self._ran("bookworm:bad,trixie:root")[0], ["bookworm:bad", "trixie:root"])
+        assert self._ran("trixie")[0] == ["trixie:root", "trixie:user", "trixie:bad"]
+        assert self._ran("user")[0] == ["bookworm:user", "trixie:user"]
+        assert self._ran("bookworm root")[0] == ["bookworm:root"]
+        assert self._ran("bookworm trixie root")[0] == ["bookworm:root", "trixie:root"]
+        assert self._ran("bookworm:bad,trixie:root")[0] == ["bookworm:bad", "trixie:root"]
 
     def test_what_has_passed_is_skipped_with_the_day(self):
         ran, tests = self._ran("", passed="2026-01-02")
-        self.assertEqual(ran, [])
-        self.assertEqual({test.result for test in tests}, {"skip"})
-        self.assertTrue(all("passed on 2026-01-02" in test.reason for test in tests))
-        self.assertIn("fresh/bookworm:root: set-up", [test.full_name() for test in tests])
+        assert ran == []
+        assert {test.result for test in tests} == {"skip"}
+        assert all("passed on 2026-01-02" in test.reason for test in tests)
+        assert "fresh/bookworm:root: set-up" in [test.full_name() for test in tests]
 
     def test_what_has_passed_is_run_if_asked_for(self):
-        self.assertEqual(self._ran("bookworm:root", passed="2026-01-02", always=True)[0],
-                         ["bookworm:root"])
+        assert self._ran("bookworm:root", passed="2026-01-02", always=True)[0] == ["bookworm:root"]
 
     def test_a_word_that_chooses_nothing_is_an_error(self):
         for word in ("trixy", "cost", "bookworm:boot"):
@@ -104,12 +95,11 @@ class Legs(unittest.TestCase):
 
         with mock.patch.object(fresh_stamp, "same_code", return_value=True):
             ran, tests = self._ran("", key=key)
-        self.assertEqual((ran, {test.result for test in tests}), ([], {"skip"}))
+        assert (ran, {test.result for test in tests}) == ([], {"skip"})
 
     def test_a_machine_that_cannot_be_made_is_a_failure(self):
         tests = self._ran("bookworm:root")[1]
-        self.assertEqual([(test.result, test.reason) for test in tests],
-                         [("fail", "no machine in this test")])
+        assert [(test.result, test.reason) for test in tests] == [("fail", "no machine in this test")]
 
     def test_packages_that_cannot_be_looked_up_are_a_failure(self):
         def key(_suite):
@@ -117,7 +107,7 @@ class Legs(unittest.TestCase):
 
         with mock.patch.object(fresh_stamp, "same_code", return_value=False):
             ran, tests = self._ran("", key=key)
-        self.assertEqual((ran, {test.result for test in tests}), ([], {"fail"}))
+        assert (ran, {test.result for test in tests}) == ([], {"fail"})
 
     def test_what_comes_after_a_failure_is_skipped(self):
         machine = mock.Mock(suite="bookworm", user="root")
@@ -125,8 +115,8 @@ class Legs(unittest.TestCase):
         results = Results("fresh")
         with mock.patch("builtins.print"):
             fresh._steps(results, machine)
-        self.assertEqual([test.name for test in results.tests], [f"root: {name}" for name in fresh.STEPS])
-        self.assertEqual([test.result for test in results.tests], ["fail"] + ["skip"] * 4)
+        assert [test.name for test in results.tests] == [f"root: {name}" for name in fresh.STEPS]
+        assert [test.result for test in results.tests] == ["fail"] + ["skip"] * 4
 
 
 class Bad(unittest.TestCase):
@@ -140,14 +130,14 @@ class Bad(unittest.TestCase):
             with self.subTest(command=command):
                 text = fresh_bad._fails(command, "no network|no root")
                 done = subprocess.run(["sh", "-c", text], check=False, capture_output=True)
-                self.assertEqual(done.returncode == 0, good, done.stdout)
+                assert (done.returncode == 0) == good, done.stdout
 
 
 class Long(unittest.TestCase):
 
     def test_parts_are_chosen_in_their_order(self):
-        self.assertEqual(testlong.chosen(""), list(testlong.PARTS))
-        self.assertEqual(testlong.chosen("fuzz, kunit-debug"), ["kunit-debug", "fuzz"])
+        assert testlong.chosen("") == list(testlong.PARTS)
+        assert testlong.chosen("fuzz, kunit-debug") == ["kunit-debug", "fuzz"]
 
     def test_parts_that_are_not_there_are_said(self):
         with self.assertRaisesRegex(Failure, "no part nothing; there are: demo-bookworm "):
@@ -159,13 +149,12 @@ class Long(unittest.TestCase):
             for name in testlong.PARTS:
                 if name.startswith("selftest-debian"):
                     testlong.PARTS[name][0](name)
-        self.assertEqual({name: set(env) for name, (_, env) in ran.items()}, {
-            "selftest-debian": {"KERNEL"}, "selftest-debian-cloud": {"KERNEL", "T"},
-            "selftest-debian-rt": {"KERNEL", "T"}})
+        assert {name: set(env) for name, (_, env) in ran.items()} == {"selftest-debian": {"KERNEL"},
+            "selftest-debian-cloud": {"KERNEL", "T"}, "selftest-debian-rt": {"KERNEL", "T"}}
         for name, (argv, env) in ran.items():
-            self.assertEqual((argv, f"selftest-{env['KERNEL']}"), (["selftest"], name))
+            assert (argv, f"selftest-{env['KERNEL']}") == (["selftest"], name)
             for part in filter(None, env.get("T", "").split(",")):
-                self.assertEqual(len(selftest.scripts(part)), 1, part)
+                assert len(selftest.scripts(part)) == 1, part
 
     def test_a_part_that_passed_is_not_run_again_on_the_same_tree(self):
         ran = []
@@ -174,24 +163,21 @@ class Long(unittest.TestCase):
             ran.append(name)
             return Test("long", name, "fail" if name == "fuzz" else "pass", "", 1.0)
 
-        with tempfile.TemporaryDirectory() as scratch, \
-                mock.patch.object(testlong, "_DONE", Path(scratch, "done")), \
-                mock.patch("rvt.results.OUT", Path(scratch)), \
+        with mock.patch.object(testlong, "_DONE", self.top / "done"), mock.patch("rvt.results.OUT", self.top), \
                 mock.patch.object(testlong, "_one", one), mock.patch("builtins.print"), \
                 mock.patch.object(testlong, "_tree", return_value="1") as tree:
             for now in ("1", "1", "2"):
                 tree.return_value = now
                 with mock.patch.dict("os.environ", {"LEGS": "kunit-uml fuzz"}):
-                    self.assertEqual(testlong.main(None), 1)
-        self.assertEqual(ran, ["kunit-uml", "fuzz", "fuzz", "kunit-uml", "fuzz"])
+                    assert testlong.main(None) == 1
+        assert ran == ["kunit-uml", "fuzz", "fuzz", "kunit-uml", "fuzz"]
 
 
 class Time(unittest.TestCase):
 
     def test_the_table_has_all_parts_and_is_in_the_results(self):
-        with tempfile.TemporaryDirectory() as scratch, mock.patch("builtins.print") as shown, \
-                mock.patch.object(parts, "_made", {}):
-            path = Path(scratch, "r.json")
+        with mock.patch("builtins.print") as shown, mock.patch.object(parts, "_made", {}):
+            path = self.top / "r.json"
             path.write_text('{"tests": []}')
             times = parts.Parts()
             with times.part("one"):
@@ -200,11 +186,7 @@ class Time(unittest.TestCase):
             times.seconds["two"] = 61.24
             times.finish(path)
             found = json.loads(path.read_text())
-        self.assertEqual(found["parts"]["two"], 61.2)
-        self.assertEqual(list(found["made"]), ["kernel"])
+        assert found["parts"]["two"] == 61.2
+        assert list(found["made"]) == ["kernel"]
         text = "\n".join(str(call.args[0]) for call in shown.call_args_list)
-        self.assertTrue(re.search(r"one +0 s\n +two +61 s\n +all +61 s\n +of it: kernel +0 s", text), text)
-
-
-if __name__ == "__main__":
-    unittest.main()
+        assert re.search(r"one +0 s\n +two +61 s\n +all +61 s\n +of it: kernel +0 s", text), text

@@ -33,36 +33,34 @@ class Parse(unittest.TestCase):
 
     def test_results(self):
         found = cargo.parse(TEXT.splitlines(), 101, "ring", "no QEMU")
-        self.assertEqual([(test.full_name(), test.result) for test in found],
-                         [("ring/unit:event: most", "pass"), ("ring/rings:callbacks", "fail"),
-                          ("ring/rings:a slow one", "skip")])
-        self.assertEqual(found[2].reason, "no QEMU")
-        self.assertEqual(found[1].reason, "thread panicked at tests/rings.rs:7:1:\nleft: 1")
+        assert [(test.full_name(), test.result) for test in found] == [("ring/unit:event: most", "pass"),
+            ("ring/rings:callbacks", "fail"), ("ring/rings:a slow one", "skip")]
+        assert found[2].reason == "no QEMU"
+        assert found[1].reason == "thread panicked at tests/rings.rs:7:1:\nleft: 1"
 
     def test_failure_without_a_failed_test(self):
         found = cargo.parse(["error: could not compile"], 101, "ring")
-        self.assertEqual([(test.name, test.result) for test in found], [("cargo", "fail")])
+        assert [(test.name, test.result) for test in found] == [("cargo", "fail")]
 
     def test_nothing(self):
-        self.assertEqual(cargo.parse([], 0, "ring")[0].result, "fail")
+        assert cargo.parse([], 0, "ring")[0].result == "fail"
 
     def test_a_test_of_more_than_one_file(self):
         text = ["     Running tests/model/main.rs (target/debug/deps/model-3)",
                 "test halves::without_one - should panic ... ok"]
         found = cargo.parse(text, 0, "ring-asan")
-        self.assertEqual([test.full_name() for test in found],
-                         ["ring-asan/model:halves: without one"])
+        assert [test.full_name() for test in found] == ["ring-asan/model:halves: without one"]
 
 
 class FuzzArguments(unittest.TestCase):
     """How long the fuzzer runs, and from which seed."""
 
     def test_always_the_same(self):
-        self.assertEqual(fuzz.arguments("", 7), fuzz.arguments("", 8))
-        self.assertIn("-seed=1", fuzz.arguments("", 7))
+        assert fuzz.arguments("", 7) == fuzz.arguments("", 8)
+        assert "-seed=1" in fuzz.arguments("", 7)
 
     def test_as_long_as_asked(self):
-        self.assertEqual(fuzz.arguments("90", 7), ["-max_total_time=90", "-seed=7"])
+        assert fuzz.arguments("90", 7) == ["-max_total_time=90", "-seed=7"]
 
     def test_no_number(self):
         for text in ("x", "0", "-3", "1.5"):

@@ -3,9 +3,7 @@
 
 import shutil
 import subprocess
-import tempfile
 import unittest
-from pathlib import Path
 
 from rvt import initramfs
 from rvt.cpio import Cpio
@@ -14,11 +12,6 @@ from rvt.say import Failure
 
 class Programs(unittest.TestCase):
     """Programs of this machine."""
-
-    def setUp(self):
-        scratch = tempfile.TemporaryDirectory()
-        self.addCleanup(scratch.cleanup)
-        self.top = Path(scratch.name)
 
     @unittest.skipUnless(shutil.which("cpio"), "cpio is not installed")
     def test_a_program_runs_with_its_own_libraries(self):
@@ -30,10 +23,10 @@ class Programs(unittest.TestCase):
         script = self.top / "rvt/programs/sort"
         script.write_text(script.read_text().replace("/run/rvt", str(self.top / "rvt")))
         done = subprocess.run(["sh", script, "--version"], capture_output=True, text=True, check=False)
-        self.assertEqual((done.returncode, done.stderr), (0, ""))
-        self.assertIn("sort", done.stdout)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "sort" in done.stdout
         libraries = {path.name for path in (self.top / "rvt/programs/lib").iterdir()}
-        self.assertTrue(any(name.startswith("libc.so") for name in libraries), libraries)
+        assert any(name.startswith("libc.so") for name in libraries), libraries
 
     def test_a_program_that_is_not_there_is_named(self):
         with self.assertRaisesRegex(Failure, "no-such-program is not installed"):

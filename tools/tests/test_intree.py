@@ -7,7 +7,6 @@ import io
 import os
 import shutil
 import subprocess
-import tempfile
 import unittest
 from pathlib import Path
 from unittest import mock
@@ -50,9 +49,6 @@ class _Trees(unittest.TestCase):
     """A directory for trees, which goes with the test."""
 
     def setUp(self):
-        scratch = tempfile.TemporaryDirectory(prefix="rvt-test-")
-        self.addCleanup(scratch.cleanup)
-        self.top = Path(scratch.name).resolve()
         self.tree = self.top / "linux"
         for name, text in _FILES.items():
             path = self.tree / name
@@ -70,12 +66,11 @@ class _Trees(unittest.TestCase):
     def assert_placed(self, tree: Path) -> None:
         """Checks that a tree has everything, and that its own files lead to it."""
         for name, path in intree.parts().items():
-            self.assertEqual((tree / name).read_bytes(), path.read_bytes(), name)
-        self.assertIn('source "drivers/virtio/rust/Kconfig"\n',
-                      (tree / "drivers/virtio/Kconfig").read_text())
+            assert (tree / name).read_bytes() == path.read_bytes(), name
+        assert 'source "drivers/virtio/rust/Kconfig"\n' in (tree / "drivers/virtio/Kconfig").read_text()
         makefile = (tree / "drivers/virtio/Makefile").read_text()
-        self.assertIn("obj-$(CONFIG_RUST) += rust/\n", makefile)
-        self.assertNotIn("virtio.o virtio_ring.o", makefile)
+        assert "obj-$(CONFIG_RUST) += rust/\n" in makefile
+        assert "virtio.o virtio_ring.o" not in makefile
 
 
 class Copies(_Trees):
@@ -88,25 +83,25 @@ class Copies(_Trees):
     def test_the_copy_has_the_drivers_and_the_original_is_as_it_was(self):
         self.run_in_tree(self.dest)
         self.assert_placed(self.dest)
-        self.assertEqual((self.dest / "mm/slab.c").read_text(), _FILES["mm/slab.c"])
+        assert (self.dest / "mm/slab.c").read_text() == _FILES["mm/slab.c"]
         for name, text in _FILES.items():
-            self.assertEqual((self.tree / name).read_text(), text)
-        self.assertFalse((self.tree / intree.PLACE).exists())
+            assert (self.tree / name).read_text() == text
+        assert not (self.tree / intree.PLACE).exists()
 
     def test_a_second_run_changes_nothing(self):
         self.run_in_tree(self.dest)
         before = {path: path.stat().st_mtime_ns for path in self.dest.rglob("*")}
-        self.assertIn("everything is there already", self.run_in_tree(self.dest))
-        self.assertEqual({path: path.stat().st_mtime_ns for path in self.dest.rglob("*")}, before)
+        assert "everything is there already" in self.run_in_tree(self.dest)
+        assert {path: path.stat().st_mtime_ns for path in self.dest.rglob("*")} == before
 
     def test_a_file_that_is_no_more_goes(self):
         gone = f"{intree.PLACE}/blk/gone.rs"
         with_more = {**intree.parts(), gone: intree.PATCH}
         with mock.patch.object(intree, "parts", lambda: with_more):
             self.run_in_tree(self.dest)
-        self.assertTrue((self.dest / gone).exists())
-        self.assertIn("1 files", self.run_in_tree(self.dest))
-        self.assertFalse((self.dest / gone).exists())
+        assert (self.dest / gone).exists()
+        assert "1 files" in self.run_in_tree(self.dest)
+        assert not (self.dest / gone).exists()
 
     def test_changes_made_in_the_copy_are_not_overwritten(self):
         self.run_in_tree(self.dest)
@@ -114,13 +109,13 @@ class Copies(_Trees):
         edited.write_text("// mine\n")
         with self.assertRaisesRegex(Failure, "would be lost:\n    .*/rust_virtio_blk.rs"):
             self.run_in_tree(self.dest)
-        self.assertEqual(edited.read_text(), "// mine\n")
+        assert edited.read_text() == "// mine\n"
 
     def test_a_copy_that_nobody_works_in_is_brought_up_to_date_in_any_case(self):
         self.run_in_tree(self.dest)
         for name in ("rust_virtio_blk.rs", ".placed"):
             (self.dest / intree.PLACE / name).write_text("{}\n")
-        self.assertEqual(intree.place(self.dest, base=self.tree), 1)
+        assert intree.place(self.dest, base=self.tree) == 1
         self.assert_placed(self.dest)
 
     def test_a_directory_that_it_did_not_make_is_refused(self):
@@ -151,7 +146,7 @@ class Copies(_Trees):
         (self.tree / "drivers/virtio/Makefile").write_text("obj-y += all.o\n")
         with self.assertRaisesRegex(Failure, "are not what tools/in-tree/virtio.patch was made"):
             self.run_in_tree(self.dest)
-        self.assertFalse(self.dest.exists())
+        assert not self.dest.exists()
 
 
 @unittest.skipUnless(shutil.which("git"), "git is not installed")
@@ -162,7 +157,7 @@ class Branches(_Trees):
         super().setUp()
         names = {f"GIT_{who}_{what}": "test" for who in ("AUTHOR", "COMMITTER")
                  for what in ("NAME", "EMAIL")}
-        self.enterContext(mock.patch.dict(os.environ, {
+        self.enter(mock.patch.dict(os.environ, {
             **names, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}))
         self.git("init", "--quiet", "--initial-branch=master")
         self.git("add", ".")
@@ -176,21 +171,21 @@ class Branches(_Trees):
     def test_one_commit_on_a_branch_and_nothing_else(self):
         head = self.git("rev-parse", "HEAD")
         self.run_in_tree()
-        self.assertEqual(self.git("rev-list", "rust-virtio", "^master").count("\n"), 0)
-        self.assertEqual(self.git("rev-parse", "rust-virtio^"), head)
-        self.assertEqual(self.git("rev-parse", "HEAD"), head)
-        self.assertEqual(self.git("symbolic-ref", "HEAD"), "refs/heads/master")
-        self.assertEqual(self.git("status", "--porcelain"), "")
-        self.assertFalse((self.tree / intree.PLACE).exists())
+        assert self.git("rev-list", "rust-virtio", "^master").count("\n") == 0
+        assert self.git("rev-parse", "rust-virtio^") == head
+        assert self.git("rev-parse", "HEAD") == head
+        assert self.git("symbolic-ref", "HEAD") == "refs/heads/master"
+        assert self.git("status", "--porcelain") == ""
+        assert not (self.tree / intree.PLACE).exists()
         self.git("checkout", "--quiet", "rust-virtio")
         self.assert_placed(self.tree)
-        self.assertEqual(self.git("status", "--porcelain"), "")
+        assert self.git("status", "--porcelain") == ""
 
     def test_a_second_run_changes_nothing(self):
         self.run_in_tree()
         before = self.git("rev-parse", "rust-virtio")
-        self.assertIn("has everything already", self.run_in_tree())
-        self.assertEqual(self.git("rev-parse", "rust-virtio"), before)
+        assert "has everything already" in self.run_in_tree()
+        assert self.git("rev-parse", "rust-virtio") == before
 
     def test_newer_drivers_replace_the_commit_also_where_it_is_checked_out(self):
         older = {name: path for name, path in intree.parts().items() if "/net/" not in name}
@@ -198,9 +193,9 @@ class Branches(_Trees):
             self.run_in_tree()
         self.git("checkout", "--quiet", "rust-virtio")
         self.run_in_tree()
-        self.assertEqual(self.git("rev-parse", "rust-virtio^"), self.git("rev-parse", "master"))
+        assert self.git("rev-parse", "rust-virtio^") == self.git("rev-parse", "master")
         self.assert_placed(self.tree)
-        self.assertEqual(self.git("status", "--porcelain"), "")
+        assert self.git("status", "--porcelain") == ""
 
     def test_what_others_committed_on_the_branch_stays(self):
         older = {name: path for name, path in intree.parts().items() if "/net/" not in name}
@@ -211,47 +206,45 @@ class Branches(_Trees):
         self.git("commit", "--quiet", "-a", "-m", "mm: change")
         theirs = self.git("rev-parse", "HEAD")
         self.run_in_tree()
-        self.assertEqual(self.git("rev-parse", "rust-virtio^"), theirs)
-        self.assertEqual((self.tree / "mm/slab.c").read_text(), "/* changed */\n")
+        assert self.git("rev-parse", "rust-virtio^") == theirs
+        assert (self.tree / "mm/slab.c").read_text() == "/* changed */\n"
         self.assert_placed(self.tree)
 
     def test_changes_that_are_not_committed_are_named(self):
         (self.tree / "mm/slab.c").write_text("/* changed */\n")
         with self.assertRaisesRegex(Failure, "not committed.*\n.*mm/slab.c"):
             self.run_in_tree()
-        self.assertEqual(self.git("branch", "--list", "rust-virtio"), "")
+        assert self.git("branch", "--list", "rust-virtio") == ""
 
     def test_a_clone_is_made_where_a_place_is_given(self):
         dest = self.top / "clone"
         self.run_in_tree(dest)
         self.assert_placed(dest)
-        self.assertEqual(self.git("symbolic-ref", "HEAD", tree=dest), "refs/heads/rust-virtio")
-        self.assertEqual(self.git("branch", "--list", "rust-virtio"), "")
-        self.assertIn("has everything already", self.run_in_tree(dest))
+        assert self.git("symbolic-ref", "HEAD", tree=dest) == "refs/heads/rust-virtio"
+        assert self.git("branch", "--list", "rust-virtio") == ""
+        assert "has everything already" in self.run_in_tree(dest)
 
 
 class Seeds(unittest.TestCase):
     """A build directory that goes on with another tree."""
 
     def test_recorded_commands_name_the_new_directories_and_keep_their_times(self):
-        with tempfile.TemporaryDirectory(prefix="rvt-test-") as scratch:
-            top = Path(scratch)
-            build, tree, fresh, moved = (top / name for name in ("build", "src", "b2", "s2"))
-            build.mkdir()
-            command = build / ".fork.o.cmd"
-            command.write_text(f"savedcmd := cc -I{tree}/include -I{tree} {tree}-other/a\n"
-                               f"deps := {build}/a.h\n")
-            os.utime(command, ns=(1000, 2000))
-            (build / "fork.o").write_text(f"{tree}/include")
-            (build / ".rvt-built").touch()
-            with contextlib.redirect_stdout(io.StringIO()):
-                intree_seed.seed(build, tree, fresh, moved)
-            self.assertEqual((fresh / command.name).read_text(),
-                             f"savedcmd := cc -I{moved}/include -I{moved} {tree}-other/a\n"
-                             f"deps := {fresh}/a.h\n")
-            self.assertEqual((fresh / command.name).stat().st_mtime_ns, 2000)
-            self.assertEqual((fresh / "fork.o").read_text(), f"{tree}/include")
-            self.assertFalse((fresh / ".rvt-built").exists())
+        top = self.top
+        build, tree, fresh, moved = (top / name for name in ("build", "src", "b2", "s2"))
+        build.mkdir()
+        command = build / ".fork.o.cmd"
+        command.write_text(f"savedcmd := cc -I{tree}/include -I{tree} {tree}-other/a\n"
+                           f"deps := {build}/a.h\n")
+        os.utime(command, ns=(1000, 2000))
+        (build / "fork.o").write_text(f"{tree}/include")
+        (build / ".rvt-built").touch()
+        with contextlib.redirect_stdout(io.StringIO()):
+            intree_seed.seed(build, tree, fresh, moved)
+        assert (fresh / command.name).read_text() == (
+            f"savedcmd := cc -I{moved}/include -I{moved} {tree}-other/a\n" f"deps := {fresh}/a.h\n")
+        assert (fresh / command.name).stat().st_mtime_ns == 2000
+        assert (fresh / "fork.o").read_text() == f"{tree}/include"
+        assert not (fresh / ".rvt-built").exists()
 
 
 class KunitPy(unittest.TestCase):
@@ -263,11 +256,10 @@ class KunitPy(unittest.TestCase):
                                "hvf", "-accel", "tcg", "-serial", "stdio"], check=True,
                               capture_output=True, text=True,
                               env={**os.environ, "RVT_QEMU": "/bin/echo"})
-        self.assertEqual(done.stdout, "-m 1024 -append a b -accel tcg -serial stdio\n")
+        assert done.stdout == "-m 1024 -append a b -accel tcg -serial stdio\n"
 
     def test_every_suite_of_the_sources_is_looked_for(self):
-        self.assertLess({"rust_virtio_feature", "rust_virtio_net_rx", "rust_virtio_blk_io"},
-                        intree_kunit.suites())
+        assert {"rust_virtio_feature", "rust_virtio_net_rx", "rust_virtio_blk_io"} < intree_kunit.suites()
 
     def test_a_suite_that_did_not_run_fails(self):
         ran = {"sub_groups": [
@@ -279,8 +271,7 @@ class KunitPy(unittest.TestCase):
             {"name": "of_the_kernel", "test_cases": [{"name": "x", "status": "FAIL"}]}]}
         with mock.patch.object(intree_kunit, "suites", lambda: {"rust_virtio_a", "rust_virtio_c"}):
             tests = intree_kunit._read(ran, "in-tree/um")
-        self.assertEqual([(test.name, test.result) for test in tests],
-                         [("rust_virtio_a", "pass"), ("rust_virtio_b", "fail"),
-                          ("rust_virtio_c", "fail"), ("rust_virtio_d", "skip")])
-        self.assertEqual(tests[1].reason, "failed: y")
-        self.assertEqual(tests[2].reason, "the suite did not run")
+        assert [(test.name, test.result) for test in tests] == [("rust_virtio_a", "pass"), ("rust_virtio_b", "fail"),
+            ("rust_virtio_c", "fail"), ("rust_virtio_d", "skip")]
+        assert tests[1].reason == "failed: y"
+        assert tests[2].reason == "the suite did not run"

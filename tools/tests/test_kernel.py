@@ -2,9 +2,7 @@
 """The build of the guest kernel: what an interruption leaves."""
 
 import os
-import tempfile
 import unittest
-from pathlib import Path
 from unittest import mock
 
 from rvt import kernel
@@ -15,9 +13,6 @@ class Interrupted(unittest.TestCase):
     """A build whose commands are looked at, and that may end in the middle."""
 
     def setUp(self):
-        scratch = tempfile.TemporaryDirectory()
-        self.addCleanup(scratch.cleanup)
-        self.top = Path(scratch.name)
         self.ran, self.fails = [], ""
         tools = mock.Mock(identity="gcc", make=list, env=dict)
         for patch in (mock.patch.dict(os.environ, {"RUST_VIRTIO_CACHE": str(self.top)}),
@@ -27,8 +22,7 @@ class Interrupted(unittest.TestCase):
                       mock.patch.object(kernel, "_check_merged"), mock.patch.object(kernel, "say"),
                       mock.patch.object(kernel.shutil, "disk_usage", return_value=mock.Mock(free=1 << 40)),
                       mock.patch.object(kernel, "run", self.run_it)):
-            patch.start()
-            self.addCleanup(patch.stop)
+            self.enter(patch)
         for name in ("KDIR", "KERNEL", "KSRC"):
             os.environ.pop(name, None)
 
@@ -47,13 +41,9 @@ class Interrupted(unittest.TestCase):
             self.ran = []
             with self.assertRaises(KeyboardInterrupt):
                 kernel.directory()
-            self.assertEqual("make tinyconfig" not in self.ran, configured, self.ran)
+            assert ("make tinyconfig" not in self.ran) == configured, self.ran
         self.ran, self.fails = [], ""
         kdir = kernel.directory()
-        self.assertEqual(self.ran, ["kernel build"])
-        self.assertEqual(kernel.directory(), kdir)
-        self.assertEqual(self.ran, ["kernel build"])
-
-
-if __name__ == "__main__":
-    unittest.main()
+        assert self.ran == ["kernel build"]
+        assert kernel.directory() == kdir
+        assert self.ran == ["kernel build"]

@@ -22,18 +22,13 @@ class Near(unittest.TestCase):
 
     def test_check_that_failed(self):
         """What a check says stands before KUnit's own words."""
-        self.assertEqual(kunit._near(LOG, "second")[:2],
-                         ["disk0: a queue is broken",
-                          "test:     # broken.rs:72: expected 1, got 0"])
+        assert kunit._near(LOG, "second")[:2] == ["disk0: a queue is broken",
+            "test:     # broken.rs:72: expected 1, got 0"]
 
     def test_first(self):
         """The first case begins where its suite does."""
-        self.assertEqual(kunit._near(LOG, "first")[0], "    # first: starts")
+        assert kunit._near(LOG, "first")[0] == "    # first: starts"
 
     def test_unknown(self):
         """A case that the log does not name has nothing."""
-        self.assertEqual(kunit._near(LOG, "third"), [])
-
-
-if __name__ == "__main__":
-    unittest.main()
+        assert kunit._near(LOG, "third") == []

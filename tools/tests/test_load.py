@@ -4,9 +4,7 @@
 import os
 import runpy
 import struct
-import tempfile
 import unittest
-from pathlib import Path
 from unittest import mock
 
 from rvt.paths import SELFTESTS
@@ -23,9 +21,7 @@ class Scratch(unittest.TestCase):
     """Tests with a file."""
 
     def setUp(self):
-        scratch = tempfile.TemporaryDirectory()
-        self.addCleanup(scratch.cleanup)
-        self.file = Path(scratch.name) / "file"
+        self.file = self.top / "file"
 
 
 class Ledger(Scratch):
@@ -34,9 +30,7 @@ class Ledger(Scratch):
     def setUp(self):
         super().setUp()
         # A file system in memory may have none.
-        patch = mock.patch.object(os, "O_DIRECT", 0)
-        patch.start()
-        self.addCleanup(patch.stop)
+        self.enter(mock.patch.object(os, "O_DIRECT", 0))
         self.ledger = _LEDGER["Ledger"](2, 3)
         self.ledger.owed, self.ledger.begun = [4, 0, 1], [6, 2, 1]
 
@@ -47,21 +41,21 @@ class Ledger(Scratch):
 
     def test_what_is_owed_is_enough_and_what_was_begun_is_not_too_much(self):
         content, empty = _LEDGER["content"], bytes(_LEDGER["SIZE"])
-        self.assertEqual(self.wrong(content(2, 4), empty, content(4, 1)), 0)
-        self.assertEqual(self.wrong(content(2, 6), content(3, 2), content(4, 1)), 0)
-        self.assertEqual(self.wrong(content(2, 3), empty, content(4, 1)), 1)
-        self.assertEqual(self.wrong(content(2, 7), content(3, 3), content(4, 1)), 2)
+        assert self.wrong(content(2, 4), empty, content(4, 1)) == 0
+        assert self.wrong(content(2, 6), content(3, 2), content(4, 1)) == 0
+        assert self.wrong(content(2, 3), empty, content(4, 1)) == 1
+        assert self.wrong(content(2, 7), content(3, 3), content(4, 1)) == 2
 
     def test_what_is_lost_or_torn_or_elsewhere_is_missed(self):
         content, empty = _LEDGER["content"], bytes(_LEDGER["SIZE"])
-        self.assertEqual(self.wrong(empty, empty, empty), 2)
-        self.assertEqual(self.wrong(content(3, 4), empty, content(4, 1)), 1)
-        self.assertEqual(self.wrong(content(2, 4)[:2048] + content(2, 5)[2048:], empty, content(4, 1)), 1)
+        assert self.wrong(empty, empty, empty) == 2
+        assert self.wrong(content(3, 4), empty, content(4, 1)) == 1
+        assert self.wrong(content(2, 4)[:2048] + content(2, 5)[2048:], empty, content(4, 1)) == 1
 
     def test_a_ledger_is_gone_on_with(self):
         self.ledger.save(str(self.file))
         again = _LEDGER["load"](str(self.file))
-        self.assertEqual((again.first, again.owed, again.begun, again.done), (2, [4, 0, 1], [6, 2, 1], [4, 0, 1]))
+        assert (again.first, again.owed, again.begun, again.done) == (2, [4, 0, 1], [6, 2, 1], [4, 0, 1])
 
     def test_what_a_disk_takes_is_owed_and_what_it_refuses_is_told(self):
         disk = self.file.with_name("disk")
@@ -78,13 +72,13 @@ class Ledger(Scratch):
             flush(fd)
 
         with mock.patch.object(os, "fsync", fails_second), mock.patch("builtins.print"):
-            self.assertEqual(writer.run(str(self.file)), 0)
+            assert writer.run(str(self.file)) == 0
         ledger = _LEDGER["load"](str(self.file))
-        self.assertTrue(any(ledger.owed))
-        self.assertEqual(_LEDGER["check"](str(disk), ledger), [])
+        assert any(ledger.owed)
+        assert _LEDGER["check"](str(disk), ledger) == []
         writer = _LEDGER["Writer"](str(disk), ledger)
         with mock.patch.object(os, "pwritev", side_effect=OSError("gone")), mock.patch("builtins.print"):
-            self.assertEqual(writer.run(str(self.file)), 3)
+            assert writer.run(str(self.file)) == 3
 
 
 class Lies(Scratch):
@@ -103,14 +97,14 @@ class Lies(Scratch):
         for index, last in ((6, 1), (0, 3)):
             memory = self.memory((0x202, struct.pack("<H", index)))
             _MEDDLE["_spoil_split"](memory, _SPLIT)
-            self.assertEqual(os.pread(memory, 8, 0x204 + 8 * last), struct.pack("<II", 0xffff, 0))
-            self.assertEqual(os.pread(memory, 2, 0x202), struct.pack("<H", index))
+            assert os.pread(memory, 8, 0x204 + 8 * last) == struct.pack("<II", 0xffff, 0)
+            assert os.pread(memory, 2, 0x202) == struct.pack("<H", index)
 
     def test_the_last_answer_of_a_packed_ring_is_spoilt(self):
         for index, last in ((2, 1), (0, 3)):
             memory = self.memory((0x100 + 16 * last + 14, b"\x80\x80"))
             _MEDDLE["_spoil_packed"](memory, {**_PACKED, "used-idx": index})
-            self.assertEqual(os.pread(memory, 8, 0x100 + 16 * last + 8), struct.pack("<IHH", 0, 0xffff, 0x8080))
+            assert os.pread(memory, 8, 0x100 + 16 * last + 8) == struct.pack("<IHH", 0, 0xffff, 0x8080)
 
     def test_the_guest_stands_still_meanwhile_and_goes_on_in_any_case(self):
         said = []
@@ -129,8 +123,4 @@ class Lies(Scratch):
 
         with self.assertRaisesRegex(OSError, "not in use"):
             _MEDDLE["actions"](Guest())["lie"]("blk0 0 split")
-        self.assertEqual(said, ["stop", "x-query-virtio-queue-status", "cont"])
-
-
-if __name__ == "__main__":
-    unittest.main()
+        assert said == ["stop", "x-query-virtio-queue-status", "cont"]

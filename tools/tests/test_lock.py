@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
 """Locks: they last as long as what was started under them."""
 
-import contextlib
 import fcntl
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import unittest
 from pathlib import Path
 
+from rvt import lock, proc
 from rvt.paths import REPO
 
 #: Runs a command under a lock, which leaves a process of its own behind when its parent is killed.
@@ -49,45 +48,34 @@ def _is_free(path: Path) -> bool:
 class Lock(unittest.TestCase):
 
     def test_lasts_until_the_last_process_of_a_killed_run_has_ended(self):
-        with tempfile.TemporaryDirectory() as scratch:
-            top = Path(scratch)
-            run = subprocess.Popen([sys.executable, "-c", _RUN, REPO / "tools", top / "place"])
-            while not (top / "log").exists() or len((top / "log").read_text().split("\n")) < 3:
-                self.assertIsNone(run.poll())
-                time.sleep(0.02)
-            run.send_signal(signal.SIGKILL)
-            run.wait()
-            self.assertFalse(_is_free(top / ".place.lock"))
-            (top / "end").touch()
-            with open(top / ".place.lock", "w", encoding="ascii") as lock:
-                # Comes back when the last holder is gone, and would hang with one that stays.
-                fcntl.flock(lock, fcntl.LOCK_EX)
-            self.assertTrue((top / "ended").exists())
+        top = self.top
+        run = subprocess.Popen([sys.executable, "-c", _RUN, REPO / "tools", top / "place"])
+        while not (top / "log").exists() or len((top / "log").read_text().split("\n")) < 3:
+            assert run.poll() is None
+            time.sleep(0.02)
+        run.send_signal(signal.SIGKILL)
+        run.wait()
+        assert not _is_free(top / ".place.lock")
+        (top / "end").touch()
+        with open(top / ".place.lock", "w", encoding="ascii") as file:
+            # Comes back when the last holder is gone, and would hang with one that stays.
+            fcntl.flock(file, fcntl.LOCK_EX)
+        assert (top / "ended").exists()
 
     def test_children_have_the_low_descriptors_for_themselves(self):
         """However many locks there are: dash, which mmdebstrap calls, knows the first ten only."""
-        sys.path.insert(0, str(REPO / "tools"))
-        from rvt import lock, proc
-        with tempfile.TemporaryDirectory() as scratch, contextlib.ExitStack() as locks:
-            for number in range(12):
-                locks.enter_context(lock.only_one(Path(scratch, str(number))))
-            log = Path(scratch, "log")
-            proc.run([sys.executable, "-c", _OPEN], log, "it")
-            found = sorted(int(line) for line in log.read_text().splitlines() if line.isdigit())
-            self.assertEqual(len([number for number in found if number >= 100]), 12)
-            self.assertEqual([number for number in found if 2 < number < 10], [])
+        for number in range(12):
+            self.enter(lock.only_one(self.top / str(number)))
+        log = self.top / "log"
+        proc.run([sys.executable, "-c", _OPEN], log, "it")
+        found = sorted(int(line) for line in log.read_text().splitlines() if line.isdigit())
+        assert len([number for number in found if number >= 100]) == 12
+        assert [number for number in found if 2 < number < 10] == []
 
     def test_is_free_after_use(self):
-        sys.path.insert(0, str(REPO / "tools"))
-        from rvt import lock
-        with tempfile.TemporaryDirectory() as scratch:
-            place = Path(scratch, "place")
-            with lock.only_one(place):
-                self.assertFalse(_is_free(Path(scratch, ".place.lock")))
-                self.assertEqual(len(lock.held()), 1)
-            self.assertTrue(_is_free(Path(scratch, ".place.lock")))
-            self.assertEqual(lock.held(), [])
-
-
-if __name__ == "__main__":
-    unittest.main()
+        place = Path(self.top, "place")
+        with lock.only_one(place):
+            assert not _is_free(Path(self.top, ".place.lock"))
+            assert len(lock.held()) == 1
+        assert _is_free(Path(self.top, ".place.lock"))
+        assert lock.held() == []

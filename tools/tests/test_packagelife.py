@@ -4,7 +4,6 @@
 import os
 import re
 import subprocess
-import tempfile
 import unittest
 from pathlib import Path
 from unittest import mock
@@ -18,18 +17,15 @@ class Life(unittest.TestCase):
     """A life without a root."""
 
     def setUp(self):
-        scratch = tempfile.TemporaryDirectory(prefix="rvt-life-")
-        self.addCleanup(scratch.cleanup)
-        self.log = Path(scratch.name, "log")
+        self.log = Path(self.top, "log")
         self.removed = []
         self.commands = []
-        for patch in (mock.patch.dict("os.environ", RUST_VIRTIO_CACHE=scratch.name),
+        for patch in (mock.patch.dict("os.environ", RUST_VIRTIO_CACHE=str(self.top)),
                       mock.patch.object(deb, "build", self._build),
                       mock.patch.object(packagelife, "_SPACE_GB", 0),
                       mock.patch.object(debroot.Root, "copy", lambda *_: None),
                       mock.patch.object(debroot.Root, "remove", lambda place, _: self.removed.append(place))):
-            patch.start()
-            self.addCleanup(patch.stop)
+            self.enter(patch)
 
     @staticmethod
     def _build(_log, version, place):
@@ -50,21 +46,21 @@ class Life(unittest.TestCase):
 
     def test_older_package_goes_first(self):
         self.run_life("ok 1 - a\n1..1\n")
-        self.assertEqual(self.commands, [["nice", "sh", "/test/in-root.sh", "/test/0~test1/p_0~test1.deb",
-                                          "/test/0~test2/p_0~test2.deb"]])
+        assert self.commands == [["nice", "sh", "/test/in-root.sh", "/test/0~test1/p_0~test1.deb",
+            "/test/0~test2/p_0~test2.deb"]]
 
     def test_failed_tests_are_named_and_the_root_goes(self):
         self.log.write_text("not ok 9 - of an earlier run\n")
         with self.assertRaises(Failure) as caught:
             self.run_life("ok 1 - a\nnot ok 2 - b\n# reason\n1..2\n", 1)
-        self.assertIn("not ok 2 - b", str(caught.exception))
-        self.assertNotIn("earlier", str(caught.exception))
-        self.assertEqual(len(self.removed), 1)
+        assert "not ok 2 - b" in str(caught.exception)
+        assert "earlier" not in str(caught.exception)
+        assert len(self.removed) == 1
 
     def test_script_that_breaks_off_is_a_failure(self):
         with self.assertRaises(Failure) as caught:
             self.run_life("ok 1 - a\n", 2)
-        self.assertIn("status 2", str(caught.exception))
+        assert "status 2" in str(caught.exception)
 
 
 class Configuration(unittest.TestCase):
@@ -73,26 +69,26 @@ class Configuration(unittest.TestCase):
     def configure(self, snippet):
         """Runs it with a text in the place of what debhelper puts in; returns status, output and calls of
         the tool."""
-        with tempfile.TemporaryDirectory(prefix="rvt-life-") as scratch:
-            tool = Path(scratch, "rust-virtio")
-            tool.write_text(f"#!/bin/sh\necho \"$*\" >>{scratch}/calls\n")
-            tool.chmod(0o755)
-            script = (REPO / "packaging/debian/rust-virtio-dkms.postinst").read_text()
-            # Nothing of the machine that runs the test.
-            script = re.sub(r"(?<![\w/])/(var/lib|lib/modules|etc/kernel)", scratch + r"/\1", script)
-            done = subprocess.run(["sh", "-s", "configure", "0.1"], text=True, capture_output=True, check=False,
-                                  input=script.replace("#DEBHELPER#", snippet),
-                                  env={"PATH": f"{scratch}:{os.environ['PATH']}"})
-            return done.returncode, done.stderr, Path(scratch, "calls").read_text().splitlines()
+        tool = Path(self.top, "rust-virtio")
+        tool.write_text(f"#!/bin/sh\necho \"$*\" >>{self.top}/calls\n")
+        tool.chmod(0o755)
+        Path(self.top, "calls").write_text("")
+        script = (REPO / "packaging/debian/rust-virtio-dkms.postinst").read_text()
+        # Nothing of the machine that runs the test.
+        script = re.sub(r"(?<![\w/])/(var/lib|lib/modules|etc/kernel)", rf"{self.top}/\1", script)
+        done = subprocess.run(["sh", "-s", "configure", "0.1"], text=True, capture_output=True, check=False,
+                              input=script.replace("#DEBHELPER#", snippet),
+                              env={"PATH": f"{self.top}:{os.environ['PATH']}"})
+        return done.returncode, done.stderr, Path(self.top, "calls").read_text().splitlines()
 
     def test_a_build_that_fails_is_a_warning(self):
         for snippet in ("case $1 in configure) sh -c 'exit 10'; echo after >&2 ;; esac", "exit 10"):
             status, text, calls = self.configure(snippet)
-            self.assertEqual((status, calls), (0, ["conflicts", "refresh"]), text)
+            assert (status, calls) == (0, ["conflicts", "refresh"]), text
             self.assertRegex(text, r"^rust-virtio: WARNING: modules were not built \(status 10; .*doctor")
 
     def test_a_build_that_succeeds_is_none(self):
-        self.assertEqual(self.configure("true"), (0, "", ["conflicts", "refresh"]))
+        assert self.configure("true") == (0, "", ["conflicts", "refresh"])
 
 
 class Rights(unittest.TestCase):
@@ -110,11 +106,7 @@ class Rights(unittest.TestCase):
         return ""
 
     def test_missing_programs(self):
-        self.assertIn("sudo apt install mmdebstrap uidmap", self.check(["mmdebstrap", "newuidmap"]))
+        assert "sudo apt install mmdebstrap uidmap" in self.check(["mmdebstrap", "newuidmap"])
 
     def test_missing_range_of_ids(self):
-        self.assertIn("usermod --add-subuids 100000-165535 no-such-user", self.check())
-
-
-if __name__ == "__main__":
-    unittest.main()
+        assert "usermod --add-subuids 100000-165535 no-such-user" in self.check()

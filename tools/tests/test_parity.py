@@ -23,24 +23,20 @@ class ParityTest(unittest.TestCase):
             return parity.check(tests), said.getvalue()
 
     def test_all_passed(self):
-        self.assertEqual(self._check({"one": "pass", "two": "pass"})[0], [])
+        assert self._check({"one": "pass", "two": "pass"})[0] == []
 
     def test_what_failed_or_did_not_run_does_not_hold(self):
         for env in ({}, {"RING": "c"}, {"LAYOUT": "packed"}):
             wrong, _ = self._check({"one": "fail"}, **env)
-            self.assertEqual(len(wrong), 2)
-            self.assertIn("N1", wrong[0])
-            self.assertIn("R1", wrong[1])
+            assert len(wrong) == 2
+            assert "N1" in wrong[0]
+            assert "R1" in wrong[1]
 
     def test_what_was_skipped_holds_only_with_chosen_rings(self):
         results = {"one": "pass", "two": "skip"}
         for env in ({}, {"RING": "rust"}):
-            self.assertEqual(len(self._check(results, **env)[0]), 1)
+            assert len(self._check(results, **env)[0]) == 1
         for env in ({"RING": "c"}, {"LAYOUT": "packed"}):
             wrong, said = self._check(results, **env)
-            self.assertEqual(wrong, [])
-            self.assertIn("skipped: R1", said)
-
-
-if __name__ == "__main__":
-    unittest.main()
+            assert wrong == []
+            assert "skipped: R1" in said

@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import subprocess
-import tempfile
 import time
 import unittest
 from pathlib import Path
@@ -23,9 +22,7 @@ class PrepareKdir(unittest.TestCase):
     """Headers of a kernel, compilers and a source, all of files that look the part."""
 
     def setUp(self):
-        scratch = tempfile.TemporaryDirectory(prefix="rvt-kdir-")
-        self.addCleanup(scratch.cleanup)
-        self.root = Path(scratch.name)
+        self.root = self.top
         self.configure()
         for path, text in (("headers/Makefile", "VERSION = 7\n"), ("headers/Module.symvers", ""),
                            ("headers/include/config/auto.conf", ""),
@@ -73,14 +70,14 @@ class PrepareKdir(unittest.TestCase):
             capture_output=True, text=True, check=False,
             env={"PATH": f"{self.root}/bin:{os.environ['PATH']}", "RUSTC": f"{self.root}/bin/rustc",
                  "BINDGEN": f"{self.root}/bin/bindgen"})
-        self.assertEqual(done.returncode, status, done.stderr)
-        self.assertFalse((self.root / "cache/kernel").exists())
+        assert done.returncode == status, done.stderr
+        assert not (self.root / "cache/kernel").exists()
         if (self.root / "cache").exists():
-            self.assertEqual(os.listdir(self.root / "cache"), [], "nothing half-made is left")
+            assert os.listdir(self.root / "cache") == [], "nothing half-made is left"
         return done.stdout + done.stderr
 
     def test_all_there(self):
-        self.assertIn("can be made", self.run_it("--check", status=0))
+        assert "can be made" in self.run_it("--check", status=0)
 
     def test_metadata_that_is_there_is_not_all(self):
         """What compiles the modules is needed as well; the source is not."""
@@ -88,80 +85,79 @@ class PrepareKdir(unittest.TestCase):
         self.write("made/rust/libkernel.rmeta", "")
         self.write("made/.prepared", "x")
         argv = ["--output", made, "--source", "/nonexistent.tar.xz"]
-        self.assertIn("lack the metadata", self.run_it("--check", *argv))
+        assert "lack the metadata" in self.run_it("--check", *argv)
         (made / ".prepared").write_text(self.fingerprint())
-        self.assertIn("is up to date", self.run_it("--check", *argv, status=0))
+        assert "is up to date" in self.run_it("--check", *argv, status=0)
         self.compiler("bindgen", "bindgen 0.72.0", self.root)
-        self.assertIn("found: bindgen 0.72.0", self.run_it("--check", *argv))
-        self.assertIn("is up to date", self.run_it(*argv, status=0))
+        assert "found: bindgen 0.72.0" in self.run_it("--check", *argv)
+        assert "is up to date" in self.run_it(*argv, status=0)
 
     def test_old_kernel(self):
-        self.assertIn("too old: the Rust virtio drivers need 7.3", self.run_it(release="6.12.1-amd64"))
+        assert "too old: the Rust virtio drivers need 7.3" in self.run_it(release="6.12.1-amd64")
 
     def test_kernel_without_rust(self):
         self.configure(RUST="")
-        self.assertIn("without CONFIG_RUST", self.run_it())
+        assert "without CONFIG_RUST" in self.run_it()
 
     def test_other_architecture(self):
         self.configure(X86_64="")
-        self.assertIn("only amd64", self.run_it())
+        assert "only amd64" in self.run_it()
 
     def test_headers_of_another_kernel(self):
-        self.assertIn(f"is for kernel {RELEASE}, not for 7.3.5-amd64",
-                      self.run_it(release="7.3.5-amd64"))
+        assert f"is for kernel {RELEASE}, not for 7.3.5-amd64" in self.run_it(release="7.3.5-amd64")
 
     def test_incomplete_headers(self):
         (self.root / "headers/Module.symvers").unlink()
-        self.assertIn("lacks Module.symvers", self.run_it())
+        assert "lacks Module.symvers" in self.run_it()
 
     def test_other_rustc(self):
         self.compiler("rustc", "rustc 1.97.1 (abc 2026-01-01)", self.root)
         out = self.run_it()
-        self.assertIn(f"was built with '{RUSTC}'", out)
-        self.assertIn("rustc 1.97.1", out)
+        assert f"was built with '{RUSTC}'" in out
+        assert "rustc 1.97.1" in out
 
     def test_other_bindgen(self):
         self.compiler("bindgen", "bindgen 0.72.0", self.root)
-        self.assertIn("found: bindgen 0.72.0", self.run_it())
+        assert "found: bindgen 0.72.0" in self.run_it()
 
     def test_no_rust_src(self):
         self.compiler("rustc", RUSTC, "/nonexistent")
-        self.assertIn("rust-src", self.run_it())
+        assert "rust-src" in self.run_it()
 
     def test_no_source(self):
-        self.assertIn("lack the metadata", self.run_it("--source", "/nonexistent.tar.xz"))
+        assert "lack the metadata" in self.run_it("--source", "/nonexistent.tar.xz")
 
     def test_source_of_another_release(self):
         self.write("source/Makefile", "VERSION = 7\nPATCHLEVEL = 3\nSUBLEVEL = 9\n")
-        self.assertIn("it is 7.3.9", self.run_it())
+        assert "it is 7.3.9" in self.run_it()
 
     def test_metadata_in_the_headers_is_used(self):
         self.write("headers/rust/libkernel.rmeta", "")
         self.write("headers/scripts/target.json", "{}")
         out = self.run_it(status=0)
-        self.assertIn(str((self.root / "headers").resolve()), out.splitlines())
+        assert str((self.root / "headers").resolve()) in out.splitlines()
 
     def test_a_directory_of_others_is_left_alone(self):
         self.write("mine/thesis", "years of work")
         out = self.run_it("--output", self.root / "mine")
-        self.assertIn("mine is there, and was not made by prepare-kdir", out)
-        self.assertNotIn("making the metadata", out)
+        assert "mine is there, and was not made by prepare-kdir" in out
+        assert "making the metadata" not in out
         self.write("file", "text")
-        self.assertIn("was not made by prepare-kdir", self.run_it("--output", self.root / "file"))
-        self.assertEqual((self.root / "file").read_text(), "text")
+        assert "was not made by prepare-kdir" in self.run_it("--output", self.root / "file")
+        assert (self.root / "file").read_text() == "text"
 
     def test_an_empty_directory_and_an_old_one_are_taken(self):
         (self.root / "empty").mkdir()
         self.write("old/.prepared", "recipe 0")
         for name in ("empty", "old"):
-            self.assertIn("making the metadata", self.run_it("--output", self.root / name))
+            assert "making the metadata" in self.run_it("--output", self.root / name)
 
     def test_what_a_killed_run_left_goes_and_no_more(self):
         self.write("cache/.kernel.prepare-kdir.Ab3xYz/half", "")
         self.run_it()
         self.write(".mine.backup/thesis", "years of work")
         self.run_it("--output", self.root / "mine")
-        self.assertTrue((self.root / ".mine.backup/thesis").exists())
+        assert (self.root / ".mine.backup/thesis").exists()
 
     def whole(self):
         """Makes of the headers, the source and rustc what the crates can be made of, as far as the script
@@ -205,34 +201,34 @@ class PrepareKdir(unittest.TestCase):
                     time.sleep(0.05)
                 run.send_signal(number)
                 said = run.communicate()[0]
-            self.assertEqual(run.returncode, 128 + number, said)
-            self.assertIn("interrupted: nothing was changed", said)
-            self.assertEqual(os.listdir(self.root / "cache"), [], "nothing half-made is left")
+            assert run.returncode == 128 + number, said
+            assert "interrupted: nothing was changed" in said
+            assert os.listdir(self.root / "cache") == [], "nothing half-made is left"
             (self.root / "begun").unlink()
             (self.root / "slow").unlink()
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
-        self.assertEqual((done.returncode, done.stdout), (0, f"{output}\n"), done.stderr)
+        assert (done.returncode, done.stdout) == (0, f"{output}\n"), done.stderr
         for name in ("rust/libkernel.rmeta", "rust/libmacros.so", "rust/kernel/generated_arch_x.rs",
                      "scripts/target.json", "scripts/Makefile.build", "include/generated/autoconf.h", "Makefile"):
-            self.assertTrue((output / name).exists(), name)
-        self.assertEqual(os.listdir(self.root / "cache"), ["kernel"])
+            assert (output / name).exists(), name
+        assert os.listdir(self.root / "cache") == ["kernel"]
         again = subprocess.run(command, capture_output=True, text=True, check=True, env=env)
-        self.assertIn("is up to date", again.stderr)
+        assert "is up to date" in again.stderr
 
     def test_crates_that_are_not_those_of_the_kernel_are_not_kept(self):
         self.whole()
         self.write("headers/Module.symvers", "0x0\t_RNvCs2_6kernel5print\tvmlinux\tEXPORT_SYMBOL_GPL\t\n")
         out = self.run_it()
-        self.assertIn("are not those of kernel", out)
-        self.assertIn("_RNvCs2_6kernel5print", out)
+        assert "are not those of kernel" in out
+        assert "_RNvCs2_6kernel5print" in out
 
     def test_no_headers(self):
         done = subprocess.run(["sh", KDIR, "--output", self.root / "cache/kernel", "7.3.99-none"],
                               capture_output=True, text=True, check=False)
-        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        assert (done.returncode, done.stdout) == (1, "")
         self.assertRegex(done.stderr, r"^prepare-kdir: error: kernel 7\.3\.99-none has no headers here: "
                                       r"(apt install linux-headers-7\.3\.99-none|install the package)")
-        self.assertFalse((self.root / "cache").exists())
+        assert not (self.root / "cache").exists()
 
     def test_wrong_usage(self):
         self.run_it("--frob", status=2)
@@ -241,9 +237,8 @@ class PrepareKdir(unittest.TestCase):
     def test_compilers_are_printed_where_headers_do_not_name_them(self):
         self.write("headers/rust/libkernel.rmeta", "")
         self.write("headers/scripts/target.json", "{}")
-        self.assertEqual(self.run_it("--compilers", status=0).splitlines()[:2], [
-            str((self.root / "headers").resolve()),
-            f"RUSTC={self.root}/bin/rustc BINDGEN={self.root}/bin/bindgen"])
+        assert self.run_it("--compilers", status=0).splitlines()[:2] == [str((self.root / "headers").resolve()),
+            f"RUSTC={self.root}/bin/rustc BINDGEN={self.root}/bin/bindgen"]
 
     def test_dkms_builds_by_compilers_of_versioned_packages(self):
         self.write("headers/rust/libkernel.rmeta", "")
@@ -259,8 +254,8 @@ class PrepareKdir(unittest.TestCase):
         self.assertRegex(log, "\nby /\\S*rustc\\S* and /\\S*bindgen\\S*\n")
         by = [name for line in log.splitlines() if line.startswith("by ") for name in line.split()[1::2]]
         for name, text in zip(by, (RUSTC, "bindgen 0.71.1")):
-            self.assertEqual(subprocess.run([name, "--version"], capture_output=True, text=True,
-                                            check=True).stdout.strip(), text)
+            assert subprocess.run([name, "--version"], capture_output=True, text=True,
+                check=True).stdout.strip() == text
 
     def dkms(self, **env):
         """Builds as DKMS does; returns what the console gets, and the log."""
@@ -286,12 +281,8 @@ class PrepareKdir(unittest.TestCase):
         self.write("headers/rust/libkernel.rmeta", "")
         self.write("headers/scripts/target.json", "{}")
         self.write("headers/Makefile", "modules: ; @echo 'modules of $(RUST_VIRTIO_VERSION)'\n")
-        self.assertIn("\nmodules of 1.2~3\n", self.dkms()[1])
+        assert "\nmodules of 1.2~3\n" in self.dkms()[1]
 
     def test_dkms_replaces_metadata_whose_removal_was_interrupted(self):
         self.write(f"cache/{RELEASE}/rust/libkernel.rmeta", "")
-        self.assertIn("lack the metadata", self.dkms()[0])
-
-
-if __name__ == "__main__":
-    unittest.main()
+        assert "lack the metadata" in self.dkms()[0]

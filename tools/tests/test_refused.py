@@ -27,10 +27,8 @@ class Command(unittest.TestCase):
     """The command that Kbuild saves."""
 
     def test_without_source_and_products(self):
-        self.assertEqual(refused.command(SAVED),
-                         ({"OBJTREE": "/k", "RUST_MODFILE": "./m"},
-                          ["/bin/rustc", "--edition=2021", "-Zcrate-attr=feature(a,b)",
-                           "-L", "./kernel", "--extern", "net"]))
+        assert refused.command(SAVED) == ({"OBJTREE": "/k", "RUST_MODFILE": "./m"},
+            ["/bin/rustc", "--edition=2021", "-Zcrate-attr=feature(a,b)", "-L", "./kernel", "--extern", "net"])
 
     def test_of_something_else(self):
         for text in ("", "x\n", "a := \n", "a := B=c\n"):
@@ -46,8 +44,7 @@ class Errors(unittest.TestCase):
         return refused.wrong(refused.announced(SOURCE), "\n".join(errors), "file.rs")
 
     def test_all_there(self):
-        self.assertEqual(self.check("warning", error(2, "E0425", "no g"),
-                                    error(4, "", "lifetime may not live long enough")), "")
+        assert self.check("warning", error(2, "E0425", "no g"), error(4, "", "lifetime may not live long enough")) == ""
 
     def test_one_is_missing(self):
         self.assertRegex(self.check(error(2, "E0425", "no g")), "^line 4: may not live was expected$")
@@ -59,7 +56,3 @@ class Errors(unittest.TestCase):
     def test_in_another_file(self):
         text = self.check(error(2, "E0425", "no g", "/t/common/nic.rs"), error(4, "", "may not live"))
         self.assertRegex(text, "nic.rs:2: E0425 no g\nline 2: E0425 was expected")
-
-
-if __name__ == "__main__":
-    unittest.main()

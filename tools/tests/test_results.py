@@ -2,9 +2,7 @@
 """Tests how results are kept."""
 
 import json
-import tempfile
 import unittest
-from pathlib import Path
 from unittest import mock
 
 from rvt import results, testall
@@ -16,32 +14,27 @@ class Merge(unittest.TestCase):
     """Tests of one command in the results of another."""
 
     def setUp(self):
-        scratch = tempfile.TemporaryDirectory(prefix="rvt-results-")
-        self.addCleanup(scratch.cleanup)
-        self.out = Path(scratch.name)
-        patch = mock.patch.object(results, "OUT", self.out)
-        patch.start()
-        self.addCleanup(patch.stop)
+        self.enter(mock.patch.object(results, "OUT", self.top))
 
     def merged(self):
         mine = Results("test-stock")
         mine.tests = [Test("stock/off", "new", "fail", "why"), Test("harness", "again", "skip", "b")]
         mine.merge_into("test")
-        return json.loads((self.out / "test.json").read_text())
+        return json.loads((self.top / "test.json").read_text())
 
     def test_suites_are_replaced_and_the_rest_stays(self):
         whole = Results("test")
         whole.tests = [Test("stock/off", "old", "pass"), Test("stock/fresh", "kept", "pass"),
                        Test("harness", "again", "skip", "a"), Test("harness", "kept", "pass")]
         whole.write()
-        text = json.loads((self.out / "test.json").read_text())
-        (self.out / "test.json").write_text(json.dumps({**text, "parts": {"kunit": 1.0}}))
+        text = json.loads((self.top / "test.json").read_text())
+        (self.top / "test.json").write_text(json.dumps({**text, "parts": {"kunit": 1.0}}))
         found = self.merged()
-        self.assertEqual([(test["suite"], test["name"], test["reason"]) for test in found["tests"]],
-                         [("stock/fresh", "kept", ""), ("harness", "kept", ""),
-                          ("stock/off", "new", "why"), ("harness", "again", "b")])
-        self.assertEqual((found["passed"], found["failed"], found["skipped"]), (2, 1, 1))
-        self.assertEqual(found["parts"], {"kunit": 1.0})
+        assert [(test["suite"], test["name"], test["reason"]) for test in found["tests"]] == [
+            ("stock/fresh", "kept", ""), ("harness", "kept", ""), ("stock/off", "new", "why"),
+            ("harness", "again", "b")]
+        assert (found["passed"], found["failed"], found["skipped"]) == (2, 1, 1)
+        assert found["parts"] == {"kunit": 1.0}
 
     def whole_run(self):
         """Does what `make test` does, of which one part is left."""
@@ -50,10 +43,10 @@ class Merge(unittest.TestCase):
 
         with mock.patch.object(testall, "PARTS", {"harness": harness}), \
                 mock.patch.object(testall.parity, "as_test", return_value=Test("parity", "docs", "pass")), \
-                mock.patch.object(testall.setup, "TOOK", self.out / "none"), mock.patch("builtins.print"), \
+                mock.patch.object(testall.setup, "TOOK", self.top / "none"), mock.patch("builtins.print"), \
                 mock.patch.object(testall, "say"):
-            self.assertEqual(testall.main(None), 0)
-        return json.loads((self.out / "test.json").read_text())
+            assert testall.main(None) == 0
+        return json.loads((self.top / "test.json").read_text())
 
     def test_make_test_leaves_the_results_of_the_package_there_and_says_that_they_are_older(self):
         stock = Results("test-stock")
@@ -64,25 +57,20 @@ class Merge(unittest.TestCase):
         old.write()
         stock.merge_into("test")
         found = self.whole_run()
-        self.assertEqual([(test["suite"], test["name"]) for test in found["tests"]],
-                         [("harness", "now"), ("parity", "docs"), ("stock/off", "boots"),
-                          ("stock/fresh", "boots"), ("blk/identity (Debian guest)", "serial")])
-        self.assertEqual((found["passed"], found["failed"]), (4, 1))
-        self.assertEqual(found["earlier"], ["blk/identity (Debian guest)", "stock/fresh", "stock/off"])
+        assert [(test["suite"], test["name"]) for test in found["tests"]] == [("harness", "now"), ("parity", "docs"),
+            ("stock/off", "boots"), ("stock/fresh", "boots"), ("blk/identity (Debian guest)", "serial")]
+        assert (found["passed"], found["failed"]) == (4, 1)
+        assert found["earlier"] == ["blk/identity (Debian guest)", "stock/fresh", "stock/off"]
         stock.tests = stock.tests[:1]
         stock.merge_into("test")
-        self.assertEqual(json.loads((self.out / "test.json").read_text())["earlier"],
-                         ["blk/identity (Debian guest)", "stock/fresh"])
+        assert json.loads((self.top / "test.json").read_text())["earlier"] == ["blk/identity (Debian guest)",
+            "stock/fresh"]
 
     def test_a_file_whose_writing_was_interrupted_is_as_good_as_none(self):
-        (self.out / "test.json").write_text('{"tests": [')
-        self.assertEqual(len(self.merged()["tests"]), 2)
-        (self.out / "test.json").write_text('{"tests": [')
-        self.assertNotIn("earlier", self.whole_run())
+        (self.top / "test.json").write_text('{"tests": [')
+        assert len(self.merged()["tests"]) == 2
+        (self.top / "test.json").write_text('{"tests": [')
+        assert "earlier" not in self.whole_run()
 
     def test_without_older_results(self):
-        self.assertEqual(len(self.merged()["tests"]), 2)
-
-
-if __name__ == "__main__":
-    unittest.main()
+        assert len(self.merged()["tests"]) == 2

@@ -1,12 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """rust-project.json, and what clippy says of the modules."""
 
-import sys
-import tempfile
 import unittest
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from rvt import modules, rust_analyzer
 from rvt.paths import REPO
@@ -22,9 +17,7 @@ class Project(unittest.TestCase):
     """Our crates, from the commands that compiled them."""
 
     def setUp(self):
-        scratch = tempfile.TemporaryDirectory()
-        self.addCleanup(scratch.cleanup)
-        self.out = Path(scratch.name).resolve()
+        self.out = self.top
 
     def _compiled(self, name: str, root: str, externs: list, library: bool) -> None:
         path = self.out / name
@@ -40,13 +33,13 @@ class Project(unittest.TestCase):
             _crate("core", "/r/core.rs"), _crate("alloc", "/r/alloc.rs", [0]),
             _crate("kernel", "/k/lib.rs", [0]), *extra]}
         whole = rust_analyzer.project(base, self.out)
-        self.assertEqual(whole["sysroot"], "/s")
+        assert whole["sysroot"] == "/s"
         return whole["crates"]
 
     def _deps(self, crates: list, name: str) -> list:
         crate = next(crate for crate in reversed(crates) if crate["display_name"] == name)
         for dep in crate["deps"]:
-            self.assertEqual(crates[dep["crate"]]["display_name"], dep["name"])
+            assert crates[dep["crate"]]["display_name"] == dep["name"]
         return [dep["name"] for dep in crate["deps"]]
 
     def test_crates_come_behind_those_they_depend_on(self):
@@ -54,17 +47,17 @@ class Project(unittest.TestCase):
         self._compiled("b/net", "kernel/net.rs", ["queue"], True)
         self._compiled("c/queue", "queue/lib.rs", [], True)
         crates = self._project()
-        self.assertEqual([crate["display_name"] for crate in crates[3:]], ["queue", "net", "driver"])
-        self.assertEqual(self._deps(crates, "driver"), ["core", "alloc", "net", "queue", "kernel"])
-        self.assertEqual(crates[-1]["root_module"], str(REPO / "driver.rs"))
-        self.assertEqual(crates[-1]["cfg"], ["CONFIG_X", "MODULE"])
-        self.assertEqual(crates[-1]["env"]["RUST_VIRTIO_OBJ"], str(self.out))
+        assert [crate["display_name"] for crate in crates[3:]] == ["queue", "net", "driver"]
+        assert self._deps(crates, "driver") == ["core", "alloc", "net", "queue", "kernel"]
+        assert crates[-1]["root_module"] == str(REPO / "driver.rs")
+        assert crates[-1]["cfg"] == ["CONFIG_X", "MODULE"]
+        assert crates[-1]["env"]["RUST_VIRTIO_OBJ"] == str(self.out)
 
     def test_what_the_kernels_script_makes_of_our_files_goes(self):
         self._compiled("c/queue", "queue/lib.rs", [], True)
         crates = self._project([_crate("driver", REPO / "driver.rs", [2]), _crate("sample", "/k/sample.rs", [2, 0])])
-        self.assertEqual([crate["display_name"] for crate in crates[3:]], ["sample", "queue"])
-        self.assertEqual([dep["crate"] for dep in crates[3]["deps"]], [2, 0])
+        assert [crate["display_name"] for crate in crates[3:]] == ["sample", "queue"]
+        assert [dep["crate"] for dep in crates[3]["deps"]] == [2, 0]
 
     def test_a_circle_is_said(self):
         self._compiled("a/one", "one.rs", ["two"], True)
@@ -74,7 +67,7 @@ class Project(unittest.TestCase):
 
     def test_commands_of_other_compilers_are_no_crates(self):
         (self.out / ".x.o.cmd").write_text("savedcmd_x.o := clang -c x.c\n")
-        self.assertEqual(len(self._project()), 3)
+        assert len(self._project()) == 3
 
 
 class Clippy(unittest.TestCase):
@@ -85,13 +78,8 @@ class Clippy(unittest.TestCase):
                 "warning: this is long\n  --> net/x.rs:3:1\n   |\n3  | fn\n   = note: why\n\n"
                 "warning: 1 warning emitted\n\n  LD [M]  x.ko\nwarning: the compiler differs from the one\n"
                 "error[E0308]: types\n --> y.rs:1:1\n")
-        self.assertEqual(modules.said(text),
-                         "warning: this is long\n  --> net/x.rs:3:1\n   |\n3  | fn\n   = note: why\n"
-                         "error[E0308]: types\n --> y.rs:1:1")
+        assert modules.said(text) == ("warning: this is long\n  --> net/x.rs:3:1\n   |\n3  | fn\n   = note: why\n"
+            "error[E0308]: types\n --> y.rs:1:1")
 
     def test_nothing_is_said_of_a_clean_build(self):
-        self.assertEqual(modules.said("  CLIPPY [M] x.o\n  LD [M]  x.ko\n"), "")
-
-
-if __name__ == "__main__":
-    unittest.main()
+        assert modules.said("  CLIPPY [M] x.o\n  LD [M]  x.ko\n") == ""

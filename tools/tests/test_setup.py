@@ -4,7 +4,6 @@
 import os
 import subprocess
 import sys
-import tempfile
 import unittest
 from pathlib import Path
 from unittest import mock
@@ -40,12 +39,7 @@ class Machine(unittest.TestCase):
 class Space(unittest.TestCase):
 
     def setUp(self):
-        scratch = tempfile.TemporaryDirectory()
-        self.addCleanup(scratch.cleanup)
-        self.top = Path(scratch.name)
-        patch = mock.patch.object(needs, "cache", return_value=self.top / "cache")
-        patch.start()
-        self.addCleanup(patch.stop)
+        self.enter(mock.patch.object(needs, "cache", return_value=self.top / "cache"))
 
     def test_a_file_in_the_place_of_the_cache_is_said(self):
         (self.top / "cache").write_text("")
@@ -74,14 +68,10 @@ class Bindgen(unittest.TestCase):
     """A cache with a bindgen of another time or machine, and one in PATH."""
 
     def setUp(self):
-        scratch = tempfile.TemporaryDirectory()
-        self.addCleanup(scratch.cleanup)
-        self.top = Path(scratch.name)
         self.cached, self.own = self.top / "tools/bin/bindgen", self.top / "bin/bindgen"
         for patch in (mock.patch.object(toolchain, "cache", return_value=self.top),
                       mock.patch.dict(os.environ, {"PATH": f"{self.own.parent}:/usr/bin:/bin"})):
-            patch.start()
-            self.addCleanup(patch.stop)
+            self.enter(patch)
         os.environ.pop("BINDGEN", None)
 
     @staticmethod
@@ -99,9 +89,9 @@ class Bindgen(unittest.TestCase):
             with self.subTest(content):
                 self.put(self.cached, content)
                 self.own.unlink(missing_ok=True)
-                self.assertEqual(toolchain.bindgen()[0], "")
+                assert toolchain.bindgen()[0] == ""
                 self.put(self.own, b"#!/bin/sh\necho bindgen 0.71.1\n")
-                self.assertEqual(toolchain.bindgen(), (str(self.own), "bindgen 0.71.1"))
+                assert toolchain.bindgen() == (str(self.own), "bindgen 0.71.1")
 
 
 class Sudo(unittest.TestCase):
@@ -113,12 +103,11 @@ class Sudo(unittest.TestCase):
     def setUp(self):
         for patch in (mock.patch("os.geteuid", return_value=1000),
                       mock.patch("shutil.which", return_value="/usr/bin/sudo")):
-            patch.start()
-            self.addCleanup(patch.stop)
+            self.enter(patch)
 
     def test_is_used_if_it_asks_nothing(self):
         with self._asked(0):
-            self.assertEqual(setup._as_root(), ["sudo"])
+            assert setup._as_root() == ["sudo"]
 
     def test_that_asks_is_refused_without_a_terminal(self):
         with self._asked(1), mock.patch("os.isatty", return_value=False):
@@ -126,7 +115,7 @@ class Sudo(unittest.TestCase):
 
     def test_that_asks_is_asked_on_a_terminal(self):
         with self._asked(1, 0), mock.patch("os.isatty", return_value=True):
-            self.assertEqual(setup._as_root(), ["sudo"])
+            assert setup._as_root() == ["sudo"]
 
     def test_that_refuses_is_said(self):
         with self._asked(1, 1), mock.patch("os.isatty", return_value=True):
@@ -141,18 +130,13 @@ class Sudo(unittest.TestCase):
         apt.conf = Path("/c/apt.conf")
         with mock.patch.dict(os.environ, {"http_proxy": "http://p:1", "https_proxy": ""}):
             command = apt.command()
-        self.assertEqual(command[0], "env")
-        self.assertIn("http_proxy=http://p:1", command)
-        self.assertFalse([word for word in command if word.startswith("https_proxy")])
+        assert command[0] == "env"
+        assert "http_proxy=http://p:1" in command
+        assert not [word for word in command if word.startswith("https_proxy")]
 
 
 @unittest.skipUnless(Path("/usr/bin/dpkg-deb").exists(), "there is no dpkg-deb")
 class Download(unittest.TestCase):
-
-    def setUp(self):
-        scratch = tempfile.TemporaryDirectory()
-        self.addCleanup(scratch.cleanup)
-        self.top = Path(scratch.name)
 
     def _package(self) -> Path:
         tree = self.top / "tree"
@@ -167,12 +151,11 @@ class Download(unittest.TestCase):
 
     def test_a_package_that_came_in_part_is_not_whole(self):
         deb = self._package()
-        self.assertTrue(source._is_whole(deb))
+        assert source._is_whole(deb)
         deb.write_bytes(deb.read_bytes()[:-50000])
         # Its head is there, and tells nothing.
-        self.assertEqual(subprocess.run(["dpkg-deb", "--info", deb], check=False,
-                                        capture_output=True).returncode, 0)
-        self.assertFalse(source._is_whole(deb))
+        assert subprocess.run(["dpkg-deb", "--info", deb], check=False, capture_output=True).returncode == 0
+        assert not source._is_whole(deb)
 
     def test_a_package_has_its_name_when_it_is_whole(self):
         apt = debian.Apt.__new__(debian.Apt)
@@ -185,12 +168,12 @@ class Download(unittest.TestCase):
 
         with mock.patch.object(debian, "run", fetch), \
                 mock.patch.object(debian, "output", return_value="'http://m/x' x_1_all.deb 5 SHA256:0\n"):
-            self.assertEqual(apt.download("x", self.top), self.top / "x_1_all.deb")
-            self.assertEqual(apt.download("x", self.top), self.top / "x_1_all.deb")
-            self.assertEqual(seen, [[]], "what is whole is not fetched again")
+            assert apt.download("x", self.top) == self.top / "x_1_all.deb"
+            assert apt.download("x", self.top) == self.top / "x_1_all.deb"
+            assert seen == [[]], "what is whole is not fetched again"
             (self.top / "x_1_all.deb").write_text("123")
             apt.download("x", self.top)
-        self.assertEqual((self.top / "x_1_all.deb").read_text(), "12345")
+        assert (self.top / "x_1_all.deb").read_text() == "12345"
 
 
 class Python(unittest.TestCase):
@@ -201,19 +184,14 @@ class Python(unittest.TestCase):
 
     def test_that_is_there_is_taken_in_silence(self):
         done = self._run(os.environ["PATH"], sys.executable)
-        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""))
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
     def test_that_was_named_is_not_installed(self):
         done = self._run(os.environ["PATH"], "/nowhere/python9")
-        self.assertEqual(done.returncode, 1)
+        assert done.returncode == 1
         self.assertRegex(done.stderr, "^error: /nowhere/python9 is not installed.*PYTHON= names it")
 
     def test_that_is_missing_elsewhere_is_asked_for(self):
         done = self._run("/nonexistent", "python3")
-        self.assertEqual(done.returncode, 1)
+        assert done.returncode == 1
         self.assertRegex(done.stderr, "^error: python3 is not installed.*install Python")
-
-
-if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-    unittest.main()

@@ -23,7 +23,7 @@ class SideBySide(unittest.TestCase):
             return function
 
         side_by_side.run(results, [tried("a"), tried("b")])
-        self.assertEqual([test.name for test in results.tests], ["a", "b"])
+        assert [test.name for test in results.tests] == ["a", "b"]
 
     def test_no_more_than_there_is_room_for(self):
         lock, now, most, order = threading.Lock(), [], [], []
@@ -42,10 +42,10 @@ class SideBySide(unittest.TestCase):
 
         weights, results = [2, 2, 4, 1, 9, 2], Results("some")
         side_by_side.run(results, [tried(weight) for weight in weights], weights, 4)
-        self.assertEqual([int(test.name) for test in results.tests], weights)
-        self.assertEqual(sorted(order), sorted(weights))
-        self.assertEqual(max(most), 9)
-        self.assertLessEqual(max(sum_ for sum_ in most if sum_ != 9), 4)
+        assert [int(test.name) for test in results.tests] == weights
+        assert sorted(order) == sorted(weights)
+        assert max(most) == 9
+        assert max(sum_ for sum_ in most if sum_ != 9) <= 4
 
     def test_nothing_begins_after_an_error(self):
         began = []
@@ -55,7 +55,7 @@ class SideBySide(unittest.TestCase):
 
         with self.assertRaises(OSError):
             side_by_side.run(Results("some"), [wrong, began.append], [1, 1], 1)
-        self.assertEqual(began, [])
+        assert began == []
 
     def test_an_error_is_not_lost(self):
         def wrong(_part):
@@ -63,7 +63,3 @@ class SideBySide(unittest.TestCase):
 
         with self.assertRaisesRegex(OSError, "wrong"):
             side_by_side.run(Results("some"), [wrong, lambda part: None])
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """Tests rvt/stall.py."""
 
-import tempfile
 import types
 import unittest
-from pathlib import Path
+from unittest import mock
 
 from rvt import accel, stall
 
@@ -18,45 +17,35 @@ class StallTest(unittest.TestCase):
     """Which guests are run again."""
 
     def setUp(self):
-        self._before, accel._chosen = accel._chosen, "tcg"
-        self._dir = tempfile.TemporaryDirectory()
-
-    def tearDown(self):
-        accel._chosen = self._before
-        self._dir.cleanup()
+        self.enter(mock.patch.object(accel, "_chosen", "tcg"))
 
     def _reason(self, console: str, error: str = "stuck", splats=()) -> str:
-        rundir = Path(self._dir.name)
-        (rundir / "console.log").write_text(console)
-        return stall.reason(types.SimpleNamespace(error=error, splats=list(splats), rundir=rundir))
+        (self.top / "console.log").write_text(console)
+        return stall.reason(types.SimpleNamespace(error=error, splats=list(splats), rundir=self.top))
 
     def test_idle_processor(self):
-        self.assertIn("false positive", self._reason(IDLE))
-        self.assertIn("false positive", self._reason(IDLE, "", ["x"]))
+        assert "false positive" in self._reason(IDLE)
+        assert "false positive" in self._reason(IDLE, "", ["x"])
 
     def test_busy_processor(self):
-        self.assertEqual(self._reason(BUSY), "")
+        assert self._reason(BUSY) == ""
 
     def test_healthy_guest(self):
-        self.assertEqual(self._reason(IDLE, ""), "")
+        assert self._reason(IDLE, "") == ""
 
     def test_boot_before_the_drivers(self):
-        self.assertNotEqual(self._reason("[ 1.0] x", "did not boot within 300 s"), "")
-        self.assertEqual(self._reason("rust_virtqueue: loading", "did not boot within 300 s"), "")
+        assert self._reason("[ 1.0] x", "did not boot within 300 s") != ""
+        assert self._reason("rust_virtqueue: loading", "did not boot within 300 s") == ""
 
     def test_qemu_trips_over_its_tables(self):
-        (Path(self._dir.name) / "qemu.log").write_text(TABLES)
-        self.assertIn("iotlb", self._reason("", "QEMU ended half-way (status -6)"))
-        self.assertEqual(self._reason("", ""), "")
+        (self.top / "qemu.log").write_text(TABLES)
+        assert "iotlb" in self._reason("", "QEMU ended half-way (status -6)")
+        assert self._reason("", "") == ""
 
     def test_another_assertion_of_qemu(self):
-        (Path(self._dir.name) / "qemu.log").write_text(TABLES.replace("iotlb_to_section", "virtio"))
-        self.assertEqual(self._reason("", "QEMU ended half-way (status -6)"), "")
+        (self.top / "qemu.log").write_text(TABLES.replace("iotlb_to_section", "virtio"))
+        assert self._reason("", "QEMU ended half-way (status -6)") == ""
 
     def test_kvm(self):
         accel._chosen = "kvm"
-        self.assertEqual(self._reason(IDLE), "")
-
-
-if __name__ == "__main__":
-    unittest.main()
+        assert self._reason(IDLE) == ""

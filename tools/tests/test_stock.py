@@ -5,7 +5,6 @@ import json
 import lzma
 import os
 import shutil
-import tempfile
 import unittest
 from pathlib import Path
 from unittest import mock
@@ -22,16 +21,11 @@ class Case(unittest.TestCase):
     """A cache of its own, and no variable set."""
 
     def setUp(self):
-        scratch = tempfile.TemporaryDirectory()
-        self.addCleanup(scratch.cleanup)
-        self.top = Path(scratch.name)
         self.environment({})
 
     def environment(self, values: dict) -> None:
         """Sets the variables, in addition to the cache."""
-        patch = mock.patch.dict(os.environ, {**values, "RUST_VIRTIO_CACHE": str(self.top)}, clear=False)
-        patch.start()
-        self.addCleanup(patch.stop)
+        self.enter(mock.patch.dict(os.environ, {**values, "RUST_VIRTIO_CACHE": str(self.top)}, clear=False))
         for name in {"KDIR", "KERNEL", "VARIANT", "RING"} - set(values):
             os.environ.pop(name, None)
 
@@ -52,19 +46,19 @@ class Choice(Case):
         self.cached("7.4.1-1~bpo13+1", "debian-rt")
         self.environment({"KERNEL": "debian"})
         with mock.patch.object(stock, "_fetch", side_effect=AssertionError("asked")):
-            self.assertEqual(kernel.directory(), newest)
+            assert kernel.directory() == newest
 
     def test_the_archive_is_asked_for_a_newer_one_and_for_one_that_is_not_there(self):
         self.cached("7.3.9-1~bpo13+1")
         with mock.patch.object(stock, "_fetch", side_effect=lambda name: f"fetched {name}"):
-            self.assertEqual(stock.directory("debian", newest=True), "fetched debian")
-            self.assertEqual(stock.directory("debian-cloud"), "fetched debian-cloud")
+            assert stock.directory("debian", newest=True) == "fetched debian"
+            assert stock.directory("debian-cloud") == "fetched debian-cloud"
 
     def test_one_that_was_not_finished_is_not_taken(self):
         kdir = self.cached("7.3.9-1~bpo13+1")
         (kdir / ".rvt-stock").unlink()
         with mock.patch.object(stock, "_fetch", side_effect=lambda name: f"fetched {name}"):
-            self.assertEqual(stock.directory("debian"), "fetched debian")
+            assert stock.directory("debian") == "fetched debian"
 
     def test_a_mark_that_cannot_be_read_is_as_good_as_none(self):
         kdir = self.cached("7.3.9-1~bpo13+1")
@@ -72,9 +66,9 @@ class Choice(Case):
                      '{"name": "debian", "release": "7.3.9"}', "\xff"):
             with self.subTest(text):
                 (kdir / ".rvt-stock").write_text(text, encoding="latin-1")
-                self.assertFalse(stock.is_stock(kdir))
+                assert not stock.is_stock(kdir)
                 with mock.patch.object(stock, "_fetch", side_effect=lambda name: f"fetched {name}"):
-                    self.assertEqual(stock.directory("debian"), "fetched debian")
+                    assert stock.directory("debian") == "fetched debian"
 
     def test_what_is_asked_for_is_checked(self):
         for values, text in (({"KERNEL": "ubuntu"}, "no such kernel.*debian, debian-cloud, debian-rt"),
@@ -99,7 +93,7 @@ class Choice(Case):
         out.mkdir(parents=True)
         (out / "rust_vring.ko").touch()
         with mock.patch.object(modules, "OUT", self.top / "out"):
-            self.assertEqual(modules.built(kdir), [out / "rust_vring.ko"])
+            assert modules.built(kdir) == [out / "rust_vring.ko"]
 
 
 class Packages(Case):
@@ -121,9 +115,9 @@ class Packages(Case):
 
         apt = mock.Mock(log="log", env=dict, candidate=lambda package: "1")
         with mock.patch.object(stock, "output", show):
-            self.assertEqual(stock._newest(apt, "debian"), ("7.3.4+deb13-amd64", "1"))
-            self.assertEqual(stock._packages(apt, "7.3.4+deb13-amd64", "1"), sorted(
-                [name for name in known if "+deb13" in name] + ["linux-kbuild-7.3.4+deb13"]))
+            assert stock._newest(apt, "debian") == ("7.3.4+deb13-amd64", "1")
+            assert stock._packages(apt, "7.3.4+deb13-amd64", "1") == sorted(
+                [name for name in known if "+deb13" in name] + ["linux-kbuild-7.3.4+deb13"])
             with self.assertRaisesRegex(Failure, "has no linux-headers-rt-amd64"):
                 stock._newest(apt, "debian-rt")
 
@@ -173,25 +167,25 @@ class Making(Case):
     def test_it_has_what_a_build_directory_has(self):
         self.make()
         for name in (".config", "Module.symvers", "arch/x86/boot/bzImage", "rust/libkernel.rmeta", "modules"):
-            self.assertTrue((self.kdir / name).exists(), name)
-        self.assertEqual(kmods.release(self.kdir), "7.3.4-d")
-        self.assertEqual(stock.about(self.kdir)["version"], "1")
-        self.assertFalse((self.kdir / "packages").exists())
+            assert (self.kdir / name).exists(), name
+        assert kmods.release(self.kdir) == "7.3.4-d"
+        assert stock.about(self.kdir)["version"] == "1"
+        assert not (self.kdir / "packages").exists()
 
     def test_what_was_interrupted_goes_on(self):
         self.broken = "linux-b"
         with self.assertRaisesRegex(stock.Unavailable, "packages cannot be fetched: no network"):
             self.make()
-        self.assertFalse((self.kdir / "root").exists())
+        assert not (self.kdir / "root").exists()
         self.broken = "prepare"
         with self.assertRaises(Failure) as caught:
             self.make()
         self.assertNotIsInstance(caught.exception, stock.Unavailable)
-        self.assertFalse(stock.is_stock(self.kdir))
+        assert not stock.is_stock(self.kdir)
         self.got, self.broken = [], ""
         self.make()
-        self.assertEqual(self.got, ["linux-source-7.3"])
-        self.assertTrue(stock.is_stock(self.kdir))
+        assert self.got == ["linux-source-7.3"]
+        assert stock.is_stock(self.kdir)
 
     def test_a_tree_of_which_a_half_is_left_is_completed(self):
         self.make()
@@ -201,21 +195,21 @@ class Making(Case):
         (self.kdir / "build" / ".rvt-built").unlink(missing_ok=True)
         self.got = []
         self.make()
-        self.assertEqual(self.got, ["linux-a", "linux-b", "linux-source-7.3"])
-        self.assertTrue((self.kdir / "rust/libkernel.rmeta").exists())
-        self.assertEqual(stock.about(self.kdir)["release"], "7.3.4-d")
+        assert self.got == ["linux-a", "linux-b", "linux-source-7.3"]
+        assert (self.kdir / "rust/libkernel.rmeta").exists()
+        assert stock.about(self.kdir)["release"] == "7.3.4-d"
 
     def test_the_leg_of_make_test_is_skipped_where_there_are_no_packages(self):
         results = Results("x")
         with mock.patch.object(stock, "directory", side_effect=stock.Unavailable("no network\nLog: x")), \
                 mock.patch.object(legs.selftest, "run", side_effect=AssertionError("ran")):
             legs._on_stock(results)
-        self.assertEqual([(test.result, test.reason) for test in results.tests], [("skip", "no network")])
+        assert [(test.result, test.reason) for test in results.tests] == [("skip", "no network")]
         with mock.patch.object(stock, "directory", side_effect=Failure("broken")):
             with self.assertRaisesRegex(Failure, "broken"):
                 legs._on_stock(results)
         for part in legs._STOCK.pattern.split(","):
-            self.assertEqual(len(selftest.scripts(part)), 1)
+            assert len(selftest.scripts(part)) == 1
 
 
 class Kernel(Case):
@@ -253,35 +247,34 @@ class Kernel(Case):
         self.module("pre")
         self.module("overlay", more="softdep=pre: pre")
         with mock.patch.object(kmods, "_MANY", 3):
-            self.assertEqual(set(kmods.taken(self.kdir)), {
-                "ext4", "jbd2", "crc_16", "virtio_blk", "virtio_net", "net_failover", "virtio_mmio",
-                "overlay", "pre"})
-        self.assertIn("other", kmods.taken(self.kdir))
+            assert set(kmods.taken(self.kdir)) == {"ext4", "jbd2", "crc_16", "virtio_blk", "virtio_net", "net_failover",
+                "virtio_mmio", "overlay", "pre"}
+        assert "other" in kmods.taken(self.kdir)
 
     def test_and_what_our_modules_need(self):
         self.module("other")
         ours = self.top / "rust_x.ko"
         ours.write_bytes(b"\0depends=other\0")
         with mock.patch.object(kmods, "_MANY", 3):
-            self.assertIn("other", kmods.taken(self.kdir, [ours]))
+            assert "other" in kmods.taken(self.kdir, [ours])
 
     def test_the_tree_of_a_guest_has_them_uncompressed(self):
         with mock.patch.object(modtree, "run"):
             top = modtree.build(self.kdir, [], self.top / "dest", self.top / "log", "c")
-        self.assertTrue((top / "kernel/crc_16.ko").read_bytes().startswith(b"\x7fELF"))
-        self.assertEqual((top / "modules.order").read_text().split()[2], "kernel/crc_16.ko")
+        assert (top / "kernel/crc_16.ko").read_bytes().startswith(b"\x7fELF")
+        assert (top / "modules.order").read_text().split()[2] == "kernel/crc_16.ko"
 
     def test_what_is_part_of_the_kernel_is_not_loaded(self):
-        self.assertEqual(modtree.loadable(self.kdir, Spec().load()),
-                         ["ext4", "rust_virtqueue", "rust_virtio_blk", "rust_virtio_net"])
+        assert modtree.loadable(self.kdir, Spec().load()) == ["ext4", "rust_virtqueue", "rust_virtio_blk",
+            "rust_virtio_net"]
 
     def test_the_ring_is_the_one_in_the_kernel(self):
-        self.assertEqual(modtree.settle(Spec(), self.kdir).ring, "c")
+        assert modtree.settle(Spec(), self.kdir).ring == "c"
         for ring in ("rust", "both"):
             with self.assertRaisesRegex(Failure, "the ring in C is built into Linux 7.3.4-d"):
                 modtree.settle(Spec(ring=ring), self.kdir)
         (self.modules / "modules.builtin").write_text("")
-        self.assertEqual(modtree.settle(Spec(), self.kdir).ring, modtree.DEFAULT_RING)
+        assert modtree.settle(Spec(), self.kdir).ring == modtree.DEFAULT_RING
 
     def why_not(self, script: str = "", **fields) -> str:
         """Returns why a script is skipped on this kernel."""
@@ -290,37 +283,32 @@ class Kernel(Case):
             return fits.why_not(self.kdir, Spec(**fields), ours, script)
 
     def test_what_a_kernel_cannot_run_is_skipped_with_the_reason(self):
-        self.assertEqual(self.why_not(), "")
-        self.assertEqual(self.why_not(ring="c", family="c"), "")
-        self.assertIn("ring in C is built in", self.why_not(ring="both"))
-        self.assertIn("no module vdpa_sim", self.why_not(modules=["vdpa_sim"]))
-        self.assertIn("no CONFIG_VIRTIO_MMIO_CMDLINE_DEVICES", self.why_not(transport="mmio"))
-        self.assertIn("no CONFIG_A, CONFIG_C", self.why_not("#!x\n# rvt-config: A VIRTIO_BLK\n# rvt-config: C\n"))
-        self.assertIn("no CONFIG_VIRTIO=m", self.why_not("#!x\n# rvt-config: VIRTIO=m\n"))
+        assert self.why_not() == ""
+        assert self.why_not(ring="c", family="c") == ""
+        assert "ring in C is built in" in self.why_not(ring="both")
+        assert "no module vdpa_sim" in self.why_not(modules=["vdpa_sim"])
+        assert "no CONFIG_VIRTIO_MMIO_CMDLINE_DEVICES" in self.why_not(transport="mmio")
+        assert "no CONFIG_A, CONFIG_C" in self.why_not("#!x\n# rvt-config: A VIRTIO_BLK\n# rvt-config: C\n")
+        assert "no CONFIG_VIRTIO=m" in self.why_not("#!x\n# rvt-config: VIRTIO=m\n")
         self.config("VIRTIO=y", "A=m", "C=y")
-        self.assertEqual(self.why_not("#!x\n# rvt-config: A C\n"), "")
+        assert self.why_not("#!x\n# rvt-config: A C\n") == ""
 
     def test_drivers_in_c_that_are_part_of_the_kernel_take_the_devices(self):
         with open(self.modules / "modules.builtin", "a", encoding="ascii") as listed:
             listed.write("kernel/drivers/block/virtio_blk.ko\n")
-        self.assertIn("virtio_blk is built into", self.why_not())
-        self.assertEqual(self.why_not(family="c"), "")
+        assert "virtio_blk is built into" in self.why_not()
+        assert self.why_not(family="c") == ""
 
     def test_suites_need_kunit(self):
-        self.assertIn("no KUnit", fits.why_no_suites(self.kdir))
+        assert "no KUnit" in fits.why_no_suites(self.kdir)
         self.config("KUNIT=y")
-        self.assertEqual(fits.why_no_suites(self.kdir), "")
+        assert fits.why_no_suites(self.kdir) == ""
 
     def test_a_kernel_of_its_own_is_not_a_package_s(self):
-        self.assertEqual(fits.why_no_kernel(Spec(kernel="in-tree"), ""), "")
-        self.assertIn("config/in-tree.config", fits.why_no_kernel(Spec(kernel="in-tree"), "debian"))
-        self.assertEqual(fits.why_no_kernel(Spec(), "debian"), "")
+        assert fits.why_no_kernel(Spec(kernel="in-tree"), "") == ""
+        assert "config/in-tree.config" in fits.why_no_kernel(Spec(kernel="in-tree"), "debian")
+        assert fits.why_no_kernel(Spec(), "debian") == ""
 
     def test_skipped_scripts_are_in_the_results(self):
-        self.assertEqual([(test.full_name(), test.result, test.reason)
-                          for test in selftest._skipped(["blk/io"], "so", " (x)")],
-                         [("blk/io (x):all", "skip", "so")])
-
-
-if __name__ == "__main__":
-    unittest.main()
+        test, = selftest._skipped(["blk/io"], "so", " (x)")
+        assert (test.full_name(), test.result, test.reason) == ("blk/io (x):all", "skip", "so")

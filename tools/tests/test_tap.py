@@ -16,35 +16,35 @@ class Tap(unittest.TestCase):
 
     def test_pass_fail_and_skip(self):
         text = "1..3\nok 1 - a\n# why\nnot ok 2 - b\nok 3 - c # SKIP no device\n"
-        self.assertEqual(results(text), [("a", "pass"), ("b", "fail"), ("c", "skip")])
+        assert results(text) == [("a", "pass"), ("b", "fail"), ("c", "skip")]
 
     def test_reason_of_a_failure_is_what_was_said_before_it(self):
         found = tap.parse(["1..1", "# got 1", "# wanted 2", "not ok 1 - a"], "suite")
-        self.assertEqual(found[0].reason, "# got 1\n# wanted 2")
+        assert found[0].reason == "# got 1\n# wanted 2"
 
     def test_script_that_stops_early_fails(self):
-        self.assertEqual(results("1..2\nok 1 - a\n"), [("a", "pass"), ("plan", "fail")])
+        assert results("1..2\nok 1 - a\n") == [("a", "pass"), ("plan", "fail")]
 
     def test_more_tests_than_planned_fail(self):
-        self.assertEqual(results("1..1\nok 1 - a\nok 2 - b\n")[-1], ("plan", "fail"))
+        assert results("1..1\nok 1 - a\nok 2 - b\n")[-1] == ("plan", "fail")
 
     def test_no_plan_fails(self):
-        self.assertEqual(results("ok 1 - a\n")[-1], ("plan", "fail"))
+        assert results("ok 1 - a\n")[-1] == ("plan", "fail")
 
     def test_plan_at_the_end_is_a_plan(self):
-        self.assertEqual(results("ok 1 - a\n1..1\n"), [("a", "pass")])
+        assert results("ok 1 - a\n1..1\n") == [("a", "pass")]
 
     def test_no_output_fails(self):
-        self.assertEqual(results(""), [("plan", "fail")])
+        assert results("") == [("plan", "fail")]
 
     def test_skipped_script(self):
-        self.assertEqual(results("1..0 # SKIP not here\n"), [("all", "skip")])
+        assert results("1..0 # SKIP not here\n") == [("all", "skip")]
 
     def test_failed_test_is_not_saved_by_a_skip(self):
-        self.assertEqual(results("1..1\nnot ok 1 - a # SKIP x\n")[0][1], "fail")
+        assert results("1..1\nnot ok 1 - a # SKIP x\n")[0][1] == "fail"
 
     def test_full_name(self):
-        self.assertEqual(tap.Test("blk/io", "reads", "pass").full_name(), "blk/io:reads")
+        assert tap.Test("blk/io", "reads", "pass").full_name() == "blk/io:reads"
 
 
 class Kunit(unittest.TestCase):
@@ -56,9 +56,8 @@ class Kunit(unittest.TestCase):
 
     def test_cases(self):
         found = tap.parse_kunit(self.TEXT.splitlines(), "ring")
-        self.assertEqual([(test.name, test.result) for test in found],
-                         [("a", "pass"), ("b", "fail")])
-        self.assertIn("ASSERTION FAILED", found[1].reason)
+        assert [(test.name, test.result) for test in found] == [("a", "pass"), ("b", "fail")]
+        assert "ASSERTION FAILED" in found[1].reason
 
     def test_nothing(self):
-        self.assertEqual(tap.parse_kunit(["KTAP version 1", "1..1"], "ring")[0].result, "fail")
+        assert tap.parse_kunit(["KTAP version 1", "1..1"], "ring")[0].result == "fail"

@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import unittest
-from pathlib import Path
 
 from rvt import variables
 from rvt.paths import REPO
@@ -33,40 +32,40 @@ def _children(set_by_environment: dict, set_by_make: list) -> dict:
 class Variables(unittest.TestCase):
 
     def test_the_makefile_and_the_harness_know_the_same(self):
-        self.assertLessEqual(set(_of_makefile()), set(variables.NAMES))
+        assert set(_of_makefile()) <= set(variables.NAMES)
 
     def test_unset_ones_reach_no_child(self):
-        self.assertEqual(set(_children({}, [])) & set(_of_makefile()), set())
+        assert set(_children({}, [])) & set(_of_makefile()) == set()
 
     def test_empty_ones_reach_no_child(self):
         for name in _of_makefile():
             for env, make in (({name: ""}, []), ({name: "  "}, []), ({}, [f"{name}="])):
                 with self.subTest(name=name, env=env, make=make):
-                    self.assertNotIn(name, _children(env, make))
+                    assert name not in _children(env, make)
 
     def test_set_ones_reach_them_as_they_are(self):
         for name in _of_makefile():
             for env, make in (({name: "/a b"}, []), ({}, [f"{name}=/a b"])):
                 with self.subTest(name=name, env=env, make=make):
-                    self.assertEqual(_children(env, make).get(name), "/a b")
+                    assert _children(env, make).get(name) == "/a b"
 
     def test_python_without_a_value_is_the_one_of_the_system(self):
         for env, make in (({}, []), ({"PYTHON": ""}, []), ({"PYTHON": " "}, []), ({}, ["PYTHON="])):
             with self.subTest(env=env, make=make):
                 done = subprocess.run(["make", "-s", "-C", REPO, *make, "python"], capture_output=True,
                                       env={**os.environ, **env}, text=True, check=False)
-                self.assertEqual(done.returncode, 0, done.stderr)
+                assert done.returncode == 0, done.stderr
                 self.assertRegex(self.dry_run("parity", *make, **env), r"^\S*python3 \S+/rvt.py parity$")
-        self.assertTrue(self.dry_run("parity", "PYTHON=/opt/py").startswith("/opt/py "))
+        assert self.dry_run("parity", "PYTHON=/opt/py").startswith("/opt/py ")
 
     def test_options_of_a_command_are_for_variables_with_a_value(self):
         for target, name, option in (("shell", "CMD", "--run 'x y'"), ("shell", "FAMILY", "--family x y"),
                                      ("deb", "DEB_VERSION", "--version 'x y'")):
             with self.subTest(name):
-                self.assertIn(option, self.dry_run(target, f"{name}=x y"))
+                assert option in self.dry_run(target, f"{name}=x y")
                 for value in ("", " "):
-                    self.assertNotIn("--", self.dry_run(target, f"{name}={value}"))
-                    self.assertNotIn("--", self.dry_run(target, **{name: value}))
+                    assert "--" not in self.dry_run(target, f"{name}={value}")
+                    assert "--" not in self.dry_run(target, **{name: value})
 
     @staticmethod
     def dry_run(*argv: str, **env: str) -> str:
@@ -87,9 +86,4 @@ class Variables(unittest.TestCase):
                         [sys.executable, "-c", code, str(REPO / "tools"), name],
                         env={**os.environ, name: value, "MAKEFLAGS": "-j"},
                         capture_output=True, text=True, check=True)
-                    self.assertEqual(done.stdout.split(), [want, "none"])
-
-
-if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-    unittest.main()
+                    assert done.stdout.split() == [want, "none"]

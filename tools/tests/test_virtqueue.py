@@ -197,7 +197,7 @@ class Virtqueue(unittest.TestCase):
             bad = sum(memory.get("=H", 2) != 0x101 for _ in range(1000))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-        self.assertEqual(bad, 0)
+        assert bad == 0
 
     def test_buffers_go_round_many_times(self):
         """With chains, tables and batches, from the driver to the device and back, in any number."""
@@ -214,8 +214,7 @@ class Virtqueue(unittest.TestCase):
                 made.append(pieces)
             while random.random() < 0.6 and (chain := driver.device.take()):
                 taken.append(chain)
-                self.assertEqual([(*one, 0) for one in chain.out] + [(*one, WRITE) for one in chain.into],
-                                 made.pop(0))
+                assert [(*one, 0) for one in chain.out] + [(*one, WRITE) for one in chain.into] == made.pop(0)
             if random.random() < 0.5:
                 count = random.randrange(len(taken) + 1)
                 lengths = [turn + number for number in range(count)]
@@ -224,7 +223,7 @@ class Virtqueue(unittest.TestCase):
                 del taken[:count]
                 sent += lengths
             if random.random() < 0.5:
-                self.assertEqual(driver.take(), sent)
+                assert driver.take() == sent
                 sent = []
 
     def test_buffers_come_all_at_a_time(self):
@@ -245,7 +244,7 @@ class Virtqueue(unittest.TestCase):
 
                 with mock.patch.object(virtqueue._Words, "store", look):
                     driver.device.put(*((chain, 1) for chain in chains))
-                self.assertEqual((sum(seen), len(driver.take())), (0, 3))
+                assert (sum(seen), len(driver.take())) == (0, 3)
 
     def test_an_interrupt_comes_when_it_was_asked_for(self):
         """Once so many buffers are used, over the end of the ring too."""
@@ -261,10 +260,10 @@ class Virtqueue(unittest.TestCase):
                     for _ in range(wanted + 1):
                         driver.device.put((driver.device.take(), 1))
                         told.append(driver.device.wants_interrupt())
-                    self.assertEqual(told, [number == wanted for number in range(1, wanted + 2)])
+                    assert told == [number == wanted for number in range(1, wanted + 2)]
                     driver.take()
                     driver.device.arm()
-                    self.assertTrue(driver.event())
+                    assert driver.event()
 
     def test_another_process_goes_on(self):
         """A split queue says where its device was."""
@@ -276,10 +275,6 @@ class Virtqueue(unittest.TestCase):
                 driver.device.take()
                 driver.device = driver.open()
             chain = driver.device.take()
-            self.assertEqual(chain.into, [(turn, 1)])
+            assert chain.into == [(turn, 1)]
             driver.device.put((chain, turn))
-            self.assertEqual(driver.take(), [turn])
-
-
-if __name__ == "__main__":
-    unittest.main()
+            assert driver.take() == [turn]
