@@ -12,10 +12,10 @@ From the guest:
 
 import json
 import select
-import socket
 import subprocess
 import time
 
+from .qmp import connect
 from .say import Failure
 
 
@@ -24,16 +24,7 @@ class Channel:
 
     def __init__(self, path, log):
         self._log = open(log, "a", encoding="utf-8", buffering=1)
-        self._sock = socket.socket(socket.AF_UNIX)
-        end = time.monotonic() + 20
-        while True:
-            try:
-                self._sock.connect(str(path))
-                break
-            except OSError:
-                if time.monotonic() > end:
-                    raise Failure("QEMU did not open the machine channel")
-                time.sleep(0.05)
+        self._sock = connect(path, "QEMU did not open the machine channel")
         self._rest = b""
 
     def lines(self, wait: float) -> list:

@@ -7,23 +7,35 @@ import time
 
 from .say import Failure
 
+#: Seconds that QEMU has to open its sockets.
+_TIMEOUT = 20
+
+
+def connect(path, reason: str, alive=lambda: True) -> socket.socket:
+    """Connects to a socket that QEMU opens soon, if it is alive.
+
+    # Errors
+
+    `Failure` with the reason if it does not.
+    """
+    end, connection = time.monotonic() + _TIMEOUT, socket.socket(socket.AF_UNIX)
+    while True:
+        try:
+            connection.connect(str(path))
+            return connection
+        except OSError:
+            if not alive() or time.monotonic() > end:
+                raise Failure(reason)
+            time.sleep(0.05)
+
 
 class Qmp:
     """A connection to the monitor of one QEMU."""
 
-    def __init__(self, path, alive, timeout: float = 20.0):
+    def __init__(self, path, alive):
         """Connects to `path`; `alive` says whether QEMU still runs."""
         self.events = []
-        self._sock = socket.socket(socket.AF_UNIX)
-        end = time.monotonic() + timeout
-        while True:
-            try:
-                self._sock.connect(str(path))
-                break
-            except OSError:
-                if not alive() or time.monotonic() > end:
-                    raise Failure("QEMU ended before its monitor answered")
-                time.sleep(0.05)
+        self._sock = connect(path, "QEMU ended before its monitor answered", alive)
         self._sock.settimeout(60)
         self._file = self._sock.makefile("r", encoding="utf-8")
         self._read()

@@ -9,6 +9,7 @@ import argparse
 import dataclasses
 import os
 import re
+import shlex
 import shutil
 import tempfile
 from pathlib import Path
@@ -79,7 +80,7 @@ class Story:
         wanted = dataclasses.replace(spec.parse("{}"), **MACHINE, family=chapter.family, ring="c",
                                      cmdline=chapter.cmdline, allow=list(chapter.allow))
         steps = [(f"stock/{chapter.name}/{re.split(r'[ .]', step)[0]}",
-                  f"cd /run/rvt/selftests/stock && RVT_EXPECTED={_quoted(chapter.expected)} sh ./{step}")
+                  f"cd /run/rvt/selftests/stock && RVT_EXPECTED={shlex.quote(chapter.expected)} sh ./{step}")
                  for step in chapter.steps]
         at = len(steps) if chapter.selftests_at is None else chapter.selftests_at
         steps[at:at] = [(name, selftest.command(name, "600"))
@@ -135,10 +136,6 @@ class Story:
 def is_of_story(test: Test) -> bool:
     """Returns whether a test of out/test.json is one of the story."""
     return test.suite.startswith("stock/") or test.suite.endswith(_IN_STORY)
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "'\\''") + "'"
 
 
 def _copy(source: Path, dest: Path, log: Path) -> None:
