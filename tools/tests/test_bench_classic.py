@@ -3,101 +3,88 @@
 
 import os
 import subprocess
-import tempfile
 import types
-import unittest
-from pathlib import Path
-from unittest import mock
 
-from rvt.bench import Bench, classic
+import pytest
+from rvt.bench import Bench, classic, plugin
 from rvt.bench.stacks import Stack, by_ring
 from rvt.say import Failure
 
 C = Stack("c", "c", "C", "", ["virtio_net"], "virtio_blk", "virtio_net")
 
 
-class CardTest(unittest.TestCase):
-    """The emulated card among the stacks."""
-
-    def test_shares_the_guest_of_the_first_stack(self):
-        card = classic._card(C)
-        self.assertEqual([s.driver for s in by_ring([card, C])["c"]], ["e1000", "c"])
-        self.assertEqual((card.net, card.modules, C.net), ("e1000", ["e1000"], "virtio_net"))
+def test_the_emulated_card_shares_the_guest_of_the_first_stack():
+    card = classic._card(C)
+    assert [stack.driver for stack in by_ring([card, C])["c"]] == ["e1000", "c"]
+    assert (card.net, card.modules, C.net) == ("e1000", ["e1000"], "virtio_net")
 
 
-class WithoutTest(unittest.TestCase):
-    """What is missing is left out, and said."""
+@pytest.mark.parametrize("iperf3, kvm_counts, measured, why", [
+    (True, False, True, "QEMU was built without plugins"), (True, True, True, None),
+    (False, False, False, "iperf3 is not installed on the host (make setup)")])
+def test_parts_that_are_missing_are_left_out_and_named(iperf3, kvm_counts, measured, why, monkeypatch):
+    said, done = [], []
+    report = types.SimpleNamespace(skip=lambda what, why: said.append(why))
+    streams = types.SimpleNamespace(samples=lambda task, stack, field: [1.0 if kvm_counts else None])
 
-    def run_leg(self, iperf3: bool, kvm_counts: bool) -> tuple:
-        """Runs the leg where QEMU has no plugins; returns what was left out, and measured."""
-        said, measured = [], []
-        report = types.SimpleNamespace(skip=lambda what, why: said.append((what, why)))
-        bench = Bench(report, [C], False, None, [], "make bench")
-        streams = types.SimpleNamespace(
-            samples=lambda task, stack, field: [1.0 if kvm_counts else None])
+    def refuse():
+        raise Failure("QEMU was built without plugins")
 
-        def refuse():
-            raise Failure("QEMU was built without plugins")
-
-        with mock.patch("shutil.which", lambda name: "/bin/iperf3" if iperf3 else None), \
-                mock.patch.object(classic, "otherwise_busy", lambda: ""), \
-                mock.patch.object(classic, "_streams",
-                                  lambda bench, busy: measured.append("streams") or streams), \
-                mock.patch("rvt.bench.plugin.build", refuse):
-            classic.run(bench)
-        return said, measured
-
-    def test_no_plugins_in_qemu(self):
-        said, measured = self.run_leg(True, False)
-        self.assertEqual(measured, ["streams"])
-        self.assertEqual(said, [("classic: exits", "QEMU was built without plugins")])
-
-    def test_kvm_counts_exits_itself(self):
-        self.assertEqual(self.run_leg(True, True), ([], ["streams"]))
-
-    def test_no_iperf3(self):
-        said, measured = self.run_leg(False, False)
-        self.assertEqual(measured, [])
-        self.assertIn("iperf3 is not installed", said[0][1])
+    monkeypatch.setattr("shutil.which", lambda name: "/bin/iperf3" if iperf3 else None)
+    monkeypatch.setattr(classic.samples, "otherwise_busy", lambda: "")
+    monkeypatch.setattr(classic, "_streams", lambda bench, busy: done.append("streams") or streams)
+    monkeypatch.setattr(plugin, "build", refuse)
+    classic.run(Bench(report, [C], False, None, [], "make bench"))
+    assert (said, bool(done)) == ([why] if why else [], measured)
 
 
-class ExitsTest(unittest.TestCase):
-    """Where exits come from."""
-
-    def test_kvm_tells_of_the_right_guest(self):
-        with tempfile.TemporaryDirectory() as name:
-            top = Path(name)
-            other = subprocess.Popen(["sleep", "60"], cwd=name)
-            self.addCleanup(other.wait)
-            self.addCleanup(other.kill)
-            for pid, value in ((os.getpid(), "4711\n"), (other.pid, "1\n")):
-                directory = top / f"{pid}-12"
-                directory.mkdir()
-                (directory / "exits").write_text(value)
-            (top / "exits").write_text("9\n")
-            self.assertEqual(classic.kvm_exits(Path(os.getcwd()), top), "4711")
-            self.assertEqual(classic.kvm_exits(top, top), "1")
-            self.assertEqual(classic.kvm_exits(Path("/nowhere"), top), "")
-        self.assertEqual(classic.kvm_exits(Path("/"), Path("/nowhere")), "")
-
-    def test_counted_for_an_amount_and_for_a_second(self):
-        card = classic._card(C)
-        streams = types.SimpleNamespace(samples=lambda task, stack, field: [80.0, 160.0, None])
-        counts = {"total": [320, None, 640], "mb": [16.0, 16.0, 16.0],
-                  "kinds": [{"mmio": 320}, None, {"mmio": 600, "hlt": 40, "eoi": 9}]}
-        counted = types.SimpleNamespace(samples=lambda task, stack, field: counts[field])
-        added = []
-        bench = types.SimpleNamespace(stacks=[card, C], command="make bench LEGS=classic",
-                                      report=types.SimpleNamespace(add=added.append))
-        classic._add_counts(bench, streams, counted, "out", "")
-        per_mb, per_second = added[2:]
-        self.assertEqual((per_mb.device, added[0].device, added[0].ring),
-                         ("virtio-net-pci", "e1000", ""))
-        self.assertEqual((per_mb.value, per_mb.samples), (30, [20, 40]))
-        self.assertEqual(per_second.value, 30 * 15)
-        self.assertEqual({part["module"] for part in per_mb.parts}, {"mmio", "hlt"})
-        self.assertEqual(len({cell.key() for cell in added}), 4)
+def test_kvm_tells_of_the_right_guest(tmp_path):
+    other = subprocess.Popen(["sleep", "60"], cwd=tmp_path)
+    try:
+        for pid, value in ((os.getpid(), "4711\n"), (other.pid, "1\n")):
+            (tmp_path / f"{pid}-12").mkdir()
+            (tmp_path / f"{pid}-12" / "exits").write_text(value)
+        (tmp_path / "exits").write_text("9\n")
+        assert classic.kvm_exits(classic.Path(os.getcwd()), tmp_path) == "4711"
+        assert classic.kvm_exits(tmp_path, tmp_path) == "1"
+        assert classic.kvm_exits(tmp_path / "nowhere", tmp_path) == ""
+        assert classic.kvm_exits(tmp_path, tmp_path / "nowhere") == ""
+    finally:
+        other.kill()
+        other.wait()
 
 
-if __name__ == "__main__":
-    unittest.main()
+def test_exits_for_an_amount_and_for_a_second():
+    stacks = [classic._card(C), C]
+
+    def rounds(**fields):
+        return types.SimpleNamespace(samples=lambda task, stack, field: fields[field],
+                                     by_stack=lambda task, field: {stack.name: fields[field] for stack in stacks})
+
+    added = []
+    bench = types.SimpleNamespace(stacks=stacks, command="make bench LEGS=classic",
+                                  report=types.SimpleNamespace(add=added.append))
+    counted = rounds(total=[320, None, 640], mb=[16.0, 16.0, 16.0],
+                     kinds=[{"mmio": 320}, None, {"mmio": 600, "hlt": 40, "eoi": 9}])
+    classic._add_counts(bench, rounds(mbit_s=[80.0, 160.0, None]), counted, "out", "")
+    found = {(cell.device, cell.unit): cell for cell in added}
+    per_mb, per_second = found["virtio-net-pci", "exits/MB"], found["virtio-net-pci", "exits/s"]
+    assert (per_mb.value, per_mb.samples) == (30, [20, 40])
+    assert per_second.value == 30 * 15
+    assert {part["module"] for part in per_mb.parts} == {"mmio", "hlt"}
+    assert (per_mb.options["per"], per_second.options["per"]) == ("MB", "second")
+    assert found["e1000", "exits/MB"].ring == ""
+    assert len({cell.key() for cell in added}) == 4
+
+
+def test_streams_beside_the_emulated_card():
+    stacks, added = [classic._card(C), C], []
+    rounds = types.SimpleNamespace(
+        samples=lambda task, stack, field: [None],
+        by_stack=lambda task, field: {"e1000-c": [10.0, 10.0], "c-c": [40.0, 40.0]})
+    classic._add(types.SimpleNamespace(stacks=stacks, command="make bench", report=types.SimpleNamespace(
+        add=added.append)), rounds, "out", "")
+    assert {cell.unit for cell in added} == {"Mbit/s", "interrupts/s", "interrupts/MB"}
+    assert added[1].note == "4.00 of the e1000's. Back end: TAP, without vhost."
+    assert added[0].ratio["value"] == 0.25 and added[1].ratio is None
+    assert added[0].options == {"vcpus": 1}

@@ -4,12 +4,10 @@
 import base64
 import collections
 import gzip
-import tempfile
 import types
-import unittest
 from pathlib import Path
-from unittest import mock
 
+import pytest
 from rvt.bench import builtins, cells, costcells, exits, matrix, phases, plugin, ratio, slopes, symbols
 from rvt.bench.variants import WORKS, Variant
 from rvt.say import Failure
@@ -44,342 +42,286 @@ user 1
 b ffffffff81000010 5
 """
 
-
-class Fake:
-    """As much of `Bench` and of a stack as is needed."""
-
-    modules = ["virtio_blk"]
-
-    @staticmethod
-    def layer(module: str) -> str:
-        """Returns the layer of a module."""
-        return {"virtio_blk": "driver", "e1000": "driver", "virtio_ring": "ring",
-                "virtio_pci": "transport"}.get(module, "kernel")
+LAYER = {"virtio_blk": "driver", "e1000": "driver", "virtio_ring": "ring", "virtio_pci": "transport"}
+#: Instructions of an operation.
+PER_OP = {("virtio_blk", "queue_rq"): 100, ("virtio_ring", "virtqueue_add"): 300, ("virtio_pci", "vp_notify"): 10,
+          ("vmlinux", "submit_bio"): 9000, ("e1000", "e1000_clean"): 50, ("user", ""): 40}
+WORK = WORKS["blk-randread-4k-qd1"]
 
 
-def written(text: str) -> dict:
-    """Returns what `plugin.read` makes of a text."""
-    with tempfile.TemporaryDirectory() as scratch:
-        path = Path(scratch) / "plugin.out"
-        path.write_text(text)
-        return plugin.read(path)
+def layer(module: str) -> str:
+    """Returns the layer of a module."""
+    return LAYER.get(module, "kernel")
 
 
-class Plugin(unittest.TestCase):
-    """What the plugin writes."""
-
-    def test_a_phase_that_was_cut_short_is_left_out(self):
-        self.assertEqual(list(written(OUTPUT)), [1])
-
-    def test_no_output_is_no_phase(self):
-        self.assertEqual(plugin.read(Path("/nonexistent")), {})
-
-    def test_executions_of_a_function_are_those_of_its_first_block(self):
-        phase = written(OUTPUT)[1]
-        self.assertEqual(phase.entries({0xffffffffa0001000}), 20)
-        self.assertEqual(phase.user, 70)
+LAYERS = slopes.Layers(types.SimpleNamespace(layer=layer), types.SimpleNamespace(modules=["virtio_blk"]))
 
 
-class Symbols(unittest.TestCase):
-    """Addresses and names."""
-
-    def test_an_address_within_a_function_is_found(self):
-        found = symbols.Symbols(KALLSYMS)
-        self.assertEqual(found.find(0xffffffffa0001020), ("virtio_ring", "virtqueue_add"))
-        self.assertEqual(found.find(0xffffffff81000000), ("vmlinux", "_text"))
-
-    def test_data_is_no_function(self):
-        found = symbols.Symbols(KALLSYMS)
-        self.assertEqual(found.find(0xffffffff81900010)[1], "pv_native_safe_halt")
-
-    @staticmethod
-    def packed(text: str) -> str:
-        """Returns symbols as a guest prints them."""
-        return base64.b64encode(gzip.compress(text.encode())).decode()
-
-    def kdir(self, system_map: str = KALLSYMS) -> Path:
-        """Returns the directory of a kernel."""
-        scratch = tempfile.TemporaryDirectory()
-        self.addCleanup(scratch.cleanup)
-        top = Path(scratch.name)
-        for name, text in (("System.map", system_map), ("include/config/kernel.release", "7.3.4\n"),
-                           ("arch/x86/boot/bzImage", "image"),
-                           ("modules.order", ""),
-                           ("modules.builtin", "kernel/drivers/virtio/virtio_ring.ko\n")):
-            (top / name).parent.mkdir(parents=True, exist_ok=True)
-            (top / name).write_text(text)
-        return top
-
-    def test_without_a_system_map_they_are_the_guest_s_and_are_kept(self):
-        kdir = self.kdir("ffffffffffffffff B The real System.map is elsewhere\n")
-        with mock.patch.object(symbols, "OUT", kdir / "out"):
-            self.assertEqual(symbols.system_map(kdir), "")
-            found = symbols.unpack([self.packed(KALLSYMS)], kdir, [])
-            self.assertEqual(found.find(0xffffffff81000104), ("vmlinux", "native_apic_mem_eoi"))
-            self.assertEqual(found.find(0xffffffffa0001020), ("virtio_ring", "virtqueue_add"))
-            self.assertIn("native_apic_mem_eoi", symbols.system_map(kdir))
-            # From now on the guest prints what belongs to modules only; another kernel is asked anew.
-            here = "\n".join(line for line in KALLSYMS.splitlines() if "_text" in line)
-            found = symbols.unpack([self.packed(here)], kdir, [])
-            self.assertEqual(found.find(0xffffffff81000104), ("vmlinux", "native_apic_mem_eoi"))
-            self.assertEqual(found.addresses(["virtqueue_add"]), set())
-            (kdir / "arch/x86/boot/bzImage").write_text("another")
-            self.assertEqual(symbols.system_map(kdir), "")
-
-    def test_functions_of_built_in_modules_are_told_from_the_kernel_s(self):
-        kdir = self.kdir()
-        tree = kdir / "tree" / "drivers" / "virtio"
-        tree.mkdir(parents=True)
-        (tree / "Makefile").write_text("obj-$(CONFIG_VIRTIO) += virtio_ring.o\n"
-                                       "virtio_ring-y := ring.o \\\n\tmore.o\n")
-        (tree / "ring.c").write_text("static inline bool probe(void)\n{\n}\n\nint add(struct a *b,\n"
-                                     "\tint c)\n{\n\tother(c);\n}\nint get(void)\n{\n}\n")
-        (tree / "more.c").write_text("void\nkick(void)\n{\n}\n")
-        text = ["ffffffff81000000 T _text", "ffffffff81000010 t probe", "ffffffff81000018 T other"]
-        text += [f"ffffffff810001{n:02x} T far_{n}" for n in range(40)]
-        text += ["ffffffff81000200 T add", "ffffffff81000210 t macro_made",
-                 "ffffffff81000220 T get.constprop.0", "ffffffff81000230 T kick",
-                 "ffffffff81000240 T next", "ffffffff81000300 t add.cold"]
-        with mock.patch.object(builtins.source, "ensure", lambda: kdir / "tree"):
-            known = builtins.names(kdir, ["virtio_ring", "virtio_net"])
-        self.assertEqual(known, {"virtio_ring": {"probe", "add", "get", "kick"}})
-        found = symbols.Symbols("\n".join(text), known)
-        for address, module in ((0x10, "vmlinux"), (0x18, "vmlinux"), (0x200, "virtio_ring"),
-                                (0x210, "virtio_ring"), (0x220, "virtio_ring"), (0x230, "virtio_ring"),
-                                (0x240, "vmlinux"), (0x300, "virtio_ring")):
-            self.assertEqual(found.find(0xffffffff81000000 + address)[0], module, hex(address))
-
-    def test_symbols_survive_the_channel(self):
-        guest = "\n".join(line for line in KALLSYMS.splitlines() if "[" in line or "_text" in line)
-        text = self.packed(guest)
-        found = symbols.unpack([text[:40], text[40:]], self.kdir(), [])
-        self.assertEqual(found.addresses(slopes.NOTIFY), {0xffffffffa0000000})
-        self.assertEqual(found.find(0xffffffff81000104), ("vmlinux", "native_apic_mem_eoi"))
-
-    def test_symbols_that_are_cut_short_are_refused(self):
-        with self.assertRaises(Failure):
-            symbols.unpack([self.packed(KALLSYMS)[:60]], self.kdir(), [])
-
-    def test_a_kernel_at_another_place_is_refused(self):
-        moved = KALLSYMS.replace("ffffffff81000000 T _text", "ffffffff82000000 T _text")
-        with self.assertRaises(Failure):
-            symbols.unpack([self.packed(moved)], self.kdir(), [])
-
-    def test_hidden_addresses_are_refused(self):
-        with self.assertRaises(Failure):
-            symbols.Symbols("0000000000000000 T _text\n0000000000000000 T start\n")
+@pytest.fixture
+def output(tmp_path):
+    """Returns the phases that the plugin has written."""
+    (tmp_path / "plugin.out").write_text(OUTPUT)
+    return plugin.read(tmp_path / "plugin.out")
 
 
-class Slopes(unittest.TestCase):
-    """From phases to the cost of one operation."""
-
-    def setUp(self):
-        self.layers = slopes.Layers(Fake, Fake)
-
-    @staticmethod
-    def totals(per_op: dict, counts: list, more=(0, 0, 0), irqs: int = 1) -> list:
-        """Makes phases that cost the same besides their operations, and `more` in the ring."""
-        made = []
-        for count, extra in zip(counts, more):
-            parts = collections.Counter({key: 1000 + value * count
-                                         for key, value in per_op.items()})
-            parts["virtio_ring", "virtqueue_add"] += extra
-            made.append(slopes.Total(parts, 3 + count, 5 + irqs * count))
-        return made
-
-    def cost(self, **more) -> slopes.Cost:
-        """Returns the cost of an operation with known parts."""
-        per_op = {("virtio_blk", "queue_rq"): 100, ("virtio_ring", "virtqueue_add"): 300,
-                  ("virtio_pci", "vp_notify"): 10, ("vmlinux", "submit_bio"): 9000,
-                  ("e1000", "e1000_clean"): 50, ("user", ""): 40}
-        counts = [100, 200, 300]
-        return slopes.cost(counts, self.totals(per_op, counts, **more), self.layers)
-
-    def test_what_a_phase_costs_besides_is_left_out(self):
-        found = self.cost()
-        self.assertEqual(found.driver_ring, 410)
-        self.assertEqual(found.guest, 9500)
-        self.assertEqual((found.kicks, found.irqs), (1, 1))
-        self.assertTrue(found.straight())
-
-    def test_a_driver_of_another_stack_is_the_kernel(self):
-        self.assertEqual(self.layers.layer("e1000"), "kernel")
-        self.assertFalse(self.layers.counts("e1000"))
-
-    def test_a_bend_is_noticed(self):
-        self.assertTrue(self.cost(more=(0, 0, 100)).straight())
-        self.assertFalse(self.cost(more=(0, 0, 300)).straight())
-
-    def test_parts_add_up_to_the_figure(self):
-        found = self.cost()
-        found.parts["virtio_ring", "tiny"] = 0.25
-        for parts in (slopes.by_function(found, self.layers),
-                      [p for p in slopes.by_module(found, self.layers)
-                       if p["layer"] in ("driver", "ring", "transport")]):
-            self.assertAlmostEqual(sum(part["value"] for part in parts), 410.25)
-            self.assertEqual(parts[0]["layer"], "ring")
-
-    def test_the_whole_guest_is_named_where_it_is_dear(self):
-        found = self.cost()
-        found.parts["vmlinux", "cheap"] = 1
-        parts = slopes.by_dear_function(found, self.layers)
-        self.assertAlmostEqual(sum(part["value"] for part in parts), found.guest)
-        self.assertEqual(parts[0]["function"], "submit_bio")
-        self.assertNotIn("cheap", [part["function"] for part in parts])
-
-    def test_executions_become_instructions(self):
-        found = slopes.total(written(OUTPUT)[1], 2, symbols.Symbols(KALLSYMS))
-        self.assertEqual(found.parts["virtio_ring", "virtqueue_add"], 170)
-        self.assertEqual(found.parts["user", ""], 70)
-        self.assertEqual(found.kicks, 2)
+def test_output_of_the_plugin(output):
+    assert list(output) == [1]  # The other phase was cut short.
+    assert output[1].entries({0xffffffffa0001000}) == 20  # Those of the first block.
+    assert output[1].user == 70
+    assert plugin.read(Path("/nonexistent")) == {}
 
 
-class Reporting(unittest.TestCase):
-    """From what guests did to cells."""
-
-    WORK = WORKS["blk-randread-4k-qd1"]
-
-    def setUp(self):
-        scratch = tempfile.TemporaryDirectory()
-        self.addCleanup(scratch.cleanup)
-        self.report = cells.Report(Path(scratch.name) / "bench.json", {})
-        self.bench = types.SimpleNamespace(report=self.report, layer=Fake.layer,
-                                           command="make bench")
-        said = mock.patch("rvt.bench.cells.say")
-        said.start()
-        self.addCleanup(said.stop)
-
-    def boot(self, costs: dict, kicks: int = 1) -> types.SimpleNamespace:
-        """Returns a guest in which stacks spent so many instructions per operation in the ring."""
-        items = []
-        for driver, cost in costs.items():
-            stack = types.SimpleNamespace(name=f"{driver}-c", driver=driver, ring="c",
-                                          modules=["virtio_blk"])
-            item = phases.Item(stack, phases.device_for(self.WORK, Variant()), self.WORK,
-                               [100, 200])
-            for count in item.counts:
-                item.phases.append(plugin.Phase(user=count, blocks={
-                    (0xffffffffa0001000, 1): 5000 + cost * count,
-                    (0xffffffffa0000000, 1): kicks * count}))
-                item.irqs.append(7 + count)
-            if not cost:
-                item.fail(phases.FAILED, "it broke")
-            items.append(item)
-        return types.SimpleNamespace(items=items, symbols=symbols.Symbols(KALLSYMS))
-
-    def cells(self, *boots, functions: bool = True) -> dict:
-        """Returns (driver, metric) -> cell."""
-        repeats = costcells.Repeats(self.bench, "cost", functions=functions)
-        for number, boot in enumerate(boots):
-            repeats.take(boot, number)
-        repeats.report()
-        return {(cell.driver, cell.metric): cell for cell in self.report.cells}
-
-    def test_repeats_are_compared_round_by_round(self):
-        found = self.cells(self.boot({"c": 100, "rust": 80}), self.boot({"c": 100, "rust": 80}))
-        cell = found["rust", "instr_driver_ring"]
-        self.assertEqual((cell.value, cell.spread, cell.samples), (81, 0, [81, 81]))
-        self.assertAlmostEqual(cell.ratio["value"], 81 / 101)
-        self.assertIsNone(found["c", "instr_driver_ring"].ratio)
-        self.assertEqual(found["rust", "kicks"].value, 1)
-        self.assertEqual(found["rust", "instr_guest"].value, 82)
-
-    def test_repeats_that_are_none_say_so(self):
-        found = self.cells(self.boot({"c": 100}), self.boot({"c": 102}))
-        self.assertIn("too wide to call", found["c", "instr_driver_ring"].note)
-
-    def test_a_short_look_does_not_replace_a_long_one(self):
-        self.cells(self.boot({"c": 100}), self.boot({"c": 100}))
-        found = self.cells(self.boot({"c": 100, "rust": 90}), functions=False)
-        self.assertEqual(len(found["c", "instr_driver_ring"].samples), 2)
-        self.assertEqual(len(found["rust", "instr_driver_ring"].samples), 1)
-        found = self.cells(self.boot({"c": 100}))
-        self.assertEqual(len(found["c", "instr_driver_ring"].samples), 1)
-
-    def test_what_broke_has_a_cell_with_the_reason(self):
-        found = self.cells(self.boot({"c": 100, "rust": 0}))
-        self.assertIsNone(found["rust", "instr_driver_ring"].value)
-        self.assertEqual(found["rust", "instr_driver_ring"].note, "it broke")
-
-    def test_a_stack_that_kicks_in_another_way_does_not_seem_to_kick_never(self):
-        found = self.cells(self.boot({"c": 100}, kicks=0))
-        self.assertIsNone(found["c", "kicks"].value)
-        self.assertIn("another way", found["c", "kicks"].note)
+def test_an_address_within_a_function_is_found_and_data_is_no_function():
+    found = symbols.Symbols(KALLSYMS)
+    assert found.find(0xffffffffa0001020) == ("virtio_ring", "virtqueue_add")
+    assert found.find(0xffffffff81000000) == ("vmlinux", "_text")
+    assert found.find(0xffffffff81900010)[1] == "pv_native_safe_halt"
 
 
-class Verdicts(unittest.TestCase):
-    """What may be said of counts."""
-
-    @staticmethod
-    def verdict(ours: list, base: list, metric: str = "instr_driver_ring") -> str:
-        """Returns what is said of some rounds."""
-        return costcells.compare(metric, dict(enumerate(ours)), dict(enumerate(base)))["verdict"]
-
-    def test_counts_that_repeat_are_called(self):
-        self.assertEqual(self.verdict([120, 120], [100, 100]), ratio.SLOWER)
-        self.assertEqual(self.verdict([90, 90], [100, 100]), ratio.FASTER)
-        self.assertEqual(self.verdict([100, 100], [100, 100]), ratio.SAME)
-
-    def test_a_noisy_guest_is_not_called(self):
-        self.assertEqual(self.verdict([90, 95], [100, 111], "instr_guest"), ratio.WIDE_SPREAD)
-
-    def test_rounds_that_only_one_had_are_not_compared(self):
-        found = costcells.compare("irqs", {1: 2, 2: 4}, {0: 1, 1: 1})
-        self.assertEqual(found["samples"], [2])
-
-    def test_nothing_is_compared_with_zero(self):
-        self.assertIsNone(costcells.compare("kicks", {0: 1}, {0: 0}))
-        self.assertIsNone(costcells.compare("kicks", {0: 1}, {}))
+def packed(text: str) -> str:
+    """Returns symbols as a guest prints them."""
+    return base64.b64encode(gzip.compress(text.encode())).decode()
 
 
-class Exits(unittest.TestCase):
-    """What leaves the guest."""
-
-    def test_kinds(self):
-        with tempfile.TemporaryDirectory() as scratch:
-            top = Path(scratch)
-            (top / "System.map").write_text(KALLSYMS)
-            (top / "exits.out").write_text(OUTPUT)
-            found = exits.read(top, top)[1]
-        self.assertEqual(found.kinds, {"hlt": 4, "eoi": 30, "apic": 6, "mmio": 2})
-        self.assertEqual(found.total, 12)
-        self.assertEqual(found.writes("virtio-pci-notify"), 2)
-        self.assertEqual(found.accesses("virtio-pci-notify", "r"), 0)
+@pytest.fixture
+def kdir(tmp_path) -> Path:
+    """Returns the directory of a kernel."""
+    for name, text in (("System.map", KALLSYMS), ("include/config/kernel.release", "7.3.4\n"),
+                       ("arch/x86/boot/bzImage", "image"), ("modules.order", ""),
+                       ("modules.builtin", "kernel/drivers/virtio/virtio_ring.ko\n")):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
 
 
-class Plans(unittest.TestCase):
-    """What guests are told to do."""
+def test_without_a_system_map_symbols_are_the_guest_s_and_are_kept(kdir, monkeypatch):
+    (kdir / "System.map").write_text("ffffffffffffffff B The real System.map is elsewhere\n")
+    monkeypatch.setattr(symbols, "OUT", kdir / "out")
+    assert symbols.system_map(kdir) == ""
+    found = symbols.unpack([packed(KALLSYMS)], kdir, [])
+    assert found.find(0xffffffff81000104) == ("vmlinux", "native_apic_mem_eoi")
+    assert found.find(0xffffffffa0001020) == ("virtio_ring", "virtqueue_add")
+    assert "native_apic_mem_eoi" in symbols.system_map(kdir)
+    # From now on the guest prints what belongs to modules only; another kernel is asked anew.
+    here = "\n".join(line for line in KALLSYMS.splitlines() if "_text" in line)
+    found = symbols.unpack([packed(here)], kdir, [])
+    assert found.find(0xffffffff81000104) == ("vmlinux", "native_apic_mem_eoi")
+    assert found.addresses(["virtqueue_add"]) == set()
+    (kdir / "arch/x86/boot/bzImage").write_text("another")
+    assert symbols.system_map(kdir) == ""
 
-    def boot(self, work: str, variants: list, counts=(1, 2)) -> phases.Boot:
-        """Returns a boot with one item for each variant."""
-        stack = types.SimpleNamespace(name="c-c", blk="virtio_blk", net="virtio_net",
-                                      modules=["virtio_blk", "virtio_net"], replaces={})
-        items = [phases.Item(stack, phases.device_for(WORKS[work], variant), WORKS[work],
-                             [factor * WORKS[work].count for factor in counts])
-                 for variant in variants]
-        return phases.Boot(None, "test", items)
 
-    def test_the_whole_matrix_fits_into_a_guest(self):
-        plan = self.boot("net-icmp-echo", matrix.variants(False))._plan()
-        places = [line.split()[2] for line in plan.splitlines() if line.startswith("use")]
-        self.assertEqual(len(places), 32)
-        self.assertEqual(len(set(places)), 32)
+def test_functions_of_built_in_modules_are_told_from_the_kernel_s(kdir, monkeypatch):
+    tree = kdir / "tree" / "drivers" / "virtio"
+    tree.mkdir(parents=True)
+    (tree / "Makefile").write_text("obj-$(CONFIG_VIRTIO) += virtio_ring.o\nvirtio_ring-y := ring.o \\\n\tmore.o\n")
+    (tree / "ring.c").write_text("static inline bool probe(void)\n{\n}\n\nint add(struct a *b,\n"
+                                 "\tint c)\n{\n\tother(c);\n}\nint get(void)\n{\n}\n")
+    (tree / "more.c").write_text("void\nkick(void)\n{\n}\n")
+    monkeypatch.setattr(builtins.source, "ensure", lambda: kdir / "tree")
+    known = builtins.names(kdir, ["virtio_ring", "virtio_net"])
+    assert known == {"virtio_ring": {"probe", "add", "get", "kick"}}
+    text = ["ffffffff81000000 T _text", "ffffffff81000010 t probe", "ffffffff81000018 T other",
+            *[f"ffffffff810001{n:02x} T far_{n}" for n in range(40)],
+            "ffffffff81000200 T add", "ffffffff81000210 t macro_made", "ffffffff81000220 T get.constprop.0",
+            "ffffffff81000230 T kick", "ffffffff81000240 T next", "ffffffff81000300 t add.cold"]
+    found = symbols.Symbols("\n".join(text), known)
+    assert [found.find(0xffffffff81000000 + address)[0] for address in
+            (0x10, 0x18, 0x200, 0x210, 0x220, 0x230, 0x240, 0x300)] == \
+        ["vmlinux", "vmlinux", *["virtio_ring"] * 4, "vmlinux", "virtio_ring"]
 
-    def test_phases_have_numbers_of_their_own(self):
-        plan = self.boot("blk-randread-4k-qd32", matrix.variants(True), (1, 2, 3))._plan()
-        numbers = [line.split()[2] for line in plan.splitlines() if line.startswith("run")]
-        counted = [number for number in numbers if number != "0"]
-        self.assertEqual(len(counted), len(set(counted)))
 
-    def test_operations_come_in_whole_batches(self):
-        for work in WORKS.values():
-            self.assertEqual(work.count % work.many, 0, work.name)
+def test_symbols_survive_the_channel(kdir):
+    text = packed("\n".join(line for line in KALLSYMS.splitlines() if "[" in line or "_text" in line))
+    found = symbols.unpack([text[:40], text[40:]], kdir, [])
+    assert found.addresses(slopes.NOTIFY) == {0xffffffffa0000000}
+    assert found.find(0xffffffff81000104) == ("vmlinux", "native_apic_mem_eoi")
 
-    def test_a_driver_that_refuses_a_feature_is_noticed(self):
-        bits = ["0"] * 64
-        for bit in (28, 29, 34):
-            bits[bit] = "1"
-        self.assertEqual(Variant("packed").missing("".join(bits)), [])
-        self.assertEqual(Variant("packed-in-order").missing("".join(bits)), ["in_order"])
-        self.assertEqual(Variant(indirect=False).missing("".join(bits)),
-                         ["packed", "indirect_desc"])
+
+@pytest.mark.parametrize("pieces", [
+    [packed(KALLSYMS)[:60]],  # Cut short.
+    [packed(KALLSYMS.replace("ffffffff81000000 T _text", "ffffffff82000000 T _text"))],  # At another place.
+    [packed("0000000000000000 T _text\n0000000000000000 T start\n")]])  # Hidden.
+def test_symbols_that_cannot_be_right_are_refused(pieces, kdir):
+    with pytest.raises(Failure):
+        symbols.unpack(pieces, kdir, [])
+
+
+def test_hidden_addresses_are_refused():
+    with pytest.raises(Failure, match="hide"):
+        symbols.Symbols("0000000000000000 T _text\n0000000000000000 T start\n")
+
+
+def cost(more=(0, 0, 0)) -> slopes.Cost:
+    """Returns the cost of phases that cost the same besides their operations, and `more` in the ring."""
+    counts, totals = [100, 200, 300], []
+    for count, extra in zip(counts, more):
+        parts = collections.Counter({key: 1000 + value * count for key, value in PER_OP.items()})
+        parts["virtio_ring", "virtqueue_add"] += extra
+        totals.append(slopes.Total(parts, 3 + count, 5 + count))
+    return slopes.cost(counts, totals, LAYERS)
+
+
+def test_other_costs_of_a_phase_are_left_out():
+    found = cost()
+    assert (found.driver_ring, found.guest, found.kicks, found.irqs) == (410, 9500, 1, 1)
+    assert found.straight()
+
+
+def test_a_driver_of_another_stack_is_the_kernel():
+    assert LAYERS.layer("e1000") == "kernel"
+    assert not LAYERS.counts("e1000")
+
+
+def test_a_bend_is_noticed():
+    assert cost(more=(0, 0, 100)).straight()
+    assert not cost(more=(0, 0, 300)).straight()
+
+
+def test_parts_add_up_to_the_figure():
+    found = cost()
+    found.parts["virtio_ring", "tiny"] = 0.25
+    for parts in (slopes.by_function(found, LAYERS), slopes.by_module(found, LAYERS)):
+        assert sum(part["value"] for part in parts) == pytest.approx(410.25)
+        assert [part["layer"] for part in parts[:1]] == ["ring"]
+    assert "tiny" not in [part["function"] for part in slopes.by_function(found, LAYERS)]
+
+
+def test_the_whole_guest_is_named_where_it_is_dear():
+    found = cost()
+    found.parts["vmlinux", "cheap"] = 1
+    parts = slopes.by_dear_function(found, LAYERS)
+    assert sum(part["value"] for part in parts) == pytest.approx(found.guest)
+    assert parts[0]["function"] == "submit_bio"
+    assert "cheap" not in [part["function"] for part in parts]
+
+
+def test_functions_of_one_readable_name_stay_two(monkeypatch):
+    monkeypatch.setattr(slopes, "demangle", lambda names: dict.fromkeys(names, "same"))
+    found = cost()
+    found.parts["virtio_ring", "other"] = 20
+    assert sum(part["value"] for part in slopes.by_function(found, LAYERS)) == pytest.approx(430)
+
+
+def test_executions_become_instructions(output):
+    found = slopes.total(output[1], 2, symbols.Symbols(KALLSYMS))
+    assert found.parts["virtio_ring", "virtqueue_add"] == 170
+    assert found.parts["user", ""] == 70
+    assert found.kicks == 2
+
+
+@pytest.fixture
+def bench(tmp_path):
+    """Returns what a leg gets."""
+    return types.SimpleNamespace(report=cells.Report(tmp_path / "bench.json", {}), layer=layer, command="make bench")
+
+
+def boot(costs: dict, kicks: int = 1) -> types.SimpleNamespace:
+    """Returns a guest in which drivers spent so many instructions per operation in the ring; 0 is one that broke."""
+    items = []
+    for driver, instructions in costs.items():
+        stack = types.SimpleNamespace(name=f"{driver}-c", driver=driver, ring="c", modules=["virtio_blk"])
+        item = phases.Item(stack, phases.device_for(WORK, Variant()), WORK, [100, 200])
+        for count in item.counts:
+            item.phases.append(plugin.Phase(user=count, blocks={
+                (0xffffffffa0001000, 1): 5000 + instructions * count, (0xffffffffa0000000, 1): kicks * count}))
+            item.irqs.append(7 + count)
+        if not instructions:
+            item.fail(phases.FAILED, "it broke")
+        items.append(item)
+    return types.SimpleNamespace(items=items, symbols=symbols.Symbols(KALLSYMS))
+
+
+def reported(bench, *boots, functions: bool = True) -> dict:
+    """Returns (driver, metric) -> cell."""
+    repeats = costcells.Repeats(bench, "cost", functions=functions)
+    for number, one in enumerate(boots):
+        repeats.take(one, number)
+    repeats.report()
+    return {(cell.driver, cell.metric): cell for cell in bench.report.cells}
+
+
+def test_repeats_are_compared_round_by_round(bench):
+    found = reported(bench, boot({"c": 100, "rust": 80}), boot({"c": 100, "rust": 80}))
+    cell = found["rust", "instr_driver_ring"]
+    assert (cell.value, cell.spread, cell.samples) == (81, 0, [81, 81])
+    assert cell.ratio["value"] == pytest.approx(81 / 101)
+    assert found["c", "instr_driver_ring"].ratio is None
+    assert (found["rust", "kicks"].value, found["rust", "instr_guest"].value) == (1, 82)
+
+
+def test_repeats_that_are_none_say_so(bench):
+    found = reported(bench, boot({"c": 100}), boot({"c": 102}))
+    assert "too wide to call" in found["c", "instr_driver_ring"].note
+
+
+def test_a_short_look_does_not_replace_a_long_one(bench):
+    reported(bench, boot({"c": 100}), boot({"c": 100}))
+    found = reported(bench, boot({"c": 100, "rust": 90}), functions=False)
+    assert [len(found[driver, "instr_driver_ring"].samples) for driver in ("c", "rust")] == [2, 1]
+    assert len(reported(bench, boot({"c": 100}))["c", "instr_driver_ring"].samples) == 1
+
+
+def test_a_measurement_that_broke_has_a_cell_with_the_reason(bench):
+    found = reported(bench, boot({"c": 100, "rust": 0}))
+    cell = found["rust", "instr_driver_ring"]
+    assert (cell.value, cell.note) == (None, "it broke")
+
+
+def test_a_stack_that_kicks_in_another_way_does_not_seem_to_kick_never(bench):
+    cell = reported(bench, boot({"c": 100}, kicks=0))["c", "kicks"]
+    assert cell.value is None and "another way" in cell.note
+
+
+@pytest.mark.parametrize("ours, base, metric, verdict", [
+    ([120, 120], [100, 100], "instr_driver_ring", ratio.SLOWER),
+    ([90, 90], [100, 100], "instr_driver_ring", ratio.FASTER),
+    ([100, 100], [100, 100], "instr_driver_ring", ratio.SAME),
+    ([90, 95], [100, 111], "instr_guest", ratio.WIDE_SPREAD)])
+def test_verdict_on_rounds_of_counts(ours, base, metric, verdict):
+    assert costcells.compare(metric, dict(enumerate(ours)), dict(enumerate(base)))["verdict"] == verdict
+
+
+def test_rounds_that_only_one_had_are_not_compared_nor_is_zero():
+    assert costcells.compare("irqs", {1: 2, 2: 4}, {0: 1, 1: 1})["samples"] == [2]
+    assert costcells.compare("kicks", {0: 1}, {0: 0}) is None
+    assert costcells.compare("kicks", {0: 1}, {}) is None
+
+
+def test_kinds_of_exits(tmp_path):
+    (tmp_path / "System.map").write_text(KALLSYMS)
+    (tmp_path / "exits.out").write_text(OUTPUT)
+    found = exits.read(tmp_path, tmp_path)[1]
+    assert found == {"hlt": 4, "eoi": 30, "apic": 6, "mmio": 2}
+    assert exits.total(found) == 12
+
+
+def plan(work: str, variants: list, counts=(1, 2)) -> list:
+    """Returns the plan of a guest with one item for each variant, line by line."""
+    stack = types.SimpleNamespace(name="c-c", blk="virtio_blk", net="virtio_net", replaces={},
+                                  modules=["virtio_blk", "virtio_net"])
+    items = [phases.Item(stack, phases.device_for(WORKS[work], variant), WORKS[work],
+                         [factor * WORKS[work].count for factor in counts]) for variant in variants]
+    return [line.split() for line in phases.Boot(None, "test", items)._plan().splitlines()]
+
+
+def test_the_whole_matrix_fits_into_a_guest():
+    places = [line[2] for line in plan("net-icmp-echo", matrix.variants(False)) if line[0] == "use"]
+    assert len(places) == len(set(places)) == 32
+
+
+def test_phases_have_numbers_of_their_own():
+    lines = plan("blk-randread-4k-qd32", matrix.variants(True), (1, 2, 3))
+    counted = [line[2] for line in lines if line[0] == "run" and line[2] != "0"]
+    assert len(counted) == len(set(counted)) > 0
+
+
+def test_operations_come_in_whole_batches():
+    assert [work.name for work in WORKS.values() if work.count % work.many] == []
+
+
+def test_a_driver_that_refuses_a_feature_is_noticed():
+    bits = "".join("1" if bit in (28, 29, 34) else "0" for bit in range(64))
+    assert Variant("packed").missing(bits) == []
+    assert Variant("packed-in-order").missing(bits) == ["in_order"]
+    assert sorted(Variant(indirect=False).missing(bits)) == ["indirect_desc", "packed"]

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Tests the rounds of the benchmark: rvt/bench/{turns,rounds,ratio,pairs,workloads}.py."""
+"""Tests the rounds of the benchmark: rvt/bench/{turns,rounds,lane,ratio,samples,workloads}.py."""
 
 import threading
 import types
-import unittest
-from unittest import mock
 
-from rvt.bench import pairs, ratio, throughput, workloads
+import pytest
+from rvt.bench import ratio, samples, throughput, workloads
 from rvt.bench.cells import Cell
 from rvt.bench.lane import Lane
 from rvt.bench.rounds import Plan, Rounds, Task
@@ -15,257 +14,218 @@ from rvt.bench.turns import Turns, order
 from rvt.guest import Step
 from rvt.say import Failure
 
-
-class OrderTest(unittest.TestCase):
-    """In what order stacks are measured."""
-
-    def test_rounds_alternate(self):
-        self.assertEqual([entry.stack for entry in order(["t"], ["a", "b"], 4)], list("abbaabba"))
-
-    def test_tasks_one_after_the_other(self):
-        entries = order(["t", "u"], ["a", "b"], 2)
-        self.assertEqual([entry.task for entry in entries], list("ttttuuuu"))
-        self.assertEqual([entry.number for entry in entries], list(range(8)))
-
-    def test_steps_have_names_of_their_own(self):
-        entries = order(["t", "u"], ["a", "b", "c"], 3)
-        self.assertEqual(len({entry.step for entry in entries}), len(entries))
+BETTER, WORSE, SAME, WIDE = ratio.FASTER, ratio.SLOWER, ratio.SAME, ratio.WIDE_SPREAD
 
 
-class TurnsTest(unittest.TestCase):
-    """One measurement at a time, over all guests."""
+class Notes:
+    """A report's lists of what was left out and what went wrong."""
 
-    def test_two_guests_take_turns(self):
-        entries = order(["t", "u"], ["a", "b"], 3)
-        turns, seen = Turns(entries), []
+    def __init__(self):
+        self.skipped, self.problems = [], []
 
-        def guest(stack: str) -> None:
-            for entry in [entry for entry in entries if entry.stack == stack]:
-                turns.wait(entry.number)
-                seen.append(entry.number)
-                turns.done([entry.number])
+    def skip(self, what: str, why: str) -> None:
+        """Notes something left out."""
+        self.skipped.append((what, why))
 
-        guests = [threading.Thread(target=guest, args=(stack,), daemon=True) for stack in "ba"]
-        for one in guests:
-            one.start()
-        for one in guests:
-            one.join(10)
-        self.assertEqual(seen, [entry.number for entry in entries])
-
-    def test_a_guest_that_is_gone_holds_up_nobody(self):
-        entries = order(["t"], ["a", "b"], 2)
-        turns = Turns(entries)
-        turns.done([entry.number for entry in entries if entry.stack == "a"])
-        turns.wait(entries[1].number)
-
-    def test_the_end_refuses_turns(self):
-        turns = Turns(order(["t"], ["a", "b"], 2))
-        turns.end()
-        self.assertRaises(Failure, turns.wait, 1)
+    def problem(self, what: str, why: str) -> None:
+        """Notes a problem."""
+        self.problems.append((what, why))
 
 
-class RoundsTest(unittest.TestCase):
-    """What becomes of samples."""
-
-    def setUp(self):
-        stacks = [types.SimpleNamespace(name=name) for name in ("a", "b")]
-        self.told, self.skipped = [], []
-        report = types.SimpleNamespace(skip=lambda what, why: self.skipped.append(why))
-        bench = types.SimpleNamespace(stacks=stacks, report=report)
-        tasks = [Task("t", lambda stack: ""), Task("u", lambda stack: "")]
-        self.rounds = Rounds(bench, Plan("leg", tasks, 2, {}, [], finished=self.told.append))
-        self.entries = self.rounds._entries
-
-    def test_rounds_stay_in_place(self):
-        entry = next(e for e in self.entries if (e.task, e.stack, e.round) == ("t", "b", 1))
-        self.rounds.sample(entry, {"x": 7})
-        self.assertEqual(self.rounds.samples("t", "b", "x"), [None, 7])
-
-    def test_told_once_when_all_rounds_are_over(self):
-        self.rounds.complete(self.entries[:3])
-        self.assertEqual(self.told, [])
-        self.rounds.complete(self.entries[:4])
-        self.rounds.complete(self.entries[:4])
-        self.assertEqual(self.told, ["t"])
-
-    def test_skipped_once_and_no_cell(self):
-        for _ in range(3):
-            self.rounds.skip("t", "no fio")
-        self.rounds.complete(self.entries)
-        self.assertEqual((self.skipped, self.told), (["no fio"], ["u"]))
+def test_order_alternates_and_has_one_task_after_the_other():
+    assert [entry.stack for entry in order(["t"], ["a", "b"], 4)] == list("abbaabba")
+    entries = order(["t", "u"], ["a", "b"], 2)
+    assert [entry.task for entry in entries] == list("ttttuuuu")
+    assert [entry.number for entry in entries] == list(range(8))
+    assert len({entry.step for entry in entries}) == len(entries)
 
 
-class RatioTest(unittest.TestCase):
-    """What may be concluded."""
+def test_two_guests_take_turns():
+    entries = order(["t", "u"], ["a", "b"], 3)
+    turns, seen = Turns(entries), []
 
-    def verdict(self, ratios: list, more: bool = True) -> str:
-        return ratio.compare(ratios, [1.0] * len(ratios), more)["verdict"]
+    def guest(stack: str) -> None:
+        for entry in [entry for entry in entries if entry.stack == stack]:
+            turns.wait(entry.number)
+            seen.append(entry.number)
+            turns.done([entry.number])
 
-    def test_all_rounds_on_one_side(self):
-        self.assertEqual(self.verdict([1.1] * 6), ratio.FASTER)
-        self.assertEqual(self.verdict([1.1] * 6, more=False), ratio.SLOWER)
-        self.assertEqual(self.verdict([0.9] * 6), ratio.SLOWER)
-
-    def test_never_on_too_few_rounds(self):
-        self.assertEqual(self.verdict([2.0] * 5), ratio.WIDE_SPREAD)
-
-    def test_one_odd_round(self):
-        self.assertNotEqual(self.verdict([1.1] * 5 + [0.9]), ratio.FASTER)
-        self.assertEqual(self.verdict([1.1] * 8 + [0.2]), ratio.FASTER)
-        self.assertNotEqual(self.verdict([1.1] * 7 + [0.9] * 2), ratio.FASTER)
-
-    def test_wide_and_narrow_around_one(self):
-        self.assertEqual(self.verdict([0.99, 1.01] * 3), ratio.SAME)
-        self.assertEqual(self.verdict([0.7, 1.3] * 3), ratio.WIDE_SPREAD)
-
-    def test_intervals_are_sure(self):
-        for number in range(ratio.ROUNDS, 30):
-            low, high = ratio.interval(list(range(number)))
-            self.assertEqual(low, number - 1 - high)
-            self.assertGreaterEqual(ratio._sure(number, low), ratio.SURE)
-            self.assertLess(ratio._sure(number, low + 1), ratio.SURE)
-
-    def test_rounds_are_paired(self):
-        found = ratio.compare([2, None, 6, 8], [1, 1, 2, None], True)
-        self.assertEqual(found["samples"], [2, 3])
-        self.assertIsNone(ratio.compare([None, 1], [1, None], True))
+    guests = [threading.Thread(target=guest, args=(stack,), daemon=True) for stack in "ba"]
+    for one in guests:
+        one.start()
+    for one in guests:
+        one.join(10)
+    assert seen == [entry.number for entry in entries]
 
 
-class CellTest(unittest.TestCase):
-    """What a cell holds."""
-
-    def cell(self) -> Cell:
-        return Cell("w", "d", "rust", "c", "split", "tcg", "throughput")
-
-    def test_missing_rounds_are_told(self):
-        cell = self.cell()
-        pairs.fill(cell, [1.0, None, 3.0], [1.0, 1.0, 1.0])
-        self.assertEqual((cell.value, cell.samples), (2.0, [1.0, 3.0]))
-        self.assertIn("1 of 3 rounds", cell.note)
-        self.assertEqual(cell.ratio["samples"], [1.0, 3.0])
-
-    def test_no_figure_at_all(self):
-        cell = self.cell()
-        pairs.fill(cell, [None, None])
-        self.assertIsNone(cell.value)
-        self.assertIn("No round", cell.note)
-
-    def test_distribution(self):
-        points = pairs.cdf([{"1000": 1, "3000": 1}, None, {"2000": 8}], 1e-3)
-        self.assertEqual(points, [[1.0, 0.25], [2.0, 0.75], [3.0, 1.0]])
-        self.assertIsNone(pairs.cdf([None], 1))
-
-    def test_distribution_is_thinned_but_keeps_its_tail(self):
-        points = pairs.cdf([{str(value): 1 for value in range(1, 20001)}], 1)
-        self.assertLess(len(points), 1.5 * pairs.POINTS)
-        self.assertEqual(points[-1], [20000.0, 1.0])
-        self.assertTrue(any(0.998 < fraction < 0.9995 for _, fraction in points))
-        # What is read off is never more than a step away.
-        self.assertTrue(all(abs(fraction - value / 20000) < 1e-6 for value, fraction in points))
+def test_a_guest_that_is_gone_holds_up_nobody():
+    entries = order(["t"], ["a", "b"], 2)
+    turns = Turns(entries)
+    turns.done([entry.number for entry in entries if entry.stack == "a"])
+    turns.wait(entries[1].number)
 
 
-class BusyTest(unittest.TestCase):
-    """Whether the host has other work to do."""
-
-    def test_share(self):
-        #         user nice system idle iowait irq softirq steal guest guest_nice
-        before = [100, 0, 100, 1000, 0, 0, 0, 0, 50, 0]
-        self.assertEqual(pairs.busy_share(before, [100, 0, 100, 1100, 100, 0, 0, 0, 50, 0]), 0)
-        self.assertEqual(pairs.busy_share(before, [150, 0, 100, 1050, 0, 0, 0, 100, 90, 0]), 0.75)
-        self.assertEqual(pairs.busy_share(before, before), 0)
+def test_the_end_refuses_turns():
+    turns = Turns(order(["t"], ["a", "b"], 2))
+    turns.end()
+    with pytest.raises(Failure):
+        turns.wait(1)
 
 
-class MissingTest(unittest.TestCase):
-    """What a machine without a program leaves out."""
-
-    def left(self, absent: str) -> tuple:
-        """Returns the workloads that are left, and what was said."""
-        said = []
-        bench = types.SimpleNamespace(report=types.SimpleNamespace(
-            skip=lambda what, why: said.append((what, why))))
-        with mock.patch("shutil.which", lambda name: None if name == absent else f"/bin/{name}"):
-            return throughput._possible(bench, workloads.every()), said
-
-    def test_all_there(self):
-        self.assertEqual(self.left(""), (workloads.every(), []))
-
-    def test_without_sockperf(self):
-        left, said = self.left("sockperf")
-        self.assertNotIn("net-tcp-rr", [load.task for load in left])
-        self.assertEqual(len(left), len(workloads.every()) - 1)
-        self.assertEqual(len(said), 1)
-        self.assertIn("net-tcp-rr", said[0][0])
-        self.assertIn("sockperf is not installed", said[0][1])
-
-    def test_without_iperf3_disks_are_still_measured(self):
-        left, _ = self.left("iperf3")
-        self.assertEqual({load.kind for load in left if load.task != "net-tcp-rr"}, {"blk"})
+@pytest.fixture
+def rounds():
+    """Returns two rounds of two tasks on two stacks, with the names of finished tasks in `told`."""
+    stacks = [types.SimpleNamespace(name=name) for name in ("a", "b")]
+    told = []
+    tasks = [Task("t", lambda stack: ""), Task("u", lambda stack: "")]
+    made = Rounds(types.SimpleNamespace(stacks=stacks, report=Notes()),
+                  Plan("leg", tasks, 2, {}, [], finished=told.append))
+    made.told = told
+    return made
 
 
-class LaneTest(unittest.TestCase):
-    """What a guest is given, and what is made of its end."""
+def test_rounds_stay_in_place(rounds):
+    entry = next(e for e in rounds._entries if (e.task, e.stack, e.round) == ("t", "b", 1))
+    rounds.sample(entry, {"x": 7})
+    assert rounds.by_stack("t", "x") == {"a": [None, None], "b": [None, 7]}
 
-    def setUp(self):
-        self.stacks = [Stack("c", "c", "C", "", ["drv"], "", ""),
-                       Stack("c", "rust", "Own", "", ["drv"], "", "")]
-        self.failed, self.over, self.faults = [], [], []
+
+def test_told_once_when_all_rounds_are_over(rounds):
+    rounds.complete(rounds._entries[:3])
+    assert rounds.told == []
+    rounds.complete(rounds._entries[:4])
+    rounds.complete(rounds._entries[:4])
+    assert rounds.told == ["t"]
+
+
+def test_skipped_once_and_no_cell(rounds):
+    for _ in range(3):
+        rounds.skip("t", "no fio")
+    rounds.complete(rounds._entries)
+    assert (rounds.bench.report.skipped, rounds.told) == ([("leg: t", "no fio")], ["u"])
+
+
+@pytest.mark.parametrize("ratios, more, verdict", [
+    ([1.1] * 6, True, BETTER), ([1.1] * 6, False, WORSE), ([0.9] * 6, True, WORSE),
+    # Never on too few rounds; one odd round of nine decides nothing.
+    ([2.0] * 5, True, WIDE), ([1.1] * 5 + [0.9], True, SAME), ([1.1] * 8 + [0.2], True, BETTER),
+    ([1.1] * 7 + [0.9] * 2, True, SAME),
+    ([0.99, 1.01] * 3, True, SAME), ([0.7, 1.3] * 3, True, WIDE)])
+def test_verdict_on_rounds(ratios, more, verdict):
+    assert ratio.compare(ratios, [1.0] * len(ratios), more)["verdict"] == verdict
+
+
+@pytest.mark.parametrize("number", range(ratio.ROUNDS, 30))
+def test_intervals_are_sure(number):
+    low, high = ratio.interval(list(range(number)))
+    assert low == number - 1 - high
+    assert ratio._sure(number, low) >= ratio.SURE > ratio._sure(number, low + 1)
+
+
+def test_rounds_are_paired():
+    assert ratio.compare([2, None, 6, 8], [1, 1, 2, None], True)["samples"] == [2, 3]
+    assert ratio.compare([None, 1], [1, None], True) is None
+
+
+def test_exact_figures_need_no_rounds():
+    assert [ratio.exact(mine, 10)["verdict"] for mine in (9, 10, 11)] == [BETTER, SAME, WORSE]
+    assert ratio.exact(100.4, 100, 0.005)["verdict"] == SAME
+
+
+def test_missing_rounds_are_told():
+    cell = Cell("w", "d", "rust", "c", "split", "tcg", "throughput")
+    samples.fill(cell, [1.0, None, 3.0], [1.0, 1.0, 1.0])
+    assert (cell.value, cell.samples) == (2.0, [1.0, 3.0])
+    assert "1 of 3 rounds" in cell.note
+    assert cell.ratio["samples"] == [1.0, 3.0]
+    cell = Cell("w", "d", "rust", "c", "split", "tcg", "throughput")
+    samples.fill(cell, [None, None])
+    assert cell.value is None and "No round" in cell.note
+
+
+def test_distribution_of_latencies():
+    assert samples.distribution([{"1000": 2, "3000": 1}, None, {"2000": 1}]) == [[1.0, 0.5], [2.0, 0.75], [3.0, 1.0]]
+    assert samples.distribution([None]) is None
+
+
+def test_share_of_other_work():
+    #         user nice system idle iowait irq softirq steal guest guest_nice
+    before = [100, 0, 100, 1000, 0, 0, 0, 0, 50, 0]
+    assert samples.busy_share(before, [100, 0, 100, 1100, 100, 0, 0, 0, 50, 0]) == 0
+    assert samples.busy_share(before, [150, 0, 100, 1050, 0, 0, 0, 100, 90, 0]) == 0.75
+    assert samples.busy_share(before, before) == 0
+
+
+@pytest.mark.parametrize("absent", ["", "sockperf", "iperf3"])
+def test_without_a_program_its_workloads_are_left_out(absent, monkeypatch):
+    report = Notes()
+    monkeypatch.setattr("shutil.which", lambda name: None if name == absent else f"/bin/{name}")
+    left = throughput._possible(types.SimpleNamespace(report=report), workloads.every())
+    gone = [load.task for load in workloads.every() if load not in left]
+    assert gone == [load.task for load in workloads.every() if absent and load.needs == absent]
+    assert [why.partition(" on")[0] for _, why in report.skipped] == \
+        ([f"{absent} is not installed"] if absent else [])
+    assert all(name in report.skipped[0][0] for name in gone)
+    assert "net-tcp-rr" in gone or absent != "sockperf"
+    assert absent != "iperf3" or {load.kind for load in left if load.task != "net-tcp-rr"} == {"blk"}
+
+
+class Guests:
+    """Two rounds on a stack in C and one on a ring of our own, and what is told of their guests."""
+
+    def __init__(self):
+        self.stacks = [Stack("c", "c", "C", "", ["drv"], "", ""), Stack("c", "rust", "Own", "", ["drv"], "", "")]
+        self.failed, self.over, self.report = [], [], Notes()
         self.rounds = types.SimpleNamespace(
-            bench=types.SimpleNamespace(stacks=self.stacks),
+            bench=types.SimpleNamespace(stacks=self.stacks, report=self.report),
             plan=Plan("leg", [Task("t", lambda stack: "do")], 2, {"vcpus": 1}, []),
-            failed=lambda entry, why: self.failed.append((entry.step, why)),
-            complete=self.over.extend, fault=lambda what, why: self.faults.append(why),
-            note=lambda what, why: None)
+            failed=lambda entry, why: self.failed.append((entry.step, why)), complete=self.over.extend)
 
-    def lane(self, index: int) -> Lane:
+    def lane(self, index: int = 0) -> Lane:
+        """Returns the guest of one of the stacks."""
         stack = self.stacks[index]
         return Lane(self.rounds, [stack], order(["t"], [stack.name], 2))
 
-    def test_one_ring_provider_in_a_guest(self):
-        self.assertEqual(self.lane(0)._spec().ring, "c")
-        self.assertEqual(self.lane(1)._spec().ring, "rust")
 
-    def outcome(self, *steps) -> types.SimpleNamespace:
-        return types.SimpleNamespace(steps=list(steps), error="QEMU ended", splats=[],
-                                     rundir="/run")
-
-    def test_a_guest_that_dies(self):
-        lane = self.lane(0)
-        entries = list(lane._entries.values())
-        left = lane._sort(self.outcome(Step("prepare", status=0), Step("t:0:c-c", status=0),
-                                       Step("t:1:c-c")), entries)
-        self.assertEqual((left, self.over, self.failed), (entries[1:], entries[:1], []))
-
-    def test_a_measurement_that_fails(self):
-        lane = self.lane(0)
-        left = lane._sort(self.outcome(Step("prepare", status=0), Step("t:0:c-c", ["a", "b"], 1),
-                                       Step("t:1:c-c", status=0)), list(lane._entries.values()))
-        self.assertEqual(left, [])
-        self.assertEqual(self.failed, [("t:0:c-c", "b; logs: /run")])
-
-    def test_the_emulation_is_forgiven_only_so_often(self):
-        lane, guests = self.lane(0), []
-        lane._guest = lambda entries: guests.append(1) or self.outcome()
-        with mock.patch("rvt.stall.reason", lambda outcome: "a timer"):
-            lane.run()
-        self.assertEqual(len(guests), 3)
-        self.assertEqual(len(self.faults), 1)
-        self.assertIn("2 measurements left", self.faults[0])
+def outcome(*steps) -> types.SimpleNamespace:
+    """Returns the end of a guest that died."""
+    return types.SimpleNamespace(steps=list(steps), error="QEMU ended", splats=[], rundir="/run")
 
 
-class WorkloadTest(unittest.TestCase):
-    """The list of workloads."""
-
-    def test_tasks_and_cells_are_told_apart(self):
-        every = workloads.every()
-        self.assertEqual(len({load.task for load in every}), len(every))
-        self.assertEqual(len({(load.name, load.vcpus, load.queues) for load in every}), len(every))
-
-    def test_devices_are_in_the_guest(self):
-        for load in workloads.every():
-            devices = workloads.guest(load.vcpus)[load.kind]
-            self.assertLess(int(load.device[3:]), len(devices))
-            self.assertLessEqual(load.queues, load.vcpus)
+def test_one_ring_provider_in_a_guest():
+    assert [Guests().lane(index)._spec().ring for index in (0, 1)] == ["c", "rust"]
 
 
-if __name__ == "__main__":
-    unittest.main()
+def test_a_guest_that_dies():
+    guests = Guests()
+    lane = guests.lane()
+    entries = list(lane._entries.values())
+    left = lane._sort(outcome(Step("prepare", status=0), Step("t:0:c-c", status=0), Step("t:1:c-c")), entries)
+    assert (left, guests.over, guests.failed) == (entries[1:], entries[:1], [])
+
+
+def test_a_measurement_that_fails():
+    guests = Guests()
+    lane = guests.lane()
+    left = lane._sort(outcome(Step("prepare", status=0), Step("t:0:c-c", ["a", "b"], 1), Step("t:1:c-c", status=0)),
+                      list(lane._entries.values()))
+    assert (left, guests.failed) == ([], [("t:0:c-c", "b; logs: /run")])
+
+
+def test_the_emulation_is_forgiven_only_so_often(monkeypatch):
+    guests, booted = Guests(), []
+    lane = guests.lane()
+    lane._guest = lambda entries: booted.append(1) or outcome()
+    monkeypatch.setattr("rvt.stall.reason", lambda outcome: "a timer")
+    lane.run()
+    assert (len(booted), len(guests.report.problems)) == (3, 1)
+    assert "2 measurements left" in guests.report.problems[0][1]
+
+
+def test_workloads_are_told_apart_and_have_their_devices():
+    every = workloads.every()
+    assert len({load.task for load in every}) == len(every)
+    assert len({(load.name, load.vcpus, load.queues) for load in every}) == len(every)
+    for load in every:
+        assert int(load.device[3:]) < len(workloads.guest(load.vcpus)[load.kind])
+        assert load.queues <= load.vcpus

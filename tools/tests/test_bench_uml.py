@@ -3,13 +3,10 @@
 
 import json
 import os
-import tempfile
 import threading
 import types
-import unittest
-from pathlib import Path
-from unittest import mock
 
+import pytest
 from rvt import uml, uml_disk, uml_fio, uml_profile
 from rvt.bench import cells
 from rvt.bench import uml as leg
@@ -33,6 +30,8 @@ SYMBOLS = Symbols("""0000000060001000 T _text
 SAMPLES = uml_profile.count(
     [0x80000010, 0x80000020, 0x80000110, 0x60002004, 0x60003000, 0x60001fff, 0x7f0000001000,
      *[0xffffffff81000000 + n for n in range(9)]], SYMBOLS, {"vring_interrupt": "virtio_ring"})
+RANDOM, LARGE = (next(work for work in uml_fio.WORKLOADS if work.name == name)
+                 for name in ("blk-randread-4k-qd1", "blk-seqread-128k-qd8"))
 
 
 def layer(module: str) -> str:
@@ -40,198 +39,167 @@ def layer(module: str) -> str:
     return {"virtio_blk": "driver", "virtio_ring": "ring"}.get(module, "kernel")
 
 
-def report(reads: int = 100, writes: int = 0, error: int = 0) -> str:
+def printed(reads: int = 100, writes: int = 0, error: int = 0) -> str:
     """Returns what fio would print."""
     def side(count: int) -> dict:
         bins = {"1000": count // 2, "3000": count - count // 2} if count else {}
-        return {"total_ios": count, "iops": count / 2, "bw_bytes": count * 2048,
-                "clat_ns": {"bins": bins}}
+        return {"total_ios": count, "iops": count / 2, "bw_bytes": count * 2048, "clat_ns": {"bins": bins}}
 
-    return "fio: a note\n" + json.dumps(
-        {"jobs": [{"error": error, "read": side(reads), "write": side(writes)}]})
+    return "fio: a note\n" + json.dumps({"jobs": [{"error": error, "read": side(reads), "write": side(writes)}]})
 
 
-class Parsing(unittest.TestCase):
-    """What fio and the guest's kernel print."""
-
-    def test_fio_report(self):
-        run = uml_fio.parse(report())
-        self.assertEqual((run.operations, run.rate), (100, 50))
-        self.assertAlmostEqual(run.megabytes, 0.2048)
-        self.assertEqual(run.bins, {1000: 50, 3000: 50})
-
-    def test_reads_and_writes_are_added(self):
-        run = uml_fio.parse(report(100, 60))
-        self.assertEqual(run.operations, 160)
-        self.assertEqual(run.bins, {1000: 80, 3000: 80})
-
-    def test_fio_that_failed(self):
-        for text in (report(error=5), report(0), "fio: out of memory", "{", '{"jobs": []}'):
-            with self.subTest(text), self.assertRaises(Failure):
-                uml_fio.parse(text)
-
-    def test_interrupts_of_all_queues_and_processors(self):
-        self.assertEqual(uml_disk.interrupts(INTERRUPTS), 105)
-
-    def test_requests_of_a_disk(self):
-        self.assertEqual(uml_disk.completed(" 30 0 240 7 12 0 96 3 0 8 10 0 0 0 0 2 1"), 42)
+def sample(seconds: float, profile=None) -> uml_disk.Sample:
+    """Returns what was measured in one round."""
+    return uml_disk.Sample(uml_fio.parse(printed()), seconds, 1.5, 0.5, profile)
 
 
-class Latencies(unittest.TestCase):
-    """Percentiles and distributions."""
-
-    def test_percentiles(self):
-        bins = {1000: 98, 5000: 1, 9000: 1}
-        self.assertEqual(uml_fio.percentile(bins, 0.5), 1)
-        self.assertEqual(uml_fio.percentile(bins, 0.99), 5)
-        self.assertEqual(uml_fio.percentile(bins, 1), 9)
-
-    def test_distribution_ends_at_one_and_is_thinned(self):
-        points = uml_fio.distribution({1000 + n: 1 for n in range(5000)})
-        self.assertLessEqual(len(points), 105)
-        self.assertEqual(points[-1], [5.999, 1.0])
-        self.assertEqual(points, sorted(points))
-
-    def test_runs_are_merged(self):
-        runs = [uml_fio.parse(report()), uml_fio.parse(report(10))]
-        self.assertEqual(uml_fio.merged(runs), {1000: 55, 3000: 55})
+def test_fio_report():
+    run = uml_fio.parse(printed())
+    assert (run.operations, run.rate, run.bins) == (100, 50, {1000: 50, 3000: 50})
+    assert run.megabytes == pytest.approx(0.2048)
+    run = uml_fio.parse(printed(100, 60))
+    assert (run.operations, run.bins) == (160, {1000: 80, 3000: 80})
 
 
-class Cells(unittest.TestCase):
-    """What becomes of samples."""
-
-    @staticmethod
-    def _bits(*on: int) -> str:
-        return "".join("1" if bit in on else "0" for bit in range(128))
-
-    def test_options_are_what_was_agreed_on(self):
-        setup = leg.Setup(4, 2, [], 1, 1)
-        self.assertEqual(leg.options(setup, self._bits(28, 32)),
-                         {"indirect": True, "event_idx": False, "iommu": False, "vcpus": 4,
-                          "queues": 2})
-
-    def test_layouts(self):
-        for bits, name in (((32,), "split"), ((34,), "packed"), ((35,), "split-in-order"),
-                           ((34, 35), "packed-in-order")):
-            self.assertEqual(leg.layout(self._bits(*bits)), name)
-
-    def test_figures(self):
-        random, large = (next(w for w in uml_fio.WORKLOADS if w.name == name)
-                         for name in ("blk-randread-4k-qd1", "blk-seqread-128k-qd8"))
-        sample = uml_disk.Sample(uml_fio.parse(report()), 42e-6, 1.5, 0.5)
-        found = leg.figures(random, [sample], layer)
-        self.assertEqual(found["throughput"], ("operations/s", True, [50]))
-        self.assertEqual(found["latency_p99"], ("us", False, [3]))
-        self.assertAlmostEqual(found["time_host"][2][0], 42)
-        found = leg.figures(large, [sample], layer)
-        self.assertEqual(found["throughput"][0], "MB/s")
-        self.assertNotIn("latency_p50", found)
-
-    def test_queues_need_processors(self):
-        enough, none = leg.setups(False, 8)
-        few, skipped = leg.setups(False, 2)
-        self.assertEqual((len(none), len(skipped)), (0, 2))
-        self.assertEqual(len(enough) - len(few), 2)
-        self.assertTrue(all(setup.queues == 1 for setup in few))
-
-    def test_quick_is_a_part_of_full(self):
-        quick, _ = leg.setups(True, 2)
-        full, _ = leg.setups(False, 2)
-        names = {workload.name for setup in full for workload in setup.workloads}
-        self.assertTrue({w.name for setup in quick for w in setup.workloads} <= names)
-
-    def test_figures_are_of_known_metrics(self):
-        sample = uml_disk.Sample(uml_fio.parse(report()), 1e-6, 1, 1, SAMPLES)
-        for workload in uml_fio.WORKLOADS:
-            self.assertTrue(set(leg.figures(workload, [sample], layer)) <= set(cells.METRICS))
+@pytest.mark.parametrize("text", [printed(error=5), printed(0), "fio: out of memory", "{", '{"jobs": []}'])
+def test_fio_that_failed(text):
+    with pytest.raises(Failure):
+        uml_fio.parse(text)
 
 
-class Profiles(unittest.TestCase):
-    """Where the time goes."""
-
-    def test_addresses_are_named(self):
-        self.assertEqual(SAMPLES["virtio_blk", "virtblk_done"], 2)
-        self.assertEqual(SAMPLES["virtio_ring", "vring_interrupt"], 1)
-        self.assertEqual(SAMPLES["vmlinux", "schedule"], 1)
-        self.assertEqual(SAMPLES["libraries", ""], 1)
-        self.assertEqual(SAMPLES["host kernel", ""], 9)
-
-    def test_share_is_that_of_driver_and_ring(self):
-        self.assertEqual(uml_profile.share(SAMPLES, layer), 4 / 16)
-
-    def test_parts_make_up_the_whole(self):
-        parts = uml_profile.parts(SAMPLES, layer, 32)
-        self.assertAlmostEqual(sum(part["value"] for part in parts), 32)
-        self.assertEqual(parts[0], {"layer": "kernel", "module": "host kernel", "function": "",
-                                    "value": 18})
-        self.assertIn({"layer": "driver", "module": "virtio_blk", "function": "virtblk_done",
-                       "value": 4}, parts)
-
-    def test_time_of_driver_and_ring(self):
-        random = next(w for w in uml_fio.WORKLOADS if w.name == "blk-randread-4k-qd1")
-        samples = [uml_disk.Sample(uml_fio.parse(report()), 40e-6, 1, 1, SAMPLES),
-                   uml_disk.Sample(uml_fio.parse(report()), 80e-6, 1, 1, SAMPLES)]
-        self.assertEqual(leg.figures(random, samples, layer)["time_driver_ring"][2], [10, 20])
-        samples[0].profile = None
-        self.assertNotIn("time_driver_ring", leg.figures(random, samples, layer))
+def test_interrupts_of_all_queues_and_requests_of_a_disk():
+    assert uml_disk.interrupts(INTERRUPTS) == 105
+    assert uml_disk.completed(" 30 0 240 7 12 0 96 3 0 8 10 0 0 0 0 2 1") == 42
 
 
-class Leg(unittest.TestCase):
-    """What the leg does where it cannot measure."""
-
-    def setUp(self):
-        self._dir = tempfile.TemporaryDirectory()
-        self.kdir = Path(self._dir.name)
-        report_of_cells = cells.Report(self.kdir / "bench.json", {})
-        self.bench = types.SimpleNamespace(report=report_of_cells, quick=True, stacks=[
-            types.SimpleNamespace(label="C", replaces={}),
-            types.SimpleNamespace(label="R", replaces={"virtio_ring": "rust_virtio_ring"})])
-
-    def tearDown(self):
-        self._dir.cleanup()
-
-    def test_quick_builds_no_kernel(self):
-        with mock.patch.object(leg.kernel, "is_built", return_value=False), \
-                mock.patch.object(leg.uml_storage, "available", return_value=""), \
-                mock.patch.object(leg.shutil, "which", return_value="/usr/bin/fio"), \
-                mock.patch.object(leg.kernel, "directory") as build:
-            leg.run(self.bench)
-        build.assert_not_called()
-        self.assertIn("--variant uml", self.bench.report.skipped[0]["why"])
-        self.assertEqual(self.bench.report.problems, [])
-
-    def test_missing_tools_are_named(self):
-        with mock.patch.object(leg.uml_storage.shutil, "which", return_value=None), \
-                self.assertRaisesRegex(Failure, "qemu-storage-daemon.*qemu-utils"):
-            leg.run(self.bench)
-
-    def test_a_ring_that_is_built_in_cannot_be_replaced(self):
-        (self.kdir / "modules.builtin").write_text("kernel/drivers/virtio/virtio_ring.ko\n")
-        self.assertEqual([stack.label for stack in leg._possible(self.bench, self.kdir)], ["C"])
-        self.assertIn("virtio_ring", self.bench.report.skipped[0]["why"])
-
-    def test_rings_that_are_not_there_are_named(self):
-        leg._say_what_is_not_there(self.bench, {28, 29, 32, 34})
-        text = str(self.bench.report.skipped)
-        self.assertIn("rings in order", text)
-        self.assertNotIn("packed", text)
+@pytest.mark.parametrize("part, microseconds", [(0.5, 1), (0.99, 5), (1, 9)])
+def test_percentiles(part, microseconds):
+    assert uml_fio.percentile({1000: 98, 5000: 1, 9000: 1}, part) == microseconds
 
 
-class Time(unittest.TestCase):
-    """Processor time from outside."""
-
-    def test_time_of_a_process_is_that_of_all_its_threads(self):
-        before = uml.processor_time(os.getpid())
-        thread = threading.Thread(target=sum, args=(range(3_000_000),))
-        thread.start()
-        thread.join()
-        after = uml.processor_time(os.getpid())
-        self.assertGreater(after - before, 0.005)
-
-    def test_no_such_process(self):
-        with self.assertRaises(Failure):
-            uml.processor_time(2 ** 22 + 1)
+def test_distribution_ends_at_one_and_is_thinned():
+    points = uml_fio.distribution({1000 + n: 1 for n in range(5000)})
+    assert len(points) <= 105
+    assert points[-1] == [5.999, 1.0]
+    assert points == sorted(points)
+    assert uml_fio.merged([uml_fio.parse(printed()), uml_fio.parse(printed(10))]) == {1000: 55, 3000: 55}
 
 
-if __name__ == "__main__":
-    unittest.main()
+def bits(*on: int) -> str:
+    """Returns features as sysfs shows them."""
+    return "".join("1" if bit in on else "0" for bit in range(128))
+
+
+def test_options_are_what_was_agreed_on():
+    assert leg.options(leg.Setup(4, 2, [], 1, 1), bits(28, 32)) == \
+        {"indirect": True, "event_idx": False, "iommu": False, "vcpus": 4, "queues": 2}
+    assert [leg.layout(bits(*on)) for on in ((32,), (34,), (35,), (34, 35))] == \
+        ["split", "packed", "split-in-order", "packed-in-order"]
+
+
+def test_figures():
+    found = leg.figures(RANDOM, [sample(42e-6)], layer)
+    assert found["throughput"] == ("operations/s", True, [50])
+    assert found["latency_p99"] == ("us", False, [3])
+    assert found["time_host"][2] == [pytest.approx(42)]
+    found = leg.figures(LARGE, [sample(42e-6)], layer)
+    assert found["throughput"][0] == "MB/s"
+    assert "latency_p50" not in found
+    for workload in uml_fio.WORKLOADS:
+        assert set(leg.figures(workload, [sample(1e-6, SAMPLES)], layer)) <= set(cells.METRICS)
+
+
+def test_cells_of_a_setup():
+    stacks = [types.SimpleNamespace(name=f"{driver}-c", driver=driver, ring="c") for driver in ("c", "rust")]
+    added = []
+    bench = types.SimpleNamespace(command="make bench", layer=layer, report=types.SimpleNamespace(add=added.append))
+    taken = {(RANDOM.name, stack.name): [sample(seconds, SAMPLES)] * 6
+             for stack, seconds in zip(stacks, (40e-6, 80e-6))}
+    leg._add(bench, stacks, leg.Setup(1, 1, [RANDOM, LARGE], 6, 1), bits(28, 29, 32), taken)
+    found = {(cell.driver, cell.metric): cell for cell in added}
+    assert len(found) == len(added) == 2 * len(leg.figures(RANDOM, [sample(1e-6, SAMPLES)], layer))
+    cell = found["rust", "time_host"]
+    assert (cell.value, cell.ratio["value"], cell.layout, cell.accel) == (pytest.approx(80), 2, "split", "uml")
+    assert sum(part["value"] for part in cell.parts) == pytest.approx(80)
+    assert found["c", "time_host"].ratio is None
+    assert found["rust", "latency_p50"].cdf[-1] == [3.0, 1.0]
+
+
+def test_queues_need_processors():
+    (enough, none), (few, skipped) = leg.setups(False, 8), leg.setups(False, 2)
+    assert (len(none), len(skipped), len(enough) - len(few)) == (0, 2, 2)
+    assert {setup.queues for setup in few} == {1}
+
+
+def test_quick_is_a_part_of_full():
+    quick, full = ({work.name for setup in leg.setups(quick, 2)[0] for work in setup.workloads}
+                   for quick in (True, False))
+    assert quick <= full
+
+
+def test_addresses_of_a_profile_are_named():
+    for key, count in ((("virtio_blk", "virtblk_done"), 2), (("virtio_ring", "vring_interrupt"), 1),
+                       (("vmlinux", "schedule"), 1), (("libraries", ""), 1), (("host kernel", ""), 9)):
+        assert SAMPLES[key] == count
+    assert uml_profile.share(SAMPLES, layer) == 4 / 16
+
+
+def test_parts_of_a_profile_make_up_the_whole():
+    parts = uml_profile.parts(SAMPLES, layer, 32)
+    assert sum(part["value"] for part in parts) == pytest.approx(32)
+    assert parts[0] == {"layer": "kernel", "module": "host kernel", "function": "", "value": 18}
+    assert {"layer": "driver", "module": "virtio_blk", "function": "virtblk_done", "value": 4} in parts
+
+
+def test_time_of_driver_and_ring():
+    taken = [sample(40e-6, SAMPLES), sample(80e-6, SAMPLES)]
+    assert leg.figures(RANDOM, taken, layer)["time_driver_ring"][2] == [10, 20]
+    taken[0].profile = None
+    assert "time_driver_ring" not in leg.figures(RANDOM, taken, layer)
+
+
+@pytest.fixture
+def bench(tmp_path):
+    """Returns what the leg gets."""
+    return types.SimpleNamespace(report=cells.Report(tmp_path / "bench.json", {}), quick=True, stacks=[
+        types.SimpleNamespace(label="C", replaces={}),
+        types.SimpleNamespace(label="R", replaces={"virtio_ring": "rust_virtio_ring"})])
+
+
+def test_quick_builds_no_kernel(bench, monkeypatch):
+    built = []
+    monkeypatch.setattr(leg.kernel, "is_built", lambda variant: False)
+    monkeypatch.setattr(leg.uml_storage, "available", lambda: "")
+    monkeypatch.setattr(leg.shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(leg.kernel, "directory", lambda *arguments: built.append(arguments))
+    leg.run(bench)
+    assert built == bench.report.problems == []
+    assert "--variant uml" in bench.report.skipped[0]["why"]
+
+
+def test_missing_tools_are_named(bench, monkeypatch):
+    monkeypatch.setattr(leg.uml_storage.shutil, "which", lambda name: None)
+    with pytest.raises(Failure, match="qemu-storage-daemon.*qemu-utils"):
+        leg.run(bench)
+
+
+def test_a_ring_that_is_built_in_cannot_be_replaced(bench, tmp_path):
+    (tmp_path / "modules.builtin").write_text("kernel/drivers/virtio/virtio_ring.ko\n")
+    assert [stack.label for stack in leg._possible(bench, tmp_path)] == ["C"]
+    assert "virtio_ring" in bench.report.skipped[0]["why"]
+
+
+def test_rings_that_are_not_there_are_named(bench):
+    leg._say_what_is_not_there(bench, {28, 29, 32, 34})
+    text = str(bench.report.skipped)
+    assert "rings in order" in text and "packed" not in text
+
+
+def test_time_of_a_process_is_that_of_all_its_threads():
+    before = uml.processor_time(os.getpid())
+    thread = threading.Thread(target=sum, args=(range(3_000_000),))
+    thread.start()
+    thread.join()
+    assert uml.processor_time(os.getpid()) - before > 0.005
+    with pytest.raises(Failure):
+        uml.processor_time(2 ** 22 + 1)

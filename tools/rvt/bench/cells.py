@@ -8,6 +8,7 @@ go to out/bench.json as they come, so that an interrupted run leaves what it had
 import dataclasses
 import json
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -87,6 +88,8 @@ class Report:
         self._written = 0.0
         #: The part of the benchmark that runs.
         self.leg = ""
+        #: Guests that run at the same time report from threads.
+        self._lock = threading.RLock()
         #: Options of every cell that is added.
         self.common = {}
         self.cells = []
@@ -102,7 +105,8 @@ class Report:
             raise ValueError(f"metric {cell.metric}")
         if cell.layout not in LAYOUTS:
             raise ValueError(f"layout {cell.layout}")
-        self.cells = [other for other in self.cells if other.key() != cell.key()] + [cell]
+        with self._lock:
+            self.cells = [other for other in self.cells if other.key() != cell.key()] + [cell]
         shown = "none" if cell.value is None else f"{cell.value:,.4g} {cell.unit}"
         spread = "" if cell.spread is None else f" (spread {100 * cell.spread:.1f} %)"
         note = f": {cell.note}" if cell.note and cell.value is None else ""
@@ -129,11 +133,6 @@ class Report:
         self.problems.append({"leg": self.leg, "what": what, "why": why})
         self.write()
 
-    def find(self, **wanted) -> list:
-        """Returns the cells whose fields have the given values."""
-        return [cell for cell in self.cells
-                if all(getattr(cell, name) == value for name, value in wanted.items())]
-
     def as_dict(self) -> dict:
         """Returns what the JSON file holds."""
         return {"about": self.about, "problems": self.problems, "skipped": self.skipped,
@@ -143,8 +142,9 @@ class Report:
         """Writes the JSON file, whole or not at all."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         part = self.path.with_suffix(".part")
-        part.write_text(json.dumps(self.as_dict(), indent=1) + "\n")
-        os.replace(part, self.path)
+        with self._lock:
+            part.write_text(json.dumps(self.as_dict(), indent=1) + "\n")
+            os.replace(part, self.path)
         self._written = time.monotonic()
 
 

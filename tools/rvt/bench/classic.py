@@ -12,12 +12,9 @@ import shutil
 import statistics
 from pathlib import Path
 
-from .. import accel
 from ..say import Failure
 from ..spec import Nic
-from . import exits, plugin, ratio
-from .cells import Cell
-from .pairs import baseline, fill, otherwise_busy, rerun
+from . import exits, plugin, ratio, samples
 from .rounds import Plan, Rounds, Task
 
 TITLE = "The classic table: e1000, C and Rust virtio-net"
@@ -25,12 +22,9 @@ WAYS = ("out", "in")
 #: Megabytes that are moved while exits are counted, and how often.
 _AMOUNT, _COUNTS = 8, ratio.ROUNDS
 _DEBUGFS = Path("/sys/kernel/debug/kvm")
-#: Cells that come of the stream: field of the sample, metric, unit, options.
-_RATES = (("mbit_s", "throughput", "Mbit/s", {}),
-          ("irqs_s", "irqs", "interrupts/s", {"per": "second"}),
-          ("irqs_mb", "irqs", "interrupts/MB", {"per": "MB"}),
-          ("exits_s", "exits", "exits/s", {"per": "second"}),
-          ("exits_mb", "exits", "exits/MB", {"per": "MB"}))
+#: Cells that come of the stream: field of the sample, metric, unit.
+_RATES = (("mbit_s", "throughput", "Mbit/s"), ("irqs_s", "irqs", "interrupts/s"), ("irqs_mb", "irqs", "interrupts/MB"),
+          ("exits_s", "exits", "exits/s"), ("exits_mb", "exits", "exits/MB"))
 
 
 def run(bench) -> None:
@@ -39,7 +33,7 @@ def run(bench) -> None:
         bench.report.skip("classic", "iperf3 is not installed on the host (make setup)")
         return
     bench = dataclasses.replace(bench, stacks=[_card(bench.stacks[0]), *bench.stacks])
-    busy = otherwise_busy()
+    busy = samples.otherwise_busy()
     streams = _streams(bench, busy)
     if _any(bench, streams, "exits_mb"):
         return
@@ -72,7 +66,7 @@ def _counts(bench, streams, busy: str) -> None:
 
     def ended(rounds, rundir) -> None:
         for number, found in exits.read(rundir, bench.kdir).items():
-            rounds.sample(rounds.entry(number - 1), {"total": found.total, "kinds": found.kinds})
+            rounds.sample(rounds.entry(number - 1), {"total": exits.total(found), "kinds": found})
 
     rounds = Rounds(bench, Plan(
         "classic-exits", [Task(f"count-{way}", _command(way, "count", _AMOUNT)) for way in WAYS],
@@ -114,55 +108,55 @@ def _any(bench, rounds, field: str) -> bool:
                for value in rounds.samples(f"stream-{way}", stack.name, field))
 
 
-def _cell(bench, stack, way: str, metric: str, unit: str, options: dict, note: str) -> Cell:
+def _cell(bench, stack, way: str, metric: str, unit: str, note: str):
     virtio = stack.driver != "e1000"
-    return Cell(f"classic-tcp-stream-{way}", "virtio-net-pci" if virtio else "e1000", stack.driver,
-                stack.ring if virtio else "", "split" if virtio else "", accel.chosen(), metric,
-                unit=unit, command=rerun(bench, "classic"), options={"vcpus": 1, **options},
-                note=note)
+    per = {"per": "second" if unit.endswith("/s") else "MB"} if metric != "throughput" else {}
+    return samples.cell(bench, "classic", stack, f"classic-tcp-stream-{way}", metric, unit,
+                        device="virtio-net-pci" if virtio else "e1000", ring=stack.ring if virtio else "",
+                        layout="split" if virtio else "", note=note,
+                        options={"vcpus": 1, **per})
 
 
 def _add(bench, rounds, way: str, busy: str) -> None:
     """Adds what was measured with the streams."""
-    base, task = baseline(bench.stacks), f"stream-{way}"
-    for field, metric, unit, options in _RATES:
+    for field, metric, unit in _RATES:
         if metric == "exits" and not _any(bench, rounds, field):
             continue
-        card = statistics.median([v for v in rounds.samples(task, bench.stacks[0].name, field)
-                                  if v is not None] or [0])
-        for stack in bench.stacks:
-            note = "Exits as KVM counts them in debugfs." if metric == "exits" else \
-                "Back end: TAP, without vhost." if metric == "throughput" else ""
-            cell = _cell(bench, stack, way, metric, unit, options, note + busy)
-            against = rounds.samples(task, base, field) if base and stack.name != base else None
-            fill(cell, rounds.samples(task, stack.name, field), against, metric == "throughput")
-            if cell.value and card and stack is not bench.stacks[0]:
-                cell.note = f"{cell.value / card:.2f} of the e1000's. {cell.note}".strip()
-            bench.report.add(cell)
+        found = rounds.by_stack(f"stream-{way}", field)
+        card = statistics.median([v for v in found[bench.stacks[0].name] if v is not None] or [0])
+        note = {"exits": "Exits as KVM counts them in debugfs.",
+                "throughput": "Back end: TAP, without vhost."}.get(metric, "") + busy
+
+        def make(stack, metric=metric, unit=unit, note=note, found=found, card=card):
+            mine = [v for v in found[stack.name] if v is not None]
+            beside = f"{statistics.median(mine) / card:.2f} of the e1000's. " \
+                if mine and card and stack is not bench.stacks[0] else ""
+            return _cell(bench, stack, way, metric, unit, (beside + note).strip())
+
+        samples.add(bench.report, bench.stacks, found, make, metric == "throughput")
 
 
 def _add_counts(bench, streams, counted, way: str, busy: str) -> None:
     """Adds the exits: counted for an amount of data, and from that and the stream in a second."""
-    found = {stack.name: [total / mb if total is not None and mb else None for total, mb in
-                          zip(counted.samples(f"count-{way}", stack.name, "total"),
-                              counted.samples(f"count-{way}", stack.name, "mb"))]
-             for stack in bench.stacks}
-    base = baseline(bench.stacks)
+    totals, moved, rates = (rounds.by_stack(task, field) for rounds, task, field in (
+        (counted, f"count-{way}", "total"), (counted, f"count-{way}", "mb"), (streams, f"stream-{way}", "mbit_s")))
+    found = {name: [total / mb if total is not None and mb else None for total, mb in zip(totals[name], moved[name])]
+             for name in totals}
+
+    def make(stack):
+        made = _cell(bench, stack, way, "exits", "exits/MB", f"Counted in an emulated guest over {_AMOUNT} MB: "
+                     "accesses to devices, port I/O, halts, timers.")
+        made.parts = _parts(counted, way, stack.name)
+        return made
+
+    samples.add(bench.report, bench.stacks, found, make)
     for stack in bench.stacks:
-        against = found[base] if base and stack.name != base else None
-        cell = _cell(bench, stack, way, "exits", "exits/MB", {"per": "MB"},
-                     f"Counted in an emulated guest over {_AMOUNT} MB: accesses to devices, port I/O, "
-                     "halts, timers.")
-        fill(cell, found[stack.name], against, more_is_better=False)
-        cell.parts = _parts(counted, way, stack.name)
-        bench.report.add(cell)
-        rates = [rate / 8 for rate in streams.samples(f"stream-{way}", stack.name, "mbit_s")
-                 if rate is not None]
-        second = _cell(bench, stack, way, "exits", "exits/s", {"per": "second"},
-                       "Exits per MB, counted in an emulated guest with the plugin, times the MB/s of "
-                       f"the guest without it.{busy}")
-        if cell.value is not None and rates:
-            fill(second, [cell.value * rate for rate in rates])
+        second = _cell(bench, stack, way, "exits", "exits/s", "Exits per MB, counted in an emulated guest with the "
+                       f"plugin, times the MB/s of the guest without it.{busy}")
+        mine = [value for value in found[stack.name] if value is not None]
+        speeds = [rate / 8 for rate in rates[stack.name] if rate is not None]
+        if mine and speeds:
+            samples.fill(second, [statistics.median(mine) * speed for speed in speeds])
         bench.report.add(second)
 
 

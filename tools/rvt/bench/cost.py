@@ -6,7 +6,7 @@ guest for each ring provider; the repeats of a figure come from different boots.
 """
 
 from ..say import Failure, say
-from . import plugin, slopes, stacks
+from . import plugin, ratio, slopes, stacks
 from .costcells import Repeats, explain
 from .phases import Boot, Item, device_for
 from .variants import WORKS, Variant
@@ -88,6 +88,6 @@ def _separate(bench, repeats: Repeats) -> dict:
 def _agreement(apart, together: list) -> str:
     """Says how the figure from three guests agrees with that from one."""
     text = f"with N, 2N and 3N in three guests: {apart.driver_ring:,.1f} and {apart.again:,.1f}"
-    near = all(abs(cost.driver_ring - apart.driver_ring) <= slopes.EXACT * apart.driver_ring
+    near = all(abs(cost.driver_ring - apart.driver_ring) <= ratio.TOLERANCE * apart.driver_ring
                for cost in together)
     return text if near else f"{text}, which is not the same"

@@ -7,16 +7,8 @@ a certain KVM leaves the guest for each of them is up to these; so a total is wh
 and not what one machine would have shown. Interrupts that arrive are not among them: see
 /proc/interrupts.
 
-How a leg uses it:
-
-	spec = Spec(...)
-	exits.prepare(spec)				# emulated, with the plugin, at known addresses
-	guest = Guest(spec, bench.kdir, bench.ours, "classic")
-	guest.run(steps, files={**exits.files(), ...})
-	for number, counted in exits.read(guest.rundir, bench.kdir).items():
-		counted.total, counted.kinds, counted.writes("virtio-pci-notify"), ...
-
-A script in the guest marks the phases, by any numbers from 1 on that are used once:
+A guest is made one that counts by `prepare`, gets `files`, and its counts are read by `read`. A script in it
+marks phases, by any numbers from 1 on that are used once:
 
 	/run/rvt/job/mark begin 7
 	iperf3 ...
@@ -28,7 +20,6 @@ programs adds a few thousand instructions and no access to a device.
 """
 
 import collections
-import dataclasses
 from pathlib import Path
 
 from ..say import Failure
@@ -43,43 +34,11 @@ _OUT = "exits.out"
 _EOI = ("native_apic_mem_eoi", "native_apic_msr_eoi", "kvm_apic_eoi")
 #: The memory of the local interrupt controller.
 _APIC = "apic"
-#: What a total is made of.
+#: What a total is made of:
+#: * mmio: accesses to a device's memory; kicks are among them.
+#: * apic: the interrupt controller, which is to say timers and calls of other processors.
+#: * msr: written registers, timers mostly where the controller is one of them.
 KINDS = ("mmio", "apic", "pio", "hlt", "msr", "hypercall", "cpuid")
-
-
-@dataclasses.dataclass
-class Exits:
-    """What happened in one phase."""
-
-    #: (kind, where) -> count; where is "r REGION" or "w REGION" of a device's memory, or a function.
-    counts: collections.Counter
-
-    @property
-    def kinds(self) -> dict:
-        """Returns kind -> count: those of `KINDS`, and eoi and rdmsr besides.
-
-        * mmio: accesses to a device's memory; kicks are among them, see `writes`.
-        * apic: the interrupt controller, which is to say timers and calls of other processors.
-        * msr: written registers, timers mostly where the controller is one of them.
-        """
-        sums = collections.Counter()
-        for (kind, _), count in self.counts.items():
-            sums[kind] += count
-        return dict(sums)
-
-    @property
-    def total(self) -> int:
-        """Returns the sum over `KINDS`."""
-        return sum(count for (kind, _), count in self.counts.items() if kind in KINDS)
-
-    def accesses(self, region: str, way: str = "") -> int:
-        """Returns the accesses to regions whose names have `region` in them; `way` is "r" or "w"."""
-        return sum(count for (kind, where), count in self.counts.items()
-                   if kind == "mmio" and region in where[2:] and where.startswith(way))
-
-    def writes(self, region: str) -> int:
-        """Returns the writes to regions whose names have `region` in them."""
-        return self.accesses(region, "w")
 
 
 def prepare(spec: Spec) -> Spec:
@@ -102,26 +61,28 @@ def files() -> dict:
 
 
 def read(rundir: Path, kdir: Path) -> dict:
-    """Returns number of the phase -> `Exits`, for the phases that came to their end."""
+    """Returns number of the phase -> (kind -> count), for the phases that came to their end.
+
+    Besides `KINDS` there are eoi and rdmsr.
+    """
     known = system_map(kdir)
     if not known:
         raise Failure("the kernel has no System.map; the part \"cost\" asks a guest for it")
     symbols = Symbols(known)
-    return {number: Exits(_counts(phase, symbols))
-            for number, phase in plugin.read(rundir / _OUT).items()}
+    return {number: _counts(phase, symbols) for number, phase in plugin.read(rundir / _OUT).items()}
+
+
+def total(kinds: dict) -> int:
+    """Returns the sum over `KINDS`."""
+    return sum(kinds.get(kind, 0) for kind in KINDS)
 
 
 def _counts(phase: plugin.Phase, symbols: Symbols) -> collections.Counter:
     counts = collections.Counter()
-    for (way, region, address), count in phase.mmio.items():
-        _, function = symbols.find(address)
-        if region.startswith(_APIC):
-            counts["eoi" if function in _EOI else "apic", function] += count
-        else:
-            counts["mmio", f"{way} {region}"] += count
+    for (_, region, address), count in phase.mmio.items():
+        kind = "mmio" if not region.startswith(_APIC) else "eoi" if symbols.find(address)[1] in _EOI else "apic"
+        counts[kind] += count
     for (name, address), count in phase.exits.items():
-        _, function = symbols.find(address)
-        if name == "wrmsr":
-            name = "eoi" if function in _EOI else "msr"
-        counts[name, function] += count
+        kind = name if name != "wrmsr" else "eoi" if symbols.find(address)[1] in _EOI else "msr"
+        counts[kind] += count
     return counts

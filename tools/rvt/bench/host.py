@@ -66,22 +66,17 @@ def run(bench) -> None:
     _times(bench, cargo, env, log, target)
 
 
-def _cell(case: list, metric: str, unit: str, samples: list, bench, note: str) -> Cell:
-    """Returns the cell of `[work, ring, layout, indirect, event_idx]`."""
-    work, ring, layout, indirect, event_idx = case
-    return Cell(f"{work}-{layout}", "host", ring, ring, layout, "host", metric,
-                value=statistics.median(samples), unit=unit, samples=samples,
-                spread=ratio.spread(samples), command=bench.command, note=note,
-                options={"indirect": indirect == "true", "event_idx": event_idx == "true"})
-
-
-def _add(bench, found: dict, compare) -> None:
-    """Adds the cells of `{case: cell}`, each with its ratio to the kernel's ring."""
-    for case, cell in found.items():
-        base = found.get((case[0], BASE, *case[2:]))
-        if base is not None and case[1] != BASE:
-            cell.ratio = compare(cell.samples, base.samples)
-        bench.report.add(cell)
+def _add(bench, metric: str, unit: str, note: str, found: dict, compare) -> None:
+    """Adds a cell for each case, (work, ring, layout, indirect, event_idx) -> samples, with its ratio to the
+    kernel's ring."""
+    for case, values in found.items():
+        work, ring, layout, indirect, event_idx = case
+        base = found.get((work, BASE, *case[2:]))
+        bench.report.add(Cell(
+            f"{work}-{layout}", "host", ring, ring, layout, "host", metric, statistics.median(values), unit,
+            ratio.spread(values), bench.command, samples=values, note=note,
+            options={"indirect": indirect == "true", "event_idx": event_idx == "true"},
+            ratio=compare(values, base) if base and ring != BASE else None))
 
 
 # --- instructions ---------------------------------------------------------------------------
@@ -94,10 +89,9 @@ def _instructions(bench, instr: Path, cases: list) -> None:
     found = {}
     for case in cases:
         few, many = (_count(instr, case, times) for times in (_TIMES, 2 * _TIMES))
-        value = (many - few) / _TIMES / operations(case[0])
-        found[tuple(case)] = _cell(case, "instr_driver_ring", "instructions/op", [value], bench,
-                                   "callgrind, without the device's part")
-    _add(bench, found, exact)
+        found[tuple(case)] = [(many - few) / _TIMES / operations(case[0])]
+    _add(bench, "instr_driver_ring", "instructions/op", "callgrind, without the device's part", found,
+         lambda ours, base: ratio.exact(ours[0], base[0], ratio.TOLERANCE))
 
 
 def _count(instr: Path, case: list, times: int) -> int:
@@ -109,15 +103,6 @@ def _count(instr: Path, case: list, times: int) -> int:
     if done.returncode:
         raise Failure(f"{' '.join(case)} failed under callgrind (status {done.returncode})")
     return collected(log.read_text())
-
-
-def exact(ours: list, base: list) -> dict:
-    """Compares two counts, which repeat: beyond half a percent there is a difference."""
-    value = ours[0] / base[0]
-    verdict = ratio.SAME
-    if abs(value - 1) > 0.005:
-        verdict = ratio.SLOWER if value > 1 else ratio.FASTER
-    return {"value": value, "low": value, "high": value, "samples": [value], "verdict": verdict}
 
 
 def collected(text: str) -> int:
@@ -152,10 +137,9 @@ def _times(bench, cargo: str, env: dict, log: Path, target: Path) -> None:
                  env={**env, "CRITERION_HOME": str(home)})
         for case, value in estimates(home).items():
             samples.setdefault(case, []).append(value)
-    found = {case: _cell(list(case), "time_host", "ns/op", values, bench,
-                         "processor time, the device included: the same for all rings")
-             for case, values in samples.items() if len(values) == rounds}
-    _add(bench, found, lambda ours, base: ratio.compare(ours, base, False))
+    _add(bench, "time_host", "ns/op", "processor time, the device included: the same for all rings",
+         {case: values for case, values in samples.items() if len(values) == rounds},
+         lambda ours, base: ratio.compare(ours, base, False))
 
 
 def estimates(home: Path) -> dict:

@@ -6,6 +6,7 @@ import json
 from .. import stall
 from ..guest import Guest
 from ..paths import REPO
+from ..say import say
 from ..spec import Spec
 
 #: Scripts for the guests of the benchmark.
@@ -29,6 +30,8 @@ class Lane:
     def run(self) -> None:
         """Runs the guest; again from there on, if the emulation let it down, unless it does so
         time and again without any progress."""
+        report, leg = self._rounds.bench.report, self._plan.leg
+        name = f"{leg}: the guest of {self._names()}"
         left = list(self._entries.values())
         vain = 0
         while True:
@@ -39,16 +42,14 @@ class Lane:
             vain = vain + 1 if len(left) == before else 0
             if not left or not why or vain == VAIN:
                 break
-            self._rounds.note(f"{self._plan.leg}: the end of a guest, which was run again",
-                              f"the emulation let it down: {why}; {_logs(outcome)}")
+            report.skip(f"{leg}: the end of a guest, which was run again",
+                        f"the emulation let it down: {why}; {_logs(outcome)}")
         if outcome.error or left:
-            self._rounds.fault(f"{self._plan.leg}: the guest of {self._names()}",
-                               f"{outcome.error or 'ended early'}, with {len(left)} measurements "
-                               f"left; {_logs(outcome)}")
+            report.problem(name, f"{outcome.error or 'ended early'}, with {len(left)} measurements left; "
+                                 f"{_logs(outcome)}")
         for step, text in outcome.splats:
-            first = text.strip().splitlines()[0] if text.strip() else ""
-            self._rounds.fault(f"{self._plan.leg}: the guest of {self._names()}",
-                               f"the kernel complained during {step}: {first}; {_logs(outcome)}")
+            first = text.strip().partition("\n")[0]
+            report.problem(name, f"the kernel complained during {step}: {first}; {_logs(outcome)}")
 
     def _names(self) -> str:
         return ", ".join(stack.label for stack in self._group)
@@ -59,7 +60,7 @@ class Lane:
                       f"bench-{self._plan.leg}-{self._group[0].ring}",
                       actions={"turn": self._turn})
         guest.prepare += self._plan.host
-        self._rounds.say(f"  guest of {self._names()}; logs: {guest.rundir}")
+        say(f"  guest of {self._names()}; logs: {guest.rundir}")
         files = {name: SCRIPTS / name
                  for name in ["devices.sh", "prepare.sh", "turn.sh", *self._plan.scripts]}
         outcome = guest.run(self._steps(entries), files={**files, **self._plan.files},

@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 """Memory: the modules, and what a queue and a request in flight take."""
 
-from .. import accel
 from ..spec import Disk, Nic
-from . import ratio, sizes
-from .cells import Cell
-from .pairs import baseline, fill, rerun
+from . import ratio, samples, sizes
 from .rounds import Plan, Rounds, Task
+from .stacks import BASELINE
 
 TITLE = "Memory"
 
@@ -24,7 +22,7 @@ COPIES = 4
 
 def run(bench) -> None:
     """Sizes of the module files, then, if there is time, of what modules and devices take in a guest."""
-    sizes.run(bench, rerun(bench, "memory"))
+    sizes.run(bench)
     if bench.quick:
         return
     tasks = [Task("modules", _modules(bench))]
@@ -54,22 +52,21 @@ def _modules(bench):
 
 def _loaded(bench, rounds) -> None:
     """Adds what the modules of a stack take once they are loaded."""
-    files, base = sizes.files(bench), baseline(bench.stacks)
+    files = sizes.files(bench)
     needed = {stack.name: sizes.closure(stack, files) for stack in bench.stacks}
     found = {name: [rounds.samples("modules", name, module)[0] for module in modules]
              for name, modules in needed.items()}
     for stack in bench.stacks:
         values = found[stack.name]
-        cell = Cell("modules-loaded", "", stack.driver, stack.ring, "", accel.chosen(), "memory",
-                    unit="bytes", command=rerun(bench, "memory"),
-                    note="Whole pages, with the symbol tables that the kernel keeps.")
-        fill(cell, [None if None in values else sum(values)])
-        if cell.value:
-            cell.parts = [{"layer": bench.layer(module), "module": module, "function": "",
-                           "value": value} for module, value in zip(needed[stack.name], values)]
-        if cell.value and base and stack.name != base and None not in found[base]:
-            cell.ratio = sizes.exactly(cell.value, sum(found[base]))
-        bench.report.add(cell)
+        made = samples.cell(bench, "memory", stack, "modules-loaded", "memory", "bytes", layout="",
+                            note="Whole pages, with the symbol tables that the kernel keeps.")
+        samples.fill(made, [None if None in values else sum(values)])
+        if made.value:
+            made.parts = [{"layer": bench.layer(module), "module": module, "function": "", "value": value}
+                          for module, value in zip(needed[stack.name], values)]
+        if made.value and stack.name != BASELINE and None not in found.get(BASELINE, [None]):
+            made.ratio = ratio.exact(made.value, sum(found[BASELINE]))
+        bench.report.add(made)
 
 
 def _first(kind: str, shape: tuple) -> str:
@@ -86,39 +83,23 @@ def _command(kind: str):
 def _add(bench, rounds, kind: str) -> None:
     """Adds the cells of the disks or of the NICs."""
     one, wide, deep = SHAPES
-    if kind == "blk":
-        queue, unit, up = "queue", "request", ""
-        kept = "a request and its part of the ring, not the tables it has only while in flight"
-    else:
-        queue, unit, up = "queue pair", "receive buffer", ", interface up"
-        kept = "a posted buffer and its part of the ring"
+    queue, entry, up, kept = {
+        "blk": ("queue", "request", "", "a request and its part of the ring, not the tables it has only while in "
+                "flight"),
+        "net": ("queue pair", "receive buffer", ", interface up", "a posted buffer and its part of the ring")}[kind]
+    by_shape = {shape: rounds.by_stack(kind, _first(kind, shape)) for shape in SHAPES}
 
-    def slope(workload: str, unit: str, to: tuple, steps: int, note: str) -> None:
-        values = {}
-        for stack in bench.stacks:
-            ends = [rounds.samples(kind, stack.name, _first(kind, shape)) for shape in (one, to)]
-            values[stack.name] = [None if None in pair else (pair[1] - pair[0]) / steps
-                                  for pair in zip(*ends)]
-        _cells(bench, kind, workload, unit, values, note)
+    def add(workload: str, unit: str, values: dict, note: str) -> None:
+        samples.add(bench.report, bench.stacks, values, lambda stack: samples.cell(
+            bench, "memory", stack, f"{kind}-memory-{workload}", "memory", unit, device=f"virtio-{kind}-pci",
+            options={"indirect": True, "event_idx": True, "iommu": False, "vcpus": _VCPUS}, note=note))
 
-    slope(f"{kind}-memory-queue", f"bytes/{queue}", wide, wide[0] - one[0],
-          f"Slope from {one[0]} to {wide[0]} {queue}s of {_USUAL} entries{up}.")
-    slope(f"{kind}-memory-{unit.split()[-1]}", f"bytes/{unit}", deep, deep[1] - one[1],
-          f"Slope from {one[1]} to {deep[1]} entries of a queue{up}: {kept}.")
-    _cells(bench, kind, f"{kind}-memory-device", "bytes",
-           {stack.name: rounds.samples(kind, stack.name, _first(kind, one))
-            for stack in bench.stacks},
-           f"A device with one {queue} of {_USUAL} entries{up}, all that it takes.")
+    def slope(to: tuple, steps: int) -> dict:
+        return {name: [None if None in pair else (pair[1] - pair[0]) / steps
+                       for pair in zip(least, by_shape[to][name])] for name, least in by_shape[one].items()}
 
-
-def _cells(bench, kind: str, workload: str, unit: str, values: dict, note: str) -> None:
-    """Adds a cell for each stack."""
-    base = baseline(bench.stacks)
-    for stack in bench.stacks:
-        cell = Cell(workload, f"virtio-{kind}-pci", stack.driver, stack.ring, "split",
-                    accel.chosen(), "memory", unit=unit, command=rerun(bench, "memory"),
-                    options={"indirect": True, "event_idx": True, "iommu": False,
-                             "vcpus": _VCPUS}, note=note)
-        fill(cell, values[stack.name], values[base] if base and stack.name != base else None,
-             more_is_better=False)
-        bench.report.add(cell)
+    add("queue", f"bytes/{queue}", slope(wide, wide[0] - one[0]),
+        f"Slope from {one[0]} to {wide[0]} {queue}s of {_USUAL} entries{up}.")
+    add(entry.split()[-1], f"bytes/{entry}", slope(deep, deep[1] - one[1]),
+        f"Slope from {one[1]} to {deep[1]} entries of a queue{up}: {kept}.")
+    add("device", "bytes", by_shape[one], f"A device with one {queue} of {_USUAL} entries{up}, all that it takes.")

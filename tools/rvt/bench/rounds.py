@@ -14,7 +14,7 @@ import threading
 from typing import Callable
 
 from .. import accel, kmods
-from ..say import Failure, say
+from ..say import Failure
 from . import stacks as stack_file
 from .lane import Lane
 from .turns import Turns, order
@@ -82,6 +82,10 @@ class Rounds:
         found = self._samples.get((task, stack), {})
         return [found.get(number, {}).get(field) for number in range(self.plan.rounds)]
 
+    def by_stack(self, task: str, field: str) -> dict:
+        """Returns the stack's name -> a value of every round."""
+        return {stack.name: self.samples(task, stack.name, field) for stack in self.bench.stacks}
+
     def run(self) -> None:
         """Measures everything; reports what could not be measured as left out or as a problem."""
         if not self.plan.tasks:
@@ -120,8 +124,8 @@ class Rounds:
         try:
             Lane(self, group, entries).run()
         except Failure as failure:
-            self.fault(f"{self.plan.leg}: {', '.join(stack.label for stack in group)}",
-                       str(failure))
+            self.bench.report.problem(f"{self.plan.leg}: {', '.join(stack.label for stack in group)}",
+                                      str(failure))
         finally:
             self.turns.done([entry.number for entry in entries])
         self.complete(entries)
@@ -147,21 +151,6 @@ class Rounds:
         """Notes that a measurement failed."""
         with self._lock:
             self._failed.setdefault((entry.task, entry.stack), []).append(why)
-
-    def say(self, text: str) -> None:
-        """Prints one line of progress."""
-        with self._lock:
-            say(text)
-
-    def note(self, what: str, why: str) -> None:
-        """Reports something that does not make the benchmark fail."""
-        with self._lock:
-            self.bench.report.skip(what, why)
-
-    def fault(self, what: str, why: str) -> None:
-        """Reports a problem."""
-        with self._lock:
-            self.bench.report.problem(what, why)
 
     def complete(self, entries: list) -> None:
         """Takes measurements as over, and tells the leg of tasks that are."""

@@ -8,23 +8,22 @@ from pathlib import Path
 from .. import kmods, toolchain
 from ..proc import output
 from ..say import Failure
-from . import ratio
-from .cells import Cell
-from .pairs import baseline
+from . import ratio, samples
+from .stacks import BASELINE
 
 KINDS = ("text", "rodata", "data")
 #: Sections that are loaded and not kept, by the start of their names (kernel/module/main.c).
 _GONE = (".init", ".modinfo", "__versions")
 
 
-def run(bench, command: str) -> None:
+def run(bench) -> None:
     """Adds a cell for each stack and kind, and one for all kinds, with a part for each module."""
     paths = files(bench)
     found = {stack.name: {name: sections(paths[name]) for name in closure(stack, paths)}
              for stack in bench.stacks}
     for kind in (*KINDS, "all"):
         for stack in bench.stacks:
-            _add(bench, stack, found, kind, command)
+            _add(bench, stack, found, kind)
 
 
 def files(bench) -> dict:
@@ -83,23 +82,14 @@ def total(sizes: dict, kind: str) -> int:
     return sum(size[name] for size in sizes.values() for name in KINDS if kind in (name, "all"))
 
 
-def _add(bench, stack, found: dict, kind: str, command: str) -> None:
-    sizes, base = found[stack.name], baseline(bench.stacks)
-    parts = [{"layer": bench.layer(module), "module": module, "function": name, "value": size[name]}
-             for module, size in sizes.items() for name in KINDS if kind in (name, "all")]
-    others = [module for module in sizes if module not in stack.modules]
-    cell = Cell(f"modules-{kind}", "", stack.driver, stack.ring, "", "host", "memory",
-                total(sizes, kind), "bytes", command=command, parts=parts,
-                samples=[total(sizes, kind)],
-                note=f"Sections that stay after loading, of {', '.join(stack.modules)} and what they "
-                     f"need: {', '.join(others)}.")
-    if base and stack.name != base:
-        cell.ratio = exactly(total(sizes, kind), total(found[base], kind))
-    bench.report.add(cell)
-
-
-def exactly(ours: float, base: float) -> dict:
-    """Returns the ratio of two sizes that need no repeats."""
-    value = ours / base
-    verdict = ratio.SAME if value == 1 else ratio.FASTER if value < 1 else ratio.SLOWER
-    return {"value": value, "low": value, "high": value, "samples": [value], "verdict": verdict}
+def _add(bench, stack, found: dict, kind: str) -> None:
+    sizes = found[stack.name]
+    made = samples.cell(bench, "memory", stack, f"modules-{kind}", "memory", "bytes", layout="", accel="host",
+                        value=total(sizes, kind), samples=[total(sizes, kind)],
+                        note=f"Sections that stay after loading, of {', '.join(stack.modules)} and what they need: "
+                             f"{', '.join(module for module in sizes if module not in stack.modules)}.")
+    made.parts = [{"layer": bench.layer(module), "module": module, "function": name, "value": size[name]}
+                  for module, size in sizes.items() for name in KINDS if kind in (name, "all")]
+    if BASELINE in found and stack.name != BASELINE:
+        made.ratio = ratio.exact(made.value, total(found[BASELINE], kind))
+    bench.report.add(made)

@@ -10,13 +10,15 @@ import collections
 import dataclasses
 
 from . import plugin
+from .ratio import TOLERANCE
 from .symbols import Symbols, demangle
 
 #: Functions of the transports that tell the device of new buffers.
 NOTIFY = ("vp_notify", "vp_notify_with_data", "vm_notify", "vm_notify_with_data", "vu_notify",
           "vu_notify_with_data")
-#: Repeats of one build that differ by more than this in driver and ring are no repeats.
-EXACT = 0.005
+#: What is counted, with its unit.
+UNITS = {"instr_driver_ring": "instructions/op", "instr_guest": "instructions/op", "kicks": "kicks/op",
+         "irqs": "interrupts/op"}
 #: Functions of less than this are summed up.
 _SMALL = 0.5
 #: Functions of less than this part of the whole guest are, where the whole guest is looked at.
@@ -42,9 +44,14 @@ class Cost:
         """All instructions of the guest."""
         return sum(self.parts.values())
 
+    def figure(self, metric: str) -> float:
+        """Returns one of the figures that `UNITS` names."""
+        return {"instr_driver_ring": self.driver_ring, "instr_guest": self.guest, "kicks": self.kicks,
+                "irqs": self.irqs}[metric]
+
     def straight(self) -> bool:
         """Returns whether both slopes agree."""
-        return self.again is None or abs(self.again - self.driver_ring) <= EXACT * self.driver_ring
+        return self.again is None or abs(self.again - self.driver_ring) <= TOLERANCE * self.driver_ring
 
 
 @dataclasses.dataclass
@@ -104,8 +111,15 @@ def _between(counts: list, totals: list, low: int, high: int, layers: Layers) ->
 
 def by_function(found: Cost, layers: Layers) -> list:
     """Returns the parts of the figure to steer by: driver, ring and transport by function."""
-    mine = {key: value for key, value in found.parts.items() if layers.counts(key[0])}
-    return _named(mine, _SMALL, layers)
+    return _named(_counted(found, layers), _SMALL, layers)
+
+
+def by_module(found: Cost, layers: Layers) -> list:
+    """Returns the same by module."""
+    sums = collections.Counter()
+    for (module, _), value in _counted(found, layers).items():
+        sums[module] += value
+    return _parts(layers, [(module, "", value) for module, value in sums.items() if abs(value) >= _SMALL])
 
 
 def by_dear_function(found: Cost, layers: Layers) -> list:
@@ -113,30 +127,20 @@ def by_dear_function(found: Cost, layers: Layers) -> list:
     return _named(found.parts, _DEAR * found.guest, layers)
 
 
+def _counted(found: Cost, layers: Layers) -> dict:
+    return {key: value for key, value in found.parts.items() if layers.counts(key[0])}
+
+
 def _named(parts: dict, least: float, layers: Layers) -> list:
-    """Returns parts by function, dearest first; those below `least` are summed up by module."""
-    dear = {key: value for key, value in parts.items() if abs(value) >= least}
-    names = demangle(sorted({function for _, function in dear}))
-    rest = collections.Counter()
-    for (module, function), value in parts.items():
-        if (module, function) not in dear:
-            rest[module] += value
-    made = [_part(layers, module, names[function], value)
-            for (module, function), value in dear.items()]
-    made += [_part(layers, module, "(others)", value) for module, value in rest.items() if value]
-    return sorted(made, key=lambda part: -part["value"])
-
-
-def by_module(found: Cost, layers: Layers) -> list:
-    """Returns the parts of a cell by module, dearest first."""
+    """Returns parts by function; those below `least` are summed up by module."""
     sums = collections.Counter()
-    for (module, _), value in found.parts.items():
-        sums[module] += value
-    parts = [_part(layers, module, "", value) for module, value in sums.items()
-             if abs(value) >= _SMALL]
-    return sorted(parts, key=lambda part: -part["value"])
+    for (module, function), value in parts.items():
+        sums[module, function if abs(value) >= least else "(others)"] += value
+    names = demangle(sorted({function for _, function in sums}))
+    return _parts(layers, [(module, names[function], value) for (module, function), value in sums.items() if value])
 
 
-def _part(layers: Layers, module: str, function: str, value: float) -> dict:
-    return {"layer": layers.layer(module), "module": module, "function": function,
-            "value": round(value, 3)}
+def _parts(layers: Layers, found: list) -> list:
+    """Returns parts as cells have them, dearest first."""
+    return [{"layer": layers.layer(module), "module": module, "function": function, "value": round(value, 3)}
+            for module, function, value in sorted(found, key=lambda part: -part[2])]

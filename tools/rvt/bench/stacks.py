@@ -9,6 +9,8 @@ from ..modtree import RINGS
 from ..paths import REPO
 from ..say import Failure
 
+#: The stack that the others are compared with: driver and ring in C.
+BASELINE = "c-c"
 FILE = REPO / "bench" / "stacks.toml"
 
 

@@ -5,9 +5,7 @@ import os
 import shutil
 
 from .. import accel, kmods
-from . import ratio, workloads
-from .cells import Cell
-from .pairs import baseline, cdf, fill, otherwise_busy, rerun
+from . import ratio, samples, workloads
 from .rounds import Plan, Rounds, Task
 
 TITLE = "Throughput and latency"
@@ -21,7 +19,7 @@ def run(bench) -> None:
                               if load.quick or not bench.quick])
     kernel = kmods.image(bench.kdir)
     seconds = 2 if accel.choose(kernel) == "kvm" and not bench.quick else 1
-    busy = otherwise_busy()
+    busy = samples.otherwise_busy()
     for vcpus in sorted({load.vcpus for load in loads}):
         _guest(bench, vcpus, [load for load in loads if load.vcpus == vcpus], seconds, busy)
 
@@ -54,20 +52,16 @@ def _possible(bench, loads: list) -> list:
 
 def _add(bench, rounds, load, busy: str) -> None:
     """Adds the cells of a workload."""
-    base = baseline(bench.stacks)
     for figure in load.figures:
-        for stack in bench.stacks:
-            cell = Cell(load.name, f"virtio-{load.kind}-pci", stack.driver, stack.ring, "split",
-                        accel.chosen(), figure.metric, unit=figure.unit,
-                        command=rerun(bench, "throughput"), options=_options(load),
-                        note=_note(load) + busy)
-            samples = rounds.samples(load.task, stack.name, figure.field)
-            against = rounds.samples(load.task, base, figure.field) \
-                if base and stack.name != base else None
-            fill(cell, samples, against, figure.more_is_better)
+        def make(stack, figure=figure):
+            made = samples.cell(bench, "throughput", stack, load.name, figure.metric, figure.unit,
+                                device=f"virtio-{load.kind}-pci", options=_options(load), note=_note(load) + busy)
             if figure.metric == "latency_p50":
-                cell.cdf = cdf(rounds.samples(load.task, stack.name, "bins"), 1e-3)
-            bench.report.add(cell)
+                made.cdf = samples.distribution(rounds.samples(load.task, stack.name, "bins"))
+            return made
+
+        samples.add(bench.report, bench.stacks, rounds.by_stack(load.task, figure.field), make,
+                    figure.more_is_better)
 
 
 def _options(load) -> dict:

@@ -24,15 +24,14 @@ from ..uml import Uml
 from ..uml_disk import Disk
 from . import ratio
 from .cells import Cell
+from .samples import add
+from .variants import FEATURES, has
 
 TITLE = "Native speed without KVM: User-mode Linux against qemu-storage-daemon"
 DEVICE = "virtio-uml-blk"
 VARIANT = "uml"
 
 _SIZE = 1 << 30
-#: Feature bits of a virtio device.
-_INDIRECT, _EVENT_IDX, _IOMMU, _PACKED, _IN_ORDER = 28, 29, 33, 34, 35
-
 
 @dataclasses.dataclass
 class Setup:
@@ -143,13 +142,13 @@ def _measure(bench, kdir: Path, ours: list, stacks: list, setup: Setup, number: 
 
 def _say_what_is_not_there(bench, offered: set) -> None:
     """Notes the kinds of rings that cannot be measured here."""
-    absent = [name for bit, name in ((_PACKED, "packed rings"), (_IN_ORDER, "rings in order"),
-                                     (_IOMMU, "an IOMMU platform")) if bit not in offered]
+    absent = [name for bit, name in (("packed", "packed rings"), ("in_order", "rings in order"),
+                                     ("iommu_platform", "an IOMMU platform")) if FEATURES[bit] not in offered]
     if absent:
         bench.report.skip(f"uml: {', '.join(absent)}",
                           f"{uml_storage.BINARY} does not offer them over vhost-user")
-    fixed = [name for bit, name in ((_INDIRECT, "indirect descriptors"),
-                                    (_EVENT_IDX, "event index")) if bit in offered]
+    fixed = [name for bit, name in (("indirect_desc", "indirect descriptors"),
+                                    ("event_idx", "event index")) if FEATURES[bit] in offered]
     if fixed:
         bench.report.skip(f"uml: rings without {' or '.join(fixed)}",
                           f"{uml_storage.BINARY} always offers that, and virtio_uml takes all that "
@@ -167,17 +166,13 @@ def _profile(bench, guest: Uml, kdir: Path, rundir: Path):
 
 def options(setup: Setup, features: str) -> dict:
     """Returns a cell's options from what the device offered and the driver took."""
-    def on(bit: int) -> bool:
-        return features[bit:bit + 1] == "1"
-
-    return {"indirect": on(_INDIRECT), "event_idx": on(_EVENT_IDX), "iommu": on(_IOMMU),
-            "vcpus": setup.vcpus, "queues": setup.queues}
+    return {"indirect": has(features, "indirect_desc"), "event_idx": has(features, "event_idx"),
+            "iommu": has(features, "iommu_platform"), "vcpus": setup.vcpus, "queues": setup.queues}
 
 
 def layout(features: str) -> str:
     """Returns the layout of the ring."""
-    name = "packed" if features[_PACKED:_PACKED + 1] == "1" else "split"
-    return name + ("-in-order" if features[_IN_ORDER:_IN_ORDER + 1] == "1" else "")
+    return ("packed" if has(features, "packed") else "split") + ("-in-order" if has(features, "in_order") else "")
 
 
 def figures(workload, samples: list, layer) -> dict:
@@ -213,23 +208,23 @@ _NOTES = {
 
 def _add(bench, stacks: list, setup: Setup, features: str, samples: dict) -> None:
     """Adds the cells of one setup."""
-    base = next((stack.name for stack in stacks if stack.name == "c-c"), None)
     for workload in setup.workloads:
-        got = {stack.name: figures(workload, samples[(workload.name, stack.name)], bench.layer)
-               for stack in stacks if (workload.name, stack.name) in samples}
-        for stack in stacks:
-            for metric, (unit, more, values) in got.get(stack.name, {}).items():
-                cell = Cell(workload.name, DEVICE, stack.driver, stack.ring, layout(features),
-                            "uml", metric, statistics.median(values), unit, ratio.spread(values),
-                            bench.command, options(setup, features), samples=values,
-                            note=_NOTES.get(metric, ""))
-                if base in got and stack.name != base:
-                    cell.ratio = ratio.compare(values, got[base][metric][2], more)
+        there = [stack for stack in stacks if (workload.name, stack.name) in samples]
+        taken = {stack.name: samples[(workload.name, stack.name)] for stack in there}
+        got = {name: figures(workload, mine, bench.layer) for name, mine in taken.items()}
+        for metric in dict.fromkeys(metric for mine in got.values() for metric in mine):
+            values = {name: mine[metric][2] for name, mine in got.items() if metric in mine}
+            unit, more, _ = next(mine[metric] for mine in got.values() if metric in mine)
+
+            def make(stack, metric=metric, unit=unit, workload=workload, taken=taken, values=values):
+                mine = taken[stack.name]
+                made = Cell(workload.name, DEVICE, stack.driver, stack.ring, layout(features), "uml", metric, None,
+                            unit, None, bench.command, options(setup, features), note=_NOTES.get(metric, ""))
                 if metric == "latency_p50":
-                    runs = [sample.run for sample in samples[(workload.name, stack.name)]]
-                    cell.cdf = uml_fio.distribution(uml_fio.merged(runs))
-                if "time_driver_ring" in got[stack.name] and metric == "time_host":
-                    taken = sum((sample.profile for sample in
-                                 samples[(workload.name, stack.name)]), collections.Counter())
-                    cell.parts = uml_profile.parts(taken, bench.layer, cell.value)
-                bench.report.add(cell)
+                    made.cdf = uml_fio.distribution(uml_fio.merged([sample.run for sample in mine]))
+                if metric == "time_host" and all(sample.profile for sample in mine):
+                    profile = sum((sample.profile for sample in mine), collections.Counter())
+                    made.parts = uml_profile.parts(profile, bench.layer, statistics.median(values[stack.name]))
+                return made
+
+            add(bench.report, [stack for stack in there if stack.name in values], values, make, more)

@@ -3,8 +3,13 @@
 
 import dataclasses
 
-#: Feature bits, as sysfs shows them from bit 0 on.
-_INDIRECT, _EVENT_IDX, _IOMMU, _PACKED, _IN_ORDER = 28, 29, 33, 34, 35
+#: Properties of QEMU's devices and their feature bits, as sysfs shows them from bit 0 on.
+FEATURES = {"indirect_desc": 28, "event_idx": 29, "iommu_platform": 33, "packed": 34, "in_order": 35}
+
+
+def has(features: str, name: str) -> bool:
+    """Returns whether a feature is among those that were agreed on."""
+    return features[FEATURES[name]:FEATURES[name] + 1] == "1"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,12 +23,9 @@ class Variant:
 
     def props(self) -> dict:
         """Returns the properties of the QEMU device."""
-        return {"packed": self.layout.startswith("packed"), "in_order": self._in_order(),
-                "indirect_desc": self.indirect, "event_idx": self.event_idx,
-                "iommu_platform": self.iommu, "disable-legacy": "on"}
-
-    def _in_order(self) -> bool:
-        return self.layout.endswith("in-order")
+        return {"packed": self.layout.startswith("packed"), "in_order": self.layout.endswith("in-order"),
+                "indirect_desc": self.indirect, "event_idx": self.event_idx, "iommu_platform": self.iommu,
+                "disable-legacy": "on"}
 
     def options(self) -> dict:
         """Returns what cells say of it besides the layout."""
@@ -35,12 +37,9 @@ class Variant:
                                         for name, on in self.options().items())])
 
     def missing(self, features: str) -> list:
-        """Returns what of it the driver did not take, given the features it agreed on."""
-        wanted = {_PACKED: self.layout.startswith("packed"), _IN_ORDER: self._in_order(),
-                  _INDIRECT: self.indirect, _EVENT_IDX: self.event_idx, _IOMMU: self.iommu}
-        names = {_PACKED: "packed", _IN_ORDER: "in_order", _INDIRECT: "indirect_desc",
-                 _EVENT_IDX: "event_idx", _IOMMU: "iommu_platform"}
-        return [names[bit] for bit, on in wanted.items() if (features[bit:bit + 1] == "1") != on]
+        """Returns the features on which driver and device did not agree as this variant has them."""
+        wanted = self.props()
+        return [name for name in FEATURES if has(features, name) != wanted[name]]
 
 
 @dataclasses.dataclass(frozen=True)
