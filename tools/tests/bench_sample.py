@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Made-up reports with every kind of cell, for the tests of the benchmark's report."""
+"""Made-up reports with every kind of result, for the tests of the benchmark's report."""
 
 import math
 import random
 from pathlib import Path
 
-from rvt.bench import cells, ratio
+from rvt.bench import ratio, results
 
 #: driver, ring, cost in terms of C, speed in terms of C.
 C, RUST, OTHER = ("c", "c", 1.0, 1.0), ("rust", "c", 1.12, 0.98), ("zig", "lockfree", 0.5, 1.15)
@@ -20,25 +20,25 @@ _COSTS = {"blk-randread-4k-qd1": (258, 693, 7), "blk-randwrite-4k-qd1": (262, 70
           "blk-randread-4k-qd32": (250, 610, 2), "net-icmp-echo": (1040, 1030, 2)}
 
 
-def report(people=(C, RUST), seed: int = 1, path: Path = Path("bench.json")) -> cells.Report:
-    """Returns a report with all kinds of cells for some stacks; `path` is not written."""
-    made = cells.Report(path, {
+def report(people=(C, RUST), seed: int = 1, path: Path = Path("bench.json")) -> results.Report:
+    """Returns a report with all kinds of results for some stacks; `path` is not written."""
+    made = results.Report(path, {
         "time": "2026-11-21 17:16:32 +0000", "commit": "0123456789ab",
         "guest kernel": "7.3.4", "qemu": "QEMU emulator version 10.0.2", "cpus": 2,
         "accelerator": "tcg (no /dev/kvm)", "compilers": ["rustc 1.96.0", "clang 22.1.8"],
         "cpu": "Some CPU <fast>", "stacks": STACKS, "added to": []})
     dice = random.Random(seed)
     for who in people:
-        made.cells += [*_costs(who), *_matrix(who), *_memory(who)]
-    made.cells += [*_rates(people, dice), *_classic(people), *_host()]
+        made.results += [*_costs(who), *_matrix(who), *_memory(who)]
+    made.results += [*_rates(people, dice), *_classic(people), *_host()]
     made.skipped.append({"what": "net-udp-rx",
                          "why": "no <sockperf> & \"friends\" on this machine"})
     made.problems.append({"what": "throughput", "why": "the guest died half-way"})
     return made
 
 
-def _cell(who, workload, device, metric, value, unit, *, layout="split", accel="tcg", **more):
-    return cells.Cell(workload, device, who[0], who[1], layout, accel, metric, value, unit,
+def _result(who, workload, device, metric, value, unit, *, layout="split", accel="tcg", **more):
+    return results.Result(workload, device, who[0], who[1], layout, accel, metric, value, unit,
                       command="make bench LEGS=x", **more)
 
 
@@ -46,7 +46,7 @@ def _device(workload: str) -> str:
     return "virtio-blk-pci" if workload.startswith("blk") else "virtio-net-pci"
 
 
-def _parts(who, cost: float, numbers: tuple) -> list:
+def _breakdown(who, cost: float, numbers: tuple) -> list:
     names = (("driver", f"{who[0]}_virtio_blk", "queue_rq<T>"), ("ring", "virtio_ring", "add"),
              ("transport", "virtio_pci", "vp_notify"))
     return [{"layer": layer, "module": module, "function": function, "value": number * cost}
@@ -56,17 +56,17 @@ def _parts(who, cost: float, numbers: tuple) -> list:
 def _costs(who) -> list:
     made = []
     for workload, numbers in _COSTS.items():
-        parts = _parts(who, who[2], numbers)
+        parts = _breakdown(who, who[2], numbers)
         total = sum(part["value"] for part in parts)
         events = {"kicks": 1.0, "irqs": 1.0} if "qd1" in workload else {"kicks": 0.2, "irqs": 0.31}
         common = {"options": dict(USUAL), "spread": 0.001}
-        made.append(_cell(who, workload, _device(workload), "instr_driver_ring", total,
-                          "instructions/op", parts=parts, **common))
+        made.append(_result(who, workload, _device(workload), "instr_driver_ring", total,
+                          "instructions/op", breakdown=parts, **common))
         whole = parts + [{"layer": "kernel", "module": "", "function": "", "value": 14000.0},
                          {"layer": "user", "module": "", "function": "", "value": 900.0}]
-        made.append(_cell(who, workload, _device(workload), "instr_guest", total + 14900,
-                          "instructions/op", parts=whole, **common))
-        made += [_cell(who, workload, _device(workload), name, value, f"{name}/op", **common)
+        made.append(_result(who, workload, _device(workload), "instr_guest", total + 14900,
+                          "instructions/op", breakdown=whole, **common))
+        made += [_result(who, workload, _device(workload), name, value, f"{name}/op", **common)
                  for name, value in events.items()]
     return made
 
@@ -83,7 +83,7 @@ def _matrix(who) -> list:
                     continue
                 value = sum(_COSTS[workload]) * (who[2] - 0.03 * (number % 8)) + 40 * number
                 gone = options["iommu"] and layout == "split-in-order"
-                made.append(_cell(who, workload, _device(workload), "instr_driver_ring",
+                made.append(_result(who, workload, _device(workload), "instr_driver_ring",
                                   None if gone else value, "instructions/op", layout=layout,
                                   options=options, spread=None if gone else 0.001,
                                   note="the device refuses <in_order> with an IOMMU" if gone
@@ -111,7 +111,7 @@ def _rates(people, dice) -> list:
             found = None if who is people[0] else \
                 ratio.compare(samples, base, metric == "throughput")
             points = [[400 + 20 * i / who[3], 1 / (1 + math.exp(8 - i / 3))] for i in range(60)]
-            made.append(_cell(who, workload, _device(workload), metric, sorted(samples)[3], unit,
+            made.append(_result(who, workload, _device(workload), metric, sorted(samples)[3], unit,
                               samples=samples, spread=ratio.spread(samples), ratio=found,
                               accel=accel, options={"vcpus": 4, "queues": 1},
                               cdf=points if metric == "latency_p50" else None))
@@ -128,15 +128,15 @@ def _classic(people) -> list:
                                     ("irqs", "irqs/s", 4000 if slow else 300)):
             base = 1000 if metric == "throughput" else value
             found = ratio.compare([value] * 6, [base] * 6, metric == "throughput")
-            made.append(_cell(who, "classic-tcp-tx", device, metric, value, unit,
+            made.append(_result(who, "classic-tcp-tx", device, metric, value, unit,
                               layout="" if slow else "split", ratio=None if who == C else found,
                               options={"per": unit.partition("/")[2]}))
     return made
 
 
 def _memory(who) -> list:
-    return [_cell(who, work, "", "memory", value * who[2], "bytes", layout="", accel="",
-                  spread=0.0, parts=[{"layer": "driver", "module": "virtio_blk", "function": "",
+    return [_result(who, work, "", "memory", value * who[2], "bytes", layout="", accel="",
+                  spread=0.0, breakdown=[{"layer": "driver", "module": "virtio_blk", "function": "",
                                       "value": value * who[2]}])
             for work, value in (("module-text", 48000), ("module-data", 5200),
                                 ("blk-per-queue", 9000), ("blk-per-request", 320))]
@@ -149,7 +149,7 @@ def _host() -> list:
             for metric, unit in (("time_host", "ns/op"), ("instr_driver_ring", "instructions/op")):
                 samples = [value * factor * (1 + i / 1000) for i in range(6)]
                 base = [value * (1 + i / 1000) for i in range(6)]
-                made.append(_cell((name, name), work, "host", metric, samples[3], unit,
+                made.append(_result((name, name), work, "host", metric, samples[3], unit,
                                   layout=work.rpartition("-")[2], accel="host", samples=samples,
                                   spread=ratio.spread(samples),
                                   ratio=None if factor == 1.0 else

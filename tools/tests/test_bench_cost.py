@@ -8,7 +8,7 @@ import types
 from pathlib import Path
 
 import pytest
-from rvt.bench import builtins, cells, costcells, exits, matrix, phases, plugin, ratio, slopes, symbols
+from rvt.bench import builtins, costcells, exits, matrix, phases, plugin, ratio, results, slopes, symbols
 from rvt.bench.variants import WORKS, Variant
 from rvt.say import Failure
 
@@ -180,7 +180,7 @@ def test_a_bend_is_noticed():
 
 def test_parts_add_up_to_the_figure():
     found = cost()
-    found.parts["virtio_ring", "tiny"] = 0.25
+    found.instructions["virtio_ring", "tiny"] = 0.25
     for parts in (slopes.by_function(found, LAYERS), slopes.by_module(found, LAYERS)):
         assert sum(part["value"] for part in parts) == pytest.approx(410.25)
         assert [part["layer"] for part in parts[:1]] == ["ring"]
@@ -189,7 +189,7 @@ def test_parts_add_up_to_the_figure():
 
 def test_the_whole_guest_is_named_where_it_is_dear():
     found = cost()
-    found.parts["vmlinux", "cheap"] = 1
+    found.instructions["vmlinux", "cheap"] = 1
     parts = slopes.by_dear_function(found, LAYERS)
     assert sum(part["value"] for part in parts) == pytest.approx(found.guest)
     assert parts[0]["function"] == "submit_bio"
@@ -199,21 +199,21 @@ def test_the_whole_guest_is_named_where_it_is_dear():
 def test_functions_of_one_readable_name_stay_two(monkeypatch):
     monkeypatch.setattr(slopes, "demangle", lambda names: dict.fromkeys(names, "same"))
     found = cost()
-    found.parts["virtio_ring", "other"] = 20
+    found.instructions["virtio_ring", "other"] = 20
     assert sum(part["value"] for part in slopes.by_function(found, LAYERS)) == pytest.approx(430)
 
 
 def test_executions_become_instructions(output):
     found = slopes.total(output[1], 2, symbols.Symbols(KALLSYMS))
-    assert found.parts["virtio_ring", "virtqueue_add"] == 170
-    assert found.parts["user", ""] == 70
+    assert found.instructions["virtio_ring", "virtqueue_add"] == 170
+    assert found.instructions["user", ""] == 70
     assert found.kicks == 2
 
 
 @pytest.fixture
 def bench(tmp_path):
-    """Returns what a leg gets."""
-    return types.SimpleNamespace(report=cells.Report(tmp_path / "bench.json", {}), layer=layer, command="make bench")
+    """Returns what a part gets."""
+    return types.SimpleNamespace(report=results.Report(tmp_path / "bench.json", {}), layer=layer, command="make bench")
 
 
 def boot(costs: dict, kicks: int = 1) -> types.SimpleNamespace:
@@ -233,19 +233,19 @@ def boot(costs: dict, kicks: int = 1) -> types.SimpleNamespace:
 
 
 def reported(bench, *boots, functions: bool = True) -> dict:
-    """Returns (driver, metric) -> cell."""
+    """Returns (driver, metric) -> result."""
     repeats = costcells.Repeats(bench, "cost", functions=functions)
     for number, one in enumerate(boots):
         repeats.take(one, number)
     repeats.report()
-    return {(cell.driver, cell.metric): cell for cell in bench.report.cells}
+    return {(result.driver, result.metric): result for result in bench.report.results}
 
 
 def test_repeats_are_compared_round_by_round(bench):
     found = reported(bench, boot({"c": 100, "rust": 80}), boot({"c": 100, "rust": 80}))
-    cell = found["rust", "instr_driver_ring"]
-    assert (cell.value, cell.spread, cell.samples) == (81, 0, [81, 81])
-    assert cell.ratio["value"] == pytest.approx(81 / 101)
+    result = found["rust", "instr_driver_ring"]
+    assert (result.value, result.spread, result.samples) == (81, 0, [81, 81])
+    assert result.ratio["value"] == pytest.approx(81 / 101)
     assert found["c", "instr_driver_ring"].ratio is None
     assert (found["rust", "kicks"].value, found["rust", "instr_guest"].value) == (1, 82)
 
@@ -264,13 +264,13 @@ def test_a_short_look_does_not_replace_a_long_one(bench):
 
 def test_a_measurement_that_broke_has_a_cell_with_the_reason(bench):
     found = reported(bench, boot({"c": 100, "rust": 0}))
-    cell = found["rust", "instr_driver_ring"]
-    assert (cell.value, cell.note) == (None, "it broke")
+    result = found["rust", "instr_driver_ring"]
+    assert (result.value, result.note) == (None, "it broke")
 
 
 def test_a_stack_that_kicks_in_another_way_does_not_seem_to_kick_never(bench):
-    cell = reported(bench, boot({"c": 100}, kicks=0))["c", "kicks"]
-    assert cell.value is None and "another way" in cell.note
+    result = reported(bench, boot({"c": 100}, kicks=0))["c", "kicks"]
+    assert result.value is None and "another way" in result.note
 
 
 @pytest.mark.parametrize("ours, base, metric, verdict", [

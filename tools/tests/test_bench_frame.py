@@ -7,23 +7,23 @@ from pathlib import Path
 
 import pytest
 from rvt import bench
-from rvt.bench import cells
+from rvt.bench import results
 from rvt.say import Failure
 
 
 @pytest.fixture
 def frame(tmp_path):
-    """Returns what a leg gets."""
-    return bench.Bench(cells.Report(tmp_path / "bench.json", {}), [], True, Path("."), [], "make bench")
+    """Returns what a part gets."""
+    return bench.Bench(results.Report(tmp_path / "bench.json", {}), [], True, Path("."), [], "make bench")
 
 
-def run(frame, monkeypatch, leg, name="cost"):
-    """Runs a function, or the raising of an error, as the leg of that name."""
+def run(frame, monkeypatch, part, name="cost"):
+    """Runs a function, or the raising of an error, as the part of that name."""
     def fail(_bench):
-        raise leg
+        raise part
 
-    work = fail if isinstance(leg, Exception) else leg
-    monkeypatch.setitem(sys.modules, f"rvt.bench.{name}", types.SimpleNamespace(TITLE="a leg", run=work))
+    work = fail if isinstance(part, Exception) else part
+    monkeypatch.setitem(sys.modules, f"rvt.bench.{name}", types.SimpleNamespace(TITLE="a part", run=work))
     bench._run(frame, name)
 
 
@@ -37,8 +37,8 @@ def test_a_failure_and_a_mistake_are_problems_and_no_end(frame, monkeypatch):
 def test_a_part_that_runs_again_starts_without_its_old_complaints(frame, monkeypatch):
     run(frame, monkeypatch, Failure("no guest"))
     run(frame, monkeypatch, Failure("no daemon"), "uml")
-    run(frame, monkeypatch, lambda b: b.report.skip("a cell", "no device"))
-    kept = frame.report = cells.load(frame.report.path)
+    run(frame, monkeypatch, lambda b: b.report.skip("a result", "no device"))
+    kept = frame.report = results.load(frame.report.path)
     assert [note["why"] for note in kept.problems] == ["no daemon"]
     assert [note["why"] for note in kept.skipped] == ["no device"]
     run(frame, monkeypatch, lambda b: None)

@@ -55,7 +55,7 @@ def test_slopes_over_devices():
     added = []
     memory._add(types.SimpleNamespace(stacks=stacks, report=types.SimpleNamespace(add=added.append),
                                       command="make bench LEGS=memory"), rounds, "blk")
-    values = {(cell.workload, cell.driver): cell.value for cell in added}
+    values = {(result.workload, result.driver): result.value for result in added}
     assert values["blk-memory-queue", "rust"] == 70
     assert values["blk-memory-request", "c"] == 5
     assert values["blk-memory-device", "c"] == 1000

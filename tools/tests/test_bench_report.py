@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Tests that the benchmark's report says what its cells say, whoever they are of."""
+"""Tests that the benchmark's report says what its results say, whoever they are of."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import bench_sample as sample
 import pytest
-from rvt.bench import cells, charts, compare, page, ratio, summary, terminal
+from rvt.bench import charts, compare, page, ratio, results, summary, terminal
 from rvt.bench.model import Model
 from rvt.say import Failure
 
@@ -77,11 +77,11 @@ def test_charts_have_text_as_text(read):
 def test_another_guest_kernel_has_tables_and_charts_of_its_own():
     report = sample.report()
     usual = next(line for line in terminal.text(report).splitlines() if "blk-randread-4k-qd1 " in line)
-    for cell in sample.report().cells:
-        if cell.metric in ("instr_driver_ring", "kicks", "irqs") and cell.value is not None:
-            cell.options = {**cell.options, "kernel": "debian"}
-            cell.value *= 2
-            report.cells.append(cell)
+    for result in sample.report().results:
+        if result.metric in ("instr_driver_ring", "kicks", "irqs") and result.value is not None:
+            result.options = {**result.options, "kernel": "debian"}
+            result.value *= 2
+            report.results.append(result)
     first, title, second = terminal.text(report).partition("; KERNEL=debian\n")
     second = second.partition("\n\n")[0]
     assert title and usual in first and usual not in second
@@ -146,14 +146,14 @@ def test_the_emulated_card_is_no_rival_and_no_configuration(read):
 
 @written
 def test_pages_of_little():
-    Reader(cells.Report(Path("none"), {}))
+    Reader(results.Report(Path("none"), {}))
     assert "Nothing was measured on the baseline" in Reader(sample.report((sample.RUST,))).sections["summary"]
 
 
 def test_the_older_report_is_on_the_page(read):
     report = sample.report(ALL)
     base = sample.report(ALL)
-    base.cells[0].value *= 2
+    base.results[0].value *= 2
     assert "C driver, C ring: blk-randread-4k-qd1, driver and ring instructions" in \
         Reader(report, base).sections["since"]
     assert "since" not in read.sections
@@ -172,7 +172,7 @@ def test_without_a_plotting_library_tables_are_there_and_the_lack_is_a_problem(t
     assert "<svg" not in text and "blk-randread-4k-qd1" in text
     assert "matplotlib" in report.problems[-1]["why"]
     if charts.available():
-        page.write(cells.load(report.path), path)
+        page.write(results.load(report.path), path)
         assert "matplotlib" not in path.read_text()
 
 
@@ -204,12 +204,12 @@ BETTER, WORSE, SAME, WIDE = ratio.FASTER, ratio.SLOWER, ratio.SAME, ratio.WIDE_S
     (2000, 1000, {"metric": "exits", "unit": "exits/s"}, None),
     (20, 10, {"metric": "exits", "unit": "exits/MB"}, WORSE)])
 def test_verdict_on_a_count(mine, theirs, more, verdict):
-    report = cells.Report(Path("none"), {})
+    report = results.Report(Path("none"), {})
     rounds, noise = more.get("rounds", 6), more.get("noise", 0.0)
     for driver, value in (("c", theirs), ("rust", mine)):
         samples = [value * (1 + noise * (i / (rounds - 1) - 0.5)) for i in range(rounds)] \
             if rounds > 1 else [value]
-        report.cells.append(cells.Cell(
+        report.results.append(results.Result(
             "w", "d", driver, "c", "split", "tcg", more.get("metric", "instr_driver_ring"), value,
             more.get("unit", ""), ratio.spread(samples), samples=samples))
     model = Model(report)
@@ -238,7 +238,7 @@ def test_terminal():
     more = terminal.text(sample.report(ALL))
     assert "zig lockfree" in more
     assert max(map(len, more.splitlines())) <= terminal.WIDTH
-    assert terminal.text(cells.Report(Path("none"), {})) == ""
+    assert terminal.text(results.Report(Path("none"), {})) == ""
 
 
 def test_table_cuts_long_names_and_counts_the_rest():
@@ -255,17 +255,17 @@ class Pair:
 
     def flagged(self) -> list:
         """Returns (metric, quotient) of what is reported as changed."""
-        return [(one.cell.metric, round(one.quotient, 4)) for one in compare.changes(self.now, self.base)[0]
+        return [(one.result.metric, round(one.quotient, 4)) for one in compare.changes(self.now, self.base)[0]
                 if one.flagged]
 
     @staticmethod
     def first(report, metric: str):
-        """Returns the first cell of a metric."""
-        return next(cell for cell in report.cells if cell.metric == metric)
+        """Returns the first result of a metric."""
+        return next(result for result in report.results if result.metric == metric)
 
-    def cell(self, metric: str):
-        """Returns a cell of the new report that has a ratio."""
-        return next(cell for cell in self.now.cells if cell.metric == metric and cell.driver == "rust" and cell.ratio)
+    def result(self, metric: str):
+        """Returns a result of the new report that has a ratio."""
+        return next(one for one in self.now.results if one.metric == metric and one.driver == "rust" and one.ratio)
 
     def text(self) -> str:
         """Returns what the terminal shows."""
@@ -284,33 +284,33 @@ def test_the_same_twice(pair):
 
 
 def test_counts_beyond_half_a_percent(pair):
-    cell = pair.first(pair.now, "instr_driver_ring")
-    before = cell.value
-    cell.value = before * 1.004
+    result = pair.first(pair.now, "instr_driver_ring")
+    before = result.value
+    result.value = before * 1.004
     assert pair.flagged() == []
-    cell.value = before * 1.006
+    result.value = before * 1.006
     assert pair.flagged() == [("instr_driver_ring", 1.006)]
     assert re.search(r"\+0\.6 %\s+worse", pair.text())
-    cell.spread = 0.01
+    result.spread = 0.01
     assert pair.flagged() == []
 
 
 def test_absolute_times_mean_nothing(pair):
-    for cell in pair.now.cells:
-        if cell.metric in ("throughput", "latency_p50", "time_host"):
-            cell.value *= 3
+    for result in pair.now.results:
+        if result.metric in ("throughput", "latency_p50", "time_host"):
+            result.value *= 3
     assert pair.flagged() == []
 
 
 def test_ratios_whose_intervals_do_not_overlap(pair):
-    cell = pair.cell("throughput")
-    cell.ratio = dict(cell.ratio, low=cell.ratio["low"] - 0.01, value=0.9)
+    result = pair.result("throughput")
+    result.ratio = dict(result.ratio, low=result.ratio["low"] - 0.01, value=0.9)
     assert pair.flagged() == []
     for metric, low, verdict in (("throughput", 0.5, "worse"), ("throughput", 1.5, "better"),
                                  ("latency_p50", 0.1, "better"), ("latency_p50", 8, "worse")):
         pair = Pair()
-        cell = pair.cell(metric)
-        cell.ratio = dict(cell.ratio, low=low, value=low * 1.1, high=low * 1.2)
+        result = pair.result(metric)
+        result.ratio = dict(result.ratio, low=low, value=low * 1.1, high=low * 1.2)
         assert [metric for metric, _ in pair.flagged()] == [metric]
         assert re.search(f"(?m) {verdict}$", pair.text())
 
@@ -324,12 +324,12 @@ def test_events_that_hardly_happen(pair):
 
 
 def test_cells_that_came_and_went(pair):
-    gone = pair.now.cells.pop(0)
-    pair.base.cells.pop()
+    gone = pair.now.results.pop(0)
+    pair.base.results.pop()
     found, came, went, mute = compare.changes(pair.now, pair.base)
-    assert (len(came), [cell.key() for cell in went]) == (1, [gone.key()])
+    assert (len(came), [result.key() for result in went]) == (1, [gone.key()])
     assert "1 are new, 1 are gone" in pair.text()
-    measured = {cell.key() for cell in pair.now.cells if cell.value is not None}
+    measured = {result.key() for result in pair.now.results if result.value is not None}
     assert len(found) + mute == len(measured) - 1
 
 
@@ -343,8 +343,8 @@ def test_files_that_are_no_report(tmp_path):
     for place, why in ((path, "BASE=.*No such file"), (tmp_path, "Is a directory")):
         with pytest.raises(Failure, match=why):
             compare.read(str(place))
-    for text, why in (("{", "not a JSON file"), ("[]", "no list of cells"), ('{"cells": 3}', "no list of cells"),
-                      ('{"cells": [1]}', "no list")):
+    for text, why in (("{", "not a JSON file"), ("[]", "no list of results"), ('{"results": 3}', "no list of results"),
+                      ('{"results": [1]}', "no list")):
         path.write_text(text)
         with pytest.raises(Failure, match=why):
             compare.read(str(path))
@@ -352,14 +352,16 @@ def test_files_that_are_no_report(tmp_path):
 
 def test_older_and_newer_fields(pair, tmp_path):
     data = pair.base.as_dict()
-    for cell in data["cells"]:
+    for result in data["results"]:
         for name in ("note", "cdf", "samples", "command", "layout"):
-            cell.pop(name, None)
-        cell["colour of the machine"] = "beige"
+            result.pop(name, None)
+        result["colour of the machine"] = "beige"
+        result["parts"] = result.pop("breakdown")
+    data["cells"] = data.pop("results")
     del data["about"], data["problems"]
     (tmp_path / "old.json").write_text(json.dumps(data))
     read = compare.read(str(tmp_path / "old.json"))
-    assert len(read.cells) == len(pair.base.cells)
+    assert [one.breakdown for one in read.results] == [one.breakdown for one in pair.base.results]
     assert "Since the older report" in terminal.changes(pair.now, read)
 
 
@@ -377,7 +379,7 @@ def test_picture_shows_costs_and_ratios_of_everyone(tmp_path):
     with pytest.raises(Failure, match=".svg or .png"):
         charts.picture(sample.report(), path.with_suffix(".pdf"))
     with pytest.raises(Failure, match="nothing to draw"):
-        charts.picture(cells.Report(path, {}), path)
+        charts.picture(results.Report(path, {}), path)
 
 
 def test_only_what_tells_cases_apart_is_in_a_name():

@@ -6,8 +6,8 @@ import types
 
 import pytest
 from rvt.bench import ratio, samples, throughput, workloads
-from rvt.bench.cells import Cell
 from rvt.bench.lane import Lane
+from rvt.bench.results import Result
 from rvt.bench.rounds import Plan, Rounds, Task
 from rvt.bench.stacks import Stack
 from rvt.bench.turns import Turns, order
@@ -79,7 +79,7 @@ def rounds():
     told = []
     tasks = [Task("t", lambda stack: ""), Task("u", lambda stack: "")]
     made = Rounds(types.SimpleNamespace(stacks=stacks, report=Notes()),
-                  Plan("leg", tasks, 2, {}, [], finished=told.append))
+                  Plan("part", tasks, 2, {}, [], finished=told.append))
     made.told = told
     return made
 
@@ -98,11 +98,11 @@ def test_told_once_when_all_rounds_are_over(rounds):
     assert rounds.told == ["t"]
 
 
-def test_skipped_once_and_no_cell(rounds):
+def test_skipped_once_and_no_result(rounds):
     for _ in range(3):
         rounds.skip("t", "no fio")
     rounds.complete(rounds._entries)
-    assert (rounds.bench.report.skipped, rounds.told) == ([("leg: t", "no fio")], ["u"])
+    assert (rounds.bench.report.skipped, rounds.told) == ([("part: t", "no fio")], ["u"])
 
 
 @pytest.mark.parametrize("ratios, more, verdict", [
@@ -133,14 +133,14 @@ def test_exact_figures_need_no_rounds():
 
 
 def test_missing_rounds_are_told():
-    cell = Cell("w", "d", "rust", "c", "split", "tcg", "throughput")
-    samples.fill(cell, [1.0, None, 3.0], [1.0, 1.0, 1.0])
-    assert (cell.value, cell.samples) == (2.0, [1.0, 3.0])
-    assert "1 of 3 rounds" in cell.note
-    assert cell.ratio["samples"] == [1.0, 3.0]
-    cell = Cell("w", "d", "rust", "c", "split", "tcg", "throughput")
-    samples.fill(cell, [None, None])
-    assert cell.value is None and "No round" in cell.note
+    result = Result("w", "d", "rust", "c", "split", "tcg", "throughput")
+    samples.fill(result, [1.0, None, 3.0], [1.0, 1.0, 1.0])
+    assert (result.value, result.samples) == (2.0, [1.0, 3.0])
+    assert "1 of 3 rounds" in result.note
+    assert result.ratio["samples"] == [1.0, 3.0]
+    result = Result("w", "d", "rust", "c", "split", "tcg", "throughput")
+    samples.fill(result, [None, None])
+    assert result.value is None and "No round" in result.note
 
 
 def test_distribution_of_latencies():
@@ -178,7 +178,7 @@ class Guests:
         self.failed, self.over, self.report = [], [], Notes()
         self.rounds = types.SimpleNamespace(
             bench=types.SimpleNamespace(stacks=self.stacks, report=self.report),
-            plan=Plan("leg", [Task("t", lambda stack: "do")], 2, {"vcpus": 1}, []),
+            plan=Plan("part", [Task("t", lambda stack: "do")], 2, {"vcpus": 1}, []),
             failed=lambda entry, why: self.failed.append((entry.step, why)), complete=self.over.extend)
 
     def lane(self, index: int = 0) -> Lane:

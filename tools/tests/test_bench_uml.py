@@ -8,8 +8,8 @@ import types
 
 import pytest
 from rvt import uml, uml_disk, uml_fio, uml_profile
-from rvt.bench import cells
-from rvt.bench import uml as leg
+from rvt.bench import results
+from rvt.bench import uml as part
 from rvt.bench.symbols import Symbols
 from rvt.say import Failure
 
@@ -91,22 +91,22 @@ def bits(*on: int) -> str:
 
 
 def test_options_are_what_was_agreed_on():
-    assert leg.options(leg.Setup(4, 2, [], 1, 1), bits(28, 32)) == \
+    assert part.options(part.Setup(4, 2, [], 1, 1), bits(28, 32)) == \
         {"indirect": True, "event_idx": False, "iommu": False, "vcpus": 4, "queues": 2}
-    assert [leg.layout(bits(*on)) for on in ((32,), (34,), (35,), (34, 35))] == \
+    assert [part.layout(bits(*on)) for on in ((32,), (34,), (35,), (34, 35))] == \
         ["split", "packed", "split-in-order", "packed-in-order"]
 
 
 def test_figures():
-    found = leg.figures(RANDOM, [sample(42e-6)], layer)
+    found = part.figures(RANDOM, [sample(42e-6)], layer)
     assert found["throughput"] == ("operations/s", True, [50])
     assert found["latency_p99"] == ("us", False, [3])
     assert found["time_host"][2] == [pytest.approx(42)]
-    found = leg.figures(LARGE, [sample(42e-6)], layer)
+    found = part.figures(LARGE, [sample(42e-6)], layer)
     assert found["throughput"][0] == "MB/s"
     assert "latency_p50" not in found
     for workload in uml_fio.WORKLOADS:
-        assert set(leg.figures(workload, [sample(1e-6, SAMPLES)], layer)) <= set(cells.METRICS)
+        assert set(part.figures(workload, [sample(1e-6, SAMPLES)], layer)) <= set(results.METRICS)
 
 
 def test_cells_of_a_setup():
@@ -115,24 +115,24 @@ def test_cells_of_a_setup():
     bench = types.SimpleNamespace(command="make bench", layer=layer, report=types.SimpleNamespace(add=added.append))
     taken = {(RANDOM.name, stack.name): [sample(seconds, SAMPLES)] * 6
              for stack, seconds in zip(stacks, (40e-6, 80e-6))}
-    leg._add(bench, stacks, leg.Setup(1, 1, [RANDOM, LARGE], 6, 1), bits(28, 29, 32), taken)
-    found = {(cell.driver, cell.metric): cell for cell in added}
-    assert len(found) == len(added) == 2 * len(leg.figures(RANDOM, [sample(1e-6, SAMPLES)], layer))
-    cell = found["rust", "time_host"]
-    assert (cell.value, cell.ratio["value"], cell.layout, cell.accel) == (pytest.approx(80), 2, "split", "uml")
-    assert sum(part["value"] for part in cell.parts) == pytest.approx(80)
+    part._add(bench, stacks, part.Setup(1, 1, [RANDOM, LARGE], 6, 1), bits(28, 29, 32), taken)
+    found = {(result.driver, result.metric): result for result in added}
+    assert len(found) == len(added) == 2 * len(part.figures(RANDOM, [sample(1e-6, SAMPLES)], layer))
+    result = found["rust", "time_host"]
+    assert (result.value, result.ratio["value"], result.layout, result.accel) == (pytest.approx(80), 2, "split", "uml")
+    assert sum(part["value"] for part in result.breakdown) == pytest.approx(80)
     assert found["c", "time_host"].ratio is None
     assert found["rust", "latency_p50"].cdf[-1] == [3.0, 1.0]
 
 
 def test_queues_need_processors():
-    (enough, none), (few, skipped) = leg.setups(False, 8), leg.setups(False, 2)
+    (enough, none), (few, skipped) = part.setups(False, 8), part.setups(False, 2)
     assert (len(none), len(skipped), len(enough) - len(few)) == (0, 2, 2)
     assert {setup.queues for setup in few} == {1}
 
 
 def test_quick_is_a_part_of_full():
-    quick, full = ({work.name for setup in leg.setups(quick, 2)[0] for work in setup.workloads}
+    quick, full = ({work.name for setup in part.setups(quick, 2)[0] for work in setup.workloads}
                    for quick in (True, False))
     assert quick <= full
 
@@ -153,44 +153,44 @@ def test_parts_of_a_profile_make_up_the_whole():
 
 def test_time_of_driver_and_ring():
     taken = [sample(40e-6, SAMPLES), sample(80e-6, SAMPLES)]
-    assert leg.figures(RANDOM, taken, layer)["time_driver_ring"][2] == [10, 20]
+    assert part.figures(RANDOM, taken, layer)["time_driver_ring"][2] == [10, 20]
     taken[0].profile = None
-    assert "time_driver_ring" not in leg.figures(RANDOM, taken, layer)
+    assert "time_driver_ring" not in part.figures(RANDOM, taken, layer)
 
 
 @pytest.fixture
 def bench(tmp_path):
-    """Returns what the leg gets."""
-    return types.SimpleNamespace(report=cells.Report(tmp_path / "bench.json", {}), quick=True, stacks=[
+    """Returns what the part gets."""
+    return types.SimpleNamespace(report=results.Report(tmp_path / "bench.json", {}), quick=True, stacks=[
         types.SimpleNamespace(label="C", replaces={}),
         types.SimpleNamespace(label="R", replaces={"virtio_ring": "rust_virtio_ring"})])
 
 
 def test_quick_builds_no_kernel(bench, monkeypatch):
     built = []
-    monkeypatch.setattr(leg.kernel, "is_built", lambda variant: False)
-    monkeypatch.setattr(leg.uml_storage, "available", lambda: "")
-    monkeypatch.setattr(leg.shutil, "which", lambda name: f"/usr/bin/{name}")
-    monkeypatch.setattr(leg.kernel, "directory", lambda *arguments: built.append(arguments))
-    leg.run(bench)
+    monkeypatch.setattr(part.kernel, "is_built", lambda variant: False)
+    monkeypatch.setattr(part.uml_storage, "available", lambda: "")
+    monkeypatch.setattr(part.shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(part.kernel, "directory", lambda *arguments: built.append(arguments))
+    part.run(bench)
     assert built == bench.report.problems == []
     assert "--variant uml" in bench.report.skipped[0]["why"]
 
 
 def test_missing_tools_are_named(bench, monkeypatch):
-    monkeypatch.setattr(leg.uml_storage.shutil, "which", lambda name: None)
+    monkeypatch.setattr(part.uml_storage.shutil, "which", lambda name: None)
     with pytest.raises(Failure, match="qemu-storage-daemon.*qemu-utils"):
-        leg.run(bench)
+        part.run(bench)
 
 
 def test_a_ring_that_is_built_in_cannot_be_replaced(bench, tmp_path):
     (tmp_path / "modules.builtin").write_text("kernel/drivers/virtio/virtio_ring.ko\n")
-    assert [stack.label for stack in leg._possible(bench, tmp_path)] == ["C"]
+    assert [stack.label for stack in part._possible(bench, tmp_path)] == ["C"]
     assert "virtio_ring" in bench.report.skipped[0]["why"]
 
 
 def test_rings_that_are_not_there_are_named(bench):
-    leg._say_what_is_not_there(bench, {28, 29, 32, 34})
+    part._say_what_is_not_there(bench, {28, 29, 32, 34})
     text = str(bench.report.skipped)
     assert "rings in order" in text and "packed" not in text
 

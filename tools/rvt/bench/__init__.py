@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """`rvt.py bench`: what the drivers cost, Rust against C.
 
-The work is in legs, each a module of this package with a `TITLE` and a `run(bench)`. Every leg adds
-cells to the report; one that fails leaves the others running and makes the exit status 1.
+The work is in parts, each a module of this package with a `TITLE` and a `run(bench)`. Every part adds
+results to the report; one that fails leaves the others running and makes the exit status 1.
 """
 
 import argparse
@@ -17,29 +17,29 @@ from pathlib import Path
 from .. import kernel, modules, stock
 from ..paths import OUT
 from ..say import Failure, say
-from . import about, cells, compare, render, stacks
+from . import about, compare, render, results, stacks
 
 #: In the order they run: the steering figure first.
-LEGS = ("cost", "matrix", "throughput", "classic", "memory", "uml", "host")
+PARTS = ("cost", "matrix", "throughput", "classic", "memory", "uml", "host")
 #: Those that have no guest, or one with a kernel of its own.
 _OWN_KERNEL = ("uml", "host")
-#: What bench-quick runs, each in its quick form.
+#: The parts of bench-quick, each in its quick form.
 QUICK = ("cost", "throughput", "memory", "uml", "host")
 
 
 @dataclasses.dataclass
 class Bench:
-    """What a leg gets."""
+    """The input of a part."""
 
-    report: cells.Report
+    report: results.Report
     #: The stacks to compare, the baseline (C driver, C ring) first.
     stacks: list
-    #: Whether to be done in minutes.
+    #: True for a run that takes minutes.
     quick: bool
     kdir: Path
     #: Our .ko files.
     ours: list
-    #: The command that the user gave, for the cells.
+    #: The command that the user gave, for the results.
     command: str
 
     def layer(self, module: str) -> str:
@@ -51,14 +51,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
     parser.add_argument("--quick", action="store_true", help="the main figures, in minutes")
     parser.add_argument("--only", default=os.environ.get("LEGS", ""),
-                        help=f"legs to run, of: {' '.join(LEGS)} (also LEGS=)")
+                        help=f"parts to run, of: {' '.join(PARTS)} (also LEGS=)")
     parser.add_argument("--stacks", default=os.environ.get("STACKS", ""),
                         help="stacks to compare, as driver-ring, e.g. c-c,rust-c (also STACKS=)")
     parser.add_argument("--base", default=os.environ.get("BASE", ""),
                         help="an older bench.json to compare with (also BASE=)")
     parser.add_argument("--keep", action="store_true", default=bool(os.environ.get("KEEP")),
-                        help="add to the cells of the last run instead of starting anew")
-    parser.add_argument("--out", default=str(OUT / "bench.json"), help="where the cells go")
+                        help="add to the results of the last run instead of starting anew")
+    parser.add_argument("--out", default=str(OUT / "bench.json"), help="where the results go")
     render.arguments(parser)
 
 
@@ -68,30 +68,30 @@ def main(args) -> int:
     base = compare.read(args.base) if args.base else None
     if render.asked(args):
         return render.main(args, base)
-    legs = _legs(args)
+    parts = _parts(args)
     kdir = kernel.directory()
     kernel.check_guest(kdir)
     ours = modules.build(kdir)
     path = Path(args.out)
-    report = cells.load(path) if args.keep and path.exists() else cells.Report(path, {})
+    report = results.load(path) if args.keep and path.exists() else results.Report(path, {})
     report.begin("")
     chosen = _stacks(args.stacks, ours, report)
     report.about = about.collect(kdir, chosen, report.about)
     bench = Bench(report, chosen, args.quick, kdir, ours, _command(args))
-    say(f"Benchmark: {', '.join(legs)}; {', '.join(stack.label for stack in chosen)}")
-    for name in legs:
+    say(f"Benchmark: {', '.join(parts)}; {', '.join(stack.label for stack in chosen)}")
+    for name in parts:
         _run(bench, name)
-    report.leg = ""
+    report.part = ""
     return _finish(report, base, time.monotonic() - start)
 
 
-def _legs(args) -> list:
+def _parts(args) -> list:
     wanted = args.only.replace(",", " ").split()
-    wrong = sorted(set(wanted) - set(LEGS))
+    wrong = sorted(set(wanted) - set(PARTS))
     if wrong:
         raise Failure(f"no such part of the benchmark: {', '.join(wrong)}; there are: "
-                      f"{', '.join(LEGS)}")
-    return wanted or list(QUICK if args.quick else LEGS)
+                      f"{', '.join(PARTS)}")
+    return wanted or list(QUICK if args.quick else PARTS)
 
 
 def _stacks(wanted: str, ours: list, report) -> list:
@@ -120,26 +120,26 @@ def _stacks(wanted: str, ours: list, report) -> list:
 
 def _command(args) -> str:
     """Returns how to get these figures again."""
-    parts = [f"make bench{'-quick' if args.quick else ''}"]
+    words = [f"make bench{'-quick' if args.quick else ''}"]
     for name, value in (("KERNEL", stock.asked()), ("LEGS", args.only), ("STACKS", args.stacks)):
         if value:
-            parts.append(f"{name}={shlex.quote(value)}")
-    return " ".join(parts)
+            words.append(f"{name}={shlex.quote(value)}")
+    return " ".join(words)
 
 
 def _run(bench: Bench, name: str) -> None:
-    """Runs one leg, whatever becomes of it."""
-    leg = importlib.import_module(f"rvt.bench.{name}")
-    say(f"{leg.TITLE}")
+    """Runs one part, whatever becomes of it."""
+    part = importlib.import_module(f"rvt.bench.{name}")
+    say(f"{part.TITLE}")
     bench.report.begin(name)
-    # Cells of a kernel from packages are beside those of the usual one, as another case.
+    # Results of a kernel from packages are beside those of the usual one, as another case.
     kernel_name = stock.about(bench.kdir)["name"] if stock.is_stock(bench.kdir) else ""
     bench.report.common = {"kernel": kernel_name} if kernel_name and name not in _OWN_KERNEL else {}
     try:
-        leg.run(bench)
+        part.run(bench)
     except Failure as failure:
         bench.report.problem(name, str(failure))
-    except Exception:  # A mistake in one leg is no reason to lose the others.
+    except Exception:  # A mistake in one part is no reason to lose the others.
         bench.report.problem(name, f"mistake in the benchmark:\n{traceback.format_exc()}")
     finally:
         bench.report.write()

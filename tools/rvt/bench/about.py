@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What a report was made with: versions, the machine, the stacks."""
+"""The origin of a report: versions, the machine, the stacks."""
 
 import dataclasses
 import hashlib

@@ -14,7 +14,7 @@ from .. import kmods, source
 _APART = 25
 
 _DEFINED = re.compile(r"^(?![#\s/*])[\w\s*]*?\b(\w+)\s*\(", re.M)
-#: What compilers put behind the name of a part or a variant of a function.
+#: The ending that compilers give the name of a part or a variant of a function.
 _SUFFIX = re.compile(r"\.(?:cold|part|isra|constprop|llvm|lto_priv)\b.*$")
 
 

@@ -37,10 +37,10 @@ def available() -> bool:
 
 
 def rows(model, cases: list, shown) -> list:
-    """Returns the rows of a chart: a title for each case, (case, None), then (case, who) for each `shown`."""
+    """Returns the rows of a chart: a title for each case, (case, None), then (case, subject) for each `shown`."""
     found = []
     for case in cases:
-        mine = [(case, who) for who in model.subjects if shown(case, who)]
+        mine = [(case, subject) for subject in model.subjects if shown(case, subject)]
         found += [(case, None), *mine] if mine else []
     return found
 
@@ -54,18 +54,18 @@ class Page:
 
     def bars(self, cases: list, title: str, stacked: bool = False) -> str:
         """Returns a group of bars for each case; "" if there is nothing to draw with."""
-        found = rows(self._model, cases, lambda case, who: case.value(who) is not None)
+        found = rows(self._model, cases, lambda case, subject: case.value(subject) is not None)
         return self._draw(_bars, found, title, stacked) if found else ""
 
     def ratios(self, cases: list, title: str, more_is_better: bool) -> str:
         """Returns dots with whiskers around 1."""
-        found = rows(self._model, cases, lambda case, who: case.against(who))
+        found = rows(self._model, cases, lambda case, subject: case.against(subject))
         return self._draw(_ratios, found, title, more_is_better) if found else ""
 
     def distribution(self, case) -> str:
         """Returns the cumulative distribution of a case's latencies, "" if there is none."""
-        people = [who for who in self._model.among([case]) if case.cells[who.key].cdf]
-        return self._draw(_distribution, people, case) if people else ""
+        subjects = [subject for subject in self._model.among([case]) if case.results[subject.key].cdf]
+        return self._draw(_distribution, subjects, case) if subjects else ""
 
     def _draw(self, draw, content: list, *arguments) -> str:
         if not available():
@@ -102,34 +102,35 @@ def _svg(figure) -> str:
 def _frame(axes, shown: list, title: str, name) -> None:
     """Sets the rows up, the first one on top; `name` returns the title of a case."""
     axes.set_ylim(len(shown) - 0.5, -0.5)
-    lines = [(y, who.label) for y, (_, who) in enumerate(shown) if who]
+    lines = [(y, subject.label) for y, (_, subject) in enumerate(shown) if subject]
     axes.set_yticks([y for y, _ in lines], [label for _, label in lines])
     axes.spines["left"].set_visible(False)
     axes.set_xlabel(title)
-    for y, (case, who) in enumerate(shown):
-        if who is None:
+    for y, (case, subject) in enumerate(shown):
+        if subject is None:
             axes.text(0, y, name(case), transform=axes.get_yaxis_transform(), va="center", weight="bold")
 
 
 def _bars(axes, shown: list, title: str, stacked: bool) -> None:
-    """Draws bars; `stacked` ones by layer, others in the colours of who they are of."""
+    """Draws bars; `stacked` ones by layer, others in the colours of their subjects."""
     _frame(axes, shown, title, lambda case: case.name())
-    bars = [(y, case, who) for y, (case, who) in enumerate(shown) if who]
-    most = max(case.value(who) for _, case, who in bars) or 1
+    bars = [(y, case, subject) for y, (case, subject) in enumerate(shown) if subject]
+    most = max(case.value(subject) for _, case, subject in bars) or 1
     names = layers([case for _, case, _ in bars]) if stacked else []
     colors = {**dict(zip([name for name in names if name not in _LAYERS], _OTHER_LAYERS * len(names))), **_LAYERS}
     axes.set_xlim(0, 1.28 * most)
-    for y, case, who in bars:
-        parts, start = case.layers(who) if stacked else {}, 0
+    for y, case, subject in bars:
+        parts, start = case.layers(subject) if stacked else {}, 0
         for layer in [name for name in names if name in parts] or [""]:
-            value = parts.get(layer, case.value(who))
+            value = parts.get(layer, case.value(subject))
             axes.barh(y, value, left=start, height=0.74, edgecolor="white", linewidth=0.6,
-                      color=colors.get(layer, _FAINT if stacked else who.color))
+                      color=colors.get(layer, _FAINT if stacked else subject.color))
             if layer and value > 0.09 * most:
                 axes.text(start + value / 2, y, words.number(value), ha="center", va="center", size=7,
                           color="white" if layer == "driver" else _INK)
             start += value
-        _mark(axes, start, y, case, who, words.number(case.value(who)), lambda found: words.change(found["value"]))
+        _mark(axes, start, y, case, subject, words.number(case.value(subject)),
+              lambda found: words.change(found["value"]))
     if names:
         for name in names:
             axes.barh(0, 0, color=colors[name], label=name)
@@ -137,9 +138,9 @@ def _bars(axes, shown: list, title: str, stacked: bool) -> None:
                     handlelength=1.1, columnspacing=1.2)
 
 
-def _mark(axes, x: float, y: float, case, who, text: str, compared, **place) -> None:
+def _mark(axes, x: float, y: float, case, subject, text: str, compared, **place) -> None:
     """Writes a figure behind its row with the comparison, bold if that is called a difference."""
-    found = case.against(who)
+    found = case.against(subject)
     axes.annotate(f"{text}  {compared(found) if found else ''}".strip(), (x, y), (4, 0), va="center", size=8,
                   textcoords="offset points", weight="bold" if ratio.called(found) else "normal", **place)
 
@@ -149,7 +150,7 @@ def _ratios(axes, shown: list, title: str, more_is_better: bool) -> None:
     from matplotlib.ticker import FixedLocator, NullLocator
     several = len({case.metric for case, _ in shown}) > 1
     _frame(axes, shown, title, lambda case: case.title() if several else case.name())
-    dots = [(y, case, who, case.against(who)) for y, (case, who) in enumerate(shown) if who]
+    dots = [(y, case, subject, case.against(subject)) for y, (case, subject) in enumerate(shown) if subject]
     low, high = _range([found for *_, found in dots])
     axes.set_xscale("log")
     axes.set_xlim(low / 1.03, high * 1.03)
@@ -161,14 +162,14 @@ def _ratios(axes, shown: list, title: str, more_is_better: bool) -> None:
     axes.annotate("better \u2192" if more_is_better else "\u2190 better", (1, 1), (4 if more_is_better else -4, 3),
                   xycoords=("data", "axes fraction"), ha="left" if more_is_better else "right",
                   textcoords="offset points", size=8, color="#3d6b3d")
-    for y, case, who, found in dots:
-        axes.plot([found["low"], found["high"]], [y, y], color=who.color, linewidth=1.6, zorder=2,
+    for y, case, subject, found in dots:
+        axes.plot([found["low"], found["high"]], [y, y], color=subject.color, linewidth=1.6, zorder=2,
                   solid_capstyle="butt")
         for end, mark, beyond in ((low / 1.02, "<", found["low"] < low), (high * 1.02, ">", found["high"] > high)):
-            axes.plot([end] * beyond, [y] * beyond, marker=mark, markersize=4, color=who.color, zorder=3)
+            axes.plot([end] * beyond, [y] * beyond, marker=mark, markersize=4, color=subject.color, zorder=3)
         axes.plot([found["value"]], [y], marker="D" if ratio.called(found) else "o", markersize=5, zorder=3,
-                  color=who.color, markerfacecolor=who.color if ratio.called(found) else "white")
-        _mark(axes, 1, y, case, who, words.factor(found["value"]), lambda found: found["verdict"],
+                  color=subject.color, markerfacecolor=subject.color if ratio.called(found) else "white")
+        _mark(axes, 1, y, case, subject, words.factor(found["value"]), lambda found: found["verdict"],
               xycoords=axes.get_yaxis_transform(), annotation_clip=False)
 
 
@@ -192,12 +193,12 @@ def _ticks(low: float, high: float) -> list:
     return [tick for tick in ticks if low <= tick <= high]
 
 
-def _distribution(axes, people: list, case) -> None:
+def _distribution(axes, subjects: list, case) -> None:
     """Draws how many operations took how long at most."""
     from matplotlib.ticker import MaxNLocator, NullLocator
-    every = [point for who in people for point in case.cells[who.key].cdf]
-    for who in people:
-        axes.step(*zip(*sorted(case.cells[who.key].cdf)), where="post", color=who.color, label=who.label)
+    every = [point for subject in subjects for point in case.results[subject.key].cdf]
+    for subject in subjects:
+        axes.step(*zip(*sorted(case.results[subject.key].cdf)), where="post", color=subject.color, label=subject.label)
     least = min((value for value, part in every if value > 0 and part >= 0.001), default=0)
     most = max((value for value, part in every if part <= 0.995), default=0)
     axes.set_ylim(0, 1)
@@ -228,9 +229,9 @@ def picture(report, path: Path) -> None:
     rates = [case for case in model.rated() if case.metric in MORE]
     surest = sorted(rates, key=lambda case: _width(model, case))[:_RATIOS]
     halves = [half for half in (
-        (_bars, rows(model, model.headlines(model.of(MAIN)), lambda case, who: case.value(who) is not None),
+        (_bars, rows(model, model.headlines(model.of(MAIN)), lambda case, subject: case.value(subject) is not None),
          "What one operation costs", "guest instructions per operation (less is better)"),
-        (_ratios, rows(model, [case for case in rates if case in surest], lambda case, who: case.against(who)),
+        (_ratios, rows(model, [case for case in rates if case in surest], lambda case, subject: case.against(subject)),
          "Throughput beside the baseline",
          "throughput, ratio to the baseline (more is better)")) if half[1]]
     if not halves:
@@ -254,5 +255,5 @@ def picture(report, path: Path) -> None:
 
 def _width(model, case) -> float:
     """Returns how wide the widest interval of a case is, whichever way it points."""
-    found = [case.against(who) for who in model.rivals([case])]
+    found = [case.against(subject) for subject in model.rivals([case])]
     return max((one["high"] / one["low"] if one["low"] > 0 else float("inf") for one in found), default=0)

@@ -22,7 +22,7 @@ WAYS = ("out", "in")
 #: Megabytes that are moved while exits are counted, and how often.
 _AMOUNT, _COUNTS = 8, ratio.ROUNDS
 _DEBUGFS = Path("/sys/kernel/debug/kvm")
-#: Cells that come of the stream: field of the sample, metric, unit.
+#: Results that come of the stream: field of the sample, metric, unit.
 _RATES = (("mbit_s", "throughput", "Mbit/s"), ("irqs_s", "irqs", "interrupts/s"), ("irqs_mb", "irqs", "interrupts/MB"),
           ("exits_s", "exits", "exits/s"), ("exits_mb", "exits", "exits/MB"))
 
@@ -108,10 +108,10 @@ def _any(bench, rounds, field: str) -> bool:
                for value in rounds.samples(f"stream-{way}", stack.name, field))
 
 
-def _cell(bench, stack, way: str, metric: str, unit: str, note: str):
+def _result(bench, stack, way: str, metric: str, unit: str, note: str):
     virtio = stack.driver != "e1000"
     per = {"per": "second" if unit.endswith("/s") else "MB"} if metric != "throughput" else {}
-    return samples.cell(bench, "classic", stack, f"classic-tcp-stream-{way}", metric, unit,
+    return samples.result(bench, "classic", stack, f"classic-tcp-stream-{way}", metric, unit,
                         device="virtio-net-pci" if virtio else "e1000", ring=stack.ring if virtio else "",
                         layout="split" if virtio else "", note=note,
                         options={"vcpus": 1, **per})
@@ -131,7 +131,7 @@ def _add(bench, rounds, way: str, busy: str) -> None:
             mine = [v for v in found[stack.name] if v is not None]
             beside = f"{statistics.median(mine) / card:.2f} of the e1000's. " \
                 if mine and card and stack is not bench.stacks[0] else ""
-            return _cell(bench, stack, way, metric, unit, (beside + note).strip())
+            return _result(bench, stack, way, metric, unit, (beside + note).strip())
 
         samples.add(bench.report, bench.stacks, found, make, metric == "throughput")
 
@@ -144,14 +144,14 @@ def _add_counts(bench, streams, counted, way: str, busy: str) -> None:
              for name in totals}
 
     def make(stack):
-        made = _cell(bench, stack, way, "exits", "exits/MB", f"Counted in an emulated guest over {_AMOUNT} MB: "
+        made = _result(bench, stack, way, "exits", "exits/MB", f"Counted in an emulated guest over {_AMOUNT} MB: "
                      "accesses to devices, port I/O, halts, timers.")
-        made.parts = _parts(counted, way, stack.name)
+        made.breakdown = _breakdown(counted, way, stack.name)
         return made
 
     samples.add(bench.report, bench.stacks, found, make)
     for stack in bench.stacks:
-        second = _cell(bench, stack, way, "exits", "exits/s", "Exits per MB, counted in an emulated guest with the "
+        second = _result(bench, stack, way, "exits", "exits/s", "Exits per MB, counted in an emulated guest with the "
                        f"plugin, times the MB/s of the guest without it.{busy}")
         mine = [value for value in found[stack.name] if value is not None]
         speeds = [rate / 8 for rate in rates[stack.name] if rate is not None]
@@ -160,7 +160,7 @@ def _add_counts(bench, streams, counted, way: str, busy: str) -> None:
         bench.report.add(second)
 
 
-def _parts(counted, way: str, stack: str) -> list:
+def _breakdown(counted, way: str, stack: str) -> list:
     """Returns the kinds of exits per MB, from the rounds together."""
     kinds = [k for k in counted.samples(f"count-{way}", stack, "kinds") if k]
     moved = sum(mb or 0 for mb in counted.samples(f"count-{way}", stack, "mb"))

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 
 from ..say import Failure
-from . import cells, ratio, words
+from . import ratio, results, words
 from .model import MORE, Model, per_second
 
 #: Facts about a run that counts depend on.
@@ -22,10 +22,10 @@ _HEAD = ["figure", "before", "now", "change", ""]
 class Change:
     """One figure in both reports."""
 
-    cell: cells.Cell
+    result: results.Result
     before: float
     after: float
-    #: Whether it is more than noise, and whether it is for the better.
+    #: More than noise; for the better.
     flagged: bool
     better: bool
 
@@ -48,40 +48,40 @@ def read(path: str):
         raise Failure(f"BASE={path}: {error.strerror}")
     except ValueError as error:
         raise Failure(f"BASE={path}: not a JSON file: {error}")
-    if not isinstance(data, dict) or not isinstance(data.get("cells"), list) or \
-            not all(isinstance(cell, dict) for cell in data["cells"]):
-        raise Failure(f"BASE={path}: not a report of the benchmark (no list of cells)")
-    return cells.load(Path(path))
+    every = results.listed(data) if isinstance(data, dict) else None
+    if not isinstance(every, list) or not all(isinstance(result, dict) for result in every):
+        raise Failure(f"BASE={path}: not a report of the benchmark (no list of results)")
+    return results.load(Path(path))
 
 
 def changes(report, base) -> tuple:
-    """Returns (changes, new cells, cells that are gone, how many cannot be compared)."""
-    old, new = ({cell.key(): cell for cell in one.cells if cell.value is not None} for one in (base, report))
-    both = [_change(cell, old[key]) for key, cell in new.items() if key in old]
+    """Returns (changes, new results, results that are gone, how many cannot be compared)."""
+    old, new = ({result.key(): result for result in one.results if result.value is not None} for one in (base, report))
+    both = [_change(result, old[key]) for key, result in new.items() if key in old]
     found = [one for one in both if one]
-    return (found, [cell for key, cell in new.items() if key not in old],
-            [cell for key, cell in old.items() if key not in new], len(both) - len(found))
+    return (found, [result for key, result in new.items() if key not in old],
+            [result for key, result in old.items() if key not in new], len(both) - len(found))
 
 
-def _change(cell, before):
+def _change(result, before):
     """Compares two counts, or two ratios to the baseline, whose intervals must not overlap.
 
     None for counts per second, which depend on the speed.
     """
-    if cell.metric not in ratio.COUNTED:
-        mine, theirs = cell.ratio, before.ratio
+    if result.metric not in ratio.COUNTED:
+        mine, theirs = result.ratio, before.ratio
         if not mine or not theirs:
             return None
-        return Change(cell, theirs["value"], mine["value"],
+        return Change(result, theirs["value"], mine["value"],
                       mine["low"] > theirs["high"] or mine["high"] < theirs["low"],
-                      (mine["value"] > theirs["value"]) == (cell.metric in MORE))
-    if cell.unit != before.unit or per_second(cell):
+                      (mine["value"] > theirs["value"]) == (result.metric in MORE))
+    if result.unit != before.unit or per_second(result):
         return None
-    noise = max(ratio.TOLERANCE, cell.spread or 0, before.spread or 0)
-    apart = abs(cell.value - before.value)
-    few = cell.metric in ratio.EVENTS and apart < ratio.EVENT
-    return Change(cell, before.value, cell.value, apart > noise * abs(before.value) and not few,
-                  cell.value < before.value)
+    noise = max(ratio.TOLERANCE, result.spread or 0, before.spread or 0)
+    apart = abs(result.value - before.value)
+    few = result.metric in ratio.EVENTS and apart < ratio.EVENT
+    return Change(result, before.value, result.value, apart > noise * abs(before.value) and not few,
+                  result.value < before.value)
 
 
 def table(report, base) -> dict:
@@ -99,20 +99,20 @@ def table(report, base) -> dict:
     names, old = _names(report), _names(base)
     rows = []
     for one in flagged:
-        shown = words.number if one.cell.metric in ratio.COUNTED else words.factor
-        rows.append([names[one.cell.key()], shown(one.before), shown(one.after), words.change(one.quotient),
+        shown = words.number if one.result.metric in ratio.COUNTED else words.factor
+        rows.append([names[one.result.key()], shown(one.before), shown(one.after), words.change(one.quotient),
                      "better" if one.better else "worse"])
-    rows += [[names[cell.key()], "", _shown(cell), "", "new"] for cell in came]
-    rows += [[old[cell.key()], _shown(cell), "", "", "gone"] for cell in gone]
+    rows += [[names[result.key()], "", _shown(result), "", "new"] for result in came]
+    rows += [[old[result.key()], _shown(result), "", "", "gone"] for result in gone]
     return {"head": _HEAD, "rows": rows, "notes": notes}
 
 
 def _names(report) -> dict:
-    """Returns key -> name of every cell."""
+    """Returns key -> name of every result."""
     model = Model(report)
-    return {cell.key(): f"{model.label(cell)}: {case.title()}{'' if case.metric in ratio.COUNTED else ' ratio'}"
-            for case in model.cases for cell in case.cells.values()}
+    return {result.key(): f"{model.label(result)}: {case.title()}{'' if case.metric in ratio.COUNTED else ' ratio'}"
+            for case in model.cases for result in case.results.values()}
 
 
-def _shown(cell) -> str:
-    return words.number(cell.value) if cell.metric in ratio.COUNTED else "measured"
+def _shown(result) -> str:
+    return words.number(result.value) if result.metric in ratio.COUNTED else "measured"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What one operation costs in instructions, kicks and interrupts, Rust against C.
+"""The cost of one operation in instructions, kicks and interrupts, Rust against C.
 
 Counted by a QEMU plugin, so that the figures repeat on any machine, however busy. Each round boots one
 guest for each ring provider; the repeats of a figure come from different boots.

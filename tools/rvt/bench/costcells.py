@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The cells of a counted operation: instructions, kicks and interrupts, with their repeats."""
+"""The results of a counted operation: instructions, kicks and interrupts, with their repeats."""
 
 import statistics
 
 from . import ratio, samples, slopes
-from .cells import Cell
 from .phases import FAILED, REFUSED
+from .results import Result
 from .stacks import BASELINE
 from .variants import DEVICES
 
@@ -16,9 +16,9 @@ _NO_KICKS = f"none of {', '.join(slopes.NOTIFY)} was called: the stack notifies 
 class Repeats:
     """The costs of one operation on one device for all stacks, round by round."""
 
-    def __init__(self, bench, leg: str, vcpus: int = 1, functions: bool = True):
+    def __init__(self, bench, part: str, vcpus: int = 1, functions: bool = True):
         self._bench = bench
-        self._leg = leg
+        self._part = part
         self._vcpus = vcpus
         self._functions = functions
         #: (work, device) -> stack name -> number of the round -> Cost.
@@ -44,7 +44,7 @@ class Repeats:
         return list(self._costs.get((work, device), {}).get(stack.name, {}).values())
 
     def report(self, notes: dict = None) -> None:
-        """Adds the cells; `notes` has more to say of (work, device, stack name)."""
+        """Adds the results; `notes` has more to say of (work, device, stack name)."""
         for (work, device), found in self._costs.items():
             for name, rounds in found.items():
                 if rounds:
@@ -55,7 +55,7 @@ class Repeats:
                               note=self._failures.get((work, device, name), "not measured"))
 
     def _report(self, work, device, name: str, rounds: dict, base: dict, note: str) -> None:
-        """Adds the cells of one stack."""
+        """Adds the results of one stack."""
         for metric in slopes.UNITS:
             if metric == "instr_guest" and self._vcpus > 1:
                 continue  # Mostly what the other processors were doing meanwhile.
@@ -69,24 +69,24 @@ class Repeats:
             middle = min(rounds.values(), key=lambda cost, m=metric, v=value: abs(cost.figure(m) - v))
             said = [_doubts(list(rounds.values()), values), note] if metric == "instr_driver_ring" else []
             self._add(work, device, name, metric, value=value, samples=values, spread=ratio.spread(values),
-                      parts=self._parts(middle, self._stacks[name], metric),
+                      breakdown=self._breakdown(middle, self._stacks[name], metric),
                       ratio=compare(metric, mine, theirs) if name != BASELINE else None,
                       note="; ".join(filter(None, said)))
 
     def _add(self, work, device, name: str, metric: str, **values) -> None:
-        """Adds one cell, unless another leg has looked at the same more closely."""
+        """Adds one result, unless another part has looked at the same more closely."""
         report = self._bench.report
         options = {**device.variant.options(), "vcpus": self._vcpus,
                    "queues": self._vcpus if work.kind == "blk" else 1, **report.common}
-        made = samples.cell(self._bench, self._leg, self._stacks[name], work.name, metric, slopes.UNITS[metric],
+        made = samples.result(self._bench, self._part, self._stacks[name], work.name, metric, slopes.UNITS[metric],
                             device=DEVICES[work.kind], layout=device.variant.layout, accel="tcg", options=options,
                             **values)
-        if self._functions or not any(len(other.samples) > len(made.samples) for other in report.cells
+        if self._functions or not any(len(other.samples) > len(made.samples) for other in report.results
                                       if other.key() == made.key()):
             report.add(made)
 
-    def _parts(self, cost, stack, metric: str) -> list:
-        """Returns what makes up a figure, in as much detail as this leg goes into."""
+    def _breakdown(self, cost, stack, metric: str) -> list:
+        """Returns what makes up a figure, in as much detail as this part goes into."""
         layers = slopes.Layers(self._bench, stack)
         if metric == "instr_driver_ring":
             return (slopes.by_function if self._functions else slopes.by_module)(cost, layers)
@@ -117,7 +117,7 @@ def _doubts(costs: list, values: list) -> str:
 
 
 def compare(metric: str, ours: dict, base: dict) -> dict:
-    """Compares counts by round, as cells have it; the verdict is that of the report (ratio.py)."""
+    """Compares counts by round, as results have it; the verdict is that of the report (ratio.py)."""
     ratios = [ours[number] / base[number] for number in ours if base.get(number)]
     if not ratios:
         return None
@@ -126,8 +126,8 @@ def compare(metric: str, ours: dict, base: dict) -> dict:
             "verdict": found["verdict"]}
 
 
-def _counts(metric: str, rounds: dict) -> Cell:
-    """Returns as much of a cell as a comparison takes."""
+def _counts(metric: str, rounds: dict) -> Result:
+    """Returns as much of a result as a comparison takes."""
     values = list(rounds.values())
-    return Cell("", "", "", "", "", "tcg", metric, statistics.median(values), spread=ratio.spread(values),
+    return Result("", "", "", "", "", "tcg", metric, statistics.median(values), spread=ratio.spread(values),
                 samples=values)

@@ -27,14 +27,14 @@ from ..spec import Spec
 from . import plugin
 from .symbols import Symbols, system_map
 
-#: Where the plugin writes, in the run directory.
+#: The output of the plugin, in the run directory.
 _OUT = "exits.out"
 
 #: Functions that acknowledge an interrupt, which processors do without an exit since about 2013.
 _EOI = ("native_apic_mem_eoi", "native_apic_msr_eoi", "kvm_apic_eoi")
 #: The memory of the local interrupt controller.
 _APIC = "apic"
-#: What a total is made of:
+#: The kinds in a total:
 #: * mmio: accesses to a device's memory; kicks are among them.
 #: * apic: the interrupt controller, which is to say timers and calls of other processors.
 #: * msr: written registers, timers mostly where the controller is one of them.

@@ -18,7 +18,7 @@ from ..hosttest import find_cargo
 from ..paths import OUT, REPO, log_dir
 from ..say import Failure
 from . import ratio
-from .cells import Cell
+from .results import Result
 
 TITLE = "The ring code alone, on the host"
 
@@ -26,7 +26,7 @@ BASE = "c-virtio_ring"
 _CRATE = REPO / "bench" / "host"
 #: The function that stands for the device: the same for all rings.
 _DEVICE = "bench_device_step"
-#: How often the work is done for the count of instructions, and again twice as often.
+#: The work is done so many times for the count of instructions, and again twice as often.
 _TIMES = 200
 #: Seconds of warming up and of measuring for each benchmark of a round; a quick run has fewer
 #: rounds and only the usual features.
@@ -67,12 +67,12 @@ def run(bench) -> None:
 
 
 def _add(bench, metric: str, unit: str, note: str, found: dict, compare) -> None:
-    """Adds a cell for each case, (work, ring, layout, indirect, event_idx) -> samples, with its ratio to the
+    """Adds a result for each case, (work, ring, layout, indirect, event_idx) -> samples, with its ratio to the
     kernel's ring."""
     for case, values in found.items():
         work, ring, layout, indirect, event_idx = case
         base = found.get((work, BASE, *case[2:]))
-        bench.report.add(Cell(
+        bench.report.add(Result(
             f"{work}-{layout}", "host", ring, ring, layout, "host", metric, statistics.median(values), unit,
             ratio.spread(values), bench.command, samples=values, note=note,
             options={"indirect": indirect == "true", "event_idx": event_idx == "true"},

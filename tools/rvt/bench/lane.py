@@ -30,8 +30,8 @@ class Lane:
     def run(self) -> None:
         """Runs the guest; again from there on, if the emulation let it down, unless it does so
         time and again without any progress."""
-        report, leg = self._rounds.bench.report, self._plan.leg
-        name = f"{leg}: the guest of {self._names()}"
+        report, part = self._rounds.bench.report, self._plan.part
+        name = f"{part}: the guest of {self._names()}"
         left = list(self._entries.values())
         vain = 0
         while True:
@@ -42,7 +42,7 @@ class Lane:
             vain = vain + 1 if len(left) == before else 0
             if not left or not why or vain == VAIN:
                 break
-            report.skip(f"{leg}: the end of a guest, which was run again",
+            report.skip(f"{part}: the end of a guest, which was run again",
                         f"the emulation let it down: {why}; {_logs(outcome)}")
         if outcome.error or left:
             report.problem(name, f"{outcome.error or 'ended early'}, with {len(left)} measurements left; "
@@ -57,7 +57,7 @@ class Lane:
     def _guest(self, entries: list):
         """Boots a guest and makes these measurements in it."""
         guest = Guest(self._spec(), self._rounds.bench.kdir, self._rounds.bench.ours,
-                      f"bench-{self._plan.leg}-{self._group[0].ring}",
+                      f"bench-{self._plan.part}-{self._group[0].ring}",
                       actions={"turn": self._turn})
         guest.prepare += self._plan.host
         say(f"  guest of {self._names()}; logs: {guest.rundir}")

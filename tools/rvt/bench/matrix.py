@@ -18,8 +18,8 @@ TITLE = "Cost per operation over ring layouts and features"
 _LAYOUTS = ("split", "packed", "split-in-order", "packed-in-order")
 _WORKS = ("blk-randread-4k-qd1", "net-icmp-echo")
 _VCPUS = (1, 4)
-#: Two short phases give the slope; that it is straight is shown by the leg `cost`.
-_PARTS = (2, 1)
+#: Two short phases give the slope; that it is straight is shown by the part `cost`.
+_SHARES = (2, 1)
 
 
 def variants(quick: bool) -> list:
@@ -48,7 +48,7 @@ def run(bench) -> None:
 def _boot(bench, name: str, group: list, vcpus: int, repeats: Repeats) -> None:
     """Measures the stacks on one ring provider in one guest."""
     items = [Item(stack, device_for(WORKS[work], variant), WORKS[work],
-                  [WORKS[work].count // part for part in _PARTS])
+                  [WORKS[work].count // share for share in _SHARES])
              for work in _WORKS for variant in variants(bench.quick) for stack in group]
     boot = Boot(bench, name, items, vcpus)
     try:

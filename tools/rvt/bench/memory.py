@@ -58,11 +58,11 @@ def _loaded(bench, rounds) -> None:
              for name, modules in needed.items()}
     for stack in bench.stacks:
         values = found[stack.name]
-        made = samples.cell(bench, "memory", stack, "modules-loaded", "memory", "bytes", layout="",
+        made = samples.result(bench, "memory", stack, "modules-loaded", "memory", "bytes", layout="",
                             note="Whole pages, with the symbol tables that the kernel keeps.")
         samples.fill(made, [None if None in values else sum(values)])
         if made.value:
-            made.parts = [{"layer": bench.layer(module), "module": module, "function": "", "value": value}
+            made.breakdown = [{"layer": bench.layer(module), "module": module, "function": "", "value": value}
                           for module, value in zip(needed[stack.name], values)]
         if made.value and stack.name != BASELINE and None not in found.get(BASELINE, [None]):
             made.ratio = ratio.exact(made.value, sum(found[BASELINE]))
@@ -81,7 +81,7 @@ def _command(kind: str):
 
 
 def _add(bench, rounds, kind: str) -> None:
-    """Adds the cells of the disks or of the NICs."""
+    """Adds the results of the disks or of the NICs."""
     one, wide, deep = SHAPES
     queue, entry, up, kept = {
         "blk": ("queue", "request", "", "a request and its part of the ring, not the tables it has only while in "
@@ -90,7 +90,7 @@ def _add(bench, rounds, kind: str) -> None:
     by_shape = {shape: rounds.by_stack(kind, _first(kind, shape)) for shape in SHAPES}
 
     def add(workload: str, unit: str, values: dict, note: str) -> None:
-        samples.add(bench.report, bench.stacks, values, lambda stack: samples.cell(
+        samples.add(bench.report, bench.stacks, values, lambda stack: samples.result(
             bench, "memory", stack, f"{kind}-memory-{workload}", "memory", unit, device=f"virtio-{kind}-pci",
             options={"indirect": True, "event_idx": True, "iommu": False, "vcpus": _VCPUS}, note=note))
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A report arranged for reading: who is compared, in which cases, and which of two is better.
+"""A report arranged for reading: the subjects that are compared, the cases, and which of two is better.
 
-A case is everything that cells have in common except the driver and ring: the same work, device, options
+A case is everything that results have in common except the driver and ring: the same work, device, options
 and metric. Nothing here knows the names of drivers, rings or workloads.
 """
 
@@ -10,7 +10,7 @@ import json
 
 from ..say import Failure
 from . import ratio, stacks, words
-from .cells import METRICS
+from .results import METRICS
 
 #: The driver and ring that ratios are against.
 BASELINE = ("c", "c")
@@ -39,13 +39,13 @@ class Subject:
 
     @property
     def key(self) -> tuple:
-        """Returns what cells are told apart by."""
+        """Returns what results are told apart by."""
         return (self.driver, self.ring)
 
 
 @dataclasses.dataclass
 class Case:
-    """The cells that differ only in driver and ring."""
+    """The results that differ only in driver and ring."""
 
     workload: str
     device: str
@@ -53,8 +53,8 @@ class Case:
     accel: str
     metric: str
     options: dict
-    #: (driver, ring) -> cell
-    cells: dict = dataclasses.field(default_factory=dict)
+    #: (driver, ring) -> result
+    results: dict = dataclasses.field(default_factory=dict)
     #: Options (and "layout") that are the same in every case of this work and metric.
     fixed: set = dataclasses.field(default_factory=set)
 
@@ -66,31 +66,31 @@ class Case:
     @property
     def unit(self) -> str:
         """Returns the unit of the figures."""
-        return next((cell.unit for cell in self.cells.values() if cell.unit), "")
+        return next((result.unit for result in self.results.values() if result.unit), "")
 
-    def value(self, who) -> float:
+    def value(self, subject) -> float:
         """Returns a figure, None if it was not measured."""
-        cell = self.cells.get(who.key)
-        return cell.value if cell else None
+        result = self.results.get(subject.key)
+        return result.value if result else None
 
     @property
     def measured(self) -> bool:
-        """Returns whether anyone has a figure."""
-        return any(cell.value is not None for cell in self.cells.values())
+        """Returns whether any subject has a figure."""
+        return any(result.value is not None for result in self.results.values())
 
-    def against(self, who) -> dict:
+    def against(self, subject) -> dict:
         """Returns the ratio to the baseline and the verdict; None if they cannot be compared.
 
         Ring code alone has a baseline of its own, and comes with its verdicts.
         """
-        cell, base = self.cells.get(who.key), self.cells.get(BASELINE)
-        if who.key == BASELINE or cell is None or cell.value is None:
+        result, base = self.results.get(subject.key), self.results.get(BASELINE)
+        if subject.key == BASELINE or result is None or result.value is None:
             return None
         if self.metric not in ratio.COUNTED or self.alone:
-            return cell.ratio
-        if base is None or base.value is None or per_second(cell):
+            return result.ratio
+        if base is None or base.value is None or per_second(result):
             return None
-        return ratio.counted(cell, base)
+        return ratio.counted(result, base)
 
     def unusual(self) -> list:
         """Returns (option, text) of all that is not usual."""
@@ -125,16 +125,16 @@ class Case:
         return list(found)
 
     @property
-    def parts(self) -> dict:
+    def breakdown(self) -> dict:
         """Returns (driver, ring) -> what the figure consists of, dearest first."""
-        found = {key: sorted((part for part in cell.parts if part.get("value")), key=lambda part: -part["value"])
-                 for key, cell in self.cells.items()}
+        found = {key: sorted((part for part in result.breakdown if part.get("value")), key=lambda part: -part["value"])
+                 for key, result in self.results.items()}
         return {key: parts for key, parts in found.items() if parts}
 
-    def layers(self, who) -> dict:
+    def layers(self, subject) -> dict:
         """Returns layer -> value of a figure."""
         total = {}
-        for part in self.cells[who.key].parts:
+        for part in self.results[subject.key].breakdown:
             layer = part.get("layer", "")
             total[layer] = total.get(layer, 0) + part["value"]
         return total
@@ -142,13 +142,13 @@ class Case:
 
 def layers(cases: list) -> list:
     """Returns the layers that the figures are made of, in the order of a request."""
-    found = {part.get("layer", "") for case in cases for parts in case.parts.values() for part in parts}
+    found = {part.get("layer", "") for case in cases for parts in case.breakdown.values() for part in parts}
     return [*filter(found.__contains__, LAYERS), *sorted(found - set(LAYERS))]
 
 
-def per_second(cell) -> bool:
+def per_second(result) -> bool:
     """Returns whether a count is per second: more of it may only mean that more was done."""
-    return cell.metric != "memory" and cell.unit.endswith("/s")
+    return result.metric != "memory" and result.unit.endswith("/s")
 
 
 def common(cases: list) -> str:
@@ -173,25 +173,25 @@ class Model:
     def __init__(self, report):
         self.report = report
         self.subjects = _subjects(report)
-        self._by_key = {who.key: who for who in self.subjects}
-        self.cases = _cases(report.cells)
+        self._by_key = {subject.key: subject for subject in self.subjects}
+        self.cases = _cases(report.results)
         #: Works that took part on some device that is not a virtio one.
         self._emulated = {case.workload for case in self.cases if case.accel in ("tcg", "kvm")
                           and case.device and not case.device.startswith("virtio")}
 
     @property
     def baseline(self):
-        """Returns who ratios are against, None if nobody measured it."""
+        """Returns the subject that ratios are against, None if it was not measured."""
         return self._by_key.get(BASELINE)
 
-    def label(self, cell) -> str:
-        """Returns who a cell is of."""
-        return self._by_key[(cell.driver, cell.ring)].label
+    def label(self, result) -> str:
+        """Returns the label of the subject of a result."""
+        return self._by_key[(result.driver, result.ring)].label
 
     def among(self, cases: list) -> list:
-        """Returns who has a cell in any of the cases, in the order of the whole report."""
-        present = {key for case in cases for key in case.cells}
-        return [who for who in self.subjects if who.key in present]
+        """Returns the subjects with a result in any of the cases, in the order of the whole report."""
+        present = {key for case in cases for key in case.results}
+        return [subject for subject in self.subjects if subject.key in present]
 
     def of(self, *metrics) -> list:
         """Returns the cases of some metrics that have a figure, without those of ring code alone."""
@@ -203,8 +203,8 @@ class Model:
         return [case for case in self.cases if case.alone and case.measured]
 
     def rivals(self, cases: list) -> list:
-        """Returns everyone who is compared with the baseline in one of the cases."""
-        return [who for who in self.subjects if any(case.against(who) for case in cases)]
+        """Returns the subjects that are compared with the baseline in one of the cases."""
+        return [subject for subject in self.subjects if any(case.against(subject) for case in cases)]
 
     def by_kernel(self, cases: list) -> dict:
         """Returns kernel -> its headlines; the usual kernel, "", comes first."""
@@ -231,15 +231,15 @@ class Model:
         """Returns the cases that compare an emulated card with virtio, each with all cards in one."""
         rows = {}
         for case in filter(self.emulated, self.cases):
-            row = rows.setdefault((case.workload, case.metric, case.unit), dataclasses.replace(case, cells={}))
-            row.cells.update(case.cells)
+            row = rows.setdefault((case.workload, case.metric, case.unit), dataclasses.replace(case, results={}))
+            row.results.update(case.results)
         return list(rows.values())
 
     def cards(self) -> list:
-        """Returns who is in the comparison of cards, the emulated ones first."""
+        """Returns the subjects in the comparison of cards, the emulated ones first."""
         rows = self.classic()
-        return sorted(self.among(rows), key=lambda who: any(
-            row.cells[who.key].device.startswith("virtio") for row in rows if who.key in row.cells))
+        return sorted(self.among(rows), key=lambda subject: any(
+            row.results[subject.key].device.startswith("virtio") for row in rows if subject.key in row.results))
 
     def rated(self) -> list:
         """Returns the cases of times and rates with a ratio, without the comparison of cards."""
@@ -255,7 +255,7 @@ class Model:
 
 
 def _subjects(report) -> list:
-    """Returns everyone with a cell: the stacks in their order, then the others as they come."""
+    """Returns the subjects with a result: the stacks in their order, then the others as they come."""
     told = {(stack.get("driver"), stack.get("ring")): (stack.get("label"), stack.get("color"))
             for stack in report.about.get("stacks", [])}
     try:
@@ -263,7 +263,7 @@ def _subjects(report) -> list:
             told.setdefault((stack.driver, stack.ring), (stack.label, stack.color))
     except Failure:
         pass  # The names do as labels.
-    present = dict.fromkeys((cell.driver, cell.ring) for cell in report.cells)
+    present = dict.fromkeys((result.driver, result.ring) for result in report.results)
     found, used, spare = [], set(), list(_COLORS)
     for key in dict.fromkeys([key for key in (BASELINE, *told, *present) if key in present]):
         label, color = told.get(key, (None, None))
@@ -278,10 +278,10 @@ def _subjects(report) -> list:
 def _cases(every: list) -> list:
     """Returns the cases, each with the options that tell no cases of the same work apart."""
     found, values = {}, {}
-    for cell in every:
-        key = (cell.workload, cell.device, cell.layout, cell.accel, cell.metric)
-        case = found.setdefault((key, json.dumps(cell.options, sort_keys=True)), Case(*key, cell.options))
-        case.cells[(cell.driver, cell.ring)] = cell
+    for result in every:
+        key = (result.workload, result.device, result.layout, result.accel, result.metric)
+        case = found.setdefault((key, json.dumps(result.options, sort_keys=True)), Case(*key, result.options))
+        case.results[(result.driver, result.ring)] = result
     for case in found.values():
         seen = values.setdefault((case.workload, case.metric, case.accel), {})
         for name, value in [("layout", case.layout), *case.options.items()]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The report people look at: one HTML file, from bench/report.html."""
+"""The report subjects look at: one HTML file, from bench/report.html."""
 
 import importlib.util
 import math
@@ -9,10 +9,10 @@ from pathlib import Path
 
 from ..paths import REPO
 from . import charts, compare, ratio, summary, words
-from .cells import LAYOUTS
 from .model import MORE, USUAL, Model, common, option
+from .results import LAYOUTS
 
-#: What the problems of the report itself are noted under.
+#: The name of problems of the report itself.
 _NAME = "report"
 #: These and the layout make the rows of a table of configurations; whatever else differs makes the columns.
 _ROWS = ("layout", "indirect", "event_idx")
@@ -54,7 +54,7 @@ def text(report, base=None) -> str:
         report=report, model=model, charts=charts.Page(model), summary=summary, ratio=ratio,
         since=compare.table(report, base) if base else None, events=_events, rates=_rates, notes=_notes,
         grid=_grid, color=color, chance=_chance(model), baseline=model.baseline.label if model.baseline else
-        "the baseline", commands=list(dict.fromkeys(cell.command for cell in report.cells if cell.command)),
+        "the baseline", commands=list(dict.fromkeys(result.command for result in report.results if result.command)),
         facts=_facts(about), made=made)
 
 
@@ -81,9 +81,9 @@ def _notes(cases: list) -> list:
     """Returns (note, whose) for each note on a figure."""
     told = {}
     for case in cases:
-        for cell in case.cells.values():
-            if cell.note and cell.value is not None:
-                told.setdefault(cell.note, {})[f"{cell.workload}, {words.metric(cell.metric)}"] = None
+        for result in case.results.values():
+            if result.note and result.value is not None:
+                told.setdefault(result.note, {})[f"{result.workload}, {words.metric(result.metric)}"] = None
     return [(note, "; ".join([*list(names)[:3], *([f"and {len(names) - 3} more"] if len(names) > 3 else [])]))
             for note, names in told.items()]
 

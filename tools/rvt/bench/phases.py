@@ -40,7 +40,7 @@ WARM_UP = 64
 #: Functions are numbered from here on the root bus, eight to a slot.
 _FIRST_SLOT = 4
 _LAST_SLOT = 28
-#: Where the e1000 sits.
+#: The slot of the e1000.
 _FEED_SLOT = 30
 
 

@@ -18,7 +18,7 @@ from ..say import Failure
 SOURCE = REPO / "bench" / "plugin"
 GUEST = REPO / "bench" / "guest"
 
-#: What the guest's processors are emulated by: a plugin sees nothing under KVM.
+#: The accelerator of counting guests: a plugin sees nothing under KVM.
 ACCEL = "tcg,thread=multi"
 
 
@@ -79,7 +79,7 @@ def arguments(library: Path, out: str = "@RUN@/plugin.out", exits: bool = False)
 
 @dataclasses.dataclass
 class Phase:
-    """What was executed between the two marks of a phase."""
+    """The code that was executed between the two marks of a phase."""
 
     #: Instructions outside of the kernel.
     user: int = 0

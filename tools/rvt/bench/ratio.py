@@ -33,7 +33,7 @@ TOLERANCE = 0.005
 ROUNDS = 6
 #: The rounds of a full benchmark.
 MANY = 9
-#: How sure an interval is.
+#: The least probability of an interval.
 SURE = 0.95
 #: An interval wider than this is too wide to call a difference or its absence.
 WIDE = 0.30
@@ -53,15 +53,15 @@ def exact(ours: float, base: float, tolerance: float = 0) -> dict:
     return {"value": value, "low": value, "high": value, "samples": [value], "verdict": verdict}
 
 
-def counted(cell, base) -> dict:
-    """Compares the counts of two cells."""
-    value = cell.value / base.value if base.value else math.inf if cell.value else 1.0
-    noise = max(cell.spread or 0, base.spread or 0)
-    single = cell.metric not in _STEADY and min(len(cell.samples), len(base.samples)) < 2
-    few = cell.metric in EVENTS and abs(cell.value - base.value) < EVENT
+def counted(result, base) -> dict:
+    """Compares the counts of two results."""
+    value = result.value / base.value if base.value else math.inf if result.value else 1.0
+    noise = max(result.spread or 0, base.spread or 0)
+    single = result.metric not in _STEADY and min(len(result.samples), len(base.samples)) < 2
+    few = result.metric in EVENTS and abs(result.value - base.value) < EVENT
     if few or (abs(value - 1) <= TOLERANCE and noise <= WIDE):
         verdict = SAME
-    elif (noise > TOLERANCE or single) and not _separate(cell.samples, base.samples):
+    elif (noise > TOLERANCE or single) and not _separate(result.samples, base.samples):
         verdict = WIDE_SPREAD
     else:
         verdict = FASTER if value < 1 else SLOWER

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from ..say import Failure, say
-from . import cells, charts, page, terminal
+from . import charts, page, results, terminal
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +48,7 @@ def show(report, base=None) -> Path:
 
 def _load(path: Path):
     try:
-        return cells.load(path)
+        return results.load(path)
     except OSError as error:
         raise Failure(f"{path}: {error.strerror} (make bench measures)")
     except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:

@@ -32,10 +32,10 @@ class Task:
 
 @dataclasses.dataclass
 class Plan:
-    """What to measure, and in which guest."""
+    """The tasks to measure, and their guest."""
 
-    #: The leg, for logs and messages.
-    leg: str
+    #: The part, for logs and messages.
+    part: str
     tasks: list
     rounds: int
     #: Fields of the guest's Spec.
@@ -48,7 +48,7 @@ class Plan:
     prepare: str = ""
     #: More files for the guest: name -> path.
     files: dict = dataclasses.field(default_factory=dict)
-    #: What else becomes of the guest's Spec.
+    #: Returns the guest's Spec with further changes.
     spec: Callable = lambda spec: spec
     #: Called with the guest before QEMU starts.
     host: list = dataclasses.field(default_factory=list)
@@ -98,7 +98,7 @@ class Rounds:
             self._together(groups)
         for (task, stack), why in self._failed.items():
             self.bench.report.problem(
-                f"{self.plan.leg}: {task} on {stack}",
+                f"{self.plan.part}: {task} on {stack}",
                 f"{len(why)} of {self.plan.rounds} rounds failed, the last so: {why[-1]}")
 
     def _together(self, groups: list) -> None:
@@ -124,7 +124,7 @@ class Rounds:
         try:
             Lane(self, group, entries).run()
         except Failure as failure:
-            self.bench.report.problem(f"{self.plan.leg}: {', '.join(stack.label for stack in group)}",
+            self.bench.report.problem(f"{self.plan.part}: {', '.join(stack.label for stack in group)}",
                                       str(failure))
         finally:
             self.turns.done([entry.number for entry in entries])
@@ -145,7 +145,7 @@ class Rounds:
         with self._lock:
             if task not in self._skipped:
                 self._skipped.add(task)
-                self.bench.report.skip(f"{self.plan.leg}: {task}", why)
+                self.bench.report.skip(f"{self.plan.part}: {task}", why)
 
     def failed(self, entry, why: str) -> None:
         """Notes that a measurement failed."""
@@ -153,7 +153,7 @@ class Rounds:
             self._failed.setdefault((entry.task, entry.stack), []).append(why)
 
     def complete(self, entries: list) -> None:
-        """Takes measurements as over, and tells the leg of tasks that are."""
+        """Takes measurements as over, and tells the part of tasks that are."""
         with self._lock:
             before = {entry.task for entry in entries if entry in self._open}
             self._open.difference_update(entries)

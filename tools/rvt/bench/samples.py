@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Makes cells of the samples that rounds have taken."""
+"""Makes results of the samples that rounds have taken."""
 
 import collections
 import statistics
@@ -9,27 +9,27 @@ from pathlib import Path
 from .. import accel, uml_fio
 from ..say import warn
 from . import ratio
-from .cells import Cell
+from .results import Result
 from .stacks import BASELINE
 
 #: Share of the CPUs' time, before the benchmark takes its own, above which the host counts as busy.
 BUSY = 0.1
 
 
-def rerun(bench, leg: str) -> str:
-    """Returns the command that measures a leg again."""
-    return bench.command if "LEGS=" in bench.command else f"{bench.command} LEGS={leg}"
+def rerun(bench, part: str) -> str:
+    """Returns the command that measures a part again."""
+    return bench.command if "LEGS=" in bench.command else f"{bench.command} LEGS={part}"
 
 
-def cell(bench, leg: str, stack, workload: str, metric: str, unit: str, **more) -> Cell:
-    """Returns a cell of a stack without a figure yet; `more` are other fields."""
-    return Cell(**{"workload": workload, "device": "", "driver": stack.driver, "ring": stack.ring,
+def result(bench, part: str, stack, workload: str, metric: str, unit: str, **more) -> Result:
+    """Returns a result of a stack without a figure yet; `more` are other fields."""
+    return Result(**{"workload": workload, "device": "", "driver": stack.driver, "ring": stack.ring,
                    "layout": "split", "accel": accel.chosen(), "metric": metric, "unit": unit,
-                   "command": rerun(bench, leg), **more})
+                   "command": rerun(bench, part), **more})
 
 
 def add(report, stacks: list, samples: dict, make, more_is_better: bool = False) -> None:
-    """Adds a cell for each stack, as `make(stack)` returns it, with the figure and its ratio to the baseline.
+    """Adds a result for each stack, as `make(stack)` returns it, with the figure and its ratio to the baseline.
 
     `samples` is the stack's name -> a sample of each round (None: there is none).
     """
@@ -39,7 +39,7 @@ def add(report, stacks: list, samples: dict, make, more_is_better: bool = False)
         report.add(made)
 
 
-def fill(made: Cell, samples: list, against: list = None, more_is_better: bool = False) -> None:
+def fill(made: Result, samples: list, against: list = None, more_is_better: bool = False) -> None:
     """Sets value, spread, samples and ratio; `against` are the samples of the baseline in the same rounds."""
     made.samples = [sample for sample in samples if sample is not None]
     if not made.samples:

@@ -17,7 +17,7 @@ _GONE = (".init", ".modinfo", "__versions")
 
 
 def run(bench) -> None:
-    """Adds a cell for each stack and kind, and one for all kinds, with a part for each module."""
+    """Adds a result for each stack and kind, and one for all kinds, broken down by module."""
     paths = files(bench)
     found = {stack.name: {name: sections(paths[name]) for name in closure(stack, paths)}
              for stack in bench.stacks}
@@ -84,11 +84,11 @@ def total(sizes: dict, kind: str) -> int:
 
 def _add(bench, stack, found: dict, kind: str) -> None:
     sizes = found[stack.name]
-    made = samples.cell(bench, "memory", stack, f"modules-{kind}", "memory", "bytes", layout="", accel="host",
+    made = samples.result(bench, "memory", stack, f"modules-{kind}", "memory", "bytes", layout="", accel="host",
                         value=total(sizes, kind), samples=[total(sizes, kind)],
                         note=f"Sections that stay after loading, of {', '.join(stack.modules)} and what they need: "
                              f"{', '.join(module for module in sizes if module not in stack.modules)}.")
-    made.parts = [{"layer": bench.layer(module), "module": module, "function": name, "value": size[name]}
+    made.breakdown = [{"layer": bench.layer(module), "module": module, "function": name, "value": size[name]}
                   for module, size in sizes.items() for name in KINDS if kind in (name, "all")]
     if BASELINE in found and stack.name != BASELINE:
         made.ratio = ratio.exact(made.value, total(found[BASELINE], kind))

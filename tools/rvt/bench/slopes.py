@@ -16,7 +16,7 @@ from .symbols import Symbols, demangle
 #: Functions of the transports that tell the device of new buffers.
 NOTIFY = ("vp_notify", "vp_notify_with_data", "vm_notify", "vm_notify_with_data", "vu_notify",
           "vu_notify_with_data")
-#: What is counted, with its unit.
+#: The metrics that are counted, with their units.
 UNITS = {"instr_driver_ring": "instructions/op", "instr_guest": "instructions/op", "kicks": "kicks/op",
          "irqs": "interrupts/op"}
 #: Functions of less than this are summed up.
@@ -29,10 +29,10 @@ _COUNTED = ("driver", "ring", "transport")
 
 @dataclasses.dataclass
 class Cost:
-    """What one operation costs."""
+    """The cost of one operation."""
 
     #: (module, function) -> instructions; ("user", "") is everything outside of the kernel.
-    parts: dict
+    instructions: dict
     kicks: float
     irqs: float
     #: Instructions in driver, ring and transport from N to 2N operations and from 2N to 3N.
@@ -42,7 +42,7 @@ class Cost:
     @property
     def guest(self) -> float:
         """All instructions of the guest."""
-        return sum(self.parts.values())
+        return sum(self.instructions.values())
 
     def figure(self, metric: str) -> float:
         """Returns one of the figures that `UNITS` names."""
@@ -56,9 +56,9 @@ class Cost:
 
 @dataclasses.dataclass
 class Total:
-    """What one phase cost as a whole."""
+    """The cost of one phase as a whole."""
 
-    parts: collections.Counter
+    instructions: collections.Counter
     kicks: int
     irqs: int
 
@@ -84,11 +84,11 @@ class Layers:
 
 def total(phase: plugin.Phase, irqs: int, symbols: Symbols) -> Total:
     """Attributes what was executed in a phase."""
-    parts = collections.Counter()
+    instructions = collections.Counter()
     for (start, size), count in phase.blocks.items():
-        parts[symbols.find(start)] += size * count
-    parts["user", ""] = phase.user
-    return Total(parts, phase.entries(symbols.addresses(NOTIFY)), irqs)
+        instructions[symbols.find(start)] += size * count
+    instructions["user", ""] = phase.user
+    return Total(instructions, phase.entries(symbols.addresses(NOTIFY)), irqs)
 
 
 def cost(counts: list, totals: list, layers: Layers) -> Cost:
@@ -101,16 +101,16 @@ def cost(counts: list, totals: list, layers: Layers) -> Cost:
 
 def _between(counts: list, totals: list, low: int, high: int, layers: Layers) -> Cost:
     operations = counts[high] - counts[low]
-    names = set(totals[low].parts) | set(totals[high].parts)
-    parts = {name: (totals[high].parts[name] - totals[low].parts[name]) / operations
+    names = set(totals[low].instructions) | set(totals[high].instructions)
+    instructions = {name: (totals[high].instructions[name] - totals[low].instructions[name]) / operations
              for name in names}
-    return Cost(parts, (totals[high].kicks - totals[low].kicks) / operations,
+    return Cost(instructions, (totals[high].kicks - totals[low].kicks) / operations,
                 (totals[high].irqs - totals[low].irqs) / operations,
-                sum(value for (module, _), value in parts.items() if layers.counts(module)))
+                sum(value for (module, _), value in instructions.items() if layers.counts(module)))
 
 
 def by_function(found: Cost, layers: Layers) -> list:
-    """Returns the parts of the figure to steer by: driver, ring and transport by function."""
+    """Returns the breakdown of the figure to steer by: driver, ring and transport by function."""
     return _named(_counted(found, layers), _SMALL, layers)
 
 
@@ -119,28 +119,28 @@ def by_module(found: Cost, layers: Layers) -> list:
     sums = collections.Counter()
     for (module, _), value in _counted(found, layers).items():
         sums[module] += value
-    return _parts(layers, [(module, "", value) for module, value in sums.items() if abs(value) >= _SMALL])
+    return _breakdown(layers, [(module, "", value) for module, value in sums.items() if abs(value) >= _SMALL])
 
 
 def by_dear_function(found: Cost, layers: Layers) -> list:
-    """Returns the parts of the whole guest: the functions that make up much of it, and the rest."""
-    return _named(found.parts, _DEAR * found.guest, layers)
+    """Returns the breakdown of the whole guest: the functions that make up much of it, and the rest."""
+    return _named(found.instructions, _DEAR * found.guest, layers)
 
 
 def _counted(found: Cost, layers: Layers) -> dict:
-    return {key: value for key, value in found.parts.items() if layers.counts(key[0])}
+    return {key: value for key, value in found.instructions.items() if layers.counts(key[0])}
 
 
-def _named(parts: dict, least: float, layers: Layers) -> list:
-    """Returns parts by function; those below `least` are summed up by module."""
+def _named(instructions: dict, least: float, layers: Layers) -> list:
+    """Returns a breakdown by function; those below `least` are summed up by module."""
     sums = collections.Counter()
-    for (module, function), value in parts.items():
+    for (module, function), value in instructions.items():
         sums[module, function if abs(value) >= least else "(others)"] += value
     names = demangle(sorted({function for _, function in sums}))
-    return _parts(layers, [(module, names[function], value) for (module, function), value in sums.items() if value])
+    return _breakdown(layers, [(module, names[function], value) for (module, function), value in sums.items() if value])
 
 
-def _parts(layers: Layers, found: list) -> list:
-    """Returns parts as cells have them, dearest first."""
+def _breakdown(layers: Layers, found: list) -> list:
+    """Returns a breakdown as results have it, dearest first."""
     return [{"layer": layers.layer(module), "module": module, "function": function, "value": round(value, 3)}
             for module, function, value in sorted(found, key=lambda part: -part[2])]

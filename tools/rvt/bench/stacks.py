@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What is compared: the stacks of drivers and ring providers in bench/stacks.toml."""
+"""The stacks that are compared: pairs of drivers and ring providers in bench/stacks.toml."""
 
 import dataclasses
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What a report comes down to, in words made from its cells."""
+"""The summary of a report, in words made from its results."""
 
 import math
 
@@ -14,13 +14,13 @@ _ORDER = (MAIN, "time_driver_ring", "throughput", "latency_p50", "latency_p99", 
 VERDICTS = (ratio.FASTER, ratio.SLOWER, ratio.SAME, ratio.WIDE_SPREAD)
 
 
-def findings(model, who) -> dict:
+def findings(model, subject) -> dict:
     """Returns verdict -> (case, comparison with the baseline), by metric and size.
 
     Counts are those of the usual configuration. Times and rates count wherever they were taken.
     """
     cases = model.headlines(model.of(*ratio.COUNTED)) + model.of(*RATED)
-    found = [(case, case.against(who)) for case in cases if case.against(who)]
+    found = [(case, case.against(subject)) for case in cases if case.against(subject)]
     found.sort(key=lambda one: (_ORDER.index(one[0].metric), -_size(one[1]["value"])))
     return {verdict: [one for one in found if one[1]["verdict"] == verdict] for verdict in VERDICTS}
 
@@ -30,13 +30,13 @@ def _size(value: float) -> float:
     return abs(math.log(value)) if 0 < value < math.inf else math.inf
 
 
-def text(model, who, case, found) -> str:
+def text(model, subject, case, found) -> str:
     """Returns a comparison with the baseline as a line."""
     where = case.name() if case.metric == "memory" else case.title()
     if case.metric not in ratio.COUNTED:
         return f"{where}: {words.change(found['value'])} ({span([found['low'], found['high']])})"
     unit = case.unit.partition("/")[0] if case.metric == "memory" else ""
-    ours, theirs = (words.figure(case.value(one), unit) for one in (who, model.baseline))
+    ours, theirs = (words.figure(case.value(one), unit) for one in (subject, model.baseline))
     return f"{where}: {ours} against {theirs} ({words.change(found['value'])})"
 
 
@@ -48,21 +48,21 @@ def span(values: list) -> str:
 def rivals(model) -> list:
     """Returns every virtio driver that can be compared with the baseline."""
     cases = [case for case in model.cases if not case.alone]
-    return [who for who in model.rivals(cases) if model.baseline and who.ring]
+    return [subject for subject in model.rivals(cases) if model.baseline and subject.ring]
 
 
-def score(who, found: dict) -> str:
+def score(subject, found: dict) -> str:
     """Returns how often each verdict came out, as a sentence."""
     better, worse, same, wide = (len(found[verdict]) for verdict in VERDICTS)
-    return (f"{who.label}: better in {better}, worse in {worse}, no difference in {same}, too wide to call in "
+    return (f"{subject.label}: better in {better}, worse in {worse}, no difference in {same}, too wide to call in "
             f"{wide} of {better + worse + same + wide} comparisons.")
 
 
-def headline(model, who) -> str:
+def headline(model, subject) -> str:
     """Returns a sentence on the main figure of each operation, "" if there is none."""
     said = {}
     for case in model.headlines(model.of(MAIN)):
-        found = case.against(who)
+        found = case.against(subject)
         if found:
             change = "" if found["verdict"] == ratio.SAME else f" ({words.change(found['value'])})"
             said.setdefault(found["verdict"], []).append(case.name() + change)
@@ -72,14 +72,14 @@ def headline(model, who) -> str:
     return f"Beside {model.baseline.label}, it executes {words.join(clauses)}." if clauses else ""
 
 
-def configurations(model, who) -> list:
+def configurations(model, subject) -> list:
     """Returns a sentence for each work that was measured in several configurations."""
     lines = []
     for cases in model.several(MAIN):
-        found = [one for one in (case.against(who) for case in cases) if one]
+        found = [one for one in (case.against(subject) for case in cases) if one]
         if len(found) > 1:
             better, worse = _count(found)
-            lines.append(f"{cases[0].workload} in {len(found)} configurations: {who.label} is cheaper in "
+            lines.append(f"{cases[0].workload} in {len(found)} configurations: {subject.label} is cheaper in "
                          f"{better}, {model.baseline.label} in {worse} ({_span(found)}).")
     return lines
 
@@ -88,11 +88,11 @@ def alone(model) -> list:
     """Returns a sentence for each library and unit of ring code alone."""
     groups = {}
     for case in model.alone():
-        everyone = model.among([case])
-        bases = [who.label for who in everyone if not case.against(who)]
-        for who in everyone:
-            if case.against(who) and len(bases) == 1:
-                groups.setdefault((case.unit, who.label, bases[0]), []).append(case.against(who))
+        subjects = model.among([case])
+        bases = [subject.label for subject in subjects if not case.against(subject)]
+        for subject in subjects:
+            if case.against(subject) and len(bases) == 1:
+                groups.setdefault((case.unit, subject.label, bases[0]), []).append(case.against(subject))
     return [f"{unit}: {name} is better than {base} in {_count(found)[0]}, worse in {_count(found)[1]} of "
             f"{len(found)} ({_span(found)})." for (unit, name, base), found in groups.items()]
 
@@ -117,9 +117,9 @@ def missing(report) -> dict:
 
 
 def empty(report) -> dict:
-    """Returns reason -> cells without a figure."""
+    """Returns reason -> results without a figure."""
     found = {}
-    for cell in report.cells:
-        if cell.value is None:
-            found.setdefault(cell.note or "no reason was given", []).append(cell.title())
+    for result in report.results:
+        if result.value is None:
+            found.setdefault(result.note or "no reason was given", []).append(result.title())
     return found

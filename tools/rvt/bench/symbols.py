@@ -19,7 +19,7 @@ from . import builtins
 #: Programs that turn Rust's mangled names into readable ones.
 _DEMANGLERS = ("llvm-cxxfilt", "c++filt")
 
-#: Where a kernel starts of which no symbol is known.
+#: The start of a kernel of which no symbol is known.
 _NOWHERE = "nowhere"
 
 

@@ -32,7 +32,7 @@ def text(report) -> str:
             ("Ring code alone on the host", _wide(model, model.headlines(model.alone())), _SHOWN),
             ("Memory", _wide(model, model.headlines(model.of("memory"))), _SHOWN)):
         lines += ["", title, *table(rows, most)] if rows else []
-    scores = [summary.score(who, summary.findings(model, who)) for who in summary.rivals(model)]
+    scores = [summary.score(subject, summary.findings(model, subject)) for subject in summary.rivals(model)]
     lines += ["", *scores] if scores else []
     gaps = sum(map(len, summary.missing(report).values()))
     lines += [f"{gaps} figures or parts could not be had; the page says what and why."] if gaps else []
@@ -47,8 +47,8 @@ def changes(report, base) -> str:
                       *(table([found["head"], *rows], _CHANGES) if rows else ["Nothing changed."])])
 
 
-def _against(case, who) -> str:
-    found = case.against(who)
+def _against(case, subject) -> str:
+    found = case.against(subject)
     if not found:
         return ""
     return words.change(found["value"]) + (" (?)" if found["verdict"] == ratio.WIDE_SPREAD else "")
@@ -68,32 +68,32 @@ def _cost(model, cases: list, events: list) -> list:
     rows = [["", "", *names, "sum", "change", "kicks", "irqs"]]
     for case in cases:
         name = case.name()
-        for who in model.among([case]):
-            if case.value(who) is not None:
-                parts = case.layers(who)
-                rows.append([name, who.label, *[words.number(parts.get(layer)) for layer in names],
-                             words.number(case.value(who)), _against(case, who),
-                             *[_event(found.get((case.workload, case.device, case.accel)), who)
+        for subject in model.among([case]):
+            if case.value(subject) is not None:
+                parts = case.layers(subject)
+                rows.append([name, subject.label, *[words.number(parts.get(layer)) for layer in names],
+                             words.number(case.value(subject)), _against(case, subject),
+                             *[_event(found.get((case.workload, case.device, case.accel)), subject)
                                for found in events]])
                 name = ""
     return rows
 
 
-def _event(case, who) -> str:
+def _event(case, subject) -> str:
     """Returns how often something happens, marked if that is called a difference."""
     if case is None:
         return "-"
-    verdict = (case.against(who) or {}).get("verdict")
-    return words.number(case.value(who)) + {ratio.FASTER: " less", ratio.SLOWER: " more"}.get(verdict, "")
+    verdict = (case.against(subject) or {}).get("verdict")
+    return words.number(case.value(subject)) + {ratio.FASTER: " less", ratio.SLOWER: " more"}.get(verdict, "")
 
 
 def _wide(model, cases: list) -> list:
-    """Returns a row for each case and a column for everyone, with the change behind a figure."""
-    people = model.among(cases)
-    rows = [["", *[who.label for who in people]]] if cases else []
+    """Returns a row for each case and a column for each subject, with the change behind a figure."""
+    subjects = model.among(cases)
+    rows = [["", *[subject.label for subject in subjects]]] if cases else []
     for case in cases:
         unit = case.unit.partition("/")[0] if case.metric == "memory" else ""
-        fields = [(words.figure(case.value(who), unit), _against(case, who)) for who in people]
+        fields = [(words.figure(case.value(subject), unit), _against(case, subject)) for subject in subjects]
         rows.append([case.name() + (f", {case.unit}" if case.alone else ""),
                      *[f"{value} {against:>8}" if against else value for value, against in fields]])
     return rows
@@ -101,14 +101,15 @@ def _wide(model, cases: list) -> list:
 
 def _ratios(model) -> list:
     """Returns the ratios, called ones first."""
-    found = [(case, who, case.against(who)) for case in model.rated() for who in model.rivals([case])]
+    found = [(case, subject, case.against(subject)) for case in model.rated() for subject in model.rivals([case])]
     found.sort(key=lambda one: (not ratio.called(one[2]), one[2]["verdict"]))
-    return [[case.title(), who.label, words.factor(one["value"]),
-             f"{words.factor(one['low'])}..{words.factor(one['high'])}", one["verdict"]] for case, who, one in found]
+    return [[case.title(), subject.label, words.factor(one["value"]),
+             f"{words.factor(one['low'])}..{words.factor(one['high'])}", one["verdict"]]
+            for case, subject, one in found]
 
 
 def _classic(model) -> list:
-    rows, people = model.classic(), model.cards()
-    return [["", *[who.label for who in people]],
-            *[[f"{row.workload}, {row.quantity()}", *[words.number(row.value(who)) for who in people]]
+    rows, subjects = model.classic(), model.cards()
+    return [["", *[subject.label for subject in subjects]],
+            *[[f"{row.workload}, {row.quantity()}", *[words.number(row.value(subject)) for subject in subjects]]
               for row in rows]] if rows else []

@@ -51,10 +51,10 @@ def _possible(bench, loads: list) -> list:
 
 
 def _add(bench, rounds, load, busy: str) -> None:
-    """Adds the cells of a workload."""
+    """Adds the results of a workload."""
     for figure in load.figures:
         def make(stack, figure=figure):
-            made = samples.cell(bench, "throughput", stack, load.name, figure.metric, figure.unit,
+            made = samples.result(bench, "throughput", stack, load.name, figure.metric, figure.unit,
                                 device=f"virtio-{load.kind}-pci", options=_options(load), note=_note(load) + busy)
             if figure.metric == "latency_p50":
                 made.cdf = samples.distribution(rounds.samples(load.task, stack.name, "bins"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Who measures when: one list of measurements over several guests, one at a time.
+"""The schedule: one list of measurements over several guests, one at a time.
 
 Stacks on different ring providers cannot share a guest, but a measurement of one should stand right
 beside that of the other. So their guests run at the same time, and each waits, idle, for its turn.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The leg `uml`: native speed where there is no KVM.
+"""The part `uml`: native speed where there is no KVM.
 
 The same driver modules in User-mode Linux, against qemu-storage-daemon by vhost-user. The guest's
 kernel is a process whose instructions the processor runs itself, so times are those of real code,
@@ -23,7 +23,7 @@ from ..say import Failure, say
 from ..uml import Uml
 from ..uml_disk import Disk
 from . import ratio
-from .cells import Cell
+from .results import Result
 from .samples import add
 from .variants import FEATURES, has
 
@@ -42,7 +42,7 @@ class Setup:
     workloads: list
     rounds: int
     seconds: float
-    #: Whether to sample where the time goes.
+    #: With a profile of the time.
     profile: bool = False
 
 
@@ -106,7 +106,7 @@ def _possible(bench, kdir: Path) -> list:
 
 
 def _measure(bench, kdir: Path, ours: list, stacks: list, setup: Setup, number: int) -> None:
-    """Runs the rounds of one setup in one boot and adds the cells, as far as it came."""
+    """Runs the rounds of one setup in one boot and adds the results, as far as it came."""
     rundir = OUT / "run" / f"{time.strftime('%H%M%S')}-uml-{number}"
     shutil.rmtree(rundir, ignore_errors=True)
     rundir.mkdir(parents=True)
@@ -165,7 +165,7 @@ def _profile(bench, guest: Uml, kdir: Path, rundir: Path):
 
 
 def options(setup: Setup, features: str) -> dict:
-    """Returns a cell's options from what the device offered and the driver took."""
+    """Returns a result's options from what the device offered and the driver took."""
     return {"indirect": has(features, "indirect_desc"), "event_idx": has(features, "event_idx"),
             "iommu": has(features, "iommu_platform"), "vcpus": setup.vcpus, "queues": setup.queues}
 
@@ -196,7 +196,7 @@ def figures(workload, samples: list, layer) -> dict:
     return found
 
 
-#: What a reader has to know of a metric here.
+#: Notes on metrics.
 _NOTES = {
     "throughput": "against a null disk in another process; not the speed of a virtual machine",
     "time_host": "processor time of the guest's whole kernel, without the programs in it",
@@ -207,7 +207,7 @@ _NOTES = {
 
 
 def _add(bench, stacks: list, setup: Setup, features: str, samples: dict) -> None:
-    """Adds the cells of one setup."""
+    """Adds the results of one setup."""
     for workload in setup.workloads:
         there = [stack for stack in stacks if (workload.name, stack.name) in samples]
         taken = {stack.name: samples[(workload.name, stack.name)] for stack in there}
@@ -218,13 +218,13 @@ def _add(bench, stacks: list, setup: Setup, features: str, samples: dict) -> Non
 
             def make(stack, metric=metric, unit=unit, workload=workload, taken=taken, values=values):
                 mine = taken[stack.name]
-                made = Cell(workload.name, DEVICE, stack.driver, stack.ring, layout(features), "uml", metric, None,
+                made = Result(workload.name, DEVICE, stack.driver, stack.ring, layout(features), "uml", metric, None,
                             unit, None, bench.command, options(setup, features), note=_NOTES.get(metric, ""))
                 if metric == "latency_p50":
                     made.cdf = uml_fio.distribution(uml_fio.merged([sample.run for sample in mine]))
                 if metric == "time_host" and all(sample.profile for sample in mine):
                     profile = sum((sample.profile for sample in mine), collections.Counter())
-                    made.parts = uml_profile.parts(profile, bench.layer, statistics.median(values[stack.name]))
+                    made.breakdown = uml_profile.parts(profile, bench.layer, statistics.median(values[stack.name]))
                 return made
 
             add(bench.report, [stack for stack in there if stack.name in values], values, make, more)

@@ -14,7 +14,7 @@ def has(features: str, name: str) -> bool:
 
 @dataclasses.dataclass(frozen=True)
 class Variant:
-    """What a device offers besides its own features."""
+    """The features that a device offers besides its own ones."""
 
     layout: str = "split"
     indirect: bool = True
@@ -28,7 +28,7 @@ class Variant:
                 "disable-legacy": "on"}
 
     def options(self) -> dict:
-        """Returns what cells say of it besides the layout."""
+        """Returns what results say of it besides the layout."""
         return {"indirect": self.indirect, "event_idx": self.event_idx, "iommu": self.iommu}
 
     def title(self) -> str:
@@ -49,14 +49,14 @@ class Work:
     name: str
     #: "blk" or "net".
     kind: str
-    #: What bench/guest/work.c calls it, and how many are under way at a time.
+    #: Its name in bench/guest/work.c, and the number under way at a time.
     verb: str
     many: int
     #: Operations of the shortest phase; a multiple of `many`, and of whatever else comes round: 256 for
     #: the entries of a disk's queue, 33 for packets, as so many come in one by one before a receive
     #: queue of 256 is filled up again.
     count: int
-    #: How long the device waits before it does its part, in nanoseconds. Long enough, and the guest is
+    #: The time before the device does its part, in nanoseconds. Long enough, and the guest is
     #: always asleep when the answer comes, instead of by chance.
     delay: int = 0
 

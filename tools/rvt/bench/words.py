@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Numbers and names as text, the same in the table, the page and the charts."""
 
-#: What a metric is called in a sentence.
+#: The names of metrics in a sentence.
 METRICS = {
     "instr_driver_ring": "driver and ring instructions",
     "instr_guest": "whole guest instructions",
@@ -10,7 +10,7 @@ METRICS = {
     "memory": "memory", "time_host": "time", "time_driver_ring": "driver and ring time",
 }
 
-#: How figures were had.
+#: The names of accelerators.
 ACCELS = {"tcg": "TCG (emulated processor)", "kvm": "KVM", "uml": "User-mode Linux, native",
           "host": "on the host"}
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the throughput leg does, and which figures each workload gives."""
+"""The workloads of the throughput part, and the figures that each gives."""
 
 import dataclasses
 
@@ -40,7 +40,7 @@ class Workload:
     vcpus: int = 1
     #: The command that the host must have; guests have theirs in the image.
     needs: str = ""
-    #: Whether the quick benchmark does it.
+    #: Part of the quick benchmark.
     quick: bool = False
     #: Seconds it takes at least.
     least: int = 1

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The results of the benchmark: cells, and the report that collects them.
+"""The results of the benchmark, and the report that collects them.
 
-A cell is one figure of one stack: what was done (workload), on what, by whom, which quantity. Cells
+A result is one figure of one stack: a workload, on a device, by a driver and ring, in one metric. Results
 go to out/bench.json as they come, so that an interrupted run leaves what it had.
 """
 
@@ -19,19 +19,19 @@ METRICS = ("instr_driver_ring", "instr_guest", "kicks", "irqs", "exits", "throug
            "time_driver_ring")
 LAYOUTS = ("split", "packed", "split-in-order", "packed-in-order", "")
 
-#: How often cells are written at most, in seconds: there can be a thousand of them.
+#: Results are written once in so many seconds: there can be a thousand of them.
 _WRITE_EVERY = 2.0
 
 
 @dataclasses.dataclass
-class Cell:
+class Result:
     """One figure."""
 
-    #: What was done, e.g. "blk-randread-4k-qd1" or "net-icmp-echo".
+    #: The work, e.g. "blk-randread-4k-qd1" or "net-icmp-echo".
     workload: str
-    #: On what, e.g. "virtio-blk-pci".
+    #: E.g. "virtio-blk-pci".
     device: str
-    #: Who did it: "c", "rust", or the name of another driver or library.
+    #: "c", "rust", or the name of another driver or library.
     driver: str
     ring: str
     #: "" where a ring's layout means nothing (e1000, module sizes).
@@ -39,7 +39,7 @@ class Cell:
     #: "tcg", "kvm", "uml" or "host".
     accel: str
     metric: str
-    #: None if the cell could not be had; `note` then says why.
+    #: None if the result could not be had; `note` then says why.
     value: float = None
     #: E.g. "instructions/op", "kicks/op", "MB/s", "us", "bytes".
     unit: str = ""
@@ -47,11 +47,11 @@ class Cell:
     spread: float = None
     #: The command that reproduces it.
     command: str = ""
-    #: What else the cell depends on: {"indirect": true, "event_idx": true, "iommu": false,
+    #: Everything else that the result depends on: {"indirect": true, "event_idx": true, "iommu": false,
     #: "vcpus": 1, "queues": 1}.
     options: dict = dataclasses.field(default_factory=dict)
-    #: How the value is made up: a list of {"layer", "module", "function", "value"}.
-    parts: list = dataclasses.field(default_factory=list)
+    #: The parts of the value: a list of {"layer", "module", "function", "value"}.
+    breakdown: list = dataclasses.field(default_factory=list)
     #: The single repeats behind the value.
     samples: list = dataclasses.field(default_factory=list)
     #: Against the C driver on the C ring in the same boot or pair of boots: {"value", "low", "high",
@@ -63,12 +63,12 @@ class Cell:
     note: str = ""
 
     def key(self) -> tuple:
-        """Returns what tells this cell from every other one of a report."""
+        """Returns what tells this result from every other one of a report."""
         return (self.workload, self.device, self.driver, self.ring, self.layout, self.accel,
                 self.metric, json.dumps(self.options, sort_keys=True))
 
     def title(self) -> str:
-        """Returns the cell's name in one line."""
+        """Returns the result's name in one line."""
         options = " ".join(f"{name}={_short(value)}" for name, value in self.options.items())
         where = " ".join(part for part in (self.device, self.layout, options) if part)
         return f"{self.workload} {self.metric}: {self.driver}/{self.ring}" + (where and f" on {where}")
@@ -79,64 +79,64 @@ def _short(value) -> str:
 
 
 class Report:
-    """Collects cells and problems, and keeps out/bench.json up to date."""
+    """Collects results and problems, and keeps out/bench.json up to date."""
 
     def __init__(self, path: Path, about: dict):
         self.path = path
         self.about = about
-        #: When the file was last written.
+        #: The time of the last write.
         self._written = 0.0
         #: The part of the benchmark that runs.
-        self.leg = ""
+        self.part = ""
         #: Guests that run at the same time report from threads.
         self._lock = threading.RLock()
-        #: Options of every cell that is added.
+        #: Options of every result that is added.
         self.common = {}
-        self.cells = []
-        #: What went wrong; any makes the exit status 1.
+        self.results = []
+        #: Errors; any makes the exit status 1.
         self.problems = []
-        #: What was left out, with the reason; none of it makes the run fail.
+        #: Work that was left out, with the reason; none of it makes the run fail.
         self.skipped = []
 
-    def add(self, cell: Cell) -> None:
-        """Takes a cell; one with the same key is replaced. The file has it in a moment."""
-        cell.options = {**cell.options, **self.common}
-        if cell.metric not in METRICS:
-            raise ValueError(f"metric {cell.metric}")
-        if cell.layout not in LAYOUTS:
-            raise ValueError(f"layout {cell.layout}")
+    def add(self, result: Result) -> None:
+        """Takes a result; one with the same key is replaced. The file has it in a moment."""
+        result.options = {**result.options, **self.common}
+        if result.metric not in METRICS:
+            raise ValueError(f"metric {result.metric}")
+        if result.layout not in LAYOUTS:
+            raise ValueError(f"layout {result.layout}")
         with self._lock:
-            self.cells = [other for other in self.cells if other.key() != cell.key()] + [cell]
-        shown = "none" if cell.value is None else f"{cell.value:,.4g} {cell.unit}"
-        spread = "" if cell.spread is None else f" (spread {100 * cell.spread:.1f} %)"
-        note = f": {cell.note}" if cell.note and cell.value is None else ""
-        say(f"  {cell.title()}: {shown}{spread}{note}")
+            self.results = [other for other in self.results if other.key() != result.key()] + [result]
+        shown = "none" if result.value is None else f"{result.value:,.4g} {result.unit}"
+        spread = "" if result.spread is None else f" (spread {100 * result.spread:.1f} %)"
+        note = f": {result.note}" if result.note and result.value is None else ""
+        say(f"  {result.title()}: {shown}{spread}{note}")
         if time.monotonic() - self._written > _WRITE_EVERY:
             self.write()
 
-    def begin(self, leg: str) -> None:
+    def begin(self, part: str) -> None:
         """Notes which part of the benchmark runs now. What an earlier run of it had to complain of is
         forgotten; its figures stay until there are new ones."""
-        self.leg = leg
+        self.part = part
         for notes in (self.problems, self.skipped):
-            notes[:] = [note for note in notes if note.get("leg", "") != leg]
+            notes[:] = [note for note in notes if note.get("part", "") != part]
 
     def skip(self, what: str, why: str) -> None:
         """Notes something that this machine cannot do."""
         say(f"  left out: {what}: {why}")
-        self.skipped.append({"leg": self.leg, "what": what, "why": why})
+        self.skipped.append({"part": self.part, "what": what, "why": why})
         self.write()
 
     def problem(self, what: str, why: str) -> None:
         """Notes something that should have worked and did not."""
         warn(f"{what}: {why}")
-        self.problems.append({"leg": self.leg, "what": what, "why": why})
+        self.problems.append({"part": self.part, "what": what, "why": why})
         self.write()
 
     def as_dict(self) -> dict:
         """Returns what the JSON file holds."""
         return {"about": self.about, "problems": self.problems, "skipped": self.skipped,
-                "cells": [dataclasses.asdict(cell) for cell in self.cells]}
+                "results": [dataclasses.asdict(result) for result in self.results]}
 
     def write(self) -> None:
         """Writes the JSON file, whole or not at all."""
@@ -148,15 +148,20 @@ class Report:
         self._written = time.monotonic()
 
 
+def listed(data: dict):
+    """Returns the list of results in a file's content. Older files have another name for it."""
+    return data.get("results", data.get("cells"))
+
+
 def load(path: Path) -> Report:
     """Reads a report back; one of another version may have more fields or fewer."""
     data = json.loads(Path(path).read_text())
-    known = {field.name for field in dataclasses.fields(Cell)}
-    absent = {field.name: "" for field in dataclasses.fields(Cell)
+    known = {field.name: field for field in dataclasses.fields(Result)}
+    absent = {name: "" for name, field in known.items()
               if field.default is field.default_factory is dataclasses.MISSING}
     report = Report(Path(path), data.get("about", {}))
-    report.problems = data.get("problems", [])
-    report.skipped = data.get("skipped", [])
-    report.cells = [Cell(**absent | {name: value for name, value in cell.items() if name in known})
-                    for cell in data["cells"]]
+    report.problems, report.skipped = data.get("problems", []), data.get("skipped", [])
+    for found in listed(data):
+        found = {"breakdown": found.get("parts", []), **found}  # The older name.
+        report.results.append(Result(**{**absent, **{name: value for name, value in found.items() if name in known}}))
     return report
