@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The settings that a device forgets when it is reset (virtio spec §5.1.6.5), and is told again.
+//! Settings that the driver tells the device again after a reset (virtio spec §5.1.6.5).
 //!
-//! A setting that cannot be told now, for want of memory or of an answer, is told later, a few
-//! times: see [`DELAYS_MS`]. So is one that a user changes without getting an answer, as nobody
-//! knows then what the device has. A setting that the device refuses is not told later.
+//! If memory is short, or the device does not answer in time, the driver repeats the command later,
+//! a few times: see [`DELAYS_MS`]. It also repeats a setting that a user changed without an answer,
+//! because the device may have taken the change or not. A setting that the device refuses is not
+//! repeated.
 
 use crate::{
     ctrl::{
