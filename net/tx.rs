@@ -4,8 +4,8 @@
 //!
 //! With NAPI, the default, transmitted packets are freed in the poll of the queue or of the receive
 //! queue of its pair, whichever runs first, and the byte limit of the queue (BQL) holds packets
-//! back in the stack. Without NAPI they are freed when the next packet is sent. They may stay in
-//! the ring for long then, so they let go of their socket, route and connection at once.
+//! back in the stack. Without NAPI they are freed when the next packet is sent, which may be much
+//! later, so each packet lets go of its socket, route and connection when it is added to the queue.
 
 mod stopped;
 
