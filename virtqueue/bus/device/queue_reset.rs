@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Bounded reset of a queue (virtio spec §2.6.1, §4.1.4.3). If the device does not answer, the
-//! reset ends with an error before the transport asks for it, which waits for ever. A device that
-//! answers here and not to the transport keeps the thread there.
+//! Bounded reset of a queue (virtio spec §2.6.1, §4.1.4.3).
+//!
+//! The transport's own reset of a queue waits for ever. So this file resets the queue first, with
+//! a time limit, and calls the transport only if the device answers. A device that answers here,
+//! and then does not answer the transport, blocks the thread in the transport.
 
 use super::{
     pci::Function,
