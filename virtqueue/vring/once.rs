@@ -2,9 +2,9 @@
 
 //! Reads and writes of the kernel's atomics without a call.
 //!
-//! PERF: `Atomic::load` and `Atomic::store` are C functions of a few instructions each. They are
-//! inlined only in kernels that clang built (`CONFIG_RUST_INLINE_HELPERS`), and calls in others. On
-//! Debian's kernel, the calls take 16 instructions of a disk read, and 60 of an echo.
+//! PERF: `Atomic::load` and `Atomic::store` are C functions of a few instructions each. Kernels
+//! that clang built inline them (`CONFIG_RUST_INLINE_HELPERS`); other kernels call them. On
+//! Debian's kernel the calls add 16 instructions to a disk read, and 60 to an echo.
 //!
 //! C headers: [`include/asm-generic/rwonce.h`](srctree/include/asm-generic/rwonce.h),
 //! [`arch/x86/include/asm/barrier.h`](srctree/arch/x86/include/asm/barrier.h)
