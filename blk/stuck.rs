@@ -6,10 +6,10 @@
 //! that the requests of other queues go on. The same requests are issued again as after a
 //! [restart](crate::restart) of the device.
 //!
-//! This happens only [on request](crate::RESET_QUEUES), because it is dangerous with some devices.
-//! If a device resets the queue but goes on with requests that it took from there, it writes to
-//! memory that has another use by then, and may answer requests that it was not given. QEMU's disks
-//! do this: they drain requests when the device is reset, and not when a queue is.
+//! A queue is reset alone only [on request](crate::RESET_QUEUES), because that is dangerous with
+//! some devices. If a device resets the queue, but goes on with requests of the queue, it writes to
+//! memory that has another use by then, and its answers are taken for those of other requests.
+//! QEMU's disks do this: they drain requests when the device is reset, but not when a queue is.
 
 use crate::{
     ops::Blk,
