@@ -6,7 +6,7 @@
 //! waits for the answer. If there is no answer within [`TIMEOUT`], the command stays in the queue,
 //! and later commands fail at once. When the answer comes after all, the queue works again.
 //!
-//! Commands that are sent in a [batch](Control::batch) have a limit for all of them as well.
+//! The commands of a [batch](Control::batch) also have a time limit for all of them together.
 
 use crate::{
     features,
