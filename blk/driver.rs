@@ -115,7 +115,7 @@ impl Driver for Blk {
             Ok(())
         });
         if let Err(e) = ready.unwrap_or(Err(ENODEV)) {
-            dev_err!(dev.as_ref(), "a queue is broken from the beginning\n");
+            dev_err!(dev.as_ref(), "a queue broke before the disk was added\n");
             end(dev, &data);
             return Err(e);
         }
@@ -134,7 +134,7 @@ impl Driver for Blk {
                 // probe, which that disk brings about, takes another one.
                 dev_info!(
                     dev.as_ref(),
-                    "name {} was taken meanwhile\n",
+                    "disk name {} was taken by another driver, probing again\n",
                     data.disk.name()
                 );
                 end(dev, &data);

@@ -133,7 +133,11 @@ pub(crate) fn go_on(dev: &Device<Bound>, data: Pin<&Data>) -> Result {
         })
         .unwrap_or(Err(ENODEV));
     if let Err(e) = result {
-        dev_err!(dev.as_ref(), "queues are gone: {:?}\n", e);
+        dev_err!(
+            dev.as_ref(),
+            "queues cannot be found again ({:?}), requests wait\n",
+            e
+        );
         return Err(e);
     }
     data.shared.forget();

@@ -249,7 +249,7 @@ impl Control {
                 if e == ETIMEDOUT {
                     dev_err!(
                         dev.data().vdev.as_ref(),
-                        "control command {}:{} was not answered, none is sent before it is\n",
+                        "control command {}:{} was not answered, later ones fail until it is\n",
                         code.0,
                         code.1
                     );

@@ -85,7 +85,7 @@ pub(crate) fn bring_back(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
     if let Err(e) = settings::restore(dev, rtnl) {
         dev_warn!(
             nic.vdev.as_ref(),
-            "not all settings could be restored: {}\n",
+            "some settings could not be restored (error {})\n",
             e.to_errno()
         );
     }

@@ -58,7 +58,7 @@ unsafe fn address(vq: *const virtqueue, which: usize) -> dma_addr_t {
     if addresses.is_none() {
         dev_err!(
             queue.vdev().dev(),
-            "the memory of this queue is its creator's\n"
+            "no address of the ring: its memory belongs to the creator of the queue\n"
         );
     }
     addresses.and_then(|a| a.get(which).copied()).unwrap_or(0)

@@ -284,7 +284,7 @@ impl<'a> Config<'a> {
         }
         dev_err!(
             self.dev.as_ref(),
-            "configuration field at {}, {} bytes, is beyond its end at {}\n",
+            "configuration field at {}, {} bytes, goes beyond the end of the configuration at {}\n",
             offset,
             size,
             len

@@ -135,7 +135,7 @@ fn revive(dev: &Device<Bound>) {
     }
     state.tables().install(dev, true);
     state.set_dead(false);
-    dev_info!(dev.as_ref(), "the device is there again\n");
+    dev_info!(dev.as_ref(), "the device answers again\n");
 }
 
 /// Resets a device that its last driver had to leave in use, and brings it to where a driver is
