@@ -20,7 +20,7 @@ _SHOWN = 30
 
 
 def prose() -> tuple:
-    """Checks the language of comments: no kind of finding may become more frequent in a folder."""
+    """Checks the language of comments and documents: no kind of finding may become more frequent in a folder."""
     found = _prose()
     recorded, now = ratchet.load(places.COUNTS), _counts(found)
     wrong = []
@@ -29,7 +29,7 @@ def prose() -> tuple:
         wrong += [f"  {path.relative_to(REPO)}:{line}" for path, line, what in found
                   if what == kind and places.folder(path) == folder]
     left = [f"{kind} {ratchet.total(now, kind)}" for kind in language.KINDS if ratchet.total(now, kind)]
-    note = f"{len(places.prose())} files; left to mend: {', '.join(left) or 'nothing'}"
+    note = f"{len(places.prose()) + len(places.markdown())} files; left to mend: {', '.join(left) or 'nothing'}"
     if not wrong and ratchet.fallen(recorded, now):
         note += f"; {ratchet.fallen(recorded, now)} fewer than recorded: tools/rvt.py check --record"
     return wrong, note
@@ -37,8 +37,9 @@ def prose() -> tuple:
 
 def _prose() -> list:
     """Returns `(file, line, kind)` for each finding."""
-    return [(path, line, kind) for path in places.prose()
-            for line, kind in language.findings(path.read_text())]
+    read = [(path, language.findings) for path in places.prose()]
+    read += [(path, language.document_findings) for path in places.markdown()]
+    return [(path, line, kind) for path, findings in read for line, kind in findings(path.read_text())]
 
 
 def _counts(found: list) -> dict:

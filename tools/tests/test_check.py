@@ -76,6 +76,17 @@ class Language(unittest.TestCase):
         text = "/*\n * Left for who polls.\n */\nint x; /* who */\n/* By who */\n"
         assert language.findings(text) == [(2, "who"), (5, "who")]
 
+    def test_documents(self):
+        text = ("# Who reads this\n\nIt waits for\nwho holds it. Nobody knows.\n\n| cell | who is asked |\n|---|---|\n"
+                "| x | no more is done meanwhile |\n\n```sh\nwait # for who, meanwhile\n```\n* `nobody:meanwhile`\n")
+        self.assertEqual(language.document_findings(text),
+                         [(4, "vague"), (4, "who"), (6, "who"), (8, "vague")])
+
+    def test_documents_that_name_the_thread(self):
+        for text in ("The thread that waits.\n", "A user who asks.\n", "| for | who |\n".replace("who", "whom"),
+                     "It takes many more.\n", "Wait for\n\nwhole pages.\n"):
+            self.assertEqual(language.document_findings(text), [], text)
+
 
 class Ratchet(unittest.TestCase):
     """Counts may fall, and not rise."""

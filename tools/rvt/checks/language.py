@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Plain English in comments, as far as a script can tell: see CONTRIBUTING.md for the rules.
+"""Plain English in comments and documents, as far as a script can tell: see CONTRIBUTING.md for the rules.
 
 It knows a few patterns, and each is one kind of finding. Where it finds nothing, a comment can still be
 hard to read.
@@ -17,6 +17,7 @@ KINDS = {
     "long": f"a comment line has more than {COLUMNS} columns: wrap it",
     "safety": "a SAFETY comment only refers to something: say what holds, and why",
     "pronoun": "the first sentence of a doc comment has only a pronoun: name the thing",
+    "vague": "nobody, meanwhile or any more in a document: name the thing, the time; write \"no longer\"",
     "who": "a \"who\" without a noun: say which thread, caller, reader",
 }
 
@@ -73,6 +74,24 @@ def findings(text: str) -> list:
                 found.append((comment.line, "pronoun"))
         elif comment.mark == "//":
             found += [(line, "safety") for line, reason in _safety(comment) if _only_refers(reason)]
+    return sorted(found)
+
+
+#: Words that leave open whom or which time a sentence is about.
+_VAGUE = re.compile(r"\b(?:nobody|no one|meanwhile|any ?more)\b", re.I)
+
+
+def document_findings(text: str) -> list:
+    """Returns `(line, kind)` for each finding in a document in Markdown, in order.
+
+    Code is left out, and with it the names of tests.
+    """
+    lines = [re.sub(r"`[^`]*`", "x", line) for line in _without_code(text.split("\n"))]
+    # A table has no sentences that go on in the next line.
+    found = [finding for number, line in enumerate(lines, 1) if line.startswith("|")
+             for cell in line.split("|") for finding in _who(Comment("", number, [cell.strip()]))]
+    found += _who(Comment("", 1, ["" if line.startswith("|") else line for line in lines]))
+    found += [(number, "vague") for number, line in enumerate(lines, 1) for _ in _VAGUE.finditer(line)]
     return sorted(found)
 
 
