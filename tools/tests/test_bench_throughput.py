@@ -8,7 +8,7 @@ import pytest
 from rvt.bench import ratio, samples, throughput, workloads
 from rvt.bench.lane import Lane
 from rvt.bench.results import Result
-from rvt.bench.rounds import Plan, Rounds, Task
+from rvt.bench.rounds import Plan, Rounds
 from rvt.bench.stacks import Stack
 from rvt.bench.turns import Turns, order
 from rvt.guest import Step
@@ -77,7 +77,7 @@ def rounds():
     """Returns two rounds of two tasks on two stacks, with the names of finished tasks in `told`."""
     stacks = [types.SimpleNamespace(name=name) for name in ("a", "b")]
     told = []
-    tasks = [Task("t", lambda stack: ""), Task("u", lambda stack: "")]
+    tasks = {"t": lambda stack: "", "u": lambda stack: ""}
     made = Rounds(types.SimpleNamespace(stacks=stacks, report=Notes()),
                   Plan("part", tasks, 2, {}, [], finished=told.append))
     made.told = told
@@ -178,7 +178,7 @@ class Guests:
         self.failed, self.over, self.report = [], [], Notes()
         self.rounds = types.SimpleNamespace(
             bench=types.SimpleNamespace(stacks=self.stacks, report=self.report),
-            plan=Plan("part", [Task("t", lambda stack: "do")], 2, {"vcpus": 1}, []),
+            plan=Plan("part", {"t": lambda stack: "do"}, 2, {"vcpus": 1}, []),
             failed=lambda entry, why: self.failed.append((entry.step, why)), complete=self.over.extend)
 
     def lane(self, index: int = 0) -> Lane:

@@ -17,7 +17,7 @@ from pathlib import Path
 from .. import kernel, modules, stock
 from ..paths import OUT
 from ..say import Failure, say
-from . import about, compare, render, results, stacks
+from . import about, render, results, stacks
 
 #: In the order they run: the steering figure first.
 PARTS = ("cost", "matrix", "throughput", "classic", "memory", "uml", "host")
@@ -65,7 +65,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def main(args) -> int:
     """Runs the benchmark, writes the report, and prints a table."""
     start = time.monotonic()
-    base = compare.read(args.base) if args.base else None
+    base = results.load(args.base, "BASE=") if args.base else None
     if render.asked(args):
         return render.main(args, base)
     parts = _parts(args)
@@ -149,7 +149,7 @@ def _finish(report, base, seconds: float) -> int:
     """Writes and prints the report and returns the exit status."""
     report.write()
     page = render.show(report, base)
-    say(f"Took {seconds / 60:.1f} min. Figures: {report.path}. To look at: {page}")
+    say(f"Took {seconds / 60:.1f} min. Figures: {report.path}." + (f" To look at: {page}" if page else ""))
     for problem in report.problems:
         print(f"problem: {problem['what']}: {problem['why']}")
     return 1 if report.problems else 0

@@ -15,7 +15,7 @@ from pathlib import Path
 from ..say import Failure
 from ..spec import Nic
 from . import exits, plugin, ratio, samples
-from .rounds import Plan, Rounds, Task
+from .rounds import Plan, Rounds
 
 TITLE = "The classic table: e1000, C and Rust virtio-net"
 WAYS = ("out", "in")
@@ -51,7 +51,7 @@ def _card(first):
 
 def _streams(bench, busy: str) -> Rounds:
     plan = Plan(
-        "classic", [Task(f"stream-{way}", _command(way, "stream", 2)) for way in WAYS],
+        "classic", {f"stream-{way}": _command(way, "stream", 2) for way in WAYS},
         ratio.ROUNDS if bench.quick else ratio.MANY, _guest(), ["classic.sh", "throughput-net.sh"],
         prepare="sh /run/rvt/job/throughput-net.sh serve", host=[_offer_exits])
     rounds = Rounds(bench, plan)
@@ -69,7 +69,7 @@ def _counts(bench, streams, busy: str) -> None:
             rounds.sample(rounds.entry(number - 1), {"total": exits.total(found), "kinds": found})
 
     rounds = Rounds(bench, Plan(
-        "classic-exits", [Task(f"count-{way}", _command(way, "count", _AMOUNT)) for way in WAYS],
+        "classic-exits", {f"count-{way}": _command(way, "count", _AMOUNT) for way in WAYS},
         _COUNTS, _guest(), ["classic.sh", "throughput-net.sh"],
         prepare="sh /run/rvt/job/throughput-net.sh serve", files=exits.files(),
         spec=exits.prepare, ended=ended))

@@ -6,10 +6,7 @@ time means anything in another run.
 """
 
 import dataclasses
-import json
-from pathlib import Path
 
-from ..say import Failure
 from . import ratio, results, words
 from .model import MORE, Model, per_second
 
@@ -33,25 +30,6 @@ class Change:
     def quotient(self) -> float:
         """Returns the new figure in terms of the old one."""
         return self.after / self.before if self.before else float("inf") if self.after else 1.0
-
-
-def read(path: str):
-    """Reads the older report, whatever fields it has.
-
-    # Errors
-
-    `Failure` naming what is wrong with the file.
-    """
-    try:
-        data = json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise Failure(f"BASE={path}: {error.strerror}")
-    except ValueError as error:
-        raise Failure(f"BASE={path}: not a JSON file: {error}")
-    every = results.listed(data) if isinstance(data, dict) else None
-    if not isinstance(every, list) or not all(isinstance(result, dict) for result in every):
-        raise Failure(f"BASE={path}: not a report of the benchmark (no list of results)")
-    return results.load(Path(path))
 
 
 def changes(report, base) -> tuple:

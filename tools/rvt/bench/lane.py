@@ -77,7 +77,7 @@ class Lane:
             ready += f" && {self._plan.prepare}"
         return [("prepare", ready)] + [
             (entry.step, f"sh /run/rvt/job/turn.sh {entry.number} "
-                         f"{self._plan.task(entry.task).command(stacks[entry.stack])}")
+                         f"{self._plan.tasks[entry.task](stacks[entry.stack])}")
             for entry in entries]
 
     def _spec(self) -> Spec:

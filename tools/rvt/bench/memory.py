@@ -3,7 +3,7 @@
 
 from ..spec import Disk, Nic
 from . import ratio, samples, sizes
-from .rounds import Plan, Rounds, Task
+from .rounds import Plan, Rounds
 from .stacks import BASELINE
 
 TITLE = "Memory"
@@ -25,8 +25,7 @@ def run(bench) -> None:
     sizes.run(bench)
     if bench.quick:
         return
-    tasks = [Task("modules", _modules(bench))]
-    tasks += [Task(kind, _command(kind)) for kind in ("blk", "net")]
+    tasks = {"modules": _modules(bench), "blk": _command("blk"), "net": _command("net")}
     plan = Plan("memory", tasks, ratio.ROUNDS, guest(), ["memory.sh", "memory-modules.sh"])
     rounds = Rounds(bench, plan)
     plan.finished = lambda name: _loaded(bench, rounds) if name == "modules" else \

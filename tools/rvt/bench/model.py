@@ -231,7 +231,8 @@ class Model:
         """Returns the cases that compare an emulated card with virtio, each with all cards in one."""
         rows = {}
         for case in filter(self.emulated, self.cases):
-            row = rows.setdefault((case.workload, case.metric, case.unit), dataclasses.replace(case, results={}))
+            row = rows.setdefault((case.workload, case.metric, case.unit), dataclasses.replace(
+                case, results={}, fixed={"layout", *case.options}))
             row.results.update(case.results)
         return list(rows.values())
 

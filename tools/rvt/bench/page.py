@@ -5,7 +5,6 @@ import importlib.util
 import math
 import os
 import sys
-from pathlib import Path
 
 from ..paths import REPO
 from . import charts, compare, ratio, summary, words
@@ -25,19 +24,23 @@ def available() -> bool:
     return importlib.util.find_spec("jinja2") is not None
 
 
-def write(report, path, base=None) -> None:
-    """Writes the page; without a plotting library its tables. A library that is missing is a problem."""
+def write(report, base=None):
+    """Writes the page beside the figures and returns its path, None if that cannot be.
+
+    Without a plotting library it has tables only. A library that is missing is a problem.
+    """
     report.problems = [one for one in report.problems if one["what"] != _NAME]
     if not charts.available():
         report.problem(_NAME, charts.MISSING)
     if not available():
         report.problem(_NAME, f"Jinja2 is not installed for {sys.executable} (make setup)")
-        return
-    path = Path(path)
+        return None
+    path = report.path.with_suffix(".html")
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     part.write_text(text(report, base), encoding="utf-8")
     os.replace(part, path)
+    return path
 
 
 def text(report, base=None) -> str:

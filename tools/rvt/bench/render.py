@@ -2,10 +2,9 @@
 """Makes the page, the table and the picture of a report that is there already."""
 
 import argparse
-import json
 from pathlib import Path
 
-from ..say import Failure, say
+from ..say import say
 from . import charts, page, results, terminal
 
 
@@ -26,30 +25,22 @@ def asked(args) -> bool:
 
 def main(args, base) -> int:
     """Makes what was asked for."""
-    path = Path(args.source or args.out)
-    report = _load(path)
+    report = results.load(args.source or args.out)
     if args.picture:
         charts.picture(report, Path(args.picture))
         say(f"Picture: {args.picture}")
-    if args.render or not args.picture:
-        say(f"To look at: {show(report, base)}")
-    return 0
+    if args.picture and not args.render:
+        return 0
+    made = show(report, base)
+    if made:
+        say(f"To look at: {made}")
+    return 0 if made else 1
 
 
-def show(report, base=None) -> Path:
-    """Writes the page and prints the tables. Returns the path of the page."""
-    path = report.path.with_suffix(".html")
-    page.write(report, path, base)
+def show(report, base=None):
+    """Writes the page and prints the tables. Returns the path of the page, None if there is none."""
+    made = page.write(report, base)
     print(terminal.text(report))
     if base:
         print(terminal.changes(report, base))
-    return path
-
-
-def _load(path: Path):
-    try:
-        return results.load(path)
-    except OSError as error:
-        raise Failure(f"{path}: {error.strerror} (make bench measures)")
-    except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
-        raise Failure(f"{path}: not a report of the benchmark ({error})")
+    return made

@@ -12,7 +12,7 @@ import threading
 import time
 from pathlib import Path
 
-from ..say import say, warn
+from ..say import Failure, say, warn
 
 METRICS = ("instr_driver_ring", "instr_guest", "kicks", "irqs", "exits", "throughput",
            "latency_p50", "latency_p99", "memory", "time_host",
@@ -148,20 +148,26 @@ class Report:
         self._written = time.monotonic()
 
 
-def listed(data: dict):
-    """Returns the list of results in a file's content. Older files have another name for it."""
-    return data.get("results", data.get("cells"))
+def load(path: Path, name: str = "") -> Report:
+    """Reads a report back; one of another version may have more fields or fewer. `name` is that of its variable.
 
+    # Errors
 
-def load(path: Path) -> Report:
-    """Reads a report back; one of another version may have more fields or fewer."""
-    data = json.loads(Path(path).read_text())
+    `Failure` naming what is wrong with the file.
+    """
     known = {field.name: field for field in dataclasses.fields(Result)}
-    absent = {name: "" for name, field in known.items()
+    absent = {key: "" for key, field in known.items()
               if field.default is field.default_factory is dataclasses.MISSING}
-    report = Report(Path(path), data.get("about", {}))
-    report.problems, report.skipped = data.get("problems", []), data.get("skipped", [])
-    for found in listed(data):
-        found = {"breakdown": found.get("parts", []), **found}  # The older name.
-        report.results.append(Result(**{**absent, **{name: value for name, value in found.items() if name in known}}))
+    try:
+        data = json.loads(Path(path).read_text(encoding="utf-8"))
+        report = Report(Path(path), data.get("about", {}))
+        report.problems, report.skipped = data.get("problems", []), data.get("skipped", [])
+        # Files of earlier versions have cells with parts.
+        for found in data.get("results", data.get("cells")):
+            found = {"breakdown": found.get("parts", []), **found}
+            report.results.append(Result(**{**absent, **{key: found[key] for key in known if key in found}}))
+    except OSError as error:
+        raise Failure(f"{name}{path}: {error.strerror} (make bench measures)")
+    except (ValueError, TypeError, AttributeError) as error:
+        raise Failure(f"{name}{path}: not a report of the benchmark ({error})")
     return report

@@ -21,22 +21,13 @@ from .turns import Turns, order
 
 
 @dataclasses.dataclass
-class Task:
-    """Something to measure."""
-
-    #: Without spaces; names the task in logs.
-    name: str
-    #: Returns the command line for a stack.
-    command: Callable
-
-
-@dataclasses.dataclass
 class Plan:
     """The tasks to measure, and their guest."""
 
     #: The part, for logs and messages.
     part: str
-    tasks: list
+    #: A name without spaces -> a function that returns the command line for a stack.
+    tasks: dict
     rounds: int
     #: Fields of the guest's Spec.
     guest: dict
@@ -57,10 +48,6 @@ class Plan:
     #: Called with a task's name when all its rounds are over.
     finished: Callable = lambda name: None
 
-    def task(self, name: str) -> Task:
-        """Returns a task by its name."""
-        return next(task for task in self.tasks if task.name == name)
-
 
 class Rounds:
     """Runs a plan and holds what was measured."""
@@ -68,7 +55,7 @@ class Rounds:
     def __init__(self, bench, plan: Plan):
         self.bench = bench
         self.plan = plan
-        self._entries = order([task.name for task in plan.tasks],
+        self._entries = order(list(plan.tasks),
                               [stack.name for stack in bench.stacks], plan.rounds)
         self.turns = Turns(self._entries)
         self._open = set(self._entries)
@@ -159,5 +146,5 @@ class Rounds:
             self._open.difference_update(entries)
             left = {entry.task for entry in self._open}
             for task in self.plan.tasks:
-                if task.name in before - left and task.name not in self._skipped:
-                    self.plan.finished(task.name)
+                if task in before - left and task not in self._skipped:
+                    self.plan.finished(task)

@@ -58,20 +58,6 @@ def score(subject, found: dict) -> str:
             f"{wide} of {better + worse + same + wide} comparisons.")
 
 
-def headline(model, subject) -> str:
-    """Returns a sentence on the main figure of each operation, "" if there is none."""
-    said = {}
-    for case in model.headlines(model.of(MAIN)):
-        found = case.against(subject)
-        if found:
-            change = "" if found["verdict"] == ratio.SAME else f" ({words.change(found['value'])})"
-            said.setdefault(found["verdict"], []).append(case.name() + change)
-    clauses = [f"{how} instructions for {words.join(said[verdict])}" for verdict, how in (
-        (ratio.SLOWER, "more"), (ratio.FASTER, "fewer"), (ratio.SAME, "as many"),
-        (ratio.WIDE_SPREAD, "too uncertain a number of")) if verdict in said]
-    return f"Beside {model.baseline.label}, it executes {words.join(clauses)}." if clauses else ""
-
-
 def configurations(model, subject) -> list:
     """Returns a sentence for each work that was measured in several configurations."""
     lines = []

@@ -26,11 +26,12 @@ def table(rows: list, most: int = None) -> list:
 def text(report) -> str:
     """Returns the tables of a report."""
     model, lines = Model(report), []
+    alone, memory = (model.headlines(cases) for cases in (model.alone(), model.of("memory")))
     for title, rows, most in (
             *_costs(model), ("Times and rates against the baseline in the same rounds", _ratios(model), _SHOWN),
-            ("An emulated card against virtio", _classic(model), _SHOWN),
-            ("Ring code alone on the host", _wide(model, model.headlines(model.alone())), _SHOWN),
-            ("Memory", _wide(model, model.headlines(model.of("memory"))), _SHOWN)):
+            ("An emulated card against virtio", _wide(model.classic(), model.cards()), _SHOWN),
+            ("Ring code alone on the host", _wide(alone, model.among(alone)), _SHOWN),
+            ("Memory", _wide(memory, model.among(memory)), _SHOWN)):
         lines += ["", title, *table(rows, most)] if rows else []
     scores = [summary.score(subject, summary.findings(model, subject)) for subject in summary.rivals(model)]
     lines += ["", *scores] if scores else []
@@ -87,14 +88,13 @@ def _event(case, subject) -> str:
     return words.number(case.value(subject)) + {ratio.FASTER: " less", ratio.SLOWER: " more"}.get(verdict, "")
 
 
-def _wide(model, cases: list) -> list:
+def _wide(cases: list, subjects: list) -> list:
     """Returns a row for each case and a column for each subject, with the change behind a figure."""
-    subjects = model.among(cases)
     rows = [["", *[subject.label for subject in subjects]]] if cases else []
     for case in cases:
         unit = case.unit.partition("/")[0] if case.metric == "memory" else ""
         fields = [(words.figure(case.value(subject), unit), _against(case, subject)) for subject in subjects]
-        rows.append([case.name() + (f", {case.unit}" if case.alone else ""),
+        rows.append([case.name() if case.metric == "memory" else f"{case.name()}, {case.quantity()}",
                      *[f"{value} {against:>8}" if against else value for value, against in fields]])
     return rows
 
@@ -106,10 +106,3 @@ def _ratios(model) -> list:
     return [[case.title(), subject.label, words.factor(one["value"]),
              f"{words.factor(one['low'])}..{words.factor(one['high'])}", one["verdict"]]
             for case, subject, one in found]
-
-
-def _classic(model) -> list:
-    rows, subjects = model.classic(), model.cards()
-    return [["", *[subject.label for subject in subjects]],
-            *[[f"{row.workload}, {row.quantity()}", *[words.number(row.value(subject)) for subject in subjects]]
-              for row in rows]] if rows else []

@@ -6,7 +6,7 @@ import shutil
 
 from .. import accel, kmods
 from . import ratio, samples, workloads
-from .rounds import Plan, Rounds, Task
+from .rounds import Plan, Rounds
 
 TITLE = "Throughput and latency"
 _SCRIPTS = ["throughput-blk.sh", "throughput-net.sh"]
@@ -27,7 +27,7 @@ def run(bench) -> None:
 def _guest(bench, vcpus: int, loads: list, seconds: int, busy: str) -> None:
     """Measures what is done in one guest."""
     by_task = {load.task: load for load in loads}
-    tasks = [Task(load.task, _command(load, seconds)) for load in loads]
+    tasks = {load.task: _command(load, seconds) for load in loads}
     plan = Plan("throughput", tasks, ratio.ROUNDS if bench.quick else ratio.MANY,
                 workloads.guest(vcpus), _SCRIPTS,
                 prepare="sh /run/rvt/job/throughput-net.sh serve")
