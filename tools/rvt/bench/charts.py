@@ -16,6 +16,8 @@ from .summary import MAIN
 MISSING = f"matplotlib is not installed for {sys.executable} (make setup)"
 #: In inches. At this width a chart is as wide as a phone and its text is still readable there.
 _WIDTH, _ROW, _REST = 5.3, 0.235, 0.75
+#: In pixels of the page.
+_WIDEST = 610
 #: Colours of the layers of an operation, after Paul Tol's muted scheme for colour-blind readers.
 _LAYERS = {"driver": "#332288", "ring": "#44aa99", "transport": "#ddcc77", "kernel": "#b5b5b5",
            "user": "#dddddd"}
@@ -75,12 +77,11 @@ class Page:
         figure = _figure(_WIDTH, height, f"chart {self._count}")
         draw(figure.subplots(), content, *arguments)
         text = _svg(figure)
-        # What has no meaning inside a page, and ids that nothing refers to.
+        # What has no meaning inside a page, and ids that nothing refers to, which all charts have in common.
         text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", text[text.index("<svg"):], flags=re.S)
-        text = re.sub(r' (?:xmlns(?::\w+)?="[^"]*"|id="(?![mp][0-9a-f]{10}")[^"]*")', "", text)
-        width = 1.6 * 72 * _WIDTH
-        return re.sub(r'(<svg) width="[^"]*" height="[^"]*"',
-                      rf'\1 style="max-width:{width:.0f}px"', text)
+        text = re.sub(r'<svg[^>]*(viewBox="[^"]*")[^>]*>', rf'<svg style="max-width:{_WIDEST}px" \1>', text, count=1)
+        used = set(re.findall(r"#([^\")]+)", text))
+        return re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in used else "", text)
 
 
 def _figure(width: float, height: float, salt: str):

@@ -28,8 +28,7 @@ def run(bench) -> None:
     repeats = Repeats(bench, "cost")
     rounds = _QUICK_ROUNDS if bench.quick else _ROUNDS
     for number in range(rounds):
-        _boots(bench, f"cost-{number + 1}", _plan(bench),
-               lambda boot, number=number: repeats.take(boot, number))
+        boots(bench, f"cost-{number + 1}", _plan(bench), lambda boot, number=number: repeats.take(boot, number))
     notes = {} if bench.quick else _separate(bench, repeats)
     repeats.report(notes)
 
@@ -42,18 +41,20 @@ def _plan(bench) -> list:
     return usual + [(WORKS[name], variant) for name in _EVERYWHERE for variant in _VARIANTS[1:]]
 
 
-def _boots(bench, name: str, plan: list, take, phases=(1, 2, 3)) -> None:
-    """Boots a guest for each ring provider and hands it to `take`, however far it came."""
+def boots(bench, name: str, plan: list, take, factors=(1, 2, 3), vcpus: int = 1) -> None:
+    """Boots a guest for each ring provider and hands it to `take`, however far it came.
+
+    `factors` are the lengths of the phases in terms of that of the work.
+    """
     for ring, group in stacks.by_ring(bench.stacks).items():
-        items = [Item(stack, device_for(work, variant), work,
-                      [factor * work.count for factor in phases])
+        items = [Item(stack, device_for(work, variant), work, [int(factor * work.count) for factor in factors])
                  for work, variant in plan for stack in group]
-        boot = Boot(bench, f"{name}-{ring}", items)
+        boot = Boot(bench, f"{name}-{ring}", items, vcpus)
         try:
             boot.run()
         except Failure as failure:
             bench.report.problem(boot.name, str(failure))
-        explain(bench, items)
+        explain(bench, items, vcpus)
         take(boot)
 
 
@@ -73,7 +74,7 @@ def _separate(bench, repeats: Repeats) -> dict:
                     slopes.total(item.phases[0], item.irqs[0], boot.symbols)
 
     for factor in (1, 2, 3):
-        _boots(bench, f"cost-{factor}n", plan, take, (factor,))
+        boots(bench, f"cost-{factor}n", plan, take, (factor,))
     by_name = {stack.name: stack for stack in bench.stacks}
     notes = {}
     for key, found in totals.items():

@@ -7,10 +7,9 @@ virtual processors. All devices of one number of processors share a guest.
 
 import itertools
 
-from ..say import Failure
-from . import plugin, stacks
-from .costcells import Repeats, explain
-from .phases import Boot, Item, device_for
+from . import plugin
+from .cost import boots
+from .costcells import Repeats
 from .variants import WORKS, Variant
 
 TITLE = "Cost per operation over ring layouts and features"
@@ -19,7 +18,7 @@ _LAYOUTS = ("split", "packed", "split-in-order", "packed-in-order")
 _WORKS = ("blk-randread-4k-qd1", "net-icmp-echo")
 _VCPUS = (1, 4)
 #: Two short phases give the slope; that it is straight is shown by the part `cost`.
-_SHARES = (2, 1)
+_FACTORS = (1 / 2, 1)
 
 
 def variants(quick: bool) -> list:
@@ -38,22 +37,8 @@ def variants(quick: bool) -> list:
 def run(bench) -> None:
     """Measures every combination that the stacks can do."""
     plugin.build()
+    plan = [(WORKS[work], variant) for work in _WORKS for variant in variants(bench.quick)]
     for vcpus in _VCPUS[:1] if bench.quick else _VCPUS:
         repeats = Repeats(bench, "matrix", vcpus, functions=False)
-        for ring, group in stacks.by_ring(bench.stacks).items():
-            _boot(bench, f"matrix-{vcpus}-{ring}", group, vcpus, repeats)
+        boots(bench, f"matrix-{vcpus}", plan, lambda boot, to=repeats: to.take(boot, 0), _FACTORS, vcpus)
         repeats.report()
-
-
-def _boot(bench, name: str, group: list, vcpus: int, repeats: Repeats) -> None:
-    """Measures the stacks on one ring provider in one guest."""
-    items = [Item(stack, device_for(WORKS[work], variant), WORKS[work],
-                  [WORKS[work].count // share for share in _SHARES])
-             for work in _WORKS for variant in variants(bench.quick) for stack in group]
-    boot = Boot(bench, name, items, vcpus)
-    try:
-        boot.run()
-    except Failure as failure:
-        bench.report.problem(name, str(failure))
-    explain(bench, items, vcpus)
-    repeats.take(boot, 0)
