@@ -147,71 +147,42 @@ def _mark(axes, x: float, y: float, case, subject, text: str, compared, **place)
 
 
 def _ratios(axes, shown: list, title: str, more_is_better: bool) -> None:
-    """Draws ratios; an interval that goes on outside of the axes ends in an arrow."""
-    from matplotlib.ticker import FixedLocator, NullLocator
+    """Draws ratios: all, and of their intervals up to twice as far as the last one.
+
+    One very wide interval would leave no room to see the others.
+    """
     several = len({case.metric for case, _ in shown}) > 1
     _frame(axes, shown, title, lambda case: case.title() if several else case.name())
     dots = [(y, case, subject, case.against(subject)) for y, (case, subject) in enumerate(shown) if subject]
-    low, high = _range([found for *_, found in dots])
-    axes.set_xscale("log")
-    axes.set_xlim(low / 1.03, high * 1.03)
-    axes.xaxis.set_major_locator(FixedLocator(_ticks(low / 1.03, high * 1.03)))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.axvspan(*((1, high * 1.03) if more_is_better else (low / 1.03, 1)), color="#eef5ee", zorder=0, linewidth=0)
+    least, most = (pick(found["value"] for *_, found in dots) for pick in (min, max))
+    low = min(0.95, max(min(found["low"] for *_, found in dots), least / 2)) / 1.03
+    high = max(1.05, min(max(found["high"] for *_, found in dots), most * 2)) * 1.03
+    axes.set_xlim(low, high)
+    axes.axvspan(*((1, high) if more_is_better else (low, 1)), color="#eef5ee", zorder=0, linewidth=0)
     axes.axvline(1, color=_FAINT, linewidth=1, zorder=1)
     axes.annotate("better \u2192" if more_is_better else "\u2190 better", (1, 1), (4 if more_is_better else -4, 3),
                   xycoords=("data", "axes fraction"), ha="left" if more_is_better else "right",
                   textcoords="offset points", size=8, color="#3d6b3d")
     for y, case, subject, found in dots:
-        axes.plot([found["low"], found["high"]], [y, y], color=subject.color, linewidth=1.6, zorder=2,
-                  solid_capstyle="butt")
-        for end, mark, beyond in ((low / 1.02, "<", found["low"] < low), (high * 1.02, ">", found["high"] > high)):
-            axes.plot([end] * beyond, [y] * beyond, marker=mark, markersize=4, color=subject.color, zorder=3)
-        axes.plot([found["value"]], [y], marker="D" if ratio.called(found) else "o", markersize=5, zorder=3,
-                  color=subject.color, markerfacecolor=subject.color if ratio.called(found) else "white")
+        called = ratio.called(found)
+        axes.plot([found["low"], found["high"]], [y, y], color=subject.color, linewidth=1.6, zorder=2)
+        axes.plot([found["value"]], [y], marker="D" if called else "o", markersize=5, zorder=3, color=subject.color,
+                  markerfacecolor=subject.color if called else "white")
         _mark(axes, 1, y, case, subject, words.factor(found["value"]), lambda found: found["verdict"],
               xycoords=axes.get_yaxis_transform(), annotation_clip=False)
 
 
-def _range(found: list) -> tuple:
-    """Returns what ratios to show: all, and of their intervals up to twice as far as the last one.
-
-    One very wide interval would leave no room to see the others.
-    """
-    least, most = min(one["value"] for one in found), max(one["value"] for one in found)
-    return (min(0.95, max(min(one["low"] for one in found), least / 2)),
-            max(1.05, min(max(one["high"] for one in found), most * 2)))
-
-
-def _ticks(low: float, high: float) -> list:
-    """Returns round ratios from `low` to `high`, as many as fit."""
-    ticks = next(ticks for most, ticks in (
-        (1.35, [0.8, 0.85, 0.9, 0.95, 1, 1.05, 1.1, 1.15, 1.2]),
-        (2.1, [0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.4, 1.6]),
-        (6, [0.25, 0.35, 0.5, 0.7, 1, 1.2, 1.5, 2, 3, 4]),
-        (float("inf"), [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100])) if high / low < most)
-    return [tick for tick in ticks if low <= tick <= high]
-
-
 def _distribution(axes, subjects: list, case) -> None:
-    """Draws how many operations took how long at most."""
-    from matplotlib.ticker import MaxNLocator, NullLocator
+    """Draws the part of the operations that took no longer than a time, without the longest of all."""
     every = [point for subject in subjects for point in case.results[subject.key].cdf]
     for subject in subjects:
-        axes.step(*zip(*sorted(case.results[subject.key].cdf)), where="post", color=subject.color, label=subject.label)
-    least = min((value for value, part in every if value > 0 and part >= 0.001), default=0)
-    most = max((value for value, part in every if part <= 0.995), default=0)
+        axes.step(*zip(*sorted(case.results[subject.key].cdf)), where="post", color=subject.color,
+                  label=subject.label)
+    axes.set_xlim(min((value for value, part in every if part >= 0.001), default=None),
+                  max((value for value, part in every if part <= 0.995), default=None))
     axes.set_ylim(0, 1)
     axes.set_yticks([0, 0.25, 0.5, 0.75, 0.99], ["0", "25 %", "50 %", "75 %", "99 %"])
     axes.grid(axis="y")
-    axes.set_xscale("log")
-    if 0 < least < most:
-        axes.set_xlim(least, most)
-        if most < 8 * least:
-            axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-    axes.xaxis.set_major_formatter("{x:,g}")
-    axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel(f"latency, {case.unit}")
     axes.set_title(case.name(), loc="left")
     axes.legend(loc="lower right")
