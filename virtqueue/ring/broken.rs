@@ -60,6 +60,3 @@ pub struct Report {
     /// The largest value that would have been valid, or the only one.
     pub limit: u32,
 }
-
-/// A reason, with the value and the limit of its report.
-pub(super) type Fault = (Broken, u32, u32);

@@ -9,7 +9,6 @@
 use super::{
     broken::{
         Broken,
-        Fault,
         Report, //
     },
     format::View,
@@ -218,18 +217,14 @@ impl<P: Platform, V: Copy> Control<P, V> {
         self.broken.set(0);
     }
 
-    /// Marks the queue broken by its device, unless it is broken already. The first fault is
-    /// reported.
+    /// Marks the queue broken by its device, unless it is broken already. The first report is
+    /// kept in `first`.
     #[cold]
     #[inline(never)]
-    pub(super) fn latch(&self, report: &mut Option<Report>, (reason, value, limit): Fault) {
+    pub(super) fn latch(&self, first: &mut Option<Report>, report: Report) {
         if self.broken().is_none() {
-            self.broken.set(reason as u32);
-            *report = Some(Report {
-                reason,
-                value,
-                limit,
-            });
+            self.broken.set(report.reason as u32);
+            *first = Some(report);
         }
     }
 }

@@ -6,7 +6,7 @@
 //! [`Frame`](super::frame::Frame) is the common part.
 
 use super::{
-    broken::Fault,
+    broken::Report,
     control::{
         Armed,
         Control, //
@@ -180,7 +180,7 @@ pub unsafe trait Format: Sized {
         batch: &Batch,
         control: &Control<Self::Platform, Self::View>,
         count: &mut Count,
-    ) -> Result<Found, Fault>;
+    ) -> Result<Found, Report>;
 
     /// Returns the id and the length of the used buffer at `at`, which [`Format::look`] found with
     /// `id`.

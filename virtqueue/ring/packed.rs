@@ -26,7 +26,7 @@ use self::{
     position::Cursor, //
 };
 use super::{
-    broken::Fault,
+    broken::Report,
     control::{
         self,
         Armed, //
@@ -236,7 +236,7 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
         batch: &Batch,
         control: &Control<P>,
         count: &mut Count,
-    ) -> Result<Found, Fault> {
+    ) -> Result<Found, Report> {
         if IN_ORDER && batch.goes_on() {
             return Ok(Found::InBatch);
         }

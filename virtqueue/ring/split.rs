@@ -18,7 +18,7 @@ use self::memory::Areas;
 use super::{
     broken::{
         Broken,
-        Fault, //
+        Report, //
     },
     control::{
         self,
@@ -185,7 +185,7 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
         batch: &Batch,
         _control: &Control<P>,
         count: &mut Count,
-    ) -> Result<Found, Fault> {
+    ) -> Result<Found, Report> {
         if at != self.used_seen {
             if IN_ORDER && batch.goes_on() {
                 return Ok(Found::InBatch);
@@ -204,7 +204,11 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
             return Ok(Found::Nothing);
         }
         if seen.wrapping_sub(at) > count.made.wrapping_sub(at) {
-            return Err((Broken::IndexJump, seen.into(), count.made.into()));
+            return Err(Report {
+                reason: Broken::IndexJump,
+                value: seen.into(),
+                limit: count.made.into(),
+            });
         }
         // §2.7.14: The index is read before the entries and the contents of the buffers. Pairs with
         // the barrier of the device between writing those and the index (§2.7.8.2).

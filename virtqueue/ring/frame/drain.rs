@@ -89,8 +89,8 @@ where
                 let found = match self.look::<true>(at) {
                     Ok(Found::Nothing) => break,
                     Ok(found) => found,
-                    Err(fault) => {
-                        self.fail(fault);
+                    Err(report) => {
+                        self.fail(report);
                         return Callbacks::Broken;
                     }
                 };
@@ -127,8 +127,8 @@ where
         let at = self.format.at(&self.count);
         match self.look::<false>(at) {
             Ok(_) => false,
-            Err(fault) => {
-                self.fail(fault);
+            Err(report) => {
+                self.fail(report);
                 true
             }
         }

@@ -6,7 +6,7 @@ use super::{
     super::{
         broken::{
             Broken,
-            Fault, //
+            Report, //
         },
         control::Control,
         format::{
@@ -50,7 +50,7 @@ where
         match self.look::<false>(at) {
             Ok(Found::Nothing) => None,
             Ok(found) => self.take::<false>(at, found),
-            Err(fault) => self.fail(fault),
+            Err(report) => self.fail(report),
         }
     }
 
@@ -86,7 +86,7 @@ where
 
     /// Looks for a used buffer; see [`Format::look`] for `DRAIN`.
     #[inline(always)]
-    pub(super) fn look<const DRAIN: bool>(&mut self, at: F::At) -> Result<Found, Fault> {
+    pub(super) fn look<const DRAIN: bool>(&mut self, at: F::At) -> Result<Found, Report> {
         self.format
             .look::<DRAIN>(at, &self.batch, &self.control, &mut self.count)
     }
@@ -99,8 +99,8 @@ where
 
     /// Marks the queue broken by its device.
     #[cold]
-    pub(super) fn fail(&mut self, fault: Fault) -> Option<Used<T>> {
-        self.control.latch(&mut self.report, fault);
+    pub(super) fn fail(&mut self, report: Report) -> Option<Used<T>> {
+        self.control.latch(&mut self.report, report);
         None
     }
 
@@ -108,7 +108,11 @@ where
     #[cold]
     fn fail_id(&mut self, reason: Broken, id: u32) -> Option<Used<T>> {
         let last = self.format.size().wrapping_sub(1);
-        self.fail((reason, id, last.into()))
+        self.fail(Report {
+            reason,
+            value: id,
+            limit: last.into(),
+        })
     }
 
     /// Takes the next used buffer, which [`Format::look`] found; see [`Format::step`] for `QUIET`.
@@ -153,7 +157,11 @@ where
         let skipped = slot.next.wrapping_sub(self.count.done);
         if skipped >= pending {
             let size = skipped.wrapping_add(1);
-            self.fail((Broken::WrongBatch, size.into(), pending.into()));
+            self.fail(Report {
+                reason: Broken::WrongBatch,
+                value: size.into(),
+                limit: pending.into(),
+            });
             return false;
         }
         self.batch.start(skipped.wrapping_add(1), len);
