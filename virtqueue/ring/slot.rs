@@ -10,8 +10,8 @@ use super::tables::Loan;
 /// The caller allocates one for each descriptor of the queue, and passes all of them to the ring.
 ///
 /// PERF: Half a cache line for a token of two words, so that the address of a slot is a shift away
-/// from the id. The table of the id is not stored here but in [`Tables`](super::Tables), which only
-/// a buffer that uses the table asks for it.
+/// from the id. The [`Tables`](super::Tables) keep the table of the id. They are asked for it only
+/// if a buffer fits into the table.
 ///
 /// # Invariants
 ///

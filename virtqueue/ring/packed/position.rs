@@ -231,6 +231,7 @@ impl Cursor {
     }
 
     /// Returns the position in the next lap for a word that is at the end of its lap or behind.
+    ///
     /// PERF: Needed once in a lap, and cold, so that a branch leads here.
     #[cold]
     #[inline]
