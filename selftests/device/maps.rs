@@ -12,7 +12,8 @@
 
 use crate::{
     bindings,
-    mem, //
+    mem,
+    transport::queues, //
 };
 use core::{
     ffi::c_void,
@@ -103,6 +104,8 @@ pub(crate) struct Maps {
     left: Atomic<i64>,
     /// The largest area that there is memory for, in bytes.
     largest: Atomic<usize>,
+    /// The queue that the device uses when the next area is freed, or null.
+    late: Atomic<*mut c_void>,
 }
 
 impl Maps {
@@ -118,6 +121,7 @@ impl Maps {
             areas: Atomic::new(0),
             left: Atomic::new(-1),
             largest: Atomic::new(usize::MAX),
+            late: Atomic::new(null_mut()),
         }? Error))
     }
 
@@ -180,6 +184,11 @@ impl Maps {
     /// There is memory for areas of so many bytes only from now on.
     pub(crate) fn limit_areas(&self, bytes: usize) {
         self.largest.store(bytes, Relaxed);
+    }
+
+    /// The device uses a queue that is in reset when the next area is freed.
+    pub(crate) fn use_late(&self, vq: *mut bindings::virtqueue) {
+        self.late.store(vq.cast(), Relaxed);
     }
 
     fn handle(&self, phys: u64) -> u64 {
@@ -393,8 +402,15 @@ unsafe extern "C" fn free(
         return;
     };
     maps.areas.fetch_sub(1, Relaxed);
-    // SAFETY: `alloc` returned it for the same size.
-    unsafe { bindings::rust_virtio_fake_free_area(area, size) };
+    let late = maps.late.xchg(null_mut(), Relaxed);
+    // SAFETY: A queue stays as long as its device has memory for it. `alloc` returned the area for
+    // the same size.
+    unsafe {
+        if !late.is_null() {
+            queues::use_late(late.cast());
+        }
+        bindings::rust_virtio_fake_free_area(area, size);
+    }
 }
 
 /// Says that all memory has to be synchronised.

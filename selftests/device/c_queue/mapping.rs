@@ -161,6 +161,18 @@ impl Fake {
         self.0.maps.limit_areas(bytes);
     }
 
+    /// The device uses a buffer of a queue that was taken from it, in the ring of before, and
+    /// interrupts: when the next area is freed, if the queue is in reset then.
+    ///
+    /// # Errors
+    ///
+    /// `ENOENT`: there is no such queue.
+    pub fn use_late(&self, queue: usize) -> Result {
+        let vq = self.0.queues.lock().get(queue).ok_or(ENOENT)?.vq;
+        self.0.maps.use_late(vq);
+        Ok(())
+    }
+
     /// Only so many mappings succeed from now on; `None`: all.
     pub fn limit_maps(&self, left: Option<u32>) {
         self.0.maps.limit(left);

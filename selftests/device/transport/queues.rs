@@ -321,6 +321,32 @@ pub(super) unsafe extern "C" fn enable_vq_after_reset(vq: *mut bindings::virtque
     })
 }
 
+/// Uses a buffer of a queue that is in reset, in the ring of before, and interrupts. Process
+/// context, sleeps.
+///
+/// # Safety
+///
+/// `vq` is a queue of a fake device.
+pub(crate) unsafe fn use_late(vq: *mut bindings::virtqueue) {
+    // SAFETY: The caller passes a queue of a registered device.
+    let (inner, index, in_reset) = unsafe {
+        (
+            Inner::from_vdev((*vq).vdev),
+            (*vq).index as usize,
+            (*vq).reset,
+        )
+    };
+    let Some(line) = inner.line(index).ok().filter(|_| in_reset) else {
+        return;
+    };
+    // SAFETY: `vq` is a queue of `inner`.
+    let mut ring = unsafe { device_ring(inner, vq) };
+    if ring.push(0, 0, 1).is_ok() {
+        line.raise();
+        line.sync();
+    }
+}
+
 /// The driver notifies the device. Any context.
 pub(crate) extern "C" fn notify(vq: *mut bindings::virtqueue) -> bool {
     // SAFETY: The ring passes a queue of a registered device, which is in an `Arc`.

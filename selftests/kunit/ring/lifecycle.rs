@@ -269,6 +269,47 @@ mod suite {
         })
     }
 
+    /// A device goes on with the ring that was taken from it, and interrupts while that is
+    /// replaced: nobody looks at either ring. With the new one, interrupts are heard again (R41).
+    #[test]
+    fn interrupted_resize() -> Result {
+        if !native_or(c"the C ring looks at the ring that it is about to free")? {
+            return Ok(());
+        }
+        on(
+            &[
+                &[RING_RESET, INDIRECT_DESC, EVENT_IDX],
+                &[RING_RESET, INDIRECT_DESC, RING_PACKED],
+                &[RING_RESET, INDIRECT_DESC, IN_ORDER],
+                &[RING_RESET, INDIRECT_DESC, IN_ORDER, RING_PACKED, EVENT_IDX],
+            ],
+            || Setup {
+                mapping: Some(Addresses::Marked),
+                ..Setup::default()
+            },
+            |bench, fake, _, _queues| {
+                let mut vq = fake.c_queue(0)?;
+                for size in [4, 8, 2] {
+                    let (callbacks, before) = (bench.callbacks(), fake.traffic(0));
+                    // The first memory that is freed is that of the tables, with the ring in
+                    // between.
+                    fake.use_late(0)?;
+                    let (result, _) = vq.reset(Some(size))?;
+                    result?;
+                    check_eq!(bench.callbacks(), callbacks);
+                    let spurious = fake.traffic(0).spurious - before.spurious;
+                    check_eq!((fake.traffic(0).handled, spurious), (before.handled, 1));
+                    check!(vq.get()?.is_none());
+                    post(&mut vq, fake, 5, 1)?;
+                    use_one(fake)?;
+                    check_eq!(bench.callbacks(), callbacks + 1);
+                    check_eq!(get(&mut vq)?.wire.number(), 5);
+                }
+                Ok(())
+            },
+        )
+    }
+
     /// No memory for another size: the queue has its old one, and works (R41).
     #[test]
     fn resize_without_memory() -> Result {
