@@ -92,6 +92,7 @@ int rust_virtio_fake_read_polled(struct block_device *bdev, sector_t sector,
 				 struct page *page, bool *batched);
 void rust_virtio_fake_timeout(struct block_device *bdev, unsigned int millis);
 struct net_device *rust_virtio_fake_netdev(struct device *dev);
+void rust_virtio_fake_dev_hold(struct net_device *dev);
 void rust_virtio_fake_dev_put(struct net_device *dev);
 void rust_virtio_fake_nic(struct net_device *dev,
 			  struct rust_virtio_fake_nic *nic);

@@ -147,6 +147,11 @@ struct net_device *rust_virtio_fake_netdev(struct device *dev)
 	return netdev;
 }
 
+void rust_virtio_fake_dev_hold(struct net_device *dev)
+{
+	dev_hold(dev);
+}
+
 void rust_virtio_fake_dev_put(struct net_device *dev)
 {
 	dev_put(dev);

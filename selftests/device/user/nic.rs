@@ -309,7 +309,8 @@ impl Nic {
         unsafe { bindings::rust_virtio_fake_let_go() }
     }
 
-    /// Listens to what the interface receives of an Ethernet type.
+    /// Listens to what the interface receives of an Ethernet type. As long as the result exists,
+    /// removal waits, as for this.
     ///
     /// # Errors
     ///
@@ -333,9 +334,22 @@ impl Nic {
             }? Error),
             GFP_KERNEL,
         )?;
-        // SAFETY: The handler stays until `Capture` is dropped.
+        // SAFETY: The handler stays until `Capture` is dropped, and the interface, which the core
+        // keeps the handler with, as long as that.
         unsafe { bindings::dev_add_pack(inner.handler.get()) };
-        Ok(Capture(inner))
+        Ok(Capture {
+            inner,
+            _nic: self.clone(),
+        })
+    }
+}
+
+impl Clone for Nic {
+    fn clone(&self) -> Self {
+        // SAFETY: This is a reference to the interface (type invariant).
+        unsafe { bindings::rust_virtio_fake_dev_hold(self.0) };
+        // INVARIANT: It was just taken.
+        Self(self.0)
     }
 }
 
@@ -406,7 +420,11 @@ impl CaptureInner {
 }
 
 /// The frames that an interface received.
-pub struct Capture(Arc<CaptureInner>);
+pub struct Capture {
+    inner: Arc<CaptureInner>,
+    /// The interface, which stays until the handler was removed.
+    _nic: Nic,
+}
 
 impl Capture {
     /// Returns the number of frames that came so far, up to 64.
@@ -417,13 +435,13 @@ impl Capture {
     /// Returns how many bytes of the last frame were in the head of its packet, in the stack's own
     /// memory or in the buffer that the frame was received in.
     pub fn linear(&self) -> u32 {
-        self.0.linear.load(Relaxed)
+        self.inner.linear.load(Relaxed)
     }
 
     /// Returns the last frame's word on its checksum: 0 nothing, 1 that it was checked, 3 that it
     /// is to be completed.
     pub fn summed(&self) -> i32 {
-        self.0.summed.load(Relaxed)
+        self.inner.summed.load(Relaxed)
     }
 
     /// Whether none came.
@@ -435,7 +453,7 @@ impl Capture {
     pub fn with<R>(&self, f: impl FnOnce(&[KVec<u8>]) -> R) -> R {
         // SAFETY: Matched below; `receive` takes the lock in soft interrupts.
         unsafe { bindings::rust_virtio_fake_bh(false) };
-        let result = f(&self.0.frames.lock());
+        let result = f(&self.inner.frames.lock());
         // SAFETY: Matches the call above.
         unsafe { bindings::rust_virtio_fake_bh(true) };
         result
@@ -446,7 +464,7 @@ impl Capture {
         // SAFETY: Matched below; `receive` takes the lock in soft interrupts.
         unsafe { bindings::rust_virtio_fake_bh(false) };
         let frame = {
-            let mut frames = self.0.frames.lock();
+            let mut frames = self.inner.frames.lock();
             if frames.is_empty() {
                 None
             } else {
@@ -461,7 +479,8 @@ impl Capture {
 
 impl Drop for Capture {
     fn drop(&mut self) {
-        // SAFETY: The handler was added, and is removed once; this waits until it runs nowhere.
-        unsafe { bindings::dev_remove_pack(self.0.handler.get()) };
+        // SAFETY: The handler was added, and is removed once; this waits until it runs nowhere. The
+        // interface is there until then.
+        unsafe { bindings::dev_remove_pack(self.inner.handler.get()) };
     }
 }

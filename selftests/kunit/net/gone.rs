@@ -9,7 +9,8 @@ use super::{
     },
     frame::{
         from_us,
-        to_us, //
+        to_us,
+        ETHER_TYPE, //
     },
     Rig,
     F_MRG_RXBUF, //
@@ -124,6 +125,22 @@ mod suite {
         drop(nic);
         rig.remove(DEADLINE_MS, Plug::yank)?;
         check_eq!(Nic::let_go(), freed + 5);
+        Ok(())
+    }
+
+    /// Unplugged while frames are captured, which nobody has the interface for: it waits for the
+    /// end of that.
+    #[test]
+    fn captured() -> Result {
+        let mut rig = Rig::with(&[])?;
+        let capture = rig.up()?.capture(ETHER_TYPE)?;
+        let plug = rig.plug.take().ok_or(ENODEV)?;
+        let removal = Task::new(move || drop(plug))?;
+        wait::pause(100);
+        let waited = !removal.is_done();
+        drop(capture);
+        removal.join(DEADLINE_MS)?;
+        check!(waited);
         Ok(())
     }
 
