@@ -183,8 +183,10 @@ impl<T: Buffer> Virtqueue<T> {
         unsafe { RawQueue::new(self.raw()) }
     }
 
-    /// The device of the queue, which is bound as long as it has queues.
-    pub fn dev(&self) -> &Device<Bound> {
+    /// The device of the queue, which is bound as long as it has queues: for the bus only. While
+    /// unbinding waits for the queue, what drivers have by `Devres` is gone already, which the
+    /// kernel takes a `Device<Bound>` for the proof of that it is there.
+    fn dev(&self) -> &Device<Bound> {
         self.set.dev()
     }
 

@@ -2,8 +2,12 @@
 
 //! A queue, or what belongs to it, is used after it or elsewhere.
 
-use kernel::prelude::*;
+use kernel::{
+    device::Bound,
+    prelude::*, //
+};
 use virtio::{
+    Device,
     QueueHandle,
     Virtqueue, //
 };
@@ -56,4 +60,9 @@ pub fn outlive(mut queue: Virtqueue<Bytes>) {
     let open = queue.open();
     drop(queue); //~ E0505
     drop(open);
+}
+
+/// A queue that may be the last thing of a binding is taken for a device that is bound.
+pub fn device(queue: &Virtqueue<Bytes>) -> &Device<Bound> {
+    queue.dev() //~ E0624
 }
