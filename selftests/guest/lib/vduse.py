@@ -28,7 +28,9 @@ _PATIENCE = 20
 _NAME_MAX = 256
 _PAGE = 4096
 
-_GET_VQ_STATE, _SET_STATUS, _UPDATE_IOTLB = range(3)
+#: Messages of the kernel. Drivers of the kernel ask for nothing else.
+_SET_STATUS, _UPDATE_IOTLB = 1, 2
+_OK, _FAILED = range(2)
 
 
 def _ioctl(direction: int, number: int, size: int) -> int:
@@ -159,7 +161,8 @@ class Device(serving.Device):
             kind, ident, start = struct.unpack("=II16xQ120x", os.read(self.fd, 152))
         except BlockingIOError:
             return
-        answer = struct.pack("=II16x", ident, 0)
+        known = kind in (_SET_STATUS, _UPDATE_IOTLB)
+        answer = struct.pack("=II16x", ident, _OK if known else _FAILED)
         if kind == _SET_STATUS and start & 0xff == 0:
             self._stop()
         elif kind == _UPDATE_IOTLB:
