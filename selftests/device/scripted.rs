@@ -113,6 +113,11 @@ pub trait Scenario: Send + Sync {
         let _ = (fake, dev);
         Ok(())
     }
+
+    /// See [`virtio::Driver::not_woken`].
+    fn not_woken(&self, fake: &Fake) {
+        let _ = fake;
+    }
 }
 
 /// A driver that does what the [`Scenario`] of its device says.
@@ -206,5 +211,9 @@ impl virtio::Driver for Scripted {
 
     fn reset_done(dev: &Device<Core<'_>>, data: Pin<&Self::Data<'_>>) -> Result {
         data.scenario.restore(&data.fake, dev)
+    }
+
+    fn not_woken(_dev: &Device<Bound>, data: Pin<&Self::Data<'_>>) {
+        data.scenario.not_woken(&data.fake);
     }
 }

@@ -44,6 +44,8 @@ struct Sleeper {
     refuse: Atomic<bool>,
     /// Gives the device up right after it woke up.
     tired: Atomic<bool>,
+    /// Number of times that the device did not wake up.
+    not_woken: Atomic<i32>,
 }
 
 impl Sleeper {
@@ -96,6 +98,10 @@ impl Scenario for Sleeper {
         }
         Ok(())
     }
+
+    fn not_woken(&self, _fake: &Fake) {
+        self.not_woken.fetch_add(1, Full);
+    }
 }
 
 fn sleeper() -> Result<(Arc<Sleeper>, Fake, Plug)> {
@@ -107,6 +113,7 @@ fn sleeper() -> Result<(Arc<Sleeper>, Fake, Plug)> {
             callbacks: Atomic::new(0),
             refuse: Atomic::new(false),
             tired: Atomic::new(false),
+            not_woken: Atomic::new(0),
         }),
         GFP_KERNEL,
     )?;
@@ -150,7 +157,7 @@ fn there_and_back(down: fn(&Plug) -> Result, up: fn(&Plug) -> Result) -> Result 
 }
 
 /// A device that its driver gives up while it wakes up is not said to be ready, and wakes up the
-/// next time.
+/// next time. The driver hears once that it did not, and not again of a device that did.
 fn given_up(down: fn(&Plug) -> Result, up: fn(&Plug) -> Result) -> Result {
     let (scenario, fake, plug) = sleeper()?;
     down(&plug)?;
@@ -159,11 +166,20 @@ fn given_up(down: fn(&Plug) -> Result, up: fn(&Plug) -> Result) -> Result {
     check_eq!(fake.status() & (DRIVER_OK | FAILED), FAILED);
     check_eq!(fake.queues(), 0);
     check!(fake.is_bound());
+    check_eq!(scenario.not_woken.load(Relaxed), 1);
     scenario.tired.store(false, Relaxed);
     down(&plug)?;
     up(&plug)?;
-    check!(fake.status() & DRIVER_OK != 0);
+    check_eq!(fake.status() & (DRIVER_OK | FAILED), DRIVER_OK);
     check_eq!(fake.serve(0)?, 2);
+    check_eq!(scenario.not_woken.load(Relaxed), 1);
+    // Of a device that fails twice it hears twice.
+    for count in 2..4 {
+        down(&plug)?;
+        scenario.tired.store(true, Relaxed);
+        check_err!(up(&plug), EIO);
+        check_eq!(scenario.not_woken.load(Relaxed), count);
+    }
     Ok(())
 }
 

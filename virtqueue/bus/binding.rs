@@ -86,6 +86,8 @@ pub struct BindState {
     dead: Atomic<bool>,
     /// The device sleeps, or its function is being reset.
     asleep: Atomic<bool>,
+    /// The device had failed before it went to sleep, and was not told so since.
+    had_failed: Atomic<bool>,
     /// Number of values that keep the binding from ending, and one for the binding itself.
     users: Atomic<i32>,
     /// A set of queues is alive.
@@ -160,6 +162,7 @@ impl BindState {
                 status,
                 dead: Atomic::new(false),
                 asleep: Atomic::new(false),
+                had_failed: Atomic::new(false),
                 users: Atomic::new(1),
                 set: Atomic::new(0),
                 gone <- Completion::new(),
@@ -317,6 +320,17 @@ impl BindState {
     /// Notes whether the device sleeps, and returns whether it did.
     pub(crate) fn set_asleep(&self, asleep: bool) -> bool {
         self.asleep.xchg(asleep, Full)
+    }
+
+    /// Notes that the device sleeps from here on, and whether it had failed before.
+    pub(crate) fn fall_asleep(&self, had_failed: bool) {
+        self.had_failed.store(had_failed, Release);
+        self.set_asleep(true);
+    }
+
+    /// Whether the device had failed before it went to sleep. Once.
+    pub(crate) fn take_old_failure(&self) -> bool {
+        self.had_failed.xchg(false, Full)
     }
 
     /// Tells the driver that the device did not wake up, if it slept.

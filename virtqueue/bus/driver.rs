@@ -356,7 +356,7 @@ impl<T: Driver> Adapter<T> {
         let (dev, data) = unsafe { Self::bound(vdev) };
         from_result(|| {
             T::freeze(dev, data)?;
-            dev.bind_state().set_asleep(true);
+            dev.fall_asleep();
             Ok(0)
         })
     }
@@ -384,7 +384,7 @@ impl<T: Driver> Adapter<T> {
 
     fn reset_prepare(dev: &Device<Core<'_>>, data: Pin<&T::Data<'_>>) -> Result {
         T::reset_prepare(dev, data)?;
-        dev.bind_state().set_asleep(true);
+        dev.fall_asleep();
         Ok(())
     }
 

@@ -193,6 +193,7 @@ extern "C" fn disable_vq_and_reset(vq: *mut bindings::virtqueue) -> c_int {
 extern "C" fn set_status(vdev: *mut bindings::virtio_device, status: u8) {
     // SAFETY: The core sets the status of a device that is bound, or on its way there or back.
     let dev = unsafe { bound(vdev) };
+    let status = super::power::without_old_failure(dev, status);
     if let Some(set_status) = dev.bind_state().tables().transport.set_status {
         // SAFETY: This is the transport's operation for its device.
         unsafe { set_status(vdev, status) };
@@ -234,6 +235,7 @@ mod dead {
     pub(super) extern "C" fn set_status(vdev: *mut bindings::virtio_device, status: u8) {
         // SAFETY: The core sets the status of a device that is bound, or on its way there or back.
         let dev = unsafe { bound(vdev) };
+        let status = crate::device::power::without_old_failure(dev, status);
         crate::device::power::look(dev, status);
     }
 
