@@ -471,6 +471,19 @@ impl Plug {
         self.bound(|vdev| unsafe { bindings::virtio_device_reset_done(vdev) })
     }
 
+    /// Does something to the transport in one: nobody else has it in between, such as a driver that
+    /// would start the device anew.
+    pub fn in_one<R>(&self, f: impl FnOnce(&Self) -> R) -> R {
+        // SAFETY: The device is registered, and so is its parent, until this is dropped.
+        unsafe {
+            let parent = (*self.fake.0.vdev.get()).dev.parent;
+            bindings::rust_virtio_fake_lock(parent, true);
+            let result = f(self);
+            bindings::rust_virtio_fake_lock(parent, false);
+            result
+        }
+    }
+
     /// The machine goes down, or another kernel is about to start.
     ///
     /// # Errors

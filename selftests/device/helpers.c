@@ -153,6 +153,15 @@ void rust_virtio_fake_shutdown(struct virtio_device *vdev)
 	device_unlock(&vdev->dev);
 }
 
+/* Locks what a device hangs off, as its bus does while it resets the device. */
+void rust_virtio_fake_lock(struct device *parent, bool lock)
+{
+	if (lock)
+		device_lock(parent);
+	else
+		device_unlock(parent);
+}
+
 /* Runs this thread on one CPU, or on any again. */
 int rust_virtio_fake_move_to(unsigned int cpu)
 {

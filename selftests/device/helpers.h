@@ -81,6 +81,7 @@ struct rust_virtio_fake_nic {
 
 bool rust_virtio_fake_may_do_io(void);
 void rust_virtio_fake_shutdown(struct virtio_device *vdev);
+void rust_virtio_fake_lock(struct device *parent, bool lock);
 bool rust_virtio_fake_is_class(const struct device *dev, const char *name);
 ssize_t rust_virtio_fake_attribute(struct device *dev, const char *name,
 				   char *page, size_t len, bool store);

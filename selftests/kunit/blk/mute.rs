@@ -341,6 +341,27 @@ mod suite {
         sleeps(Plug::reset_prepare, Plug::reset_done)
     }
 
+    /// The transport is reset once more while the disk waits to be started anew, as it was not
+    /// woken up: what waits is done when it is awake, and nothing is started anew.
+    #[test]
+    fn h077_reset_again() -> Result {
+        let (rig, disk) = impatient()?;
+        let plug = rig.plug.as_ref().ok_or(ENODEV)?;
+        plug.reset_prepare()?;
+        rig.fake.fault(|faults| faults.find_vqs_once = 5);
+        let reading = read(&disk)?;
+        plug.in_one(|plug| {
+            check_err!(plug.reset_done(), EIO);
+            plug.reset_prepare()
+        })?;
+        check!(!reading.is_done());
+        plug.reset_done()?;
+        check_read(reading)?;
+        check_eq!(messages::logged(GIVEN_UP) + messages::logged(ANEW), 0);
+        drop(disk);
+        rig.remove(DEADLINE_MS, drop)
+    }
+
     /// The queues are not found when the system wakes up, but later.
     #[test]
     #[cfg(CONFIG_PM_SLEEP)]
