@@ -415,6 +415,8 @@ int rust_virtio_fake_send(struct net_device *dev, const void *frame, u32 len,
 	if (!skb)
 		return -ENOMEM;
 	skb_reserve(skb, LL_RESERVED_SPACE(dev));
+	/* What the driver does not write is seen by the device. */
+	memset(skb->head, 0x6b, skb_headroom(skb));
 	skb_put_data(skb, frame, len);
 	skb_reset_mac_header(skb);
 	skb_set_network_header(skb, ETH_HLEN);

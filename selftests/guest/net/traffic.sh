@@ -20,6 +20,7 @@
 # rvt-case: nohost N32 {"net":[{"props":{"host_tso4":"off","host_tso6":"off","host_ecn":"off","host_ufo":"off"}}]}
 # rvt-case: packed N12 N22 {"net":[{"props":{"packed":"on"}}]}
 # rvt-case: small N21 {"net":[{"props":{"mrg_rxbuf":"off","guest_tso4":"off","guest_tso6":"off","guest_ecn":"off","guest_ufo":"off"}}]}
+# rvt-case: swiotlb N20 {"cmdline":"swiotlb=force","net":[{"props":{"iommu_platform":"on"}}]}
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/net.sh"
