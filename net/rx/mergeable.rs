@@ -24,6 +24,7 @@ use kernel::page::PAGE_SIZE;
 use netdev::{
     frag::{
         NET_IP_ALIGN,
+        SKB_HEADROOM,
         SKB_SHARED_INFO, //
     },
     skb::ETH_HLEN,
@@ -47,8 +48,10 @@ pub(super) const MAX_PACKET: u32 = 65535 + ETH_HLEN as u32 + 2 * 4;
 ///
 /// The administration of a packet has pointers in it. It is not put where a device can still write.
 pub(super) fn kind(len: u32, mapped: bool) -> Option<RxKind> {
-    let tail = !mapped && len + SKB_SHARED_INFO <= PAGE_SIZE as u32 / 2;
-    RxKind::new(len, 0, tail)
+    let fits = |headroom| !mapped && headroom + len + SKB_SHARED_INFO <= PAGE_SIZE as u32 / 2;
+    // PERF: A packet that is forwarded with a header before it is not copied for want of room.
+    let headroom = if fits(SKB_HEADROOM) { SKB_HEADROOM } else { 0 };
+    RxKind::new(len, headroom, fits(headroom))
 }
 
 /// Receives a packet that starts in `used`.

@@ -449,6 +449,12 @@ u32 rust_virtio_fake_frame_linear(const struct sk_buff *skb)
 	return skb_headlen(skb) + ETH_HLEN;
 }
 
+/* How much room there is for other headers before it. */
+u32 rust_virtio_fake_frame_headroom(const struct sk_buff *skb)
+{
+	return skb_headroom(skb) - ETH_HLEN;
+}
+
 /* What a received frame says of its checksum, CHECKSUM_... */
 u8 rust_virtio_fake_frame_summed(const struct sk_buff *skb)
 {

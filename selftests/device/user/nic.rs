@@ -330,6 +330,7 @@ impl Nic {
                 }),
                 frames <- new_spinlock!(frames),
                 linear: Atomic::new(0),
+                headroom: Atomic::new(0),
                 summed: Atomic::new(0),
             }? Error),
             GFP_KERNEL,
@@ -369,6 +370,8 @@ struct CaptureInner {
     frames: SpinLock<KVec<KVec<u8>>>,
     /// Bytes of the last frame that were in the head of its packet.
     linear: Atomic<u32>,
+    /// Bytes before the last frame that were free.
+    headroom: Atomic<u32>,
     /// The last frame's word on its checksum.
     summed: Atomic<i32>,
 }
@@ -396,14 +399,16 @@ impl CaptureInner {
         let inner =
             unsafe { &*kernel::container_of!(Opaque::cast_from(handler), CaptureInner, handler) };
         // SAFETY: By the safety requirements, `skb` is valid.
-        let (len, linear, summed) = unsafe {
+        let (len, linear, headroom, summed) = unsafe {
             (
                 bindings::rust_virtio_fake_frame_len(skb),
                 bindings::rust_virtio_fake_frame_linear(skb),
+                bindings::rust_virtio_fake_frame_headroom(skb),
                 bindings::rust_virtio_fake_frame_summed(skb),
             )
         };
         inner.linear.store(linear, Relaxed);
+        inner.headroom.store(headroom, Relaxed);
         inner.summed.store(summed.into(), Relaxed);
         if let Ok(mut bytes) = KVec::from_elem(0u8, len as usize, GFP_ATOMIC) {
             // SAFETY: The buffer has that length.
@@ -436,6 +441,11 @@ impl Capture {
     /// memory or in the buffer that the frame was received in.
     pub fn linear(&self) -> u32 {
         self.inner.linear.load(Relaxed)
+    }
+
+    /// Returns how many bytes before the last frame were free for other headers.
+    pub fn headroom(&self) -> u32 {
+        self.inner.headroom.load(Relaxed)
     }
 
     /// Returns the last frame's word on its checksum: 0 nothing, 1 that it was checked, 3 that it

@@ -177,6 +177,24 @@ mod suite {
         Ok(())
     }
 
+    /// Each frame has room for a header of Ethernet or of a tunnel before it, so that it can be
+    /// forwarded without a copy.
+    #[test]
+    fn room_for_headers() -> Result {
+        for features in MODES {
+            let rig = Rig::with(features)?;
+            let nic = rig.up()?;
+            let capture = nic.capture(ETHER_TYPE)?;
+            for len in [100, 1514, 1400] {
+                check!(wait::until(5_000, || rig.fake.held(0) > 0));
+                receive(&rig.fake, &[&rx_header(1), &to_us(1, len)?], None)?;
+                check!(wait::until(5_000, || capture.pop().is_some()));
+                check!(capture.headroom() >= 32);
+            }
+        }
+        Ok(())
+    }
+
     /// Many frames: buffers are replaced.
     #[test]
     fn many() -> Result {
