@@ -291,7 +291,7 @@ mod suite {
 
     /// A device that refuses `FEATURES_OK` is not probed (§3.1.1 step 6).
     #[test]
-    fn device_refuses_features() -> Result {
+    fn h052_device_refuses_features() -> Result {
         let witness = Arc::new(Witness::default(), GFP_KERNEL)?;
         let fake = Fake::new(
             Spec::scripted(witness.clone()),
@@ -310,7 +310,7 @@ mod suite {
 
     /// A change of the configuration reaches the driver once it is bound, and not before.
     #[test]
-    fn config_change_waits_for_probe() -> Result {
+    fn h044_config_change_waits_for_probe() -> Result {
         let witness = Witness {
             signal_early: true,
             ..Witness::default()

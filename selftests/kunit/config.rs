@@ -224,7 +224,7 @@ mod suite {
 
     /// A device that changes its configuration at every read is given up on.
     #[test]
-    fn restless_device_is_given_up() -> Result {
+    fn h055_restless_device_is_given_up() -> Result {
         with_config(
             |s| s.config(&BYTES),
             Changes::Never,
@@ -273,7 +273,7 @@ mod suite {
 
     /// An access beyond a known end is refused and never asked of the transport.
     #[test]
-    fn end_is_respected() -> Result {
+    fn h056_end_is_respected() -> Result {
         with_config(
             |s| s.config(&BYTES),
             Changes::Never,

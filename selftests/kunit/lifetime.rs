@@ -328,7 +328,7 @@ mod suite {
 
     /// Callbacks see the data until `remove` returned, and none comes after.
     #[test]
-    fn no_callback_after_remove() -> Result {
+    fn h041_no_callback_after_remove() -> Result {
         let (scenario, fake) = clumsy(Failure::Never, true)?;
         let plug = fake.plug()?;
         check_eq!(scenario.callbacks.load(Relaxed), 0);
@@ -369,7 +369,7 @@ mod suite {
 
     /// The transport gives no queues: probe fails with nothing left behind.
     #[test]
-    fn find_vqs_fails() -> Result {
+    fn h062_find_vqs_fails() -> Result {
         let (scenario, fake) = clumsy(Failure::Never, false)?;
         fake.fault(|f| f.find_vqs = 12);
         let plug = fake.plug()?;
@@ -433,7 +433,7 @@ mod suite {
 
     /// An interrupt with an entry in the ring, raised before the driver has its queues.
     #[test]
-    fn early_interrupt_is_ignored() -> Result {
+    fn h039_early_interrupt_is_ignored() -> Result {
         let (scenario, fake) = clumsy(Failure::Never, false)?;
         fake.fault(|f| f.early_interrupt = true);
         let plug = fake.plug()?;

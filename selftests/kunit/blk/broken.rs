@@ -160,7 +160,7 @@ mod suite {
 
     /// H075: a wrong id. What is under way is done after a restart.
     #[test]
-    fn wrong_id() -> Result {
+    fn h075_wrong_id() -> Result {
         let (rig, disk) = filled(Rig::plain()?)?;
         let (first, queue) = held_read(&rig, &disk)?;
         let second = read(&disk)?;
@@ -177,7 +177,7 @@ mod suite {
 
     /// The requests of other queues go with the queue that breaks.
     #[test]
-    fn other_queue() -> Result {
+    fn h075_other_queue() -> Result {
         let config = Config::default().u16(Config::NUM_QUEUES, 2);
         let rig = Rig::new(config, &[F_FLUSH, F_MQ], 2)?;
         if rig.fake.queues() < 2 {
@@ -211,14 +211,14 @@ mod suite {
 
     /// While the disk is removed, which waits for the request.
     #[test]
-    fn at_removal() -> Result {
+    fn h075_at_removal() -> Result {
         let rig = Rig::plain()?;
         let disk = Arc::new(rig.open()?, GFP_KERNEL)?;
         let (task, queue) = held_read(&rig, &disk)?;
         breaks_at_removal(rig, task, queue)
     }
 
-    /// As [`at_removal`], where nobody but the poller sees it.
+    /// As [`h075_at_removal`], where nobody but the poller sees it.
     #[test]
     fn polled_at_removal() -> Result {
         let Some((rig, _disk, task, queue)) = polled()? else {
@@ -227,7 +227,7 @@ mod suite {
         breaks_at_removal(rig, task, queue)
     }
 
-    /// As [`at_reset`], where nobody but the poller sees it.
+    /// As [`h075_at_reset`], where nobody but the poller sees it.
     #[test]
     fn polled_at_reset() -> Result {
         let Some((mut rig, disk, task, queue)) = polled()? else {
@@ -251,7 +251,7 @@ mod suite {
     /// While the transport is about to be reset, which waits for the request; then the disk is as
     /// good as new.
     #[test]
-    fn at_reset() -> Result {
+    fn h075_at_reset() -> Result {
         let (mut rig, disk) = filled(Rig::plain()?)?;
         let (task, queue) = held_read(&rig, &disk)?;
         breaks_at_reset(&mut rig, task, queue)?;

@@ -56,7 +56,7 @@ mod suite {
 
     /// Used without a status, whatever the length.
     #[test]
-    fn status_untouched() -> Result {
+    fn h068_status_untouched() -> Result {
         for len in [0, 1, 4096, 4097, u32::MAX] {
             fails(Answer::Untouched(len), EIO)?;
         }

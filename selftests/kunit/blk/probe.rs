@@ -115,13 +115,13 @@ mod suite {
 
     /// A block size that is none.
     #[test]
-    fn block_size_zero() -> Result {
+    fn h081_block_size_zero() -> Result {
         refused(Config::default().u32(Config::BLK_SIZE, 0), &[F_BLK_SIZE])
     }
 
     /// A block size that is no power of two.
     #[test]
-    fn block_size_three() -> Result {
+    fn h081_block_size_three() -> Result {
         refused(Config::default().u32(Config::BLK_SIZE, 3), &[F_BLK_SIZE])
     }
 
@@ -133,7 +133,7 @@ mod suite {
 
     /// A block size beyond everything.
     #[test]
-    fn block_size_huge() -> Result {
+    fn h081_block_size_huge() -> Result {
         refused(
             Config::default().u32(Config::BLK_SIZE, 1 << 31),
             &[F_BLK_SIZE],
@@ -162,7 +162,7 @@ mod suite {
 
     /// No segment at all means one.
     #[test]
-    fn seg_max_zero() -> Result {
+    fn h082_seg_max_zero() -> Result {
         let rig = Rig::new(Config::default().u32(Config::SEG_MAX, 0), &[F_SEG_MAX], 1)?;
         check_eq!(rig.open()?.limits().max_segments, 1);
         works(&rig)
@@ -170,7 +170,7 @@ mod suite {
 
     /// More segments than any ring has.
     #[test]
-    fn seg_max_huge() -> Result {
+    fn h083_seg_max_huge() -> Result {
         let rig = Rig::new(
             Config::default().u32(Config::SEG_MAX, u32::MAX),
             &[F_SEG_MAX],
@@ -213,13 +213,13 @@ mod suite {
 
     /// No queue at all.
     #[test]
-    fn no_queues() -> Result {
+    fn h087_no_queues() -> Result {
         refused(Config::default().u16(Config::NUM_QUEUES, 0), &[F_MQ])
     }
 
     /// More queues than any machine needs.
     #[test]
-    fn many_queues() -> Result {
+    fn h087_many_queues() -> Result {
         let rig = Rig::new(
             Config::default().u16(Config::NUM_QUEUES, 65535),
             &[F_MQ],
@@ -336,7 +336,7 @@ mod suite {
 
     /// Exponents with which the size of a physical block has no number.
     #[test]
-    fn topology_overflows() -> Result {
+    fn h079_topology_overflows() -> Result {
         for exp in [23, 31, 32, 63, 64, 255] {
             let (_, fake) = device(
                 Config::default()
@@ -381,7 +381,7 @@ mod suite {
 
     /// Limits of discards that overflow or make no sense.
     #[test]
-    fn discard_limits_odd() -> Result {
+    fn h086_discard_limits_odd() -> Result {
         for (sectors, seg, alignment) in [
             (0, 0, 0),
             (u32::MAX, u32::MAX, u32::MAX),
@@ -409,7 +409,7 @@ mod suite {
 
     /// The configuration changes at every read: given up on, and not waited for.
     #[test]
-    fn restless_configuration() -> Result {
+    fn h055_restless_configuration() -> Result {
         let (_, fake) = device(Config::default(), &[], 1)?;
         fake.fault(|f| f.restless_config = u32::MAX);
         let plug = fake.plug()?;
@@ -420,7 +420,7 @@ mod suite {
 
     /// An interrupt before the driver is ready is nobody's.
     #[test]
-    fn early_interrupt() -> Result {
+    fn h039_early_interrupt() -> Result {
         let (disk, fake) = device(Config::default(), &[], 1)?;
         fake.fault(|f| f.early_interrupt = true);
         let plug = fake.plug()?;
@@ -430,7 +430,7 @@ mod suite {
 
     /// The transport has no queue for it.
     #[test]
-    fn find_vqs_fails() -> Result {
+    fn h062_find_vqs_fails() -> Result {
         let (_, fake) = device(Config::default(), &[], 1)?;
         fake.fault(|f| f.find_vqs = 12);
         let plug = fake.plug()?;

@@ -217,7 +217,7 @@ mod suite {
 
     /// The device does not reset the queue: it is reset itself.
     #[test]
-    fn reset_fails() -> Result {
+    fn h051_reset_fails() -> Result {
         let Some(stuck) = Stuck::new(LAYOUTS[0])? else {
             return Ok(());
         };
@@ -236,7 +236,7 @@ mod suite {
     /// The device does not take the queue back: it is reset, and what was taken from it is done
     /// then.
     #[test]
-    fn enable_fails() -> Result {
+    fn h051_enable_fails() -> Result {
         let Some(stuck) = Stuck::new(LAYOUTS[0])? else {
             return Ok(());
         };

@@ -65,7 +65,7 @@ mod suite {
 
     /// The device refuses: the address stays. So it does for an answer that there is none of.
     #[test]
-    fn mac_address_refused() -> Result {
+    fn h120_mac_address_refused() -> Result {
         for answer in [
             Answer::Ack(1),
             Answer::Ack(7),

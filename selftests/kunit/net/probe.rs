@@ -154,7 +154,7 @@ mod suite {
 
     /// An address that no card may have: another one, or an interface that cannot be used.
     #[test]
-    fn bad_mac() -> Result {
+    fn h138_bad_mac() -> Result {
         for mac in [[0; 6], [0xff; 6], [1, 0, 0x5e, 0, 0, 1]] {
             let rig = Rig::new(Config::default().mac(mac), &[F_MAC], 2)?;
             let nic = rig.nic()?;
@@ -167,7 +167,7 @@ mod suite {
 
     /// Such a card is told of the address that it has instead, as it may look for it in frames.
     #[test]
-    fn bad_mac_told() -> Result {
+    fn h138_bad_mac_told() -> Result {
         let features = [F_MAC, F_CTRL_VQ, F_CTRL_MAC_ADDR];
         for answer in [0, 1] {
             let (card, fake) = device(Config::default().mac([0; 6]), &features, 3)?;
@@ -224,7 +224,7 @@ mod suite {
 
     /// Numbers of pairs that are not allowed count as one.
     #[test]
-    fn odd_pairs() -> Result {
+    fn h132_odd_pairs() -> Result {
         for pairs in [0, 0x8001, 65535] {
             let (card, fake) =
                 device(Config::default().pairs(pairs), &[F_MAC, F_MQ, F_CTRL_VQ], 3)?;
@@ -320,7 +320,7 @@ mod suite {
 
     /// An announcement is asked for where none was negotiated.
     #[test]
-    fn announce_unasked() -> Result {
+    fn h129_announce_unasked() -> Result {
         let rig = Rig::new(Config::default().status(3), &[F_MAC, F_STATUS], 2)?;
         let nic = rig.up()?;
         rig.fake.config_interrupt();
@@ -359,7 +359,7 @@ mod suite {
 
     /// The configuration changes at every read: given up on, and not waited for.
     #[test]
-    fn restless_configuration() -> Result {
+    fn h055_restless_configuration() -> Result {
         let (_, fake) = device(Config::default(), &[F_MAC], 2)?;
         fake.fault(|f| f.restless_config = u32::MAX);
         let plug = fake.plug()?;
@@ -370,7 +370,7 @@ mod suite {
 
     /// The transport has no queues for it, or too few.
     #[test]
-    fn find_vqs_fails() -> Result {
+    fn h062_find_vqs_fails() -> Result {
         let (_, fake) = device(Config::default(), &[F_MAC], 2)?;
         fake.fault(|f| f.find_vqs = 12);
         let plug = fake.plug()?;
@@ -386,7 +386,7 @@ mod suite {
 
     /// An interrupt before the driver is ready is nobody's.
     #[test]
-    fn early_interrupt() -> Result {
+    fn h040_early_interrupt() -> Result {
         let (card, fake) = device(Config::default(), &[F_MAC], 2)?;
         fake.fault(|f| f.early_interrupt = true);
         let plug = Some(fake.plug()?);

@@ -296,7 +296,7 @@ mod suite {
 
     /// Nothing written at all.
     #[test]
-    fn empty() -> Result {
+    fn h095_empty() -> Result {
         for features in MODES {
             dropped(features, &[], None, length_errors)?;
         }
@@ -305,7 +305,7 @@ mod suite {
 
     /// Less than the header.
     #[test]
-    fn shorter_than_header() -> Result {
+    fn h095_shorter_than_header() -> Result {
         for features in MODES {
             dropped(features, &[&rx_header(1)], Some(11), length_errors)?;
         }
@@ -314,7 +314,7 @@ mod suite {
 
     /// A header and less than an Ethernet header.
     #[test]
-    fn shorter_than_ethernet() -> Result {
+    fn h095_shorter_than_ethernet() -> Result {
         for features in MODES {
             let frame = to_us(1, 64)?;
             dropped(
@@ -329,7 +329,7 @@ mod suite {
 
     /// Merged out of no buffer: dropped, and the frame after it is not.
     #[test]
-    fn no_buffers() -> Result {
+    fn h098_no_buffers() -> Result {
         let frame = to_us(1, 64)?;
         let rig = Rig::with(&[F_MRG_RXBUF])?;
         let nic = rig.up()?;
@@ -342,7 +342,7 @@ mod suite {
 
     /// Merged out of more buffers than there are.
     #[test]
-    fn too_many_buffers() -> Result {
+    fn h099_too_many_buffers() -> Result {
         let frame = to_us(1, 64)?;
         let rig = Rig::with(&[F_MRG_RXBUF])?;
         let nic = rig.up()?;
@@ -357,7 +357,7 @@ mod suite {
     /// Merged with a buffer that nothing was written to, or too much: the frame has a hole. The
     /// frame after it arrives.
     #[test]
-    fn wrong_second_buffer() -> Result {
+    fn h096_wrong_second_buffer() -> Result {
         for len in [0, 4_000_000_000] {
             let frame = to_us(1, 500)?;
             let rig = Rig::with(&[F_MRG_RXBUF])?;
@@ -388,7 +388,7 @@ mod suite {
     /// H096: longer than the buffer: nothing of it arrives, it is counted and told, and the frame
     /// after it arrives.
     #[test]
-    fn longer_than_buffer() -> Result {
+    fn h096_longer_than_buffer() -> Result {
         let frame = to_us(1, 64)?;
         for features in MODES {
             for len in [74_000, 4_000_000_000] {
@@ -519,7 +519,7 @@ mod suite {
 
     /// A header length that makes no sense is a hint, and ignored.
     #[test]
-    fn bogus_header_length() -> Result {
+    fn h105_bogus_header_length() -> Result {
         let rig = Rig::with(&[F_MRG_RXBUF])?;
         let nic = rig.up()?;
         let capture = nic.capture(ETHER_TYPE)?;

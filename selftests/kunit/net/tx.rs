@@ -47,7 +47,7 @@ mod suite {
 
     /// Frames of several sizes, behind a header of zeroes, on each ring.
     #[test]
-    fn frames() -> Result {
+    fn h117_frames() -> Result {
         for features in crate::bench::LAYOUTS {
             let rig = Rig::with(features)?;
             let nic = rig.up()?;
@@ -85,7 +85,7 @@ mod suite {
 
     /// A legacy device without merged buffers has a header of 10 bytes.
     #[test]
-    fn legacy_header() -> Result {
+    fn h117_legacy_header() -> Result {
         if let Some(rig) = Rig::legacy(&[F_MAC])? {
             let nic = rig.up()?;
             let frame = from_us(1, 100)?;

@@ -201,7 +201,7 @@ mod suite {
 
     /// The device does not take the queue back: an error, and every buffer returned once.
     #[test]
-    fn resize_fails_to_enable() -> Result {
+    fn h051_resize_fails_to_enable() -> Result {
         on_bench(
             Setup {
                 features: &[RING_RESET],

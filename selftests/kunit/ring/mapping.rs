@@ -62,7 +62,7 @@ mod suite {
     /// Each segment is mapped as long as the device has it, and so is all that it sees of the
     /// ring (R21, R44).
     #[test]
-    fn as_long_as_in_flight() -> Result {
+    fn h142_as_long_as_in_flight() -> Result {
         on_each(mapped, |_, fake, _, _queues| {
             let mut vq = fake.c_queue(0)?;
             check!(fake.areas() >= 1);

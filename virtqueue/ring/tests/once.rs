@@ -212,13 +212,13 @@ fn packed<const IN_ORDER: bool>() {
 }
 
 #[test]
-fn split_ring() {
+fn h011_split_ring() {
     split::<false>();
     split::<true>();
 }
 
 #[test]
-fn packed_ring() {
+fn h011_packed_ring() {
     packed::<false>();
     packed::<true>();
 }

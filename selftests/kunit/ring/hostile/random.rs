@@ -106,7 +106,7 @@ mod suite {
     /// H023: every buffer comes back once, by being used or by the reset, nothing stays mapped,
     /// and there is one message for each queue that broke.
     #[test]
-    fn h023_anything() -> Result {
+    fn h023_h146_anything() -> Result {
         for rings in [&ANY_ORDER[..], &ORDERED[..]] {
             lied_to(rings, |_, fake, _, _queues| {
                 let mut vq = fake.c_queue(0)?;
