@@ -337,33 +337,67 @@ fn poll_frags<'a, 'b, const MERGEABLE: bool>(
     tx::clean(context.0, budget);
 
     let budget = budget.get();
-    let mut packets = 0i32;
-    loop {
-        while packets < budget {
-            let Some(used) = queue.get_buf() else { break };
-            // OVERFLOW: Less than the budget.
-            packets = packets.wrapping_add(1);
-            context.counters().packets.add(1);
-            if MERGEABLE {
-                mergeable::receive(context, &mut queue, used);
-            } else {
-                let (frag, len) = RxData::new(used).into_parts();
-                small::receive(context, frag, len);
+    until_quiet(
+        &mut queue,
+        budget,
+        |queue, mut packets| {
+            while packets < budget {
+                let Some(used) = queue.get_buf() else { break };
+                // OVERFLOW: Less than the budget.
+                packets = packets.wrapping_add(1);
+                context.counters().packets.add(1);
+                if MERGEABLE {
+                    mergeable::receive(context, queue, used);
+                } else {
+                    let (frag, len) = RxData::new(used).into_parts();
+                    small::receive(context, frag, len);
+                }
             }
-        }
-        if context.is_low(queue.num_free()) {
-            refill(context, queue.again(), &mut pool);
-        }
+            if context.is_low(queue.num_free()) {
+                refill(context, queue.again(), &mut pool);
+            }
+            packets
+        },
+        |queue| queue.enable_cb(),
+        |queue| queue.disable_cb(),
+        || broken(context),
+    )
+}
+
+/// Receives with callbacks off until there is nothing and callbacks are on, or the `budget` is used
+/// up. `receive` takes what is there, and is given and returns the number of packets so far, which
+/// this returns in the end.
+///
+/// A device that takes back what it said ends the poll: it cannot keep the driver here longer than
+/// for what it has.
+#[inline(always)]
+fn until_quiet<Q>(
+    queue: &mut Q,
+    budget: i32,
+    mut receive: impl FnMut(&mut Q, i32) -> i32,
+    enable_cb: impl Fn(&mut Q) -> Callbacks,
+    disable_cb: impl Fn(&mut Q),
+    broken: impl Fn(),
+) -> i32 {
+    let mut packets = 0;
+    // The number of packets when the device last said that there is more: none so far.
+    let mut before = -1;
+    loop {
+        packets = receive(queue, packets);
         if packets >= budget {
             return packets;
         }
-        match queue.enable_cb() {
+        match enable_cb(queue) {
             Callbacks::On => return packets,
             Callbacks::Broken => {
-                broken(context);
+                broken();
                 return packets;
             }
-            Callbacks::Missed => queue.disable_cb(),
+            Callbacks::Missed if packets == before => return packets,
+            Callbacks::Missed => {
+                before = packets;
+                disable_cb(queue);
+            }
         }
     }
 }
@@ -403,4 +437,44 @@ fn too_short(context: Context<'_, '_>) {
 fn wrong_length(context: Context<'_, '_>) {
     context.dev().data().errors.rx_length_errors.add_shared(1);
     context.dropped();
+}
+
+#[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
+#[kernel::prelude::kunit_tests(rust_virtio_net_rx_poll)]
+mod tests {
+    use super::*;
+
+    /// A queue of which the device says each time that there is more.
+    struct Liar {
+        /// The rounds in which there is.
+        honest: i32,
+        looks: i32,
+    }
+
+    impl Liar {
+        /// Polls the queue. Returns how many packets there were, and how often was looked.
+        fn poll(honest: i32, budget: i32) -> (i32, i32) {
+            let mut queue = Self { honest, looks: 0 };
+            let packets = until_quiet(
+                &mut queue,
+                budget,
+                |queue, packets| {
+                    queue.looks += 1;
+                    assert!(queue.looks < 100, "looked for ever");
+                    packets + i32::from(queue.looks <= queue.honest)
+                },
+                |_| Callbacks::Missed,
+                |_| (),
+                || (),
+            );
+            (packets, queue.looks)
+        }
+    }
+
+    #[test]
+    fn a_liar_is_not_listened_to() {
+        assert_eq!(Liar::poll(0, 64), (0, 2));
+        assert_eq!(Liar::poll(5, 64), (5, 6));
+        assert_eq!(Liar::poll(90, 64), (64, 64));
+    }
 }

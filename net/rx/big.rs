@@ -7,6 +7,7 @@ use super::{
     deliver::deliver_any,
     mergeable::MAX_PACKET,
     too_short,
+    until_quiet,
     wrong_length,
     Context,
     Filled,
@@ -34,6 +35,7 @@ use netdev::{
     Gfp, //
 };
 use virtio::{
+    Callbacks,
     Used,
     Virtqueue, //
 };
@@ -88,7 +90,7 @@ fn add_all(
     }
 }
 
-/// The poll of a queue: see [`super::FragPoll`].
+/// The poll of a queue, as [`super::poll_frags`].
 #[inline(never)]
 pub(super) fn poll(
     context: Context<'_, '_>,
@@ -101,35 +103,36 @@ pub(super) fn poll(
     tx::clean(context.0, budget);
 
     let budget = budget.get();
-    let mut packets = 0i32;
-    loop {
-        while packets < budget {
-            let Some(used) = vq.get_buf() else { break };
-            packets += 1;
-            context.counters().packets.add(1);
-            let buffer = receive(context, used);
-            // Room was reserved for all of the ring.
-            if let Err(e) = spare.push_within_capacity(buffer) {
-                drop(e);
+    until_quiet(
+        vq,
+        budget,
+        |vq, mut packets| {
+            while packets < budget {
+                let Some(used) = vq.get_buf() else { break };
+                packets += 1;
+                context.counters().packets.add(1);
+                let buffer = receive(context, used);
+                // Room was reserved for all of the ring.
+                if let Err(e) = spare.push_within_capacity(buffer) {
+                    drop(e);
+                }
             }
-        }
-        if context.is_low(vq.num_free())
-            && fill(vq, spare, negotiated, Gfp::Atomic).count(context.pair()) == Err(ENOMEM)
-        {
-            // There may be no buffer left whose use would bring us back here.
-            context.dev().rx_retry();
-        }
-        if packets >= budget {
-            return packets;
-        }
-        if vq.enable_cb() {
-            if vq.is_broken() {
-                broken(context);
+            if context.is_low(vq.num_free())
+                && fill(vq, spare, negotiated, Gfp::Atomic).count(context.pair()) == Err(ENOMEM)
+            {
+                // There may be no buffer left whose use would bring us back here.
+                context.dev().rx_retry();
             }
-            return packets;
-        }
-        vq.disable_cb();
-    }
+            packets
+        },
+        |vq| match vq.enable_cb() {
+            false => Callbacks::Missed,
+            true if vq.is_broken() => Callbacks::Broken,
+            true => Callbacks::On,
+        },
+        |vq| vq.disable_cb(),
+        || broken(context),
+    )
 }
 
 /// Receives the packet in `used`, and returns the buffer with what pages the packet left.
