@@ -6,7 +6,7 @@ use crate::bench::specs;
 use kernel::{
     alloc::KVec,
     device::Bound,
-    new_mutex,
+    devres, new_mutex,
     prelude::*,
     sync::{
         atomic::{
@@ -240,6 +240,38 @@ impl Scenario for Holder {
     }
 }
 
+/// A driver with a link to its device, and a managed resource that is younger than that.
+struct Linked {
+    /// When the resource was released, the link led to the device. Negative: it was not released.
+    found: Arc<Atomic<i32>>,
+    /// It does not start.
+    fails: bool,
+}
+
+/// The resource.
+struct Resource {
+    link: DeviceLink,
+    found: Arc<Atomic<i32>>,
+}
+
+impl Drop for Resource {
+    fn drop(&mut self) {
+        let found = self.link.with(|_| ()).is_some();
+        self.found.store(found.into(), Relaxed);
+    }
+}
+
+impl Scenario for Linked {
+    fn probe(&self, _fake: &Fake, dev: &Device<Bound>) -> Result {
+        let (link, found) = (DeviceLink::new(dev)?, self.found.clone());
+        devres::register::<_, Error>(dev.as_ref(), Ok(Resource { link, found }), GFP_KERNEL)?;
+        if self.fails {
+            return Err(EIO);
+        }
+        Ok(())
+    }
+}
+
 /// Status bits that only a device has which was not reset.
 const IN_USE: i32 = 2 | 4 | 8;
 
@@ -364,6 +396,26 @@ mod suite {
         drop(hold);
         task.join(10_000)?;
         check!(dropped && waited);
+        Ok(())
+    }
+
+    /// A link leads to the device as long as all that the driver has by it is there, and no longer.
+    #[test]
+    fn links_are_cut_first() -> Result {
+        for fails in [false, true] {
+            let found = Arc::new(Atomic::new(-1), GFP_KERNEL)?;
+            let linked = Linked {
+                found: found.clone(),
+                fails,
+            };
+            let spec = Spec::scripted(Arc::new(linked, GFP_KERNEL)?);
+            let fake = Fake::new(spec, Arc::new(Keeper, GFP_KERNEL)?)?;
+            let plug = fake.plug()?;
+            check_eq!(fake.is_bound(), !fails);
+            check_eq!(found.load(Relaxed), if fails { 0 } else { -1 });
+            drop(plug);
+            check_eq!(found.load(Relaxed), 0);
+        }
         Ok(())
     }
 

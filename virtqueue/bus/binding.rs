@@ -19,6 +19,7 @@ use crate::{
     device::{
         reset_if_in_use,
         Device,
+        Links,
         StatusRegister,
         Tables, //
     },
@@ -88,6 +89,9 @@ pub struct BindState {
     asleep: Atomic<bool>,
     /// The device had failed before it went to sleep, and was not told so since.
     had_failed: Atomic<bool>,
+    /// The links to the device.
+    #[pin]
+    pub(crate) links: Links,
     /// Number of values that keep the binding from ending, and one for the binding itself.
     users: Atomic<i32>,
     /// A set of queues is alive.
@@ -163,6 +167,7 @@ impl BindState {
                 dead: Atomic::new(false),
                 asleep: Atomic::new(false),
                 had_failed: Atomic::new(false),
+                links <- Links::new(),
                 users: Atomic::new(1),
                 set: Atomic::new(0),
                 gone <- Completion::new(),
@@ -217,6 +222,8 @@ impl BindState {
         // taken yet.
         let state = unsafe { &*ptr };
 
+        // If the driver was not asked whether it wants the device, they are not cut yet.
+        state.links.cut();
         if !state.put() {
             pr_warn!("queues or interfaces outlive their driver, waiting for them\n");
         }

@@ -50,6 +50,7 @@ pub use self::{
 };
 
 pub(crate) use self::{
+    link::Links,
     pci::StatusRegister,
     reset::reset_if_in_use,
     tables::{

@@ -28,7 +28,10 @@ use kernel::{
     },
     ffi::c_int,
     prelude::*,
-    types::Opaque, //
+    types::{
+        Opaque,
+        ScopeGuard, //
+    }, //
 };
 
 /// A virtio driver.
@@ -284,6 +287,8 @@ impl<T: Driver> Adapter<T> {
         // SAFETY: The core passes a valid device.
         let dev = unsafe { Self::device(vdev) };
         from_result(|| {
+            // What the core releases then is not to be found any more.
+            let cut = ScopeGuard::new(|| dev.bind_state().links.cut());
             let generic: &kernel::device::Device<CoreInternal<'_>> = dev.as_ref();
             // SAFETY: The binding starts here. What is borrowed for it are the device and what
             // the bus keeps with it, which are there until `BindState` is taken down.
@@ -309,6 +314,7 @@ impl<T: Driver> Adapter<T> {
                 Self::close(dev);
                 return Err(e);
             }
+            cut.dismiss();
             Ok(0)
         })
     }
@@ -326,9 +332,11 @@ impl<T: Driver> Adapter<T> {
         Self::close(dev);
     }
 
-    /// Closes the callbacks, and returns when none runs any more. The device is in reset then.
+    /// Closes the callbacks, cuts all links, and returns when none runs or is in use any more. The
+    /// device is in reset then.
     fn close(dev: &Device<Bound>) {
         dev.bind_state().close();
+        dev.bind_state().links.cut();
         dev.reset();
         // Waits for `Driver::config_changed`, which runs with a lock held that these take, and
         // leaves it to the next driver to hold changes back.

@@ -10,7 +10,7 @@ use crate::bindings;
 use core::ptr::NonNull;
 use kernel::{
     device::Bound,
-    devres, new_mutex,
+    new_mutex,
     prelude::*,
     sync::{
         Arc,
@@ -29,7 +29,8 @@ pub struct DeviceLink {
 
 /// # Invariants
 ///
-/// The device is bound while it is here: it is taken out before the binding ends.
+/// The device is bound while it is here: it is taken out before any of the device's managed
+/// resources is released, which come before the end of the binding.
 #[pin_data]
 struct Inner {
     #[pin]
@@ -55,12 +56,28 @@ impl Inner {
 // SAFETY: A bound device may be used from any thread.
 unsafe impl Send for Target {}
 
-/// Cuts the link when the binding ends, at the latest.
-struct Cut(DeviceLink);
+/// The links to a device that is bound, until there are to be no more.
+#[pin_data]
+pub(crate) struct Links {
+    #[pin]
+    all: Mutex<Option<KVec<DeviceLink>>>,
+}
 
-impl Drop for Cut {
-    fn drop(&mut self) {
-        self.0.cut();
+impl Links {
+    /// None yet.
+    pub(crate) fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            all <- new_mutex!(Some(KVec::new())),
+        })
+    }
+
+    /// Ends all links, as [`DeviceLink::cut`], and has nobody make another one: the driver is done
+    /// with the device. Process context, sleeps.
+    pub(crate) fn cut(&self) {
+        let all = self.all.lock().take();
+        for link in all.into_iter().flatten() {
+            link.cut();
+        }
     }
 }
 
@@ -69,10 +86,11 @@ impl DeviceLink {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`.
+    /// - `ENODEV`: the binding is about to end.
+    /// - `ENOMEM`.
     pub fn new(dev: &Device<Bound>) -> Result<Self> {
         let target = NonNull::new(dev.as_raw()).map(Target);
-        // INVARIANT: The device is bound, and `Cut` is dropped before the binding ends.
+        // INVARIANT: The device is bound, and `Adapter` cuts all links before that ends.
         let inner = Arc::pin_init(
             pin_init!(Inner {
                 dev <- new_mutex!(target),
@@ -80,8 +98,10 @@ impl DeviceLink {
             GFP_KERNEL,
         )?;
         let link = Self { inner };
-        devres::register::<Cut, Error>(dev.as_ref(), Ok(Cut(link.clone())), GFP_KERNEL)
-            .inspect_err(|_| link.cut())?;
+        match &mut *dev.bind_state().links.all.lock() {
+            Some(all) => all.push(link.clone(), GFP_KERNEL)?,
+            None => return Err(ENODEV),
+        }
         Ok(link)
     }
 
