@@ -11,6 +11,7 @@ use crate::{
     },
     ops::{
         Blk,
+        BlkBuffer,
         QueueMap, //
     },
     power,
@@ -41,10 +42,7 @@ use crate::{
 };
 use blockdev::{
     memory,
-    mq::{
-        Request,
-        TagSet, //
-    },
+    mq::TagSet,
     GenDisk,
     Limits,
     Registration, //
@@ -235,7 +233,7 @@ pub(crate) fn find_queues(
     dev: &Device<Bound>,
     split: QueueSplit,
     segments: u16,
-) -> Result<KVec<Virtqueue<Request<Blk>>>> {
+) -> Result<KVec<Virtqueue<BlkBuffer>>> {
     let total = split.total().into();
     let descriptors = usize::from(segments) + usize::from(EXTRA_SEGMENTS);
     let mut specs = KVec::with_capacity(total, GFP_KERNEL)?;
@@ -322,7 +320,7 @@ fn make(dev: &Device<Bound>) -> Result<impl PinInit<Data, Error>> {
 /// The segments that a request can have on the smallest of the rings, at most `segments`.
 pub(crate) fn fit_segments(
     dev: &Device<Bound>,
-    queues: &[Virtqueue<Request<Blk>>],
+    queues: &[Virtqueue<BlkBuffer>],
     segments: u16,
 ) -> u16 {
     if dev.has_feature(Feature::INDIRECT_DESC) {
@@ -333,7 +331,7 @@ pub(crate) fn fit_segments(
 }
 
 /// Fits the limits to the rings of the queues, and returns the number of requests per queue.
-fn fit_queue(dev: &Device<Bound>, queues: &[Virtqueue<Request<Blk>>], limits: &mut Limits) -> u32 {
+fn fit_queue(dev: &Device<Bound>, queues: &[Virtqueue<BlkBuffer>], limits: &mut Limits) -> u32 {
     let indirect = dev.has_feature(Feature::INDIRECT_DESC);
     limits.set_max_segments(fit_segments(dev, queues, limits.max_segments()));
     match QUEUE_DEPTH.get() {
@@ -350,7 +348,7 @@ fn fit_queue(dev: &Device<Bound>, queues: &[Virtqueue<Request<Blk>>], limits: &m
 fn make_tag_set(
     split: QueueSplit,
     depth: u32,
-    queues: &[Virtqueue<Request<Blk>>],
+    queues: &[Virtqueue<BlkBuffer>],
 ) -> Result<Arc<TagSet<Blk>>> {
     let mut handles = KVec::with_capacity(split.default.into(), GFP_KERNEL)?;
     for queue in queues.iter().take(split.default.into()) {

@@ -32,7 +32,10 @@ use blockdev::{
         Request,
         RequestList, //
     },
-    virtio::Command,
+    virtio::{
+        Command,
+        RequestBuffer, //
+    },
     Disk,
     Geometry,
     Status, //
@@ -51,6 +54,9 @@ pub(crate) struct Blk;
 
 /// A request as the device sees it, kept with each request.
 pub(crate) type BlkCommand = Command<HEADER_LEN, IN_HEADER_LEN, [u8; RANGE_LEN]>;
+
+/// A buffer of a virtqueue of the driver.
+pub(crate) type BlkBuffer = RequestBuffer<Blk>;
 
 /// The map that decides which CPU uses which queue.
 #[pin_data]
@@ -179,7 +185,7 @@ fn prepare(
     };
     let header = header::header(slot.endian, kind, rq.ioprio(), rq.sector());
     rq.data_mut().set_header(header);
-    rq.prepare(STATUS_LEN, slot.strict);
+    BlkCommand::prepare(&mut rq, STATUS_LEN, slot.strict);
     Ok(rq)
 }
 
@@ -193,7 +199,7 @@ fn prepare_other(endian: Endian, mut rq: IdleRequest<Blk>) -> (IdleRequest<Blk>,
         Op::FLUSH => (Type::FLUSH, 0),
         // The sender of the request has set its header.
         Op::DRV_IN => {
-            rq.prepare(STATUS_LEN, false);
+            BlkCommand::prepare(&mut rq, STATUS_LEN, false);
             return (rq, Status::OK);
         }
         Op::DISCARD => (Type::DISCARD, 0),
@@ -210,10 +216,10 @@ fn prepare_other(endian: Endian, mut rq: IdleRequest<Blk>) -> (IdleRequest<Blk>,
     let header = header::header(endian, kind, rq.ioprio(), 0);
     rq.data_mut().set_header(header);
     if kind == Type::FLUSH {
-        rq.prepare(STATUS_LEN, false);
+        BlkCommand::prepare(&mut rq, STATUS_LEN, false);
         return (rq, Status::OK);
     }
-    let ranges = rq.prepare_ranges(STATUS_LEN, |sector, sectors| {
+    let ranges = BlkCommand::prepare_ranges(&mut rq, STATUS_LEN, |sector, sectors| {
         header::range(sector, sectors, flags)
     });
     match ranges {

@@ -6,7 +6,10 @@
 //! full, and started again under the same lock: otherwise the start could come before the stop.
 
 use crate::{
-    ops::Blk, //
+    ops::{
+        Blk,
+        BlkBuffer, //
+    },
     recovery::Recovery,
 };
 use blockdev::{
@@ -66,7 +69,7 @@ pub(crate) struct Slot {
 
 /// The state that the lock of a queue is for.
 struct State {
-    vq: Option<Virtqueue<Request<Blk>>>,
+    vq: Option<Virtqueue<BlkBuffer>>,
     /// The hardware queue was stopped because the ring was full.
     stopped: bool,
     /// The recovery to call if the queue is broken.
@@ -111,7 +114,7 @@ impl Slot {
     }
 
     /// Puts a queue in, where there is none. Process context.
-    pub(crate) fn fill(self: Pin<&Self>, vq: Virtqueue<Request<Blk>>) {
+    pub(crate) fn fill(self: Pin<&Self>, vq: Virtqueue<BlkBuffer>) {
         self.bell.set(Some(vq.handle()));
         let mut state = self.state.lock();
         state.stopped = false;
@@ -244,9 +247,9 @@ impl Slot {
             return;
         };
         while let Some(rq) = list.pop_front() {
-            match vq.add_buf(rq) {
+            match vq.add_buf(BlkBuffer::new(rq)) {
                 Ok(()) => {}
-                Err(back) => failed.push_back(back.buffer),
+                Err(back) => failed.push_back(back.buffer.into_request()),
             }
         }
         let kick = vq.kick_prepare();
@@ -402,15 +405,15 @@ struct Refused {
 /// Gives a request to the device, and says whether to notify it, if this is the `last` one for now.
 #[inline(always)]
 fn give(
-    mut queue: impl QueueOps<Request<Blk>>,
+    mut queue: impl QueueOps<BlkBuffer>,
     rq: Request<Blk>,
     last: bool,
 ) -> Result<bool, Refused> {
-    match queue.add_buf(rq) {
+    match queue.add_buf(BlkBuffer::new(rq)) {
         Ok(()) => Ok(last && queue.kick_prepare()),
         Err(AddError { error, buffer }) => Err(Refused {
             error,
-            rq: buffer,
+            rq: buffer.into_request(),
             // The device should work on what it has.
             kick: queue.kick_prepare(),
             idle: queue.is_idle(),
@@ -421,7 +424,7 @@ fn give(
 /// Takes a request that the device is done with. One whose answer is to be lost goes to `lost`: it
 /// is late then, and is found when the device is started anew.
 #[inline(always)]
-fn take(used: Used<Request<Blk>>, lost: &mut RequestList<Request<Blk>>) -> Option<Request<Blk>> {
+fn take(used: Used<BlkBuffer>, lost: &mut RequestList<Request<Blk>>) -> Option<Request<Blk>> {
     let rq = answered(used);
     if rq.is_answer_lost() {
         lost.push_back(rq);
@@ -432,9 +435,9 @@ fn take(used: Used<Request<Blk>>, lost: &mut RequestList<Request<Blk>>) -> Optio
 
 /// Takes note of the answer to a request.
 #[inline(always)]
-fn answered(used: Used<Request<Blk>>) -> Request<Blk> {
+fn answered(used: Used<BlkBuffer>) -> Request<Blk> {
     let len = used.len();
-    let mut rq = used.into_buffer();
+    let mut rq = used.into_buffer().into_request();
     rq.data_mut().written(len);
     rq
 }

@@ -23,7 +23,10 @@ use crate::{
         find_queues,
         fit_segments, //
     },
-    ops::Blk,
+    ops::{
+        Blk,
+        BlkBuffer, //
+    },
     resize::update_capacity,
     shared::Shared,
     stuck,
@@ -209,7 +212,7 @@ pub(crate) fn bring_up(dev: &Device<Bound>, disk: &GenDisk<Blk>) -> Result<Retur
 fn find_queues_again(
     dev: &Device<Bound>,
     disk: &GenDisk<Blk>,
-) -> Result<KVec<Virtqueue<Request<Blk>>>> {
+) -> Result<KVec<Virtqueue<BlkBuffer>>> {
     let segments = disk.max_segments();
     let queues = find_queues(dev, disk.tag_set().data().split, segments)?;
     if fit_segments(dev, &queues, segments) < segments {

@@ -157,7 +157,7 @@ impl<const OUT: usize, const IN: usize, R: Copy> Command<OUT, IN, R> {
     /// The status that the device gave, [`NO_STATUS`] if none. Fetched once: call it once.
     ///
     /// It decides whether the request went well, unless the command is a
-    /// [strict](IdleRequest::prepare) one and the data [is short](Command::is_short).
+    /// [strict](Command::prepare) one and the data [is short](Command::is_short).
     #[inline(always)]
     pub fn status(&self) -> u8 {
         let last = self.in_len().wrapping_sub(1) as usize;
@@ -202,26 +202,25 @@ impl<const OUT: usize, const IN: usize, R: Copy> Default for Command<OUT, IN, R>
     }
 }
 
-impl<T, const OUT: usize, const IN: usize, R> IdleRequest<T>
-where
-    T: Operations<RequestData = Command<OUT, IN, R>>,
-    R: Copy + Send + 'static,
-{
-    /// Makes the command ready for the device, for the data of the request; before each add,
-    /// after the header was set.
+impl<const OUT: usize, const IN: usize, R: Copy + Send + 'static> Command<OUT, IN, R> {
+    /// Makes the command of a request ready for the device, for the data of the request; before
+    /// each add, after the header was set.
     ///
     /// `in_len` bytes, 1 to `IN`, come after the data, with the status last. If `strict` is set,
     /// a read fails unless the device claims to have written as many bytes as there are of data.
     /// Whether it counts the bytes behind those does not matter: the status shows that it wrote
     /// them.
     #[inline(always)]
-    pub fn prepare(&mut self, in_len: u32, strict: bool) {
-        let data = if strict && self.op() == Op::READ {
-            Some(self.bytes())
+    pub fn prepare<T>(rq: &mut IdleRequest<T>, in_len: u32, strict: bool)
+    where
+        T: Operations<RequestData = Self>,
+    {
+        let data = if strict && rq.op() == Op::READ {
+            Some(rq.bytes())
         } else {
             None
         };
-        let command = self.data_mut();
+        let command = rq.data_mut();
         if IN != 1 {
             command.in_len = in_len.clamp(1, IN as u32);
         }
@@ -231,15 +230,22 @@ where
         command.finish();
     }
 
-    /// As [`IdleRequest::prepare`], with the ranges of the request instead of data, each made by
+    /// As [`Command::prepare`], with the ranges of the request instead of data, each made by
     /// `range` of a first sector and a number of sectors.
     ///
     /// # Errors
     ///
     /// `ENOMEM`: there are several ranges and no memory for them right now.
-    pub fn prepare_ranges(&mut self, in_len: u32, mut range: impl FnMut(u64, u32) -> R) -> Result {
-        self.prepare(in_len, false);
-        let mut ranges = self.ranges();
+    pub fn prepare_ranges<T>(
+        rq: &mut IdleRequest<T>,
+        in_len: u32,
+        mut range: impl FnMut(u64, u32) -> R,
+    ) -> Result
+    where
+        T: Operations<RequestData = Self>,
+    {
+        Self::prepare(rq, in_len, false);
+        let mut ranges = rq.ranges();
         let (Some((sector, sectors)), rest) = (ranges.next(), ranges) else {
             return Ok(());
         };
@@ -256,10 +262,28 @@ where
                 Payload::Many(many)
             }
         };
-        let command = self.data_mut();
+        let command = rq.data_mut();
         command.payload = payload;
         command.enough = u64::MAX;
         Ok(())
+    }
+}
+
+/// A request that was started, as a buffer of a virtqueue.
+#[repr(transparent)]
+pub struct RequestBuffer<T: Operations>(Request<T>);
+
+impl<T: Operations> RequestBuffer<T> {
+    /// Returns the buffer of a request, whose command [is ready](Command::prepare).
+    #[inline(always)]
+    pub fn new(rq: Request<T>) -> Self {
+        Self(rq)
+    }
+
+    /// Returns the request.
+    #[inline(always)]
+    pub fn into_request(self) -> Request<T> {
+        self.0
     }
 }
 
@@ -302,7 +326,7 @@ where
 // - Header and ranges change only through the owner, and the data of a write is not changed by
 //   the block layer.
 // - The token is the request.
-unsafe impl<T, const OUT: usize, const IN: usize, R> Buffer for Request<T>
+unsafe impl<T, const OUT: usize, const IN: usize, R> Buffer for RequestBuffer<T>
 where
     T: Operations<RequestData = Command<OUT, IN, R>>,
     R: Copy + Send + 'static,
@@ -312,18 +336,19 @@ where
 
     #[inline(always)]
     fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result {
-        describe(self, sink)
+        describe(&self.0, sink)
     }
 
     #[inline(always)]
     fn describe_common<S: SegmentSink>(&self, sink: &mut S) -> Result {
-        let command = self.data();
-        let (Payload::Data, Some(s)) = (&command.payload, self.only_segment()) else {
+        let rq = &self.0;
+        let command = rq.data();
+        let (Payload::Data, Some(s)) = (&command.payload, rq.only_segment()) else {
             return Err(EINVAL);
         };
         sink.out(command.header.segment())?;
         let segment = Segment::page(s.page, s.offset, s.len);
-        if self.op().is_write() {
+        if rq.op().is_write() {
             sink.out(segment)?;
         } else {
             sink.in_(segment)?;
@@ -333,8 +358,8 @@ where
 
     #[inline(always)]
     fn segment_count(&self) -> usize {
-        match self.data().payload {
-            Payload::Data => self.phys_segments() + 2,
+        match self.0.data().payload {
+            Payload::Data => self.0.phys_segments() + 2,
             Payload::One(_) | Payload::Many(_) => 3,
         }
     }
@@ -342,14 +367,15 @@ where
     /// With a range it is not: those are few.
     #[inline(always)]
     fn is_common(&self) -> bool {
-        matches!(self.data().payload, Payload::Data) && self.phys_segments() == 1
+        matches!(self.0.data().payload, Payload::Data) && self.0.phys_segments() == 1
     }
 
     #[inline(always)]
     fn writable_len(&self) -> u32 {
-        let command = self.data();
+        let rq = &self.0;
+        let command = rq.data();
         match command.payload {
-            Payload::Data if !self.op().is_write() => self.bytes().saturating_add(command.in_len()),
+            Payload::Data if !rq.op().is_write() => rq.bytes().saturating_add(command.in_len()),
             _ => command.in_len(),
         }
     }
@@ -357,7 +383,7 @@ where
     #[inline(always)]
     fn into_raw(self) -> RawToken {
         RawToken {
-            data: Request::into_raw(self).cast(),
+            data: Request::into_raw(self.0).cast(),
             ctx: core::ptr::null_mut(),
         }
     }
@@ -365,13 +391,13 @@ where
     #[inline(always)]
     unsafe fn from_raw(raw: RawToken) -> Self {
         let rq: NonNull<bindings::request> = raw.data.cast();
-        // SAFETY: By the safety requirements, the token is a request that was owned.
-        unsafe { Request::from_raw(rq) }
+        // SAFETY: By the safety requirements, `into_raw` gave the token, which is a request that it owned.
+        Self(unsafe { Request::from_raw(rq) })
     }
 }
 
 // SAFETY: Its segments are directly mapped memory and pages.
-unsafe impl<T, const OUT: usize, const IN: usize, R> Unmapped for Request<T>
+unsafe impl<T, const OUT: usize, const IN: usize, R> Unmapped for RequestBuffer<T>
 where
     T: Operations<RequestData = Command<OUT, IN, R>>,
     R: Copy + Send + 'static,

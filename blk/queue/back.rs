@@ -16,8 +16,8 @@ impl Slot {
         for slot in slots {
             let (vq, mut left) = slot.take_out();
             if let Some(mut vq) = vq {
-                while let Some(rq) = vq.detach_unused_buf() {
-                    left.push_back(rq);
+                while let Some(buffer) = vq.detach_unused_buf() {
+                    left.push_back(buffer.into_request());
                 }
             }
             while let Some(mut rq) = left.pop_front() {
@@ -28,7 +28,7 @@ impl Slot {
     }
 
     /// Takes the queue out, if there is one, and the requests whose answers were lost.
-    fn take_out(&self) -> (Option<Virtqueue<Request<Blk>>>, RequestList<Request<Blk>>) {
+    fn take_out(&self) -> (Option<Virtqueue<BlkBuffer>>, RequestList<Request<Blk>>) {
         let mut state = self.state.lock();
         (state.vq.take(), core::mem::take(&mut state.lost))
     }
@@ -45,8 +45,8 @@ impl Slot {
         while let Some(used) = vq.get_buf() {
             answered(used).complete();
         }
-        while let Some(rq) = vq.detach_unused_buf() {
-            left.push_back(rq);
+        while let Some(buffer) = vq.detach_unused_buf() {
+            left.push_back(buffer.into_request());
         }
     }
 
@@ -65,9 +65,9 @@ impl Slot {
         left.append(lost);
         let mut vq = vq.ok_or(ENODEV)?;
         // An answer may come as long as the device has the queue.
-        let result = vq.reset(|rq| match rq {
+        let result = vq.reset(|returned| match returned {
             Returned::Used(used) => answered(used).complete(),
-            Returned::Unused(rq) => left.push_back(rq),
+            Returned::Unused(buffer) => left.push_back(buffer.into_request()),
         });
         self.fill(vq);
         result

@@ -290,7 +290,7 @@ macro_rules! impl_owner {
             ///
             /// `rq` fulfils the type invariants, and nothing else owns it.
             #[inline(always)]
-            pub(crate) unsafe fn from_raw(rq: NonNull<bindings::request>) -> Self {
+            pub unsafe fn from_raw(rq: NonNull<bindings::request>) -> Self {
                 // INVARIANT: By the safety requirements.
                 Self {
                     rq,
@@ -300,7 +300,7 @@ macro_rules! impl_owner {
 
             /// Gives ownership up to a pointer.
             #[inline(always)]
-            pub(crate) fn into_raw(self) -> NonNull<bindings::request> {
+            pub fn into_raw(self) -> NonNull<bindings::request> {
                 ManuallyDrop::new(self).rq
             }
 
