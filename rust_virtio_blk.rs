@@ -29,6 +29,8 @@
 //! | [`power`] | sleep, wake-up and reset of the transport |
 //! | [`name`], [`sysfs`] | disk names, attributes in sysfs |
 //!
+//! The folder `buffers/` is the crate [`blk_buffers`]: requests as buffers of a virtqueue.
+//!
 //! # Locks
 //!
 //! Each virtqueue has a spinlock. Requests are added and taken under it, with interrupts off, and

@@ -18,6 +18,10 @@ use crate::{
     status,
     BlkModule, //
 };
+use blk_buffers::{
+    Command,
+    RequestBuffer, //
+};
 use blockdev::{
     mq::{
         CompletionBatch,
@@ -31,10 +35,6 @@ use blockdev::{
         Rejected,
         Request,
         RequestList, //
-    },
-    virtio::{
-        Command,
-        RequestBuffer, //
     },
     Disk,
     Geometry,

@@ -50,6 +50,6 @@ mod tests {
         for status in 7..=255 {
             assert_eq!(from_device(status), Status::IOERR);
         }
-        assert_eq!(from_device(blockdev::virtio::NO_STATUS), Status::IOERR);
+        assert_eq!(from_device(blk_buffers::NO_STATUS), Status::IOERR);
     }
 }

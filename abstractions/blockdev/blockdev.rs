@@ -8,8 +8,7 @@
 //! sends.
 //!
 //! - [`mq`]: hardware queues, tag sets and requests;
-//! - [`disk`]: disks, with their sysfs attributes and ioctls;
-//! - [`virtio`]: requests as buffers of a virtqueue.
+//! - [`disk`]: disks, with their sysfs attributes and ioctls.
 //!
 //! C headers: [`include/linux/blk-mq.h`](srctree/include/linux/blk-mq.h),
 //! [`include/linux/blkdev.h`](srctree/include/linux/blkdev.h)
@@ -29,7 +28,6 @@ pub mod state;
 pub mod status;
 #[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
 mod tests;
-pub mod virtio;
 pub mod workqueue;
 
 /// The module of the tests, where `#[vtable]` looks for the one of a driver.

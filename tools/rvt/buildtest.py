@@ -118,10 +118,10 @@ _TOUCHED = {
     "net/tx.rs": ("virtio_net.o rust_virtio_net.ko",
                   "vring.o virtio.o virtio_blk.o netdev.o bindings_generated.rs"),
     "abstractions/netdev/bindings_helper.h": ("bindings_generated.rs netdev.o virtio_net.o rust_virtio_net.ko",
-                                     "vring.o virtio.o blockdev.o virtio_blk.o rust_virtio_blk.ko"),
-    "virtqueue/ring/slot.rs": ("vring.o virtio.o blockdev.o netdev.o virtio_blk.o virtio_net.o rust_vring.ko "
+                                     "vring.o virtio.o blockdev.o blk_buffers.o virtio_blk.o rust_virtio_blk.ko"),
+    "virtqueue/ring/slot.rs": ("vring.o virtio.o blk_buffers.o netdev.o virtio_blk.o virtio_net.o rust_vring.ko "
                                "rust_virtqueue.ko rust_virtio_blk.ko rust_virtio_net.ko",
-                               "bindings_generated.rs"),
+                               "blockdev.o bindings_generated.rs"),
 }
 
 

@@ -34,13 +34,15 @@ def _kbuild() -> set:
     return found
 
 
-def _sources(root: str) -> list:
-    files = [REPO / root]
+def _sources(root: str, roots: set) -> list:
+    """Returns the sources of a crate: not those of crates that are in folders of its own folder."""
+    files, host = [REPO / root], REPO / "virtqueue/ring"
+    others = {host / "tests", host / "fuzz"}
     for place in _FOLDERS.get(root, [str(Path(root).parent)]):
         place = REPO / place
         files += place.rglob("*.rs") if place.is_dir() else [place]
-    host = REPO / "virtqueue/ring"
-    return [file for file in files if not {host / "tests", host / "fuzz"} & set(file.parents)]
+        others |= {folder for folder in ((REPO / other).parent for other in roots) if place in folder.parents}
+    return [file for file in files if not others & set(file.parents)]
 
 
 class Picture:
@@ -76,7 +78,7 @@ class PictureTest(unittest.TestCase):
         assert len(names) == len(roots)
         found = set()
         for root in roots:
-            for file in _sources(root):
+            for file in _sources(root, roots):
                 code = re.sub(r"^\s*//.*$", "", file.read_text(), flags=re.M)
                 used = set(re.findall(r"(?<![:\w])(\w+)::", code)) & set(names)
                 found |= {(root, names[name]) for name in used - {Path(root).stem}}

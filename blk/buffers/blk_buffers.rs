@@ -1,26 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Block requests as buffers of a virtqueue (virtio spec §5.2.6).
+//! Block requests as buffers of a virtqueue (virtio spec §5.2.6): the `unsafe` code of the block
+//! driver.
 //!
 //! A driver uses a [`Command`] as the data of its requests: a header that the device reads, a
 //! status that the device writes, and the ranges of operations that have ranges instead of data.
 //! The data itself is described straight from the bios of the request.
 
-use crate::{
-    bindings,
-    mq::{
-        IdleRequest,
-        Op,
-        Operations,
-        Request,
-        RequestInfo, //
-    },
+#![deny(unsafe_op_in_unsafe_fn)]
+
+use blockdev::mq::{
+    IdleRequest,
+    Op,
+    Operations,
+    Request,
+    RequestInfo, //
 };
 use core::{
     mem::size_of_val,
     ptr::NonNull, //
 };
 use kernel::{
+    bindings,
     prelude::*,
     types::Opaque, //
 };
@@ -391,7 +392,7 @@ where
     #[inline(always)]
     unsafe fn from_raw(raw: RawToken) -> Self {
         let rq: NonNull<bindings::request> = raw.data.cast();
-        // SAFETY: By the safety requirements, `into_raw` gave the token, which is a request that it owned.
+        // SAFETY: By the safety requirements, `into_raw` gave the token: a request that it owned.
         Self(unsafe { Request::from_raw(rq) })
     }
 }
