@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Memory of a request that a device uses.
+
+use kernel::types::Opaque;
+use virtio::Segment;
+
+/// Memory that a device reads. It is aligned for its fields.
+#[repr(C, align(8))]
+pub(crate) struct DeviceReads<T>(Opaque<T>);
+
+impl<T: Copy> DeviceReads<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(Opaque::new(value))
+    }
+
+    #[inline(always)]
+    pub(crate) fn set(&mut self, value: T) {
+        // SAFETY: The memory is owned, and `&mut self` excludes others.
+        unsafe { self.0.get().write(value) };
+    }
+
+    #[inline(always)]
+    pub(crate) fn segment(&self) -> Segment {
+        Segment::virt(self.0.get().cast(), size_of::<T>() as u32)
+    }
+}
+
+/// Memory that a device writes, at any time. There is never a reference to it; each byte is
+/// fetched once per use.
+#[repr(C, align(8))]
+pub(crate) struct DeviceWrites<const N: usize>(Opaque<[u8; N]>);
+
+impl<const N: usize> DeviceWrites<N> {
+    pub(crate) fn new() -> Self {
+        Self(Opaque::new([0; N]))
+    }
+
+    #[inline(always)]
+    fn byte(&self, at: usize) -> Option<*mut u8> {
+        // The pointer is within the array, or not made.
+        (at < N).then(|| self.0.get().cast::<u8>().wrapping_add(at))
+    }
+
+    #[inline(always)]
+    pub(crate) fn set(&mut self, at: usize, value: u8) {
+        if let Some(byte) = self.byte(at) {
+            // SAFETY: `byte` is within the array.
+            unsafe { byte.write_volatile(value) };
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn get(&self, at: usize) -> Option<u8> {
+        // SAFETY: `byte` is within the array.
+        self.byte(at).map(|byte| unsafe { byte.read_volatile() })
+    }
+
+    #[inline(always)]
+    pub(crate) fn segment(&self, len: u32) -> Segment {
+        Segment::virt(self.0.get().cast(), len.min(N as u32))
+    }
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A request as a buffer of a virtqueue.
+
+use crate::command::{
+    Command,
+    Payload, //
+};
+use blockdev::mq::{
+    Operations,
+    Request,
+    RequestInfo, //
+};
+use core::{
+    mem::size_of_val,
+    ptr::NonNull, //
+};
+use kernel::{
+    bindings,
+    prelude::*, //
+};
+use virtio::{
+    Buffer,
+    RawToken,
+    Segment,
+    SegmentSink,
+    Unmapped, //
+};
+
+/// A request that was started, as a buffer of a virtqueue.
+#[repr(transparent)]
+pub struct RequestBuffer<T: Operations>(Request<T>);
+
+impl<T: Operations> RequestBuffer<T> {
+    /// Returns the buffer of a request, whose command [is ready](Command::prepare).
+    #[inline(always)]
+    pub fn new(rq: Request<T>) -> Self {
+        Self(rq)
+    }
+
+    /// Returns the request.
+    #[inline(always)]
+    pub fn into_request(self) -> Request<T> {
+        self.0
+    }
+}
+
+/// Tells the segments of any request. It is given what does not need the owner to be in memory.
+#[inline(never)]
+fn describe<T, const OUT: usize, const IN: usize, R, S>(rq: &RequestInfo<T>, sink: &mut S) -> Result
+where
+    T: Operations<RequestData = Command<OUT, IN, R>>,
+    R: Copy + Send + 'static,
+    S: SegmentSink,
+{
+    let command = rq.data();
+    sink.out(command.header.segment())?;
+    match &command.payload {
+        Payload::Data if rq.op().is_write() => {
+            for s in rq.segments() {
+                sink.out(Segment::page(s.page, s.offset, s.len))?;
+            }
+        }
+        Payload::Data => {
+            for s in rq.segments() {
+                sink.in_(Segment::page(s.page, s.offset, s.len))?;
+            }
+        }
+        Payload::One(range) => sink.out(range.segment())?,
+        Payload::Many(ranges) => {
+            let len = u32::try_from(size_of_val(ranges.as_slice())).map_err(|_| EINVAL)?;
+            sink.out(Segment::virt(ranges.as_ptr().cast(), len))?;
+        }
+    }
+    sink.in_(command.in_header.segment(command.in_len()))
+}
+
+// SAFETY:
+// - The header, the status and the ranges are in the request's data or owned by it; the request,
+//   its data and its bios with their pages stay in place as long as the request is owned, which
+//   the token stands for.
+// - What the device writes is memory of the bios, to which nobody has a reference, and
+//   `DeviceWrites`.
+// - Header and ranges change only through the owner, and the data of a write is not changed by
+//   the block layer.
+// - The token is the request.
+unsafe impl<T, const OUT: usize, const IN: usize, R> Buffer for RequestBuffer<T>
+where
+    T: Operations<RequestData = Command<OUT, IN, R>>,
+    R: Copy + Send + 'static,
+{
+    /// Header, one segment of data, and status.
+    const COMMON_COUNT: u16 = 3;
+
+    #[inline(always)]
+    fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result {
+        describe(&self.0, sink)
+    }
+
+    #[inline(always)]
+    fn describe_common<S: SegmentSink>(&self, sink: &mut S) -> Result {
+        let rq = &self.0;
+        let command = rq.data();
+        let (Payload::Data, Some(s)) = (&command.payload, rq.only_segment()) else {
+            return Err(EINVAL);
+        };
+        sink.out(command.header.segment())?;
+        let segment = Segment::page(s.page, s.offset, s.len);
+        if rq.op().is_write() {
+            sink.out(segment)?;
+        } else {
+            sink.in_(segment)?;
+        }
+        sink.in_(command.in_header.segment(command.in_len()))
+    }
+
+    #[inline(always)]
+    fn segment_count(&self) -> usize {
+        match self.0.data().payload {
+            Payload::Data => self.0.phys_segments() + 2,
+            Payload::One(_) | Payload::Many(_) => 3,
+        }
+    }
+
+    /// With a range it is not: those are few.
+    #[inline(always)]
+    fn is_common(&self) -> bool {
+        matches!(self.0.data().payload, Payload::Data) && self.0.phys_segments() == 1
+    }
+
+    #[inline(always)]
+    fn writable_len(&self) -> u32 {
+        let rq = &self.0;
+        let command = rq.data();
+        match command.payload {
+            Payload::Data if !rq.op().is_write() => rq.bytes().saturating_add(command.in_len()),
+            _ => command.in_len(),
+        }
+    }
+
+    #[inline(always)]
+    fn into_raw(self) -> RawToken {
+        RawToken {
+            data: Request::into_raw(self.0).cast(),
+            ctx: core::ptr::null_mut(),
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn from_raw(raw: RawToken) -> Self {
+        let rq: NonNull<bindings::request> = raw.data.cast();
+        // SAFETY: By the safety requirements, `into_raw` gave the token: a request that it owned.
+        Self(unsafe { Request::from_raw(rq) })
+    }
+}
+
+// SAFETY: Its segments are directly mapped memory and pages.
+unsafe impl<T, const OUT: usize, const IN: usize, R> Unmapped for RequestBuffer<T>
+where
+    T: Operations<RequestData = Command<OUT, IN, R>>,
+    R: Copy + Send + 'static,
+{
+}
