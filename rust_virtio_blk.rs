@@ -10,19 +10,26 @@
 //! | file | contents |
 //! |---|---|
 //! | [`driver`] | binding and unbinding a device |
-//! | [`shared`] | state that devices share, and state that a disk keeps until its last close |
+//! | [`driver_data`] | state of a bound device |
+//! | [`shared`] | state that a disk keeps until its last close |
+//! | [`globals`] | state that devices share |
 //! | [`features`] | feature bits |
 //! | [`config`] | fields of the configuration space |
 //! | [`setup`] | reading a device's configuration |
 //! | [`limits`] | queue limits, computed from the configuration |
 //! | [`ops`] | the operations that the block layer calls |
+//! | [`request`] | a request before the device gets it, and when it comes back |
 //! | [`header`] | the header of a request |
 //! | [`status`] | the status of a request |
 //! | [`queue`] | a virtqueue with its lock: adding, completing, stopping |
-//! | [`recovery`] | the recovery work: configuration changes, broken queues, late requests |
-//! | [`watch`] | late requests, and the health of the device |
-//! | [`restart`] | restart of a device |
+//! | [`queues`] | number and use of the queues; the tag set |
+//! | [`timeout`] | requests that were not answered in time |
+//! | [`watch`] | the health of the device |
+//! | [`recovery`] | scheduling of the recovery work |
+//! | [`recovery_work`] | the work: configuration changes, broken queues, late requests |
+//! | [`restart`] | restart of a device, and the end of its use |
 //! | [`stuck`] | restart of a single queue |
+//! | [`requeue`] | the fate of requests that a device had |
 //! | [`resize`] | changes of capacity |
 //! | [`cache`] | the write cache and its mode |
 //! | [`geometry`] | disk geometry |
@@ -46,15 +53,21 @@ mod blk {
     pub(crate) mod cache;
     pub(crate) mod config;
     pub(crate) mod driver;
+    pub(crate) mod driver_data;
     pub(crate) mod features;
     pub(crate) mod geometry;
+    pub(crate) mod globals;
     pub(crate) mod header;
     pub(crate) mod limits;
     pub(crate) mod name;
     pub(crate) mod ops;
     pub(crate) mod power;
     pub(crate) mod queue;
+    pub(crate) mod queues;
     pub(crate) mod recovery;
+    pub(crate) mod recovery_work;
+    pub(crate) mod request;
+    pub(crate) mod requeue;
     pub(crate) mod resize;
     pub(crate) mod restart;
     pub(crate) mod setup;
@@ -62,12 +75,13 @@ mod blk {
     pub(crate) mod status;
     pub(crate) mod stuck;
     pub(crate) mod sysfs;
+    pub(crate) mod timeout;
     pub(crate) mod watch;
 }
 
 use blk::*;
 
-use crate::shared::Globals;
+use crate::globals::Globals;
 use blockdev::state::{
     ModuleState,
     Published, //
@@ -130,6 +144,9 @@ virtio::module_param! {
     description: "Start a stuck queue anew alone where the device can (VIRTIO_F_RING_RESET). Off for devices that go on with the requests of a queue that was reset, such as QEMU's.",
 }
 
+/// The driver, of devices ([`virtio::Driver`]) and of disks ([`Operations`]).
+pub(crate) struct Blk;
+
 /// The state that the devices of the module share.
 static GLOBALS: ModuleState<Globals> = ModuleState::empty();
 
@@ -138,7 +155,7 @@ static GLOBALS: ModuleState<Globals> = ModuleState::empty();
 #[pin_data]
 struct BlkModule {
     #[pin]
-    _driver: Registration<virtio::Adapter<ops::Blk>>,
+    _driver: Registration<virtio::Adapter<Blk>>,
     _globals: Published<Globals>,
 }
 

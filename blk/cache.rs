@@ -11,7 +11,7 @@
 use crate::{
     config,
     features,
-    ops::Blk, //
+    Blk, //
 };
 use blockdev::{
     limits::Feature,

@@ -3,49 +3,32 @@
 //! Binding and unbinding a device.
 
 use crate::{
+    driver_data::Data,
     features,
-    limits::{
-        self,
-        fit_ring,
-        EXTRA_SEGMENTS, //
-    },
-    ops::{
-        Blk,
-        BlkBuffer,
-        QueueMap, //
-    },
+    globals::DiskIndex,
+    limits,
     power,
     queue::Slot,
-    recovery::{
-        self,
-        Recovery, //
-    },
+    queues,
+    recovery::Recovery,
     resize,
-    setup::{
-        self,
-        QueueSplit, //
-    },
-    shared::{
-        DiskIndex,
-        Shared, //
-    },
+    restart::give_up_if_needed,
+    setup,
+    shared::Shared,
     sysfs,
     watch::{
         Phase,
         Watch, //
     },
+    Blk,
     GLOBALS,
     NUM_REQUEST_QUEUES,
     POLL_QUEUES,
-    QUEUE_DEPTH,
     STRICT_LENGTHS, //
 };
 use blockdev::{
     memory,
-    mq::TagSet,
-    GenDisk,
-    Limits,
-    Registration, //
+    GenDisk, //
 };
 use kernel::{
     device::{
@@ -54,39 +37,17 @@ use kernel::{
     },
     new_mutex,
     prelude::*,
-    sync::{
-        Arc,
-        Mutex, //
-    },
+    sync::Arc, //
 };
 use virtio::{
-    Affinity,
     Device,
     DeviceLink,
     Driver,
     Feature,
     IdTable,
     QueueHandle,
-    QueueSpec,
-    Scope,
-    TimeLimit,
-    Virtqueue, //
+    Scope, //
 };
-
-/// The time that a request gets, unless `/sys/block/*/queue/io_timeout` says otherwise.
-const REQUEST_TIME: TimeLimit = TimeLimit::from_millis(30_000);
-
-/// The state that the driver keeps of a bound device.
-#[pin_data]
-pub(crate) struct Data {
-    /// Follows what the device brings up. Ends first.
-    pub(crate) recovery: Arc<Recovery>,
-    /// The disk before user space.
-    #[pin]
-    registration: Mutex<Option<Registration<Blk>>>,
-    pub(crate) disk: Arc<GenDisk<Blk>>,
-    pub(crate) shared: Arc<Shared>,
-}
 
 virtio::virtio_device_table!(ID_TABLE, [virtio::DeviceId::BLOCK]);
 
@@ -122,7 +83,7 @@ impl Driver for Blk {
                 *data.registration.lock() = Some(registration);
                 // Reading the partition table may have broken a queue. A device that is given up
                 // by now does not become bound.
-                recovery::give_up_if_needed(&data.disk);
+                give_up_if_needed(&data.disk);
                 data.shared.watch.set_phase(Phase::Running);
                 data.recovery.call();
                 Ok(())
@@ -154,7 +115,7 @@ impl Driver for Blk {
     fn remove(dev: &Device<Core<'_>>, data: Pin<&Data>) {
         // From here on a device that does not answer is given up.
         data.shared.watch.set_phase(Phase::Going);
-        recovery::give_up_if_needed(&data.disk);
+        give_up_if_needed(&data.disk);
         // No change of the configuration is followed up from here on.
         data.recovery.wait();
         // A failed wake-up left requests waiting.
@@ -224,39 +185,6 @@ fn end(dev: &Device<Bound>, data: &Data) {
     data.shared.set_recovery(None);
 }
 
-/// Finds the queues, for requests of up to `segments` data segments.
-///
-/// # Errors
-///
-/// Those of [`Device::find_vqs`].
-pub(crate) fn find_queues(
-    dev: &Device<Bound>,
-    split: QueueSplit,
-    segments: u16,
-) -> Result<KVec<Virtqueue<BlkBuffer>>> {
-    let total = split.total().into();
-    let descriptors = usize::from(segments) + usize::from(EXTRA_SEGMENTS);
-    let mut specs = KVec::with_capacity(total, GFP_KERNEL)?;
-    for i in 0..total {
-        let spec = if i < split.default.into() {
-            QueueSpec::new(fmt!("req.{i}"), descriptors)?
-        } else {
-            QueueSpec::new(fmt!("req_poll.{i}"), descriptors)?.without_callback()
-        };
-        specs.push(spec, GFP_KERNEL)?;
-    }
-    let spread = Affinity::Spread {
-        pre_vectors: 0,
-        post_vectors: 0,
-    };
-    let mut found = dev.find_vqs(specs, spread)?;
-    let mut queues = KVec::with_capacity(total, GFP_KERNEL)?;
-    for i in 0..total {
-        queues.push(found.take(i)?, GFP_KERNEL)?;
-    }
-    Ok(queues)
-}
-
 /// Makes the driver data, and the disk without registering it.
 fn make(dev: &Device<Bound>) -> Result<impl PinInit<Data, Error>> {
     if !dev.has_config() {
@@ -265,7 +193,7 @@ fn make(dev: &Device<Bound>) -> Result<impl PinInit<Data, Error>> {
     }
     let globals = GLOBALS.get().ok_or(ENODEV)?;
     let index = DiskIndex::take(dev, globals.clone())?;
-    let split = setup::queues(dev, NUM_REQUEST_QUEUES.get(), POLL_QUEUES.get())?;
+    let split = queues::split_of(dev, NUM_REQUEST_QUEUES.get(), POLL_QUEUES.get())?;
     dev_info!(
         dev.as_ref(),
         "{}/0/{} default/read/poll queues\n",
@@ -273,17 +201,17 @@ fn make(dev: &Device<Bound>) -> Result<impl PinInit<Data, Error>> {
         split.poll
     );
     let raw = setup::raw(dev)?;
-    let queues = find_queues(dev, split, limits::max_segments(raw.seg_max))?;
+    let found = queues::find_queues(dev, split, limits::max_segments(raw.seg_max))?;
     let mut limits = setup::limits(dev, &raw)?;
-    let depth = fit_queue(dev, &queues, &mut limits);
-    let set = make_tag_set(split, depth, &queues)?;
+    let depth = queues::fit_queue(dev, &found, &mut limits);
+    let set = queues::make_tag_set(split, depth, &found)?;
 
     let name = index.name();
     let numbers = index.numbers();
     // Also of a legacy device: which kind it is, the device says.
     let strict = STRICT_LENGTHS.get() || memory::is_encrypted();
-    let mut slots = KVec::with_capacity(queues.len(), GFP_KERNEL)?;
-    for queue in queues {
+    let mut slots = KVec::with_capacity(found.len(), GFP_KERNEL)?;
+    for queue in found {
         let slot = Slot::new(dev.endian(), strict)?;
         slot.as_ref().fill(queue);
         slots.push(slot, GFP_KERNEL)?;
@@ -315,64 +243,4 @@ fn make(dev: &Device<Bound>) -> Result<impl PinInit<Data, Error>> {
         disk,
         shared,
     }? Error))
-}
-
-/// The segments that a request can have on the smallest of the rings, at most `segments`.
-pub(crate) fn fit_segments(
-    dev: &Device<Bound>,
-    queues: &[Virtqueue<BlkBuffer>],
-    segments: u16,
-) -> u16 {
-    if dev.has_feature(Feature::INDIRECT_DESC) {
-        return segments;
-    }
-    let ring = queues.iter().map(|vq| vq.ring_size()).min().unwrap_or(0);
-    fit_ring(segments, ring)
-}
-
-/// Fits the limits to the rings of the queues, and returns the number of requests per queue.
-fn fit_queue(dev: &Device<Bound>, queues: &[Virtqueue<BlkBuffer>], limits: &mut Limits) -> u32 {
-    let indirect = dev.has_feature(Feature::INDIRECT_DESC);
-    limits.set_max_segments(fit_segments(dev, queues, limits.max_segments()));
-    match QUEUE_DEPTH.get() {
-        // As many as fill the ring, if all have their descriptors in a table of their own.
-        0 => {
-            let room = queues.first().map_or(0, |vq| vq.num_free());
-            if indirect { room } else { room / 2 }.max(1)
-        }
-        depth => depth,
-    }
-}
-
-/// Makes the requests and maps the queues to the CPUs.
-fn make_tag_set(
-    split: QueueSplit,
-    depth: u32,
-    queues: &[Virtqueue<BlkBuffer>],
-) -> Result<Arc<TagSet<Blk>>> {
-    let mut handles = KVec::with_capacity(split.default.into(), GFP_KERNEL)?;
-    for queue in queues.iter().take(split.default.into()) {
-        handles.push(queue.handle(), GFP_KERNEL)?;
-    }
-    let map = KBox::pin_init(
-        pin_init!(QueueMap {
-            split,
-            handles <- new_mutex!(handles),
-        }),
-        GFP_KERNEL,
-    )?;
-    let maps = if split.poll == 0 { 1 } else { 3 };
-    let set = Arc::pin_init(
-        TagSet::<Blk>::new(
-            map,
-            split.total().into(),
-            depth,
-            maps,
-            REQUEST_TIME.as_millis(),
-        ),
-        GFP_KERNEL,
-    )?;
-    // The queues may have to go before the tag set does.
-    set.data().handles.lock().clear();
-    Ok(set)
 }

@@ -4,31 +4,25 @@
 
 use crate::{
     geometry,
-    header::{
-        self,
-        Type,
-        HEADER_LEN,
-        IN_HEADER_LEN,
-        RANGE_LEN,
-        STATUS_LEN, //
-    },
     queue::Slot,
-    setup::QueueSplit,
+    queues::QueueMap,
+    request::{
+        finish,
+        prepare,
+        BlkCommand, //
+    },
     shared::Shared,
-    status,
+    timeout,
+    Blk,
     BlkModule, //
 };
-use blk_buffers::{
-    Command,
-    RequestBuffer, //
-};
+use blk_buffers::Command;
 use blockdev::{
     mq::{
         CompletionBatch,
         HwQueue,
         IdleRequest,
         LateRequest,
-        Op,
         Operations,
         QueueKind,
         QueueMaps,
@@ -37,35 +31,9 @@ use blockdev::{
         RequestList, //
     },
     Disk,
-    Geometry,
-    Status, //
+    Geometry, //
 };
-use kernel::{
-    prelude::*,
-    sync::Mutex, //
-};
-use virtio::{
-    Endian,
-    QueueHandle, //
-};
-
-/// The driver, of devices ([`virtio::Driver`]) and of disks ([`Operations`]).
-pub(crate) struct Blk;
-
-/// A request as the device sees it, kept with each request.
-pub(crate) type BlkCommand = Command<HEADER_LEN, IN_HEADER_LEN, [u8; RANGE_LEN]>;
-
-/// A buffer of a virtqueue of the driver.
-pub(crate) type BlkBuffer = RequestBuffer<Blk>;
-
-/// The map that decides which CPU uses which queue.
-#[pin_data]
-pub(crate) struct QueueMap {
-    pub(crate) split: QueueSplit,
-    /// The queues with an interrupt, while the tag set is made.
-    #[pin]
-    pub(crate) handles: Mutex<KVec<QueueHandle>>,
-}
+use kernel::prelude::*;
 
 #[vtable]
 impl Operations for Blk {
@@ -90,7 +58,7 @@ impl Operations for Blk {
         last: bool,
     ) -> Result<(), Rejected<Self>> {
         let slot = hw.data();
-        match prepare(slot, rq) {
+        match prepare(slot.endian, slot.strict, rq) {
             Ok(rq) => slot.add(hw, rq.start(), last),
             Err((rq, status)) => Err(rq.reject(status)),
         }
@@ -110,7 +78,7 @@ impl Operations for Blk {
                 let Some(rq) = list.pop_front() else {
                     break;
                 };
-                match prepare(&slot, rq) {
+                match prepare(slot.endian, slot.strict, rq) {
                     Ok(rq) => batch.push_back(rq.start()),
                     // Queued by itself, it can return the status.
                     Err((rq, _)) => left.push_back(rq),
@@ -136,7 +104,7 @@ impl Operations for Blk {
     }
 
     fn timeout(shared: &Shared, late: &LateRequest<'_, Self>) {
-        shared.late(late);
+        timeout::late(shared, late);
     }
 
     fn poll(hw: &HwQueue<Self>, batch: &mut CompletionBatch<'_, Self>) -> u32 {
@@ -165,88 +133,4 @@ impl Operations for Blk {
             .with_device(|dev| geometry::read(dev, disk.capacity()))
             .ok_or(ENXIO)?
     }
-}
-
-/// Lays out a request for the device.
-///
-/// # Errors
-///
-/// The request, and why it cannot be queued.
-#[inline(always)]
-fn prepare(
-    slot: &Slot,
-    mut rq: IdleRequest<Blk>,
-) -> Result<IdleRequest<Blk>, (IdleRequest<Blk>, Status)> {
-    let Some(kind) = Type::of_data(rq.op()) else {
-        return match prepare_other(slot.endian, rq) {
-            (rq, Status::OK) => Ok(rq),
-            (rq, status) => Err((rq, status)),
-        };
-    };
-    let header = header::header(slot.endian, kind, rq.ioprio(), rq.sector());
-    rq.data_mut().set_header(header);
-    BlkCommand::prepare(&mut rq, STATUS_LEN, slot.strict);
-    Ok(rq)
-}
-
-/// Lays out a request that neither reads nor writes.
-///
-/// Returns it with [`Status::OK`], or with why it cannot be queued: in registers, so that nothing
-/// has to be in memory for those that do.
-#[cold]
-fn prepare_other(endian: Endian, mut rq: IdleRequest<Blk>) -> (IdleRequest<Blk>, Status) {
-    let (kind, flags) = match rq.op() {
-        Op::FLUSH => (Type::FLUSH, 0),
-        // The sender of the request has set its header.
-        Op::DRV_IN => {
-            BlkCommand::prepare(&mut rq, STATUS_LEN, false);
-            return (rq, Status::OK);
-        }
-        Op::DISCARD => (Type::DISCARD, 0),
-        Op::WRITE_ZEROES if rq.is_no_unmap() => (Type::WRITE_ZEROES, 0),
-        Op::WRITE_ZEROES => (Type::WRITE_ZEROES, header::RANGE_UNMAP),
-        Op::SECURE_ERASE => (Type::SECURE_ERASE, 0),
-        // No device of this driver has zones.
-        Op::ZONE_OPEN | Op::ZONE_CLOSE | Op::ZONE_FINISH | Op::ZONE_RESET | Op::ZONE_RESET_ALL => {
-            return (rq, Status::NOTSUPP)
-        }
-        // The block layer makes only what the limits let it.
-        _ => return (rq, Status::IOERR),
-    };
-    let header = header::header(endian, kind, rq.ioprio(), 0);
-    rq.data_mut().set_header(header);
-    if kind == Type::FLUSH {
-        BlkCommand::prepare(&mut rq, STATUS_LEN, false);
-        return (rq, Status::OK);
-    }
-    let ranges = BlkCommand::prepare_ranges(&mut rq, STATUS_LEN, |sector, sectors| {
-        header::range(sector, sectors, flags)
-    });
-    match ranges {
-        Ok(()) => (rq, Status::OK),
-        Err(_) => (rq, Status::RESOURCE),
-    }
-}
-
-/// Looks how a request went, once the device is done with it.
-#[inline(always)]
-pub(crate) fn finish(rq: &mut Request<Blk>) -> Status {
-    let command = rq.data_mut();
-    match status::from_device(command.status()) {
-        Status::OK if command.is_whole() => Status::OK,
-        status => finish_other(command, status),
-    }
-}
-
-/// Looks how a request went that has something to drop, or not well.
-#[cold]
-fn finish_other(command: &mut BlkCommand, status: Status) -> Status {
-    let status = match status {
-        // Success, but the device does not say that it wrote the data: what is there may be what
-        // was in memory before.
-        Status::OK if command.is_short() => Status::IOERR,
-        status => status,
-    };
-    command.finish();
-    status
 }

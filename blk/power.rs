@@ -4,16 +4,16 @@
 //! dropped and found again.
 
 use crate::{
-    driver::Data,
-    ops::Blk,
-    restart::{
-        bring_up,
+    driver_data::Data,
+    requeue::{
         settle,
         take_back,
         Return, //
     },
+    restart::bring_up,
     shared::Shared,
-    watch::Phase, //
+    watch::Phase,
+    Blk, //
 };
 use blockdev::{
     disk::Freezing,

@@ -6,11 +6,12 @@
 //! full, and started again under the same lock: otherwise the start could come before the stop.
 
 use crate::{
-    ops::{
-        Blk,
+    recovery::Recovery,
+    request::{
+        finish,
         BlkBuffer, //
     },
-    recovery::Recovery,
+    Blk, //
 };
 use blockdev::{
     mq::{
@@ -456,7 +457,7 @@ fn complete_all(done: RequestStack<Request<Blk>>) {
 #[inline(always)]
 fn complete(rq: Request<Blk>, batch: &mut CompletionBatch<'_, Blk>) {
     if let Some(mut rq) = rq.complete_elsewhere() {
-        let status = crate::ops::finish(&mut rq);
+        let status = finish(&mut rq);
         batch.end(rq, status);
     }
 }

@@ -4,7 +4,7 @@
 
 use crate::{
     config,
-    ops::Blk, //
+    Blk, //
 };
 use blockdev::{
     size::{

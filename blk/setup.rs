@@ -13,64 +13,12 @@ use crate::{
         Topology, //
     }, //
 };
-use blockdev::{
-    mq,
-    Limits, //
-};
+use blockdev::Limits;
 use kernel::{
     device::Bound,
     prelude::*, //
 };
 use virtio::Device;
-
-/// The way in which the queues of a device are used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct QueueSplit {
-    /// Queues with an interrupt, which come first.
-    pub(crate) default: u16,
-    /// Queues that are polled.
-    pub(crate) poll: u16,
-}
-
-impl QueueSplit {
-    /// All queues.
-    pub(crate) fn total(self) -> u16 {
-        self.default.saturating_add(self.poll)
-    }
-
-    /// Splits `total` queues, of which at least one has an interrupt.
-    fn new(total: u16, poll: u32) -> Self {
-        let most = total.saturating_sub(1);
-        let poll = u16::try_from(poll).unwrap_or(u16::MAX).min(most);
-        Self {
-            default: total.saturating_sub(poll),
-            poll,
-        }
-    }
-}
-
-/// Decides how many queues to use: what the device has, at most `limit` unless that is 0, and at
-/// most one per CPU; `poll` of them are to be polled.
-///
-/// # Errors
-///
-/// - `EINVAL`: the device says that it has none.
-/// - Those of [`virtio::Config::read`].
-pub(crate) fn queues(dev: &Device<Bound>, limit: u32, poll: u32) -> Result<QueueSplit> {
-    let offered = match dev.config().read_if(features::MQ, config::NUM_QUEUES)? {
-        Some(0) => {
-            dev_err!(dev.as_ref(), "MQ advertised but zero queues reported\n");
-            return Err(EINVAL);
-        }
-        Some(n) => n,
-        None => 1,
-    };
-    let total = mq::num_possible_queues(limits::min_not_zero(limit, offered.into()));
-    Ok(QueueSplit::new(
-        u16::try_from(total).unwrap_or(offered).clamp(1, offered),
-        poll,
-    ))
-}
 
 /// Computes the limits of the disk from what the device said.
 ///
@@ -132,26 +80,4 @@ pub(crate) fn raw(dev: &Device<Bound>) -> Result<Raw> {
             write_cache,
         })
     })
-}
-
-#[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
-#[kernel::prelude::kunit_tests(rust_virtio_blk_setup)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_queue_keeps_its_interrupt() {
-        for (total, poll, default, polled) in [
-            (1, 0, 1, 0),
-            (1, 5, 1, 0),
-            (4, 0, 4, 0),
-            (4, 2, 2, 2),
-            (4, 4, 1, 3),
-            (4, u32::MAX, 1, 3),
-        ] {
-            let split = QueueSplit::new(total, poll);
-            assert_eq!((split.default, split.poll), (default, polled));
-            assert_eq!(split.total(), total);
-        }
-    }
 }

@@ -1,24 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! State that devices share, and state that a disk keeps until its last close.
+//! State that a disk keeps until its last close.
 
 use crate::{
-    name::DiskName,
+    globals::DiskIndex,
     queue::Slot,
     recovery::Recovery,
-    watch::Watch, //
+    watch::{
+        Watch,
+        Why, //
+    },
 };
 use blockdev::{
     disk::Pending,
-    index::IndexAllocator,
-    major::{
-        DeviceNumbers,
-        Major,
-        MINOR_BITS, //
-    },
-    memory,
-    state::LastReference,
-    workqueue::OwnedQueue, //
+    memory, //
 };
 use kernel::{
     device::Bound,
@@ -33,106 +28,6 @@ use virtio::{
     DeviceLink,
     Endian, //
 };
-
-/// Binary logarithm of the device numbers of a disk: the disk and 15 partitions.
-const PART_BITS: u32 = 4;
-
-/// The state that the devices of the module share.
-#[pin_data]
-pub(crate) struct Globals {
-    /// The major number of all disks.
-    pub(crate) major: Major,
-    /// The numbers that names and minor numbers are made of.
-    #[pin]
-    indices: IndexAllocator,
-    /// The workqueue on which changes of configuration are followed up, and broken queues.
-    workqueue: OwnedQueue,
-    /// The same for devices whose reset waits for work of the kernel that has no thread in reserve.
-    without_reserve: OwnedQueue,
-    /// The module waits for it. Goes last.
-    _last: LastReference,
-}
-
-impl Globals {
-    /// Makes the globals, when the module is loaded.
-    ///
-    /// # Errors
-    ///
-    /// - `EBUSY`: no major number is free.
-    /// - `ENOMEM`.
-    pub(crate) fn new(last: LastReference) -> Result<Arc<Self>> {
-        let workqueue = OwnedQueue::new_percpu(c"virtio-blk")?;
-        let without_reserve = OwnedQueue::new_percpu_without_reserve(c"virtio-blk-soft")?;
-        let major = Major::register(c"virtblk")?;
-        Arc::pin_init(
-            pin_init!(Self {
-                major,
-                indices <- IndexAllocator::new(),
-                workqueue,
-                without_reserve,
-                _last: last,
-            }),
-            GFP_KERNEL,
-        )
-    }
-
-    /// Returns the queue for work that may reset a device, which is software or not.
-    pub(crate) fn queue(&self, software: bool) -> &OwnedQueue {
-        if software {
-            &self.without_reserve
-        } else {
-            &self.workqueue
-        }
-    }
-}
-
-/// The number of a disk, taken as long as this exists.
-pub(crate) struct DiskIndex {
-    globals: Arc<Globals>,
-    index: u32,
-}
-
-impl DiskIndex {
-    /// Takes the smallest number whose name is free: another driver may have made disks of the
-    /// same kind of name.
-    ///
-    /// # Errors
-    ///
-    /// - `ENOSPC`: there are no device numbers left.
-    /// - `ENOMEM`.
-    pub(crate) fn take(dev: &Device<Bound>, globals: Arc<Globals>) -> Result<Self> {
-        let max = (1 << (MINOR_BITS - PART_BITS)) - 1;
-        let mut min = 0;
-        loop {
-            let index = globals.indices.take(min, max)?;
-            if !dev.is_name_taken(DiskName::new(index).as_cstr()) {
-                return Ok(Self { globals, index });
-            }
-            globals.indices.give_back(index);
-            min = index + 1;
-        }
-    }
-
-    /// The name of the disk.
-    pub(crate) fn name(&self) -> DiskName {
-        DiskName::new(self.index)
-    }
-
-    /// The device numbers of the disk and its partitions.
-    pub(crate) fn numbers(&self) -> DeviceNumbers {
-        DeviceNumbers {
-            major: self.globals.major.number(),
-            first_minor: self.index << PART_BITS,
-            minors: 1 << PART_BITS,
-        }
-    }
-}
-
-impl Drop for DiskIndex {
-    fn drop(&mut self) {
-        self.globals.indices.give_back(self.index);
-    }
-}
 
 /// The state that a disk keeps until its last close.
 #[pin_data]
@@ -214,5 +109,39 @@ impl Shared {
     /// device is in [reset](Shared::reset). Process context, sleeps.
     pub(crate) fn take_queues(&self) {
         Slot::clear_all(&self.slots);
+    }
+    /// Why the device is of no use as it is, if so. With the link. Process context.
+    pub(crate) fn why(&self, dev: &Device<Bound>) -> Option<Why> {
+        if self.watch.is_not_woken() {
+            Some(Why::NotWoken)
+        } else if !self.has_queues() {
+            // It was given up.
+            None
+        } else if self.is_broken() {
+            Some(Why::Broken)
+        } else if dev.needs_reset() {
+            Some(Why::Asks)
+        } else if self.slots.iter().any(|slot| slot.is_stuck()) {
+            Some(Why::Silent)
+        } else {
+            None
+        }
+    }
+
+    /// Forgets what is wrong with the device: it was seen to.
+    pub(crate) fn forget(&self) {
+        self.watch.clear();
+        for slot in &self.slots {
+            slot.set_stuck(false);
+        }
+    }
+
+    /// Returns the queue that does not answer, and its index, if there is one such queue.
+    pub(crate) fn stuck_queue(&self) -> Option<(usize, Pin<&Slot>)> {
+        let mut stuck = (0..).zip(&self.slots).filter(|(_, slot)| slot.is_stuck());
+        match (stuck.next(), stuck.next()) {
+            (Some((index, slot)), None) => Some((index, slot.as_ref())),
+            _ => None,
+        }
     }
 }

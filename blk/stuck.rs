@@ -12,12 +12,12 @@
 //! QEMU's disks do this: they drain requests when the device is reset, but not when a queue is.
 
 use crate::{
-    ops::Blk,
-    restart::{
+    requeue::{
         settle,
         Return, //
     },
     watch::Why,
+    Blk,
     RESET_QUEUES, //
 };
 use blockdev::{

@@ -9,7 +9,7 @@ use crate::{
         Type,
         ID_LEN, //
     },
-    ops::Blk, //
+    Blk, //
 };
 use blockdev::{
     attr::{

@@ -2,19 +2,8 @@
 
 //! The health of a device, and the phase of its life.
 
-use crate::{
-    ops::Blk,
-    queue::Slot,
-    shared::Shared, //
-};
-use blockdev::mq::{
-    LateRequest,
-    Op, //
-};
 use kernel::{
-    device::Bound,
     fmt,
-    prelude::*,
     sync::atomic::{
         Acquire,
         Atomic,
@@ -28,16 +17,12 @@ use kernel::{
     },
 };
 use virtio::{
-    Device,
     Restarts,
     TimeLimit, //
 };
 
 /// A device that has ended no request for so long does not work.
 const QUIET: TimeLimit = TimeLimit::from_millis(5_000);
-/// A late request of a device that works is waited for so many rounds.
-const MOST_ROUNDS: u32 = 10;
-
 /// A part of the life of a device. It decides who ends requests that are not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
@@ -132,6 +117,11 @@ impl Watch {
         self.not_woken.store(true, Release);
     }
 
+    /// Whether the device did not wake up.
+    pub(crate) fn is_not_woken(&self) -> bool {
+        self.not_woken.load(Acquire)
+    }
+
     /// Notes that the configuration has changed. Any context.
     pub(crate) fn note_reconfigured(&self) {
         self.reconfigured.store(true, Release);
@@ -167,7 +157,8 @@ impl Watch {
         self.cache_news.xchg(false, Full)
     }
 
-    fn clear(&self) {
+    /// Forgets what was noted of the device.
+    pub(crate) fn clear(&self) {
         self.reconfigured.store(false, Release);
         self.not_woken.store(false, Release);
     }
@@ -181,72 +172,5 @@ impl Watch {
             return true;
         }
         now - self.changed.load(Relaxed) < QUIET.as_delta().as_nanos()
-    }
-}
-
-impl Shared {
-    /// Why the device is of no use as it is, if so. With the link. Process context.
-    pub(crate) fn why(&self, dev: &Device<Bound>) -> Option<Why> {
-        if self.watch.not_woken.load(Acquire) {
-            Some(Why::NotWoken)
-        } else if !self.has_queues() {
-            // It was given up.
-            None
-        } else if self.is_broken() {
-            Some(Why::Broken)
-        } else if dev.needs_reset() {
-            Some(Why::Asks)
-        } else if self.slots.iter().any(|slot| slot.is_stuck()) {
-            Some(Why::Silent)
-        } else {
-            None
-        }
-    }
-
-    /// Forgets what is wrong with the device: it was seen to.
-    pub(crate) fn forget(&self) {
-        self.watch.clear();
-        for slot in &self.slots {
-            slot.set_stuck(false);
-        }
-    }
-
-    /// Returns the queue that does not answer, and its index, if there is one such queue.
-    pub(crate) fn stuck_queue(&self) -> Option<(usize, Pin<&Slot>)> {
-        let mut stuck = (0..).zip(&self.slots).filter(|(_, slot)| slot.is_stuck());
-        match (stuck.next(), stuck.next()) {
-            (Some((index, slot)), None) => Some((index, slot.as_ref())),
-            _ => None,
-        }
-    }
-
-    /// A request was not answered in time.
-    ///
-    /// The interrupt may have been lost, so its queue is looked at first. If there is no answer,
-    /// the notification may have been lost, so the device is notified once more, and the request
-    /// gets more time: once, or as long as the device ends others. Then the device is [attended
-    /// to](crate::recovery).
-    pub(crate) fn late(&self, late: &LateRequest<'_, Blk>) {
-        let hw = late.hw_queue();
-        let slot = hw.data();
-        slot.look();
-        if !late.is_pending() {
-            return;
-        }
-        let busy = self.watch.is_busy(late.ended_so_far());
-        let patient = match (self.watch.phase(), late.rounds()) {
-            // The reader of an identification string does not wait for it; code that has the queue
-            // frozen does.
-            (Phase::Running, rounds) if late.op() == Op::DRV_IN => rounds < MOST_ROUNDS,
-            (Phase::Asleep, _) => true,
-            (Phase::Going, rounds) => busy && rounds < MOST_ROUNDS,
-            (_, rounds) => rounds == 0 || busy && rounds < MOST_ROUNDS,
-        };
-        if patient {
-            slot.notify_again();
-        } else {
-            slot.set_stuck(true);
-            slot.schedule_recovery();
-        }
     }
 }

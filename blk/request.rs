@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A request, before the device gets it and when the device is done with it.
+
+use crate::{
+    header::{
+        self,
+        Type,
+        HEADER_LEN,
+        IN_HEADER_LEN,
+        RANGE_LEN,
+        STATUS_LEN, //
+    },
+    status,
+    Blk, //
+};
+use blk_buffers::{
+    Command,
+    RequestBuffer, //
+};
+use blockdev::{
+    mq::{
+        IdleRequest,
+        Op,
+        Request, //
+    },
+    Status, //
+};
+use virtio::Endian;
+
+/// A request as the device sees it, kept with each request.
+pub(crate) type BlkCommand = Command<HEADER_LEN, IN_HEADER_LEN, [u8; RANGE_LEN]>;
+
+/// A buffer of a virtqueue of the driver.
+pub(crate) type BlkBuffer = RequestBuffer<Blk>;
+
+/// Lays out a request for the device.
+///
+/// # Errors
+///
+/// The request, and why it cannot be queued.
+#[inline(always)]
+pub(crate) fn prepare(
+    endian: Endian,
+    strict: bool,
+    mut rq: IdleRequest<Blk>,
+) -> Result<IdleRequest<Blk>, (IdleRequest<Blk>, Status)> {
+    let Some(kind) = Type::of_data(rq.op()) else {
+        return match prepare_other(endian, rq) {
+            (rq, Status::OK) => Ok(rq),
+            (rq, status) => Err((rq, status)),
+        };
+    };
+    let header = header::header(endian, kind, rq.ioprio(), rq.sector());
+    rq.data_mut().set_header(header);
+    BlkCommand::prepare(&mut rq, STATUS_LEN, strict);
+    Ok(rq)
+}
+
+/// Lays out a request that neither reads nor writes.
+///
+/// Returns it with [`Status::OK`], or with why it cannot be queued: in registers, so that nothing
+/// has to be in memory for those that do.
+#[cold]
+fn prepare_other(endian: Endian, mut rq: IdleRequest<Blk>) -> (IdleRequest<Blk>, Status) {
+    let (kind, flags) = match rq.op() {
+        Op::FLUSH => (Type::FLUSH, 0),
+        // The sender of the request has set its header.
+        Op::DRV_IN => {
+            BlkCommand::prepare(&mut rq, STATUS_LEN, false);
+            return (rq, Status::OK);
+        }
+        Op::DISCARD => (Type::DISCARD, 0),
+        Op::WRITE_ZEROES if rq.is_no_unmap() => (Type::WRITE_ZEROES, 0),
+        Op::WRITE_ZEROES => (Type::WRITE_ZEROES, header::RANGE_UNMAP),
+        Op::SECURE_ERASE => (Type::SECURE_ERASE, 0),
+        // No device of this driver has zones.
+        Op::ZONE_OPEN | Op::ZONE_CLOSE | Op::ZONE_FINISH | Op::ZONE_RESET | Op::ZONE_RESET_ALL => {
+            return (rq, Status::NOTSUPP)
+        }
+        // The block layer makes only what the limits let it.
+        _ => return (rq, Status::IOERR),
+    };
+    let header = header::header(endian, kind, rq.ioprio(), 0);
+    rq.data_mut().set_header(header);
+    if kind == Type::FLUSH {
+        BlkCommand::prepare(&mut rq, STATUS_LEN, false);
+        return (rq, Status::OK);
+    }
+    let ranges = BlkCommand::prepare_ranges(&mut rq, STATUS_LEN, |sector, sectors| {
+        header::range(sector, sectors, flags)
+    });
+    match ranges {
+        Ok(()) => (rq, Status::OK),
+        Err(_) => (rq, Status::RESOURCE),
+    }
+}
+
+/// Looks how a request went, once the device is done with it.
+#[inline(always)]
+pub(crate) fn finish(rq: &mut Request<Blk>) -> Status {
+    let command = rq.data_mut();
+    match status::from_device(command.status()) {
+        Status::OK if command.is_whole() => Status::OK,
+        status => finish_other(command, status),
+    }
+}
+
+/// Looks how a request went that has something to drop, or not well.
+#[cold]
+fn finish_other(command: &mut BlkCommand, status: Status) -> Status {
+    let status = match status {
+        // Success, but the device does not say that it wrote the data: what is there may be what
+        // was in memory before.
+        Status::OK if command.is_short() => Status::IOERR,
+        status => status,
+    };
+    command.finish();
+    status
+}
