@@ -11,23 +11,23 @@
 //! |---|---|
 //! | [`driver`] | binding and unbinding a device |
 //! | [`driver_data`] | state of a bound device |
-//! | [`shared`] | state that a disk keeps until its last close |
+//! | [`disk_data`] | state that a disk keeps until its last close |
 //! | [`globals`] | state that devices share |
 //! | [`features`] | feature bits |
 //! | [`config`] | fields of the configuration space |
-//! | [`setup`] | reading a device's configuration |
+//! | [`negotiated`] | the configuration that was negotiated |
 //! | [`limits`] | queue limits, computed from the configuration |
 //! | [`ops`] | the operations that the block layer calls |
-//! | [`request`] | a request before the device gets it, and when it comes back |
+//! | [`request`] | laying out a request, and taking its status |
 //! | [`header`] | the header of a request |
 //! | [`status`] | the status of a request |
 //! | [`queue`] | a virtqueue with its lock: adding, completing, stopping |
 //! | [`queues`] | number and use of the queues; the tag set |
 //! | [`timeout`] | requests that were not answered in time |
-//! | [`watch`] | the health of the device |
+//! | [`health`] | the health of the device, and the phase of its life |
 //! | [`recovery`] | scheduling of the recovery work |
 //! | [`recovery_work`] | the work: configuration changes, broken queues, late requests |
-//! | [`restart`] | restart of a device, and the end of its use |
+//! | [`restart`] | restart of a device, or the end of its use |
 //! | [`stuck`] | restart of a single queue |
 //! | [`requeue`] | the fate of requests that a device had |
 //! | [`resize`] | changes of capacity |
@@ -52,14 +52,17 @@
 mod blk {
     pub(crate) mod cache;
     pub(crate) mod config;
+    pub(crate) mod disk_data;
     pub(crate) mod driver;
     pub(crate) mod driver_data;
     pub(crate) mod features;
     pub(crate) mod geometry;
     pub(crate) mod globals;
     pub(crate) mod header;
+    pub(crate) mod health;
     pub(crate) mod limits;
     pub(crate) mod name;
+    pub(crate) mod negotiated;
     pub(crate) mod ops;
     pub(crate) mod power;
     pub(crate) mod queue;
@@ -70,13 +73,10 @@ mod blk {
     pub(crate) mod requeue;
     pub(crate) mod resize;
     pub(crate) mod restart;
-    pub(crate) mod setup;
-    pub(crate) mod shared;
     pub(crate) mod status;
     pub(crate) mod stuck;
     pub(crate) mod sysfs;
     pub(crate) mod timeout;
-    pub(crate) mod watch;
 }
 
 use blk::*;

@@ -38,8 +38,8 @@ pub(crate) fn is_on(dev: &Device<Bound>) -> Result<bool> {
     )
 }
 
-/// Switches the cache, and returns whether it is on then: the device has the last word. One that
-/// does not say is taken to have it on.
+/// Switches the cache, and returns whether it is on then, which the device decides. If that cannot
+/// be read, the cache is taken to be on.
 ///
 /// # Errors
 ///
@@ -49,15 +49,15 @@ pub(crate) fn switch(dev: &Device<Bound>, on: bool) -> Result<bool> {
     Ok(is_on(dev).unwrap_or(true))
 }
 
-/// Switches the cache of a device that was reset to what it was: others have been told, or whoever
-/// switched it will tell them. Returns whether it is on although it was off; the disk says so from
-/// now on, or [will](announce). Nothing is dispatched. Process context.
-pub(crate) fn put_back(dev: &Device<Bound>, disk: &Disk<Blk>) -> bool {
+/// Switches the cache of a device that was reset into its former mode, which the disk reports or is
+/// about to report. Returns whether the cache is on although it was off: the disk reports that from
+/// now on, or [will](report_on). Nothing is dispatched. Process context.
+pub(crate) fn restore_mode(dev: &Device<Bound>, disk: &Disk<Blk>) -> bool {
     if !dev.has_feature(features::CONFIG_WCE) {
         return false;
     }
-    let watch = &disk.data().watch;
-    let was = watch.is_cached();
+    let health = &disk.data().health;
+    let was = health.is_cache_on();
     let on = switch(dev, was).unwrap_or(true);
     if on == was {
         return false;
@@ -69,38 +69,38 @@ pub(crate) fn put_back(dev: &Device<Bound>, disk: &Disk<Blk>) -> bool {
         if on { "on" } else { "off" }
     );
     if on {
-        watch.set_cached(true);
-        watch.set_cache_news(true);
-        // If that does not go now, it is done as soon as it does.
-        let _ = announce(disk);
+        health.set_cache_on(true);
+        health.set_cache_report_due(true);
+        // If the limits are locked, the recovery reports it later.
+        let _ = report_on(disk);
     }
     on
 }
 
-/// Has the disk say that its cache is on, if it is to. Process context; waits for no request.
+/// Has the disk report that its cache is on, if it has to. Process context; waits for no request.
 ///
-/// Whether it is to is decided with the limits locked, and forgotten there: whoever switches the
-/// cache has the lock from the switch until the disk says so, and leaves nothing to say.
+/// Whether it has to is decided with the limits locked. A user who switches the cache holds that
+/// lock from the switch until the disk reports it, so no older report can follow.
 ///
 /// # Errors
 ///
-/// - `EBUSY`: somebody else is changing the limits, and should be let.
+/// - `EBUSY`: the limits are being changed elsewhere. Try again later.
 /// - `EINVAL`: the limits do not go together.
-pub(crate) fn announce(disk: &Disk<Blk>) -> Result {
-    let watch = &disk.data().watch;
-    if !watch.has_cache_news() {
+pub(crate) fn report_on(disk: &Disk<Blk>) -> Result {
+    let health = &disk.data().health;
+    if !health.is_cache_report_due() {
         return Ok(());
     }
-    let mut news = false;
+    let mut due = false;
     disk.try_update_limits(|limits| {
-        news = watch.take_cache_news();
-        if news {
+        due = health.take_cache_report();
+        if due {
             limits.set(Feature::WRITE_CACHE, true);
         }
     })
     .inspect_err(|_| {
-        if news {
-            watch.set_cache_news(true);
+        if due {
+            health.set_cache_report_due(true);
         }
     })
 }

@@ -3,23 +3,23 @@
 //! Binding and unbinding a device.
 
 use crate::{
-    driver_data::Data,
+    disk_data::DiskData,
+    driver_data::DriverData,
     features,
     globals::DiskIndex,
+    health::{
+        Health,
+        Phase, //
+    },
     limits,
+    negotiated,
     power,
-    queue::Slot,
+    queue::LockedQueue,
     queues,
     recovery::Recovery,
     resize,
-    restart::give_up_if_needed,
-    setup,
-    shared::Shared,
+    restart::fail_device_if_unusable,
     sysfs,
-    watch::{
-        Phase,
-        Watch, //
-    },
     Blk,
     GLOBALS,
     NUM_REQUEST_QUEUES,
@@ -52,22 +52,22 @@ use virtio::{
 virtio::virtio_device_table!(ID_TABLE, [virtio::DeviceId::BLOCK]);
 
 impl Driver for Blk {
-    type Data<'bound> = Data;
+    type Data<'bound> = DriverData;
     const ID_TABLE: IdTable = &ID_TABLE;
     const FEATURES: &'static [Feature] = features::ALL;
 
     fn probe<'bound>(
         dev: &'bound Device<Core<'_>>,
         _scope: Scope<'bound>,
-    ) -> impl PinInit<Data, Error> + 'bound {
-        pin_init::pin_init_scope(move || make(dev))
+    ) -> impl PinInit<DriverData, Error> + 'bound {
+        pin_init::pin_init_scope(move || new_driver_data(dev))
     }
 
-    fn start<'bound>(dev: &'bound Device<Core<'_>>, data: Pin<&Data>) -> Result {
-        data.shared.set_recovery(Some(&data.recovery));
-        // With the link: a device that broke a queue by now may just be given up.
-        let ready = data.shared.with_device(|dev| {
-            if data.shared.is_broken() || !data.shared.has_queues() {
+    fn start<'bound>(dev: &'bound Device<Core<'_>>, data: Pin<&DriverData>) -> Result {
+        data.disk_data.set_recovery(Some(&data.recovery));
+        // With the link: the recovery may be failing a device that broke a queue by now.
+        let ready = data.disk_data.with_device(|dev| {
+            if data.disk_data.is_broken() || !data.disk_data.has_queues() {
                 return Err(EIO);
             }
             dev.ready();
@@ -75,28 +75,27 @@ impl Driver for Blk {
         });
         if let Err(e) = ready.unwrap_or(Err(ENODEV)) {
             dev_err!(dev.as_ref(), "a queue broke before the disk was added\n");
-            end(dev, &data);
+            teardown(dev, &data);
             return Err(e);
         }
         match data.disk.register(dev.as_ref(), &sysfs::ATTRIBUTES) {
             Ok(registration) => {
                 *data.registration.lock() = Some(registration);
-                // Reading the partition table may have broken a queue. A device that is given up
-                // by now does not become bound.
-                give_up_if_needed(&data.disk);
-                data.shared.watch.set_phase(Phase::Running);
-                data.recovery.call();
+                // Reading the partition table may have broken a queue.
+                fail_device_if_unusable(&data.disk);
+                data.disk_data.health.set_phase(Phase::Running);
+                data.recovery.schedule();
                 Ok(())
             }
             Err(EEXIST) => {
-                // Another driver made a disk of that name since it was found to be free. The next
-                // probe, which that disk brings about, takes another one.
+                // Another driver has made a disk of that name since the name was found to be free.
+                // That disk brings about another probe, which takes another name.
                 dev_info!(
                     dev.as_ref(),
                     "disk name {} was taken by another driver, probing again\n",
                     data.disk.name()
                 );
-                end(dev, &data);
+                teardown(dev, &data);
                 Err(EPROBE_DEFER)
             }
             Err(e) => {
@@ -106,130 +105,131 @@ impl Driver for Blk {
                     data.disk.name(),
                     e
                 );
-                end(dev, &data);
+                teardown(dev, &data);
                 Err(e)
             }
         }
     }
 
-    fn remove(dev: &Device<Core<'_>>, data: Pin<&Data>) {
-        // From here on a device that does not answer is given up.
-        data.shared.watch.set_phase(Phase::Going);
-        give_up_if_needed(&data.disk);
-        // No change of the configuration is followed up from here on.
-        data.recovery.wait();
+    fn remove(dev: &Device<Core<'_>>, data: Pin<&DriverData>) {
+        // A device that does not answer is failed from here on.
+        data.disk_data.health.set_phase(Phase::Removing);
+        fail_device_if_unusable(&data.disk);
+        // Changes of the configuration are not followed from here on.
+        data.recovery.flush();
         // A failed wake-up left requests waiting.
-        data.recovery.let_go();
+        data.recovery.release_held();
         data.disk.start_stopped_queues();
-        if !data.shared.has_queues() {
+        if !data.disk_data.has_queues() {
             data.disk.mark_dead();
         }
-        // Waits for requests. A queue that breaks now, or a request that is not answered, is still
-        // attended to.
+        // Waits for requests. The recovery still handles a queue that breaks now, or a request that
+        // is not answered.
         let registration = data.registration.lock().take();
         drop(registration);
-        end(dev, &data);
+        teardown(dev, &data);
     }
 
     #[inline]
-    fn vq_callback(_dev: &Device<Bound>, data: Pin<&Data>, queue: &QueueHandle) {
-        if let Some(slot) = data.shared.slot(queue.index()) {
-            if slot.interrupt() {
-                data.recovery.call();
+    fn vq_callback(_dev: &Device<Bound>, data: Pin<&DriverData>, queue: &QueueHandle) {
+        if let Some(queue) = data.disk_data.queue(queue.index()) {
+            if queue.interrupt() {
+                data.recovery.schedule();
             }
         }
     }
 
-    fn config_changed(_dev: &Device<Bound>, data: Pin<&Data>) {
-        data.shared.watch.note_reconfigured();
-        data.recovery.call();
+    fn config_changed(_dev: &Device<Bound>, data: Pin<&DriverData>) {
+        data.disk_data.health.note_reconfigured();
+        data.recovery.schedule();
     }
 
-    fn freeze(_dev: &Device<Core<'_>>, data: Pin<&Data>) -> Result {
-        power::stop(data)
+    fn freeze(_dev: &Device<Core<'_>>, data: Pin<&DriverData>) -> Result {
+        power::freeze(data)
     }
 
-    fn restore(dev: &Device<Core<'_>>, data: Pin<&Data>) -> Result {
-        power::go_on(dev, data)
+    fn restore(dev: &Device<Core<'_>>, data: Pin<&DriverData>) -> Result {
+        power::restore(dev, data)
     }
 
-    fn reset_prepare(_dev: &Device<Core<'_>>, data: Pin<&Data>) -> Result {
-        power::stop(data)
+    fn reset_prepare(_dev: &Device<Core<'_>>, data: Pin<&DriverData>) -> Result {
+        power::freeze(data)
     }
 
-    fn reset_done(dev: &Device<Core<'_>>, data: Pin<&Data>) -> Result {
-        power::go_on(dev, data)
+    fn reset_done(dev: &Device<Core<'_>>, data: Pin<&DriverData>) -> Result {
+        power::restore(dev, data)
     }
 
-    fn not_woken(_dev: &Device<Bound>, data: Pin<&Data>) {
+    fn not_woken(_dev: &Device<Bound>, data: Pin<&DriverData>) {
         power::not_woken(data);
     }
 
-    fn shutdown(dev: &Device<Core<'_>>, data: Pin<&Data>) {
-        data.shared.watch.set_phase(Phase::Going);
-        // Nobody else resets the device from here on, nor takes the queues: not because they are
-        // broken now either.
-        data.shared.link.cut();
-        // What comes from here on fails.
-        data.shared.set_recovery(None);
-        data.shared.cut_off(dev);
+    fn shutdown(dev: &Device<Core<'_>>, data: Pin<&DriverData>) {
+        data.disk_data.health.set_phase(Phase::Removing);
+        // The recovery neither resets the device nor drops its queues from here on, although the
+        // queues are broken below.
+        data.disk_data.link.cut();
+        // Requests fail from here on.
+        data.disk_data.set_recovery(None);
+        data.disk_data.quiesce_and_reset(dev);
     }
 }
 
-/// Resets the device and gives its queues up: what is under way fails.
-fn end(dev: &Device<Bound>, data: &Data) {
-    data.shared.link.cut();
-    data.shared.reset(dev);
-    data.shared.take_queues();
-    // The disk, which the recovery is for, has the queues: neither would end before the other.
-    data.shared.set_recovery(None);
+/// Resets the device and drops its queues: outstanding requests fail.
+fn teardown(dev: &Device<Bound>, data: &DriverData) {
+    data.disk_data.link.cut();
+    data.disk_data.reset(dev);
+    data.disk_data.drop_queues();
+    // The disk has the queues, and the recovery has the disk: a queue that kept the recovery would
+    // keep itself.
+    data.disk_data.set_recovery(None);
 }
 
 /// Makes the driver data, and the disk without registering it.
-fn make(dev: &Device<Bound>) -> Result<impl PinInit<Data, Error>> {
+fn new_driver_data(dev: &Device<Bound>) -> Result<impl PinInit<DriverData, Error>> {
     if !dev.has_config() {
         dev_err!(dev.as_ref(), "probe failure: config access disabled\n");
         return Err(EINVAL);
     }
     let globals = GLOBALS.get().ok_or(ENODEV)?;
     let index = DiskIndex::take(dev, globals.clone())?;
-    let split = queues::split_of(dev, NUM_REQUEST_QUEUES.get(), POLL_QUEUES.get())?;
+    let split = queues::decide_split(dev, NUM_REQUEST_QUEUES.get(), POLL_QUEUES.get())?;
     dev_info!(
         dev.as_ref(),
         "{}/0/{} default/read/poll queues\n",
         split.default,
         split.poll
     );
-    let raw = setup::raw(dev)?;
+    let raw = negotiated::raw(dev)?;
     let found = queues::find_queues(dev, split, limits::max_segments(raw.seg_max))?;
-    let mut limits = setup::limits(dev, &raw)?;
-    let depth = queues::fit_queue(dev, &found, &mut limits);
+    let mut limits = negotiated::limits(dev, &raw)?;
+    let depth = queues::fit_to_rings(dev, &found, &mut limits);
     let set = queues::make_tag_set(split, depth, &found)?;
 
     let name = index.name();
     let numbers = index.numbers();
     // Also of a legacy device: which kind it is, the device says.
     let strict = STRICT_LENGTHS.get() || memory::is_encrypted();
-    let mut slots = KVec::with_capacity(found.len(), GFP_KERNEL)?;
-    for queue in found {
-        let slot = Slot::new(dev.endian(), strict)?;
-        slot.as_ref().fill(queue);
-        slots.push(slot, GFP_KERNEL)?;
+    let mut queues = KVec::with_capacity(found.len(), GFP_KERNEL)?;
+    for vq in found {
+        let queue = LockedQueue::new(dev.endian(), strict)?;
+        queue.as_ref().install(vq);
+        queues.push(queue, GFP_KERNEL)?;
     }
     let link = DeviceLink::new(dev)?;
-    let shared = Arc::pin_init(
-        pin_init!(Shared {
-            slots,
+    let disk_data = Arc::pin_init(
+        pin_init!(DiskData {
+            queues,
             endian: dev.endian(),
             link,
             cache_control: dev.has_feature(features::CONFIG_WCE),
-            identifying <- new_mutex!(None),
-            watch: Watch::new(raw.write_cache),
+            pending_id <- new_mutex!(None),
+            health: Health::new(raw.write_cache),
             _index: index,
         }),
         GFP_KERNEL,
     )?;
-    let disk = GenDisk::new(set, limits, name.as_cstr(), numbers, shared.clone())?;
+    let disk = GenDisk::new(set, limits, name.as_cstr(), numbers, disk_data.clone())?;
     let disk = Arc::new(disk, GFP_KERNEL)?;
     if dev.has_feature(features::RO) {
         disk.set_read_only(true);
@@ -237,10 +237,10 @@ fn make(dev: &Device<Bound>) -> Result<impl PinInit<Data, Error>> {
     resize::update_capacity(dev, &disk, false)?;
 
     let recovery = Recovery::new(disk.clone(), globals, dev.is_mapped_by_transport())?;
-    Ok(pin_init!(Data {
+    Ok(pin_init!(DriverData {
         recovery,
         registration <- new_mutex!(None),
         disk,
-        shared,
+        disk_data,
     }? Error))
 }

@@ -3,8 +3,8 @@
 //! State that the driver keeps of a bound device.
 
 use crate::{
+    disk_data::DiskData,
     recovery::Recovery,
-    shared::Shared,
     Blk, //
 };
 use blockdev::{
@@ -21,12 +21,12 @@ use kernel::{
 
 /// The state that the driver keeps of a bound device.
 #[pin_data]
-pub(crate) struct Data {
-    /// Follows what the device brings up. Ends first.
+pub(crate) struct DriverData {
+    /// Handles changes and failures of the device. Dropped first.
     pub(crate) recovery: Arc<Recovery>,
-    /// The disk before user space.
+    /// The disk as user space sees it.
     #[pin]
     pub(crate) registration: Mutex<Option<Registration<Blk>>>,
     pub(crate) disk: Arc<GenDisk<Blk>>,
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) disk_data: Arc<DiskData>,
 }

@@ -31,7 +31,7 @@ pub(crate) struct Globals {
     /// The numbers that names and minor numbers are made of.
     #[pin]
     indices: IndexAllocator,
-    /// The workqueue on which changes of configuration are followed up, and broken queues.
+    /// The workqueue of the recovery work.
     workqueue: OwnedQueue,
     /// The same for devices whose reset waits for work of the kernel that has no thread in reserve.
     without_reserve: OwnedQueue,

@@ -3,15 +3,15 @@
 //! The operations that the block layer calls.
 
 use crate::{
+    disk_data::DiskData,
     geometry,
-    queue::Slot,
+    queue::LockedQueue,
     queues::QueueMap,
     request::{
-        finish,
         prepare,
+        take_status,
         BlkCommand, //
     },
-    shared::Shared,
     timeout,
     Blk,
     BlkModule, //
@@ -39,16 +39,16 @@ use kernel::prelude::*;
 impl Operations for Blk {
     type Module = BlkModule;
     type TagSetData = Pin<KBox<QueueMap>>;
-    type DiskData = Shared;
-    type HwData = Slot;
+    type DiskData = DiskData;
+    type HwData = LockedQueue;
     type RequestData = BlkCommand;
 
     fn new_request_data(_set: &Self::TagSetData) -> BlkCommand {
         Command::new()
     }
 
-    fn hw_data(shared: &Shared, index: usize) -> Option<&Slot> {
-        shared.slot(index).map(|slot| slot.get_ref())
+    fn hw_data(disk_data: &DiskData, index: usize) -> Option<&LockedQueue> {
+        disk_data.queue(index).map(|queue| queue.get_ref())
     }
 
     #[inline]
@@ -57,17 +57,17 @@ impl Operations for Blk {
         rq: IdleRequest<Self>,
         last: bool,
     ) -> Result<(), Rejected<Self>> {
-        let slot = hw.data();
-        match prepare(slot.endian, slot.strict, rq) {
-            Ok(rq) => slot.add(hw, rq.start(), last),
+        let queue = hw.data();
+        match prepare(queue.endian, queue.strict, rq) {
+            Ok(rq) => queue.add(hw, rq.start(), last),
             Err((rq, status)) => Err(rq.reject(status)),
         }
     }
 
-    fn queue_rqs(shared: &Shared, list: &mut RequestList<IdleRequest<Self>>) {
+    fn queue_rqs(disk_data: &DiskData, list: &mut RequestList<IdleRequest<Self>>) {
         let mut left = RequestList::new();
         while let Some(index) = list.front().map(|rq| rq.hw_queue().index()) {
-            let Some(slot) = shared.slot(index) else {
+            let Some(queue) = disk_data.queue(index) else {
                 break;
             };
             let mut batch = RequestList::new();
@@ -78,13 +78,13 @@ impl Operations for Blk {
                 let Some(rq) = list.pop_front() else {
                     break;
                 };
-                match prepare(slot.endian, slot.strict, rq) {
+                match prepare(queue.endian, queue.strict, rq) {
                     Ok(rq) => batch.push_back(rq.start()),
                     // Queued by itself, it can return the status.
                     Err((rq, _)) => left.push_back(rq),
                 }
             }
-            slot.add_all(&mut batch);
+            queue.add_all(&mut batch);
         }
         while let Some(rq) = list.pop_front() {
             left.push_back(rq);
@@ -99,12 +99,12 @@ impl Operations for Blk {
 
     #[inline]
     fn complete(mut rq: Request<Self>) {
-        let status = finish(&mut rq);
+        let status = take_status(&mut rq);
         rq.end(status);
     }
 
-    fn timeout(shared: &Shared, late: &LateRequest<'_, Self>) {
-        timeout::late(shared, late);
+    fn timeout(disk_data: &DiskData, late: &LateRequest<'_, Self>) {
+        timeout::handle(disk_data, late);
     }
 
     fn poll(hw: &HwQueue<Self>, batch: &mut CompletionBatch<'_, Self>) -> u32 {

@@ -4,15 +4,15 @@
 //! dropped and found again.
 
 use crate::{
-    driver_data::Data,
+    disk_data::DiskData,
+    driver_data::DriverData,
+    health::Phase,
     requeue::{
-        settle,
-        take_back,
-        Return, //
+        reclaim,
+        requeue_or_fail,
+        AfterReset, //
     },
     restart::bring_up,
-    shared::Shared,
-    watch::Phase,
     Blk, //
 };
 use blockdev::{
@@ -29,106 +29,109 @@ use virtio::{
     TimeLimit, //
 };
 
-/// The time that a device gets in which it ends no request.
-const PATIENCE: TimeLimit = TimeLimit::from_millis(5_000);
-/// The time that a device gets at most.
-const MOST: TimeLimit = TimeLimit::from_millis(60_000);
-/// The time between two looks whether requests have ended, in milliseconds.
-const STEP_MS: u32 = 50;
+/// The time that a device gets to end the next request.
+const QUIET_LIMIT: TimeLimit = TimeLimit::from_millis(5_000);
+/// The time that a device gets to end all requests.
+const FREEZE_LIMIT: TimeLimit = TimeLimit::from_millis(60_000);
+/// The time between two checks whether requests have ended, in milliseconds.
+const POLL_INTERVAL_MS: u32 = 50;
 
-/// Lets the requests that are under way finish, holds back those that come, and gives the queues
-/// up. Process context, sleeps.
+/// Waits for outstanding requests, holds back later ones, and drops the queues. Process context,
+/// sleeps.
 ///
-/// Requests that the device does not answer (within five seconds in which nothing is answered, or a
-/// minute) are taken back from it, and wait for its wake-up, or fail, as when it is [started
-/// anew](crate::restart).
+/// Requests that the device does not answer (none within five seconds, or not all within a minute)
+/// are reclaimed: they wait for the wake-up of the device, or fail, as after a
+/// [restart](crate::requeue).
 ///
 /// # Errors
 ///
 /// `ENODEV`: the binding is over.
-pub(crate) fn stop(data: Pin<&Data>) -> Result {
-    // Where memory is freed by writing to this disk, that waits from here on.
+pub(crate) fn freeze(data: Pin<&DriverData>) -> Result {
+    // Reclaim that writes to this disk would wait from here on.
     memory::without_io(|| {
-        let shared = &data.shared;
-        // From here on nobody else gives the device up, or starts it anew.
-        shared.watch.set_phase(Phase::Asleep);
-        data.recovery.wait();
+        let disk_data = &data.disk_data;
+        // The recovery neither fails nor restarts the device from here on.
+        disk_data.health.set_phase(Phase::Suspended);
+        data.recovery.flush();
         if data.recovery.held.lock().is_some() {
-            // It did not wake up: nothing is under way, and what waits goes on waiting.
-            return shared
-                .with_device(|dev| stop_device(dev, &data))
+            // The device did not wake up: no request is outstanding, and held ones stay held.
+            return disk_data
+                .with_device(|dev| reset_device(dev, &data))
                 .ok_or(ENODEV);
         }
         let freezing = data.disk.begin_freeze();
-        wait(&freezing, &data);
+        wait_for_requests(&freezing, &data);
         *data.recovery.held.lock() = Some(data.disk.quiesce());
         // A thread that submits I/O need not wait here: requests wait in the queue.
         drop(freezing);
 
-        let stopped = shared.with_device(|dev| stop_device(dev, &data));
-        // Code that comes with the link from here on finds no queue, and leaves the device alone.
-        data.recovery.wait();
-        stopped.ok_or(ENODEV)
+        let frozen = disk_data.with_device(|dev| reset_device(dev, &data));
+        // Code that has the link from here on finds no queue, and leaves the device alone.
+        data.recovery.flush();
+        frozen.ok_or(ENODEV)
     })
 }
 
-/// Resets the device, and takes back what it has.
-fn stop_device(dev: &Device<Bound>, data: &Data) {
-    let shared = &data.shared;
+/// Resets the device, and reclaims its requests.
+fn reset_device(dev: &Device<Bound>, data: &DriverData) {
+    let disk_data = &data.disk_data;
     let timeouts = data.disk.hold_timeouts();
-    shared.reset(dev);
+    disk_data.reset(dev);
     let mut requests = RequestList::new();
-    take_back(shared, &mut requests);
-    shared.forget();
+    reclaim(disk_data, &mut requests);
+    disk_data.clear_failures();
     if !requests.is_empty() {
-        let fate = settle(&data.disk, &timeouts, requests, Return::Same);
+        let outcome = requeue_or_fail(&data.disk, &timeouts, requests, AfterReset::Same);
         dev_warn!(
             dev.as_ref(),
             "[{}] put to sleep with requests under way: {} are issued again, {} failed\n",
             data.disk.name(),
-            fate.again,
-            fate.failed
+            outcome.requeued,
+            outcome.failed
         );
     }
 }
 
-/// Waits until no request is under way, or the device does not answer.
-fn wait(freezing: &Freezing<'_, Blk>, data: &Data) {
-    let shared: &Shared = &data.shared;
+/// Waits until no request is outstanding, or the device does not answer.
+fn wait_for_requests(freezing: &Freezing<'_, Blk>, data: &DriverData) {
+    let disk_data: &DiskData = &data.disk_data;
     let (mut quiet, mut total) = (0, 0);
     let mut ended = data.disk.ended_so_far();
-    while !freezing.wait(STEP_MS) {
+    while !freezing.wait(POLL_INTERVAL_MS) {
         let now = data.disk.ended_so_far();
-        quiet = if now == ended { quiet + STEP_MS } else { 0 };
+        quiet = if now == ended {
+            quiet + POLL_INTERVAL_MS
+        } else {
+            0
+        };
         ended = now;
-        total += STEP_MS;
-        // Not waited for: a thread that holds on to the device may wait for I/O that is held back.
-        let useless = || {
-            shared
-                .try_with_device(|dev| shared.why(dev).is_some())
+        total += POLL_INTERVAL_MS;
+        // Without waiting: a thread that has locked the device may wait for I/O that is held back.
+        let unusable = || {
+            disk_data
+                .try_with_device(|dev| disk_data.failure(dev).is_some())
                 .unwrap_or_else(|e| e == ENODEV)
         };
-        if quiet >= PATIENCE.as_millis() || total >= MOST.as_millis() || useless() {
+        if quiet >= QUIET_LIMIT.as_millis() || total >= FREEZE_LIMIT.as_millis() || unusable() {
             return;
         }
     }
 }
 
-/// Finds the queues again, as many as there were, and lets requests through. Process context,
-/// sleeps.
+/// Finds as many queues as before, and lets requests through. Process context, sleeps.
 ///
 /// # Errors
 ///
-/// Those of [`bring_up`]. The requests go on waiting, until it is seen whether the device [can be
-/// started anew](not_woken).
-pub(crate) fn go_on(dev: &Device<Bound>, data: Pin<&Data>) -> Result {
+/// Those of [`bring_up`]. The requests stay held until the recovery has [restarted the device or
+/// failed it](not_woken).
+pub(crate) fn restore(dev: &Device<Bound>, data: Pin<&DriverData>) -> Result {
     // With the link, so that queues that break at once are not taken before all are there.
     let result = data
-        .shared
+        .disk_data
         .with_device(|dev| {
             bring_up(dev, &data.disk).inspect_err(|_| {
-                data.shared.reset(dev);
-                data.shared.take_queues();
+                data.disk_data.reset(dev);
+                data.disk_data.drop_queues();
             })
         })
         .unwrap_or(Err(ENODEV));
@@ -140,20 +143,20 @@ pub(crate) fn go_on(dev: &Device<Bound>, data: Pin<&Data>) -> Result {
         );
         return Err(e);
     }
-    data.shared.forget();
-    data.shared.watch.restarts.clear();
-    data.shared.watch.set_phase(Phase::Running);
-    // What broke before is seen to from here on.
-    data.recovery.call();
-    data.recovery.let_go();
-    // What waited for room in the rings of before has it.
+    data.disk_data.clear_failures();
+    data.disk_data.health.restarts.clear();
+    data.disk_data.health.set_phase(Phase::Running);
+    // The recovery was off until here: a queue may be broken by now.
+    data.recovery.schedule();
+    data.recovery.release_held();
+    // Requests that waited for room in the old rings have it.
     data.disk.start_stopped_queues();
     Ok(())
 }
 
-/// The device did not wake up: it is started anew, or given up. Process context.
-pub(crate) fn not_woken(data: Pin<&Data>) {
-    data.shared.watch.note_not_woken();
-    data.shared.watch.set_phase(Phase::Running);
-    data.recovery.call();
+/// Has the recovery restart a device that did not wake up, or fail it. Process context.
+pub(crate) fn not_woken(data: Pin<&DriverData>) {
+    data.disk_data.health.note_not_woken();
+    data.disk_data.health.set_phase(Phase::Running);
+    data.recovery.schedule();
 }

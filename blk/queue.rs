@@ -8,7 +8,7 @@
 use crate::{
     recovery::Recovery,
     request::{
-        finish,
+        take_status,
         BlkBuffer, //
     },
     Blk, //
@@ -48,50 +48,51 @@ use virtio::{
     Virtqueue, //
 };
 
-mod back;
+mod reclaim;
 
-/// The queue behind a hardware queue: empty while the device is not there.
+/// The virtqueue of a hardware queue, with its lock. There is none while the device sleeps, or
+/// after it failed.
 ///
 /// Aligned so that no two queues share a cache line.
 #[pin_data]
 #[repr(align(64))]
-pub(crate) struct Slot {
+pub(crate) struct LockedQueue {
     #[pin]
     state: SpinLockIrq<State>,
     #[pin]
-    bell: Doorbell,
+    doorbell: Doorbell,
     /// Byte order of request headers.
     pub(crate) endian: Endian,
     /// A read fails if the device does not say that it wrote the data.
     pub(crate) strict: bool,
-    /// A request was not answered.
+    /// A request was not answered in time.
     stuck: Atomic<bool>,
 }
 
-/// The state that the lock of a queue is for.
+/// The state that the lock of a queue protects.
 struct State {
     vq: Option<Virtqueue<BlkBuffer>>,
     /// The hardware queue was stopped because the ring was full.
     stopped: bool,
-    /// The recovery to call if the queue is broken.
+    /// The recovery to schedule if the queue is broken.
     recovery: Option<Arc<Recovery>>,
-    /// Requests whose answers were lost, as fault injection had it.
+    /// Requests whose answers were lost by fault injection.
     lost: RequestList<Request<Blk>>,
 }
 
 impl State {
-    /// Has a broken queue attended to.
+    /// Schedules the recovery if the queue is broken.
     fn recover_if_broken(&self) {
         if let (Some(vq), Some(recovery)) = (&self.vq, &self.recovery) {
             if vq.is_broken() {
-                recovery.call();
+                recovery.schedule();
             }
         }
     }
 }
 
-impl Slot {
-    /// An empty slot.
+impl LockedQueue {
+    /// Returns a lock without a virtqueue.
     ///
     /// # Errors
     ///
@@ -105,7 +106,7 @@ impl Slot {
                     recovery: None,
                     lost: RequestList::new(),
                 }),
-                bell <- Doorbell::new(),
+                doorbell <- Doorbell::new(),
                 endian,
                 strict,
                 stuck: Atomic::new(false),
@@ -114,22 +115,22 @@ impl Slot {
         )
     }
 
-    /// Puts a queue in, where there is none. Process context.
-    pub(crate) fn fill(self: Pin<&Self>, vq: Virtqueue<BlkBuffer>) {
-        self.bell.set(Some(vq.handle()));
+    /// Sets the virtqueue, where there is none. Process context.
+    pub(crate) fn install(self: Pin<&Self>, vq: Virtqueue<BlkBuffer>) {
+        self.doorbell.set(Some(vq.handle()));
         let mut state = self.state.lock();
         state.stopped = false;
         state.vq = Some(vq);
     }
 
-    /// Sets what is called if the queue is broken. Process context, sleeps.
+    /// Sets the recovery to schedule if the queue is broken. Process context, sleeps.
     pub(crate) fn set_recovery(&self, recovery: Option<Arc<Recovery>>) {
         let old = core::mem::replace(&mut self.state.lock().recovery, recovery);
         drop(old);
     }
 
-    /// Whether there is a queue.
-    pub(crate) fn is_filled(&self) -> bool {
+    /// Whether there is a virtqueue.
+    pub(crate) fn has_queue(&self) -> bool {
         self.state.lock().vq.is_some()
     }
 
@@ -160,9 +161,9 @@ impl Slot {
     ///
     /// - [`Status::DEV_RESOURCE`]: the ring is full; the hardware queue is stopped until
     ///   something is completed;
-    /// - [`Status::RESOURCE`]: memory or the like is missing, or the queue is broken and is
-    ///   attended to;
-    /// - [`Status::IOERR`]: the queue is gone.
+    /// - [`Status::RESOURCE`]: memory or the like is missing, or the queue is broken and will be
+    ///   recovered;
+    /// - [`Status::IOERR`]: there is no virtqueue.
     #[inline]
     pub(crate) fn add(
         &self,
@@ -178,10 +179,10 @@ impl Slot {
             ..
         } = &mut *state
         else {
-            rq.data_mut().finish();
+            rq.data_mut().drop_ranges();
             return Err(rq.reject(Status::IOERR));
         };
-        match with_queue!(vq, |queue| give(queue, rq, last)) {
+        match with_queue!(vq, |queue| add_to_ring(queue, rq, last)) {
             Ok(kick) => {
                 drop(state);
                 if kick {
@@ -190,31 +191,31 @@ impl Slot {
                 Ok(())
             }
             Err(refused) => {
-                // With nothing under way, nothing would start the queue again: the ring is not
-                // full, but something it needed was not to be had.
+                // With nothing outstanding the ring is not full, but other memory was missing. Then
+                // no completion would start the hardware queue again.
                 let full = refused.error == ENOSPC && !refused.idle;
                 if full {
                     hw.stop();
                     *stopped = true;
                 }
-                // It comes again: to a new queue, or to none.
+                // The request is queued again: for a new virtqueue, or for none.
                 let later = match recovery {
                     Some(recovery) if refused.error == EIO => {
-                        recovery.call();
+                        recovery.schedule();
                         true
                     }
                     _ => false,
                 };
                 drop(state);
-                Err(self.give_back(refused, full, later))
+                Err(self.reject(refused, full, later))
             }
         }
     }
 
-    /// Gives a request back that could not be added: the ring is `full`, or the request is to come
-    /// again `later`, or as the error says.
+    /// Gives a request back to the block layer that could not be added: because the ring is `full`,
+    /// to be queued again `later`, or as the error says.
     #[cold]
-    fn give_back(&self, refused: Refused, full: bool, later: bool) -> Rejected<Blk> {
+    fn reject(&self, refused: Refused, full: bool, later: bool) -> Rejected<Blk> {
         let Refused {
             error,
             mut rq,
@@ -224,7 +225,7 @@ impl Slot {
         if kick {
             self.notify();
         }
-        rq.data_mut().finish();
+        rq.data_mut().drop_ranges();
         rq.reject(if full {
             Status::DEV_RESOURCE
         } else if later || error == ENOSPC || error == ENOMEM {
@@ -242,7 +243,7 @@ impl Slot {
         let Some(vq) = &mut state.vq else {
             drop(state);
             while let Some(mut rq) = list.pop_front() {
-                rq.data_mut().finish();
+                rq.data_mut().drop_ranges();
                 rq.end(Status::IOERR);
             }
             return;
@@ -259,12 +260,12 @@ impl Slot {
             self.notify();
         }
         while let Some(mut rq) = failed.pop_front() {
-            rq.data_mut().finish();
+            rq.data_mut().drop_ranges();
             rq.requeue();
         }
     }
 
-    /// Makes sure that the device knows of all that was added.
+    /// Notifies the device of all requests that were added, if it wants to be notified.
     #[inline]
     pub(crate) fn commit(&self) {
         let kick = self
@@ -281,43 +282,43 @@ impl Slot {
     /// Notifies the device.
     #[inline(always)]
     fn notify(&self) {
-        if !self.bell.ring() {
-            self.unheard();
+        if !self.doorbell.ring() {
+            self.notify_failed();
         }
     }
 
-    /// The device was not notified.
+    /// Handles a notification that failed.
     #[cold]
-    fn unheard(&self) {
+    fn notify_failed(&self) {
         self.state.lock().recover_if_broken();
     }
 
-    /// Notifies the device whether it asked for that or not: it may have missed something.
-    pub(crate) fn notify_again(&self) {
+    /// Notifies the device whether it wants that or not: it may have missed a notification.
+    pub(crate) fn renotify(&self) {
         self.commit();
         self.notify();
     }
 
-    /// Looks whether the device is done with something, in case an interrupt was lost, and has a
-    /// device attended to that broke the queue. Process context.
+    /// Completes requests whose interrupt was lost, and schedules the recovery if the queue is
+    /// broken. Process context.
     ///
-    /// PERF: Not by [`Slot::interrupt`], which is part of the driver's callback as long as nobody
-    /// else calls it: as a function it takes 6 to 10 instructions more.
-    pub(crate) fn look(&self) {
+    /// PERF: Not by [`LockedQueue::interrupt`], which is inlined into the driver's callback as long
+    /// as that is its only caller: as a function it takes 6 to 10 instructions more.
+    pub(crate) fn recheck(&self) {
         self.poll(&mut CompletionBatch::new());
         self.state.lock().recover_if_broken();
     }
 
-    /// Has the device attended to.
+    /// Schedules the recovery.
     pub(crate) fn schedule_recovery(&self) {
         let recovery = self.state.lock().recovery.clone();
         if let Some(recovery) = recovery {
-            recovery.call();
+            recovery.schedule();
         }
     }
 
-    /// Completes what the device is done with, when it has interrupted. Returns whether the queue
-    /// is broken.
+    /// Completes the requests that the device has answered, after an interrupt. Returns whether the
+    /// queue is broken.
     #[inline]
     pub(crate) fn interrupt(&self) -> bool {
         let mut done = RequestStack::new();
@@ -332,7 +333,7 @@ impl Slot {
             return false;
         };
         let broken = with_queue!(vq, |mut queue| queue.drain(|used| {
-            if let Some(rq) = take(used, lost) {
+            if let Some(rq) = take_used(used, lost) {
                 done.push(rq);
             }
         }));
@@ -348,7 +349,7 @@ impl Slot {
         if restart {
             rq.hw_queue().start_stopped_async();
         }
-        // Most often it is one.
+        // PERF: One request, the most frequent case, needs no batch.
         if done.is_empty() {
             rq.complete();
         } else {
@@ -358,8 +359,7 @@ impl Slot {
         broken
     }
 
-    /// Completes the requests that the device is done with, for a poll, and returns how many there
-    /// were.
+    /// Completes the requests that the device has answered, for a poll, and returns their number.
     pub(crate) fn poll(&self, batch: &mut CompletionBatch<'_, Blk>) -> u32 {
         let mut done = RequestList::new();
         let mut state = self.state.lock();
@@ -367,7 +367,7 @@ impl Slot {
         let State { vq, lost, .. } = &mut *state;
         if let Some(vq) = vq {
             while let Some(used) = vq.get_buf() {
-                if let Some(rq) = take(used, lost) {
+                if let Some(rq) = take_used(used, lost) {
                     done.push_back(rq);
                 }
                 found += 1;
@@ -397,15 +397,16 @@ impl Slot {
 struct Refused {
     error: Error,
     rq: Request<Blk>,
-    /// The device is to be notified of those before it.
+    /// The device has to be notified of the requests before it.
     kick: bool,
-    /// There are none.
+    /// The device has no request.
     idle: bool,
 }
 
-/// Gives a request to the device, and says whether to notify it, if this is the `last` one for now.
+/// Adds a request to the ring. Returns whether the device has to be notified, if this is the `last`
+/// request for now.
 #[inline(always)]
-fn give(
+fn add_to_ring(
     mut queue: impl QueueOps<BlkBuffer>,
     rq: Request<Blk>,
     last: bool,
@@ -422,11 +423,11 @@ fn give(
     }
 }
 
-/// Takes a request that the device is done with. One whose answer is to be lost goes to `lost`: it
-/// is late then, and is found when the device is started anew.
+/// Takes a request that the device has answered. If fault injection loses the answer, the request
+/// goes to `lost`: it times out, and is reclaimed when the device is restarted.
 #[inline(always)]
-fn take(used: Used<BlkBuffer>, lost: &mut RequestList<Request<Blk>>) -> Option<Request<Blk>> {
-    let rq = answered(used);
+fn take_used(used: Used<BlkBuffer>, lost: &mut RequestList<Request<Blk>>) -> Option<Request<Blk>> {
+    let rq = into_request(used);
     if rq.is_answer_lost() {
         lost.push_back(rq);
         return None;
@@ -434,9 +435,9 @@ fn take(used: Used<BlkBuffer>, lost: &mut RequestList<Request<Blk>>) -> Option<R
     Some(rq)
 }
 
-/// Takes note of the answer to a request.
+/// Takes a request that the device has answered, and notes the number of bytes that were written.
 #[inline(always)]
-fn answered(used: Used<BlkBuffer>) -> Request<Blk> {
+fn into_request(used: Used<BlkBuffer>) -> Request<Blk> {
     let len = used.len();
     let mut rq = used.into_buffer().into_request();
     rq.data_mut().written(len);
@@ -453,11 +454,11 @@ fn complete_all(done: RequestStack<Request<Blk>>) {
     }
 }
 
-/// Completes a request, together with the others of a batch if that is to be done right here.
+/// Completes a request: as part of a batch, unless the block layer has it completed elsewhere.
 #[inline(always)]
 fn complete(rq: Request<Blk>, batch: &mut CompletionBatch<'_, Blk>) {
     if let Some(mut rq) = rq.complete_elsewhere() {
-        let status = finish(&mut rq);
+        let status = take_status(&mut rq);
         batch.end(rq, status);
     }
 }

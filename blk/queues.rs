@@ -43,7 +43,7 @@ use virtio::{
 /// The time that a request gets, unless `/sys/block/*/queue/io_timeout` says otherwise.
 const REQUEST_TIME: TimeLimit = TimeLimit::from_millis(30_000);
 
-/// The way in which the queues of a device are used.
+/// Numbers of queues by their use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct QueueSplit {
     /// Queues with an interrupt, which come first.
@@ -53,7 +53,7 @@ pub(crate) struct QueueSplit {
 }
 
 impl QueueSplit {
-    /// All queues.
+    /// Number of all queues.
     pub(crate) fn total(self) -> u16 {
         self.default.saturating_add(self.poll)
     }
@@ -76,7 +76,7 @@ impl QueueSplit {
 ///
 /// - `EINVAL`: the device says that it has none.
 /// - Those of [`virtio::Config::read`].
-pub(crate) fn split_of(dev: &Device<Bound>, limit: u32, poll: u32) -> Result<QueueSplit> {
+pub(crate) fn decide_split(dev: &Device<Bound>, limit: u32, poll: u32) -> Result<QueueSplit> {
     let offered = match dev.config().read_if(features::MQ, config::NUM_QUEUES)? {
         Some(0) => {
             dev_err!(dev.as_ref(), "MQ advertised but zero queues reported\n");
@@ -92,7 +92,7 @@ pub(crate) fn split_of(dev: &Device<Bound>, limit: u32, poll: u32) -> Result<Que
     ))
 }
 
-/// The map that decides which CPU uses which queue.
+/// The data of a tag set, from which the map of CPUs to queues is made.
 #[pin_data]
 pub(crate) struct QueueMap {
     pub(crate) split: QueueSplit,
@@ -134,7 +134,7 @@ pub(crate) fn find_queues(
     Ok(queues)
 }
 
-/// The segments that a request can have on the smallest of the rings, at most `segments`.
+/// Returns the number of segments that a request can have on the smallest ring, at most `segments`.
 pub(crate) fn fit_segments(
     dev: &Device<Bound>,
     queues: &[Virtqueue<BlkBuffer>],
@@ -148,7 +148,7 @@ pub(crate) fn fit_segments(
 }
 
 /// Fits the limits to the rings of the queues, and returns the number of requests per queue.
-pub(crate) fn fit_queue(
+pub(crate) fn fit_to_rings(
     dev: &Device<Bound>,
     queues: &[Virtqueue<BlkBuffer>],
     limits: &mut Limits,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The recovery work of a device: for configuration changes, broken queues, and requests without an
-//! answer.
+//! Scheduling of the recovery work of a device: after configuration changes, broken queues, and
+//! requests without an answer.
 //!
 //! The requests of a broken queue do not come back by themselves. The driver must not end them,
 //! because the device may still use their memory. So it resets the device, which returns all of
@@ -29,9 +29,9 @@ use kernel::{
 };
 
 /// Requests that are held back, because the system sleeps, or the transport is being reset.
-pub(crate) type Held = Mutex<Option<Quiesced<Blk>>>;
+pub(crate) type HeldRequests = Mutex<Option<Quiesced<Blk>>>;
 
-/// Has a device attended to, for callers that cannot sleep: callbacks, adding, polling.
+/// Schedules the recovery work for callers that cannot sleep: callbacks, adding, polling.
 ///
 /// The driver data has one, and each queue: the core holds back changes of the configuration while
 /// a device is probed, removed, or put to sleep, all of which wait for requests.
@@ -43,11 +43,12 @@ pub(crate) struct Recovery {
     /// The reset of the device waits for other work of the kernel.
     software: bool,
     /// Requests that are held back.
-    pub(crate) held: Arc<Held>,
+    pub(crate) held: Arc<HeldRequests>,
 }
 
 impl Recovery {
-    /// Recovery for a disk and its device, which is `software` or not.
+    /// Returns the recovery of a disk. The reset of a `software` device waits for other work of the
+    /// kernel.
     ///
     /// # Errors
     ///
@@ -73,36 +74,36 @@ impl Recovery {
         )
     }
 
-    /// Has the device attended to. Any context.
+    /// Schedules the work. Any context.
     #[cold]
-    pub(crate) fn call(&self) {
+    pub(crate) fn schedule(&self) {
         self.work.schedule(self.globals.queue(self.software));
     }
 
-    /// Waits until all that was called for was attended to. Process context, sleeps, without the
-    /// link held.
+    /// Waits until the work that was scheduled is done. Process context, sleeps, without the link
+    /// held.
     ///
-    /// While the device is [in use](Phase::Running), that may take as long as it is being removed
-    /// or put to sleep: the code that does so says so first.
-    pub(crate) fn wait(&self) {
+    /// While the [phase](crate::health::Phase) is `Running`, the work waits for a device that is
+    /// being removed or put to sleep: the code that does so changes the phase first.
+    pub(crate) fn flush(&self) {
         self.work.flush();
     }
 
     /// Lets requests through that were held back. Process context.
-    pub(crate) fn let_go(&self) {
-        let_go(&self.held);
+    pub(crate) fn release_held(&self) {
+        release_held(&self.held);
     }
 }
 
 /// Lets requests through that were held back.
-pub(crate) fn let_go(held: &Held) {
+pub(crate) fn release_held(held: &HeldRequests) {
     let quiesced = held.lock().take();
     // Not with the lock: requests run at once.
     drop(quiesced);
 }
 
-/// Attends to a device.
+/// The recovery work: see [`recovery_work`](crate::recovery_work).
 pub(crate) struct RecoveryWork {
     pub(crate) disk: Arc<GenDisk<Blk>>,
-    pub(crate) held: Arc<Held>,
+    pub(crate) held: Arc<HeldRequests>,
 }

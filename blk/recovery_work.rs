@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The work that attends to a device.
+//! The recovery work of a device.
 
 use crate::{
     cache,
+    health::{
+        Failure,
+        Phase, //
+    },
     recovery::{
-        let_go,
+        release_held,
         RecoveryWork, //
     },
     resize::update_capacity,
     restart::{
-        give_up,
-        give_up_if_needed,
+        fail_device,
+        fail_device_if_unusable,
         restart, //
-    },
-    watch::{
-        Phase,
-        Why, //
     },
 };
 use blockdev::{
@@ -33,16 +33,16 @@ use kernel::{
 };
 use virtio::Device;
 
-/// Time between two attempts to have a device that somebody else has.
+/// Time between two attempts to lock a device, or its limits, that are locked elsewhere.
 const PAUSE: Delta = Delta::from_millis(50);
 
 impl Run for RecoveryWork {
     fn run(&self) {
         loop {
-            while self.look().is_some_and(|why| self.see_to(why)) {}
+            while self.check().is_some_and(|failure| self.recover(failure)) {}
             // A change of the limits may wait for requests, and so for a restart that is needed by
             // now.
-            if !self.owes_cache_news() {
+            if !self.retry_cache_report() {
                 return;
             }
             fsleep(PAUSE);
@@ -51,59 +51,59 @@ impl Run for RecoveryWork {
 }
 
 impl RecoveryWork {
-    /// Looks at the device, and returns why something has to be done about it.
-    fn look(&self) -> Option<Why> {
-        let shared = self.disk.data();
-        let look = |dev: &Device<Bound>| {
-            let why = shared.why(dev);
-            if why.is_none() && shared.has_queues() && shared.watch.is_reconfigured() {
+    /// Follows a change of the capacity, and returns why the device cannot be used, if so.
+    fn check(&self) -> Option<Failure> {
+        let disk_data = self.disk.data();
+        let check = |dev: &Device<Bound>| {
+            let failure = disk_data.failure(dev);
+            if failure.is_none() && disk_data.has_queues() && disk_data.health.is_reconfigured() {
                 let _ = update_capacity(dev, &self.disk, true).inspect_err(|e| {
                     dev_err!(dev.as_ref(), "capacity cannot be read: {:?}\n", e);
                 });
             }
-            why
+            failure
         };
-        shared.with_device(look).flatten()
+        disk_data.with_device(check).flatten()
     }
 
-    /// Has the disk say that its cache is on, if it is to. Returns whether to try again.
-    fn owes_cache_news(&self) -> bool {
-        cache::announce(&self.disk) == Err(EBUSY)
-            && self.disk.data().watch.phase() == Phase::Running
+    /// Has the disk report that its cache is on, if it has to. Returns whether to try again.
+    fn retry_cache_report(&self) -> bool {
+        cache::report_on(&self.disk) == Err(EBUSY)
+            && self.disk.data().health.phase() == Phase::Running
     }
 
-    /// Sees to a device. Returns whether to look again.
-    fn see_to(&self, why: Why) -> bool {
-        let shared = self.disk.data();
-        match shared.watch.phase() {
+    /// Restarts a device, or fails it. Returns whether to check it again.
+    fn recover(&self, failure: Failure) -> bool {
+        let disk_data = self.disk.data();
+        match disk_data.health.phase() {
             Phase::Running => {}
-            // The code that puts the device to sleep sees to it.
-            Phase::Asleep => return false,
-            Phase::Coming | Phase::Going => {
-                give_up_if_needed(&self.disk);
+            // That is up to the code that puts the device to sleep.
+            Phase::Suspended => return false,
+            Phase::Probing | Phase::Removing => {
+                fail_device_if_unusable(&self.disk);
                 return false;
             }
         }
-        let Some(mut delay) = shared.watch.restarts.next() else {
-            let _ = shared.with_device(|dev| give_up(dev, &self.disk, why));
-            let_go(&self.held);
+        let Some(mut delay) = disk_data.health.restarts.next() else {
+            let _ = disk_data.with_device(|dev| fail_device(dev, &self.disk, failure));
+            release_held(&self.held);
             return false;
         };
-        while shared.watch.phase() == Phase::Running {
+        while disk_data.health.phase() == Phase::Running {
             if delay > Delta::ZERO {
                 fsleep(PAUSE);
                 delay -= PAUSE;
                 continue;
             }
             let done = memory::without_io(|| {
-                shared
+                disk_data
                     .link
-                    .try_exclusive(|dev| restart(dev, &self.disk, why))
+                    .try_exclusive(|dev| restart(dev, &self.disk, failure))
             });
             match done {
                 Err(EBUSY) => fsleep(PAUSE),
                 _ => {
-                    let_go(&self.held);
+                    release_held(&self.held);
                     return false;
                 }
             }

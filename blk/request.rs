@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A request, before the device gets it and when the device is done with it.
+//! Laying out a request for the device, and taking its status.
 
 use crate::{
     header::{
@@ -96,25 +96,25 @@ fn prepare_other(endian: Endian, mut rq: IdleRequest<Blk>) -> (IdleRequest<Blk>,
     }
 }
 
-/// Looks how a request went, once the device is done with it.
+/// Returns the status of a request that the device has answered.
 #[inline(always)]
-pub(crate) fn finish(rq: &mut Request<Blk>) -> Status {
+pub(crate) fn take_status(rq: &mut Request<Blk>) -> Status {
     let command = rq.data_mut();
     match status::from_device(command.status()) {
         Status::OK if command.is_whole() => Status::OK,
-        status => finish_other(command, status),
+        status => take_status_slow(command, status),
     }
 }
 
-/// Looks how a request went that has something to drop, or not well.
+/// As [`take_status`], for requests that failed, are short, or have ranges.
 #[cold]
-fn finish_other(command: &mut BlkCommand, status: Status) -> Status {
+fn take_status_slow(command: &mut BlkCommand, status: Status) -> Status {
     let status = match status {
         // Success, but the device does not say that it wrote the data: what is there may be what
         // was in memory before.
         Status::OK if command.is_short() => Status::IOERR,
         status => status,
     };
-    command.finish();
+    command.drop_ranges();
     status
 }

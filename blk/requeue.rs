@@ -18,7 +18,7 @@
 //! again: the senders of writes rely on an answered write to be on the medium.
 
 use crate::{
-    shared::Shared,
+    disk_data::DiskData,
     Blk, //
 };
 use blockdev::{
@@ -35,29 +35,29 @@ use blockdev::{
 
 /// The fate of the requests that a device had.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Fate {
+pub(crate) struct Outcome {
     /// Queued again.
-    pub(crate) again: usize,
+    pub(crate) requeued: usize,
     /// Ended with an error.
     pub(crate) failed: usize,
 }
 
-/// The way that a device comes back.
+/// The state of a device after a reset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Return {
-    /// As it was, or as is expected.
+pub(crate) enum AfterReset {
+    /// The device is as it was, or is expected to be.
     Same,
-    /// With a cache that is on, which was off before.
-    Cached,
+    /// The cache is on, and was off before.
+    CacheOn,
     /// The device does not come back.
-    Never,
+    Gone,
 }
 
-impl Return {
-    /// Whether a request that the device may have done is done again.
-    fn repeats(self, rq: &RequestInfo<Blk>) -> bool {
+impl AfterReset {
+    /// Whether a request that the device may have done is queued again.
+    fn may_requeue(self, rq: &RequestInfo<Blk>) -> bool {
         match rq.op() {
-            Op::READ => self != Self::Never,
+            Op::READ => self != Self::Gone,
             Op::WRITE | Op::DISCARD | Op::WRITE_ZEROES | Op::SECURE_ERASE => {
                 self == Self::Same && !rq.is_of_flush_sequence()
             }
@@ -66,34 +66,34 @@ impl Return {
     }
 }
 
-/// Takes back what the queues have, and drops them: what was answered is completed, and the rest
-/// goes to `left`. The device is in [reset](Shared::reset). Process context, sleeps.
-pub(crate) fn take_back(shared: &Shared, left: &mut RequestList<Request<Blk>>) {
-    for slot in &shared.slots {
-        slot.take_back(left);
+/// Drops the queues: requests that were answered are completed, and the others go to `left`. The
+/// device is in [reset](DiskData::reset). Process context, sleeps.
+pub(crate) fn reclaim(disk_data: &DiskData, left: &mut RequestList<Request<Blk>>) {
+    for queue in &disk_data.queues {
+        queue.reclaim(left);
     }
 }
 
-/// Decides about requests that were [taken back](take_back): whether they are queued again, or end,
-/// by how the device comes back. Nothing is dispatched, and no timeout is looked at since before
-/// they were taken. Process context, sleeps.
-pub(crate) fn settle(
+/// Queues requests that were [reclaimed](reclaim) again, or ends them with an error, by the state
+/// of the device. Nothing is dispatched, and no timeout handled, since before they were reclaimed.
+/// Process context, sleeps.
+pub(crate) fn requeue_or_fail(
     disk: &Disk<Blk>,
     timeouts: &TimeoutsHeld<'_, Blk>,
     mut requests: RequestList<Request<Blk>>,
-    how: Return,
-) -> Fate {
-    let mut fate = Fate::default();
+    state: AfterReset,
+) -> Outcome {
+    let mut outcome = Outcome::default();
     while let Some(mut rq) = requests.pop_front() {
-        rq.data_mut().finish();
-        if how.repeats(&rq) {
+        rq.data_mut().drop_ranges();
+        if state.may_requeue(&rq) {
             rq.requeue_later(timeouts);
-            fate.again += 1;
+            outcome.requeued += 1;
         } else {
             rq.end(Status::IOERR);
-            fate.failed += 1;
+            outcome.failed += 1;
         }
     }
     disk.queue_again();
-    fate
+    outcome
 }

@@ -4,19 +4,19 @@
 
 use crate::{
     cache,
+    health::Failure,
     queues::{
         find_queues,
         fit_segments, //
     },
     request::BlkBuffer,
     requeue::{
-        settle,
-        take_back,
-        Return, //
+        reclaim,
+        requeue_or_fail,
+        AfterReset, //
     },
     resize::update_capacity,
     stuck,
-    watch::Why,
     Blk, //
 };
 use blockdev::{
@@ -39,92 +39,95 @@ use virtio::{
     Virtqueue, //
 };
 
-/// Starts a device anew, or only [the queue](crate::stuck) that it does not answer, or gives the
-/// device up. Process context, sleeps.
-pub(crate) fn restart(dev: &Exclusive<'_>, disk: &Arc<GenDisk<Blk>>, why: Why) {
+/// Restarts a device, or only [the queue](crate::stuck) that is stuck, or fails the device. Process
+/// context, sleeps.
+pub(crate) fn restart(dev: &Exclusive<'_>, disk: &Arc<GenDisk<Blk>>, failure: Failure) {
     let quiet = disk.quiesce();
-    // A timeout that is looked at while the requests are here would have the device started anew
-    // again.
+    // A timeout that is handled while the requests are here would schedule another restart.
     let timeouts = disk.hold_timeouts();
     let mut requests = RequestList::new();
-    if !stuck::start_anew(dev, disk, why, &timeouts, &mut requests) {
-        start_anew(dev, disk, why, &timeouts, requests);
+    if !stuck::restart_queue(dev, disk, failure, &timeouts, &mut requests) {
+        restart_device(dev, disk, failure, &timeouts, requests);
     }
     drop(timeouts);
     drop(quiet);
-    // What waited for room in a ring has it, or fails.
+    // Requests that waited for room in a ring have it, or fail.
     disk.start_stopped_queues();
 }
 
-/// Starts a device anew, or gives it up. It had the `requests` besides those that its queues have.
-fn start_anew(
+/// Restarts a device, or fails it. It had the `requests` besides those that its queues have.
+fn restart_device(
     dev: &Exclusive<'_>,
     disk: &GenDisk<Blk>,
-    why: Why,
+    failure: Failure,
     timeouts: &TimeoutsHeld<'_, Blk>,
     mut requests: RequestList<Request<Blk>>,
 ) {
-    let shared = disk.data();
-    shared.reset(dev);
-    take_back(shared, &mut requests);
+    let disk_data = disk.data();
+    disk_data.reset(dev);
+    reclaim(disk_data, &mut requests);
     let result = if dev.is_given_up() {
         Err(ENODEV)
     } else {
         dev.negotiate().and_then(|()| bring_up(dev, disk))
     };
-    shared.forget();
-    let how = result.unwrap_or(Return::Never);
+    disk_data.clear_failures();
+    let state = result.unwrap_or(AfterReset::Gone);
     if let Err(e) = result {
-        shared.cut_off(dev);
-        shared.take_queues();
-        // Told before it is seen.
+        disk_data.quiesce_and_reset(dev);
+        disk_data.drop_queues();
+        // Logged before the failures are seen.
         dev_err!(
             dev.as_ref(),
             "[{}] {}: given up ({:?}), all requests fail\n",
             disk.name(),
-            why,
+            failure,
             e
         );
     }
-    let fate = settle(disk, timeouts, requests, how);
+    let outcome = requeue_or_fail(disk, timeouts, requests, state);
     if result.is_ok() {
         dev_warn!(
             dev.as_ref(),
             "[{}] {}: started anew, {} requests are issued again, {} failed\n",
             disk.name(),
-            why,
-            fate.again,
-            fate.failed
+            failure,
+            outcome.requeued,
+            outcome.failed
         );
     }
 }
 
-/// Brings a device whose features were negotiated to where it was: as many queues, ready, with the
-/// cache as the disk has it, if that can be had. Returns whether it can. Nothing is dispatched.
-/// Process context, sleeps.
+/// Brings a device whose features were negotiated into the state that it had: as many queues,
+/// `DRIVER_OK`, and the cache as the disk reports it, if the device can switch it. Nothing is
+/// dispatched. Process context, sleeps.
 ///
 /// # Errors
 ///
 /// - `ENOSPC`: the rings have become too small for requests that the block layer has made.
 /// - `EIO`: a queue is broken from the beginning.
 /// - Those of [`Device::find_vqs`].
-pub(crate) fn bring_up(dev: &Device<Bound>, disk: &GenDisk<Blk>) -> Result<Return> {
-    let shared = disk.data();
-    let queues = find_queues_again(dev, disk)?;
-    for (slot, queue) in shared.slots.iter().zip(queues) {
-        slot.as_ref().fill(queue);
+pub(crate) fn bring_up(dev: &Device<Bound>, disk: &GenDisk<Blk>) -> Result<AfterReset> {
+    let disk_data = disk.data();
+    let vqs = find_queues_again(dev, disk)?;
+    for (queue, vq) in disk_data.queues.iter().zip(vqs) {
+        queue.as_ref().install(vq);
     }
-    let cached = cache::put_back(dev, disk);
+    let cached = cache::restore_mode(dev, disk);
     dev.ready();
-    if shared.is_broken() {
+    if disk_data.is_broken() {
         return Err(EIO);
     }
-    // A device that changed meanwhile said so when nobody listened.
+    // A change during the restart was announced while callbacks were off.
     let capacity = dev.config().read(crate::config::CAPACITY);
     if capacity.is_ok_and(|sectors| sectors != disk.capacity()) {
         let _ = update_capacity(dev, disk, true);
     }
-    Ok(if cached { Return::Cached } else { Return::Same })
+    Ok(if cached {
+        AfterReset::CacheOn
+    } else {
+        AfterReset::Same
+    })
 }
 
 /// Finds the queues, and checks that requests made for the old ones fit them.
@@ -140,30 +143,30 @@ fn find_queues_again(
     Ok(queues)
 }
 
-/// Gives a device up now if it is of no use: for callers that are about to wait for its requests.
-/// Process context, sleeps.
-pub(crate) fn give_up_if_needed(disk: &Disk<Blk>) {
-    let shared = disk.data();
-    shared.with_device(|dev| {
-        if let Some(why) = shared.why(dev) {
-            give_up(dev, disk, why);
+/// [Fails](fail_device) a device that cannot be used as it is: for callers that are about to wait
+/// for its requests. Process context, sleeps.
+pub(crate) fn fail_device_if_unusable(disk: &Disk<Blk>) {
+    let disk_data = disk.data();
+    disk_data.with_device(|dev| {
+        if let Some(failure) = disk_data.failure(dev) {
+            fail_device(dev, disk, failure);
         }
     });
 }
 
-/// Gives a device up: what is under way fails, and what comes. With the link held.
-pub(crate) fn give_up(dev: &Device<Bound>, disk: &Disk<Blk>, why: Why) {
-    let shared = disk.data();
-    shared.cut_off(dev);
-    shared.forget();
-    // Told before it is seen.
+/// Resets a device for good: outstanding requests fail, and so do later ones. With the link held.
+pub(crate) fn fail_device(dev: &Device<Bound>, disk: &Disk<Blk>, failure: Failure) {
+    let disk_data = disk.data();
+    disk_data.quiesce_and_reset(dev);
+    disk_data.clear_failures();
+    // Logged before the failures are seen.
     dev_err!(
         dev.as_ref(),
         "[{}] {}: given up, all requests fail\n",
         disk.name(),
-        why
+        failure
     );
-    shared.take_queues();
-    // What waits for room in a ring waits for something that does not come.
+    disk_data.drop_queues();
+    // Requests that wait for room in a ring would wait for ever.
     disk.start_stopped_queues();
 }

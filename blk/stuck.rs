@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Restart of a single queue, if it is the only one that the device does not answer.
+//! Restart of a single queue, if no other one is stuck.
 //!
 //! A device may be able to reset a single queue (`VIRTIO_F_RING_RESET`, virtio spec §2.6.1), so
 //! that the requests of other queues go on. The same requests are issued again as after a
@@ -12,11 +12,11 @@
 //! QEMU's disks do this: they drain requests when the device is reset, but not when a queue is.
 
 use crate::{
+    health::Failure,
     requeue::{
-        settle,
-        Return, //
+        requeue_or_fail,
+        AfterReset, //
     },
-    watch::Why,
     Blk,
     RESET_QUEUES, //
 };
@@ -34,26 +34,26 @@ use virtio::{
     Feature, //
 };
 
-/// Starts the queue anew that the device does not answer, if it is one alone, and there was no
-/// restart lately. Returns whether this is all that has to be done. If not, what the queue had is
-/// in `left`, as far as it is not in the queue. Nothing is dispatched. Process context, sleeps.
-pub(crate) fn start_anew(
+/// Restarts the queue that is stuck, if it is one alone, and there was no restart lately. Returns
+/// whether the device works again by that. If not, `left` has the requests of the queue that are no
+/// longer in it. Nothing is dispatched. Process context, sleeps.
+pub(crate) fn restart_queue(
     dev: &Exclusive<'_>,
     disk: &Disk<Blk>,
-    why: Why,
+    failure: Failure,
     timeouts: &TimeoutsHeld<'_, Blk>,
     left: &mut RequestList<Request<Blk>>,
 ) -> bool {
-    let shared = disk.data();
+    let disk_data = disk.data();
     let may = RESET_QUEUES.get()
-        && why == Why::Silent
+        && failure == Failure::RequestTimeout
         && dev.has_feature(Feature::RING_RESET)
-        // A queue that is stuck again is not what is wrong.
-        && shared.watch.restarts.is_first();
-    let Some((index, slot)) = shared.stuck_queue().filter(|_| may) else {
+        // If a queue is stuck again, the device is at fault.
+        && disk_data.health.restarts.is_first();
+    let Some((index, queue)) = disk_data.only_stuck_queue().filter(|_| may) else {
         return false;
     };
-    if let Err(e) = slot.reset_alone(left) {
+    if let Err(e) = queue.reset(left) {
         dev_warn!(
             dev.as_ref(),
             "[{}] queue {} is stuck: cannot be started anew alone ({:?})\n",
@@ -63,15 +63,15 @@ pub(crate) fn start_anew(
         );
         return false;
     }
-    slot.set_stuck(false);
-    let fate = settle(disk, timeouts, core::mem::take(left), Return::Same);
+    queue.set_stuck(false);
+    let outcome = requeue_or_fail(disk, timeouts, core::mem::take(left), AfterReset::Same);
     dev_warn!(
         dev.as_ref(),
         "[{}] queue {} is stuck: started anew alone, {} requests are issued again, {} failed\n",
         disk.name(),
         index,
-        fate.again,
-        fate.failed
+        outcome.requeued,
+        outcome.failed
     );
     true
 }

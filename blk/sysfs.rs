@@ -41,8 +41,8 @@ impl Attribute for Serial {
     const MODE: u16 = 0o444;
 
     fn show(disk: &Disk<Blk>, page: &mut Page<'_>) -> Result {
-        let shared = disk.data();
-        let mut pending = shared.identifying.lock();
+        let disk_data = disk.data();
+        let mut pending = disk_data.pending_id.lock();
         if pending.as_ref().is_some_and(|call| !call.has_ended()) {
             // A device that did not answer one is not asked again: each costs it a request.
             return Err(EIO);
@@ -50,7 +50,7 @@ impl Attribute for Serial {
         *pending = None;
         let mut id = KVVec::with_capacity(ID_LEN, GFP_KERNEL)?;
         id.resize(ID_LEN, 0, GFP_KERNEL)?;
-        let endian = shared.endian;
+        let endian = disk_data.endian;
         let executed = disk.execute_in(id, |command| {
             command.set_header(header::header(endian, Type::GET_ID, 0, 0));
         })?;
@@ -124,19 +124,19 @@ impl Attribute for CacheType {
 
     fn store(disk: &Disk<Blk>, text: &[u8]) -> Result {
         let on = parse_cache_type(text).ok_or(EINVAL)?;
-        let shared = disk.data();
+        let disk_data = disk.data();
         // Under the lock of the limits, so that of two writers the same one wins at the device
         // and here.
         disk.update_limits(|limits| {
-            let on = shared
+            let on = disk_data
                 .with_device(|dev| {
                     cache::switch(dev, on).inspect(|&on| {
                         // Noted for a restart, which the requests may need that are waited for
                         // before the disk says so.
-                        shared.watch.set_cached(on);
+                        disk_data.health.set_cache_on(on);
                         // Word of a cache that is on is older than this.
                         if !on {
-                            shared.watch.set_cache_news(false);
+                            disk_data.health.set_cache_report_due(false);
                         }
                     })
                 })

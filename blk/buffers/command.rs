@@ -95,7 +95,7 @@ impl<const OUT: usize, const IN: usize, R: Copy> Command<OUT, IN, R> {
     }
 
     /// Whether the device says that it gave all data that it was to say so of, and there is nothing
-    /// to [finish](Command::finish). If not, [`Command::is_short`] may say more.
+    /// to [drop](Command::drop_ranges). If not, [`Command::is_short`] may say more.
     #[inline(always)]
     pub fn is_whole(&self) -> bool {
         u64::from(self.written) >= self.enough
@@ -108,14 +108,14 @@ impl<const OUT: usize, const IN: usize, R: Copy> Command<OUT, IN, R> {
 
     /// Drops the ranges.
     #[inline(always)]
-    pub fn finish(&mut self) {
+    pub fn drop_ranges(&mut self) {
         if !matches!(self.payload, Payload::Data) {
-            self.drop_ranges();
+            self.clear_payload();
         }
     }
 
     #[cold]
-    fn drop_ranges(&mut self) {
+    fn clear_payload(&mut self) {
         self.payload = Payload::Data;
     }
 }
@@ -151,7 +151,7 @@ impl<const OUT: usize, const IN: usize, R: Copy + Send + 'static> Command<OUT, I
         let in_len = command.in_len();
         command.enough = data.map_or(0, u64::from);
         command.in_header.set((in_len - 1) as usize, NO_STATUS);
-        command.finish();
+        command.drop_ranges();
     }
 
     /// As [`Command::prepare`], with the ranges of the request instead of data, each made by

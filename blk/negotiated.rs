@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Reading a device's configuration.
+//! The configuration of a device, as far as its negotiated features have it.
 
 use crate::{
     cache,

@@ -21,79 +21,85 @@ use virtio::{
     TimeLimit, //
 };
 
-/// A device that has ended no request for so long does not work.
-const QUIET: TimeLimit = TimeLimit::from_millis(5_000);
+/// The time after which a device that has ended no request is taken not to work.
+const QUIET_LIMIT: TimeLimit = TimeLimit::from_millis(5_000);
+
 /// A part of the life of a device. It decides who ends requests that are not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// The device is being probed: one that does not work is refused.
-    Coming,
-    /// The device is in use: it is started anew.
+    Probing,
+    /// The device is in use: one that does not work is restarted.
     Running,
-    /// The device goes to sleep, sleeps, or wakes up: the code that puts it to sleep sees to its
-    /// requests.
-    Asleep,
+    /// The device goes to sleep, sleeps, or wakes up: its requests are up to the code that puts it
+    /// to sleep.
+    Suspended,
     /// The device is being removed: its requests fail.
-    Going,
+    Removing,
 }
 
 impl Phase {
-    const ALL: [Self; 4] = [Self::Coming, Self::Running, Self::Asleep, Self::Going];
+    const ALL: [Self; 4] = [
+        Self::Probing,
+        Self::Running,
+        Self::Suspended,
+        Self::Removing,
+    ];
 }
 
 /// Why a device is of no use as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Why {
+pub(crate) enum Failure {
     /// A queue is broken.
-    Broken,
+    QueueBroken,
     /// A request was not answered.
-    Silent,
-    /// The device says so, or is not there.
-    Asks,
+    RequestTimeout,
+    /// The device asks for a reset, or is not there.
+    NeedsReset,
     /// The device did not wake up.
     NotWoken,
 }
 
-impl fmt::Display for Why {
+impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Broken => "a queue is broken",
-            Self::Silent => "a request is not answered",
-            Self::Asks => "the device needs a reset",
+            Self::QueueBroken => "a queue is broken",
+            Self::RequestTimeout => "a request is not answered",
+            Self::NeedsReset => "the device needs a reset",
             Self::NotWoken => "the device did not wake up",
         })
     }
 }
 
 /// The health of a device.
-pub(crate) struct Watch {
-    /// The place of the [`Phase`] in [`Phase::ALL`].
+pub(crate) struct Health {
+    /// Index of the [`Phase`] in [`Phase::ALL`].
     phase: Atomic<usize>,
     /// The device did not wake up.
     not_woken: Atomic<bool>,
     /// The configuration has changed.
     reconfigured: Atomic<bool>,
     /// The cache is to be on: as the disk says, or is about to say once requests are done.
-    cached: Atomic<bool>,
-    /// The disk is to say that its cache is on.
-    cache_news: Atomic<bool>,
-    /// Number of requests that had ended at the last look.
+    cache_on: Atomic<bool>,
+    /// The disk has to report that its cache is on, and does not yet.
+    cache_report_due: Atomic<bool>,
+    /// Number of requests that had ended at the last [`Health::makes_progress`].
     ended: Atomic<usize>,
-    /// When that had changed since the time before, in nanoseconds since `begin`.
+    /// Time of the last change of `ended`, in nanoseconds since `begin`.
     changed: Atomic<i64>,
     begin: Instant<Monotonic>,
     pub(crate) restarts: Restarts,
 }
 
-impl Watch {
-    /// Watches a device that is being probed, whose cache is on, or not.
-    pub(crate) fn new(cached: bool) -> Self {
+impl Health {
+    /// Returns the health of a device that is being probed.
+    pub(crate) fn new(cache_on: bool) -> Self {
         Self {
-            phase: Atomic::new(Phase::Coming as usize),
+            phase: Atomic::new(Phase::Probing as usize),
             not_woken: Atomic::new(false),
             reconfigured: Atomic::new(false),
-            cached: Atomic::new(cached),
-            cache_news: Atomic::new(false),
+            cache_on: Atomic::new(cache_on),
+            cache_report_due: Atomic::new(false),
             ended: Atomic::new(0),
             changed: Atomic::new(0),
             begin: Instant::now(),
@@ -104,7 +110,7 @@ impl Watch {
     /// Returns the part of its life that the device is in.
     pub(crate) fn phase(&self) -> Phase {
         let at = self.phase.load(Acquire);
-        Phase::ALL.get(at).copied().unwrap_or(Phase::Going)
+        Phase::ALL.get(at).copied().unwrap_or(Phase::Removing)
     }
 
     /// Begins another part of its life.
@@ -133,44 +139,45 @@ impl Watch {
     }
 
     /// Notes the mode that the cache is to be in. With the link.
-    pub(crate) fn set_cached(&self, on: bool) {
-        self.cached.store(on, Release);
+    pub(crate) fn set_cache_on(&self, on: bool) {
+        self.cache_on.store(on, Release);
     }
 
     /// Whether the cache is to be on.
-    pub(crate) fn is_cached(&self) -> bool {
-        self.cached.load(Acquire)
+    pub(crate) fn is_cache_on(&self) -> bool {
+        self.cache_on.load(Acquire)
     }
 
-    /// Notes whether the disk is to say that its cache is on.
-    pub(crate) fn set_cache_news(&self, news: bool) {
-        self.cache_news.store(news, Release);
+    /// Notes whether the disk has to report that its cache is on.
+    pub(crate) fn set_cache_report_due(&self, due: bool) {
+        self.cache_report_due.store(due, Release);
     }
 
-    /// Whether the disk is to say that its cache is on, and does not yet.
-    pub(crate) fn has_cache_news(&self) -> bool {
-        self.cache_news.load(Acquire)
+    /// Whether the disk has to report that its cache is on, and does not yet.
+    pub(crate) fn is_cache_report_due(&self) -> bool {
+        self.cache_report_due.load(Acquire)
     }
 
-    /// Whether the disk is to say that its cache is on; it is about to. With the limits locked.
-    pub(crate) fn take_cache_news(&self) -> bool {
-        self.cache_news.xchg(false, Full)
+    /// Whether the disk has to report that its cache is on; it no longer has to. With the limits
+    /// locked.
+    pub(crate) fn take_cache_report(&self) -> bool {
+        self.cache_report_due.xchg(false, Full)
     }
 
-    /// Forgets what was noted of the device.
+    /// Forgets a failed wake-up and a change of the configuration.
     pub(crate) fn clear(&self) {
         self.reconfigured.store(false, Release);
         self.not_woken.store(false, Release);
     }
 
-    /// Whether a request has ended lately, by how many have so far.
-    pub(crate) fn is_busy(&self, ended: usize) -> bool {
+    /// Whether a request has ended within [`QUIET_LIMIT`]; `ended` have so far.
+    pub(crate) fn makes_progress(&self, ended: usize) -> bool {
         let now = self.begin.elapsed().as_nanos();
         if self.ended.load(Relaxed) != ended {
             self.ended.store(ended, Relaxed);
             self.changed.store(now, Relaxed);
             return true;
         }
-        now - self.changed.load(Relaxed) < QUIET.as_delta().as_nanos()
+        now - self.changed.load(Relaxed) < QUIET_LIMIT.as_delta().as_nanos()
     }
 }

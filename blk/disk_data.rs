@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! State that a disk keeps until its last close.
+
+use crate::{
+    globals::DiskIndex,
+    health::{
+        Failure,
+        Health, //
+    },
+    queue::LockedQueue,
+    recovery::Recovery,
+};
+use blockdev::{
+    disk::Pending,
+    memory, //
+};
+use kernel::{
+    device::Bound,
+    prelude::*,
+    sync::{
+        Arc,
+        Mutex, //
+    },
+};
+use virtio::{
+    Device,
+    DeviceLink,
+    Endian, //
+};
+
+/// The state that a disk keeps until its last close.
+#[pin_data]
+pub(crate) struct DiskData {
+    /// The queues, as many as the disk has hardware queues.
+    pub(crate) queues: KVec<Pin<KBox<LockedQueue>>>,
+    /// Byte order of request headers.
+    pub(crate) endian: Endian,
+    /// The device, as long as it is bound.
+    pub(crate) link: DeviceLink,
+    /// The cache can be switched.
+    pub(crate) cache_control: bool,
+    /// A request for the identification string that the device has not answered.
+    #[pin]
+    pub(crate) pending_id: Mutex<Option<Pending>>,
+    /// The health of the device.
+    pub(crate) health: Health,
+    /// Given back after the last close.
+    pub(crate) _index: DiskIndex,
+}
+
+impl DiskData {
+    /// A queue by its index.
+    #[inline(always)]
+    pub(crate) fn queue(&self, index: usize) -> Option<Pin<&LockedQueue>> {
+        self.queues.get(index).map(|queue| queue.as_ref())
+    }
+
+    /// Whether a queue is broken, so that its outstanding requests will not be completed.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.queues.iter().any(|queue| queue.is_broken())
+    }
+
+    /// Whether there are queues: not while the device sleeps, nor after it was given up.
+    pub(crate) fn has_queues(&self) -> bool {
+        self.queues.iter().all(|queue| queue.has_queue())
+    }
+
+    /// Sets the recovery that is scheduled where a queue is found broken by adding or polling:
+    /// `None` before the driver data goes.
+    pub(crate) fn set_recovery(&self, recovery: Option<&Arc<Recovery>>) {
+        for queue in &self.queues {
+            queue.set_recovery(recovery.cloned());
+        }
+    }
+
+    /// Resets the device. It is not notified from then on: a device may get stuck if it is notified
+    /// after a reset. Process context, sleeps.
+    pub(crate) fn reset(&self, dev: &Device<Bound>) {
+        LockedQueue::detach_doorbells(&self.queues);
+        dev.reset();
+    }
+
+    /// Resets the device while queues are in use: queues that work take no more requests. Process
+    /// context, sleeps.
+    pub(crate) fn quiesce_and_reset(&self, dev: &Device<Bound>) {
+        dev.break_device();
+        dev.synchronize_callbacks();
+        self.reset(dev);
+    }
+
+    /// Runs `f` with the device, or returns `None` if the binding is over. Memory is not freed by
+    /// I/O meanwhile: I/O to this disk may wait for a thread that waits for the device. Process
+    /// context, sleeps; does not nest.
+    pub(crate) fn with_device<R>(&self, f: impl FnOnce(&Device<Bound>) -> R) -> Option<R> {
+        memory::without_io(|| self.link.with(f))
+    }
+
+    /// As [`DiskData::with_device`], without waiting: also where requests are held back.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`DeviceLink::try_with`](virtio::DeviceLink::try_with).
+    pub(crate) fn try_with_device<R>(&self, f: impl FnOnce(&Device<Bound>) -> R) -> Result<R> {
+        memory::without_io(|| self.link.try_with(f))
+    }
+
+    /// Drops the queues: outstanding requests fail, and so do later ones. The device is in
+    /// [reset](DiskData::reset). Process context, sleeps.
+    pub(crate) fn drop_queues(&self) {
+        LockedQueue::fail_all(&self.queues);
+    }
+
+    /// Why the device cannot be used as it is, if so. With the link. Process context.
+    pub(crate) fn failure(&self, dev: &Device<Bound>) -> Option<Failure> {
+        if self.health.is_not_woken() {
+            Some(Failure::NotWoken)
+        } else if !self.has_queues() {
+            // It was given up.
+            None
+        } else if self.is_broken() {
+            Some(Failure::QueueBroken)
+        } else if dev.needs_reset() {
+            Some(Failure::NeedsReset)
+        } else if self.queues.iter().any(|queue| queue.is_stuck()) {
+            Some(Failure::RequestTimeout)
+        } else {
+            None
+        }
+    }
+
+    /// Forgets what was wrong with the device.
+    pub(crate) fn clear_failures(&self) {
+        self.health.clear();
+        for queue in &self.queues {
+            queue.set_stuck(false);
+        }
+    }
+
+    /// Returns the stuck queue and its index, if one queue alone is stuck.
+    pub(crate) fn only_stuck_queue(&self) -> Option<(usize, Pin<&LockedQueue>)> {
+        let mut stuck = (0..)
+            .zip(&self.queues)
+            .filter(|(_, queue)| queue.is_stuck());
+        match (stuck.next(), stuck.next()) {
+            (Some((index, queue)), None) => Some((index, queue.as_ref())),
+            _ => None,
+        }
+    }
+}
