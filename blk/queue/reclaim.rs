@@ -2,7 +2,27 @@
 
 //! Reclaiming the requests that a device has.
 
-use super::*;
+use super::{
+    complete::into_request,
+    LockedQueue, //
+};
+use crate::{
+    request::BlkBuffer,
+    Blk, //
+};
+use blockdev::{
+    mq::{
+        Request,
+        RequestList, //
+    },
+    Status, //
+};
+use kernel::prelude::*;
+use virtio::{
+    Doorbell,
+    Returned,
+    Virtqueue, //
+};
 
 impl LockedQueue {
     /// Stops notifications of all queues, and waits for those under way. Process context, sleeps.

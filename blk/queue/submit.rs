@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Giving requests to the device.
+
+use super::{
+    LockedQueue,
+    State, //
+};
+use crate::{
+    request::BlkBuffer,
+    Blk, //
+};
+use blockdev::{
+    mq::{
+        HwQueue,
+        Rejected,
+        Request,
+        RequestList, //
+    },
+    Status, //
+};
+use kernel::prelude::*;
+use virtio::{
+    with_queue,
+    AddError,
+    QueueOps, //
+};
+
+impl LockedQueue {
+    /// Gives a request to the device, and notifies it if this is the `last` one for now.
+    ///
+    /// # Errors
+    ///
+    /// The request is rejected with
+    ///
+    /// - [`Status::DEV_RESOURCE`]: the ring is full; the hardware queue is stopped until
+    ///   something is completed;
+    /// - [`Status::RESOURCE`]: memory or the like is missing, or the queue is broken and will be
+    ///   recovered;
+    /// - [`Status::IOERR`]: there is no virtqueue.
+    #[inline]
+    pub(crate) fn add(
+        &self,
+        hw: &HwQueue<Blk>,
+        mut rq: Request<Blk>,
+        last: bool,
+    ) -> Result<(), Rejected<Blk>> {
+        let mut state = self.state.lock();
+        let State {
+            vq: Some(vq),
+            stopped,
+            recovery,
+            ..
+        } = &mut *state
+        else {
+            rq.data_mut().drop_ranges();
+            return Err(rq.reject(Status::IOERR));
+        };
+        match with_queue!(vq, |queue| add_to_ring(queue, rq, last)) {
+            Ok(kick) => {
+                drop(state);
+                if kick {
+                    self.notify();
+                }
+                Ok(())
+            }
+            Err(refused) => {
+                // With nothing outstanding the ring is not full, but other memory was missing. Then
+                // no completion would start the hardware queue again.
+                let full = refused.error == ENOSPC && !refused.idle;
+                if full {
+                    hw.stop();
+                    *stopped = true;
+                }
+                // The request is queued again: for a new virtqueue, or for none.
+                let later = match recovery {
+                    Some(recovery) if refused.error == EIO => {
+                        recovery.schedule();
+                        true
+                    }
+                    _ => false,
+                };
+                drop(state);
+                Err(self.reject(refused, full, later))
+            }
+        }
+    }
+
+    /// Gives a request back to the block layer that could not be added: because the ring is `full`,
+    /// to be queued again `later`, or as the error says.
+    #[cold]
+    fn reject(&self, refused: Refused, full: bool, later: bool) -> Rejected<Blk> {
+        let Refused {
+            error,
+            mut rq,
+            kick,
+            ..
+        } = refused;
+        if kick {
+            self.notify();
+        }
+        rq.data_mut().drop_ranges();
+        rq.reject(if full {
+            Status::DEV_RESOURCE
+        } else if later || error == ENOSPC || error == ENOMEM {
+            Status::RESOURCE
+        } else {
+            Status::IOERR
+        })
+    }
+
+    /// Gives the requests of a list to the device, in order, and notifies it. Those that cannot
+    /// be added are queued again later.
+    pub(crate) fn add_all(&self, list: &mut RequestList<Request<Blk>>) {
+        let mut failed = RequestList::new();
+        let mut state = self.state.lock();
+        let Some(vq) = &mut state.vq else {
+            drop(state);
+            while let Some(mut rq) = list.pop_front() {
+                rq.data_mut().drop_ranges();
+                rq.end(Status::IOERR);
+            }
+            return;
+        };
+        while let Some(rq) = list.pop_front() {
+            match vq.add_buf(BlkBuffer::new(rq)) {
+                Ok(()) => {}
+                Err(back) => failed.push_back(back.buffer.into_request()),
+            }
+        }
+        let kick = vq.kick_prepare();
+        drop(state);
+        if kick {
+            self.notify();
+        }
+        while let Some(mut rq) = failed.pop_front() {
+            rq.data_mut().drop_ranges();
+            rq.requeue();
+        }
+    }
+
+    /// Notifies the device of all requests that were added, if it wants to be notified.
+    #[inline]
+    pub(crate) fn commit(&self) {
+        let kick = self
+            .state
+            .lock()
+            .vq
+            .as_mut()
+            .is_some_and(|vq| vq.kick_prepare());
+        if kick {
+            self.notify();
+        }
+    }
+
+    /// Notifies the device.
+    #[inline(always)]
+    fn notify(&self) {
+        if !self.doorbell.ring() {
+            self.notify_failed();
+        }
+    }
+
+    /// Handles a notification that failed.
+    #[cold]
+    fn notify_failed(&self) {
+        self.state.lock().recover_if_broken();
+    }
+
+    /// Notifies the device whether it wants that or not: it may have missed a notification.
+    pub(crate) fn renotify(&self) {
+        self.commit();
+        self.notify();
+    }
+}
+
+/// A request that was not added.
+struct Refused {
+    error: Error,
+    rq: Request<Blk>,
+    /// The device has to be notified of the requests before it.
+    kick: bool,
+    /// The device has no request.
+    idle: bool,
+}
+
+/// Adds a request to the ring. Returns whether the device has to be notified, if this is the `last`
+/// request for now.
+#[inline(always)]
+fn add_to_ring(
+    mut queue: impl QueueOps<BlkBuffer>,
+    rq: Request<Blk>,
+    last: bool,
+) -> Result<bool, Refused> {
+    match queue.add_buf(BlkBuffer::new(rq)) {
+        Ok(()) => Ok(last && queue.kick_prepare()),
+        Err(AddError { error, buffer }) => Err(Refused {
+            error,
+            rq: buffer.into_request(),
+            // The device should work on what it has.
+            kick: queue.kick_prepare(),
+            idle: queue.is_idle(),
+        }),
+    }
+}
