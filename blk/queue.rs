@@ -58,11 +58,17 @@ pub(crate) struct LockedQueue {
 
 /// The state that the lock of a queue protects.
 struct State {
-    vq: Option<Virtqueue<BlkBuffer>>,
-    /// The hardware queue was stopped because the ring was full.
-    stopped: bool,
+    /// The virtqueue, if there is one.
+    active: Option<ActiveQueue>,
     /// The recovery to schedule if the queue is broken.
     recovery: Option<Arc<Recovery>>,
+}
+
+/// A virtqueue, and the state that goes with it.
+struct ActiveQueue {
+    vq: Virtqueue<BlkBuffer>,
+    /// The hardware queue was stopped because the ring was full.
+    stopped: bool,
     /// Requests whose answers were lost by fault injection.
     lost: RequestList<Request<Blk>>,
 }
@@ -70,11 +76,16 @@ struct State {
 impl State {
     /// Schedules the recovery if the queue is broken.
     fn recover_if_broken(&self) {
-        if let (Some(vq), Some(recovery)) = (&self.vq, &self.recovery) {
-            if vq.is_broken() {
-                recovery.schedule();
-            }
+        if let (Some(recovery), true) = (&self.recovery, self.is_broken()) {
+            recovery.schedule();
         }
+    }
+
+    /// Whether there is a virtqueue, and it was declared broken.
+    fn is_broken(&self) -> bool {
+        self.active
+            .as_ref()
+            .is_some_and(|queue| queue.vq.is_broken())
     }
 }
 
@@ -88,10 +99,8 @@ impl LockedQueue {
         KBox::pin_init(
             pin_init!(Self {
                 state <- new_spinlock_irq!(State {
-                    vq: None,
-                    stopped: false,
+                    active: None,
                     recovery: None,
-                    lost: RequestList::new(),
                 }),
                 doorbell <- Doorbell::new(),
                 endian,
@@ -105,9 +114,11 @@ impl LockedQueue {
     /// Sets the virtqueue, where there is none. Process context.
     pub(crate) fn install(self: Pin<&Self>, vq: Virtqueue<BlkBuffer>) {
         self.doorbell.set(Some(vq.handle()));
-        let mut state = self.state.lock();
-        state.stopped = false;
-        state.vq = Some(vq);
+        self.state.lock().active = Some(ActiveQueue {
+            vq,
+            stopped: false,
+            lost: RequestList::new(),
+        });
     }
 
     /// Sets the recovery to schedule if the queue is broken. Process context, sleeps.
@@ -118,7 +129,7 @@ impl LockedQueue {
 
     /// Whether there is a virtqueue.
     pub(crate) fn has_queue(&self) -> bool {
-        self.state.lock().vq.is_some()
+        self.state.lock().active.is_some()
     }
 
     /// Notes whether a request was not answered in time.
@@ -133,11 +144,7 @@ impl LockedQueue {
 
     /// Whether the queue was declared broken.
     pub(crate) fn is_broken(&self) -> bool {
-        self.state
-            .lock()
-            .vq
-            .as_ref()
-            .is_some_and(|vq| vq.is_broken())
+        self.state.lock().is_broken()
     }
 
     /// Schedules the recovery.

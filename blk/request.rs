@@ -22,7 +22,9 @@ use blockdev::{
     mq::{
         IdleRequest,
         Op,
-        Request, //
+        Rejected,
+        Request,
+        RequestList, //
     },
     Status, //
 };
@@ -46,10 +48,7 @@ pub(crate) fn prepare(
     mut rq: IdleRequest<Blk>,
 ) -> Result<IdleRequest<Blk>, (IdleRequest<Blk>, Status)> {
     let Some(kind) = Type::of_data(rq.op()) else {
-        return match prepare_other(endian, rq) {
-            (rq, Status::OK) => Ok(rq),
-            (rq, status) => Err((rq, status)),
-        };
+        return prepare_other(endian, rq);
     };
     let header = header::header(endian, kind, rq.ioprio(), rq.sector());
     rq.data_mut().set_header(header);
@@ -57,18 +56,18 @@ pub(crate) fn prepare(
     Ok(rq)
 }
 
-/// Lays out a request that neither reads nor writes.
-///
-/// Returns it with [`Status::OK`], or with why it cannot be queued: in registers, so that nothing
-/// has to be in memory for those that do.
+/// As [`prepare`], for a request that neither reads nor writes.
 #[cold]
-fn prepare_other(endian: Endian, mut rq: IdleRequest<Blk>) -> (IdleRequest<Blk>, Status) {
+fn prepare_other(
+    endian: Endian,
+    mut rq: IdleRequest<Blk>,
+) -> Result<IdleRequest<Blk>, (IdleRequest<Blk>, Status)> {
     let (kind, flags) = match rq.op() {
         Op::FLUSH => (Type::FLUSH, 0),
         // The sender of the request has set its header.
         Op::DRV_IN => {
             BlkCommand::prepare(&mut rq, STATUS_LEN, false);
-            return (rq, Status::OK);
+            return Ok(rq);
         }
         Op::DISCARD => (Type::DISCARD, 0),
         Op::WRITE_ZEROES if rq.is_no_unmap() => (Type::WRITE_ZEROES, 0),
@@ -76,23 +75,23 @@ fn prepare_other(endian: Endian, mut rq: IdleRequest<Blk>) -> (IdleRequest<Blk>,
         Op::SECURE_ERASE => (Type::SECURE_ERASE, 0),
         // No device of this driver has zones.
         Op::ZONE_OPEN | Op::ZONE_CLOSE | Op::ZONE_FINISH | Op::ZONE_RESET | Op::ZONE_RESET_ALL => {
-            return (rq, Status::NOTSUPP)
+            return Err((rq, Status::NOTSUPP))
         }
         // The block layer makes only what the limits let it.
-        _ => return (rq, Status::IOERR),
+        _ => return Err((rq, Status::IOERR)),
     };
     let header = header::header(endian, kind, rq.ioprio(), 0);
     rq.data_mut().set_header(header);
     if kind == Type::FLUSH {
         BlkCommand::prepare(&mut rq, STATUS_LEN, false);
-        return (rq, Status::OK);
+        return Ok(rq);
     }
     let ranges = BlkCommand::prepare_ranges(&mut rq, STATUS_LEN, |sector, sectors| {
         header::range(sector, sectors, flags)
     });
     match ranges {
-        Ok(()) => (rq, Status::OK),
-        Err(_) => (rq, Status::RESOURCE),
+        Ok(()) => Ok(rq),
+        Err(_) => Err((rq, Status::RESOURCE)),
     }
 }
 
@@ -117,4 +116,19 @@ fn take_status_slow(command: &mut BlkCommand, status: Status) -> Status {
     };
     command.drop_ranges();
     status
+}
+
+/// Gives a request that could not be added back to the block layer, with a status.
+#[cold]
+pub(crate) fn reject(mut rq: Request<Blk>, status: Status) -> Rejected<Blk> {
+    rq.data_mut().drop_ranges();
+    rq.reject(status)
+}
+
+/// Ends all requests of a list with an I/O error.
+pub(crate) fn fail_all(list: &mut RequestList<Request<Blk>>) {
+    while let Some(mut rq) = list.pop_front() {
+        rq.data_mut().drop_ranges();
+        rq.end(Status::IOERR);
+    }
 }

@@ -3,8 +3,8 @@
 //! Completing requests that the device has answered.
 
 use super::{
-    LockedQueue,
-    State, //
+    ActiveQueue,
+    LockedQueue, //
 };
 use crate::{
     request::{
@@ -25,6 +25,19 @@ use virtio::{
     Used, //
 };
 
+impl ActiveQueue {
+    /// Whether the hardware queue was stopped and has to be started again: if requests are
+    /// `completed`, the ring has room.
+    #[inline(always)]
+    fn must_restart(&mut self, completed: bool) -> bool {
+        let restart = self.stopped && completed;
+        if restart {
+            self.stopped = false;
+        }
+        restart
+    }
+}
+
 impl LockedQueue {
     /// Completes the requests that the device has answered, after an interrupt. Returns whether the
     /// queue is broken.
@@ -32,24 +45,16 @@ impl LockedQueue {
     pub(crate) fn interrupt(&self) -> bool {
         let mut done = RequestStack::new();
         let mut state = self.state.lock();
-        let State {
-            vq: Some(vq),
-            stopped,
-            lost,
-            ..
-        } = &mut *state
-        else {
+        let Some(active) = &mut state.active else {
             return false;
         };
+        let ActiveQueue { vq, lost, .. } = active;
         let broken = with_queue!(vq, |mut queue| queue.drain(|used| {
             if let Some(rq) = take_used(used, lost) {
                 done.push(rq);
             }
         }));
-        let restart = *stopped && !done.is_empty();
-        if restart {
-            *stopped = false;
-        }
+        let restart = active.must_restart(!done.is_empty());
         drop(state);
 
         let Some(rq) = done.pop() else {
@@ -72,22 +77,19 @@ impl LockedQueue {
     pub(crate) fn poll(&self, batch: &mut CompletionBatch<'_, Blk>) -> u32 {
         let mut done = RequestList::new();
         let mut state = self.state.lock();
+        let Some(active) = &mut state.active else {
+            return 0;
+        };
         let mut found = 0;
-        let State { vq, lost, .. } = &mut *state;
-        if let Some(vq) = vq {
-            while let Some(used) = vq.get_buf() {
-                if let Some(rq) = take_used(used, lost) {
-                    done.push_back(rq);
-                }
-                found += 1;
+        while let Some(used) = active.vq.get_buf() {
+            if let Some(rq) = take_used(used, &mut active.lost) {
+                done.push_back(rq);
             }
+            found += 1;
         }
+        let mut restart = active.must_restart(!done.is_empty());
         if found == 0 {
             state.recover_if_broken();
-        }
-        let mut restart = state.stopped && !done.is_empty();
-        if restart {
-            state.stopped = false;
         }
         drop(state);
 

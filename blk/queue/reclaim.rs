@@ -4,18 +4,19 @@
 
 use super::{
     complete::into_request,
+    ActiveQueue,
     LockedQueue, //
 };
 use crate::{
-    request::BlkBuffer,
+    request::{
+        self,
+        BlkBuffer, //
+    },
     Blk, //
 };
-use blockdev::{
-    mq::{
-        Request,
-        RequestList, //
-    },
-    Status, //
+use blockdev::mq::{
+    Request,
+    RequestList, //
 };
 use kernel::prelude::*;
 use virtio::{
@@ -34,40 +35,32 @@ impl LockedQueue {
     /// [stopped](LockedQueue::detach_doorbells). Process context, sleeps.
     pub(crate) fn fail_all(queues: &[Pin<KBox<Self>>]) {
         for queue in queues {
-            let (vq, mut left) = queue.take_queue();
-            if let Some(mut vq) = vq {
-                while let Some(buffer) = vq.detach_unused_buf() {
-                    left.push_back(buffer.into_request());
-                }
+            let mut left = RequestList::new();
+            if let Some(vq) = queue.take_queue(&mut left) {
+                detach_all(vq, &mut left);
             }
-            while let Some(mut rq) = left.pop_front() {
-                rq.data_mut().drop_ranges();
-                rq.end(Status::IOERR);
-            }
+            request::fail_all(&mut left);
         }
     }
 
-    /// Takes the virtqueue, if there is one, and the requests whose answers were lost.
-    fn take_queue(&self) -> (Option<Virtqueue<BlkBuffer>>, RequestList<Request<Blk>>) {
-        let mut state = self.state.lock();
-        (state.vq.take(), core::mem::take(&mut state.lost))
+    /// Takes the virtqueue, if there is one. Requests whose answers were lost go to `left`.
+    fn take_queue(&self, left: &mut RequestList<Request<Blk>>) -> Option<Virtqueue<BlkBuffer>> {
+        let ActiveQueue { vq, lost, .. } = self.state.lock().active.take()?;
+        left.append(lost);
+        Some(vq)
     }
 
     /// Drops the virtqueue: requests that the device has answered are completed, and the others go
     /// to `left`. Notifications were [stopped](LockedQueue::detach_doorbells), and the device is in
     /// reset. Process context, sleeps.
     pub(crate) fn reclaim(&self, left: &mut RequestList<Request<Blk>>) {
-        let (vq, lost) = self.take_queue();
-        left.append(lost);
-        let Some(mut vq) = vq else {
+        let Some(mut vq) = self.take_queue(left) else {
             return;
         };
         while let Some(used) = vq.get_buf() {
             into_request(used).complete();
         }
-        while let Some(buffer) = vq.detach_unused_buf() {
-            left.push_back(buffer.into_request());
-        }
+        detach_all(vq, left);
     }
 
     /// Resets the virtqueue alone (`VIRTIO_F_RING_RESET`): requests that the device has answered
@@ -81,9 +74,7 @@ impl LockedQueue {
     ///   still has requests, which are not in `left` then.
     pub(crate) fn reset(self: Pin<&Self>, left: &mut RequestList<Request<Blk>>) -> Result {
         Doorbell::silence(core::iter::once(&self.get_ref().doorbell));
-        let (vq, lost) = self.take_queue();
-        left.append(lost);
-        let mut vq = vq.ok_or(ENODEV)?;
+        let mut vq = self.take_queue(left).ok_or(ENODEV)?;
         // An answer may come as long as the device has the queue.
         let result = vq.reset(|returned| match returned {
             Returned::Used(used) => into_request(used).complete(),
@@ -91,5 +82,12 @@ impl LockedQueue {
         });
         self.install(vq);
         result
+    }
+}
+
+/// Drops a virtqueue. Its requests go to `left`.
+fn detach_all(mut vq: Virtqueue<BlkBuffer>, left: &mut RequestList<Request<Blk>>) {
+    while let Some(buffer) = vq.detach_unused_buf() {
+        left.push_back(buffer.into_request());
     }
 }

@@ -3,11 +3,15 @@
 //! Giving requests to the device.
 
 use super::{
+    ActiveQueue,
     LockedQueue,
     State, //
 };
 use crate::{
-    request::BlkBuffer,
+    request::{
+        self,
+        BlkBuffer, //
+    },
     Blk, //
 };
 use blockdev::{
@@ -42,21 +46,18 @@ impl LockedQueue {
     pub(crate) fn add(
         &self,
         hw: &HwQueue<Blk>,
-        mut rq: Request<Blk>,
+        rq: Request<Blk>,
         last: bool,
     ) -> Result<(), Rejected<Blk>> {
         let mut state = self.state.lock();
         let State {
-            vq: Some(vq),
-            stopped,
+            active: Some(queue),
             recovery,
-            ..
         } = &mut *state
         else {
-            rq.data_mut().drop_ranges();
-            return Err(rq.reject(Status::IOERR));
+            return Err(request::reject(rq, Status::IOERR));
         };
-        match with_queue!(vq, |queue| add_to_ring(queue, rq, last)) {
+        match with_queue!(&mut queue.vq, |queue| add_to_ring(queue, rq, last)) {
             Ok(kick) => {
                 drop(state);
                 if kick {
@@ -70,7 +71,7 @@ impl LockedQueue {
                 let full = refused.error == ENOSPC && !refused.idle;
                 if full {
                     hw.stop();
-                    *stopped = true;
+                    queue.stopped = true;
                 }
                 // The request is queued again: for a new virtqueue, or for none.
                 let later = match recovery {
@@ -90,23 +91,17 @@ impl LockedQueue {
     /// to be queued again `later`, or as the error says.
     #[cold]
     fn reject(&self, refused: Refused, full: bool, later: bool) -> Rejected<Blk> {
-        let Refused {
-            error,
-            mut rq,
-            kick,
-            ..
-        } = refused;
-        if kick {
+        if refused.kick {
             self.notify();
         }
-        rq.data_mut().drop_ranges();
-        rq.reject(if full {
+        let status = if full {
             Status::DEV_RESOURCE
-        } else if later || error == ENOSPC || error == ENOMEM {
+        } else if later || refused.error == ENOSPC || refused.error == ENOMEM {
             Status::RESOURCE
         } else {
             Status::IOERR
-        })
+        };
+        request::reject(refused.rq, status)
     }
 
     /// Gives the requests of a list to the device, in order, and notifies it. Those that cannot
@@ -114,13 +109,9 @@ impl LockedQueue {
     pub(crate) fn add_all(&self, list: &mut RequestList<Request<Blk>>) {
         let mut failed = RequestList::new();
         let mut state = self.state.lock();
-        let Some(vq) = &mut state.vq else {
+        let Some(ActiveQueue { vq, .. }) = &mut state.active else {
             drop(state);
-            while let Some(mut rq) = list.pop_front() {
-                rq.data_mut().drop_ranges();
-                rq.end(Status::IOERR);
-            }
-            return;
+            return request::fail_all(list);
         };
         while let Some(rq) = list.pop_front() {
             match vq.add_buf(BlkBuffer::new(rq)) {
@@ -145,9 +136,9 @@ impl LockedQueue {
         let kick = self
             .state
             .lock()
-            .vq
+            .active
             .as_mut()
-            .is_some_and(|vq| vq.kick_prepare());
+            .is_some_and(|queue| queue.vq.kick_prepare());
         if kick {
             self.notify();
         }
