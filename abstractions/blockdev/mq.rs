@@ -21,28 +21,31 @@
 //! kept between uses.
 
 mod hw_queue;
+mod info;
 mod late;
 mod list;
+mod op;
 mod operations;
+mod rejected;
 mod request;
 mod segments;
 mod tag_set;
 
 pub use self::{
     hw_queue::HwQueue,
+    info::RequestInfo,
     late::LateRequest,
     list::{
         CompletionBatch,
         RequestList,
         RequestStack, //
     },
+    op::Op,
     operations::Operations,
+    rejected::Rejected,
     request::{
         IdleRequest,
-        Op,
-        Rejected,
-        Request,
-        RequestInfo, //
+        Request, //
     },
     segments::{
         Segment,

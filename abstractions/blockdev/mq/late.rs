@@ -3,7 +3,7 @@
 //! Requests that have timed out.
 
 use super::{
-    request::OP_MASK,
+    op::OP_MASK,
     HwQueue,
     Op,
     Operations, //

@@ -3,7 +3,7 @@
 //! Lists of requests, linked through the requests themselves.
 
 use super::{
-    request::OP_MASK,
+    op::OP_MASK,
     IdleRequest,
     Operations,
     Request,

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Requests on their way back to the block layer.
+
+use super::Operations;
+#[cfg(doc)]
+use super::{
+    Request,
+    RequestInfo, //
+};
+use crate::{
+    bindings,
+    Status, //
+};
+use core::{
+    marker::PhantomData,
+    mem::ManuallyDrop,
+    ptr::NonNull, //
+};
+
+/// A request on its way back to the block layer; see [`Request::reject`]. If it is dropped, the
+/// request ends with the status.
+///
+/// # Invariants
+///
+/// `rq` fulfils the invariants of [`RequestInfo`], and this owns it. `status` is not
+/// [`Status::OK`].
+#[must_use = "the block layer has to know the status"]
+pub struct Rejected<T: Operations> {
+    pub(super) rq: NonNull<bindings::request>,
+    pub(super) status: Status,
+    pub(super) _ops: PhantomData<T>,
+}
+
+// SAFETY: A request may be owned by any thread, and its data is `Send`.
+unsafe impl<T: Operations> Send for Rejected<T> {}
+
+impl<T: Operations> Rejected<T> {
+    /// Returns the status to return from the `queue_rq` of C that was called with `rq`.
+    pub(super) fn into_status(self, rq: *mut bindings::request) -> Status {
+        if self.rq.as_ptr() == rq {
+            return ManuallyDrop::new(self).status;
+        }
+        // Some other request: it ends, and of `rq` somebody took care.
+        Status::OK
+    }
+}
+
+impl<T: Operations> Drop for Rejected<T> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants, and ownership ends.
+        unsafe { bindings::blk_mq_end_request(self.rq.as_ptr(), self.status.into_raw()) };
+    }
+}
