@@ -56,6 +56,6 @@ pub trait Backend: Send + Sync {
 }
 
 /// A device that keeps every buffer until the test finishes it.
-pub struct Keeper;
+pub struct HoldAll;
 
-impl Backend for Keeper {}
+impl Backend for HoldAll {}

@@ -28,11 +28,11 @@ use virtio::{
     Unmapped, //
 };
 
-/// Counts how many [`Parcel`]s were dropped.
+/// Counts how many [`TestBuffer`]s were dropped.
 #[derive(Clone)]
-pub struct Drops(Arc<Atomic<u64>>);
+pub struct DropCounter(Arc<Atomic<u64>>);
 
-impl Drops {
+impl DropCounter {
     /// Starts at zero.
     ///
     /// # Errors
@@ -48,21 +48,21 @@ impl Drops {
     }
 }
 
-/// One segment of a [`Parcel`].
+/// One segment of a [`TestBuffer`].
 struct Part {
     bytes: KVec<u8>,
     writable: bool,
 }
 
-/// The contents of a [`Parcel`].
-struct Inside {
+/// The contents of a [`TestBuffer`].
+struct Contents {
     number: u64,
     parts: KVec<Part>,
-    drops: Drops,
+    drops: DropCounter,
     stubborn: bool,
 }
 
-impl Drop for Inside {
+impl Drop for Contents {
     fn drop(&mut self) {
         self.drops.0.fetch_add(1, Relaxed);
     }
@@ -71,27 +71,27 @@ impl Drop for Inside {
 /// A buffer of any segments, with a number to know it by.
 ///
 /// With `CTX`, the number also goes with it as its context.
-pub struct Parcel<const CTX: bool = false> {
-    inside: KBox<Inside>,
+pub struct TestBuffer<const CTX: bool = false> {
+    contents: KBox<Contents>,
     /// The context that came back with the buffer.
     ctx: Option<usize>,
 }
 
-impl<const CTX: bool> Parcel<CTX> {
+impl<const CTX: bool> TestBuffer<CTX> {
     /// A buffer without segments.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub fn new(number: u64, drops: &Drops) -> Result<Self> {
-        let inside = Inside {
+    pub fn new(number: u64, drops: &DropCounter) -> Result<Self> {
+        let contents = Contents {
             number,
             parts: KVec::new(),
             drops: drops.clone(),
             stubborn: false,
         };
         Ok(Self {
-            inside: KBox::new(inside, GFP_ATOMIC)?,
+            contents: KBox::new(contents, GFP_ATOMIC)?,
             ctx: None,
         })
     }
@@ -104,7 +104,7 @@ impl<const CTX: bool> Parcel<CTX> {
     pub fn out(mut self, bytes: &[u8]) -> Result<Self> {
         let mut copy = KVec::new();
         copy.extend_from_slice(bytes, GFP_ATOMIC)?;
-        self.inside.parts.push(
+        self.contents.parts.push(
             Part {
                 bytes: copy,
                 writable: false,
@@ -120,7 +120,7 @@ impl<const CTX: bool> Parcel<CTX> {
     ///
     /// `ENOMEM`.
     pub fn in_(mut self, len: usize) -> Result<Self> {
-        self.inside.parts.push(
+        self.contents.parts.push(
             Part {
                 bytes: KVec::from_elem(0, len, GFP_ATOMIC)?,
                 writable: true,
@@ -133,13 +133,13 @@ impl<const CTX: bool> Parcel<CTX> {
     /// Does not care for errors when it tells its segments.
     #[must_use]
     pub fn stubborn(mut self) -> Self {
-        self.inside.stubborn = true;
+        self.contents.stubborn = true;
         self
     }
 
     /// The number.
     pub fn number(&self) -> u64 {
-        self.inside.number
+        self.contents.number
     }
 
     /// The context with which it came back.
@@ -149,7 +149,7 @@ impl<const CTX: bool> Parcel<CTX> {
 
     /// The bytes of a segment; none if it has no such segment.
     pub fn part(&self, index: usize) -> &[u8] {
-        self.inside.parts.get(index).map_or(&[], |p| &p.bytes)
+        self.contents.parts.get(index).map_or(&[], |p| &p.bytes)
     }
 }
 
@@ -157,18 +157,18 @@ impl<const CTX: bool> Parcel<CTX> {
 // - The box owns its parts, which own their bytes on the heap, until it is dropped.
 // - While it is a token, nobody has the value to refer to the bytes.
 // - The token is the address of the box, and the rest is made from it.
-unsafe impl<const CTX: bool> Buffer for Parcel<CTX> {
+unsafe impl<const CTX: bool> Buffer for TestBuffer<CTX> {
     const HAS_CTX: bool = CTX;
 
     fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result {
-        for part in &self.inside.parts {
+        for part in &self.contents.parts {
             let segment = Segment::virt(part.bytes.as_ptr().cast(), part.bytes.len() as u32);
             let told = if part.writable {
                 sink.in_(segment)
             } else {
                 sink.out(segment)
             };
-            if !self.inside.stubborn {
+            if !self.contents.stubborn {
                 told?;
             }
         }
@@ -176,11 +176,11 @@ unsafe impl<const CTX: bool> Buffer for Parcel<CTX> {
     }
 
     fn segment_count(&self) -> usize {
-        self.inside.parts.len()
+        self.contents.parts.len()
     }
 
     fn writable_len(&self) -> u32 {
-        self.inside
+        self.contents
             .parts
             .iter()
             .filter(|p| p.writable)
@@ -190,13 +190,13 @@ unsafe impl<const CTX: bool> Buffer for Parcel<CTX> {
 
     fn into_raw(self) -> RawToken {
         let ctx = if CTX {
-            self.inside.number as usize as *mut c_void
+            self.contents.number as usize as *mut c_void
         } else {
             null_mut()
         };
         RawToken {
             // SAFETY: A box is never null.
-            data: unsafe { NonNull::new_unchecked(KBox::into_raw(self.inside).cast()) },
+            data: unsafe { NonNull::new_unchecked(KBox::into_raw(self.contents).cast()) },
             ctx,
         }
     }
@@ -204,11 +204,11 @@ unsafe impl<const CTX: bool> Buffer for Parcel<CTX> {
     unsafe fn from_raw(raw: RawToken) -> Self {
         Self {
             // SAFETY: `data` is a box that `into_raw` gave up, used up here (safety requirements).
-            inside: unsafe { KBox::from_raw(raw.data.as_ptr().cast()) },
+            contents: unsafe { KBox::from_raw(raw.data.as_ptr().cast()) },
             ctx: (!raw.ctx.is_null()).then_some(raw.ctx as usize),
         }
     }
 }
 
 // SAFETY: Its segments are directly mapped memory.
-unsafe impl<const CTX: bool> Unmapped for Parcel<CTX> {}
+unsafe impl<const CTX: bool> Unmapped for TestBuffer<CTX> {}

@@ -7,8 +7,8 @@ mod mapping;
 
 use crate::{
     bindings,
-    fake::Fake,
-    wire::Wire, //
+    c_buffer::CBuffer,
+    fake::Fake, //
 };
 use core::{
     ffi::c_void,
@@ -28,10 +28,10 @@ use virtio::AddError;
 
 /// Which function adds a buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum How {
+pub enum AddFn {
     /// `virtqueue_add_sgs`.
     Lists,
-    /// The same, with a list for each segment, of which there are at most [`Wire::MOST_ONES`].
+    /// The same, with a list for each segment, of which there are at most [`CBuffer::MOST_ONES`].
     Segments,
     /// The same, with one more list at a place, which is null.
     Gap(usize),
@@ -52,9 +52,9 @@ pub enum How {
 }
 
 /// A buffer that came back.
-pub struct Got {
+pub struct Completed {
     /// The buffer.
-    pub wire: Wire,
+    pub buffer: CBuffer,
     /// Bytes that were written, as the ring has it.
     pub len: u32,
     /// The context that came with it.
@@ -100,7 +100,7 @@ pub struct CQueue {
     vq: *mut bindings::virtqueue,
     fake: Fake,
     /// The buffers by token, which is the place plus one: a ring that makes one up is found out.
-    wires: KVVec<Option<Wire>>,
+    buffers: KVVec<Option<CBuffer>>,
     free: KVVec<usize>,
 }
 
@@ -122,7 +122,7 @@ impl CQueue {
         Self {
             vq,
             fake,
-            wires: KVVec::new(),
+            buffers: KVVec::new(),
             free: KVVec::new(),
         }
     }
@@ -163,7 +163,7 @@ impl CQueue {
 
     /// Buffers that the device has, as the driver knows.
     pub fn in_flight(&self) -> usize {
-        self.wires.len() - self.free.len()
+        self.buffers.len() - self.free.len()
     }
 
     /// Gives a buffer to the device.
@@ -171,39 +171,28 @@ impl CQueue {
     /// # Errors
     ///
     /// The error of the function, with the buffer.
-    pub fn add(&mut self, mut wire: Wire, how: How) -> Result<(), AddError<Wire>> {
-        let premapped = matches!(how, How::OutPremapped | How::InPremapped(_));
+    pub fn add(&mut self, mut buffer: CBuffer, how: AddFn) -> Result<(), AddError<CBuffer>> {
+        let premapped = matches!(how, AddFn::OutPremapped | AddFn::InPremapped(_));
         if premapped {
-            if let Err(e) = self.map_wire(&mut wire) {
-                self.unmap_wire(&mut wire);
-                return Err(AddError {
-                    error: e,
-                    buffer: wire,
-                });
+            if let Err(e) = self.map_buffer(&mut buffer) {
+                self.unmap_buffer(&mut buffer);
+                return Err(AddError { error: e, buffer });
             }
         }
         let place = match self.place() {
             Ok(place) => place,
-            Err(e) => {
-                return Err(AddError {
-                    error: e,
-                    buffer: wire,
-                })
-            }
+            Err(e) => return Err(AddError { error: e, buffer }),
         };
         // SAFETY: The queue is valid; the lists are, and their memory stays until it comes back.
-        let added = to_result(unsafe { self.call_add(&mut wire, how, place + 1) });
+        let added = to_result(unsafe { self.call_add(&mut buffer, how, place + 1) });
         if let Err(e) = added {
             // It was there.
             let _ = self.free.push(place, GFP_KERNEL);
-            self.unmap_wire(&mut wire);
-            return Err(AddError {
-                error: e,
-                buffer: wire,
-            });
+            self.unmap_buffer(&mut buffer);
+            return Err(AddError { error: e, buffer });
         }
-        if let Some(slot) = self.wires.get_mut(place) {
-            *slot = Some(wire);
+        if let Some(slot) = self.buffers.get_mut(place) {
+            *slot = Some(buffer);
         }
         Ok(())
     }
@@ -213,28 +202,28 @@ impl CQueue {
     /// # Safety
     ///
     /// The memory of the buffer stays until it comes back.
-    unsafe fn call_add(&mut self, wire: &mut Wire, how: How, token: usize) -> i32 {
-        let (out, in_) = wire.shape();
-        let mut lists = wire.lists();
+    unsafe fn call_add(&mut self, buffer: &mut CBuffer, how: AddFn, token: usize) -> i32 {
+        let (out, in_) = buffer.shape();
+        let mut lists = buffer.lists();
         let [to_read, to_write] = lists;
         let (vq, data, gfp) = (self.vq, token as *mut c_void, bindings::GFP_ATOMIC);
         let (outs, ins) = (out as c_uint, in_ as c_uint);
         // SAFETY: By the safety requirements; the queue is valid.
         unsafe {
             match how {
-                How::Lists => {
+                AddFn::Lists => {
                     let skip = usize::from(out == 0);
                     let lists = lists.as_mut_ptr().wrapping_add(skip);
                     let (outs, ins) = (u32::from(out != 0), u32::from(in_ != 0));
                     bindings::virtqueue_add_sgs(vq, lists, outs, ins, data, gfp)
                 }
-                How::Segments => {
-                    let mut ones = wire.ones();
+                AddFn::Segments => {
+                    let mut ones = buffer.ones();
                     bindings::virtqueue_add_sgs(vq, ones.as_mut_ptr(), outs, ins, data, gfp)
                 }
-                How::Gap(at) => {
-                    let ones = wire.ones();
-                    let mut lists = [null_mut(); Wire::MOST_ONES + 1];
+                AddFn::Gap(at) => {
+                    let ones = buffer.ones();
+                    let mut lists = [null_mut(); CBuffer::MOST_ONES + 1];
                     for (i, &one) in ones.iter().enumerate() {
                         if let Some(list) = lists.get_mut(i + usize::from(i >= at)) {
                             *list = one;
@@ -243,20 +232,20 @@ impl CQueue {
                     let (outs, ins) = (outs + u32::from(at <= out), ins + u32::from(at > out));
                     bindings::virtqueue_add_sgs(vq, lists.as_mut_ptr(), outs, ins, data, gfp)
                 }
-                How::Nothing => bindings::virtqueue_add_sgs(vq, null_mut(), 0, 0, data, gfp),
-                How::Out => bindings::virtqueue_add_outbuf(vq, to_read, outs, data, gfp),
-                How::OutPremapped => {
+                AddFn::Nothing => bindings::virtqueue_add_sgs(vq, null_mut(), 0, 0, data, gfp),
+                AddFn::Out => bindings::virtqueue_add_outbuf(vq, to_read, outs, data, gfp),
+                AddFn::OutPremapped => {
                     bindings::virtqueue_add_outbuf_premapped(vq, to_read, outs, data, gfp)
                 }
-                How::In => bindings::virtqueue_add_inbuf(vq, to_write, ins, data, gfp),
-                How::InCacheClean => {
+                AddFn::In => bindings::virtqueue_add_inbuf(vq, to_write, ins, data, gfp),
+                AddFn::InCacheClean => {
                     bindings::virtqueue_add_inbuf_cache_clean(vq, to_write, ins, data, gfp)
                 }
-                How::InContext(ctx) => {
+                AddFn::InContext(ctx) => {
                     let ctx = ctx as *mut c_void;
                     bindings::virtqueue_add_inbuf_ctx(vq, to_write, ins, data, ctx, gfp)
                 }
-                How::InPremapped(ctx) => {
+                AddFn::InPremapped(ctx) => {
                     let ctx = ctx as *mut c_void;
                     bindings::virtqueue_add_inbuf_premapped(vq, to_write, ins, data, ctx, gfp)
                 }
@@ -269,11 +258,11 @@ impl CQueue {
     /// # Errors
     ///
     /// The error that the ring answers with, unless it crashes.
-    pub fn add_without_token(&mut self, mut wire: Wire) -> Result {
+    pub fn add_without_token(&mut self, mut buffer: CBuffer) -> Result {
         // SAFETY: The ring does not take it; if it does, the test fails, and the memory is leaked.
-        let added = to_result(unsafe { self.call_add(&mut wire, How::Lists, 0) });
+        let added = to_result(unsafe { self.call_add(&mut buffer, AddFn::Lists, 0) });
         if added.is_ok() {
-            core::mem::forget(wire);
+            core::mem::forget(buffer);
         }
         added
     }
@@ -283,15 +272,15 @@ impl CQueue {
         if let Some(place) = self.free.pop() {
             return Ok(place);
         }
-        self.wires.push(None, GFP_KERNEL)?;
-        self.free.reserve(self.wires.len(), GFP_KERNEL)?;
-        Ok(self.wires.len() - 1)
+        self.buffers.push(None, GFP_KERNEL)?;
+        self.free.reserve(self.buffers.len(), GFP_KERNEL)?;
+        Ok(self.buffers.len() - 1)
     }
 
     /// The buffer of a token.
-    fn take(&mut self, token: usize) -> Result<Wire> {
+    fn take(&mut self, token: usize) -> Result<CBuffer> {
         let place = token.wrapping_sub(1);
-        let Some(mut wire) = self.wires.get_mut(place).and_then(Option::take) else {
+        let Some(mut buffer) = self.buffers.get_mut(place).and_then(Option::take) else {
             pr_err!(
                 "the ring gave out {:#x}, which the device did not have\n",
                 token
@@ -299,8 +288,8 @@ impl CQueue {
             return Err(EILSEQ);
         };
         self.free.push(place, GFP_KERNEL)?;
-        self.unmap_wire(&mut wire);
-        Ok(wire)
+        self.unmap_buffer(&mut buffer);
+        Ok(buffer)
     }
 
     /// `virtqueue_get_buf_ctx`.
@@ -308,16 +297,16 @@ impl CQueue {
     /// # Errors
     ///
     /// `EILSEQ`: what came out is not in flight.
-    pub fn get(&mut self) -> Result<Option<Got>> {
+    pub fn get(&mut self) -> Result<Option<Completed>> {
         let (mut len, mut ctx) = (u32::MAX, null_mut());
         // SAFETY: The queue is valid.
         let token = unsafe { bindings::virtqueue_get_buf_ctx(self.vq, &mut len, &mut ctx) };
         if token.is_null() {
             return Ok(None);
         }
-        let wire = self.take(token as usize)?;
-        Ok(Some(Got {
-            wire,
+        let buffer = self.take(token as usize)?;
+        Ok(Some(Completed {
+            buffer,
             len,
             ctx: ctx as usize,
         }))
@@ -328,7 +317,7 @@ impl CQueue {
     /// # Errors
     ///
     /// `EILSEQ`: what came out is not in flight.
-    pub fn detach(&mut self) -> Result<Option<Wire>> {
+    pub fn detach(&mut self) -> Result<Option<CBuffer>> {
         // SAFETY: The queue is valid, and the test reset the device.
         let token = unsafe { bindings::virtqueue_detach_unused_buf(self.vq) };
         if token.is_null() {
@@ -451,7 +440,7 @@ impl CQueue {
 
 impl Drop for CQueue {
     fn drop(&mut self) {
-        self.fake.0.keep(core::mem::take(&mut self.wires));
+        self.fake.0.keep(core::mem::take(&mut self.buffers));
     }
 }
 

@@ -8,9 +8,9 @@ use kernel::{
     prelude::*, //
 };
 
-/// One piece of guest memory.
+/// One segment of guest memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Piece {
+pub struct GuestSegment {
     pub(crate) addr: u64,
     /// Length in bytes.
     pub len: u32,
@@ -22,9 +22,9 @@ pub struct Piece {
 ///
 /// The test knows that the memory is still what it was.
 #[derive(Clone, Copy)]
-pub struct Spot(u64);
+pub struct GuestByte(u64);
 
-impl Spot {
+impl GuestByte {
     /// Writes the byte.
     ///
     /// # Errors
@@ -42,7 +42,7 @@ pub struct Chain {
     pub(crate) id: u16,
     /// Slots of a packed ring that it takes.
     pub(crate) slots: u16,
-    pub(crate) pieces: KVec<Piece>,
+    pub(crate) segments: KVec<GuestSegment>,
     pub(crate) indirect: bool,
     /// Address and length of the indirect table.
     pub(crate) table: Option<(u64, u32)>,
@@ -54,15 +54,15 @@ impl Chain {
         self.id
     }
 
-    /// Its pieces, in order.
-    pub fn pieces(&self) -> &[Piece] {
-        &self.pieces
+    /// Its segments, in order.
+    pub fn segments(&self) -> &[GuestSegment] {
+        &self.segments
     }
 
     /// Whether all of it, and its table, was mapped for the device.
     pub fn is_mapped(&self) -> bool {
         let marked = |addr: u64| addr & mem::MARK != 0;
-        self.pieces.iter().all(|piece| marked(piece.addr))
+        self.segments.iter().all(|segment| marked(segment.addr))
             && self.table.is_none_or(|(addr, _)| marked(addr))
     }
 
@@ -93,7 +93,7 @@ impl Chain {
     }
 
     fn len(&self, writable: bool) -> usize {
-        self.pieces
+        self.segments
             .iter()
             .filter(|p| p.writable == writable)
             .map(|p| p.len as usize)
@@ -146,13 +146,13 @@ impl Chain {
     /// # Errors
     ///
     /// `EINVAL`: there is no such byte.
-    pub fn spot(&self, offset: usize) -> Result<Spot> {
+    pub fn byte_at(&self, offset: usize) -> Result<GuestByte> {
         let mut at = None;
         self.walk(true, offset, 1, |addr, _| {
             at = Some(addr);
             Ok(())
         })?;
-        Ok(Spot(at.ok_or(EINVAL)?))
+        Ok(GuestByte(at.ok_or(EINVAL)?))
     }
 
     /// Writes bytes at `offset` of the writable part; returns how many fitted.
@@ -178,8 +178,8 @@ impl Chain {
         mut f: impl FnMut(u64, usize) -> Result,
     ) -> Result<usize> {
         let mut left = len;
-        for piece in self.pieces.iter().filter(|p| p.writable == writable) {
-            let size = piece.len as usize;
+        for segment in self.segments.iter().filter(|p| p.writable == writable) {
+            let size = segment.len as usize;
             if offset >= size {
                 offset -= size;
                 continue;
@@ -188,7 +188,7 @@ impl Chain {
             if n == 0 {
                 break;
             }
-            f(piece.addr + offset as u64, n)?;
+            f(segment.addr + offset as u64, n)?;
             left -= n;
             offset = 0;
         }

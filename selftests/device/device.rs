@@ -8,10 +8,11 @@ use crate::{
         Backend, //
     },
     bindings,
+    c_buffer::CBuffer,
     chain::Chain,
-    line::{
+    interrupt_line::{
         Deliver,
-        Line, //
+        InterruptLine, //
     },
     maps::{
         Addresses,
@@ -22,8 +23,7 @@ use crate::{
         Faults,
         Spec, //
     },
-    transport,
-    wire::Wire, //
+    transport, //
 };
 use core::ffi::c_void;
 use kernel::{
@@ -126,8 +126,8 @@ pub(crate) struct Inner {
     /// The queues that the driver found, by index; `regs` may be taken inside.
     #[pin]
     pub(crate) queues: Mutex<KVec<Queue>>,
-    pub(crate) lines: KVec<Pin<KBox<Line>>>,
-    pub(crate) config_line: Pin<KBox<Line>>,
+    pub(crate) lines: KVec<Pin<KBox<InterruptLine>>>,
+    pub(crate) config_line: Pin<KBox<InterruptLine>>,
     #[pin]
     pub(crate) maps: Maps,
     /// Kicks are answered by themselves, not by the test.
@@ -141,7 +141,7 @@ pub(crate) struct Inner {
     /// Buffers that were never taken out of a queue. The device may use them as long as it is
     /// there.
     #[pin]
-    left_over: Mutex<KVec<KVVec<Option<Wire>>>>,
+    left_over: Mutex<KVec<KVVec<Option<CBuffer>>>>,
     #[pin]
     work: Work<Self>,
 }
@@ -243,7 +243,7 @@ impl Inner {
         unsafe { kernel::container_of!(Opaque::cast_from(vdev), Self, vdev) }
     }
 
-    pub(crate) fn line(&self, index: usize) -> Result<&Line> {
+    pub(crate) fn line(&self, index: usize) -> Result<&InterruptLine> {
         self.lines.get(index).map(|l| &**l).ok_or(ENOENT)
     }
 
@@ -261,12 +261,12 @@ impl Inner {
     }
 
     /// Keeps the buffers of a queue that nobody will take out any more until the device is gone.
-    pub(crate) fn keep(&self, wires: KVVec<Option<Wire>>) {
+    pub(crate) fn keep(&self, buffers: KVVec<Option<CBuffer>>) {
         let mut left_over = self.left_over.lock();
         if left_over.reserve(1, GFP_KERNEL).is_err() {
-            core::mem::forget(wires);
+            core::mem::forget(buffers);
         } else {
-            let _ = left_over.push_within_capacity(wires);
+            let _ = left_over.push_within_capacity(buffers);
         }
     }
 
@@ -334,9 +334,9 @@ impl Inner {
     /// Those of [`Maps::check`].
     fn check_mapped(&self, chain: Option<Chain>) -> Result<Option<Chain>> {
         if let Some(chain) = chain.as_ref().filter(|_| self.spec.has_operations()) {
-            for piece in chain.pieces() {
+            for segment in chain.segments() {
                 self.maps
-                    .check(piece.addr, piece.len.into(), piece.writable)?;
+                    .check(segment.addr, segment.len.into(), segment.writable)?;
             }
             if let Some((addr, len)) = chain.table {
                 // Or it is memory that both sides see.
@@ -460,8 +460,8 @@ fn unbound() -> &'static workqueue::Queue {
     unsafe { workqueue::Queue::from_raw(bindings::system_dfl_wq) }
 }
 
-fn new_line(deliver: Deliver) -> Result<Pin<KBox<Line>>> {
-    KBox::pin_init(Line::new(deliver), GFP_KERNEL).map_err(|_: Error| ENOMEM)
+fn new_line(deliver: Deliver) -> Result<Pin<KBox<InterruptLine>>> {
+    KBox::pin_init(InterruptLine::new(deliver), GFP_KERNEL).map_err(|_: Error| ENOMEM)
 }
 
 /// Does what the backend decided; returns whether something was pushed.

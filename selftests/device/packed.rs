@@ -5,7 +5,7 @@
 use crate::{
     chain::{
         Chain,
-        Piece, //
+        GuestSegment, //
     },
     mem,
     ring::need_event, //
@@ -107,7 +107,7 @@ impl Packed {
         let mut chain = Chain {
             id: 0,
             slots: 0,
-            pieces: KVec::new(),
+            segments: KVec::new(),
             indirect: false,
             table: None,
         };
@@ -129,7 +129,7 @@ impl Packed {
                 for i in 0..u64::from(len / 16) {
                     let at = addr + i * 16;
                     let flags: u16 = mem::read(at + 14, true)?;
-                    Self::piece(
+                    Self::segment(
                         &mut chain,
                         mem::read(at, true)?,
                         mem::read(at + 8, true)?,
@@ -138,7 +138,7 @@ impl Packed {
                 }
                 return Ok(Some(chain));
             }
-            Self::piece(&mut chain, addr, len, flags)?;
+            Self::segment(&mut chain, addr, len, flags)?;
             if flags & DESC_NEXT == 0 {
                 return Ok(Some(chain));
             }
@@ -149,13 +149,13 @@ impl Packed {
         }
     }
 
-    fn piece(chain: &mut Chain, addr: u64, len: u32, flags: u16) -> Result {
+    fn segment(chain: &mut Chain, addr: u64, len: u32, flags: u16) -> Result {
         let writable = flags & DESC_WRITE != 0;
-        if !writable && chain.pieces.iter().any(|p| p.writable) {
+        if !writable && chain.segments.iter().any(|p| p.writable) {
             return Err(EINVAL);
         }
-        chain.pieces.push(
-            Piece {
+        chain.segments.push(
+            GuestSegment {
                 addr,
                 len,
                 writable,

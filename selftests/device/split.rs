@@ -5,7 +5,7 @@
 use crate::{
     chain::{
         Chain,
-        Piece, //
+        GuestSegment, //
     },
     mem,
     ring::need_event, //
@@ -108,13 +108,13 @@ impl Split {
         let mut chain = Chain {
             id: head,
             slots: 1,
-            pieces: KVec::new(),
+            segments: KVec::new(),
             indirect: false,
             table: None,
         };
         let (mut table, mut size, mut index) = (self.desc, self.num, head);
         loop {
-            if index >= size || chain.pieces.len() > usize::from(self.num.max(size)) {
+            if index >= size || chain.segments.len() > usize::from(self.num.max(size)) {
                 return Err(EINVAL);
             }
             let desc = self.read_desc(table, index)?;
@@ -137,11 +137,11 @@ impl Split {
             }
             let writable = desc.flags & DESC_WRITE != 0;
             // §2.7.4.2: all that is read comes before all that is written.
-            if !writable && chain.pieces.iter().any(|p| p.writable) {
+            if !writable && chain.segments.iter().any(|p| p.writable) {
                 return Err(EINVAL);
             }
-            chain.pieces.push(
-                Piece {
+            chain.segments.push(
+                GuestSegment {
                     addr: desc.addr,
                     len: desc.len,
                     writable,

@@ -19,17 +19,18 @@
 mod backend;
 mod bindings;
 mod buffer;
+mod c_buffer;
 mod c_queue;
 mod chain;
 mod cpu;
 mod device;
 mod fake;
-mod lent;
-mod line;
+mod interrupt_line;
 mod maps;
 mod mem;
 pub mod messages;
 mod packed;
+mod preallocated;
 mod ring;
 mod scripted;
 mod spec;
@@ -40,42 +41,45 @@ mod user;
 #[cfg(any(CONFIG_VHOST_RING = "y", all(CONFIG_VHOST_RING = "m", MODULE)))]
 mod vringh;
 pub mod wait;
-mod wire;
 
 pub use crate::{
     backend::{
         Action,
         Backend,
-        Keeper, //
+        HoldAll, //
     },
     buffer::{
-        Drops,
-        Parcel, //
+        DropCounter,
+        TestBuffer, //
+    },
+    c_buffer::{
+        CBuffer,
+        SEGMENT, //
     },
     c_queue::{
+        AddFn,
         CQueue,
-        Got,
-        How,
+        Completed,
         Recycled, //
     },
     chain::{
         Chain,
-        Piece,
-        Spot, //
+        GuestByte,
+        GuestSegment, //
     },
     cpu::OnCpu,
     fake::{
         Fake,
         Plug, //
     },
-    lent::Lent,
-    line::Traffic,
+    interrupt_line::Traffic,
     maps::{
         Addresses,
         MAX_MAPPING, //
     },
     mem::leave_dirt,
     packed::Packed,
+    preallocated::PreallocatedQueue,
     ring::Ring,
     scripted::{
         Scenario,
@@ -109,10 +113,6 @@ pub use crate::{
             Offload, //
         },
         param::Param, //
-    },
-    wire::{
-        Wire,
-        SEGMENT, //
     },
 };
 

@@ -22,7 +22,7 @@ use virtio::{
 };
 use virtio_fake::{
     Fake,
-    Keeper,
+    HoldAll,
     Plug,
     Scenario,
     Spec, //
@@ -139,7 +139,7 @@ fn plug(witness: Witness, legacy: bool, offer: &[u32]) -> Result<(Arc<Witness>, 
     if legacy {
         spec = spec.legacy();
     }
-    let fake = Fake::new(spec, Arc::new(Keeper, GFP_KERNEL)?)?;
+    let fake = Fake::new(spec, Arc::new(HoldAll, GFP_KERNEL)?)?;
     let plug = fake.plug()?;
     Ok((witness, fake, plug))
 }
@@ -295,7 +295,7 @@ mod suite {
         let witness = Arc::new(Witness::default(), GFP_KERNEL)?;
         let fake = Fake::new(
             Spec::scripted(witness.clone()),
-            Arc::new(Keeper, GFP_KERNEL)?,
+            Arc::new(HoldAll, GFP_KERNEL)?,
         )?;
         fake.fault(|f| f.refuse_features = true);
         let plug = fake.plug()?;

@@ -21,18 +21,18 @@ use virtio::{
 use virtio_fake::{
     wait,
     Action,
-    Drops,
+    DropCounter,
     Fake,
-    Parcel,
+    TestBuffer,
     EVENT_IDX,
     RING_PACKED, //
 };
 
 /// Has the device hold `count` buffers.
-fn post(vq: &mut Virtqueue<Parcel>, fake: &Fake, count: u64, drops: &Drops) -> Result {
+fn post(vq: &mut Virtqueue<TestBuffer>, fake: &Fake, count: u64, drops: &DropCounter) -> Result {
     for number in 0..count {
-        let parcel = Parcel::new(number, drops)?.in_(8)?;
-        vq.add_buf(parcel)?;
+        let buffer = TestBuffer::new(number, drops)?.in_(8)?;
+        vq.add_buf(buffer)?;
     }
     vq.kick();
     check_eq!(fake.serve(0)?, count as usize);
@@ -40,7 +40,7 @@ fn post(vq: &mut Virtqueue<Parcel>, fake: &Fake, count: u64, drops: &Drops) -> R
 }
 
 /// Takes all used buffers.
-fn drain(vq: &mut Virtqueue<Parcel>) -> u64 {
+fn drain(vq: &mut Virtqueue<TestBuffer>) -> u64 {
     let mut count = 0;
     while vq.get_buf().is_some() {
         count += 1;
@@ -59,7 +59,7 @@ const ROUNDS: u32 = if cfg!(CONFIG_KASAN) || !cfg!(CONFIG_SMP) {
 const LOST_MS: u32 = 5_000;
 
 /// Waits for a callback in the way of a driver that must not lose one.
-fn collect(bench: &Bench, vq: &mut Virtqueue<Parcel>, want: u64) -> Result {
+fn collect(bench: &Bench, vq: &mut Virtqueue<TestBuffer>, want: u64) -> Result {
     let mut got = 0;
     loop {
         let before = bench.callbacks();
@@ -91,15 +91,15 @@ fn collect(bench: &Bench, vq: &mut Virtqueue<Parcel>, want: u64) -> Result {
 }
 
 fn stress(bench: &Bench, fake: &Fake, _dev: &Device<Bound>, mut queues: Queues) -> Result {
-    let drops = Drops::new()?;
-    let mut vq = queues.take::<Parcel>(0)?;
+    let drops = DropCounter::new()?;
+    let mut vq = queues.take::<TestBuffer>(0)?;
     bench.answer_by_itself(fake);
     let mut posted = 0u64;
     for round in 0..ROUNDS {
         let batch = u64::from(round % 5 + 1);
         for number in 0..batch {
-            let parcel = Parcel::new(number, &drops)?.in_(8)?;
-            vq.add_buf(parcel)?;
+            let buffer = TestBuffer::new(number, &drops)?.in_(8)?;
+            vq.add_buf(buffer)?;
         }
         posted += batch;
         check!(vq.kick());
@@ -118,8 +118,8 @@ mod suite {
     #[test]
     fn used_buffer_calls() -> Result {
         on_each_layout(|bench, fake, _, mut queues| {
-            let drops = Drops::new()?;
-            let mut vq = queues.take::<Parcel>(0)?;
+            let drops = DropCounter::new()?;
+            let mut vq = queues.take::<TestBuffer>(0)?;
             post(&mut vq, fake, 2, &drops)?;
             check_eq!(bench.callbacks(), 0);
             fake.finish(0, |_| Action::Complete(0))?;
@@ -136,8 +136,8 @@ mod suite {
     #[test]
     fn spurious_interrupt() -> Result {
         on_each_layout(|bench, fake, _, mut queues| {
-            let drops = Drops::new()?;
-            let mut vq = queues.take::<Parcel>(0)?;
+            let drops = DropCounter::new()?;
+            let mut vq = queues.take::<TestBuffer>(0)?;
             post(&mut vq, fake, 1, &drops)?;
             for _ in 0..10 {
                 fake.interrupt(0)?;
@@ -156,8 +156,8 @@ mod suite {
             if fake.negotiated(EVENT_IDX) && !fake.negotiated(RING_PACKED) {
                 return Ok(());
             }
-            let drops = Drops::new()?;
-            let mut vq = queues.take::<Parcel>(0)?;
+            let drops = DropCounter::new()?;
+            let mut vq = queues.take::<TestBuffer>(0)?;
             post(&mut vq, fake, 2, &drops)?;
             vq.disable_cb();
             fake.finish(0, |_| Action::Complete(0))?;
@@ -172,8 +172,8 @@ mod suite {
     #[test]
     fn enable_looks_again() -> Result {
         on_each_layout(|_, fake, _, mut queues| {
-            let drops = Drops::new()?;
-            let mut vq = queues.take::<Parcel>(0)?;
+            let drops = DropCounter::new()?;
+            let mut vq = queues.take::<TestBuffer>(0)?;
             post(&mut vq, fake, 2, &drops)?;
             vq.disable_cb();
             fake.finish_silently(0, |_| Action::Complete(0))?;
@@ -188,8 +188,8 @@ mod suite {
     #[test]
     fn completion_between_prepare_and_poll() -> Result {
         on_each_layout(|_, fake, _, mut queues| {
-            let drops = Drops::new()?;
-            let mut vq = queues.take::<Parcel>(0)?;
+            let drops = DropCounter::new()?;
+            let mut vq = queues.take::<TestBuffer>(0)?;
             post(&mut vq, fake, 2, &drops)?;
             vq.disable_cb();
             let armed = vq.enable_cb_prepare();
@@ -208,8 +208,8 @@ mod suite {
     #[test]
     fn completion_before_enable() -> Result {
         on_each_layout(|bench, fake, _, mut queues| {
-            let drops = Drops::new()?;
-            let mut vq = queues.take::<Parcel>(0)?;
+            let drops = DropCounter::new()?;
+            let mut vq = queues.take::<TestBuffer>(0)?;
             post(&mut vq, fake, 3, &drops)?;
             vq.disable_cb();
             check_eq!(drain(&mut vq), 0);
@@ -228,8 +228,8 @@ mod suite {
     #[test]
     fn delayed() -> Result {
         on_each_layout(|bench, fake, _, mut queues| {
-            let drops = Drops::new()?;
-            let mut vq = queues.take::<Parcel>(0)?;
+            let drops = DropCounter::new()?;
+            let mut vq = queues.take::<TestBuffer>(0)?;
             post(&mut vq, fake, 8, &drops)?;
             vq.disable_cb();
             fake.finish_silently(0, |_| Action::Complete(0))?;
@@ -252,8 +252,8 @@ mod suite {
     #[test]
     fn delayed_too_late() -> Result {
         on_each_layout(|_, fake, _, mut queues| {
-            let drops = Drops::new()?;
-            let mut vq = queues.take::<Parcel>(0)?;
+            let drops = DropCounter::new()?;
+            let mut vq = queues.take::<TestBuffer>(0)?;
             post(&mut vq, fake, 8, &drops)?;
             vq.disable_cb();
             for _ in 0..8 {
@@ -269,8 +269,8 @@ mod suite {
     #[test]
     fn lost_interrupt() -> Result {
         on_each_layout(|bench, fake, _, mut queues| {
-            let drops = Drops::new()?;
-            let mut vq = queues.take::<Parcel>(0)?;
+            let drops = DropCounter::new()?;
+            let mut vq = queues.take::<TestBuffer>(0)?;
             post(&mut vq, fake, 1, &drops)?;
             fake.fault(|f| f.swallow_interrupts = 1);
             fake.finish(0, |_| Action::Complete(0))?;
@@ -285,8 +285,8 @@ mod suite {
     #[test]
     fn broken() -> Result {
         on_each_layout(|bench, fake, dev, mut queues| {
-            let drops = Drops::new()?;
-            let mut vq = queues.take::<Parcel>(0)?;
+            let drops = DropCounter::new()?;
+            let mut vq = queues.take::<TestBuffer>(0)?;
             post(&mut vq, fake, 2, &drops)?;
             dev.break_device();
             fake.finish(0, |_| Action::Complete(0))?;

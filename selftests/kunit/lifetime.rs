@@ -32,13 +32,13 @@ use virtio_fake::{
     wait,
     Action,
     Backend,
-    Drops,
+    DropCounter,
     Fake,
-    Keeper,
-    Parcel,
+    HoldAll,
     Scenario,
     Spec,
-    Task, //
+    Task,
+    TestBuffer, //
 };
 
 /// The step at which the driver fails.
@@ -61,11 +61,11 @@ enum Failure {
 #[pin_data]
 struct Clumsy {
     failure: Failure,
-    drops: Drops,
+    drops: DropCounter,
     #[pin]
     queues: Mutex<Option<Queues>>,
     #[pin]
-    taken: Mutex<KVec<Virtqueue<Parcel>>>,
+    taken: Mutex<KVec<Virtqueue<TestBuffer>>>,
     ended: Atomic<i32>,
     removed: Atomic<i32>,
     callbacks: Atomic<i32>,
@@ -92,10 +92,10 @@ impl Clumsy {
     /// Gives the device three buffers and leaves them there.
     fn post(&self) -> Result {
         let mut queues = self.queues.lock().take().ok_or(ENODEV)?;
-        let mut vq = queues.take::<Parcel>(0)?;
+        let mut vq = queues.take::<TestBuffer>(0)?;
         for number in 0..3 {
-            let parcel = Parcel::new(number, &self.drops)?.in_(64)?;
-            vq.add_buf(parcel)?;
+            let buffer = TestBuffer::new(number, &self.drops)?.in_(64)?;
+            vq.add_buf(buffer)?;
         }
         vq.kick();
         self.taken.lock().push(vq, GFP_KERNEL)?;
@@ -149,7 +149,7 @@ impl Scenario for Clumsy {
 }
 
 fn clumsy(failure: Failure, late_interrupts: bool) -> Result<(Arc<Clumsy>, Fake)> {
-    let drops = Drops::new()?;
+    let drops = DropCounter::new()?;
     let scenario = Arc::pin_init(
         pin_init!(Clumsy {
             failure,
@@ -165,14 +165,14 @@ fn clumsy(failure: Failure, late_interrupts: bool) -> Result<(Arc<Clumsy>, Fake)
         GFP_KERNEL,
     )?;
     let spec = Spec::scripted(scenario.clone()).queues(2, 8)?;
-    let fake = Fake::new(spec, Arc::new(Keeper, GFP_KERNEL)?)?;
+    let fake = Fake::new(spec, Arc::new(HoldAll, GFP_KERNEL)?)?;
     Ok((scenario, fake))
 }
 
 /// A driver that resets its device from another thread while it finds its queues.
 #[pin_data]
 struct Racer {
-    drops: Drops,
+    drops: DropCounter,
     #[pin]
     link: Mutex<Option<DeviceLink>>,
     #[pin]
@@ -189,8 +189,8 @@ impl Racer {
         let reset = self.reset.lock().take().ok_or(ENODATA)?;
         reset.join(60_000)?;
         dev.ready();
-        let mut vq = queues.take::<Parcel>(0)?;
-        vq.add_buf(Parcel::new(1, &self.drops)?.in_(64)?)?;
+        let mut vq = queues.take::<TestBuffer>(0)?;
+        vq.add_buf(TestBuffer::new(1, &self.drops)?.in_(64)?)?;
         vq.kick();
         let served = fake.serve(0)? != 0;
         self.both
@@ -384,7 +384,7 @@ mod suite {
             GFP_KERNEL,
         )?;
         let spec = Spec::scripted(scenario.clone());
-        let fake = Fake::new(spec, Arc::new(Keeper, GFP_KERNEL)?)?;
+        let fake = Fake::new(spec, Arc::new(HoldAll, GFP_KERNEL)?)?;
         let plug = fake.plug()?;
         check!(fake.is_bound());
         let hold = scenario.hold.lock().take();
@@ -409,7 +409,7 @@ mod suite {
                 fails,
             };
             let spec = Spec::scripted(Arc::new(linked, GFP_KERNEL)?);
-            let fake = Fake::new(spec, Arc::new(Keeper, GFP_KERNEL)?)?;
+            let fake = Fake::new(spec, Arc::new(HoldAll, GFP_KERNEL)?)?;
             let plug = fake.plug()?;
             check_eq!(fake.is_bound(), !fails);
             check_eq!(found.load(Relaxed), if fails { 0 } else { -1 });
@@ -435,7 +435,7 @@ mod suite {
     /// The same, for a device with fewer queues than the driver needs.
     #[test]
     fn too_few_queues() -> Result {
-        let drops = Drops::new()?;
+        let drops = DropCounter::new()?;
         let scenario = Arc::pin_init(
             pin_init!(Clumsy {
                 failure: Failure::Never,
@@ -451,7 +451,7 @@ mod suite {
             GFP_KERNEL,
         )?;
         let spec = Spec::scripted(scenario.clone()).queues(1, 8)?;
-        let fake = Fake::new(spec, Arc::new(Keeper, GFP_KERNEL)?)?;
+        let fake = Fake::new(spec, Arc::new(HoldAll, GFP_KERNEL)?)?;
         let _plug = fake.plug()?;
         check!(!fake.is_bound());
         check_eq!(fake.queues(), 0);
@@ -463,7 +463,7 @@ mod suite {
     /// believes its device to be in reset takes back what the device has.
     #[test]
     fn reset_while_queues_are_found() -> Result {
-        let drops = Drops::new()?;
+        let drops = DropCounter::new()?;
         let racer = Arc::pin_init(
             pin_init!(Racer {
                 drops,

@@ -25,21 +25,21 @@ use virtio::{
 };
 use virtio_fake::{
     Action,
-    Drops,
+    DropCounter,
     Fake,
-    Keeper,
-    Parcel,
+    HoldAll,
     Plug,
     Scenario,
-    Spec, //
+    Spec,
+    TestBuffer, //
 };
 
 /// A driver that gives its queue up for the night.
 #[pin_data]
 struct Sleeper {
-    drops: Drops,
+    drops: DropCounter,
     #[pin]
-    vq: Mutex<Option<Virtqueue<Parcel>>>,
+    vq: Mutex<Option<Virtqueue<TestBuffer>>>,
     callbacks: Atomic<u64>,
     refuse: Atomic<bool>,
     /// Gives the device up right after it woke up.
@@ -51,11 +51,11 @@ struct Sleeper {
 impl Sleeper {
     fn wake(&self, dev: &Device<Bound>) -> Result {
         let mut queues = dev.find_vqs(specs(1, false)?, Affinity::Default)?;
-        let mut vq = queues.take::<Parcel>(0)?;
+        let mut vq = queues.take::<TestBuffer>(0)?;
         dev.ready();
         for number in 0..2 {
-            let parcel = Parcel::new(number, &self.drops)?.in_(4)?;
-            vq.add_buf(parcel)?;
+            let buffer = TestBuffer::new(number, &self.drops)?.in_(4)?;
+            vq.add_buf(buffer)?;
         }
         vq.kick();
         *self.vq.lock() = Some(vq);
@@ -105,7 +105,7 @@ impl Scenario for Sleeper {
 }
 
 fn sleeper() -> Result<(Arc<Sleeper>, Fake, Plug)> {
-    let drops = Drops::new()?;
+    let drops = DropCounter::new()?;
     let scenario = Arc::pin_init(
         pin_init!(Sleeper {
             drops,
@@ -120,7 +120,7 @@ fn sleeper() -> Result<(Arc<Sleeper>, Fake, Plug)> {
     let spec = Spec::scripted(scenario.clone())
         .features(&[5])
         .queues(1, 8)?;
-    let fake = Fake::new(spec, Arc::new(Keeper, GFP_KERNEL)?)?;
+    let fake = Fake::new(spec, Arc::new(HoldAll, GFP_KERNEL)?)?;
     let plug = fake.plug()?;
     Ok((scenario, fake, plug))
 }
@@ -207,7 +207,7 @@ mod suite {
         let (scenario, fake, plug) = sleeper()?;
         // A type that nobody has a driver for.
         let spec = Spec::new(virtio_fake::SCRIPTED_ID + 1);
-        let other = Fake::new(spec, Arc::new(Keeper, GFP_KERNEL)?)?.plug()?;
+        let other = Fake::new(spec, Arc::new(HoldAll, GFP_KERNEL)?)?.plug()?;
         check_err!(plug.reset_prepare_late(&other), ENODEV);
         check_eq!((fake.queues(), scenario.drops.count()), (1, 0));
         plug.reset_prepare()?;

@@ -24,30 +24,30 @@ use virtio::{
 };
 use virtio_fake::{
     Action,
-    Drops,
-    Parcel,
+    DropCounter,
+    TestBuffer,
     EVENT_IDX,
     INDIRECT_DESC,
     RING_PACKED, //
 };
 
 /// Adds a buffer that must be taken.
-fn add<const CTX: bool>(vq: &mut Virtqueue<Parcel<CTX>>, parcel: Parcel<CTX>) -> Result {
-    Ok(vq.add_buf(parcel)?)
+fn add<const CTX: bool>(vq: &mut Virtqueue<TestBuffer<CTX>>, buffer: TestBuffer<CTX>) -> Result {
+    Ok(vq.add_buf(buffer)?)
 }
 
 /// Adds `count` buffers of 32 bytes to write, numbered from `first`.
-fn add_some(vq: &mut Virtqueue<Parcel>, first: u64, count: u64, drops: &Drops) -> Result {
+fn add_some(vq: &mut Virtqueue<TestBuffer>, first: u64, count: u64, drops: &DropCounter) -> Result {
     for number in first..first + count {
-        add(vq, Parcel::new(number, drops)?.in_(32)?)?;
+        add(vq, TestBuffer::new(number, drops)?.in_(32)?)?;
     }
     Ok(())
 }
 
 /// Adds a buffer that must come back with an error and its number.
-fn refused(vq: &mut Virtqueue<Parcel>, parcel: Parcel) -> Result<Error> {
-    let number = parcel.number();
-    match vq.add_buf(parcel) {
+fn refused(vq: &mut Virtqueue<TestBuffer>, buffer: TestBuffer) -> Result<Error> {
+    let number = buffer.number();
+    match vq.add_buf(buffer) {
         Ok(()) => Err(ENODATA),
         Err(back) => {
             check_eq!(back.buffer.number(), number);
@@ -64,10 +64,13 @@ mod suite {
     #[test]
     fn buffer_there_and_back() -> Result {
         on_each_layout(|_, fake, _, mut queues| {
-            let drops = Drops::new()?;
-            let mut vq = queues.take::<Parcel>(0)?;
-            let parcel = Parcel::new(77, &drops)?.out(b"question")?.in_(4)?.in_(4)?;
-            add(&mut vq, parcel)?;
+            let drops = DropCounter::new()?;
+            let mut vq = queues.take::<TestBuffer>(0)?;
+            let buffer = TestBuffer::new(77, &drops)?
+                .out(b"question")?
+                .in_(4)?
+                .in_(4)?;
+            add(&mut vq, buffer)?;
             check!(vq.get_buf().is_none());
             check!(vq.kick());
             check_eq!(fake.traffic(0).kicks, 1);
@@ -75,7 +78,7 @@ mod suite {
             let mut seen = [0; 8];
             let mut lens = (0, 0, 0);
             fake.finish(0, |chain| {
-                lens = (chain.readable(), chain.writable(), chain.pieces().len());
+                lens = (chain.readable(), chain.writable(), chain.segments().len());
                 let _ = chain.read(0, &mut seen);
                 let _ = chain.write(0, b"answer");
                 Action::Complete(6)
@@ -99,8 +102,8 @@ mod suite {
     #[test]
     fn out_of_order() -> Result {
         on_each_layout(|_, fake, _, mut queues| {
-            let drops = Drops::new()?;
-            let mut vq = queues.take::<Parcel>(0)?;
+            let drops = DropCounter::new()?;
+            let mut vq = queues.take::<TestBuffer>(0)?;
             add_some(&mut vq, 0, 5, &drops)?;
             vq.kick();
             check_eq!(fake.serve(0)?, 5);
@@ -121,13 +124,13 @@ mod suite {
     #[test]
     fn full_ring() -> Result {
         on_each_layout(|_, fake, _, mut queues| {
-            let drops = Drops::new()?;
-            let mut vq = queues.take::<Parcel>(0)?;
+            let drops = DropCounter::new()?;
+            let mut vq = queues.take::<TestBuffer>(0)?;
             check_eq!(vq.num_free(), 8);
             check_eq!(vq.ring_size(), 8);
             add_some(&mut vq, 0, 8, &drops)?;
             check_eq!(vq.num_free(), 0);
-            let ninth = Parcel::new(9, &drops)?.in_(32)?;
+            let ninth = TestBuffer::new(9, &drops)?.in_(32)?;
             let Err(back) = vq.add_buf(ninth) else {
                 return Err(ENODATA);
             };
@@ -148,15 +151,20 @@ mod suite {
     #[test]
     fn room_for_segments() -> Result {
         on_each_layout(|_, fake, _, mut queues| {
-            let drops = Drops::new()?;
-            let mut vq = queues.take::<Parcel>(0)?;
+            let drops = DropCounter::new()?;
+            let mut vq = queues.take::<TestBuffer>(0)?;
             let indirect = fake.negotiated(INDIRECT_DESC);
-            let parcel = |number| Parcel::new(number, &drops)?.out(b"a")?.out(b"b")?.in_(1);
-            add(&mut vq, parcel(0)?)?;
-            add(&mut vq, parcel(1)?)?;
+            let buffer = |number| {
+                TestBuffer::new(number, &drops)?
+                    .out(b"a")?
+                    .out(b"b")?
+                    .in_(1)
+            };
+            add(&mut vq, buffer(0)?)?;
+            add(&mut vq, buffer(1)?)?;
             check_eq!(vq.num_free(), if indirect { 6 } else { 2 });
             if !indirect {
-                check_eq!(refused(&mut vq, parcel(2)?)?, ENOSPC);
+                check_eq!(refused(&mut vq, buffer(2)?)?, ENOSPC);
                 check_eq!(vq.num_free(), 2);
             }
             vq.kick();
@@ -177,13 +185,13 @@ mod suite {
     #[test]
     fn wrong_buffers() -> Result {
         on_each_layout(|_, fake, _, mut queues| {
-            let drops = Drops::new()?;
-            let mut vq = queues.take::<Parcel>(0)?;
-            let empty = Parcel::new(1, &drops)?;
+            let drops = DropCounter::new()?;
+            let mut vq = queues.take::<TestBuffer>(0)?;
+            let empty = TestBuffer::new(1, &drops)?;
             check_eq!(refused(&mut vq, empty)?, EINVAL);
-            let reversed = Parcel::new(2, &drops)?.in_(4)?.out(b"late")?;
+            let reversed = TestBuffer::new(2, &drops)?.in_(4)?.out(b"late")?;
             check_eq!(refused(&mut vq, reversed)?, EINVAL);
-            let mut long = Parcel::new(3, &drops)?;
+            let mut long = TestBuffer::new(3, &drops)?;
             for _ in 0..=MAX_SEGMENTS {
                 long = long.in_(1)?;
             }
@@ -203,8 +211,8 @@ mod suite {
     #[test]
     fn detach_needs_reset() -> Result {
         on_each_layout(|_, fake, dev, mut queues| {
-            let drops = Drops::new()?;
-            let mut vq = queues.take::<Parcel>(0)?;
+            let drops = DropCounter::new()?;
+            let mut vq = queues.take::<TestBuffer>(0)?;
             add_some(&mut vq, 10, 3, &drops)?;
             vq.kick();
             fake.serve(0)?;
@@ -213,8 +221,8 @@ mod suite {
             check_eq!(vq.get_buf().ok_or(ENODATA)?.buffer().number(), 10);
             dev.reset();
             let mut sum = 0;
-            while let Some(parcel) = vq.detach_unused_buf() {
-                sum += parcel.number();
+            while let Some(buffer) = vq.detach_unused_buf() {
+                sum += buffer.number();
             }
             check_eq!(sum, 11 + 12);
             check_eq!(drops.count(), 3);
@@ -226,8 +234,8 @@ mod suite {
     #[test]
     fn drop_in_flight() -> Result {
         on_each_layout(|_, fake, _, mut queues| {
-            let drops = Drops::new()?;
-            let mut vq = queues.take::<Parcel>(0)?;
+            let drops = DropCounter::new()?;
+            let mut vq = queues.take::<TestBuffer>(0)?;
             add_some(&mut vq, 0, 6, &drops)?;
             vq.kick();
             fake.serve_some(0, 4)?;
@@ -253,10 +261,10 @@ mod suite {
             |_, fake, dev, mut queues| {
                 check_eq!(queues.len(), 3);
                 check_eq!(fake.queues(), 3);
-                let vq = queues.take::<Parcel>(1)?;
+                let vq = queues.take::<TestBuffer>(1)?;
                 check_eq!(vq.index(), 1);
-                check_err!(queues.take::<Parcel>(1), ENOENT);
-                check_err!(queues.take::<Parcel>(3), ENOENT);
+                check_err!(queues.take::<TestBuffer>(1), ENOENT);
+                check_err!(queues.take::<TestBuffer>(3), ENOENT);
                 let again = || dev.find_vqs(specs(3, false)?, Affinity::Default);
                 check_err!(again(), EBUSY);
                 drop(queues);
@@ -278,8 +286,8 @@ mod suite {
     #[test]
     fn context_of_none() -> Result {
         on_each_layout(|_, _, _, mut queues| {
-            check_err!(queues.take::<Parcel<true>>(0), EINVAL);
-            queues.take::<Parcel>(0)?;
+            check_err!(queues.take::<TestBuffer<true>>(0), EINVAL);
+            queues.take::<TestBuffer>(0)?;
             Ok(())
         })
     }
@@ -294,10 +302,10 @@ mod suite {
                 ..Setup::default()
             },
             |_, fake, _, mut queues| {
-                let drops = Drops::new()?;
-                let mut vq = queues.take::<Parcel<true>>(0)?;
+                let drops = DropCounter::new()?;
+                let mut vq = queues.take::<TestBuffer<true>>(0)?;
                 for number in 1..=2 {
-                    add(&mut vq, Parcel::new(number, &drops)?.in_(1)?.in_(1)?)?;
+                    add(&mut vq, TestBuffer::new(number, &drops)?.in_(1)?.in_(1)?)?;
                 }
                 vq.kick();
                 fake.serve(0)?;
@@ -328,28 +336,28 @@ mod suite {
                     ..Setup::default()
                 },
                 |bench, fake, _, mut queues| {
-                    let drops = Drops::new()?;
-                    let mut vq = queues.take::<Parcel>(0)?;
+                    let drops = DropCounter::new()?;
+                    let mut vq = queues.take::<TestBuffer>(0)?;
                     bench.answer_when_served();
                     vq.disable_cb();
-                    let mut parcels = KVec::new();
+                    let mut buffers = KVec::new();
                     for number in 0..8 {
-                        parcels.push(Parcel::new(number, &drops)?.in_(8)?, GFP_KERNEL)?;
+                        buffers.push(TestBuffer::new(number, &drops)?.in_(8)?, GFP_KERNEL)?;
                     }
                     let packed = fake.negotiated(RING_PACKED);
                     for _ in 0..if packed { 100 } else { 8_200 } {
-                        for parcel in parcels.drain_all() {
-                            add(&mut vq, parcel)?;
+                        for buffer in buffers.drain_all() {
+                            add(&mut vq, buffer)?;
                         }
                         check!(vq.kick_prepare());
                         check_eq!(fake.serve(0)?, 8);
                         for number in 0..8 {
                             let used = vq.get_buf().ok_or(ENODATA)?;
                             check_eq!((used.buffer().number(), used.len()), (number, 8));
-                            parcels.push(used.into_buffer(), GFP_KERNEL)?;
+                            buffers.push(used.into_buffer(), GFP_KERNEL)?;
                         }
                     }
-                    drop(parcels);
+                    drop(buffers);
                     check_eq!(drops.count(), 8);
                     Ok(())
                 },
@@ -362,8 +370,8 @@ mod suite {
     #[test]
     fn kick_if_wanted() -> Result {
         on_each_layout(|_, fake, _, mut queues| {
-            let drops = Drops::new()?;
-            let mut vq = queues.take::<Parcel>(0)?;
+            let drops = DropCounter::new()?;
+            let mut vq = queues.take::<TestBuffer>(0)?;
             fake.want_kicks(0, false)?;
             add_some(&mut vq, 0, 1, &drops)?;
             check!(!vq.kick_prepare());
@@ -389,7 +397,7 @@ mod suite {
     #[test]
     fn affinity() -> Result {
         on_bench(Setup::default(), |_, fake, _, mut queues| {
-            let vq = queues.take::<Parcel>(0)?;
+            let vq = queues.take::<TestBuffer>(0)?;
             let mut mask = CpumaskVar::new_zero(GFP_KERNEL)?;
             mask.set(CpuId::from_u32(0).ok_or(ENODATA)?);
             vq.handle().set_affinity(Some(&mask))?;

@@ -23,21 +23,21 @@ use virtio::{
 };
 use virtio_fake::{
     Action,
-    Drops,
+    DropCounter,
     Fake,
-    Keeper,
-    Parcel,
+    HoldAll,
     Plug,
     Scenario,
-    Spec, //
+    Spec,
+    TestBuffer, //
 };
 
 /// A driver whose device can be reached from outside.
 #[pin_data]
 struct Reachable {
-    drops: Drops,
+    drops: DropCounter,
     #[pin]
-    vq: Mutex<Option<Virtqueue<Parcel>>>,
+    vq: Mutex<Option<Virtqueue<TestBuffer>>>,
     #[pin]
     link: Mutex<Option<DeviceLink>>,
 }
@@ -46,10 +46,10 @@ impl Reachable {
     /// Finds the queue, and gives the device a buffer.
     fn find(&self, dev: &Device<Bound>, number: u64) -> Result {
         let mut queues = dev.find_vqs(specs(1, false)?, Affinity::Default)?;
-        let mut vq = queues.take::<Parcel>(0)?;
+        let mut vq = queues.take::<TestBuffer>(0)?;
         dev.ready();
-        let parcel = Parcel::new(number, &self.drops)?.in_(4)?;
-        vq.add_buf(parcel)?;
+        let buffer = TestBuffer::new(number, &self.drops)?.in_(4)?;
+        vq.add_buf(buffer)?;
         vq.kick();
         *self.vq.lock() = Some(vq);
         Ok(())
@@ -99,7 +99,7 @@ impl Scenario for Reachable {
 }
 
 fn reachable() -> Result<(Arc<Reachable>, Fake, Plug)> {
-    let drops = Drops::new()?;
+    let drops = DropCounter::new()?;
     let scenario = Arc::pin_init(
         pin_init!(Reachable {
             drops,
@@ -111,7 +111,7 @@ fn reachable() -> Result<(Arc<Reachable>, Fake, Plug)> {
     let spec = Spec::scripted(scenario.clone())
         .features(&[5])
         .queues(1, 8)?;
-    let fake = Fake::new(spec, Arc::new(Keeper, GFP_KERNEL)?)?;
+    let fake = Fake::new(spec, Arc::new(HoldAll, GFP_KERNEL)?)?;
     let plug = fake.plug()?;
     check!(fake.is_bound());
     Ok((scenario, fake, plug))

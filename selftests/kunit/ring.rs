@@ -24,11 +24,11 @@ use kernel::prelude::*;
 use virtio_fake::{
     messages,
     Action,
+    AddFn,
+    CBuffer,
     CQueue,
+    Completed,
     Fake,
-    Got,
-    How,
-    Wire,
     EVENT_IDX,
     INDIRECT_DESC,
     IN_ORDER,
@@ -97,13 +97,13 @@ fn on_each(setup: fn() -> Setup, body: Body) -> Result {
 
 /// Adds a buffer with `out` segments to read and `in_` to write.
 fn add(vq: &mut CQueue, number: u64, out: usize, in_: usize) -> Result {
-    Ok(vq.add(Wire::new(number, out, in_)?, How::Lists)?)
+    Ok(vq.add(CBuffer::new(number, out, in_)?, AddFn::Lists)?)
 }
 
 /// Adds a buffer that must be refused; returns why.
-fn refused(vq: &mut CQueue, wire: Wire, how: How) -> Result<Error> {
-    let number = wire.number();
-    match vq.add(wire, how) {
+fn refused(vq: &mut CQueue, buffer: CBuffer, how: AddFn) -> Result<Error> {
+    let number = buffer.number();
+    match vq.add(buffer, how) {
         Ok(()) => Err(ENODATA),
         Err(back) => {
             check_eq!(back.buffer.number(), number);
@@ -113,7 +113,7 @@ fn refused(vq: &mut CQueue, wire: Wire, how: How) -> Result<Error> {
 }
 
 /// Takes a buffer that must be there.
-fn get(vq: &mut CQueue) -> Result<Got> {
+fn get(vq: &mut CQueue) -> Result<Completed> {
     vq.get()?.ok_or(ENODATA)
 }
 
@@ -136,8 +136,8 @@ fn use_one(fake: &Fake) -> Result {
 /// came.
 fn detach_all(vq: &mut CQueue) -> Result<KVec<u64>> {
     let mut numbers = KVec::new();
-    while let Some(wire) = vq.detach()? {
-        numbers.push(wire.number(), GFP_KERNEL)?;
+    while let Some(buffer) = vq.detach()? {
+        numbers.push(buffer.number(), GFP_KERNEL)?;
     }
     Ok(numbers)
 }

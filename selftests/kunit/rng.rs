@@ -13,7 +13,7 @@ use virtio_fake::{
     wait,
     Action,
     Fake,
-    Keeper,
+    HoldAll,
     Plug,
     Spec, //
 };
@@ -30,7 +30,7 @@ const CHUNK: usize = 64;
 /// A device with the driver bound to it; none where the driver is not there.
 fn plug(features: &[u32]) -> Result<Option<(Fake, Plug)>> {
     let spec = Spec::new(ID).features(features).queues(1, 8)?;
-    let fake = Fake::new(spec, Arc::new(Keeper, GFP_KERNEL)?)?;
+    let fake = Fake::new(spec, Arc::new(HoldAll, GFP_KERNEL)?)?;
     let plug = fake.plug()?;
     if !fake
         .driver()
@@ -52,7 +52,7 @@ fn buffer(fake: &Fake) -> Result<[u8; CHUNK]> {
     let mut whole = false;
     // The buffer is not used: the closure looks at it, and keeps it.
     fake.finish(0, |chain| {
-        whole = chain.pieces().len() == 1
+        whole = chain.segments().len() == 1
             && chain.writable() == CHUNK
             && chain.peek(0, &mut bytes).is_ok_and(|n| n == CHUNK);
         Action::Hold

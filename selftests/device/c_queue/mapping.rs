@@ -5,12 +5,12 @@
 use super::CQueue;
 use crate::{
     bindings,
-    fake::Fake,
-    maps::Addresses,
-    wire::{
-        Wire,
+    c_buffer::{
+        CBuffer,
         SEGMENT, //
     },
+    fake::Fake,
+    maps::Addresses,
 };
 use core::ffi::c_void;
 use kernel::{
@@ -67,20 +67,20 @@ impl CQueue {
     }
 
     /// Maps the segments of a buffer.
-    pub(super) fn map_wire(&self, wire: &mut Wire) -> Result {
-        let (out, in_) = wire.shape();
+    pub(super) fn map_buffer(&self, buffer: &mut CBuffer) -> Result {
+        let (out, in_) = buffer.shape();
         for index in 0..out + in_ {
-            let (at, write) = wire.segment(index);
+            let (at, write) = buffer.segment(index);
             let addr = self.map(at, SEGMENT, write)?;
-            wire.set_mapped(index, addr)?;
+            buffer.set_mapped(index, addr)?;
         }
         Ok(())
     }
 
     /// Takes the mappings back that the driver made.
-    pub(super) fn unmap_wire(&self, wire: &mut Wire) {
-        let (out, _) = wire.shape();
-        for (index, addr) in wire.mapped.drain_all().enumerate() {
+    pub(super) fn unmap_buffer(&self, buffer: &mut CBuffer) {
+        let (out, _) = buffer.shape();
+        for (index, addr) in buffer.mapped.drain_all().enumerate() {
             self.unmap(addr, SEGMENT, index >= out);
         }
     }

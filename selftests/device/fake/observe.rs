@@ -5,7 +5,7 @@
 use super::Fake;
 use crate::{
     device::PLUGGED,
-    line::Traffic, //
+    interrupt_line::Traffic, //
 };
 use kernel::{
     alloc::KVec,

@@ -167,17 +167,17 @@ mod suite {
         let disk = Arc::new(rig.open()?, GFP_KERNEL)?;
         for (then, looked_at) in [(0, 1), (1, 0)] {
             let task = held_read(&rig, &disk)?;
-            let mut spot = Err(ENODATA);
+            let mut byte = Err(ENODATA);
             rig.fake.finish_silently(0, |chain| {
-                spot = chain.spot(chain.writable().wrapping_sub(1));
+                byte = chain.byte_at(chain.writable().wrapping_sub(1));
                 rig.disk.complete(chain)
             })?;
-            let spot = spot?;
-            spot.write(looked_at)?;
+            let byte = byte?;
+            byte.write(looked_at)?;
             rig.fake.interrupt(0)?;
             check_eq!(task.join(DEADLINE_MS)?.is_ok(), looked_at == 0);
             // The command of a request stays as long as the disk.
-            spot.write(then)?;
+            byte.write(then)?;
         }
         rig.disk.answer(Answer::Honest, None);
         works(&rig, &disk)

@@ -33,14 +33,14 @@ use virtio::{
 use virtio_fake::{
     messages,
     Action,
-    Drops,
+    AddFn,
+    CBuffer,
+    DropCounter,
     Fake,
-    How,
-    Keeper,
-    Parcel,
+    HoldAll,
     Scenario,
     Spec,
-    Wire, //
+    TestBuffer, //
 };
 
 /// Device status: the driver is ready.
@@ -66,7 +66,7 @@ impl Scenario for Overtaken {
 
 /// Takes all that is used, of a device that uses one more each time. Returns whether the queue is
 /// broken.
-fn chase(mut queue: impl QueueOps<Parcel>, fake: &Fake, taken: &mut u64) -> bool {
+fn chase(mut queue: impl QueueOps<TestBuffer>, fake: &Fake, taken: &mut u64) -> bool {
     queue.drain(|_| {
         *taken += 1;
         let _ = fake.finish_silently(0, |_| Action::Complete(0));
@@ -82,16 +82,16 @@ mod suite {
     #[test]
     fn h042_spurious_interrupts() -> Result {
         on_each_layout(|bench, fake, _, mut queues| {
-            let drops = Drops::new()?;
-            let mut vq = queues.take::<Parcel>(0)?;
+            let drops = DropCounter::new()?;
+            let mut vq = queues.take::<TestBuffer>(0)?;
             for round in 1..=2 {
                 for _ in 0..1000 {
                     fake.interrupt(0)?;
                 }
                 check_eq!(bench.callbacks(), round - 1);
                 check_eq!(fake.traffic(0).spurious, 1000 * round);
-                let parcel = Parcel::new(round, &drops)?.in_(8)?;
-                vq.add_buf(parcel)?;
+                let buffer = TestBuffer::new(round, &drops)?.in_(8)?;
+                vq.add_buf(buffer)?;
                 vq.kick();
                 check_eq!(fake.serve(0)?, 1);
                 fake.finish(0, |_| Action::Complete(8))?;
@@ -107,11 +107,11 @@ mod suite {
     #[test]
     fn h048_used_while_taking() -> Result {
         on_each_layout(|_, fake, _, mut queues| {
-            let drops = Drops::new()?;
-            let mut vq = queues.take::<Parcel>(0)?;
+            let drops = DropCounter::new()?;
+            let mut vq = queues.take::<TestBuffer>(0)?;
             for number in 0..8 {
-                let parcel = Parcel::new(number, &drops)?.in_(8)?;
-                vq.add_buf(parcel)?;
+                let buffer = TestBuffer::new(number, &drops)?.in_(8)?;
+                vq.add_buf(buffer)?;
             }
             vq.kick();
             check_eq!(fake.serve(0)?, 8);
@@ -139,7 +139,7 @@ mod suite {
         )?;
         let fake = Fake::new(
             Spec::scripted(scenario.clone()),
-            Arc::new(Keeper, GFP_KERNEL)?,
+            Arc::new(HoldAll, GFP_KERNEL)?,
         )?;
         messages::logged(c"WARNING:");
         let plug = fake.plug()?;
@@ -183,7 +183,7 @@ mod suite {
             Spec::scripted(finds.clone())
                 .features(features)
                 .queues(1, 8)?,
-            Arc::new(Keeper, GFP_KERNEL)?,
+            Arc::new(HoldAll, GFP_KERNEL)?,
         )?;
         fake.fault(|f| f.queue_size = size);
         drop(fake.plug()?);
@@ -205,11 +205,11 @@ mod suite {
             let mut vq = fake.c_queue(0)?;
             check!(vq.size() <= 32768);
             check_eq!(vq.num_free(), vq.size());
-            vq.add(Wire::new(1, 1, 1)?, How::Lists)?;
+            vq.add(CBuffer::new(1, 1, 1)?, AddFn::Lists)?;
             check!(vq.kick());
             check_eq!(fake.serve(0)?, 1);
             fake.finish(0, |_| Action::Complete(16))?;
-            check_eq!(vq.get()?.ok_or(ENODATA)?.wire.number(), 1);
+            check_eq!(vq.get()?.ok_or(ENODATA)?.buffer.number(), 1);
             self.works.store(1, Relaxed);
             Ok(())
         }

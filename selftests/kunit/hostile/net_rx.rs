@@ -13,7 +13,7 @@ use virtio_fake::{
     leave_dirt,
     Addresses,
     Chain,
-    Spot,
+    GuestByte,
     Task, //
 };
 
@@ -36,9 +36,9 @@ fn fill(chain: &mut Chain, header: &[u8; 12], frame: &[u8]) -> Action {
 }
 
 /// Changes a byte back and forth.
-fn flip(spot: Spot) -> Result {
+fn flip(byte: GuestByte) -> Result {
     for round in 0..2000 {
-        spot.write(if round % 2 == 0 { 0x7f } else { 0 })?;
+        byte.write(if round % 2 == 0 { 0x7f } else { 0 })?;
     }
     Ok(())
 }
@@ -159,14 +159,14 @@ mod suite {
             for _ in 0..10 {
                 check!(wait::until(5_000, || rig.fake.held(0) > 0));
                 let errors = nic.stats().rx_frame_errors;
-                let mut spot = Err(ENODATA);
+                let mut byte = Err(ENODATA);
                 rig.fake.finish_silently(0, |chain| {
                     // The kind of segmentation.
-                    spot = chain.spot(1);
+                    byte = chain.byte_at(1);
                     fill(chain, &rx_header(1), &frame)
                 })?;
-                let spot = spot?;
-                let flipper = Task::new(move || flip(spot))?;
+                let byte = byte?;
+                let flipper = Task::new(move || flip(byte))?;
                 rig.fake.interrupt(0)?;
                 check!(wait::until(5_000, || {
                     capture.len() > arrived || nic.stats().rx_frame_errors > errors

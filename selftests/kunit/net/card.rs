@@ -249,7 +249,7 @@ impl Card {
                 && bytes.get(at_type + 2 + 9) == Some(&6));
         if ours {
             let _ = state.sent.push_within_capacity(bytes);
-            let _ = state.pieces.push_within_capacity(chain.pieces().len());
+            let _ = state.pieces.push_within_capacity(chain.segments().len());
         }
         Ok(Action::Complete(state.tx_len))
     }
@@ -257,7 +257,7 @@ impl Card {
     fn command(&self, chain: &mut Chain) -> Result<Action> {
         let bytes = chain.read_all()?;
         let class = bytes.first().copied();
-        let pieces = chain.pieces().iter().filter(|p| !p.writable).count();
+        let pieces = chain.segments().iter().filter(|p| !p.writable).count();
         let mut state = self.state.lock();
         let buffers = state.buffers;
         let _ = state.commands.push_within_capacity(bytes);

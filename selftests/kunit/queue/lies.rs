@@ -20,17 +20,17 @@ use virtio::Virtqueue;
 use virtio_fake::{
     messages,
     Action,
-    Drops,
+    DropCounter,
     Fake,
-    Parcel, //
+    TestBuffer, //
 };
 
 /// Gives the device `count` buffers, which it takes, and has it finish the oldest one so.
 fn post(
-    vq: &mut Virtqueue<Parcel>,
+    vq: &mut Virtqueue<TestBuffer>,
     fake: &Fake,
     count: u64,
-    drops: &Drops,
+    drops: &DropCounter,
     action: Action,
 ) -> Result {
     add_some(vq, 0, count, drops)?;
@@ -48,8 +48,8 @@ mod suite {
     #[test]
     fn h008_h034_length_beyond_buffer() -> Result {
         on_each_layout(|_, fake, _, mut queues| {
-            let drops = Drops::new()?;
-            let mut vq = queues.take::<Parcel>(0)?;
+            let drops = DropCounter::new()?;
+            let mut vq = queues.take::<TestBuffer>(0)?;
             messages::logged(CUT);
             for (claimed, len) in [(33, 0), (u32::MAX, 0), (32, 32)] {
                 post(&mut vq, fake, 1, &drops, Action::Complete(claimed))?;
@@ -65,8 +65,8 @@ mod suite {
     #[test]
     fn length_of_buffer() -> Result {
         on_each_layout(|_, fake, _, mut queues| {
-            let drops = Drops::new()?;
-            let mut vq = queues.take::<Parcel>(0)?;
+            let drops = DropCounter::new()?;
+            let mut vq = queues.take::<TestBuffer>(0)?;
             post(&mut vq, fake, 1, &drops, Action::Complete(32))?;
             check_eq!(vq.get_buf().ok_or(ENODATA)?.len(), 32);
             check!(!vq.is_broken());
@@ -82,8 +82,8 @@ mod suite {
             ..Setup::default()
         };
         on_bench(legacy, |_, fake, _, mut queues| {
-            let drops = Drops::new()?;
-            let mut vq = queues.take::<Parcel>(0)?;
+            let drops = DropCounter::new()?;
+            let mut vq = queues.take::<TestBuffer>(0)?;
             messages::logged(CUT);
             post(&mut vq, fake, 1, &drops, Action::Complete(u32::MAX))?;
             check_eq!(vq.get_buf().ok_or(ENODATA)?.len(), 0);
@@ -92,10 +92,10 @@ mod suite {
             Ok(())
         })?;
         on_each_layout(|_, fake, _, mut queues| {
-            let drops = Drops::new()?;
-            let mut vq = queues.take::<Parcel>(0)?;
+            let drops = DropCounter::new()?;
+            let mut vq = queues.take::<TestBuffer>(0)?;
             messages::logged(CUT);
-            add(&mut vq, Parcel::new(1, &drops)?.out(b"out")?)?;
+            add(&mut vq, TestBuffer::new(1, &drops)?.out(b"out")?)?;
             vq.kick();
             fake.serve(0)?;
             fake.finish(0, |_| Action::Complete(3))?;
@@ -110,8 +110,8 @@ mod suite {
     #[test]
     fn wrong_ids() -> Result {
         on_each_layout(|_, fake, dev, mut queues| {
-            let drops = Drops::new()?;
-            let mut vq = queues.take::<Parcel>(0)?;
+            let drops = DropCounter::new()?;
+            let mut vq = queues.take::<TestBuffer>(0)?;
             post(&mut vq, fake, 3, &drops, Action::Twice(1))?;
             check_eq!(vq.get_buf().ok_or(ENODATA)?.buffer().number(), 0);
             check!(vq.get_buf().is_none());
@@ -127,8 +127,8 @@ mod suite {
     #[test]
     fn id_out_of_range() -> Result {
         on_each_layout(|_, fake, _, mut queues| {
-            let drops = Drops::new()?;
-            let mut vq = queues.take::<Parcel>(0)?;
+            let drops = DropCounter::new()?;
+            let mut vq = queues.take::<TestBuffer>(0)?;
             post(
                 &mut vq,
                 fake,
@@ -148,14 +148,14 @@ mod suite {
     #[test]
     fn broken_device() -> Result {
         on_each_layout(|_, fake, dev, mut queues| {
-            let drops = Drops::new()?;
-            let mut vq = queues.take::<Parcel>(0)?;
+            let drops = DropCounter::new()?;
+            let mut vq = queues.take::<TestBuffer>(0)?;
             post(&mut vq, fake, 2, &drops, Action::Complete(0))?;
             dev.break_device();
             check!(vq.is_broken() && vq.handle().is_broken());
             check!(vq.get_buf().is_none());
             check!(!vq.notify());
-            let more = Parcel::new(3, &drops)?.in_(1)?;
+            let more = TestBuffer::new(3, &drops)?.in_(1)?;
             check_eq!(refused(&mut vq, more)?, EIO);
             check!(vq.detach_unused_buf().is_none());
             drop(vq);

@@ -16,7 +16,7 @@ use virtio::{
 use virtio_fake::{
     Action,
     Fake,
-    Keeper,
+    HoldAll,
     Scenario,
     Spec, //
 };
@@ -59,7 +59,9 @@ impl Scenario for Sends {
             check_eq!(fake.serve(0)?, 1);
             let mut seen = Err(ENODATA);
             fake.finish(0, |chain| {
-                seen = chain.read_all().map(|bytes| (bytes, chain.pieces().len()));
+                seen = chain
+                    .read_all()
+                    .map(|bytes| (bytes, chain.segments().len()));
                 let _ = chain.write(0, &[6, 7]);
                 Action::Complete(2)
             })?;
@@ -89,7 +91,7 @@ impl Scenario for Asks {
         check_eq!(fake.serve(0)?, 1);
         let mut shape = (0, 0, 0);
         fake.finish(0, |chain| {
-            shape = (chain.pieces().len(), chain.readable(), chain.writable());
+            shape = (chain.segments().len(), chain.readable(), chain.writable());
             let _ = chain.write(0, &[8]);
             Action::Complete(1)
         })?;
@@ -111,7 +113,7 @@ fn on_each(scenario: Arc<dyn Scenario>) -> Result {
         let spec = Spec::scripted(scenario.clone())
             .features(features)
             .queues(1, 8)?;
-        let fake = Fake::new(spec, Arc::new(Keeper, GFP_KERNEL)?)?;
+        let fake = Fake::new(spec, Arc::new(HoldAll, GFP_KERNEL)?)?;
         let plug = fake.plug()?;
         // It does not bind if anything was not as it should be.
         check!(fake.is_bound());

@@ -16,8 +16,8 @@ use kernel::prelude::*;
 use virtio::Returned;
 use virtio_fake::{
     Action,
-    Drops,
-    Parcel,
+    DropCounter,
+    TestBuffer,
     EVENT_IDX,
     RING_PACKED,
     RING_RESET, //
@@ -46,8 +46,8 @@ mod suite {
                     ..Setup::default()
                 },
                 |_, fake, _, mut queues| {
-                    let drops = Drops::new()?;
-                    let mut vq = queues.take::<Parcel>(0)?;
+                    let drops = DropCounter::new()?;
+                    let mut vq = queues.take::<TestBuffer>(0)?;
                     check_eq!(vq.num_max(), 8);
                     check_err!(vq.resize(16, drop), E2BIG);
                     check_err!(vq.resize(0, drop), EINVAL);
@@ -57,7 +57,7 @@ mod suite {
                     vq.kick();
                     fake.serve_some(0, 2)?;
                     let mut sum = 0;
-                    vq.resize(4, |parcel| sum += parcel.into_buffer().number())?;
+                    vq.resize(4, |buffer| sum += buffer.into_buffer().number())?;
                     check_eq!(sum, 1 + 2 + 3);
                     check_eq!(drops.count(), 3);
                     check_eq!(vq.ring_size(), 4);
@@ -67,7 +67,7 @@ mod suite {
                     check_eq!(fake.serve(0)?, 4);
                     fake.finish(0, |_| Action::Complete(7))?;
                     check_eq!(vq.get_buf().ok_or(ENODATA)?.len(), 7);
-                    vq.reset(|parcel| sum += parcel.into_buffer().number())?;
+                    vq.reset(|buffer| sum += buffer.into_buffer().number())?;
                     check_eq!(sum, 6 + 11 + 12 + 13);
                     check_eq!(vq.ring_size(), 4);
                     add_some(&mut vq, 20, 1, &drops)?;
@@ -90,19 +90,19 @@ mod suite {
                     ..Setup::default()
                 },
                 |_, fake, _, mut queues| {
-                    let drops = Drops::new()?;
-                    let mut vq = queues.take::<Parcel>(0)?;
+                    let drops = DropCounter::new()?;
+                    let mut vq = queues.take::<TestBuffer>(0)?;
                     for size in [None, Some(4)] {
                         add_some(&mut vq, 1, 3, &drops)?;
                         vq.kick();
                         check_eq!(fake.serve(0)?, 3);
                         fake.finish(0, |_| Action::Complete(7))?;
                         let (mut used, mut unused) = ((0, 0), 0);
-                        let take = |parcel: Returned<Parcel>| match parcel {
-                            Returned::Used(parcel) => {
-                                used = (parcel.buffer().number(), parcel.len())
+                        let take = |buffer: Returned<TestBuffer>| match buffer {
+                            Returned::Used(buffer) => {
+                                used = (buffer.buffer().number(), buffer.len())
                             }
-                            Returned::Unused(parcel) => unused += parcel.number(),
+                            Returned::Unused(buffer) => unused += buffer.number(),
                         };
                         match size {
                             None => vq.reset(take)?,
@@ -123,8 +123,8 @@ mod suite {
     #[test]
     fn resize_without_feature() -> Result {
         on_each_layout(|_, fake, _, mut queues| {
-            let drops = Drops::new()?;
-            let mut vq = queues.take::<Parcel>(0)?;
+            let drops = DropCounter::new()?;
+            let mut vq = queues.take::<TestBuffer>(0)?;
             add_some(&mut vq, 0, 1, &drops)?;
             vq.kick();
             fake.serve(0)?;
@@ -147,8 +147,8 @@ mod suite {
                 ..Setup::default()
             },
             |_, fake, dev, mut queues| {
-                let drops = Drops::new()?;
-                let mut vq = queues.take::<Parcel>(0)?;
+                let drops = DropCounter::new()?;
+                let mut vq = queues.take::<TestBuffer>(0)?;
                 add_some(&mut vq, 0, 1, &drops)?;
                 vq.kick();
                 check_eq!(fake.serve(0)?, 1);
@@ -161,8 +161,8 @@ mod suite {
                 vq.kick();
                 check_eq!(fake.serve(0)?, 0);
                 for number in 0..2 {
-                    let parcel = vq.detach_unused_buf().ok_or(ENODATA)?;
-                    check_eq!(parcel.number(), number);
+                    let buffer = vq.detach_unused_buf().ok_or(ENODATA)?;
+                    check_eq!(buffer.number(), number);
                 }
                 check!(vq.detach_unused_buf().is_none());
                 Ok(())
@@ -180,8 +180,8 @@ mod suite {
                 ..Setup::default()
             },
             |bench, fake, _, mut queues| {
-                let drops = Drops::new()?;
-                let mut vq = queues.take::<Parcel>(0)?;
+                let drops = DropCounter::new()?;
+                let mut vq = queues.take::<TestBuffer>(0)?;
                 bench.answer_when_served();
                 add_some(&mut vq, 0, 6, &drops)?;
                 vq.kick();
@@ -208,8 +208,8 @@ mod suite {
                 ..Setup::default()
             },
             |_, fake, _, mut queues| {
-                let drops = Drops::new()?;
-                let mut vq = queues.take::<Parcel>(0)?;
+                let drops = DropCounter::new()?;
+                let mut vq = queues.take::<TestBuffer>(0)?;
                 add_some(&mut vq, 0, 2, &drops)?;
                 fake.fault(|f| f.enable_fails = true);
                 check_err!(vq.resize(4, drop), EBUSY);

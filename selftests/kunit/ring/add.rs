@@ -27,10 +27,10 @@ use virtio::{
 };
 use virtio_fake::{
     Action,
+    AddFn,
+    CBuffer,
     CQueue,
     Fake,
-    How,
-    Wire,
     INDIRECT_DESC,
     IN_ORDER,
     RING_PACKED,
@@ -42,21 +42,21 @@ fn adds_without_a_kick(bench: &Bench, fake: &Fake, dev: &Device<Bound>, _queues:
     let mut vq = fake.c_queue(0)?;
     bench.answer_when_served();
     vq.disable_cb();
-    let mut wires = KVec::new();
+    let mut buffers = KVec::new();
     for number in 0..8 {
-        wires.push(Wire::new(number, 0, 1)?, GFP_KERNEL)?;
+        buffers.push(CBuffer::new(number, 0, 1)?, GFP_KERNEL)?;
     }
     let mut left = 65_535;
     while left > 0 {
         let count = left.min(8);
-        for wire in wires.drain_all().take(count) {
-            vq.add(wire, How::Lists)?;
+        for buffer in buffers.drain_all().take(count) {
+            vq.add(buffer, AddFn::Lists)?;
         }
         check_eq!(fake.serve(0)?, count);
         for number in 0..count as u64 {
-            let wire = get(&mut vq)?.wire;
-            check_eq!(wire.number(), number);
-            wires.push(wire, GFP_KERNEL)?;
+            let buffer = get(&mut vq)?.buffer;
+            check_eq!(buffer.number(), number);
+            buffers.push(buffer, GFP_KERNEL)?;
         }
         left -= count;
     }
@@ -102,8 +102,8 @@ mod suite {
             })?;
             check_eq!(&seen[..], &[0x5a; 2 * SEGMENT]);
             let got = get(&mut vq)?;
-            check_eq!((got.wire.number(), got.len), (0x5a, 23));
-            check_eq!(&got.wire.written()[..23], b"an answer in two pieces");
+            check_eq!((got.buffer.number(), got.len), (0x5a, 23));
+            check_eq!(&got.buffer.written()[..23], b"an answer in two pieces");
             check!(vq.get()?.is_none());
             check_eq!((vq.num_free(), vq.in_flight()), (8, 0));
             Ok(())
@@ -144,12 +144,18 @@ mod suite {
                 add(&mut vq, number, 1, 0)?;
             }
             check_eq!(fake.traffic(0).kicks, 0);
-            check_eq!(refused(&mut vq, Wire::new(9, 0, 1)?, How::In)?, ENOSPC);
+            check_eq!(refused(&mut vq, CBuffer::new(9, 0, 1)?, AddFn::In)?, ENOSPC);
             check_eq!(fake.traffic(0).kicks, 0);
-            check_eq!(refused(&mut vq, Wire::new(9, 1, 0)?, How::Out)?, ENOSPC);
+            check_eq!(
+                refused(&mut vq, CBuffer::new(9, 1, 0)?, AddFn::Out)?,
+                ENOSPC
+            );
             let forced = u64::from(!fake.negotiated(RING_PACKED));
             check_eq!(fake.traffic(0).kicks, forced);
-            check_eq!(refused(&mut vq, Wire::new(9, 1, 1)?, How::Lists)?, ENOSPC);
+            check_eq!(
+                refused(&mut vq, CBuffer::new(9, 1, 1)?, AddFn::Lists)?,
+                ENOSPC
+            );
             check_eq!(fake.traffic(0).kicks, 2 * forced);
             check_eq!(fake.serve(0)?, 8);
             use_one(fake)?;
@@ -166,16 +172,16 @@ mod suite {
         on_each(Setup::default, |_, fake, _, _queues| {
             let mut vq = fake.c_queue(0)?;
             for (how, out, in_) in [
-                (How::Lists, 2, 0),
-                (How::Lists, 0, 2),
-                (How::Out, 3, 0),
-                (How::In, 0, 3),
-                (How::InCacheClean, 0, 2),
-                (How::OutPremapped, 2, 0),
-                (How::InPremapped(0), 0, 2),
+                (AddFn::Lists, 2, 0),
+                (AddFn::Lists, 0, 2),
+                (AddFn::Out, 3, 0),
+                (AddFn::In, 0, 3),
+                (AddFn::InCacheClean, 0, 2),
+                (AddFn::OutPremapped, 2, 0),
+                (AddFn::InPremapped(0), 0, 2),
             ] {
-                let wire = Wire::new(3, out, in_)?;
-                vq.add(wire, how)?;
+                let buffer = CBuffer::new(3, out, in_)?;
+                vq.add(buffer, how)?;
                 serve_of_shape(&mut vq, fake, out, in_)?;
             }
             check_eq!(fake.mapped_so_far(), 0);
@@ -189,8 +195,8 @@ mod suite {
         on_each(Setup::default, |_, fake, _, _queues| {
             let mut vq = fake.c_queue(0)?;
             for (out, in_) in [(1, 2), (2, 1), (1, 1), (3, 0), (0, 3), (2, 2)] {
-                let wire = Wire::new(0x3c, out, in_)?;
-                vq.add(wire, How::Segments)?;
+                let buffer = CBuffer::new(0x3c, out, in_)?;
+                vq.add(buffer, AddFn::Segments)?;
                 check!(vq.kick());
                 check_eq!(fake.serve(0)?, 1);
                 let mut seen = KVec::new();
@@ -204,8 +210,8 @@ mod suite {
                 check!(seen.iter().all(|&byte| byte == 0x3c));
                 let got = get(&mut vq)?;
                 check_eq!(got.len as usize, in_ * SEGMENT);
-                check_eq!(got.wire.written().len(), in_ * SEGMENT);
-                check!(got.wire.written().iter().all(|&byte| byte == 0x5a));
+                check_eq!(got.buffer.written().len(), in_ * SEGMENT);
+                check!(got.buffer.written().iter().all(|&byte| byte == 0x5a));
             }
             Ok(())
         })
@@ -218,8 +224,8 @@ mod suite {
             let mut vq = fake.c_queue(0)?;
             for (out, in_) in [(1, 1), (2, 0), (0, 2), (1, 2), (2, 2)] {
                 for at in 0..=out + in_ {
-                    let wire = Wire::new(0x3c, out, in_)?;
-                    vq.add(wire, How::Gap(at))?;
+                    let buffer = CBuffer::new(0x3c, out, in_)?;
+                    vq.add(buffer, AddFn::Gap(at))?;
                     serve_of_shape(&mut vq, fake, out, in_)?;
                 }
             }
@@ -239,12 +245,12 @@ mod suite {
                 let mut vq = fake.c_queue(0)?;
                 for number in 1..=3 {
                     let how = if number == 2 {
-                        How::InPremapped(0x1002)
+                        AddFn::InPremapped(0x1002)
                     } else {
-                        How::InContext(0x1000 + number as usize)
+                        AddFn::InContext(0x1000 + number as usize)
                     };
-                    let wire = Wire::new(number, 0, 2)?;
-                    vq.add(wire, how)?;
+                    let buffer = CBuffer::new(number, 0, 2)?;
+                    vq.add(buffer, how)?;
                 }
                 check_eq!(vq.num_free(), 2);
                 vq.kick();
@@ -260,7 +266,7 @@ mod suite {
                     })?;
                     check!(!indirect);
                     let got = get(&mut vq)?;
-                    check_eq!(got.ctx, 0x1000 + got.wire.number() as usize);
+                    check_eq!(got.ctx, 0x1000 + got.buffer.number() as usize);
                 }
                 Ok(())
             },
@@ -273,14 +279,14 @@ mod suite {
         on_each(Setup::default, |_, fake, _, _queues| {
             let mut vq = fake.c_queue(0)?;
             vq.declare_broken();
-            check_eq!(refused(&mut vq, Wire::new(1, 1, 1)?, How::Lists)?, EIO);
-            check_eq!(refused(&mut vq, Wire::new(1, 0, 1)?, How::In)?, EIO);
+            check_eq!(refused(&mut vq, CBuffer::new(1, 1, 1)?, AddFn::Lists)?, EIO);
+            check_eq!(refused(&mut vq, CBuffer::new(1, 0, 1)?, AddFn::In)?, EIO);
             vq.unbreak();
             add(&mut vq, 1, 1, 1)?;
             vq.kick();
             fake.serve(0)?;
             use_one(fake)?;
-            check_eq!(get(&mut vq)?.wire.number(), 1);
+            check_eq!(get(&mut vq)?.buffer.number(), 1);
             Ok(())
         })?;
         if !native_or(c"the C ring has BUG_ON for the rest")? {
@@ -288,13 +294,22 @@ mod suite {
         }
         on_each(Setup::default, |_, fake, _, _queues| {
             let mut vq = fake.c_queue(0)?;
-            check_err!(vq.add_without_token(Wire::new(1, 1, 1)?), EINVAL);
-            check_eq!(refused(&mut vq, Wire::new(1, 0, 0)?, How::Lists)?, EINVAL);
-            check_eq!(refused(&mut vq, Wire::new(1, 0, 0)?, How::Nothing)?, EINVAL);
-            check_eq!(refused(&mut vq, Wire::new(1, 0, 0)?, How::Gap(0))?, EINVAL);
+            check_err!(vq.add_without_token(CBuffer::new(1, 1, 1)?), EINVAL);
+            check_eq!(
+                refused(&mut vq, CBuffer::new(1, 0, 0)?, AddFn::Lists)?,
+                EINVAL
+            );
+            check_eq!(
+                refused(&mut vq, CBuffer::new(1, 0, 0)?, AddFn::Nothing)?,
+                EINVAL
+            );
+            check_eq!(
+                refused(&mut vq, CBuffer::new(1, 0, 0)?, AddFn::Gap(0))?,
+                EINVAL
+            );
             // Without tables it can never be taken, and yet a driver may try with less.
             if !fake.negotiated(INDIRECT_DESC) {
-                check_eq!(refused(&mut vq, Wire::new(1, 0, 9)?, How::In)?, EINVAL);
+                check_eq!(refused(&mut vq, CBuffer::new(1, 0, 9)?, AddFn::In)?, EINVAL);
             }
             check_eq!((vq.num_free(), vq.in_flight()), (8, 0));
             check_eq!(fake.serve(0)?, 0);
@@ -315,7 +330,7 @@ mod suite {
                 for number in first..first + 4 {
                     let got = get(&mut vq)?;
                     let len = if number == first + 3 { 7 } else { SEGMENT };
-                    check_eq!((got.wire.number(), got.len as usize), (number, len));
+                    check_eq!((got.buffer.number(), got.len as usize), (number, len));
                 }
                 check!(vq.get()?.is_none());
                 fake.finish_batch(0, 1, 3)?;

@@ -80,7 +80,7 @@ mod suite {
                     check_eq!(fake.serve(0)?, 4);
                     for number in 0..4 {
                         fake.finish(0, |_| Action::Complete(0))?;
-                        check_eq!(get(&mut vq)?.wire.number(), number);
+                        check_eq!(get(&mut vq)?.buffer.number(), number);
                     }
                 }
                 Ok(())
@@ -124,19 +124,19 @@ mod suite {
             vq.disable_cb();
             let armed = vq.enable_cb_prepare();
             check!(vq.poll(armed));
-            check_eq!(get(&mut vq)?.wire.number(), 0);
+            check_eq!(get(&mut vq)?.buffer.number(), 0);
             vq.disable_cb();
             let armed = vq.enable_cb_prepare();
             check!(!vq.poll(armed));
             use_one(fake)?;
             check_eq!(bench.callbacks(), 2);
             check!(vq.poll(armed));
-            check_eq!(get(&mut vq)?.wire.number(), 1);
+            check_eq!(get(&mut vq)?.buffer.number(), 1);
             check!(vq.enable_cb());
             use_one(fake)?;
             use_one(fake)?;
-            check_eq!(get(&mut vq)?.wire.number(), 2);
-            check_eq!(get(&mut vq)?.wire.number(), 3);
+            check_eq!(get(&mut vq)?.buffer.number(), 2);
+            check_eq!(get(&mut vq)?.buffer.number(), 3);
             check!(vq.enable_cb());
             Ok(())
         })
@@ -159,7 +159,7 @@ mod suite {
             check!(vq.interrupt());
             check_eq!(bench.callbacks(), 1);
             vq.unbreak();
-            check_eq!(get(&mut vq)?.wire.number(), 0);
+            check_eq!(get(&mut vq)?.buffer.number(), 0);
             check!(!vq.interrupt());
             dev.reset();
             Ok(())
@@ -216,7 +216,7 @@ mod suite {
                 check_eq!(event()?, 0);
                 for number in 0..3 {
                     use_one(fake)?;
-                    check_eq!(get(&mut vq)?.wire.number(), number);
+                    check_eq!(get(&mut vq)?.buffer.number(), number);
                 }
                 // With callbacks on, each buffer that is taken asks for one at the next.
                 check_eq!(event()?, 3);
@@ -224,7 +224,7 @@ mod suite {
                 check_eq!(bench.callbacks(), 4);
                 vq.disable_cb();
                 check_eq!(event()?, 3);
-                check_eq!(get(&mut vq)?.wire.number(), 3);
+                check_eq!(get(&mut vq)?.buffer.number(), 3);
                 check_eq!(event()?, 3);
                 check!(vq.enable_cb());
                 check_eq!(event()?, 4);
@@ -255,7 +255,7 @@ mod suite {
             fake.break_queues(false);
             check!(!vq.is_broken());
             check!(vq.poll(armed));
-            check_eq!(get(&mut vq)?.wire.number(), 0);
+            check_eq!(get(&mut vq)?.buffer.number(), 0);
             dev.reset();
             Ok(())
         })

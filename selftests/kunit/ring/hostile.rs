@@ -29,11 +29,11 @@ use kernel::prelude::*;
 use virtio_fake::{
     messages,
     Action,
+    AddFn,
     Addresses,
+    CBuffer,
     CQueue,
     Fake,
-    How,
-    Wire,
     EVENT_IDX,
     INDIRECT_DESC,
     IN_ORDER,
@@ -126,7 +126,7 @@ fn ended(vq: &mut CQueue, fake: &Fake, why: Broken, left: u64) -> Result {
     check_eq!(messages::logged(DISABLED), 1);
     for _ in 0..3 {
         check!(vq.get()?.is_none());
-        check_eq!(refused(vq, Wire::new(99, 1, 1)?, How::Lists)?, EIO);
+        check_eq!(refused(vq, CBuffer::new(99, 1, 1)?, AddFn::Lists)?, EIO);
         check!(!vq.notify());
         check!(vq.enable_cb());
     }
@@ -150,7 +150,7 @@ fn works(vq: &mut CQueue, fake: &Fake) -> Result {
     for number in 1..=2 {
         fake.finish(0, |_| Action::Complete(3))?;
         let got = get(vq)?;
-        check_eq!((got.wire.number(), got.len), (number, 3));
+        check_eq!((got.buffer.number(), got.len), (number, 3));
     }
     check_eq!((vq.num_free(), fake.mapped()), (8, 0));
     vq.reset(None)?.0

@@ -80,9 +80,9 @@ mod suite {
             },
             |_, fake, _, queues| {
                 check_eq!(fake.listed(), 3);
-                let lent = fake.lend(4)?;
+                let preallocated = fake.new_preallocated(4)?;
                 check_eq!(fake.listed(), 4);
-                drop(lent);
+                drop(preallocated);
                 check_eq!(fake.listed(), 3);
                 drop(queues);
                 check_eq!(fake.listed(), 0);
@@ -125,7 +125,7 @@ mod suite {
                 for round in 0..20 {
                     post(&mut vq, fake, round, 1)?;
                     use_one(fake)?;
-                    check_eq!(get(&mut vq)?.wire.number(), round);
+                    check_eq!(get(&mut vq)?.buffer.number(), round);
                 }
                 Ok(())
             },
@@ -140,7 +140,7 @@ mod suite {
             post(&mut vq, fake, 0, 5)?;
             use_one(fake)?;
             use_one(fake)?;
-            check_eq!(get(&mut vq)?.wire.number(), 0);
+            check_eq!(get(&mut vq)?.buffer.number(), 0);
             dev.reset();
             // The second was used, and not taken.
             check_eq!(&detach_all(&mut vq)?[..], &[1, 2, 3, 4]);
@@ -184,7 +184,7 @@ mod suite {
             }
             post(&mut vq, fake, 7, 1)?;
             use_one(fake)?;
-            check_eq!(get(&mut vq)?.wire.number(), 7);
+            check_eq!(get(&mut vq)?.buffer.number(), 7);
             Ok(())
         })
     }
@@ -201,7 +201,7 @@ mod suite {
                 vq.kick();
                 check_eq!(fake.serve(0)?, 3);
                 use_one(fake)?;
-                check_eq!(get(&mut vq)?.wire.number(), first);
+                check_eq!(get(&mut vq)?.buffer.number(), first);
                 let (result, recycled) = vq.reset(None)?;
                 result?;
                 let want = Recycled {
@@ -215,7 +215,7 @@ mod suite {
             }
             post(&mut vq, fake, 30, 2)?;
             use_one(fake)?;
-            check_eq!(get(&mut vq)?.wire.number(), 30);
+            check_eq!(get(&mut vq)?.buffer.number(), 30);
             check!(!vq.is_broken());
             // Also where there is nothing to be given back.
             let (result, recycled) = vq.reset(None)?;
@@ -224,7 +224,7 @@ mod suite {
             for number in 40..43 {
                 post(&mut vq, fake, number, 1)?;
                 use_one(fake)?;
-                check_eq!(get(&mut vq)?.wire.number(), number);
+                check_eq!(get(&mut vq)?.buffer.number(), number);
                 let (result, recycled) = vq.reset(None)?;
                 result?;
                 check_eq!((recycled.buffers, recycled.done), (0, 1));
@@ -254,7 +254,7 @@ mod suite {
                 } else {
                     post(&mut vq, fake, 3, 1)?;
                     use_one(fake)?;
-                    check_eq!(get(&mut vq)?.wire.number(), 3);
+                    check_eq!(get(&mut vq)?.buffer.number(), 3);
                     // What the next round looks for.
                     let (result, _) = vq.reset(Some(2))?;
                     result?;
@@ -303,7 +303,7 @@ mod suite {
                     post(&mut vq, fake, 5, 1)?;
                     use_one(fake)?;
                     check_eq!(bench.callbacks(), callbacks + 1);
-                    check_eq!(get(&mut vq)?.wire.number(), 5);
+                    check_eq!(get(&mut vq)?.buffer.number(), 5);
                 }
                 Ok(())
             },
@@ -329,7 +329,7 @@ mod suite {
                 check_eq!((vq.size(), vq.num_free()), (8, 8));
                 post(&mut vq, fake, 7, 1)?;
                 use_one(fake)?;
-                check_eq!(get(&mut vq)?.wire.number(), 7);
+                check_eq!(get(&mut vq)?.buffer.number(), 7);
                 fake.limit_areas(usize::MAX);
                 let (result, _) = vq.reset(Some(4))?;
                 result?;
@@ -369,7 +369,7 @@ mod suite {
                     post(&mut vq, fake, lap * 64, 64)?;
                     for number in lap * 64..lap * 64 + 64 {
                         use_one(fake)?;
-                        check_eq!(get(&mut vq)?.wire.number(), number);
+                        check_eq!(get(&mut vq)?.buffer.number(), number);
                     }
                 }
                 Ok(())
@@ -401,7 +401,7 @@ mod suite {
                     check_eq!(vq.num_free(), vq.size());
                     post(&mut vq, fake, 7, 1)?;
                     use_one(fake)?;
-                    check_eq!(get(&mut vq)?.wire.number(), 7);
+                    check_eq!(get(&mut vq)?.buffer.number(), 7);
                     Ok(())
                 },
             )?;
@@ -421,7 +421,7 @@ mod suite {
                 check_eq!(recycled.buffers, 0);
             }
             use_one(fake)?;
-            check_eq!(get(&mut vq)?.wire.number(), 1);
+            check_eq!(get(&mut vq)?.buffer.number(), 1);
             dev.reset();
             Ok(())
         })
@@ -436,24 +436,24 @@ mod suite {
             Setup::default,
             |_, fake, _, _| {
                 for size in [1, 4, 64] {
-                    let mut lent = fake.lend(size)?;
-                    check!(lent.is_in_place());
-                    check_eq!(lent.queue.size(), size.into());
+                    let mut preallocated = fake.new_preallocated(size)?;
+                    check!(preallocated.is_in_place());
+                    check_eq!(preallocated.queue.size(), size.into());
                     for round in 0..u64::from(3 * size) {
                         let (out, in_) = if size > 1 { (1, 1) } else { (0, 1) };
-                        add(&mut lent.queue, round, out, in_)?;
-                        check!(lent.queue.kick());
-                        let seen = lent.answer(b"yes")?.ok_or(ENODATA)?;
+                        add(&mut preallocated.queue, round, out, in_)?;
+                        check!(preallocated.queue.kick());
+                        let seen = preallocated.answer(b"yes")?.ok_or(ENODATA)?;
                         check!(seen.iter().all(|b| *b == round as u8));
                         check_eq!(seen.len(), 16 * out);
-                        let got = get(&mut lent.queue)?;
-                        check_eq!((got.wire.number(), got.len), (round, 3));
-                        check_eq!(&got.wire.written()[..4], b"yes\0");
+                        let got = get(&mut preallocated.queue)?;
+                        check_eq!((got.buffer.number(), got.len), (round, 3));
+                        check_eq!(&got.buffer.written()[..4], b"yes\0");
                     }
                     if size > 1 {
-                        check_err!(lent.queue.reset(Some(1))?.0, EPERM);
+                        check_err!(preallocated.queue.reset(Some(1))?.0, EPERM);
                     }
-                    check_err!(lent.queue.reset(None)?.0, EPERM);
+                    check_err!(preallocated.queue.reset(None)?.0, EPERM);
                 }
                 Ok(())
             },
@@ -467,7 +467,7 @@ mod suite {
             return Ok(());
         }
         on(&[RINGS[3]], Setup::default, |_, fake, _, _| {
-            check_err!(fake.lend(4), EINVAL);
+            check_err!(fake.new_preallocated(4), EINVAL);
             Ok(())
         })
     }
@@ -483,8 +483,8 @@ mod suite {
             let mut vq = fake.c_queue(0)?;
             post(&mut vq, fake, 0, 5)?;
             fake.finish_batch(0, 4, 1)?;
-            check_eq!(get(&mut vq)?.wire.number(), 0);
-            check_eq!(get(&mut vq)?.wire.number(), 1);
+            check_eq!(get(&mut vq)?.buffer.number(), 0);
+            check_eq!(get(&mut vq)?.buffer.number(), 1);
             let (result, recycled) = vq.reset(None)?;
             result?;
             check_eq!((recycled.buffers, recycled.sum), (3, 2 + 3 + 4));
@@ -492,7 +492,7 @@ mod suite {
             check!(vq.get()?.is_none());
             fake.finish_batch(0, 5, 1)?;
             for number in 10..15 {
-                check_eq!(get(&mut vq)?.wire.number(), number);
+                check_eq!(get(&mut vq)?.buffer.number(), number);
             }
             check!(!vq.is_broken());
             Ok(())

@@ -19,12 +19,12 @@ use kernel::prelude::*;
 use virtio_fake::{
     messages,
     Action,
+    AddFn,
     Addresses,
-    Drops,
+    CBuffer,
+    DropCounter,
     Fake,
-    How,
-    Parcel,
-    Wire,
+    TestBuffer,
     INDIRECT_DESC,
     MAX_MAPPING,
     RING_PACKED, //
@@ -100,36 +100,36 @@ mod suite {
             bench.answer_when_served();
             let mut vq = fake.c_queue(0)?;
             for (how, out, in_) in [
-                (How::Lists, 2, 0),
-                (How::Lists, 0, 2),
-                (How::Lists, 2, 2),
-                (How::Segments, 1, 2),
-                (How::Out, 1, 0),
-                (How::Out, 3, 0),
-                (How::In, 0, 1),
-                (How::In, 0, 3),
-                (How::InCacheClean, 0, 2),
-                (How::OutPremapped, 2, 0),
-                (How::InPremapped(0), 0, 2),
+                (AddFn::Lists, 2, 0),
+                (AddFn::Lists, 0, 2),
+                (AddFn::Lists, 2, 2),
+                (AddFn::Segments, 1, 2),
+                (AddFn::Out, 1, 0),
+                (AddFn::Out, 3, 0),
+                (AddFn::In, 0, 1),
+                (AddFn::In, 0, 3),
+                (AddFn::InCacheClean, 0, 2),
+                (AddFn::OutPremapped, 2, 0),
+                (AddFn::InPremapped(0), 0, 2),
             ] {
-                vq.add(Wire::new(1, out, in_)?, how)?;
+                vq.add(CBuffer::new(1, out, in_)?, how)?;
                 check!(fake.mapped() >= out + in_);
                 vq.kick();
                 check_eq!(fake.serve(0)?, 1);
-                check_eq!(get(&mut vq)?.wire.number(), 1);
+                check_eq!(get(&mut vq)?.buffer.number(), 1);
                 check_eq!((fake.mapped(), fake.mapped_wrong()), (0, 0));
             }
-            let mut vq = queues.take::<Parcel>(1)?;
-            let drops = Drops::new()?;
+            let mut vq = queues.take::<TestBuffer>(1)?;
+            let drops = DropCounter::new()?;
             for (out, in_) in [(1, 0), (0, 1), (1, 1), (3, 2)] {
-                let mut parcel = Parcel::new(1, &drops)?;
+                let mut buffer = TestBuffer::new(1, &drops)?;
                 for _ in 0..out {
-                    parcel = parcel.out(b"to be read")?;
+                    buffer = buffer.out(b"to be read")?;
                 }
                 for _ in 0..in_ {
-                    parcel = parcel.in_(16)?;
+                    buffer = buffer.in_(16)?;
                 }
-                vq.add_buf(parcel)?;
+                vq.add_buf(buffer)?;
                 check!(fake.mapped() >= out + in_);
                 vq.kick();
                 check_eq!(fake.serve(1)?, 1);
@@ -168,8 +168,8 @@ mod suite {
                     })?;
                     check!(seen.len() == 32 && seen.iter().all(|&byte| u64::from(byte) == round));
                     let got = get(&mut vq)?;
-                    check_eq!((got.wire.number(), got.len), (round, 9));
-                    check_eq!(&got.wire.written()[..9], b"an answer");
+                    check_eq!((got.buffer.number(), got.len), (round, 9));
+                    check_eq!(&got.buffer.written()[..9], b"an answer");
                 }
                 add(&mut vq, 1, 1, 2)?;
                 dev.reset();
@@ -207,16 +207,16 @@ mod suite {
                 // and fewer than a refused buffer had, whose others are not there either.
                 for (out, in_) in [(1, 2), (0, 1 + round % 3)] {
                     for (left, out, how) in [
-                        (0, 2, How::Lists),
-                        (1, 2, How::Lists),
-                        (2, 2, How::Lists),
-                        (3, 2, How::Lists),
-                        (0, 1, How::Segments),
-                        (1, 1, How::Segments),
-                        (2, 1, How::Segments),
+                        (0, 2, AddFn::Lists),
+                        (1, 2, AddFn::Lists),
+                        (2, 2, AddFn::Lists),
+                        (3, 2, AddFn::Lists),
+                        (0, 1, AddFn::Segments),
+                        (1, 1, AddFn::Segments),
+                        (2, 1, AddFn::Segments),
                     ] {
                         fake.limit_maps(Some(left));
-                        let why = refused(&mut vq, Wire::new(9, out, 2)?, how)?;
+                        let why = refused(&mut vq, CBuffer::new(9, out, 2)?, how)?;
                         // C's packed ring has EIO here, which drivers take for the end.
                         let c = !crate::ring::is_native() && fake.negotiated(RING_PACKED);
                         check_eq!(why, if c { EIO } else { ENOMEM });
@@ -233,7 +233,7 @@ mod suite {
                         Action::Complete(1)
                     })?;
                     check_eq!(shape, (16 * out, 16 * in_));
-                    check_eq!(get(&mut vq)?.wire.number(), 1);
+                    check_eq!(get(&mut vq)?.buffer.number(), 1);
                 }
             }
             check!(!vq.is_broken());
@@ -253,7 +253,7 @@ mod suite {
                 let beside = fake.mapped();
                 for left in [segments - 1, segments / 2] {
                     fake.limit_maps(Some(left as u32));
-                    let why = refused(&mut vq, Wire::new(9, segments, 0)?, How::Out)?;
+                    let why = refused(&mut vq, CBuffer::new(9, segments, 0)?, AddFn::Out)?;
                     let c = !crate::ring::is_native() && fake.negotiated(RING_PACKED);
                     check_eq!(why, if c { EIO } else { ENOMEM });
                     check_eq!(fake.mapped(), beside);
@@ -270,7 +270,7 @@ mod suite {
                         Action::Complete(1)
                     })?;
                     check!(all);
-                    check_eq!(get(&mut vq)?.wire.number(), number);
+                    check_eq!(get(&mut vq)?.buffer.number(), number);
                 }
                 check_eq!((fake.mapped(), fake.mapped_wrong()), (0, 0));
             }
@@ -293,15 +293,15 @@ mod suite {
         }
         // Without tables: one would have to be mapped too.
         on(&[&[], &[RING_PACKED]], long, |_, fake, _, mut queues| {
-            let mut vq = queues.take::<Parcel>(0)?;
-            let drops = Drops::new()?;
+            let mut vq = queues.take::<TestBuffer>(0)?;
+            let drops = DropCounter::new()?;
             for left in 1..=20 {
-                let mut parcel = Parcel::new(1, &drops)?.stubborn();
+                let mut buffer = TestBuffer::new(1, &drops)?.stubborn();
                 for _ in 0..20 {
-                    parcel = parcel.in_(16)?;
+                    buffer = buffer.in_(16)?;
                 }
                 fake.limit_maps(Some(left));
-                vq.add_buf(parcel)?;
+                vq.add_buf(buffer)?;
                 fake.limit_maps(None);
                 check_eq!(fake.mapped(), left as usize);
                 vq.kick();
@@ -320,12 +320,12 @@ mod suite {
         on_each(mapped, |_, fake, _, _queues| {
             let mut vq = fake.c_queue(0)?;
             for (how, out, in_) in [
-                (How::OutPremapped, 3, 0),
-                (How::InPremapped(0), 0, 3),
-                (How::OutPremapped, 1, 0),
+                (AddFn::OutPremapped, 3, 0),
+                (AddFn::InPremapped(0), 0, 3),
+                (AddFn::OutPremapped, 1, 0),
             ] {
-                let wire = Wire::new(1, out, in_)?;
-                vq.add(wire, how)?;
+                let buffer = CBuffer::new(1, out, in_)?;
+                vq.add(buffer, how)?;
                 check!(fake.mapped() >= out + in_);
                 vq.kick();
                 check_eq!(fake.serve(0)?, 1);
@@ -350,10 +350,10 @@ mod suite {
             let mut vq = fake.c_queue(0)?;
             fake.map_attributes();
             for (how, attributes) in [
-                (How::In, 0),
-                (How::InCacheClean, DMA_ATTR_DEBUGGING_IGNORE_CACHELINES),
+                (AddFn::In, 0),
+                (AddFn::InCacheClean, DMA_ATTR_DEBUGGING_IGNORE_CACHELINES),
             ] {
-                vq.add(Wire::new(1, 0, 1)?, how)?;
+                vq.add(CBuffer::new(1, 0, 1)?, how)?;
                 check_eq!(fake.map_attributes(), u64::from(attributes));
             }
             dev.reset();

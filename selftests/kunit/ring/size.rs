@@ -47,7 +47,7 @@ fn largest(layout: &'static [u32]) -> Result {
                 post(&mut vq, fake, first, step)?;
                 for number in first..first + step {
                     fake.finish_silently(0, |_| Action::Complete(1))?;
-                    check_eq!(get(&mut vq)?.wire.number(), number);
+                    check_eq!(get(&mut vq)?.buffer.number(), number);
                 }
             }
             // All of it at a time.
@@ -60,7 +60,7 @@ fn largest(layout: &'static [u32]) -> Result {
             check_eq!(fake.serve(0)? as u64, size);
             fake.rescue();
             for number in 0..size {
-                check_eq!(get(&mut vq)?.wire.number(), number);
+                check_eq!(get(&mut vq)?.buffer.number(), number);
             }
             check_eq!(u64::from(vq.num_free()), size);
             Ok(())
@@ -104,7 +104,7 @@ mod suite {
                 for number in 0..5 * size + 3 {
                     post(&mut vq, fake, number, 1)?;
                     fake.finish_silently(0, |_| Action::Complete(1))?;
-                    check_eq!(get(&mut vq)?.wire.number(), number);
+                    check_eq!(get(&mut vq)?.buffer.number(), number);
                 }
                 for number in 0..size {
                     add(&mut vq, number, 0, 1)?;
@@ -114,7 +114,7 @@ mod suite {
                 check_eq!(fake.serve(0)? as u64, size);
                 for number in 0..size {
                     fake.finish_silently(0, |_| Action::Complete(1))?;
-                    check_eq!(get(&mut vq)?.wire.number(), number);
+                    check_eq!(get(&mut vq)?.buffer.number(), number);
                 }
                 Ok(())
             })

@@ -20,11 +20,11 @@ use kernel::{
 };
 use virtio_fake::{
     Action,
+    AddFn,
     Addresses,
+    CBuffer,
     CQueue,
     Fake,
-    How,
-    Wire,
     EVENT_IDX,
     INDIRECT_DESC,
     IN_ORDER,
@@ -88,17 +88,17 @@ fn fill(vq: &mut CQueue, fake: &Fake, out: usize, in_: usize, rounds: u64) -> Re
             add(vq, u64::from(number), out, in_)?;
             check_eq!(vq.num_free(), size - number - 1);
         }
-        let wire = Wire::new(0, out, in_)?;
-        check_eq!(refused(vq, wire, How::Lists)?, ENOSPC);
+        let buffer = CBuffer::new(0, out, in_)?;
+        check_eq!(refused(vq, buffer, AddFn::Lists)?, ENOSPC);
         vq.kick();
         check_eq!(fake.serve(0)? as u32, size);
         for number in 0..size {
             let first = check_and_use(fake, out, in_, true)?;
             check!(out == 0 || first == number as u8);
             let got = get(vq)?;
-            check_eq!(got.wire.number(), u64::from(number));
+            check_eq!(got.buffer.number(), u64::from(number));
             check_eq!(got.len as usize, in_ * SEGMENT);
-            check!(got.wire.written().iter().all(|&byte| byte == 0x5a));
+            check!(got.buffer.written().iter().all(|&byte| byte == 0x5a));
         }
         check_eq!(
             (vq.num_free(), fake.mapped(), fake.mapped_wrong()),
@@ -226,16 +226,25 @@ mod suite {
             check_eq!(vq.num_free(), 13);
             add(&mut vq, 2, 6, 6)?;
             check_eq!(vq.num_free(), 1);
-            check_eq!(refused(&mut vq, Wire::new(3, 1, 1)?, How::Lists)?, ENOSPC);
-            check_eq!(refused(&mut vq, Wire::new(3, 8, 9)?, How::Lists)?, ENOMEM);
+            check_eq!(
+                refused(&mut vq, CBuffer::new(3, 1, 1)?, AddFn::Lists)?,
+                ENOSPC
+            );
+            check_eq!(
+                refused(&mut vq, CBuffer::new(3, 8, 9)?, AddFn::Lists)?,
+                ENOMEM
+            );
             vq.kick();
             check_eq!(fake.serve(0)?, 2);
             check_eq!(check_and_use(fake, 1, 2, false)?, 1);
             check_eq!(check_and_use(fake, 6, 6, false)?, 2);
-            check_eq!(get(&mut vq)?.wire.number(), 1);
-            check_eq!(get(&mut vq)?.wire.number(), 2);
+            check_eq!(get(&mut vq)?.buffer.number(), 1);
+            check_eq!(get(&mut vq)?.buffer.number(), 2);
             // With nothing in flight nothing would come back: not ENOSPC.
-            check_eq!(refused(&mut vq, Wire::new(3, 8, 9)?, How::Lists)?, ENOMEM);
+            check_eq!(
+                refused(&mut vq, CBuffer::new(3, 8, 9)?, AddFn::Lists)?,
+                ENOMEM
+            );
             check_eq!((vq.num_free(), fake.serve(0)?), (16, 0));
             drop(none);
             fill(&mut vq, fake, 8, 9, 1)?;
@@ -255,7 +264,10 @@ mod suite {
             let mut vq = fake.c_queue(0)?;
             for left in [0, 1, 19, 20] {
                 fake.limit_maps(Some(left));
-                check_eq!(refused(&mut vq, Wire::new(3, 9, 11)?, How::Lists)?, ENOMEM);
+                check_eq!(
+                    refused(&mut vq, CBuffer::new(3, 9, 11)?, AddFn::Lists)?,
+                    ENOMEM
+                );
                 check_eq!((fake.mapped(), vq.num_free(), fake.serve(0)?), (0, 8, 0));
             }
             fake.limit_maps(Some(21));
@@ -264,7 +276,7 @@ mod suite {
             vq.kick();
             check_eq!(fake.serve(0)?, 1);
             check_eq!(check_and_use(fake, 9, 11, true)?, 3);
-            check_eq!(get(&mut vq)?.wire.number(), 3);
+            check_eq!(get(&mut vq)?.buffer.number(), 3);
             check_eq!((fake.mapped(), fake.mapped_wrong()), (0, 0));
             Ok(())
         })

@@ -12,8 +12,8 @@ use kernel::prelude::*;
 use virtio::Virtqueue;
 use virtio_fake::{
     Addresses,
-    Drops,
-    Parcel,
+    DropCounter,
+    TestBuffer,
     Vringh,
     EVENT_IDX,
     INDIRECT_DESC,
@@ -62,12 +62,12 @@ mod suite {
                 // Not in the order in which they came.
                 device.push(other, 0)?;
                 device.push(head, len)?;
-                check_eq!(get(&mut vq)?.wire.number(), number + 1000);
+                check_eq!(get(&mut vq)?.buffer.number(), number + 1000);
                 let got = get(&mut vq)?;
-                check_eq!((got.wire.number(), got.len), (number, len));
+                check_eq!((got.buffer.number(), got.len), (number, len));
                 let len = len as usize;
                 check_eq!(
-                    &got.wire.written()[..len],
+                    &got.buffer.written()[..len],
                     &b"what there is to say of it"[..len]
                 );
                 check!(vq.get()?.is_none());
@@ -126,14 +126,14 @@ mod suite {
     fn driver_in_rust() -> Result {
         on(&SPLIT, setup, |_, fake, _, mut queues| {
             let mut device = Vringh::new(&fake.c_queue(0)?)?;
-            let drops = Drops::new()?;
-            let mut vq: Virtqueue<Parcel> = queues.take(0)?;
+            let drops = DropCounter::new()?;
+            let mut vq: Virtqueue<TestBuffer> = queues.take(0)?;
             for number in 0..300u64 {
-                let parcel = Parcel::new(number, &drops)?
+                let buffer = TestBuffer::new(number, &drops)?
                     .out(b"question")?
                     .in_(3)?
                     .in_(5)?;
-                vq.add_buf(parcel)?;
+                vq.add_buf(buffer)?;
                 check!(vq.kick());
                 let head = device.pop(b"answers")?.ok_or(ENODATA)?;
                 check_eq!((&head.readable[..], head.room), (&b"question"[..], 8));

@@ -25,7 +25,7 @@ fn scribbled(vq: &mut CQueue, fake: &Fake, flags: u16) -> Result {
     for number in 1..=2 {
         fake.finish(0, |_| Action::Complete(32))?;
         let got = get(vq)?;
-        check_eq!((got.wire.number(), got.len), (number, 32));
+        check_eq!((got.buffer.number(), got.len), (number, 32));
     }
     check!(vq.get()?.is_none());
     check!(!vq.is_broken());
@@ -81,7 +81,7 @@ mod suite {
                         Action::Complete(3)
                     })?;
                     done?;
-                    check_eq!(get(&mut vq)?.wire.number(), number);
+                    check_eq!(get(&mut vq)?.buffer.number(), number);
                 }
                 check_eq!((fake.mapped(), fake.mapped_wrong()), (0, 0));
             }
@@ -103,7 +103,7 @@ mod suite {
                     check_eq!(fake.serve(0)?, 1);
                     for number in 1..=2 {
                         fake.finish(0, |_| Action::Complete(1))?;
-                        check_eq!(get(&mut vq)?.wire.number(), number);
+                        check_eq!(get(&mut vq)?.buffer.number(), number);
                     }
                 }
                 works(&mut vq, fake)

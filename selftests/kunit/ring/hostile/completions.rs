@@ -54,7 +54,7 @@ mod suite {
                 for long in [false, true] {
                     begin(&mut vq, fake, 2, long)?;
                     fake.finish(0, |_| Action::Twice(5))?;
-                    check_eq!(get(&mut vq)?.wire.number(), 1);
+                    check_eq!(get(&mut vq)?.buffer.number(), 1);
                     ended(&mut vq, fake, Broken::NotOutstanding, 2)?;
                 }
                 Ok(())
@@ -71,7 +71,7 @@ mod suite {
                 let mut vq = fake.c_queue(0)?;
                 begin(&mut vq, fake, 4, false)?;
                 fake.finish(0, |_| Action::Twice(1))?;
-                check_eq!(get(&mut vq)?.wire.number(), 1);
+                check_eq!(get(&mut vq)?.buffer.number(), 1);
                 check!(vq.get()?.is_none());
                 check!(vq.is_broken());
                 check_eq!(fake.mapped(), 3);
@@ -96,11 +96,11 @@ mod suite {
                 id = chain.id().into();
                 Action::Complete(1)
             })?;
-            check_eq!(get(&mut vq)?.wire.number(), 1);
+            check_eq!(get(&mut vq)?.buffer.number(), 1);
             add(&mut vq, 3, 0, 1)?;
             vq.kick();
             fake.finish(0, |_| Action::CompleteAs { id, len: 1 })?;
-            check_eq!(get(&mut vq)?.wire.number(), 3);
+            check_eq!(get(&mut vq)?.buffer.number(), 3);
             check!(vq.get()?.is_none());
             check!(!vq.is_broken());
             check_eq!(fake.mapped(), 1);
@@ -177,7 +177,7 @@ mod suite {
             let mut vq = fake.c_queue(0)?;
             begin(&mut vq, fake, 2, false)?;
             fake.finish(0, |_| Action::Complete(1))?;
-            check_eq!(get(&mut vq)?.wire.number(), 1);
+            check_eq!(get(&mut vq)?.buffer.number(), 1);
             // The entry is zeroes: the id of the first, which has come back.
             fake.inject(0, |ring| ring.split()?.set_used_idx(2))?;
             ended(&mut vq, fake, Broken::NotOutstanding, 2)
@@ -220,7 +220,7 @@ mod suite {
                 ring.write_used(0, 0, 1)?;
                 ring.set_used_idx(3)
             })?;
-            check_eq!(get(&mut vq)?.wire.number(), 1);
+            check_eq!(get(&mut vq)?.buffer.number(), 1);
             ended(&mut vq, fake, Broken::NotOutstanding, 2 + 3)
         })
     }
@@ -245,7 +245,7 @@ mod suite {
                 check!(vq.get()?.is_none());
                 for number in 1..=2 {
                     fake.finish(0, |_| Action::Complete(1))?;
-                    check_eq!(get(&mut vq)?.wire.number(), number);
+                    check_eq!(get(&mut vq)?.buffer.number(), number);
                 }
                 check!(vq.get()?.is_none());
                 check!(!vq.is_broken());
@@ -271,7 +271,7 @@ mod suite {
                 }
                 for number in 1..=2 {
                     fake.finish(0, |_| Action::Complete(1))?;
-                    check_eq!(get(&mut vq)?.wire.number(), number);
+                    check_eq!(get(&mut vq)?.buffer.number(), number);
                 }
                 works(&mut vq, fake)
             })?;

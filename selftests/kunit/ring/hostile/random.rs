@@ -66,7 +66,7 @@ fn round(vq: &mut CQueue, fake: &Fake, n: &mut Numbers) -> Result<bool> {
             0..3 => {
                 let (out, in_) = (n.below(3) as usize, 1 + n.below(2) as usize);
                 number += 1;
-                match vq.add(Wire::new(number, out, in_)?, How::Lists) {
+                match vq.add(CBuffer::new(number, out, in_)?, AddFn::Lists) {
                     Err(back) if back.error != ENOSPC && back.error != EIO => {
                         return Err(back.error)
                     }

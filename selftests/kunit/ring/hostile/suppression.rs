@@ -35,7 +35,7 @@ mod suite {
                 check_eq!(fake.traffic(0).kicks, 1);
                 check_eq!(fake.serve(0)?, 1);
                 fake.finish(0, |_| Action::Complete(1))?;
-                check_eq!(get(&mut vq)?.wire.number(), 1);
+                check_eq!(get(&mut vq)?.buffer.number(), 1);
                 Ok(())
             })?;
         }
@@ -55,7 +55,7 @@ mod suite {
                     check_eq!(fake.serve(0)?, 1);
                     wish(fake, round.wrapping_mul(104), round % 3)?;
                     fake.finish(0, |_| Action::Complete(1))?;
-                    check_eq!(get(&mut vq)?.wire.number(), round.into());
+                    check_eq!(get(&mut vq)?.buffer.number(), round.into());
                 }
                 check!(fake.traffic(0).kicks <= 200);
                 works(&mut vq, fake)
@@ -77,7 +77,7 @@ mod suite {
                     fake.inject(0, |ring| ring.split()?.scribble_used_event(value))?;
                     for number in 1..=2 {
                         fake.finish(0, |_| Action::Complete(1))?;
-                        check_eq!(get(&mut vq)?.wire.number(), number);
+                        check_eq!(get(&mut vq)?.buffer.number(), number);
                     }
                     check!(vq.enable_cb_delayed());
                     check!(!vq.is_broken());

@@ -13,11 +13,11 @@ use kernel::{
     prelude::*,
 };
 
-/// Bytes of each segment of a [`Wire`].
+/// Bytes of each segment of a [`CBuffer`].
 pub const SEGMENT: usize = 16;
 
 /// A buffer of so many segments to read and so many to write, with a number to know it by.
-pub struct Wire {
+pub struct CBuffer {
     number: u64,
     bytes: KVec<u8>,
     lists: KVec<bindings::scatterlist>,
@@ -26,7 +26,7 @@ pub struct Wire {
     pub(crate) mapped: KVec<u64>,
 }
 
-impl Wire {
+impl CBuffer {
     /// A buffer with `out` segments to read, whose bytes are the low ones of `number`, and `in_`
     /// segments of zeroes to write.
     ///
@@ -44,16 +44,16 @@ impl Wire {
             // SAFETY: Integers and pointers may be zero.
             lists.push(unsafe { MaybeUninit::zeroed().assume_init() }, GFP_KERNEL)?;
         }
-        let mut wire = Self {
+        let mut buffer = Self {
             number,
             bytes,
             lists,
             out,
             mapped: KVec::new(),
         };
-        wire.fill(0, out);
-        wire.fill(out, in_);
-        Ok(wire)
+        buffer.fill(0, out);
+        buffer.fill(out, in_);
+        Ok(buffer)
     }
 
     /// Makes a list of `count` segments from the one with number `first` on.

@@ -28,7 +28,7 @@ use kernel::{
 /// Delivers an interrupt to a target; returns whether someone had an interest in it.
 pub(crate) type Deliver = unsafe fn(*mut c_void) -> bool;
 
-/// The words that passed over a line.
+/// Numbers of notifications.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
     /// Notifications by the driver.
@@ -43,9 +43,10 @@ pub struct Traffic {
 ///
 /// # Invariants
 ///
-/// `target` is null, or valid for `deliver` until it was taken away and [`Line::sync`] returned.
+/// `target` is null, or valid for `deliver` until it was taken away and [`InterruptLine::sync`] has
+/// returned.
 #[pin_data(PinnedDrop)]
-pub(crate) struct Line {
+pub(crate) struct InterruptLine {
     #[pin]
     work: Opaque<bindings::irq_work>,
     /// One thread waits at a time: an `irq_work` wakes no other.
@@ -59,12 +60,12 @@ pub(crate) struct Line {
 }
 
 // SAFETY: The `irq_work` may be queued from and run on any CPU.
-unsafe impl Send for Line {}
+unsafe impl Send for InterruptLine {}
 
 // SAFETY: The `irq_work` may be queued from several CPUs at once; all else is atomic.
-unsafe impl Sync for Line {}
+unsafe impl Sync for InterruptLine {}
 
-impl Line {
+impl InterruptLine {
     pub(crate) fn new(deliver: Deliver) -> impl PinInit<Self> {
         // INVARIANT: `target` is null.
         pin_init!(Self {
@@ -85,10 +86,10 @@ impl Line {
     ///
     /// # Safety
     ///
-    /// `work` is that of a [`Line`].
+    /// `work` is that of an [`InterruptLine`].
     unsafe extern "C" fn fire(work: *mut bindings::irq_work) {
         // SAFETY: By the safety requirements; a line syncs before it goes away, when dropped.
-        let line = unsafe { &*kernel::container_of!(Opaque::cast_from(work), Line, work) };
+        let line = unsafe { &*kernel::container_of!(Opaque::cast_from(work), InterruptLine, work) };
         let target = line.target.load(Acquire);
         if target.is_null() {
             return;
@@ -145,7 +146,7 @@ impl Line {
 }
 
 #[pinned_drop]
-impl PinnedDrop for Line {
+impl PinnedDrop for InterruptLine {
     /// A worker may have raised the interrupt last, after the driver had left.
     fn drop(self: Pin<&mut Self>) {
         self.sync();

@@ -26,7 +26,7 @@ use kernel::prelude::*;
 const INDEX: u16 = 40;
 
 /// Such a queue, and the device's side of it.
-pub struct Lent {
+pub struct PreallocatedQueue {
     /// The driver's side.
     pub queue: CQueue,
     ring: Split,
@@ -40,7 +40,7 @@ impl Fake {
     /// # Errors
     ///
     /// `ENOMEM`; `EINVAL` if the ring refuses.
-    pub fn lend(&self, num: u16) -> Result<Lent> {
+    pub fn new_preallocated(&self, num: u16) -> Result<PreallocatedQueue> {
         // Descriptors, available and used ring with their events, and what aligning takes.
         let bytes = usize::from(num) * (16 + 2 + 8) + 12 + RING_ALIGN as usize;
         // SAFETY: May be called in process context.
@@ -58,7 +58,7 @@ impl Fake {
                 area.as_ptr(),
                 Some(notify),
                 None,
-                c"lent".as_char_ptr(),
+                c"preallocated".as_char_ptr(),
             )
         };
         if vq.is_null() {
@@ -79,7 +79,7 @@ impl Fake {
             ]
         };
         let (little, event_idx) = (self.negotiated(VERSION_1), self.negotiated(EVENT_IDX));
-        Ok(Lent {
+        Ok(PreallocatedQueue {
             queue,
             ring: Split::new(num, parts, little, event_idx),
             area,
@@ -88,7 +88,7 @@ impl Fake {
     }
 }
 
-impl Lent {
+impl PreallocatedQueue {
     /// Whether the ring begins where the memory does.
     pub fn is_in_place(&self) -> bool {
         // SAFETY: The queue has a split ring.
@@ -112,7 +112,7 @@ impl Lent {
     }
 }
 
-impl Drop for Lent {
+impl Drop for PreallocatedQueue {
     fn drop(&mut self) {
         // SAFETY: Nobody uses the queue and the memory any more.
         unsafe {
