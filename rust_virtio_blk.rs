@@ -100,7 +100,7 @@ module! {
 }
 
 virtio::module_param! {
-    /// At most so many virtqueues per device, polled ones included.
+    /// Most virtqueues per device, polled ones included.
     static NUM_REQUEST_QUEUES: u32 = 0;
     module: "rust_virtio_blk",
     name: "num_request_queues",
@@ -109,7 +109,7 @@ virtio::module_param! {
 }
 
 virtio::module_param! {
-    /// So many of the virtqueues of a device are polled.
+    /// Number of the virtqueues of a device that are polled.
     static POLL_QUEUES: u32 = 0;
     module: "rust_virtio_blk",
     name: "poll_queues",
@@ -127,7 +127,7 @@ virtio::module_param! {
 }
 
 virtio::module_param! {
-    /// A read fails if the device does not say that it wrote the data.
+    /// A read fails if the device does not claim to have written the data.
     static STRICT_LENGTHS: bool = false;
     module: "rust_virtio_blk",
     name: "strict_lengths",
@@ -136,7 +136,7 @@ virtio::module_param! {
 }
 
 virtio::module_param! {
-    /// A queue that is stuck is started anew alone, where the device can.
+    /// A stuck queue is restarted alone, if the device can do that.
     static RESET_QUEUES: bool = false;
     module: "rust_virtio_blk",
     name: "reset_queues",

@@ -61,7 +61,7 @@ impl DiskData {
         self.queues.iter().any(|queue| queue.is_broken())
     }
 
-    /// Whether there are queues: not while the device sleeps, nor after it was given up.
+    /// Whether there are queues: not while the device sleeps, nor after it was failed.
     pub(crate) fn has_queues(&self) -> bool {
         self.queues.iter().all(|queue| queue.has_queue())
     }
@@ -89,9 +89,9 @@ impl DiskData {
         self.reset(dev);
     }
 
-    /// Runs `f` with the device, or returns `None` if the binding is over. Memory is not freed by
-    /// I/O meanwhile: I/O to this disk may wait for a thread that waits for the device. Process
-    /// context, sleeps; does not nest.
+    /// Runs `f` with the device, or returns `None` if the binding is over. Memory
+    /// allocation in `f` does no I/O: I/O to this disk may wait for a thread that waits for the
+    /// device. Process context, sleeps; does not nest.
     pub(crate) fn with_device<R>(&self, f: impl FnOnce(&Device<Bound>) -> R) -> Option<R> {
         memory::without_io(|| self.link.with(f))
     }
@@ -116,7 +116,7 @@ impl DiskData {
         if self.health.is_not_woken() {
             Some(Failure::NotWoken)
         } else if !self.has_queues() {
-            // It was given up.
+            // The device sleeps, or was failed.
             None
         } else if self.is_broken() {
             Some(Failure::QueueBroken)

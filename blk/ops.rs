@@ -80,7 +80,7 @@ impl Operations for Blk {
                 };
                 match prepare(queue.endian, queue.strict, rq) {
                     Ok(rq) => batch.push_back(rq.start()),
-                    // Queued by itself, it can return the status.
+                    // The block layer queues it by itself then, and gets the status.
                     Err((rq, _)) => left.push_back(rq),
                 }
             }
@@ -114,7 +114,7 @@ impl Operations for Blk {
     fn map_queues(set: &Self::TagSetData, maps: &mut QueueMaps<'_>) {
         let (default, poll) = (set.split.default.into(), set.split.poll.into());
         let handles = set.handles.lock();
-        // What was asked for is what the set was made with, so none of this can fail.
+        // The set was made with these numbers, so none of this can fail.
         let _ = if handles.is_empty() {
             maps.spread(QueueKind::Default, 0, default)
         } else {
@@ -122,7 +122,7 @@ impl Operations for Blk {
             maps.follow(QueueKind::Default, 0, masks)
         };
         if maps.has(QueueKind::Poll) {
-            // No queue of its own: reads go with the rest.
+            // Reads have no queues of their own.
             let _ = maps.spread(QueueKind::Read, default, 0);
             let _ = maps.spread(QueueKind::Poll, default, poll);
         }

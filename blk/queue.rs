@@ -50,7 +50,7 @@ pub(crate) struct LockedQueue {
     doorbell: Doorbell,
     /// Byte order of request headers.
     pub(crate) endian: Endian,
-    /// A read fails if the device does not say that it wrote the data.
+    /// A read fails if the device does not claim to have written the data.
     pub(crate) strict: bool,
     /// A request was not answered in time.
     stuck: Atomic<bool>,

@@ -5,8 +5,8 @@
 //!
 //! The requests of a broken queue do not come back by themselves. The driver must not end them,
 //! because the device may still use their memory. So it resets the device, which returns all of
-//! them, and, if the disk is in use, [starts the device anew](crate::restart). If the device does
-//! not come back, or needs too many restarts, the driver gives it up: the disk has no queues and
+//! them, and, if the disk is in use, [restarts the device](crate::restart). If the device does
+//! not come back, or needs too many restarts, the driver fails it: the disk has no queues and
 //! fails every request at once, until the device is bound again, sleeps and wakes up, or its
 //! function is reset.
 

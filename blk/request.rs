@@ -109,8 +109,8 @@ pub(crate) fn take_status(rq: &mut Request<Blk>) -> Status {
 #[cold]
 fn take_status_slow(command: &mut BlkCommand, status: Status) -> Status {
     let status = match status {
-        // Success, but the device does not say that it wrote the data: what is there may be what
-        // was in memory before.
+        // Success, but the device does not claim to have written the data: the memory may have
+        // its old content.
         Status::OK if command.is_short() => Status::IOERR,
         status => status,
     };

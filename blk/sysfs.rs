@@ -44,7 +44,7 @@ impl Attribute for Serial {
         let disk_data = disk.data();
         let mut pending = disk_data.pending_id.lock();
         if pending.as_ref().is_some_and(|call| !call.has_ended()) {
-            // A device that did not answer one is not asked again: each costs it a request.
+            // A device that did not answer is not asked again: each call takes a request.
             return Err(EIO);
         }
         *pending = None;
@@ -63,7 +63,7 @@ impl Attribute for Serial {
         };
         match status.to_result() {
             Ok(()) => write_id(&id, page),
-            // There is none.
+            // The device has no string.
             Err(EIO) => Ok(()),
             Err(e) => Err(e),
         }
@@ -94,7 +94,7 @@ struct CacheType;
 /// The text of the file, by whether the cache is on.
 const CACHE_TYPES: [&str; 2] = ["write through", "write back"];
 
-/// Finds what was written, with or without a newline, among the types.
+/// Parses a type, with or without a newline, and returns whether the cache is on.
 fn parse_cache_type(text: &[u8]) -> Option<bool> {
     let text = text.strip_suffix(b"\n").unwrap_or(text);
     CACHE_TYPES
@@ -125,16 +125,16 @@ impl Attribute for CacheType {
     fn store(disk: &Disk<Blk>, text: &[u8]) -> Result {
         let on = parse_cache_type(text).ok_or(EINVAL)?;
         let disk_data = disk.data();
-        // Under the lock of the limits, so that of two writers the same one wins at the device
-        // and here.
+        // Under the lock of the limits, so that the last of two writers is the last one for the
+        // device, too.
         disk.update_limits(|limits| {
             let on = disk_data
                 .with_device(|dev| {
                     cache::switch(dev, on).inspect(|&on| {
-                        // Noted for a restart, which the requests may need that are waited for
-                        // before the disk says so.
+                        // For a restart: requests may need one that are waited for before the
+                        // disk reports the mode.
                         disk_data.health.set_cache_on(on);
-                        // Word of a cache that is on is older than this.
+                        // A report that the cache is on is older than this.
                         if !on {
                             disk_data.health.set_cache_report_due(false);
                         }

@@ -3,8 +3,8 @@
 //! The data that a driver keeps in each request: header, status and ranges.
 
 use crate::memory::{
-    DeviceReads,
-    DeviceWrites, //
+    DeviceReadable,
+    DeviceWritable, //
 };
 use blockdev::mq::{
     IdleRequest,
@@ -18,12 +18,12 @@ pub(crate) enum Payload<R> {
     /// The data of the request, if it has any.
     Data,
     /// One range, in place.
-    One(DeviceReads<R>),
+    One(DeviceReadable<R>),
     /// Several ranges.
     Many(KVec<R>),
 }
 
-/// A status that no device is to give: what is found there if it did not write one.
+/// The status of a device that wrote none. No device may write it.
 pub const NO_STATUS: u8 = 0xff;
 
 /// A block request as a device sees it.
@@ -31,24 +31,24 @@ pub const NO_STATUS: u8 = 0xff;
 /// `OUT` is the size of the header, `IN` the largest size of what the device writes after the
 /// data, whose last byte is the status, and `R` a range; all as bytes in the device's order.
 pub struct Command<const OUT: usize, const IN: usize, R: Copy> {
-    pub(crate) header: DeviceReads<[u8; OUT]>,
-    pub(crate) in_header: DeviceWrites<IN>,
+    pub(crate) header: DeviceReadable<[u8; OUT]>,
+    pub(crate) in_header: DeviceWritable<IN>,
     /// Bytes of `in_header` that are used, if that is not always [one](Command::in_len).
     in_len: u32,
     /// Bytes that the device says it wrote.
     written: u32,
-    /// Bytes that it must have written for success to need no second look: the data, where that is
-    /// asked for, or more than it can if there are ranges.
+    /// Bytes that the device must have written for the request to be [whole](Command::is_whole):
+    /// the data of a strict read, or more than there can be if there are ranges to drop.
     enough: u64,
     pub(crate) payload: Payload<R>,
 }
 
 impl<const OUT: usize, const IN: usize, R: Copy> Command<OUT, IN, R> {
-    /// A command that was not filled yet.
+    /// Returns an empty command.
     pub fn new() -> Self {
         Self {
-            header: DeviceReads::new([0; OUT]),
-            in_header: DeviceWrites::new(),
+            header: DeviceReadable::new([0; OUT]),
+            in_header: DeviceWritable::new(),
             in_len: 1,
             written: 0,
             enough: 0,
@@ -175,7 +175,7 @@ impl<const OUT: usize, const IN: usize, R: Copy + Send + 'static> Command<OUT, I
         };
         let first = range(sector, sectors);
         let payload = match rest.clone().count() {
-            0 => Payload::One(DeviceReads::new(first)),
+            0 => Payload::One(DeviceReadable::new(first)),
             more => {
                 // The room is there: no push allocates.
                 let mut many = KVec::with_capacity(1 + more, GFP_ATOMIC)?;

@@ -5,11 +5,11 @@
 use kernel::types::Opaque;
 use virtio::Segment;
 
-/// Memory that a device reads. It is aligned for its fields.
+/// Memory that a device reads, aligned for the fields in it.
 #[repr(C, align(8))]
-pub(crate) struct DeviceReads<T>(Opaque<T>);
+pub(crate) struct DeviceReadable<T>(Opaque<T>);
 
-impl<T: Copy> DeviceReads<T> {
+impl<T: Copy> DeviceReadable<T> {
     pub(crate) fn new(value: T) -> Self {
         Self(Opaque::new(value))
     }
@@ -26,12 +26,12 @@ impl<T: Copy> DeviceReads<T> {
     }
 }
 
-/// Memory that a device writes, at any time. There is never a reference to it; each byte is
-/// fetched once per use.
+/// Memory that a device may write at any time. There is never a reference to it, and each byte is
+/// read once per use.
 #[repr(C, align(8))]
-pub(crate) struct DeviceWrites<const N: usize>(Opaque<[u8; N]>);
+pub(crate) struct DeviceWritable<const N: usize>(Opaque<[u8; N]>);
 
-impl<const N: usize> DeviceWrites<N> {
+impl<const N: usize> DeviceWritable<N> {
     pub(crate) fn new() -> Self {
         Self(Opaque::new([0; N]))
     }

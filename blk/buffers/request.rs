@@ -80,7 +80,7 @@ where
 //   its data and its bios with their pages stay in place as long as the request is owned, which
 //   the token stands for.
 // - What the device writes is memory of the bios, to which nobody has a reference, and
-//   `DeviceWrites`.
+//   `DeviceWritable`.
 // - Header and ranges change only through the owner, and the data of a write is not changed by
 //   the block layer.
 // - The token is the request.
