@@ -244,7 +244,7 @@ impl Scenario for Holder {
 struct Linked {
     /// When the resource was released, the link led to the device. Negative: it was not released.
     found: Arc<Atomic<i32>>,
-    /// It does not start.
+    /// The driver does not start.
     fails: bool,
 }
 
