@@ -48,7 +48,7 @@ def test_two_guests_take_turns():
         for entry in [entry for entry in entries if entry.stack == stack]:
             turns.wait(entry.number)
             seen.append(entry.number)
-            turns.done([entry.number])
+            turns.done([entry])
 
     guests = [threading.Thread(target=guest, args=(stack,), daemon=True) for stack in "ba"]
     for one in guests:
@@ -61,7 +61,7 @@ def test_two_guests_take_turns():
 def test_a_guest_that_is_gone_holds_up_nobody():
     entries = order(["t"], ["a", "b"], 2)
     turns = Turns(entries)
-    turns.done([entry.number for entry in entries if entry.stack == "a"])
+    turns.done([entry for entry in entries if entry.stack == "a"])
     turns.wait(entries[1].number)
 
 

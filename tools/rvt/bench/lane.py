@@ -86,9 +86,7 @@ class Lane:
 
     def _turn(self, number: str) -> None:
         """A measurement is about to begin, so those of this guest before it are over."""
-        over = [entry for entry in self._entries.values() if entry.number < int(number)]
-        self._rounds.turns.done([entry.number for entry in over])
-        self._rounds.complete(over)
+        self._rounds.complete([entry for entry in self._entries.values() if entry.number < int(number)])
         self._rounds.turns.wait(int(number))
 
     def _line(self, step: str, text: str) -> None:

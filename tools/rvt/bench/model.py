@@ -13,7 +13,7 @@ from . import ratio, stacks, words
 from .results import METRICS
 
 #: The driver and ring that ratios are against.
-BASELINE = ("c", "c")
+BASELINE = tuple(stacks.BASELINE.split("-"))
 #: The configuration of a figure if nothing else is said.
 USUAL = {"indirect": True, "event_idx": True, "iommu": False, "vcpus": 1, "queues": 1}
 #: Metrics that mean something only in comparison, and those of which more is better.

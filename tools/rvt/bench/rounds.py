@@ -58,7 +58,6 @@ class Rounds:
         self._entries = order(list(plan.tasks),
                               [stack.name for stack in bench.stacks], plan.rounds)
         self.turns = Turns(self._entries)
-        self._open = set(self._entries)
         self._samples = {}
         self._skipped = set()
         self._failed = {}
@@ -114,8 +113,7 @@ class Rounds:
             self.bench.report.problem(f"{self.plan.part}: {', '.join(stack.label for stack in group)}",
                                       str(failure))
         finally:
-            self.turns.done([entry.number for entry in entries])
-        self.complete(entries)
+            self.complete(entries)
 
     def sample(self, entry, values: dict) -> None:
         """Takes what a measurement found, or more of it."""
@@ -141,10 +139,8 @@ class Rounds:
 
     def complete(self, entries: list) -> None:
         """Takes measurements as over, and tells the part of tasks that are."""
+        over = self.turns.done(entries)
         with self._lock:
-            before = {entry.task for entry in entries if entry in self._open}
-            self._open.difference_update(entries)
-            left = {entry.task for entry in self._open}
             for task in self.plan.tasks:
-                if task in before - left and task not in self._skipped:
+                if task in over - self._skipped:
                     self.plan.finished(task)

@@ -46,7 +46,7 @@ class Turns:
     """Hands the turn from guest to guest."""
 
     def __init__(self, entries: list):
-        self._open = {entry.number for entry in entries}
+        self._open = set(entries)
         self._changed = threading.Condition()
         self._ended = False
 
@@ -58,15 +58,17 @@ class Turns:
         `Failure` if the run is being ended.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._ended or min(self._open, default=0) >= number)
+            self._changed.wait_for(lambda: self._ended or all(entry.number >= number for entry in self._open))
             if self._ended:
                 raise Failure("the benchmark is being ended")
 
-    def done(self, numbers) -> None:
-        """Takes measurements off the list, whether they were made or not."""
+    def done(self, entries) -> set:
+        """Takes measurements off the list, whether they were made or not. Returns the tasks that end with them."""
         with self._changed:
-            self._open.difference_update(numbers)
+            before = {entry.task for entry in self._open}
+            self._open.difference_update(entries)
             self._changed.notify_all()
+            return before - {entry.task for entry in self._open}
 
     def end(self) -> None:
         """Sends everybody home."""
