@@ -5,6 +5,7 @@
 use crate::{
     device::Operations,
     napi::Napi,
+    page,
     pool::Gfp,
     skb::{
         RxSkb,
@@ -99,18 +100,14 @@ impl BigBuf {
     /// A copy of the first `N` bytes that the device wrote. What it writes later does not matter to
     /// the copy.
     pub fn read<const N: usize>(&self) -> [u8; N] {
-        let Some(Some(page)) = self.0.pages.first() else {
+        const { assert!(N <= PAGE_SIZE) };
+        let first = self.0.pages.first().and_then(Option::as_ref);
+        let Some(start) = first.and_then(page::address) else {
             return [0; N];
         };
-        const { assert!(N <= PAGE_SIZE) };
-        // SAFETY: The range is within the first page, which has an address as it is not from high
-        // memory. The device may write meanwhile, and any bytes will do, but the same ones each
-        // time that the copy is looked at: so they are read once.
-        unsafe {
-            crate::bindings::page_address(page.as_ptr())
-                .cast::<[u8; N]>()
-                .read_volatile()
-        }
+        // SAFETY: The range is within the first page. The device may write meanwhile, and any bytes
+        // will do, but the same ones each time that the copy is looked at: so they are read once.
+        unsafe { start.cast::<[u8; N]>().read_volatile() }
     }
 
     /// Makes a packet of the `len` bytes after the header: copied to the head if they are `copy`
@@ -141,15 +138,13 @@ impl BigBuf {
         if n > first_room {
             return Err(EMSGSIZE);
         }
-        let Some(Some(page)) = inner.pages.first() else {
+        let first = inner.pages.first().and_then(Option::as_ref);
+        let Some(start) = first.and_then(page::address) else {
             return Err(EMSGSIZE);
         };
         // SAFETY: The range is within the first page, and a new packet has room for it: it is not
         // more than was asked for.
-        unsafe {
-            let from = crate::bindings::page_address(page.as_ptr()).cast::<u8>();
-            skb.put(from.add(inner.pad as usize), n);
-        }
+        unsafe { skb.put(start.as_ptr().add(inner.pad as usize), n) };
         let mut left = len - n;
         let mut offset = inner.pad + n;
         for slot in inner.pages.iter_mut() {

@@ -26,6 +26,7 @@ const u32 RUST_CONST_HELPER_IFF_TX_SKB_NO_LINEAR = IFF_TX_SKB_NO_LINEAR;
 const size_t RUST_CONST_HELPER_NETDEV_PRIV_OFFSET = offsetof(struct net_device, priv);
 const size_t RUST_CONST_HELPER_L1_CACHE_BYTES = L1_CACHE_BYTES;
 const size_t RUST_CONST_HELPER_SKB_SHINFO_SIZE = SKB_DATA_ALIGN(sizeof(struct skb_shared_info));
+const size_t RUST_CONST_HELPER_SKB_CONTROL_BUFFER = sizeof_field(struct sk_buff, cb);
 const size_t RUST_CONST_HELPER_SKB_DATA_ALIGN = SMP_CACHE_BYTES;
 const size_t RUST_CONST_HELPER_NET_IP_ALIGN = NET_IP_ALIGN;
 const size_t RUST_CONST_HELPER_MAX_SKB_FRAGS = MAX_SKB_FRAGS;

@@ -30,6 +30,7 @@ pub mod features;
 pub mod frag;
 pub mod napi;
 pub mod packet;
+pub mod page;
 pub mod pool;
 pub mod rtnl;
 pub mod skb;

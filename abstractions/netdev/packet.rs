@@ -3,11 +3,12 @@
 //! Packets to transmit, with the virtio header before them.
 
 use crate::{
-    bindings,
     napi::Budget,
     skb::{
         self,
+        Fragment,
         SkBuff,
+        CONTROL_BUFFER,
         MAX_SKB_FRAGS, //
     },
 };
@@ -34,7 +35,7 @@ pub const TX_SEGMENTS: usize = MAX_SKB_FRAGS + 2;
 
 /// Longest header: what fits the control buffer of a packet, which the driver may use while it
 /// has the packet.
-pub const MAX_HEADER: u32 = 48;
+pub const MAX_HEADER: u32 = CONTROL_BUFFER as u32;
 
 /// Marks the token of a packet that is not counted against the byte limit of its queue. Packets
 /// are aligned to words.
@@ -153,18 +154,13 @@ impl TxPacket {
     /// says whether the packet is counted against the byte limit of its queue.
     #[inline(always)]
     pub fn new(skb: SkBuff, layout: HeaderLayout, counted: bool) -> Self {
-        let raw = skb.as_raw();
         let len = usize::from(layout.len);
-        // SAFETY: The packet is valid, as this owns a reference (type invariant of `SkBuff`).
-        let (head, data) = unsafe { ((*raw).head as usize, (*raw).data) };
+        let data = skb.data();
         // Aligned, so that devices which access the header in place may.
         let pushed = layout.inline
             && data as usize & 1 == 0
-            && (data as usize).wrapping_sub(head) >= len
-            // PERF: Most packets are no clones. A bit tells; the helper is a call on some kernels,
-            // of 10 instructions. SAFETY: By the type invariants of `SkBuff`, the packet is valid,
-            // and this is its owner.
-            && unsafe { (*raw).cloned() == 0 || !bindings::skb_header_cloned(raw) };
+            && skb.headroom() >= len
+            && !skb.is_header_cloned();
         // SAFETY: The header is within the headroom, which is as large, and whose owner is the
         // packet's, as its head is not shared; or it is within the control buffer, which belongs
         // to the driver for now, and is `MAX_HEADER` bytes.
@@ -172,7 +168,7 @@ impl TxPacket {
             if pushed {
                 clear(data.sub(len), len);
             } else {
-                clear((&raw mut (*raw).cb).cast(), len);
+                clear(skb.control_buffer(), len);
             }
         }
         // INVARIANT: The bytes were initialised. The length fits, by the type invariants of the
@@ -186,13 +182,11 @@ impl TxPacket {
     /// Returns the start of the header.
     #[inline(always)]
     fn header_ptr(&self) -> *mut u8 {
-        let raw = self.skb.as_raw();
         if self.shape.is_pushed() {
             // SAFETY: By the type invariants, it is right before the data.
-            unsafe { (*raw).data.sub(self.shape.header_len() as usize) }
+            unsafe { self.skb.data().sub(self.shape.header_len() as usize) }
         } else {
-            // SAFETY: The packet is valid, as this owns a reference (type invariant of `SkBuff`).
-            unsafe { (&raw mut (*raw).cb).cast() }
+            self.skb.control_buffer()
         }
     }
 
@@ -215,18 +209,6 @@ impl TxPacket {
     #[inline(always)]
     pub fn len(&self) -> u32 {
         self.skb.len()
-    }
-
-    /// Fragments behind the head.
-    #[inline(always)]
-    fn fragments(&self) -> usize {
-        // SAFETY: The packet is valid, as this owns a reference (type invariant of `SkBuff`).
-        if unsafe { (*self.skb.as_raw()).data_len } == 0 {
-            return 0;
-        }
-        // SAFETY: The packet and its shared part are valid (type invariant of `SkBuff`).
-        let n = unsafe { (*self.skb.shared_info()).nr_frags };
-        usize::from(n).min(MAX_SKB_FRAGS)
     }
 
     /// Whether there is no byte.
@@ -294,46 +276,29 @@ unsafe impl Buffer for TxPacket {
 
     #[inline(always)]
     fn is_common(&self) -> bool {
-        // SAFETY: The packet is valid, as this owns a reference (type invariant of `SkBuff`).
-        self.shape.is_pushed() && unsafe { (*self.skb.as_raw()).data_len } == 0
+        self.shape.is_pushed() && !self.skb.has_fragments()
     }
 
     #[inline(always)]
     fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result {
         let header = self.header_ptr().cast();
         let header_len = self.shape.header_len();
-        let raw = self.skb.as_raw();
         let head = self.skb.head_len();
         if self.shape.is_pushed() {
             sink.out(Segment::virt(header, header_len.wrapping_add(head)))?;
         } else {
             sink.out(Segment::virt(header, header_len))?;
             if head != 0 {
-                // SAFETY: The packet is valid, as this owns a reference (type invariant of
-                // `SkBuff`).
-                sink.out(Segment::virt(unsafe { (*raw).data }.cast(), head))?;
+                sink.out(Segment::virt(self.skb.data().cast(), head))?;
             }
         }
-        // SAFETY: The packet is valid, as this owns a reference (type invariant of `SkBuff`).
-        if unsafe { (*raw).data_len } == 0 {
+        if !self.skb.has_fragments() {
             return Ok(());
         }
-        let info = self.skb.shared_info();
-        // SAFETY: The packet and its shared part are valid (type invariant of `SkBuff`).
-        if !unsafe { (*info).frag_list }.is_null() {
+        if self.skb.has_frag_list() {
             return Err(EINVAL);
         }
-        let n = self.fragments();
-        for i in 0..n {
-            // SAFETY: There are as many fragments.
-            let frag = unsafe {
-                (&raw const (*info).frags)
-                    .cast::<bindings::skb_frag_t>()
-                    .add(i)
-            };
-            // SAFETY: `frag` is valid.
-            let (page, offset, len) =
-                unsafe { (bindings::skb_frag_page(frag), (*frag).offset, (*frag).len) };
+        for Fragment { page, offset, len } in self.skb.fragments() {
             if page.is_null() {
                 return Err(EINVAL);
             }
@@ -345,7 +310,7 @@ unsafe impl Buffer for TxPacket {
     #[inline(always)]
     fn segment_count(&self) -> usize {
         let head = !self.shape.is_pushed() && self.skb.head_len() != 0;
-        1 + usize::from(head) + self.fragments()
+        1 + usize::from(head) + self.skb.fragment_count()
     }
 
     #[inline(always)]

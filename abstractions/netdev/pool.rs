@@ -141,7 +141,8 @@ impl Gfp {
         }
     }
 
-    pub(crate) const fn flags(self) -> kernel::alloc::Flags {
+    /// Returns the flags for the kernel's allocators.
+    pub const fn flags(self) -> kernel::alloc::Flags {
         match self {
             Gfp::Atomic => GFP_ATOMIC,
             Gfp::Kernel => GFP_KERNEL,

@@ -15,12 +15,13 @@ pub use self::{
         RxSkb, //
     },
     tx::{
+        detach,
+        Fragment,
         Gso,
-        GsoKind, //
+        GsoKind,
+        CONTROL_BUFFER, //
     },
 };
-
-pub(crate) use self::tx::detach;
 
 use crate::{
     bindings,
@@ -58,19 +59,20 @@ impl SkBuff {
     ///
     /// `skb` is valid, and the caller gives up its reference.
     #[inline(always)]
-    pub(crate) unsafe fn from_raw(skb: NonNull<bindings::sk_buff>) -> Self {
+    pub unsafe fn from_raw(skb: NonNull<bindings::sk_buff>) -> Self {
         // INVARIANT: By the safety requirements.
         Self(skb)
     }
 
     /// Gives up the reference without freeing.
     #[inline(always)]
-    pub(crate) fn into_raw(self) -> *mut bindings::sk_buff {
+    pub fn into_raw(self) -> *mut bindings::sk_buff {
         ManuallyDrop::new(self).as_raw()
     }
 
+    /// Returns the C structure, which is valid as long as the packet is.
     #[inline(always)]
-    pub(crate) fn as_raw(&self) -> *mut bindings::sk_buff {
+    pub fn as_raw(&self) -> *mut bindings::sk_buff {
         self.0.as_ptr()
     }
 

@@ -93,7 +93,7 @@ impl RxSkb {
     /// The head has room for them, and nobody else refers to it. `src` is followed by `len`
     /// readable bytes, which others may change meanwhile.
     #[inline(always)]
-    pub(crate) unsafe fn put(&self, src: *const u8, len: u32) {
+    pub unsafe fn put(&mut self, src: *const u8, len: u32) {
         // SAFETY: By the safety requirements, there is room for `len` bytes, and as many at `src`.
         unsafe {
             let to = bindings::__skb_put(self.as_raw(), len).cast::<u8>();
@@ -140,7 +140,7 @@ impl RxSkb {
     ///
     /// Gives the page back if the packet has all the fragments it may have, or the range is not
     /// in the page.
-    pub(crate) fn add_page(&mut self, page: Page, offset: u32, len: u32) -> Result<(), Page> {
+    pub fn add_page(&mut self, page: Page, offset: u32, len: u32) -> Result<(), Page> {
         let info = self.shared_info();
         // SAFETY: The shared part is in the packet's head, which this alone owns (type invariant).
         let n = unsafe { (*info).nr_frags } as usize;
@@ -278,7 +278,7 @@ impl RxPacket {
         if data.len() < start {
             return None;
         }
-        let head = RxSkb::alloc(napi, copy.max(ETH_HLEN as u32))?;
+        let mut head = RxSkb::alloc(napi, copy.max(ETH_HLEN as u32))?;
         // SAFETY: A new packet with room for a header; the bytes are within the buffer, by the
         // type invariants of `RxData`.
         unsafe { head.put(data.start().add(skip as usize), ETH_HLEN as u32) };

@@ -2,7 +2,10 @@
 
 //! Packets to transmit.
 
-use super::SkBuff;
+use super::{
+    SkBuff,
+    MAX_SKB_FRAGS, //
+};
 use crate::{
     bindings,
     features::Features, //
@@ -32,6 +35,20 @@ pub struct Gso {
     pub ecn: bool,
     /// Payload bytes of each packet.
     pub size: u16,
+}
+
+/// Bytes of the control buffer of a packet.
+pub const CONTROL_BUFFER: usize = bindings::SKB_CONTROL_BUFFER;
+
+/// A fragment of a packet: bytes behind the head.
+#[derive(Clone, Copy)]
+pub struct Fragment {
+    /// The page, or the first of several. Null: the fragment is not in pages.
+    pub page: *mut bindings::page,
+    /// The offset of the fragment into the page.
+    pub offset: u32,
+    /// Bytes of the fragment.
+    pub len: u32,
 }
 
 /// The name that bindgen has for the structure of `headers` in `struct sk_buff`.
@@ -104,6 +121,84 @@ impl SkBuff {
         unsafe { (*self.as_raw()).__bindgen_anon_4.headers.as_ref() }
     }
 
+    /// Returns the start of the data in the head.
+    #[inline(always)]
+    pub fn data(&self) -> *mut u8 {
+        // SAFETY: The packet is valid, as this owns a reference (type invariant of `SkBuff`).
+        unsafe { (*self.as_raw()).data }
+    }
+
+    /// Bytes of the head before the data.
+    #[inline(always)]
+    pub fn headroom(&self) -> usize {
+        // SAFETY: The packet is valid, as this owns a reference (type invariant of `SkBuff`).
+        let head = unsafe { (*self.as_raw()).head };
+        (self.data() as usize).wrapping_sub(head as usize)
+    }
+
+    /// Whether the head is shared with another packet that needs what is before the data.
+    #[inline(always)]
+    pub fn is_header_cloned(&self) -> bool {
+        let skb = self.as_raw();
+        // PERF: Most packets are no clones. A bit tells; the helper is a call on some kernels, of
+        // 10 instructions.
+        // SAFETY: The packet is valid, as this owns a reference (type invariant of `SkBuff`).
+        unsafe { (*skb).cloned() != 0 && bindings::skb_header_cloned(skb) }
+    }
+
+    /// Returns the start of the control buffer, [`CONTROL_BUFFER`] bytes that belong to the owner
+    /// of the packet.
+    #[inline(always)]
+    pub fn control_buffer(&self) -> *mut u8 {
+        // SAFETY: The packet is valid, as this owns a reference (type invariant of `SkBuff`).
+        unsafe { (&raw mut (*self.as_raw()).cb).cast() }
+    }
+
+    /// Whether there are bytes behind the head.
+    #[inline(always)]
+    pub fn has_fragments(&self) -> bool {
+        // SAFETY: The packet is valid, as this owns a reference (type invariant of `SkBuff`).
+        unsafe { (*self.as_raw()).data_len != 0 }
+    }
+
+    /// Returns the number of fragments behind the head, those in other packets not counted.
+    #[inline(always)]
+    pub fn fragment_count(&self) -> usize {
+        if !self.has_fragments() {
+            return 0;
+        }
+        // SAFETY: The packet and its shared part are valid (type invariant of `SkBuff`).
+        let n = unsafe { (*self.shared_info()).nr_frags };
+        usize::from(n).min(MAX_SKB_FRAGS)
+    }
+
+    /// Returns the fragments behind the head.
+    #[inline(always)]
+    pub fn fragments(&self) -> impl Iterator<Item = Fragment> + '_ {
+        let info = self.shared_info();
+        (0..self.fragment_count()).map(move |i| {
+            // SAFETY: The packet and its shared part are valid (type invariant of `SkBuff`), and
+            // the latter has as many fragments.
+            unsafe {
+                let frag = (&raw const (*info).frags)
+                    .cast::<bindings::skb_frag_t>()
+                    .add(i);
+                Fragment {
+                    page: bindings::skb_frag_page(frag),
+                    offset: (*frag).offset,
+                    len: (*frag).len,
+                }
+            }
+        })
+    }
+
+    /// Whether a part of the data is in other packets, that this one has a list of.
+    #[inline(always)]
+    pub fn has_frag_list(&self) -> bool {
+        // SAFETY: The packet and its shared part are valid (type invariant of `SkBuff`).
+        !unsafe { (*self.shared_info()).frag_list }.is_null()
+    }
+
     /// Whether the packet is cut in software if the device has `features`.
     #[inline(always)]
     pub fn needs_gso(&self, features: Features) -> bool {
@@ -136,7 +231,8 @@ impl SkBuff {
 /// # Safety
 ///
 /// `skb` is valid and nobody else uses what it refers to.
-pub(crate) unsafe fn detach(skb: *mut bindings::sk_buff) {
+#[inline(always)]
+pub unsafe fn detach(skb: *mut bindings::sk_buff) {
     // SAFETY: By the safety requirements, `skb` is valid, and nobody else uses what it refers to.
     unsafe { bindings::skb_detach(skb) };
 }
