@@ -41,12 +41,12 @@ use kernel::{
     prelude::*,
     sync::Arc, //
 };
+use net_buffers::packet::HeaderLayout;
 use netdev::{
     affinity::{
         num_online_cpus,
         CpusLocked, //
     },
-    packet::HeaderLayout,
     Features,
     MacAddr,
     NetDevice,

@@ -24,12 +24,12 @@ use kernel::{
     prelude::*,
     sync::atomic::Relaxed, //
 };
+use net_buffers::packet::TX_SEGMENTS;
 use netdev::{
     affinity::{
         self,
         CpusLocked, //
     },
-    packet::TX_SEGMENTS,
     Device,
     Rtnl, //
 };

@@ -40,8 +40,8 @@ use kernel::{
     page::PAGE_SIZE,
     prelude::*, //
 };
+use net_buffers::BigBuf;
 use netdev::{
-    BigBuf,
     Budget,
     Device,
     Gfp,

@@ -30,12 +30,12 @@ use kernel::{
     prelude::*,
     sync::atomic::Relaxed, //
 };
+use net_buffers::{
+    packet::HeaderLayout,
+    TxPacket, //
+};
 use netdev::{
     device::ratelimit,
-    packet::{
-        HeaderLayout,
-        TxPacket, //
-    },
     skb::MAX_SKB_FRAGS,
     Budget,
     Napi,

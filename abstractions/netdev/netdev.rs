@@ -13,14 +13,12 @@
 //!   completing the poll uses it up.
 //! - [`Rtnl`] proves that the lock of network configuration is held.
 //!
-//! Packets and receive buffers are owned values. Those that a device reads or writes implement
-//! [`virtio::Buffer`].
+//! Packets and receive buffers are owned values. The latter implement [`virtio::Buffer`].
 
 #![deny(unsafe_op_in_unsafe_fn)]
 
 pub mod addr;
 pub mod affinity;
-pub mod big;
 mod bindings;
 pub mod counter;
 pub mod cpuhp;
@@ -29,7 +27,6 @@ pub mod ethtool;
 pub mod features;
 pub mod frag;
 pub mod napi;
-pub mod packet;
 pub mod page;
 pub mod pool;
 pub mod rtnl;
@@ -47,7 +44,6 @@ pub use crate::{
         AddrList,
         MacAddr, //
     },
-    big::BigBuf,
     counter::Counter,
     device::{
         Device,
@@ -70,7 +66,6 @@ pub use crate::{
         Source,
         TxPoll, //
     },
-    packet::TxPacket,
     pool::{
         Gfp,
         Pool,

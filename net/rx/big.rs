@@ -28,9 +28,9 @@ use kernel::{
     alloc::KVec,
     prelude::*, //
 };
+use net_buffers::BigBuf;
 use netdev::{
     skb::ETH_HLEN,
-    BigBuf,
     Budget,
     Gfp, //
 };

@@ -16,8 +16,8 @@ use crate::{
     },
     stats::TxCounters,
 };
+use net_buffers::TxPacket;
 use netdev::{
-    packet::TxPacket,
     Budget,
     Device,
     StackQueue, //

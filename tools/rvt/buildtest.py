@@ -116,12 +116,14 @@ def _nothing_to_do(build: _Build) -> str:
 #: A file -> the files that are made again when it has changed, and some that are not.
 _TOUCHED = {
     "net/tx.rs": ("virtio_net.o rust_virtio_net.ko",
-                  "vring.o virtio.o virtio_blk.o netdev.o bindings_generated.rs"),
-    "abstractions/netdev/bindings_helper.h": ("bindings_generated.rs netdev.o virtio_net.o rust_virtio_net.ko",
-                                     "vring.o virtio.o blockdev.o blk_buffers.o virtio_blk.o rust_virtio_blk.ko"),
-    "virtqueue/ring/slot.rs": ("vring.o virtio.o blk_buffers.o netdev.o virtio_blk.o virtio_net.o rust_vring.ko "
-                               "rust_virtqueue.ko rust_virtio_blk.ko rust_virtio_net.ko",
-                               "blockdev.o bindings_generated.rs"),
+                  "net_buffers.o vring.o virtio.o virtio_blk.o netdev.o bindings_generated.rs"),
+    "abstractions/netdev/bindings_helper.h": ("bindings_generated.rs netdev.o net_buffers.o virtio_net.o "
+                                              "rust_virtio_net.ko",
+                                              "vring.o virtio.o blockdev.o blk_buffers.o virtio_blk.o "
+                                              "rust_virtio_blk.ko"),
+    "virtqueue/ring/slot.rs": ("vring.o virtio.o blk_buffers.o net_buffers.o virtio_blk.o virtio_net.o "
+                               "rust_vring.ko rust_virtqueue.ko rust_virtio_blk.ko rust_virtio_net.ko",
+                               "blockdev.o netdev.o bindings_generated.rs"),
 }
 
 

@@ -2,16 +2,6 @@
 
 //! Packets to transmit, with the virtio header before them.
 
-use crate::{
-    napi::Budget,
-    skb::{
-        self,
-        Fragment,
-        SkBuff,
-        CONTROL_BUFFER,
-        MAX_SKB_FRAGS, //
-    },
-};
 use core::{
     ffi::c_void,
     ptr::{
@@ -20,6 +10,16 @@ use core::{
     },
 };
 use kernel::prelude::*;
+use netdev::{
+    skb::{
+        self,
+        Fragment,
+        CONTROL_BUFFER,
+        MAX_SKB_FRAGS, //
+    },
+    Budget,
+    SkBuff, //
+};
 use virtio::{
     AddError,
     Buffer,

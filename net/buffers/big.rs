@@ -2,16 +2,6 @@
 
 //! Receive buffers of several pages, for devices without mergeable buffers.
 
-use crate::{
-    device::Operations,
-    napi::Napi,
-    page,
-    pool::Gfp,
-    skb::{
-        RxSkb,
-        ETH_HLEN, //
-    },
-};
 use core::{
     ffi::c_void,
     ptr::{
@@ -25,7 +15,15 @@ use kernel::{
         Page,
         PAGE_SIZE, //
     },
-    prelude::*,
+    prelude::*, //
+};
+use netdev::{
+    page,
+    skb::ETH_HLEN,
+    Gfp,
+    Napi,
+    Operations,
+    RxSkb, //
 };
 use virtio::{
     Buffer,
