@@ -40,7 +40,11 @@ use kernel::{
     page::PAGE_SIZE,
     prelude::*, //
 };
-use net_buffers::BigBuf;
+use net_buffers::{
+    BigBuf,
+    Filling,
+    FragBuf, //
+};
 use netdev::{
     Budget,
     Device,
@@ -49,8 +53,6 @@ use netdev::{
     Polled,
     Pool,
     PoolPlace,
-    RxData,
-    RxFrag,
     RxKind,
     RxPoll, //
 };
@@ -76,9 +78,9 @@ pub(crate) struct RxState {
 /// A receive virtqueue.
 pub(crate) enum RxQueue {
     /// Of fragments of pages, as many for a packet as it takes.
-    Mergeable(Virtqueue<RxFrag>),
+    Mergeable(Virtqueue<FragBuf>),
     /// Of fragments of pages, one for each packet.
-    Small(Virtqueue<RxFrag>),
+    Small(Virtqueue<FragBuf>),
     /// Of whole pages.
     Big(Virtqueue<BigBuf>),
 }
@@ -210,9 +212,14 @@ fn kind(negotiated: &Negotiated, pair: &Pair) -> Option<RxKind> {
 
 /// Adds buffers until the ring is full, and notifies the device once.
 #[inline(never)]
-fn fill_frags(queue: impl QueueOps<RxFrag>, pool: &mut Pool<'_>, kind: RxKind, gfp: Gfp) -> Filled {
+fn fill_frags(
+    queue: impl QueueOps<FragBuf>,
+    pool: &mut Pool<'_>,
+    kind: RxKind,
+    gfp: Gfp,
+) -> Filled {
     let mut room = queue.num_free();
-    let mut filling = match pool.fill(queue, kind, gfp) {
+    let mut filling = match Filling::new(pool, queue, kind, gfp) {
         Ok(filling) => filling,
         Err(e) => {
             return Filled {
@@ -276,7 +283,7 @@ pub(crate) fn poll<'a>(mut poll: RxPoll<'a, Nic<'_>>) -> Polled<'a> {
 /// Not inlined, as one poll function has one of the modes in common use.
 #[inline(never)]
 fn poll_small<'a, 'b>(
-    vq: &mut Virtqueue<RxFrag>,
+    vq: &mut Virtqueue<FragBuf>,
     context: Context<'a, 'b>,
     pool: PoolPlace<'a, Nic<'b>>,
     budget: Budget<'a>,
@@ -328,7 +335,7 @@ impl<'a, 'b> Context<'a, 'b> {
 /// fewer than the budget if that was all, with callbacks on.
 #[inline(always)]
 fn poll_frags<'a, 'b, const MERGEABLE: bool>(
-    mut queue: impl QueueOps<RxFrag>,
+    mut queue: impl QueueOps<FragBuf>,
     context: Context<'a, 'b>,
     mut pool: PoolPlace<'a, Nic<'b>>,
     budget: Budget<'a>,
@@ -349,7 +356,7 @@ fn poll_frags<'a, 'b, const MERGEABLE: bool>(
                 if MERGEABLE {
                     mergeable::receive(context, queue, used);
                 } else {
-                    let (frag, len) = RxData::new(used).into_parts();
+                    let (frag, len) = FragBuf::received(used).into_parts();
                     small::receive(context, frag, len);
                 }
             }
@@ -406,7 +413,7 @@ fn until_quiet<Q>(
 #[inline(always)]
 fn refill<'b>(
     context: Context<'_, 'b>,
-    queue: impl QueueOps<RxFrag>,
+    queue: impl QueueOps<FragBuf>,
     pool: &mut PoolPlace<'_, Nic<'b>>,
 ) {
     let negotiated = &context.dev().data().negotiated;

@@ -1,24 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Receive buffers that are fragments of pages of a page pool.
+//! Memory to receive to: fragments of pages of a page pool.
 
 use crate::bindings;
 use core::{
-    ffi::c_void,
     mem::ManuallyDrop,
     ptr::NonNull, //
 };
 use kernel::{
     page::PAGE_SIZE,
-    prelude::*,
     transmute::FromBytes, //
-};
-use virtio::{
-    Buffer,
-    RawToken,
-    Segment,
-    SegmentSink,
-    Used, //
 };
 
 /// Bytes that the administration of a packet takes at the end of its memory.
@@ -38,8 +29,8 @@ pub const fn skb_data_align(len: u32) -> u32 {
     len.next_multiple_of(bindings::SKB_DATA_ALIGN as u32)
 }
 
-/// The shape of a fragment, which has to be known while the device has it: one word, which travels
-/// as the context of the buffer. Zero if it was lost.
+/// The shape of a fragment, which has to be known while the device has it: one word, which may
+/// travel with the address. Zero if it was lost.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Shape(u32);
 
@@ -189,10 +180,44 @@ impl RxFrag {
         }
     }
 
+    /// Gives up the fragment without freeing it. Returns the start of the bytes that the device may
+    /// write, and the shape of the fragment.
+    #[inline(always)]
+    pub fn into_raw(self) -> (NonNull<u8>, u32) {
+        let this = ManuallyDrop::new(self);
+        (this.start, this.shape.0)
+    }
+
+    /// Takes a fragment over. One whose shape is zero has a capacity of zero, and finds its pool by
+    /// its page when dropped.
+    ///
+    /// # Safety
+    ///
+    /// `start` came from [`RxFrag::into_raw`], which is used up here, and `shape` with it, or
+    /// `shape` is zero.
+    #[inline(always)]
+    pub unsafe fn from_raw(start: NonNull<u8>, shape: u32) -> Self {
+        // INVARIANT: By the safety requirements, both are of a fragment, or the shape is zero.
+        Self {
+            start,
+            shape: Shape(shape),
+        }
+    }
+
     /// Returns the start of the bytes that the device may write.
     #[inline(always)]
-    pub(crate) fn start(&self) -> *mut u8 {
+    pub fn start(&self) -> *mut u8 {
         self.start.as_ptr()
+    }
+
+    /// Returns the address of these bytes for the device that the pool maps its pages for, if it
+    /// does.
+    #[inline(always)]
+    pub fn dma_addr(&self) -> Option<bindings::dma_addr_t> {
+        // SAFETY: By the type invariants, the page is mapped if the shape says so.
+        self.shape
+            .is_mapped()
+            .then(|| unsafe { bindings::page_pool_dma_addr_va(self.start().cast()) })
     }
 
     /// Start of the fragment.
@@ -241,26 +266,26 @@ impl RxFrag {
 #[repr(C, packed)]
 struct Unaligned<T>(T);
 
-/// A receive buffer that a device has written to.
+/// A fragment that a device has written to.
 ///
 /// # Invariants
 ///
-/// The device had room for `len` bytes.
+/// `len` is at most the capacity of the fragment.
 pub struct RxData {
     frag: RxFrag,
     len: u32,
 }
 
 impl RxData {
-    /// Creates the bytes that a device wrote to a buffer.
+    /// Makes the `len` bytes that a device wrote to a fragment visible to the CPU.
+    ///
+    /// # Safety
+    ///
+    /// `len` is at most the [capacity](RxFrag::capacity) of the fragment.
     #[inline(always)]
-    pub fn new(used: Used<RxFrag>) -> Self {
-        let len = used.len();
-        // INVARIANT: As `Used` has it; a buffer has as much room as it told.
-        let data = Self {
-            frag: used.into_buffer(),
-            len,
-        };
+    pub unsafe fn new(frag: RxFrag, len: u32) -> Self {
+        // INVARIANT: By the safety requirements.
+        let data = Self { frag, len };
         if data.frag.shape.is_mapped() {
             // SAFETY: By the type invariants, the page is mapped, and the range is within it.
             unsafe { bindings::page_pool_sync_va(data.frag.start().cast(), data.len) };
@@ -329,57 +354,5 @@ impl Drop for RxFrag {
     fn drop(&mut self) {
         // SAFETY: By the type invariants; the value is not used any more.
         unsafe { bindings::page_pool_put_va(self.start().cast()) };
-    }
-}
-
-// SAFETY:
-// - The fragment owns the memory that it describes, whatever form it has.
-// - There is no reference to it.
-// - It gives nothing to read.
-// - The token is the address, and the context the shape. Without the shape, what comes back has a
-//   capacity of zero, and finds its pool by its page when dropped.
-unsafe impl Buffer for RxFrag {
-    const HAS_CTX: bool = true;
-    const COMMON_COUNT: u16 = 1;
-
-    #[inline(always)]
-    fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result {
-        let len = self.capacity();
-        sink.in_(if self.shape.is_mapped() {
-            // SAFETY: By the type invariants, the page is mapped.
-            let addr = unsafe { bindings::page_pool_dma_addr_va(self.start().cast()) };
-            Segment::premapped(addr, len)
-        } else {
-            Segment::virt(self.start().cast(), len)
-        })
-    }
-
-    #[inline(always)]
-    fn segment_count(&self) -> usize {
-        1
-    }
-
-    #[inline(always)]
-    fn writable_len(&self) -> u32 {
-        self.capacity()
-    }
-
-    #[inline(always)]
-    fn into_raw(self) -> RawToken {
-        let this = ManuallyDrop::new(self);
-        RawToken {
-            data: this.start.cast(),
-            ctx: this.shape.0 as usize as *mut c_void,
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn from_raw(raw: RawToken) -> Self {
-        // INVARIANT: By the safety requirements, they are those of a fragment, or the shape is
-        // zero.
-        Self {
-            start: raw.data.cast(),
-            shape: Shape(raw.ctx as usize as u32),
-        }
     }
 }

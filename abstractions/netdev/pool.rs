@@ -29,7 +29,6 @@ use kernel::{
     page::PAGE_SIZE,
     prelude::*, //
 };
-use virtio::QueueOps;
 
 /// A page pool that belongs to a receive queue.
 ///
@@ -97,11 +96,10 @@ impl PagePool {
         !self.dma_dev.is_null()
     }
 
-    /// Whether a queue may have buffers of the pool: the pages are mapped for its device, or are
-    /// not mapped.
+    /// Whether a device may have memory of the pool: the pages are mapped for it, or not at all.
     #[inline]
-    fn is_for(&self, queue: &impl QueueOps<RxFrag>) -> bool {
-        !self.is_mapped() || self.dma_dev == queue.dma_dev().map_or(null_mut(), raw_device)
+    fn is_for(&self, dev: Option<&device::Device>) -> bool {
+        !self.is_mapped() || self.dma_dev == dev.map_or(null_mut(), raw_device)
     }
 
     /// Has pages that come back be put into the pool's ring only, and not into the cache that its
@@ -214,58 +212,22 @@ impl<'a> Pool<'a> {
         }
     }
 
-    /// Fills a queue with receive buffers of a kind. Process context with [`Gfp::Kernel`].
+    /// As [`Pool::frags`], for `dev` to write to; `None` is a device that nothing is mapped for.
     ///
     /// # Errors
     ///
-    /// `EINVAL`: the pool maps its pages for another device than that of the queue.
+    /// `EINVAL`: the pool maps its pages for another device.
     #[inline(always)]
-    pub fn fill<Q: QueueOps<RxFrag>>(
+    pub fn frags_for(
         &mut self,
-        queue: Q,
+        dev: Option<&device::Device>,
         kind: RxKind,
         gfp: Gfp,
-    ) -> Result<Filling<'_, Q>> {
-        if !self.pool.is_for(&queue) {
+    ) -> Result<Frags<'_>> {
+        if !self.pool.is_for(dev) {
             return Err(EINVAL);
         }
-        // INVARIANT: As was just compared.
-        Ok(Filling {
-            frags: self.frags(kind, gfp),
-            queue,
-        })
-    }
-}
-
-/// A queue that is being filled with receive buffers.
-///
-/// # Invariants
-///
-/// The memory of `frags` is mapped, if at all, for the device of `queue`.
-pub struct Filling<'a, Q> {
-    frags: Frags<'a>,
-    queue: Q,
-}
-
-impl<Q: QueueOps<RxFrag>> Filling<'_, Q> {
-    /// Allocates a buffer and gives it to the device, which is not notified.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM`, and those of [`Virtqueue::add_buf`](virtio::Virtqueue::add_buf). The buffer is
-    /// back in the pool.
-    #[inline(always)]
-    pub fn add(&mut self) -> Result {
-        let frag = self.frags.alloc().ok_or(ENOMEM)?;
-        // SAFETY: `frags` are mapped, if at all, for the device of `queue` (type invariant).
-        unsafe { self.queue.add_premapped(frag) }?;
-        Ok(())
-    }
-
-    /// The queue.
-    #[inline(always)]
-    pub fn finish(self) -> Q {
-        self.queue
+        Ok(self.frags(kind, gfp))
     }
 }
 

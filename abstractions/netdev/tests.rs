@@ -6,12 +6,10 @@
 
 #[macro_use]
 mod check;
-mod queue;
 mod rig;
 mod toy;
 
 use self::{
-    queue::Full,
     rig::{
         until,
         Rig, //
@@ -260,20 +258,20 @@ mod suite {
     fn mapped_for_another() -> Result {
         let (rig, other) = (Rig::new(1, 64)?, Rig::new(1, 64)?);
         let kind = RxKind::new(256, 0, false).ok_or(EINVAL)?;
-        let fills = |dma, dev| -> Result<bool> {
+        let gives = |dma, dev| -> Result<bool> {
             let mut rtnl = Rtnl::lock();
             rig.net.set_page_pool(0, Some((64, dma)), &mut rtnl)?;
             let ((), mut pool) = rig.net.rx_stopped(0, &mut rtnl).ok_or(EBUSY)?;
             let mut pool = pool.get().ok_or(EINVAL)?;
-            let filled = pool.fill(Full(dev), kind, Gfp::Kernel);
-            Ok(filled.is_ok())
+            let frags = pool.frags_for(dev, kind, Gfp::Kernel);
+            Ok(frags.is_ok())
         };
         let (ours, theirs) = (rig.parent(), other.parent());
-        check!(fills(None, None)?);
-        check!(fills(None, Some(theirs))?);
-        check!(!fills(Some(ours), Some(theirs))?);
-        check!(!fills(Some(ours), None)?);
-        check!(fills(Some(ours), Some(ours))?);
+        check!(gives(None, None)?);
+        check!(gives(None, Some(theirs))?);
+        check!(!gives(Some(ours), Some(theirs))?);
+        check!(!gives(Some(ours), None)?);
+        check!(gives(Some(ours), Some(ours))?);
         Ok(())
     }
 

@@ -10,9 +10,14 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 
 mod big;
+mod frag;
 pub mod packet;
 
 pub use crate::{
     big::BigBuf,
+    frag::{
+        Filling,
+        FragBuf, //
+    },
     packet::TxPacket, //
 };

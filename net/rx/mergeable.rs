@@ -21,6 +21,7 @@ use crate::header::{
     MAX_LEN, //
 };
 use kernel::page::PAGE_SIZE;
+use net_buffers::FragBuf;
 use netdev::{
     frag::{
         NET_IP_ALIGN,
@@ -58,11 +59,11 @@ pub(super) fn kind(len: u32, mapped: bool) -> Option<RxKind> {
 #[inline(always)]
 pub(super) fn receive(
     context: Context<'_, '_>,
-    queue: &mut impl QueueOps<RxFrag>,
-    used: Used<RxFrag>,
+    queue: &mut impl QueueOps<FragBuf>,
+    used: Used<FragBuf>,
 ) {
     let negotiated = &context.dev().data().negotiated;
-    let data = RxData::new(used);
+    let data = FragBuf::received(used);
     // With this kind of buffers, headers have all fields.
     let Some(header) = RawHeader::read(&data) else {
         // There is none to say how many buffers follow.
@@ -89,7 +90,7 @@ pub(super) fn receive(
 #[inline(never)]
 fn receive_more(
     context: Context<'_, '_>,
-    mut queue: impl QueueOps<RxFrag>,
+    mut queue: impl QueueOps<FragBuf>,
     frag: RxFrag,
     len: u32,
     header: RawHeader,
@@ -131,7 +132,7 @@ fn receive_more(
             return wrong_length(context);
         };
         more -= 1;
-        let data = RxData::new(used);
+        let data = FragBuf::received(used);
         let len = data.len();
         context.received(len);
         // Nothing, which is also what is left of a length that cannot be: the packet has a hole.
@@ -152,7 +153,7 @@ fn receive_more(
 
 /// Takes the rest of a packet that is dropped.
 #[cold]
-fn discard(context: Context<'_, '_>, queue: &mut impl QueueOps<RxFrag>, buffers: u16) {
+fn discard(context: Context<'_, '_>, queue: &mut impl QueueOps<FragBuf>, buffers: u16) {
     for _ in 0..buffers {
         let Some(used) = queue.get_buf() else {
             return;

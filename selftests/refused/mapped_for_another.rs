@@ -2,24 +2,19 @@
 
 //! Receive buffers, whose pages may be mapped for a device, that are given to whichever other.
 
-use netdev::{
-    pool::Frags,
-    RxFrag, //
-};
+use net_buffers::FragBuf;
+use netdev::pool::Frags;
 use virtio::{
     QueueOps,
-    Used,
-    Virtqueue, //
+    Used, //
 };
 
-/// A new one.
-pub fn allocated(frags: &mut Frags<'_>, queue: &mut Virtqueue<RxFrag>) {
-    if let Some(frag) = frags.alloc() {
-        let _ = queue.add_buf(frag); //~ E0277
-    }
+/// A new one, for any queue.
+pub fn allocated(frags: &mut Frags<'_>) -> Option<FragBuf> {
+    frags.alloc() //~ E0308
 }
 
 /// One that came back from another device.
-pub fn used(used: Used<RxFrag>, queue: &mut impl QueueOps<RxFrag>) {
+pub fn used(used: Used<FragBuf>, queue: &mut impl QueueOps<FragBuf>) {
     let _ = queue.add_buf(used.into_buffer()); //~ E0277
 }

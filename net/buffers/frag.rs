@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Receive buffers that are fragments of pages of a page pool.
+
+use core::ptr::without_provenance_mut;
+use kernel::prelude::*;
+use netdev::{
+    pool::Frags,
+    Gfp,
+    Pool,
+    RxData,
+    RxFrag,
+    RxKind, //
+};
+use virtio::{
+    Buffer,
+    QueueOps,
+    RawToken,
+    Segment,
+    SegmentSink,
+    Used, //
+};
+
+/// A fragment of a page that a device receives to.
+///
+/// Its page may be mapped for a device, so only [`Filling`] gives it to a queue.
+pub struct FragBuf(RxFrag);
+
+impl FragBuf {
+    /// Returns what the device wrote to a buffer.
+    #[inline(always)]
+    pub fn received(used: Used<Self>) -> RxData {
+        let len = used.len();
+        // SAFETY: The length of a used buffer is at most the room that the buffer told, which is
+        // the capacity of the fragment.
+        unsafe { RxData::new(used.into_buffer().0, len) }
+    }
+}
+
+// SAFETY:
+// - The fragment owns its memory, whatever form it has.
+// - There is no reference to it.
+// - It gives nothing to read.
+// - The token is the address, and the context the shape. A fragment without the shape has a
+//   capacity of zero.
+unsafe impl Buffer for FragBuf {
+    const HAS_CTX: bool = true;
+    const COMMON_COUNT: u16 = 1;
+
+    #[inline(always)]
+    fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result {
+        let len = self.0.capacity();
+        sink.in_(match self.0.dma_addr() {
+            Some(addr) => Segment::premapped(addr, len),
+            None => Segment::virt(self.0.start().cast(), len),
+        })
+    }
+
+    #[inline(always)]
+    fn segment_count(&self) -> usize {
+        1
+    }
+
+    #[inline(always)]
+    fn writable_len(&self) -> u32 {
+        self.0.capacity()
+    }
+
+    #[inline(always)]
+    fn into_raw(self) -> RawToken {
+        let (start, shape) = self.0.into_raw();
+        RawToken {
+            data: start.cast(),
+            ctx: without_provenance_mut(shape as usize),
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn from_raw(raw: RawToken) -> Self {
+        // SAFETY: By the safety requirements, both are of a fragment that `into_raw` gave up, or
+        // the shape is lost, and zero.
+        Self(unsafe { RxFrag::from_raw(raw.data.cast(), raw.ctx.addr() as u32) })
+    }
+}
+
+/// A queue that is being filled with receive buffers.
+///
+/// # Invariants
+///
+/// The memory of `frags` is mapped, if at all, for the device of `queue`.
+pub struct Filling<'a, Q> {
+    frags: Frags<'a>,
+    queue: Q,
+}
+
+impl<'a, Q: QueueOps<FragBuf>> Filling<'a, Q> {
+    /// Fills a queue with buffers of a kind from a pool. Process context with [`Gfp::Kernel`].
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL`: the pool maps its pages for another device than that of the queue.
+    #[inline(always)]
+    pub fn new(pool: &'a mut Pool<'_>, queue: Q, kind: RxKind, gfp: Gfp) -> Result<Self> {
+        // INVARIANT: They are mapped for no other device than that of the queue.
+        Ok(Self {
+            frags: pool.frags_for(queue.dma_dev(), kind, gfp)?,
+            queue,
+        })
+    }
+
+    /// Allocates a buffer and gives it to the device, which is not notified.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, and those of [`Virtqueue::add_buf`](virtio::Virtqueue::add_buf). The buffer is
+    /// back in the pool.
+    #[inline(always)]
+    pub fn add(&mut self) -> Result {
+        let frag = self.frags.alloc().ok_or(ENOMEM)?;
+        // SAFETY: `frags` are mapped, if at all, for the device of `queue` (type invariant).
+        unsafe { self.queue.add_premapped(FragBuf(frag)) }?;
+        Ok(())
+    }
+
+    /// The queue.
+    #[inline(always)]
+    pub fn finish(self) -> Q {
+        self.queue
+    }
+}
