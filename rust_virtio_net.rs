@@ -28,6 +28,7 @@
 //! | [`stats`] | statistics |
 //! | [`mod@ethtool`] | operations for `ethtool` |
 //! | [`sysfs`] | attributes of receive queues |
+//! | [`source`] | virtqueues as event sources of NAPI |
 //!
 //! # Locks
 //!
@@ -56,6 +57,7 @@ mod net {
     pub(crate) mod recovery;
     pub(crate) mod rx;
     pub(crate) mod settings;
+    pub(crate) mod source;
     pub(crate) mod stats;
     pub(crate) mod sysfs;
     pub(crate) mod tx;

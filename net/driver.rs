@@ -24,6 +24,7 @@ use crate::{
     },
     rx::RxState,
     settings,
+    source::QueueSource,
     stats,
     sysfs::MergeableBufferSize,
     tx::TxState,
@@ -41,7 +42,10 @@ use kernel::{
     prelude::*,
     sync::Arc, //
 };
-use net_buffers::packet::HeaderLayout;
+use net_buffers::{
+    new_interface,
+    packet::HeaderLayout, //
+};
 use netdev::{
     affinity::{
         num_online_cpus,
@@ -105,7 +109,7 @@ impl Driver for NetDriver {
         scope: Scope<'bound>,
     ) -> impl PinInit<Self::Data<'bound>, Error> + 'bound {
         try_pin_init!(Binding {
-            net: new_interface(scope)?,
+            net: make_interface(scope)?,
         }? Error)
     }
 
@@ -158,11 +162,11 @@ impl Driver for NetDriver {
         let net = &data.get_ref().net;
         let (index, transmits) = queues::pair_of(queue.index());
         if !transmits {
-            net.rx_schedule(index, queue);
+            net.rx_schedule(index, &QueueSource(queue));
             return;
         }
         // Suppressed until it is asked for again, whoever sees to the queue.
-        net.tx_schedule(index, queue, wake_without_napi);
+        net.tx_schedule(index, &QueueSource(queue), wake_without_napi);
     }
 
     fn config_changed(_dev: &Device<Bound>, data: Pin<&Binding<'_>>) {
@@ -200,7 +204,7 @@ fn configure(net: &NetDevice<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
 }
 
 /// Makes the interface of a device, with its queues, not registered yet.
-fn new_interface<'bound>(scope: Scope<'bound>) -> Result<NetDevice<Nic<'bound>>> {
+fn make_interface<'bound>(scope: Scope<'bound>) -> Result<NetDevice<Nic<'bound>>> {
     let vdev = scope.dev();
     let features = vdev.features();
     let config = vdev.config();
@@ -231,7 +235,7 @@ fn new_interface<'bound>(scope: Scope<'bound>) -> Result<NetDevice<Nic<'bound>>>
     shared.extend_from_slice(&pairs, GFP_KERNEL)?;
     let current = negotiated.max_pairs.min(num_online_cpus()).max(1);
     let recovery = Recovery::new(DeviceLink::new(vdev)?);
-    let mut net = NewDevice::new(
+    let mut net = new_interface(
         scope,
         Nic::new(vdev, negotiated, recovery, pairs, current),
         negotiated.max_pairs,

@@ -25,6 +25,7 @@ use crate::{
         Setting,
         Untold, //
     },
+    source::QueueSource,
     stats::{
         ErrorCounters,
         PairCounters, //
@@ -72,6 +73,7 @@ use netdev::{
     TxQueue, //
 };
 use virtio::{
+    Hold,
     Once,
     QueueHandle, //
 };
@@ -286,7 +288,8 @@ impl<'bound> Operations for Nic<'bound> {
     type Tx = TxState;
     type Rx = RxState;
     type Pair = Pair;
-    type Source = QueueHandle;
+    type Source = QueueSource<QueueHandle>;
+    type Hold = Hold;
     type Ethtool = NicEthtool<'bound>;
 
     const CPU_STATES: Names = Names {

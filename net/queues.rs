@@ -17,6 +17,7 @@ use crate::{
         self,
         Setting, //
     },
+    source::QueueSource,
     tx, //
 };
 use kernel::{
@@ -115,7 +116,7 @@ fn attach_pair(
     queues: &mut Queues,
     i: usize,
     rtnl: &mut Rtnl,
-) -> Result<(QueueHandle, QueueHandle)> {
+) -> Result<(QueueSource<QueueHandle>, QueueSource<QueueHandle>)> {
     let nic = dev.data();
     let (rx, rx_handle) = match nic.negotiated.rx_mode {
         RxMode::Big { .. } => {
@@ -152,7 +153,7 @@ fn attach_pair(
 
     let mut guard = dev.tx_lock(i).ok_or(EINVAL)?;
     guard.parts().0.queue = Some(tx);
-    Ok((rx_handle, tx_handle))
+    Ok((QueueSource(rx_handle), QueueSource(tx_handle)))
 }
 
 /// Gives the queues up, with the buffers in them. Resets the device. The interface is down, or
@@ -181,7 +182,7 @@ pub(crate) fn detach(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
 /// Calls `f` with the handles of the queues of a pair.
 fn with_handles(dev: &Device<Nic<'_>>, pair: usize, f: impl Fn(&QueueHandle)) {
     dev.with_sources(pair, |rx, tx| {
-        for handle in [rx, tx].into_iter().flatten() {
+        for QueueSource(handle) in [rx, tx].into_iter().flatten() {
             f(handle);
         }
     });

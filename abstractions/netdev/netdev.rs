@@ -13,7 +13,7 @@
 //!   completing the poll uses it up.
 //! - [`Rtnl`] proves that the lock of network configuration is held.
 //!
-//! Packets and receive buffers are owned values. The latter implement [`virtio::Buffer`].
+//! Packets and the memory to receive to are owned values.
 
 #![deny(unsafe_op_in_unsafe_fn)]
 
@@ -31,7 +31,6 @@ pub mod page;
 pub mod pool;
 pub mod rtnl;
 pub mod skb;
-mod source;
 pub mod stats;
 pub mod sysfs;
 #[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]

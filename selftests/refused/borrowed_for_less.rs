@@ -9,7 +9,7 @@ use kernel::{
     prelude::*,
     sync::Arc, //
 };
-use netdev::NewDevice;
+use net_buffers::new_interface;
 use nic::{
     Nic,
     State, //
@@ -20,7 +20,7 @@ use virtio::Scope;
 pub fn data(scope: Scope<'_>, shared: &'static u32) -> Result {
     let value = 1;
     let data = Ok(Nic { value: &value }); //~ E0597
-    let new = NewDevice::new(scope, data, 1, 64, |_| {
+    let new = new_interface(scope, data, 1, 64, |_| {
         let state = || State { value: shared };
         Ok((Arc::new((), GFP_KERNEL)?, state(), state()))
     })?;

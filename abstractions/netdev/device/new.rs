@@ -40,10 +40,6 @@ use kernel::{
         ScopeGuard, //
     },
 };
-use virtio::{
-    Hold,
-    Scope, //
-};
 
 /// A network device that is being made: what it is to begin with can still be set.
 ///
@@ -53,39 +49,22 @@ use virtio::{
 pub struct NewDevice<T: Operations>(NetDevice<T>);
 
 impl<T: Operations> NewDevice<T> {
-    /// Makes an Ethernet device below the device of `scope` with `data`, and pairs of queues with
-    /// what they share and the states that `queue` returns. `weight` is that of the NAPI
-    /// instances, in packets for each poll; less than one counts as one.
+    /// Makes an Ethernet device below `parent` with `data`, and pairs of queues with what they
+    /// share and the states that `queue` returns. `weight` is that of the NAPI instances, in
+    /// packets for each poll; less than one counts as one.
     ///
-    /// All of it may be borrowed for the time of the binding, which does not end before the device
-    /// is dropped. Process context, sleeps.
+    /// The device drops `hold` after all else. Process context, sleeps.
     ///
     /// # Errors
     ///
     /// `ENOMEM`, and those of `queue`.
-    pub fn new<'bound>(
-        scope: Scope<'bound>,
-        data: impl PinInit<T, Error>,
-        pairs: usize,
-        weight: i32,
-        queue: impl Fn(usize) -> Result<(Arc<T::Pair>, T::Rx, T::Tx)>,
-    ) -> Result<Self>
-    where
-        T: 'bound,
-    {
-        let parent = scope.dev().as_ref();
-        // SAFETY: What is borrowed by the data outlives `'bound`, and so the hold.
-        unsafe { Self::with_hold(Some(scope.hold()), parent, data, pairs, weight, queue) }
-    }
-
-    /// As [`NewDevice::new`], below `parent`.
     ///
     /// # Safety
     ///
-    /// The data and the states are valid as long as there is `hold`, or until the device is
-    /// dropped.
-    pub(crate) unsafe fn with_hold(
-        hold: Option<Hold>,
+    /// All that the data and the states borrow is valid as long as there is `hold`, or until the
+    /// device is dropped.
+    pub unsafe fn new(
+        hold: T::Hold,
         parent: &device::Device,
         data: impl PinInit<T, Error>,
         pairs: usize,

@@ -51,6 +51,8 @@ pub trait Operations: Sized + Send + Sync {
     type Pair: Send + Sync;
     /// The switch for the interrupts of a queue.
     type Source: Source;
+    /// Keeps valid what the data and the states borrow. The device drops it after all else.
+    type Hold: Send + Sync;
     /// The operations for `ethtool`.
     type Ethtool: EthtoolOps<Net = Self>;
 

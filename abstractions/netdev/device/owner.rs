@@ -26,7 +26,6 @@ use kernel::{
     error::to_result,
     prelude::*, //
 };
-use virtio::Hold;
 
 /// A type that has `T`, and whose super- and subtypes are those of no other `T`.
 type Invariant<T> = (T, fn(T) -> T);
@@ -34,17 +33,17 @@ type Invariant<T> = (T, fn(T) -> T);
 /// Owns a network device, made by [`NewDevice`](super::NewDevice).
 ///
 /// Dropping it unregisters the device, if it is registered, and frees it with its queues: process
-/// context, takes the RTNL. One that is forgotten stays, and the driver with it: the binding does
-/// not end.
+/// context, takes the RTNL. One that is forgotten stays, and so does its
+/// [hold](Operations::Hold).
 ///
 /// # Invariants
 ///
 /// `dev` is a valid `struct net_device` with all of its private data, which nobody else frees. What
-/// the data borrows is valid as long as there is the hold, or this value.
+/// the data borrows is valid as long as there is `_hold`, or this value.
 pub struct NetDevice<T: Operations> {
     dev: NonNull<bindings::net_device>,
     /// Dropped after all else.
-    _hold: Option<Hold>,
+    _hold: T::Hold,
     /// Neither a supertype nor a subtype of `T` will do: data of it goes in and out.
     _data: PhantomData<Invariant<T>>,
 }
@@ -62,7 +61,7 @@ impl<T: Operations> NetDevice<T> {
     ///
     /// `dev` is complete, with private data for `T`, and its owner gives it up. What the data
     /// borrows is valid as long as there is `hold`, or until the device is dropped.
-    pub(super) unsafe fn from_raw(dev: NonNull<bindings::net_device>, hold: Option<Hold>) -> Self {
+    pub(super) unsafe fn from_raw(dev: NonNull<bindings::net_device>, hold: T::Hold) -> Self {
         // INVARIANT: By the safety requirements.
         Self {
             dev,

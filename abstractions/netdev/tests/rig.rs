@@ -88,7 +88,7 @@ impl Rig {
         let device: &faux::Device<Bound> = parent.as_ref();
         // SAFETY: The data of the toy borrows nothing.
         let new = unsafe {
-            NewDevice::with_hold(None, device.as_ref(), Ok(Toy::new()), pairs, weight, |_| {
+            NewDevice::new((), device.as_ref(), Ok(Toy::new()), pairs, weight, |_| {
                 Ok((Arc::new((), GFP_KERNEL)?, (), ()))
             })
         }?;

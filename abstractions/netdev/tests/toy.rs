@@ -120,6 +120,7 @@ impl Operations for Toy {
     type Rx = ();
     type Pair = ();
     type Source = Nothing;
+    type Hold = ();
     type Ethtool = ToyEthtool;
     type OwnerModule = NoModule;
 

@@ -26,10 +26,11 @@ use netdev::{
     Rtnl,
     RxPoll,
     SkBuff,
+    Source,
     TxPoll,
     TxQueue, //
 };
-use virtio::QueueHandle;
+use virtio::Hold;
 
 /// There is no module.
 pub struct NoModule;
@@ -53,12 +54,20 @@ pub struct State<'bound> {
     pub value: &'bound u32,
 }
 
+/// A source of no events.
+pub struct NoEvents;
+
+impl Source for NoEvents {
+    fn disable(&self) {}
+}
+
 #[vtable]
 impl<'bound> Operations for Nic<'bound> {
     type Tx = State<'bound>;
     type Rx = State<'bound>;
     type Pair = ();
-    type Source = QueueHandle;
+    type Source = NoEvents;
+    type Hold = Hold;
     type Ethtool = Ethtool<'bound>;
     type OwnerModule = NoModule;
 

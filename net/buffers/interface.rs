@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Interfaces of virtio devices.
+
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+use netdev::{
+    NewDevice,
+    Operations, //
+};
+use virtio::{
+    Hold,
+    Scope, //
+};
+
+/// Makes an Ethernet device below the device of `scope`, as [`NewDevice::new`] does.
+///
+/// The data and the states may borrow for the time of the binding, which does not end before the
+/// Ethernet device is dropped. Process context, sleeps.
+///
+/// # Errors
+///
+/// `ENOMEM`, and those of `queue`.
+pub fn new_interface<'bound, T>(
+    scope: Scope<'bound>,
+    data: impl PinInit<T, Error>,
+    pairs: usize,
+    weight: i32,
+    queue: impl Fn(usize) -> Result<(Arc<T::Pair>, T::Rx, T::Tx)>,
+) -> Result<NewDevice<T>>
+where
+    T: Operations<Hold = Hold> + 'bound,
+{
+    let parent = scope.dev().as_ref();
+    // SAFETY: All that `T` borrows outlives `'bound`, and a borrow for that is valid as long as
+    // there is a hold (type invariant of `Scope`).
+    unsafe { NewDevice::new(scope.hold(), parent, data, pairs, weight, queue) }
+}
