@@ -14,7 +14,9 @@
 //! | [`config`] | fields of the configuration space |
 //! | [`negotiated`] | the negotiated features, in the form that the data path needs |
 //! | [`queues`] | the virtqueues: finding them, using more or fewer pairs |
-//! | [`nic`] | the interface: the operations that the stack calls |
+//! | [`nic`] | the interface: the state that its queues share |
+//! | [`ops`] | the operations that the stack calls |
+//! | [`open`] | bringing the interface up and down |
 //! | [`tx`] | transmit path |
 //! | [`rx`] | receive path; one file per kind of buffer in `rx/` |
 //! | [`header`] | the virtio header before every packet |
@@ -52,6 +54,8 @@ mod net {
     pub(crate) mod link;
     pub(crate) mod negotiated;
     pub(crate) mod nic;
+    pub(crate) mod open;
+    pub(crate) mod ops;
     pub(crate) mod power;
     pub(crate) mod queues;
     pub(crate) mod recovery;

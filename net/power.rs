@@ -7,10 +7,8 @@
 
 use crate::{
     features,
-    nic::{
-        self,
-        Nic, //
-    },
+    nic::Nic,
+    open,
     queues,
     settings, //
 };
@@ -40,7 +38,7 @@ pub(crate) fn take_from_stack(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
         return;
     }
     if dev.is_running() {
-        nic::take_down(dev, rtnl);
+        open::take_down(dev, rtnl);
     }
     dev.cancel_work();
     // A device that is reset asks anew.
@@ -90,7 +88,7 @@ pub(crate) fn bring_back(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
         );
     }
     if dev.is_running() {
-        nic::bring_up(dev, rtnl);
+        open::bring_up(dev, rtnl);
     }
     dev.attach(rtnl);
     Ok(())

@@ -14,10 +14,7 @@ use crate::{
     },
     features,
     filter,
-    nic::{
-        self,
-        Nic, //
-    },
+    nic::Nic,
     queues, //
 };
 use kernel::{
@@ -239,10 +236,20 @@ fn tell_one(
             ret
         }
         Setting::Offloads if features::can_switch_gro_hw(&dev.data().negotiated.features) => {
-            nic::set_guest_offloads(dev, dev.features())
+            tell_offloads(dev, dev.features())
         }
         Setting::Offloads => Ok(()),
     }
+}
+
+/// Tells the device which offloads of received packets are on. Errors are those of the control
+/// queue.
+pub(crate) fn tell_offloads(dev: &Device<Nic<'_>>, on: Features) -> Result {
+    let nic = dev.data();
+    let offloads = features::guest_offloads(&nic.negotiated.features, on.has(Features::GRO_HW));
+    nic.ctrl
+        .set_guest_offloads(dev, offloads)
+        .inspect_err(|_| dev.warn(fmt!("Fail to set guest offload.\n")))
 }
 
 #[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]

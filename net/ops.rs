@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The operations that the network stack calls.
+
+use crate::{
+    ctrl,
+    ethtool::NicEthtool,
+    filter, link,
+    nic::{
+        Nic,
+        Pair, //
+    },
+    open, queues, recovery,
+    rx::{
+        self,
+        RxState, //
+    },
+    settings::{
+        self,
+        Setting, //
+    },
+    source::QueueSource,
+    tx::{
+        self,
+        TxState, //
+    },
+};
+use kernel::prelude::*;
+use netdev::{
+    affinity::CpusLocked,
+    cpuhp::{
+        CpuChange,
+        Names, //
+    },
+    stats::{
+        LinkStats,
+        RxQueueStats,
+        TxQueueStats, //
+    },
+    AddrList,
+    Device,
+    Features,
+    MacAddr,
+    NetdevTx,
+    Operations,
+    Polled,
+    Rtnl,
+    RxPoll,
+    SkBuff,
+    TxPoll,
+    TxQueue, //
+};
+use virtio::{
+    Hold,
+    Once,
+    QueueHandle, //
+};
+
+#[vtable]
+impl<'bound> Operations for Nic<'bound> {
+    type Tx = TxState;
+    type Rx = RxState;
+    type Pair = Pair;
+    type Source = QueueSource<QueueHandle>;
+    type Hold = Hold;
+    type Ethtool = NicEthtool<'bound>;
+
+    const CPU_STATES: Names = Names {
+        online: c"virtio/net:online",
+        dead: c"virtio/net:dead",
+    };
+
+    fn open(dev: &Device<Self>, rtnl: &mut Rtnl) -> Result {
+        if !dev.data().attached.read_once() {
+            return Err(ENODEV);
+        }
+        open::bring_up(dev, rtnl);
+        Ok(())
+    }
+
+    fn stop(dev: &Device<Self>, rtnl: &mut Rtnl) {
+        open::take_down(dev, rtnl);
+    }
+
+    #[inline(always)]
+    fn start_xmit(queue: TxQueue<'_, Self>, skb: SkBuff, more: bool) -> NetdevTx {
+        tx::start_xmit(queue, skb, more)
+    }
+
+    #[inline(always)]
+    fn poll_rx<'a>(poll: RxPoll<'a, Self>) -> Polled<'a> {
+        rx::poll(poll)
+    }
+
+    #[inline(always)]
+    fn poll_tx<'a>(poll: TxPoll<'a, Self>) -> Polled<'a> {
+        tx::poll(poll)
+    }
+
+    fn stats(dev: &Device<Self>, stats: &mut LinkStats) {
+        let nic = dev.data();
+        for c in nic.counters() {
+            stats.rx_packets(c.rx.packets.get());
+            stats.rx_bytes(c.rx.bytes.get());
+            stats.rx_dropped(c.rx.drops.get());
+            stats.tx_packets(c.tx.packets.get());
+            stats.tx_bytes(c.tx.bytes.get());
+            stats.tx_errors(c.tx.timeouts.get());
+        }
+        stats.tx_dropped(nic.errors.tx_dropped.get());
+        stats.tx_fifo_errors(nic.errors.tx_fifo_errors.get());
+        stats.rx_length_errors(nic.errors.rx_length_errors.get());
+        stats.rx_frame_errors(nic.errors.rx_frame_errors.get());
+    }
+
+    fn set_rx_mode(
+        dev: &Device<Self>,
+        unicast: &AddrList<'_>,
+        multicast: &AddrList<'_>,
+        _rtnl: &mut Rtnl,
+    ) -> Result {
+        filter::set_rx_mode(dev, &unicast.to_bytes()?, &multicast.to_bytes()?)
+    }
+
+    fn set_mac_address(dev: &Device<Self>, addr: MacAddr, _rtnl: &mut Rtnl) -> Result {
+        filter::set_mac_address(dev, addr)
+    }
+
+    fn vlan_add(dev: &Device<Self>, vid: u16, _rtnl: &mut Rtnl) -> Result {
+        filter::vlan_add(dev, vid)
+    }
+
+    fn vlan_kill(dev: &Device<Self>, vid: u16, _rtnl: &mut Rtnl) -> Result {
+        filter::vlan_kill(dev, vid)
+    }
+
+    fn set_features(dev: &Device<Self>, wanted: Features, _rtnl: &mut Rtnl) -> Result {
+        // A device that is away is told once it is back.
+        let is_there = dev.data().attached.read_once();
+        if is_there && wanted.changed(dev.features()).has(Features::GRO_HW) {
+            settings::tell_offloads(dev, wanted).map_err(|e| {
+                settings::failed(dev, Setting::Offloads, e);
+                ctrl::for_user(e)
+            })?;
+        }
+        Ok(())
+    }
+
+    fn features_check(_dev: &Device<Self>, skb: &SkBuff, on: Features) -> Features {
+        // Of packets in packets, the device can fill in the checksum only if it cuts them.
+        if skb.is_encapsulated() && (skb.gso().is_none() || skb.needs_gso(on)) {
+            on.without(Features::CSUM_MASK)
+        } else {
+            on
+        }
+    }
+
+    fn tx_timeout(dev: &Device<Self>, queue: usize) {
+        let Some(pair) = dev.data().pairs.get(queue) else {
+            return;
+        };
+        pair.counters.tx.timeouts.add_shared(1);
+        dev.error(fmt!(
+            "TX timeout on queue: {}, sq: output.{}, vq: {:#x}, name: output.{}, {} usecs ago\n",
+            queue,
+            queue,
+            queues::tx_index(queue),
+            queue,
+            dev.queue_age_usecs(queue)
+        ));
+        tx::stuck(dev, queue, pair);
+        recovery::timed_out(dev, pair);
+    }
+
+    fn cpus_changed(dev: &Device<Self>, change: CpuChange, cpus: &CpusLocked) {
+        match change {
+            CpuChange::Online | CpuChange::Dead => {
+                queues::set_affinity(dev, cpus);
+                // The interface may have been brought up while there was none.
+                dev.schedule_rtnl_work();
+            }
+            CpuChange::GoingDown => queues::clear_affinity(dev),
+        }
+    }
+
+    fn work(dev: &Device<Self>) {
+        link::config_changed(dev);
+    }
+
+    fn rtnl_work(dev: &Device<Self>, rtnl: &mut Rtnl) {
+        link::announce(dev, rtnl);
+        if dev.is_running() {
+            for (i, pair) in dev.data().pairs.iter().enumerate() {
+                open::enable_tx_napi(dev, i, pair, rtnl);
+            }
+        }
+    }
+
+    fn recover(dev: &Device<Self>, rtnl: &mut Rtnl) {
+        recovery::run(dev, rtnl);
+    }
+
+    fn later(dev: &Device<Self>, rtnl: &mut Rtnl) {
+        settings::later(dev, rtnl);
+    }
+
+    fn rx_queue_stats(dev: &Device<Self>, queue: usize, stats: &mut RxQueueStats) {
+        if let Some(pair) = dev.data().pairs.get(queue) {
+            stats.packets(pair.counters.rx.packets.get());
+            stats.bytes(pair.counters.rx.bytes.get());
+        }
+    }
+
+    fn tx_queue_stats(dev: &Device<Self>, queue: usize, stats: &mut TxQueueStats) {
+        if let Some(pair) = dev.data().pairs.get(queue) {
+            stats.packets(pair.counters.tx.packets.get());
+            stats.bytes(pair.counters.tx.bytes.get());
+            stats.stop(pair.counters.tx.stop.get());
+            stats.wake(pair.counters.tx.wake.get());
+        }
+    }
+
+    fn rx_attribute(dev: &Device<Self>, queue: usize) -> u32 {
+        let nic = dev.data();
+        let pair = nic.pairs.get(queue);
+        pair.map_or(0, |pair| rx::current_buffer_len(&nic.negotiated, pair))
+    }
+}
