@@ -3,7 +3,7 @@
 //! The state of an interface: what all of its queues share, and what those of a pair do.
 
 use crate::{
-    ctrl::Control,
+    ctrl::queue::Control,
     ewma::Ewma,
     negotiated::Negotiated,
     recovery::Recovery,
@@ -99,7 +99,7 @@ impl Pair {
 pub(crate) struct Nic<'bound> {
     /// The device.
     pub(crate) vdev: &'bound virtio::Device<Bound>,
-    /// The negotiated negotiated.
+    /// The negotiated features.
     pub(crate) negotiated: Negotiated,
     /// The control queue.
     #[pin]

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The control queue itself, and waiting for an answer.
+
+use crate::features;
+use kernel::{
+    alloc::KVec,
+    new_mutex,
+    prelude::*,
+    processor::cpu_relax,
+    sync::Mutex,
+    time::{
+        delay::fsleep,
+        Delta,
+        Instant,
+        Monotonic, //
+    },
+};
+use netdev::Rtnl;
+use virtio::{
+    Endian,
+    FeatureSet,
+    Message,
+    TimeLimit,
+    Virtqueue, //
+};
+
+/// The time that a device may take to answer, as [`Patience`] counts it.
+const TIMEOUT: TimeLimit = TimeLimit::from_millis(5_000);
+/// The time that a device may take to answer the commands of a batch, but for the last one of them.
+const BATCH_TIMEOUT: TimeLimit = TimeLimit::from_millis(10_000);
+/// The number of times that the queue is looked at before the first pause.
+const SPINS: usize = 200;
+/// The pause between two looks.
+const PAUSE: Delta = Delta::from_micros(50);
+/// A pause counts for no more than that.
+const LONGEST_PAUSE: Delta = Delta::from_millis(10);
+
+/// A command: class and number, data, a second part of the data, and the acknowledgement.
+pub(crate) type Command = Message<(KBox<[u8; 2]>, KVec<u8>, KVec<u8>), u8>;
+
+/// Most segments of a [`Command`].
+pub(crate) const COMMAND_SEGMENTS: usize = 4;
+
+/// The time that is left for an answer, or for those to a batch, in nanoseconds.
+///
+/// A pause that takes very long is none of the device's: the virtual machine was stopped, or its
+/// host was busy, and the device could not work either. So a pause counts for
+/// [`LONGEST_PAUSE`] at most, and a device is looked at [`TIMEOUT`] / [`LONGEST_PAUSE`] times at
+/// least before a command is given up.
+pub(super) struct Patience(i64);
+
+impl Patience {
+    fn new(limit: TimeLimit) -> Self {
+        Self(limit.as_delta().as_nanos())
+    }
+
+    /// Counts a pause.
+    fn spend(&mut self, pause: Delta) {
+        let nanos = pause.as_nanos().clamp(0, LONGEST_PAUSE.as_nanos());
+        self.0 = self.0.saturating_sub(nanos);
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.0 <= 0
+    }
+
+    /// Leaves no time.
+    pub(super) fn end(&mut self) {
+        self.0 = 0;
+    }
+}
+
+/// The queue, and what became of it.
+pub(super) struct State {
+    pub(super) queue: Option<Virtqueue<Command>>,
+    /// The queue still has a command that was given up.
+    pub(super) abandoned: bool,
+    /// The time for the batch that commands are part of, if there is one.
+    pub(super) batch: Option<Patience>,
+}
+
+/// The control queue of a device, or the lack of one.
+#[pin_data]
+pub(crate) struct Control {
+    features: FeatureSet,
+    pub(super) endian: Endian,
+    #[pin]
+    pub(super) state: Mutex<State>,
+}
+
+impl Control {
+    /// A control queue that is still to be [attached](Control::attach).
+    pub(crate) fn new(features: FeatureSet, endian: Endian) -> impl PinInit<Self> {
+        pin_init!(Self {
+            features,
+            endian,
+            state <- new_mutex!(State {
+                queue: None,
+                abandoned: false,
+                batch: None,
+            }),
+        })
+    }
+
+    /// Takes the queue into use, or, with `None`, out of it; returns the one before.
+    pub(crate) fn attach(&self, queue: Option<Virtqueue<Command>>) -> Option<Virtqueue<Command>> {
+        let mut state = self.state.lock();
+        state.abandoned = false;
+        core::mem::replace(&mut state.queue, queue)
+    }
+
+    /// Whether the device takes commands of a feature.
+    pub(crate) fn has(&self, feature: virtio::Feature) -> bool {
+        self.features.has(features::CTRL_VQ) && self.features.has(feature)
+    }
+
+    /// Has the commands that `f` sends be a batch: once a command was not answered, or all of them
+    /// together took [`BATCH_TIMEOUT`], no other one is sent. So a device that is slow, or answers
+    /// each command late, does not keep the RTNL from others for as long as it likes. There is no
+    /// batch in a batch. Process context, sleeps.
+    pub(crate) fn batch<R>(&self, rtnl: &mut Rtnl, f: impl FnOnce(&mut Rtnl) -> R) -> R {
+        self.state.lock().batch = Some(Patience::new(BATCH_TIMEOUT));
+        let result = f(rtnl);
+        self.state.lock().batch = None;
+        result
+    }
+}
+
+/// Waits for the one command that is in the queue.
+pub(super) fn answer(
+    queue: &mut Virtqueue<Command>,
+    mut batch: Option<&mut Patience>,
+) -> Result<Command> {
+    let mut spins = SPINS;
+    let mut patience = Patience::new(TIMEOUT);
+    loop {
+        // Also after the last pause.
+        if let Some(used) = queue.get_buf() {
+            return Ok(used.into_buffer());
+        }
+        if queue.is_broken() {
+            return Err(EIO);
+        }
+        if patience.is_over() {
+            return Err(ETIMEDOUT);
+        }
+        if spins > 0 {
+            spins -= 1;
+            cpu_relax();
+        } else {
+            let start = Instant::<Monotonic>::now();
+            fsleep(PAUSE);
+            let pause = start.elapsed();
+            patience.spend(pause);
+            if let Some(batch) = &mut batch {
+                batch.spend(pause);
+            }
+        }
+    }
+}
+
+#[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
+#[kunit_tests(rust_virtio_net_ctrl)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patience_ends() {
+        let mut patience = Patience::new(TIMEOUT);
+        let mut pauses = 0;
+        while !patience.is_over() {
+            patience.spend(Delta::from_millis(5));
+            pauses += 1;
+        }
+        assert_eq!(pauses, 1000);
+    }
+
+    /// The machine was stopped for an hour between two looks.
+    #[test]
+    fn a_stopped_machine_is_not_impatient() {
+        let mut patience = Patience::new(TIMEOUT);
+        patience.spend(Delta::from_secs(3600));
+        assert!(!patience.is_over());
+        // A clock that goes backwards gives nothing back.
+        patience.spend(Delta::from_secs(-3600));
+        let mut pauses = 1;
+        while !patience.is_over() {
+            patience.spend(Delta::from_secs(3600));
+            pauses += 1;
+        }
+        assert_eq!(pauses, 500);
+    }
+
+    /// A device takes its time for each command.
+    #[test]
+    fn a_batch_ends() {
+        let mut batch = Patience::new(BATCH_TIMEOUT);
+        let mut commands = 0;
+        while !batch.is_over() {
+            for _ in 0..100 {
+                batch.spend(Delta::from_millis(5));
+            }
+            commands += 1;
+        }
+        assert_eq!(commands, 20);
+    }
+
+    /// A device does not answer: it is asked no more, even if it does so after all.
+    #[test]
+    fn a_batch_ends_with_silence() {
+        let mut batch = Patience::new(BATCH_TIMEOUT);
+        assert!(!batch.is_over());
+        batch.end();
+        assert!(batch.is_over());
+    }
+}
