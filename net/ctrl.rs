@@ -29,13 +29,7 @@ use self::queue::{
     Patience,
     State, //
 };
-use crate::{
-    nic::Nic,
-    recovery::{
-        self,
-        Trouble, //
-    },
-};
+use crate::{nic::Nic, recovery::state::Trouble};
 use kernel::{
     alloc::KVec,
     prelude::*, //
@@ -192,7 +186,7 @@ impl Control {
         } else {
             Trouble::Deaf
         };
-        recovery::report(dev, trouble);
+        dev.data().recovery.report(dev, trouble);
     }
 
     /// Receives all packets, or no more. Errors are those of [`Control::send`].

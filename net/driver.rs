@@ -18,10 +18,7 @@ use crate::{
     },
     power,
     queues,
-    recovery::{
-        self,
-        Recovery, //
-    },
+    recovery::Recovery,
     rx::RxState,
     settings,
     source::QueueSource,
@@ -148,7 +145,8 @@ impl Driver for NetDriver {
     }
 
     fn not_woken(_dev: &Device<Bound>, data: Pin<&Binding<'_>>) {
-        recovery::not_woken(&data.get_ref().net);
+        let net = &data.get_ref().net;
+        net.data().recovery.not_woken(net);
     }
 
     fn shutdown(dev: &Device<Core<'_>>, data: Pin<&Binding<'_>>) {

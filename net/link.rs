@@ -9,7 +9,7 @@ use crate::{
     config,
     features,
     nic::Nic,
-    recovery,
+    recovery::state::Trouble,
     tx, //
 };
 use kernel::{
@@ -59,10 +59,11 @@ pub(crate) fn init(dev: &Device<Nic<'_>>) {
 
 /// Reads the configuration after a change. Process context.
 pub(crate) fn config_changed(dev: &Device<Nic<'_>>) {
-    if recovery::needs_reset(dev) {
+    let nic = dev.data();
+    if nic.vdev.needs_reset() {
+        nic.recovery.report(dev, Trouble::Asks);
         return;
     }
-    let nic = dev.data();
     let Ok(Some(status)) = nic.vdev.config().read_if(features::STATUS, config::STATUS) else {
         return;
     };

@@ -6,7 +6,7 @@ use crate::{
     ctrl::queue::Control,
     ewma::Ewma,
     negotiated::Negotiated,
-    recovery::Recovery,
+    recovery::state::Recovery,
     settings::Untold,
     stats::{
         ErrorCounters,

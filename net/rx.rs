@@ -27,10 +27,7 @@ use crate::{
         Nic,
         Pair, //
     },
-    recovery::{
-        self,
-        Trouble, //
-    },
+    recovery::state::Trouble,
     stats::RxCounters,
     tx,
     NAPI_WEIGHT, //
@@ -430,7 +427,8 @@ fn refill<'b>(
 #[cold]
 #[inline(never)]
 fn broken(context: Context<'_, '_>) {
-    recovery::report(context.dev(), Trouble::Broken);
+    let dev = context.dev();
+    dev.data().recovery.report(dev, Trouble::Broken);
 }
 
 /// Counts a packet that is shorter than an Ethernet header: not as dropped, as there is no packet.

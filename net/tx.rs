@@ -20,10 +20,7 @@ use crate::{
         Nic,
         Pair, //
     },
-    recovery::{
-        self,
-        Trouble, //
-    },
+    recovery::state::Trouble,
     stats::TxCounters,
 };
 use kernel::{
@@ -310,7 +307,7 @@ fn failed(stack: StackQueue<'_, Nic<'_>>, e: Error) {
     nic.errors.tx_fifo_errors.add_shared(1);
     nic.errors.tx_dropped.add_shared(1);
     if e == EIO {
-        recovery::report(stack.dev(), Trouble::Broken);
+        nic.recovery.report(stack.dev(), Trouble::Broken);
     }
     if ratelimit() {
         stack.dev().warn(fmt!(
@@ -324,7 +321,8 @@ fn failed(stack: StackQueue<'_, Nic<'_>>, e: Error) {
 /// Nothing comes of a queue any more.
 #[cold]
 fn broken_queue(stack: StackQueue<'_, Nic<'_>>) {
-    recovery::report(stack.dev(), Trouble::Broken);
+    let dev = stack.dev();
+    dev.data().recovery.report(dev, Trouble::Broken);
 }
 
 /// Notices a queue that is broken.
