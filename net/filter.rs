@@ -12,10 +12,7 @@ use crate::{
     },
     features,
     nic::Nic,
-    settings::{
-        self,
-        Setting, //
-    },
+    settings::untold::Setting, //
 };
 use kernel::prelude::*;
 use netdev::{
@@ -72,7 +69,7 @@ fn warn_refusal(ret: Result, warn: impl FnOnce()) -> Result {
 /// `EINVAL`: the device refused, or did not answer. `ENOMEM`.
 pub(crate) fn set_mac_address(dev: &Device<Nic<'_>>, addr: MacAddr) -> Result {
     tell_address(dev, addr).map_err(|e| {
-        settings::failed(dev, Setting::Address, e);
+        dev.data().untold.failed(dev, Setting::Address, e);
         ctrl::for_user(e)
     })
 }
@@ -106,7 +103,7 @@ pub(crate) fn vlan_add(dev: &Device<Nic<'_>>, vid: u16) -> Result {
         Err(e) if e == ENOMEM => Err(e),
         Err(e) => {
             dev.warn(fmt!("Failed to add VLAN ID {}.\n", vid));
-            settings::failed(dev, Setting::Vlans, e);
+            dev.data().untold.failed(dev, Setting::Vlans, e);
             Ok(())
         }
     }
@@ -120,7 +117,7 @@ pub(crate) fn vlan_add(dev: &Device<Nic<'_>>, vid: u16) -> Result {
 /// `ENOMEM`. What the device refuses, or does not answer to, is warned about.
 pub(crate) fn vlan_kill(dev: &Device<Nic<'_>>, vid: u16) -> Result {
     // The VLANs behind it move up.
-    settings::start_vlans_over(dev);
+    dev.data().untold.start_vlans_over();
     match dev.data().ctrl.del_vlan(dev, vid) {
         Ok(()) => Ok(()),
         Err(e) if e == ENOMEM => Err(e),

@@ -7,7 +7,7 @@ use crate::{
     ewma::Ewma,
     negotiated::Negotiated,
     recovery::state::Recovery,
-    settings::Untold,
+    settings::untold::Untold,
     stats::{
         ErrorCounters,
         PairCounters, //

@@ -17,7 +17,7 @@ use crate::{
     },
     settings::{
         self,
-        Setting, //
+        untold::Setting, //
     },
     source::QueueSource,
     tx::{
@@ -139,7 +139,7 @@ impl<'bound> Operations for Nic<'bound> {
         let is_there = dev.data().attached.read_once();
         if is_there && wanted.changed(dev.features()).has(Features::GRO_HW) {
             settings::tell_offloads(dev, wanted).map_err(|e| {
-                settings::failed(dev, Setting::Offloads, e);
+                dev.data().untold.failed(dev, Setting::Offloads, e);
                 ctrl::for_user(e)
             })?;
         }

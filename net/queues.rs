@@ -13,10 +13,7 @@ use crate::{
     negotiated::RxMode,
     nic::Nic,
     rx::RxQueue,
-    settings::{
-        self,
-        Setting, //
-    },
+    settings::untold::Setting,
     source::QueueSource,
     tx, //
 };
@@ -281,7 +278,7 @@ pub(crate) fn choose_pairs(dev: &Device<Nic<'_>>, pairs: usize, rtnl: &mut Rtnl)
     let nic = dev.data();
     if pairs != nic.current_pairs() {
         change_pairs(dev, pairs, rtnl).map_err(|e| {
-            settings::failed(dev, Setting::Pairs, e);
+            nic.untold.failed(dev, Setting::Pairs, e);
             ctrl::for_user(e)
         })?;
     }
