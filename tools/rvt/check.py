@@ -9,7 +9,7 @@ import time
 import traceback
 
 from . import needs, parity, setup
-from .checks import language, links, lint, names, places, ratchet
+from .checks import circles, language, links, lint, names, places, ratchet
 from .paths import REPO
 from .results import Results
 from .say import Failure, warn
@@ -22,7 +22,7 @@ _SHOWN = 30
 def prose() -> tuple:
     """Checks the language of comments and documents: no kind of finding may become more frequent in a folder."""
     found = _prose()
-    recorded, now = ratchet.load(places.COUNTS), _counts(found)
+    recorded, now = _recorded(language.KINDS), _counts(found)
     wrong = []
     for kind, folder, before, number in ratchet.risen(recorded, now):
         wrong.append(f"{folder}: {number} times, {before} at most: {language.KINDS[kind]}")
@@ -30,9 +30,17 @@ def prose() -> tuple:
                   if what == kind and places.folder(path) == folder]
     left = [f"{kind} {ratchet.total(now, kind)}" for kind in language.KINDS if ratchet.total(now, kind)]
     note = f"{len(places.prose()) + len(places.markdown())} files; left to mend: {', '.join(left) or 'nothing'}"
-    if not wrong and ratchet.fallen(recorded, now):
-        note += f"; {ratchet.fallen(recorded, now)} fewer than recorded: tools/rvt.py check --record"
-    return wrong, note
+    return wrong, note + ("" if wrong else _fewer(recorded, now))
+
+
+def _recorded(kinds) -> dict:
+    """Returns the recorded counts of some kinds."""
+    return {kind: folders for kind, folders in ratchet.load(places.COUNTS).items() if kind in kinds}
+
+
+def _fewer(recorded: dict, now: dict) -> str:
+    fallen = ratchet.fallen(recorded, now)
+    return f"; {fallen} fewer than recorded: tools/rvt.py check --record" if fallen else ""
 
 
 def _prose() -> list:
@@ -44,6 +52,33 @@ def _prose() -> list:
 
 def _counts(found: list) -> dict:
     return ratchet.count([(kind, places.folder(path)) for path, _, kind in found])
+
+
+def imports() -> tuple:
+    """Checks that the files of a crate do not import each other in a circle: no more of them than before."""
+    found = _circles()
+    recorded, now = _recorded([_CIRCLE]), _circle_counts(found)
+    wrong = []
+    for _, folder, before, number in ratchet.risen(recorded, now):
+        wrong.append(f"{folder}: {number} files that import themselves by way of others, {before} at most")
+        wrong += [f"  {path.relative_to(REPO)}: by way of {', '.join(others)}" for place, path, others in found
+                  if place == folder]
+    note = f"{', '.join(places.NO_CIRCLES)}; left to mend: {len(found) or 'nothing'}"
+    return wrong, note + ("" if wrong else _fewer(recorded, now))
+
+
+#: The kind of findings that circles of imports are counted as.
+_CIRCLE = "circle"
+
+
+def _circles() -> list:
+    """Returns `(folder, file, files on the way)` for each file that imports itself by way of others."""
+    return [(folder, path, others) for folder in places.NO_CIRCLES
+            for path, others in circles.findings(REPO / folder)]
+
+
+def _circle_counts(found: list) -> dict:
+    return ratchet.count([(_CIRCLE, folder) for folder, *_ in found])
 
 
 def documents() -> tuple:
@@ -68,6 +103,7 @@ PARTS = {
     "rustfmt": (lint.rustfmt, "make format"),
     "language": (prose, "write it plainly (CONTRIBUTING.md); tools/rvt.py check --list KIND lists all of a kind, "
                  "and --record is for files that moved"),
+    "imports": (imports, "move what both need into a file below them; --record is for files that moved"),
     "links": (documents, "correct the links"),
     "tables": (tables, "name the test as it is called now, or write it (docs/parity.md, docs/hostile.md)"),
     "ruff": (lint.ruff, "make format does some; the rest by hand (ruff.toml has the exceptions)"),
@@ -116,7 +152,7 @@ def _part(name: str, function, advice: str) -> Test:
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
     parser.add_argument("--record", action="store_true",
-                        help=f"write the counts of the language check, which may only fall, to {places.COUNTS.name}")
+                        help=f"write the counts of findings, which may only fall, to {places.COUNTS.name}")
     parser.add_argument("--list", choices=sorted(language.KINDS), metavar="KIND",
                         help=f"print all findings of a kind: {', '.join(language.KINDS)}")
     parser.add_argument("--only", choices=PARTS, action="append", help="run this part only")
@@ -126,7 +162,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def main(args) -> int:
     """Runs all parts and prints how many failed."""
     if args.record:
-        ratchet.update(places.COUNTS, _counts(_prose()), list(language.KINDS))
+        ratchet.update(places.COUNTS, {**_counts(_prose()), **_circle_counts(_circles())},
+                       [*language.KINDS, _CIRCLE])
         return 0
     if args.list:
         for path, line, kind in _prose():

@@ -3,12 +3,13 @@
 
 import contextlib
 import io
+import tempfile
 import unittest
 from pathlib import Path
 from unittest import mock
 
 from rvt import check, needs, selftest, setup, source
-from rvt.checks import language, links, lint, names, places, ratchet
+from rvt.checks import circles, language, links, lint, names, places, ratchet
 from rvt.results import Results
 from rvt.say import Failure
 
@@ -86,6 +87,36 @@ class Language(unittest.TestCase):
         for text in ("The thread that waits.\n", "A user who asks.\n", "| for | who |\n".replace("who", "whom"),
                      "It takes many more.\n", "Wait for\n\nwhole pages.\n"):
             self.assertEqual(language.document_findings(text), [], text)
+
+
+class Circles(unittest.TestCase):
+    """Files that import each other."""
+
+    def _circles(self, **files):
+        with tempfile.TemporaryDirectory() as top:
+            folder = Path(top, "net")
+            for name, text in files.items():
+                path = folder / f"{name.replace('__', '/')}.rs"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text)
+            return {path.relative_to(folder).as_posix(): others for path, others in circles.findings(folder)}
+
+    def test_a_circle_of_three(self):
+        found = self._circles(a="use crate::{\n    b::{\n        self,\n        B, //\n    },\n};\n",
+                              b="use crate::c::C as D;", c="pub(crate) use crate::net::a;",
+                              d="use crate::{a::{A, X}, b};")
+        self.assertEqual(found, {"a.rs": ["b"], "b.rs": ["c"], "c.rs": ["a"]})
+
+    def test_no_circle(self):
+        self.assertEqual(self._circles(a="use crate::b;", b="use crate::{c, NAME};",
+                                       c="// use crate::a;\nuse other::a;"), {})
+
+    def test_a_module_and_its_parts_are_one(self):
+        self.assertEqual(self._circles(a="use crate::a::one::X;", a__one="use crate::a::Y;"), {})
+        # A part may be below what uses it, and the module above.
+        self.assertEqual(self._circles(a="use crate::b;", b="use crate::a::one::X;", a__one=""), {})
+        self.assertEqual(self._circles(a="use crate::b;", b="use crate::a::two::X;", a__one=""),
+                         {"a.rs": ["b"], "b.rs": ["a"]})
 
 
 class Ratchet(unittest.TestCase):
@@ -236,3 +267,12 @@ class Parts(unittest.TestCase):
         assert "net: 2 times, 1 at most" in found[0]
         assert found[1].strip() == "net/x.rs:7"
         assert "who 2" in note
+
+    def test_circles_and_language_are_counted_apart(self):
+        with mock.patch.object(check, "_prose", return_value=[]), \
+                mock.patch.object(check, "_circles", return_value=[("net", places.REPO / "net" / "x.rs", ["y"])]), \
+                mock.patch.object(ratchet, "load", return_value={"who": {"net": 1}, "circle": {"blk": 2}}):
+            self.assertIn("1 fewer", check.prose()[1])
+            found, _ = check.imports()
+        self.assertEqual(found, ["net: 1 files that import themselves by way of others, 0 at most",
+                                 "  net/x.rs: by way of y"])

@@ -12,6 +12,10 @@ from ..say import Failure
 #: The counts that the language check may not exceed.
 COUNTS = REPO / "tools" / "check-counts.json"
 
+#: The folders whose files do not import each other in circles. The wrappers are left out: the
+#: operations of a device name the types that are generic over them.
+NO_CIRCLES = ("net", "blk", "virtqueue/bus")
+
 #: The configuration of rustfmt, which is a copy of the kernel's.
 RUSTFMT = REPO / ".rustfmt.toml"
 
