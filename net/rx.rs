@@ -11,7 +11,15 @@
 mod big;
 mod deliver;
 mod mergeable;
+mod poll;
 mod small;
+
+use self::{
+    big::Big,
+    mergeable::Mergeable,
+    poll::poll_queue,
+    small::Small, //
+};
 
 use crate::{
     ewma::{
@@ -29,7 +37,6 @@ use crate::{
     },
     recovery::state::Trouble,
     stats::RxCounters,
-    tx,
     NAPI_WEIGHT, //
 };
 use kernel::{
@@ -55,7 +62,6 @@ use netdev::{
 };
 use virtio::{
     with_queue,
-    Callbacks,
     Once,
     QueueOps,
     Virtqueue, //
@@ -146,7 +152,10 @@ impl RxState {
                 let pool = &mut pool.get().ok_or(EINVAL)?;
                 with_queue!(vq, |queue| fill_frags(queue, pool, kind, gfp))
             }
-            Some(RxQueue::Big(vq)) => big::fill(vq, &mut self.spare, negotiated, gfp),
+            Some(RxQueue::Big(vq)) => {
+                let spare = &mut self.spare;
+                with_queue!(vq, |queue| big::fill(queue, spare, negotiated, gfp))
+            }
             None => return Ok(()),
         };
         filled.count(pair)
@@ -268,10 +277,11 @@ pub(crate) fn poll<'a>(mut poll: RxPoll<'a, Nic<'_>>) -> Polled<'a> {
     let context = Context(napi);
     let received = match &mut state.queue {
         Some(RxQueue::Mergeable(vq)) => {
-            with_queue!(vq, |queue| poll_frags::<true>(queue, context, pool, budget))
+            let mode = Mergeable(pool);
+            with_queue!(vq, |queue| poll_queue(queue, context, mode, budget))
         }
         Some(RxQueue::Small(vq)) => poll_small(vq, context, pool, budget),
-        Some(RxQueue::Big(vq)) => big::poll(context, vq, &mut state.spare, budget),
+        Some(RxQueue::Big(vq)) => poll_big(vq, context, &mut state.spare, budget),
         None => 0,
     };
     poll.complete(received)
@@ -285,9 +295,19 @@ fn poll_small<'a, 'b>(
     pool: PoolPlace<'a, Nic<'b>>,
     budget: Budget<'a>,
 ) -> i32 {
-    with_queue!(vq, |queue| poll_frags::<false>(
-        queue, context, pool, budget
-    ))
+    let mode = Small(pool);
+    with_queue!(vq, |queue| poll_queue(queue, context, mode, budget))
+}
+
+#[inline(never)]
+fn poll_big(
+    vq: &mut Virtqueue<BigBuf>,
+    context: Context<'_, '_>,
+    spare: &mut KVec<BigBuf>,
+    budget: Budget<'_>,
+) -> i32 {
+    let mode = Big(spare);
+    with_queue!(vq, |queue| poll_queue(queue, context, mode, budget))
 }
 
 impl<'a, 'b> Context<'a, 'b> {
@@ -328,99 +348,18 @@ impl<'a, 'b> Context<'a, 'b> {
     }
 }
 
-/// Polls a queue of fragments, which are mergeable or not. Returns how many packets there were:
-/// fewer than the budget if that was all, with callbacks on.
+/// Fills the queue up with fragments from its pool.
 #[inline(always)]
-fn poll_frags<'a, 'b, const MERGEABLE: bool>(
-    mut queue: impl QueueOps<FragBuf>,
-    context: Context<'a, 'b>,
-    mut pool: PoolPlace<'a, Nic<'b>>,
-    budget: Budget<'a>,
-) -> i32 {
-    queue.disable_cb();
-    tx::clean(context.0, budget);
-
-    let budget = budget.get();
-    until_quiet(
-        &mut queue,
-        budget,
-        |queue, mut packets| {
-            while packets < budget {
-                let Some(used) = queue.get_buf() else { break };
-                // OVERFLOW: Less than the budget.
-                packets = packets.wrapping_add(1);
-                context.counters().packets.add(1);
-                if MERGEABLE {
-                    mergeable::receive(context, queue, used);
-                } else {
-                    let (frag, len) = FragBuf::received(used).into_parts();
-                    small::receive(context, frag, len);
-                }
-            }
-            if context.is_low(queue.num_free()) {
-                refill(context, queue.again(), &mut pool);
-            }
-            packets
-        },
-        |queue| queue.enable_cb(),
-        |queue| queue.disable_cb(),
-        || broken(context),
-    )
-}
-
-/// Receives with callbacks off until there is nothing and callbacks are on, or the `budget` is used
-/// up. `receive` takes what is there, and is given and returns the number of packets so far, which
-/// this returns in the end.
-///
-/// A device that takes back what it said ends the poll: it cannot keep the driver here longer than
-/// for what it has.
-#[inline(always)]
-fn until_quiet<Q>(
-    queue: &mut Q,
-    budget: i32,
-    mut receive: impl FnMut(&mut Q, i32) -> i32,
-    enable_cb: impl Fn(&mut Q) -> Callbacks,
-    disable_cb: impl Fn(&mut Q),
-    broken: impl Fn(),
-) -> i32 {
-    let mut packets = 0;
-    // The number of packets when the device last said that there is more: none so far.
-    let mut before = -1;
-    loop {
-        packets = receive(queue, packets);
-        if packets >= budget {
-            return packets;
-        }
-        match enable_cb(queue) {
-            Callbacks::On => return packets,
-            Callbacks::Broken => {
-                broken();
-                return packets;
-            }
-            Callbacks::Missed if packets == before => return packets,
-            Callbacks::Missed => {
-                before = packets;
-                disable_cb(queue);
-            }
-        }
-    }
-}
-
-/// Fills the queue up.
-#[inline(always)]
-fn refill<'b>(
-    context: Context<'_, 'b>,
+fn refill_frags<'b>(
+    context: Context<'_, '_>,
     queue: impl QueueOps<FragBuf>,
     pool: &mut PoolPlace<'_, Nic<'b>>,
-) {
+) -> Result {
     let negotiated = &context.dev().data().negotiated;
     let (Some(kind), Some(mut pool)) = (kind(negotiated, context.pair()), pool.get()) else {
-        return;
+        return Ok(());
     };
-    if fill_frags(queue, &mut pool, kind, Gfp::Atomic).count(context.pair()) == Err(ENOMEM) {
-        // There may be no buffer left whose use would bring us back here.
-        context.dev().rx_retry();
-    }
+    fill_frags(queue, &mut pool, kind, Gfp::Atomic).count(context.pair())
 }
 
 /// The queue is broken: nothing comes of it any more.
@@ -442,44 +381,4 @@ fn too_short(context: Context<'_, '_>) {
 fn wrong_length(context: Context<'_, '_>) {
     context.dev().data().errors.rx_length_errors.add_shared(1);
     context.dropped();
-}
-
-#[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
-#[kernel::prelude::kunit_tests(rust_virtio_net_rx_poll)]
-mod tests {
-    use super::*;
-
-    /// A queue of which the device says each time that there is more.
-    struct Liar {
-        /// The rounds in which there is.
-        honest: i32,
-        looks: i32,
-    }
-
-    impl Liar {
-        /// Polls the queue. Returns how many packets there were, and how often was looked.
-        fn poll(honest: i32, budget: i32) -> (i32, i32) {
-            let mut queue = Self { honest, looks: 0 };
-            let packets = until_quiet(
-                &mut queue,
-                budget,
-                |queue, packets| {
-                    queue.looks += 1;
-                    assert!(queue.looks < 100, "looked for ever");
-                    packets + i32::from(queue.looks <= queue.honest)
-                },
-                |_| Callbacks::Missed,
-                |_| (),
-                || (),
-            );
-            (packets, queue.looks)
-        }
-    }
-
-    #[test]
-    fn a_liar_is_not_listened_to() {
-        assert_eq!(Liar::poll(0, 64), (0, 2));
-        assert_eq!(Liar::poll(5, 64), (5, 6));
-        assert_eq!(Liar::poll(90, 64), (64, 64));
-    }
 }

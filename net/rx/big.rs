@@ -3,11 +3,10 @@
 //! Big buffers: one buffer of several pages per packet, for devices without mergeable buffers.
 
 use super::{
-    broken,
     deliver::deliver_any,
     mergeable::MAX_PACKET,
+    poll::PollMode,
     too_short,
-    until_quiet,
     wrong_length,
     Context,
     Filled,
@@ -22,7 +21,6 @@ use crate::{
         Negotiated,
         RxMode, //
     },
-    tx, //
 };
 use kernel::{
     alloc::KVec,
@@ -31,34 +29,37 @@ use kernel::{
 use net_buffers::BigBuf;
 use netdev::{
     skb::ETH_HLEN,
-    Budget,
     Gfp, //
 };
 use virtio::{
-    Callbacks,
-    Used,
-    Virtqueue, //
+    QueueOps,
+    Used, //
 };
 
 /// The offset of the packet in the first page: after the header, and so that the data behind the
 /// Ethernet header is aligned.
 const PAD: u32 = 32;
 
+/// The mode, with the buffers of pages that are not in the queue.
+pub(super) struct Big<'a>(pub(super) &'a mut KVec<BigBuf>);
+
 /// Adds buffers until the ring is full, and notifies the device once.
+#[inline(never)]
 pub(super) fn fill(
-    vq: &mut Virtqueue<BigBuf>,
+    mut queue: impl QueueOps<BigBuf>,
     spare: &mut KVec<BigBuf>,
     negotiated: &Negotiated,
     gfp: Gfp,
 ) -> Filled {
     Filled {
-        result: add_all(vq, spare, negotiated, gfp),
-        notified: vq.kick_prepare() && vq.notify(),
+        result: add_all(&mut queue, spare, negotiated, gfp),
+        notified: queue.kick_prepare() && queue.notify(),
     }
 }
 
+#[inline(always)]
 fn add_all(
-    vq: &mut Virtqueue<BigBuf>,
+    queue: &mut impl QueueOps<BigBuf>,
     spare: &mut KVec<BigBuf>,
     negotiated: &Negotiated,
     gfp: Gfp,
@@ -78,7 +79,7 @@ fn add_all(
             )?,
         };
         let (error, buffer) = match buffer.refill(gfp) {
-            Ok(()) => match vq.add_buf(buffer) {
+            Ok(()) => match queue.add_buf(buffer) {
                 Ok(()) => continue,
                 Err(back) => (back.error, back.buffer),
             },
@@ -90,53 +91,32 @@ fn add_all(
     }
 }
 
-/// The poll of a queue, as [`super::poll_frags`].
-#[inline(never)]
-pub(super) fn poll(
-    context: Context<'_, '_>,
-    vq: &mut Virtqueue<BigBuf>,
-    spare: &mut KVec<BigBuf>,
-    budget: Budget<'_>,
-) -> i32 {
-    let negotiated = &context.dev().data().negotiated;
-    vq.disable_cb();
-    tx::clean(context.0, budget);
+impl PollMode for Big<'_> {
+    type Buffer = BigBuf;
 
-    let budget = budget.get();
-    until_quiet(
-        vq,
-        budget,
-        |vq, mut packets| {
-            while packets < budget {
-                let Some(used) = vq.get_buf() else { break };
-                packets += 1;
-                context.counters().packets.add(1);
-                let buffer = receive(context, used);
-                // Room was reserved for all of the ring.
-                if let Err(e) = spare.push_within_capacity(buffer) {
-                    drop(e);
-                }
-            }
-            if context.is_low(vq.num_free())
-                && fill(vq, spare, negotiated, Gfp::Atomic).count(context.pair()) == Err(ENOMEM)
-            {
-                // There may be no buffer left whose use would bring us back here.
-                context.dev().rx_retry();
-            }
-            packets
-        },
-        |vq| match vq.enable_cb() {
-            false => Callbacks::Missed,
-            true if vq.is_broken() => Callbacks::Broken,
-            true => Callbacks::On,
-        },
-        |vq| vq.disable_cb(),
-        || broken(context),
-    )
+    #[inline(always)]
+    fn receive(
+        &mut self,
+        context: Context<'_, '_>,
+        _queue: &mut impl QueueOps<BigBuf>,
+        used: Used<BigBuf>,
+    ) {
+        let buffer = receive(context, used);
+        // Room was reserved for all of the ring.
+        if let Err(e) = self.0.push_within_capacity(buffer) {
+            drop(e);
+        }
+    }
+
+    #[inline(always)]
+    fn refill(&mut self, context: Context<'_, '_>, queue: impl QueueOps<BigBuf>) -> Result {
+        let negotiated = &context.dev().data().negotiated;
+        fill(queue, self.0, negotiated, Gfp::Atomic).count(context.pair())
+    }
 }
 
 /// Receives the packet in `used`, and returns the buffer with what pages the packet left.
-#[inline]
+#[inline(never)]
 fn receive(context: Context<'_, '_>, used: Used<BigBuf>) -> BigBuf {
     let negotiated = &context.dev().data().negotiated;
     let skip = negotiated.header.len as u32;

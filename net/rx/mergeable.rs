@@ -11,16 +11,24 @@ use super::{
         deliver,
         deliver_any, //
     },
+    poll::PollMode,
+    refill_frags,
     too_short,
     wrong_length,
     Context,
     COPY_LEN, //
 };
-use crate::header::{
-    RawHeader,
-    MAX_LEN, //
+use crate::{
+    header::{
+        RawHeader,
+        MAX_LEN, //
+    },
+    nic::Nic,
 };
-use kernel::page::PAGE_SIZE;
+use kernel::{
+    page::PAGE_SIZE,
+    prelude::*, //
+};
 use net_buffers::FragBuf;
 use netdev::{
     frag::{
@@ -30,6 +38,7 @@ use netdev::{
     },
     skb::ETH_HLEN,
     EthSkb,
+    PoolPlace,
     RxData,
     RxFrag,
     RxKind,
@@ -44,6 +53,28 @@ use virtio::{
 /// Largest packet, as all that is larger than what IP can say is none of ours.
 pub(super) const MAX_PACKET: u32 = 65535 + ETH_HLEN as u32 + 2 * 4;
 
+/// The mode, with the pool of the buffers.
+pub(super) struct Mergeable<'a, 'b>(pub(super) PoolPlace<'a, Nic<'b>>);
+
+impl PollMode for Mergeable<'_, '_> {
+    type Buffer = FragBuf;
+
+    #[inline(always)]
+    fn receive(
+        &mut self,
+        context: Context<'_, '_>,
+        queue: &mut impl QueueOps<FragBuf>,
+        used: Used<FragBuf>,
+    ) {
+        receive(context, queue, used);
+    }
+
+    #[inline(always)]
+    fn refill(&mut self, context: Context<'_, '_>, queue: impl QueueOps<FragBuf>) -> Result {
+        refill_frags(context, queue, &mut self.0)
+    }
+}
+
 /// The kind of buffers of `len` bytes, which stay `mapped` for the device while they are packets,
 /// or do not.
 ///
@@ -57,11 +88,7 @@ pub(super) fn kind(len: u32, mapped: bool) -> Option<RxKind> {
 
 /// Receives a packet that starts in `used`.
 #[inline(always)]
-pub(super) fn receive(
-    context: Context<'_, '_>,
-    queue: &mut impl QueueOps<FragBuf>,
-    used: Used<FragBuf>,
-) {
+fn receive(context: Context<'_, '_>, queue: &mut impl QueueOps<FragBuf>, used: Used<FragBuf>) {
     let negotiated = &context.dev().data().negotiated;
     let data = FragBuf::received(used);
     // With this kind of buffers, headers have all fields.

@@ -4,24 +4,57 @@
 
 use super::{
     deliver::deliver_any,
+    poll::PollMode,
+    refill_frags,
     too_short,
     wrong_length,
     Context,
     COPY_LEN, //
 };
 use crate::{
-    header::RawHeader, //
+    header::RawHeader,
     negotiated::GOOD_PACKET_LEN,
+    nic::Nic, //
 };
+use kernel::prelude::*;
+use net_buffers::FragBuf;
 use netdev::{
     frag::SKB_HEADROOM,
     skb::ETH_HLEN,
+    PoolPlace,
     RxData,
     RxFrag,
     RxKind,
     RxPacket,
     RxSkb, //
 };
+use virtio::{
+    QueueOps,
+    Used, //
+};
+
+/// The mode, with the pool of the buffers.
+pub(super) struct Small<'a, 'b>(pub(super) PoolPlace<'a, Nic<'b>>);
+
+impl PollMode for Small<'_, '_> {
+    type Buffer = FragBuf;
+
+    #[inline(always)]
+    fn receive(
+        &mut self,
+        context: Context<'_, '_>,
+        _queue: &mut impl QueueOps<FragBuf>,
+        used: Used<FragBuf>,
+    ) {
+        let (frag, len) = FragBuf::received(used).into_parts();
+        receive(context, frag, len);
+    }
+
+    #[inline(always)]
+    fn refill(&mut self, context: Context<'_, '_>, queue: impl QueueOps<FragBuf>) -> Result {
+        refill_frags(context, queue, &mut self.0)
+    }
+}
 
 /// The kind of the buffers, with a header of `header` bytes.
 pub(super) fn kind(header: u32) -> Option<RxKind> {
@@ -30,7 +63,7 @@ pub(super) fn kind(header: u32) -> Option<RxKind> {
 
 /// Receives the packet in `frag`, to which `len` bytes were written.
 #[inline(never)]
-pub(super) fn receive(context: Context<'_, '_>, frag: RxFrag, len: u32) {
+fn receive(context: Context<'_, '_>, frag: RxFrag, len: u32) {
     let negotiated = &context.dev().data().negotiated;
     let skip = negotiated.header.len as u32;
     let data = RxData::from_parts(frag, len);
