@@ -6,7 +6,17 @@
 mod hostile;
 #[path = "../hostile/net_lifecycle.rs"]
 mod lifecycle;
+mod outcome;
 
+use self::outcome::{
+    arrived,
+    dropped,
+    frame_errors,
+    last_is,
+    length_errors,
+    refused,
+    still_works, //
+};
 use super::{
     card::{
         receive,
@@ -30,77 +40,12 @@ use virtio_fake::{
     wait,
     Action,
     Addresses,
-    Capture,
     Nic,
-    NicStats,
     Offload,
     EVENT_IDX,
     INDIRECT_DESC,
     RING_PACKED, //
 };
-
-/// Whether so many frames arrived, and no more.
-fn arrived(capture: &Capture, count: usize) -> bool {
-    wait::until(5_000, || capture.len() >= count) && capture.len() == count
-}
-
-/// Whether the last frame that arrived is this one.
-fn last_is(capture: &Capture, frame: &[u8]) -> bool {
-    capture.with(|frames| frames.last().is_some_and(|f| f[..] == *frame))
-}
-
-/// Receives a frame that is right, and checks that it arrives: the queue still works.
-fn still_works(rig: &Rig, capture: &Capture) -> Result {
-    check!(wait::until(5_000, || rig.fake.held(0) > 0));
-    let before = capture.len();
-    let frame = to_us(0xee, 200)?;
-    receive(&rig.fake, &[&rx_header(1), &frame], None)?;
-    check!(arrived(capture, before + 1));
-    check!(last_is(capture, &frame));
-    Ok(())
-}
-
-/// Receives something wrong; it must not arrive, and count as `counted` says: as an error, and not
-/// as dropped for want of something.
-fn dropped(
-    features: &[u32],
-    parts: &[&[u8]],
-    len: Option<u32>,
-    counted: fn(&NicStats) -> u64,
-) -> Result {
-    refused(features, parts, len, counted, Some(0))
-}
-
-/// As [`dropped`], of what counts as dropped, too, as often as `drops` says, if it does.
-fn refused(
-    features: &[u32],
-    parts: &[&[u8]],
-    len: Option<u32>,
-    counted: fn(&NicStats) -> u64,
-    drops: Option<u64>,
-) -> Result {
-    let rig = Rig::with(features)?;
-    let nic = rig.up()?;
-    let capture = nic.capture(ETHER_TYPE)?;
-    let before = nic.stats();
-    let once = counted(&before) + 1;
-    receive(&rig.fake, parts, len)?;
-    check!(wait::until(5_000, || counted(&nic.stats()) >= once));
-    check_eq!(counted(&nic.stats()), once);
-    if let Some(drops) = drops {
-        check_eq!(nic.stats().rx_dropped, before.rx_dropped + drops);
-    }
-    check!(capture.is_empty());
-    still_works(&rig, &capture)
-}
-
-fn length_errors(stats: &NicStats) -> u64 {
-    stats.rx_length_errors
-}
-
-fn frame_errors(stats: &NicStats) -> u64 {
-    stats.rx_frame_errors
-}
 
 /// The ways to receive.
 const MODES: [&[u32]; 4] = [
