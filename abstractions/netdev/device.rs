@@ -187,8 +187,8 @@ impl<T: Operations> Device<T> {
             // SAFETY: `txq` is a queue of this device and lives as long (`TxSlot`). It has a
             // queueing discipline since `NewDevice::new`; neither function needs its lock.
             unsafe {
-                if bindings::netif_tx_queue_stopped(slot.txq)
-                    && bindings::rust_netif_tx_wake(slot.txq)
+                if bindings::netif_tx_queue_stopped(slot.txq())
+                    && bindings::rust_netif_tx_wake(slot.txq())
                 {
                     counter.add_shared(1);
                 }
@@ -200,7 +200,7 @@ impl<T: Operations> Device<T> {
     pub fn queue_age_usecs(&self, index: usize) -> u32 {
         self.private().tx.get(index).map_or(0, |slot| {
             // SAFETY: `txq` is a queue of this device and lives as long (`TxSlot`).
-            unsafe { bindings::netdev_queue_age_usecs(slot.txq) }
+            unsafe { bindings::netdev_queue_age_usecs(slot.txq()) }
         })
     }
 

@@ -6,6 +6,7 @@
 //! of the queue. [`RxPoll`] and [`TxPoll`] stand for that ownership. Completing the poll uses them
 //! up, so the state cannot be touched afterwards.
 
+mod instance;
 mod slot;
 
 pub(crate) use self::slot::{
@@ -151,10 +152,6 @@ pub struct RxPoll<'a, T: Operations> {
 }
 
 impl<'a, T: Operations> RxPoll<'a, T> {
-    /// netpoll polls in any context, with interrupts off and a budget of 0, for transmitted
-    /// packets to be freed. Those of a receive poll have a poll of their own.
-    pub(crate) const FOR_NETPOLL: bool = false;
-
     /// # Safety
     ///
     /// Called from the poll function of `slot`, once per call of it, with a `budget` of more than
@@ -237,9 +234,6 @@ pub struct TxPoll<'a, T: Operations> {
 }
 
 impl<'a, T: Operations> TxPoll<'a, T> {
-    /// See [`RxPoll::FOR_NETPOLL`].
-    pub(crate) const FOR_NETPOLL: bool = true;
-
     /// # Safety
     ///
     /// Called from the poll function of `slot`, once per call of it.

@@ -169,7 +169,7 @@ impl<'a, T: Operations> PoolPlace<'a, T> {
     #[inline(always)]
     pub fn get(&mut self) -> Option<Pool<'_>> {
         // SAFETY: By the type invariants, and `&mut self` is the only way to it.
-        let place = unsafe { &mut *self.0.pool.get() };
+        let place = unsafe { &mut *self.0.pool_cell().get() };
         place.as_mut().map(Pool::new)
     }
 }

@@ -82,21 +82,21 @@ impl<'a, T: Operations> StackQueue<'a, T> {
     #[inline(always)]
     pub fn stop(self) {
         // SAFETY: `txq` lives as long as the slot, and this thread holds its lock (type invariant).
-        unsafe { bindings::netif_tx_stop_queue(self.slot.txq) };
+        unsafe { bindings::netif_tx_stop_queue(self.slot.txq()) };
     }
 
     /// Whether the driver stopped the queue.
     #[inline(always)]
     pub fn is_stopped(self) -> bool {
         // SAFETY: `txq` lives as long as the slot, and this thread holds its lock (type invariant).
-        unsafe { bindings::netif_tx_queue_stopped(self.slot.txq) }
+        unsafe { bindings::netif_tx_queue_stopped(self.slot.txq()) }
     }
 
     /// Whether the stack sends no more, because the driver or the byte limit stopped it.
     #[inline(always)]
     pub fn is_xmit_stopped(self) -> bool {
         // SAFETY: `txq` lives as long as the slot, and this thread holds its lock (type invariant).
-        unsafe { bindings::netif_xmit_stopped(self.slot.txq) }
+        unsafe { bindings::netif_xmit_stopped(self.slot.txq()) }
     }
 
     /// Lets the stack send again, unless the interface is detached or down. Returns whether the
@@ -106,7 +106,7 @@ impl<'a, T: Operations> StackQueue<'a, T> {
     #[inline(always)]
     pub fn wake(self) -> bool {
         // SAFETY: `txq` lives as long as the slot, and this thread holds its lock (type invariant).
-        unsafe { bindings::rust_netif_tx_wake(self.slot.txq) }
+        unsafe { bindings::rust_netif_tx_wake(self.slot.txq()) }
     }
 
     /// Counts bytes as under way, for the byte limit. Returns whether the device has to be
@@ -114,7 +114,7 @@ impl<'a, T: Operations> StackQueue<'a, T> {
     #[inline(always)]
     pub fn sent(self, bytes: u32, more: bool) -> bool {
         // SAFETY: `txq` lives as long as the slot, and this thread holds its lock (type invariant).
-        unsafe { bindings::__netdev_tx_sent_queue(self.slot.txq, bytes, more) }
+        unsafe { bindings::__netdev_tx_sent_queue(self.slot.txq(), bytes, more) }
     }
 
     /// Counts packets that were [sent](StackQueue::sent) as done. Bytes beyond those that were
@@ -122,14 +122,14 @@ impl<'a, T: Operations> StackQueue<'a, T> {
     #[inline(always)]
     pub fn completed(self, packets: u32, bytes: u32) {
         // SAFETY: `txq` lives as long as the slot, and this thread holds its lock (type invariant).
-        unsafe { bindings::netdev_tx_completed_queue(self.slot.txq, packets, bytes) };
+        unsafe { bindings::netdev_tx_completed_queue(self.slot.txq(), packets, bytes) };
     }
 
     /// Forgets what was sent: for packets that were freed without being completed. Nothing is
     /// sent meanwhile.
     pub fn reset(self) {
         // SAFETY: `txq` lives as long as the slot, and this thread holds its lock (type invariant).
-        unsafe { bindings::netdev_tx_reset_queue(self.slot.txq) };
+        unsafe { bindings::netdev_tx_reset_queue(self.slot.txq()) };
     }
 }
 
@@ -190,7 +190,7 @@ impl<'a, T: Operations> TxGuard<'a, T> {
     #[inline(always)]
     pub(crate) unsafe fn lock(slot: &'a TxSlot<T>) -> Self {
         // SAFETY: The queue is valid as long as its slot; BHs are disabled.
-        unsafe { bindings::__netif_tx_lock(slot.txq) };
+        unsafe { bindings::__netif_tx_lock(slot.txq()) };
         Self {
             // SAFETY: It was locked just now, and is unlocked when the value is dropped.
             queue: unsafe { TxQueue::assume_locked(slot) },
@@ -206,7 +206,7 @@ impl<'a, T: Operations> TxGuard<'a, T> {
     #[inline(always)]
     pub(crate) unsafe fn try_lock(slot: &'a TxSlot<T>) -> Option<Self> {
         // SAFETY: The queue is valid as long as its slot; BHs are disabled.
-        if !unsafe { bindings::__netif_tx_trylock(slot.txq) } {
+        if !unsafe { bindings::__netif_tx_trylock(slot.txq()) } {
             return None;
         }
         Some(Self {
@@ -219,7 +219,7 @@ impl<'a, T: Operations> TxGuard<'a, T> {
     /// Disables BHs and takes the lock. Process or softirq context.
     pub(crate) fn lock_bh(slot: &'a TxSlot<T>) -> Self {
         // SAFETY: The queue is valid as long as its slot.
-        unsafe { bindings::__netif_tx_lock_bh(slot.txq) };
+        unsafe { bindings::__netif_tx_lock_bh(slot.txq()) };
         Self {
             // SAFETY: It was locked just now, and is unlocked when the value is dropped.
             queue: unsafe { TxQueue::assume_locked(slot) },
@@ -239,7 +239,7 @@ impl<T: Operations> TxGuard<'_, T> {
 impl<T: Operations> Drop for TxGuard<'_, T> {
     #[inline(always)]
     fn drop(&mut self) {
-        let txq = self.queue.slot.txq;
+        let txq = self.queue.slot.txq();
         if self.bh {
             // SAFETY: The lock was taken this way.
             unsafe { bindings::__netif_tx_unlock_bh(txq) };

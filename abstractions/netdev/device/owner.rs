@@ -142,11 +142,15 @@ impl<T: Operations> Drop for NetDevice<T> {
         let private = self.private();
         private.disable_work();
         private.disable_queues();
-        for slot in &private.rx {
-            slot.unregister();
-        }
-        for slot in &private.tx {
-            slot.unregister();
+        // SAFETY: The instances are registered since the device was made, and were disabled just
+        // now. Nothing enables them, or uses the queues, any more. There is a grace period below.
+        unsafe {
+            for slot in &private.rx {
+                slot.unregister();
+            }
+            for slot in &private.tx {
+                slot.unregister();
+            }
         }
         let private = Private::<T>::of(self.as_raw());
         // SAFETY: May be called in process context. After it, nobody looks at the NAPI instances.

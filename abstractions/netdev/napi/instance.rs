@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! NAPI instances, each with its source of events.
+
+use super::Source;
+use crate::{
+    bindings,
+    rtnl::Rtnl, //
+};
+use core::cell::UnsafeCell;
+use kernel::{
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    },
+    types::Opaque, //
+};
+
+/// A NAPI instance with what belongs to it. The instance comes first, so that the address of one is
+/// that of the other.
+///
+/// # Invariants
+///
+/// - `napi` is registered with `dev` from the registration to [`Instance::unregister`]. `enabled`
+///   says whether it is enabled, and is written with the RTNL held.
+/// - `source` is written with the RTNL and the device's mutex of sources held, while the instance
+///   is disabled and a grace period after that; for transmit queues, with the queue locked too.
+#[repr(C)]
+pub(super) struct Instance<S> {
+    pub(super) napi: Opaque<bindings::napi_struct>,
+    pub(super) dev: *mut bindings::net_device,
+    pub(super) index: u32,
+    enabled: Atomic<bool>,
+    pub(super) source: UnsafeCell<Option<S>>,
+}
+
+impl<S: Source> Instance<S> {
+    pub(super) fn new(dev: *mut bindings::net_device, index: u32) -> Self {
+        Self {
+            napi: Opaque::zeroed(),
+            dev,
+            index,
+            enabled: Atomic::new(false),
+            source: UnsafeCell::new(None),
+        }
+    }
+
+    pub(super) fn is_enabled(&self) -> bool {
+        self.enabled.load(Relaxed)
+    }
+
+    pub(super) fn enable(&self, kind: bindings::netdev_queue_type, _rtnl: &mut Rtnl) {
+        if self.is_enabled() {
+            return;
+        }
+        self.enabled.store(true, Relaxed);
+        // SAFETY: By the type invariants, the instance is registered and disabled; the RTNL is
+        // held for `netif_queue_set_napi`.
+        unsafe {
+            bindings::napi_enable(self.napi.get());
+            bindings::netif_queue_set_napi(self.dev, self.index, kind, self.napi.get());
+        }
+        self.schedule_now();
+    }
+
+    pub(super) fn disable(&self, kind: bindings::netdev_queue_type, _rtnl: &mut Rtnl) {
+        if !self.is_enabled() {
+            return;
+        }
+        // SAFETY: By the type invariants, the instance is registered and enabled; the RTNL is
+        // held for `netif_queue_set_napi`.
+        unsafe {
+            bindings::netif_queue_set_napi(self.dev, self.index, kind, core::ptr::null_mut());
+            bindings::napi_disable(self.napi.get());
+        }
+        self.enabled.store(false, Relaxed);
+    }
+
+    /// Schedules the instance from process context, as if its source had raised an event.
+    pub(super) fn schedule_now(&self) {
+        // SAFETY: May be called in process context; enabling runs the softirq.
+        unsafe { bindings::local_bh_disable() };
+        match self.source() {
+            Some(source) => self.schedule(source),
+            // SAFETY: By the type invariants, the instance is registered.
+            None => unsafe {
+                if bindings::napi_schedule_prep(self.napi.get()) {
+                    bindings::__napi_schedule(self.napi.get());
+                }
+            },
+        }
+        // SAFETY: Enables what was disabled above, in process context, where the softirq may run.
+        unsafe { bindings::local_bh_enable() };
+    }
+
+    /// Schedules the instance from process or softirq context, without a look at its source.
+    pub(super) fn schedule_bare(&self) {
+        // SAFETY: May be called in any such context; enabling runs the softirq. By the type
+        // invariants, the instance is registered.
+        unsafe {
+            bindings::local_bh_disable();
+            if bindings::napi_schedule_prep(self.napi.get()) {
+                bindings::__napi_schedule(self.napi.get());
+            }
+            bindings::local_bh_enable();
+        }
+    }
+
+    /// Schedules the instance and disables its source, if it is enabled and not scheduled yet.
+    #[inline(always)]
+    pub(super) fn schedule(&self, source: &impl Source) {
+        // SAFETY: By the type invariants, the instance is registered.
+        unsafe {
+            if bindings::napi_schedule_prep(self.napi.get()) {
+                source.disable();
+                bindings::__napi_schedule(self.napi.get());
+            }
+        }
+    }
+
+    /// Disables the source, and schedules the instance if it is enabled and not scheduled yet.
+    /// Returns whether it was scheduled.
+    #[inline(always)]
+    pub(super) fn schedule_disabled(&self, source: &impl Source) -> bool {
+        // Disable before scheduling: the poll enables the source when it completes. Disabling after
+        // that would lose every later event.
+        source.disable();
+        // SAFETY: By the type invariants, the instance is registered.
+        unsafe {
+            let scheduled = bindings::napi_schedule_prep(self.napi.get());
+            if scheduled {
+                bindings::__napi_schedule(self.napi.get());
+            }
+            scheduled
+        }
+    }
+
+    /// The source. Not kept beyond the poll, the locked section or the callback it is used in.
+    #[inline(always)]
+    pub(super) fn source(&self) -> Option<&S> {
+        // SAFETY: By the type invariants, it is written only when no poll is running and none
+        // can start, and those that were about to return have returned. Besides polls, only who
+        // holds one of the locks calls this.
+        unsafe { &*self.source.get() }.as_ref()
+    }
+
+    /// Unregisters the instance.
+    ///
+    /// # Safety
+    ///
+    /// The instance is registered and disabled, and is not used again. The caller waits for a grace
+    /// period before it frees the instance.
+    pub(super) unsafe fn unregister(&self) {
+        // SAFETY: By the safety requirements, the instance is registered and disabled, and is freed
+        // only after a grace period.
+        unsafe { bindings::__netif_napi_del(self.napi.get()) };
+    }
+}
