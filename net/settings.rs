@@ -3,9 +3,9 @@
 //! Settings that the driver tells the device again after a reset (virtio spec §5.1.6.5).
 //!
 //! If memory is short, or the device does not answer in time, the driver repeats the command later,
-//! a few times: see [`untold::DELAYS_MS`]. It also repeats a setting that a user changed without an answer,
-//! because the device may have taken the change or not. A setting that the device refuses is not
-//! repeated.
+//! a few times: see [`untold::DELAYS_MS`]. It also repeats a setting that a user changed without an
+//! answer, because the device may have taken the change or not. A setting that the device refuses
+//! is not repeated.
 
 pub(crate) mod untold;
 
