@@ -63,7 +63,7 @@ const F_WRITE_ZEROES: u32 = 14;
 const F_SECURE_ERASE: u32 = 16;
 
 /// A disk with the driver bound to it.
-struct Rig {
+struct DiskFixture {
     disk: Arc<RamDisk>,
     fake: Fake,
     plug: Option<Plug>,
@@ -71,7 +71,7 @@ struct Rig {
     haste: Option<Haste>,
 }
 
-impl Drop for Rig {
+impl Drop for DiskFixture {
     /// Whatever a test did to the disk, it ends well, so that a test which fails does not hang.
     fn drop(&mut self) {
         if self.plug.is_some() {
@@ -118,7 +118,7 @@ fn check_driver(fake: &Fake) -> Result {
     Ok(())
 }
 
-impl Rig {
+impl DiskFixture {
     /// Plugs a disk; the driver must bind.
     fn new(config: Config, features: &[u32], queues: usize) -> Result<Self> {
         let (disk, fake) = device(config, features, queues)?;
@@ -128,7 +128,7 @@ impl Rig {
         Ok(Self::around(disk, fake, plug))
     }
 
-    /// The rig of a device that is plugged and bound.
+    /// The fixture of a device that is plugged and bound.
     fn around(disk: Arc<RamDisk>, fake: Fake, plug: Plug) -> Self {
         Self {
             disk,

@@ -2,10 +2,10 @@
 
 //! Callbacks: asked for, not asked for, and never lost (virtio spec §2.7.7, §2.8.10).
 
-use crate::bench::{
+use crate::fixture::{
     on_bench,
     on_each_layout,
-    Bench,
+    BoundDevice,
     Setup,
     LAYOUTS, //
 };
@@ -59,10 +59,10 @@ const ROUNDS: u32 = if cfg!(CONFIG_KASAN) || !cfg!(CONFIG_SMP) {
 const LOST_MS: u32 = 5_000;
 
 /// Waits for a callback in the way of a driver that must not lose one.
-fn collect(bench: &Bench, vq: &mut Virtqueue<TestBuffer>, want: u64) -> Result {
+fn collect(bound: &BoundDevice, vq: &mut Virtqueue<TestBuffer>, want: u64) -> Result {
     let mut got = 0;
     loop {
-        let before = bench.callbacks();
+        let before = bound.callbacks();
         got += drain(vq);
         if got == want {
             return Ok(());
@@ -72,12 +72,12 @@ fn collect(bench: &Bench, vq: &mut Virtqueue<TestBuffer>, want: u64) -> Result {
             continue;
         }
         for _ in 0..200 {
-            if bench.callbacks() != before {
+            if bound.callbacks() != before {
                 break;
             }
             core::hint::spin_loop();
         }
-        let called = wait::until(LOST_MS, || bench.callbacks() != before);
+        let called = wait::until(LOST_MS, || bound.callbacks() != before);
         if !called {
             let late = drain(vq);
             pr_err!(
@@ -90,10 +90,10 @@ fn collect(bench: &Bench, vq: &mut Virtqueue<TestBuffer>, want: u64) -> Result {
     }
 }
 
-fn stress(bench: &Bench, fake: &Fake, _dev: &Device<Bound>, mut queues: Queues) -> Result {
+fn stress(bound: &BoundDevice, fake: &Fake, _dev: &Device<Bound>, mut queues: Queues) -> Result {
     let drops = DropCounter::new()?;
     let mut vq = queues.take::<TestBuffer>(0)?;
-    bench.answer_by_itself(fake);
+    bound.answer_by_itself(fake);
     let mut posted = 0u64;
     for round in 0..ROUNDS {
         let batch = u64::from(round % 5 + 1);
@@ -103,7 +103,7 @@ fn stress(bench: &Bench, fake: &Fake, _dev: &Device<Bound>, mut queues: Queues) 
         }
         posted += batch;
         check!(vq.kick());
-        collect(bench, &mut vq, batch)?;
+        collect(bound, &mut vq, batch)?;
         check_eq!(drops.count(), posted);
     }
     fake.set_auto(false);
@@ -117,17 +117,17 @@ mod suite {
     /// A used buffer raises a callback.
     #[test]
     fn used_buffer_calls() -> Result {
-        on_each_layout(|bench, fake, _, mut queues| {
+        on_each_layout(|bound, fake, _, mut queues| {
             let drops = DropCounter::new()?;
             let mut vq = queues.take::<TestBuffer>(0)?;
             post(&mut vq, fake, 2, &drops)?;
-            check_eq!(bench.callbacks(), 0);
+            check_eq!(bound.callbacks(), 0);
             fake.finish(0, |_| Action::Complete(0))?;
-            check_eq!(bench.callbacks(), 1);
+            check_eq!(bound.callbacks(), 1);
             check_eq!(drain(&mut vq), 1);
             check!(vq.enable_cb());
             fake.finish(0, |_| Action::Complete(0))?;
-            check_eq!(bench.callbacks(), 2);
+            check_eq!(bound.callbacks(), 2);
             Ok(())
         })
     }
@@ -135,14 +135,14 @@ mod suite {
     /// Interrupts that have no reason reach no driver.
     #[test]
     fn spurious_interrupt() -> Result {
-        on_each_layout(|bench, fake, _, mut queues| {
+        on_each_layout(|bound, fake, _, mut queues| {
             let drops = DropCounter::new()?;
             let mut vq = queues.take::<TestBuffer>(0)?;
             post(&mut vq, fake, 1, &drops)?;
             for _ in 0..10 {
                 fake.interrupt(0)?;
             }
-            check_eq!(bench.callbacks(), 0);
+            check_eq!(bound.callbacks(), 0);
             check_eq!(fake.traffic(0).spurious, 10);
             Ok(())
         })
@@ -151,7 +151,7 @@ mod suite {
     /// Callbacks that are not wanted are not raised, by a device that listens.
     #[test]
     fn disabled() -> Result {
-        on_each_layout(|bench, fake, _, mut queues| {
+        on_each_layout(|bound, fake, _, mut queues| {
             // An index of the split ring says when, not whether.
             if fake.negotiated(EVENT_IDX) && !fake.negotiated(RING_PACKED) {
                 return Ok(());
@@ -162,7 +162,7 @@ mod suite {
             vq.disable_cb();
             fake.finish(0, |_| Action::Complete(0))?;
             fake.finish(0, |_| Action::Complete(0))?;
-            check_eq!(bench.callbacks(), 0);
+            check_eq!(bound.callbacks(), 0);
             check_eq!(drain(&mut vq), 2);
             Ok(())
         })
@@ -207,7 +207,7 @@ mod suite {
     /// The window before enabling: a buffer used after the last look, before callbacks are on.
     #[test]
     fn completion_before_enable() -> Result {
-        on_each_layout(|bench, fake, _, mut queues| {
+        on_each_layout(|bound, fake, _, mut queues| {
             let drops = DropCounter::new()?;
             let mut vq = queues.take::<TestBuffer>(0)?;
             post(&mut vq, fake, 3, &drops)?;
@@ -217,9 +217,9 @@ mod suite {
             check!(!vq.enable_cb());
             check_eq!(drain(&mut vq), 1);
             check!(vq.enable_cb());
-            let before = bench.callbacks();
+            let before = bound.callbacks();
             fake.finish(0, |_| Action::Complete(0))?;
-            check_eq!(bench.callbacks(), before + 1);
+            check_eq!(bound.callbacks(), before + 1);
             Ok(())
         })
     }
@@ -227,7 +227,7 @@ mod suite {
     /// Delayed: not for the first buffer of many (by index), but no later than for the last.
     #[test]
     fn delayed() -> Result {
-        on_each_layout(|bench, fake, _, mut queues| {
+        on_each_layout(|bound, fake, _, mut queues| {
             let drops = DropCounter::new()?;
             let mut vq = queues.take::<TestBuffer>(0)?;
             post(&mut vq, fake, 8, &drops)?;
@@ -237,12 +237,12 @@ mod suite {
             check!(vq.enable_cb_delayed());
             fake.finish(0, |_| Action::Complete(0))?;
             if fake.negotiated(EVENT_IDX) {
-                check_eq!(bench.callbacks(), 0);
+                check_eq!(bound.callbacks(), 0);
             }
             for _ in 0..6 {
                 fake.finish(0, |_| Action::Complete(0))?;
             }
-            check!(bench.callbacks() >= 1);
+            check!(bound.callbacks() >= 1);
             check_eq!(drain(&mut vq), 7);
             Ok(())
         })
@@ -268,13 +268,13 @@ mod suite {
     /// A lost interrupt loses no buffer: it is there when the driver looks.
     #[test]
     fn lost_interrupt() -> Result {
-        on_each_layout(|bench, fake, _, mut queues| {
+        on_each_layout(|bound, fake, _, mut queues| {
             let drops = DropCounter::new()?;
             let mut vq = queues.take::<TestBuffer>(0)?;
             post(&mut vq, fake, 1, &drops)?;
             fake.fault(|f| f.swallow_interrupts = 1);
             fake.finish(0, |_| Action::Complete(0))?;
-            check_eq!(bench.callbacks(), 0);
+            check_eq!(bound.callbacks(), 0);
             check!(!vq.enable_cb());
             check_eq!(drain(&mut vq), 1);
             Ok(())
@@ -284,13 +284,13 @@ mod suite {
     /// A broken queue calls nobody, and does not keep a driver in a loop.
     #[test]
     fn broken() -> Result {
-        on_each_layout(|bench, fake, dev, mut queues| {
+        on_each_layout(|bound, fake, dev, mut queues| {
             let drops = DropCounter::new()?;
             let mut vq = queues.take::<TestBuffer>(0)?;
             post(&mut vq, fake, 2, &drops)?;
             dev.break_device();
             fake.finish(0, |_| Action::Complete(0))?;
-            check_eq!(bench.callbacks(), 0);
+            check_eq!(bound.callbacks(), 0);
             check!(vq.enable_cb());
             check!(vq.enable_cb_delayed());
             let armed = vq.enable_cb_prepare();

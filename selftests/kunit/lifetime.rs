@@ -2,7 +2,7 @@
 
 //! Driver data and queues when probing fails, and when a device goes.
 
-use crate::bench::specs;
+use crate::fixture::specs;
 use kernel::{
     alloc::KVec,
     device::Bound,

@@ -3,8 +3,8 @@
 //! The network driver against a fake card, end to end: frames go in and come out at the stack.
 
 mod away;
-mod card;
 mod control;
+mod fake_nic;
 mod frame;
 mod gone;
 mod later;
@@ -15,9 +15,9 @@ mod stopped;
 mod tx;
 mod wake;
 
-use self::card::{
+use self::fake_nic::{
     Answer,
-    Card, //
+    FakeNic, //
 };
 use kernel::{
     prelude::*,
@@ -116,8 +116,8 @@ impl Config {
 }
 
 /// A card with the driver bound to it.
-struct Rig {
-    card: Arc<Card>,
+struct NetFixture {
+    fake_nic: Arc<FakeNic>,
     fake: Fake,
     plug: Option<Plug>,
     /// Goes after the device.
@@ -126,15 +126,15 @@ struct Rig {
 
 /// Sets up a device of `queues` queues without plugging it; the last is the control queue, if
 /// there is one.
-fn device(config: Config, features: &[u32], queues: usize) -> Result<(Arc<Card>, Fake)> {
-    let card = Card::new(queues, features.contains(&F_CTRL_VQ))?;
+fn device(config: Config, features: &[u32], queues: usize) -> Result<(Arc<FakeNic>, Fake)> {
+    let fake_nic = FakeNic::new(queues, features.contains(&F_CTRL_VQ))?;
     let spec = Spec::new(ID)
         .features(features)
         .config(&config.0)?
         .queues(queues, 64)?;
-    let fake = Fake::new(spec, card.clone())?;
+    let fake = Fake::new(spec, fake_nic.clone())?;
     fake.set_auto(true);
-    Ok((card, fake))
+    Ok((fake_nic, fake))
 }
 
 /// Whether the kernel has no VLANs, of which the driver is told nothing then; a test is skipped for
@@ -159,20 +159,20 @@ fn check_driver(fake: &Fake) -> Result {
     Ok(())
 }
 
-impl Rig {
+impl NetFixture {
     /// Plugs a card; the driver must bind.
     fn new(config: Config, features: &[u32], queues: usize) -> Result<Self> {
-        let (card, fake) = device(config, features, queues)?;
+        let (fake_nic, fake) = device(config, features, queues)?;
         let plug = fake.plug()?;
         check!(fake.is_bound());
         check_driver(&fake)?;
-        Ok(Self::around(card, fake, Some(plug)))
+        Ok(Self::around(fake_nic, fake, Some(plug)))
     }
 
-    /// The rig of a device, which is plugged or was.
-    fn around(card: Arc<Card>, fake: Fake, plug: Option<Plug>) -> Self {
+    /// The fixture of a device, which is plugged or was.
+    fn around(fake_nic: Arc<FakeNic>, fake: Fake, plug: Option<Plug>) -> Self {
         Self {
-            card,
+            fake_nic,
             fake,
             plug,
             haste: None,
@@ -181,24 +181,24 @@ impl Rig {
 
     /// A card whose memory is mapped for it, with these features besides its address.
     fn mapped(addresses: Addresses, features: &[u32]) -> Result<Self> {
-        let card = Card::new(2, false)?;
+        let fake_nic = FakeNic::new(2, false)?;
         let spec = Spec::new(ID)
             .features(&[F_MAC])
             .features(features)
             .mapping(addresses)
             .config(&Config::default().0)?
             .queues(2, 64)?;
-        Self::of(card, spec)
+        Self::of(fake_nic, spec)
     }
 
     /// A card of its own specification, plugged; the driver must bind.
-    fn of(card: Arc<Card>, spec: Spec) -> Result<Self> {
-        let fake = Fake::new(spec, card.clone())?;
+    fn of(fake_nic: Arc<FakeNic>, spec: Spec) -> Result<Self> {
+        let fake = Fake::new(spec, fake_nic.clone())?;
         fake.set_auto(true);
         let plug = fake.plug()?;
         check!(fake.is_bound());
         check_driver(&fake)?;
-        Ok(Self::around(card, fake, Some(plug)))
+        Ok(Self::around(fake_nic, fake, Some(plug)))
     }
 
     /// A card with as many pairs as there can be in use, and all that can be told.
@@ -206,7 +206,7 @@ impl Rig {
         Self::with_settings_on(None)
     }
 
-    /// As [`Rig::with_settings`], with memory that is mapped for the card, if it is to be.
+    /// As [`NetFixture::with_settings`], with memory that is mapped for the card, if it is to be.
     fn with_settings_on(addresses: Option<Addresses>) -> Result<Self> {
         let features = [
             F_MAC,
@@ -220,7 +220,7 @@ impl Rig {
             F_GUEST_TSO4,
             F_MRG_RXBUF,
         ];
-        let card = Card::new(9, true)?;
+        let fake_nic = FakeNic::new(9, true)?;
         let mut spec = Spec::new(ID)
             .features(&features)
             .config(&Config::default().pairs(4).0)?
@@ -228,7 +228,7 @@ impl Rig {
         if let Some(addresses) = addresses {
             spec = spec.mapping(addresses);
         }
-        Self::of(card, spec)
+        Self::of(fake_nic, spec)
     }
 
     /// A card with one pair of queues and these features besides its address.
@@ -245,17 +245,17 @@ impl Rig {
     fn legacy(features: &[u32]) -> Result<Option<Self>> {
         let control = features.contains(&F_CTRL_VQ);
         let queues = if control { 3 } else { 2 };
-        let card = Card::new(queues, control)?;
-        card.set_header_len(10);
+        let fake_nic = FakeNic::new(queues, control)?;
+        fake_nic.set_header_len(10);
         let spec = Spec::new(ID)
             .legacy()
             .features(features)
             .config(&Config::default().0)?
             .queues(queues, 64)?;
-        let fake = Fake::new(spec, card.clone())?;
+        let fake = Fake::new(spec, fake_nic.clone())?;
         fake.set_auto(true);
         let plug = Some(fake.plug()?);
-        Ok(fake.is_bound().then(|| Self::around(card, fake, plug)))
+        Ok(fake.is_bound().then(|| Self::around(fake_nic, fake, plug)))
     }
 
     /// The interface, not yet up.
@@ -281,18 +281,18 @@ impl Rig {
         let result = self.plug.take().ok_or(ENODEV)?.within(millis, how);
         if result.is_err() {
             // Let who waits go on.
-            self.card.answer(Answer::Ack(1));
+            self.fake_nic.answer(Answer::Ack(1));
             self.fake.rescue();
         }
         result
     }
 }
 
-impl Drop for Rig {
+impl Drop for NetFixture {
     /// Whatever a test did to the card, it ends well, so that a test which fails does not hang.
     fn drop(&mut self) {
         if self.plug.is_some() {
-            self.card.answer(Answer::Ack(1));
+            self.fake_nic.answer(Answer::Ack(1));
             self.fake.rescue();
         }
     }

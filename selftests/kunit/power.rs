@@ -2,7 +2,7 @@
 
 //! Sleep and transport resets.
 
-use crate::bench::specs;
+use crate::fixture::specs;
 use kernel::{
     device::Bound,
     new_mutex,

@@ -6,7 +6,7 @@ mod lies;
 mod message;
 mod resize;
 
-use crate::bench::{
+use crate::fixture::{
     on_bench,
     on_each_layout,
     specs,
@@ -335,10 +335,10 @@ mod suite {
                     features,
                     ..Setup::default()
                 },
-                |bench, fake, _, mut queues| {
+                |bound, fake, _, mut queues| {
                     let drops = DropCounter::new()?;
                     let mut vq = queues.take::<TestBuffer>(0)?;
-                    bench.answer_when_served();
+                    bound.answer_when_served();
                     vq.disable_cb();
                     let mut buffers = KVec::new();
                     for number in 0..8 {

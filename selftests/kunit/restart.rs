@@ -2,7 +2,7 @@
 
 //! Devices that are started anew, and devices that do not do a reset.
 
-use crate::bench::specs;
+use crate::fixture::specs;
 use kernel::{
     device::Bound,
     new_mutex,

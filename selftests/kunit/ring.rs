@@ -15,7 +15,7 @@ mod tables;
 #[cfg(any(CONFIG_VHOST_RING = "y", all(CONFIG_VHOST_RING = "m", MODULE)))]
 mod vringh;
 
-use crate::bench::{
+use crate::fixture::{
     on_bench,
     Body,
     Setup, //
@@ -78,7 +78,7 @@ fn native_or(why: &CStr) -> Result<bool> {
     Ok(native)
 }
 
-/// Runs a test on a bench with each of `rings`; the rest of the set-up is as `setup` says.
+/// Runs a test on a bound device with each of `rings`; the rest of the set-up is as `setup` says.
 fn on(rings: &[&'static [u32]], setup: fn() -> Setup, body: Body) -> Result {
     for features in rings {
         let setup = Setup {

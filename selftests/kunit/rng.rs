@@ -3,7 +3,7 @@
 //! The sample, a driver for entropy devices, against a fake one. The reader is the thread of the
 //! kernel's own that reads from the generator in use.
 
-use crate::bench::FORMATS;
+use crate::fixture::FORMATS;
 use kernel::{
     prelude::*,
     sync::Arc, //

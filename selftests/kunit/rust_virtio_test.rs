@@ -8,11 +8,11 @@
 
 #[macro_use]
 mod check;
-mod bench;
 mod blk;
 mod bus;
 mod callback;
 mod config;
+mod fixture;
 mod hostile;
 mod lifetime;
 mod net;

@@ -11,7 +11,7 @@ use super::{
         IN, //
     },
     Config,
-    Rig,
+    DiskFixture,
     F_FLUSH,
     F_MQ, //
 };
@@ -52,19 +52,19 @@ fn read(disk: &Arc<Disk>) -> Result<Reading> {
 }
 
 /// Gives a disk something to be read.
-fn filled(rig: Rig) -> Result<(Rig, Arc<Disk>)> {
-    rig.disk.put(0, &pattern(3, 4096)?);
-    let disk = Arc::new(rig.open()?, GFP_KERNEL)?;
-    Ok((rig, disk))
+fn filled(fixture: DiskFixture) -> Result<(DiskFixture, Arc<Disk>)> {
+    fixture.disk.put(0, &pattern(3, 4096)?);
+    let disk = Arc::new(fixture.open()?, GFP_KERNEL)?;
+    Ok((fixture, disk))
 }
 
 /// Starts a read that the device keeps, and returns its queue.
-fn held_read(rig: &Rig, disk: &Arc<Disk>) -> Result<(Reading, usize)> {
-    rig.disk.answer(Answer::Hold, Some(IN));
+fn held_read(fixture: &DiskFixture, disk: &Arc<Disk>) -> Result<(Reading, usize)> {
+    fixture.disk.answer(Answer::Hold, Some(IN));
     let task = read(disk)?;
     let mut queue = None;
     check!(wait::until(DEADLINE_MS, || {
-        queue = (0..rig.fake.queues()).find(|&q| rig.fake.held(q) == 1);
+        queue = (0..fixture.fake.queues()).find(|&q| fixture.fake.held(q) == 1);
         queue.is_some()
     }));
     Ok((task, queue.ok_or(ENODATA)?))
@@ -77,7 +77,7 @@ fn lie(fake: &Fake, queue: usize) -> Result {
 
 /// Plugs a device that is given up while it is probed.
 fn refused(fake: &Fake) -> Result {
-    Rig::plain()?;
+    DiskFixture::plain()?;
     messages::logged(BROKEN);
     let other = fake.clone();
     let plug = Task::new(move || other.plug())?.join(DEADLINE_MS)??;
@@ -89,68 +89,68 @@ fn refused(fake: &Fake) -> Result {
 }
 
 /// A disk with a polled queue, a read from it that the device keeps, and the number of the queue.
-type Polled = (Rig, Arc<Disk>, Reading, usize);
+type Polled = (DiskFixture, Arc<Disk>, Reading, usize);
 
 /// Makes a disk with a polled queue, if there are processors for two queues.
 fn polled() -> Result<Option<Polled>> {
     let one = Param::set(c"rust_virtio_blk", c"poll_queues", c"1", c"0");
     let config = Config::default().u16(Config::NUM_QUEUES, 2);
-    let rig = Rig::new(config, &[F_FLUSH, F_MQ], 2)?;
-    let disk = Arc::new(rig.open()?, GFP_KERNEL)?;
-    if one.is_err() || rig.fake.queues() < 2 {
+    let fixture = DiskFixture::new(config, &[F_FLUSH, F_MQ], 2)?;
+    let disk = Arc::new(fixture.open()?, GFP_KERNEL)?;
+    if one.is_err() || fixture.fake.queues() < 2 {
         messages::skip(c"no queue that is polled");
         return Ok(None);
     }
-    rig.disk.put(0, &pattern(5, 4096)?);
+    fixture.disk.put(0, &pattern(5, 4096)?);
     let start = disk.read_polled(0)?;
     check!(start[..] == pattern(5, 16)?[..]);
-    rig.disk.answer(Answer::Hold, Some(IN));
+    fixture.disk.answer(Answer::Hold, Some(IN));
     let other = disk.clone();
     let task = Task::new(move || other.read_polled(0).map(|_| ()))?;
-    check!(wait::until(DEADLINE_MS, || rig.fake.held(1) == 1));
-    Ok(Some((rig, disk, task, 1)))
+    check!(wait::until(DEADLINE_MS, || fixture.fake.held(1) == 1));
+    Ok(Some((fixture, disk, task, 1)))
 }
 
 /// A queue breaks while the disk is removed, which waits for `task`, a request that the queue has.
-fn breaks_at_removal(mut rig: Rig, task: Reading, queue: usize) -> Result {
-    let plug = rig.plug.take().ok_or(ENODEV)?;
+fn breaks_at_removal(mut fixture: DiskFixture, task: Reading, queue: usize) -> Result {
+    let plug = fixture.plug.take().ok_or(ENODEV)?;
     let removal = Task::new(move || drop(plug))?;
     wait::pause(50);
     check!(!task.is_done());
-    lie(&rig.fake, queue)?;
+    lie(&fixture.fake, queue)?;
     check!(task.join(DEADLINE_MS)?.is_err());
     removal.join(DEADLINE_MS)
 }
 
 /// As [`breaks_at_removal`], while the transport is about to be reset. It is reset then, and the
 /// request is done after that.
-fn breaks_at_reset(rig: &mut Rig, task: Reading, queue: usize) -> Result {
-    let plug = rig.plug.take().ok_or(ENODEV)?;
+fn breaks_at_reset(fixture: &mut DiskFixture, task: Reading, queue: usize) -> Result {
+    let plug = fixture.plug.take().ok_or(ENODEV)?;
     let reset = Task::new(move || (plug.reset_prepare(), plug))?;
     wait::pause(50);
     check!(!task.is_done());
-    lie(&rig.fake, queue)?;
+    lie(&fixture.fake, queue)?;
     let (prepared, plug) = reset.join(DEADLINE_MS)?;
     prepared?;
     check!(!task.is_done());
-    check!(!rig.fake.may_do_io());
-    rig.disk.answer(Answer::Honest, None);
+    check!(!fixture.fake.may_do_io());
+    fixture.disk.answer(Answer::Honest, None);
     plug.reset_done()?;
     // The requests that wait then may be what memory is freed by.
-    check!(!rig.fake.may_do_io());
-    rig.plug = Some(plug);
+    check!(!fixture.fake.may_do_io());
+    fixture.plug = Some(plug);
     task.join(DEADLINE_MS)?
 }
 
 /// The device was started anew once, for a broken queue, and works.
-fn check_anew(rig: &Rig, disk: &Disk, resets: u32) -> Result {
-    check_eq!(rig.fake.resets(), resets + 1);
+fn check_anew(fixture: &DiskFixture, disk: &Disk, resets: u32) -> Result {
+    check_eq!(fixture.fake.resets(), resets + 1);
     check_eq!(messages::logged(BROKEN), 1);
-    check!(!rig.fake.may_do_io());
+    check!(!fixture.fake.may_do_io());
     disk.write(64, &pattern(1, 512)?)?;
-    check!(rig.disk.has(64, &pattern(1, 512)?));
+    check!(fixture.disk.has(64, &pattern(1, 512)?));
     disk.flush()?;
-    check_eq!(rig.fake.violations(), 0);
+    check_eq!(fixture.fake.violations(), 0);
     Ok(())
 }
 
@@ -161,44 +161,44 @@ mod suite {
     /// H075: a wrong id. What is under way is done after a restart.
     #[test]
     fn h075_wrong_id() -> Result {
-        let (rig, disk) = filled(Rig::plain()?)?;
-        let (first, queue) = held_read(&rig, &disk)?;
+        let (fixture, disk) = filled(DiskFixture::plain()?)?;
+        let (first, queue) = held_read(&fixture, &disk)?;
         let second = read(&disk)?;
-        check!(wait::until(DEADLINE_MS, || rig.fake.held(queue) == 2));
+        check!(wait::until(DEADLINE_MS, || fixture.fake.held(queue) == 2));
         messages::logged(BROKEN);
-        let resets = rig.fake.resets();
-        rig.disk.answer(Answer::Honest, None);
-        lie(&rig.fake, queue)?;
+        let resets = fixture.fake.resets();
+        fixture.disk.answer(Answer::Honest, None);
+        lie(&fixture.fake, queue)?;
         first.join(DEADLINE_MS)??;
         second.join(DEADLINE_MS)??;
-        check_anew(&rig, &disk, resets)?;
-        rig.remove(DEADLINE_MS, drop)
+        check_anew(&fixture, &disk, resets)?;
+        fixture.remove(DEADLINE_MS, drop)
     }
 
     /// The requests of other queues go with the queue that breaks.
     #[test]
     fn h075_other_queue() -> Result {
         let config = Config::default().u16(Config::NUM_QUEUES, 2);
-        let rig = Rig::new(config, &[F_FLUSH, F_MQ], 2)?;
-        if rig.fake.queues() < 2 {
+        let fixture = DiskFixture::new(config, &[F_FLUSH, F_MQ], 2)?;
+        if fixture.fake.queues() < 2 {
             messages::skip(c"one processor");
             return Ok(());
         }
-        let (rig, disk) = filled(rig)?;
-        let (task, queue) = held_read(&rig, &disk)?;
+        let (fixture, disk) = filled(fixture)?;
+        let (task, queue) = held_read(&fixture, &disk)?;
         messages::logged(BROKEN);
-        let resets = rig.fake.resets();
-        rig.disk.answer(Answer::Honest, None);
+        let resets = fixture.fake.resets();
+        fixture.disk.answer(Answer::Honest, None);
         let other = 1 - queue;
-        rig.fake.inject(other, |ring| {
+        fixture.fake.inject(other, |ring| {
             let split = ring.split()?;
             let next = split.used_idx().wrapping_add(1);
             split.set_used_idx(next)
         })?;
-        rig.fake.interrupt(other)?;
+        fixture.fake.interrupt(other)?;
         task.join(DEADLINE_MS)??;
-        check_anew(&rig, &disk, resets)?;
-        rig.remove(DEADLINE_MS, drop)
+        check_anew(&fixture, &disk, resets)?;
+        fixture.remove(DEADLINE_MS, drop)
     }
 
     /// While the driver reads the partitions: it does not take the device, which gets to know.
@@ -212,32 +212,32 @@ mod suite {
     /// While the disk is removed, which waits for the request.
     #[test]
     fn h075_at_removal() -> Result {
-        let rig = Rig::plain()?;
-        let disk = Arc::new(rig.open()?, GFP_KERNEL)?;
-        let (task, queue) = held_read(&rig, &disk)?;
-        breaks_at_removal(rig, task, queue)
+        let fixture = DiskFixture::plain()?;
+        let disk = Arc::new(fixture.open()?, GFP_KERNEL)?;
+        let (task, queue) = held_read(&fixture, &disk)?;
+        breaks_at_removal(fixture, task, queue)
     }
 
     /// As [`h075_at_removal`], where nobody but the poller sees it.
     #[test]
     fn polled_at_removal() -> Result {
-        let Some((rig, _disk, task, queue)) = polled()? else {
+        let Some((fixture, _disk, task, queue)) = polled()? else {
             return Ok(());
         };
-        breaks_at_removal(rig, task, queue)
+        breaks_at_removal(fixture, task, queue)
     }
 
     /// As [`h075_at_reset`], where nobody but the poller sees it.
     #[test]
     fn polled_at_reset() -> Result {
-        let Some((mut rig, disk, task, queue)) = polled()? else {
+        let Some((mut fixture, disk, task, queue)) = polled()? else {
             return Ok(());
         };
-        breaks_at_reset(&mut rig, task, queue)?;
+        breaks_at_reset(&mut fixture, task, queue)?;
         let start = disk.read_polled(0)?;
         check!(start[..] == pattern(5, 16)?[..]);
         drop(disk);
-        rig.remove(DEADLINE_MS, drop)
+        fixture.remove(DEADLINE_MS, drop)
     }
 
     /// While the driver reads the partitions: the device cannot be notified.
@@ -252,12 +252,12 @@ mod suite {
     /// good as new.
     #[test]
     fn h075_at_reset() -> Result {
-        let (mut rig, disk) = filled(Rig::plain()?)?;
-        let (task, queue) = held_read(&rig, &disk)?;
-        breaks_at_reset(&mut rig, task, queue)?;
+        let (mut fixture, disk) = filled(DiskFixture::plain()?)?;
+        let (task, queue) = held_read(&fixture, &disk)?;
+        breaks_at_reset(&mut fixture, task, queue)?;
         let bytes = disk.read(0, 4096)?;
         check!(bytes[..] == pattern(3, 4096)?[..]);
         drop(disk);
-        rig.remove(DEADLINE_MS, drop)
+        fixture.remove(DEADLINE_MS, drop)
     }
 }

@@ -16,7 +16,7 @@ use super::{
     },
     ramdisk::FLUSH,
     Config,
-    Rig,
+    DiskFixture,
     F_CONFIG_WCE,
     F_FLUSH, //
 };
@@ -35,18 +35,18 @@ const OFF: &[u8] = b"write through\n";
 const DRIVER_OK: u8 = 4;
 
 /// A disk whose cache can be switched, and is on.
-fn switchable() -> Result<(Rig, Arc<Disk>)> {
+fn switchable() -> Result<(DiskFixture, Arc<Disk>)> {
     let config = Config::default().u8(Config::WCE, 1);
-    let rig = Rig::new(config, &[F_FLUSH, F_CONFIG_WCE], 1)?;
-    let (rig, disk) = impatient_with(rig)?;
+    let fixture = DiskFixture::new(config, &[F_FLUSH, F_CONFIG_WCE], 1)?;
+    let (fixture, disk) = impatient_with(fixture)?;
     check!(disk.limits().write_cache);
-    Ok((rig, disk))
+    Ok((fixture, disk))
 }
 
 /// The device has its cache on or off, whatever it is told.
-fn insist(rig: &Rig, on: bool) {
-    rig.fake.fault(|faults| faults.config_stays = true);
-    rig.fake.set_config(Config::WCE, &[on.into()]);
+fn insist(fixture: &DiskFixture, on: bool) {
+    fixture.fake.fault(|faults| faults.config_stays = true);
+    fixture.fake.set_config(Config::WCE, &[on.into()]);
 }
 
 /// Starts to switch the cache off.
@@ -57,10 +57,10 @@ fn switch_off(disk: &Arc<Disk>) -> Result<Task<Result>> {
 
 /// Waits until the driver has attended to the disk: when it sees a second change, it is done with
 /// what goes with the first one.
-fn attended(rig: &Rig, disk: &Disk) -> Result {
+fn attended(fixture: &DiskFixture, disk: &Disk) -> Result {
     for sectors in [SECTORS / 2, SECTORS] {
-        rig.fake.set_config(0, &sectors.to_le_bytes());
-        rig.fake.config_interrupt();
+        fixture.fake.set_config(0, &sectors.to_le_bytes());
+        fixture.fake.config_interrupt();
         check!(wait::until(DEADLINE_MS, || disk.limits().sectors == sectors));
     }
     Ok(())
@@ -73,40 +73,43 @@ mod suite {
     /// A cache that was switched off is so after a restart.
     #[test]
     fn stays_off() -> Result {
-        let (rig, disk) = switchable()?;
+        let (fixture, disk) = switchable()?;
         disk.set_attribute(c"cache_type", OFF)?;
         check!(!disk.limits().write_cache);
-        let resets = rig.fake.resets();
-        let reading = unheard_read(&rig, &disk)?;
+        let resets = fixture.fake.resets();
+        let reading = unheard_read(&fixture, &disk)?;
         let writing = write(&disk)?;
         // As devices do at a reset.
-        rig.fake.set_config(Config::WCE, &[1]);
-        speak_after_reset(&rig, resets)?;
+        fixture.fake.set_config(Config::WCE, &[1]);
+        speak_after_reset(&fixture, resets)?;
         check_read(reading)?;
         writing.join(DEADLINE_MS)??;
-        check_eq!(rig.fake.config(Config::WCE), [0]);
+        check_eq!(fixture.fake.config(Config::WCE), [0]);
         check!(!disk.limits().write_cache);
         drop(disk);
-        rig.remove(DEADLINE_MS, drop)
+        fixture.remove(DEADLINE_MS, drop)
     }
 
     /// A cache is switched off while a request is not answered, which the disk waits for before it
     /// says so. It is off after the restart that answers the request.
     #[test]
     fn switched_while_mute() -> Result {
-        let (rig, disk) = switchable()?;
-        let resets = rig.fake.resets();
-        let reading = unheard_read(&rig, &disk)?;
+        let (fixture, disk) = switchable()?;
+        let resets = fixture.fake.resets();
+        let reading = unheard_read(&fixture, &disk)?;
         let switching = switch_off(&disk)?;
-        check!(wait::until(DEADLINE_MS, || rig.fake.config(Config::WCE) == [0]));
+        check!(wait::until(DEADLINE_MS, || fixture
+            .fake
+            .config(Config::WCE)
+            == [0]));
         check!(disk.limits().write_cache);
-        speak_after_reset(&rig, resets)?;
+        speak_after_reset(&fixture, resets)?;
         check_read(reading)?;
         switching.join(DEADLINE_MS)??;
-        check_eq!(rig.fake.config(Config::WCE), [0]);
+        check_eq!(fixture.fake.config(Config::WCE), [0]);
         check!(!disk.limits().write_cache);
         drop(disk);
-        rig.remove(DEADLINE_MS, drop)
+        fixture.remove(DEADLINE_MS, drop)
     }
 
     /// The cache comes on, which the disk does not say at once, since one thread is just switching
@@ -114,87 +117,89 @@ mod suite {
     /// is on is older.
     #[test]
     fn old_news() -> Result {
-        let (rig, disk) = switchable()?;
-        let resets = rig.fake.resets();
-        let reading = unheard_read(&rig, &disk)?;
-        let reads = rig.fake.config_reads();
+        let (fixture, disk) = switchable()?;
+        let resets = fixture.fake.resets();
+        let reading = unheard_read(&fixture, &disk)?;
+        let reads = fixture.fake.config_reads();
         // Waits for the read before the disk says so.
         let first = switch_off(&disk)?;
         check!(wait::until(DEADLINE_MS, || {
-            rig.fake.config(Config::WCE) == [0] && rig.fake.config_reads() > reads
+            fixture.fake.config(Config::WCE) == [0] && fixture.fake.config_reads() > reads
         }));
         // Waits for the first one.
         let second = switch_off(&disk)?;
-        insist(&rig, true);
-        check!(wait::until(DEADLINE_MS, || rig.fake.resets() > resets));
-        check!(wait::until(DEADLINE_MS, || rig.fake.status() & DRIVER_OK != 0));
-        rig.fake.fault(|faults| faults.config_stays = false);
-        speak(&rig);
+        insist(&fixture, true);
+        check!(wait::until(DEADLINE_MS, || fixture.fake.resets() > resets));
+        check!(wait::until(DEADLINE_MS, || fixture.fake.status()
+            & DRIVER_OK
+            != 0));
+        fixture.fake.fault(|faults| faults.config_stays = false);
+        speak(&fixture);
         check_read(reading)?;
         first.join(DEADLINE_MS)??;
         second.join(DEADLINE_MS)??;
-        attended(&rig, &disk)?;
-        check_eq!(rig.fake.config(Config::WCE), [0]);
+        attended(&fixture, &disk)?;
+        check_eq!(fixture.fake.config(Config::WCE), [0]);
         check!(!disk.limits().write_cache);
         drop(disk);
-        rig.remove(DEADLINE_MS, drop)
+        fixture.remove(DEADLINE_MS, drop)
     }
 
     /// One that cannot be switched off again is flushed. A write that was to be safe when it is
     /// done is not done again.
     #[test]
     fn comes_on() -> Result {
-        let (rig, disk) = switchable()?;
+        let (fixture, disk) = switchable()?;
         disk.set_attribute(c"cache_type", OFF)?;
-        let resets = rig.fake.resets();
-        let reading = unheard_read(&rig, &disk)?;
+        let resets = fixture.fake.resets();
+        let reading = unheard_read(&fixture, &disk)?;
         let writing = write(&disk)?;
-        check!(wait::until(DEADLINE_MS, || rig.fake.traffic(0).kicks > 1));
-        insist(&rig, true);
-        speak_after_reset(&rig, resets)?;
+        check!(wait::until(DEADLINE_MS, || fixture.fake.traffic(0).kicks > 1));
+        insist(&fixture, true);
+        speak_after_reset(&fixture, resets)?;
         check_read(reading)?;
         check_err!(writing.join(DEADLINE_MS)?, EIO);
         check!(disk.limits().write_cache);
-        rig.disk.forget();
+        fixture.disk.forget();
         disk.flush()?;
-        check_eq!(rig.disk.count(FLUSH), 1);
+        check_eq!(fixture.disk.count(FLUSH), 1);
         // The driver's word counts again.
-        rig.fake.fault(|faults| faults.config_stays = false);
+        fixture.fake.fault(|faults| faults.config_stays = false);
         disk.set_attribute(c"cache_type", OFF)?;
         check!(!disk.limits().write_cache);
         drop(disk);
-        rig.remove(DEADLINE_MS, drop)
+        fixture.remove(DEADLINE_MS, drop)
     }
 
     /// One that cannot be switched on again is flushed as before: it was on when data was written.
     #[test]
     fn goes_off() -> Result {
-        let (rig, disk) = switchable()?;
-        let resets = rig.fake.resets();
-        let reading = unheard_read(&rig, &disk)?;
-        insist(&rig, false);
-        speak_after_reset(&rig, resets)?;
+        let (fixture, disk) = switchable()?;
+        let resets = fixture.fake.resets();
+        let reading = unheard_read(&fixture, &disk)?;
+        insist(&fixture, false);
+        speak_after_reset(&fixture, resets)?;
         check_read(reading)?;
         check!(disk.limits().write_cache);
-        rig.disk.forget();
+        fixture.disk.forget();
         disk.flush()?;
-        check_eq!(rig.disk.count(FLUSH), 1);
+        check_eq!(fixture.disk.count(FLUSH), 1);
         drop(disk);
-        rig.remove(DEADLINE_MS, drop)
+        fixture.remove(DEADLINE_MS, drop)
     }
 
     /// The cache comes on while the disk sleeps.
     #[test]
     fn comes_on_asleep() -> Result {
-        let (rig, disk) = switchable()?;
+        let (fixture, disk) = switchable()?;
         disk.set_attribute(c"cache_type", OFF)?;
-        let plug = rig.plug.as_ref().ok_or(ENODEV)?;
+        let plug = fixture.plug.as_ref().ok_or(ENODEV)?;
         plug.reset_prepare()?;
-        insist(&rig, true);
+        insist(&fixture, true);
         plug.reset_done()?;
         check!(disk.limits().write_cache);
         check_read(read(&disk)?)?;
         drop(disk);
-        rig.remove(DEADLINE_MS, drop)
+        fixture.remove(DEADLINE_MS, drop)
     }
 }

@@ -18,8 +18,8 @@ use super::{
         SECURE_ERASE,
         WRITE_ZEROES, //
     },
+    DiskFixture,
     RamDisk,
-    Rig,
     F_DISCARD,
     F_FLUSH,
     F_MQ,
@@ -52,21 +52,21 @@ use virtio_fake::{
 use vring::tables::ALLOCATIONS_LEFT;
 
 /// Writes and reads pieces of several sizes.
-fn round_trips(rig: &Rig) -> Result {
-    let disk = rig.open()?;
+fn round_trips(fixture: &DiskFixture) -> Result {
+    let disk = fixture.open()?;
     for (seed, len) in [(1, 512), (2, 4096), (3, 65536), (4, 1024)] {
         let bytes = pattern(seed, len)?;
         let sector = u64::from(seed) * 256;
-        rig.disk.forget();
+        fixture.disk.forget();
         disk.write(sector, &bytes)?;
-        check!(rig.disk.has(sector, &bytes));
-        check_eq!(rig.disk.last(OUT).map(|s| s.sector), Some(sector));
+        check!(fixture.disk.has(sector, &bytes));
+        check_eq!(fixture.disk.last(OUT).map(|s| s.sector), Some(sector));
         let back = disk.read(sector, len)?;
         check!(back[..] == bytes[..]);
-        let read = rig.disk.last(IN).ok_or(ENODATA)?;
+        let read = fixture.disk.last(IN).ok_or(ENODATA)?;
         check_eq!((read.sector, read.len), (sector, len));
     }
-    check_eq!(rig.fake.violations(), 0);
+    check_eq!(fixture.fake.violations(), 0);
     Ok(())
 }
 
@@ -75,7 +75,7 @@ fn round_trips(rig: &Rig) -> Result {
 const LONG: usize = 65536;
 
 /// A disk with a ring of 8 descriptors, and requests of up to 126 segments of a page each.
-fn disk_with_short_ring(features: &[u32]) -> Result<Rig> {
+fn disk_with_short_ring(features: &[u32]) -> Result<DiskFixture> {
     let mut all = KVec::new();
     all.extend_from_slice(&[F_SEG_MAX, F_SIZE_MAX], GFP_KERNEL)?;
     all.extend_from_slice(features, GFP_KERNEL)?;
@@ -91,12 +91,12 @@ fn disk_with_short_ring(features: &[u32]) -> Result<Rig> {
     fake.set_auto(true);
     let plug = fake.plug()?;
     check!(fake.is_bound());
-    Ok(Rig::around(disk, fake, plug))
+    Ok(DiskFixture::around(disk, fake, plug))
 }
 
 /// Several threads, each on its own part of the disk.
-fn crowd(rig: &Rig) -> Result {
-    let disk = Arc::new(rig.open()?, GFP_KERNEL)?;
+fn crowd(fixture: &DiskFixture) -> Result {
+    let disk = Arc::new(fixture.open()?, GFP_KERNEL)?;
     let mut tasks = KVec::new();
     for seed in 0..4u8 {
         let disk = disk.clone();
@@ -115,7 +115,7 @@ fn crowd(rig: &Rig) -> Result {
     for task in tasks {
         task.join(60_000)??;
     }
-    check_eq!(rig.fake.violations(), 0);
+    check_eq!(fixture.fake.violations(), 0);
     Ok(())
 }
 
@@ -126,12 +126,13 @@ mod suite {
     /// Written data is on the disk, and data on the disk is read, on each ring.
     #[test]
     fn write_and_read() -> Result {
-        for features in crate::bench::LAYOUTS {
+        for features in crate::fixture::LAYOUTS {
             let mut all = KVec::new();
             all.extend_from_slice(&[F_SEG_MAX, F_FLUSH], GFP_KERNEL)?;
             all.extend_from_slice(features, GFP_KERNEL)?;
-            let rig = Rig::new(Config::default(), &all, 1)?;
-            round_trips(&rig).inspect_err(|_| pr_err!("    # with features {:?}\n", features))?;
+            let fixture = DiskFixture::new(Config::default(), &all, 1)?;
+            round_trips(&fixture)
+                .inspect_err(|_| pr_err!("    # with features {:?}\n", features))?;
         }
         Ok(())
     }
@@ -143,11 +144,12 @@ mod suite {
             &[INDIRECT_DESC, EVENT_IDX][..],
             &[INDIRECT_DESC, RING_PACKED],
         ] {
-            let rig = disk_with_short_ring(features)?;
-            let limits = rig.open()?.limits();
+            let fixture = disk_with_short_ring(features)?;
+            let limits = fixture.open()?.limits();
             check_eq!((limits.max_segments, limits.max_segment_size), (126, 4096));
-            round_trips(&rig).inspect_err(|_| pr_err!("    # with features {:?}\n", features))?;
-            crowd(&rig)?;
+            round_trips(&fixture)
+                .inspect_err(|_| pr_err!("    # with features {:?}\n", features))?;
+            crowd(&fixture)?;
         }
         Ok(())
     }
@@ -156,33 +158,33 @@ mod suite {
     /// would start the queue again: the request waits for memory, and goes on then (B12).
     #[test]
     fn h083_no_memory() -> Result {
-        let rig = disk_with_short_ring(&[INDIRECT_DESC, EVENT_IDX])?;
+        let fixture = disk_with_short_ring(&[INDIRECT_DESC, EVENT_IDX])?;
         if !crate::ring::is_native() {
             messages::skip(c"failslab would be needed to have the C ring without memory");
             return Ok(());
         }
-        let disk = rig.open()?;
+        let disk = fixture.open()?;
         let bytes = pattern(5, LONG)?;
         ALLOCATIONS_LEFT.store(0, Relaxed);
-        let before = rig.disk.count(OUT);
+        let before = fixture.disk.count(OUT);
         let task = Task::new(move || disk.write(0, &bytes));
         // Long enough to be tried more than once.
         wait::pause(200);
-        let none = rig.disk.count(OUT) == before;
+        let none = fixture.disk.count(OUT) == before;
         ALLOCATIONS_LEFT.store(-1, Relaxed);
         task?.join(10_000)??;
         check!(none);
-        check!(rig.disk.has(0, &pattern(5, LONG)?));
+        check!(fixture.disk.has(0, &pattern(5, LONG)?));
         Ok(())
     }
 
     /// Data that was on the disk before comes back.
     #[test]
     fn reads_what_is_there() -> Result {
-        let rig = Rig::plain()?;
+        let fixture = DiskFixture::plain()?;
         let bytes = pattern(99, 4096)?;
-        rig.disk.put(SECTORS - 8, &bytes);
-        let back = rig.open()?.read(SECTORS - 8, 4096)?;
+        fixture.disk.put(SECTORS - 8, &bytes);
+        let back = fixture.open()?.read(SECTORS - 8, 4096)?;
         check!(back[..] == bytes[..]);
         Ok(())
     }
@@ -200,7 +202,7 @@ mod suite {
         let plug = fake.plug()?;
         // A driver may do without legacy devices.
         if fake.is_bound() {
-            round_trips(&Rig::around(disk, fake, plug))?;
+            round_trips(&DiskFixture::around(disk, fake, plug))?;
         }
         Ok(())
     }
@@ -208,25 +210,25 @@ mod suite {
     /// The end of the disk is the end.
     #[test]
     fn beyond_the_end() -> Result {
-        let rig = Rig::plain()?;
-        let disk = rig.open()?;
-        rig.disk.forget();
+        let fixture = DiskFixture::plain()?;
+        let disk = fixture.open()?;
+        fixture.disk.forget();
         check!(disk.read(SECTORS, 512).is_err());
         check!(disk.read(SECTORS - 1, 1024).is_err());
-        check_eq!(rig.disk.count(IN), 0);
+        check_eq!(fixture.disk.count(IN), 0);
         Ok(())
     }
 
     /// A flush reaches the disk.
     #[test]
     fn flush() -> Result {
-        let rig = Rig::plain()?;
-        let disk = rig.open()?;
-        rig.disk.forget();
+        let fixture = DiskFixture::plain()?;
+        let disk = fixture.open()?;
+        fixture.disk.forget();
         disk.flush()?;
-        check_eq!(rig.disk.count(FLUSH), 1);
+        check_eq!(fixture.disk.count(FLUSH), 1);
         check_eq!(
-            rig.disk.last(FLUSH).map(|s| (s.sector, s.len)),
+            fixture.disk.last(FLUSH).map(|s| (s.sector, s.len)),
             Some((0, 0))
         );
         Ok(())
@@ -235,54 +237,57 @@ mod suite {
     /// A disk without a cache is not asked to flush.
     #[test]
     fn no_flush() -> Result {
-        let rig = Rig::new(Config::default(), &[], 1)?;
-        let disk = rig.open()?;
-        rig.disk.forget();
+        let fixture = DiskFixture::new(Config::default(), &[], 1)?;
+        let disk = fixture.open()?;
+        fixture.disk.forget();
         disk.flush()?;
-        check_eq!(rig.disk.count(FLUSH), 0);
+        check_eq!(fixture.disk.count(FLUSH), 0);
         Ok(())
     }
 
     /// A discard names its range.
     #[test]
     fn discard() -> Result {
-        let rig = Rig::new(Config::default(), &[F_DISCARD, F_SEG_MAX], 1)?;
-        let disk = rig.open()?;
+        let fixture = DiskFixture::new(Config::default(), &[F_DISCARD, F_SEG_MAX], 1)?;
+        let disk = fixture.open()?;
         let bytes = pattern(7, 8192)?;
         disk.write(64, &bytes)?;
-        rig.disk.forget();
+        fixture.disk.forget();
         disk.discard(64, 16)?;
-        check_eq!(rig.disk.last(DISCARD).map(|s| s.range), Some((64, 16, 0)));
-        check!(rig.disk.has(64, &[0; 512]));
+        check_eq!(
+            fixture.disk.last(DISCARD).map(|s| s.range),
+            Some((64, 16, 0))
+        );
+        check!(fixture.disk.has(64, &[0; 512]));
         Ok(())
     }
 
     /// So does a write of zeroes; larger ones are cut.
     #[test]
     fn zeroes() -> Result {
-        let rig = Rig::new(Config::default(), &[F_WRITE_ZEROES, F_SEG_MAX], 1)?;
-        let disk = rig.open()?;
+        let fixture = DiskFixture::new(Config::default(), &[F_WRITE_ZEROES, F_SEG_MAX], 1)?;
+        let disk = fixture.open()?;
         let bytes = pattern(8, 65536)?;
         disk.write(0, &bytes)?;
         disk.write(128, &bytes)?;
-        rig.disk.forget();
+        fixture.disk.forget();
         disk.zero(8, 16)?;
         // The sectors may be given up.
         check_eq!(
-            rig.disk.last(WRITE_ZEROES).map(|s| s.range),
+            fixture.disk.last(WRITE_ZEROES).map(|s| s.range),
             Some((8, 16, 1))
         );
-        check!(rig.disk.has(8, &[0; 512]));
+        check!(fixture.disk.has(8, &[0; 512]));
         disk.zero_allocated(40, 16)?;
         check_eq!(
-            rig.disk.last(WRITE_ZEROES).map(|s| s.range),
+            fixture.disk.last(WRITE_ZEROES).map(|s| s.range),
             Some((40, 16, 0))
         );
-        check!(rig.disk.has(40, &[0; 512]));
-        rig.disk.forget();
+        check!(fixture.disk.has(40, &[0; 512]));
+        fixture.disk.forget();
         disk.zero(0, 256)?;
-        check_eq!(rig.disk.count(WRITE_ZEROES), 2);
-        check!(rig.disk.has(255, &[0; 512]));
+        check_eq!(fixture.disk.count(WRITE_ZEROES), 2);
+        check!(fixture.disk.has(255, &[0; 512]));
         Ok(())
     }
 
@@ -293,58 +298,66 @@ mod suite {
             .u32(Config::MAX_SECURE_ERASE_SECTORS, 128)
             .u32(Config::MAX_SECURE_ERASE_SEG, 1)
             .u32(Config::SECURE_ERASE_ALIGNMENT, 8);
-        let rig = Rig::new(config, &[F_SECURE_ERASE, F_SEG_MAX], 1)?;
-        let disk = rig.open()?;
+        let fixture = DiskFixture::new(config, &[F_SECURE_ERASE, F_SEG_MAX], 1)?;
+        let disk = fixture.open()?;
         disk.write(0, &pattern(8, 65536)?)?;
         disk.write(128, &pattern(9, 65536)?)?;
-        rig.disk.forget();
+        fixture.disk.forget();
         disk.secure_erase(8, 16)?;
         check_eq!(
-            rig.disk.last(SECURE_ERASE).map(|s| s.range),
+            fixture.disk.last(SECURE_ERASE).map(|s| s.range),
             Some((8, 16, 0))
         );
-        check!(rig.disk.has(8, &[0; 8192]) && !rig.disk.has(24, &[0; 512]));
-        rig.disk.forget();
+        check!(fixture.disk.has(8, &[0; 8192]) && !fixture.disk.has(24, &[0; 512]));
+        fixture.disk.forget();
         disk.secure_erase(0, 256)?;
-        check_eq!(rig.disk.count(SECURE_ERASE), 2);
-        check!(rig.disk.has(255, &[0; 512]));
-        check_eq!(rig.disk.count(DISCARD) + rig.disk.count(WRITE_ZEROES), 0);
+        check_eq!(fixture.disk.count(SECURE_ERASE), 2);
+        check!(fixture.disk.has(255, &[0; 512]));
+        check_eq!(
+            fixture.disk.count(DISCARD) + fixture.disk.count(WRITE_ZEROES),
+            0
+        );
         Ok(())
     }
 
     /// A disk that can do neither is not asked.
     #[test]
     fn no_discard() -> Result {
-        let rig = Rig::plain()?;
-        let disk = rig.open()?;
+        let fixture = DiskFixture::plain()?;
+        let disk = fixture.open()?;
         // The block layer takes a discard for a hint, and no error is one.
         disk.discard(0, 8)?;
         check_err!(disk.zero(0, 8), EOPNOTSUPP);
-        check_eq!(rig.disk.count(DISCARD) + rig.disk.count(WRITE_ZEROES), 0);
+        check_eq!(
+            fixture.disk.count(DISCARD) + fixture.disk.count(WRITE_ZEROES),
+            0
+        );
         Ok(())
     }
 
     /// The serial number, which has no end if it is 20 bytes long.
     #[test]
     fn serial() -> Result {
-        let rig = Rig::plain()?;
-        let disk = rig.open()?;
+        let fixture = DiskFixture::plain()?;
+        let disk = fixture.open()?;
         check_eq!(&disk.attribute(c"serial")?[..], b"serial-of-20-bytes-x");
-        rig.disk.set_serial(*b"short\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+        fixture
+            .disk
+            .set_serial(*b"short\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
         check_eq!(&disk.attribute(c"serial")?[..], b"short");
-        check!(rig.disk.count(GET_ID) >= 2);
+        check!(fixture.disk.count(GET_ID) >= 2);
         Ok(())
     }
 
     /// Many at a time, on one queue and on two.
     #[test]
     fn many_at_a_time() -> Result {
-        crowd(&Rig::new(
+        crowd(&DiskFixture::new(
             Config::default(),
             &[F_SEG_MAX, INDIRECT_DESC, EVENT_IDX],
             1,
         )?)?;
-        crowd(&Rig::new(
+        crowd(&DiskFixture::new(
             Config::default().u16(Config::NUM_QUEUES, 2),
             &[F_SEG_MAX, F_MQ, RING_PACKED, EVENT_IDX],
             2,
@@ -356,13 +369,13 @@ mod suite {
     fn polled_in_batches() -> Result {
         let one = Param::set(c"rust_virtio_blk", c"poll_queues", c"1", c"0");
         let config = Config::default().u16(Config::NUM_QUEUES, 2);
-        let rig = Rig::new(config, &[F_FLUSH, F_MQ], 2)?;
-        if one.is_err() || rig.fake.queues() < 2 {
+        let fixture = DiskFixture::new(config, &[F_FLUSH, F_MQ], 2)?;
+        if one.is_err() || fixture.fake.queues() < 2 {
             messages::skip(c"no queue that is polled");
             return Ok(());
         }
-        rig.disk.put(8, &pattern(5, 4096)?);
-        let (start, batched) = rig.open()?.read_polled_batched(8)?;
+        fixture.disk.put(8, &pattern(5, 4096)?);
+        let (start, batched) = fixture.open()?.read_polled_batched(8)?;
         check!(batched && start[..] == pattern(5, 16)?[..]);
         Ok(())
     }
@@ -379,7 +392,7 @@ mod suite {
         fake.set_auto(true);
         let plug = fake.plug()?;
         check!(fake.is_bound());
-        crowd(&Rig::around(disk, fake, plug))
+        crowd(&DiskFixture::around(disk, fake, plug))
     }
 
     /// The disk grows and shrinks.

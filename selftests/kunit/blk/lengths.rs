@@ -11,13 +11,13 @@ use super::{
         IN, //
     },
     Config,
-    Rig,
+    DiskFixture,
     F_DISCARD,
     F_FLUSH,
     F_SEG_MAX, //
 };
 use crate::{
-    bench::FORMATS,
+    fixture::FORMATS,
     ring::CUT, //
 };
 use kernel::prelude::*;
@@ -39,7 +39,7 @@ const COUNTS: [(Count, bool, Result); 7] = [
 ];
 
 /// A disk on a ring with these features, which counts so from the beginning.
-fn rig(ring: &[u32], count: Count) -> Result<Rig> {
+fn fixture(ring: &[u32], count: Count) -> Result<DiskFixture> {
     let mut features = KVec::new();
     features.extend_from_slice(&[F_SEG_MAX, F_FLUSH, F_DISCARD], GFP_KERNEL)?;
     features.extend_from_slice(ring, GFP_KERNEL)?;
@@ -47,16 +47,16 @@ fn rig(ring: &[u32], count: Count) -> Result<Rig> {
     disk.answer(Answer::Counted(count), None);
     let plug = fake.plug()?;
     check!(fake.is_bound());
-    Ok(Rig::around(disk, fake, plug))
+    Ok(DiskFixture::around(disk, fake, plug))
 }
 
 /// Does each kind of request; all go well but the reads, of which one goes as `read` says.
-fn all_kinds(rig: &Rig, read: Result) -> Result {
-    let disk = rig.open()?;
+fn all_kinds(fixture: &DiskFixture, read: Result) -> Result {
+    let disk = fixture.open()?;
     for (seed, len) in [(1, 512), (2, 4096), (3, 65536)] {
         let bytes = pattern(seed, len)?;
         disk.write(64, &bytes)?;
-        check!(rig.disk.has(64, &bytes));
+        check!(fixture.disk.has(64, &bytes));
         let back = disk.read(64, len).map_err(Error::from);
         check_eq!(back.as_ref().map(|_| ()).map_err(|e| *e), read);
         if let Ok(back) = back {
@@ -65,7 +65,7 @@ fn all_kinds(rig: &Rig, read: Result) -> Result {
     }
     disk.flush()?;
     disk.discard(64, 128)?;
-    check!(rig.disk.has(64, &[0; 512]));
+    check!(fixture.disk.has(64, &[0; 512]));
     check_eq!(&disk.attribute(c"serial")?[..], b"serial-of-20-bytes-x");
     Ok(())
 }
@@ -90,7 +90,7 @@ mod suite {
     fn h008_h009_h034_status_decides() -> Result {
         on_each(|ring, count, cut, _| {
             messages::logged(CUT);
-            all_kinds(&rig(ring, count)?, Ok(()))?;
+            all_kinds(&fixture(ring, count)?, Ok(()))?;
             check!(messages::logged(CUT) == u32::from(cut) || crate::ANY_DRIVER);
             Ok(())
         })
@@ -100,7 +100,7 @@ mod suite {
     /// written, whether it is there or not.
     #[test]
     fn h069_strict_lengths() -> Result {
-        Rig::plain()?;
+        DiskFixture::plain()?;
         let strict = Param::set(c"rust_virtio_blk", c"strict_lengths", c"1", c"0");
         if strict.as_ref().is_err_and(|e| *e == ENOENT) {
             messages::skip(c"the driver is part of the kernel");
@@ -108,12 +108,12 @@ mod suite {
         }
         let _strict = strict?;
         on_each(|ring, count, _, read| {
-            let rig = rig(ring, Count::Exact)?;
-            rig.disk.answer(Answer::Counted(count), None);
-            all_kinds(&rig, read)?;
+            let fixture = fixture(ring, Count::Exact)?;
+            fixture.disk.answer(Answer::Counted(count), None);
+            all_kinds(&fixture, read)?;
             // The status alone.
-            rig.disk.answer(Answer::OnlyStatus, Some(IN));
-            match rig.open()?.read(64, 4096) {
+            fixture.disk.answer(Answer::OnlyStatus, Some(IN));
+            match fixture.open()?.read(64, 4096) {
                 Ok(_) => Err(ENODATA),
                 Err(failed) => {
                     check_eq!(failed.error, EIO);

@@ -9,22 +9,22 @@ use super::{
         FLUSH,
         GET_ID, //
     },
-    Rig, //
+    DiskFixture, //
 };
 use kernel::prelude::*;
 
 /// Reads and writes with a disk that answers so; both must fail like this.
 fn fails(answer: Answer, error: Error) -> Result {
-    let rig = Rig::plain()?;
-    let disk = rig.open()?;
-    rig.disk.answer(answer, None);
+    let fixture = DiskFixture::plain()?;
+    let disk = fixture.open()?;
+    fixture.disk.answer(answer, None);
     match disk.read(0, 4096) {
         Ok(_) => check!(answer == Answer::Honest),
         Err(failed) => check_eq!(failed.error, error),
     }
     check_err!(disk.write(0, &pattern(1, 4096)?), error);
     // The disk is as good as before.
-    rig.disk.answer(Answer::Honest, None);
+    fixture.disk.answer(Answer::Honest, None);
     disk.read(0, 4096)?;
     Ok(())
 }
@@ -66,11 +66,11 @@ mod suite {
     /// A flush that fails.
     #[test]
     fn flush_fails() -> Result {
-        let rig = Rig::plain()?;
-        let disk = rig.open()?;
-        rig.disk.answer(Answer::Status(1), Some(FLUSH));
+        let fixture = DiskFixture::plain()?;
+        let disk = fixture.open()?;
+        fixture.disk.answer(Answer::Status(1), Some(FLUSH));
         check_err!(disk.flush(), EIO);
-        rig.disk.answer(Answer::Untouched(0), Some(FLUSH));
+        fixture.disk.answer(Answer::Untouched(0), Some(FLUSH));
         check_err!(disk.flush(), EIO);
         Ok(())
     }
@@ -79,18 +79,18 @@ mod suite {
     /// what is in memory.
     #[test]
     fn serial_fails() -> Result {
-        let rig = Rig::plain()?;
-        let disk = rig.open()?;
+        let fixture = DiskFixture::plain()?;
+        let disk = fixture.open()?;
         for answer in [
             Answer::Status(1),
             Answer::Status(7),
             Answer::Untouched(0),
             Answer::DoneBut(1),
         ] {
-            rig.disk.answer(answer, Some(GET_ID));
+            fixture.disk.answer(answer, Some(GET_ID));
             check_eq!(&disk.attribute(c"serial")?[..], b"");
         }
-        rig.disk.answer(Answer::Status(2), Some(GET_ID));
+        fixture.disk.answer(Answer::Status(2), Some(GET_ID));
         check_err!(disk.attribute(c"serial"), EOPNOTSUPP);
         Ok(())
     }

@@ -13,7 +13,7 @@ use super::{
         IN, //
     },
     Config,
-    Rig,
+    DiskFixture,
     F_FLUSH,
     F_MQ, //
 };
@@ -47,19 +47,19 @@ const GIVEN_UP: &CStr = c"all requests fail";
 pub(super) type Reading = Task<Result<KVec<u8>, ReadError>>;
 
 /// A disk with content whose requests are late soon.
-fn impatient() -> Result<(Rig, Arc<Disk>)> {
-    impatient_with(Rig::plain()?)
+fn impatient() -> Result<(DiskFixture, Arc<Disk>)> {
+    impatient_with(DiskFixture::plain()?)
 }
 
-/// As [`impatient`], of a rig.
-pub(super) fn impatient_with(mut rig: Rig) -> Result<(Rig, Arc<Disk>)> {
-    rig.hasten();
-    rig.disk.put(0, &pattern(5, 4096)?);
-    let disk = Arc::new(rig.open()?, GFP_KERNEL)?;
+/// As [`impatient`], of a fixture.
+pub(super) fn impatient_with(mut fixture: DiskFixture) -> Result<(DiskFixture, Arc<Disk>)> {
+    fixture.hasten();
+    fixture.disk.put(0, &pattern(5, 4096)?);
+    let disk = Arc::new(fixture.open()?, GFP_KERNEL)?;
     disk.set_timeout(TIMEOUT_MS);
     messages::logged(ANEW);
     messages::logged(GIVEN_UP);
-    Ok((rig, disk))
+    Ok((fixture, disk))
 }
 
 /// Starts a read.
@@ -69,11 +69,11 @@ pub(super) fn read(disk: &Arc<Disk>) -> Result<Reading> {
 }
 
 /// Starts a read that the device does not look at.
-pub(super) fn unheard_read(rig: &Rig, disk: &Arc<Disk>) -> Result<Reading> {
-    rig.fake.fault(|faults| faults.mute = true);
-    let kicks = rig.fake.traffic(0).kicks;
+pub(super) fn unheard_read(fixture: &DiskFixture, disk: &Arc<Disk>) -> Result<Reading> {
+    fixture.fake.fault(|faults| faults.mute = true);
+    let kicks = fixture.fake.traffic(0).kicks;
     let task = read(disk)?;
-    check!(wait::until(DEADLINE_MS, || rig.fake.traffic(0).kicks > kicks));
+    check!(wait::until(DEADLINE_MS, || fixture.fake.traffic(0).kicks > kicks));
     Ok(task)
 }
 
@@ -84,15 +84,15 @@ pub(super) fn write(disk: &Arc<Disk>) -> Result<Task<Result>> {
 }
 
 /// The device answers again.
-pub(super) fn speak(rig: &Rig) {
-    rig.fake.fault(|faults| faults.mute = false);
-    rig.fake.set_auto(true);
+pub(super) fn speak(fixture: &DiskFixture) {
+    fixture.fake.fault(|faults| faults.mute = false);
+    fixture.fake.set_auto(true);
 }
 
 /// The device answers again once it was reset.
-pub(super) fn speak_after_reset(rig: &Rig, resets: u32) -> Result {
-    check!(wait::until(DEADLINE_MS, || rig.fake.resets() > resets));
-    speak(rig);
+pub(super) fn speak_after_reset(fixture: &DiskFixture, resets: u32) -> Result {
+    check!(wait::until(DEADLINE_MS, || fixture.fake.resets() > resets));
+    speak(fixture);
     Ok(())
 }
 
@@ -117,38 +117,38 @@ pub(super) fn check_failed(task: Reading, millis: u32) -> Result {
 /// Requests are under way while the device goes down and comes up again: they are done when it is
 /// up.
 fn sleeps(down: fn(&Plug) -> Result, up: fn(&Plug) -> Result) -> Result {
-    let (mut rig, disk) = impatient()?;
-    let reading = unheard_read(&rig, &disk)?;
+    let (mut fixture, disk) = impatient()?;
+    let reading = unheard_read(&fixture, &disk)?;
     let writing = write(&disk)?;
-    let plug = rig.plug.take().ok_or(ENODEV)?;
+    let plug = fixture.plug.take().ok_or(ENODEV)?;
     let (slept, plug) = Task::new(move || (down(&plug), plug))?.join(DEADLINE_MS)?;
     slept?;
-    check_eq!(rig.fake.queues(), 0);
+    check_eq!(fixture.fake.queues(), 0);
     check!(!reading.is_done());
-    speak(&rig);
+    speak(&fixture);
     let (woken, plug) = Task::new(move || (up(&plug), plug))?.join(DEADLINE_MS)?;
-    rig.plug = Some(plug);
+    fixture.plug = Some(plug);
     woken?;
     check_read(reading)?;
     writing.join(DEADLINE_MS)??;
-    check!(rig.disk.has(64, &pattern(6, 4096)?));
+    check!(fixture.disk.has(64, &pattern(6, 4096)?));
     check_eq!(messages::logged(GIVEN_UP), 0);
     drop(disk);
-    rig.remove(DEADLINE_MS, drop)
+    fixture.remove(DEADLINE_MS, drop)
 }
 
 /// A wake-up fails, and the requests that wait for it are done when the device is up after all.
 fn wakes_late(down: fn(&Plug) -> Result, up: fn(&Plug) -> Result) -> Result {
-    let (rig, disk) = impatient()?;
-    let plug = rig.plug.as_ref().ok_or(ENODEV)?;
+    let (fixture, disk) = impatient()?;
+    let plug = fixture.plug.as_ref().ok_or(ENODEV)?;
     down(plug)?;
-    rig.fake.fault(|faults| faults.find_vqs_once = 5);
+    fixture.fake.fault(|faults| faults.find_vqs_once = 5);
     let reading = read(&disk)?;
     check_err!(up(plug), EIO);
     check_read(reading)?;
     check_eq!(messages::logged(ANEW), 1);
     drop(disk);
-    rig.remove(DEADLINE_MS, drop)
+    fixture.remove(DEADLINE_MS, drop)
 }
 
 #[kunit_tests(rust_virtio_blk_mute)]
@@ -159,159 +159,159 @@ mod suite {
     /// then.
     #[test]
     fn h073_started_anew() -> Result {
-        let (rig, disk) = impatient()?;
-        let resets = rig.fake.resets();
-        let reading = unheard_read(&rig, &disk)?;
+        let (fixture, disk) = impatient()?;
+        let resets = fixture.fake.resets();
+        let reading = unheard_read(&fixture, &disk)?;
         let writing = write(&disk)?;
-        speak_after_reset(&rig, resets)?;
+        speak_after_reset(&fixture, resets)?;
         check_read(reading)?;
         writing.join(DEADLINE_MS)??;
-        check!(rig.disk.has(64, &pattern(6, 4096)?));
+        check!(fixture.disk.has(64, &pattern(6, 4096)?));
         check_eq!(messages::logged(ANEW), 1);
-        check_eq!(rig.fake.violations(), 0);
-        check!(!rig.fake.may_do_io());
+        check_eq!(fixture.fake.violations(), 0);
+        check!(!fixture.fake.may_do_io());
         drop(disk);
-        rig.remove(DEADLINE_MS, drop)
+        fixture.remove(DEADLINE_MS, drop)
     }
 
     /// So is one with several queues.
     #[test]
     fn h073_several_queues() -> Result {
         let config = Config::default().u16(Config::NUM_QUEUES, 4);
-        let mut rig = Rig::new(config, &[F_FLUSH, F_MQ], 4)?;
-        rig.hasten();
-        rig.disk.put(0, &pattern(5, 4096)?);
-        let disk = Arc::new(rig.open()?, GFP_KERNEL)?;
+        let mut fixture = DiskFixture::new(config, &[F_FLUSH, F_MQ], 4)?;
+        fixture.hasten();
+        fixture.disk.put(0, &pattern(5, 4096)?);
+        let disk = Arc::new(fixture.open()?, GFP_KERNEL)?;
         disk.set_timeout(TIMEOUT_MS);
-        let resets = rig.fake.resets();
-        rig.fake.fault(|faults| faults.mute = true);
+        let resets = fixture.fake.resets();
+        fixture.fake.fault(|faults| faults.mute = true);
         let mut tasks = KVec::new();
         for _ in 0..8 {
             tasks.push(read(&disk)?, GFP_KERNEL)?;
         }
-        speak_after_reset(&rig, resets)?;
+        speak_after_reset(&fixture, resets)?;
         for task in tasks {
             check_read(task)?;
         }
-        check_eq!(rig.fake.violations(), 0);
+        check_eq!(fixture.fake.violations(), 0);
         drop(disk);
-        rig.remove(DEADLINE_MS, drop)
+        fixture.remove(DEADLINE_MS, drop)
     }
 
     /// A flush that the device had fails: what it answers for may be lost.
     #[test]
     fn flush_is_not_repeated() -> Result {
-        let (rig, disk) = impatient()?;
-        let resets = rig.fake.resets();
-        rig.disk.answer(Answer::Hold, Some(FLUSH));
+        let (fixture, disk) = impatient()?;
+        let resets = fixture.fake.resets();
+        fixture.disk.answer(Answer::Hold, Some(FLUSH));
         let other = disk.clone();
         let flush = Task::new(move || other.flush())?;
-        check!(wait::until(DEADLINE_MS, || rig.fake.held(0) == 1));
-        check!(wait::until(DEADLINE_MS, || rig.fake.resets() > resets));
+        check!(wait::until(DEADLINE_MS, || fixture.fake.held(0) == 1));
+        check!(wait::until(DEADLINE_MS, || fixture.fake.resets() > resets));
         check_err!(flush.join(DEADLINE_MS)?, EIO);
-        rig.disk.answer(Answer::Honest, None);
+        fixture.disk.answer(Answer::Honest, None);
         disk.flush()?;
         check_read(read(&disk)?)?;
         drop(disk);
-        rig.remove(DEADLINE_MS, drop)
+        fixture.remove(DEADLINE_MS, drop)
     }
 
     /// An interrupt gets lost: the answer is found all the same, and the device left alone.
     #[test]
     fn h043_lost_interrupt() -> Result {
-        let (rig, disk) = impatient()?;
-        let resets = rig.fake.resets();
-        rig.fake.fault(|faults| faults.swallow_interrupts = 1);
+        let (fixture, disk) = impatient()?;
+        let resets = fixture.fake.resets();
+        fixture.fake.fault(|faults| faults.swallow_interrupts = 1);
         check_read(read(&disk)?)?;
         // The next comes as usual.
         check_read(read(&disk)?)?;
-        check_eq!(rig.fake.resets(), resets);
+        check_eq!(fixture.fake.resets(), resets);
         check_eq!(messages::logged(ANEW), 0);
         drop(disk);
-        rig.remove(DEADLINE_MS, drop)
+        fixture.remove(DEADLINE_MS, drop)
     }
 
     /// A device that asks for a reset gets one, and goes on.
     #[test]
     fn h054_needs_reset() -> Result {
-        let (rig, disk) = impatient()?;
-        rig.disk.answer(Answer::Hold, Some(IN));
+        let (fixture, disk) = impatient()?;
+        fixture.disk.answer(Answer::Hold, Some(IN));
         let reading = read(&disk)?;
-        check!(wait::until(DEADLINE_MS, || rig.fake.held(0) == 1));
-        rig.disk.answer(Answer::Honest, None);
-        rig.fake.needs_reset();
+        check!(wait::until(DEADLINE_MS, || fixture.fake.held(0) == 1));
+        fixture.disk.answer(Answer::Honest, None);
+        fixture.fake.needs_reset();
         check_read(reading)?;
         check_eq!(messages::logged(ANEW), 1);
         drop(disk);
-        rig.remove(DEADLINE_MS, drop)
+        fixture.remove(DEADLINE_MS, drop)
     }
 
     /// A device that breaks its queue each time is given up after some.
     #[test]
     fn given_up_after_some() -> Result {
-        let (rig, disk) = impatient()?;
-        let resets = rig.fake.resets();
-        rig.disk.answer(Answer::WrongId, Some(IN));
+        let (fixture, disk) = impatient()?;
+        let resets = fixture.fake.resets();
+        fixture.disk.answer(Answer::WrongId, Some(IN));
         check_failed(read(&disk)?, DEADLINE_MS)?;
         // Five restarts, and the end.
         check_eq!(messages::logged(BROKEN), 6);
-        check!(rig.fake.resets() >= resets + 6);
+        check!(fixture.fake.resets() >= resets + 6);
         check_err!(disk.write(0, &pattern(1, 512)?), EIO);
         drop(disk);
-        rig.remove(DEADLINE_MS, drop)
+        fixture.remove(DEADLINE_MS, drop)
     }
 
     /// A device that is gone is given up.
     #[test]
     fn h050_vanished() -> Result {
-        let (rig, disk) = impatient()?;
-        let reading = unheard_read(&rig, &disk)?;
-        rig.fake.fault(|faults| faults.gone = true);
+        let (fixture, disk) = impatient()?;
+        let reading = unheard_read(&fixture, &disk)?;
+        fixture.fake.fault(|faults| faults.gone = true);
         check_failed(reading, DEADLINE_MS)?;
         check_eq!(messages::logged(GIVEN_UP), 1);
         check_failed(read(&disk)?, DEADLINE_MS)?;
         drop(disk);
-        rig.remove(DEADLINE_MS, drop)
+        fixture.remove(DEADLINE_MS, drop)
     }
 
     /// So is one that does not do a reset.
     #[test]
     fn h049_deaf() -> Result {
-        let (rig, disk) = impatient()?;
-        let reading = unheard_read(&rig, &disk)?;
-        rig.fake.fault(|faults| faults.reset_ignored = true);
+        let (fixture, disk) = impatient()?;
+        let reading = unheard_read(&fixture, &disk)?;
+        fixture.fake.fault(|faults| faults.reset_ignored = true);
         check_failed(reading, DEAF_MS)?;
         check_eq!(messages::logged(GIVEN_UP), 1);
         drop(disk);
-        rig.remove(DEADLINE_MS, drop)
+        fixture.remove(DEADLINE_MS, drop)
     }
 
     /// A disk is removed that does not answer.
     #[test]
     fn h074_removed() -> Result {
-        let (rig, disk) = impatient()?;
-        let reading = unheard_read(&rig, &disk)?;
-        rig.remove(DEADLINE_MS, drop)?;
+        let (fixture, disk) = impatient()?;
+        let reading = unheard_read(&fixture, &disk)?;
+        fixture.remove(DEADLINE_MS, drop)?;
         check_failed(reading, DEADLINE_MS)
     }
 
     /// A disk is removed that is not there.
     #[test]
     fn h074_removed_vanished() -> Result {
-        let (rig, disk) = impatient()?;
-        let reading = unheard_read(&rig, &disk)?;
-        rig.fake.fault(|faults| faults.gone = true);
-        rig.remove(DEADLINE_MS, drop)?;
+        let (fixture, disk) = impatient()?;
+        let reading = unheard_read(&fixture, &disk)?;
+        fixture.fake.fault(|faults| faults.gone = true);
+        fixture.remove(DEADLINE_MS, drop)?;
         check_failed(reading, DEADLINE_MS)
     }
 
     /// A disk is removed that does not answer, nor do a reset.
     #[test]
     fn h074_removed_deaf() -> Result {
-        let (rig, disk) = impatient()?;
-        let reading = unheard_read(&rig, &disk)?;
-        rig.fake.fault(|faults| faults.reset_ignored = true);
-        rig.remove(DEAF_MS, drop)?;
+        let (fixture, disk) = impatient()?;
+        let reading = unheard_read(&fixture, &disk)?;
+        fixture.fake.fault(|faults| faults.reset_ignored = true);
+        fixture.remove(DEAF_MS, drop)?;
         check_failed(reading, DEADLINE_MS)
     }
 
@@ -345,10 +345,10 @@ mod suite {
     /// woken up: what waits is done when it is awake, and nothing is started anew.
     #[test]
     fn h077_reset_again() -> Result {
-        let (rig, disk) = impatient()?;
-        let plug = rig.plug.as_ref().ok_or(ENODEV)?;
+        let (fixture, disk) = impatient()?;
+        let plug = fixture.plug.as_ref().ok_or(ENODEV)?;
         plug.reset_prepare()?;
-        rig.fake.fault(|faults| faults.find_vqs_once = 5);
+        fixture.fake.fault(|faults| faults.find_vqs_once = 5);
         let reading = read(&disk)?;
         plug.in_one(|plug| {
             check_err!(plug.reset_done(), EIO);
@@ -359,7 +359,7 @@ mod suite {
         check_read(reading)?;
         check_eq!(messages::logged(GIVEN_UP) + messages::logged(ANEW), 0);
         drop(disk);
-        rig.remove(DEADLINE_MS, drop)
+        fixture.remove(DEADLINE_MS, drop)
     }
 
     /// The queues are not found when the system wakes up, but later.
@@ -379,36 +379,38 @@ mod suite {
     #[test]
     #[cfg(CONFIG_PM_SLEEP)]
     fn h077_gone_at_wake_up() -> Result {
-        let (rig, disk) = impatient()?;
-        let plug = rig.plug.as_ref().ok_or(ENODEV)?;
+        let (fixture, disk) = impatient()?;
+        let plug = fixture.plug.as_ref().ok_or(ENODEV)?;
         plug.freeze()?;
-        rig.fake.fault(|faults| faults.gone = true);
+        fixture.fake.fault(|faults| faults.gone = true);
         let reading = read(&disk)?;
         check!(plug.restore().is_err());
         check_failed(reading, DEADLINE_MS)?;
         drop(disk);
-        rig.remove(DEADLINE_MS, drop)
+        fixture.remove(DEADLINE_MS, drop)
     }
 
     /// The identification string does not come: its reader gets an error, and the disk goes on,
     /// also to its end.
     #[test]
     fn h090_no_identification() -> Result {
-        let (rig, disk) = impatient()?;
-        let resets = rig.fake.resets();
-        rig.disk.answer(Answer::Hold, Some(GET_ID));
+        let (fixture, disk) = impatient()?;
+        let resets = fixture.fake.resets();
+        fixture.disk.answer(Answer::Hold, Some(GET_ID));
         let other = disk.clone();
         let id = Task::new(move || other.attribute(c"serial").map(|_| ()))?;
         check_err!(id.join(DEADLINE_MS)?, EIO);
         check_read(read(&disk)?)?;
         check_err!(disk.attribute(c"serial").map(|_| ()), EIO);
-        check_eq!(rig.fake.resets(), resets);
-        rig.disk.answer(Answer::Honest, None);
-        rig.fake.finish(0, |chain| rig.disk.complete(chain))?;
+        check_eq!(fixture.fake.resets(), resets);
+        fixture.disk.answer(Answer::Honest, None);
+        fixture
+            .fake
+            .finish(0, |chain| fixture.disk.complete(chain))?;
         check_eq!(&disk.attribute(c"serial")?[..], b"serial-of-20-bytes-x");
-        rig.disk.answer(Answer::Hold, Some(GET_ID));
+        fixture.disk.answer(Answer::Hold, Some(GET_ID));
         check_err!(disk.attribute(c"serial").map(|_| ()), EIO);
         drop(disk);
-        rig.remove(DEADLINE_MS, drop)
+        fixture.remove(DEADLINE_MS, drop)
     }
 }

@@ -11,8 +11,8 @@ use super::{
     device,
     device_of,
     pattern,
+    DiskFixture,
     RamDisk,
-    Rig,
     F_BLK_SIZE,
     F_CONFIG_WCE,
     F_DISCARD,
@@ -47,16 +47,16 @@ fn refused(config: Config, features: &[u32]) -> Result {
     check!(fake.status() & 4 == 0);
     drop(plug);
     // That the driver would have taken another one.
-    Rig::plain()?;
+    DiskFixture::plain()?;
     Ok(())
 }
 
 /// Writes and reads at the start of a disk.
-fn works(rig: &Rig) -> Result {
-    let disk = rig.open()?;
+fn works(fixture: &DiskFixture) -> Result {
+    let disk = fixture.open()?;
     let bytes = pattern(1, 32768)?;
     disk.write(8, &bytes)?;
-    check!(rig.disk.has(8, &bytes));
+    check!(fixture.disk.has(8, &bytes));
     let back = disk.read(8, bytes.len())?;
     check!(back[..] == bytes[..]);
     Ok(())
@@ -69,30 +69,30 @@ mod suite {
     /// A plain disk looks as it should.
     #[test]
     fn plain() -> Result {
-        let rig = Rig::plain()?;
-        let limits = rig.open()?.limits();
+        let fixture = DiskFixture::plain()?;
+        let limits = fixture.open()?.limits();
         check_eq!(limits.sectors, SECTORS);
         check_eq!(limits.logical_block_size, 512);
         check_eq!(limits.nr_hw_queues, 1);
         check!(limits.max_segments >= 1 && limits.max_segments <= 16);
         check!(!limits.read_only);
         check!(limits.write_cache);
-        works(&rig)
+        works(&fixture)
     }
 
     /// A disk without any feature.
     #[test]
     fn bare() -> Result {
-        let rig = Rig::new(Config::default(), &[], 1)?;
-        check!(!rig.open()?.limits().write_cache);
-        works(&rig)
+        let fixture = DiskFixture::new(Config::default(), &[], 1)?;
+        check!(!fixture.open()?.limits().write_cache);
+        works(&fixture)
     }
 
     /// A disk without a sector: nothing can be read, nothing breaks.
     #[test]
     fn no_capacity() -> Result {
-        let rig = Rig::new(Config::default().capacity(0), &[], 1)?;
-        let disk = rig.open()?;
+        let fixture = DiskFixture::new(Config::default().capacity(0), &[], 1)?;
+        let disk = fixture.open()?;
         check_eq!(disk.limits().sectors, 0);
         check!(disk.read(0, 512).is_err());
         Ok(())
@@ -143,54 +143,54 @@ mod suite {
     /// Blocks of 4 KiB.
     #[test]
     fn block_size_4k() -> Result {
-        let rig = Rig::new(
+        let fixture = DiskFixture::new(
             Config::default().u32(Config::BLK_SIZE, 4096),
             &[F_BLK_SIZE],
             1,
         )?;
-        check_eq!(rig.open()?.limits().logical_block_size, 4096);
-        works(&rig)
+        check_eq!(fixture.open()?.limits().logical_block_size, 4096);
+        works(&fixture)
     }
 
     /// A wrong block size of a device that did not offer the feature is not looked at.
     #[test]
     fn block_size_unoffered() -> Result {
-        let rig = Rig::new(Config::default().u32(Config::BLK_SIZE, 3), &[], 1)?;
-        check_eq!(rig.open()?.limits().logical_block_size, 512);
-        works(&rig)
+        let fixture = DiskFixture::new(Config::default().u32(Config::BLK_SIZE, 3), &[], 1)?;
+        check_eq!(fixture.open()?.limits().logical_block_size, 512);
+        works(&fixture)
     }
 
     /// No segment at all means one.
     #[test]
     fn h082_seg_max_zero() -> Result {
-        let rig = Rig::new(Config::default().u32(Config::SEG_MAX, 0), &[F_SEG_MAX], 1)?;
-        check_eq!(rig.open()?.limits().max_segments, 1);
-        works(&rig)
+        let fixture = DiskFixture::new(Config::default().u32(Config::SEG_MAX, 0), &[F_SEG_MAX], 1)?;
+        check_eq!(fixture.open()?.limits().max_segments, 1);
+        works(&fixture)
     }
 
     /// More segments than any ring has.
     #[test]
     fn h083_seg_max_huge() -> Result {
-        let rig = Rig::new(
+        let fixture = DiskFixture::new(
             Config::default().u32(Config::SEG_MAX, u32::MAX),
             &[F_SEG_MAX],
             1,
         )?;
         // All but header and status, in a ring of 64 without tables.
-        check_eq!(rig.open()?.limits().max_segments, 62);
-        works(&rig)
+        check_eq!(fixture.open()?.limits().max_segments, 62);
+        works(&fixture)
     }
 
     /// The size of a segment is respected.
     #[test]
     fn size_max() -> Result {
-        let rig = Rig::new(
+        let fixture = DiskFixture::new(
             Config::default().u32(Config::SIZE_MAX, 8192),
             &[F_SIZE_MAX, F_SEG_MAX],
             1,
         )?;
-        check_eq!(rig.open()?.limits().max_segment_size, 8192);
-        works(&rig)
+        check_eq!(fixture.open()?.limits().max_segment_size, 8192);
+        works(&fixture)
     }
 
     /// A disk whose transport knows how memory is mapped for it only once there is a queue, as
@@ -203,10 +203,13 @@ mod suite {
             let plug = fake.plug()?;
             check!(fake.is_bound());
             check_driver(&fake)?;
-            let rig = Rig::around(disk, fake, plug);
-            check_eq!(rig.open()?.limits().max_segment_size as usize, MAX_MAPPING);
-            works(&rig)?;
-            check_eq!(rig.fake.mapped_wrong(), 0);
+            let fixture = DiskFixture::around(disk, fake, plug);
+            check_eq!(
+                fixture.open()?.limits().max_segment_size as usize,
+                MAX_MAPPING
+            );
+            works(&fixture)?;
+            check_eq!(fixture.fake.mapped_wrong(), 0);
         }
         Ok(())
     }
@@ -220,15 +223,15 @@ mod suite {
     /// More queues than any machine needs.
     #[test]
     fn h087_many_queues() -> Result {
-        let rig = Rig::new(
+        let fixture = DiskFixture::new(
             Config::default().u16(Config::NUM_QUEUES, 65535),
             &[F_MQ],
             16,
         )?;
         // One for each processor, of the 16 that there are.
-        check_eq!(rig.fake.queues(), nr_cpu_ids().min(16) as usize);
-        check_eq!(rig.open()?.limits().nr_hw_queues, nr_cpu_ids().min(16));
-        works(&rig)
+        check_eq!(fixture.fake.queues(), nr_cpu_ids().min(16) as usize);
+        check_eq!(fixture.open()?.limits().nr_hw_queues, nr_cpu_ids().min(16));
+        works(&fixture)
     }
 
     /// Of all features, those of the table, of a modern device and of a legacy one.
@@ -268,52 +271,52 @@ mod suite {
     /// Requests are taken by the list.
     #[test]
     fn takes_lists() -> Result {
-        let rig = Rig::plain()?;
-        check!(rig.open()?.limits().batches);
+        let fixture = DiskFixture::plain()?;
+        check!(fixture.open()?.limits().batches);
         Ok(())
     }
 
     /// Two queues.
     #[test]
     fn two_queues() -> Result {
-        let rig = Rig::new(Config::default().u16(Config::NUM_QUEUES, 2), &[F_MQ], 2)?;
-        check!(rig.fake.queues() <= 2);
-        works(&rig)
+        let fixture = DiskFixture::new(Config::default().u16(Config::NUM_QUEUES, 2), &[F_MQ], 2)?;
+        check!(fixture.fake.queues() <= 2);
+        works(&fixture)
     }
 
     /// A cache mode that is neither: the disk is safer taken for one with a cache. Everyone may
     /// read what it is.
     #[test]
     fn cache_mode_two() -> Result {
-        let rig = Rig::new(
+        let fixture = DiskFixture::new(
             Config::default().u8(Config::WCE, 2),
             &[F_CONFIG_WCE, F_FLUSH],
             1,
         )?;
-        let disk = rig.open()?;
+        let disk = fixture.open()?;
         check!(disk.limits().write_cache);
         check_eq!(&disk.attribute(c"cache_type")?[..], b"write back\n");
-        works(&rig)
+        works(&fixture)
     }
 
     /// The two cache modes, and the switch between them.
     #[test]
     fn cache_modes() -> Result {
-        let rig = Rig::new(
+        let fixture = DiskFixture::new(
             Config::default().u8(Config::WCE, 0),
             &[F_CONFIG_WCE, F_FLUSH],
             1,
         )?;
-        let disk = rig.open()?;
+        let disk = fixture.open()?;
         check!(!disk.limits().write_cache);
         check_eq!(&disk.attribute(c"cache_type")?[..], b"write through\n");
         disk.set_attribute(c"cache_type", b"write back")?;
-        check_eq!(rig.fake.config::<1>(Config::WCE), [1]);
+        check_eq!(fixture.fake.config::<1>(Config::WCE), [1]);
         check!(disk.limits().write_cache);
         check!(disk.set_attribute(c"cache_type", b"nonsense").is_err());
-        check_eq!(rig.fake.config::<1>(Config::WCE), [1]);
+        check_eq!(fixture.fake.config::<1>(Config::WCE), [1]);
         disk.set_attribute(c"cache_type", b"write through")?;
-        check_eq!(rig.fake.config::<1>(Config::WCE), [0]);
+        check_eq!(fixture.fake.config::<1>(Config::WCE), [0]);
         check!(!disk.limits().write_cache);
         Ok(())
     }
@@ -321,17 +324,17 @@ mod suite {
     /// Physical blocks of 8 logical ones.
     #[test]
     fn topology() -> Result {
-        let rig = Rig::new(
+        let fixture = DiskFixture::new(
             Config::default()
                 .u8(Config::PHYSICAL_BLOCK_EXP, 3)
                 .u32(Config::OPT_IO_SIZE, 64),
             &[F_TOPOLOGY, F_BLK_SIZE],
             1,
         )?;
-        let limits = rig.open()?.limits();
+        let limits = fixture.open()?.limits();
         check_eq!(limits.physical_block_size, 4096);
         check_eq!(limits.io_opt, 32768);
-        works(&rig)
+        works(&fixture)
     }
 
     /// Exponents with which the size of a physical block has no number.
@@ -361,8 +364,8 @@ mod suite {
     /// A disk that cannot be written.
     #[test]
     fn read_only() -> Result {
-        let rig = Rig::new(Config::default(), &[F_RO], 1)?;
-        let disk = Disk::open(&rig.fake, false)?;
+        let fixture = DiskFixture::new(Config::default(), &[F_RO], 1)?;
+        let disk = Disk::open(&fixture.fake, false)?;
         check!(disk.limits().read_only);
         disk.read(0, 512)?;
         Ok(())
@@ -371,8 +374,8 @@ mod suite {
     /// The limits of discards and of zeroes.
     #[test]
     fn discard_limits() -> Result {
-        let rig = Rig::new(Config::default(), &[F_DISCARD, F_WRITE_ZEROES], 1)?;
-        let limits = rig.open()?.limits();
+        let fixture = DiskFixture::new(Config::default(), &[F_DISCARD, F_WRITE_ZEROES], 1)?;
+        let limits = fixture.open()?.limits();
         check_eq!(limits.max_discard_sectors, 256);
         check_eq!(limits.discard_granularity, 4096);
         check_eq!(limits.max_write_zeroes_sectors, 128);
@@ -425,7 +428,7 @@ mod suite {
         fake.fault(|f| f.early_interrupt = true);
         let plug = fake.plug()?;
         check!(fake.is_bound());
-        works(&Rig::around(disk, fake, plug))
+        works(&DiskFixture::around(disk, fake, plug))
     }
 
     /// The transport has no queue for it.

@@ -19,7 +19,7 @@ use super::{
         GET_ID, //
     },
     Config,
-    Rig,
+    DiskFixture,
     F_FLUSH,
     F_MQ, //
 };
@@ -54,7 +54,7 @@ const LAYOUTS: [&[u32]; 3] = [
 
 /// A disk with a queue for each of two CPUs, and a driver that may reset queues.
 struct Stuck {
-    rig: Rig,
+    fixture: DiskFixture,
     disk: Arc<Disk>,
     /// The queue that the first CPU uses.
     queue: usize,
@@ -67,25 +67,25 @@ impl Stuck {
     /// Makes the disk. `None`: the driver cannot be told.
     fn new(features: &[u32]) -> Result<Option<Self>> {
         let config = Config::default().u16(Config::NUM_QUEUES, 2);
-        let rig = Rig::new(config, features, 2)?;
+        let fixture = DiskFixture::new(config, features, 2)?;
         let param = Param::set(c"rust_virtio_blk", c"reset_queues", c"1", c"0");
         if param.as_ref().is_err_and(|e| *e == ENOENT) {
             messages::skip(c"the driver is part of the kernel, or another one");
             return Ok(None);
         }
-        let (rig, disk) = impatient_with(rig)?;
+        let (fixture, disk) = impatient_with(fixture)?;
         let queue = {
             let _here = OnCpu::new(0)?;
-            let kicks = rig.fake.traffic(0).kicks;
+            let kicks = fixture.fake.traffic(0).kicks;
             disk.read(0, 512)?;
-            usize::from(rig.fake.traffic(0).kicks == kicks)
+            usize::from(fixture.fake.traffic(0).kicks == kicks)
         };
         messages::logged(ALONE);
         messages::logged(NOT_ALONE);
         Ok(Some(Self {
             queue,
-            resets: rig.fake.resets(),
-            rig,
+            resets: fixture.fake.resets(),
+            fixture,
             disk,
             _param: param?,
         }))
@@ -94,7 +94,7 @@ impl Stuck {
     /// Starts a read on the first CPU, in a queue that the device looks at no more.
     fn unheard_read(&self) -> Result<Reading> {
         let _here = OnCpu::new(0)?;
-        let (fake, queue) = (&self.rig.fake, self.queue);
+        let (fake, queue) = (&self.fixture.fake, self.queue);
         fake.fault(|faults| faults.mute_queue = Some(queue));
         let kicks = fake.traffic(queue).kicks;
         let task = read(&self.disk)?;
@@ -104,28 +104,28 @@ impl Stuck {
 
     /// Waits for a reset of a queue, and has the device look at all queues from then on.
     fn speak_after_queue_reset(&self) -> Result {
-        let fake = &self.rig.fake;
+        let fake = &self.fixture.fake;
         check!(wait::until(DEADLINE_MS, || fake.queue_resets() > 0));
         self.speak();
         Ok(())
     }
 
     fn speak(&self) {
-        self.rig.fake.fault(|faults| faults.mute_queue = None);
-        self.rig.fake.set_auto(true);
+        self.fixture.fake.fault(|faults| faults.mute_queue = None);
+        self.fixture.fake.set_auto(true);
     }
 
     /// So many queues were reset, and so often the device.
     fn check_resets(&self, queues: u32, device: u32) -> Result {
-        check_eq!(self.rig.fake.queue_resets(), queues);
-        check_eq!(self.rig.fake.resets() - self.resets, device);
-        check_eq!(self.rig.fake.violations(), 0);
+        check_eq!(self.fixture.fake.queue_resets(), queues);
+        check_eq!(self.fixture.fake.resets() - self.resets, device);
+        check_eq!(self.fixture.fake.violations(), 0);
         Ok(())
     }
 
     fn remove(self) -> Result {
         drop(self.disk);
-        self.rig.remove(DEADLINE_MS, drop)
+        self.fixture.remove(DEADLINE_MS, drop)
     }
 }
 
@@ -135,7 +135,7 @@ fn alone(features: &[u32]) -> Result {
     let Some(stuck) = Stuck::new(features)? else {
         return Ok(());
     };
-    let (fake, disk) = (&stuck.rig.fake, &stuck.disk);
+    let (fake, disk) = (&stuck.fixture.fake, &stuck.disk);
     let reading = stuck.unheard_read()?;
     let writing = {
         let _here = OnCpu::new(0)?;
@@ -145,20 +145,20 @@ fn alone(features: &[u32]) -> Result {
     let other = 1 - stuck.queue;
     if several {
         // The driver waits longer for it than for others.
-        stuck.rig.disk.answer(Answer::Hold, Some(GET_ID));
+        stuck.fixture.disk.answer(Answer::Hold, Some(GET_ID));
         let _there = OnCpu::new(1)?;
         check_err!(disk.attribute(c"serial").map(|_| ()), EIO);
         check_eq!(fake.held(other), 1);
-        stuck.rig.disk.answer(Answer::Honest, None);
+        stuck.fixture.disk.answer(Answer::Honest, None);
     }
     stuck.speak_after_queue_reset()?;
     check_read(reading)?;
     writing.join(DEADLINE_MS)??;
-    check!(stuck.rig.disk.has(64, &pattern(6, 4096)?));
+    check!(stuck.fixture.disk.has(64, &pattern(6, 4096)?));
     check_eq!(messages::logged(ALONE), 1);
     if several {
         check_eq!(fake.held(other), 1);
-        fake.finish(other, |chain| stuck.rig.disk.complete(chain))?;
+        fake.finish(other, |chain| stuck.fixture.disk.complete(chain))?;
         check_eq!(&disk.attribute(c"serial")?[..], b"serial-of-20-bytes-x");
     }
     check_read(read(disk)?)?;
@@ -172,15 +172,15 @@ fn answered(features: &[u32]) -> Result {
     let Some(stuck) = Stuck::new(features)? else {
         return Ok(());
     };
-    let fake = &stuck.rig.fake;
-    stuck.rig.disk.answer(Answer::Hold, Some(FLUSH));
+    let fake = &stuck.fixture.fake;
+    stuck.fixture.disk.answer(Answer::Hold, Some(FLUSH));
     fake.fault(|faults| faults.queue_reset_waits = true);
     let other = stuck.disk.clone();
     let flush = Task::new(move || other.flush())?;
     check!(wait::until(DEADLINE_MS, || fake.queue_resets() > 0));
     let queue = usize::from(fake.held(0) == 0);
-    fake.finish_silently(queue, |chain| stuck.rig.disk.complete(chain))?;
-    stuck.rig.disk.answer(Answer::Honest, None);
+    fake.finish_silently(queue, |chain| stuck.fixture.disk.complete(chain))?;
+    stuck.fixture.disk.answer(Answer::Honest, None);
     fake.fault(|faults| faults.queue_reset_waits = false);
     flush.join(DEADLINE_MS)??;
     check_read(read(&stuck.disk)?)?;
@@ -206,7 +206,7 @@ mod suite {
             return Ok(());
         };
         let reading = stuck.unheard_read()?;
-        let fake = &stuck.rig.fake;
+        let fake = &stuck.fixture.fake;
         check!(wait::until(DEADLINE_MS, || fake.resets() > stuck.resets));
         stuck.speak();
         check_read(reading)?;
@@ -221,7 +221,7 @@ mod suite {
         let Some(stuck) = Stuck::new(LAYOUTS[0])? else {
             return Ok(());
         };
-        let fake = &stuck.rig.fake;
+        let fake = &stuck.fixture.fake;
         fake.fault(|faults| faults.queue_reset_fails = true);
         let reading = stuck.unheard_read()?;
         check!(wait::until(DEADLINE_MS, || fake.resets() > stuck.resets));
@@ -240,7 +240,7 @@ mod suite {
         let Some(stuck) = Stuck::new(LAYOUTS[0])? else {
             return Ok(());
         };
-        let fake = &stuck.rig.fake;
+        let fake = &stuck.fixture.fake;
         fake.fault(|faults| faults.enable_fails = true);
         let reading = stuck.unheard_read()?;
         check!(wait::until(DEADLINE_MS, || fake.resets() > stuck.resets));
@@ -257,12 +257,12 @@ mod suite {
         let Some(stuck) = Stuck::new(LAYOUTS[0])? else {
             return Ok(());
         };
-        stuck.rig.disk.answer(Answer::Hold, Some(FLUSH));
+        stuck.fixture.disk.answer(Answer::Hold, Some(FLUSH));
         let other = stuck.disk.clone();
         let flush = Task::new(move || other.flush())?;
         stuck.speak_after_queue_reset()?;
         check_err!(flush.join(DEADLINE_MS)?, EIO);
-        stuck.rig.disk.answer(Answer::Honest, None);
+        stuck.fixture.disk.answer(Answer::Honest, None);
         stuck.disk.flush()?;
         check_read(read(&stuck.disk)?)?;
         stuck.check_resets(1, 0)?;
@@ -284,7 +284,7 @@ mod suite {
                 return Ok(());
             };
             let reading = stuck.unheard_read()?;
-            let fake = &stuck.rig.fake;
+            let fake = &stuck.fixture.fake;
             check!(!reset || wait::until(DEADLINE_MS, || fake.queue_resets() > 0));
             stuck.remove()?;
             check_failed(reading, DEADLINE_MS)?;
@@ -309,7 +309,7 @@ mod suite {
                 false => None,
             };
             let reading = stuck.unheard_read()?;
-            let fake = &stuck.rig.fake;
+            let fake = &stuck.fixture.fake;
             check!(wait::until(DEADLINE_MS, || fake.resets() > stuck.resets));
             stuck.speak();
             check_read(reading)?;

@@ -10,8 +10,8 @@ use super::{
         IN, //
     },
     Config,
+    DiskFixture,
     RamDisk,
-    Rig,
     F_FLUSH,
     F_MQ,
     F_SEG_MAX,
@@ -50,18 +50,18 @@ fn start_read(disk: &Arc<Disk>) -> Result<Reading> {
 }
 
 /// Starts a read that the device keeps.
-fn held_read(rig: &Rig, disk: &Arc<Disk>) -> Result<Reading> {
-    rig.disk.answer(Answer::Hold, Some(IN));
+fn held_read(fixture: &DiskFixture, disk: &Arc<Disk>) -> Result<Reading> {
+    fixture.disk.answer(Answer::Hold, Some(IN));
     let task = start_read(disk)?;
-    check!(wait::until(DEADLINE_MS, || rig.fake.held(0) == 1));
+    check!(wait::until(DEADLINE_MS, || fixture.fake.held(0) == 1));
     Ok(task)
 }
 
 /// Writes and reads.
-fn works(rig: &Rig, disk: &Disk) -> Result {
+fn works(fixture: &DiskFixture, disk: &Disk) -> Result {
     let bytes = pattern(7, 8192)?;
     disk.write(16, &bytes)?;
-    check!(rig.disk.has(16, &bytes));
+    check!(fixture.disk.has(16, &bytes));
     let back = disk.read(16, bytes.len())?;
     check!(back[..] == bytes[..]);
     Ok(())
@@ -86,42 +86,44 @@ mod suite {
     /// request: that one fails, as its status was not written.
     #[test]
     fn h005_replayed_id() -> Result {
-        let rig = Rig::plain()?;
-        let disk = Arc::new(rig.open()?, GFP_KERNEL)?;
-        let first = held_read(&rig, &disk)?;
+        let fixture = DiskFixture::plain()?;
+        let disk = Arc::new(fixture.open()?, GFP_KERNEL)?;
+        let first = held_read(&fixture, &disk)?;
         let mut id = 0;
-        rig.fake.finish(0, |chain| {
+        fixture.fake.finish(0, |chain| {
             id = chain.id().into();
-            rig.disk.complete(chain)
+            fixture.disk.complete(chain)
         })?;
         first.join(DEADLINE_MS)??;
-        let second = held_read(&rig, &disk)?;
-        rig.fake.finish(0, |_| Action::CompleteAs { id, len: 1 })?;
+        let second = held_read(&fixture, &disk)?;
+        fixture
+            .fake
+            .finish(0, |_| Action::CompleteAs { id, len: 1 })?;
         check_err!(second.join(DEADLINE_MS)?, EIO);
         drop(disk);
-        rig.remove(DEADLINE_MS, drop)
+        fixture.remove(DEADLINE_MS, drop)
     }
 
     /// H045: configuration interrupts without end, of which nothing comes: nothing is said. With
     /// another size each time, no more is said than there were interrupts.
     #[test]
     fn h045_configuration_interrupts() -> Result {
-        let rig = Rig::plain()?;
-        let disk = rig.open()?;
+        let fixture = DiskFixture::plain()?;
+        let disk = fixture.open()?;
         messages::logged(c"new size");
         for _ in 0..300 {
-            rig.fake.config_interrupt();
+            fixture.fake.config_interrupt();
         }
-        works(&rig, &disk)?;
+        works(&fixture, &disk)?;
         check_eq!(messages::logged(c"new size"), 0);
         for sectors in 1024..1100u64 {
-            rig.fake.set_config(0, &sectors.to_le_bytes());
-            rig.fake.config_interrupt();
+            fixture.fake.set_config(0, &sectors.to_le_bytes());
+            fixture.fake.config_interrupt();
         }
         check!(wait::until(DEADLINE_MS, || disk.limits().sectors == 1099));
         let said = messages::logged(c"new size");
         check!((1..=76).contains(&said));
-        works(&rig, &disk)
+        works(&fixture, &disk)
     }
 
     /// H060: fewer queues than the device says. With one processor one is enough.
@@ -135,18 +137,18 @@ mod suite {
             return Ok(());
         }
         check_eq!(fake.queues(), 1);
-        let rig = Rig::around(disk, fake, plug);
-        works(&rig, &rig.open()?)
+        let fixture = DiskFixture::around(disk, fake, plug);
+        works(&fixture, &fixture.open()?)
     }
 
     /// H070: a status that there is none of. Two are of zones, and errors of their own.
     #[test]
     fn h070_unknown_status() -> Result {
-        let rig = Rig::plain()?;
-        let disk = rig.open()?;
+        let fixture = DiskFixture::plain()?;
+        let disk = fixture.open()?;
         let bytes = pattern(1, 512)?;
         for status in 3..=255 {
-            rig.disk.answer(Answer::Status(status), None);
+            fixture.disk.answer(Answer::Status(status), None);
             for result in [
                 disk.read(0, 512).map(|_| ()).map_err(Error::from),
                 disk.write(0, &bytes),
@@ -155,32 +157,32 @@ mod suite {
                 check!(result.is_err_and(|e| e == EIO || [5, 6].contains(&status)));
             }
         }
-        rig.disk.answer(Answer::Honest, None);
-        works(&rig, &disk)
+        fixture.disk.answer(Answer::Honest, None);
+        works(&fixture, &disk)
     }
 
     /// H071: the status changes when the request was given back: what is there at the one look is
     /// what counts.
     #[test]
     fn h071_status_changes() -> Result {
-        let rig = Rig::plain()?;
-        let disk = Arc::new(rig.open()?, GFP_KERNEL)?;
+        let fixture = DiskFixture::plain()?;
+        let disk = Arc::new(fixture.open()?, GFP_KERNEL)?;
         for (then, looked_at) in [(0, 1), (1, 0)] {
-            let task = held_read(&rig, &disk)?;
+            let task = held_read(&fixture, &disk)?;
             let mut byte = Err(ENODATA);
-            rig.fake.finish_silently(0, |chain| {
+            fixture.fake.finish_silently(0, |chain| {
                 byte = chain.byte_at(chain.writable().wrapping_sub(1));
-                rig.disk.complete(chain)
+                fixture.disk.complete(chain)
             })?;
             let byte = byte?;
             byte.write(looked_at)?;
-            rig.fake.interrupt(0)?;
+            fixture.fake.interrupt(0)?;
             check_eq!(task.join(DEADLINE_MS)?.is_ok(), looked_at == 0);
             // The command of a request stays as long as the disk.
             byte.write(then)?;
         }
-        rig.disk.answer(Answer::Honest, None);
-        works(&rig, &disk)
+        fixture.disk.answer(Answer::Honest, None);
+        works(&fixture, &disk)
     }
 
     /// H076: another number of queues after a reset of the transport: there are as many as before.
@@ -188,18 +190,19 @@ mod suite {
     fn h076_number_of_queues_changes() -> Result {
         for (before, after) in [(1u16, 4u16), (2, 1), (2, 65535), (2, 0)] {
             let config = Config::default().u16(Config::NUM_QUEUES, before);
-            let mut rig = Rig::new(config, &[F_FLUSH, F_MQ], 4)?;
-            let queues = rig.fake.queues();
-            let disk = rig.open()?;
-            let plug = rig.plug.take().ok_or(ENODEV)?;
+            let mut fixture = DiskFixture::new(config, &[F_FLUSH, F_MQ], 4)?;
+            let queues = fixture.fake.queues();
+            let disk = fixture.open()?;
+            let plug = fixture.plug.take().ok_or(ENODEV)?;
             plug.reset_prepare()?;
-            rig.fake
+            fixture
+                .fake
                 .set_config(Config::NUM_QUEUES, &after.to_le_bytes());
             plug.reset_done()?;
-            rig.plug = Some(plug);
-            check_eq!(rig.fake.queues(), queues);
+            fixture.plug = Some(plug);
+            check_eq!(fixture.fake.queues(), queues);
             check_eq!(disk.limits().nr_hw_queues as usize, queues);
-            works(&rig, &disk)?;
+            works(&fixture, &disk)?;
         }
         Ok(())
     }
@@ -207,21 +210,21 @@ mod suite {
     /// H077: no queues after a reset of the transport: what waits fails, and what comes.
     #[test]
     fn h077_queues_do_not_come_back() -> Result {
-        let mut rig = Rig::plain()?;
-        let disk = Arc::new(rig.open()?, GFP_KERNEL)?;
-        let plug = rig.plug.take().ok_or(ENODEV)?;
+        let mut fixture = DiskFixture::plain()?;
+        let disk = Arc::new(fixture.open()?, GFP_KERNEL)?;
+        let plug = fixture.plug.take().ok_or(ENODEV)?;
         plug.reset_prepare()?;
         let waiting = start_read(&disk)?;
         wait::pause(20);
         check!(!waiting.is_done());
-        rig.fake.fault(|f| f.find_vqs = 12);
+        fixture.fake.fault(|f| f.find_vqs = 12);
         check!(plug.reset_done().is_err());
-        rig.plug = Some(plug);
+        fixture.plug = Some(plug);
         check_err!(waiting.join(DEADLINE_MS)?, EIO);
         check_err!(disk.read(0, 512).map_err(Error::from), EIO);
         check_err!(disk.write(0, &pattern(1, 512)?), EIO);
         drop(disk);
-        rig.remove(DEADLINE_MS, drop)
+        fixture.remove(DEADLINE_MS, drop)
     }
 
     /// H078: a cache mode that there is none of is one with a cache, for anyone who asks.
@@ -229,8 +232,8 @@ mod suite {
     fn h078_cache_mode() -> Result {
         for mode in [2, 3, 0x7f, 0x80, 0xff] {
             let config = Config::default().u8(Config::WCE, mode);
-            let rig = Rig::new(config, &[super::super::F_CONFIG_WCE, F_FLUSH], 1)?;
-            let disk = rig.open()?;
+            let fixture = DiskFixture::new(config, &[super::super::F_CONFIG_WCE, F_FLUSH], 1)?;
+            let disk = fixture.open()?;
             check!(disk.limits().write_cache);
             check_eq!(&disk.attribute(c"cache_type")?[..], b"write back\n");
         }
@@ -240,29 +243,29 @@ mod suite {
     /// H084: the disk shrinks while it is read.
     #[test]
     fn h084_shrinks_under_io() -> Result {
-        let rig = Rig::plain()?;
-        let disk = Arc::new(rig.open()?, GFP_KERNEL)?;
+        let fixture = DiskFixture::plain()?;
+        let disk = Arc::new(fixture.open()?, GFP_KERNEL)?;
         let mut tasks = KVec::new();
         for _ in 0..2 {
             let disk = disk.clone();
             tasks.push(Task::new(move || reads_all_over(&disk))?, GFP_KERNEL)?;
         }
         for sectors in [1024u64, 8, 0, 512, 0, 2048] {
-            rig.fake.set_config(0, &sectors.to_le_bytes());
-            rig.fake.config_interrupt();
+            fixture.fake.set_config(0, &sectors.to_le_bytes());
+            fixture.fake.config_interrupt();
             check!(wait::until(DEADLINE_MS, || disk.limits().sectors == sectors));
         }
         for task in tasks {
             task.join(6 * DEADLINE_MS)??;
         }
-        works(&rig, &disk)
+        works(&fixture, &disk)
     }
 
     /// H088, H089: a serial number without an end, and one of bytes that are no text.
     #[test]
     fn h088_h089_serial_number() -> Result {
-        let rig = Rig::plain()?;
-        let disk = rig.open()?;
+        let fixture = DiskFixture::plain()?;
+        let disk = fixture.open()?;
         for (id, text) in [
             (b"twenty-bytes-exactly", &b"twenty-bytes-exactly"[..]),
             (b"a\x07\x1b[2J\n\0hidden text.", b"a\\x07\\x1b[2J\\x0a"),
@@ -273,7 +276,7 @@ mod suite {
             ),
             (b"\0not shown not shown", b""),
         ] {
-            rig.disk.set_serial(*id);
+            fixture.disk.set_serial(*id);
             check_eq!(&disk.attribute(c"serial")?[..], text);
         }
         Ok(())
@@ -282,9 +285,9 @@ mod suite {
     /// H091, H092, H093: zones are not negotiated, so that nothing of them can be wrong.
     #[test]
     fn h091_h092_h093_zones_are_not_negotiated() -> Result {
-        let rig = Rig::new(Config::default(), &[F_ZONED, F_SEG_MAX], 1)?;
-        check!(!rig.fake.negotiated(F_ZONED));
-        works(&rig, &rig.open()?)
+        let fixture = DiskFixture::new(Config::default(), &[F_ZONED, F_SEG_MAX], 1)?;
+        check!(!fixture.fake.negotiated(F_ZONED));
+        works(&fixture, &fixture.open()?)
     }
 
     /// H144: what cannot be mapped for now is done later, and is no error.
@@ -302,21 +305,21 @@ mod suite {
             fake.set_auto(true);
             let plug = fake.plug()?;
             check!(fake.is_bound());
-            let rig = Rig::around(disk, fake, plug);
+            let fixture = DiskFixture::around(disk, fake, plug);
             if !is_native() && features.contains(&RING_PACKED) {
                 // C's packed ring says that it is an error.
                 continue;
             }
-            rig.disk.put(0, &pattern(9, 4096)?);
-            let disk = Arc::new(rig.open()?, GFP_KERNEL)?;
-            rig.fake.limit_maps(Some(0));
+            fixture.disk.put(0, &pattern(9, 4096)?);
+            let disk = Arc::new(fixture.open()?, GFP_KERNEL)?;
+            fixture.fake.limit_maps(Some(0));
             let task = start_read(&disk)?;
             wait::pause(50);
             check!(!task.is_done());
-            rig.fake.limit_maps(None);
+            fixture.fake.limit_maps(None);
             check!(task.join(DEADLINE_MS)??[..] == pattern(9, 4096)?[..]);
-            works(&rig, &disk)?;
-            check_eq!((rig.fake.mapped(), rig.fake.mapped_wrong()), (0, 0));
+            works(&fixture, &disk)?;
+            check_eq!((fixture.fake.mapped(), fixture.fake.mapped_wrong()), (0, 0));
         }
         Ok(())
     }

@@ -24,7 +24,7 @@ mod suite {
     /// other commands are not held up.
     #[test]
     fn h045_announcements() -> Result {
-        let rig = Rig::new(
+        let fixture = NetFixture::new(
             Config::default().status(3),
             &[
                 F_MAC,
@@ -35,15 +35,15 @@ mod suite {
             ],
             3,
         )?;
-        let nic = rig.up()?;
+        let nic = fixture.up()?;
         for _ in 0..INTERRUPTS {
-            rig.fake.config_interrupt();
+            fixture.fake.config_interrupt();
         }
-        check!(wait::until(5_000, || rig.card.commands(3, 0) > 0));
+        check!(wait::until(5_000, || fixture.fake_nic.commands(3, 0) > 0));
         nic.set_mac(OTHER_MAC)?;
-        check!(rig.card.was_told(1, 1, &OTHER_MAC));
+        check!(fixture.fake_nic.was_told(1, 1, &OTHER_MAC));
         // One more for the look when the interface went up.
-        check!(rig.card.commands(3, 0) <= INTERRUPTS + 1);
+        check!(fixture.fake_nic.commands(3, 0) <= INTERRUPTS + 1);
         check!(nic.state().carrier);
         Ok(())
     }
@@ -52,32 +52,32 @@ mod suite {
     /// interface can be removed.
     #[test]
     fn h127_queue_breaks() -> Result {
-        let rig = rig()?;
-        let nic = rig.nic()?;
-        rig.card.answer(Answer::WrongId);
+        let fixture = fixture()?;
+        let nic = fixture.nic()?;
+        fixture.fake_nic.answer(Answer::WrongId);
         check!(nic.set_mac(OTHER_MAC).is_err());
         check_eq!(nic.state().mac, super::super::super::MAC);
         drop(nic);
-        rig.remove(10_000, drop)
+        fixture.remove(10_000, drop)
     }
 
     /// H128: the answer to a command that was given up is nobody's.
     #[test]
     fn h128_late_answer() -> Result {
-        let mut rig = rig()?;
-        rig.hasten();
-        let nic = rig.nic()?;
-        rig.card.answer(Answer::Silence);
+        let mut fixture = fixture()?;
+        fixture.hasten();
+        let nic = fixture.nic()?;
+        fixture.fake_nic.answer(Answer::Silence);
         check!(nic.set_mac(OTHER_MAC).is_err());
-        rig.card.answer(Answer::Ack(0));
-        rig.fake.rescue();
+        fixture.fake_nic.answer(Answer::Ack(0));
+        fixture.fake.rescue();
         check_eq!(nic.state().mac, super::super::super::MAC);
         // The next one is answered, or fails: not with the answer to the one before.
         let told = nic.set_mac(OTHER_MAC).is_ok();
         check_eq!(nic.state().mac == OTHER_MAC, told);
         // The address of before may have been told again, too.
-        check!(rig.card.commands(1, 1) > usize::from(told));
+        check!(fixture.fake_nic.commands(1, 1) > usize::from(told));
         drop(nic);
-        rig.remove(10_000, drop)
+        fixture.remove(10_000, drop)
     }
 }

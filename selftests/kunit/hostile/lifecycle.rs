@@ -3,7 +3,7 @@
 //! A device from when its driver is bound to it until it is not, and its interrupts meanwhile.
 
 use crate::{
-    bench::{
+    fixture::{
         on_bench,
         on_each_layout,
         Setup,
@@ -81,21 +81,21 @@ mod suite {
     /// the queue works.
     #[test]
     fn h042_spurious_interrupts() -> Result {
-        on_each_layout(|bench, fake, _, mut queues| {
+        on_each_layout(|bound, fake, _, mut queues| {
             let drops = DropCounter::new()?;
             let mut vq = queues.take::<TestBuffer>(0)?;
             for round in 1..=2 {
                 for _ in 0..1000 {
                     fake.interrupt(0)?;
                 }
-                check_eq!(bench.callbacks(), round - 1);
+                check_eq!(bound.callbacks(), round - 1);
                 check_eq!(fake.traffic(0).spurious, 1000 * round);
                 let buffer = TestBuffer::new(round, &drops)?.in_(8)?;
                 vq.add_buf(buffer)?;
                 vq.kick();
                 check_eq!(fake.serve(0)?, 1);
                 fake.finish(0, |_| Action::Complete(8))?;
-                check_eq!(bench.callbacks(), round);
+                check_eq!(bound.callbacks(), round);
                 check_eq!(vq.get_buf().ok_or(ENODATA)?.buffer().number(), round);
                 check!(vq.enable_cb());
             }
@@ -199,7 +199,7 @@ mod suite {
 
     impl Scenario for Finds {
         fn start(&self, fake: &Fake, dev: &Device<Bound>) -> Result {
-            let specs = crate::bench::specs(1, false)?;
+            let specs = crate::fixture::specs(1, false)?;
             let _queues = dev.find_vqs(specs, virtio::Affinity::Default)?;
             dev.ready();
             let mut vq = fake.c_queue(0)?;

@@ -5,7 +5,7 @@
 
 use super::{
     super::{
-        card::Card,
+        fake_nic::FakeNic,
         frame::from_us,
         ID, //
     },
@@ -31,27 +31,27 @@ fn not_negotiated(bits: &[u32]) -> Result {
         if control {
             all.push(F_CTRL_VQ, GFP_KERNEL)?;
         }
-        let rig = Rig::new(Config::default(), &all, 2 + usize::from(control))?;
-        check!(bits.iter().all(|&bit| !rig.fake.negotiated(bit)));
-        let nic = rig.up()?;
+        let fixture = NetFixture::new(Config::default(), &all, 2 + usize::from(control))?;
+        check!(bits.iter().all(|&bit| !fixture.fake.negotiated(bit)));
+        let nic = fixture.up()?;
         let frame = from_us(1, 200)?;
         nic.send(&frame, 0, Offload::default())?;
-        check!(wait::until(5_000, || rig.card.sent() == 1));
+        check!(wait::until(5_000, || fixture.fake_nic.sent() == 1));
         // Nothing of what they add to the header.
-        check!(rig.card.has_sent(0, &[0; 12], &frame));
+        check!(fixture.fake_nic.has_sent(0, &[0; 12], &frame));
     }
     Ok(())
 }
 
 /// A card whose MTU becomes too small with access number `at` to the configuration.
 struct Shrinks {
-    card: Arc<Card>,
+    fake_nic: Arc<FakeNic>,
     at: u64,
 }
 
 impl Backend for Shrinks {
     fn process(&self, queue: usize, chain: &mut Chain) -> Action {
-        self.card.process(queue, chain)
+        self.fake_nic.process(queue, chain)
     }
 
     fn config_read(&self, nth: u64, config: &mut [u8]) -> bool {
@@ -74,14 +74,14 @@ mod suite {
     #[test]
     fn h040_early_interrupt_without_napi() -> Result {
         let off = Param::set(c"rust_virtio_net", c"napi_tx", c"0", c"1");
-        let (card, fake) = device(Config::default(), &[F_MAC], 2)?;
+        let (fake_nic, fake) = device(Config::default(), &[F_MAC], 2)?;
         fake.fault(|f| f.early_interrupt = true);
         let plug = Some(fake.plug()?);
         check!(fake.is_bound());
-        let rig = Rig::around(card, fake, plug);
-        let nic = rig.up()?;
+        let fixture = NetFixture::around(fake_nic, fake, plug);
+        let nic = fixture.up()?;
         nic.send(&from_us(1, 200)?, 0, Offload::default())?;
-        check!(wait::until(5_000, || rig.card.sent() == 1));
+        check!(wait::until(5_000, || fixture.fake_nic.sent() == 1));
         drop(off);
         Ok(())
     }
@@ -102,8 +102,8 @@ mod suite {
     #[test]
     fn h111_h112_no_xdp() -> Result {
         for features in [&[][..], &[F_MRG_RXBUF]] {
-            let rig = Rig::with(features)?;
-            check!(!rig.nic()?.state().xdp);
+            let fixture = NetFixture::with(features)?;
+            check!(!fixture.nic()?.state().xdp);
         }
         Ok(())
     }
@@ -133,12 +133,12 @@ mod suite {
     #[test]
     fn h134_mtu_changes() -> Result {
         for at in 0..12 {
-            let card = Card::new(2, false)?;
+            let fake_nic = FakeNic::new(2, false)?;
             let spec = Spec::new(ID)
                 .features(&[F_MAC, F_MTU])
                 .config(&Config::default().0)?
                 .queues(2, 64)?;
-            let backend = Shrinks { card, at };
+            let backend = Shrinks { fake_nic, at };
             let fake = Fake::new(spec, Arc::new(backend, GFP_KERNEL)?)?;
             let plug = fake.plug()?;
             if fake.is_bound() {
@@ -170,9 +170,9 @@ mod suite {
             let config = Config::default()
                 .put(12, rate.to_le_bytes())
                 .put(16, [mode]);
-            let rig = Rig::new(config, &[F_MAC, 63], 2)?;
-            check!(rig.fake.negotiated(63));
-            let nic = rig.up()?;
+            let fixture = NetFixture::new(config, &[F_MAC, 63], 2)?;
+            check!(fixture.fake.negotiated(63));
+            let nic = fixture.up()?;
             check_eq!((nic.state().speed, nic.state().duplex), (speed, duplex));
         }
         Ok(())

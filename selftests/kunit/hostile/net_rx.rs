@@ -74,46 +74,46 @@ mod suite {
     /// H101: the buffers of a packet are more than a packet may have.
     #[test]
     fn h101_more_than_any_packet() -> Result {
-        let rig = Rig::with(&[F_MRG_RXBUF])?;
-        let nic = rig.up()?;
+        let fixture = NetFixture::with(&[F_MRG_RXBUF])?;
+        let nic = fixture.up()?;
         let capture = nic.capture(ETHER_TYPE)?;
         let before = nic.stats();
         let frame = to_us(1, 1500)?;
         let buffers = 55;
-        check!(rig.fake.held(0) >= buffers.into());
+        check!(fixture.fake.held(0) >= buffers.into());
         for i in 0..buffers {
             let header = rx_header(if i == 0 { buffers } else { 0 });
-            rig.fake.finish_silently(0, |chain| {
+            fixture.fake.finish_silently(0, |chain| {
                 fill(chain, &header, &frame);
                 Action::Complete(chain.writable() as u32)
             })?;
         }
-        rig.fake.interrupt(0)?;
+        fixture.fake.interrupt(0)?;
         check!(wait::until(5_000, || nic.stats().rx_dropped > before.rx_dropped));
         check_eq!(nic.stats().rx_dropped, before.rx_dropped + 1);
         check!(capture.is_empty());
-        still_works(&rig, &capture)
+        still_works(&fixture, &capture)
     }
 
     /// H102: segments larger than any packet: dropped, or a packet that has none.
     #[test]
     fn h102_size_of_segments() -> Result {
         for size in [0xffff_u16, 0x8000] {
-            let rig = Rig::with(&[F_GUEST_CSUM, F_GUEST_TSO4, F_MRG_RXBUF])?;
-            let nic = rig.up()?;
+            let fixture = NetFixture::with(&[F_GUEST_CSUM, F_GUEST_TSO4, F_MRG_RXBUF])?;
+            let nic = fixture.up()?;
             let capture = nic.capture(ETHER_TYPE)?;
             let frame = to_us(1, 200)?;
             let mut header = rx_header(1);
             header[1] = 1;
             header[4..6].copy_from_slice(&size.to_le_bytes());
-            receive(&rig.fake, &[&header, &frame], None)?;
+            receive(&fixture.fake, &[&header, &frame], None)?;
             check!(wait::until(5_000, || {
                 nic.stats().rx_frame_errors > 0 || !capture.is_empty()
             }));
             if !capture.is_empty() {
                 check!(last_is(&capture, &frame));
             }
-            still_works(&rig, &capture)?;
+            still_works(&fixture, &capture)?;
         }
         Ok(())
     }
@@ -123,8 +123,8 @@ mod suite {
     #[test]
     fn h104_checksum_not_negotiated() -> Result {
         for features in [&[][..], &[F_MRG_RXBUF]] {
-            let rig = Rig::with(features)?;
-            let nic = rig.up()?;
+            let fixture = NetFixture::with(features)?;
+            let nic = fixture.up()?;
             let capture = nic.capture(ETHER_TYPE)?;
             let frame = to_us(1, 200)?;
             let mut header = rx_header(1);
@@ -133,7 +133,7 @@ mod suite {
                 let (errors, count) = (nic.stats().rx_frame_errors, capture.len());
                 header[6..8].copy_from_slice(&start.to_le_bytes());
                 header[8..10].copy_from_slice(&16u16.to_le_bytes());
-                receive(&rig.fake, &[&header, &frame], None)?;
+                receive(&fixture.fake, &[&header, &frame], None)?;
                 check!(wait::until(5_000, || {
                     nic.stats().rx_frame_errors > errors || capture.len() > count
                 }));
@@ -141,7 +141,7 @@ mod suite {
                     check!(fits && last_is(&capture, &frame));
                 }
             }
-            still_works(&rig, &capture)?;
+            still_works(&fixture, &capture)?;
         }
         Ok(())
     }
@@ -151,23 +151,23 @@ mod suite {
     #[test]
     fn h108_header_changes() -> Result {
         for features in MODES {
-            let rig = Rig::with(features)?;
-            let nic = rig.up()?;
+            let fixture = NetFixture::with(features)?;
+            let nic = fixture.up()?;
             let capture = nic.capture(ETHER_TYPE)?;
             let frame = to_us(7, 100)?;
             let mut arrived = 0;
             for _ in 0..10 {
-                check!(wait::until(5_000, || rig.fake.held(0) > 0));
+                check!(wait::until(5_000, || fixture.fake.held(0) > 0));
                 let errors = nic.stats().rx_frame_errors;
                 let mut byte = Err(ENODATA);
-                rig.fake.finish_silently(0, |chain| {
+                fixture.fake.finish_silently(0, |chain| {
                     // The kind of segmentation.
                     byte = chain.byte_at(1);
                     fill(chain, &rx_header(1), &frame)
                 })?;
                 let byte = byte?;
                 let flipper = Task::new(move || flip(byte))?;
-                rig.fake.interrupt(0)?;
+                fixture.fake.interrupt(0)?;
                 check!(wait::until(5_000, || {
                     capture.len() > arrived || nic.stats().rx_frame_errors > errors
                 }));
@@ -178,7 +178,7 @@ mod suite {
                 }
                 check_eq!(capture.len(), arrived);
             }
-            still_works(&rig, &capture)?;
+            still_works(&fixture, &capture)?;
         }
         Ok(())
     }
@@ -191,11 +191,11 @@ mod suite {
         }
         for features in MODES {
             leave_dirt(DIRTY_PAGES)?;
-            let rig = Rig::mapped(Addresses::Dma, features)?;
-            let nic = rig.up()?;
+            let fixture = NetFixture::mapped(Addresses::Dma, features)?;
+            let nic = fixture.up()?;
             let capture = nic.capture(ETHER_TYPE)?;
             let frame = to_us(1, 60)?;
-            receive(&rig.fake, &[&rx_header(1), &frame], Some(12 + 1400))?;
+            receive(&fixture.fake, &[&rx_header(1), &frame], Some(12 + 1400))?;
             check!(arrived(&capture, 1));
             let got = capture.pop().ok_or(ENODATA)?;
             check_eq!((got.len(), got.get(..6)), (1400, Some(&MAC[..])));
@@ -212,11 +212,11 @@ mod suite {
         }
         for features in MODES {
             leave_dirt(DIRTY_PAGES)?;
-            let rig = Rig::mapped(Addresses::Dma, features)?;
-            let _nic = rig.up()?;
-            for _ in 0..rig.fake.held(0) {
+            let fixture = NetFixture::mapped(Addresses::Dma, features)?;
+            let _nic = fixture.up()?;
+            for _ in 0..fixture.fake.held(0) {
                 let mut clean = Err(ENODATA);
-                rig.fake.finish_silently(0, |chain| {
+                fixture.fake.finish_silently(0, |chain| {
                     clean = is_clean(chain);
                     Action::Hold
                 })?;
@@ -231,13 +231,13 @@ mod suite {
     #[test]
     fn h113_no_buffers_for_now() -> Result {
         for features in MODES {
-            let rig = Rig::mapped(Addresses::Marked, features)?;
-            let nic = rig.up()?;
+            let fixture = NetFixture::mapped(Addresses::Marked, features)?;
+            let nic = fixture.up()?;
             let capture = nic.capture(ETHER_TYPE)?;
             let frame = to_us(1, 300)?;
-            rig.fake.limit_maps(Some(0));
-            while rig.fake.held(0) > 0 {
-                receive(&rig.fake, &[&rx_header(1), &frame], None)?;
+            fixture.fake.limit_maps(Some(0));
+            while fixture.fake.held(0) > 0 {
+                receive(&fixture.fake, &[&rx_header(1), &frame], None)?;
                 wait::pause(1);
             }
             let mut count = 0;
@@ -249,10 +249,10 @@ mod suite {
                 count > 0
             }));
             wait::pause(50);
-            check_eq!(rig.fake.held(0), 0);
-            rig.fake.limit_maps(None);
+            check_eq!(fixture.fake.held(0), 0);
+            fixture.fake.limit_maps(None);
             while capture.pop().is_some() {}
-            still_works(&rig, &capture)?;
+            still_works(&fixture, &capture)?;
         }
         Ok(())
     }

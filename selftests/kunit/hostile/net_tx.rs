@@ -10,12 +10,12 @@ use crate::ring::{
 };
 
 /// Has the card keep `count` frames.
-fn held(rig: &Rig, nic: &Nic, count: u8) -> Result {
-    rig.card.hold_tx(true);
+fn held(fixture: &NetFixture, nic: &Nic, count: u8) -> Result {
+    fixture.fake_nic.hold_tx(true);
     for seed in 0..count {
         nic.send(&from_us(seed, 200)?, 0, Offload::default())?;
     }
-    check!(wait::until(5_000, || rig.fake.held(1) >= count.into()));
+    check!(wait::until(5_000, || fixture.fake.held(1) >= count.into()));
     Ok(())
 }
 
@@ -27,18 +27,18 @@ mod suite {
     /// the queue is as good as ever.
     #[test]
     fn h115_done_too_early() -> Result {
-        for features in crate::bench::LAYOUTS {
-            let rig = Rig::with(features)?;
-            let nic = rig.up()?;
-            held(&rig, &nic, 5)?;
-            while rig.fake.held(1) > 0 {
-                rig.fake.finish(1, |_| Action::Complete(0))?;
+        for features in crate::fixture::LAYOUTS {
+            let fixture = NetFixture::with(features)?;
+            let nic = fixture.up()?;
+            held(&fixture, &nic, 5)?;
+            while fixture.fake.held(1) > 0 {
+                fixture.fake.finish(1, |_| Action::Complete(0))?;
             }
-            rig.card.hold_tx(false);
+            fixture.fake_nic.hold_tx(false);
             let frame = from_us(9, 300)?;
             nic.send(&frame, 0, Offload::default())?;
-            check!(sent(&rig.card, 1));
-            check!(rig.card.has_sent(0, &[0; 12], &frame));
+            check!(sent(&fixture.fake_nic, 1));
+            check!(fixture.fake_nic.has_sent(0, &[0; 12], &frame));
         }
         Ok(())
     }
@@ -47,13 +47,13 @@ mod suite {
     /// can be removed.
     #[test]
     fn h116_done_twice() -> Result {
-        for features in crate::bench::LAYOUTS {
-            let rig = Rig::with(features)?;
-            let nic = rig.up()?;
-            held(&rig, &nic, 2)?;
+        for features in crate::fixture::LAYOUTS {
+            let fixture = NetFixture::with(features)?;
+            let nic = fixture.up()?;
+            held(&fixture, &nic, 2)?;
             messages::logged(DISABLED);
-            rig.fake.finish(1, |_| Action::Twice(0))?;
-            rig.fake.interrupt(1)?;
+            fixture.fake.finish(1, |_| Action::Twice(0))?;
+            fixture.fake.interrupt(1)?;
             let mut said = 0;
             let told = wait::until(if is_native() { 5_000 } else { 50 }, || {
                 said += messages::logged(DISABLED);
@@ -62,7 +62,7 @@ mod suite {
             check_eq!((told, said), (is_native(), u32::from(is_native())));
             nic.set_up(false)?;
             drop(nic);
-            rig.remove(10_000, drop)?;
+            fixture.remove(10_000, drop)?;
         }
         Ok(())
     }

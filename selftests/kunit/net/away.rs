@@ -3,9 +3,9 @@
 //! Settings that change while the card is away: it ends with what was asked for last.
 
 use super::{
-    card::Answer,
+    fake_nic::Answer,
     lacks_vlans,
-    Rig,
+    NetFixture,
     F_GUEST_CSUM, //
 };
 use kernel::prelude::*;
@@ -27,8 +27,8 @@ const MQ: u8 = 4;
 const OFFLOADS: u8 = 5;
 
 /// Has a card away for a while, and forget what it was told.
-fn away(rig: &Rig, meanwhile: impl FnOnce() -> Result) -> Result {
-    let plug = rig.plug.as_ref().ok_or(ENODEV)?;
+fn away(fixture: &NetFixture, meanwhile: impl FnOnce() -> Result) -> Result {
+    let plug = fixture.plug.as_ref().ok_or(ENODEV)?;
     plug.reset_prepare()?;
     let done = meanwhile();
     plug.reset_done()?;
@@ -48,12 +48,12 @@ mod suite {
     /// for after that counts from then on.
     #[test]
     fn pairs_refused_once() -> Result {
-        let rig = Rig::with_settings()?;
-        let nic = rig.up()?;
+        let fixture = NetFixture::with_settings()?;
+        let nic = fixture.up()?;
         nic.set_pairs(3)?;
         let refuse = |ack| {
-            away(&rig, || {
-                rig.card.answer_class(MQ, Answer::Ack(ack));
+            away(&fixture, || {
+                fixture.fake_nic.answer_class(MQ, Answer::Ack(ack));
                 Ok(())
             })
         };
@@ -63,19 +63,19 @@ mod suite {
         check_eq!(queues(&nic), (1, 1));
         refuse(0)?;
         check_eq!(queues(&nic), (3, 3));
-        check!(rig.card.was_told(MQ, 0, &3u16.to_le_bytes()));
+        check!(fixture.fake_nic.was_told(MQ, 0, &3u16.to_le_bytes()));
         refuse(1)?;
-        rig.card.answer_class(MQ, Answer::Ack(0));
+        fixture.fake_nic.answer_class(MQ, Answer::Ack(0));
         nic.set_pairs(2)?;
         refuse(0)?;
         check_eq!(queues(&nic), (2, 2));
         // A choice that is refused is none.
-        rig.card.answer_class(MQ, Answer::Ack(1));
+        fixture.fake_nic.answer_class(MQ, Answer::Ack(1));
         check!(nic.set_pairs(4).is_err());
         refuse(0)?;
         check_eq!(queues(&nic), (2, 2));
         check!(nic.state().running && nic.state().carrier);
-        check_eq!(rig.fake.violations(), 0);
+        check_eq!(fixture.fake.violations(), 0);
         Ok(())
     }
 
@@ -84,21 +84,21 @@ mod suite {
     /// driver.)
     #[test]
     fn pairs_in_use_are_chosen() -> Result {
-        let rig = Rig::with_settings()?;
-        let nic = rig.up()?;
+        let fixture = NetFixture::with_settings()?;
+        let nic = fixture.up()?;
         nic.set_pairs(3)?;
-        away(&rig, || {
-            rig.card.answer_class(MQ, Answer::Ack(1));
+        away(&fixture, || {
+            fixture.fake_nic.answer_class(MQ, Answer::Ack(1));
             Ok(())
         })?;
         check_eq!(queues(&nic), (1, 1));
         nic.set_pairs(1)?;
-        away(&rig, || {
-            rig.card.answer_class(MQ, Answer::Ack(0));
+        away(&fixture, || {
+            fixture.fake_nic.answer_class(MQ, Answer::Ack(0));
             Ok(())
         })?;
         check_eq!(queues(&nic), (1, 1));
-        check!(rig.card.was_told(MQ, 0, &1u16.to_le_bytes()));
+        check!(fixture.fake_nic.was_told(MQ, 0, &1u16.to_le_bytes()));
         Ok(())
     }
 
@@ -108,67 +108,67 @@ mod suite {
         if lacks_vlans() {
             return Ok(());
         }
-        let rig = Rig::with_settings()?;
-        let nic = rig.up()?;
+        let fixture = NetFixture::with_settings()?;
+        let nic = fixture.up()?;
         nic.set_vlan(5, true)?;
         nic.set_vlan(6, true)?;
         let mut told = 0;
-        away(&rig, || {
-            told = rig.card.commands(VLAN, 0);
+        away(&fixture, || {
+            told = fixture.fake_nic.commands(VLAN, 0);
             nic.set_vlan(6, false)?;
             check!(nic.set_vlan(7, true).is_err());
             Ok(())
         })?;
-        check_eq!(rig.card.commands(VLAN, 0), told + 1);
-        check!(rig.card.was_told(VLAN, 0, &5u16.to_le_bytes()));
+        check_eq!(fixture.fake_nic.commands(VLAN, 0), told + 1);
+        check!(fixture.fake_nic.was_told(VLAN, 0, &5u16.to_le_bytes()));
         // One that the card refused is asked for again.
         nic.set_vlan(5, false)?;
-        rig.card.answer_class(VLAN, Answer::Ack(1));
+        fixture.fake_nic.answer_class(VLAN, Answer::Ack(1));
         nic.set_vlan(8, true)?;
-        away(&rig, || {
-            told = rig.card.commands(VLAN, 0);
-            rig.card.answer_class(VLAN, Answer::Ack(0));
+        away(&fixture, || {
+            told = fixture.fake_nic.commands(VLAN, 0);
+            fixture.fake_nic.answer_class(VLAN, Answer::Ack(0));
             Ok(())
         })?;
-        check_eq!(rig.card.commands(VLAN, 0), told + 1);
-        check!(rig.card.was_told(VLAN, 0, &8u16.to_le_bytes()));
+        check_eq!(fixture.fake_nic.commands(VLAN, 0), told + 1);
+        check!(fixture.fake_nic.was_told(VLAN, 0, &8u16.to_le_bytes()));
         nic.set_vlan(8, false)
     }
 
     /// Receive mode and addresses.
     #[test]
     fn receive_mode() -> Result {
-        let rig = Rig::with_settings()?;
-        let nic = rig.up()?;
-        away(&rig, || {
+        let fixture = NetFixture::with_settings()?;
+        let nic = fixture.up()?;
+        away(&fixture, || {
             nic.set_promiscuous(true)?;
             nic.add_multicast(GROUP)
         })?;
-        check!(rig.card.was_told(RX, 0, &[1]));
-        check!(rig.card.was_told_of(MAC, 0, &GROUP));
-        away(&rig, || nic.set_promiscuous(false))?;
-        check!(rig.card.was_told(RX, 0, &[0]));
-        check!(rig.card.was_told_of(MAC, 0, &GROUP));
+        check!(fixture.fake_nic.was_told(RX, 0, &[1]));
+        check!(fixture.fake_nic.was_told_of(MAC, 0, &GROUP));
+        away(&fixture, || nic.set_promiscuous(false))?;
+        check!(fixture.fake_nic.was_told(RX, 0, &[0]));
+        check!(fixture.fake_nic.was_told_of(MAC, 0, &GROUP));
         Ok(())
     }
 
     /// A setting that is refused meanwhile stays as it was.
     #[test]
     fn refused() -> Result {
-        let rig = Rig::with_settings()?;
-        let nic = rig.up()?;
+        let fixture = NetFixture::with_settings()?;
+        let nic = fixture.up()?;
         nic.set_mac(OTHER_MAC)?;
         nic.set_pairs(2)?;
-        away(&rig, || {
+        away(&fixture, || {
             check!(nic.set_mac([0x52, 0x54, 0, 1, 2, 3]).is_err());
             check!(nic.set_pairs(3).is_err());
             check!(nic.set_mtu(1000).is_err());
             Ok(())
         })?;
         check_eq!(nic.state().mac, OTHER_MAC);
-        check!(rig.card.was_told(MAC, 1, &OTHER_MAC));
+        check!(fixture.fake_nic.was_told(MAC, 1, &OTHER_MAC));
         check_eq!(queues(&nic), (2, 2));
-        check!(rig.card.was_told(MQ, 0, &2u16.to_le_bytes()));
+        check!(fixture.fake_nic.was_told(MQ, 0, &2u16.to_le_bytes()));
         check_eq!(nic.state().mtu, 1500);
         Ok(())
     }
@@ -176,39 +176,39 @@ mod suite {
     /// Offloads of received packets.
     #[test]
     fn offloads() -> Result {
-        let rig = Rig::with_settings()?;
-        let nic = rig.up()?;
-        away(&rig, || nic.set_gro_hw(false))?;
-        check_eq!(rig.card.commands(OFFLOADS, 0), 1);
-        check!(rig
-            .card
+        let fixture = NetFixture::with_settings()?;
+        let nic = fixture.up()?;
+        away(&fixture, || nic.set_gro_hw(false))?;
+        check_eq!(fixture.fake_nic.commands(OFFLOADS, 0), 1);
+        check!(fixture
+            .fake_nic
             .was_told(OFFLOADS, 0, &(1u64 << F_GUEST_CSUM).to_le_bytes()));
         // After a reset all are on.
-        away(&rig, || nic.set_gro_hw(true))?;
-        check_eq!(rig.card.commands(OFFLOADS, 0), 1);
+        away(&fixture, || nic.set_gro_hw(true))?;
+        check_eq!(fixture.fake_nic.commands(OFFLOADS, 0), 1);
         Ok(())
     }
 
     /// The interface is taken down.
     #[test]
     fn taken_down() -> Result {
-        let rig = Rig::with_settings()?;
-        let nic = rig.up()?;
-        away(&rig, || {
+        let fixture = NetFixture::with_settings()?;
+        let nic = fixture.up()?;
+        away(&fixture, || {
             nic.set_promiscuous(true)?;
             nic.set_up(false)?;
             check!(nic.set_up(true).is_err());
             Ok(())
         })?;
         check!(!nic.state().running);
-        let buffers = rig.card.buffers();
+        let buffers = fixture.fake_nic.buffers();
         wait::pause(50);
-        check_eq!(rig.card.buffers(), buffers);
+        check_eq!(fixture.fake_nic.buffers(), buffers);
         nic.set_up(true)?;
-        check!(wait::until(5_000, || rig.card.buffers() > buffers
+        check!(wait::until(5_000, || fixture.fake_nic.buffers() > buffers
             && nic.state().carrier
-            && rig.card.was_told(RX, 0, &[1])));
-        check_eq!(rig.fake.violations(), 0);
+            && fixture.fake_nic.was_told(RX, 0, &[1])));
+        check_eq!(fixture.fake.violations(), 0);
         Ok(())
     }
 }

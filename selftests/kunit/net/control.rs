@@ -6,9 +6,9 @@
 mod hostile;
 
 use super::{
-    card::Answer,
+    fake_nic::Answer,
     lacks_vlans,
-    Rig,
+    NetFixture,
     F_CTRL_GUEST_OFFLOADS,
     F_CTRL_MAC_ADDR,
     F_CTRL_RX,
@@ -20,7 +20,7 @@ use super::{
     F_MRG_RXBUF, //
 };
 use crate::{
-    bench::FORMATS,
+    fixture::FORMATS,
     ring::CUT, //
 };
 use kernel::prelude::*;
@@ -36,16 +36,16 @@ const OTHER_MAC: [u8; 6] = [0x52, 0x54, 0, 0xaa, 0xbb, 0xcc];
 /// A command that takes longer would never have ended.
 const STUCK_MS: i64 = 60_000;
 
-fn rig() -> Result<Rig> {
+fn fixture() -> Result<NetFixture> {
     on(&[])
 }
 
 /// A card on a ring with these features.
-fn on(ring: &[u32]) -> Result<Rig> {
+fn on(ring: &[u32]) -> Result<NetFixture> {
     let mut features = KVec::new();
     features.extend_from_slice(&[F_CTRL_VQ, F_CTRL_RX, F_CTRL_MAC_ADDR], GFP_KERNEL)?;
     features.extend_from_slice(ring, GFP_KERNEL)?;
-    Rig::with(&features)
+    NetFixture::with(&features)
 }
 
 #[kunit_tests(rust_virtio_net_control)]
@@ -55,10 +55,10 @@ mod suite {
     /// An address is set by command.
     #[test]
     fn mac_address() -> Result {
-        let rig = rig()?;
-        let nic = rig.nic()?;
+        let fixture = fixture()?;
+        let nic = fixture.nic()?;
         nic.set_mac(OTHER_MAC)?;
-        check!(rig.card.was_told(1, 1, &OTHER_MAC));
+        check!(fixture.fake_nic.was_told(1, 1, &OTHER_MAC));
         check_eq!(nic.state().mac, OTHER_MAC);
         Ok(())
     }
@@ -72,13 +72,13 @@ mod suite {
             Answer::Ack(0xff),
             Answer::Empty,
         ] {
-            let rig = rig()?;
-            let nic = rig.nic()?;
-            rig.card.answer(answer);
+            let fixture = fixture()?;
+            let nic = fixture.nic()?;
+            fixture.fake_nic.answer(answer);
             check!(nic.set_mac(OTHER_MAC).is_err());
             check_eq!(nic.state().mac, super::super::MAC);
             // The next command is as good as ever.
-            rig.card.answer(Answer::Ack(0));
+            fixture.fake_nic.answer(Answer::Ack(0));
             nic.set_mac(OTHER_MAC)?;
             check_eq!(nic.state().mac, OTHER_MAC);
         }
@@ -91,18 +91,18 @@ mod suite {
     fn h008_h009_wrong_lengths() -> Result {
         for ring in FORMATS {
             for len in [0, 5, -5i32 as u32, u32::MAX] {
-                let rig = on(ring)?;
-                let nic = rig.nic()?;
+                let fixture = on(ring)?;
+                let nic = fixture.nic()?;
                 messages::logged(CUT);
-                rig.card.answer(Answer::Counted(len));
+                fixture.fake_nic.answer(Answer::Counted(len));
                 for last in 1..4 {
                     let mac = [0x52, 0x54, 0, 1, 2, last];
                     nic.set_mac(mac)?;
-                    check!(rig.card.was_told(1, 1, &mac));
+                    check!(fixture.fake_nic.was_told(1, 1, &mac));
                     check_eq!(nic.state().mac, mac);
                 }
                 check!(messages::logged(CUT) == u32::from(len > 1) || crate::ANY_DRIVER);
-                rig.card.answer(Answer::Ack(1));
+                fixture.fake_nic.answer(Answer::Ack(1));
                 check!(nic.set_mac(OTHER_MAC).is_err());
             }
         }
@@ -112,26 +112,26 @@ mod suite {
     /// Receiving everything is switched on and off.
     #[test]
     fn promiscuous() -> Result {
-        let rig = rig()?;
-        let nic = rig.up()?;
+        let fixture = fixture()?;
+        let nic = fixture.up()?;
         nic.set_promiscuous(true)?;
-        check!(wait::until(5_000, || rig.card.was_told(0, 0, &[1])));
+        check!(wait::until(5_000, || fixture.fake_nic.was_told(0, 0, &[1])));
         nic.set_promiscuous(false)?;
-        check!(wait::until(5_000, || rig.card.was_told(0, 0, &[0])));
+        check!(wait::until(5_000, || fixture.fake_nic.was_told(0, 0, &[0])));
         Ok(())
     }
 
     /// The table of addresses: two lists, each with its length.
     #[test]
     fn mac_table() -> Result {
-        let rig = rig()?;
-        let nic = rig.up()?;
+        let fixture = fixture()?;
+        let nic = fixture.up()?;
         // A change of the mode has the table sent again.
         nic.set_promiscuous(true)?;
-        check!(wait::until(5_000, || rig.card.commands(1, 0) > 0));
+        check!(wait::until(5_000, || fixture.fake_nic.commands(1, 0) > 0));
         nic.set_promiscuous(false)?;
         // No address besides its own, and groups, such as that of all hosts.
-        let table = rig.card.last(1, 0).ok_or(ENODATA)?;
+        let table = fixture.fake_nic.last(1, 0).ok_or(ENODATA)?;
         let (unicast, rest) = table.split_at_checked(4).ok_or(ENODATA)?;
         let (count, groups) = rest.split_at_checked(4).ok_or(ENODATA)?;
         check_eq!(unicast, [0; 4]);
@@ -140,7 +140,7 @@ mod suite {
         check!(groups
             .chunks(6)
             .all(|mac| mac.first().is_some_and(|byte| byte & 1 != 0)));
-        check_eq!(rig.fake.violations(), 0);
+        check_eq!(fixture.fake.violations(), 0);
         Ok(())
     }
 
@@ -150,17 +150,17 @@ mod suite {
         if lacks_vlans() {
             return Ok(());
         }
-        let rig = Rig::with(&[F_CTRL_VQ, F_CTRL_VLAN])?;
-        let nic = rig.nic()?;
+        let fixture = NetFixture::with(&[F_CTRL_VQ, F_CTRL_VLAN])?;
+        let nic = fixture.nic()?;
         nic.set_vlan(5, true)?;
-        check!(rig.card.was_told(2, 0, &5u16.to_le_bytes()));
-        check_eq!(rig.card.commands(2, 1), 0);
+        check!(fixture.fake_nic.was_told(2, 0, &5u16.to_le_bytes()));
+        check_eq!(fixture.fake_nic.commands(2, 1), 0);
         nic.set_vlan(5, false)?;
-        check!(rig.card.was_told(2, 1, &5u16.to_le_bytes()));
+        check!(fixture.fake_nic.was_told(2, 1, &5u16.to_le_bytes()));
         // What the device refuses is no error.
-        rig.card.answer(Answer::Ack(1));
+        fixture.fake_nic.answer(Answer::Ack(1));
         nic.set_vlan(6, true)?;
-        check!(rig.card.was_told(2, 0, &6u16.to_le_bytes()));
+        check!(fixture.fake_nic.was_told(2, 0, &6u16.to_le_bytes()));
         nic.set_vlan(6, false)
     }
 
@@ -168,11 +168,11 @@ mod suite {
     /// commands.
     #[test]
     fn mac_table_of_legacy() -> Result {
-        if let Some(rig) = Rig::legacy(&[F_MAC, F_CTRL_VQ, F_CTRL_RX])? {
-            let nic = rig.up()?;
+        if let Some(fixture) = NetFixture::legacy(&[F_MAC, F_CTRL_VQ, F_CTRL_RX])? {
+            let nic = fixture.up()?;
             nic.set_promiscuous(true)?;
-            check!(wait::until(5_000, || rig.card.commands(1, 0) > 0));
-            check_eq!(rig.card.around(0, 1, 0).ok_or(ENODATA)?.0, 3);
+            check!(wait::until(5_000, || fixture.fake_nic.commands(1, 0) > 0));
+            check_eq!(fixture.fake_nic.around(0, 1, 0).ok_or(ENODATA)?.0, 3);
         }
         Ok(())
     }
@@ -180,46 +180,46 @@ mod suite {
     /// An answer that comes too late is taken, and commands work again.
     #[test]
     fn late_answer() -> Result {
-        let rig = rig()?;
-        let nic = rig.nic()?;
-        rig.card.answer(Answer::Later);
+        let fixture = fixture()?;
+        let nic = fixture.nic()?;
+        fixture.fake_nic.answer(Answer::Later);
         check!(nic.set_mac(OTHER_MAC).is_err());
-        check_eq!(rig.fake.held(2), 1);
+        check_eq!(fixture.fake.held(2), 1);
         // As long as there is none, nothing is asked.
-        rig.card.answer(Answer::Ack(0));
+        fixture.fake_nic.answer(Answer::Ack(0));
         check!(nic.set_mac(OTHER_MAC).is_err());
-        check_eq!(rig.card.commands(1, 1), 1);
-        rig.fake.finish(2, |chain| {
+        check_eq!(fixture.fake_nic.commands(1, 1), 1);
+        fixture.fake.finish(2, |chain| {
             let _ = chain.write(0, &[0]);
             Action::Complete(1)
         })?;
         nic.set_mac(OTHER_MAC)?;
         check_eq!(nic.state().mac, OTHER_MAC);
         // The address of before may have been told again, too.
-        check!(rig.card.commands(1, 1) >= 2);
-        check!(rig.card.was_told(1, 1, &OTHER_MAC));
-        check_eq!(rig.fake.violations(), 0);
+        check!(fixture.fake_nic.commands(1, 1) >= 2);
+        check!(fixture.fake_nic.was_told(1, 1, &OTHER_MAC));
+        check_eq!(fixture.fake.violations(), 0);
         Ok(())
     }
 
     /// Offloads of received packets are switched by command, as they were negotiated.
     #[test]
     fn offloads() -> Result {
-        let rig = Rig::with(&[
+        let fixture = NetFixture::with(&[
             F_CTRL_VQ,
             F_CTRL_GUEST_OFFLOADS,
             F_GUEST_CSUM,
             F_GUEST_TSO4,
             F_MRG_RXBUF,
         ])?;
-        let nic = rig.up()?;
+        let nic = fixture.up()?;
         nic.set_gro_hw(false)?;
         let csum = 1u64 << F_GUEST_CSUM;
-        check!(rig.card.was_told(5, 0, &csum.to_le_bytes()));
+        check!(fixture.fake_nic.was_told(5, 0, &csum.to_le_bytes()));
         nic.set_gro_hw(true)?;
         let both = csum | 1 << F_GUEST_TSO4;
-        check!(rig.card.was_told(5, 0, &both.to_le_bytes()));
-        rig.card.answer(Answer::Ack(1));
+        check!(fixture.fake_nic.was_told(5, 0, &both.to_le_bytes()));
+        fixture.fake_nic.answer(Answer::Ack(1));
         check!(nic.set_gro_hw(false).is_err());
         Ok(())
     }
@@ -227,9 +227,9 @@ mod suite {
     /// No answer: an error after a while, and at once the next time; the interface can be removed.
     #[test]
     fn silence() -> Result {
-        let rig = rig()?;
-        let nic = rig.nic()?;
-        rig.card.answer(Answer::Silence);
+        let fixture = fixture()?;
+        let nic = fixture.nic()?;
+        fixture.fake_nic.answer(Answer::Silence);
         let (result, millis) = wait::time(|| nic.set_mac(OTHER_MAC));
         check!(result.is_err());
         check!(millis < STUCK_MS);
@@ -238,19 +238,19 @@ mod suite {
         check!(result.is_err());
         check!(again < millis / 2);
         drop(nic);
-        rig.remove(10_000, drop)
+        fixture.remove(10_000, drop)
     }
 
     /// The card goes while it is asked.
     #[test]
     fn gone() -> Result {
-        let rig = rig()?;
-        let nic = rig.nic()?;
-        rig.fake.fault(|f| f.gone = true);
+        let fixture = fixture()?;
+        let nic = fixture.nic()?;
+        fixture.fake.fault(|f| f.gone = true);
         let (result, millis) = wait::time(|| nic.set_mac(OTHER_MAC));
         check!(result.is_err());
         check!(millis < STUCK_MS);
         drop(nic);
-        rig.remove(10_000, virtio_fake::Plug::yank)
+        fixture.remove(10_000, virtio_fake::Plug::yank)
     }
 }

@@ -3,7 +3,7 @@
 //! Cards that go while there is traffic.
 
 use super::{
-    card::{
+    fake_nic::{
         receive,
         rx_header, //
     },
@@ -12,7 +12,7 @@ use super::{
         to_us,
         ETHER_TYPE, //
     },
-    Rig,
+    NetFixture,
     F_MRG_RXBUF, //
 };
 use kernel::{
@@ -58,21 +58,21 @@ fn traffic(nic: Nic, fake: Fake, stop: Arc<Atomic<bool>>) -> Result<u64> {
 
 /// Removes a card under traffic as `how` does.
 fn removed(how: fn(Plug)) -> Result {
-    let rig = Rig::with(&[F_MRG_RXBUF])?;
-    let nic = rig.up()?;
+    let fixture = NetFixture::with(&[F_MRG_RXBUF])?;
+    let nic = fixture.up()?;
     let stop = Arc::new(Atomic::new(false), GFP_KERNEL)?;
-    let fake = rig.fake.clone();
+    let fake = fixture.fake.clone();
     let task = {
         let (fake, stop) = (fake.clone(), stop.clone());
         Task::new(move || traffic(nic, fake, stop))?
     };
-    check!(wait::until(DEADLINE_MS, || rig.card.sent() > 100));
-    let card = rig.card.clone();
-    let result = rig.remove(DEADLINE_MS, how);
+    check!(wait::until(DEADLINE_MS, || fixture.fake_nic.sent() > 100));
+    let fake_nic = fixture.fake_nic.clone();
+    let result = fixture.remove(DEADLINE_MS, how);
     stop.store(true, Relaxed);
     let count = task.join(DEADLINE_MS)??;
     result?;
-    check!(count > 100 && card.sent() > 100);
+    check!(count > 100 && fake_nic.sent() > 100);
     check_eq!(fake.violations(), 0);
     check_eq!(fake.queues(), 0);
     Ok(())
@@ -97,16 +97,16 @@ mod suite {
     /// Unplugged with frames that the card has not sent, and buffers that it has not filled.
     #[test]
     fn unplugged_with_frames() -> Result {
-        let rig = Rig::with(&[])?;
-        let nic = rig.up()?;
-        rig.card.hold_tx(true);
+        let fixture = NetFixture::with(&[])?;
+        let nic = fixture.up()?;
+        fixture.fake_nic.hold_tx(true);
         let freed = Nic::let_go();
         for i in 0..5 {
             nic.send(&from_us(i, 200)?, 0, Offload::default())?;
         }
-        check!(wait::until(DEADLINE_MS, || rig.fake.held(1) >= 5));
+        check!(wait::until(DEADLINE_MS, || fixture.fake.held(1) >= 5));
         drop(nic);
-        rig.remove(DEADLINE_MS, drop)?;
+        fixture.remove(DEADLINE_MS, drop)?;
         check_eq!(Nic::let_go(), freed + 5);
         Ok(())
     }
@@ -114,16 +114,16 @@ mod suite {
     /// Torn out likewise.
     #[test]
     fn torn_out_with_frames() -> Result {
-        let rig = Rig::with(&[])?;
-        let nic = rig.up()?;
-        rig.card.hold_tx(true);
+        let fixture = NetFixture::with(&[])?;
+        let nic = fixture.up()?;
+        fixture.fake_nic.hold_tx(true);
         let freed = Nic::let_go();
         for i in 0..5 {
             nic.send(&from_us(i, 200)?, 0, Offload::default())?;
         }
-        check!(wait::until(DEADLINE_MS, || rig.fake.held(1) >= 5));
+        check!(wait::until(DEADLINE_MS, || fixture.fake.held(1) >= 5));
         drop(nic);
-        rig.remove(DEADLINE_MS, Plug::yank)?;
+        fixture.remove(DEADLINE_MS, Plug::yank)?;
         check_eq!(Nic::let_go(), freed + 5);
         Ok(())
     }
@@ -132,9 +132,9 @@ mod suite {
     /// end of that.
     #[test]
     fn captured() -> Result {
-        let mut rig = Rig::with(&[])?;
-        let capture = rig.up()?.capture(ETHER_TYPE)?;
-        let plug = rig.plug.take().ok_or(ENODEV)?;
+        let mut fixture = NetFixture::with(&[])?;
+        let capture = fixture.up()?.capture(ETHER_TYPE)?;
+        let plug = fixture.plug.take().ok_or(ENODEV)?;
         let removal = Task::new(move || drop(plug))?;
         wait::pause(100);
         let waited = !removal.is_done();
@@ -147,19 +147,22 @@ mod suite {
     /// The machine goes down: the card is reset, and left alone from there on.
     #[test]
     fn shut_down() -> Result {
-        let rig = Rig::with(&[F_MRG_RXBUF])?;
-        let nic = rig.up()?;
+        let fixture = NetFixture::with(&[F_MRG_RXBUF])?;
+        let nic = fixture.up()?;
         nic.send(&from_us(1, 200)?, 0, Offload::default())?;
-        check!(wait::until(DEADLINE_MS, || rig.card.sent() == 1));
-        let resets = rig.fake.resets();
-        rig.plug.as_ref().ok_or(ENODEV)?.shutdown()?;
-        check_eq!(rig.fake.resets(), resets + 1);
-        check_eq!(rig.fake.status(), 0);
+        check!(wait::until(DEADLINE_MS, || fixture.fake_nic.sent() == 1));
+        let resets = fixture.fake.resets();
+        fixture.plug.as_ref().ok_or(ENODEV)?.shutdown()?;
+        check_eq!(fixture.fake.resets(), resets + 1);
+        check_eq!(fixture.fake.status(), 0);
         // It is no error of the one who sends.
         let _ = nic.send(&from_us(2, 200)?, 0, Offload::default());
         wait::pause(50);
-        check_eq!((rig.card.sent(), rig.fake.resets()), (1, resets + 1));
+        check_eq!(
+            (fixture.fake_nic.sent(), fixture.fake.resets()),
+            (1, resets + 1)
+        );
         drop(nic);
-        rig.remove(DEADLINE_MS, drop)
+        fixture.remove(DEADLINE_MS, drop)
     }
 }

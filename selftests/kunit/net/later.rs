@@ -3,9 +3,9 @@
 //! Settings that a card cannot be told at first, and is told later.
 
 use super::{
-    card::Answer,
+    fake_nic::Answer,
     lacks_vlans,
-    Rig,
+    NetFixture,
     F_GUEST_CSUM,
     F_GUEST_TSO4, //
 };
@@ -40,24 +40,24 @@ const DEADLINE_MS: u32 = 40_000;
 const GIVING_UP: &CStr = c"Failed to restore settings, giving up";
 
 /// Resets a card with the driver bound to it. Returns how many commands it had got before.
-fn reset(rig: &Rig, meanwhile: impl FnOnce()) -> Result<usize> {
-    let plug = rig.plug.as_ref().ok_or(ENODEV)?;
+fn reset(fixture: &NetFixture, meanwhile: impl FnOnce()) -> Result<usize> {
+    let plug = fixture.plug.as_ref().ok_or(ENODEV)?;
     plug.reset_prepare()?;
     meanwhile();
-    let told = rig.card.told();
+    let told = fixture.fake_nic.told();
     plug.reset_done()?;
     Ok(told)
 }
 
 /// The interface, up, with a setting of each kind but VLANs.
-fn set(rig: &Rig) -> Result<Nic> {
-    let nic = rig.up()?;
+fn set(fixture: &NetFixture) -> Result<Nic> {
+    let nic = fixture.up()?;
     nic.set_pairs(3)?;
     nic.set_mac(OTHER_MAC)?;
     nic.set_promiscuous(true)?;
     nic.add_multicast(GROUP)?;
     nic.set_gro_hw(false)?;
-    check!(wait::until(5_000, || rig.card.was_told_since(
+    check!(wait::until(5_000, || fixture.fake_nic.was_told_since(
         0,
         RX,
         0,
@@ -67,24 +67,27 @@ fn set(rig: &Rig) -> Result<Nic> {
 }
 
 /// Whether the card was told each setting but VLANs, since it had got `skip` commands.
-fn is_told(rig: &Rig, skip: usize) -> bool {
-    let told = |class, number, data: &[u8]| rig.card.was_told_since(skip, class, number, data);
+fn is_told(fixture: &NetFixture, skip: usize) -> bool {
+    let told =
+        |class, number, data: &[u8]| fixture.fake_nic.was_told_since(skip, class, number, data);
     told(MQ, 0, &3u16.to_le_bytes())
         && told(MAC, 1, &OTHER_MAC)
         && told(RX, 0, &[1])
         && told(RX, 1, &[0])
-        && rig.card.around(skip, MAC, 0).is_some()
+        && fixture.fake_nic.around(skip, MAC, 0).is_some()
         && told(OFFLOADS, 0, &(1u64 << F_GUEST_CSUM).to_le_bytes())
 }
 
 /// Whether the card was told a VLAN, since it had got `skip` commands.
-fn has_vlan(rig: &Rig, skip: usize, vid: u16) -> bool {
-    rig.card.was_told_since(skip, VLAN, 0, &vid.to_le_bytes())
+fn has_vlan(fixture: &NetFixture, skip: usize, vid: u16) -> bool {
+    fixture
+        .fake_nic
+        .was_told_since(skip, VLAN, 0, &vid.to_le_bytes())
 }
 
 /// Has the card answer what it was asked last.
-fn answer_late(rig: &Rig) -> Result {
-    rig.fake.finish(CONTROL, |chain| {
+fn answer_late(fixture: &NetFixture) -> Result {
+    fixture.fake.finish(CONTROL, |chain| {
         let _ = chain.write(0, &[0]);
         Action::Complete(1)
     })
@@ -97,23 +100,23 @@ mod suite {
     /// Memory is short after a reset: each setting is told once there is some.
     #[test]
     fn no_memory() -> Result {
-        let rig = Rig::with_settings_on(Some(Addresses::Marked))?;
-        let nic = set(&rig)?;
+        let fixture = NetFixture::with_settings_on(Some(Addresses::Marked))?;
+        let nic = set(&fixture)?;
         let vlans: &[u16] = if lacks_vlans() { &[] } else { &[5, 6] };
         for &vid in vlans {
             nic.set_vlan(vid, true)?;
         }
-        let skip = reset(&rig, || rig.fake.limit_maps(Some(0)))?;
-        check_eq!(rig.card.told(), skip);
+        let skip = reset(&fixture, || fixture.fake.limit_maps(Some(0)))?;
+        check_eq!(fixture.fake_nic.told(), skip);
         check_eq!((nic.state().rx_queues, nic.state().tx_queues), (1, 1));
-        rig.fake.limit_maps(None);
-        check!(wait::until(DEADLINE_MS, || is_told(&rig, skip)
-            && vlans.iter().all(|&vid| has_vlan(&rig, skip, vid))));
-        check!(rig.card.was_told_of(MAC, 0, &GROUP));
+        fixture.fake.limit_maps(None);
+        check!(wait::until(DEADLINE_MS, || is_told(&fixture, skip)
+            && vlans.iter().all(|&vid| has_vlan(&fixture, skip, vid))));
+        check!(fixture.fake_nic.was_told_of(MAC, 0, &GROUP));
         check!(wait::until(DEADLINE_MS, || nic.state().rx_queues == 3));
         check_eq!(nic.state().tx_queues, 3);
         check!(nic.state().running && nic.state().carrier);
-        check_eq!(rig.fake.violations(), 0);
+        check_eq!(fixture.fake.violations(), 0);
         for &vid in vlans {
             nic.set_vlan(vid, false)?;
         }
@@ -124,15 +127,15 @@ mod suite {
     #[test]
     fn no_memory_for_long() -> Result {
         long!();
-        let rig = Rig::with_settings_on(Some(Addresses::Marked))?;
-        let nic = set(&rig)?;
+        let fixture = NetFixture::with_settings_on(Some(Addresses::Marked))?;
+        let nic = set(&fixture)?;
         messages::logged(GIVING_UP);
-        let skip = reset(&rig, || rig.fake.limit_maps(Some(0)))?;
+        let skip = reset(&fixture, || fixture.fake.limit_maps(Some(0)))?;
         check!(wait::until(DEADLINE_MS, || messages::logged(GIVING_UP) > 0));
-        check_eq!(rig.card.told(), skip);
-        rig.fake.limit_maps(None);
-        let skip = reset(&rig, || ())?;
-        check!(is_told(&rig, skip));
+        check_eq!(fixture.fake_nic.told(), skip);
+        fixture.fake.limit_maps(None);
+        let skip = reset(&fixture, || ())?;
+        check!(is_told(&fixture, skip));
         check!(nic.state().running && nic.state().carrier);
         Ok(())
     }
@@ -144,24 +147,26 @@ mod suite {
         if lacks_vlans() {
             return Ok(());
         }
-        let rig = Rig::with_settings()?;
-        let nic = set(&rig)?;
+        let fixture = NetFixture::with_settings()?;
+        let nic = set(&fixture)?;
         for vid in 5..8 {
             nic.set_vlan(vid, true)?;
         }
-        let skip = reset(&rig, || rig.card.answer_class(VLAN, Answer::Later))?;
-        let resets = rig.fake.resets();
-        let vlans = |skip| (5..8).filter(|&vid| has_vlan(&rig, skip, vid)).count();
+        let skip = reset(&fixture, || {
+            fixture.fake_nic.answer_class(VLAN, Answer::Later)
+        })?;
+        let resets = fixture.fake.resets();
+        let vlans = |skip| (5..8).filter(|&vid| has_vlan(&fixture, skip, vid)).count();
         check_eq!(vlans(skip), 1);
-        check_eq!(rig.fake.held(CONTROL), 1);
-        check!(rig.card.around(skip, OFFLOADS, 0).is_none());
-        let again = rig.card.told();
-        rig.card.answer_class(VLAN, Answer::Ack(0));
-        answer_late(&rig)?;
+        check_eq!(fixture.fake.held(CONTROL), 1);
+        check!(fixture.fake_nic.around(skip, OFFLOADS, 0).is_none());
+        let again = fixture.fake_nic.told();
+        fixture.fake_nic.answer_class(VLAN, Answer::Ack(0));
+        answer_late(&fixture)?;
         check!(wait::until(DEADLINE_MS, || vlans(again) == 3));
-        check!(wait::until(DEADLINE_MS, || is_told(&rig, skip)));
-        check_eq!(rig.fake.resets(), resets);
-        check_eq!(rig.fake.violations(), 0);
+        check!(wait::until(DEADLINE_MS, || is_told(&fixture, skip)));
+        check_eq!(fixture.fake.resets(), resets);
+        check_eq!(fixture.fake.violations(), 0);
         for vid in 5..8 {
             nic.set_vlan(vid, false)?;
         }
@@ -175,26 +180,21 @@ mod suite {
         if lacks_vlans() {
             return Ok(());
         }
-        let rig = Rig::with_settings()?;
-        let nic = rig.up()?;
-        rig.card.answer_class(RX, Answer::Later);
+        let fixture = NetFixture::with_settings()?;
+        let nic = fixture.up()?;
+        fixture.fake_nic.answer_class(RX, Answer::Later);
         nic.set_promiscuous(true)?;
-        check!(wait::until(DEADLINE_MS, || rig.fake.held(CONTROL) == 1));
+        check!(wait::until(DEADLINE_MS, || fixture.fake.held(CONTROL) == 1));
         nic.set_vlan(5, true)?;
-        let (resets, skip) = (rig.fake.resets(), rig.card.told());
-        rig.card.answer_class(RX, Answer::Ack(0));
-        answer_late(&rig)?;
-        check!(wait::until(DEADLINE_MS, || rig.card.was_told_since(
-            skip,
-            RX,
-            0,
-            &[1]
-        ) && rig
-            .card
-            .around(skip, MAC, 0)
-            .is_some()));
-        check!(wait::until(DEADLINE_MS, || has_vlan(&rig, skip, 5)));
-        check_eq!(rig.fake.resets(), resets);
+        let (resets, skip) = (fixture.fake.resets(), fixture.fake_nic.told());
+        fixture.fake_nic.answer_class(RX, Answer::Ack(0));
+        answer_late(&fixture)?;
+        check!(wait::until(DEADLINE_MS, || fixture
+            .fake_nic
+            .was_told_since(skip, RX, 0, &[1])
+            && fixture.fake_nic.around(skip, MAC, 0).is_some()));
+        check!(wait::until(DEADLINE_MS, || has_vlan(&fixture, skip, 5)));
+        check_eq!(fixture.fake.resets(), resets);
         nic.set_vlan(5, false)
     }
 
@@ -203,28 +203,30 @@ mod suite {
     #[test]
     fn changed_all_the_same() -> Result {
         long!();
-        let rig = Rig::with_settings()?;
-        let nic = rig.up()?;
+        let fixture = NetFixture::with_settings()?;
+        let nic = fixture.up()?;
         let mac = nic.state().mac;
         let pairs = nic.state().rx_queues as u16;
         let other = if pairs == 1 { 2 } else { 1 };
         let both = 1u64 << F_GUEST_CSUM | 1 << F_GUEST_TSO4;
         for class in [MAC, MQ, OFFLOADS] {
-            rig.card.answer_class(class, Answer::Later);
+            fixture.fake_nic.answer_class(class, Answer::Later);
             let done = match class {
                 MAC => nic.set_mac(OTHER_MAC),
                 MQ => nic.set_pairs(other),
                 _ => nic.set_gro_hw(false),
             };
             check!(done.is_err());
-            let skip = rig.card.told();
-            rig.card.answer_class(class, Answer::Ack(0));
-            answer_late(&rig)?;
+            let skip = fixture.fake_nic.told();
+            fixture.fake_nic.answer_class(class, Answer::Ack(0));
+            answer_late(&fixture)?;
             check!(wait::until(DEADLINE_MS, || match class {
-                MAC => rig.card.was_told_since(skip, MAC, 1, &mac),
-                MQ => rig.card.was_told_since(skip, MQ, 0, &pairs.to_le_bytes()),
-                _ => rig
-                    .card
+                MAC => fixture.fake_nic.was_told_since(skip, MAC, 1, &mac),
+                MQ => fixture
+                    .fake_nic
+                    .was_told_since(skip, MQ, 0, &pairs.to_le_bytes()),
+                _ => fixture
+                    .fake_nic
                     .was_told_since(skip, OFFLOADS, 0, &both.to_le_bytes()),
             }));
         }
@@ -236,22 +238,22 @@ mod suite {
     #[test]
     fn pairs_stay() -> Result {
         long!();
-        let rig = Rig::with_settings_on(Some(Addresses::Marked))?;
-        let nic = rig.up()?;
+        let fixture = NetFixture::with_settings_on(Some(Addresses::Marked))?;
+        let nic = fixture.up()?;
         nic.set_pairs(3)?;
-        rig.card.answer_class(MQ, Answer::Later);
+        fixture.fake_nic.answer_class(MQ, Answer::Later);
         check!(nic.set_pairs(2).is_err());
-        rig.card.answer_class(MQ, Answer::Ack(0));
-        rig.fake.limit_maps(Some(0));
-        answer_late(&rig)?;
-        let skip = rig.card.told();
+        fixture.fake_nic.answer_class(MQ, Answer::Ack(0));
+        fixture.fake.limit_maps(Some(0));
+        answer_late(&fixture)?;
+        let skip = fixture.fake_nic.told();
         // The first further attempt is after a second.
         wait::pause(1_500);
         check_eq!((nic.state().rx_queues, nic.state().tx_queues), (3, 3));
-        rig.fake.limit_maps(None);
+        fixture.fake.limit_maps(None);
         let wanted = 3u16.to_le_bytes();
-        check!(wait::until(DEADLINE_MS, || rig
-            .card
+        check!(wait::until(DEADLINE_MS, || fixture
+            .fake_nic
             .was_told_since(skip, MQ, 0, &wanted)));
         check_eq!((nic.state().rx_queues, nic.state().tx_queues), (3, 3));
         Ok(())
@@ -265,28 +267,30 @@ mod suite {
         if lacks_vlans() {
             return Ok(());
         }
-        let mut rig = Rig::with_settings()?;
-        rig.hasten();
-        let nic = rig.up()?;
+        let mut fixture = NetFixture::with_settings()?;
+        fixture.hasten();
+        let nic = fixture.up()?;
         for vid in 1..=VLANS {
             nic.set_vlan(vid, true)?;
         }
         let vlans = |skip| {
-            let has = |vid: &u16| has_vlan(&rig, skip, *vid);
+            let has = |vid: &u16| has_vlan(&fixture, skip, *vid);
             (1..=VLANS).filter(has).count()
         };
         messages::logged(GIVING_UP);
         // Each of them counts for the shorter of this and the longest pause, at least: 10 ms.
-        let skip = reset(&rig, || rig.card.answer_class(VLAN, Answer::Slowly(15)))?;
+        let skip = reset(&fixture, || {
+            fixture.fake_nic.answer_class(VLAN, Answer::Slowly(15))
+        })?;
         check!(vlans(skip) < VLANS.into());
         // The machine may be slower by far than the card.
         check!(wait::until(DEADLINE_MS, || vlans(skip) == VLANS.into()
             || messages::logged(GIVING_UP) > 0));
-        rig.card.answer_class(VLAN, Answer::Ack(0));
+        fixture.fake_nic.answer_class(VLAN, Answer::Ack(0));
         for vid in 1..=VLANS {
             nic.set_vlan(vid, false)?;
         }
-        check_eq!(rig.fake.violations(), 0);
+        check_eq!(fixture.fake.violations(), 0);
         Ok(())
     }
 }

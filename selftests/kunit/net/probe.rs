@@ -6,14 +6,14 @@
 mod hostile;
 
 use super::{
-    card::{
-        Answer,
-        Card, //
-    },
     check_driver,
     device,
+    fake_nic::{
+        Answer,
+        FakeNic, //
+    },
     Config,
-    Rig,
+    NetFixture,
     F_CTRL_MAC_ADDR,
     F_CTRL_RX,
     F_CTRL_VLAN,
@@ -51,8 +51,8 @@ mod suite {
     /// A plain card looks as it should.
     #[test]
     fn plain() -> Result {
-        let rig = Rig::with(&[])?;
-        let nic = rig.nic()?;
+        let fixture = NetFixture::with(&[])?;
+        let nic = fixture.nic()?;
         let state = nic.state();
         check_eq!(state.mac, MAC);
         check!(!state.random_mac);
@@ -61,7 +61,7 @@ mod suite {
         check!(!state.running);
         nic.set_up(true)?;
         check!(nic.state().running && nic.state().carrier);
-        check!(wait::until(5_000, || rig.fake.held(0) > 0));
+        check!(wait::until(5_000, || fixture.fake.held(0) > 0));
         nic.set_up(false)?;
         check!(!nic.state().running);
         Ok(())
@@ -82,16 +82,16 @@ mod suite {
             63,
         ];
         let low = table.iter().fold(0u64, |word, bit| word | 1 << bit);
-        let rig = Rig::new(Config::default(), &all, 3)?;
-        check_eq!(rig.fake.driver_features(), [low | 1 << VERSION_1, 0]);
-        drop(rig);
+        let fixture = NetFixture::new(Config::default(), &all, 3)?;
+        check_eq!(fixture.fake.driver_features(), [low | 1 << VERSION_1, 0]);
+        drop(fixture);
         let spec = Spec::new(ID)
             .legacy()
             .features(&all)
             .config(&Config::default().0)?
             .queues(3, 64)?;
-        let card = Card::new(3, true)?;
-        let fake = Fake::new(spec, card)?;
+        let fake_nic = FakeNic::new(3, true)?;
+        let fake = Fake::new(spec, fake_nic)?;
         fake.set_auto(true);
         let _plug = fake.plug()?;
         check_eq!(fake.driver_features(), [low | 1 << 6 | 1 << 27, 0]);
@@ -101,20 +101,20 @@ mod suite {
     /// The address is checked when the interface goes up.
     #[test]
     fn checks_address() -> Result {
-        check!(Rig::with(&[])?.nic()?.state().checks_address);
+        check!(NetFixture::with(&[])?.nic()?.state().checks_address);
         Ok(())
     }
 
     /// The weight of NAPI instances is that of the parameter.
     #[test]
     fn napi_weight() -> Result {
-        check_eq!(Rig::with(&[])?.nic()?.state().napi_weight, 64);
+        check_eq!(NetFixture::with(&[])?.nic()?.state().napi_weight, 64);
         let weight = Param::set(c"rust_virtio_net", c"napi_weight", c"16", c"64");
         if weight.is_err() {
             messages::skip(c"the driver is no module");
             return Ok(());
         }
-        check_eq!(Rig::with(&[])?.nic()?.state().napi_weight, 16);
+        check_eq!(NetFixture::with(&[])?.nic()?.state().napi_weight, 16);
         Ok(())
     }
 
@@ -127,12 +127,12 @@ mod suite {
             &[F_GUEST_CSUM, F_GUEST_TSO4],
             &[F_GUEST_CSUM, F_GUEST_TSO4, F_MRG_RXBUF],
         ] {
-            let rig = Rig::with(features)?;
+            let fixture = NetFixture::with(features)?;
             for _ in 0..3 {
-                let nic = rig.up()?;
+                let nic = fixture.up()?;
                 nic.set_up(false)?;
             }
-            check_eq!(rig.fake.violations(), 0);
+            check_eq!(fixture.fake.violations(), 0);
         }
         Ok(())
     }
@@ -140,15 +140,15 @@ mod suite {
     /// A card without an address gets one, and is told if it can be.
     #[test]
     fn no_mac() -> Result {
-        let rig = Rig::new(Config::default(), &[], 2)?;
-        let state = rig.nic()?.state();
+        let fixture = NetFixture::new(Config::default(), &[], 2)?;
+        let state = fixture.nic()?.state();
         check!(state.random_mac);
         check_eq!(state.mac[0] & 3, 2);
 
-        let rig = Rig::new(Config::default(), &[F_CTRL_VQ, F_CTRL_MAC_ADDR], 3)?;
-        let state = rig.nic()?.state();
+        let fixture = NetFixture::new(Config::default(), &[F_CTRL_VQ, F_CTRL_MAC_ADDR], 3)?;
+        let state = fixture.nic()?.state();
         check!(state.random_mac);
-        check!(rig.card.was_told(1, 1, &state.mac));
+        check!(fixture.fake_nic.was_told(1, 1, &state.mac));
         Ok(())
     }
 
@@ -156,8 +156,8 @@ mod suite {
     #[test]
     fn h138_bad_mac() -> Result {
         for mac in [[0; 6], [0xff; 6], [1, 0, 0x5e, 0, 0, 1]] {
-            let rig = Rig::new(Config::default().mac(mac), &[F_MAC], 2)?;
-            let nic = rig.nic()?;
+            let fixture = NetFixture::new(Config::default().mac(mac), &[F_MAC], 2)?;
+            let nic = fixture.nic()?;
             let up = nic.set_up(true);
             let now = nic.state().mac;
             check!(up.is_err() || (now != mac && now[0] & 1 == 0));
@@ -170,27 +170,27 @@ mod suite {
     fn h138_bad_mac_told() -> Result {
         let features = [F_MAC, F_CTRL_VQ, F_CTRL_MAC_ADDR];
         for answer in [0, 1] {
-            let (card, fake) = device(Config::default().mac([0; 6]), &features, 3)?;
-            card.answer(Answer::Ack(answer));
+            let (fake_nic, fake) = device(Config::default().mac([0; 6]), &features, 3)?;
+            fake_nic.answer(Answer::Ack(answer));
             let plug = Some(fake.plug()?);
             check!(fake.is_bound());
-            let rig = Rig::around(card, fake, plug);
-            let state = rig.nic()?.state();
+            let fixture = NetFixture::around(fake_nic, fake, plug);
+            let state = fixture.nic()?.state();
             check!(state.random_mac);
-            check!(rig.card.was_told(1, 1, &state.mac));
+            check!(fixture.fake_nic.was_told(1, 1, &state.mac));
         }
         // One with a valid address is not told what it said itself.
-        let rig = Rig::new(Config::default(), &features, 3)?;
-        check_eq!(rig.card.commands(1, 1), 0);
+        let fixture = NetFixture::new(Config::default(), &features, 3)?;
+        check_eq!(fixture.fake_nic.commands(1, 1), 0);
         Ok(())
     }
 
     /// The MTU of the device is respected if it makes sense.
     #[test]
     fn mtu() -> Result {
-        let rig = Rig::new(Config::default().mtu(9000), &[F_MAC, F_MTU], 2)?;
-        check!(rig.fake.negotiated(F_MTU));
-        let nic = rig.nic()?;
+        let fixture = NetFixture::new(Config::default().mtu(9000), &[F_MAC, F_MTU], 2)?;
+        check!(fixture.fake.negotiated(F_MTU));
+        let nic = fixture.nic()?;
         check_eq!((nic.state().mtu, nic.state().max_mtu), (9000, 9000));
         check!(nic.set_mtu(9001).is_err());
         nic.set_mtu(1400)?;
@@ -202,9 +202,9 @@ mod suite {
     #[test]
     fn mtu_too_small() -> Result {
         for mtu in [0, 1, 67] {
-            let rig = Rig::new(Config::default().mtu(mtu), &[F_MAC, F_MTU], 2)?;
-            check!(!rig.fake.negotiated(F_MTU));
-            check_eq!(rig.nic()?.state().mtu, 1500);
+            let fixture = NetFixture::new(Config::default().mtu(mtu), &[F_MAC, F_MTU], 2)?;
+            check!(!fixture.fake.negotiated(F_MTU));
+            check_eq!(fixture.nic()?.state().mtu, 1500);
         }
         Ok(())
     }
@@ -212,13 +212,13 @@ mod suite {
     /// The largest that there is.
     #[test]
     fn mtu_largest() -> Result {
-        let rig = Rig::new(
+        let fixture = NetFixture::new(
             Config::default().mtu(65535),
             &[F_MAC, F_MTU, F_MRG_RXBUF],
             2,
         )?;
-        check_eq!(rig.nic()?.state().mtu, 65535);
-        drop(rig.up()?);
+        check_eq!(fixture.nic()?.state().mtu, 65535);
+        drop(fixture.up()?);
         Ok(())
     }
 
@@ -226,7 +226,7 @@ mod suite {
     #[test]
     fn h132_odd_pairs() -> Result {
         for pairs in [0, 0x8001, 65535] {
-            let (card, fake) =
+            let (fake_nic, fake) =
                 device(Config::default().pairs(pairs), &[F_MAC, F_MQ, F_CTRL_VQ], 3)?;
             let plug = fake.plug()?;
             check!(fake.is_bound());
@@ -236,7 +236,7 @@ mod suite {
             check_eq!(fake.queues(), 3);
             drop(nic);
             drop(plug);
-            drop(card);
+            drop(fake_nic);
         }
         Ok(())
     }
@@ -244,18 +244,18 @@ mod suite {
     /// Four pairs; the device is told how many are in use.
     #[test]
     fn pairs() -> Result {
-        let rig = Rig::new(Config::default().pairs(4), &[F_MAC, F_MQ, F_CTRL_VQ], 9)?;
-        check_eq!(rig.fake.queues(), 9);
-        let nic = rig.nic()?;
+        let fixture = NetFixture::new(Config::default().pairs(4), &[F_MAC, F_MQ, F_CTRL_VQ], 9)?;
+        check_eq!(fixture.fake.queues(), 9);
+        let nic = fixture.nic()?;
         nic.set_pairs(3)?;
-        check!(rig.card.was_told(4, 0, &3u16.to_le_bytes()));
+        check!(fixture.fake_nic.was_told(4, 0, &3u16.to_le_bytes()));
         check_eq!((nic.state().rx_queues, nic.state().tx_queues), (3, 3));
         nic.set_pairs(1)?;
-        check!(rig.card.was_told(4, 0, &1u16.to_le_bytes()));
+        check!(fixture.fake_nic.was_told(4, 0, &1u16.to_le_bytes()));
         check!(nic.set_pairs(5).is_err());
         check!(nic.set_pairs(0).is_err());
         check_eq!(nic.state().rx_queues, 1);
-        rig.card.answer(Answer::Ack(1));
+        fixture.fake_nic.answer(Answer::Ack(1));
         check!(nic.set_pairs(2).is_err());
         check_eq!(nic.state().rx_queues, 1);
         Ok(())
@@ -267,18 +267,18 @@ mod suite {
     fn pairs_refused() -> Result {
         for answer in [Answer::Ack(1), Answer::Silence] {
             let features = [F_MAC, F_MQ, F_CTRL_VQ];
-            let (card, fake) = device(Config::default().pairs(4), &features, 9)?;
-            card.answer(answer);
+            let (fake_nic, fake) = device(Config::default().pairs(4), &features, 9)?;
+            fake_nic.answer(answer);
             let _haste = Haste::new();
             let plug = Some(fake.plug()?);
             check!(fake.is_bound());
-            let rig = Rig::around(card, fake, plug);
-            check_driver(&rig.fake)?;
-            check_eq!(rig.card.commands(4, 0), 1);
-            let nic = rig.up()?;
+            let fixture = NetFixture::around(fake_nic, fake, plug);
+            check_driver(&fixture.fake)?;
+            check_eq!(fixture.fake_nic.commands(4, 0), 1);
+            let nic = fixture.up()?;
             check_eq!((nic.state().rx_queues, nic.state().tx_queues), (1, 1));
             if answer != Answer::Silence {
-                rig.card.answer(Answer::Ack(0));
+                fixture.fake_nic.answer(Answer::Ack(0));
                 nic.set_pairs(2)?;
                 check_eq!((nic.state().rx_queues, nic.state().tx_queues), (2, 2));
             }
@@ -290,12 +290,14 @@ mod suite {
     #[test]
     fn pairs_at_first() -> Result {
         let features = [F_MAC, F_MQ, F_CTRL_VQ];
-        let rig = Rig::new(Config::default().pairs(16), &features, 33)?;
-        let state = rig.nic()?.state();
+        let fixture = NetFixture::new(Config::default().pairs(16), &features, 33)?;
+        let state = fixture.nic()?.state();
         let pairs = state.rx_queues;
         check!((1..=nr_cpu_ids().min(16)).contains(&pairs));
         check_eq!(state.tx_queues, pairs);
-        check!(rig.card.was_told(4, 0, &(pairs as u16).to_le_bytes()));
+        check!(fixture
+            .fake_nic
+            .was_told(4, 0, &(pairs as u16).to_le_bytes()));
         Ok(())
     }
 
@@ -321,9 +323,9 @@ mod suite {
     /// An announcement is asked for where none was negotiated.
     #[test]
     fn h129_announce_unasked() -> Result {
-        let rig = Rig::new(Config::default().status(3), &[F_MAC, F_STATUS], 2)?;
-        let nic = rig.up()?;
-        rig.fake.config_interrupt();
+        let fixture = NetFixture::new(Config::default().status(3), &[F_MAC, F_STATUS], 2)?;
+        let nic = fixture.up()?;
+        fixture.fake.config_interrupt();
         wait::pause(20);
         check!(nic.state().carrier);
         Ok(())
@@ -332,14 +334,14 @@ mod suite {
     /// The link as the device says.
     #[test]
     fn link() -> Result {
-        let rig = Rig::new(Config::default().status(0), &[F_MAC, F_STATUS], 2)?;
-        let nic = rig.nic()?;
+        let fixture = NetFixture::new(Config::default().status(0), &[F_MAC, F_STATUS], 2)?;
+        let nic = fixture.nic()?;
         nic.set_up(true)?;
         wait::pause(20);
         check!(!nic.state().carrier);
         for up in [1u8, 0, 1] {
-            rig.fake.set_config(6, &[up, 0]);
-            rig.fake.config_interrupt();
+            fixture.fake.set_config(6, &[up, 0]);
+            fixture.fake.config_interrupt();
             check!(wait::until(5_000, || nic.state().carrier == (up != 0)));
         }
         Ok(())
@@ -348,10 +350,10 @@ mod suite {
     /// Without the feature, there is always a link.
     #[test]
     fn link_unknown() -> Result {
-        let rig = Rig::new(Config::default().status(0), &[F_MAC], 2)?;
-        let nic = rig.nic()?;
+        let fixture = NetFixture::new(Config::default().status(0), &[F_MAC], 2)?;
+        let nic = fixture.nic()?;
         nic.set_up(true)?;
-        rig.fake.config_interrupt();
+        fixture.fake.config_interrupt();
         wait::pause(20);
         check!(nic.state().carrier);
         Ok(())
@@ -387,12 +389,12 @@ mod suite {
     /// An interrupt before the driver is ready is nobody's.
     #[test]
     fn h040_early_interrupt() -> Result {
-        let (card, fake) = device(Config::default(), &[F_MAC], 2)?;
+        let (fake_nic, fake) = device(Config::default(), &[F_MAC], 2)?;
         fake.fault(|f| f.early_interrupt = true);
         let plug = Some(fake.plug()?);
         check!(fake.is_bound());
-        let rig = Rig::around(card, fake, plug);
-        drop(rig.up()?);
+        let fixture = NetFixture::around(fake_nic, fake, plug);
+        drop(fixture.up()?);
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 //! Cards that cannot go on, and are started anew with what they were told.
 
 use super::{
-    card::{
+    fake_nic::{
         receive,
         rx_header,
         Answer, //
@@ -13,7 +13,7 @@ use super::{
         to_us, //
     },
     Config,
-    Rig,
+    NetFixture,
     F_CTRL_MAC_ADDR,
     F_CTRL_RX,
     F_CTRL_VLAN,
@@ -44,7 +44,7 @@ const BROKEN: &CStr = c"a queue is broken: started anew";
 const GIVEN_UP: &CStr = c": given up";
 
 /// A card with two pairs, whose control queue is the last, and all that can be told.
-fn rig() -> Result<Rig> {
+fn fixture() -> Result<NetFixture> {
     let features = [
         F_MAC,
         F_MQ,
@@ -53,12 +53,12 @@ fn rig() -> Result<Rig> {
         F_CTRL_VLAN,
         F_CTRL_MAC_ADDR,
     ];
-    Rig::new(Config::default().pairs(2), &features, 5)
+    NetFixture::new(Config::default().pairs(2), &features, 5)
 }
 
 /// The interface, up, with settings that the card has to be told again.
-fn told(rig: &Rig) -> Result<Nic> {
-    let nic = rig.up()?;
+fn told(fixture: &NetFixture) -> Result<Nic> {
+    let nic = fixture.up()?;
     nic.set_mac(OTHER_MAC)?;
     nic.set_promiscuous(true)?;
     messages::logged(ANEW);
@@ -66,25 +66,25 @@ fn told(rig: &Rig) -> Result<Nic> {
 }
 
 /// Checks that the card was reset since, and goes on as before.
-fn goes_on(rig: &Rig, nic: &Nic, resets: u32, told: usize) -> Result {
-    check!(wait::until(DEADLINE_MS, || rig.fake.resets() > resets
-        && rig.fake.may_do_io()
-        && rig.fake.held(0) > 0
+fn goes_on(fixture: &NetFixture, nic: &Nic, resets: u32, told: usize) -> Result {
+    check!(wait::until(DEADLINE_MS, || fixture.fake.resets() > resets
+        && fixture.fake.may_do_io()
+        && fixture.fake.held(0) > 0
         && nic.state().carrier));
     // Address and promiscuous mode came again.
-    check!(wait::until(DEADLINE_MS, || rig.card.told() > told));
-    check!(rig.card.was_told(1, 1, &OTHER_MAC));
-    check!(rig.card.was_told(0, 0, &[1]));
-    let sent = rig.card.sent();
+    check!(wait::until(DEADLINE_MS, || fixture.fake_nic.told() > told));
+    check!(fixture.fake_nic.was_told(1, 1, &OTHER_MAC));
+    check!(fixture.fake_nic.was_told(0, 0, &[1]));
+    let sent = fixture.fake_nic.sent();
     let frame = from_us(7, 100)?;
     check!(wait::until(DEADLINE_MS, || nic
         .send(&frame, 0, Offload::default())
         .is_ok()));
-    check!(wait::until(DEADLINE_MS, || rig.card.sent() > sent));
+    check!(wait::until(DEADLINE_MS, || fixture.fake_nic.sent() > sent));
     let received = nic.stats().rx_packets;
-    receive(&rig.fake, &[&rx_header(0), &to_us(8, 100)?], None)?;
+    receive(&fixture.fake, &[&rx_header(0), &to_us(8, 100)?], None)?;
     check!(wait::until(DEADLINE_MS, || nic.stats().rx_packets > received));
-    check_eq!(rig.fake.violations(), 0);
+    check_eq!(fixture.fake.violations(), 0);
     check!(messages::logged(ANEW) >= 1);
     Ok(())
 }
@@ -96,47 +96,49 @@ mod suite {
     /// A receive queue breaks.
     #[test]
     fn h001_broken_receive_queue() -> Result {
-        let rig = rig()?;
-        let nic = told(&rig)?;
-        let (resets, told) = (rig.fake.resets(), rig.card.told());
-        rig.fake.finish(0, |_| Action::CompleteAs {
+        let fixture = fixture()?;
+        let nic = told(&fixture)?;
+        let (resets, told) = (fixture.fake.resets(), fixture.fake_nic.told());
+        fixture.fake.finish(0, |_| Action::CompleteAs {
             id: 0x7777,
             len: 100,
         })?;
-        goes_on(&rig, &nic, resets, told)
+        goes_on(&fixture, &nic, resets, told)
     }
 
     /// A transmit queue breaks.
     #[test]
     fn h003_broken_transmit_queue() -> Result {
-        let rig = rig()?;
-        let nic = told(&rig)?;
-        let (resets, told) = (rig.fake.resets(), rig.card.told());
-        rig.card.hold_tx(true);
+        let fixture = fixture()?;
+        let nic = told(&fixture)?;
+        let (resets, told) = (fixture.fake.resets(), fixture.fake_nic.told());
+        fixture.fake_nic.hold_tx(true);
         nic.send(&from_us(1, 100)?, 0, Offload::default())?;
-        check!(wait::until(DEADLINE_MS, || rig.fake.held(1) > 0));
-        rig.card.hold_tx(false);
-        rig.fake
+        check!(wait::until(DEADLINE_MS, || fixture.fake.held(1) > 0));
+        fixture.fake_nic.hold_tx(false);
+        fixture
+            .fake
             .finish(1, |_| Action::CompleteAs { id: 0x7777, len: 0 })?;
-        goes_on(&rig, &nic, resets, told)
+        goes_on(&fixture, &nic, resets, told)
     }
 
     /// A transmit queue is broken while it is stopped: what is received has that noticed, before
     /// the watchdog looks.
     #[test]
     fn broken_transmit_queue_receiving() -> Result {
-        let rig = rig()?;
-        let nic = told(&rig)?;
-        let (resets, told) = (rig.fake.resets(), rig.card.told());
-        rig.card.hold_tx(true);
+        let fixture = fixture()?;
+        let nic = told(&fixture)?;
+        let (resets, told) = (fixture.fake.resets(), fixture.fake_nic.told());
+        fixture.fake_nic.hold_tx(true);
         let frame = from_us(1, 64)?;
         while nic.send(&frame, 0, Offload::default()).is_ok() {}
-        check!(wait::until(DEADLINE_MS, || rig.fake.held(1) > 0));
-        rig.card.hold_tx(false);
-        rig.fake
+        check!(wait::until(DEADLINE_MS, || fixture.fake.held(1) > 0));
+        fixture.fake_nic.hold_tx(false);
+        fixture
+            .fake
             .finish_silently(1, |_| Action::CompleteAs { id: 0x7777, len: 0 })?;
-        receive(&rig.fake, &[&rx_header(0), &to_us(8, 100)?], None)?;
-        goes_on(&rig, &nic, resets, told)?;
+        receive(&fixture.fake, &[&rx_header(0), &to_us(8, 100)?], None)?;
+        goes_on(&fixture, &nic, resets, told)?;
         check_eq!(nic.stats().tx_errors, 0);
         Ok(())
     }
@@ -146,27 +148,28 @@ mod suite {
     fn broken_transmit_queue_stopped() -> Result {
         long!();
         for tx_frames in [1, 0] {
-            let rig = rig()?;
-            rig.nic()?.set_tx_frames(tx_frames)?;
-            let nic = told(&rig)?;
-            let (resets, told) = (rig.fake.resets(), rig.card.told());
-            rig.card.hold_tx(true);
+            let fixture = fixture()?;
+            fixture.nic()?.set_tx_frames(tx_frames)?;
+            let nic = told(&fixture)?;
+            let (resets, told) = (fixture.fake.resets(), fixture.fake_nic.told());
+            fixture.fake_nic.hold_tx(true);
             let frame = from_us(1, 64)?;
             while nic.send(&frame, 0, Offload::default()).is_ok() {}
-            check!(wait::until(DEADLINE_MS, || rig.fake.held(1) > 0));
+            check!(wait::until(DEADLINE_MS, || fixture.fake.held(1) > 0));
             messages::logged(BROKEN);
-            rig.fake
+            fixture
+                .fake
                 .finish_silently(1, |_| Action::CompleteAs { id: 0x7777, len: 0 })?;
-            check!(wait::until(60_000, || rig.fake.resets() > resets));
+            check!(wait::until(60_000, || fixture.fake.resets() > resets));
             check!(wait::until(DEADLINE_MS, || messages::logged(BROKEN) > 0));
-            rig.card.hold_tx(false);
+            fixture.fake_nic.hold_tx(false);
             check!(wait::until(DEADLINE_MS, || nic.state().carrier));
-            let sent = rig.card.sent();
+            let sent = fixture.fake_nic.sent();
             check!(wait::until(DEADLINE_MS, || nic
                 .send(&frame, 0, Offload::default())
                 .is_ok()));
-            check!(wait::until(DEADLINE_MS, || rig.card.sent() > sent));
-            check!(rig.card.told() > told);
+            check!(wait::until(DEADLINE_MS, || fixture.fake_nic.sent() > sent));
+            check!(fixture.fake_nic.told() > told);
         }
         Ok(())
     }
@@ -174,65 +177,65 @@ mod suite {
     /// The card asks for a reset.
     #[test]
     fn h054_needs_reset() -> Result {
-        let rig = rig()?;
-        let nic = told(&rig)?;
-        let (resets, told) = (rig.fake.resets(), rig.card.told());
-        rig.fake.needs_reset();
-        goes_on(&rig, &nic, resets, told)
+        let fixture = fixture()?;
+        let nic = told(&fixture)?;
+        let (resets, told) = (fixture.fake.resets(), fixture.fake_nic.told());
+        fixture.fake.needs_reset();
+        goes_on(&fixture, &nic, resets, told)
     }
 
     /// The card sends nothing any more: the watchdog finds that out.
     #[test]
     fn h114_sends_nothing() -> Result {
         long!();
-        let rig = rig()?;
-        let nic = told(&rig)?;
-        let (resets, told) = (rig.fake.resets(), rig.card.told());
-        rig.card.hold_tx(true);
+        let fixture = fixture()?;
+        let nic = told(&fixture)?;
+        let (resets, told) = (fixture.fake.resets(), fixture.fake_nic.told());
+        fixture.fake_nic.hold_tx(true);
         let frame = from_us(1, 64)?;
         while nic.send(&frame, 0, Offload::default()).is_ok() {}
-        check!(wait::until(60_000, || rig.fake.resets() > resets));
-        rig.card.hold_tx(false);
-        goes_on(&rig, &nic, resets, told)
+        check!(wait::until(60_000, || fixture.fake.resets() > resets));
+        fixture.fake_nic.hold_tx(false);
+        goes_on(&fixture, &nic, resets, told)
     }
 
     /// The card does not answer a command.
     #[test]
     fn h118_command_without_answer() -> Result {
-        let mut rig = rig()?;
-        rig.hasten();
-        let nic = told(&rig)?;
-        let (resets, told) = (rig.fake.resets(), rig.card.told());
-        rig.card.answer(Answer::Silence);
+        let mut fixture = fixture()?;
+        fixture.hasten();
+        let nic = told(&fixture)?;
+        let (resets, told) = (fixture.fake.resets(), fixture.fake_nic.told());
+        fixture.fake_nic.answer(Answer::Silence);
         check!(nic.set_mac([0x52, 0x54, 0, 1, 2, 3]).is_err());
-        rig.card.answer(Answer::Ack(0));
-        check!(wait::until(60_000, || rig.fake.resets() > resets));
-        goes_on(&rig, &nic, resets, told)
+        fixture.fake_nic.answer(Answer::Ack(0));
+        check!(wait::until(60_000, || fixture.fake.resets() > resets));
+        goes_on(&fixture, &nic, resets, told)
     }
 
     /// The card is gone: it is given up, and removal ends.
     #[test]
     fn h050_gone() -> Result {
-        let rig = rig()?;
-        let nic = told(&rig)?;
+        let fixture = fixture()?;
+        let nic = told(&fixture)?;
         messages::logged(GIVEN_UP);
-        rig.fake.fault(|faults| faults.gone = true);
-        rig.fake.config_interrupt();
+        fixture.fake.fault(|faults| faults.gone = true);
+        fixture.fake.config_interrupt();
         check!(wait::until(DEADLINE_MS, || !nic.state().carrier));
         check!(wait::until(DEADLINE_MS, || messages::logged(GIVEN_UP) > 0));
         drop(nic);
-        rig.remove(DEADLINE_MS, drop)
+        fixture.remove(DEADLINE_MS, drop)
     }
 
     /// The queues cannot be found once: there is another attempt.
     #[test]
     fn second_attempt() -> Result {
-        let rig = rig()?;
-        let nic = told(&rig)?;
-        let (resets, told) = (rig.fake.resets(), rig.card.told());
-        rig.fake.fault(|faults| faults.find_vqs_once = 12);
-        rig.fake.needs_reset();
-        goes_on(&rig, &nic, resets, told)
+        let fixture = fixture()?;
+        let nic = told(&fixture)?;
+        let (resets, told) = (fixture.fake.resets(), fixture.fake_nic.told());
+        fixture.fake.fault(|faults| faults.find_vqs_once = 12);
+        fixture.fake.needs_reset();
+        goes_on(&fixture, &nic, resets, told)
     }
 
     /// A card that asks again and again is given up in the end, and comes back with a reset of its
@@ -240,16 +243,16 @@ mod suite {
     #[test]
     fn given_up_after_some() -> Result {
         long!();
-        let rig = rig()?;
-        let nic = told(&rig)?;
+        let fixture = fixture()?;
+        let nic = told(&fixture)?;
         messages::logged(GIVEN_UP);
         let mut given_up = false;
         for _ in 0..10 {
-            let resets = rig.fake.resets();
-            rig.fake.needs_reset();
+            let resets = fixture.fake.resets();
+            fixture.fake.needs_reset();
             check!(wait::until(DEADLINE_MS, || {
                 given_up = given_up || messages::logged(GIVEN_UP) > 0;
-                given_up || rig.fake.resets() > resets && nic.state().carrier
+                given_up || fixture.fake.resets() > resets && nic.state().carrier
             }));
             if given_up {
                 break;
@@ -257,40 +260,40 @@ mod suite {
         }
         check!(given_up);
         check!(!nic.state().carrier);
-        let plug = rig.plug.as_ref().ok_or(ENODEV)?;
+        let plug = fixture.plug.as_ref().ok_or(ENODEV)?;
         plug.reset_prepare()?;
         plug.reset_done()?;
         check!(wait::until(DEADLINE_MS, || nic.state().carrier));
         drop(nic);
-        rig.remove(DEADLINE_MS, drop)
+        fixture.remove(DEADLINE_MS, drop)
     }
 
     /// A restart that failed while the interface was up leaves one that can be taken down.
     #[test]
     fn taken_down_when_given_up() -> Result {
         long!();
-        let rig = rig()?;
-        let nic = told(&rig)?;
-        rig.fake.fault(|faults| faults.gone = true);
-        rig.fake.config_interrupt();
+        let fixture = fixture()?;
+        let nic = told(&fixture)?;
+        fixture.fake.fault(|faults| faults.gone = true);
+        fixture.fake.config_interrupt();
         check!(wait::until(DEADLINE_MS, || !nic.state().carrier));
         nic.set_up(false)?;
         check!(nic.set_up(true).is_err());
         drop(nic);
-        rig.remove(DEADLINE_MS, drop)
+        fixture.remove(DEADLINE_MS, drop)
     }
 
     /// A card that could not be woken up is started anew, with its settings.
     #[test]
     fn h140_not_woken() -> Result {
         long!();
-        let rig = rig()?;
-        let nic = told(&rig)?;
-        let plug = rig.plug.as_ref().ok_or(ENODEV)?;
+        let fixture = fixture()?;
+        let nic = told(&fixture)?;
+        let plug = fixture.plug.as_ref().ok_or(ENODEV)?;
         plug.reset_prepare()?;
-        let (resets, told) = (rig.fake.resets(), rig.card.told());
-        rig.fake.fault(|faults| faults.find_vqs_once = 12);
+        let (resets, told) = (fixture.fake.resets(), fixture.fake_nic.told());
+        fixture.fake.fault(|faults| faults.find_vqs_once = 12);
         let _ = plug.reset_done();
-        goes_on(&rig, &nic, resets, told)
+        goes_on(&fixture, &nic, resets, told)
     }
 }

@@ -18,7 +18,7 @@ use self::outcome::{
     still_works, //
 };
 use super::{
-    card::{
+    fake_nic::{
         receive,
         rx_header, //
     },
@@ -28,7 +28,7 @@ use super::{
         to_us,
         ETHER_TYPE, //
     },
-    Rig,
+    NetFixture,
     F_GUEST_CSUM,
     F_GUEST_TSO4,
     F_MRG_RXBUF, //
@@ -59,15 +59,15 @@ const MODES: [&[u32]; 4] = [
 mod suite {
     use super::*;
 
-    fn frames(rig: &Rig, nic: &Nic) -> Result {
+    fn frames(fixture: &NetFixture, nic: &Nic) -> Result {
         let capture = nic.capture(ETHER_TYPE)?;
         let before = nic.stats();
         let mut bytes = 0;
         for (i, len) in [60, 64, 129, 1000, 1514].into_iter().enumerate() {
-            check!(wait::until(5_000, || rig.fake.held(0) > 0));
+            check!(wait::until(5_000, || fixture.fake.held(0) > 0));
             let frame = to_us(i as u8, len)?;
             bytes += len as u64;
-            receive(&rig.fake, &[&rx_header(1), &frame], None)?;
+            receive(&fixture.fake, &[&rx_header(1), &frame], None)?;
             check!(arrived(&capture, i + 1));
             check!(last_is(&capture, &frame));
         }
@@ -75,7 +75,7 @@ mod suite {
         check_eq!(after.rx_packets, before.rx_packets + 5);
         check_eq!(after.rx_bytes, before.rx_bytes + bytes);
         check_eq!(after.rx_dropped, before.rx_dropped);
-        check_eq!(rig.fake.violations(), 0);
+        check_eq!(fixture.fake.violations(), 0);
         Ok(())
     }
 
@@ -89,10 +89,10 @@ mod suite {
             let mut features = KVec::new();
             features.extend_from_slice(MODES[2], GFP_KERNEL)?;
             features.extend_from_slice(layout, GFP_KERNEL)?;
-            let rig = Rig::with(&features)?;
-            let nic = rig.up()?;
-            check!(wait::until(5_000, || rig.fake.held(0) == 64));
-            frames(&rig, &nic)?;
+            let fixture = NetFixture::with(&features)?;
+            let nic = fixture.up()?;
+            check!(wait::until(5_000, || fixture.fake.held(0) == 64));
+            frames(&fixture, &nic)?;
         }
         Ok(())
     }
@@ -101,9 +101,10 @@ mod suite {
     #[test]
     fn frames_of_one_buffer() -> Result {
         for features in MODES {
-            let rig = Rig::with(features)?;
-            let nic = rig.up()?;
-            frames(&rig, &nic).inspect_err(|_| pr_err!("    # with features {:?}\n", features))?;
+            let fixture = NetFixture::with(features)?;
+            let nic = fixture.up()?;
+            frames(&fixture, &nic)
+                .inspect_err(|_| pr_err!("    # with features {:?}\n", features))?;
         }
         Ok(())
     }
@@ -111,13 +112,14 @@ mod suite {
     /// The same on each ring.
     #[test]
     fn frames_on_each_ring() -> Result {
-        for features in crate::bench::LAYOUTS {
+        for features in crate::fixture::LAYOUTS {
             let mut all = KVec::new();
             all.push(F_MRG_RXBUF, GFP_KERNEL)?;
             all.extend_from_slice(features, GFP_KERNEL)?;
-            let rig = Rig::with(&all)?;
-            let nic = rig.up()?;
-            frames(&rig, &nic).inspect_err(|_| pr_err!("    # with features {:?}\n", features))?;
+            let fixture = NetFixture::with(&all)?;
+            let nic = fixture.up()?;
+            frames(&fixture, &nic)
+                .inspect_err(|_| pr_err!("    # with features {:?}\n", features))?;
         }
         Ok(())
     }
@@ -127,12 +129,12 @@ mod suite {
     #[test]
     fn room_for_headers() -> Result {
         for features in MODES {
-            let rig = Rig::with(features)?;
-            let nic = rig.up()?;
+            let fixture = NetFixture::with(features)?;
+            let nic = fixture.up()?;
             let capture = nic.capture(ETHER_TYPE)?;
             for len in [100, 1514, 1400] {
-                check!(wait::until(5_000, || rig.fake.held(0) > 0));
-                receive(&rig.fake, &[&rx_header(1), &to_us(1, len)?], None)?;
+                check!(wait::until(5_000, || fixture.fake.held(0) > 0));
+                receive(&fixture.fake, &[&rx_header(1), &to_us(1, len)?], None)?;
                 check!(wait::until(5_000, || capture.pop().is_some()));
                 check!(capture.headroom() >= 32);
             }
@@ -144,13 +146,13 @@ mod suite {
     #[test]
     fn many() -> Result {
         for features in MODES {
-            let rig = Rig::with(features)?;
-            let nic = rig.up()?;
+            let fixture = NetFixture::with(features)?;
+            let nic = fixture.up()?;
             let capture = nic.capture(ETHER_TYPE)?;
             for i in 0..300usize {
-                check!(wait::until(5_000, || rig.fake.held(0) > 0));
+                check!(wait::until(5_000, || fixture.fake.held(0) > 0));
                 let frame = to_us(i as u8, 64 + i)?;
-                receive(&rig.fake, &[&rx_header(1), &frame], None)?;
+                receive(&fixture.fake, &[&rx_header(1), &frame], None)?;
                 check!(wait::until(5_000, || !capture.is_empty()));
                 let got = capture.pop().ok_or(ENODATA)?;
                 check!(got[..] == frame[..]);
@@ -162,35 +164,35 @@ mod suite {
     /// A frame in two buffers, and one in three.
     #[test]
     fn merged() -> Result {
-        let rig = Rig::with(&[F_MRG_RXBUF])?;
-        let nic = rig.up()?;
+        let fixture = NetFixture::with(&[F_MRG_RXBUF])?;
+        let nic = fixture.up()?;
         let capture = nic.capture(ETHER_TYPE)?;
         let frame = to_us(9, 1400)?;
         let (one, rest) = frame.split_at(500);
-        check!(rig.fake.held(0) >= 5);
-        rig.fake.finish_silently(0, |chain| {
+        check!(fixture.fake.held(0) >= 5);
+        fixture.fake.finish_silently(0, |chain| {
             let _ = chain.write(0, &rx_header(2));
             let _ = chain.write(12, one);
             virtio_fake::Action::Complete(512)
         })?;
-        receive(&rig.fake, &[rest], None)?;
+        receive(&fixture.fake, &[rest], None)?;
         check!(arrived(&capture, 1));
         check!(last_is(&capture, &frame));
 
         let (two, three) = rest.split_at(300);
-        rig.fake.finish_silently(0, |chain| {
+        fixture.fake.finish_silently(0, |chain| {
             let _ = chain.write(0, &rx_header(3));
             let _ = chain.write(12, one);
             virtio_fake::Action::Complete(512)
         })?;
-        rig.fake.finish_silently(0, |chain| {
+        fixture.fake.finish_silently(0, |chain| {
             let _ = chain.write(0, two);
             virtio_fake::Action::Complete(300)
         })?;
-        receive(&rig.fake, &[three], None)?;
+        receive(&fixture.fake, &[three], None)?;
         check!(arrived(&capture, 2));
         check!(last_is(&capture, &frame));
-        still_works(&rig, &capture)
+        still_works(&fixture, &capture)
     }
 
     /// Of a device that is given memory by mapping it, which may still write a buffer when it is a
@@ -198,15 +200,15 @@ mod suite {
     #[test]
     fn mapped() -> Result {
         for features in [&[][..], &[F_MRG_RXBUF]] {
-            let rig = Rig::mapped(Addresses::Marked, features)?;
-            let nic = rig.up()?;
+            let fixture = NetFixture::mapped(Addresses::Marked, features)?;
+            let nic = fixture.up()?;
             let capture = nic.capture(ETHER_TYPE)?;
             let frame = to_us(1, 1400)?;
-            receive(&rig.fake, &[&rx_header(1), &frame], None)?;
+            receive(&fixture.fake, &[&rx_header(1), &frame], None)?;
             check!(arrived(&capture, 1));
             check!(last_is(&capture, &frame));
             check!(capture.linear() <= 14 + 128);
-            frames(&rig, &nic)?;
+            frames(&fixture, &nic)?;
         }
         Ok(())
     }
@@ -216,20 +218,20 @@ mod suite {
     #[test]
     fn merged_by_the_stack() -> Result {
         for len in [1000, 74, 1] {
-            let rig = Rig::with(&[F_GUEST_CSUM, F_MRG_RXBUF])?;
-            let nic = rig.up()?;
+            let fixture = NetFixture::with(&[F_GUEST_CSUM, F_MRG_RXBUF])?;
+            let nic = fixture.up()?;
             let capture = nic.capture(0x0800)?;
             // The device checked the checksum.
             let mut header = rx_header(1);
             header[0] = 2;
             let (first, last) = (tcp_to_us(1, 1400)?, tcp_to_us(1401, len)?);
-            check!(rig.fake.held(0) >= 2);
-            rig.fake.finish_silently(0, |chain| {
+            check!(fixture.fake.held(0) >= 2);
+            fixture.fake.finish_silently(0, |chain| {
                 let _ = chain.write(0, &header);
                 let _ = chain.write(12, &first);
                 virtio_fake::Action::Complete(12 + first.len() as u32)
             })?;
-            receive(&rig.fake, &[&header, &last], None)?;
+            receive(&fixture.fake, &[&header, &last], None)?;
             check!(arrived(&capture, 1));
             let packet = capture.pop().ok_or(ENODATA)?;
             check_eq!(packet.len(), first.len() + len);
@@ -276,27 +278,27 @@ mod suite {
     #[test]
     fn h098_no_buffers() -> Result {
         let frame = to_us(1, 64)?;
-        let rig = Rig::with(&[F_MRG_RXBUF])?;
-        let nic = rig.up()?;
+        let fixture = NetFixture::with(&[F_MRG_RXBUF])?;
+        let nic = fixture.up()?;
         let capture = nic.capture(ETHER_TYPE)?;
-        receive(&rig.fake, &[&rx_header(0), &frame], None)?;
+        receive(&fixture.fake, &[&rx_header(0), &frame], None)?;
         wait::pause(20);
         check!(capture.is_empty());
-        still_works(&rig, &capture)
+        still_works(&fixture, &capture)
     }
 
     /// Merged out of more buffers than there are.
     #[test]
     fn h099_too_many_buffers() -> Result {
         let frame = to_us(1, 64)?;
-        let rig = Rig::with(&[F_MRG_RXBUF])?;
-        let nic = rig.up()?;
+        let fixture = NetFixture::with(&[F_MRG_RXBUF])?;
+        let nic = fixture.up()?;
         let capture = nic.capture(ETHER_TYPE)?;
-        receive(&rig.fake, &[&rx_header(65535), &frame], None)?;
+        receive(&fixture.fake, &[&rx_header(65535), &frame], None)?;
         check!(wait::until(5_000, || nic.stats().rx_length_errors > 0));
         check_eq!(nic.stats().rx_dropped, 1);
         check!(capture.is_empty());
-        still_works(&rig, &capture)
+        still_works(&fixture, &capture)
     }
 
     /// Merged with a buffer that nothing was written to, or too much: the frame has a hole. The
@@ -305,20 +307,20 @@ mod suite {
     fn h096_wrong_second_buffer() -> Result {
         for len in [0, 4_000_000_000] {
             let frame = to_us(1, 500)?;
-            let rig = Rig::with(&[F_MRG_RXBUF])?;
-            let nic = rig.up()?;
+            let fixture = NetFixture::with(&[F_MRG_RXBUF])?;
+            let nic = fixture.up()?;
             let capture = nic.capture(ETHER_TYPE)?;
-            rig.fake.finish_silently(0, |chain| {
+            fixture.fake.finish_silently(0, |chain| {
                 let _ = chain.write(0, &rx_header(2));
                 let _ = chain.write(12, &frame);
                 virtio_fake::Action::Complete(512)
             })?;
-            receive(&rig.fake, &[], Some(len))?;
+            receive(&fixture.fake, &[], Some(len))?;
             check!(wait::until(5_000, || nic.stats().rx_length_errors > 0));
             check_eq!(nic.stats().rx_length_errors, 1);
             check_eq!(nic.stats().rx_dropped, 1);
             check!(capture.is_empty());
-            still_works(&rig, &capture)?;
+            still_works(&fixture, &capture)?;
         }
         Ok(())
     }
@@ -387,15 +389,15 @@ mod suite {
     /// left to it: taken, as what it says fits the frame.
     #[test]
     fn checksum_not_negotiated() -> Result {
-        let rig = Rig::with(&[F_MRG_RXBUF])?;
-        let nic = rig.up()?;
+        let fixture = NetFixture::with(&[F_MRG_RXBUF])?;
+        let nic = fixture.up()?;
         let capture = nic.capture(ETHER_TYPE)?;
         let frame = to_us(1, 200)?;
         let mut header = rx_header(1);
         header[0] = 1;
         header[6..8].copy_from_slice(&u16::to_le_bytes(34));
         header[8..10].copy_from_slice(&u16::to_le_bytes(16));
-        receive(&rig.fake, &[&header, &frame], None)?;
+        receive(&fixture.fake, &[&header, &frame], None)?;
         check!(arrived(&capture, 1));
         check!(last_is(&capture, &frame));
         check_eq!(nic.stats().rx_frame_errors, 0);
@@ -413,15 +415,15 @@ mod suite {
         ] {
             for len in [100, 800] {
                 for (flags, summed) in [(0, 0), (2, 1), (1, 3)] {
-                    let rig = Rig::with(features)?;
-                    let nic = rig.up()?;
+                    let fixture = NetFixture::with(features)?;
+                    let nic = fixture.up()?;
                     let capture = nic.capture(ETHER_TYPE)?;
                     let frame = to_us(1, len)?;
                     let mut header = rx_header(1);
                     header[0] = flags;
                     header[6] = 34;
                     header[8] = 16;
-                    receive(&rig.fake, &[&header, &frame], None)?;
+                    receive(&fixture.fake, &[&header, &frame], None)?;
                     check!(arrived(&capture, 1));
                     check!(last_is(&capture, &frame));
                     check_eq!(capture.summed(), summed);
@@ -436,24 +438,24 @@ mod suite {
     #[test]
     fn reaps_transmitted() -> Result {
         'modes: for features in MODES {
-            let rig = Rig::with(features)?;
-            let nic = rig.up()?;
+            let fixture = NetFixture::with(features)?;
+            let nic = fixture.up()?;
             let capture = nic.capture(ETHER_TYPE)?;
-            rig.card.hold_tx(true);
+            fixture.fake_nic.hold_tx(true);
             for _ in 0..20 {
                 nic.send(&from_us(1, 200)?, 0, Offload::default())?;
-                check!(wait::until(5_000, || rig.fake.held(1) > 0));
+                check!(wait::until(5_000, || fixture.fake.held(1) > 0));
                 let before = nic.stats().tx_packets;
-                while rig.fake.held(1) > 0 {
-                    rig.fake.finish_silently(1, |_| Action::Complete(0))?;
+                while fixture.fake.held(1) > 0 {
+                    fixture.fake.finish_silently(1, |_| Action::Complete(0))?;
                 }
                 wait::pause(20);
-                if rig.fake.held(1) > 0 {
+                if fixture.fake.held(1) > 0 {
                     // The stack has sent something of its own meanwhile.
                     continue;
                 }
                 check_eq!(nic.stats().tx_packets, before);
-                still_works(&rig, &capture)?;
+                still_works(&fixture, &capture)?;
                 check!(wait::until(5_000, || nic.stats().tx_packets > before));
                 continue 'modes;
             }
@@ -465,13 +467,13 @@ mod suite {
     /// A header length that makes no sense is a hint, and ignored.
     #[test]
     fn h105_bogus_header_length() -> Result {
-        let rig = Rig::with(&[F_MRG_RXBUF])?;
-        let nic = rig.up()?;
+        let fixture = NetFixture::with(&[F_MRG_RXBUF])?;
+        let nic = fixture.up()?;
         let capture = nic.capture(ETHER_TYPE)?;
         let frame = to_us(1, 200)?;
         let mut header = rx_header(1);
         header[2..4].copy_from_slice(&[0xff; 2]);
-        receive(&rig.fake, &[&header, &frame], None)?;
+        receive(&fixture.fake, &[&header, &frame], None)?;
         check!(arrived(&capture, 1));
         check!(last_is(&capture, &frame));
         Ok(())
@@ -480,20 +482,20 @@ mod suite {
     /// Interrupts without reason, and one that gets lost while another comes.
     #[test]
     fn interrupts() -> Result {
-        let rig = Rig::with(&[F_MRG_RXBUF])?;
-        let nic = rig.up()?;
+        let fixture = NetFixture::with(&[F_MRG_RXBUF])?;
+        let nic = fixture.up()?;
         let capture = nic.capture(ETHER_TYPE)?;
         for _ in 0..50 {
-            rig.fake.interrupt(0)?;
+            fixture.fake.interrupt(0)?;
         }
-        still_works(&rig, &capture)?;
-        rig.fake.fault(|f| f.swallow_interrupts = 1);
+        still_works(&fixture, &capture)?;
+        fixture.fake.fault(|f| f.swallow_interrupts = 1);
         let frame = to_us(5, 100)?;
-        receive(&rig.fake, &[&rx_header(1), &frame], None)?;
-        receive(&rig.fake, &[&rx_header(1), &frame], None)?;
+        receive(&fixture.fake, &[&rx_header(1), &frame], None)?;
+        receive(&fixture.fake, &[&rx_header(1), &frame], None)?;
         check!(wait::until(5_000, || capture.len() == 3 || {
             // By index, the driver asked for the first of the two only.
-            let _ = rig.fake.interrupt(0);
+            let _ = fixture.fake.interrupt(0);
             false
         }));
         Ok(())

@@ -3,10 +3,10 @@
 //! Transmit queues that are stopped, as the card does not get on, and how they go on.
 
 use super::{
-    card::Card,
+    fake_nic::FakeNic,
     frame::from_us,
     Config,
-    Rig,
+    NetFixture,
     F_MAC,
     F_STATUS,
     ID, //
@@ -31,51 +31,51 @@ fn send(nic: &Nic) -> Result {
 }
 
 /// Sends until the queue is stopped, to a card that keeps what it gets from then on.
-fn fill(rig: &Rig, nic: &Nic) -> Result<usize> {
-    rig.card.hold_tx(true);
+fn fill(fixture: &NetFixture, nic: &Nic) -> Result<usize> {
+    fixture.fake_nic.hold_tx(true);
     let mut taken = 0;
     while send(nic).is_ok() {
         taken += 1;
         check!(taken <= 64);
     }
     check!(taken > 0);
-    check!(wait::until(5_000, || rig.fake.held(TX) >= taken));
+    check!(wait::until(5_000, || fixture.fake.held(TX) >= taken));
     Ok(taken)
 }
 
 /// Has the card transmit what it kept, with interrupts or without.
-fn transmit(rig: &Rig, interrupts: bool) -> Result {
-    rig.card.hold_tx(false);
-    while rig.fake.held(TX) > 0 {
+fn transmit(fixture: &NetFixture, interrupts: bool) -> Result {
+    fixture.fake_nic.hold_tx(false);
+    while fixture.fake.held(TX) > 0 {
         if interrupts {
-            rig.fake.finish(TX, |_| Action::Complete(0))?;
+            fixture.fake.finish(TX, |_| Action::Complete(0))?;
         } else {
-            rig.fake.finish_silently(TX, |_| Action::Complete(0))?;
+            fixture.fake.finish_silently(TX, |_| Action::Complete(0))?;
         }
     }
     Ok(())
 }
 
 /// Checks that frames are sent, within a time, and none was dropped.
-fn goes_on(rig: &Rig, nic: &Nic, millis: u32) -> Result {
-    goes_on_after_pause(rig, nic, millis)?;
+fn goes_on(fixture: &NetFixture, nic: &Nic, millis: u32) -> Result {
+    goes_on_after_pause(fixture, nic, millis)?;
     check_eq!(nic.stats().tx_dropped, 0);
     Ok(())
 }
 
 /// Checks that frames are sent, within a time. The stack drops frames of its own while an interface
 /// that was taken up has no carrier, or no queue discipline yet.
-fn goes_on_after_pause(rig: &Rig, nic: &Nic, millis: u32) -> Result {
+fn goes_on_after_pause(fixture: &NetFixture, nic: &Nic, millis: u32) -> Result {
     check!(wait::until(millis, || send(nic).is_ok()));
-    check!(wait::until(5_000, || rig.card.sent() == 1));
-    check_eq!(rig.fake.violations(), 0);
+    check!(wait::until(5_000, || fixture.fake_nic.sent() == 1));
+    check_eq!(fixture.fake.violations(), 0);
     Ok(())
 }
 
 /// The interface, up, with transmitted packets looked for in one of two ways.
-fn up(rig: &Rig, tx_frames: u32) -> Result<Nic> {
-    rig.nic()?.set_tx_frames(tx_frames)?;
-    rig.up()
+fn up(fixture: &NetFixture, tx_frames: u32) -> Result<Nic> {
+    fixture.nic()?.set_tx_frames(tx_frames)?;
+    fixture.up()
 }
 
 /// Whether the kernel has no netpoll, which a test is skipped for.
@@ -95,11 +95,11 @@ mod suite {
     #[test]
     fn full_ring() -> Result {
         for tx_frames in [1, 0] {
-            let rig = Rig::with(&[])?;
-            let nic = up(&rig, tx_frames)?;
-            fill(&rig, &nic)?;
-            transmit(&rig, true)?;
-            goes_on(&rig, &nic, 5_000)?;
+            let fixture = NetFixture::with(&[])?;
+            let nic = up(&fixture, tx_frames)?;
+            fill(&fixture, &nic)?;
+            transmit(&fixture, true)?;
+            goes_on(&fixture, &nic, 5_000)?;
         }
         Ok(())
     }
@@ -108,15 +108,15 @@ mod suite {
     #[test]
     fn lost_interrupt() -> Result {
         for tx_frames in [1, 0] {
-            let rig = Rig::with(&[])?;
-            let nic = up(&rig, tx_frames)?;
-            fill(&rig, &nic)?;
-            let kicks = rig.fake.traffic(TX).kicks;
-            transmit(&rig, false)?;
+            let fixture = NetFixture::with(&[])?;
+            let nic = up(&fixture, tx_frames)?;
+            fill(&fixture, &nic)?;
+            let kicks = fixture.fake.traffic(TX).kicks;
+            transmit(&fixture, false)?;
             check!(wait::until(20_000, || nic.stats().tx_errors > 0));
-            goes_on(&rig, &nic, 5_000)?;
+            goes_on(&fixture, &nic, 5_000)?;
             // In case that it was the notification which got lost, too.
-            check!(rig.fake.traffic(TX).kicks > kicks);
+            check!(fixture.fake.traffic(TX).kicks > kicks);
         }
         Ok(())
     }
@@ -126,16 +126,16 @@ mod suite {
     #[test]
     fn over_down() -> Result {
         for (before, after) in [(1, 1), (1, 0), (0, 1), (0, 0)] {
-            let rig = Rig::with(&[])?;
-            let nic = up(&rig, before)?;
-            fill(&rig, &nic)?;
+            let fixture = NetFixture::with(&[])?;
+            let nic = up(&fixture, before)?;
+            fill(&fixture, &nic)?;
             nic.set_up(false)?;
-            transmit(&rig, true)?;
+            transmit(&fixture, true)?;
             nic.set_tx_frames(after)?;
             nic.set_up(true)?;
             check!(wait::until(5_000, || nic.state().carrier));
             // Without a timeout of the watchdog, which would help after some seconds.
-            goes_on_after_pause(&rig, &nic, 2_000)?;
+            goes_on_after_pause(&fixture, &nic, 2_000)?;
             check_eq!(nic.stats().tx_errors, 0);
         }
         Ok(())
@@ -151,15 +151,15 @@ mod suite {
             (Nic::set_present, 1),
             (Nic::set_present, 0),
         ] {
-            let rig = Rig::with(&[])?;
-            let nic = up(&rig, tx_frames)?;
-            fill(&rig, &nic)?;
+            let fixture = NetFixture::with(&[])?;
+            let nic = up(&fixture, tx_frames)?;
+            fill(&fixture, &nic)?;
             set_in_use(&nic, false)?;
-            transmit(&rig, true)?;
+            transmit(&fixture, true)?;
             wait::pause(50);
             check!(nic.state().tx_stopped);
             set_in_use(&nic, true)?;
-            goes_on_after_pause(&rig, &nic, 2_000)?;
+            goes_on_after_pause(&fixture, &nic, 2_000)?;
             check_eq!(nic.stats().tx_errors, 0);
         }
         Ok(())
@@ -169,19 +169,19 @@ mod suite {
     #[test]
     fn over_lost_link() -> Result {
         for tx_frames in [1, 0] {
-            let rig = Rig::new(Config::default(), &[F_MAC, F_STATUS], 2)?;
-            let nic = up(&rig, tx_frames)?;
-            fill(&rig, &nic)?;
+            let fixture = NetFixture::new(Config::default(), &[F_MAC, F_STATUS], 2)?;
+            let nic = up(&fixture, tx_frames)?;
+            fill(&fixture, &nic)?;
             for up in [0, 1] {
-                rig.fake.set_config(6, &[up, 0]);
-                rig.fake.config_interrupt();
+                fixture.fake.set_config(6, &[up, 0]);
+                fixture.fake.config_interrupt();
                 check!(wait::until(5_000, || nic.state().carrier == (up != 0)));
             }
             // The queues are seen to after the carrier.
             wait::pause(50);
             check!(send(&nic).is_err());
-            transmit(&rig, true)?;
-            goes_on(&rig, &nic, 5_000)?;
+            transmit(&fixture, true)?;
+            goes_on(&fixture, &nic, 5_000)?;
         }
         Ok(())
     }
@@ -190,24 +190,24 @@ mod suite {
     #[test]
     fn small_ring() -> Result {
         for size in [4, 16] {
-            let card = Card::new(2, false)?;
+            let fake_nic = FakeNic::new(2, false)?;
             let spec = Spec::new(ID)
                 .features(&[F_MAC])
                 .config(&Config::default().0)?
                 .queues(1, 64)?
                 .queues(1, size)?;
-            let fake = Fake::new(spec, card.clone())?;
+            let fake = Fake::new(spec, fake_nic.clone())?;
             fake.set_auto(true);
             let plug = Some(fake.plug()?);
             check!(fake.is_bound());
-            let rig = Rig::around(card, fake, plug);
+            let fixture = NetFixture::around(fake_nic, fake, plug);
             for tx_frames in [1, 0] {
-                let nic = up(&rig, tx_frames)?;
-                let before = rig.card.sent();
+                let nic = up(&fixture, tx_frames)?;
+                let before = fixture.fake_nic.sent();
                 for _ in 0..50 {
                     check!(wait::until(2_000, || send(&nic).is_ok()));
                 }
-                check!(wait::until(5_000, || rig.card.sent() == before + 50));
+                check!(wait::until(5_000, || fixture.fake_nic.sent() == before + 50));
                 nic.set_up(false)?;
             }
         }
@@ -220,17 +220,17 @@ mod suite {
         if lacks_netpoll() {
             return Ok(());
         }
-        let rig = Rig::with(&[])?;
-        let nic = up(&rig, 1)?;
-        fill(&rig, &nic)?;
+        let fixture = NetFixture::with(&[])?;
+        let nic = up(&fixture, 1)?;
+        fill(&fixture, &nic)?;
         nic.netpoll(None);
-        let interrupts = rig.fake.traffic(TX).handled;
-        transmit(&rig, true)?;
-        check!(rig.fake.traffic(TX).handled > interrupts);
-        goes_on(&rig, &nic, 2_000)?;
+        let interrupts = fixture.fake.traffic(TX).handled;
+        transmit(&fixture, true)?;
+        check!(fixture.fake.traffic(TX).handled > interrupts);
+        goes_on(&fixture, &nic, 2_000)?;
 
-        fill(&rig, &nic)?;
-        transmit(&rig, false)?;
+        fill(&fixture, &nic)?;
+        transmit(&fixture, false)?;
         nic.netpoll(None);
         check!(send(&nic).is_ok());
         Ok(())
@@ -243,11 +243,11 @@ mod suite {
         if lacks_netpoll() {
             return Ok(());
         }
-        let rig = Rig::with(&[])?;
-        let nic = up(&rig, 1)?;
-        fill(&rig, &nic)?;
+        let fixture = NetFixture::with(&[])?;
+        let nic = up(&fixture, 1)?;
+        fill(&fixture, &nic)?;
         nic.netpoll(Some(0));
-        transmit(&rig, true)?;
-        goes_on(&rig, &nic, 2_000)
+        transmit(&fixture, true)?;
+        goes_on(&fixture, &nic, 2_000)
     }
 }

@@ -6,8 +6,8 @@
 mod hostile;
 
 use super::{
-    card::Card,
     device,
+    fake_nic::FakeNic,
     frame::{
         from_us,
         tcp,
@@ -15,7 +15,7 @@ use super::{
         TCP_START, //
     },
     Config,
-    Rig,
+    NetFixture,
     F_CSUM,
     F_HOST_TSO4,
     F_MAC,
@@ -37,8 +37,8 @@ use virtio_fake::{
 };
 
 /// Waits until the card has sent so many frames of ours.
-fn sent(card: &Card, count: usize) -> bool {
-    wait::until(5_000, || card.sent() >= count) && card.sent() == count
+fn sent(fake_nic: &FakeNic, count: usize) -> bool {
+    wait::until(5_000, || fake_nic.sent() >= count) && fake_nic.sent() == count
 }
 
 #[kunit_tests(rust_virtio_net_tx)]
@@ -48,16 +48,16 @@ mod suite {
     /// Frames of several sizes, behind a header of zeroes, on each ring.
     #[test]
     fn h117_frames() -> Result {
-        for features in crate::bench::LAYOUTS {
-            let rig = Rig::with(features)?;
-            let nic = rig.up()?;
+        for features in crate::fixture::LAYOUTS {
+            let fixture = NetFixture::with(features)?;
+            let nic = fixture.up()?;
             for (i, len) in [60, 64, 1000, 1514].into_iter().enumerate() {
                 let frame = from_us(i as u8, len)?;
                 nic.send(&frame, 0, Offload::default())?;
-                check!(sent(&rig.card, i + 1));
-                check!(rig.card.has_sent(i, &[0; 12], &frame));
+                check!(sent(&fixture.fake_nic, i + 1));
+                check!(fixture.fake_nic.has_sent(i, &[0; 12], &frame));
             }
-            check_eq!(rig.fake.violations(), 0);
+            check_eq!(fixture.fake.violations(), 0);
         }
         Ok(())
     }
@@ -65,17 +65,17 @@ mod suite {
     /// H008: devices that count what they read: there is nothing to write, so nobody looks.
     #[test]
     fn h008_wrong_lengths() -> Result {
-        for ring in crate::bench::FORMATS {
+        for ring in crate::fixture::FORMATS {
             for len in [112, u32::MAX] {
-                let rig = Rig::with(ring)?;
-                let nic = rig.up()?;
-                rig.card.set_tx_len(len);
+                let fixture = NetFixture::with(ring)?;
+                let nic = fixture.up()?;
+                fixture.fake_nic.set_tx_len(len);
                 messages::logged(CUT);
                 for i in 0..100 {
                     let frame = from_us(i, 100)?;
                     nic.send(&frame, 0, Offload::default())?;
-                    check!(sent(&rig.card, usize::from(i) + 1));
-                    check!(rig.card.has_sent(i.into(), &[0; 12], &frame));
+                    check!(sent(&fixture.fake_nic, usize::from(i) + 1));
+                    check!(fixture.fake_nic.has_sent(i.into(), &[0; 12], &frame));
                 }
                 check_eq!(messages::logged(CUT), 0);
             }
@@ -86,12 +86,12 @@ mod suite {
     /// A legacy device without merged buffers has a header of 10 bytes.
     #[test]
     fn h117_legacy_header() -> Result {
-        if let Some(rig) = Rig::legacy(&[F_MAC])? {
-            let nic = rig.up()?;
+        if let Some(fixture) = NetFixture::legacy(&[F_MAC])? {
+            let nic = fixture.up()?;
             let frame = from_us(1, 100)?;
             nic.send(&frame, 0, Offload::default())?;
-            check!(sent(&rig.card, 1));
-            check!(rig.card.has_sent(0, &[0; 10], &frame));
+            check!(sent(&fixture.fake_nic, 1));
+            check!(fixture.fake_nic.has_sent(0, &[0; 10], &frame));
         }
         Ok(())
     }
@@ -101,25 +101,25 @@ mod suite {
     #[test]
     fn pieces() -> Result {
         let frame = from_us(1, 500)?;
-        let rig = Rig::with(&[])?;
-        rig.up()?.send(&frame, 0, Offload::default())?;
-        check!(sent(&rig.card, 1));
-        check_eq!(rig.card.pieces(0), Some(1));
+        let fixture = NetFixture::with(&[])?;
+        fixture.up()?.send(&frame, 0, Offload::default())?;
+        check!(sent(&fixture.fake_nic, 1));
+        check_eq!(fixture.fake_nic.pieces(0), Some(1));
         for (features, pieces) in [(&[F_MAC][..], 2), (&[F_MAC, 27], 1)] {
-            let card = Card::new(2, false)?;
-            card.set_header_len(10);
+            let fake_nic = FakeNic::new(2, false)?;
+            fake_nic.set_header_len(10);
             let spec = Spec::new(ID)
                 .legacy()
                 .features(features)
                 .config(&Config::default().0)?
                 .queues(2, 64)?;
-            let fake = Fake::new(spec, card.clone())?;
+            let fake = Fake::new(spec, fake_nic.clone())?;
             fake.set_auto(true);
             let plug = Some(fake.plug()?);
-            let rig = Rig::around(card, fake, plug);
-            rig.up()?.send(&frame, 0, Offload::default())?;
-            check!(sent(&rig.card, 1));
-            check_eq!(rig.card.pieces(0), Some(pieces));
+            let fixture = NetFixture::around(fake_nic, fake, plug);
+            fixture.up()?.send(&frame, 0, Offload::default())?;
+            check!(sent(&fixture.fake_nic, 1));
+            check_eq!(fixture.fake_nic.pieces(0), Some(pieces));
         }
         Ok(())
     }
@@ -132,22 +132,22 @@ mod suite {
             messages::skip(c"the driver is no module");
             return Ok(());
         }
-        let rig = Rig::with(&[])?;
-        let nic = rig.up()?;
-        rig.card.hold_tx(true);
+        let fixture = NetFixture::with(&[])?;
+        let nic = fixture.up()?;
+        fixture.fake_nic.hold_tx(true);
         for _ in 0..20 {
             let let_go = Nic::let_go();
             nic.send(&from_us(1, 200)?, 0, Offload::default())?;
             // It may be with the device for long.
             check_eq!(Nic::let_go(), let_go + 1);
-            check!(wait::until(5_000, || rig.fake.held(1) > 0));
+            check!(wait::until(5_000, || fixture.fake.held(1) > 0));
             let before = nic.stats().tx_packets;
-            while rig.fake.held(1) > 0 {
-                rig.fake.finish(1, |_| Action::Complete(0))?;
+            while fixture.fake.held(1) > 0 {
+                fixture.fake.finish(1, |_| Action::Complete(0))?;
             }
-            rig.fake.interrupt(1)?;
+            fixture.fake.interrupt(1)?;
             wait::pause(20);
-            if rig.fake.held(1) > 0 {
+            if fixture.fake.held(1) > 0 {
                 // The stack has sent something of its own meanwhile.
                 continue;
             }
@@ -162,15 +162,15 @@ mod suite {
     /// With NAPI, the sender of a frame has it until the device is done with it.
     #[test]
     fn holds_the_sender() -> Result {
-        let rig = Rig::with(&[])?;
-        let nic = rig.up()?;
-        rig.card.hold_tx(true);
+        let fixture = NetFixture::with(&[])?;
+        let nic = fixture.up()?;
+        fixture.fake_nic.hold_tx(true);
         let let_go = Nic::let_go();
         nic.send(&from_us(1, 200)?, 0, Offload::default())?;
-        check!(wait::until(5_000, || rig.fake.held(1) > 0));
+        check!(wait::until(5_000, || fixture.fake.held(1) > 0));
         check_eq!(Nic::let_go(), let_go);
-        while rig.fake.held(1) > 0 {
-            rig.fake.finish(1, |_| Action::Complete(0))?;
+        while fixture.fake.held(1) > 0 {
+            fixture.fake.finish(1, |_| Action::Complete(0))?;
         }
         check!(wait::until(5_000, || Nic::let_go() == let_go + 1));
         Ok(())
@@ -180,12 +180,12 @@ mod suite {
     /// sent.
     #[test]
     fn no_mapping_for_now() -> Result {
-        let rig = Rig::mapped(Addresses::Marked, &[])?;
-        let nic = rig.up()?;
+        let fixture = NetFixture::mapped(Addresses::Marked, &[])?;
+        let nic = fixture.up()?;
         let (before, let_go) = (nic.stats(), Nic::let_go());
-        rig.fake.limit_maps(Some(0));
+        fixture.fake.limit_maps(Some(0));
         nic.send(&from_us(1, 200)?, 0, Offload::default())?;
-        rig.fake.limit_maps(None);
+        fixture.fake.limit_maps(None);
         check_eq!(Nic::let_go(), let_go + 1);
         let after = nic.stats();
         check!(after.tx_dropped > before.tx_dropped);
@@ -195,24 +195,24 @@ mod suite {
         );
         let frame = from_us(2, 200)?;
         nic.send(&frame, 0, Offload::default())?;
-        check!(sent(&rig.card, 1));
-        check!(rig.card.has_sent(0, &[0; 12], &frame));
+        check!(sent(&fixture.fake_nic, 1));
+        check!(fixture.fake_nic.has_sent(0, &[0; 12], &frame));
         Ok(())
     }
 
     /// A checksum left to the device: where it starts and where it goes.
     #[test]
     fn checksum() -> Result {
-        let rig = Rig::with(&[F_CSUM])?;
-        let nic = rig.up()?;
+        let fixture = NetFixture::with(&[F_CSUM])?;
+        let nic = fixture.up()?;
         let frame = tcp(100)?;
         let offload = Offload {
             csum: Some((TCP_START, TCP_CSUM)),
             ..Offload::default()
         };
         nic.send(&frame, 0, offload)?;
-        check!(sent(&rig.card, 1));
-        let header = rig.card.header(0).ok_or(ENODATA)?;
+        check!(sent(&fixture.fake_nic, 1));
+        let header = fixture.fake_nic.header(0).ok_or(ENODATA)?;
         check_eq!(header, [1, 0, 0, 0, 0, 0, 34, 0, 16, 0, 0, 0]);
         Ok(())
     }
@@ -220,31 +220,31 @@ mod suite {
     /// A device that completes no checksums gets complete ones.
     #[test]
     fn checksum_unoffered() -> Result {
-        let rig = Rig::with(&[])?;
-        let nic = rig.up()?;
+        let fixture = NetFixture::with(&[])?;
+        let nic = fixture.up()?;
         let offload = Offload {
             csum: Some((TCP_START, TCP_CSUM)),
             ..Offload::default()
         };
         nic.send(&tcp(100)?, 0, offload)?;
-        check!(sent(&rig.card, 1));
-        check_eq!(rig.card.header(0).ok_or(ENODATA)?, [0; 12]);
+        check!(sent(&fixture.fake_nic, 1));
+        check_eq!(fixture.fake_nic.header(0).ok_or(ENODATA)?, [0; 12]);
         Ok(())
     }
 
     /// A segment that the device is to cut.
     #[test]
     fn segmentation() -> Result {
-        let rig = Rig::with(&[F_CSUM, F_HOST_TSO4])?;
-        let nic = rig.up()?;
+        let fixture = NetFixture::with(&[F_CSUM, F_HOST_TSO4])?;
+        let nic = fixture.up()?;
         let frame = tcp(5000)?;
         let offload = Offload {
             csum: Some((TCP_START, TCP_CSUM)),
             gso_size: 1448,
         };
         nic.send(&frame, 0, offload)?;
-        check!(sent(&rig.card, 1));
-        let header = rig.card.header(0).ok_or(ENODATA)?;
+        check!(sent(&fixture.fake_nic, 1));
+        let header = fixture.fake_nic.header(0).ok_or(ENODATA)?;
         check_eq!(header[0], 1);
         check_eq!(header[1], 1);
         // A hint: at least the headers.
@@ -259,16 +259,16 @@ mod suite {
     /// A device that cuts nothing gets pieces.
     #[test]
     fn segmentation_unoffered() -> Result {
-        let rig = Rig::with(&[F_CSUM])?;
-        let nic = rig.up()?;
+        let fixture = NetFixture::with(&[F_CSUM])?;
+        let nic = fixture.up()?;
         let offload = Offload {
             csum: Some((TCP_START, TCP_CSUM)),
             gso_size: 1448,
         };
         nic.send(&tcp(5000)?, 0, offload)?;
-        check!(sent(&rig.card, 4));
+        check!(sent(&fixture.fake_nic, 4));
         for i in 0..4 {
-            check_eq!(rig.card.header(i).ok_or(ENODATA)?[1], 0);
+            check_eq!(fixture.fake_nic.header(i).ok_or(ENODATA)?[1], 0);
         }
         Ok(())
     }
@@ -277,8 +277,8 @@ mod suite {
     #[test]
     fn many() -> Result {
         for features in [&[][..], &[F_MRG_RXBUF], &[34, 29]] {
-            let rig = Rig::with(features)?;
-            let nic = rig.up()?;
+            let fixture = NetFixture::with(features)?;
+            let nic = fixture.up()?;
             let mut count = 0;
             for i in 0..300usize {
                 let frame = from_us(i as u8, 64 + i)?;
@@ -286,14 +286,16 @@ mod suite {
                 check!(done);
                 count += 1;
             }
-            check!(sent(&rig.card, count));
+            check!(sent(&fixture.fake_nic, count));
             for i in 0..300usize {
-                check!(rig.card.has_sent(i, &[0; 12], &from_us(i as u8, 64 + i)?));
+                check!(fixture
+                    .fake_nic
+                    .has_sent(i, &[0; 12], &from_us(i as u8, 64 + i)?));
             }
             // Completions are counted when the driver looks at them.
             check!(wait::until(5_000, || {
                 let stats = nic.stats();
-                (stats.tx_packets, stats.tx_bytes) == rig.card.count()
+                (stats.tx_packets, stats.tx_bytes) == fixture.fake_nic.count()
             }));
             check_eq!(nic.stats().tx_dropped, 0);
         }
@@ -303,16 +305,16 @@ mod suite {
     /// Two queues, each with its own frames.
     #[test]
     fn two_queues() -> Result {
-        let (card, fake) = device(Config::default().pairs(2), &[F_MAC, 17, 22], 5)?;
+        let (fake_nic, fake) = device(Config::default().pairs(2), &[F_MAC, 17, 22], 5)?;
         let plug = Some(fake.plug()?);
         check!(fake.is_bound());
-        let rig = Rig::around(card, fake, plug);
-        let nic: Nic = rig.up()?;
+        let fixture = NetFixture::around(fake_nic, fake, plug);
+        let nic: Nic = fixture.up()?;
         nic.set_pairs(2)?;
-        let before = rig.fake.traffic(3).kicks;
+        let before = fixture.fake.traffic(3).kicks;
         nic.send(&from_us(1, 64)?, 1, Offload::default())?;
-        check!(sent(&rig.card, 1));
-        check!(rig.fake.traffic(3).kicks > before);
+        check!(sent(&fixture.fake_nic, 1));
+        check!(fixture.fake.traffic(3).kicks > before);
         let beyond = nic.send(&from_us(1, 64)?, 2, Offload::default());
         check_eq!(beyond, Err(EINVAL));
         Ok(())

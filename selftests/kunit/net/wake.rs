@@ -3,9 +3,9 @@
 //! Cards that were reset, and forgot what they were told.
 
 use super::{
-    card::Answer,
+    fake_nic::Answer,
     lacks_vlans,
-    Rig,
+    NetFixture,
     F_GUEST_CSUM,
     F_MAC, //
 };
@@ -26,8 +26,8 @@ const MQ: u8 = 4;
 const OFFLOADS: u8 = 5;
 
 /// Resets a card with the driver bound to it.
-fn reset(rig: &Rig, meanwhile: impl FnOnce()) -> Result {
-    let plug: &Plug = rig.plug.as_ref().ok_or(ENODEV)?;
+fn reset(fixture: &NetFixture, meanwhile: impl FnOnce()) -> Result {
+    let plug: &Plug = fixture.plug.as_ref().ok_or(ENODEV)?;
     plug.reset_prepare()?;
     meanwhile();
     plug.reset_done()
@@ -43,28 +43,32 @@ mod suite {
         if lacks_vlans() {
             return Ok(());
         }
-        let rig = Rig::with_settings()?;
-        let nic = rig.up()?;
+        let fixture = NetFixture::with_settings()?;
+        let nic = fixture.up()?;
         nic.set_pairs(3)?;
         nic.set_mac(OTHER_MAC)?;
         nic.set_promiscuous(true)?;
-        check!(wait::until(5_000, || rig.card.was_told(RX, 0, &[1])));
+        check!(wait::until(5_000, || fixture.fake_nic.was_told(
+            RX,
+            0,
+            &[1]
+        )));
         nic.set_vlan(5, true)?;
         nic.set_vlan(6, true)?;
         nic.set_vlan(6, false)?;
         nic.set_gro_hw(false)?;
-        let pairs = rig.card.commands(MQ, 0);
+        let pairs = fixture.fake_nic.commands(MQ, 0);
         let (mut told, mut buffers) = (0, 0);
-        reset(&rig, || {
-            (told, buffers) = (rig.card.told(), rig.card.buffers())
+        reset(&fixture, || {
+            (told, buffers) = (fixture.fake_nic.told(), fixture.fake_nic.buffers())
         })?;
-        check_eq!(rig.card.commands(MQ, 0), pairs + 1);
-        check!(rig.card.was_told(MQ, 0, &3u16.to_le_bytes()));
-        check!(rig.card.was_told(MAC, 1, &OTHER_MAC));
-        check!(rig.card.was_told(RX, 0, &[1]));
-        check!(rig.card.was_told(VLAN, 0, &5u16.to_le_bytes()));
+        check_eq!(fixture.fake_nic.commands(MQ, 0), pairs + 1);
+        check!(fixture.fake_nic.was_told(MQ, 0, &3u16.to_le_bytes()));
+        check!(fixture.fake_nic.was_told(MAC, 1, &OTHER_MAC));
+        check!(fixture.fake_nic.was_told(RX, 0, &[1]));
+        check!(fixture.fake_nic.was_told(VLAN, 0, &5u16.to_le_bytes()));
         let csum = 1u64 << F_GUEST_CSUM;
-        check!(rig.card.was_told(OFFLOADS, 0, &csum.to_le_bytes()));
+        check!(fixture.fake_nic.was_told(OFFLOADS, 0, &csum.to_le_bytes()));
         // No buffer had come by then to receive packets in.
         for (class, number) in [
             (MQ, 0),
@@ -74,12 +78,12 @@ mod suite {
             (VLAN, 0),
             (OFFLOADS, 0),
         ] {
-            let around = rig.card.around(told, class, number);
+            let around = fixture.fake_nic.around(told, class, number);
             check_eq!(around.ok_or(ENODATA)?.1, buffers);
         }
-        check!(wait::until(5_000, || rig.card.buffers() > buffers));
+        check!(wait::until(5_000, || fixture.fake_nic.buffers() > buffers));
         check!(nic.state().carrier);
-        check_eq!(rig.fake.violations(), 0);
+        check_eq!(fixture.fake.violations(), 0);
         nic.set_vlan(5, false)?;
         nic.set_promiscuous(false)
     }
@@ -88,18 +92,18 @@ mod suite {
     #[test]
     fn refused_in_part() -> Result {
         for class in [MQ, MAC, RX] {
-            let rig = Rig::with_settings()?;
-            let nic = rig.up()?;
+            let fixture = NetFixture::with_settings()?;
+            let nic = fixture.up()?;
             nic.set_pairs(3)?;
             nic.set_mac(OTHER_MAC)?;
             let counts = || {
                 [(MQ, 0), (MAC, 0), (MAC, 1), (RX, 0), (RX, 1)]
-                    .map(|(class, number)| rig.card.commands(class, number))
+                    .map(|(class, number)| fixture.fake_nic.commands(class, number))
             };
             let mut before = [0; 5];
-            reset(&rig, || {
+            reset(&fixture, || {
                 before = counts();
-                rig.card.answer_class(class, Answer::Ack(1));
+                fixture.fake_nic.answer_class(class, Answer::Ack(1));
             })?;
             for (now, before) in counts().into_iter().zip(before) {
                 check!(now > before);
@@ -117,12 +121,12 @@ mod suite {
     /// A legacy card whose address is in its configuration.
     #[test]
     fn legacy_address() -> Result {
-        if let Some(rig) = Rig::legacy(&[F_MAC])? {
-            let nic = rig.nic()?;
+        if let Some(fixture) = NetFixture::legacy(&[F_MAC])? {
+            let nic = fixture.nic()?;
             nic.set_mac(OTHER_MAC)?;
-            check_eq!(rig.fake.config::<6>(0), OTHER_MAC);
-            reset(&rig, || rig.fake.set_config(0, &super::super::MAC))?;
-            check_eq!(rig.fake.config::<6>(0), OTHER_MAC);
+            check_eq!(fixture.fake.config::<6>(0), OTHER_MAC);
+            reset(&fixture, || fixture.fake.set_config(0, &super::super::MAC))?;
+            check_eq!(fixture.fake.config::<6>(0), OTHER_MAC);
             check_eq!(nic.state().mac, OTHER_MAC);
         }
         Ok(())

@@ -8,7 +8,7 @@ use super::{
     refused, //
 };
 use crate::{
-    bench::{
+    fixture::{
         on_bench,
         on_each_layout,
         Setup, //

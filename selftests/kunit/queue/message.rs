@@ -2,7 +2,7 @@
 
 //! Messages, in the one queue of a device.
 
-use crate::bench::LAYOUTS;
+use crate::fixture::LAYOUTS;
 use kernel::{
     alloc::KVec,
     device::Bound,

@@ -4,7 +4,7 @@
 
 use super::add_some;
 use crate::{
-    bench::{
+    fixture::{
         on_bench,
         on_each_layout,
         Setup,
@@ -179,10 +179,10 @@ mod suite {
                 features: &[RING_RESET, RING_PACKED],
                 ..Setup::default()
             },
-            |bench, fake, _, mut queues| {
+            |bound, fake, _, mut queues| {
                 let drops = DropCounter::new()?;
                 let mut vq = queues.take::<TestBuffer>(0)?;
-                bench.answer_when_served();
+                bound.answer_when_served();
                 add_some(&mut vq, 0, 6, &drops)?;
                 vq.kick();
                 check_eq!(fake.serve(0)?, 6);

@@ -13,8 +13,8 @@ use super::{
     use_one,
     RINGS, //
 };
-use crate::bench::{
-    Bench,
+use crate::fixture::{
+    BoundDevice,
     Setup, //
 };
 use kernel::{
@@ -38,9 +38,14 @@ use virtio_fake::{
 };
 
 /// Adds more buffers without a kick than a 16-bit index counts.
-fn adds_without_a_kick(bench: &Bench, fake: &Fake, dev: &Device<Bound>, _queues: Queues) -> Result {
+fn adds_without_a_kick(
+    bound: &BoundDevice,
+    fake: &Fake,
+    dev: &Device<Bound>,
+    _queues: Queues,
+) -> Result {
     let mut vq = fake.c_queue(0)?;
-    bench.answer_when_served();
+    bound.answer_when_served();
     vq.disable_cb();
     let mut buffers = KVec::new();
     for number in 0..8 {

@@ -11,7 +11,7 @@ use super::{
     use_one,
     RINGS, //
 };
-use crate::bench::Setup;
+use crate::fixture::Setup;
 use kernel::prelude::*;
 use virtio_fake::{
     Action,
@@ -113,12 +113,12 @@ mod suite {
     /// Callbacks off, and on again without losing what was used meanwhile (R8).
     #[test]
     fn callbacks_off_and_on() -> Result {
-        on_each(Setup::default, |bench, fake, _, _queues| {
+        on_each(Setup::default, |bound, fake, _, _queues| {
             let mut vq = fake.c_queue(0)?;
             post(&mut vq, fake, 0, 4)?;
             check!(vq.enable_cb());
             use_one(fake)?;
-            check_eq!(bench.callbacks(), 1);
+            check_eq!(bound.callbacks(), 1);
             vq.disable_cb();
             check!(!vq.enable_cb());
             vq.disable_cb();
@@ -129,7 +129,7 @@ mod suite {
             let armed = vq.enable_cb_prepare();
             check!(!vq.poll(armed));
             use_one(fake)?;
-            check_eq!(bench.callbacks(), 2);
+            check_eq!(bound.callbacks(), 2);
             check!(vq.poll(armed));
             check_eq!(get(&mut vq)?.buffer.number(), 1);
             check!(vq.enable_cb());
@@ -146,18 +146,18 @@ mod suite {
     /// (R9, R35).
     #[test]
     fn shared_interrupt() -> Result {
-        on_each(Setup::default, |bench, fake, dev, _queues| {
+        on_each(Setup::default, |bound, fake, dev, _queues| {
             let mut vq = fake.c_queue(0)?;
             check!(!vq.interrupt());
             post(&mut vq, fake, 0, 2)?;
             check!(!vq.interrupt());
             fake.finish_silently(0, |_| Action::Complete(1))?;
-            check_eq!(bench.callbacks(), 0);
+            check_eq!(bound.callbacks(), 0);
             check!(vq.interrupt());
-            check_eq!(bench.callbacks(), 1);
+            check_eq!(bound.callbacks(), 1);
             vq.declare_broken();
             check!(vq.interrupt());
-            check_eq!(bench.callbacks(), 1);
+            check_eq!(bound.callbacks(), 1);
             vq.unbreak();
             check_eq!(get(&mut vq)?.buffer.number(), 0);
             check!(!vq.interrupt());
@@ -172,13 +172,13 @@ mod suite {
         on(
             &[RINGS[1], RINGS[4], RINGS[7], RINGS[10]],
             Setup::default,
-            |bench, fake, _, _queues| {
+            |bound, fake, _, _queues| {
                 let mut vq = fake.c_queue(0)?;
                 // The first interrupt of a device is unconditional.
                 post(&mut vq, fake, 0, 1)?;
                 use_one(fake)?;
                 check!(vq.get()?.is_some());
-                let before = bench.callbacks();
+                let before = bound.callbacks();
                 post(&mut vq, fake, 1, 6)?;
                 // C's packed ring asks by index only once callbacks were off.
                 vq.disable_cb();
@@ -186,11 +186,11 @@ mod suite {
                 for _ in 0..4 {
                     use_one(fake)?;
                 }
-                check_eq!(bench.callbacks(), before);
+                check_eq!(bound.callbacks(), before);
                 for _ in 0..2 {
                     use_one(fake)?;
                 }
-                check_eq!(bench.callbacks(), before + 1);
+                check_eq!(bound.callbacks(), before + 1);
                 // It passed what was asked for.
                 check!(!vq.enable_cb_delayed());
                 for _ in 0..6 {
@@ -209,7 +209,7 @@ mod suite {
         on(
             &[RINGS[1], RINGS[7]],
             Setup::default,
-            |bench, fake, dev, _queues| {
+            |bound, fake, dev, _queues| {
                 let mut vq = fake.c_queue(0)?;
                 let event = || fake.inject(0, |ring| ring.split()?.read_used_event());
                 post(&mut vq, fake, 0, 4)?;
@@ -221,7 +221,7 @@ mod suite {
                 // With callbacks on, each buffer that is taken asks for one at the next.
                 check_eq!(event()?, 3);
                 use_one(fake)?;
-                check_eq!(bench.callbacks(), 4);
+                check_eq!(bound.callbacks(), 4);
                 vq.disable_cb();
                 check_eq!(event()?, 3);
                 check_eq!(get(&mut vq)?.buffer.number(), 3);
@@ -295,18 +295,18 @@ mod suite {
         on(
             &[RINGS[0], RINGS[3], RINGS[6], RINGS[9]],
             Setup::default,
-            |bench, fake, _, _queues| {
+            |bound, fake, _, _queues| {
                 check!(!fake.negotiated(EVENT_IDX));
                 let mut vq = fake.c_queue(0)?;
                 post(&mut vq, fake, 0, 3)?;
                 vq.disable_cb();
                 use_one(fake)?;
-                check_eq!(bench.callbacks(), 0);
+                check_eq!(bound.callbacks(), 0);
                 check!(!vq.enable_cb());
                 use_one(fake)?;
-                check_eq!(bench.callbacks(), 1);
+                check_eq!(bound.callbacks(), 1);
                 use_one(fake)?;
-                check_eq!(bench.callbacks(), 2);
+                check_eq!(bound.callbacks(), 2);
                 for _ in 0..3 {
                     check!(vq.get()?.is_some());
                 }

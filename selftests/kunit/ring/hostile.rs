@@ -21,7 +21,7 @@ use super::{
     CUT,
     DISABLED, //
 };
-use crate::bench::{
+use crate::fixture::{
     Body,
     Setup, //
 };

@@ -14,7 +14,7 @@ use super::{
     use_one,
     RINGS, //
 };
-use crate::bench::{
+use crate::fixture::{
     on_bench,
     Setup, //
 };
@@ -287,22 +287,22 @@ mod suite {
                 mapping: Some(Addresses::Marked),
                 ..Setup::default()
             },
-            |bench, fake, _, _queues| {
+            |bound, fake, _, _queues| {
                 let mut vq = fake.c_queue(0)?;
                 for size in [4, 8, 2] {
-                    let (callbacks, before) = (bench.callbacks(), fake.traffic(0));
+                    let (callbacks, before) = (bound.callbacks(), fake.traffic(0));
                     // The first memory that is freed is that of the tables, with the ring in
                     // between.
                     fake.use_late(0)?;
                     let (result, _) = vq.reset(Some(size))?;
                     result?;
-                    check_eq!(bench.callbacks(), callbacks);
+                    check_eq!(bound.callbacks(), callbacks);
                     let spurious = fake.traffic(0).spurious - before.spurious;
                     check_eq!((fake.traffic(0).handled, spurious), (before.handled, 1));
                     check!(vq.get()?.is_none());
                     post(&mut vq, fake, 5, 1)?;
                     use_one(fake)?;
-                    check_eq!(bench.callbacks(), callbacks + 1);
+                    check_eq!(bound.callbacks(), callbacks + 1);
                     check_eq!(get(&mut vq)?.buffer.number(), 5);
                 }
                 Ok(())

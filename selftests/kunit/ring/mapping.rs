@@ -11,7 +11,7 @@ use super::{
     on_each,
     refused, //
 };
-use crate::bench::{
+use crate::fixture::{
     on_bench,
     Setup, //
 };
@@ -96,8 +96,8 @@ mod suite {
     /// write.
     #[test]
     fn in_its_direction() -> Result {
-        on_each(two, |bench, fake, _, mut queues| {
-            bench.answer_when_served();
+        on_each(two, |bound, fake, _, mut queues| {
+            bound.answer_when_served();
             let mut vq = fake.c_queue(0)?;
             for (how, out, in_) in [
                 (AddFn::Lists, 2, 0),

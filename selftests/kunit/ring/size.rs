@@ -9,7 +9,7 @@ use super::{
     on,
     post, //
 };
-use crate::bench::Setup;
+use crate::fixture::Setup;
 use kernel::prelude::*;
 use virtio_fake::{
     messages,

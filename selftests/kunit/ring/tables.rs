@@ -13,7 +13,7 @@ use super::{
     use_one,
     RINGS, //
 };
-use crate::bench::Setup;
+use crate::fixture::Setup;
 use kernel::{
     prelude::*,
     sync::atomic::Relaxed, //

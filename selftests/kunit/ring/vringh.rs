@@ -7,7 +7,7 @@ use super::{
     get,
     on, //
 };
-use crate::bench::Setup;
+use crate::fixture::Setup;
 use kernel::prelude::*;
 use virtio::Virtqueue;
 use virtio_fake::{

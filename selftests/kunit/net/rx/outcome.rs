@@ -3,7 +3,7 @@
 //! The outcome of a frame that a device sends: it arrives, or is dropped and counted.
 
 use super::super::{
-    card::{
+    fake_nic::{
         receive,
         rx_header, //
     },
@@ -11,7 +11,7 @@ use super::super::{
         to_us,
         ETHER_TYPE, //
     },
-    Rig, //
+    NetFixture, //
 };
 use kernel::prelude::*;
 use virtio_fake::{
@@ -31,11 +31,11 @@ pub(super) fn last_is(capture: &Capture, frame: &[u8]) -> bool {
 }
 
 /// Receives a frame that is right, and checks that it arrives: the queue still works.
-pub(super) fn still_works(rig: &Rig, capture: &Capture) -> Result {
-    check!(wait::until(5_000, || rig.fake.held(0) > 0));
+pub(super) fn still_works(fixture: &NetFixture, capture: &Capture) -> Result {
+    check!(wait::until(5_000, || fixture.fake.held(0) > 0));
     let before = capture.len();
     let frame = to_us(0xee, 200)?;
-    receive(&rig.fake, &[&rx_header(1), &frame], None)?;
+    receive(&fixture.fake, &[&rx_header(1), &frame], None)?;
     check!(arrived(capture, before + 1));
     check!(last_is(capture, &frame));
     Ok(())
@@ -60,19 +60,19 @@ pub(super) fn refused(
     counted: fn(&NicStats) -> u64,
     drops: Option<u64>,
 ) -> Result {
-    let rig = Rig::with(features)?;
-    let nic = rig.up()?;
+    let fixture = NetFixture::with(features)?;
+    let nic = fixture.up()?;
     let capture = nic.capture(ETHER_TYPE)?;
     let before = nic.stats();
     let once = counted(&before) + 1;
-    receive(&rig.fake, parts, len)?;
+    receive(&fixture.fake, parts, len)?;
     check!(wait::until(5_000, || counted(&nic.stats()) >= once));
     check_eq!(counted(&nic.stats()), once);
     if let Some(drops) = drops {
         check_eq!(nic.stats().rx_dropped, before.rx_dropped + drops);
     }
     check!(capture.is_empty());
-    still_works(&rig, &capture)
+    still_works(&fixture, &capture)
 }
 
 /// Frames whose length was wrong.

@@ -68,14 +68,14 @@ struct State {
 
 /// The card.
 #[pin_data]
-pub(super) struct Card {
+pub(super) struct FakeNic {
     /// The control queue, if there is one.
     control: Option<usize>,
     #[pin]
     state: Mutex<State>,
 }
 
-impl Card {
+impl FakeNic {
     /// A card whose last queue is the control queue, if it has one.
     pub(super) fn new(queues: usize, control: bool) -> Result<Arc<Self>> {
         let state = State {
@@ -289,7 +289,7 @@ impl Card {
     }
 }
 
-impl Backend for Card {
+impl Backend for FakeNic {
     fn process(&self, queue: usize, chain: &mut Chain) -> Action {
         let action = if Some(queue) == self.control {
             self.command(chain)

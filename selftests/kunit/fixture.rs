@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A bound device with its queues, for a test to work on.
+//! A bound device with its queues, on which a test works.
 
 use kernel::{
     alloc::KVec,
@@ -32,14 +32,14 @@ use virtio_fake::{
     Spec, //
 };
 
-/// `outcome` of a [`Bench`] on which nothing ran.
+/// `outcome` of a [`BoundDevice`] on which nothing ran.
 const NOT_RUN: i32 = 1;
 
 /// The work that a test does with its queues, the device being ready.
-pub(crate) type Body = fn(&Bench, &Fake, &Device<Bound>, Queues) -> Result;
+pub(crate) type Body = fn(&BoundDevice, &Fake, &Device<Bound>, Queues) -> Result;
 
 /// Finds queues when its driver starts, and hands them to the test.
-pub(crate) struct Bench {
+pub(crate) struct BoundDevice {
     body: Body,
     queues: usize,
     ctx: bool,
@@ -52,7 +52,7 @@ pub(crate) struct Bench {
 /// Segments that a buffer of a test may have.
 pub(crate) const MAX_SEGMENTS: usize = 8;
 
-impl Bench {
+impl BoundDevice {
     /// Callbacks so far, of all queues.
     pub(crate) fn callbacks(&self) -> u64 {
         self.callbacks.load(Relaxed)
@@ -70,8 +70,8 @@ impl Bench {
     }
 }
 
-/// The device of a bench: keeps what it gets, or uses it up at once.
-struct Answers(Arc<Bench>);
+/// The backend of a [`BoundDevice`]: keeps what it gets, or uses it up at once.
+struct Answers(Arc<BoundDevice>);
 
 impl Backend for Answers {
     fn process(&self, _queue: usize, chain: &mut Chain) -> Action {
@@ -83,7 +83,7 @@ impl Backend for Answers {
     }
 }
 
-impl Scenario for Bench {
+impl Scenario for BoundDevice {
     fn start(&self, fake: &Fake, dev: &Device<Bound>) -> Result {
         let run = || {
             let specs = specs_of(self.queues, self.ctx, self.segments)?;
@@ -117,7 +117,7 @@ fn specs_of(count: usize, ctx: bool, segments: usize) -> Result<KVec<QueueSpec>>
     Ok(specs)
 }
 
-/// The parameters of a bench.
+/// The parameters of a [`BoundDevice`].
 pub(crate) struct Setup {
     /// Offered feature bits, besides `VIRTIO_F_VERSION_1`.
     pub(crate) features: &'static [u32],
@@ -152,10 +152,10 @@ impl Default for Setup {
     }
 }
 
-/// Runs a test on a bench; the driver must keep to the rules of the ring.
+/// Runs a test on a bound device; the driver must keep to the rules of the ring.
 pub(crate) fn on_bench(setup: Setup, body: Body) -> Result {
-    let bench = Arc::new(
-        Bench {
+    let bound = Arc::new(
+        BoundDevice {
             body,
             queues: setup.queues,
             ctx: setup.ctx,
@@ -166,7 +166,7 @@ pub(crate) fn on_bench(setup: Setup, body: Body) -> Result {
         },
         GFP_KERNEL,
     )?;
-    let mut spec = Spec::scripted(bench.clone())
+    let mut spec = Spec::scripted(bound.clone())
         .features(setup.features)
         .queues(setup.queues, setup.size)?;
     if setup.legacy {
@@ -175,12 +175,12 @@ pub(crate) fn on_bench(setup: Setup, body: Body) -> Result {
     if let Some(addresses) = setup.mapping {
         spec = spec.mapping(addresses);
     }
-    let fake = Fake::new(spec, Arc::new(Answers(bench.clone()), GFP_KERNEL)?)?;
+    let fake = Fake::new(spec, Arc::new(Answers(bound.clone()), GFP_KERNEL)?)?;
     fake.limit_areas(setup.largest_area);
     let plug = fake.plug()?;
     check!(fake.is_bound());
     drop(plug);
-    match bench.outcome.load(Relaxed) {
+    match bound.outcome.load(Relaxed) {
         0 => (),
         NOT_RUN => return Err(ENODEV),
         errno => return Err(Error::from_errno(errno)),
@@ -214,7 +214,7 @@ pub(crate) const FORMATS: [&[u32]; 4] = [
     &[virtio_fake::IN_ORDER, virtio_fake::RING_PACKED],
 ];
 
-/// Runs a test on a bench with each ring layout.
+/// Runs a test on a bound device with each ring layout.
 pub(crate) fn on_each_layout(body: Body) -> Result {
     for features in LAYOUTS {
         on_bench(
