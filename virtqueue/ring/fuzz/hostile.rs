@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A ring and a device that does what an input says: the body of the fuzz target, and of the test
-//! that runs the inputs that were kept.
+//! A ring, and a device that does what an input says: the body of the fuzz target, and of the test
+//! that runs the corpus.
 //!
-//! After any input: nothing panicked, no memory but that of the ring was accessed, each token came
-//! back once, at the latest when the ring was emptied, with its own id and a length that it has
-//! room for.
+//! After every input: no call panicked, the ring accessed no memory but its own, and each token
+//! came back once (at the latest when the ring was emptied), with its own id and a length that its
+//! buffer has room for.
 
 #[path = "memory.rs"]
 mod memory;
@@ -18,10 +18,10 @@ pub use rings::Layout;
 use rings::{make, Memory, Ring, Setup};
 use std::collections::HashMap;
 
-/// Calls of one input, at most.
+/// The largest number of calls for one input.
 const MOST: usize = 2000;
 
-/// An input, byte by byte; zeroes behind its end.
+/// An input, byte by byte. Behind its end there are zeroes.
 struct Input<'a>(&'a [u8]);
 
 impl Input<'_> {
@@ -37,7 +37,7 @@ impl Input<'_> {
         u16::from_le_bytes([self.byte(), self.byte()])
     }
 
-    /// A length: mostly a small one.
+    /// Returns a length, which is mostly small.
     fn len(&mut self) -> u32 {
         match self.byte() {
             byte @ 0..0xf0 => byte.into(),
@@ -48,14 +48,14 @@ impl Input<'_> {
 
 struct World {
     ring: Box<dyn Ring>,
-    // Behind the ring, which uses it until it is dropped.
+    // Declared after the ring, so that it is dropped after it.
     memory: Memory,
-    /// Token -> id, and bytes that the device may write.
+    /// Token -> id, and the number of bytes that the device may write.
     alive: HashMap<u32, (u16, u64)>,
     next: u32,
-    /// The index at which an honest device would be.
+    /// The index that an honest device would be at.
     used: u64,
-    /// Whether the device was reported.
+    /// The device was reported.
     told: bool,
 }
 
@@ -77,7 +77,7 @@ impl World {
         let out: Vec<u32> = (0..shape & 3).map(|_| input.len()).collect();
         let in_: Vec<u32> = (0..shape >> 2 & 7).map(|_| input.len()).collect();
         let n = (out.len() + in_.len()) as u16;
-        // What is said beforehand may be too little or too much.
+        // The number announced beforehand may be too small or too large.
         let claim = match shape >> 5 {
             0..=4 => n,
             5 => n + 1,
@@ -113,7 +113,7 @@ impl World {
         self.told = false;
     }
 
-    /// An honest device uses a buffer; which one, and how much it writes, may be lies.
+    /// An otherwise honest device uses a buffer. The id and the length may be wrong.
     fn uses(&mut self, input: &mut Input<'_>) {
         let (which, len) = (input.byte(), input.len());
         let mut ids: Vec<u16> = self.alive.values().map(|(id, _)| *id).collect();
@@ -134,7 +134,7 @@ impl World {
                 _ => 0,
             };
             desc.write16(entry + 14, flags.to_le());
-            // The rest of its chain, perhaps.
+            // Maybe a descriptor in the middle of its chain.
             self.used += u64::from(input.byte() & 3);
         } else {
             let entry = 4 + 8 * (at as usize % size);
@@ -145,7 +145,7 @@ impl World {
         }
     }
 
-    /// The device writes anywhere.
+    /// Lets the device write anywhere.
     fn scribbles(&mut self, input: &mut Input<'_>) {
         let Memory {
             desc,
@@ -169,7 +169,7 @@ impl World {
                 let all = std::iter::from_fn(|| self.ring.detach()).collect();
                 self.given_back(all);
                 if self.ring.broken().is_some() {
-                    // Nothing was out, so nothing has begun anew.
+                    // No buffer was outstanding, so the ring was not initialised again.
                     let all = self.ring.reset();
                     self.given_back(all);
                 }
@@ -257,7 +257,7 @@ impl World {
     }
 }
 
-/// The kind of ring that an input is for: its first byte.
+/// The kind of ring that an input is for, which is its first byte.
 pub fn layout(data: &[u8]) -> Layout {
     let first = data.first().copied().unwrap_or(0);
     Layout {
@@ -266,7 +266,7 @@ pub fn layout(data: &[u8]) -> Layout {
     }
 }
 
-/// Runs an input. Returns why the queue was broken at its end, if it was.
+/// Runs an input. Returns the reason if the queue was broken at its end.
 pub fn run(data: &[u8]) -> Option<Broken> {
     let input = &mut Input(data);
     input.byte();

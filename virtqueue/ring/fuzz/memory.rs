@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Memory that a ring shares with a hostile device, and a platform that holds the ring to it.
+//! Memory that a ring shares with a hostile device, and a platform that checks each access of the
+//! ring.
 
 use ring_core::{host::Host, Platform};
 use std::{
@@ -11,7 +12,7 @@ use std::{
     ptr::NonNull,
 };
 
-/// Memory of exactly so many bytes, aligned to 16.
+/// Memory of exactly as many bytes as were requested, aligned to 16.
 pub struct Area {
     base: NonNull<u8>,
     layout: Layout,
@@ -40,13 +41,13 @@ impl Area {
 
     pub fn read16(&self, offset: usize) -> u16 {
         assert!(offset % 2 == 0 && offset + 2 <= self.bytes());
-        // SAFETY: In the area.
+        // SAFETY: As asserted, the offset is in the area.
         unsafe { Host::load16(self.base.add(offset).cast().as_ptr()) }
     }
 
     pub fn write16(&self, offset: usize, value: u16) {
         assert!(offset % 2 == 0 && offset + 2 <= self.bytes());
-        // SAFETY: In the area.
+        // SAFETY: As asserted, the offset is in the area.
         unsafe { Host::store16(self.base.add(offset).cast().as_ptr(), value) };
     }
 
@@ -58,7 +59,7 @@ impl Area {
 
 impl Drop for Area {
     fn drop(&mut self) {
-        // SAFETY: Allocated in `new` with this layout.
+        // SAFETY: `new` allocated the memory with this layout.
         unsafe { dealloc(self.base.as_ptr(), self.layout) };
     }
 }
@@ -66,16 +67,16 @@ impl Drop for Area {
 /// The memory that the ring may access.
 #[derive(Default)]
 pub struct Limits {
-    /// Memory that it shares and writes.
+    /// Shared memory that the ring writes.
     pub own: Vec<Range<usize>>,
-    /// Memory that it shares and only reads, and writes when it starts.
+    /// Shared memory that the ring only reads, and writes when it is initialised.
     pub device: Vec<Range<usize>>,
-    /// Memory of its own that goes through the platform all the same.
+    /// Private memory of the ring that it accesses through the platform.
     pub private: Vec<Range<usize>>,
-    /// Whether it starts.
+    /// The ring is being initialised.
     pub starting: bool,
-    /// The changes to the values that are read from shared memory, two bytes at a time: the device
-    /// writes at that moment.
+    /// The changes to the values that are read from shared memory, two bytes at a time, as if the
+    /// device wrote at that moment.
     pub lies: VecDeque<u8>,
 }
 
@@ -88,7 +89,7 @@ fn contains(ranges: &[Range<usize>], at: usize, bytes: usize) -> bool {
     ranges.any(|range| range.contains(&at) && at + bytes <= range.end)
 }
 
-/// Checks an access for reading, and returns what the device changes.
+/// Checks an access for reading, and returns the bits that the device changes.
 fn reads(at: usize, bytes: usize) -> u32 {
     assert_eq!(at % bytes, 0, "alignment");
     LIMITS.with_borrow_mut(|limits| {
@@ -114,17 +115,18 @@ fn writes(at: usize, bytes: usize) {
     });
 }
 
-/// The platform of a ring at a hostile device.
+/// The platform of a ring with a hostile device.
 #[derive(Clone, Copy)]
 pub struct Hostile;
 
-// SAFETY: As `Host`; what a device changes is memory that it may write.
+// SAFETY: The accesses and barriers are those of `Host`. A device may write the memory that is
+// changed here.
 unsafe impl Platform for Hostile {
     const STORES_IN_ORDER: bool = Host::STORES_IN_ORDER;
 
     unsafe fn load16(ptr: *const u16) -> u16 {
         let change = reads(ptr.addr(), 2);
-        // SAFETY: It was just checked, and is writable.
+        // SAFETY: `ptr` was just checked to be in memory of the ring, which is writable.
         unsafe {
             let value = Host::load16(ptr) ^ change as u16;
             if change != 0 {
@@ -135,7 +137,7 @@ unsafe impl Platform for Hostile {
     }
     unsafe fn load32(ptr: *const u32) -> u32 {
         let change = reads(ptr.addr(), 4);
-        // SAFETY: It was just checked, and is writable.
+        // SAFETY: `ptr` was just checked to be in memory of the ring, which is writable.
         unsafe {
             let value = Host::load32(ptr) ^ change;
             if change != 0 {
@@ -146,17 +148,17 @@ unsafe impl Platform for Hostile {
     }
     unsafe fn store16(ptr: *mut u16, value: u16) {
         writes(ptr.addr(), 2);
-        // SAFETY: It was just checked.
+        // SAFETY: `ptr` was just checked to be in memory of the ring.
         unsafe { Host::store16(ptr, value) }
     }
     unsafe fn store32(ptr: *mut u32, value: u32) {
         writes(ptr.addr(), 4);
-        // SAFETY: It was just checked.
+        // SAFETY: `ptr` was just checked to be in memory of the ring.
         unsafe { Host::store32(ptr, value) }
     }
     unsafe fn store64(ptr: *mut u64, value: u64) {
         writes(ptr.addr(), 8);
-        // SAFETY: It was just checked.
+        // SAFETY: `ptr` was just checked to be in memory of the ring.
         unsafe { Host::store64(ptr, value) }
     }
     fn mb(_: bool) {}

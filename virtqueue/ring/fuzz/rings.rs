@@ -9,7 +9,7 @@ use ring_core::{
 };
 use std::{ops::Range, sync::Arc};
 
-/// Which ring.
+/// The kind of a ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Layout {
     pub packed: bool,
@@ -29,7 +29,7 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// From the first bytes of an input.
+    /// Reads a setup from the first bytes of an input.
     pub fn read(layout: Layout, bytes: [u8; 4]) -> Self {
         let [size, tables, rule, flags] = bytes;
         let size = if layout.packed {
@@ -72,8 +72,8 @@ impl Setup {
         }
     }
 
-    /// Bytes of the descriptors, of what the driver writes beside them, and of what the device
-    /// does; and of the tables.
+    /// Returns the sizes of the descriptors, of the area that the driver writes, of the area that
+    /// the device writes, and of the tables.
     fn bytes(&self) -> [usize; 4] {
         let size = usize::from(self.size);
         let tables = self.shape().bytes();
@@ -106,7 +106,7 @@ impl Memory {
         }
     }
 
-    /// From now on this is what may be accessed.
+    /// Sets the memory that may be accessed from now on.
     fn limit(&self, private: Range<usize>) {
         let own = [&self.desc, &self.driver, &self.tables];
         LIMITS.set(Limits {
@@ -118,7 +118,8 @@ impl Memory {
     }
 
     fn tables(&self) -> FixedTables {
-        // SAFETY: The area has as many bytes, and the owner of the ring keeps it.
+        // SAFETY: The area has `Shape::bytes` bytes, and the owner of the ring keeps it as long as
+        // the ring.
         unsafe { FixedTables::new(self.tables.ptr(), 0x1000, self.setup.shape()) }
     }
 
@@ -146,10 +147,10 @@ pub trait Ring {
     fn add(&mut self, token: u32, claim: u16, out: &[u32], in_: &[u32]) -> Result<u16, AddError>;
     fn publish(&mut self);
     fn kick(&mut self) -> bool;
-    /// Token, length, id.
+    /// Returns the token, the length, and the id.
     fn get(&mut self) -> Option<(u32, u32, u16)>;
     fn get_batch(&mut self, max: usize) -> Vec<(u32, u32, u16)>;
-    /// All that there is, and whether the queue is broken.
+    /// Returns all used buffers, and whether the queue is broken.
     fn drain(&mut self) -> (Vec<(u32, u32, u16)>, bool);
     fn enable(&mut self, how: u8) -> (bool, bool);
     fn disable(&mut self);
@@ -167,7 +168,7 @@ fn slots(size: u16) -> Box<[Slot<u32>]> {
     (0..size).map(|_| Slot::new()).collect()
 }
 
-/// Lets the ring write everything for once.
+/// Lets the ring write all memory while `f` runs.
 fn starting<R>(run: impl FnOnce() -> R) -> R {
     LIMITS.with_borrow_mut(|limits| limits.starting = true);
     let result = run();
@@ -182,7 +183,7 @@ macro_rules! ring {
             let start = Arc::as_ptr(&control).addr();
             memory.limit(start..start + size_of::<$control>());
             let setup = &memory.setup;
-            // SAFETY: The caller keeps the memory.
+            // SAFETY: The caller keeps the memory as long as the ring.
             let ring = starting(|| unsafe {
                 $ring::<Hostile, u32, _, _, IN_ORDER, _>::new(
                     memory.$memory(),
@@ -289,14 +290,14 @@ macro_rules! ring {
             }
 
             fn detach(&mut self) -> Option<(u32, u16)> {
-                // SAFETY: The device does something only when it is called.
+                // SAFETY: The device accesses memory only when it is called.
                 let unused = starting(|| unsafe { self.detach_unused() });
                 unused.map(|unused| (unused.token, unused.id))
             }
 
             fn reset(&mut self) -> Vec<(u32, u16)> {
                 let mut all = Vec::new();
-                // SAFETY: The device does something only when it is called.
+                // SAFETY: The device accesses memory only when it is called.
                 starting(|| unsafe { self.reset(|unused| all.push((unused.token, unused.id))) });
                 all
             }
@@ -304,14 +305,14 @@ macro_rules! ring {
             fn resize(&mut self, memory: &Memory) -> Vec<(u32, u16)> {
                 let (old, mut all) = (LIMITS.take(), Vec::new());
                 memory.limit(old.private[0].clone());
-                // The old memory is written once more, when it is emptied.
+                // The ring writes the old memory once more when it is emptied.
                 LIMITS.with_borrow_mut(|limits| {
                     limits.own.extend(old.own.iter().cloned());
                     limits.device.extend(old.device.iter().cloned());
                 });
                 let slots = slots(memory.setup.size);
-                // SAFETY: The device does something only when it is called; the caller keeps the
-                // memory, and the old one until this returns.
+                // SAFETY: The device accesses memory only when it is called. The caller keeps the
+                // memory, and the old memory until this returns.
                 let result = starting(|| unsafe {
                     self.resize(memory.$memory(), slots, memory.tables(), |unused| {
                         all.push((unused.token, unused.id))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The inputs that fuzzing has found (`fuzz/corpus.txt`), and random ones, without a fuzzer.
+//! The inputs that fuzzing has found (`fuzz/corpus.txt`), and random ones, run without a fuzzer.
 
 #[path = "../fuzz/hostile.rs"]
 mod hostile;
@@ -54,7 +54,7 @@ fn inputs_that_fuzzing_found() {
         let reason = run(&data).map(Broken::as_str);
         ends.entry(layout(&data)).or_default().insert(reason);
     }
-    // They have every end that a ring of each kind can come to.
+    // The inputs break a ring of each kind for every possible reason.
     for layout in ALL {
         let wanted = [
             Some(Broken::IdOutOfRange),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Devices that lie, in every way that a ring has: the queue is broken, told of once, and what the
-//! device has stays there until the ring is emptied.
+//! Devices that lie in every way that a ring allows. The queue is broken and reported once, and the
+//! outstanding buffers stay in the queue until it is emptied.
 
 mod common;
 
@@ -11,7 +11,7 @@ use std::collections::HashSet;
 
 const SEGMENT: (u64, u32) = (0x1000, 64);
 
-/// A ring of 8 with three buffers at the device.
+/// A ring of 8 descriptors with three outstanding buffers.
 fn three(setup: Setup) -> (Pair, Vec<Request>) {
     let mut p = setup.build();
     for token in 0..3 {
@@ -22,7 +22,8 @@ fn three(setup: Setup) -> (Pair, Vec<Request>) {
     (p, requests)
 }
 
-/// The queue is broken for that reason, which is told once, and gives `left` when it is emptied.
+/// Checks that the queue is broken for that reason, which is reported once, and that emptying it
+/// returns `left`.
 fn is_broken(p: &mut Pair, reason: Broken, left: &[u32]) {
     println!("{}: {}", p.setup, reason.as_str());
     assert_eq!(p.driver.get(), None);
@@ -31,14 +32,14 @@ fn is_broken(p: &mut Pair, reason: Broken, left: &[u32]) {
     assert_eq!(p.driver.take_report(), None);
     assert_eq!(p.driver.get(), None);
     assert_eq!(p.driver.take_report(), None);
-    // A driver that waits for more is told as well.
+    // A driver that waits for more buffers learns of it as well.
     assert!(p.driver.enable_cb() && p.driver.enable_cb_delayed());
     assert_eq!(p.driver.ask_cb(), [Callbacks::Broken; 2]);
     assert_eq!(usize::from(p.driver.in_flight()), left.len());
     assert_eq!(p.driver.reset(), left);
     assert_eq!(p.driver.broken(), Some(reason));
     p.driver.unbreak();
-    // As good as new.
+    // The queue works again.
     let mut device = p.setup.device(p.arena.clone());
     p.driver.add(9, &[SEGMENT], &[]).unwrap();
     assert!(p.driver.kick_prepare());
@@ -68,7 +69,7 @@ fn ids_that_the_device_does_not_have() {
     for setup in setups(8) {
         let (_, requests) = three(setup);
         for id in 0..8 {
-            // Not a head, and never given.
+            // A descriptor that is no head, and an id that was never used.
             if requests.iter().any(|request| request.id == id) {
                 continue;
             }
@@ -90,7 +91,7 @@ fn an_id_twice() {
     }
 }
 
-/// A length is cut to what there is room for, and the queue goes on.
+/// A length is cut to the room in the buffer, and the queue keeps working.
 #[test]
 fn more_written_than_there_is_room() {
     for setup in setups(8) {
@@ -101,7 +102,7 @@ fn more_written_than_there_is_room() {
             let got: Vec<_> = (0..2).map(|_| p.driver.get().unwrap()).collect();
             let seen = |i: usize| (got[i].token, got[i].claimed, got[i].len(), got[i].is_cut());
             assert_eq!((seen(0), seen(1)), ((0, len, 64, true), (1, 64, 64, false)));
-            // In a callback, and at the end of a batch: its others are used in full.
+            // In a callback, and for the last buffer of a batch: the others are used in full.
             let (mut p, requests) = three(setup);
             if setup.in_order {
                 p.device.push_batch(&requests, len);
@@ -116,7 +117,7 @@ fn more_written_than_there_is_room() {
             assert_eq!((cut, broken), (wanted, false), "{setup}");
             assert_eq!((p.driver.broken(), p.driver.take_report()), (None, None));
         }
-        // Nothing to write at all.
+        // A buffer without memory to write.
         let mut p = setup.build();
         p.driver.add(1, &[SEGMENT], &[]).unwrap();
         p.driver.publish();
@@ -137,7 +138,7 @@ fn index_further_than_there_are_buffers() {
             p.device.jump(n - 1);
             is_broken(&mut p, Broken::IndexJump, &[0, 1, 2]);
         }
-        // Also back.
+        // Also backwards.
         let (mut p, requests) = three(setup);
         p.device.push(&requests[0], 1);
         assert_eq!(p.driver.get().unwrap().token, 0);
@@ -150,12 +151,12 @@ fn index_further_than_there_are_buffers() {
 fn batches_that_are_none() {
     for setup in setups(8).into_iter().filter(|setup| setup.in_order) {
         if !setup.packed {
-            // Three by the id, one by the index.
+            // Three buffers by the id, one by the index.
             let (mut p, requests) = three(setup);
             p.device.forge(requests[2].id.into(), 1);
             is_broken(&mut p, Broken::WrongBatch, &[0, 1, 2]);
         }
-        // One by the id, three by the index: the entries of the others are old ones.
+        // One buffer by the id, three by the index: the entries of the other two are old ones.
         let (mut p, requests) = three(setup);
         p.device.push(&requests[0], 1);
         if !setup.packed {
@@ -167,7 +168,7 @@ fn batches_that_are_none() {
             }
             assert!(p.driver.broken().is_some() && more == 0);
         }
-        // An old one again in the middle.
+        // An old id again in the middle.
         let (mut p, requests) = three(setup);
         p.device.push_batch(&requests[..2], 1);
         p.device.forge(requests[0].id.into(), 1);
@@ -183,7 +184,7 @@ fn flags_where_nothing_was_given() {
         let mut p = setup.build();
         p.device.jump(8);
         assert_eq!(p.driver.get(), None);
-        // A driver that takes all until there is none comes to an end.
+        // A driver that takes buffers until there is none comes to an end.
         assert_eq!(p.driver.drain(), (Vec::new(), false));
         p.driver.disable_cb();
         assert!(p.driver.enable_cb() && p.driver.enable_cb_delayed());
@@ -197,7 +198,7 @@ fn an_index_where_nothing_was_given() {
     for setup in setups(8).into_iter().filter(|setup| !setup.packed) {
         let mut p = setup.build();
         p.device.jump(1);
-        // A driver that takes all there is gets to know of it, too.
+        // A driver that drains the queue learns of it, too.
         assert_eq!(p.driver.drain(), (Vec::new(), true));
         is_broken(&mut p, Broken::IndexJump, &[]);
     }
@@ -216,8 +217,8 @@ fn reserved_suppression_is_a_wish_to_be_notified() {
     }
 }
 
-/// Anything at all in the memory of the ring, again and again: no token is lost or given twice, no
-/// call fails or hangs.
+/// Random writes to the memory of the ring, again and again: no token is lost or returned twice,
+/// and no call panics or hangs.
 #[test]
 fn garbage() {
     for setup in setups(8) {

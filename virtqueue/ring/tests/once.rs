@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A value that the device writes is read once: a platform on which it changes after each read.
+//! Each value that the device writes is read once, on a platform where the value changes after each
+//! read.
 
 use ring_core::{
     host::{FixedTables, Host, Shape},
@@ -19,13 +20,13 @@ thread_local! {
     static READS: Cell<u32> = const { Cell::new(0) };
 }
 
-/// Counts a read, of which there are few in anything that is done once.
+/// Counts a read. A single operation does only few reads.
 fn count_read() {
     READS.set(READS.get() + 1);
     assert!(READS.get() < 1000, "read for ever");
 }
 
-/// Whether an address is in memory that the device writes.
+/// Returns whether an address is in memory that the device writes.
 fn is_shared(ptr: usize) -> bool {
     let (start, end) = RANGE.get();
     (start..end).contains(&ptr)
@@ -34,10 +35,11 @@ fn is_shared(ptr: usize) -> bool {
 #[derive(Clone, Copy)]
 struct Changing;
 
-// SAFETY: As that of `Host`; what changes is memory that a device may write.
+// SAFETY: The accesses and barriers are those of `Host`. A device may write the memory that is
+// changed here.
 unsafe impl Platform for Changing {
     unsafe fn load16(ptr: *const u16) -> u16 {
-        // SAFETY: By the safety requirements; the memory is writable.
+        // SAFETY: By the safety requirements, `ptr` is readable; the memory is writable too.
         unsafe {
             let value = Host::load16(ptr);
             if is_shared(ptr.addr()) {
@@ -48,7 +50,7 @@ unsafe impl Platform for Changing {
         }
     }
     unsafe fn load32(ptr: *const u32) -> u32 {
-        // SAFETY: By the safety requirements; the memory is writable.
+        // SAFETY: By the safety requirements, `ptr` is readable; the memory is writable too.
         unsafe {
             let value = Host::load32(ptr);
             if is_shared(ptr.addr()) {
@@ -94,7 +96,7 @@ fn tables(arena: &Arena) -> FixedTables {
     unsafe { FixedTables::new(arena.ptr(2048), 0, shape) }
 }
 
-/// Lets all of the arena change while `read` runs; returns how often it was read.
+/// Has every value in the arena change while `read` runs. Returns the number of reads of the arena.
 fn changing<R>(arena: &Arena, read: impl FnOnce() -> R) -> (R, u32) {
     let start = arena.ptr::<u8>(0).as_ptr().addr();
     READS.set(0);
@@ -107,15 +109,14 @@ fn changing<R>(arena: &Arena, read: impl FnOnce() -> R) -> (R, u32) {
 const OUT: &[(u64, u32)] = &[(1, 1)];
 const IN: &[(u64, u32)] = &[(2, 100), (3, 10)];
 
-/// Takes all that is used of one buffer, of which a device says in turn that it used it and that it
-/// did not.
+/// Drains a ring with one buffer, which the device in turn reports as used and as not used.
 fn drained<R>(arena: &Arena, drain: impl FnOnce() -> R) -> R {
     let (result, reads) = changing(arena, drain);
     assert!(reads <= 4, "twice, each with a look behind it: {reads}");
     result
 }
 
-/// Checks that a ring which is to be replaced is not looked at, whatever the device does meanwhile.
+/// Checks that a ring which is about to be replaced is not read, whatever the device does.
 macro_rules! check_not_looked_at {
     ($arena:expr, $ring:expr) => {
         let control = $ring.control();
@@ -203,7 +204,7 @@ fn packed<const IN_ORDER: bool>() {
 
     let id = ring.add(8, 3, &mut (OUT, IN)).unwrap();
     ring.publish();
-    // The next one is behind the three descriptors of the first.
+    // The next descriptor is behind the three of the first buffer.
     let at = if IN_ORDER { usize::from(id) } else { 3 };
     arena.write16(128 + 16 * at + 14, !(1u16 << 7 | 1 << 15).to_le());
     assert!(!drained(&arena, || ring.drain(|_| unreachable!())));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The demands of a ring on its platform: which barriers, and stores in which order.
+//! The barriers that a ring asks of its platform, and the order of its stores.
 
 use ring_core::{host::Host, packed, split, Config, NoTables, Packed, Platform, Slot, Split};
 use std::{cell::RefCell, sync::Arc};
@@ -12,7 +12,7 @@ use memory::Arena;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Event {
-    /// A store of so many bytes at an address.
+    /// A store of a number of bytes at an address.
     Store(usize, usize),
     Load(usize),
     Mb(bool),
@@ -28,7 +28,7 @@ fn log(event: Event) {
     LOG.with_borrow_mut(|log| log.push(event));
 }
 
-/// Runs a closure and returns what it did to the memory of an arena, at which offsets.
+/// Runs a closure. Returns its accesses to the memory of an arena, with their offsets.
 fn logged(arena: &Arena, run: impl FnOnce()) -> Vec<Event> {
     LOG.take();
     run();
@@ -44,11 +44,11 @@ fn logged(arena: &Arena, run: impl FnOnce()) -> Vec<Event> {
     events.collect()
 }
 
-/// A processor that stores eight bytes at once, or not.
+/// A processor that stores eight bytes at once, or in two halves.
 #[derive(Clone, Copy)]
 struct Logging<const WHOLE: bool, const ORDERED: bool>;
 
-// SAFETY: As `Host`.
+// SAFETY: The accesses and barriers are those of `Host`.
 unsafe impl<const WHOLE: bool, const ORDERED: bool> Platform for Logging<WHOLE, ORDERED> {
     const STORE64_IS_WHOLE: bool = WHOLE;
     const STORES_IN_ORDER: bool = ORDERED;
@@ -130,7 +130,7 @@ fn split_ring() {
             ring.add(7, 2, &mut (OUT, IN)).unwrap();
         });
         use Event::*;
-        // Two halves of two descriptors, and the entry.
+        // The two halves of two descriptors, and the entry.
         let wanted = [
             Store(0, 8),
             Store(8, 8),
@@ -187,7 +187,8 @@ fn packed_ring<const WHOLE: bool, const ORDERED: bool>(strong: bool, head: &[Eve
     let add = logged(&arena, || {
         ring.add(7, 2, &mut (OUT, IN)).unwrap();
     });
-    // All but the second half of the first, which is the last: at once, or before the kick.
+    // Every half but the second one of the first descriptor, which is written last: at once, or
+    // before the kick.
     let (at_once, later) = if ORDERED {
         (head, &[][..])
     } else {
@@ -208,7 +209,7 @@ fn packed_ring<const WHOLE: bool, const ORDERED: bool>(strong: bool, head: &[Eve
     ring.disable_cb();
     let enable = logged(&arena, || assert!(ring.enable_cb()));
     assert_eq!(enable, [Store(2, 2), Mb(strong), Load(128 + 32 + 12)]);
-    // Where nothing is in flight, nothing can be used: nobody needs to look again.
+    // With no outstanding buffer none can be used: no barrier is needed to look again.
     ring.disable_cb();
     let drain = logged(&arena, || assert!(!ring.drain(|_| ())));
     assert_eq!(drain, [Load(128 + 32 + 12), Store(2, 2)]);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The split ring against the device side of rust-vmm, in any interleaving of the two: data
-//! arrives both ways, each buffer comes back once, and nobody waits in vain.
+//! The split ring against the device side of rust-vmm, in any interleaving of the two: data arrives
+//! both ways, each buffer comes back once, and no side waits in vain.
 
 use proptest::prelude::*;
 use ring_core::{
@@ -18,9 +18,9 @@ use std::{
 use virtio_queue::{Queue, QueueT};
 use vm_memory::{Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryMmap};
 
-/// Bytes of one segment.
+/// The number of bytes of one segment.
 const SEGMENT: u32 = 32;
-/// Most segments of a buffer.
+/// The largest number of segments of a buffer.
 const SEGMENTS: u64 = 6;
 
 type Mmap = GuestMemoryMmap<()>;
@@ -28,19 +28,19 @@ type Ring = Split<Host, u64, Box<[Slot<u64>]>, Arc<Control<Host>>, false, FixedT
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// Adds a buffer with segments to read and to write.
+    /// Adds a buffer with segments to read and segments to write.
     Add(usize, usize),
-    /// Notifies the device if it wants to know.
+    /// Notifies the device if it wants that.
     Kick,
-    /// The device, if awake, takes one buffer.
+    /// The device, if it is awake, takes one buffer.
     Pop,
-    /// The device uses one of those that it has.
+    /// The device uses one of the buffers that it has taken.
     Use(usize),
-    /// The driver takes what is there.
+    /// The driver takes all used buffers.
     Get,
-    /// The same, with callbacks on afterwards.
+    /// The driver takes all used buffers, and enables callbacks afterwards.
     Drain,
-    /// The driver switches callbacks off, or on and sleeps; delayed or not.
+    /// The driver disables callbacks, or enables them, delayed or not, and sleeps.
     Disable,
     Sleep(bool),
 }
@@ -65,17 +65,17 @@ struct World {
     event_idx: bool,
     /// The device waits for a notification.
     device_sleeps: bool,
-    /// The driver waits for an interrupt; how many used buffers may pass before.
+    /// The driver waits for an interrupt; the number of used buffers that may pass before.
     driver_sleeps: Option<u16>,
-    /// Heads, and bytes to write.
+    /// Heads, and the number of bytes to write.
     with_device: Vec<(u16, usize)>,
     /// Token -> segments to read and to write.
     outstanding: HashMap<u64, (usize, usize)>,
     free_areas: Vec<u64>,
     areas_base: u64,
-    /// Used and not taken.
+    /// The number of buffers that were used and not taken.
     used: u16,
-    /// Added and not published.
+    /// The number of buffers that were added and not published.
     unpublished: usize,
 }
 
@@ -177,7 +177,7 @@ impl World {
 
     fn kick(&mut self) {
         let kick = self.ring.kick_prepare();
-        // A sleeping device is told of the first buffer that it does not know of.
+        // A sleeping device is notified of the first buffer that it does not know of.
         assert!(
             kick || !(self.device_sleeps && self.unpublished > 0),
             "lost kick"
@@ -193,7 +193,7 @@ impl World {
             return;
         }
         let Some(chain) = self.device.pop_descriptor_chain(self.memory.clone()) else {
-            // Sleeps unless something came meanwhile.
+            // Sleeps unless a buffer came since.
             self.device_sleeps = !self.device.enable_notification(&*self.memory).unwrap();
             return;
         };
@@ -236,14 +236,14 @@ impl World {
         }
         assert_eq!(self.used, 0, "all that was used was there");
         assert!(!self.ring.control().is_broken());
-        // With callbacks on, the next used buffer raises one.
+        // With callbacks enabled, the next used buffer raises one.
         if any && self.driver_sleeps.is_some() {
             self.driver_sleeps = Some(0);
         }
     }
 
     fn drain(&mut self) {
-        // As an interrupt does it, whether or not there was one.
+        // As an interrupt handler does, whether or not there was an interrupt.
         let _ = self.ring.control().interrupt();
         let mut all = Vec::new();
         assert!(!self.ring.drain(|used| all.push(used)));
@@ -278,7 +278,7 @@ impl World {
         }
         if on {
             assert!(usize::from(self.used) <= wait);
-            // Without an index, the next one raises a callback in any case.
+            // Without an event index, the next used buffer raises a callback in any case.
             self.driver_sleeps = Some(if self.event_idx { wait as u16 } else { 0 });
         } else {
             self.driver_sleeps = None;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tables of two kinds: each buffer is described as the rule says, by the table of its id or by
-//! one that was lent for it; none gets a table that another has; where there is none to be had,
-//! the chain goes into the ring, and only what does not fit there is refused.
+//! Tables of two kinds. Each buffer is described as the rule says: by the table of its id, or by
+//! one that was lent for it. No two buffers have one table. If there is no table, the chain goes
+//! into the ring, and only a buffer that does not fit there is refused.
 
 mod common;
 
@@ -13,8 +13,8 @@ use std::collections::HashSet;
 
 const LAYOUTS: [(bool, bool); 4] = [(false, false), (false, true), (true, false), (true, true)];
 
-/// A ring of `size` on each layout, with tables for `small` segments for each id, and `larges` to
-/// be lent.
+/// Makes a ring of `size` on each layout, with a table for `small` segments for each id, and
+/// `larges` tables to be lent.
 fn layouts(size: u16, small: u16, larges: (u16, u16)) -> impl Iterator<Item = Setup> {
     LAYOUTS.into_iter().map(move |(packed, in_order)| Setup {
         packed,
@@ -58,19 +58,19 @@ fn small_ones_first_and_large_ones_while_there_are() {
         for request in [&one, &two, &three] {
             assert_eq!((request.indirect, request.descs), (true, 1));
         }
-        // The large ones are gone: in the ring as long as there is room.
+        // All large tables are lent: buffers go into the ring as long as there is room.
         let four = add(p, 4, 3).unwrap();
         assert_eq!((four.indirect, four.descs), (false, 3));
         assert_eq!(add(p, 5, 3), Err(AddError::Full));
         let five = add(p, 5, 2).unwrap();
         assert!(five.indirect);
         finish(p, &one);
-        // One with a small table brings no large one.
+        // A buffer with a small table returns no large one.
         assert_eq!(add(p, 6, 6), Err(AddError::Full));
         finish(p, &two);
         let six = add(p, 6, 6).unwrap();
         assert_eq!(six.table.unwrap().0, two.table.unwrap().0);
-        // No table is as long.
+        // No table is that long.
         assert_eq!(add(p, 7, 9), Err(AddError::NoMemory));
     }
 }
@@ -84,7 +84,7 @@ fn more_segments_than_the_ring_has_descriptors() {
         let request = add(p, 1, 10).unwrap();
         assert_eq!((request.indirect, p.driver.num_free()), (true, 3));
         assert_eq!(add(p, 2, 10), Err(AddError::NoMemory));
-        // Where the rule wants a table for it but there is none.
+        // The rule wants a table for the buffer, but there is none.
         assert_eq!(add(p, 2, 3).map(|r| r.descs), Ok(3));
         finish(p, &request);
         assert_eq!(add(p, 3, 10).map(|r| r.indirect), Ok(true));
@@ -145,7 +145,7 @@ fn a_table_that_cannot_be_shown_is_none() {
                 assert_eq!((p.driver.num_free(), p.driver.in_flight()), (4, 0));
                 assert!(p.device.pop().is_none());
             }
-            // It came back each time. What was described by it is not described again.
+            // The table came back each time, and the buffer was not described by it again.
             let four = add(p, 1, 4);
             if maps {
                 assert_eq!(four, Err(AddError::NoMemory));
@@ -154,7 +154,7 @@ fn a_table_that_cannot_be_shown_is_none() {
                 assert_eq!((four.indirect, four.descs), (false, 4));
                 finish(p, &four);
             }
-            // The table of an id can be seen from the beginning.
+            // The table of an id is exposed from the beginning.
             assert_eq!(add(p, 1, 2).map(|r| r.indirect), Ok(true));
         }
     }
@@ -174,7 +174,7 @@ fn the_table_of_an_id_is_for_short_buffers_only() {
             assert_eq!(add(p, token, 2).map(|r| r.indirect), Ok(true));
         }
         assert_eq!(p.driver.reset(), [0, 1, 2, 3]);
-        // The tables are counted when the ring goes.
+        // The tables count the loans when the ring is dropped.
     }
 }
 
@@ -200,8 +200,7 @@ fn all_come_back_with_reset_and_resize_and_detaching() {
     }
 }
 
-/// Returns the answer that the ring is to give to a buffer of `n` segments: a table, a chain, or an
-/// error.
+/// Returns the expected result for a buffer of `n` segments: a table, a chain, or an error.
 fn wanted(p: &Pair, n: u16, larges_out: u16) -> Result<bool, AddError> {
     let (free, setup) = (p.driver.num_free(), &p.setup);
     let (large, larges) = setup.larges;
@@ -257,7 +256,7 @@ proptest! {
             ..Setup::SPLIT
         };
         let p = &mut setup.build();
-        // Tokens and what the device has, oldest first.
+        // The tokens, and the requests at the device, oldest first.
         let mut out: Vec<(u32, Request)> = Vec::new();
         let mut larges: HashSet<u32> = HashSet::new();
         for (token, (adds, n, which)) in (0u32..).zip(steps) {

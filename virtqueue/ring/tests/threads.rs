@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A driver and a device on two processors, each asleep when there is nothing to do: every buffer
-//! goes and comes, and nobody sleeps for ever.
+//! A driver and a device on two processors, each asleep when it has nothing to do: every buffer is
+//! added and comes back, and no side sleeps for ever.
 
 mod common;
 
@@ -15,10 +15,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Buffers of each run.
+/// The number of buffers of each run.
 const TOTAL: u32 = 20_000;
 
-/// Something that one side waits for and the other does.
+/// An event that one side waits for and the other one signals.
 #[derive(Default)]
 struct Bell(AtomicBool);
 
@@ -51,7 +51,7 @@ fn run(setup: Setup) {
         let mut device = setup.device(arena);
         let mut seen = 0;
         while seen < TOTAL {
-            // Asks to be notified where there is nothing; then looks again.
+            // With no buffer available, asks for a notification and looks again.
             let request = device.pop().or_else(|| {
                 fence(SeqCst);
                 device.pop()

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Every index over its end, in rings of every kind of size: nothing is lost, whoever waits is
-//! called, and nobody is called without need.
+//! Every index across its end, in rings of every kind of size: no buffer is lost, a side that waits
+//! is notified, and none is notified without need.
 //!
-//! There are three kinds of ends: that of the ring, where a packed one turns its wrap counters;
-//! that of 16 bits, at which the indices of a split ring and the numbers of buffers in order turn;
-//! and that of an event, which is compared over either.
+//! There are three kinds of ends: the end of the ring, where the wrap counters of a packed one are
+//! inverted; the end of 16 bits, where the indices of a split ring and the numbers of buffers in
+//! order wrap; and the event, which is compared across both.
 
 mod common;
 
@@ -13,7 +13,7 @@ use common::{setups, Pair, Random, Request, Setup};
 use ring_core::IndirectRule;
 use std::collections::VecDeque;
 
-/// The way in which the driver waits in one round.
+/// The way in which the driver waits in one lap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wait {
     Not,
@@ -31,8 +31,8 @@ const WAITS: [Wait; 5] = [
     Wait::ForMostWithKick,
 ];
 
-/// Returns the number that the device may use before it calls: buffers of a split ring, descriptors
-/// of a packed one.
+/// Returns the number that the device may use before it interrupts: buffers of a split ring,
+/// descriptors of a packed one.
 fn quota(p: &Pair, wait: Wait) -> u32 {
     let out = if p.setup.packed {
         p.driver.size() - p.driver.num_free()
@@ -45,7 +45,7 @@ fn quota(p: &Pair, wait: Wait) -> u32 {
     }
 }
 
-/// Asks for callbacks, while nothing is used. The kick is done.
+/// Enables callbacks while no buffer is used. The kick is done.
 fn ask(p: &mut Pair, wait: Wait) {
     match wait {
         Wait::Not => p.driver.disable_cb(),
@@ -59,12 +59,11 @@ fn ask(p: &mut Pair, wait: Wait) {
     }
 }
 
-/// An entry of the used ring: how much it covers, as `quota` counts, and whether the driver was
-/// called.
+/// An entry of the used ring: its size, as `quota` counts, and whether it raised a callback.
 type Progress = (u32, bool);
 
-/// The device uses some of what it has, in any order or in order, one by one or in a batch. Returns
-/// the progress of each entry, and what is to come, as tokens and lengths.
+/// Has the device use some buffers, in any order or in order, one by one or in a batch. Returns the
+/// progress of each entry, and the expected tokens and lengths.
 fn uses(
     p: &mut Pair,
     random: &mut Random,
@@ -138,7 +137,8 @@ fn stream(p: &mut Pair, total: u32, most: u64) {
         let (entries, wanted) = uses(p, &mut random, &mut with_device);
         let mut used = 0;
         for (covered, called) in entries {
-            // Each is called of without an index; with one, that which goes past it.
+            // Without an event index, each used buffer raises a callback; with one, the buffer that
+            // passes it.
             let goes_past = used <= quota && used + covered > quota;
             let expected = wait != Wait::Not && (!p.setup.event_idx || goes_past);
             assert_eq!(called, expected, "{wait:?}, {used} + {covered} of {quota}");
@@ -155,8 +155,8 @@ fn stream(p: &mut Pair, total: u32, most: u64) {
     assert_eq!(p.driver.broken(), None);
 }
 
-/// Every layout with every way to describe a buffer: in the ring, by a table of its own, or by one
-/// of both kinds of tables or in the ring, as it comes.
+/// Every layout with every way to describe a buffer: in the ring, by a table of its own, or by any
+/// of these in turn.
 fn all(size: u16) -> Vec<Setup> {
     let mut all = setups(size);
     if size > 1 {
@@ -182,7 +182,7 @@ fn at(size: u16, total: u32, which: impl Fn(&Setup) -> bool) {
     }
 }
 
-/// More than 16 bits count.
+/// More buffers than 16 bits can count.
 const OVER: u32 = 70_000;
 
 /// The indices of a split ring have 16 bits at any size.
@@ -191,7 +191,7 @@ fn split_at_every_size() {
     (0..16).for_each(|n| at(1 << n, OVER, |setup| !setup.packed));
 }
 
-/// Many rounds in each, at which the ring turns.
+/// Many laps in each ring.
 #[test]
 fn packed_at_every_size_up_to_100() {
     (1..=100).for_each(|size| at(size, 40 * u32::from(size), |setup| setup.packed));
@@ -227,7 +227,7 @@ fn more_adds_than_indices_without_a_kick() {
             p.device.push(&request, 0);
             assert_eq!(p.driver.get().unwrap().token, token);
         }
-        // By an index, it cannot be told any more whether the device is to be notified.
+        // An event index cannot tell any longer whether the device wants a notification.
         assert_eq!(p.driver.kick_prepare(), setup.event_idx && !setup.packed);
     }
 }

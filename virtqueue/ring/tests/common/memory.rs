@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Memory between a ring and a device.
+//! The memory between a ring and a device.
 
 use std::{
     alloc::{alloc_zeroed, dealloc, Layout},
@@ -9,16 +9,17 @@ use std::{
     sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed},
 };
 
-/// A piece of memory, aligned to a page. Devices see it at its offsets from an address on.
+/// A piece of memory, aligned to a page. The device finds it at consecutive addresses from `addr`
+/// on.
 pub struct Arena {
     base: NonNull<u8>,
     layout: Layout,
     addr: u64,
-    /// The owner of memory that is not of the heap.
+    /// The owner of memory that is not from the heap.
     keeper: Option<Box<dyn Any + Send + Sync>>,
 }
 
-// SAFETY: A pointer to memory that is only accessed atomically.
+// SAFETY: The pointer is to memory that is accessed atomically only.
 unsafe impl Send for Arena {}
 // SAFETY: All accesses to the memory are atomic.
 unsafe impl Sync for Arena {}
@@ -36,7 +37,7 @@ impl Arena {
         }
     }
 
-    /// An arena in memory that something else keeps, and that the device finds at `addr`.
+    /// Creates an arena in memory that `keeper` owns, and that the device finds at `addr`.
     ///
     /// # Safety
     ///
@@ -62,7 +63,7 @@ impl Arena {
 
     pub fn ptr<E>(&self, offset: usize) -> NonNull<E> {
         assert!(offset < self.layout.size());
-        // SAFETY: In the arena.
+        // SAFETY: As asserted, the offset is in the arena.
         unsafe { self.base.add(offset).cast() }
     }
 
@@ -76,33 +77,33 @@ impl Arena {
         self.addr + offset as u64
     }
 
-    /// Offset of an address that the device sees.
+    /// Returns the offset of an address that the device uses.
     pub fn offset(&self, addr: u64) -> usize {
         (addr - self.addr) as usize
     }
 
     pub fn read16(&self, offset: usize) -> u16 {
-        // SAFETY: In the arena; all accesses are atomic.
+        // SAFETY: `at` returns a pointer into the arena, and all accesses are atomic.
         unsafe { AtomicU16::from_ptr(self.at(offset).as_ptr()) }.load(Relaxed)
     }
 
     pub fn read32(&self, offset: usize) -> u32 {
-        // SAFETY: In the arena; all accesses are atomic.
+        // SAFETY: `at` returns a pointer into the arena, and all accesses are atomic.
         unsafe { AtomicU32::from_ptr(self.at(offset).as_ptr()) }.load(Relaxed)
     }
 
     pub fn read64(&self, offset: usize) -> u64 {
-        // SAFETY: In the arena; all accesses are atomic.
+        // SAFETY: `at` returns a pointer into the arena, and all accesses are atomic.
         unsafe { AtomicU64::from_ptr(self.at(offset).as_ptr()) }.load(Relaxed)
     }
 
     pub fn write16(&self, offset: usize, value: u16) {
-        // SAFETY: In the arena; all accesses are atomic.
+        // SAFETY: `at` returns a pointer into the arena, and all accesses are atomic.
         unsafe { AtomicU16::from_ptr(self.at(offset).as_ptr()) }.store(value, Relaxed);
     }
 
     pub fn write32(&self, offset: usize, value: u32) {
-        // SAFETY: In the arena; all accesses are atomic.
+        // SAFETY: `at` returns a pointer into the arena, and all accesses are atomic.
         unsafe { AtomicU32::from_ptr(self.at(offset).as_ptr()) }.store(value, Relaxed);
     }
 }
@@ -110,7 +111,7 @@ impl Arena {
 impl Drop for Arena {
     fn drop(&mut self) {
         if self.keeper.is_none() {
-            // SAFETY: Allocated in `new` with this layout.
+            // SAFETY: `new` allocated the memory with this layout.
             unsafe { dealloc(self.base.as_ptr(), self.layout) };
         }
     }

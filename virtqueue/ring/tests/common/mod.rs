@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A ring and a device at its other end, for every layout: a test is written once and runs on
-//! all of them.
+//! A ring and a device at its other end, for every layout. A test is written once and runs on all
+//! layouts.
 //!
 //! The device models of `split.rs` and `packed.rs` were written from the specification and share
-//! nothing with the ring but the memory.
+//! only the memory with the ring.
 
 #![allow(dead_code)]
 
@@ -28,10 +28,10 @@ pub struct Request {
     pub id: u16,
     pub out: Vec<(u64, u32)>,
     pub in_: Vec<(u64, u32)>,
-    /// Descriptors in the ring.
+    /// The number of descriptors in the ring.
     pub descs: u16,
     pub indirect: bool,
-    /// The address of the table, and its bytes.
+    /// The address of the table, and its size in bytes.
     pub table: Option<(u64, u32)>,
 }
 
@@ -44,7 +44,7 @@ impl Request {
 /// The driver side.
 pub trait Driver {
     fn add(&mut self, token: u32, out: &Segments, in_: &Segments) -> Result<u16, (AddError, u32)>;
-    /// With another number of segments than there are.
+    /// Adds a buffer that has another number of segments than announced.
     fn add_claiming(
         &mut self,
         token: u32,
@@ -52,7 +52,7 @@ pub trait Driver {
         out: &Segments,
         in_: &Segments,
     ) -> Result<u16, (AddError, u32)>;
-    /// Fails after some segments.
+    /// Adds a buffer whose description fails after some segments.
     fn add_failing(&mut self, token: u32, segments: u16, out: &Segments) -> u32;
     fn publish(&mut self);
     fn kick_prepare(&mut self) -> bool;
@@ -62,7 +62,7 @@ pub trait Driver {
     fn enable_cb(&mut self) -> bool;
     fn enable_cb_prepare(&mut self) -> Armed;
     fn enable_cb_delayed(&mut self) -> bool;
-    /// The result of both ways to enable callbacks.
+    /// Enables callbacks in both ways, and returns the results.
     fn ask_cb(&mut self) -> [Callbacks; 2];
     fn kick_prepare_enable_cb_delayed(&mut self) -> (bool, bool);
     fn poll(&self, armed: Armed) -> bool;
@@ -82,19 +82,19 @@ pub trait Driver {
 
 /// The device side.
 pub trait Device {
-    /// The next available buffer.
+    /// Takes the next available buffer.
     fn pop(&mut self) -> Option<Request>;
-    /// Uses a buffer. Returns whether the driver is to be interrupted.
+    /// Uses a buffer. Returns whether the device interrupts the driver.
     fn push(&mut self, request: &Request, len: u32) -> bool;
-    /// Uses buffers, the oldest ones, by one entry for the last (`VIRTIO_F_IN_ORDER`).
+    /// Uses the oldest buffers by one entry, with the id of the last one (`VIRTIO_F_IN_ORDER`).
     fn push_batch(&mut self, requests: &[Request], len: u32) -> bool;
-    /// Says that it needs no notification, or that it needs the next.
+    /// Asks for the next notification, or for none.
     fn want_kicks(&mut self, on: bool);
-    /// Writes a used entry with anything in it.
+    /// Writes a used entry with any id and length.
     fn forge(&mut self, id: u32, len: u32);
-    /// Says that it has used `n` more buffers, without entries.
+    /// Reports `n` more buffers as used, without entries.
     fn jump(&mut self, n: u16);
-    /// Writes over all memory that it may write.
+    /// Overwrites all memory that the device may write.
     fn scribble(&mut self, random: &mut dyn FnMut() -> u16);
 }
 
@@ -103,16 +103,17 @@ pub trait Device {
 pub struct Setup {
     pub packed: bool,
     pub in_order: bool,
-    /// Whether stores are taken as seen out of order, wherever this runs (packed).
+    /// The ring does not rely on the order of stores, on any machine (packed).
     pub weak: bool,
     pub event_idx: bool,
-    /// Entries of the indirect table of each id; 0 for none.
+    /// The number of entries of the indirect table of each id; 0 for none.
     pub tables: u16,
-    /// Entries of each table that is lent for one buffer, and how many there are.
+    /// The number of entries of each table that is lent for one buffer, and the number of such
+    /// tables.
     pub larges: (u16, u16),
-    /// Whether the device cannot be shown any of those.
+    /// The lent tables cannot be exposed to the device.
     pub hidden: bool,
-    /// Whether those are shown when they have been written.
+    /// The lent tables are exposed only after they were written.
     pub maps: bool,
     pub rule: IndirectRule,
     pub size: u16,
@@ -165,7 +166,7 @@ impl Setup {
         }
     }
 
-    /// The same with another size of the ring.
+    /// Returns this setup with another size of the ring.
     pub fn of_size(self, size: u16) -> Self {
         Self {
             size,
@@ -182,7 +183,7 @@ impl Setup {
         }
     }
 
-    /// The tables, at an offset of an arena.
+    /// Creates the tables, at an offset of an arena.
     pub fn fixed_tables(&self, arena: &Arena, offset: usize) -> FixedTables {
         // SAFETY: The arena is large enough, and the owner of the ring keeps it.
         unsafe { FixedTables::new(arena.ptr(offset), arena.addr(offset), self.shape()) }
@@ -192,7 +193,7 @@ impl Setup {
         self.shape().bytes()
     }
 
-    /// A ring and its device.
+    /// Creates a ring and its device.
     pub fn build(self) -> Pair {
         if self.packed {
             packed::build(self)
@@ -201,7 +202,7 @@ impl Setup {
         }
     }
 
-    /// The driver side alone, in an arena that is large enough.
+    /// Creates the driver side alone, in an arena that is large enough.
     pub fn driver(self, arena: &Arc<Arena>) -> Box<dyn Driver> {
         if self.packed {
             packed::driver(self, arena)
@@ -210,7 +211,7 @@ impl Setup {
         }
     }
 
-    /// Bytes that the ring needs.
+    /// Returns the number of bytes that the ring needs.
     pub fn bytes(self) -> usize {
         if self.packed {
             packed::bytes(self)
@@ -219,7 +220,7 @@ impl Setup {
         }
     }
 
-    /// Offsets of the descriptors, and of the areas of the driver and of the device.
+    /// Returns the offsets of the descriptors, of the driver area, and of the device area.
     pub fn areas(self) -> [usize; 3] {
         if self.packed {
             packed::AREAS
@@ -228,7 +229,7 @@ impl Setup {
         }
     }
 
-    /// A device that starts with a new ring.
+    /// Creates a device that starts with a new ring.
     pub fn device(self, arena: Arc<Arena>) -> Box<dyn Device> {
         if self.packed {
             Box::new(packed::PackedDevice::new(self, arena))
@@ -238,14 +239,14 @@ impl Setup {
     }
 }
 
-/// Every layout with each of the features that change what is done.
+/// Returns every layout with each of the features that change the behaviour of a ring.
 pub fn setups(size: u16) -> Vec<Setup> {
     let mut all = Vec::new();
     let no_yes = [false, true];
     let layouts = no_yes.map(|packed| no_yes.map(|in_order| (packed, in_order, false)));
     let weak = no_yes.map(|in_order| (true, in_order, true));
     for (packed, in_order, weak) in layouts.into_iter().flatten().chain(weak) {
-        // A split ring has a power of two.
+        // The size of a split ring is a power of two.
         if !packed && !size.is_power_of_two() {
             continue;
         }
@@ -278,7 +279,7 @@ pub fn slots(size: u16) -> Box<[Slot<u32>]> {
     (0..size).map(|_| Slot::new()).collect()
 }
 
-/// Segments that are mapped, or would be.
+/// Segments that are mapped, or act as if.
 pub struct Mapping<'a>(pub &'a Segments, pub &'a Segments);
 
 impl ring_core::Describe for Mapping<'_> {
@@ -315,7 +316,7 @@ impl ring_core::Describe for Failing<'_> {
     }
 }
 
-/// A small generator of numbers: the same ones each time.
+/// A small generator of numbers, which returns the same sequence each time.
 pub struct Random(pub u64);
 
 impl Random {
@@ -461,13 +462,13 @@ macro_rules! driver {
             }
 
             fn detach_unused(&mut self) -> Option<u32> {
-                // SAFETY: The device of the tests does something only when it is called.
+                // SAFETY: The device of the tests accesses memory only when it is called.
                 unsafe { self.ring.detach_unused() }.map(|unused| unused.token)
             }
 
             fn reset(&mut self) -> Vec<u32> {
                 let mut tokens = Vec::new();
-                // SAFETY: The device of the tests does something only when it is called.
+                // SAFETY: The device of the tests accesses memory only when it is called.
                 unsafe { self.ring.reset(|unused| tokens.push(unused.token)) };
                 tokens
             }
@@ -477,8 +478,8 @@ macro_rules! driver {
                 let setup = self.setup.of_size(size);
                 let memory = $new(&self.arena, setup);
                 let tables = $tables(&self.arena, setup);
-                // SAFETY: The device of the tests does something only when it is called; the
-                // arena is large enough and lives as long as the ring.
+                // SAFETY: The device of the tests accesses memory only when it is called. The arena
+                // is large enough and lives as long as the ring.
                 let result = unsafe {
                     let slots = super::slots(size);
                     self.ring

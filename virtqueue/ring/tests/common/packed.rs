@@ -18,7 +18,7 @@ use std::{
 
 driver!(PackedDriver, Packed, Control, memory, tables);
 
-/// Offsets of the two event areas; the ring is behind them.
+/// The offsets of the two event areas; the ring is behind them.
 const DRIVER: usize = 0;
 const DEVICE: usize = 64;
 const RING: usize = 128;
@@ -57,10 +57,10 @@ fn build_as<P: Platform, const IN_ORDER: bool>(
     }
 }
 
-/// Offsets of the descriptors, and of the areas of the driver and of the device.
+/// Returns the offsets of the descriptors, of the driver area, and of the device area.
 pub const AREAS: [usize; 3] = [RING, DRIVER, DEVICE];
 
-/// Bytes that a ring and its tables need, and one twice as large, to resize to.
+/// Returns the size of a ring and its tables, and of one twice as large, to resize to.
 pub fn bytes(setup: Setup) -> usize {
     let most = usize::from(setup.size) * 2;
     RING + 16 * most + 2 * setup.table_bytes() + 4096
@@ -86,15 +86,15 @@ pub fn build(setup: Setup) -> Pair {
     }
 }
 
-/// The device counts descriptors from the start, without end: a place in the ring is that number
-/// modulo the size, and its wrap counter is whether the quotient is even.
+/// The device counts descriptors from the start, without end. The index in the ring is that number
+/// modulo the size, and the wrap counter is whether the quotient is even.
 pub struct PackedDevice {
     setup: Setup,
     arena: Arc<Arena>,
     avail: u64,
     used: u64,
     kicks: bool,
-    /// Descriptors of each buffer that it has, by id.
+    /// The number of descriptors of each buffer that the device has, by id.
     counts: HashMap<u16, u16>,
 }
 
@@ -122,7 +122,7 @@ impl PackedDevice {
         (at / self.size()) % 2 == 0
     }
 
-    /// The word of §2.8.14 for a place.
+    /// Returns the word of §2.8.14 for a position.
     fn word(&self, at: u64) -> u16 {
         (at % self.size()) as u16 | u16::from(self.wrap(at)) << 15
     }
@@ -155,7 +155,7 @@ impl PackedDevice {
         }
     }
 
-    /// Writes a used descriptor at the next place and goes `descs` on.
+    /// Writes a used descriptor at the next position, and advances by `descs`.
     fn write_used(&mut self, id: u16, len: u32, descs: u16) -> bool {
         let offset = self.slot(self.used);
         self.arena.write32(offset + 8, len.to_le());
@@ -185,7 +185,7 @@ impl Device for PackedDevice {
         let start = self.slot(self.avail);
         if !self.is_available(self.avail, self.r16(start + 14)) {
             if self.setup.event_idx && self.kicks {
-                // The next one is to be notified.
+                // The device wants a notification of the next descriptor.
                 self.w16(DEVICE, self.word(self.avail));
                 self.w16(DEVICE + 2, 2);
             }

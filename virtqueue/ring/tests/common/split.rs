@@ -51,13 +51,13 @@ fn build_as<P: Platform, const IN_ORDER: bool>(
     }
 }
 
-/// Offsets of the descriptors, and of the areas of the driver and of the device.
+/// Returns the offsets of the descriptors, of the driver area, and of the device area.
 pub fn areas(setup: Setup) -> [usize; 3] {
     let layout = Layout::new(setup.size, 64);
     [0, layout.avail, layout.used]
 }
 
-/// Bytes that a ring and its tables need, and one twice as large, to resize to.
+/// Returns the size of a ring and its tables, and of one twice as large, to resize to.
 pub fn bytes(setup: Setup) -> usize {
     let most = usize::from(setup.size) * 2;
     64 * most + 4096 + 2 * setup.table_bytes()
@@ -164,7 +164,7 @@ impl SplitDevice {
                 request.descs += 1;
             }
             if flags & 4 != 0 {
-                // §2.7.5.3.1: not nested, no other flag here.
+                // §2.7.5.3.1: A table is not nested, and the descriptor has no other flag.
                 assert!(!nested && flags == 4 && bytes % 16 == 0);
                 request.indirect = true;
                 request.table = Some((addr, bytes));
@@ -212,7 +212,7 @@ impl Device for SplitDevice {
         let index = self.r16(self.layout.avail + 2);
         if index == self.avail {
             if self.setup.event_idx && self.kicks {
-                // The next one is to be notified.
+                // The device wants a notification of the next entry.
                 self.w16(self.layout.used + 4 + 8 * self.size(), self.avail);
             }
             return None;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Callbacks are disabled, by whoever has a handle to the queue, while their owner enables them:
-//! the two may come in any order, and what is noted is true afterwards.
+//! A holder of a handle to the queue disables callbacks while their owner enables them. The two may
+//! run in any order, and the recorded state is that of the device afterwards.
 
 use crate::{
     memory::Arena,
@@ -11,7 +11,7 @@ use crate::{
 use loom::thread;
 use std::sync::Arc;
 
-/// A ring whose device has a buffer that it has not used.
+/// A ring with one outstanding buffer that the device has not used.
 fn busy(packed: bool, event_idx: bool, in_order: bool) -> (Box<dyn Queue>, Arc<Arena>) {
     let make = if packed { packed_ring } else { split_ring };
     let (mut ring, arena) = make(event_idx, in_order);
@@ -20,7 +20,7 @@ fn busy(packed: bool, event_idx: bool, in_order: bool) -> (Box<dyn Queue>, Arc<A
     (ring, arena)
 }
 
-/// Whether the device would call when it uses the first buffer.
+/// Returns whether the device would interrupt when it uses the first buffer.
 fn is_on(device: &Shared, packed: bool, event_idx: bool) -> bool {
     if packed {
         match device.get(DRIVER + 2) {
@@ -39,8 +39,8 @@ fn used_event() -> usize {
     split_layout().avail + 4 + 2 * usize::from(SIZE)
 }
 
-/// Callbacks that are disabled and enabled at once, having been off or on, are on once they are
-/// enabled again.
+/// Callbacks that were disabled or enabled, and are disabled and enabled concurrently, are enabled
+/// once they are enabled again.
 fn enable_and_disable(packed: bool, event_idx: bool, how: How, off: bool) {
     loom::model(move || {
         clear();
@@ -59,7 +59,7 @@ fn enable_and_disable(packed: bool, event_idx: bool, how: How, off: bool) {
         let thread = thread::spawn(disable);
         ring.enable(how);
         thread.join().unwrap();
-        // As the driver does that disabled them, once it has done what it did that for.
+        // The driver that disabled callbacks enables them again when it is done.
         assert!(ring.enable(How::Enable).1, "nothing was used");
         let on = is_on(&device, packed, event_idx);
         clear();
@@ -75,8 +75,8 @@ fn all(packed: bool, event_idx: bool) {
     }
 }
 
-/// The ring needs its barrier for that: what it notes is true on a processor that stores out of
-/// order, too.
+/// The ring needs its barrier for this: the recorded state is that of the device on a processor
+/// that stores out of order, too.
 #[test]
 fn needs_a_barrier() {
     for protocol in [split_by_flag, packed_by_flag, packed_by_place] {

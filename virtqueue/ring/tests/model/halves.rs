@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! One side goes to sleep while the other does something: it sees it, or is told.
+//! One side goes to sleep while the other one works: it either sees the work, or is notified.
 
 use crate::{
     memory::Arena,
@@ -19,10 +19,10 @@ use std::sync::{
     Arc,
 };
 
-/// A side of a protocol: whether it noticed the other.
+/// A side of a protocol. Returns whether it noticed the other side.
 type Half = Box<dyn FnOnce() -> bool>;
 
-/// Runs the two sides in every order, and at the end wants one of them to have noticed the other.
+/// Runs the two sides in every order, and asserts at the end that at least one noticed the other.
 fn in_every_order(make: impl Fn() -> (Half, Half) + Sync + Send + 'static) {
     loom::model(move || {
         clear();
@@ -38,13 +38,13 @@ fn in_every_order(make: impl Fn() -> (Half, Half) + Sync + Send + 'static) {
     });
 }
 
-/// Used in any order, and in order.
+/// Buffers used in any order, and in order.
 fn both_orders(test: impl Fn(bool)) {
     test(false);
     test(true);
 }
 
-/// The driver adds a buffer and says whether it notifies.
+/// The driver adds a buffer. Returns whether it notifies.
 fn kicks(mut ring: Box<dyn Queue>, fused: bool) -> Half {
     Box::new(move || {
         ring.add(1);
@@ -56,12 +56,12 @@ fn kicks(mut ring: Box<dyn Queue>, fused: bool) -> Half {
     })
 }
 
-/// The driver enables callbacks and says whether it looks again.
+/// The driver enables callbacks. Returns whether it looks again.
 fn enables(mut ring: Box<dyn Queue>, how: How) -> Half {
     Box::new(move || !ring.enable(how).1)
 }
 
-/// With callbacks on, the driver takes until there is nothing, after the first of two buffers.
+/// With callbacks enabled, the driver takes buffers until there is none, after the first of two.
 fn gets(mut ring: Box<dyn Queue>) -> Half {
     Box::new(move || {
         assert!(ring.get().is_some());
@@ -69,7 +69,7 @@ fn gets(mut ring: Box<dyn Queue>) -> Half {
     })
 }
 
-/// Offsets of the words of a split ring that say what each side wants.
+/// The offsets of the words of a split ring by which each side suppresses notifications.
 fn avail_event() -> usize {
     split_layout().used + 4 + 8 * usize::from(SIZE)
 }
@@ -78,7 +78,7 @@ fn used_event() -> usize {
     split_layout().avail + 4 + 2 * usize::from(SIZE)
 }
 
-/// The device goes to sleep while the driver adds: it sees the buffer, or is notified.
+/// The device goes to sleep while the driver adds a buffer: it sees the buffer, or is notified.
 fn split_kick(event_idx: bool) {
     both_orders(|in_order| {
         for fused in [false, true] {
@@ -86,7 +86,7 @@ fn split_kick(event_idx: bool) {
                 let (ring, arena) = split_ring(event_idx, in_order);
                 let layout = split_layout();
                 let index = layout.avail + 2;
-                // Before, it wants no notification.
+                // Before, the device wants no notification.
                 let wish = if event_idx {
                     avail_event()
                 } else {
@@ -106,7 +106,7 @@ fn split_kick(event_idx: bool) {
     });
 }
 
-/// A ring with `n` buffers at the device, whose used entries are written.
+/// A ring with `n` outstanding buffers, whose used entries are written.
 fn split_busy(event_idx: bool, in_order: bool, n: u32) -> (Box<dyn Queue>, Arc<Arena>) {
     let (mut ring, arena) = split_ring(event_idx, in_order);
     for token in 0..n {
@@ -117,7 +117,8 @@ fn split_busy(event_idx: bool, in_order: bool, n: u32) -> (Box<dyn Queue>, Arc<A
     (ring, arena)
 }
 
-/// The driver enables callbacks while the device uses a buffer: it sees it, or is called.
+/// The driver enables callbacks while the device uses a buffer: it sees the buffer, or is
+/// interrupted.
 fn split_enable(event_idx: bool) {
     both_orders(|in_order| {
         for how in How::ALL {
@@ -169,15 +170,15 @@ fn split_enable_by_index() {
     split_enable(true);
 }
 
-/// With callbacks on, the driver takes until there is nothing while the device uses two buffers,
-/// one after the other: it gets both, or is called after it took the first.
+/// With callbacks enabled, the driver takes buffers until there is none, while the device uses two
+/// buffers, one after the other: the driver gets both, or is interrupted after it took the first.
 #[test]
 fn split_get_with_callbacks_on() {
     both_orders(|in_order| {
         in_every_order(move || {
             let (ring, arena) = split_busy(true, in_order, 2);
             let index = split_layout().used + 2;
-            // The first is there, with its callback.
+            // The first buffer is used, and has raised its callback.
             arena.write16(index, 1);
             model(&arena, &[index, used_event()], &[], &[]);
             let device = Shared(arena);
@@ -196,7 +197,7 @@ fn packed_kick(event_idx: bool) {
         for fused in [false, true] {
             in_every_order(move || {
                 let (ring, arena) = packed_ring(event_idx, in_order);
-                // Before, it wants no notification.
+                // Before, the device wants no notification.
                 arena.write32(DEVICE, 1 << 16);
                 model(&arena, &[flags(0)], &[DEVICE], &[]);
                 let device = Shared(arena);
@@ -211,7 +212,7 @@ fn packed_kick(event_idx: bool) {
     });
 }
 
-/// The step of the device after it used a descriptor: returns whether it is to call the driver.
+/// The step of the device after it used a descriptor. Returns whether it interrupts the driver.
 fn packed_wish(device: &Shared, event_idx: bool, at: u16) -> bool {
     fence(Ordering::SeqCst);
     match device.get(DRIVER + 2) {
@@ -275,7 +276,7 @@ fn packed_get_with_callbacks_on() {
                 ring.publish();
                 arena.write16(flags(id) - 2, id);
             }
-            // The first is there, with its callback.
+            // The first buffer is used, and has raised its callback.
             arena.write16(flags(0), AVAIL | USED);
             model(&arena, &[flags(1), DRIVER, DRIVER + 2], &[], &[]);
             let device = Shared(arena);
@@ -288,7 +289,7 @@ fn packed_get_with_callbacks_on() {
     });
 }
 
-/// As `packed_enable_by_place`, at another place than the one that is still written there.
+/// As `packed_enable_by_place`, at another position than the one that is still written in the ring.
 #[test]
 fn packed_enable_at_another_place() {
     both_orders(|in_order| {
@@ -314,7 +315,7 @@ fn packed_enable_at_another_place() {
     });
 }
 
-/// The model finds what is wrong: without the device's barrier, both wait.
+/// The model finds a missing barrier of the device: both sides wait.
 #[test]
 #[should_panic(expected = "both wait")]
 fn a_device_without_a_barrier_loses_one() {
@@ -332,7 +333,7 @@ fn a_device_without_a_barrier_loses_one() {
     });
 }
 
-/// And without those of the ring.
+/// The model finds a missing barrier of the ring.
 #[test]
 fn a_ring_without_barriers_loses_some() {
     let protocols: [fn(); 11] = [

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Whatever one side publishes is there when the other sees it.
+//! Published data is complete when the other side sees it.
 
 use crate::{
     platform::{clear, fails_without, model, Barrier, Shared},
@@ -37,7 +37,7 @@ fn publishes(mut ring: Box<dyn Queue>) -> Box<dyn FnOnce()> {
     })
 }
 
-/// The driver takes what the device wrote, if it is there.
+/// The driver takes the buffer that the device wrote, if it sees it.
 fn takes(mut ring: Box<dyn Queue>) -> Box<dyn FnOnce()> {
     Box::new(move || {
         let used = ring.get();
@@ -55,7 +55,7 @@ fn split_publish() {
             let (index, entry) = (layout.avail + 2, layout.avail + 4);
             arena.write16(entry, 0xffff);
             arena.write16(entry + 2, 0xffff);
-            // Of the two descriptors: the addresses, and the rest.
+            // The two descriptors: the addresses, and the rest.
             model(&arena, &[index, entry, entry + 2], &[], &[0, 8, 16, 24]);
             let device = Shared(arena);
             let sees = move || {
@@ -86,7 +86,7 @@ fn packed_publish() {
                     return;
                 }
                 fence(Ordering::Acquire);
-                // Both, as both were published with the first.
+                // Both buffers, since both were published with the first descriptor.
                 assert_ne!(device.get(flags(1)) & AVAIL, 0, "seen too early");
                 assert_eq!(device.get64(DESCS), 7, "seen too early");
                 assert_eq!(device.get64(DESCS + 16), 8, "seen too early");
@@ -165,7 +165,7 @@ fn packed_get() {
     }
 }
 
-/// The model finds a barrier that is not there.
+/// The model finds a missing barrier.
 #[test]
 fn a_ring_without_barriers_shows_too_early() {
     assert!(fails_without(Barrier::Stores, split_publish));

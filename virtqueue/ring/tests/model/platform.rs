@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A platform on which some words of memory are those of a model.
+//! A platform on which some words of memory are modelled.
 
 use crate::memory::Arena;
 use loom::sync::atomic::{fence, AtomicU16, AtomicU32, AtomicU64, Ordering};
@@ -16,9 +16,9 @@ struct Words {
     two: HashMap<usize, AtomicU16>,
     four: HashMap<usize, AtomicU32>,
     eight: HashMap<usize, AtomicU64>,
-    /// Words that the device does not see.
+    /// The words that the device does not see.
     private: HashMap<usize, AtomicU32>,
-    /// The arena of the objects: the ring uses it when the device is done, too.
+    /// The arena of the objects. The ring uses it after the device is done, too.
     _arena: Option<Arc<Arena>>,
 }
 
@@ -31,7 +31,7 @@ pub enum Barrier {
 }
 
 thread_local! {
-    // All threads of a model are run by one.
+    // One thread of the system runs all threads of a model.
     static WORDS: RefCell<Arc<Words>> = RefCell::default();
     static LEFT_OUT: Cell<Option<Barrier>> = const { Cell::new(None) };
 }
@@ -40,7 +40,7 @@ fn words() -> Arc<Words> {
     WORDS.with_borrow(Arc::clone)
 }
 
-/// Runs a test of a ring that does nothing for one kind of barrier. Returns whether it fails.
+/// Runs a test of a ring that leaves out one kind of barrier. Returns whether the test fails.
 pub fn fails_without(barrier: Barrier, test: fn()) -> bool {
     LEFT_OUT.set(Some(barrier));
     let result = std::panic::catch_unwind(test);
@@ -54,12 +54,12 @@ fn barrier(kind: Barrier, ordering: Ordering) {
     }
 }
 
-/// `AT_ONCE`: stores are taken as seen in order, so that buffers are published when they are added.
+/// `AT_ONCE` says that stores are seen in order, so that buffers are published when they are added.
 #[derive(Clone, Copy)]
 pub struct Model<const AT_ONCE: bool>;
 
-// SAFETY: Accesses are those of `Host`, or of a word that stands for the memory; fences are real in
-// the model.
+// SAFETY: Accesses are those of `Host`, or of a modelled word that stands for the memory. Fences
+// are those of the model.
 unsafe impl<const AT_ONCE: bool> Platform for Model<AT_ONCE> {
     const STORES_IN_ORDER: bool = AT_ONCE;
 
@@ -75,8 +75,8 @@ unsafe impl<const AT_ONCE: bool> Platform for Model<AT_ONCE> {
             return word.load(Ordering::Relaxed);
         }
         if let Some(word) = words().private.get(&ptr.addr()) {
-            // What is stored if it has some value only is stored after it was loaded, on every
-            // processor: that is less than this says, and more than the model knows.
+            // A store that depends on the loaded value comes after the load on every processor.
+            // That is less than the barrier promises, and more than the model knows.
             return word.load(Ordering::Acquire);
         }
         // SAFETY: By the safety requirements of `Platform::load32`, `ptr` is readable.
@@ -166,7 +166,7 @@ pub fn clear() {
     WORDS.set(Arc::default());
 }
 
-/// The device's accesses to the modelled words.
+/// The accesses of the device to the modelled words.
 #[derive(Clone)]
 pub struct Shared(pub Arc<Arena>);
 
@@ -183,9 +183,9 @@ impl Shared {
     pub fn set32(&self, offset: usize, value: u32) {
         words().four[&self.key(offset)].store(value, Ordering::Relaxed);
     }
-    /// Stores one half of a word of four bytes: of a part of memory that nobody else stores to.
+    /// Stores one half of a word of four bytes: a part of memory that no other thread stores to.
     pub fn set_half(&self, offset: usize, value: u16) {
-        // In one access, so that the model has no other between two.
+        // One access, so that the model runs no other thread between two.
         let old = self.0.read16(offset);
         self.0.write16(offset, value);
         let change = u32::from((old ^ value).to_le()) << (8 * (offset % 4));

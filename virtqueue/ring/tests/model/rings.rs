@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Small rings on the model, and what is done with them.
+//! Small rings on the model, and the operations on them.
 
 use crate::{memory::Arena, platform::Model};
 use ring_core::{packed, split, Config, Interrupt, NoTables, Packed, Slot, Split};
 use std::sync::Arc;
 
-/// Descriptors of a ring.
+/// The number of descriptors of a ring.
 pub const SIZE: u16 = 4;
 
-/// Offsets in a packed ring: what the driver writes for the device, the reverse, the descriptors.
+/// The offsets in a packed ring: the driver area, the device area, the descriptors.
 pub const DRIVER: usize = 0;
 pub const DEVICE: usize = 64;
 pub const DESCS: usize = 128;
@@ -39,20 +39,21 @@ impl How {
 
 /// A ring of either format.
 pub trait Queue {
-    /// Adds a buffer of one segment for the device to write; returns its id.
+    /// Adds a buffer of one segment for the device to write. Returns the id.
     fn add(&mut self, token: u32) -> u16;
     fn publish(&mut self);
     fn kick(&mut self) -> bool;
     fn get(&mut self) -> Option<(u32, u32)>;
     fn disable(&mut self);
-    /// Enables callbacks. Returns whether to notify, and whether nothing was used before.
+    /// Enables callbacks. Returns whether to notify the device, and whether no buffer was used
+    /// before.
     fn enable(&mut self, how: How) -> (bool, bool);
-    /// Does the work of an interrupt: takes all that was used, if it was for this queue.
+    /// Does the work of an interrupt: takes all used buffers, if the interrupt was for this queue.
     fn called(&mut self, take: &mut dyn FnMut(u32));
     fn broken(&self) -> bool;
-    /// Disables callbacks, without the ring.
+    /// Disables callbacks without the ring, through the lockless part.
     fn disabler(&self) -> Box<dyn FnOnce()>;
-    /// The words of what needs no exclusion, with their addresses.
+    /// Returns the words of the lockless part, with their addresses.
     fn private(&self) -> Vec<(usize, u32)>;
 }
 
@@ -187,7 +188,7 @@ pub fn packed_ring(event_idx: bool, in_order: bool) -> (Box<dyn Queue>, Arc<Aren
     (ring(event_idx, &arena), arena)
 }
 
-/// As [`packed_ring`], which publishes each at once.
+/// As [`packed_ring`], publishing each buffer at once.
 pub fn packed_ring_at_once(event_idx: bool, in_order: bool) -> (Box<dyn Queue>, Arc<Arena>) {
     let arena = Arc::new(Arena::new(4096));
     let ring = if in_order {
@@ -198,7 +199,7 @@ pub fn packed_ring_at_once(event_idx: bool, in_order: bool) -> (Box<dyn Queue>, 
     (ring(event_idx, &arena), arena)
 }
 
-/// Offset of the flags of a descriptor of a packed ring.
+/// Returns the offset of the flags of a descriptor of a packed ring.
 pub fn flags(slot: u16) -> usize {
     DESCS + 16 * usize::from(slot) + 14
 }

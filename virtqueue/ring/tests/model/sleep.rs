@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Both sides work, and sleep when there is nothing to do, until everything is done.
+//! Both sides work, and sleep when there is no work, until everything is done.
 
 use crate::{
     platform::{clear, fails_without, model, Barrier, Shared},
@@ -20,19 +20,20 @@ use loom::{
 use ring_core::need_event;
 use std::sync::Arc;
 
-/// Buffers of a run: more than one, so that one side may work while the other goes to sleep.
+/// The number of buffers of a run: more than one, so that one side may work while the other goes to
+/// sleep.
 const TOTAL: u16 = 2;
-/// From one side to the other against its will. Without a limit there are too many orders: what
-/// takes more of them is seen in `halves`, where there is none.
+/// The number of preemptions. Without a limit there are too many orders. `halves`, which has no
+/// limit, sees the faults that take more preemptions.
 const SWITCHES: usize = 3;
 
 /// A device that uses each buffer at once.
 trait Device {
-    /// Whether there is a buffer that it does not have yet.
+    /// Returns whether there is a buffer that the device does not have yet.
     fn sees(&self) -> bool;
-    /// Asks to be notified of the next buffer, or not to be.
+    /// Asks for a notification of the next buffer, or for none.
     fn wants_kicks(&self, on: bool);
-    /// Uses a buffer. Returns whether the driver is to be called.
+    /// Uses a buffer. Returns whether the device interrupts the driver.
     fn uses(&mut self) -> bool;
 }
 
@@ -76,7 +77,7 @@ impl Device for SplitDevice {
     }
 }
 
-/// Fewer buffers than descriptors: all in the first round.
+/// Fewer buffers than descriptors: all are in the first lap.
 struct PackedDevice {
     shared: Shared,
     event_idx: bool,
@@ -99,7 +100,7 @@ impl Device for PackedDevice {
     }
 
     fn uses(&mut self) -> bool {
-        // The id is where the driver has put it.
+        // The id is still in the descriptor, where the driver wrote it.
         let at = self.done;
         self.done += 1;
         fence(Ordering::Release);
@@ -116,7 +117,7 @@ impl Device for PackedDevice {
     }
 }
 
-/// The driver adds one buffer after the other, each with a kick, and takes what comes.
+/// The driver adds one buffer after the other, each with a kick, and takes the used ones.
 fn drive(mut ring: Box<dyn Queue>, how: How, kicked: &Notify, called: &Notify) {
     ring.disable();
     for token in 0..TOTAL {
@@ -143,7 +144,7 @@ fn drive(mut ring: Box<dyn Queue>, how: How, kicked: &Notify, called: &Notify) {
     }
 }
 
-/// As [`drive`], from interrupts: callbacks are off only while one of them takes what there is.
+/// As [`drive`], from interrupts: callbacks are disabled only while a handler takes used buffers.
 fn drain(mut ring: Box<dyn Queue>, kicked: &Notify, called: &Notify) {
     for token in 0..TOTAL {
         ring.add(token.into());
@@ -162,7 +163,7 @@ fn drain(mut ring: Box<dyn Queue>, kicked: &Notify, called: &Notify) {
     }
 }
 
-/// As [`drain`], with nothing given to the device but when it has nothing any more.
+/// As [`drain`], adding a buffer only when none is outstanding.
 fn refill(mut ring: Box<dyn Queue>, kicked: &Notify, called: &Notify) {
     let mut taken = 0;
     for token in 0..TOTAL {
@@ -281,7 +282,7 @@ fn packed(event_idx: bool, at_once: bool, driver: Driver) {
     });
 }
 
-/// Each way to sleep.
+/// Every way to sleep.
 fn each(test: impl Fn(Driver)) {
     How::ALL
         .into_iter()
@@ -312,7 +313,7 @@ fn packed_by_place() {
     each(|driver| packed(true, true, driver));
 }
 
-/// Without barriers, somebody sleeps for ever.
+/// Without barriers, one side sleeps for ever.
 #[test]
 fn a_ring_without_barriers_sleeps_for_ever() {
     for test in [

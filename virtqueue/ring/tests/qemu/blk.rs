@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A disk: its requests complete in any order.
+//! A disk, whose requests complete in any order.
 
 use crate::{
     common::{memory::Arena, Setup},
@@ -13,27 +13,28 @@ use proptest::prelude::*;
 use ring_core::IndirectRule;
 use std::{cell::RefCell, sync::Arc};
 
-/// The place of the ring in the memory of the machine, and that of the buffers.
+/// The address of the ring in the memory of the machine, and the address of the buffers.
 const RING: u64 = 1 << 20;
 const BUFFERS: u64 = 16 << 20;
-/// Requests under way, at most.
+/// The largest number of outstanding requests.
 const PIECES: u32 = 512;
-/// Segments of a request, at most.
+/// The largest number of segments of a request.
 const SEGMENTS: u16 = 8;
-/// The largest queue of the device.
+/// The largest size of the device's queue.
 const MOST: u16 = 1024;
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// Adds a request: its sectors, segments of data, and where they are cut.
+    /// Adds a request: the number of sectors, the number of segments of data, and where they are
+    /// cut.
     Add(Kind, u32, u32, u32),
-    /// Lets the device see what was added.
+    /// Makes the added requests available to the device.
     Publish,
     Kick,
-    /// Takes what is there, up to so many.
+    /// Takes up to that many used requests.
     Get(usize),
     Disable,
-    /// Kicks, and sleeps until something is used.
+    /// Kicks, and sleeps until a request is used.
     Sleep(How),
 }
 
@@ -71,12 +72,12 @@ fn setup() -> impl Strategy<Value = Setup> {
     })
 }
 
-/// The nearest size that a ring can have.
+/// Returns the nearest size that a ring can have.
 ///
-/// A disk completes in any order. To put that in order, QEMU looks for a request from the oldest
-/// on, and does not always find it where requests differ in descriptors, where the ring is full, or
-/// where its size is not a power of two (10.0.2: `virtqueue_ordered_fill`). So in order each
-/// request takes one descriptor, for which there has to be a table, and one is left free.
+/// A disk completes requests in any order. To report them in order, QEMU looks for a request from
+/// the oldest on. It does not always find the request if requests differ in descriptors, if the
+/// ring is full, or if its size is not a power of two (10.0.2: `virtqueue_ordered_fill`). So in
+/// order, each request takes one descriptor, which needs a table, and one descriptor is left free.
 fn fitting(setup: &Setup, size: u16) -> u16 {
     match (setup.packed, setup.in_order) {
         (_, true) => 1 << size.max(2 * SEGMENTS).ilog2(),
@@ -91,7 +92,7 @@ struct World {
     disk: Disk,
 }
 
-/// A ring, and the world that it is used in.
+/// A ring, and its device.
 struct Run<'a> {
     world: &'a mut World,
     side: Side,
@@ -159,7 +160,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Takes everything back from the device.
+    /// Takes all requests back from the device.
     fn finish(&mut self) {
         while self.side.driver.in_flight() != 0 {
             self.step(&Step::Sleep(How::Enable));
@@ -168,7 +169,7 @@ impl<'a> Run<'a> {
         assert_eq!(self.side.driver.num_free(), self.side.setup.size);
     }
 
-    /// Goes on with a ring of another size, with whatever is under way.
+    /// Continues with a ring of another size, whatever requests are outstanding.
     fn resize(&mut self, size: u16) {
         self.world.device.reset();
         let old = self.side.setup;
@@ -186,7 +187,7 @@ impl<'a> Run<'a> {
 #[test]
 #[ignore = "needs QEMU"]
 fn any_schedule_on_a_disk_of_qemu() {
-    // Kept from case to case; one that fails takes it away.
+    // The machine is kept from case to case; a case that fails takes it away.
     let kept = RefCell::new(None);
     let steps = || prop::collection::vec(step(), 1..150);
     let strategy = (setup(), steps(), 2u16..MOST, steps());

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A console: two queues in one device with one interrupt, buffers used in the order in which they
-//! came, those for input in part.
+//! A console: two queues in one device with one interrupt. Buffers are used in the order in which
+//! they were added, and input buffers in part.
 
 use crate::{
     common::{memory::Arena, Setup},
@@ -21,19 +21,19 @@ use std::{
 };
 use vm_memory::{Bytes, GuestAddress};
 
-/// The places of the two rings and their buffers in the memory of the machine.
+/// The addresses of the two rings and of their buffers in the memory of the machine.
 const RINGS: [u64; 2] = [1 << 20, 8 << 20];
 const RING_BYTES: usize = 7 << 20;
 const BUFFERS: [u64; 2] = [16 << 20, 32 << 20];
-/// Bytes of memory for one buffer, and how many of them there are: more than a ring takes.
+/// The number of bytes of a buffer, and the number of buffers, which is more than a ring takes.
 const BUFFER: u64 = 4096;
 const COUNT: u64 = 1024;
-/// The largest size that its queues have room for, whatever the registers say (10.0.2).
+/// The largest size that the console's queues have room for, whatever the registers say (10.0.2).
 const MOST: u16 = 128;
 /// The queues of a console (§5.3.2).
 const INPUT: usize = 0;
 const OUTPUT: usize = 1;
-/// Bytes that are on the way to the guest, at most: less than a pipe takes.
+/// The largest number of bytes on the way to the guest: less than a pipe takes.
 const UNREAD: u64 = 8192;
 
 #[derive(Clone, Debug)]
@@ -46,7 +46,7 @@ enum Step {
     /// Sleeps until there is input, or until output is done.
     SleepForInput(How),
     SleepForOutput(How),
-    /// The other end of the console sends so many bytes, or reads.
+    /// The other end of the console sends that many bytes, or reads.
     Send(u64),
     Receive,
 }
@@ -84,7 +84,7 @@ fn setup() -> impl Strategy<Value = Setup> {
     )
 }
 
-/// Byte number `at` of what is sent in one direction.
+/// Returns byte number `at` of the data in one direction.
 fn content(queue: usize, at: u64) -> u8 {
     (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8 ^ queue as u8
 }
@@ -93,7 +93,8 @@ fn contents(queue: usize, at: u64, bytes: u64) -> Vec<u8> {
     (at..at + bytes).map(|at| content(queue, at)).collect()
 }
 
-/// Bytes in one direction: what one side has sent, and what the other has received.
+/// The number of bytes in one direction that one side has sent, and that the other one has
+/// received.
 #[derive(Default)]
 struct Stream {
     sent: u64,
@@ -104,14 +105,14 @@ struct World {
     device: Mmio,
     memory: Memory,
     arenas: [Arc<Arena>; 2],
-    /// The file into which the other end of the console sends, and the place of all that it got.
+    /// The file into which the other end of the console sends, and the file that it has received.
     input: File,
     output: File,
     streams: [Stream; 2],
-    /// Number of the next buffer of each queue, and of the next to come back.
+    /// The number of the next buffer of each queue, and of the next one to come back.
     next: [u32; 2],
     back: [u32; 2],
-    /// Bytes of the buffers for input.
+    /// The number of bytes of the buffers for input.
     rooms: VecDeque<u32>,
 }
 
@@ -122,7 +123,7 @@ impl World {
             let input = scratch.path("input");
             let made = Command::new("mkfifo").arg(&input).status().unwrap();
             assert!(made.success());
-            // For both, so that nobody waits for the other end.
+            // Serve both directions, so that neither end waits for the other.
             let options = File::options().read(true).write(true).open(&input);
             fifo = Some(options.unwrap());
             let (_, output) = scratch.file("output", 0);
@@ -207,7 +208,7 @@ impl World {
         stream.sent += bytes;
     }
 
-    /// The other end takes what there is.
+    /// The other end takes all output.
     fn receive(&mut self) {
         let mut data = Vec::new();
         self.output.read_to_end(&mut data).unwrap();
@@ -242,7 +243,7 @@ impl<'a> Run<'a> {
             Step::Disable(q) => self.sides[q].driver.disable_cb(),
             Step::SleepForInput(how) => {
                 let stream = &world.streams[INPUT];
-                // There is something to come, and room for it.
+                // Input is on the way, and there is room for it.
                 if stream.sent != stream.received {
                     self.sleep(INPUT, how);
                 }
@@ -262,7 +263,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Lets everything arrive that is under way.
+    /// Waits until all data has arrived.
     fn finish(&mut self) {
         while self.sides[OUTPUT].driver.in_flight() != 0 {
             self.sleep(OUTPUT, How::Enable);
@@ -288,7 +289,7 @@ impl<'a> Run<'a> {
 #[test]
 #[ignore = "needs QEMU"]
 fn any_schedule_on_a_console_of_qemu() {
-    // Kept from case to case; one that fails takes it away.
+    // The machine is kept from case to case; a case that fails takes it away.
     let kept = RefCell::new(None);
     let strategy = (setup(), prop::collection::vec(step(), 1..300));
     proptest!(crate::config(200), |((setup, steps) in strategy)| {

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Requests to a disk (§5.2.6) and what must come of them.
+//! Requests to a disk (§5.2.6) and their expected results.
 //!
-//! Each request has a piece of the disk and of the memory for itself, so that it does not matter in
-//! which order the disk works.
+//! Each request has its own piece of the disk and of the memory, so that the order in which the
+//! disk works does not matter.
 
 use crate::{common::Segments, machine::Memory};
 use std::collections::{BTreeMap, HashMap};
 use vm_memory::{Bytes, GuestAddress};
 
-/// Bytes of the disk that a request reads or writes, at most.
+/// The largest number of bytes of the disk that a request reads or writes.
 pub const PIECE: u64 = 4096;
 const SECTOR: u64 = 512;
 
@@ -48,13 +48,13 @@ pub struct Disk {
     base: u64,
     free: Vec<u32>,
     under_way: HashMap<u32, Request>,
-    /// Piece -> what each sector was written with; `None` if nobody knows.
+    /// Piece -> the tag that each sector was written with; `None` if it is unknown.
     sectors: BTreeMap<u32, [Option<u32>; (PIECE / SECTOR) as usize]>,
     tag: u32,
 }
 
-/// Returns the value of a byte of the disk, by the tag that its piece was written with: zero at
-/// first.
+/// Returns the value of a byte of the disk, by the tag that its piece was written with. The tag is
+/// zero at first.
 fn content(tag: u32, at: u32) -> u8 {
     match tag {
         0 => 0,
@@ -80,7 +80,7 @@ fn cut(addr: u64, bytes: u32, pieces: u32, cuts: u32) -> Vec<(u64, u32)> {
 }
 
 impl Disk {
-    /// A new disk with that many pieces, all zero.
+    /// Creates a disk with that many pieces, all zero.
     pub fn new(memory: Memory, base: u64, pieces: u32) -> Self {
         Self {
             memory,
@@ -156,23 +156,24 @@ impl Disk {
         })
     }
 
-    /// The request was not taken.
+    /// Records that the ring refused the request.
     pub fn refused(&mut self, request: Request) {
         self.free.push(request.token);
     }
 
-    /// The request was taken.
+    /// Records that the ring took the request.
     pub fn issued(&mut self, request: Request) {
         let known = self.sectors.entry(request.token).or_insert([Some(0); 8]);
         if request.kind == Kind::Write {
-            // Until it is known to be done.
+            // Unknown until the request is done.
             known[..(request.bytes / SECTOR as u32) as usize].fill(None);
         }
         let twice = self.under_way.insert(request.token, request);
         assert!(twice.is_none());
     }
 
-    /// The device says that it is done with a request, and how much it has written.
+    /// Checks a request that the device reports as done, with the number of bytes that it reports
+    /// as written.
     pub fn done(&mut self, token: u32, len: u32) {
         let request = self
             .under_way
@@ -210,7 +211,7 @@ impl Disk {
         self.free.push(token);
     }
 
-    /// The request came back from a device that was reset.
+    /// Records that the request came back from a device that was reset.
     pub fn given_back(&mut self, token: u32) {
         assert!(self.under_way.remove(&token).is_some());
         self.free.push(token);

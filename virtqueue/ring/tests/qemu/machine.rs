@@ -3,7 +3,7 @@
 //! A virtual machine without software: its memory is shared with the test, and its registers are
 //! reached through the qtest port, one command for each access.
 //!
-//! The processor halts at its first instruction. It is there because devices work only while the
+//! The processor halts at its first instruction. It exists because devices work only while the
 //! machine runs.
 
 use crate::common::memory::Arena;
@@ -20,7 +20,7 @@ use vm_memory::{FileOffset, GuestAddress, GuestMemoryBackend, GuestMemoryMmap};
 
 pub type Memory = GuestMemoryMmap<()>;
 
-/// Bytes of memory of the machine.
+/// The number of bytes of the machine's memory.
 pub const MEMORY: usize = 64 << 20;
 
 pub struct Machine {
@@ -47,7 +47,7 @@ impl Scratch {
         self.0.join(name)
     }
 
-    /// Makes a file of that many zeroes.
+    /// Creates a file of that many zeroes.
     pub fn file(&self, name: &str, bytes: u64) -> (File, PathBuf) {
         let path = self.path(name);
         let mut options = File::options();
@@ -65,7 +65,7 @@ impl Drop for Scratch {
 }
 
 impl Machine {
-    /// Starts a machine with the devices that `arguments` says.
+    /// Starts a machine with the devices in `arguments`.
     pub fn new(name: &str, arguments: impl FnOnce(&Scratch) -> Vec<String>) -> Self {
         let scratch = Scratch::new(name);
         let (ram, ram_path) = scratch.file("ram", MEMORY as u64);
@@ -95,10 +95,10 @@ impl Machine {
             .args(["-qtest", "stdio", "-qtest-log", "/dev/null"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
-        // SAFETY: Between fork and exec, a system call and nothing else.
+        // SAFETY: Between fork and exec, the closure only does a system call.
         unsafe {
             command.pre_exec(|| {
-                // Not to be left behind by a test that is killed.
+                // A test that is killed leaves no machine behind.
                 libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
                 Ok(())
             });
@@ -113,18 +113,19 @@ impl Machine {
             memory: Memory::from_ranges_with_files([range]).unwrap(),
             scratch,
         };
-        // Answered when everything is open.
+        // QEMU answers when all of its files are open.
         machine.read(0);
         machine
     }
 
-    /// A part of the memory as an arena for rings, which nothing else may be put into.
+    /// Returns a part of the memory as an arena for rings, which has no other use.
     pub fn arena(&self, start: u64, bytes: usize) -> Arc<Arena> {
         assert!(start as usize + bytes <= MEMORY);
         let base = self.memory.get_host_address(GuestAddress(start)).unwrap();
         let base = NonNull::new(base).unwrap();
-        // SAFETY: A part of the memory of the machine, which is mapped as long as there is a copy
-        // of `memory`; the test accesses it through the arena, and the device is a process.
+        // SAFETY: The part of the machine's memory is mapped as long as there is a copy of
+        // `memory`. The test accesses it through the arena, atomically, and the device is another
+        // process.
         Arc::new(unsafe { Arena::shared(base, bytes, start, self.memory.clone()) })
     }
 

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The time that a device may take before the test says that it hangs.
+/// The time after which the test takes a device for hanging.
 const HANG: Duration = Duration::from_secs(10);
 
 mod register {
@@ -28,7 +28,7 @@ mod register {
     pub const INTERRUPTS: u64 = 0x060;
     pub const INTERRUPTS_DONE: u64 = 0x064;
     pub const STATUS: u64 = 0x070;
-    /// Low and high halves of the three areas.
+    /// The low and high halves of the three addresses.
     pub const AREAS: [u64; 3] = [0x080, 0x090, 0x0a0];
 }
 
@@ -59,7 +59,7 @@ pub struct Mmio {
 impl Mmio {
     /// Finds the device.
     pub fn find(mut machine: Machine, id: u32) -> Self {
-        // Where a microvm has its transports: those without a device have 0 for an id.
+        // The transports of a microvm: those without a device have the id 0.
         let mut bases = (0..24).map(|i| 0xfeb0_0000 + 0x200 * i);
         let base = bases.find(|base| machine.read(base + register::ID) == id);
         Self {
@@ -86,7 +86,7 @@ impl Mmio {
         half(0) | half(1) << 32
     }
 
-    /// Resets the device: it uses nothing of a ring any more.
+    /// Resets the device, which does not use its rings from here on.
     pub fn reset(&mut self) {
         self.set(register::STATUS, 0);
         assert_eq!(self.get(register::STATUS), 0);
@@ -128,7 +128,7 @@ impl Mmio {
         self.set(register::STATUS, ready | status::DRIVER_OK);
     }
 
-    /// Notifies the device of what is in a queue.
+    /// Notifies the device of the buffers in a queue.
     pub fn notify(&mut self, queue: u32) {
         self.kicks += 1;
         self.set(register::NOTIFY, queue);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A driver at one queue of a device: how it notifies, and how it sleeps.
+//! A driver at one queue of a device, with its ways to notify and to sleep.
 
 use crate::{
     common::{memory::Arena, Driver, Setup},
@@ -20,7 +20,7 @@ pub enum How {
 }
 
 impl How {
-    /// Those that ask for a callback at the next buffer.
+    /// The ways that ask for a callback at the next buffer.
     pub fn at_once() -> impl Strategy<Value = Self> {
         prop_oneof![Just(Self::Enable), Just(Self::PrepareAndPoll)]
     }
@@ -51,7 +51,7 @@ impl Side {
         }
     }
 
-    /// Takes up to `most` used buffers, and gives their tokens and lengths to `take`. Returns
+    /// Takes up to `most` used buffers, and passes their tokens and lengths to `take`. Returns
     /// whether there were any.
     pub fn get(&mut self, most: usize, mut take: impl FnMut(u32, u32)) -> bool {
         let mut any = false;
@@ -67,7 +67,7 @@ impl Side {
         any
     }
 
-    /// Enables callbacks. Returns whether nothing was used before.
+    /// Enables callbacks. Returns whether no buffer was used before.
     fn enable(&mut self, device: &mut Mmio, how: How) -> bool {
         match how {
             How::Enable => self.driver.enable_cb(),
@@ -86,13 +86,13 @@ impl Side {
         }
     }
 
-    /// Kicks, and sleeps until the device has used something, which it must.
+    /// Kicks, and sleeps until the device has used a buffer, which it must.
     pub fn sleep(&mut self, device: &mut Mmio, how: How, mut take: impl FnMut(u32, u32)) {
         if !matches!(how, How::WithKick) {
             self.kick(device);
         }
         loop {
-            // One that came for what was taken since is not waited for.
+            // An interrupt for the buffers that were taken since does not count.
             device.take_interrupt();
             if self.enable(device, how) {
                 if self.driver.in_flight() == 0 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The buffers that a ring takes, and the part of them that the device gets to see.
+//! The buffers that a ring takes, and the part of them that the device sees.
 
 use crate::{
     common::{setups, Pair, Setup},
@@ -11,7 +11,7 @@ use ring_core::{host::Host, AddError, Endian, IndirectRule, Platform};
 #[test]
 fn nothing_is_seen_before_it_is_published() {
     on_all(8, |p| {
-        // With stores in order it is seen at once.
+        // If stores are seen in order, the device sees the buffer at once.
         if p.setup.packed && !p.setup.weak && Host::STORES_IN_ORDER {
             return;
         }
@@ -95,7 +95,7 @@ fn what_cannot_be_added_leaves_no_trace() {
         let request = p.device.pop().unwrap();
         assert_eq!(request.out, [OUT]);
         assert_eq!(p.device.pop(), None);
-        // And again with shorter ones than those that failed, all around the ring.
+        // And again with shorter buffers than the ones that failed, all around the ring.
         for token in 0..50 {
             assert_eq!(p.driver.add_failing(5, 4, &[OUT, DATA, STATUS, OUT]), 5);
             p.driver.add(token, &[DATA], &[]).unwrap();
@@ -135,7 +135,7 @@ fn tables_by_rule() {
         assert_eq!(add(p, 2), (false, 2));
         assert_eq!(add(p, 4), (true, 1));
         assert_eq!(add(p, 2), (false, 2));
-        // Two are left.
+        // Two descriptors are left.
         assert_eq!(add(p, 2), (true, 1));
         assert_eq!(add(p, 1), (false, 1));
         assert_eq!(p.driver.num_free(), 0);

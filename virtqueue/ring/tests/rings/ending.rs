@@ -67,7 +67,7 @@ fn a_broken_queue_takes_and_gives_nothing() {
         p.driver.declare_broken();
         assert_eq!(p.driver.add(2, &[OUT], &[]), Err((AddError::Broken, 2)));
         assert_eq!(p.driver.get(), None);
-        // Of what was added before: the notification fails.
+        // The notification of the buffers that were added before: it fails.
         assert!(p.driver.kick_prepare());
         assert!(p.driver.enable_cb() && p.driver.enable_cb_delayed());
         let armed = p.driver.enable_cb_prepare();
@@ -75,7 +75,7 @@ fn a_broken_queue_takes_and_gives_nothing() {
         assert_eq!(p.driver.interrupt(), Interrupt::Ignore);
         assert_eq!(p.driver.take_report(), None);
         assert_eq!(p.driver.detach_unused(), Some(1));
-        // The last one was taken back, which mends nothing.
+        // Taking the last buffer back does not repair the queue.
         assert_eq!(p.driver.broken(), Some(Broken::Declared));
         assert_eq!(p.driver.add(3, &[OUT], &[]), Err((AddError::Broken, 3)));
     });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The buffers that come back.
+//! The buffers that come back from the device.
 
 use crate::{
     common::{Random, Request},
@@ -136,7 +136,8 @@ fn drained_by_interrupts() {
             }
             p.driver.kick_prepare();
             with_device.extend(std::iter::from_fn(|| p.device.pop()));
-            // The first one calls, whether the driver had drained one or many before.
+            // The first used buffer raises a callback, whether the driver drained one or many
+            // before.
             let mut first = true;
             while random.below(3) != 0 {
                 let Some(request) = with_device.pop_front() else {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The ring with a device that keeps to the rules, on every layout.
+//! The ring with a device that obeys the specification, on every layout.
 
 mod adding;
 #[path = "../common/mod.rs"]
@@ -11,7 +11,7 @@ mod notifying;
 
 use common::{setups, Pair};
 
-/// Runs a test on every layout and feature.
+/// Runs a test on every layout with every feature.
 pub fn on_all(size: u16, test: impl Fn(&mut Pair)) {
     for setup in setups(size) {
         println!("{setup}");

@@ -26,7 +26,7 @@ fn suppressed_kicks() {
         p.driver.add(5, &[OUT], &[]).unwrap();
         p.driver.add(6, &[OUT], &[]).unwrap();
         assert!(p.driver.kick_prepare());
-        // Nothing came since.
+        // No buffer was added since.
         assert_eq!(p.driver.kick_prepare(), !p.setup.event_idx);
     });
 }
@@ -40,29 +40,30 @@ fn callbacks() {
             let request = p.device.pop().unwrap();
             p.device.push(&request, 0)
         };
-        // On at first, and after each that was taken, whether or not `get` is called in vain.
+        // Callbacks are enabled at first, and after each buffer that was taken, whether or not
+        // `get` found the ring empty.
         for _ in 0..3 {
             assert!(one(p));
             assert!(p.driver.get().is_some());
         }
         assert!(one(p));
         assert!(p.driver.get().is_some() && p.driver.get().is_none());
-        // Off.
+        // Callbacks are disabled.
         p.driver.disable_cb();
         for _ in 0..3 {
             assert!(!one(p));
             assert!(p.driver.get().is_some());
         }
-        // On again, with nothing there.
+        // Callbacks are enabled again, with no used buffer.
         assert!(p.driver.enable_cb());
         assert!(one(p));
         assert_eq!(p.driver.interrupt(), Interrupt::Callback);
-        // Off after the callback, on while something is there.
+        // Callbacks are disabled after the callback, and enabled while a used buffer is there.
         p.driver.disable_cb();
         assert!(!p.driver.enable_cb());
         assert!(p.driver.get().is_some());
         assert_eq!(p.driver.interrupt(), Interrupt::None);
-        // In two halves.
+        // In two halves: `enable_cb_prepare` and `poll`.
         p.driver.disable_cb();
         let armed = p.driver.enable_cb_prepare();
         assert!(!p.driver.poll(armed));
@@ -117,7 +118,7 @@ fn kicks_and_delayed_callbacks_in_one() {
         };
         assert_eq!(calls(&requests), if p.setup.event_idx { 0 } else { 5 });
         assert_ne!(calls(&rest), 0);
-        // Nothing is added, and all is used.
+        // No buffer is added, and every one is used.
         let (kick, quiet) = p.driver.kick_prepare_enable_cb_delayed();
         assert_eq!((kick, quiet), (!p.setup.event_idx, false));
         p.driver.declare_broken();
