@@ -174,15 +174,19 @@ def _ratios(axes, shown: list, title: str, more_is_better: bool) -> None:
 
 def _distribution(axes, subjects: list, case) -> None:
     """Draws the part of the operations that took no longer than a time, without the longest of all."""
+    from matplotlib.ticker import LogFormatter
     every = [point for subject in subjects for point in case.results[subject.key].cdf]
+    axes.set_xscale("log")  # The tail is many times as long as most operations take.
+    axes.xaxis.set_major_formatter(LogFormatter())
+    axes.xaxis.set_minor_formatter(LogFormatter())
     for subject in subjects:
         axes.step(*zip(*sorted(case.results[subject.key].cdf)), where="post", color=subject.color,
                   label=subject.label)
-    axes.set_xlim(min((value for value, part in every if part >= 0.001), default=None),
+    axes.set_xlim(min((value for value, part in every if value > 0 and part >= 0.001), default=None),
                   max((value for value, part in every if part <= 0.995), default=None))
     axes.set_ylim(0, 1)
     axes.set_yticks([0, 0.25, 0.5, 0.75, 0.99], ["0", "25 %", "50 %", "75 %", "99 %"])
-    axes.grid(axis="y")
+    axes.grid(which="both", axis="both")
     axes.set_xlabel(f"latency, {case.unit}")
     axes.set_title(case.name(), loc="left")
     axes.legend(loc="lower right")
