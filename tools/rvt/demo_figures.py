@@ -2,7 +2,7 @@
 """What the demo concludes from its findings, as rows of a table.
 
 Rates are compared as the benchmark compares them (bench/ratio.py): round by round, with the interval
-that holds the true median. Counts are compared as they are (bench/judge.py). Neither decides
+that holds the true median. Counts are compared as they are (bench/ratio.py). Neither decides
 anything; the checks do.
 """
 
