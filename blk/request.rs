@@ -48,7 +48,10 @@ pub(crate) fn prepare(
     mut rq: IdleRequest<Blk>,
 ) -> Result<IdleRequest<Blk>, (IdleRequest<Blk>, Status)> {
     let Some(kind) = Type::of_data(rq.op()) else {
-        return prepare_other(endian, rq);
+        return match prepare_other(endian, rq) {
+            (rq, Status::OK) => Ok(rq),
+            (rq, status) => Err((rq, status)),
+        };
     };
     let header = header::header(endian, kind, rq.ioprio(), rq.sector());
     rq.data_mut().set_header(header);
@@ -56,18 +59,18 @@ pub(crate) fn prepare(
     Ok(rq)
 }
 
-/// As [`prepare`], for a request that neither reads nor writes.
+/// As [`prepare`], for a request that neither reads nor writes. Success is [`Status::OK`].
+///
+/// PERF: A pair is returned in registers, and a `Result` of this size in memory, through which
+/// reads and writes would have to go as well: 5 instructions for each.
 #[cold]
-fn prepare_other(
-    endian: Endian,
-    mut rq: IdleRequest<Blk>,
-) -> Result<IdleRequest<Blk>, (IdleRequest<Blk>, Status)> {
+fn prepare_other(endian: Endian, mut rq: IdleRequest<Blk>) -> (IdleRequest<Blk>, Status) {
     let (kind, flags) = match rq.op() {
         Op::FLUSH => (Type::FLUSH, 0),
         // The sender of the request has set its header.
         Op::DRV_IN => {
             BlkCommand::prepare(&mut rq, STATUS_LEN, false);
-            return Ok(rq);
+            return (rq, Status::OK);
         }
         Op::DISCARD => (Type::DISCARD, 0),
         Op::WRITE_ZEROES if rq.is_no_unmap() => (Type::WRITE_ZEROES, 0),
@@ -75,23 +78,23 @@ fn prepare_other(
         Op::SECURE_ERASE => (Type::SECURE_ERASE, 0),
         // No device of this driver has zones.
         Op::ZONE_OPEN | Op::ZONE_CLOSE | Op::ZONE_FINISH | Op::ZONE_RESET | Op::ZONE_RESET_ALL => {
-            return Err((rq, Status::NOTSUPP))
+            return (rq, Status::NOTSUPP)
         }
         // The block layer makes only what the limits let it.
-        _ => return Err((rq, Status::IOERR)),
+        _ => return (rq, Status::IOERR),
     };
     let header = header::header(endian, kind, rq.ioprio(), 0);
     rq.data_mut().set_header(header);
     if kind == Type::FLUSH {
         BlkCommand::prepare(&mut rq, STATUS_LEN, false);
-        return Ok(rq);
+        return (rq, Status::OK);
     }
     let ranges = BlkCommand::prepare_ranges(&mut rq, STATUS_LEN, |sector, sectors| {
         header::range(sector, sectors, flags)
     });
     match ranges {
-        Ok(()) => Ok(rq),
-        Err(_) => Err((rq, Status::RESOURCE)),
+        Ok(()) => (rq, Status::OK),
+        Err(_) => (rq, Status::RESOURCE),
     }
 }
 
