@@ -158,7 +158,7 @@ pub(crate) fn fit_to_rings(
     match QUEUE_DEPTH.get() {
         // As many as fill the ring, if all have their descriptors in a table of their own.
         0 => {
-            let room = queues.first().map_or(0, |vq| vq.num_free());
+            let room = queues.first().map_or(0, |vq| vq.ring_size());
             if indirect { room } else { room / 2 }.max(1)
         }
         depth => depth,

@@ -18,7 +18,6 @@ mod doorbell;
 mod handle;
 mod message;
 mod ops;
-mod raw;
 mod recycle;
 mod rust_ring;
 mod set;
@@ -29,9 +28,11 @@ pub use self::{
         Buffer,
         RawToken,
         Segment,
-        SegmentSink,
+        SegmentWriter,
+        Segments,
         Unmapped, //
     },
+    c_ring::CQueue,
     doorbell::Doorbell,
     handle::{
         Armed,
@@ -43,11 +44,10 @@ pub use self::{
     },
     ops::{
         AnyQueue,
-        CQueue,
-        QueueOps,
-        RustQueue, //
+        QueueOps, //
     },
     recycle::Returned,
+    rust_ring::RustQueue,
     set::{
         Affinity,
         QueueSpec,
@@ -59,7 +59,6 @@ pub(crate) use self::recycle::take_used;
 
 use self::{
     c_ring::CRing,
-    raw::RawQueue,
     rust_ring::RustRing,
     set::QueueSet, //
 };
@@ -77,7 +76,10 @@ use kernel::{
     prelude::*,
     sync::Arc, //
 };
-use vring::AnyRing;
+use vring::{
+    AnyRing,
+    Callbacks, //
+};
 
 /// A buffer that the device has used.
 ///
@@ -153,7 +155,69 @@ pub struct Virtqueue<T: Buffer> {
 // one at a time does, which `&mut self` sees to; `T` is `Send`.
 unsafe impl<T: Buffer> Send for Virtqueue<T> {}
 
+/// Defines functions of [`QueueOps`] for a [`Virtqueue`]: each looks up the kind of ring.
+macro_rules! operations {
+    ($(
+        fn $name:ident(&mut self $(, $arg:ident: $of:ty)?) -> $result:ty
+        $(where $buffer:ident: $bound:ident)?;
+    )*) => {
+        $(
+            #[doc = concat!("See [`QueueOps::", stringify!($name), "`].")]
+            #[inline]
+            #[allow(unused_mut)]
+            pub fn $name(&mut self $(, $arg: $of)?) -> $result
+            $(where $buffer: $bound)?
+            {
+                with_queue!(self, |mut queue| queue.$name($($arg)?))
+            }
+        )*
+    };
+}
+
+/// Defines functions of [`QueueHandle`] for a [`Virtqueue`]: none needs exclusion.
+macro_rules! shared_operations {
+    ($(fn $name:ident(&self $(, $arg:ident: $of:ty)?) $(-> $result:ty)?;)*) => {
+        $(
+            #[doc = concat!("See [`QueueHandle::", stringify!($name), "`].")]
+            #[inline]
+            pub fn $name(&self $(, $arg: $of)?) $(-> $result)? {
+                self.borrow().$name($($arg)?)
+            }
+        )*
+    };
+}
+
 impl<T: Buffer> Virtqueue<T> {
+    operations! {
+        fn add_buf(&mut self, buffer: T) -> Result<(), AddError<T>> where T: Unmapped;
+        fn kick_prepare(&mut self) -> bool;
+        fn get_buf(&mut self) -> Option<Used<T>>;
+        fn enable_cb(&mut self) -> Callbacks;
+        fn enable_cb_delayed(&mut self) -> Callbacks;
+        fn num_free(&mut self) -> u32;
+    }
+
+    shared_operations! {
+        fn notify(&self) -> bool;
+        fn disable_cb(&self);
+        fn poll(&self, armed: Armed) -> bool;
+        fn is_broken(&self) -> bool;
+    }
+
+    /// Notifies the device of the added buffers if it wants to know. Returns false if it does and
+    /// the queue is broken.
+    #[inline]
+    pub fn kick(&mut self) -> bool {
+        !self.kick_prepare() || self.notify()
+    }
+
+    /// First half of [`QueueOps::enable_cb`], without a barrier: the second is
+    /// [`QueueHandle::poll`].
+    #[inline]
+    pub fn enable_cb_prepare(&mut self) -> Armed {
+        with_queue!(self, |mut queue| queue.enable_cb_prepare())
+    }
+
     fn new(vq: *mut bindings::virtqueue, max_segments: usize, set: Arc<QueueSet>) -> Result<Self> {
         let max_segments = max_segments.max(T::COMMON_COUNT.into());
         // SAFETY: The caller takes the queue out of its set.
@@ -177,10 +241,12 @@ impl<T: Buffer> Virtqueue<T> {
         }
     }
 
+    /// The queue, for what needs no exclusion.
     #[inline(always)]
-    fn unlocked(&self) -> RawQueue {
-        // SAFETY: By the type invariants, the queue is valid.
-        unsafe { RawQueue::new(self.raw()) }
+    fn borrow(&self) -> QueueHandle {
+        // SAFETY: By the type invariants, the queue is valid. Its ring is replaced by functions
+        // that take `&mut self` only.
+        unsafe { QueueHandle::borrowed(self.raw()) }
     }
 
     /// The device of the queue, which is bound as long as it has queues: for the bus only. While
@@ -190,85 +256,7 @@ impl<T: Buffer> Virtqueue<T> {
         self.set.dev()
     }
 
-    /// Gives a buffer to the device (virtio spec §2.7.13, §2.8.21). The device is not notified:
-    /// see [`Virtqueue::kick`].
-    ///
-    /// Any context.
-    ///
-    /// # Errors
-    ///
-    /// The buffer comes back, in the error, with
-    ///
-    /// - `ENOSPC`: the ring is full; try again after [`Virtqueue::get_buf`] returned something;
-    /// - `ENOMEM`: a mapping failed for now;
-    /// - `EIO`: the queue is broken, or (packed ring in C) a mapping failed;
-    /// - `EINVAL`: the buffer has no segment, more than the queue was found for, or gives memory
-    ///   to read after memory to write.
-    #[inline]
-    pub fn add_buf(&mut self, buffer: T) -> Result<(), AddError<T>>
-    where
-        T: Unmapped,
-    {
-        with_queue!(self, |mut queue| queue.add_buf(buffer))
-    }
-
-    /// First half of [`Virtqueue::kick`]: whether the device wants to be notified of what was
-    /// added since the last time.
-    ///
-    /// One full barrier. Needs the exclusion that `add_buf` needs.
-    #[inline]
-    pub fn kick_prepare(&mut self) -> bool {
-        match &mut self.ring {
-            Ring::Rust(ring) => ring.inner().kick_prepare(),
-            Ring::C(ring) => ring.kick_prepare(),
-        }
-    }
-
-    /// Second half of [`Virtqueue::kick`]: notifies the device, which may trap to the hypervisor.
-    ///
-    /// Needs no exclusion: [`QueueHandle::notify`] does it outside of the lock. Returns false if
-    /// the queue is broken.
-    #[inline]
-    pub fn notify(&self) -> bool {
-        self.unlocked().notify()
-    }
-
-    /// Notifies the device of the added buffers if it wants to know. Returns false if it does and
-    /// the queue is broken.
-    #[inline]
-    pub fn kick(&mut self) -> bool {
-        if self.kick_prepare() {
-            self.notify()
-        } else {
-            true
-        }
-    }
-
-    /// Takes a buffer that the device has used.
-    ///
-    /// A device that claims to have written more than a buffer has room for is not believed: the
-    /// buffer comes back as one with [nothing written](Used::len), which is told once for each
-    /// queue. The queue goes on: devices that do what they are asked are known to count wrongly.
-    ///
-    /// Any context. `None` also when the queue is broken.
-    #[inline]
-    pub fn get_buf(&mut self) -> Option<Used<T>> {
-        match &mut self.ring {
-            Ring::Rust(ring) => {
-                let (raw, len) = ring.get_buf()?;
-                // SAFETY: By the type invariants, the token came from `into_raw` of a `T`; the
-                // ring gives out each token once.
-                let buffer = unsafe { T::from_raw(raw) };
-                // INVARIANT: The ring compares it with what there was to write.
-                Some(Used { buffer, len })
-            }
-            // SAFETY: By the type invariants, the tokens came from `into_raw` of a `T`.
-            Ring::C(ring) => unsafe { ring.get_used() },
-        }
-    }
-
-    /// Looks up the ring of the queue, for a path that uses the queue several times: see
-    /// [`with_queue!`](crate::with_queue).
+    /// Looks up the ring of the queue: see [`with_queue!`](crate::with_queue).
     #[inline(always)]
     pub fn open(&mut self) -> AnyQueue<'_, T> {
         // SAFETY: Every token in the ring came from `into_raw` of a `T` (type invariant).
@@ -285,51 +273,6 @@ impl<T: Buffer> Virtqueue<T> {
         }
     }
 
-    /// Asks the device for no more callbacks: a hint, a callback may still come.
-    #[inline]
-    pub fn disable_cb(&self) {
-        self.unlocked().disable_cb()
-    }
-
-    /// Asks for a callback at the next used buffer and looks again, in one: false if there are
-    /// used buffers by now, so that none is waited for in vain.
-    ///
-    /// One full barrier (§2.7.10).
-    #[inline]
-    #[must_use = "buffers that were used meanwhile raise no callback"]
-    pub fn enable_cb(&mut self) -> bool {
-        match &mut self.ring {
-            Ring::Rust(ring) => ring.inner().enable_cb(),
-            Ring::C(ring) => ring.enable_cb(),
-        }
-    }
-
-    /// As [`Virtqueue::enable_cb`], for when the device has used most of what is outstanding.
-    #[inline]
-    #[must_use = "buffers that were used meanwhile raise no callback"]
-    pub fn enable_cb_delayed(&mut self) -> bool {
-        match &mut self.ring {
-            Ring::Rust(ring) => ring.inner().enable_cb_delayed(),
-            Ring::C(ring) => ring.enable_cb_delayed(),
-        }
-    }
-
-    /// First half of [`Virtqueue::enable_cb`], without a barrier: the second is
-    /// [`QueueHandle::poll`].
-    #[inline]
-    pub fn enable_cb_prepare(&mut self) -> Armed {
-        Armed(match &mut self.ring {
-            Ring::Rust(ring) => ring.enable_cb_prepare(),
-            Ring::C(ring) => ring.enable_cb_prepare(),
-        })
-    }
-
-    /// Second half of [`Virtqueue::enable_cb`]: whether there are used buffers by now.
-    #[inline]
-    pub fn poll(&self, armed: Armed) -> bool {
-        self.unlocked().poll(armed.0)
-    }
-
     /// Takes back a buffer that the device has not used. Only a device in
     /// [reset](Device::reset) owns none: before, there are none to take.
     pub fn detach_unused_buf(&mut self) -> Option<T> {
@@ -341,16 +284,6 @@ impl<T: Buffer> Virtqueue<T> {
         let data = unsafe { bindings::virtqueue_detach_unused_buf(self.raw()) };
         // SAFETY: By the type invariants, the token came from `into_raw` of a `T`.
         RawToken::new(data, null_mut()).map(|raw| unsafe { T::from_raw(raw) })
-    }
-
-    /// Descriptors that are free. A buffer takes one per segment, or one in all where it is
-    /// described by an indirect table.
-    #[inline]
-    pub fn num_free(&self) -> u32 {
-        match &self.ring {
-            Ring::Rust(ring) => ring.num_free(),
-            Ring::C(ring) => ring.num_free(),
-        }
     }
 
     /// Largest size of the ring that the device offers.
@@ -369,12 +302,6 @@ impl<T: Buffer> Virtqueue<T> {
     pub fn index(&self) -> u32 {
         // SAFETY: By the type invariants, the queue is valid.
         unsafe { (*self.raw()).index }
-    }
-
-    /// Whether the queue was declared broken: it takes and gives nothing any more.
-    #[inline]
-    pub fn is_broken(&self) -> bool {
-        self.unlocked().is_broken()
     }
 
     /// Whether buffers have to be mapped with the DMA API, and if so for which device.

@@ -79,7 +79,8 @@ pub use crate::{
         Returned,
         RustQueue,
         Segment,
-        SegmentSink,
+        SegmentWriter,
+        Segments,
         Unmapped,
         Used,
         Virtqueue, //

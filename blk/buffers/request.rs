@@ -23,7 +23,8 @@ use virtio::{
     Buffer,
     RawToken,
     Segment,
-    SegmentSink,
+    SegmentWriter,
+    Segments,
     Unmapped, //
 };
 
@@ -45,34 +46,65 @@ impl<T: Operations> RequestBuffer<T> {
     }
 }
 
-/// Tells the segments of any request. It is given what does not need the owner to be in memory.
+/// Writes the segments of any request. It is given what does not need the owner to be in memory.
 #[inline(never)]
-fn describe<T, const OUT: usize, const IN: usize, R, S>(rq: &RequestInfo<T>, sink: &mut S) -> Result
+fn write_any<T, const OUT: usize, const IN: usize, R, W>(
+    rq: &RequestInfo<T>,
+    writer: &mut W,
+) -> Result
 where
     T: Operations<RequestData = Command<OUT, IN, R>>,
     R: Copy + Send + 'static,
-    S: SegmentSink,
+    W: SegmentWriter<Segment>,
 {
     let command = rq.data();
-    sink.out(command.header.segment())?;
+    writer.out(command.header.segment())?;
     match &command.payload {
         Payload::Data if rq.op().is_write() => {
             for s in rq.segments() {
-                sink.out(Segment::page(s.page, s.offset, s.len))?;
+                writer.out(Segment::page(s.page, s.offset, s.len))?;
             }
         }
         Payload::Data => {
             for s in rq.segments() {
-                sink.in_(Segment::page(s.page, s.offset, s.len))?;
+                writer.in_(Segment::page(s.page, s.offset, s.len))?;
             }
         }
-        Payload::One(range) => sink.out(range.segment())?,
+        Payload::One(range) => writer.out(range.segment())?,
         Payload::Many(ranges) => {
             let len = u32::try_from(size_of_val(ranges.as_slice())).map_err(|_| EINVAL)?;
-            sink.out(Segment::virt(ranges.as_ptr().cast(), len))?;
+            writer.out(Segment::virt(ranges.as_ptr().cast(), len))?;
         }
     }
-    sink.in_(command.in_header.segment(command.in_len()))
+    writer.in_(command.in_header.segment(command.in_len()))
+}
+
+impl<T, const OUT: usize, const IN: usize, R> Segments<Segment> for RequestBuffer<T>
+where
+    T: Operations<RequestData = Command<OUT, IN, R>>,
+    R: Copy + Send + 'static,
+{
+    #[inline(always)]
+    fn write_segments<W: SegmentWriter<Segment>>(&self, writer: &mut W) -> Result {
+        write_any(&self.0, writer)
+    }
+
+    #[inline(always)]
+    fn write_common<W: SegmentWriter<Segment>>(&self, writer: &mut W) -> Result {
+        let rq = &self.0;
+        let command = rq.data();
+        let (Payload::Data, Some(s)) = (&command.payload, rq.only_segment()) else {
+            return Err(EINVAL);
+        };
+        writer.out(command.header.segment())?;
+        let segment = Segment::page(s.page, s.offset, s.len);
+        if rq.op().is_write() {
+            writer.out(segment)?;
+        } else {
+            writer.in_(segment)?;
+        }
+        writer.in_(command.in_header.segment(command.in_len()))
+    }
 }
 
 // SAFETY:
@@ -91,28 +123,6 @@ where
 {
     /// Header, one segment of data, and status.
     const COMMON_COUNT: u16 = 3;
-
-    #[inline(always)]
-    fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result {
-        describe(&self.0, sink)
-    }
-
-    #[inline(always)]
-    fn describe_common<S: SegmentSink>(&self, sink: &mut S) -> Result {
-        let rq = &self.0;
-        let command = rq.data();
-        let (Payload::Data, Some(s)) = (&command.payload, rq.only_segment()) else {
-            return Err(EINVAL);
-        };
-        sink.out(command.header.segment())?;
-        let segment = Segment::page(s.page, s.offset, s.len);
-        if rq.op().is_write() {
-            sink.out(segment)?;
-        } else {
-            sink.in_(segment)?;
-        }
-        sink.in_(command.in_header.segment(command.in_len()))
-    }
 
     #[inline(always)]
     fn segment_count(&self) -> usize {

@@ -29,7 +29,8 @@ use virtio::{
     Buffer,
     RawToken,
     Segment,
-    SegmentSink,
+    SegmentWriter,
+    Segments,
     Unmapped, //
 };
 
@@ -164,26 +165,28 @@ impl BigBuf {
     }
 }
 
+impl Segments<Segment> for BigBuf {
+    fn write_segments<W: SegmentWriter<Segment>>(&self, writer: &mut W) -> Result {
+        let mut pages = self.0.pages.iter();
+        let first = pages.next().and_then(Option::as_ref).ok_or(EINVAL)?;
+        // The header by itself: legacy devices ask for it (virtio spec §5.1.6.3.1).
+        writer.in_(Segment::page(first.as_ptr(), 0, self.0.header_len))?;
+        let rest = PAGE_SIZE as u32 - self.0.pad;
+        writer.in_(Segment::page(first.as_ptr(), self.0.pad, rest))?;
+        for page in pages {
+            let page = page.as_ref().ok_or(EINVAL)?;
+            writer.in_(Segment::page(page.as_ptr(), 0, PAGE_SIZE as u32))?;
+        }
+        Ok(())
+    }
+}
+
 // SAFETY:
 // - The buffer owns its pages.
 // - There is no reference to their memory.
 // - It gives nothing to read.
 // - The token is the address of the box.
 unsafe impl Buffer for BigBuf {
-    fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result {
-        let mut pages = self.0.pages.iter();
-        let first = pages.next().and_then(Option::as_ref).ok_or(EINVAL)?;
-        // The header by itself: legacy devices ask for it (virtio spec §5.1.6.3.1).
-        sink.in_(Segment::page(first.as_ptr(), 0, self.0.header_len))?;
-        let rest = PAGE_SIZE as u32 - self.0.pad;
-        sink.in_(Segment::page(first.as_ptr(), self.0.pad, rest))?;
-        for page in pages {
-            let page = page.as_ref().ok_or(EINVAL)?;
-            sink.in_(Segment::page(page.as_ptr(), 0, PAGE_SIZE as u32))?;
-        }
-        Ok(())
-    }
-
     fn segment_count(&self) -> usize {
         self.0.pages.len() + 1
     }

@@ -17,7 +17,8 @@ use virtio::{
     QueueOps,
     RawToken,
     Segment,
-    SegmentSink,
+    SegmentWriter,
+    Segments,
     Used, //
 };
 
@@ -37,6 +38,17 @@ impl FragBuf {
     }
 }
 
+impl Segments<Segment> for FragBuf {
+    #[inline(always)]
+    fn write_segments<W: SegmentWriter<Segment>>(&self, writer: &mut W) -> Result {
+        let len = self.0.capacity();
+        writer.in_(match self.0.dma_addr() {
+            Some(addr) => Segment::premapped(addr, len),
+            None => Segment::virt(self.0.start().cast(), len),
+        })
+    }
+}
+
 // SAFETY:
 // - The fragment owns its memory, whatever form it has.
 // - There is no reference to it.
@@ -46,15 +58,6 @@ impl FragBuf {
 unsafe impl Buffer for FragBuf {
     const HAS_CTX: bool = true;
     const COMMON_COUNT: u16 = 1;
-
-    #[inline(always)]
-    fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result {
-        let len = self.0.capacity();
-        sink.in_(match self.0.dma_addr() {
-            Some(addr) => Segment::premapped(addr, len),
-            None => Segment::virt(self.0.start().cast(), len),
-        })
-    }
 
     #[inline(always)]
     fn segment_count(&self) -> usize {

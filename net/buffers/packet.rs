@@ -26,7 +26,8 @@ use virtio::{
     QueueOps,
     RawToken,
     Segment,
-    SegmentSink,
+    SegmentWriter,
+    Segments,
     Unmapped, //
 };
 
@@ -254,42 +255,18 @@ impl TxPacket {
     }
 }
 
-// SAFETY:
-// - The packet owns a reference to its head and its fragments, which stay until it is dropped; the
-//   header is in one of them or in the packet itself.
-// - It gives nothing to write.
-// - The stack does not change packets that it gave to a driver.
-// - The token is the address of the packet and, in the lowest bit, whether it is counted. The
-//   header is not needed after `describe`.
-unsafe impl Buffer for TxPacket {
-    /// A small packet, with its header before it.
-    const COMMON_COUNT: u16 = 1;
-
+impl Segments<Segment> for TxPacket {
     #[inline(always)]
-    fn describe_common<S: SegmentSink>(&self, sink: &mut S) -> Result {
-        if !self.shape.is_pushed() {
-            return self.describe(sink);
-        }
-        let len = self.shape.header_len().wrapping_add(self.skb.head_len());
-        sink.out(Segment::virt(self.header_ptr().cast(), len))
-    }
-
-    #[inline(always)]
-    fn is_common(&self) -> bool {
-        self.shape.is_pushed() && !self.skb.has_fragments()
-    }
-
-    #[inline(always)]
-    fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result {
+    fn write_segments<W: SegmentWriter<Segment>>(&self, writer: &mut W) -> Result {
         let header = self.header_ptr().cast();
         let header_len = self.shape.header_len();
         let head = self.skb.head_len();
         if self.shape.is_pushed() {
-            sink.out(Segment::virt(header, header_len.wrapping_add(head)))?;
+            writer.out(Segment::virt(header, header_len.wrapping_add(head)))?;
         } else {
-            sink.out(Segment::virt(header, header_len))?;
+            writer.out(Segment::virt(header, header_len))?;
             if head != 0 {
-                sink.out(Segment::virt(self.skb.data().cast(), head))?;
+                writer.out(Segment::virt(self.skb.data().cast(), head))?;
             }
         }
         if !self.skb.has_fragments() {
@@ -302,9 +279,35 @@ unsafe impl Buffer for TxPacket {
             if page.is_null() {
                 return Err(EINVAL);
             }
-            sink.out(Segment::page(page, offset, len))?;
+            writer.out(Segment::page(page, offset, len))?;
         }
         Ok(())
+    }
+
+    #[inline(always)]
+    fn write_common<W: SegmentWriter<Segment>>(&self, writer: &mut W) -> Result {
+        if !self.shape.is_pushed() {
+            return self.write_segments(writer);
+        }
+        let len = self.shape.header_len().wrapping_add(self.skb.head_len());
+        writer.out(Segment::virt(self.header_ptr().cast(), len))
+    }
+}
+
+// SAFETY:
+// - The packet owns a reference to its head and its fragments, which stay until it is dropped; the
+//   header is in one of them or in the packet itself.
+// - It gives nothing to write.
+// - The stack does not change packets that it gave to a driver.
+// - The token is the address of the packet and, in the lowest bit, whether it is counted. The
+//   header is not needed after `write_segments`.
+unsafe impl Buffer for TxPacket {
+    /// A small packet, with its header before it.
+    const COMMON_COUNT: u16 = 1;
+
+    #[inline(always)]
+    fn is_common(&self) -> bool {
+        self.shape.is_pushed() && !self.skb.has_fragments()
     }
 
     #[inline(always)]

@@ -24,7 +24,8 @@ use virtio::{
     Buffer,
     RawToken,
     Segment,
-    SegmentSink,
+    SegmentWriter,
+    Segments,
     Unmapped, //
 };
 
@@ -130,7 +131,7 @@ impl<const CTX: bool> TestBuffer<CTX> {
         Ok(self)
     }
 
-    /// Does not care for errors when it tells its segments.
+    /// Does not care for errors when it writes its segments.
     #[must_use]
     pub fn stubborn(mut self) -> Self {
         self.contents.stubborn = true;
@@ -153,20 +154,14 @@ impl<const CTX: bool> TestBuffer<CTX> {
     }
 }
 
-// SAFETY:
-// - The box owns its parts, which own their bytes on the heap, until it is dropped.
-// - While it is a token, nobody has the value to refer to the bytes.
-// - The token is the address of the box, and the rest is made from it.
-unsafe impl<const CTX: bool> Buffer for TestBuffer<CTX> {
-    const HAS_CTX: bool = CTX;
-
-    fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result {
+impl<const CTX: bool> Segments<Segment> for TestBuffer<CTX> {
+    fn write_segments<W: SegmentWriter<Segment>>(&self, writer: &mut W) -> Result {
         for part in &self.contents.parts {
             let segment = Segment::virt(part.bytes.as_ptr().cast(), part.bytes.len() as u32);
             let told = if part.writable {
-                sink.in_(segment)
+                writer.in_(segment)
             } else {
-                sink.out(segment)
+                writer.out(segment)
             };
             if !self.contents.stubborn {
                 told?;
@@ -174,6 +169,14 @@ unsafe impl<const CTX: bool> Buffer for TestBuffer<CTX> {
         }
         Ok(())
     }
+}
+
+// SAFETY:
+// - The box owns its parts, which own their bytes on the heap, until it is dropped.
+// - While it is a token, nobody has the value to refer to the bytes.
+// - The token is the address of the box, and the rest is made from it.
+unsafe impl<const CTX: bool> Buffer for TestBuffer<CTX> {
+    const HAS_CTX: bool = CTX;
 
     fn segment_count(&self) -> usize {
         self.contents.parts.len()

@@ -67,7 +67,7 @@ fn collect(bound: &BoundDevice, vq: &mut Virtqueue<TestBuffer>, want: u64) -> Re
         if got == want {
             return Ok(());
         }
-        if !vq.enable_cb() {
+        if !vq.enable_cb().is_quiet() {
             vq.disable_cb();
             continue;
         }
@@ -125,7 +125,7 @@ mod suite {
             fake.finish(0, |_| Action::Complete(0))?;
             check_eq!(bound.callbacks(), 1);
             check_eq!(drain(&mut vq), 1);
-            check!(vq.enable_cb());
+            check!(vq.enable_cb().is_quiet());
             fake.finish(0, |_| Action::Complete(0))?;
             check_eq!(bound.callbacks(), 2);
             Ok(())
@@ -177,9 +177,9 @@ mod suite {
             post(&mut vq, fake, 2, &drops)?;
             vq.disable_cb();
             fake.finish_silently(0, |_| Action::Complete(0))?;
-            check!(!vq.enable_cb());
+            check!(!vq.enable_cb().is_quiet());
             check_eq!(drain(&mut vq), 1);
-            check!(vq.enable_cb());
+            check!(vq.enable_cb().is_quiet());
             Ok(())
         })
     }
@@ -214,9 +214,9 @@ mod suite {
             vq.disable_cb();
             check_eq!(drain(&mut vq), 0);
             fake.finish_silently(0, |_| Action::Complete(0))?;
-            check!(!vq.enable_cb());
+            check!(!vq.enable_cb().is_quiet());
             check_eq!(drain(&mut vq), 1);
-            check!(vq.enable_cb());
+            check!(vq.enable_cb().is_quiet());
             let before = bound.callbacks();
             fake.finish(0, |_| Action::Complete(0))?;
             check_eq!(bound.callbacks(), before + 1);
@@ -234,7 +234,7 @@ mod suite {
             vq.disable_cb();
             fake.finish_silently(0, |_| Action::Complete(0))?;
             check_eq!(drain(&mut vq), 1);
-            check!(vq.enable_cb_delayed());
+            check!(vq.enable_cb_delayed().is_quiet());
             fake.finish(0, |_| Action::Complete(0))?;
             if fake.negotiated(EVENT_IDX) {
                 check_eq!(bound.callbacks(), 0);
@@ -259,7 +259,7 @@ mod suite {
             for _ in 0..8 {
                 fake.finish_silently(0, |_| Action::Complete(0))?;
             }
-            check!(!vq.enable_cb_delayed());
+            check!(!vq.enable_cb_delayed().is_quiet());
             check_eq!(drain(&mut vq), 8);
             Ok(())
         })
@@ -275,7 +275,7 @@ mod suite {
             fake.fault(|f| f.swallow_interrupts = 1);
             fake.finish(0, |_| Action::Complete(0))?;
             check_eq!(bound.callbacks(), 0);
-            check!(!vq.enable_cb());
+            check!(!vq.enable_cb().is_quiet());
             check_eq!(drain(&mut vq), 1);
             Ok(())
         })
@@ -291,8 +291,8 @@ mod suite {
             dev.break_device();
             fake.finish(0, |_| Action::Complete(0))?;
             check_eq!(bound.callbacks(), 0);
-            check!(vq.enable_cb());
-            check!(vq.enable_cb_delayed());
+            check!(vq.enable_cb().is_quiet());
+            check!(vq.enable_cb_delayed().is_quiet());
             let armed = vq.enable_cb_prepare();
             check!(!vq.poll(armed));
             Ok(())

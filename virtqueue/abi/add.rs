@@ -32,11 +32,13 @@ use vring::{
         DMA_ATTR_DEBUGGING_IGNORE_CACHELINES,
         EINVAL as C_EINVAL, //
     },
+    ring::Format,
     with_ring,
-    LiveRing,
+    Kernel,
+    Live,
     Queue,
     RawToken,
-    Segments, //
+    Segment, //
 };
 
 as_declared!(
@@ -52,7 +54,7 @@ as_declared!(
 /// Turns the result of an add, which the device sees from now on, into that of C. `reads` says that
 /// the device reads some of the buffer.
 #[inline(always)]
-fn done(ring: &mut impl LiveRing, added: Result, reads: bool) -> c_int {
+fn done<F: Format<Platform = Kernel>>(ring: &mut Live<'_, F>, added: Result, reads: bool) -> c_int {
     match added {
         Ok(()) => {
             ring.publish();
@@ -60,7 +62,7 @@ fn done(ring: &mut impl LiveRing, added: Result, reads: bool) -> c_int {
         }
         Err(error) => {
             if error == ENOSPC && reads {
-                ring.notify_full();
+                ring.queue().notify_full();
             }
             error.to_errno()
         }
@@ -116,13 +118,14 @@ impl Shape {
 
 /// Adds one segment at an address of the device.
 #[inline(never)]
-fn add_single<const WRITE: bool, R: LiveRing>(
-    mut ring: R,
+fn add_single<const WRITE: bool, F: Format<Platform = Kernel>>(
+    mut ring: Live<'_, F>,
     token: RawToken,
     addr: u64,
     len: u32,
 ) -> c_int {
-    let added = ring.add_single(token, addr, len, WRITE);
+    let one = One::<WRITE>(Segment::premapped(addr, len));
+    let added = ring.add_single(token, &one);
     done(&mut ring, added, !WRITE)
 }
 
@@ -132,8 +135,8 @@ fn add_single<const WRITE: bool, R: LiveRing>(
 ///
 /// As [`List::new`].
 #[inline(never)]
-unsafe fn add_list<R: LiveRing>(
-    mut ring: R,
+unsafe fn add_list<F: Format<Platform = Kernel>>(
+    mut ring: Live<'_, F>,
     token: RawToken,
     sg: *mut scatterlist,
     shape: Shape,
@@ -141,7 +144,7 @@ unsafe fn add_list<R: LiveRing>(
     // SAFETY: By the safety requirements, `sg` starts a well-formed list that stays as long as
     // `list`, which ends with this function.
     let list = unsafe { List::new(sg, shape.write, shape.premapped) };
-    ring.may_sleep(shape.sleeps);
+    ring.core.may_sleep(shape.sleeps);
     let added = match u16::try_from(shape.segments) {
         Ok(segments) => ring.add(token, segments, &list, shape.attrs()),
         Err(_) => Err(EINVAL),
@@ -155,14 +158,14 @@ unsafe fn add_list<R: LiveRing>(
 ///
 /// As [`List::new`].
 #[inline(never)]
-unsafe fn add_mapped<const WRITE: bool, R: LiveRing>(
-    mut ring: R,
+unsafe fn add_mapped<const WRITE: bool, F: Format<Platform = Kernel>>(
+    mut ring: Live<'_, F>,
     token: RawToken,
     sg: *mut scatterlist,
     attrs: usize,
 ) -> c_int {
     // SAFETY: By the safety requirements, `sg` is an entry of a list that the driver did not map.
-    let one = unsafe { One::<WRITE>::new(sg) };
+    let one = One::<WRITE>(unsafe { segment(sg, false) });
     let added = ring.add_mapped(token, 1, &one, attrs);
     done(&mut ring, added, !WRITE)
 }
@@ -173,8 +176,8 @@ unsafe fn add_mapped<const WRITE: bool, R: LiveRing>(
 ///
 /// `sg` is as [`List::new`] wants it.
 #[inline(always)]
-unsafe fn add_one<const WRITE: bool, R: LiveRing>(
-    ring: R,
+unsafe fn add_one<const WRITE: bool, F: Format<Platform = Kernel>>(
+    ring: Live<'_, F>,
     token: RawToken,
     sg: *mut scatterlist,
     shape: Shape,
@@ -224,8 +227,8 @@ unsafe fn add<const WRITE: bool>(
 ///
 /// As [`Lists::new`].
 #[inline(never)]
-unsafe fn add_lists<const MAPPED: bool, R: LiveRing>(
-    mut ring: R,
+unsafe fn add_lists<const MAPPED: bool, F: Format<Platform = Kernel>>(
+    mut ring: Live<'_, F>,
     sgs: *const *mut scatterlist,
     out: u32,
     all: u32,
@@ -252,8 +255,8 @@ unsafe fn add_lists<const MAPPED: bool, R: LiveRing>(
 ///
 /// As [`Lists::new`].
 #[inline(never)]
-unsafe fn add_any_lists<R: LiveRing>(
-    mut ring: R,
+unsafe fn add_any_lists<F: Format<Platform = Kernel>>(
+    mut ring: Live<'_, F>,
     sgs: *const *mut scatterlist,
     out: u32,
     all: u32,
@@ -284,8 +287,8 @@ pub(crate) unsafe extern "C" fn virtqueue_add_sgs(
     let inner = unsafe { Queue::from_raw(vq).inner() };
     // OVERFLOW: There is not memory for that many.
     let all = out_sgs.wrapping_add(in_sgs);
-    with_ring!(inner, |mut ring| {
-        ring.may_sleep(may_sleep(gfp));
+    with_ring!(inner, |ring| {
+        ring.core.may_sleep(may_sleep(gfp));
         // SAFETY: Kernel-doc of `virtqueue_add_sgs`: there are that many lists.
         unsafe {
             if ring.is_mapped() {

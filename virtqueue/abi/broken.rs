@@ -9,6 +9,7 @@ use vring::{
         virtqueue, //
     },
     device::Virtio,
+    with_control,
     Queue, //
 };
 
@@ -24,33 +25,41 @@ as_declared!(
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_is_broken(vq: *const virtqueue) -> bool {
     // SAFETY: C says that it is a queue.
-    unsafe { Queue::from_raw(vq) }.is_broken()
+    let queue = unsafe { Queue::from_raw(vq) };
+    with_control!(queue, |control| control.is_broken())
 }
 
 /// Declares a queue broken.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn __virtqueue_break(vq: *mut virtqueue) {
     // SAFETY: C says that it is a queue.
-    unsafe { Queue::from_raw(vq) }.declare_broken();
+    let queue = unsafe { Queue::from_raw(vq) };
+    with_control!(queue, |control| control.declare_broken());
 }
 
 /// Takes the breaking of a queue back.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn __virtqueue_unbreak(vq: *mut virtqueue) {
     // SAFETY: C says that it is a queue.
-    unsafe { Queue::from_raw(vq) }.unbreak();
+    let queue = unsafe { Queue::from_raw(vq) };
+    with_control!(queue, |control| control.unbreak());
 }
 
 /// Declares all queues of a device broken.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtio_break_device(vdev: *mut virtio_device) {
     // SAFETY: C says that it is a device, and its queues are of this ring.
-    unsafe { Virtio::new(vdev).each_queue(|queue| queue.declare_broken()) };
+    unsafe {
+        Virtio::new(vdev)
+            .each_queue(|queue| with_control!(queue, |control| control.declare_broken()))
+    };
 }
 
 /// Takes the breaking of the queues of a device back.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn __virtio_unbreak_device(vdev: *mut virtio_device) {
     // SAFETY: C says that it is a device, and its queues are of this ring.
-    unsafe { Virtio::new(vdev).each_queue(|queue| queue.unbreak()) };
+    unsafe {
+        Virtio::new(vdev).each_queue(|queue| with_control!(queue, |control| control.unbreak()))
+    };
 }

@@ -15,6 +15,8 @@ use vring::{
         irqreturn_t,
         virtqueue, //
     },
+    with_control,
+    with_ring,
     Armed,
     Interrupt,
     Queue, //
@@ -33,37 +35,47 @@ as_declared!(
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_disable_cb(vq: *mut virtqueue) {
     // SAFETY: kernel-doc of `virtqueue_disable_cb`: `vq` is a queue; the call may race with others.
-    unsafe { Queue::from_raw(vq) }.disable_cb();
+    let queue = unsafe { Queue::from_raw(vq) };
+    with_control!(queue, |control| control.disable_cb());
 }
 
 /// Asks for callbacks again, as of now; see `virtqueue_poll`.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_enable_cb_prepare(vq: *mut virtqueue) -> c_uint {
     // SAFETY: kernel-doc of `virtqueue_enable_cb_prepare`: `vq` is a queue whose caller serialises.
-    let armed = unsafe { Queue::from_raw(vq).inner() }.enable_cb_prepare();
-    armed.into_raw().into()
+    let inner = unsafe { Queue::from_raw(vq).inner() };
+    with_ring!(inner, |ring| ring.core.enable_cb_prepare())
+        .into_raw()
+        .into()
 }
 
 /// Whether there are used buffers since `virtqueue_enable_cb_prepare`, which returned `armed`.
 /// Needs no serialisation.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_poll(vq: *mut virtqueue, armed: c_uint) -> bool {
-    // SAFETY: C says the same. CAST: It was a `u16`.
-    unsafe { Queue::from_raw(vq) }.poll(Armed::from_raw(armed as u16))
+    // SAFETY: kernel-doc of `virtqueue_poll`: `vq` is a queue; the call may race with others.
+    let queue = unsafe { Queue::from_raw(vq) };
+    // CAST: It was a `u16`.
+    let armed = Armed::from_raw(armed as u16);
+    with_control!(queue, |control| control.poll(armed))
 }
 
 /// Asks for callbacks again; false if there are used buffers already.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_enable_cb(vq: *mut virtqueue) -> bool {
     // SAFETY: kernel-doc of `virtqueue_enable_cb`: `vq` is a queue whose caller serialises.
-    unsafe { Queue::from_raw(vq).inner() }.enable_cb()
+    let inner = unsafe { Queue::from_raw(vq).inner() };
+    with_ring!(inner, |ring| ring.apart(|ring| ring.core.enable_cb())).is_quiet()
 }
 
 /// Asks for a callback when most of what is outstanding was used; false if it was already.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_enable_cb_delayed(vq: *mut virtqueue) -> bool {
     // SAFETY: kernel-doc of `virtqueue_enable_cb_delayed`: `vq` is a queue whose caller serialises.
-    unsafe { Queue::from_raw(vq).inner() }.enable_cb_delayed()
+    let inner = unsafe { Queue::from_raw(vq).inner() };
+    with_ring!(inner, |ring| ring
+        .apart(|ring| ring.core.enable_cb_delayed()))
+    .is_quiet()
 }
 
 /// The interrupt of a queue, or one that it shares.

@@ -10,6 +10,7 @@ use kernel::ffi::{
 };
 use vring::{
     bindings::virtqueue,
+    with_ring,
     Queue, //
 };
 
@@ -30,7 +31,7 @@ pub(crate) unsafe extern "C" fn virtqueue_get_buf_ctx(
 ) -> *mut c_void {
     // SAFETY: C says that the queue is one, that the caller serialises, and that `len` and `ctx`
     // are places of the caller.
-    unsafe { Queue::from_raw(vq).inner().get_raw(len, ctx) }
+    unsafe { with_ring!(Queue::from_raw(vq).inner(), |ring| ring.get_raw(len, ctx)) }
 }
 
 /// Takes a used buffer.
@@ -49,9 +50,10 @@ pub(crate) unsafe extern "C" fn virtqueue_get_buf(
 pub(crate) unsafe extern "C" fn virtqueue_detach_unused_buf(vq: *mut virtqueue) -> *mut c_void {
     // SAFETY: C says that the queue is one and that the caller serialises.
     let inner = unsafe { Queue::from_raw(vq).inner() };
-    // SAFETY: C says that the queue is not active.
-    let token = unsafe { inner.detach_unused() };
-    // SAFETY: The queue is valid, and `inner` is exclusive: nobody else writes its fields.
-    unsafe { (*vq).num_free = inner.num_free().into() };
-    token.map_or(null_mut(), |token| token.data.as_ptr())
+    with_ring!(inner, |mut ring| {
+        // SAFETY: C says that the queue is not active.
+        let token = unsafe { ring.detach_unused() };
+        ring.show_free();
+        token.map_or(null_mut(), |token| token.data.as_ptr())
+    })
 }

@@ -5,6 +5,7 @@
 use crate::as_declared;
 use vring::{
     bindings::virtqueue,
+    with_ring,
     Queue, //
 };
 
@@ -14,7 +15,8 @@ as_declared!(virtqueue_kick_prepare, virtqueue_notify, virtqueue_kick);
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_kick_prepare(vq: *mut virtqueue) -> bool {
     // SAFETY: kernel-doc of `virtqueue_kick_prepare`: `vq` is a queue whose caller serialises.
-    unsafe { Queue::from_raw(vq).inner().kick_prepare() }
+    let inner = unsafe { Queue::from_raw(vq).inner() };
+    with_ring!(inner, |ring| ring.apart(|ring| ring.kick_prepare()))
 }
 
 /// Notifies the device; false if the queue is broken.
@@ -27,12 +29,6 @@ pub(crate) unsafe extern "C" fn virtqueue_notify(vq: *mut virtqueue) -> bool {
 /// Notifies the device if it wants to know; false if it does and the queue is broken.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_kick(vq: *mut virtqueue) -> bool {
-    // SAFETY: kernel-doc of `virtqueue_kick`: `vq` is a queue.
-    let queue = unsafe { Queue::from_raw(vq) };
-    // SAFETY: kernel-doc of `virtqueue_kick`: the caller serialises.
-    if unsafe { queue.inner() }.kick_prepare() {
-        queue.notify()
-    } else {
-        true
-    }
+    // SAFETY: kernel-doc of `virtqueue_kick`: `vq` is a queue whose caller serialises.
+    unsafe { !virtqueue_kick_prepare(vq) || virtqueue_notify(vq) }
 }

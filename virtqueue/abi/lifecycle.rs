@@ -24,6 +24,7 @@ use vring::{
     create::Spec,
     device::Virtio,
     queue::Notify,
+    with_control,
     Mapper,
     Queue, //
 };
@@ -187,6 +188,8 @@ pub(crate) unsafe extern "C" fn vring_transport_features(vdev: *mut virtio_devic
 /// Returns the word to write as a notification with `VIRTIO_F_NOTIFICATION_DATA`.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn vring_notification_data(vq: *mut virtqueue) -> u32 {
-    // SAFETY: C says that it is a queue.
-    unsafe { Queue::from_raw(vq) }.notification_data()
+    // SAFETY: C says that it is a queue, whose index does not change.
+    let (queue, index) = unsafe { (Queue::from_raw(vq), (*vq).index) };
+    // CAST: There are at most 2^16 queues.
+    with_control!(queue, |control| control.notification_data(index as u16))
 }

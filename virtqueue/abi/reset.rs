@@ -13,6 +13,7 @@ use kernel::{
 };
 use vring::{
     bindings::virtqueue,
+    with_ring,
     Queue, //
 };
 
@@ -53,7 +54,7 @@ unsafe fn while_reset(
     // SAFETY: By the safety requirements, nobody else uses the queue.
     let inner = unsafe { queue.inner() };
     // SAFETY: The device has given the queue up.
-    while let Some(token) = unsafe { inner.detach_unused() } {
+    while let Some(token) = unsafe { with_ring!(inner, |mut ring| ring.detach_unused()) } {
         if let Some(recycle) = recycle {
             // SAFETY: The caller of the ring gave the function for buffers of this queue.
             unsafe { recycle(vq, token.data.as_ptr()) };
@@ -69,7 +70,7 @@ unsafe fn while_reset(
     // SAFETY: By the safety requirements, `vq` is a queue that nobody else uses; `inner` is not
     // used any more.
     unsafe {
-        (*vq).num_free = queue.inner().num_free().into();
+        with_ring!(queue.inner(), |ring| ring.show_free());
         to_result(enable(vq)).map_err(|_| EBUSY)?;
     }
     changed

@@ -11,7 +11,7 @@ use vring::{
         SG_END, //
     },
     Segment,
-    SegmentSink,
+    SegmentWriter,
     Segments, //
 };
 
@@ -90,17 +90,17 @@ impl List {
     }
 }
 
-impl Segments for List {
+impl Segments<Segment> for List {
     #[inline(always)]
-    fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result {
+    fn write_segments<W: SegmentWriter<Segment>>(&self, writer: &mut W) -> Result {
         let mut at = Some(self.first);
         while let Some(sg) = at {
             // SAFETY: By the safety requirements of `new`, `sg` is an entry of a list that stays.
             let segment = unsafe { segment(sg, self.premapped) };
             if self.write {
-                sink.in_(segment)?;
+                writer.in_(segment)?;
             } else {
-                sink.out(segment)?;
+                writer.out(segment)?;
             }
             // SAFETY: By the safety requirements of `new`, the list is well-formed.
             at = unsafe { next(sg) };
@@ -110,28 +110,15 @@ impl Segments for List {
 }
 
 /// One segment, which the device writes or reads.
-pub(crate) struct One<const WRITE: bool>(Segment);
+pub(crate) struct One<const WRITE: bool>(pub(crate) Segment);
 
-impl<const WRITE: bool> One<WRITE> {
-    /// # Safety
-    ///
-    /// `sg` is an entry as [`List::new`] wants it, not mapped by the driver.
+impl<const WRITE: bool> Segments<Segment> for One<WRITE> {
     #[inline(always)]
-    pub(crate) unsafe fn new(sg: *mut scatterlist) -> Self {
-        // SAFETY: By the safety requirements, `sg` is an entry, not mapped by the driver.
-        Self(unsafe { segment(sg, false) })
-    }
-}
-
-impl<const WRITE: bool> Segments for One<WRITE> {
-    const COUNT: u16 = 1;
-
-    #[inline(always)]
-    fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result {
+    fn write_segments<W: SegmentWriter<Segment>>(&self, writer: &mut W) -> Result {
         if WRITE {
-            sink.in_(self.0)
+            writer.in_(self.0)
         } else {
-            sink.out(self.0)
+            writer.out(self.0)
         }
     }
 }
@@ -182,9 +169,9 @@ impl<'a> Lists<'a> {
     }
 }
 
-impl Segments for Lists<'_> {
+impl Segments<Segment> for Lists<'_> {
     #[inline(always)]
-    fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result {
+    fn write_segments<W: SegmentWriter<Segment>>(&self, writer: &mut W) -> Result {
         let (reads, writes) = self.lists.split_at_checked(self.out).ok_or(EINVAL)?;
         for (lists, write) in [(reads, false), (writes, true)] {
             for &list in lists {
@@ -193,7 +180,7 @@ impl Segments for Lists<'_> {
                 }
                 // SAFETY: By the safety requirements of `new`, `list`, which is not null, is as
                 // `List::new` wants it.
-                unsafe { List::new(list, write, false) }.describe(sink)?;
+                unsafe { List::new(list, write, false) }.write_segments(writer)?;
             }
         }
         Ok(())
@@ -215,6 +202,9 @@ pub(crate) struct Trio {
 }
 
 impl Trio {
+    /// The number of segments.
+    pub(crate) const COUNT: u16 = 3;
+
     /// The lists, if they are such.
     ///
     /// # Safety
@@ -244,19 +234,17 @@ impl Trio {
     }
 }
 
-impl Segments for Trio {
-    const COUNT: u16 = 3;
-
+impl Segments<Segment> for Trio {
     #[inline(always)]
-    fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result {
+    fn write_segments<W: SegmentWriter<Segment>>(&self, writer: &mut W) -> Result {
         // SAFETY: By the type invariant, each of the three is an entry of a list.
         let of = |sg| unsafe { segment(sg, false) };
-        sink.out(of(self.first))?;
+        writer.out(of(self.first))?;
         if self.write {
-            sink.in_(of(self.middle))?;
+            writer.in_(of(self.middle))?;
         } else {
-            sink.out(of(self.middle))?;
+            writer.out(of(self.middle))?;
         }
-        sink.in_(of(self.last))
+        writer.in_(of(self.last))
     }
 }

@@ -506,7 +506,7 @@ pub(crate) unsafe extern "C" fn vq_callback<T: Driver>(vq: *mut bindings::virtqu
     // running callbacks were waited for (`BindState::open`).
     let data = unsafe { Pin::new_unchecked(&*data.cast::<T::Data<'_>>()) };
     // SAFETY: `vq` lives at least as long as this callback runs.
-    let queue = unsafe { QueueHandle::from_callback(vq) };
+    let queue = unsafe { QueueHandle::borrowed(vq) };
     T::vq_callback(dev, data, &queue);
 }
 

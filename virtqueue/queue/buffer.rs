@@ -8,25 +8,26 @@ use kernel::prelude::*;
 pub use vring::{
     RawToken,
     Segment,
-    SegmentSink, //
+    SegmentWriter,
+    Segments, //
 };
 
 /// A buffer that can be given to a device.
 ///
 /// # Safety
 ///
-/// - [`Buffer::describe`] gives only memory that the value owns, or that is otherwise kept alive
-///   and in place as long as the value exists, in whatever form ([`Buffer::into_raw`] included).
-///   Each [`Segment`] is of the kind that it says it is: [`Segment::virt`] is in the direct
-///   mapping, not in the kernel's or a module's image, and not on a stack.
+/// - [`Segments::write_segments`] gives only memory that the value owns, or that is otherwise kept
+///   alive and in place as long as the value exists, in whatever form ([`Buffer::into_raw`]
+///   included). Each [`Segment`] is of the kind that it says it is: [`Segment::virt`] is in the
+///   direct mapping, not in the kernel's or a module's image, and not on a stack.
 ///   [`Segment::premapped`] stays mapped for a device.
-/// - The memory given through [`SegmentSink::in_`] may be written by the device at any time until
+/// - The memory given through [`SegmentWriter::in_`] may be written by the device at any time until
 ///   the value comes back; there is no reference to it meanwhile.
-/// - The memory given through [`SegmentSink::out`] does not change meanwhile.
+/// - The memory given through [`SegmentWriter::out`] does not change meanwhile.
 /// - [`Buffer::into_raw`] moves none of it.
 /// - [`Buffer::from_raw`] of what [`Buffer::into_raw`] returned is the value again, also with the
 ///   context lost (null).
-pub unsafe trait Buffer: Sized + Send + 'static {
+pub unsafe trait Buffer: Segments<Segment> + Sized + Send + 'static {
     /// Whether buffers carry a context; the queue must have been found with one.
     const HAS_CTX: bool = false;
 
@@ -34,30 +35,14 @@ pub unsafe trait Buffer: Sized + Send + 'static {
     /// added by code that is made for the number. 0: there is no such number.
     const COMMON_COUNT: u16 = 0;
 
-    /// Tells the segments of the buffer.
-    ///
-    /// # Errors
-    ///
-    /// Those of `sink`, passed on.
-    fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result;
-
-    /// [`Buffer::describe`] of a buffer that [is common](Buffer::is_common).
-    ///
-    /// # Errors
-    ///
-    /// Those of `sink`, passed on.
-    #[inline(always)]
-    fn describe_common<S: SegmentSink>(&self, sink: &mut S) -> Result {
-        self.describe(sink)
-    }
-
-    /// Returns the number of segments: as many as [`Buffer::describe`] tells, or somewhat more.
+    /// Returns the number of segments: as many as [`Segments::write_segments`] writes, or somewhat
+    /// more.
     ///
     /// The ring decides by it how the buffer is described and whether there is room for it. A
-    /// buffer that tells more is refused with `EINVAL`.
+    /// buffer that writes more is refused with `EINVAL`.
     fn segment_count(&self) -> usize;
 
-    /// Whether the buffer is to be described by [`Buffer::describe_common`]: not if
+    /// Whether the buffer has the shape of [`Segments::write_common`]: not if
     /// [`Buffer::segment_count`] is not [`Buffer::COMMON_COUNT`].
     #[inline(always)]
     fn is_common(&self) -> bool {
@@ -83,7 +68,7 @@ pub unsafe trait Buffer: Sized + Send + 'static {
 ///
 /// # Safety
 ///
-/// [`Buffer::describe`] gives no [`Segment::premapped`].
+/// [`Segments::write_segments`] gives no [`Segment::premapped`].
 pub unsafe trait Unmapped: Buffer {}
 
 // SAFETY:
@@ -91,12 +76,6 @@ pub unsafe trait Unmapped: Buffer {}
 // - It is not referred to while it is a token.
 // - The token is the address and, as the context is not used, all there is.
 unsafe impl<const N: usize> Buffer for KBox<[u8; N]> {
-    fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result {
-        // A box of no bytes has no memory.
-        const { assert!(N != 0 && N <= u32::MAX as usize) };
-        sink.in_(Segment::virt(self.as_ptr().cast(), N as u32))
-    }
-
     fn segment_count(&self) -> usize {
         1
     }

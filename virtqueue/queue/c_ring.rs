@@ -5,36 +5,42 @@
 //! The C ring takes scatterlists. Each queue keeps one scatterlist for all its buffers, because the
 //! ring does not need it after the add: so no request allocates one.
 
+mod list;
+
+use self::list::{
+    Filled,
+    List, //
+};
 use super::{
     add_error::AddError,
     buffer::{
         Buffer,
-        RawToken,
-        Segment,
-        SegmentSink, //
+        RawToken, //
+    },
+    handle::Armed,
+    ops::{
+        dma_dev,
+        QueueOps, //
     },
     Used, //
 };
 use crate::bindings;
 use core::{
     ffi::c_void,
+    marker::PhantomData,
     ptr::null_mut, //
 };
 use kernel::{
     alloc::KVVec,
+    device::Device,
     error::to_result,
-    page::PAGE_SIZE,
     prelude::*, //
 };
 use vring::{
     device::Virtio,
-    direct::virt_to_page,
     report,
-    segment::Kind, //
+    Callbacks, //
 };
-
-/// Marks the last entry of a list in `page_link`.
-const SG_END: usize = bindings::SG_END as usize;
 
 /// The ring of a queue.
 ///
@@ -73,47 +79,14 @@ impl CRing {
         self.vq
     }
 
-    /// See [`Virtqueue::add_buf`](super::Virtqueue::add_buf).
+    /// Gives the entries of the table that were filled to the ring.
     #[inline]
-    pub(super) fn add_buf<T: Buffer>(&mut self, buffer: T) -> Result<(), AddError<T>> {
-        let mut list = List {
-            table: &mut self.table,
-            out: 0,
-            total: 0,
-            premapped: 0,
-        };
-        let described = if buffer.is_common() {
-            buffer.describe_common(&mut list)
-        } else {
-            list.apart(|list| buffer.describe(list))
-        };
-        if let Err(e) = described.and_then(|()| list.finish()) {
-            return Err(AddError { error: e, buffer });
-        }
-        let (out, total, premapped) = (list.out, list.total, list.premapped != 0);
-
-        let raw = buffer.into_raw();
-        let ret = self.add_raw(out, total, premapped, raw, T::HAS_CTX);
-        // `to_result` is a call.
-        if ret == 0 {
-            return Ok(());
-        }
-        let error = to_result(ret).err().unwrap_or(EIO);
-        // SAFETY: The ring did not take the token.
-        let buffer = unsafe { T::from_raw(raw) };
-        Err(AddError { error, buffer })
-    }
-
-    /// Gives the first `total` entries of the table to the ring, `out` of them to read.
-    #[inline]
-    fn add_raw(
-        &mut self,
-        out: usize,
-        total: usize,
-        premapped: bool,
-        raw: RawToken,
-        has_ctx: bool,
-    ) -> i32 {
+    fn add(&mut self, filled: Filled, raw: RawToken, has_ctx: bool) -> i32 {
+        let Filled {
+            out,
+            total,
+            premapped,
+        } = filled;
         let sg = self.table.as_mut_ptr();
         let data = raw.data.as_ptr();
         let gfp = bindings::GFP_ATOMIC;
@@ -144,99 +117,6 @@ impl CRing {
         }
     }
 
-    /// See [`Virtqueue::kick_prepare`](super::Virtqueue::kick_prepare).
-    #[inline]
-    pub(super) fn kick_prepare(&mut self) -> bool {
-        // SAFETY: By the type invariants, and because `&mut self` serialises.
-        unsafe { bindings::virtqueue_kick_prepare(self.vq) }
-    }
-
-    /// See [`Virtqueue::notify`](super::Virtqueue::notify).
-    #[inline]
-    pub(super) fn notify(&self) -> bool {
-        // SAFETY: By the type invariants; needs no exclusion.
-        unsafe { bindings::virtqueue_notify(self.vq) }
-    }
-
-    /// See [`Virtqueue::disable_cb`](super::Virtqueue::disable_cb).
-    #[inline]
-    pub(super) fn disable_cb(&self) {
-        // SAFETY: By the type invariants; needs no exclusion.
-        unsafe { bindings::virtqueue_disable_cb(self.vq) };
-    }
-
-    /// See [`Virtqueue::enable_cb`](super::Virtqueue::enable_cb).
-    #[inline]
-    pub(super) fn enable_cb(&mut self) -> bool {
-        // SAFETY: By the type invariants, and because `&mut self` serialises.
-        unsafe { bindings::virtqueue_enable_cb(self.vq) }
-    }
-
-    /// See [`Virtqueue::enable_cb_delayed`](super::Virtqueue::enable_cb_delayed).
-    #[inline]
-    pub(super) fn enable_cb_delayed(&mut self) -> bool {
-        // SAFETY: By the type invariants, and because `&mut self` serialises.
-        unsafe { bindings::virtqueue_enable_cb_delayed(self.vq) }
-    }
-
-    /// See [`Virtqueue::enable_cb_prepare`](super::Virtqueue::enable_cb_prepare).
-    #[inline]
-    pub(super) fn enable_cb_prepare(&mut self) -> u32 {
-        // SAFETY: By the type invariants, and because `&mut self` serialises.
-        unsafe { bindings::virtqueue_enable_cb_prepare(self.vq) }
-    }
-
-    /// Whether the queue was declared broken.
-    #[inline]
-    pub(super) fn is_broken(&self) -> bool {
-        // SAFETY: By the type invariants; needs no exclusion.
-        unsafe { bindings::virtqueue_is_broken(self.vq) }
-    }
-
-    /// Descriptors that are free.
-    #[inline(always)]
-    pub(super) fn num_free(&self) -> u32 {
-        // SAFETY: By the type invariants, `vq` is a valid queue that nobody else changes.
-        unsafe { (*self.vq).num_free }
-    }
-
-    /// Whether the device has no buffer.
-    #[inline(always)]
-    pub(super) fn is_idle(&self) -> bool {
-        // SAFETY: By the type invariants, `vq` is a valid queue.
-        self.num_free() == unsafe { bindings::virtqueue_get_vring_size(self.vq) }
-    }
-
-    /// Takes the token of a used buffer and what the device says of its length.
-    #[inline]
-    pub(super) fn get_buf(&mut self) -> Option<(RawToken, u32)> {
-        let mut len = 0u32;
-        let mut ctx: *mut c_void = null_mut();
-        // SAFETY: By the type invariants, and because `&mut self` serialises.
-        let data = unsafe { bindings::virtqueue_get_buf_ctx(self.vq, &mut len, &mut ctx) };
-        RawToken::new(data, ctx).map(|raw| (raw, len))
-    }
-
-    /// See [`Virtqueue::get_buf`](super::Virtqueue::get_buf).
-    ///
-    /// # Safety
-    ///
-    /// Every token in the ring came from [`Buffer::into_raw`] of a `T`.
-    #[inline]
-    pub(super) unsafe fn get_used<T: Buffer>(&mut self) -> Option<Used<T>> {
-        let (raw, len) = self.get_buf()?;
-        // SAFETY: By the safety requirements; the ring gives out each token once.
-        let buffer = unsafe { T::from_raw(raw) };
-        let room = buffer.writable_len();
-        if len > room {
-            self.wrong_length(len, room);
-            // INVARIANT: There is no less.
-            return Some(Used { buffer, len: 0 });
-        }
-        // INVARIANT: It was compared.
-        Some(Used { buffer, len })
-    }
-
     /// Tells of the first length that cannot be.
     #[cold]
     fn wrong_length(&mut self, len: u32, room: u32) {
@@ -249,75 +129,188 @@ impl CRing {
     }
 }
 
-/// Fills a queue's table with the segments of one buffer.
-struct List<'a> {
-    table: &'a mut [bindings::scatterlist],
-    /// Entries to read.
-    out: usize,
-    /// Entries in all.
-    total: usize,
-    /// Premapped entries.
-    premapped: usize,
+/// A queue on the kernel's own ring.
+///
+/// # Invariants
+///
+/// Every token in the ring came from [`Buffer::into_raw`] of a `T`.
+pub struct CQueue<'a, T> {
+    ring: &'a mut CRing,
+    _buffers: PhantomData<T>,
 }
 
-impl List<'_> {
+impl<'a, T: Buffer> CQueue<'a, T> {
+    /// # Safety
+    ///
+    /// Every token in the ring came from [`Buffer::into_raw`] of a `T`.
     #[inline(always)]
-    fn push(&mut self, segment: Segment) -> Result {
-        let entry = self.table.get_mut(self.total).ok_or(EINVAL)?;
-        match segment.kind {
-            Kind::Virt(ptr) => {
-                // SAFETY: `Buffer` promises that the memory is directly mapped.
-                entry.page_link = unsafe { virt_to_page(ptr) } as usize;
-                entry.offset = (ptr as usize & (PAGE_SIZE - 1)) as u32;
-            }
-            Kind::Page(page, offset) => {
-                entry.page_link = page as usize;
-                entry.offset = offset;
-            }
-            Kind::Premapped(addr) => {
-                entry.page_link = 0;
-                entry.offset = 0;
-                entry.dma_address = addr;
-                #[cfg(CONFIG_NEED_SG_DMA_LENGTH)]
-                {
-                    entry.dma_length = segment.len();
-                }
-                self.premapped += 1;
-            }
+    pub(super) unsafe fn new(ring: &'a mut CRing) -> Self {
+        // INVARIANT: The tokens are as the caller says.
+        Self {
+            ring,
+            _buffers: PhantomData,
         }
-        entry.length = segment.len();
-        self.total += 1;
-        Ok(())
     }
 
-    /// Marks the ends of the two lists.
+    /// See [`Virtqueue::enable_cb_prepare`](super::Virtqueue::enable_cb_prepare).
     #[inline(always)]
-    fn finish(&mut self) -> Result {
-        if self.total == 0 || (self.premapped != 0 && self.premapped != self.total) {
-            return Err(EINVAL);
+    pub(super) fn enable_cb_prepare(&mut self) -> Armed {
+        // SAFETY: By the invariants of the ring, and because `&mut self` serialises.
+        Armed(unsafe { bindings::virtqueue_enable_cb_prepare(self.ring.vq) })
+    }
+
+    /// Returns what came of asking for callbacks; `quiet` is what the ring returned.
+    #[inline(always)]
+    fn callbacks(&self, quiet: bool) -> Callbacks {
+        if !quiet {
+            Callbacks::Missed
+        } else if self.is_broken() {
+            Callbacks::Broken
+        } else {
+            Callbacks::On
         }
-        for last in [self.out, self.total] {
-            if let Some(entry) = last.checked_sub(1).and_then(|i| self.table.get_mut(i)) {
-                entry.page_link |= SG_END;
-            }
-        }
-        Ok(())
     }
 }
 
-impl SegmentSink for List<'_> {
+impl<T: Buffer> QueueOps<T> for CQueue<'_, T> {
     #[inline(always)]
-    fn out(&mut self, segment: Segment) -> Result {
-        if self.out != self.total {
-            return Err(EINVAL);
+    fn again(&mut self) -> impl QueueOps<T> + '_ {
+        // INVARIANT: It is the same ring.
+        CQueue {
+            ring: self.ring,
+            _buffers: PhantomData,
         }
-        self.push(segment)?;
-        self.out = self.total;
-        Ok(())
+    }
+
+    #[inline]
+    unsafe fn add_premapped(&mut self, buffer: T) -> Result<(), AddError<T>> {
+        let table = &mut self.ring.table;
+        let filled = if buffer.is_common() {
+            List::fill(table, |list| buffer.write_common(list))
+        } else {
+            List::fill(table, |list| buffer.write_segments(list))
+        };
+        let filled = match filled {
+            Ok(filled) => filled,
+            Err(error) => return Err(AddError { error, buffer }),
+        };
+        let raw = buffer.into_raw();
+        let ret = self.ring.add(filled, raw, T::HAS_CTX);
+        // `to_result` is a call.
+        if ret == 0 {
+            return Ok(());
+        }
+        let error = to_result(ret).err().unwrap_or(EIO);
+        // SAFETY: The ring did not take the token.
+        let buffer = unsafe { T::from_raw(raw) };
+        Err(AddError { error, buffer })
+    }
+
+    #[inline]
+    fn dma_dev(&self) -> Option<&Device> {
+        // SAFETY: The queue is valid, by the type invariants of the ring. Its device outlives it.
+        unsafe { dma_dev(bindings::virtqueue_dma_dev(self.ring.raw())) }
+    }
+
+    #[inline]
+    fn get_buf(&mut self) -> Option<Used<T>> {
+        let mut len = 0u32;
+        let mut ctx: *mut c_void = null_mut();
+        // SAFETY: By the invariants of the ring, and because `&mut self` serialises.
+        let data = unsafe { bindings::virtqueue_get_buf_ctx(self.ring.vq, &mut len, &mut ctx) };
+        let raw = RawToken::new(data, ctx)?;
+        // SAFETY: By the type invariants; the ring gives out each token once.
+        let buffer = unsafe { T::from_raw(raw) };
+        let room = buffer.writable_len();
+        if len > room {
+            self.ring.wrong_length(len, room);
+            // INVARIANT: There is no less.
+            len = 0;
+        }
+        // INVARIANT: It was compared.
+        Some(Used { buffer, len })
     }
 
     #[inline(always)]
-    fn in_(&mut self, segment: Segment) -> Result {
-        self.push(segment)
+    fn drain(&mut self, mut take: impl FnMut(Used<T>)) -> bool {
+        // The free descriptors when there was to be more, as the device said: no number of them.
+        let mut before = u32::MAX;
+        loop {
+            self.disable_cb();
+            while let Some(used) = self.get_buf() {
+                take(used);
+            }
+            // SAFETY: By the invariants of the ring, and because `&mut self` serialises.
+            if unsafe { bindings::virtqueue_enable_cb(self.ring.vq) } {
+                break;
+            }
+            // A device that takes back what it said does not keep the driver here: nothing was
+            // taken. PERF: That is asked only where there is more: nothing is noted for each
+            // buffer.
+            let free = self.num_free();
+            if free == before {
+                break;
+            }
+            before = free;
+        }
+        self.is_broken()
+    }
+
+    #[inline(always)]
+    fn kick_prepare(&mut self) -> bool {
+        // SAFETY: By the invariants of the ring, and because `&mut self` serialises.
+        unsafe { bindings::virtqueue_kick_prepare(self.ring.vq) }
+    }
+
+    #[inline(always)]
+    fn notify(&mut self) -> bool {
+        // SAFETY: By the invariants of the ring, the queue is valid; needs no exclusion.
+        unsafe { bindings::virtqueue_notify(self.ring.vq) }
+    }
+
+    #[inline(always)]
+    fn disable_cb(&mut self) {
+        // SAFETY: By the invariants of the ring, the queue is valid; needs no exclusion.
+        unsafe { bindings::virtqueue_disable_cb(self.ring.vq) };
+    }
+
+    #[inline(always)]
+    fn enable_cb(&mut self) -> Callbacks {
+        // SAFETY: By the invariants of the ring, and because `&mut self` serialises.
+        let quiet = unsafe { bindings::virtqueue_enable_cb(self.ring.vq) };
+        self.callbacks(quiet)
+    }
+
+    #[inline(always)]
+    fn enable_cb_delayed(&mut self) -> Callbacks {
+        // SAFETY: By the invariants of the ring, and because `&mut self` serialises.
+        let quiet = unsafe { bindings::virtqueue_enable_cb_delayed(self.ring.vq) };
+        self.callbacks(quiet)
+    }
+
+    #[inline(always)]
+    fn kick_enable_cb_delayed(&mut self) -> (bool, bool) {
+        let notified = self.kick_prepare() && self.notify();
+        // SAFETY: By the invariants of the ring, and because `&mut self` serialises.
+        let quiet = unsafe { bindings::virtqueue_enable_cb_delayed(self.ring.vq) };
+        (notified, quiet)
+    }
+
+    #[inline(always)]
+    fn num_free(&self) -> u32 {
+        // SAFETY: By the invariants of the ring, the queue is valid, and nobody else changes it.
+        unsafe { (*self.ring.vq).num_free }
+    }
+
+    #[inline(always)]
+    fn is_idle(&self) -> bool {
+        // SAFETY: By the invariants of the ring, the queue is valid.
+        self.num_free() == unsafe { bindings::virtqueue_get_vring_size(self.ring.vq) }
+    }
+
+    #[inline(always)]
+    fn is_broken(&self) -> bool {
+        // SAFETY: By the invariants of the ring, the queue is valid; needs no exclusion.
+        unsafe { bindings::virtqueue_is_broken(self.ring.vq) }
     }
 }

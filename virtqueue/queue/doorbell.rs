@@ -2,10 +2,7 @@
 
 //! Notifying a queue without holding the queue or its lock.
 
-use super::{
-    handle::QueueHandle,
-    raw::RawQueue, //
-};
+use super::handle::QueueHandle;
 use crate::{
     bindings,
     ReadAcquire, //
@@ -56,7 +53,7 @@ impl Doorbell {
 
     /// Notifies the queue, if there is one. Returns false if there is none or it is broken.
     ///
-    /// Any context. Needed only when [`Virtqueue::kick_prepare`](super::Virtqueue::kick_prepare)
+    /// Any context. Needed only when [`QueueOps::kick_prepare`](super::QueueOps::kick_prepare)
     /// said so.
     #[inline]
     pub fn ring(&self) -> bool {
@@ -66,8 +63,8 @@ impl Doorbell {
             return false;
         }
         // SAFETY: By the type invariants, the queue is valid until the end of this read-side
-        // critical section at least; needs no exclusion.
-        unsafe { RawQueue::new(vq) }.notify()
+        // critical section at least.
+        unsafe { QueueHandle::borrowed(vq) }.notify()
     }
 
     /// Puts the handle of a queue in, or `None`, and drops the one that was there once nobody

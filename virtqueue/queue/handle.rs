@@ -2,13 +2,11 @@
 
 //! Handles to a queue, for operations that need no exclusion.
 
-use super::{
-    raw::RawQueue,
-    set::QueueSet, //
-};
+use super::set::QueueSet;
 use crate::{
     bindings,
-    device::Device, //
+    device::Device,
+    feature::Feature, //
 };
 use kernel::{
     cpumask::Cpumask,
@@ -21,6 +19,10 @@ use kernel::{
         Arc, //
     },
 };
+use vring::{
+    with_control,
+    Queue, //
+};
 
 /// A queue's callbacks are enabled as of a point in the ring, by
 /// [`Virtqueue::enable_cb_prepare`](super::Virtqueue::enable_cb_prepare).
@@ -31,15 +33,15 @@ use kernel::{
 #[derive(Clone, Copy)]
 pub struct Armed(pub(super) u32);
 
-/// A reference to a queue, with what C allows at any time from anywhere.
+/// A reference to a queue, with what C allows at any time from anywhere, on either ring.
 ///
 /// # Invariants
 ///
-/// `vq` is a valid queue as long as the handle exists: it belongs to `set`, or the handle is the
-/// argument of the queue's running callback.
+/// `vq` is a valid queue as long as the handle exists: it belongs to `set`, or the handle is a
+/// [borrowed](QueueHandle::borrowed) one.
 pub struct QueueHandle {
     vq: *mut bindings::virtqueue,
-    /// None in the argument of a callback.
+    /// None if the handle is a borrowed one.
     set: Option<Arc<QueueSet>>,
 }
 
@@ -55,21 +57,28 @@ impl QueueHandle {
         Self { vq, set: Some(set) }
     }
 
-    /// The queue of a running callback.
+    /// A handle to a queue that stays anyway: the one of a running callback, one that is held
+    /// exclusively, or one for which a grace period of RCU is waited.
     ///
     /// # Safety
     ///
-    /// The handle does not outlive the callback of `vq`.
+    /// `vq` is valid as long as the result is used. Its ring is not replaced while the result is
+    /// used for callbacks.
     #[inline(always)]
-    pub(crate) unsafe fn from_callback(vq: *mut bindings::virtqueue) -> Self {
+    pub(crate) unsafe fn borrowed(vq: *mut bindings::virtqueue) -> Self {
         // INVARIANT: By the safety requirements.
         Self { vq, set: None }
     }
 
+    /// The queue, if it is of the crate `vring`.
     #[inline(always)]
-    fn queue(&self) -> RawQueue {
-        // SAFETY: By the type invariant, `vq` is a valid queue as long as the handle exists.
-        unsafe { RawQueue::new(self.vq) }
+    fn native(&self) -> Option<&Queue> {
+        if vring::create::is_provider() {
+            // SAFETY: By the type invariant; all queues are of the ring that provides them.
+            Some(unsafe { Queue::from_raw(self.vq) })
+        } else {
+            None
+        }
     }
 
     /// Index of the queue on its device.
@@ -83,49 +92,102 @@ impl QueueHandle {
     #[inline(always)]
     pub fn disable_cb(&self) {
         if self.set.is_none() {
-            // The ring stays until the end of the callback. The ring in Rust calls no driver while
-            // it is replaced, and waits before for a callback that runs. So does the transport
-            // (`disable_vq_and_reset`), which has to do for the ring in C.
-            self.queue().disable_cb();
+            // The ring stays, as whoever borrows the queue says. In a callback: the ring in Rust
+            // calls no driver while it is replaced, and waits before for a callback that runs. So
+            // does the transport (`disable_vq_and_reset`), which has to do for the ring in C.
+            self.turn_off();
         } else {
-            self.disable_cb_anywhere();
+            self.turn_off_anywhere();
         }
     }
 
-    fn disable_cb_anywhere(&self) {
+    fn turn_off_anywhere(&self) {
         let _ring_stays = rcu::read_lock();
         if !self.is_resizing() {
             // The ring stays until the end of this read-side critical section.
-            self.queue().disable_cb();
+            self.turn_off();
+        }
+    }
+
+    /// [`QueueHandle::disable_cb`] where the ring is known to stay.
+    #[inline(always)]
+    fn turn_off(&self) {
+        match self.native() {
+            Some(queue) => with_control!(queue, |control| control.disable_cb()),
+            // SAFETY: By the type invariant; needs no exclusion.
+            None => unsafe { bindings::virtqueue_disable_cb(self.vq) },
         }
     }
 
     /// Whether buffers were used since callbacks were [enabled](Armed); one full barrier.
     #[inline]
     pub fn poll(&self, armed: Armed) -> bool {
+        if self.set.is_none() {
+            return self.look(armed);
+        }
         let _ring_stays = rcu::read_lock();
         // The ring stays until the end of this read-side critical section.
-        self.is_resizing() || self.queue().poll(armed.0)
+        self.is_resizing() || self.look(armed)
+    }
+
+    /// [`QueueHandle::poll`] where the ring is known to stay.
+    #[inline(always)]
+    fn look(&self, Armed(armed): Armed) -> bool {
+        match self.native() {
+            Some(queue) => {
+                // CAST: It was a `u16`.
+                let armed = vring::Armed::from_raw(armed as u16);
+                with_control!(queue, |control| control.poll(armed))
+            }
+            // Of another queue, or from before this one got smaller.
+            None if !self.has_place(armed) => true,
+            // SAFETY: By the type invariant; needs no exclusion. The ring has the place.
+            None => unsafe { bindings::virtqueue_poll(self.vq, armed) },
+        }
+    }
+
+    /// Whether the ring has a place as of which callbacks were enabled. The packed ring in C looks
+    /// at the descriptor there, whatever it is told.
+    fn has_place(&self, armed: u32) -> bool {
+        // The highest of 16 bits is the wrap counter (§2.8.14).
+        let slot = armed & 0x7fff;
+        // SAFETY: By the type invariant, the queue is valid.
+        let size = unsafe { bindings::virtqueue_get_vring_size(self.vq) };
+        slot < size || !self.dev().has_feature(Feature::RING_PACKED)
+    }
+
+    /// The device of the queue.
+    #[inline(always)]
+    fn dev(&self) -> &Device<Bound> {
+        // SAFETY: By the type invariant; a queue does not outlive its device, which is bound as
+        // long as it has queues. `Device` is a transparent wrapper.
+        unsafe { &*(*self.vq).vdev.cast::<Device<Bound>>() }
     }
 
     /// Whether the ring of the queue is being replaced.
     #[inline(always)]
     fn is_resizing(&self) -> bool {
-        // SAFETY: By the type invariant; the device is bound as long as it has queues.
-        let dev = unsafe { &*(*self.vq).vdev.cast::<Device<Bound>>() };
-        dev.bind_state().resizing.load(Acquire) == self.vq.cast()
+        self.dev().bind_state().resizing.load(Acquire) == self.vq.cast()
     }
 
     /// Notifies the device. Returns false if the queue is broken.
     #[inline]
     pub fn notify(&self) -> bool {
-        self.queue().notify()
+        match self.native() {
+            Some(queue) => queue.notify(),
+            // SAFETY: By the type invariant; needs no exclusion.
+            None => unsafe { bindings::virtqueue_notify(self.vq) },
+        }
     }
 
     /// Whether the queue was declared broken.
     #[inline]
     pub fn is_broken(&self) -> bool {
-        self.queue().is_broken()
+        match self.native() {
+            Some(queue) => with_control!(queue, |control| control.is_broken()),
+            // SAFETY: By the type invariant; needs no exclusion.
+            None => unsafe { bindings::virtqueue_is_broken(self.vq) },
+        }
     }
 
     /// The queue.

@@ -6,7 +6,8 @@ use super::buffer::{
     Buffer,
     RawToken,
     Segment,
-    SegmentSink,
+    SegmentWriter,
+    Segments,
     Unmapped, //
 };
 use core::{
@@ -30,33 +31,33 @@ use kernel::{
 ///
 /// # Safety
 ///
-/// [`Request::describe`] gives to [`SegmentSink::out`], and to nothing else, memory in the kernel's
-/// direct mapping that the value owns. It stays in place and does not change as long as the value
-/// exists and is not borrowed exclusively, also while the value itself is moved.
+/// [`Request::write_segments`] gives to [`SegmentWriter::out`], and to nothing else, memory in the
+/// kernel's direct mapping that the value owns. It stays in place and does not change as long as
+/// the value exists and is not borrowed exclusively, also while the value itself is moved.
 pub unsafe trait Request: Send + 'static {
-    /// Tells the segments.
+    /// Writes the segments.
     ///
     /// # Errors
     ///
-    /// Those of `sink`, passed on; `EINVAL`: a segment is too long for a descriptor.
-    fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result;
+    /// Those of `writer`, passed on; `EINVAL`: a segment is too long for a descriptor.
+    fn write_segments<W: SegmentWriter<Segment>>(&self, writer: &mut W) -> Result;
 
     /// Returns how many segments there are.
     fn segment_count(&self) -> usize;
 }
 
-/// Describes bytes that a [`Request`] owns.
-fn describe_bytes<S: SegmentSink>(bytes: &[u8], sink: &mut S) -> Result {
+/// Writes the segment of bytes that a [`Request`] owns.
+fn write_bytes<W: SegmentWriter<Segment>>(bytes: &[u8], writer: &mut W) -> Result {
     if bytes.is_empty() {
         return Ok(());
     }
     let len = u32::try_from(bytes.len()).map_err(|_| EINVAL)?;
-    sink.out(Segment::virt(bytes.as_ptr().cast(), len))
+    writer.out(Segment::virt(bytes.as_ptr().cast(), len))
 }
 
 // SAFETY: It gives no memory.
 unsafe impl Request for () {
-    fn describe<S: SegmentSink>(&self, _sink: &mut S) -> Result {
+    fn write_segments<W: SegmentWriter<Segment>>(&self, _writer: &mut W) -> Result {
         Ok(())
     }
 
@@ -68,8 +69,8 @@ unsafe impl Request for () {
 // SAFETY: The box owns its bytes, which `kmalloc()` made. A value that is `AsBytes` changes through
 // an exclusive reference only.
 unsafe impl<T: AsBytes + Send + 'static> Request for KBox<T> {
-    fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result {
-        describe_bytes((**self).as_bytes(), sink)
+    fn write_segments<W: SegmentWriter<Segment>>(&self, writer: &mut W) -> Result {
+        write_bytes((**self).as_bytes(), writer)
     }
 
     fn segment_count(&self) -> usize {
@@ -80,8 +81,8 @@ unsafe impl<T: AsBytes + Send + 'static> Request for KBox<T> {
 // SAFETY: The vector owns its bytes, which `kmalloc()` made, and which change through an exclusive
 // reference only.
 unsafe impl Request for KVec<u8> {
-    fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result {
-        describe_bytes(self, sink)
+    fn write_segments<W: SegmentWriter<Segment>>(&self, writer: &mut W) -> Result {
+        write_bytes(self, writer)
     }
 
     fn segment_count(&self) -> usize {
@@ -94,8 +95,8 @@ macro_rules! tuple_request {
     ($($part:ident $index:tt),*) => {
         // SAFETY: The memory is that of the parts, of which the same holds.
         unsafe impl<$($part: Request),*> Request for ($($part,)*) {
-            fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result {
-                $(self.$index.describe(sink)?;)*
+            fn write_segments<W: SegmentWriter<Segment>>(&self, writer: &mut W) -> Result {
+                $(self.$index.write_segments(writer)?;)*
                 Ok(())
             }
 
@@ -164,6 +165,19 @@ impl<Out: Request, In: FromBytes + Copy + Send + 'static> Message<Out, In> {
     }
 }
 
+impl<Out: Request, In: FromBytes + Copy + Send + 'static> Segments<Segment> for Message<Out, In> {
+    fn write_segments<W: SegmentWriter<Segment>>(&self, writer: &mut W) -> Result {
+        self.0.request.write_segments(writer)?;
+        if size_of::<In>() == 0 {
+            return Ok(());
+        }
+        writer.in_(Segment::virt(
+            self.0.reply.get().cast_const().cast(),
+            self.writable_len(),
+        ))
+    }
+}
+
 // SAFETY:
 // - The message owns its request and the box of the reply. Boxes and vectors stay in place while
 //   the message moves; so does the request itself, in a box.
@@ -172,17 +186,6 @@ impl<Out: Request, In: FromBytes + Copy + Send + 'static> Message<Out, In> {
 // - The request does not change: there is no exclusive reference to it.
 // - The token is the address of the box, and all there is.
 unsafe impl<Out: Request, In: FromBytes + Copy + Send + 'static> Buffer for Message<Out, In> {
-    fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result {
-        self.0.request.describe(sink)?;
-        if size_of::<In>() == 0 {
-            return Ok(());
-        }
-        sink.in_(Segment::virt(
-            self.0.reply.get().cast_const().cast(),
-            self.writable_len(),
-        ))
-    }
-
     fn segment_count(&self) -> usize {
         self.0.request.segment_count() + usize::from(size_of::<In>() != 0)
     }

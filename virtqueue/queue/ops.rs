@@ -2,9 +2,9 @@
 
 //! Operations on a queue whose kind of ring is known.
 //!
-//! Each call of [`Virtqueue`](super::Virtqueue) looks up the kind of ring. A path that uses a queue
-//! several times takes the queue as `impl QueueOps<T>`. [`with_queue!`](crate::with_queue) calls
-//! the path: it looks up the kind of ring once, and has the path compiled for each.
+//! A path takes the queue as `impl QueueOps<T>`. [`with_queue!`](crate::with_queue) calls the path:
+//! it looks up the kind of ring once, and has the path compiled for each. A
+//! [`Virtqueue`](super::Virtqueue) has the operations too, and looks up the kind of ring for each.
 
 use super::{
     add_error::AddError,
@@ -12,15 +12,11 @@ use super::{
         Buffer,
         Unmapped, //
     },
-    c_ring::CRing,
-    rust_ring::{
-        segments_of,
-        Given, //
-    },
+    c_ring::CQueue,
+    rust_ring::RustQueue,
     Used, //
 };
 use crate::bindings;
-use core::marker::PhantomData;
 use kernel::{
     device::Device,
     prelude::*, //
@@ -31,17 +27,28 @@ use vring::{
         split, //
     },
     Callbacks,
-    Kernel,
-    Live,
-    LiveRing, //
+    Kernel, //
 };
 
-/// A queue that carries buffers of type `T`. Each function is that of
-/// [`Virtqueue`](super::Virtqueue).
-#[allow(missing_docs)]
+/// The operations on a queue that carries buffers of type `T`.
 pub trait QueueOps<T: Buffer> {
     /// The same queue, for a while. Small: for functions that are not inlined to take by value.
     fn again(&mut self) -> impl QueueOps<T> + '_;
+
+    /// Gives a buffer to the device (virtio spec §2.7.13, §2.8.21). The device is not notified:
+    /// see [`QueueOps::kick_prepare`].
+    ///
+    /// Any context.
+    ///
+    /// # Errors
+    ///
+    /// The buffer comes back, in the error, with
+    ///
+    /// - `ENOSPC`: the ring is full; try again after [`QueueOps::get_buf`] returned something;
+    /// - `ENOMEM`: a mapping failed for now;
+    /// - `EIO`: the queue is broken, or (packed ring in C) a mapping failed;
+    /// - `EINVAL`: the buffer has no segment, more than the queue was found for, or gives memory
+    ///   to read after memory to write.
     #[inline(always)]
     fn add_buf(&mut self, buffer: T) -> Result<(), AddError<T>>
     where
@@ -50,63 +57,86 @@ pub trait QueueOps<T: Buffer> {
         // SAFETY: Nothing of it is mapped.
         unsafe { self.add_premapped(buffer) }
     }
+
     /// [`QueueOps::add_buf`] of a buffer that may be mapped already.
+    ///
+    /// # Errors
+    ///
+    /// As [`QueueOps::add_buf`].
     ///
     /// # Safety
     ///
     /// The memory of the buffer is mapped, if at all, for the device of [`QueueOps::dma_dev`].
     unsafe fn add_premapped(&mut self, buffer: T) -> Result<(), AddError<T>>;
+
+    /// Whether buffers have to be mapped with the DMA API, and if so for which device.
     fn dma_dev(&self) -> Option<&Device>;
+
+    /// Takes a buffer that the device has used.
+    ///
+    /// A device that claims to have written more than a buffer has room for is not believed: the
+    /// buffer comes back as one with [nothing written](Used::len), which is told once for each
+    /// queue. The queue goes on: devices that do what they are asked are known to count wrongly.
+    ///
+    /// Any context. `None` also when the queue is broken.
     fn get_buf(&mut self) -> Option<Used<T>>;
+
     /// Takes all buffers that the device has used, with callbacks off meanwhile, until there is
     /// none and callbacks are on again: what a callback does, in one. Returns whether the queue is
     /// broken.
     fn drain(&mut self, take: impl FnMut(Used<T>)) -> bool;
+
+    /// Whether the device wants to be notified of what was added since the last time.
+    ///
+    /// One full barrier. Needs the exclusion that `add_buf` needs.
     fn kick_prepare(&mut self) -> bool;
+
+    /// Notifies the device, which may trap to the hypervisor.
+    ///
+    /// Needs no exclusion: [`QueueHandle::notify`](super::QueueHandle::notify) does it outside of
+    /// the lock. Returns false if the queue is broken.
     fn notify(&mut self) -> bool;
+
+    /// Asks the device for no more callbacks: a hint, a callback may still come.
     fn disable_cb(&mut self);
-    /// Says also whether the queue is broken.
+
+    /// Asks for a callback at the next used buffer and looks again, in one, so that none is waited
+    /// for in vain. Says also whether the queue is broken.
+    ///
+    /// One full barrier (§2.7.10).
     fn enable_cb(&mut self) -> Callbacks;
-    /// Says also whether the queue is broken.
+
+    /// As [`QueueOps::enable_cb`], for when the device has used most of what is outstanding.
     fn enable_cb_delayed(&mut self) -> Callbacks;
+
     /// Notifies the device if it wants to know, and enables callbacks for when most is used, with
-    /// one barrier for both where the ring can. Returns whether the device was notified, and what
-    /// [`Virtqueue::enable_cb_delayed`](super::Virtqueue::enable_cb_delayed) would.
+    /// one barrier for both where the ring can. Returns whether the device was notified, and
+    /// whether [nothing is to be looked for](Callbacks::is_quiet).
     #[must_use = "buffers that were used meanwhile raise no callback"]
     fn kick_enable_cb_delayed(&mut self) -> (bool, bool);
+
+    /// Descriptors that are free. A buffer takes one per segment, or one in all where it is
+    /// described by an indirect table.
     fn num_free(&self) -> u32;
+
     /// Whether the device has no buffer.
     fn is_idle(&self) -> bool;
+
     /// Whether the queue is broken: it takes and gives nothing any more.
     fn is_broken(&self) -> bool;
-}
-
-/// The functions that the ring has by the same name.
-macro_rules! same_on_ring {
-    () => {
-        same_on_ring!(kick_prepare -> bool, notify -> bool, disable_cb -> ());
-    };
-    ($($name:ident -> $kind:ty),*) => {
-        $(
-            #[inline(always)]
-            fn $name(&mut self) -> $kind {
-                self.ring.$name()
-            }
-        )*
-    };
 }
 
 /// A queue by its kind of ring, for as long as the queue is borrowed:
 /// [`Virtqueue::open`](super::Virtqueue::open).
 pub enum AnyQueue<'a, T: Buffer> {
     /// On a split ring in Rust.
-    Split(RustQueue<T, Live<'a, split::Format<Kernel, false>>>),
+    Split(RustQueue<'a, T, split::Format<Kernel, false>>),
     /// On a packed ring in Rust.
-    Packed(RustQueue<T, Live<'a, packed::Format<Kernel, false>>>),
+    Packed(RustQueue<'a, T, packed::Format<Kernel, false>>),
     /// On a split ring in Rust whose buffers are used in order.
-    SplitInOrder(RustQueue<T, Live<'a, split::Format<Kernel, true>>>),
+    SplitInOrder(RustQueue<'a, T, split::Format<Kernel, true>>),
     /// On a packed ring in Rust whose buffers are used in order.
-    PackedInOrder(RustQueue<T, Live<'a, packed::Format<Kernel, true>>>),
+    PackedInOrder(RustQueue<'a, T, packed::Format<Kernel, true>>),
     /// On the ring in C.
     C(CQueue<'a, T>),
 }
@@ -138,267 +168,4 @@ pub(super) unsafe fn dma_dev<'a>(dev: *mut bindings::device) -> Option<&'a Devic
     }
     // SAFETY: By the safety requirements, the device, which is not null, is valid for `'a`.
     Some(unsafe { Device::from_raw(dev) })
-}
-
-/// A queue on a ring of the crate `vring`.
-///
-/// # Invariants
-///
-/// Every token in the ring came from [`Buffer::into_raw`] of a `T`.
-pub struct RustQueue<T, R> {
-    ring: R,
-    _buffers: PhantomData<T>,
-}
-
-impl<T: Buffer, R: LiveRing> RustQueue<T, R> {
-    /// # Safety
-    ///
-    /// Every token in the ring came from [`Buffer::into_raw`] of a `T`.
-    #[inline(always)]
-    pub(super) unsafe fn new(ring: R) -> Self {
-        // INVARIANT: The tokens are as the caller says.
-        Self {
-            ring,
-            _buffers: PhantomData,
-        }
-    }
-}
-
-/// Adds a buffer of any number of segments, mapped for the device if need be.
-///
-/// All that it is given it is given by value, so that none of that has to be in memory for the
-/// buffers that are added otherwise.
-#[inline(never)]
-fn add_any<T: Buffer>(mut ring: impl LiveRing, buffer: T) -> Result<(), AddError<T>> {
-    let segments = match segments_of(&buffer, ring.max_segments()) {
-        Ok(segments) => segments,
-        Err(error) => return Err(AddError { error, buffer }),
-    };
-    let given = Given::new(buffer);
-    let added = ring.add(given.raw(), segments, &given.described(), 0);
-    added.map_err(|error| AddError {
-        error,
-        buffer: given.take_back(),
-    })
-}
-
-/// As [`add_any`], of the common number of segments, which are mapped for the device.
-#[inline(never)]
-fn add_mapped<T: Buffer>(mut ring: impl LiveRing, buffer: T) -> Result<(), AddError<T>> {
-    let given = Given::new(buffer);
-    match ring.map_at_hand(given.raw(), T::COMMON_COUNT, &given.common()) {
-        Ok(true) => Ok(()),
-        Ok(false) => add_any(ring, given.take_back()),
-        Err(error) => Err(AddError {
-            error,
-            buffer: given.take_back(),
-        }),
-    }
-}
-
-impl<T: Buffer, R: LiveRing> QueueOps<T> for RustQueue<T, R> {
-    #[inline(always)]
-    fn again(&mut self) -> impl QueueOps<T> + '_ {
-        // INVARIANT: It is the same ring.
-        RustQueue {
-            ring: self.ring.again(),
-            _buffers: PhantomData,
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn add_premapped(&mut self, buffer: T) -> Result<(), AddError<T>> {
-        if !buffer.is_common() {
-            return add_any(self.ring.again(), buffer);
-        }
-        if self.ring.is_mapped() {
-            return add_mapped(self.ring.again(), buffer);
-        }
-        // What has the common number of segments is simple enough to be done here.
-        let given = Given::new(buffer);
-        match self
-            .ring
-            .add_at_hand(given.raw(), T::COMMON_COUNT, &given.common())
-        {
-            Ok(true) => Ok(()),
-            Ok(false) => add_any(self.ring.again(), given.take_back()),
-            Err(error) => Err(AddError {
-                error,
-                buffer: given.take_back(),
-            }),
-        }
-    }
-
-    #[inline]
-    fn dma_dev(&self) -> Option<&Device> {
-        // SAFETY: The device that the ring names outlives the queue.
-        unsafe { dma_dev(self.ring.dma_dev()) }
-    }
-
-    #[inline(always)]
-    fn get_buf(&mut self) -> Option<Used<T>> {
-        let (raw, len) = self.ring.get()?;
-        // SAFETY: By the type invariants; the ring gives out each token once.
-        let buffer = unsafe { T::from_raw(raw) };
-        // INVARIANT: The ring compares it with what there was to write.
-        Some(Used { buffer, len })
-    }
-
-    #[inline(always)]
-    fn drain(&mut self, mut take: impl FnMut(Used<T>)) -> bool {
-        self.ring.drain(|raw, len| {
-            // SAFETY: By the type invariants, the token came from `into_raw` of a `T`; the ring
-            // gives it once.
-            let buffer = unsafe { T::from_raw(raw) };
-            // INVARIANT: As in `get_buf`.
-            take(Used { buffer, len });
-        })
-    }
-
-    same_on_ring!();
-    same_on_ring!(enable_cb -> Callbacks, enable_cb_delayed -> Callbacks);
-
-    #[inline(always)]
-    fn kick_enable_cb_delayed(&mut self) -> (bool, bool) {
-        let (kick, done) = self.ring.kick_prepare_enable_cb_delayed();
-        (kick && self.ring.notify(), done)
-    }
-
-    #[inline(always)]
-    fn num_free(&self) -> u32 {
-        self.ring.num_free().into()
-    }
-
-    #[inline(always)]
-    fn is_idle(&self) -> bool {
-        self.ring.in_flight() == 0
-    }
-
-    #[inline(always)]
-    fn is_broken(&self) -> bool {
-        self.ring.is_broken()
-    }
-}
-
-/// A queue on the kernel's own ring.
-///
-/// # Invariants
-///
-/// Every token in the ring came from [`Buffer::into_raw`] of a `T`.
-pub struct CQueue<'a, T> {
-    ring: &'a mut CRing,
-    _buffers: PhantomData<T>,
-}
-
-impl<'a, T> CQueue<'a, T> {
-    /// # Safety
-    ///
-    /// Every token in the ring came from [`Buffer::into_raw`] of a `T`.
-    #[inline(always)]
-    pub(super) unsafe fn new(ring: &'a mut CRing) -> Self {
-        // INVARIANT: The tokens are as the caller says.
-        Self {
-            ring,
-            _buffers: PhantomData,
-        }
-    }
-
-    /// Returns what came of asking for callbacks; `quiet` is what the ring returned.
-    #[inline(always)]
-    fn callbacks(&self, quiet: bool) -> Callbacks {
-        if !quiet {
-            Callbacks::Missed
-        } else if self.ring.is_broken() {
-            Callbacks::Broken
-        } else {
-            Callbacks::On
-        }
-    }
-}
-
-impl<T: Buffer> QueueOps<T> for CQueue<'_, T> {
-    #[inline(always)]
-    fn again(&mut self) -> impl QueueOps<T> + '_ {
-        // INVARIANT: It is the same ring.
-        CQueue {
-            ring: self.ring,
-            _buffers: PhantomData,
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn add_premapped(&mut self, buffer: T) -> Result<(), AddError<T>> {
-        self.ring.add_buf(buffer)
-    }
-
-    #[inline]
-    fn dma_dev(&self) -> Option<&Device> {
-        // SAFETY: The queue is valid, by the type invariants of the ring. Its device outlives it.
-        unsafe { dma_dev(bindings::virtqueue_dma_dev(self.ring.raw())) }
-    }
-
-    #[inline(always)]
-    fn get_buf(&mut self) -> Option<Used<T>> {
-        // SAFETY: By the type invariants, every token in the ring came from `into_raw` of a `T`.
-        unsafe { self.ring.get_used() }
-    }
-
-    #[inline(always)]
-    fn drain(&mut self, mut take: impl FnMut(Used<T>)) -> bool {
-        // The free descriptors when there was to be more, as the device said: no number of them.
-        let mut before = u32::MAX;
-        loop {
-            self.ring.disable_cb();
-            while let Some(used) = self.get_buf() {
-                take(used);
-            }
-            if self.ring.enable_cb() {
-                break;
-            }
-            // A device that takes back what it said does not keep the driver here: nothing was
-            // taken. PERF: That is asked only where there is more: nothing is noted for each
-            // buffer.
-            let free = self.num_free();
-            if free == before {
-                break;
-            }
-            before = free;
-        }
-        self.ring.is_broken()
-    }
-
-    same_on_ring!();
-
-    #[inline(always)]
-    fn enable_cb(&mut self) -> Callbacks {
-        let quiet = self.ring.enable_cb();
-        self.callbacks(quiet)
-    }
-
-    #[inline(always)]
-    fn enable_cb_delayed(&mut self) -> Callbacks {
-        let quiet = self.ring.enable_cb_delayed();
-        self.callbacks(quiet)
-    }
-
-    #[inline(always)]
-    fn kick_enable_cb_delayed(&mut self) -> (bool, bool) {
-        let notified = self.ring.kick_prepare() && self.ring.notify();
-        (notified, self.ring.enable_cb_delayed())
-    }
-
-    #[inline(always)]
-    fn num_free(&self) -> u32 {
-        self.ring.num_free()
-    }
-
-    #[inline(always)]
-    fn is_idle(&self) -> bool {
-        self.ring.is_idle()
-    }
-
-    #[inline(always)]
-    fn is_broken(&self) -> bool {
-        self.ring.is_broken()
-    }
 }

@@ -2,18 +2,36 @@
 
 //! A queue on the Rust ring (crate `vring`), without a call out of the driver's module.
 
-use super::buffer::{
-    Buffer,
-    RawToken,
-    SegmentSink, //
+use super::{
+    add_error::AddError,
+    buffer::{
+        Buffer,
+        RawToken, //
+    },
+    handle::Armed,
+    ops::{
+        dma_dev,
+        QueueOps, //
+    },
+    Used, //
 };
 use crate::bindings;
-use core::mem::ManuallyDrop;
-use kernel::prelude::*;
+use core::{
+    marker::PhantomData,
+    mem::ManuallyDrop,
+    ptr::null_mut, //
+};
+use kernel::{
+    device::Device,
+    prelude::*, //
+};
 use vring::{
+    ring::Format,
+    Callbacks,
     Inner,
-    Queue,
-    Segments, //
+    Kernel,
+    Live,
+    Queue, //
 };
 
 /// The ring of a queue.
@@ -49,34 +67,184 @@ impl RustRing {
     }
 
     #[inline(always)]
-    pub(super) fn queue(&self) -> &Queue {
-        // SAFETY: By the type invariant, `vq` is a valid queue of the crate `vring`.
-        unsafe { Queue::from_raw(self.vq) }
-    }
-
-    #[inline(always)]
     pub(super) fn inner(&mut self) -> &mut Inner {
         // SAFETY: By the type invariants, and because `&mut self` excludes others.
-        unsafe { self.queue().inner() }
+        unsafe { Queue::from_raw(self.vq).inner() }
+    }
+}
+
+/// A queue on a ring of the crate `vring`, of format `F`.
+///
+/// # Invariants
+///
+/// Every token in the ring came from [`Buffer::into_raw`] of a `T`.
+pub struct RustQueue<'a, T, F: Format<Platform = Kernel>> {
+    ring: Live<'a, F>,
+    _buffers: PhantomData<T>,
+}
+
+impl<'a, T: Buffer, F: Format<Platform = Kernel>> RustQueue<'a, T, F> {
+    /// # Safety
+    ///
+    /// Every token in the ring came from [`Buffer::into_raw`] of a `T`.
+    #[inline(always)]
+    pub(super) unsafe fn new(ring: Live<'a, F>) -> Self {
+        // INVARIANT: The tokens are as the caller says.
+        Self {
+            ring,
+            _buffers: PhantomData,
+        }
     }
 
-    /// Takes the token of a used buffer, and how many bytes were written to it.
+    /// See [`Virtqueue::enable_cb_prepare`](super::Virtqueue::enable_cb_prepare).
     #[inline(always)]
-    pub(super) fn get_buf(&mut self) -> Option<(RawToken, u32)> {
-        self.inner().get()
+    pub(super) fn enable_cb_prepare(&mut self) -> Armed {
+        Armed(self.ring.core.enable_cb_prepare().into_raw().into())
+    }
+}
+
+/// Adds a buffer of any number of segments, mapped for the device if need be.
+///
+/// All that it is given it is given by value, so that none of that has to be in memory for the
+/// buffers that are added otherwise.
+#[inline(never)]
+fn add_any<T: Buffer, F: Format<Platform = Kernel>>(
+    mut ring: Live<'_, F>,
+    buffer: T,
+) -> Result<(), AddError<T>> {
+    let segments = match segments_of(&buffer, ring.max_segments()) {
+        Ok(segments) => segments,
+        Err(error) => return Err(AddError { error, buffer }),
+    };
+    let given = Given::new(buffer);
+    let added = ring.add(given.raw(), segments, given.buffer(), 0);
+    added.map_err(|error| AddError {
+        error,
+        buffer: given.take_back(),
+    })
+}
+
+/// As [`add_any`], of the common number of segments, which are mapped for the device.
+#[inline(never)]
+fn add_mapped<T: Buffer, F: Format<Platform = Kernel>>(
+    mut ring: Live<'_, F>,
+    buffer: T,
+) -> Result<(), AddError<T>> {
+    let given = Given::new(buffer);
+    match ring.map_at_hand(given.raw(), T::COMMON_COUNT, given.buffer()) {
+        Ok(true) => Ok(()),
+        Ok(false) => add_any(ring, given.take_back()),
+        Err(error) => Err(AddError {
+            error,
+            buffer: given.take_back(),
+        }),
+    }
+}
+
+impl<T: Buffer, F: Format<Platform = Kernel>> QueueOps<T> for RustQueue<'_, T, F> {
+    #[inline(always)]
+    fn again(&mut self) -> impl QueueOps<T> + '_ {
+        // INVARIANT: It is the same ring.
+        RustQueue {
+            ring: self.ring.again(),
+            _buffers: PhantomData,
+        }
     }
 
-    /// Descriptors that are free.
     #[inline(always)]
-    pub(super) fn num_free(&self) -> u32 {
-        // SAFETY: By the type invariants; nobody changes it while `&self` is held.
-        unsafe { self.queue().peek() }.num_free().into()
+    unsafe fn add_premapped(&mut self, buffer: T) -> Result<(), AddError<T>> {
+        if !buffer.is_common() {
+            return add_any(self.ring.again(), buffer);
+        }
+        if self.ring.is_mapped() {
+            return add_mapped(self.ring.again(), buffer);
+        }
+        // What has the common number of segments is simple enough to be done here.
+        let given = Given::new(buffer);
+        match self
+            .ring
+            .add_at_hand(given.raw(), T::COMMON_COUNT, given.buffer())
+        {
+            Ok(true) => Ok(()),
+            Ok(false) => add_any(self.ring.again(), given.take_back()),
+            Err(error) => Err(AddError {
+                error,
+                buffer: given.take_back(),
+            }),
+        }
     }
 
-    /// Asks for callbacks again, as of a place.
+    #[inline]
+    fn dma_dev(&self) -> Option<&Device> {
+        let mapper = self.ring.queue().mapper();
+        // SAFETY: The device that the ring names outlives the queue.
+        unsafe { dma_dev(mapper.map_or(null_mut(), |mapper| mapper.dma_dev())) }
+    }
+
     #[inline(always)]
-    pub(super) fn enable_cb_prepare(&mut self) -> u32 {
-        self.inner().enable_cb_prepare().into_raw().into()
+    fn get_buf(&mut self) -> Option<Used<T>> {
+        let (raw, len) = self.ring.get()?;
+        // SAFETY: By the type invariants; the ring gives out each token once.
+        let buffer = unsafe { T::from_raw(raw) };
+        // INVARIANT: The ring compares it with what there was to write.
+        Some(Used { buffer, len })
+    }
+
+    #[inline(always)]
+    fn drain(&mut self, mut take: impl FnMut(Used<T>)) -> bool {
+        self.ring.drain(|raw, len| {
+            // SAFETY: By the type invariants, the token came from `into_raw` of a `T`; the ring
+            // gives it once.
+            let buffer = unsafe { T::from_raw(raw) };
+            // INVARIANT: As in `get_buf`.
+            take(Used { buffer, len });
+        })
+    }
+
+    #[inline(always)]
+    fn kick_prepare(&mut self) -> bool {
+        self.ring.kick_prepare()
+    }
+
+    #[inline(always)]
+    fn notify(&mut self) -> bool {
+        self.ring.queue().notify()
+    }
+
+    #[inline(always)]
+    fn disable_cb(&mut self) {
+        self.ring.core.control().disable_cb();
+    }
+
+    #[inline(always)]
+    fn enable_cb(&mut self) -> Callbacks {
+        self.ring.core.enable_cb()
+    }
+
+    #[inline(always)]
+    fn enable_cb_delayed(&mut self) -> Callbacks {
+        self.ring.core.enable_cb_delayed()
+    }
+
+    #[inline(always)]
+    fn kick_enable_cb_delayed(&mut self) -> (bool, bool) {
+        let (kick, done) = self.ring.kick_prepare_enable_cb_delayed();
+        (kick && self.notify(), done)
+    }
+
+    #[inline(always)]
+    fn num_free(&self) -> u32 {
+        self.ring.core.num_free().into()
+    }
+
+    #[inline(always)]
+    fn is_idle(&self) -> bool {
+        self.ring.core.in_flight() == 0
+    }
+
+    #[inline(always)]
+    fn is_broken(&self) -> bool {
+        self.ring.core.control().is_broken()
     }
 }
 
@@ -86,7 +254,7 @@ impl RustRing {
 ///
 /// `EINVAL`: more than `most`.
 #[inline(always)]
-pub(super) fn segments_of<T: Buffer>(buffer: &T, most: u16) -> Result<u16> {
+fn segments_of<T: Buffer>(buffer: &T, most: u16) -> Result<u16> {
     let segments = buffer.segment_count();
     if segments > most.into() {
         return Err(EINVAL);
@@ -97,7 +265,7 @@ pub(super) fn segments_of<T: Buffer>(buffer: &T, most: u16) -> Result<u16> {
 
 /// A buffer on its way to a ring. The ring has it if the add succeeded; else it is to be taken
 /// back.
-pub(super) struct Given<T> {
+struct Given<T> {
     buffer: ManuallyDrop<T>,
     raw: RawToken,
 }
@@ -105,7 +273,7 @@ pub(super) struct Given<T> {
 impl<T: Buffer> Given<T> {
     /// Takes a buffer.
     #[inline(always)]
-    pub(super) fn new(buffer: T) -> Self {
+    fn new(buffer: T) -> Self {
         let buffer = ManuallyDrop::new(buffer);
         // SAFETY: Only one of the two is used from here on, once it is known whether the ring took
         // the token; what the buffer describes stays in place.
@@ -115,47 +283,19 @@ impl<T: Buffer> Given<T> {
 
     /// The token.
     #[inline(always)]
-    pub(super) fn raw(&self) -> RawToken {
+    fn raw(&self) -> RawToken {
         self.raw
     }
 
-    /// The segments.
+    /// The buffer, for its segments.
     #[inline(always)]
-    pub(super) fn described(&self) -> Described<'_, T> {
-        Described(&self.buffer)
-    }
-
-    /// The segments, if there are the [common](Buffer::COMMON_COUNT) number of them.
-    #[inline(always)]
-    pub(super) fn common(&self) -> Common<'_, T> {
-        Common(&self.buffer)
+    fn buffer(&self) -> &T {
+        &self.buffer
     }
 
     /// The buffer, which the ring did not take.
     #[inline(always)]
-    pub(super) fn take_back(self) -> T {
+    fn take_back(self) -> T {
         ManuallyDrop::into_inner(self.buffer)
-    }
-}
-
-/// The segments of a buffer with the common number of them.
-pub(super) struct Common<'a, T>(&'a T);
-
-impl<T: Buffer> Segments for Common<'_, T> {
-    const COUNT: u16 = T::COMMON_COUNT;
-
-    #[inline(always)]
-    fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result {
-        self.0.describe_common(sink)
-    }
-}
-
-/// The segments of a buffer, for the ring.
-pub(super) struct Described<'a, T>(&'a T);
-
-impl<T: Buffer> Segments for Described<'_, T> {
-    #[inline(always)]
-    fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result {
-        self.0.describe(sink)
     }
 }

@@ -16,12 +16,17 @@ use super::{
     in_order::Batch,
     indirect::Plan,
     platform::Platform,
-    shared::Word,
-    sink::{
-        Chain,
-        Describe, //
+    segments::{
+        Piece,
+        Segments,
+        Translate, //
     },
+    shared::Word,
     slot::Slot,
+    writer::{
+        Chain,
+        NewBuffer, //
+    },
 };
 
 /// The counts of a queue, and the negotiated flags, which a format needs along with them.
@@ -131,22 +136,29 @@ pub unsafe trait Format: Sized {
     /// Returns the position of the next buffer to add.
     fn to(&self) -> Self::To;
 
-    /// Writes descriptors for a buffer with the id `id` and at most `segments` segments.
+    /// Writes the descriptors of a buffer, which gets the id `id`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Frame::add`](super::frame::Frame::add).
     ///
     /// # Safety
     ///
     /// `to` is the result of [`Format::to`], and nothing was posted since. There are as many slots
     /// as descriptors. `id` is below that number and, if ids are linked, so is `next` of every
     /// slot.
-    unsafe fn describe<D: Describe, T>(
+    unsafe fn describe<S, B, M, T, const COMMON: bool>(
         &self,
         to: Self::To,
         id: u16,
-        segments: u16,
         plan: Plan<Self::Platform>,
         slots: &[Slot<T>],
-        buffer: &mut D,
-    ) -> Result<Chain, D::Error>;
+        buffer: NewBuffer<'_, B, M, COMMON>,
+    ) -> Result<Chain, S::Error>
+    where
+        S: Piece,
+        B: Segments<S>,
+        M: Translate<S>;
 
     /// Writes the address of the table again for the buffer that was just described by it.
     ///

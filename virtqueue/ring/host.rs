@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The platform for user space: atomics, since the device may be another thread, and tables.
+//! The platform for user space: atomics, since the device may be another thread, segments, and
+//! tables.
 
 use crate::{
+    AddError,
     Desc,
     Lent,
     Loan,
+    Piece,
     Platform,
+    SegmentWriter,
+    Segments,
     TableMemory,
-    Tables, //
+    Tables,
+    Translate, //
 };
 use alloc::{
     vec,
@@ -95,6 +101,43 @@ unsafe impl<const STORES_IN_ORDER: bool> Platform for Machine<STORES_IN_ORDER> {
     fn wmb(_strong: bool) {
         // A release fence orders earlier accesses before later stores, which is more than required.
         fence(Release);
+    }
+}
+
+/// An address of the device, and a length.
+impl Piece for (u64, u32) {
+    type Error = AddError;
+
+    #[inline(always)]
+    fn byte_len(self) -> u32 {
+        self.1
+    }
+}
+
+/// A list of segments to read and one of segments to write.
+impl<S: Piece> Segments<S> for (&[S], &[S]) {
+    #[inline]
+    fn write_segments<W: SegmentWriter<S>>(&self, writer: &mut W) -> Result<(), S::Error> {
+        for &segment in self.0 {
+            writer.out(segment)?;
+        }
+        for &segment in self.1 {
+            writer.in_(segment)?;
+        }
+        Ok(())
+    }
+}
+
+/// Translates nothing: the addresses are those of the device. `MAPS` is that of [`Translate`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AsGiven<const MAPS: bool = false>;
+
+impl<const MAPS: bool> Translate<(u64, u32)> for AsGiven<MAPS> {
+    const MAPS: bool = MAPS;
+
+    #[inline(always)]
+    fn address(&mut self, (addr, _): (u64, u32), _write: bool) -> Result<u64, AddError> {
+        Ok(addr)
     }
 }
 

@@ -47,10 +47,11 @@ mod frame;
 mod in_order;
 mod indirect;
 mod platform;
+mod segments;
 mod shared;
-mod sink;
 mod slot;
 mod tables;
+mod writer;
 
 pub mod packed;
 pub mod split;
@@ -81,9 +82,11 @@ pub use self::{
     indirect::IndirectRule,
     packed::Packed,
     platform::Platform,
-    sink::{
-        Describe,
-        Sink, //
+    segments::{
+        Piece,
+        SegmentWriter,
+        Segments,
+        Translate, //
     },
     slot::{
         Slot,

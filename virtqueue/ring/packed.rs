@@ -42,12 +42,17 @@ use super::{
     in_order::Batch,
     indirect::Plan,
     platform::Platform,
-    sink::{
-        Chain,
-        Describe, //
+    segments::{
+        Piece,
+        Segments,
+        Translate, //
     },
     slot::Slot,
-    tables::NoTables, //
+    tables::NoTables,
+    writer::{
+        Chain,
+        NewBuffer, //
+    },
 };
 
 /// The part of a packed ring that needs no lock.
@@ -170,17 +175,21 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
     }
 
     #[inline(always)]
-    unsafe fn describe<D: Describe, T>(
+    unsafe fn describe<S, B, M, T, const COMMON: bool>(
         &self,
         to: Spot<P>,
         id: u16,
-        segments: u16,
         plan: Plan<P>,
         _slots: &[Slot<T>],
-        buffer: &mut D,
-    ) -> Result<Chain, D::Error> {
+        buffer: NewBuffer<'_, B, M, COMMON>,
+    ) -> Result<Chain, S::Error>
+    where
+        S: Piece,
+        B: Segments<S>,
+        M: Translate<S>,
+    {
         // SAFETY: By the type invariants, `next` is a position in the ring; `to` is that position.
-        unsafe { add::describe(&self.ring, to, self.next, id, segments, plan, buffer) }
+        unsafe { add::describe(&self.ring, to, self.next, id, plan, buffer) }
     }
 
     #[cold]

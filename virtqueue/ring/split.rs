@@ -35,12 +35,17 @@ use super::{
     in_order::Batch,
     indirect::Plan,
     platform::Platform,
-    sink::{
-        Chain,
-        Describe, //
+    segments::{
+        Piece,
+        Segments,
+        Translate, //
     },
     slot::Slot,
-    tables::NoTables, //
+    tables::NoTables,
+    writer::{
+        Chain,
+        NewBuffer, //
+    },
 };
 
 /// The part of a split ring that needs no lock.
@@ -125,19 +130,23 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
     fn to(&self) {}
 
     #[inline(always)]
-    unsafe fn describe<D: Describe, T>(
+    unsafe fn describe<S, B, M, T, const COMMON: bool>(
         &self,
         (): (),
         id: u16,
-        segments: u16,
         plan: Plan<P>,
         slots: &[Slot<T>],
-        buffer: &mut D,
-    ) -> Result<Chain, D::Error> {
+        buffer: NewBuffer<'_, B, M, COMMON>,
+    ) -> Result<Chain, S::Error>
+    where
+        S: Piece,
+        B: Segments<S>,
+        M: Translate<S>,
+    {
         // SAFETY: By the safety requirements, there are as many slots as descriptors, and `id` and
         // the links in the slots are below that number.
         unsafe {
-            add::describe::<_, _, _, IN_ORDER>(&self.areas, id, segments, plan, slots, buffer)
+            add::describe::<_, _, _, _, _, IN_ORDER, COMMON>(&self.areas, id, plan, slots, buffer)
         }
     }
 

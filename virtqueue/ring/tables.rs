@@ -95,8 +95,9 @@ pub unsafe trait Tables {
     fn lend(&mut self, id: u16, segments: u16) -> Option<Lent>;
 
     /// Exposes a lent table to the device, for as many descriptors as were requested, and returns
-    /// its address. This happens before the descriptors are written, or after if the description
-    /// [maps](super::Describe::MAPS) memory. Returns `None` if the table cannot be exposed for now.
+    /// its address. This happens before the descriptors are written, or after if the translation
+    /// [maps](super::Translate::MAPS) memory. Returns `None` if the table cannot be exposed for
+    /// now.
     fn expose(&mut self, loan: Loan) -> Option<u64>;
 
     /// Takes back a table that was lent for one buffer. The device is done with the table, or

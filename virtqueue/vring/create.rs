@@ -252,7 +252,7 @@ impl Queue {
             GFP_KERNEL,
         )?;
         #[cfg(CONFIG_VIRTIO_HARDEN_NOTIFICATION)]
-        queue.declare_broken();
+        crate::with_control!(queue, |control| control.declare_broken());
         PROVIDES.store(1, Relaxed);
         Ok(queue)
     }

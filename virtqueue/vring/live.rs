@@ -1,34 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A ring whose layout is known.
+//! A ring whose layout is known: the operations of the ring core that have something to be noted
+//! beside the ring.
 //!
-//! Each call of [`Inner`](crate::Inner) looks up the layout. A path that uses a queue several times
-//! is compiled for each layout, and looks it up once, by [`with_ring!`](crate::with_ring).
+//! [`with_ring!`](crate::with_ring) looks up the layout of a queue, and compiles a path for each.
+//! All that needs no note is asked of the [ring core](Live::core) itself.
 
 use crate::{
-    bindings,
     inner::RingOf,
     platform::Kernel,
     queue::Queue,
     report,
     ring::{
-        Callbacks,
-        Describe,
         Format,
         Found,
+        Segments,
         Used, //
     },
     segment::{
+        Physical,
         RawToken,
-        Segments, //
+        Segment, //
     },
     side::Side,
-    trace,
-    translate::{
-        Physical,
-        Single,
-        Translated, //
-    }, //
+    trace, //
 };
 use core::{
     ffi::c_void,
@@ -36,20 +31,48 @@ use core::{
 };
 use kernel::prelude::*;
 
-/// A ring of one of the layouts, with what goes with it. Each function is that of
-/// [`Inner`](crate::Inner) or of [`Queue`].
-#[allow(missing_docs)]
-pub trait LiveRing {
+/// A ring of format `F`, with its bookkeeping.
+pub struct Live<'a, F: Format<Platform = Kernel>> {
+    /// The ring core. Buffers go into it and out of it by the functions of this type.
+    pub core: &'a mut RingOf<F>,
+    pub(crate) side: &'a mut Side,
+}
+
+impl<F: Format<Platform = Kernel>> Live<'_, F> {
     /// The same ring, for a while.
-    fn again(&mut self) -> impl LiveRing + '_;
-    /// See [`Inner::max_segments`](crate::Inner::max_segments).
-    fn max_segments(&self) -> u16;
+    #[inline(always)]
+    pub fn again(&mut self) -> Live<'_, F> {
+        Live {
+            core: self.core,
+            side: self.side,
+        }
+    }
+
+    /// Does something in a function of its own for each layout.
+    #[inline(never)]
+    pub fn apart<R>(mut self, what: impl FnOnce(&mut Self) -> R) -> R {
+        what(&mut self)
+    }
+
+    /// The queue that the ring is of.
+    #[inline(always)]
+    pub fn queue(&self) -> &Queue {
+        // SAFETY: The queue of a ring lives as long as the ring.
+        unsafe { Queue::from_raw(self.side.vq) }
+    }
+
+    /// The most segments that a buffer of the driver may have.
+    #[inline(always)]
+    pub fn max_segments(&self) -> u16 {
+        self.side.max_segments
+    }
+
     /// Whether memory is mapped for the device.
-    fn is_mapped(&self) -> bool;
-    /// The device that memory is mapped for with the DMA API; null if it is not.
-    fn dma_dev(&self) -> *mut bindings::device;
-    /// Says whether the next buffer may wait for the memory of a table. Otherwise none does.
-    fn may_sleep(&mut self, sleeps: bool);
+    #[inline(always)]
+    pub fn is_mapped(&self) -> bool {
+        self.side.mapped.is_some()
+    }
+
     /// Gives a buffer of up to `segments` segments to the device. `attrs` are those of its DMA
     /// mappings.
     ///
@@ -61,113 +84,247 @@ pub trait LiveRing {
     /// - `EINVAL`: it has no segment, more than the queue can take, or memory to read behind
     ///   memory to write;
     /// - `EIO`: the queue is broken.
-    fn add<B: Segments>(
-        &mut self,
-        token: RawToken,
-        segments: u16,
-        buffer: &B,
-        attrs: usize,
-    ) -> Result;
-    /// [`LiveRing::add`], only where memory is not mapped for the device.
-    fn add_physical<B: Segments>(&mut self, token: RawToken, segments: u16, buffer: &B) -> Result;
-    /// As [`LiveRing::add_physical`], of a buffer for which there is room, and a table, if it is to
-    /// have one. Otherwise returns false: nothing has happened, and [`LiveRing::add`] is to be
-    /// asked.
-    fn add_at_hand<B: Segments>(
-        &mut self,
-        token: RawToken,
-        segments: u16,
-        buffer: &B,
-    ) -> Result<bool>;
-    /// As [`LiveRing::add_at_hand`], of memory that is mapped for the device.
-    fn map_at_hand<B: Segments>(
-        &mut self,
-        token: RawToken,
-        segments: u16,
-        buffer: &B,
-    ) -> Result<bool>;
-    /// [`LiveRing::add`], only where it is.
-    fn add_mapped<B: Segments>(
-        &mut self,
-        token: RawToken,
-        segments: u16,
-        buffer: &B,
-        attrs: usize,
-    ) -> Result;
-    /// [`LiveRing::add`] of one segment at an address of the device, which writes it if `write`
-    /// says so.
-    fn add_single(&mut self, token: RawToken, addr: u64, len: u32, write: bool) -> Result;
-    /// The device gets to know of what was added, if it looks, and C code of the descriptors that
-    /// are left.
-    fn publish(&mut self);
-    /// Takes a used buffer, and how many bytes the device says it wrote: 0 if it says more than the
-    /// buffer has room for.
-    fn get(&mut self) -> Option<(RawToken, u32)>;
-    /// Takes all used buffers, as [`LiveRing::get`] does. Returns whether it ended because the
-    /// queue is broken.
-    fn drain(&mut self, take: impl FnMut(RawToken, u32)) -> bool;
-    fn kick_prepare(&mut self) -> bool;
-    fn notify(&self) -> bool;
-    fn notify_full(&self);
-    fn disable_cb(&mut self);
-    /// Says also whether the queue is broken.
-    fn enable_cb(&mut self) -> Callbacks;
-    /// Says also whether the queue is broken.
-    fn enable_cb_delayed(&mut self) -> Callbacks;
-    fn kick_prepare_enable_cb_delayed(&mut self) -> (bool, bool);
-    fn num_free(&self) -> u16;
-    fn in_flight(&self) -> u16;
-    fn is_broken(&self) -> bool;
-}
-
-/// A ring of format `F`, with what goes with it.
-pub struct Live<'a, F: Format<Platform = Kernel>> {
-    pub(crate) ring: &'a mut RingOf<F>,
-    pub(crate) side: &'a mut Side,
-}
-
-impl<F: Format<Platform = Kernel>> Live<'_, F> {
-    /// Does something in a function of its own for each layout.
-    #[inline(never)]
-    pub(crate) fn apart<R>(mut self, what: impl FnOnce(&mut Self) -> R) -> R {
-        what(&mut self)
-    }
-
-    /// Adds a buffer that is described by addresses of the device.
     #[inline(always)]
-    fn post<D: Describe>(&mut self, token: RawToken, segments: u16, buffer: &mut D) -> Result
-    where
-        Error: From<D::Error>,
-    {
-        match self.ring.add(token, segments, buffer) {
-            Ok(id) => {
-                self.side.added(id, segments, self.ring.num_free());
-                Ok(())
-            }
-            Err((error, _)) => Err(self.side.refused(error.into())),
+    pub fn add<B: Segments<Segment>>(
+        &mut self,
+        token: RawToken,
+        segments: u16,
+        buffer: &B,
+        attrs: usize,
+    ) -> Result {
+        if self.is_mapped() {
+            self.add_mapped(token, segments, buffer, attrs)
+        } else {
+            self.add_physical(token, segments, buffer)
         }
     }
 
-    /// As [`Live::post`], of a buffer for which not all is at hand.
-    #[cold]
-    #[inline(never)]
-    fn post_apart<D: Describe>(&mut self, token: RawToken, segments: u16, buffer: &mut D) -> Result
-    where
-        Error: From<D::Error>,
-    {
-        self.post(token, segments, buffer)
+    /// [`Live::add`], only where memory is not mapped for the device.
+    ///
+    /// # Errors
+    ///
+    /// As [`Live::add`].
+    #[inline(always)]
+    pub fn add_physical<B: Segments<Segment>>(
+        &mut self,
+        token: RawToken,
+        segments: u16,
+        buffer: &B,
+    ) -> Result {
+        match self.core.add(token, segments, buffer, &mut Physical) {
+            Ok(id) => {
+                self.side.added(id, segments, self.core.num_free());
+                Ok(())
+            }
+            Err((error, _)) => Err(self.side.refused(error)),
+        }
     }
 
-    /// Takes a used buffer as C has it.
+    /// As [`Live::add_physical`], of a buffer for which not all is at hand.
+    #[cold]
+    #[inline(never)]
+    fn add_apart<B: Segments<Segment>>(
+        &mut self,
+        token: RawToken,
+        segments: u16,
+        buffer: &B,
+    ) -> Result {
+        self.add_physical(token, segments, buffer)
+    }
+
+    /// [`Live::add`], only where memory is mapped for the device.
+    ///
+    /// # Errors
+    ///
+    /// As [`Live::add`].
+    #[inline(always)]
+    pub fn add_mapped<B: Segments<Segment>>(
+        &mut self,
+        token: RawToken,
+        segments: u16,
+        buffer: &B,
+        attrs: usize,
+    ) -> Result {
+        let id = self.core.next_id();
+        let mapped = self.side.mapped.as_mut();
+        let Some(mut recorder) = mapped.and_then(|mapped| mapped.recorder(id, attrs)) else {
+            return Err(EINVAL);
+        };
+        match self.core.add(token, segments, buffer, &mut recorder) {
+            Ok(id) => {
+                recorder.keep();
+                self.side.added(id, segments, self.core.num_free());
+                Ok(())
+            }
+            Err((error, _)) => {
+                recorder.undo();
+                Err(self.side.refused(error))
+            }
+        }
+    }
+
+    /// As [`Live::add_physical`], of a buffer with the shape of [`Segments::write_common`] for
+    /// which there is room, and a table, if it is to have one. Otherwise returns false: nothing
+    /// has happened, and [`Live::add`] is to be asked.
+    ///
+    /// # Errors
+    ///
+    /// As [`Live::add`].
+    #[inline(always)]
+    pub fn add_at_hand<B: Segments<Segment>>(
+        &mut self,
+        token: RawToken,
+        segments: u16,
+        buffer: &B,
+    ) -> Result<bool> {
+        match self
+            .core
+            .add_at_hand(token, segments, buffer, &mut Physical)
+        {
+            Ok(id) => {
+                self.side.added(id, segments, self.core.num_free());
+                Ok(true)
+            }
+            Err((None, _)) => Ok(false),
+            Err((Some(error), _)) => Err(self.side.refused(error)),
+        }
+    }
+
+    /// As [`Live::add_at_hand`], of memory that is mapped for the device.
+    ///
+    /// # Errors
+    ///
+    /// As [`Live::add`].
+    #[inline(always)]
+    pub fn map_at_hand<B: Segments<Segment>>(
+        &mut self,
+        token: RawToken,
+        segments: u16,
+        buffer: &B,
+    ) -> Result<bool> {
+        let id = self.core.next_id();
+        let mapped = self.side.mapped.as_mut();
+        let Some(mut recorder) = mapped.and_then(|mapped| mapped.recorder(id, 0)) else {
+            return Err(EINVAL);
+        };
+        match self
+            .core
+            .add_at_hand(token, segments, buffer, &mut recorder)
+        {
+            Ok(id) => {
+                recorder.keep();
+                self.side.added(id, segments, self.core.num_free());
+                Ok(true)
+            }
+            // Nothing was described, so that nothing was mapped.
+            Err((None, _)) => Ok(false),
+            Err((Some(error), _)) => {
+                recorder.undo();
+                Err(self.side.refused(error))
+            }
+        }
+    }
+
+    /// [`Live::add`] of one segment, the address of which is that of the device.
+    ///
+    /// # Errors
+    ///
+    /// As [`Live::add`].
+    #[inline(always)]
+    pub fn add_single<B: Segments<Segment>>(&mut self, token: RawToken, buffer: &B) -> Result {
+        match self.core.add_at_hand(token, 1, buffer, &mut Physical) {
+            Ok(id) => {
+                self.side.added(id, 1, self.core.num_free());
+                Ok(())
+            }
+            Err((_, token)) => self.add_apart(token, 1, buffer),
+        }
+    }
+
+    /// Lets the device know of what was added, if it looks, and C code of the descriptors that are
+    /// left.
+    #[inline(always)]
+    pub fn publish(&mut self) {
+        self.core.publish();
+        self.show_free();
+    }
+
+    /// Lets C code know how many descriptors are free.
+    #[inline(always)]
+    pub fn show_free(&self) {
+        self.side.show_free(self.core.num_free());
+    }
+
+    /// Takes a used buffer, and how many bytes the device says it wrote: 0 if it says more than the
+    /// buffer has room for. `None` if there is none or the queue is broken. The reason why a device
+    /// broke it is told here, once.
+    #[inline(always)]
+    pub fn get(&mut self) -> Option<(RawToken, u32)> {
+        let Some(used) = self.core.get() else {
+            self.tell_if_broken();
+            return None;
+        };
+        let len = self.side.taken(&used);
+        Some((used.token, len))
+    }
+
+    /// Takes all used buffers, as [`Live::get`] does. Returns whether it ended because the queue is
+    /// broken.
+    #[inline(always)]
+    pub fn drain(&mut self, mut take: impl FnMut(RawToken, u32)) -> bool {
+        let side = &mut *self.side;
+        let broken = self.core.drain(|used| {
+            let len = side.taken(&used);
+            take(used.token, len);
+        });
+        if broken {
+            self.tell_if_broken();
+        }
+        broken
+    }
+
+    /// Publishes what was added, and says whether the device wants to be notified of it, also if
+    /// the queue is broken. One full barrier.
+    #[inline(always)]
+    pub fn kick_prepare(&mut self) -> bool {
+        let notify = self.core.kick_prepare();
+        self.side.kicked(notify);
+        notify
+    }
+
+    /// [`Live::kick_prepare`], and asks for a callback when most of what the device has is used,
+    /// with one full barrier for both. Returns whether to notify the device, and whether less than
+    /// that is used so far.
+    #[inline(always)]
+    pub fn kick_prepare_enable_cb_delayed(&mut self) -> (bool, bool) {
+        let (notify, quiet) = self.core.kick_prepare_enable_cb_delayed();
+        self.side.kicked(notify);
+        (notify, quiet)
+    }
+
+    /// Takes back a buffer that the device has not used.
     ///
     /// # Safety
     ///
-    /// As [`Inner::get_raw`](crate::Inner::get_raw).
+    /// The device uses neither the ring nor any of its buffers: it, or the queue, was reset.
+    pub unsafe fn detach_unused(&mut self) -> Option<RawToken> {
+        // SAFETY: By the safety requirements, the device uses neither the ring nor its buffers.
+        let unused = unsafe { self.core.detach_unused() }?;
+        self.side.gone(unused.id);
+        Some(unused.token)
+    }
+
+    /// As [`Live::get`], as C has it: returns the token or null, and writes the length, which is
+    /// cut to what the buffer has room for, and, if there is a place for it, the context.
+    ///
+    /// # Safety
+    ///
+    /// `len`, and `ctx` if it is not null, are places to write to.
     #[inline(never)]
-    pub(crate) unsafe fn get_raw(self, len: *mut u32, ctx: *mut *mut c_void) -> *mut c_void {
+    pub unsafe fn get_raw(self, len: *mut u32, ctx: *mut *mut c_void) -> *mut c_void {
         // SAFETY: By the safety requirements, `len` and `ctx` are places to write to.
         unsafe {
-            match self.ring.find() {
+            match self.core.find() {
                 Some(Found::Nothing) => null_mut(),
                 Some(found) => self.take_raw(found, len, ctx),
                 None => self.get_raw_or_tell(len, ctx),
@@ -188,7 +345,7 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
         len: *mut u32,
         ctx: *mut *mut c_void,
     ) -> *mut c_void {
-        let used = self.ring.take_found(found);
+        let used = self.core.take_found(found);
         // SAFETY: By the safety requirements, `len` and `ctx` are places to write to.
         unsafe { self.hand_out(used, len, ctx) }
     }
@@ -201,7 +358,7 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
     #[cold]
     #[inline(never)]
     unsafe fn get_raw_or_tell(mut self, len: *mut u32, ctx: *mut *mut c_void) -> *mut c_void {
-        let used = self.ring.get();
+        let used = self.core.get();
         // SAFETY: By the safety requirements, `len` and `ctx` are places to write to.
         unsafe { self.hand_out(used, len, ctx) }
     }
@@ -222,7 +379,7 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
             self.tell_if_broken();
             return null_mut();
         };
-        self.side.show_free(self.ring.num_free());
+        self.show_free();
         // SAFETY: By the safety requirements, `len` is a place to write to, and so is `ctx` if it
         // is not null.
         unsafe {
@@ -238,20 +395,9 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
     /// Tells what the device did to break its queue, if it did, once.
     #[inline(always)]
     fn tell_if_broken(&mut self) {
-        if self.ring.control().is_broken() {
-            tell(self.ring, self.side);
+        if self.core.control().is_broken() {
+            tell(self.core, self.side);
         }
-    }
-}
-
-/// Returns the number of segments of a buffer. If all buffers have the same number, the code is
-/// made for it.
-#[inline(always)]
-fn known<B: Segments>(segments: u16) -> u16 {
-    if B::COUNT == 0 {
-        segments
-    } else {
-        B::COUNT
     }
 }
 
@@ -263,235 +409,5 @@ fn tell<F: Format<Platform = Kernel>>(ring: &mut RingOf<F>, side: &Side) {
         report::tell(side.vdev, side.index, report);
         // SAFETY: The queue is valid.
         unsafe { trace::broken(side.vq, report.reason as u32, report.value, report.limit) };
-    }
-}
-
-impl<F: Format<Platform = Kernel>> LiveRing for Live<'_, F> {
-    #[inline(always)]
-    fn again(&mut self) -> impl LiveRing + '_ {
-        Live {
-            ring: self.ring,
-            side: self.side,
-        }
-    }
-
-    #[inline(always)]
-    fn max_segments(&self) -> u16 {
-        self.side.max_segments
-    }
-
-    #[inline(always)]
-    fn is_mapped(&self) -> bool {
-        self.side.mapped.is_some()
-    }
-
-    #[inline]
-    fn dma_dev(&self) -> *mut bindings::device {
-        // SAFETY: The queue of a ring lives as long as the ring.
-        let queue = unsafe { Queue::from_raw(self.side.vq) };
-        queue.mapper().map_or(null_mut(), |mapper| mapper.dma_dev())
-    }
-
-    #[inline(always)]
-    fn may_sleep(&mut self, sleeps: bool) {
-        self.ring.may_sleep(sleeps);
-    }
-
-    #[inline(always)]
-    fn add<B: Segments>(
-        &mut self,
-        token: RawToken,
-        segments: u16,
-        buffer: &B,
-        attrs: usize,
-    ) -> Result {
-        if self.is_mapped() {
-            self.add_mapped(token, segments, buffer, attrs)
-        } else {
-            self.add_physical(token, segments, buffer)
-        }
-    }
-
-    #[inline(always)]
-    fn add_physical<B: Segments>(&mut self, token: RawToken, segments: u16, buffer: &B) -> Result {
-        let segments = known::<B>(segments);
-        let by = &mut Physical;
-        self.post(token, segments, &mut Translated { buffer, by })
-    }
-
-    #[inline(always)]
-    fn add_at_hand<B: Segments>(
-        &mut self,
-        token: RawToken,
-        segments: u16,
-        buffer: &B,
-    ) -> Result<bool> {
-        let segments = known::<B>(segments);
-        let by = &mut Physical;
-        let mut translated = Translated { buffer, by };
-        match self.ring.add_at_hand(token, segments, &mut translated) {
-            Ok(id) => {
-                self.side.added(id, segments, self.ring.num_free());
-                Ok(true)
-            }
-            Err((None, _)) => Ok(false),
-            Err((Some(error), _)) => Err(self.side.refused(error)),
-        }
-    }
-
-    #[inline(always)]
-    fn map_at_hand<B: Segments>(
-        &mut self,
-        token: RawToken,
-        segments: u16,
-        buffer: &B,
-    ) -> Result<bool> {
-        let segments = known::<B>(segments);
-        let id = self.ring.next_id();
-        let mapped = self.side.mapped.as_mut();
-        let Some(mut recorder) = mapped.and_then(|mapped| mapped.recorder(id, 0)) else {
-            return Err(EINVAL);
-        };
-        let by = &mut recorder;
-        let mut translated = Translated { buffer, by };
-        match self.ring.add_at_hand(token, segments, &mut translated) {
-            Ok(id) => {
-                recorder.keep();
-                self.side.added(id, segments, self.ring.num_free());
-                Ok(true)
-            }
-            // Nothing was described, so that nothing was mapped.
-            Err((None, _)) => Ok(false),
-            Err((Some(error), _)) => {
-                recorder.undo();
-                Err(self.side.refused(error))
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn add_mapped<B: Segments>(
-        &mut self,
-        token: RawToken,
-        segments: u16,
-        buffer: &B,
-        attrs: usize,
-    ) -> Result {
-        let segments = known::<B>(segments);
-        let id = self.ring.next_id();
-        let mapped = self.side.mapped.as_mut();
-        let Some(mut recorder) = mapped.and_then(|mapped| mapped.recorder(id, attrs)) else {
-            return Err(EINVAL);
-        };
-        let by = &mut recorder;
-        let mut translated = Translated { buffer, by };
-        match self.ring.add(token, segments, &mut translated) {
-            Ok(id) => {
-                recorder.keep();
-                self.side.added(id, segments, self.ring.num_free());
-                Ok(())
-            }
-            Err((error, _)) => {
-                recorder.undo();
-                Err(self.side.refused(error))
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn add_single(&mut self, token: RawToken, addr: u64, len: u32, write: bool) -> Result {
-        let mut single = Single { addr, len, write };
-        match self.ring.add_at_hand(token, 1, &mut single) {
-            Ok(id) => {
-                self.side.added(id, 1, self.ring.num_free());
-                Ok(())
-            }
-            Err((_, token)) => self.post_apart(token, 1, &mut single),
-        }
-    }
-
-    #[inline(always)]
-    fn publish(&mut self) {
-        self.ring.publish();
-        self.side.show_free(self.ring.num_free());
-    }
-
-    #[inline(always)]
-    fn get(&mut self) -> Option<(RawToken, u32)> {
-        let Some(used) = self.ring.get() else {
-            self.tell_if_broken();
-            return None;
-        };
-        let len = self.side.taken(&used);
-        Some((used.token, len))
-    }
-
-    #[inline(always)]
-    fn drain(&mut self, mut take: impl FnMut(RawToken, u32)) -> bool {
-        let side = &mut *self.side;
-        let broken = self.ring.drain(|used| {
-            let len = side.taken(&used);
-            take(used.token, len);
-        });
-        if broken {
-            self.tell_if_broken();
-        }
-        broken
-    }
-
-    #[inline(always)]
-    fn kick_prepare(&mut self) -> bool {
-        let notify = self.ring.kick_prepare();
-        self.side.kicked(notify);
-        notify
-    }
-
-    #[inline(always)]
-    fn notify(&self) -> bool {
-        // SAFETY: The queue that the ring is of is valid.
-        unsafe { Queue::from_raw(self.side.vq) }.notify()
-    }
-
-    #[cold]
-    fn notify_full(&self) {
-        // SAFETY: The queue of a ring lives as long as the ring.
-        unsafe { Queue::from_raw(self.side.vq) }.notify_full();
-    }
-
-    #[inline(always)]
-    fn disable_cb(&mut self) {
-        self.ring.disable_cb();
-    }
-
-    #[inline(always)]
-    fn enable_cb(&mut self) -> Callbacks {
-        self.ring.ask_cb()
-    }
-
-    #[inline(always)]
-    fn enable_cb_delayed(&mut self) -> Callbacks {
-        self.ring.ask_cb_delayed()
-    }
-
-    #[inline(always)]
-    fn kick_prepare_enable_cb_delayed(&mut self) -> (bool, bool) {
-        let (notify, quiet) = self.ring.kick_prepare_enable_cb_delayed();
-        self.side.kicked(notify);
-        (notify, quiet)
-    }
-
-    #[inline(always)]
-    fn num_free(&self) -> u16 {
-        self.ring.num_free()
-    }
-
-    #[inline(always)]
-    fn in_flight(&self) -> u16 {
-        self.ring.in_flight()
-    }
-
-    #[inline(always)]
-    fn is_broken(&self) -> bool {
-        self.ring.control().is_broken()
     }
 }

@@ -13,11 +13,11 @@ use crate::{
         Mapping,
         TO_DEVICE, //
     },
+    ring::Translate,
     segment::{
         Kind,
         Segment, //
     },
-    translate::Translate, //
 };
 use kernel::{
     alloc::KVVec,
@@ -226,7 +226,7 @@ pub(crate) struct Recorder<'a> {
     spilled: bool,
 }
 
-impl Translate for Recorder<'_> {
+impl Translate<Segment> for Recorder<'_> {
     const MAPS: bool = true;
 
     #[inline(always)]

@@ -3,8 +3,9 @@
 //! The object behind a `struct virtqueue`.
 //!
 //! It has three parts: the C structure, which transports and drivers read; the operations for any
-//! context without a lock ([`Queue`] itself); and the operations that need the exclusion that C
-//! asks of its callers ([`Inner`]).
+//! context without a lock ([`Queue`] itself, and [`with_control!`](crate::with_control)); and the
+//! operations that need the exclusion that C asks of its callers ([`Inner`], and
+//! [`with_ring!`](crate::with_ring)).
 
 use crate::{
     backing::{
@@ -22,8 +23,6 @@ use crate::{
     ring::{
         packed,
         split,
-        Armed,
-        Broken,
         Interrupt, //
     },
     show::{
@@ -43,17 +42,21 @@ use kernel::{
 pub type Notify = unsafe extern "C" fn(*mut virtqueue) -> bool;
 
 /// The part of the ring that needs no exclusion.
-pub(crate) enum Shared {
+pub enum Shared {
+    /// That of a split ring.
     Split(Arc<split::Control<Kernel>>),
+    /// That of a packed ring.
     Packed(Arc<packed::Control<Kernel>>),
 }
 
-/// Does the same with the shared part of whichever layout.
-macro_rules! each_control {
-    ($shared:expr, $name:ident => $body:expr) => {
-        match $shared {
-            $crate::queue::Shared::Split($name) => $body,
-            $crate::queue::Shared::Packed($name) => $body,
+/// Evaluates an expression with the [`Control`](crate::ring::Control) of a [`Queue`]: what may be
+/// done to a ring in any context without a lock. The expression is compiled for each layout.
+#[macro_export]
+macro_rules! with_control {
+    ($queue:expr, |$control:ident| $body:expr) => {
+        match $queue.shared() {
+            $crate::queue::Shared::Split($control) => $body,
+            $crate::queue::Shared::Packed($control) => $body,
         }
     };
 }
@@ -176,6 +179,13 @@ impl Queue {
         unsafe { &*self.inner.get() }
     }
 
+    /// Returns the part of the ring that needs no exclusion, for
+    /// [`with_control!`](crate::with_control).
+    #[inline(always)]
+    pub fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
     /// The device.
     #[inline(always)]
     pub fn vdev(&self) -> Virtio {
@@ -231,35 +241,22 @@ impl Queue {
     /// it is now, because the transport cannot.
     #[inline]
     pub fn notify(&self) -> bool {
-        if self.is_broken() {
+        if with_control!(self, |control| control.is_broken()) {
             return false;
         }
         self.counters.notified.count();
         // SAFETY: The transport gave the function for queues such as this one.
         let notified = unsafe { (self.notify)(self.as_raw()) };
         if !notified {
-            self.declare_broken();
+            with_control!(self, |control| control.declare_broken());
         }
         notified
-    }
-
-    /// Asks the device for no more callbacks: a hint, a callback may still come.
-    #[inline]
-    pub fn disable_cb(&self) {
-        each_control!(&self.shared, control => control.disable_cb());
-    }
-
-    /// Whether there are used buffers behind the place as of which callbacks were enabled. One
-    /// full barrier. False if the queue is broken.
-    #[inline]
-    pub fn poll(&self, armed: Armed) -> bool {
-        each_control!(&self.shared, control => control.poll(armed))
     }
 
     /// Keeps all but the owner off the ring, which is to be replaced, until [`Queue::end_resize`].
     /// No interrupt looks at the ring when this returns. Process context, sleeps.
     pub(crate) fn begin_resize(&self) {
-        each_control!(&self.shared, control => control.hide());
+        with_control!(self, |control| control.hide());
         // SAFETY: May be called in process context.
         unsafe { bindings::synchronize_rcu() };
     }
@@ -269,13 +266,13 @@ impl Queue {
         // A handler that finds a ring to look at finds the new one.
         // SAFETY: May be called in process context.
         unsafe { bindings::synchronize_rcu() };
-        each_control!(&self.shared, control => control.show());
+        with_control!(self, |control| control.show());
     }
 
     /// Returns the meaning for this queue of an interrupt, which may be another queue's.
     #[inline]
     pub fn interrupt(&self) -> Interrupt {
-        let interrupt = each_control!(&self.shared, control => control.interrupt());
+        let interrupt = with_control!(self, |control| control.interrupt());
         match interrupt {
             Interrupt::Callback => {
                 self.counters.callbacks.count();
@@ -287,20 +284,9 @@ impl Queue {
         interrupt
     }
 
-    /// Returns the place at which the next buffer is made available, and that at which the next
-    /// used one is taken.
-    pub(crate) fn places(&self) -> (u16, u16) {
-        each_control!(&self.shared, control => control.places())
-    }
-
     /// Returns how many used buffers had a length beyond what they have room for.
     pub fn lengths_cut(&self) -> usize {
         self.counters.cut.get()
-    }
-
-    /// Whether the driver wants to be called.
-    pub(crate) fn wants_callbacks(&self) -> bool {
-        each_control!(&self.shared, control => control.wants_callbacks())
     }
 
     /// Number of descriptors.
@@ -311,37 +297,6 @@ impl Queue {
     /// Bytes of memory that the device uses.
     pub(crate) fn memory(&self) -> usize {
         self.backing().bytes() + self.counters.tables.get()
-    }
-
-    /// Returns the word to write as a notification with `VIRTIO_F_NOTIFICATION_DATA` (virtio spec
-    /// §2.9).
-    #[inline]
-    pub fn notification_data(&self) -> u32 {
-        // SAFETY: The field does not change. CAST: There are at most 2^16 queues.
-        let index = unsafe { (*self.as_raw()).index } as u16;
-        each_control!(&self.shared, control => control.notification_data(index))
-    }
-
-    /// Whether the queue is broken: it takes and gives nothing any more.
-    #[inline(always)]
-    pub fn is_broken(&self) -> bool {
-        each_control!(&self.shared, control => control.is_broken())
-    }
-
-    /// Why the queue is broken, if it is.
-    pub fn broken(&self) -> Option<Broken> {
-        each_control!(&self.shared, control => control.broken())
-    }
-
-    /// Declares the queue broken.
-    #[cold]
-    pub fn declare_broken(&self) {
-        each_control!(&self.shared, control => control.declare_broken());
-    }
-
-    /// Takes a declaration back: for a device that was reset, or does not know the queue yet.
-    pub fn unbreak(&self) {
-        each_control!(&self.shared, control => control.unbreak());
     }
 }
 

@@ -83,7 +83,7 @@ impl Queue {
     /// # Safety
     ///
     /// The caller is the only user of the queue. The device does not use it, and every outstanding
-    /// buffer was [detached](Inner::detach_unused).
+    /// buffer was [detached](crate::Live::detach_unused).
     pub unsafe fn resize(&self, size: u16) -> Result {
         // SAFETY: By the safety requirements, the caller is the only user of the queue.
         let inner = unsafe { self.inner() };

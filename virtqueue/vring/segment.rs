@@ -3,12 +3,16 @@
 //! Segments of a buffer, and the token that stands for a buffer in flight.
 
 use crate::{
-    bindings,
-    direct, //
+    bindings, direct,
+    ring::{
+        Piece,
+        SegmentWriter,
+        Segments,
+        Translate, //
+    },
 };
 use core::{
     ffi::c_void,
-    mem::ManuallyDrop,
     ptr::NonNull, //
 };
 use kernel::prelude::*;
@@ -109,53 +113,34 @@ impl Segment {
     }
 }
 
-/// Takes the segments of a buffer, in order: all that the device reads, then all that it writes
-/// (virtio spec §2.7.4.2).
-pub trait SegmentSink {
-    /// Memory for the device to read.
-    ///
-    /// # Errors
-    ///
-    /// `EINVAL`: memory to write came before, or there are too many segments. `ENOMEM`: it could
-    /// not be mapped for now.
-    fn out(&mut self, segment: Segment) -> Result;
+impl Piece for Segment {
+    type Error = Error;
 
-    /// Memory for the device to write.
-    ///
-    /// # Errors
-    ///
-    /// `EINVAL`: there are too many segments. `ENOMEM`: as [`SegmentSink::out`].
-    fn in_(&mut self, segment: Segment) -> Result;
-
-    /// Hands the sink to `f`, for what is compiled out of line: to the rest it is as if its state
-    /// stayed in registers.
     #[inline(always)]
-    fn apart<R>(&mut self, f: impl FnOnce(&mut Self) -> R) -> R
-    where
-        Self: Sized,
-    {
-        // SAFETY: The value is moved out and back in, and nobody sees the place meanwhile: the
-        // kernel does not unwind.
-        unsafe {
-            let mut moved = ManuallyDrop::new(core::ptr::read(self));
-            let result = f(&mut moved);
-            core::ptr::write(self, ManuallyDrop::into_inner(moved));
-            result
-        }
+    fn byte_len(self) -> u32 {
+        self.len
     }
 }
 
-/// A buffer that can tell its segments.
-pub trait Segments {
-    /// The number of segments, if all buffers of the type have the same number; 0 otherwise.
-    const COUNT: u16 = 0;
+/// Translates segments where the device uses physical addresses.
+pub(crate) struct Physical;
 
-    /// Tells the segments. Called at most once for each time the buffer is added.
-    ///
-    /// # Errors
-    ///
-    /// Those of `sink`, passed on.
-    fn describe<S: SegmentSink>(&self, sink: &mut S) -> Result;
+impl Translate<Segment> for Physical {
+    const MAPS: bool = false;
+
+    #[inline(always)]
+    fn address(&mut self, segment: Segment, write: bool) -> Result<u64> {
+        Ok(segment.phys(write))
+    }
+}
+
+/// Bytes that the device writes.
+impl<const N: usize> Segments<Segment> for KBox<[u8; N]> {
+    fn write_segments<W: SegmentWriter<Segment>>(&self, writer: &mut W) -> Result {
+        // A box of no bytes has no memory.
+        const { assert!(N != 0 && N <= u32::MAX as usize) };
+        writer.in_(Segment::virt(self.as_ptr().cast(), N as u32))
+    }
 }
 
 /// A token, which stands for a buffer inside of a ring: one word, and one more for the queues that

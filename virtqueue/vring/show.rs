@@ -6,7 +6,8 @@
 use crate::{
     bindings,
     queue::Queue,
-    stats::Stamps, //
+    stats::Stamps,
+    with_control, //
 };
 use core::{
     ffi::c_void,
@@ -118,7 +119,7 @@ fn write(view: &View, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let (kicks, notified) = (counters.kicks.get(), counters.notified.get());
     // SAFETY: `jiffies64_to_msecs` may be called in any context.
     let oldest = unsafe { bindings::jiffies64_to_msecs(oldest.into()) };
-    let (next, taken) = queue.places();
+    let (next, taken) = with_control!(queue, |control| control.places());
 
     writeln!(f, "layout: {}", queue.format.name())?;
     writeln!(f, "size: {}", queue.size())?;
@@ -138,7 +139,9 @@ fn write(view: &View, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         "interrupts without work: {}",
         counters.idle_interrupts.get()
     )?;
-    writeln!(f, "callbacks wanted: {}", queue.wants_callbacks())?;
+    let wanted = with_control!(queue, |control| control.wants_callbacks());
+    writeln!(f, "callbacks wanted: {wanted}")?;
     writeln!(f, "lengths cut: {}", queue.lengths_cut())?;
-    writeln!(f, "broken: {}", queue.broken().map_or("no", |b| b.as_str()))
+    let broken = with_control!(queue, |control| control.broken());
+    writeln!(f, "broken: {}", broken.map_or("no", |b| b.as_str()))
 }

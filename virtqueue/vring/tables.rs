@@ -67,7 +67,7 @@ pub(crate) fn is_to_fail() -> bool {
 ///
 /// The tables of ids are cut from `pages` in order, and the first `given` of them are in use.
 /// `places` has the table of each id that has one.
-pub(crate) struct Tables {
+pub struct Tables {
     lends: bool,
     /// An allocation for the next buffer may sleep.
     sleeps: bool,

@@ -37,7 +37,6 @@ mod side;
 mod stats;
 pub mod tables;
 mod trace;
-mod translate;
 
 pub use self::{
     dma::Mapper,
@@ -45,10 +44,7 @@ pub use self::{
         AnyRing,
         Inner, //
     },
-    live::{
-        Live,
-        LiveRing, //
-    },
+    live::Live,
     once::{
         Once,
         ReadAcquire, //
@@ -58,13 +54,13 @@ pub use self::{
     ring::{
         Armed,
         Callbacks,
-        Interrupt, //
+        Interrupt,
+        SegmentWriter,
+        Segments, //
     },
     segment::{
         RawToken,
-        Segment,
-        SegmentSink,
-        Segments, //
+        Segment, //
     },
 };
 

@@ -7,10 +7,10 @@ use crate::{
     Arena, Features, Ring, DATA, SIZE,
 };
 use ring_core::{
-    host::{FixedTables, Host, Shape},
+    host::{AsGiven, FixedTables, Host, Shape},
     packed,
     split::{Control, Layout, Memory},
-    AddError, Config, Describe, Interrupt, Packed, Sink, Slot, Split,
+    AddError, Config, Interrupt, Packed, SegmentWriter, Segments, Slot, Split,
 };
 use std::num::NonZeroUsize;
 
@@ -39,25 +39,21 @@ impl Buffers {
 
 struct Three<'a>(&'a Buffers);
 
-impl Describe for Three<'_> {
-    type Error = AddError;
-
+impl Segments<(u64, u32)> for Three<'_> {
     #[inline(always)]
-    fn describe<S: Sink>(&mut self, sink: &mut S) -> Result<(), AddError> {
-        sink.out(self.0.header, 16)?;
-        sink.in_(self.0.data, DATA)?;
-        sink.in_(self.0.status, 1)
+    fn write_segments<W: SegmentWriter<(u64, u32)>>(&self, writer: &mut W) -> Result<(), AddError> {
+        writer.out((self.0.header, 16))?;
+        writer.in_((self.0.data, DATA))?;
+        writer.in_((self.0.status, 1))
     }
 }
 
 struct One<'a>(&'a Buffers);
 
-impl Describe for One<'_> {
-    type Error = AddError;
-
+impl Segments<(u64, u32)> for One<'_> {
     #[inline(always)]
-    fn describe<S: Sink>(&mut self, sink: &mut S) -> Result<(), AddError> {
-        sink.in_(self.0.data, DATA)
+    fn write_segments<W: SegmentWriter<(u64, u32)>>(&self, writer: &mut W) -> Result<(), AddError> {
+        writer.in_((self.0.data, DATA))
     }
 }
 
@@ -181,7 +177,8 @@ macro_rules! ring {
             #[inline(always)]
             fn add(&mut self, token: usize, out: &[(u64, u32)], in_: &[(u64, u32)]) {
                 let segments = (out.len() + in_.len()) as u16;
-                let added = self.ring.add(stored(token), segments, &mut (out, in_));
+                let by = &mut AsGiven::<false>;
+                let added = self.ring.add(stored(token), segments, &(out, in_), by);
                 assert!(added.is_ok());
             }
         }
@@ -191,7 +188,12 @@ macro_rules! ring {
             fn add3(&mut self, token: usize) {
                 if self
                     .ring
-                    .add(stored(token), 3, &mut Three(&self.buffers))
+                    .add(
+                        stored(token),
+                        3,
+                        &Three(&self.buffers),
+                        &mut AsGiven::<false>,
+                    )
                     .is_err()
                 {
                     panic!("full");
@@ -202,7 +204,7 @@ macro_rules! ring {
             fn add1(&mut self, token: usize) {
                 if self
                     .ring
-                    .add(stored(token), 1, &mut One(&self.buffers))
+                    .add(stored(token), 1, &One(&self.buffers), &mut AsGiven::<false>)
                     .is_err()
                 {
                     panic!("full");
@@ -221,12 +223,12 @@ macro_rules! ring {
 
             #[inline(always)]
             fn disable_cb(&mut self) {
-                self.ring.disable_cb();
+                self.ring.control().disable_cb();
             }
 
             #[inline(always)]
             fn enable_cb(&mut self) -> bool {
-                self.ring.enable_cb()
+                self.ring.enable_cb().is_quiet()
             }
 
             #[inline(always)]

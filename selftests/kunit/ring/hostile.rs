@@ -114,7 +114,7 @@ fn queue(vq: &CQueue) -> &vring::Queue {
 
 /// Why a queue is broken.
 fn reason(vq: &CQueue) -> Option<Broken> {
-    queue(vq).broken()
+    vring::with_control!(queue(vq), |control| control.broken())
 }
 
 /// Ends a case in which the device broke the queue: once, with one message, and with `left` in it,

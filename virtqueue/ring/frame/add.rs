@@ -11,12 +11,17 @@ use super::{
             plan,
             Plan, //
         },
-        sink::Describe,
+        segments::{
+            Piece,
+            Segments,
+            Translate, //
+        },
         slot::{
             self,
             Slot, //
         },
-        tables::Tables, //
+        tables::Tables,
+        writer::NewBuffer, //
     },
     Frame, //
 };
@@ -36,35 +41,41 @@ where
     /// [`Frame::publish`] or [`Frame::kick_prepare`] at the latest. Returns the id of the buffer.
     ///
     /// `segments` decides how the buffer is described and whether there is room: it is best
-    /// exact.
+    /// exact. `by` returns the addresses of the segments.
     ///
     /// # Errors
     ///
     /// The token comes back, and the device sees nothing, with an [`AddError`] or the error of
-    /// the description.
+    /// `buffer` or `by`.
     #[inline(always)]
-    pub fn add<D: Describe>(
+    pub fn add<P: Piece, M: Translate<P>>(
         &mut self,
         token: T,
         segments: u16,
-        buffer: &mut D,
-    ) -> Result<u16, (D::Error, T)> {
+        buffer: &impl Segments<P>,
+        by: &mut M,
+    ) -> Result<u16, (P::Error, T)> {
         if self.control.is_broken() {
             return Err((AddError::Broken.into(), token));
         }
         let id = self.format.next_id(self.free_id);
         let plan = match self.plan_at_hand(id, segments) {
             Some(plan) => plan,
-            None => match self.plan_apart(id, segments, D::MAPS) {
+            None => match self.plan_apart(id, segments, M::MAPS) {
                 Ok(plan) => plan,
                 Err(e) => return Err((e.into(), token)),
             },
         };
-        self.add_planned(token, id, segments, plan, buffer)
+        let buffer = NewBuffer::<_, _, false> {
+            buffer,
+            segments,
+            by,
+        };
+        self.add_planned(token, id, plan, buffer)
     }
 
-    /// As [`Frame::add`], of a buffer for which all is at hand: room in the ring, and a table, if
-    /// it is to have one.
+    /// As [`Frame::add`], of a buffer with the shape of [`Segments::write_common`], for which all
+    /// is at hand: room in the ring, and a table, if it is to have one.
     ///
     /// PERF: For a caller that inlines it, and has another function that adds whatever this does
     /// not: the answers of a buffer that was asked before are still known where it is described, as
@@ -75,20 +86,27 @@ where
     ///
     /// As [`Frame::add`], or no error: the ring is as it was, and [`Frame::add`] is to be asked.
     #[inline(always)]
-    pub fn add_at_hand<D: Describe>(
+    pub fn add_at_hand<P: Piece, M: Translate<P>>(
         &mut self,
         token: T,
         segments: u16,
-        buffer: &mut D,
-    ) -> Result<u16, (Option<D::Error>, T)> {
+        buffer: &impl Segments<P>,
+        by: &mut M,
+    ) -> Result<u16, (Option<P::Error>, T)> {
         if self.control.is_broken() {
             return Err((None, token));
         }
         let id = self.format.next_id(self.free_id);
         match self.plan_at_hand(id, segments) {
-            Some(plan) => self
-                .add_planned(token, id, segments, plan, buffer)
-                .map_err(|(e, token)| (Some(e), token)),
+            Some(plan) => {
+                let buffer = NewBuffer::<_, _, true> {
+                    buffer,
+                    segments,
+                    by,
+                };
+                self.add_planned(token, id, plan, buffer)
+                    .map_err(|(e, token)| (Some(e), token))
+            }
             None => Err((None, token)),
         }
     }
@@ -108,21 +126,22 @@ where
     ///
     /// As [`Frame::add`].
     #[inline(always)]
-    fn add_planned<D: Describe>(
+    fn add_planned<P, B, M, const COMMON: bool>(
         &mut self,
         token: T,
         id: u16,
-        segments: u16,
         plan: Plan<F::Platform>,
-        buffer: &mut D,
-    ) -> Result<u16, (D::Error, T)> {
+        buffer: NewBuffer<'_, B, M, COMMON>,
+    ) -> Result<u16, (P::Error, T)>
+    where
+        P: Piece,
+        B: Segments<P>,
+        M: Translate<P>,
+    {
         let to = self.format.to();
         // SAFETY: By the type invariants and those of the format, the id is below the size; the
         // slots are as many as the descriptors.
-        let described = unsafe {
-            self.format
-                .describe(to, id, segments, plan, &self.slots, buffer)
-        };
+        let described = unsafe { self.format.describe(to, id, plan, &self.slots, buffer) };
         let chain = match described {
             Ok(chain) => chain,
             Err(e) => {
@@ -131,7 +150,7 @@ where
             }
         };
         // SAFETY: The id is free, and free ids have slots (type invariants).
-        if D::MAPS && unsafe { slot::at(&self.slots, id) }.loan.is_some() {
+        if M::MAPS && unsafe { slot::at(&self.slots, id) }.loan.is_some() {
             if let Err(e) = self.show_table(to, id) {
                 return Err((e.into(), token));
             }

@@ -41,7 +41,7 @@ where
     L: Tables,
 {
     /// Takes all used buffers with callbacks disabled, and enables callbacks again:
-    /// [`Frame::disable_cb`], [`Frame::get`] until there is none left, and [`Frame::enable_cb`],
+    /// [`Control::disable_cb`], [`Frame::get`] until there is none left, and [`Frame::enable_cb`],
     /// repeated while that finds more. If no buffer is outstanding in the end, the last check and
     /// its barrier are left out.
     ///

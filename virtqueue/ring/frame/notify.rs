@@ -58,12 +58,6 @@ where
         self.format.wants_kick(&self.count, added)
     }
 
-    /// Asks the device for no more callbacks. This is a hint: a callback may still come.
-    #[inline(always)]
-    pub fn disable_cb(&mut self) {
-        self.control.disable_cb();
-    }
-
     /// First half of [`Frame::enable_cb`], without a barrier. [`Control::poll`] is the second half.
     #[inline(always)]
     pub fn enable_cb_prepare(&mut self) -> Armed {
@@ -71,20 +65,11 @@ where
         self.format.armed(&self.count)
     }
 
-    /// Enables callbacks at the next used buffer, then checks the ring again. Returns true if the
-    /// caller may sleep, and false if there are used buffers, for which no callback may come: call
-    /// [`Frame::get`] again. One full barrier.
-    ///
-    /// Returns true if the queue is broken.
+    /// Enables callbacks at the next used buffer, then checks the ring again. The caller may sleep
+    /// if the result [is quiet](Callbacks::is_quiet). Otherwise there are used buffers, and no
+    /// callback may come for them: call [`Frame::get`] again. One full barrier.
     #[inline(always)]
-    #[must_use = "buffers that were used meanwhile raise no callback"]
-    pub fn enable_cb(&mut self) -> bool {
-        self.ask_cb().is_quiet()
-    }
-
-    /// As [`Frame::enable_cb`]. The result also says whether the queue is broken.
-    #[inline(always)]
-    pub fn ask_cb(&mut self) -> Callbacks {
+    pub fn enable_cb(&mut self) -> Callbacks {
         self.format.arm(&self.control, &self.count);
         if self.control.is_broken() {
             return Callbacks::Broken;
@@ -99,14 +84,7 @@ where
     /// As [`Frame::enable_cb`], with a callback only when the device has used most of the
     /// outstanding buffers: three quarters, with `VIRTIO_F_EVENT_IDX`.
     #[inline(always)]
-    #[must_use = "buffers that were used meanwhile raise no callback"]
-    pub fn enable_cb_delayed(&mut self) -> bool {
-        self.ask_cb_delayed().is_quiet()
-    }
-
-    /// As [`Frame::enable_cb_delayed`]. The result also says whether the queue is broken.
-    #[inline(always)]
-    pub fn ask_cb_delayed(&mut self) -> Callbacks {
+    pub fn enable_cb_delayed(&mut self) -> Callbacks {
         if F::DELAYS_BY_ADDED {
             self.publish();
         }
@@ -129,7 +107,8 @@ where
     }
 
     /// [`Frame::kick_prepare`] and [`Frame::enable_cb_delayed`] in one, with one full barrier for
-    /// both. Returns the results of both.
+    /// both. Returns whether to notify the device, and whether the caller may sleep
+    /// ([`Callbacks::is_quiet`]).
     #[inline(always)]
     #[must_use = "whether to notify, and whether to look again"]
     pub fn kick_prepare_enable_cb_delayed(&mut self) -> (bool, bool) {

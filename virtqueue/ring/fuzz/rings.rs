@@ -4,7 +4,7 @@
 
 use super::memory::{Area, Hostile, Limits, LIMITS};
 use ring_core::{
-    host::{FixedTables, Shape},
+    host::{AsGiven, FixedTables, Shape},
     packed, split, AddError, Broken, Config, IndirectRule, Packed, Report, Slot, Split,
 };
 use std::{ops::Range, sync::Arc};
@@ -210,7 +210,7 @@ macro_rules! ring {
                     lens.iter().map(|&len| (0x10_0000, len)).collect()
                 };
                 let (out, in_) = (list(out), list(in_));
-                let result = self.add(token, claim, &mut (&out[..], &in_[..]));
+                let result = self.add(token, claim, &(&out[..], &in_[..]), &mut AsGiven::<false>);
                 result.map_err(|(e, back)| {
                     assert_eq!(back, token, "the token comes back");
                     e
@@ -244,8 +244,8 @@ macro_rules! ring {
 
             fn enable(&mut self, how: u8) -> (bool, bool) {
                 match how % 4 {
-                    0 => (false, self.enable_cb()),
-                    1 => (false, self.enable_cb_delayed()),
+                    0 => (false, self.enable_cb().is_quiet()),
+                    1 => (false, self.enable_cb_delayed().is_quiet()),
                     2 => {
                         let armed = self.enable_cb_prepare();
                         (false, !self.control().poll(armed))
@@ -255,7 +255,7 @@ macro_rules! ring {
             }
 
             fn disable(&mut self) {
-                self.disable_cb();
+                self.control().disable_cb();
             }
 
             fn control(&self, what: u8, place: u16) {

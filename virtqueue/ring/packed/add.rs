@@ -8,17 +8,21 @@ use super::{
             INDIRECT,
             NEXT, //
         },
-        error::AddError,
         indirect::Plan,
         platform::Platform,
-        shared::Descs,
-        sink::{
-            Chain,
-            Describe,
-            Tally,
-            Writer, //
+        segments::{
+            Piece,
+            Segments,
+            Translate, //
         },
-        tables::Table, //
+        shared::Descs,
+        tables::Table,
+        writer::{
+            Chain,
+            Descriptors,
+            NewBuffer,
+            Tally, //
+        },
     },
     memory::{
         rest,
@@ -29,90 +33,69 @@ use super::{
     spot::Spot, //
 };
 
-/// Writes descriptors for a buffer, the first at `to`: all but the second half of that.
+/// Writes the descriptors of a buffer, the first at `to`: all but the second half of that.
 ///
 /// # Safety
 ///
 /// `next` is a place in `ring`, and `to` that place.
 #[inline(always)]
-pub(super) unsafe fn describe<P: Platform, D: Describe>(
+pub(super) unsafe fn describe<S, B, M, P, const COMMON: bool>(
     ring: &Ring<P>,
     to: Spot<P>,
     next: Cursor,
     id: u16,
-    segments: u16,
     plan: Plan<P>,
-    buffer: &mut D,
-) -> Result<Chain, D::Error> {
+    buffer: NewBuffer<'_, B, M, COMMON>,
+) -> Result<Chain, S::Error>
+where
+    S: Piece,
+    B: Segments<S>,
+    M: Translate<S>,
+    P: Platform,
+{
     match plan {
         Plan::Table(Table { descs, addr }) => {
-            let mut sink = Indirect {
-                descs,
-                tally: Tally::new(segments),
-                next: 0,
-            };
-            buffer.describe(&mut sink)?;
-            let room = sink.tally.finish()?;
+            // INVARIANT: The table has room for the segments that the buffer may have.
+            let table = Indirect { descs, next: 0 };
+            let written = buffer.write(table).map_err(|(e, _)| e)?;
             to.write_addr(addr);
             // §2.8.7: The one descriptor of the ring has neither NEXT nor WRITE.
             Ok(Chain {
                 count: 1,
                 tail: 0,
                 after: 0,
-                room,
-                head: rest_at(u32::from(sink.tally.count()) << 4, id, INDIRECT, to.place()),
+                room: written.room,
+                head: rest_at(u32::from(written.count) << 4, id, INDIRECT, to.place()),
             })
         }
         Plan::Direct => {
-            let mut sink = Direct {
+            // INVARIANT: By the safety requirements.
+            let chain = Direct {
                 ring,
                 to,
                 id,
-                tally: Tally::new(segments),
                 begun: false,
                 at: next,
                 head: 0,
                 last: 0,
             };
-            let finished = match buffer.describe(&mut sink) {
-                Ok(()) => sink.finish().map_err(D::Error::from),
-                Err(e) => Err(e),
-            };
-            match finished {
-                Ok(room) => Ok(Chain {
-                    count: sink.tally.count(),
-                    tail: 0,
-                    after: 0,
-                    room,
-                    head: sink.head,
-                }),
-                Err(e) => {
-                    let count = sink.tally.count();
+            let written = match buffer.write(chain) {
+                Ok(written) => written,
+                Err((e, count)) => {
                     // SAFETY: By the safety requirements, `next` is a place in the ring; `count`
                     // descriptors were written from there.
                     unsafe { withdraw(ring, next, count) };
-                    Err(e)
+                    return Err(e);
                 }
-            }
+            };
+            Ok(Chain {
+                count: written.count,
+                tail: 0,
+                after: 0,
+                room: written.room,
+                head: written.descs.head,
+            })
         }
-    }
-}
-
-/// Makes the descriptors behind the next place unavailable again: those of a buffer of which the
-/// first `count` segments were told. The device has not looked at them, as it has not passed the
-/// first, and must not take them for available when it has.
-///
-/// # Safety
-///
-/// `next` is a place in `ring`.
-#[cold]
-unsafe fn withdraw<P: Platform>(ring: &Ring<P>, next: Cursor, count: u16) {
-    let mut at = next;
-    for _ in 1..count {
-        at.go(at.place(), 1, ring.size());
-        // SAFETY: By the safety requirements, and the invariants of cursors.
-        let spot = unsafe { ring.spot(at.place()) };
-        spot.write_flags(spot.place().unavailable().to_le());
     }
 }
 
@@ -129,7 +112,6 @@ struct Direct<'a, P> {
     /// The place of the first descriptor.
     to: Spot<P>,
     id: u16,
-    tally: Tally,
     /// Whether there was a segment.
     begun: bool,
     /// The place for the next segment.
@@ -139,15 +121,10 @@ struct Direct<'a, P> {
     last: u64,
 }
 
-impl<P: Platform> Writer for Direct<'_, P> {
+impl<P: Platform> Descriptors for Direct<'_, P> {
     #[inline(always)]
-    fn tally(&mut self) -> &mut Tally {
-        &mut self.tally
-    }
-
-    #[inline(always)]
-    fn push(&mut self, addr: u64, len: u32, kind: u16) {
-        let next = if self.tally.is_full() { 0 } else { NEXT };
+    fn push(&mut self, tally: &Tally, addr: u64, len: u32, kind: u16) {
+        let next = if tally.is_full() { 0 } else { NEXT };
         let at = self.at.place();
         self.last = rest_at(len, self.id, kind | next, at);
         if !self.begun {
@@ -162,23 +139,11 @@ impl<P: Platform> Writer for Direct<'_, P> {
         }
         self.at.go(at, 1, self.ring.size());
     }
-}
 
-impl<P: Platform> Direct<'_, P> {
     #[inline(always)]
-    fn finish(&mut self) -> Result<u32, AddError> {
-        let room = self.tally.finish()?;
-        if !self.tally.is_full() {
-            self.end();
-        }
-        Ok(room)
-    }
-
-    /// Takes NEXT from the last descriptor.
-    #[cold]
-    fn end(&mut self) {
+    fn end(&mut self, tally: &Tally) {
         let rest = self.last & !rest(0, 0, NEXT);
-        if self.tally.count() == 1 {
+        if tally.count() == 1 {
             self.head = rest;
         } else {
             let size = self.ring.size();
@@ -190,26 +155,38 @@ impl<P: Platform> Direct<'_, P> {
     }
 }
 
+/// Makes the descriptors behind the next place unavailable again: those of a buffer of which the
+/// first `count` segments were written. The device has not looked at them, as it has not passed the
+/// first, and must not take them for available when it has.
+///
+/// # Safety
+///
+/// `next` is a place in `ring`.
+#[cold]
+unsafe fn withdraw<P: Platform>(ring: &Ring<P>, next: Cursor, count: u16) {
+    let mut at = next;
+    for _ in 1..count {
+        at.go(at.place(), 1, ring.size());
+        // SAFETY: By the safety requirements, and the invariants of cursors.
+        let spot = unsafe { ring.spot(at.place()) };
+        spot.write_flags(spot.place().unavailable().to_le());
+    }
+}
+
 /// Writes segments to an indirect table, in which only WRITE means something (§2.8.7).
 ///
 /// # Invariants
 ///
-/// `descs` are as many descriptors as the limit of `tally`.
+/// `descs` are as many descriptors as the limit of the tally that it is used with.
 struct Indirect<P> {
     descs: Descs<P>,
-    tally: Tally,
     /// The descriptor for the next segment: as many as were counted.
     next: u16,
 }
 
-impl<P: Platform> Writer for Indirect<P> {
+impl<P: Platform> Descriptors for Indirect<P> {
     #[inline(always)]
-    fn tally(&mut self) -> &mut Tally {
-        &mut self.tally
-    }
-
-    #[inline(always)]
-    fn push(&mut self, addr: u64, len: u32, kind: u16) {
+    fn push(&mut self, _tally: &Tally, addr: u64, len: u32, kind: u16) {
         // SAFETY: Bounded by the type invariant: what is counted is not above the limit.
         unsafe {
             self.descs
@@ -217,5 +194,10 @@ impl<P: Platform> Writer for Indirect<P> {
         };
         // OVERFLOW: As above.
         self.next = self.next.wrapping_add(1);
+    }
+
+    #[inline(always)]
+    fn end(&mut self, _tally: &Tally) {
+        // None has NEXT.
     }
 }

@@ -9,53 +9,61 @@ use super::{
             NEXT, //
         },
         endian::Endian,
-        error::AddError,
         indirect::Plan,
         platform::Platform,
-        shared::Descs,
-        sink::{
-            Chain,
-            Describe,
-            Tally,
-            Writer, //
+        segments::{
+            Piece,
+            Segments,
+            Translate, //
         },
+        shared::Descs,
         slot::{
             self,
             Slot, //
         },
-        tables::Table, //
+        tables::Table,
+        writer::{
+            Chain,
+            Descriptors,
+            NewBuffer,
+            Tally, //
+        },
     },
     memory::Areas, //
 };
 
-/// Writes descriptors for a buffer, the first at `head`.
+/// Writes the descriptors of a buffer, the first at `head`.
 ///
 /// # Safety
 ///
 /// There are as many slots as descriptors; `head`, and `next` in the slots where buffers are not in
 /// order, are below that number.
 #[inline(always)]
-pub(super) unsafe fn describe<P: Platform, D: Describe, T, const IN_ORDER: bool>(
+pub(super) unsafe fn describe<S, B, M, P, T, const IN_ORDER: bool, const COMMON: bool>(
     areas: &Areas<P>,
     head: u16,
-    segments: u16,
     plan: Plan<P>,
     slots: &[Slot<T>],
-    buffer: &mut D,
-) -> Result<Chain, D::Error> {
+    buffer: NewBuffer<'_, B, M, COMMON>,
+) -> Result<Chain, S::Error>
+where
+    S: Piece,
+    B: Segments<S>,
+    M: Translate<S>,
+    P: Platform,
+{
     let endian = areas.endian();
     match plan {
         Plan::Table(Table { descs, addr }) => {
-            let mut sink = Indirect {
+            // INVARIANT: The table has room for the segments that the buffer may have.
+            let table = Indirect {
                 descs,
                 endian,
-                tally: Tally::new(segments),
                 last: 0,
             };
-            buffer.describe(&mut sink)?;
-            let room = sink.finish()?;
+            let written = buffer.write(table).map_err(|(e, _)| e)?;
             // §2.7.5.3: The one descriptor of the ring has neither NEXT nor WRITE.
-            let rest = endian.join(u32::from(sink.tally.count()) << 4, INDIRECT, 0);
+            let rest = endian.join(u32::from(written.count) << 4, INDIRECT, 0);
             // SAFETY: Bounded by the safety requirements.
             unsafe { areas.desc().write(head, endian.u64(addr), rest) };
             Ok(Chain {
@@ -63,26 +71,25 @@ pub(super) unsafe fn describe<P: Platform, D: Describe, T, const IN_ORDER: bool>
                 tail: head,
                 // SAFETY: By the safety requirements, `head` is below the number of slots.
                 after: unsafe { after::<_, _, IN_ORDER>(areas, slots, head) },
-                room,
+                room: written.room,
                 head: 0,
             })
         }
         Plan::Direct => {
-            let mut sink = Direct::<_, _, IN_ORDER> {
+            // INVARIANT: By the safety requirements.
+            let chain = Direct::<_, _, IN_ORDER> {
                 areas,
                 slots,
-                tally: Tally::new(segments),
                 at: head,
                 after: head,
                 last: 0,
             };
-            buffer.describe(&mut sink)?;
-            let room = sink.finish()?;
+            let written = buffer.write(chain).map_err(|(e, _)| e)?;
             Ok(Chain {
-                count: sink.tally.count(),
-                tail: sink.at,
-                after: sink.after,
-                room,
+                count: written.count,
+                tail: written.descs.at,
+                after: written.descs.after,
+                room: written.room,
                 head: 0,
             })
         }
@@ -135,7 +142,6 @@ fn unlinked(endian: Endian, rest: u64) -> u64 {
 struct Direct<'a, P, T, const IN_ORDER: bool> {
     areas: &'a Areas<P>,
     slots: &'a [Slot<T>],
-    tally: Tally,
     /// The last descriptor.
     at: u16,
     /// The free descriptor behind it.
@@ -144,19 +150,14 @@ struct Direct<'a, P, T, const IN_ORDER: bool> {
     last: u64,
 }
 
-impl<P: Platform, T, const IN_ORDER: bool> Writer for Direct<'_, P, T, IN_ORDER> {
+impl<P: Platform, T, const IN_ORDER: bool> Descriptors for Direct<'_, P, T, IN_ORDER> {
     #[inline(always)]
-    fn tally(&mut self) -> &mut Tally {
-        &mut self.tally
-    }
-
-    #[inline(always)]
-    fn push(&mut self, addr: u64, len: u32, kind: u16) {
+    fn push(&mut self, tally: &Tally, addr: u64, len: u32, kind: u16) {
         let endian = self.areas.endian();
         self.at = self.after;
         // SAFETY: By the type invariant, which holds for what is returned too.
         self.after = unsafe { after::<_, _, IN_ORDER>(self.areas, self.slots, self.at) };
-        self.last = rest(endian, &self.tally, len, kind, self.after);
+        self.last = rest(endian, tally, len, kind, self.after);
         // SAFETY: Bounded by the type invariant.
         unsafe {
             self.areas
@@ -164,18 +165,12 @@ impl<P: Platform, T, const IN_ORDER: bool> Writer for Direct<'_, P, T, IN_ORDER>
                 .write(self.at, endian.u64(addr), self.last)
         };
     }
-}
 
-impl<P: Platform, T, const IN_ORDER: bool> Direct<'_, P, T, IN_ORDER> {
     #[inline(always)]
-    fn finish(&self) -> Result<u32, AddError> {
-        let room = self.tally.finish()?;
-        if !self.tally.is_full() {
-            let rest = unlinked(self.areas.endian(), self.last);
-            // SAFETY: Bounded by the type invariant.
-            unsafe { self.areas.desc().write_rest(self.at, rest) };
-        }
-        Ok(room)
+    fn end(&mut self, _tally: &Tally) {
+        let rest = unlinked(self.areas.endian(), self.last);
+        // SAFETY: Bounded by the type invariant.
+        unsafe { self.areas.desc().write_rest(self.at, rest) };
     }
 }
 
@@ -183,41 +178,29 @@ impl<P: Platform, T, const IN_ORDER: bool> Direct<'_, P, T, IN_ORDER> {
 ///
 /// # Invariants
 ///
-/// `descs` are as many descriptors as the limit of `tally`.
+/// `descs` are as many descriptors as the limit of the tally that it is used with.
 struct Indirect<P> {
     descs: Descs<P>,
     endian: Endian,
-    tally: Tally,
     /// The second half of the last descriptor.
     last: u64,
 }
 
-impl<P: Platform> Writer for Indirect<P> {
+impl<P: Platform> Descriptors for Indirect<P> {
     #[inline(always)]
-    fn tally(&mut self) -> &mut Tally {
-        &mut self.tally
-    }
-
-    #[inline(always)]
-    fn push(&mut self, addr: u64, len: u32, kind: u16) {
-        self.last = rest(self.endian, &self.tally, len, kind, self.tally.count());
+    fn push(&mut self, tally: &Tally, addr: u64, len: u32, kind: u16) {
+        self.last = rest(self.endian, tally, len, kind, tally.count());
         // SAFETY: Bounded by the type invariant: what is counted is not above the limit.
         unsafe {
             self.descs
-                .write(self.tally.last(), self.endian.u64(addr), self.last)
+                .write(tally.last(), self.endian.u64(addr), self.last)
         };
     }
-}
 
-impl<P: Platform> Indirect<P> {
     #[inline(always)]
-    fn finish(&self) -> Result<u32, AddError> {
-        let room = self.tally.finish()?;
-        if !self.tally.is_full() {
-            let rest = unlinked(self.endian, self.last);
-            // SAFETY: As in `push`; there is one, as the tally says.
-            unsafe { self.descs.write_rest(self.tally.last(), rest) };
-        }
-        Ok(room)
+    fn end(&mut self, tally: &Tally) {
+        let rest = unlinked(self.endian, self.last);
+        // SAFETY: As in `push`; there is one, as the tally says.
+        unsafe { self.descs.write_rest(tally.last(), rest) };
     }
 }

@@ -4,7 +4,7 @@
 //! read.
 
 use ring_core::{
-    host::{FixedTables, Host, Shape},
+    host::{AsGiven, FixedTables, Host, Shape},
     packed, split, Armed, Config, Interrupt, Packed, Platform, Slot, Split,
 };
 use std::{cell::Cell, sync::Arc};
@@ -153,7 +153,9 @@ fn split<const IN_ORDER: bool>() {
         )
     };
     let mut ring = ring.unwrap_or_else(|e| panic!("{e:?}"));
-    let (id, reads) = changing(&arena, || ring.add(7, 3, &mut (OUT, IN)).unwrap());
+    let (id, reads) = changing(&arena, || {
+        ring.add(7, 3, &(OUT, IN), &mut AsGiven::<false>).unwrap()
+    });
     assert_eq!(reads, 0, "nothing is read to add");
     let (_, reads) = changing(&arena, || ring.kick_prepare());
     assert_eq!(reads, 1, "the suppression");
@@ -164,7 +166,7 @@ fn split<const IN_ORDER: bool>() {
     assert_eq!((used.token, used.len(), used.id), (7, 55, id));
     assert_eq!(reads, 3, "the index, the id, the length");
 
-    ring.add(8, 3, &mut (OUT, IN)).unwrap();
+    ring.add(8, 3, &(OUT, IN), &mut AsGiven::<false>).unwrap();
     arena.write16(layout.used + 2, 1u16.to_le());
     assert!(!drained(&arena, || ring.drain(|_| unreachable!())));
     assert_eq!(ring.in_flight(), 1);
@@ -191,7 +193,9 @@ fn packed<const IN_ORDER: bool>() {
         )
     };
     let mut ring = ring.unwrap_or_else(|e| panic!("{e:?}"));
-    let (id, reads) = changing(&arena, || ring.add(7, 3, &mut (OUT, IN)).unwrap());
+    let (id, reads) = changing(&arena, || {
+        ring.add(7, 3, &(OUT, IN), &mut AsGiven::<false>).unwrap()
+    });
     assert_eq!(reads, 0, "nothing is read to add");
     let (_, reads) = changing(&arena, || ring.kick_prepare());
     assert_eq!(reads, 1, "both words of the suppression at once");
@@ -202,7 +206,7 @@ fn packed<const IN_ORDER: bool>() {
     assert_eq!((used.token, used.len(), used.id), (7, 55, id));
     assert_eq!(reads, 2, "the flags with the id, the length");
 
-    let id = ring.add(8, 3, &mut (OUT, IN)).unwrap();
+    let id = ring.add(8, 3, &(OUT, IN), &mut AsGiven::<false>).unwrap();
     ring.publish();
     // The next descriptor is behind the three of the first buffer.
     let at = if IN_ORDER { usize::from(id) } else { 3 };

@@ -2,7 +2,10 @@
 
 //! The barriers that a ring asks of its platform, and the order of its stores.
 
-use ring_core::{host::Host, packed, split, Config, NoTables, Packed, Platform, Slot, Split};
+use ring_core::{
+    host::{AsGiven, Host},
+    packed, split, Config, NoTables, Packed, Platform, Slot, Split,
+};
 use std::{cell::RefCell, sync::Arc};
 
 #[allow(dead_code)]
@@ -127,7 +130,7 @@ fn split_ring() {
         };
         let mut ring = ring.unwrap_or_else(|e| panic!("{e:?}"));
         let add = logged(&arena, || {
-            ring.add(7, 2, &mut (OUT, IN)).unwrap();
+            ring.add(7, 2, &(OUT, IN), &mut AsGiven::<false>).unwrap();
         });
         use Event::*;
         // The two halves of two descriptors, and the entry.
@@ -156,8 +159,8 @@ fn split_ring() {
             Load(layout.used + 8),
         ];
         assert_eq!(get, wanted);
-        ring.disable_cb();
-        let enable = logged(&arena, || assert!(ring.enable_cb()));
+        ring.control().disable_cb();
+        let enable = logged(&arena, || assert!(ring.enable_cb().is_quiet()));
         let wanted = [Store(layout.avail, 2), Mb(strong), Load(layout.used + 2)];
         assert_eq!(enable, wanted);
     }
@@ -185,7 +188,7 @@ fn packed_ring<const WHOLE: bool, const ORDERED: bool>(strong: bool, head: &[Eve
     let mut ring = ring.unwrap_or_else(|e| panic!("{e:?}"));
     use Event::*;
     let add = logged(&arena, || {
-        ring.add(7, 2, &mut (OUT, IN)).unwrap();
+        ring.add(7, 2, &(OUT, IN), &mut AsGiven::<false>).unwrap();
     });
     // Every half but the second one of the first descriptor, which is written last: at once, or
     // before the kick.
@@ -206,11 +209,11 @@ fn packed_ring<const WHOLE: bool, const ORDERED: bool>(strong: bool, head: &[Eve
     arena.write16(142, (1u16 << 7 | 1 << 15).to_le());
     let get = logged(&arena, || assert_eq!(ring.get().unwrap().token, 7));
     assert_eq!(get, [Load(140), Rmb(strong), Load(136)]);
-    ring.disable_cb();
-    let enable = logged(&arena, || assert!(ring.enable_cb()));
+    ring.control().disable_cb();
+    let enable = logged(&arena, || assert!(ring.enable_cb().is_quiet()));
     assert_eq!(enable, [Store(2, 2), Mb(strong), Load(128 + 32 + 12)]);
     // With no outstanding buffer none can be used: no barrier is needed to look again.
-    ring.disable_cb();
+    ring.control().disable_cb();
     let drain = logged(&arena, || assert!(!ring.drain(|_| ())));
     assert_eq!(drain, [Load(128 + 32 + 12), Store(2, 2)]);
 }

@@ -5,7 +5,7 @@
 
 use proptest::prelude::*;
 use ring_core::{
-    host::{FixedTables, Host, Shape},
+    host::{AsGiven, FixedTables, Host, Shape},
     split::{Control, Layout, Memory},
     Config, IndirectRule, Slot, Split, Used,
 };
@@ -163,7 +163,8 @@ impl World {
                 .unwrap();
         }
         let n = (out + in_) as u16;
-        match self.ring.add(area, n, &mut (o.as_slice(), i.as_slice())) {
+        let segments = (o.as_slice(), i.as_slice());
+        match self.ring.add(area, n, &segments, &mut AsGiven::<false>) {
             Ok(_) => {
                 self.outstanding.insert(area, (out, in_));
                 self.unpublished += 1;
@@ -267,9 +268,9 @@ impl World {
 
     fn sleep(&mut self, delayed: bool) {
         let on = if delayed {
-            self.ring.enable_cb_delayed()
+            self.ring.enable_cb_delayed().is_quiet()
         } else {
-            self.ring.enable_cb()
+            self.ring.enable_cb().is_quiet()
         };
         let outstanding = self.outstanding.len() - self.unpublished;
         let wait = if delayed { outstanding * 3 / 4 } else { 0 };
@@ -294,7 +295,7 @@ impl World {
             Step::Get => self.get(),
             Step::Drain => self.drain(),
             Step::Disable => {
-                self.ring.disable_cb();
+                self.ring.control().disable_cb();
                 self.driver_sleeps = None;
             }
             Step::Sleep(delayed) => self.sleep(delayed),

@@ -279,16 +279,23 @@ pub fn slots(size: u16) -> Box<[Slot<u32>]> {
     (0..size).map(|_| Slot::new()).collect()
 }
 
-/// Segments that are mapped, or act as if.
-pub struct Mapping<'a>(pub &'a Segments, pub &'a Segments);
+/// A segment whose buffer fails on purpose.
+#[derive(Clone, Copy)]
+pub struct Doomed(u64, u32);
 
-impl ring_core::Describe for Mapping<'_> {
-    type Error = AddError;
+impl ring_core::Piece for Doomed {
+    type Error = Failed;
 
-    const MAPS: bool = true;
+    fn byte_len(self) -> u32 {
+        self.1
+    }
+}
 
-    fn describe<S: ring_core::Sink>(&mut self, sink: &mut S) -> Result<(), AddError> {
-        (self.0, self.1).describe(sink)
+impl ring_core::Translate<Doomed> for ring_core::host::AsGiven {
+    const MAPS: bool = false;
+
+    fn address(&mut self, segment: Doomed, _write: bool) -> Result<u64, Failed> {
+        Ok(segment.0)
     }
 }
 
@@ -305,12 +312,13 @@ impl From<AddError> for Failed {
     }
 }
 
-impl ring_core::Describe for Failing<'_> {
-    type Error = Failed;
-
-    fn describe<S: ring_core::Sink>(&mut self, sink: &mut S) -> Result<(), Failed> {
+impl ring_core::Segments<Doomed> for Failing<'_> {
+    fn write_segments<W: ring_core::SegmentWriter<Doomed>>(
+        &self,
+        writer: &mut W,
+    ) -> Result<(), Failed> {
         for &(addr, len) in self.0 {
-            sink.out(addr, len)?;
+            writer.out(Doomed(addr, len))?;
         }
         Err(Failed)
     }
@@ -366,17 +374,20 @@ macro_rules! driver {
                 out: &super::Segments,
                 in_: &super::Segments,
             ) -> Result<u16, (ring_core::AddError, u32)> {
+                let buffer = &(out, in_);
                 if self.setup.maps {
-                    let mut buffer = super::Mapping(out, in_);
-                    self.ring.add(token, segments, &mut buffer)
+                    let by = &mut ring_core::host::AsGiven::<true>;
+                    self.ring.add(token, segments, buffer, by)
                 } else {
-                    self.ring.add(token, segments, &mut (out, in_))
+                    let by = &mut ring_core::host::AsGiven::<false>;
+                    self.ring.add(token, segments, buffer, by)
                 }
             }
 
             fn add_failing(&mut self, token: u32, segments: u16, out: &super::Segments) -> u32 {
-                let result = self.ring.add(token, segments, &mut super::Failing(out));
-                result.expect_err("the description fails").1
+                let by = &mut ring_core::host::AsGiven::<false>;
+                let result = self.ring.add(token, segments, &super::Failing(out), by);
+                result.expect_err("the buffer fails").1
             }
 
             fn publish(&mut self) {
@@ -398,11 +409,11 @@ macro_rules! driver {
             }
 
             fn disable_cb(&mut self) {
-                self.ring.disable_cb();
+                self.ring.control().disable_cb();
             }
 
             fn enable_cb(&mut self) -> bool {
-                self.ring.enable_cb()
+                self.ring.enable_cb().is_quiet()
             }
 
             fn enable_cb_prepare(&mut self) -> ring_core::Armed {
@@ -410,11 +421,11 @@ macro_rules! driver {
             }
 
             fn enable_cb_delayed(&mut self) -> bool {
-                self.ring.enable_cb_delayed()
+                self.ring.enable_cb_delayed().is_quiet()
             }
 
             fn ask_cb(&mut self) -> [ring_core::Callbacks; 2] {
-                [self.ring.ask_cb(), self.ring.ask_cb_delayed()]
+                [self.ring.enable_cb(), self.ring.enable_cb_delayed()]
             }
 
             fn kick_prepare_enable_cb_delayed(&mut self) -> (bool, bool) {

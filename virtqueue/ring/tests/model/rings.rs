@@ -3,7 +3,7 @@
 //! Small rings on the model, and the operations on them.
 
 use crate::{memory::Arena, platform::Model};
-use ring_core::{packed, split, Config, Interrupt, NoTables, Packed, Slot, Split};
+use ring_core::{host::AsGiven, packed, split, Config, Interrupt, NoTables, Packed, Slot, Split};
 use std::sync::Arc;
 
 /// The number of descriptors of a ring.
@@ -62,7 +62,8 @@ macro_rules! queue {
         impl<$(const $of: bool),*> Queue for $ring<$($of),*> {
             fn add(&mut self, token: u32) -> u16 {
                 let segments: (&[_], &[_]) = (&[], &[(u64::from(token), 8)]);
-                self.add(token, 1, &mut { segments }).expect("room")
+                self.add(token, 1, &segments, &mut AsGiven::<false>)
+                    .expect("room")
             }
 
             fn publish(&mut self) {
@@ -78,17 +79,17 @@ macro_rules! queue {
             }
 
             fn disable(&mut self) {
-                self.disable_cb();
+                self.control().disable_cb();
             }
 
             fn enable(&mut self, how: How) -> (bool, bool) {
                 match how {
-                    How::Enable => (false, self.enable_cb()),
+                    How::Enable => (false, self.enable_cb().is_quiet()),
                     How::PrepareAndPoll => {
                         let armed = self.enable_cb_prepare();
                         (false, !self.control().poll(armed))
                     }
-                    How::Delayed => (false, self.enable_cb_delayed()),
+                    How::Delayed => (false, self.enable_cb_delayed().is_quiet()),
                     How::WithKick => self.kick_prepare_enable_cb_delayed(),
                 }
             }

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The scatterlist of a buffer.
+
+use super::super::buffer::{
+    Segment,
+    SegmentWriter, //
+};
+use crate::bindings;
+use kernel::{
+    page::PAGE_SIZE,
+    prelude::*, //
+};
+use vring::{
+    direct::virt_to_page,
+    segment::Kind, //
+};
+
+/// Marks the last entry of a list in `page_link`.
+const SG_END: usize = bindings::SG_END as usize;
+
+/// The part of a queue's table that has the segments of a buffer.
+///
+/// # Invariants
+///
+/// The first `total` entries of the table were filled, and `out` is not more. The last one to read
+/// and the last one to write are marked as ends.
+pub(super) struct Filled {
+    /// Entries to read.
+    pub(super) out: usize,
+    /// Entries in all.
+    pub(super) total: usize,
+    /// Whether the entries are premapped.
+    pub(super) premapped: bool,
+}
+
+/// Fills a queue's table with the segments of one buffer.
+pub(super) struct List<'a> {
+    table: &'a mut [bindings::scatterlist],
+    /// Entries to read.
+    out: usize,
+    /// Entries in all.
+    total: usize,
+    /// Premapped entries.
+    premapped: usize,
+}
+
+impl<'a> List<'a> {
+    /// Has `write` write the segments of a buffer into a table.
+    ///
+    /// # Errors
+    ///
+    /// Those of `write`; `EINVAL`: there is no segment, or only some are premapped.
+    #[inline(always)]
+    pub(super) fn fill(
+        table: &'a mut [bindings::scatterlist],
+        write: impl FnOnce(&mut Self) -> Result,
+    ) -> Result<Filled> {
+        let mut list = Self {
+            table,
+            out: 0,
+            total: 0,
+            premapped: 0,
+        };
+        write(&mut list)?;
+        list.finish()?;
+        // INVARIANT: As `finish` left them.
+        Ok(Filled {
+            out: list.out,
+            total: list.total,
+            premapped: list.premapped != 0,
+        })
+    }
+
+    #[inline(always)]
+    fn push(&mut self, segment: Segment) -> Result {
+        let entry = self.table.get_mut(self.total).ok_or(EINVAL)?;
+        match segment.kind {
+            Kind::Virt(ptr) => {
+                // SAFETY: `Buffer` promises that the memory is directly mapped.
+                entry.page_link = unsafe { virt_to_page(ptr) } as usize;
+                entry.offset = (ptr as usize & (PAGE_SIZE - 1)) as u32;
+            }
+            Kind::Page(page, offset) => {
+                entry.page_link = page as usize;
+                entry.offset = offset;
+            }
+            Kind::Premapped(addr) => {
+                entry.page_link = 0;
+                entry.offset = 0;
+                entry.dma_address = addr;
+                #[cfg(CONFIG_NEED_SG_DMA_LENGTH)]
+                {
+                    entry.dma_length = segment.len();
+                }
+                self.premapped += 1;
+            }
+        }
+        entry.length = segment.len();
+        self.total += 1;
+        Ok(())
+    }
+
+    /// Marks the ends of the two lists.
+    #[inline(always)]
+    fn finish(&mut self) -> Result {
+        if self.total == 0 || (self.premapped != 0 && self.premapped != self.total) {
+            return Err(EINVAL);
+        }
+        for last in [self.out, self.total] {
+            if let Some(entry) = last.checked_sub(1).and_then(|i| self.table.get_mut(i)) {
+                entry.page_link |= SG_END;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl SegmentWriter<Segment> for List<'_> {
+    #[inline(always)]
+    fn out(&mut self, segment: Segment) -> Result {
+        if self.out != self.total {
+            return Err(EINVAL);
+        }
+        self.push(segment)?;
+        self.out = self.total;
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn in_(&mut self, segment: Segment) -> Result {
+        self.push(segment)
+    }
+}

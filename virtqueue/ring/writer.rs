@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The writer of segments into descriptors.
+
+use super::{
+    desc::WRITE,
+    error::AddError,
+    segments::{
+        Piece,
+        SegmentWriter,
+        Segments,
+        Translate, //
+    },
+};
+
+/// Descriptors for the segments of one buffer, each in the form and at the place that the format of
+/// the ring and the [`Plan`](super::indirect::Plan) ask for.
+pub(super) trait Descriptors {
+    /// Writes the descriptor of the next segment, which is in `tally` already. `kind` is [`WRITE`]
+    /// or nothing.
+    fn push(&mut self, tally: &Tally, addr: u64, len: u32, kind: u16);
+
+    /// Has the descriptor that was written last be the last one of the buffer: there are fewer
+    /// segments than there is room for.
+    fn end(&mut self, tally: &Tally);
+}
+
+/// Writes the segments of a buffer: checks and counts them, and writes each to `descs`, by the
+/// address that `by` returns.
+struct Writer<'a, D, M> {
+    descs: D,
+    tally: Tally,
+    by: &'a mut M,
+}
+
+impl<S: Piece, D: Descriptors, M: Translate<S>> SegmentWriter<S> for Writer<'_, D, M> {
+    #[inline(always)]
+    fn out(&mut self, segment: S) -> Result<(), S::Error> {
+        let addr = self.by.address(segment, false)?;
+        self.tally.out(segment.byte_len())?;
+        self.descs.push(&self.tally, addr, segment.byte_len(), 0);
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn in_(&mut self, segment: S) -> Result<(), S::Error> {
+        let addr = self.by.address(segment, true)?;
+        self.tally.in_(segment.byte_len())?;
+        self.descs
+            .push(&self.tally, addr, segment.byte_len(), WRITE);
+        Ok(())
+    }
+}
+
+/// A buffer that is being added.
+///
+/// `COMMON` says that it has the shape of [`Segments::write_common`].
+pub struct NewBuffer<'a, B, M, const COMMON: bool> {
+    pub(super) buffer: &'a B,
+    /// The number of segments, or more.
+    pub(super) segments: u16,
+    /// Returns the addresses of the segments.
+    pub(super) by: &'a mut M,
+}
+
+/// The descriptors of a buffer, all of which are written.
+pub(super) struct Written<D> {
+    pub(super) descs: D,
+    /// The number of segments, at least one.
+    pub(super) count: u16,
+    /// Bytes that the device may write.
+    pub(super) room: u32,
+}
+
+impl<B, M, const COMMON: bool> NewBuffer<'_, B, M, COMMON> {
+    /// Writes the segments to `descs`.
+    ///
+    /// # Errors
+    ///
+    /// Those of the buffer and of the translation, and an [`AddError`]; with the number of segments
+    /// that were written.
+    #[inline(always)]
+    pub(super) fn write<S, D>(self, descs: D) -> Result<Written<D>, (S::Error, u16)>
+    where
+        S: Piece,
+        B: Segments<S>,
+        M: Translate<S>,
+        D: Descriptors,
+    {
+        let mut writer = Writer {
+            descs,
+            tally: Tally::new(self.segments),
+            by: self.by,
+        };
+        let written = if COMMON {
+            self.buffer.write_common(&mut writer)
+        } else {
+            self.buffer.write_segments(&mut writer)
+        };
+        let room = match written.and_then(|()| Ok(writer.tally.finish()?)) {
+            Ok(room) => room,
+            Err(e) => return Err((e, writer.tally.count())),
+        };
+        if !writer.tally.is_full() {
+            writer.descs.end(&writer.tally);
+        }
+        Ok(Written {
+            count: writer.tally.count(),
+            descs: writer.descs,
+            room,
+        })
+    }
+}
+
+/// The descriptors that were written for a buffer.
+pub struct Chain {
+    /// Descriptors in the ring, at least one.
+    pub(super) count: u16,
+    /// The place at which ids are linked: the last of them, and the free one that follows.
+    pub(super) tail: u16,
+    pub(super) after: u16,
+    /// Bytes that the device may write.
+    pub(super) room: u32,
+    /// Packed: the second half of the first descriptor, which lets the device look at it.
+    pub(super) head: u64,
+}
+
+/// Counts what goes into one buffer.
+pub(super) struct Tally {
+    /// Segments that there is room for, and how many of those are left.
+    limit: u32,
+    left: u32,
+    /// Whether a segment to write came.
+    writes: bool,
+    /// Bytes to read, and to write.
+    read: u64,
+    write: u64,
+}
+
+impl Tally {
+    #[inline(always)]
+    pub(super) const fn new(limit: u16) -> Self {
+        Self {
+            limit: limit as u32,
+            left: limit as u32,
+            writes: false,
+            read: 0,
+            write: 0,
+        }
+    }
+
+    /// Counts one segment to read.
+    #[inline(always)]
+    fn out(&mut self, len: u32) -> Result<(), AddError> {
+        if self.writes {
+            return Err(AddError::Misordered);
+        }
+        self.read = self.read.wrapping_add(u64::from(len));
+        self.one()
+    }
+
+    /// Counts one segment to write.
+    #[inline(always)]
+    fn in_(&mut self, len: u32) -> Result<(), AddError> {
+        self.writes = true;
+        self.write = self.write.wrapping_add(u64::from(len));
+        self.one()
+    }
+
+    #[inline(always)]
+    fn one(&mut self) -> Result<(), AddError> {
+        if self.is_full() {
+            return Err(AddError::TooMany);
+        }
+        // OVERFLOW: There is one left.
+        self.left = self.left.wrapping_sub(1);
+        Ok(())
+    }
+
+    /// Segments so far.
+    #[inline(always)]
+    pub(super) fn count(&self) -> u16 {
+        // CAST: The limit is one.
+        // OVERFLOW: Not more are left than that.
+        self.limit.wrapping_sub(self.left) as u16
+    }
+
+    /// Whether that was all that was said to come.
+    #[inline(always)]
+    pub(super) fn is_full(&self) -> bool {
+        self.left == 0
+    }
+
+    /// The index of the segment that came last.
+    #[inline(always)]
+    pub(super) fn last(&self) -> u16 {
+        self.count().wrapping_sub(1)
+    }
+
+    /// Returns how many bytes there are to write, if the buffer is one that may be added.
+    #[inline(always)]
+    pub(super) fn finish(&self) -> Result<u32, AddError> {
+        if self.left == self.limit {
+            return Err(AddError::Empty);
+        }
+        // OVERFLOW: Both are sums of at most 2^16 lengths of 32 bits.
+        if self.read.wrapping_add(self.write) > u64::from(u32::MAX) {
+            return Err(AddError::TooLong);
+        }
+        // CAST: It was just compared.
+        Ok(self.write as u32)
+    }
+}
