@@ -505,7 +505,8 @@ pub(crate) unsafe extern "C" fn vq_callback<T: Driver>(vq: *mut bindings::virtqu
     // SAFETY: The data is that of `T`, is pinned, and stays until the gate was closed and
     // running callbacks were waited for (`BindState::open`).
     let data = unsafe { Pin::new_unchecked(&*data.cast::<T::Data<'_>>()) };
-    // SAFETY: `vq` lives at least as long as this callback runs.
+    // SAFETY: `vq` lives at least as long as this callback runs. Its ring is not replaced
+    // meanwhile: that begins once running callbacks have ended, and keeps others off.
     let queue = unsafe { QueueHandle::borrowed(vq) };
     T::vq_callback(dev, data, &queue);
 }

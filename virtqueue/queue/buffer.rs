@@ -16,11 +16,11 @@ pub use vring::{
 ///
 /// # Safety
 ///
-/// - [`Segments::write_segments`] gives only memory that the value owns, or that is otherwise kept
-///   alive and in place as long as the value exists, in whatever form ([`Buffer::into_raw`]
-///   included). Each [`Segment`] is of the kind that it says it is: [`Segment::virt`] is in the
-///   direct mapping, not in the kernel's or a module's image, and not on a stack.
-///   [`Segment::premapped`] stays mapped for a device.
+/// - [`Segments::write_segments`] and [`Segments::write_common`] give only memory that the value
+///   owns, or that is otherwise kept alive and in place as long as the value exists, in whatever
+///   form ([`Buffer::into_raw`] included). Each [`Segment`] is of the kind that it says it is:
+///   [`Segment::virt`] is in the direct mapping, not in the kernel's or a module's image, and not
+///   on a stack. [`Segment::premapped`] stays mapped for a device.
 /// - The memory given through [`SegmentWriter::in_`] may be written by the device at any time until
 ///   the value comes back; there is no reference to it meanwhile.
 /// - The memory given through [`SegmentWriter::out`] does not change meanwhile.
@@ -68,7 +68,7 @@ pub unsafe trait Buffer: Segments<Segment> + Sized + Send + 'static {
 ///
 /// # Safety
 ///
-/// [`Segments::write_segments`] gives no [`Segment::premapped`].
+/// [`Segments::write_segments`] and [`Segments::write_common`] give no [`Segment::premapped`].
 pub unsafe trait Unmapped: Buffer {}
 
 // SAFETY:

@@ -97,21 +97,23 @@ pub trait QueueOps<T: Buffer> {
     /// the lock. Returns false if the queue is broken.
     fn notify(&mut self) -> bool;
 
-    /// Asks the device for no more callbacks: a hint, a callback may still come.
+    /// Asks the device for no more callbacks. This is a hint: a callback may still come.
     fn disable_cb(&mut self);
 
-    /// Asks for a callback at the next used buffer and looks again, in one, so that none is waited
-    /// for in vain. Says also whether the queue is broken.
+    /// Enables callbacks at the next used buffer, then checks the ring again. The caller may sleep
+    /// if the result [is quiet](Callbacks::is_quiet). Otherwise there are used buffers, and no
+    /// callback may come for them: call [`QueueOps::get_buf`] again.
     ///
     /// One full barrier (§2.7.10).
     fn enable_cb(&mut self) -> Callbacks;
 
-    /// As [`QueueOps::enable_cb`], for when the device has used most of what is outstanding.
+    /// As [`QueueOps::enable_cb`], with a callback only when the device has used most of the
+    /// outstanding buffers.
     fn enable_cb_delayed(&mut self) -> Callbacks;
 
     /// Notifies the device if it wants to know, and enables callbacks for when most is used, with
     /// one barrier for both where the ring can. Returns whether the device was notified, and
-    /// whether [nothing is to be looked for](Callbacks::is_quiet).
+    /// whether the caller may sleep ([`Callbacks::is_quiet`]).
     #[must_use = "buffers that were used meanwhile raise no callback"]
     fn kick_enable_cb_delayed(&mut self) -> (bool, bool);
 

@@ -147,6 +147,8 @@ pub unsafe trait Format: Sized {
     /// `to` is the result of [`Format::to`], and nothing was posted since. There are as many slots
     /// as descriptors. `id` is below that number and, if ids are linked, so is `next` of every
     /// slot.
+    ///
+    /// A table of `plan` has room for as many segments as `buffer` may have.
     unsafe fn describe<S, B, M, T, const COMMON: bool>(
         &self,
         to: Self::To,

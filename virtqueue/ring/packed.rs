@@ -189,6 +189,7 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
         M: Translate<S>,
     {
         // SAFETY: By the type invariants, `next` is a position in the ring; `to` is that position.
+        // By the safety requirements, a table has room for the buffer.
         unsafe { add::describe(&self.ring, to, self.next, id, plan, buffer) }
     }
 

@@ -143,8 +143,8 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
         B: Segments<S>,
         M: Translate<S>,
     {
-        // SAFETY: By the safety requirements, there are as many slots as descriptors, and `id` and
-        // the links in the slots are below that number.
+        // SAFETY: By the safety requirements, there are as many slots as descriptors, `id` and the
+        // links in the slots are below that number, and a table has room for the buffer.
         unsafe {
             add::describe::<_, _, _, _, _, IN_ORDER, COMMON>(&self.areas, id, plan, slots, buffer)
         }

@@ -120,7 +120,7 @@ where
         unsafe { plan(self.rule, &self.tables, &self.slots, id, segments, free) }
     }
 
-    /// Adds a buffer as it was planned, with the next id.
+    /// Adds a buffer with the next id as it was planned, which was for its number of segments.
     ///
     /// # Errors
     ///
@@ -140,7 +140,8 @@ where
     {
         let to = self.format.to();
         // SAFETY: By the type invariants and those of the format, the id is below the size; the
-        // slots are as many as the descriptors.
+        // slots are as many as the descriptors. Both callers planned for the segments that the
+        // buffer may have.
         let described = unsafe { self.format.describe(to, id, plan, &self.slots, buffer) };
         let chain = match described {
             Ok(chain) => chain,

@@ -37,7 +37,8 @@ use super::{
 ///
 /// # Safety
 ///
-/// `next` is a place in `ring`, and `to` that place.
+/// `next` is a position in `ring`, and `to` that position. A table of `plan` has room for as many
+/// segments as `buffer` may have.
 #[inline(always)]
 pub(super) unsafe fn describe<S, B, M, P, const COMMON: bool>(
     ring: &Ring<P>,
@@ -55,7 +56,8 @@ where
 {
     match plan {
         Plan::Table(Table { descs, addr }) => {
-            // INVARIANT: The table has room for the segments that the buffer may have.
+            // INVARIANT: By the safety requirements, the table has room for as many segments as the
+            // buffer may have, which is the limit of its tally.
             let table = Indirect { descs, next: 0 };
             let written = buffer.write(table).map_err(|(e, _)| e)?;
             to.write_addr(addr);

@@ -37,7 +37,8 @@ use super::{
 /// # Safety
 ///
 /// There are as many slots as descriptors; `head`, and `next` in the slots where buffers are not in
-/// order, are below that number.
+/// order, are below that number. A table of `plan` has room for as many segments as `buffer` may
+/// have.
 #[inline(always)]
 pub(super) unsafe fn describe<S, B, M, P, T, const IN_ORDER: bool, const COMMON: bool>(
     areas: &Areas<P>,
@@ -55,7 +56,8 @@ where
     let endian = areas.endian();
     match plan {
         Plan::Table(Table { descs, addr }) => {
-            // INVARIANT: The table has room for the segments that the buffer may have.
+            // INVARIANT: By the safety requirements, the table has room for as many segments as the
+            // buffer may have, which is the limit of its tally.
             let table = Indirect {
                 descs,
                 endian,
