@@ -1,38 +1,39 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The segments of a buffer, and the interfaces by which they get into descriptors.
+//! The segments of a buffer, and the interfaces through which they become descriptors.
 //!
-//! A buffer ([`Segments`]) writes its segments to a [`SegmentWriter`]. The ring has one, the
-//! [`Writer`](super::writer::Writer), for all places in which it has descriptors. The addresses in
-//! the descriptors are those that [`Translate`] returns.
+//! A buffer ([`Segments`]) passes its segments to a [`SegmentWriter`]. The one of the ring
+//! ([`Writer`](super::writer::Writer)) writes a descriptor for each, with the address that
+//! [`Translate`] returns.
 
 use super::error::AddError;
 
-/// A piece of memory, as a buffer names it.
+/// A segment, in the form in which a buffer passes it.
 pub trait Piece: Copy {
-    /// An error of what is done with the memory.
+    /// The error of an add of such segments.
     type Error: From<AddError>;
 
     /// Returns the length in bytes.
     fn byte_len(self) -> u32;
 }
 
-/// Finds the address at which the device finds a piece of memory.
+/// A translation of segments to the addresses that the device uses for them.
 pub trait Translate<S: Piece> {
-    /// Whether the device is shown a copy of what is written, as it may be where memory is mapped
-    /// for it: a table then has to be written before it is shown.
+    /// Memory is mapped for the device, which may then see a copy that was made at the mapping. So
+    /// a table has to be written before it is mapped.
     const MAPS: bool;
 
-    /// Returns the address of a segment, which the device is to write if `write` is set.
+    /// Returns the address of a segment. The device writes the segment if `write` is true, and
+    /// reads it otherwise.
     ///
     /// # Errors
     ///
-    /// The segment has no address for now.
+    /// The segment cannot get an address for now.
     fn address(&mut self, segment: S, write: bool) -> Result<u64, S::Error>;
 }
 
-/// Takes the segments of a buffer, in order: all that the device reads, then all that it writes
-/// (§2.7.4.2, §2.8.17).
+/// A receiver of the segments of a buffer, in order: first all that the device reads, then all that
+/// it writes (§2.7.4.2, §2.8.17).
 pub trait SegmentWriter<S: Piece> {
     /// Writes a segment for the device to read.
     ///
@@ -51,18 +52,19 @@ pub trait SegmentWriter<S: Piece> {
 
 /// The segments of a buffer.
 ///
-/// The functions are compiled for each type of writer, so that no choice is left for the single
-/// segment. The ring calls at most one of them for each add, and that one once.
+/// The functions are compiled for each type of writer, so that nothing is decided per segment. For
+/// each add, the ring calls one of them at most once.
 pub trait Segments<S: Piece> {
     /// Writes all segments.
     ///
     /// # Errors
     ///
-    /// Those of `writer`, passed on, and its own. The device sees nothing of the buffer then.
+    /// Those of `writer`, passed on, and those of the buffer. The device then sees nothing of the
+    /// buffer.
     fn write_segments<W: SegmentWriter<S>>(&self, writer: &mut W) -> Result<(), S::Error>;
 
-    /// As [`Segments::write_segments`], for the most frequent shape of a buffer only: by code that
-    /// is small enough to be part of the path that adds the buffer.
+    /// As [`Segments::write_segments`], but only for a buffer of the most frequent shape. This code
+    /// is small enough to be inlined into the path that adds the buffer.
     ///
     /// # Errors
     ///

@@ -13,20 +13,20 @@ use super::{
     },
 };
 
-/// Descriptors for the segments of one buffer, each in the form and at the place that the format of
-/// the ring and the [`Plan`](super::indirect::Plan) ask for.
+/// The descriptors of one buffer, in the form and at the place that the format of the ring and the
+/// [`Plan`](super::indirect::Plan) require.
 pub(super) trait Descriptors {
-    /// Writes the descriptor of the next segment, which is in `tally` already. `kind` is [`WRITE`]
-    /// or nothing.
+    /// Writes the descriptor of the next segment, which `tally` includes already. `kind` is
+    /// [`WRITE`] or 0.
     fn push(&mut self, tally: &Tally, addr: u64, len: u32, kind: u16);
 
-    /// Has the descriptor that was written last be the last one of the buffer: there are fewer
-    /// segments than there is room for.
+    /// Ends the buffer with the descriptor that was written last. Called only if there are fewer
+    /// segments than the limit of `tally`.
     fn end(&mut self, tally: &Tally);
 }
 
-/// Writes the segments of a buffer: checks and counts them, and writes each to `descs`, by the
-/// address that `by` returns.
+/// The writer of the segments of a buffer. It checks and counts the segments, and writes a
+/// descriptor to `descs` for each, with the address that `by` returns.
 struct Writer<'a, D, M> {
     descs: D,
     tally: Tally,
@@ -54,16 +54,16 @@ impl<S: Piece, D: Descriptors, M: Translate<S>> SegmentWriter<S> for Writer<'_, 
 
 /// A buffer that is being added.
 ///
-/// `COMMON` says that it has the shape of [`Segments::write_common`].
+/// If `COMMON` is true, the buffer has the shape of [`Segments::write_common`].
 pub struct NewBuffer<'a, B, M, const COMMON: bool> {
     pub(super) buffer: &'a B,
-    /// The number of segments, or more.
+    /// The largest number of segments that the buffer may have.
     pub(super) segments: u16,
-    /// Returns the addresses of the segments.
+    /// The translation of the segments.
     pub(super) by: &'a mut M,
 }
 
-/// The descriptors of a buffer, all of which are written.
+/// The descriptors of a buffer, after all of them were written.
 pub(super) struct Written<D> {
     pub(super) descs: D,
     /// The number of segments, at least one.
@@ -77,8 +77,8 @@ impl<B, M, const COMMON: bool> NewBuffer<'_, B, M, COMMON> {
     ///
     /// # Errors
     ///
-    /// Those of the buffer and of the translation, and an [`AddError`]; with the number of segments
-    /// that were written.
+    /// Those of the buffer and of the translation, and an [`AddError`]. The number of segments that
+    /// were written comes with the error.
     #[inline(always)]
     pub(super) fn write<S, D>(self, descs: D) -> Result<Written<D>, (S::Error, u16)>
     where
@@ -116,23 +116,23 @@ impl<B, M, const COMMON: bool> NewBuffer<'_, B, M, COMMON> {
 pub struct Chain {
     /// Descriptors in the ring, at least one.
     pub(super) count: u16,
-    /// The place at which ids are linked: the last of them, and the free one that follows.
+    /// The last descriptor, and the free one that follows it, where ids are linked.
     pub(super) tail: u16,
     pub(super) after: u16,
     /// Bytes that the device may write.
     pub(super) room: u32,
-    /// Packed: the second half of the first descriptor, which lets the device look at it.
+    /// Packed: the second half of the first descriptor, which makes the buffer available.
     pub(super) head: u64,
 }
 
-/// Counts what goes into one buffer.
+/// The counts of the segments of one buffer.
 pub(super) struct Tally {
-    /// Segments that there is room for, and how many of those are left.
+    /// The largest number of segments, and the number that may still follow.
     limit: u32,
     left: u32,
-    /// Whether a segment to write came.
+    /// Whether there was a segment that the device writes.
     writes: bool,
-    /// Bytes to read, and to write.
+    /// The number of bytes that the device reads, and that it may write.
     read: u64,
     write: u64,
 }
@@ -149,7 +149,7 @@ impl Tally {
         }
     }
 
-    /// Counts one segment to read.
+    /// Counts a segment that the device reads.
     #[inline(always)]
     fn out(&mut self, len: u32) -> Result<(), AddError> {
         if self.writes {
@@ -159,7 +159,7 @@ impl Tally {
         self.one()
     }
 
-    /// Counts one segment to write.
+    /// Counts a segment that the device writes.
     #[inline(always)]
     fn in_(&mut self, len: u32) -> Result<(), AddError> {
         self.writes = true;
@@ -172,32 +172,32 @@ impl Tally {
         if self.is_full() {
             return Err(AddError::TooMany);
         }
-        // OVERFLOW: There is one left.
+        // OVERFLOW: `left` is not 0.
         self.left = self.left.wrapping_sub(1);
         Ok(())
     }
 
-    /// Segments so far.
+    /// Returns the number of segments so far.
     #[inline(always)]
     pub(super) fn count(&self) -> u16 {
-        // CAST: The limit is one.
-        // OVERFLOW: Not more are left than that.
+        // CAST: The limit was a `u16`.
+        // OVERFLOW: `left` is at most the limit.
         self.limit.wrapping_sub(self.left) as u16
     }
 
-    /// Whether that was all that was said to come.
+    /// Whether there are as many segments as the limit.
     #[inline(always)]
     pub(super) fn is_full(&self) -> bool {
         self.left == 0
     }
 
-    /// The index of the segment that came last.
+    /// Returns the index of the last segment.
     #[inline(always)]
     pub(super) fn last(&self) -> u16 {
         self.count().wrapping_sub(1)
     }
 
-    /// Returns how many bytes there are to write, if the buffer is one that may be added.
+    /// Returns the number of bytes that the device may write, if the buffer may be added.
     #[inline(always)]
     pub(super) fn finish(&self) -> Result<u32, AddError> {
         if self.left == self.limit {
@@ -207,7 +207,7 @@ impl Tally {
         if self.read.wrapping_add(self.write) > u64::from(u32::MAX) {
             return Err(AddError::TooLong);
         }
-        // CAST: It was just compared.
+        // CAST: The sum, and so `write`, is at most `u32::MAX`, as was just checked.
         Ok(self.write as u32)
     }
 }

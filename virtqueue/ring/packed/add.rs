@@ -33,7 +33,8 @@ use super::{
     spot::Spot, //
 };
 
-/// Writes the descriptors of a buffer, the first at `to`: all but the second half of that.
+/// Writes the descriptors of a buffer, the first at `to`. The second half of the first descriptor
+/// is left out, because it makes the buffer available.
 ///
 /// # Safety
 ///
@@ -84,8 +85,7 @@ where
             let written = match buffer.write(chain) {
                 Ok(written) => written,
                 Err((e, count)) => {
-                    // SAFETY: By the safety requirements, `next` is a place in the ring; `count`
-                    // descriptors were written from there.
+                    // SAFETY: By the safety requirements, `next` is a position in the ring.
                     unsafe { withdraw(ring, next, count) };
                     return Err(e);
                 }
@@ -101,22 +101,22 @@ where
     }
 }
 
-/// Writes segments to the descriptors from a place on.
+/// The descriptors from a position on, to which segments are written.
 ///
-/// Each one but that of the last segment that is to come has NEXT. If it turns out that there were
-/// less, the last one is written again: the device has not looked at it.
+/// Every descriptor has NEXT, unless the tally is full. If the buffer ends before that, its last
+/// descriptor is written again without it, while the device does not look at it.
 ///
 /// # Invariants
 ///
-/// `at` is a place in `ring`.
+/// `at` is a position in `ring`.
 struct Direct<'a, P> {
     ring: &'a Ring<P>,
-    /// The place of the first descriptor.
+    /// The position of the first descriptor.
     to: Spot<P>,
     id: u16,
     /// Whether there was a segment.
     begun: bool,
-    /// The place for the next segment.
+    /// The position for the next segment.
     at: Cursor,
     /// The second half of the first descriptor, and of the last one.
     head: u64,
@@ -134,7 +134,7 @@ impl<P: Platform> Descriptors for Direct<'_, P> {
             self.to.write_addr(addr);
             self.head = self.last;
         } else {
-            // SAFETY: By the type invariant, `at` is a place in the ring.
+            // SAFETY: By the type invariant, `at` is a position in the ring.
             let spot = unsafe { self.ring.spot(at) };
             spot.write_addr(addr);
             spot.write_rest(self.last);
@@ -149,57 +149,61 @@ impl<P: Platform> Descriptors for Direct<'_, P> {
             self.head = rest;
         } else {
             let size = self.ring.size();
-            // The one before, that is all but one of the ring behind.
+            // The position before `at`: a whole lap ahead, less one.
             let last = self.at.ahead(u32::from(size) - 1, size);
-            // SAFETY: By the type invariant, `last` is a place in the ring.
+            // SAFETY: By the type invariant, `at` is a position in the ring, and so is `last`.
             unsafe { self.ring.spot(last) }.write_rest(rest);
         }
     }
 }
 
-/// Makes the descriptors behind the next place unavailable again: those of a buffer of which the
-/// first `count` segments were written. The device has not looked at them, as it has not passed the
-/// first, and must not take them for available when it has.
+/// Makes the descriptors of a buffer unavailable again, whose first `count` segments were written
+/// from `next` on. The first descriptor was not made available, so the device has not looked at
+/// those behind it. It must not find them available when it gets there with a later buffer.
 ///
 /// # Safety
 ///
-/// `next` is a place in `ring`.
+/// `next` is a position in `ring`.
 #[cold]
 unsafe fn withdraw<P: Platform>(ring: &Ring<P>, next: Cursor, count: u16) {
     let mut at = next;
     for _ in 1..count {
         at.go(at.place(), 1, ring.size());
-        // SAFETY: By the safety requirements, and the invariants of cursors.
+        // SAFETY: By the safety requirements, `next` is a position in the ring; a cursor stays in
+        // the ring.
         let spot = unsafe { ring.spot(at.place()) };
         spot.write_flags(spot.place().unavailable().to_le());
     }
 }
 
-/// Writes segments to an indirect table, in which only WRITE means something (§2.8.7).
+/// An indirect table to which segments are written. Of the flags, only WRITE has a meaning there
+/// (§2.8.7).
 ///
 /// # Invariants
 ///
-/// `descs` are as many descriptors as the limit of the tally that it is used with.
+/// `descs` are as many descriptors as the limit of the tally that it is used with. `next` is the
+/// number of segments that were written.
 struct Indirect<P> {
     descs: Descs<P>,
-    /// The descriptor for the next segment: as many as were counted.
+    /// The index of the descriptor for the next segment.
     next: u16,
 }
 
 impl<P: Platform> Descriptors for Indirect<P> {
     #[inline(always)]
     fn push(&mut self, _tally: &Tally, addr: u64, len: u32, kind: u16) {
-        // SAFETY: Bounded by the type invariant: what is counted is not above the limit.
+        // SAFETY: The tally includes the segment, so that, by the type invariant, `next` is below
+        // its limit, and below the number of descriptors.
         unsafe {
             self.descs
                 .write(self.next, addr.to_le(), rest(len, 0, kind))
         };
-        // OVERFLOW: As above.
+        // OVERFLOW: It was below the limit.
         self.next = self.next.wrapping_add(1);
     }
 
     #[inline(always)]
     fn end(&mut self, _tally: &Tally) {
-        // None has NEXT.
+        // No descriptor of a table has NEXT.
     }
 }

@@ -98,7 +98,7 @@ where
     }
 }
 
-/// The free descriptor behind a free one.
+/// Returns the free descriptor that follows a free one.
 ///
 /// # Safety
 ///
@@ -117,10 +117,10 @@ unsafe fn after<P: Platform, T, const IN_ORDER: bool>(
     }
 }
 
-/// The second half of a descriptor, in the order of the ring.
+/// Returns the second half of a descriptor, in the byte order of the ring.
 ///
-/// Each one but that of the last segment that is to come has NEXT, and a link. If it turns out that
-/// there were less, the last one is written again: the device has not seen it.
+/// Every descriptor has NEXT and a link, unless `tally` is full. If the buffer ends before that,
+/// its last descriptor is written again without them, while the device cannot see it.
 #[inline(always)]
 fn rest(endian: Endian, tally: &Tally, len: u32, kind: u16, next: u16) -> u64 {
     if tally.is_full() {
@@ -136,7 +136,7 @@ fn unlinked(endian: Endian, rest: u64) -> u64 {
     rest & !endian.join(0, NEXT, u16::MAX)
 }
 
-/// Writes segments to a chain of free descriptors (§2.7.13.1).
+/// A chain of free descriptors to which segments are written (§2.7.13.1).
 ///
 /// # Invariants
 ///
@@ -146,7 +146,7 @@ struct Direct<'a, P, T, const IN_ORDER: bool> {
     slots: &'a [Slot<T>],
     /// The last descriptor.
     at: u16,
-    /// The free descriptor behind it.
+    /// The free descriptor that follows it.
     after: u16,
     /// The second half of the last descriptor.
     last: u64,
@@ -157,10 +157,11 @@ impl<P: Platform, T, const IN_ORDER: bool> Descriptors for Direct<'_, P, T, IN_O
     fn push(&mut self, tally: &Tally, addr: u64, len: u32, kind: u16) {
         let endian = self.areas.endian();
         self.at = self.after;
-        // SAFETY: By the type invariant, which holds for what is returned too.
+        // SAFETY: By the type invariant, `at` is below the number of slots.
+        // INVARIANT: So is the result: it is masked, or by the safety requirements of `describe`.
         self.after = unsafe { after::<_, _, IN_ORDER>(self.areas, self.slots, self.at) };
         self.last = rest(endian, tally, len, kind, self.after);
-        // SAFETY: Bounded by the type invariant.
+        // SAFETY: By the type invariant, `at` is below the number of descriptors.
         unsafe {
             self.areas
                 .desc()
@@ -171,12 +172,12 @@ impl<P: Platform, T, const IN_ORDER: bool> Descriptors for Direct<'_, P, T, IN_O
     #[inline(always)]
     fn end(&mut self, _tally: &Tally) {
         let rest = unlinked(self.areas.endian(), self.last);
-        // SAFETY: Bounded by the type invariant.
+        // SAFETY: By the type invariant, `at` is below the number of descriptors.
         unsafe { self.areas.desc().write_rest(self.at, rest) };
     }
 }
 
-/// Writes segments to an indirect table (§2.7.5.3).
+/// An indirect table to which segments are written (§2.7.5.3).
 ///
 /// # Invariants
 ///
@@ -192,7 +193,8 @@ impl<P: Platform> Descriptors for Indirect<P> {
     #[inline(always)]
     fn push(&mut self, tally: &Tally, addr: u64, len: u32, kind: u16) {
         self.last = rest(self.endian, tally, len, kind, tally.count());
-        // SAFETY: Bounded by the type invariant: what is counted is not above the limit.
+        // SAFETY: The index of a counted segment is below the limit of the tally, and so, by the
+        // type invariant, below the number of descriptors.
         unsafe {
             self.descs
                 .write(tally.last(), self.endian.u64(addr), self.last)
@@ -202,7 +204,7 @@ impl<P: Platform> Descriptors for Indirect<P> {
     #[inline(always)]
     fn end(&mut self, tally: &Tally) {
         let rest = unlinked(self.endian, self.last);
-        // SAFETY: As in `push`; there is one, as the tally says.
+        // SAFETY: As in `push`. There is a last segment: a buffer without one was refused.
         unsafe { self.descs.write_rest(tally.last(), rest) };
     }
 }
