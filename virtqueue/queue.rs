@@ -155,7 +155,8 @@ pub struct Virtqueue<T: Buffer> {
 // one at a time does, which `&mut self` sees to; `T` is `Send`.
 unsafe impl<T: Buffer> Send for Virtqueue<T> {}
 
-/// Defines functions of [`QueueOps`] for a [`Virtqueue`]: each looks up the kind of ring.
+/// Defines functions of a [`Virtqueue`] that look up the kind of ring, and call the function of
+/// [`QueueOps`] of the same name.
 macro_rules! operations {
     ($(
         fn $name:ident(&mut self $(, $arg:ident: $of:ty)?) -> $result:ty
@@ -174,7 +175,8 @@ macro_rules! operations {
     };
 }
 
-/// Defines functions of [`QueueHandle`] for a [`Virtqueue`]: none needs exclusion.
+/// Defines functions of a [`Virtqueue`] that call the function of [`QueueHandle`] of the same name.
+/// None of them needs exclusion.
 macro_rules! shared_operations {
     ($(fn $name:ident(&self $(, $arg:ident: $of:ty)?) $(-> $result:ty)?;)*) => {
         $(
@@ -211,8 +213,8 @@ impl<T: Buffer> Virtqueue<T> {
         !self.kick_prepare() || self.notify()
     }
 
-    /// First half of [`QueueOps::enable_cb`], without a barrier: the second is
-    /// [`QueueHandle::poll`].
+    /// First half of [`QueueOps::enable_cb`], without a barrier. [`QueueHandle::poll`] is the
+    /// second half.
     #[inline]
     pub fn enable_cb_prepare(&mut self) -> Armed {
         with_queue!(self, |mut queue| queue.enable_cb_prepare())
@@ -241,7 +243,7 @@ impl<T: Buffer> Virtqueue<T> {
         }
     }
 
-    /// The queue, for what needs no exclusion.
+    /// Returns a handle, for the operations that need no exclusion.
     #[inline(always)]
     fn borrow(&self) -> QueueHandle {
         // SAFETY: By the type invariants, the queue is valid. Its ring is replaced by functions

@@ -79,7 +79,7 @@ impl CRing {
         self.vq
     }
 
-    /// Gives the entries of the table that were filled to the ring.
+    /// Adds the filled entries of the table to the ring.
     #[inline]
     fn add(&mut self, filled: Filled, raw: RawToken, has_ctx: bool) -> i32 {
         let Filled {
@@ -117,7 +117,7 @@ impl CRing {
         }
     }
 
-    /// Tells of the first length that cannot be.
+    /// Logs the first impossible length.
     #[cold]
     fn wrong_length(&mut self, len: u32, room: u32) {
         // SAFETY: By the type invariants; the device lives as long as its queues.
@@ -159,7 +159,7 @@ impl<'a, T: Buffer> CQueue<'a, T> {
         Armed(unsafe { bindings::virtqueue_enable_cb_prepare(self.ring.vq) })
     }
 
-    /// Returns what came of asking for callbacks; `quiet` is what the ring returned.
+    /// Returns the result of enabling callbacks. `quiet` is the result of the C ring.
     #[inline(always)]
     fn callbacks(&self, quiet: bool) -> Callbacks {
         if !quiet {
@@ -233,7 +233,8 @@ impl<T: Buffer> QueueOps<T> for CQueue<'_, T> {
 
     #[inline(always)]
     fn drain(&mut self, mut take: impl FnMut(Used<T>)) -> bool {
-        // The free descriptors when there was to be more, as the device said: no number of them.
+        // The number of free descriptors at the last time when more buffers were reported. The
+        // first value is no number of descriptors.
         let mut before = u32::MAX;
         loop {
             self.disable_cb();
@@ -244,9 +245,9 @@ impl<T: Buffer> QueueOps<T> for CQueue<'_, T> {
             if unsafe { bindings::virtqueue_enable_cb(self.ring.vq) } {
                 break;
             }
-            // A device that takes back what it said does not keep the driver here: nothing was
-            // taken. PERF: That is asked only where there is more: nothing is noted for each
-            // buffer.
+            // If nothing was taken since, the device withdrew a buffer that it had reported as
+            // used: this ends, so that the device cannot keep the driver here. PERF: The check is
+            // made only if more buffers are reported, and nothing is counted for each buffer.
             let free = self.num_free();
             if free == before {
                 break;

@@ -57,8 +57,8 @@ impl QueueHandle {
         Self { vq, set: Some(set) }
     }
 
-    /// A handle to a queue that stays anyway: the one of a running callback, one that is held
-    /// exclusively, or one for which a grace period of RCU is waited.
+    /// Returns a handle to a queue that stays valid without a reference to its set: the queue of a
+    /// running callback, one that is held exclusively, or one that stays for a grace period of RCU.
     ///
     /// # Safety
     ///
@@ -92,9 +92,9 @@ impl QueueHandle {
     #[inline(always)]
     pub fn disable_cb(&self) {
         if self.set.is_none() {
-            // The ring stays, as whoever borrows the queue says. In a callback: the ring in Rust
-            // calls no driver while it is replaced, and waits before for a callback that runs. So
-            // does the transport (`disable_vq_and_reset`), which has to do for the ring in C.
+            // The ring stays, by the safety requirements of `borrowed`. In a callback it does
+            // because the Rust ring, before it is replaced, waits for running callbacks, and then
+            // calls no driver. For the C ring, the transport does so (`disable_vq_and_reset`).
             self.turn_off();
         } else {
             self.turn_off_anywhere();
@@ -146,8 +146,8 @@ impl QueueHandle {
         }
     }
 
-    /// Whether the ring has a place as of which callbacks were enabled. The packed ring in C looks
-    /// at the descriptor there, whatever it is told.
+    /// Whether the ring has the position from which callbacks were enabled. The packed C ring reads
+    /// the descriptor at the position without a check.
     fn has_place(&self, armed: u32) -> bool {
         // The highest of 16 bits is the wrap counter (§2.8.14).
         let slot = armed & 0x7fff;

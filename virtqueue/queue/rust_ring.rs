@@ -105,8 +105,8 @@ impl<'a, T: Buffer, F: Format<Platform = Kernel>> RustQueue<'a, T, F> {
 
 /// Adds a buffer of any number of segments, mapped for the device if need be.
 ///
-/// All that it is given it is given by value, so that none of that has to be in memory for the
-/// buffers that are added otherwise.
+/// PERF: All arguments are passed by value, so that the caller can keep them in registers for the
+/// buffers that are added without a call of this function.
 #[inline(never)]
 fn add_any<T: Buffer, F: Format<Platform = Kernel>>(
     mut ring: Live<'_, F>,
@@ -124,7 +124,8 @@ fn add_any<T: Buffer, F: Format<Platform = Kernel>>(
     })
 }
 
-/// As [`add_any`], of the common number of segments, which are mapped for the device.
+/// As [`add_any`], of a [common](Buffer::is_common) buffer, on a queue whose memory is mapped for
+/// the device.
 #[inline(never)]
 fn add_mapped<T: Buffer, F: Format<Platform = Kernel>>(
     mut ring: Live<'_, F>,
@@ -159,7 +160,7 @@ impl<T: Buffer, F: Format<Platform = Kernel>> QueueOps<T> for RustQueue<'_, T, F
         if self.ring.is_mapped() {
             return add_mapped(self.ring.again(), buffer);
         }
-        // What has the common number of segments is simple enough to be done here.
+        // A common buffer is simple enough to be added inline.
         let given = Given::new(buffer);
         match self
             .ring

@@ -3,7 +3,7 @@
 //! The part of a queue that needs exclusion.
 //!
 //! [`with_ring!`](crate::with_ring) looks up the layout of the ring. The operations are those of
-//! [`Live`], and of the ring core in it.
+//! [`Live`] and of the ring core in it.
 
 use crate::{
     live::Live,
@@ -91,7 +91,8 @@ pub struct Inner {
 }
 
 impl Inner {
-    /// Notes how many segments a buffer of the driver may have, for [`Live::max_segments`].
+    /// Sets the largest number of segments that a buffer of the driver may have, for
+    /// [`Live::max_segments`].
     pub fn set_max_segments(&mut self, most: u16) {
         self.side.max_segments = most;
     }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A ring whose layout is known: the operations of the ring core that have something to be noted
-//! beside the ring.
+//! A ring whose layout is known: the operations that have to keep the state beside the ring up to
+//! date.
 //!
 //! [`with_ring!`](crate::with_ring) looks up the layout of a queue, and compiles a path for each.
-//! All that needs no note is asked of the [ring core](Live::core) itself.
+//! All other operations are those of the [ring core](Live::core).
 
 use crate::{
     inner::RingOf,
@@ -33,13 +33,13 @@ use kernel::prelude::*;
 
 /// A ring of format `F`, with its bookkeeping.
 pub struct Live<'a, F: Format<Platform = Kernel>> {
-    /// The ring core. Buffers go into it and out of it by the functions of this type.
+    /// The ring core. Buffers are added to it and taken from it only by the functions of this type.
     pub core: &'a mut RingOf<F>,
     pub(crate) side: &'a mut Side,
 }
 
 impl<F: Format<Platform = Kernel>> Live<'_, F> {
-    /// The same ring, for a while.
+    /// Borrows the ring.
     #[inline(always)]
     pub fn again(&mut self) -> Live<'_, F> {
         Live {
@@ -48,16 +48,16 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
         }
     }
 
-    /// Does something in a function of its own for each layout.
+    /// Calls `what` in a function of its own for each layout.
     #[inline(never)]
     pub fn apart<R>(mut self, what: impl FnOnce(&mut Self) -> R) -> R {
         what(&mut self)
     }
 
-    /// The queue that the ring is of.
+    /// The queue of the ring.
     #[inline(always)]
     pub fn queue(&self) -> &Queue {
-        // SAFETY: The queue of a ring lives as long as the ring.
+        // SAFETY: The ring belongs to the queue `vq`, and lives no longer than that.
         unsafe { Queue::from_raw(self.side.vq) }
     }
 
@@ -73,7 +73,7 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
         self.side.mapped.is_some()
     }
 
-    /// Gives a buffer of up to `segments` segments to the device. `attrs` are those of its DMA
+    /// Adds a buffer of at most `segments` segments. `attrs` are the attributes of its DMA
     /// mappings.
     ///
     /// # Errors
@@ -99,7 +99,7 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
         }
     }
 
-    /// [`Live::add`], only where memory is not mapped for the device.
+    /// As [`Live::add`], on a queue whose memory is not mapped for the device.
     ///
     /// # Errors
     ///
@@ -120,7 +120,7 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
         }
     }
 
-    /// As [`Live::add_physical`], of a buffer for which not all is at hand.
+    /// As [`Live::add_physical`], out of line.
     #[cold]
     #[inline(never)]
     fn add_apart<B: Segments<Segment>>(
@@ -132,7 +132,7 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
         self.add_physical(token, segments, buffer)
     }
 
-    /// [`Live::add`], only where memory is mapped for the device.
+    /// As [`Live::add`], on a queue whose memory is mapped for the device.
     ///
     /// # Errors
     ///
@@ -163,9 +163,9 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
         }
     }
 
-    /// As [`Live::add_physical`], of a buffer with the shape of [`Segments::write_common`] for
-    /// which there is room, and a table, if it is to have one. Otherwise returns false: nothing
-    /// has happened, and [`Live::add`] is to be asked.
+    /// As [`Live::add_physical`], but only for a buffer with the shape of
+    /// [`Segments::write_common`] that finds room in the ring and, if it gets a table, the table of
+    /// its id. Returns false if nothing was changed, and the caller has to use [`Live::add`].
     ///
     /// # Errors
     ///
@@ -190,7 +190,7 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
         }
     }
 
-    /// As [`Live::add_at_hand`], of memory that is mapped for the device.
+    /// As [`Live::add_at_hand`], on a queue whose memory is mapped for the device.
     ///
     /// # Errors
     ///
@@ -225,7 +225,7 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
         }
     }
 
-    /// [`Live::add`] of one segment, the address of which is that of the device.
+    /// As [`Live::add`], of a buffer of one segment, whose address is one of the device.
     ///
     /// # Errors
     ///
@@ -241,23 +241,22 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
         }
     }
 
-    /// Lets the device know of what was added, if it looks, and C code of the descriptors that are
-    /// left.
+    /// Publishes the added buffers to the device, and the number of free descriptors to C code.
     #[inline(always)]
     pub fn publish(&mut self) {
         self.core.publish();
         self.show_free();
     }
 
-    /// Lets C code know how many descriptors are free.
+    /// Publishes the number of free descriptors to C code.
     #[inline(always)]
     pub fn show_free(&self) {
         self.side.show_free(self.core.num_free());
     }
 
-    /// Takes a used buffer, and how many bytes the device says it wrote: 0 if it says more than the
-    /// buffer has room for. `None` if there is none or the queue is broken. The reason why a device
-    /// broke it is told here, once.
+    /// Takes a used buffer. Returns its token and the number of bytes that the device reported as
+    /// written, or 0 if the buffer has less room than that. Returns `None` if there is no used
+    /// buffer or the queue is broken. If the device broke the queue, logs the reason once.
     #[inline(always)]
     pub fn get(&mut self) -> Option<(RawToken, u32)> {
         let Some(used) = self.core.get() else {
@@ -268,8 +267,7 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
         Some((used.token, len))
     }
 
-    /// Takes all used buffers, as [`Live::get`] does. Returns whether it ended because the queue is
-    /// broken.
+    /// Takes all used buffers, as [`Live::get`]. Returns whether the queue is broken.
     #[inline(always)]
     pub fn drain(&mut self, mut take: impl FnMut(RawToken, u32)) -> bool {
         let side = &mut *self.side;
@@ -283,8 +281,8 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
         broken
     }
 
-    /// Publishes what was added, and says whether the device wants to be notified of it, also if
-    /// the queue is broken. One full barrier.
+    /// Publishes the added buffers. Returns whether the device wants a notification, also if the
+    /// queue is broken. One full barrier.
     #[inline(always)]
     pub fn kick_prepare(&mut self) -> bool {
         let notify = self.core.kick_prepare();
@@ -292,9 +290,9 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
         notify
     }
 
-    /// [`Live::kick_prepare`], and asks for a callback when most of what the device has is used,
-    /// with one full barrier for both. Returns whether to notify the device, and whether less than
-    /// that is used so far.
+    /// As [`Live::kick_prepare`], and enables a callback for when the device has used most of the
+    /// outstanding buffers, with one full barrier for both. Returns whether to notify the device,
+    /// and whether the caller may sleep ([`Callbacks::is_quiet`](crate::Callbacks::is_quiet)).
     #[inline(always)]
     pub fn kick_prepare_enable_cb_delayed(&mut self) -> (bool, bool) {
         let (notify, quiet) = self.core.kick_prepare_enable_cb_delayed();
@@ -314,15 +312,15 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
         Some(unused.token)
     }
 
-    /// As [`Live::get`], as C has it: returns the token or null, and writes the length, which is
-    /// cut to what the buffer has room for, and, if there is a place for it, the context.
+    /// As [`Live::get`], in the form of C: returns the token or null. Writes the length, which is
+    /// at most the room in the buffer, to `len`, and the context to `ctx` unless that is null.
     ///
     /// # Safety
     ///
-    /// `len`, and `ctx` if it is not null, are places to write to.
+    /// `len`, and `ctx` if it is not null, are valid for writes.
     #[inline(never)]
     pub unsafe fn get_raw(self, len: *mut u32, ctx: *mut *mut c_void) -> *mut c_void {
-        // SAFETY: By the safety requirements, `len` and `ctx` are places to write to.
+        // SAFETY: By the safety requirements, `len` and `ctx` are valid for writes.
         unsafe {
             match self.core.find() {
                 Some(Found::Nothing) => null_mut(),
@@ -332,8 +330,9 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
         }
     }
 
-    /// As [`Live::get_raw`], of what was just found: so that where nothing is, nothing is saved for
-    /// taking it.
+    /// As [`Live::get_raw`], of a buffer that was just found.
+    ///
+    /// PERF: This is a function of its own, so that no registers are saved if there is no buffer.
     ///
     /// # Safety
     ///
@@ -346,11 +345,11 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
         ctx: *mut *mut c_void,
     ) -> *mut c_void {
         let used = self.core.take_found(found);
-        // SAFETY: By the safety requirements, `len` and `ctx` are places to write to.
+        // SAFETY: By the safety requirements, `len` and `ctx` are valid for writes.
         unsafe { self.hand_out(used, len, ctx) }
     }
 
-    /// As [`Live::get_raw`], of a queue that is broken or may be about to be.
+    /// As [`Live::get_raw`], of a queue that is broken, or that this look may break.
     ///
     /// # Safety
     ///
@@ -359,11 +358,11 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
     #[inline(never)]
     unsafe fn get_raw_or_tell(mut self, len: *mut u32, ctx: *mut *mut c_void) -> *mut c_void {
         let used = self.core.get();
-        // SAFETY: By the safety requirements, `len` and `ctx` are places to write to.
+        // SAFETY: By the safety requirements, `len` and `ctx` are valid for writes.
         unsafe { self.hand_out(used, len, ctx) }
     }
 
-    /// Gives to C what was taken.
+    /// Hands a used buffer to C.
     ///
     /// # Safety
     ///
@@ -380,8 +379,8 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
             return null_mut();
         };
         self.show_free();
-        // SAFETY: By the safety requirements, `len` is a place to write to, and so is `ctx` if it
-        // is not null.
+        // SAFETY: By the safety requirements, `len` is valid for writes, and so is `ctx` if it is
+        // not null.
         unsafe {
             *len = used.len();
             if !ctx.is_null() {
@@ -392,7 +391,7 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
         used.token.data.as_ptr()
     }
 
-    /// Tells what the device did to break its queue, if it did, once.
+    /// Logs the reason why the device broke its queue, if it did, once.
     #[inline(always)]
     fn tell_if_broken(&mut self) {
         if self.core.control().is_broken() {
@@ -401,7 +400,7 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
     }
 }
 
-/// Tells why a queue is broken, if that was not told yet.
+/// Logs the reason why a queue is broken, if that was not logged yet.
 #[cold]
 #[inline(never)]
 fn tell<F: Format<Platform = Kernel>>(ring: &mut RingOf<F>, side: &Side) {

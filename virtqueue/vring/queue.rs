@@ -49,8 +49,8 @@ pub enum Shared {
     Packed(Arc<packed::Control<Kernel>>),
 }
 
-/// Evaluates an expression with the [`Control`](crate::ring::Control) of a [`Queue`]: what may be
-/// done to a ring in any context without a lock. The expression is compiled for each layout.
+/// Evaluates an expression with the [`Control`](crate::ring::Control) of a [`Queue`], which has the
+/// operations for any context without a lock. The expression is compiled for each layout.
 #[macro_export]
 macro_rules! with_control {
     ($queue:expr, |$control:ident| $body:expr) => {

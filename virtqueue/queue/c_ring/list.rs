@@ -46,11 +46,11 @@ pub(super) struct List<'a> {
 }
 
 impl<'a> List<'a> {
-    /// Has `write` write the segments of a buffer into a table.
+    /// Fills a table with the segments of a buffer, which `write` writes.
     ///
     /// # Errors
     ///
-    /// Those of `write`; `EINVAL`: there is no segment, or only some are premapped.
+    /// Those of `write`. `EINVAL`: there is no segment, or only some segments are premapped.
     #[inline(always)]
     pub(super) fn fill(
         table: &'a mut [bindings::scatterlist],

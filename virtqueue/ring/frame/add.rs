@@ -37,11 +37,11 @@ where
     C: Deref<Target = Control<F::Platform, F::View>>,
     L: Tables,
 {
-    /// Gives a buffer of up to `segments` segments to the device, which gets to know of it with
+    /// Adds a buffer of at most `segments` segments. The device sees the buffer after
     /// [`Frame::publish`] or [`Frame::kick_prepare`] at the latest. Returns the id of the buffer.
     ///
-    /// `segments` decides how the buffer is described and whether there is room: it is best
-    /// exact. `by` returns the addresses of the segments.
+    /// `segments` decides how the buffer is described and whether there is room, so it is best
+    /// exact. `by` translates the segments.
     ///
     /// # Errors
     ///
@@ -74,17 +74,17 @@ where
         self.add_planned(token, id, plan, buffer)
     }
 
-    /// As [`Frame::add`], of a buffer with the shape of [`Segments::write_common`], for which all
-    /// is at hand: room in the ring, and a table, if it is to have one.
+    /// As [`Frame::add`], but only for a buffer with the shape of [`Segments::write_common`] that
+    /// finds room in the ring and, if it gets a table, the table of its id.
     ///
-    /// PERF: For a caller that inlines it, and has another function that adds whatever this does
-    /// not: the answers of a buffer that was asked before are still known where it is described, as
-    /// no path leads there behind a call. That is 5 instructions for a packet, and 5 to 9 for a
-    /// request.
+    /// PERF: A caller inlines this function, and has another one for all other buffers. No call
+    /// comes before the description then, so values that were read from the buffer are still in
+    /// registers there. This saves 5 instructions for a packet, and 5 to 9 for a request.
     ///
     /// # Errors
     ///
-    /// As [`Frame::add`], or no error: the ring is as it was, and [`Frame::add`] is to be asked.
+    /// As [`Frame::add`]. `None` means that nothing was changed, and the caller has to use
+    /// [`Frame::add`].
     #[inline(always)]
     pub fn add_at_hand<P: Piece, M: Translate<P>>(
         &mut self,
@@ -111,7 +111,7 @@ where
         }
     }
 
-    /// Plans for the next buffer, which is to have the id `id`, as [`plan`] does.
+    /// Plans for the next buffer, which gets the id `id`, as [`plan`] does.
     #[inline(always)]
     fn plan_at_hand(&self, id: u16, segments: u16) -> Option<Plan<F::Platform>> {
         let free = self.count.free;
