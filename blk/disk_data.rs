@@ -51,7 +51,6 @@ pub(crate) struct DiskData {
 
 impl DiskData {
     /// A queue by its index.
-    #[inline(always)]
     pub(crate) fn queue(&self, index: usize) -> Option<Pin<&LockedQueue>> {
         self.queues.get(index).map(|queue| queue.as_ref())
     }

@@ -37,7 +37,6 @@ impl Type {
     pub(crate) const SECURE_ERASE: Self = Self(14);
 
     /// The type of what reads or writes data.
-    #[inline(always)]
     pub(crate) fn of_data(op: Op) -> Option<Self> {
         const {
             assert!(Op::READ.as_raw() == Self::IN.0 && Op::WRITE.as_raw() == Self::OUT.0);

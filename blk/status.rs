@@ -15,7 +15,6 @@ const ZONE_ACTIVE_RESOURCE: u8 = 6;
 
 /// The block layer's status for a device's. What is not known, and what no device should give,
 /// is an I/O error.
-#[inline(always)]
 pub(crate) fn from_device(status: u8) -> Status {
     // Of a `match` the compiler makes more comparisons.
     if status == OK {

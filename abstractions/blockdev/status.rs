@@ -31,12 +31,12 @@ impl Status {
     /// Too many zones are active.
     pub const ZONE_ACTIVE_RESOURCE: Self = Self(bindings::BLK_STS_ZONE_ACTIVE_RESOURCE);
 
-    #[inline(always)]
+    #[inline]
     pub(crate) const fn from_raw(raw: bindings::blk_status_t) -> Self {
         Self(raw)
     }
 
-    #[inline(always)]
+    #[inline]
     pub(crate) const fn into_raw(self) -> bindings::blk_status_t {
         self.0
     }

@@ -57,13 +57,13 @@ impl<const OUT: usize, const IN: usize, R: Copy> Command<OUT, IN, R> {
     }
 
     /// Sets the header.
-    #[inline(always)]
+    #[inline]
     pub fn set_header(&mut self, header: [u8; OUT]) {
         self.header.set(header);
     }
 
     /// Bytes that the device writes after the data.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn in_len(&self) -> u32 {
         // Where there is no choice, nothing needs to be read.
         if IN == 1 {
@@ -82,21 +82,21 @@ impl<const OUT: usize, const IN: usize, R: Copy> Command<OUT, IN, R> {
     ///
     /// It decides whether the request went well, unless the command is a
     /// [strict](Command::prepare) one and the data [is short](Command::is_short).
-    #[inline(always)]
+    #[inline]
     pub fn status(&self) -> u8 {
         let last = self.in_len().wrapping_sub(1) as usize;
         self.in_header.get(last).unwrap_or(NO_STATUS)
     }
 
     /// Takes note of how many bytes the device says that it has written (virtio spec §2.7.8).
-    #[inline(always)]
+    #[inline]
     pub fn written(&mut self, len: u32) {
         self.written = len;
     }
 
     /// Whether the device says that it gave all data that it was to say so of, and there is nothing
     /// to [drop](Command::drop_ranges). If not, [`Command::is_short`] may say more.
-    #[inline(always)]
+    #[inline]
     pub fn is_whole(&self) -> bool {
         u64::from(self.written) >= self.enough
     }
@@ -107,7 +107,7 @@ impl<const OUT: usize, const IN: usize, R: Copy> Command<OUT, IN, R> {
     }
 
     /// Drops the ranges.
-    #[inline(always)]
+    #[inline]
     pub fn drop_ranges(&mut self) {
         if !matches!(self.payload, Payload::Data) {
             self.clear_payload();
@@ -134,7 +134,7 @@ impl<const OUT: usize, const IN: usize, R: Copy + Send + 'static> Command<OUT, I
     /// a read fails unless the device claims to have written as many bytes as there are of data.
     /// Whether it counts the bytes behind those does not matter: the status shows that it wrote
     /// them.
-    #[inline(always)]
+    #[inline]
     pub fn prepare<T>(rq: &mut IdleRequest<T>, in_len: u32, strict: bool)
     where
         T: Operations<RequestData = Self>,

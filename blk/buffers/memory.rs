@@ -14,13 +14,13 @@ impl<T: Copy> DeviceReadable<T> {
         Self(Opaque::new(value))
     }
 
-    #[inline(always)]
+    #[inline]
     pub(crate) fn set(&mut self, value: T) {
         // SAFETY: The memory is owned, and `&mut self` excludes others.
         unsafe { self.0.get().write(value) };
     }
 
-    #[inline(always)]
+    #[inline]
     pub(crate) fn segment(&self) -> Segment {
         Segment::virt(self.0.get().cast(), size_of::<T>() as u32)
     }
@@ -36,13 +36,13 @@ impl<const N: usize> DeviceWritable<N> {
         Self(Opaque::new([0; N]))
     }
 
-    #[inline(always)]
+    #[inline]
     fn byte(&self, at: usize) -> Option<*mut u8> {
         // The pointer is within the array, or not made.
         (at < N).then(|| self.0.get().cast::<u8>().wrapping_add(at))
     }
 
-    #[inline(always)]
+    #[inline]
     pub(crate) fn set(&mut self, at: usize, value: u8) {
         if let Some(byte) = self.byte(at) {
             // SAFETY: `byte` is within the array.
@@ -50,13 +50,13 @@ impl<const N: usize> DeviceWritable<N> {
         }
     }
 
-    #[inline(always)]
+    #[inline]
     pub(crate) fn get(&self, at: usize) -> Option<u8> {
         // SAFETY: `byte` is within the array.
         self.byte(at).map(|byte| unsafe { byte.read_volatile() })
     }
 
-    #[inline(always)]
+    #[inline]
     pub(crate) fn segment(&self, len: u32) -> Segment {
         Segment::virt(self.0.get().cast(), len.min(N as u32))
     }

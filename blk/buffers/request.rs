@@ -34,13 +34,13 @@ pub struct RequestBuffer<T: Operations>(Request<T>);
 
 impl<T: Operations> RequestBuffer<T> {
     /// Returns the buffer of a request, whose command [is ready](Command::prepare).
-    #[inline(always)]
+    #[inline]
     pub fn new(rq: Request<T>) -> Self {
         Self(rq)
     }
 
     /// Returns the request.
-    #[inline(always)]
+    #[inline]
     pub fn into_request(self) -> Request<T> {
         self.0
     }
@@ -124,7 +124,7 @@ where
     /// Header, one segment of data, and status.
     const COMMON_COUNT: u16 = 3;
 
-    #[inline(always)]
+    #[inline]
     fn segment_count(&self) -> usize {
         match self.0.data().payload {
             Payload::Data => self.0.phys_segments() + 2,
@@ -133,12 +133,12 @@ where
     }
 
     /// With a range it is not: those are few.
-    #[inline(always)]
+    #[inline]
     fn is_common(&self) -> bool {
         matches!(self.0.data().payload, Payload::Data) && self.0.phys_segments() == 1
     }
 
-    #[inline(always)]
+    #[inline]
     fn writable_len(&self) -> u32 {
         let rq = &self.0;
         let command = rq.data();
@@ -148,7 +148,7 @@ where
         }
     }
 
-    #[inline(always)]
+    #[inline]
     fn into_raw(self) -> RawToken {
         RawToken {
             data: Request::into_raw(self.0).cast(),
@@ -156,7 +156,7 @@ where
         }
     }
 
-    #[inline(always)]
+    #[inline]
     unsafe fn from_raw(raw: RawToken) -> Self {
         let rq: NonNull<bindings::request> = raw.data.cast();
         // SAFETY: By the safety requirements, `into_raw` gave the token: a request that it owned.

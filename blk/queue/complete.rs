@@ -28,7 +28,6 @@ use virtio::{
 impl ActiveQueue {
     /// Whether the hardware queue was stopped and has to be started again: if requests are
     /// `completed`, the ring has room.
-    #[inline(always)]
     fn must_restart(&mut self, completed: bool) -> bool {
         let restart = self.stopped && completed;
         if restart {
@@ -116,7 +115,6 @@ impl LockedQueue {
 
 /// Takes a request that the device has answered. If fault injection loses the answer, the request
 /// goes to `lost`: it times out, and is reclaimed when the device is restarted.
-#[inline(always)]
 fn take_used(used: Used<BlkBuffer>, lost: &mut RequestList<Request<Blk>>) -> Option<Request<Blk>> {
     let rq = into_request(used);
     if rq.is_answer_lost() {
@@ -127,7 +125,6 @@ fn take_used(used: Used<BlkBuffer>, lost: &mut RequestList<Request<Blk>>) -> Opt
 }
 
 /// Takes a request that the device has answered, and notes the number of bytes that were written.
-#[inline(always)]
 pub(super) fn into_request(used: Used<BlkBuffer>) -> Request<Blk> {
     let len = used.len();
     let mut rq = used.into_buffer().into_request();

@@ -177,7 +177,6 @@ struct Refused {
 
 /// Adds a request to the ring. Returns whether the device has to be notified, if this is the `last`
 /// request for now.
-#[inline(always)]
 fn add_to_ring(
     mut queue: impl QueueOps<BlkBuffer>,
     rq: Request<Blk>,

@@ -21,21 +21,21 @@ impl<T: Operations> HwQueue<T> {
     /// # Safety
     ///
     /// `hctx` fulfils the type invariants for `'a`.
-    #[inline(always)]
+    #[inline]
     pub(super) unsafe fn from_raw<'a>(hctx: *mut bindings::blk_mq_hw_ctx) -> &'a Self {
         // SAFETY: By the safety requirements; `Self` is a transparent wrapper.
         unsafe { &*hctx.cast() }
     }
 
     /// Index of the queue on its disk.
-    #[inline(always)]
+    #[inline]
     pub fn index(&self) -> usize {
         // SAFETY: By the type invariants; the number does not change.
         unsafe { (*self.0.get()).queue_num as usize }
     }
 
     /// The part of the disk's data that belongs to the queue.
-    #[inline(always)]
+    #[inline]
     pub fn data(&self) -> &T::HwData {
         // SAFETY: By the type invariants; the driver data is set when the disk is made, to part of
         // the disk's data, which is valid as long as the queue is in use.

@@ -24,19 +24,19 @@ use kernel::types::Opaque;
 pub struct RequestInfo<T: Operations>(Opaque<bindings::request>, PhantomData<T>);
 
 impl<T: Operations> RequestInfo<T> {
-    #[inline(always)]
+    #[inline]
     fn raw(&self) -> *mut bindings::request {
         self.0.get()
     }
 
     /// The data that the driver keeps in a request.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn data_ptr(rq: *mut bindings::request) -> *mut T::RequestData {
         rq.wrapping_add(1).cast()
     }
 
     /// Returns the operation that the request asks for.
-    #[inline(always)]
+    #[inline]
     pub fn op(&self) -> Op {
         // SAFETY: The request is valid and owned (type invariant), so the field does not change.
         Op::from_raw(unsafe { (*self.raw()).cmd_flags } & OP_MASK)
@@ -60,28 +60,28 @@ impl<T: Operations> RequestInfo<T> {
     }
 
     /// First sector.
-    #[inline(always)]
+    #[inline]
     pub fn sector(&self) -> u64 {
         // SAFETY: The request is valid and owned (type invariant), so the field does not change.
         unsafe { (*self.raw()).__sector }
     }
 
     /// Bytes that are read, written, discarded...
-    #[inline(always)]
+    #[inline]
     pub fn bytes(&self) -> u32 {
         // SAFETY: The request is valid and owned (type invariant), so the field does not change.
         unsafe { (*self.raw()).__data_len }
     }
 
     /// I/O priority, class and level in one.
-    #[inline(always)]
+    #[inline]
     pub fn ioprio(&self) -> u16 {
         // SAFETY: By the type invariants; a bio of the request is valid.
         unsafe { (*self.raw()).bio.as_ref().map_or(0, |bio| bio.bi_ioprio) }
     }
 
     /// The data. Empty for requests that have none, such as flushes and discards.
-    #[inline(always)]
+    #[inline]
     pub fn segments(&self) -> Segments<'_> {
         if !self.op().has_memory() {
             return Segments::empty();
@@ -126,7 +126,7 @@ impl<T: Operations> RequestInfo<T> {
     }
 
     /// Returns the largest number of segments that [`Request::segments`] gives.
-    #[inline(always)]
+    #[inline]
     pub fn phys_segments(&self) -> usize {
         // SAFETY: The request is valid and owned (type invariant), so the field does not change.
         unsafe { (*self.raw()).nr_phys_segments }.into()
@@ -158,7 +158,7 @@ impl<T: Operations> RequestInfo<T> {
     }
 
     /// The driver's data.
-    #[inline(always)]
+    #[inline]
     pub fn data(&self) -> &T::RequestData {
         // SAFETY: The data is initialised, and belongs to the request's owner (type invariant).
         unsafe { &*Self::data_ptr(self.raw()) }
@@ -170,7 +170,7 @@ impl<T: Operations> RequestInfo<T> {
     }
 
     /// The hardware queue that the request goes through.
-    #[inline(always)]
+    #[inline]
     pub fn hw_queue(&self) -> &HwQueue<T> {
         // SAFETY: By the type invariants; an allocated request has a hardware queue, of a disk
         // made with `T`.

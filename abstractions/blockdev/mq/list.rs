@@ -35,12 +35,12 @@ mod private {
     }
 
     impl<T: Operations> Sealed for IdleRequest<T> {
-        #[inline(always)]
+        #[inline]
         fn into_raw(self) -> NonNull<bindings::request> {
             IdleRequest::into_raw(self)
         }
 
-        #[inline(always)]
+        #[inline]
         unsafe fn from_raw(ptr: NonNull<bindings::request>) -> Self {
             // SAFETY: By the safety requirements, `into_raw` of this type gave `ptr`, used up here.
             unsafe { IdleRequest::from_raw(ptr) }
@@ -48,12 +48,12 @@ mod private {
     }
 
     impl<T: Operations> Sealed for Request<T> {
-        #[inline(always)]
+        #[inline]
         fn into_raw(self) -> NonNull<bindings::request> {
             Request::into_raw(self)
         }
 
-        #[inline(always)]
+        #[inline]
         unsafe fn from_raw(ptr: NonNull<bindings::request>) -> Self {
             // SAFETY: By the safety requirements, `into_raw` of this type gave `ptr`, used up here.
             unsafe { Request::from_raw(ptr) }
@@ -91,7 +91,7 @@ impl<R: Item> Default for RequestList<R> {
 
 impl<R: Item> RequestList<R> {
     /// An empty list.
-    #[inline(always)]
+    #[inline]
     pub const fn new() -> Self {
         Self {
             list: bindings::rq_list {
@@ -107,14 +107,14 @@ impl<R: Item> RequestList<R> {
     /// # Safety
     ///
     /// For `'a`, `list` is valid, used by nothing else, and fulfils the type invariants.
-    #[inline(always)]
+    #[inline]
     pub(super) unsafe fn from_raw<'a>(list: *mut bindings::rq_list) -> &'a mut Self {
         // SAFETY: By the safety requirements; `Self` is a transparent wrapper.
         unsafe { &mut *list.cast() }
     }
 
     /// Whether the list has no request.
-    #[inline(always)]
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.list.head.is_null()
     }
@@ -171,7 +171,7 @@ pub struct RequestStack<R: Item> {
 
 impl<R: Item> RequestStack<R> {
     /// An empty stack.
-    #[inline(always)]
+    #[inline]
     pub const fn new() -> Self {
         Self {
             head: null_mut(),
@@ -180,13 +180,13 @@ impl<R: Item> RequestStack<R> {
     }
 
     /// Whether the stack has no request.
-    #[inline(always)]
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.head.is_null()
     }
 
     /// Puts a request on top.
-    #[inline(always)]
+    #[inline]
     pub fn push(&mut self, request: R) {
         let rq = request.into_raw().as_ptr();
         // SAFETY: The stack owns `rq`; the link is free for the owner to use.
@@ -195,7 +195,7 @@ impl<R: Item> RequestStack<R> {
     }
 
     /// Takes the request on top.
-    #[inline(always)]
+    #[inline]
     pub fn pop(&mut self) -> Option<R> {
         let rq = NonNull::new(self.head)?;
         // SAFETY: The stack owns the request and its link.

@@ -41,32 +41,32 @@ impl Op {
     /// ([`Disk::execute_in`](crate::Disk::execute_in)).
     pub const DRV_IN: Self = Self(bindings::req_op_REQ_OP_DRV_IN);
 
-    #[inline(always)]
+    #[inline]
     pub(super) const fn from_raw(op: u32) -> Self {
         Self(op)
     }
 
     /// The number of C.
-    #[inline(always)]
+    #[inline]
     pub const fn as_raw(self) -> u32 {
         self.0
     }
 
     /// Whether data goes to the device, if there is any.
-    #[inline(always)]
+    #[inline]
     pub const fn is_write(self) -> bool {
         self.0 & 1 != 0
     }
 
     /// Whether the operation's bios have memory, as far as they have a size.
-    #[inline(always)]
+    #[inline]
     pub(super) const fn has_memory(self) -> bool {
         // PERF: Reads and writes, which most are, are told by one test.
         self.0 <= Self::WRITE.0 || !self.is_sizes_only()
     }
 
     /// Whether the operation's bios have a size but no memory.
-    #[inline(always)]
+    #[inline]
     const fn is_sizes_only(self) -> bool {
         matches!(
             self,

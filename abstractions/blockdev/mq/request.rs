@@ -30,7 +30,7 @@ macro_rules! impl_owner {
             /// # Safety
             ///
             /// `rq` fulfils the type invariants, and nothing else owns it.
-            #[inline(always)]
+            #[inline]
             pub unsafe fn from_raw(rq: NonNull<bindings::request>) -> Self {
                 // INVARIANT: By the safety requirements.
                 Self {
@@ -40,13 +40,13 @@ macro_rules! impl_owner {
             }
 
             /// Gives ownership up to a pointer.
-            #[inline(always)]
+            #[inline]
             pub fn into_raw(self) -> NonNull<bindings::request> {
                 ManuallyDrop::new(self).rq
             }
 
             /// The driver's data.
-            #[inline(always)]
+            #[inline]
             pub fn data_mut(&mut self) -> &mut T::RequestData {
                 // SAFETY: By the type invariants; `&mut self` is the only way to the data.
                 unsafe { &mut *RequestInfo::<T>::data_ptr(self.rq.as_ptr()) }
@@ -87,7 +87,7 @@ macro_rules! impl_owner {
         impl<T: Operations> Deref for $type<T> {
             type Target = RequestInfo<T>;
 
-            #[inline(always)]
+            #[inline]
             fn deref(&self) -> &RequestInfo<T> {
                 // SAFETY: By the type invariants; `RequestInfo` is a transparent wrapper.
                 unsafe { self.rq.cast().as_ref() }
@@ -170,7 +170,7 @@ impl<T: Operations> Request<T> {
     /// it for disks whose `/sys/block/*/io-timeout-fail` says so: asked once for each answer.
     ///
     /// The driver keeps such a request as one that its device has not answered. Any context.
-    #[inline(always)]
+    #[inline]
     pub fn is_answer_lost(&self) -> bool {
         cfg!(CONFIG_FAIL_IO_TIMEOUT)
             // SAFETY: By the type invariants, the request and its queue are valid.

@@ -39,7 +39,7 @@ pub struct Segments<'a> {
 
 impl Segments<'_> {
     /// No segment at all.
-    #[inline(always)]
+    #[inline]
     pub(super) const fn empty() -> Self {
         Self {
             bio: core::ptr::null(),
@@ -58,7 +58,7 @@ impl Segments<'_> {
     ///
     /// For the life of the result, `bio` is null or valid with all that are chained to it; they
     /// carry data, and nothing changes them. `max` is not 0.
-    #[inline(always)]
+    #[inline]
     pub(super) unsafe fn new(bio: *const bindings::bio, max: u32, boundary: c_ulong) -> Self {
         let mut segments = Self {
             max,
