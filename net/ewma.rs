@@ -18,7 +18,6 @@ impl Ewma {
     const WEIGHT_SHIFT: u32 = 6;
 
     /// Adds a value. The first one is the average.
-    #[inline(always)]
     pub(crate) fn add(&mut self, value: u32) {
         self.0 = if self.0 == 0 {
             value
@@ -30,7 +29,6 @@ impl Ewma {
     }
 
     /// The average; 0 if there was no value.
-    #[inline(always)]
     pub(crate) fn get(&self) -> u32 {
         self.0
     }

@@ -66,7 +66,6 @@ pub(crate) struct RawHeader(u64, u32);
 
 impl RawHeader {
     /// Reads the header of a received packet with all fields, if there are as many bytes.
-    #[inline(always)]
     pub(crate) fn read(data: &RxData) -> Option<Self> {
         // The end first: what comes before is there then.
         let rest = data.read(8)?;
@@ -74,7 +73,6 @@ impl RawHeader {
     }
 
     /// Takes the bytes.
-    #[inline(always)]
     pub(crate) fn new(bytes: [u8; MAX_LEN]) -> Self {
         let [a, b, c, d, e, f, g, h, rest @ ..] = bytes;
         Self(
@@ -84,7 +82,6 @@ impl RawHeader {
     }
 
     /// The bytes.
-    #[inline(always)]
     pub(crate) fn bytes(self) -> [u8; MAX_LEN] {
         let [a, b, c, d, e, f, g, h] = self.0.to_ne_bytes();
         let [i, j, k, l] = self.1.to_ne_bytes();
@@ -92,14 +89,12 @@ impl RawHeader {
     }
 
     /// Whether the header says nothing of its packet: there is nothing to do for it.
-    #[inline(always)]
     pub(crate) fn is_plain(self) -> bool {
         is_plain(&self.bytes())
     }
 }
 
 /// Whether a received header says nothing of its packet.
-#[inline(always)]
 fn is_plain(bytes: &[u8; MAX_LEN]) -> bool {
     bytes[0] == 0 && bytes[1] == GSO_NONE
 }
@@ -122,7 +117,6 @@ impl Layout {
         }
     }
 
-    #[inline(always)]
     fn u16_at(&self, bytes: &[u8; MAX_LEN], at: usize) -> u16 {
         let pair = match (bytes.get(at), bytes.get(at + 1)) {
             (Some(&a), Some(&b)) => [a, b],
@@ -134,7 +128,6 @@ impl Layout {
         }
     }
 
-    #[inline(always)]
     fn put_u16(&self, bytes: &mut [u8], at: usize, value: u16) {
         let pair = match self.endian {
             Endian::Little => value.to_le_bytes(),

@@ -80,7 +80,6 @@ impl Pair {
     }
 
     /// The average length of packets in mergeable receive buffers.
-    #[inline(always)]
     pub(crate) fn average(&self) -> Ewma {
         Ewma::of(self.average.read_once())
     }

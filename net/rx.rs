@@ -172,7 +172,6 @@ struct Filled {
 
 impl Filled {
     /// Counts the notification, and returns the result.
-    #[inline(always)]
     fn count(self, pair: &Pair) -> Result {
         if self.notified {
             pair.counters.rx.kicks.add(1);
@@ -312,31 +311,26 @@ fn poll_big(
 
 impl<'a, 'b> Context<'a, 'b> {
     /// The device.
-    #[inline(always)]
     fn dev(self) -> &'a Device<Nic<'b>> {
         self.0.dev()
     }
 
     /// Returns the data that the queue shares with the transmit queue of its pair.
-    #[inline(always)]
     fn pair(self) -> &'a Pair {
         self.0.pair()
     }
 
     /// The counters of the queue.
-    #[inline(always)]
     fn counters(self) -> &'a RxCounters {
         &self.pair().counters.rx
     }
 
     /// Whether the queue is to be filled up, when so many of its descriptors are free.
-    #[inline(always)]
     fn is_low(self, free: u32) -> bool {
         free > self.pair().rx_low.read_once()
     }
 
     /// Counts bytes that were received.
-    #[inline(always)]
     fn received(self, bytes: u32) {
         self.counters().bytes.add(bytes.into());
     }
@@ -349,7 +343,6 @@ impl<'a, 'b> Context<'a, 'b> {
 }
 
 /// Fills the queue up with fragments from its pool.
-#[inline(always)]
 fn refill_frags<'b>(
     context: Context<'_, '_>,
     queue: impl QueueOps<FragBuf>,

@@ -62,7 +62,6 @@ pub(crate) fn room(size: u32) -> u32 {
 }
 
 /// Whether `free` descriptors are enough for the stack to send.
-#[inline(always)]
 fn has_room(free: u32, pair: &Pair) -> bool {
     // PERF: A constant decides for rings of the usual sizes.
     free >= ROOM || free >= pair.tx_room.read_once()
@@ -94,7 +93,6 @@ struct Done {
 
 impl Done {
     /// Takes a packet that was transmitted. `budget` as for [`SkBuff::consume`].
-    #[inline(always)]
     fn take(&mut self, used: Used<TxPacket>, counters: &TxCounters, budget: Budget<'_>) {
         let packet = used.into_buffer();
         let len = packet.len();
@@ -109,7 +107,6 @@ impl Done {
     }
 
     /// Accounts for the packets.
-    #[inline(always)]
     fn account(self, stack: StackQueue<'_, Nic<'_>>, counters: &TxCounters) {
         // PERF: The stack's function asks this again where it is inlined, and not for packets. None
         // is empty.
@@ -146,7 +143,6 @@ fn kick(queue: &mut impl QueueOps<TxPacket>, counters: &TxCounters) {
 }
 
 /// Lets the stack send again, if there is room in the queue and it was stopped for the lack of it.
-#[inline(always)]
 fn wake(queue: &impl QueueOps<TxPacket>, stack: StackQueue<'_, Nic<'_>>, counters: &TxCounters) {
     // PERF: First what is seldom: three instructions less for most polls.
     if stack.is_stopped() && has_room(queue.num_free(), stack.pair()) && stack.wake() {
@@ -184,7 +180,6 @@ fn add(
 }
 
 /// Sends a packet.
-#[inline(always)]
 fn xmit(
     queue: impl QueueOps<TxPacket>,
     stack: StackQueue<'_, Nic<'_>>,
@@ -200,7 +195,6 @@ fn xmit(
 }
 
 /// Sends a packet that is reaped by NAPI.
-#[inline(always)]
 fn xmit_napi(
     mut queue: impl QueueOps<TxPacket>,
     stack: StackQueue<'_, Nic<'_>>,
@@ -326,7 +320,6 @@ fn broken_queue(stack: StackQueue<'_, Nic<'_>>) {
 }
 
 /// Notices a queue that is broken.
-#[inline(always)]
 fn report_if_broken(queue: &impl QueueOps<TxPacket>, stack: StackQueue<'_, Nic<'_>>) {
     if queue.is_broken() {
         broken_queue(stack);
@@ -345,7 +338,6 @@ impl Said {
 
     /// Notes that the device says so. Returns whether it said so before, and nothing was taken
     /// since: a device that takes back what it said does not keep the driver in a loop.
-    #[inline(always)]
     fn in_vain(&mut self, queue: &impl QueueOps<TxPacket>) -> bool {
         let free = queue.num_free();
         core::mem::replace(&mut self.0, free) == free
@@ -354,7 +346,6 @@ impl Said {
 
 /// Takes what the device is done with until callbacks are on again, and lets the stack send.
 /// `DELAYED`: callbacks are for when most is done, not for the next packet.
-#[inline(always)]
 fn clean_until_done<const DELAYED: bool>(
     mut queue: impl QueueOps<TxPacket>,
     stack: StackQueue<'_, Nic<'_>>,
@@ -438,7 +429,6 @@ fn poll_for_netpoll<'a>(poll: TxPoll<'a, Nic<'_>>) -> Polled<'a> {
 }
 
 /// Reaps the transmit queue of a pair in the poll of the receive queue.
-#[inline(always)]
 pub(crate) fn clean(rx: Napi<'_, Nic<'_>>, budget: Budget<'_>) {
     if rx.pair().tx_pending.read_once() {
         clean_pending(rx, budget);

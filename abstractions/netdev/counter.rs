@@ -26,7 +26,7 @@ impl Counter {
     }
 
     /// Adds to the counter. The caller is its only writer for now.
-    #[inline(always)]
+    #[inline]
     pub fn add(&self, n: u64) {
         let sum = self.get().wrapping_add(n);
         // PERF: `load` and `store` of an atomic are calls on kernels that gcc built. Without those,
@@ -48,7 +48,7 @@ impl Counter {
     }
 
     /// The value.
-    #[inline(always)]
+    #[inline]
     pub fn get(&self) -> u64 {
         #[cfg(CONFIG_64BIT)]
         // SAFETY: The pointer of an atomic is valid and aligned. Writers have volatile or atomic

@@ -57,25 +57,25 @@ impl<T: Operations> Device<T> {
     /// # Safety
     ///
     /// `dev` was made by [`NewDevice::<T>::new`] and is valid for `'a`.
-    #[inline(always)]
+    #[inline]
     pub(crate) unsafe fn from_raw<'a>(dev: *mut bindings::net_device) -> &'a Self {
         // SAFETY: By the safety requirements; the type is transparent.
         unsafe { &*dev.cast() }
     }
 
-    #[inline(always)]
+    #[inline]
     pub(crate) fn as_raw(&self) -> *mut bindings::net_device {
         self.0.get()
     }
 
-    #[inline(always)]
+    #[inline]
     fn private(&self) -> &Private<T> {
         // SAFETY: The private data is part of the device, initialised and for `T` (type invariant).
         unsafe { &*Private::of(self.as_raw()) }
     }
 
     /// The data that all queues share.
-    #[inline(always)]
+    #[inline]
     pub fn data(&self) -> &T {
         &self.private().data
     }

@@ -50,25 +50,25 @@ impl Features {
     }
 
     /// From the kernel's own representation.
-    #[inline(always)]
+    #[inline]
     pub(crate) const fn from_raw(bits: u64) -> Self {
         Self(bits)
     }
 
     /// To the kernel's own representation.
-    #[inline(always)]
+    #[inline]
     pub(crate) const fn into_raw(self) -> u64 {
         self.0
     }
 
     /// Whether there is one of the features of `other`.
-    #[inline(always)]
+    #[inline]
     pub const fn has(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }
 
     /// Those that are not in `other`.
-    #[inline(always)]
+    #[inline]
     #[must_use]
     pub const fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)

@@ -42,7 +42,7 @@ impl Shape {
     const TAIL: u32 = 1 << 30;
     const MAPPED: u32 = 1 << 31;
 
-    #[inline(always)]
+    #[inline]
     const fn new(capacity: u32, rest: u32, tail: bool, mapped: bool) -> Self {
         let mut bits = capacity | rest << Self::CAPACITY_BITS;
         if tail {
@@ -54,33 +54,33 @@ impl Shape {
         Self(bits)
     }
 
-    #[inline(always)]
+    #[inline]
     const fn capacity(self) -> u32 {
         self.0 & ((1 << Self::CAPACITY_BITS) - 1)
     }
 
-    #[inline(always)]
+    #[inline]
     const fn rest(self) -> u32 {
         self.0 >> Self::CAPACITY_BITS & ((1 << Self::REST_BITS) - 1)
     }
 
-    #[inline(always)]
+    #[inline]
     const fn truesize(self) -> u32 {
         self.capacity().wrapping_add(self.rest())
     }
 
-    #[inline(always)]
+    #[inline]
     const fn headroom(self) -> u32 {
         let tail = if self.has_tail() { SKB_SHARED_INFO } else { 0 };
         self.rest().wrapping_sub(tail)
     }
 
-    #[inline(always)]
+    #[inline]
     const fn has_tail(self) -> bool {
         self.0 & Self::TAIL != 0
     }
 
-    #[inline(always)]
+    #[inline]
     const fn is_mapped(self) -> bool {
         self.0 & Self::MAPPED != 0
     }
@@ -133,7 +133,7 @@ impl RxKind {
     }
 
     /// Bytes of memory that a buffer takes.
-    #[inline(always)]
+    #[inline]
     pub(crate) const fn size(self) -> u32 {
         self.size
     }
@@ -164,7 +164,7 @@ impl RxFrag {
     ///
     /// It is one of a page of a page pool, as large as the kind says or larger, which the caller
     /// gives up; `mapped` says whether the pool maps its pages.
-    #[inline(always)]
+    #[inline]
     pub(crate) unsafe fn new(base: NonNull<u8>, truesize: u32, kind: RxKind, mapped: bool) -> Self {
         // INVARIANT: By the safety requirements.
         Self {
@@ -182,7 +182,7 @@ impl RxFrag {
 
     /// Gives up the fragment without freeing it. Returns the start of the bytes that the device may
     /// write, and the shape of the fragment.
-    #[inline(always)]
+    #[inline]
     pub fn into_raw(self) -> (NonNull<u8>, u32) {
         let this = ManuallyDrop::new(self);
         (this.start, this.shape.0)
@@ -195,7 +195,7 @@ impl RxFrag {
     ///
     /// `start` came from [`RxFrag::into_raw`], which is used up here, and `shape` with it, or
     /// `shape` is zero.
-    #[inline(always)]
+    #[inline]
     pub unsafe fn from_raw(start: NonNull<u8>, shape: u32) -> Self {
         // INVARIANT: By the safety requirements, both are of a fragment, or the shape is zero.
         Self {
@@ -205,14 +205,14 @@ impl RxFrag {
     }
 
     /// Returns the start of the bytes that the device may write.
-    #[inline(always)]
+    #[inline]
     pub fn start(&self) -> *mut u8 {
         self.start.as_ptr()
     }
 
     /// Returns the address of these bytes for the device that the pool maps its pages for, if it
     /// does.
-    #[inline(always)]
+    #[inline]
     pub fn dma_addr(&self) -> Option<bindings::dma_addr_t> {
         // SAFETY: By the type invariants, the page is mapped if the shape says so.
         self.shape
@@ -221,14 +221,14 @@ impl RxFrag {
     }
 
     /// Start of the fragment.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn base(&self) -> *mut u8 {
         // SAFETY: `start - headroom` is the start of the fragment (type invariant).
         unsafe { self.start.as_ptr().sub(self.headroom() as usize) }
     }
 
     /// The page, and the offset into it of what is `skip` bytes after [`RxFrag::start`].
-    #[inline(always)]
+    #[inline]
     pub(crate) fn page(&self, skip: u32) -> (*mut bindings::page, u32) {
         let addr = self.start.as_ptr();
         // SAFETY: By the type invariants, the memory is of a page, also from `start` on; pools of
@@ -238,25 +238,25 @@ impl RxFrag {
     }
 
     /// Bytes of memory that the fragment takes.
-    #[inline(always)]
+    #[inline]
     pub fn truesize(&self) -> u32 {
         self.shape.truesize()
     }
 
     /// Bytes before those that the device may write.
-    #[inline(always)]
+    #[inline]
     pub fn headroom(&self) -> u32 {
         self.shape.headroom()
     }
 
     /// Bytes that the device may write.
-    #[inline(always)]
+    #[inline]
     pub fn capacity(&self) -> u32 {
         self.shape.capacity()
     }
 
     /// Whether a packet can be built around the fragment.
-    #[inline(always)]
+    #[inline]
     pub fn has_tailroom(&self) -> bool {
         self.shape.has_tail()
     }
@@ -282,7 +282,7 @@ impl RxData {
     /// # Safety
     ///
     /// `len` is at most the [capacity](RxFrag::capacity) of the fragment.
-    #[inline(always)]
+    #[inline]
     pub unsafe fn new(frag: RxFrag, len: u32) -> Self {
         // INVARIANT: By the safety requirements.
         let data = Self { frag, len };
@@ -294,7 +294,7 @@ impl RxData {
     }
 
     /// Bytes that were written.
-    #[inline(always)]
+    #[inline]
     #[allow(clippy::len_without_is_empty)]
     pub fn len(&self) -> u32 {
         self.len
@@ -302,7 +302,7 @@ impl RxData {
 
     /// A copy of what is `at` as many bytes, if it is within those that were written. What the
     /// device writes later does not matter to the copy.
-    #[inline(always)]
+    #[inline]
     pub fn read<T: FromBytes>(&self, at: u32) -> Option<T> {
         let end = u64::from(at).wrapping_add(core::mem::size_of::<T>() as u64);
         if u64::from(self.len) < end {
@@ -322,26 +322,26 @@ impl RxData {
     }
 
     /// Whether a packet can be built around the buffer.
-    #[inline(always)]
+    #[inline]
     pub fn has_tailroom(&self) -> bool {
         self.frag.has_tailroom()
     }
 
     /// Returns the start of the bytes.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn start(&self) -> *const u8 {
         self.frag.start()
     }
 
     /// The buffer, and how many bytes were written.
-    #[inline(always)]
+    #[inline]
     pub fn into_parts(self) -> (RxFrag, u32) {
         (self.frag, self.len)
     }
 
     /// From what [`RxData::into_parts`] returned; of another buffer, what was written may not be
     /// visible to the CPU yet.
-    #[inline(always)]
+    #[inline]
     pub fn from_parts(frag: RxFrag, len: u32) -> Self {
         // INVARIANT: As was just seen to.
         let len = len.min(frag.capacity());
@@ -350,7 +350,7 @@ impl RxData {
 }
 
 impl Drop for RxFrag {
-    #[inline(always)]
+    #[inline]
     fn drop(&mut self) {
         // SAFETY: By the type invariants; the value is not used any more.
         unsafe { bindings::page_pool_put_va(self.start().cast()) };

@@ -56,7 +56,7 @@ impl Budget<'_> {
     }
 
     /// In packets; 0 in a poll from netpoll, where memory is freed later.
-    #[inline(always)]
+    #[inline]
     pub const fn get(self) -> i32 {
         self.packets
     }
@@ -93,7 +93,7 @@ pub struct Napi<'a, T: Operations> {
 }
 
 impl<T: Operations> Clone for Napi<'_, T> {
-    #[inline(always)]
+    #[inline]
     fn clone(&self) -> Self {
         *self
     }
@@ -102,31 +102,31 @@ impl<T: Operations> Clone for Napi<'_, T> {
 impl<T: Operations> Copy for Napi<'_, T> {}
 
 impl<'a, T: Operations> Napi<'a, T> {
-    #[inline(always)]
+    #[inline]
     pub(crate) fn as_raw(self) -> *mut bindings::napi_struct {
         self.slot.napi()
     }
 
     /// The device.
-    #[inline(always)]
+    #[inline]
     pub fn dev(self) -> &'a Device<T> {
         self.slot.dev()
     }
 
     /// Returns the data that the queue shares with the transmit queue of its pair.
-    #[inline(always)]
+    #[inline]
     pub fn pair(self) -> &'a T::Pair {
         self.slot.pair()
     }
 
     /// Index of the receive queue.
-    #[inline(always)]
+    #[inline]
     pub fn index(self) -> usize {
         self.slot.index()
     }
 
     /// Gives a packet to the stack, through GRO.
-    #[inline(always)]
+    #[inline]
     pub fn receive(self, skb: EthSkb) {
         let skb = skb.into_rx().into_skb().into_raw();
         // SAFETY: `skb` is a packet with at least an Ethernet header that nobody else refers to and
@@ -156,7 +156,7 @@ impl<'a, T: Operations> RxPoll<'a, T> {
     ///
     /// Called from the poll function of `slot`, once per call of it, with a `budget` of more than
     /// 0.
-    #[inline(always)]
+    #[inline]
     pub(crate) unsafe fn new(slot: &'a RxSlot<T>, budget: i32) -> Self {
         // INVARIANT: By the safety requirements.
         Self {
@@ -167,13 +167,13 @@ impl<'a, T: Operations> RxPoll<'a, T> {
     }
 
     /// Packets that may be received in this poll: one or more.
-    #[inline(always)]
+    #[inline]
     pub fn budget(&self) -> Budget<'a> {
         Budget::new(self.budget)
     }
 
     /// The state of the queue, where its page pool is, and the NAPI instance for what needs one.
-    #[inline(always)]
+    #[inline]
     pub fn parts(&mut self) -> (&mut T::Rx, PoolPlace<'_, T>, Napi<'_, T>) {
         // INVARIANT: By the type invariant.
         let napi = Napi {
@@ -198,7 +198,7 @@ impl<'a, T: Operations> RxPoll<'a, T> {
     /// To give the queue up, events were enabled, if there can be any, and the queue looked at
     /// again after that. What happens from then on is not lost: the event finds the instance
     /// scheduled, and has it polled again.
-    #[inline(always)]
+    #[inline]
     pub fn complete(self, work: i32) -> Polled<'a> {
         if work >= self.budget {
             return self.again();
@@ -237,7 +237,7 @@ impl<'a, T: Operations> TxPoll<'a, T> {
     /// # Safety
     ///
     /// Called from the poll function of `slot`, once per call of it.
-    #[inline(always)]
+    #[inline]
     pub(crate) unsafe fn new(slot: &'a TxSlot<T>, budget: i32) -> Self {
         // INVARIANT: By the safety requirements; poll functions run with BHs disabled.
         Self {
@@ -248,13 +248,13 @@ impl<'a, T: Operations> TxPoll<'a, T> {
     }
 
     /// Packets that may be processed in this poll; 0 from netpoll.
-    #[inline(always)]
+    #[inline]
     pub fn budget(&self) -> Budget<'a> {
         Budget::new(self.budget)
     }
 
     /// Locks the queue. Not from netpoll.
-    #[inline(always)]
+    #[inline]
     pub fn lock(&self) -> TxGuard<'a, T> {
         // SAFETY: By the type invariant, BHs are disabled.
         unsafe { TxGuard::lock(self.slot) }
@@ -277,7 +277,7 @@ impl<'a, T: Operations> TxPoll<'a, T> {
 
     /// Ends a poll that is all done: unlocks the queue and gives the instance up until the next
     /// event, as [`RxPoll::complete`].
-    #[inline(always)]
+    #[inline]
     pub fn complete(self, guard: TxGuard<'a, T>) -> Polled<'a> {
         // SAFETY: By the type invariant, this is the poll function of the instance.
         if !unsafe { bindings::napi_complete_done(self.slot.napi(), 0) } {

@@ -91,7 +91,7 @@ impl PagePool {
 
 impl PagePool {
     /// Whether the pages are mapped.
-    #[inline(always)]
+    #[inline]
     fn is_mapped(&self) -> bool {
         !self.dma_dev.is_null()
     }
@@ -159,14 +159,14 @@ impl<'a, T: Operations> PoolPlace<'a, T> {
     /// # Safety
     ///
     /// The caller owns the queue for as long as the result is in use.
-    #[inline(always)]
+    #[inline]
     pub(crate) unsafe fn new(slot: &'a RxSlot<T>) -> Self {
         // INVARIANT: By the safety requirements.
         Self(slot)
     }
 
     /// The pool, if there is one.
-    #[inline(always)]
+    #[inline]
     pub fn get(&mut self) -> Option<Pool<'_>> {
         // SAFETY: By the type invariants, and `&mut self` is the only way to it.
         let place = unsafe { &mut *self.0.pool_cell().get() };
@@ -181,7 +181,7 @@ pub struct Pool<'a> {
 }
 
 impl<'a> Pool<'a> {
-    #[inline(always)]
+    #[inline]
     pub(crate) fn new(pool: &'a mut PagePool) -> Self {
         Self {
             pool,
@@ -190,7 +190,7 @@ impl<'a> Pool<'a> {
     }
 
     /// Receive buffers of a kind, allocated one by one. Process context with [`Gfp::Kernel`].
-    #[inline(always)]
+    #[inline]
     pub fn frags(&mut self, kind: RxKind, gfp: Gfp) -> Frags<'_> {
         // Also where the pool has pages and need not wait for any.
         #[cfg(CONFIG_DEBUG_ATOMIC_SLEEP)]
@@ -217,7 +217,7 @@ impl<'a> Pool<'a> {
     /// # Errors
     ///
     /// `EINVAL`: the pool maps its pages for another device.
-    #[inline(always)]
+    #[inline]
     pub fn frags_for(
         &mut self,
         dev: Option<&device::Device>,
@@ -249,7 +249,7 @@ impl Frags<'_> {
     /// Allocates a buffer.
     ///
     /// If the rest of the page is too small for another buffer of the kind, the buffer has it.
-    #[inline(always)]
+    #[inline]
     pub fn alloc(&mut self) -> Option<RxFrag> {
         let mut size = self.kind.size();
         // SAFETY: By the type invariants, and `&mut self` serialises.

@@ -46,7 +46,7 @@ impl Rtnl {
     /// # Safety
     ///
     /// This thread holds the RTNL for `'a`, and no other `&mut Rtnl` is in use meanwhile.
-    #[inline(always)]
+    #[inline]
     pub(crate) unsafe fn assume_held<'a>() -> &'a mut Self {
         // INVARIANT: By the safety requirements.
         // SAFETY: The type has no size, so that any aligned pointer that is not null is valid.

@@ -58,26 +58,26 @@ impl SkBuff {
     /// # Safety
     ///
     /// `skb` is valid, and the caller gives up its reference.
-    #[inline(always)]
+    #[inline]
     pub unsafe fn from_raw(skb: NonNull<bindings::sk_buff>) -> Self {
         // INVARIANT: By the safety requirements.
         Self(skb)
     }
 
     /// Gives up the reference without freeing.
-    #[inline(always)]
+    #[inline]
     pub fn into_raw(self) -> *mut bindings::sk_buff {
         ManuallyDrop::new(self).as_raw()
     }
 
     /// Returns the C structure, which is valid as long as the packet is.
-    #[inline(always)]
+    #[inline]
     pub fn as_raw(&self) -> *mut bindings::sk_buff {
         self.0.as_ptr()
     }
 
     /// Bytes of the packet.
-    #[inline(always)]
+    #[inline]
     pub fn len(&self) -> u32 {
         // SAFETY: The packet is valid, as this owns a reference to it (type invariant).
         unsafe { (*self.as_raw()).len }
@@ -89,14 +89,14 @@ impl SkBuff {
     }
 
     /// Bytes of the packet that are in its head, the rest being in pages.
-    #[inline(always)]
+    #[inline]
     pub fn head_len(&self) -> u32 {
         // SAFETY: By the type invariant; what is in pages is part of all.
         unsafe { (*self.as_raw()).len.wrapping_sub((*self.as_raw()).data_len) }
     }
 
     /// Returns the part of the packet that it shares with its clones.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn shared_info(&self) -> *mut bindings::skb_shared_info {
         let skb = self.as_raw();
         // `sk_buff_data_t` is an offset on 64-bit machines.
@@ -115,7 +115,7 @@ impl SkBuff {
     /// Frees a packet that was transmitted.
     ///
     /// `budget` is that of the poll that this runs in, and [`Budget::NONE`] in any other context.
-    #[inline(always)]
+    #[inline]
     pub fn consume(self, budget: Budget<'_>) {
         // SAFETY: By the type invariant; the reference is given up. With a budget, this is a poll,
         // whose cache of packets this CPU has for itself.
@@ -124,7 +124,7 @@ impl SkBuff {
 }
 
 impl Drop for SkBuff {
-    #[inline(always)]
+    #[inline]
     fn drop(&mut self) {
         // SAFETY: By the type invariant; the value is not used any more.
         unsafe { bindings::dev_kfree_skb_any(self.as_raw()) };

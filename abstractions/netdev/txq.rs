@@ -24,7 +24,7 @@ impl NetdevTx {
     /// The driver has it, or has dropped it.
     pub const DONE: Self = Self(bindings::netdev_tx_NETDEV_TX_OK);
 
-    #[inline(always)]
+    #[inline]
     pub(crate) const fn into_raw(self) -> bindings::netdev_tx_t {
         self.0
     }
@@ -42,7 +42,7 @@ pub struct StackQueue<'a, T: Operations> {
 }
 
 impl<T: Operations> Clone for StackQueue<'_, T> {
-    #[inline(always)]
+    #[inline]
     fn clone(&self) -> Self {
         *self
     }
@@ -52,19 +52,19 @@ impl<T: Operations> Copy for StackQueue<'_, T> {}
 
 impl<'a, T: Operations> StackQueue<'a, T> {
     /// The device.
-    #[inline(always)]
+    #[inline]
     pub fn dev(self) -> &'a Device<T> {
         self.slot.dev()
     }
 
     /// Returns the data that the queue shares with the receive queue of its pair.
-    #[inline(always)]
+    #[inline]
     pub fn pair(self) -> &'a T::Pair {
         self.slot.pair()
     }
 
     /// Index of the queue.
-    #[inline(always)]
+    #[inline]
     pub fn index(self) -> usize {
         self.slot.index()
     }
@@ -79,21 +79,21 @@ impl<'a, T: Operations> StackQueue<'a, T> {
     }
 
     /// Tells the stack to send no more.
-    #[inline(always)]
+    #[inline]
     pub fn stop(self) {
         // SAFETY: `txq` lives as long as the slot, and this thread holds its lock (type invariant).
         unsafe { bindings::netif_tx_stop_queue(self.slot.txq()) };
     }
 
     /// Whether the driver stopped the queue.
-    #[inline(always)]
+    #[inline]
     pub fn is_stopped(self) -> bool {
         // SAFETY: `txq` lives as long as the slot, and this thread holds its lock (type invariant).
         unsafe { bindings::netif_tx_queue_stopped(self.slot.txq()) }
     }
 
     /// Whether the stack sends no more, because the driver or the byte limit stopped it.
-    #[inline(always)]
+    #[inline]
     pub fn is_xmit_stopped(self) -> bool {
         // SAFETY: `txq` lives as long as the slot, and this thread holds its lock (type invariant).
         unsafe { bindings::netif_xmit_stopped(self.slot.txq()) }
@@ -103,7 +103,7 @@ impl<'a, T: Operations> StackQueue<'a, T> {
     /// stack may.
     ///
     /// Attaching the interface lets the stack send on all queues.
-    #[inline(always)]
+    #[inline]
     pub fn wake(self) -> bool {
         // SAFETY: `txq` lives as long as the slot, and this thread holds its lock (type invariant).
         unsafe { bindings::rust_netif_tx_wake(self.slot.txq()) }
@@ -111,7 +111,7 @@ impl<'a, T: Operations> StackQueue<'a, T> {
 
     /// Counts bytes as under way, for the byte limit. Returns whether the device has to be
     /// notified now: nothing follows, or nothing may follow.
-    #[inline(always)]
+    #[inline]
     pub fn sent(self, bytes: u32, more: bool) -> bool {
         // SAFETY: `txq` lives as long as the slot, and this thread holds its lock (type invariant).
         unsafe { bindings::__netdev_tx_sent_queue(self.slot.txq(), bytes, more) }
@@ -119,7 +119,7 @@ impl<'a, T: Operations> StackQueue<'a, T> {
 
     /// Counts packets that were [sent](StackQueue::sent) as done. Bytes beyond those that were
     /// sent do not count.
-    #[inline(always)]
+    #[inline]
     pub fn completed(self, packets: u32, bytes: u32) {
         // SAFETY: `txq` lives as long as the slot, and this thread holds its lock (type invariant).
         unsafe { bindings::netdev_tx_completed_queue(self.slot.txq(), packets, bytes) };
@@ -152,7 +152,7 @@ impl<'a, T: Operations> TxQueue<'a, T> {
     ///
     /// The queue is locked by this thread for the life of the value, and this is the only one for
     /// it.
-    #[inline(always)]
+    #[inline]
     pub(crate) unsafe fn assume_locked(slot: &'a TxSlot<T>) -> Self {
         // INVARIANT: By the safety requirements.
         Self {
@@ -162,7 +162,7 @@ impl<'a, T: Operations> TxQueue<'a, T> {
     }
 
     /// The state of the queue, and the stack's side of it.
-    #[inline(always)]
+    #[inline]
     pub fn parts(&mut self) -> (&mut T::Tx, StackQueue<'_, T>) {
         // INVARIANT: By the type invariants.
         let stack = StackQueue {
@@ -187,7 +187,7 @@ impl<'a, T: Operations> TxGuard<'a, T> {
     /// # Safety
     ///
     /// BHs are disabled for the life of the value.
-    #[inline(always)]
+    #[inline]
     pub(crate) unsafe fn lock(slot: &'a TxSlot<T>) -> Self {
         // SAFETY: The queue is valid as long as its slot; BHs are disabled.
         unsafe { bindings::__netif_tx_lock(slot.txq()) };
@@ -203,7 +203,7 @@ impl<'a, T: Operations> TxGuard<'a, T> {
     /// # Safety
     ///
     /// BHs are disabled for the life of the value.
-    #[inline(always)]
+    #[inline]
     pub(crate) unsafe fn try_lock(slot: &'a TxSlot<T>) -> Option<Self> {
         // SAFETY: The queue is valid as long as its slot; BHs are disabled.
         if !unsafe { bindings::__netif_tx_trylock(slot.txq()) } {
@@ -230,14 +230,14 @@ impl<'a, T: Operations> TxGuard<'a, T> {
 
 impl<T: Operations> TxGuard<'_, T> {
     /// As [`TxQueue::parts`].
-    #[inline(always)]
+    #[inline]
     pub fn parts(&mut self) -> (&mut T::Tx, StackQueue<'_, T>) {
         self.queue.parts()
     }
 }
 
 impl<T: Operations> Drop for TxGuard<'_, T> {
-    #[inline(always)]
+    #[inline]
     fn drop(&mut self) {
         let txq = self.queue.slot.txq();
         if self.bh {

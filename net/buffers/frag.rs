@@ -29,7 +29,7 @@ pub struct FragBuf(RxFrag);
 
 impl FragBuf {
     /// Returns what the device wrote to a buffer.
-    #[inline(always)]
+    #[inline]
     pub fn received(used: Used<Self>) -> RxData {
         let len = used.len();
         // SAFETY: The length of a used buffer is at most the room that the buffer told, which is
@@ -64,12 +64,12 @@ unsafe impl Buffer for FragBuf {
         1
     }
 
-    #[inline(always)]
+    #[inline]
     fn writable_len(&self) -> u32 {
         self.0.capacity()
     }
 
-    #[inline(always)]
+    #[inline]
     fn into_raw(self) -> RawToken {
         let (start, shape) = self.0.into_raw();
         RawToken {
@@ -78,7 +78,7 @@ unsafe impl Buffer for FragBuf {
         }
     }
 
-    #[inline(always)]
+    #[inline]
     unsafe fn from_raw(raw: RawToken) -> Self {
         // SAFETY: By the safety requirements, both are of a fragment that `into_raw` gave up, or
         // the shape is lost, and zero.
@@ -102,7 +102,7 @@ impl<'a, Q: QueueOps<FragBuf>> Filling<'a, Q> {
     /// # Errors
     ///
     /// `EINVAL`: the pool maps its pages for another device than that of the queue.
-    #[inline(always)]
+    #[inline]
     pub fn new(pool: &'a mut Pool<'_>, queue: Q, kind: RxKind, gfp: Gfp) -> Result<Self> {
         // INVARIANT: They are mapped for no other device than that of the queue.
         Ok(Self {
@@ -117,7 +117,7 @@ impl<'a, Q: QueueOps<FragBuf>> Filling<'a, Q> {
     ///
     /// `ENOMEM`, and those of [`Virtqueue::add_buf`](virtio::Virtqueue::add_buf). The buffer is
     /// back in the pool.
-    #[inline(always)]
+    #[inline]
     pub fn add(&mut self) -> Result {
         let frag = self.frags.alloc().ok_or(ENOMEM)?;
         // SAFETY: `frags` are mapped, if at all, for the device of `queue` (type invariant).
@@ -126,7 +126,7 @@ impl<'a, Q: QueueOps<FragBuf>> Filling<'a, Q> {
     }
 
     /// The queue.
-    #[inline(always)]
+    #[inline]
     pub fn finish(self) -> Q {
         self.queue
     }

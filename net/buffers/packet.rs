@@ -47,7 +47,7 @@ const UNCOUNTED: usize = 1;
 /// # Safety
 ///
 /// `to` is followed by `len` writable bytes.
-#[inline(always)]
+#[inline]
 unsafe fn clear(to: *mut u8, len: usize) {
     // SAFETY: By the safety requirements, `to` is followed by `len` writable bytes.
     unsafe {
@@ -102,7 +102,7 @@ impl Shape {
     /// The packet is counted against the byte limit of its queue.
     const COUNTED: u32 = 0x80;
 
-    #[inline(always)]
+    #[inline]
     const fn new(len: u8, pushed: bool, counted: bool) -> Self {
         const {
             assert!(MAX_HEADER <= Self::LEN);
@@ -117,17 +117,17 @@ impl Shape {
         Self(bits)
     }
 
-    #[inline(always)]
+    #[inline]
     const fn header_len(self) -> u32 {
         self.0 & Self::LEN
     }
 
-    #[inline(always)]
+    #[inline]
     const fn is_pushed(self) -> bool {
         self.0 & Self::PUSHED != 0
     }
 
-    #[inline(always)]
+    #[inline]
     const fn is_counted(self) -> bool {
         self.0 & Self::COUNTED != 0
     }
@@ -153,7 +153,7 @@ impl TxPacket {
     ///
     /// The header is put right before the packet if `layout` and the packet allow it. `counted`
     /// says whether the packet is counted against the byte limit of its queue.
-    #[inline(always)]
+    #[inline]
     pub fn new(skb: SkBuff, layout: HeaderLayout, counted: bool) -> Self {
         let len = usize::from(layout.len);
         let data = skb.data();
@@ -181,7 +181,7 @@ impl TxPacket {
     }
 
     /// Returns the start of the header.
-    #[inline(always)]
+    #[inline]
     fn header_ptr(&self) -> *mut u8 {
         if self.shape.is_pushed() {
             // SAFETY: By the type invariants, it is right before the data.
@@ -192,13 +192,13 @@ impl TxPacket {
     }
 
     /// The packet.
-    #[inline(always)]
+    #[inline]
     pub fn skb(&self) -> &SkBuff {
         &self.skb
     }
 
     /// The header of a packet that was not added to a queue yet.
-    #[inline(always)]
+    #[inline]
     pub fn header(&mut self) -> &mut [u8] {
         // SAFETY: By the type invariants; they are borrowed with the packet.
         unsafe {
@@ -207,7 +207,7 @@ impl TxPacket {
     }
 
     /// Bytes of the packet, without the header.
-    #[inline(always)]
+    #[inline]
     pub fn len(&self) -> u32 {
         self.skb.len()
     }
@@ -218,7 +218,7 @@ impl TxPacket {
     }
 
     /// Whether the packet is counted against the byte limit of its queue.
-    #[inline(always)]
+    #[inline]
     pub fn is_counted(&self) -> bool {
         self.shape.is_counted()
     }
@@ -249,7 +249,7 @@ impl TxPacket {
     }
 
     /// Frees a packet that was transmitted. `budget` as for [`SkBuff::consume`].
-    #[inline(always)]
+    #[inline]
     pub fn consume(self, budget: Budget<'_>) {
         self.skb.consume(budget);
     }
@@ -316,12 +316,12 @@ unsafe impl Buffer for TxPacket {
         1 + usize::from(head) + self.skb.fragment_count()
     }
 
-    #[inline(always)]
+    #[inline]
     fn writable_len(&self) -> u32 {
         0
     }
 
-    #[inline(always)]
+    #[inline]
     fn into_raw(self) -> RawToken {
         let tag = if self.is_counted() { 0 } else { UNCOUNTED };
         let addr = self.skb.into_raw();
@@ -332,7 +332,7 @@ unsafe impl Buffer for TxPacket {
         }
     }
 
-    #[inline(always)]
+    #[inline]
     unsafe fn from_raw(raw: RawToken) -> Self {
         let tag = raw.data.as_ptr() as usize & UNCOUNTED;
         // SAFETY: By the safety requirements, taking off the tag gives the address of a packet,

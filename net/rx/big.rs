@@ -57,7 +57,6 @@ pub(super) fn fill(
     }
 }
 
-#[inline(always)]
 fn add_all(
     queue: &mut impl QueueOps<BigBuf>,
     spare: &mut KVec<BigBuf>,
@@ -94,7 +93,6 @@ fn add_all(
 impl PollMode for Big<'_> {
     type Buffer = BigBuf;
 
-    #[inline(always)]
     fn receive(
         &mut self,
         context: Context<'_, '_>,
@@ -108,7 +106,6 @@ impl PollMode for Big<'_> {
         }
     }
 
-    #[inline(always)]
     fn refill(&mut self, context: Context<'_, '_>, queue: impl QueueOps<BigBuf>) -> Result {
         let negotiated = &context.dev().data().negotiated;
         fill(queue, self.0, negotiated, Gfp::Atomic).count(context.pair())

@@ -59,7 +59,6 @@ pub(super) struct Mergeable<'a, 'b>(pub(super) PoolPlace<'a, Nic<'b>>);
 impl PollMode for Mergeable<'_, '_> {
     type Buffer = FragBuf;
 
-    #[inline(always)]
     fn receive(
         &mut self,
         context: Context<'_, '_>,
@@ -69,7 +68,6 @@ impl PollMode for Mergeable<'_, '_> {
         receive(context, queue, used);
     }
 
-    #[inline(always)]
     fn refill(&mut self, context: Context<'_, '_>, queue: impl QueueOps<FragBuf>) -> Result {
         refill_frags(context, queue, &mut self.0)
     }
@@ -87,7 +85,6 @@ pub(super) fn kind(len: u32, mapped: bool) -> Option<RxKind> {
 }
 
 /// Receives a packet that starts in `used`.
-#[inline(always)]
 fn receive(context: Context<'_, '_>, queue: &mut impl QueueOps<FragBuf>, used: Used<FragBuf>) {
     let negotiated = &context.dev().data().negotiated;
     let data = FragBuf::received(used);

@@ -39,7 +39,6 @@ pub(super) struct Small<'a, 'b>(pub(super) PoolPlace<'a, Nic<'b>>);
 impl PollMode for Small<'_, '_> {
     type Buffer = FragBuf;
 
-    #[inline(always)]
     fn receive(
         &mut self,
         context: Context<'_, '_>,
@@ -50,7 +49,6 @@ impl PollMode for Small<'_, '_> {
         receive(context, frag, len);
     }
 
-    #[inline(always)]
     fn refill(&mut self, context: Context<'_, '_>, queue: impl QueueOps<FragBuf>) -> Result {
         refill_frags(context, queue, &mut self.0)
     }

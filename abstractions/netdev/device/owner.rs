@@ -129,7 +129,7 @@ impl<T: Operations> NetDevice<T> {
 impl<T: Operations> Deref for NetDevice<T> {
     type Target = Device<T>;
 
-    #[inline(always)]
+    #[inline]
     fn deref(&self) -> &Device<T> {
         // SAFETY: `dev` is valid, with private data for `T`, as long as `self` (type invariant).
         unsafe { Device::from_raw(self.dev.as_ptr()) }

@@ -70,7 +70,7 @@ pub(crate) struct Private<T: Operations> {
 
 impl<T: Operations> Private<T> {
     /// Returns the place of the private data of a device.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn of(dev: *mut bindings::net_device) -> *mut Self {
         const {
             assert!(core::mem::align_of::<Self>() <= bindings::L1_CACHE_BYTES);

@@ -188,7 +188,7 @@ impl<T: Operations> Device<T> {
 
     /// Schedules the NAPI instance of a receive queue, from the callback of its source. Any
     /// context.
-    #[inline(always)]
+    #[inline]
     pub fn rx_schedule(&self, index: usize, source: &impl Source) {
         if let Some(slot) = self.private().rx.get(index) {
             slot.schedule(source);
@@ -199,7 +199,7 @@ impl<T: Operations> Device<T> {
     ///
     /// Calls `otherwise` with the device and the index if the instance was not scheduled: it is
     /// already, or is not enabled.
-    #[inline(always)]
+    #[inline]
     pub fn tx_schedule(
         &self,
         index: usize,

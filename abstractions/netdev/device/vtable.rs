@@ -52,7 +52,7 @@ use kernel::{
 /// # Safety
 ///
 /// `dev` is a device of the driver `T`, and valid for `'a`.
-#[inline(always)]
+#[inline]
 pub(crate) unsafe fn device_of<'a, T: Operations>(dev: *mut bindings::net_device) -> &'a Device<T> {
     // SAFETY: By the safety requirements, `dev` is valid for `'a`, and `NewDevice` made it for `T`.
     unsafe { Device::from_raw(dev) }

@@ -107,7 +107,7 @@ impl<S: Source> Instance<S> {
     }
 
     /// Schedules the instance and disables its source, if it is enabled and not scheduled yet.
-    #[inline(always)]
+    #[inline]
     pub(super) fn schedule(&self, source: &impl Source) {
         // SAFETY: By the type invariants, the instance is registered.
         unsafe {
@@ -120,7 +120,7 @@ impl<S: Source> Instance<S> {
 
     /// Disables the source, and schedules the instance if it is enabled and not scheduled yet.
     /// Returns whether it was scheduled.
-    #[inline(always)]
+    #[inline]
     pub(super) fn schedule_disabled(&self, source: &impl Source) -> bool {
         // Disable before scheduling: the poll enables the source when it completes. Disabling after
         // that would lose every later event.
@@ -136,7 +136,7 @@ impl<S: Source> Instance<S> {
     }
 
     /// The source. Not kept beyond the poll, the locked section or the callback it is used in.
-    #[inline(always)]
+    #[inline]
     pub(super) fn source(&self) -> Option<&S> {
         // SAFETY: By the type invariants, it is written only when no poll is running and none
         // can start, and those that were about to return have returned. Besides polls, only who

@@ -103,24 +103,24 @@ impl<T: Operations, D: Direction> Slot<T, D> {
         }
     }
 
-    #[inline(always)]
+    #[inline]
     pub(crate) fn napi(&self) -> *mut bindings::napi_struct {
         self.instance.napi.get()
     }
 
-    #[inline(always)]
+    #[inline]
     pub(crate) fn index(&self) -> usize {
         self.instance.index as usize
     }
 
     /// Returns the data that the queue shares with the other of the pair.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn pair(&self) -> &T::Pair {
         &self.pair
     }
 
     /// The device, which outlives the slot.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn dev(&self) -> &Device<T> {
         // SAFETY: It is the one that the slot was made for by `NewDevice`.
         unsafe { Device::from_raw(self.instance.dev) }
@@ -131,12 +131,12 @@ impl<T: Operations, D: Direction> Slot<T, D> {
         self.instance.is_enabled()
     }
 
-    #[inline(always)]
+    #[inline]
     pub(crate) fn source(&self) -> Option<&T::Source> {
         self.instance.source()
     }
 
-    #[inline(always)]
+    #[inline]
     pub(crate) fn schedule(&self, source: &impl Source) {
         self.instance.schedule(source);
     }
@@ -158,7 +158,7 @@ impl<T: Operations, D: Direction> Slot<T, D> {
     /// # Safety
     ///
     /// `napi` is the instance of a slot of this type, and is registered for `'a`.
-    #[inline(always)]
+    #[inline]
     unsafe fn of<'a>(napi: *mut bindings::napi_struct) -> &'a Self {
         let napi = Opaque::cast_from(napi);
         // SAFETY: By the safety requirements, `napi` is that of a slot of this type.
@@ -239,14 +239,14 @@ impl<T: Operations> RxSlot<T> {
     /// # Safety
     ///
     /// The caller owns the queue for as long as the pool is in use.
-    #[inline(always)]
+    #[inline]
     pub(crate) unsafe fn pool(&self) -> PoolPlace<'_, T> {
         // SAFETY: By the safety requirements, the caller owns the queue for as long.
         unsafe { PoolPlace::new(self) }
     }
 
     /// Returns the cell of the page pool.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn pool_cell(&self) -> &UnsafeCell<Option<PagePool>> {
         &self.own
     }
@@ -320,14 +320,14 @@ impl<T: Operations> TxSlot<T> {
     }
 
     /// Returns the queue of the stack, which lives as long as the device.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn txq(&self) -> *mut bindings::netdev_queue {
         self.own
     }
 
     /// As [`Slot::schedule`], and disables the source in any case. Returns whether the instance was
     /// scheduled.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn schedule_disabled(&self, source: &impl Source) -> bool {
         self.instance.schedule_disabled(source)
     }

@@ -63,7 +63,7 @@ pub struct RxSkb(SkBuff);
 impl Deref for RxSkb {
     type Target = SkBuff;
 
-    #[inline(always)]
+    #[inline]
     fn deref(&self) -> &SkBuff {
         &self.0
     }
@@ -81,7 +81,7 @@ impl RxSkb {
     }
 
     /// The packet, as any other.
-    #[inline(always)]
+    #[inline]
     pub fn into_skb(self) -> SkBuff {
         self.0
     }
@@ -92,7 +92,7 @@ impl RxSkb {
     ///
     /// The head has room for them, and nobody else refers to it. `src` is followed by `len`
     /// readable bytes, which others may change meanwhile.
-    #[inline(always)]
+    #[inline]
     pub unsafe fn put(&mut self, src: *const u8, len: u32) {
         // SAFETY: By the safety requirements, there is room for `len` bytes, and as many at `src`.
         unsafe {
@@ -169,7 +169,7 @@ impl RxSkb {
     ///
     /// None if the buffer has no room for the administration of a packet
     /// ([`RxData::has_tailroom`]), if it has not as many bytes, or if memory is short.
-    #[inline(always)]
+    #[inline]
     pub fn build<T: Operations>(_napi: Napi<'_, T>, data: RxData, skip: u32) -> Option<Self> {
         let len = data.len().checked_sub(skip)?;
         if !data.has_tailroom() {
@@ -204,7 +204,7 @@ pub struct EthSkb(RxSkb);
 
 impl EthSkb {
     /// A packet that may have such a header. If it has none, it is dropped.
-    #[inline(always)]
+    #[inline]
     pub fn new(skb: RxSkb) -> Option<Self> {
         // INVARIANT: It was compared.
         (skb.head_len() as usize >= ETH_HLEN).then_some(Self(skb))
@@ -214,7 +214,7 @@ impl EthSkb {
     ///
     /// None if that is more than `ROOM` bytes or less than a header, if the buffer has not as many
     /// bytes, or if memory is short.
-    #[inline(always)]
+    #[inline]
     pub fn copy<const ROOM: u32, T: Operations>(
         napi: Napi<'_, T>,
         data: RxData,
@@ -237,7 +237,7 @@ impl EthSkb {
     }
 
     /// The packet, without the knowledge of its header.
-    #[inline(always)]
+    #[inline]
     pub fn into_rx(self) -> RxSkb {
         self.0
     }
@@ -255,7 +255,7 @@ pub struct RxPacket {
 
 impl RxPacket {
     /// A packet that starts with `head`.
-    #[inline(always)]
+    #[inline]
     pub fn new(head: RxSkb) -> Self {
         // INVARIANT: It is the head.
         Self {
@@ -365,7 +365,7 @@ impl RxPacket {
     }
 
     /// Bytes so far.
-    #[inline(always)]
+    #[inline]
     pub fn len(&self) -> u32 {
         self.head.len()
     }
@@ -376,7 +376,7 @@ impl RxPacket {
     }
 
     /// The packet is complete.
-    #[inline(always)]
+    #[inline]
     pub fn finish(self) -> RxSkb {
         self.head
     }

@@ -57,14 +57,14 @@ type Headers = bindings::sk_buff__bindgen_ty_4__bindgen_ty_2;
 impl SkBuff {
     /// Whether the device has anything to do besides sending the packet: it is to be
     /// [cut](SkBuff::gso), or its [checksum](SkBuff::partial_csum) filled in.
-    #[inline(always)]
+    #[inline]
     pub fn is_offloaded(&self) -> bool {
         // SAFETY: The packet and its shared part are valid (type invariant of `SkBuff`).
         self.partial_csum().is_some() || unsafe { (*self.shared_info()).gso_size } != 0
     }
 
     /// Returns how the packet is to be cut, if it is.
-    #[inline(always)]
+    #[inline]
     pub fn gso(&self) -> Option<Gso> {
         let info = self.shared_info();
         // SAFETY: The packet and its shared part are valid (type invariant of `SkBuff`).
@@ -89,7 +89,7 @@ impl SkBuff {
 
     /// Returns the offset at which the checksum that is to be filled in starts, and its own offset
     /// from there.
-    #[inline(always)]
+    #[inline]
     pub fn partial_csum(&self) -> Option<(u16, u16)> {
         // PERF: The fields are read here, as a C helper is a call where it cannot be inlined.
         let headers = self.headers();
@@ -107,14 +107,14 @@ impl SkBuff {
     }
 
     /// Whether the packet has another one in it (a tunnel).
-    #[inline(always)]
+    #[inline]
     pub fn is_encapsulated(&self) -> bool {
         self.headers().encapsulation() != 0
     }
 
     /// Returns the fields of the packet that a copy of it has as well (`headers` of the C
     /// structure).
-    #[inline(always)]
+    #[inline]
     fn headers(&self) -> &Headers {
         // SAFETY: By the type invariant of `SkBuff`. The group is a union of two structures with
         // the same fields, and nobody else writes to them while the packet is here.
@@ -122,14 +122,14 @@ impl SkBuff {
     }
 
     /// Returns the start of the data in the head.
-    #[inline(always)]
+    #[inline]
     pub fn data(&self) -> *mut u8 {
         // SAFETY: The packet is valid, as this owns a reference (type invariant of `SkBuff`).
         unsafe { (*self.as_raw()).data }
     }
 
     /// Bytes of the head before the data.
-    #[inline(always)]
+    #[inline]
     pub fn headroom(&self) -> usize {
         // SAFETY: The packet is valid, as this owns a reference (type invariant of `SkBuff`).
         let head = unsafe { (*self.as_raw()).head };
@@ -137,7 +137,7 @@ impl SkBuff {
     }
 
     /// Whether the head is shared with another packet that needs what is before the data.
-    #[inline(always)]
+    #[inline]
     pub fn is_header_cloned(&self) -> bool {
         let skb = self.as_raw();
         // PERF: Most packets are no clones. A bit tells; the helper is a call on some kernels, of
@@ -148,21 +148,21 @@ impl SkBuff {
 
     /// Returns the start of the control buffer, [`CONTROL_BUFFER`] bytes that belong to the owner
     /// of the packet.
-    #[inline(always)]
+    #[inline]
     pub fn control_buffer(&self) -> *mut u8 {
         // SAFETY: The packet is valid, as this owns a reference (type invariant of `SkBuff`).
         unsafe { (&raw mut (*self.as_raw()).cb).cast() }
     }
 
     /// Whether there are bytes behind the head.
-    #[inline(always)]
+    #[inline]
     pub fn has_fragments(&self) -> bool {
         // SAFETY: The packet is valid, as this owns a reference (type invariant of `SkBuff`).
         unsafe { (*self.as_raw()).data_len != 0 }
     }
 
     /// Returns the number of fragments behind the head, those in other packets not counted.
-    #[inline(always)]
+    #[inline]
     pub fn fragment_count(&self) -> usize {
         if !self.has_fragments() {
             return 0;
@@ -173,7 +173,7 @@ impl SkBuff {
     }
 
     /// Returns the fragments behind the head.
-    #[inline(always)]
+    #[inline]
     pub fn fragments(&self) -> impl Iterator<Item = Fragment> + '_ {
         let info = self.shared_info();
         (0..self.fragment_count()).map(move |i| {
@@ -193,14 +193,14 @@ impl SkBuff {
     }
 
     /// Whether a part of the data is in other packets, that this one has a list of.
-    #[inline(always)]
+    #[inline]
     pub fn has_frag_list(&self) -> bool {
         // SAFETY: The packet and its shared part are valid (type invariant of `SkBuff`).
         !unsafe { (*self.shared_info()).frag_list }.is_null()
     }
 
     /// Whether the packet is cut in software if the device has `features`.
-    #[inline(always)]
+    #[inline]
     pub fn needs_gso(&self, features: Features) -> bool {
         // SAFETY: The packet is valid, as this owns a reference (type invariant of `SkBuff`).
         unsafe { bindings::netif_needs_gso(self.as_raw(), features.into_raw()) }
@@ -208,7 +208,7 @@ impl SkBuff {
 
     /// Takes the software transmit timestamp, if one is asked for. Before the packet is given to
     /// the device.
-    #[inline(always)]
+    #[inline]
     pub fn tx_timestamp(&self) {
         // SAFETY: The packet is valid, as this owns a reference (type invariant of `SkBuff`).
         unsafe { bindings::skb_tx_timestamp(self.as_raw()) };
@@ -231,7 +231,7 @@ impl SkBuff {
 /// # Safety
 ///
 /// `skb` is valid and nobody else uses what it refers to.
-#[inline(always)]
+#[inline]
 pub unsafe fn detach(skb: *mut bindings::sk_buff) {
     // SAFETY: By the safety requirements, `skb` is valid, and nobody else uses what it refers to.
     unsafe { bindings::skb_detach(skb) };
