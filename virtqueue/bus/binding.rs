@@ -289,7 +289,7 @@ impl BindState {
     }
 
     /// The driver data, null if the callbacks are closed.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn data(&self) -> *mut c_void {
         self.data.read_acquire()
     }

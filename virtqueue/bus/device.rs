@@ -76,7 +76,7 @@ pub struct Device<Ctx: device::DeviceContext = device::Normal>(
 
 impl<Ctx: device::DeviceContext> Device<Ctx> {
     /// The C structure.
-    #[inline(always)]
+    #[inline]
     pub fn as_raw(&self) -> *mut bindings::virtio_device {
         self.0.get()
     }

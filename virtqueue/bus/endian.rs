@@ -31,13 +31,13 @@ macro_rules! define_wire {
 
             impl $le {
                 /// From the CPU's byte order.
-                #[inline(always)]
+                #[inline]
                 pub const fn new(v: $int) -> Self {
                     Self(v.to_le())
                 }
 
                 /// To the CPU's byte order.
-                #[inline(always)]
+                #[inline]
                 pub const fn get(self) -> $int {
                     $int::from_le(self.0)
                 }
@@ -61,7 +61,7 @@ macro_rules! define_wire {
 
             impl Endian {
                 /// Converts to the CPU's byte order.
-                #[inline(always)]
+                #[inline]
                 pub const fn $to(self, v: $virtio) -> $int {
                     match self {
                         Endian::Little => $int::from_le(v.0),
@@ -70,7 +70,7 @@ macro_rules! define_wire {
                 }
 
                 /// Converts from the CPU's byte order.
-                #[inline(always)]
+                #[inline]
                 pub const fn $from(self, v: $int) -> $virtio {
                     match self {
                         Endian::Little => $virtio(v.to_le()),

@@ -54,7 +54,7 @@ impl Feature {
     }
 
     /// The bit number.
-    #[inline(always)]
+    #[inline]
     pub const fn bit(self) -> u32 {
         self.0
     }
@@ -97,7 +97,7 @@ impl FeatureSet {
     }
 
     /// Whether the set has a feature.
-    #[inline(always)]
+    #[inline]
     pub const fn has(&self, feature: Feature) -> bool {
         (self.words[(feature.bit() >> 6) as usize & 1] >> (feature.bit() & 63)) & 1 != 0
     }
