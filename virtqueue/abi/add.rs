@@ -70,7 +70,6 @@ fn done<F: Format<Platform = Kernel>>(ring: &mut Live<'_, F>, added: Result, rea
 }
 
 /// Whether memory may be waited for.
-#[inline(always)]
 fn may_sleep(gfp: gfp_t) -> bool {
     gfp & (1 << bindings::___GFP_DIRECT_RECLAIM_BIT) != 0
 }
@@ -94,7 +93,6 @@ struct Shape {
 
 impl Shape {
     /// Of a list to read that the driver did not map.
-    #[inline(always)]
     fn new(segments: u32, gfp: gfp_t) -> Self {
         Self {
             segments,
@@ -106,7 +104,6 @@ impl Shape {
     }
 
     /// The attributes of its mappings.
-    #[inline(always)]
     fn attrs(self) -> usize {
         if self.clean {
             DMA_ATTR_DEBUGGING_IGNORE_CACHELINES as usize

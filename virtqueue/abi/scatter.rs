@@ -20,7 +20,6 @@ use vring::{
 /// # Safety
 ///
 /// `sg` is an entry of a list that is well-formed.
-#[inline(always)]
 unsafe fn next(sg: *mut scatterlist) -> Option<*mut scatterlist> {
     // SAFETY: By the safety requirements: an entry that is not the last has one behind it, which
     // may be a link to where the list goes on.
@@ -42,7 +41,6 @@ unsafe fn next(sg: *mut scatterlist) -> Option<*mut scatterlist> {
 /// # Safety
 ///
 /// `sg` is an entry of a list.
-#[inline(always)]
 unsafe fn is_last(sg: *mut scatterlist) -> bool {
     // SAFETY: By the safety requirements, `sg` is an entry, which is readable.
     unsafe { (*sg).page_link & SG_END as usize != 0 }
@@ -53,7 +51,6 @@ unsafe fn is_last(sg: *mut scatterlist) -> bool {
 /// # Safety
 ///
 /// `sg` is an entry of a list, mapped by the driver if `premapped`.
-#[inline(always)]
 pub(crate) unsafe fn segment(sg: *mut scatterlist, premapped: bool) -> Segment {
     // SAFETY: By the safety requirements, `sg` is an entry, which is readable and does not change.
     let entry = unsafe { &*sg };
