@@ -59,7 +59,7 @@ unsafe impl Buffer for FragBuf {
     const HAS_CTX: bool = true;
     const COMMON_COUNT: u16 = 1;
 
-    #[inline(always)]
+    #[inline]
     fn segment_count(&self) -> usize {
         1
     }

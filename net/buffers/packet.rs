@@ -305,12 +305,12 @@ unsafe impl Buffer for TxPacket {
     /// A small packet, with its header before it.
     const COMMON_COUNT: u16 = 1;
 
-    #[inline(always)]
+    #[inline]
     fn is_common(&self) -> bool {
         self.shape.is_pushed() && !self.skb.has_fragments()
     }
 
-    #[inline(always)]
+    #[inline]
     fn segment_count(&self) -> usize {
         let head = !self.shape.is_pushed() && self.skb.head_len() != 0;
         1 + usize::from(head) + self.skb.fragment_count()

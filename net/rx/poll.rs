@@ -39,7 +39,6 @@ pub(super) trait PollMode {
 
 /// Polls a queue. Returns the work that this was: less than the budget if the queue is empty and
 /// callbacks are on.
-#[inline(always)]
 pub(super) fn poll_queue<M: PollMode>(
     mut queue: impl QueueOps<M::Buffer>,
     context: Context<'_, '_>,
@@ -81,7 +80,6 @@ pub(super) fn poll_queue<M: PollMode>(
 ///
 /// A device that says that there are more used buffers costs a unit too. Otherwise a device could
 /// keep the driver here for as long as it liked, by saying so of a queue that is empty.
-#[inline(always)]
 fn until_quiet<Q>(
     queue: &mut Q,
     budget: i32,

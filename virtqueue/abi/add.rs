@@ -53,7 +53,6 @@ as_declared!(
 
 /// Turns the result of an add, which the device sees from now on, into that of C. `reads` says that
 /// the device reads some of the buffer.
-#[inline(always)]
 fn done<F: Format<Platform = Kernel>>(ring: &mut Live<'_, F>, added: Result, reads: bool) -> c_int {
     match added {
         Ok(()) => {
@@ -172,7 +171,6 @@ unsafe fn add_mapped<const WRITE: bool, F: Format<Platform = Kernel>>(
 /// # Safety
 ///
 /// `sg` is as [`List::new`] wants it.
-#[inline(always)]
 unsafe fn add_one<const WRITE: bool, F: Format<Platform = Kernel>>(
     ring: Live<'_, F>,
     token: RawToken,
