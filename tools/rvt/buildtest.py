@@ -121,7 +121,7 @@ _TOUCHED = {
                                               "rust_virtio_net.ko",
                                               "vring.o virtio.o blockdev.o blk_buffers.o virtio_blk.o "
                                               "rust_virtio_blk.ko"),
-    "virtqueue/ring/slot.rs": ("vring.o virtio.o blk_buffers.o net_buffers.o virtio_blk.o virtio_net.o "
+    "virtqueue/ring/desc_state.rs": ("vring.o virtio.o blk_buffers.o net_buffers.o virtio_blk.o virtio_net.o "
                                "rust_vring.ko rust_virtqueue.ko rust_virtio_blk.ko rust_virtio_net.ko",
                                "blockdev.o netdev.o bindings_generated.rs"),
 }

@@ -3,18 +3,19 @@
 //! The difference between the two formats of a virtqueue: the layout of descriptors, available
 //! buffers and used buffers in memory.
 //!
-//! [`Frame`](super::frame::Frame) is the common part.
+//! [`Frame`](super::ring_core::Frame) is the common part.
 
 use super::{
     broken::Report,
-    control::{
-        Armed,
-        Control, //
-    },
+    desc_state::Slot,
     error::SetupError,
     flags::Flags,
     in_order::Batch,
     indirect::Plan,
+    lockless::{
+        Armed,
+        Control, //
+    },
     platform::Platform,
     segments::{
         Piece,
@@ -22,7 +23,6 @@ use super::{
         Translate, //
     },
     shared::Word,
-    slot::Slot,
     writer::{
         Chain,
         NewBuffer, //
@@ -140,7 +140,7 @@ pub unsafe trait Format: Sized {
     ///
     /// # Errors
     ///
-    /// As [`Frame::add`](super::frame::Frame::add).
+    /// As [`Frame::add`](super::ring_core::Frame::add).
     ///
     /// # Safety
     ///

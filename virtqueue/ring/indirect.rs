@@ -4,11 +4,11 @@
 //! (`VIRTIO_F_INDIRECT_DESC`; §2.7.5.3, §2.8.7).
 
 use super::{
-    platform::Platform,
-    slot::{
+    desc_state::{
         self,
         Slot, //
     },
+    platform::Platform,
     tables::{
         Table,
         Tables, //
@@ -98,7 +98,7 @@ pub(super) unsafe fn plan<P: Platform, T>(
     }
     if rule.wants(segments, free) && free != 0 {
         // SAFETY: By the safety requirements, the id has a slot.
-        if segments > unsafe { slot::at(slots, id) }.own_room() {
+        if segments > unsafe { desc_state::at(slots, id) }.own_room() {
             return None;
         }
         // SAFETY: The segments fit into `own_room`, which is not 0, so the id has a table

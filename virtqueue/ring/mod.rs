@@ -36,20 +36,20 @@
 //!   function that makes the pointer applies a mask or a comparison.
 
 mod broken;
-mod control;
 mod desc;
+mod desc_state;
 mod endian;
 mod error;
 mod event;
 mod flags;
 mod format;
-mod frame;
 mod in_order;
 mod indirect;
+mod lockless;
 mod platform;
+mod ring_core;
 mod segments;
 mod shared;
-mod slot;
 mod tables;
 mod writer;
 
@@ -61,13 +61,12 @@ pub use self::{
         Broken,
         Report, //
     },
-    control::{
-        Armed,
-        Callbacks,
-        Control,
-        Interrupt, //
-    },
     desc::Desc,
+    desc_state::{
+        Slot,
+        Unused,
+        Used, //
+    },
     endian::Endian,
     error::{
         AddError,
@@ -78,20 +77,21 @@ pub use self::{
         Format,
         Found, //
     },
-    frame::Frame,
     indirect::IndirectRule,
+    lockless::{
+        Armed,
+        Callbacks,
+        Control,
+        Interrupt, //
+    },
     packed::Packed,
     platform::Platform,
+    ring_core::Frame,
     segments::{
         Piece,
         SegmentWriter,
         Segments,
         Translate, //
-    },
-    slot::{
-        Slot,
-        Unused,
-        Used, //
     },
     split::Split,
     tables::{

@@ -3,19 +3,19 @@
 //! The packed ring (virtio spec §2.8).
 
 mod add;
+mod desc_ref;
 mod memory;
 mod notify;
 mod position;
-mod spot;
 
 pub use self::{
+    desc_ref::Spot,
     memory::Memory,
     notify::View,
     position::{
         Place,
         Position, //
     },
-    spot::Spot, //
 };
 
 use self::{
@@ -27,10 +27,7 @@ use self::{
 };
 use super::{
     broken::Report,
-    control::{
-        self,
-        Armed, //
-    },
+    desc_state::Slot,
     error::SetupError,
     flags::Flags,
     format::{
@@ -38,16 +35,19 @@ use super::{
         Count,
         Found, //
     },
-    frame::Frame,
     in_order::Batch,
     indirect::Plan,
+    lockless::{
+        self,
+        Armed, //
+    },
     platform::Platform,
+    ring_core::Frame,
     segments::{
         Piece,
         Segments,
         Translate, //
     },
-    slot::Slot,
     tables::NoTables,
     writer::{
         Chain,
@@ -56,7 +56,7 @@ use super::{
 };
 
 /// The part of a packed ring that needs no lock.
-pub type Control<P> = control::Control<P, View<P>>;
+pub type Control<P> = lockless::Control<P, View<P>>;
 
 /// The driver side of a packed ring that carries tokens of type `T`.
 ///

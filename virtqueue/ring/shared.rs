@@ -3,7 +3,8 @@
 //! Memory that the driver shares with the device.
 //!
 //! Every access goes through the types of this file and of `split/memory.rs`, `packed/memory.rs`
-//! and `packed/spot.rs`. They hold raw pointers and never references, and do one access at a time.
+//! and `packed/desc_ref.rs`. They hold raw pointers and never references, and do one access at a
+//! time.
 
 use super::{
     desc::Desc,

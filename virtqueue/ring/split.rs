@@ -20,10 +20,7 @@ use super::{
         Broken,
         Report, //
     },
-    control::{
-        self,
-        Armed, //
-    },
+    desc_state::Slot,
     error::SetupError,
     flags::Flags,
     format::{
@@ -31,16 +28,19 @@ use super::{
         Count,
         Found, //
     },
-    frame::Frame,
     in_order::Batch,
     indirect::Plan,
+    lockless::{
+        self,
+        Armed, //
+    },
     platform::Platform,
+    ring_core::Frame,
     segments::{
         Piece,
         Segments,
         Translate, //
     },
-    slot::Slot,
     tables::NoTables,
     writer::{
         Chain,
@@ -49,7 +49,7 @@ use super::{
 };
 
 /// The part of a split ring that needs no lock.
-pub type Control<P> = control::Control<P, View<P>>;
+pub type Control<P> = lockless::Control<P, View<P>>;
 
 /// The driver side of a split ring that carries tokens of type `T`.
 ///

@@ -3,19 +3,16 @@
 //! Creation of queues.
 
 use crate::{
-    backing::{
-        Backing,
-        Format, //
-    },
     bindings,
+    bookkeeping::Side,
     device::Virtio,
     dma::Mapper,
-    inner::{
+    dma_mappings::Mapped,
+    exclusive::{
         Inner,
         Ring,
         Slots, //
     },
-    mapped::Mapped,
     queue::{
         fields,
         Notify,
@@ -32,7 +29,10 @@ use crate::{
         Slot,
         Split, //
     },
-    side::Side,
+    ring_memory::{
+        Backing,
+        Format, //
+    },
     stats::Counters,
     tables::Tables,
     Once, //

@@ -7,7 +7,8 @@
 //! All other operations are those of the [ring core](Live::core).
 
 use crate::{
-    inner::RingOf,
+    bookkeeping::Side,
+    exclusive::RingOf,
     platform::Kernel,
     queue::Queue,
     report,
@@ -22,7 +23,6 @@ use crate::{
         RawToken,
         Segment, //
     },
-    side::Side,
     trace, //
 };
 use core::{

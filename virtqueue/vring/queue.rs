@@ -8,26 +8,26 @@
 //! [`with_ring!`](crate::with_ring)).
 
 use crate::{
-    backing::{
-        Backing,
-        Format, //
-    },
     bindings::{
         self,
         virtqueue, //
     },
+    debugfs::{
+        self,
+        Shown, //
+    },
     device::Virtio,
     dma::Mapper,
-    inner::Inner,
+    exclusive::Inner,
     platform::Kernel,
     ring::{
         packed,
         split,
         Interrupt, //
     },
-    show::{
-        self,
-        Shown, //
+    ring_memory::{
+        Backing,
+        Format, //
     },
     stats::Counters,
     trace, //
@@ -118,7 +118,7 @@ impl Queue {
         unsafe {
             let inner = self.inner();
             inner.side.vq = self.as_raw();
-            *self.shown.get() = show::show(self, inner.side.stamps().clone());
+            *self.shown.get() = debugfs::show(self, inner.side.stamps().clone());
         }
     }
 

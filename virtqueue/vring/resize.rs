@@ -3,20 +3,20 @@
 //! Replacement and reset of the ring of a queue.
 
 use crate::{
-    backing::Backing,
     bindings,
     create::{
         slots,
         MAX_SIZE, //
     },
-    inner::{
+    dma_mappings::Mapped,
+    exclusive::{
         each_ring,
         Inner,
         Ring,
         Slots, //
     },
-    mapped::Mapped,
     queue::Queue,
+    ring_memory::Backing,
     stats::Stamps,
     tables::Tables, //
 };
@@ -69,7 +69,7 @@ impl Inner {
 
 impl Queue {
     /// Gives the empty ring another size: `size`, or less, if memory for a split ring is short and
-    /// [`Format::may_shrink`](crate::backing::Format::may_shrink) is set.
+    /// [`Format::may_shrink`](crate::ring_memory::Format::may_shrink) is set.
     ///
     /// Process context, sleeps.
     ///

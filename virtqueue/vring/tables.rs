@@ -12,10 +12,10 @@ mod loans;
 
 use self::loans::Loans;
 use crate::{
-    area::Area,
     bindings,
     device::Virtio,
     dma::Mapper,
+    dma_buffer::Area,
     ring::{
         self,
         Desc,

@@ -13,17 +13,18 @@
 
 #![deny(unsafe_op_in_unsafe_fn)]
 
-mod area;
-pub mod backing;
 pub mod bindings;
+mod bookkeeping;
 pub mod create;
+mod debugfs;
 pub mod device;
 pub mod direct;
 pub mod dma;
-pub mod inner;
+mod dma_buffer;
+mod dma_mappings;
+pub mod exclusive;
 mod list;
 mod live;
-mod mapped;
 pub mod once;
 mod platform;
 pub mod queue;
@@ -31,16 +32,15 @@ pub mod report;
 pub mod resize;
 #[path = "../ring/mod.rs"]
 pub mod ring;
+pub mod ring_memory;
 pub mod segment;
-mod show;
-mod side;
 mod stats;
 pub mod tables;
 mod trace;
 
 pub use self::{
     dma::Mapper,
-    inner::{
+    exclusive::{
         AnyRing,
         Inner, //
     },
@@ -79,7 +79,7 @@ struct VringModule;
 
 impl Drop for VringModule {
     fn drop(&mut self) {
-        show::remove_directory();
+        debugfs::remove_directory();
     }
 }
 

@@ -24,13 +24,13 @@ use super::{
             Tally, //
         },
     },
+    desc_ref::Spot,
     memory::{
         rest,
         rest_at,
         Ring, //
     },
-    position::Cursor,
-    spot::Spot, //
+    position::Cursor, //
 };
 
 /// Writes the descriptors of a buffer, the first at `to`. The second half of the first descriptor

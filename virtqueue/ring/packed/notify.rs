@@ -4,13 +4,13 @@
 
 use super::{
     super::{
-        control::Armed,
         event::most_of,
         flags::Flags,
         format::{
             self,
             Count, //
         },
+        lockless::Armed,
         platform::Platform,
         shared::Word, //
     },

@@ -8,6 +8,10 @@ use super::{
             INDIRECT,
             NEXT, //
         },
+        desc_state::{
+            self,
+            Slot, //
+        },
         endian::Endian,
         indirect::Plan,
         platform::Platform,
@@ -17,10 +21,6 @@ use super::{
             Translate, //
         },
         shared::Descs,
-        slot::{
-            self,
-            Slot, //
-        },
         tables::Table,
         writer::{
             Chain,
@@ -113,7 +113,7 @@ unsafe fn after<P: Platform, T, const IN_ORDER: bool>(
         at.wrapping_add(1) & areas.mask()
     } else {
         // SAFETY: By the safety requirements, `at` is below the number of slots.
-        unsafe { slot::at(slots, at) }.next
+        unsafe { desc_state::at(slots, at) }.next
     }
 }
 

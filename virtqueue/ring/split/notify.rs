@@ -4,7 +4,6 @@
 
 use super::{
     super::{
-        control::Armed,
         event::{
             most_of,
             passed_event, //
@@ -14,6 +13,7 @@ use super::{
             self,
             Count, //
         },
+        lockless::Armed,
         platform::Platform,
         shared::Word, //
     },

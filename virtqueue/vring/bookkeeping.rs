@@ -5,7 +5,7 @@
 use crate::{
     bindings::virtqueue,
     device::Virtio,
-    mapped::Mapped,
+    dma_mappings::Mapped,
     report,
     ring::Used,
     segment::RawToken,

@@ -5,11 +5,11 @@
 
 use super::{
     super::{
-        control::Control,
+        desc_state::Slot,
         error::AddError,
         format::Format,
         indirect::Plan,
-        slot::Slot,
+        lockless::Control,
         tables::{
             Lent,
             Table,

@@ -8,16 +8,16 @@ use super::{
             Broken,
             Report, //
         },
-        control::Control,
-        format::{
-            Format,
-            Found, //
-        },
-        slot::{
+        desc_state::{
             self,
             Slot,
             Used, //
         },
+        format::{
+            Format,
+            Found, //
+        },
+        lockless::Control,
         tables::Tables, //
     },
     Frame, //
@@ -208,7 +208,7 @@ where
             if F::LINKED {
                 // SAFETY: By the type invariants, the `tail` of an outstanding buffer is the index
                 // of a slot.
-                unsafe { slot::at_mut(&mut self.slots, tail) }.next = self.free_id;
+                unsafe { desc_state::at_mut(&mut self.slots, tail) }.next = self.free_id;
             } else {
                 slot.next = self.free_id;
             }

@@ -4,21 +4,21 @@
 
 use super::{
     super::{
-        control::Control,
+        desc_state::{
+            self,
+            Slot, //
+        },
         error::AddError,
         format::Format,
         indirect::{
             plan,
             Plan, //
         },
+        lockless::Control,
         segments::{
             Piece,
             Segments,
             Translate, //
-        },
-        slot::{
-            self,
-            Slot, //
         },
         tables::Tables,
         writer::NewBuffer, //
@@ -151,14 +151,14 @@ where
             }
         };
         // SAFETY: The id is free, and free ids have slots (type invariants).
-        if M::MAPS && unsafe { slot::at(&self.slots, id) }.loan.is_some() {
+        if M::MAPS && unsafe { desc_state::at(&self.slots, id) }.loan.is_some() {
             if let Err(e) = self.show_table(to, id) {
                 return Err((e.into(), token));
             }
         }
         debug_assert!(chain.count <= self.count.free && self.in_flight() < self.size());
         // SAFETY: The id is free, and free ids have slots (type invariants).
-        let slot = unsafe { slot::at_mut(&mut self.slots, id) };
+        let slot = unsafe { desc_state::at_mut(&mut self.slots, id) };
         // What is there was taken out: nothing is left to be dropped.
         core::mem::forget(slot.token.replace(token));
         slot.room = chain.room;

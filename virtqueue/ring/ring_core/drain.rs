@@ -5,19 +5,19 @@
 
 use super::{
     super::{
-        control::{
-            Callbacks,
-            Control, //
+        desc_state::{
+            Slot,
+            Used, //
         },
         format::{
             Format,
             Found, //
         },
-        platform::Platform,
-        slot::{
-            Slot,
-            Used, //
+        lockless::{
+            Callbacks,
+            Control, //
         },
+        platform::Platform,
         tables::Tables, //
     },
     Frame, //

@@ -6,6 +6,7 @@
 //! [`Live`] and of the ring core in it.
 
 use crate::{
+    bookkeeping::Side,
     live::Live,
     platform::Kernel,
     ring::{
@@ -16,7 +17,6 @@ use crate::{
         Frame, //
     },
     segment::RawToken,
-    side::Side,
     tables::Tables, //
 };
 use kernel::sync::Arc;
@@ -45,10 +45,10 @@ pub(crate) enum Ring {
 macro_rules! each_ring {
     ($ring:expr, $name:ident => $body:expr) => {
         match $ring {
-            $crate::inner::Ring::Split($name) => $body,
-            $crate::inner::Ring::Packed($name) => $body,
-            $crate::inner::Ring::SplitInOrder($name) => $body,
-            $crate::inner::Ring::PackedInOrder($name) => $body,
+            $crate::exclusive::Ring::Split($name) => $body,
+            $crate::exclusive::Ring::Packed($name) => $body,
+            $crate::exclusive::Ring::SplitInOrder($name) => $body,
+            $crate::exclusive::Ring::PackedInOrder($name) => $body,
         }
     };
 }

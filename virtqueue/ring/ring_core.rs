@@ -10,7 +10,11 @@ mod notify;
 
 use super::{
     broken::Report,
-    control::Control,
+    desc_state::{
+        self,
+        Slot,
+        Unused, //
+    },
     error::SetupError,
     flags::Flags,
     format::{
@@ -19,11 +23,7 @@ use super::{
     },
     in_order::Batch,
     indirect::IndirectRule,
-    slot::{
-        self,
-        Slot,
-        Unused, //
-    },
+    lockless::Control,
     tables::Tables,
     Config, //
 };
@@ -167,7 +167,7 @@ where
 
     /// Initialises an empty ring, in private and in shared memory.
     fn start(&mut self) {
-        slot::link(&mut self.slots);
+        desc_state::link(&mut self.slots);
         self.format.start();
         self.count = Count::new(self.count.flags);
         self.count.free = self.format.size();
@@ -314,6 +314,6 @@ where
                 self.tables.take_back(loan);
             }
         }
-        slot::forget(&mut self.slots);
+        desc_state::forget(&mut self.slots);
     }
 }

@@ -3,12 +3,12 @@
 //! The memory of a ring. The memory of its indirect tables is in [`tables`](crate::tables).
 
 use crate::{
-    area::Area,
     bindings::{
         self,
         dma_addr_t, //
     },
     dma::Mapper,
+    dma_buffer::Area,
     ring::{
         packed,
         split,

@@ -4,14 +4,14 @@
 
 use super::{
     super::{
-        control::{
+        desc_state::Slot,
+        format::Format,
+        lockless::{
             Armed,
             Callbacks,
             Control, //
         },
-        format::Format,
         platform::Platform,
-        slot::Slot,
         tables::Tables, //
     },
     Frame, //
