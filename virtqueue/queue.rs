@@ -264,7 +264,7 @@ impl<T: Buffer> Virtqueue<T> {
         // SAFETY: Every token in the ring came from `into_raw` of a `T` (type invariant).
         unsafe {
             match &mut self.ring {
-                Ring::Rust(ring) => match ring.inner().open() {
+                Ring::Rust(ring) => match ring.exclusive().open() {
                     AnyRing::Split(ring) => AnyQueue::Split(RustQueue::new(ring)),
                     AnyRing::Packed(ring) => AnyQueue::Packed(RustQueue::new(ring)),
                     AnyRing::SplitInOrder(ring) => AnyQueue::SplitInOrder(RustQueue::new(ring)),

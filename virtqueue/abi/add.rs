@@ -205,13 +205,15 @@ unsafe fn add<const WRITE: bool>(
     };
     shape.write = WRITE;
     // SAFETY: By the safety requirements, `vq` is a queue of this ring, and the caller serialises.
-    let inner = unsafe { Queue::from_raw(vq).inner() };
+    let exclusive = unsafe { Queue::from_raw(vq).exclusive() };
     // SAFETY: `sg` is as `List::new` wants it, as the caller sees to.
     unsafe {
         if shape.segments == 1 {
-            with_ring!(inner, |ring| add_one::<WRITE, _>(ring, token, sg, shape))
+            with_ring!(exclusive, |ring| add_one::<WRITE, _>(
+                ring, token, sg, shape
+            ))
         } else {
-            with_ring!(inner, |ring| add_list(ring, token, sg, shape))
+            with_ring!(exclusive, |ring| add_list(ring, token, sg, shape))
         }
     }
 }
@@ -279,10 +281,10 @@ pub(crate) unsafe extern "C" fn virtqueue_add_sgs(
     gfp: gfp_t,
 ) -> c_int {
     // SAFETY: C says that it is a queue, which the caller serialises.
-    let inner = unsafe { Queue::from_raw(vq).inner() };
+    let exclusive = unsafe { Queue::from_raw(vq).exclusive() };
     // OVERFLOW: There is not memory for that many.
     let all = out_sgs.wrapping_add(in_sgs);
-    with_ring!(inner, |ring| {
+    with_ring!(exclusive, |ring| {
         ring.core.may_sleep(may_sleep(gfp));
         // SAFETY: Kernel-doc of `virtqueue_add_sgs`: there are that many lists.
         unsafe {

@@ -9,7 +9,7 @@ use vring::{
         virtqueue, //
     },
     device::Virtio,
-    with_control,
+    with_lockless,
     Queue, //
 };
 
@@ -26,7 +26,7 @@ as_declared!(
 pub(crate) unsafe extern "C" fn virtqueue_is_broken(vq: *const virtqueue) -> bool {
     // SAFETY: C says that it is a queue.
     let queue = unsafe { Queue::from_raw(vq) };
-    with_control!(queue, |control| control.is_broken())
+    with_lockless!(queue, |state| state.is_broken())
 }
 
 /// Declares a queue broken.
@@ -34,7 +34,7 @@ pub(crate) unsafe extern "C" fn virtqueue_is_broken(vq: *const virtqueue) -> boo
 pub(crate) unsafe extern "C" fn __virtqueue_break(vq: *mut virtqueue) {
     // SAFETY: C says that it is a queue.
     let queue = unsafe { Queue::from_raw(vq) };
-    with_control!(queue, |control| control.declare_broken());
+    with_lockless!(queue, |state| state.declare_broken());
 }
 
 /// Takes the breaking of a queue back.
@@ -42,7 +42,7 @@ pub(crate) unsafe extern "C" fn __virtqueue_break(vq: *mut virtqueue) {
 pub(crate) unsafe extern "C" fn __virtqueue_unbreak(vq: *mut virtqueue) {
     // SAFETY: C says that it is a queue.
     let queue = unsafe { Queue::from_raw(vq) };
-    with_control!(queue, |control| control.unbreak());
+    with_lockless!(queue, |state| state.unbreak());
 }
 
 /// Declares all queues of a device broken.
@@ -50,8 +50,7 @@ pub(crate) unsafe extern "C" fn __virtqueue_unbreak(vq: *mut virtqueue) {
 pub(crate) unsafe extern "C" fn virtio_break_device(vdev: *mut virtio_device) {
     // SAFETY: C says that it is a device, and its queues are of this ring.
     unsafe {
-        Virtio::new(vdev)
-            .each_queue(|queue| with_control!(queue, |control| control.declare_broken()))
+        Virtio::new(vdev).each_queue(|queue| with_lockless!(queue, |state| state.declare_broken()))
     };
 }
 
@@ -59,7 +58,5 @@ pub(crate) unsafe extern "C" fn virtio_break_device(vdev: *mut virtio_device) {
 #[no_mangle]
 pub(crate) unsafe extern "C" fn __virtio_unbreak_device(vdev: *mut virtio_device) {
     // SAFETY: C says that it is a device, and its queues are of this ring.
-    unsafe {
-        Virtio::new(vdev).each_queue(|queue| with_control!(queue, |control| control.unbreak()))
-    };
+    unsafe { Virtio::new(vdev).each_queue(|queue| with_lockless!(queue, |state| state.unbreak())) };
 }

@@ -15,7 +15,7 @@ use vring::{
         irqreturn_t,
         virtqueue, //
     },
-    with_control,
+    with_lockless,
     with_ring,
     Armed,
     Interrupt,
@@ -36,15 +36,15 @@ as_declared!(
 pub(crate) unsafe extern "C" fn virtqueue_disable_cb(vq: *mut virtqueue) {
     // SAFETY: kernel-doc of `virtqueue_disable_cb`: `vq` is a queue; the call may race with others.
     let queue = unsafe { Queue::from_raw(vq) };
-    with_control!(queue, |control| control.disable_cb());
+    with_lockless!(queue, |state| state.disable_cb());
 }
 
 /// Asks for callbacks again, as of now; see `virtqueue_poll`.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_enable_cb_prepare(vq: *mut virtqueue) -> c_uint {
     // SAFETY: kernel-doc of `virtqueue_enable_cb_prepare`: `vq` is a queue whose caller serialises.
-    let inner = unsafe { Queue::from_raw(vq).inner() };
-    with_ring!(inner, |ring| ring.core.enable_cb_prepare())
+    let exclusive = unsafe { Queue::from_raw(vq).exclusive() };
+    with_ring!(exclusive, |ring| ring.core.enable_cb_prepare())
         .into_raw()
         .into()
 }
@@ -57,23 +57,23 @@ pub(crate) unsafe extern "C" fn virtqueue_poll(vq: *mut virtqueue, armed: c_uint
     let queue = unsafe { Queue::from_raw(vq) };
     // CAST: It was a `u16`.
     let armed = Armed::from_raw(armed as u16);
-    with_control!(queue, |control| control.poll(armed))
+    with_lockless!(queue, |state| state.poll(armed))
 }
 
 /// Asks for callbacks again; false if there are used buffers already.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_enable_cb(vq: *mut virtqueue) -> bool {
     // SAFETY: kernel-doc of `virtqueue_enable_cb`: `vq` is a queue whose caller serialises.
-    let inner = unsafe { Queue::from_raw(vq).inner() };
-    with_ring!(inner, |ring| ring.apart(|ring| ring.core.enable_cb())).is_quiet()
+    let exclusive = unsafe { Queue::from_raw(vq).exclusive() };
+    with_ring!(exclusive, |ring| ring.apart(|ring| ring.core.enable_cb())).is_quiet()
 }
 
 /// Asks for a callback when most of what is outstanding was used; false if it was already.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_enable_cb_delayed(vq: *mut virtqueue) -> bool {
     // SAFETY: kernel-doc of `virtqueue_enable_cb_delayed`: `vq` is a queue whose caller serialises.
-    let inner = unsafe { Queue::from_raw(vq).inner() };
-    with_ring!(inner, |ring| ring
+    let exclusive = unsafe { Queue::from_raw(vq).exclusive() };
+    with_ring!(exclusive, |ring| ring
         .apart(|ring| ring.core.enable_cb_delayed()))
     .is_quiet()
 }

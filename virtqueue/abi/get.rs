@@ -31,7 +31,10 @@ pub(crate) unsafe extern "C" fn virtqueue_get_buf_ctx(
 ) -> *mut c_void {
     // SAFETY: C says that the queue is one, that the caller serialises, and that `len` and `ctx`
     // are places of the caller.
-    unsafe { with_ring!(Queue::from_raw(vq).inner(), |ring| ring.get_raw(len, ctx)) }
+    unsafe {
+        with_ring!(Queue::from_raw(vq).exclusive(), |ring| ring
+            .get_raw(len, ctx))
+    }
 }
 
 /// Takes a used buffer.
@@ -49,11 +52,11 @@ pub(crate) unsafe extern "C" fn virtqueue_get_buf(
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_detach_unused_buf(vq: *mut virtqueue) -> *mut c_void {
     // SAFETY: C says that the queue is one and that the caller serialises.
-    let inner = unsafe { Queue::from_raw(vq).inner() };
-    with_ring!(inner, |mut ring| {
+    let exclusive = unsafe { Queue::from_raw(vq).exclusive() };
+    with_ring!(exclusive, |mut ring| {
         // SAFETY: C says that the queue is not active.
         let token = unsafe { ring.detach_unused() };
-        ring.show_free();
+        ring.set_num_free();
         token.map_or(null_mut(), |token| token.data.as_ptr())
     })
 }

@@ -24,7 +24,7 @@ use vring::{
     create::Spec,
     device::Virtio,
     queue::Notify,
-    with_control,
+    with_lockless,
     Mapper,
     Queue, //
 };
@@ -191,5 +191,5 @@ pub(crate) unsafe extern "C" fn vring_notification_data(vq: *mut virtqueue) -> u
     // SAFETY: C says that it is a queue, whose index does not change.
     let (queue, index) = unsafe { (Queue::from_raw(vq), (*vq).index) };
     // CAST: There are at most 2^16 queues.
-    with_control!(queue, |control| control.notification_data(index as u16))
+    with_lockless!(queue, |state| state.notification_data(index as u16))
 }

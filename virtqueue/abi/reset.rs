@@ -52,9 +52,9 @@ unsafe fn while_reset(
     to_result(unsafe { disable(vq) })?;
 
     // SAFETY: By the safety requirements, nobody else uses the queue.
-    let inner = unsafe { queue.inner() };
+    let exclusive = unsafe { queue.exclusive() };
     // SAFETY: The device has given the queue up.
-    while let Some(token) = unsafe { with_ring!(inner, |mut ring| ring.detach_unused()) } {
+    while let Some(token) = unsafe { with_ring!(exclusive, |mut ring| ring.detach_unused()) } {
         if let Some(recycle) = recycle {
             // SAFETY: The caller of the ring gave the function for buffers of this queue.
             unsafe { recycle(vq, token.data.as_ptr()) };
@@ -65,12 +65,12 @@ unsafe fn while_reset(
         unsafe { done(vq) };
     }
     // SAFETY: The device does not have the queue, and the ring is empty.
-    unsafe { inner.reset() };
+    unsafe { exclusive.reset() };
     let changed = change(queue);
-    // SAFETY: By the safety requirements, `vq` is a queue that nobody else uses; `inner` is not
+    // SAFETY: By the safety requirements, `vq` is a queue that nobody else uses; `exclusive` is not
     // used any more.
     unsafe {
-        with_ring!(queue.inner(), |ring| ring.show_free());
+        with_ring!(queue.exclusive(), |ring| ring.set_num_free());
         to_result(enable(vq)).map_err(|_| EBUSY)?;
     }
     changed

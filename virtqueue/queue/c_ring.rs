@@ -124,7 +124,7 @@ impl CRing {
         let (vdev, index) = unsafe { (Virtio::new((*self.vq).vdev), (*self.vq).index) };
         if !self.told && report::is_wrong_length(vdev, room) {
             self.told = true;
-            report::tell_length(vdev, index, len, room);
+            report::log_length(vdev, index, len, room);
         }
     }
 }

@@ -20,7 +20,7 @@ use kernel::{
     },
 };
 use vring::{
-    with_control,
+    with_lockless,
     Queue, //
 };
 
@@ -113,7 +113,7 @@ impl QueueHandle {
     #[inline(always)]
     fn turn_off(&self) {
         match self.native() {
-            Some(queue) => with_control!(queue, |control| control.disable_cb()),
+            Some(queue) => with_lockless!(queue, |state| state.disable_cb()),
             // SAFETY: By the type invariant; needs no exclusion.
             None => unsafe { bindings::virtqueue_disable_cb(self.vq) },
         }
@@ -137,7 +137,7 @@ impl QueueHandle {
             Some(queue) => {
                 // CAST: It was a `u16`.
                 let armed = vring::Armed::from_raw(armed as u16);
-                with_control!(queue, |control| control.poll(armed))
+                with_lockless!(queue, |state| state.poll(armed))
             }
             // Of another queue, or from before this one got smaller.
             None if !self.has_place(armed) => true,
@@ -184,7 +184,7 @@ impl QueueHandle {
     #[inline]
     pub fn is_broken(&self) -> bool {
         match self.native() {
-            Some(queue) => with_control!(queue, |control| control.is_broken()),
+            Some(queue) => with_lockless!(queue, |state| state.is_broken()),
             // SAFETY: By the type invariant; needs no exclusion.
             None => unsafe { bindings::virtqueue_is_broken(self.vq) },
         }

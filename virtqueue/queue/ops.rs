@@ -132,13 +132,13 @@ pub trait QueueOps<T: Buffer> {
 /// [`Virtqueue::open`](super::Virtqueue::open).
 pub enum AnyQueue<'a, T: Buffer> {
     /// On a split ring in Rust.
-    Split(RustQueue<'a, T, split::Format<Kernel, false>>),
+    Split(RustQueue<'a, T, split::SplitFormat<Kernel, false>>),
     /// On a packed ring in Rust.
-    Packed(RustQueue<'a, T, packed::Format<Kernel, false>>),
+    Packed(RustQueue<'a, T, packed::PackedFormat<Kernel, false>>),
     /// On a split ring in Rust whose buffers are used in order.
-    SplitInOrder(RustQueue<'a, T, split::Format<Kernel, true>>),
+    SplitInOrder(RustQueue<'a, T, split::SplitFormat<Kernel, true>>),
     /// On a packed ring in Rust whose buffers are used in order.
-    PackedInOrder(RustQueue<'a, T, packed::Format<Kernel, true>>),
+    PackedInOrder(RustQueue<'a, T, packed::PackedFormat<Kernel, true>>),
     /// On the ring in C.
     C(CQueue<'a, T>),
 }

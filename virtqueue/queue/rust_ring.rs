@@ -28,7 +28,7 @@ use kernel::{
 use vring::{
     ring::Format,
     Callbacks,
-    Inner,
+    ExclusiveQueue,
     Kernel,
     Live,
     Queue, //
@@ -56,8 +56,8 @@ impl RustRing {
         }
         // INVARIANT: By the safety requirements; all queues are of the ring that provides them.
         let mut ring = Self { vq };
-        let inner = ring.inner();
-        inner.set_max_segments(u16::try_from(max_segments).unwrap_or(u16::MAX));
+        let exclusive = ring.exclusive();
+        exclusive.set_max_segments(u16::try_from(max_segments).unwrap_or(u16::MAX));
         Some(ring)
     }
 
@@ -67,9 +67,9 @@ impl RustRing {
     }
 
     #[inline(always)]
-    pub(super) fn inner(&mut self) -> &mut Inner {
+    pub(super) fn exclusive(&mut self) -> &mut ExclusiveQueue {
         // SAFETY: By the type invariants, and because `&mut self` excludes others.
-        unsafe { Queue::from_raw(self.vq).inner() }
+        unsafe { Queue::from_raw(self.vq).exclusive() }
     }
 }
 
@@ -132,7 +132,7 @@ fn add_mapped<T: Buffer, F: Format<Platform = Kernel>>(
     buffer: T,
 ) -> Result<(), AddError<T>> {
     let given = Given::new(buffer);
-    match ring.map_at_hand(given.raw(), T::COMMON_COUNT, given.buffer()) {
+    match ring.try_add_mapped(given.raw(), T::COMMON_COUNT, given.buffer()) {
         Ok(true) => Ok(()),
         Ok(false) => add_any(ring, given.take_back()),
         Err(error) => Err(AddError {
@@ -164,7 +164,7 @@ impl<T: Buffer, F: Format<Platform = Kernel>> QueueOps<T> for RustQueue<'_, T, F
         let given = Given::new(buffer);
         match self
             .ring
-            .add_at_hand(given.raw(), T::COMMON_COUNT, given.buffer())
+            .try_add(given.raw(), T::COMMON_COUNT, given.buffer())
         {
             Ok(true) => Ok(()),
             Ok(false) => add_any(self.ring.again(), given.take_back()),
@@ -214,7 +214,7 @@ impl<T: Buffer, F: Format<Platform = Kernel>> QueueOps<T> for RustQueue<'_, T, F
 
     #[inline(always)]
     fn disable_cb(&mut self) {
-        self.ring.core.control().disable_cb();
+        self.ring.core.lockless().disable_cb();
     }
 
     #[inline(always)]
@@ -245,7 +245,7 @@ impl<T: Buffer, F: Format<Platform = Kernel>> QueueOps<T> for RustQueue<'_, T, F
 
     #[inline(always)]
     fn is_broken(&self) -> bool {
-        self.ring.core.control().is_broken()
+        self.ring.core.lockless().is_broken()
     }
 }
 

@@ -5,7 +5,7 @@
 /// The reason for which a queue was marked broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
-pub enum Broken {
+pub enum BrokenReason {
     /// The driver or the transport declared the queue broken.
     Declared = 1,
     /// A used id above the largest id of the queue (§2.7.8, §2.8.6).
@@ -21,7 +21,7 @@ pub enum Broken {
     Internal = 6,
 }
 
-impl Broken {
+impl BrokenReason {
     /// Returns the text for the log.
     #[inline]
     pub const fn as_str(self) -> &'static str {
@@ -52,9 +52,9 @@ impl Broken {
 
 /// The facts for the log about a queue that its device broke. Each fault is reported once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Report {
+pub struct BrokenReport {
     /// The reason.
-    pub reason: Broken,
+    pub reason: BrokenReason,
     /// The value that the device wrote: an id, an index, or the size of a batch.
     pub value: u32,
     /// The largest value that would have been valid, or the only one.

@@ -9,19 +9,19 @@ use super::tables::Loan;
 ///
 /// The caller allocates one for each descriptor of the queue, and passes all of them to the ring.
 ///
-/// PERF: Half a cache line for a token of two words, so that the address of a slot is a shift away
-/// from the id. The [`Tables`](super::Tables) keep the table of the id. They are asked for it only
-/// if a buffer fits into the table.
+/// PERF: Half a cache line for a token of two words, so that the address of a descriptor state is a
+/// shift away from the id. The [`Tables`](super::Tables) keep the table of the id. They are asked
+/// for it only if a buffer fits into the table.
 ///
 /// # Invariants
 ///
-/// If `own_room` is not 0, the `tables` of the ring with this slot have a table for the id, with
-/// room for `own_room` segments.
-pub struct Slot<T> {
+/// If `table_capacity` is not 0, the `tables` of the ring with this descriptor state have a table
+/// for the id, with room for `table_capacity` segments.
+pub struct DescState<T> {
     /// The token of the buffer, if the device has one with this id.
     pub(super) token: Option<T>,
     /// The number of bytes that the device may write to the buffer.
-    pub(super) room: u32,
+    pub(super) writable_len: u32,
     /// Any order: the next free id, or the next descriptor of the chain. In order: the number of
     /// the buffer, counted in the order in which buffers were made available, which wraps.
     pub(super) next: u16,
@@ -30,22 +30,22 @@ pub struct Slot<T> {
     /// Split, any order: the last descriptor of the chain.
     pub(super) tail: u16,
     /// The number of segments that the table of the id has room for. 0: the id has no table.
-    own_room: u16,
+    table_capacity: u16,
     /// The borrowed table by which the buffer of this id is described.
     pub(super) loan: Option<Loan>,
 }
 
-impl<T> Slot<T> {
+impl<T> DescState<T> {
     /// Creates the state of an id without a buffer and without a table.
     pub const fn new() -> Self {
         // INVARIANT: The id has no table.
         Self {
             token: None,
-            room: 0,
+            writable_len: 0,
             next: 0,
             count: 0,
             tail: 0,
-            own_room: 0,
+            table_capacity: 0,
             loan: None,
         }
     }
@@ -59,66 +59,66 @@ impl<T> Slot<T> {
     /// Returns the number of segments that the table of the id has room for; 0 if the id has no
     /// table.
     #[inline(always)]
-    pub(super) fn own_room(&self) -> u16 {
-        self.own_room
+    pub(super) fn table_capacity(&self) -> u16 {
+        self.table_capacity
     }
 
     /// Records that the id has a table of its own.
     ///
     /// # Safety
     ///
-    /// The tables of the ring with this slot have a table for this id, with room for `room`
-    /// segments.
-    pub(super) unsafe fn set_own_room(&mut self, room: u16) {
+    /// The tables of the ring with this descriptor state have a table for this id, with room for
+    /// `writable_len` segments.
+    pub(super) unsafe fn set_table_capacity(&mut self, capacity: u16) {
         // INVARIANT: By the safety requirements, the id has such a table.
-        self.own_room = room;
+        self.table_capacity = capacity;
     }
 }
 
-impl<T> Default for Slot<T> {
+impl<T> Default for DescState<T> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-/// Links all slots into one free list: each is the successor of the one before it, and the first
-/// that of the last.
-pub(super) fn link<T>(slots: &mut [Slot<T>]) {
-    let last = slots.len().wrapping_sub(1);
-    for (i, slot) in slots.iter_mut().enumerate() {
-        // CAST: There are at most 32768 slots.
-        slot.next = if i == last { 0 } else { i as u16 + 1 };
+/// Links all descriptor states into one free list: each is the successor of the one before it, and
+/// the first that of the last.
+pub(super) fn link_free<T>(states: &mut [DescState<T>]) {
+    let last = states.len().wrapping_sub(1);
+    for (i, state) in states.iter_mut().enumerate() {
+        // CAST: There are at most 32768 descriptor states.
+        state.next = if i == last { 0 } else { i as u16 + 1 };
     }
 }
 
-/// Returns the slot of an id.
+/// Returns the descriptor state of an id.
 ///
 /// # Safety
 ///
-/// `id` is below the number of slots.
+/// `id` is below the number of descriptor states.
 #[inline(always)]
-pub(super) unsafe fn at_mut<T>(slots: &mut [Slot<T>], id: u16) -> &mut Slot<T> {
-    debug_assert!(usize::from(id) < slots.len());
-    // SAFETY: By the safety requirements, `id` is below the number of slots.
-    unsafe { slots.get_unchecked_mut(usize::from(id)) }
+pub(super) unsafe fn get_mut<T>(states: &mut [DescState<T>], id: u16) -> &mut DescState<T> {
+    debug_assert!(usize::from(id) < states.len());
+    // SAFETY: By the safety requirements, `id` is below the number of descriptor states.
+    unsafe { states.get_unchecked_mut(usize::from(id)) }
 }
 
-/// Returns the slot of an id.
+/// Returns the descriptor state of an id.
 ///
 /// # Safety
 ///
-/// As [`at_mut`].
+/// As [`get_mut`].
 #[inline(always)]
-pub(super) unsafe fn at<T>(slots: &[Slot<T>], id: u16) -> &Slot<T> {
-    debug_assert!(usize::from(id) < slots.len());
-    // SAFETY: By the safety requirements, `id` is below the number of slots.
-    unsafe { slots.get_unchecked(usize::from(id)) }
+pub(super) unsafe fn get<T>(states: &[DescState<T>], id: u16) -> &DescState<T> {
+    debug_assert!(usize::from(id) < states.len());
+    // SAFETY: By the safety requirements, `id` is below the number of descriptor states.
+    unsafe { states.get_unchecked(usize::from(id)) }
 }
 
 /// Forgets the tokens of all outstanding buffers, since the device may still use the buffers.
-pub(super) fn forget<T>(slots: &mut [Slot<T>]) {
-    for slot in slots {
-        core::mem::forget(slot.token.take());
+pub(super) fn forget_tokens<T>(states: &mut [DescState<T>]) {
+    for state in states {
+        core::mem::forget(state.token.take());
     }
 }
 
@@ -130,7 +130,7 @@ pub struct Used<T> {
     /// The number of bytes that the device reports as written, which may be any value.
     pub claimed: u32,
     /// The number of bytes that the device was allowed to write.
-    pub room: u32,
+    pub writable_len: u32,
     /// The id that the buffer had: the result of `add`.
     pub id: u16,
 }
@@ -142,7 +142,7 @@ impl<T> Used<T> {
     #[allow(clippy::len_without_is_empty)]
     pub const fn len(&self) -> u32 {
         if self.is_cut() {
-            self.room
+            self.writable_len
         } else {
             self.claimed
         }
@@ -151,7 +151,7 @@ impl<T> Used<T> {
     /// Returns whether the device reports more bytes as written than it was allowed to write.
     #[inline(always)]
     pub const fn is_cut(&self) -> bool {
-        self.claimed > self.room
+        self.claimed > self.writable_len
     }
 }
 
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn two_slots_of_a_token_of_two_words_in_a_cache_line() {
-        assert_eq!(size_of::<Slot<(NonNull<()>, usize)>>(), 32);
-        assert_eq!(size_of::<Slot<NonNull<()>>>(), 24);
+        assert_eq!(size_of::<DescState<(NonNull<()>, usize)>>(), 32);
+        assert_eq!(size_of::<DescState<NonNull<()>>>(), 24);
     }
 }

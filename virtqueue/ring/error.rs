@@ -34,7 +34,7 @@ pub enum SetupError {
     /// power of two in a split ring (§2.7).
     Size,
     /// The number of descriptor states is not that of descriptors.
-    Slots,
+    DescStates,
     /// An area is not aligned as the specification asks (§2.7, §2.8.10.1).
     Alignment,
 }

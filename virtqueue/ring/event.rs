@@ -21,7 +21,7 @@ pub(super) const fn passed_event(event: u16, new: u16, added: u64) -> bool {
 /// Returns the number of used buffers after which a delayed callback comes, with `outstanding` in
 /// flight: three quarters.
 #[inline(always)]
-pub(super) const fn most_of(outstanding: u32) -> u32 {
+pub(super) const fn delay_threshold(outstanding: u32) -> u32 {
     // OVERFLOW: At most 2^16 buffers are outstanding.
     outstanding.wrapping_mul(3) / 4
 }
@@ -62,10 +62,10 @@ mod tests {
     }
 
     #[test]
-    fn most() {
-        assert_eq!(most_of(0), 0);
-        assert_eq!(most_of(1), 0);
-        assert_eq!(most_of(4), 3);
-        assert_eq!(most_of(32768), 24576);
+    fn three_quarters() {
+        assert_eq!(delay_threshold(0), 0);
+        assert_eq!(delay_threshold(1), 0);
+        assert_eq!(delay_threshold(4), 3);
+        assert_eq!(delay_threshold(32768), 24576);
     }
 }

@@ -3,18 +3,18 @@
 //! The difference between the two formats of a virtqueue: the layout of descriptors, available
 //! buffers and used buffers in memory.
 //!
-//! [`Frame`](super::ring_core::Frame) is the common part.
+//! [`RingCore`](super::ring_core::RingCore) is the common part.
 
 use super::{
-    broken::Report,
-    desc_state::Slot,
+    broken::BrokenReport,
+    desc_state::DescState,
     error::SetupError,
     flags::Flags,
     in_order::Batch,
     indirect::Plan,
     lockless::{
         Armed,
-        Control, //
+        LocklessState, //
     },
     platform::Platform,
     segments::{
@@ -37,11 +37,11 @@ pub struct Count {
     /// The number of free descriptors.
     pub(super) free: u16,
     /// The number of buffers added since the ring was initialised, and of those taken. Both wrap.
-    pub(super) made: u16,
-    pub(super) done: u16,
+    pub(super) total_added: u16,
+    pub(super) total_completed: u16,
     /// The number added since the last kick, in buffers or descriptors: the unit of the format's
     /// available event.
-    pub(super) added: u64,
+    pub(super) unkicked: u64,
 }
 
 impl Count {
@@ -50,16 +50,16 @@ impl Count {
             flags,
             event_moved: false,
             free: 0,
-            made: 0,
-            done: 0,
-            added: 0,
+            total_added: 0,
+            total_completed: 0,
+            unkicked: 0,
         }
     }
 
     /// Returns the number of buffers that were added and not taken.
     #[inline(always)]
     pub(super) const fn in_flight(&self) -> u16 {
-        self.made.wrapping_sub(self.done)
+        self.total_added.wrapping_sub(self.total_completed)
     }
 }
 
@@ -82,25 +82,25 @@ pub enum Found {
 /// # Safety
 ///
 /// The result of [`Format::next_id`] is below [`Format::size`] if its argument is. If ids are
-/// linked, `tail` and `after` of each [`Chain`] are below it if the ids in the slots are. The size
-/// does not change.
+/// linked, `tail` and `after` of each [`Chain`] are below it if the ids in the descriptor states
+/// are. The size does not change.
 pub unsafe trait Format: Sized {
     /// The shared memory accesses and barriers.
     type Platform: Platform;
     /// The location of the ring in memory.
     type Memory: Copy;
     /// The facts about the ring that are available without a lock.
-    type View: View<Self::Platform>;
+    type View: LayoutView<Self::Platform>;
     /// The position of the next used buffer. The caller keeps it in a local variable, because the
     /// compiler reads a field again after a barrier.
-    type At: Copy;
+    type UsedPos: Copy;
     /// The position of the next buffer to add. The caller keeps it in a local variable, because the
     /// compiler reads a field again after a write to the ring.
-    type To: Copy;
+    type AvailPos: Copy;
 
     /// Buffers are used in the order in which they were made available.
     const IN_ORDER: bool;
-    /// Ids are descriptor indices, and the slots link the ids to chains.
+    /// Ids are descriptor indices, and the descriptor states link the ids to chains.
     const LINKED: bool;
     /// In order: the ring shows only the first buffer of a batch as used.
     const HIDES_BATCH: bool;
@@ -121,11 +121,11 @@ pub unsafe trait Format: Sized {
     /// `memory` is mapped as its type says, as long as the result or a view of it is used.
     unsafe fn new(memory: &Self::Memory, flags: Flags) -> Self;
 
-    /// Returns the view for the [`Control`].
+    /// Returns the view for the [`LocklessState`].
     fn view(&self, flags: Flags) -> Self::View;
 
     /// Initialises the private state and the shared memory.
-    fn start(&mut self);
+    fn reinit(&mut self);
 
     /// Returns the number of descriptors, at least one.
     fn size(&self) -> u16;
@@ -134,27 +134,27 @@ pub unsafe trait Format: Sized {
     fn next_id(&self, free: u16) -> u16;
 
     /// Returns the position of the next buffer to add.
-    fn to(&self) -> Self::To;
+    fn avail_pos(&self) -> Self::AvailPos;
 
     /// Writes the descriptors of a buffer, which gets the id `id`.
     ///
     /// # Errors
     ///
-    /// As [`Frame::add`](super::ring_core::Frame::add).
+    /// As [`RingCore::add`](super::ring_core::RingCore::add).
     ///
     /// # Safety
     ///
-    /// `to` is the result of [`Format::to`], and nothing was posted since. There are as many slots
-    /// as descriptors. `id` is below that number and, if ids are linked, so is `next` of every
-    /// slot.
+    /// `avail_pos` is the result of [`Format::avail_pos`], and nothing was staged since. There are
+    /// as many descriptor states as descriptors. `id` is below that number and, if ids are linked,
+    /// so is `next` of every descriptor state.
     ///
     /// A table of `plan` has room for as many segments as `buffer` may have.
     unsafe fn describe<S, B, M, T, const COMMON: bool>(
         &self,
-        to: Self::To,
+        avail_pos: Self::AvailPos,
         id: u16,
         plan: Plan<Self::Platform>,
-        slots: &[Slot<T>],
+        states: &[DescState<T>],
         buffer: NewBuffer<'_, B, M, COMMON>,
     ) -> Result<Chain, S::Error>
     where
@@ -167,38 +167,38 @@ pub unsafe trait Format: Sized {
     /// # Safety
     ///
     /// As [`Format::describe`].
-    unsafe fn move_table(&self, to: Self::To, id: u16, addr: u64);
+    unsafe fn move_table(&self, avail_pos: Self::AvailPos, id: u16, addr: u64);
 
     /// Adds a described buffer to those that the next [`Format::publish`] makes available, or makes
-    /// it available at once. It is number `count.made`.
-    fn post(&mut self, to: Self::To, id: u16, chain: &Chain, count: &mut Count);
+    /// it available at once. It is number `count.total_added`.
+    fn stage(&mut self, avail_pos: Self::AvailPos, id: u16, chain: &Chain, count: &mut Count);
 
-    /// Makes every posted buffer available to the device.
-    fn publish(&mut self, control: &Control<Self::Platform, Self::View>, count: &Count);
+    /// Makes every staged buffer available to the device.
+    fn publish(&mut self, lockless: &LocklessState<Self::Platform, Self::View>, count: &Count);
 
-    /// Returns whether the device wants a notification of the last `added` buffers or descriptors:
-    /// all since the last call. The caller has done a full barrier.
-    fn wants_kick(&mut self, count: &Count, added: u64) -> bool;
+    /// Returns whether the device wants a notification of the last `unkicked` buffers or
+    /// descriptors: all since the last call. The caller has done a full barrier.
+    fn wants_kick(&mut self, count: &Count, unkicked: u64) -> bool;
 
     /// Returns the position of the next used buffer.
-    fn at(&self, count: &Count) -> Self::At;
+    fn used_pos(&self, count: &Count) -> Self::UsedPos;
 
     /// Looks for a used buffer. If there is one, later reads of it are ordered after the device's
     /// writes.
     ///
-    /// `DRAIN` promises that buffers are outstanding, and that [`Format::arm`] follows unless the
-    /// queue breaks.
-    fn look<const DRAIN: bool>(
+    /// `DRAINING` promises that buffers are outstanding, and that [`Format::arm`] follows unless
+    /// the queue breaks.
+    fn peek_used<const DRAINING: bool>(
         &mut self,
-        at: Self::At,
+        used_pos: Self::UsedPos,
         batch: &Batch,
-        control: &Control<Self::Platform, Self::View>,
+        lockless: &LocklessState<Self::Platform, Self::View>,
         count: &mut Count,
-    ) -> Result<Found, Report>;
+    ) -> Result<Found, BrokenReport>;
 
-    /// Returns the id and the length of the used buffer at `at`, which [`Format::look`] found with
-    /// `id`.
-    fn used(&self, at: Self::At, id: u16) -> (u32, u32);
+    /// Returns the id and the length of the used buffer at `used_pos`, which [`Format::peek_used`]
+    /// found with `id`.
+    fn used(&self, used_pos: Self::UsedPos, id: u16) -> (u32, u32);
 
     /// In order: returns the id of the oldest outstanding buffer; `free` is the first free id.
     fn oldest(&self, free: u16, count: &Count) -> u16;
@@ -209,31 +209,31 @@ pub unsafe trait Format: Sized {
 
     /// Moves past a used buffer of `descs` descriptors, and counts it as taken.
     ///
-    /// `QUIET` promises that the device sends no callback for these buffers, and that
+    /// `DRAINING` promises that the device sends no callback for these buffers, and that
     /// [`Format::arm`] follows.
-    fn step<const QUIET: bool>(
+    fn advance_used<const DRAINING: bool>(
         &mut self,
-        at: Self::At,
+        used_pos: Self::UsedPos,
         descs: u16,
-        control: &Control<Self::Platform, Self::View>,
+        lockless: &LocklessState<Self::Platform, Self::View>,
         count: &mut Count,
     );
 
     /// In order: records whether buffers of a batch are left, which the ring does not show as used.
-    fn set_batched(control: &Control<Self::Platform, Self::View>, batched: bool);
+    fn set_batched(lockless: &LocklessState<Self::Platform, Self::View>, batched: bool);
 
     /// Enables or disables callbacks for a new queue, as its driver wants them.
-    fn start_callbacks(
+    fn init_callbacks(
         &mut self,
-        control: &Control<Self::Platform, Self::View>,
+        lockless: &LocklessState<Self::Platform, Self::View>,
         count: &Count,
         on: bool,
     );
 
     /// Asks for a callback at the next used buffer.
-    fn arm(&mut self, control: &Control<Self::Platform, Self::View>, count: &Count);
+    fn arm(&mut self, lockless: &LocklessState<Self::Platform, Self::View>, count: &Count);
 
-    /// Returns the position of the next used buffer, for [`Control::poll`].
+    /// Returns the position of the next used buffer, for [`LocklessState::poll`].
     fn armed(&self, count: &Count) -> Armed;
 
     /// Returns whether there is a used buffer. The caller has done a full barrier.
@@ -241,7 +241,11 @@ pub unsafe trait Format: Sized {
 
     /// Asks for a callback when the device has used most of the outstanding buffers. Returns the
     /// value to pass to [`Format::is_quiet`]. See [`Format::DELAYS_BY_ADDED`].
-    fn arm_delayed(&mut self, control: &Control<Self::Platform, Self::View>, count: &Count) -> u16;
+    fn arm_delayed(
+        &mut self,
+        lockless: &LocklessState<Self::Platform, Self::View>,
+        count: &Count,
+    ) -> u16;
 
     /// Returns whether fewer buffers were used than the delayed callback waits for. The caller has
     /// done a full barrier.
@@ -249,24 +253,24 @@ pub unsafe trait Format: Sized {
 }
 
 /// The facts about the ring that the part of a queue without a lock needs.
-pub trait View<P>: Copy {
+pub trait LayoutView<P>: Copy {
     /// Returns the negotiated flags.
     fn flags(&self) -> Flags;
 
-    /// Asks the device for no more callbacks; `taken` is the position of the next used buffer.
-    fn turn_off(&self, taken: u32);
+    /// Asks the device for no more callbacks; `next_used` is the position of the next used buffer.
+    fn write_cb_disabled(&self, next_used: u32);
 
     /// Returns the position that `armed` stands for, or another one in the ring if there is none
     /// such.
-    fn place(&self, armed: Armed) -> u32;
+    fn pos_of(&self, armed: Armed) -> u32;
 
     /// Returns a position as it is written in notifications (§2.9).
-    fn word(place: u32) -> u16;
+    fn wire_index(pos: u32) -> u16;
 
-    /// Returns whether there is a used buffer at `at`, or one that the ring does not show.
+    /// Returns whether there is a used buffer at `used_pos`, or one that the ring does not show.
     ///
     /// # Safety
     ///
-    /// `at` is a position in the ring.
-    unsafe fn has_used(&self, at: u32, batched: &Word<P>) -> bool;
+    /// `used_pos` is a position in the ring.
+    unsafe fn has_used(&self, used_pos: u32, batched: &Word<P>) -> bool;
 }

@@ -21,7 +21,7 @@ pub struct Batch {
 impl Batch {
     /// Returns whether the next buffer belongs to the batch, and so has no used entry of its own.
     #[inline(always)]
-    pub(super) fn goes_on(&self) -> bool {
+    pub(super) fn has_more(&self) -> bool {
         self.left != 0
     }
 
@@ -49,12 +49,12 @@ mod tests {
     #[test]
     fn only_the_last_has_a_length() {
         let mut batch = Batch::default();
-        assert!(!batch.goes_on());
+        assert!(!batch.has_more());
         batch.start(3, 7);
         for len in [None, None, Some(7)] {
-            assert!(batch.goes_on());
+            assert!(batch.has_more());
             assert_eq!(batch.next(), len);
         }
-        assert!(!batch.goes_on());
+        assert!(!batch.has_more());
     }
 }

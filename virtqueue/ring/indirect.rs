@@ -6,7 +6,7 @@
 use super::{
     desc_state::{
         self,
-        Slot, //
+        DescState, //
     },
     platform::Platform,
     tables::{
@@ -81,13 +81,13 @@ pub enum Plan<P> {
 ///
 /// # Safety
 ///
-/// The id has a slot. If `free` is not 0, the id is that of no outstanding buffer. `tables` are
-/// those of the ring.
+/// The id has a descriptor state. If `free` is not 0, the id is that of no outstanding buffer.
+/// `tables` are those of the ring.
 #[inline(always)]
 pub(super) unsafe fn plan<P: Platform, T>(
     rule: IndirectRule,
     tables: &impl Tables,
-    slots: &[Slot<T>],
+    states: &[DescState<T>],
     id: u16,
     segments: u16,
     free: u16,
@@ -97,13 +97,13 @@ pub(super) unsafe fn plan<P: Platform, T>(
         return None;
     }
     if rule.wants(segments, free) && free != 0 {
-        // SAFETY: By the safety requirements, the id has a slot.
-        if segments > unsafe { desc_state::at(slots, id) }.own_room() {
+        // SAFETY: By the safety requirements, the id has a descriptor state.
+        if segments > unsafe { desc_state::get(states, id) }.table_capacity() {
             return None;
         }
-        // SAFETY: The segments fit into `own_room`, which is not 0, so the id has a table
-        // (invariant of `Slot`). The id has no outstanding buffer, so by the contract of `Tables`
-        // the table is free for this one.
+        // SAFETY: The segments fit into `table_capacity`, which is not 0, so the id has a table
+        // (invariant of `DescState`). The id has no outstanding buffer, so by the contract of
+        // `Tables` the table is free for this one.
         let table = unsafe { Table::new(tables.own(id)) };
         return Some(Plan::Table(table));
     }

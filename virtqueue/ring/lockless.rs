@@ -8,10 +8,10 @@
 
 use super::{
     broken::{
-        Broken,
-        Report, //
+        BrokenReason,
+        BrokenReport, //
     },
-    format::View,
+    format::LayoutView,
     platform::Platform,
     shared::Word, //
 };
@@ -20,8 +20,8 @@ use core::{
     mem::MaybeUninit, //
 };
 
-/// The position of the next used buffer at the time when callbacks were enabled. [`Control::poll`]
-/// tests whether the device has used a buffer since: C's opaque value of
+/// The position of the next used buffer at the time when callbacks were enabled.
+/// [`LocklessState::poll`] tests whether the device has used a buffer since: C's opaque value of
 /// `virtqueue_enable_cb_prepare()`.
 #[must_use = "buffers that were used meanwhile raise no callback"]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,63 +89,63 @@ pub enum Interrupt {
 ///
 /// # Invariants
 ///
-/// - Once `attach` was called, `view` is that of a ring, and `shown` is 0 before.
-/// - `taken` is a position in the ring of `view`, if there is one.
-pub struct Control<P, V> {
-    /// The code of a [`Broken`], or 0.
+/// - Once `set_view` was called, `view` is that of a ring, and `ring_shown` is 0 before.
+/// - `next_used` is a position in the ring of `view`, if there is one.
+pub struct LocklessState<P, V> {
+    /// The code of a [`BrokenReason`], or 0.
     broken: Word<P>,
     /// Not 0: the driver wants no callbacks.
-    pub(super) off: Word<P>,
+    pub(super) cb_disabled: Word<P>,
     /// Not 0: the callback that was requested by index has come. The device sends no other before
     /// one is requested again.
-    pub(super) triggered: Word<P>,
+    pub(super) event_triggered: Word<P>,
     /// The position of the next used buffer to take, in the representation of the format.
-    pub(super) taken: Word<P>,
+    pub(super) next_used: Word<P>,
     /// The position of the next buffer to make available.
-    pub(super) next: Word<P>,
+    pub(super) next_avail: Word<P>,
     /// Not 0: buffers of a batch are left to take, which the ring does not show as used (packed, in
     /// order).
     pub(super) batched: Word<P>,
     /// Not 0: `view` is that of a ring which may be read.
-    shown: Word<P>,
+    ring_shown: Word<P>,
     view: UnsafeCell<MaybeUninit<V>>,
 }
 
-// SAFETY: The words are `Sync`. `attach` alone writes the view, and its safety requirements exclude
-// any other access to the view during the write.
-unsafe impl<P, V: Sync + Send> Sync for Control<P, V> {}
+// SAFETY: The words are `Sync`. `set_view` alone writes the view, and its safety requirements
+// exclude any other access to the view during the write.
+unsafe impl<P, V: Sync + Send> Sync for LocklessState<P, V> {}
 
-impl<P: Platform, V: Copy> Control<P, V> {
+impl<P: Platform, V: Copy> LocklessState<P, V> {
     /// Creates the lockless part for a ring that is not made yet.
     pub const fn new() -> Self {
         Self {
             broken: Word::new(0),
-            off: Word::new(0),
-            triggered: Word::new(0),
-            taken: Word::new(0),
-            next: Word::new(0),
+            cb_disabled: Word::new(0),
+            event_triggered: Word::new(0),
+            next_used: Word::new(0),
+            next_avail: Word::new(0),
             batched: Word::new(0),
-            shown: Word::new(0),
+            ring_shown: Word::new(0),
             view: UnsafeCell::new(MaybeUninit::uninit()),
         }
     }
 
     /// Resets the positions together with the ring. A broken queue stays broken.
-    pub(super) fn start(&self) {
-        self.triggered.set(0);
+    pub(super) fn reinit(&self) {
+        self.event_triggered.set(0);
         self.batched.set(0);
-        self.next.set(0);
+        self.next_avail.set(0);
     }
 
-    /// Sets the view of the ring. [`Control::show`] lets readers use it.
+    /// Sets the view of the ring. [`LocklessState::show_ring`] lets readers use it.
     ///
     /// # Safety
     ///
-    /// There is no concurrent reader of the view: the control is new, or between [`Control::hide`]
-    /// and [`Control::show`].
-    pub(super) unsafe fn attach(&self, view: V) {
+    /// There is no concurrent reader of the view: the lockless state is new, or between
+    /// [`LocklessState::hide_ring`] and [`LocklessState::show_ring`].
+    pub(super) unsafe fn set_view(&self, view: V) {
         // INVARIANT: 0 stands for the first position, which is in every ring.
-        self.taken.set(0);
+        self.next_used.set(0);
         // SAFETY: By the safety requirements, there is no concurrent reader of the view.
         unsafe { (*self.view.get()).write(view) };
     }
@@ -153,11 +153,11 @@ impl<P: Platform, V: Copy> Control<P, V> {
     /// Returns the view of the ring, or `None` while there is no ring to read.
     #[inline(always)]
     pub(super) fn view(&self) -> Option<V> {
-        if self.shown.get() == 0 {
+        if self.ring_shown.get() == 0 {
             return None;
         }
-        // SAFETY: `shown` was not 0, so the view is that of a ring (type invariant). `attach` does
-        // not write it concurrently, since its safety requirements exclude readers.
+        // SAFETY: `ring_shown` was not 0, so the view is that of a ring (type invariant).
+        // `set_view` does not write it concurrently, since its safety requirements exclude readers.
         Some(unsafe { (*self.view.get()).assume_init() })
     }
 
@@ -166,22 +166,29 @@ impl<P: Platform, V: Copy> Control<P, V> {
     pub fn words(&self) -> [(usize, u32); 6] {
         let Self {
             broken,
-            off,
-            triggered,
-            taken,
-            next,
+            cb_disabled,
+            event_triggered,
+            next_used,
+            next_avail,
             batched,
-            shown: _,
+            ring_shown: _,
             view: _,
         } = self;
-        [broken, off, triggered, taken, next, batched]
-            .map(|word| (core::ptr::from_ref(word).addr(), word.get()))
+        [
+            broken,
+            cb_disabled,
+            event_triggered,
+            next_used,
+            next_avail,
+            batched,
+        ]
+        .map(|word| (core::ptr::from_ref(word).addr(), word.get()))
     }
 
     /// Returns the reason why the queue is broken, or `None`.
     #[inline]
-    pub fn broken(&self) -> Option<Broken> {
-        Broken::from_code(self.broken.get())
+    pub fn broken(&self) -> Option<BrokenReason> {
+        BrokenReason::from_code(self.broken.get())
     }
 
     /// Returns whether the queue is broken.
@@ -194,21 +201,21 @@ impl<P: Platform, V: Copy> Control<P, V> {
     #[cold]
     pub fn declare_broken(&self) {
         if !self.is_broken() {
-            self.broken.set(Broken::Declared as u32);
+            self.broken.set(BrokenReason::Declared as u32);
         }
     }
 
     /// Keeps all contexts but the owner of the ring off it, which is about to be replaced, until
-    /// [`Control::show`]. Interrupts find no ring from here on. The caller waits for those that are
-    /// reading the ring already.
-    pub fn hide(&self) {
-        self.shown.set(0);
+    /// [`LocklessState::show_ring`]. Interrupts find no ring from here on. The caller waits for
+    /// those that are reading the ring already.
+    pub fn hide_ring(&self) {
+        self.ring_shown.set(0);
     }
 
-    /// Lets interrupts find the new ring, after [`Control::hide`]. The caller has waited until
-    /// every interrupt that began during the replacement has ended.
-    pub fn show(&self) {
-        self.shown.set(1);
+    /// Lets interrupts find the new ring, after [`LocklessState::hide_ring`]. The caller has waited
+    /// until every interrupt that began during the replacement has ended.
+    pub fn show_ring(&self) {
+        self.ring_shown.set(1);
     }
 
     /// Marks a broken queue as working again. Only for a queue that was reset since it broke, or
@@ -221,7 +228,7 @@ impl<P: Platform, V: Copy> Control<P, V> {
     /// kept in `first`.
     #[cold]
     #[inline(never)]
-    pub(super) fn latch(&self, first: &mut Option<Report>, report: Report) {
+    pub(super) fn set_broken_once(&self, first: &mut Option<BrokenReport>, report: BrokenReport) {
         if self.broken().is_none() {
             self.broken.set(report.reason as u32);
             *first = Some(report);
@@ -229,38 +236,38 @@ impl<P: Platform, V: Copy> Control<P, V> {
     }
 }
 
-impl<P: Platform, V: View<P>> Control<P, V> {
+impl<P: Platform, V: LayoutView<P>> LocklessState<P, V> {
     /// Asks the device for no more callbacks. This is a hint: a callback may still come (§2.7.7.1,
     /// §2.8.10).
     ///
     /// Any context, concurrently with every other function.
     #[inline(always)]
     pub fn disable_cb(&self) {
-        if self.off.get() != 0 {
+        if self.cb_disabled.get() != 0 {
             return;
         }
         // After the callback that was requested by index, the device sends no other: there is
         // nothing to suppress.
-        if self.triggered.get() == 0 {
+        if self.event_triggered.get() == 0 {
             if let Some(view) = self.view() {
-                view.turn_off(self.taken.get());
+                view.write_cb_disabled(self.next_used.get());
                 // The owner may enable callbacks concurrently. It writes to the device only if it
-                // finds `off` set. So the device is disabled first, and `off` set afterwards. In
-                // the other order, the device could stay disabled with `off` clear, and no later
-                // enable would write to it.
+                // finds `cb_disabled` set. So the device is disabled first, and `cb_disabled` set
+                // afterwards. In the other order, the device could stay disabled with `cb_disabled`
+                // clear, and no later enable would write to it.
                 if !P::STORES_IN_ORDER {
                     P::wmb(view.flags().strong());
                 }
             }
         }
-        self.off.set(1);
+        self.cb_disabled.set(1);
     }
 
-    /// As [`Control::disable_cb`], for a caller that enables callbacks again itself: if the device
-    /// sends none anyhow, nothing is noted either.
+    /// As [`LocklessState::disable_cb`], for a caller that enables callbacks again itself: if the
+    /// device sends none anyhow, nothing is noted either.
     #[inline(always)]
-    pub(super) fn hold_cb(&self) {
-        if self.triggered.get() == 0 {
+    pub(super) fn suppress_cb(&self) {
+        if self.event_triggered.get() == 0 {
             self.disable_cb();
         }
     }
@@ -281,8 +288,8 @@ impl<P: Platform, V: View<P>> Control<P, V> {
         // index or flags. Pairs with the barrier of the device between writing the used index or
         // flags and reading the event suppression.
         P::mb(view.flags().strong());
-        // SAFETY: `View::place` returns a position in the ring of the view.
-        unsafe { view.has_used(view.place(armed), &self.batched) }
+        // SAFETY: `LayoutView::pos_of` returns a position in the ring of the view.
+        unsafe { view.has_used(view.pos_of(armed), &self.batched) }
     }
 
     /// Returns the meaning for this queue of an interrupt that it may share with others.
@@ -293,15 +300,15 @@ impl<P: Platform, V: View<P>> Control<P, V> {
         let Some(view) = self.view() else {
             return Interrupt::None;
         };
-        // SAFETY: By the type invariant, `taken` is a position in the ring of `view`.
-        if !unsafe { view.has_used(self.taken.get(), &self.batched) } {
+        // SAFETY: By the type invariant, `next_used` is a position in the ring of `view`.
+        if !unsafe { view.has_used(self.next_used.get(), &self.batched) } {
             return Interrupt::None;
         }
         if self.is_broken() {
             return Interrupt::Ignore;
         }
         if view.flags().event_idx() {
-            self.triggered.set(1);
+            self.event_triggered.set(1);
         }
         Interrupt::Callback
     }
@@ -309,25 +316,28 @@ impl<P: Platform, V: View<P>> Control<P, V> {
     /// Returns the positions of the next buffer to make available and of the next used one to take:
     /// indices of a split ring, indices with the wrap counter of a packed one. Hints.
     #[inline]
-    pub fn places(&self) -> (u16, u16) {
-        (V::word(self.next.get()), V::word(self.taken.get()))
+    pub fn next_indices(&self) -> (u16, u16) {
+        (
+            V::wire_index(self.next_avail.get()),
+            V::wire_index(self.next_used.get()),
+        )
     }
 
     /// Returns whether the driver wants callbacks. A hint.
     #[inline]
     pub fn wants_callbacks(&self) -> bool {
-        self.off.get() == 0
+        self.cb_disabled.get() == 0
     }
 
     /// Returns the word that notifies the device of the queue with number `queue` under
     /// `VIRTIO_F_NOTIFICATION_DATA` (§2.9).
     #[inline]
     pub fn notification_data(&self, queue: u16) -> u32 {
-        u32::from(V::word(self.next.get())) << 16 | u32::from(queue)
+        u32::from(V::wire_index(self.next_avail.get())) << 16 | u32::from(queue)
     }
 }
 
-impl<P: Platform, V: Copy> Default for Control<P, V> {
+impl<P: Platform, V: Copy> Default for LocklessState<P, V> {
     fn default() -> Self {
         Self::new()
     }

@@ -21,17 +21,17 @@
 //! - Every value in shared memory is read once, and checked against private state: the outstanding
 //!   ids, their number, and the number of bytes that the device may write to each buffer.
 //! - Nothing that the driver wrote to shared memory is ever read back. Links, lengths and indices
-//!   have private copies in the ring and its [`Slot`]s.
-//! - The first impossible value breaks the queue. A [broken](Broken) queue accepts and returns no
-//!   buffer, and keeps the outstanding ones until the device was reset. An impossible length does
-//!   not break the queue, because some working devices count wrongly: the length is
+//!   have private copies in the ring and its [`DescState`]s.
+//! - The first impossible value breaks the queue. A [broken](BrokenReason) queue accepts and
+//!   returns no buffer, and keeps the outstanding ones until the device was reset. An impossible
+//!   length does not break the queue, because some working devices count wrongly: the length is
 //!   [cut](Used::len).
 //!
 //! # Names that the `SAFETY` comments refer to
 //!
 //! - **mapped**: the memory of the ring is valid for reads and writes, is aligned as the
-//!   specification asks, and stays so as long as the ring or its control exists. The callers of
-//!   `new` and `resize` promise this.
+//!   specification asks, and stays so as long as the ring or its lockless state exists. The callers
+//!   of `new` and `resize` promise this.
 //! - **bounded**: an index into the shared memory is below the number of elements, because the
 //!   function that makes the pointer applies a mask or a comparison.
 
@@ -58,12 +58,12 @@ pub mod split;
 
 pub use self::{
     broken::{
-        Broken,
-        Report, //
+        BrokenReason,
+        BrokenReport, //
     },
     desc::Desc,
     desc_state::{
-        Slot,
+        DescState,
         Unused,
         Used, //
     },
@@ -81,12 +81,12 @@ pub use self::{
     lockless::{
         Armed,
         Callbacks,
-        Control,
-        Interrupt, //
+        Interrupt,
+        LocklessState, //
     },
     packed::Packed,
     platform::Platform,
-    ring_core::Frame,
+    ring_core::RingCore,
     segments::{
         Piece,
         SegmentWriter,

@@ -9,10 +9,10 @@ mod lend;
 mod notify;
 
 use super::{
-    broken::Report,
+    broken::BrokenReport,
     desc_state::{
         self,
-        Slot,
+        DescState,
         Unused, //
     },
     error::SetupError,
@@ -23,7 +23,7 @@ use super::{
     },
     in_order::Batch,
     indirect::IndirectRule,
-    lockless::Control,
+    lockless::LocklessState,
     tables::Tables,
     Config, //
 };
@@ -38,48 +38,50 @@ use core::{
 /// The driver side of a ring of format `F` that carries tokens of type `T`.
 ///
 /// [`Split`](super::Split) and [`Packed`](super::Packed) are the names of its two formats. `S`
-/// holds one [`Slot`] for each descriptor, `C` refers to a [`Control`], `L` gives tables.
+/// holds one [`DescState`] for each descriptor, `C` refers to a [`LocklessState`], `L` gives
+/// tables.
 ///
 /// # Invariants
 ///
-/// - `slots` has as many elements as `format` has descriptors. Every `next` and `tail` in them that
-///   is the index of a slot, and `free_id`, are below that number.
-/// - A slot has a token exactly if the buffer with that id is outstanding. Its `count` and `room`
-///   then are the descriptors that the buffer takes, and the bytes that the device may write to it.
-/// - Any order: the slots from `free_id` along `next` are the free ids. Where ids are linked, those
-///   from the id of a buffer along `next` up to its `tail` are its chain.
-/// - `count.made` - `count.done` buffers, less the `detached` ones, have a token, and `count.free`
-///   descriptors are free.
-pub struct Frame<F, T, S, C, L>
+/// - `states` has as many elements as `format` has descriptors. Every `next` and `tail` in them
+///   that is the index of a descriptor state, and `free_head`, are below that number.
+/// - A descriptor state has a token exactly if the buffer with that id is outstanding. Its `count`
+///   and `writable_len` then are the descriptors that the buffer takes, and the bytes that the
+///   device may write to it.
+/// - Any order: the descriptor states from `free_head` along `next` are the free ids. Where ids are
+///   linked, those from the id of a buffer along `next` up to its `tail` are its chain.
+/// - `count.total_added` - `count.total_completed` buffers, less the `detached` ones, have a token,
+///   and `count.free` descriptors are free.
+pub struct RingCore<F, T, S, C, L>
 where
     F: Format,
-    S: DerefMut<Target = [Slot<T>]>,
-    C: Deref<Target = Control<F::Platform, F::View>>,
+    S: DerefMut<Target = [DescState<T>]>,
+    C: Deref<Target = LocklessState<F::Platform, F::View>>,
     L: Tables,
 {
     format: F,
     count: Count,
     /// The first free id.
-    free_id: u16,
+    free_head: u16,
     rule: IndirectRule,
     batch: Batch,
-    slots: S,
-    control: C,
+    states: S,
+    lockless: C,
     tables: L,
-    /// The number of slots that [`Frame::detach_unused`] has searched, and of the tokens that it
-    /// took out.
+    /// The number of descriptor states that [`RingCore::detach_unused`] has searched, and of the
+    /// tokens that it took out.
     scanned: u16,
     detached: u16,
     config: Config,
-    report: Option<Report>,
+    report: Option<BrokenReport>,
     _tokens: PhantomData<T>,
 }
 
-impl<F, T, S, C, L> Frame<F, T, S, C, L>
+impl<F, T, S, C, L> RingCore<F, T, S, C, L>
 where
     F: Format,
-    S: DerefMut<Target = [Slot<T>]>,
-    C: Deref<Target = Control<F::Platform, F::View>>,
+    S: DerefMut<Target = [DescState<T>]>,
+    C: Deref<Target = LocklessState<F::Platform, F::View>>,
     L: Tables,
 {
     /// Creates an empty ring and initialises its memory. The device may get the memory afterwards.
@@ -90,31 +92,32 @@ where
     ///
     /// # Safety
     ///
-    /// - `memory` is mapped as its type says, as long as the ring or `control` is used; only the
+    /// - `memory` is mapped as its type says, as long as the ring or `lockless` is used; only the
     ///   device writes it besides.
-    /// - `control` dereferences to the same control each time, which is that of this ring alone,
-    ///   and there is no concurrent use of it during the call.
-    /// - `slots` dereferences to the same slots each time, and they are of this ring alone.
+    /// - `lockless` dereferences to the same lockless state each time, which is that of this ring
+    ///   alone, and there is no concurrent use of it during the call.
+    /// - `states` dereferences to the same descriptor states each time, and they are of this ring
+    ///   alone.
     /// - The `tables` are for as many ids as the ring has descriptors. The ring is dropped only
     ///   when the device is done with the tables.
     pub unsafe fn new(
         memory: F::Memory,
         config: Config,
-        slots: S,
-        control: C,
+        states: S,
+        lockless: C,
         tables: L,
     ) -> Result<Self, SetupError> {
-        // SAFETY: By the safety requirements, `memory` is mapped as its type says, and the slots
-        // are for it.
-        let format = unsafe { Self::format(&memory, &config, &slots) }?;
+        // SAFETY: By the safety requirements, `memory` is mapped as its type says, and the
+        // descriptor states are for it.
+        let format = unsafe { Self::format(&memory, &config, &states) }?;
         let mut ring = Self {
             format,
             count: Count::new(Flags::new(&config)),
-            free_id: 0,
+            free_head: 0,
             rule: Self::rule(&config, &tables),
             batch: Batch::default(),
-            slots,
-            control,
+            states,
+            lockless,
             tables,
             scanned: 0,
             detached: 0,
@@ -122,9 +125,9 @@ where
             report: None,
             _tokens: PhantomData,
         };
-        // SAFETY: By the safety requirements, there is no concurrent use of the control.
-        unsafe { ring.attach() };
-        ring.control.show();
+        // SAFETY: By the safety requirements, there is no concurrent use of the lockless state.
+        unsafe { ring.install() };
+        ring.lockless.show_ring();
         Ok(ring)
     }
 
@@ -132,11 +135,11 @@ where
     ///
     /// # Safety
     ///
-    /// As [`Frame::new`].
-    unsafe fn format(memory: &F::Memory, config: &Config, slots: &S) -> Result<F, SetupError> {
+    /// As [`RingCore::new`].
+    unsafe fn format(memory: &F::Memory, config: &Config, states: &S) -> Result<F, SetupError> {
         F::check(memory)?;
-        if slots.len() != usize::from(F::size_of(memory)) {
-            return Err(SetupError::Slots);
+        if states.len() != usize::from(F::size_of(memory)) {
+            return Err(SetupError::DescStates);
         }
         // SAFETY: By the safety requirements, `memory` is mapped, and `F::check` accepted it.
         Ok(unsafe { F::new(memory, Flags::new(config)) })
@@ -151,33 +154,33 @@ where
         }
     }
 
-    /// Gives the control its view of the ring, and initialises the ring.
+    /// Gives the lockless state its view of the ring, and initialises the ring.
     ///
     /// # Safety
     ///
-    /// There is no concurrent use of the control during the call.
-    unsafe fn attach(&mut self) {
-        // Slots may hold tokens of an earlier ring, and its device may still use those buffers:
-        // forget the tokens instead of dropping them.
-        self.slots.iter_mut().for_each(Slot::clear);
-        // SAFETY: By the safety requirements, there is no concurrent use of the control.
-        unsafe { self.control.attach(self.format.view(self.count.flags)) };
-        self.start();
+    /// There is no concurrent use of the lockless state during the call.
+    unsafe fn install(&mut self) {
+        // Descriptor states may hold tokens of an earlier ring, and its device may still use those
+        // buffers: forget the tokens instead of dropping them.
+        self.states.iter_mut().for_each(DescState::clear);
+        // SAFETY: By the safety requirements, there is no concurrent use of the lockless state.
+        unsafe { self.lockless.set_view(self.format.view(self.count.flags)) };
+        self.reinit();
     }
 
     /// Initialises an empty ring, in private and in shared memory.
-    fn start(&mut self) {
-        desc_state::link(&mut self.slots);
-        self.format.start();
+    fn reinit(&mut self) {
+        desc_state::link_free(&mut self.states);
+        self.format.reinit();
         self.count = Count::new(self.count.flags);
         self.count.free = self.format.size();
-        self.free_id = 0;
+        self.free_head = 0;
         self.batch = Batch::default();
         self.scanned = 0;
         self.detached = 0;
-        self.control.start();
+        self.lockless.reinit();
         self.format
-            .start_callbacks(&self.control, &self.count, self.config.callbacks);
+            .init_callbacks(&self.lockless, &self.count, self.config.callbacks);
     }
 
     /// Takes back a buffer that the device has not used; buffers come in the order of their ids.
@@ -191,16 +194,16 @@ where
         while self.in_flight() != 0 && self.scanned < self.size() {
             let id = self.scanned;
             self.scanned += 1;
-            let Some(slot) = self.slots.get_mut(usize::from(id)) else {
+            let Some(state) = self.states.get_mut(usize::from(id)) else {
                 continue;
             };
-            if let Some(token) = slot.token.take() {
-                if slot.loan.is_some() {
+            if let Some(token) = state.token.take() {
+                if state.loan.is_some() {
                     self.return_table(id);
                 }
                 self.detached += 1;
                 if self.in_flight() == 0 {
-                    self.start();
+                    self.reinit();
                 }
                 return Some(Unused { token, id });
             }
@@ -209,50 +212,50 @@ where
     }
 
     /// Empties the ring, and initialises it in the same memory. The buffers that the device has not
-    /// used go to `recycle`. A broken queue stays broken: see [`Control::unbreak`].
+    /// used go to `recycle`. A broken queue stays broken: see [`LocklessState::unbreak`].
     ///
     /// # Safety
     ///
-    /// As [`Frame::detach_unused`]. The device does not get the ring before this returns.
+    /// As [`RingCore::detach_unused`]. The device does not get the ring before this returns.
     pub unsafe fn reset(&mut self, mut recycle: impl FnMut(Unused<T>)) {
         // SAFETY: By the safety requirements, the device uses neither the ring nor its buffers.
         while let Some(unused) = unsafe { self.detach_unused() } {
             recycle(unused);
         }
-        self.start();
+        self.reinit();
     }
 
-    /// As [`Frame::reset`], with other memory and tables: the ring may get another size. Returns
-    /// the old slots.
+    /// As [`RingCore::reset`], with other memory and tables: the ring may get another size. Returns
+    /// the old descriptor states.
     ///
     /// # Errors
     ///
-    /// [`SetupError`], with the slots: the ring is unchanged.
+    /// [`SetupError`], with the descriptor states: the ring is unchanged.
     ///
     /// # Safety
     ///
-    /// As [`Frame::reset`], and as [`Frame::new`] for the arguments.
+    /// As [`RingCore::reset`], and as [`RingCore::new`] for the arguments.
     pub unsafe fn resize(
         &mut self,
         memory: F::Memory,
-        slots: S,
+        states: S,
         tables: L,
         recycle: impl FnMut(Unused<T>),
     ) -> Result<S, (SetupError, S)> {
-        // SAFETY: By the safety requirements, `memory` is mapped as its type says, and the slots
-        // are for it.
-        let format = match unsafe { Self::format(&memory, &self.config, &slots) } {
+        // SAFETY: By the safety requirements, `memory` is mapped as its type says, and the
+        // descriptor states are for it.
+        let format = match unsafe { Self::format(&memory, &self.config, &states) } {
             Ok(format) => format,
-            Err(e) => return Err((e, slots)),
+            Err(e) => return Err((e, states)),
         };
         // SAFETY: By the safety requirements, the device uses neither the ring nor its buffers.
         unsafe { self.reset(recycle) };
         self.format = format;
         self.rule = Self::rule(&self.config, &tables);
         self.tables = tables;
-        let old = core::mem::replace(&mut self.slots, slots);
-        // SAFETY: By the safety requirements, there is no concurrent use of the control.
-        unsafe { self.attach() };
+        let old = core::mem::replace(&mut self.states, states);
+        // SAFETY: By the safety requirements, there is no concurrent use of the lockless state.
+        unsafe { self.install() };
         Ok(old)
     }
 
@@ -272,7 +275,7 @@ where
     /// Returns the id that the next added buffer gets.
     #[inline(always)]
     pub fn next_id(&self) -> u16 {
-        self.format.next_id(self.free_id)
+        self.format.next_id(self.free_head)
     }
 
     /// Returns the number of buffers that were added and not taken out again.
@@ -290,30 +293,30 @@ where
 
     /// Returns the part of the queue that needs no lock.
     #[inline(always)]
-    pub fn control(&self) -> &C {
-        &self.control
+    pub fn lockless(&self) -> &C {
+        &self.lockless
     }
 
     /// Returns the fault by which the device broke the queue, for the log: only once.
     #[inline]
-    pub fn take_report(&mut self) -> Option<Report> {
+    pub fn take_broken_report(&mut self) -> Option<BrokenReport> {
         self.report.take()
     }
 }
 
-impl<F, T, S, C, L> Drop for Frame<F, T, S, C, L>
+impl<F, T, S, C, L> Drop for RingCore<F, T, S, C, L>
 where
     F: Format,
-    S: DerefMut<Target = [Slot<T>]>,
-    C: Deref<Target = Control<F::Platform, F::View>>,
+    S: DerefMut<Target = [DescState<T>]>,
+    C: Deref<Target = LocklessState<F::Platform, F::View>>,
     L: Tables,
 {
     fn drop(&mut self) {
-        for slot in self.slots.iter_mut() {
-            if let Some(loan) = slot.loan.take() {
+        for state in self.states.iter_mut() {
+            if let Some(loan) = state.loan.take() {
                 self.tables.take_back(loan);
             }
         }
-        desc_state::forget(&mut self.slots);
+        desc_state::forget_tokens(&mut self.states);
     }
 }

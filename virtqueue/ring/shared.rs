@@ -21,26 +21,26 @@ use core::{
 /// # Invariants
 ///
 /// The pointer is mapped (see the module), for as many elements as the type that holds it says.
-pub(super) struct Shared<E>(NonNull<E>);
+pub(super) struct SharedPtr<E>(NonNull<E>);
 
 // SAFETY: The pointer is to memory that the device uses concurrently anyhow. Every access goes
 // through `Platform`, whose accesses may be done by any thread at any time.
-unsafe impl<E> Send for Shared<E> {}
+unsafe impl<E> Send for SharedPtr<E> {}
 
 // SAFETY: Every access goes through `Platform`, whose accesses may be done by any thread at any
 // time.
-unsafe impl<E> Sync for Shared<E> {}
+unsafe impl<E> Sync for SharedPtr<E> {}
 
-impl<E> Clone for Shared<E> {
+impl<E> Clone for SharedPtr<E> {
     #[inline(always)]
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<E> Copy for Shared<E> {}
+impl<E> Copy for SharedPtr<E> {}
 
-impl<E> Shared<E> {
+impl<E> SharedPtr<E> {
     /// Creates a pointer to shared memory.
     ///
     /// # Safety
@@ -60,13 +60,13 @@ impl<E> Shared<E> {
 /// An array of descriptors: the ring, or an indirect table.
 #[derive(Clone, Copy)]
 pub(super) struct Descs<P> {
-    base: Shared<Desc>,
+    base: SharedPtr<Desc>,
     _platform: PhantomData<fn() -> P>,
 }
 
 impl<P: Platform> Descs<P> {
     #[inline(always)]
-    pub(super) fn new(base: Shared<Desc>) -> Self {
+    pub(super) fn new(base: SharedPtr<Desc>) -> Self {
         Self {
             base,
             _platform: PhantomData,
@@ -80,7 +80,7 @@ impl<P: Platform> Descs<P> {
     /// `index` is bounded.
     #[inline(always)]
     pub(super) unsafe fn at(&self, index: u16) -> *mut Desc {
-        // SAFETY: `base` is mapped (invariant of `Shared`), and `index` is bounded by the safety
+        // SAFETY: `base` is mapped (invariant of `SharedPtr`), and `index` is bounded by the safety
         // requirements.
         unsafe { self.base.as_ptr().add(usize::from(index)) }
     }
@@ -94,7 +94,7 @@ impl<P: Platform> Descs<P> {
     pub(super) unsafe fn from(&self, index: u16) -> Self {
         // SAFETY: `index` is bounded by the safety requirements, and the rest of the array is
         // mapped as long as the whole is.
-        Self::new(unsafe { Shared::new(self.base.0.add(usize::from(index))) })
+        Self::new(unsafe { SharedPtr::new(self.base.0.add(usize::from(index))) })
     }
 
     /// Writes a descriptor: its address and the rest, both in the byte order of the ring.

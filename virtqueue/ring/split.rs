@@ -11,16 +11,16 @@ pub use self::{
         Layout,
         Memory, //
     },
-    notify::View, //
+    notify::SplitView, //
 };
 
 use self::memory::Areas;
 use super::{
     broken::{
-        Broken,
-        Report, //
+        BrokenReason,
+        BrokenReport, //
     },
-    desc_state::Slot,
+    desc_state::DescState,
     error::SetupError,
     flags::Flags,
     format::{
@@ -35,7 +35,7 @@ use super::{
         Armed, //
     },
     platform::Platform,
-    ring_core::Frame,
+    ring_core::RingCore,
     segments::{
         Piece,
         Segments,
@@ -49,14 +49,14 @@ use super::{
 };
 
 /// The part of a split ring that needs no lock.
-pub type Control<P> = lockless::Control<P, View<P>>;
+pub type LocklessState<P> = lockless::LocklessState<P, SplitView<P>>;
 
 /// The driver side of a split ring that carries tokens of type `T`.
 ///
-/// `S` holds one [`Slot`] for each descriptor, `C` refers to a [`Control`], and `L` provides
-/// tables. `IN_ORDER` says that `VIRTIO_F_IN_ORDER` was negotiated.
+/// `S` holds one [`DescState`] for each descriptor, `C` refers to a [`LocklessState`], and `L`
+/// provides tables. `IN_ORDER` says that `VIRTIO_F_IN_ORDER` was negotiated.
 pub type Split<P, T, S, C, const IN_ORDER: bool, L = NoTables> =
-    Frame<Format<P, IN_ORDER>, T, S, C, L>;
+    RingCore<SplitFormat<P, IN_ORDER>, T, S, C, L>;
 
 /// The format of a split ring. The number of a buffer, in the order of adding, is the index of its
 /// available entry; the number in the order of taking is the index of its used entry.
@@ -67,20 +67,20 @@ pub type Split<P, T, S, C, const IN_ORDER: bool, L = NoTables> =
 ///   order of their buffers.
 /// - `used_seen` is ahead of the taken buffers by at most as many as are outstanding. The device
 ///   had written the used entries up to there before a barrier for loads.
-pub struct Format<P, const IN_ORDER: bool> {
+pub struct SplitFormat<P, const IN_ORDER: bool> {
     areas: Areas<P>,
     /// The used index of the device when the driver last read it.
     used_seen: u16,
 }
 
 // SAFETY: `next_id` returns its argument. `tail` and `after` of a chain are below the size: by a
-// mask in order, and otherwise because the links in the slots are.
-unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_ORDER> {
+// mask in order, and otherwise because the links in the descriptor states are.
+unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for SplitFormat<P, IN_ORDER> {
     type Platform = P;
     type Memory = Memory;
-    type View = View<P>;
-    type At = u16;
-    type To = ();
+    type View = SplitView<P>;
+    type UsedPos = u16;
+    type AvailPos = ();
 
     const IN_ORDER: bool = IN_ORDER;
     const LINKED: bool = true;
@@ -106,11 +106,11 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
     }
 
     #[inline(always)]
-    fn view(&self, flags: Flags) -> View<P> {
-        View::new(self.areas, flags)
+    fn view(&self, flags: Flags) -> SplitView<P> {
+        SplitView::new(self.areas, flags)
     }
 
-    fn start(&mut self) {
+    fn reinit(&mut self) {
         self.areas.clear();
         self.used_seen = 0;
     }
@@ -127,7 +127,7 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
     }
 
     #[inline(always)]
-    fn to(&self) {}
+    fn avail_pos(&self) {}
 
     #[inline(always)]
     unsafe fn describe<S, B, M, T, const COMMON: bool>(
@@ -135,7 +135,7 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
         (): (),
         id: u16,
         plan: Plan<P>,
-        slots: &[Slot<T>],
+        states: &[DescState<T>],
         buffer: NewBuffer<'_, B, M, COMMON>,
     ) -> Result<Chain, S::Error>
     where
@@ -143,10 +143,11 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
         B: Segments<S>,
         M: Translate<S>,
     {
-        // SAFETY: By the safety requirements, there are as many slots as descriptors, `id` and the
-        // links in the slots are below that number, and a table has room for the buffer.
+        // SAFETY: By the safety requirements, there are as many descriptor states as descriptors,
+        // `id` and the links in the descriptor states are below that number, and a table has room
+        // for the buffer.
         unsafe {
-            add::describe::<_, _, _, _, _, IN_ORDER, COMMON>(&self.areas, id, plan, slots, buffer)
+            add::describe::<_, _, _, _, _, IN_ORDER, COMMON>(&self.areas, id, plan, states, buffer)
         }
     }
 
@@ -159,44 +160,44 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
     }
 
     #[inline(always)]
-    fn post(&mut self, (): (), id: u16, _chain: &Chain, count: &mut Count) {
+    fn stage(&mut self, (): (), id: u16, _chain: &Chain, count: &mut Count) {
         // §2.7.13.2: The device reads the entry only once the index is past it.
-        self.areas.set_entry(count.made, id);
+        self.areas.set_avail_entry(count.total_added, id);
         // OVERFLOW: 64 bits do not overflow by counting.
-        count.added = count.added.wrapping_add(1);
+        count.unkicked = count.unkicked.wrapping_add(1);
     }
 
     #[inline(always)]
-    fn publish(&mut self, control: &Control<P>, count: &Count) {
-        if self.published(control) != count.made {
+    fn publish(&mut self, lockless: &LocklessState<P>, count: &Count) {
+        if self.published(lockless) != count.total_added {
             // §2.7.13.3.1: Descriptors and entries are written before the index. Pairs with the
             // barrier of the device between reading the index and reading the entries.
             P::wmb(count.flags.strong());
-            self.areas.set_index(count.made);
-            control.next.set(count.made.into());
+            self.areas.set_avail_index(count.total_added);
+            lockless.next_avail.set(count.total_added.into());
         }
     }
 
     #[inline(always)]
-    fn wants_kick(&mut self, count: &Count, added: u64) -> bool {
-        self.wants(count, added)
+    fn wants_kick(&mut self, count: &Count, unkicked: u64) -> bool {
+        self.wants(count, unkicked)
     }
 
     #[inline(always)]
-    fn at(&self, count: &Count) -> u16 {
-        count.done
+    fn used_pos(&self, count: &Count) -> u16 {
+        count.total_completed
     }
 
     #[inline(always)]
-    fn look<const DRAIN: bool>(
+    fn peek_used<const DRAINING: bool>(
         &mut self,
-        at: u16,
+        used_pos: u16,
         batch: &Batch,
-        _control: &Control<P>,
+        _lockless: &LocklessState<P>,
         count: &mut Count,
-    ) -> Result<Found, Report> {
-        if at != self.used_seen {
-            if IN_ORDER && batch.goes_on() {
+    ) -> Result<Found, BrokenReport> {
+        if used_pos != self.used_seen {
+            if IN_ORDER && batch.has_more() {
                 return Ok(Found::InBatch);
             }
             return Ok(Found::Entry(0));
@@ -208,15 +209,15 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
             P::mb(count.flags.strong());
             count.event_moved = false;
         }
-        let seen = self.areas.index();
-        if seen == at {
+        let seen = self.areas.used_index();
+        if seen == used_pos {
             return Ok(Found::Nothing);
         }
-        if seen.wrapping_sub(at) > count.made.wrapping_sub(at) {
-            return Err(Report {
-                reason: Broken::IndexJump,
+        if seen.wrapping_sub(used_pos) > count.total_added.wrapping_sub(used_pos) {
+            return Err(BrokenReport {
+                reason: BrokenReason::IndexJump,
                 value: seen.into(),
-                limit: count.made.into(),
+                limit: count.total_added.into(),
             });
         }
         // §2.7.14: The index is read before the entries and the contents of the buffers. Pairs with
@@ -227,8 +228,8 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
     }
 
     #[inline(always)]
-    fn used(&self, at: u16, _id: u16) -> (u32, u32) {
-        self.areas.entry(at)
+    fn used(&self, used_pos: u16, _id: u16) -> (u32, u32) {
+        self.areas.used_entry(used_pos)
     }
 
     #[inline(always)]
@@ -239,65 +240,65 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for Format<P, IN_O
 
     #[inline(always)]
     fn pending(&self, count: &Count) -> u16 {
-        self.used_seen.wrapping_sub(count.done)
+        self.used_seen.wrapping_sub(count.total_completed)
     }
 
     #[inline(always)]
-    fn step<const QUIET: bool>(
+    fn advance_used<const DRAINING: bool>(
         &mut self,
-        at: u16,
+        used_pos: u16,
         _descs: u16,
-        control: &Control<P>,
+        lockless: &LocklessState<P>,
         count: &mut Count,
     ) {
-        let done = at.wrapping_add(1);
-        count.done = done;
-        if QUIET {
+        let total_completed = used_pos.wrapping_add(1);
+        count.total_completed = total_completed;
+        if DRAINING {
             return;
         }
         // With callbacks enabled, asks for one at the next entry, once the last entry that was seen
         // is taken. Before that, the position makes no difference: more used buffers are there.
-        if done == self.used_seen {
-            control.taken.set(done.into());
-            if count.flags.event_idx() && control.off.get() == 0 {
-                self.areas.set_used_event(done);
+        if total_completed == self.used_seen {
+            lockless.next_used.set(total_completed.into());
+            if count.flags.event_idx() && lockless.cb_disabled.get() == 0 {
+                self.areas.set_used_event(total_completed);
                 count.event_moved = true;
             }
         }
     }
 
     #[inline(always)]
-    fn set_batched(_control: &Control<P>, _batched: bool) {
+    fn set_batched(_lockless: &LocklessState<P>, _batched: bool) {
         // The used index shows every buffer of a batch.
     }
 
-    fn start_callbacks(&mut self, control: &Control<P>, count: &Count, on: bool) {
-        control.taken.set(0);
-        self.start_with_callbacks(control, count, on);
+    fn init_callbacks(&mut self, lockless: &LocklessState<P>, count: &Count, on: bool) {
+        lockless.next_used.set(0);
+        self.write_initial_cb(lockless, count, on);
     }
 
     #[inline(always)]
-    fn arm(&mut self, control: &Control<P>, count: &Count) {
-        self.arm_at(control, count, count.done);
+    fn arm(&mut self, lockless: &LocklessState<P>, count: &Count) {
+        self.arm_at(lockless, count, count.total_completed);
     }
 
     #[inline(always)]
     fn armed(&self, count: &Count) -> Armed {
-        Armed(count.done)
+        Armed(count.total_completed)
     }
 
     #[inline(always)]
     fn has_used(&self, count: &Count) -> bool {
-        self.areas.index() != count.done
+        self.areas.used_index() != count.total_completed
     }
 
     #[inline(always)]
-    fn arm_delayed(&mut self, control: &Control<P>, count: &Count) -> u16 {
-        self.arm_most(control, count)
+    fn arm_delayed(&mut self, lockless: &LocklessState<P>, count: &Count) -> u16 {
+        self.arm_at_threshold(lockless, count)
     }
 
     #[inline(always)]
     fn is_quiet(&self, armed: u16, count: &Count) -> bool {
-        self.areas.index().wrapping_sub(count.done) <= armed
+        self.areas.used_index().wrapping_sub(count.total_completed) <= armed
     }
 }

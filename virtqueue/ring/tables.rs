@@ -11,7 +11,7 @@ use super::{
     platform::Platform,
     shared::{
         Descs,
-        Shared, //
+        SharedPtr, //
     },
 };
 use core::{
@@ -30,7 +30,8 @@ pub struct TableMemory {
 
 /// The number of a table that was lent.
 ///
-/// Stored plus one, so that an optional number takes two bytes in a [`Slot`](super::Slot).
+/// Stored plus one, so that an optional number takes two bytes in a
+/// [`DescState`](super::DescState).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Loan(NonZeroU16);
 
@@ -151,7 +152,7 @@ impl<P: Platform> Table<P> {
         Self {
             // SAFETY: By the safety requirements, the memory stays mapped as long as the table is
             // used, and has room for it.
-            descs: Descs::new(unsafe { Shared::new(memory.base) }),
+            descs: Descs::new(unsafe { SharedPtr::new(memory.base) }),
             addr: memory.addr,
         }
     }

@@ -16,20 +16,20 @@ use super::{
 /// The descriptors of one buffer, in the form and at the place that the format of the ring and the
 /// [`Plan`](super::indirect::Plan) require.
 pub(super) trait Descriptors {
-    /// Writes the descriptor of the next segment, which `tally` includes already. `kind` is
+    /// Writes the descriptor of the next segment, which `counter` includes already. `kind` is
     /// [`WRITE`] or 0.
-    fn push(&mut self, tally: &Tally, addr: u64, len: u32, kind: u16);
+    fn push(&mut self, counter: &SegmentCounter, addr: u64, len: u32, kind: u16);
 
     /// Ends the buffer with the descriptor that was written last. Called only if there are fewer
-    /// segments than the limit of `tally`.
-    fn end(&mut self, tally: &Tally);
+    /// segments than the limit of `counter`.
+    fn end(&mut self, counter: &SegmentCounter);
 }
 
 /// The writer of the segments of a buffer. It checks and counts the segments, and writes a
 /// descriptor to `descs` for each, with the address that `by` returns.
 struct Writer<'a, D, M> {
     descs: D,
-    tally: Tally,
+    counter: SegmentCounter,
     by: &'a mut M,
 }
 
@@ -37,17 +37,17 @@ impl<S: Piece, D: Descriptors, M: Translate<S>> SegmentWriter<S> for Writer<'_, 
     #[inline(always)]
     fn out(&mut self, segment: S) -> Result<(), S::Error> {
         let addr = self.by.address(segment, false)?;
-        self.tally.out(segment.byte_len())?;
-        self.descs.push(&self.tally, addr, segment.byte_len(), 0);
+        self.counter.out(segment.byte_len())?;
+        self.descs.push(&self.counter, addr, segment.byte_len(), 0);
         Ok(())
     }
 
     #[inline(always)]
     fn in_(&mut self, segment: S) -> Result<(), S::Error> {
         let addr = self.by.address(segment, true)?;
-        self.tally.in_(segment.byte_len())?;
+        self.counter.in_(segment.byte_len())?;
         self.descs
-            .push(&self.tally, addr, segment.byte_len(), WRITE);
+            .push(&self.counter, addr, segment.byte_len(), WRITE);
         Ok(())
     }
 }
@@ -69,7 +69,7 @@ pub(super) struct Written<D> {
     /// The number of segments, at least one.
     pub(super) count: u16,
     /// Bytes that the device may write.
-    pub(super) room: u32,
+    pub(super) writable_len: u32,
 }
 
 impl<B, M, const COMMON: bool> NewBuffer<'_, B, M, COMMON> {
@@ -89,7 +89,7 @@ impl<B, M, const COMMON: bool> NewBuffer<'_, B, M, COMMON> {
     {
         let mut writer = Writer {
             descs,
-            tally: Tally::new(self.segments),
+            counter: SegmentCounter::new(self.segments),
             by: self.by,
         };
         let written = if COMMON {
@@ -97,17 +97,17 @@ impl<B, M, const COMMON: bool> NewBuffer<'_, B, M, COMMON> {
         } else {
             self.buffer.write_segments(&mut writer)
         };
-        let room = match written.and_then(|()| Ok(writer.tally.finish()?)) {
-            Ok(room) => room,
-            Err(e) => return Err((e, writer.tally.count())),
+        let writable_len = match written.and_then(|()| Ok(writer.counter.finish()?)) {
+            Ok(writable_len) => writable_len,
+            Err(e) => return Err((e, writer.counter.count())),
         };
-        if !writer.tally.is_full() {
-            writer.descs.end(&writer.tally);
+        if !writer.counter.is_full() {
+            writer.descs.end(&writer.counter);
         }
         Ok(Written {
-            count: writer.tally.count(),
+            count: writer.counter.count(),
             descs: writer.descs,
-            room,
+            writable_len,
         })
     }
 }
@@ -120,13 +120,13 @@ pub struct Chain {
     pub(super) tail: u16,
     pub(super) after: u16,
     /// Bytes that the device may write.
-    pub(super) room: u32,
+    pub(super) writable_len: u32,
     /// Packed: the second half of the first descriptor, which makes the buffer available.
     pub(super) head: u64,
 }
 
 /// The counts of the segments of one buffer.
-pub(super) struct Tally {
+pub(super) struct SegmentCounter {
     /// The largest number of segments, and the number that may still follow.
     limit: u32,
     left: u32,
@@ -137,7 +137,7 @@ pub(super) struct Tally {
     write: u64,
 }
 
-impl Tally {
+impl SegmentCounter {
     #[inline(always)]
     pub(super) const fn new(limit: u16) -> Self {
         Self {

@@ -5,7 +5,7 @@
 use crate::{
     bindings::virtqueue,
     device::Virtio,
-    dma_mappings::Mapped,
+    dma_mappings::DmaMappings,
     report,
     ring::Used,
     segment::RawToken,
@@ -23,9 +23,9 @@ use kernel::{
 };
 
 /// The state beside a ring that does not depend on its layout.
-pub(crate) struct Side {
+pub(crate) struct Bookkeeping {
     /// The DMA mappings, if memory is mapped for the device.
-    pub(crate) mapped: Option<Mapped>,
+    pub(crate) mappings: Option<DmaMappings>,
     pub(crate) vdev: Virtio,
     pub(crate) index: u32,
     /// The queue, for tracing.
@@ -34,19 +34,19 @@ pub(crate) struct Side {
     pub(crate) max_segments: u16,
     pub(crate) counters: Arc<Counters>,
     /// The impossible length of a device was logged already.
-    told: bool,
+    length_logged: bool,
     stamp: StampWriter,
     stamps: Arc<Stamps>,
 }
 
-impl Side {
+impl Bookkeeping {
     /// Creates the bookkeeping of a ring of `size` descriptors.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
     pub(crate) fn new(
-        mapped: Option<Mapped>,
+        mappings: Option<DmaMappings>,
         vdev: Virtio,
         index: u32,
         size: u16,
@@ -54,13 +54,13 @@ impl Side {
     ) -> Result<Self> {
         let stamps = Arc::new(Stamps::new(size)?, GFP_KERNEL)?;
         Ok(Self {
-            mapped,
+            mappings,
             vdev,
             index,
             vq: null_mut(),
             max_segments: u16::MAX,
             counters,
-            told: false,
+            length_logged: false,
             // INVARIANT: `stamps` stay as long as this value, which writes them.
             stamp: stamps.writer(),
             stamps,
@@ -99,7 +99,7 @@ impl Side {
 
     /// Writes the number of free descriptors to the field that C code reads.
     #[inline(always)]
-    pub(crate) fn show_free(&self, free: u16) {
+    pub(crate) fn set_num_free(&self, free: u16) {
         // SAFETY: `vq` is the queue of this ring, which outlives it. The holder of the ring may
         // write this field.
         unsafe { (*self.vq).num_free = free.into() };
@@ -120,36 +120,36 @@ impl Side {
         // SAFETY: `vq` is the queue of this ring, which outlives it.
         unsafe { trace::get_buf(self.vq, used.id.into(), used.claimed) };
         let len = if used.is_cut() {
-            self.wrong_length(used.claimed, used.room);
+            self.wrong_length(used.claimed, used.writable_len);
             0
         } else {
             used.claimed
         };
-        self.gone(used.id);
+        self.released(used.id);
         len
     }
 
     /// Counts an impossible length, and logs the first one.
     #[cold]
     #[inline(never)]
-    fn wrong_length(&mut self, claimed: u32, room: u32) {
+    fn wrong_length(&mut self, claimed: u32, writable_len: u32) {
         self.counters.cut.count();
-        if !self.told && report::is_wrong_length(self.vdev, room) {
-            self.told = true;
-            report::tell_length(self.vdev, self.index, claimed, room);
+        if !self.length_logged && report::is_wrong_length(self.vdev, writable_len) {
+            self.length_logged = true;
+            report::log_length(self.vdev, self.index, claimed, writable_len);
         }
     }
 
     /// Records that the ring gave a buffer back, which had the id `id`: ends its time stamp and its
     /// mappings.
     #[inline(always)]
-    pub(crate) fn gone(&mut self, id: u16) {
+    pub(crate) fn released(&mut self, id: u16) {
         // SAFETY: The ring returned the id, so it is below the number of ids.
         unsafe { self.stamp.taken(id) };
         // PERF: Last, since this may be a call, and the compiler knows little of the state after
         // it.
-        if let Some(mapped) = &mut self.mapped {
-            mapped.unmap(id);
+        if let Some(mappings) = &mut self.mappings {
+            mappings.unmap(id);
         }
     }
 }

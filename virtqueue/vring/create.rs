@@ -4,34 +4,34 @@
 
 use crate::{
     bindings,
-    bookkeeping::Side,
+    bookkeeping::Bookkeeping,
     device::Virtio,
     dma::Mapper,
-    dma_mappings::Mapped,
+    dma_mappings::DmaMappings,
     exclusive::{
-        Inner,
-        Ring,
-        Slots, //
+        DescStates,
+        ExclusiveQueue,
+        Ring, //
     },
     queue::{
         fields,
+        LocklessPart,
         Notify,
-        Queue,
-        Shared, //
+        Queue, //
     },
     ring::{
         packed,
         split,
         Config,
+        DescState,
         Endian,
         IndirectRule,
         Packed,
-        Slot,
         Split, //
     },
     ring_memory::{
-        Backing,
-        Format, //
+        RingMemory,
+        RingParams, //
     },
     stats::Counters,
     tables::Tables,
@@ -100,9 +100,9 @@ pub fn is_provider() -> bool {
 }
 
 impl Spec {
-    fn format(&self, vdev: Virtio) -> Format {
+    fn params(&self, vdev: Virtio) -> RingParams {
         let modern = vdev.has(bindings::VIRTIO_F_VERSION_1);
-        Format {
+        RingParams {
             packed: vdev.has(bindings::VIRTIO_F_RING_PACKED),
             in_order: vdev.has(bindings::VIRTIO_F_IN_ORDER),
             tables: vdev.has(bindings::VIRTIO_RING_F_INDIRECT_DESC) && !self.ctx,
@@ -123,8 +123,8 @@ impl Spec {
     }
 
     /// Checks the size against the layout, and returns it.
-    fn size(&self, vdev: Virtio, format: &Format) -> Result<u16> {
-        let wrong = self.size == 0 || (!format.packed && !self.size.is_power_of_two());
+    fn size(&self, vdev: Virtio, params: &RingParams) -> Result<u16> {
+        let wrong = self.size == 0 || (!params.packed && !self.size.is_power_of_two());
         if wrong {
             dev_warn!(
                 vdev.dev(),
@@ -142,13 +142,13 @@ impl Spec {
     }
 }
 
-/// Allocates the slots for the ids of a ring.
-pub(crate) fn slots(size: u16) -> Result<Slots> {
-    let mut slots = KVVec::with_capacity(usize::from(size), GFP_KERNEL)?;
+/// Allocates the descriptor states for the ids of a ring.
+pub(crate) fn new_states(size: u16) -> Result<DescStates> {
+    let mut states = KVVec::with_capacity(usize::from(size), GFP_KERNEL)?;
     for _ in 0..size {
-        slots.push(Slot::new(), GFP_KERNEL)?;
+        states.push(DescState::new(), GFP_KERNEL)?;
     }
-    Ok(slots)
+    Ok(states)
 }
 
 /// Creates the ring of a format in its memory.
@@ -156,33 +156,37 @@ pub(crate) fn slots(size: u16) -> Result<Slots> {
 /// # Safety
 ///
 /// The memory stays valid as long as the ring, and only the device writes it besides.
-unsafe fn ring(format: &Format, backing: &Backing, tables: Tables) -> Result<(Ring, Shared)> {
-    let slots = slots(backing.size())?;
-    let config = format.config;
-    // SAFETY: The memory is mapped as the ring expects (invariants of `Backing`), and stays so and
-    // is written by the device alone besides (safety requirements). The control and the slots are
-    // new.
+unsafe fn ring(
+    params: &RingParams,
+    ring_memory: &RingMemory,
+    tables: Tables,
+) -> Result<(Ring, LocklessPart)> {
+    let states = new_states(ring_memory.size())?;
+    let config = params.config;
+    // SAFETY: The memory is mapped as the ring expects (invariants of `RingMemory`), and stays so
+    // and is written by the device alone besides (safety requirements). The lockless state and the
+    // descriptor states are new.
     unsafe {
-        if format.packed {
-            let control = Arc::new(packed::Control::new(), GFP_KERNEL)?;
-            let shared = Shared::Packed(control.clone());
-            let memory = backing.packed();
-            let ring = if format.in_order {
-                Ring::PackedInOrder(Packed::new(memory, config, slots, control, tables)?)
+        if params.packed {
+            let state = Arc::new(packed::LocklessState::new(), GFP_KERNEL)?;
+            let lockless_part = LocklessPart::Packed(state.clone());
+            let memory = ring_memory.packed();
+            let ring = if params.in_order {
+                Ring::PackedInOrder(Packed::new(memory, config, states, state, tables)?)
             } else {
-                Ring::Packed(Packed::new(memory, config, slots, control, tables)?)
+                Ring::Packed(Packed::new(memory, config, states, state, tables)?)
             };
-            Ok((ring, shared))
+            Ok((ring, lockless_part))
         } else {
-            let control = Arc::new(split::Control::new(), GFP_KERNEL)?;
-            let shared = Shared::Split(control.clone());
-            let memory = backing.split();
-            let ring = if format.in_order {
-                Ring::SplitInOrder(Split::new(memory, config, slots, control, tables)?)
+            let state = Arc::new(split::LocklessState::new(), GFP_KERNEL)?;
+            let lockless_part = LocklessPart::Split(state.clone());
+            let memory = ring_memory.split();
+            let ring = if params.in_order {
+                Ring::SplitInOrder(Split::new(memory, config, states, state, tables)?)
             } else {
-                Ring::Split(Split::new(memory, config, slots, control, tables)?)
+                Ring::Split(Split::new(memory, config, states, state, tables)?)
             };
-            Ok((ring, shared))
+            Ok((ring, lockless_part))
         }
     }
 }
@@ -208,51 +212,52 @@ impl Queue {
         spec: &Spec,
         pages: Option<NonNull<u8>>,
     ) -> Result<KBox<Self>> {
-        let format = spec.format(vdev);
-        let size = spec.size(vdev, &format)?;
+        let params = spec.params(vdev);
+        let size = spec.size(vdev, &params)?;
         let is_mapped = vdev.uses_map_api();
         let mapper = is_mapped.then_some(&spec.mapper);
-        let backing = match pages {
+        let ring_memory = match pages {
             // The three areas of a packed ring do not follow from one pointer.
-            Some(_) if format.packed => return Err(EINVAL),
+            Some(_) if params.packed => return Err(EINVAL),
             // SAFETY: By the safety requirements, `pages` is memory for a split ring of that size.
-            Some(pages) => unsafe { Backing::foreign(&format, pages, size) },
-            None => Backing::shrinking(&format, mapper, size)?,
+            Some(pages) => unsafe { RingMemory::of_caller(&params, pages, size) },
+            None => RingMemory::new_or_smaller(&params, mapper, size)?,
         };
-        let mapped = match mapper {
-            Some(&mapper) => Some(Mapped::new(mapper, backing.size())?),
+        let mappings = match mapper {
+            Some(&mapper) => Some(DmaMappings::new(mapper, ring_memory.size())?),
             None => None,
         };
         let counters = Arc::new(Counters::new(), GFP_KERNEL)?;
-        let tables = Tables::new(format.tables, mapper, backing.size(), counters.clone())?;
-        tables.tell(vdev, spec.index, backing.size());
+        let tables = Tables::new(params.tables, mapper, ring_memory.size(), counters.clone())?;
+        tables.log_missing(vdev, spec.index, ring_memory.size());
         // SAFETY: The memory goes into the queue together with the ring, so it stays as long. The
         // ring is the only one in it.
-        let (ring, shared) = unsafe { ring(&format, &backing, tables) }?;
+        let (ring, lockless_part) = unsafe { ring(&params, &ring_memory, tables) }?;
         let vq = fields(
             spec.index,
             vdev,
             spec.callback,
             spec.name,
-            backing.size().into(),
+            ring_memory.size().into(),
         );
-        let side = Side::new(mapped, vdev, spec.index, backing.size(), counters)?;
-        let inner = Inner { ring, side };
+        let bookkeeping =
+            Bookkeeping::new(mappings, vdev, spec.index, ring_memory.size(), counters)?;
+        let exclusive = ExclusiveQueue { ring, bookkeeping };
         let queue = KBox::new(
             Self::new(
                 vq,
                 spec.notify,
-                shared,
-                inner,
+                lockless_part,
+                exclusive,
                 spec.mapper,
                 is_mapped,
-                format,
-                backing,
+                params,
+                ring_memory,
             ),
             GFP_KERNEL,
         )?;
         #[cfg(CONFIG_VIRTIO_HARDEN_NOTIFICATION)]
-        crate::with_control!(queue, |control| control.declare_broken());
+        crate::with_lockless!(queue, |state| state.declare_broken());
         PROVIDES.store(1, Relaxed);
         Ok(queue)
     }

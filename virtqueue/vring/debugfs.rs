@@ -7,7 +7,7 @@ use crate::{
     bindings,
     queue::Queue,
     stats::Stamps,
-    with_control, //
+    with_lockless, //
 };
 use core::{
     ffi::c_void,
@@ -32,23 +32,24 @@ use kernel::{
 };
 
 /// The file of a queue. It exists as long as this value.
-pub(crate) type Shown = Pin<KBox<File<View>>>;
+pub(crate) type QueueFile = Pin<KBox<File<FileData>>>;
 
 /// The queue and the time stamps from which the file of a queue is made.
 ///
 /// # Invariants
 ///
 /// The queue is valid as long as the file exists.
-pub(crate) struct View {
+pub(crate) struct FileData {
     queue: *const Queue,
     stamps: Arc<Stamps>,
 }
 
 // SAFETY: The fields of the queue that are read here may be read from any thread.
-unsafe impl Send for View {}
+unsafe impl Send for FileData {}
 
-// SAFETY: A view only reads, and the fields of the queue that it reads may be read from any thread.
-unsafe impl Sync for View {}
+// SAFETY: The file only reads, and the fields of the queue that it reads may be read from any
+// thread.
+unsafe impl Sync for FileData {}
 
 /// The directory: a box that exists from the first queue on until the module is unloaded, or null.
 static DIRECTORY: Atomic<*mut c_void> = Atomic::new(null_mut());
@@ -87,7 +88,7 @@ pub(crate) fn remove_directory() {
 /// # Safety
 ///
 /// The queue is valid as long as the result exists.
-pub(crate) unsafe fn show(queue: &Queue, stamps: Arc<Stamps>) -> Option<Shown> {
+pub(crate) unsafe fn create_file(queue: &Queue, stamps: Arc<Stamps>) -> Option<QueueFile> {
     let vq = queue.as_raw();
     let index = queue.vdev().index();
     // SAFETY: The fields do not change, and the name is its transport's as long as the queue.
@@ -105,28 +106,28 @@ pub(crate) unsafe fn show(queue: &Queue, stamps: Arc<Stamps>) -> Option<Shown> {
     }
     .ok()?;
     // INVARIANT: By the safety requirements, the queue is valid as long as the file exists.
-    let view = View { queue, stamps };
-    let file = directory()?.read_callback_file(&name, view, &write);
+    let data = FileData { queue, stamps };
+    let file = directory()?.read_callback_file(&name, data, &write);
     KBox::pin_init(file, GFP_KERNEL).ok()
 }
 
 /// Writes the contents of the file of a queue.
-fn write(view: &View, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+fn write(data: &FileData, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     // SAFETY: By the type invariant, the queue is valid as long as the file exists.
-    let queue = unsafe { &*view.queue };
+    let queue = unsafe { &*data.queue };
     let counters = &queue.counters;
-    let (in_flight, oldest) = view.stamps.in_flight();
+    let (in_flight, oldest) = data.stamps.in_flight();
     let (kicks, notified) = (counters.kicks.get(), counters.notified.get());
     // SAFETY: `jiffies64_to_msecs` may be called in any context.
     let oldest = unsafe { bindings::jiffies64_to_msecs(oldest.into()) };
-    let (next, taken) = with_control!(queue, |control| control.places());
+    let (next_avail, next_used) = with_lockless!(queue, |state| state.next_indices());
 
-    writeln!(f, "layout: {}", queue.format.name())?;
+    writeln!(f, "layout: {}", queue.params.name())?;
     writeln!(f, "size: {}", queue.size())?;
-    writeln!(f, "memory: {} bytes", queue.memory())?;
+    writeln!(f, "memory: {} bytes", queue.memory_bytes())?;
     writeln!(f, "mapped: {}", queue.mapper().is_some())?;
-    writeln!(f, "next available: {next:#06x}")?;
-    writeln!(f, "next used: {taken:#06x}")?;
+    writeln!(f, "next available: {next_avail:#06x}")?;
+    writeln!(f, "next used: {next_used:#06x}")?;
     writeln!(f, "in flight: {in_flight}")?;
     writeln!(f, "oldest in flight: {oldest} ms")?;
     writeln!(f, "ring full: {}", counters.full.get())?;
@@ -139,9 +140,9 @@ fn write(view: &View, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         "interrupts without work: {}",
         counters.idle_interrupts.get()
     )?;
-    let wanted = with_control!(queue, |control| control.wants_callbacks());
+    let wanted = with_lockless!(queue, |state| state.wants_callbacks());
     writeln!(f, "callbacks wanted: {wanted}")?;
     writeln!(f, "lengths cut: {}", queue.lengths_cut())?;
-    let broken = with_control!(queue, |control| control.broken());
+    let broken = with_lockless!(queue, |state| state.broken());
     writeln!(f, "broken: {}", broken.map_or("no", |b| b.as_str()))
 }

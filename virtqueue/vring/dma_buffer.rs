@@ -21,17 +21,17 @@ use kernel::{
 /// # Invariants
 ///
 /// `ptr` is `size` bytes that `mapper` allocated, or `alloc_pages_exact` if `mapper` is `None`.
-pub(crate) struct Area {
+pub(crate) struct DmaBuffer {
     mapper: Option<Mapper>,
     ptr: NonNull<u8>,
     addr: dma_addr_t,
     size: usize,
 }
 
-// SAFETY: An area owns its memory, and the mapper may free it from any thread.
-unsafe impl Send for Area {}
+// SAFETY: A DMA buffer owns its memory, and the mapper may free it from any thread.
+unsafe impl Send for DmaBuffer {}
 
-impl Area {
+impl DmaBuffer {
     /// Allocates `size` bytes with the flags `gfp`: through `mapper` if the queue uses the DMA API.
     ///
     /// # Errors
@@ -56,26 +56,26 @@ impl Area {
         // SAFETY: The pages are directly mapped, as all that `alloc_pages_exact` returns.
         let phys = unsafe { direct::virt_to_phys(ptr.as_ptr()) };
         // INVARIANT: `alloc_pages_exact` just allocated the memory.
-        let area = Self {
+        let buffer = Self {
             mapper: None,
             ptr: ptr.cast(),
             addr: phys as dma_addr_t,
             size,
         };
         // The device cannot address the memory if its addresses are shorter than the machine's.
-        if area.addr as u64 != phys {
+        if buffer.addr as u64 != phys {
             return Err(ENOMEM);
         }
-        Ok(area)
+        Ok(buffer)
     }
 
-    /// Returns the start of the area.
+    /// Returns the start of the buffer.
     #[inline]
     pub(crate) fn as_ptr(&self) -> NonNull<u8> {
         self.ptr
     }
 
-    /// Returns the address at which the device finds the area.
+    /// Returns the address at which the device finds the buffer.
     #[inline]
     pub(crate) fn addr(&self) -> dma_addr_t {
         self.addr
@@ -88,14 +88,14 @@ impl Area {
     }
 }
 
-impl Drop for Area {
+impl Drop for DmaBuffer {
     fn drop(&mut self) {
         match &self.mapper {
             // SAFETY: By the type invariant, the mapper allocated the memory. The owner drops the
-            // area only after the last access of the device.
+            // buffer only after the last access of the device.
             Some(mapper) => unsafe { mapper.free_coherent(self.size, self.ptr, self.addr) },
             // SAFETY: By the type invariant, `alloc_pages_exact` allocated the `size` bytes. The
-            // owner drops the area only after the last access of the device.
+            // owner drops the buffer only after the last access of the device.
             None => unsafe { bindings::free_pages_exact(self.ptr.as_ptr().cast(), self.size) },
         }
     }

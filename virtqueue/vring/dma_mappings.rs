@@ -156,13 +156,13 @@ impl Pool {
 ///
 /// The records of an id, in its own block and in the blocks behind it, are of mappings that `pool`
 /// made for the buffer with the id. If there are any, some are in its own block.
-pub(crate) struct Mapped {
+pub(crate) struct DmaMappings {
     /// A block for each id.
     own: KVVec<Block>,
     pool: Pool,
 }
 
-impl Mapped {
+impl DmaMappings {
     /// Allocates records for `ids` buffers of the usual length.
     ///
     /// # Errors
@@ -184,9 +184,9 @@ impl Mapped {
 
     /// Starts to map a buffer, with the attributes `attrs`, that is to get the id `id`.
     #[inline(always)]
-    pub(crate) fn recorder(&mut self, id: u16, attrs: usize) -> Option<Recorder<'_>> {
+    pub(crate) fn begin(&mut self, id: u16, attrs: usize) -> Option<MappingTransaction<'_>> {
         // INVARIANT: `count` is 0, and no block was spilled.
-        Some(Recorder {
+        Some(MappingTransaction {
             own: self.own.get_mut(usize::from(id))?,
             pool: &mut self.pool,
             attrs,
@@ -218,7 +218,7 @@ impl Mapped {
 /// PERF: Spilled blocks are linked behind `own` at once, and not held in this type until the buffer
 /// is added. Otherwise, every path on which a buffer is refused would look for such blocks to free,
 /// which costs about 30 instructions for each buffer that is not refused.
-pub(crate) struct Recorder<'a> {
+pub(crate) struct MappingTransaction<'a> {
     own: &'a mut Block,
     pool: &'a mut Pool,
     attrs: usize,
@@ -226,7 +226,7 @@ pub(crate) struct Recorder<'a> {
     spilled: bool,
 }
 
-impl Translate<Segment> for Recorder<'_> {
+impl Translate<Segment> for MappingTransaction<'_> {
     const MAPS: bool = true;
 
     #[inline(always)]
@@ -261,22 +261,22 @@ impl Translate<Segment> for Recorder<'_> {
     }
 }
 
-impl Recorder<'_> {
+impl MappingTransaction<'_> {
     /// Keeps the mappings: the buffer was added with the id.
     #[inline(always)]
-    pub(crate) fn keep(self) {
-        // INVARIANT: By the type invariant of the recorder, the first `count` records are of
+    pub(crate) fn commit(self) {
+        // INVARIANT: By the type invariant of the transaction, the first `count` records are of
         // mappings for this buffer.
         self.own.count = self.count;
     }
 
     /// Unmaps the segments: the buffer was not added.
     #[cold]
-    pub(crate) fn undo(self) {
+    pub(crate) fn rollback(self) {
         // With nothing recorded, `own` may belong to an outstanding buffer (type invariant), and
         // must not be touched.
         if self.count != 0 || self.spilled {
-            // INVARIANT: By the type invariant of the recorder, the first `count` records are of
+            // INVARIANT: By the type invariant of the transaction, the first `count` records are of
             // existing mappings.
             self.own.count = self.count;
             self.pool.unmap(self.own);

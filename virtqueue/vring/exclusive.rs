@@ -6,15 +6,15 @@
 //! [`Live`] and of the ring core in it.
 
 use crate::{
-    bookkeeping::Side,
+    bookkeeping::Bookkeeping,
     live::Live,
     platform::Kernel,
     ring::{
         packed,
         split,
-        Control,
         Format,
-        Frame, //
+        LocklessState,
+        RingCore, //
     },
     segment::RawToken,
     tables::Tables, //
@@ -22,13 +22,14 @@ use crate::{
 use kernel::sync::Arc;
 
 /// The private state of the ids of a queue.
-pub type Slots = kernel::alloc::KVVec<crate::ring::Slot<RawToken>>;
+pub type DescStates = kernel::alloc::KVVec<crate::ring::DescState<RawToken>>;
 
 /// A ring of format `F`, in the kernel.
-pub type RingOf<F> = Frame<F, RawToken, Slots, Arc<Control<Kernel, <F as Format>::View>>, Tables>;
+pub type RingOf<F> =
+    RingCore<F, RawToken, DescStates, Arc<LocklessState<Kernel, <F as Format>::View>>, Tables>;
 
-type SplitRing<const IN_ORDER: bool> = RingOf<split::Format<Kernel, IN_ORDER>>;
-type PackedRing<const IN_ORDER: bool> = RingOf<packed::Format<Kernel, IN_ORDER>>;
+type SplitRing<const IN_ORDER: bool> = RingOf<split::SplitFormat<Kernel, IN_ORDER>>;
+type PackedRing<const IN_ORDER: bool> = RingOf<packed::PackedFormat<Kernel, IN_ORDER>>;
 
 /// The ring of a queue: which one was negotiated.
 ///
@@ -60,21 +61,21 @@ pub(crate) use each_ring;
 /// [`with_ring!`](crate::with_ring), which looks the layout up once.
 pub enum AnyRing<'a> {
     /// A split ring.
-    Split(Live<'a, split::Format<Kernel, false>>),
+    Split(Live<'a, split::SplitFormat<Kernel, false>>),
     /// A packed ring.
-    Packed(Live<'a, packed::Format<Kernel, false>>),
+    Packed(Live<'a, packed::PackedFormat<Kernel, false>>),
     /// A split ring whose buffers are used in order.
-    SplitInOrder(Live<'a, split::Format<Kernel, true>>),
+    SplitInOrder(Live<'a, split::SplitFormat<Kernel, true>>),
     /// A packed ring whose buffers are used in order.
-    PackedInOrder(Live<'a, packed::Format<Kernel, true>>),
+    PackedInOrder(Live<'a, packed::PackedFormat<Kernel, true>>),
 }
 
-/// Evaluates an expression with the ring of an [`Inner`], as a [`Live`]. The expression is
+/// Evaluates an expression with the ring of an [`ExclusiveQueue`], as a [`Live`]. The expression is
 /// compiled for each layout.
 #[macro_export]
 macro_rules! with_ring {
-    ($inner:expr, |$ring:pat_param| $body:expr) => {
-        match $inner.open() {
+    ($exclusive:expr, |$ring:pat_param| $body:expr) => {
+        match $exclusive.open() {
             $crate::AnyRing::Split($ring) => $body,
             $crate::AnyRing::Packed($ring) => $body,
             $crate::AnyRing::SplitInOrder($ring) => $body,
@@ -83,29 +84,29 @@ macro_rules! with_ring {
     };
 }
 
-/// The part of a queue that needs exclusion: only the holder of `&mut Inner` adds, kicks, gets and
-/// switches callbacks.
-pub struct Inner {
+/// The part of a queue that needs exclusion: only the holder of `&mut ExclusiveQueue` adds, kicks,
+/// gets and switches callbacks.
+pub struct ExclusiveQueue {
     pub(crate) ring: Ring,
-    pub(crate) side: Side,
+    pub(crate) bookkeeping: Bookkeeping,
 }
 
-impl Inner {
+impl ExclusiveQueue {
     /// Sets the largest number of segments that a buffer of the driver may have, for
     /// [`Live::max_segments`].
     pub fn set_max_segments(&mut self, most: u16) {
-        self.side.max_segments = most;
+        self.bookkeeping.max_segments = most;
     }
 
     /// Looks up the layout of the ring.
     #[inline(always)]
     pub fn open(&mut self) -> AnyRing<'_> {
-        let Self { ring, side } = self;
+        let Self { ring, bookkeeping } = self;
         match ring {
-            Ring::Split(core) => AnyRing::Split(Live { core, side }),
-            Ring::Packed(core) => AnyRing::Packed(Live { core, side }),
-            Ring::SplitInOrder(core) => AnyRing::SplitInOrder(Live { core, side }),
-            Ring::PackedInOrder(core) => AnyRing::PackedInOrder(Live { core, side }),
+            Ring::Split(core) => AnyRing::Split(Live { core, bookkeeping }),
+            Ring::Packed(core) => AnyRing::Packed(Live { core, bookkeeping }),
+            Ring::SplitInOrder(core) => AnyRing::SplitInOrder(Live { core, bookkeeping }),
+            Ring::PackedInOrder(core) => AnyRing::PackedInOrder(Live { core, bookkeeping }),
         }
     }
 }

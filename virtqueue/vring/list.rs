@@ -59,7 +59,7 @@ impl Virtio {
         let queue = KBox::into_raw(queue);
         // SAFETY: The queue was not handed out yet. It stays at its address, and is hidden before
         // it is freed (`remove_queue`).
-        unsafe { (*queue).settle() };
+        unsafe { (*queue).init_in_place() };
         // SAFETY: `queue` came from a box, so it is a valid queue.
         let vq = UnsafeCell::raw_get(unsafe { &raw const (*queue).vq });
         // SAFETY: The list is locked, and the entry is that of a queue which stays until it is
@@ -83,6 +83,6 @@ impl Virtio {
         // other use of it.
         let queue = unsafe { KBox::from_raw(container_of!(vq, Queue, vq)) };
         // SAFETY: By the safety requirements, there is no other use of the queue.
-        unsafe { queue.hide() };
+        unsafe { queue.remove_debugfs() };
     }
 }

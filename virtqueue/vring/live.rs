@@ -7,7 +7,7 @@
 //! All other operations are those of the [ring core](Live::core).
 
 use crate::{
-    bookkeeping::Side,
+    bookkeeping::Bookkeeping,
     exclusive::RingOf,
     platform::Kernel,
     queue::Queue,
@@ -35,7 +35,7 @@ use kernel::prelude::*;
 pub struct Live<'a, F: Format<Platform = Kernel>> {
     /// The ring core. Buffers are added to it and taken from it only by the functions of this type.
     pub core: &'a mut RingOf<F>,
-    pub(crate) side: &'a mut Side,
+    pub(crate) bookkeeping: &'a mut Bookkeeping,
 }
 
 impl<F: Format<Platform = Kernel>> Live<'_, F> {
@@ -44,7 +44,7 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
     pub fn again(&mut self) -> Live<'_, F> {
         Live {
             core: self.core,
-            side: self.side,
+            bookkeeping: self.bookkeeping,
         }
     }
 
@@ -58,19 +58,19 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
     #[inline(always)]
     pub fn queue(&self) -> &Queue {
         // SAFETY: The ring belongs to the queue `vq`, and lives no longer than that.
-        unsafe { Queue::from_raw(self.side.vq) }
+        unsafe { Queue::from_raw(self.bookkeeping.vq) }
     }
 
     /// The most segments that a buffer of the driver may have.
     #[inline(always)]
     pub fn max_segments(&self) -> u16 {
-        self.side.max_segments
+        self.bookkeeping.max_segments
     }
 
     /// Whether memory is mapped for the device.
     #[inline(always)]
     pub fn is_mapped(&self) -> bool {
-        self.side.mapped.is_some()
+        self.bookkeeping.mappings.is_some()
     }
 
     /// Adds a buffer of at most `segments` segments. `attrs` are the attributes of its DMA
@@ -113,10 +113,10 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
     ) -> Result {
         match self.core.add(token, segments, buffer, &mut Physical) {
             Ok(id) => {
-                self.side.added(id, segments, self.core.num_free());
+                self.bookkeeping.added(id, segments, self.core.num_free());
                 Ok(())
             }
-            Err((error, _)) => Err(self.side.refused(error)),
+            Err((error, _)) => Err(self.bookkeeping.refused(error)),
         }
     }
 
@@ -146,19 +146,19 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
         attrs: usize,
     ) -> Result {
         let id = self.core.next_id();
-        let mapped = self.side.mapped.as_mut();
-        let Some(mut recorder) = mapped.and_then(|mapped| mapped.recorder(id, attrs)) else {
+        let mappings = self.bookkeeping.mappings.as_mut();
+        let Some(mut transaction) = mappings.and_then(|mappings| mappings.begin(id, attrs)) else {
             return Err(EINVAL);
         };
-        match self.core.add(token, segments, buffer, &mut recorder) {
+        match self.core.add(token, segments, buffer, &mut transaction) {
             Ok(id) => {
-                recorder.keep();
-                self.side.added(id, segments, self.core.num_free());
+                transaction.commit();
+                self.bookkeeping.added(id, segments, self.core.num_free());
                 Ok(())
             }
             Err((error, _)) => {
-                recorder.undo();
-                Err(self.side.refused(error))
+                transaction.rollback();
+                Err(self.bookkeeping.refused(error))
             }
         }
     }
@@ -171,56 +171,50 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
     ///
     /// As [`Live::add`].
     #[inline(always)]
-    pub fn add_at_hand<B: Segments<Segment>>(
+    pub fn try_add<B: Segments<Segment>>(
         &mut self,
         token: RawToken,
         segments: u16,
         buffer: &B,
     ) -> Result<bool> {
-        match self
-            .core
-            .add_at_hand(token, segments, buffer, &mut Physical)
-        {
+        match self.core.try_add(token, segments, buffer, &mut Physical) {
             Ok(id) => {
-                self.side.added(id, segments, self.core.num_free());
+                self.bookkeeping.added(id, segments, self.core.num_free());
                 Ok(true)
             }
             Err((None, _)) => Ok(false),
-            Err((Some(error), _)) => Err(self.side.refused(error)),
+            Err((Some(error), _)) => Err(self.bookkeeping.refused(error)),
         }
     }
 
-    /// As [`Live::add_at_hand`], on a queue whose memory is mapped for the device.
+    /// As [`Live::try_add`], on a queue whose memory is mapped for the device.
     ///
     /// # Errors
     ///
     /// As [`Live::add`].
     #[inline(always)]
-    pub fn map_at_hand<B: Segments<Segment>>(
+    pub fn try_add_mapped<B: Segments<Segment>>(
         &mut self,
         token: RawToken,
         segments: u16,
         buffer: &B,
     ) -> Result<bool> {
         let id = self.core.next_id();
-        let mapped = self.side.mapped.as_mut();
-        let Some(mut recorder) = mapped.and_then(|mapped| mapped.recorder(id, 0)) else {
+        let mappings = self.bookkeeping.mappings.as_mut();
+        let Some(mut transaction) = mappings.and_then(|mappings| mappings.begin(id, 0)) else {
             return Err(EINVAL);
         };
-        match self
-            .core
-            .add_at_hand(token, segments, buffer, &mut recorder)
-        {
+        match self.core.try_add(token, segments, buffer, &mut transaction) {
             Ok(id) => {
-                recorder.keep();
-                self.side.added(id, segments, self.core.num_free());
+                transaction.commit();
+                self.bookkeeping.added(id, segments, self.core.num_free());
                 Ok(true)
             }
             // Nothing was described, so that nothing was mapped.
             Err((None, _)) => Ok(false),
             Err((Some(error), _)) => {
-                recorder.undo();
-                Err(self.side.refused(error))
+                transaction.rollback();
+                Err(self.bookkeeping.refused(error))
             }
         }
     }
@@ -232,9 +226,9 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
     /// As [`Live::add`].
     #[inline(always)]
     pub fn add_single<B: Segments<Segment>>(&mut self, token: RawToken, buffer: &B) -> Result {
-        match self.core.add_at_hand(token, 1, buffer, &mut Physical) {
+        match self.core.try_add(token, 1, buffer, &mut Physical) {
             Ok(id) => {
-                self.side.added(id, 1, self.core.num_free());
+                self.bookkeeping.added(id, 1, self.core.num_free());
                 Ok(())
             }
             Err((_, token)) => self.add_apart(token, 1, buffer),
@@ -245,13 +239,13 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
     #[inline(always)]
     pub fn publish(&mut self) {
         self.core.publish();
-        self.show_free();
+        self.set_num_free();
     }
 
     /// Publishes the number of free descriptors to C code.
     #[inline(always)]
-    pub fn show_free(&self) {
-        self.side.show_free(self.core.num_free());
+    pub fn set_num_free(&self) {
+        self.bookkeeping.set_num_free(self.core.num_free());
     }
 
     /// Takes a used buffer. Returns its token and the number of bytes that the device reported as
@@ -260,23 +254,23 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
     #[inline(always)]
     pub fn get(&mut self) -> Option<(RawToken, u32)> {
         let Some(used) = self.core.get() else {
-            self.tell_if_broken();
+            self.log_if_broken();
             return None;
         };
-        let len = self.side.taken(&used);
+        let len = self.bookkeeping.taken(&used);
         Some((used.token, len))
     }
 
     /// Takes all used buffers, as [`Live::get`]. Returns whether the queue is broken.
     #[inline(always)]
     pub fn drain(&mut self, mut take: impl FnMut(RawToken, u32)) -> bool {
-        let side = &mut *self.side;
+        let bookkeeping = &mut *self.bookkeeping;
         let broken = self.core.drain(|used| {
-            let len = side.taken(&used);
+            let len = bookkeeping.taken(&used);
             take(used.token, len);
         });
         if broken {
-            self.tell_if_broken();
+            self.log_if_broken();
         }
         broken
     }
@@ -286,7 +280,7 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
     #[inline(always)]
     pub fn kick_prepare(&mut self) -> bool {
         let notify = self.core.kick_prepare();
-        self.side.kicked(notify);
+        self.bookkeeping.kicked(notify);
         notify
     }
 
@@ -296,7 +290,7 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
     #[inline(always)]
     pub fn kick_prepare_enable_cb_delayed(&mut self) -> (bool, bool) {
         let (notify, quiet) = self.core.kick_prepare_enable_cb_delayed();
-        self.side.kicked(notify);
+        self.bookkeeping.kicked(notify);
         (notify, quiet)
     }
 
@@ -308,7 +302,7 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
     pub unsafe fn detach_unused(&mut self) -> Option<RawToken> {
         // SAFETY: By the safety requirements, the device uses neither the ring nor its buffers.
         let unused = unsafe { self.core.detach_unused() }?;
-        self.side.gone(unused.id);
+        self.bookkeeping.released(unused.id);
         Some(unused.token)
     }
 
@@ -325,7 +319,7 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
             match self.core.find() {
                 Some(Found::Nothing) => null_mut(),
                 Some(found) => self.take_raw(found, len, ctx),
-                None => self.get_raw_or_tell(len, ctx),
+                None => self.get_raw_or_log(len, ctx),
             }
         }
     }
@@ -356,7 +350,7 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
     /// As [`Live::get_raw`].
     #[cold]
     #[inline(never)]
-    unsafe fn get_raw_or_tell(mut self, len: *mut u32, ctx: *mut *mut c_void) -> *mut c_void {
+    unsafe fn get_raw_or_log(mut self, len: *mut u32, ctx: *mut *mut c_void) -> *mut c_void {
         let used = self.core.get();
         // SAFETY: By the safety requirements, `len` and `ctx` are valid for writes.
         unsafe { self.hand_out(used, len, ctx) }
@@ -375,10 +369,10 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
         ctx: *mut *mut c_void,
     ) -> *mut c_void {
         let Some(used) = used else {
-            self.tell_if_broken();
+            self.log_if_broken();
             return null_mut();
         };
-        self.show_free();
+        self.set_num_free();
         // SAFETY: By the safety requirements, `len` is valid for writes, and so is `ctx` if it is
         // not null.
         unsafe {
@@ -387,15 +381,15 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
                 *ctx = used.token.ctx;
             }
         }
-        self.side.taken(&used);
+        self.bookkeeping.taken(&used);
         used.token.data.as_ptr()
     }
 
     /// Logs the reason why the device broke its queue, if it did, once.
     #[inline(always)]
-    fn tell_if_broken(&mut self) {
-        if self.core.control().is_broken() {
-            tell(self.core, self.side);
+    fn log_if_broken(&mut self) {
+        if self.core.lockless().is_broken() {
+            log_broken(self.core, self.bookkeeping);
         }
     }
 }
@@ -403,10 +397,17 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
 /// Logs the reason why a queue is broken, if that was not logged yet.
 #[cold]
 #[inline(never)]
-fn tell<F: Format<Platform = Kernel>>(ring: &mut RingOf<F>, side: &Side) {
-    if let Some(report) = ring.take_report() {
-        report::tell(side.vdev, side.index, report);
+fn log_broken<F: Format<Platform = Kernel>>(ring: &mut RingOf<F>, bookkeeping: &Bookkeeping) {
+    if let Some(report) = ring.take_broken_report() {
+        report::log_broken(bookkeeping.vdev, bookkeeping.index, report);
         // SAFETY: The queue is valid.
-        unsafe { trace::broken(side.vq, report.reason as u32, report.value, report.limit) };
+        unsafe {
+            trace::broken(
+                bookkeeping.vq,
+                report.reason as u32,
+                report.value,
+                report.limit,
+            )
+        };
     }
 }

@@ -3,8 +3,8 @@
 //! The object behind a `struct virtqueue`.
 //!
 //! It has three parts: the C structure, which transports and drivers read; the operations for any
-//! context without a lock ([`Queue`] itself, and [`with_control!`](crate::with_control)); and the
-//! operations that need the exclusion that C asks of its callers ([`Inner`], and
+//! context without a lock ([`Queue`] itself, and [`with_lockless!`](crate::with_lockless)); and the
+//! operations that need the exclusion that C asks of its callers ([`ExclusiveQueue`], and
 //! [`with_ring!`](crate::with_ring)).
 
 use crate::{
@@ -14,11 +14,11 @@ use crate::{
     },
     debugfs::{
         self,
-        Shown, //
+        QueueFile, //
     },
     device::Virtio,
     dma::Mapper,
-    exclusive::Inner,
+    exclusive::ExclusiveQueue,
     platform::Kernel,
     ring::{
         packed,
@@ -26,8 +26,8 @@ use crate::{
         Interrupt, //
     },
     ring_memory::{
-        Backing,
-        Format, //
+        RingMemory,
+        RingParams, //
     },
     stats::Counters,
     trace, //
@@ -42,21 +42,22 @@ use kernel::{
 pub type Notify = unsafe extern "C" fn(*mut virtqueue) -> bool;
 
 /// The part of the ring that needs no exclusion.
-pub enum Shared {
+pub enum LocklessPart {
     /// That of a split ring.
-    Split(Arc<split::Control<Kernel>>),
+    Split(Arc<split::LocklessState<Kernel>>),
     /// That of a packed ring.
-    Packed(Arc<packed::Control<Kernel>>),
+    Packed(Arc<packed::LocklessState<Kernel>>),
 }
 
-/// Evaluates an expression with the [`Control`](crate::ring::Control) of a [`Queue`], which has the
-/// operations for any context without a lock. The expression is compiled for each layout.
+/// Evaluates an expression with the [`LocklessState`](crate::ring::LocklessState) of a [`Queue`],
+/// which has the operations for any context without a lock. The expression is compiled for each
+/// layout.
 #[macro_export]
-macro_rules! with_control {
-    ($queue:expr, |$control:ident| $body:expr) => {
-        match $queue.shared() {
-            $crate::queue::Shared::Split($control) => $body,
-            $crate::queue::Shared::Packed($control) => $body,
+macro_rules! with_lockless {
+    ($queue:expr, |$state:ident| $body:expr) => {
+        match $queue.lockless_part() {
+            $crate::queue::LocklessPart::Split($state) => $body,
+            $crate::queue::LocklessPart::Packed($state) => $body,
         }
     };
 }
@@ -68,17 +69,17 @@ macro_rules! with_control {
 pub struct Queue {
     pub(crate) vq: UnsafeCell<virtqueue>,
     pub(crate) notify: Notify,
-    pub(crate) shared: Shared,
+    pub(crate) lockless_part: LocklessPart,
     pub(crate) counters: Arc<Counters>,
-    inner: UnsafeCell<Inner>,
+    exclusive: UnsafeCell<ExclusiveQueue>,
     pub(crate) mapper: Mapper,
     /// Whether the ring goes through the mapper.
     pub(crate) mapped: bool,
-    pub(crate) format: Format,
+    pub(crate) params: RingParams,
     /// The memory of the ring; changed while nobody uses the queue.
-    pub(crate) backing: UnsafeCell<Backing>,
+    pub(crate) ring_memory: UnsafeCell<RingMemory>,
     /// The queue's file in debugfs; changed at the same time as the memory.
-    shown: UnsafeCell<Option<Shown>>,
+    debugfs_file: UnsafeCell<Option<QueueFile>>,
 }
 
 impl Queue {
@@ -86,24 +87,24 @@ impl Queue {
     pub(crate) fn new(
         vq: virtqueue,
         notify: Notify,
-        shared: Shared,
-        inner: Inner,
+        lockless_part: LocklessPart,
+        exclusive: ExclusiveQueue,
         mapper: Mapper,
         mapped: bool,
-        format: Format,
-        backing: Backing,
+        params: RingParams,
+        ring_memory: RingMemory,
     ) -> Self {
         Self {
             vq: UnsafeCell::new(vq),
             notify,
-            shared,
-            counters: inner.side.counters.clone(),
-            inner: UnsafeCell::new(inner),
+            lockless_part,
+            counters: exclusive.bookkeeping.counters.clone(),
+            exclusive: UnsafeCell::new(exclusive),
             mapper,
             mapped,
-            format,
-            backing: UnsafeCell::new(backing),
-            shown: UnsafeCell::new(None),
+            params,
+            ring_memory: UnsafeCell::new(ring_memory),
+            debugfs_file: UnsafeCell::new(None),
         }
     }
 
@@ -111,14 +112,15 @@ impl Queue {
     ///
     /// # Safety
     ///
-    /// Nobody uses the queue meanwhile; [`Queue::hide`] is called before it goes or moves. The
-    /// owner of the queue has only a pointer to it.
-    pub(crate) unsafe fn settle(&self) {
+    /// Nobody uses the queue meanwhile; [`Queue::remove_debugfs`] is called before it goes or
+    /// moves. The owner of the queue has only a pointer to it.
+    pub(crate) unsafe fn init_in_place(&self) {
         // SAFETY: By the safety requirements, nobody else uses the queue meanwhile.
         unsafe {
-            let inner = self.inner();
-            inner.side.vq = self.as_raw();
-            *self.shown.get() = debugfs::show(self, inner.side.stamps().clone());
+            let exclusive = self.exclusive();
+            exclusive.bookkeeping.vq = self.as_raw();
+            *self.debugfs_file.get() =
+                debugfs::create_file(self, exclusive.bookkeeping.stamps().clone());
         }
     }
 
@@ -127,9 +129,9 @@ impl Queue {
     /// # Safety
     ///
     /// Nobody uses the queue meanwhile.
-    pub(crate) unsafe fn hide(&self) {
+    pub(crate) unsafe fn remove_debugfs(&self) {
         // SAFETY: By the safety requirements, nobody else uses the queue meanwhile.
-        unsafe { *self.shown.get() = None };
+        unsafe { *self.debugfs_file.get() = None };
     }
 
     /// The queue of a C structure.
@@ -161,29 +163,29 @@ impl Queue {
     /// The caller is the only one who uses it, as long as the result is used.
     #[inline(always)]
     #[allow(clippy::mut_from_ref)]
-    pub unsafe fn inner(&self) -> &mut Inner {
+    pub unsafe fn exclusive(&self) -> &mut ExclusiveQueue {
         // SAFETY: By the safety requirements, nobody else uses the part as long as the reference
         // exists.
-        unsafe { &mut *self.inner.get() }
+        unsafe { &mut *self.exclusive.get() }
     }
 
-    /// As [`Queue::inner`], to look at.
+    /// As [`Queue::exclusive`], to look at.
     ///
     /// # Safety
     ///
     /// Nobody changes it as long as the result is used.
     #[inline(always)]
-    pub unsafe fn peek(&self) -> &Inner {
+    pub unsafe fn exclusive_ref(&self) -> &ExclusiveQueue {
         // SAFETY: By the safety requirements, nobody changes the part as long as the reference
         // exists.
-        unsafe { &*self.inner.get() }
+        unsafe { &*self.exclusive.get() }
     }
 
     /// Returns the part of the ring that needs no exclusion, for
-    /// [`with_control!`](crate::with_control).
+    /// [`with_lockless!`](crate::with_lockless).
     #[inline(always)]
-    pub fn shared(&self) -> &Shared {
-        &self.shared
+    pub fn lockless_part(&self) -> &LocklessPart {
+        &self.lockless_part
     }
 
     /// The device.
@@ -206,32 +208,32 @@ impl Queue {
         &self.mapper
     }
 
-    fn backing(&self) -> &Backing {
+    fn ring_memory(&self) -> &RingMemory {
         // SAFETY: Changed only while nobody uses the queue.
-        unsafe { &*self.backing.get() }
+        unsafe { &*self.ring_memory.get() }
     }
 
     /// Whether the memory of the ring is the queue's own.
     pub fn is_owned(&self) -> bool {
-        self.backing().is_owned()
+        self.ring_memory().is_owned()
     }
 
     /// Returns the addresses at which the device finds the parts of the ring, if they are the
     /// queue's own.
     pub fn addresses(&self) -> Option<[bindings::dma_addr_t; 3]> {
-        self.backing().addresses()
+        self.ring_memory().addresses()
     }
 
     /// The ring as C code looks at it; of a split one all of it, of a packed one its size.
     pub fn vring(&self) -> *const bindings::vring {
-        self.backing().vring()
+        self.ring_memory().vring()
     }
 
     /// Notifies the device of a ring that is full, whether or not it wants to know: drivers of old
     /// devices count on it. Split rings only, as C has it.
     #[cold]
     pub fn notify_full(&self) {
-        if matches!(self.shared, Shared::Split(_)) {
+        if matches!(self.lockless_part, LocklessPart::Split(_)) {
             // SAFETY: The transport gave the function for queues such as this one.
             unsafe { (self.notify)(self.as_raw()) };
         }
@@ -241,14 +243,14 @@ impl Queue {
     /// it is now, because the transport cannot.
     #[inline]
     pub fn notify(&self) -> bool {
-        if with_control!(self, |control| control.is_broken()) {
+        if with_lockless!(self, |state| state.is_broken()) {
             return false;
         }
         self.counters.notified.count();
         // SAFETY: The transport gave the function for queues such as this one.
         let notified = unsafe { (self.notify)(self.as_raw()) };
         if !notified {
-            with_control!(self, |control| control.declare_broken());
+            with_lockless!(self, |state| state.declare_broken());
         }
         notified
     }
@@ -256,7 +258,7 @@ impl Queue {
     /// Keeps all but the owner off the ring, which is to be replaced, until [`Queue::end_resize`].
     /// No interrupt looks at the ring when this returns. Process context, sleeps.
     pub(crate) fn begin_resize(&self) {
-        with_control!(self, |control| control.hide());
+        with_lockless!(self, |state| state.hide_ring());
         // SAFETY: May be called in process context.
         unsafe { bindings::synchronize_rcu() };
     }
@@ -266,13 +268,13 @@ impl Queue {
         // A handler that finds a ring to look at finds the new one.
         // SAFETY: May be called in process context.
         unsafe { bindings::synchronize_rcu() };
-        with_control!(self, |control| control.show());
+        with_lockless!(self, |state| state.show_ring());
     }
 
     /// Returns the meaning for this queue of an interrupt, which may be another queue's.
     #[inline]
     pub fn interrupt(&self) -> Interrupt {
-        let interrupt = with_control!(self, |control| control.interrupt());
+        let interrupt = with_lockless!(self, |state| state.interrupt());
         match interrupt {
             Interrupt::Callback => {
                 self.counters.callbacks.count();
@@ -291,12 +293,12 @@ impl Queue {
 
     /// Number of descriptors.
     pub(crate) fn size(&self) -> u16 {
-        self.backing().size()
+        self.ring_memory().size()
     }
 
     /// Bytes of memory that the device uses.
-    pub(crate) fn memory(&self) -> usize {
-        self.backing().bytes() + self.counters.tables.get()
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.ring_memory().bytes() + self.counters.tables.get()
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
     device::Virtio,
     ring::{
         AddError,
-        Report,
+        BrokenReport,
         SetupError, //
     },
 };
@@ -37,7 +37,7 @@ impl From<SetupError> for Error {
 /// Logs why a queue was broken by its device. Called once for each queue.
 #[cold]
 #[inline(never)]
-pub(crate) fn tell(vdev: Virtio, queue: u32, report: Report) {
+pub(crate) fn log_broken(vdev: Virtio, queue: u32, report: BrokenReport) {
     dev_err!(
         vdev.dev(),
         "queue {}: {} ({}, limit {}), queue disabled\n",
@@ -48,23 +48,23 @@ pub(crate) fn tell(vdev: Virtio, queue: u32, report: Report) {
     );
 }
 
-/// Returns whether a reported length above the `room` of a buffer is worth a message. Legacy
-/// devices, and buffers with nothing to write, are known to have wrong lengths that do no harm
-/// (virtio spec §2.7.8.1).
-pub fn is_wrong_length(vdev: Virtio, room: u32) -> bool {
-    room != 0 && vdev.has(bindings::VIRTIO_F_VERSION_1)
+/// Returns whether a reported length above the `writable_len` of a buffer is worth a message.
+/// Legacy devices, and buffers with nothing to write, are known to have wrong lengths that do no
+/// harm (virtio spec §2.7.8.1).
+pub fn is_wrong_length(vdev: Virtio, writable_len: u32) -> bool {
+    writable_len != 0 && vdev.has(bindings::VIRTIO_F_VERSION_1)
 }
 
 /// Logs that a device reports more bytes as written than a buffer has room for. Called once for
 /// each queue.
 #[cold]
 #[inline(never)]
-pub fn tell_length(vdev: Virtio, queue: u32, claimed: u32, room: u32) {
+pub fn log_length(vdev: Virtio, queue: u32, claimed: u32, writable_len: u32) {
     dev_warn!(
         vdev.dev(),
         "queue {}: device claims {} bytes written to a buffer of {}, such lengths are cut\n",
         queue,
         claimed,
-        room
+        writable_len
     );
 }

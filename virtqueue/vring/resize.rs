@@ -5,18 +5,18 @@
 use crate::{
     bindings,
     create::{
-        slots,
+        new_states,
         MAX_SIZE, //
     },
-    dma_mappings::Mapped,
+    dma_mappings::DmaMappings,
     exclusive::{
         each_ring,
-        Inner,
-        Ring,
-        Slots, //
+        DescStates,
+        ExclusiveQueue,
+        Ring, //
     },
     queue::Queue,
-    ring_memory::Backing,
+    ring_memory::RingMemory,
     stats::Stamps,
     tables::Tables, //
 };
@@ -25,17 +25,17 @@ use kernel::{
     sync::Arc, //
 };
 
-impl Inner {
+impl ExclusiveQueue {
     /// Resets the ring to its first state, with every outstanding buffer detached before.
     ///
     /// # Safety
     ///
     /// The device does not use the ring, and gets it back only after this returned.
     pub unsafe fn reset(&mut self) {
-        let Self { ring, side } = self;
+        let Self { ring, bookkeeping } = self;
         // SAFETY: By the safety requirements, the device does not use the ring.
         each_ring!(ring, ring => unsafe {
-            ring.reset(|unused| side.gone(unused.id))
+            ring.reset(|unused| bookkeeping.released(unused.id))
         });
     }
 
@@ -47,17 +47,24 @@ impl Inner {
     ///
     /// # Safety
     ///
-    /// As [`Inner::reset`]. There is no concurrent use of the lockless part of the queue, and the
-    /// memory of `backing` stays as long as the ring.
-    unsafe fn move_to(&mut self, backing: &Backing, slots: Slots, tables: Tables) -> Result {
+    /// As [`ExclusiveQueue::reset`]. There is no concurrent use of the lockless part of the queue,
+    /// and the memory of `ring_memory` stays as long as the ring.
+    unsafe fn move_to(
+        &mut self,
+        ring_memory: &RingMemory,
+        states: DescStates,
+        tables: Tables,
+    ) -> Result {
         // SAFETY: By the safety requirements, the device does not use the ring, there is no
         // concurrent use of its lockless part, and the new memory stays.
         let moved = unsafe {
             match &mut self.ring {
-                Ring::Split(ring) => ring.resize(backing.split(), slots, tables, drop),
-                Ring::SplitInOrder(ring) => ring.resize(backing.split(), slots, tables, drop),
-                Ring::Packed(ring) => ring.resize(backing.packed(), slots, tables, drop),
-                Ring::PackedInOrder(ring) => ring.resize(backing.packed(), slots, tables, drop),
+                Ring::Split(ring) => ring.resize(ring_memory.split(), states, tables, drop),
+                Ring::SplitInOrder(ring) => ring.resize(ring_memory.split(), states, tables, drop),
+                Ring::Packed(ring) => ring.resize(ring_memory.packed(), states, tables, drop),
+                Ring::PackedInOrder(ring) => {
+                    ring.resize(ring_memory.packed(), states, tables, drop)
+                }
             }
         };
         match moved {
@@ -69,7 +76,7 @@ impl Inner {
 
 impl Queue {
     /// Gives the empty ring another size: `size`, or less, if memory for a split ring is short and
-    /// [`Format::may_shrink`](crate::ring_memory::Format::may_shrink) is set.
+    /// [`RingParams::may_shrink`](crate::ring_memory::RingParams::may_shrink) is set.
     ///
     /// Process context, sleeps.
     ///
@@ -86,40 +93,44 @@ impl Queue {
     /// buffer was [detached](crate::Live::detach_unused).
     pub unsafe fn resize(&self, size: u16) -> Result {
         // SAFETY: By the safety requirements, the caller is the only user of the queue.
-        let inner = unsafe { self.inner() };
-        let new = if self.format.packed {
-            Backing::new(&self.format, self.mapper(), size, bindings::GFP_KERNEL)?
+        let exclusive = unsafe { self.exclusive() };
+        let new = if self.params.packed {
+            RingMemory::new(&self.params, self.mapper(), size, bindings::GFP_KERNEL)?
         } else {
-            Backing::shrinking(&self.format, self.mapper(), size)?
+            RingMemory::new_or_smaller(&self.params, self.mapper(), size)?
         };
         let size = new.size();
-        let mapped = match self.mapper() {
-            Some(&mapper) => Some(Mapped::new(mapper, size)?),
+        let mappings = match self.mapper() {
+            Some(&mapper) => Some(DmaMappings::new(mapper, size)?),
             None => None,
         };
         let counters = self.counters.clone();
-        let tables = Tables::new(self.format.tables, self.mapper(), size, counters)?;
-        tables.tell(inner.side.vdev, inner.side.index, size);
+        let tables = Tables::new(self.params.tables, self.mapper(), size, counters)?;
+        tables.log_missing(
+            exclusive.bookkeeping.vdev,
+            exclusive.bookkeeping.index,
+            size,
+        );
         let stamps = Arc::new(Stamps::new(size)?, GFP_KERNEL)?;
-        let slots = slots(size)?;
+        let states = new_states(size)?;
         // The interrupt vector of the queue stays, and a device may raise it without having the
         // queue: keep handlers off the ring.
         self.begin_resize();
         // SAFETY: By the safety requirements, the caller is the only user of the queue, and the
         // device does not use it. `begin_resize` keeps interrupt handlers off. The new memory is
         // stored in the queue below.
-        let moved = unsafe { inner.move_to(&new, slots, tables) };
+        let moved = unsafe { exclusive.move_to(&new, states, tables) };
         self.end_resize();
         moved?;
-        inner.side.mapped = mapped;
-        inner.side.set_stamps(stamps);
+        exclusive.bookkeeping.mappings = mappings;
+        exclusive.bookkeeping.set_stamps(stamps);
         // SAFETY: By the safety requirements, there is no other user of the queue. Readers of its
-        // debugfs file may come at any time: `hide` waits for them, and `settle` lets them in again
-        // when the queue is complete.
+        // debugfs file may come at any time: `remove_debugfs` waits for them, and `init_in_place`
+        // lets them in again when the queue is complete.
         let old = unsafe {
-            self.hide();
-            let old = self.backing.get().replace(new);
-            self.settle();
+            self.remove_debugfs();
+            let old = self.ring_memory.get().replace(new);
+            self.init_in_place();
             old
         };
         // No other reference to the old memory is left.
@@ -129,6 +140,6 @@ impl Queue {
 
     /// Returns whether a ring of this layout can have `size` descriptors.
     pub fn takes_size(&self, size: u32) -> bool {
-        size != 0 && size <= MAX_SIZE && (self.format.packed || size.is_power_of_two())
+        size != 0 && size <= MAX_SIZE && (self.params.packed || size.is_power_of_two())
     }
 }

@@ -8,7 +8,7 @@ use crate::{
         dma_addr_t, //
     },
     dma::Mapper,
-    dma_buffer::Area,
+    dma_buffer::DmaBuffer,
     ring::{
         packed,
         split,
@@ -27,7 +27,7 @@ const LINE: usize = 64;
 
 /// The negotiated properties of a queue, from which a ring of any size can be made.
 #[derive(Clone, Copy)]
-pub struct Format {
+pub struct RingParams {
     /// `VIRTIO_F_RING_PACKED`.
     pub packed: bool,
     /// `VIRTIO_F_IN_ORDER`.
@@ -42,7 +42,7 @@ pub struct Format {
     pub config: Config,
 }
 
-impl Format {
+impl RingParams {
     /// Returns the name of the layout.
     pub(crate) fn name(&self) -> &'static str {
         match (self.packed, self.in_order) {
@@ -65,8 +65,8 @@ struct Offsets {
 }
 
 impl Offsets {
-    fn new(format: &Format, size: u16) -> Self {
-        if format.packed {
+    fn new(params: &RingParams, size: u16) -> Self {
+        if params.packed {
             let driver = (usize::from(size) * size_of::<Desc>() + LINE - 1) & !(LINE - 1);
             Self {
                 driver,
@@ -74,7 +74,7 @@ impl Offsets {
                 bytes: driver + 2 * LINE,
             }
         } else {
-            let layout = split::Layout::new(size, format.align);
+            let layout = split::Layout::new(size, params.align);
             Self {
                 driver: layout.avail,
                 device: layout.used,
@@ -90,8 +90,8 @@ impl Offsets {
 ///
 /// `base` is memory for a ring of `size` descriptors, laid out as `offsets` says. The memory
 /// belongs to `ring`, or to the caller of `vring_new_virtqueue` if `ring` is `None`.
-pub struct Backing {
-    ring: Option<Area>,
+pub struct RingMemory {
+    ring: Option<DmaBuffer>,
     base: NonNull<u8>,
     offsets: Offsets,
     size: u16,
@@ -99,41 +99,45 @@ pub struct Backing {
     vring: bindings::vring,
 }
 
-impl Backing {
+impl RingMemory {
     /// Allocates the memory of a ring of `size` descriptors.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
     pub(crate) fn new(
-        format: &Format,
+        params: &RingParams,
         mapper: Option<&Mapper>,
         size: u16,
         gfp: u32,
     ) -> Result<Self> {
-        let offsets = Offsets::new(format, size);
-        let area = Area::new(mapper.copied(), offsets.bytes, gfp)?;
-        let base = area.as_ptr();
-        let mut backing = Self::at(base, offsets, size);
-        // INVARIANT: The memory at `base` belongs to `area`, and is as large as `offsets` says.
-        backing.ring = Some(area);
-        Ok(backing)
+        let offsets = Offsets::new(params, size);
+        let buffer = DmaBuffer::new(mapper.copied(), offsets.bytes, gfp)?;
+        let base = buffer.as_ptr();
+        let mut ring_memory = Self::at(base, offsets, size);
+        // INVARIANT: The memory at `base` belongs to `buffer`, and is as large as `offsets` says.
+        ring_memory.ring = Some(buffer);
+        Ok(ring_memory)
     }
 
-    /// Allocates as [`Backing::new`]. If there is no memory for a ring of `size`, and
-    /// [`Format::may_shrink`] is set, tries half the size again and again, until the ring fits into
-    /// a page.
+    /// Allocates as [`RingMemory::new`]. If there is no memory for a ring of `size`, and
+    /// [`RingParams::may_shrink`] is set, tries half the size again and again, until the ring fits
+    /// into a page.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn shrinking(format: &Format, mapper: Option<&Mapper>, size: u16) -> Result<Self> {
+    pub(crate) fn new_or_smaller(
+        params: &RingParams,
+        mapper: Option<&Mapper>,
+        size: u16,
+    ) -> Result<Self> {
         let mut size = size;
         loop {
             let last =
-                !format.may_shrink || Offsets::new(format, size).bytes <= PAGE_SIZE || size < 2;
+                !params.may_shrink || Offsets::new(params, size).bytes <= PAGE_SIZE || size < 2;
             let quiet = if last { 0 } else { bindings::__GFP_NOWARN };
-            match Self::new(format, mapper, size, bindings::GFP_KERNEL | quiet) {
+            match Self::new(params, mapper, size, bindings::GFP_KERNEL | quiet) {
                 Err(_) if !last => size /= 2,
                 done => return done,
             }
@@ -145,8 +149,8 @@ impl Backing {
     /// # Safety
     ///
     /// `pages` is valid memory, as large as such a ring takes, as long as the result exists.
-    pub(crate) unsafe fn foreign(format: &Format, pages: NonNull<u8>, size: u16) -> Self {
-        Self::at(pages, Offsets::new(format, size), size)
+    pub(crate) unsafe fn of_caller(params: &RingParams, pages: NonNull<u8>, size: u16) -> Self {
+        Self::at(pages, Offsets::new(params, size), size)
     }
 
     fn at(base: NonNull<u8>, offsets: Offsets, size: u16) -> Self {
@@ -205,7 +209,7 @@ impl Backing {
     }
 
     /// Returns the addresses at which the device finds the parts: descriptors, driver area, device
-    /// area (virtio spec §4.1.4.3). `None` if the memory is not [owned](Backing::is_owned).
+    /// area (virtio spec §4.1.4.3). `None` if the memory is not [owned](RingMemory::is_owned).
     pub fn addresses(&self) -> Option<[dma_addr_t; 3]> {
         let base = self.ring.as_ref()?.addr();
         let at = |offset: usize| base + offset as dma_addr_t;

@@ -15,7 +15,7 @@ use crate::{
     bindings,
     device::Virtio,
     dma::Mapper,
-    dma_buffer::Area,
+    dma_buffer::DmaBuffer,
     ring::{
         self,
         Desc,
@@ -75,7 +75,7 @@ pub struct Tables {
     places: KVVec<TableMemory>,
     loans: Loans,
     mapper: Option<Mapper>,
-    pages: KVec<Area>,
+    pages: KVec<DmaBuffer>,
     given: usize,
     counters: Arc<Counters>,
 }
@@ -157,7 +157,7 @@ impl Tables {
     }
 
     /// Logs if queue `index` of a device has fewer tables than its `size` ids.
-    pub(crate) fn tell(&self, vdev: Virtio, index: u32, size: u16) {
+    pub(crate) fn log_missing(&self, vdev: Virtio, index: u32, size: u16) {
         let missing = self.missing(size);
         if missing != 0 {
             dev_warn!(
@@ -175,7 +175,7 @@ impl Tables {
         if is_to_fail() {
             return None;
         }
-        let page = Area::new(self.mapper, bytes, gfp(self.sleeps)).ok()?;
+        let page = DmaBuffer::new(self.mapper, bytes, gfp(self.sleeps)).ok()?;
         self.counters.tables.add(page.size());
         self.pages.push_within_capacity(page).ok()
     }
@@ -190,17 +190,17 @@ impl Tables {
             }
             self.add_page(PAGE_SIZE)?;
         }
-        let area = self.pages.get(page)?;
-        if at >= tables_in(area.size()) {
+        let buffer = self.pages.get(page)?;
+        if at >= tables_in(buffer.size()) {
             return None;
         }
         let place = self.places.get_mut(usize::from(id))?;
         let at = at * OWN_BYTES;
-        // SAFETY: As compared, `at` is the number of a table that the area has room for.
-        let base = unsafe { area.as_ptr().add(at) }.cast();
+        // SAFETY: As compared, `at` is the number of a table that the DMA buffer has room for.
+        let base = unsafe { buffer.as_ptr().add(at) }.cast();
         // `dma_addr_t` is shorter on some machines.
         #[allow(clippy::unnecessary_cast)]
-        let addr = area.addr() as u64 + at as u64;
+        let addr = buffer.addr() as u64 + at as u64;
         // INVARIANT: The table is the next one of `pages`, and is in `places`.
         self.given += 1;
         *place = TableMemory { base, addr };
@@ -220,9 +220,9 @@ pub(crate) fn bytes_of(segments: u16) -> usize {
 }
 
 // SAFETY:
-// - Each table of an id has its own part of an area, which is aligned to a page and stays as long
-//   as `pages`; other tables are as `Loans` promises.
-// - The device finds an area at its address as long as the area exists.
+// - Each table of an id has its own part of a DMA buffer, which is aligned to a page and stays as
+//   long as `pages`; other tables are as `Loans` promises.
+// - The device finds a DMA buffer at its address as long as the DMA buffer exists.
 unsafe impl ring::Tables for Tables {
     fn lends(&self) -> bool {
         self.lends

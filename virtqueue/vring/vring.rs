@@ -42,7 +42,7 @@ pub use self::{
     dma::Mapper,
     exclusive::{
         AnyRing,
-        Inner, //
+        ExclusiveQueue, //
     },
     live::Live,
     once::{

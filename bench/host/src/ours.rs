@@ -9,15 +9,15 @@ use crate::{
 use ring_core::{
     host::{AsGiven, FixedTables, Host, Shape},
     packed,
-    split::{Control, Layout, Memory},
-    AddError, Config, Interrupt, Packed, SegmentWriter, Segments, Slot, Split,
+    split::{Layout, LocklessState, Memory},
+    AddError, Config, DescState, Interrupt, Packed, SegmentWriter, Segments, Split,
 };
 use std::num::NonZeroUsize;
 
 /// Entries of a table: what a disk with some segments needs.
 pub const TABLE: u16 = 16;
 
-type Slots = Box<[Slot<NonZeroUsize>]>;
+type DescStates = Box<[DescState<NonZeroUsize>]>;
 
 /// The place of the buffers.
 struct Buffers {
@@ -75,8 +75,8 @@ fn config(features: Features) -> Config {
     }
 }
 
-fn slots() -> Slots {
-    (0..SIZE).map(|_| Slot::new()).collect()
+fn states() -> DescStates {
+    (0..SIZE).map(|_| DescState::new()).collect()
 }
 
 fn tables(features: Features) -> FixedTables {
@@ -93,7 +93,7 @@ fn tables(features: Features) -> FixedTables {
 }
 
 type SplitRing<const IN_ORDER: bool> =
-    Split<Host, NonZeroUsize, Slots, &'static Control<Host>, IN_ORDER, FixedTables>;
+    Split<Host, NonZeroUsize, DescStates, &'static LocklessState<Host>, IN_ORDER, FixedTables>;
 
 /// A split ring and its device.
 pub fn split<const IN_ORDER: bool>(features: Features) -> (Ours<SplitRing<IN_ORDER>>, Device) {
@@ -113,14 +113,14 @@ pub fn split<const IN_ORDER: bool>(features: Features) -> (Ours<SplitRing<IN_ORD
         event_idx: features.event_idx,
         next: 0,
     };
-    let control = Box::leak(Box::new(Control::new()));
+    let lockless = Box::leak(Box::new(LocklessState::new()));
     // SAFETY: The memory is that of a ring and is never given back.
     let ring = unsafe {
         Split::new(
             memory,
             config(features),
-            slots(),
-            &*control,
+            states(),
+            &*lockless,
             tables(features),
         )
     };
@@ -131,8 +131,14 @@ pub fn split<const IN_ORDER: bool>(features: Features) -> (Ours<SplitRing<IN_ORD
     (ours, Device::Split(device))
 }
 
-type PackedRing<const IN_ORDER: bool> =
-    Packed<Host, NonZeroUsize, Slots, &'static packed::Control<Host>, IN_ORDER, FixedTables>;
+type PackedRing<const IN_ORDER: bool> = Packed<
+    Host,
+    NonZeroUsize,
+    DescStates,
+    &'static packed::LocklessState<Host>,
+    IN_ORDER,
+    FixedTables,
+>;
 
 /// A packed ring and its device.
 pub fn packed<const IN_ORDER: bool>(features: Features) -> (Ours<PackedRing<IN_ORDER>>, Device) {
@@ -152,14 +158,14 @@ pub fn packed<const IN_ORDER: bool>(features: Features) -> (Ours<PackedRing<IN_O
         slot: 0,
         wrap: true,
     };
-    let control = Box::leak(Box::new(packed::Control::new()));
+    let lockless = Box::leak(Box::new(packed::LocklessState::new()));
     // SAFETY: The memory is that of a ring and is never given back.
     let ring = unsafe {
         Packed::new(
             memory,
             config(features),
-            slots(),
-            &*control,
+            states(),
+            &*lockless,
             tables(features),
         )
     };
@@ -223,7 +229,7 @@ macro_rules! ring {
 
             #[inline(always)]
             fn disable_cb(&mut self) {
-                self.ring.control().disable_cb();
+                self.ring.lockless().disable_cb();
             }
 
             #[inline(always)]
@@ -233,7 +239,7 @@ macro_rules! ring {
 
             #[inline(always)]
             fn interrupt(&mut self) -> bool {
-                self.ring.control().interrupt() == Interrupt::Callback
+                self.ring.lockless().interrupt() == Interrupt::Callback
             }
         }
     };

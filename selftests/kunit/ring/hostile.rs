@@ -40,7 +40,7 @@ use virtio_fake::{
     RING_PACKED,
     RING_RESET, //
 };
-use vring::ring::Broken;
+use vring::ring::BrokenReason;
 
 /// Buffers used in any order: split and packed, direct and indirect.
 const ANY_ORDER: [&[u32]; 6] = [
@@ -113,13 +113,13 @@ fn queue(vq: &CQueue) -> &vring::Queue {
 }
 
 /// Why a queue is broken.
-fn reason(vq: &CQueue) -> Option<Broken> {
-    vring::with_control!(queue(vq), |control| control.broken())
+fn reason(vq: &CQueue) -> Option<BrokenReason> {
+    vring::with_lockless!(queue(vq), |state| state.broken())
 }
 
 /// Ends a case in which the device broke the queue: once, with one message, and with `left` in it,
 /// which is the sum of the numbers. The queue works again when it was reset and is said to.
-fn ended(vq: &mut CQueue, fake: &Fake, why: Broken, left: u64) -> Result {
+fn ended(vq: &mut CQueue, fake: &Fake, why: BrokenReason, left: u64) -> Result {
     check!(vq.get()?.is_none());
     check!(vq.is_broken());
     check_eq!(reason(vq), Some(why));

@@ -13,7 +13,7 @@ mod memory;
 mod rings;
 
 use memory::{Area, LIMITS};
-use ring_core::{AddError, Broken};
+use ring_core::{AddError, BrokenReason};
 pub use rings::Layout;
 use rings::{make, Memory, Ring, Setup};
 use std::collections::HashMap;
@@ -250,7 +250,7 @@ impl World {
         match self.ring.broken() {
             None => assert!(!self.told),
             Some(reason) => {
-                assert!(self.told && reason != Broken::Internal, "{reason:?}");
+                assert!(self.told && reason != BrokenReason::Internal, "{reason:?}");
                 assert_eq!(self.ring.get(), None);
             }
         }
@@ -267,7 +267,7 @@ pub fn layout(data: &[u8]) -> Layout {
 }
 
 /// Runs an input. Returns the reason if the queue was broken at its end.
-pub fn run(data: &[u8]) -> Option<Broken> {
+pub fn run(data: &[u8]) -> Option<BrokenReason> {
     let input = &mut Input(data);
     input.byte();
     let bytes = [input.byte(), input.byte(), input.byte(), input.byte()];

@@ -5,7 +5,8 @@
 use super::memory::{Area, Hostile, Limits, LIMITS};
 use ring_core::{
     host::{AsGiven, FixedTables, Shape},
-    packed, split, AddError, Broken, Config, IndirectRule, Packed, Report, Slot, Split,
+    packed, split, AddError, BrokenReason, BrokenReport, Config, DescState, IndirectRule, Packed,
+    Split,
 };
 use std::{ops::Range, sync::Arc};
 
@@ -155,17 +156,17 @@ pub trait Ring {
     fn enable(&mut self, how: u8) -> (bool, bool);
     fn disable(&mut self);
     fn control(&self, what: u8, place: u16);
-    fn broken(&self) -> Option<Broken>;
+    fn broken(&self) -> Option<BrokenReason>;
     fn unbreak(&self);
-    fn report(&mut self) -> Option<Report>;
+    fn report(&mut self) -> Option<BrokenReport>;
     fn counts(&self) -> (u16, u16);
     fn detach(&mut self) -> Option<(u32, u16)>;
     fn reset(&mut self) -> Vec<(u32, u16)>;
     fn resize(&mut self, memory: &Memory) -> Vec<(u32, u16)>;
 }
 
-fn slots(size: u16) -> Box<[Slot<u32>]> {
-    (0..size).map(|_| Slot::new()).collect()
+fn states(size: u16) -> Box<[DescState<u32>]> {
+    (0..size).map(|_| DescState::new()).collect()
 }
 
 /// Lets the ring write all memory while `f` runs.
@@ -177,19 +178,19 @@ fn starting<R>(run: impl FnOnce() -> R) -> R {
 }
 
 macro_rules! ring {
-    ($make:ident, $ring:ident, $control:ty, $memory:ident) => {
+    ($make:ident, $ring:ident, $lockless:ty, $memory:ident) => {
         fn $make<const IN_ORDER: bool>(memory: &Memory) -> Box<dyn Ring> {
-            let control = Arc::new(<$control>::new());
-            let start = Arc::as_ptr(&control).addr();
-            memory.limit(start..start + size_of::<$control>());
+            let lockless = Arc::new(<$lockless>::new());
+            let start = Arc::as_ptr(&lockless).addr();
+            memory.limit(start..start + size_of::<$lockless>());
             let setup = &memory.setup;
             // SAFETY: The caller keeps the memory as long as the ring.
             let ring = starting(|| unsafe {
                 $ring::<Hostile, u32, _, _, IN_ORDER, _>::new(
                     memory.$memory(),
                     setup.config,
-                    slots(setup.size),
-                    control,
+                    states(setup.size),
+                    lockless,
                     memory.tables(),
                 )
             });
@@ -197,7 +198,7 @@ macro_rules! ring {
         }
 
         impl<const IN_ORDER: bool> Ring
-            for $ring<Hostile, u32, Box<[Slot<u32>]>, Arc<$control>, IN_ORDER, FixedTables>
+            for $ring<Hostile, u32, Box<[DescState<u32>]>, Arc<$lockless>, IN_ORDER, FixedTables>
         {
             fn add(
                 &mut self,
@@ -248,41 +249,41 @@ macro_rules! ring {
                     1 => (false, self.enable_cb_delayed().is_quiet()),
                     2 => {
                         let armed = self.enable_cb_prepare();
-                        (false, !self.control().poll(armed))
+                        (false, !self.lockless().poll(armed))
                     }
                     _ => self.kick_prepare_enable_cb_delayed(),
                 }
             }
 
             fn disable(&mut self) {
-                self.control().disable_cb();
+                self.lockless().disable_cb();
             }
 
             fn control(&self, what: u8, place: u16) {
                 match what % 4 {
                     0 => {
-                        self.control().interrupt();
+                        self.lockless().interrupt();
                     }
                     1 => {
-                        self.control().notification_data(1);
+                        self.lockless().notification_data(1);
                     }
-                    2 => self.control().disable_cb(),
+                    2 => self.lockless().disable_cb(),
                     _ => {
-                        self.control().poll(ring_core::Armed::from_raw(place));
+                        self.lockless().poll(ring_core::Armed::from_raw(place));
                     }
                 }
             }
 
-            fn broken(&self) -> Option<Broken> {
-                self.control().broken()
+            fn broken(&self) -> Option<BrokenReason> {
+                self.lockless().broken()
             }
 
             fn unbreak(&self) {
-                self.control().unbreak();
+                self.lockless().unbreak();
             }
 
-            fn report(&mut self) -> Option<Report> {
-                self.take_report()
+            fn report(&mut self) -> Option<BrokenReport> {
+                self.take_broken_report()
             }
 
             fn counts(&self) -> (u16, u16) {
@@ -310,11 +311,11 @@ macro_rules! ring {
                     limits.own.extend(old.own.iter().cloned());
                     limits.device.extend(old.device.iter().cloned());
                 });
-                let slots = slots(memory.setup.size);
+                let states = states(memory.setup.size);
                 // SAFETY: The device accesses memory only when it is called. The caller keeps the
                 // memory, and the old memory until this returns.
                 let result = starting(|| unsafe {
-                    self.resize(memory.$memory(), slots, memory.tables(), |unused| {
+                    self.resize(memory.$memory(), states, memory.tables(), |unused| {
                         all.push((unused.token, unused.id))
                     })
                 });
@@ -326,8 +327,8 @@ macro_rules! ring {
     };
 }
 
-ring!(split, Split, split::Control<Hostile>, split);
-ring!(packed, Packed, packed::Control<Hostile>, packed);
+ring!(split, Split, split::LocklessState<Hostile>, split);
+ring!(packed, Packed, packed::LocklessState<Hostile>, packed);
 
 /// Makes a ring, which the memory has to outlive.
 pub fn make(memory: &Memory) -> Box<dyn Ring> {

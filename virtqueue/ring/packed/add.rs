@@ -21,30 +21,30 @@ use super::{
             Chain,
             Descriptors,
             NewBuffer,
-            Tally, //
+            SegmentCounter, //
         },
     },
-    desc_ref::Spot,
+    desc_ref::DescRef,
     memory::{
         rest,
         rest_at,
-        Ring, //
+        DescRing, //
     },
-    position::Cursor, //
+    position::RingCursor, //
 };
 
-/// Writes the descriptors of a buffer, the first at `to`. The second half of the first descriptor
-/// is left out, because it makes the buffer available.
+/// Writes the descriptors of a buffer, the first at `avail_pos`. The second half of the first
+/// descriptor is left out, because it makes the buffer available.
 ///
 /// # Safety
 ///
-/// `next` is a position in `ring`, and `to` that position. A table of `plan` has room for as many
-/// segments as `buffer` may have.
+/// `next` is a position in `ring`, and `avail_pos` that position. A table of `plan` has room for as
+/// many segments as `buffer` may have.
 #[inline(always)]
 pub(super) unsafe fn describe<S, B, M, P, const COMMON: bool>(
-    ring: &Ring<P>,
-    to: Spot<P>,
-    next: Cursor,
+    ring: &DescRing<P>,
+    avail_pos: DescRef<P>,
+    next: RingCursor,
     id: u16,
     plan: Plan<P>,
     buffer: NewBuffer<'_, B, M, COMMON>,
@@ -61,21 +61,21 @@ where
             // buffer may have, which is the limit of its tally.
             let table = Indirect { descs, next: 0 };
             let written = buffer.write(table).map_err(|(e, _)| e)?;
-            to.write_addr(addr);
+            avail_pos.write_addr(addr);
             // §2.8.7: The one descriptor of the ring has neither NEXT nor WRITE.
             Ok(Chain {
                 count: 1,
                 tail: 0,
                 after: 0,
-                room: written.room,
-                head: rest_at(u32::from(written.count) << 4, id, INDIRECT, to.place()),
+                writable_len: written.writable_len,
+                head: rest_at(u32::from(written.count) << 4, id, INDIRECT, avail_pos.pos()),
             })
         }
         Plan::Direct => {
             // INVARIANT: By the safety requirements.
             let chain = Direct {
                 ring,
-                to,
+                avail_pos,
                 id,
                 begun: false,
                 at: next,
@@ -94,7 +94,7 @@ where
                 count: written.count,
                 tail: 0,
                 after: 0,
-                room: written.room,
+                writable_len: written.writable_len,
                 head: written.descs.head,
             })
         }
@@ -103,21 +103,21 @@ where
 
 /// The descriptors from a position on, to which segments are written.
 ///
-/// Every descriptor has NEXT, unless the tally is full. If the buffer ends before that, its last
+/// Every descriptor has NEXT, unless the counter is full. If the buffer ends before that, its last
 /// descriptor is written again without it, while the device does not look at it.
 ///
 /// # Invariants
 ///
 /// `at` is a position in `ring`.
 struct Direct<'a, P> {
-    ring: &'a Ring<P>,
+    ring: &'a DescRing<P>,
     /// The position of the first descriptor.
-    to: Spot<P>,
+    avail_pos: DescRef<P>,
     id: u16,
     /// Whether there was a segment.
     begun: bool,
     /// The position for the next segment.
-    at: Cursor,
+    at: RingCursor,
     /// The second half of the first descriptor, and of the last one.
     head: u64,
     last: u64,
@@ -125,34 +125,34 @@ struct Direct<'a, P> {
 
 impl<P: Platform> Descriptors for Direct<'_, P> {
     #[inline(always)]
-    fn push(&mut self, tally: &Tally, addr: u64, len: u32, kind: u16) {
-        let next = if tally.is_full() { 0 } else { NEXT };
-        let at = self.at.place();
+    fn push(&mut self, counter: &SegmentCounter, addr: u64, len: u32, kind: u16) {
+        let next = if counter.is_full() { 0 } else { NEXT };
+        let at = self.at.pos();
         self.last = rest_at(len, self.id, kind | next, at);
         if !self.begun {
             self.begun = true;
-            self.to.write_addr(addr);
+            self.avail_pos.write_addr(addr);
             self.head = self.last;
         } else {
             // SAFETY: By the type invariant, `at` is a position in the ring.
-            let spot = unsafe { self.ring.spot(at) };
-            spot.write_addr(addr);
-            spot.write_rest(self.last);
+            let desc = unsafe { self.ring.desc_at(at) };
+            desc.write_addr(addr);
+            desc.write_rest(self.last);
         }
-        self.at.go(at, 1, self.ring.size());
+        self.at.advance(at, 1, self.ring.size());
     }
 
     #[inline(always)]
-    fn end(&mut self, tally: &Tally) {
+    fn end(&mut self, counter: &SegmentCounter) {
         let rest = self.last & !rest(0, 0, NEXT);
-        if tally.count() == 1 {
+        if counter.count() == 1 {
             self.head = rest;
         } else {
             let size = self.ring.size();
             // The position before `at`: a whole lap ahead, less one.
-            let last = self.at.ahead(u32::from(size) - 1, size);
+            let last = self.at.pos_ahead(u32::from(size) - 1, size);
             // SAFETY: By the type invariant, `at` is a position in the ring, and so is `last`.
-            unsafe { self.ring.spot(last) }.write_rest(rest);
+            unsafe { self.ring.desc_at(last) }.write_rest(rest);
         }
     }
 }
@@ -165,14 +165,14 @@ impl<P: Platform> Descriptors for Direct<'_, P> {
 ///
 /// `next` is a position in `ring`.
 #[cold]
-unsafe fn withdraw<P: Platform>(ring: &Ring<P>, next: Cursor, count: u16) {
+unsafe fn withdraw<P: Platform>(ring: &DescRing<P>, next: RingCursor, count: u16) {
     let mut at = next;
     for _ in 1..count {
-        at.go(at.place(), 1, ring.size());
+        at.advance(at.pos(), 1, ring.size());
         // SAFETY: By the safety requirements, `next` is a position in the ring; a cursor stays in
         // the ring.
-        let spot = unsafe { ring.spot(at.place()) };
-        spot.write_flags(spot.place().unavailable().to_le());
+        let desc = unsafe { ring.desc_at(at.pos()) };
+        desc.write_flags(desc.pos().unavailable_flags().to_le());
     }
 }
 
@@ -181,7 +181,7 @@ unsafe fn withdraw<P: Platform>(ring: &Ring<P>, next: Cursor, count: u16) {
 ///
 /// # Invariants
 ///
-/// `descs` are as many descriptors as the limit of the tally that it is used with. `next` is the
+/// `descs` are as many descriptors as the limit of the counter that it is used with. `next` is the
 /// number of segments that were written.
 struct Indirect<P> {
     descs: Descs<P>,
@@ -191,7 +191,7 @@ struct Indirect<P> {
 
 impl<P: Platform> Descriptors for Indirect<P> {
     #[inline(always)]
-    fn push(&mut self, _tally: &Tally, addr: u64, len: u32, kind: u16) {
+    fn push(&mut self, _counter: &SegmentCounter, addr: u64, len: u32, kind: u16) {
         // SAFETY: The tally includes the segment, so that, by the type invariant, `next` is below
         // its limit, and below the number of descriptors.
         unsafe {
@@ -203,7 +203,7 @@ impl<P: Platform> Descriptors for Indirect<P> {
     }
 
     #[inline(always)]
-    fn end(&mut self, _tally: &Tally) {
+    fn end(&mut self, _counter: &SegmentCounter) {
         // No descriptor of a table has NEXT.
     }
 }

@@ -8,40 +8,40 @@ use super::{
         platform::Platform,
         shared::Descs, //
     },
-    position::Place, //
+    position::RingPos, //
 };
 
 /// A descriptor of the ring, and its position.
 ///
 /// # Invariants
 ///
-/// `desc` is the mapped descriptor at `place`, in the ring that it was made by.
+/// `desc` is the mapped descriptor at `pos`, in the ring that it was made by.
 #[derive(Clone, Copy)]
-pub struct Spot<P> {
+pub struct DescRef<P> {
     desc: Descs<P>,
-    place: Place,
+    pos: RingPos,
 }
 
-impl<P: Platform> Spot<P> {
-    /// Creates a reference to the descriptor at `place`.
+impl<P: Platform> DescRef<P> {
+    /// Creates a reference to the descriptor at `pos`.
     ///
     /// # Safety
     ///
-    /// `place` is a position in the ring of which `descs` are the descriptors.
+    /// `pos` is a position in the ring of which `descs` are the descriptors.
     #[inline(always)]
-    pub(super) unsafe fn new(descs: Descs<P>, place: Place) -> Self {
-        // INVARIANT: By the safety requirements, `descs` has a descriptor at `place`.
+    pub(super) unsafe fn new(descs: Descs<P>, pos: RingPos) -> Self {
+        // INVARIANT: By the safety requirements, `descs` has a descriptor at `pos`.
         Self {
-            // SAFETY: By the safety requirements, the index of `place` is bounded by the number of
+            // SAFETY: By the safety requirements, the index of `pos` is bounded by the number of
             // descriptors.
-            desc: unsafe { descs.from(place.slot()) },
-            place,
+            desc: unsafe { descs.from(pos.index()) },
+            pos,
         }
     }
 
     #[inline(always)]
-    pub(super) fn place(self) -> Place {
-        self.place
+    pub(super) fn pos(self) -> RingPos {
+        self.pos
     }
 
     /// Returns a pointer to a part of the descriptor: the `T` that is `N` times its size from the
@@ -83,7 +83,7 @@ impl<P: Platform> Spot<P> {
         }
     }
 
-    /// As [`Spot::publish`], on a processor that cannot write eight bytes at once.
+    /// As [`DescRef::publish`], on a processor that cannot write eight bytes at once.
     #[inline(never)]
     fn publish_in_parts(self, rest: u64, strong: bool) {
         let [a, b, c, d, id0, id1, flags0, flags1] = rest.to_ne_bytes();
@@ -111,11 +111,11 @@ impl<P: Platform> Spot<P> {
     /// writes the id before the flags, so that the new flags never come with an old id. The rest of
     /// the descriptor may be read only after a barrier.
     #[inline(always)]
-    pub(super) fn look(self) -> (bool, u16) {
+    pub(super) fn read_used(self) -> (bool, u16) {
         // SAFETY: `part` returns a pointer into the mapped descriptor, here to its last four bytes.
         let word = u32::from_le(unsafe { P::load32(self.part::<_, 3>()) });
         // CAST: The id is the lower half.
-        (self.place.matches(word), word as u16)
+        (self.pos.matches(word), word as u16)
     }
 
     /// Reads the length of a used descriptor (§2.8.22).

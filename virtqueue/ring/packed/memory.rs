@@ -9,13 +9,13 @@ use super::super::{
     platform::Platform,
     shared::{
         Descs,
-        Shared, //
+        SharedPtr, //
     },
 };
 use super::{
-    Place,
-    Position,
-    Spot, //
+    DescRef,
+    RingPos,
+    WireIndex, //
 };
 use core::{
     marker::PhantomData,
@@ -72,13 +72,13 @@ pub(super) const fn rest(len: u32, id: u16, flags: u16) -> u64 {
     Endian::Little.join(len, id, flags)
 }
 
-/// Returns the second half of a descriptor that is available at `place`, with `flags` besides AVAIL
+/// Returns the second half of a descriptor that is available at `pos`, with `flags` besides AVAIL
 /// and USED.
 #[inline(always)]
-pub(super) const fn rest_at(len: u32, id: u16, flags: u16, place: Place) -> u64 {
-    // The AVAIL and USED bits of a place are at the same bits as here, so that one operation sets
-    // all flags.
-    let upper = place.upper() | id as u32 | (flags as u32) << 16;
+pub(super) const fn rest_at(len: u32, id: u16, flags: u16, pos: RingPos) -> u64 {
+    // The AVAIL and USED bits of a position are at the same bits as here, so that one operation
+    // sets all flags.
+    let upper = pos.flag_bits() | id as u32 | (flags as u32) << 16;
     Endian::Little.u64(len as u64 | (upper as u64) << 32)
 }
 
@@ -88,12 +88,12 @@ pub(super) const fn rest_at(len: u32, id: u16, flags: u16, place: Place) -> u64 
 ///
 /// `descs` are `size` mapped descriptors, at least one.
 #[derive(Clone, Copy)]
-pub(super) struct Ring<P> {
+pub(super) struct DescRing<P> {
     descs: Descs<P>,
     size: u16,
 }
 
-impl<P: Platform> Ring<P> {
+impl<P: Platform> DescRing<P> {
     /// # Safety
     ///
     /// `base` is mapped as `size` descriptors, which is not 0.
@@ -101,7 +101,7 @@ impl<P: Platform> Ring<P> {
         // INVARIANT: By the safety requirements, these are `size` mapped descriptors.
         Self {
             // SAFETY: By the safety requirements, the descriptors are mapped.
-            descs: Descs::new(unsafe { Shared::new(base) }),
+            descs: Descs::new(unsafe { SharedPtr::new(base) }),
             size,
         }
     }
@@ -115,19 +115,19 @@ impl<P: Platform> Ring<P> {
     ///
     /// # Safety
     ///
-    /// `place` is a position in the ring.
+    /// `pos` is a position in the ring.
     #[inline(always)]
-    pub(super) unsafe fn spot(&self, place: Place) -> Spot<P> {
-        // SAFETY: By the safety requirements, `place` is a position in the ring; by the type
+    pub(super) unsafe fn desc_at(&self, pos: RingPos) -> DescRef<P> {
+        // SAFETY: By the safety requirements, `pos` is a position in the ring; by the type
         // invariant, `descs` are its descriptors.
-        unsafe { Spot::new(self.descs, place) }
+        unsafe { DescRef::new(self.descs, pos) }
     }
 
     /// Zeroes all descriptors.
     pub(super) fn clear(&self) {
-        for slot in 0..self.size {
-            // SAFETY: `slot` is bounded by the size.
-            unsafe { self.descs.write(slot, 0, 0) };
+        for index in 0..self.size {
+            // SAFETY: `index` is bounded by the size.
+            unsafe { self.descs.write(index, 0, 0) };
         }
     }
 }
@@ -139,12 +139,12 @@ impl<P: Platform> Ring<P> {
 ///
 /// `base` is mapped as two words of 16 bits.
 #[derive(Clone, Copy)]
-pub(super) struct Event<P> {
-    base: Shared<u32>,
+pub(super) struct EventSuppression<P> {
+    base: SharedPtr<u32>,
     _platform: PhantomData<fn() -> P>,
 }
 
-impl<P: Platform> Event<P> {
+impl<P: Platform> EventSuppression<P> {
     /// # Safety
     ///
     /// `base` is mapped as two words of 16 bits.
@@ -152,15 +152,15 @@ impl<P: Platform> Event<P> {
         // INVARIANT: By the safety requirements, the two words are mapped.
         Self {
             // SAFETY: By the safety requirements, the two words are mapped.
-            base: unsafe { Shared::new(base) },
+            base: unsafe { SharedPtr::new(base) },
             _platform: PhantomData,
         }
     }
 
     #[inline(always)]
-    pub(super) fn set_position(&self, position: u16) {
+    pub(super) fn set_off_wrap(&self, off_wrap: u16) {
         // SAFETY: By the type invariant, the first of the two words is mapped.
-        unsafe { P::store16(self.base.as_ptr().cast(), position.to_le()) };
+        unsafe { P::store16(self.base.as_ptr().cast(), off_wrap.to_le()) };
     }
 
     #[inline(always)]
@@ -171,33 +171,33 @@ impl<P: Platform> Event<P> {
 
     /// Reads the position and the flags in one access.
     #[inline(always)]
-    pub(super) fn read(&self) -> Asked {
+    pub(super) fn read(&self) -> EventRequest {
         // SAFETY: By the type invariant, both words are mapped.
-        Asked(u32::from_le(unsafe { P::load32(self.base.as_ptr()) }))
+        EventRequest(u32::from_le(unsafe { P::load32(self.base.as_ptr()) }))
     }
 
     pub(super) fn clear(&self) {
-        self.set_position(0);
+        self.set_off_wrap(0);
         self.set_flags(ENABLE);
     }
 }
 
 /// The request of the other side, read from its event suppression structure.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Asked(u32);
+pub(super) struct EventRequest(u32);
 
-impl Asked {
-    /// Returns the request for a notification at the descriptor `position`.
+impl EventRequest {
+    /// Returns the request for a notification at the descriptor `index`.
     #[inline(always)]
-    pub(super) const fn at(position: Position) -> Self {
-        Self(position.into_raw() as u32 | (AT_DESC as u32) << 16)
+    pub(super) const fn at(index: WireIndex) -> Self {
+        Self(index.into_raw() as u32 | (AT_DESC as u32) << 16)
     }
 
     /// Returns the position, which is valid if the flags have [`AT_DESC`].
     #[inline(always)]
-    pub(super) const fn position(self) -> Position {
+    pub(super) const fn wire_index(self) -> WireIndex {
         // CAST: The lower half.
-        Position::from_raw(self.0 as u16)
+        WireIndex::from_raw(self.0 as u16)
     }
 
     /// Returns whether a flag is set: [`DISABLE`], or [`AT_DESC`]. With neither, the request is

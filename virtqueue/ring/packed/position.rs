@@ -17,9 +17,9 @@ use super::memory::{
 /// +------+-------------------------+
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Position(u16);
+pub struct WireIndex(u16);
 
-impl Position {
+impl WireIndex {
     const WRAP: u16 = 1 << 15;
 
     /// The start of both sides: the first descriptor, with a wrap counter of 1.
@@ -39,7 +39,7 @@ impl Position {
 
     /// Returns the index of the descriptor.
     #[inline(always)]
-    pub const fn slot(self) -> u16 {
+    pub const fn index(self) -> u16 {
         self.0 & !Self::WRAP
     }
 
@@ -54,7 +54,7 @@ impl Position {
     #[inline]
     #[must_use]
     pub(super) fn clamp(self, size: u16) -> Self {
-        Self(self.slot().min(size.wrapping_sub(1)) | self.0 & Self::WRAP)
+        Self(self.index().min(size.wrapping_sub(1)) | self.0 & Self::WRAP)
     }
 
     /// Returns the position `count` descriptors further in a ring of `size`; `count` is at most
@@ -63,11 +63,11 @@ impl Position {
     #[must_use]
     pub const fn advance(self, count: u16, size: u16) -> Self {
         // OVERFLOW: Both summands are at most 2^15.
-        let slot = (self.slot() as u32).wrapping_add(count as u32);
-        if slot >= size as u32 {
-            Self(slot.wrapping_sub(size as u32) as u16 | (self.0 ^ Self::WRAP) & Self::WRAP)
+        let index = (self.index() as u32).wrapping_add(count as u32);
+        if index >= size as u32 {
+            Self(index.wrapping_sub(size as u32) as u16 | (self.0 ^ Self::WRAP) & Self::WRAP)
         } else {
-            Self(slot as u16 | self.0 & Self::WRAP)
+            Self(index as u16 | self.0 & Self::WRAP)
         }
     }
 }
@@ -75,7 +75,7 @@ impl Position {
 /// A position in the ring, with the values of AVAIL and USED that mark a descriptor there: as
 /// available for one side, or as used for the other (§2.8.1).
 ///
-/// The lower half is a [`Position`], and the upper half has AVAIL and USED as in the flags of a
+/// The lower half is a [`WireIndex`], and the upper half has AVAIL and USED as in the flags of a
 /// descriptor:
 ///
 /// ```text
@@ -87,34 +87,34 @@ impl Position {
 ///
 /// USED, AVAIL and `wrap` are all inverted from one lap to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place(u32);
+pub struct RingPos(u32);
 
-impl Place {
+impl RingPos {
     /// The bits that are inverted from one lap to the next.
-    const ROUND: u32 = Position::WRAP as u32 | ((AVAIL | USED) as u32) << 16;
+    const LAP: u32 = WireIndex::WRAP as u32 | ((AVAIL | USED) as u32) << 16;
 
     /// Returns the first descriptor of the first lap, marked by `flags`.
     const fn first(flags: u16) -> Self {
-        Self(Position::START.into_raw() as u32 | (flags as u32) << 16)
+        Self(WireIndex::START.into_raw() as u32 | (flags as u32) << 16)
     }
 
     /// Returns the index of the descriptor.
     #[inline(always)]
-    pub(super) const fn slot(self) -> u16 {
-        self.position().slot()
+    pub(super) const fn index(self) -> u16 {
+        self.wire_index().index()
     }
 
     /// Returns AVAIL and USED alone, at bits 23 and 31.
     #[inline(always)]
-    pub(super) const fn upper(self) -> u32 {
+    pub(super) const fn flag_bits(self) -> u32 {
         self.0 & (u16::MAX as u32) << 16
     }
 
     /// Returns the flags of a descriptor here that is not available yet: as after its use in the
     /// lap before.
     #[inline(always)]
-    pub(super) const fn unavailable(self) -> u16 {
-        if self.position().wrap() {
+    pub(super) const fn unavailable_flags(self) -> u16 {
+        if self.wire_index().wrap() {
             0
         } else {
             AVAIL | USED
@@ -129,8 +129,8 @@ impl Place {
 
     /// Returns the index and the wrap counter.
     #[inline(always)]
-    pub(super) const fn position(self) -> Position {
-        Position(self.0 as u16)
+    pub(super) const fn wire_index(self) -> WireIndex {
+        WireIndex(self.0 as u16)
     }
 
     /// Returns the word.
@@ -139,7 +139,7 @@ impl Place {
         self.0
     }
 
-    /// Converts back from the result of [`Place::into_raw`].
+    /// Converts back from the result of [`RingPos::into_raw`].
     #[inline(always)]
     pub(super) const fn from_raw(raw: u32) -> Self {
         Self(raw)
@@ -147,9 +147,9 @@ impl Place {
 
     /// Returns the position at which the driver looks for a used descriptor.
     #[inline(always)]
-    pub(super) const fn taken_at(position: Position) -> Self {
-        let flags = if position.wrap() { AVAIL | USED } else { 0 };
-        Self(position.into_raw() as u32 | (flags as u32) << 16)
+    pub(super) const fn used_at(index: WireIndex) -> Self {
+        let flags = if index.wrap() { AVAIL | USED } else { 0 };
+        Self(index.into_raw() as u32 | (flags as u32) << 16)
     }
 }
 
@@ -157,76 +157,77 @@ impl Place {
 ///
 /// # Invariants
 ///
-/// - The descriptor of `place` is one of the ring for which the cursor was made.
-/// - `end` is the word one past the last descriptor of the current lap: `place` plus the number of
+/// - The descriptor of `pos` is one of the ring for which the cursor was made.
+/// - `end` is the word one past the last descriptor of the current lap: `pos` plus the number of
 ///   descriptors that are left in the lap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Cursor {
-    place: Place,
+pub(super) struct RingCursor {
+    pos: RingPos,
     end: u32,
 }
 
-impl Cursor {
+impl RingCursor {
     /// Returns the position at which the driver makes descriptors available first in a ring of
     /// `size`: AVAIL is equal to the wrap counter, and USED is its inverse.
-    pub(super) const fn next(size: u16) -> Self {
-        Self::start(Place::first(AVAIL), size)
+    pub(super) const fn first_avail(size: u16) -> Self {
+        Self::at_lap_start(RingPos::first(AVAIL), size)
     }
 
     /// Returns the position at which the driver looks for used descriptors first: both flags are
     /// equal to the wrap counter.
-    pub(super) const fn taken(size: u16) -> Self {
-        Self::start(Place::first(AVAIL | USED), size)
+    pub(super) const fn first_used(size: u16) -> Self {
+        Self::at_lap_start(RingPos::first(AVAIL | USED), size)
     }
 
-    /// Returns a cursor at `place`, the beginning of a lap.
-    const fn start(place: Place, size: u16) -> Self {
+    /// Returns a cursor at `pos`, the beginning of a lap.
+    const fn at_lap_start(pos: RingPos, size: u16) -> Self {
         // OVERFLOW: Bits 16 to 22 of the word are 0.
-        let end = place.0.wrapping_add(size as u32);
-        Self { place, end }
+        let end = pos.0.wrapping_add(size as u32);
+        Self { pos, end }
     }
 
     /// Returns the position of the cursor.
     #[inline(always)]
-    pub(super) const fn place(self) -> Place {
-        self.place
+    pub(super) const fn pos(self) -> RingPos {
+        self.pos
     }
 
     /// Advances by `count` descriptors in a ring of `size`, for which the cursor was made; `count`
     /// is at most `size`.
     ///
-    /// PERF: `place` is the position of the cursor, passed by a caller that has it in a register,
+    /// PERF: `pos` is the position of the cursor, passed by a caller that has it in a register,
     /// so that it is not read again.
     #[inline(always)]
-    pub(super) const fn go(&mut self, place: Place, count: u16, size: u16) {
-        debug_assert!(count <= size && place.slot() < size && place.0 == self.place.0);
+    pub(super) const fn advance(&mut self, pos: RingPos, count: u16, size: u16) {
+        debug_assert!(count <= size && pos.index() < size && pos.0 == self.pos.0);
         // OVERFLOW: `next` is less than twice the size, at most 2^16, from the beginning of the
         // lap, where the index is 0. Bits 16 to 22 of a position are 0, so no carry reaches AVAIL.
-        let next = place.0.wrapping_add(count as u32);
+        let next = pos.0.wrapping_add(count as u32);
         if next < self.end {
             // INVARIANT: The position is still before the end of the lap.
-            self.place = Place(next);
+            self.pos = RingPos(next);
         } else {
-            let place = Self::wrapped(next, size);
+            let pos = Self::in_next_lap(next, size);
             // INVARIANT: A cursor advances by not more than a lap, so this position is in the next
             // one.
             *self = Self {
-                place,
-                end: Self::start(Place(place.0 & !(place.slot() as u32)), size).end,
+                pos,
+                end: Self::at_lap_start(RingPos(pos.0 & !(pos.index() as u32)), size).end,
             };
         }
     }
 
-    /// Returns the position `count` descriptors further, under the conditions of [`Cursor::go`].
+    /// Returns the position `count` descriptors further, under the conditions of
+    /// [`RingCursor::advance`].
     #[inline(always)]
     #[must_use]
-    pub(super) const fn ahead(&self, count: u32, size: u16) -> Place {
-        // OVERFLOW: No carry reaches AVAIL, as in `go`.
-        let next = self.place.0.wrapping_add(count);
+    pub(super) const fn pos_ahead(&self, count: u32, size: u16) -> RingPos {
+        // OVERFLOW: No carry reaches AVAIL, as in `advance`.
+        let next = self.pos.0.wrapping_add(count);
         if next < self.end {
-            Place(next)
+            RingPos(next)
         } else {
-            Self::wrapped(next, size)
+            Self::in_next_lap(next, size)
         }
     }
 
@@ -235,10 +236,10 @@ impl Cursor {
     /// PERF: Needed once in a lap, and cold, so that a branch leads here.
     #[cold]
     #[inline]
-    const fn wrapped(next: u32, size: u16) -> Place {
+    const fn in_next_lap(next: u32, size: u16) -> RingPos {
         // OVERFLOW: `next` is at least `size` from the beginning of the lap. The difference is an
         // index below 2^15, and the bits of the lap are as at its beginning.
-        Place(next.wrapping_sub(size as u32) ^ Place::ROUND)
+        RingPos(next.wrapping_sub(size as u32) ^ RingPos::LAP)
     }
 }
 
@@ -253,31 +254,38 @@ mod tests {
                 if count == 0 || count > size {
                     continue;
                 }
-                let mut at = Position::START;
-                let (mut next, mut taken) = (Cursor::next(size), Cursor::taken(size));
+                let mut at = WireIndex::START;
+                let (mut next, mut taken) =
+                    (RingCursor::first_avail(size), RingCursor::first_used(size));
                 let mut total = 0u64;
                 for _ in 0..1000 {
                     let round = total / u64::from(size);
-                    assert_eq!(u64::from(at.slot()), total % u64::from(size));
+                    assert_eq!(u64::from(at.index()), total % u64::from(size));
                     assert_eq!(at.wrap(), round % 2 == 0);
-                    let (here, there) = (next.place(), taken.place());
-                    assert_eq!((here.position(), there.position()), (at, at));
+                    let (here, there) = (next.pos(), taken.pos());
+                    assert_eq!((here.wire_index(), there.wire_index()), (at, at));
                     let flags = match at.wrap() {
                         true => [0x0080, 0x8080],
                         false => [0x8000, 0],
                     };
-                    assert_eq!([here.upper(), there.upper()], flags.map(|f| f << 16));
+                    assert_eq!(
+                        [here.flag_bits(), there.flag_bits()],
+                        flags.map(|f| f << 16)
+                    );
                     let matches = |flags: u16| there.matches(u32::from(flags) << 16 | 0x7f7f);
                     assert!(matches(flags[1] as u16 | !0x8080));
-                    assert_eq!(Place::taken_at(at), there);
-                    assert_eq!(Place::from_raw(here.into_raw()), here);
-                    assert!(!matches(flags[0] as u16) && !matches(here.unavailable()));
-                    assert_eq!(Position::from_raw(at.into_raw()), at);
+                    assert_eq!(RingPos::used_at(at), there);
+                    assert_eq!(RingPos::from_raw(here.into_raw()), here);
+                    assert!(!matches(flags[0] as u16) && !matches(here.unavailable_flags()));
+                    assert_eq!(WireIndex::from_raw(at.into_raw()), at);
                     at = at.advance(count, size);
                     let there = at.into_raw();
-                    assert_eq!(next.ahead(count.into(), size).position().into_raw(), there);
-                    next.go(next.place(), count, size);
-                    taken.go(taken.place(), count, size);
+                    assert_eq!(
+                        next.pos_ahead(count.into(), size).wire_index().into_raw(),
+                        there
+                    );
+                    next.advance(next.pos(), count, size);
+                    taken.advance(taken.pos(), count, size);
                     total += u64::from(count);
                 }
             }

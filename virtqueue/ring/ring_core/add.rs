@@ -6,7 +6,7 @@ use super::{
     super::{
         desc_state::{
             self,
-            Slot, //
+            DescState, //
         },
         error::AddError,
         format::Format,
@@ -14,7 +14,7 @@ use super::{
             plan,
             Plan, //
         },
-        lockless::Control,
+        lockless::LocklessState,
         segments::{
             Piece,
             Segments,
@@ -23,22 +23,23 @@ use super::{
         tables::Tables,
         writer::NewBuffer, //
     },
-    Frame, //
+    RingCore, //
 };
 use core::ops::{
     Deref,
     DerefMut, //
 };
 
-impl<F, T, S, C, L> Frame<F, T, S, C, L>
+impl<F, T, S, C, L> RingCore<F, T, S, C, L>
 where
     F: Format,
-    S: DerefMut<Target = [Slot<T>]>,
-    C: Deref<Target = Control<F::Platform, F::View>>,
+    S: DerefMut<Target = [DescState<T>]>,
+    C: Deref<Target = LocklessState<F::Platform, F::View>>,
     L: Tables,
 {
     /// Adds a buffer of at most `segments` segments. The device sees the buffer after
-    /// [`Frame::publish`] or [`Frame::kick_prepare`] at the latest. Returns the id of the buffer.
+    /// [`RingCore::publish`] or [`RingCore::kick_prepare`] at the latest. Returns the id of the
+    /// buffer.
     ///
     /// `segments` decides how the buffer is described and whether there is room, so it is best
     /// exact. `by` translates the segments.
@@ -55,13 +56,13 @@ where
         buffer: &impl Segments<P>,
         by: &mut M,
     ) -> Result<u16, (P::Error, T)> {
-        if self.control.is_broken() {
+        if self.lockless.is_broken() {
             return Err((AddError::Broken.into(), token));
         }
-        let id = self.format.next_id(self.free_id);
-        let plan = match self.plan_at_hand(id, segments) {
+        let id = self.format.next_id(self.free_head);
+        let plan = match self.try_plan(id, segments) {
             Some(plan) => plan,
-            None => match self.plan_apart(id, segments, M::MAPS) {
+            None => match self.plan_slow(id, segments, M::MAPS) {
                 Ok(plan) => plan,
                 Err(e) => return Err((e.into(), token)),
             },
@@ -74,8 +75,8 @@ where
         self.add_planned(token, id, plan, buffer)
     }
 
-    /// As [`Frame::add`], but only for a buffer with the shape of [`Segments::write_common`] that
-    /// finds room in the ring and, if it gets a table, the table of its id.
+    /// As [`RingCore::add`], but only for a buffer with the shape of [`Segments::write_common`]
+    /// that finds room in the ring and, if it gets a table, the table of its id.
     ///
     /// PERF: A caller inlines this function, and has another one for all other buffers. No call
     /// comes before the description then, so values that were read from the buffer are still in
@@ -83,21 +84,21 @@ where
     ///
     /// # Errors
     ///
-    /// As [`Frame::add`]. `None` means that nothing was changed, and the caller has to use
-    /// [`Frame::add`].
+    /// As [`RingCore::add`]. `None` means that nothing was changed, and the caller has to use
+    /// [`RingCore::add`].
     #[inline(always)]
-    pub fn add_at_hand<P: Piece, M: Translate<P>>(
+    pub fn try_add<P: Piece, M: Translate<P>>(
         &mut self,
         token: T,
         segments: u16,
         buffer: &impl Segments<P>,
         by: &mut M,
     ) -> Result<u16, (Option<P::Error>, T)> {
-        if self.control.is_broken() {
+        if self.lockless.is_broken() {
             return Err((None, token));
         }
-        let id = self.format.next_id(self.free_id);
-        match self.plan_at_hand(id, segments) {
+        let id = self.format.next_id(self.free_head);
+        match self.try_plan(id, segments) {
             Some(plan) => {
                 let buffer = NewBuffer::<_, _, true> {
                     buffer,
@@ -113,18 +114,18 @@ where
 
     /// Plans for the next buffer, which gets the id `id`, as [`plan`] does.
     #[inline(always)]
-    fn plan_at_hand(&self, id: u16, segments: u16) -> Option<Plan<F::Platform>> {
+    fn try_plan(&self, id: u16, segments: u16) -> Option<Plan<F::Platform>> {
         let free = self.count.free;
         // SAFETY: By the type invariants and those of the format, the id is below the size, and
         // that of no buffer where there is a free descriptor.
-        unsafe { plan(self.rule, &self.tables, &self.slots, id, segments, free) }
+        unsafe { plan(self.rule, &self.tables, &self.states, id, segments, free) }
     }
 
     /// Adds a buffer with the next id as it was planned, which was for its number of segments.
     ///
     /// # Errors
     ///
-    /// As [`Frame::add`].
+    /// As [`RingCore::add`].
     #[inline(always)]
     fn add_planned<P, B, M, const COMMON: bool>(
         &mut self,
@@ -138,11 +139,14 @@ where
         B: Segments<P>,
         M: Translate<P>,
     {
-        let to = self.format.to();
+        let avail_pos = self.format.avail_pos();
         // SAFETY: By the type invariants and those of the format, the id is below the size; the
-        // slots are as many as the descriptors. Both callers planned for the segments that the
-        // buffer may have.
-        let described = unsafe { self.format.describe(to, id, plan, &self.slots, buffer) };
+        // descriptor states are as many as the descriptors. Both callers planned for the segments
+        // that the buffer may have.
+        let described = unsafe {
+            self.format
+                .describe(avail_pos, id, plan, &self.states, buffer)
+        };
         let chain = match described {
             Ok(chain) => chain,
             Err(e) => {
@@ -150,34 +154,34 @@ where
                 return Err((e, token));
             }
         };
-        // SAFETY: The id is free, and free ids have slots (type invariants).
-        if M::MAPS && unsafe { desc_state::at(&self.slots, id) }.loan.is_some() {
-            if let Err(e) = self.show_table(to, id) {
+        // SAFETY: The id is free, and free ids have descriptor states (type invariants).
+        if M::MAPS && unsafe { desc_state::get(&self.states, id) }.loan.is_some() {
+            if let Err(e) = self.show_table(avail_pos, id) {
                 return Err((e.into(), token));
             }
         }
         debug_assert!(chain.count <= self.count.free && self.in_flight() < self.size());
-        // SAFETY: The id is free, and free ids have slots (type invariants).
-        let slot = unsafe { desc_state::at_mut(&mut self.slots, id) };
+        // SAFETY: The id is free, and free ids have descriptor states (type invariants).
+        let state = unsafe { desc_state::get_mut(&mut self.states, id) };
         // What is there was taken out: nothing is left to be dropped.
-        core::mem::forget(slot.token.replace(token));
-        slot.room = chain.room;
-        slot.count = chain.count;
+        core::mem::forget(state.token.replace(token));
+        state.writable_len = chain.writable_len;
+        state.count = chain.count;
         if F::IN_ORDER {
-            slot.next = self.count.made;
+            state.next = self.count.total_added;
         }
         if F::LINKED {
             if !F::IN_ORDER {
-                slot.tail = chain.tail;
+                state.tail = chain.tail;
             }
-            self.free_id = chain.after;
+            self.free_head = chain.after;
         } else if !F::IN_ORDER {
-            self.free_id = slot.next;
+            self.free_head = state.next;
         }
-        self.format.post(to, id, &chain, &mut self.count);
+        self.format.stage(avail_pos, id, &chain, &mut self.count);
         // OVERFLOW: By the type invariants, as asserted; the number of a buffer wraps.
         self.count.free = self.count.free.wrapping_sub(chain.count);
-        self.count.made = self.count.made.wrapping_add(1);
+        self.count.total_added = self.count.total_added.wrapping_add(1);
         Ok(id)
     }
 }

@@ -6,7 +6,7 @@
 use super::{
     super::{
         desc_state::{
-            Slot,
+            DescState,
             Used, //
         },
         format::{
@@ -15,12 +15,12 @@ use super::{
         },
         lockless::{
             Callbacks,
-            Control, //
+            LocklessState, //
         },
         platform::Platform,
         tables::Tables, //
     },
-    Frame, //
+    RingCore, //
 };
 use core::{
     ops::{
@@ -33,17 +33,17 @@ use core::{
     },
 };
 
-impl<F, T, S, C, L> Frame<F, T, S, C, L>
+impl<F, T, S, C, L> RingCore<F, T, S, C, L>
 where
     F: Format,
-    S: DerefMut<Target = [Slot<T>]>,
-    C: Deref<Target = Control<F::Platform, F::View>>,
+    S: DerefMut<Target = [DescState<T>]>,
+    C: Deref<Target = LocklessState<F::Platform, F::View>>,
     L: Tables,
 {
     /// Takes all used buffers with callbacks disabled, and enables callbacks again:
-    /// [`Control::disable_cb`], [`Frame::get`] until there is none left, and [`Frame::enable_cb`],
-    /// repeated while that finds more. If no buffer is outstanding in the end, the last check and
-    /// its barrier are left out.
+    /// [`LocklessState::disable_cb`], [`RingCore::get`] until there is none left, and
+    /// [`RingCore::enable_cb`], repeated while that finds more. If no buffer is outstanding in the
+    /// end, the last check and its barrier are left out.
     ///
     /// Returns true, and may leave used buffers, if the queue is broken or breaks. Also returns if
     /// the device withdraws a buffer that it had reported as used: the device can keep the driver
@@ -54,13 +54,13 @@ where
         // no number of buffers.
         let mut before = u32::MAX;
         loop {
-            match self.pass(&mut give) {
+            match self.drain_once(&mut give) {
                 Callbacks::Missed => {
-                    let done = self.count.done.into();
-                    if done == before {
+                    let total_completed = self.count.total_completed.into();
+                    if total_completed == before {
                         return false;
                     }
-                    before = done;
+                    before = total_completed;
                 }
                 Callbacks::On => return false,
                 Callbacks::Broken => return true,
@@ -70,13 +70,13 @@ where
 
     /// Takes the buffers that are used now, and enables callbacks.
     #[inline(always)]
-    fn pass(&mut self, give: &mut impl FnMut(Used<T>)) -> Callbacks {
-        self.control.hold_cb();
-        if self.control.is_broken() {
+    fn drain_once(&mut self, give: &mut impl FnMut(Used<T>)) -> Callbacks {
+        self.lockless.suppress_cb();
+        if self.lockless.is_broken() {
             return Callbacks::Broken;
         }
         if self.count.in_flight() == 0 {
-            if self.lies() {
+            if self.reports_used_while_idle() {
                 return Callbacks::Broken;
             }
         } else {
@@ -85,8 +85,8 @@ where
                 // callee-saved registers or on the stack over the loop, which most often runs once:
                 // reading them again is cheaper.
                 compiler_fence(SeqCst);
-                let at = self.format.at(&self.count);
-                let found = match self.look::<true>(at) {
+                let used_pos = self.format.used_pos(&self.count);
+                let found = match self.peek_used::<true>(used_pos) {
                     Ok(Found::Nothing) => break,
                     Ok(found) => found,
                     Err(report) => {
@@ -94,7 +94,7 @@ where
                         return Callbacks::Broken;
                     }
                 };
-                match self.take::<true>(at, found) {
+                match self.take::<true>(used_pos, found) {
                     Some(used) => give(used),
                     None => return Callbacks::Broken,
                 }
@@ -105,7 +105,7 @@ where
             }
         }
         compiler_fence(SeqCst);
-        self.format.arm(&self.control, &self.count);
+        self.format.arm(&self.lockless, &self.count);
         if self.count.in_flight() == 0 {
             // No buffer is outstanding: the device uses the next one only after `publish`. The
             // barrier for stores there orders the event suppression, written just now, before the
@@ -113,7 +113,7 @@ where
             return Callbacks::On;
         }
         // §2.7.7.1, §2.8.10: The driver wrote the flags or the used event before it reads the used
-        // index or flags, as in `Control::poll`.
+        // index or flags, as in `LocklessState::poll`.
         F::Platform::mb(self.count.flags.strong());
         self.count.event_moved = false;
         Callbacks::new(!(self.format.has_used(&self.count) || self.in_hidden_batch()))
@@ -123,9 +123,9 @@ where
     /// queue.
     #[cold]
     #[inline(never)]
-    fn lies(&mut self) -> bool {
-        let at = self.format.at(&self.count);
-        match self.look::<false>(at) {
+    fn reports_used_while_idle(&mut self) -> bool {
+        let used_pos = self.format.used_pos(&self.count);
+        match self.peek_used::<false>(used_pos) {
             Ok(_) => false,
             Err(report) => {
                 self.fail(report);

@@ -5,11 +5,11 @@
 
 use super::{
     super::{
-        desc_state::Slot,
+        desc_state::DescState,
         error::AddError,
         format::Format,
         indirect::Plan,
-        lockless::Control,
+        lockless::LocklessState,
         tables::{
             Lent,
             Table,
@@ -17,18 +17,18 @@ use super::{
             Tables, //
         },
     },
-    Frame, //
+    RingCore, //
 };
 use core::ops::{
     Deref,
     DerefMut, //
 };
 
-impl<F, T, S, C, L> Frame<F, T, S, C, L>
+impl<F, T, S, C, L> RingCore<F, T, S, C, L>
 where
     F: Format,
-    S: DerefMut<Target = [Slot<T>]>,
-    C: Deref<Target = Control<F::Platform, F::View>>,
+    S: DerefMut<Target = [DescState<T>]>,
+    C: Deref<Target = LocklessState<F::Platform, F::View>>,
     L: Tables,
 {
     /// Chooses the description of the next buffer, which gets the id `id`, if the fast path had
@@ -39,10 +39,10 @@ where
     ///
     /// # Errors
     ///
-    /// As [`Frame::add`].
+    /// As [`RingCore::add`].
     #[cold]
     #[inline(never)]
-    pub(super) fn plan_apart(
+    pub(super) fn plan_slow(
         &mut self,
         id: u16,
         segments: u16,
@@ -71,13 +71,13 @@ where
 
     /// Returns a table for the next buffer, which gets the id `id`.
     fn borrow_table(&mut self, id: u16, segments: u16, later: bool) -> Option<Table<F::Platform>> {
-        let slot = self.slots.get_mut(usize::from(id))?;
-        debug_assert_eq!(slot.loan, None);
+        let state = self.states.get_mut(usize::from(id))?;
+        debug_assert_eq!(state.loan, None);
         let memory = match self.tables.lend(id, segments)? {
-            Lent::Own(memory, room) => {
-                // SAFETY: By the contract of `Tables`, the table of this id has `room` descriptors;
-                // the slot and the tables are those of one ring.
-                unsafe { slot.set_own_room(room) };
+            Lent::Own(memory, capacity) => {
+                // SAFETY: By the contract of `Tables`, the table of this id has `capacity`
+                // descriptors; the descriptor state and the tables are those of one ring.
+                unsafe { state.set_table_capacity(capacity) };
                 memory
             }
             Lent::Once(loan, memory) => {
@@ -90,7 +90,7 @@ where
                     self.tables.take_back(loan);
                     return None;
                 };
-                slot.loan = Some(loan);
+                state.loan = Some(loan);
                 TableMemory { addr, ..memory }
             }
         };
@@ -107,14 +107,14 @@ where
     /// [`AddError::NoMemory`]: the table cannot be exposed for now, and was returned.
     #[cold]
     #[inline(never)]
-    pub(super) fn show_table(&mut self, to: F::To, id: u16) -> Result<(), AddError> {
-        let slot = self.slots.get(usize::from(id));
-        let loan = slot.and_then(|slot| slot.loan);
+    pub(super) fn show_table(&mut self, avail_pos: F::AvailPos, id: u16) -> Result<(), AddError> {
+        let state = self.states.get(usize::from(id));
+        let loan = state.and_then(|state| state.loan);
         match loan.and_then(|loan| self.tables.expose(loan)) {
             Some(addr) => {
-                // SAFETY: The buffer was just described at `to` with this id, so both are as
+                // SAFETY: The buffer was just described at `avail_pos` with this id, so both are as
                 // `Format::describe` asks.
-                unsafe { self.format.move_table(to, id, addr) };
+                unsafe { self.format.move_table(avail_pos, id, addr) };
                 Ok(())
             }
             None => {
@@ -129,8 +129,8 @@ where
     #[cold]
     #[inline(never)]
     pub(super) fn return_table(&mut self, id: u16) {
-        let slot = self.slots.get_mut(usize::from(id));
-        if let Some(loan) = slot.and_then(|slot| slot.loan.take()) {
+        let state = self.states.get_mut(usize::from(id));
+        if let Some(loan) = state.and_then(|state| state.loan.take()) {
             self.tables.take_back(loan);
         }
     }

@@ -4,34 +4,34 @@
 
 use super::{
     super::{
-        desc_state::Slot,
+        desc_state::DescState,
         format::Format,
         lockless::{
             Armed,
             Callbacks,
-            Control, //
+            LocklessState, //
         },
         platform::Platform,
         tables::Tables, //
     },
-    Frame, //
+    RingCore, //
 };
 use core::ops::{
     Deref,
     DerefMut, //
 };
 
-impl<F, T, S, C, L> Frame<F, T, S, C, L>
+impl<F, T, S, C, L> RingCore<F, T, S, C, L>
 where
     F: Format,
-    S: DerefMut<Target = [Slot<T>]>,
-    C: Deref<Target = Control<F::Platform, F::View>>,
+    S: DerefMut<Target = [DescState<T>]>,
+    C: Deref<Target = LocklessState<F::Platform, F::View>>,
     L: Tables,
 {
     /// Makes the added buffers available to the device, without a notification.
     #[inline(always)]
     pub fn publish(&mut self) {
-        self.format.publish(&self.control, &self.count);
+        self.format.publish(&self.lockless, &self.count);
     }
 
     /// Publishes the added buffers, and returns whether the device wants a notification. One full
@@ -53,47 +53,48 @@ where
     /// done a full barrier after publishing.
     #[inline(always)]
     fn wants_kick(&mut self) -> bool {
-        let added = self.count.added;
-        self.count.added = 0;
-        self.format.wants_kick(&self.count, added)
+        let unkicked = self.count.unkicked;
+        self.count.unkicked = 0;
+        self.format.wants_kick(&self.count, unkicked)
     }
 
-    /// First half of [`Frame::enable_cb`], without a barrier. [`Control::poll`] is the second half.
+    /// First half of [`RingCore::enable_cb`], without a barrier. [`LocklessState::poll`] is the
+    /// second half.
     #[inline(always)]
     pub fn enable_cb_prepare(&mut self) -> Armed {
-        self.format.arm(&self.control, &self.count);
+        self.format.arm(&self.lockless, &self.count);
         self.format.armed(&self.count)
     }
 
     /// Enables callbacks at the next used buffer, then checks the ring again. The caller may sleep
     /// if the result [is quiet](Callbacks::is_quiet). Otherwise there are used buffers, and no
-    /// callback may come for them: call [`Frame::get`] again. One full barrier.
+    /// callback may come for them: call [`RingCore::get`] again. One full barrier.
     #[inline(always)]
     pub fn enable_cb(&mut self) -> Callbacks {
-        self.format.arm(&self.control, &self.count);
-        if self.control.is_broken() {
+        self.format.arm(&self.lockless, &self.count);
+        if self.lockless.is_broken() {
             return Callbacks::Broken;
         }
         // §2.7.7.1, §2.8.10: The driver wrote the flags or the used event before it reads the used
-        // index or flags, as in `Control::poll`.
+        // index or flags, as in `LocklessState::poll`.
         F::Platform::mb(self.count.flags.strong());
         self.count.event_moved = false;
         Callbacks::new(!(self.format.has_used(&self.count) || self.in_hidden_batch()))
     }
 
-    /// As [`Frame::enable_cb`], with a callback only when the device has used most of the
+    /// As [`RingCore::enable_cb`], with a callback only when the device has used most of the
     /// outstanding buffers: three quarters, with `VIRTIO_F_EVENT_IDX`.
     #[inline(always)]
     pub fn enable_cb_delayed(&mut self) -> Callbacks {
         if F::DELAYS_BY_ADDED {
             self.publish();
         }
-        let armed = self.format.arm_delayed(&self.control, &self.count);
-        if self.control.is_broken() {
+        let armed = self.format.arm_delayed(&self.lockless, &self.count);
+        if self.lockless.is_broken() {
             return Callbacks::Broken;
         }
         // §2.7.7.1, §2.8.10: The driver wrote the flags or the used event before it reads the used
-        // index or flags, as in `Control::poll`.
+        // index or flags, as in `LocklessState::poll`.
         F::Platform::mb(self.count.flags.strong());
         self.count.event_moved = false;
         Callbacks::new(self.is_quiet(armed))
@@ -106,20 +107,20 @@ where
         self.format.is_quiet(armed, &self.count) && !self.in_hidden_batch()
     }
 
-    /// [`Frame::kick_prepare`] and [`Frame::enable_cb_delayed`] in one, with one full barrier for
-    /// both. Returns whether to notify the device, and whether the caller may sleep
+    /// [`RingCore::kick_prepare`] and [`RingCore::enable_cb_delayed`] in one, with one full barrier
+    /// for both. Returns whether to notify the device, and whether the caller may sleep
     /// ([`Callbacks::is_quiet`]).
     #[inline(always)]
-    #[must_use = "whether to notify, and whether to look again"]
+    #[must_use = "whether avail_pos notify, and whether avail_pos look again"]
     pub fn kick_prepare_enable_cb_delayed(&mut self) -> (bool, bool) {
-        if self.control.is_broken() {
+        if self.lockless.is_broken() {
             return (false, true);
         }
         self.publish();
-        let armed = self.format.arm_delayed(&self.control, &self.count);
+        let armed = self.format.arm_delayed(&self.lockless, &self.count);
         // §2.7.13.4.1, §2.8.21.3.1 and §2.7.7.1, §2.8.10: The index, and the flags or the used
         // event, are written before the suppression and the used index or flags are read, as in
-        // `kick_prepare` and `Control::poll`.
+        // `kick_prepare` and `LocklessState::poll`.
         F::Platform::mb(self.count.flags.strong());
         self.count.event_moved = false;
         let kick = self.wants_kick();

@@ -10,7 +10,7 @@ use super::{
         },
         desc_state::{
             self,
-            Slot, //
+            DescState, //
         },
         endian::Endian,
         indirect::Plan,
@@ -26,7 +26,7 @@ use super::{
             Chain,
             Descriptors,
             NewBuffer,
-            Tally, //
+            SegmentCounter, //
         },
     },
     memory::Areas, //
@@ -36,15 +36,15 @@ use super::{
 ///
 /// # Safety
 ///
-/// There are as many slots as descriptors; `head`, and `next` in the slots where buffers are not in
-/// order, are below that number. A table of `plan` has room for as many segments as `buffer` may
-/// have.
+/// There are as many descriptor states as descriptors; `head`, and `next` in the descriptor states
+/// where buffers are not in order, are below that number. A table of `plan` has room for as many
+/// segments as `buffer` may have.
 #[inline(always)]
 pub(super) unsafe fn describe<S, B, M, P, T, const IN_ORDER: bool, const COMMON: bool>(
     areas: &Areas<P>,
     head: u16,
     plan: Plan<P>,
-    slots: &[Slot<T>],
+    states: &[DescState<T>],
     buffer: NewBuffer<'_, B, M, COMMON>,
 ) -> Result<Chain, S::Error>
 where
@@ -71,9 +71,10 @@ where
             Ok(Chain {
                 count: 1,
                 tail: head,
-                // SAFETY: By the safety requirements, `head` is below the number of slots.
-                after: unsafe { after::<_, _, IN_ORDER>(areas, slots, head) },
-                room: written.room,
+                // SAFETY: By the safety requirements, `head` is below the number of descriptor
+                // states.
+                after: unsafe { after::<_, _, IN_ORDER>(areas, states, head) },
+                writable_len: written.writable_len,
                 head: 0,
             })
         }
@@ -81,7 +82,7 @@ where
             // INVARIANT: By the safety requirements.
             let chain = Direct::<_, _, IN_ORDER> {
                 areas,
-                slots,
+                states,
                 at: head,
                 after: head,
                 last: 0,
@@ -91,7 +92,7 @@ where
                 count: written.count,
                 tail: written.descs.at,
                 after: written.descs.after,
-                room: written.room,
+                writable_len: written.writable_len,
                 head: 0,
             })
         }
@@ -102,28 +103,28 @@ where
 ///
 /// # Safety
 ///
-/// `at` is below the number of slots.
+/// `at` is below the number of descriptor states.
 #[inline(always)]
 unsafe fn after<P: Platform, T, const IN_ORDER: bool>(
     areas: &Areas<P>,
-    slots: &[Slot<T>],
+    states: &[DescState<T>],
     at: u16,
 ) -> u16 {
     if IN_ORDER {
         at.wrapping_add(1) & areas.mask()
     } else {
-        // SAFETY: By the safety requirements, `at` is below the number of slots.
-        unsafe { desc_state::at(slots, at) }.next
+        // SAFETY: By the safety requirements, `at` is below the number of descriptor states.
+        unsafe { desc_state::get(states, at) }.next
     }
 }
 
 /// Returns the second half of a descriptor, in the byte order of the ring.
 ///
-/// Every descriptor has NEXT and a link, unless `tally` is full. If the buffer ends before that,
+/// Every descriptor has NEXT and a link, unless `counter` is full. If the buffer ends before that,
 /// its last descriptor is written again without them, while the device cannot see it.
 #[inline(always)]
-fn rest(endian: Endian, tally: &Tally, len: u32, kind: u16, next: u16) -> u64 {
-    if tally.is_full() {
+fn rest(endian: Endian, counter: &SegmentCounter, len: u32, kind: u16, next: u16) -> u64 {
+    if counter.is_full() {
         endian.join(len, kind, 0)
     } else {
         endian.join(len, kind | NEXT, next)
@@ -140,10 +141,10 @@ fn unlinked(endian: Endian, rest: u64) -> u64 {
 ///
 /// # Invariants
 ///
-/// `at` and `after` are below the number of descriptors and of slots.
+/// `at` and `after` are below the number of descriptors and of descriptor states.
 struct Direct<'a, P, T, const IN_ORDER: bool> {
     areas: &'a Areas<P>,
-    slots: &'a [Slot<T>],
+    states: &'a [DescState<T>],
     /// The last descriptor.
     at: u16,
     /// The free descriptor that follows it.
@@ -154,13 +155,13 @@ struct Direct<'a, P, T, const IN_ORDER: bool> {
 
 impl<P: Platform, T, const IN_ORDER: bool> Descriptors for Direct<'_, P, T, IN_ORDER> {
     #[inline(always)]
-    fn push(&mut self, tally: &Tally, addr: u64, len: u32, kind: u16) {
+    fn push(&mut self, counter: &SegmentCounter, addr: u64, len: u32, kind: u16) {
         let endian = self.areas.endian();
         self.at = self.after;
-        // SAFETY: By the type invariant, `at` is below the number of slots.
+        // SAFETY: By the type invariant, `at` is below the number of descriptor states.
         // INVARIANT: So is the result: it is masked, or by the safety requirements of `describe`.
-        self.after = unsafe { after::<_, _, IN_ORDER>(self.areas, self.slots, self.at) };
-        self.last = rest(endian, tally, len, kind, self.after);
+        self.after = unsafe { after::<_, _, IN_ORDER>(self.areas, self.states, self.at) };
+        self.last = rest(endian, counter, len, kind, self.after);
         // SAFETY: By the type invariant, `at` is below the number of descriptors.
         unsafe {
             self.areas
@@ -170,7 +171,7 @@ impl<P: Platform, T, const IN_ORDER: bool> Descriptors for Direct<'_, P, T, IN_O
     }
 
     #[inline(always)]
-    fn end(&mut self, _tally: &Tally) {
+    fn end(&mut self, _counter: &SegmentCounter) {
         let rest = unlinked(self.areas.endian(), self.last);
         // SAFETY: By the type invariant, `at` is below the number of descriptors.
         unsafe { self.areas.desc().write_rest(self.at, rest) };
@@ -181,7 +182,7 @@ impl<P: Platform, T, const IN_ORDER: bool> Descriptors for Direct<'_, P, T, IN_O
 ///
 /// # Invariants
 ///
-/// `descs` are as many descriptors as the limit of the tally that it is used with.
+/// `descs` are as many descriptors as the limit of the counter that it is used with.
 struct Indirect<P> {
     descs: Descs<P>,
     endian: Endian,
@@ -191,20 +192,20 @@ struct Indirect<P> {
 
 impl<P: Platform> Descriptors for Indirect<P> {
     #[inline(always)]
-    fn push(&mut self, tally: &Tally, addr: u64, len: u32, kind: u16) {
-        self.last = rest(self.endian, tally, len, kind, tally.count());
-        // SAFETY: The index of a counted segment is below the limit of the tally, and so, by the
+    fn push(&mut self, counter: &SegmentCounter, addr: u64, len: u32, kind: u16) {
+        self.last = rest(self.endian, counter, len, kind, counter.count());
+        // SAFETY: The index of a counted segment is below the limit of the counter, and so, by the
         // type invariant, below the number of descriptors.
         unsafe {
             self.descs
-                .write(tally.last(), self.endian.u64(addr), self.last)
+                .write(counter.last(), self.endian.u64(addr), self.last)
         };
     }
 
     #[inline(always)]
-    fn end(&mut self, tally: &Tally) {
+    fn end(&mut self, counter: &SegmentCounter) {
         let rest = unlinked(self.endian, self.last);
         // SAFETY: As in `push`. There is a last segment: a buffer without one was refused.
-        unsafe { self.descs.write_rest(tally.last(), rest) };
+        unsafe { self.descs.write_rest(counter.last(), rest) };
     }
 }

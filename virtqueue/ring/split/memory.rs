@@ -9,7 +9,7 @@ use super::super::{
     platform::Platform,
     shared::{
         Descs,
-        Shared, //
+        SharedPtr, //
     },
 };
 use core::ptr::NonNull;
@@ -86,8 +86,8 @@ impl Memory {
 #[derive(Clone, Copy)]
 pub(super) struct Areas<P> {
     desc: Descs<P>,
-    avail: Shared<u16>,
-    used: Shared<u32>,
+    avail: SharedPtr<u16>,
+    used: SharedPtr<u32>,
     mask: u16,
     endian: Endian,
 }
@@ -102,9 +102,9 @@ impl<P: Platform> Areas<P> {
         // SAFETY: By the safety requirements, the three areas are mapped.
         let (desc, avail, used) = unsafe {
             (
-                Shared::new(memory.desc),
-                Shared::new(memory.avail),
-                Shared::new(memory.used),
+                SharedPtr::new(memory.desc),
+                SharedPtr::new(memory.avail),
+                SharedPtr::new(memory.used),
             )
         };
         // INVARIANT: By the safety requirements, the areas are those of a ring of `memory.size`
@@ -145,17 +145,17 @@ impl<P: Platform> Areas<P> {
 
     /// Writes the available entry for `index`.
     #[inline(always)]
-    pub(super) fn set_entry(&self, index: u16, head: u16) {
+    pub(super) fn set_avail_entry(&self, index: u16, head: u16) {
         self.write_avail(usize::from(index & self.mask).wrapping_add(2), head);
     }
 
     #[inline(always)]
-    pub(super) fn set_flags(&self, flags: u16) {
+    pub(super) fn set_avail_flags(&self, flags: u16) {
         self.write_avail(0, flags);
     }
 
     #[inline(always)]
-    pub(super) fn set_index(&self, index: u16) {
+    pub(super) fn set_avail_index(&self, index: u16) {
         self.write_avail(1, index);
     }
 
@@ -174,20 +174,20 @@ impl<P: Platform> Areas<P> {
     }
 
     #[inline(always)]
-    pub(super) fn flags(&self) -> u16 {
+    pub(super) fn used_flags(&self) -> u16 {
         // SAFETY: `used_word` returns a mapped word.
         self.endian.u16(unsafe { P::load16(self.used_word(0)) })
     }
 
     #[inline(always)]
-    pub(super) fn index(&self) -> u16 {
+    pub(super) fn used_index(&self) -> u16 {
         // SAFETY: `used_word` returns a mapped word.
         self.endian.u16(unsafe { P::load16(self.used_word(1)) })
     }
 
     /// Reads the used entry for `index`: the id and the length.
     #[inline(always)]
-    pub(super) fn entry(&self, index: u16) -> (u32, u32) {
+    pub(super) fn used_entry(&self, index: u16) -> (u32, u32) {
         let at = usize::from(index & self.mask)
             .wrapping_mul(2)
             .wrapping_add(1);

@@ -5,7 +5,7 @@
 use super::{
     super::{
         event::{
-            most_of,
+            delay_threshold,
             passed_event, //
         },
         flags::Flags,
@@ -22,105 +22,106 @@ use super::{
         NO_INTERRUPT,
         NO_NOTIFY, //
     },
-    Control,
-    Format, //
+    LocklessState,
+    SplitFormat, //
 };
 
 /// The facts about a split ring that the part of a queue without a lock needs.
 #[derive(Clone, Copy)]
-pub struct View<P> {
+pub struct SplitView<P> {
     areas: Areas<P>,
     flags: Flags,
 }
 
-impl<P> View<P> {
+impl<P> SplitView<P> {
     #[inline(always)]
     pub(super) fn new(areas: Areas<P>, flags: Flags) -> Self {
         Self { areas, flags }
     }
 }
 
-impl<P: Platform> format::View<P> for View<P> {
+impl<P: Platform> format::LayoutView<P> for SplitView<P> {
     #[inline(always)]
     fn flags(&self) -> Flags {
         self.flags
     }
 
     #[inline(always)]
-    fn turn_off(&self, taken: u32) {
+    fn write_cb_disabled(&self, next_used: u32) {
         if self.flags.event_idx() {
             // The index of the entry that was taken last comes again only after 2^16 entries.
-            // CAST: `taken` is an index of 16 bits.
-            self.areas.set_used_event((taken as u16).wrapping_sub(1));
+            // CAST: `next_used` is an index of 16 bits.
+            self.areas
+                .set_used_event((next_used as u16).wrapping_sub(1));
         } else {
-            self.areas.set_flags(NO_INTERRUPT);
+            self.areas.set_avail_flags(NO_INTERRUPT);
         }
     }
 
     #[inline(always)]
-    fn place(&self, Armed(index): Armed) -> u32 {
+    fn pos_of(&self, Armed(index): Armed) -> u32 {
         index.into()
     }
 
     #[inline(always)]
-    fn word(place: u32) -> u16 {
-        // CAST: `place` is an index of 16 bits.
-        place as u16
+    fn wire_index(pos: u32) -> u16 {
+        // CAST: `pos` is an index of 16 bits.
+        pos as u16
     }
 
     #[inline(always)]
-    unsafe fn has_used(&self, at: u32, _batched: &Word<P>) -> bool {
-        u32::from(self.areas.index()) != at
+    unsafe fn has_used(&self, pos: u32, _batched: &Word<P>) -> bool {
+        u32::from(self.areas.used_index()) != pos
     }
 }
 
-impl<P: Platform, const IN_ORDER: bool> Format<P, IN_ORDER> {
+impl<P: Platform, const IN_ORDER: bool> SplitFormat<P, IN_ORDER> {
     /// Returns the available index that the device was told of.
     #[inline(always)]
-    pub(super) fn published(&self, control: &Control<P>) -> u16 {
+    pub(super) fn published(&self, lockless: &LocklessState<P>) -> u16 {
         // CAST: `next` is an index of 16 bits.
-        control.next.get() as u16
+        lockless.next_avail.get() as u16
     }
 
-    /// Returns whether the device wants a notification of the last `added` buffers.
+    /// Returns whether the device wants a notification of the last `unkicked` buffers.
     #[inline(always)]
-    pub(super) fn wants(&self, count: &Count, added: u64) -> bool {
+    pub(super) fn wants(&self, count: &Count, unkicked: u64) -> bool {
         if !count.flags.event_idx() {
-            return self.areas.flags() & NO_NOTIFY == 0;
+            return self.areas.used_flags() & NO_NOTIFY == 0;
         }
-        passed_event(self.areas.avail_event(), count.made, added)
+        passed_event(self.areas.avail_event(), count.total_added, unkicked)
     }
 
     /// Enables or disables callbacks for a new queue.
-    pub(super) fn start_with_callbacks(&self, control: &Control<P>, count: &Count, on: bool) {
-        control.off.set((!on).into());
+    pub(super) fn write_initial_cb(&self, lockless: &LocklessState<P>, count: &Count, on: bool) {
+        lockless.cb_disabled.set((!on).into());
         if !on && !count.flags.event_idx() {
-            self.areas.set_flags(NO_INTERRUPT);
+            self.areas.set_avail_flags(NO_INTERRUPT);
         }
     }
 
     /// Asks for a callback when entry `event` is used.
     #[inline(always)]
-    pub(super) fn arm_at(&self, control: &Control<P>, count: &Count, event: u16) {
-        control.triggered.set(0);
-        control.taken.set(count.done.into());
+    pub(super) fn arm_at(&self, lockless: &LocklessState<P>, count: &Count, event: u16) {
+        lockless.event_triggered.set(0);
+        lockless.next_used.set(count.total_completed.into());
         if count.flags.event_idx() {
-            control.off.set(0);
+            lockless.cb_disabled.set(0);
             self.areas.set_used_event(event);
-        } else if control.off.get() != 0 {
-            control.off.set(0);
-            self.areas.set_flags(0);
+        } else if lockless.cb_disabled.get() != 0 {
+            lockless.cb_disabled.set(0);
+            self.areas.set_avail_flags(0);
         }
     }
 
     /// Asks for a callback when three quarters of the outstanding buffers are used. Returns that
     /// number.
     #[inline(always)]
-    pub(super) fn arm_most(&self, control: &Control<P>, count: &Count) -> u16 {
-        let outstanding = self.published(control).wrapping_sub(count.done);
+    pub(super) fn arm_at_threshold(&self, lockless: &LocklessState<P>, count: &Count) -> u16 {
+        let outstanding = self.published(lockless).wrapping_sub(count.total_completed);
         // CAST: The result is at most `outstanding`.
-        let wait = most_of(outstanding.into()) as u16;
-        self.arm_at(control, count, count.done.wrapping_add(wait));
+        let wait = delay_threshold(outstanding.into()) as u16;
+        self.arm_at(lockless, count, count.total_completed.wrapping_add(wait));
         wait
     }
 }

@@ -7,7 +7,7 @@ mod hostile;
 
 use hostile::{layout, run, Layout};
 use proptest::prelude::*;
-use ring_core::Broken;
+use ring_core::BrokenReason;
 use std::{collections::HashMap, collections::HashSet, fs, path::Path};
 
 const ALL: [Layout; 4] = [
@@ -51,16 +51,16 @@ fn inputs_that_fuzzing_found() {
         };
         println!("{line}");
         let data = bytes(digits);
-        let reason = run(&data).map(Broken::as_str);
+        let reason = run(&data).map(BrokenReason::as_str);
         ends.entry(layout(&data)).or_default().insert(reason);
     }
     // The inputs break a ring of each kind for every possible reason.
     for layout in ALL {
         let wanted = [
-            Some(Broken::IdOutOfRange),
-            Some(Broken::NotOutstanding),
-            (!layout.packed).then_some(Broken::IndexJump),
-            (!layout.packed && layout.in_order).then_some(Broken::WrongBatch),
+            Some(BrokenReason::IdOutOfRange),
+            Some(BrokenReason::NotOutstanding),
+            (!layout.packed).then_some(BrokenReason::IndexJump),
+            (!layout.packed && layout.in_order).then_some(BrokenReason::WrongBatch),
         ];
         let wanted = wanted
             .into_iter()

@@ -6,7 +6,7 @@
 mod common;
 
 use common::{setups, Pair, Random, Request, Setup};
-use ring_core::{Broken, Callbacks};
+use ring_core::{BrokenReason, Callbacks};
 use std::collections::HashSet;
 
 const SEGMENT: (u64, u32) = (0x1000, 64);
@@ -24,17 +24,17 @@ fn three(setup: Setup) -> (Pair, Vec<Request>) {
 
 /// Checks that the queue is broken for that reason, which is reported once, and that emptying it
 /// returns `left`.
-fn is_broken(p: &mut Pair, reason: Broken, left: &[u32]) {
+fn is_broken(p: &mut Pair, reason: BrokenReason, left: &[u32]) {
     println!("{}: {}", p.setup, reason.as_str());
     assert_eq!(p.driver.get(), None);
     assert_eq!(p.driver.broken(), Some(reason));
-    assert_eq!(p.driver.take_report().unwrap().reason, reason);
-    assert_eq!(p.driver.take_report(), None);
+    assert_eq!(p.driver.take_broken_report().unwrap().reason, reason);
+    assert_eq!(p.driver.take_broken_report(), None);
     assert_eq!(p.driver.get(), None);
-    assert_eq!(p.driver.take_report(), None);
+    assert_eq!(p.driver.take_broken_report(), None);
     // A driver that waits for more buffers learns of it as well.
     assert!(p.driver.enable_cb() && p.driver.enable_cb_delayed());
-    assert_eq!(p.driver.ask_cb(), [Callbacks::Broken; 2]);
+    assert_eq!(p.driver.arm_cb(), [Callbacks::Broken; 2]);
     assert_eq!(usize::from(p.driver.in_flight()), left.len());
     assert_eq!(p.driver.reset(), left);
     assert_eq!(p.driver.broken(), Some(reason));
@@ -45,9 +45,9 @@ fn is_broken(p: &mut Pair, reason: Broken, left: &[u32]) {
     assert!(p.driver.kick_prepare());
     let request = device.pop().unwrap();
     device.push(&request, 0);
-    assert_eq!(p.driver.ask_cb(), [Callbacks::Missed; 2]);
+    assert_eq!(p.driver.arm_cb(), [Callbacks::Missed; 2]);
     assert_eq!(p.driver.get().unwrap().token, 9);
-    assert_eq!(p.driver.ask_cb(), [Callbacks::On; 2]);
+    assert_eq!(p.driver.arm_cb(), [Callbacks::On; 2]);
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn ids_out_of_range() {
             }
             let (mut p, _) = three(setup);
             p.device.forge(id, 0);
-            is_broken(&mut p, Broken::IdOutOfRange, &[0, 1, 2]);
+            is_broken(&mut p, BrokenReason::IdOutOfRange, &[0, 1, 2]);
         }
     }
 }
@@ -75,7 +75,7 @@ fn ids_that_the_device_does_not_have() {
             }
             let (mut p, _) = three(setup);
             p.device.forge(id.into(), 0);
-            is_broken(&mut p, Broken::NotOutstanding, &[0, 1, 2]);
+            is_broken(&mut p, BrokenReason::NotOutstanding, &[0, 1, 2]);
         }
     }
 }
@@ -87,7 +87,7 @@ fn an_id_twice() {
         p.device.push(&requests[0], 1);
         p.device.forge(requests[0].id.into(), 1);
         assert_eq!(p.driver.get().unwrap().token, 0);
-        is_broken(&mut p, Broken::NotOutstanding, &[1, 2]);
+        is_broken(&mut p, BrokenReason::NotOutstanding, &[1, 2]);
     }
 }
 
@@ -115,7 +115,10 @@ fn more_written_than_there_is_room() {
             let cut: Vec<_> = all.iter().map(|u| (u.token, u.len(), u.is_cut())).collect();
             let wanted = vec![(0, 64, false), (1, 64, false), (2, 64, true)];
             assert_eq!((cut, broken), (wanted, false), "{setup}");
-            assert_eq!((p.driver.broken(), p.driver.take_report()), (None, None));
+            assert_eq!(
+                (p.driver.broken(), p.driver.take_broken_report()),
+                (None, None)
+            );
         }
         // A buffer without memory to write.
         let mut p = setup.build();
@@ -136,14 +139,14 @@ fn index_further_than_there_are_buffers() {
             let (mut p, requests) = three(setup);
             p.device.push(&requests[0], 1);
             p.device.jump(n - 1);
-            is_broken(&mut p, Broken::IndexJump, &[0, 1, 2]);
+            is_broken(&mut p, BrokenReason::IndexJump, &[0, 1, 2]);
         }
         // Also backwards.
         let (mut p, requests) = three(setup);
         p.device.push(&requests[0], 1);
         assert_eq!(p.driver.get().unwrap().token, 0);
         p.device.jump(0xffff);
-        is_broken(&mut p, Broken::IndexJump, &[1, 2]);
+        is_broken(&mut p, BrokenReason::IndexJump, &[1, 2]);
     }
 }
 
@@ -154,7 +157,7 @@ fn batches_that_are_none() {
             // Three buffers by the id, one by the index.
             let (mut p, requests) = three(setup);
             p.device.forge(requests[2].id.into(), 1);
-            is_broken(&mut p, Broken::WrongBatch, &[0, 1, 2]);
+            is_broken(&mut p, BrokenReason::WrongBatch, &[0, 1, 2]);
         }
         // One buffer by the id, three by the index: the entries of the other two are old ones.
         let (mut p, requests) = three(setup);
@@ -174,7 +177,7 @@ fn batches_that_are_none() {
         p.device.forge(requests[0].id.into(), 1);
         assert_eq!(p.driver.get().unwrap().token, 0);
         assert_eq!(p.driver.get().unwrap().token, 1);
-        is_broken(&mut p, Broken::NotOutstanding, &[2]);
+        is_broken(&mut p, BrokenReason::NotOutstanding, &[2]);
     }
 }
 
@@ -200,7 +203,7 @@ fn an_index_where_nothing_was_given() {
         p.device.jump(1);
         // A driver that drains the queue learns of it, too.
         assert_eq!(p.driver.drain(), (Vec::new(), true));
-        is_broken(&mut p, Broken::IndexJump, &[]);
+        is_broken(&mut p, BrokenReason::IndexJump, &[]);
     }
 }
 
@@ -276,6 +279,6 @@ fn garbage() {
             assert!(alive.is_empty(), "no token is lost");
         }
         assert!(reasons.len() > 1, "{setup}: {reasons:?}");
-        assert!(!reasons.contains(&(Broken::Internal as u16)));
+        assert!(!reasons.contains(&(BrokenReason::Internal as u16)));
     }
 }

@@ -5,7 +5,7 @@
 
 use ring_core::{
     host::{AsGiven, FixedTables, Host, Shape},
-    packed, split, Armed, Config, Interrupt, Packed, Platform, Slot, Split,
+    packed, split, Armed, Config, DescState, Interrupt, Packed, Platform, Split,
 };
 use std::{cell::Cell, sync::Arc};
 
@@ -83,8 +83,8 @@ unsafe impl Platform for Changing {
     }
 }
 
-fn slots() -> Box<[Slot<u32>]> {
-    (0..4).map(|_| Slot::new()).collect()
+fn states() -> Box<[DescState<u32>]> {
+    (0..4).map(|_| DescState::new()).collect()
 }
 
 fn tables(arena: &Arena) -> FixedTables {
@@ -119,15 +119,15 @@ fn drained<R>(arena: &Arena, drain: impl FnOnce() -> R) -> R {
 /// Checks that a ring which is about to be replaced is not read, whatever the device does.
 macro_rules! check_not_looked_at {
     ($arena:expr, $ring:expr) => {
-        let control = $ring.control();
-        control.hide();
-        let (meaning, reads) = changing($arena, || control.interrupt());
+        let lockless = $ring.lockless();
+        lockless.hide_ring();
+        let (meaning, reads) = changing($arena, || lockless.interrupt());
         assert_eq!((meaning, reads), (Interrupt::None, 0));
-        let (used, reads) = changing($arena, || control.poll(Armed::from_raw(0)));
+        let (used, reads) = changing($arena, || lockless.poll(Armed::from_raw(0)));
         assert_eq!((used, reads), (false, 0));
-        control.disable_cb();
-        control.show();
-        let (_, reads) = changing($arena, || control.interrupt());
+        lockless.disable_cb();
+        lockless.show_ring();
+        let (_, reads) = changing($arena, || lockless.interrupt());
         assert_eq!(reads, 1);
     };
 }
@@ -141,14 +141,14 @@ fn split<const IN_ORDER: bool>() {
         avail: arena.ptr(layout.avail),
         used: arena.ptr(layout.used),
     };
-    let control = Arc::new(split::Control::new());
+    let lockless = Arc::new(split::LocklessState::new());
     // SAFETY: The arena is large enough and outlives the ring.
     let ring = unsafe {
         Split::<Changing, _, _, _, IN_ORDER, _>::new(
             memory,
             Config::MODERN,
-            slots(),
-            control,
+            states(),
+            lockless,
             tables(&arena),
         )
     };
@@ -181,14 +181,14 @@ fn packed<const IN_ORDER: bool>() {
         device: arena.ptr(64),
         desc: arena.ptr(128),
     };
-    let control = Arc::new(packed::Control::new());
+    let lockless = Arc::new(packed::LocklessState::new());
     // SAFETY: The arena is large enough and outlives the ring.
     let ring = unsafe {
         Packed::<Changing, _, _, _, IN_ORDER, _>::new(
             memory,
             Config::MODERN,
-            slots(),
-            control,
+            states(),
+            lockless,
             tables(&arena),
         )
     };

@@ -4,7 +4,7 @@
 
 use ring_core::{
     host::{AsGiven, Host},
-    packed, split, Config, NoTables, Packed, Platform, Slot, Split,
+    packed, split, Config, DescState, NoTables, Packed, Platform, Split,
 };
 use std::{cell::RefCell, sync::Arc};
 
@@ -92,8 +92,8 @@ unsafe impl<const WHOLE: bool, const ORDERED: bool> Platform for Logging<WHOLE, 
     }
 }
 
-fn slots() -> Box<[Slot<u32>]> {
-    (0..4).map(|_| Slot::new()).collect()
+fn states() -> Box<[DescState<u32>]> {
+    (0..4).map(|_| DescState::new()).collect()
 }
 
 fn config(strong_barriers: bool) -> Config {
@@ -117,14 +117,14 @@ fn split_ring() {
             avail: arena.ptr(layout.avail),
             used: arena.ptr(layout.used),
         };
-        let control = Arc::new(split::Control::new());
+        let lockless = Arc::new(split::LocklessState::new());
         // SAFETY: The arena is large enough and outlives the ring.
         let ring = unsafe {
             Split::<Logging<true, false>, u32, _, _, false>::new(
                 memory,
                 config(strong),
-                slots(),
-                control,
+                states(),
+                lockless,
                 NoTables,
             )
         };
@@ -159,7 +159,7 @@ fn split_ring() {
             Load(layout.used + 8),
         ];
         assert_eq!(get, wanted);
-        ring.control().disable_cb();
+        ring.lockless().disable_cb();
         let enable = logged(&arena, || assert!(ring.enable_cb().is_quiet()));
         let wanted = [Store(layout.avail, 2), Mb(strong), Load(layout.used + 2)];
         assert_eq!(enable, wanted);
@@ -174,14 +174,14 @@ fn packed_ring<const WHOLE: bool, const ORDERED: bool>(strong: bool, head: &[Eve
         device: arena.ptr(64),
         desc: arena.ptr(128),
     };
-    let control = Arc::new(packed::Control::new());
+    let lockless = Arc::new(packed::LocklessState::new());
     // SAFETY: The arena is large enough and outlives the ring.
     let ring = unsafe {
         Packed::<Logging<WHOLE, ORDERED>, u32, _, _, false>::new(
             memory,
             config(strong),
-            slots(),
-            control,
+            states(),
+            lockless,
             NoTables,
         )
     };
@@ -209,11 +209,11 @@ fn packed_ring<const WHOLE: bool, const ORDERED: bool>(strong: bool, head: &[Eve
     arena.write16(142, (1u16 << 7 | 1 << 15).to_le());
     let get = logged(&arena, || assert_eq!(ring.get().unwrap().token, 7));
     assert_eq!(get, [Load(140), Rmb(strong), Load(136)]);
-    ring.control().disable_cb();
+    ring.lockless().disable_cb();
     let enable = logged(&arena, || assert!(ring.enable_cb().is_quiet()));
     assert_eq!(enable, [Store(2, 2), Mb(strong), Load(128 + 32 + 12)]);
     // With no outstanding buffer none can be used: no barrier is needed to look again.
-    ring.control().disable_cb();
+    ring.lockless().disable_cb();
     let drain = logged(&arena, || assert!(!ring.drain(|_| ())));
     assert_eq!(drain, [Load(128 + 32 + 12), Store(2, 2)]);
 }

@@ -6,8 +6,8 @@
 use proptest::prelude::*;
 use ring_core::{
     host::{AsGiven, FixedTables, Host, Shape},
-    split::{Control, Layout, Memory},
-    Config, IndirectRule, Slot, Split, Used,
+    split::{Layout, LocklessState, Memory},
+    Config, DescState, IndirectRule, Split, Used,
 };
 use std::{
     collections::HashMap,
@@ -24,7 +24,7 @@ const SEGMENT: u32 = 32;
 const SEGMENTS: u64 = 6;
 
 type Mmap = GuestMemoryMmap<()>;
-type Ring = Split<Host, u64, Box<[Slot<u64>]>, Arc<Control<Host>>, false, FixedTables>;
+type Ring = Split<Host, u64, Box<[DescState<u64>]>, Arc<LocklessState<Host>>, false, FixedTables>;
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -107,9 +107,17 @@ impl World {
         };
         // SAFETY: The memory is large enough, and outlives the ring in this struct's use.
         let tables = unsafe { FixedTables::new(pointer(&memory, table_base), table_base, shape) };
-        let slots = (0..size).map(|_| Slot::new()).collect();
+        let states = (0..size).map(|_| DescState::new()).collect();
         // SAFETY: The memory is large enough, and outlives the ring in this struct's use.
-        let ring = unsafe { Ring::new(parts, config, slots, Arc::new(Control::new()), tables) };
+        let ring = unsafe {
+            Ring::new(
+                parts,
+                config,
+                states,
+                Arc::new(LocklessState::new()),
+                tables,
+            )
+        };
         let mut device = Queue::new(size).unwrap();
         device
             .try_set_desc_table_address(GuestAddress(base))
@@ -236,7 +244,7 @@ impl World {
             self.take(used);
         }
         assert_eq!(self.used, 0, "all that was used was there");
-        assert!(!self.ring.control().is_broken());
+        assert!(!self.ring.lockless().is_broken());
         // With callbacks enabled, the next used buffer raises one.
         if any && self.driver_sleeps.is_some() {
             self.driver_sleeps = Some(0);
@@ -245,7 +253,7 @@ impl World {
 
     fn drain(&mut self) {
         // As an interrupt handler does, whether or not there was an interrupt.
-        let _ = self.ring.control().interrupt();
+        let _ = self.ring.lockless().interrupt();
         let mut all = Vec::new();
         assert!(!self.ring.drain(|used| all.push(used)));
         all.into_iter().for_each(|used| self.take(used));
@@ -295,7 +303,7 @@ impl World {
             Step::Get => self.get(),
             Step::Drain => self.drain(),
             Step::Disable => {
-                self.ring.control().disable_cb();
+                self.ring.lockless().disable_cb();
                 self.driver_sleeps = None;
             }
             Step::Sleep(delayed) => self.sleep(delayed),

@@ -51,7 +51,7 @@ struct Record {
     /// The address at which the device finds the table, if the table is `shown`.
     addr: u64,
     /// The number of descriptors in the table.
-    room: u16,
+    capacity: u16,
     /// The number of descriptors that the buffer needs.
     segments: u16,
     shown: bool,
@@ -63,7 +63,7 @@ impl Record {
     const EMPTY: Self = Self {
         base: None,
         addr: 0,
-        room: 0,
+        capacity: 0,
         segments: 0,
         shown: false,
         next: NONE,
@@ -74,8 +74,9 @@ impl Record {
 ///
 /// # Invariants
 ///
-/// - A record with a `base` has a table of `room` descriptors from [`allocate`](Self::allocate),
-///   which no other record has. A record without one has a `room` of 0.
+/// - A record with a `base` has a table of `capacity` descriptors from
+///   [`allocate`](Self::allocate), which no other record has. A record without one has a `capacity`
+///   of 0.
 /// - The records in the list at `idle` have a table, and those in the list at `empty` have none. No
 ///   buffer has a record of either list, and `idle_bytes` is the size of the tables in the first.
 pub(super) struct Loans {
@@ -105,18 +106,18 @@ impl Loans {
             return None;
         }
         // Up to half a page, take the size that `kmalloc()` would round up to.
-        let room = if bytes_of(segments) <= PAGE_SIZE / 2 {
+        let capacity = if bytes_of(segments) <= PAGE_SIZE / 2 {
             segments.next_power_of_two().max(SHORTEST)
         } else {
             segments
         };
-        let bytes = bytes_of(room);
+        let bytes = bytes_of(capacity);
         // SAFETY: The function takes any size. `kmalloc()` aligns powers of two to themselves, and
         // every multiple of 16 to 16.
         let ptr = unsafe { bindings::rust_virtio_alloc_table(bytes, gfp(sleeps)) };
         let base = NonNull::new(ptr.cast())?;
         self.counters.tables.add(bytes);
-        Some((base, room))
+        Some((base, capacity))
     }
 
     /// Returns the number of a record that no buffer has, with a table if possible.
@@ -137,7 +138,7 @@ impl Loans {
         *list = record.next;
         if record.base.is_some() {
             // INVARIANT: The table is not idle from now on.
-            self.idle_bytes = self.idle_bytes.saturating_sub(bytes_of(record.room));
+            self.idle_bytes = self.idle_bytes.saturating_sub(bytes_of(record.capacity));
         }
         Some(number)
     }
@@ -149,7 +150,7 @@ impl Loans {
         };
         let list = if record.base.is_some() {
             // INVARIANT: The table is idle from now on.
-            self.idle_bytes += bytes_of(record.room);
+            self.idle_bytes += bytes_of(record.capacity);
             &mut self.idle
         } else {
             &mut self.empty
@@ -163,9 +164,9 @@ impl Loans {
             return;
         };
         if let Some(base) = record.base.take() {
-            self.counters.tables.sub(bytes_of(record.room));
+            self.counters.tables.sub(bytes_of(record.capacity));
             // INVARIANT: The record has no table from now on.
-            record.room = 0;
+            record.capacity = 0;
             // SAFETY: `allocate` made the table, and this record was the only one that had it.
             unsafe { bindings::rust_virtio_free_table(base.as_ptr().cast()) };
         }
@@ -183,13 +184,13 @@ impl Loans {
 
     /// Lends the table of a record, or replaces it by a longer one before.
     fn lend_record(&mut self, number: u16, segments: u16, sleeps: bool) -> Option<Lent> {
-        if self.records.get(usize::from(number))?.room < segments {
+        if self.records.get(usize::from(number))?.capacity < segments {
             self.free(number);
-            let (base, room) = self.allocate(segments, sleeps)?;
+            let (base, capacity) = self.allocate(segments, sleeps)?;
             let record = self.records.get_mut(usize::from(number))?;
             // INVARIANT: `allocate` just made the table.
             record.base = Some(base);
-            record.room = room;
+            record.capacity = capacity;
         }
         let record = self.records.get_mut(usize::from(number))?;
         record.segments = segments;
@@ -237,7 +238,7 @@ impl Loans {
             unsafe { mapper.unmap_page(addr, bytes_of(record.segments), TO_DEVICE, 0) };
         }
         record.shown = false;
-        if self.idle_bytes + bytes_of(record.room) > IDLE_BYTES {
+        if self.idle_bytes + bytes_of(record.capacity) > IDLE_BYTES {
             self.free(number);
         }
         self.put_record(number);

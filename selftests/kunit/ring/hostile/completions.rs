@@ -19,7 +19,7 @@ mod suite {
                 }
                 begin(&mut vq, fake, 2, true)?;
                 fake.finish(0, |_| Action::CompleteAs { id, len: 1 })?;
-                ended(&mut vq, fake, Broken::IdOutOfRange, 1 + 2)?;
+                ended(&mut vq, fake, BrokenReason::IdOutOfRange, 1 + 2)?;
             }
             Ok(())
         })
@@ -39,7 +39,7 @@ mod suite {
                 }
                 let id = id.into();
                 fake.finish(0, |_| Action::CompleteAs { id, len: 1 })?;
-                ended(&mut vq, fake, Broken::NotOutstanding, 1 + 2)?;
+                ended(&mut vq, fake, BrokenReason::NotOutstanding, 1 + 2)?;
             }
             Ok(())
         })
@@ -55,7 +55,7 @@ mod suite {
                     begin(&mut vq, fake, 2, long)?;
                     fake.finish(0, |_| Action::Twice(5))?;
                     check_eq!(get(&mut vq)?.buffer.number(), 1);
-                    ended(&mut vq, fake, Broken::NotOutstanding, 2)?;
+                    ended(&mut vq, fake, BrokenReason::NotOutstanding, 2)?;
                 }
                 Ok(())
             })?;
@@ -120,7 +120,7 @@ mod suite {
                 for jump in [3, 8, 9, 0x7fff, 0x8000, 0xffff] {
                     begin(&mut vq, fake, 2, true)?;
                     fake.inject(0, |ring| ring.split()?.set_used_idx(jump))?;
-                    ended(&mut vq, fake, Broken::IndexJump, 1 + 2)?;
+                    ended(&mut vq, fake, BrokenReason::IndexJump, 1 + 2)?;
                 }
                 Ok(())
             })?;
@@ -180,7 +180,7 @@ mod suite {
             check_eq!(get(&mut vq)?.buffer.number(), 1);
             // The entry is zeroes: the id of the first, which has come back.
             fake.inject(0, |ring| ring.split()?.set_used_idx(2))?;
-            ended(&mut vq, fake, Broken::NotOutstanding, 2)
+            ended(&mut vq, fake, BrokenReason::NotOutstanding, 2)
         })
     }
 
@@ -190,10 +190,10 @@ mod suite {
         lied_to(&ORDERED, |_, fake, _, _queues| {
             let mut vq = fake.c_queue(0)?;
             for (id, why) in [
-                (5, Broken::NotOutstanding),
-                (7, Broken::NotOutstanding),
-                (8, Broken::IdOutOfRange),
-                (0xffff, Broken::IdOutOfRange),
+                (5, BrokenReason::NotOutstanding),
+                (7, BrokenReason::NotOutstanding),
+                (8, BrokenReason::IdOutOfRange),
+                (0xffff, BrokenReason::IdOutOfRange),
             ] {
                 begin(&mut vq, fake, 3, false)?;
                 fake.finish(0, |_| Action::CompleteAs { id, len: 1 })?;
@@ -212,7 +212,7 @@ mod suite {
             let last = ids(fake)?.get(2).copied().ok_or(ENODATA)?;
             let id = last.into();
             fake.finish(0, |_| Action::CompleteAs { id, len: 1 })?;
-            ended(&mut vq, fake, Broken::WrongBatch, 1 + 2 + 3)?;
+            ended(&mut vq, fake, BrokenReason::WrongBatch, 1 + 2 + 3)?;
             // The first alone, and an index that says three: the second is not there.
             begin(&mut vq, fake, 3, false)?;
             fake.inject(0, |ring| {
@@ -221,7 +221,7 @@ mod suite {
                 ring.set_used_idx(3)
             })?;
             check_eq!(get(&mut vq)?.buffer.number(), 1);
-            ended(&mut vq, fake, Broken::NotOutstanding, 2 + 3)
+            ended(&mut vq, fake, BrokenReason::NotOutstanding, 2 + 3)
         })
     }
 

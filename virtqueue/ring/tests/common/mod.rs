@@ -15,8 +15,8 @@ pub mod split;
 use self::memory::Arena;
 use ring_core::{
     host::{FixedTables, Shape},
-    AddError, Armed, Broken, Callbacks, Config, Endian, IndirectRule, Interrupt, Report, Slot,
-    Used,
+    AddError, Armed, BrokenReason, BrokenReport, Callbacks, Config, DescState, Endian,
+    IndirectRule, Interrupt, Used,
 };
 use std::{fmt, sync::Arc};
 
@@ -63,15 +63,15 @@ pub trait Driver {
     fn enable_cb_prepare(&mut self) -> Armed;
     fn enable_cb_delayed(&mut self) -> bool;
     /// Enables callbacks in both ways, and returns the results.
-    fn ask_cb(&mut self) -> [Callbacks; 2];
+    fn arm_cb(&mut self) -> [Callbacks; 2];
     fn kick_prepare_enable_cb_delayed(&mut self) -> (bool, bool);
     fn poll(&self, armed: Armed) -> bool;
     fn interrupt(&self) -> Interrupt;
     fn notification_data(&self, queue: u16) -> u32;
-    fn broken(&self) -> Option<Broken>;
+    fn broken(&self) -> Option<BrokenReason>;
     fn declare_broken(&self);
     fn unbreak(&self);
-    fn take_report(&mut self) -> Option<Report>;
+    fn take_broken_report(&mut self) -> Option<BrokenReport>;
     fn num_free(&self) -> u16;
     fn in_flight(&self) -> u16;
     fn size(&self) -> u16;
@@ -275,8 +275,8 @@ pub struct Pair {
     pub arena: Arc<Arena>,
 }
 
-pub fn slots(size: u16) -> Box<[Slot<u32>]> {
-    (0..size).map(|_| Slot::new()).collect()
+pub fn states(size: u16) -> Box<[DescState<u32>]> {
+    (0..size).map(|_| DescState::new()).collect()
 }
 
 /// A segment whose buffer fails on purpose.
@@ -342,13 +342,13 @@ impl Random {
 
 /// Implements `Driver` for a type of ring.
 macro_rules! driver {
-    ($name:ident, $ring:ident, $control:ident, $new:ident, $tables:ident) => {
+    ($name:ident, $ring:ident, $lockless:ident, $new:ident, $tables:ident) => {
         pub struct $name<P: ring_core::Platform, const IN_ORDER: bool> {
             pub ring: $ring<
                 P,
                 u32,
-                Box<[ring_core::Slot<u32>]>,
-                std::sync::Arc<$control<P>>,
+                Box<[ring_core::DescState<u32>]>,
+                std::sync::Arc<$lockless<P>>,
                 IN_ORDER,
                 ring_core::host::FixedTables,
             >,
@@ -409,7 +409,7 @@ macro_rules! driver {
             }
 
             fn disable_cb(&mut self) {
-                self.ring.control().disable_cb();
+                self.ring.lockless().disable_cb();
             }
 
             fn enable_cb(&mut self) -> bool {
@@ -424,7 +424,7 @@ macro_rules! driver {
                 self.ring.enable_cb_delayed().is_quiet()
             }
 
-            fn ask_cb(&mut self) -> [ring_core::Callbacks; 2] {
+            fn arm_cb(&mut self) -> [ring_core::Callbacks; 2] {
                 [self.ring.enable_cb(), self.ring.enable_cb_delayed()]
             }
 
@@ -433,31 +433,31 @@ macro_rules! driver {
             }
 
             fn poll(&self, armed: ring_core::Armed) -> bool {
-                self.ring.control().poll(armed)
+                self.ring.lockless().poll(armed)
             }
 
             fn interrupt(&self) -> ring_core::Interrupt {
-                self.ring.control().interrupt()
+                self.ring.lockless().interrupt()
             }
 
             fn notification_data(&self, queue: u16) -> u32 {
-                self.ring.control().notification_data(queue)
+                self.ring.lockless().notification_data(queue)
             }
 
-            fn broken(&self) -> Option<ring_core::Broken> {
-                self.ring.control().broken()
+            fn broken(&self) -> Option<ring_core::BrokenReason> {
+                self.ring.lockless().broken()
             }
 
             fn declare_broken(&self) {
-                self.ring.control().declare_broken();
+                self.ring.lockless().declare_broken();
             }
 
             fn unbreak(&self) {
-                self.ring.control().unbreak();
+                self.ring.lockless().unbreak();
             }
 
-            fn take_report(&mut self) -> Option<ring_core::Report> {
-                self.ring.take_report()
+            fn take_broken_report(&mut self) -> Option<ring_core::BrokenReport> {
+                self.ring.take_broken_report()
             }
 
             fn num_free(&self) -> u16 {
@@ -492,9 +492,9 @@ macro_rules! driver {
                 // SAFETY: The device of the tests accesses memory only when it is called. The arena
                 // is large enough and lives as long as the ring.
                 let result = unsafe {
-                    let slots = super::slots(size);
+                    let states = super::states(size);
                     self.ring
-                        .resize(memory, slots, tables, |unused| tokens.push(unused.token))
+                        .resize(memory, states, tables, |unused| tokens.push(unused.token))
                 };
                 assert!(result.is_ok());
                 tokens

@@ -5,7 +5,7 @@
 use super::{driver, memory::Arena, Device, Driver, Pair, Request, Setup};
 use ring_core::{
     host::{FixedTables, Host, WeakHost},
-    packed::{Control, Memory},
+    packed::{LocklessState, Memory},
     Packed, Platform,
 };
 use std::{
@@ -16,7 +16,7 @@ use std::{
     },
 };
 
-driver!(PackedDriver, Packed, Control, memory, tables);
+driver!(PackedDriver, Packed, LocklessState, memory, tables);
 
 /// The offsets of the two event areas; the ring is behind them.
 const DRIVER: usize = 0;
@@ -45,8 +45,8 @@ fn build_as<P: Platform, const IN_ORDER: bool>(
         Packed::<P, u32, _, _, IN_ORDER, _>::new(
             memory(arena, setup),
             setup.config(),
-            super::slots(setup.size),
-            Arc::new(Control::new()),
+            super::states(setup.size),
+            Arc::new(LocklessState::new()),
             tables(arena, setup),
         )
     };

@@ -5,7 +5,7 @@
 use super::{driver, memory::Arena, Device, Driver, Pair, Request, Setup};
 use ring_core::{
     host::{FixedTables, Host},
-    split::{Control, Layout, Memory},
+    split::{Layout, LocklessState, Memory},
     Endian, Platform, Split,
 };
 use std::sync::{
@@ -13,7 +13,7 @@ use std::sync::{
     Arc,
 };
 
-driver!(SplitDriver, Split, Control, memory, tables);
+driver!(SplitDriver, Split, LocklessState, memory, tables);
 
 fn memory(arena: &Arena, setup: Setup) -> Memory {
     let layout = Layout::new(setup.size, 64);
@@ -39,8 +39,8 @@ fn build_as<P: Platform, const IN_ORDER: bool>(
         Split::<P, u32, _, _, IN_ORDER, _>::new(
             memory(arena, setup),
             setup.config(),
-            super::slots(setup.size),
-            Arc::new(Control::new()),
+            super::states(setup.size),
+            Arc::new(LocklessState::new()),
             tables(arena, setup),
         )
     };

@@ -3,7 +3,9 @@
 //! Small rings on the model, and the operations on them.
 
 use crate::{memory::Arena, platform::Model};
-use ring_core::{host::AsGiven, packed, split, Config, Interrupt, NoTables, Packed, Slot, Split};
+use ring_core::{
+    host::AsGiven, packed, split, Config, DescState, Interrupt, NoTables, Packed, Split,
+};
 use std::sync::Arc;
 
 /// The number of descriptors of a ring.
@@ -14,10 +16,20 @@ pub const DRIVER: usize = 0;
 pub const DEVICE: usize = 64;
 pub const DESCS: usize = 128;
 
-pub type SplitRing<const IN_ORDER: bool> =
-    Split<Model<false>, u32, Box<[Slot<u32>]>, Arc<split::Control<Model<false>>>, IN_ORDER>;
-pub type PackedRing<const AT_ONCE: bool, const IN_ORDER: bool> =
-    Packed<Model<AT_ONCE>, u32, Box<[Slot<u32>]>, Arc<packed::Control<Model<AT_ONCE>>>, IN_ORDER>;
+pub type SplitRing<const IN_ORDER: bool> = Split<
+    Model<false>,
+    u32,
+    Box<[DescState<u32>]>,
+    Arc<split::LocklessState<Model<false>>>,
+    IN_ORDER,
+>;
+pub type PackedRing<const AT_ONCE: bool, const IN_ORDER: bool> = Packed<
+    Model<AT_ONCE>,
+    u32,
+    Box<[DescState<u32>]>,
+    Arc<packed::LocklessState<Model<AT_ONCE>>>,
+    IN_ORDER,
+>;
 
 /// The ways to enable callbacks.
 #[derive(Clone, Copy, Debug)]
@@ -79,7 +91,7 @@ macro_rules! queue {
             }
 
             fn disable(&mut self) {
-                self.control().disable_cb();
+                self.lockless().disable_cb();
             }
 
             fn enable(&mut self, how: How) -> (bool, bool) {
@@ -87,7 +99,7 @@ macro_rules! queue {
                     How::Enable => (false, self.enable_cb().is_quiet()),
                     How::PrepareAndPoll => {
                         let armed = self.enable_cb_prepare();
-                        (false, !self.control().poll(armed))
+                        (false, !self.lockless().poll(armed))
                     }
                     How::Delayed => (false, self.enable_cb_delayed().is_quiet()),
                     How::WithKick => self.kick_prepare_enable_cb_delayed(),
@@ -95,22 +107,22 @@ macro_rules! queue {
             }
 
             fn called(&mut self, take: &mut dyn FnMut(u32)) {
-                if self.control().interrupt() == Interrupt::Callback {
+                if self.lockless().interrupt() == Interrupt::Callback {
                     self.drain(|used| take(used.token));
                 }
             }
 
             fn broken(&self) -> bool {
-                self.control().is_broken()
+                self.lockless().is_broken()
             }
 
             fn disabler(&self) -> Box<dyn FnOnce()> {
-                let control = self.control().clone();
-                Box::new(move || control.disable_cb())
+                let lockless = self.lockless().clone();
+                Box::new(move || lockless.disable_cb())
             }
 
             fn private(&self) -> Vec<(usize, u32)> {
-                self.control().words().to_vec()
+                self.lockless().words().to_vec()
             }
         }
     };
@@ -119,8 +131,8 @@ macro_rules! queue {
 queue!(SplitRing, IN_ORDER);
 queue!(PackedRing, AT_ONCE, IN_ORDER);
 
-fn slots() -> Box<[Slot<u32>]> {
-    (0..SIZE).map(|_| Slot::new()).collect()
+fn states() -> Box<[DescState<u32>]> {
+    (0..SIZE).map(|_| DescState::new()).collect()
 }
 
 fn config(event_idx: bool) -> Config {
@@ -138,10 +150,10 @@ fn split<const IN_ORDER: bool>(event_idx: bool, arena: &Arena) -> Box<dyn Queue>
         avail: arena.ptr(layout.avail),
         used: arena.ptr(layout.used),
     };
-    let control = Arc::new(split::Control::new());
+    let lockless = Arc::new(split::LocklessState::new());
     // SAFETY: The arena is large enough, and the words of the model keep it.
     let ring = unsafe {
-        SplitRing::<IN_ORDER>::new(memory, config(event_idx), slots(), control, NoTables)
+        SplitRing::<IN_ORDER>::new(memory, config(event_idx), states(), lockless, NoTables)
     };
     Box::new(ring.unwrap_or_else(|e| panic!("{e:?}")))
 }
@@ -156,10 +168,16 @@ fn packed<const AT_ONCE: bool, const IN_ORDER: bool>(
         device: arena.ptr(DEVICE),
         desc: arena.ptr(DESCS),
     };
-    let control = Arc::new(packed::Control::new());
+    let lockless = Arc::new(packed::LocklessState::new());
     // SAFETY: The arena is large enough, and the words of the model keep it.
     let ring = unsafe {
-        PackedRing::<AT_ONCE, IN_ORDER>::new(memory, config(event_idx), slots(), control, NoTables)
+        PackedRing::<AT_ONCE, IN_ORDER>::new(
+            memory,
+            config(event_idx),
+            states(),
+            lockless,
+            NoTables,
+        )
     };
     Box::new(ring.unwrap_or_else(|e| panic!("{e:?}")))
 }

@@ -62,7 +62,7 @@ impl Side {
             take(used.token, used.len());
             any = true;
         }
-        let report = self.driver.take_report();
+        let report = self.driver.take_broken_report();
         assert_eq!(self.driver.broken(), None, "{report:?}");
         any
     }

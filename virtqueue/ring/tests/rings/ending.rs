@@ -3,7 +3,7 @@
 //! A ring that is emptied, or broken by its owner.
 
 use crate::{on_all, DATA, OUT};
-use ring_core::{AddError, Broken, Interrupt};
+use ring_core::{AddError, BrokenReason, Interrupt};
 
 #[test]
 fn detached_in_order_of_ids() {
@@ -40,7 +40,7 @@ fn reset_and_resize_give_back_and_start_again() {
                 assert_eq!(p.driver.resize(size), given);
             }
             // The queue stays broken until its owner says otherwise.
-            assert_eq!(p.driver.broken(), Some(Broken::Declared));
+            assert_eq!(p.driver.broken(), Some(BrokenReason::Declared));
             p.driver.unbreak();
             assert_eq!(p.driver.broken(), None);
             assert_eq!((p.driver.size(), p.driver.num_free()), (size, size));
@@ -73,10 +73,10 @@ fn a_broken_queue_takes_and_gives_nothing() {
         let armed = p.driver.enable_cb_prepare();
         assert!(!p.driver.poll(armed));
         assert_eq!(p.driver.interrupt(), Interrupt::Ignore);
-        assert_eq!(p.driver.take_report(), None);
+        assert_eq!(p.driver.take_broken_report(), None);
         assert_eq!(p.driver.detach_unused(), Some(1));
         // Taking the last buffer back does not repair the queue.
-        assert_eq!(p.driver.broken(), Some(Broken::Declared));
+        assert_eq!(p.driver.broken(), Some(BrokenReason::Declared));
         assert_eq!(p.driver.add(3, &[OUT], &[]), Err((AddError::Broken, 3)));
     });
 }
