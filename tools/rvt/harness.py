@@ -3,10 +3,9 @@
 
 import re
 
-from . import needs, setup
-from .paths import OUT, REPO
+from . import runner
+from .paths import REPO
 from .results import Results
-from .say import Failure
 from .tap import Test
 
 _RESULTS = {"passed": "pass", "failed": "fail", "skipped": "skip"}
@@ -45,25 +44,12 @@ def _reason(report) -> str:
 
 
 def run(results: Results, options=()) -> None:
-    """Runs tools/tests, with JUnit's form of the results beside ours.
-
-    # Errors
-
-    `Failure` if pytest is not there and cannot be installed, or ends with something else than results.
-    """
-    setup.bring(needs.unit_needs)
-    import pytest  # Only here: it may just have been installed.
-    status = pytest.main(["-c", str(REPO / "pytest.ini"), str(REPO / "tools" / "tests"), "--quiet",
-                          "--continue-on-collection-errors", f"--junitxml={OUT / 'harness.xml'}", *options],
-                         plugins=[_Collector(results)])
-    if status == pytest.ExitCode.INTERRUPTED:
-        raise KeyboardInterrupt
-    if status in (pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR):
-        raise Failure(f"pytest could not run the tests (status {int(status)})")
+    """Runs tools/tests."""
+    runner.run([REPO / "tools" / "tests"], "harness", options, lambda: _Collector(results))
 
 
 def main(args) -> int:
     """Runs the tests and prints the summary."""
     results = Results("harness")
     run(results, args.rest)
-    return results.finish()
+    return runner.finish(results, args.rest)

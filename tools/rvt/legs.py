@@ -48,8 +48,7 @@ def run_selftests(results: Results) -> None:
     """Runs every leg, or the one that the environment asks for."""
     asked = Choice(pattern=os.environ.get("T", ""), ring=os.environ.get("RING", ""),
                    layout=os.environ.get("LAYOUT", ""), variant=os.environ.get("VARIANT", ""))
-    for leg in plan(asked):
-        selftest.run(results, leg)
+    selftest.run(results, plan(asked))
     if asked == Choice() and not stock.asked():
         _on_stock(results)
 
@@ -61,7 +60,7 @@ def _on_stock(results: Results) -> None:
     except stock.Unavailable as why:
         results.add([Test(f"selftest{_STOCK.title()}", "all", "skip", str(why).splitlines()[0])])
         return
-    selftest.run(results, _STOCK)
+    selftest.run(results, [_STOCK])
 
 
 def run_kunit(results: Results) -> None:

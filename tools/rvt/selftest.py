@@ -37,7 +37,7 @@ import runpy
 import threading
 from pathlib import Path
 
-from . import fits, intree_kernel, kernel, modtree, modules, side_by_side, spec, stall, stock, transport
+from . import intree_kernel, modtree, modules, runner, spec, stall, transport
 from .guest import Guest
 from .kunit import complaints
 from .paths import REPO, SELFTESTS
@@ -48,9 +48,6 @@ from .tap import Test, parse
 #: Code of a file is run by one thread at a time.
 _running = threading.Lock()
 
-#: Processors that the guests which run at the same time have together, for each of the machine's.
-_ROOM = 2
-
 #: Seconds that a script, and one that is long, gets. They are no measure of anything.
 _LIMIT, _LONG_LIMIT = 600, 6 * 3600
 
@@ -59,7 +56,7 @@ _CASE = re.compile(r"^# rvt-case: (\S+) ([^{\n]*)(\{.*\})$", re.M)
 _TRANSPORTS = re.compile(r"^# rvt-transports:(.*)$", re.M)
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(frozen=True)
 class Choice:
     """Which scripts, and what their guests have where the scripts do not say."""
 
@@ -179,49 +176,22 @@ def wanted_guest(name: str, choice: Choice = _NO_CHOICE) -> spec.Spec:
         raise Failure(f"{path.relative_to(REPO)}: {failure}")
 
 
-def run(results: Results, choice: Choice = _NO_CHOICE) -> None:
-    """Runs the scripts that are chosen."""
-    groups = {}
-    for name in scripts(choice.pattern):
-        guest = wanted_guest(name, choice)
-        groups.setdefault(guest.key(), (guest, []))[1].append(name)
-    built = {}
-    say(f"Selftests{choice.title()}: {sum(len(names) for _, names in groups.values())} scripts in "
-        f"{len(groups)} guests")
-    runs, weights = [], []
-    for guest, names in groups.values():
-        why = fits.why_no_kernel(guest, choice.kernel or stock.asked())
-        if why:
-            results.add(_skipped(names, why, choice.title()))
-            continue
-        if guest.kernel not in built:
-            kdir = stock.directory(choice.kernel) if choice.kernel else \
-                kernel.directory(None, guest.kernel)
-            kernel.check_guest(kdir)
-            built[guest.kernel] = (kdir, _ours(kdir, guest, choice.family))
-        kdir, ours = built[guest.kernel]
-        guest = modtree.settle(guest, kdir) if not guest.ring else guest
-        left = []
-        for name in names:
-            why = fits.why_not(kdir, guest, ours, script(name).read_text())
-            if why:
-                results.add(_skipped([name], why, choice.title()))
-            else:
-                left.append(name)
-        if left:
-            runs.append(functools.partial(_group, wanted=guest, names=left, kdir=kdir, ours=ours,
-                                          title=choice.title()))
-            weights.append(guest.vcpus)
-    # Guests wait much of their time, and each starts on one processor.
-    side_by_side.run(results, runs, weights, _ROOM * (os.cpu_count() or 1))
+def run(results: Results, choices: list, options=()) -> None:
+    """Runs the scripts of each choice, with options of pytest's."""
+    def plugin():
+        from . import items  # Only here: it imports pytest, which may just have been installed.
+        return items.Plugin(results, legs)
+
+    legs = {choice: scripts(choice.pattern) for choice in choices}
+    kernels = {f"-{choice.kernel}" for choice in choices if choice.kernel}
+    done = runner.run(sorted({script(name) for names in legs.values() for name in names}),
+                      "".join(["selftest", *kernels]), ["--quiet", "--no-summary", "--capture=no", *options],
+                      plugin)
+    if done.error:
+        raise done.error
 
 
-def _skipped(names: list, why: str, title: str) -> list:
-    """Returns the results of scripts that the kernel cannot run."""
-    return [Test(name + title, "all", "skip", why) for name in names]
-
-
-def _ours(kdir: Path, guest: spec.Spec, family: str) -> list:
+def our_modules(kdir: Path, guest: spec.Spec, family: str) -> list:
     """Builds our modules. On C alone tests can do without, if they do not build just now."""
     if guest.kernel == intree_kernel.VARIANT:
         return []
@@ -234,8 +204,7 @@ def _ours(kdir: Path, guest: spec.Spec, family: str) -> list:
         return []
 
 
-def _group(results: Results, wanted: spec.Spec, names: list, kdir: Path, ours: list,
-           title: str) -> None:
+def run_guest(results: Results, wanted: spec.Spec, names: list, kdir: Path, ours: list, title: str) -> None:
     """Runs scripts in one guest, and those left over when it dies in another. `title` goes behind
     the names of their tests."""
     left = list(names)
@@ -332,5 +301,5 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def main(args) -> int:
     """Runs the selftests and prints the summary."""
     results = Results("selftest")
-    run(results, Choice(args.pattern, args.family, args.ring, args.layout, args.variant))
-    return results.finish()
+    run(results, [Choice(args.pattern, args.family, args.ring, args.layout, args.variant)], args.rest)
+    return runner.finish(results, args.rest)

@@ -179,7 +179,7 @@ class Scripts(unittest.TestCase):
                 mock.patch.object(selftest.stall, "reason", return_value=""), \
                 mock.patch.dict("os.environ", ROUNDS="7"):
             for name in ("blk/io", "blk/recover-load"):
-                selftest._group(mock.Mock(), selftest.wanted_guest(name), [name], Path(), [], "")
+                selftest.run_guest(mock.Mock(), selftest.wanted_guest(name), [name], Path(), [], "")
         (short, limit, rounds), (long, long_limit, _) = ran
         assert "$((600 * RVT_PATIENCE))" in short
         assert "$((21600 * RVT_PATIENCE))" in long

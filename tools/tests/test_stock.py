@@ -308,7 +308,3 @@ class Kernel(Case):
         assert fits.why_no_kernel(Spec(kernel="in-tree"), "") == ""
         assert "config/in-tree.config" in fits.why_no_kernel(Spec(kernel="in-tree"), "debian")
         assert fits.why_no_kernel(Spec(), "debian") == ""
-
-    def test_skipped_scripts_are_in_the_results(self):
-        test, = selftest._skipped(["blk/io"], "so", " (x)")
-        assert (test.full_name(), test.result, test.reason) == ("blk/io (x):all", "skip", "so")

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Tests of the guest selftests as items of pytest, with guests that are made up."""
+
+import threading
+from pathlib import Path
+from unittest import mock
+from xml.etree import ElementTree
+
+import pytest
+from rvt import items, runner, selftest
+from rvt.results import Results
+from rvt.say import Failure
+from rvt.selftest import Choice
+from rvt.tap import Test
+
+ALL = "blk/serial,net/filter,net/offload"
+
+
+class Guests:
+    """Stands for the guests: what ran in them, and what it had for a result."""
+
+    def __init__(self, tmp_path: Path):
+        self.out, self.ran, self.fail, self.error = tmp_path, [], set(), None
+        self.why_not, self.lock = {}, threading.Lock()
+
+    def run_guest(self, results, wanted, names, kdir, ours, title):
+        with self.lock:
+            self.ran.append((names, wanted.ring, title))
+        if self.error:
+            raise self.error
+        wrong = {(name, "b") for name in self.fail}
+        results.add([Test(name + title, one, "fail" if (name, one) in wrong else "pass",
+                          "why" if (name, one) in wrong else "", 0.5) for name in names for one in "ab"])
+
+    def run(self, choices: list, *options: str) -> Results:
+        results = Results("selftest")
+        with mock.patch.object(selftest, "run_guest", self.run_guest), mock.patch.object(runner, "OUT", self.out), \
+                mock.patch.object(items.kernel, "directory", return_value=Path("kdir")), \
+                mock.patch.object(items.kernel, "check_guest"), \
+                mock.patch.object(items.modtree, "settle", side_effect=lambda guest, kdir: guest), \
+                mock.patch.object(selftest, "our_modules", return_value=[]), \
+                mock.patch.object(items.fits, "why_not", lambda *wanted: self.why_not.get(wanted[1].ring, "")):
+            selftest.run(results, choices, ["-p", "no:cacheprovider", *options])
+        return results
+
+    def junit(self) -> dict:
+        """Returns name -> what pytest wrote of it: "" for a pass."""
+        cases = ElementTree.parse(self.out / "selftest.xml").iter("testcase")
+        return {case.get("name"): "".join(part.tag for part in case) for case in cases}
+
+
+@pytest.fixture
+def guests(tmp_path):
+    return Guests(tmp_path)
+
+
+def test_scripts_with_equal_guests_share_one(guests):
+    results = guests.run([Choice(pattern=ALL)])
+    assert sorted(names for names, _, _ in guests.ran) == [["blk/serial"], ["net/filter", "net/offload"]]
+    assert guests.junit() == {"blk/serial": "", "net/filter": "", "net/offload": ""}
+    assert [test.full_name() for test in results.tests][:3] == ["blk/serial:a", "blk/serial:b", "net/filter:a"]
+
+
+def test_legs_have_guests_and_names_of_their_own(guests):
+    guests.run([Choice(pattern=ALL), Choice(ring="c", pattern="blk/serial", name="C ring")])
+    assert (["blk/serial"], "c", " (C ring)") in guests.ran
+    assert set(guests.junit()) == {"net/filter", "blk/serial", "net/offload", "blk/serial (C ring)"}
+
+
+def test_a_script_fails_by_one_of_its_tests(guests):
+    guests.fail.add("blk/serial")
+    results = guests.run([Choice(pattern=ALL)])
+    assert guests.junit() == {"net/filter": "", "blk/serial": "failure", "net/offload": ""}
+    assert [(test.full_name(), test.reason) for test in results.tests if test.result == "fail"] == [
+        ("blk/serial:b", "why")]
+
+
+def test_no_guest_begins_after_the_first_failure_that_is_asked_for(guests):
+    guests.fail.add("blk/serial")
+    with mock.patch.object(items, "_ROOM", 0):
+        guests.run([Choice(pattern=ALL)], "-x")
+    assert len(guests.ran) == 1
+
+
+def test_options_of_pytest_choose(guests):
+    guests.run([Choice(pattern=ALL)], "-k", "offload")
+    assert [names for names, _, _ in guests.ran] == [["net/offload"]]
+
+
+def test_scripts_that_the_kernel_cannot_run_are_skipped(guests):
+    guests.why_not["c"] = "so"
+    results = guests.run([Choice(ring="c", pattern=ALL, name="x")])
+    assert {(test.full_name(), test.result, test.reason) for test in results.tests} == {
+        (f"{name} (x):all", "skip", "so") for name in ALL.split(",")}
+    assert not guests.ran and set(guests.junit().values()) == {"skipped"}
+
+
+def test_an_error_of_the_harness_ends_the_run(guests):
+    guests.error = Failure("no space")
+    with pytest.raises(Failure, match="no space"):
+        guests.run([Choice(pattern=ALL)])
