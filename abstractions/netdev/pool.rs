@@ -165,6 +165,13 @@ impl<'a, T: Operations> PoolPlace<'a, T> {
         Self(slot)
     }
 
+    /// The same place, for a while. Small: for functions that are not inlined to take by value.
+    #[inline(always)]
+    pub fn again(&mut self) -> PoolPlace<'_, T> {
+        // INVARIANT: It is borrowed from this one, which nobody else uses meanwhile.
+        PoolPlace(self.0)
+    }
+
     /// The pool, if there is one.
     #[inline]
     pub fn get(&mut self) -> Option<Pool<'_>> {

@@ -99,6 +99,7 @@ impl PollMode for Big<'_> {
         _queue: &mut impl QueueOps<BigBuf>,
         used: Used<BigBuf>,
     ) {
+        context.counters().packets.add(1);
         let buffer = receive(context, used);
         // Room was reserved for all of the ring.
         if let Err(e) = self.0.push_within_capacity(buffer) {

@@ -45,6 +45,7 @@ impl PollMode for Small<'_, '_> {
         _queue: &mut impl QueueOps<FragBuf>,
         used: Used<FragBuf>,
     ) {
+        context.counters().packets.add(1);
         let (frag, len) = FragBuf::received(used).into_parts();
         receive(context, frag, len);
     }
