@@ -23,16 +23,14 @@ use crate::{
         StatusRegister,
         Tables, //
     },
-    driver::{
-        not_woken,
-        vq_callback,
-        Driver, //
-    },
     ReadAcquire, //
 };
 use core::{
     ffi::c_void,
-    ptr::null_mut, //
+    ptr::{
+        null_mut,
+        NonNull, //
+    },
 };
 use kernel::{
     device::{
@@ -127,26 +125,33 @@ unsafe impl Send for BindState {}
 // SAFETY: But for that pointer, all that a reference gives access to is `Sync`.
 unsafe impl Sync for BindState {}
 
+impl Device<Bound> {
+    /// The state that the bus keeps for the time of a binding.
+    pub(crate) fn bind_state(&self) -> &BindState {
+        // SAFETY: By the type invariant, the device is valid; `priv` does not change while it is
+        // bound.
+        let state = unsafe { (*self.as_raw()).priv_ }.cast::<BindState>();
+        // SAFETY: A `Device<Bound>` is bound by an `Adapter`, which points `priv` to a
+        // `BindState` from before `Driver::validate` until after the driver data is gone.
+        unsafe { &*state }
+    }
+}
+
 impl BindState {
     /// Makes the state of a binding and points the device to it.
     ///
     /// A device-managed action takes it down after the driver data was dropped.
+    ///
+    /// Not generic, and so not compiled in each driver: there the one class of the lock would get a
+    /// name from each, which lockdep takes for a mistake.
     ///
     /// # Errors
     ///
     /// - `ENOMEM`.
     /// - `ENODEV`, `ETIMEDOUT`: the device is in use by a driver of before, and does not do a
     ///   reset.
-    pub(crate) fn attach<D: Driver>(dev: &Device<CoreInternal<'_>>) -> Result {
-        Self::attach_with(dev, vq_callback::<D>, not_woken::<D>)
-    }
-
-    /// As [`BindState::attach`].
-    ///
-    /// Not generic, and so not compiled in each driver: there the one class of the lock would get a
-    /// name from each, which lockdep takes for a mistake.
     #[inline(never)]
-    fn attach_with(
+    pub(crate) fn attach(
         dev: &Device<CoreInternal<'_>>,
         vq_callback: VqCallback,
         not_woken: NotWoken,
@@ -274,13 +279,10 @@ impl BindState {
     ///
     /// # Safety
     ///
-    /// `data` is the data of the driver `D` that is bound, and stays valid until
+    /// `data` points to the data of the driver that is bound, which stays valid until
     /// [`BindState::close`] and a synchronisation with the callbacks.
-    pub(crate) unsafe fn open<D: Driver>(&self, data: Pin<&D::Data<'_>>) {
-        self.data.store(
-            core::ptr::from_ref(data.get_ref()).cast_mut().cast(),
-            Release,
-        );
+    pub(crate) unsafe fn open(&self, data: NonNull<c_void>) {
+        self.data.store(data.as_ptr(), Release);
     }
 
     /// Closes the callbacks; those that run go on.

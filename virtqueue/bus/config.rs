@@ -148,6 +148,18 @@ pub struct Config<'a> {
     dev: &'a Device<Bound>,
 }
 
+impl Device<Bound> {
+    /// The configuration space.
+    pub fn config(&self) -> Config<'_> {
+        Config::new(self)
+    }
+
+    /// Whether the transport can read a configuration space at all.
+    pub fn has_config(&self) -> bool {
+        self.config_ops().get.is_some()
+    }
+}
+
 impl<'a> Config<'a> {
     pub(crate) fn new(dev: &'a Device<Bound>) -> Self {
         Self { dev }

@@ -3,9 +3,7 @@
 //! Virtio devices, as drivers use them.
 
 use crate::{
-    binding::BindState,
     bindings,
-    config::Config,
     endian::Endian,
     feature::{
         Feature,
@@ -118,16 +116,6 @@ impl Device<device::Bound> {
         pci::Function::of(self)?.map_status()
     }
 
-    /// The state that the bus keeps for the time of a binding.
-    pub(crate) fn bind_state(&self) -> &BindState {
-        // SAFETY: By the type invariant, the device is valid; `priv` does not change while it is
-        // bound.
-        let state = unsafe { (*self.as_raw()).priv_ }.cast::<BindState>();
-        // SAFETY: A `Device<Bound>` is bound by an `Adapter`, which points `priv` to a
-        // `BindState` from before `Driver::validate` until after the driver data is gone.
-        unsafe { &*state }
-    }
-
     /// The negotiated features.
     pub fn features(&self) -> FeatureSet {
         // SAFETY: By the type invariant; the features do not change while a driver is bound,
@@ -162,16 +150,6 @@ impl Device<device::Bound> {
         } else {
             Endian::Native
         }
-    }
-
-    /// The configuration space.
-    pub fn config(&self) -> Config<'_> {
-        Config::new(self)
-    }
-
-    /// Whether the transport can read a configuration space at all.
-    pub fn has_config(&self) -> bool {
-        self.config_ops().get.is_some()
     }
 
     /// Size of the device-specific configuration in bytes, if the transport tells.

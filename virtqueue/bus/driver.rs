@@ -14,7 +14,10 @@ use crate::{
     queue::QueueHandle,
     scope::Scope, //
 };
-use core::mem::offset_of;
+use core::{
+    mem::offset_of,
+    ptr::NonNull, //
+};
 use kernel::{
     device::{
         Bound,
@@ -272,7 +275,7 @@ impl<T: Driver> Adapter<T> {
         // SAFETY: The core passes a valid device.
         let dev = unsafe { Self::device(vdev) };
         from_result(|| {
-            BindState::attach::<T>(dev)?;
+            BindState::attach(dev, vq_callback::<T>, not_woken::<T>)?;
             let old = dev.features();
             let mut new = old;
             T::validate(dev, &mut new)?;
@@ -299,7 +302,7 @@ impl<T: Driver> Adapter<T> {
             let state = dev.bind_state();
             // SAFETY: The data is dropped after `post_unbind` only; until then, the callbacks
             // are closed and synchronised with, here or in `remove_callback`.
-            unsafe { state.open::<T>(data) };
+            unsafe { state.open(NonNull::from(data.get_ref()).cast()) };
 
             let mut started = false;
             let result = state.bring_up(|| {
