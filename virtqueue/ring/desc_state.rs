@@ -68,7 +68,7 @@ impl<T> DescState<T> {
     /// # Safety
     ///
     /// The tables of the ring with this descriptor state have a table for this id, with room for
-    /// `writable_len` segments.
+    /// `capacity` segments.
     pub(super) unsafe fn set_table_capacity(&mut self, capacity: u16) {
         // INVARIANT: By the safety requirements, the id has such a table.
         self.table_capacity = capacity;
@@ -170,7 +170,7 @@ mod tests {
     use core::ptr::NonNull;
 
     #[test]
-    fn two_slots_of_a_token_of_two_words_in_a_cache_line() {
+    fn two_states_of_a_token_of_two_words_in_a_cache_line() {
         assert_eq!(size_of::<DescState<(NonNull<()>, usize)>>(), 32);
         assert_eq!(size_of::<DescState<NonNull<()>>>(), 24);
     }

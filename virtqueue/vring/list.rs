@@ -57,8 +57,8 @@ impl Virtio {
     /// The queue is one of this device, and [`Virtio::remove_queue`] is called for it.
     pub unsafe fn add_queue(self, queue: KBox<Queue>) -> *mut virtqueue {
         let queue = KBox::into_raw(queue);
-        // SAFETY: The queue was not handed out yet. It stays at its address, and is hidden before
-        // it is freed (`remove_queue`).
+        // SAFETY: The queue was not handed out yet. It stays at its address, and `remove_queue`
+        // removes its debugfs file before it is freed.
         unsafe { (*queue).init_in_place() };
         // SAFETY: `queue` came from a box, so it is a valid queue.
         let vq = UnsafeCell::raw_get(unsafe { &raw const (*queue).vq });

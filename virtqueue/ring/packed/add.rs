@@ -58,7 +58,7 @@ where
     match plan {
         Plan::Table(Table { descs, addr }) => {
             // INVARIANT: By the safety requirements, the table has room for as many segments as the
-            // buffer may have, which is the limit of its tally.
+            // buffer may have, which is the limit of its counter.
             let table = Indirect { descs, next: 0 };
             let written = buffer.write(table).map_err(|(e, _)| e)?;
             avail_pos.write_addr(addr);
@@ -192,7 +192,7 @@ struct Indirect<P> {
 impl<P: Platform> Descriptors for Indirect<P> {
     #[inline(always)]
     fn push(&mut self, _counter: &SegmentCounter, addr: u64, len: u32, kind: u16) {
-        // SAFETY: The tally includes the segment, so that, by the type invariant, `next` is below
+        // SAFETY: The counter includes the segment, so that, by the type invariant, `next` is below
         // its limit, and below the number of descriptors.
         unsafe {
             self.descs

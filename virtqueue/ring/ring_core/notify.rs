@@ -111,7 +111,7 @@ where
     /// for both. Returns whether to notify the device, and whether the caller may sleep
     /// ([`Callbacks::is_quiet`]).
     #[inline(always)]
-    #[must_use = "whether avail_pos notify, and whether avail_pos look again"]
+    #[must_use = "whether to notify, and whether to look again"]
     pub fn kick_prepare_enable_cb_delayed(&mut self) -> (bool, bool) {
         if self.lockless.is_broken() {
             return (false, true);

@@ -57,7 +57,7 @@ where
     match plan {
         Plan::Table(Table { descs, addr }) => {
             // INVARIANT: By the safety requirements, the table has room for as many segments as the
-            // buffer may have, which is the limit of its tally.
+            // buffer may have, which is the limit of its counter.
             let table = Indirect {
                 descs,
                 endian,
