@@ -122,9 +122,8 @@ impl QueueHandle {
     /// Whether buffers were used since callbacks were [enabled](Armed); one full barrier.
     #[inline]
     pub fn poll(&self, armed: Armed) -> bool {
-        if self.set.is_none() {
-            return self.look(armed);
-        }
+        // Also in a callback: not every transport keeps a queue on the C ring from being called
+        // back while its ring is replaced.
         let _ring_stays = rcu::read_lock();
         // The ring stays until the end of this read-side critical section.
         self.is_resizing() || self.look(armed)
