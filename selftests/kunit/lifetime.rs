@@ -22,6 +22,7 @@ use virtio::{
     Affinity,
     Device,
     DeviceLink,
+    FeatureSet,
     Hold,
     QueueHandle,
     Queues,
@@ -272,6 +273,20 @@ impl Scenario for Linked {
     }
 }
 
+/// A driver that asks for a link to its device before it is probed.
+struct Early {
+    /// The error number, or 0. Positive: it did not ask.
+    error: Atomic<i32>,
+}
+
+impl Scenario for Early {
+    fn validate(&self, _fake: &Fake, dev: &Device<Bound>, _features: &mut FeatureSet) -> Result {
+        let error = DeviceLink::new(dev).err().map_or(0, Error::to_errno);
+        self.error.store(error, Relaxed);
+        Ok(())
+    }
+}
+
 /// Status bits that only a device has which was not reset.
 const IN_USE: i32 = 2 | 4 | 8;
 
@@ -416,6 +431,23 @@ mod suite {
             drop(plug);
             check_eq!(found.load(Relaxed), 0);
         }
+        Ok(())
+    }
+
+    /// There is no link before probe: if the core does not go on to probe, nothing would cut the
+    /// link before the core releases the resources.
+    #[test]
+    fn no_link_before_probe() -> Result {
+        let early = Early {
+            error: Atomic::new(1),
+        };
+        let early = Arc::new(early, GFP_KERNEL)?;
+        let spec = Spec::scripted(early.clone());
+        let fake = Fake::new(spec, Arc::new(HoldAll, GFP_KERNEL)?)?;
+        let plug = fake.plug()?;
+        check!(fake.is_bound());
+        check_eq!(early.error.load(Relaxed), ENODEV.to_errno());
+        drop(plug);
         Ok(())
     }
 

@@ -227,8 +227,6 @@ impl BindState {
         // taken yet.
         let state = unsafe { &*ptr };
 
-        // If the driver was not asked whether it wants the device, they are not cut yet.
-        state.links.cut();
         if !state.put() {
             pr_warn!("queues or interfaces outlive their driver, waiting for them\n");
         }

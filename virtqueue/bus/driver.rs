@@ -290,6 +290,7 @@ impl<T: Driver> Adapter<T> {
         // SAFETY: The core passes a valid device.
         let dev = unsafe { Self::device(vdev) };
         from_result(|| {
+            dev.bind_state().links.open();
             // What the core releases then is not to be found any more.
             let cut = ScopeGuard::new(|| dev.bind_state().links.cut());
             let generic: &kernel::device::Device<CoreInternal<'_>> = dev.as_ref();

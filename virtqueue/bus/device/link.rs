@@ -56,7 +56,8 @@ impl Inner {
 // SAFETY: A bound device may be used from any thread.
 unsafe impl Send for Target {}
 
-/// The links to a device that is bound, until there are to be no more.
+/// The links to a device that is bound: from when its driver is asked whether it wants the device,
+/// until the driver is done with the device.
 #[pin_data]
 pub(crate) struct Links {
     #[pin]
@@ -64,11 +65,17 @@ pub(crate) struct Links {
 }
 
 impl Links {
-    /// None yet.
+    /// None yet, and none can be made.
     pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
-            all <- new_mutex!(Some(KVec::new())),
+            all <- new_mutex!(None),
         })
+    }
+
+    /// Lets links be made. [`Links::cut`] is called before any of the device's managed resources is
+    /// released. Process context, sleeps.
+    pub(crate) fn open(&self) {
+        *self.all.lock() = Some(KVec::new());
     }
 
     /// Ends all links, as [`DeviceLink::cut`], and has nobody make another one: the driver is done
@@ -86,7 +93,7 @@ impl DeviceLink {
     ///
     /// # Errors
     ///
-    /// - `ENODEV`: the binding is about to end.
+    /// - `ENODEV`: the driver is not probed yet, or the binding is about to end.
     /// - `ENOMEM`.
     pub fn new(dev: &Device<Bound>) -> Result<Self> {
         let target = NonNull::new(dev.as_raw()).map(Target);
