@@ -214,7 +214,12 @@ impl<P: Platform, V: Copy> LocklessState<P, V> {
 
     /// Lets interrupts find the new ring, after [`LocklessState::hide_ring`]. The caller has waited
     /// until every interrupt that began during the replacement has ended.
-    pub fn show_ring(&self) {
+    ///
+    /// # Safety
+    ///
+    /// There is a ring with this lockless state, and it is not about to be replaced.
+    pub unsafe fn show_ring(&self) {
+        // INVARIANT: By the safety requirements, there is a ring, which has set the view.
         self.ring_shown.set(1);
     }
 

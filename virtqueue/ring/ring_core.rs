@@ -127,7 +127,8 @@ where
         };
         // SAFETY: By the safety requirements, there is no concurrent use of the lockless state.
         unsafe { ring.install() };
-        ring.lockless.show_ring();
+        // SAFETY: The ring is complete, and its owner has to hide it before it replaces it.
+        unsafe { ring.lockless.show_ring() };
         Ok(ring)
     }
 
@@ -158,12 +159,12 @@ where
     ///
     /// # Safety
     ///
-    /// There is no concurrent use of the lockless state during the call.
+    /// There is no concurrent reader of the view during the call.
     unsafe fn install(&mut self) {
         // Descriptor states may hold tokens of an earlier ring, and its device may still use those
         // buffers: forget the tokens instead of dropping them.
         self.states.iter_mut().for_each(DescState::clear);
-        // SAFETY: By the safety requirements, there is no concurrent use of the lockless state.
+        // SAFETY: By the safety requirements, there is no concurrent reader of the view.
         unsafe { self.lockless.set_view(self.format.view(self.count.flags)) };
         self.reinit();
     }
@@ -234,7 +235,8 @@ where
     ///
     /// # Safety
     ///
-    /// As [`RingCore::reset`], and as [`RingCore::new`] for the arguments.
+    /// As [`RingCore::reset`], and as [`RingCore::new`] for the arguments. No other context reads
+    /// the ring through its lockless state during the call: see [`LocklessState::hide_ring`].
     pub unsafe fn resize(
         &mut self,
         memory: F::Memory,
@@ -254,7 +256,7 @@ where
         self.rule = Self::rule(&self.config, &tables);
         self.tables = tables;
         let old = core::mem::replace(&mut self.states, states);
-        // SAFETY: By the safety requirements, there is no concurrent use of the lockless state.
+        // SAFETY: By the safety requirements, there is no concurrent reader of the view.
         unsafe { self.install() };
         Ok(old)
     }

@@ -264,11 +264,16 @@ impl Queue {
     }
 
     /// Ends what [`Queue::begin_resize`] began. Process context, sleeps.
-    pub(crate) fn end_resize(&self) {
+    ///
+    /// # Safety
+    ///
+    /// The ring of the queue is not about to be replaced.
+    pub(crate) unsafe fn end_resize(&self) {
         // A handler that finds a ring to look at finds the new one.
         // SAFETY: May be called in process context.
         unsafe { bindings::synchronize_rcu() };
-        with_lockless!(self, |state| state.show_ring());
+        // SAFETY: A queue has a ring. By the safety requirements, it stays.
+        with_lockless!(self, |state| unsafe { state.show_ring() });
     }
 
     /// Returns the meaning for this queue of an interrupt, which may be another queue's.

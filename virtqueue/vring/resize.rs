@@ -47,16 +47,16 @@ impl ExclusiveQueue {
     ///
     /// # Safety
     ///
-    /// As [`ExclusiveQueue::reset`]. There is no concurrent use of the lockless part of the queue,
-    /// and the memory of `ring_memory` stays as long as the ring.
+    /// As [`ExclusiveQueue::reset`]. No other context reads the ring through the lockless part of
+    /// the queue, and the memory of `ring_memory` stays as long as the ring.
     unsafe fn move_to(
         &mut self,
         ring_memory: &RingMemory,
         states: DescStates,
         tables: Tables,
     ) -> Result {
-        // SAFETY: By the safety requirements, the device does not use the ring, there is no
-        // concurrent use of its lockless part, and the new memory stays.
+        // SAFETY: By the safety requirements, the device does not use the ring, no other context
+        // reads it through its lockless part, and the new memory stays.
         let moved = unsafe {
             match &mut self.ring {
                 Ring::Split(ring) => ring.resize(ring_memory.split(), states, tables, drop),
@@ -120,7 +120,8 @@ impl Queue {
         // device does not use it. `begin_resize` keeps interrupt handlers off. The new memory is
         // stored in the queue below.
         let moved = unsafe { exclusive.move_to(&new, states, tables) };
-        self.end_resize();
+        // SAFETY: The ring was replaced, or stays.
+        unsafe { self.end_resize() };
         moved?;
         exclusive.bookkeeping.mappings = mappings;
         exclusive.bookkeeping.set_stamps(stamps);
