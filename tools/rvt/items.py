@@ -61,6 +61,10 @@ class Plugin:
     def pytest_collect_file(self, file_path, parent):
         return _File.from_parent(parent, path=file_path, plugin=self)
 
+    def pytest_collectreport(self, report):
+        if report.failed:
+            self.results.add([Test(report.nodeid, "all", "fail", report.longreprtext)])
+
     def pytest_report_teststatus(self, report):
         # The tests of a script were printed when they came.
         return report.outcome, "", ""
@@ -120,11 +124,15 @@ class Plugin:
             return
         selftest.run_guest(results, names=[item.script for item in items], title=items[0].choice.title(), **guest)
         for item in items:
-            self._tell(item, [test for test in results.tests if test.suite == item.name])
+            tests = [test for test in results.tests if test.suite == item.name]
+            if not tests:
+                tests = [Test(item.name, "all", "fail", "no result came of it")]
+                results.add(tests)
+            self._tell(item, tests)
 
     def _tell(self, item: _Item, tests: list) -> None:
         found = {test.result for test in tests}
-        result = next((one for one in ("fail", "pass", "skip") if one in found), "fail")
+        result = next(one for one in ("fail", "pass", "skip") if one in found)
         reason = "\n".join(f"{test.name}: {test.reason}" for test in tests if test.result == result != "pass")
         report = pytest.TestReport(
             item.nodeid, item.location, dict.fromkeys(item.keywords, 1), _OUTCOMES[result],

@@ -9,11 +9,11 @@ from .say import Failure
 
 def run(tests: list, name: str, options, plugin):
     """Runs tests with a plugin, and writes JUnit's form of the results to out/<name>.xml. `plugin` returns the
-    plugin, and is called when pytest is there.
+    plugin, which has `results`, and is called when pytest is there.
 
     # Errors
 
-    `Failure` if pytest is not there and cannot be installed, or ends with something else than results.
+    `Failure` if pytest is not there and cannot be installed, finds no test, or fails for a reason that no result has.
     """
     setup.bring(needs.unit_needs)
     import pytest  # Only here: it may just have been installed.
@@ -24,9 +24,15 @@ def run(tests: list, name: str, options, plugin):
         raise KeyboardInterrupt
     if status in (pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR):
         raise Failure(f"pytest could not run the tests (status {int(status)})")
+    if status == pytest.ExitCode.NO_TESTS_COLLECTED:
+        raise Failure("pytest found no test to run")
+    if status == pytest.ExitCode.TESTS_FAILED and not told.results.count("fail"):
+        raise Failure("pytest failed, and no test did")
     return told
 
 
 def finish(results: Results, options) -> int:
     """Finishes the results, unless the options have pytest list the tests only. Returns the exit status."""
-    return 0 if {"--collect-only", "--co"} & set(options) else results.finish()
+    if {"--collect-only", "--co"} & set(options):
+        return 1 if results.count("fail") else 0
+    return results.finish()

@@ -5,7 +5,7 @@ import types
 from unittest import mock
 
 import pytest
-from rvt import harness, needs
+from rvt import harness, needs, runner
 from rvt.results import Results
 from rvt.tap import Test
 
@@ -40,6 +40,13 @@ def test_a_file_that_cannot_be_read_fails():
     harness._Collector(results).pytest_collectreport(
         types.SimpleNamespace(nodeid="tools/tests/test_tap.py", failed=True, longreprtext="a trace"))
     assert results.tests == [Test("tools/tap", "all", "fail", "a trace")]
+
+
+@pytest.mark.parametrize("result, status", [("pass", 0), ("fail", 1)])
+def test_a_list_of_tests_fails_by_a_file_that_cannot_be_read(result, status):
+    results = Results("x")
+    results.tests.append(Test("tools/tap", "all", result))
+    assert runner.finish(results, ["--co"]) == status
 
 
 @pytest.mark.parametrize("spec, version, text", [

@@ -20,7 +20,7 @@ class Guests:
     """Stands for the guests: what ran in them, and what it had for a result."""
 
     def __init__(self, tmp_path: Path):
-        self.out, self.ran, self.fail, self.error = tmp_path, [], set(), None
+        self.out, self.ran, self.fail, self.lost, self.error = tmp_path, [], set(), set(), None
         self.why_not, self.lock = {}, threading.Lock()
 
     def run_guest(self, results, wanted, names, kdir, ours, title):
@@ -30,7 +30,8 @@ class Guests:
             raise self.error
         wrong = {(name, "b") for name in self.fail}
         results.add([Test(name + title, one, "fail" if (name, one) in wrong else "pass",
-                          "why" if (name, one) in wrong else "", 0.5) for name in names for one in "ab"])
+                          "why" if (name, one) in wrong else "", 0.5)
+                     for name in names if name not in self.lost for one in "ab"])
 
     def run(self, choices: list, *options: str) -> Results:
         results = Results("selftest")
@@ -80,6 +81,40 @@ def test_no_guest_begins_after_the_first_failure_that_is_asked_for(guests):
     with mock.patch.object(items, "_ROOM", 0):
         guests.run([Choice(pattern=ALL)], "-x")
     assert len(guests.ran) == 1
+
+
+def test_a_script_without_a_result_fails(guests):
+    guests.lost.add("blk/serial")
+    results = guests.run([Choice(pattern=ALL)])
+    assert guests.junit() == {"net/filter": "", "blk/serial": "failure", "net/offload": ""}
+    assert [test.full_name() for test in results.tests if test.result == "fail"] == ["blk/serial:all"]
+
+
+def test_a_script_that_cannot_be_read_fails(guests):
+    collect = items._File.collect
+
+    def wrong(file):
+        if file.path.stem == "serial":
+            raise OSError("unreadable")
+        return collect(file)
+
+    with mock.patch.object(items._File, "collect", wrong):
+        results = guests.run([Choice(pattern=ALL)])
+    assert [test.suite for test in results.tests if test.result == "fail"] == ["selftests/guest/blk/serial.sh"]
+    assert [names for names, _, _ in guests.ran] == [["net/filter", "net/offload"]]
+
+
+def test_a_failure_of_pytest_that_no_test_has_counts():
+    told = mock.Mock(results=Results("x"))
+    with mock.patch.object(runner.setup, "bring"), \
+            mock.patch("pytest.main", return_value=pytest.ExitCode.TESTS_FAILED), \
+            pytest.raises(Failure, match="no test did"):
+        runner.run([], "x", [], lambda: told)
+
+
+def test_no_script_at_all_is_an_error(guests):
+    with pytest.raises(Failure, match="no test"):
+        guests.run([Choice(pattern=ALL)], "-k", "nothing_of_the_kind")
 
 
 def test_options_of_pytest_choose(guests):
