@@ -46,6 +46,10 @@ pub struct Command<const OUT: usize, const IN: usize, R: Copy> {
 impl<const OUT: usize, const IN: usize, R: Copy> Command<OUT, IN, R> {
     /// Returns an empty command.
     pub fn new() -> Self {
+        const {
+            // A vector of ranges without bytes has no memory. The status is a byte at least.
+            assert!(OUT != 0 && IN != 0 && size_of::<R>() != 0);
+        }
         Self {
             header: DeviceReadable::new([0; OUT]),
             in_header: DeviceWritable::new(),
