@@ -23,6 +23,8 @@ use virtio_fake::{
 
 /// Frames and commands that are remembered.
 const LOG_LEN: usize = 512;
+/// Milliseconds until the device's thread has surely looked at a buffer.
+const DEADLINE_MS: u32 = 20_000;
 
 /// The way in which commands are answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -313,7 +315,16 @@ pub(super) fn rx_header(buffers: u16) -> [u8; 12] {
 }
 
 /// Receives what follows in one buffer, with a length that may differ from what is written.
+///
+/// Waits for the device to have a buffer. The device takes the buffers that the driver has just
+/// added in a thread of its own.
 pub(super) fn receive(fake: &Fake, parts: &[&[u8]], len: Option<u32>) -> Result {
+    wait::until(DEADLINE_MS, || fake.held(0) > 0);
+    receive_now(fake, parts, len)
+}
+
+/// As [`receive`], without waiting: `ENOENT` if the device has no buffer.
+pub(super) fn receive_now(fake: &Fake, parts: &[&[u8]], len: Option<u32>) -> Result {
     fake.finish(0, |chain| {
         let mut at = 0;
         for part in parts {

@@ -4,7 +4,7 @@
 
 use super::{
     fake_nic::{
-        receive,
+        receive_now,
         rx_header, //
     },
     frame::{
@@ -46,7 +46,7 @@ fn traffic(nic: Nic, fake: Fake, stop: Arc<Atomic<bool>>) -> Result<u64> {
             count += 1;
         }
         if fake.held(0) > 0 {
-            let _ = receive(&fake, &[&rx_header(1), &back], None);
+            let _ = receive_now(&fake, &[&rx_header(1), &back], None);
         }
         if !nic.state().running {
             // The interface waits for its last user.

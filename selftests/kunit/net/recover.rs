@@ -62,6 +62,7 @@ fn told(fixture: &NetFixture) -> Result<Nic> {
     nic.set_mac(OTHER_MAC)?;
     nic.set_promiscuous(true)?;
     messages::logged(ANEW);
+    check!(wait::until(DEADLINE_MS, || fixture.fake.held(0) > 0));
     Ok(nic)
 }
 
