@@ -169,18 +169,6 @@ impl Queue {
         unsafe { &mut *self.exclusive.get() }
     }
 
-    /// As [`Queue::exclusive`], to look at.
-    ///
-    /// # Safety
-    ///
-    /// Nobody changes it as long as the result is used.
-    #[inline(always)]
-    pub unsafe fn exclusive_ref(&self) -> &ExclusiveQueue {
-        // SAFETY: By the safety requirements, nobody changes the part as long as the reference
-        // exists.
-        unsafe { &*self.exclusive.get() }
-    }
-
     /// Returns the part of the ring that needs no exclusion, for
     /// [`with_lockless!`](crate::with_lockless).
     #[inline(always)]
