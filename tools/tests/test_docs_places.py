@@ -52,6 +52,13 @@ class PlacesTest(unittest.TestCase):
         wrong = [f"{path}:{place}: {why}" for path, place in places if (why := missing(path, place))]
         assert wrong == []
 
+    def test_every_source_that_a_document_names_is_there(self):
+        source = re.compile(r"`((?:net|blk|virtqueue|abstractions|samples|selftests)/[\w/]+\.(?:rs|c|h|sh|py))[`:]")
+        named = {(document.name, path) for document in [*REPO.glob("*.md"), *docs.DOCS.glob("*.md")]
+                 for path in source.findall(document.read_text())}
+        assert len(named) > 100
+        assert [(document, path) for document, path in sorted(named) if not (REPO / path).exists()] == []
+
     def test_nothing_that_looks_like_a_place_is_left_out(self):
         text = _LIFE.read_text()
         assert len(re.findall(r"\w\.rs\b", text)) == len(_PLACE.findall(text))
