@@ -251,9 +251,9 @@ impl<T: Buffer> Virtqueue<T> {
         unsafe { QueueHandle::borrowed(self.raw()) }
     }
 
-    /// The device of the queue, which is bound as long as it has queues: for the bus only. While
-    /// unbinding waits for the queue, what drivers have by `Devres` is gone already, which the
-    /// kernel takes a `Device<Bound>` for the proof of that it is there.
+    /// The device of the queue, which is bound as long as it has queues. For the bus only: a
+    /// `Device<Bound>` gives access to the `Devres` resources of a driver, and these are gone by the
+    /// time that unbinding waits for the queue.
     fn dev(&self) -> &Device<Bound> {
         self.set.dev()
     }
