@@ -80,7 +80,7 @@ impl CRing {
     }
 
     /// Adds the filled entries of the table to the ring.
-    #[inline]
+    #[inline(always)]
     fn add(&mut self, filled: Filled, raw: RawToken, has_ctx: bool) -> i32 {
         let Filled {
             out,
@@ -159,6 +159,37 @@ impl<'a, T: Buffer> CQueue<'a, T> {
         Armed(unsafe { bindings::virtqueue_enable_cb_prepare(self.ring.vq) })
     }
 
+    /// Adds a buffer of any shape.
+    ///
+    /// PERF: Out of line, by value: the path of the most frequent shape keeps its registers.
+    #[inline(never)]
+    fn add_any(&mut self, buffer: T) -> Result<(), AddError<T>> {
+        let mut list = List::new(&mut self.ring.table);
+        let filled = buffer
+            .write_segments(&mut list)
+            .and_then(|()| list.finish());
+        self.add_filled(filled, buffer)
+    }
+
+    /// Adds a buffer whose segments are in the table, or returns it with the error of filling it.
+    #[inline(always)]
+    fn add_filled(&mut self, filled: Result<Filled>, buffer: T) -> Result<(), AddError<T>> {
+        let filled = match filled {
+            Ok(filled) => filled,
+            Err(error) => return Err(AddError { error, buffer }),
+        };
+        let raw = buffer.into_raw();
+        let ret = self.ring.add(filled, raw, T::HAS_CTX);
+        // `to_result` is a call.
+        if ret == 0 {
+            return Ok(());
+        }
+        let error = to_result(ret).err().unwrap_or(EIO);
+        // SAFETY: The ring did not take the token.
+        let buffer = unsafe { T::from_raw(raw) };
+        Err(AddError { error, buffer })
+    }
+
     /// Returns the result of enabling callbacks. `quiet` is the result of the C ring.
     #[inline(always)]
     fn callbacks(&self, quiet: bool) -> Callbacks {
@@ -182,28 +213,14 @@ impl<T: Buffer> QueueOps<T> for CQueue<'_, T> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     unsafe fn add_premapped(&mut self, buffer: T) -> Result<(), AddError<T>> {
-        let table = &mut self.ring.table;
-        let filled = if buffer.is_common() {
-            List::fill(table, |list| buffer.write_common(list))
-        } else {
-            List::fill(table, |list| buffer.write_segments(list))
-        };
-        let filled = match filled {
-            Ok(filled) => filled,
-            Err(error) => return Err(AddError { error, buffer }),
-        };
-        let raw = buffer.into_raw();
-        let ret = self.ring.add(filled, raw, T::HAS_CTX);
-        // `to_result` is a call.
-        if ret == 0 {
-            return Ok(());
+        if !buffer.is_common() {
+            return self.add_any(buffer);
         }
-        let error = to_result(ret).err().unwrap_or(EIO);
-        // SAFETY: The ring did not take the token.
-        let buffer = unsafe { T::from_raw(raw) };
-        Err(AddError { error, buffer })
+        let mut list = List::new(&mut self.ring.table);
+        let filled = buffer.write_common(&mut list).and_then(|()| list.finish());
+        self.add_filled(filled, buffer)
     }
 
     #[inline]
@@ -212,7 +229,7 @@ impl<T: Buffer> QueueOps<T> for CQueue<'_, T> {
         unsafe { dma_dev(bindings::virtqueue_dma_dev(self.ring.raw())) }
     }
 
-    #[inline]
+    #[inline(always)]
     fn get_buf(&mut self) -> Option<Used<T>> {
         let mut len = 0u32;
         let mut ctx: *mut c_void = null_mut();

@@ -46,30 +46,15 @@ pub(super) struct List<'a> {
 }
 
 impl<'a> List<'a> {
-    /// Fills a table with the segments of a buffer, which `write` writes.
-    ///
-    /// # Errors
-    ///
-    /// Those of `write`. `EINVAL`: there is no segment, or only some segments are premapped.
+    /// Starts to fill a table.
     #[inline(always)]
-    pub(super) fn fill(
-        table: &'a mut [bindings::scatterlist],
-        write: impl FnOnce(&mut Self) -> Result,
-    ) -> Result<Filled> {
-        let mut list = Self {
+    pub(super) fn new(table: &'a mut [bindings::scatterlist]) -> Self {
+        Self {
             table,
             out: 0,
             total: 0,
             premapped: 0,
-        };
-        write(&mut list)?;
-        list.finish()?;
-        // INVARIANT: As `finish` left them.
-        Ok(Filled {
-            out: list.out,
-            total: list.total,
-            premapped: list.premapped != 0,
-        })
+        }
     }
 
     #[inline(always)]
@@ -101,9 +86,13 @@ impl<'a> List<'a> {
         Ok(())
     }
 
-    /// Marks the ends of the two lists.
+    /// Marks the ends of the two lists, and returns them.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL`: there is no segment, or only some segments are premapped.
     #[inline(always)]
-    fn finish(&mut self) -> Result {
+    pub(super) fn finish(self) -> Result<Filled> {
         if self.total == 0 || (self.premapped != 0 && self.premapped != self.total) {
             return Err(EINVAL);
         }
@@ -112,7 +101,12 @@ impl<'a> List<'a> {
                 entry.page_link |= SG_END;
             }
         }
-        Ok(())
+        // INVARIANT: `push` filled `total` entries, `out` of them first; the ends were just marked.
+        Ok(Filled {
+            out: self.out,
+            total: self.total,
+            premapped: self.premapped != 0,
+        })
     }
 }
 
