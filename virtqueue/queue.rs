@@ -252,8 +252,8 @@ impl<T: Buffer> Virtqueue<T> {
     }
 
     /// The device of the queue, which is bound as long as it has queues. For the bus only: a
-    /// `Device<Bound>` gives access to the `Devres` resources of a driver, and these are gone by the
-    /// time that unbinding waits for the queue.
+    /// `Device<Bound>` gives access to the `Devres` resources of a driver, and these are gone when
+    /// unbinding waits for the queue.
     fn dev(&self) -> &Device<Bound> {
         self.set.dev()
     }
