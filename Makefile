@@ -3,7 +3,7 @@
 # What a user types. The rules that build the modules are in Kbuild, so that
 # `make -C $KDIR M=$PWD modules` works without any of this.
 
-# Given on the command line or in the environment, most of them read by tools/rvt.py. A child gets those that
+# Given on the command line or in the environment, most of them read by tools/harness.py. A child gets those that
 # have a value: cargo, for one, takes an empty RUSTC= for the name of a compiler.
 VARIABLES := KDIR KSRC KERNEL KUNIT T FAMILY VARIANT V MODULE_ARGS RUSTC RUSTDOC BINDGEN RUST_VIRTIO_CACHE \
 	LEGS STACKS BASE KEEP RING LAYOUT DEST BRANCH PYTHON CMD DEB_VERSION ROUNDS
@@ -11,7 +11,7 @@ $(foreach v,$(VARIABLES),$(eval $(if $(strip $($(v))),export,unexport) $(v)))
 
 # The system's Python: the one whose libraries packages bring.
 python	:= $(or $(strip $(PYTHON)),$(firstword $(wildcard /usr/bin/python3) python3))
-RVT	:= $(python) $(CURDIR)/tools/rvt.py
+HARNESS	:= $(python) $(CURDIR)/tools/harness.py
 
 # One target at a time: each is parallel inside.
 .NOTPARALLEL:
@@ -74,74 +74,74 @@ python:
 
 # Installs what it needs by itself: less than setup does.
 check: python
-	@$(RVT) check
+	@$(HARNESS) check
 
 quick: setup
-	@$(RVT) quick
+	@$(HARNESS) quick
 
 clippy: setup
-	@$(RVT) modules --clippy
+	@$(HARNESS) modules --clippy
 
 rust-analyzer: setup
-	@$(RVT) rust-analyzer
+	@$(HARNESS) rust-analyzer
 
 format: python
-	@$(RVT) check --format
+	@$(HARNESS) check --format
 
 setup: python
-	@$(RVT) setup
+	@$(HARNESS) setup
 
 kernel: setup
-	@$(RVT) kernel
+	@$(HARNESS) kernel
 
 modules: setup
-	@$(RVT) modules
+	@$(HARNESS) modules
 
 deb: python
-	@$(RVT) deb $(if $(strip $(DEB_VERSION)),--version '$(DEB_VERSION)')
+	@$(HARNESS) deb $(if $(strip $(DEB_VERSION)),--version '$(DEB_VERSION)')
 
 in-tree: python
-	@$(RVT) in-tree
+	@$(HARNESS) in-tree
 
 hosttest: python
-	@$(RVT) hosttest
+	@$(HARNESS) hosttest
 
 kunit: setup
-	@$(RVT) kunit
+	@$(HARNESS) kunit
 
 selftest: setup
-	@$(RVT) selftest
+	@$(HARNESS) selftest
 
 parity: python
-	@$(RVT) parity
+	@$(HARNESS) parity
 
 test: setup
-	@$(RVT) test
+	@$(HARNESS) test
 
 test-fresh: setup
-	@$(RVT) test-fresh
+	@$(HARNESS) test-fresh
 
 test-long: setup
-	@$(RVT) test-long
+	@$(HARNESS) test-long
 
 # Of the package that `make deb` leaves in out/deb.
 test-stock: setup deb
-	@$(RVT) test-stock
+	@$(HARNESS) test-stock
 
 docs: python
-	@$(RVT) docs
+	@$(HARNESS) docs
 
 demo: setup
-	@$(RVT) demo
+	@$(HARNESS) demo
 
 bench: setup
-	@$(RVT) bench
+	@$(HARNESS) bench
 
 bench-quick: setup
-	@$(RVT) bench --quick
+	@$(HARNESS) bench --quick
 
 shell: setup
-	@$(RVT) shell $(if $(strip $(FAMILY)),--family $(FAMILY)) $(if $(strip $(CMD)),--run '$(CMD)')
+	@$(HARNESS) shell $(if $(strip $(FAMILY)),--family $(FAMILY)) $(if $(strip $(CMD)),--run '$(CMD)')
 
 clean:
 	rm -rf out

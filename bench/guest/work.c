@@ -39,7 +39,7 @@
 /* UDP's discard port. */
 #define PORT		9
 #define DATAGRAM	18
-/* Longer than any device waits before it sends: see `delay` in tools/rvt/bench/variants.py. */
+/* Longer than any device waits before it sends: see `delay` in tools/harness/bench/variants.py. */
 #define REST_NS		20000000
 
 static mark_fn begin, end;

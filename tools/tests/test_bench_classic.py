@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Tests rvt/bench/classic.py."""
+"""Tests harness/bench/classic.py."""
 
 import os
 import subprocess
 import types
 
 import pytest
-from rvt.bench import Bench, classic, plugin
-from rvt.bench.stacks import Stack, by_ring
-from rvt.say import Failure
+from harness.bench import Bench, classic, plugin
+from harness.bench.stacks import Stack, by_ring
+from harness.say import Failure
 
 C = Stack("c", "c", "C", "", ["virtio_net"], "virtio_blk", "virtio_net")
 

@@ -8,9 +8,9 @@ import types
 from pathlib import Path
 
 import pytest
-from rvt.bench import builtins, costcells, exits, matrix, phases, plugin, ratio, results, slopes, symbols
-from rvt.bench.variants import WORKS, Variant
-from rvt.say import Failure
+from harness.bench import builtins, costcells, exits, matrix, phases, plugin, ratio, results, slopes, symbols
+from harness.bench.variants import WORKS, Variant
+from harness.say import Failure
 
 KALLSYMS = """\
 ffffffff81000000 T _text

@@ -6,9 +6,9 @@ import types
 from pathlib import Path
 
 import pytest
-from rvt import bench
-from rvt.bench import results
-from rvt.say import Failure
+from harness import bench
+from harness.bench import results
+from harness.say import Failure
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def run(frame, monkeypatch, part, name="cost"):
         raise part
 
     work = fail if isinstance(part, Exception) else part
-    monkeypatch.setitem(sys.modules, f"rvt.bench.{name}", types.SimpleNamespace(TITLE="a part", run=work))
+    monkeypatch.setitem(sys.modules, f"harness.bench.{name}", types.SimpleNamespace(TITLE="a part", run=work))
     bench._run(frame, name)
 
 

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Tests the reading of what criterion and callgrind say: rvt/bench/host.py."""
+"""Tests the reading of what criterion and callgrind say: harness/bench/host.py."""
 
 import json
 import types
 
 import pytest
-from rvt.bench import host, ratio
-from rvt.say import Failure
+from harness.bench import host, ratio
+from harness.say import Failure
 
 CASE = ("ring-add3-get", "rust-ring", "split", "true", "true")
 BASE = ("ring-add3-get", host.BASE, "split", "true", "true")

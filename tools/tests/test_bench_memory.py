@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Tests rvt/bench/{sizes,memory}.py."""
+"""Tests harness/bench/{sizes,memory}.py."""
 
 import types
 
-from rvt.bench import memory, sizes
-from rvt.bench.stacks import Stack
+from harness.bench import memory, sizes
+from harness.bench.stacks import Stack
 
 
 def section(name: str, size: int, *flags: str) -> dict:

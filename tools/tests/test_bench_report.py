@@ -8,9 +8,9 @@ from pathlib import Path
 
 import bench_sample as sample
 import pytest
-from rvt.bench import charts, compare, page, ratio, results, summary, terminal
-from rvt.bench.model import Model
-from rvt.say import Failure
+from harness.bench import charts, compare, page, ratio, results, summary, terminal
+from harness.bench.model import Model
+from harness.say import Failure
 
 ALL = (sample.C, sample.RUST, sample.OTHER)
 _VOID = {"meta", "br", "link", "img", "input", "hr"}

@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Tests the rounds of the benchmark: rvt/bench/{turns,rounds,lane,ratio,samples,workloads}.py."""
+"""Tests the rounds of the benchmark: harness/bench/{turns,rounds,lane,ratio,samples,workloads}.py."""
 
 import threading
 import types
 
 import pytest
-from rvt.bench import ratio, samples, throughput, workloads
-from rvt.bench.lane import Lane
-from rvt.bench.results import Result
-from rvt.bench.rounds import Plan, Rounds
-from rvt.bench.stacks import Stack
-from rvt.bench.turns import Turns, order
-from rvt.guest import Step
-from rvt.say import Failure
+from harness.bench import ratio, samples, throughput, workloads
+from harness.bench.lane import Lane
+from harness.bench.results import Result
+from harness.bench.rounds import Plan, Rounds
+from harness.bench.stacks import Stack
+from harness.bench.turns import Turns, order
+from harness.guest import Step
+from harness.say import Failure
 
 BETTER, WORSE, SAME, WIDE = ratio.FASTER, ratio.SLOWER, ratio.SAME, ratio.WIDE_SPREAD
 
@@ -216,7 +216,7 @@ def test_the_emulation_is_forgiven_only_so_often(monkeypatch):
     guests, booted = Guests(), []
     lane = guests.lane()
     lane._guest = lambda entries: booted.append(1) or outcome()
-    monkeypatch.setattr("rvt.stall.reason", lambda outcome: "a timer")
+    monkeypatch.setattr("harness.stall.reason", lambda outcome: "a timer")
     lane.run()
     assert (len(booted), len(guests.report.problems)) == (3, 1)
     assert "2 measurements left" in guests.report.problems[0][1]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Tests rvt/bench/uml.py and the modules it is made of."""
+"""Tests harness/bench/uml.py and the modules it is made of."""
 
 import json
 import os
@@ -7,11 +7,11 @@ import threading
 import types
 
 import pytest
-from rvt import uml, uml_disk, uml_fio, uml_profile
-from rvt.bench import results
-from rvt.bench import uml as part
-from rvt.bench.symbols import Symbols
-from rvt.say import Failure
+from harness import uml, uml_disk, uml_fio, uml_profile
+from harness.bench import results
+from harness.bench import uml as part
+from harness.bench.symbols import Symbols
+from harness.say import Failure
 
 INTERRUPTS = """           CPU0       CPU1
    0:        400        300  SIGALRM         hr timer

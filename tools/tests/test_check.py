@@ -8,10 +8,10 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from rvt import check, needs, selftest, setup, source
-from rvt.checks import circles, language, links, lint, names, places, ratchet
-from rvt.results import Results
-from rvt.say import Failure
+from harness import check, needs, selftest, setup, source
+from harness.checks import circles, language, links, lint, names, places, ratchet
+from harness.results import Results
+from harness.say import Failure
 
 
 def _kinds(text: str) -> list:

@@ -5,8 +5,8 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from rvt import kconfig, kernel, modules, parity, source, spec, toolchain
-from rvt.say import Failure
+from harness import kconfig, kernel, modules, parity, source, spec, toolchain
+from harness.say import Failure
 
 
 class Kernel(unittest.TestCase):
@@ -102,7 +102,7 @@ class Parity(unittest.TestCase):
 
     def check(self, rows: str, titles: str = "| id | feature | state | test |\n|---|---|---|---|") -> list:
         """Returns what is wrong with a table of these rows, where a:b passed and c:d failed."""
-        from rvt.tap import Test
+        from harness.tap import Test
         table = self.top / "parity.md"
         table.write_text(f"## Net\n\n{titles}\n{rows}\n")
         with mock.patch.object(parity, "TABLES", (table,)), mock.patch.object(parity, "_print_counts"):

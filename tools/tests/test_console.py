@@ -5,7 +5,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from rvt.console import Console
+from harness.console import Console
 
 
 def console(*lines: str) -> Console:

@@ -10,10 +10,10 @@ import unittest
 from io import BytesIO
 from pathlib import Path
 
-from rvt import debguest, debguest_image, debguest_package, debguest_story, selftest
-from rvt.debguest_story import CHAPTERS, compare, selection
-from rvt.paths import GUEST_SCRIPTS
-from rvt.say import Failure
+from harness import debguest, debguest_image, debguest_package, debguest_story, selftest
+from harness.debguest_story import CHAPTERS, compare, selection
+from harness.paths import GUEST_SCRIPTS
+from harness.say import Failure
 
 
 class Chapters(unittest.TestCase):

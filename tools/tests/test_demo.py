@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Tests the demo: rvt/demo*.py and rvt/kicks.py."""
+"""Tests the demo: harness/demo*.py and harness/kicks.py."""
 
 import types
 import unittest
 from pathlib import Path
 from unittest import mock
 
-from rvt import demo, demo_cost, demo_figures, demo_guest, demo_table, kicks
-from rvt.bench import ratio
-from rvt.demo_guest import DRIVERS, TASKS, Findings
-from rvt.demo_table import Row
-from rvt.say import Failure
+from harness import demo, demo_cost, demo_figures, demo_guest, demo_table, kicks
+from harness.bench import ratio
+from harness.demo_guest import DRIVERS, TASKS, Findings
+from harness.demo_table import Row
+from harness.say import Failure
 
 #: Rates of six rounds that show no difference.
 EVEN = (1.1, 0.9, 1.05, 0.98, 1.02, 0.95)
@@ -264,7 +264,7 @@ class Order(unittest.TestCase):
     """In what order the guest works."""
 
     def steps(self, rounds: int) -> list:
-        from rvt.bench.turns import order
+        from harness.bench.turns import order
         entries = order([task.name for task in TASKS], list(DRIVERS), rounds)
         return demo_guest._steps(entries)
 

@@ -6,8 +6,8 @@ import re
 import unittest
 from pathlib import Path
 
-from rvt import docs
-from rvt.paths import REPO
+from harness import docs
+from harness.paths import REPO
 
 #: Where the sources of a crate are, if not in the folder of its root.
 _FOLDERS = {

@@ -5,8 +5,8 @@ give is there."""
 import re
 import unittest
 
-from rvt import docs
-from rvt.paths import REPO
+from harness import docs
+from harness.paths import REPO
 
 _QUEUES = REPO / "virtqueue"
 _LIFE = docs.DOCS / "life-of-a-packet.md"

@@ -6,7 +6,7 @@ import subprocess
 import unittest
 from pathlib import Path
 
-from rvt.paths import REPO
+from harness.paths import REPO
 
 #: Kbuild.external as a kernel's Makefile.build would read it, with what that sets.
 _MAKEFILE = """

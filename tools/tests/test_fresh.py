@@ -4,13 +4,14 @@
 import json
 import re
 import unittest
+from pathlib import Path
 from unittest import mock
 
-from rvt import fresh, fresh_bad, fresh_stamp, parts, selftest, testlong
-from rvt.paths import REPO
-from rvt.results import Results
-from rvt.say import Failure
-from rvt.tap import Test
+from harness import fresh, fresh_bad, fresh_stamp, parts, selftest, testlong
+from harness.paths import REPO
+from harness.results import Results
+from harness.say import Failure
+from harness.tap import Test
 
 
 class Stamp(unittest.TestCase):
@@ -20,10 +21,10 @@ class Stamp(unittest.TestCase):
 
     def test_the_code_is_that_of_set_up_with_all_that_it_uses(self):
         names = {str(path.relative_to(REPO)) for path in fresh_stamp.code()}
-        assert {"Makefile", "tools/rvt.py", "tools/host/python.sh", "tools/rvt/setup.py", "tools/rvt/needs.py",
-            "tools/rvt/toolchain.py", "tools/rvt/debian.py", "tools/rvt/proc.py", "tools/rvt/variables.py",
-            "tools/rvt/image.py", "tools/rvt/fresh_bad.py"} <= names
-        assert "tools/rvt/selftest.py" not in names
+        assert {"Makefile", "tools/harness.py", "tools/host/python.sh"} <= names
+        assert {"setup", "needs", "toolchain", "debian", "proc", "variables", "image", "fresh_bad"} <= {
+            Path(name).stem for name in names if name.startswith("tools/harness/")}
+        assert "tools/harness/selftest.py" not in names
 
     def test_a_leg_has_passed_with_the_same_key_only(self):
         assert fresh_stamp.passed("bookworm:root", "1") == ""
@@ -163,7 +164,7 @@ class Long(unittest.TestCase):
             ran.append(name)
             return Test("long", name, "fail" if name == "fuzz" else "pass", "", 1.0)
 
-        with mock.patch.object(testlong, "_DONE", self.top / "done"), mock.patch("rvt.results.OUT", self.top), \
+        with mock.patch.object(testlong, "_DONE", self.top / "done"), mock.patch("harness.results.OUT", self.top), \
                 mock.patch.object(testlong, "_one", one), mock.patch("builtins.print"), \
                 mock.patch.object(testlong, "_tree", return_value="1") as tree:
             for now in ("1", "1", "2"):

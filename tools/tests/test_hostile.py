@@ -4,7 +4,7 @@
 import re
 import unittest
 
-from rvt.paths import REPO
+from harness.paths import REPO
 
 _ROW = re.compile(r"^\| (H\d{3}) \|.*\| (yes|partial|no|n/a) \| (.*) \|$", re.MULTILINE)
 _TEST = re.compile(r"`[^`]+:([^`]+)`")

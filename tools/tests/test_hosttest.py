@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Tests the reading of what cargo test prints (rvt/cargo.py), and how long rvt/fuzz.py runs."""
+"""Tests the reading of what cargo test prints (harness/cargo.py), and how long harness/fuzz.py runs."""
 
 import unittest
 
-from rvt import cargo, fuzz
-from rvt.say import Failure
+from harness import cargo, fuzz
+from harness.say import Failure
 
 TEXT = """     Running unittests lib.rs (target/debug/deps/ring_core-1)
 

@@ -5,9 +5,9 @@ import shutil
 import subprocess
 import unittest
 
-from rvt import initramfs
-from rvt.cpio import Cpio
-from rvt.say import Failure
+from harness import initramfs
+from harness.cpio import Cpio
+from harness.say import Failure
 
 
 class Programs(unittest.TestCase):

@@ -11,8 +11,8 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from rvt import intree, intree_kunit, intree_seed
-from rvt.say import Failure
+from harness import intree, intree_kunit, intree_seed
+from harness.say import Failure
 
 _KCONFIG = """\
 menuconfig VIRTIO_MENU

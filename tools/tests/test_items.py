@@ -7,11 +7,11 @@ from unittest import mock
 from xml.etree import ElementTree
 
 import pytest
-from rvt import items, runner, selftest
-from rvt.results import Results
-from rvt.say import Failure
-from rvt.selftest import Choice
-from rvt.tap import Test
+from harness import items, runner, selftest
+from harness.results import Results
+from harness.say import Failure
+from harness.selftest import Choice
+from harness.tap import Test
 
 ALL = "blk/serial,net/filter,net/offload"
 

@@ -5,8 +5,8 @@ import os
 import unittest
 from unittest import mock
 
-from rvt import kernel
-from rvt.say import Failure
+from harness import kernel
+from harness.say import Failure
 
 
 class Interrupted(unittest.TestCase):

@@ -3,7 +3,7 @@
 
 import unittest
 
-from rvt import kunit
+from harness import kunit
 
 LOG = """\
     # Subtest: disk

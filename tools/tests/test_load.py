@@ -7,7 +7,7 @@ import struct
 import unittest
 from unittest import mock
 
-from rvt.paths import SELFTESTS
+from harness.paths import SELFTESTS
 
 _LEDGER = runpy.run_path(str(SELFTESTS / "lib" / "ledger.py"))
 _MEDDLE = runpy.run_path(str(SELFTESTS / "lib" / "meddle.py"))

@@ -9,14 +9,14 @@ import time
 import unittest
 from pathlib import Path
 
-from rvt import lock, proc
-from rvt.paths import REPO
+from harness import lock, proc
+from harness.paths import REPO
 
 #: Runs a command under a lock, which leaves a process of its own behind when its parent is killed.
 _RUN = """
 import sys; sys.path.insert(0, sys.argv[1])
 from pathlib import Path
-from rvt import lock, proc
+from harness import lock, proc
 place = Path(sys.argv[2])
 with lock.only_one(place):
     proc.run(["sh", "-c", "(echo $$; while [ ! -e end ]; do sleep 0.05; done; echo >ended) & wait"],

@@ -8,9 +8,9 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from rvt import deb, debroot, packagelife
-from rvt.paths import REPO
-from rvt.say import Failure
+from harness import deb, debroot, packagelife
+from harness.paths import REPO
+from harness.say import Failure
 
 
 class Life(unittest.TestCase):

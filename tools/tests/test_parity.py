@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Tests of rvt.parity."""
+"""Tests of harness.parity."""
 
 import contextlib
 import io
@@ -7,8 +7,8 @@ import os
 import unittest
 from unittest import mock
 
-from rvt import parity
-from rvt.tap import Test
+from harness import parity
+from harness.tap import Test
 
 _ROWS = [("net", "N1", "a", "yes", ["suite:one"]), ("ring", "R1", "b", "yes", ["suite:two"])]
 

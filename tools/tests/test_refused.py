@@ -4,8 +4,8 @@
 import json
 import unittest
 
-from rvt import refused
-from rvt.say import Failure
+from harness import refused
+from harness.say import Failure
 
 SAVED = """\
 savedcmd_net/virtio_net.o := OBJTREE=/k RUST_MODFILE=./m /bin/rustc --edition=2021 \

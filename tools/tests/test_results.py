@@ -5,9 +5,9 @@ import json
 import unittest
 from unittest import mock
 
-from rvt import results, testall
-from rvt.results import Results
-from rvt.tap import Test
+from harness import results, testall
+from harness.results import Results
+from harness.tap import Test
 
 
 class Merge(unittest.TestCase):

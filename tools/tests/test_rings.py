@@ -6,12 +6,12 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from rvt import legs, modtree, qemu, selftest, spec
-from rvt.machine import Outcome
-from rvt.say import Failure
-from rvt.selftest import Choice
-from rvt.spec import Spec
-from rvt.transport import LAYOUTS, TRANSPORTS
+from harness import legs, modtree, qemu, selftest, spec
+from harness.machine import Outcome
+from harness.say import Failure
+from harness.selftest import Choice
+from harness.spec import Spec
+from harness.transport import LAYOUTS, TRANSPORTS
 
 
 class KernelTree(unittest.TestCase):

@@ -3,9 +3,9 @@
 
 import unittest
 
-from rvt import modules, rust_analyzer
-from rvt.paths import REPO
-from rvt.say import Failure
+from harness import modules, rust_analyzer
+from harness.paths import REPO
+from harness.say import Failure
 
 
 def _crate(name: str, root, deps=()) -> dict:

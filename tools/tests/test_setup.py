@@ -8,9 +8,9 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from rvt import debian, needs, setup, source, toolchain
-from rvt.paths import REPO
-from rvt.say import Failure
+from harness import debian, needs, setup, source, toolchain
+from harness.paths import REPO
+from harness.say import Failure
 
 
 def _fails(test: unittest.TestCase, text: str, function, *arguments) -> None:

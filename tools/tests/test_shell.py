@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Tests of rvt.shell."""
+"""Tests of harness.shell."""
 
 import unittest
 from pathlib import Path
 
-from rvt import shell, spec
-from rvt.qemu import CommandLine
+from harness import shell, spec
+from harness.qemu import CommandLine
 
 
 class GdbTest(unittest.TestCase):

@@ -5,9 +5,9 @@ import threading
 import time
 import unittest
 
-from rvt import side_by_side
-from rvt.results import Results
-from rvt.tap import Test
+from harness import side_by_side
+from harness.results import Results
+from harness.tap import Test
 
 
 class SideBySide(unittest.TestCase):

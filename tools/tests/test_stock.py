@@ -9,10 +9,10 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from rvt import fits, kernel, kmods, legs, modtree, modules, selftest, stock
-from rvt.results import Results
-from rvt.say import Failure
-from rvt.spec import Spec
+from harness import fits, kernel, kmods, legs, modtree, modules, selftest, stock
+from harness.results import Results
+from harness.say import Failure
+from harness.spec import Spec
 
 _ABOUT = {"name": "debian", "release": "7.3.4+deb13-amd64", "version": "7.3.4-1~bpo13+1"}
 

@@ -3,7 +3,7 @@
 
 import unittest
 
-from rvt import tap
+from harness import tap
 
 
 def results(text: str) -> list:

@@ -6,21 +6,21 @@ import subprocess
 import sys
 import unittest
 
-from rvt import variables
-from rvt.paths import REPO
+from harness import variables
+from harness.paths import REPO
 
 _SHOW = "variables-show"
 
 
 def _of_makefile() -> list:
-    """Returns the names that the Makefile hands to rvt.py."""
+    """Returns the names that the Makefile hands to harness.py."""
     text = (REPO / "Makefile").read_text().replace("\\\n", " ")
     line = next(line for line in text.splitlines() if line.startswith("VARIABLES :="))
     return line.partition(":=")[2].split()
 
 
 def _children(set_by_environment: dict, set_by_make: list) -> dict:
-    """Returns the environment of a command that make runs, and that of rvt.py's children."""
+    """Returns the environment of a command that make runs, and that of harness.py's children."""
     env = {name: value for name, value in os.environ.items() if name not in variables.NAMES}
     done = subprocess.run(
         ["make", "-s", "--no-print-directory", "-C", REPO, f"--eval={_SHOW}: ; @env -0",
@@ -55,7 +55,7 @@ class Variables(unittest.TestCase):
                 done = subprocess.run(["make", "-s", "-C", REPO, *make, "python"], capture_output=True,
                                       env={**os.environ, **env}, text=True, check=False)
                 assert done.returncode == 0, done.stderr
-                self.assertRegex(self.dry_run("parity", *make, **env), r"^\S*python3 \S+/rvt.py parity$")
+                self.assertRegex(self.dry_run("parity", *make, **env), r"^\S*python3 \S+/harness.py parity$")
         assert self.dry_run("parity", "PYTHON=/opt/py").startswith("/opt/py ")
 
     def test_options_of_a_command_are_for_variables_with_a_value(self):
@@ -75,10 +75,10 @@ class Variables(unittest.TestCase):
                               capture_output=True, text=True, check=True)
         return done.stdout.splitlines()[-1]
 
-    def test_rvt_py_drops_empty_ones_and_what_make_left(self):
+    def test_the_harness_drops_empty_ones_and_what_make_left(self):
         for name in variables.NAMES:
             with self.subTest(name=name):
-                code = ("import os, sys; sys.path.insert(0, sys.argv[1]); from rvt import variables;"
+                code = ("import os, sys; sys.path.insert(0, sys.argv[1]); from harness import variables;"
                         "variables.tidy(); print(os.environ.get(sys.argv[2], 'none'),"
                         "os.environ.get('MAKEFLAGS', 'none'))")
                 for value, want in (("", "none"), (" ", "none"), ("x", "x")):

@@ -7,7 +7,7 @@ import sys
 import unittest
 from unittest import mock
 
-from rvt.paths import SELFTESTS
+from harness.paths import SELFTESTS
 
 sys.path.insert(0, str(SELFTESTS / "lib"))
 import vduse  # noqa: E402 pylint: disable=wrong-import-position

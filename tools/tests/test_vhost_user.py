@@ -13,7 +13,7 @@ import sys
 import unittest
 
 import test_virtqueue
-from rvt.paths import SELFTESTS
+from harness.paths import SELFTESTS
 
 sys.path.insert(0, str(SELFTESTS / "lib"))
 import cable  # noqa: E402 pylint: disable=wrong-import-position

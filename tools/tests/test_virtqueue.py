@@ -12,7 +12,7 @@ import types
 import unittest
 from unittest import mock
 
-from rvt.paths import SELFTESTS
+from harness.paths import SELFTESTS
 
 sys.path.insert(0, str(SELFTESTS / "lib"))
 import virtqueue  # noqa: E402 pylint: disable=wrong-import-position

@@ -1,2 +1,0 @@
-# SPDX-License-Identifier: GPL-2.0
-"""The parts of `make check`: what they read is named in `places`, and `rvt/check.py` runs them."""

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Tests of what the harness makes of pytest's reports, and of finding pytest."""
+
+import types
+from unittest import mock
+
+import pytest
+from harness import needs, runner, unit_tests
+from harness.results import Results
+from harness.tap import Test
+
+
+def _report(when: str, outcome: str, longrepr=None):
+    return types.SimpleNamespace(
+        nodeid="tools/tests/test_tap.py::Tap::test_no_plan_fails", when=when, outcome=outcome, duration=1.5,
+        longrepr=longrepr, longreprtext="a trace", passed=outcome == "passed", skipped=outcome == "skipped",
+        failed=outcome == "failed")
+
+
+@pytest.mark.parametrize("when, outcome, longrepr, result, reason", [
+    ("call", "passed", None, "pass", ""),
+    ("call", "skipped", ("file", 1, "Skipped: no fio"), "skip", "no fio"),
+    ("call", "failed", mock.Mock(**{"reprcrash.message": "1 != 2"}), "fail", "1 != 2\na trace"),
+    ("setup", "failed", "a trace", "fail", "a trace"),
+])
+def test_a_report_is_a_result(when, outcome, longrepr, result, reason):
+    results = Results("x")
+    unit_tests._Collector(results).pytest_runtest_logreport(_report(when, outcome, longrepr))
+    assert results.tests == [Test("tools/tap", "tap: no plan fails", result, reason, 1.5)]
+
+
+def test_what_comes_before_a_test_is_none():
+    results = Results("x")
+    unit_tests._Collector(results).pytest_runtest_logreport(_report("setup", "passed"))
+    assert results.tests == []
+
+
+def test_a_file_that_cannot_be_read_fails():
+    results = Results("x")
+    unit_tests._Collector(results).pytest_collectreport(
+        types.SimpleNamespace(nodeid="tools/tests/test_tap.py", failed=True, longreprtext="a trace"))
+    assert results.tests == [Test("tools/tap", "all", "fail", "a trace")]
+
+
+@pytest.mark.parametrize("result, status", [("pass", 0), ("fail", 1)])
+def test_a_list_of_tests_fails_by_a_file_that_cannot_be_read(result, status):
+    results = Results("x")
+    results.tests.append(Test("tools/tap", "all", result))
+    assert runner.finish(results, ["--co"]) == status
+
+
+@pytest.mark.parametrize("spec, version, text", [
+    (None, "7.2", "not found by"), ("there", "6.2.5", "is 6.2.5, older than 7"), ("there", "7.0.1", "")])
+def test_pytest_that_is_absent_or_old_is_said(spec, version, text):
+    with mock.patch("importlib.util.find_spec", return_value=spec), \
+            mock.patch("importlib.metadata.version", return_value=version):
+        assert needs._pytest().startswith(text) and bool(needs._pytest()) == bool(text)
