@@ -62,7 +62,7 @@ help:
 	@echo "  CMD='...'  the command line that make shell runs"
 	@echo "  MODULE_ARGS='...'  more arguments for Kbuild, e.g. CONFIG_RUST_VIRTIO_NET=n"
 	@echo "  BASE=file  an older bench.json to compare with"
-	@echo "  LEGS=, STACKS=  parts of the benchmark; drivers and rings to compare (bench/README.md)"
+	@echo "  LEGS=, STACKS=  parts of the benchmark; drivers and rings to compare (tools/bench/README.md)"
 	@echo "  KEEP=1     add to the figures of the last bench instead of starting anew"
 	@echo "  RUSTC=, RUSTDOC=, BINDGEN=  compilers to use instead of those found"
 	@echo "  PYTHON=    the Python that runs the harness (3.9 or later)"

@@ -15,31 +15,31 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from harness import variables  # noqa: E402
 from harness.say import Failure  # noqa: E402
 
-#: Command -> (module of the harness, what it does).
+#: Command -> (module, what it does).
 COMMANDS = {
-    "setup": ("setup", "check the machine and install what is missing"),
-    "shell": ("shell", "boot a guest and run one command line in it"),
-    "kernel": ("kernel", "build the guest kernel"),
-    "modules": ("modules", "build the modules"),
-    "rust-analyzer": ("rust_analyzer", "write rust-project.json for editors"),
-    "in-tree": ("intree", "put the drivers and the ring into a kernel tree"),
-    "deb": ("deb", "build the Debian package"),
-    "check": ("check", "check what needs no build: layout, language, scripts, links, tables"),
-    "quick": ("quick", "check, unit tests, the ring core, the modules: no guest"),
-    "unit-tests": ("unit_tests", "run the harness's own unit tests"),
-    "hosttest": ("hosttest", "run the tests of the ring core on the host"),
-    "buildtest": ("buildtest", "build the modules in place for a distribution's kernel"),
-    "kunit": ("kunit", "run the KUnit suites in a guest"),
-    "in-tree-kunit": ("intree_kunit", "run the KUnit suites by the kernel's own kunit.py"),
-    "selftest": ("selftest", "run the guest selftests"),
-    "test-stock": ("teststock", "test the package in a Debian guest with Debian's own kernel"),
-    "docs": ("docs", "make the parts of docs/ that are made from others"),
-    "parity": ("parity", "hold docs/parity-tests.md and docs/hostile.md against the results"),
-    "demo": ("demo", "do the same work on the C and on the Rust drivers"),
+    "setup": ("harness.setup", "check the machine and install what is missing"),
+    "shell": ("harness.shell", "boot a guest and run one command line in it"),
+    "kernel": ("harness.kernel", "build the guest kernel"),
+    "modules": ("harness.modules", "build the modules"),
+    "rust-analyzer": ("harness.rust_analyzer", "write rust-project.json for editors"),
+    "in-tree": ("harness.intree", "put the drivers and the ring into a kernel tree"),
+    "deb": ("harness.deb", "build the Debian package"),
+    "check": ("harness.check", "check what needs no build: layout, language, scripts, links, tables"),
+    "quick": ("harness.quick", "check, unit tests, the ring core, the modules: no guest"),
+    "unit-tests": ("harness.unit_tests", "run the harness's own unit tests"),
+    "hosttest": ("harness.hosttest", "run the tests of the ring core on the host"),
+    "buildtest": ("harness.buildtest", "build the modules in place for a distribution's kernel"),
+    "kunit": ("harness.kunit", "run the KUnit suites in a guest"),
+    "in-tree-kunit": ("harness.intree_kunit", "run the KUnit suites by the kernel's own kunit.py"),
+    "selftest": ("harness.selftest", "run the guest selftests"),
+    "test-stock": ("harness.teststock", "test the package in a Debian guest with Debian's own kernel"),
+    "docs": ("harness.docs", "make the parts of docs/ that are made from others"),
+    "parity": ("harness.parity", "hold docs/parity-tests.md and docs/hostile.md against the results"),
+    "demo": ("harness.demo", "do the same work on the C and on the Rust drivers"),
     "bench": ("bench", "measure what the drivers cost, Rust against C"),
-    "test-fresh": ("fresh", "try set-up on bare Debian roots"),
-    "test": ("testall", "all tests"),
-    "test-long": ("testlong", "what takes hours"),
+    "test-fresh": ("harness.fresh", "try set-up on bare Debian roots"),
+    "test": ("harness.testall", "all tests"),
+    "test-long": ("harness.testlong", "what takes hours"),
 }
 
 #: Commands that have pytest do the work, and give it what options they do not know.
@@ -59,7 +59,7 @@ def main() -> int:
         sub = commands.add_parser(name, help=text, description=text)
         if name not in sys.argv[1:2]:
             continue
-        code = importlib.import_module(f"harness.{module}")
+        code = importlib.import_module(module)
         if hasattr(code, "arguments"):
             code.arguments(sub)
         sub.set_defaults(main=getattr(code, f"main_{name}", None) or code.main)

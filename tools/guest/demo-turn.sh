@@ -7,7 +7,7 @@
 # Gives the second disk or the NIC to a driver, works, and prints for the host what was done: rates, the
 # operations, the megabytes, and the interrupts. The host counts kicks between the marks.
 
-# shellcheck source=../../bench/guest/devices.sh
+# shellcheck source=../bench/guest/devices.sh
 . /run/rvt/job/devices.sh
 
 number=$1 kind=$2 driver=$3

@@ -13,7 +13,7 @@
 #
 # Checks must come out the same on both families of drivers.
 
-# shellcheck source=../../bench/guest/devices.sh
+# shellcheck source=../bench/guest/devices.sh
 . /run/rvt/job/devices.sh
 
 check() {

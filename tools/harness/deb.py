@@ -131,7 +131,7 @@ def _tree(tree: Path, its: str) -> None:
     """Makes a source tree with debian/ at its top."""
     for name in files():
         source = REPO / name
-        if not source.is_file() or name.split("/")[0] in ("bench", "selftests", "tools"):
+        if not source.is_file() or name.split("/")[0] in ("selftests", "tools"):
             continue
         dest = tree / (name.removeprefix("packaging/") if name.startswith("packaging/debian/")
                        else name)

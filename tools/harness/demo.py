@@ -10,8 +10,9 @@ import shutil
 import time
 from pathlib import Path
 
+from bench import ratio
+
 from . import demo_cost, demo_figures, demo_guest, demo_table, kernel, modtree, modules, spec
-from .bench import ratio
 from .guest import Guest
 from .paths import OUT
 from .proc import tail

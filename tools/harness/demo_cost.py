@@ -5,8 +5,9 @@ They are the same on any machine, however busy. All in C and all in Rust need di
 providers, and so a guest each.
 """
 
-from .bench import Bench, phases, plugin, slopes, stacks
-from .bench.variants import WORKS, Variant
+from bench import Bench, phases, plugin, slopes, stacks
+from bench.variants import WORKS, Variant
+
 from .say import Failure
 
 #: The operations that are counted, in words.

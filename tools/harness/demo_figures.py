@@ -8,7 +8,9 @@ anything; the checks do.
 
 import statistics
 
-from .bench import costcells, ratio, words
+from bench import costcells, ratio
+from bench.report import words
+
 from .demo_cost import WORK
 from .demo_guest import DRIVERS, TASKS
 from .demo_table import Row

@@ -4,9 +4,10 @@
 import dataclasses
 import json
 
+from bench.lane import SCRIPTS
+from bench.turns import order
+
 from . import kicks, spec, stall
-from .bench.lane import SCRIPTS
-from .bench.turns import order
 from .guest import Guest
 from .modtree import FAMILIES
 from .proc import tail

@@ -17,12 +17,12 @@ import time
 from pathlib import Path
 
 from .console import Console
-from .paths import REPO
+from .paths import GUEST_SCRIPTS
 from .proc import die_with_parent, kill_session, tail
 from .say import Failure
 
 #: The first process of the guest.
-INIT = REPO / "bench" / "guest" / "uml.sh"
+INIT = GUEST_SCRIPTS / "uml.sh"
 
 #: Hang guards, in seconds.
 _BOOT_LIMIT = 120

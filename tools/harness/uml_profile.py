@@ -11,7 +11,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from .bench.symbols import Symbols, demangle
+from bench.symbols import Symbols, demangle
+
 from .proc import output
 from .say import Failure
 from .toolchain import find as toolchain

@@ -5,7 +5,7 @@ import math
 import random
 from pathlib import Path
 
-from harness.bench import ratio, results
+from bench import ratio, results
 
 #: driver, ring, cost in terms of C, speed in terms of C.
 C, RUST, OTHER = ("c", "c", 1.0, 1.0), ("rust", "c", 1.12, 0.98), ("zig", "lockfree", 0.5, 1.15)

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Tests harness/bench/classic.py."""
+"""Tests bench/classic.py."""
 
 import os
 import subprocess
 import types
 
 import pytest
-from harness.bench import Bench, classic, plugin
-from harness.bench.stacks import Stack, by_ring
+
+from bench import Bench, classic, plugin
+from bench.stacks import Stack, by_ring
 from harness.say import Failure
 
 C = Stack("c", "c", "C", "", ["virtio_net"], "virtio_blk", "virtio_net")

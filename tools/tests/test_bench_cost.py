@@ -8,8 +8,9 @@ import types
 from pathlib import Path
 
 import pytest
-from harness.bench import builtins, costcells, exits, matrix, phases, plugin, ratio, results, slopes, symbols
-from harness.bench.variants import WORKS, Variant
+
+from bench import builtins, costcells, exits, matrix, phases, plugin, ratio, results, slopes, symbols
+from bench.variants import WORKS, Variant
 from harness.say import Failure
 
 KALLSYMS = """\

@@ -6,8 +6,9 @@ import types
 from pathlib import Path
 
 import pytest
-from harness import bench
-from harness.bench import results
+
+import bench
+from bench import results
 from harness.say import Failure
 
 
@@ -23,7 +24,7 @@ def run(frame, monkeypatch, part, name="cost"):
         raise part
 
     work = fail if isinstance(part, Exception) else part
-    monkeypatch.setitem(sys.modules, f"harness.bench.{name}", types.SimpleNamespace(TITLE="a part", run=work))
+    monkeypatch.setitem(sys.modules, f"bench.{name}", types.SimpleNamespace(TITLE="a part", run=work))
     bench._run(frame, name)
 
 

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Tests the reading of what criterion and callgrind say: harness/bench/host.py."""
+"""Tests the reading of what criterion and callgrind say: bench/host.py."""
 
 import json
 import types
 
 import pytest
-from harness.bench import host, ratio
+
+from bench import host, ratio
 from harness.say import Failure
 
 CASE = ("ring-add3-get", "rust-ring", "split", "true", "true")

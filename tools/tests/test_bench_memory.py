@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Tests harness/bench/{sizes,memory}.py."""
+"""Tests bench/{sizes,memory}.py."""
 
 import types
 
-from harness.bench import memory, sizes
-from harness.bench.stacks import Stack
+from bench import memory, sizes
+from bench.stacks import Stack
 
 
 def section(name: str, size: int, *flags: str) -> dict:

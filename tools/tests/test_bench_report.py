@@ -8,8 +8,10 @@ from pathlib import Path
 
 import bench_sample as sample
 import pytest
-from harness.bench import charts, compare, page, ratio, results, summary, terminal
-from harness.bench.model import Model
+
+from bench import ratio, results
+from bench.report import charts, compare, page, summary, terminal
+from bench.report.model import Model
 from harness.say import Failure
 
 ALL = (sample.C, sample.RUST, sample.OTHER)

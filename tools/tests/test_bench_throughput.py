@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Tests the rounds of the benchmark: harness/bench/{turns,rounds,lane,ratio,samples,workloads}.py."""
+"""Tests the rounds of the benchmark: bench/{turns,rounds,lane,ratio,samples,workloads}.py."""
 
 import threading
 import types
 
 import pytest
-from harness.bench import ratio, samples, throughput, workloads
-from harness.bench.lane import Lane
-from harness.bench.results import Result
-from harness.bench.rounds import Plan, Rounds
-from harness.bench.stacks import Stack
-from harness.bench.turns import Turns, order
+
+from bench import ratio, samples, throughput, workloads
+from bench.lane import Lane
+from bench.results import Result
+from bench.rounds import Plan, Rounds
+from bench.stacks import Stack
+from bench.turns import Turns, order
 from harness.guest import Step
 from harness.say import Failure
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Tests harness/bench/uml.py and the modules it is made of."""
+"""Tests bench/uml.py and the modules it is made of."""
 
 import json
 import os
@@ -7,10 +7,11 @@ import threading
 import types
 
 import pytest
+
+from bench import results
+from bench import uml as part
+from bench.symbols import Symbols
 from harness import uml, uml_disk, uml_fio, uml_profile
-from harness.bench import results
-from harness.bench import uml as part
-from harness.bench.symbols import Symbols
 from harness.say import Failure
 
 INTERRUPTS = """           CPU0       CPU1

@@ -6,8 +6,8 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
+from bench import ratio
 from harness import demo, demo_cost, demo_figures, demo_guest, demo_table, kicks
-from harness.bench import ratio
 from harness.demo_guest import DRIVERS, TASKS, Findings
 from harness.demo_table import Row
 from harness.say import Failure
@@ -264,7 +264,7 @@ class Order(unittest.TestCase):
     """In what order the guest works."""
 
     def steps(self, rounds: int) -> list:
-        from harness.bench.turns import order
+        from bench.turns import order
         entries = order([task.name for task in TASKS], list(DRIVERS), rounds)
         return demo_guest._steps(entries)
 

@@ -7,6 +7,7 @@ from unittest import mock
 from xml.etree import ElementTree
 
 import pytest
+
 from harness import items, runner, selftest
 from harness.results import Results
 from harness.say import Failure

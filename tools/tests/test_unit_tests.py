@@ -5,6 +5,7 @@ import types
 from unittest import mock
 
 import pytest
+
 from harness import needs, runner, unit_tests
 from harness.results import Results
 from harness.tap import Test

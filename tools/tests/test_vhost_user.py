@@ -13,6 +13,7 @@ import sys
 import unittest
 
 import test_virtqueue
+
 from harness.paths import SELFTESTS
 
 sys.path.insert(0, str(SELFTESTS / "lib"))

@@ -32,7 +32,8 @@ impl IndirectRule {
     /// A table for every buffer with more than one segment, as in C.
     ///
     /// Instructions of the driver's side to add, kick and get a buffer by a chain and by a table,
-    /// counted by `bench/host/segments.sh`. The compiler does not know the number of segments.
+    /// counted by `tools/bench/host/segments.sh`. The compiler does not know the number of
+    /// segments.
     ///
     /// | segments |   split   | in order  |  packed   | in order  |
     /// |---------:|:---------:|:---------:|:---------:|:---------:|

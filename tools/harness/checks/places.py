@@ -21,7 +21,7 @@ RUSTFMT = REPO / ".rustfmt.toml"
 
 #: The crates that cargo builds for the host, and what of each clippy looks at.
 CRATES = {cargo.CRATE: ["--all-targets"], fuzz.CRATE: ["--all-targets"],
-          REPO / "bench" / "host": ["--all-targets"], REPO / "bench" / "plugin": ["--all-targets"]}
+          REPO / "tools" / "bench" / "host": ["--all-targets"], REPO / "tools" / "bench" / "plugin": ["--all-targets"]}
 
 #: Where the KUnit suites, the tests of the ring core and the guest selftests are.
 RING_TESTS = cargo.CRATE / "tests"
@@ -29,7 +29,7 @@ SELFTESTS = paths.SELFTESTS
 HARNESS_TESTS = REPO / "tools" / "tests"
 
 #: Programs in C that run in user space, where the kernel's types and macros are not to be had.
-_USER_SPACE = ("bench/*", "tools/host/*")
+_USER_SPACE = ("tools/bench/*", "tools/host/*")
 
 #: Rust code that a compiler has to refuse: it is not for reading.
 _NO_PROSE = ("selftests/refused/*",)
