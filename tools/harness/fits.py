@@ -22,7 +22,7 @@ def why_no_kernel(wanted, name: str) -> str:
     """Returns why a script cannot have the kernel that it asks for, "" if it can. `name` is that of a
     kernel from packages that everything runs on, if there is one."""
     if name and wanted.kernel:
-        return f"it is about a kernel that is built as config/{wanted.kernel}.config says, not KERNEL={name}"
+        return f"it is about a kernel that is built as tools/config/{wanted.kernel}.config says, not KERNEL={name}"
     return ""
 
 

@@ -15,7 +15,7 @@ from .paths import cache, log_dir
 from .proc import run
 from .say import say
 
-#: The kernel variant: guest.config and this fragment of config/.
+#: The kernel variant: guest.config and this fragment of tools/config/.
 VARIANT = "in-tree"
 
 

@@ -3,7 +3,7 @@
 
 Under QEMU the kernel is the guest kernel with everything built in, so that it need not be built twice;
 that the .kunitconfig is enough by itself is shown by configuring another from it. In User-mode Linux
-the kernel is built from nothing but that .kunitconfig, and config/in-tree.kunitconfig, which leaves
+the kernel is built from nothing but that .kunitconfig, and tools/config/in-tree.kunitconfig, which leaves
 out what takes long to build.
 """
 
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from . import accel, intree, intree_kernel, kconfig, kunit, qemu, side_by_side, toolchain
 from .console import Console
-from .paths import REPO, log_dir
+from .paths import CONFIG, REPO, log_dir
 from .proc import run as run_logged
 from .results import Results
 from .say import Failure, say, warn
@@ -25,7 +25,7 @@ from .tap import Test
 
 #: The suites and what they need, as a kernel developer names it.
 _KUNITCONFIG = intree.PLACE
-_SMALL = REPO / "config" / "in-tree.kunitconfig"
+_SMALL = CONFIG / "in-tree.kunitconfig"
 
 #: Comes before the QEMU in PATH where KVM does not work.
 _TCG = REPO / "tools" / "in-tree" / "tcg"
@@ -72,7 +72,7 @@ def _x86_64(tree: Path) -> list:
     wanted = kconfig.read(only / "last_used_kunitconfig")
     lacking = kconfig.unmet(kconfig.read(kdir / ".config"), wanted)
     if lacking:
-        raise Failure("config/in-tree.config lacks what the .kunitconfig asks for:\n    "
+        raise Failure("tools/config/in-tree.config lacks what the .kunitconfig asks for:\n    "
                       + "\n    ".join(lacking))
     # By this kunit.py knows a configuration that it need not make again.
     shutil.copy(only / "last_used_kunitconfig", kdir)

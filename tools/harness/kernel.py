@@ -10,18 +10,16 @@ import shutil
 from pathlib import Path
 
 from . import intree_kernel, kconfig, kmods, lock, parts, source, stock, toolchain
-from .paths import REPO, cache, log_dir
+from .paths import CONFIG, cache, log_dir
 from .proc import run
 from .say import Failure, say, warn
-
-_CONFIG = REPO / "config"
 
 _SPACE_GB = 4
 
 
 @dataclasses.dataclass
 class _Kind:
-    """What to build: fragments of config/ on a tinyconfig, and how."""
+    """What to build: fragments of tools/config/ on a tinyconfig, and how."""
 
     fragments: list
     #: Further variables for make.
@@ -44,7 +42,7 @@ def directory(given: str = None, variant: str = "") -> Path:
     """Returns the build directory of the guest kernel, building it if there is none.
 
     `given` and then the environment's KDIR name one to use as it is, and its KERNEL one that Debian
-    built. `variant` names a further fragment, `config/<variant>.config`.
+    built. `variant` names a further fragment, `tools/config/<variant>.config`.
     """
     stocked = "" if given else stock.asked()
     asked = given or os.environ.get("KDIR")
@@ -96,7 +94,7 @@ def check_guest(kdir: Path) -> None:
     if absent:
         raise Failure(f"{kdir}: a guest needs "
                       + ", ".join(f"CONFIG_{symbol}" for symbol in absent)
-                      + "; config/guest.config has all that is needed")
+                      + "; tools/config/guest.config has all that is needed")
     signed = [symbol for symbol in kconfig.SIGNATURES if config.get(symbol) == "y"]
     if signed:
         raise Failure(f"{kdir}: the kernel loads no module without a signature it trusts (CONFIG_"
@@ -106,7 +104,7 @@ def check_guest(kdir: Path) -> None:
 
 
 def _fragments(kind: _Kind) -> list:
-    names = [_CONFIG / f"{name}.config" for name in kind.fragments]
+    names = [CONFIG / f"{name}.config" for name in kind.fragments]
     if not names[-1].exists():
         raise Failure(f"no kernel variant \"{kind.fragments[-1]}\": {names[-1]} is missing")
     return names
@@ -186,14 +184,14 @@ def _check_merged(kdir: Path, fragments: list, log: Path) -> None:
             del wanted[symbol]
     unmet = kconfig.unmet(config, wanted)
     if unmet:
-        raise Failure("the kernel's configuration refused what config/ asks for:\n    "
+        raise Failure("the kernel's configuration refused what tools/config/ asks for:\n    "
                       + "\n    ".join(unmet) + f"\nLog: {log}")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options of `harness.py kernel`."""
     parser.add_argument("--variant", default=os.environ.get("VARIANT", ""),
-                        help="kernel variant: config/<variant>.config (also VARIANT=)")
+                        help="kernel variant: tools/config/<variant>.config (also VARIANT=)")
     parser.add_argument("--update", action="store_true",
                         help="with KERNEL=debian: fetch the newest one, even if one is there")
 

@@ -12,11 +12,11 @@ import re
 import subprocess
 from pathlib import Path
 
-from .paths import REPO
+from .paths import CONFIG
 from .say import Failure
 
 #: What guests may ask for of a kernel that has more modules than a guest can hold.
-_LIST = REPO / "config" / "guest.modules"
+_LIST = CONFIG / "guest.modules"
 
 #: A kernel with more is a distribution's.
 _MANY = 500
@@ -88,7 +88,7 @@ def builtin(kdir: Path) -> set:
 
 def taken(kdir: Path, ours=()) -> dict:
     """Returns name -> file of the kernel's modules that a guest takes along: all, if they are not too
-    many, or those of config/guest.modules with what they and `ours` need."""
+    many, or those of tools/config/guest.modules with what they and `ours` need."""
     there = every(kdir)
     if len(there) <= _MANY:
         return there
@@ -102,7 +102,7 @@ def taken(kdir: Path, ours=()) -> dict:
 
 
 def _listed() -> list:
-    """Returns the names in config/guest.modules."""
+    """Returns the names in tools/config/guest.modules."""
     lines = (line.partition("#")[0] for line in _LIST.read_text().splitlines())
     return [word.replace("-", "_") for line in lines for word in line.split()]
 

@@ -164,7 +164,7 @@ def complaints(outcome, suite: str) -> list:
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
     parser.add_argument("--variant", default=os.environ.get("VARIANT", ""),
-                        help="kernel variant: config/<variant>.config (also VARIANT=); uml runs "
+                        help="kernel variant: tools/config/<variant>.config (also VARIANT=); uml runs "
                         "them in User-mode Linux, without an emulator")
     parser.add_argument("--suites", default="", help="a glob: run the suites, or suite.case, that fit it")
     modtree.option(parser)

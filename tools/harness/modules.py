@@ -145,7 +145,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kunit", action="store_true", default=os.environ.get("KUNIT") == "1",
                         help="compile the KUnit suites in (also KUNIT=1)")
     parser.add_argument("--variant", default=os.environ.get("VARIANT", ""),
-                        help="kernel variant: config/<variant>.config (also VARIANT=)")
+                        help="kernel variant: tools/config/<variant>.config (also VARIANT=)")
     parser.add_argument("--clippy", action="store_true", help="have clippy look at them, and build nothing to use")
 
 

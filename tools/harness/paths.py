@@ -10,6 +10,9 @@ REPO = Path(__file__).resolve().parents[2]
 #: Products of one tree (modules, logs, results). Ignored by git.
 OUT = REPO / "out"
 
+#: The configurations of guest kernels.
+CONFIG = REPO / "tools" / "config"
+
 #: Shell scripts that run inside a guest.
 GUEST_SCRIPTS = REPO / "tools" / "guest"
 

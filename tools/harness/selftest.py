@@ -65,7 +65,7 @@ class Choice:
     family: str = ""
     ring: str = ""
     layout: str = ""
-    #: Of the kernel: config/<variant>.config.
+    #: Of the kernel: tools/config/<variant>.config.
     variant: str = ""
     #: A kernel from packages, by its KERNEL=; "" for the one that the environment names.
     kernel: str = ""
@@ -295,7 +295,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
                         choices=["", *transport.LAYOUTS],
                         help="layout of the rings of all devices (also LAYOUT=)")
     parser.add_argument("--variant", default=os.environ.get("VARIANT", ""),
-                        help="kernel variant: config/<variant>.config (also VARIANT=)")
+                        help="kernel variant: tools/config/<variant>.config (also VARIANT=)")
 
 
 def main(args) -> int:

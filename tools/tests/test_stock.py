@@ -306,5 +306,5 @@ class Kernel(Case):
 
     def test_a_kernel_of_its_own_is_not_a_package_s(self):
         assert fits.why_no_kernel(Spec(kernel="in-tree"), "") == ""
-        assert "config/in-tree.config" in fits.why_no_kernel(Spec(kernel="in-tree"), "debian")
+        assert "tools/config/in-tree.config" in fits.why_no_kernel(Spec(kernel="in-tree"), "debian")
         assert fits.why_no_kernel(Spec(), "debian") == ""
