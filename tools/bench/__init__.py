@@ -14,7 +14,7 @@ import time
 import traceback
 from pathlib import Path
 
-from harness import kernel, modules, stock
+from harness.build import kernel, modules, stock
 from harness.paths import OUT
 from harness.say import Failure, say
 

@@ -9,8 +9,10 @@ import re
 import time
 from pathlib import Path
 
-from harness import accel, kconfig, kmods, stock, toolchain
-from harness.modtree import kernel_release
+from harness.build import kconfig, kmods, stock
+from harness.build.modtree import kernel_release
+from harness.guest import accel
+from harness.host import toolchain
 from harness.paths import REPO
 from harness.proc import output
 

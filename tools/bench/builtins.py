@@ -7,7 +7,7 @@ functions that the source of a module defines, and what lies between them, are t
 
 import re
 
-from harness import kmods, source
+from harness.build import kmods, source
 
 #: Names in the source that are no more than this many symbols apart are neighbours: between them lies what
 #: macros define.

@@ -12,8 +12,8 @@ import shutil
 import statistics
 from pathlib import Path
 
+from harness.guest.spec import Nic
 from harness.say import Failure
-from harness.spec import Nic
 
 from . import exits, plugin, ratio, samples
 from .rounds import Plan, Rounds

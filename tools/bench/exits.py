@@ -22,8 +22,8 @@ programs adds a few thousand instructions and no access to a device.
 import collections
 from pathlib import Path
 
+from harness.guest.spec import Spec
 from harness.say import Failure
-from harness.spec import Spec
 
 from . import plugin
 from .symbols import Symbols, system_map

@@ -14,8 +14,8 @@ import subprocess
 from pathlib import Path
 
 from harness import proc
-from harness.hosttest import find_cargo
 from harness.paths import OUT, REPO, log_dir
+from harness.ring.hosttest import find_cargo
 from harness.say import Failure
 
 from . import ratio

@@ -3,11 +3,11 @@
 
 import json
 
-from harness import stall
-from harness.guest import Guest
+from harness.guest import stall
+from harness.guest.guest import Guest
+from harness.guest.spec import Spec
 from harness.paths import REPO
 from harness.say import say
-from harness.spec import Spec
 
 #: Scripts for the guests of the benchmark.
 SCRIPTS = REPO / "tools" / "bench" / "guest"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Memory: the modules, and what a queue and a request in flight take."""
 
-from harness.spec import Disk, Nic
+from harness.guest.spec import Disk, Nic
 
 from . import ratio, samples, sizes
 from .rounds import Plan, Rounds

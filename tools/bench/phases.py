@@ -29,9 +29,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from harness.guest import Guest
+from harness.guest.guest import Guest
+from harness.guest.spec import Disk, Nic, Spec
 from harness.say import Failure, Progress, say
-from harness.spec import Disk, Nic, Spec
 
 from . import plugin, stacks, symbols
 from .variants import Variant, Work

@@ -9,10 +9,11 @@ import dataclasses
 import re
 from pathlib import Path
 
-from harness import lock, toolchain
+from harness import lock
+from harness.guest.qemu import binary
+from harness.host import toolchain
 from harness.paths import OUT, REPO, log_dir
 from harness.proc import output, run
-from harness.qemu import binary
 from harness.say import Failure
 
 SOURCE = REPO / "tools" / "bench" / "plugin"

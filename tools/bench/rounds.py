@@ -13,7 +13,8 @@ import dataclasses
 import threading
 from typing import Callable
 
-from harness import accel, kmods
+from harness.build import kmods
+from harness.guest import accel
 from harness.say import Failure
 
 from . import stacks as stack_file

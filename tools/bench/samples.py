@@ -6,8 +6,9 @@ import statistics
 import time
 from pathlib import Path
 
-from harness import accel, uml_fio
+from harness.guest import accel
 from harness.say import warn
+from harness.uml import fio
 
 from . import ratio
 from .results import Result
@@ -59,7 +60,7 @@ def distribution(rounds: list) -> list:
     bins = collections.Counter()
     for found in filter(None, rounds):
         bins.update({float(value): count for value, count in found.items()})
-    return uml_fio.distribution(bins) or None
+    return fio.distribution(bins) or None
 
 
 def otherwise_busy() -> str:

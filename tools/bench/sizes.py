@@ -5,7 +5,8 @@ import json
 import tempfile
 from pathlib import Path
 
-from harness import kmods, toolchain
+from harness.build import kmods
+from harness.host import toolchain
 from harness.proc import output
 from harness.say import Failure
 

@@ -5,7 +5,7 @@ import dataclasses
 
 import tomllib
 
-from harness.modtree import RINGS
+from harness.build.modtree import RINGS
 from harness.paths import REPO
 from harness.say import Failure
 

@@ -11,7 +11,7 @@ import subprocess
 import zlib
 from pathlib import Path
 
-from harness import kmods
+from harness.build import kmods
 from harness.paths import OUT
 from harness.say import Failure
 

@@ -4,7 +4,8 @@
 import os
 import shutil
 
-from harness import accel, kmods
+from harness.build import kmods
+from harness.guest import accel
 
 from . import ratio, samples, workloads
 from .rounds import Plan, Rounds

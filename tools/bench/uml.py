@@ -17,11 +17,14 @@ import statistics
 import time
 from pathlib import Path
 
-from harness import kernel, modtree, modules, uml_fio, uml_profile, uml_storage
+from harness.build import kernel, modtree, modules
 from harness.paths import OUT
 from harness.say import Failure, say
-from harness.uml import Uml
-from harness.uml_disk import Disk
+from harness.uml import fio
+from harness.uml import profile as uml_profile
+from harness.uml import storage as uml_storage
+from harness.uml.disk import Disk
+from harness.uml.uml import Uml
 
 from . import ratio
 from .results import Result
@@ -49,11 +52,11 @@ class Setup:
 
 def setups(quick: bool, cpus: int) -> tuple:
     """Returns the setups to measure, and (name, reason) for each that needs a larger machine."""
-    named = {workload.name: workload for workload in uml_fio.WORKLOADS}
+    named = {workload.name: workload for workload in fio.WORKLOADS}
     random = [named["blk-randread-4k-qd1"], named["blk-randread-4k-qd32-batch16"]]
     if quick:
         return [Setup(1, 1, random, ratio.ROUNDS, 1)], []
-    chosen = [Setup(1, 1, uml_fio.WORKLOADS, ratio.MANY, 1, True)]
+    chosen = [Setup(1, 1, fio.WORKLOADS, ratio.MANY, 1, True)]
     skipped = []
     for count in (2, 4):
         # Each emulated processor is a thread, and so is the daemon.
@@ -193,7 +196,7 @@ def figures(workload, samples: list, layer) -> dict:
             1e6 * sample.seconds * uml_profile.share(sample.profile, layer) for sample in samples])
     if workload.latency:
         for name, part in (("latency_p50", 0.5), ("latency_p99", 0.99)):
-            found[name] = ("us", False, [uml_fio.percentile(run.bins, part) for run in runs])
+            found[name] = ("us", False, [fio.percentile(run.bins, part) for run in runs])
     return found
 
 
@@ -222,7 +225,7 @@ def _add(bench, stacks: list, setup: Setup, features: str, samples: dict) -> Non
                 made = Result(workload.name, DEVICE, stack.driver, stack.ring, layout(features), "uml", metric, None,
                             unit, None, bench.command, options(setup, features), note=_NOTES.get(metric, ""))
                 if metric == "latency_p50":
-                    made.cdf = uml_fio.distribution(uml_fio.merged([sample.run for sample in mine]))
+                    made.cdf = fio.distribution(fio.merged([sample.run for sample in mine]))
                 if metric == "time_host" and all(sample.profile for sample in mine):
                     profile = sum((sample.profile for sample in mine), collections.Counter())
                     made.breakdown = uml_profile.parts(profile, bench.layer, statistics.median(values[stack.name]))

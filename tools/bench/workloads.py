@@ -3,7 +3,7 @@
 
 import dataclasses
 
-from harness.spec import Disk, Nic
+from harness.guest.spec import Disk, Nic
 
 #: Queue counts of the disks and the NICs of the guest with several processors.
 QUEUES = (1, 2, 4)

@@ -2,7 +2,7 @@
 # shellcheck shell=sh
 #
 # What the checkers of a debug kernel know and have not said, in the kernel log; nothing on other kernels.
-# Source it. harness/console.py takes what it prints for complaints of the kernel.
+# Source it. harness/guest/console.py takes what it prints for complaints of the kernel.
 
 complain() {
 	echo "rvt: complaint: $*" >/dev/kmsg

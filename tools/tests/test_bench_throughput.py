@@ -12,7 +12,7 @@ from bench.results import Result
 from bench.rounds import Plan, Rounds
 from bench.stacks import Stack
 from bench.turns import Turns, order
-from harness.guest import Step
+from harness.guest.guest import Step
 from harness.say import Failure
 
 BETTER, WORSE, SAME, WIDE = ratio.FASTER, ratio.SLOWER, ratio.SAME, ratio.WIDE_SPREAD
@@ -217,7 +217,7 @@ def test_the_emulation_is_forgiven_only_so_often(monkeypatch):
     guests, booted = Guests(), []
     lane = guests.lane()
     lane._guest = lambda entries: booted.append(1) or outcome()
-    monkeypatch.setattr("harness.stall.reason", lambda outcome: "a timer")
+    monkeypatch.setattr("harness.guest.stall.reason", lambda outcome: "a timer")
     lane.run()
     assert (len(booted), len(guests.report.problems)) == (3, 1)
     assert "2 measurements left" in guests.report.problems[0][1]

@@ -11,8 +11,9 @@ import pytest
 from bench import results
 from bench import uml as part
 from bench.symbols import Symbols
-from harness import uml, uml_disk, uml_fio, uml_profile
 from harness.say import Failure
+from harness.uml import disk, fio, uml
+from harness.uml import profile as uml_profile
 
 INTERRUPTS = """           CPU0       CPU1
    0:        400        300  SIGALRM         hr timer
@@ -31,7 +32,7 @@ SYMBOLS = Symbols("""0000000060001000 T _text
 SAMPLES = uml_profile.count(
     [0x80000010, 0x80000020, 0x80000110, 0x60002004, 0x60003000, 0x60001fff, 0x7f0000001000,
      *[0xffffffff81000000 + n for n in range(9)]], SYMBOLS, {"vring_interrupt": "virtio_ring"})
-RANDOM, LARGE = (next(work for work in uml_fio.WORKLOADS if work.name == name)
+RANDOM, LARGE = (next(work for work in fio.WORKLOADS if work.name == name)
                  for name in ("blk-randread-4k-qd1", "blk-seqread-128k-qd8"))
 
 
@@ -49,41 +50,41 @@ def printed(reads: int = 100, writes: int = 0, error: int = 0) -> str:
     return "fio: a note\n" + json.dumps({"jobs": [{"error": error, "read": side(reads), "write": side(writes)}]})
 
 
-def sample(seconds: float, profile=None) -> uml_disk.Sample:
+def sample(seconds: float, profile=None) -> disk.Sample:
     """Returns what was measured in one round."""
-    return uml_disk.Sample(uml_fio.parse(printed()), seconds, 1.5, 0.5, profile)
+    return disk.Sample(fio.parse(printed()), seconds, 1.5, 0.5, profile)
 
 
 def test_fio_report():
-    run = uml_fio.parse(printed())
+    run = fio.parse(printed())
     assert (run.operations, run.rate, run.bins) == (100, 50, {1000: 50, 3000: 50})
     assert run.megabytes == pytest.approx(0.2048)
-    run = uml_fio.parse(printed(100, 60))
+    run = fio.parse(printed(100, 60))
     assert (run.operations, run.bins) == (160, {1000: 80, 3000: 80})
 
 
 @pytest.mark.parametrize("text", [printed(error=5), printed(0), "fio: out of memory", "{", '{"jobs": []}'])
 def test_fio_that_failed(text):
     with pytest.raises(Failure):
-        uml_fio.parse(text)
+        fio.parse(text)
 
 
 def test_interrupts_of_all_queues_and_requests_of_a_disk():
-    assert uml_disk.interrupts(INTERRUPTS) == 105
-    assert uml_disk.completed(" 30 0 240 7 12 0 96 3 0 8 10 0 0 0 0 2 1") == 42
+    assert disk.interrupts(INTERRUPTS) == 105
+    assert disk.completed(" 30 0 240 7 12 0 96 3 0 8 10 0 0 0 0 2 1") == 42
 
 
 @pytest.mark.parametrize("part, microseconds", [(0.5, 1), (0.99, 5), (1, 9)])
 def test_percentiles(part, microseconds):
-    assert uml_fio.percentile({1000: 98, 5000: 1, 9000: 1}, part) == microseconds
+    assert fio.percentile({1000: 98, 5000: 1, 9000: 1}, part) == microseconds
 
 
 def test_distribution_ends_at_one_and_is_thinned():
-    points = uml_fio.distribution({1000 + n: 1 for n in range(5000)})
+    points = fio.distribution({1000 + n: 1 for n in range(5000)})
     assert len(points) <= 105
     assert points[-1] == [5.999, 1.0]
     assert points == sorted(points)
-    assert uml_fio.merged([uml_fio.parse(printed()), uml_fio.parse(printed(10))]) == {1000: 55, 3000: 55}
+    assert fio.merged([fio.parse(printed()), fio.parse(printed(10))]) == {1000: 55, 3000: 55}
 
 
 def bits(*on: int) -> str:
@@ -106,7 +107,7 @@ def test_figures():
     found = part.figures(LARGE, [sample(42e-6)], layer)
     assert found["throughput"][0] == "MB/s"
     assert "latency_p50" not in found
-    for workload in uml_fio.WORKLOADS:
+    for workload in fio.WORKLOADS:
         assert set(part.figures(workload, [sample(1e-6, SAMPLES)], layer)) <= set(results.METRICS)
 
 

@@ -8,10 +8,12 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from harness import check, needs, selftest, setup, source
-from harness.checks import circles, language, links, lint, names, places, ratchet
-from harness.results import Results
+from harness.build import source
+from harness.checks import check, circles, language, links, lint, names, places, ratchet
+from harness.host import needs, setup
+from harness.report.results import Results
 from harness.say import Failure
+from harness.suites import selftest
 
 
 def _kinds(text: str) -> list:

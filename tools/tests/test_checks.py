@@ -5,7 +5,10 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from harness import kconfig, kernel, modules, parity, source, spec, toolchain
+from harness.build import kconfig, kernel, modules, source
+from harness.guest import spec
+from harness.host import toolchain
+from harness.report import parity
 from harness.say import Failure
 
 
@@ -102,7 +105,7 @@ class Parity(unittest.TestCase):
 
     def check(self, rows: str, titles: str = "| id | feature | state | test |\n|---|---|---|---|") -> list:
         """Returns what is wrong with a table of these rows, where a:b passed and c:d failed."""
-        from harness.tap import Test
+        from harness.report.tap import Test
         table = self.top / "parity.md"
         table.write_text(f"## Net\n\n{titles}\n{rows}\n")
         with mock.patch.object(parity, "TABLES", (table,)), mock.patch.object(parity, "_print_counts"):

@@ -5,7 +5,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from harness.console import Console
+from harness.guest.console import Console
 
 
 def console(*lines: str) -> Console:

@@ -10,10 +10,11 @@ import unittest
 from io import BytesIO
 from pathlib import Path
 
-from harness import debguest, debguest_image, debguest_package, debguest_story, selftest
-from harness.debguest_story import CHAPTERS, compare, selection
+from harness.package import broken, disk_image, guest, story
+from harness.package.story import CHAPTERS, compare, selection
 from harness.paths import GUEST_SCRIPTS
 from harness.say import Failure
+from harness.suites import selftest
 
 
 class Chapters(unittest.TestCase):
@@ -38,7 +39,7 @@ class Chapters(unittest.TestCase):
                     assert (GUEST_SCRIPTS / f"stock-{step.split()[0]}").is_file()
 
     def test_selftests_are_there(self):
-        for name in debguest_story.SELFTESTS:
+        for name in story.SELFTESTS:
             with self.subTest(name):
                 assert selftest.scripts(name) == [name]
 
@@ -105,7 +106,7 @@ class Releases(unittest.TestCase):
 
     def test_numbers_count_by_value(self):
         names = ["7.3.10+deb13-amd64", "6.12.118+deb13-cloud-amd64", "7.3.4+deb13-amd64"]
-        assert sorted(names, key=debguest.sort_key) == ["6.12.118+deb13-cloud-amd64", "7.3.4+deb13-amd64",
+        assert sorted(names, key=guest.sort_key) == ["6.12.118+deb13-cloud-amd64", "7.3.4+deb13-amd64",
             "7.3.10+deb13-amd64"]
 
 
@@ -123,7 +124,7 @@ class FileSystem(unittest.TestCase):
         image = self.top / "disk"
         subprocess.run(["mke2fs", "-q", "-t", "ext4", "-d", str(self.top / "root"), str(image), "8M"],
                        check=True, stdout=subprocess.DEVNULL)
-        self.disk = debguest.Disk(image, self.top / "log")
+        self.disk = guest.Disk(image, self.top / "log")
 
     def test_kernels(self):
         assert self.disk.kernels() == ["7.3.4+deb13-amd64", "7.3.10+deb13-amd64"]
@@ -149,7 +150,7 @@ class Job(unittest.TestCase):
     """What is handed to a guest."""
 
     def test_job(self):
-        packed = debguest._job({"steps": b"a true\n"}, {}, {"RVT_A": "it's"})
+        packed = guest._job({"steps": b"a true\n"}, {}, {"RVT_A": "it's"})
         with tarfile.open(fileobj=BytesIO(packed)) as tar:
             names = tar.getnames()
             assert tar.extractfile("job/steps").read() == b"a true\n"
@@ -178,9 +179,9 @@ class Package(unittest.TestCase):
 
     def test_contents(self):
         top = self.top
-        one = debguest_image._contents(self._deb(top, "a", 1000000))
-        again = debguest_image._contents(self._deb(top, "a", 2000000))
-        other = debguest_image._contents(self._deb(top, "b", 3000000))
+        one = disk_image._contents(self._deb(top, "a", 1000000))
+        again = disk_image._contents(self._deb(top, "a", 2000000))
+        other = disk_image._contents(self._deb(top, "b", 3000000))
         assert b"Package: p" in one
         assert one == again
         assert one != other
@@ -190,7 +191,7 @@ class Package(unittest.TestCase):
             file.write(b"nothing")
             file.flush()
             with self.assertRaisesRegex(Failure, "is no Debian package"):
-                debguest_image._contents(Path(file.name))
+                disk_image._contents(Path(file.name))
 
     def test_broken(self):
         top = self.top
@@ -202,7 +203,7 @@ class Package(unittest.TestCase):
         postinst = top / "tree" / "DEBIAN" / "postinst"
         postinst.write_text("#!/bin/sh\ndkms install m/1.2 --force # not 11.2 or 1.2.3\n")
         postinst.chmod(0o755)
-        out = debguest_package.broken(self._deb(top, "a", 1000000), top, top / "log")
+        out = broken.broken(self._deb(top, "a", 1000000), top, top / "log")
         shown = subprocess.run(["dpkg-deb", "-R", str(out), str(top / "out")], check=True)
         assert shown.returncode == 0
         later = top / "out" / "usr" / "src" / "m-1.2.99"
@@ -213,4 +214,4 @@ class Package(unittest.TestCase):
 
     def test_broken_from_another_package(self):
         with self.assertRaisesRegex(Failure, "0 dkms.conf"):
-            debguest_package.broken(self._deb(self.top, "a", 1000000), self.top, self.top / "log")
+            broken.broken(self._deb(self.top, "a", 1000000), self.top, self.top / "log")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Tests the demo: harness/demo*.py and harness/kicks.py."""
+"""Tests the demo: harness/demo*.py and harness/guest/kicks.py."""
 
 import types
 import unittest
@@ -7,9 +7,10 @@ from pathlib import Path
 from unittest import mock
 
 from bench import ratio
-from harness import demo, demo_cost, demo_figures, demo_guest, demo_table, kicks
-from harness.demo_guest import DRIVERS, TASKS, Findings
-from harness.demo_table import Row
+from harness.demo import cost, demo, figures, guest, table
+from harness.demo.guest import DRIVERS, TASKS, Findings
+from harness.demo.table import Row
+from harness.guest import kicks
 from harness.say import Failure
 
 #: Rates of six rounds that show no difference.
@@ -45,7 +46,7 @@ class Rates(unittest.TestCase):
 
     def said(self, speed, rounds: int = 6) -> Row:
         found = findings(speed, rounds)
-        return row(demo_figures.main_rows(found, {}, "rust"), "fio 4k read, depth 1")
+        return row(figures.main_rows(found, {}, "rust"), "fio 4k read, depth 1")
 
     def test_a_spread_that_covers_1_is_no_difference(self):
         said = self.said(EVEN)
@@ -72,18 +73,18 @@ class Rates(unittest.TestCase):
         for number in range(6):
             for family in DRIVERS:
                 found.samples["disk-1", family][number]["read"] = 1000 / (number + 1)
-        said = demo_figures.compare(found, TASKS[0], "read")
+        said = figures.compare(found, TASKS[0], "read")
         assert (said["value"], said["low"], said["high"]) == (1, 1, 1)
 
     def test_a_round_with_one_half_is_left_out(self):
         found = findings()
         del found.samples["disk-1", "c"][0]
-        assert len(demo_figures.compare(found, TASKS[0], "read")["samples"]) == 5
+        assert len(figures.compare(found, TASKS[0], "read")["samples"]) == 5
 
     def test_no_rounds_are_wrong(self):
         found = findings()
         found.samples.clear()
-        said = row(demo_figures.main_rows(found, {}, "rust"), "iperf3 to")
+        said = row(figures.main_rows(found, {}, "rust"), "iperf3 to")
         assert said.wrong
         assert (said.rust, said.verdict) == ("not measured", "FAIL")
 
@@ -92,7 +93,7 @@ class Counts(unittest.TestCase):
     """What is concluded from counts."""
 
     def said(self, **counts) -> Row:
-        return row(demo_figures.main_rows(findings(**counts), {}, "rust"), "kicks per")
+        return row(figures.main_rows(findings(**counts), {}, "rust"), "kicks per")
 
     def test_per_operation(self):
         said = self.said(c={"kicks": 100}, rust={"kicks": 50})
@@ -104,7 +105,7 @@ class Counts(unittest.TestCase):
             sample["kicks"] = 700
         for sample in found.samples["disk-32", "rust"].values():
             sample["kicks"] = 300
-        said = row(demo_figures.main_rows(found, {}, "rust"), "kicks per")
+        said = row(figures.main_rows(found, {}, "rust"), "kicks per")
         assert (said.name, said.c, said.rust) == ("kicks per 4k I/O, depth 32", "1.00", "3.00")
 
     def test_equal_counts(self):
@@ -123,45 +124,45 @@ class Counts(unittest.TestCase):
         for family, values in (("c", (10, 40, 20, 30, 25, 35)), ("rust", (12, 44, 18, 33, 21, 30))):
             for number, value in enumerate(values):
                 found.samples["disk-32", family][number]["irqs"] = value
-        said = row(demo_figures.main_rows(found, {}, "rust"), "interrupts per")
+        said = row(figures.main_rows(found, {}, "rust"), "interrupts per")
         assert said.verdict == "no difference (noisy)"
 
     def test_the_network_is_counted_by_the_megabyte(self):
-        said = row(demo_figures.more_rows(findings()), "iperf3 to the host: kicks per MB")
+        said = row(figures.more_rows(findings()), "iperf3 to the host: kicks per MB")
         assert said.c == "250"
 
     def test_instructions(self):
-        works = list(demo_cost.WORK)
+        works = list(cost.WORK)
         costs = {("c", "c"): dict(zip(works, (958, 2111))),
                  ("c", "rust"): dict(zip(works, (717, 1906.5))),
                  ("rust", "rust"): dict(zip(works, (430, 932.8)))}
-        said = row(demo_figures.main_rows(findings(), costs, "rust"), "instructions")
+        said = row(figures.main_rows(findings(), costs, "rust"), "instructions")
         assert said.c.split("\n") == ["717", "1,906", "958", "2,111"]
         assert said.rust.split("\n") == ["430", "933", "430", "933"]
         assert said.verdict.split("\n") == ["-40 %", "-51 %", "-55 %", "-56 %"]
 
     def test_instructions_on_the_ring_in_c_only(self):
-        works = list(demo_cost.WORK)
+        works = list(cost.WORK)
         costs = {("c", "c"): dict(zip(works, (958, 2111))),
                  ("rust", "c"): dict(zip(works, (1002, 1582)))}
-        said = row(demo_figures.main_rows(findings(), costs, "c"), "instructions")
+        said = row(figures.main_rows(findings(), costs, "c"), "instructions")
         assert said.rust.split("\n") == ["1,002", "1,582"]
 
     def test_instructions_that_nobody_counted(self):
-        said = row(demo_figures.main_rows(findings(), {}, "rust"), "instructions")
+        said = row(figures.main_rows(findings(), {}, "rust"), "instructions")
         assert (said.rust, said.wrong) == ("not counted", False)
 
     def test_guests_for_the_counts(self):
-        assert demo_cost.wanted("rust", False) == [("c", "c"), ("c", "rust"), ("rust", "rust")]
-        assert demo_cost.wanted("c", False) == [("c", "c"), ("rust", "c")]
-        assert demo_cost.wanted("c", True) == [("c", "c"), ("rust", "c")]
+        assert cost.wanted("rust", False) == [("c", "c"), ("c", "rust"), ("rust", "rust")]
+        assert cost.wanted("c", False) == [("c", "c"), ("rust", "c")]
+        assert cost.wanted("c", True) == [("c", "c"), ("rust", "c")]
 
 
 class Checks(unittest.TestCase):
     """What makes the demo fail."""
 
     def said(self, found) -> Row:
-        return row(demo_figures.main_rows(found, {}, "rust"), "checks")
+        return row(figures.main_rows(found, {}, "rust"), "checks")
 
     def test_all_the_same(self):
         said = self.said(findings())
@@ -200,45 +201,45 @@ class Checks(unittest.TestCase):
     def test_values_that_must_be_the_same_are_shown_whole(self):
         found = findings()
         found.sides["rust"].checks["address by DHCP"] = "192.0.2.86"
-        bad = [one for one in demo_figures.check_rows(found) if one.wrong]
+        bad = [one for one in figures.check_rows(found) if one.wrong]
         assert [(one.c, one.rust, one.verdict) for one in bad] == [("192.0.2.85", "192.0.2.86", "DIFFERS")]
 
     def test_speed_does_not(self):
-        rows = demo_figures.main_rows(findings([9.0] * 6, c={"kicks": 900}), {}, "rust")
+        rows = figures.main_rows(findings([9.0] * 6, c={"kicks": 900}), {}, "rust")
         assert not any(one.wrong for one in rows)
 
     def test_another_driver_than_meant(self):
         found = findings()
-        assert demo_figures.wrong_drivers(found, "rust_virtio_ring") == []
+        assert figures.wrong_drivers(found, "rust_virtio_ring") == []
         found.sides["rust"].values["driver of the NIC"] = "virtio_net"
-        wrong = demo_figures.wrong_drivers(found, "rust_virtio_ring")
+        wrong = figures.wrong_drivers(found, "rust_virtio_ring")
         assert len(wrong) == 1
         assert 'driver of the NIC: "virtio_net", not "rust_virtio_net"' in wrong[0]
 
     def test_another_ring_than_meant(self):
-        assert len(demo_figures.wrong_drivers(findings(), "virtio_ring")) == 2
+        assert len(figures.wrong_drivers(findings(), "virtio_ring")) == 2
 
 
 class Table(unittest.TestCase):
     """What the table looks like."""
 
     def test_lines_of_a_cell_stand_below_each_other(self):
-        lines = demo_table.text([Row("a\nb", "1\n2", "3\n4", "x"), Row("c", "5", "6", "y")])
+        lines = table.text([Row("a\nb", "1\n2", "3\n4", "x"), Row("c", "5", "6", "y")])
         assert [line.split() for line in lines.splitlines()[2:]] == [["a", "1", "3", "x"], ["b", "2", "4"],
             ["c", "5", "6", "y"]]
 
     def test_nothing_is_cut(self):
         long = "192.0.2.85 " * 9
-        assert long.strip() in demo_table.text([Row("a", long, "b", "")])
+        assert long.strip() in table.text([Row("a", long, "b", "")])
 
     def test_it_fits(self):
-        works = dict.fromkeys(demo_cost.WORK, 1234567)
+        works = dict.fromkeys(cost.WORK, 1234567)
         costs = dict.fromkeys((("c", "c"), ("c", "rust"), ("rust", "rust")), works)
         found = findings([0.123, 29.61, 1, 1.05, 1, 1])
         for side in found.sides.values():
             side.values["ring"] = "rust_virtio_ring, built in"
-        text = demo_table.text(demo_figures.main_rows(found, costs, "rust"))
-        assert max(map(len, text.splitlines())) <= demo_table.WIDTH
+        text = table.text(figures.main_rows(found, costs, "rust"))
+        assert max(map(len, text.splitlines())) <= table.WIDTH
         assert len(text.splitlines()) == 2 + 14
 
     def test_what_is_said_above_it_fits(self):
@@ -246,7 +247,7 @@ class Table(unittest.TestCase):
         for side in found.sides.values():
             side.values["ring"] = "rust_virtio_ring, built in"
         for line in [*map(demo._method, (1, 6, 99)), *demo._setting(found)]:
-            assert len(line) <= demo_table.WIDTH
+            assert len(line) <= table.WIDTH
 
     def test_drivers_and_ring_are_those_that_the_guest_saw(self):
         found = findings()
@@ -266,7 +267,7 @@ class Order(unittest.TestCase):
     def steps(self, rounds: int) -> list:
         from bench.turns import order
         entries = order([task.name for task in TASKS], list(DRIVERS), rounds)
-        return demo_guest._steps(entries)
+        return guest._steps(entries)
 
     def test_families_alternate(self):
         turns = [command.split()[4] for name, command in self.steps(4)
@@ -286,7 +287,7 @@ class Lines(unittest.TestCase):
     def setUp(self):
         self.logged = []
         entry = types.SimpleNamespace(task="out", stack="rust", round=1)
-        self.follower = demo_guest._Follower(Findings(2), {"out:1:rust": entry}, self.logged.append)
+        self.follower = guest._Follower(Findings(2), {"out:1:rust": entry}, self.logged.append)
         self.addCleanup(self.follower.end)
 
     def test_checks_go_to_their_side(self):
@@ -310,13 +311,13 @@ class Lines(unittest.TestCase):
     def test_a_measurement_without_a_figure_is_wrong(self):
         step = types.SimpleNamespace(name="out:1:rust", status=0, lines=["skip no iperf3"])
         outcome = types.SimpleNamespace(error="", steps=[step], splats=[])
-        demo_guest._judge(self.follower.found, outcome, {"out:1:rust": None})
+        guest._judge(self.follower.found, outcome, {"out:1:rust": None})
         assert self.follower.found.wrong == ["out:1:rust measured nothing: skip no iperf3"]
 
     def test_a_step_that_fails_is_wrong(self):
         step = types.SimpleNamespace(name="prepare", status=1, lines=["modprobe x failed"])
         outcome = types.SimpleNamespace(error="", steps=[step], splats=[("prepare", "BUG: x")])
-        demo_guest._judge(self.follower.found, outcome, {})
+        guest._judge(self.follower.found, outcome, {})
         assert self.follower.found.wrong == ["prepare ended with status 1: modprobe x failed",
             "the kernel complained during prepare:\nBUG: x"]
 

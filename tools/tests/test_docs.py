@@ -6,8 +6,8 @@ import re
 import unittest
 from pathlib import Path
 
-from harness import docs
 from harness.paths import REPO
+from harness.report import docs
 
 #: Where the sources of a crate are, if not in the folder of its root.
 _FOLDERS = {

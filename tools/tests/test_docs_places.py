@@ -5,8 +5,8 @@ give is there."""
 import re
 import unittest
 
-from harness import docs
 from harness.paths import REPO
+from harness.report import docs
 
 _QUEUES = REPO / "virtqueue"
 _LIFE = docs.DOCS / "life-of-a-packet.md"

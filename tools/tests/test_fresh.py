@@ -7,36 +7,39 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from harness import fresh, fresh_bad, fresh_stamp, parts, selftest, testlong
+from harness.fresh import bad as fresh_bad
+from harness.fresh import fresh, stamp
 from harness.paths import REPO
-from harness.results import Results
+from harness.report import parts
+from harness.report.results import Results
+from harness.report.tap import Test
 from harness.say import Failure
-from harness.tap import Test
+from harness.suites import selftest, testlong
 
 
 class Stamp(unittest.TestCase):
 
     def setUp(self):
-        self.enter(mock.patch.object(fresh_stamp, "cache", return_value=self.top))
+        self.enter(mock.patch.object(stamp, "cache", return_value=self.top))
 
     def test_the_code_is_that_of_set_up_with_all_that_it_uses(self):
-        names = {str(path.relative_to(REPO)) for path in fresh_stamp.code()}
+        names = {str(path.relative_to(REPO)) for path in stamp.code()}
         assert {"Makefile", "tools/harness.py", "tools/host/python.sh"} <= names
-        assert {"setup", "needs", "toolchain", "debian", "proc", "variables", "image", "fresh_bad"} <= {
+        assert {"setup", "needs", "toolchain", "debian", "proc", "variables", "image", "bad"} <= {
             Path(name).stem for name in names if name.startswith("tools/harness/")}
-        assert "tools/harness/selftest.py" not in names
+        assert "tools/harness/suites/selftest.py" not in names
 
     def test_a_leg_has_passed_with_the_same_key_only(self):
-        assert fresh_stamp.passed("bookworm:root", "1") == ""
-        fresh_stamp.note("bookworm:root", "1")
-        fresh_stamp.note("trixie:root", "2")
-        self.assertRegex(fresh_stamp.passed("bookworm:root", "1"), r"^\d{4}-\d\d-\d\d$")
-        assert fresh_stamp.passed("bookworm:root", "2") == ""
-        assert fresh_stamp.passed("bookworm:user", "1") == ""
+        assert stamp.passed("bookworm:root", "1") == ""
+        stamp.note("bookworm:root", "1")
+        stamp.note("trixie:root", "2")
+        self.assertRegex(stamp.passed("bookworm:root", "1"), r"^\d{4}-\d\d-\d\d$")
+        assert stamp.passed("bookworm:root", "2") == ""
+        assert stamp.passed("bookworm:user", "1") == ""
 
     def test_a_file_that_was_cut_off_is_as_none(self):
-        fresh_stamp._file().write_text("{")
-        assert fresh_stamp.passed("bookworm:root", "1") == ""
+        stamp._file().write_text("{")
+        assert stamp.passed("bookworm:root", "1") == ""
 
 
 class Legs(unittest.TestCase):
@@ -57,9 +60,9 @@ class Legs(unittest.TestCase):
                 mock.patch.object(fresh, "say"), mock.patch("builtins.print"), \
                 mock.patch.object(fresh, "Machine", machine), \
                 mock.patch.object(fresh_bad, "run", bad), \
-                mock.patch.object(fresh_stamp, "key", key or (lambda suite: "k")), \
-                mock.patch.object(fresh_stamp, "note"), \
-                mock.patch.object(fresh_stamp, "passed", return_value=passed):
+                mock.patch.object(stamp, "key", key or (lambda suite: "k")), \
+                mock.patch.object(stamp, "note"), \
+                mock.patch.object(stamp, "passed", return_value=passed):
             fresh.run(results, asked, always)
         # Releases are tried at the same time.
         return sorted(ran, key=lambda name: name.split(":")[0]), results.tests
@@ -94,7 +97,7 @@ class Legs(unittest.TestCase):
         def key(_suite):
             raise Failure("no network")
 
-        with mock.patch.object(fresh_stamp, "same_code", return_value=True):
+        with mock.patch.object(stamp, "same_code", return_value=True):
             ran, tests = self._ran("", key=key)
         assert (ran, {test.result for test in tests}) == ([], {"skip"})
 
@@ -106,7 +109,7 @@ class Legs(unittest.TestCase):
         def key(_suite):
             raise Failure("no network")
 
-        with mock.patch.object(fresh_stamp, "same_code", return_value=False):
+        with mock.patch.object(stamp, "same_code", return_value=False):
             ran, tests = self._ran("", key=key)
         assert (ran, {test.result for test in tests}) == ([], {"fail"})
 
@@ -164,7 +167,8 @@ class Long(unittest.TestCase):
             ran.append(name)
             return Test("long", name, "fail" if name == "fuzz" else "pass", "", 1.0)
 
-        with mock.patch.object(testlong, "_DONE", self.top / "done"), mock.patch("harness.results.OUT", self.top), \
+        with mock.patch.object(testlong, "_DONE", self.top / "done"), \
+                mock.patch("harness.report.results.OUT", self.top), \
                 mock.patch.object(testlong, "_one", one), mock.patch("builtins.print"), \
                 mock.patch.object(testlong, "_tree", return_value="1") as tree:
             for now in ("1", "1", "2"):

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Tests the reading of what cargo test prints (harness/cargo.py), and how long harness/fuzz.py runs."""
+"""Tests the reading of what cargo test prints (harness/ring/cargo.py), and how long harness/ring/fuzz.py runs."""
 
 import unittest
 
-from harness import cargo, fuzz
+from harness.ring import cargo, fuzz
 from harness.say import Failure
 
 TEXT = """     Running unittests lib.rs (target/debug/deps/ring_core-1)

@@ -5,8 +5,8 @@ import shutil
 import subprocess
 import unittest
 
-from harness import initramfs
-from harness.cpio import Cpio
+from harness.guest import initramfs
+from harness.guest.cpio import Cpio
 from harness.say import Failure
 
 

@@ -11,7 +11,7 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from harness import intree, intree_kunit, intree_seed
+from harness.in_tree import in_tree, kunit_py, seed
 from harness.say import Failure
 
 _KCONFIG = """\
@@ -60,12 +60,12 @@ class _Trees(unittest.TestCase):
         said = io.StringIO()
         with mock.patch.dict(os.environ, {"KSRC": str(tree or self.tree)}), \
                 contextlib.redirect_stdout(said):
-            intree.main(argparse.Namespace(dest=str(dest), branch=branch))
+            in_tree.main(argparse.Namespace(dest=str(dest), branch=branch))
         return said.getvalue()
 
     def assert_placed(self, tree: Path) -> None:
         """Checks that a tree has everything, and that its own files lead to it."""
-        for name, path in intree.parts().items():
+        for name, path in in_tree.parts().items():
             assert (tree / name).read_bytes() == path.read_bytes(), name
         assert 'source "drivers/virtio/rust/Kconfig"\n' in (tree / "drivers/virtio/Kconfig").read_text()
         makefile = (tree / "drivers/virtio/Makefile").read_text()
@@ -86,7 +86,7 @@ class Copies(_Trees):
         assert (self.dest / "mm/slab.c").read_text() == _FILES["mm/slab.c"]
         for name, text in _FILES.items():
             assert (self.tree / name).read_text() == text
-        assert not (self.tree / intree.PLACE).exists()
+        assert not (self.tree / in_tree.PLACE).exists()
 
     def test_a_second_run_changes_nothing(self):
         self.run_in_tree(self.dest)
@@ -95,9 +95,9 @@ class Copies(_Trees):
         assert {path: path.stat().st_mtime_ns for path in self.dest.rglob("*")} == before
 
     def test_a_file_that_is_no_more_goes(self):
-        gone = f"{intree.PLACE}/blk/gone.rs"
-        with_more = {**intree.parts(), gone: intree.PATCH}
-        with mock.patch.object(intree, "parts", lambda: with_more):
+        gone = f"{in_tree.PLACE}/blk/gone.rs"
+        with_more = {**in_tree.parts(), gone: in_tree.PATCH}
+        with mock.patch.object(in_tree, "parts", lambda: with_more):
             self.run_in_tree(self.dest)
         assert (self.dest / gone).exists()
         assert "1 files" in self.run_in_tree(self.dest)
@@ -105,7 +105,7 @@ class Copies(_Trees):
 
     def test_changes_made_in_the_copy_are_not_overwritten(self):
         self.run_in_tree(self.dest)
-        edited = self.dest / intree.PLACE / "rust_virtio_blk.rs"
+        edited = self.dest / in_tree.PLACE / "rust_virtio_blk.rs"
         edited.write_text("// mine\n")
         with self.assertRaisesRegex(Failure, "would be lost:\n    .*/rust_virtio_blk.rs"):
             self.run_in_tree(self.dest)
@@ -114,8 +114,8 @@ class Copies(_Trees):
     def test_a_copy_that_nobody_works_in_is_brought_up_to_date_in_any_case(self):
         self.run_in_tree(self.dest)
         for name in ("rust_virtio_blk.rs", ".placed"):
-            (self.dest / intree.PLACE / name).write_text("{}\n")
-        assert intree.place(self.dest, base=self.tree) == 1
+            (self.dest / in_tree.PLACE / name).write_text("{}\n")
+        assert in_tree.place(self.dest, base=self.tree) == 1
         self.assert_placed(self.dest)
 
     def test_a_directory_that_it_did_not_make_is_refused(self):
@@ -176,7 +176,7 @@ class Branches(_Trees):
         assert self.git("rev-parse", "HEAD") == head
         assert self.git("symbolic-ref", "HEAD") == "refs/heads/master"
         assert self.git("status", "--porcelain") == ""
-        assert not (self.tree / intree.PLACE).exists()
+        assert not (self.tree / in_tree.PLACE).exists()
         self.git("checkout", "--quiet", "rust-virtio")
         self.assert_placed(self.tree)
         assert self.git("status", "--porcelain") == ""
@@ -188,8 +188,8 @@ class Branches(_Trees):
         assert self.git("rev-parse", "rust-virtio") == before
 
     def test_newer_drivers_replace_the_commit_also_where_it_is_checked_out(self):
-        older = {name: path for name, path in intree.parts().items() if "/net/" not in name}
-        with mock.patch.object(intree, "parts", lambda: older):
+        older = {name: path for name, path in in_tree.parts().items() if "/net/" not in name}
+        with mock.patch.object(in_tree, "parts", lambda: older):
             self.run_in_tree()
         self.git("checkout", "--quiet", "rust-virtio")
         self.run_in_tree()
@@ -198,8 +198,8 @@ class Branches(_Trees):
         assert self.git("status", "--porcelain") == ""
 
     def test_what_others_committed_on_the_branch_stays(self):
-        older = {name: path for name, path in intree.parts().items() if "/net/" not in name}
-        with mock.patch.object(intree, "parts", lambda: older):
+        older = {name: path for name, path in in_tree.parts().items() if "/net/" not in name}
+        with mock.patch.object(in_tree, "parts", lambda: older):
             self.run_in_tree()
         self.git("checkout", "--quiet", "rust-virtio")
         (self.tree / "mm/slab.c").write_text("/* changed */\n")
@@ -239,7 +239,7 @@ class Seeds(unittest.TestCase):
         (build / "fork.o").write_text(f"{tree}/include")
         (build / ".rvt-built").touch()
         with contextlib.redirect_stdout(io.StringIO()):
-            intree_seed.seed(build, tree, fresh, moved)
+            seed.seed(build, tree, fresh, moved)
         assert (fresh / command.name).read_text() == (
             f"savedcmd := cc -I{moved}/include -I{moved} {tree}-other/a\n" f"deps := {fresh}/a.h\n")
         assert (fresh / command.name).stat().st_mtime_ns == 2000
@@ -251,7 +251,7 @@ class KunitPy(unittest.TestCase):
     """What kunit.py is run with, and what is made of its results."""
 
     def test_qemu_runs_without_kvm_and_with_everything_else(self):
-        wrapper = Path(intree_kunit._TCG, "qemu-system-x86_64")
+        wrapper = Path(kunit_py._TCG, "qemu-system-x86_64")
         done = subprocess.run([wrapper, "-m", "1024", "-append", "a b", "-accel", "kvm", "-accel",
                                "hvf", "-accel", "tcg", "-serial", "stdio"], check=True,
                               capture_output=True, text=True,
@@ -259,7 +259,7 @@ class KunitPy(unittest.TestCase):
         assert done.stdout == "-m 1024 -append a b -accel tcg -serial stdio\n"
 
     def test_every_suite_of_the_sources_is_looked_for(self):
-        assert {"rust_virtio_feature", "rust_virtio_net_rx", "rust_virtio_blk_io"} < intree_kunit.suites()
+        assert {"rust_virtio_feature", "rust_virtio_net_rx", "rust_virtio_blk_io"} < kunit_py.suites()
 
     def test_a_suite_that_did_not_run_fails(self):
         ran = {"sub_groups": [
@@ -269,8 +269,8 @@ class KunitPy(unittest.TestCase):
                                                      {"name": "y", "status": "TEST_CRASHED"}]},
             {"name": "rust_virtio_d", "test_cases": [{"name": "x", "status": "SKIP"}]},
             {"name": "of_the_kernel", "test_cases": [{"name": "x", "status": "FAIL"}]}]}
-        with mock.patch.object(intree_kunit, "suites", lambda: {"rust_virtio_a", "rust_virtio_c"}):
-            tests = intree_kunit._read(ran, "in-tree/um")
+        with mock.patch.object(kunit_py, "suites", lambda: {"rust_virtio_a", "rust_virtio_c"}):
+            tests = kunit_py._read(ran, "in-tree/um")
         assert [(test.name, test.result) for test in tests] == [("rust_virtio_a", "pass"), ("rust_virtio_b", "fail"),
             ("rust_virtio_c", "fail"), ("rust_virtio_d", "skip")]
         assert tests[1].reason == "failed: y"

@@ -8,11 +8,11 @@ from xml.etree import ElementTree
 
 import pytest
 
-from harness import items, runner, selftest
-from harness.results import Results
+from harness.report.results import Results
+from harness.report.tap import Test
 from harness.say import Failure
-from harness.selftest import Choice
-from harness.tap import Test
+from harness.suites import items, runner, selftest
+from harness.suites.selftest import Choice
 
 ALL = "blk/serial,net/filter,net/offload"
 

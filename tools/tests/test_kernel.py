@@ -5,7 +5,7 @@ import os
 import unittest
 from unittest import mock
 
-from harness import kernel
+from harness.build import kernel
 from harness.say import Failure
 
 

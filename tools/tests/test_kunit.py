@@ -3,7 +3,7 @@
 
 import unittest
 
-from harness import kunit
+from harness.suites import kunit
 
 LOG = """\
     # Subtest: disk

@@ -8,7 +8,8 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from harness import deb, debroot, packagelife
+from harness.host import debroot
+from harness.package import deb, life
 from harness.paths import REPO
 from harness.say import Failure
 
@@ -22,7 +23,7 @@ class Life(unittest.TestCase):
         self.commands = []
         for patch in (mock.patch.dict("os.environ", RUST_VIRTIO_CACHE=str(self.top)),
                       mock.patch.object(deb, "build", self._build),
-                      mock.patch.object(packagelife, "_SPACE_GB", 0),
+                      mock.patch.object(life, "_SPACE_GB", 0),
                       mock.patch.object(debroot.Root, "copy", lambda *_: None),
                       mock.patch.object(debroot.Root, "remove", lambda place, _: self.removed.append(place))):
             self.enter(patch)
@@ -42,7 +43,7 @@ class Life(unittest.TestCase):
             if status:
                 raise Failure(f"in-root.sh failed (status {status})")
         with mock.patch.object(debroot.Root, "run", run):
-            packagelife.run(self.log)
+            life.run(self.log)
 
     def test_older_package_goes_first(self):
         self.run_life("ok 1 - a\n1..1\n")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Tests of harness.parity."""
+"""Tests of harness/report/parity.py."""
 
 import contextlib
 import io
@@ -7,8 +7,8 @@ import os
 import unittest
 from unittest import mock
 
-from harness import parity
-from harness.tap import Test
+from harness.report import parity
+from harness.report.tap import Test
 
 _ROWS = [("net", "N1", "a", "yes", ["suite:one"]), ("ring", "R1", "b", "yes", ["suite:two"])]
 

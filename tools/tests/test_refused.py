@@ -4,8 +4,8 @@
 import json
 import unittest
 
-from harness import refused
 from harness.say import Failure
+from harness.suites import refused
 
 SAVED = """\
 savedcmd_net/virtio_net.o := OBJTREE=/k RUST_MODFILE=./m /bin/rustc --edition=2021 \

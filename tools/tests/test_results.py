@@ -5,9 +5,10 @@ import json
 import unittest
 from unittest import mock
 
-from harness import results, testall
-from harness.results import Results
-from harness.tap import Test
+from harness.report import results
+from harness.report.results import Results
+from harness.report.tap import Test
+from harness.suites import testall
 
 
 class Merge(unittest.TestCase):

@@ -6,12 +6,14 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from harness import legs, modtree, qemu, selftest, spec
-from harness.machine import Outcome
+from harness.build import modtree
+from harness.guest import qemu, spec
+from harness.guest.machine import Outcome
+from harness.guest.spec import Spec
+from harness.guest.transport import LAYOUTS, TRANSPORTS
 from harness.say import Failure
-from harness.selftest import Choice
-from harness.spec import Spec
-from harness.transport import LAYOUTS, TRANSPORTS
+from harness.suites import legs, selftest
+from harness.suites.selftest import Choice
 
 
 class KernelTree(unittest.TestCase):

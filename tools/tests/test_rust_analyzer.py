@@ -3,7 +3,7 @@
 
 import unittest
 
-from harness import modules, rust_analyzer
+from harness.build import modules, rust_analyzer
 from harness.paths import REPO
 from harness.say import Failure
 

@@ -8,7 +8,8 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from harness import debian, needs, setup, source, toolchain
+from harness.build import source
+from harness.host import debian, needs, setup, toolchain
 from harness.paths import REPO
 from harness.say import Failure
 

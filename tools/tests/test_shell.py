@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Tests of harness.shell."""
+"""Tests of harness/guest/shell.py."""
 
 import unittest
 from pathlib import Path
 
-from harness import shell, spec
-from harness.qemu import CommandLine
+from harness.guest import shell, spec
+from harness.guest.qemu import CommandLine
 
 
 class GdbTest(unittest.TestCase):

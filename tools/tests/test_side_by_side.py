@@ -5,9 +5,9 @@ import threading
 import time
 import unittest
 
-from harness import side_by_side
-from harness.results import Results
-from harness.tap import Test
+from harness.report.results import Results
+from harness.report.tap import Test
+from harness.suites import side_by_side
 
 
 class SideBySide(unittest.TestCase):

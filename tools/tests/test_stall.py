@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Tests harness/stall.py."""
+"""Tests harness/guest/stall.py."""
 
 import types
 import unittest
 from unittest import mock
 
-from harness import accel, stall
+from harness.guest import accel, stall
 
 IDLE = "[  169.1] rcu: \t2-...!: (1 GPs behind) idle=7270/0/0x0 softirq=24/24 fqs=1 (false positive?)"
 TABLES = ("qemu-system-x86_64: system/physmem.c:2678: iotlb_to_section: Assertion "

@@ -9,10 +9,11 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from harness import fits, kernel, kmods, legs, modtree, modules, selftest, stock
-from harness.results import Results
+from harness.build import kernel, kmods, modtree, modules, stock
+from harness.guest.spec import Spec
+from harness.report.results import Results
 from harness.say import Failure
-from harness.spec import Spec
+from harness.suites import fits, legs, selftest
 
 _ABOUT = {"name": "debian", "release": "7.3.4+deb13-amd64", "version": "7.3.4-1~bpo13+1"}
 

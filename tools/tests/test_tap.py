@@ -3,7 +3,7 @@
 
 import unittest
 
-from harness import tap
+from harness.report import tap
 
 
 def results(text: str) -> list:

@@ -6,9 +6,10 @@ from unittest import mock
 
 import pytest
 
-from harness import needs, runner, unit_tests
-from harness.results import Results
-from harness.tap import Test
+from harness.host import needs
+from harness.report.results import Results
+from harness.report.tap import Test
+from harness.suites import runner, unit_tests
 
 
 def _report(when: str, outcome: str, longrepr=None):

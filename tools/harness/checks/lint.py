@@ -10,10 +10,11 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from .. import needs, source
-from ..cargo import find_cargo
+from ..build import source
+from ..host import needs
 from ..paths import REPO, cache, log_dir
 from ..proc import run as run_logged
+from ..ring.cargo import find_cargo
 from ..say import Failure
 from . import places
 

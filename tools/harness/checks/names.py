@@ -9,8 +9,8 @@ anything in place of its variables: `make parity` is what knows for certain, aft
 import functools
 import re
 
-from .. import selftest
 from ..say import Failure
+from ..suites import selftest
 from . import places
 
 _SUITE = re.compile(r"kunit_tests\((\w+)\)")

@@ -5,8 +5,9 @@ import fnmatch
 import functools
 from pathlib import Path
 
-from .. import cargo, fuzz, paths, tree
+from .. import paths, tree
 from ..paths import REPO
+from ..ring import cargo, fuzz
 from ..say import Failure
 
 #: The counts that the language check may not exceed.

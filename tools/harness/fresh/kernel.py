@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The kernel for a bare machine: one of this machine's cache that was built by the same compilers.
+
+That is the guest kernel, if this machine is of the same release or has built one for it, or else
+Debian's own kernel, which is of the compilers of its release.
+"""
+
+from ..build import source, stock
+from ..paths import cache, log_dir
+from .machine import Machine
+
+#: Printed by the harness of the bare machine.
+_NAME = ("import sys; sys.path.insert(0, 'tools'); from harness.build import kernel, source; "
+         "from harness.host import toolchain; "
+         "print(kernel.place('', source.ensure(), toolchain.find()).name)")
+
+
+class Kernel:
+    """The kernel of a bare machine that has been set up."""
+
+    def __init__(self, machine: Machine):
+        self.machine = machine
+        self._found = None
+
+    def run(self, command: str, what: str) -> str:
+        """Runs a shell command on the machine with the kernel in its cache.
+
+        Returns why it was not run, "" if it was.
+
+        # Errors
+
+        `Failure` if the command fails.
+        """
+        if self._found is None:
+            self._found = self._find()
+        binds, env, reason = self._found
+        if not reason:
+            self.machine.run(command, what, binds=binds, env=env)
+        return reason
+
+    def _find(self) -> tuple:
+        """Returns the binds and the environment by which there is a kernel, and why there is none."""
+        tree = source.ensure()
+        binds = [(tree, f"{tree}:ro")]
+        # By the user, who writes beside what is bound there.
+        self.machine.run(f"mkdir -p {self.machine.cache}/src {self.machine.cache}/build "
+                         f"{self.machine.cache}/stock {self.machine.cache}/roots",
+                         "directories of the cache")
+        self.machine.run(f"/usr/bin/python3 -c \"{_NAME}\" >out/kernel-name", "name of the kernel",
+                         binds=binds)
+        name = self.machine.read("out/kernel-name").strip()
+        built = cache() / "build" / name
+        if name and (built / ".rvt-built").exists():
+            return [*binds, (built, f"{built}:ro")], {}, ""
+        if self.machine.suite != stock.RELEASE:
+            return [], {}, ("no kernel in the cache was built by the compilers of this release "
+                            "(make test-long builds one)")
+        kdir = stock.directory("debian")
+        binds = [(kdir, f"{kdir}:ro")]
+        if self.machine.user == "root":
+            # An ordinary user cannot enter a root that is another's, and makes one.
+            place = stock.COMPILERS.ensure(log_dir() / "fresh-compilers.log")
+            binds.append((place, str(place)))
+        return binds, {"KERNEL": "debian"}, ""

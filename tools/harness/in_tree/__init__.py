@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The drivers and the ring in a tree of the kernel."""

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The life of the Debian package, from installation to purge, in a Debian 13 root that is thrown away
+(packaging/tests/in-root.sh)."""
+
+import contextlib
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+from .. import lock
+from ..host import debroot
+from ..paths import REPO, cache, log_dir
+from ..say import Failure, say
+from . import deb
+
+#: A root with as little as Debian allows: the script installs what a user would.
+_ROOT = debroot.Root("package", "trixie")
+
+#: Of the two packages, oldest first.
+_VERSIONS = ["0~test1", "0~test2"]
+
+#: Three kernels with their headers, compilers, and the metadata of the kernels' Rust crates.
+_SPACE_GB = 12
+
+
+def run(log: Path, seed: Path = None) -> None:
+    """Builds two versions of the package and takes them through the script.
+
+    `seed` is a directory of metadata by kernel, to begin with (/var/cache/rust-virtio of a root).
+
+    # Errors
+
+    `Failure` naming the tests that failed.
+    """
+    place = cache() / "roots" / "package-life"
+    archives = cache() / "apt" / "package-trixie"
+    (archives / "partial").mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(archives).free >> 30
+    if free < _SPACE_GB:
+        raise Failure(f"{archives}: {free} GB free, the life of the package needs {_SPACE_GB}")
+    with lock.only_one(place), tempfile.TemporaryDirectory(prefix="rvt-deb-") as scratch, \
+            contextlib.ExitStack() as ending:
+        packages = []
+        for version in _VERSIONS:
+            built = deb.build(log_dir() / "deb.log", version, place=Path(scratch, version))
+            packages.append(f"/test/{version}/{built.name}")
+        # A copy, as a shell reads its script while it runs it.
+        shutil.copy(REPO / "packaging" / "tests" / "in-root.sh", scratch)
+        # A run that was killed may have left one: it is replaced.
+        _ROOT.copy(place, log)
+        ending.callback(debroot.Root.remove, place, log)
+        if seed:
+            shutil.copytree(seed, place / "var/cache/rust-virtio", symlinks=True)
+        say(f"Life of the package: half an hour and more; log: {log}")
+        start = log.stat().st_size if log.exists() else 0
+        try:
+            _ROOT.run(["nice", "sh", "/test/in-root.sh", *packages], log, "in-root.sh", place,
+                      [(scratch, "/test:ro"), (archives, "/var/cache/apt/archives")])
+        except Failure as failure:
+            failed = re.findall(r"^not ok .*$", _text(log, start), re.M)
+            raise Failure("\n".join(failed) + f"\nLog: {log}" if failed else str(failure))
+        passed = len(re.findall(r"^ok \d+", _text(log, start), re.M))
+        say(f"Life of the package: {passed} tests passed")
+
+
+def _text(log: Path, start: int) -> str:
+    with open(log, "rb") as file:
+        file.seek(start)
+        return file.read().decode(errors="replace")
