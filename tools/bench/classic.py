@@ -54,7 +54,7 @@ def _streams(bench, busy: str) -> Rounds:
     plan = Plan(
         "classic", {f"stream-{way}": _command(way, "stream", 2) for way in WAYS},
         ratio.ROUNDS if bench.quick else ratio.MANY, _guest(), ["classic.sh", "throughput-net.sh"],
-        prepare="sh /run/rvt/job/throughput-net.sh serve", host=[_offer_exits])
+        prepare="sh /run/harness/job/throughput-net.sh serve", host=[_offer_exits])
     rounds = Rounds(bench, plan)
     plan.finished = lambda name: _add(bench, rounds, name.removeprefix("stream-"), busy)
     rounds.run()
@@ -72,7 +72,7 @@ def _counts(bench, streams, busy: str) -> None:
     rounds = Rounds(bench, Plan(
         "classic-exits", {f"count-{way}": _command(way, "count", _AMOUNT) for way in WAYS},
         _COUNTS, _guest(), ["classic.sh", "throughput-net.sh"],
-        prepare="sh /run/rvt/job/throughput-net.sh serve", files=exits.files(),
+        prepare="sh /run/harness/job/throughput-net.sh serve", files=exits.files(),
         spec=exits.prepare, ended=ended))
     rounds.run()
     for way in WAYS:
@@ -84,7 +84,7 @@ def _guest() -> dict:
 
 
 def _command(way: str, what: str, amount: int):
-    return lambda stack: f"sh /run/rvt/job/classic.sh {stack.net} {way} {what} {amount}"
+    return lambda stack: f"sh /run/harness/job/classic.sh {stack.net} {way} {what} {amount}"
 
 
 def _offer_exits(guest) -> None:

@@ -10,9 +10,9 @@ and not what one machine would have shown. Interrupts that arrive are not among 
 A guest is made one that counts by `prepare`, gets `files`, and its counts are read by `read`. A script in it
 marks phases, by any numbers from 1 on that are used once:
 
-	/run/rvt/job/mark begin 7
+	/run/harness/job/mark begin 7
 	iperf3 ...
-	/run/rvt/job/mark end 7
+	/run/harness/job/mark end 7
 
 Counting is dear: every access of the kernel to memory is looked at. Do a fixed amount of work in a phase
 (iperf3 -n, not -t) and divide by it; the time it takes means nothing. Starting and ending the two
@@ -57,7 +57,7 @@ def prepare(spec: Spec) -> Spec:
 
 
 def files() -> dict:
-    """Returns what the guest needs in /run/rvt/job: name -> path."""
+    """Returns what the guest needs in /run/harness/job: name -> path."""
     return {"mark": plugin.programs()["mark"]}
 
 

@@ -72,11 +72,11 @@ class Lane:
         """Returns the guest's steps: one to get ready, then one for each measurement."""
         stacks = {stack.name: stack for stack in self._group}
         modules = list(dict.fromkeys(m for stack in self._group for m in stack.modules))
-        ready = f"sh /run/rvt/job/prepare.sh {' '.join([*modules, *self._plan.modules])}"
+        ready = f"sh /run/harness/job/prepare.sh {' '.join([*modules, *self._plan.modules])}"
         if self._plan.prepare:
             ready += f" && {self._plan.prepare}"
         return [("prepare", ready)] + [
-            (entry.step, f"sh /run/rvt/job/turn.sh {entry.number} "
+            (entry.step, f"sh /run/harness/job/turn.sh {entry.number} "
                          f"{self._plan.tasks[entry.task](stacks[entry.stack])}")
             for entry in entries]
 

@@ -46,7 +46,7 @@ def guest() -> dict:
 
 def _modules(bench):
     files = sizes.files(bench)
-    return lambda stack: ("sh /run/rvt/job/memory-modules.sh "
+    return lambda stack: ("sh /run/harness/job/memory-modules.sh "
                           + " ".join(sizes.closure(stack, files)))
 
 
@@ -77,7 +77,7 @@ def _first(kind: str, shape: tuple) -> str:
 def _command(kind: str):
     lists = " ".join(",".join(f"{kind}{index * COPIES + copy}" for copy in range(COPIES))
                      for index in range(len(SHAPES)))
-    return lambda stack: f"sh /run/rvt/job/memory.sh {getattr(stack, kind)} {lists}"
+    return lambda stack: f"sh /run/harness/job/memory.sh {getattr(stack, kind)} {lists}"
 
 
 def _add(bench, rounds, kind: str) -> None:

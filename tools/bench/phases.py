@@ -125,12 +125,12 @@ class Boot:
         self._progress = Progress(self.name)
         job = {"plan": self._plan().encode(),
                "phases.sh": (plugin.GUEST / "phases.sh").read_bytes()}
-        script = "sh /run/rvt/job/phases.sh"
+        script = "sh /run/harness/job/phases.sh"
         # A step ends when its output is through: nothing is being printed while phases are counted.
         steps = [("prepare", f"{script} prepare"), ("phases", f"{script} carry-out")]
         outcome = guest.run(steps, job=job, files=programs,
-                            env={"RVT_DRIVERS": " ".join(self._drivers()),
-                                 "RVT_ALL_SYMBOLS": "" if symbols.system_map(self.bench.kdir) else 1},
+                            env={"HARNESS_DRIVERS": " ".join(self._drivers()),
+                                 "HARNESS_ALL_SYMBOLS": "" if symbols.system_map(self.bench.kdir) else 1},
                             on_line=lambda _step, text: self._line(text, pieces, irqs))
         self._progress.end()
         found = plugin.read(guest.rundir / "plugin.out")
@@ -237,6 +237,6 @@ def _phase(index: int, number: int) -> int:
 @functools.lru_cache
 def _kept(ours: tuple) -> list:
     """Copies our modules, so that all boots have the same ones whatever is built meanwhile."""
-    directory = tempfile.mkdtemp(prefix="rvt-modules-")
+    directory = tempfile.mkdtemp(prefix="harness-modules-")
     atexit.register(shutil.rmtree, directory, ignore_errors=True)
     return [Path(shutil.copy(path, directory)) for path in ours]

@@ -51,7 +51,7 @@ def build() -> Path:
         run(["cargo", "build", "--release", "--locked", "--offline", "--target-dir", target,
              "--manifest-path", SOURCE / "Cargo.toml"], log, "build of the QEMU plugin",
             env={"RUSTC": found})
-    return target / "release" / "librvt_plugin.so"
+    return target / "release" / "libbench_plugin.so"
 
 
 def programs() -> dict:

@@ -124,7 +124,7 @@ class Rounds:
             rounds.setdefault(entry.round, {}).update(values)
 
     def entry(self, number: int):
-        """Returns a measurement by its number, which scripts know as RVT_TURN."""
+        """Returns a measurement by its number, which scripts know as HARNESS_TURN."""
         return self._entries[number]
 
     def skip(self, task: str, why: str) -> None:

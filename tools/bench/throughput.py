@@ -32,7 +32,7 @@ def _guest(bench, vcpus: int, loads: list, seconds: int, busy: str) -> None:
     tasks = {load.task: _command(load, seconds) for load in loads}
     plan = Plan("throughput", tasks, ratio.ROUNDS if bench.quick else ratio.MANY,
                 workloads.guest(vcpus), _SCRIPTS,
-                prepare="sh /run/rvt/job/throughput-net.sh serve")
+                prepare="sh /run/harness/job/throughput-net.sh serve")
     rounds = Rounds(bench, plan)
     plan.finished = lambda name: _add(bench, rounds, by_task[name], busy)
     rounds.run()

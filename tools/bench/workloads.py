@@ -57,7 +57,7 @@ class Workload:
 
     def command(self, driver: str, seconds: int) -> str:
         """Returns the command line in the guest."""
-        return (f"sh /run/rvt/job/throughput-{self.kind}.sh {self.device} {driver} "
+        return (f"sh /run/harness/job/throughput-{self.kind}.sh {self.device} {driver} "
                 f"{self.arguments} {max(seconds, self.least)}")
 
 

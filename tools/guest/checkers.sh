@@ -5,7 +5,7 @@
 # Source it. harness/guest/console.py takes what it prints for complaints of the kernel.
 
 complain() {
-	echo "rvt: complaint: $*" >/dev/kmsg
+	echo "harness: complaint: $*" >/dev/kmsg
 }
 
 # Lockdep and the DMA checker switch themselves off where they run out of memory, which is no success of

@@ -3,7 +3,7 @@
 #
 # Says which driver the root disk of the guest has: "root <driver>".
 
-. /run/rvt/selftests/lib/host.sh
-. /run/rvt/selftests/lib/dev.sh
+. /run/harness/selftests/lib/host.sh
+. /run/harness/selftests/lib/dev.sh
 
-echo "root $(driver_of "$(disk_by_serial rvt-root)")"
+echo "root $(driver_of "$(disk_by_serial harness-root)")"

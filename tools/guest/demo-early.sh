@@ -7,7 +7,7 @@
 
 bus=/sys/bus/virtio
 # The transport comes first.
-modprobe "${RVT_MODULES%% *}" && echo 0 >$bus/drivers_autoprobe && modprobe virtio_blk || exit 1
+modprobe "${HARNESS_MODULES%% *}" && echo 0 >$bus/drivers_autoprobe && modprobe virtio_blk || exit 1
 for path in "$bus"/devices/*; do
 	[ "$(cat "$path/device")" = 0x0002 ] || continue
 	dev=${path##*/}

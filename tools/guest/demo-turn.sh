@@ -8,7 +8,7 @@
 # operations, the megabytes, and the interrupts. The host counts kicks between the marks.
 
 # shellcheck source=../bench/guest/devices.sh
-. /run/rvt/job/devices.sh
+. /run/harness/job/devices.sh
 
 number=$1 kind=$2 driver=$3
 shift 3

@@ -14,7 +14,7 @@
 # Checks must come out the same on both families of drivers.
 
 # shellcheck source=../bench/guest/devices.sh
-. /run/rvt/job/devices.sh
+. /run/harness/job/devices.sh
 
 check() {
 	_name=$1
@@ -107,7 +107,7 @@ check_disk() {
 	check "the file tree is as it was written" test "$before" = "$(tree_sum)"
 	echo "check checksum of the file tree|$before"
 	compared=$((compared + bytes))
-	echo "$before" >/run/rvt/tree-sum
+	echo "$before" >/run/harness/tree-sum
 }
 
 # --- network ------------------------------------------------------------------------------------
@@ -175,7 +175,7 @@ case $1 in
 check)
 	dmesg -C
 	take "$2" "$3"
-	value "driver of the root disk" "$(driver_of "$(disk_by_serial rvt-root)")"
+	value "driver of the root disk" "$(driver_of "$(disk_by_serial harness-root)")"
 	value "driver of the second disk" "$(driver_of "$disk")"
 	value "driver of the NIC" "$(driver_of "$nic")"
 	value "ring" "$(ring_of_all)"
@@ -188,7 +188,7 @@ check)
 reread)
 	take "$2" "$3"
 	check "mount what the other driver wrote" mount "/dev/$disk" /tmp/disk
-	check "its file tree is as it was written" test "$(cat /run/rvt/tree-sum)" = "$(tree_sum)"
+	check "its file tree is as it was written" test "$(cat /run/harness/tree-sum)" = "$(tree_sum)"
 	check "umount that" umount /tmp/disk
 	;;
 end)

@@ -23,28 +23,28 @@ stty -F /dev/ttyS1 raw -echo -echoe -echok 2>/dev/null
 exec 3<>/dev/ttyS1
 stty -F /dev/ttyS1 raw -echo 2>/dev/null
 
-cp -a /rvt /run/rvt
-. /run/rvt/env
+cp -a /harness /run/harness
+. /run/harness/env
 
 die() {
-	echo "rvt: $*" >/dev/kmsg
+	echo "harness: $*" >/dev/kmsg
 	echo "fatal $*" >&3
 	sync
-	"$RVT_OFF" -f
+	"$HARNESS_OFF" -f
 	sleep 60
 }
 
 echo "hello $(cut -d' ' -f1 /proc/uptime)" >&3
 
 # What a job has to do before any driver is there.
-[ -z "$RVT_EARLY" ] || sh "$RVT_EARLY" || die "$RVT_EARLY failed"
+[ -z "$HARNESS_EARLY" ] || sh "$HARNESS_EARLY" || die "$HARNESS_EARLY failed"
 
 # The shell of busybox would take its own modprobe, even if kmod is there.
 modprobe=/usr/local/sbin/modprobe
 [ -x $modprobe ] || modprobe=modprobe
-for m in $RVT_MODULES; do
-	$modprobe "$m" >/run/rvt/modprobe.log 2>&1 || {
-		while read -r line; do echo "note $line" >&3; done </run/rvt/modprobe.log
+for m in $HARNESS_MODULES; do
+	$modprobe "$m" >/run/harness/modprobe.log 2>&1 || {
+		while read -r line; do echo "note $line" >&3; done </run/harness/modprobe.log
 		die "modprobe $m failed"
 	}
 done
@@ -61,34 +61,34 @@ patiently() {
 	done
 }
 find_disk() {
-	root=$(findfs LABEL=rvt-root 2>/dev/null) && [ -n "$root" ]
+	root=$(findfs LABEL=harness-root 2>/dev/null) && [ -n "$root" ]
 }
 mount_9p() {
 	mount -t 9p -o trans=virtio,version=9p2000.L,msize=131072 "$root" /mnt 2>/dev/null
 }
 
-case $RVT_ROOT in
+case $HARNESS_ROOT in
 disk)
 	patiently find_disk || die "no disk holds the root file system"
 	mount -t ext4 "$root" /mnt || die "cannot mount the root file system on $root"
 	;;
 9p)
-	root=rvt-root
+	root=harness-root
 	patiently mount_9p || die "cannot mount the root file system from the host"
 	chroot /mnt /bin/busybox --install -s || die "cannot write to the root file system"
 	;;
 *)
 	mkdir -p /var/run /var/tmp
-	exec sh /run/rvt/main.sh
+	exec sh /run/harness/main.sh
 	;;
 esac
 echo "root $root" >&3
 
-cp -a /lib/modules /run/rvt/lib-modules
+cp -a /lib/modules /run/harness/lib-modules
 for d in proc sys dev run tmp; do
 	mkdir -p /mnt/$d
 	mount --move /$d /mnt/$d || die "cannot move /$d"
 done
 mkdir -p /mnt/lib/modules
-mount --bind /mnt/run/rvt/lib-modules /mnt/lib/modules || die "cannot bind the modules"
-exec switch_root /mnt /bin/sh /run/rvt/main.sh
+mount --bind /mnt/run/harness/lib-modules /mnt/lib/modules || die "cannot bind the modules"
+exec switch_root /mnt /bin/sh /run/harness/main.sh

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 #
-# Runs the steps of a job, one after the other, as lines of /run/rvt/job/steps:
+# Runs the steps of a job, one after the other, as lines of /run/harness/job/steps:
 #
 #	<name> <command line>
 #
@@ -20,21 +20,21 @@ mark_output() {
 run_step() {
 	name=$1
 	shift
-	echo "rvt: begin $name" >/dev/kmsg
+	echo "harness: begin $name" >/dev/kmsg
 	echo "begin $name" >&3
-	rm -f /run/rvt/status
+	rm -f /run/harness/status
 	# mark_output ends when the last writer has gone, so a step must not leave processes behind that
 	# hold its output.
 	{
 		sh -c "$*" </dev/null
-		echo $? >/run/rvt/status
+		echo $? >/run/harness/status
 	} 2>&1 | mark_output >&3
-	echo "rvt: end $name" >/dev/kmsg
-	echo "end $name $(cat /run/rvt/status)" >&3
+	echo "harness: end $name" >/dev/kmsg
+	echo "end $name $(cat /run/harness/status)" >&3
 }
 
 run_steps() {
 	while read -r name command; do
 		[ -n "$name" ] && run_step "$name" "$command"
-	done </run/rvt/job/steps
+	done </run/harness/job/steps
 }

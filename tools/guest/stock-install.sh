@@ -15,10 +15,10 @@ install() {
 # The metadata of the kernel's Rust crates takes minutes to make, and is the same each time. The package
 # looks whether it fits.
 kept=/var/cache/rust-virtio
-[ -z "$(ls /rvt-kept)" ] || { mkdir -p $kept; cp -a /rvt-kept/. $kept/; }
+[ -z "$(ls /harness-kept)" ] || { mkdir -p $kept; cp -a /harness-kept/. $kept/; }
 
 apt-get update
-install --no-install-recommends -t "$RVT_SUITE-backports" linux-headers-amd64 linux-source
+install --no-install-recommends -t "$HARNESS_SUITE-backports" linux-headers-amd64 linux-source
 install "$deb"
-rm -rf /rvt-kept/*
-[ ! -d $kept ] || cp -a $kept/. /rvt-kept/
+rm -rf /harness-kept/*
+[ ! -d $kept ] || cp -a $kept/. /harness-kept/

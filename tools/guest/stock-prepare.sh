@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Makes a machine of a Debian root, inside it: kernels, root file system, network. RVT_UUID is that of
+# Makes a machine of a Debian root, inside it: kernels, root file system, network. HARNESS_UUID is that of
 # the file system it will be in.
 
 set -e
@@ -13,7 +13,7 @@ for release in $surplus; do
 	dpkg-query -W -f '${Package}\n' "linux-*-$release" | xargs apt-get purge -y
 done
 
-echo "UUID=$RVT_UUID / ext4 defaults 0 1" >/etc/fstab
+echo "UUID=$HARNESS_UUID / ext4 defaults 0 1" >/etc/fstab
 systemd-machine-id-setup
 
 # The last NIC is the machine's; others belong to the tests.
@@ -28,5 +28,5 @@ systemctl enable systemd-networkd
 # There is no archive in reach.
 systemctl mask apt-daily.timer apt-daily-upgrade.timer
 # An emulated processor takes minutes for the usual level.
-echo COMPRESSLEVEL=1 >/etc/initramfs-tools/conf.d/rvt
+echo COMPRESSLEVEL=1 >/etc/initramfs-tools/conf.d/harness
 rm -rf /var/cache/apt/archives/*.deb

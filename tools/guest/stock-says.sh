@@ -13,7 +13,7 @@ says() {
 	done
 }
 
-journalctl -b -o cat --no-pager | grep -v '^rvt: ' | grep -i 'rust.virtio' >/tmp/log
+journalctl -b -o cat --no-pager | grep -v '^harness: ' | grep -i 'rust.virtio' >/tmp/log
 rust-virtio status >/tmp/status 2>&1
 rust-virtio doctor >/tmp/doctor 2>&1
 found=$?

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # stock-state.sh c|rust: tests that a Debian has come up whole, with its disk and its network on a family
-# of drivers. RVT_EXPECTED is a regular expression of kernel messages that may be errors.
+# of drivers. HARNESS_EXPECTED is a regular expression of kernel messages that may be errors.
 
 . "$(dirname "$0")/../lib/tap.sh"
 need_host
@@ -27,7 +27,7 @@ disk_drivers() {
 }
 
 errors() {
-	dmesg -l emerg,alert,crit,err | grep -v -E "${RVT_EXPECTED:-^\$}"
+	dmesg -l emerg,alert,crit,err | grep -v -E "${HARNESS_EXPECTED:-^\$}"
 }
 
 show() {
@@ -41,7 +41,7 @@ check_eq "the NIC has the right driver" "$(driver_of "$nic")" "${prefix}virtio_n
 check_eq "all NICs have it" "$(nic_drivers)" "${prefix}virtio_net"
 check "DHCP has given the NIC an address" wait_for 60 has_address
 check "the host answers" ping -c 3 -i 0.2 -W 5 "$(nic_subnet 1).1"
-check_eq "the system is running" "$(cat /run/rvt/running)" running
+check_eq "the system is running" "$(cat /run/harness/running)" running
 check "no unit has failed" show systemctl --failed --no-legend --plain
 check "the kernel reports no error" show errors
 if [ "$family" = c ]; then

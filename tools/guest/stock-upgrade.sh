@@ -21,7 +21,7 @@ modules() {
 
 before=$(status)
 check "apt goes on" \
-	sh -c 'apt-get install -y /run/rvt/job/broken.deb >/tmp/upgrade 2>&1'
+	sh -c 'apt-get install -y /run/harness/job/broken.deb >/tmp/upgrade 2>&1'
 diag "$(tail -n 40 /tmp/upgrade)"
 diag "$(status)"
 check_not "another version is there" test "$(status)" = "$before"

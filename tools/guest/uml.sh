@@ -12,11 +12,11 @@ mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
 mount -t tmpfs run /run
 mount -t debugfs debugfs /sys/kernel/debug
-mkdir -p /dev/shm /run/rvt
+mkdir -p /dev/shm /run/harness
 mount -t tmpfs shm /dev/shm
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/run TMPDIR=/run
 export LC_ALL=C TERM=dumb
-cd /run/rvt || exit 1
+cd /run/harness || exit 1
 
 exec 3<>/dev/tty1
 stty raw -echo <&3

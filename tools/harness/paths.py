@@ -13,6 +13,11 @@ OUT = REPO / "out"
 #: The configurations of guest kernels.
 CONFIG = REPO / "tools" / "config"
 
+#: The beginning of the names of marks, which tell how far a build in the cache is. It is a former name of the
+#: harness: by another one, no kernel that is in a cache would be found.
+MARK = ".rvt-"
+BUILT, CONFIGURED = f"{MARK}built", f"{MARK}configured"
+
 #: Shell scripts that run inside a guest.
 GUEST_SCRIPTS = REPO / "tools" / "guest"
 

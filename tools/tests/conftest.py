@@ -14,6 +14,6 @@ def _belongings(request):
     with contextlib.ExitStack() as contexts:
         if request.instance:
             # Not pytest's tmp_path: the name of the test is part of that, and could be what a test looks for.
-            top = contexts.enter_context(tempfile.TemporaryDirectory(prefix="rvt-test-"))
+            top = contexts.enter_context(tempfile.TemporaryDirectory(prefix="harness-test-"))
             request.instance.top, request.instance.enter = Path(top).resolve(), contexts.enter_context
         yield

@@ -26,7 +26,7 @@ ffffffffa0003000 t e1000_clean\t[e1000]
 """
 
 OUTPUT = """\
-rvt-plugin 1
+bench-plugin 1
 phase 1
 user 70
 b ffffffff81000010 5 100

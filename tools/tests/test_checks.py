@@ -49,8 +49,8 @@ class Kernel(unittest.TestCase):
 
     def test_a_guest(self):
         good = "".join(f"CONFIG_{symbol}=y\n" for symbol in kconfig.FOR_GUESTS)
-        path = Path(self.kdir("7.3.4-rvt-test", good))
-        self.refused(kernel.check_guest, path, "no image of Linux 7.3.4-rvt-test is installed")
+        path = Path(self.kdir("7.3.4-own-test", good))
+        self.refused(kernel.check_guest, path, "no image of Linux 7.3.4-own-test is installed")
         (path / "arch/x86/boot").mkdir(parents=True)
         (path / "arch/x86/boot/bzImage").touch()
         kernel.check_guest(path)

@@ -43,21 +43,21 @@ class Complaints(unittest.TestCase):
                      "DMA-API: debugging out of memory - disabling",
                      "DMA-API: pci 0000:00:02.0: device driver frees DMA memory with wrong function",
                      "kmemleak: 3 new suspected memory leaks (see /sys/kernel/debug/kmemleak)",
-                     "rvt: complaint: lockdep has switched itself off",
+                     "harness: complaint: lockdep has switched itself off",
                      "rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:",
                      "watchdog: BUG: soft lockup - CPU#0 stuck for 26s!"):
             with self.subTest(line):
                 assert len(console(line).splats()) == 1
 
     def test_step(self):
-        log = console("rvt: begin a/b", "rvt: end a/b", "rvt: begin c/d", "BUG: x", "rvt: end c/d")
+        log = console("harness: begin a/b", "harness: end a/b", "harness: begin c/d", "BUG: x", "harness: end c/d")
         assert [step for step, _ in log.splats()] == ["c/d"]
 
     def test_before_any_step(self):
         assert console("BUG: x").splats()[0][0] == "boot"
 
     def test_between_steps(self):
-        assert console("rvt: begin a", "rvt: end a", "BUG: x").splats()[0][0] == "after-a"
+        assert console("harness: begin a", "harness: end a", "BUG: x").splats()[0][0] == "after-a"
 
     def test_expected(self):
         assert console("BUG: an expected one").splats(["an expected"]) == []
@@ -71,5 +71,5 @@ class Complaints(unittest.TestCase):
         assert console("[   12.345678]     ok 1 a").messages() == ["    ok 1 a"]
 
     def test_excerpt(self):
-        log = console("before", "rvt: begin a", "inside", "rvt: end a", "after")
+        log = console("before", "harness: begin a", "inside", "harness: end a", "after")
         assert log.excerpt("a") == "inside"

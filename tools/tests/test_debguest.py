@@ -150,11 +150,11 @@ class Job(unittest.TestCase):
     """What is handed to a guest."""
 
     def test_job(self):
-        packed = guest._job({"steps": b"a true\n"}, {}, {"RVT_A": "it's"})
+        packed = guest._job({"steps": b"a true\n"}, {}, {"HARNESS_A": "it's"})
         with tarfile.open(fileobj=BytesIO(packed)) as tar:
             names = tar.getnames()
             assert tar.extractfile("job/steps").read() == b"a true\n"
-            assert b"export RVT_A='it'\"'\"'s'\n" in tar.extractfile("env").read()
+            assert b"export HARNESS_A='it'\"'\"'s'\n" in tar.extractfile("env").read()
         for name in ("stock.sh", "steps.sh", "selftests/lib/tap.sh", "selftests/stock/state.sh",
                      "selftests/net/filter.sh"):
             assert name in names

@@ -20,12 +20,12 @@ class Programs(unittest.TestCase):
         cpio.write(self.top / "archive")
         with open(self.top / "archive", "rb") as archive:
             subprocess.run(["cpio", "-idm", "--quiet"], stdin=archive, cwd=self.top, check=True)
-        script = self.top / "rvt/programs/sort"
-        script.write_text(script.read_text().replace("/run/rvt", str(self.top / "rvt")))
+        script = self.top / "harness/programs/sort"
+        script.write_text(script.read_text().replace("/run/harness", str(self.top / "harness")))
         done = subprocess.run(["sh", script, "--version"], capture_output=True, text=True, check=False)
         assert (done.returncode, done.stderr) == (0, "")
         assert "sort" in done.stdout
-        libraries = {path.name for path in (self.top / "rvt/programs/lib").iterdir()}
+        libraries = {path.name for path in (self.top / "harness/programs/lib").iterdir()}
         assert any(name.startswith("libc.so") for name in libraries), libraries
 
     def test_a_program_that_is_not_there_is_named(self):

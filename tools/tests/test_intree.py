@@ -12,6 +12,7 @@ from pathlib import Path
 from unittest import mock
 
 from harness.in_tree import in_tree, kunit_py, seed
+from harness.paths import BUILT
 from harness.say import Failure
 
 _KCONFIG = """\
@@ -237,14 +238,14 @@ class Seeds(unittest.TestCase):
                            f"deps := {build}/a.h\n")
         os.utime(command, ns=(1000, 2000))
         (build / "fork.o").write_text(f"{tree}/include")
-        (build / ".rvt-built").touch()
+        (build / BUILT).touch()
         with contextlib.redirect_stdout(io.StringIO()):
             seed.seed(build, tree, fresh, moved)
         assert (fresh / command.name).read_text() == (
             f"savedcmd := cc -I{moved}/include -I{moved} {tree}-other/a\n" f"deps := {fresh}/a.h\n")
         assert (fresh / command.name).stat().st_mtime_ns == 2000
         assert (fresh / "fork.o").read_text() == f"{tree}/include"
-        assert not (fresh / ".rvt-built").exists()
+        assert not (fresh / BUILT).exists()
 
 
 class KunitPy(unittest.TestCase):
@@ -255,7 +256,7 @@ class KunitPy(unittest.TestCase):
         done = subprocess.run([wrapper, "-m", "1024", "-append", "a b", "-accel", "kvm", "-accel",
                                "hvf", "-accel", "tcg", "-serial", "stdio"], check=True,
                               capture_output=True, text=True,
-                              env={**os.environ, "RVT_QEMU": "/bin/echo"})
+                              env={**os.environ, "HARNESS_QEMU": "/bin/echo"})
         assert done.stdout == "-m 1024 -append a b -accel tcg -serial stdio\n"
 
     def test_every_suite_of_the_sources_is_looked_for(self):

@@ -174,7 +174,7 @@ class Scripts(unittest.TestCase):
 
             def run(self, steps, **options):
                 """Notes what is run."""
-                ran.append((steps[0][1], options["limit"], options["env"]["RVT_ROUNDS"]))
+                ran.append((steps[0][1], options["limit"], options["env"]["HARNESS_ROUNDS"]))
                 return Outcome(self.rundir, error="ended")
 
         with mock.patch.object(selftest, "Guest", Guest), mock.patch.object(selftest, "say"), \
@@ -183,8 +183,8 @@ class Scripts(unittest.TestCase):
             for name in ("blk/io", "blk/recover-load"):
                 selftest.run_guest(mock.Mock(), selftest.wanted_guest(name), [name], Path(), [], "")
         (short, limit, rounds), (long, long_limit, _) = ran
-        assert "$((600 * RVT_PATIENCE))" in short
-        assert "$((21600 * RVT_PATIENCE))" in long
+        assert "$((600 * HARNESS_PATIENCE))" in short
+        assert "$((21600 * HARNESS_PATIENCE))" in long
         assert (limit, long_limit, rounds) == (3600, 21600, "7")
 
     def test_every_description_is_right(self):

@@ -72,7 +72,7 @@ class Machine(unittest.TestCase):
     """A machine with two disks, an interface, a kernel with the modules and one without."""
 
     def setUp(self):
-        self.root = Path(self.enter(tempfile.TemporaryDirectory(prefix="rvt-tool-")))
+        self.root = Path(self.enter(tempfile.TemporaryDirectory(prefix="harness-tool-")))
         self.bus = self.root / "sys/bus/virtio"
         for name in ("devices", "drivers"):
             (self.bus / name).mkdir(parents=True)

@@ -10,7 +10,7 @@ from unittest import mock
 
 from harness.build import source
 from harness.host import debian, needs, setup, toolchain
-from harness.paths import REPO
+from harness.paths import BUILT, REPO
 from harness.say import Failure
 
 
@@ -52,7 +52,7 @@ class Space(unittest.TestCase):
             _fails(self, "3 GB free, 15 GB needed", needs.check_space)
             built = self.top / "cache" / "build" / "k"
             built.mkdir(parents=True)
-            (built / ".rvt-built").touch()
+            (built / BUILT).touch()
             _fails(self, "3 GB free, 4 GB needed", needs.check_space)
 
     def test_a_part_of_the_cache_that_is_of_another_user_is_said(self):

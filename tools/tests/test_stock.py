@@ -11,6 +11,7 @@ from unittest import mock
 
 from harness.build import kernel, kmods, modtree, modules, stock
 from harness.guest.spec import Spec
+from harness.paths import BUILT, MARK
 from harness.report.results import Results
 from harness.say import Failure
 from harness.suites import fits, legs, selftest
@@ -38,7 +39,7 @@ class Choice(Case):
         """Puts a kernel into the cache."""
         kdir = self.top / "stock" / f"{name}-{version}"
         kdir.mkdir(parents=True)
-        (kdir / ".rvt-stock").write_text(json.dumps({**_ABOUT, "name": name, "version": version}))
+        (kdir / f"{MARK}stock").write_text(json.dumps({**_ABOUT, "name": name, "version": version}))
         return kdir
 
     def test_the_newest_cached_one_without_asking_anyone(self):
@@ -57,7 +58,7 @@ class Choice(Case):
 
     def test_one_that_was_not_finished_is_not_taken(self):
         kdir = self.cached("7.3.9-1~bpo13+1")
-        (kdir / ".rvt-stock").unlink()
+        (kdir / f"{MARK}stock").unlink()
         with mock.patch.object(stock, "_fetch", side_effect=lambda name: f"fetched {name}"):
             assert stock.directory("debian") == "fetched debian"
 
@@ -66,7 +67,7 @@ class Choice(Case):
         for text in ("", '{"name": "debian", "rel', "[]", "7.3.9\n", '{"release": "7.3.9", "version": "1"}',
                      '{"name": "debian", "release": "7.3.9"}', "\xff"):
             with self.subTest(text):
-                (kdir / ".rvt-stock").write_text(text, encoding="latin-1")
+                (kdir / f"{MARK}stock").write_text(text, encoding="latin-1")
                 assert not stock.is_stock(kdir)
                 with mock.patch.object(stock, "_fetch", side_effect=lambda name: f"fetched {name}"):
                     assert stock.directory("debian") == "fetched debian"
@@ -190,10 +191,10 @@ class Making(Case):
 
     def test_a_tree_of_which_a_half_is_left_is_completed(self):
         self.make()
-        (self.kdir / ".rvt-stock").write_text('{"na')
+        (self.kdir / f"{MARK}stock").write_text('{"na')
         shutil.rmtree(self.kdir / "root")
         shutil.rmtree(self.kdir / "build" / "rust")
-        (self.kdir / "build" / ".rvt-built").unlink(missing_ok=True)
+        (self.kdir / "build" / BUILT).unlink(missing_ok=True)
         self.got = []
         self.make()
         assert self.got == ["linux-a", "linux-b", "linux-source-7.3"]
@@ -289,10 +290,10 @@ class Kernel(Case):
         assert "ring in C is built in" in self.why_not(ring="both")
         assert "no module vdpa_sim" in self.why_not(modules=["vdpa_sim"])
         assert "no CONFIG_VIRTIO_MMIO_CMDLINE_DEVICES" in self.why_not(transport="mmio")
-        assert "no CONFIG_A, CONFIG_C" in self.why_not("#!x\n# rvt-config: A VIRTIO_BLK\n# rvt-config: C\n")
-        assert "no CONFIG_VIRTIO=m" in self.why_not("#!x\n# rvt-config: VIRTIO=m\n")
+        assert "no CONFIG_A, CONFIG_C" in self.why_not("#!x\n# config: A VIRTIO_BLK\n# config: C\n")
+        assert "no CONFIG_VIRTIO=m" in self.why_not("#!x\n# config: VIRTIO=m\n")
         self.config("VIRTIO=y", "A=m", "C=y")
-        assert self.why_not("#!x\n# rvt-config: A C\n") == ""
+        assert self.why_not("#!x\n# config: A C\n") == ""
 
     def test_drivers_in_c_that_are_part_of_the_kernel_take_the_devices(self):
         with open(self.modules / "modules.builtin", "a", encoding="ascii") as listed:

@@ -4,11 +4,11 @@
 # Tests how requests get to the device: in batches with one notification, with their priority, and
 # with patience where the ring is full. Those rings are not in order: see io.sh.
 #
-# rvt-guest: {"vcpus":2,"trace":["virtio_queue_notify"],"blk":[{"size":"64M","props":{"num-queues":1}},
-# rvt-guest:  {"size":"64M","props":{"num-queues":1,"queue-size":16,
-# rvt-guest:   "indirect_desc":"off","in_order":"off"}},
-# rvt-guest:  {"size":"64M","props":{"num-queues":1,"queue-size":4,"in_order":"off",
-# rvt-guest:   "indirect_desc":"off","packed":"on"}}]}
+# guest: {"vcpus":2,"trace":["virtio_queue_notify"],"blk":[{"size":"64M","props":{"num-queues":1}},
+# guest:  {"size":"64M","props":{"num-queues":1,"queue-size":16,
+# guest:   "indirect_desc":"off","in_order":"off"}},
+# guest:  {"size":"64M","props":{"num-queues":1,"queue-size":4,"in_order":"off",
+# guest:   "indirect_desc":"off","packed":"on"}}]}
 
 . "$(dirname "$0")/../lib/tap.sh"
 need_host

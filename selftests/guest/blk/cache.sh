@@ -3,10 +3,10 @@
 #
 # Tests the write cache: flushes, and switching it on and off.
 #
-# rvt-guest: {"vcpus":2,"trace":["virtio_blk_req_complete"],"blk":[
-# rvt-guest:  {"size":"64M","props":{"config-wce":"on","write-cache":"on"}},
-# rvt-guest:  {"size":"64M","props":{"config-wce":"off","write-cache":"on"}},
-# rvt-guest:  {"size":"64M","props":{"config-wce":"off","write-cache":"off"}}]}
+# guest: {"vcpus":2,"trace":["virtio_blk_req_complete"],"blk":[
+# guest:  {"size":"64M","props":{"config-wce":"on","write-cache":"on"}},
+# guest:  {"size":"64M","props":{"config-wce":"off","write-cache":"on"}},
+# guest:  {"size":"64M","props":{"config-wce":"off","write-cache":"off"}}]}
 
 . "$(dirname "$0")/../lib/tap.sh"
 

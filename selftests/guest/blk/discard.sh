@@ -3,9 +3,9 @@
 #
 # Tests discards and writes of zeroes, of one range and of many.
 #
-# rvt-guest: {"vcpus":2,"blk":[{"size":"64M","node":{"discard":"unmap"}},
-# rvt-guest:  {"size":"64M","node":{"discard":"unmap"},
-# rvt-guest:   "port":false,"props":{"disable-modern":"on","disable-legacy":"off"}}]}
+# guest: {"vcpus":2,"blk":[{"size":"64M","node":{"discard":"unmap"}},
+# guest:  {"size":"64M","node":{"discard":"unmap"},
+# guest:   "port":false,"props":{"disable-modern":"on","disable-legacy":"off"}}]}
 
 . "$(dirname "$0")/../lib/tap.sh"
 need_host

@@ -3,10 +3,10 @@
 #
 # Tests that errors of the device come through as what they are, and to whom they belong.
 #
-# rvt-guest: {"vcpus":2,"qemu":["-blockdev",
-# rvt-guest:  "driver=raw,node-name=bad,file.driver=blkdebug,file.image.driver=null-co,file.image.size=67108864,file.image.read-zeroes=on,file.inject-error.0.event=read_aio,file.inject-error.0.sector=2048,file.inject-error.1.event=write_aio,file.inject-error.1.sector=4096",
-# rvt-guest:  "-device","virtio-blk-pci,drive=bad,serial=bad,bus=spare0,rerror=report,werror=report"],
-# rvt-guest:  "allow":["Buffer I/O error","I/O error, dev vd","lost async page write"]}
+# guest: {"vcpus":2,"qemu":["-blockdev",
+# guest:  "driver=raw,node-name=bad,file.driver=blkdebug,file.image.driver=null-co,file.image.size=67108864,file.image.read-zeroes=on,file.inject-error.0.event=read_aio,file.inject-error.0.sector=2048,file.inject-error.1.event=write_aio,file.inject-error.1.sector=4096",
+# guest:  "-device","virtio-blk-pci,drive=bad,serial=bad,bus=spare0,rerror=report,werror=report"],
+# guest:  "allow":["Buffer I/O error","I/O error, dev vd","lost async page write"]}
 
 . "$(dirname "$0")/../lib/tap.sh"
 

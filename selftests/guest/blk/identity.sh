@@ -3,8 +3,8 @@
 #
 # Tests that disks look as they do on the C driver: names, numbers, sizes, features, parameters.
 #
-# rvt-guest: {"vcpus":2,"blk":[{"size":"64M"},{"size":"48M","readonly":true},
-# rvt-guest:  {"size":"32M","port":false,"props":{"disable-modern":"on","disable-legacy":"off"}}]}
+# guest: {"vcpus":2,"blk":[{"size":"64M"},{"size":"48M","readonly":true},
+# guest:  {"size":"32M","port":false,"props":{"disable-modern":"on","disable-legacy":"off"}}]}
 
 . "$(dirname "$0")/../lib/tap.sh"
 
@@ -13,7 +13,7 @@ sys=/sys/block/$disk
 driver=$(driver_of "$disk")
 
 name=virtio_blk
-[ "$RVT_FAMILY" = c ] || name=rust_virtio_blk
+[ "$HARNESS_FAMILY" = c ] || name=rust_virtio_blk
 check "B1 the driver is registered on the bus" test -e "/sys/bus/virtio/drivers/$name/$(virtio_of "$disk")"
 # Where both families are loaded, each has a number of this name.
 major=$(cut -d: -f1 "$sys/dev")

@@ -7,19 +7,19 @@
 # The small rings are never in order: QEMU 10.0 forgets what is completed out of order while a ring is
 # full to its last descriptor (the C driver waits for ever then, too).
 #
-# rvt-guest: {"vcpus":4,"blk":[
-# rvt-guest:  {"size":"64M"},
-# rvt-guest:  {"size":"64M","props":{"packed":"on"}},
-# rvt-guest:  {"size":"64M","props":{"indirect_desc":"off"}},
-# rvt-guest:  {"size":"64M","props":{"packed":"on","indirect_desc":"off"}},
-# rvt-guest:  {"size":"64M","props":{"event_idx":"off"}},
-# rvt-guest:  {"size":"64M","props":{"num-queues":1,"queue-size":16,"in_order":"off"}},
-# rvt-guest:  {"size":"64M","props":{"num-queues":1,"queue-size":16,
-# rvt-guest:   "indirect_desc":"off","in_order":"off"}},
-# rvt-guest:  {"size":"64M","props":{"num-queues":4,"iommu_platform":"on"}},
-# rvt-guest:  {"size":"64M","props":{"iommu_platform":"on","packed":"on"}},
-# rvt-guest:  {"size":"64M","port":false,"props":{"disable-modern":"on","disable-legacy":"off"}},
-# rvt-guest:  {"size":"64M","props":{"logical_block_size":4096,"physical_block_size":4096}}]}
+# guest: {"vcpus":4,"blk":[
+# guest:  {"size":"64M"},
+# guest:  {"size":"64M","props":{"packed":"on"}},
+# guest:  {"size":"64M","props":{"indirect_desc":"off"}},
+# guest:  {"size":"64M","props":{"packed":"on","indirect_desc":"off"}},
+# guest:  {"size":"64M","props":{"event_idx":"off"}},
+# guest:  {"size":"64M","props":{"num-queues":1,"queue-size":16,"in_order":"off"}},
+# guest:  {"size":"64M","props":{"num-queues":1,"queue-size":16,
+# guest:   "indirect_desc":"off","in_order":"off"}},
+# guest:  {"size":"64M","props":{"num-queues":4,"iommu_platform":"on"}},
+# guest:  {"size":"64M","props":{"iommu_platform":"on","packed":"on"}},
+# guest:  {"size":"64M","port":false,"props":{"disable-modern":"on","disable-legacy":"off"}},
+# guest:  {"size":"64M","props":{"logical_block_size":4096,"physical_block_size":4096}}]}
 
 . "$(dirname "$0")/../lib/tap.sh"
 

@@ -3,9 +3,9 @@
 #
 # Tests that disks work behind an IOMMU that translates.
 #
-# rvt-guest: {"vcpus":2,"iommu":true,"cmdline":"intel_iommu=on iommu=nopt","blk":[
-# rvt-guest:  {"size":"64M","props":{"iommu_platform":"on"}},
-# rvt-guest:  {"size":"64M","props":{"iommu_platform":"on","packed":"on"}}]}
+# guest: {"vcpus":2,"iommu":true,"cmdline":"intel_iommu=on iommu=nopt","blk":[
+# guest:  {"size":"64M","props":{"iommu_platform":"on"}},
+# guest:  {"size":"64M","props":{"iommu_platform":"on","packed":"on"}}]}
 
 . "$(dirname "$0")/../lib/tap.sh"
 

@@ -3,15 +3,15 @@
 #
 # Tests that the limits of a queue are those that the device asks for.
 #
-# rvt-guest: {"vcpus":2,"blk":[
-# rvt-guest:  {"size":"64M","props":{"logical_block_size":512,"physical_block_size":4096,
-# rvt-guest:   "min_io_size":65536,"opt_io_size":1048576,"queue-size":128}},
-# rvt-guest:  {"size":"64M","props":{"logical_block_size":4096,"physical_block_size":4096,
-# rvt-guest:   "discard_granularity":65536,"max-discard-sectors":2048,
-# rvt-guest:   "max-write-zeroes-sectors":1024}},
-# rvt-guest:  {"size":"64M","props":{"queue-size":16,"indirect_desc":"off","num-queues":1,
-# rvt-guest:   "in_order":"off","seg-max-adjust":"off"}},
-# rvt-guest:  {"size":"64M","props":{"discard":"off","write-zeroes":"off","iommu_platform":"on"}}]}
+# guest: {"vcpus":2,"blk":[
+# guest:  {"size":"64M","props":{"logical_block_size":512,"physical_block_size":4096,
+# guest:   "min_io_size":65536,"opt_io_size":1048576,"queue-size":128}},
+# guest:  {"size":"64M","props":{"logical_block_size":4096,"physical_block_size":4096,
+# guest:   "discard_granularity":65536,"max-discard-sectors":2048,
+# guest:   "max-write-zeroes-sectors":1024}},
+# guest:  {"size":"64M","props":{"queue-size":16,"indirect_desc":"off","num-queues":1,
+# guest:   "in_order":"off","seg-max-adjust":"off"}},
+# guest:  {"size":"64M","props":{"discard":"off","write-zeroes":"off","iommu_platform":"on"}}]}
 
 . "$(dirname "$0")/../lib/tap.sh"
 

@@ -5,9 +5,9 @@
 # after a restart of the device, as if the device had not answered. Only on kernels with the option: the
 # variant "debug".
 #
-# rvt-guest: {"vcpus":2,"blk":[{"size":"64M"}],
-# rvt-guest:  "allow":["Buffer I/O error","I/O error, dev vd","started anew","given up","FAULT_INJECTION",
-# rvt-guest:  "put to sleep with requests under way"]}
+# guest: {"vcpus":2,"blk":[{"size":"64M"}],
+# guest:  "allow":["Buffer I/O error","I/O error, dev vd","started anew","given up","FAULT_INJECTION",
+# guest:  "put to sleep with requests under way"]}
 
 . "$(dirname "$0")/../lib/tap.sh"
 

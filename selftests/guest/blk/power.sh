@@ -4,8 +4,8 @@
 # Tests that disks come through sleep and through a reset of the transport, with I/O under way. The
 # root file system is on such a disk, too.
 #
-# rvt-guest: {"vcpus":4,"blk":[{"size":"64M","props":{"num-queues":4}},
-# rvt-guest:  {"size":"64M","props":{"packed":"on"}}]}
+# guest: {"vcpus":4,"blk":[{"size":"64M","props":{"num-queues":4}},
+# guest:  {"size":"64M","props":{"packed":"on"}}]}
 
 . "$(dirname "$0")/../lib/tap.sh"
 

@@ -6,8 +6,8 @@
 #
 # The layout is that of which QEMU shows the elements.
 #
-# rvt-guest: {"vcpus":1,"layout":"split",
-# rvt-guest:  "blk":[{"size":"64M","props":{"num-queues":1,"indirect_desc":"off"}}]}
+# guest: {"vcpus":1,"layout":"split",
+# guest:  "blk":[{"size":"64M","props":{"num-queues":1,"indirect_desc":"off"}}]}
 
 . "$(dirname "$0")/../lib/tap.sh"
 need_host

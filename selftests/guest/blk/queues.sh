@@ -3,11 +3,11 @@
 #
 # Tests how many queues a disk has, which CPUs use them, and the parameters that say so.
 #
-# rvt-guest: {"vcpus":4,"family":"c","modules":["rust_virtqueue"],"blk":[
-# rvt-guest:  {"size":"64M","props":{"num-queues":4,"queue-size":128}},
-# rvt-guest:  {"size":"64M","props":{"num-queues":2}},
-# rvt-guest:  {"size":"64M","props":{"num-queues":1,"indirect_desc":"off","queue-size":64}},
-# rvt-guest:  {"size":"64M","props":{"num-queues":8}}]}
+# guest: {"vcpus":4,"family":"c","modules":["rust_virtqueue"],"blk":[
+# guest:  {"size":"64M","props":{"num-queues":4,"queue-size":128}},
+# guest:  {"size":"64M","props":{"num-queues":2}},
+# guest:  {"size":"64M","props":{"num-queues":1,"indirect_desc":"off","queue-size":64}},
+# guest:  {"size":"64M","props":{"num-queues":8}}]}
 
 . "$(dirname "$0")/../lib/tap.sh"
 

@@ -8,11 +8,11 @@
 # The root disk stays with the driver in C. fio verifies what it wrote, and a ledger is kept of what was
 # flushed: of all the requests only flushes may fail, and only when the log says so.
 #
-# rvt-guest: {"long":true,"vcpus":4,"family":"c","modules":["rust_virtqueue"],
-# rvt-guest:  "blk":[{"size":"128M","props":{"num-queues":4}}],
-# rvt-guest:  "qemu":["-object","memory-backend-memfd,id=shared,size=1G,share=on",
-# rvt-guest:  "-machine","memory-backend=shared"],
-# rvt-guest:  "allow":["Buffer I/O error","I/O error, dev vd","started anew","given up"]}
+# guest: {"long":true,"vcpus":4,"family":"c","modules":["rust_virtqueue"],
+# guest:  "blk":[{"size":"128M","props":{"num-queues":4}}],
+# guest:  "qemu":["-object","memory-backend-memfd,id=shared,size=1G,share=on",
+# guest:  "-machine","memory-backend=shared"],
+# guest:  "allow":["Buffer I/O error","I/O error, dev vd","started anew","given up"]}
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/rounds.sh"

@@ -4,9 +4,9 @@
 # Tests that disks can go at any time: by unbinding, unplugging and unloading, with I/O under way and
 # with files open.
 #
-# rvt-guest: {"vcpus":4,"family":"c","modules":["rust_virtqueue"],
-# rvt-guest:  "blk":[{"size":"64M","props":{"num-queues":4}},{"size":"64M"}],
-# rvt-guest:  "allow":["Buffer I/O error","I/O error, dev vd","critical target error"]}
+# guest: {"vcpus":4,"family":"c","modules":["rust_virtqueue"],
+# guest:  "blk":[{"size":"64M","props":{"num-queues":4}},{"size":"64M"}],
+# guest:  "allow":["Buffer I/O error","I/O error, dev vd","critical target error"]}
 
 . "$(dirname "$0")/../lib/tap.sh"
 
@@ -46,7 +46,7 @@ is_busy() {
 disk=$(disk_by_serial blk0)
 check_eq "the disk is on our driver" "$(driver_of "$disk")" $driver
 check "B3 names that another driver has are not used" test "$disk" != \
-	"$(disk_by_serial rvt-root)"
+	"$(disk_by_serial harness-root)"
 check "B5 the disk works" load "$disk" 1
 
 # Unbinding with nothing to do, and with requests under way.

@@ -3,8 +3,8 @@
 #
 # Tests that a disk that grows or shrinks is seen to, with and without I/O.
 #
-# rvt-guest: {"vcpus":2,"blk":[{"size":"64M"},{"size":"64M","props":{"logical_block_size":4096,
-# rvt-guest:  "physical_block_size":4096}}]}
+# guest: {"vcpus":2,"blk":[{"size":"64M"},{"size":"64M","props":{"logical_block_size":4096,
+# guest:  "physical_block_size":4096}}]}
 
 . "$(dirname "$0")/../lib/tap.sh"
 need_host

@@ -4,13 +4,13 @@
 # Tests that requests may have more segments than the ring has descriptors, as an indirect table may:
 # QEMU announces 126 for any ring unless it is told to adjust that, as its machines before 5.0 did.
 #
-# rvt-guest: {"vcpus":2,"blk":[
-# rvt-guest:  {"size":"64M","props":{"num-queues":1,"queue-size":16,"seg-max-adjust":"off",
-# rvt-guest:   "in_order":"off"}},
-# rvt-guest:  {"size":"64M","props":{"num-queues":1,"queue-size":16,"seg-max-adjust":"off",
-# rvt-guest:   "in_order":"off","packed":"on"}},
-# rvt-guest:  {"size":"64M","props":{"num-queues":1,"queue-size":16,"seg-max-adjust":"off",
-# rvt-guest:   "in_order":"off","iommu_platform":"on"}}]}
+# guest: {"vcpus":2,"blk":[
+# guest:  {"size":"64M","props":{"num-queues":1,"queue-size":16,"seg-max-adjust":"off",
+# guest:   "in_order":"off"}},
+# guest:  {"size":"64M","props":{"num-queues":1,"queue-size":16,"seg-max-adjust":"off",
+# guest:   "in_order":"off","packed":"on"}},
+# guest:  {"size":"64M","props":{"num-queues":1,"queue-size":16,"seg-max-adjust":"off",
+# guest:   "in_order":"off","iommu_platform":"on"}}]}
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/segments.sh"

@@ -3,10 +3,10 @@
 #
 # Tests what tools ask of a disk besides I/O: serial number, geometry, partitions.
 #
-# rvt-guest: {"vcpus":2,"blk":[{"size":"64M","props":{"serial":"ABC-123 xyz"}},
-# rvt-guest:  {"size":"64M","props":{"serial":"12345678901234567890"}},
-# rvt-guest:  {"size":"64M","props":{"serial":"","cyls":100,"heads":16,"secs":63}},
-# rvt-guest:  {"size":"64M","props":{"logical_block_size":4096,"physical_block_size":4096}}]}
+# guest: {"vcpus":2,"blk":[{"size":"64M","props":{"serial":"ABC-123 xyz"}},
+# guest:  {"size":"64M","props":{"serial":"12345678901234567890"}},
+# guest:  {"size":"64M","props":{"serial":"","cyls":100,"heads":16,"secs":63}},
+# guest:  {"size":"64M","props":{"logical_block_size":4096,"physical_block_size":4096}}]}
 
 . "$(dirname "$0")/../lib/tap.sh"
 

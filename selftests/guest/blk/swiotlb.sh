@@ -3,11 +3,11 @@
 #
 # Tests that disks work with all data bounced through a small pool.
 #
-# rvt-guest: {"vcpus":2,"cmdline":"swiotlb=force","blk":[
-# rvt-guest:  {"size":"64M","props":{"iommu_platform":"on"}},
-# rvt-guest:  {"size":"64M","props":{"iommu_platform":"on","packed":"on"}},
-# rvt-guest:  {"size":"64M","props":{"iommu_platform":"on","num-queues":1,"queue-size":16,
-# rvt-guest:   "seg-max-adjust":"off","in_order":"off"}}]}
+# guest: {"vcpus":2,"cmdline":"swiotlb=force","blk":[
+# guest:  {"size":"64M","props":{"iommu_platform":"on"}},
+# guest:  {"size":"64M","props":{"iommu_platform":"on","packed":"on"}},
+# guest:  {"size":"64M","props":{"iommu_platform":"on","num-queues":1,"queue-size":16,
+# guest:   "seg-max-adjust":"off","in_order":"off"}}]}
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/segments.sh"

@@ -4,10 +4,10 @@
 # Tests disks that do not answer: requests are done after a restart of the device, and disks that are
 # silent, or not there, can be unbound and put to sleep.
 #
-# rvt-guest: {"vcpus":4,"family":"c","modules":["rust_virtqueue"],
-# rvt-guest:  "blk":[{"size":"64M","props":{"num-queues":4}},{"size":"64M"}],
-# rvt-guest:  "allow":["Buffer I/O error","I/O error, dev vd","started anew","given up","capacity cannot be read",
-# rvt-guest:  "put to sleep with requests under way"]}
+# guest: {"vcpus":4,"family":"c","modules":["rust_virtqueue"],
+# guest:  "blk":[{"size":"64M","props":{"num-queues":4}},{"size":"64M"}],
+# guest:  "allow":["Buffer I/O error","I/O error, dev vd","started anew","given up","capacity cannot be read",
+# guest:  "put to sleep with requests under way"]}
 
 . "$(dirname "$0")/../lib/tap.sh"
 

@@ -4,8 +4,8 @@
 # Tests disks that count in their own ways how many bytes they wrote (docs/devices.md), on each layout of the
 # ring: what they are asked for is done, and so is what is read.
 #
-# rvt-guest: {"modules":["virtio_vdpa"],"programs":["qemu-storage-daemon"],
-# rvt-guest:  "allow":["Buffer I/O error","I/O error, dev vd"]}
+# guest: {"modules":["virtio_vdpa"],"programs":["qemu-storage-daemon"],
+# guest:  "allow":["Buffer I/O error","I/O error, dev vd"]}
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/vdpa.sh"
@@ -39,7 +39,7 @@ layout() {
 			"$(grep "^counts-$way " $VDPA_TMP/results || cat $VDPA_TMP/results)" "counts-$way ok"
 	done
 	negotiated
-	[ "$RVT_FAMILY" = rust ] && impossible
+	[ "$HARNESS_FAMILY" = rust ] && impossible
 	for way in $WAYS; do
 		vdpa_del "counts-$way"
 	done

@@ -7,15 +7,15 @@
 # A reset over VDUSE waits for an answer of the process, or of the next one, for `msg_timeout`. Without one the
 # kernel is done with the device for good.
 #
-# rvt-guest: {"modules":["virtio_vdpa"],"programs":["qemu-storage-daemon"],
-# rvt-guest:  "allow":["Buffer I/O error","I/O error, dev vd"]}
+# guest: {"modules":["virtio_vdpa"],"programs":["qemu-storage-daemon"],
+# guest:  "allow":["Buffer I/O error","I/O error, dev vd"]}
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/vdpa.sh"
 . "$(dirname "$0")/../lib/vdpa-blk.sh"
 
 vdpa_has vduse || skip_all "the kernel has no vduse"
-[ "$RVT_FAMILY" = rust ] || skip_all "the C driver waits for the process without an end"
+[ "$HARNESS_FAMILY" = rust ] || skip_all "the C driver waits for the process without an end"
 
 # count TEXT: how many lines of the log have it.
 count() {

@@ -4,8 +4,8 @@
 # Tests a disk whose back end is a process of the host, QEMU's storage daemon, by vhost-user: the process
 # reads and writes the rings itself, and may die and come back.
 #
-# rvt-guest: {"qemu":["-object","memory-backend-memfd,id=shared,size=1G,share=on",
-# rvt-guest:  "-machine","memory-backend=shared"],"allow":["Buffer I/O error","I/O error, dev vd"]}
+# guest: {"qemu":["-object","memory-backend-memfd,id=shared,size=1G,share=on",
+# guest:  "-machine","memory-backend=shared"],"allow":["Buffer I/O error","I/O error, dev vd"]}
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/vhost-user.sh"

@@ -3,7 +3,7 @@
 #
 # The devices load our drivers by themselves, as they load the C ones, and a blacklist chooses.
 #
-# rvt-guest: {"family":"c","net":[{}]}
+# guest: {"family":"c","net":[{}]}
 
 . "$(dirname "$0")/../lib/tap.sh"
 tap_plan 8

@@ -4,7 +4,7 @@
 # Both driver families side by side: the guest starts on the C drivers, and single devices are given
 # to the Rust ones and back through sysfs.
 #
-# rvt-guest: {"family":"c","blk":[{"size":"64M"},{"size":"64M"}],"net":[{},{}]}
+# guest: {"family":"c","blk":[{"size":"64M"},{"size":"64M"}],"net":[{},{}]}
 
 . "$(dirname "$0")/../lib/tap.sh"
 tap_plan 19

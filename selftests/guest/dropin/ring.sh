@@ -4,7 +4,7 @@
 # Both ring providers are installed, and modprobe decides which one the transports get; see
 # docs/drop-in.md.
 #
-# rvt-guest: {"family":"none","root":"initramfs","ring":"both","kmod":true,"blk":[{"size":"16M"}]}
+# guest: {"family":"none","root":"initramfs","ring":"both","kmod":true,"blk":[{"size":"16M"}]}
 
 . "$(dirname "$0")/../lib/tap.sh"
 tap_plan 20

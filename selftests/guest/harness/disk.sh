@@ -3,8 +3,8 @@
 #
 # Tests that a guest has the disks and NICs it was described with, and that they can be found.
 #
-# rvt-guest: {"blk":[{"size":"64M"},{"size":"32M","readonly":true}],
-# rvt-guest:  "net":[{},{"queues":2}]}
+# guest: {"blk":[{"size":"64M"},{"size":"32M","readonly":true}],
+# guest:  "net":[{},{"queues":2}]}
 
 . "$(dirname "$0")/../lib/tap.sh"
 need_host
@@ -15,7 +15,7 @@ check "the first disk is found by its serial number" test -b "/dev/$disk"
 check_eq "the first disk has the size asked for" "$(cat "/sys/block/$disk/size")" 131072
 check_eq "the second disk is read-only" "$(cat "/sys/block/$(disk_by_serial blk1)/ro")" 1
 check "the root file system is on a virtio disk" \
-	grep -q "^/dev/$(disk_by_serial rvt-root) / " /proc/mounts
+	grep -q "^/dev/$(disk_by_serial harness-root) / " /proc/mounts
 family=$(driver_of "$disk" | sed 's/virtio_blk$//')
 check_eq "the NIC is driven by the same family" "$(driver_of "$(nic_by_index 0)")" \
 	"${family}virtio_net"

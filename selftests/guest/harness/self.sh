@@ -3,7 +3,7 @@
 #
 # Tests the harness itself: the channel to the host, and that a guest is as it was described.
 #
-# rvt-guest: {"family":"none","root":"initramfs"}
+# guest: {"family":"none","root":"initramfs"}
 
 . "$(dirname "$0")/../lib/tap.sh"
 need_host

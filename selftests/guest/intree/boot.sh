@@ -4,8 +4,8 @@
 # Tests a kernel with the drivers and the ring in Rust built in: it boots from a disk, and reaches the
 # network, without a virtio module.
 #
-# rvt-guest: {"family":"none","kernel":"in-tree","cmdline":"kunit.enable=0",
-# rvt-guest:  "blk":[{"size":"64M"},{"size":"64M","props":{"packed":"on"}}],"net":[{},{"props":{"packed":"on"}}]}
+# guest: {"family":"none","kernel":"in-tree","cmdline":"kunit.enable=0",
+# guest:  "blk":[{"size":"64M"},{"size":"64M","props":{"packed":"on"}}],"net":[{},{"props":{"packed":"on"}}]}
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/net.sh"
@@ -19,9 +19,9 @@ built_in() {
 
 # round_trip DISK: writes random blocks and reads them back past the cache.
 round_trip() {
-	dd if=/dev/urandom of=/run/rvt/blocks bs=64k count=64 2>/dev/null &&
-		dd if=/run/rvt/blocks of="/dev/$1" bs=64k oflag=direct 2>/dev/null &&
-		dd if="/dev/$1" bs=64k count=64 iflag=direct 2>/dev/null | cmp - /run/rvt/blocks
+	dd if=/dev/urandom of=/run/harness/blocks bs=64k count=64 2>/dev/null &&
+		dd if=/run/harness/blocks of="/dev/$1" bs=64k oflag=direct 2>/dev/null &&
+		dd if="/dev/$1" bs=64k count=64 iflag=direct 2>/dev/null | cmp - /run/harness/blocks
 }
 
 for module in virtio virtio_pci rust_vring rust_virtio_ring rust_virtqueue rust_virtio_blk \
@@ -37,7 +37,7 @@ check_not "there is no code of the ring in C" \
 check "there is code of the ring in Rust" grep -qE ' [tT] _R[^ ]*5vring' /proc/kallsyms
 check_eq "functions of the ring are there once" "$(grep -c ' T virtqueue_add_sgs$' /proc/kallsyms)" 1
 
-root=$(disk_by_serial rvt-root)
+root=$(disk_by_serial harness-root)
 check "the root file system is on a disk" grep -q "^/dev/$root / " /proc/mounts
 check_eq "the root disk is on the driver in Rust" "$(driver_of "$root")" rust_virtio_blk
 check "what is written is read again" round_trip "$(disk_by_serial blk0)"

@@ -69,7 +69,7 @@ rust_nics() {
 }
 
 # disk_by_serial SERIAL: prints the disk with that serial. The harness calls the disks of a guest's
-# description blk0, blk1..., and the root disk rvt-root.
+# description blk0, blk1..., and the root disk harness-root.
 disk_by_serial() {
 	for _b in $(virtio_blk_disks); do
 		[ "$(cat "/sys/block/$_b/serial" 2>/dev/null)" = "$1" ] && echo "$_b" && return 0

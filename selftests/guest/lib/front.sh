@@ -16,7 +16,7 @@ virtio_of_type() {
 	return 1
 }
 
-# layout_of VIRTIO: prints the layout that driver and device agreed on, in the words of RVT_LAYOUT.
+# layout_of VIRTIO: prints the layout that driver and device agreed on, in the words of HARNESS_LAYOUT.
 layout_of() {
 	_f=/sys/bus/virtio/devices/$1/features
 	case $(cut -c35,36 "$_f") in
@@ -141,8 +141,8 @@ port_has_read() {
 }
 
 front_console() {
-	wait_for 20 port_named org.rvt.port || return 1
-	_port=$(port_named org.rvt.port)
+	wait_for 20 port_named org.rust-virtio.port || return 1
+	_port=$(port_named org.rust-virtio.port)
 	head -c 200000 /dev/urandom >/tmp/front.bin
 	port_to_host "$_port" 7102 /tmp/front.bin && port_from_host "$_port" 7102 200000
 }

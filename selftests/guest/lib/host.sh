@@ -12,7 +12,7 @@
 # some other guest), have_host fails and scripts skip what needs it.
 
 have_host() {
-	[ -n "$RVT_HOST_FD" ]
+	[ -n "$HARNESS_HOST_FD" ]
 }
 
 # need_host: skips the whole script where there is no host to ask.
@@ -23,10 +23,10 @@ need_host() {
 host() {
 	have_host || return 127
 	# One request at a time; a directory is a lock that every shell has.
-	until mkdir /run/rvt/host.lock 2>/dev/null; do sleep 0.1; done
+	until mkdir /run/harness/host.lock 2>/dev/null; do sleep 0.1; done
 	printf 'host %s\n' "$*" >&3
 	read -r _status _text <&3
-	rmdir /run/rvt/host.lock
+	rmdir /run/harness/host.lock
 	[ -n "$_text" ] && printf '%b\n' "$_text"
 	return "${_status:-1}"
 }

@@ -46,13 +46,13 @@ nic_id() {
 upload() {
 	_to=TCP:$NET_HOST:5001
 	[ "$2" = 6 ] && _to="TCP6:[$NET_HOST6]:5001"
-	head -c "${1}M" /dev/urandom >/run/rvt/up.bin || return 1
+	head -c "${1}M" /dev/urandom >/run/harness/up.bin || return 1
 	host bg 'socat -u TCP6-LISTEN:5001,reuseaddr,ipv6only=0 OPEN:up.bin,creat,trunc' >/dev/null
 	wait_for 20 host sh 'ss -ltn | grep -q :5001' || return 1
-	within 120 socat -u OPEN:/run/rvt/up.bin "$_to" || return 1
+	within 120 socat -u OPEN:/run/harness/up.bin "$_to" || return 1
 	wait_for 20 host sh '! ss -tn | grep -q :5001' || return 1
-	_sum=$(sha256sum </run/rvt/up.bin)
-	rm -f /run/rvt/up.bin
+	_sum=$(sha256sum </run/harness/up.bin)
+	rm -f /run/harness/up.bin
 	[ "$(host sh 'sha256sum <up.bin; rm -f up.bin')" = "$_sum" ]
 }
 
@@ -60,14 +60,14 @@ upload() {
 download() {
 	_to=TCP:$NET_GUEST:5002
 	[ "$2" = 6 ] && _to="TCP6:[$NET_GUEST6]:5002"
-	within 120 socat -u TCP6-LISTEN:5002,reuseaddr,ipv6only=0 OPEN:/run/rvt/down.bin,creat,trunc &
+	within 120 socat -u TCP6-LISTEN:5002,reuseaddr,ipv6only=0 OPEN:/run/harness/down.bin,creat,trunc &
 	_pid=$!
 	wait_for 20 ss_listens 5002 || return 1
 	_sum=$(host sh "head -c ${1}M /dev/urandom >down.bin; sha256sum <down.bin") || return 1
 	host sh "timeout 120 socat -u OPEN:down.bin '$_to'; rm -f down.bin" || return 1
 	wait "$_pid" || return 1
-	_got=$(sha256sum </run/rvt/down.bin)
-	rm -f /run/rvt/down.bin
+	_got=$(sha256sum </run/harness/down.bin)
+	rm -f /run/harness/down.bin
 	[ "$_got" = "$_sum" ]
 }
 

@@ -5,7 +5,7 @@
 
 # How often a device is disturbed in each way (ROUNDS= of the harness).
 # shellcheck disable=SC2034 # for scripts
-ROUNDS=${RVT_ROUNDS:-100}
+ROUNDS=${HARNESS_ROUNDS:-100}
 ROUNDS_TMP=/tmp/rounds
 mkdir -p $ROUNDS_TMP
 # The kernel's own buffer is too short for all that it has to say.
@@ -52,7 +52,7 @@ lies() {
 	_seen=$(told "$ROUNDS_LIE")
 	_tries=0
 	while [ $_tries -lt 30 ]; do
-		host run lie "$1 $(((round + _tries) % $2)) $RVT_LAYOUT"
+		host run lie "$1 $(((round + _tries) % $2)) $HARNESS_LAYOUT"
 		wait_for 1 told_more "$ROUNDS_LIE" "$_seen" && return 0
 		_tries=$((_tries + 1))
 	done

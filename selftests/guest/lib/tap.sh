@@ -105,7 +105,7 @@ check_eq() {
 
 # patient SECONDS: prints for how long to wait for that; longer on a slow kernel.
 patient() {
-	echo $(($1 * ${RVT_PATIENCE:-1}))
+	echo $(($1 * ${HARNESS_PATIENCE:-1}))
 }
 
 # within SECONDS COMMAND...: runs COMMAND for so long at most, by the measure of patient.

@@ -112,7 +112,7 @@ process() {
 	wait_for 20 vduse_is_there disk
 	# Little room, so that it is full at times: requests wait then. The packed ring in C has them fail.
 	room=$((2 << 20))
-	[ "$layout" = packed ] && [ "$RVT_RING" = c ] && room=$((64 << 20))
+	[ "$layout" = packed ] && [ "$HARNESS_RING" = c ] && room=$((64 << 20))
 	echo $room >/sys/class/vduse/disk/bounce_size
 	vdpa_add disk vduse
 	usual "process $layout:" disk disk

@@ -54,7 +54,7 @@ vdpa_feature() {
 
 # expected_driver blk|net: prints the name of the driver of the guest's family.
 expected_driver() {
-	case $RVT_FAMILY in
+	case $HARNESS_FAMILY in
 	rust) echo "rust_virtio_$1" ;;
 	*) echo "virtio_$1" ;;
 	esac
@@ -78,7 +78,7 @@ vduse_nics() {
 
 # vduse_qemu NAME FILE: starts a disk of QEMU's storage daemon.
 vduse_qemu() {
-	vduse_start /run/rvt/programs/qemu-storage-daemon \
+	vduse_start /run/harness/programs/qemu-storage-daemon \
 		--blockdev "driver=file,node-name=f,filename=$2,discard=unmap" \
 		--blockdev driver=raw,node-name=disk,file=f,discard=unmap \
 		--export "vduse-blk,id=$1,name=$1,node-name=disk,writable=on,num-queues=2,queue-size=128,serial=$1"

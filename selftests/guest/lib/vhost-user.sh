@@ -36,13 +36,13 @@ unplug() {
 # new_disk: prints the disk that is not the root disk.
 new_disk() {
 	for _b in $(virtio_blk_disks); do
-		[ "$_b" = "$(disk_by_serial rvt-root)" ] || { echo "$_b" && return 0; }
+		[ "$_b" = "$(disk_by_serial harness-root)" ] || { echo "$_b" && return 0; }
 	done
 	return 1
 }
 
 # shellcheck disable=SC2034 # for scripts
-case $RVT_FAMILY in
+case $HARNESS_FAMILY in
 rust) driver=rust_virtio_blk ;;
 *) driver=virtio_blk ;;
 esac

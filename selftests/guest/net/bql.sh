@@ -3,7 +3,7 @@
 #
 # The byte limit of a transmit queue, and what reaps it.
 #
-# rvt-guest: {"vcpus":1,"net":[{}],"cmdline":"rvt.bql"}
+# guest: {"vcpus":1,"net":[{}],"cmdline":"harness.bql"}
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/net.sh"

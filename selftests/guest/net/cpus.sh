@@ -3,7 +3,7 @@
 #
 # Interrupts and packets are spread over the CPUs, and again when one comes or goes.
 #
-# rvt-guest: {"vcpus":4,"net":[{"queues":4}],"cmdline":"rvt.cpus"}
+# guest: {"vcpus":4,"net":[{"queues":4}],"cmdline":"harness.cpus"}
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/net.sh"

@@ -3,7 +3,7 @@
 #
 # What ethtool shows and sets.
 #
-# rvt-guest: {"vcpus":4,"net":[{"queues":4,"props":{"rx_queue_size":1024}}]}
+# guest: {"vcpus":4,"net":[{"queues":4,"props":{"rx_queue_size":1024}}]}
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/net.sh"

@@ -3,7 +3,7 @@
 #
 # Receive modes, addresses and VLANs reach the device's filter.
 #
-# rvt-guest: {"net":[{}]}
+# guest: {"net":[{}]}
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/net.sh"

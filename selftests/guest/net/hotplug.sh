@@ -3,7 +3,7 @@
 #
 # The device goes and comes while packets are under way.
 #
-# rvt-guest: {"net":[{}],"cmdline":"rvt.hotplug"}
+# guest: {"net":[{}],"cmdline":"harness.hotplug"}
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/net.sh"

@@ -3,7 +3,7 @@
 #
 # The interface and the driver come and go under traffic.
 #
-# rvt-guest: {"vcpus":2,"net":[{"queues":2}],"mem":"1G"}
+# guest: {"vcpus":2,"net":[{"queues":2}],"mem":"1G"}
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/net.sh"
@@ -16,15 +16,15 @@ driver=$(driver_of "$nic")
 
 # Packets in both directions as long as the file is there, whatever becomes of the interface.
 flood() {
-	touch /run/rvt/flood
+	touch /run/harness/flood
 	host bg "while :; do ping -q -f -c 5000 -s 4000 $NET_GUEST; sleep 0.1; done" >/dev/null
-	while [ -e /run/rvt/flood ]; do
+	while [ -e /run/harness/flood ]; do
 		ping -q -f -w 1 -s 4000 "$NET_HOST"
 	done >/dev/null 2>&1 &
 }
 
 cleanup() {
-	rm -f /run/rvt/flood
+	rm -f /run/harness/flood
 	wait
 }
 
@@ -56,7 +56,7 @@ reload() {
 }
 
 name=virtio_net
-[ "$RVT_FAMILY" = c ] || name=rust_virtio_net
+[ "$HARNESS_FAMILY" = c ] || name=rust_virtio_net
 check "N1 the driver is registered" test -e "/sys/bus/virtio/drivers/$name/$vdev"
 check_eq "N1 CPU hotplug states" "$(grep -c 'virtio/net:\(online\|dead\)' /sys/devices/system/cpu/hotplug/states)" 2
 check "N10 traffic" up
@@ -68,7 +68,7 @@ check "N27 counters survive down and up" test "$(cat "/sys/class/net/$nic/statis
 check "N11 traffic after that" up
 check "N29 unbind and bind under traffic" loop 10 rebind
 check "N1 unload and load under traffic" loop 5 reload
-rm -f /run/rvt/flood
+rm -f /run/harness/flood
 wait
 check "N29 a file arrives after that" upload 4
 ip link set "$nic" down

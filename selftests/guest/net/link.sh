@@ -3,7 +3,7 @@
 #
 # State and speed of the link, and announcements.
 #
-# rvt-guest: {"net":[{"props":{"speed":10000,"duplex":"full"}}]}
+# guest: {"net":[{"props":{"speed":10000,"duplex":"full"}}]}
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/net.sh"

@@ -3,7 +3,7 @@
 #
 # Jumbo packets from a device without mergeable buffers.
 #
-# rvt-guest: {"net":[{"mtu":9000,"props":{"host_mtu":9000,"mrg_rxbuf":"off","guest_tso4":"off","guest_tso6":"off","guest_ecn":"off","guest_ufo":"off"}}]}
+# guest: {"net":[{"mtu":9000,"props":{"host_mtu":9000,"mrg_rxbuf":"off","guest_tso4":"off","guest_tso6":"off","guest_ecn":"off","guest_ufo":"off"}}]}
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/net.sh"

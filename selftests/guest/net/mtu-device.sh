@@ -3,7 +3,7 @@
 #
 # The MTU that the device tells.
 #
-# rvt-guest: {"net":[{"mtu":1400,"props":{"host_mtu":1400}}]}
+# guest: {"net":[{"mtu":1400,"props":{"host_mtu":1400}}]}
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/net.sh"

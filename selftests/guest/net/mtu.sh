@@ -3,7 +3,7 @@
 #
 # Sizes of packets, up to the largest.
 #
-# rvt-guest: {"net":[{"mtu":65521}]}
+# guest: {"net":[{"mtu":65521}]}
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/net.sh"

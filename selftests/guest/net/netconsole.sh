@@ -3,7 +3,7 @@
 #
 # Kernel messages go out through the interface (netpoll).
 #
-# rvt-guest: {"vcpus":2,"net":[{}],"cmdline":"rvt.netconsole"}
+# guest: {"vcpus":2,"net":[{}],"cmdline":"harness.netconsole"}
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/net.sh"
@@ -17,14 +17,14 @@ wait_for 20 host sh "ss -lun | grep -q :6666"
 mac=$(host sh "ip -br link show tap0" | awk '{ print $3 }')
 check "N64 netconsole" modprobe netconsole "netconsole=6665@$NET_GUEST/$nic,6666@$NET_HOST/$mac"
 for i in 1 2 3 4 5; do
-	echo "rvt netconsole message $i" >/dev/kmsg
+	echo "harness netconsole message $i" >/dev/kmsg
 done
-check "N64 messages arrive" wait_for 20 host sh 'grep -q "rvt netconsole message 5" netconsole.txt'
+check "N64 messages arrive" wait_for 20 host sh 'grep -q "harness netconsole message 5" netconsole.txt'
 iperf 5 --bidir >/dev/null &
 for i in $(seq 1 200); do
-	echo "rvt netconsole line $i under load" >/dev/kmsg
+	echo "harness netconsole line $i under load" >/dev/kmsg
 done
 wait
-check "N64 messages arrive under load" wait_for 20 host sh 'grep -q "rvt netconsole line 200 " netconsole.txt'
+check "N64 messages arrive under load" wait_for 20 host sh 'grep -q "harness netconsole line 200 " netconsole.txt'
 modprobe -r netconsole
 check "N64 traffic after that" ping -c3 -i0.2 "$NET_HOST"

@@ -3,7 +3,7 @@
 #
 # Queues, NAPI instances, page pools and statistics of queues, as the netdev family tells them.
 #
-# rvt-guest: {"vcpus":2,"net":[{"queues":2}],"cmdline":"rvt.netdev"}
+# guest: {"vcpus":2,"net":[{"queues":2}],"cmdline":"harness.netdev"}
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/net.sh"

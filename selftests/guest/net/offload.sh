@@ -3,7 +3,7 @@
 #
 # Offloads: which are there, and that they can be switched under traffic.
 #
-# rvt-guest: {"net":[{}]}
+# guest: {"net":[{}]}
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/net.sh"

@@ -3,7 +3,7 @@
 #
 # Parameters of the module.
 #
-# rvt-guest: {"vcpus":2,"net":[{}],"cmdline":"rvt.params"}
+# guest: {"vcpus":2,"net":[{}],"cmdline":"harness.params"}
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/net.sh"

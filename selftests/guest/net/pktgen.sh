@@ -3,7 +3,7 @@
 #
 # Packets of all shapes, as fast as they can be made.
 #
-# rvt-guest: {"vcpus":2,"net":[{}],"cmdline":"rvt.pktgen"}
+# guest: {"vcpus":2,"net":[{}],"cmdline":"harness.pktgen"}
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/net.sh"

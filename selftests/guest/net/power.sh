@@ -3,7 +3,7 @@
 #
 # Sleep and wake-up.
 #
-# rvt-guest: {"vcpus":2,"net":[{"queues":2}],"cmdline":"rvt.power"}
+# guest: {"vcpus":2,"net":[{"queues":2}],"cmdline":"harness.power"}
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/net.sh"

@@ -7,10 +7,10 @@
 #
 # What arrives is compared on both sides. Connections outlive everything.
 #
-# rvt-guest: {"long":true,"vcpus":4,"net":[{"queues":2}],
-# rvt-guest:  "qemu":["-object","memory-backend-memfd,id=shared,size=1G,share=on",
-# rvt-guest:  "-machine","memory-backend=shared"],
-# rvt-guest:  "allow":["NETDEV WATCHDOG"]}
+# guest: {"long":true,"vcpus":4,"net":[{"queues":2}],
+# guest:  "qemu":["-object","memory-backend-memfd,id=shared,size=1G,share=on",
+# guest:  "-machine","memory-backend=shared"],
+# guest:  "allow":["NETDEV WATCHDOG"]}
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/net.sh"

@@ -3,7 +3,7 @@
 #
 # Large UDP packets that the other side cuts.
 #
-# rvt-guest: {"net":[{"props":{"host_uso":"on","guest_uso4":"on","guest_uso6":"on"}}],"cmdline":"rvt.uso"}
+# guest: {"net":[{"props":{"host_uso":"on","guest_uso4":"on","guest_uso6":"on"}}],"cmdline":"harness.uso"}
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/net.sh"
@@ -37,16 +37,16 @@ print(n)
 '
 if has_feature "$nic" 56; then
 	check_eq "N33 UDP segmentation" "$(feature_of "$nic" tx-udp-segmentation)" on
-	echo "$receiver" | base64 -w0 >/run/rvt/recv.b64
-	host bg "echo $(cat /run/rvt/recv.b64) | base64 -d >recv.py; python3 recv.py >uso.txt" >/dev/null
+	echo "$receiver" | base64 -w0 >/run/harness/recv.b64
+	host bg "echo $(cat /run/harness/recv.b64) | base64 -d >recv.py; python3 recv.py >uso.txt" >/dev/null
 	sleep 2
 	python3 -c "$sender" "$NET_HOST"
 	check "N33 all datagrams arrive" wait_for 15 host sh 'grep -qx 100 uso.txt'
-	python3 -c "$receiver" >/run/rvt/uso.txt &
+	python3 -c "$receiver" >/run/harness/uso.txt &
 	sleep 2
 	host sh "echo $(echo "$sender" | base64 -w0) | base64 -d >send.py; python3 send.py $NET_GUEST"
 	wait
-	check_eq "N37 all datagrams arrive from the host" "$(cat /run/rvt/uso.txt)" 100
+	check_eq "N37 all datagrams arrive from the host" "$(cat /run/harness/uso.txt)" 100
 else
 	skip "N33 UDP segmentation" "the host has no USO"
 	skip "N33 all datagrams arrive" "the host has no USO"

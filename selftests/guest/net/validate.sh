@@ -3,7 +3,7 @@
 #
 # Combinations of features that no device may have, made by masking bits.
 #
-# rvt-guest: {"net":[{}],"cmdline":"rvt.validate","allow":["probe with driver .*virtio_net failed with error -22","device advertises feature .* but not"]}
+# guest: {"net":[{}],"cmdline":"harness.validate","allow":["probe with driver .*virtio_net failed with error -22","device advertises feature .* but not"]}
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/net.sh"

@@ -4,14 +4,14 @@
 # Tests NICs whose back ends are a process of the host, by vhost-user: the process reads and writes the
 # rings itself, and may die and come back.
 #
-# rvt-guest: {"qemu":["-object","memory-backend-memfd,id=shared,size=1G,share=on",
-# rvt-guest:  "-machine","memory-backend=shared"],"allow":["Buffer I/O error","I/O error, dev vd"]}
+# guest: {"qemu":["-object","memory-backend-memfd,id=shared,size=1G,share=on",
+# guest:  "-machine","memory-backend=shared"],"allow":["Buffer I/O error","I/O error, dev vd"]}
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/cable.sh"
 need_host
 
-case $RVT_FAMILY in
+case $HARNESS_FAMILY in
 rust) driver=rust_virtio_net ;;
 *) driver=virtio_net ;;
 esac

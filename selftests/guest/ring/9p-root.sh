@@ -4,8 +4,8 @@
 # A guest whose root file system is a directory of the host, over 9p on the C driver. (It has busybox
 # only.)
 #
-# rvt-guest: {"family":"c","root":"9p"}
-# rvt-transports: pci mmio
+# guest: {"family":"c","root":"9p"}
+# transports: pci mmio
 
 . "$(dirname "$0")/../lib/tap.sh"
 need_host

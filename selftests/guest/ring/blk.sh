@@ -3,8 +3,8 @@
 #
 # A disk on the C driver.
 #
-# rvt-guest: front.json
-# rvt-transports: pci transitional legacy mmio mmio-legacy
+# guest: front.json
+# transports: pci transitional legacy mmio mmio-legacy
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/net.sh"

@@ -3,8 +3,8 @@
 #
 # A console and a port of virtio_console, the C driver.
 #
-# rvt-guest: front.json
-# rvt-transports: pci legacy mmio
+# guest: front.json
+# transports: pci legacy mmio
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/net.sh"
@@ -17,7 +17,7 @@ tap_plan 4
 seq 1 20000 | sed 's/^/a line of the console, number /' >/tmp/lines
 
 check "a port carries bytes both ways" front_console
-port=$(port_named org.rvt.port)
+port=$(port_named org.rust-virtio.port)
 check "text arrives at the host" port_to_host "$port" 7102 /tmp/lines
 
 # Kept open, as the last close brings back line editing and echo.

@@ -5,7 +5,7 @@
 # what they should, also after they slept and after they were unbound. Short enough to
 # be run on each.
 #
-# rvt-guest: {"blk":[{"size":"64M","props":{"num-queues":2}}],"net":[{"queues":2}]}
+# guest: {"blk":[{"size":"64M","props":{"num-queues":2}}],"net":[{"queues":2}]}
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/net.sh"
@@ -14,16 +14,16 @@ need_host
 tap_plan 16
 
 prefix=
-[ "$RVT_FAMILY" = rust ] && prefix=rust_
+[ "$HARNESS_FAMILY" = rust ] && prefix=rust_
 
 disk=$(disk_by_serial blk0)
 nic=$(nic_by_index 0)
 check_eq "the disk is on the driver" "$(driver_of "$disk")" ${prefix}virtio_blk
 check_eq "the interface is on the driver" "$(driver_of "$nic")" ${prefix}virtio_net
 check "the provider of the rings is the one asked for" module_is_there \
-	"$([ "$RVT_RING" = rust ] && echo rust_)virtio_ring"
-check_eq "the disk has the layout asked for" "$(layout_of "$(virtio_of "$disk")")" "$RVT_LAYOUT"
-check_eq "the interface has the layout asked for" "$(layout_of "$(virtio_of "$nic")")" "$RVT_LAYOUT"
+	"$([ "$HARNESS_RING" = rust ] && echo rust_)virtio_ring"
+check_eq "the disk has the layout asked for" "$(layout_of "$(virtio_of "$disk")")" "$HARNESS_LAYOUT"
+check_eq "the interface has the layout asked for" "$(layout_of "$(virtio_of "$nic")")" "$HARNESS_LAYOUT"
 check "random reads and writes in deep queues" fio_verifies "$disk" --rw=randrw --bs=4k --iodepth=64 \
 	--size=8m
 check "requests of many segments" fio_verifies "$disk" --rw=write --bs=1m --iodepth=8 --size=32m

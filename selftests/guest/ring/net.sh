@@ -3,8 +3,8 @@
 #
 # A network interface on the C driver.
 #
-# rvt-guest: front.json
-# rvt-transports: pci legacy mmio
+# guest: front.json
+# transports: pci legacy mmio
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/net.sh"

@@ -3,8 +3,8 @@
 #
 # C front ends of every kind sleep and wake up, with their disks at work, and their rings with them.
 #
-# rvt-guest: front.json
-# rvt-transports: pci mmio
+# guest: front.json
+# transports: pci mmio
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/net.sh"

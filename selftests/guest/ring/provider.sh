@@ -3,9 +3,9 @@
 #
 # Tests that the rings come from the provider that was asked for, and from no other.
 #
-# rvt-guest: front.json
-# rvt-transports: pci legacy mmio
-# rvt-config: VIRTIO=m
+# guest: front.json
+# transports: pci legacy mmio
+# config: VIRTIO=m
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/net.sh"
@@ -14,11 +14,11 @@ need_host
 
 tap_plan 6
 
-case $RVT_RING in
+case $HARNESS_RING in
 rust) mine=rust_virtio_ring other=virtio_ring ;;
 *) mine=virtio_ring other=rust_virtio_ring ;;
 esac
-case $RVT_TRANSPORT in
+case $HARNESS_TRANSPORT in
 mmio*) transport=virtio_mmio ;;
 *) transport=virtio_pci ;;
 esac
@@ -38,8 +38,8 @@ done
 check_eq "the front ends are on it" "$missing" ""
 
 # Legacy devices have split rings only.
-layout=$RVT_LAYOUT
-case $RVT_TRANSPORT in
+layout=$HARNESS_LAYOUT
+case $HARNESS_TRANSPORT in
 *legacy) layout="split" ;;
 esac
 wrong=
@@ -49,7 +49,7 @@ done
 check_eq "devices have the layout asked for" "$wrong" ""
 
 # What our ring says of itself is the same.
-if [ "$RVT_RING" = rust ]; then
+if [ "$HARNESS_RING" = rust ]; then
 	case $layout in
 	split) shown="split" ;;
 	packed) shown=packed ;;

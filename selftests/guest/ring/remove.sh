@@ -4,8 +4,8 @@
 # Devices on the C drivers go and come back, on every kind of front end: unplugged where the bus can do
 # that, taken from the transport's driver elsewhere.
 #
-# rvt-guest: front.json
-# rvt-transports: pci
+# guest: front.json
+# transports: pci
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/net.sh"
@@ -61,7 +61,7 @@ unplugged() {
 		>/dev/null || return 1
 	wait_for 30 virtio_of_front rng && wait_for 10 front_rng
 }
-if [ "$RVT_TRANSPORT" = pci ]; then
+if [ "$HARNESS_TRANSPORT" = pci ]; then
 	check "a device that is unplugged and plugged in works" unplugged
 else
 	skip "a device that is unplugged and plugged in works" "no hot plug on this bus"

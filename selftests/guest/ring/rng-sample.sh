@@ -3,11 +3,11 @@
 #
 # The sample driver (samples/rust_virtio_rng.rs) on two entropy devices, one of which never answers.
 #
-# rvt-guest: {"devices":[
-# rvt-guest:  {"kind":"rng","id":"rng","props":{"rng":"seed"},"before":["-object","rng-builtin,id=seed"]},
-# rvt-guest:  {"kind":"rng","id":"mute","props":{"rng":"none"},
-# rvt-guest:   "before":["-chardev","null,id=nobody","-object","rng-egd,id=none,chardev=nobody"]}]}
-# rvt-transports: pci mmio
+# guest: {"devices":[
+# guest:  {"kind":"rng","id":"rng","props":{"rng":"seed"},"before":["-object","rng-builtin,id=seed"]},
+# guest:  {"kind":"rng","id":"mute","props":{"rng":"none"},
+# guest:   "before":["-chardev","null,id=nobody","-object","rng-egd,id=none,chardev=nobody"]}]}
+# transports: pci mmio
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/net.sh"
@@ -74,7 +74,7 @@ reader_loses_device() {
 
 check_eq "both devices are on the driver" "$(rngs | wc -l)" 2
 layouts=$(for v in $(rngs); do layout_of "$v"; done | sort -u)
-check_eq "they have the layout asked for" "$layouts" "$RVT_LAYOUT"
+check_eq "they have the layout asked for" "$layouts" "$HARNESS_LAYOUT"
 check_eq "they have the names that the driver in C gives" "$(names)" "virtio_rng.0 virtio_rng.1"
 
 # Which is which is seen by what they answer.
@@ -127,7 +127,7 @@ unplugged() {
 	qmp_cmd device_del '{"id":"mute"}' >/dev/null || return 1
 	wait_for 30 test ! -e "/sys/bus/virtio/devices/$mute_dev" && reader_loses_device
 }
-if [ "$RVT_TRANSPORT" = pci ]; then
+if [ "$HARNESS_TRANSPORT" = pci ]; then
 	check "the silent one is unplugged under a read" unplugged
 else
 	skip "the silent one is unplugged under a read" "no hot plug on this bus"
@@ -137,7 +137,7 @@ reset_function() {
 	_pci=$(readlink -f "/sys/bus/virtio/devices/$good_dev/..")
 	choose $good && echo 1 >"$_pci/reset" && works
 }
-if [ "$RVT_TRANSPORT" = pci ]; then
+if [ "$HARNESS_TRANSPORT" = pci ]; then
 	check "what is read is random after a reset of the function" reset_function
 else
 	skip "what is read is random after a reset of the function" "no such reset on this bus"

@@ -3,11 +3,11 @@
 #
 # A disk on the C driver, whose requests have more segments than the ring has descriptors.
 #
-# rvt-guest: {"family":"c","vcpus":2,"blk":[
-# rvt-guest:  {"size":"64M","props":{"num-queues":1,"queue-size":16,"seg-max-adjust":"off",
-# rvt-guest:   "in_order":"off"}},
-# rvt-guest:  {"size":"64M","props":{"num-queues":1,"queue-size":16,"seg-max-adjust":"off",
-# rvt-guest:   "in_order":"off","packed":"on"}}]}
+# guest: {"family":"c","vcpus":2,"blk":[
+# guest:  {"size":"64M","props":{"num-queues":1,"queue-size":16,"seg-max-adjust":"off",
+# guest:   "in_order":"off"}},
+# guest:  {"size":"64M","props":{"num-queues":1,"queue-size":16,"seg-max-adjust":"off",
+# guest:   "in_order":"off","packed":"on"}}]}
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/segments.sh"

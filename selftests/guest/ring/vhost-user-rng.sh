@@ -4,8 +4,8 @@
 # Tests the rings with a device of the rust-vmm project, which is another implementation than QEMU's:
 # vhost-device-rng, where the host has it (cargo install vhost-device-rng).
 #
-# rvt-guest: {"family":"c","qemu":["-object","memory-backend-memfd,id=shared,size=1G,share=on",
-# rvt-guest:  "-machine","memory-backend=shared"]}
+# guest: {"family":"c","qemu":["-object","memory-backend-memfd,id=shared,size=1G,share=on",
+# guest:  "-machine","memory-backend=shared"]}
 
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/front.sh"

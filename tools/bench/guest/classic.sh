@@ -9,7 +9,7 @@
 # NIC 0 is a virtio one and goes from driver to driver; NIC 1 is an emulated card that stays with its own.
 
 # shellcheck source=devices.sh
-. /run/rvt/job/devices.sh
+. /run/harness/job/devices.sh
 need iperf3 jq
 
 driver=$1 way=$2 what=$3 amount=$4
@@ -57,9 +57,9 @@ stream)
 		{exits_s: ($exits / .seconds), exits_mb: ($exits / .bytes * 1e6)} end)' /tmp/iperf >/tmp/sample
 	;;
 count)
-	/run/rvt/job/mark begin $((RVT_TURN + 1)) || fail "no mark can be set"
+	/run/harness/job/mark begin $((HARNESS_TURN + 1)) || fail "no mark can be set"
 	run -n "${amount}M"
-	/run/rvt/job/mark end $((RVT_TURN + 1))
+	/run/harness/job/mark end $((HARNESS_TURN + 1))
 	jq -c '{mb: (.end.sum_received.bytes / 1e6)}' /tmp/iperf >/tmp/sample
 	;;
 *)

@@ -3,8 +3,8 @@
 #
 # What the benchmark's scripts in a guest share: giving devices to drivers, and saying what was found.
 
-. /run/rvt/selftests/lib/host.sh
-. /run/rvt/selftests/lib/dev.sh
+. /run/harness/selftests/lib/host.sh
+. /run/harness/selftests/lib/dev.sh
 
 taken=
 
@@ -58,22 +58,22 @@ let_go_taken() {
 # note_devices: keeps, by the names of the guest's description, which virtio device is which, and takes
 # all but the root disk from their drivers. Called once, while all devices have drivers.
 note_devices() {
-	mkdir -p /run/rvt/devices
+	mkdir -p /run/harness/devices
 	for _b in $(virtio_blk_disks); do
-		virtio_of "$_b" >"/run/rvt/devices/$(cat "/sys/block/$_b/serial")"
+		virtio_of "$_b" >"/run/harness/devices/$(cat "/sys/block/$_b/serial")"
 	done
 	for _n in $(virtio_nics); do
 		_i=$((0x$(cut -d: -f6 "/sys/class/net/$_n/address") - 1))
-		virtio_of "$_n" >"/run/rvt/devices/net$_i"
+		virtio_of "$_n" >"/run/harness/devices/net$_i"
 	done
-	for _d in /run/rvt/devices/*; do
-		[ "${_d##*/}" = rvt-root ] || let_go "$(cat "$_d")"
+	for _d in /run/harness/devices/*; do
+		[ "${_d##*/}" = harness-root ] || let_go "$(cat "$_d")"
 	done
 }
 
 # device NAME: prints the virtio device of a disk (blk0...) or a NIC (net0...) of the description.
 device() {
-	cat "/run/rvt/devices/$1"
+	cat "/run/harness/devices/$1"
 }
 
 # block_of DEVICE / interface_of DEVICE: print the disk or the interface of a virtio device.

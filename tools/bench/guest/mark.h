@@ -3,8 +3,8 @@
  * Tells the QEMU plugin of tools/bench/plugin that a phase begins or ends, by executing a long nop
  * whose immediate carries the number of the phase. On any other machine it does nothing.
  */
-#ifndef RVT_MARK_H
-#define RVT_MARK_H
+#ifndef BENCH_MARK_H
+#define BENCH_MARK_H
 
 #include <string.h>
 #include <sys/mman.h>

@@ -3,7 +3,7 @@
 #
 # memory-modules.sh MODULE...: prints how many bytes each loaded module takes.
 
-. /run/rvt/job/devices.sh
+. /run/harness/job/devices.sh
 
 found=
 for module in "$@"; do

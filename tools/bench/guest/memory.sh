@@ -5,7 +5,7 @@
 # of them takes while the driver has it, NICs with their interfaces up. They are taken all at once, so
 # that what goes on elsewhere matters less.
 
-. /run/rvt/job/devices.sh
+. /run/harness/job/devices.sh
 
 # Caches of what processes and files take.
 PROCESSES="^(task_struct|mm_struct|vm_area_struct|anon_vma|signal_cache|sighand_cache|files_cache|"

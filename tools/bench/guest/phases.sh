@@ -4,7 +4,7 @@
 # phases.sh prepare; phases.sh carry-out
 #
 # Carries out a plan of phases inside a guest whose virtio devices no driver has taken yet. The plan,
-# /run/rvt/job/plan, is read line by line:
+# /run/harness/job/plan, is read line by line:
 #
 #	use ITEM ADDRESS KIND DRIVER		gives the device at a PCI address to a driver
 #	run ITEM PHASE COUNT VERB MANY		work (see work.c); phase 0 is a warm-up that is not counted
@@ -13,12 +13,12 @@
 # Prints for the host:
 #
 #	symbols TEXT			what /proc/kallsyms has of modules, and _text: gzip in base64;
-#					with RVT_ALL_SYMBOLS also of the kernel
+#					with HARNESS_ALL_SYMBOLS also of the kernel
 #	features ITEM BITS		what device and driver agreed on
 #	irqs PHASE COUNT
 #	failed ITEM REASON		the rest of the item is left out
 
-job=/run/rvt/job
+job=/run/harness/job
 bus=/sys/bus/virtio
 
 # irqs VIRTIO: prints the sum of the interrupts of a virtio device.
@@ -109,10 +109,10 @@ prepare() {
 	echo 0 >$bus/drivers_autoprobe
 	# Nothing speaks on an interface but the work.
 	echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6
-	for module in $RVT_DRIVERS; do
+	for module in $HARNESS_DRIVERS; do
 		modprobe "$module" || echo "failed - modprobe $module"
 	done
-	awk -v all="$RVT_ALL_SYMBOLS" '$2 ~ /[tTwW]/ && (all || $4 || $3 == "_text")' /proc/kallsyms |
+	awk -v all="$HARNESS_ALL_SYMBOLS" '$2 ~ /[tTwW]/ && (all || $4 || $3 == "_text")' /proc/kallsyms |
 		gzip | base64 | sed 's/^/symbols /'
 }
 

@@ -4,7 +4,7 @@
 # prepare.sh MODULE...: notes which device is which and loads the drivers of all stacks. Devices are with
 # the C drivers by now; those under test end up with none.
 
-. /run/rvt/job/devices.sh
+. /run/harness/job/devices.sh
 
 # What has no driver is given to one by hand, not to the next that is loaded.
 echo 0 >/sys/bus/virtio/drivers_autoprobe

@@ -5,7 +5,7 @@
 # each queue, and prints what it did in a second and how long an operation took.
 
 # shellcheck source=devices.sh
-. /run/rvt/job/devices.sh
+. /run/harness/job/devices.sh
 need fio jq
 
 name=$1 driver=$2 rw=$3 bs=$4 depth=$5 queues=$6 seconds=$7

@@ -11,7 +11,7 @@
 # throughput-net.sh serve: starts the servers on the host and waits until they listen.
 
 # shellcheck source=devices.sh
-. /run/rvt/job/devices.sh
+. /run/harness/job/devices.sh
 
 PORTS="5201 5202 5203 5204"
 RR_PORT=11111

@@ -12,7 +12,7 @@ from pathlib import Path
 from .. import lock
 from ..host import toolchain
 from ..in_tree import guest_kernel
-from ..paths import CONFIG, cache, log_dir
+from ..paths import BUILT, CONFIG, CONFIGURED, cache, log_dir
 from ..proc import run
 from ..report import parts
 from ..say import Failure, say, warn
@@ -118,7 +118,7 @@ def is_built(variant: str) -> bool:
     """Returns whether the kernel is in the cache, so that `directory()` builds nothing."""
     if not os.environ.get("KSRC") and not any((cache() / "src").glob("linux-*")):
         return False
-    return (place(variant, source.ensure(), toolchain.find()) / ".rvt-built").exists()
+    return (place(variant, source.ensure(), toolchain.find()) / BUILT).exists()
 
 
 def place(variant: str, tree: Path, tools) -> Path:
@@ -138,7 +138,7 @@ def _built(variant: str) -> Path:
     tree, tools = source.ensure(), toolchain.find()
     kdir = place(variant, tree, tools)
     with lock.only_one(kdir):
-        if not (kdir / ".rvt-built").exists():
+        if not (kdir / BUILT).exists():
             build(tree, kdir, variant, tools)
     return kdir
 
@@ -154,14 +154,14 @@ def build(tree: Path, kdir: Path, variant: str, tools) -> None:
     make = ["make", "-C", tree, f"O={kdir}", *tools.make(), *kind.arch]
     fragments = _fragments(kind)
     env = tools.env()
-    if not (kdir / ".rvt-configured").exists():
+    if not (kdir / CONFIGURED).exists():
         say(f"Configuring Linux {source.version(tree)} in {kdir}; log: {log}")
         run([*make, "tinyconfig"], log, "make tinyconfig", env=env)
         run([tree / "scripts/kconfig/merge_config.sh", "-m", "-O", kdir, kdir / ".config",
              *fragments], log, "merge_config.sh", cwd=tree, env=env)
         run([*make, "olddefconfig"], log, "make olddefconfig", env=env)
         _check_merged(kdir, fragments, log)
-        (kdir / ".rvt-configured").touch()
+        (kdir / CONFIGURED).touch()
     jobs = os.cpu_count() or 2
     say(f"Building Linux {source.version(tree)} with {jobs} jobs; log: {log}")
     done = sum(1 for _ in kdir.glob("**/*.o"))
@@ -172,7 +172,7 @@ def build(tree: Path, kdir: Path, variant: str, tools) -> None:
 
     with parts.made(f"kernel{f' {variant}' if variant else ''}"):
         run([*make, f"-j{jobs}", *kind.targets], log, "kernel build", env=env, count=count)
-    (kdir / ".rvt-built").touch()
+    (kdir / BUILT).touch()
     say(f"Kernel: {kdir}")
 
 

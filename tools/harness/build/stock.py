@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .. import lock
 from ..host import debian, debroot
-from ..paths import REPO, cache, log_dir
+from ..paths import BUILT, MARK, REPO, cache, log_dir
 from ..proc import output, run
 from ..say import Failure, say
 
@@ -40,7 +40,7 @@ COMPILERS = debroot.Root("build", RELEASE, [
 _PREPARE = REPO / "packaging" / "dkms" / "prepare-kdir"
 
 #: There when a kernel is whole: what it is, as JSON.
-_MARK = ".rvt-stock"
+_MARK = f"{MARK}stock"
 
 #: In the directory of a kernel: the unpacked packages, and what modules are built against.
 _ROOT, BUILD = "root", "build"
@@ -191,7 +191,7 @@ def _make(apt, kdir: Path, name: str, release: str, version: str, log: Path) -> 
         packages = [f"{one}={version}" for one in _packages(apt, release, version)]
         say(f"Fetching {' '.join(packages)}; log: {log}")
         _unpack([_from_archive(name, apt.download, one, debs) for one in packages], root, log)
-    if not (kdir / BUILD / ".rvt-built").exists():
+    if not (kdir / BUILD / BUILT).exists():
         say(f"Fetching {source} {version}; log: {log}")
         _from_archive(name, apt.download, f"{source}={version}", debs)
         _unpack_source(debs, source, log)
@@ -229,7 +229,7 @@ def _prepare(kdir: Path, release: str, archive: Path, log: Path) -> None:
     inside(kdir, ["sh", _PREPARE, "-j", os.cpu_count() or 2, "--source", archive,
                   "--headers", f"/usr/src/linux-headers-{release}", "--output", build, release], log,
            "making of the Rust crates")
-    (build / ".rvt-built").touch()
+    (build / BUILT).touch()
 
 
 def _face(kdir: Path, release: str) -> None:

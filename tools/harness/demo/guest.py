@@ -110,7 +110,7 @@ def _run(wanted, kdir, ours: list, rounds: int, log) -> tuple:
         outcome = guest.run(_steps(entries.values()), on_line=follower.line,
                             files={name: SCRIPTS / name for name in
                                    ("devices.sh", "prepare.sh", "throughput-net.sh")},
-                            env={"RVT_EARLY": "/run/harness/demo-early.sh"})
+                            env={"HARNESS_EARLY": "/run/harness/demo-early.sh"})
     finally:
         follower.end()
     for entry in entries.values():
@@ -127,8 +127,8 @@ def _steps(entries) -> list:
     """Returns the guest's steps: the drivers are loaded, all is checked, then measured in turn."""
     modules = " ".join(module for family in DRIVERS for module in FAMILIES[family])
     script = "sh /run/harness/demo.sh"
-    steps = [("prepare", f"sh /run/rvt/job/prepare.sh {modules} && "
-                         "sh /run/rvt/job/throughput-net.sh serve")]
+    steps = [("prepare", f"sh /run/harness/job/prepare.sh {modules} && "
+                         "sh /run/harness/job/throughput-net.sh serve")]
     # Each rereads what the one before it wrote; the first comes to that in the end.
     for before, family in (("", "c"), ("c", "rust"), ("rust", "c")):
         blk, net = DRIVERS[family]

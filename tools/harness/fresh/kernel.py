@@ -6,7 +6,7 @@ Debian's own kernel, which is of the compilers of its release.
 """
 
 from ..build import source, stock
-from ..paths import cache, log_dir
+from ..paths import BUILT, cache, log_dir
 from .machine import Machine
 
 #: Printed by the harness of the bare machine.
@@ -50,7 +50,7 @@ class Kernel:
                          binds=binds)
         name = self.machine.read("out/kernel-name").strip()
         built = cache() / "build" / name
-        if name and (built / ".rvt-built").exists():
+        if name and (built / BUILT).exists():
             return [*binds, (built, f"{built}:ro")], {}, ""
         if self.machine.suite != stock.RELEASE:
             return [], {}, ("no kernel in the cache was built by the compilers of this release "

@@ -41,8 +41,8 @@ fi
 [ "$3" = "$2/.cache/rust-virtio" ] || ln -s "$3" "$2/.cache/rust-virtio"
 rm -rf /etc/apt/sources.list /etc/apt/sources.list.d
 mkdir /etc/apt/sources.list.d
-cp /mnt/rvt/debian.sources /etc/apt/sources.list.d/
-cp -R /mnt/rvt/clone "$2/rust-virtio"
+cp /mnt/harness/debian.sources /etc/apt/sources.list.d/
+cp -R /mnt/harness/clone "$2/rust-virtio"
 # As images for containers have it: nobody needs these files after a power cut.
 echo force-unsafe-io >/etc/dpkg/dpkg.cfg.d/speed
 chown -R "$1:" "$2/rust-virtio" "$2/.cache" "$3"
@@ -80,7 +80,7 @@ class Machine:
     def __enter__(self):
         self._lock.__enter__()
         try:
-            self._scratch = tempfile.TemporaryDirectory(prefix="rvt-fresh-")
+            self._scratch = tempfile.TemporaryDirectory(prefix="harness-fresh-")
             self.scratch = Path(self._scratch.name)
             self._make(self.scratch)
         except BaseException:
@@ -106,7 +106,7 @@ class Machine:
         stage.chmod(0o755)
         self._root.run(["sh", "-c", _PREPARE, "sh", self.user, self.home,
                         self.cache], self.log, "preparation of the bare machine", root=self.place,
-                       binds=[(stage, "/mnt/rvt:ro")])
+                       binds=[(stage, "/mnt/harness:ro")])
         (self._archives / "partial").mkdir(parents=True, exist_ok=True)
         self._binds = [(self._archives, f"{self.cache}/apt/setup/cache/archives"),
                        *_tun(scratch, self.log)]

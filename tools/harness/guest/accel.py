@@ -24,9 +24,9 @@ def choose(kernel: Path) -> str:
     """Returns QEMU's value for accel=; says once which and why."""
     global _chosen, _reason
     if not _chosen:
-        asked = os.environ.get("RVT_ACCEL")
+        asked = os.environ.get("HARNESS_ACCEL")
         if asked:
-            _chosen, _reason = asked, "RVT_ACCEL"
+            _chosen, _reason = asked, "HARNESS_ACCEL"
         else:
             ok, _reason = _kvm_works(kernel)
             _chosen = "kvm" if ok else "tcg"
@@ -61,7 +61,7 @@ def _kvm_works(kernel: Path) -> tuple:
 
 def _probe(kernel: Path) -> bool:
     """Boots the kernel without a root file system; its panic is the sign of life."""
-    with tempfile.TemporaryDirectory(prefix="rvt-probe-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="harness-probe-") as scratch:
         log = Path(scratch) / "console"
         child = subprocess.Popen(
             [binary(), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",

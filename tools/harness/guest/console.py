@@ -17,11 +17,11 @@ _SPLAT = re.compile(
     r"|WARNING: (possible|bad (unlock|contention)|inconsistent|suspicious|held lock|lock held|Nested"
     r" lock|\S+-safe -> |.* still has locks held)"
     r"|DMA-API: (?!preallocated |debugging (enabled|disabled on)|dma_debug_entry pool)"
-    r"|kmemleak: \d+ new suspected|rvt: complaint: ")
+    r"|kmemleak: \d+ new suspected|harness: complaint: ")
 _FATAL = re.compile(r"Kernel panic|---\[ end Kernel panic")
 _STUCK = re.compile(r"INFO: task .* blocked for more|soft lockup|hard LOCKUP|rcu: INFO: .* stall")
 _TIME = re.compile(r"^\[ *\d+\.\d+\] ?")
-_MARK = re.compile(r"rvt: (begin|end) (\S+)")
+_MARK = re.compile(r"harness: (begin|end) (\S+)")
 
 
 class Console:

@@ -43,12 +43,13 @@ class Guest(Machine):
         tree = modtree.build(self.kdir, self.ours, self.rundir / "modules", log,
                              self.spec.provider())
         job["steps"] = "".join(f"{name} {command}\n" for name, command in steps).encode()
-        env = {"RVT_ROOT": self.spec.root, "RVT_MODULES": " ".join(modtree.loadable(self.kdir, self.spec.load())),
-               "RVT_FAMILY": self.spec.family, "RVT_RING": self.spec.provider(),
-               "RVT_TRANSPORT": self.spec.transport, "RVT_LAYOUT": self.spec.layout or "split",
-               "RVT_PATIENCE": self.patience,
+        env = {"HARNESS_ROOT": self.spec.root,
+               "HARNESS_MODULES": " ".join(modtree.loadable(self.kdir, self.spec.load())),
+               "HARNESS_FAMILY": self.spec.family, "HARNESS_RING": self.spec.provider(),
+               "HARNESS_TRANSPORT": self.spec.transport, "HARNESS_LAYOUT": self.spec.layout or "split",
+               "HARNESS_PATIENCE": self.patience,
                # QEMU ends at a reset, too; a machine without ACPI cannot be switched off.
-               "RVT_OFF": "poweroff" if TRANSPORTS[self.spec.transport].pci else "reboot", **env}
+               "HARNESS_OFF": "poweroff" if TRANSPORTS[self.spec.transport].pci else "reboot", **env}
         ram = self.rundir / "initramfs.cpio"
         kmod = self.spec.modprobe if self.spec.kmod else None
         initramfs.build(ram, tree, job, files, env, kmod, self.spec.programs)

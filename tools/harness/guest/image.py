@@ -20,7 +20,7 @@ PACKAGES = ["busybox", "bsdextrautils", "dhcpcd-base", "e2fsprogs", "ethtool", "
             "python3-minimal", "sockperf", "socat", "tcpdump", "util-linux"]
 
 #: Bump when the way the image is made changes.
-_RECIPE = "3"
+_RECIPE = "4"
 _SIZE = "1400M"
 
 
@@ -73,7 +73,7 @@ def _build(scratch: Path, image: Path, log: Path) -> None:
          "--customize-hook=mkdir -p \"$1\"/lib/modules \"$1\"/mnt",
          # Nothing of the machine that built it stays in the image.
          "--customize-hook=rm -f \"$1\"/etc/apt/sources.list \"$1\"/etc/resolv.conf "
-         "\"$1\"/etc/hostname; echo rvt > \"$1\"/etc/hostname",
+         "\"$1\"/etc/hostname; echo harness > \"$1\"/etc/hostname",
          suite(), tree, *sources], log, "mmdebstrap")
     _pack(tree, part, scratch, log)
     part.rename(image)
@@ -85,7 +85,7 @@ def _pack(tree: Path, part: Path, scratch: Path, log: Path) -> None:
     root = scratch / "root"
     root.mkdir()
     shell = (f"tar -C {root} --exclude=./dev/* -xf {tree} && "
-             f"mke2fs -q -t ext4 -L rvt-root -O ^has_journal -d {root} {part} {_SIZE} && "
+             f"mke2fs -q -t ext4 -L harness-root -O ^has_journal -d {root} {part} {_SIZE} && "
              f"rm -rf {root}")
     user = [] if os.geteuid() == 0 else ["unshare", "--user", "--map-auto", "--map-root-user"]
     run([*user, "sh", "-c", shell], log, "mke2fs")

@@ -40,20 +40,20 @@ def _libraries(program: Path) -> list:
 
 
 def _add_program(cpio: Cpio, name: str) -> None:
-    """Adds a program of this machine as /rvt/programs/<name>, with its libraries: the guest's own may be
+    """Adds a program of this machine as /harness/programs/<name>, with its libraries: the guest's own may be
     older, or not there."""
     found = shutil.which(name)
     if not found:
         raise Failure(f"{name} is not installed, and a guest is to have it")
     libraries = _libraries(Path(found).resolve())
     for library in libraries:
-        cpio.add_file(f"rvt/programs/lib/{Path(library).name}", Path(library).resolve(), 0o755)
+        cpio.add_file(f"harness/programs/lib/{Path(library).name}", Path(library).resolve(), 0o755)
     linker = next((Path(one).name for one in libraries if Path(one).name.startswith("ld-")), "")
     if not linker:
         raise Failure(f"{found} has no dynamic linker: ldd does not know what it needs")
-    cpio.add_file(f"rvt/programs/lib/{name}", Path(found).resolve(), 0o755)
-    cpio.add(f"rvt/programs/{name}", f"""#!/bin/sh
-lib=/run/rvt/programs/lib
+    cpio.add_file(f"harness/programs/lib/{name}", Path(found).resolve(), 0o755)
+    cpio.add(f"harness/programs/{name}", f"""#!/bin/sh
+lib=/run/harness/programs/lib
 exec $lib/{linker} --library-path $lib $lib/{name} "$@"
 """.encode(), 0o755)
 
@@ -69,7 +69,7 @@ def _add_kmod(cpio: Cpio, config: list) -> None:
     cpio.add_file("usr/local/sbin/kmod", program, 0o755)
     for name in _KMOD:
         cpio.symlink(f"usr/local/sbin/{name}", "kmod")
-    cpio.add("etc/modprobe.d/rvt.conf", "".join(f"{line}\n" for line in config).encode())
+    cpio.add("etc/modprobe.d/harness.conf", "".join(f"{line}\n" for line in config).encode())
 
 
 def build(path: Path, modules: Path, job: dict, files: dict, env: dict, kmod: list = None,
@@ -77,11 +77,11 @@ def build(path: Path, modules: Path, job: dict, files: dict, env: dict, kmod: li
     """Writes the initramfs to `path`.
 
     * `modules`: a lib/modules/<release> directory.
-    * `job`: name -> bytes, files put in /rvt/job of the guest.
+    * `job`: name -> bytes, files put in /harness/job of the guest.
     * `files`: name -> path, files put there too.
-    * `env`: what /init and the job read from /rvt/env.
+    * `env`: what /init and the job read from /harness/env.
     * `kmod`: the configuration of kmod; modules are loaded by busybox if None.
-    * `programs`: names of programs of this machine, put in /rvt/programs with their libraries.
+    * `programs`: names of programs of this machine, put in /harness/programs with their libraries.
     """
     cpio = Cpio()
     for name in ("bin", "dev", "proc", "sys", "run", "tmp", "mnt", "etc", "root", "sbin",
@@ -93,10 +93,10 @@ def build(path: Path, modules: Path, job: dict, files: dict, env: dict, kmod: li
     cpio.symlink("bin/sh", "busybox")
     cpio.add_file("init", GUEST_SCRIPTS / "init.sh", 0o755)
     for script in sorted(GUEST_SCRIPTS.glob("*.sh")):
-        cpio.add_file(f"rvt/{script.name}", script, 0o755)
+        cpio.add_file(f"harness/{script.name}", script, 0o755)
     for script in sorted(SELFTESTS.glob("**/*")):
         if script.is_file():
-            cpio.add_file(f"rvt/selftests/{script.relative_to(SELFTESTS)}", script)
+            cpio.add_file(f"harness/selftests/{script.relative_to(SELFTESTS)}", script)
     for source in sorted(modules.glob("**/*")):
         if source.is_file():
             cpio.add_file(f"lib/modules/{modules.name}/{source.relative_to(modules)}", source)
@@ -104,11 +104,11 @@ def build(path: Path, modules: Path, job: dict, files: dict, env: dict, kmod: li
         _add_kmod(cpio, kmod)
     for name in programs:
         _add_program(cpio, name)
-    cpio.directory("rvt/job")
+    cpio.directory("harness/job")
     for name, data in job.items():
-        cpio.add(f"rvt/job/{name}", data, 0o755)
+        cpio.add(f"harness/job/{name}", data, 0o755)
     for name, source in files.items():
-        cpio.add_file(f"rvt/job/{name}", Path(source))
+        cpio.add_file(f"harness/job/{name}", Path(source))
     lines = [f"export {key}={shlex.quote(str(value))}" for key, value in env.items()]
-    cpio.add("rvt/env", ("\n".join(lines) + "\n").encode())
+    cpio.add("harness/env", ("\n".join(lines) + "\n").encode())
     cpio.write(path)

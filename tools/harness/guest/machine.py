@@ -80,7 +80,7 @@ class Machine:
         self.rundir = OUT / "run" / f"{time.strftime('%H%M%S')}-{name}-{next(_serial)}"
         shutil.rmtree(self.rundir, ignore_errors=True)
         self.rundir.mkdir(parents=True)
-        self.sockets = Path(tempfile.mkdtemp(prefix="rvt-"))
+        self.sockets = Path(tempfile.mkdtemp(prefix="harness-"))
         #: The host's side of the guest's network, from boot on.
         self.namespace = None
         self._child = self._qmp = self._channel = None
@@ -98,7 +98,7 @@ class Machine:
             env=None) -> Outcome:
         """Boots, runs `steps`, a list of `(name, command line)`, and waits for the end.
 
-        `job` (name -> bytes) and `files` (name -> path) are put in /run/rvt/job of the guest.
+        `job` (name -> bytes) and `files` (name -> path) are put in /run/harness/job of the guest.
         `on_line(step, text)` sees each line of output as it comes.
         """
         outcome = Outcome(self.rundir)

@@ -43,7 +43,7 @@ class CommandLine:
         iommu = ["-device", "intel-iommu,intremap=off,device-iotlb=on"] if spec.iommu else []
         self.argv = [
             binary(), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-            "-name", "rvt", "-machine", self._transport.machine, "-accel", accel, "-cpu",
+            "-name", "harness", "-machine", self._transport.machine, "-accel", accel, "-cpu",
             "host" if accel == "kvm" else "max,la57=off", "-smp", str(spec.vcpus),
             "-m", spec.mem, *iommu,
             "-chardev", f"file,id=console,path={rundir / 'console.log'}",
@@ -107,7 +107,7 @@ class CommandLine:
         self.argv += ["-blockdev", f"driver={driver},node-name=root,file.driver=file,"
                                    f"file.filename={file},discard=unmap"]
         self._virtio("blk", "blk-root", ",drive=root",
-                     {"serial": "rvt-root", **self.spec.root_props})
+                     {"serial": "harness-root", **self.spec.root_props})
 
     def disk(self, index: int) -> None:
         """Adds disk number `index` of the description."""
@@ -159,7 +159,7 @@ class CommandLine:
     def root_9p(self, directory: Path) -> None:
         """Adds a directory of the host as the root file system."""
         self.argv += ["-fsdev", f"local,id=root,path={directory},security_model=none"]
-        self._virtio("9p", "root-9p", "", {"fsdev": "root", "mount_tag": "rvt-root"})
+        self._virtio("9p", "root-9p", "", {"fsdev": "root", "mount_tag": "harness-root"})
 
     def env(self) -> dict:
         """Returns what QEMU has to have in its environment: for buffers in order, memory that its

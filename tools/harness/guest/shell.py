@@ -44,7 +44,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--load", action="append", default=[], metavar="MODULE",
                         help="load this module besides the family's")
     parser.add_argument("--file", action="append", default=[], metavar="PATH",
-                        help="copy this file to /run/rvt/job of the guest")
+                        help="copy this file to /run/harness/job of the guest")
     parser.add_argument("--quiet", action="store_true", help="do not print the console log")
     parser.add_argument("--gdb", action="store_true",
                         help="let gdb in, and wait for the guest however long it stands still")
@@ -70,8 +70,8 @@ def main(args) -> int:
         guest.silence = guest.patience = _FOR_EVER
         say(f"gdb {kdir}/vmlinux -ex 'target remote {guest.sockets}/gdb'")
     files = {Path(name).name: Path(name) for name in args.file}
-    outcome = guest.run([("run", "sh /run/rvt/job/command")],
-                        job={"command": f"cd /run/rvt/job\n{args.run}\n".encode()}, files=files,
+    outcome = guest.run([("run", "sh /run/harness/job/command")],
+                        job={"command": f"cd /run/harness/job\n{args.run}\n".encode()}, files=files,
                         on_line=lambda step, text: print(text, flush=True))
     if not args.quiet:
         print("---- console " + "-" * 60)

@@ -95,7 +95,7 @@ class Spec:
     kmod: bool = False
     #: Lines of kmod's configuration, in /etc/modprobe.d of the initial RAM disk.
     modprobe: list = dataclasses.field(default_factory=list)
-    #: Programs of this machine that the guest gets with their libraries, as /run/rvt/programs/<name>.
+    #: Programs of this machine that the guest gets with their libraries, as /run/harness/programs/<name>.
     programs: list = dataclasses.field(default_factory=list)
     #: Empty root ports for hot-plug, named spare0, spare1...
     spare_ports: int = 2

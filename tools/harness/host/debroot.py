@@ -101,7 +101,7 @@ class Root:
                      f"--customize-hook=sync-out /var/cache/apt/archives {archives}",
                      "--customize-hook=rm -rf \"$1\"/var/cache/apt/archives/*.deb",
                      "--customize-hook=rm -f \"$1\"/etc/resolv.conf; : > \"$1\"/etc/resolv.conf; "
-                     "echo rvt > \"$1\"/etc/hostname; echo '127.0.0.1 localhost rvt' > \"$1\"/etc/hosts",
+                     "echo harness > \"$1\"/etc/hostname; echo '127.0.0.1 localhost harness' > \"$1\"/etc/hosts",
                      self.suite, fresh, sources], log, f"Debian {self.suite}")
             except BaseException:
                 # Files of other ids, which only remove() can take away.
@@ -142,7 +142,7 @@ class Root:
                   "TERM": "dumb", "SSL_CERT_FILE": _CERTIFICATES,
                   **{name: os.environ[name] for name in debian.PROXIES if name in os.environ},
                   **(env or {})}
-        with tempfile.NamedTemporaryFile(prefix="rvt-resolv-") as resolv:
+        with tempfile.NamedTemporaryFile(prefix="harness-resolv-") as resolv:
             # A copy: what runs in there may write it.
             resolv.write(_resolv_conf())
             resolv.flush()

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Callable
 
-from ..paths import OUT, REPO, cache
+from ..paths import BUILT, OUT, REPO, cache
 from ..proc import output
 from ..ring.cargo import find_cargo
 from ..say import Failure
@@ -265,7 +265,7 @@ def check_space() -> None:
         wrong = _unwritable(place)
         if wrong:
             raise Failure(f"{wrong}; or set RUST_VIRTIO_CACHE= to another place")
-    built = any(top.glob("build/*/.rvt-built")) or os.environ.get("KDIR")
+    built = any(top.glob(f"build/*/{BUILT}")) or os.environ.get("KDIR")
     wanted = 4 if built else 15
     free = shutil.disk_usage(top).free >> 30
     if free < wanted:

@@ -94,7 +94,7 @@ def _tree(tree: Path, parent: str) -> str:
 
     contents = {name: path.read_bytes() for name, path in in_tree.parts().items()}
     contents |= in_tree.patched(read)
-    with tempfile.TemporaryDirectory(prefix="rvt-in-tree-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="harness-in-tree-") as scratch:
         env = {"GIT_INDEX_FILE": str(Path(scratch, "index"))}
         _git(tree, "read-tree", parent, env=env)
         _git(tree, "rm", "-r", "--cached", "--quiet", "--ignore-unmatch", in_tree.PLACE, env=env)

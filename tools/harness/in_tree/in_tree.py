@@ -60,7 +60,7 @@ def patched(read) -> dict:
 
     `Failure` if the changes do not fit the tree.
     """
-    with tempfile.TemporaryDirectory(prefix="rvt-in-tree-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="harness-in-tree-") as scratch:
         for name in PATCHED:
             target = Path(scratch, name)
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -107,7 +107,7 @@ def _is_cut(test: Test) -> bool:
 
 def _suites(tree: Path, build: Path, arch: str, *more: Path, arguments: str = "") -> list:
     """Builds a kernel, runs it with arguments, and returns the result of each suite."""
-    found = build / "rvt-kunit.json"
+    found = build / "harness-kunit.json"
     found.unlink(missing_ok=True)
     console = Console(build / "test.log")
     console.path.unlink(missing_ok=True)
@@ -160,7 +160,7 @@ def _kunit_py(tree: Path, command: str, build: Path, arch: str, *more: Path, opt
     env = tools.env()
     if (command, arch) == ("run", "x86_64") and accel.choose(
             build / "arch/x86/boot/bzImage") != "kvm":
-        env |= {"PATH": f"{_TCG}:{os.environ['PATH']}", "RVT_QEMU": shutil.which(qemu.binary())}
+        env |= {"PATH": f"{_TCG}:{os.environ['PATH']}", "HARNESS_QEMU": shutil.which(qemu.binary())}
     counted = [0.0, ""]
 
     def count(_lines: int, last: str) -> str:

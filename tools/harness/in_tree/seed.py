@@ -11,7 +11,7 @@ import os
 import shutil
 from pathlib import Path
 
-from ..paths import log_dir
+from ..paths import MARK, log_dir
 from ..proc import run
 from ..say import say
 
@@ -30,7 +30,7 @@ def seed(build: Path, tree: Path, fresh: Path, moved: Path) -> None:
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.parent.mkdir(parents=True, exist_ok=True)
     run(["cp", "-a", "--reflink=auto", build, scratch], log, "copying of the kernel build")
-    for mark in scratch.glob(".rvt-*"):
+    for mark in scratch.glob(f"{MARK}*"):
         mark.unlink()
     names = [(str(old).encode(), str(new).encode()) for old, new in ((build, fresh), (tree, moved))]
     for path in scratch.rglob("*"):

@@ -29,7 +29,7 @@ PACKAGES = ["systemd", "systemd-sysv", "udev", "dbus", "initramfs-tools", "busyb
 BACKPORTS = ["linux-image-amd64"]
 
 #: Bump when the way disks are made changes.
-_RECIPE = "1"
+_RECIPE = "2"
 _SIZE = "8G"
 
 #: Of the root file system, for the kernel's command line and for fstab.
@@ -108,17 +108,17 @@ def _make(image: Path, deb: Path, log: Path) -> None:
         tree, part = Path(scratch, "root"), Path(scratch, "disk.ext4")
         try:
             root.copy(tree, log)
-            root.run(["sh", "/rvt/stock-prepare.sh"], log, "set-up of the disk", tree,
-                     [(GUEST_SCRIPTS, "/rvt")], {"RVT_UUID": UUID})
+            root.run(["sh", "/harness/stock-prepare.sh"], log, "set-up of the disk", tree,
+                     [(GUEST_SCRIPTS, "/harness")], {"HARNESS_UUID": UUID})
             if deb:
-                root.run(["sh", "/rvt/stock-install.sh", f"/deb/{deb.name}"], log,
+                root.run(["sh", "/harness/stock-install.sh", f"/deb/{deb.name}"], log,
                          f"apt install ./{deb.name}", tree,
-                         [(GUEST_SCRIPTS, "/rvt"), (deb.parent, "/deb"),
-                          (_archives(), "/var/cache/apt/archives"), (_kept(), "/rvt-kept")],
-                         {"RVT_SUITE": SUITE})
+                         [(GUEST_SCRIPTS, "/harness"), (deb.parent, "/deb"),
+                          (_archives(), "/var/cache/apt/archives"), (_kept(), "/harness-kept")],
+                         {"HARNESS_SUITE": SUITE})
             run([*debroot.as_root(), "sh", "-c",
-                 "rmdir \"$1/rvt\" \"$1/deb\" \"$1/rvt-kept\" 2>/dev/null; "
-                 "mke2fs -q -t ext4 -L rvt-root -U \"$2\" -d \"$1\" \"$3\" \"$4\"",
+                 "rmdir \"$1/harness\" \"$1/deb\" \"$1/harness-kept\" 2>/dev/null; "
+                 "mke2fs -q -t ext4 -L harness-root -U \"$2\" -d \"$1\" \"$3\" \"$4\"",
                  "sh", tree, UUID, part, _SIZE], log, "mke2fs")
         finally:
             debroot.Root.remove(tree, log)

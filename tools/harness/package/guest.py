@@ -24,7 +24,7 @@ from ..say import Failure, say
 from .disk_image import UUID
 
 #: Of the unit, and so of the service that the kernel's command line wants.
-_UNIT = "rvt.service"
+_UNIT = "harness.service"
 
 
 def sort_key(release: str) -> list:
@@ -92,9 +92,9 @@ class DebianGuest(Machine):
         kernel = self.disk.take(f"/boot/vmlinuz-{self.release}", self.rundir / "kernel.img")
         initrd = self.disk.take(f"/boot/initrd.img-{self.release}", self.rundir / "initrd.img")
         job["steps"] = "".join(f"{name} {command}\n" for name, command in steps).encode()
-        env = {"RVT_FAMILY": self.spec.family, "RVT_RING": self.spec.provider(),
-               "RVT_TRANSPORT": self.spec.transport, "RVT_LAYOUT": self.spec.layout or "split",
-               "RVT_PATIENCE": self.patience, **env}
+        env = {"HARNESS_FAMILY": self.spec.family, "HARNESS_RING": self.spec.provider(),
+               "HARNESS_TRANSPORT": self.spec.transport, "HARNESS_LAYOUT": self.spec.layout or "split",
+               "HARNESS_PATIENCE": self.patience, **env}
         packed = self.rundir / "job.img"
         packed.write_bytes(_job(job, files, env))
         line = CommandLine(self.spec, self.rundir, self.sockets,
@@ -104,7 +104,7 @@ class DebianGuest(Machine):
         unit = base64.b64encode((GUEST_SCRIPTS / "stock.service").read_bytes()).decode()
         line.argv += ["-smbios", "type=11,value=io.systemd.credential.binary:"
                                  f"systemd.extra-unit.{_UNIT}={unit}",
-                      "-fw_cfg", f"name=opt/org.rvt/job,file={packed}"]
+                      "-fw_cfg", f"name=opt/org.rust-virtio/job,file={packed}"]
         line.root_disk(self.disk.path, self.kept)
         self._start(line)
 
@@ -123,7 +123,7 @@ class DebianGuest(Machine):
 
 
 def _job(job: dict, files: dict, env: dict) -> bytes:
-    """Returns an archive of what goes to /run/rvt of the guest."""
+    """Returns an archive of what goes to /run/harness of the guest."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as tar:
         def add(name: str, data: bytes) -> None:

@@ -39,7 +39,7 @@ def run(log: Path, seed: Path = None) -> None:
     free = shutil.disk_usage(archives).free >> 30
     if free < _SPACE_GB:
         raise Failure(f"{archives}: {free} GB free, the life of the package needs {_SPACE_GB}")
-    with lock.only_one(place), tempfile.TemporaryDirectory(prefix="rvt-deb-") as scratch, \
+    with lock.only_one(place), tempfile.TemporaryDirectory(prefix="harness-deb-") as scratch, \
             contextlib.ExitStack() as ending:
         packages = []
         for version in _VERSIONS:

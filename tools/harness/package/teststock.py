@@ -82,7 +82,7 @@ class Story:
         wanted = dataclasses.replace(spec.parse("{}"), **MACHINE, family=chapter.family, ring="c",
                                      cmdline=chapter.cmdline, allow=list(chapter.allow))
         steps = [(f"stock/{chapter.name}/{re.split(r'[ .]', step)[0]}",
-                  f"cd /run/rvt/selftests/stock && RVT_EXPECTED={shlex.quote(chapter.expected)} sh ./{step}")
+                  f"cd /run/harness/selftests/stock && HARNESS_EXPECTED={shlex.quote(chapter.expected)} sh ./{step}")
                  for step in chapter.steps]
         at = len(steps) if chapter.selftests_at is None else chapter.selftests_at
         steps[at:at] = [(name, selftest.command(name, "600"))

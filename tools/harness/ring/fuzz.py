@@ -2,7 +2,7 @@
 """Fuzzes the ring core: libFuzzer is the device (virtqueue/ring/fuzz).
 
 Without cargo-fuzz and a nightly compiler: what they do is to pass some flags. Each run makes the
-same inputs, from a fixed seed and the corpus that is kept. `RVT_FUZZ=SECONDS` runs that long
+same inputs, from a fixed seed and the corpus that is kept. `HARNESS_FUZZ=SECONDS` runs that long
 instead, from another seed each time; what it finds that is new is in `out/fuzz/corpus`.
 """
 
@@ -54,7 +54,7 @@ def arguments(seconds: str, now: int) -> list:
     if not seconds:
         return [f"-runs={_RUNS}", f"-max_total_time={_SECONDS}", "-seed=1"]
     if not seconds.isdecimal() or int(seconds) == 0:
-        raise Failure(f"RVT_FUZZ={seconds} is not a number of seconds")
+        raise Failure(f"HARNESS_FUZZ={seconds} is not a number of seconds")
     return [f"-max_total_time={seconds}", f"-seed={now}"]
 
 
@@ -73,7 +73,7 @@ def _fuzz(program: Path, log: Path, asan: bool) -> Test:
     found = OUT / "fuzz"
     corpus = found / "corpus"
     corpus.mkdir(parents=True, exist_ok=True)
-    asked = os.environ.get("RVT_FUZZ", "")
+    asked = os.environ.get("HARNESS_FUZZ", "")
     if not asked:
         for old in corpus.iterdir():
             old.unlink()

@@ -97,12 +97,12 @@ def run(results: Results, tools: Tools, log: Path) -> None:
     results.add(_asan(tools, log))
     results.add(_tsan(tools, log))
     results.add(_miri(tools, log))
-    wanted = os.environ.get("RVT_MACHINES", "").split()
+    wanted = os.environ.get("HARNESS_MACHINES", "").split()
     for machine in _MACHINES:
         if machine.name() in wanted:
             results.add(_foreign(tools, machine, log))
         else:
-            results.add(_skip(f"ring-{machine.name()}", f"only with RVT_MACHINES={machine.name()}"))
+            results.add(_skip(f"ring-{machine.name()}", f"only with HARNESS_MACHINES={machine.name()}"))
 
 
 def _skip(name: str, reason: str) -> list:

@@ -4,7 +4,7 @@
 The kernels of distributions are configured in their own way. A script that needs more than guests do
 says so in its header, with symbols of the kernel's configuration:
 
-	# rvt-config: VIRTIO_DEBUG VIRTIO=m
+	# config: VIRTIO_DEBUG VIRTIO=m
 """
 
 import re
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..build import kconfig, kmods, modtree
 
-_CONFIG = re.compile(r"^# rvt-config:(.*)$", re.M)
+_CONFIG = re.compile(r"^# config:(.*)$", re.M)
 
 #: Symbols without which a transport's module finds no device of QEMU's.
 _TRANSPORT = {"virtio_mmio": ["VIRTIO_MMIO_CMDLINE_DEVICES"]}

@@ -61,7 +61,7 @@ def run(results: Results, variant: str = "", ring: str = "", title: str = "", su
                    key=lambda name: (_ORDER.index(name) if name in _ORDER else 99, name))
     say(f"KUnit{title}: a guest loads {' '.join(names)}")
     steps = [("before", "ls /sys/kernel/debug/kunit")]
-    steps += [(f"load-{name}", f"modprobe ${{RVT_TREE:+-d $RVT_TREE}} {name}") for name in names]
+    steps += [(f"load-{name}", f"modprobe ${{HARNESS_TREE:+-d $HARNESS_TREE}} {name}") for name in names]
     steps += [("results", _READ)]
     if variant == "uml":
         outcome, messages = uml_steps.run(kdir, ours, steps, "kunit-uml", EXPECTED)

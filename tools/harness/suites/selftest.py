@@ -3,19 +3,19 @@
 
 A script says in its header what guest it wants:
 
-	# rvt-guest: {"vcpus":4,"blk":[{"size":"128M"}]}
+	# guest: {"vcpus":4,"blk":[{"size":"128M"}]}
 
 The text is JSON (see harness/guest/spec.py) and may go on over several such lines, or is the name of a file
 beside the script that holds it. Scripts that want equal guests share one. A script that says
 
-	# rvt-transports: pci mmio
+	# transports: pci mmio
 
 runs in one guest for each of them, as `<subject>/<name>@pci` and `<subject>/<name>@mmio`. What it
-needs of the kernel's configuration besides is in lines of `# rvt-config:` (see harness/suites/fits.py).
+needs of the kernel's configuration besides is in lines of `# config:` (see harness/suites/fits.py).
 
 A script that is to run in several guests has a line for each in place of those, with the arguments that it gets:
 
-	# rvt-case: packed N12 N22 {"net":[{"props":{"packed":"on"}}]}
+	# case: packed N12 N22 {"net":[{"props":{"packed":"on"}}]}
 
 It is `<subject>/<name>-packed` then, and is started with the arguments `N12 N22`.
 
@@ -54,9 +54,9 @@ _running = threading.Lock()
 #: Seconds that a script, and one that is long, gets. They are no measure of anything.
 _LIMIT, _LONG_LIMIT = 600, 6 * 3600
 
-_GUEST = re.compile(r"^# rvt-guest:(.*)$", re.M)
-_CASE = re.compile(r"^# rvt-case: (\S+) ([^{\n]*)(\{.*\})$", re.M)
-_TRANSPORTS = re.compile(r"^# rvt-transports:(.*)$", re.M)
+_GUEST = re.compile(r"^# guest:(.*)$", re.M)
+_CASE = re.compile(r"^# case: (\S+) ([^{\n]*)(\{.*\})$", re.M)
+_TRANSPORTS = re.compile(r"^# transports:(.*)$", re.M)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,7 +154,7 @@ def command(name: str, limit: str) -> str:
     """Returns what runs a script in its guest, for so many seconds at most."""
     path, arguments, _ = _case(name)
     run = f"timeout -k 10 {limit} sh ./{path.name} {arguments}".strip()
-    return f"cd /run/rvt/selftests/{path.parent.name} && {run}"
+    return f"cd /run/harness/selftests/{path.parent.name} && {run}"
 
 
 #: Whatever the scripts say.
@@ -218,11 +218,11 @@ def run_guest(results: Results, wanted: spec.Spec, names: list, kdir: Path, ours
         say(f"Guest ({wanted.family} drivers, {wanted.provider()} ring, {wanted.vcpus} vCPUs, "
             f"{len(wanted.blk)} disks, {len(wanted.net)} NICs) for {', '.join(left)}; logs: {guest.rundir}")
         seconds = _LONG_LIMIT if wanted.long else _LIMIT
-        steps = [(name, command(name, f"$(({seconds} * RVT_PATIENCE))")) for name in left]
+        steps = [(name, command(name, f"$(({seconds} * HARNESS_PATIENCE))")) for name in left]
         for name in left:
             _host_side(guest, name)
         outcome = guest.run(steps, on_line=_progress, limit=max(3600, seconds * len(left)),
-                            env={"RVT_ROUNDS": os.environ.get("ROUNDS", "")})
+                            env={"HARNESS_ROUNDS": os.environ.get("ROUNDS", "")})
         why = "" if again else stall.reason(outcome)
         if why:
             warn(f"an emulated processor missed its timer, running these again: {why}")

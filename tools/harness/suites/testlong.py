@@ -15,7 +15,7 @@ from ..fresh.machine import RELEASES, Machine, check_release, why_not
 from ..guest.transport import LAYOUTS
 from ..host import debian
 from ..package import life
-from ..paths import OUT, REPO, cache, log_dir
+from ..paths import BUILT, OUT, REPO, cache, log_dir
 from ..proc import run
 from ..report.parts import Parts
 from ..report.results import Results
@@ -50,7 +50,7 @@ def _demo(suite: str):
 
 def _keep_kernel(machine: Machine) -> None:
     """Takes the kernel of a bare machine into the cache, where `make test-fresh` finds it."""
-    for built in (machine.place / machine.cache[1:] / "build").glob("*/.rvt-built"):
+    for built in (machine.place / machine.cache[1:] / "build").glob(f"*/{BUILT}"):
         kept = cache() / "build" / built.parent.name
         if not kept.exists():
             say(f"Keeping {kept}")
@@ -102,7 +102,7 @@ PARTS = {
        for kernel, flavour in stock.KERNELS.items() if kernel != "debian"},
     "package": (life.run, "the Debian package from installation to purge, with all flavours of "
                 "Debian's kernel"),
-    "fuzz": (_command("hosttest", RVT_FUZZ="3600"), "an hour of fuzzing of the ring core"),
+    "fuzz": (_command("hosttest", HARNESS_FUZZ="3600"), "an hour of fuzzing of the ring core"),
 }
 
 

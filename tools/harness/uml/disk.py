@@ -14,7 +14,7 @@ _WARM, _START = 0.2, 60
 #: How many requests show that fio has started.
 _FIRST = 50
 #: fio's process, exit status and messages, in the guest.
-_PID, _STATUS, _LOG = "/run/rvt/fio.pid", "/run/rvt/fio.status", "/run/rvt/fio.log"
+_PID, _STATUS, _LOG = "/run/harness/fio.pid", "/run/harness/fio.status", "/run/harness/fio.log"
 
 
 @dataclasses.dataclass

@@ -7,7 +7,7 @@ import json
 from ..say import Failure
 
 #: Where fio writes, in the guest.
-REPORT = "/run/rvt/fio.json"
+REPORT = "/run/harness/fio.json"
 
 #: fio's exit status after a signal.
 STOPPED = 128

@@ -16,7 +16,7 @@ _LIMIT = 1800
 
 def run(kdir: Path, ours: list, steps: list, name: str, allow=()) -> tuple:
     """Boots, runs `steps`, a list of `(name, command line)`, and returns the outcome and the lines
-    of the kernel log. Modules are found by `modprobe -d "$RVT_TREE"`; `allow` is as in `Spec`."""
+    of the kernel log. Modules are found by `modprobe -d "$HARNESS_TREE"`; `allow` is as in `Spec`."""
     rundir = OUT / "run" / f"{time.strftime('%H%M%S')}-{name}"
     rundir.mkdir(parents=True, exist_ok=True)
     say(f"Logs: {rundir}")
@@ -29,7 +29,7 @@ def run(kdir: Path, ours: list, steps: list, name: str, allow=()) -> tuple:
         with guest:
             guest.start()
             for step, command in steps:
-                outcome.steps.append(_step(guest, step, f"export RVT_TREE={tree}; {command}"))
+                outcome.steps.append(_step(guest, step, f"export HARNESS_TREE={tree}; {command}"))
     except Failure as failure:
         outcome.error = str(failure)
     guest.console.poll()
@@ -42,8 +42,8 @@ def run(kdir: Path, ours: list, steps: list, name: str, allow=()) -> tuple:
 
 def _step(guest: Uml, name: str, command: str) -> Step:
     """Runs one step between marks in the kernel log."""
-    guest.do(f"echo 'rvt: begin {name}' >/dev/kmsg")
+    guest.do(f"echo 'harness: begin {name}' >/dev/kmsg")
     start = time.monotonic()
     status, text = guest.do(command, _LIMIT)
-    guest.do(f"echo 'rvt: end {name}' >/dev/kmsg")
+    guest.do(f"echo 'harness: end {name}' >/dev/kmsg")
     return Step(name, text.splitlines(), status, time.monotonic() - start)

@@ -39,7 +39,7 @@ class Storage:
     def __init__(self, rundir: Path):
         self.log = rundir / "storage.log"
         self._rundir = rundir
-        self._dir = Path(tempfile.mkdtemp(prefix="rvt-disk-"))
+        self._dir = Path(tempfile.mkdtemp(prefix="harness-disk-"))
         self._argv = [BINARY]
         self._child = None
         #: The sockets, in the order of `add()`.

@@ -65,7 +65,7 @@ class Uml:
         #: Called while a command runs; raise `Failure` if what the guest needs is gone.
         self.watch = []
         self.console = Console(rundir / "console.log")
-        self._dir = Path(tempfile.mkdtemp(prefix="rvt-uml-"))
+        self._dir = Path(tempfile.mkdtemp(prefix="harness-uml-"))
         self._child = self._sock = None
         self._rest = b""
 

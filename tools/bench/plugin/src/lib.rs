@@ -3,7 +3,7 @@
 //! A QEMU plugin that counts what a guest executes between two marks.
 //!
 //! ```text
-//! qemu-system-x86_64 -plugin librvt_plugin.so,out=FILE[,exits=on] ...
+//! qemu-system-x86_64 -plugin libbench_plugin.so,out=FILE[,exits=on] ...
 //! ```
 //!
 //! Every block of the kernel has a counter for each virtual processor, which generated code adds to
@@ -12,7 +12,7 @@
 //! FILE:
 //!
 //! ```text
-//! rvt-plugin 1
+//! bench-plugin 1
 //! phase ID
 //! user N                  instructions outside of the kernel
 //! b ADDRESS SIZE N        a kernel block of SIZE instructions was executed N times
@@ -86,7 +86,7 @@ pub unsafe extern "C" fn qemu_plugin_install(
             0
         }
         Err(reason) => {
-            eprintln!("rvt-plugin: {reason}");
+            eprintln!("bench-plugin: {reason}");
             1
         }
     }
@@ -109,7 +109,7 @@ fn install(arguments: impl Iterator<Item = String>) -> Result<(), String> {
     let path = path.ok_or("out=FILE is missing")?;
     let file = File::create(&path).map_err(|error| format!("{path}: {error}"))?;
     let mut out = BufWriter::new(file);
-    writeln!(out, "rvt-plugin 1").map_err(|error| format!("{path}: {error}"))?;
+    writeln!(out, "bench-plugin 1").map_err(|error| format!("{path}: {error}"))?;
     let plugin = Plugin {
         counters: Counters::new(slots.max(2)),
         out,
@@ -209,7 +209,7 @@ extern "C" fn marked(_vcpu: c_uint, data: *mut c_void) {
     if !end {
         counters.begin();
     } else if let Err(error) = counters.end(id, out) {
-        eprintln!("rvt-plugin: {error}");
+        eprintln!("bench-plugin: {error}");
     }
 }
 
