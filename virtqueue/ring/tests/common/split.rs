@@ -2,7 +2,7 @@
 
 //! A split ring and a model of a device for it, from §2.7.
 
-use super::{driver, memory::Arena, Device, Driver, Pair, Request, Setup};
+use super::{driver::driver, memory::Arena, Device, Driver, Pair, Request, Setup};
 use ring_core::{
     host::{FixedTables, Host},
     split::{Layout, LocklessState, Memory},
