@@ -149,24 +149,27 @@ impl SegmentCounter {
         }
     }
 
-    /// Counts a segment that the device reads.
+    /// Counts a segment that the device reads, unless it is refused.
     #[inline(always)]
     fn out(&mut self, len: u32) -> Result<(), AddError> {
         if self.writes {
             return Err(AddError::Misordered);
         }
+        self.one()?;
         self.read = self.read.wrapping_add(u64::from(len));
-        self.one()
+        Ok(())
     }
 
-    /// Counts a segment that the device writes.
+    /// Counts a segment that the device writes, unless it is refused.
     #[inline(always)]
     fn in_(&mut self, len: u32) -> Result<(), AddError> {
+        self.one()?;
         self.writes = true;
         self.write = self.write.wrapping_add(u64::from(len));
-        self.one()
+        Ok(())
     }
 
+    /// Counts a segment of either kind, unless it is refused.
     #[inline(always)]
     fn one(&mut self) -> Result<(), AddError> {
         if self.is_full() {

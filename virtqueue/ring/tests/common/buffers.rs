@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Buffers that fail.
+//! Buffers that fail, or ignore a failure.
 
 use super::Segments;
 use ring_core::AddError;
@@ -47,5 +47,26 @@ impl ring_core::Segments<Doomed> for Failing<'_> {
             writer.out(Doomed(addr, len))?;
         }
         Err(Failed)
+    }
+}
+
+/// Ignores that its segments are refused.
+pub struct Stubborn<'a> {
+    pub out: &'a Segments,
+    pub in_: &'a Segments,
+}
+
+impl ring_core::Segments<(u64, u32)> for Stubborn<'_> {
+    fn write_segments<W: ring_core::SegmentWriter<(u64, u32)>>(
+        &self,
+        writer: &mut W,
+    ) -> Result<(), AddError> {
+        for &segment in self.out {
+            let _ = writer.out(segment);
+        }
+        for &segment in self.in_ {
+            let _ = writer.in_(segment);
+        }
+        Ok(())
     }
 }

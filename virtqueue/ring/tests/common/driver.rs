@@ -52,6 +52,16 @@ macro_rules! driver {
                 result.expect_err("the buffer fails").1
             }
 
+            fn add_stubborn(
+                &mut self,
+                token: u32,
+                segments: u16,
+                buffer: &super::Stubborn<'_>,
+            ) -> Result<u16, (ring_core::AddError, u32)> {
+                let by = &mut ring_core::host::AsGiven::<false>;
+                self.ring.add(token, segments, buffer, by)
+            }
+
             fn publish(&mut self) {
                 self.ring.publish();
             }

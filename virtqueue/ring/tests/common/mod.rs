@@ -16,7 +16,7 @@ pub mod setup;
 pub mod split;
 
 pub use self::{
-    buffers::Failing,
+    buffers::{Failing, Stubborn},
     setup::{setups, Setup},
 };
 
@@ -60,6 +60,13 @@ pub trait Driver {
     ) -> Result<u16, (AddError, u32)>;
     /// Adds a buffer whose description fails after some segments.
     fn add_failing(&mut self, token: u32, segments: u16, out: &Segments) -> u32;
+    /// Adds a buffer that ignores that its segments are refused.
+    fn add_stubborn(
+        &mut self,
+        token: u32,
+        segments: u16,
+        buffer: &Stubborn<'_>,
+    ) -> Result<u16, (AddError, u32)>;
     fn publish(&mut self);
     fn kick_prepare(&mut self) -> bool;
     fn get(&mut self) -> Option<Used<u32>>;

@@ -3,7 +3,7 @@
 //! The buffers that a ring takes, and the part of them that the device sees.
 
 use crate::{
-    common::{setups, Pair, Setup},
+    common::{setups, Pair, Setup, Stubborn},
     on_all, DATA, OUT, STATUS,
 };
 use ring_core::{host::Host, AddError, Endian, IndirectRule, Platform};
@@ -176,5 +176,39 @@ fn a_buffer_may_tell_less_than_it_claims() {
             assert_eq!(p.driver.get().unwrap().token, told.into());
         }
         assert_eq!(p.driver.num_free(), 64);
+    });
+}
+
+#[test]
+fn a_refused_segment_is_not_counted() {
+    on_all(8, |p| {
+        let buffer = Stubborn {
+            out: &[OUT],
+            in_: &[DATA, STATUS],
+        };
+        p.driver.add_stubborn(1, 2, &buffer).unwrap();
+        p.driver.publish();
+        let request = p.device.pop().unwrap();
+        assert_eq!(
+            (&request.out[..], &request.in_[..]),
+            (&[OUT][..], &[DATA][..])
+        );
+        p.device.push(&request, DATA.1 + STATUS.1);
+        let used = p.driver.get().unwrap();
+        assert_eq!((used.token, used.writable_len), (1, DATA.1));
+        assert!(used.is_cut());
+
+        // With the segment that is refused, the buffer would be too long.
+        let buffer = Stubborn {
+            out: &[OUT, (0x4000, u32::MAX)],
+            in_: &[],
+        };
+        p.driver.add_stubborn(2, 1, &buffer).unwrap();
+        p.driver.publish();
+        let request = p.device.pop().unwrap();
+        assert_eq!(request.out, [OUT]);
+        p.device.push(&request, 0);
+        assert_eq!(p.driver.get().unwrap().token, 2);
+        assert_eq!(p.driver.num_free(), 8);
     });
 }
