@@ -140,7 +140,7 @@ unsafe fn add_list<F: Format<Platform = Kernel>>(
     // SAFETY: By the safety requirements, `sg` starts a well-formed list that stays as long as
     // `list`, which ends with this function.
     let list = unsafe { List::new(sg, shape.write, shape.premapped) };
-    ring.core.may_sleep(shape.sleeps);
+    ring.may_sleep(shape.sleeps);
     let added = match u16::try_from(shape.segments) {
         Ok(segments) => ring.add(token, segments, &list, shape.attrs()),
         Err(_) => Err(EINVAL),
@@ -284,8 +284,8 @@ pub(crate) unsafe extern "C" fn virtqueue_add_sgs(
     let exclusive = unsafe { Queue::from_raw(vq).exclusive() };
     // OVERFLOW: There is not memory for that many.
     let all = out_sgs.wrapping_add(in_sgs);
-    with_ring!(exclusive, |ring| {
-        ring.core.may_sleep(may_sleep(gfp));
+    with_ring!(exclusive, |mut ring| {
+        ring.may_sleep(may_sleep(gfp));
         // SAFETY: Kernel-doc of `virtqueue_add_sgs`: there are that many lists.
         unsafe {
             if ring.is_mapped() {

@@ -99,7 +99,7 @@ impl<'a, T: Buffer, F: Format<Platform = Kernel>> RustQueue<'a, T, F> {
     /// See [`Virtqueue::enable_cb_prepare`](super::Virtqueue::enable_cb_prepare).
     #[inline(always)]
     pub(super) fn enable_cb_prepare(&mut self) -> Armed {
-        Armed(self.ring.core.enable_cb_prepare().into_raw().into())
+        Armed(self.ring.enable_cb_prepare().into_raw().into())
     }
 }
 
@@ -214,17 +214,17 @@ impl<T: Buffer, F: Format<Platform = Kernel>> QueueOps<T> for RustQueue<'_, T, F
 
     #[inline(always)]
     fn disable_cb(&mut self) {
-        self.ring.core.lockless().disable_cb();
+        self.ring.core().lockless().disable_cb();
     }
 
     #[inline(always)]
     fn enable_cb(&mut self) -> Callbacks {
-        self.ring.core.enable_cb()
+        self.ring.enable_cb()
     }
 
     #[inline(always)]
     fn enable_cb_delayed(&mut self) -> Callbacks {
-        self.ring.core.enable_cb_delayed()
+        self.ring.enable_cb_delayed()
     }
 
     #[inline(always)]
@@ -235,17 +235,17 @@ impl<T: Buffer, F: Format<Platform = Kernel>> QueueOps<T> for RustQueue<'_, T, F
 
     #[inline(always)]
     fn num_free(&self) -> u32 {
-        self.ring.core.num_free().into()
+        self.ring.core().num_free().into()
     }
 
     #[inline(always)]
     fn is_idle(&self) -> bool {
-        self.ring.core.in_flight() == 0
+        self.ring.core().in_flight() == 0
     }
 
     #[inline(always)]
     fn is_broken(&self) -> bool {
-        self.ring.core.lockless().is_broken()
+        self.ring.core().lockless().is_broken()
     }
 }
 

@@ -3,7 +3,7 @@
 //! The part of a queue that needs exclusion.
 //!
 //! [`with_ring!`](crate::with_ring) looks up the layout of the ring. The operations are those of
-//! [`Live`] and of the ring core in it.
+//! [`Live`].
 
 use crate::{
     bookkeeping::Bookkeeping,

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A ring whose layout is known: the operations that have to keep the state beside the ring up to
-//! date.
+//! A ring whose layout is known, with the bookkeeping beside it.
 //!
 //! [`with_ring!`](crate::with_ring) looks up the layout of a queue, and compiles a path for each.
-//! All other operations are those of the [ring core](Live::core).
+//! Whatever changes the ring goes through [`Live`], which keeps the bookkeeping up to date. Other
+//! crates see the ring core by a [shared reference](Live::core) only.
 
 use crate::{
     bookkeeping::Bookkeeping,
@@ -13,6 +13,8 @@ use crate::{
     queue::Queue,
     report,
     ring::{
+        Armed,
+        Callbacks,
         Format,
         Found,
         Segments,
@@ -33,8 +35,7 @@ use kernel::prelude::*;
 
 /// A ring of format `F`, with its bookkeeping.
 pub struct Live<'a, F: Format<Platform = Kernel>> {
-    /// The ring core. Buffers are added to it and taken from it only by the functions of this type.
-    pub core: &'a mut RingOf<F>,
+    pub(crate) core: &'a mut RingOf<F>,
     pub(crate) bookkeeping: &'a mut Bookkeeping,
 }
 
@@ -54,6 +55,12 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
         what(&mut self)
     }
 
+    /// Returns the ring core, for operations that change nothing in it.
+    #[inline(always)]
+    pub fn core(&self) -> &RingOf<F> {
+        self.core
+    }
+
     /// The queue of the ring.
     #[inline(always)]
     pub fn queue(&self) -> &Queue {
@@ -71,6 +78,12 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
     #[inline(always)]
     pub fn is_mapped(&self) -> bool {
         self.bookkeeping.mappings.is_some()
+    }
+
+    /// As [`RingCore::may_sleep`](crate::ring::RingCore::may_sleep).
+    #[inline(always)]
+    pub fn may_sleep(&mut self, sleeps: bool) {
+        self.core.may_sleep(sleeps);
     }
 
     /// Adds a buffer of at most `segments` segments. `attrs` are the attributes of its DMA
@@ -286,12 +299,30 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
 
     /// As [`Live::kick_prepare`], and enables a callback for when the device has used most of the
     /// outstanding buffers, with one full barrier for both. Returns whether to notify the device,
-    /// and whether the caller may sleep ([`Callbacks::is_quiet`](crate::Callbacks::is_quiet)).
+    /// and whether the caller may sleep ([`Callbacks::is_quiet`]).
     #[inline(always)]
     pub fn kick_prepare_enable_cb_delayed(&mut self) -> (bool, bool) {
         let (notify, quiet) = self.core.kick_prepare_enable_cb_delayed();
         self.bookkeeping.kicked(notify);
         (notify, quiet)
+    }
+
+    /// As [`RingCore::enable_cb_prepare`](crate::ring::RingCore::enable_cb_prepare).
+    #[inline(always)]
+    pub fn enable_cb_prepare(&mut self) -> Armed {
+        self.core.enable_cb_prepare()
+    }
+
+    /// As [`RingCore::enable_cb`](crate::ring::RingCore::enable_cb).
+    #[inline(always)]
+    pub fn enable_cb(&mut self) -> Callbacks {
+        self.core.enable_cb()
+    }
+
+    /// As [`RingCore::enable_cb_delayed`](crate::ring::RingCore::enable_cb_delayed).
+    #[inline(always)]
+    pub fn enable_cb_delayed(&mut self) -> Callbacks {
+        self.core.enable_cb_delayed()
     }
 
     /// Takes back a buffer that the device has not used.
