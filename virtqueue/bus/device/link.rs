@@ -13,6 +13,10 @@ use kernel::{
     new_mutex,
     prelude::*,
     sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
         Arc,
         Mutex, //
     },
@@ -22,7 +26,6 @@ use kernel::{
 ///
 /// Objects of a subsystem live until their last user is gone, which may be long after the device
 /// went. They keep a link, and find out through it.
-#[derive(Clone)]
 pub struct DeviceLink {
     inner: Arc<Inner>,
 }
@@ -35,6 +38,8 @@ pub struct DeviceLink {
 struct Inner {
     #[pin]
     dev: Mutex<Option<Target>>,
+    /// The number of values of [`DeviceLink`] that share this.
+    owners: Atomic<i32>,
 }
 
 struct Target(NonNull<bindings::virtio_device>);
@@ -51,6 +56,11 @@ impl Inner {
         // borrow sees to; `Device` is a transparent wrapper.
         Ok(unsafe { target.0.cast::<Device<Bound>>().as_ref() })
     }
+
+    /// Ends the link, and waits for the threads that use it. Process context, sleeps.
+    fn cut(&self) {
+        *self.dev.lock() = None;
+    }
 }
 
 // SAFETY: A bound device may be used from any thread.
@@ -60,8 +70,9 @@ unsafe impl Send for Target {}
 /// until the driver is done with the device.
 #[pin_data]
 pub(crate) struct Links {
+    /// A link that has no owner any more stays here until the next link is made.
     #[pin]
-    all: Mutex<Option<KVec<DeviceLink>>>,
+    all: Mutex<Option<KVec<Arc<Inner>>>>,
 }
 
 impl Links {
@@ -86,6 +97,34 @@ impl Links {
             link.cut();
         }
     }
+
+    /// Makes a link to `target`, the device whose links these are, and forgets the links that have
+    /// no owner any more. A test has no device.
+    ///
+    /// # Errors
+    ///
+    /// As [`DeviceLink::new`].
+    fn make(&self, target: Option<Target>) -> Result<DeviceLink> {
+        // INVARIANT: The caller has `target` as a bound device, and `Adapter` cuts all links before
+        // that ends.
+        let inner = Arc::pin_init(
+            pin_init!(Inner {
+                dev <- new_mutex!(target),
+                owners: Atomic::new(1),
+            }),
+            GFP_KERNEL,
+        )?;
+        let link = DeviceLink { inner };
+        match &mut *self.all.lock() {
+            Some(all) => {
+                // A link that has no owner gets none again.
+                all.retain(|one| one.owners.load(Relaxed) != 0);
+                all.push(link.inner.clone(), GFP_KERNEL)?;
+            }
+            None => return Err(ENODEV),
+        }
+        Ok(link)
+    }
 }
 
 impl DeviceLink {
@@ -97,19 +136,7 @@ impl DeviceLink {
     /// - `ENOMEM`.
     pub fn new(dev: &Device<Bound>) -> Result<Self> {
         let target = NonNull::new(dev.as_raw()).map(Target);
-        // INVARIANT: The device is bound, and `Adapter` cuts all links before that ends.
-        let inner = Arc::pin_init(
-            pin_init!(Inner {
-                dev <- new_mutex!(target),
-            }),
-            GFP_KERNEL,
-        )?;
-        let link = Self { inner };
-        match &mut *dev.bind_state().links.all.lock() {
-            Some(all) => all.push(link.clone(), GFP_KERNEL)?,
-            None => return Err(ENODEV),
-        }
-        Ok(link)
+        dev.bind_state().links.make(target)
     }
 
     /// Runs `f` with the device, or returns `None` if the binding is over.
@@ -152,6 +179,64 @@ impl DeviceLink {
     /// Ends the link before the binding ends, and waits for those who use it. Process context,
     /// sleeps.
     pub fn cut(&self) {
-        *self.inner.dev.lock() = None;
+        self.inner.cut();
+    }
+}
+
+impl Clone for DeviceLink {
+    fn clone(&self) -> Self {
+        self.inner.owners.fetch_add(1, Relaxed);
+        Self {
+            inner: self.inner.clone(),
+        }
+    }
+}
+
+impl Drop for DeviceLink {
+    fn drop(&mut self) {
+        self.inner.owners.fetch_sub(1, Relaxed);
+    }
+}
+
+#[kernel::prelude::kunit_tests(rust_virtio_link)]
+mod tests {
+    use super::*;
+
+    /// Whether a link is in the list, and the length of the list.
+    fn look(links: &Links, link: &DeviceLink) -> (bool, usize) {
+        let all = links.all.lock();
+        let all = all.as_deref().unwrap_or_default();
+        let found = all.iter().any(|one| Arc::ptr_eq(one, &link.inner));
+        (found, all.len())
+    }
+
+    /// A link that was dropped leaves the list, and the clone of a link keeps the link there.
+    #[test]
+    fn dropped_links_are_forgotten() -> Result {
+        let links = KBox::pin_init(Links::new(), GFP_KERNEL)?;
+        links.open();
+        let first = links.make(None)?;
+        let kept = first.clone();
+        drop(first);
+        for _ in 0..100 {
+            drop(links.make(None)?.clone());
+        }
+        let last = links.make(None)?;
+        assert_eq!(look(&links, &kept), (true, 2));
+        assert_eq!(look(&links, &last), (true, 2));
+        Ok(())
+    }
+
+    /// No link is made before the list is open, nor after all links were cut.
+    #[test]
+    fn none_is_made_when_closed() -> Result {
+        let links = KBox::pin_init(Links::new(), GFP_KERNEL)?;
+        assert_eq!(links.make(None).err(), Some(ENODEV));
+        links.open();
+        let link = links.make(None)?;
+        links.cut();
+        assert_eq!(links.make(None).err(), Some(ENODEV));
+        assert_eq!(look(&links, &link), (false, 0));
+        Ok(())
     }
 }
