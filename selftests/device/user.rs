@@ -2,6 +2,7 @@
 
 //! A device with a driver bound to it, as the rest of the kernel sees it.
 
+pub(crate) mod capture;
 pub(crate) mod disk;
 pub(crate) mod nic;
 pub(crate) mod param;

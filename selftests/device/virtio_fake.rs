@@ -100,13 +100,13 @@ pub use crate::{
     split::Split,
     task::Task,
     user::{
+        capture::Capture,
         disk::{
             Disk,
             Limits,
             ReadError, //
         },
         nic::{
-            Capture,
             Nic,
             NicState,
             NicStats,
