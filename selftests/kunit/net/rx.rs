@@ -6,12 +6,14 @@
 mod hostile;
 #[path = "../hostile/net_lifecycle.rs"]
 mod lifecycle;
+mod memory;
 mod outcome;
 
 use self::outcome::{
     arrived,
     dropped,
     frame_errors,
+    frames,
     last_is,
     length_errors,
     refused,
@@ -24,7 +26,6 @@ use super::{
     },
     frame::{
         from_us,
-        tcp_to_us,
         to_us,
         ETHER_TYPE, //
     },
@@ -39,7 +40,6 @@ use virtio_fake::{
     messages,
     wait,
     Action,
-    Addresses,
     Nic,
     Offload,
     EVENT_IDX,
@@ -58,26 +58,6 @@ const MODES: [&[u32]; 4] = [
 #[kunit_tests(rust_virtio_net_rx)]
 mod suite {
     use super::*;
-
-    fn frames(fixture: &NetFixture, nic: &Nic) -> Result {
-        let capture = nic.capture(ETHER_TYPE)?;
-        let before = nic.stats();
-        let mut bytes = 0;
-        for (i, len) in [60, 64, 129, 1000, 1514].into_iter().enumerate() {
-            check!(wait::until(5_000, || fixture.fake.held(0) > 0));
-            let frame = to_us(i as u8, len)?;
-            bytes += len as u64;
-            receive(&fixture.fake, &[&rx_header(1), &frame], None)?;
-            check!(arrived(&capture, i + 1));
-            check!(last_is(&capture, &frame));
-        }
-        let after = nic.stats();
-        check_eq!(after.rx_packets, before.rx_packets + 5);
-        check_eq!(after.rx_bytes, before.rx_bytes + bytes);
-        check_eq!(after.rx_dropped, before.rx_dropped);
-        check_eq!(fixture.fake.violations(), 0);
-        Ok(())
-    }
 
     /// A ring full of buffers for large packets: each takes one descriptor, whatever its length.
     #[test]
@@ -120,24 +100,6 @@ mod suite {
             let nic = fixture.up()?;
             frames(&fixture, &nic)
                 .inspect_err(|_| pr_err!("    # with features {:?}\n", features))?;
-        }
-        Ok(())
-    }
-
-    /// Each frame has room for a header of Ethernet or of a tunnel before it, so that it can be
-    /// forwarded without a copy.
-    #[test]
-    fn room_for_headers() -> Result {
-        for features in MODES {
-            let fixture = NetFixture::with(features)?;
-            let nic = fixture.up()?;
-            let capture = nic.capture(ETHER_TYPE)?;
-            for len in [100, 1514, 1400] {
-                check!(wait::until(5_000, || fixture.fake.held(0) > 0));
-                receive(&fixture.fake, &[&rx_header(1), &to_us(1, len)?], None)?;
-                check!(wait::until(5_000, || capture.pop().is_some()));
-                check!(capture.headroom() >= 32);
-            }
         }
         Ok(())
     }
@@ -193,52 +155,6 @@ mod suite {
         check!(arrived(&capture, 2));
         check!(last_is(&capture, &frame));
         still_works(&fixture, &capture)
-    }
-
-    /// Of a device that is given memory by mapping it, which may still write a buffer when it is a
-    /// packet: what the stack keeps of the packet is elsewhere.
-    #[test]
-    fn mapped() -> Result {
-        for features in [&[][..], &[F_MRG_RXBUF]] {
-            let fixture = NetFixture::mapped(Addresses::Marked, features)?;
-            let nic = fixture.up()?;
-            let capture = nic.capture(ETHER_TYPE)?;
-            let frame = to_us(1, 1400)?;
-            receive(&fixture.fake, &[&rx_header(1), &frame], None)?;
-            check!(arrived(&capture, 1));
-            check!(last_is(&capture, &frame));
-            check!(capture.linear() <= 14 + 128);
-            frames(&fixture, &nic)?;
-        }
-        Ok(())
-    }
-
-    /// Segments of a stream that are received together are one packet, also where the last one is
-    /// so short that it is copied.
-    #[test]
-    fn merged_by_the_stack() -> Result {
-        for len in [1000, 74, 1] {
-            let fixture = NetFixture::with(&[F_GUEST_CSUM, F_MRG_RXBUF])?;
-            let nic = fixture.up()?;
-            let capture = nic.capture(0x0800)?;
-            // The device checked the checksum.
-            let mut header = rx_header(1);
-            header[0] = 2;
-            let (first, last) = (tcp_to_us(1, 1400)?, tcp_to_us(1401, len)?);
-            check!(fixture.fake.held(0) >= 2);
-            fixture.fake.finish_silently(0, |chain| {
-                let _ = chain.write(0, &header);
-                let _ = chain.write(12, &first);
-                virtio_fake::Action::Complete(12 + first.len() as u32)
-            })?;
-            receive(&fixture.fake, &[&header, &last], None)?;
-            check!(arrived(&capture, 1));
-            let packet = capture.pop().ok_or(ENODATA)?;
-            check_eq!(packet.len(), first.len() + len);
-            check!(packet.get(54..1454) == first.get(54..));
-            check!(packet.get(1454..) == last.get(54..));
-        }
-        Ok(())
     }
 
     /// Nothing written at all.

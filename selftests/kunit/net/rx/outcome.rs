@@ -17,6 +17,7 @@ use kernel::prelude::*;
 use virtio_fake::{
     wait,
     Capture,
+    Nic,
     NicStats, //
 };
 
@@ -83,4 +84,25 @@ pub(super) fn length_errors(stats: &NicStats) -> u64 {
 /// Frames whose header was wrong.
 pub(super) fn frame_errors(stats: &NicStats) -> u64 {
     stats.rx_frame_errors
+}
+
+/// Receives frames of several sizes, and checks that all of them arrive and are counted.
+pub(super) fn frames(fixture: &NetFixture, nic: &Nic) -> Result {
+    let capture = nic.capture(ETHER_TYPE)?;
+    let before = nic.stats();
+    let mut bytes = 0;
+    for (i, len) in [60, 64, 129, 1000, 1514].into_iter().enumerate() {
+        check!(wait::until(5_000, || fixture.fake.held(0) > 0));
+        let frame = to_us(i as u8, len)?;
+        bytes += len as u64;
+        receive(&fixture.fake, &[&rx_header(1), &frame], None)?;
+        check!(arrived(&capture, i + 1));
+        check!(last_is(&capture, &frame));
+    }
+    let after = nic.stats();
+    check_eq!(after.rx_packets, before.rx_packets + 5);
+    check_eq!(after.rx_bytes, before.rx_bytes + bytes);
+    check_eq!(after.rx_dropped, before.rx_dropped);
+    check_eq!(fixture.fake.violations(), 0);
+    Ok(())
 }
