@@ -18,11 +18,17 @@ pub const SKB_SHARED_INFO: u32 = bindings::SKB_SHINFO_SIZE as u32;
 /// Bytes of a cache line.
 pub const CACHE_LINE: u32 = bindings::L1_CACHE_BYTES as u32;
 
-/// Padding before an Ethernet header that aligns what follows it, where the architecture wants it.
-pub const NET_IP_ALIGN: u32 = bindings::NET_IP_ALIGN as u32;
+/// Headroom that a received packet should have, C `NET_SKB_PAD`.
+pub const NET_SKB_PAD: u32 = if CACHE_LINE > 32 { CACHE_LINE } else { 32 };
 
-/// Headroom that a received packet should have, C `NET_SKB_PAD` and `NET_IP_ALIGN`.
-pub const SKB_HEADROOM: u32 = NET_IP_ALIGN + if CACHE_LINE > 32 { CACHE_LINE } else { 32 };
+/// Returns the padding before `before` bytes and an Ethernet header that aligns the data behind
+/// them, where the architecture asks for that (C `NET_IP_ALIGN`).
+pub const fn ip_padding(before: u32) -> u32 {
+    match bindings::NET_IP_ALIGN as u32 {
+        0 => 0,
+        align => align.wrapping_sub(before) % 4,
+    }
+}
 
 /// Rounds up so that what follows is aligned for the administration of a packet.
 pub const fn skb_data_align(len: u32) -> u32 {

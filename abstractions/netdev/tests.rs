@@ -19,7 +19,9 @@ use self::{
 use crate::{
     bindings,
     ethtool,
+    frag::ip_padding,
     napi::RxSlot,
+    skb::ETH_HLEN,
     Gfp,
     NetDevice,
     Rtnl,
@@ -247,6 +249,21 @@ mod suite {
             for tail in [false, true] {
                 check!(RxKind::new(0, headroom, tail).is_none());
                 check!(RxKind::new(1, headroom, tail).is_some());
+            }
+        }
+        Ok(())
+    }
+
+    /// The padding before a header aligns an IP header, where the architecture asks for that.
+    #[test]
+    fn padding_aligns() -> Result {
+        for before in [0, 10, 12, 20, 24] {
+            let padding = ip_padding(before);
+            if bindings::NET_IP_ALIGN == 0 {
+                check!(padding == 0);
+            } else {
+                check!(padding < 4);
+                check!((padding + before + ETH_HLEN as u32) % 4 == 0);
             }
         }
         Ok(())

@@ -32,8 +32,8 @@ use kernel::{
 use net_buffers::FragBuf;
 use netdev::{
     frag::{
-        NET_IP_ALIGN,
-        SKB_HEADROOM,
+        ip_padding,
+        NET_SKB_PAD,
         SKB_SHARED_INFO, //
     },
     skb::ETH_HLEN,
@@ -78,10 +78,16 @@ impl PollMode for Mergeable<'_, '_> {
 ///
 /// The administration of a packet has pointers in it. It is not put where a device can still write.
 pub(super) fn kind(len: u32, mapped: bool) -> Option<RxKind> {
+    const PADDING: u32 = ip_padding(MAX_LEN as u32);
     let fits = |headroom| !mapped && headroom + len + SKB_SHARED_INFO <= PAGE_SIZE as u32 / 2;
     // PERF: A packet that is forwarded with a header before it is not copied for want of room.
-    let headroom = if fits(SKB_HEADROOM) { SKB_HEADROOM } else { 0 };
-    RxKind::new(len, headroom, fits(headroom))
+    if fits(NET_SKB_PAD + PADDING) {
+        RxKind::new(len, NET_SKB_PAD + PADDING, true)
+    } else if fits(PADDING) {
+        RxKind::new(len, PADDING, true)
+    } else {
+        RxKind::new(len, 0, false)
+    }
 }
 
 /// Receives a packet that starts in `used`.
@@ -144,7 +150,7 @@ fn receive_more(
 
     let packet = if len <= COPY_LEN {
         EthSkb::copy::<COPY_LEN, _>(context.0, data, skip).map(|skb| RxPacket::new(skb.into_rx()))
-    } else if NET_IP_ALIGN == 0 && data.has_tailroom() {
+    } else if data.has_tailroom() {
         RxSkb::build(context.0, data, skip).map(RxPacket::new)
     } else {
         RxPacket::split(context.0, data, skip, COPY_LEN)

@@ -19,7 +19,10 @@ use crate::{
 use kernel::prelude::*;
 use net_buffers::FragBuf;
 use netdev::{
-    frag::SKB_HEADROOM,
+    frag::{
+        ip_padding,
+        NET_SKB_PAD, //
+    },
     skb::ETH_HLEN,
     PoolPlace,
     RxData,
@@ -57,7 +60,11 @@ impl PollMode for Small<'_, '_> {
 
 /// The kind of the buffers, with a header of `header` bytes.
 pub(super) fn kind(header: u32) -> Option<RxKind> {
-    RxKind::new(header + GOOD_PACKET_LEN, SKB_HEADROOM, true)
+    RxKind::new(
+        header + GOOD_PACKET_LEN,
+        NET_SKB_PAD + ip_padding(header),
+        true,
+    )
 }
 
 /// Receives the packet in `frag`, to which `len` bytes were written.

@@ -116,6 +116,7 @@ int rust_virtio_fake_send(struct net_device *dev, const void *frame, u32 len,
 u32 rust_virtio_fake_frame_len(const struct sk_buff *skb);
 u32 rust_virtio_fake_frame_linear(const struct sk_buff *skb);
 u32 rust_virtio_fake_frame_headroom(const struct sk_buff *skb);
+bool rust_virtio_fake_frame_aligned(const struct sk_buff *skb);
 int rust_virtio_fake_frame(const struct sk_buff *skb, void *to, u32 len);
 void rust_virtio_fake_free(struct sk_buff *skb);
 void rust_virtio_fake_bh(bool on);

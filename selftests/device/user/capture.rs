@@ -45,6 +45,7 @@ impl Nic {
                 frames <- new_spinlock!(frames),
                 linear: Atomic::new(0),
                 headroom: Atomic::new(0),
+                aligned: Atomic::new(false),
                 summed: Atomic::new(0),
             }? Error),
             GFP_KERNEL,
@@ -70,6 +71,8 @@ struct CaptureInner {
     linear: Atomic<u32>,
     /// Bytes before the last frame that were free.
     headroom: Atomic<u32>,
+    /// The payload of the last frame was aligned.
+    aligned: Atomic<bool>,
     /// The last frame's word on its checksum.
     summed: Atomic<i32>,
 }
@@ -97,16 +100,18 @@ impl CaptureInner {
         let inner =
             unsafe { &*kernel::container_of!(Opaque::cast_from(handler), CaptureInner, handler) };
         // SAFETY: By the safety requirements, `skb` is valid.
-        let (len, linear, headroom, summed) = unsafe {
+        let (len, linear, headroom, aligned, summed) = unsafe {
             (
                 bindings::rust_virtio_fake_frame_len(skb),
                 bindings::rust_virtio_fake_frame_linear(skb),
                 bindings::rust_virtio_fake_frame_headroom(skb),
+                bindings::rust_virtio_fake_frame_aligned(skb),
                 bindings::rust_virtio_fake_frame_summed(skb),
             )
         };
         inner.linear.store(linear, Relaxed);
         inner.headroom.store(headroom, Relaxed);
+        inner.aligned.store(aligned, Relaxed);
         inner.summed.store(summed.into(), Relaxed);
         if let Ok(mut bytes) = KVec::from_elem(0u8, len as usize, GFP_ATOMIC) {
             // SAFETY: The buffer has that length.
@@ -144,6 +149,12 @@ impl Capture {
     /// Returns how many bytes before the last frame were free for other headers.
     pub fn headroom(&self) -> u32 {
         self.inner.headroom.load(Relaxed)
+    }
+
+    /// Returns whether the data behind the Ethernet header of the last frame was aligned, or the
+    /// architecture does not ask for that.
+    pub fn is_aligned(&self) -> bool {
+        self.inner.aligned.load(Relaxed)
     }
 
     /// Returns the last frame's word on its checksum: 0 nothing, 1 that it was checked, 3 that it

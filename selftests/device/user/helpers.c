@@ -455,6 +455,12 @@ u32 rust_virtio_fake_frame_headroom(const struct sk_buff *skb)
 	return skb_headroom(skb) - ETH_HLEN;
 }
 
+/* Whether its payload is aligned, or the architecture does not ask for that. */
+bool rust_virtio_fake_frame_aligned(const struct sk_buff *skb)
+{
+	return !NET_IP_ALIGN || IS_ALIGNED((unsigned long)skb->data, 4);
+}
+
 /* What a received frame says of its checksum, CHECKSUM_... */
 u8 rust_virtio_fake_frame_summed(const struct sk_buff *skb)
 {
