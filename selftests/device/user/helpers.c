@@ -13,7 +13,6 @@
 #include <linux/module.h>
 #include <linux/netdevice.h>
 #include <linux/rtnetlink.h>
-#include <linux/skbuff.h>
 #include <linux/sysfs.h>
 #include <net/netdev_lock.h>
 
@@ -381,110 +380,4 @@ static int set_gro_hw(struct net_device *dev, bool on)
 int rust_virtio_fake_set_gro_hw(struct net_device *dev, bool on)
 {
 	return WITH_NIC(dev, set_gro_hw(dev, on));
-}
-
-static atomic_t let_go = ATOMIC_INIT(0);
-
-static void note_let_go(struct sk_buff *skb)
-{
-	atomic_inc(&let_go);
-}
-
-/* How many of the frames that were sent so far their sender was let go of. */
-u32 rust_virtio_fake_let_go(void)
-{
-	return atomic_read(&let_go);
-}
-
-/*
- * Sends a frame: straight to one queue, past the queueing discipline. With
- * csum_start >= 0, the checksum is left to the device; with gso_size, the
- * cutting into segments of TCP over IPv4 too, and the queue to the stack,
- * which cuts if the device cannot.
- */
-int rust_virtio_fake_send(struct net_device *dev, const void *frame, u32 len,
-			  u16 queue, u16 gso_size, s32 csum_start,
-			  u16 csum_offset)
-{
-	struct sk_buff *skb;
-
-	/* Nothing below looks whether there is such a queue. */
-	if (queue >= dev->num_tx_queues)
-		return -EINVAL;
-	skb = alloc_skb(LL_RESERVED_SPACE(dev) + NET_IP_ALIGN + len, GFP_KERNEL);
-	if (!skb)
-		return -ENOMEM;
-	skb_reserve(skb, LL_RESERVED_SPACE(dev));
-	/* What the driver does not write is seen by the device. */
-	memset(skb->head, 0x6b, skb_headroom(skb));
-	skb_put_data(skb, frame, len);
-	skb_reset_mac_header(skb);
-	skb_set_network_header(skb, ETH_HLEN);
-	skb->dev = dev;
-	skb->protocol = eth_hdr(skb)->h_proto;
-	skb->destructor = note_let_go;
-	if (csum_start >= 0 && !skb_partial_csum_set(skb, csum_start,
-						     csum_offset)) {
-		kfree_skb(skb);
-		return -EINVAL;
-	}
-	if (gso_size) {
-		skb_shinfo(skb)->gso_type = SKB_GSO_TCPV4;
-		skb_shinfo(skb)->gso_size = gso_size;
-		skb_shinfo(skb)->gso_segs = DIV_ROUND_UP(len, gso_size);
-		return dev_queue_xmit(skb);
-	}
-	return dev_direct_xmit(skb, queue);
-}
-
-/* The length of a received frame, from its Ethernet header on. */
-u32 rust_virtio_fake_frame_len(const struct sk_buff *skb)
-{
-	return skb->len + ETH_HLEN;
-}
-
-/* How much of that is in the head of the packet. */
-u32 rust_virtio_fake_frame_linear(const struct sk_buff *skb)
-{
-	return skb_headlen(skb) + ETH_HLEN;
-}
-
-/* How much room there is for other headers before it. */
-u32 rust_virtio_fake_frame_headroom(const struct sk_buff *skb)
-{
-	return skb_headroom(skb) - ETH_HLEN;
-}
-
-/* Whether its payload is aligned, or the architecture does not ask for that. */
-bool rust_virtio_fake_frame_aligned(const struct sk_buff *skb)
-{
-	return !NET_IP_ALIGN || IS_ALIGNED((unsigned long)skb->data, 4);
-}
-
-/* What a received frame says of its checksum, CHECKSUM_... */
-u8 rust_virtio_fake_frame_summed(const struct sk_buff *skb)
-{
-	return skb->ip_summed;
-}
-
-/* Copies a received frame, from its Ethernet header on. */
-int rust_virtio_fake_frame(const struct sk_buff *skb, void *to, u32 len)
-{
-	if (len < ETH_HLEN)
-		return -EINVAL;
-	memcpy(to, skb_mac_header(skb), ETH_HLEN);
-	return skb_copy_bits(skb, 0, to + ETH_HLEN, len - ETH_HLEN);
-}
-
-void rust_virtio_fake_free(struct sk_buff *skb)
-{
-	consume_skb(skb);
-}
-
-void rust_virtio_fake_bh(bool on)
-{
-	if (on)
-		local_bh_enable();
-	else
-		local_bh_disable();
 }
