@@ -113,6 +113,8 @@ u8 rust_virtio_fake_frame_summed(const struct sk_buff *skb);
 int rust_virtio_fake_send(struct net_device *dev, const void *frame, u32 len,
 			  u16 queue, u16 gso_size, s32 csum_start,
 			  u16 csum_offset);
+int rust_virtio_fake_completes(struct net_device *dev, bool encapsulated,
+			       bool gso, bool cuts);
 u32 rust_virtio_fake_frame_len(const struct sk_buff *skb);
 u32 rust_virtio_fake_frame_linear(const struct sk_buff *skb);
 u32 rust_virtio_fake_frame_headroom(const struct sk_buff *skb);

@@ -62,6 +62,35 @@ int rust_virtio_fake_send(struct net_device *dev, const void *frame, u32 len,
 	return dev_direct_xmit(skb, queue);
 }
 
+/*
+ * Whether the device is to complete the checksum of a packet: of one that has
+ * another one in it, of one that is to be cut into segments, and with a device
+ * that cuts. Negative if other offloads than that of checksums were taken back.
+ */
+int rust_virtio_fake_completes(struct net_device *dev, bool encapsulated,
+			       bool gso, bool cuts)
+{
+	netdev_features_t left, all = NETIF_F_SG | NETIF_F_HW_CSUM;
+	struct sk_buff *skb = alloc_skb(0, GFP_KERNEL);
+
+	if (!skb)
+		return -ENOMEM;
+	skb->dev = dev;
+	skb->encapsulation = encapsulated;
+	skb->ip_summed = CHECKSUM_PARTIAL;
+	if (gso) {
+		skb_shinfo(skb)->gso_type = SKB_GSO_TCPV4;
+		skb_shinfo(skb)->gso_size = 1000;
+	}
+	if (cuts)
+		all |= NETIF_F_TSO;
+	left = dev->netdev_ops->ndo_features_check(skb, dev, all);
+	kfree_skb(skb);
+	if ((left ^ all) & ~NETIF_F_HW_CSUM)
+		return -EINVAL;
+	return !!(left & NETIF_F_HW_CSUM);
+}
+
 /* The length of a received frame, from its Ethernet header on. */
 u32 rust_virtio_fake_frame_len(const struct sk_buff *skb)
 {

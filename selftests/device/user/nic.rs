@@ -288,6 +288,26 @@ impl Nic {
         to_result(ret)
     }
 
+    /// Returns whether the interface leaves the checksum of a packet to the device. The packet may
+    /// have another one in it, and may have to be cut into segments, by the device or the stack.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`. `EINVAL`: the interface takes back other offloads than that of checksums.
+    pub fn completes_checksum(
+        &self,
+        encapsulated: bool,
+        gso: bool,
+        device_cuts: bool,
+    ) -> Result<bool> {
+        // SAFETY: This is a reference to an interface of a virtio driver, which has the operation
+        // and may be asked in any state.
+        let ret =
+            unsafe { bindings::rust_virtio_fake_completes(self.0, encapsulated, gso, device_cuts) };
+        to_result(ret.min(0))?;
+        Ok(ret != 0)
+    }
+
     /// Returns how many frames that were sent so far hold nothing of the stack any more: they were
     /// freed, or let go of their sender.
     pub fn let_go() -> u32 {

@@ -232,6 +232,22 @@ mod suite {
         Ok(())
     }
 
+    /// The checksum of a packet in a packet is left to the device only if the device cuts the
+    /// packet into segments. Nothing else is taken back, nor anything of other packets.
+    #[test]
+    fn checksum_in_a_tunnel() -> Result {
+        let fixture = NetFixture::with(&[F_CSUM, F_HOST_TSO4])?;
+        let nic = fixture.nic()?;
+        for gso in [false, true] {
+            for device_cuts in [false, true] {
+                check!(nic.completes_checksum(false, gso, device_cuts)?);
+                let completes = nic.completes_checksum(true, gso, device_cuts)?;
+                check_eq!(completes, gso && device_cuts);
+            }
+        }
+        Ok(())
+    }
+
     /// A segment that the device is to cut.
     #[test]
     fn segmentation() -> Result {
