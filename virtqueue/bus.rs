@@ -5,6 +5,7 @@
 //! C headers: [`include/linux/virtio.h`](srctree/include/linux/virtio.h),
 //! [`include/linux/virtio_config.h`](srctree/include/linux/virtio_config.h)
 
+pub mod adapter;
 pub mod binding;
 pub mod config;
 pub mod device;

@@ -25,6 +25,7 @@ pub mod bus;
 pub mod queue;
 
 pub use bus::{
+    adapter,
     binding,
     config,
     device,
@@ -38,6 +39,7 @@ pub use bus::{
 };
 
 pub use crate::{
+    adapter::Adapter,
     config::{
         Config,
         Field, //
@@ -48,10 +50,7 @@ pub use crate::{
         Exclusive,
         Restarts, //
     },
-    driver::{
-        Adapter,
-        Driver, //
-    },
+    driver::Driver,
     endian::Endian,
     feature::{
         Feature,
