@@ -10,6 +10,7 @@ mod callback;
 mod hostile;
 mod lifecycle;
 mod mapping;
+mod reset;
 mod size;
 mod tables;
 #[cfg(any(CONFIG_VHOST_RING = "y", all(CONFIG_VHOST_RING = "m", MODULE)))]

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Queues that are reset by themselves, and get another size.
+
+use super::{
+    add,
+    get,
+    native,
+    native_or,
+    on,
+    on_each,
+    post,
+    use_one, //
+};
+use crate::fixture::Setup;
+use kernel::prelude::*;
+use virtio_fake::{
+    Addresses,
+    Recycled,
+    EVENT_IDX,
+    INDIRECT_DESC,
+    IN_ORDER,
+    RING_PACKED,
+    RING_RESET, //
+};
+
+/// All layouts of queues that can be reset by themselves.
+const RESETTABLE: [&[u32]; 4] = [
+    &[RING_RESET, EVENT_IDX],
+    &[RING_RESET, RING_PACKED, EVENT_IDX, INDIRECT_DESC],
+    &[RING_RESET, IN_ORDER, EVENT_IDX, INDIRECT_DESC],
+    &[RING_RESET, IN_ORDER, RING_PACKED, EVENT_IDX],
+];
+
+/// The layouts that C's ring can reset too: in order, it is of no use afterwards.
+fn resettable() -> Result<&'static [&'static [u32]]> {
+    Ok(if native()? {
+        &RESETTABLE
+    } else {
+        &RESETTABLE[..2]
+    })
+}
+
+#[kunit_tests(rust_virtio_ring_reset)]
+mod suite {
+    use super::*;
+
+    /// A reset of a broken queue, or another size, does not mend it: the code that declared it
+    /// broken does (R14, R41, R42).
+    #[test]
+    fn broken_after_reset() -> Result {
+        on(resettable()?, Setup::default, |_, fake, _, _queues| {
+            let mut vq = fake.c_queue(0)?;
+            for size in [None, Some(4), None, Some(8)] {
+                post(&mut vq, fake, 1, 2)?;
+                vq.declare_broken();
+                let (result, recycled) = vq.reset(size)?;
+                result?;
+                check_eq!(recycled.buffers, 2);
+                check!(vq.is_broken());
+                check_err!(add(&mut vq, 3, 1, 0), EIO);
+                vq.unbreak();
+            }
+            post(&mut vq, fake, 7, 1)?;
+            use_one(fake)?;
+            check_eq!(get(&mut vq)?.buffer.number(), 7);
+            Ok(())
+        })
+    }
+
+    /// A queue that is reset by itself gives everything back, and works on (R41, R42, R43).
+    #[test]
+    fn reset() -> Result {
+        on(resettable()?, Setup::default, |_, fake, _, _queues| {
+            let mut vq = fake.c_queue(0)?;
+            for first in [0u64, 10, 20] {
+                for number in first..first + 3 {
+                    add(&mut vq, number, 1, 1)?;
+                }
+                vq.kick();
+                check_eq!(fake.serve(0)?, 3);
+                use_one(fake)?;
+                check_eq!(get(&mut vq)?.buffer.number(), first);
+                let (result, recycled) = vq.reset(None)?;
+                result?;
+                let want = Recycled {
+                    buffers: 2,
+                    sum: 2 * first + 3,
+                    done: 1,
+                };
+                check_eq!(recycled, want);
+                check_eq!((vq.num_free(), vq.size()), (8, 8));
+                check!(vq.get()?.is_none());
+            }
+            post(&mut vq, fake, 30, 2)?;
+            use_one(fake)?;
+            check_eq!(get(&mut vq)?.buffer.number(), 30);
+            check!(!vq.is_broken());
+            // Also where there is nothing to be given back.
+            let (result, recycled) = vq.reset(None)?;
+            result?;
+            check_eq!(recycled.buffers, 1);
+            for number in 40..43 {
+                post(&mut vq, fake, number, 1)?;
+                use_one(fake)?;
+                check_eq!(get(&mut vq)?.buffer.number(), number);
+                let (result, recycled) = vq.reset(None)?;
+                result?;
+                check_eq!((recycled.buffers, recycled.done), (0, 1));
+            }
+            Ok(())
+        })
+    }
+
+    /// Another size, and the sizes that cannot be (R41).
+    #[test]
+    fn resize() -> Result {
+        on(resettable()?, Setup::default, |_, fake, _, _queues| {
+            let mut vq = fake.c_queue(0)?;
+            check_err!(vq.reset(Some(9))?.0, E2BIG);
+            check_err!(vq.reset(Some(0))?.0, EINVAL);
+            post(&mut vq, fake, 1, 2)?;
+            let (result, recycled) = vq.reset(Some(8))?;
+            result?;
+            check_eq!((recycled.buffers, recycled.done), (0, 0));
+            for size in [4, 2, 1, 8] {
+                let (result, recycled) = vq.reset(Some(size))?;
+                result?;
+                check_eq!((recycled.buffers, recycled.sum, recycled.done), (2, 3, 1));
+                check_eq!((vq.size(), vq.num_free()), (size, size));
+                if size > 1 {
+                    post(&mut vq, fake, 1, 2)?;
+                } else {
+                    post(&mut vq, fake, 3, 1)?;
+                    use_one(fake)?;
+                    check_eq!(get(&mut vq)?.buffer.number(), 3);
+                    // What the next round looks for.
+                    let (result, _) = vq.reset(Some(2))?;
+                    result?;
+                    post(&mut vq, fake, 1, 2)?;
+                }
+            }
+            fake.fault(|f| f.enable_fails = true);
+            let (result, recycled) = vq.reset(Some(4))?;
+            check_err!(result, EBUSY);
+            check_eq!(recycled.buffers, 2);
+            Ok(())
+        })
+    }
+
+    /// A device goes on with the ring that was taken from it, and interrupts while that is
+    /// replaced: nobody looks at either ring. With the new one, interrupts are heard again (R41).
+    #[test]
+    fn interrupted_resize() -> Result {
+        if !native_or(c"the C ring looks at the ring that it is about to free")? {
+            return Ok(());
+        }
+        on(
+            &[
+                &[RING_RESET, INDIRECT_DESC, EVENT_IDX],
+                &[RING_RESET, INDIRECT_DESC, RING_PACKED],
+                &[RING_RESET, INDIRECT_DESC, IN_ORDER],
+                &[RING_RESET, INDIRECT_DESC, IN_ORDER, RING_PACKED, EVENT_IDX],
+            ],
+            || Setup {
+                mapping: Some(Addresses::Marked),
+                ..Setup::default()
+            },
+            |bound, fake, _, _queues| {
+                let mut vq = fake.c_queue(0)?;
+                for size in [4, 8, 2] {
+                    let (callbacks, before) = (bound.callbacks(), fake.traffic(0));
+                    // The first memory that is freed is that of the tables, with the ring in
+                    // between.
+                    fake.use_late(0)?;
+                    let (result, _) = vq.reset(Some(size))?;
+                    result?;
+                    check_eq!(bound.callbacks(), callbacks);
+                    let spurious = fake.traffic(0).spurious - before.spurious;
+                    check_eq!((fake.traffic(0).handled, spurious), (before.handled, 1));
+                    check!(vq.get()?.is_none());
+                    post(&mut vq, fake, 5, 1)?;
+                    use_one(fake)?;
+                    check_eq!(bound.callbacks(), callbacks + 1);
+                    check_eq!(get(&mut vq)?.buffer.number(), 5);
+                }
+                Ok(())
+            },
+        )
+    }
+
+    /// No memory for another size: the queue has its old one, and works (R41).
+    #[test]
+    fn resize_without_memory() -> Result {
+        on(
+            resettable()?,
+            || Setup {
+                mapping: Some(Addresses::Marked),
+                ..Setup::default()
+            },
+            |_, fake, _, _queues| {
+                let mut vq = fake.c_queue(0)?;
+                post(&mut vq, fake, 1, 2)?;
+                fake.limit_areas(0);
+                let (result, recycled) = vq.reset(Some(4))?;
+                check_err!(result, ENOMEM);
+                check_eq!((recycled.buffers, recycled.done, fake.mapped()), (2, 1, 0));
+                check_eq!((vq.size(), vq.num_free()), (8, 8));
+                post(&mut vq, fake, 7, 1)?;
+                use_one(fake)?;
+                check_eq!(get(&mut vq)?.buffer.number(), 7);
+                fake.limit_areas(usize::MAX);
+                let (result, _) = vq.reset(Some(4))?;
+                result?;
+                check_eq!(vq.size(), 4);
+                Ok(())
+            },
+        )
+    }
+
+    /// Too little memory for the size that is wanted: a split ring has a smaller one, a packed ring
+    /// the old one (R41).
+    #[test]
+    fn resize_with_less_memory() -> Result {
+        on(
+            resettable()?,
+            || Setup {
+                size: 1024,
+                mapping: Some(Addresses::Marked),
+                ..Setup::default()
+            },
+            |_, fake, _, _queues| {
+                let mut vq = fake.c_queue(0)?;
+                let (result, _) = vq.reset(Some(64))?;
+                result?;
+                fake.limit_areas(12 << 10);
+                let (result, recycled) = vq.reset(Some(1024))?;
+                let size = if fake.negotiated(RING_PACKED) {
+                    check_err!(result, ENOMEM);
+                    64
+                } else {
+                    result?;
+                    256
+                };
+                check_eq!((recycled.buffers, recycled.done), (0, 1));
+                check_eq!((vq.size(), vq.num_free()), (size, size));
+                for lap in 0..3 {
+                    post(&mut vq, fake, lap * 64, 64)?;
+                    for number in lap * 64..lap * 64 + 64 {
+                        use_one(fake)?;
+                        check_eq!(get(&mut vq)?.buffer.number(), number);
+                    }
+                }
+                Ok(())
+            },
+        )
+    }
+
+    /// Devices that cannot reset a queue alone (R41, R42).
+    #[test]
+    fn no_reset() -> Result {
+        on_each(Setup::default, |_, fake, dev, _queues| {
+            let mut vq = fake.c_queue(0)?;
+            post(&mut vq, fake, 1, 2)?;
+            for size in [Some(4), None] {
+                let (result, recycled) = vq.reset(size)?;
+                check_err!(result, ENOENT);
+                check_eq!(recycled.buffers, 0);
+            }
+            use_one(fake)?;
+            check_eq!(get(&mut vq)?.buffer.number(), 1);
+            dev.reset();
+            Ok(())
+        })
+    }
+
+    /// H027, H028: a queue that was reset in the middle of an in-order batch has none of it
+    /// afterwards, and works.
+    #[test]
+    fn h027_h028_reset_in_batch() -> Result {
+        if !native_or(c"the C ring keeps its place, or its batch, over a reset")? {
+            return Ok(());
+        }
+        on(&RESETTABLE[2..], Setup::default, |_, fake, _, _queues| {
+            let mut vq = fake.c_queue(0)?;
+            post(&mut vq, fake, 0, 5)?;
+            fake.finish_batch(0, 4, 1)?;
+            check_eq!(get(&mut vq)?.buffer.number(), 0);
+            check_eq!(get(&mut vq)?.buffer.number(), 1);
+            let (result, recycled) = vq.reset(None)?;
+            result?;
+            check_eq!((recycled.buffers, recycled.sum), (3, 2 + 3 + 4));
+            post(&mut vq, fake, 10, 5)?;
+            check!(vq.get()?.is_none());
+            fake.finish_batch(0, 5, 1)?;
+            for number in 10..15 {
+                check_eq!(get(&mut vq)?.buffer.number(), number);
+            }
+            check!(!vq.is_broken());
+            Ok(())
+        })
+    }
+}
