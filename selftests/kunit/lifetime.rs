@@ -6,7 +6,7 @@ use crate::fixture::specs;
 use kernel::{
     alloc::KVec,
     device::Bound,
-    devres, new_mutex,
+    new_mutex,
     prelude::*,
     sync::{
         atomic::{
@@ -22,11 +22,8 @@ use virtio::{
     Affinity,
     Device,
     DeviceLink,
-    FeatureSet,
-    Hold,
     QueueHandle,
     Queues,
-    Scope,
     Virtqueue, //
 };
 use virtio_fake::{
@@ -223,70 +220,6 @@ impl Backend for Racer {
     }
 }
 
-/// A driver that has something which must not outlive the binding.
-#[pin_data]
-struct Holder {
-    #[pin]
-    hold: Mutex<Option<Hold>>,
-    ended: Atomic<i32>,
-}
-
-impl Scenario for Holder {
-    fn bound(&self, scope: Scope<'_>) {
-        *self.hold.lock() = Some(scope.hold());
-    }
-
-    fn dropped(&self, _fake: &Fake) {
-        self.ended.fetch_add(1, Full);
-    }
-}
-
-/// A driver with a link to its device, and a managed resource that is younger than that.
-struct Linked {
-    /// When the resource was released, the link led to the device. Negative: it was not released.
-    found: Arc<Atomic<i32>>,
-    /// The driver does not start.
-    fails: bool,
-}
-
-/// The resource.
-struct Resource {
-    link: DeviceLink,
-    found: Arc<Atomic<i32>>,
-}
-
-impl Drop for Resource {
-    fn drop(&mut self) {
-        let found = self.link.with(|_| ()).is_some();
-        self.found.store(found.into(), Relaxed);
-    }
-}
-
-impl Scenario for Linked {
-    fn probe(&self, _fake: &Fake, dev: &Device<Bound>) -> Result {
-        let (link, found) = (DeviceLink::new(dev)?, self.found.clone());
-        devres::register::<_, Error>(dev.as_ref(), Ok(Resource { link, found }), GFP_KERNEL)?;
-        if self.fails {
-            return Err(EIO);
-        }
-        Ok(())
-    }
-}
-
-/// A driver that asks for a link to its device before it is probed.
-struct Early {
-    /// The error number, or 0. Positive: it did not ask.
-    error: Atomic<i32>,
-}
-
-impl Scenario for Early {
-    fn validate(&self, _fake: &Fake, dev: &Device<Bound>, _features: &mut FeatureSet) -> Result {
-        let error = DeviceLink::new(dev).err().map_or(0, Error::to_errno);
-        self.error.store(error, Relaxed);
-        Ok(())
-    }
-}
-
 /// Status bits that only a device has which was not reset.
 const IN_USE: i32 = 2 | 4 | 8;
 
@@ -385,69 +318,6 @@ mod suite {
         check_err!(fake.interrupt(9), ENOENT);
         fake.interrupt(0)?;
         check_eq!(scenario.callbacks.load(Relaxed), 1);
-        Ok(())
-    }
-
-    /// Unbinding waits for the holder of the binding, also after the data was dropped.
-    #[test]
-    fn held() -> Result {
-        let scenario = Arc::pin_init(
-            pin_init!(Holder {
-                hold <- new_mutex!(None),
-                ended: Atomic::new(0),
-            }),
-            GFP_KERNEL,
-        )?;
-        let spec = Spec::scripted(scenario.clone());
-        let fake = Fake::new(spec, Arc::new(HoldAll, GFP_KERNEL)?)?;
-        let plug = fake.plug()?;
-        check!(fake.is_bound());
-        let hold = scenario.hold.lock().take();
-        check!(hold.is_some());
-        let task = Task::new(move || drop(plug))?;
-        let dropped = wait::until(10_000, || scenario.ended.load(Relaxed) == 1);
-        wait::pause(100);
-        let waited = !task.is_done();
-        drop(hold);
-        task.join(10_000)?;
-        check!(dropped && waited);
-        Ok(())
-    }
-
-    /// A link leads to the device as long as all that the driver has by it is there, and no longer.
-    #[test]
-    fn links_are_cut_first() -> Result {
-        for fails in [false, true] {
-            let found = Arc::new(Atomic::new(-1), GFP_KERNEL)?;
-            let linked = Linked {
-                found: found.clone(),
-                fails,
-            };
-            let spec = Spec::scripted(Arc::new(linked, GFP_KERNEL)?);
-            let fake = Fake::new(spec, Arc::new(HoldAll, GFP_KERNEL)?)?;
-            let plug = fake.plug()?;
-            check_eq!(fake.is_bound(), !fails);
-            check_eq!(found.load(Relaxed), if fails { 0 } else { -1 });
-            drop(plug);
-            check_eq!(found.load(Relaxed), 0);
-        }
-        Ok(())
-    }
-
-    /// There is no link before probe: if the core does not go on to probe, nothing would cut the
-    /// link before the core releases the resources.
-    #[test]
-    fn no_link_before_probe() -> Result {
-        let early = Early {
-            error: Atomic::new(1),
-        };
-        let early = Arc::new(early, GFP_KERNEL)?;
-        let spec = Spec::scripted(early.clone());
-        let fake = Fake::new(spec, Arc::new(HoldAll, GFP_KERNEL)?)?;
-        let plug = fake.plug()?;
-        check!(fake.is_bound());
-        check_eq!(early.error.load(Relaxed), ENODEV.to_errno());
-        drop(plug);
         Ok(())
     }
 

@@ -8,6 +8,7 @@
 
 #[macro_use]
 mod check;
+mod binding;
 mod blk;
 mod bus;
 mod callback;
