@@ -121,7 +121,7 @@ impl<'a, Q: QueueOps<FragBuf>> Filling<'a, Q> {
     pub fn add(&mut self) -> Result {
         let frag = self.frags.alloc().ok_or(ENOMEM)?;
         // SAFETY: `frags` are mapped, if at all, for the device of `queue` (type invariant).
-        unsafe { self.queue.add_premapped(FragBuf(frag)) }?;
+        unsafe { self.queue.add_buf_unchecked(FragBuf(frag)) }?;
         Ok(())
     }
 

@@ -214,7 +214,7 @@ impl<T: Buffer> QueueOps<T> for CQueue<'_, T> {
     }
 
     #[inline(always)]
-    unsafe fn add_premapped(&mut self, buffer: T) -> Result<(), AddError<T>> {
+    unsafe fn add_buf_unchecked(&mut self, buffer: T) -> Result<(), AddError<T>> {
         if !buffer.is_common() {
             return self.add_any(buffer);
         }

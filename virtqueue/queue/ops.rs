@@ -54,11 +54,12 @@ pub trait QueueOps<T: Buffer> {
     where
         T: Unmapped,
     {
-        // SAFETY: Nothing of it is mapped.
-        unsafe { self.add_premapped(buffer) }
+        // SAFETY: An `Unmapped` buffer has no premapped segment.
+        unsafe { self.add_buf_unchecked(buffer) }
     }
 
-    /// [`QueueOps::add_buf`] of a buffer that may be mapped already.
+    /// As [`QueueOps::add_buf`], also for a buffer with [premapped](super::Segment::premapped)
+    /// segments.
     ///
     /// # Errors
     ///
@@ -66,8 +67,8 @@ pub trait QueueOps<T: Buffer> {
     ///
     /// # Safety
     ///
-    /// The memory of the buffer is mapped, if at all, for the device of [`QueueOps::dma_dev`].
-    unsafe fn add_premapped(&mut self, buffer: T) -> Result<(), AddError<T>>;
+    /// Premapped segments are mapped for the device of [`QueueOps::dma_dev`].
+    unsafe fn add_buf_unchecked(&mut self, buffer: T) -> Result<(), AddError<T>>;
 
     /// Whether buffers have to be mapped with the DMA API, and if so for which device.
     fn dma_dev(&self) -> Option<&Device>;

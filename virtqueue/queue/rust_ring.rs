@@ -153,7 +153,7 @@ impl<T: Buffer, F: Format<Platform = Kernel>> QueueOps<T> for RustQueue<'_, T, F
     }
 
     #[inline(always)]
-    unsafe fn add_premapped(&mut self, buffer: T) -> Result<(), AddError<T>> {
+    unsafe fn add_buf_unchecked(&mut self, buffer: T) -> Result<(), AddError<T>> {
         if !buffer.is_common() {
             return add_any(self.ring.again(), buffer);
         }
