@@ -35,9 +35,9 @@ use vring::{
     ring::Format,
     with_ring,
     Kernel,
-    Live,
     Queue,
     RawToken,
+    RingRef,
     Segment, //
 };
 
@@ -53,7 +53,11 @@ as_declared!(
 
 /// Turns the result of an add, which the device sees from now on, into that of C. `reads` says that
 /// the device reads some of the buffer.
-fn done<F: Format<Platform = Kernel>>(ring: &mut Live<'_, F>, added: Result, reads: bool) -> c_int {
+fn done<F: Format<Platform = Kernel>>(
+    ring: &mut RingRef<'_, F>,
+    added: Result,
+    reads: bool,
+) -> c_int {
     match added {
         Ok(()) => {
             ring.publish();
@@ -115,7 +119,7 @@ impl Shape {
 /// Adds one segment at an address of the device.
 #[inline(never)]
 fn add_single<const WRITE: bool, F: Format<Platform = Kernel>>(
-    mut ring: Live<'_, F>,
+    mut ring: RingRef<'_, F>,
     token: RawToken,
     addr: u64,
     len: u32,
@@ -132,7 +136,7 @@ fn add_single<const WRITE: bool, F: Format<Platform = Kernel>>(
 /// As [`List::new`].
 #[inline(never)]
 unsafe fn add_list<F: Format<Platform = Kernel>>(
-    mut ring: Live<'_, F>,
+    mut ring: RingRef<'_, F>,
     token: RawToken,
     sg: *mut scatterlist,
     shape: Shape,
@@ -155,7 +159,7 @@ unsafe fn add_list<F: Format<Platform = Kernel>>(
 /// As [`List::new`].
 #[inline(never)]
 unsafe fn add_mapped<const WRITE: bool, F: Format<Platform = Kernel>>(
-    mut ring: Live<'_, F>,
+    mut ring: RingRef<'_, F>,
     token: RawToken,
     sg: *mut scatterlist,
     attrs: usize,
@@ -172,7 +176,7 @@ unsafe fn add_mapped<const WRITE: bool, F: Format<Platform = Kernel>>(
 ///
 /// `sg` is as [`List::new`] wants it.
 unsafe fn add_one<const WRITE: bool, F: Format<Platform = Kernel>>(
-    ring: Live<'_, F>,
+    ring: RingRef<'_, F>,
     token: RawToken,
     sg: *mut scatterlist,
     shape: Shape,
@@ -225,7 +229,7 @@ unsafe fn add<const WRITE: bool>(
 /// As [`Lists::new`].
 #[inline(never)]
 unsafe fn add_lists<const MAPPED: bool, F: Format<Platform = Kernel>>(
-    mut ring: Live<'_, F>,
+    mut ring: RingRef<'_, F>,
     sgs: *const *mut scatterlist,
     out: u32,
     all: u32,
@@ -253,7 +257,7 @@ unsafe fn add_lists<const MAPPED: bool, F: Format<Platform = Kernel>>(
 /// As [`Lists::new`].
 #[inline(never)]
 unsafe fn add_any_lists<F: Format<Platform = Kernel>>(
-    mut ring: Live<'_, F>,
+    mut ring: RingRef<'_, F>,
     sgs: *const *mut scatterlist,
     out: u32,
     all: u32,

@@ -65,7 +65,7 @@ pub(crate) unsafe extern "C" fn virtqueue_poll(vq: *mut virtqueue, armed: c_uint
 pub(crate) unsafe extern "C" fn virtqueue_enable_cb(vq: *mut virtqueue) -> bool {
     // SAFETY: kernel-doc of `virtqueue_enable_cb`: `vq` is a queue whose caller serialises.
     let exclusive = unsafe { Queue::from_raw(vq).exclusive() };
-    with_ring!(exclusive, |ring| ring.apart(|ring| ring.enable_cb())).is_quiet()
+    with_ring!(exclusive, |ring| ring.outlined(|ring| ring.enable_cb())).is_quiet()
 }
 
 /// Asks for a callback when most of what is outstanding was used; false if it was already.
@@ -74,7 +74,7 @@ pub(crate) unsafe extern "C" fn virtqueue_enable_cb_delayed(vq: *mut virtqueue) 
     // SAFETY: kernel-doc of `virtqueue_enable_cb_delayed`: `vq` is a queue whose caller serialises.
     let exclusive = unsafe { Queue::from_raw(vq).exclusive() };
     with_ring!(exclusive, |ring| ring
-        .apart(|ring| ring.enable_cb_delayed()))
+        .outlined(|ring| ring.enable_cb_delayed()))
     .is_quiet()
 }
 

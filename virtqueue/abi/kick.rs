@@ -16,7 +16,7 @@ as_declared!(virtqueue_kick_prepare, virtqueue_notify, virtqueue_kick);
 pub(crate) unsafe extern "C" fn virtqueue_kick_prepare(vq: *mut virtqueue) -> bool {
     // SAFETY: kernel-doc of `virtqueue_kick_prepare`: `vq` is a queue whose caller serialises.
     let exclusive = unsafe { Queue::from_raw(vq).exclusive() };
-    with_ring!(exclusive, |ring| ring.apart(|ring| ring.kick_prepare()))
+    with_ring!(exclusive, |ring| ring.outlined(|ring| ring.kick_prepare()))
 }
 
 /// Notifies the device; false if the queue is broken.

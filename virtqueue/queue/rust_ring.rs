@@ -30,8 +30,8 @@ use vring::{
     Callbacks,
     ExclusiveQueue,
     Kernel,
-    Live,
     Queue, //
+    RingRef,
 };
 
 /// The ring of a queue.
@@ -79,7 +79,7 @@ impl RustRing {
 ///
 /// Every token in the ring came from [`Buffer::into_raw`] of a `T`.
 pub struct RustQueue<'a, T, F: Format<Platform = Kernel>> {
-    ring: Live<'a, F>,
+    ring: RingRef<'a, F>,
     _buffers: PhantomData<T>,
 }
 
@@ -88,7 +88,7 @@ impl<'a, T: Buffer, F: Format<Platform = Kernel>> RustQueue<'a, T, F> {
     ///
     /// Every token in the ring came from [`Buffer::into_raw`] of a `T`.
     #[inline(always)]
-    pub(super) unsafe fn new(ring: Live<'a, F>) -> Self {
+    pub(super) unsafe fn new(ring: RingRef<'a, F>) -> Self {
         // INVARIANT: The tokens are as the caller says.
         Self {
             ring,
@@ -109,7 +109,7 @@ impl<'a, T: Buffer, F: Format<Platform = Kernel>> RustQueue<'a, T, F> {
 /// buffers that are added without a call of this function.
 #[inline(never)]
 fn add_any<T: Buffer, F: Format<Platform = Kernel>>(
-    mut ring: Live<'_, F>,
+    mut ring: RingRef<'_, F>,
     buffer: T,
 ) -> Result<(), AddError<T>> {
     let segments = match segments_of(&buffer, ring.max_segments()) {
@@ -128,7 +128,7 @@ fn add_any<T: Buffer, F: Format<Platform = Kernel>>(
 /// the device.
 #[inline(never)]
 fn add_mapped<T: Buffer, F: Format<Platform = Kernel>>(
-    mut ring: Live<'_, F>,
+    mut ring: RingRef<'_, F>,
     buffer: T,
 ) -> Result<(), AddError<T>> {
     let given = Given::new(buffer);

@@ -3,11 +3,10 @@
 //! The part of a queue that needs exclusion.
 //!
 //! [`with_ring!`](crate::with_ring) looks up the layout of the ring. The operations are those of
-//! [`Live`].
+//! [`RingRef`].
 
 use crate::{
     bookkeeping::Bookkeeping,
-    live::Live,
     platform::Kernel,
     ring::{
         packed,
@@ -16,6 +15,7 @@ use crate::{
         LocklessState,
         RingCore, //
     },
+    ring_ref::RingRef,
     segment::RawToken,
     tables::Tables, //
 };
@@ -61,16 +61,16 @@ pub(crate) use each_ring;
 /// [`with_ring!`](crate::with_ring), which looks the layout up once.
 pub enum AnyRing<'a> {
     /// A split ring.
-    Split(Live<'a, split::SplitFormat<Kernel, false>>),
+    Split(RingRef<'a, split::SplitFormat<Kernel, false>>),
     /// A packed ring.
-    Packed(Live<'a, packed::PackedFormat<Kernel, false>>),
+    Packed(RingRef<'a, packed::PackedFormat<Kernel, false>>),
     /// A split ring whose buffers are used in order.
-    SplitInOrder(Live<'a, split::SplitFormat<Kernel, true>>),
+    SplitInOrder(RingRef<'a, split::SplitFormat<Kernel, true>>),
     /// A packed ring whose buffers are used in order.
-    PackedInOrder(Live<'a, packed::PackedFormat<Kernel, true>>),
+    PackedInOrder(RingRef<'a, packed::PackedFormat<Kernel, true>>),
 }
 
-/// Evaluates an expression with the ring of an [`ExclusiveQueue`], as a [`Live`]. The expression is
+/// Evaluates an expression with the ring of an [`ExclusiveQueue`], as a [`RingRef`]. The expression is
 /// compiled for each layout.
 #[macro_export]
 macro_rules! with_ring {
@@ -93,7 +93,7 @@ pub struct ExclusiveQueue {
 
 impl ExclusiveQueue {
     /// Sets the largest number of segments that a buffer of the driver may have, for
-    /// [`Live::max_segments`].
+    /// [`RingRef::max_segments`].
     pub fn set_max_segments(&mut self, most: u16) {
         self.bookkeeping.max_segments = most;
     }
@@ -103,10 +103,10 @@ impl ExclusiveQueue {
     pub fn open(&mut self) -> AnyRing<'_> {
         let Self { ring, bookkeeping } = self;
         match ring {
-            Ring::Split(core) => AnyRing::Split(Live { core, bookkeeping }),
-            Ring::Packed(core) => AnyRing::Packed(Live { core, bookkeeping }),
-            Ring::SplitInOrder(core) => AnyRing::SplitInOrder(Live { core, bookkeeping }),
-            Ring::PackedInOrder(core) => AnyRing::PackedInOrder(Live { core, bookkeeping }),
+            Ring::Split(core) => AnyRing::Split(RingRef { core, bookkeeping }),
+            Ring::Packed(core) => AnyRing::Packed(RingRef { core, bookkeeping }),
+            Ring::SplitInOrder(core) => AnyRing::SplitInOrder(RingRef { core, bookkeeping }),
+            Ring::PackedInOrder(core) => AnyRing::PackedInOrder(RingRef { core, bookkeeping }),
         }
     }
 }

@@ -90,7 +90,7 @@ impl Queue {
     /// # Safety
     ///
     /// The caller is the only user of the queue. The device does not use it, and every outstanding
-    /// buffer was [detached](crate::Live::detach_unused).
+    /// buffer was [detached](crate::RingRef::detach_unused).
     pub unsafe fn resize(&self, size: u16) -> Result {
         // SAFETY: By the safety requirements, the caller is the only user of the queue.
         let exclusive = unsafe { self.exclusive() };

@@ -24,7 +24,6 @@ mod dma_buffer;
 mod dma_mappings;
 pub mod exclusive;
 mod list;
-mod live;
 pub mod once;
 mod platform;
 pub mod queue;
@@ -33,6 +32,7 @@ pub mod resize;
 #[path = "../ring/mod.rs"]
 pub mod ring;
 pub mod ring_memory;
+mod ring_ref;
 pub mod segment;
 mod stats;
 pub mod tables;
@@ -44,7 +44,6 @@ pub use self::{
         AnyRing,
         ExclusiveQueue, //
     },
-    live::Live,
     once::{
         Once,
         ReadAcquire, //
@@ -58,6 +57,7 @@ pub use self::{
         SegmentWriter,
         Segments, //
     },
+    ring_ref::RingRef,
     segment::{
         RawToken,
         Segment, //

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A ring whose layout is known, with the bookkeeping beside it.
+//! A reference to a ring of a known layout, together with its bookkeeping.
 //!
 //! [`with_ring!`](crate::with_ring) looks up the layout of a queue, and compiles a path for each.
-//! Whatever changes the ring goes through [`Live`], which keeps the bookkeeping up to date. Other
-//! crates see the ring core by a [shared reference](Live::core) only.
+//! Whatever changes the ring goes through [`RingRef`], which keeps the bookkeeping up to date. Other
+//! crates see the ring core by a [shared reference](RingRef::core) only.
 
 use crate::{
     bookkeeping::Bookkeeping,
@@ -33,26 +33,26 @@ use core::{
 };
 use kernel::prelude::*;
 
-/// A ring of format `F`, with its bookkeeping.
-pub struct Live<'a, F: Format<Platform = Kernel>> {
+/// A reference to a ring of format `F` and to its bookkeeping.
+pub struct RingRef<'a, F: Format<Platform = Kernel>> {
     pub(crate) core: &'a mut RingOf<F>,
     pub(crate) bookkeeping: &'a mut Bookkeeping,
 }
 
-impl<F: Format<Platform = Kernel>> Live<'_, F> {
+impl<F: Format<Platform = Kernel>> RingRef<'_, F> {
     /// Borrows the ring.
     #[inline(always)]
-    pub fn again(&mut self) -> Live<'_, F> {
-        Live {
+    pub fn again(&mut self) -> RingRef<'_, F> {
+        RingRef {
             core: self.core,
             bookkeeping: self.bookkeeping,
         }
     }
 
-    /// Calls `what` in a function of its own for each layout.
+    /// Calls `f` out of line, so that each layout has a function of its own.
     #[inline(never)]
-    pub fn apart<R>(mut self, what: impl FnOnce(&mut Self) -> R) -> R {
-        what(&mut self)
+    pub fn outlined<R>(mut self, f: impl FnOnce(&mut Self) -> R) -> R {
+        f(&mut self)
     }
 
     /// Returns the ring core, for operations that change nothing in it.
@@ -112,11 +112,11 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
         }
     }
 
-    /// As [`Live::add`], on a queue whose memory is not mapped for the device.
+    /// As [`RingRef::add`], on a queue whose memory is not mapped for the device.
     ///
     /// # Errors
     ///
-    /// As [`Live::add`].
+    /// As [`RingRef::add`].
     #[inline(always)]
     pub fn add_physical<B: Segments<Segment>>(
         &mut self,
@@ -133,10 +133,10 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
         }
     }
 
-    /// As [`Live::add_physical`], out of line.
+    /// As [`RingRef::add_physical`], out of line.
     #[cold]
     #[inline(never)]
-    fn add_apart<B: Segments<Segment>>(
+    fn add_outlined<B: Segments<Segment>>(
         &mut self,
         token: RawToken,
         segments: u16,
@@ -145,11 +145,11 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
         self.add_physical(token, segments, buffer)
     }
 
-    /// As [`Live::add`], on a queue whose memory is mapped for the device.
+    /// As [`RingRef::add`], on a queue whose memory is mapped for the device.
     ///
     /// # Errors
     ///
-    /// As [`Live::add`].
+    /// As [`RingRef::add`].
     #[inline(always)]
     pub fn add_mapped<B: Segments<Segment>>(
         &mut self,
@@ -176,13 +176,13 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
         }
     }
 
-    /// As [`Live::add_physical`], but only for a buffer with the shape of
+    /// As [`RingRef::add_physical`], but only for a buffer with the shape of
     /// [`Segments::write_common`] that finds room in the ring and, if it gets a table, the table of
-    /// its id. Returns false if nothing was changed, and the caller has to use [`Live::add`].
+    /// its id. Returns false if nothing was changed, and the caller has to use [`RingRef::add`].
     ///
     /// # Errors
     ///
-    /// As [`Live::add`].
+    /// As [`RingRef::add`].
     #[inline(always)]
     pub fn try_add<B: Segments<Segment>>(
         &mut self,
@@ -200,11 +200,11 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
         }
     }
 
-    /// As [`Live::try_add`], on a queue whose memory is mapped for the device.
+    /// As [`RingRef::try_add`], on a queue whose memory is mapped for the device.
     ///
     /// # Errors
     ///
-    /// As [`Live::add`].
+    /// As [`RingRef::add`].
     #[inline(always)]
     pub fn try_add_mapped<B: Segments<Segment>>(
         &mut self,
@@ -232,11 +232,11 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
         }
     }
 
-    /// As [`Live::add`], of a buffer of one segment, whose address is one of the device.
+    /// As [`RingRef::add`], of a buffer of one segment, whose address is one of the device.
     ///
     /// # Errors
     ///
-    /// As [`Live::add`].
+    /// As [`RingRef::add`].
     #[inline(always)]
     pub fn add_single<B: Segments<Segment>>(&mut self, token: RawToken, buffer: &B) -> Result {
         match self.core.try_add(token, 1, buffer, &mut Physical) {
@@ -244,7 +244,7 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
                 self.bookkeeping.added(id, 1, self.core.num_free());
                 Ok(())
             }
-            Err((_, token)) => self.add_apart(token, 1, buffer),
+            Err((_, token)) => self.add_outlined(token, 1, buffer),
         }
     }
 
@@ -274,7 +274,7 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
         Some((used.token, len))
     }
 
-    /// Takes all used buffers, as [`Live::get`]. Returns whether the queue is broken.
+    /// Takes all used buffers, as [`RingRef::get`]. Returns whether the queue is broken.
     #[inline(always)]
     pub fn drain(&mut self, mut take: impl FnMut(RawToken, u32)) -> bool {
         let bookkeeping = &mut *self.bookkeeping;
@@ -297,7 +297,7 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
         notify
     }
 
-    /// As [`Live::kick_prepare`], and enables a callback for when the device has used most of the
+    /// As [`RingRef::kick_prepare`], and enables a callback for when the device has used most of the
     /// outstanding buffers, with one full barrier for both. Returns whether to notify the device,
     /// and whether the caller may sleep ([`Callbacks::is_quiet`]).
     #[inline(always)]
@@ -337,7 +337,7 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
         Some(unused.token)
     }
 
-    /// As [`Live::get`], in the form of C: returns the token or null. Writes the length, which is
+    /// As [`RingRef::get`], in the form of C: returns the token or null. Writes the length, which is
     /// at most the room in the buffer, to `len`, and the context to `ctx` unless that is null.
     ///
     /// # Safety
@@ -355,13 +355,13 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
         }
     }
 
-    /// As [`Live::get_raw`], of a buffer that was just found.
+    /// As [`RingRef::get_raw`], of a buffer that was just found.
     ///
     /// PERF: This is a function of its own, so that no registers are saved if there is no buffer.
     ///
     /// # Safety
     ///
-    /// As [`Live::get_raw`].
+    /// As [`RingRef::get_raw`].
     #[inline(never)]
     unsafe fn take_raw(
         mut self,
@@ -374,11 +374,11 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
         unsafe { self.hand_out(used, len, ctx) }
     }
 
-    /// As [`Live::get_raw`], of a queue that is broken, or that this look may break.
+    /// As [`RingRef::get_raw`], of a queue that is broken, or that this look may break.
     ///
     /// # Safety
     ///
-    /// As [`Live::get_raw`].
+    /// As [`RingRef::get_raw`].
     #[cold]
     #[inline(never)]
     unsafe fn get_raw_or_log(mut self, len: *mut u32, ctx: *mut *mut c_void) -> *mut c_void {
@@ -391,7 +391,7 @@ impl<F: Format<Platform = Kernel>> Live<'_, F> {
     ///
     /// # Safety
     ///
-    /// As [`Live::get_raw`].
+    /// As [`RingRef::get_raw`].
     #[inline(always)]
     unsafe fn hand_out(
         &mut self,
