@@ -158,7 +158,7 @@ unsafe fn add_list<F: Format<Platform = Kernel>>(
 ///
 /// As [`List::new`].
 #[inline(never)]
-unsafe fn add_mapped<const WRITE: bool, F: Format<Platform = Kernel>>(
+unsafe fn add_with_mappings<const WRITE: bool, F: Format<Platform = Kernel>>(
     mut ring: RingRef<'_, F>,
     token: RawToken,
     sg: *mut scatterlist,
@@ -166,7 +166,7 @@ unsafe fn add_mapped<const WRITE: bool, F: Format<Platform = Kernel>>(
 ) -> c_int {
     // SAFETY: By the safety requirements, `sg` is an entry of a list that the driver did not map.
     let one = One::<WRITE>(unsafe { segment(sg, false) });
-    let added = ring.add_mapped(token, 1, &one, attrs);
+    let added = ring.add_with_mappings(token, 1, &one, attrs);
     done(&mut ring, added, !WRITE)
 }
 
@@ -183,8 +183,8 @@ unsafe fn add_one<const WRITE: bool, F: Format<Platform = Kernel>>(
 ) -> c_int {
     // SAFETY: `sg` is as `List::new` wants it, and has one segment.
     unsafe {
-        if !shape.premapped && ring.is_mapped() {
-            return add_mapped::<WRITE, _>(ring, token, sg, shape.attrs());
+        if !shape.premapped && ring.needs_mapping() {
+            return add_with_mappings::<WRITE, _>(ring, token, sg, shape.attrs());
         }
         let segment = segment(sg, shape.premapped);
         add_single::<WRITE, _>(ring, token, segment.phys(WRITE), segment.len())
@@ -222,13 +222,13 @@ unsafe fn add<const WRITE: bool>(
     }
 }
 
-/// Adds lists; `MAPPED` says whether memory is mapped for the device.
+/// Adds lists; `NEEDS_MAPPING` says whether the ring maps their memory.
 ///
 /// # Safety
 ///
 /// As [`Lists::new`].
 #[inline(never)]
-unsafe fn add_lists<const MAPPED: bool, F: Format<Platform = Kernel>>(
+unsafe fn add_lists<const NEEDS_MAPPING: bool, F: Format<Platform = Kernel>>(
     mut ring: RingRef<'_, F>,
     sgs: *const *mut scatterlist,
     out: u32,
@@ -242,8 +242,8 @@ unsafe fn add_lists<const MAPPED: bool, F: Format<Platform = Kernel>>(
         // well-formed.
         return unsafe { add_any_lists(ring, sgs, out, all, data) };
     };
-    let added = if MAPPED {
-        ring.add_mapped(token, Trio::COUNT, &trio, 0)
+    let added = if NEEDS_MAPPING {
+        ring.add_with_mappings(token, Trio::COUNT, &trio, 0)
     } else {
         ring.add_physical(token, Trio::COUNT, &trio)
     };
@@ -292,7 +292,7 @@ pub(crate) unsafe extern "C" fn virtqueue_add_sgs(
         ring.may_sleep(may_sleep(gfp));
         // SAFETY: Kernel-doc of `virtqueue_add_sgs`: there are that many lists.
         unsafe {
-            if ring.is_mapped() {
+            if ring.needs_mapping() {
                 add_lists::<true, _>(ring, sgs, out_sgs, all, data)
             } else {
                 add_lists::<false, _>(ring, sgs, out_sgs, all, data)

@@ -127,12 +127,12 @@ fn add_any<T: Buffer, F: Format<Platform = Kernel>>(
 /// As [`add_any`], of a [common](Buffer::is_common) buffer, on a queue whose memory is mapped for
 /// the device.
 #[inline(never)]
-fn add_mapped<T: Buffer, F: Format<Platform = Kernel>>(
+fn add_with_mappings<T: Buffer, F: Format<Platform = Kernel>>(
     mut ring: RingRef<'_, F>,
     buffer: T,
 ) -> Result<(), AddError<T>> {
     let given = Given::new(buffer);
-    match ring.try_add_mapped(given.raw(), T::COMMON_COUNT, given.buffer()) {
+    match ring.try_add_with_mappings(given.raw(), T::COMMON_COUNT, given.buffer()) {
         Ok(true) => Ok(()),
         Ok(false) => add_any(ring, given.take_back()),
         Err(error) => Err(AddError {
@@ -157,14 +157,14 @@ impl<T: Buffer, F: Format<Platform = Kernel>> QueueOps<T> for RustQueue<'_, T, F
         if !buffer.is_common() {
             return add_any(self.ring.again(), buffer);
         }
-        if self.ring.is_mapped() {
-            return add_mapped(self.ring.again(), buffer);
+        if self.ring.needs_mapping() {
+            return add_with_mappings(self.ring.again(), buffer);
         }
         // A common buffer is simple enough to be added inline.
         let given = Given::new(buffer);
         match self
             .ring
-            .try_add(given.raw(), T::COMMON_COUNT, given.buffer())
+            .try_add_physical(given.raw(), T::COMMON_COUNT, given.buffer())
         {
             Ok(true) => Ok(()),
             Ok(false) => add_any(self.ring.again(), given.take_back()),

@@ -214,8 +214,8 @@ impl Queue {
     ) -> Result<KBox<Self>> {
         let params = spec.params(vdev);
         let size = spec.size(vdev, &params)?;
-        let is_mapped = vdev.uses_map_api();
-        let mapper = is_mapped.then_some(&spec.mapper);
+        let needs_mapping = vdev.uses_map_api();
+        let mapper = needs_mapping.then_some(&spec.mapper);
         let ring_memory = match pages {
             // The three areas of a packed ring do not follow from one pointer.
             Some(_) if params.packed => return Err(EINVAL),
@@ -250,7 +250,7 @@ impl Queue {
                 lockless_part,
                 exclusive,
                 spec.mapper,
-                is_mapped,
+                needs_mapping,
                 params,
                 ring_memory,
             ),

@@ -74,7 +74,7 @@ pub struct Queue {
     exclusive: UnsafeCell<ExclusiveQueue>,
     pub(crate) mapper: Mapper,
     /// Whether the ring goes through the mapper.
-    pub(crate) mapped: bool,
+    pub(crate) needs_mapping: bool,
     pub(crate) params: RingParams,
     /// The memory of the ring; changed while nobody uses the queue.
     pub(crate) ring_memory: UnsafeCell<RingMemory>,
@@ -90,7 +90,7 @@ impl Queue {
         lockless_part: LocklessPart,
         exclusive: ExclusiveQueue,
         mapper: Mapper,
-        mapped: bool,
+        needs_mapping: bool,
         params: RingParams,
         ring_memory: RingMemory,
     ) -> Self {
@@ -101,7 +101,7 @@ impl Queue {
             counters: exclusive.bookkeeping.counters.clone(),
             exclusive: UnsafeCell::new(exclusive),
             mapper,
-            mapped,
+            needs_mapping,
             params,
             ring_memory: UnsafeCell::new(ring_memory),
             debugfs_file: UnsafeCell::new(None),
@@ -186,7 +186,7 @@ impl Queue {
     /// Returns the mapper of the device's memory, if memory has to be mapped.
     #[inline]
     pub fn mapper(&self) -> Option<&Mapper> {
-        self.mapped.then_some(&self.mapper)
+        self.needs_mapping.then_some(&self.mapper)
     }
 
     /// Returns the DMA mapper, also when the ring itself is not mapped: for drivers that map their

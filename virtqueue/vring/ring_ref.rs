@@ -3,8 +3,20 @@
 //! A reference to a ring of a known layout, together with its bookkeeping.
 //!
 //! [`with_ring!`](crate::with_ring) looks up the layout of a queue, and compiles a path for each.
-//! Whatever changes the ring goes through [`RingRef`], which keeps the bookkeeping up to date. Other
+//! All changes of the ring go through [`RingRef`], which keeps the bookkeeping up to date. Other
 //! crates see the ring core by a [shared reference](RingRef::core) only.
+//!
+//! The functions that add a buffer differ in the address that they give to the device, and in the
+//! buffers that they accept:
+//!
+//! | | physical addresses | addresses of DMA mappings |
+//! |---|---|---|
+//! | each buffer (`add` chooses the column) | `add_physical` | `add_with_mappings` |
+//! | a [common](Segments::write_common) one with room | `try_add_physical` | `try_add_with_mappings` |
+//! | a buffer of one segment | `add_single` | |
+//!
+//! A premapped segment has the address that the driver gave. [`RingRef::needs_mapping`] says
+//! whether other segments of a queue need mappings.
 
 use crate::{
     bookkeeping::Bookkeeping,
@@ -74,9 +86,9 @@ impl<F: Format<Platform = Kernel>> RingRef<'_, F> {
         self.bookkeeping.max_segments
     }
 
-    /// Whether memory is mapped for the device.
+    /// Returns whether the ring maps the memory of buffers for the device, with the DMA API.
     #[inline(always)]
-    pub fn is_mapped(&self) -> bool {
+    pub fn needs_mapping(&self) -> bool {
         self.bookkeeping.mappings.is_some()
     }
 
@@ -91,11 +103,11 @@ impl<F: Format<Platform = Kernel>> RingRef<'_, F> {
     ///
     /// # Errors
     ///
-    /// - `ENOSPC`: the ring is full; again when something was taken out;
-    /// - `ENOMEM`: it could not be mapped for now, or there is no memory for the table that it
-    ///   needs; again some time later;
-    /// - `EINVAL`: it has no segment, more than the queue can take, or memory to read behind
-    ///   memory to write;
+    /// - `ENOSPC`: the ring is full; try again after a buffer was taken out;
+    /// - `ENOMEM`: the buffer cannot be mapped for now, or there is no memory for the indirect
+    ///   table that it needs; try again later;
+    /// - `EINVAL`: the buffer has no segment, has more segments than the queue can take, or gives
+    ///   memory to read after memory to write;
     /// - `EIO`: the queue is broken.
     #[inline(always)]
     pub fn add<B: Segments<Segment>>(
@@ -105,14 +117,14 @@ impl<F: Format<Platform = Kernel>> RingRef<'_, F> {
         buffer: &B,
         attrs: usize,
     ) -> Result {
-        if self.is_mapped() {
-            self.add_mapped(token, segments, buffer, attrs)
+        if self.needs_mapping() {
+            self.add_with_mappings(token, segments, buffer, attrs)
         } else {
             self.add_physical(token, segments, buffer)
         }
     }
 
-    /// As [`RingRef::add`], on a queue whose memory is not mapped for the device.
+    /// As [`RingRef::add`], on a queue that does not [need mappings](RingRef::needs_mapping).
     ///
     /// # Errors
     ///
@@ -145,13 +157,13 @@ impl<F: Format<Platform = Kernel>> RingRef<'_, F> {
         self.add_physical(token, segments, buffer)
     }
 
-    /// As [`RingRef::add`], on a queue whose memory is mapped for the device.
+    /// As [`RingRef::add`], on a queue that [needs mappings](RingRef::needs_mapping).
     ///
     /// # Errors
     ///
     /// As [`RingRef::add`].
     #[inline(always)]
-    pub fn add_mapped<B: Segments<Segment>>(
+    pub fn add_with_mappings<B: Segments<Segment>>(
         &mut self,
         token: RawToken,
         segments: u16,
@@ -184,7 +196,7 @@ impl<F: Format<Platform = Kernel>> RingRef<'_, F> {
     ///
     /// As [`RingRef::add`].
     #[inline(always)]
-    pub fn try_add<B: Segments<Segment>>(
+    pub fn try_add_physical<B: Segments<Segment>>(
         &mut self,
         token: RawToken,
         segments: u16,
@@ -200,13 +212,13 @@ impl<F: Format<Platform = Kernel>> RingRef<'_, F> {
         }
     }
 
-    /// As [`RingRef::try_add`], on a queue whose memory is mapped for the device.
+    /// As [`RingRef::try_add_physical`], on a queue that [needs mappings](RingRef::needs_mapping).
     ///
     /// # Errors
     ///
     /// As [`RingRef::add`].
     #[inline(always)]
-    pub fn try_add_mapped<B: Segments<Segment>>(
+    pub fn try_add_with_mappings<B: Segments<Segment>>(
         &mut self,
         token: RawToken,
         segments: u16,
@@ -232,7 +244,7 @@ impl<F: Format<Platform = Kernel>> RingRef<'_, F> {
         }
     }
 
-    /// As [`RingRef::add`], of a buffer of one segment, whose address is one of the device.
+    /// As [`RingRef::add`], of a buffer with one segment that needs no mapping.
     ///
     /// # Errors
     ///
@@ -297,9 +309,9 @@ impl<F: Format<Platform = Kernel>> RingRef<'_, F> {
         notify
     }
 
-    /// As [`RingRef::kick_prepare`], and enables a callback for when the device has used most of the
-    /// outstanding buffers, with one full barrier for both. Returns whether to notify the device,
-    /// and whether the caller may sleep ([`Callbacks::is_quiet`]).
+    /// As [`RingRef::kick_prepare`], and enables a callback for the time when the device has used
+    /// most of the outstanding buffers, with one full barrier for both. Returns whether to notify
+    /// the device, and whether the caller may sleep ([`Callbacks::is_quiet`]).
     #[inline(always)]
     pub fn kick_prepare_enable_cb_delayed(&mut self) -> (bool, bool) {
         let (notify, quiet) = self.core.kick_prepare_enable_cb_delayed();
@@ -337,8 +349,8 @@ impl<F: Format<Platform = Kernel>> RingRef<'_, F> {
         Some(unused.token)
     }
 
-    /// As [`RingRef::get`], in the form of C: returns the token or null. Writes the length, which is
-    /// at most the room in the buffer, to `len`, and the context to `ctx` unless that is null.
+    /// As [`RingRef::get`], in the form of C: returns the token or null. Writes the length, which
+    /// is at most the room in the buffer, to `len`, and the context to `ctx` unless that is null.
     ///
     /// # Safety
     ///
@@ -374,7 +386,7 @@ impl<F: Format<Platform = Kernel>> RingRef<'_, F> {
         unsafe { self.hand_out(used, len, ctx) }
     }
 
-    /// As [`RingRef::get_raw`], of a queue that is broken, or that this look may break.
+    /// As [`RingRef::get_raw`], of a queue that is broken or breaks now.
     ///
     /// # Safety
     ///
