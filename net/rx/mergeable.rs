@@ -110,7 +110,7 @@ fn receive(context: Context<'_, '_>, queue: &mut impl QueueOps<FragBuf>, used: U
     if buffers != 1 || len < ETH_HLEN as u32 || len > COPY_LEN {
         // As values: `data` need not be in memory otherwise.
         let (frag, len) = data.into_parts();
-        return receive_more(context, queue.again(), frag, len, header);
+        return receive_more(context, queue.reborrow(), frag, len, header);
     }
     pair.counters.rx.bytes.add(len.into());
     pair.add_received(len);

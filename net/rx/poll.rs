@@ -95,7 +95,7 @@ pub(super) fn poll_queue<M: PollMode>(
                 mode.receive(context, &mut queue, used);
             }
             if context.is_low(queue.num_free())
-                && mode.refill(context, queue.again()) == Err(ENOMEM)
+                && mode.refill(context, queue.reborrow()) == Err(ENOMEM)
             {
                 // There may be no buffer left whose use would bring us back here.
                 context.dev().rx_retry();

@@ -205,7 +205,7 @@ impl<'a, T: Buffer> CQueue<'a, T> {
 
 impl<T: Buffer> QueueOps<T> for CQueue<'_, T> {
     #[inline(always)]
-    fn again(&mut self) -> impl QueueOps<T> + '_ {
+    fn reborrow(&mut self) -> impl QueueOps<T> + '_ {
         // INVARIANT: It is the same ring.
         CQueue {
             ring: self.ring,

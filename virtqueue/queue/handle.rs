@@ -70,9 +70,9 @@ impl QueueHandle {
         Self { vq, set: None }
     }
 
-    /// The queue, if it is of the crate `vring`.
+    /// Returns the queue if it is on the Rust ring.
     #[inline(always)]
-    fn native(&self) -> Option<&Queue> {
+    fn rust_queue(&self) -> Option<&Queue> {
         if vring::create::is_provider() {
             // SAFETY: By the type invariant; all queues are of the ring that provides them.
             Some(unsafe { Queue::from_raw(self.vq) })
@@ -95,24 +95,26 @@ impl QueueHandle {
             // The ring stays, by the safety requirements of `borrowed`. In a callback it does
             // because the Rust ring, before it is replaced, waits for running callbacks, and then
             // calls no driver. For the C ring, the transport does so (`disable_vq_and_reset`).
-            self.turn_off();
+            self.disable_cb_now();
         } else {
-            self.turn_off_anywhere();
+            self.disable_cb_unless_resizing();
         }
     }
 
-    fn turn_off_anywhere(&self) {
+    /// As [`QueueHandle::disable_cb`], for a caller that cannot rely on the ring to stay. While the
+    /// ring is being replaced, there are no callbacks.
+    fn disable_cb_unless_resizing(&self) {
         let _ring_stays = rcu::read_lock();
         if !self.is_resizing() {
             // The ring stays until the end of this read-side critical section.
-            self.turn_off();
+            self.disable_cb_now();
         }
     }
 
-    /// [`QueueHandle::disable_cb`] where the ring is known to stay.
+    /// As [`QueueHandle::disable_cb`], for a caller that knows that the ring stays.
     #[inline(always)]
-    fn turn_off(&self) {
-        match self.native() {
+    fn disable_cb_now(&self) {
+        match self.rust_queue() {
             Some(queue) => with_lockless!(queue, |state| state.disable_cb()),
             // SAFETY: By the type invariant; needs no exclusion.
             None => unsafe { bindings::virtqueue_disable_cb(self.vq) },
@@ -126,20 +128,20 @@ impl QueueHandle {
         // back while its ring is replaced.
         let _ring_stays = rcu::read_lock();
         // The ring stays until the end of this read-side critical section.
-        self.is_resizing() || self.look(armed)
+        self.is_resizing() || self.poll_now(armed)
     }
 
-    /// [`QueueHandle::poll`] where the ring is known to stay.
+    /// As [`QueueHandle::poll`], for a caller that knows that the ring stays.
     #[inline(always)]
-    fn look(&self, Armed(armed): Armed) -> bool {
-        match self.native() {
+    fn poll_now(&self, Armed(armed): Armed) -> bool {
+        match self.rust_queue() {
             Some(queue) => {
                 // CAST: It was a `u16`.
                 let armed = vring::Armed::from_raw(armed as u16);
                 with_lockless!(queue, |state| state.poll(armed))
             }
             // Of another queue, or from before this one got smaller.
-            None if !self.has_place(armed) => true,
+            None if !self.has_position(armed) => true,
             // SAFETY: By the type invariant; needs no exclusion. The ring has the place.
             None => unsafe { bindings::virtqueue_poll(self.vq, armed) },
         }
@@ -147,7 +149,7 @@ impl QueueHandle {
 
     /// Whether the ring has the position from which callbacks were enabled. The packed C ring reads
     /// the descriptor at the position without a check.
-    fn has_place(&self, armed: u32) -> bool {
+    fn has_position(&self, armed: u32) -> bool {
         // The highest of 16 bits is the wrap counter (§2.8.14).
         let slot = armed & 0x7fff;
         // SAFETY: By the type invariant, the queue is valid.
@@ -172,7 +174,7 @@ impl QueueHandle {
     /// Notifies the device. Returns false if the queue is broken.
     #[inline]
     pub fn notify(&self) -> bool {
-        match self.native() {
+        match self.rust_queue() {
             Some(queue) => queue.notify(),
             // SAFETY: By the type invariant; needs no exclusion.
             None => unsafe { bindings::virtqueue_notify(self.vq) },
@@ -182,7 +184,7 @@ impl QueueHandle {
     /// Whether the queue was declared broken.
     #[inline]
     pub fn is_broken(&self) -> bool {
-        match self.native() {
+        match self.rust_queue() {
             Some(queue) => with_lockless!(queue, |state| state.is_broken()),
             // SAFETY: By the type invariant; needs no exclusion.
             None => unsafe { bindings::virtqueue_is_broken(self.vq) },

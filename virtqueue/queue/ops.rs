@@ -32,8 +32,9 @@ use vring::{
 
 /// The operations on a queue that carries buffers of type `T`.
 pub trait QueueOps<T: Buffer> {
-    /// The same queue, for a while. Small: for functions that are not inlined to take by value.
-    fn again(&mut self) -> impl QueueOps<T> + '_;
+    /// Reborrows the queue. The result has the size of a few pointers, so functions that are not
+    /// inlined can take it by value.
+    fn reborrow(&mut self) -> impl QueueOps<T> + '_;
 
     /// Gives a buffer to the device (virtio spec §2.7.13, §2.8.21). The device is not notified:
     /// see [`QueueOps::kick_prepare`].

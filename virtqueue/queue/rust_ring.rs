@@ -116,11 +116,11 @@ fn add_any<T: Buffer, F: Format<Platform = Kernel>>(
         Ok(segments) => segments,
         Err(error) => return Err(AddError { error, buffer }),
     };
-    let given = Given::new(buffer);
-    let added = ring.add(given.raw(), segments, given.buffer(), 0);
+    let pending = PendingAdd::new(buffer);
+    let added = ring.add(pending.raw(), segments, pending.buffer(), 0);
     added.map_err(|error| AddError {
         error,
-        buffer: given.take_back(),
+        buffer: pending.take_back(),
     })
 }
 
@@ -131,23 +131,23 @@ fn add_with_mappings<T: Buffer, F: Format<Platform = Kernel>>(
     mut ring: RingRef<'_, F>,
     buffer: T,
 ) -> Result<(), AddError<T>> {
-    let given = Given::new(buffer);
-    match ring.try_add_with_mappings(given.raw(), T::COMMON_COUNT, given.buffer()) {
+    let pending = PendingAdd::new(buffer);
+    match ring.try_add_with_mappings(pending.raw(), T::COMMON_COUNT, pending.buffer()) {
         Ok(true) => Ok(()),
-        Ok(false) => add_any(ring, given.take_back()),
+        Ok(false) => add_any(ring, pending.take_back()),
         Err(error) => Err(AddError {
             error,
-            buffer: given.take_back(),
+            buffer: pending.take_back(),
         }),
     }
 }
 
 impl<T: Buffer, F: Format<Platform = Kernel>> QueueOps<T> for RustQueue<'_, T, F> {
     #[inline(always)]
-    fn again(&mut self) -> impl QueueOps<T> + '_ {
+    fn reborrow(&mut self) -> impl QueueOps<T> + '_ {
         // INVARIANT: It is the same ring.
         RustQueue {
-            ring: self.ring.again(),
+            ring: self.ring.reborrow(),
             _buffers: PhantomData,
         }
     }
@@ -155,22 +155,22 @@ impl<T: Buffer, F: Format<Platform = Kernel>> QueueOps<T> for RustQueue<'_, T, F
     #[inline(always)]
     unsafe fn add_buf_unchecked(&mut self, buffer: T) -> Result<(), AddError<T>> {
         if !buffer.is_common() {
-            return add_any(self.ring.again(), buffer);
+            return add_any(self.ring.reborrow(), buffer);
         }
         if self.ring.needs_mapping() {
-            return add_with_mappings(self.ring.again(), buffer);
+            return add_with_mappings(self.ring.reborrow(), buffer);
         }
         // A common buffer is simple enough to be added inline.
-        let given = Given::new(buffer);
+        let pending = PendingAdd::new(buffer);
         match self
             .ring
-            .try_add_physical(given.raw(), T::COMMON_COUNT, given.buffer())
+            .try_add_physical(pending.raw(), T::COMMON_COUNT, pending.buffer())
         {
             Ok(true) => Ok(()),
-            Ok(false) => add_any(self.ring.again(), given.take_back()),
+            Ok(false) => add_any(self.ring.reborrow(), pending.take_back()),
             Err(error) => Err(AddError {
                 error,
-                buffer: given.take_back(),
+                buffer: pending.take_back(),
             }),
         }
     }
@@ -264,14 +264,14 @@ fn segments_of<T: Buffer>(buffer: &T, most: u16) -> Result<u16> {
     Ok(segments as u16)
 }
 
-/// A buffer on its way to a ring. The ring has it if the add succeeded; else it is to be taken
-/// back.
-struct Given<T> {
+/// A buffer while it is added, together with its token. If the add succeeded, the ring owns the
+/// buffer. If the add failed, [`PendingAdd::take_back`] returns the buffer.
+struct PendingAdd<T> {
     buffer: ManuallyDrop<T>,
     raw: RawToken,
 }
 
-impl<T: Buffer> Given<T> {
+impl<T: Buffer> PendingAdd<T> {
     /// Takes a buffer.
     #[inline(always)]
     fn new(buffer: T) -> Self {

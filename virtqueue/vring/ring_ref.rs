@@ -12,7 +12,7 @@
 //! | | physical addresses | addresses of DMA mappings |
 //! |---|---|---|
 //! | each buffer (`add` chooses the column) | `add_physical` | `add_with_mappings` |
-//! | a [common](Segments::write_common) one with room | `try_add_physical` | `try_add_with_mappings` |
+//! | a [common](Segments::write_common) buffer, if it has room | `try_add_physical` | `try_add_with_mappings` |
 //! | a buffer of one segment | `add_single` | |
 //!
 //! A premapped segment has the address that the driver gave. [`RingRef::needs_mapping`] says
@@ -52,9 +52,9 @@ pub struct RingRef<'a, F: Format<Platform = Kernel>> {
 }
 
 impl<F: Format<Platform = Kernel>> RingRef<'_, F> {
-    /// Borrows the ring.
+    /// Reborrows the ring.
     #[inline(always)]
-    pub fn again(&mut self) -> RingRef<'_, F> {
+    pub fn reborrow(&mut self) -> RingRef<'_, F> {
         RingRef {
             core: self.core,
             bookkeeping: self.bookkeeping,
