@@ -258,13 +258,13 @@ impl<T: Buffer> Virtqueue<T> {
         self.set.dev()
     }
 
-    /// Looks up the ring of the queue: see [`with_queue!`](crate::with_queue).
+    /// Returns the queue by the kind of its ring: see [`with_queue!`](crate::with_queue).
     #[inline(always)]
-    pub fn open(&mut self) -> AnyQueue<'_, T> {
+    pub fn by_ring(&mut self) -> AnyQueue<'_, T> {
         // SAFETY: Every token in the ring came from `into_raw` of a `T` (type invariant).
         unsafe {
             match &mut self.ring {
-                Ring::Rust(ring) => match ring.exclusive().open() {
+                Ring::Rust(ring) => match ring.exclusive().by_layout() {
                     AnyRing::Split(ring) => AnyQueue::Split(RustQueue::new(ring)),
                     AnyRing::Packed(ring) => AnyQueue::Packed(RustQueue::new(ring)),
                     AnyRing::SplitInOrder(ring) => AnyQueue::SplitInOrder(RustQueue::new(ring)),

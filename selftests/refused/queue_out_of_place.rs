@@ -49,17 +49,17 @@ pub fn copy(queue: &QueueHandle) -> QueueHandle {
 }
 
 /// A queue whose ring was looked up is kept while the queue is used.
-pub fn keep_open(queue: &mut Virtqueue<Bytes>) {
-    let open = queue.open();
+pub fn keep_ring(queue: &mut Virtqueue<Bytes>) {
+    let ring = queue.by_ring();
     queue.kick(); //~ E0499
-    drop(open);
+    drop(ring);
 }
 
 /// A queue whose ring was looked up outlives the queue.
 pub fn outlive(mut queue: Virtqueue<Bytes>) {
-    let open = queue.open();
+    let ring = queue.by_ring();
     drop(queue); //~ E0505
-    drop(open);
+    drop(ring);
 }
 
 /// A queue that may be the last thing of a binding is taken for a device that is bound.

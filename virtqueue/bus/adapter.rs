@@ -118,7 +118,7 @@ impl<T: Driver> Adapter<T> {
         // SAFETY: The core passes a valid device.
         let dev = unsafe { Self::device(vdev) };
         from_result(|| {
-            BindState::attach(dev, vq_callback::<T>, not_woken::<T>)?;
+            BindState::create(dev, vq_callback::<T>, not_woken::<T>)?;
             let old = dev.features();
             let mut new = old;
             T::validate(dev, &mut new)?;
@@ -146,7 +146,7 @@ impl<T: Driver> Adapter<T> {
             let state = dev.bind_state();
             // SAFETY: The data is dropped after `post_unbind` only; until then, the callbacks
             // are closed and synchronised with, here or in `remove_callback`.
-            unsafe { state.open(NonNull::from(data.get_ref()).cast()) };
+            unsafe { state.open_callbacks(NonNull::from(data.get_ref()).cast()) };
 
             let mut started = false;
             let result = state.bring_up(|| {
@@ -158,7 +158,7 @@ impl<T: Driver> Adapter<T> {
                 if started {
                     T::remove(dev, data);
                 }
-                Self::close(dev);
+                Self::close_and_reset(dev);
                 return Err(e);
             }
             cut.dismiss();
@@ -176,13 +176,13 @@ impl<T: Driver> Adapter<T> {
         // SAFETY: The core passes a valid device, after a successful probe.
         let (dev, data) = unsafe { Self::bound(vdev) };
         T::remove(dev, data);
-        Self::close(dev);
+        Self::close_and_reset(dev);
     }
 
     /// Closes the callbacks, cuts all links, and returns when none runs or is in use any more. The
     /// device is in reset then.
-    fn close(dev: &Device<Bound>) {
-        dev.bind_state().close();
+    fn close_and_reset(dev: &Device<Bound>) {
+        dev.bind_state().close_callbacks();
         dev.bind_state().links.cut();
         dev.reset();
         // Waits for `Driver::config_changed`, which runs with a lock held that these take, and
@@ -202,7 +202,7 @@ impl<T: Driver> Adapter<T> {
             return;
         }
         // SAFETY: The data was stored, and callbacks are open. The data stays until they were
-        // closed and the lock was taken under which the core calls this (`close`).
+        // closed and the lock was taken under which the core calls this (`close_and_reset`).
         T::config_changed(dev, unsafe { Self::data(dev) });
     }
 
@@ -350,7 +350,7 @@ pub(crate) unsafe extern "C" fn vq_callback<T: Driver>(vq: *mut bindings::virtqu
         return;
     }
     // SAFETY: The data is that of `T`, is pinned, and stays until the gate was closed and
-    // running callbacks were waited for (`BindState::open`).
+    // running callbacks were waited for (`BindState::open_callbacks`).
     let data = unsafe { Pin::new_unchecked(&*data.cast::<T::Data<'_>>()) };
     // SAFETY: `vq` lives at least as long as this callback runs. Its ring is not replaced
     // meanwhile: that begins once running callbacks have ended, and keeps others off.

@@ -151,7 +151,7 @@ impl BindState {
     /// - `ENODEV`, `ETIMEDOUT`: the device is in use by a driver of before, and does not do a
     ///   reset.
     #[inline(never)]
-    pub(crate) fn attach(
+    pub(crate) fn create(
         dev: &Device<CoreInternal<'_>>,
         vq_callback: VqCallback,
         not_woken: NotWoken,
@@ -185,24 +185,24 @@ impl BindState {
             }),
             GFP_KERNEL,
         )?;
-        // SAFETY: The state stays where it is: it is only turned into a box again in `detach`.
+        // SAFETY: The state stays where it is: it is only turned into a box again in `release`.
         let state = KBox::into_raw(unsafe { Pin::into_inner_unchecked(state) });
 
         // SAFETY: The device is valid and being bound, so nothing else uses `priv`.
         unsafe { (*dev.as_raw()).priv_ = state.cast() };
 
-        // SAFETY: The device is valid; `detach` takes the device.
+        // SAFETY: The device is valid; `release` takes the device.
         let ret = to_result(unsafe {
             bindings::__devm_add_action(
                 &raw mut (*dev.as_raw()).dev,
-                Some(Self::detach),
+                Some(Self::release),
                 dev.as_raw().cast(),
                 c"virtio_bind_state".as_char_ptr(),
             )
         });
         if let Err(e) = ret {
             // SAFETY: The action was not added, so this is its only call.
-            unsafe { Self::detach(dev.as_raw().cast()) };
+            unsafe { Self::release(dev.as_raw().cast()) };
             return Err(e);
         }
 
@@ -217,13 +217,13 @@ impl BindState {
     ///
     /// # Safety
     ///
-    /// `vdev` is a `struct virtio_device` whose `priv` came from [`BindState::attach`] and whose
+    /// `vdev` is a `struct virtio_device` whose `priv` came from [`BindState::create`] and whose
     /// driver data was dropped. Called once.
-    unsafe extern "C" fn detach(vdev: *mut c_void) {
+    unsafe extern "C" fn release(vdev: *mut c_void) {
         let vdev = vdev.cast::<bindings::virtio_device>();
         // SAFETY: By the safety requirements, `vdev` is a valid device.
         let ptr = unsafe { (*vdev).priv_ }.cast::<Self>();
-        // SAFETY: By the safety requirements, `priv` is the state that `attach` made, which was not
+        // SAFETY: By the safety requirements, `priv` is the state that `create` made, which was not
         // taken yet.
         let state = unsafe { &*ptr };
 
@@ -278,13 +278,13 @@ impl BindState {
     /// # Safety
     ///
     /// `data` points to the data of the driver that is bound, which stays valid until
-    /// [`BindState::close`] and a synchronisation with the callbacks.
-    pub(crate) unsafe fn open(&self, data: NonNull<c_void>) {
+    /// [`BindState::close_callbacks`] and a synchronisation with the callbacks.
+    pub(crate) unsafe fn open_callbacks(&self, data: NonNull<c_void>) {
         self.data.store(data.as_ptr(), Release);
     }
 
     /// Closes the callbacks; those that run go on.
-    pub(crate) fn close(&self) {
+    pub(crate) fn close_callbacks(&self) {
         self.data.store(null_mut(), Release);
     }
 

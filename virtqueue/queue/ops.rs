@@ -131,7 +131,7 @@ pub trait QueueOps<T: Buffer> {
 }
 
 /// A queue by its kind of ring, for as long as the queue is borrowed:
-/// [`Virtqueue::open`](super::Virtqueue::open).
+/// [`Virtqueue::by_ring`](super::Virtqueue::by_ring).
 pub enum AnyQueue<'a, T: Buffer> {
     /// On a split ring in Rust.
     Split(RustQueue<'a, T, split::SplitFormat<Kernel, false>>),
@@ -150,7 +150,7 @@ pub enum AnyQueue<'a, T: Buffer> {
 #[macro_export]
 macro_rules! with_queue {
     ($vq:expr, |$queue:pat_param| $body:expr) => {
-        match $vq.open() {
+        match $vq.by_ring() {
             $crate::AnyQueue::Split($queue) => $body,
             $crate::AnyQueue::Packed($queue) => $body,
             $crate::AnyQueue::SplitInOrder($queue) => $body,

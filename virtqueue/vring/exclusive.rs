@@ -75,7 +75,7 @@ pub enum AnyRing<'a> {
 #[macro_export]
 macro_rules! with_ring {
     ($exclusive:expr, |$ring:pat_param| $body:expr) => {
-        match $exclusive.open() {
+        match $exclusive.by_layout() {
             $crate::AnyRing::Split($ring) => $body,
             $crate::AnyRing::Packed($ring) => $body,
             $crate::AnyRing::SplitInOrder($ring) => $body,
@@ -98,9 +98,9 @@ impl ExclusiveQueue {
         self.bookkeeping.max_segments = most;
     }
 
-    /// Looks up the layout of the ring.
+    /// Returns the ring by its layout: see [`with_ring!`](crate::with_ring).
     #[inline(always)]
-    pub fn open(&mut self) -> AnyRing<'_> {
+    pub fn by_layout(&mut self) -> AnyRing<'_> {
         let Self { ring, bookkeeping } = self;
         match ring {
             Ring::Split(core) => AnyRing::Split(RingRef { core, bookkeeping }),
