@@ -42,8 +42,8 @@
 //!
 //! Each virtqueue has a spinlock. Requests are added and taken under it, with interrupts off, and
 //! it nests in no other lock. Requests are completed, and devices notified, outside of it. The
-//! [`virtio::DeviceLink`] of a disk is a sleeping lock, and nothing waits for I/O under it. Queues
-//! are taken away and put back with the link held, or after it was cut.
+//! [`virtio::WeakDevice`] of a disk has a sleeping lock, and no code waits for I/O under this lock.
+//! Queues are taken away and put back with this lock held, or after the reference was revoked.
 
 #![deny(unsafe_code)]
 

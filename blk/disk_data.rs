@@ -25,8 +25,8 @@ use kernel::{
 };
 use virtio::{
     Device,
-    DeviceLink,
     Endian, //
+    WeakDevice,
 };
 
 /// The state that a disk keeps until its last close.
@@ -37,7 +37,7 @@ pub(crate) struct DiskData {
     /// Byte order of request headers.
     pub(crate) endian: Endian,
     /// The device, as long as it is bound.
-    pub(crate) link: DeviceLink,
+    pub(crate) device: WeakDevice,
     /// The cache can be switched.
     pub(crate) cache_control: bool,
     /// A request for the identification string that the device has not answered.
@@ -92,16 +92,16 @@ impl DiskData {
     /// allocation in `f` does no I/O: I/O to this disk may wait for a thread that waits for the
     /// device. Process context, sleeps; does not nest.
     pub(crate) fn with_device<R>(&self, f: impl FnOnce(&Device<Bound>) -> R) -> Option<R> {
-        memory::without_io(|| self.link.with(f))
+        memory::without_io(|| self.device.with(f))
     }
 
     /// As [`DiskData::with_device`], without waiting: also where requests are held back.
     ///
     /// # Errors
     ///
-    /// Those of [`DeviceLink::try_with`](virtio::DeviceLink::try_with).
+    /// Those of [`WeakDevice::try_with`](virtio::WeakDevice::try_with).
     pub(crate) fn try_with_device<R>(&self, f: impl FnOnce(&Device<Bound>) -> R) -> Result<R> {
-        memory::without_io(|| self.link.try_with(f))
+        memory::without_io(|| self.device.try_with(f))
     }
 
     /// Drops the queues: outstanding requests fail, and so do later ones. The device is in
@@ -110,7 +110,8 @@ impl DiskData {
         LockedQueue::fail_all(&self.queues);
     }
 
-    /// Why the device cannot be used as it is, if so. With the link. Process context.
+    /// Returns the reason why the device cannot be used as it is, or `None`. With the device locked
+    /// ([`DiskData::with_device`]). Process context.
     pub(crate) fn failure(&self, dev: &Device<Bound>) -> Option<Failure> {
         if self.health.is_not_woken() {
             Some(Failure::NotWoken)

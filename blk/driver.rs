@@ -41,12 +41,12 @@ use kernel::{
 };
 use virtio::{
     Device,
-    DeviceLink,
     Driver,
     Feature,
     IdTable,
     QueueHandle,
     Scope, //
+    WeakDevice,
 };
 
 virtio::virtio_device_table!(ID_TABLE, [virtio::DeviceId::BLOCK]);
@@ -65,7 +65,8 @@ impl Driver for Blk {
 
     fn start<'bound>(dev: &'bound Device<Core<'_>>, data: Pin<&DriverData>) -> Result {
         data.disk_data.set_recovery(Some(&data.recovery));
-        // With the link: the recovery may be failing a device that broke a queue by now.
+        // With the device locked (`with_device`): a queue may have broken by now, so that the
+        // recovery fails the device.
         let ready = data.disk_data.with_device(|dev| {
             if data.disk_data.is_broken() || !data.disk_data.has_queues() {
                 return Err(EIO);
@@ -168,7 +169,7 @@ impl Driver for Blk {
         data.disk_data.health.set_phase(Phase::Removing);
         // The recovery neither resets the device nor drops its queues from here on, although the
         // queues are broken below.
-        data.disk_data.link.cut();
+        data.disk_data.device.revoke();
         // Requests fail from here on.
         data.disk_data.set_recovery(None);
         data.disk_data.quiesce_and_reset(dev);
@@ -177,7 +178,7 @@ impl Driver for Blk {
 
 /// Resets the device and drops its queues: outstanding requests fail.
 fn teardown(dev: &Device<Bound>, data: &DriverData) {
-    data.disk_data.link.cut();
+    data.disk_data.device.revoke();
     data.disk_data.reset(dev);
     data.disk_data.drop_queues();
     // The disk has the queues, and the recovery has the disk: a queue that kept the recovery would
@@ -216,12 +217,12 @@ fn new_driver_data(dev: &Device<Bound>) -> Result<impl PinInit<DriverData, Error
         queue.as_ref().install(vq);
         queues.push(queue, GFP_KERNEL)?;
     }
-    let link = DeviceLink::new(dev)?;
+    let device = WeakDevice::new(dev)?;
     let disk_data = Arc::pin_init(
         pin_init!(DiskData {
             queues,
             endian: dev.endian(),
-            link,
+            device,
             cache_control: dev.has_feature(features::CONFIG_WCE),
             pending_id <- new_mutex!(None),
             health: Health::new(raw.write_cache),

@@ -138,7 +138,8 @@ impl Health {
         self.reconfigured.xchg(false, Full)
     }
 
-    /// Notes the mode that the cache is to be in. With the link.
+    /// Notes the mode that the cache is to be in. With the device locked
+    /// ([`DiskData::with_device`](crate::disk_data::DiskData::with_device)).
     pub(crate) fn set_cache_on(&self, on: bool) {
         self.cache_on.store(on, Release);
     }

@@ -66,7 +66,7 @@ pub(crate) fn freeze(data: Pin<&DriverData>) -> Result {
         drop(freezing);
 
         let frozen = disk_data.with_device(|dev| reset_device(dev, &data));
-        // Code that has the link from here on finds no queue, and leaves the device alone.
+        // From here on, code that locks the device finds no queue, and leaves the device alone.
         data.recovery.flush();
         frozen.ok_or(ENODEV)
     })
@@ -125,7 +125,8 @@ fn wait_for_requests(freezing: &Freezing<'_, Blk>, data: &DriverData) {
 /// Those of [`bring_up`]. The requests stay held until the recovery has [restarted the device or
 /// failed it](not_woken).
 pub(crate) fn restore(dev: &Device<Bound>, data: Pin<&DriverData>) -> Result {
-    // With the link, so that queues that break at once are not taken before all are there.
+    // With the device locked, so that the recovery takes no queue that breaks at once before all
+    // queues are there.
     let result = data
         .disk_data
         .with_device(|dev| {

@@ -80,8 +80,8 @@ impl Recovery {
         self.work.schedule(self.globals.queue(self.software));
     }
 
-    /// Waits until the work that was scheduled is done. Process context, sleeps, without the link
-    /// held.
+    /// Waits until the work that was scheduled is done. Process context, sleeps, without the device
+    /// locked.
     ///
     /// While the [phase](crate::health::Phase) is `Running`, the work waits for a device that is
     /// being removed or put to sleep: the code that does so changes the phase first.

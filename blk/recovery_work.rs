@@ -97,7 +97,7 @@ impl RecoveryWork {
             }
             let done = memory::without_io(|| {
                 disk_data
-                    .link
+                    .device
                     .try_exclusive(|dev| restart(dev, &self.disk, failure))
             });
             match done {

@@ -154,7 +154,8 @@ pub(crate) fn fail_device_if_unusable(disk: &Disk<Blk>) {
     });
 }
 
-/// Resets a device for good: outstanding requests fail, and so do later ones. With the link held.
+/// Resets a device for good: outstanding requests fail, and so do later ones. With the device
+/// locked ([`DiskData::with_device`](crate::disk_data::DiskData::with_device)).
 pub(crate) fn fail_device(dev: &Device<Bound>, disk: &Disk<Blk>, failure: Failure) {
     let disk_data = disk.data();
     disk_data.quiesce_and_reset(dev);

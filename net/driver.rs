@@ -57,13 +57,13 @@ use netdev::{
 use virtio::{
     Device,
     DeviceId,
-    DeviceLink,
     Driver,
     Feature,
     FeatureSet,
     Once,
     QueueHandle,
     Scope, //
+    WeakDevice,
 };
 
 /// The driver.
@@ -232,7 +232,7 @@ fn make_interface<'bound>(scope: Scope<'bound>) -> Result<NetDevice<Nic<'bound>>
     let mut shared = KVec::with_capacity(negotiated.max_pairs, GFP_KERNEL)?;
     shared.extend_from_slice(&pairs, GFP_KERNEL)?;
     let current = negotiated.max_pairs.min(num_online_cpus()).max(1);
-    let recovery = Recovery::new(DeviceLink::new(vdev)?);
+    let recovery = Recovery::new(WeakDevice::new(vdev)?);
     let mut net = new_interface(
         scope,
         Nic::new(vdev, negotiated, recovery, pairs, current),

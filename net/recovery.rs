@@ -79,7 +79,7 @@ pub(crate) fn run(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
             None => gives_up = true,
         }
     }
-    let done = recovery.link.try_exclusive(|vdev| {
+    let done = recovery.device.try_exclusive(|vdev| {
         if gives_up {
             give_up(dev, trouble, rtnl);
         } else if let Err(e) = restart(dev, vdev, rtnl) {

@@ -46,9 +46,9 @@ pub use crate::{
     },
     device::{
         Device,
-        DeviceLink,
         Exclusive,
         Restarts, //
+        WeakDevice,
     },
     driver::Driver,
     endian::Endian,

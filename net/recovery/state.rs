@@ -16,9 +16,9 @@ use netdev::{
     Operations, //
 };
 use virtio::{
-    DeviceLink,
     Restarts,
     TimeLimit, //
+    WeakDevice,
 };
 
 /// The time that a device gets to answer a control command after all, when nobody waits for it any
@@ -70,7 +70,7 @@ impl fmt::Display for Trouble {
 
 /// The recovery of a device: what is known of its trouble, and how often it was started anew.
 pub(crate) struct Recovery {
-    pub(super) link: DeviceLink,
+    pub(super) device: WeakDevice,
     pub(super) restarts: Restarts,
     /// The first [`Trouble`] that was noted and not seen to, or 0. It stays for a device that was
     /// given up.
@@ -83,10 +83,10 @@ pub(crate) struct Recovery {
 }
 
 impl Recovery {
-    /// The recovery of a device that `link` leads to.
-    pub(crate) fn new(link: DeviceLink) -> Self {
+    /// Returns the recovery of `device`.
+    pub(crate) fn new(device: WeakDevice) -> Self {
         Self {
-            link,
+            device,
             restarts: Restarts::new(),
             noted: Atomic::new(0),
             due: Atomic::new(false),
@@ -114,7 +114,7 @@ impl Recovery {
     /// the RTNL.
     pub(crate) fn end(&self) {
         self.leave();
-        self.link.cut();
+        self.device.revoke();
     }
 
     /// Brings back a device that wakes up, and looks after it from there on, if that went well.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Values that refer to a binding: links, which end with it, and holds, which keep it from ending.
+//! Values that refer to a binding: weak references, which are revoked before it ends, and holds,
+//! which keep it from ending.
 
 use kernel::{
     device::Bound,
@@ -18,10 +19,10 @@ use kernel::{
 };
 use virtio::{
     Device,
-    DeviceLink,
     FeatureSet,
     Hold,
     Scope, //
+    WeakDevice,
 };
 use virtio_fake::{
     wait,
@@ -50,9 +51,10 @@ impl Scenario for Holder {
     }
 }
 
-/// A driver with a link to its device, and a managed resource that is younger than that.
-struct Linked {
-    /// When the resource was released, the link led to the device. Negative: it was not released.
+/// A driver with a weak reference to its device, and a managed resource that is younger than that.
+struct WeakOwner {
+    /// When the resource was released, the reference led to the device. Negative: it was not
+    /// released.
     found: Arc<Atomic<i32>>,
     /// The driver does not start.
     fails: bool,
@@ -60,21 +62,21 @@ struct Linked {
 
 /// The resource.
 struct Resource {
-    link: DeviceLink,
+    device: WeakDevice,
     found: Arc<Atomic<i32>>,
 }
 
 impl Drop for Resource {
     fn drop(&mut self) {
-        let found = self.link.with(|_| ()).is_some();
+        let found = self.device.with(|_| ()).is_some();
         self.found.store(found.into(), Relaxed);
     }
 }
 
-impl Scenario for Linked {
+impl Scenario for WeakOwner {
     fn probe(&self, _fake: &Fake, dev: &Device<Bound>) -> Result {
-        let (link, found) = (DeviceLink::new(dev)?, self.found.clone());
-        devres::register::<_, Error>(dev.as_ref(), Ok(Resource { link, found }), GFP_KERNEL)?;
+        let (device, found) = (WeakDevice::new(dev)?, self.found.clone());
+        devres::register::<_, Error>(dev.as_ref(), Ok(Resource { device, found }), GFP_KERNEL)?;
         if self.fails {
             return Err(EIO);
         }
@@ -82,7 +84,7 @@ impl Scenario for Linked {
     }
 }
 
-/// A driver that asks for a link to its device before it is probed.
+/// A driver that asks for a weak reference to its device before it is probed.
 struct Early {
     /// The error number, or 0. Positive: it did not ask.
     error: Atomic<i32>,
@@ -90,7 +92,7 @@ struct Early {
 
 impl Scenario for Early {
     fn validate(&self, _fake: &Fake, dev: &Device<Bound>, _features: &mut FeatureSet) -> Result {
-        let error = DeviceLink::new(dev).err().map_or(0, Error::to_errno);
+        let error = WeakDevice::new(dev).err().map_or(0, Error::to_errno);
         self.error.store(error, Relaxed);
         Ok(())
     }
@@ -126,16 +128,17 @@ mod suite {
         Ok(())
     }
 
-    /// A link leads to the device as long as all that the driver has by it is there, and no longer.
+    /// A weak reference leads to the device until the first managed resource is released, and no
+    /// longer.
     #[test]
-    fn links_are_cut_first() -> Result {
+    fn weak_references_are_revoked_first() -> Result {
         for fails in [false, true] {
             let found = Arc::new(Atomic::new(-1), GFP_KERNEL)?;
-            let linked = Linked {
+            let owner = WeakOwner {
                 found: found.clone(),
                 fails,
             };
-            let spec = Spec::scripted(Arc::new(linked, GFP_KERNEL)?);
+            let spec = Spec::scripted(Arc::new(owner, GFP_KERNEL)?);
             let fake = Fake::new(spec, Arc::new(HoldAll, GFP_KERNEL)?)?;
             let plug = fake.plug()?;
             check_eq!(fake.is_bound(), !fails);
@@ -146,10 +149,10 @@ mod suite {
         Ok(())
     }
 
-    /// There is no link before probe: if the core does not go on to probe, nothing would cut the
-    /// link before the core releases the resources.
+    /// There is no weak reference before probe: if the core does not go on to probe, no code would
+    /// revoke the reference before the core releases the resources.
     #[test]
-    fn no_link_before_probe() -> Result {
+    fn no_weak_reference_before_probe() -> Result {
         let early = Early {
             error: Atomic::new(1),
         };

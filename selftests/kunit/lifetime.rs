@@ -21,10 +21,10 @@ use kernel::{
 use virtio::{
     Affinity,
     Device,
-    DeviceLink,
     QueueHandle,
     Queues,
     Virtqueue, //
+    WeakDevice,
 };
 use virtio_fake::{
     wait,
@@ -172,7 +172,7 @@ fn clumsy(failure: Failure, late_interrupts: bool) -> Result<(Arc<Clumsy>, Fake)
 struct Racer {
     drops: DropCounter,
     #[pin]
-    link: Mutex<Option<DeviceLink>>,
+    device: Mutex<Option<WeakDevice>>,
     #[pin]
     reset: Mutex<Option<Task<()>>>,
     /// The device had a buffer, and the driver got it back.
@@ -182,7 +182,7 @@ struct Racer {
 
 impl Racer {
     fn run(&self, fake: &Fake, dev: &Device<Bound>) -> Result {
-        *self.link.lock() = Some(DeviceLink::new(dev)?);
+        *self.device.lock() = Some(WeakDevice::new(dev)?);
         let mut queues = dev.find_vqs(specs(1, false)?, Affinity::Default)?;
         let reset = self.reset.lock().take().ok_or(ENODATA)?;
         reset.join(60_000)?;
@@ -206,11 +206,11 @@ impl Scenario for Racer {
 
 impl Backend for Racer {
     fn finding(&self) {
-        let Some(link) = self.link.lock().take() else {
+        let Some(device) = self.device.lock().take() else {
             return;
         };
         let task = Task::new(move || {
-            link.with(|dev| dev.reset());
+            device.with(|dev| dev.reset());
         });
         if let Ok(task) = task {
             // It may wait for the queues to be found: then it comes after that.
@@ -369,7 +369,7 @@ mod suite {
         let racer = Arc::pin_init(
             pin_init!(Racer {
                 drops,
-                link <- new_mutex!(None),
+                device <- new_mutex!(None),
                 reset <- new_mutex!(None),
                 both: Atomic::new(false),
                 ran: Atomic::new(false),

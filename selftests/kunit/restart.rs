@@ -16,10 +16,10 @@ use virtio::{
     time_limit::Haste,
     Affinity,
     Device,
-    DeviceLink,
     Exclusive,
     Restarts,
     Virtqueue, //
+    WeakDevice,
 };
 use virtio_fake::{
     Action,
@@ -39,7 +39,7 @@ struct Reachable {
     #[pin]
     vq: Mutex<Option<Virtqueue<TestBuffer>>>,
     #[pin]
-    link: Mutex<Option<DeviceLink>>,
+    device: Mutex<Option<WeakDevice>>,
 }
 
 impl Reachable {
@@ -69,20 +69,20 @@ impl Reachable {
         self.find(dev, 1)
     }
 
-    fn link(&self) -> Result<DeviceLink> {
-        self.link.lock().clone().ok_or(ENODEV)
+    fn device(&self) -> Result<WeakDevice> {
+        self.device.lock().clone().ok_or(ENODEV)
     }
 }
 
 impl Scenario for Reachable {
     fn start(&self, _fake: &Fake, dev: &Device<Bound>) -> Result {
-        *self.link.lock() = Some(DeviceLink::new(dev)?);
+        *self.device.lock() = Some(WeakDevice::new(dev)?);
         self.find(dev, 0)
     }
 
     fn remove(&self, _fake: &Fake, _dev: &Device<Bound>) {
-        if let Ok(link) = self.link() {
-            link.cut();
+        if let Ok(device) = self.device() {
+            device.revoke();
         }
         self.give_up();
     }
@@ -104,7 +104,7 @@ fn reachable() -> Result<(Arc<Reachable>, Fake, Plug)> {
         pin_init!(Reachable {
             drops,
             vq <- new_mutex!(None),
-            link <- new_mutex!(None),
+            device <- new_mutex!(None),
         }),
         GFP_KERNEL,
     )?;
@@ -131,7 +131,7 @@ mod suite {
         check_eq!(fake.serve(0)?, 1);
         let resets = fake.resets();
         scenario
-            .link()?
+            .device()?
             .try_exclusive(|dev| scenario.restart(dev))??;
         check_eq!(fake.resets(), resets + 1);
         check_eq!(scenario.drops.count(), 1);
@@ -153,10 +153,10 @@ mod suite {
     #[test]
     fn negotiation() -> Result {
         let (scenario, fake, plug) = reachable()?;
-        let link = scenario.link()?;
-        check_err!(link.try_exclusive(|dev| dev.negotiate())?, EBUSY);
+        let device = scenario.device()?;
+        check_err!(device.try_exclusive(|dev| dev.negotiate())?, EBUSY);
         fake.fault(|faults| faults.refuse_features = true);
-        let refused = link.try_exclusive(|dev| scenario.restart(dev))?;
+        let refused = device.try_exclusive(|dev| scenario.restart(dev))?;
         check_err!(refused, ENODEV);
         check!(fake.status() & FAILED != 0);
         check_eq!(fake.queues(), 0);
@@ -167,13 +167,13 @@ mod suite {
     #[test]
     fn not_meanwhile() -> Result {
         let (scenario, _fake, plug) = reachable()?;
-        let link = scenario.link()?;
+        let device = scenario.device()?;
         plug.reset_prepare()?;
-        check_err!(link.try_exclusive(|_| ()), EBUSY);
+        check_err!(device.try_exclusive(|_| ()), EBUSY);
         plug.reset_done()?;
-        link.try_exclusive(|_| ())?;
+        device.try_exclusive(|_| ())?;
         plug.within(10_000, drop)?;
-        check_err!(link.try_exclusive(|_| ()), ENODEV);
+        check_err!(device.try_exclusive(|_| ()), ENODEV);
         Ok(())
     }
 
@@ -183,9 +183,9 @@ mod suite {
     fn h050_gone_and_back() -> Result {
         let (scenario, fake, plug) = reachable()?;
         check_eq!(fake.serve(0)?, 1);
-        let link = scenario.link()?;
+        let device = scenario.device()?;
         fake.fault(|faults| faults.gone = true);
-        let result = link.try_exclusive(|dev| {
+        let result = device.try_exclusive(|dev| {
             let reset = dev.try_reset();
             scenario.give_up();
             check!(dev.is_given_up());
@@ -211,8 +211,8 @@ mod suite {
         let _haste = Haste::new();
         let (scenario, fake, plug) = reachable()?;
         fake.fault(|faults| faults.reset_ignored = true);
-        let link = scenario.link()?;
-        check_err!(link.try_exclusive(|dev| scenario.restart(dev))?, ENODEV);
+        let device = scenario.device()?;
+        check_err!(device.try_exclusive(|dev| scenario.restart(dev))?, ENODEV);
         plug.within(5_000, drop)?;
         check_eq!(scenario.drops.count(), 1);
         Ok(())

@@ -133,9 +133,10 @@ impl<T: Driver> Adapter<T> {
         // SAFETY: The core passes a valid device.
         let dev = unsafe { Self::device(vdev) };
         from_result(|| {
-            dev.bind_state().links.open();
-            // What the core releases then is not to be found any more.
-            let cut = ScopeGuard::new(|| dev.bind_state().links.cut());
+            dev.bind_state().weak_devices.enable();
+            // After an error, the core releases managed resources: no weak reference may lead to
+            // the device then.
+            let revoke = ScopeGuard::new(|| dev.bind_state().weak_devices.revoke_all());
             let generic: &kernel::device::Device<CoreInternal<'_>> = dev.as_ref();
             // SAFETY: The binding starts here. What is borrowed for it are the device and what
             // the bus keeps with it, which are there until `BindState` is taken down.
@@ -161,7 +162,7 @@ impl<T: Driver> Adapter<T> {
                 Self::close_and_reset(dev);
                 return Err(e);
             }
-            cut.dismiss();
+            revoke.dismiss();
             Ok(0)
         })
     }
@@ -179,11 +180,11 @@ impl<T: Driver> Adapter<T> {
         Self::close_and_reset(dev);
     }
 
-    /// Closes the callbacks, cuts all links, and returns when none runs or is in use any more. The
-    /// device is in reset then.
+    /// Closes the callbacks, revokes all weak references, and waits until no callback runs and no
+    /// weak reference is in use. The device is in reset afterwards.
     fn close_and_reset(dev: &Device<Bound>) {
         dev.bind_state().close_callbacks();
-        dev.bind_state().links.cut();
+        dev.bind_state().weak_devices.revoke_all();
         dev.reset();
         // Waits for `Driver::config_changed`, which runs with a lock held that these take, and
         // leaves it to the next driver to hold changes back.

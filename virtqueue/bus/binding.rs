@@ -19,9 +19,9 @@ use crate::{
     device::{
         reset_if_in_use,
         Device,
-        Links,
         StatusRegister,
         Tables, //
+        WeakDevices,
     },
     ReadAcquire, //
 };
@@ -87,9 +87,9 @@ pub struct BindState {
     asleep: Atomic<bool>,
     /// The device had failed before it went to sleep, and was not told so since.
     had_failed: Atomic<bool>,
-    /// The links to the device.
+    /// The weak references to the device.
     #[pin]
-    pub(crate) links: Links,
+    pub(crate) weak_devices: WeakDevices,
     /// Number of values that keep the binding from ending, and one for the binding itself.
     users: Atomic<i32>,
     /// A set of queues is alive.
@@ -172,7 +172,7 @@ impl BindState {
                 dead: Atomic::new(false),
                 asleep: Atomic::new(false),
                 had_failed: Atomic::new(false),
-                links <- Links::new(),
+                weak_devices <- WeakDevices::new(),
                 users: Atomic::new(1),
                 set: Atomic::new(0),
                 gone <- Completion::new(),

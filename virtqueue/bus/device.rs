@@ -30,7 +30,6 @@ use kernel::{
 };
 
 mod config_len;
-mod link;
 mod pci;
 mod power;
 mod queue_reset;
@@ -38,23 +37,24 @@ mod reset;
 mod restart;
 mod siblings;
 mod tables;
+mod weak;
 
 pub use self::{
-    link::DeviceLink,
     restart::{
         Exclusive,
         Restarts, //
     },
+    weak::WeakDevice,
 };
 
 pub(crate) use self::{
-    link::Links,
     pci::StatusRegister,
     reset::reset_if_in_use,
     tables::{
         free_all,
         Tables, //
     },
+    weak::WeakDevices,
 };
 
 /// A virtio device.

@@ -2,7 +2,7 @@
 
 //! Restart of a device that stays bound to its driver (virtio spec §2.1.1, §3.1.1).
 //!
-//! The driver takes the device [exclusively](super::DeviceLink::try_exclusive). Then it
+//! The driver takes the device [exclusively](super::WeakDevice::try_exclusive). Then it
 //!
 //! 1. stops all users of the queues;
 //! 2. calls [`Device::try_reset`];
