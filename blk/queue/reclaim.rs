@@ -28,7 +28,7 @@ use virtio::{
 impl LockedQueue {
     /// Stops notifications of all queues, and waits for those under way. Process context, sleeps.
     pub(crate) fn detach_doorbells(queues: &[Pin<KBox<Self>>]) {
-        Doorbell::silence(queues.iter().map(|queue| &queue.doorbell));
+        Doorbell::detach_all(queues.iter().map(|queue| &queue.doorbell));
     }
 
     /// Drops all virtqueues, and fails their requests. Notifications were
@@ -73,7 +73,7 @@ impl LockedQueue {
     /// - Those of [`Virtqueue::reset`]. The device has to be reset: the virtqueue is broken, or
     ///   still has requests, which are not in `left` then.
     pub(crate) fn reset(self: Pin<&Self>, left: &mut RequestList<Request<Blk>>) -> Result {
-        Doorbell::silence(core::iter::once(&self.get_ref().doorbell));
+        Doorbell::detach_all(core::iter::once(&self.get_ref().doorbell));
         let mut vq = self.take_queue(left).ok_or(ENODEV)?;
         // An answer may come as long as the device has the queue.
         let result = vq.reset(|returned| match returned {

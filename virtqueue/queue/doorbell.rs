@@ -84,9 +84,9 @@ impl Doorbell {
         drop(old);
     }
 
-    /// Takes the handles out of many doorbells, as [`Doorbell::set`] does with `None`, for the time
-    /// of one. Process context, sleeps.
-    pub fn silence<'a>(bells: impl Iterator<Item = &'a Self> + Clone) {
+    /// Removes the handles of several doorbells, with one grace period for all. Process context,
+    /// sleeps.
+    pub fn detach_all<'a>(bells: impl Iterator<Item = &'a Self> + Clone) {
         let mut any = false;
         for bell in bells.clone() {
             // INVARIANT: The handle stays in place for a grace period from here.

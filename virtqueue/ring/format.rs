@@ -36,9 +36,11 @@ pub struct Count {
     pub(super) event_moved: bool,
     /// The number of free descriptors.
     pub(super) free: u16,
-    /// The number of buffers added since the ring was initialised, and of those taken. Both wrap.
+    /// The number of buffers that the driver has added since the ring was initialised. It wraps.
     pub(super) total_added: u16,
-    pub(super) total_completed: u16,
+    /// The number of used buffers that the driver has taken since the ring was initialised. It
+    /// wraps.
+    pub(super) total_taken: u16,
     /// The number added since the last kick, in buffers or descriptors: the unit of the format's
     /// available event.
     pub(super) unkicked: u64,
@@ -51,7 +53,7 @@ impl Count {
             event_moved: false,
             free: 0,
             total_added: 0,
-            total_completed: 0,
+            total_taken: 0,
             unkicked: 0,
         }
     }
@@ -59,7 +61,7 @@ impl Count {
     /// Returns the number of buffers that were added and not taken.
     #[inline(always)]
     pub(super) const fn in_flight(&self) -> u16 {
-        self.total_added.wrapping_sub(self.total_completed)
+        self.total_added.wrapping_sub(self.total_taken)
     }
 }
 

@@ -89,7 +89,7 @@ pub enum Interrupt {
 ///
 /// # Invariants
 ///
-/// - Once `set_view` was called, `view` is that of a ring, and `ring_shown` is 0 before.
+/// - If `ring_readable` is not 0, `set_view` was called, and `view` is that of a ring.
 /// - `next_used` is a position in the ring of `view`, if there is one.
 pub struct LocklessState<P, V> {
     /// The code of a [`BrokenReason`], or 0.
@@ -106,8 +106,8 @@ pub struct LocklessState<P, V> {
     /// Not 0: buffers of a batch are left to take, which the ring does not show as used (packed, in
     /// order).
     pub(super) batched: Word<P>,
-    /// Not 0: `view` is that of a ring which may be read.
-    ring_shown: Word<P>,
+    /// Not 0: the ring of `view` may be read.
+    ring_readable: Word<P>,
     view: UnsafeCell<MaybeUninit<V>>,
 }
 
@@ -125,7 +125,7 @@ impl<P: Platform, V: Copy> LocklessState<P, V> {
             next_used: Word::new(0),
             next_avail: Word::new(0),
             batched: Word::new(0),
-            ring_shown: Word::new(0),
+            ring_readable: Word::new(0),
             view: UnsafeCell::new(MaybeUninit::uninit()),
         }
     }
@@ -137,12 +137,12 @@ impl<P: Platform, V: Copy> LocklessState<P, V> {
         self.next_avail.set(0);
     }
 
-    /// Sets the view of the ring. [`LocklessState::show_ring`] lets readers use it.
+    /// Sets the view of the ring. [`LocklessState::enable_ring`] lets readers use it.
     ///
     /// # Safety
     ///
     /// There is no concurrent reader of the view: the lockless state is new, or between
-    /// [`LocklessState::hide_ring`] and [`LocklessState::show_ring`].
+    /// [`LocklessState::disable_ring`] and [`LocklessState::enable_ring`].
     pub(super) unsafe fn set_view(&self, view: V) {
         // INVARIANT: 0 stands for the first position, which is in every ring.
         self.next_used.set(0);
@@ -153,10 +153,10 @@ impl<P: Platform, V: Copy> LocklessState<P, V> {
     /// Returns the view of the ring, or `None` while there is no ring to read.
     #[inline(always)]
     pub(super) fn view(&self) -> Option<V> {
-        if self.ring_shown.get() == 0 {
+        if self.ring_readable.get() == 0 {
             return None;
         }
-        // SAFETY: `ring_shown` was not 0, so the view is that of a ring (type invariant).
+        // SAFETY: `ring_readable` was not 0, so the view is that of a ring (type invariant).
         // `set_view` does not write it concurrently, since its safety requirements exclude readers.
         Some(unsafe { (*self.view.get()).assume_init() })
     }
@@ -171,7 +171,7 @@ impl<P: Platform, V: Copy> LocklessState<P, V> {
             next_used,
             next_avail,
             batched,
-            ring_shown: _,
+            ring_readable: _,
             view: _,
         } = self;
         [
@@ -205,22 +205,22 @@ impl<P: Platform, V: Copy> LocklessState<P, V> {
         }
     }
 
-    /// Keeps all contexts but the owner of the ring off it, which is about to be replaced, until
-    /// [`LocklessState::show_ring`]. Interrupts find no ring from here on. The caller waits for
-    /// those that are reading the ring already.
-    pub fn hide_ring(&self) {
-        self.ring_shown.set(0);
+    /// Disables the ring, which is about to be replaced, for all contexts but its owner: they find
+    /// no ring until [`LocklessState::enable_ring`]. The caller waits for the contexts that are
+    /// reading the ring already.
+    pub fn disable_ring(&self) {
+        self.ring_readable.set(0);
     }
 
-    /// Lets interrupts find the new ring, after [`LocklessState::hide_ring`]. The caller has waited
-    /// until every interrupt that began during the replacement has ended.
+    /// Enables the new ring for all contexts, after [`LocklessState::disable_ring`]. The caller has
+    /// waited until every interrupt that began during the replacement has ended.
     ///
     /// # Safety
     ///
     /// There is a ring with this lockless state, and it is not about to be replaced.
-    pub unsafe fn show_ring(&self) {
+    pub unsafe fn enable_ring(&self) {
         // INVARIANT: By the safety requirements, there is a ring, which has set the view.
-        self.ring_shown.set(1);
+        self.ring_readable.set(1);
     }
 
     /// Marks a broken queue as working again. Only for a queue that was reset since it broke, or

@@ -305,7 +305,7 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for PackedFormat<P
         lockless: &LocklessState<P>,
         count: &mut Count,
     ) {
-        count.total_completed = count.total_completed.wrapping_add(1);
+        count.total_taken = count.total_taken.wrapping_add(1);
         self.next_used
             .advance(used_pos.pos(), descs, self.ring.size());
         // With callbacks enabled, asks for one at the next descriptor. Otherwise no other context

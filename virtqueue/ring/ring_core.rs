@@ -50,7 +50,7 @@ use core::{
 ///   device may write to it.
 /// - Any order: the descriptor states from `free_head` along `next` are the free ids. Where ids are
 ///   linked, those from the id of a buffer along `next` up to its `tail` are its chain.
-/// - `count.total_added` - `count.total_completed` buffers, less the `detached` ones, have a token,
+/// - `count.total_added` - `count.total_taken` buffers, less the `detached` ones, have a token,
 ///   and `count.free` descriptors are free.
 pub struct RingCore<F, T, S, C, L>
 where
@@ -128,7 +128,7 @@ where
         // SAFETY: By the safety requirements, there is no concurrent use of the lockless state.
         unsafe { ring.install() };
         // SAFETY: The ring is complete, and its owner has to hide it before it replaces it.
-        unsafe { ring.lockless.show_ring() };
+        unsafe { ring.lockless.enable_ring() };
         Ok(ring)
     }
 
@@ -236,7 +236,7 @@ where
     /// # Safety
     ///
     /// As [`RingCore::reset`], and as [`RingCore::new`] for the arguments. No other context reads
-    /// the ring through its lockless state during the call: see [`LocklessState::hide_ring`].
+    /// the ring through its lockless state during the call: see [`LocklessState::disable_ring`].
     pub unsafe fn resize(
         &mut self,
         memory: F::Memory,

@@ -185,7 +185,7 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for SplitFormat<P,
 
     #[inline(always)]
     fn used_pos(&self, count: &Count) -> u16 {
-        count.total_completed
+        count.total_taken
     }
 
     #[inline(always)]
@@ -240,7 +240,7 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for SplitFormat<P,
 
     #[inline(always)]
     fn pending(&self, count: &Count) -> u16 {
-        self.used_seen.wrapping_sub(count.total_completed)
+        self.used_seen.wrapping_sub(count.total_taken)
     }
 
     #[inline(always)]
@@ -251,17 +251,17 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for SplitFormat<P,
         lockless: &LocklessState<P>,
         count: &mut Count,
     ) {
-        let total_completed = used_pos.wrapping_add(1);
-        count.total_completed = total_completed;
+        let total_taken = used_pos.wrapping_add(1);
+        count.total_taken = total_taken;
         if DRAINING {
             return;
         }
         // With callbacks enabled, asks for one at the next entry, once the last entry that was seen
         // is taken. Before that, the position makes no difference: more used buffers are there.
-        if total_completed == self.used_seen {
-            lockless.next_used.set(total_completed.into());
+        if total_taken == self.used_seen {
+            lockless.next_used.set(total_taken.into());
             if count.flags.event_idx() && lockless.cb_disabled.get() == 0 {
-                self.areas.set_used_event(total_completed);
+                self.areas.set_used_event(total_taken);
                 count.event_moved = true;
             }
         }
@@ -279,17 +279,17 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for SplitFormat<P,
 
     #[inline(always)]
     fn arm(&mut self, lockless: &LocklessState<P>, count: &Count) {
-        self.arm_at(lockless, count, count.total_completed);
+        self.arm_at(lockless, count, count.total_taken);
     }
 
     #[inline(always)]
     fn armed(&self, count: &Count) -> Armed {
-        Armed(count.total_completed)
+        Armed(count.total_taken)
     }
 
     #[inline(always)]
     fn has_used(&self, count: &Count) -> bool {
-        self.areas.used_index() != count.total_completed
+        self.areas.used_index() != count.total_taken
     }
 
     #[inline(always)]
@@ -299,6 +299,6 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for SplitFormat<P,
 
     #[inline(always)]
     fn is_quiet(&self, armed: u16, count: &Count) -> bool {
-        self.areas.used_index().wrapping_sub(count.total_completed) <= armed
+        self.areas.used_index().wrapping_sub(count.total_taken) <= armed
     }
 }

@@ -246,7 +246,7 @@ impl Queue {
     /// Keeps all but the owner off the ring, which is to be replaced, until [`Queue::end_resize`].
     /// No interrupt looks at the ring when this returns. Process context, sleeps.
     pub(crate) fn begin_resize(&self) {
-        with_lockless!(self, |state| state.hide_ring());
+        with_lockless!(self, |state| state.disable_ring());
         // SAFETY: May be called in process context.
         unsafe { bindings::synchronize_rcu() };
     }
@@ -261,7 +261,7 @@ impl Queue {
         // SAFETY: May be called in process context.
         unsafe { bindings::synchronize_rcu() };
         // SAFETY: A queue has a ring. By the safety requirements, it stays.
-        with_lockless!(self, |state| unsafe { state.show_ring() });
+        with_lockless!(self, |state| unsafe { state.enable_ring() });
     }
 
     /// Returns the meaning for this queue of an interrupt, which may be another queue's.

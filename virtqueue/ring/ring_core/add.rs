@@ -156,7 +156,7 @@ where
         };
         // SAFETY: The id is free, and free ids have descriptor states (type invariants).
         if M::MAPS && unsafe { desc_state::get(&self.states, id) }.loan.is_some() {
-            if let Err(e) = self.show_table(avail_pos, id) {
+            if let Err(e) = self.expose_table(avail_pos, id) {
                 return Err((e.into(), token));
             }
         }

@@ -56,11 +56,11 @@ where
         loop {
             match self.drain_once(&mut give) {
                 Callbacks::Missed => {
-                    let total_completed = self.count.total_completed.into();
-                    if total_completed == before {
+                    let total_taken = self.count.total_taken.into();
+                    if total_taken == before {
                         return false;
                     }
-                    before = total_completed;
+                    before = total_taken;
                 }
                 Callbacks::On => return false,
                 Callbacks::Broken => return true,

@@ -144,7 +144,7 @@ where
     #[inline(always)]
     fn is_oldest(&self, id: u32) -> bool {
         let state = self.states.get(id as usize);
-        state.is_some_and(|state| state.next == self.count.total_completed)
+        state.is_some_and(|state| state.next == self.count.total_taken)
     }
 
     /// In order: starts the batch whose last buffer is `id`, with `len` bytes written as the device
@@ -162,7 +162,7 @@ where
         let pending = self.format.pending(&self.count);
         // The number of buffers before the last one: below `pending`, unless the device reports a
         // buffer that it cannot have used.
-        let skipped = state.next.wrapping_sub(self.count.total_completed);
+        let skipped = state.next.wrapping_sub(self.count.total_taken);
         if skipped >= pending {
             let size = skipped.wrapping_add(1);
             self.fail(BrokenReport {

@@ -107,7 +107,7 @@ where
     /// [`AddError::NoMemory`]: the table cannot be exposed for now, and was returned.
     #[cold]
     #[inline(never)]
-    pub(super) fn show_table(&mut self, avail_pos: F::AvailPos, id: u16) -> Result<(), AddError> {
+    pub(super) fn expose_table(&mut self, avail_pos: F::AvailPos, id: u16) -> Result<(), AddError> {
         let state = self.states.get(usize::from(id));
         let loan = state.and_then(|state| state.loan);
         match loan.and_then(|loan| self.tables.expose(loan)) {

@@ -104,7 +104,7 @@ impl<P: Platform, const IN_ORDER: bool> SplitFormat<P, IN_ORDER> {
     #[inline(always)]
     pub(super) fn arm_at(&self, lockless: &LocklessState<P>, count: &Count, event: u16) {
         lockless.event_triggered.set(0);
-        lockless.next_used.set(count.total_completed.into());
+        lockless.next_used.set(count.total_taken.into());
         if count.flags.event_idx() {
             lockless.cb_disabled.set(0);
             self.areas.set_used_event(event);
@@ -118,10 +118,10 @@ impl<P: Platform, const IN_ORDER: bool> SplitFormat<P, IN_ORDER> {
     /// number.
     #[inline(always)]
     pub(super) fn arm_at_threshold(&self, lockless: &LocklessState<P>, count: &Count) -> u16 {
-        let outstanding = self.published(lockless).wrapping_sub(count.total_completed);
+        let outstanding = self.published(lockless).wrapping_sub(count.total_taken);
         // CAST: The result is at most `outstanding`.
         let wait = delay_threshold(outstanding.into()) as u16;
-        self.arm_at(lockless, count, count.total_completed.wrapping_add(wait));
+        self.arm_at(lockless, count, count.total_taken.wrapping_add(wait));
         wait
     }
 }

@@ -120,14 +120,14 @@ fn drained<R>(arena: &Arena, drain: impl FnOnce() -> R) -> R {
 macro_rules! check_not_looked_at {
     ($arena:expr, $ring:expr) => {
         let lockless = $ring.lockless();
-        lockless.hide_ring();
+        lockless.disable_ring();
         let (meaning, reads) = changing($arena, || lockless.interrupt());
         assert_eq!((meaning, reads), (Interrupt::None, 0));
         let (used, reads) = changing($arena, || lockless.poll(Armed::from_raw(0)));
         assert_eq!((used, reads), (false, 0));
         lockless.disable_cb();
         // SAFETY: The lockless state is that of the ring, which stays.
-        unsafe { lockless.show_ring() };
+        unsafe { lockless.enable_ring() };
         let (_, reads) = changing($arena, || lockless.interrupt());
         assert_eq!(reads, 1);
     };
