@@ -240,7 +240,7 @@ impl<T: Buffer, F: Format<Platform = Kernel>> QueueOps<T> for RustQueue<'_, T, F
 
     #[inline(always)]
     fn is_idle(&self) -> bool {
-        self.ring.core().in_flight() == 0
+        self.ring.core().outstanding() == 0
     }
 
     #[inline(always)]

@@ -60,7 +60,7 @@ impl Count {
 
     /// Returns the number of buffers that were added and not taken.
     #[inline(always)]
-    pub(super) const fn in_flight(&self) -> u16 {
+    pub(super) const fn outstanding(&self) -> u16 {
         self.total_added.wrapping_sub(self.total_taken)
     }
 }

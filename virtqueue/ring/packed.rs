@@ -255,7 +255,7 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for PackedFormat<P
         }
         let (used, id) = used_pos.read_used();
         // A device can only have used an outstanding buffer.
-        if used && (DRAINING || count.in_flight() != 0) {
+        if used && (DRAINING || count.outstanding() != 0) {
             // §2.8.22: The flags are read before the rest of the descriptor and the contents of the
             // buffer. Pairs with the barrier of the device between writing those and the flags.
             P::rmb(count.flags.strong());
@@ -275,7 +275,7 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for PackedFormat<P
         let (used, id) = used_pos.read_used();
         // §2.8.22: The flags are read before the rest of the descriptor, as above.
         P::rmb(count.flags.strong());
-        Ok(if used && (DRAINING || count.in_flight() != 0) {
+        Ok(if used && (DRAINING || count.outstanding() != 0) {
             Found::Entry(id)
         } else {
             Found::Nothing
@@ -294,7 +294,7 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for PackedFormat<P
 
     #[inline(always)]
     fn pending(&self, count: &Count) -> u16 {
-        count.in_flight()
+        count.outstanding()
     }
 
     #[inline(always)]
@@ -365,5 +365,5 @@ unsafe impl<P: Platform, const IN_ORDER: bool> format::Format for PackedFormat<P
 #[cold]
 #[inline]
 fn none_outstanding(count: &Count) -> bool {
-    count.in_flight() == 0
+    count.outstanding() == 0
 }

@@ -127,7 +127,7 @@ where
         };
         // SAFETY: By the safety requirements, there is no concurrent use of the lockless state.
         unsafe { ring.install() };
-        // SAFETY: The ring is complete, and its owner has to hide it before it replaces it.
+        // SAFETY: The ring is complete, and its owner has to disable it before it replaces it.
         unsafe { ring.lockless.enable_ring() };
         Ok(ring)
     }
@@ -192,7 +192,7 @@ where
     /// The device uses neither the ring nor any of its buffers: the device or the queue was reset
     /// (§2.4, §2.6.1).
     pub unsafe fn detach_unused(&mut self) -> Option<Unused<T>> {
-        while self.in_flight() != 0 && self.scanned < self.size() {
+        while self.outstanding() != 0 && self.scanned < self.size() {
             let id = self.scanned;
             self.scanned += 1;
             let Some(state) = self.states.get_mut(usize::from(id)) else {
@@ -203,7 +203,7 @@ where
                     self.return_table(id);
                 }
                 self.detached += 1;
-                if self.in_flight() == 0 {
+                if self.outstanding() == 0 {
                     self.reinit();
                 }
                 return Some(Unused { token, id });
@@ -282,9 +282,9 @@ where
 
     /// Returns the number of buffers that were added and not taken out again.
     #[inline(always)]
-    pub fn in_flight(&self) -> u16 {
-        // OVERFLOW: By the type invariants, not more buffers were detached than are in flight.
-        self.count.in_flight().wrapping_sub(self.detached)
+    pub fn outstanding(&self) -> u16 {
+        // OVERFLOW: By the type invariants, no more buffers were detached than are outstanding.
+        self.count.outstanding().wrapping_sub(self.detached)
     }
 
     /// Sets whether an allocation for the next buffer's table may sleep.

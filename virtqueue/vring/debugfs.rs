@@ -116,7 +116,7 @@ fn write(data: &FileData, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     // SAFETY: By the type invariant, the queue is valid as long as the file exists.
     let queue = unsafe { &*data.queue };
     let counters = &queue.counters;
-    let (in_flight, oldest) = data.stamps.in_flight();
+    let (outstanding, oldest) = data.stamps.outstanding();
     let (kicks, notified) = (counters.kicks.get(), counters.notified.get());
     // SAFETY: `jiffies64_to_msecs` may be called in any context.
     let oldest = unsafe { bindings::jiffies64_to_msecs(oldest.into()) };
@@ -128,7 +128,7 @@ fn write(data: &FileData, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     writeln!(f, "mapped: {}", queue.mapper().is_some())?;
     writeln!(f, "next available: {next_avail:#06x}")?;
     writeln!(f, "next used: {next_used:#06x}")?;
-    writeln!(f, "in flight: {in_flight}")?;
+    writeln!(f, "in flight: {outstanding}")?;
     writeln!(f, "oldest in flight: {oldest} ms")?;
     writeln!(f, "ring full: {}", counters.full.get())?;
     writeln!(f, "kicks: {kicks}")?;

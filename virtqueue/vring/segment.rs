@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Segments of a buffer, and the token that stands for a buffer in flight.
+//! Segments of a buffer, and the token of an outstanding buffer.
 
 use crate::{
     bindings, direct,

@@ -108,7 +108,7 @@ impl Stamps {
     }
 
     /// Returns the number of outstanding buffers, and the age of the oldest in jiffies.
-    pub(crate) fn in_flight(&self) -> (usize, u32) {
+    pub(crate) fn outstanding(&self) -> (usize, u32) {
         let now = now();
         let mut count = 0;
         let mut oldest = 0;

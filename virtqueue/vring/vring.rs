@@ -4,7 +4,7 @@
 //!
 //! - [`ring`] is the core: layouts, indices, suppression. It does not depend on the kernel.
 //! - [`Queue`] is the object: a ring of one of the layouts, in memory that was allocated for the
-//!   device, the DMA mappings of the buffers in flight, and the operations that transports and
+//!   device, the DMA mappings of the outstanding buffers, and the operations that transports and
 //!   drivers call.
 //! - The crate `virtio_ring_abi` exports the functions of `virtio_ring.ko` on top of it, for C.
 //!   Rust drivers use it through the crate `virtio`, with the fast path inlined.

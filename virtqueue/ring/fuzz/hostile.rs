@@ -241,9 +241,9 @@ impl World {
     }
 
     fn check(&mut self) {
-        let (in_flight, free) = self.ring.counts();
-        assert_eq!(usize::from(in_flight), self.alive.len());
-        assert!(free <= self.memory.setup.size - u16::from(in_flight != 0));
+        let (outstanding, free) = self.ring.counts();
+        assert_eq!(usize::from(outstanding), self.alive.len());
+        assert!(free <= self.memory.setup.size - u16::from(outstanding != 0));
         let report = self.ring.report();
         assert!(!(self.told && report.is_some()), "told once");
         self.told |= report.is_some();

@@ -287,7 +287,7 @@ macro_rules! ring {
             }
 
             fn counts(&self) -> (u16, u16) {
-                (self.in_flight(), self.num_free())
+                (self.outstanding(), self.num_free())
             }
 
             fn detach(&mut self) -> Option<(u32, u16)> {

@@ -160,7 +160,7 @@ where
                 return Err((e.into(), token));
             }
         }
-        debug_assert!(chain.count <= self.count.free && self.in_flight() < self.size());
+        debug_assert!(chain.count <= self.count.free && self.outstanding() < self.size());
         // SAFETY: The id is free, and free ids have descriptor states (type invariants).
         let state = unsafe { desc_state::get_mut(&mut self.states, id) };
         // What is there was taken out: nothing is left to be dropped.

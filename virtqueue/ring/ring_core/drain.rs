@@ -75,7 +75,7 @@ where
         if self.lockless.is_broken() {
             return Callbacks::Broken;
         }
-        if self.count.in_flight() == 0 {
+        if self.count.outstanding() == 0 {
             if self.reports_used_while_idle() {
                 return Callbacks::Broken;
             }
@@ -99,14 +99,14 @@ where
                     None => return Callbacks::Broken,
                 }
                 // No buffer is outstanding: the device cannot have used another.
-                if self.count.in_flight() == 0 {
+                if self.count.outstanding() == 0 {
                     break;
                 }
             }
         }
         compiler_fence(SeqCst);
         self.format.arm(&self.lockless, &self.count);
-        if self.count.in_flight() == 0 {
+        if self.count.outstanding() == 0 {
             // No buffer is outstanding: the device uses the next one only after `publish`. The
             // barrier for stores there orders the event suppression, written just now, before the
             // buffer. So no used buffer can be missed, and no full barrier is needed.

@@ -225,7 +225,7 @@ where
         if loan.is_some() {
             self.return_table(id);
         }
-        debug_assert!(self.count.in_flight() != 0);
+        debug_assert!(self.count.outstanding() != 0);
         debug_assert!(descs <= self.format.size() - self.count.free);
         // OVERFLOW: By the type invariants, as asserted, the sum is at most the size. The number of
         // a buffer wraps.

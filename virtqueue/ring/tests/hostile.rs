@@ -35,7 +35,7 @@ fn is_broken(p: &mut Pair, reason: BrokenReason, left: &[u32]) {
     // A driver that waits for more buffers learns of it as well.
     assert!(p.driver.enable_cb() && p.driver.enable_cb_delayed());
     assert_eq!(p.driver.arm_cb(), [Callbacks::Broken; 2]);
-    assert_eq!(usize::from(p.driver.in_flight()), left.len());
+    assert_eq!(usize::from(p.driver.outstanding()), left.len());
     assert_eq!(p.driver.reset(), left);
     assert_eq!(p.driver.broken(), Some(reason));
     p.driver.unbreak();
@@ -270,7 +270,7 @@ fn garbage() {
                         }
                     }
                 }
-                assert_eq!(usize::from(p.driver.in_flight()), alive.len());
+                assert_eq!(usize::from(p.driver.outstanding()), alive.len());
             }
             reasons.extend(p.driver.broken().map(|reason| reason as u16));
             for token in p.driver.reset() {

@@ -170,7 +170,7 @@ fn split<const IN_ORDER: bool>() {
     ring.add(8, 3, &(OUT, IN), &mut AsGiven::<false>).unwrap();
     arena.write16(layout.used + 2, 1u16.to_le());
     assert!(!drained(&arena, || ring.drain(|_| unreachable!())));
-    assert_eq!(ring.in_flight(), 1);
+    assert_eq!(ring.outstanding(), 1);
     check_not_looked_at!(&arena, ring);
 }
 
@@ -213,7 +213,7 @@ fn packed<const IN_ORDER: bool>() {
     let at = if IN_ORDER { usize::from(id) } else { 3 };
     arena.write16(128 + 16 * at + 14, !(1u16 << 7 | 1 << 15).to_le());
     assert!(!drained(&arena, || ring.drain(|_| unreachable!())));
-    assert_eq!(ring.in_flight(), 1);
+    assert_eq!(ring.outstanding(), 1);
     check_not_looked_at!(&arena, ring);
 }
 

@@ -326,7 +326,7 @@ impl World {
             }
         }
         assert_eq!(self.ring.num_free(), self.ring.size());
-        assert_eq!(self.ring.in_flight(), 0);
+        assert_eq!(self.ring.outstanding(), 0);
     }
 }
 

@@ -142,7 +142,7 @@ fn a_table_that_cannot_be_shown_is_none() {
             let p = &mut setup.build();
             for _ in 0..3 {
                 assert_eq!(add(p, 1, 5), Err(AddError::NoMemory));
-                assert_eq!((p.driver.num_free(), p.driver.in_flight()), (4, 0));
+                assert_eq!((p.driver.num_free(), p.driver.outstanding()), (4, 0));
                 assert!(p.device.pop().is_none());
             }
             // The table came back each time, and the buffer was not described by it again.

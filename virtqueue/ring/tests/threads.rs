@@ -98,7 +98,7 @@ fn run(setup: Setup) {
             }
             driver.disable_cb();
         }
-        if taken < TOTAL && driver.in_flight() != 0 && (driver.num_free() < 2 || added == TOTAL) {
+        if taken < TOTAL && driver.outstanding() != 0 && (driver.num_free() < 2 || added == TOTAL) {
             called.wait("the driver");
         }
     }

@@ -37,7 +37,7 @@ fn quota(p: &Pair, wait: Wait) -> u32 {
     let out = if p.setup.packed {
         p.driver.size() - p.driver.num_free()
     } else {
-        p.driver.in_flight()
+        p.driver.outstanding()
     };
     match wait {
         Wait::ForMost | Wait::ForMostWithKick => u32::from(out) * 3 / 4,
@@ -129,7 +129,7 @@ fn stream(p: &mut Pair, total: u32, most: u64) {
         assert!(kick || !any, "a device that waits is notified");
         assert!(!kick || any || !p.setup.event_idx, "of something");
         with_device.extend(std::iter::from_fn(|| p.device.pop()));
-        if p.driver.in_flight() == 0 {
+        if p.driver.outstanding() == 0 {
             continue;
         }
         ask(p, wait);
@@ -150,7 +150,7 @@ fn stream(p: &mut Pair, total: u32, most: u64) {
             taken += 1;
         }
         assert_eq!(p.driver.get(), None);
-        assert_eq!(u32::from(p.driver.in_flight()), added - taken);
+        assert_eq!(u32::from(p.driver.outstanding()), added - taken);
     }
     assert_eq!(p.driver.broken(), None);
 }

@@ -136,8 +136,8 @@ macro_rules! driver {
                 self.ring.num_free()
             }
 
-            fn in_flight(&self) -> u16 {
-                self.ring.in_flight()
+            fn outstanding(&self) -> u16 {
+                self.ring.outstanding()
             }
 
             fn size(&self) -> u16 {

@@ -86,7 +86,7 @@ pub trait Driver {
     fn unbreak(&self);
     fn take_broken_report(&mut self) -> Option<BrokenReport>;
     fn num_free(&self) -> u16;
-    fn in_flight(&self) -> u16;
+    fn outstanding(&self) -> u16;
     fn size(&self) -> u16;
     fn detach_unused(&mut self) -> Option<u32>;
     fn reset(&mut self) -> Vec<u32>;

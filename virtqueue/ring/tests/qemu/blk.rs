@@ -162,7 +162,7 @@ impl<'a> Run<'a> {
 
     /// Takes all requests back from the device.
     fn finish(&mut self) {
-        while self.side.driver.in_flight() != 0 {
+        while self.side.driver.outstanding() != 0 {
             self.step(&Step::Sleep(How::Enable));
         }
         assert_eq!(self.world.disk.under_way(), 0);

@@ -265,17 +265,17 @@ impl<'a> Run<'a> {
 
     /// Waits until all data has arrived.
     fn finish(&mut self) {
-        while self.sides[OUTPUT].driver.in_flight() != 0 {
+        while self.sides[OUTPUT].driver.outstanding() != 0 {
             self.sleep(OUTPUT, How::Enable);
         }
         self.world.receive();
         let output = &self.world.streams[OUTPUT];
         assert_eq!(output.received, output.sent, "all output arrived");
         while self.world.streams[INPUT].received != self.world.streams[INPUT].sent
-            || self.sides[INPUT].driver.in_flight() != 0
+            || self.sides[INPUT].driver.outstanding() != 0
         {
             self.step(&Step::Send(1));
-            if self.sides[INPUT].driver.in_flight() == 0 {
+            if self.sides[INPUT].driver.outstanding() == 0 {
                 self.step(&Step::Add(INPUT, BUFFER as u32, 1));
             }
             self.sleep(INPUT, How::Enable);

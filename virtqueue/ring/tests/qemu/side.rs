@@ -95,11 +95,11 @@ impl Side {
             // An interrupt for the buffers that were taken since does not count.
             device.take_interrupt();
             if self.enable(device, how) {
-                if self.driver.in_flight() == 0 {
+                if self.driver.outstanding() == 0 {
                     return;
                 }
-                let (setup, in_flight) = (self.setup, self.driver.in_flight());
-                device.wait(|| format!("{setup}, {how:?}, {in_flight} in flight"));
+                let (setup, outstanding) = (self.setup, self.driver.outstanding());
+                device.wait(|| format!("{setup}, {how:?}, {outstanding} outstanding"));
             }
             let callback = self.driver.interrupt() == Interrupt::Callback;
             self.driver.disable_cb();

@@ -90,7 +90,7 @@ fn what_cannot_be_added_leaves_no_trace() {
         assert_eq!(d.add(3, &long, &[]), Err((AddError::TooLong, 3)));
         assert_eq!(d.add(3, &[], &long), Err((AddError::TooLong, 3)));
         assert_eq!(d.add_failing(4, 4, &[OUT, DATA, STATUS]), 4);
-        assert_eq!((d.num_free(), d.in_flight()), (7, 1));
+        assert_eq!((d.num_free(), d.outstanding()), (7, 1));
         d.publish();
         let request = p.device.pop().unwrap();
         assert_eq!(request.out, [OUT]);

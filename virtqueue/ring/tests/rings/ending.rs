@@ -19,7 +19,7 @@ fn detached_in_order_of_ids() {
             assert_eq!(p.driver.detach_unused(), Some(token));
         }
         assert_eq!(p.driver.detach_unused(), None);
-        assert_eq!((p.driver.num_free(), p.driver.in_flight()), (8, 0));
+        assert_eq!((p.driver.num_free(), p.driver.outstanding()), (8, 0));
     });
 }
 

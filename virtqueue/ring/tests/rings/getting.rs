@@ -14,7 +14,7 @@ fn a_buffer_goes_and_comes() {
         assert_eq!(p.driver.get(), None);
         assert_eq!(p.device.pop(), None);
         let id = p.driver.add(7, &[OUT], &[DATA, STATUS]).unwrap();
-        assert_eq!(p.driver.in_flight(), 1);
+        assert_eq!(p.driver.outstanding(), 1);
         let direct = p.setup.tables == 0;
         assert_eq!(p.driver.num_free(), if direct { 5 } else { 7 });
         assert!(p.driver.kick_prepare());
@@ -36,7 +36,7 @@ fn a_buffer_goes_and_comes() {
         let used = p.driver.get().unwrap();
         assert_eq!((used.token, used.len(), used.id), (7, 4097, id));
         assert_eq!(p.driver.get(), None);
-        assert_eq!((p.driver.num_free(), p.driver.in_flight()), (8, 0));
+        assert_eq!((p.driver.num_free(), p.driver.outstanding()), (8, 0));
         assert_eq!(p.driver.broken(), None);
     });
 }
