@@ -25,8 +25,8 @@ use kernel::{
 };
 use virtio::{
     Device,
-    Endian, //
-    WeakDevice,
+    Endian,
+    WeakDevice, //
 };
 
 /// The state that a disk keeps until its last close.

@@ -45,8 +45,8 @@ use virtio::{
     Feature,
     IdTable,
     QueueHandle,
-    Scope, //
-    WeakDevice,
+    Scope,
+    WeakDevice, //
 };
 
 virtio::virtio_device_table!(ID_TABLE, [virtio::DeviceId::BLOCK]);

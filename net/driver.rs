@@ -62,8 +62,8 @@ use virtio::{
     FeatureSet,
     Once,
     QueueHandle,
-    Scope, //
-    WeakDevice,
+    Scope,
+    WeakDevice, //
 };
 
 /// The driver.

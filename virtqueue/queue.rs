@@ -9,7 +9,7 @@
 //! A [`Buffer`] describes the memory that it gives to the device. It moves into the queue, and the
 //! same value comes back; the driver cannot touch it in between.
 //!
-//! Each queue runs on one of the rings of [`Ring`], chosen when the queue is found.
+//! Each queue runs on one of the rings of [`RingKind`], chosen when the queue is found.
 
 mod add_error;
 mod buffer;
@@ -122,7 +122,7 @@ impl<T> Used<T> {
 /// it can be inlined into the driver. With a tag of its own, which also says whether there is a
 /// queue in an `Option` of one.
 #[repr(u8)]
-enum Ring {
+enum RingKind {
     /// The ring of the crate `vring`, where that provides the queues.
     Rust(RustRing),
     /// The kernel's own ring, through its exported functions.
@@ -146,7 +146,7 @@ enum Ring {
 /// - The queue under `ring` belongs to `set` and no other [`Virtqueue`] has it.
 /// - Every token in the ring came from [`Buffer::into_raw`] of a `T`.
 pub struct Virtqueue<T: Buffer> {
-    ring: Ring,
+    ring: RingKind,
     set: Arc<QueueSet>,
     _buffers: PhantomData<T>,
 }
@@ -224,8 +224,8 @@ impl<T: Buffer> Virtqueue<T> {
         let max_segments = max_segments.max(T::COMMON_COUNT.into());
         // SAFETY: The caller takes the queue out of its set.
         let ring = match unsafe { RustRing::new(vq, max_segments) } {
-            Some(ring) => Ring::Rust(ring),
-            None => Ring::C(KBox::new(CRing::new(vq, max_segments)?, GFP_KERNEL)?),
+            Some(ring) => RingKind::Rust(ring),
+            None => RingKind::C(KBox::new(CRing::new(vq, max_segments)?, GFP_KERNEL)?),
         };
         // INVARIANT: As above.
         Ok(Self {
@@ -238,8 +238,8 @@ impl<T: Buffer> Virtqueue<T> {
     #[inline(always)]
     fn raw(&self) -> *mut bindings::virtqueue {
         match &self.ring {
-            Ring::Rust(ring) => ring.raw(),
-            Ring::C(ring) => ring.raw(),
+            RingKind::Rust(ring) => ring.raw(),
+            RingKind::C(ring) => ring.raw(),
         }
     }
 
@@ -264,13 +264,13 @@ impl<T: Buffer> Virtqueue<T> {
         // SAFETY: Every token in the ring came from `into_raw` of a `T` (type invariant).
         unsafe {
             match &mut self.ring {
-                Ring::Rust(ring) => match ring.exclusive().by_layout() {
+                RingKind::Rust(ring) => match ring.exclusive().by_layout() {
                     AnyRing::Split(ring) => AnyQueue::Split(RustQueue::new(ring)),
                     AnyRing::Packed(ring) => AnyQueue::Packed(RustQueue::new(ring)),
                     AnyRing::SplitInOrder(ring) => AnyQueue::SplitInOrder(RustQueue::new(ring)),
                     AnyRing::PackedInOrder(ring) => AnyQueue::PackedInOrder(RustQueue::new(ring)),
                 },
-                Ring::C(ring) => AnyQueue::C(CQueue::new(ring)),
+                RingKind::C(ring) => AnyQueue::C(CQueue::new(ring)),
             }
         }
     }

@@ -47,8 +47,8 @@ pub use crate::{
     device::{
         Device,
         Exclusive,
-        Restarts, //
-        WeakDevice,
+        Restarts,
+        WeakDevice, //
     },
     driver::Driver,
     endian::Endian,

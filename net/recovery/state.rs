@@ -17,8 +17,8 @@ use netdev::{
 };
 use virtio::{
     Restarts,
-    TimeLimit, //
-    WeakDevice,
+    TimeLimit,
+    WeakDevice, //
 };
 
 /// The time that a device gets to answer a control command after all, when nobody waits for it any

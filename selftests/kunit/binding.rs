@@ -21,8 +21,8 @@ use virtio::{
     Device,
     FeatureSet,
     Hold,
-    Scope, //
-    WeakDevice,
+    Scope,
+    WeakDevice, //
 };
 use virtio_fake::{
     wait,

@@ -23,8 +23,8 @@ use virtio::{
     Device,
     QueueHandle,
     Queues,
-    Virtqueue, //
-    WeakDevice,
+    Virtqueue,
+    WeakDevice, //
 };
 use virtio_fake::{
     wait,

@@ -18,8 +18,8 @@ use virtio::{
     Device,
     Exclusive,
     Restarts,
-    Virtqueue, //
-    WeakDevice,
+    Virtqueue,
+    WeakDevice, //
 };
 use virtio_fake::{
     Action,

@@ -82,7 +82,7 @@ fn may_sleep(gfp: gfp_t) -> bool {
 /// It fits into a register: the functions below that add have no more arguments than there are
 /// registers for them, and are entered by a jump.
 #[derive(Clone, Copy)]
-struct Shape {
+struct AddParams {
     segments: u32,
     /// The device writes all of it.
     write: bool,
@@ -94,7 +94,7 @@ struct Shape {
     sleeps: bool,
 }
 
-impl Shape {
+impl AddParams {
     /// Of a list to read that the driver did not map.
     fn new(segments: u32, gfp: gfp_t) -> Self {
         Self {
@@ -139,17 +139,17 @@ unsafe fn add_list<F: Format<Platform = Kernel>>(
     mut ring: RingRef<'_, F>,
     token: RawToken,
     sg: *mut scatterlist,
-    shape: Shape,
+    params: AddParams,
 ) -> c_int {
     // SAFETY: By the safety requirements, `sg` starts a well-formed list that stays as long as
     // `list`, which ends with this function.
-    let list = unsafe { List::new(sg, shape.write, shape.premapped) };
-    ring.may_sleep(shape.sleeps);
-    let added = match u16::try_from(shape.segments) {
-        Ok(segments) => ring.add(token, segments, &list, shape.attrs()),
+    let list = unsafe { List::new(sg, params.write, params.premapped) };
+    ring.may_sleep(params.sleeps);
+    let added = match u16::try_from(params.segments) {
+        Ok(segments) => ring.add(token, segments, &list, params.attrs()),
         Err(_) => Err(EINVAL),
     };
-    done(&mut ring, added, !shape.write)
+    done(&mut ring, added, !params.write)
 }
 
 /// Maps one segment and adds it.
@@ -179,19 +179,19 @@ unsafe fn add_one<const WRITE: bool, F: Format<Platform = Kernel>>(
     ring: RingRef<'_, F>,
     token: RawToken,
     sg: *mut scatterlist,
-    shape: Shape,
+    params: AddParams,
 ) -> c_int {
     // SAFETY: `sg` is as `List::new` wants it, and has one segment.
     unsafe {
-        if !shape.premapped && ring.needs_mapping() {
-            return add_with_mappings::<WRITE, _>(ring, token, sg, shape.attrs());
+        if !params.premapped && ring.needs_mapping() {
+            return add_with_mappings::<WRITE, _>(ring, token, sg, params.attrs());
         }
-        let segment = segment(sg, shape.premapped);
+        let segment = segment(sg, params.premapped);
         add_single::<WRITE, _>(ring, token, segment.phys(WRITE), segment.len())
     }
 }
 
-/// Adds a list that the device writes, or reads; all else is as in `shape`.
+/// Adds a list that the device writes, or reads; all else is as in `params`.
 ///
 /// # Safety
 ///
@@ -202,22 +202,22 @@ unsafe fn add<const WRITE: bool>(
     sg: *mut scatterlist,
     data: *mut c_void,
     ctx: *mut c_void,
-    mut shape: Shape,
+    mut params: AddParams,
 ) -> c_int {
     let Some(token) = RawToken::new(data, ctx) else {
         return -(C_EINVAL as c_int);
     };
-    shape.write = WRITE;
+    params.write = WRITE;
     // SAFETY: By the safety requirements, `vq` is a queue of this ring, and the caller serialises.
     let exclusive = unsafe { Queue::from_raw(vq).exclusive() };
     // SAFETY: `sg` is as `List::new` wants it, as the caller sees to.
     unsafe {
-        if shape.segments == 1 {
+        if params.segments == 1 {
             with_ring!(exclusive, |ring| add_one::<WRITE, _>(
-                ring, token, sg, shape
+                ring, token, sg, params
             ))
         } else {
-            with_ring!(exclusive, |ring| add_list(ring, token, sg, shape))
+            with_ring!(exclusive, |ring| add_list(ring, token, sg, params))
         }
     }
 }
@@ -312,7 +312,7 @@ pub(crate) unsafe extern "C" fn virtqueue_add_outbuf(
 ) -> c_int {
     // SAFETY: kernel-doc of `virtqueue_add_outbuf`: `vq` is a queue whose caller serialises, and
     // `sg` a well-formed list that stays during the call.
-    unsafe { add::<false>(vq, sg, data, null_mut(), Shape::new(num, gfp)) }
+    unsafe { add::<false>(vq, sg, data, null_mut(), AddParams::new(num, gfp)) }
 }
 
 /// Adds a list to read that the driver mapped.
@@ -332,9 +332,9 @@ pub(crate) unsafe extern "C" fn virtqueue_add_outbuf_premapped(
             sg,
             data,
             null_mut(),
-            Shape {
+            AddParams {
                 premapped: true,
-                ..Shape::new(num, gfp)
+                ..AddParams::new(num, gfp)
             },
         )
     }
@@ -351,7 +351,7 @@ pub(crate) unsafe extern "C" fn virtqueue_add_inbuf(
 ) -> c_int {
     // SAFETY: kernel-doc of `virtqueue_add_inbuf`: `vq` is a queue whose caller serialises, and
     // `sg` a well-formed list that stays during the call.
-    unsafe { add::<true>(vq, sg, data, null_mut(), Shape::new(num, gfp)) }
+    unsafe { add::<true>(vq, sg, data, null_mut(), AddParams::new(num, gfp)) }
 }
 
 /// Adds a list to write, parts of which share cache lines with others that are mapped.
@@ -370,9 +370,9 @@ pub(crate) unsafe extern "C" fn virtqueue_add_inbuf_cache_clean(
             sg,
             data,
             null_mut(),
-            Shape {
+            AddParams {
                 clean: true,
-                ..Shape::new(num, gfp)
+                ..AddParams::new(num, gfp)
             },
         )
     }
@@ -389,7 +389,7 @@ pub(crate) unsafe extern "C" fn virtqueue_add_inbuf_ctx(
     gfp: gfp_t,
 ) -> c_int {
     // SAFETY: As `virtqueue_add_inbuf`: a queue whose caller serialises, and a well-formed list.
-    unsafe { add::<true>(vq, sg, data, ctx, Shape::new(num, gfp)) }
+    unsafe { add::<true>(vq, sg, data, ctx, AddParams::new(num, gfp)) }
 }
 
 /// Adds a list to write that the driver mapped, with a context that comes back with it.
@@ -409,9 +409,9 @@ pub(crate) unsafe extern "C" fn virtqueue_add_inbuf_premapped(
             sg,
             data,
             ctx,
-            Shape {
+            AddParams {
                 premapped: true,
-                ..Shape::new(num, gfp)
+                ..AddParams::new(num, gfp)
             },
         )
     }

@@ -20,8 +20,8 @@ use crate::{
         reset_if_in_use,
         Device,
         StatusRegister,
-        Tables, //
-        WeakDevices,
+        Tables,
+        WeakDevices, //
     },
     ReadAcquire, //
 };

@@ -54,7 +54,7 @@ pub(crate) use self::{
         free_all,
         Tables, //
     },
-    weak::WeakDevices,
+    weak::WeakDevices, //
 };
 
 /// A virtio device.

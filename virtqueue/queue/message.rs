@@ -128,11 +128,12 @@ tuple_request!(A 0, B 1, C 2);
 ///     let status = used.buffer().reply();
 /// }
 /// ```
-pub struct Message<Out, In>(KBox<Inner<Out, In>>);
+pub struct Message<Out, In>(KBox<MessageParts<Out, In>>);
 
-struct Inner<Out, In> {
+/// The request of a [`Message`], and the place for the reply.
+struct MessageParts<Out, In> {
     request: Out,
-    /// An allocation of its own: it shares no cache line with anything that the device reads.
+    /// A separate allocation, so that it shares no cache line with memory that the device reads.
     reply: KBox<UnsafeCell<In>>,
 }
 
@@ -147,7 +148,10 @@ impl<Out: Request, In: FromBytes + Copy + Send + 'static> Message<Out, In> {
     /// `ENOMEM`.
     pub fn new(request: Out, reply: In) -> Result<Self> {
         let reply = KBox::new(UnsafeCell::new(reply), GFP_KERNEL)?;
-        Ok(Self(KBox::new(Inner { request, reply }, GFP_KERNEL)?))
+        Ok(Self(KBox::new(
+            MessageParts { request, reply },
+            GFP_KERNEL,
+        )?))
     }
 
     /// The request.

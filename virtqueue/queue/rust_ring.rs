@@ -30,8 +30,8 @@ use vring::{
     Callbacks,
     ExclusiveQueue,
     Kernel,
-    Queue, //
-    RingRef,
+    Queue,
+    RingRef, //
 };
 
 /// The ring of a queue.

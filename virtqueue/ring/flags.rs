@@ -4,7 +4,7 @@
 
 use super::{
     endian::Endian,
-    Config, //
+    RingConfig, //
 };
 
 /// The negotiated properties of a queue, in one byte.
@@ -17,7 +17,7 @@ impl Flags {
     const NATIVE: u8 = 1 << 2;
 
     #[inline]
-    pub(super) const fn new(config: &Config) -> Self {
+    pub(super) const fn new(config: &RingConfig) -> Self {
         let mut bits = 0;
         if config.event_idx {
             bits |= Self::EVENT_IDX;

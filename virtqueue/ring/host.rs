@@ -143,7 +143,7 @@ impl<const MAPS: bool> Translate<(u64, u32)> for AsGiven<MAPS> {
 
 /// The number of tables, and their lengths.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Shape {
+pub struct TableCounts {
     /// The number of descriptors in the table of an id, and the number of ids. 0: ids have no
     /// tables.
     pub own: (u16, u16),
@@ -151,10 +151,10 @@ pub struct Shape {
     /// tables.
     pub lent: (u16, u16),
     /// The lent tables cannot be exposed to the device.
-    pub hidden: bool,
+    pub unexposable: bool,
 }
 
-impl Shape {
+impl TableCounts {
     /// Returns the number of bytes that the tables take.
     pub const fn bytes(&self) -> usize {
         let own = self.own.0 as usize * self.own.1 as usize;
@@ -168,7 +168,7 @@ impl Shape {
 pub struct FixedTables {
     base: NonNull<Desc>,
     addr: u64,
-    shape: Shape,
+    counts: TableCounts,
     /// For each id, whether it has its table.
     made: Vec<bool>,
     /// The numbers of the tables that are not lent.
@@ -186,16 +186,16 @@ impl FixedTables {
     ///
     /// # Safety
     ///
-    /// `base` is aligned to 16 and has [`Shape::bytes`] bytes, which the ring alone writes as long
-    /// as the result exists.
-    pub unsafe fn new(base: NonNull<Desc>, addr: u64, shape: Shape) -> Self {
+    /// `base` is aligned to 16 and has [`TableCounts::bytes`] bytes, which the ring alone writes as
+    /// long as the result exists.
+    pub unsafe fn new(base: NonNull<Desc>, addr: u64, counts: TableCounts) -> Self {
         Self {
             base,
             addr,
-            shape,
-            made: vec![false; shape.own.1.into()],
-            free: (0..shape.lent.1).rev().collect(),
-            loans: vec![(0, false); shape.lent.1.into()],
+            counts,
+            made: vec![false; counts.own.1.into()],
+            free: (0..counts.lent.1).rev().collect(),
+            loans: vec![(0, false); counts.lent.1.into()],
         }
     }
 
@@ -204,10 +204,10 @@ impl FixedTables {
         Self {
             base: NonNull::dangling(),
             addr: 0,
-            shape: Shape {
+            counts: TableCounts {
                 own: (0, 0),
                 lent: (0, 0),
-                hidden: false,
+                unexposable: false,
             },
             made: Vec::new(),
             free: Vec::new(),
@@ -230,12 +230,12 @@ impl FixedTables {
     }
 
     fn own_table(&self, id: u16) -> TableMemory {
-        self.table(usize::from(id) * usize::from(self.shape.own.0))
+        self.table(usize::from(id) * usize::from(self.counts.own.0))
     }
 
     fn lent_table(&self, loan: Loan) -> TableMemory {
-        let first = usize::from(self.shape.own.0) * usize::from(self.shape.own.1);
-        self.table(first + usize::from(loan.number()) * usize::from(self.shape.lent.0))
+        let first = usize::from(self.counts.own.0) * usize::from(self.counts.own.1);
+        self.table(first + usize::from(loan.number()) * usize::from(self.counts.lent.0))
     }
 
     /// Returns the record of a lent table.
@@ -250,7 +250,7 @@ impl FixedTables {
 // enough.
 unsafe impl Tables for FixedTables {
     fn lends(&self) -> bool {
-        self.shape.bytes() != 0
+        self.counts.bytes() != 0
     }
 
     unsafe fn own(&self, id: u16) -> TableMemory {
@@ -259,14 +259,14 @@ unsafe impl Tables for FixedTables {
     }
 
     fn lend(&mut self, id: u16, segments: u16) -> Option<Lent> {
-        if segments <= self.shape.own.0 {
+        if segments <= self.counts.own.0 {
             if let Some(made) = self.made.get_mut(usize::from(id)) {
                 assert!(!*made, "it is not asked for twice");
                 *made = true;
-                return Some(Lent::Own(self.own_table(id), self.shape.own.0));
+                return Some(Lent::Own(self.own_table(id), self.counts.own.0));
             }
         }
-        if segments > self.shape.lent.0 {
+        if segments > self.counts.lent.0 {
             return None;
         }
         let number = self.free.pop()?;
@@ -277,11 +277,11 @@ unsafe impl Tables for FixedTables {
     }
 
     fn expose(&mut self, loan: Loan) -> Option<u64> {
-        let hidden = self.shape.hidden;
-        let (_, shown) = self.loan(loan);
-        assert!(!*shown, "it is shown once");
-        *shown = !hidden;
-        (!hidden).then(|| self.lent_table(loan).addr)
+        let unexposable = self.counts.unexposable;
+        let (_, exposed) = self.loan(loan);
+        assert!(!*exposed, "it is exposed once");
+        *exposed = !unexposable;
+        (!unexposable).then(|| self.lent_table(loan).addr)
     }
 
     fn take_back(&mut self, loan: Loan) {
@@ -294,7 +294,7 @@ impl Drop for FixedTables {
     fn drop(&mut self) {
         assert_eq!(
             self.free.len(),
-            usize::from(self.shape.lent.1),
+            usize::from(self.counts.lent.1),
             "all are back"
         );
     }

@@ -54,7 +54,7 @@ impl IndirectRule {
     };
 
     /// A table only if the ring has not enough room for a chain. A ring without tables has this
-    /// rule, whatever its [`Config`](super::Config) says.
+    /// rule, whatever its [`RingConfig`](super::RingConfig) says.
     pub const LAST_RESORT: Self = Self {
         from: u16::MAX,
         keep_free: 0,

@@ -105,7 +105,7 @@ pub use self::{
 
 /// The negotiated features of the device, and the requirements of the transport.
 #[derive(Clone, Copy, Debug)]
-pub struct Config {
+pub struct RingConfig {
     /// `VIRTIO_F_EVENT_IDX`: suppression by index (§2.7.7, §2.7.10, §2.8.10).
     pub event_idx: bool,
     /// Byte order of the split ring: [`Endian::Native`] for a legacy device (§2.7.3). The packed
@@ -121,7 +121,7 @@ pub struct Config {
     pub callbacks: bool,
 }
 
-impl Config {
+impl RingConfig {
     /// A modern device with no optional feature.
     pub const MODERN: Self = Self {
         event_idx: false,

@@ -25,7 +25,7 @@ use super::{
     indirect::IndirectRule,
     lockless::LocklessState,
     tables::Tables,
-    Config, //
+    RingConfig, //
 };
 use core::{
     marker::PhantomData,
@@ -72,7 +72,7 @@ where
     /// tokens that it took out.
     scanned: u16,
     detached: u16,
-    config: Config,
+    config: RingConfig,
     report: Option<BrokenReport>,
     _tokens: PhantomData<T>,
 }
@@ -102,7 +102,7 @@ where
     ///   when the device is done with the tables.
     pub unsafe fn new(
         memory: F::Memory,
-        config: Config,
+        config: RingConfig,
         states: S,
         lockless: C,
         tables: L,
@@ -137,7 +137,7 @@ where
     /// # Safety
     ///
     /// As [`RingCore::new`].
-    unsafe fn format(memory: &F::Memory, config: &Config, states: &S) -> Result<F, SetupError> {
+    unsafe fn format(memory: &F::Memory, config: &RingConfig, states: &S) -> Result<F, SetupError> {
         F::check(memory)?;
         if states.len() != usize::from(F::size_of(memory)) {
             return Err(SetupError::DescStates);
@@ -147,7 +147,7 @@ where
     }
 
     /// Returns the rule by which buffers get tables. A ring without tables never asks for one.
-    fn rule(config: &Config, tables: &L) -> IndirectRule {
+    fn rule(config: &RingConfig, tables: &L) -> IndirectRule {
         if tables.lends() {
             config.indirect
         } else {

@@ -9,9 +9,9 @@ use crate::{
     dma::Mapper,
     dma_mappings::DmaMappings,
     exclusive::{
+        AnyLayout,
         DescStates,
-        ExclusiveQueue,
-        Ring, //
+        ExclusiveQueue, //
     },
     queue::{
         fields,
@@ -22,11 +22,11 @@ use crate::{
     ring::{
         packed,
         split,
-        Config,
         DescState,
         Endian,
         IndirectRule,
         Packed,
+        RingConfig,
         Split, //
     },
     ring_memory::{
@@ -108,7 +108,7 @@ impl Spec {
             tables: vdev.has(bindings::VIRTIO_RING_F_INDIRECT_DESC) && !self.ctx,
             align: self.align,
             may_shrink: self.may_shrink,
-            config: Config {
+            config: RingConfig {
                 event_idx: vdev.has(bindings::VIRTIO_RING_F_EVENT_IDX),
                 endian: if modern {
                     Endian::Little
@@ -160,7 +160,7 @@ unsafe fn ring(
     params: &RingParams,
     ring_memory: &RingMemory,
     tables: Tables,
-) -> Result<(Ring, LocklessPart)> {
+) -> Result<(AnyLayout, LocklessPart)> {
     let states = new_states(ring_memory.size())?;
     let config = params.config;
     // SAFETY: The memory is mapped as the ring expects (invariants of `RingMemory`), and stays so
@@ -172,9 +172,9 @@ unsafe fn ring(
             let lockless_part = LocklessPart::Packed(state.clone());
             let memory = ring_memory.packed();
             let ring = if params.in_order {
-                Ring::PackedInOrder(Packed::new(memory, config, states, state, tables)?)
+                AnyLayout::PackedInOrder(Packed::new(memory, config, states, state, tables)?)
             } else {
-                Ring::Packed(Packed::new(memory, config, states, state, tables)?)
+                AnyLayout::Packed(Packed::new(memory, config, states, state, tables)?)
             };
             Ok((ring, lockless_part))
         } else {
@@ -182,9 +182,9 @@ unsafe fn ring(
             let lockless_part = LocklessPart::Split(state.clone());
             let memory = ring_memory.split();
             let ring = if params.in_order {
-                Ring::SplitInOrder(Split::new(memory, config, states, state, tables)?)
+                AnyLayout::SplitInOrder(Split::new(memory, config, states, state, tables)?)
             } else {
-                Ring::Split(Split::new(memory, config, states, state, tables)?)
+                AnyLayout::Split(Split::new(memory, config, states, state, tables)?)
             };
             Ok((ring, lockless_part))
         }

@@ -31,34 +31,21 @@ pub type RingOf<F> =
 type SplitRing<const IN_ORDER: bool> = RingOf<split::SplitFormat<Kernel, IN_ORDER>>;
 type PackedRing<const IN_ORDER: bool> = RingOf<packed::PackedFormat<Kernel, IN_ORDER>>;
 
-/// The ring of a queue: which one was negotiated.
+/// The ring of a queue, of the layout that was negotiated.
 ///
-/// An enum and not a trait object: the choice is one predictable branch, and what is behind it can
+/// An enum and not a trait object: the choice is one predictable branch, and the code behind it can
 /// be inlined.
-pub(crate) enum Ring {
+pub(crate) enum AnyLayout {
     Split(SplitRing<false>),
     Packed(PackedRing<false>),
     SplitInOrder(SplitRing<true>),
     PackedInOrder(PackedRing<true>),
 }
 
-/// Does the same with the ring of whichever layout.
-macro_rules! each_ring {
-    ($ring:expr, $name:ident => $body:expr) => {
-        match $ring {
-            $crate::exclusive::Ring::Split($name) => $body,
-            $crate::exclusive::Ring::Packed($name) => $body,
-            $crate::exclusive::Ring::SplitInOrder($name) => $body,
-            $crate::exclusive::Ring::PackedInOrder($name) => $body,
-        }
-    };
-}
-pub(crate) use each_ring;
-
-/// The ring of a queue, by its layout, for as long as the queue is borrowed.
+/// A reference to the ring of a queue, by its layout: [`ExclusiveQueue::by_layout`].
 ///
-/// An expression that is to be compiled for each layout goes into
-/// [`with_ring!`](crate::with_ring), which looks the layout up once.
+/// [`with_ring!`](crate::with_ring) compiles an expression for each layout, and looks up the layout
+/// once.
 pub enum AnyRing<'a> {
     /// A split ring.
     Split(RingRef<'a, split::SplitFormat<Kernel, false>>),
@@ -70,8 +57,8 @@ pub enum AnyRing<'a> {
     PackedInOrder(RingRef<'a, packed::PackedFormat<Kernel, true>>),
 }
 
-/// Evaluates an expression with the ring of an [`ExclusiveQueue`], as a [`RingRef`]. The expression is
-/// compiled for each layout.
+/// Evaluates an expression with the ring of an [`ExclusiveQueue`], as a [`RingRef`]. The expression
+/// is compiled for each layout.
 #[macro_export]
 macro_rules! with_ring {
     ($exclusive:expr, |$ring:pat_param| $body:expr) => {
@@ -87,7 +74,7 @@ macro_rules! with_ring {
 /// The part of a queue that needs exclusion: only the holder of `&mut ExclusiveQueue` adds, kicks,
 /// gets and switches callbacks.
 pub struct ExclusiveQueue {
-    pub(crate) ring: Ring,
+    pub(crate) ring: AnyLayout,
     pub(crate) bookkeeping: Bookkeeping,
 }
 
@@ -103,10 +90,10 @@ impl ExclusiveQueue {
     pub fn by_layout(&mut self) -> AnyRing<'_> {
         let Self { ring, bookkeeping } = self;
         match ring {
-            Ring::Split(core) => AnyRing::Split(RingRef { core, bookkeeping }),
-            Ring::Packed(core) => AnyRing::Packed(RingRef { core, bookkeeping }),
-            Ring::SplitInOrder(core) => AnyRing::SplitInOrder(RingRef { core, bookkeeping }),
-            Ring::PackedInOrder(core) => AnyRing::PackedInOrder(RingRef { core, bookkeeping }),
+            AnyLayout::Split(core) => AnyRing::Split(RingRef { core, bookkeeping }),
+            AnyLayout::Packed(core) => AnyRing::Packed(RingRef { core, bookkeeping }),
+            AnyLayout::SplitInOrder(core) => AnyRing::SplitInOrder(RingRef { core, bookkeeping }),
+            AnyLayout::PackedInOrder(core) => AnyRing::PackedInOrder(RingRef { core, bookkeeping }),
         }
     }
 }

@@ -10,15 +10,16 @@ use crate::{
     },
     dma_mappings::DmaMappings,
     exclusive::{
-        each_ring,
+        AnyLayout,
         DescStates,
-        ExclusiveQueue,
-        Ring, //
+        ExclusiveQueue, //
     },
     queue::Queue,
     ring_memory::RingMemory,
+    ring_ref::RingRef,
     stats::Stamps,
-    tables::Tables, //
+    tables::Tables,
+    with_ring, //
 };
 use kernel::{
     prelude::*,
@@ -32,10 +33,10 @@ impl ExclusiveQueue {
     ///
     /// The device does not use the ring, and gets it back only after this returned.
     pub unsafe fn reset(&mut self) {
-        let Self { ring, bookkeeping } = self;
-        // SAFETY: By the safety requirements, the device does not use the ring.
-        each_ring!(ring, ring => unsafe {
-            ring.reset(|unused| bookkeeping.released(unused.id))
+        with_ring!(self, |ring| {
+            let RingRef { core, bookkeeping } = ring;
+            // SAFETY: By the safety requirements, the device does not use the ring.
+            unsafe { core.reset(|unused| bookkeeping.released(unused.id)) };
         });
     }
 
@@ -59,10 +60,12 @@ impl ExclusiveQueue {
         // reads it through its lockless part, and the new memory stays.
         let moved = unsafe {
             match &mut self.ring {
-                Ring::Split(ring) => ring.resize(ring_memory.split(), states, tables, drop),
-                Ring::SplitInOrder(ring) => ring.resize(ring_memory.split(), states, tables, drop),
-                Ring::Packed(ring) => ring.resize(ring_memory.packed(), states, tables, drop),
-                Ring::PackedInOrder(ring) => {
+                AnyLayout::Split(ring) => ring.resize(ring_memory.split(), states, tables, drop),
+                AnyLayout::SplitInOrder(ring) => {
+                    ring.resize(ring_memory.split(), states, tables, drop)
+                }
+                AnyLayout::Packed(ring) => ring.resize(ring_memory.packed(), states, tables, drop),
+                AnyLayout::PackedInOrder(ring) => {
                     ring.resize(ring_memory.packed(), states, tables, drop)
                 }
             }

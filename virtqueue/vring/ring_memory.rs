@@ -12,8 +12,8 @@ use crate::{
     ring::{
         packed,
         split,
-        Config,
-        Desc, //
+        Desc,
+        RingConfig, //
     },
 };
 use core::ptr::NonNull;
@@ -39,7 +39,7 @@ pub struct RingParams {
     /// A smaller ring is acceptable if memory is short.
     pub may_shrink: bool,
     /// The configuration of the ring core.
-    pub config: Config,
+    pub config: RingConfig,
 }
 
 impl RingParams {

@@ -4,9 +4,9 @@
 
 use super::memory::{Area, Hostile, Limits, LIMITS};
 use ring_core::{
-    host::{AsGiven, FixedTables, Shape},
-    packed, split, AddError, BrokenReason, BrokenReport, Config, DescState, IndirectRule, Packed,
-    Split,
+    host::{AsGiven, FixedTables, TableCounts},
+    packed, split, AddError, BrokenReason, BrokenReport, DescState, IndirectRule, Packed,
+    RingConfig, Split,
 };
 use std::{ops::Range, sync::Arc};
 
@@ -25,8 +25,8 @@ pub struct Setup {
     pub small: u16,
     pub large: u16,
     pub larges: u16,
-    pub hidden: bool,
-    pub config: Config,
+    pub unexposable: bool,
+    pub config: RingConfig,
 }
 
 impl Setup {
@@ -51,8 +51,8 @@ impl Setup {
             small,
             large,
             larges,
-            hidden: flags & 96 == 96,
-            config: Config {
+            unexposable: flags & 96 == 96,
+            config: RingConfig {
                 event_idx: flags & 1 != 0,
                 strong_barriers: flags & 4 != 0,
                 callbacks: flags & 8 == 0,
@@ -60,16 +60,16 @@ impl Setup {
                     from: u16::from(rule & 7),
                     keep_free: u16::from(rule >> 3 & 7),
                 },
-                ..Config::MODERN
+                ..RingConfig::MODERN
             },
         }
     }
 
-    fn shape(&self) -> Shape {
-        Shape {
+    fn table_counts(&self) -> TableCounts {
+        TableCounts {
             own: (self.small, self.size),
             lent: (self.large, self.larges),
-            hidden: self.hidden,
+            unexposable: self.unexposable,
         }
     }
 
@@ -77,7 +77,7 @@ impl Setup {
     /// the device writes, and of the tables.
     fn bytes(&self) -> [usize; 4] {
         let size = usize::from(self.size);
-        let tables = self.shape().bytes();
+        let tables = self.table_counts().bytes();
         if self.layout.packed {
             [16 * size, 4, 4, tables]
         } else {
@@ -119,9 +119,9 @@ impl Memory {
     }
 
     fn tables(&self) -> FixedTables {
-        // SAFETY: The area has `Shape::bytes` bytes, and the owner of the ring keeps it as long as
-        // the ring.
-        unsafe { FixedTables::new(self.tables.ptr(), 0x1000, self.setup.shape()) }
+        // SAFETY: The area has `TableCounts::bytes` bytes, and the owner of the ring keeps it as
+        // long as the ring.
+        unsafe { FixedTables::new(self.tables.ptr(), 0x1000, self.setup.table_counts()) }
     }
 
     fn split(&self) -> split::Memory {

@@ -4,8 +4,8 @@
 //! read.
 
 use ring_core::{
-    host::{AsGiven, FixedTables, Host, Shape},
-    packed, split, Armed, Config, DescState, Interrupt, Packed, Platform, Split,
+    host::{AsGiven, FixedTables, Host, TableCounts},
+    packed, split, Armed, DescState, Interrupt, Packed, Platform, RingConfig, Split,
 };
 use std::{cell::Cell, sync::Arc};
 
@@ -88,12 +88,12 @@ fn states() -> Box<[DescState<u32>]> {
 }
 
 fn tables(arena: &Arena) -> FixedTables {
-    let shape = Shape {
+    let table_counts = TableCounts {
         own: (4, 4),
-        ..Shape::default()
+        ..TableCounts::default()
     };
     // SAFETY: The arena is large enough and outlives the ring.
-    unsafe { FixedTables::new(arena.ptr(2048), 0, shape) }
+    unsafe { FixedTables::new(arena.ptr(2048), 0, table_counts) }
 }
 
 /// Has every value in the arena change while `read` runs. Returns the number of reads of the arena.
@@ -147,7 +147,7 @@ fn split<const IN_ORDER: bool>() {
     let ring = unsafe {
         Split::<Changing, _, _, _, IN_ORDER, _>::new(
             memory,
-            Config::MODERN,
+            RingConfig::MODERN,
             states(),
             lockless,
             tables(&arena),
@@ -187,7 +187,7 @@ fn packed<const IN_ORDER: bool>() {
     let ring = unsafe {
         Packed::<Changing, _, _, _, IN_ORDER, _>::new(
             memory,
-            Config::MODERN,
+            RingConfig::MODERN,
             states(),
             lockless,
             tables(&arena),

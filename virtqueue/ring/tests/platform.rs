@@ -4,7 +4,7 @@
 
 use ring_core::{
     host::{AsGiven, Host},
-    packed, split, Config, DescState, NoTables, Packed, Platform, Split,
+    packed, split, DescState, NoTables, Packed, Platform, RingConfig, Split,
 };
 use std::{cell::RefCell, sync::Arc};
 
@@ -96,10 +96,10 @@ fn states() -> Box<[DescState<u32>]> {
     (0..4).map(|_| DescState::new()).collect()
 }
 
-fn config(strong_barriers: bool) -> Config {
-    Config {
+fn config(strong_barriers: bool) -> RingConfig {
+    RingConfig {
         strong_barriers,
-        ..Config::MODERN
+        ..RingConfig::MODERN
     }
 }
 

@@ -5,9 +5,9 @@
 
 use proptest::prelude::*;
 use ring_core::{
-    host::{AsGiven, FixedTables, Host, Shape},
+    host::{AsGiven, FixedTables, Host, TableCounts},
     split::{Layout, LocklessState, Memory},
-    Config, DescState, IndirectRule, Split, Used,
+    DescState, IndirectRule, RingConfig, Split, Used,
 };
 use std::{
     collections::HashMap,
@@ -90,10 +90,10 @@ impl World {
         let layout = Layout::new(size, 4);
         let table_base = 0x10000;
         let areas_base = 0x80000;
-        let config = Config {
+        let config = RingConfig {
             event_idx,
             indirect: rule,
-            ..Config::MODERN
+            ..RingConfig::MODERN
         };
         let parts = Memory {
             size,
@@ -101,12 +101,13 @@ impl World {
             avail: pointer(&memory, base + layout.avail as u64),
             used: pointer(&memory, base + layout.used as u64),
         };
-        let shape = Shape {
+        let table_counts = TableCounts {
             own: (tables, size),
-            ..Shape::default()
+            ..TableCounts::default()
         };
         // SAFETY: The memory is large enough, and outlives the ring in this struct's use.
-        let tables = unsafe { FixedTables::new(pointer(&memory, table_base), table_base, shape) };
+        let tables =
+            unsafe { FixedTables::new(pointer(&memory, table_base), table_base, table_counts) };
         let states = (0..size).map(|_| DescState::new()).collect();
         // SAFETY: The memory is large enough, and outlives the ring in this struct's use.
         let ring = unsafe {

@@ -135,7 +135,7 @@ fn a_table_that_cannot_be_shown_is_none() {
         for maps in [false, true] {
             println!("{setup} maps {maps}");
             let setup = Setup {
-                hidden: true,
+                unexposable: true,
                 maps,
                 ..setup
             };

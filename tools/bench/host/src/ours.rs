@@ -7,10 +7,10 @@ use crate::{
     Arena, Features, Ring, DATA, SIZE,
 };
 use ring_core::{
-    host::{AsGiven, FixedTables, Host, Shape},
+    host::{AsGiven, FixedTables, Host, TableCounts},
     packed,
     split::{Layout, LocklessState, Memory},
-    AddError, Config, DescState, Interrupt, Packed, SegmentWriter, Segments, Split,
+    AddError, DescState, Interrupt, Packed, RingConfig, SegmentWriter, Segments, Split,
 };
 use std::num::NonZeroUsize;
 
@@ -68,10 +68,10 @@ pub struct Ours<R> {
     buffers: Buffers,
 }
 
-fn config(features: Features) -> Config {
-    Config {
+fn config(features: Features) -> RingConfig {
+    RingConfig {
         event_idx: features.event_idx,
-        ..Config::MODERN
+        ..RingConfig::MODERN
     }
 }
 
@@ -83,13 +83,13 @@ fn tables(features: Features) -> FixedTables {
     if !features.indirect {
         return FixedTables::none();
     }
-    let shape = Shape {
+    let table_counts = TableCounts {
         own: (TABLE, SIZE),
-        ..Shape::default()
+        ..TableCounts::default()
     };
-    let arena = Arena::new(shape.bytes());
+    let arena = Arena::new(table_counts.bytes());
     // SAFETY: The memory is as large and is never given back.
-    unsafe { FixedTables::new(arena.ptr(0), arena.addr(), shape) }
+    unsafe { FixedTables::new(arena.ptr(0), arena.addr(), table_counts) }
 }
 
 type SplitRing<const IN_ORDER: bool> =

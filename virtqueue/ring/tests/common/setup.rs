@@ -4,8 +4,8 @@
 
 use super::{memory::Arena, packed, split, Device, Driver, Pair};
 use ring_core::{
-    host::{FixedTables, Shape},
-    Config, Endian, IndirectRule,
+    host::{FixedTables, TableCounts},
+    Endian, IndirectRule, RingConfig,
 };
 use std::{fmt, sync::Arc};
 
@@ -23,7 +23,7 @@ pub struct Setup {
     /// tables.
     pub larges: (u16, u16),
     /// The lent tables cannot be exposed to the device.
-    pub hidden: bool,
+    pub unexposable: bool,
     /// The lent tables are exposed only after they were written.
     pub maps: bool,
     pub rule: IndirectRule,
@@ -59,7 +59,7 @@ impl Setup {
         event_idx: false,
         tables: 0,
         larges: (0, 0),
-        hidden: false,
+        unexposable: false,
         maps: false,
         rule: IndirectRule::DEFAULT,
         size: 8,
@@ -67,8 +67,8 @@ impl Setup {
         callbacks: true,
     };
 
-    pub fn config(&self) -> Config {
-        Config {
+    pub fn config(&self) -> RingConfig {
+        RingConfig {
             event_idx: self.event_idx,
             endian: self.endian,
             strong_barriers: false,
@@ -86,22 +86,22 @@ impl Setup {
         }
     }
 
-    pub fn shape(&self) -> Shape {
-        Shape {
+    pub fn table_counts(&self) -> TableCounts {
+        TableCounts {
             own: (self.tables, self.size),
             lent: self.larges,
-            hidden: self.hidden,
+            unexposable: self.unexposable,
         }
     }
 
     /// Creates the tables, at an offset of an arena.
     pub fn fixed_tables(&self, arena: &Arena, offset: usize) -> FixedTables {
         // SAFETY: The arena is large enough, and the owner of the ring keeps it.
-        unsafe { FixedTables::new(arena.ptr(offset), arena.addr(offset), self.shape()) }
+        unsafe { FixedTables::new(arena.ptr(offset), arena.addr(offset), self.table_counts()) }
     }
 
     pub fn table_bytes(&self) -> usize {
-        self.shape().bytes()
+        self.table_counts().bytes()
     }
 
     /// Creates a ring and its device.

@@ -4,7 +4,7 @@
 
 use crate::{memory::Arena, platform::Model};
 use ring_core::{
-    host::AsGiven, packed, split, Config, DescState, Interrupt, NoTables, Packed, Split,
+    host::AsGiven, packed, split, DescState, Interrupt, NoTables, Packed, RingConfig, Split,
 };
 use std::sync::Arc;
 
@@ -135,10 +135,10 @@ fn states() -> Box<[DescState<u32>]> {
     (0..SIZE).map(|_| DescState::new()).collect()
 }
 
-fn config(event_idx: bool) -> Config {
-    Config {
+fn config(event_idx: bool) -> RingConfig {
+    RingConfig {
         event_idx,
-        ..Config::MODERN
+        ..RingConfig::MODERN
     }
 }
 
