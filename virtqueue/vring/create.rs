@@ -17,7 +17,8 @@ use crate::{
         fields,
         LocklessPart,
         Notify,
-        Queue, //
+        Queue,
+        QueueParts, //
     },
     ring::{
         packed,
@@ -243,19 +244,17 @@ impl Queue {
         let bookkeeping =
             Bookkeeping::new(mappings, vdev, spec.index, ring_memory.size(), counters)?;
         let exclusive = ExclusiveQueue { ring, bookkeeping };
-        let queue = KBox::new(
-            Self::new(
-                vq,
-                spec.notify,
-                lockless_part,
-                exclusive,
-                spec.mapper,
-                needs_mapping,
-                params,
-                ring_memory,
-            ),
-            GFP_KERNEL,
-        )?;
+        let queue = Self::new(QueueParts {
+            vq,
+            notify: spec.notify,
+            lockless_part,
+            exclusive,
+            mapper: spec.mapper,
+            needs_mapping,
+            params,
+            ring_memory,
+        });
+        let queue = KBox::new(queue, GFP_KERNEL)?;
         #[cfg(CONFIG_VIRTIO_HARDEN_NOTIFICATION)]
         crate::with_lockless!(queue, |state| state.declare_broken());
         PROVIDES.store(1, Relaxed);

@@ -82,28 +82,31 @@ pub struct Queue {
     debugfs_file: UnsafeCell<Option<QueueFile>>,
 }
 
+/// The parts that a queue is made of.
+pub(crate) struct QueueParts {
+    pub(crate) vq: virtqueue,
+    pub(crate) notify: Notify,
+    pub(crate) lockless_part: LocklessPart,
+    pub(crate) exclusive: ExclusiveQueue,
+    pub(crate) mapper: Mapper,
+    pub(crate) needs_mapping: bool,
+    pub(crate) params: RingParams,
+    pub(crate) ring_memory: RingMemory,
+}
+
 impl Queue {
-    #[allow(clippy::too_many_arguments)]
-    pub(crate) fn new(
-        vq: virtqueue,
-        notify: Notify,
-        lockless_part: LocklessPart,
-        exclusive: ExclusiveQueue,
-        mapper: Mapper,
-        needs_mapping: bool,
-        params: RingParams,
-        ring_memory: RingMemory,
-    ) -> Self {
+    /// Makes a queue of its parts.
+    pub(crate) fn new(parts: QueueParts) -> Self {
         Self {
-            vq: UnsafeCell::new(vq),
-            notify,
-            lockless_part,
-            counters: exclusive.bookkeeping.counters.clone(),
-            exclusive: UnsafeCell::new(exclusive),
-            mapper,
-            needs_mapping,
-            params,
-            ring_memory: UnsafeCell::new(ring_memory),
+            vq: UnsafeCell::new(parts.vq),
+            notify: parts.notify,
+            lockless_part: parts.lockless_part,
+            counters: parts.exclusive.bookkeeping.counters.clone(),
+            exclusive: UnsafeCell::new(parts.exclusive),
+            mapper: parts.mapper,
+            needs_mapping: parts.needs_mapping,
+            params: parts.params,
+            ring_memory: UnsafeCell::new(parts.ring_memory),
             debugfs_file: UnsafeCell::new(None),
         }
     }
