@@ -81,7 +81,7 @@ impl<const N: usize> Wire for [u8; N] {
 }
 
 macro_rules! impl_wire {
-    ($($int:ident, $le:ident, $virtio:ident, $to:ident, $from:ident;)*) => {
+    ($($int:ident, $le:ident, $virtio:ident;)*) => {
         $(
             impl Wire for $le {
                 type Value = $int;
@@ -101,11 +101,11 @@ macro_rules! impl_wire {
                 const UNIT: usize = size_of::<$int>();
 
                 fn decode(self, endian: Endian) -> $int {
-                    endian.$to(self)
+                    self.get(endian)
                 }
 
                 fn encode(value: $int, endian: Endian) -> Self {
-                    endian.$from(value)
+                    Self::new(value, endian)
                 }
             }
         )*
@@ -113,9 +113,9 @@ macro_rules! impl_wire {
 }
 
 impl_wire! {
-    u16, Le16, Virtio16, u16, virtio16;
-    u32, Le32, Virtio32, u32, virtio32;
-    u64, Le64, Virtio64, u64, virtio64;
+    u16, Le16, Virtio16;
+    u32, Le32, Virtio32;
+    u64, Le64, Virtio64;
 }
 
 /// A field of the configuration space: its offset in bytes and its wire type.

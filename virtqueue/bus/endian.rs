@@ -12,17 +12,10 @@ use kernel::transmute::{
     FromBytes, //
 };
 
-/// The byte order in which a device reads and writes `__virtio` fields.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Endian {
-    /// `VIRTIO_F_VERSION_1` was negotiated.
-    Little,
-    /// Legacy device: the guest's own order.
-    Native,
-}
+pub use vring::ring::Endian;
 
 macro_rules! define_wire {
-    ($($int:ident, $le:ident, $virtio:ident, $to:ident, $from:ident;)*) => {
+    ($($int:ident, $le:ident, $virtio:ident;)*) => {
         $(
             #[doc = concat!("A little-endian `", stringify!($int), "` of any device, C `__le`.")]
             #[repr(transparent)]
@@ -30,13 +23,13 @@ macro_rules! define_wire {
             pub struct $le($int);
 
             impl $le {
-                /// From the CPU's byte order.
+                /// Converts from the CPU's byte order.
                 #[inline]
                 pub const fn new(v: $int) -> Self {
                     Self(v.to_le())
                 }
 
-                /// To the CPU's byte order.
+                /// Converts to the CPU's byte order.
                 #[inline]
                 pub const fn get(self) -> $int {
                     $int::from_le(self.0)
@@ -44,8 +37,6 @@ macro_rules! define_wire {
             }
 
             #[doc = concat!("A `", stringify!($int), "` in its device's byte order, C `__virtio`.")]
-            #[doc = ""]
-            #[doc = "Made and read through the device's [`Endian`]."]
             #[repr(transparent)]
             #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
             pub struct $virtio($int);
@@ -59,23 +50,17 @@ macro_rules! define_wire {
             // SAFETY: Every bit pattern is a valid integer.
             unsafe impl FromBytes for $virtio {}
 
-            impl Endian {
-                /// Converts to the CPU's byte order.
-                #[inline]
-                pub const fn $to(self, v: $virtio) -> $int {
-                    match self {
-                        Endian::Little => $int::from_le(v.0),
-                        Endian::Native => v.0,
-                    }
-                }
-
+            impl $virtio {
                 /// Converts from the CPU's byte order.
                 #[inline]
-                pub const fn $from(self, v: $int) -> $virtio {
-                    match self {
-                        Endian::Little => $virtio(v.to_le()),
-                        Endian::Native => $virtio(v),
-                    }
+                pub const fn new(v: $int, endian: Endian) -> Self {
+                    Self(endian.$int(v))
+                }
+
+                /// Converts to the CPU's byte order.
+                #[inline]
+                pub const fn get(self, endian: Endian) -> $int {
+                    endian.$int(self.0)
                 }
             }
         )*
@@ -83,9 +68,9 @@ macro_rules! define_wire {
 }
 
 define_wire! {
-    u16, Le16, Virtio16, u16, virtio16;
-    u32, Le32, Virtio32, u32, virtio32;
-    u64, Le64, Virtio64, u64, virtio64;
+    u16, Le16, Virtio16;
+    u32, Le32, Virtio32;
+    u64, Le64, Virtio64;
 }
 
 #[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
@@ -108,21 +93,19 @@ mod tests {
 
     #[test]
     fn virtio_depends_on_the_device() {
-        let modern = Endian::Little.virtio32(0x0102_0304);
+        let modern = Virtio32::new(0x0102_0304, Endian::Little);
         assert_eq!(modern.as_bytes(), [4, 3, 2, 1].as_slice());
-        assert_eq!(Endian::Little.u32(modern), 0x0102_0304);
+        assert_eq!(modern.get(Endian::Little), 0x0102_0304);
 
-        let legacy = Endian::Native.virtio32(0x0102_0304);
+        let legacy = Virtio32::new(0x0102_0304, Endian::Native);
         assert_eq!(legacy.as_bytes(), 0x0102_0304u32.to_ne_bytes().as_slice());
-        assert_eq!(Endian::Native.u32(legacy), 0x0102_0304);
+        assert_eq!(legacy.get(Endian::Native), 0x0102_0304);
 
         assert_eq!(
-            Endian::Native.virtio16(0x0102).as_bytes(),
+            Virtio16::new(0x0102, Endian::Native).as_bytes(),
             0x0102u16.to_ne_bytes().as_slice()
         );
-        assert_eq!(
-            Endian::Little.u64(Endian::Little.virtio64(7 << 40)),
-            7 << 40
-        );
+        let wide = Virtio64::new(7 << 40, Endian::Little);
+        assert_eq!(wide.get(Endian::Little), 7 << 40);
     }
 }

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The byte order of a ring.
+//! The byte order of a device.
 
-/// The byte order in which a device reads and writes its ring.
+/// The byte order in which a device reads and writes its ring, its `__virtio` fields and the
+/// headers of its buffers.
 ///
 /// On a little-endian processor both orders are the same, and conversion costs nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Endian {
-    /// Modern devices (§1.4).
+    /// Modern devices: `VIRTIO_F_VERSION_1` was negotiated (§1.4).
     Little,
     /// Legacy devices: the byte order of the guest (§2.7.3).
     Native,
