@@ -2,7 +2,7 @@
 
 //! The owner of a buffer, on every ring layout (virtio spec §2.6 to §2.8).
 
-mod lies;
+mod hostile;
 mod message;
 mod resize;
 

@@ -47,9 +47,9 @@ class Parse(unittest.TestCase):
 
     def test_a_test_of_more_than_one_file(self):
         text = ["     Running tests/model/main.rs (target/debug/deps/model-3)",
-                "test halves::without_one - should panic ... ok"]
+                "test lost_wakeups::without_one - should panic ... ok"]
         found = cargo.parse(text, 0, "ring-asan")
-        assert [test.full_name() for test in found] == ["ring-asan/model:halves: without one"]
+        assert [test.full_name() for test in found] == ["ring-asan/model:lost_wakeups: without one"]
 
 
 class FuzzArguments(unittest.TestCase):

@@ -129,7 +129,7 @@ mod suite {
     }
 
     /// H008, H034: more written than there was to write. Drivers in C see what there was, and it is
-    /// told once; what becomes of a driver in Rust is in the suite `rust_virtio_queue_lies`.
+    /// told once; what becomes of a driver in Rust is in the suite `rust_virtio_queue_hostile`.
     #[test]
     fn h008_h034_length() -> Result {
         for rings in [&ANY_ORDER[..], &ORDERED[..]] {

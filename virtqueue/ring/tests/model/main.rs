@@ -6,14 +6,14 @@
 //! The words that a protocol is about are modelled. The rest of the ring is plain memory.
 //!
 //! * `disable`: callbacks are disabled while they are enabled: a disabled device is known to be so.
-//! * `halves`: one side goes to sleep while the other one works: one of the two notices.
+//! * `lost_wakeups`: one side goes to sleep while the other side works: one of the two notices.
 //! * `order`: published data is complete when the other side sees it.
 //! * `sleep`: both sides work and sleep until everything is done: none sleeps for ever.
 //!
 //! The last test of each leaves out a barrier, which the model must find.
 
 mod disable;
-mod halves;
+mod lost_wakeups;
 #[allow(dead_code)]
 #[path = "../common/memory.rs"]
 mod memory;

@@ -23,8 +23,8 @@ use std::sync::Arc;
 /// The number of buffers of a run: more than one, so that one side may work while the other goes to
 /// sleep.
 const TOTAL: u16 = 2;
-/// The number of preemptions. Without a limit there are too many orders. `halves`, which has no
-/// limit, sees the faults that take more preemptions.
+/// The number of preemptions. Without a limit there are too many orders. `lost_wakeups`, which has
+/// no limit, sees the faults that take more preemptions.
 const SWITCHES: usize = 3;
 
 /// A device that uses each buffer at once.

@@ -19,11 +19,11 @@ use std::sync::{
     Arc,
 };
 
-/// A side of a protocol. Returns whether it noticed the other side.
-type Half = Box<dyn FnOnce() -> bool>;
+/// One side of a protocol. Returns whether the side noticed the other side.
+type Side = Box<dyn FnOnce() -> bool>;
 
 /// Runs the two sides in every order, and asserts at the end that at least one noticed the other.
-fn in_every_order(make: impl Fn() -> (Half, Half) + Sync + Send + 'static) {
+fn in_every_order(make: impl Fn() -> (Side, Side) + Sync + Send + 'static) {
     loom::model(move || {
         clear();
         let (driver, device) = make();
@@ -45,7 +45,7 @@ fn both_orders(test: impl Fn(bool)) {
 }
 
 /// The driver adds a buffer. Returns whether it notifies.
-fn kicks(mut ring: Box<dyn Queue>, fused: bool) -> Half {
+fn kicks(mut ring: Box<dyn Queue>, fused: bool) -> Side {
     Box::new(move || {
         ring.add(1);
         if fused {
@@ -57,12 +57,12 @@ fn kicks(mut ring: Box<dyn Queue>, fused: bool) -> Half {
 }
 
 /// The driver enables callbacks. Returns whether it looks again.
-fn enables(mut ring: Box<dyn Queue>, how: How) -> Half {
+fn enables(mut ring: Box<dyn Queue>, how: How) -> Side {
     Box::new(move || !ring.enable(how).1)
 }
 
 /// With callbacks enabled, the driver takes buffers until there is none, after the first of two.
-fn gets(mut ring: Box<dyn Queue>) -> Half {
+fn gets(mut ring: Box<dyn Queue>) -> Side {
     Box::new(move || {
         assert!(ring.get().is_some());
         ring.get().is_some()

@@ -39,7 +39,7 @@ fn post(
     fake.finish(0, |_| action)
 }
 
-#[kunit_tests(rust_virtio_queue_lies)]
+#[kunit_tests(rust_virtio_queue_hostile)]
 mod suite {
     use super::*;
 
