@@ -82,7 +82,7 @@ pub struct BindState {
     /// The status register, where the transport's reset waits for ever.
     status: Option<StatusRegister>,
     /// The device was given up: it does not answer.
-    dead: Atomic<bool>,
+    given_up: Atomic<bool>,
     /// The device sleeps, or its function is being reset.
     asleep: Atomic<bool>,
     /// The device had failed before it went to sleep, and was not told so since.
@@ -169,7 +169,7 @@ impl BindState {
                 tables,
                 ops,
                 status,
-                dead: Atomic::new(false),
+                given_up: Atomic::new(false),
                 asleep: Atomic::new(false),
                 had_failed: Atomic::new(false),
                 weak_devices <- WeakDevices::new(),
@@ -310,13 +310,13 @@ impl BindState {
     }
 
     /// Whether the device was given up: it is not there, or does not answer.
-    pub(crate) fn is_dead(&self) -> bool {
-        self.dead.load(Acquire)
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.given_up.load(Acquire)
     }
 
     /// Notes whether the device was given up, and returns whether it was.
-    pub(crate) fn set_dead(&self, dead: bool) -> bool {
-        self.dead.xchg(dead, Full)
+    pub(crate) fn set_given_up(&self, given_up: bool) -> bool {
+        self.given_up.xchg(given_up, Full)
     }
 
     /// Whether the device sleeps, or its function is being reset.

@@ -268,7 +268,7 @@ impl Device<device::Bound> {
 
     /// Whether the device was given up because it did not do a [reset](Device::reset).
     pub fn is_given_up(&self) -> bool {
-        self.bind_state().is_dead()
+        self.bind_state().is_given_up()
     }
 
     /// Whether the device asks for a reset (`DEVICE_NEEDS_RESET`, §2.1), or is not there: nothing

@@ -26,7 +26,7 @@ pub(super) fn without_old_failure(dev: &Device<Bound>, status: u8) -> u8 {
 
 /// Looks at a status that the core sets: if the device has failed to wake up, the driver gets to
 /// know.
-pub(super) fn look(dev: &Device<Bound>, status: u8) {
+pub(super) fn check_status(dev: &Device<Bound>, status: u8) {
     if status & FAILED != 0 {
         dev.bind_state().wake_failed(dev);
     }

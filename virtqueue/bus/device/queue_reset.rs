@@ -9,7 +9,7 @@
 use super::{
     pci::Function,
     reset::{
-        wait,
+        wait_for_zero,
         ALL_ONES, //
     },
     Device, //
@@ -46,7 +46,7 @@ const END: u32 = QUEUE_RESET + 2;
 /// - `ENODEV`: the device is not there.
 /// - `ETIMEDOUT`: it does not do it.
 /// - `ENOMEM`.
-pub(super) fn ask(dev: &Device<Bound>, index: u32) -> Result {
+pub(super) fn reset_with_limit(dev: &Device<Bound>, index: u32) -> Result {
     if !dev.has_feature(Feature::RING_RESET) {
         return Err(ENOENT);
     }
@@ -74,11 +74,11 @@ trait Registers {
 ///
 /// # Errors
 ///
-/// `ENODEV` and `ETIMEDOUT`, as [`ask`].
+/// `ENODEV` and `ETIMEDOUT`, as [`reset_with_limit`].
 fn reset(registers: &impl Registers, index: u16) -> Result {
     registers.write(QUEUE_SELECT, index);
     registers.write(QUEUE_RESET, 1);
-    wait(
+    wait_for_zero(
         || match registers.read(QUEUE_RESET) | registers.read(QUEUE_ENABLE) {
             0 => 0,
             u16::MAX => ALL_ONES,

@@ -22,9 +22,9 @@ use kernel::{
 };
 
 /// The time that a device may take for a reset.
-const PATIENCE: TimeLimit = TimeLimit::from_millis(10_000);
+const RESET_LIMIT: TimeLimit = TimeLimit::from_millis(10_000);
 /// The time between two questions whether it is done.
-const PAUSE: Delta = Delta::from_millis(1);
+const POLL_INTERVAL: Delta = Delta::from_millis(1);
 /// Status of a device that is not there: no device has all bits set (§2.1).
 pub(super) const ALL_ONES: u8 = 0xff;
 
@@ -35,12 +35,12 @@ pub(super) const ALL_ONES: u8 = 0xff;
 /// reset: it may be as good as new.
 pub(super) fn reset(dev: &Device<Bound>) {
     let state = dev.bind_state();
-    let was_dead = state.is_dead();
-    if was_dead && !state.is_asleep() {
+    let was_given_up = state.is_given_up();
+    if was_given_up && !state.is_asleep() {
         return;
     }
-    match ask(dev) {
-        Ok(()) if was_dead => revive(dev),
+    match reset_with_limit(dev) {
+        Ok(()) if was_given_up => undo_give_up(dev),
         Ok(()) => {}
         Err(e) => give_up(dev, e),
     }
@@ -52,7 +52,7 @@ pub(super) fn reset(dev: &Device<Bound>) {
 ///
 /// - `ENODEV`: the device is not there.
 /// - `ETIMEDOUT`: it does not do it.
-fn ask(dev: &Device<Bound>) -> Result {
+fn reset_with_limit(dev: &Device<Bound>) -> Result {
     let state = dev.bind_state();
     let function = Function::of(dev);
     let is_present = || function.as_ref().is_none_or(Function::is_present);
@@ -68,7 +68,7 @@ fn ask(dev: &Device<Bound>) -> Result {
         // before.
         Some(register) => {
             register.clear();
-            wait(|| register.read())?;
+            wait_for_zero(|| register.read())?;
         }
         None => {
             // SAFETY: This is the transport's operation for its device.
@@ -80,7 +80,7 @@ fn ask(dev: &Device<Bound>) -> Result {
     // SAFETY: This is the transport's operation for its device.
     unsafe { reset(dev.as_raw()) };
     // SAFETY: The device is bound, so its transport's operation may be called.
-    wait(|| unsafe { get_status(dev.as_raw()) })?;
+    wait_for_zero(|| unsafe { get_status(dev.as_raw()) })?;
     // Where nobody answers, some read zeroes.
     if is_present() {
         Ok(())
@@ -95,14 +95,14 @@ fn ask(dev: &Device<Bound>) -> Result {
 ///
 /// - `ENODEV`: it has all bits set.
 /// - `ETIMEDOUT`.
-pub(super) fn wait(mut status: impl FnMut() -> u8) -> Result {
+pub(super) fn wait_for_zero(mut status: impl FnMut() -> u8) -> Result {
     let start = Instant::<Monotonic>::now();
     loop {
         match status() {
             0 => return Ok(()),
             ALL_ONES => return Err(ENODEV),
-            _ if start.elapsed() > PATIENCE.as_delta() => return Err(ETIMEDOUT),
-            _ => fsleep(PAUSE),
+            _ if start.elapsed() > RESET_LIMIT.as_delta() => return Err(ETIMEDOUT),
+            _ => fsleep(POLL_INTERVAL),
         }
     }
 }
@@ -117,7 +117,7 @@ fn give_up(dev: &Device<Bound>, why: Error) {
     // Interrupts that come from here on find broken queues.
     // SAFETY: By the type invariant of `Device`, the device is registered.
     unsafe { bindings::virtio_break_device(dev.as_raw()) };
-    if !state.set_dead(true) {
+    if !state.set_given_up(true) {
         state.tables().install(dev, false);
         let why = match why {
             ENODEV => "the device is gone",
@@ -128,13 +128,13 @@ fn give_up(dev: &Device<Bound>, why: Error) {
 }
 
 /// Takes a device back that was given up.
-fn revive(dev: &Device<Bound>) {
+fn undo_give_up(dev: &Device<Bound>) {
     let state = dev.bind_state();
     if let Some(function) = Function::of(dev) {
         function.allow_dma();
     }
     state.tables().install(dev, true);
-    state.set_dead(false);
+    state.set_given_up(false);
     dev_info!(dev.as_ref(), "the device answers again\n");
 }
 

@@ -180,11 +180,11 @@ impl Device<Bound> {
 }
 
 /// Restarts in a row that a device gets.
-const MOST: i32 = 5;
+const MAX_IN_A_ROW: i32 = 5;
 /// A device that has worked for so long is no longer in that row.
-const GOOD_FOR: Delta = Delta::from_secs(600);
+const ROW_ENDS_AFTER: Delta = Delta::from_secs(600);
 /// Time between the first restart and the second; it doubles with each.
-const SPACING_MS: i64 = 250;
+const FIRST_DELAY_MS: i64 = 250;
 
 /// Counts the restarts of a device, and spaces them. One for each binding.
 ///
@@ -213,18 +213,18 @@ impl Restarts {
         let now = self.begin.elapsed().as_nanos();
         let since = now.wrapping_sub(self.last.load(Relaxed));
         let mut count = self.count.load(Relaxed);
-        if since > GOOD_FOR.as_nanos() {
+        if since > ROW_ENDS_AFTER.as_nanos() {
             count = 0;
         }
-        if count >= MOST {
+        if count >= MAX_IN_A_ROW {
             return None;
         }
         let delay = if count == 0 {
             0
         } else {
             // OVERFLOW: The count is small.
-            let apart = (SPACING_MS << (count - 1)) * 1_000_000;
-            (apart - since).max(0)
+            let spacing = (FIRST_DELAY_MS << (count - 1)) * 1_000_000;
+            (spacing - since).max(0)
         };
         self.count.store(count + 1, Relaxed);
         self.last.store(now + delay, Relaxed);

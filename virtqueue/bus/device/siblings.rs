@@ -17,13 +17,13 @@ use kernel::{
 pub(super) fn has_child(dev: &Device<Bound>, name: &CStr) -> bool {
     // SAFETY: By the type invariant; the bus of a bound device does not change.
     let bus = unsafe { (*dev.as_raw()).dev.bus };
-    // SAFETY: `bus` is the bus that the device is registered on, and `look` takes a string.
+    // SAFETY: `bus` is the bus that the device is registered on, and `match_child` takes a string.
     let found = unsafe {
         bindings::bus_for_each_dev(
             bus,
             null_mut(),
             name.as_char_ptr().cast_mut().cast(),
-            Some(look),
+            Some(match_child),
         )
     };
     found != 0
@@ -34,7 +34,7 @@ pub(super) fn has_child(dev: &Device<Bound>, name: &CStr) -> bool {
 /// # Safety
 ///
 /// `dev` is valid for the call and `name` is a string.
-unsafe extern "C" fn look(dev: *mut bindings::device, name: *mut c_void) -> c_int {
+unsafe extern "C" fn match_child(dev: *mut bindings::device, name: *mut c_void) -> c_int {
     // SAFETY: By the safety requirements; the matching function takes a string.
     let child =
         unsafe { bindings::device_find_child(dev, name, Some(bindings::device_match_name)) };

@@ -37,9 +37,9 @@ pub(crate) struct Tables {
     /// The operations of the transport, as they are.
     pub(crate) transport: bindings::virtio_config_ops,
     /// Those of a device in use.
-    live: bindings::virtio_config_ops,
+    in_use: bindings::virtio_config_ops,
     /// Those of a device that was given up.
-    dead: bindings::virtio_config_ops,
+    given_up: bindings::virtio_config_ops,
     next: *mut Tables,
 }
 
@@ -96,7 +96,7 @@ impl Tables {
     }
 
     fn new(transport: &bindings::virtio_config_ops) -> Self {
-        let live = bindings::virtio_config_ops {
+        let in_use = bindings::virtio_config_ops {
             reset: Some(reset),
             disable_vq_and_reset: transport
                 .disable_vq_and_reset
@@ -104,33 +104,34 @@ impl Tables {
             set_status: Some(set_status),
             ..*transport
         };
-        let dead = bindings::virtio_config_ops {
-            get: transport.get.and(Some(dead::get)),
-            set: transport.set.and(Some(dead::set)),
-            generation: transport.generation.and(Some(dead::generation)),
-            get_status: Some(dead::get_status),
-            set_status: Some(dead::set_status),
-            find_vqs: Some(dead::find_vqs),
-            get_features: transport.get_features.and(Some(dead::get_features)),
+        let given_up = bindings::virtio_config_ops {
+            get: transport.get.and(Some(given_up::get)),
+            set: transport.set.and(Some(given_up::set)),
+            generation: transport.generation.and(Some(given_up::generation)),
+            get_status: Some(given_up::get_status),
+            set_status: Some(given_up::set_status),
+            find_vqs: Some(given_up::find_vqs),
+            get_features: transport.get_features.and(Some(given_up::get_features)),
             get_extended_features: transport
                 .get_extended_features
-                .and(Some(dead::get_extended_features)),
-            finalize_features: Some(dead::finalize_features),
-            disable_vq_and_reset: transport.disable_vq_and_reset.and(Some(dead::refuse)),
-            enable_vq_after_reset: transport.enable_vq_after_reset.and(Some(dead::refuse)),
-            ..live
+                .and(Some(given_up::get_extended_features)),
+            finalize_features: Some(given_up::finalize_features),
+            disable_vq_and_reset: transport.disable_vq_and_reset.and(Some(given_up::refuse)),
+            enable_vq_after_reset: transport.enable_vq_after_reset.and(Some(given_up::refuse)),
+            ..in_use
         };
         Self {
             transport: *transport,
-            live,
-            dead,
+            in_use,
+            given_up,
             next: null_mut(),
         }
     }
 
-    /// Has a device use the operations for one that is alive, or for one that is not.
-    pub(crate) fn install(&'static self, dev: &Device<Bound>, alive: bool) {
-        let ops = if alive { &self.live } else { &self.dead };
+    /// Sets the operations of a device: those of a device in use, or those of a device that was
+    /// given up.
+    pub(crate) fn install(&'static self, dev: &Device<Bound>, in_use: bool) {
+        let ops = if in_use { &self.in_use } else { &self.given_up };
         dev.set_config_ops(ops);
     }
 }
@@ -172,7 +173,7 @@ extern "C" fn disable_vq_and_reset(vq: *mut bindings::virtqueue) -> c_int {
     from_result(|| {
         let tables = dev.bind_state().tables();
         let disable = tables.transport.disable_vq_and_reset.ok_or(ENOENT)?;
-        super::queue_reset::ask(dev, index)?;
+        super::queue_reset::reset_with_limit(dev, index)?;
         // The transport may break the queue: what was answered is looked at before. Where it is the
         // transport that asks the device, an answer may come until it has.
         // SAFETY: The ring is in the operation of a reset or resize, and does not use itself before
@@ -198,11 +199,11 @@ extern "C" fn set_status(vdev: *mut bindings::virtio_device, status: u8) {
         // SAFETY: This is the transport's operation for its device.
         unsafe { set_status(vdev, status) };
     }
-    super::power::look(dev, status);
+    super::power::check_status(dev, status);
 }
 
 /// The operations of a device that was given up: they do not touch it.
-mod dead {
+mod given_up {
     use super::*;
 
     pub(super) extern "C" fn get(
@@ -236,7 +237,7 @@ mod dead {
         // SAFETY: The core sets the status of a device that is bound, or on its way there or back.
         let dev = unsafe { bound(vdev) };
         let status = crate::device::power::without_old_failure(dev, status);
-        crate::device::power::look(dev, status);
+        crate::device::power::check_status(dev, status);
     }
 
     pub(super) extern "C" fn find_vqs(
