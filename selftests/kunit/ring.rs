@@ -36,12 +36,12 @@ use virtio_fake::{
     RING_PACKED, //
 };
 
-/// The end of the message about a queue that its device broke, of the ring in Rust.
-pub(crate) const DISABLED: &CStr = c"queue disabled";
+/// The end of the message about a queue that its device broke, of the Rust ring.
+pub(crate) const QUEUE_BROKEN: &CStr = c"the queue is broken";
 
-/// The end of the message of a device that claims to have written more than there was room for,
+/// The end of the message about a device that reports more bytes than a buffer has room for,
 /// on either ring.
-pub(crate) const CUT: &CStr = c"such lengths are cut";
+pub(crate) const WRONG_LENGTH: &CStr = c"such lengths are not used";
 
 /// All layouts: split and packed, in any order and in order, with what goes with them.
 const RINGS: [&[u32]; 12] = [

@@ -228,7 +228,13 @@ impl BindState {
         let state = unsafe { &*ptr };
 
         if !state.put() {
-            pr_warn!("queues or interfaces outlive their driver, waiting for them\n");
+            // SAFETY: The device is valid, and bound until this function has returned. `Device` is
+            // a transparent wrapper.
+            let dev = unsafe { &*vdev.cast::<Device<Bound>>() };
+            dev_warn!(
+                dev.as_ref(),
+                "unbinding waits: the driver still has queues or interfaces of this device\n"
+            );
         }
         state.gone.wait_for_completion();
 

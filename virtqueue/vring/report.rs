@@ -40,7 +40,7 @@ impl From<SetupError> for Error {
 pub(crate) fn log_broken(vdev: Virtio, queue: u32, report: BrokenReport) {
     dev_err!(
         vdev.dev(),
-        "queue {}: {} ({}, limit {}), queue disabled\n",
+        "queue {}: {} ({}, limit {}), the queue is broken\n",
         queue,
         report.reason.as_str(),
         report.value,
@@ -62,7 +62,7 @@ pub fn is_wrong_length(vdev: Virtio, writable_len: u32) -> bool {
 pub fn log_length(vdev: Virtio, queue: u32, claimed: u32, writable_len: u32) {
     dev_warn!(
         vdev.dev(),
-        "queue {}: device claims {} bytes written to a buffer of {}, such lengths are cut\n",
+        "queue {}: device reports {} bytes written to a buffer of {}; such lengths are not used (reported once)\n",
         queue,
         claimed,
         writable_len

@@ -162,7 +162,7 @@ impl Tables {
         if missing != 0 {
             dev_warn!(
                 vdev.dev(),
-                "queue {}: no memory for {} of {} indirect tables, which are allocated as needed\n",
+                "queue {}: no memory for {} of {} indirect tables; a buffer without a table allocates one\n",
                 index,
                 missing,
                 size

@@ -61,7 +61,7 @@ negotiated() {
 
 # told_by WAY: the log tells of the disk's lengths.
 told_by() {
-	dmesg | grep -q "$(vdpa_virtio "counts-$1"): queue 0: device claims"
+	dmesg | grep -q "$(vdpa_virtio "counts-$1"): queue 0: device reports"
 }
 
 # impossible: of the ways to count, those that claim more than there is room for are told of.

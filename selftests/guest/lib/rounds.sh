@@ -44,7 +44,7 @@ rounds() {
 }
 
 # What a ring says that has found a lie, in Rust and in C.
-ROUNDS_LIE="queue disabled\|id [0-9]* out of range\|id [0-9]* is not a head"
+ROUNDS_LIE="the queue is broken\|id [0-9]* out of range\|id [0-9]* is not a head"
 
 # lies DEVICE QUEUES: a device returns a buffer that it never had, until the driver has seen it: the driver may have seen
 # the answer before it was spoilt. Each round begins with another of so many queues.

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     fixture::FORMATS,
-    ring::CUT, //
+    ring::WRONG_LENGTH, //
 };
 use kernel::prelude::*;
 use virtio_fake::{
@@ -89,9 +89,9 @@ mod suite {
     #[test]
     fn h008_h009_h034_status_decides() -> Result {
         on_each(|ring, count, cut, _| {
-            messages::logged(CUT);
+            messages::logged(WRONG_LENGTH);
             all_kinds(&fixture(ring, count)?, Ok(()))?;
-            check!(messages::logged(CUT) == u32::from(cut) || crate::ANY_DRIVER);
+            check!(messages::logged(WRONG_LENGTH) == u32::from(cut) || crate::ANY_DRIVER);
             Ok(())
         })
     }

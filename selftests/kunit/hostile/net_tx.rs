@@ -6,7 +6,7 @@
 use super::*;
 use crate::ring::{
     is_native,
-    DISABLED, //
+    QUEUE_BROKEN, //
 };
 
 /// Has the card keep `count` frames.
@@ -51,12 +51,12 @@ mod suite {
             let fixture = NetFixture::with(features)?;
             let nic = fixture.up()?;
             held(&fixture, &nic, 2)?;
-            messages::logged(DISABLED);
+            messages::logged(QUEUE_BROKEN);
             fixture.fake.finish(1, |_| Action::Twice(0))?;
             fixture.fake.interrupt(1)?;
             let mut said = 0;
             let told = wait::until(if is_native() { 5_000 } else { 50 }, || {
-                said += messages::logged(DISABLED);
+                said += messages::logged(QUEUE_BROKEN);
                 said > 0
             });
             check_eq!((told, said), (is_native(), u32::from(is_native())));

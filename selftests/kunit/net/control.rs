@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     fixture::FORMATS,
-    ring::CUT, //
+    ring::WRONG_LENGTH, //
 };
 use kernel::prelude::*;
 use virtio_fake::{
@@ -93,7 +93,7 @@ mod suite {
             for len in [0, 5, -5i32 as u32, u32::MAX] {
                 let fixture = on(ring)?;
                 let nic = fixture.nic()?;
-                messages::logged(CUT);
+                messages::logged(WRONG_LENGTH);
                 fixture.fake_nic.answer(Answer::Counted(len));
                 for last in 1..4 {
                     let mac = [0x52, 0x54, 0, 1, 2, last];
@@ -101,7 +101,7 @@ mod suite {
                     check!(fixture.fake_nic.was_told(1, 1, &mac));
                     check_eq!(nic.state().mac, mac);
                 }
-                check!(messages::logged(CUT) == u32::from(len > 1) || crate::ANY_DRIVER);
+                check!(messages::logged(WRONG_LENGTH) == u32::from(len > 1) || crate::ANY_DRIVER);
                 fixture.fake_nic.answer(Answer::Ack(1));
                 check!(nic.set_mac(OTHER_MAC).is_err());
             }

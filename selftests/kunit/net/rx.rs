@@ -34,7 +34,7 @@ use super::{
     F_GUEST_TSO4,
     F_MRG_RXBUF, //
 };
-use crate::ring::CUT;
+use crate::ring::WRONG_LENGTH;
 use kernel::prelude::*;
 use virtio_fake::{
     messages,
@@ -255,10 +255,10 @@ mod suite {
         let frame = to_us(1, 64)?;
         for features in MODES {
             for len in [74_000, 4_000_000_000] {
-                messages::logged(CUT);
+                messages::logged(WRONG_LENGTH);
                 let parts: [&[u8]; 2] = [&rx_header(1), &frame];
                 dropped(features, &parts, Some(len), length_errors)?;
-                check!(messages::logged(CUT) == 1 || crate::ANY_DRIVER);
+                check!(messages::logged(WRONG_LENGTH) == 1 || crate::ANY_DRIVER);
             }
         }
         Ok(())

@@ -22,7 +22,7 @@ use super::{
     F_MRG_RXBUF,
     ID, //
 };
-use crate::ring::CUT;
+use crate::ring::WRONG_LENGTH;
 use kernel::prelude::*;
 use virtio_fake::{
     messages,
@@ -70,14 +70,14 @@ mod suite {
                 let fixture = NetFixture::with(ring)?;
                 let nic = fixture.up()?;
                 fixture.fake_nic.set_tx_len(len);
-                messages::logged(CUT);
+                messages::logged(WRONG_LENGTH);
                 for i in 0..100 {
                     let frame = from_us(i, 100)?;
                     nic.send(&frame, 0, Offload::default())?;
                     check!(sent(&fixture.fake_nic, usize::from(i) + 1));
                     check!(fixture.fake_nic.has_sent(i.into(), &[0; 12], &frame));
                 }
-                check_eq!(messages::logged(CUT), 0);
+                check_eq!(messages::logged(WRONG_LENGTH), 0);
             }
         }
         Ok(())

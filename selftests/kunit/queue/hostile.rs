@@ -13,7 +13,7 @@ use crate::{
         on_each_layout,
         Setup, //
     },
-    ring::CUT, //
+    ring::WRONG_LENGTH, //
 };
 use kernel::prelude::*;
 use virtio::Virtqueue;
@@ -50,13 +50,13 @@ mod suite {
         on_each_layout(|_, fake, _, mut queues| {
             let drops = DropCounter::new()?;
             let mut vq = queues.take::<TestBuffer>(0)?;
-            messages::logged(CUT);
+            messages::logged(WRONG_LENGTH);
             for (claimed, len) in [(33, 0), (u32::MAX, 0), (32, 32)] {
                 post(&mut vq, fake, 1, &drops, Action::Complete(claimed))?;
                 check_eq!(vq.get_buf().ok_or(ENODATA)?.len(), len);
                 check!(!vq.is_broken());
             }
-            check_eq!(messages::logged(CUT), 1);
+            check_eq!(messages::logged(WRONG_LENGTH), 1);
             Ok(())
         })
     }
@@ -84,24 +84,24 @@ mod suite {
         on_bench(legacy, |_, fake, _, mut queues| {
             let drops = DropCounter::new()?;
             let mut vq = queues.take::<TestBuffer>(0)?;
-            messages::logged(CUT);
+            messages::logged(WRONG_LENGTH);
             post(&mut vq, fake, 1, &drops, Action::Complete(u32::MAX))?;
             check_eq!(vq.get_buf().ok_or(ENODATA)?.len(), 0);
             check!(!vq.is_broken());
-            check_eq!(messages::logged(CUT), 0);
+            check_eq!(messages::logged(WRONG_LENGTH), 0);
             Ok(())
         })?;
         on_each_layout(|_, fake, _, mut queues| {
             let drops = DropCounter::new()?;
             let mut vq = queues.take::<TestBuffer>(0)?;
-            messages::logged(CUT);
+            messages::logged(WRONG_LENGTH);
             add(&mut vq, TestBuffer::new(1, &drops)?.out(b"out")?)?;
             vq.kick();
             fake.serve(0)?;
             fake.finish(0, |_| Action::Complete(3))?;
             check_eq!(vq.get_buf().ok_or(ENODATA)?.len(), 0);
             check!(!vq.is_broken());
-            check_eq!(messages::logged(CUT), 0);
+            check_eq!(messages::logged(WRONG_LENGTH), 0);
             Ok(())
         })
     }

@@ -18,8 +18,8 @@ use super::{
     native_or,
     on,
     refused,
-    CUT,
-    DISABLED, //
+    QUEUE_BROKEN,
+    WRONG_LENGTH, //
 };
 use crate::fixture::{
     Body,
@@ -81,7 +81,7 @@ fn lied_to(rings: &[&'static [u32]], body: Body) -> Result {
 /// Starts a case: the device has `count` buffers, of three segments or of one. They are numbered
 /// from 1.
 fn begin(vq: &mut CQueue, fake: &Fake, count: usize, long: bool) -> Result {
-    messages::logged(DISABLED);
+    messages::logged(QUEUE_BROKEN);
     for number in 1..=count as u64 {
         let (out, in_) = if long { (1, 2) } else { (0, 1) };
         add(vq, number, out, in_)?;
@@ -123,7 +123,7 @@ fn ended(vq: &mut CQueue, fake: &Fake, why: BrokenReason, left: u64) -> Result {
     check!(vq.get()?.is_none());
     check!(vq.is_broken());
     check_eq!(reason(vq), Some(why));
-    check_eq!(messages::logged(DISABLED), 1);
+    check_eq!(messages::logged(QUEUE_BROKEN), 1);
     for _ in 0..3 {
         check!(vq.get()?.is_none());
         check_eq!(refused(vq, CBuffer::new(99, 1, 1)?, AddFn::Lists)?, EIO);
@@ -131,7 +131,7 @@ fn ended(vq: &mut CQueue, fake: &Fake, why: BrokenReason, left: u64) -> Result {
         check!(vq.enable_cb());
     }
     check_eq!(reason(vq), Some(why));
-    check_eq!(messages::logged(DISABLED), 0);
+    check_eq!(messages::logged(QUEUE_BROKEN), 0);
     let in_flight = vq.in_flight();
     let (result, recycled) = vq.reset(None)?;
     result?;

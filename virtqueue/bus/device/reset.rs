@@ -121,9 +121,13 @@ fn give_up(dev: &Device<Bound>, why: Error) {
         state.tables().install(dev, false);
         let why = match why {
             ENODEV => "the device is gone",
-            _ => "the device does not do a reset",
+            _ => "the device does not complete a reset",
         };
-        dev_err!(dev.as_ref(), "{}: given up\n", why);
+        dev_err!(
+            dev.as_ref(),
+            "{}: given up, not used until it is bound again, wakes up or its function is reset\n",
+            why
+        );
     }
 }
 

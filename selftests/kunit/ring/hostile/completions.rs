@@ -146,7 +146,7 @@ mod suite {
                     fake.serve(0)?;
                     fake.finish(0, |_| Action::Complete(len))?;
                     check_eq!(get(&mut vq)?.len, 0);
-                    told += messages::logged(CUT);
+                    told += messages::logged(WRONG_LENGTH);
                 }
                 check_eq!((told, queue(&vq).lengths_cut()), (1, 6));
                 works(&mut vq, fake)
