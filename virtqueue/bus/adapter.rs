@@ -93,7 +93,7 @@ unsafe impl<T: Driver> driver::RegistrationOps for Adapter<T> {
 }
 
 impl<T: Driver> Adapter<T> {
-    /// The device that the core passed to a callback.
+    /// Returns the device that the core passed to a callback.
     ///
     /// # Safety
     ///
@@ -103,11 +103,11 @@ impl<T: Driver> Adapter<T> {
         unsafe { &*vdev.cast() }
     }
 
-    /// The driver data of a device.
+    /// Returns the driver data of a device.
     ///
     /// # Safety
     ///
-    /// Called after `probe_callback` succeeded in storing it, before `post_unbind`.
+    /// Called after `probe_callback` has stored the data, and before `post_unbind`.
     unsafe fn data<'a>(dev: &'a Device<CoreInternal<'a>>) -> Pin<&'a T::Data<'a>> {
         let dev: &kernel::device::Device<CoreInternal<'a>> = dev.as_ref();
         // SAFETY: By the safety requirements, with the type that `probe_callback` stored.
@@ -138,15 +138,15 @@ impl<T: Driver> Adapter<T> {
             // the device then.
             let revoke = ScopeGuard::new(|| dev.bind_state().weak_devices.revoke_all());
             let generic: &kernel::device::Device<CoreInternal<'_>> = dev.as_ref();
-            // SAFETY: The binding starts here. What is borrowed for it are the device and what
-            // the bus keeps with it, which are there until `BindState` is taken down.
+            // SAFETY: The binding starts here. The borrows for its time are those of the device and
+            // of the data that the bus keeps with it, which exist until `BindState` is freed.
             generic.set_drvdata(T::probe(dev, unsafe { Scope::new(dev) }))?;
 
             // SAFETY: The data was stored just above.
             let data = unsafe { Self::data(dev) };
             let state = dev.bind_state();
-            // SAFETY: The data is dropped after `post_unbind` only; until then, the callbacks
-            // are closed and synchronised with, here or in `remove_callback`.
+            // SAFETY: The data is dropped after `post_unbind` only. Until then, here or in
+            // `remove_callback`, the callbacks are closed, and running callbacks are waited for.
             unsafe { state.open_callbacks(NonNull::from(data.get_ref()).cast()) };
 
             let mut started = false;
@@ -186,8 +186,8 @@ impl<T: Driver> Adapter<T> {
         dev.bind_state().close_callbacks();
         dev.bind_state().weak_devices.revoke_all();
         dev.reset();
-        // Waits for `Driver::config_changed`, which runs with a lock held that these take, and
-        // leaves it to the next driver to hold changes back.
+        // Both functions take the lock under which `Driver::config_changed` runs, so they wait for
+        // it. The second one leaves changes enabled for the next driver.
         dev.config_disable();
         dev.config_enable();
     }
@@ -195,15 +195,16 @@ impl<T: Driver> Adapter<T> {
     extern "C" fn config_changed_callback(vdev: *mut bindings::virtio_device) {
         // SAFETY: The core passes a valid device.
         let dev = unsafe { Self::device(vdev) };
-        // The core holds changes back until probe succeeded, and from when the driver is about to
-        // be removed. But where it gives up a reset of the transport, it lets them come whatever
-        // the driver is at.
+        // The core holds changes back until probe has succeeded, and from the time when the driver
+        // is about to be removed. But when the core gives up a reset of the transport, it enables
+        // changes at any time.
         // SAFETY: The device is valid. The core clears the pointer before another driver is bound.
         if unsafe { (*vdev).dev.driver_data.is_null() } || dev.bind_state().data().is_null() {
             return;
         }
-        // SAFETY: The data was stored, and callbacks are open. The data stays until they were
-        // closed and the lock was taken under which the core calls this (`close_and_reset`).
+        // SAFETY: The data was stored, and callbacks are open. The core calls this with a lock
+        // held, which `close_and_reset` takes after it has closed the callbacks, and before the
+        // data is dropped.
         T::config_changed(dev, unsafe { Self::data(dev) });
     }
 
@@ -253,8 +254,8 @@ impl<T: Driver> Adapter<T> {
 
     /// Runs one of the two hooks around a reset of the transport.
     ///
-    /// The core calls them under the lock of the transport's device only, so that the virtio
-    /// device may just be on its way to its driver or away from it, and by now to another one.
+    /// The core holds the lock of the transport's device only. So the virtio device may at this
+    /// time be probed or removed, or have another driver.
     ///
     /// # Errors
     ///
@@ -287,8 +288,8 @@ impl<T: Driver> Adapter<T> {
         ret
     }
 
-    /// The device, if this driver is bound to it: what is behind `priv` is another driver's
-    /// otherwise, or nothing.
+    /// Returns the device if this driver is bound to it. Otherwise `priv` belongs to another
+    /// driver, or is null.
     ///
     /// # Safety
     ///
@@ -296,8 +297,9 @@ impl<T: Driver> Adapter<T> {
     unsafe fn device_if_bound<'a>(
         vdev: *mut bindings::virtio_device,
     ) -> Option<&'a Device<CoreInternal<'a>>> {
-        // SAFETY: By the safety requirements: the driver does not change with the device locked,
-        // and is one of the virtio bus, which was registered as long as it is bound.
+        // SAFETY: By the safety requirements, the device is locked, so its driver does not change.
+        // A driver on the virtio bus is a `struct virtio_driver`, which stays registered while it
+        // is bound.
         let probe = unsafe {
             let driver = (*vdev).dev.driver;
             if driver.is_null() || (*vdev).priv_.is_null() {
@@ -310,8 +312,8 @@ impl<T: Driver> Adapter<T> {
         if !probe.is_some_and(|probe| core::ptr::fn_addr_eq(probe, ours)) {
             return None;
         }
-        // SAFETY: By the safety requirements. The driver is bound, so that `priv` is its
-        // `BindState`.
+        // SAFETY: By the safety requirements, `vdev` is valid. This driver is bound, so `priv` is
+        // its `BindState`.
         Some(unsafe { Self::device(vdev) })
     }
 
@@ -321,7 +323,7 @@ impl<T: Driver> Adapter<T> {
         T::shutdown(dev, data);
     }
 
-    /// The device and the data of a callback that runs while the driver is bound.
+    /// Returns the device and the data for a callback that runs while the driver is bound.
     ///
     /// # Safety
     ///
@@ -350,11 +352,11 @@ pub(crate) unsafe extern "C" fn vq_callback<T: Driver>(vq: *mut bindings::virtqu
     if data.is_null() {
         return;
     }
-    // SAFETY: The data is that of `T`, is pinned, and stays until the gate was closed and
+    // SAFETY: The data is that of `T` and is pinned. It stays until the callbacks were closed and
     // running callbacks were waited for (`BindState::open_callbacks`).
     let data = unsafe { Pin::new_unchecked(&*data.cast::<T::Data<'_>>()) };
-    // SAFETY: `vq` lives at least as long as this callback runs. Its ring is not replaced
-    // meanwhile: that begins once running callbacks have ended, and keeps others off.
+    // SAFETY: `vq` lives at least as long as this callback runs. A replacement of its ring begins
+    // only after running callbacks have ended, and lets no new callback begin.
     let queue = unsafe { QueueHandle::borrowed(vq) };
     T::vq_callback(dev, data, &queue);
 }

@@ -3,11 +3,11 @@
 //! The state of a binding of a driver to a device.
 //!
 //! `virtio_device::priv` points to a [`BindState`], from the validate callback, which runs before
-//! [`Driver::probe`], until the driver data was dropped. It has
+//! [`Driver::probe`], until the driver data was dropped. The state has
 //!
 //! - the gate of the callbacks: a pointer to the driver data, which is set once the data is
 //!   complete, and cleared before the data is dropped;
-//! - the count of values that keep the binding alive: the set of queues, and every
+//! - the count of references that keep the binding alive: the set of queues, and every
 //!   [`Hold`](crate::Hold). Unbinding waits for the last of them, so that a
 //!   [`Virtqueue`](crate::Virtqueue) never outlives its transport;
 //! - a flag that the device is in reset. Without it, buffers leave a queue only through
@@ -56,17 +56,17 @@ use kernel::{
 /// A callback of a queue, as C calls it.
 pub(crate) type VqCallback = unsafe extern "C" fn(*mut bindings::virtqueue);
 
-/// Tells the driver that the device did not wake up.
+/// The function that tells the driver that the device did not wake up.
 pub(crate) type NotWoken = unsafe fn(&Device<Bound>);
 
 /// The driver did not say that it is ready.
 const UNREADY: i32 = 0;
 /// The driver said that it is ready.
 const READY: i32 = 1;
-/// The driver was ready, and reset the device since.
+/// The driver was ready, and has reset the device since.
 const LOST: i32 = 2;
 
-/// State of one binding of a driver to a device.
+/// The state of one binding of a driver to a device.
 #[pin_data]
 pub struct BindState {
     /// Driver data, null while callbacks are closed.
@@ -75,37 +75,40 @@ pub struct BindState {
     vq_callback: VqCallback,
     /// As `vq_callback`, for wake-ups that fail.
     not_woken: NotWoken,
-    /// The operations of the transport, and those that the device has meanwhile.
+    /// The operations of the transport, and the copies that the device has while it is bound.
     tables: &'static Tables,
-    /// The operations that the device had before.
+    /// The operations to give back to the device when the binding ends.
     ops: *const bindings::virtio_config_ops,
-    /// The status register, where the transport's reset waits for ever.
+    /// The status register, if the transport's own reset may wait for ever.
     status: Option<StatusRegister>,
-    /// The device was given up: it does not answer.
+    /// The device was given up, because it did not answer.
     given_up: Atomic<bool>,
-    /// The device sleeps, or its function is being reset.
+    /// The device is asleep, or its function is being reset.
     asleep: Atomic<bool>,
-    /// The device had failed before it went to sleep, and was not told so since.
+    /// FAILED was set before the device went to sleep, and has not been set again since the reset
+    /// cleared it.
     had_failed: Atomic<bool>,
     /// The weak references to the device.
     #[pin]
     pub(crate) weak_devices: WeakDevices,
-    /// Number of values that keep the binding from ending, and one for the binding itself.
+    /// Number of references that keep the binding alive ([`Hold`](crate::Hold) and the set of
+    /// queues), plus one for the binding itself.
     users: Atomic<i32>,
-    /// A set of queues is alive.
+    /// 1 while there is a set of queues.
     set: Atomic<i32>,
     /// Completed when `users` reaches zero.
     #[pin]
     gone: Completion,
-    /// Held by the code that gives the device queues, or takes them from it: where they are found,
-    /// where the device is reset, and where a queue is reset or gets another size. `reset` is true
-    /// as long as nobody holds it.
+    /// Held by the code that gives the device queues, or takes them from it: while queues are
+    /// found, while the device is reset, and while a queue is reset or resized. `reset` is accurate
+    /// while no thread holds this lock.
     #[pin]
     pub(crate) owner: Mutex<()>,
     /// The device was reset and no queue was found since: it has no buffer. Changed with `owner`
     /// held.
     ///
-    /// Queues are found only where none is left, so that who has a queue and sees this has it stay.
+    /// Queues are found only when none is left. So a holder of a queue that reads `true` here keeps
+    /// reading `true`.
     reset: Atomic<i32>,
     /// [`UNREADY`], [`READY`] or [`LOST`].
     ready: Atomic<i32>,
@@ -114,19 +117,19 @@ pub struct BindState {
     /// The recycler of the running reset or resize of a queue, for the C callback; see
     /// [`crate::queue`]. Written with `owner` held.
     pub(crate) recycler: Atomic<*mut c_void>,
-    /// The queue under reset or resize: handles keep off its ring. Written with `owner` held.
+    /// The queue under reset or resize, whose ring no handle may use. Written with `owner` held.
     pub(crate) resizing: Atomic<*mut c_void>,
 }
 
-// SAFETY: All that is not `Send` is the pointer to operations that the transport shares with
-// everybody.
+// SAFETY: The only field that is not `Send` is the pointer to the operations of the transport,
+// which any thread may use.
 unsafe impl Send for BindState {}
 
-// SAFETY: But for that pointer, all that a reference gives access to is `Sync`.
+// SAFETY: Except for that pointer, all fields that a reference gives access to are `Sync`.
 unsafe impl Sync for BindState {}
 
 impl Device<Bound> {
-    /// The state that the bus keeps for the time of a binding.
+    /// Returns the state that the bus keeps for the time of a binding.
     pub(crate) fn bind_state(&self) -> &BindState {
         // SAFETY: By the type invariant, the device is valid; `priv` does not change while it is
         // bound.
@@ -140,16 +143,16 @@ impl Device<Bound> {
 impl BindState {
     /// Makes the state of a binding and points the device to it.
     ///
-    /// A device-managed action takes it down after the driver data was dropped.
+    /// A devres action frees the state after the driver data was dropped.
     ///
-    /// Not generic, and so not compiled in each driver: there the one class of the lock would get a
-    /// name from each, which lockdep takes for a mistake.
+    /// This function is not generic on purpose. A generic function would be compiled in each
+    /// driver, the lock class would have a different name in each, and lockdep reports that.
     ///
     /// # Errors
     ///
     /// - `ENOMEM`.
-    /// - `ENODEV`, `ETIMEDOUT`: the device is in use by a driver of before, and does not do a
-    ///   reset.
+    /// - `ENODEV`, `ETIMEDOUT`: an earlier driver left the device in use, and the device does not
+    ///   complete a reset.
     #[inline(never)]
     pub(crate) fn create(
         dev: &Device<CoreInternal<'_>>,
@@ -185,7 +188,7 @@ impl BindState {
             }),
             GFP_KERNEL,
         )?;
-        // SAFETY: The state stays where it is: it is only turned into a box again in `release`.
+        // SAFETY: The state does not move: it is turned into a box again in `release` only.
         let state = KBox::into_raw(unsafe { Pin::into_inner_unchecked(state) });
 
         // SAFETY: The device is valid and being bound, so nothing else uses `priv`.
@@ -213,7 +216,7 @@ impl BindState {
         reset_if_in_use(bound)
     }
 
-    /// Takes the state down: waits until nothing keeps the binding from ending, then frees it.
+    /// Waits until nothing keeps the binding alive, then frees the state.
     ///
     /// # Safety
     ///
@@ -224,7 +227,7 @@ impl BindState {
         // SAFETY: By the safety requirements, `vdev` is a valid device.
         let ptr = unsafe { (*vdev).priv_ }.cast::<Self>();
         // SAFETY: By the safety requirements, `priv` is the state that `create` made, which was not
-        // taken yet.
+        // freed yet.
         let state = unsafe { &*ptr };
 
         if !state.put() {
@@ -243,8 +246,8 @@ impl BindState {
             (&raw mut (*vdev).config).write_volatile(state.ops);
             (*vdev).priv_ = null_mut();
         }
-        // SAFETY: `ptr` came from `KBox::into_raw`, and nothing refers to the state any more: the
-        // driver data, all queues and all that held the binding are gone.
+        // SAFETY: `ptr` came from `KBox::into_raw`, and nothing refers to the state: the driver
+        // data, all queues and all holds of the binding are gone.
         drop(unsafe { KBox::from_raw(ptr) });
     }
 
@@ -252,25 +255,25 @@ impl BindState {
     ///
     /// # Errors
     ///
-    /// `EBUSY`: one is alive already.
+    /// `EBUSY`: there is a set already.
     pub(crate) fn get_set(&self) -> Result {
         self.set.cmpxchg(0, 1, Full).map_err(|_| EBUSY)?;
         self.get();
         Ok(())
     }
 
-    /// The set of queues is gone.
+    /// Records that the set of queues is gone.
     pub(crate) fn put_set(&self) {
         self.set.store(0, Release);
         self.put();
     }
 
-    /// Counts a value that keeps the binding from ending.
+    /// Counts a reference that keeps the binding alive.
     pub(crate) fn get(&self) {
         self.users.fetch_add(1, Full);
     }
 
-    /// A value that kept the binding from ending is gone. Returns whether it was the last.
+    /// Drops a reference that kept the binding alive. Returns whether it was the last.
     pub(crate) fn put(&self) -> bool {
         let last = self.users.fetch_sub(1, Full) == 1;
         if last {
@@ -279,7 +282,7 @@ impl BindState {
         last
     }
 
-    /// Opens the callbacks: from here on they see the driver data.
+    /// Opens the callbacks: from now on they find the driver data.
     ///
     /// # Safety
     ///
@@ -289,83 +292,84 @@ impl BindState {
         self.data.store(data.as_ptr(), Release);
     }
 
-    /// Closes the callbacks; those that run go on.
+    /// Closes the callbacks. Running callbacks go on.
     pub(crate) fn close_callbacks(&self) {
         self.data.store(null_mut(), Release);
     }
 
-    /// The driver data, null if the callbacks are closed.
+    /// Returns the driver data, or null if the callbacks are closed.
     #[inline]
     pub(crate) fn data(&self) -> *mut c_void {
         self.data.read_acquire()
     }
 
-    /// The queue callback of the driver that is bound.
+    /// Returns the queue callback of the driver that is bound.
     pub(crate) fn vq_callback(&self) -> VqCallback {
         self.vq_callback
     }
 
-    /// The operations of the transport, and those that the device has meanwhile.
+    /// Returns the operations of the transport, and the copies that the device has while it is
+    /// bound.
     pub(crate) fn tables(&self) -> &'static Tables {
         self.tables
     }
 
-    /// The status register, where the transport's reset waits for ever.
+    /// Returns the status register, if the transport's own reset may wait for ever.
     pub(crate) fn status_register(&self) -> Option<&StatusRegister> {
         self.status.as_ref()
     }
 
-    /// Whether the device was given up: it is not there, or does not answer.
+    /// Returns whether the device was given up: it is not there, or does not answer.
     pub(crate) fn is_given_up(&self) -> bool {
         self.given_up.load(Acquire)
     }
 
-    /// Notes whether the device was given up, and returns whether it was.
+    /// Records whether the device was given up, and returns whether it was before.
     pub(crate) fn set_given_up(&self, given_up: bool) -> bool {
         self.given_up.xchg(given_up, Full)
     }
 
-    /// Whether the device sleeps, or its function is being reset.
+    /// Returns whether the device is asleep, or its function is being reset.
     pub(crate) fn is_asleep(&self) -> bool {
         self.asleep.load(Acquire)
     }
 
-    /// Notes whether the device sleeps, and returns whether it did.
+    /// Records whether the device is asleep, and returns whether it was before.
     pub(crate) fn set_asleep(&self, asleep: bool) -> bool {
         self.asleep.xchg(asleep, Full)
     }
 
-    /// Notes that the device sleeps from here on, and whether it had failed before.
+    /// Records that the device is asleep from now on, and whether FAILED was set before.
     pub(crate) fn fall_asleep(&self, had_failed: bool) {
         self.had_failed.store(had_failed, Release);
         self.set_asleep(true);
     }
 
-    /// Whether the device had failed before it went to sleep. Once.
+    /// Returns whether FAILED was set before the sleep, and forgets it.
     pub(crate) fn take_old_failure(&self) -> bool {
         self.had_failed.xchg(false, Full)
     }
 
-    /// Tells the driver that the device did not wake up, if it slept.
+    /// Tells the driver that the device did not wake up, if the device was asleep.
     pub(crate) fn wake_failed(&self, dev: &Device<Bound>) {
         if self.set_asleep(false) && !self.data().is_null() {
-            // SAFETY: The device is bound to the driver whose function this is, which is being
-            // woken up; its data is there.
+            // SAFETY: The device is bound to the driver whose function this is, and is being woken
+            // up. The data of the driver is published.
             unsafe { (self.not_woken)(dev) };
         }
     }
 
-    /// Notes that the driver is about to say that it is ready.
+    /// Records that the driver is about to say that it is ready.
     pub(crate) fn set_ready(&self) {
         self.ready.store(READY, Release);
     }
 
-    /// Runs what brings the device into use, or back into it.
+    /// Runs `f`, which brings the device into use, or back into use.
     ///
     /// # Errors
     ///
-    /// - `EIO`: the device was ready, and was reset then, so that it is of no use; but for the
-    ///   error, the core would tell it that its driver is ready.
+    /// - `EIO`: the device was reset after it was ready, so it cannot be used. Without this error
+    ///   the core would set DRIVER_OK on it.
     /// - Any error of `f`.
     pub(crate) fn bring_up(&self, f: impl FnOnce() -> Result) -> Result {
         self.ready.store(UNREADY, Release);
@@ -376,26 +380,26 @@ impl BindState {
         Ok(())
     }
 
-    /// Notes whether the device is in reset; with `owner` held.
+    /// Records whether the device is in reset. With `owner` held.
     pub(crate) fn set_reset(&self, reset: bool) {
         self.reset.store(reset.into(), Release);
         if reset {
-            // If it was not ready, there is nothing to lose.
+            // If the driver was not ready, the state does not change.
             let _ = self.ready.cmpxchg(READY, LOST, Full);
         }
     }
 
-    /// Whether the device is in reset, so that it owns no buffer.
+    /// Returns whether the device is in reset, so that it owns no buffer.
     pub(crate) fn is_reset(&self) -> bool {
         self.reset.read_acquire() != 0
     }
 
-    /// Notes the size of the device configuration in bytes.
+    /// Records the size of the device configuration in bytes.
     pub(crate) fn set_config_len(&self, len: usize) {
         self.config_len.store(len as i64, Relaxed);
     }
 
-    /// Size of the device configuration in bytes, if known.
+    /// Returns the size of the device configuration in bytes, if known.
     pub(crate) fn config_len(&self) -> Option<usize> {
         usize::try_from(self.config_len.load(Relaxed)).ok()
     }

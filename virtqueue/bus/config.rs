@@ -29,22 +29,21 @@ use kernel::{
 
 /// The number of times that a read is repeated while the device changes its configuration.
 ///
-/// An honest device changes it now and then; one that changes it at every read would hold the
-/// driver for ever.
+/// A working device changes its configuration rarely. Without this limit, a device that changes it
+/// at every read would keep the driver in the loop for ever.
 pub const GENERATION_RETRIES: usize = 16;
 
-/// The end of the configuration for a driver if the transport does not tell: no device type has one
-/// that is as long. It is what devices of the MMIO transport have room for in the 512 bytes that
-/// they most often are (§4.2.2).
-const MOST: usize = 256;
+/// The length of the configuration that is assumed if the transport does not report it. No device
+/// type has a longer one. The MMIO transport has room for as much in its usual 512 bytes (§4.2.2).
+const ASSUMED_LEN: usize = 256;
 
-/// A type as it stands in configuration space.
+/// The type of a field in the configuration space.
 pub trait Wire: Copy + FromBytes + AsBytes {
     /// The type in the CPU's byte order.
     type Value: Copy;
 
-    /// Largest access that reads it in one piece, of which it is a multiple; larger ones need the
-    /// generation count.
+    /// The largest access that the transport does in one piece, in bytes. The size of the type is a
+    /// multiple of it. A type that takes several accesses needs the generation count.
     const UNIT: usize;
 
     /// Converts to the CPU's byte order.
@@ -134,7 +133,7 @@ impl<W: Wire> Field<W> {
         }
     }
 
-    /// Offset in bytes from the start of the device configuration.
+    /// Returns the offset in bytes from the start of the device configuration.
     pub const fn offset(self) -> u32 {
         self.offset
     }
@@ -149,12 +148,12 @@ pub struct Config<'a> {
 }
 
 impl Device<Bound> {
-    /// The configuration space.
+    /// Returns the configuration space.
     pub fn config(&self) -> Config<'_> {
         Config::new(self)
     }
 
-    /// Whether the transport can read a configuration space at all.
+    /// Returns whether the transport can read a configuration space.
     pub fn has_config(&self) -> bool {
         self.config_ops().get.is_some()
     }
@@ -174,8 +173,8 @@ impl<'a> Config<'a> {
     /// # Errors
     ///
     /// - `EINVAL`: the transport has no configuration space, or the field is beyond its end.
-    /// - `EIO`: the field does not fit one access and the device never left it alone for the
-    ///   time of a read ([`GENERATION_RETRIES`]).
+    /// - `EIO`: the field takes several accesses, and the device changed its configuration during
+    ///   each of [`GENERATION_RETRIES`] reads.
     pub fn read<W: Wire>(&self, field: Field<W>) -> Result<W::Value> {
         let size = size_of::<W>();
         let wire = if size <= 4 && W::UNIT == size {
@@ -202,11 +201,11 @@ impl<'a> Config<'a> {
         self.read(field).map(Some)
     }
 
-    /// Runs a read of several fields until the device did not change its configuration meanwhile.
+    /// Repeats a read of several fields until the configuration does not change during the read.
     ///
     /// # Errors
     ///
-    /// - `EIO`: it changed [`GENERATION_RETRIES`] times in a row.
+    /// - `EIO`: the configuration changed [`GENERATION_RETRIES`] times in a row.
     /// - Any error of `read`.
     pub fn stable<R>(&self, mut read: impl FnMut(&Self) -> Result<R>) -> Result<R> {
         let mut old = self.generation();
@@ -225,7 +224,7 @@ impl<'a> Config<'a> {
         Err(EIO)
     }
 
-    /// Writes a field of one to four bytes, or byte by byte a longer one.
+    /// Writes a field of one to four bytes in one access, or a longer one byte by byte.
     ///
     /// # Errors
     ///
@@ -251,7 +250,7 @@ impl<'a> Config<'a> {
         Ok(())
     }
 
-    /// The generation count (§2.5.1), 0 where the transport has none.
+    /// Returns the generation count (§2.5.1), or 0 if the transport has none.
     fn generation(&self) -> u32 {
         match self.ops().generation {
             // SAFETY: The device is bound, so its transport's operations may be called.
@@ -284,10 +283,9 @@ impl<'a> Config<'a> {
         Ok(unsafe { wire.assume_init() })
     }
 
-    /// Refuses what is beyond the end, which the transports answer with a `BUG()`, or with
-    /// whatever is there.
+    /// Refuses an access beyond the end. There, transports call `BUG()` or return unrelated memory.
     fn check(&self, offset: u32, size: usize) -> Result {
-        let len = self.dev.config_len().unwrap_or(MOST);
+        let len = self.dev.config_len().unwrap_or(ASSUMED_LEN);
         if (offset as usize)
             .checked_add(size)
             .is_some_and(|end| end <= len)

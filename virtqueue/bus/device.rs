@@ -73,19 +73,19 @@ pub struct Device<Ctx: device::DeviceContext = device::Normal>(
 );
 
 impl<Ctx: device::DeviceContext> Device<Ctx> {
-    /// The C structure.
+    /// Returns the C structure.
     #[inline]
     pub fn as_raw(&self) -> *mut bindings::virtio_device {
         self.0.get()
     }
 
-    /// Index of the device on the bus, the `N` of `virtioN`.
+    /// Returns the index of the device on the bus, the `N` of `virtioN`.
     pub fn index(&self) -> i32 {
         // SAFETY: By the type invariant; the index does not change after registration.
         unsafe { (*self.as_raw()).index }
     }
 
-    /// The device type (virtio spec §5).
+    /// Returns the device type (virtio spec §5).
     pub fn id(&self) -> u32 {
         // SAFETY: By the type invariant; the id does not change after registration.
         unsafe { (*self.as_raw()).id.device }
@@ -93,22 +93,24 @@ impl<Ctx: device::DeviceContext> Device<Ctx> {
 }
 
 impl Device<device::Bound> {
-    /// The operations of the transport, or those that [stand in](Tables) for them.
+    /// Returns the operations of the transport, or the [copies](Tables) that the bus put in their
+    /// place.
     pub(crate) fn config_ops(&self) -> &bindings::virtio_config_ops {
-        // SAFETY: By the type invariant; every transport sets `config` before registration and
-        // leaves it in place for the life of the device. What the bus puts there stays as long as
-        // the bus does.
+        // SAFETY: By the type invariant, the device is valid. Every transport sets `config` before
+        // registration and leaves it in place for the life of the device. The copies of the bus
+        // exist as long as the module of the bus.
         unsafe { &*(&raw const (*self.as_raw()).config).read_volatile() }
     }
 
-    /// Replaces the operations by some that stay.
+    /// Replaces the operations.
     pub(crate) fn set_config_ops(&self, ops: &'static bindings::virtio_config_ops) {
-        // SAFETY: By the type invariant; the field is read in one, too.
+        // SAFETY: By the type invariant, the device is valid. The field is read and written in one
+        // access.
         unsafe { (&raw mut (*self.as_raw()).config).write_volatile(ops) };
     }
 
-    /// Maps the status register, if that is needed: of the transports, the one for modern PCI
-    /// devices waits for ever for a reset.
+    /// Maps the status register if the transport's own reset may wait for ever. Among the
+    /// transports only the one for modern PCI devices does.
     pub(crate) fn map_status(&self) -> Option<StatusRegister> {
         if !self.has_feature(Feature::VERSION_1) {
             return None;
@@ -116,24 +118,24 @@ impl Device<device::Bound> {
         pci::Function::of(self)?.map_status()
     }
 
-    /// The negotiated features.
+    /// Returns the negotiated features.
     pub fn features(&self) -> FeatureSet {
         // SAFETY: By the type invariant; the features do not change while a driver is bound,
         // except by `Driver::validate`, which runs before anything else.
         FeatureSet::from_words(unsafe { self.features_array().read() })
     }
 
-    /// Whether a feature was negotiated.
+    /// Returns whether a feature was negotiated.
     ///
-    /// Drivers read it at probe and keep what they need on the data path.
+    /// Drivers call this at probe, and keep the results that the data path needs.
     pub fn has_feature(&self, feature: Feature) -> bool {
         self.features().has(feature)
     }
 
     /// Replaces the features, for [`Driver::validate`].
     pub(crate) fn set_features(&self, features: FeatureSet) {
-        // SAFETY: By the type invariant; called by the bus while it negotiates, when nothing
-        // else looks at the features.
+        // SAFETY: By the type invariant, the device is valid. The bus calls this during
+        // negotiation, when no other code reads the features.
         unsafe { self.features_array().write(features.words()) };
     }
 
@@ -143,7 +145,7 @@ impl Device<device::Bound> {
         unsafe { &raw mut (*self.as_raw()).__bindgen_anon_1 }.cast()
     }
 
-    /// Byte order of `__virtio` fields.
+    /// Returns the byte order of `__virtio` fields.
     pub fn endian(&self) -> Endian {
         if self.has_feature(Feature::VERSION_1) {
             Endian::Little
@@ -152,12 +154,12 @@ impl Device<device::Bound> {
         }
     }
 
-    /// Size of the device-specific configuration in bytes, if the transport tells.
+    /// Returns the size of the device-specific configuration in bytes, if the transport reports it.
     pub(crate) fn config_len(&self) -> Option<usize> {
         self.bind_state().config_len()
     }
 
-    /// Largest segment in bytes that the device can be given.
+    /// Returns the largest size of a segment in bytes that the device accepts.
     pub fn max_dma_size(&self) -> usize {
         // SAFETY: By the type invariant, the device is registered.
         unsafe { bindings::virtio_max_dma_size(self.as_raw()) }
@@ -201,7 +203,8 @@ impl Device<device::Bound> {
         self.find_vqs([spec], Affinity::Default)?.take(0)
     }
 
-    /// Tells the device that the driver is ready (`DRIVER_OK`); from here on it may be notified.
+    /// Tells the device that the driver is ready (`DRIVER_OK`). From now on the device may be
+    /// notified.
     ///
     /// Process context, may sleep.
     pub fn ready(&self) {
@@ -209,13 +212,14 @@ impl Device<device::Bound> {
         #[cfg(CONFIG_VIRTIO_HARDEN_NOTIFICATION)]
         {
             self.synchronize_callbacks();
-            // SAFETY: By the type invariant; callbacks see what was written before.
+            // SAFETY: By the type invariant, the device is registered. Callbacks see all earlier
+            // writes.
             unsafe { bindings::__virtio_unbreak_device(self.as_raw()) };
         }
         self.add_status(bindings::VIRTIO_CONFIG_S_DRIVER_OK as u8);
     }
 
-    /// The device status (§2.1).
+    /// Returns the device status (§2.1).
     pub fn status(&self) -> u8 {
         match self.config_ops().get_status {
             // SAFETY: The device is bound, so its transport's operations may be called.
@@ -232,19 +236,20 @@ impl Device<device::Bound> {
         }
     }
 
-    /// Resets the device (§2.4): it forgets all buffers, and when this returns no callback is
-    /// running.
+    /// Resets the device (§2.4): the device forgets all buffers. When this function returns, no
+    /// callback is running.
     ///
-    /// This ends, also if the device does not answer (within ten seconds) or is not there (at
-    /// once). Such a device is given up, with a message, and on PCI cannot access memory any more:
-    /// it is as one in reset from here on, no operation waits for it, and it has no queues. It gets
-    /// another chance when it is bound again, wakes up, or its function is reset.
+    /// The reset always ends: after ten seconds if the device does not answer, at once if it is not
+    /// there. In both cases the bus gives the device up and logs a message. From then on the bus
+    /// treats the device as one in reset: no operation waits for it, and it has no queues. On PCI
+    /// it also loses its access to memory. The bus tries again when the device is bound the next
+    /// time, wakes up, or has had a reset of its function.
     ///
-    /// The caller has stopped whatever could still add to its queues. From here on these are of no
-    /// use to the device: it gets none but those that are [found](Device::find_vqs) anew.
+    /// The caller has stopped all code that adds to the queues. The device does not use these
+    /// queues again, only queues that are [found](Device::find_vqs) later.
     ///
-    /// Not from where buffers of a [queue under reset](crate::Virtqueue::reset) go. Process
-    /// context, sleeps.
+    /// Must not be called by the function that takes the buffers of a [queue under
+    /// reset](crate::Virtqueue::reset). Process context, sleeps.
     pub fn reset(&self) {
         let _owner = self.bind_state().owner.lock();
         // SAFETY: By the type invariant, the device is registered.
@@ -253,11 +258,11 @@ impl Device<device::Bound> {
         self.bind_state().set_reset(true);
     }
 
-    /// As [`Device::reset`], and says whether the device did it.
+    /// As [`Device::reset`], and returns an error if the device did not complete the reset.
     ///
     /// # Errors
     ///
-    /// `ENODEV`: it was given up.
+    /// `ENODEV`: the device was given up.
     pub fn try_reset(&self) -> Result {
         self.reset();
         if self.is_given_up() {
@@ -266,29 +271,31 @@ impl Device<device::Bound> {
         Ok(())
     }
 
-    /// Whether the device was given up because it did not do a [reset](Device::reset).
+    /// Returns whether the device was given up because it did not complete a
+    /// [reset](Device::reset).
     pub fn is_given_up(&self) -> bool {
         self.bind_state().is_given_up()
     }
 
-    /// Whether the device asks for a reset (`DEVICE_NEEDS_RESET`, §2.1), or is not there: nothing
-    /// comes from it any more. It tells so by a change of its configuration.
+    /// Returns whether the device asks for a reset (`DEVICE_NEEDS_RESET`, §2.1) or is not there. A
+    /// device announces the former by a change of its configuration.
     ///
     /// Process context.
     pub fn needs_reset(&self) -> bool {
-        // All bits are set where nobody answers.
+        // If there is no device, all bits are set.
         self.status() & bindings::VIRTIO_CONFIG_S_NEEDS_RESET as u8 != 0
     }
 
-    /// Whether the transport maps memory by operations of its own, as VDUSE does: the device is
-    /// software of the kernel or of a process, and a reset waits for that.
+    /// Returns whether the transport has its own operations to map memory, as VDUSE has. Then the
+    /// device is software in the kernel or in a process, and a reset waits for that software.
     pub fn is_mapped_by_transport(&self) -> bool {
         // SAFETY: By the type invariant. The transport sets the operations before it registers the
         // device.
         unsafe { !(*self.as_raw()).map.is_null() }
     }
 
-    /// Breaks all queues and resets the device, as the machine goes down. Process context, sleeps.
+    /// Marks all queues broken and resets the device, for a shutdown of the machine. Process
+    /// context, sleeps.
     pub fn shut_down(&self) {
         // SAFETY: By the type invariant, the device is registered.
         unsafe { bindings::virtio_device_shutdown(self.as_raw()) };
@@ -304,7 +311,7 @@ impl Device<device::Bound> {
         }
     }
 
-    /// Makes all queues refuse further work, as after a surprise removal.
+    /// Marks all queues broken, as after a surprise removal: they refuse buffers.
     pub fn break_device(&self) {
         // SAFETY: By the type invariant, the device is registered.
         unsafe { bindings::virtio_break_device(self.as_raw()) };
@@ -312,7 +319,7 @@ impl Device<device::Bound> {
 
     /// Holds [`Driver::config_changed`] back until [`Device::config_enable`]; does not nest.
     ///
-    /// Takes the configuration lock: not from `config_changed` itself.
+    /// Takes the configuration lock, so `config_changed` itself must not call this.
     pub fn config_disable(&self) {
         // SAFETY: By the type invariant, the device is registered.
         unsafe { bindings::virtio_config_driver_disable(self.as_raw()) };
@@ -324,32 +331,33 @@ impl Device<device::Bound> {
         unsafe { bindings::virtio_config_driver_enable(self.as_raw()) };
     }
 
-    /// Notes a configuration change as if the device had signalled it.
+    /// Calls [`Driver::config_changed`](crate::Driver::config_changed) as if the device had
+    /// signalled a change.
     pub fn config_changed(&self) {
         // SAFETY: By the type invariant, the device is registered.
         unsafe { bindings::virtio_config_changed(self.as_raw()) };
     }
 
-    /// Says how large the configuration is, for tests: only the PCI transport can be asked.
+    /// Sets the size of the configuration, for tests: only the PCI transport reports one.
     #[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
     pub fn limit_config(&self, len: usize) {
         self.bind_state().set_config_len(len);
     }
 
-    /// Size of the device-specific configuration, asked of the transport.
+    /// Returns the size of the device-specific configuration that the transport reports.
     pub(crate) fn probe_config_len(&self) -> Option<usize> {
         config_len::config_len(self)
     }
 
-    /// Whether a device of this name hangs off any device of the virtio bus.
+    /// Returns whether any device of the virtio bus has a child device of this name.
     ///
-    /// Drivers that name what they register look here first: two drivers for the same kind of
-    /// device may be loaded side by side, and each counts for itself. Process context, sleeps.
+    /// Drivers that choose names for disks or interfaces ask this first: two drivers for the same
+    /// kind of device may be loaded, and each has its own counter. Process context, sleeps.
     pub fn is_name_taken(&self, name: &CStr) -> bool {
         siblings::has_child(self, name)
     }
 
-    /// The name of the device on its own bus, for `ethtool -i` and messages.
+    /// Returns the name of the device on its own bus, for `ethtool -i` and messages.
     pub fn bus_name(&self) -> &CStr {
         match self.config_ops().bus_name {
             // SAFETY: The device is bound, so its transport's operations may be called; the name

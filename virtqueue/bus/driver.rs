@@ -24,22 +24,23 @@ use kernel::{
 ///
 /// The life of a binding:
 ///
-/// 1. [`validate`](Driver::validate) looks at what was negotiated;
+/// 1. [`validate`](Driver::validate) checks the negotiated features;
 /// 2. [`probe`](Driver::probe) makes the driver data: reads the configuration, finds the queues;
 /// 3. the data is published, and callbacks may run;
 /// 4. [`start`](Driver::start) makes the device [ready](Device::ready) and registers it with its
 ///    subsystem;
 /// 5. [`scan`](Driver::scan), callbacks, [`freeze`](Driver::freeze) and
 ///    [`restore`](Driver::restore) ...
-/// 6. [`remove`](Driver::remove) unregisters from the subsystem; when it returned, callbacks are
-///    closed, the device is reset, and the data is dropped, and the queues with it.
+/// 6. [`remove`](Driver::remove) unregisters from the subsystem. After it has returned, the bus
+///    closes the callbacks, resets the device, and drops the data, which drops the queues.
 ///
-/// `probe` and `start` are two hooks, and not one as in C, because a device that is ready may call
-/// back, and the subsystem may do I/O while the driver registers with it: the data has to be
-/// complete and published by then, so that it is made by one hook and used by the next.
+/// C has one hook where Rust has two, `probe` and `start`. A device that is ready may call back,
+/// and the subsystem may do I/O while the driver registers. Both need the driver data. So `probe`
+/// makes the data, the bus publishes it, and `start` uses it.
 ///
-/// If `start` fails, the device is reset and the data dropped just so. If a device is
-/// [reset](Device::reset) while it is brought into use, after it was ready, it is removed as in 6.
+/// If `start` fails, the bus closes the callbacks, resets the device and drops the data, without a
+/// call of `remove`. If a device is [reset](Device::reset) during `start`, after it was ready, the
+/// bus also calls `remove`, as in step 6.
 pub trait Driver: Sized + 'static {
     /// The data of a bound device. Dropped after [`Driver::remove`], in process context.
     type Data<'bound>: Send + Sync + 'bound;
@@ -55,11 +56,11 @@ pub trait Driver: Sized + 'static {
     const FEATURES_LEGACY: Option<&'static [Feature]> = None;
 
     /// Checks the negotiated features against each other and against the configuration, and may
-    /// take some back.
+    /// clear some of them.
     ///
     /// # Errors
     ///
-    /// Probe fails with what this returns.
+    /// The error that probe fails with.
     fn validate(dev: &Device<Core<'_>>, features: &mut FeatureSet) -> Result {
         let _ = (dev, features);
         Ok(())
@@ -67,11 +68,12 @@ pub trait Driver: Sized + 'static {
 
     /// Makes the driver data. Process context.
     ///
-    /// `scope` is for what must not outlive the data it refers to; see [`Scope`].
+    /// `scope` is for objects of other subsystems that refer to the driver data, such as a network
+    /// interface; see [`Scope`].
     ///
     /// # Errors
     ///
-    /// The device stays unbound, and the core reports what this returns.
+    /// Any error. The device stays unbound, and the core logs the error.
     fn probe<'bound>(
         dev: &'bound Device<Core<'_>>,
         scope: Scope<'bound>,
@@ -81,62 +83,69 @@ pub trait Driver: Sized + 'static {
     ///
     /// # Errors
     ///
-    /// The binding is undone; whatever this registered itself, it must have unregistered.
+    /// Any error. The bus undoes the binding. Before it returns an error, `start` has to unregister
+    /// everything that it has registered.
     fn start<'bound>(dev: &'bound Device<Core<'_>>, data: Pin<&Self::Data<'bound>>) -> Result {
         let _ = data;
         dev.ready();
         Ok(())
     }
 
-    /// The device is in use; look for what hangs off it. Process context.
+    /// Scans the device for child devices, after `start` (C: `virtio_driver.scan`). Process
+    /// context.
     fn scan(dev: &Device<Core<'_>>, data: Pin<&Self::Data<'_>>) {
         let _ = (dev, data);
     }
 
-    /// Takes the device out of use: when this returns, nothing adds to the queues any more.
-    /// Process context. Nothing to do for a driver that registers with no subsystem (the default).
+    /// Takes the device out of use. After it has returned, no code adds buffers to the queues.
+    /// Process context. A driver that registers with no subsystem has nothing to do here (the
+    /// default).
     fn remove(dev: &Device<Core<'_>>, data: Pin<&Self::Data<'_>>) {
         let _ = (dev, data);
     }
 
-    /// The device used buffers of a queue, or wants attention.
+    /// Handles the interrupt of a queue: the device has used buffers.
     ///
-    /// Hard interrupt context, or whatever the transport delivers in; may run on several CPUs at
-    /// once, also for one queue, and also for nothing.
+    /// Hard interrupt context, or the context in which the transport delivers interrupts. The
+    /// function may run on several CPUs at once, also for one queue, and it may be called without a
+    /// used buffer.
     fn vq_callback(dev: &Device<Bound>, data: Pin<&Self::Data<'_>>, queue: &QueueHandle) {
         let _ = (dev, data, queue);
     }
 
-    /// The device changed its configuration.
+    /// Handles a change of the device's configuration.
     ///
-    /// Called with interrupts off under the configuration lock: schedule work.
+    /// Runs with interrupts off, under the configuration lock. A driver that wants to do more than
+    /// a little schedules work.
     fn config_changed(dev: &Device<Bound>, data: Pin<&Self::Data<'_>>) {
         let _ = (dev, data);
     }
 
-    /// The system goes to sleep: stop, [reset](Device::reset) the device and give up the queues.
+    /// Prepares for sleep of the system: stops all users of the queues, [resets](Device::reset) the
+    /// device and drops the queues.
     ///
     /// # Errors
     ///
-    /// The system does not go to sleep. `EOPNOTSUPP`: the driver does not survive it (the
-    /// default).
+    /// Any error keeps the system from going to sleep. `EOPNOTSUPP`: the driver does not support
+    /// sleep (the default).
     fn freeze(dev: &Device<Core<'_>>, data: Pin<&Self::Data<'_>>) -> Result {
         let _ = (dev, data);
         Err(EOPNOTSUPP)
     }
 
-    /// The system wakes up: features are negotiated again; find the queues and make the device
-    /// [ready](Device::ready).
+    /// Brings the device back after sleep. The bus has negotiated the features again. The driver
+    /// finds the queues and makes the device [ready](Device::ready).
     ///
     /// # Errors
     ///
-    /// The device is marked failed.
+    /// Any error. The core sets FAILED in the status of the device.
     fn restore(dev: &Device<Core<'_>>, data: Pin<&Self::Data<'_>>) -> Result {
         let _ = (dev, data);
         Ok(())
     }
 
-    /// The transport is about to be reset (PCI function level reset); as [`Driver::freeze`].
+    /// Prepares for a reset of the transport (PCI function level reset), as [`Driver::freeze`] does
+    /// for sleep.
     ///
     /// # Errors
     ///
@@ -146,7 +155,8 @@ pub trait Driver: Sized + 'static {
         Err(EOPNOTSUPP)
     }
 
-    /// The transport was reset; as [`Driver::restore`].
+    /// Brings the device back after a reset of the transport, as [`Driver::restore`] does after
+    /// sleep.
     ///
     /// # Errors
     ///
@@ -156,17 +166,17 @@ pub trait Driver: Sized + 'static {
         Err(EOPNOTSUPP)
     }
 
-    /// The device did not wake up, or was not found again after a reset of its transport: it is in
-    /// no use. Called last, whether [`Driver::restore`] (or [`Driver::reset_done`]) was called or
-    /// not.
+    /// Handles a device that did not wake up, or that was not there after a reset of its transport.
+    /// The device cannot be used. This is the last call, whether or not [`Driver::restore`] or
+    /// [`Driver::reset_done`] came before.
     ///
-    /// Process context, with the device locked against whatever else of this.
+    /// Process context. The device lock is held, so none of the other hooks runs.
     fn not_woken(dev: &Device<Bound>, data: Pin<&Self::Data<'_>>) {
         let _ = (dev, data);
     }
 
-    /// The machine goes down: stop the device. By default all queues are broken and the device
-    /// is reset.
+    /// Stops the device before the machine shuts down. By default marks all queues broken and
+    /// resets the device.
     fn shutdown(dev: &Device<Core<'_>>, data: Pin<&Self::Data<'_>>) {
         let _ = data;
         dev.shut_down();

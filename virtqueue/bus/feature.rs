@@ -6,19 +6,20 @@ use crate::bindings;
 
 /// A feature bit, 0 to 127.
 ///
-/// The bits of a device type are constants of its driver; those of the transport and the ring
-/// (§6) are here.
+/// The bits of a device type are constants of its driver. The bits of the transport and the ring
+/// (§6) are constants of this type.
 #[repr(transparent)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Feature(u32);
 
 impl Feature {
-    /// Feature bits that the core can hold.
+    /// The number of feature bits that the core can hold.
     pub const COUNT: u32 = 128;
 
-    /// Legacy: notify when the ring runs empty, even if suppressed (§6.3).
+    /// Legacy: the device notifies when the ring runs empty, even if notifications are suppressed
+    /// (§6.3).
     pub const NOTIFY_ON_EMPTY: Self = Self::new(24);
-    /// Legacy: descriptor layout of a message is free (§6.3).
+    /// Legacy: the driver chooses the layout of the descriptors of a message (§6.3).
     pub const ANY_LAYOUT: Self = Self::new(27);
     /// Indirect descriptors (§2.7.5.3, §2.8.7).
     pub const INDIRECT_DESC: Self = Self::new(28);
@@ -32,7 +33,7 @@ impl Feature {
     pub const RING_PACKED: Self = Self::new(bindings::VIRTIO_F_RING_PACKED);
     /// The device uses buffers in the order in which they were made available.
     pub const IN_ORDER: Self = Self::new(bindings::VIRTIO_F_IN_ORDER);
-    /// Memory accesses are ordered by the platform: real barriers are needed.
+    /// The platform orders memory accesses, so the driver needs barriers for devices.
     pub const ORDER_PLATFORM: Self = Self::new(bindings::VIRTIO_F_ORDER_PLATFORM);
     /// Single-root I/O virtualization.
     pub const SR_IOV: Self = Self::new(bindings::VIRTIO_F_SR_IOV);
@@ -45,21 +46,21 @@ impl Feature {
     /// The device has an administration virtqueue (§2.13).
     pub const ADMIN_VQ: Self = Self::new(bindings::VIRTIO_F_ADMIN_VQ);
 
-    /// A feature by its bit number.
+    /// Returns the feature with a bit number.
     ///
-    /// Evaluated in a constant, a number that is out of range fails the build.
+    /// In a constant, a number that is out of range fails the build.
     pub const fn new(bit: u32) -> Self {
         assert!(bit < Self::COUNT, "feature bit out of range");
         Self(bit)
     }
 
-    /// The bit number.
+    /// Returns the bit number.
     #[inline]
     pub const fn bit(self) -> u32 {
         self.0
     }
 
-    /// Whether the bit belongs to the transport or the ring rather than to the device type.
+    /// Returns whether the bit belongs to the transport or the ring, and not to the device type.
     pub const fn is_transport(self) -> bool {
         self.0 >= bindings::VIRTIO_TRANSPORT_F_START && self.0 < bindings::VIRTIO_TRANSPORT_F_END
     }
@@ -72,20 +73,20 @@ pub struct FeatureSet {
 }
 
 impl FeatureSet {
-    /// No feature.
+    /// The set without features.
     pub const EMPTY: Self = Self { words: [0; 2] };
 
-    /// From the two words in which the core keeps them, low bits first.
+    /// Converts from the two words in which the core keeps the features, low bits first.
     pub const fn from_words(words: [u64; 2]) -> Self {
         Self { words }
     }
 
-    /// The two words, low bits first.
+    /// Returns the two words, low bits first.
     pub const fn words(&self) -> [u64; 2] {
         self.words
     }
 
-    /// The features of a table.
+    /// Returns the features of a table.
     pub const fn from_table(table: &[Feature]) -> Self {
         let mut set = Self::EMPTY;
         let mut i = 0;
@@ -96,32 +97,32 @@ impl FeatureSet {
         set
     }
 
-    /// Whether the set has a feature.
+    /// Returns whether the set has a feature.
     #[inline]
     pub const fn has(&self, feature: Feature) -> bool {
         (self.words[(feature.bit() >> 6) as usize & 1] >> (feature.bit() & 63)) & 1 != 0
     }
 
-    /// Whether the set has one of the features.
+    /// Returns whether the set has at least one of the features.
     pub fn has_any(&self, features: &[Feature]) -> bool {
         features.iter().any(|&f| self.has(f))
     }
 
-    /// The set and one more feature.
+    /// Returns the set with one more feature.
     #[must_use]
     pub const fn with(mut self, feature: Feature) -> Self {
         self.words[(feature.bit() >> 6) as usize & 1] |= 1 << (feature.bit() & 63);
         self
     }
 
-    /// The set without a feature.
+    /// Returns the set without a feature.
     #[must_use]
     pub const fn without(mut self, feature: Feature) -> Self {
         self.words[(feature.bit() >> 6) as usize & 1] &= !(1 << (feature.bit() & 63));
         self
     }
 
-    /// The features that are in both sets.
+    /// Returns the features that are in both sets.
     #[must_use]
     pub const fn intersection(self, other: Self) -> Self {
         Self {

@@ -21,12 +21,12 @@ impl DeviceId {
         Self(bindings::virtio_device_id { device, vendor })
     }
 
-    /// The device type.
+    /// Returns the device type.
     pub const fn device(&self) -> u32 {
         self.0.device
     }
 
-    /// The (subsystem) vendor.
+    /// Returns the (subsystem) vendor.
     pub const fn vendor(&self) -> u32 {
         self.0.vendor
     }
@@ -99,7 +99,7 @@ unsafe impl RawDeviceId for DeviceId {
 /// `struct virtio_device_id` has no room for driver data, so the table carries none.
 pub type IdTable = &'static dyn kernel::device_id::IdTable<DeviceId, ()>;
 
-/// Create a virtio [`IdTable`] with its alias for modpost, so that udev loads the module for the
+/// Creates a virtio [`IdTable`] with its alias for modpost, so that udev loads the module for the
 /// device (`virtio:d00000001v*`).
 #[macro_export]
 macro_rules! virtio_device_table {

@@ -54,7 +54,8 @@ impl ParamValue for u32 {
 mod private {
     use super::*;
 
-    /// A type of parameters: how it is parsed, kept and shown. All values of a type fit `i64`.
+    /// The functions that parse, keep and show a type of parameters. All values of a type fit
+    /// `i64`.
     pub trait Sealed: Sized {
         /// Parses the text of a parameter, which may end in a newline.
         ///
@@ -63,7 +64,7 @@ mod private {
         /// `text` is a string that stays valid for the call.
         unsafe fn parse(text: *const c_char) -> Result<i64>;
 
-        /// The value that `parse` made.
+        /// Returns the value that `parse` made.
         fn restore(kept: i64) -> Self;
 
         /// Writes the value as a line to a page.
@@ -141,11 +142,11 @@ pub struct Param<T: ParamValue> {
     _value: core::marker::PhantomData<T>,
 }
 
-// SAFETY: All there is to it is an atomic and constants.
+// SAFETY: The fields are an atomic and constants.
 unsafe impl<T: ParamValue> Sync for Param<T> {}
 
 impl<T: ParamValue> Param<T> {
-    /// A parameter with its initial value and the smallest and the largest that are accepted.
+    /// Returns a parameter with its initial value, and the smallest and the largest accepted value.
     #[doc(hidden)]
     pub const fn new(name: &'static str, default: i64, min: i64, max: i64) -> Self {
         assert!(min <= default && default <= max);
@@ -158,9 +159,9 @@ impl<T: ParamValue> Param<T> {
         }
     }
 
-    /// The value that the parameter has now. Any context.
+    /// Returns the current value of the parameter. Any context.
     ///
-    /// A writable parameter may change from one call to the next: take it once for one decision.
+    /// A writable parameter may change between two calls. For one decision, call this once.
     pub fn get(&self) -> T {
         T::restore(self.kept.load(Relaxed))
     }
@@ -191,7 +192,8 @@ impl<T: ParamValue> Param<T> {
         free: None,
     };
 
-    /// Parses what the user gave. The core reports the text and the parameter if this fails.
+    /// Parses the text that the user gave. The core reports the text and the parameter if this
+    /// fails.
     ///
     /// # Safety
     ///
@@ -226,19 +228,19 @@ impl<T: ParamValue> Param<T> {
         unsafe { T::show(param.kept.load(Relaxed), page) }
     }
 
-    /// The parameter that an entry is for.
+    /// Returns the parameter of an entry.
     ///
     /// # Safety
     ///
     /// `kp` is an entry made by [`Entry::new`] with a `Param<T>`.
     unsafe fn of(kp: *const bindings::kernel_param) -> &'static Self {
-        // SAFETY: By the safety requirements, `arg` is what `Entry::new` put there, a reference
-        // to a static.
+        // SAFETY: By the safety requirements, `arg` is a reference to a static, which `Entry::new`
+        // put there.
         unsafe { &*(*kp).__bindgen_anon_1.arg.cast::<Self>() }
     }
 }
 
-/// A parameter as the module loader and sysfs know it: an entry of the section `__param`.
+/// A parameter in the form that the module loader and sysfs use: an entry of the section `__param`.
 #[doc(hidden)]
 #[repr(transparent)]
 pub struct Entry(bindings::kernel_param);
@@ -255,8 +257,8 @@ impl Entry {
         perm: u16,
     ) -> Self {
         assert!(perm <= 0o777);
-        // Readable by the user if by the group, by the group if by others; never writable by
-        // others.
+        // If others may read it, the group may; if the group may read it, the user may. Others
+        // never write it.
         assert!((perm >> 6) & 4 >= (perm >> 3) & 4 && (perm >> 3) & 4 >= perm & 4);
         assert!(perm & 2 == 0);
         Self(bindings::kernel_param {
@@ -287,11 +289,11 @@ pub const fn modinfo<const N: usize>(text: &str) -> [u8; N] {
     out
 }
 
-/// Declares a module parameter of type `bool`, `i32` or `u32`, in the crate of the module, once
-/// `module!` or the like was used there.
+/// Declares a module parameter of type `bool`, `i32` or `u32`, in the crate of the module, after
+/// `module!` or a similar macro.
 ///
-/// A value that cannot be parsed, or that is out of the optional range, is refused with a
-/// message, at load as well as through sysfs.
+/// A value that cannot be parsed, or is out of the optional range, is refused with a message, at
+/// load and through sysfs.
 ///
 /// ```ignore
 /// virtio::module_param! {

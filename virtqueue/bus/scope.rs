@@ -12,13 +12,13 @@ use core::{
 };
 use kernel::device::Bound;
 
-/// Stands for the time that a driver is bound to a device: `'bound`, as in
+/// Evidence that a driver is bound for the lifetime `'bound`, as in
 /// [`Driver::Data`](crate::Driver::Data).
 ///
-/// An object that the rest of the kernel gets to know, such as a network interface, must not
-/// refer to anything that is gone before it. What is borrowed for `'bound` stays until the
-/// binding ends, and a [`Hold`] keeps the binding from ending. So an object that has a hold, and
-/// whose data lives for `'bound`, may even be forgotten.
+/// An object that the rest of the kernel uses, such as a network interface, must not outlive the
+/// data that it refers to. Data borrowed for `'bound` exists until the binding ends, and a [`Hold`]
+/// keeps the binding from ending. So an object with a hold, whose data lives for `'bound`, is sound
+/// even if the driver forgets it.
 ///
 /// The lifetime is exact: unlike that of a reference, it cannot be made shorter.
 ///
@@ -34,8 +34,8 @@ pub struct Scope<'bound> {
 impl<'bound> Scope<'bound> {
     /// # Safety
     ///
-    /// `'bound` is the time of the binding of `dev`: what is borrowed for it is valid until
-    /// the state of the binding is taken down, which is after the last hold is gone.
+    /// `'bound` is the time of the binding of `dev`: a borrow for `'bound` is valid until the state
+    /// of the binding is freed, which is after the last hold is gone.
     pub(crate) unsafe fn new(dev: &'bound Device<Bound>) -> Self {
         // INVARIANT: By the safety requirements.
         Self {
@@ -44,21 +44,22 @@ impl<'bound> Scope<'bound> {
         }
     }
 
-    /// The device.
+    /// Returns the device.
     pub fn dev(self) -> &'bound Device<Bound> {
         self.dev
     }
 
-    /// Keeps the binding from ending. Any context.
+    /// Returns a value that keeps the binding from ending. Any context.
     pub fn hold(self) -> Hold {
         let state = self.dev.bind_state();
         state.get();
-        // INVARIANT: It was counted just now.
+        // INVARIANT: The value was counted just now.
         Hold(NonNull::from(state))
     }
 }
 
-/// Keeps the binding of a driver to a device from ending: unbinding waits until it is dropped.
+/// A reference that keeps the binding of a driver to a device from ending: unbinding waits until it
+/// is dropped.
 ///
 /// # Invariants
 ///
@@ -73,7 +74,7 @@ unsafe impl Sync for Hold {}
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        // SAFETY: By the type invariants, the state is there until this is no longer counted.
+        // SAFETY: By the type invariants, the state exists until this value is no longer counted.
         unsafe { self.0.as_ref() }.put();
     }
 }

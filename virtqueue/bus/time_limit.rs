@@ -6,8 +6,7 @@ use kernel::time::Delta;
 
 /// The longest time that a driver waits for a device, or for an answer of the device.
 ///
-/// Drivers ask for the time each time that they need it: a KUnit suite [makes it
-/// shorter](Haste), since it would wait most of its time otherwise.
+/// The value is read at each use, because a KUnit suite [shortens it](Haste).
 #[derive(Clone, Copy)]
 pub struct TimeLimit {
     millis: u32,
@@ -68,7 +67,7 @@ mod haste {
         }
     }
 
-    /// Returns a limit in milliseconds as it is now.
+    /// Returns a limit in milliseconds, shortened while a test is in haste.
     pub(super) fn shortened(millis: u32) -> u32 {
         if TESTS.load(Relaxed) == 0 {
             millis

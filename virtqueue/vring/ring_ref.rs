@@ -11,9 +11,11 @@
 //!
 //! | | physical addresses | addresses of DMA mappings |
 //! |---|---|---|
-//! | each buffer (`add` chooses the column) | `add_physical` | `add_with_mappings` |
-//! | a [common](Segments::write_common) buffer, if it has room | `try_add_physical` | `try_add_with_mappings` |
+//! | each buffer (`add` chooses) | `add_physical` | `add_with_mappings` |
+//! | a common buffer with room for it | `try_add_physical` | `try_add_with_mappings` |
 //! | a buffer of one segment | `add_single` | |
+//!
+//! A common buffer is one that [`Segments::write_common`] can describe.
 //!
 //! A premapped segment has the address that the driver gave. [`RingRef::needs_mapping`] says
 //! whether other segments of a queue need mappings.

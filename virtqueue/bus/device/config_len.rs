@@ -16,11 +16,11 @@ use kernel::device::Bound;
 /// Configuration type of the vendor capability that describes the device configuration.
 const CFG_TYPE_DEVICE: u8 = bindings::VIRTIO_PCI_CAP_DEVICE_CFG as u8;
 
-/// The length in bytes, if the device is on PCI and has the capability.
+/// Returns the length in bytes, if the device is on PCI and has the capability.
 ///
-/// A device may have several; the transport takes the first that it can use, so none may be
-/// shorter than what is said here. (It reads them by itself: a device that changes them in
-/// between still gets its `BUG()`.)
+/// A device may have several such capabilities, and the transport takes the first that it can use.
+/// So this returns the smallest length. The transport reads the capabilities itself: a device that
+/// changes them after this call still triggers the `BUG()`.
 pub(super) fn config_len(dev: &Device<Bound>) -> Option<usize> {
     let mut shortest: Option<usize> = None;
     Function::of(dev)?.find_capability(|cap| {

@@ -20,7 +20,7 @@ const CAP_OFFSET: i32 = 8;
 const CAP_LENGTH: i32 = 12;
 /// The largest BAR that there is; capabilities with others are ignored (§4.1.4).
 const MAX_BAR: u8 = 5;
-/// A list of capabilities cannot be longer than what fits the configuration header.
+/// The largest number of capabilities that fit into the configuration header.
 const MAX_CAPABILITIES: usize = 48;
 /// Configuration type of the capability that describes the common configuration.
 const CFG_TYPE_COMMON: u8 = bindings::VIRTIO_PCI_CAP_COMMON_CFG as u8;
@@ -45,7 +45,8 @@ pub(super) struct Capability {
 }
 
 impl Function {
-    /// The function that `dev` is, if it is one. Not to be used when the device is gone.
+    /// Returns the function that `dev` is on, if it is on PCI. Must not be called after the device
+    /// was freed.
     pub(super) fn of(dev: &Device<Bound>) -> Option<Self> {
         // SAFETY: By the type invariant; the parent is set before registration and is kept alive by
         // its child.
@@ -63,7 +64,7 @@ impl Function {
         Some(Self { pdev })
     }
 
-    /// Whether the function answers. Process context.
+    /// Returns whether the function answers. Process context.
     pub(super) fn is_present(&self) -> bool {
         // SAFETY: By the type invariant, `pdev` is valid.
         unsafe { bindings::pci_device_is_present(self.pdev) }
@@ -81,8 +82,8 @@ impl Function {
         unsafe { bindings::pci_set_master(self.pdev) };
     }
 
-    /// Calls `f` with each capability that describes a structure of virtio, until it returns
-    /// something.
+    /// Calls `f` with each capability that describes a structure of virtio, until `f` returns a
+    /// value.
     pub(super) fn find_capability<R>(
         &self,
         mut f: impl FnMut(Capability) -> Option<R>,
@@ -121,8 +122,8 @@ impl Function {
         None
     }
 
-    /// Maps the common configuration of a device that is not a legacy one from an offset up to an
-    /// `end`, which is behind it. Process context, sleeps.
+    /// Maps the common configuration of a device that is not a legacy one, from `offset` up to
+    /// `end`. Process context, sleeps.
     ///
     /// `None`: there is no such configuration, or no memory.
     pub(super) fn map_common(&self, offset: u32, end: u32) -> Option<NonNull<c_void>> {
@@ -133,16 +134,16 @@ impl Function {
                 return None;
             }
             let len = end.checked_sub(offset)?;
-            // What the transport saw of the capability the device may have changed.
+            // The device may have changed the capability since the transport has read it.
             // SAFETY: By the type invariant; there is such a BAR.
             let size =
                 unsafe { kernel::bindings::pci_resource_len(self.pdev.cast(), cap.bar.into()) };
-            // CAST: Of addresses of 32 bits there may be fewer.
+            // CAST: The type has 32 bits on some architectures.
             if (size as u64) < u64::from(at) + u64::from(len) {
                 return None;
             }
-            // SAFETY: By the type invariant. The function maps as much as is asked for, as that is
-            // in the BAR.
+            // SAFETY: By the type invariant, `pdev` is valid. The range is in the BAR, so the
+            // function maps all of it.
             let at = unsafe {
                 bindings::pci_iomap_range(self.pdev, cap.bar.into(), at as usize, len as usize)
             };
@@ -152,7 +153,8 @@ impl Function {
 
     /// Unmaps what [`Function::map_common`] mapped.
     pub(super) fn unmap(&self, at: NonNull<c_void>) {
-        // SAFETY: By the type invariant; the caller has the mapping, and does not use it any more.
+        // SAFETY: By the type invariant, `pdev` is valid. The caller owns the mapping, and does not
+        // use it again.
         unsafe { bindings::pci_iounmap(self.pdev, at.as_ptr()) };
     }
 
@@ -169,8 +171,8 @@ impl Function {
     }
 }
 
-/// The status register of a device, mapped for the bus: the transport's own functions for it do
-/// not write 0, and its reset waits for ever.
+/// The status register of a device, mapped for the bus. The transport's own functions do not write
+/// 0 to it, and its reset waits for ever.
 ///
 /// # Invariants
 ///
@@ -183,11 +185,11 @@ pub(crate) struct StatusRegister {
 // SAFETY: The register may be used from any thread.
 unsafe impl Send for StatusRegister {}
 
-// SAFETY: An access is one of a byte.
+// SAFETY: Each access is a single access of one byte.
 unsafe impl Sync for StatusRegister {}
 
 impl StatusRegister {
-    /// Reads the status; all ones from a function that is gone.
+    /// Reads the status. A function that is gone reads as all ones.
     pub(super) fn read(&self) -> u8 {
         // SAFETY: By the type invariant, `at` is a register that is mapped.
         unsafe { bindings::rust_virtio_ioread8(self.at.as_ptr()) }
@@ -195,14 +197,14 @@ impl StatusRegister {
 
     /// Asks for a reset.
     pub(super) fn clear(&self) {
-        // SAFETY: By the type invariants; 0 is what asks for a reset (§2.1).
+        // SAFETY: By the type invariants, `at` is the register. Writing 0 asks for a reset (§2.1).
         unsafe { bindings::rust_virtio_iowrite8(0, self.at.as_ptr()) };
     }
 }
 
 impl Drop for StatusRegister {
     fn drop(&mut self) {
-        // SAFETY: By the type invariants, and this is its last use.
+        // SAFETY: By the type invariants, `at` is mapped. This is the last use of it.
         unsafe { bindings::pci_iounmap(self.pdev, self.at.as_ptr()) };
     }
 }

@@ -5,9 +5,9 @@
 //! The core wakes a device up in several steps, and calls the driver in the last one only. If an
 //! earlier step fails, the core tells the device, by its status, but not the driver.
 //!
-//! In the first step the core tells a device that had failed before its sleep that it has, as the
-//! reset had it forget that. This is left out: it would be taken for a failure to wake up, and a
-//! device that has woken up has not failed.
+//! In the first step the core sets FAILED again on a device that had FAILED before its sleep,
+//! because the reset cleared the bit. The bus leaves that bit out: a driver would take it for a
+//! failed wake-up.
 
 use super::Device;
 use crate::bindings;
@@ -24,8 +24,8 @@ pub(super) fn without_old_failure(dev: &Device<Bound>, status: u8) -> u8 {
     }
 }
 
-/// Looks at a status that the core sets: if the device has failed to wake up, the driver gets to
-/// know.
+/// Checks a status that the core sets. Calls [`Driver::not_woken`](crate::Driver::not_woken) if the
+/// status says that the wake-up failed.
 pub(super) fn check_status(dev: &Device<Bound>, status: u8) {
     if status & FAILED != 0 {
         dev.bind_state().wake_failed(dev);
@@ -33,10 +33,11 @@ pub(super) fn check_status(dev: &Device<Bound>, status: u8) {
 }
 
 impl Device<Bound> {
-    /// Notes that the device goes to sleep. Called by a callback of the core that puts it to sleep.
+    /// Records that the device goes to sleep. Called by the callback with which the core puts it to
+    /// sleep.
     pub(crate) fn fall_asleep(&self) {
-        // SAFETY: By the type invariant. The core writes the field before it calls the driver, and
-        // nobody else does.
+        // SAFETY: By the type invariant, the device is valid. Only the core writes the field, and
+        // it does so before it calls the driver.
         let had_failed = unsafe { (*self.as_raw()).failed };
         self.bind_state().fall_asleep(had_failed);
     }

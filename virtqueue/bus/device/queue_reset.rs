@@ -36,22 +36,22 @@ const QUEUE_RESET: u32 = 58;
 /// Offset of the end of `queue_reset`.
 const END: u32 = QUEUE_RESET + 2;
 
-/// Resets a queue by the registers of the device, before the transport does: of the transports, the
-/// one for modern PCI devices waits for that for ever. With the state's `owner` held: nobody else
-/// selects a queue. Process context, sleeps.
+/// Resets a queue through the registers of the device, before the transport does. Only the
+/// transport for modern PCI devices waits for ever, so others are left alone. `owner` is held, so
+/// no other thread selects a queue. Process context, sleeps.
 ///
 /// # Errors
 ///
 /// - `ENOENT`: the device cannot reset a queue alone.
 /// - `ENODEV`: the device is not there.
-/// - `ETIMEDOUT`: it does not do it.
+/// - `ETIMEDOUT`: the device does not complete the reset.
 /// - `ENOMEM`.
 pub(super) fn reset_with_limit(dev: &Device<Bound>, index: u32) -> Result {
     if !dev.has_feature(Feature::RING_RESET) {
         return Err(ENOENT);
     }
     let Some(function) = Function::of(dev) else {
-        // No other transport waits.
+        // Other transports do not wait.
         return Ok(());
     };
     if !function.is_present() {
@@ -63,14 +63,14 @@ pub(super) fn reset_with_limit(dev: &Device<Bound>, index: u32) -> Result {
 
 /// Registers of 16 bits in the common configuration, by their offsets.
 trait Registers {
-    /// Reads a register; all ones from a function that is gone.
+    /// Reads a register. A function that is gone reads as all ones.
     fn read(&self, offset: u32) -> u16;
 
     /// Writes a register.
     fn write(&self, offset: u32, value: u16);
 }
 
-/// Resets a queue by the registers, and waits until that is done. Process context, sleeps.
+/// Resets a queue by the registers, and waits until the reset is complete. Process context, sleeps.
 ///
 /// # Errors
 ///
@@ -100,13 +100,13 @@ struct QueueRegisters<'a> {
 impl<'a> QueueRegisters<'a> {
     /// Maps the registers. Process context, sleeps.
     fn map(function: &'a Function) -> Option<Self> {
-        // INVARIANT: They were mapped.
+        // INVARIANT: The registers were mapped up to `END`.
         let at = function.map_common(QUEUE_SELECT, END)?;
         Some(Self { function, at })
     }
 
     fn register(&self, offset: u32) -> *mut c_void {
-        // OVERFLOW: All offsets are behind the first.
+        // OVERFLOW: `QUEUE_SELECT` is the smallest offset.
         let behind = offset.wrapping_sub(QUEUE_SELECT) as usize;
         self.at.as_ptr().wrapping_byte_add(behind)
     }
@@ -114,7 +114,8 @@ impl<'a> QueueRegisters<'a> {
 
 impl Registers for QueueRegisters<'_> {
     fn read(&self, offset: u32) -> u16 {
-        // SAFETY: By the type invariants; each offset is that of a register of 16 bits in there.
+        // SAFETY: By the type invariant, the registers are mapped up to `END`. Each offset is that
+        // of a register of 16 bits.
         unsafe { bindings::rust_virtio_ioread16(self.register(offset)) }
     }
 
@@ -137,14 +138,14 @@ mod tests {
     use crate::time_limit::Haste;
     use core::cell::Cell;
 
-    /// A device that is done with the reset of a queue when it was asked so many times.
+    /// A device that completes the reset of a queue after a number of reads.
     struct Slow {
         selected: Cell<u16>,
-        /// Questions that are left; `None`: it is never done.
+        /// The number of reads that are left; `None`: the reset never completes.
         left: Cell<Option<u32>>,
-        /// Value of `queue_enable` of the queue until the reset is done.
+        /// The value of `queue_enable` of the queue until the reset is complete.
         enabled: u16,
-        /// Value of `queue_reset` until then, once that was written.
+        /// The value of `queue_reset` from the write of 1 until the reset is complete.
         resetting: u16,
         asked: Cell<bool>,
     }
@@ -194,8 +195,8 @@ mod tests {
         }
     }
 
-    /// H049: one that never says that it is done is not waited for without an end, nor one that
-    /// goes on with the queue.
+    /// H049: the reset ends, with an error, if the device never completes it, or goes on with the
+    /// queue.
     #[test]
     fn h049_never_done() {
         let haste = Haste::new();
@@ -203,12 +204,12 @@ mod tests {
             let device = Slow::new(None, resetting, enabled);
             reset(&device, 3)
         });
-        // An assertion that fails drops nothing.
+        // Before the assertion: if it fails, no value is dropped.
         drop(haste);
         assert_eq!(ends, [Err(ETIMEDOUT); 3]);
     }
 
-    /// One that is gone is not waited for at all.
+    /// A device that is gone is not waited for.
     #[test]
     fn gone() {
         let device = Slow::new(None, u16::MAX, u16::MAX);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Bounded reset of a device: it ends even if the device does not answer (virtio spec §2.4).
+//! Bounded reset of a device: the reset ends even if the device does not answer (virtio spec §2.4).
 
 use super::{
     pci::Function,
@@ -23,16 +23,16 @@ use kernel::{
 
 /// The time that a device may take for a reset.
 const RESET_LIMIT: TimeLimit = TimeLimit::from_millis(10_000);
-/// The time between two questions whether it is done.
+/// The time between two reads of the status.
 const POLL_INTERVAL: Delta = Delta::from_millis(1);
-/// Status of a device that is not there: no device has all bits set (§2.1).
+/// The status of a device that is not there: no device has all bits set (§2.1).
 pub(super) const ALL_ONES: u8 = 0xff;
 
-/// Resets a device, or gives it up: either way it uses no memory from here on, where anybody can
-/// see to that. Process context, sleeps.
+/// Resets a device, or gives it up if the device does not complete the reset. Afterwards the device
+/// uses no memory, as far as the bus can prevent it. Process context, sleeps.
 ///
-/// A device that was given up stays so, but for one that the system wakes up, or whose function was
-/// reset: it may be as good as new.
+/// A device that was given up stays given up, unless the system wakes it up or its function was
+/// reset.
 pub(super) fn reset(dev: &Device<Bound>) {
     let state = dev.bind_state();
     let was_given_up = state.is_given_up();
@@ -46,12 +46,12 @@ pub(super) fn reset(dev: &Device<Bound>) {
     }
 }
 
-/// Asks the device for a reset.
+/// Asks the device for a reset, and waits for it, with a time limit.
 ///
 /// # Errors
 ///
 /// - `ENODEV`: the device is not there.
-/// - `ETIMEDOUT`: it does not do it.
+/// - `ETIMEDOUT`: the device does not complete the reset.
 fn reset_with_limit(dev: &Device<Bound>) -> Result {
     let state = dev.bind_state();
     let function = Function::of(dev);
@@ -64,8 +64,7 @@ fn reset_with_limit(dev: &Device<Bound>) -> Result {
         return Err(ENODEV);
     }
     match state.status_register() {
-        // The transport waits until the device says that it is done, without an end: so it is asked
-        // before.
+        // The transport waits for the device without a limit. So the device is reset here before.
         Some(register) => {
             register.clear();
             wait_for_zero(|| register.read())?;
@@ -81,7 +80,7 @@ fn reset_with_limit(dev: &Device<Bound>) -> Result {
     unsafe { reset(dev.as_raw()) };
     // SAFETY: The device is bound, so its transport's operation may be called.
     wait_for_zero(|| unsafe { get_status(dev.as_raw()) })?;
-    // Where nobody answers, some read zeroes.
+    // Some systems read zeroes if there is no device.
     if is_present() {
         Ok(())
     } else {
@@ -93,7 +92,7 @@ fn reset_with_limit(dev: &Device<Bound>) -> Result {
 ///
 /// # Errors
 ///
-/// - `ENODEV`: it has all bits set.
+/// - `ENODEV`: all bits are set.
 /// - `ETIMEDOUT`.
 pub(super) fn wait_for_zero(mut status: impl FnMut() -> u8) -> Result {
     let start = Instant::<Monotonic>::now();
@@ -107,14 +106,14 @@ pub(super) fn wait_for_zero(mut status: impl FnMut() -> u8) -> Result {
     }
 }
 
-/// Gives a device up: from here on nobody waits for it.
+/// Gives a device up: no operation waits for it any longer.
 fn give_up(dev: &Device<Bound>, why: Error) {
     let state = dev.bind_state();
     if let Some(function) = Function::of(dev) {
-        // It may not have heard, and go on.
+        // The device may go on, because it may not have received the reset.
         function.forbid_dma();
     }
-    // Interrupts that come from here on find broken queues.
+    // Later interrupts find broken queues.
     // SAFETY: By the type invariant of `Device`, the device is registered.
     unsafe { bindings::virtio_break_device(dev.as_raw()) };
     if !state.set_given_up(true) {
@@ -131,7 +130,7 @@ fn give_up(dev: &Device<Bound>, why: Error) {
     }
 }
 
-/// Takes a device back that was given up.
+/// Takes a device back into use that was given up.
 fn undo_give_up(dev: &Device<Bound>) {
     let state = dev.bind_state();
     if let Some(function) = Function::of(dev) {
@@ -142,12 +141,12 @@ fn undo_give_up(dev: &Device<Bound>) {
     dev_info!(dev.as_ref(), "the device answers again\n");
 }
 
-/// Resets a device that its last driver had to leave in use, and brings it to where a driver is
-/// probed.
+/// Resets a device that an earlier driver left in use, and negotiates up to the state in which the
+/// core calls `probe`.
 ///
 /// # Errors
 ///
-/// - `ENODEV`, `ETIMEDOUT`: the device does not do a reset.
+/// - `ENODEV`, `ETIMEDOUT`: the device does not complete a reset.
 /// - Any error of the transport when features are negotiated.
 pub(crate) fn reset_if_in_use(dev: &Device<Bound>) -> Result {
     const IN_USE: u8 =
@@ -159,11 +158,11 @@ pub(crate) fn reset_if_in_use(dev: &Device<Bound>) -> Result {
     };
     let status = dev.status();
     if status != ALL_ONES && status & IN_USE == 0 {
-        // It may have done late what it was given up for.
+        // If the device was given up, it may have completed the reset since.
         allow_dma();
         return Ok(());
     }
-    // It has what its last driver had, until it is reset.
+    // Until the reset, the device has the queues of its last driver.
     dev.try_reset()?;
     allow_dma();
     dev.offer_features()

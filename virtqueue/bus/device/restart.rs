@@ -30,9 +30,8 @@ use kernel::{
     },
 };
 
-/// A device that one thread has to itself: as long as this exists, its driver is neither probed nor
-/// removed, the device does not go to sleep nor wake up, its function is not reset, and the machine
-/// does not go down.
+/// Exclusive access to a bound device. While it exists, the device is not probed, removed,
+/// suspended, resumed, reset or shut down by other threads.
 ///
 /// # Invariants
 ///
@@ -43,15 +42,16 @@ pub struct Exclusive<'a> {
 }
 
 impl<'a> Exclusive<'a> {
-    /// Takes a device, if nobody has it. Process context.
+    /// Takes exclusive access without waiting. Process context.
     ///
     /// # Errors
     ///
-    /// `EBUSY`: somebody has it, or it sleeps.
+    /// `EBUSY`: another thread holds the lock of the device or of its parent, or the device is
+    /// asleep.
     pub(super) fn try_take(dev: &'a Device<Bound>) -> Result<Self> {
         let (device, parent) = locks(dev);
-        // SAFETY: Both are valid, as long as the device is bound. The order is that of the core;
-        // with a trial of the lock it would not matter.
+        // SAFETY: Both are valid while the device is bound. The order is that of the core, although
+        // for trylocks it would not matter.
         unsafe {
             if !parent.is_null() && !bindings::rust_virtio_device_trylock(parent) {
                 return Err(EBUSY);
@@ -63,7 +63,7 @@ impl<'a> Exclusive<'a> {
                 return Err(EBUSY);
             }
         }
-        // INVARIANT: Both are locked; whether the device is awake is seen below.
+        // INVARIANT: Both are locked. The check below ensures that the device is awake.
         let this = Self {
             dev,
             _thread: kernel::types::NotThreadSafe,
@@ -74,16 +74,16 @@ impl<'a> Exclusive<'a> {
         Ok(this)
     }
 
-    /// Brings the device to where its queues can be found, with the features as before. It is in
-    /// reset, and has no queue. Process context, sleeps.
+    /// Negotiates the features that the device had, up to FEATURES_OK, so that its queues can be
+    /// found. The device is in reset and has no queue. Process context, sleeps.
     ///
     /// # Errors
     ///
-    /// The device is told that its driver has failed.
+    /// After an error, FAILED is set in the status of the device.
     ///
     /// - `EBUSY`: the device is not in reset.
-    /// - `EINVAL`: it does not have the features any more.
-    /// - `ENODEV`: it refuses them, or was given up.
+    /// - `EINVAL`: the device no longer offers the features.
+    /// - `ENODEV`: the device refuses the features, or was given up.
     /// - Any other error of the transport.
     pub fn negotiate(&self) -> Result {
         if !self.dev.bind_state().is_reset() {
@@ -106,8 +106,8 @@ impl Deref for Exclusive<'_> {
 impl Drop for Exclusive<'_> {
     fn drop(&mut self) {
         let (device, parent) = locks(self.dev);
-        // SAFETY: By the type invariant, the device and its parent are locked; the locks end with
-        // this.
+        // SAFETY: By the type invariant, the device and its parent are locked, and this value is
+        // the only owner of the locks.
         unsafe {
             bindings::rust_virtio_device_unlock(device);
             if !parent.is_null() {
@@ -117,7 +117,7 @@ impl Drop for Exclusive<'_> {
     }
 }
 
-/// The device and its parent, or null.
+/// Returns the device and its parent, which may be null.
 fn locks(dev: &Device<Bound>) -> (*mut bindings::device, *mut bindings::device) {
     // SAFETY: By the type invariant of `Device`; the parent does not change.
     unsafe {
@@ -129,7 +129,7 @@ fn locks(dev: &Device<Bound>) -> (*mut bindings::device, *mut bindings::device) 
 }
 
 impl Device<Bound> {
-    /// Tells the device that there is a driver, and which features it wants.
+    /// Tells the device that there is a driver, and which features the driver wants.
     pub(super) fn offer_features(&self) -> Result {
         self.add_status(bindings::VIRTIO_CONFIG_S_ACKNOWLEDGE as u8);
         self.add_status(bindings::VIRTIO_CONFIG_S_DRIVER as u8);
@@ -164,7 +164,7 @@ impl Device<Bound> {
         Ok(())
     }
 
-    /// The features that the device offers.
+    /// Returns the features that the device offers.
     fn offered(&self) -> [u64; 2] {
         let ops = self.config_ops();
         let mut words = [0; 2];
@@ -179,25 +179,25 @@ impl Device<Bound> {
     }
 }
 
-/// Restarts in a row that a device gets.
+/// The largest number of restarts in a row.
 const MAX_IN_A_ROW: i32 = 5;
-/// A device that has worked for so long is no longer in that row.
+/// A device that has worked for this time starts a new row.
 const ROW_ENDS_AFTER: Delta = Delta::from_secs(600);
-/// Time between the first restart and the second; it doubles with each.
+/// The time between the first restart and the second. It doubles with each restart.
 const FIRST_DELAY_MS: i64 = 250;
 
-/// Counts the restarts of a device, and spaces them. One for each binding.
+/// A counter of restarts, which also returns the delay before each. One for each binding.
 ///
-/// For one thread at a time: of several, one may not be counted.
+/// Only one thread at a time may use it; concurrent calls may count one restart instead of two.
 pub struct Restarts {
     count: Atomic<i32>,
-    /// When the last one was, in nanoseconds since `begin`.
+    /// The time of the last restart, in nanoseconds since `begin`.
     last: Atomic<i64>,
     begin: Instant<Monotonic>,
 }
 
 impl Restarts {
-    /// None so far.
+    /// Returns a counter without restarts.
     pub fn new() -> Self {
         Self {
             count: Atomic::new(0),
@@ -206,9 +206,8 @@ impl Restarts {
         }
     }
 
-    /// Counts another restart: the driver should wait for so long, and then do it. `None`: there
-    /// were too many in a row (5, with less than ten minutes in between), and the device should be
-    /// given up.
+    /// Counts a restart. Returns the time to wait before it, or `None` if there were too many in a
+    /// row (5, with less than ten minutes between them): then the driver should give the device up.
     pub fn next(&self) -> Option<Delta> {
         let now = self.begin.elapsed().as_nanos();
         let since = now.wrapping_sub(self.last.load(Relaxed));
@@ -233,12 +232,12 @@ impl Restarts {
 }
 
 impl Restarts {
-    /// Whether the restart that was counted last is the first in a row.
+    /// Returns whether the restart that was counted last is the first in a row.
     pub fn is_first(&self) -> bool {
         self.count.load(Relaxed) == 1
     }
 
-    /// Forgets all so far: the device is as good as new.
+    /// Forgets all restarts, so that the next one starts a new row.
     pub fn clear(&self) {
         self.count.store(0, Relaxed);
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Child devices of all devices of the bus, whichever driver they have.
+//! Child devices of all devices of the bus, also of devices with other drivers.
 
 use super::Device;
 use crate::bindings;
@@ -13,7 +13,7 @@ use kernel::{
     prelude::*, //
 };
 
-/// Whether some device of the bus that `dev` is on has a child of this name.
+/// Returns whether any device on the bus of `dev` has a child of this name.
 pub(super) fn has_child(dev: &Device<Bound>, name: &CStr) -> bool {
     // SAFETY: By the type invariant; the bus of a bound device does not change.
     let bus = unsafe { (*dev.as_raw()).dev.bus };

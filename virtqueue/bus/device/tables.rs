@@ -36,28 +36,29 @@ use kernel::{
 pub(crate) struct Tables {
     /// The operations of the transport, as they are.
     pub(crate) transport: bindings::virtio_config_ops,
-    /// Those of a device in use.
+    /// The operations of a device in use.
     in_use: bindings::virtio_config_ops,
-    /// Those of a device that was given up.
+    /// The operations of a device that was given up.
     given_up: bindings::virtio_config_ops,
     next: *mut Tables,
 }
 
-/// The first of all pairs, which are never taken out but by [`free_all`].
+/// The first of all pairs. Only [`free_all`] removes pairs.
 static FIRST: Atomic<*mut c_void> = Atomic::new(null_mut());
 
-/// Frees all pairs: no device has one, nor will have. Process context.
+/// Frees all pairs. No device has one, or will have one. Process context.
 pub(crate) fn free_all() {
     let mut next = FIRST.xchg(null_mut(), Full).cast::<Tables>();
     while !next.is_null() {
-        // SAFETY: The pair came from `KBox::into_raw` in `Tables::of`, and nobody uses it any more.
+        // SAFETY: The pair came from `KBox::into_raw` in `Tables::of`, and no device uses it.
         let tables = unsafe { KBox::from_raw(next) };
         next = tables.next;
     }
 }
 
 impl Tables {
-    /// The copies of the operations of a transport.
+    /// Returns the copies of the operations of a transport. Makes them for the first device of the
+    /// transport.
     ///
     /// # Errors
     ///
@@ -76,16 +77,16 @@ impl Tables {
             tables.next = first.cast();
             let raw = KBox::into_raw(tables);
             if FIRST.cmpxchg(first, raw.cast(), Full).is_ok() {
-                // SAFETY: It stays until `free_all`, and does not change.
+                // SAFETY: The pair exists until `free_all`, and does not change.
                 return Ok(unsafe { &*raw });
             }
-            // SAFETY: It came from `into_raw` just now, and nobody else knows it.
+            // SAFETY: The pair came from `into_raw` just now, and was not published.
             new = Some(unsafe { KBox::from_raw(raw) });
         }
     }
 
     fn find(mut at: *const Self, transport: &bindings::virtio_config_ops) -> Option<&'static Self> {
-        // SAFETY: Pairs stay until `free_all`, and do not change.
+        // SAFETY: Pairs exist until `free_all`, and do not change.
         while let Some(tables) = unsafe { at.as_ref() } {
             if words(&tables.transport) == words(transport) {
                 return Some(tables);
@@ -136,37 +137,37 @@ impl Tables {
     }
 }
 
-/// The operations as numbers, to compare them.
+/// Returns the operations as numbers, to compare them.
 fn words(ops: &bindings::virtio_config_ops) -> &[usize] {
     const SIZE: usize = size_of::<bindings::virtio_config_ops>();
     const {
         assert!(SIZE % size_of::<usize>() == 0);
         assert!(align_of::<bindings::virtio_config_ops>() == align_of::<usize>());
     }
-    // SAFETY: The structure is made of pointers to functions and nothing else, so that it has no
-    // padding, and lives as long as the result.
+    // SAFETY: The structure has only pointers to functions, so it has no padding. It lives as long
+    // as the result.
     unsafe { core::slice::from_raw_parts((&raw const *ops).cast(), SIZE / size_of::<usize>()) }
 }
 
-/// The device of an operation.
+/// Returns the device of an operation.
 ///
 /// # Safety
 ///
-/// Called for an operation of the tables, which a device has as long as a driver is bound, by code
-/// that may rely on that.
+/// Called by an operation of the tables, on behalf of code that may rely on the device being bound.
+/// A device has these operations only while a driver is bound.
 unsafe fn bound<'a>(vdev: *mut bindings::virtio_device) -> &'a Device<Bound> {
     // SAFETY: By the safety requirements; `Device` is a transparent wrapper.
     unsafe { &*vdev.cast::<Device<Bound>>() }
 }
 
-/// Resets a device, which ends.
+/// `config->reset`, with a time limit.
 extern "C" fn reset(vdev: *mut bindings::virtio_device) {
     // SAFETY: The core resets a device on behalf of its driver.
     let dev = unsafe { bound(vdev) };
     super::reset::reset(dev);
 }
 
-/// Resets a queue, which ends. Called by the ring for the holder of the state's `owner`.
+/// `config->disable_vq_and_reset`, with a time limit. Called by the ring with `owner` held.
 extern "C" fn disable_vq_and_reset(vq: *mut bindings::virtqueue) -> c_int {
     // SAFETY: The ring passes a queue of a device whose driver is bound.
     let (dev, index) = unsafe { (bound((*vq).vdev), (*vq).index) };
@@ -174,10 +175,12 @@ extern "C" fn disable_vq_and_reset(vq: *mut bindings::virtqueue) -> c_int {
         let tables = dev.bind_state().tables();
         let disable = tables.transport.disable_vq_and_reset.ok_or(ENOENT)?;
         super::queue_reset::reset_with_limit(dev, index)?;
-        // The transport may break the queue: what was answered is looked at before. Where it is the
-        // transport that asks the device, an answer may come until it has.
-        // SAFETY: The ring is in the operation of a reset or resize, and does not use itself before
-        // this returned; nor does the device from the second time on.
+        // Used buffers are taken before the call, because the transport may mark the queue broken.
+        // They are taken again after it, because some transports ask the device only then, and the
+        // device may use buffers until that.
+        // SAFETY: The ring has called this as a part of a reset or resize, and does not use itself
+        // before the call returns. After `disable` has succeeded, the device does not use the ring
+        // either.
         unsafe {
             crate::queue::take_used(dev);
             let ret = disable(vq);
@@ -189,10 +192,9 @@ extern "C" fn disable_vq_and_reset(vq: *mut bindings::virtqueue) -> c_int {
     })
 }
 
-/// Sets the status of a device. Where the core says that it has failed, the driver may have to be
-/// told.
+/// `config->set_status`. If the core sets FAILED, tells the driver where necessary.
 extern "C" fn set_status(vdev: *mut bindings::virtio_device, status: u8) {
-    // SAFETY: The core sets the status of a device that is bound, or on its way there or back.
+    // SAFETY: The core sets the status of a device that is bound, or being bound or unbound.
     let dev = unsafe { bound(vdev) };
     let status = super::power::without_old_failure(dev, status);
     if let Some(set_status) = dev.bind_state().tables().transport.set_status {
@@ -202,7 +204,7 @@ extern "C" fn set_status(vdev: *mut bindings::virtio_device, status: u8) {
     super::power::check_status(dev, status);
 }
 
-/// The operations of a device that was given up: they do not touch it.
+/// The operations of a device that was given up. They do not touch the device.
 mod given_up {
     use super::*;
 
@@ -228,13 +230,13 @@ mod given_up {
         0
     }
 
-    /// As that of a device in reset.
+    /// `config->get_status`: 0, as for a device in reset.
     pub(super) extern "C" fn get_status(_vdev: *mut bindings::virtio_device) -> u8 {
         0
     }
 
     pub(super) extern "C" fn set_status(vdev: *mut bindings::virtio_device, status: u8) {
-        // SAFETY: The core sets the status of a device that is bound, or on its way there or back.
+        // SAFETY: The core sets the status of a device that is bound, or being bound or unbound.
         let dev = unsafe { bound(vdev) };
         let status = crate::device::power::without_old_failure(dev, status);
         crate::device::power::check_status(dev, status);
