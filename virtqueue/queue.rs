@@ -7,9 +7,9 @@
 //! queue is dropped, the transport deletes the set.
 //!
 //! A [`Buffer`] describes the memory that it gives to the device. It moves into the queue, and the
-//! same value comes back; the driver cannot touch it in between.
+//! same value comes back. While the device owns the buffer, the driver cannot touch it.
 //!
-//! Each queue runs on one of the rings of [`RingKind`], chosen when the queue is found.
+//! Each queue runs on one of the kinds of [`RingKind`], which is chosen when the queue is found.
 
 mod add_error;
 mod buffer;
@@ -85,61 +85,59 @@ use vring::{
 ///
 /// # Invariants
 ///
-/// `buffer` is one that was added, and `len` not more than it told to be written then
-/// ([`Buffer::writable_len`]).
+/// `buffer` was added to the queue, and `len` is at most its [`Buffer::writable_len`] at that time.
 pub struct Used<T> {
     buffer: T,
     len: u32,
 }
 
 impl<T> Used<T> {
-    /// Bytes that the device says it wrote; 0 if it says more than the buffer has room for.
+    /// Returns the number of bytes that the device reports as written, or 0 if the buffer has less
+    /// room.
     ///
-    /// A hint, where something else says whether the device did what it was asked: devices are
-    /// known that leave out a part of what they wrote, count what they read, or count nothing.
+    /// Do not use it to decide whether a request succeeded if the device also writes a status: some
+    /// devices leave a part out, count the bytes that they read, or report 0.
     #[inline(always)]
     #[allow(clippy::len_without_is_empty)]
     pub fn len(&self) -> u32 {
         self.len
     }
 
-    /// The buffer, as it was added.
+    /// Returns a reference to the buffer, as it was added.
     #[inline(always)]
     pub fn buffer(&self) -> &T {
         &self.buffer
     }
 
-    /// The buffer, to have.
+    /// Returns the buffer.
     #[inline(always)]
     pub fn into_buffer(self) -> T {
         self.buffer
     }
 }
 
-/// The ring that a queue runs on.
+/// The kind of ring that a queue runs on.
 ///
-/// An enum and not a trait object: the choice costs one predictable branch and everything behind
-/// it can be inlined into the driver. With a tag of its own, which also says whether there is a
-/// queue in an `Option` of one.
+/// An enum, not a trait object: the choice is one predictable branch, and the code behind it can be
+/// inlined into the driver. Its own tag also marks `None` in an `Option<Virtqueue>`.
 #[repr(u8)]
 enum RingKind {
-    /// The ring of the crate `vring`, where that provides the queues.
+    /// The Rust ring, of the crate `vring`.
     Rust(RustRing),
-    /// The kernel's own ring, through its exported functions.
+    /// The C ring, through its exported functions.
     ///
-    /// PERF: In a box, so that what both arms of a match do first is to load a pointer from the
-    /// same place: an instruction less for each path on the ring in Rust.
+    /// PERF: Boxed, so that both arms of a match begin by loading a pointer from the same place.
+    /// This saves an instruction on each path on the Rust ring.
     C(KBox<CRing>),
 }
 
 /// A virtqueue that carries buffers of type `T`.
 ///
-/// Whoever holds it exclusively may add, kick, get and switch callbacks: the serialisation that C
-/// asks of its callers is that of `&mut`. Drivers put it under the lock that the path has
-/// anyway.
+/// `&mut self` is the serialisation that C asks of its callers for add, kick, get and callbacks.
+/// Drivers keep the queue under the lock that the path holds anyway.
 ///
-/// Dropping it resets the device if need be, and drops the buffers that the device had not used:
-/// process context, sleeps.
+/// Dropping the queue resets the device, unless that was done already, and drops the buffers that
+/// the device has not used. Process context, sleeps.
 ///
 /// # Invariants
 ///
@@ -151,8 +149,8 @@ pub struct Virtqueue<T: Buffer> {
     _buffers: PhantomData<T>,
 }
 
-// SAFETY: The raw pointers in `ring` and `set` are to objects that any thread may use as long as
-// one at a time does, which `&mut self` sees to; `T` is `Send`.
+// SAFETY: The raw pointers in `ring` and `set` are to objects that any thread may use, if only one
+// thread does at a time, which `&mut self` ensures. `T` is `Send`.
 unsafe impl<T: Buffer> Send for Virtqueue<T> {}
 
 /// Defines functions of a [`Virtqueue`] that look up the kind of ring, and call the function of
@@ -206,15 +204,15 @@ impl<T: Buffer> Virtqueue<T> {
         fn is_broken(&self) -> bool;
     }
 
-    /// Notifies the device of the added buffers if it wants to know. Returns false if it does and
-    /// the queue is broken.
+    /// Notifies the device of the added buffers if it wants a notification. Returns false if it
+    /// does, and the queue is broken.
     #[inline]
     pub fn kick(&mut self) -> bool {
         !self.kick_prepare() || self.notify()
     }
 
-    /// First half of [`QueueOps::enable_cb`], without a barrier. [`QueueHandle::poll`] is the
-    /// second half.
+    /// Enables callbacks, as the first half of [`QueueOps::enable_cb`], without a barrier.
+    /// [`QueueHandle::poll`] is the second half.
     #[inline]
     pub fn enable_cb_prepare(&mut self) -> Armed {
         with_queue!(self, |mut queue| queue.enable_cb_prepare())
@@ -251,9 +249,8 @@ impl<T: Buffer> Virtqueue<T> {
         unsafe { QueueHandle::borrowed(self.raw()) }
     }
 
-    /// The device of the queue, which is bound as long as it has queues. For the bus only: a
-    /// `Device<Bound>` gives access to the `Devres` resources of a driver, and these are gone when
-    /// unbinding waits for the queue.
+    /// Returns the device, which is bound as long as it has queues. Not public: a `Device<Bound>`
+    /// gives access to `Devres` resources, and these are gone while unbinding waits for the queue.
     fn dev(&self) -> &Device<Bound> {
         self.set.dev()
     }
@@ -275,85 +272,85 @@ impl<T: Buffer> Virtqueue<T> {
         }
     }
 
-    /// Takes back a buffer that the device has not used. Only a device in
-    /// [reset](Device::reset) owns none: before, there are none to take.
+    /// Takes back a buffer that the device has not used. Returns `None` unless the device is in
+    /// [reset](Device::reset): before, the device owns the buffers.
     pub fn detach_unused_buf(&mut self) -> Option<T> {
         if !self.dev().bind_state().is_reset() {
             return None;
         }
-        // SAFETY: By the type invariants, the queue is valid; `&mut self` serialises. The device is
-        // in reset, and gets no queue before this one is gone: see `BindState::reset`.
+        // SAFETY: By the type invariants, the queue is valid, and `&mut self` serialises. The
+        // device is in reset, and gets no queue before this one is gone: see `BindState::reset`.
         let data = unsafe { bindings::virtqueue_detach_unused_buf(self.raw()) };
         // SAFETY: By the type invariants, the token came from `into_raw` of a `T`.
         RawToken::new(data, null_mut()).map(|raw| unsafe { T::from_raw(raw) })
     }
 
-    /// Largest size of the ring that the device offers.
+    /// Returns the largest size of the ring that the device offers.
     pub fn num_max(&self) -> u32 {
         // SAFETY: By the type invariants, the queue is valid.
         unsafe { (*self.raw()).num_max }
     }
 
-    /// Size of the ring in descriptors.
+    /// Returns the size of the ring in descriptors.
     pub fn ring_size(&self) -> u32 {
         // SAFETY: By the type invariants, the queue is valid.
         unsafe { bindings::virtqueue_get_vring_size(self.raw()) }
     }
 
-    /// Index of the queue on its device.
+    /// Returns the index of the queue on its device.
     pub fn index(&self) -> u32 {
         // SAFETY: By the type invariants, the queue is valid.
         unsafe { (*self.raw()).index }
     }
 
-    /// Whether buffers have to be mapped with the DMA API, and if so for which device.
+    /// Returns the device for which buffers have to be mapped by the DMA API, or `None`.
     ///
-    /// Drivers that map by themselves ([`Segment::premapped`]) map for it.
+    /// A driver that maps its own buffers ([`Segment::premapped`]) maps them for this device.
     pub fn dma_dev(&self) -> Option<&kernel::device::Device> {
         // SAFETY: By the type invariants, the queue is valid.
         let dev = unsafe { bindings::virtqueue_dma_dev(self.raw()) };
-        // SAFETY: The device that does DMA for the queue is the virtio device's parent or the
-        // like and outlives it.
+        // SAFETY: The device that does DMA for the queue is the parent of the virtio device, or
+        // another device that outlives it.
         unsafe { ops::dma_dev(dev) }
     }
 
-    /// Returns the part of the queue that may be used without holding it.
+    /// Returns a handle to the queue, for the operations that need no exclusion.
     pub fn handle(&self) -> QueueHandle {
         QueueHandle::new(self.raw(), self.set.clone())
     }
 
-    /// Makes the ring `num` descriptors large; its buffers go to `take`.
+    /// Changes the ring to `num` descriptors. Passes each buffer of the old ring to `take`.
     ///
-    /// Answers of the device are looked at once more when it has given the queue up.
+    /// Buffers that the device uses until the reset is done are passed to `take` as used.
     ///
-    /// The caller keeps others from the queue, callbacks included. `take` resets neither the
-    /// device nor a queue, and finds and drops none. Process context, sleeps.
+    /// During the call no other code may use the queue, callbacks included. `take` must not reset
+    /// the device or a queue, and must not find or drop queues. Process context, sleeps.
     ///
     /// # Errors
     ///
     /// - `EINVAL`, `E2BIG`: `num` is 0, or more than [`Virtqueue::num_max`];
     /// - `ENOENT`: the transport cannot reset a queue (`VIRTIO_F_RING_RESET`);
     /// - `ENOMEM`: the ring has its old size, and is empty;
-    /// - `EBUSY`: the device did not take the queue back; it is unusable;
-    /// - `ENODEV`: the device is in [reset](Device::reset), and does not get the queue any more; or
-    ///   it is not there;
-    /// - `ETIMEDOUT`: the device does not reset the queue, within ten seconds. Nothing went to
-    ///   `take`, and the device has to be reset.
+    /// - `EBUSY`: the device did not enable the queue again, which cannot be used;
+    /// - `ENODEV`: the device is in [reset](Device::reset), or is not there. The queue cannot be
+    ///   used again;
+    /// - `ETIMEDOUT`: the device did not reset the queue within ten seconds. No buffer was passed
+    ///   to `take`, and the driver has to reset the device.
     pub fn resize(&mut self, num: u32, take: impl FnMut(Returned<T>)) -> Result {
         self.with_recycler(take, |vq, f| {
-            // SAFETY: The queue is valid and `&mut self` keeps others from it; `f` takes each
-            // buffer that the queue gives up.
+            // SAFETY: The queue is valid, and `&mut self` excludes other users. `f` takes each
+            // buffer that the queue returns.
             unsafe { bindings::virtqueue_resize(vq, num, f, None) }
         })
     }
 
-    /// Resets the queue; its buffers go to `take`, as with [`Virtqueue::resize`].
+    /// Resets the queue. Passes each buffer to `take`, as [`Virtqueue::resize`] does.
     ///
     /// Context and errors are those of [`Virtqueue::resize`].
     pub fn reset(&mut self, take: impl FnMut(Returned<T>)) -> Result {
         self.with_recycler(take, |vq, f| {
-            // SAFETY: The queue is valid and `&mut self` keeps others from it; `f` takes each
-            // buffer that the queue gives up.
+            // SAFETY: The queue is valid, and `&mut self` excludes other users. `f` takes each
+            // buffer that the queue returns.
             unsafe { bindings::virtqueue_reset(vq, f, None) }
         })
     }

@@ -17,39 +17,39 @@ pub use vring::{
 /// # Safety
 ///
 /// - [`Segments::write_segments`] and [`Segments::write_common`] give only memory that the value
-///   owns, or that is otherwise kept alive and in place as long as the value exists, in whatever
-///   form ([`Buffer::into_raw`] included). Each [`Segment`] is of the kind that it says it is:
-///   [`Segment::virt`] is in the direct mapping, not in the kernel's or a module's image, and not
-///   on a stack. [`Segment::premapped`] stays mapped for a device.
+///   owns, or that another owner keeps alive and in place as long as the value exists, also as a
+///   token ([`Buffer::into_raw`]). Each [`Segment`] is of its kind: [`Segment::virt`] is in the
+///   direct mapping, not in the image of the kernel or of a module, and not on a stack.
+///   [`Segment::premapped`] stays mapped for a device.
 /// - The memory given through [`SegmentWriter::in_`] may be written by the device at any time until
-///   the value comes back; there is no reference to it meanwhile.
-/// - The memory given through [`SegmentWriter::out`] does not change meanwhile.
-/// - [`Buffer::into_raw`] moves none of it.
-/// - [`Buffer::from_raw`] of what [`Buffer::into_raw`] returned is the value again, also with the
-///   context lost (null).
+///   the value comes back. There is no reference to it during this time.
+/// - The memory given through [`SegmentWriter::out`] does not change until the value comes back.
+/// - [`Buffer::into_raw`] does not move the memory.
+/// - [`Buffer::from_raw`] returns the value that [`Buffer::into_raw`] took, also if the context was
+///   lost (null).
 pub unsafe trait Buffer: Segments<Segment> + Sized + Send + 'static {
     /// Whether buffers carry a context; the queue must have been found with one.
     const HAS_CTX: bool = false;
 
-    /// The most frequent value of [`Buffer::segment_count`]: buffers with that many segments are
-    /// added by code that is made for the number. 0: there is no such number.
+    /// The most frequent value of [`Buffer::segment_count`]. The path for this number is compiled
+    /// separately. 0: there is no such number.
     const COMMON_COUNT: u16 = 0;
 
-    /// Returns the number of segments: as many as [`Segments::write_segments`] writes, or somewhat
-    /// more.
+    /// Returns the number of segments that [`Segments::write_segments`] writes, or a slightly
+    /// larger number.
     ///
-    /// The ring decides by it how the buffer is described and whether there is room for it. A
-    /// buffer that writes more is refused with `EINVAL`.
+    /// The ring uses the number to decide how to describe the buffer, and whether there is room for
+    /// it. A buffer that writes more segments is refused with `EINVAL`.
     fn segment_count(&self) -> usize;
 
-    /// Whether the buffer has the shape of [`Segments::write_common`]: not if
+    /// Returns whether [`Segments::write_common`] can describe the buffer. False if
     /// [`Buffer::segment_count`] is not [`Buffer::COMMON_COUNT`].
     #[inline(always)]
     fn is_common(&self) -> bool {
         Self::COMMON_COUNT != 0 && self.segment_count() == usize::from(Self::COMMON_COUNT)
     }
 
-    /// Bytes that the device may write in all.
+    /// Returns the number of bytes that the device may write.
     fn writable_len(&self) -> u32;
 
     /// Turns the value into a token.
@@ -59,12 +59,12 @@ pub unsafe trait Buffer: Segments<Segment> + Sized + Send + 'static {
     ///
     /// # Safety
     ///
-    /// `raw` came from [`Buffer::into_raw`] of this type, which is used up here; its context may
-    /// be null instead.
+    /// `raw` came from [`Buffer::into_raw`] of this type, and is used once. Its context may be null
+    /// instead.
     unsafe fn from_raw(raw: RawToken) -> Self;
 }
 
-/// A [`Buffer`] that any queue takes: what has to be mapped of it is mapped by the queue.
+/// A [`Buffer`] that the driver has not mapped: any queue accepts it, and maps it if necessary.
 ///
 /// # Safety
 ///
@@ -73,8 +73,8 @@ pub unsafe trait Unmapped: Buffer {}
 
 // SAFETY:
 // - The box owns its bytes, on the heap, until it is dropped.
-// - It is not referred to while it is a token.
-// - The token is the address and, as the context is not used, all there is.
+// - There is no reference to the box while it is a token.
+// - The token is the address, which is all of the value. The context is not used.
 unsafe impl<const N: usize> Buffer for KBox<[u8; N]> {
     fn segment_count(&self) -> usize {
         1
@@ -99,5 +99,5 @@ unsafe impl<const N: usize> Buffer for KBox<[u8; N]> {
     }
 }
 
-// SAFETY: Its one segment is directly mapped memory.
+// SAFETY: The only segment is directly mapped memory.
 unsafe impl<const N: usize> Unmapped for KBox<[u8; N]> {}

@@ -46,13 +46,13 @@ use vring::{
 ///
 /// # Invariants
 ///
-/// - `vq` is a valid queue that only this refers to, handles aside.
+/// - `vq` is a valid queue. Only this value refers to it, except for handles.
 /// - `table` was initialised as a scatterlist.
 pub(super) struct CRing {
     vq: *mut bindings::virtqueue,
     table: KVVec<bindings::scatterlist>,
-    /// Whether it was told that the device claims more than there is room for.
-    told: bool,
+    /// Whether a wrong length was logged already.
+    length_logged: bool,
 }
 
 impl CRing {
@@ -70,7 +70,7 @@ impl CRing {
         Ok(Self {
             vq,
             table,
-            told: false,
+            length_logged: false,
         })
     }
 
@@ -91,9 +91,10 @@ impl CRing {
         let data = raw.data.as_ptr();
         let gfp = bindings::GFP_ATOMIC;
         let (n_out, n_in) = (out as u32, (total - out) as u32);
-        // SAFETY: By the type invariants, and because `&mut self` serialises: `sg` is followed by
-        // `total` entries that `List` filled, the last to read and the last to write marked as
-        // ends. `data` is not null. A queue with contexts was found as such.
+        // SAFETY: By the type invariants, the queue is valid, and `&mut self` serialises. `sg` is
+        // followed by `total` entries that `List` filled, with the last entry to read and the last
+        // to write marked as ends. `data` is not null. A queue for buffers with contexts was found
+        // with contexts.
         unsafe {
             match (n_out, n_in, premapped) {
                 (0, _, true) => {
@@ -120,16 +121,16 @@ impl CRing {
     /// Logs the first impossible length.
     #[cold]
     fn wrong_length(&mut self, len: u32, room: u32) {
-        // SAFETY: By the type invariants; the device lives as long as its queues.
+        // SAFETY: By the type invariants, `vq` is valid. The device lives as long as its queues.
         let (vdev, index) = unsafe { (Virtio::new((*self.vq).vdev), (*self.vq).index) };
-        if !self.told && report::is_wrong_length(vdev, room) {
-            self.told = true;
+        if !self.length_logged && report::is_wrong_length(vdev, room) {
+            self.length_logged = true;
             report::log_length(vdev, index, len, room);
         }
     }
 }
 
-/// A queue on the kernel's own ring.
+/// A queue on the C ring.
 ///
 /// # Invariants
 ///
@@ -145,7 +146,7 @@ impl<'a, T: Buffer> CQueue<'a, T> {
     /// Every token in the ring came from [`Buffer::into_raw`] of a `T`.
     #[inline(always)]
     pub(super) unsafe fn new(ring: &'a mut CRing) -> Self {
-        // INVARIANT: The tokens are as the caller says.
+        // INVARIANT: By the safety requirements, the tokens came from a `T`.
         Self {
             ring,
             _buffers: PhantomData,
@@ -159,9 +160,9 @@ impl<'a, T: Buffer> CQueue<'a, T> {
         Armed(unsafe { bindings::virtqueue_enable_cb_prepare(self.ring.vq) })
     }
 
-    /// Adds a buffer of any shape.
+    /// Adds a buffer of any number of segments.
     ///
-    /// PERF: Out of line, by value: the path of the most frequent shape keeps its registers.
+    /// PERF: Out of line, by value, so that the path for common buffers keeps its registers.
     #[inline(never)]
     fn add_any(&mut self, buffer: T) -> Result<(), AddError<T>> {
         let mut list = List::new(&mut self.ring.table);
@@ -180,7 +181,7 @@ impl<'a, T: Buffer> CQueue<'a, T> {
         };
         let raw = buffer.into_raw();
         let ret = self.ring.add(filled, raw, T::HAS_CTX);
-        // `to_result` is a call.
+        // PERF: `to_result` would be a call.
         if ret == 0 {
             return Ok(());
         }
@@ -206,7 +207,7 @@ impl<'a, T: Buffer> CQueue<'a, T> {
 impl<T: Buffer> QueueOps<T> for CQueue<'_, T> {
     #[inline(always)]
     fn reborrow(&mut self) -> impl QueueOps<T> + '_ {
-        // INVARIANT: It is the same ring.
+        // INVARIANT: The result has the ring of `self`.
         CQueue {
             ring: self.ring,
             _buffers: PhantomData,
@@ -236,15 +237,16 @@ impl<T: Buffer> QueueOps<T> for CQueue<'_, T> {
         // SAFETY: By the invariants of the ring, and because `&mut self` serialises.
         let data = unsafe { bindings::virtqueue_get_buf_ctx(self.ring.vq, &mut len, &mut ctx) };
         let raw = RawToken::new(data, ctx)?;
-        // SAFETY: By the type invariants; the ring gives out each token once.
+        // SAFETY: By the type invariants, the token came from `into_raw` of a `T`. The ring returns
+        // each token once.
         let buffer = unsafe { T::from_raw(raw) };
         let room = buffer.writable_len();
         if len > room {
             self.ring.wrong_length(len, room);
-            // INVARIANT: There is no less.
+            // INVARIANT: 0 is at most any room.
             len = 0;
         }
-        // INVARIANT: It was compared.
+        // INVARIANT: The length was compared with the room in the buffer.
         Some(Used { buffer, len })
     }
 
@@ -262,9 +264,10 @@ impl<T: Buffer> QueueOps<T> for CQueue<'_, T> {
             if unsafe { bindings::virtqueue_enable_cb(self.ring.vq) } {
                 break;
             }
-            // If nothing was taken since, the device withdrew a buffer that it had reported as
-            // used: this ends, so that the device cannot keep the driver here. PERF: The check is
-            // made only if more buffers are reported, and nothing is counted for each buffer.
+            // If no buffer was taken since, the device has withdrawn a buffer that it had reported
+            // as used. The loop ends here, so that the device cannot keep the driver in it. PERF:
+            // The check is made only if more buffers are reported, and nothing is counted for each
+            // buffer.
             let free = self.num_free();
             if free == before {
                 break;
@@ -316,7 +319,8 @@ impl<T: Buffer> QueueOps<T> for CQueue<'_, T> {
 
     #[inline(always)]
     fn num_free(&self) -> u32 {
-        // SAFETY: By the invariants of the ring, the queue is valid, and nobody else changes it.
+        // SAFETY: By the invariants of the ring, the queue is valid, and only functions that this
+        // queue serialises change the field.
         unsafe { (*self.ring.vq).num_free }
     }
 

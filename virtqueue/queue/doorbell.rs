@@ -26,9 +26,9 @@ use kernel::{
 /// A place for a [`QueueHandle`] from which the queue can be notified in any context, without a
 /// lock and without counting references.
 ///
-/// A notification may leave the guest, which takes long: nobody should have to wait for a lock
-/// meanwhile. The handle can be put in and taken out again, as queues come and go with sleep and
-/// reset, and a ring of the bell that finds none does nothing.
+/// A notification may leave the guest, which takes long, so it should not happen under a lock. The
+/// handle can be replaced or removed at any time, as queues come and go with sleep and reset.
+/// Without a handle, [`Doorbell::ring`] does nothing.
 ///
 /// # Invariants
 ///
@@ -42,7 +42,7 @@ pub struct Doorbell {
 }
 
 impl Doorbell {
-    /// A doorbell without a queue.
+    /// Returns a doorbell without a queue.
     pub fn new() -> impl PinInit<Self> {
         // INVARIANT: There is no queue.
         pin_init!(Self {
@@ -53,8 +53,8 @@ impl Doorbell {
 
     /// Notifies the queue, if there is one. Returns false if there is none or it is broken.
     ///
-    /// Any context. Needed only when [`QueueOps::kick_prepare`](super::QueueOps::kick_prepare)
-    /// said so.
+    /// Any context. Needed only if [`QueueOps::kick_prepare`](super::QueueOps::kick_prepare)
+    /// returned true.
     #[inline]
     pub fn ring(&self) -> bool {
         let _guard = rcu::read_lock();
@@ -67,13 +67,13 @@ impl Doorbell {
         unsafe { QueueHandle::borrowed(vq) }.notify()
     }
 
-    /// Puts the handle of a queue in, or `None`, and drops the one that was there once nobody
-    /// uses it any more. Process context, sleeps.
+    /// Replaces the handle, or removes it (`None`), and drops the old one after a grace period.
+    /// Process context, sleeps.
     pub fn set(&self, handle: Option<QueueHandle>) {
         let mut place = self.handle.lock();
         let vq = handle.as_ref().map_or(null_mut(), QueueHandle::as_raw);
-        // INVARIANT: The handle that goes with the pointer is put in place below and the old one
-        // dropped after a grace period.
+        // INVARIANT: The handle of the new pointer is stored below, and the old handle is dropped
+        // after a grace period.
         self.vq.store(vq, Release);
         let old = core::mem::replace(&mut *place, handle);
         if old.is_some() {
@@ -89,7 +89,7 @@ impl Doorbell {
     pub fn detach_all<'a>(bells: impl Iterator<Item = &'a Self> + Clone) {
         let mut any = false;
         for bell in bells.clone() {
-            // INVARIANT: The handle stays in place for a grace period from here.
+            // INVARIANT: The handle stays in `handle` for a grace period from here.
             any |= !bell.vq.xchg(null_mut(), Full).is_null();
         }
         if !any {
@@ -99,7 +99,7 @@ impl Doorbell {
         unsafe { bindings::synchronize_rcu() };
         for bell in bells {
             let mut place = bell.handle.lock();
-            // If not, a queue was put in meanwhile.
+            // If the pointer is not null, a new handle was set after the exchange above.
             let old = if bell.vq.load(Acquire).is_null() {
                 place.take()
             } else {

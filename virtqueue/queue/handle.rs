@@ -24,16 +24,17 @@ use vring::{
     Queue, //
 };
 
-/// A queue's callbacks are enabled as of a point in the ring, by
+/// The position in the ring at which callbacks were enabled by
 /// [`Virtqueue::enable_cb_prepare`](super::Virtqueue::enable_cb_prepare).
 ///
-/// It is of use for that queue, as long as that has its size. What [`QueueHandle::poll`] says of
-/// one that is of another may be wrong.
+/// Valid for the same queue until its size changes. For any other queue the result of
+/// [`QueueHandle::poll`] may be wrong, but the call is safe.
 #[must_use = "buffers that were used meanwhile raise no callback"]
 #[derive(Clone, Copy)]
 pub struct Armed(pub(super) u32);
 
-/// A reference to a queue, with what C allows at any time from anywhere, on either ring.
+/// A reference to a queue, with the operations that C allows in any context without serialisation,
+/// on either ring.
 ///
 /// # Invariants
 ///
@@ -41,7 +42,7 @@ pub struct Armed(pub(super) u32);
 /// [borrowed](QueueHandle::borrowed) one.
 pub struct QueueHandle {
     vq: *mut bindings::virtqueue,
-    /// None if the handle is a borrowed one.
+    /// `None` if the handle is a borrowed one.
     set: Option<Arc<QueueSet>>,
 }
 
@@ -74,26 +75,27 @@ impl QueueHandle {
     #[inline(always)]
     fn rust_queue(&self) -> Option<&Queue> {
         if vring::create::is_provider() {
-            // SAFETY: By the type invariant; all queues are of the ring that provides them.
+            // SAFETY: By the type invariant, the queue is valid. All queues are of the ring that
+            // provides them.
             Some(unsafe { Queue::from_raw(self.vq) })
         } else {
             None
         }
     }
 
-    /// Index of the queue on its device.
+    /// Returns the index of the queue on its device.
     #[inline(always)]
     pub fn index(&self) -> usize {
         // SAFETY: By the type invariant, `vq` is a valid queue; its index does not change.
         unsafe { (*self.vq).index as usize }
     }
 
-    /// Asks the device for no more callbacks: a hint, a callback may still come.
+    /// Asks the device for no more callbacks. This is a hint: a callback may still come.
     #[inline(always)]
     pub fn disable_cb(&self) {
         if self.set.is_none() {
-            // The ring stays, by the safety requirements of `borrowed`. In a callback it does
-            // because the Rust ring, before it is replaced, waits for running callbacks, and then
+            // The ring stays, by the safety requirements of `borrowed`. It stays in a callback
+            // because the Rust ring waits for running callbacks before it is replaced, and then
             // calls no driver. For the C ring, the transport does so (`disable_vq_and_reset`).
             self.disable_cb_now();
         } else {
@@ -116,16 +118,16 @@ impl QueueHandle {
     fn disable_cb_now(&self) {
         match self.rust_queue() {
             Some(queue) => with_lockless!(queue, |state| state.disable_cb()),
-            // SAFETY: By the type invariant; needs no exclusion.
+            // SAFETY: By the type invariant, the queue is valid. The function needs no exclusion.
             None => unsafe { bindings::virtqueue_disable_cb(self.vq) },
         }
     }
 
-    /// Whether buffers were used since callbacks were [enabled](Armed); one full barrier.
+    /// Returns whether buffers were used since callbacks were [enabled](Armed). One full barrier.
     #[inline]
     pub fn poll(&self, armed: Armed) -> bool {
-        // Also in a callback: not every transport keeps a queue on the C ring from being called
-        // back while its ring is replaced.
+        // This is needed in a callback, too: some transports call back a queue on the C ring while
+        // its ring is replaced.
         let _ring_stays = rcu::read_lock();
         // The ring stays until the end of this read-side critical section.
         self.is_resizing() || self.poll_now(armed)
@@ -136,19 +138,19 @@ impl QueueHandle {
     fn poll_now(&self, Armed(armed): Armed) -> bool {
         match self.rust_queue() {
             Some(queue) => {
-                // CAST: It was a `u16`.
+                // CAST: The number was made of a `u16`.
                 let armed = vring::Armed::from_raw(armed as u16);
                 with_lockless!(queue, |state| state.poll(armed))
             }
-            // Of another queue, or from before this one got smaller.
+            // The position is that of another queue, or this queue was larger at that time.
             None if !self.has_position(armed) => true,
-            // SAFETY: By the type invariant; needs no exclusion. The ring has the place.
+            // SAFETY: By the type invariant, the queue is valid. The function needs no exclusion.
             None => unsafe { bindings::virtqueue_poll(self.vq, armed) },
         }
     }
 
-    /// Whether the ring has the position from which callbacks were enabled. The packed C ring reads
-    /// the descriptor at the position without a check.
+    /// Returns whether the ring has the position at which callbacks were enabled. The packed C ring
+    /// reads the descriptor at the position without a check.
     fn has_position(&self, armed: u32) -> bool {
         // The highest of 16 bits is the wrap counter (§2.8.14).
         let slot = armed & 0x7fff;
@@ -157,15 +159,15 @@ impl QueueHandle {
         slot < size || !self.dev().has_feature(Feature::RING_PACKED)
     }
 
-    /// The device of the queue.
+    /// Returns the device of the queue.
     #[inline(always)]
     fn dev(&self) -> &Device<Bound> {
-        // SAFETY: By the type invariant; a queue does not outlive its device, which is bound as
-        // long as it has queues. `Device` is a transparent wrapper.
+        // SAFETY: By the type invariant, the queue is valid. It does not outlive its device, which
+        // is bound as long as it has queues. `Device` is a transparent wrapper.
         unsafe { &*(*self.vq).vdev.cast::<Device<Bound>>() }
     }
 
-    /// Whether the ring of the queue is being replaced.
+    /// Returns whether the ring of the queue is being replaced.
     #[inline(always)]
     fn is_resizing(&self) -> bool {
         self.dev().bind_state().resizing.load(Acquire) == self.vq.cast()
@@ -176,12 +178,12 @@ impl QueueHandle {
     pub fn notify(&self) -> bool {
         match self.rust_queue() {
             Some(queue) => queue.notify(),
-            // SAFETY: By the type invariant; needs no exclusion.
+            // SAFETY: By the type invariant, the queue is valid. The function needs no exclusion.
             None => unsafe { bindings::virtqueue_notify(self.vq) },
         }
     }
 
-    /// Whether the queue was declared broken.
+    /// Returns whether the queue is broken.
     #[inline]
     pub fn is_broken(&self) -> bool {
         match self.rust_queue() {
@@ -191,40 +193,41 @@ impl QueueHandle {
         }
     }
 
-    /// The queue.
+    /// Returns the queue.
     pub(super) fn as_raw(&self) -> *mut bindings::virtqueue {
         self.vq
     }
 
-    /// The CPUs that the queue's interrupt was spread to
-    /// ([`Affinity::Spread`](super::Affinity::Spread)), if the transport tells.
+    /// Returns the CPUs over which the interrupt of the queue was spread
+    /// ([`Affinity::Spread`](super::Affinity::Spread)), if the transport reports them.
     ///
     /// Process context.
     pub fn affinity(&self) -> Option<&Cpumask> {
-        // SAFETY: By the type invariant; a queue's device has operations.
+        // SAFETY: By the type invariant, the queue is valid. Each device has operations.
         let get = unsafe { (*(*(*self.vq).vdev).config).get_vq_affinity }?;
         // SAFETY: By the type invariant, the device has a queue of this index.
         let mask = unsafe { get((*self.vq).vdev, (*self.vq).index as i32) };
         if mask.is_null() {
             return None;
         }
-        // SAFETY: The mask is that of the queue's interrupt vector, which goes with the queue.
+        // SAFETY: The mask belongs to the interrupt vector of the queue, which exists as long as
+        // the queue.
         Some(unsafe { Cpumask::from_raw(mask) })
     }
 
-    /// Hints on which CPUs the queue's interrupt should be taken; `None` takes the hint back.
+    /// Sets a hint on which CPUs should handle the interrupt of the queue; `None` removes the hint.
     ///
     /// Process context.
     ///
     /// # Errors
     ///
-    /// Any error of the transport; a transport that has no say in it returns no error.
+    /// Any error of the transport. A transport without such a hint ignores it and returns no error.
     pub fn set_affinity(&self, mask: Option<&Cpumask>) -> Result {
-        // SAFETY: By the type invariant; a queue's device has operations.
+        // SAFETY: By the type invariant, the queue is valid. Each device has operations.
         let set = unsafe { (*(*(*self.vq).vdev).config).set_vq_affinity };
         let mask = mask.map_or(core::ptr::null(), |m| m.as_raw().cast_const());
         match set {
-            // SAFETY: By the type invariant; `mask` is null or a valid mask.
+            // SAFETY: By the type invariant, the queue is valid. `mask` is null or a valid mask.
             Some(set) => to_result(unsafe { set(self.vq, mask) }),
             None => Ok(()),
         }

@@ -26,23 +26,23 @@ use kernel::{
     },
 };
 
-/// The part of a [`Message`] that the device reads: bytes on the heap, or several of those in a
-/// tuple, each in a segment of its own. What is empty has no segment.
+/// The request of a [`Message`], which the device reads: bytes on the heap, or a tuple of such,
+/// with a segment for each. An empty part has no segment.
 ///
 /// # Safety
 ///
-/// [`Request::write_segments`] gives to [`SegmentWriter::out`], and to nothing else, memory in the
-/// kernel's direct mapping that the value owns. It stays in place and does not change as long as
-/// the value exists and is not borrowed exclusively, also while the value itself is moved.
+/// [`Request::write_segments`] gives memory to [`SegmentWriter::out`] only. This memory is in the
+/// kernel's direct mapping, and the value owns it. It does not move and does not change as long as
+/// the value exists and is not borrowed exclusively, also while the value itself moves.
 pub unsafe trait Request: Send + 'static {
     /// Writes the segments.
     ///
     /// # Errors
     ///
-    /// Those of `writer`, passed on; `EINVAL`: a segment is too long for a descriptor.
+    /// The errors of `writer`; `EINVAL`: a segment is too long for a descriptor.
     fn write_segments<W: SegmentWriter<Segment>>(&self, writer: &mut W) -> Result;
 
-    /// Returns how many segments there are.
+    /// Returns the number of segments.
     fn segment_count(&self) -> usize;
 }
 
@@ -55,7 +55,7 @@ fn write_bytes<W: SegmentWriter<Segment>>(bytes: &[u8], writer: &mut W) -> Resul
     writer.out(Segment::virt(bytes.as_ptr().cast(), len))
 }
 
-// SAFETY: It gives no memory.
+// SAFETY: The value gives no memory.
 unsafe impl Request for () {
     fn write_segments<W: SegmentWriter<Segment>>(&self, _writer: &mut W) -> Result {
         Ok(())
@@ -93,7 +93,7 @@ unsafe impl Request for KVec<u8> {
 /// Implements [`Request`] for a tuple.
 macro_rules! tuple_request {
     ($($part:ident $index:tt),*) => {
-        // SAFETY: The memory is that of the parts, of which the same holds.
+        // SAFETY: The memory is that of the parts, which are requests themselves.
         unsafe impl<$($part: Request),*> Request for ($($part,)*) {
             fn write_segments<W: SegmentWriter<Segment>>(&self, writer: &mut W) -> Result {
                 $(self.$index.write_segments(writer)?;)*
@@ -113,9 +113,9 @@ tuple_request!(A 0, B 1, C 2);
 /// A request for the device to read and its reply, which the device writes: a ready-made [`Buffer`]
 /// for drivers that send commands.
 ///
-/// There is no reference to the memory of the reply: [`Message::reply`] copies it.
+/// There is no reference to the memory of the reply. [`Message::reply`] returns a copy.
 ///
-/// A driver of a device that takes a code of two bytes and data, and answers with a status:
+/// The driver of a device that takes a code of two bytes and data, and answers with a status:
 ///
 /// ```ignore
 /// type Command = virtio::Message<(KBox<[u8; 2]>, KVec<u8>), u8>;
@@ -138,8 +138,8 @@ struct MessageParts<Out, In> {
 }
 
 impl<Out: Request, In: FromBytes + Copy + Send + 'static> Message<Out, In> {
-    /// Returns a message with a request. Its reply is `reply` until the device writes one: a value
-    /// that no device answers with tells whether it did.
+    /// Returns a message with a request. [`Message::reply`] returns `reply` until the device writes
+    /// one: choose a value that no device answers, to tell whether the device wrote.
     ///
     /// Process context.
     ///
@@ -154,7 +154,7 @@ impl<Out: Request, In: FromBytes + Copy + Send + 'static> Message<Out, In> {
         )?))
     }
 
-    /// The request.
+    /// Returns the request.
     pub fn request(&self) -> &Out {
         &self.0.request
     }
@@ -163,8 +163,8 @@ impl<Out: Request, In: FromBytes + Copy + Send + 'static> Message<Out, In> {
     ///
     /// The device may have written less than it should have: see [`Used::len`](super::Used::len).
     pub fn reply(&self) -> In {
-        // SAFETY: The pointer is to a value of the box. Nothing but the device writes it, which may
-        // do so at this time, and whatever is read of that is a value of the type.
+        // SAFETY: The pointer is to a value in the box. Only the device writes this value, possibly
+        // at this time. Each bit pattern is a value of the type.
         unsafe { self.0.reply.get().read_volatile() }
     }
 }
@@ -185,10 +185,10 @@ impl<Out: Request, In: FromBytes + Copy + Send + 'static> Segments<Segment> for 
 // SAFETY:
 // - The message owns its request and the box of the reply. Boxes and vectors stay in place while
 //   the message moves; so does the request itself, in a box.
-// - There is no reference to the reply but for an `UnsafeCell`, and a message that was added is not
-//   there to be asked for it.
+// - The only reference to the reply is that to an `UnsafeCell`. A message that was added is in the
+//   queue, so no code can ask it for the reply.
 // - The request does not change: there is no exclusive reference to it.
-// - The token is the address of the box, and all there is.
+// - The token is the address of the box, which is all of the value.
 unsafe impl<Out: Request, In: FromBytes + Copy + Send + 'static> Buffer for Message<Out, In> {
     fn segment_count(&self) -> usize {
         self.0.request.segment_count() + usize::from(size_of::<In>() != 0)

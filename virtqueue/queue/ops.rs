@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Operations on a queue whose kind of ring is known.
+//! Operations on a queue with a known kind of ring.
 //!
 //! A path takes the queue as `impl QueueOps<T>`. [`with_queue!`](crate::with_queue) calls the path:
 //! it looks up the kind of ring once, and has the path compiled for each. A
@@ -46,10 +46,10 @@ pub trait QueueOps<T: Buffer> {
     /// The buffer comes back, in the error, with
     ///
     /// - `ENOSPC`: the ring is full; try again after [`QueueOps::get_buf`] returned something;
-    /// - `ENOMEM`: a mapping failed for now;
-    /// - `EIO`: the queue is broken, or (packed ring in C) a mapping failed;
-    /// - `EINVAL`: the buffer has no segment, more than the queue was found for, or gives memory
-    ///   to read after memory to write.
+    /// - `ENOMEM`: the buffer cannot be mapped for now;
+    /// - `EIO`: the queue is broken, or (packed C ring) a mapping failed;
+    /// - `EINVAL`: the buffer has no segment, has more segments than the queue was found for, or
+    ///   gives memory to read after memory to write.
     #[inline(always)]
     fn add_buf(&mut self, buffer: T) -> Result<(), AddError<T>>
     where
@@ -71,32 +71,33 @@ pub trait QueueOps<T: Buffer> {
     /// Premapped segments are mapped for the device of [`QueueOps::dma_dev`].
     unsafe fn add_buf_unchecked(&mut self, buffer: T) -> Result<(), AddError<T>>;
 
-    /// Whether buffers have to be mapped with the DMA API, and if so for which device.
+    /// Returns the device for which buffers have to be mapped by the DMA API, or `None`.
     fn dma_dev(&self) -> Option<&Device>;
 
     /// Takes a buffer that the device has used.
     ///
-    /// A device that claims to have written more than a buffer has room for is not believed: the
-    /// buffer comes back as one with [nothing written](Used::len), which is told once for each
-    /// queue. The queue goes on: devices that do what they are asked are known to count wrongly.
+    /// If the device reports more bytes than the buffer has room for, the length is [0](Used::len),
+    /// and one message per queue is logged. The queue goes on, because some working devices report
+    /// wrong lengths.
     ///
-    /// Any context. `None` also when the queue is broken.
+    /// Any context. Returns `None` also if the queue is broken.
     fn get_buf(&mut self) -> Option<Used<T>>;
 
-    /// Takes all buffers that the device has used, with callbacks off meanwhile, until there is
-    /// none and callbacks are on again: what a callback does, in one. Returns whether the queue is
-    /// broken.
+    /// Does the work of a callback: disables callbacks, passes all used buffers to `take`, enables
+    /// callbacks, and repeats until no used buffer is left. Returns whether the queue is broken.
     fn drain(&mut self, take: impl FnMut(Used<T>)) -> bool;
 
-    /// Whether the device wants to be notified of what was added since the last time.
+    /// Makes the added buffers available to the device, if the add has not done so (C ring), and
+    /// returns whether the device wants a notification.
     ///
-    /// One full barrier. Needs the exclusion that `add_buf` needs.
+    /// One full barrier. Needs the exclusion that [`QueueOps::add_buf`] needs.
     fn kick_prepare(&mut self) -> bool;
 
     /// Notifies the device, which may trap to the hypervisor.
     ///
-    /// Needs no exclusion: [`QueueHandle::notify`](super::QueueHandle::notify) does it outside of
-    /// the lock. Returns false if the queue is broken.
+    /// Needs no exclusion: a handle can notify
+    /// ([`QueueHandle::notify`](super::QueueHandle::notify)) without the lock of the queue. Returns
+    /// false if the queue is broken.
     fn notify(&mut self) -> bool;
 
     /// Asks the device for no more callbacks. This is a hint: a callback may still come.
@@ -109,39 +110,40 @@ pub trait QueueOps<T: Buffer> {
     /// One full barrier (§2.7.10).
     fn enable_cb(&mut self) -> Callbacks;
 
-    /// As [`QueueOps::enable_cb`], with a callback only when the device has used most of the
+    /// As [`QueueOps::enable_cb`], with a callback only after the device has used most of the
     /// outstanding buffers.
     fn enable_cb_delayed(&mut self) -> Callbacks;
 
-    /// Notifies the device if it wants to know, and enables callbacks for when most is used, with
-    /// one barrier for both where the ring can. Returns whether the device was notified, and
-    /// whether the caller may sleep ([`Callbacks::is_quiet`]).
+    /// Notifies the device if it wants a notification, and enables a delayed callback
+    /// ([`QueueOps::enable_cb_delayed`]), with one barrier for both on the Rust ring. Returns two
+    /// values: whether the device was notified, and whether the caller may sleep
+    /// ([`Callbacks::is_quiet`]).
     #[must_use = "buffers that were used meanwhile raise no callback"]
     fn kick_enable_cb_delayed(&mut self) -> (bool, bool);
 
-    /// Descriptors that are free. A buffer takes one per segment, or one in all where it is
-    /// described by an indirect table.
+    /// Returns the number of free descriptors. A buffer takes one per segment, or one in all if an
+    /// indirect table describes it.
     fn num_free(&self) -> u32;
 
-    /// Whether the device has no buffer.
+    /// Returns whether no buffer is outstanding.
     fn is_idle(&self) -> bool;
 
-    /// Whether the queue is broken: it takes and gives nothing any more.
+    /// Returns whether the queue is broken: it no longer accepts or returns buffers.
     fn is_broken(&self) -> bool;
 }
 
-/// A queue by its kind of ring, for as long as the queue is borrowed:
+/// A queue by its kind of ring, borrowed from a [`Virtqueue`](super::Virtqueue):
 /// [`Virtqueue::by_ring`](super::Virtqueue::by_ring).
 pub enum AnyQueue<'a, T: Buffer> {
-    /// On a split ring in Rust.
+    /// On a split Rust ring.
     Split(RustQueue<'a, T, split::SplitFormat<Kernel, false>>),
-    /// On a packed ring in Rust.
+    /// On a packed Rust ring.
     Packed(RustQueue<'a, T, packed::PackedFormat<Kernel, false>>),
-    /// On a split ring in Rust whose buffers are used in order.
+    /// On a split Rust ring whose buffers are used in order.
     SplitInOrder(RustQueue<'a, T, split::SplitFormat<Kernel, true>>),
-    /// On a packed ring in Rust whose buffers are used in order.
+    /// On a packed Rust ring whose buffers are used in order.
     PackedInOrder(RustQueue<'a, T, packed::PackedFormat<Kernel, true>>),
-    /// On the ring in C.
+    /// On the C ring.
     C(CQueue<'a, T>),
 }
 
@@ -160,7 +162,7 @@ macro_rules! with_queue {
     };
 }
 
-/// The device that does the DMA of a queue, if memory is mapped for it with the DMA API.
+/// Returns the device that does the DMA of a queue, if its memory is mapped by the DMA API.
 ///
 /// # Safety
 ///

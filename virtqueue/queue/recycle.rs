@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The way back of the buffers of a queue that is reset, or gets another size.
+//! Buffers that come back from a queue that is reset, or gets another size.
 
 use super::{
     buffer::{
@@ -32,12 +32,12 @@ use kernel::{
 pub enum Returned<T> {
     /// A buffer that the device has used.
     Used(Used<T>),
-    /// A buffer that the device has not used, or not said so before it gave the queue up.
+    /// A buffer that the device has not reported as used before the reset.
     Unused(T),
 }
 
 impl<T> Returned<T> {
-    /// The buffer, to have.
+    /// Returns the buffer.
     pub fn into_buffer(self) -> T {
         match self {
             Self::Used(used) => used.into_buffer(),
@@ -54,18 +54,18 @@ impl<T: Buffer> Virtqueue<T> {
         op: impl FnOnce(*mut bindings::virtqueue, RecycleFn) -> i32,
     ) -> Result {
         let vq = self.raw();
-        // The set, and with it the binding, stays as long as it has a reference.
+        // The reference keeps the set, and so the binding.
         let set = self.set.clone();
         let state = set.dev().bind_state();
         let _owner = state.owner.lock();
-        // The transport would give the queue back to the device, which has none as long as it is
-        // said to be in reset.
+        // The transport would give the queue to the device, which must have no queue while it is in
+        // reset.
         if state.is_reset() {
             return Err(ENODEV);
         }
         state.resizing.store(vq.cast(), Release);
-        // SAFETY: May be called in process context. Handles that did not see the mark are off
-        // the ring when this returns.
+        // SAFETY: May be called in process context. When this returns, no handle that did not see
+        // the mark uses the ring.
         unsafe { bindings::synchronize_rcu() };
         let mut recycling = Recycling { queue: self, take };
         let mut recycler: *mut (dyn Recycler + '_) = &raw mut recycling;
@@ -81,16 +81,16 @@ impl<T: Buffer> Virtqueue<T> {
 
 type RecycleFn = Option<unsafe extern "C" fn(*mut bindings::virtqueue, *mut c_void)>;
 
-/// The reset or resize of a queue that is under way: the buffers of the queue go there.
+/// The receiver of the buffers of a queue during its reset or resize.
 trait Recycler {
     /// Takes the buffers that the device has used.
     fn take_used(&mut self);
 
-    /// Takes one that it has not used.
+    /// Takes a buffer that the device has not used.
     ///
     /// # Safety
     ///
-    /// `raw` came from `into_raw` of a buffer of the queue, whose ring has given it out.
+    /// `raw` came from `into_raw` of a buffer of the queue, whose ring has returned it.
     unsafe fn take_unused(&mut self, raw: RawToken);
 }
 
@@ -108,21 +108,21 @@ impl<T: Buffer, F: FnMut(Returned<T>)> Recycler for Recycling<'_, T, F> {
     }
 
     unsafe fn take_unused(&mut self, raw: RawToken) {
-        // SAFETY: The token came from `into_raw` of a `T`, as the caller sees to.
+        // SAFETY: By the safety requirements, the token came from `into_raw` of a `T`.
         (self.take)(Returned::Unused(unsafe { T::from_raw(raw) }));
     }
 }
 
-/// Returns the recycler of the reset or resize that is under way on a device, if one is.
+/// Returns the recycler of the running reset or resize of a queue of a device, if there is one.
 ///
 /// # Safety
 ///
-/// The result is used within the operation that `Virtqueue::with_recycler` runs only, by its
+/// The result is used only within the operation that `Virtqueue::with_recycler` runs, by its
 /// thread.
 unsafe fn recycler_of<'a>(dev: &Device<Bound>) -> Option<&'a mut dyn Recycler> {
     let recycler = dev.bind_state().recycler.load(Acquire);
-    // SAFETY: By the safety requirements: `with_recycler` has the pointer, and what it points to,
-    // until the operation has returned, and uses neither meanwhile.
+    // SAFETY: By the safety requirements, the operation is running. Until it has returned,
+    // `with_recycler` keeps the pointer and the recycler, and uses neither.
     unsafe {
         recycler
             .cast::<*mut (dyn Recycler + 'a)>()
@@ -131,14 +131,15 @@ unsafe fn recycler_of<'a>(dev: &Device<Bound>) -> Option<&'a mut dyn Recycler> {
     }
 }
 
-/// Takes the buffers that a device has used of the queue that is under reset or resize, if one is.
+/// Takes the used buffers of the queue that is under reset or resize, if there is one.
 ///
 /// # Safety
 ///
-/// Called within the operation that `Virtqueue::with_recycler` runs, by its thread, while the ring
-/// is used by nobody else.
+/// Called within the operation that `Virtqueue::with_recycler` runs, by its thread, at a time when
+/// no other code uses the ring.
 pub(crate) unsafe fn take_used(dev: &Device<Bound>) {
-    // SAFETY: This runs within the operation, in its thread, and keeps nothing.
+    // SAFETY: By the safety requirements, this runs within the operation, in its thread. The
+    // reference is not kept.
     if let Some(recycler) = unsafe { recycler_of(dev) } {
         recycler.take_used();
     }
@@ -148,15 +149,16 @@ pub(crate) unsafe fn take_used(dev: &Device<Bound>) {
 ///
 /// # Safety
 ///
-/// Called by the operation that `Virtqueue::with_recycler` runs only, through the ring.
+/// Called only by the operation that `Virtqueue::with_recycler` runs, through the ring.
 unsafe extern "C" fn recycle_callback(vq: *mut bindings::virtqueue, data: *mut c_void) {
     // SAFETY: `vq` is valid; its device is bound as long as it has queues.
     let dev = unsafe { &*(*vq).vdev.cast::<Device<Bound>>() };
-    // SAFETY: The operation calls this, in its thread, and nothing is kept.
+    // SAFETY: By the safety requirements, the operation calls this in its thread. The reference is
+    // not kept.
     let recycler = unsafe { recycler_of(dev) };
     if let (Some(raw), Some(recycler)) = (RawToken::new(data, null_mut()), recycler) {
-        // SAFETY: The token is one of the queue, by the invariants of `Virtqueue`, and the ring
-        // gives out each once.
+        // SAFETY: By the invariants of `Virtqueue`, the token came from `into_raw`. The ring
+        // returns each token once.
         unsafe { recycler.take_unused(raw) };
     }
 }

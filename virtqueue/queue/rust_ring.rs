@@ -38,23 +38,24 @@ use vring::{
 ///
 /// # Invariants
 ///
-/// `vq` is a valid queue of the crate `vring`, that only this refers to, handles aside.
+/// `vq` is a valid queue of the crate `vring`. Only this value refers to it, except for handles.
 pub(super) struct RustRing {
     vq: *mut bindings::virtqueue,
 }
 
 impl RustRing {
-    /// Takes a queue for buffers of up to `max_segments` segments, if queues are of the crate
-    /// `vring` at all.
+    /// Wraps a queue for buffers of up to `max_segments` segments. Returns `None` if the C ring
+    /// provides the queues.
     ///
     /// # Safety
     ///
-    /// `vq` is a valid queue that only the result refers to, handles aside.
+    /// `vq` is a valid queue. Only the result refers to it, except for handles.
     pub(super) unsafe fn new(vq: *mut bindings::virtqueue, max_segments: usize) -> Option<Self> {
         if !vring::create::is_provider() {
             return None;
         }
-        // INVARIANT: By the safety requirements; all queues are of the ring that provides them.
+        // INVARIANT: By the safety requirements, `vq` is valid, and only this value refers to it.
+        // All queues are of the ring that provides them.
         let mut ring = Self { vq };
         let exclusive = ring.exclusive();
         exclusive.set_max_segments(u16::try_from(max_segments).unwrap_or(u16::MAX));
@@ -73,7 +74,7 @@ impl RustRing {
     }
 }
 
-/// A queue on a ring of the crate `vring`, of format `F`.
+/// A queue on a Rust ring of format `F`.
 ///
 /// # Invariants
 ///
@@ -89,7 +90,7 @@ impl<'a, T: Buffer, F: Format<Platform = Kernel>> RustQueue<'a, T, F> {
     /// Every token in the ring came from [`Buffer::into_raw`] of a `T`.
     #[inline(always)]
     pub(super) unsafe fn new(ring: RingRef<'a, F>) -> Self {
-        // INVARIANT: The tokens are as the caller says.
+        // INVARIANT: By the safety requirements, the tokens came from a `T`.
         Self {
             ring,
             _buffers: PhantomData,
@@ -103,7 +104,7 @@ impl<'a, T: Buffer, F: Format<Platform = Kernel>> RustQueue<'a, T, F> {
     }
 }
 
-/// Adds a buffer of any number of segments, mapped for the device if need be.
+/// Adds a buffer of any number of segments, and maps it for the device if necessary.
 ///
 /// PERF: All arguments are passed by value, so that the caller can keep them in registers for the
 /// buffers that are added without a call of this function.
@@ -124,8 +125,7 @@ fn add_any<T: Buffer, F: Format<Platform = Kernel>>(
     })
 }
 
-/// As [`add_any`], of a [common](Buffer::is_common) buffer, on a queue whose memory is mapped for
-/// the device.
+/// As [`add_any`], of a [common](Buffer::is_common) buffer, on a queue that needs mappings.
 #[inline(never)]
 fn add_with_mappings<T: Buffer, F: Format<Platform = Kernel>>(
     mut ring: RingRef<'_, F>,
@@ -145,7 +145,7 @@ fn add_with_mappings<T: Buffer, F: Format<Platform = Kernel>>(
 impl<T: Buffer, F: Format<Platform = Kernel>> QueueOps<T> for RustQueue<'_, T, F> {
     #[inline(always)]
     fn reborrow(&mut self) -> impl QueueOps<T> + '_ {
-        // INVARIANT: It is the same ring.
+        // INVARIANT: The result has the ring of `self`.
         RustQueue {
             ring: self.ring.reborrow(),
             _buffers: PhantomData,
@@ -185,17 +185,18 @@ impl<T: Buffer, F: Format<Platform = Kernel>> QueueOps<T> for RustQueue<'_, T, F
     #[inline(always)]
     fn get_buf(&mut self) -> Option<Used<T>> {
         let (raw, len) = self.ring.get()?;
-        // SAFETY: By the type invariants; the ring gives out each token once.
+        // SAFETY: By the type invariants, the token came from `into_raw` of a `T`. The ring returns
+        // each token once.
         let buffer = unsafe { T::from_raw(raw) };
-        // INVARIANT: The ring compares it with what there was to write.
+        // INVARIANT: The ring has compared the length with the room in the buffer.
         Some(Used { buffer, len })
     }
 
     #[inline(always)]
     fn drain(&mut self, mut take: impl FnMut(Used<T>)) -> bool {
         self.ring.drain(|raw, len| {
-            // SAFETY: By the type invariants, the token came from `into_raw` of a `T`; the ring
-            // gives it once.
+            // SAFETY: By the type invariants, the token came from `into_raw` of a `T`. The ring
+            // returns each token once.
             let buffer = unsafe { T::from_raw(raw) };
             // INVARIANT: As in `get_buf`.
             take(Used { buffer, len });
@@ -249,18 +250,18 @@ impl<T: Buffer, F: Format<Platform = Kernel>> QueueOps<T> for RustQueue<'_, T, F
     }
 }
 
-/// Returns the largest number of segments that a buffer has.
+/// Returns the largest number of segments that the buffer has.
 ///
 /// # Errors
 ///
-/// `EINVAL`: more than `most`.
+/// `EINVAL`: the number is more than `most`.
 #[inline(always)]
 fn segments_of<T: Buffer>(buffer: &T, most: u16) -> Result<u16> {
     let segments = buffer.segment_count();
     if segments > most.into() {
         return Err(EINVAL);
     }
-    // CAST: It was just compared.
+    // CAST: The number is at most `most`, which is a `u16`.
     Ok(segments as u16)
 }
 
@@ -272,29 +273,29 @@ struct PendingAdd<T> {
 }
 
 impl<T: Buffer> PendingAdd<T> {
-    /// Takes a buffer.
+    /// Makes a token of a buffer.
     #[inline(always)]
     fn new(buffer: T) -> Self {
         let buffer = ManuallyDrop::new(buffer);
-        // SAFETY: Only one of the two is used from here on, once it is known whether the ring took
-        // the token; what the buffer describes stays in place.
+        // SAFETY: Only one of the two copies is used later: the token if the ring took it, and the
+        // buffer otherwise. The memory that the buffer describes does not move.
         let raw = unsafe { core::ptr::read(&*buffer) }.into_raw();
         Self { buffer, raw }
     }
 
-    /// The token.
+    /// Returns the token.
     #[inline(always)]
     fn raw(&self) -> RawToken {
         self.raw
     }
 
-    /// The buffer, for its segments.
+    /// Returns a reference to the buffer, for its segments.
     #[inline(always)]
     fn buffer(&self) -> &T {
         &self.buffer
     }
 
-    /// The buffer, which the ring did not take.
+    /// Returns the buffer, which the ring did not take.
     #[inline(always)]
     fn take_back(self) -> T {
         ManuallyDrop::into_inner(self.buffer)

@@ -19,7 +19,7 @@ use kernel::{
     types::ScopeGuard, //
 };
 
-/// The wishes of a driver for one queue.
+/// The specification of one queue (C: `struct virtqueue_info`).
 pub struct QueueSpec {
     name: CString,
     callback: bool,
@@ -28,8 +28,8 @@ pub struct QueueSpec {
 }
 
 impl QueueSpec {
-    /// A queue with a callback, for buffers of up to `max_segments` segments. The name shows in
-    /// `/proc/interrupts`.
+    /// Specifies a queue with a callback, for buffers of up to `max_segments` segments. The name
+    /// shows in `/proc/interrupts`.
     ///
     /// # Errors
     ///
@@ -43,14 +43,14 @@ impl QueueSpec {
         })
     }
 
-    /// The queue has no callback and takes no interrupt vector.
+    /// Removes the callback. The queue takes no interrupt vector.
     #[must_use]
     pub fn without_callback(mut self) -> Self {
         self.callback = false;
         self
     }
 
-    /// Buffers carry a context ([`Buffer::HAS_CTX`]), and are never described by indirect tables.
+    /// Adds a context to each buffer ([`Buffer::HAS_CTX`]). The queue has no indirect tables.
     #[must_use]
     pub fn with_ctx(mut self) -> Self {
         self.ctx = true;
@@ -61,38 +61,38 @@ impl QueueSpec {
 /// The CPUs that get the interrupts of the queues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Affinity {
-    /// The CPUs that the system chooses; hints are given with
-    /// [`QueueHandle::set_affinity`](super::QueueHandle::set_affinity).
+    /// The system chooses the CPUs. [`QueueHandle::set_affinity`](super::QueueHandle::set_affinity)
+    /// gives it hints.
     Default,
-    /// Spread over the CPUs by the interrupt core, but for the first and the last few.
+    /// The interrupt core spreads the vectors over the CPUs, except for the first and the last few.
     Spread {
-        /// Vectors at the start that are left out.
+        /// The number of vectors at the start that are left out.
         pre_vectors: u32,
-        /// Vectors at the end that are left out.
+        /// The number of vectors at the end that are left out.
         post_vectors: u32,
     },
 }
 
-/// The queues of a device as the transport made them: the object whose end deletes them.
+/// The queues that the transport made for a device. Dropping this value deletes them (`del_vqs`).
 ///
 /// # Invariants
 ///
-/// `dev` is bound, and `find_vqs` succeeded on it, as long as this exists: unbinding waits for
-/// it ([`BindState`](crate::binding::BindState)).
+/// `dev` is bound, and `find_vqs` succeeded on it, as long as this value exists: unbinding waits
+/// for it ([`BindState`](crate::binding::BindState)).
 pub(super) struct QueueSet {
     dev: *mut bindings::virtio_device,
     /// The specifications that the queues were found by. The ring keeps pointers to the names.
     specs: KVec<QueueSpec>,
 }
 
-// SAFETY: What is done through a set may be done from any thread.
+// SAFETY: The functions of a set may be called from any thread.
 unsafe impl Send for QueueSet {}
 
 // SAFETY: A set has no method that needs exclusion.
 unsafe impl Sync for QueueSet {}
 
 impl QueueSet {
-    /// The device.
+    /// Returns the device.
     pub(super) fn dev(&self) -> &Device<Bound> {
         // SAFETY: By the type invariant, `dev` is bound as long as this exists.
         unsafe { &*self.dev.cast() }
@@ -102,7 +102,7 @@ impl QueueSet {
 impl Drop for QueueSet {
     fn drop(&mut self) {
         let dev = self.dev();
-        // A set can go without a single queue having been taken from it.
+        // A set may be dropped before any queue was taken from it.
         if !dev.bind_state().is_reset() {
             dev.reset();
         }
@@ -118,7 +118,7 @@ impl Drop for QueueSet {
 /// The queues that [`Device::find_vqs`] found.
 pub struct Queues {
     set: Arc<QueueSet>,
-    /// The queues that were not taken yet; null where one was.
+    /// The queues; null for each queue that was taken.
     vqs: KVec<*mut bindings::virtqueue>,
 }
 
@@ -170,12 +170,13 @@ impl Queues {
             state.put_set();
         });
 
-        // From here on the transport may have enabled queues, so only a reset takes back what
-        // the device gets: one that comes meanwhile waits, and is not undone.
+        // From now on the transport may have enabled queues, so only a reset takes the memory of
+        // the queues from the device. A reset by another thread waits for the lock, and so comes
+        // after this.
         let owner = state.owner.lock();
         state.set_reset(false);
-        // SAFETY: The device is bound; the three arrays have as many entries as is said, and the
-        // names stay as long as the queues.
+        // SAFETY: The device is bound. The three arrays have `specs.len()` entries, and the names
+        // stay as long as the queues.
         to_result(unsafe {
             find_vqs(
                 dev.as_raw(),
@@ -205,7 +206,7 @@ impl Queues {
         self.vqs.len()
     }
 
-    /// Whether there is none.
+    /// Returns whether there is no queue.
     pub fn is_empty(&self) -> bool {
         self.vqs.is_empty()
     }
@@ -223,7 +224,7 @@ impl Queues {
             return Err(ENOENT);
         }
         let spec = self.set.specs.get(index).ok_or(ENOENT)?;
-        // The ring in C may have a table for each buffer where it would keep the context.
+        // The C ring may keep an indirect table in the place of the context of a buffer.
         if T::HAS_CTX && !spec.ctx {
             return Err(EINVAL);
         }

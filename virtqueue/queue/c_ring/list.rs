@@ -23,12 +23,12 @@ const SG_END: usize = bindings::SG_END as usize;
 ///
 /// # Invariants
 ///
-/// The first `total` entries of the table were filled, and `out` is not more. The last one to read
-/// and the last one to write are marked as ends.
+/// The first `total` entries of the table were filled, and `out` is at most `total`. The last entry
+/// to read and the last entry to write are marked as ends.
 pub(super) struct Filled {
-    /// Entries to read.
+    /// The number of entries to read.
     pub(super) out: usize,
-    /// Entries in all.
+    /// The number of all entries.
     pub(super) total: usize,
     /// Whether the entries are premapped.
     pub(super) premapped: bool,
@@ -37,11 +37,11 @@ pub(super) struct Filled {
 /// Fills a queue's table with the segments of one buffer.
 pub(super) struct List<'a> {
     table: &'a mut [bindings::scatterlist],
-    /// Entries to read.
+    /// The number of entries to read.
     out: usize,
-    /// Entries in all.
+    /// The number of all entries.
     total: usize,
-    /// Premapped entries.
+    /// The number of premapped entries.
     premapped: usize,
 }
 
@@ -86,7 +86,7 @@ impl<'a> List<'a> {
         Ok(())
     }
 
-    /// Marks the ends of the two lists, and returns them.
+    /// Marks the ends of the two lists, and returns the result.
     ///
     /// # Errors
     ///
