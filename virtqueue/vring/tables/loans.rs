@@ -48,13 +48,13 @@ const NONE: u16 = u16::MAX;
 /// A table, or an empty record for one.
 struct Record {
     base: Option<NonNull<Desc>>,
-    /// The address at which the device finds the table, if the table is `shown`.
+    /// The address at which the device finds the table, if the table is `exposed`.
     addr: u64,
     /// The number of descriptors in the table.
     capacity: u16,
     /// The number of descriptors that the buffer needs.
     segments: u16,
-    shown: bool,
+    exposed: bool,
     /// The next record in the list that this record is in.
     next: u16,
 }
@@ -65,7 +65,7 @@ impl Record {
         addr: 0,
         capacity: 0,
         segments: 0,
-        shown: false,
+        exposed: false,
         next: NONE,
     };
 }
@@ -194,7 +194,7 @@ impl Loans {
         }
         let record = self.records.get_mut(usize::from(number))?;
         record.segments = segments;
-        record.shown = false;
+        record.exposed = false;
         let base = record.base?;
         Some(Lent::Once(
             Loan::new(number)?,
@@ -222,7 +222,7 @@ impl Loans {
             ((phys as bindings::dma_addr_t) as u64 == phys).then_some(phys)
         };
         record.addr = addr?;
-        record.shown = true;
+        record.exposed = true;
         addr
     }
 
@@ -232,12 +232,12 @@ impl Loans {
         let Some(record) = self.records.get_mut(usize::from(number)) else {
             return;
         };
-        if let (true, Some(mapper)) = (record.shown, mapper) {
+        if let (true, Some(mapper)) = (record.exposed, mapper) {
             let addr = record.addr as bindings::dma_addr_t;
             // SAFETY: `expose` mapped the table with this size, and the device is done with it.
             unsafe { mapper.unmap_page(addr, bytes_of(record.segments), TO_DEVICE, 0) };
         }
-        record.shown = false;
+        record.exposed = false;
         if self.idle_bytes + bytes_of(record.capacity) > IDLE_BYTES {
             self.free(number);
         }
