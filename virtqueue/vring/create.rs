@@ -65,7 +65,7 @@ pub struct Spec {
     pub may_shrink: bool,
     /// The alignment of the used area of a split ring, a power of two.
     pub align: usize,
-    /// The other side is another processor, not a device behind a bus.
+    /// The device is another processor, and not hardware behind a bus.
     pub weak_barriers: bool,
     /// Buffers carry a context. Such a queue uses no indirect tables.
     pub ctx: bool,
@@ -79,16 +79,16 @@ pub struct Spec {
     pub mapper: Mapper,
 }
 
-/// Not 0 once this crate has made a queue: then it has made all queues of the system, since only
-/// one module can provide `virtio_ring`. Back to 0 when the module goes by which transports make
-/// queues, as another provider may be loaded then.
+/// Whether this crate provides all queues of the system. Set when the first queue is made, since
+/// only one module can provide `virtio_ring`. Cleared when the module that exports the functions is
+/// unloaded, because another provider may be loaded afterwards.
 pub static PROVIDES: Atomic<i32> = Atomic::new(0);
 
-/// Records that no queue of this crate is left, and that none comes before another one is
-/// [made](Queue::create).
+/// Records that no queue of this crate is left, and that this crate makes no queue until another
+/// call of [`Queue::create`].
 ///
-/// Called when the module by which transports make queues is unloaded. No transport and no driver
-/// is loaded then.
+/// Called when the module that exports the functions is unloaded. At that time no transport and no
+/// driver is loaded.
 pub fn no_provider() {
     PROVIDES.store(0, Relaxed);
 }
@@ -123,7 +123,7 @@ impl Spec {
         }
     }
 
-    /// Checks the size against the layout, and returns it.
+    /// Checks that the layout can have the size, and returns the size.
     fn size(&self, vdev: Virtio, params: &RingParams) -> Result<u16> {
         let wrong = self.size == 0 || (!params.packed && !self.size.is_power_of_two());
         if wrong {
@@ -156,7 +156,7 @@ pub(crate) fn new_states(size: u16) -> Result<DescStates> {
 ///
 /// # Safety
 ///
-/// The memory stays valid as long as the ring, and only the device writes it besides.
+/// The memory stays valid as long as the ring. Only the ring and the device write it.
 unsafe fn ring(
     params: &RingParams,
     ring_memory: &RingMemory,
@@ -164,9 +164,9 @@ unsafe fn ring(
 ) -> Result<(AnyLayout, LocklessPart)> {
     let states = new_states(ring_memory.size())?;
     let config = params.config;
-    // SAFETY: The memory is mapped as the ring expects (invariants of `RingMemory`), and stays so
-    // and is written by the device alone besides (safety requirements). The lockless state and the
-    // descriptor states are new.
+    // SAFETY: By the invariants of `RingMemory`, the memory is mapped as the ring expects. By the
+    // safety requirements, it stays so, and only the ring and the device write it. The lockless
+    // state and the descriptor states are new.
     unsafe {
         if params.packed {
             let state = Arc::new(packed::LocklessState::new(), GFP_KERNEL)?;

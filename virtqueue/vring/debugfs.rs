@@ -91,7 +91,7 @@ pub(crate) fn remove_directory() {
 pub(crate) unsafe fn create_file(queue: &Queue, stamps: Arc<Stamps>) -> Option<QueueFile> {
     let vq = queue.as_raw();
     let index = queue.vdev().index();
-    // SAFETY: The fields do not change, and the name is its transport's as long as the queue.
+    // SAFETY: The fields do not change. The transport keeps the name as long as the queue.
     let name = unsafe {
         let name = (*vq).name;
         if name.is_null() {

@@ -4,7 +4,7 @@
 //!
 //! PERF: x86 computes these from two variables of the kernel. C has inline functions for that,
 //! which Rust has to call out of line in kernels that were not built by clang. With calls, a
-//! segment takes 12 instructions on the ring in C; computed here, it takes 4.
+//! segment takes 12 instructions on the C ring; computed here, it takes 4.
 //!
 //! C headers: [`arch/x86/include/asm/page.h`](srctree/arch/x86/include/asm/page.h),
 //! [`include/asm-generic/memory_model.h`](srctree/include/asm-generic/memory_model.h)
@@ -39,7 +39,7 @@ macro_rules! computed {
 ///
 /// # Safety
 ///
-/// `addr` is in the direct mapping, like memory from the page and slab allocators; not in the
+/// `addr` is in the direct mapping, like memory from the page and slab allocators, and not in the
 /// kernel's image.
 #[inline(always)]
 pub unsafe fn virt_to_phys(addr: *const c_void) -> u64 {

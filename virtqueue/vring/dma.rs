@@ -337,8 +337,8 @@ impl Mapper {
         }
     }
 
-    /// Returns whether a mapping has to be synchronised when one side is to see what the other
-    /// wrote.
+    /// Returns whether a mapping has to be synchronised, so that one side sees the writes of the
+    /// other side.
     #[inline]
     pub fn needs_sync(&self, addr: dma_addr_t) -> bool {
         match self.vdev.map_ops() {

@@ -24,7 +24,7 @@ use kernel::{
     prelude::*, //
 };
 
-/// The number of records that each id has: as many segments as most buffers have.
+/// The number of records that each id has. Most buffers have no more segments.
 const BLOCK: usize = 8;
 
 /// The number of blocks that are kept for later long buffers.

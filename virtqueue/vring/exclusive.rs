@@ -71,8 +71,8 @@ macro_rules! with_ring {
     };
 }
 
-/// The part of a queue that needs exclusion: only the holder of `&mut ExclusiveQueue` adds, kicks,
-/// gets and switches callbacks.
+/// The part of a queue that needs exclusion. Only the holder of `&mut ExclusiveQueue` adds, kicks,
+/// gets, and enables or disables callbacks.
 pub struct ExclusiveQueue {
     pub(crate) ring: AnyLayout,
     pub(crate) bookkeeping: Bookkeeping,

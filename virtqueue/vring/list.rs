@@ -50,7 +50,7 @@ impl Virtio {
         });
     }
 
-    /// Adds a queue to the list of its device, which owns it from here on.
+    /// Adds a queue to the list of its device. From now on the list owns the queue.
     ///
     /// # Safety
     ///
@@ -68,13 +68,13 @@ impl Virtio {
         vq
     }
 
-    /// Removes a queue from the list and frees it with its ring, and with the memory of the ring if
-    /// it owns that.
+    /// Removes a queue from the list, and frees it with its ring. Also frees the memory of the
+    /// ring, if the queue owns it.
     ///
     /// # Safety
     ///
-    /// `vq` came from [`Virtio::add_queue`] of this device, and is not used after this, by the
-    /// device included.
+    /// `vq` came from [`Virtio::add_queue`] of this device. After this call neither the system nor
+    /// the device uses it.
     pub unsafe fn remove_queue(self, vq: *mut virtqueue) {
         // SAFETY: By the safety requirements, the entry is on the list, which is locked.
         self.locked(|_| unsafe { bindings::rust_virtio_list_del(&raw mut (*vq).list) });

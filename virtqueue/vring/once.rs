@@ -55,7 +55,7 @@ impl<T: AtomicType> Once<T> for Atomic<T> {
 
 /// `smp_load_acquire` of an atomic.
 pub trait ReadAcquire<T> {
-    /// Returns the value. Later accesses are not done before the value is read.
+    /// Returns the value. Later accesses are done after the value is read.
     fn read_acquire(&self) -> T;
 }
 

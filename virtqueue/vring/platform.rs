@@ -11,9 +11,9 @@ use crate::{
 #[derive(Clone, Copy)]
 pub struct Kernel;
 
-// SAFETY: A volatile access of an aligned word is whole on all architectures that the kernel runs
-// on, and the compiler neither drops nor merges it. The barriers are the kernel's, which order as
-// the trait asks.
+// SAFETY: A volatile access of an aligned word is one access on all architectures that the kernel
+// runs on, and the compiler neither drops nor merges it. The barriers are those of the kernel,
+// which order as the trait requires.
 unsafe impl Platform for Kernel {
     const STORES_IN_ORDER: bool = cfg!(target_arch = "x86_64");
 

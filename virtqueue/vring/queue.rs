@@ -38,14 +38,14 @@ use kernel::{
     sync::Arc, //
 };
 
-/// Notifies the device of a queue; false if it is gone.
+/// The function that notifies the device of a queue. Returns false if the device is gone.
 pub type Notify = unsafe extern "C" fn(*mut virtqueue) -> bool;
 
 /// The part of the ring that needs no exclusion.
 pub enum LocklessPart {
-    /// That of a split ring.
+    /// The part of a split ring.
     Split(Arc<split::LocklessState<Kernel>>),
-    /// That of a packed ring.
+    /// The part of a packed ring.
     Packed(Arc<packed::LocklessState<Kernel>>),
 }
 
@@ -64,7 +64,8 @@ macro_rules! with_lockless {
 
 /// A queue.
 ///
-/// C is given pointers to `vq` that were made from one to the whole queue, and gives them back.
+/// C gets pointers to `vq` that are derived from a pointer to the whole queue, so the queue can be
+/// reached from them.
 #[repr(C)]
 pub struct Queue {
     pub(crate) vq: UnsafeCell<virtqueue>,
@@ -73,12 +74,12 @@ pub struct Queue {
     pub(crate) counters: Arc<Counters>,
     exclusive: UnsafeCell<ExclusiveQueue>,
     pub(crate) mapper: Mapper,
-    /// Whether the ring goes through the mapper.
+    /// Whether the ring maps memory with the mapper.
     pub(crate) needs_mapping: bool,
     pub(crate) params: RingParams,
-    /// The memory of the ring; changed while nobody uses the queue.
+    /// The memory of the ring. It is replaced only while no other code uses the queue.
     pub(crate) ring_memory: UnsafeCell<RingMemory>,
-    /// The queue's file in debugfs; changed at the same time as the memory.
+    /// The queue's file in debugfs. It is replaced together with the memory.
     debugfs_file: UnsafeCell<Option<QueueFile>>,
 }
 
@@ -111,14 +112,15 @@ impl Queue {
         }
     }
 
-    /// Makes the queue known to its own parts, and shows it, once it is where it stays.
+    /// Sets the back pointers of the queue and creates its debugfs file. Called once the queue no
+    /// longer moves.
     ///
     /// # Safety
     ///
-    /// Nobody uses the queue meanwhile; [`Queue::remove_debugfs`] is called before it goes or
-    /// moves. The owner of the queue has only a pointer to it.
+    /// No other code uses the queue during the call. [`Queue::remove_debugfs`] is called before the
+    /// queue is freed or moved. The owner of the queue has only a pointer to it.
     pub(crate) unsafe fn init_in_place(&self) {
-        // SAFETY: By the safety requirements, nobody else uses the queue meanwhile.
+        // SAFETY: By the safety requirements, no other code uses the queue during the call.
         unsafe {
             let exclusive = self.exclusive();
             exclusive.bookkeeping.vq = self.as_raw();
@@ -127,35 +129,35 @@ impl Queue {
         }
     }
 
-    /// Removes the queue's file from debugfs, and waits for its readers: process context.
+    /// Removes the queue's file from debugfs, and waits for its readers. Process context, sleeps.
     ///
     /// # Safety
     ///
-    /// Nobody uses the queue meanwhile.
+    /// No other code uses the queue during the call.
     pub(crate) unsafe fn remove_debugfs(&self) {
-        // SAFETY: By the safety requirements, nobody else uses the queue meanwhile.
+        // SAFETY: By the safety requirements, no other code uses the queue during the call.
         unsafe { *self.debugfs_file.get() = None };
     }
 
-    /// The queue of a C structure.
+    /// Returns the queue of a C structure.
     ///
     /// # Safety
     ///
-    /// `vq` is of a queue that was made by [`Queue::create`] and lives as long as the result is
-    /// used; the pointer was made from one to the queue, as those are that C has.
+    /// `vq` belongs to a queue that was made by [`Queue::create`], and that lives as long as the
+    /// result is used. The pointer is derived from one to the whole queue, as those are that C has.
     #[inline(always)]
     pub unsafe fn from_raw<'a>(vq: *const virtqueue) -> &'a Self {
         let vq: *const UnsafeCell<virtqueue> = vq.cast();
         // SAFETY: By the safety requirements, the structure is in a queue that lives long enough,
-        // and the pointer may lead to all of it.
+        // and the pointer may be used for the whole queue.
         unsafe { &*container_of!(vq, Self, vq) }
     }
 
-    /// The C structure, by a pointer from which there is a way back to the queue.
+    /// Returns the C structure, by a pointer from which the queue can be reached.
     #[inline(always)]
     pub fn as_raw(&self) -> *mut virtqueue {
         let queue: *const Self = self;
-        // SAFETY: It is one.
+        // SAFETY: `queue` comes from a reference, so it is valid.
         UnsafeCell::raw_get(unsafe { &raw const (*queue).vq })
     }
 
@@ -163,11 +165,11 @@ impl Queue {
     ///
     /// # Safety
     ///
-    /// The caller is the only one who uses it, as long as the result is used.
+    /// No other code uses this part as long as the result is used.
     #[inline(always)]
     #[allow(clippy::mut_from_ref)]
     pub unsafe fn exclusive(&self) -> &mut ExclusiveQueue {
-        // SAFETY: By the safety requirements, nobody else uses the part as long as the reference
+        // SAFETY: By the safety requirements, no other code uses the part as long as the reference
         // exists.
         unsafe { &mut *self.exclusive.get() }
     }
@@ -179,10 +181,10 @@ impl Queue {
         &self.lockless_part
     }
 
-    /// The device.
+    /// Returns the device.
     #[inline(always)]
     pub fn vdev(&self) -> Virtio {
-        // SAFETY: The field does not change, and queues do not outlive their device.
+        // SAFETY: The field does not change, and a queue does not outlive its device.
         unsafe { Virtio::new((*self.as_raw()).vdev) }
     }
 
@@ -200,45 +202,45 @@ impl Queue {
     }
 
     fn ring_memory(&self) -> &RingMemory {
-        // SAFETY: Changed only while nobody uses the queue.
+        // SAFETY: The memory is replaced only while no other code uses the queue.
         unsafe { &*self.ring_memory.get() }
     }
 
-    /// Whether the memory of the ring is the queue's own.
+    /// Returns whether the queue owns the memory of the ring.
     pub fn is_owned(&self) -> bool {
         self.ring_memory().is_owned()
     }
 
-    /// Returns the addresses at which the device finds the parts of the ring, if they are the
-    /// queue's own.
+    /// Returns the addresses at which the device finds the parts of the ring, if the queue owns the
+    /// memory.
     pub fn addresses(&self) -> Option<[bindings::dma_addr_t; 3]> {
         self.ring_memory().addresses()
     }
 
-    /// The ring as C code looks at it; of a split one all of it, of a packed one its size.
+    /// Returns the `struct vring` for C. For a packed ring only its size is set.
     pub fn vring(&self) -> *const bindings::vring {
         self.ring_memory().vring()
     }
 
-    /// Notifies the device of a ring that is full, whether or not it wants to know: drivers of old
-    /// devices count on it. Split rings only, as C has it.
+    /// Notifies the device of a full ring, whether or not it wants a notification: drivers of old
+    /// devices rely on it. Split rings only, as in C.
     #[cold]
     pub fn notify_full(&self) {
         if matches!(self.lockless_part, LocklessPart::Split(_)) {
-            // SAFETY: The transport gave the function for queues such as this one.
+            // SAFETY: The transport passed the function for this queue.
             unsafe { (self.notify)(self.as_raw()) };
         }
     }
 
-    /// Notifies the device, which may leave the guest. Returns false if the queue is broken, or if
-    /// it is now, because the transport cannot.
+    /// Notifies the device, which may leave the guest. Returns false if the queue is broken. If the
+    /// transport cannot notify, marks the queue broken.
     #[inline]
     pub fn notify(&self) -> bool {
         if with_lockless!(self, |state| state.is_broken()) {
             return false;
         }
         self.counters.notified.count();
-        // SAFETY: The transport gave the function for queues such as this one.
+        // SAFETY: The transport passed the function for this queue.
         let notified = unsafe { (self.notify)(self.as_raw()) };
         if !notified {
             with_lockless!(self, |state| state.declare_broken());
@@ -246,8 +248,8 @@ impl Queue {
         notified
     }
 
-    /// Keeps all but the owner off the ring, which is to be replaced, until [`Queue::end_resize`].
-    /// No interrupt looks at the ring when this returns. Process context, sleeps.
+    /// Begins a replacement of the ring: other contexts find no ring until [`Queue::end_resize`].
+    /// When this returns, no interrupt handler reads the ring. Process context, sleeps.
     pub(crate) fn begin_resize(&self) {
         with_lockless!(self, |state| state.disable_ring());
         // SAFETY: May be called in process context.
@@ -258,23 +260,24 @@ impl Queue {
     ///
     /// # Safety
     ///
-    /// The ring of the queue is not about to be replaced.
+    /// The ring of the queue was replaced, or will not be.
     pub(crate) unsafe fn end_resize(&self) {
-        // A handler that finds a ring to look at finds the new one.
+        // Waits for the handlers that found no ring: a later one finds the new ring.
         // SAFETY: May be called in process context.
         unsafe { bindings::synchronize_rcu() };
         // SAFETY: A queue has a ring. By the safety requirements, it stays.
         with_lockless!(self, |state| unsafe { state.enable_ring() });
     }
 
-    /// Returns the meaning for this queue of an interrupt, which may be another queue's.
+    /// Returns the meaning of an interrupt for this queue. The interrupt may be that of another
+    /// queue.
     #[inline]
     pub fn interrupt(&self) -> Interrupt {
         let interrupt = with_lockless!(self, |state| state.interrupt());
         match interrupt {
             Interrupt::Callback => {
                 self.counters.callbacks.count();
-                // SAFETY: The queue is valid.
+                // SAFETY: `as_raw` returns the C structure of this queue, which is valid.
                 unsafe { trace::callback(self.as_raw()) };
             }
             Interrupt::None | Interrupt::Ignore => self.counters.idle_interrupts.count(),
@@ -282,23 +285,23 @@ impl Queue {
         interrupt
     }
 
-    /// Returns how many used buffers had a length beyond what they have room for.
+    /// Returns the number of used buffers whose reported length was more than they have room for.
     pub fn lengths_cut(&self) -> usize {
         self.counters.cut.get()
     }
 
-    /// Number of descriptors.
+    /// Returns the number of descriptors.
     pub(crate) fn size(&self) -> u16 {
         self.ring_memory().size()
     }
 
-    /// Bytes of memory that the device uses.
+    /// Returns the number of bytes of memory that the device uses.
     pub(crate) fn memory_bytes(&self) -> usize {
         self.ring_memory().bytes() + self.counters.tables.get()
     }
 }
 
-/// A structure of a queue to be, as C fills it in.
+/// Returns a new `struct virtqueue`, with the fields that C sets.
 pub(crate) fn fields(
     index: u32,
     vdev: Virtio,

@@ -27,11 +27,11 @@ use kernel::{
 };
 
 impl ExclusiveQueue {
-    /// Resets the ring to its first state, with every outstanding buffer detached before.
+    /// Detaches every outstanding buffer, and resets the ring to its first state.
     ///
     /// # Safety
     ///
-    /// The device does not use the ring, and gets it back only after this returned.
+    /// The device does not use the ring. It gets the ring only after this function has returned.
     pub unsafe fn reset(&mut self) {
         with_ring!(self, |ring| {
             let RingRef { core, bookkeeping } = ring;
@@ -116,28 +116,28 @@ impl Queue {
         );
         let stamps = Arc::new(Stamps::new(size)?, GFP_KERNEL)?;
         let states = new_states(size)?;
-        // The interrupt vector of the queue stays, and a device may raise it without having the
-        // queue: keep handlers off the ring.
+        // The interrupt vector of the queue still exists, and a device may raise it without having
+        // the queue. So keep handlers off the ring.
         self.begin_resize();
         // SAFETY: By the safety requirements, the caller is the only user of the queue, and the
         // device does not use it. `begin_resize` keeps interrupt handlers off. The new memory is
         // stored in the queue below.
         let moved = unsafe { exclusive.move_to(&new, states, tables) };
-        // SAFETY: The ring was replaced, or stays.
+        // SAFETY: The ring was replaced, or will not be.
         unsafe { self.end_resize() };
         moved?;
         exclusive.bookkeeping.mappings = mappings;
         exclusive.bookkeeping.set_stamps(stamps);
-        // SAFETY: By the safety requirements, there is no other user of the queue. Readers of its
-        // debugfs file may come at any time: `remove_debugfs` waits for them, and `init_in_place`
-        // lets them in again when the queue is complete.
+        // SAFETY: By the safety requirements, there is no other user of the queue, except for
+        // readers of its debugfs file. `remove_debugfs` waits for them, and `init_in_place` allows
+        // them again when the queue is complete.
         let old = unsafe {
             self.remove_debugfs();
             let old = self.ring_memory.get().replace(new);
             self.init_in_place();
             old
         };
-        // No other reference to the old memory is left.
+        // There is no other reference to the old memory.
         drop(old);
         Ok(())
     }

@@ -121,8 +121,8 @@ impl RingMemory {
     }
 
     /// Allocates as [`RingMemory::new`]. If there is no memory for a ring of `size`, and
-    /// [`RingParams::may_shrink`] is set, tries half the size again and again, until the ring fits
-    /// into a page.
+    /// [`RingParams::may_shrink`] is set, halves the size until the memory suffices, or the ring
+    /// fits into a page.
     ///
     /// # Errors
     ///

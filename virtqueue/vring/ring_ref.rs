@@ -75,14 +75,14 @@ impl<F: Format<Platform = Kernel>> RingRef<'_, F> {
         self.core
     }
 
-    /// The queue of the ring.
+    /// Returns the queue of the ring.
     #[inline(always)]
     pub fn queue(&self) -> &Queue {
-        // SAFETY: The ring belongs to the queue `vq`, and lives no longer than that.
+        // SAFETY: The ring belongs to the queue `vq`, and does not outlive it.
         unsafe { Queue::from_raw(self.bookkeeping.vq) }
     }
 
-    /// The most segments that a buffer of the driver may have.
+    /// Returns the largest number of segments that a buffer of the driver may have.
     #[inline(always)]
     pub fn max_segments(&self) -> u16 {
         self.bookkeeping.max_segments
@@ -237,7 +237,7 @@ impl<F: Format<Platform = Kernel>> RingRef<'_, F> {
                 self.bookkeeping.added(id, segments, self.core.num_free());
                 Ok(true)
             }
-            // Nothing was described, so that nothing was mapped.
+            // No segment was described, so no segment was mapped.
             Err((None, _)) => Ok(false),
             Err((Some(error), _)) => {
                 transaction.rollback();
@@ -343,7 +343,8 @@ impl<F: Format<Platform = Kernel>> RingRef<'_, F> {
     ///
     /// # Safety
     ///
-    /// The device uses neither the ring nor any of its buffers: it, or the queue, was reset.
+    /// The device uses neither the ring nor any of its buffers: the device, or the queue, was
+    /// reset.
     pub unsafe fn detach_unused(&mut self) -> Option<RawToken> {
         // SAFETY: By the safety requirements, the device uses neither the ring nor its buffers.
         let unused = unsafe { self.core.detach_unused() }?;
@@ -445,7 +446,7 @@ impl<F: Format<Platform = Kernel>> RingRef<'_, F> {
 fn log_broken<F: Format<Platform = Kernel>>(ring: &mut RingOf<F>, bookkeeping: &Bookkeeping) {
     if let Some(report) = ring.take_broken_report() {
         report::log_broken(bookkeeping.vdev, bookkeeping.index, report);
-        // SAFETY: The queue is valid.
+        // SAFETY: `vq` is the queue of this ring, which outlives it.
         unsafe {
             trace::broken(
                 bookkeeping.vq,

@@ -19,7 +19,8 @@ use kernel::prelude::*;
 
 /// A piece of memory of a buffer.
 ///
-/// Making one is safe; that the device may have the memory is what gives it to the queue promises.
+/// Creating a segment is safe. The code that adds it to a queue promises that the device may access
+/// the memory.
 #[derive(Clone, Copy)]
 pub struct Segment {
     /// The place of the segment.
@@ -40,8 +41,8 @@ pub enum Kind {
 }
 
 impl Segment {
-    /// `len` bytes of directly mapped kernel memory (`kmalloc`, a page; not `vmalloc`, not the
-    /// stack, not a static).
+    /// Returns a segment of `len` bytes of directly mapped kernel memory (`kmalloc`, a page; not
+    /// `vmalloc`, not the stack, not a static).
     #[inline(always)]
     pub const fn virt(ptr: *const c_void, len: u32) -> Self {
         Self {
@@ -50,7 +51,7 @@ impl Segment {
         }
     }
 
-    /// `len` bytes at `offset` into a page, which may have no kernel address.
+    /// Returns a segment of `len` bytes at `offset` into a page, which may have no kernel address.
     #[inline(always)]
     pub const fn page(page: *mut bindings::page, offset: u32, len: u32) -> Self {
         Self {
@@ -59,7 +60,8 @@ impl Segment {
         }
     }
 
-    /// `len` bytes that the driver mapped for the device that does the queue's DMA.
+    /// Returns a segment of `len` bytes that the driver mapped for the device that does the queue's
+    /// DMA.
     ///
     /// All segments of a buffer are premapped, or none.
     #[inline(always)]
@@ -76,21 +78,22 @@ impl Segment {
         self.len
     }
 
-    /// Whether the segment has no byte.
+    /// Returns whether the segment is empty.
     #[inline(always)]
     pub const fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// The address of the segment where the device uses physical addresses, which is to write to
-    /// it if `write` says so.
+    /// Returns the physical address of the segment. `write` says whether the device writes it (for
+    /// KMSAN).
     #[inline(always)]
     pub fn phys(&self, write: bool) -> u64 {
         let phys = self.address();
         #[cfg(CONFIG_KMSAN)]
         if !matches!(self.kind, Kind::Premapped(_)) {
             let dir = crate::dma::direction(write);
-            // SAFETY: It is memory of that length, as below.
+            // SAFETY: Code that adds a segment to a queue promises that its memory is valid, and
+            // has that length.
             unsafe { bindings::rust_virtio_handle_dma(phys, self.len as usize, dir) };
         }
         #[cfg(not(CONFIG_KMSAN))]
@@ -98,14 +101,15 @@ impl Segment {
         phys
     }
 
-    /// The address of the segment for the processor, or that which the driver mapped it to.
+    /// Returns the physical address, or the DMA address of a premapped segment.
     #[inline(always)]
     pub(crate) fn address(&self) -> u64 {
-        // SAFETY: Code that gives memory to a queue promises that it is directly mapped, or a page.
+        // SAFETY: Code that adds a segment to a queue promises that its memory is directly mapped,
+        // or a page.
         unsafe {
             match self.kind {
                 Kind::Virt(ptr) => direct::virt_to_phys(ptr),
-                // OVERFLOW: The end of a page that there is.
+                // OVERFLOW: The page exists, and the address is in it.
                 Kind::Page(page, offset) => direct::page_to_phys(page).wrapping_add(offset.into()),
                 Kind::Premapped(addr) => addr,
             }
@@ -122,7 +126,7 @@ impl Piece for Segment {
     }
 }
 
-/// Translates segments where the device uses physical addresses.
+/// The translation of segments for a device that uses physical addresses.
 pub(crate) struct Physical;
 
 impl Translate<Segment> for Physical {
@@ -134,7 +138,7 @@ impl Translate<Segment> for Physical {
     }
 }
 
-/// Bytes that the device writes.
+/// A box of bytes is a segment that the device writes.
 impl<const N: usize> Segments<Segment> for KBox<[u8; N]> {
     fn write_segments<W: SegmentWriter<Segment>>(&self, writer: &mut W) -> Result {
         // A box of no bytes has no memory.
@@ -143,22 +147,22 @@ impl<const N: usize> Segments<Segment> for KBox<[u8; N]> {
     }
 }
 
-/// A token, which stands for a buffer inside of a ring: one word, and one more for the queues that
-/// were found with a per-buffer context.
+/// A token, which stands for a buffer in a ring: one word, and another one for queues that were
+/// found with contexts.
 #[derive(Clone, Copy)]
 pub struct RawToken {
-    /// Never null: this is how the ring tells a live buffer.
+    /// The token. Never null: an id without a token has no outstanding buffer.
     pub data: NonNull<c_void>,
-    /// The context. Given back by `get_buf` only: null in a buffer that was detached unused or
+    /// The context. Only `get_buf` returns it; it is null for a buffer that was detached or
     /// recycled.
     pub ctx: *mut c_void,
 }
 
-// SAFETY: A token is two words; what they stand for is up to whom they are given back.
+// SAFETY: A token is two words. The code that turns it into a buffer is responsible for the buffer.
 unsafe impl Send for RawToken {}
 
 impl RawToken {
-    /// A token, if `data` is not null.
+    /// Returns a token, or `None` if `data` is null.
     #[inline(always)]
     pub fn new(data: *mut c_void, ctx: *mut c_void) -> Option<Self> {
         NonNull::new(data).map(|data| Self { data, ctx })

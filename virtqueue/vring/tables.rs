@@ -3,8 +3,8 @@
 //! The indirect tables of a queue.
 //!
 //! Each id has a table, cut from a page. Most buffers fit into it and need no allocation. A page is
-//! allocated when the queue reaches that depth for the first time; if memory is mapped for the
-//! device, it is allocated together with the queue.
+//! allocated when the queue reaches that depth for the first time. If memory is mapped for the
+//! device, all pages are allocated together with the queue.
 //!
 //! A buffer with more segments [borrows](loans) a table of its own length.
 
@@ -83,7 +83,7 @@ pub struct Tables {
 // SAFETY: The tables belong to this value, or to the ring that owns it.
 unsafe impl Send for Tables {}
 
-// SAFETY: Nothing changes behind a shared reference.
+// SAFETY: No function changes a field through a shared reference.
 unsafe impl Sync for Tables {}
 
 /// Returns the number of tables of ids that a piece of `bytes` has room for.
@@ -146,8 +146,8 @@ impl Tables {
         Ok(tables)
     }
 
-    /// Returns how many of `size` ids will have no table, for lack of memory. Each of their buffers
-    /// with more than one segment allocates one.
+    /// Returns the number of ids, out of `size`, that will have no table for lack of memory. For
+    /// each of their buffers with more than one segment, a table is allocated.
     fn missing(&self, size: u16) -> usize {
         if !self.lends || self.mapper.is_none() {
             return 0;
@@ -182,7 +182,7 @@ impl Tables {
 
     /// Assigns a table to an id that has none, and returns it.
     fn give(&mut self, id: u16) -> Option<TableMemory> {
-        // All pages but the last are whole.
+        // All pages are full, except for the last one.
         let (page, at) = (self.given / PER_PAGE, self.given % PER_PAGE);
         if page == self.pages.len() {
             if self.mapper.is_some() || page == self.pages.capacity() {

@@ -3,8 +3,8 @@
 //! Tables for buffers with more segments than the table of an id has room for.
 //!
 //! Such a table comes from `kmalloc()`, as all tables do in C, with room for the segments of the
-//! buffer. When the buffer comes back, the table is kept for a later one, up to a limit of memory.
-//! So a load of long requests allocates only at its beginning.
+//! buffer. When the buffer comes back, the table is kept for a later buffer, up to a limit of
+//! memory. So a load of long requests allocates only at its beginning.
 
 use super::{
     bytes_of,
@@ -42,7 +42,7 @@ const SHORTEST: u16 = 16;
 /// The limit for the bytes of tables that are kept without a buffer.
 const IDLE_BYTES: usize = 64 << 10;
 
-/// The number that stands for no record.
+/// The number that means no record.
 const NONE: u16 = u16::MAX;
 
 /// A table, or an empty record for one.
@@ -129,8 +129,8 @@ impl Loans {
         };
         let number = *list;
         let Some(record) = self.records.get(usize::from(number)) else {
-            // Do not sleep for the memory of a record: the first few records are short, and the
-            // queue can work with those.
+            // Do not sleep for the memory of a record: the queue can work with the records that it
+            // has.
             let number = u16::try_from(self.records.len()).ok()?;
             let pushed = self.records.push(Record::EMPTY, GFP_ATOMIC | __GFP_NOWARN);
             return pushed.ok().map(|()| number);
@@ -226,7 +226,7 @@ impl Loans {
         addr
     }
 
-    /// Takes back a table. The device is done with it, or cannot see it.
+    /// Takes back a table. The device no longer uses it, or cannot see it.
     pub(super) fn take_back(&mut self, loan: Loan, mapper: Option<&Mapper>) {
         let number = loan.number();
         let Some(record) = self.records.get_mut(usize::from(number)) else {
