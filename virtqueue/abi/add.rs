@@ -51,8 +51,8 @@ as_declared!(
     virtqueue_add_inbuf_premapped,
 );
 
-/// Turns the result of an add, which the device sees from now on, into that of C. `reads` says that
-/// the device reads some of the buffer.
+/// Publishes an added buffer to the device, and returns the result for C. `reads` says whether the
+/// device reads a part of the buffer.
 fn done<F: Format<Platform = Kernel>>(
     ring: &mut RingRef<'_, F>,
     added: Result,
@@ -72,30 +72,30 @@ fn done<F: Format<Platform = Kernel>>(
     }
 }
 
-/// Whether memory may be waited for.
+/// Returns whether allocations may sleep.
 fn may_sleep(gfp: gfp_t) -> bool {
     gfp & (1 << bindings::___GFP_DIRECT_RECLAIM_BIT) != 0
 }
 
 /// The parameters of an add, without its memory.
 ///
-/// It fits into a register: the functions below that add have no more arguments than there are
-/// registers for them, and are entered by a jump.
+/// PERF: It fits into a register, so that the functions below have at most as many arguments as
+/// there are argument registers, and are entered by a jump.
 #[derive(Clone, Copy)]
 struct AddParams {
     segments: u32,
-    /// The device writes all of it.
+    /// The device writes the memory. Otherwise the device reads it.
     write: bool,
-    /// The driver mapped it.
+    /// The driver mapped the memory.
     premapped: bool,
-    /// Parts of it share cache lines with others that are mapped.
+    /// Parts of the memory share cache lines with other mapped memory.
     clean: bool,
-    /// The add may wait for memory.
+    /// Allocations of the add may sleep.
     sleeps: bool,
 }
 
 impl AddParams {
-    /// Of a list to read that the driver did not map.
+    /// Returns the parameters of a list that the device reads, and that the driver did not map.
     fn new(segments: u32, gfp: gfp_t) -> Self {
         Self {
             segments,
@@ -106,7 +106,7 @@ impl AddParams {
         }
     }
 
-    /// The attributes of its mappings.
+    /// Returns the attributes of the mappings.
     fn attrs(self) -> usize {
         if self.clean {
             DMA_ATTR_DEBUGGING_IGNORE_CACHELINES as usize
@@ -116,7 +116,7 @@ impl AddParams {
     }
 }
 
-/// Adds one segment at an address of the device.
+/// Adds one segment, at an address that the device uses.
 #[inline(never)]
 fn add_single<const WRITE: bool, F: Format<Platform = Kernel>>(
     mut ring: RingRef<'_, F>,
@@ -141,8 +141,8 @@ unsafe fn add_list<F: Format<Platform = Kernel>>(
     sg: *mut scatterlist,
     params: AddParams,
 ) -> c_int {
-    // SAFETY: By the safety requirements, `sg` starts a well-formed list that stays as long as
-    // `list`, which ends with this function.
+    // SAFETY: By the safety requirements, `sg` starts a well-formed list, which exists as long as
+    // `list`.
     let list = unsafe { List::new(sg, params.write, params.premapped) };
     ring.may_sleep(params.sleeps);
     let added = match u16::try_from(params.segments) {
@@ -174,14 +174,14 @@ unsafe fn add_with_mappings<const WRITE: bool, F: Format<Platform = Kernel>>(
 ///
 /// # Safety
 ///
-/// `sg` is as [`List::new`] wants it.
+/// `sg` meets the requirements of [`List::new`].
 unsafe fn add_one<const WRITE: bool, F: Format<Platform = Kernel>>(
     ring: RingRef<'_, F>,
     token: RawToken,
     sg: *mut scatterlist,
     params: AddParams,
 ) -> c_int {
-    // SAFETY: `sg` is as `List::new` wants it, and has one segment.
+    // SAFETY: `sg` meets the requirements of `List::new`, and is a list of one segment.
     unsafe {
         if !params.premapped && ring.needs_mapping() {
             return add_with_mappings::<WRITE, _>(ring, token, sg, params.attrs());
@@ -191,11 +191,12 @@ unsafe fn add_one<const WRITE: bool, F: Format<Platform = Kernel>>(
     }
 }
 
-/// Adds a list that the device writes, or reads; all else is as in `params`.
+/// Adds a list that the device writes or reads, as `WRITE` says. All else is as in `params`.
 ///
 /// # Safety
 ///
-/// `vq` is a queue of this ring that the caller serialises; `sg` is as [`List::new`] wants it.
+/// `vq` is a queue of this ring that the caller serialises. `sg` meets the requirements of
+/// [`List::new`].
 #[inline(always)]
 unsafe fn add<const WRITE: bool>(
     vq: *mut virtqueue,
@@ -210,7 +211,7 @@ unsafe fn add<const WRITE: bool>(
     params.write = WRITE;
     // SAFETY: By the safety requirements, `vq` is a queue of this ring, and the caller serialises.
     let exclusive = unsafe { Queue::from_raw(vq).exclusive() };
-    // SAFETY: `sg` is as `List::new` wants it, as the caller sees to.
+    // SAFETY: By the safety requirements, `sg` meets those of `List::new`.
     unsafe {
         if params.segments == 1 {
             with_ring!(exclusive, |ring| add_one::<WRITE, _>(
@@ -263,8 +264,8 @@ unsafe fn add_any_lists<F: Format<Platform = Kernel>>(
     all: u32,
     data: *mut c_void,
 ) -> c_int {
-    // SAFETY: By the safety requirements, there are `all` lists from `sgs` on, each well-formed;
-    // they stay as long as `lists`, which ends with this function.
+    // SAFETY: By the safety requirements, there are `all` lists from `sgs` on. Each is well-formed,
+    // and exists as long as `lists`.
     let lists = unsafe { Lists::new(sgs, out, all) };
     let token = RawToken::new(data, null_mut());
     let added = match (token, u16::try_from(lists.count())) {
@@ -274,7 +275,7 @@ unsafe fn add_any_lists<F: Format<Platform = Kernel>>(
     done(&mut ring, added, out != 0)
 }
 
-/// Adds lists to read and lists to write.
+/// Adds lists that the device reads, and lists that it writes.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_add_sgs(
     vq: *mut virtqueue,
@@ -284,9 +285,9 @@ pub(crate) unsafe extern "C" fn virtqueue_add_sgs(
     data: *mut c_void,
     gfp: gfp_t,
 ) -> c_int {
-    // SAFETY: C says that it is a queue, which the caller serialises.
+    // SAFETY: By the contract of `virtqueue_add_sgs`, `vq` is a queue whose caller serialises.
     let exclusive = unsafe { Queue::from_raw(vq).exclusive() };
-    // OVERFLOW: There is not memory for that many.
+    // OVERFLOW: Memory does not have room for that many lists.
     let all = out_sgs.wrapping_add(in_sgs);
     with_ring!(exclusive, |mut ring| {
         ring.may_sleep(may_sleep(gfp));
@@ -301,7 +302,7 @@ pub(crate) unsafe extern "C" fn virtqueue_add_sgs(
     })
 }
 
-/// Adds a list to read.
+/// Adds a list that the device reads.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_add_outbuf(
     vq: *mut virtqueue,
@@ -311,11 +312,11 @@ pub(crate) unsafe extern "C" fn virtqueue_add_outbuf(
     gfp: gfp_t,
 ) -> c_int {
     // SAFETY: kernel-doc of `virtqueue_add_outbuf`: `vq` is a queue whose caller serialises, and
-    // `sg` a well-formed list that stays during the call.
+    // `sg` is a well-formed list that exists during the call.
     unsafe { add::<false>(vq, sg, data, null_mut(), AddParams::new(num, gfp)) }
 }
 
-/// Adds a list to read that the driver mapped.
+/// Adds a list that the device reads and that the driver mapped.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_add_outbuf_premapped(
     vq: *mut virtqueue,
@@ -324,8 +325,7 @@ pub(crate) unsafe extern "C" fn virtqueue_add_outbuf_premapped(
     data: *mut c_void,
     gfp: gfp_t,
 ) -> c_int {
-    // SAFETY: As `virtqueue_add_outbuf`, with a list that the driver mapped, which `premapped`
-    // says.
+    // SAFETY: As in `virtqueue_add_outbuf`. The driver mapped the list, as `premapped` says.
     unsafe {
         add::<false>(
             vq,
@@ -340,7 +340,7 @@ pub(crate) unsafe extern "C" fn virtqueue_add_outbuf_premapped(
     }
 }
 
-/// Adds a list to write.
+/// Adds a list that the device writes.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_add_inbuf(
     vq: *mut virtqueue,
@@ -350,11 +350,11 @@ pub(crate) unsafe extern "C" fn virtqueue_add_inbuf(
     gfp: gfp_t,
 ) -> c_int {
     // SAFETY: kernel-doc of `virtqueue_add_inbuf`: `vq` is a queue whose caller serialises, and
-    // `sg` a well-formed list that stays during the call.
+    // `sg` is a well-formed list that exists during the call.
     unsafe { add::<true>(vq, sg, data, null_mut(), AddParams::new(num, gfp)) }
 }
 
-/// Adds a list to write, parts of which share cache lines with others that are mapped.
+/// Adds a list that the device writes. Parts of it share cache lines with other mapped memory.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_add_inbuf_cache_clean(
     vq: *mut virtqueue,
@@ -378,7 +378,7 @@ pub(crate) unsafe extern "C" fn virtqueue_add_inbuf_cache_clean(
     }
 }
 
-/// Adds a list to write, with a context that comes back with it.
+/// Adds a list that the device writes, with a context that comes back with the buffer.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_add_inbuf_ctx(
     vq: *mut virtqueue,
@@ -392,7 +392,8 @@ pub(crate) unsafe extern "C" fn virtqueue_add_inbuf_ctx(
     unsafe { add::<true>(vq, sg, data, ctx, AddParams::new(num, gfp)) }
 }
 
-/// Adds a list to write that the driver mapped, with a context that comes back with it.
+/// Adds a list that the device writes and that the driver mapped, with a context that comes back
+/// with the buffer.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_add_inbuf_premapped(
     vq: *mut virtqueue,
@@ -402,7 +403,7 @@ pub(crate) unsafe extern "C" fn virtqueue_add_inbuf_premapped(
     ctx: *mut c_void,
     gfp: gfp_t,
 ) -> c_int {
-    // SAFETY: As `virtqueue_add_inbuf`, with a list that the driver mapped, which `premapped` says.
+    // SAFETY: As in `virtqueue_add_inbuf`. The driver mapped the list, as `premapped` says.
     unsafe {
         add::<true>(
             vq,

@@ -21,10 +21,10 @@ as_declared!(
     __virtqueue_unbreak,
 );
 
-/// Whether a queue is broken.
+/// Returns whether a queue is broken.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_is_broken(vq: *const virtqueue) -> bool {
-    // SAFETY: C says that it is a queue.
+    // SAFETY: By the contract of `virtqueue_is_broken`, `vq` is a queue.
     let queue = unsafe { Queue::from_raw(vq) };
     with_lockless!(queue, |state| state.is_broken())
 }
@@ -32,15 +32,15 @@ pub(crate) unsafe extern "C" fn virtqueue_is_broken(vq: *const virtqueue) -> boo
 /// Declares a queue broken.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn __virtqueue_break(vq: *mut virtqueue) {
-    // SAFETY: C says that it is a queue.
+    // SAFETY: By the contract of `__virtqueue_break`, `vq` is a queue.
     let queue = unsafe { Queue::from_raw(vq) };
     with_lockless!(queue, |state| state.declare_broken());
 }
 
-/// Takes the breaking of a queue back.
+/// Clears the broken state of a queue (`__virtqueue_unbreak`).
 #[no_mangle]
 pub(crate) unsafe extern "C" fn __virtqueue_unbreak(vq: *mut virtqueue) {
-    // SAFETY: C says that it is a queue.
+    // SAFETY: By the contract of `__virtqueue_unbreak`, `vq` is a queue.
     let queue = unsafe { Queue::from_raw(vq) };
     with_lockless!(queue, |state| state.unbreak());
 }
@@ -48,15 +48,17 @@ pub(crate) unsafe extern "C" fn __virtqueue_unbreak(vq: *mut virtqueue) {
 /// Declares all queues of a device broken.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtio_break_device(vdev: *mut virtio_device) {
-    // SAFETY: C says that it is a device, and its queues are of this ring.
+    // SAFETY: By the contract of `virtio_break_device`, `vdev` is a device, and its queues are of
+    // this ring.
     unsafe {
         Virtio::new(vdev).each_queue(|queue| with_lockless!(queue, |state| state.declare_broken()))
     };
 }
 
-/// Takes the breaking of the queues of a device back.
+/// Clears the broken state of all queues of a device.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn __virtio_unbreak_device(vdev: *mut virtio_device) {
-    // SAFETY: C says that it is a device, and its queues are of this ring.
+    // SAFETY: By the contract of `__virtio_unbreak_device`, `vdev` is a device, and its queues are
+    // of this ring.
     unsafe { Virtio::new(vdev).each_queue(|queue| with_lockless!(queue, |state| state.unbreak())) };
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Interrupts, and switching callbacks on and off.
+//! Interrupts, and enabling and disabling of callbacks.
 
 use crate::as_declared;
 use kernel::ffi::{
@@ -31,7 +31,7 @@ as_declared!(
     vring_interrupt,
 );
 
-/// Asks for no more callbacks. A hint; needs no serialisation.
+/// Disables callbacks. This is a hint. Needs no serialisation.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_disable_cb(vq: *mut virtqueue) {
     // SAFETY: kernel-doc of `virtqueue_disable_cb`: `vq` is a queue; the call may race with others.
@@ -39,7 +39,7 @@ pub(crate) unsafe extern "C" fn virtqueue_disable_cb(vq: *mut virtqueue) {
     with_lockless!(queue, |state| state.disable_cb());
 }
 
-/// Asks for callbacks again, as of now; see `virtqueue_poll`.
+/// Enables callbacks, and returns the current position for `virtqueue_poll`.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_enable_cb_prepare(vq: *mut virtqueue) -> c_uint {
     // SAFETY: kernel-doc of `virtqueue_enable_cb_prepare`: `vq` is a queue whose caller serialises.
@@ -49,18 +49,18 @@ pub(crate) unsafe extern "C" fn virtqueue_enable_cb_prepare(vq: *mut virtqueue) 
         .into()
 }
 
-/// Whether there are used buffers since `virtqueue_enable_cb_prepare`, which returned `armed`.
+/// Returns whether buffers were used since `virtqueue_enable_cb_prepare`, which returned `armed`.
 /// Needs no serialisation.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_poll(vq: *mut virtqueue, armed: c_uint) -> bool {
     // SAFETY: kernel-doc of `virtqueue_poll`: `vq` is a queue; the call may race with others.
     let queue = unsafe { Queue::from_raw(vq) };
-    // CAST: It was a `u16`.
+    // CAST: `virtqueue_enable_cb_prepare` returned a `u16`.
     let armed = Armed::from_raw(armed as u16);
     with_lockless!(queue, |state| state.poll(armed))
 }
 
-/// Asks for callbacks again; false if there are used buffers already.
+/// Enables callbacks. Returns false if there are used buffers already.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_enable_cb(vq: *mut virtqueue) -> bool {
     // SAFETY: kernel-doc of `virtqueue_enable_cb`: `vq` is a queue whose caller serialises.
@@ -68,7 +68,8 @@ pub(crate) unsafe extern "C" fn virtqueue_enable_cb(vq: *mut virtqueue) -> bool 
     with_ring!(exclusive, |ring| ring.outlined(|ring| ring.enable_cb())).is_quiet()
 }
 
-/// Asks for a callback when most of what is outstanding was used; false if it was already.
+/// Enables a callback for the time when the device has used most of the outstanding buffers.
+/// Returns false if it has already.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_enable_cb_delayed(vq: *mut virtqueue) -> bool {
     // SAFETY: kernel-doc of `virtqueue_enable_cb_delayed`: `vq` is a queue whose caller serialises.
@@ -78,19 +79,20 @@ pub(crate) unsafe extern "C" fn virtqueue_enable_cb_delayed(vq: *mut virtqueue) 
     .is_quiet()
 }
 
-/// The interrupt of a queue, or one that it shares.
+/// Handles an interrupt of a queue, which may be shared.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn vring_interrupt(_irq: c_int, vq: *mut c_void) -> irqreturn_t {
     let vq = vq.cast::<virtqueue>();
-    // SAFETY: C says that it is a queue.
+    // SAFETY: By the contract of `vring_interrupt`, `vq` is a queue.
     let queue = unsafe { Queue::from_raw(vq) };
     match queue.interrupt() {
         Interrupt::None => irqreturn_IRQ_NONE,
-        // An interrupt before the device is ready is none of the queue's.
+        // With this option, queues are broken until the device is ready. An interrupt before that
+        // is not the queue's.
         Interrupt::Ignore if cfg!(CONFIG_VIRTIO_HARDEN_NOTIFICATION) => irqreturn_IRQ_NONE,
         Interrupt::Ignore => irqreturn_IRQ_HANDLED,
         Interrupt::Callback => {
-            // SAFETY: The queue is valid; its transport gave the callback for it.
+            // SAFETY: The queue is valid, and its transport set the callback for it.
             unsafe {
                 if let Some(callback) = (*vq).callback {
                     callback(vq);

@@ -31,22 +31,22 @@ as_declared!(
     virtio_max_dma_size,
 );
 
-/// Number of descriptors. Needs no serialisation.
+/// Returns the number of descriptors. Needs no serialisation.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_get_vring_size(vq: *const virtqueue) -> c_uint {
-    // SAFETY: C says that it is a queue.
+    // SAFETY: By the contract of `virtqueue_get_vring_size`, `vq` is a queue.
     unsafe { (*Queue::from_raw(vq).vring()).num }
 }
 
-/// The areas of a split ring.
+/// Returns the areas of a split ring.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_get_vring(vq: *const virtqueue) -> *const c_vring {
-    // SAFETY: C says that it is a queue.
+    // SAFETY: By the contract of `virtqueue_get_vring`, `vq` is a queue.
     unsafe { Queue::from_raw(vq) }.vring()
 }
 
-/// Returns the address at which the device finds part `which` of the ring. Only of a ring that the
-/// queue allocated: 0 otherwise.
+/// Returns the address at which the device finds part `which` of the ring, or 0 if the queue did
+/// not allocate the ring.
 ///
 /// # Safety
 ///
@@ -67,7 +67,7 @@ unsafe fn address(vq: *const virtqueue, which: usize) -> dma_addr_t {
 /// Returns the address at which the device finds the descriptors.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_get_desc_addr(vq: *const virtqueue) -> dma_addr_t {
-    // SAFETY: C says that it is a queue.
+    // SAFETY: By the contract of `virtqueue_get_desc_addr`, `vq` is a queue.
     unsafe { address(vq, 0) }
 }
 
@@ -75,21 +75,21 @@ pub(crate) unsafe extern "C" fn virtqueue_get_desc_addr(vq: *const virtqueue) ->
 /// suppression.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_get_avail_addr(vq: *const virtqueue) -> dma_addr_t {
-    // SAFETY: C says that it is a queue.
+    // SAFETY: By the contract of `virtqueue_get_avail_addr`, `vq` is a queue.
     unsafe { address(vq, 1) }
 }
 
 /// Returns the address at which the device finds the used ring, or the device event suppression.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_get_used_addr(vq: *const virtqueue) -> dma_addr_t {
-    // SAFETY: C says that it is a queue.
+    // SAFETY: By the contract of `virtqueue_get_used_addr`, `vq` is a queue.
     unsafe { address(vq, 2) }
 }
 
-/// The device that does the DMA, where drivers map for it with the DMA API; null otherwise.
+/// Returns the device that does the DMA, if drivers map for it with the DMA API, or null.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_dma_dev(vq: *mut virtqueue) -> *mut device {
-    // SAFETY: C says that it is a queue.
+    // SAFETY: By the contract of `virtqueue_dma_dev`, `vq` is a queue.
     let queue = unsafe { Queue::from_raw(vq) };
     match queue.mapper() {
         Some(mapper) if queue.vdev().map_ops().is_none() => mapper.dma_dev(),
@@ -97,10 +97,10 @@ pub(crate) unsafe extern "C" fn virtqueue_dma_dev(vq: *mut virtqueue) -> *mut de
     }
 }
 
-/// The largest segment that can be mapped.
+/// Returns the size of the largest segment that can be mapped.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtio_max_dma_size(vdev: *const virtio_device) -> usize {
-    // SAFETY: C says that it is a device.
+    // SAFETY: By the contract of `virtio_max_dma_size`, `vdev` is a device.
     let vdev = unsafe { Virtio::new(vdev.cast_mut()) };
     if !vdev.uses_map_api() {
         return usize::MAX;

@@ -38,7 +38,7 @@ as_declared!(
     vring_notification_data,
 );
 
-/// Makes a queue and puts it on the list of its device. Null if it cannot be made.
+/// Makes a queue and adds it to the list of its device. Returns null if it cannot be made.
 ///
 /// # Safety
 ///
@@ -47,13 +47,13 @@ unsafe fn make(vdev: Virtio, spec: &Spec, pages: Option<NonNull<u8>>) -> *mut vi
     // SAFETY: By the safety requirements, the device, the name and the functions of `spec` outlive
     // the queue, and `pages` is memory for it.
     match unsafe { Queue::create(vdev, spec, pages) } {
-        // SAFETY: The queue is one of the device from here on.
+        // SAFETY: The queue was made for this device. `vring_del_virtqueue` removes it.
         Ok(queue) => unsafe { vdev.add_queue(queue) },
         Err(_) => null_mut(),
     }
 }
 
-/// Makes a queue whose memory is allocated here, `map` saying how memory is mapped for it.
+/// Makes a queue and allocates its memory. `map` is the mapping token of the transport.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn vring_create_virtqueue_map(
     index: c_uint,
@@ -71,7 +71,7 @@ pub(crate) unsafe extern "C" fn vring_create_virtqueue_map(
     let Some(notify) = notify else {
         return null_mut();
     };
-    // SAFETY: C says that it is a device.
+    // SAFETY: By the contract of `vring_create_virtqueue_map`, `vdev` is a device.
     let vdev = unsafe { Virtio::new(vdev) };
     let spec = Spec {
         index,
@@ -85,12 +85,12 @@ pub(crate) unsafe extern "C" fn vring_create_virtqueue_map(
         name,
         mapper: Mapper::new(vdev, map),
     };
-    // SAFETY: kernel-doc of `vring_create_virtqueue_map`: device, `callback`, `notify` and `name`
-    // outlive the queue, and `map` is the device's.
+    // SAFETY: kernel-doc of `vring_create_virtqueue_map`: the device, `callback`, `notify` and
+    // `name` outlive the queue, and `map` is that of the device.
     unsafe { make(vdev, &spec, None) }
 }
 
-/// Makes a queue whose memory is allocated here.
+/// Makes a queue and allocates its memory.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn vring_create_virtqueue(
     index: c_uint,
@@ -104,7 +104,8 @@ pub(crate) unsafe extern "C" fn vring_create_virtqueue(
     callback: vq_callback_t,
     name: *const c_char,
 ) -> *mut virtqueue {
-    // SAFETY: C says that it is a device, and the rest the same.
+    // SAFETY: By the contract of `vring_create_virtqueue`, `vdev` is a device; the other arguments
+    // are as in `vring_create_virtqueue_map`.
     unsafe {
         vring_create_virtqueue_map(
             index,
@@ -122,7 +123,7 @@ pub(crate) unsafe extern "C" fn vring_create_virtqueue(
     }
 }
 
-/// Makes a queue in memory of the caller. Only split: a packed ring has three areas.
+/// Makes a queue in memory of the caller. Only for a split ring: a packed ring has three areas.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn vring_new_virtqueue(
     index: c_uint,
@@ -139,7 +140,7 @@ pub(crate) unsafe extern "C" fn vring_new_virtqueue(
     let (Some(notify), Some(pages)) = (notify, NonNull::new(pages)) else {
         return null_mut();
     };
-    // SAFETY: C says that it is a device.
+    // SAFETY: By the contract of `vring_new_virtqueue`, `vdev` is a device.
     let vdev = unsafe { Virtio::new(vdev) };
     let spec = Spec {
         index,
@@ -153,22 +154,24 @@ pub(crate) unsafe extern "C" fn vring_new_virtqueue(
         name,
         mapper: Mapper::of_device(vdev),
     };
-    // SAFETY: As for `vring_create_virtqueue_map`; `pages` has room for `num` descriptors at
-    // `vring_align`, as long as the queue exists.
+    // SAFETY: As for `vring_create_virtqueue_map`. `pages` has room for `num` descriptors at
+    // `vring_align`, and exists as long as the queue.
     unsafe { make(vdev, &spec, Some(pages.cast())) }
 }
 
-/// Deletes a queue, and its memory if it was allocated here.
+/// Deletes a queue, and its memory if the queue allocated it.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn vring_del_virtqueue(vq: *mut virtqueue) {
-    // SAFETY: C says that it is a queue, and that it is used by nobody any more.
+    // SAFETY: By the contract of `vring_del_virtqueue`, `vq` is a queue, and no code uses it after
+    // this.
     unsafe { Queue::from_raw(vq).vdev().remove_queue(vq) };
 }
 
-/// Drops the features that are the ring's or the transport's and that the ring does not know.
+/// Clears the ring and transport features that this ring does not support.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn vring_transport_features(vdev: *mut virtio_device) {
-    // SAFETY: C says that it is a device whose features are being negotiated.
+    // SAFETY: By the contract of `vring_transport_features`, `vdev` is a device whose features are
+    // being negotiated.
     let vdev = unsafe { Virtio::new(vdev) };
     for feature in bindings::VIRTIO_TRANSPORT_F_START..bindings::VIRTIO_TRANSPORT_F_END {
         match feature {
@@ -185,10 +188,11 @@ pub(crate) unsafe extern "C" fn vring_transport_features(vdev: *mut virtio_devic
     }
 }
 
-/// Returns the word to write as a notification with `VIRTIO_F_NOTIFICATION_DATA`.
+/// Returns the word that notifies the device, with `VIRTIO_F_NOTIFICATION_DATA`.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn vring_notification_data(vq: *mut virtqueue) -> u32 {
-    // SAFETY: C says that it is a queue, whose index does not change.
+    // SAFETY: By the contract of `vring_notification_data`, `vq` is a queue; its index does not
+    // change.
     let (queue, index) = unsafe { (Queue::from_raw(vq), (*vq).index) };
     // CAST: There are at most 2^16 queues.
     with_lockless!(queue, |state| state.notification_data(index as u16))

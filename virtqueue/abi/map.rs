@@ -45,7 +45,7 @@ as_declared!(
     virtqueue_map_sync_single_range_for_device,
 );
 
-/// Allocates memory that both sides see.
+/// Allocates memory that both the processor and the device see.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_map_alloc_coherent(
     vdev: *mut virtio_device,
@@ -54,11 +54,11 @@ pub(crate) unsafe extern "C" fn virtqueue_map_alloc_coherent(
     map_handle: *mut dma_addr_t,
     gfp: gfp_t,
 ) -> *mut c_void {
-    // SAFETY: C says that it is a device.
+    // SAFETY: By the contract of `virtqueue_map_alloc_coherent`, `vdev` is a device.
     let mapper = Mapper::new(unsafe { Virtio::new(vdev) }, map);
     match mapper.alloc_coherent(size, gfp) {
         Some((ptr, addr)) => {
-            // SAFETY: C says that it is a place of the caller.
+            // SAFETY: By the contract of `virtqueue_map_alloc_coherent`, `map_handle` is writable.
             unsafe { *map_handle = addr };
             ptr.as_ptr().cast()
         }
@@ -75,10 +75,11 @@ pub(crate) unsafe extern "C" fn virtqueue_map_free_coherent(
     vaddr: *mut c_void,
     map_handle: dma_addr_t,
 ) {
-    // SAFETY: C says that it is a device.
+    // SAFETY: By the contract of `virtqueue_map_free_coherent`, `vdev` is a device.
     let mapper = Mapper::new(unsafe { Virtio::new(vdev) }, map);
     if let Some(ptr) = NonNull::new(vaddr.cast()) {
-        // SAFETY: C says that it was allocated so, and is not used.
+        // SAFETY: By the contract of `virtqueue_map_free_coherent`, `virtqueue_map_alloc_coherent`
+        // returned the memory for that size, and it is not used after this.
         unsafe { mapper.free_coherent(size, ptr, map_handle) };
     }
 }
@@ -94,7 +95,7 @@ pub(crate) unsafe extern "C" fn virtqueue_map_page_attrs(
     attrs: c_ulong,
 ) -> dma_addr_t {
     // SAFETY: As for `dma_map_page_attrs`: `vq` is a queue, and `size` bytes at `offset` of `page`
-    // stay until they are unmapped.
+    // exist until they are unmapped.
     unsafe {
         Queue::from_raw(vq)
             .any_mapper()
@@ -102,7 +103,7 @@ pub(crate) unsafe extern "C" fn virtqueue_map_page_attrs(
     }
 }
 
-/// Takes a mapping back.
+/// Unmaps memory of [`virtqueue_map_page_attrs`].
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_unmap_page_attrs(
     vq: *const virtqueue,
@@ -111,8 +112,8 @@ pub(crate) unsafe extern "C" fn virtqueue_unmap_page_attrs(
     dir: dma_data_direction,
     attrs: c_ulong,
 ) {
-    // SAFETY: As for `dma_unmap_page_attrs`: `vq` is a queue, by whose mapper the memory was mapped
-    // so.
+    // SAFETY: As for `dma_unmap_page_attrs`: `vq` is a queue, whose mapper made the mapping, with
+    // that size and direction.
     unsafe {
         Queue::from_raw(vq)
             .any_mapper()
@@ -120,7 +121,7 @@ pub(crate) unsafe extern "C" fn virtqueue_unmap_page_attrs(
     };
 }
 
-/// Maps kernel memory that is directly mapped, or of the kernel's image. Other memory is refused,
+/// Maps kernel memory that is directly mapped, or in the kernel's image. Other memory is refused,
 /// with a warning.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_map_single_attrs(
@@ -130,10 +131,11 @@ pub(crate) unsafe extern "C" fn virtqueue_map_single_attrs(
     dir: dma_data_direction,
     attrs: c_ulong,
 ) -> dma_addr_t {
-    // SAFETY: C says that it is a queue.
+    // SAFETY: By the contract of `virtqueue_map_single_attrs`, `vq` is a queue.
     let queue = unsafe { Queue::from_raw(vq) };
     let Some(mapper) = queue.mapper() else {
-        // SAFETY: C says that the memory is directly mapped, or of the kernel's image.
+        // SAFETY: By the contract of `virtqueue_map_single_attrs`, the memory is directly mapped,
+        // or in the kernel's image.
         return unsafe {
             let phys = any_virt_to_phys(ptr);
             bindings::rust_virtio_handle_dma(phys, size, dir);
@@ -144,12 +146,12 @@ pub(crate) unsafe extern "C" fn virtqueue_map_single_attrs(
     if !unsafe { bindings::rust_virtio_may_map(&raw mut (*queue.vdev().as_raw()).dev, ptr) } {
         return MAPPING_ERROR;
     }
-    // SAFETY: As for `dma_map_single_attrs`: the memory has `size` bytes and stays until it is
-    // unmapped; that the device may have it was just asked.
+    // SAFETY: As for `dma_map_single_attrs`: the memory has `size` bytes and exists until it is
+    // unmapped. The check above allows to map it.
     unsafe { mapper.map_virt(ptr, size, dir, attrs) }
 }
 
-/// Takes a mapping back.
+/// Unmaps memory of [`virtqueue_map_single_attrs`].
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_unmap_single_attrs(
     vq: *const virtqueue,
@@ -158,38 +160,39 @@ pub(crate) unsafe extern "C" fn virtqueue_unmap_single_attrs(
     dir: dma_data_direction,
     attrs: c_ulong,
 ) {
-    // SAFETY: C says that it is a queue.
+    // SAFETY: By the contract of `virtqueue_unmap_single_attrs`, `vq` is a queue.
     if let Some(mapper) = unsafe { Queue::from_raw(vq) }.mapper() {
-        // SAFETY: C says that it was mapped so.
+        // SAFETY: By the contract of `virtqueue_unmap_single_attrs`, `virtqueue_map_single_attrs`
+        // made the mapping, with that size and direction.
         unsafe { mapper.unmap_page(addr, size, dir, attrs) };
     }
 }
 
-/// Whether mapping failed: 0 if not.
+/// Returns 0, or an error if the mapping failed.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_map_mapping_error(
     vq: *const virtqueue,
     addr: dma_addr_t,
 ) -> c_int {
-    // SAFETY: C says that it is a queue.
+    // SAFETY: By the contract of `virtqueue_map_mapping_error`, `vq` is a queue.
     match unsafe { Queue::from_raw(vq) }.mapper() {
         Some(mapper) if mapper.is_error(addr) => -(bindings::ENOMEM as c_int),
         _ => 0,
     }
 }
 
-/// Whether a mapping has to be synchronised.
+/// Returns whether a mapping has to be synchronised.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_map_need_sync(
     vq: *const virtqueue,
     addr: dma_addr_t,
 ) -> bool {
-    // SAFETY: C says that it is a queue.
+    // SAFETY: By the contract of `virtqueue_map_need_sync`, `vq` is a queue.
     let queue = unsafe { Queue::from_raw(vq) };
     queue.mapper().is_some_and(|mapper| mapper.needs_sync(addr))
 }
 
-/// Lets the processor see what the device wrote.
+/// Makes the writes of the device visible to the processor.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_map_sync_single_range_for_cpu(
     vq: *const virtqueue,
@@ -198,14 +201,15 @@ pub(crate) unsafe extern "C" fn virtqueue_map_sync_single_range_for_cpu(
     size: usize,
     dir: dma_data_direction,
 ) {
-    // SAFETY: C says that it is a queue.
+    // SAFETY: By the contract of `virtqueue_map_sync_single_range_for_cpu`, `vq` is a queue.
     if let Some(mapper) = unsafe { Queue::from_raw(vq) }.mapper() {
-        // SAFETY: C says that the range is in a mapping.
+        // SAFETY: By the contract of `virtqueue_map_sync_single_range_for_cpu`, the range is in a
+        // mapping of this queue.
         unsafe { mapper.sync_for_cpu(addr.wrapping_add(offset as dma_addr_t), size, dir) };
     }
 }
 
-/// Lets the device see what the processor wrote.
+/// Makes the writes of the processor visible to the device.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_map_sync_single_range_for_device(
     vq: *const virtqueue,
@@ -214,9 +218,10 @@ pub(crate) unsafe extern "C" fn virtqueue_map_sync_single_range_for_device(
     size: usize,
     dir: dma_data_direction,
 ) {
-    // SAFETY: C says that it is a queue.
+    // SAFETY: By the contract of `virtqueue_map_sync_single_range_for_device`, `vq` is a queue.
     if let Some(mapper) = unsafe { Queue::from_raw(vq) }.mapper() {
-        // SAFETY: C says that the range is in a mapping.
+        // SAFETY: By the contract of `virtqueue_map_sync_single_range_for_device`, the range is in
+        // a mapping of this queue.
         unsafe { mapper.sync_for_device(addr.wrapping_add(offset as dma_addr_t), size, dir) };
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Taking a queue from its device, and giving it back empty or with another size.
+//! Reset and resize of a queue.
 
 use crate::as_declared;
 use kernel::{
@@ -19,17 +19,17 @@ use vring::{
 
 as_declared!(virtqueue_resize, virtqueue_reset);
 
-/// Takes a buffer that the device had not used.
+/// The function that takes a buffer which the device has not used.
 type Recycle = Option<unsafe extern "C" fn(*mut virtqueue, *mut c_void)>;
-/// Told when all were taken.
+/// The function that is called after all buffers were taken.
 type RecycleDone = Option<unsafe extern "C" fn(*mut virtqueue)>;
 
-/// Resets the queue alone (virtio spec §2.6.1), hands over what was in it, lets `change` at the
-/// empty ring, and gives it back to the device.
+/// Resets the queue (virtio spec §2.6.1), passes its buffers to `recycle`, calls `change` with the
+/// empty ring, and enables the queue again.
 ///
 /// # Safety
 ///
-/// `vq` is a queue that nobody else uses meanwhile.
+/// `vq` is a queue that no other code uses during the call.
 unsafe fn while_reset(
     vq: *mut virtqueue,
     recycle: Recycle,
@@ -47,28 +47,28 @@ unsafe fn while_reset(
     else {
         return Err(ENOENT);
     };
-    // SAFETY: By the safety requirements, `vq` is a queue that nobody else uses; the operation is
-    // its transport's.
+    // SAFETY: By the safety requirements, `vq` is a queue that no other code uses. The operation is
+    // that of its transport.
     to_result(unsafe { disable(vq) })?;
 
-    // SAFETY: By the safety requirements, nobody else uses the queue.
+    // SAFETY: By the safety requirements, no other code uses the queue.
     let exclusive = unsafe { queue.exclusive() };
-    // SAFETY: The device has given the queue up.
+    // SAFETY: The queue was reset, so the device does not use it.
     while let Some(token) = unsafe { with_ring!(exclusive, |mut ring| ring.detach_unused()) } {
         if let Some(recycle) = recycle {
-            // SAFETY: The caller of the ring gave the function for buffers of this queue.
+            // SAFETY: The caller passed the function for buffers of this queue.
             unsafe { recycle(vq, token.data.as_ptr()) };
         }
     }
     if let Some(done) = done {
-        // SAFETY: The caller of the ring gave the function for resets of this queue.
+        // SAFETY: The caller passed the function for resets of this queue.
         unsafe { done(vq) };
     }
     // SAFETY: The device does not have the queue, and the ring is empty.
     unsafe { exclusive.reset() };
     let changed = change(queue);
-    // SAFETY: By the safety requirements, `vq` is a queue that nobody else uses; `exclusive` is not
-    // used any more.
+    // SAFETY: By the safety requirements, `vq` is a queue that no other code uses. `exclusive` is
+    // not used again.
     unsafe {
         with_ring!(queue.exclusive(), |ring| ring.set_num_free());
         to_result(enable(vq)).map_err(|_| EBUSY)?;
@@ -76,9 +76,9 @@ unsafe fn while_reset(
     changed
 }
 
-/// Gives the queue `num` descriptors; what was in it goes to `recycle`.
+/// Changes the queue to `num` descriptors, and passes its buffers to `recycle`.
 ///
-/// A number that the ring cannot have is refused before anything happens (`EINVAL`).
+/// A number that the ring cannot have is refused (`EINVAL`) before the reset.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_resize(
     vq: *mut virtqueue,
@@ -86,7 +86,8 @@ pub(crate) unsafe extern "C" fn virtqueue_resize(
     recycle: Recycle,
     done: RecycleDone,
 ) -> c_int {
-    // SAFETY: C says that it is a queue that nobody else uses.
+    // SAFETY: By the contract of `virtqueue_resize`, `vq` is a queue that no other code uses during
+    // the call.
     let (queue, most) = unsafe { (Queue::from_raw(vq), (*vq).num_max) };
     if num > most {
         return E2BIG.to_errno();
@@ -98,7 +99,8 @@ pub(crate) unsafe extern "C" fn virtqueue_resize(
     if unsafe { (*queue.vring()).num } == num {
         return 0;
     }
-    // SAFETY: As above. CAST: A ring takes the size.
+    // SAFETY: As above: `vq` is a queue that no other code uses. CAST: `takes_size` has checked the
+    // size.
     let resized = unsafe {
         while_reset(vq, recycle, done, |queue| {
             queue.resize(num as u16).map_err(|_| ENOMEM)
@@ -107,14 +109,15 @@ pub(crate) unsafe extern "C" fn virtqueue_resize(
     resized.map_or_else(|e| e.to_errno(), |()| 0)
 }
 
-/// Empties the queue; what was in it goes to `recycle`.
+/// Resets the queue, and passes its buffers to `recycle`.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn virtqueue_reset(
     vq: *mut virtqueue,
     recycle: Recycle,
     done: RecycleDone,
 ) -> c_int {
-    // SAFETY: C says that it is a queue that nobody else uses.
+    // SAFETY: By the contract of `virtqueue_reset`, `vq` is a queue that no other code uses during
+    // the call.
     let reset = unsafe { while_reset(vq, recycle, done, |_| Ok(())) };
     reset.map_or_else(|e| e.to_errno(), |()| 0)
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Scatterlists, by which C drivers describe buffers.
+//! Scatterlists, with which C drivers describe buffers.
 
 use core::slice;
 use kernel::prelude::*;
@@ -15,14 +15,14 @@ use vring::{
     Segments, //
 };
 
-/// The entry behind `sg` in its list, if there is one.
+/// Returns the entry behind `sg` in its list, or `None` if `sg` is the last.
 ///
 /// # Safety
 ///
-/// `sg` is an entry of a list that is well-formed.
+/// `sg` is an entry of a well-formed list.
 unsafe fn next(sg: *mut scatterlist) -> Option<*mut scatterlist> {
-    // SAFETY: By the safety requirements: an entry that is not the last has one behind it, which
-    // may be a link to where the list goes on.
+    // SAFETY: By the safety requirements, the list is well-formed. So an entry that is not the last
+    // has an entry behind it, which may be a link to the next part of the list.
     unsafe {
         if is_last(sg) {
             return None;
@@ -36,7 +36,7 @@ unsafe fn next(sg: *mut scatterlist) -> Option<*mut scatterlist> {
     }
 }
 
-/// Whether an entry is the last of its list.
+/// Returns whether an entry is the last of its list.
 ///
 /// # Safety
 ///
@@ -46,11 +46,11 @@ unsafe fn is_last(sg: *mut scatterlist) -> bool {
     unsafe { (*sg).page_link & SG_END as usize != 0 }
 }
 
-/// The segment of an entry.
+/// Returns the segment of an entry.
 ///
 /// # Safety
 ///
-/// `sg` is an entry of a list, mapped by the driver if `premapped`.
+/// `sg` is an entry of a list. If `premapped`, the driver mapped it.
 pub(crate) unsafe fn segment(sg: *mut scatterlist, premapped: bool) -> Segment {
     // SAFETY: By the safety requirements, `sg` is an entry, which is readable and does not change.
     let entry = unsafe { &*sg };
@@ -65,7 +65,7 @@ pub(crate) unsafe fn segment(sg: *mut scatterlist, premapped: bool) -> Segment {
     Segment::page(page as *mut _, entry.offset, entry.length)
 }
 
-/// One list, all of which the device reads or all of which it writes.
+/// One list, which the device reads or writes.
 pub(crate) struct List {
     first: *mut scatterlist,
     write: bool,
@@ -75,8 +75,8 @@ pub(crate) struct List {
 impl List {
     /// # Safety
     ///
-    /// `first` starts a list that is well-formed and stays as long as the result, of memory that
-    /// the device may have; mapped by the driver if `premapped`.
+    /// `first` starts a well-formed list, which exists as long as the result, and the device may
+    /// access its memory. If `premapped`, the driver mapped the memory.
     #[inline(always)]
     pub(crate) unsafe fn new(first: *mut scatterlist, write: bool, premapped: bool) -> Self {
         Self {
@@ -92,7 +92,7 @@ impl Segments<Segment> for List {
     fn write_segments<W: SegmentWriter<Segment>>(&self, writer: &mut W) -> Result {
         let mut at = Some(self.first);
         while let Some(sg) = at {
-            // SAFETY: By the safety requirements of `new`, `sg` is an entry of a list that stays.
+            // SAFETY: By the safety requirements of `new`, `sg` is an entry of a list that exists.
             let segment = unsafe { segment(sg, self.premapped) };
             if self.write {
                 writer.in_(segment)?;
@@ -120,9 +120,9 @@ impl<const WRITE: bool> Segments<Segment> for One<WRITE> {
     }
 }
 
-/// Lists that the device reads, and behind them lists that it writes.
+/// Lists that the device reads, followed by lists that it writes.
 pub(crate) struct Lists<'a> {
-    /// All of them.
+    /// All lists.
     lists: &'a [*mut scatterlist],
     /// The number of segments that the device reads.
     out: usize,
@@ -131,12 +131,12 @@ pub(crate) struct Lists<'a> {
 impl<'a> Lists<'a> {
     /// # Safety
     ///
-    /// There are `all` lists from `lists` on; each is as [`List::new`] wants it, or null, which is
-    /// one without a segment.
+    /// There are `all` lists from `lists` on. Each meets the requirements of [`List::new`], or is
+    /// null, which is a list without a segment.
     #[inline(always)]
     pub(crate) unsafe fn new(lists: *const *mut scatterlist, out: u32, all: u32) -> Self {
         let lists = if all == 0 {
-            // C may say null then.
+            // C may pass null here.
             &[]
         } else {
             // SAFETY: By the safety requirements, there are `all` lists from `lists` on, for `'a`.
@@ -155,7 +155,7 @@ impl<'a> Lists<'a> {
         for &list in self.lists {
             let mut at = (!list.is_null()).then_some(list);
             while let Some(sg) = at {
-                // OVERFLOW: Memory does not have that many entries.
+                // OVERFLOW: Memory does not have room for that many entries.
                 count = count.wrapping_add(1);
                 // SAFETY: By the safety requirements of `new`, `sg` is an entry of a well-formed
                 // list.
@@ -175,8 +175,8 @@ impl Segments<Segment> for Lists<'_> {
                 if list.is_null() {
                     continue;
                 }
-                // SAFETY: By the safety requirements of `new`, `list`, which is not null, is as
-                // `List::new` wants it.
+                // SAFETY: By the safety requirements of `new`, `list`, which is not null, meets
+                // those of `List::new`.
                 unsafe { List::new(list, write, false) }.write_segments(writer)?;
             }
         }
@@ -184,17 +184,18 @@ impl Segments<Segment> for Lists<'_> {
     }
 }
 
-/// Three segments, each in a list of its own: one to read, one of either kind, and one to write.
-/// Most requests of disks are such, and there is code for them.
+/// Three segments, each in a list of its own: the device reads the first, reads or writes the
+/// second, and writes the third. Most requests of disks have this form, so there is a separate path
+/// for them.
 ///
 /// # Invariants
 ///
-/// The three are lists as [`List::new`] wants them, each of one entry.
+/// Each of the three meets the requirements of [`List::new`], and is a list of one entry.
 pub(crate) struct Trio {
     first: *mut scatterlist,
     middle: *mut scatterlist,
     last: *mut scatterlist,
-    /// Whether the device writes the one in the middle.
+    /// Whether the device writes the middle segment.
     write: bool,
 }
 
@@ -202,7 +203,7 @@ impl Trio {
     /// The number of segments.
     pub(crate) const COUNT: u16 = 3;
 
-    /// The lists, if they are such.
+    /// Returns the lists, if they have this form.
     ///
     /// # Safety
     ///
@@ -212,7 +213,7 @@ impl Trio {
         if all != 3 {
             return None;
         }
-        // SAFETY: By the safety requirements, there are three.
+        // SAFETY: By the safety requirements, there are three lists.
         let [first, middle, last] = unsafe { *lists.cast::<[*mut scatterlist; 3]>() };
         for list in [first, middle, last] {
             // SAFETY: By the safety requirements, a list that is not null starts with an entry.
@@ -221,7 +222,7 @@ impl Trio {
             }
         }
         let write = out == 1;
-        // INVARIANT: As was just looked.
+        // INVARIANT: The loop has checked that each list has one entry.
         (write || out == 2).then_some(Self {
             first,
             middle,

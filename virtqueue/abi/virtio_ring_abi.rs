@@ -9,7 +9,7 @@
 //! C header: [`include/linux/virtio_ring.h`](srctree/include/linux/virtio_ring.h)
 
 #![deny(unsafe_op_in_unsafe_fn)]
-// C gives the contracts: each function says what differs from them.
+// The contracts are those of C. The documentation of each function says where it differs.
 #![allow(clippy::missing_safety_doc)]
 
 mod add;
@@ -50,7 +50,7 @@ struct RingModule;
 
 impl Drop for RingModule {
     fn drop(&mut self) {
-        // The crate `vring` may stay, and the next ring be the one in C.
+        // The crate `vring` may stay loaded, and the next ring may be the C ring.
         vring::create::no_provider();
     }
 }
