@@ -5,5 +5,5 @@
 
 #define EXPORT_SYMBOL_RUST_GPL(sym) extern int sym; EXPORT_SYMBOL_GPL(sym)
 
-/* Of the crate whose directory is in the search path: not what lies beside this file. */
+/* The search path leads to the file of the crate, not to one beside this file. */
 #include <exports_generated.h>

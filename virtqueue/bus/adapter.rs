@@ -338,7 +338,7 @@ impl<T: Driver> Adapter<T> {
     }
 }
 
-/// The queue callback of all queues of driver `T`.
+/// Calls [`Driver::vq_callback`]: the C callback of all queues of driver `T`.
 ///
 /// # Safety
 ///

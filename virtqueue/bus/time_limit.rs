@@ -13,7 +13,7 @@ pub struct TimeLimit {
 }
 
 impl TimeLimit {
-    /// A limit of so many milliseconds.
+    /// Returns a limit of `millis` milliseconds.
     pub const fn from_millis(millis: u32) -> Self {
         Self { millis }
     }

@@ -29,7 +29,7 @@ use vring::{
 ///
 /// Valid for the same queue until its size changes. For any other queue the result of
 /// [`QueueHandle::poll`] may be wrong, but the call is safe.
-#[must_use = "buffers that were used meanwhile raise no callback"]
+#[must_use = "buffers that were used before raise no callback"]
 #[derive(Clone, Copy)]
 pub struct Armed(pub(super) u32);
 

@@ -118,7 +118,7 @@ pub trait QueueOps<T: Buffer> {
     /// ([`QueueOps::enable_cb_delayed`]), with one barrier for both on the Rust ring. Returns two
     /// values: whether the device was notified, and whether the caller may sleep
     /// ([`Callbacks::is_quiet`]).
-    #[must_use = "buffers that were used meanwhile raise no callback"]
+    #[must_use = "buffers that were used before raise no callback"]
     fn kick_enable_cb_delayed(&mut self) -> (bool, bool);
 
     /// Returns the number of free descriptors. A buffer takes one per segment, or one in all if an

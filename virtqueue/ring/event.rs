@@ -2,8 +2,8 @@
 
 //! Notification suppression by index (`VIRTIO_F_EVENT_IDX`; §2.7.7.2, §2.7.10, §2.8.10).
 
-/// Returns whether a step from index `old` to `new` passes `event`: whether the entry of which the
-/// other side asked to be notified is among the new ones.
+/// Returns whether a step from index `old` to `new` passes `event`: whether the new entries include
+/// the one for which the other side requested a notification.
 ///
 /// Indices wrap at 2^16.
 #[inline(always)]
@@ -18,8 +18,8 @@ pub(super) const fn passed_event(event: u16, new: u16, added: u64) -> bool {
     (new.wrapping_sub(event).wrapping_sub(1) as u64) < added
 }
 
-/// Returns the number of used buffers after which a delayed callback comes, with `outstanding` in
-/// flight: three quarters.
+/// Returns the number of used buffers after which a delayed callback comes: three quarters of the
+/// `outstanding` ones.
 #[inline(always)]
 pub(super) const fn delay_threshold(outstanding: u32) -> u32 {
     // OVERFLOW: At most 2^16 buffers are outstanding.

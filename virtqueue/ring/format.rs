@@ -41,8 +41,8 @@ pub struct Count {
     /// The number of used buffers that the driver has taken since the ring was initialised. It
     /// wraps.
     pub(super) total_taken: u16,
-    /// The number added since the last kick, in buffers or descriptors: the unit of the format's
-    /// available event.
+    /// The number added since the last kick, in buffers or descriptors, which is the unit of the
+    /// format's available event.
     pub(super) unkicked: u64,
 }
 
@@ -205,8 +205,8 @@ pub unsafe trait Format: Sized {
     /// In order: returns the id of the oldest outstanding buffer; `free` is the first free id.
     fn oldest(&self, free: u16, count: &Count) -> u16;
 
-    /// In order: returns the number of buffers that the device may have used, as far as the driver
-    /// has looked.
+    /// In order: returns the number of buffers that the device may have used, according to the
+    /// driver's last read.
     fn pending(&self, count: &Count) -> u16;
 
     /// Moves past a used buffer of `descs` descriptors, and counts it as taken.
@@ -262,11 +262,10 @@ pub trait LayoutView<P>: Copy {
     /// Asks the device for no more callbacks; `next_used` is the position of the next used buffer.
     fn write_cb_disabled(&self, next_used: u32);
 
-    /// Returns the position that `armed` stands for, or another one in the ring if there is none
-    /// such.
+    /// Returns the position of `armed`; any position in the ring if `armed` is not one.
     fn pos_of(&self, armed: Armed) -> u32;
 
-    /// Returns a position as it is written in notifications (§2.9).
+    /// Returns a position in the form that notifications have (§2.9).
     fn wire_index(pos: u32) -> u16;
 
     /// Returns whether there is a used buffer at `used_pos`, or one that the ring does not show.

@@ -3,8 +3,8 @@
 //! The part of a queue that interrupt handlers, and holders of a handle to the queue, use at any
 //! time and without a lock.
 //!
-//! The ring, which has one owner that uses it by `&mut`, refers to it. So this part is a type of
-//! its own.
+//! The ring has one owner, which uses it by `&mut`. The ring refers to this part, which is
+//! therefore a separate type.
 
 use super::{
     broken::{
@@ -23,7 +23,7 @@ use core::{
 /// The position of the next used buffer at the time when callbacks were enabled.
 /// [`LocklessState::poll`] tests whether the device has used a buffer since: C's opaque value of
 /// `virtqueue_enable_cb_prepare()`.
-#[must_use = "buffers that were used meanwhile raise no callback"]
+#[must_use = "buffers that were used before raise no callback"]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Armed(pub(super) u16);
 
@@ -42,12 +42,13 @@ impl Armed {
 }
 
 /// The result of enabling callbacks.
-#[must_use = "buffers that were used meanwhile raise no callback"]
+#[must_use = "buffers that were used before raise no callback"]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Callbacks {
     /// Callbacks are enabled, and there is no used buffer to take.
     On,
-    /// Buffers were used before callbacks were enabled, and may raise none: look again.
+    /// Buffers were used before callbacks were enabled, and may raise none: look for used buffers
+    /// again.
     Missed,
     /// The queue is broken: there may be no callback.
     Broken,
@@ -224,7 +225,7 @@ impl<P: Platform, V: Copy> LocklessState<P, V> {
     }
 
     /// Marks a broken queue as working again. Only for a queue that was reset since it broke, or
-    /// that the device was never told of: nothing else repairs a queue.
+    /// that the device was never told of. No other queue works again.
     pub fn unbreak(&self) {
         self.broken.set(0);
     }
@@ -268,8 +269,8 @@ impl<P: Platform, V: LayoutView<P>> LocklessState<P, V> {
         self.cb_disabled.set(1);
     }
 
-    /// As [`LocklessState::disable_cb`], for a caller that enables callbacks again itself: if the
-    /// device sends none anyhow, nothing is noted either.
+    /// As [`LocklessState::disable_cb`], for a caller that enables callbacks again itself. If the
+    /// device sends no callback in any case, this changes nothing.
     #[inline(always)]
     pub(super) fn suppress_cb(&self) {
         if self.event_triggered.get() == 0 {
@@ -297,9 +298,10 @@ impl<P: Platform, V: LayoutView<P>> LocklessState<P, V> {
         unsafe { view.has_used(view.pos_of(armed), &self.batched) }
     }
 
-    /// Returns the meaning for this queue of an interrupt that it may share with others.
+    /// Returns the meaning of an interrupt for this queue. The interrupt may be that of another
+    /// queue.
     ///
-    /// Any context, concurrently with everything.
+    /// Any context, concurrently with every other function.
     #[inline]
     pub fn interrupt(&self) -> Interrupt {
         let Some(view) = self.view() else {
@@ -318,8 +320,9 @@ impl<P: Platform, V: LayoutView<P>> LocklessState<P, V> {
         Interrupt::Callback
     }
 
-    /// Returns the positions of the next buffer to make available and of the next used one to take:
-    /// indices of a split ring, indices with the wrap counter of a packed one. Hints.
+    /// Returns the position of the next buffer to make available, and that of the next used one to
+    /// take: indices in a split ring, and indices with the wrap counter in a packed one. Both are
+    /// hints.
     #[inline]
     pub fn next_indices(&self) -> (u16, u16) {
         (
@@ -328,7 +331,7 @@ impl<P: Platform, V: LayoutView<P>> LocklessState<P, V> {
         )
     }
 
-    /// Returns whether the driver wants callbacks. A hint.
+    /// Returns whether the driver wants callbacks. This is a hint.
     #[inline]
     pub fn wants_callbacks(&self) -> bool {
         self.cb_disabled.get() == 0

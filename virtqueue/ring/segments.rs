@@ -52,23 +52,24 @@ pub trait SegmentWriter<S: Piece> {
 
 /// The segments of a buffer.
 ///
-/// The functions are compiled for each type of writer, so that nothing is decided per segment. For
-/// each add, the ring calls one of them at most once.
+/// The functions are compiled for each type of writer, so that no decision is made for each
+/// segment. For each add, the ring calls one of them at most once.
 pub trait Segments<S: Piece> {
     /// Writes all segments.
     ///
     /// # Errors
     ///
-    /// Those of `writer`, passed on, and those of the buffer. The device then sees nothing of the
-    /// buffer.
+    /// The errors of `writer`, and those of the buffer. After an error the device sees nothing of
+    /// the buffer.
     fn write_segments<W: SegmentWriter<S>>(&self, writer: &mut W) -> Result<(), S::Error>;
 
-    /// As [`Segments::write_segments`], but only for a buffer of the most frequent shape. This code
-    /// is small enough to be inlined into the path that adds the buffer.
+    /// As [`Segments::write_segments`], but only for a common buffer, which has the most frequent
+    /// number of segments. This code is small enough to be inlined into the path that adds the
+    /// buffer.
     ///
     /// # Errors
     ///
-    /// As [`Segments::write_segments`]; any error if the buffer has another shape.
+    /// As [`Segments::write_segments`]; any error if the buffer is not a common one.
     #[inline(always)]
     fn write_common<W: SegmentWriter<S>>(&self, writer: &mut W) -> Result<(), S::Error> {
         self.write_segments(writer)

@@ -54,7 +54,7 @@ impl<S: Piece, D: Descriptors, M: Translate<S>> SegmentWriter<S> for Writer<'_, 
 
 /// A buffer that is being added.
 ///
-/// If `COMMON` is true, the buffer has the shape of [`Segments::write_common`].
+/// If `COMMON` is true, the buffer is described by [`Segments::write_common`].
 pub struct NewBuffer<'a, B, M, const COMMON: bool> {
     pub(super) buffer: &'a B,
     /// The largest number of segments that the buffer may have.
@@ -188,7 +188,7 @@ impl SegmentCounter {
         self.limit.wrapping_sub(self.left) as u16
     }
 
-    /// Whether there are as many segments as the limit.
+    /// Returns whether there are as many segments as the limit.
     #[inline(always)]
     pub(super) fn is_full(&self) -> bool {
         self.left == 0

@@ -14,7 +14,7 @@
 
 #include "helpers.h"
 
-/* As bitcode these are part of the modules that use them. */
+/* As bitcode, these functions are a part of the modules that use them. */
 #ifdef RUST_VIRTIO_INLINE_HELPERS
 #undef EXPORT_SYMBOL_GPL
 #define EXPORT_SYMBOL_GPL(symbol)
@@ -65,21 +65,21 @@ struct page *rust_virtio_phys_to_page(u64 phys)
 }
 EXPORT_SYMBOL_GPL(rust_virtio_phys_to_page);
 
-/* Tells KMSAN of memory that a device reads or writes without the DMA API. */
+/* Tells KMSAN about memory that a device accesses without the DMA API. */
 void rust_virtio_handle_dma(u64 phys, size_t size, enum dma_data_direction dir)
 {
 	kmsan_handle_dma(phys, size, dir);
 }
 EXPORT_SYMBOL_GPL(rust_virtio_handle_dma);
 
-/* Without I/O, which may be what the table is for. */
+/* GFP_NOIO: the table may be for an I/O request. */
 gfp_t rust_virtio_table_gfp(bool sleeps)
 {
 	return (sleeps ? GFP_NOIO : GFP_ATOMIC) | __GFP_NOWARN;
 }
 EXPORT_SYMBOL_GPL(rust_virtio_table_gfp);
 
-/* Zeroed: the device may read more of it than was written. */
+/* Zeroed: the device may read parts that were not written. */
 void *rust_virtio_alloc_table(size_t bytes, gfp_t gfp)
 {
 	return kzalloc(bytes, gfp);

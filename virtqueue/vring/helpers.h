@@ -11,9 +11,9 @@ struct list_head;
 struct page;
 
 /*
- * Linked as bitcode into Rust code these must be inlined by force, as those of
- * the kernel crate are: the flags of C and Rust differ where it does not
- * matter, and LLVM would leave each a call.
+ * Linked as bitcode into Rust code, these functions are inlined by force, as
+ * the helpers of the kernel crate are. The compiler flags of C and Rust differ
+ * in ways that do not matter here, but for which LLVM would keep the calls.
  */
 #ifdef RUST_VIRTIO_INLINE_HELPERS
 #pragma clang attribute push(__attribute__((always_inline)), apply_to = function)

@@ -72,7 +72,7 @@ impl Segment {
         }
     }
 
-    /// Length in bytes.
+    /// Returns the length in bytes.
     #[inline(always)]
     pub const fn len(&self) -> u32 {
         self.len

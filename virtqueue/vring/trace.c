@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The tracepoints, and what Rust code that is inlined elsewhere calls of them. */
+/* The tracepoints, exported for Rust code that is inlined in other modules. */
 
 #include <linux/export.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Tracepoints of the ring in Rust: events/rust_virtio_ring of tracefs. */
+/* Tracepoints of the Rust ring: events/rust_virtio_ring in tracefs. */
 
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM rust_virtio_ring
@@ -10,7 +10,7 @@
 #include <linux/tracepoint.h>
 #include <linux/virtio.h>
 
-/* A buffer was given to the device; it is known to it after the next kick. */
+/* A buffer was added. The device sees it after the next kick. */
 TRACE_EVENT(vring_add,
 	TP_PROTO(const struct virtqueue *vq, u32 id, u32 segments, u32 free),
 	TP_ARGS(vq, id, segments, free),
@@ -33,7 +33,7 @@ TRACE_EVENT(vring_add,
 		  __entry->segments, __entry->free)
 );
 
-/* A driver kicked: whether the device wants to be notified. */
+/* A driver kicked. Says whether the device wants a notification. */
 TRACE_EVENT(vring_kick,
 	TP_PROTO(const struct virtqueue *vq, bool notify),
 	TP_ARGS(vq, notify),
@@ -51,7 +51,7 @@ TRACE_EVENT(vring_kick,
 		  __entry->notify ? "notify" : "suppressed")
 );
 
-/* A buffer that the device has used was taken. */
+/* A used buffer was taken. */
 TRACE_EVENT(vring_get_buf,
 	TP_PROTO(const struct virtqueue *vq, u32 id, u32 len),
 	TP_ARGS(vq, id, len),
@@ -71,7 +71,7 @@ TRACE_EVENT(vring_get_buf,
 		  __entry->queue, __entry->id, __entry->len)
 );
 
-/* The driver is called because the device has interrupted. */
+/* The callback of the driver is called for an interrupt. */
 TRACE_EVENT(vring_callback,
 	TP_PROTO(const struct virtqueue *vq),
 	TP_ARGS(vq),
@@ -86,7 +86,7 @@ TRACE_EVENT(vring_callback,
 	TP_printk("virtio%d queue=%u", __entry->device, __entry->queue)
 );
 
-/* The device did what no device may: the queue is of no use any more. */
+/* The device broke the rules of the ring: the queue is broken. */
 TRACE_EVENT(vring_broken,
 	TP_PROTO(const struct virtqueue *vq, u32 reason, u32 value, u32 limit),
 	TP_ARGS(vq, reason, value, limit),

@@ -88,7 +88,7 @@ impl<P: Platform, const IN_ORDER: bool> PackedFormat<P, IN_ORDER> {
         let first_unkicked = replace(&mut self.first_unkicked, self.next_avail.pos());
         let request = self.device.read();
         if request.has(DISABLE) {
-            // Both flags together are reserved: one notification too many does no harm.
+            // Both flags together are reserved. An extra notification does no harm.
             return request.has(AT_DESC);
         }
         // A device that has used all that was available asks for the next descriptor to be added.

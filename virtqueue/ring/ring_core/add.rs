@@ -41,8 +41,8 @@ where
     /// [`RingCore::publish`] or [`RingCore::kick_prepare`] at the latest. Returns the id of the
     /// buffer.
     ///
-    /// `segments` decides how the buffer is described and whether there is room, so it is best
-    /// exact. `by` translates the segments.
+    /// `segments` decides how the buffer is described, and whether there is room for it. So it
+    /// should be exact. `by` translates the segments.
     ///
     /// # Errors
     ///
@@ -75,12 +75,12 @@ where
         self.add_planned(token, id, plan, buffer)
     }
 
-    /// As [`RingCore::add`], but only for a buffer with the shape of [`Segments::write_common`]
-    /// that finds room in the ring and, if it gets a table, the table of its id.
+    /// As [`RingCore::add`], but only for a buffer that [`Segments::write_common`] can describe,
+    /// and that finds room in the ring and, if it gets a table, the table of its id.
     ///
-    /// PERF: A caller inlines this function, and has another one for all other buffers. No call
-    /// comes before the description then, so values that were read from the buffer are still in
-    /// registers there. This saves 5 instructions for a packet, and 5 to 9 for a request.
+    /// PERF: A caller inlines this function, and calls another one for all other buffers. Then no
+    /// call comes before the description, so values that were read from the buffer are still in
+    /// registers. This saves 5 instructions for a packet, and 5 to 9 for a request.
     ///
     /// # Errors
     ///
@@ -121,7 +121,8 @@ where
         unsafe { plan(self.rule, &self.tables, &self.states, id, segments, free) }
     }
 
-    /// Adds a buffer with the next id as it was planned, which was for its number of segments.
+    /// Adds a buffer with the id `id`, described as `plan` says. `plan` was made for its number of
+    /// segments.
     ///
     /// # Errors
     ///
@@ -163,7 +164,7 @@ where
         debug_assert!(chain.count <= self.count.free && self.outstanding() < self.size());
         // SAFETY: The id is free, and free ids have descriptor states (type invariants).
         let state = unsafe { desc_state::get_mut(&mut self.states, id) };
-        // What is there was taken out: nothing is left to be dropped.
+        // The old token was taken out before, so the write drops nothing.
         core::mem::forget(state.token.replace(token));
         state.writable_len = chain.writable_len;
         state.count = chain.count;

@@ -54,7 +54,7 @@ where
         }
     }
 
-    /// First half of [`RingCore::get`]: looks for a used buffer and leaves it in place. Returns
+    /// Looks for a used buffer and leaves it in place: the first half of [`RingCore::get`]. Returns
     /// `None` if the queue is broken, or [`RingCore::get`] would break it.
     #[inline(always)]
     pub fn find(&mut self) -> Option<Found> {
@@ -65,7 +65,8 @@ where
         self.peek_used::<false>(used_pos).ok()
     }
 
-    /// Second half of [`RingCore::get`]: takes the buffer that [`RingCore::find`] has just found.
+    /// Takes the buffer that [`RingCore::find`] has just found: the second half of
+    /// [`RingCore::get`].
     #[inline(always)]
     pub fn take_found(&mut self, found: Found) -> Option<Used<T>> {
         let used_pos = self.format.used_pos(&self.count);

@@ -58,8 +58,8 @@ where
         self.format.wants_kick(&self.count, unkicked)
     }
 
-    /// First half of [`RingCore::enable_cb`], without a barrier. [`LocklessState::poll`] is the
-    /// second half.
+    /// Enables callbacks, as the first half of [`RingCore::enable_cb`], without a barrier.
+    /// [`LocklessState::poll`] is the second half.
     #[inline(always)]
     pub fn enable_cb_prepare(&mut self) -> Armed {
         self.format.arm(&self.lockless, &self.count);
@@ -107,7 +107,7 @@ where
         self.format.is_quiet(armed, &self.count) && !self.in_hidden_batch()
     }
 
-    /// [`RingCore::kick_prepare`] and [`RingCore::enable_cb_delayed`] in one, with one full barrier
+    /// Does [`RingCore::kick_prepare`] and [`RingCore::enable_cb_delayed`] with one full barrier
     /// for both. Returns whether to notify the device, and whether the caller may sleep
     /// ([`Callbacks::is_quiet`]).
     #[inline(always)]
