@@ -59,24 +59,25 @@ const RINGS: [&[u32]; 12] = [
     &[RING_PACKED, IN_ORDER, EVENT_IDX, INDIRECT_DESC],
 ];
 
-/// Whether the ring in Rust provides the queues. Known once there was one.
-pub(crate) fn is_native() -> bool {
+/// Returns whether the Rust ring provides the queues. Valid once there was a queue.
+pub(crate) fn is_rust_ring() -> bool {
     vring::create::is_provider()
 }
 
-/// As [`is_native`], where there may have been no queue.
-fn native() -> Result<bool> {
+/// As [`is_rust_ring`], also if there was no queue yet: makes one before.
+fn has_rust_ring() -> Result<bool> {
     on_bench(Setup::default(), |_, _, _, _| Ok(()))?;
-    Ok(is_native())
+    Ok(is_rust_ring())
 }
 
-/// Whether the ring in Rust provides the queues; otherwise says of the test why it is skipped.
-fn native_or(why: &CStr) -> Result<bool> {
-    let native = native()?;
-    if !native {
+/// Returns whether the Rust ring provides the queues. Otherwise marks the test as skipped, with the
+/// reason.
+fn rust_ring_or_skip(why: &CStr) -> Result<bool> {
+    let has_rust_ring = has_rust_ring()?;
+    if !has_rust_ring {
         messages::skip(why);
     }
-    Ok(native)
+    Ok(has_rust_ring)
 }
 
 /// Runs a test on a bound device with each of `rings`; the rest of the set-up is as `setup` says.

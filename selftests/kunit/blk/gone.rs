@@ -106,7 +106,7 @@ mod suite {
         drop(disk);
         let bytes = task.join(DEADLINE_MS)??;
         check!(bytes[..] == pattern(5, 4096)?[..]);
-        check_eq!(fixture.fake.resets() > resets, crate::ring::is_native());
+        check_eq!(fixture.fake.resets() > resets, crate::ring::is_rust_ring());
         fixture.remove(DEADLINE_MS, drop)
     }
 }

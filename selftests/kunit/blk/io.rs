@@ -159,7 +159,7 @@ mod suite {
     #[test]
     fn h083_no_memory() -> Result {
         let fixture = disk_with_short_ring(&[INDIRECT_DESC, EVENT_IDX])?;
-        if !crate::ring::is_native() {
+        if !crate::ring::is_rust_ring() {
             messages::skip(c"failslab would be needed to have the C ring without memory");
             return Ok(());
         }

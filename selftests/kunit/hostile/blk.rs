@@ -17,7 +17,7 @@ use super::{
     F_SEG_MAX,
     ID, //
 };
-use crate::ring::is_native;
+use crate::ring::is_rust_ring;
 use kernel::{
     prelude::*,
     sync::Arc, //
@@ -306,7 +306,7 @@ mod suite {
             let plug = fake.plug()?;
             check!(fake.is_bound());
             let fixture = DiskFixture::around(disk, fake, plug);
-            if !is_native() && features.contains(&RING_PACKED) {
+            if !is_rust_ring() && features.contains(&RING_PACKED) {
                 // C's packed ring says that it is an error.
                 continue;
             }

@@ -10,7 +10,7 @@ use crate::{
         LAYOUTS, //
     },
     ring::{
-        is_native,
+        is_rust_ring,
         QUEUE_BROKEN, //
     },
 };
@@ -157,7 +157,7 @@ mod suite {
     fn h067_queue_sizes() -> Result {
         // For the queues that say whose ring it is.
         on_bench(Setup::default(), |_, _, _, _| Ok(()))?;
-        if !is_native() {
+        if !is_rust_ring() {
             messages::skip(c"the C ring makes it as large as the device says");
             return Ok(());
         }

@@ -5,7 +5,7 @@
 
 use super::*;
 use crate::ring::{
-    is_native,
+    is_rust_ring,
     QUEUE_BROKEN, //
 };
 
@@ -55,11 +55,11 @@ mod suite {
             fixture.fake.finish(1, |_| Action::Twice(0))?;
             fixture.fake.interrupt(1)?;
             let mut said = 0;
-            let told = wait::until(if is_native() { 5_000 } else { 50 }, || {
+            let told = wait::until(if is_rust_ring() { 5_000 } else { 50 }, || {
                 said += messages::logged(QUEUE_BROKEN);
                 said > 0
             });
-            check_eq!((told, said), (is_native(), u32::from(is_native())));
+            check_eq!((told, said), (is_rust_ring(), u32::from(is_rust_ring())));
             nic.set_up(false)?;
             drop(nic);
             fixture.remove(10_000, drop)?;

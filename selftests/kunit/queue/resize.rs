@@ -10,7 +10,7 @@ use crate::{
         Setup,
         LAYOUTS, //
     },
-    ring::is_native, //
+    ring::is_rust_ring, //
 };
 use kernel::prelude::*;
 use virtio::Returned;
@@ -192,7 +192,7 @@ mod suite {
                 check!(!handle.poll(armed) && !vq.poll(armed));
                 vq.resize(4, drop)?;
                 // The ring in Rust has its last place in mind.
-                let looked = is_native();
+                let looked = is_rust_ring();
                 check_eq!((handle.poll(armed), vq.poll(armed)), (!looked, !looked));
                 Ok(())
             },

@@ -5,11 +5,11 @@
 use super::{
     add,
     get,
-    native_or,
     on,
     on_each,
     post,
     refused,
+    rust_ring_or_skip,
     use_one,
     RINGS, //
 };
@@ -294,7 +294,7 @@ mod suite {
             check_eq!(get(&mut vq)?.buffer.number(), 1);
             Ok(())
         })?;
-        if !native_or(c"the C ring has BUG_ON for the rest")? {
+        if !rust_ring_or_skip(c"the C ring has BUG_ON for the rest")? {
             return Ok(());
         }
         on_each(Setup::default, |_, fake, _, _queues| {
@@ -356,7 +356,7 @@ mod suite {
     /// KASAN each takes minutes.
     #[test]
     fn adds_without_a_kick_packed() -> Result {
-        if !native_or(c"the count of C's packed ring overflows: a kick is lost")? {
+        if !rust_ring_or_skip(c"the count of C's packed ring overflows: a kick is lost")? {
             return Ok(());
         }
         on(&RINGS[4..5], Setup::default, super::adds_without_a_kick)

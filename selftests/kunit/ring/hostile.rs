@@ -15,9 +15,9 @@ use super::{
     add,
     detach_all,
     get,
-    native_or,
     on,
     refused,
+    rust_ring_or_skip,
     QUEUE_BROKEN,
     WRONG_LENGTH, //
 };
@@ -72,7 +72,7 @@ fn mapped() -> Setup {
 
 /// Runs a test with these layouts, on the ring in Rust.
 fn lied_to(rings: &[&'static [u32]], body: Body) -> Result {
-    if !native_or(WHY)? {
+    if !rust_ring_or_skip(WHY)? {
         return Ok(());
     }
     on(rings, mapped, body)

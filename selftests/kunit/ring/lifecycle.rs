@@ -6,11 +6,11 @@ use super::{
     add,
     detach_all,
     get,
-    native,
-    native_or,
+    has_rust_ring,
     on,
     on_each,
     post,
+    rust_ring_or_skip,
     use_one,
     RINGS, //
 };
@@ -152,7 +152,7 @@ mod suite {
     #[test]
     fn less_memory() -> Result {
         // C's packed ring does with what it is offered or not at all.
-        let rings = if native()? {
+        let rings = if has_rust_ring()? {
             [&RINGS[..6], &RINGS[6..]]
         } else {
             [&RINGS[..3], &RINGS[6..9]]
@@ -216,7 +216,7 @@ mod suite {
     /// A packed ring has three areas, so that memory for one cannot be lent (R45).
     #[test]
     fn lent_packed() -> Result {
-        if !native_or(c"the C ring takes it, and crashes")? {
+        if !rust_ring_or_skip(c"the C ring takes it, and crashes")? {
             return Ok(());
         }
         on(&[RINGS[3]], Setup::default, |_, fake, _, _| {

@@ -6,10 +6,10 @@ use super::{
     add,
     detach_all,
     get,
-    native_or,
     on,
     on_each,
-    refused, //
+    refused,
+    rust_ring_or_skip, //
 };
 use crate::fixture::{
     on_bench,
@@ -218,7 +218,7 @@ mod suite {
                         fake.limit_maps(Some(left));
                         let why = refused(&mut vq, CBuffer::new(9, out, 2)?, how)?;
                         // C's packed ring has EIO here, which drivers take for the end.
-                        let c = !crate::ring::is_native() && fake.negotiated(RING_PACKED);
+                        let c = !crate::ring::is_rust_ring() && fake.negotiated(RING_PACKED);
                         check_eq!(why, if c { EIO } else { ENOMEM });
                         check_eq!((fake.mapped(), vq.num_free()), (0, 8));
                         check_eq!(fake.serve(0)?, 0);
@@ -254,7 +254,7 @@ mod suite {
                 for left in [segments - 1, segments / 2] {
                     fake.limit_maps(Some(left as u32));
                     let why = refused(&mut vq, CBuffer::new(9, segments, 0)?, AddFn::Out)?;
-                    let c = !crate::ring::is_native() && fake.negotiated(RING_PACKED);
+                    let c = !crate::ring::is_rust_ring() && fake.negotiated(RING_PACKED);
                     check_eq!(why, if c { EIO } else { ENOMEM });
                     check_eq!(fake.mapped(), beside);
                 }
@@ -288,7 +288,7 @@ mod suite {
     /// back with it.
     #[test]
     fn stubborn() -> Result {
-        if !native_or(c"it is the scatterlist that is told segments")? {
+        if !rust_ring_or_skip(c"it is the scatterlist that is told segments")? {
             return Ok(());
         }
         // Without tables: one would have to be mapped too.

@@ -5,11 +5,11 @@
 use super::{
     add,
     get,
-    native,
-    native_or,
+    has_rust_ring,
     on,
     on_each,
     post,
+    rust_ring_or_skip,
     use_one, //
 };
 use crate::fixture::Setup;
@@ -34,7 +34,7 @@ const RESETTABLE: [&[u32]; 4] = [
 
 /// The layouts that C's ring can reset too: in order, it is of no use afterwards.
 fn resettable() -> Result<&'static [&'static [u32]]> {
-    Ok(if native()? {
+    Ok(if has_rust_ring()? {
         &RESETTABLE
     } else {
         &RESETTABLE[..2]
@@ -152,7 +152,7 @@ mod suite {
     /// replaced: nobody looks at either ring. With the new one, interrupts are heard again (R41).
     #[test]
     fn interrupted_resize() -> Result {
-        if !native_or(c"the C ring looks at the ring that it is about to free")? {
+        if !rust_ring_or_skip(c"the C ring looks at the ring that it is about to free")? {
             return Ok(());
         }
         on(
@@ -278,7 +278,7 @@ mod suite {
     /// afterwards, and works.
     #[test]
     fn h027_h028_reset_in_batch() -> Result {
-        if !native_or(c"the C ring keeps its place, or its batch, over a reset")? {
+        if !rust_ring_or_skip(c"the C ring keeps its place, or its batch, over a reset")? {
             return Ok(());
         }
         on(&RESETTABLE[2..], Setup::default, |_, fake, _, _queues| {

@@ -5,9 +5,9 @@
 use super::{
     add,
     get,
-    native_or,
     on,
-    post, //
+    post,
+    rust_ring_or_skip, //
 };
 use crate::fixture::Setup;
 use kernel::prelude::*;
@@ -141,7 +141,7 @@ mod suite {
     /// H036: a packed ring has at most 32768 descriptors, whatever is offered.
     #[test]
     fn h036_larger_than_the_largest() -> Result {
-        if !native_or(c"the C ring makes it as large as the device says")? {
+        if !rust_ring_or_skip(c"the C ring makes it as large as the device says")? {
             return Ok(());
         }
         on(

@@ -6,10 +6,10 @@ use super::{
     add,
     detach_all,
     get,
-    native,
-    native_or,
+    has_rust_ring,
     on,
     refused,
+    rust_ring_or_skip,
     use_one,
     RINGS, //
 };
@@ -215,7 +215,7 @@ mod suite {
     /// the rest that it may come again, and can (R17, R20).
     #[test]
     fn h083_no_memory() -> Result {
-        if !native_or(c"failslab would be needed to have the C ring without memory")? {
+        if !rust_ring_or_skip(c"failslab would be needed to have the C ring without memory")? {
             return Ok(());
         }
         on(&WITH_TABLES, of::<16>, |_, fake, _, _queues| {
@@ -257,7 +257,7 @@ mod suite {
     /// A table cannot be mapped for now: as if there were no memory for it.
     #[test]
     fn no_mapping_for_a_table() -> Result {
-        if !native_or(c"C's packed ring tries a chain then, and says EIO")? {
+        if !rust_ring_or_skip(c"C's packed ring tries a chain then, and says EIO")? {
             return Ok(());
         }
         on(&WITH_TABLES, mapped::<8>, |_, fake, _, _queues| {
@@ -285,7 +285,7 @@ mod suite {
     /// A queue for which no table could be set aside has one allocated for each buffer.
     #[test]
     fn none_set_aside() -> Result {
-        if !native_or(c"the C ring sets none aside")? {
+        if !rust_ring_or_skip(c"the C ring sets none aside")? {
             return Ok(());
         }
         let _none = Allocations::left(0);
@@ -309,7 +309,7 @@ mod suite {
             &[RING_RESET, IN_ORDER, RING_PACKED, EVENT_IDX, INDIRECT_DESC],
         ];
         // C's ring in order is of no use after a reset.
-        let rings = if native()? {
+        let rings = if has_rust_ring()? {
             &RESETTABLE[..]
         } else {
             &RESETTABLE[..2]
