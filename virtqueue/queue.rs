@@ -220,12 +220,12 @@ impl<T: Buffer> Virtqueue<T> {
 
     fn new(vq: *mut bindings::virtqueue, max_segments: usize, set: Arc<QueueSet>) -> Result<Self> {
         let max_segments = max_segments.max(T::COMMON_COUNT.into());
-        // SAFETY: The caller takes the queue out of its set.
+        // SAFETY: The caller takes the queue out of its set, so there is no other reference to it.
         let ring = match unsafe { RustRing::new(vq, max_segments) } {
             Some(ring) => RingKind::Rust(ring),
             None => RingKind::C(KBox::new(CRing::new(vq, max_segments)?, GFP_KERNEL)?),
         };
-        // INVARIANT: As above.
+        // INVARIANT: The caller takes the queue out of its set. A new queue has no token.
         Ok(Self {
             ring,
             set,

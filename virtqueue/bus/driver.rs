@@ -149,7 +149,7 @@ pub trait Driver: Sized + 'static {
     ///
     /// # Errors
     ///
-    /// `EOPNOTSUPP`: the driver does not survive it (the default).
+    /// `EOPNOTSUPP`: the driver does not support a reset of the transport (the default).
     fn reset_prepare(dev: &Device<Core<'_>>, data: Pin<&Self::Data<'_>>) -> Result {
         let _ = (dev, data);
         Err(EOPNOTSUPP)
@@ -160,7 +160,7 @@ pub trait Driver: Sized + 'static {
     ///
     /// # Errors
     ///
-    /// `EOPNOTSUPP`: the driver does not survive it (the default).
+    /// `EOPNOTSUPP`: the driver does not support a reset of the transport (the default).
     fn reset_done(dev: &Device<Core<'_>>, data: Pin<&Self::Data<'_>>) -> Result {
         let _ = (dev, data);
         Err(EOPNOTSUPP)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The PCI function of a device, if it is one (virtio spec §4.1).
+//! The PCI function of a device that is on PCI (virtio spec §4.1).
 
 use super::Device;
 use crate::bindings;
@@ -54,13 +54,13 @@ impl Function {
         if parent.is_null() {
             return None;
         }
-        // SAFETY: `parent` is a valid device, as above.
+        // SAFETY: `parent` is a valid device, since its child keeps it alive.
         if unsafe { (*parent).bus } != &raw const bindings::pci_bus_type {
             return None;
         }
         // SAFETY: A device on the PCI bus is embedded in a `struct pci_dev`.
         let pdev = unsafe { kernel::container_of!(parent, bindings::pci_dev, dev) };
-        // INVARIANT: As above.
+        // INVARIANT: `pdev` has the device `parent`, so it is valid.
         Some(Self { pdev })
     }
 

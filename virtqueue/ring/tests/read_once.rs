@@ -116,7 +116,7 @@ fn drained<R>(arena: &Arena, drain: impl FnOnce() -> R) -> R {
     result
 }
 
-/// Checks that a ring which is about to be replaced is not read, whatever the device does.
+/// Checks that a ring which is about to be replaced is not read in any case.
 macro_rules! check_not_looked_at {
     ($arena:expr, $ring:expr) => {
         let lockless = $ring.lockless();

@@ -23,9 +23,9 @@ const TOTAL: u32 = 20_000;
 struct Bell(AtomicBool);
 
 impl Bell {
-    fn ring(&self, who: &Thread) {
+    fn ring(&self, thread: &Thread) {
         self.0.store(true, SeqCst);
-        who.unpark();
+        thread.unpark();
     }
 
     fn wait(&self, what: &str) {
@@ -67,7 +67,7 @@ fn run(setup: Setup) {
             }
         }
     });
-    let who = device_side.thread().clone();
+    let device = device_side.thread().clone();
     let (mut added, mut taken) = (0, 0);
     while taken < TOTAL {
         let before = added;
@@ -75,7 +75,7 @@ fn run(setup: Setup) {
             added += 1;
         }
         if added != before && driver.kick_prepare() {
-            kicked.ring(&who);
+            kicked.ring(&device);
         }
         driver.disable_cb();
         loop {

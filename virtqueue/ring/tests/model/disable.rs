@@ -63,7 +63,7 @@ fn enable_and_disable(packed: bool, event_idx: bool, how: How, off: bool) {
         assert!(ring.enable(How::Enable).1, "nothing was used");
         let on = is_on(&device, packed, event_idx);
         clear();
-        assert!(on, "the device is off, and nobody knows");
+        assert!(on, "the device is disabled, and the driver does not know");
     });
 }
 

@@ -41,7 +41,7 @@ impl Request {
     }
 }
 
-/// The contents of the disk, and the requests under way.
+/// The contents of the disk, and the outstanding requests.
 pub struct Disk {
     memory: Memory,
     /// The start of the memory for requests.
@@ -178,7 +178,7 @@ impl Disk {
         let request = self
             .under_way
             .remove(&token)
-            .expect("a request that is under way");
+            .expect("an outstanding request");
         let room: u32 = request.in_.iter().map(|(_, len)| len).sum();
         assert_eq!(len, room, "{:?}", request.kind);
         let at = self.at(token);
