@@ -148,7 +148,7 @@ impl RxState {
         let negotiated = &nic.negotiated;
         match &mut self.queue {
             Some(RxQueue::Mergeable(vq) | RxQueue::Small(vq)) => {
-                let pool = pool.again();
+                let pool = pool.reborrow();
                 with_queue!(vq, |queue| fill_from_pool(
                     queue, pool, negotiated, pair, gfp
                 ))
@@ -371,7 +371,13 @@ fn refill_frags(
     pool: &mut PoolPlace<'_, Nic<'_>>,
 ) -> Result {
     let negotiated = &context.dev().data().negotiated;
-    fill_from_pool(queue, pool.again(), negotiated, context.pair(), Gfp::Atomic)
+    fill_from_pool(
+        queue,
+        pool.reborrow(),
+        negotiated,
+        context.pair(),
+        Gfp::Atomic,
+    )
 }
 
 /// The queue is broken: nothing comes of it any more.

@@ -425,7 +425,7 @@ fn poll_for_netpoll<'a>(poll: TxPoll<'a, Nic<'_>>) -> Polled<'a> {
             with_queue!(vq, |queue| reap_and_wake(queue, stack));
         }
     }
-    poll.again()
+    poll.stay_scheduled()
 }
 
 /// Reaps the transmit queue of a pair in the poll of the receive queue.

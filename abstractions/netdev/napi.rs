@@ -187,7 +187,7 @@ impl<'a, T: Operations> RxPoll<'a, T> {
 
     /// There is more to do: stays scheduled.
     #[inline]
-    pub fn again(self) -> Polled<'a> {
+    pub fn stay_scheduled(self) -> Polled<'a> {
         Polled::new(self.budget)
     }
 
@@ -201,7 +201,7 @@ impl<'a, T: Operations> RxPoll<'a, T> {
     #[inline]
     pub fn complete(self, work: i32) -> Polled<'a> {
         if work >= self.budget {
-            return self.again();
+            return self.stay_scheduled();
         }
         // SAFETY: By the type invariant, this is the poll function of the instance.
         if !unsafe { bindings::napi_complete_done(self.slot.napi(), work) } {
@@ -271,7 +271,7 @@ impl<'a, T: Operations> TxPoll<'a, T> {
 
     /// There is more to do: stays scheduled. From netpoll: stays as it was.
     #[inline]
-    pub fn again(self) -> Polled<'a> {
+    pub fn stay_scheduled(self) -> Polled<'a> {
         Polled::new(self.budget)
     }
 

@@ -167,7 +167,7 @@ impl<'a, T: Operations> PoolPlace<'a, T> {
 
     /// The same place, for a while. Small: for functions that are not inlined to take by value.
     #[inline(always)]
-    pub fn again(&mut self) -> PoolPlace<'_, T> {
+    pub fn reborrow(&mut self) -> PoolPlace<'_, T> {
         // INVARIANT: It is borrowed from this one, which nobody else uses meanwhile.
         PoolPlace(self.0)
     }
