@@ -56,7 +56,7 @@ use netdev::{
     Napi,
     Polled,
     Pool,
-    PoolPlace,
+    PoolSlot,
     RxKind,
     RxPoll, //
 };
@@ -142,7 +142,7 @@ impl RxState {
         &mut self,
         nic: &Nic<'b>,
         pair: &Pair,
-        pool: &mut PoolPlace<'_, Nic<'b>>,
+        pool: &mut PoolSlot<'_, Nic<'b>>,
         gfp: Gfp,
     ) -> Result {
         let negotiated = &nic.negotiated;
@@ -226,7 +226,7 @@ fn kind(negotiated: &Negotiated, pair: &Pair) -> Option<RxKind> {
 #[inline(never)]
 fn fill_from_pool(
     queue: impl QueueOps<FragBuf>,
-    mut pool: PoolPlace<'_, Nic<'_>>,
+    mut pool: PoolSlot<'_, Nic<'_>>,
     negotiated: &Negotiated,
     pair: &Pair,
     gfp: Gfp,
@@ -312,7 +312,7 @@ pub(crate) fn poll<'a>(mut poll: RxPoll<'a, Nic<'_>>) -> Polled<'a> {
 fn poll_small<'a, 'b>(
     vq: &mut Virtqueue<FragBuf>,
     context: Context<'a, 'b>,
-    pool: PoolPlace<'a, Nic<'b>>,
+    pool: PoolSlot<'a, Nic<'b>>,
     budget: Budget<'a>,
 ) -> i32 {
     let mode = Small(pool);
@@ -368,7 +368,7 @@ impl<'a, 'b> Context<'a, 'b> {
 fn refill_frags(
     context: Context<'_, '_>,
     queue: impl QueueOps<FragBuf>,
-    pool: &mut PoolPlace<'_, Nic<'_>>,
+    pool: &mut PoolSlot<'_, Nic<'_>>,
 ) -> Result {
     let negotiated = &context.dev().data().negotiated;
     fill_from_pool(

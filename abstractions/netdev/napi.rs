@@ -20,7 +20,7 @@ use crate::{
         Device,
         Operations, //
     },
-    pool::PoolPlace,
+    pool::PoolSlot,
     skb::EthSkb,
     txq::TxGuard, //
 };
@@ -174,7 +174,7 @@ impl<'a, T: Operations> RxPoll<'a, T> {
 
     /// The state of the queue, where its page pool is, and the NAPI instance for what needs one.
     #[inline]
-    pub fn parts(&mut self) -> (&mut T::Rx, PoolPlace<'_, T>, Napi<'_, T>) {
+    pub fn parts(&mut self) -> (&mut T::Rx, PoolSlot<'_, T>, Napi<'_, T>) {
         // INVARIANT: By the type invariant.
         let napi = Napi {
             slot: self.slot,

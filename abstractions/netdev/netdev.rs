@@ -68,7 +68,7 @@ pub use crate::{
     pool::{
         Gfp,
         Pool,
-        PoolPlace, //
+        PoolSlot, //
     },
     rtnl::Rtnl,
     skb::{

@@ -153,9 +153,9 @@ impl Gfp {
 /// # Invariants
 ///
 /// Nothing else refers to the pool of the slot for `'a`.
-pub struct PoolPlace<'a, T: Operations>(&'a RxSlot<T>);
+pub struct PoolSlot<'a, T: Operations>(&'a RxSlot<T>);
 
-impl<'a, T: Operations> PoolPlace<'a, T> {
+impl<'a, T: Operations> PoolSlot<'a, T> {
     /// # Safety
     ///
     /// The caller owns the queue for as long as the result is in use.
@@ -167,9 +167,9 @@ impl<'a, T: Operations> PoolPlace<'a, T> {
 
     /// The same place, for a while. Small: for functions that are not inlined to take by value.
     #[inline(always)]
-    pub fn reborrow(&mut self) -> PoolPlace<'_, T> {
+    pub fn reborrow(&mut self) -> PoolSlot<'_, T> {
         // INVARIANT: It is borrowed from this one, which nobody else uses meanwhile.
-        PoolPlace(self.0)
+        PoolSlot(self.0)
     }
 
     /// The pool, if there is one.

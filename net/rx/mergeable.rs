@@ -38,7 +38,7 @@ use netdev::{
     },
     skb::ETH_HLEN,
     EthSkb,
-    PoolPlace,
+    PoolSlot,
     RxData,
     RxFrag,
     RxKind,
@@ -54,7 +54,7 @@ use virtio::{
 pub(super) const MAX_PACKET: u32 = 65535 + ETH_HLEN as u32 + 2 * 4;
 
 /// The mode, with the pool of the buffers.
-pub(super) struct Mergeable<'a, 'b>(pub(super) PoolPlace<'a, Nic<'b>>);
+pub(super) struct Mergeable<'a, 'b>(pub(super) PoolSlot<'a, Nic<'b>>);
 
 impl PollMode for Mergeable<'_, '_> {
     type Buffer = FragBuf;

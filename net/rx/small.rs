@@ -24,7 +24,7 @@ use netdev::{
         NET_SKB_PAD, //
     },
     skb::ETH_HLEN,
-    PoolPlace,
+    PoolSlot,
     RxData,
     RxFrag,
     RxKind,
@@ -37,7 +37,7 @@ use virtio::{
 };
 
 /// The mode, with the pool of the buffers.
-pub(super) struct Small<'a, 'b>(pub(super) PoolPlace<'a, Nic<'b>>);
+pub(super) struct Small<'a, 'b>(pub(super) PoolSlot<'a, Nic<'b>>);
 
 impl PollMode for Small<'_, '_> {
     type Buffer = FragBuf;

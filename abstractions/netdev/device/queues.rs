@@ -14,7 +14,7 @@ use crate::{
     },
     pool::{
         PagePool,
-        PoolPlace, //
+        PoolSlot, //
     },
     rtnl::Rtnl,
     txq::TxGuard, //
@@ -50,7 +50,7 @@ impl<T: Operations> Device<T> {
         &'a self,
         index: usize,
         _rtnl: &'a mut Rtnl,
-    ) -> Option<(&'a mut T::Rx, PoolPlace<'a, T>)> {
+    ) -> Option<(&'a mut T::Rx, PoolSlot<'a, T>)> {
         let slot = self.private().rx.get(index)?;
         if slot.is_enabled() {
             return None;

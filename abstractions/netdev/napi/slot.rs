@@ -16,7 +16,7 @@ use crate::{
     },
     pool::{
         PagePool,
-        PoolPlace, //
+        PoolSlot, //
     },
     rtnl::Rtnl,
     txq::TxGuard, //
@@ -240,9 +240,9 @@ impl<T: Operations> RxSlot<T> {
     ///
     /// The caller owns the queue for as long as the pool is in use.
     #[inline]
-    pub(crate) unsafe fn pool(&self) -> PoolPlace<'_, T> {
+    pub(crate) unsafe fn pool(&self) -> PoolSlot<'_, T> {
         // SAFETY: By the safety requirements, the caller owns the queue for as long.
-        unsafe { PoolPlace::new(self) }
+        unsafe { PoolSlot::new(self) }
     }
 
     /// Returns the cell of the page pool.

@@ -27,7 +27,7 @@ use crate::{
     NetdevTx,
     Operations,
     Polled,
-    PoolPlace,
+    PoolSlot,
     Rtnl,
     RxData,
     RxKind,
@@ -83,7 +83,7 @@ impl Toy {
     }
 
     /// Puts a packet together whose fragments do not fit its head, and then adds one more to it.
-    fn put_together(&self, napi: Napi<'_, Toy>, mut pool: PoolPlace<'_, Toy>) -> Result {
+    fn put_together(&self, napi: Napi<'_, Toy>, mut pool: PoolSlot<'_, Toy>) -> Result {
         let mut pool = pool.get().ok_or(EINVAL)?;
         let kind = RxKind::new(256, 0, false).ok_or(EINVAL)?;
         let mut frags = pool.frags(kind, Gfp::Atomic);
