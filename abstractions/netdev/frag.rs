@@ -35,12 +35,12 @@ pub const fn skb_data_align(len: u32) -> u32 {
     len.next_multiple_of(bindings::SKB_DATA_ALIGN as u32)
 }
 
-/// The shape of a fragment, which has to be known while the device has it: one word, which may
-/// travel with the address. Zero if it was lost.
+/// The sizes of a fragment in one word, which is stored as the context of the buffer while the
+/// device has it. Zero if the context was lost.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Shape(u32);
+struct FragSizes(u32);
 
-impl Shape {
+impl FragSizes {
     /// The number of bytes of the fragment that the device may write, and the number that it may
     /// not: headroom and tail.
     const CAPACITY_BITS: u32 = 19;
@@ -98,7 +98,7 @@ impl Shape {
 /// # Invariants
 ///
 /// `size` is at most that of a page, and more than `rest`: the headroom and, with `tail`, the
-/// administration of a packet. Both fit a [`Shape`].
+/// administration of a packet. Both fit a [`FragSizes`].
 #[derive(Clone, Copy)]
 pub struct RxKind {
     size: u32,
@@ -113,10 +113,10 @@ impl RxKind {
     /// could start where its page ends, and would be taken for one of the next page.
     pub const fn new(len: u32, headroom: u32, tail: bool) -> Option<Self> {
         const {
-            assert!(PAGE_SIZE < 1 << Shape::CAPACITY_BITS);
-            assert!(SKB_SHARED_INFO < 1 << (Shape::REST_BITS - 1));
+            assert!(PAGE_SIZE < 1 << FragSizes::CAPACITY_BITS);
+            assert!(SKB_SHARED_INFO < 1 << (FragSizes::REST_BITS - 1));
         }
-        if len == 0 || len as usize > PAGE_SIZE || headroom >= 1 << (Shape::REST_BITS - 1) {
+        if len == 0 || len as usize > PAGE_SIZE || headroom >= 1 << (FragSizes::REST_BITS - 1) {
             return None;
         }
         // Aligned, as the administration of a packet is at the end.
@@ -153,11 +153,11 @@ impl RxKind {
 /// # Invariants
 ///
 /// `start - headroom` is the start of `truesize` bytes within one page of a page pool, of which
-/// this owns a fragment, and `start` is within them; mapped for DMA if `shape` says so. A shape of
-/// zero is of a fragment whose size was lost.
+/// this owns a fragment, and `start` is within them; mapped for DMA if `sizes` says so. If
+/// `sizes` is zero, the sizes of the fragment were lost.
 pub struct RxFrag {
     start: NonNull<u8>,
-    shape: Shape,
+    sizes: FragSizes,
 }
 
 // SAFETY: A fragment may be used and freed from any thread.
@@ -176,7 +176,7 @@ impl RxFrag {
         Self {
             // SAFETY: The headroom is within the fragment.
             start: unsafe { base.add(kind.headroom as usize) },
-            shape: Shape::new(
+            sizes: FragSizes::new(
                 // OVERFLOW: It is as large, by the safety requirements.
                 truesize.wrapping_sub(kind.rest),
                 kind.rest,
@@ -187,26 +187,26 @@ impl RxFrag {
     }
 
     /// Gives up the fragment without freeing it. Returns the start of the bytes that the device may
-    /// write, and the shape of the fragment.
+    /// write, and the sizes of the fragment.
     #[inline]
     pub fn into_raw(self) -> (NonNull<u8>, u32) {
         let this = ManuallyDrop::new(self);
-        (this.start, this.shape.0)
+        (this.start, this.sizes.0)
     }
 
-    /// Takes a fragment over. One whose shape is zero has a capacity of zero, and finds its pool by
-    /// its page when dropped.
+    /// Takes a fragment over. If `sizes` is zero, the fragment has a capacity of zero, and finds its
+    /// pool by its page when it is dropped.
     ///
     /// # Safety
     ///
-    /// `start` came from [`RxFrag::into_raw`], which is used up here, and `shape` with it, or
-    /// `shape` is zero.
+    /// `start` came from [`RxFrag::into_raw`], which is used up here, and `sizes` with it, or
+    /// `sizes` is zero.
     #[inline]
-    pub unsafe fn from_raw(start: NonNull<u8>, shape: u32) -> Self {
-        // INVARIANT: By the safety requirements, both are of a fragment, or the shape is zero.
+    pub unsafe fn from_raw(start: NonNull<u8>, sizes: u32) -> Self {
+        // INVARIANT: By the safety requirements, both are of a fragment, or `sizes` is zero.
         Self {
             start,
-            shape: Shape(shape),
+            sizes: FragSizes(sizes),
         }
     }
 
@@ -220,8 +220,8 @@ impl RxFrag {
     /// does.
     #[inline]
     pub fn dma_addr(&self) -> Option<bindings::dma_addr_t> {
-        // SAFETY: By the type invariants, the page is mapped if the shape says so.
-        self.shape
+        // SAFETY: By the type invariants, the page is mapped if `sizes` says so.
+        self.sizes
             .is_mapped()
             .then(|| unsafe { bindings::page_pool_dma_addr_va(self.start().cast()) })
     }
@@ -246,25 +246,25 @@ impl RxFrag {
     /// Bytes of memory that the fragment takes.
     #[inline]
     pub fn truesize(&self) -> u32 {
-        self.shape.truesize()
+        self.sizes.truesize()
     }
 
     /// Bytes before those that the device may write.
     #[inline]
     pub fn headroom(&self) -> u32 {
-        self.shape.headroom()
+        self.sizes.headroom()
     }
 
     /// Bytes that the device may write.
     #[inline]
     pub fn capacity(&self) -> u32 {
-        self.shape.capacity()
+        self.sizes.capacity()
     }
 
     /// Whether a packet can be built around the fragment.
     #[inline]
     pub fn has_tailroom(&self) -> bool {
-        self.shape.has_tail()
+        self.sizes.has_tail()
     }
 }
 
@@ -292,7 +292,7 @@ impl RxData {
     pub unsafe fn new(frag: RxFrag, len: u32) -> Self {
         // INVARIANT: By the safety requirements.
         let data = Self { frag, len };
-        if data.frag.shape.is_mapped() {
+        if data.frag.sizes.is_mapped() {
             // SAFETY: By the type invariants, the page is mapped, and the range is within it.
             unsafe { bindings::page_pool_sync_va(data.frag.start().cast(), data.len) };
         }

@@ -53,7 +53,7 @@ impl Segments<Segment> for FragBuf {
 // - The fragment owns its memory, whatever form it has.
 // - There is no reference to it.
 // - It gives nothing to read.
-// - The token is the address, and the context the shape. A fragment without the shape has a
+// - The token is the address, and the context the sizes. A fragment without its sizes has a
 //   capacity of zero.
 unsafe impl Buffer for FragBuf {
     const HAS_CTX: bool = true;
@@ -71,17 +71,17 @@ unsafe impl Buffer for FragBuf {
 
     #[inline]
     fn into_raw(self) -> RawToken {
-        let (start, shape) = self.0.into_raw();
+        let (start, sizes) = self.0.into_raw();
         RawToken {
             data: start.cast(),
-            ctx: without_provenance_mut(shape as usize),
+            ctx: without_provenance_mut(sizes as usize),
         }
     }
 
     #[inline]
     unsafe fn from_raw(raw: RawToken) -> Self {
         // SAFETY: By the safety requirements, both are of a fragment that `into_raw` gave up, or
-        // the shape is lost, and zero.
+        // the sizes are lost, and zero.
         Self(unsafe { RxFrag::from_raw(raw.data.cast(), raw.ctx.addr() as u32) })
     }
 }
