@@ -66,13 +66,13 @@ impl Generator for Toy {
 }
 
 /// A device, a generator of it, and the number of generators that are gone.
-struct Rig {
+struct Fixture {
     parent: faux::Registration,
     toy: Arc<Hwrng<Toy>>,
     gone: Arc<Atomic<i32>>,
 }
 
-impl Rig {
+impl Fixture {
     fn new() -> Result<Self> {
         Self::on(c"rust_hwrng_test")
     }
@@ -145,43 +145,43 @@ mod suite {
     /// The core reads until there is nothing left, waits, and goes on when it is woken.
     #[test]
     fn reader_waits_and_is_woken() -> Result {
-        let rig = Rig::new()?;
-        let registration = rig.register()?;
-        check!(rig.is_asked(0));
-        let before = rig.toy.asked.load(Relaxed);
-        rig.toy.stock.store(5, Relaxed);
-        rig.toy.wake();
-        check!(rig.is_asked(before));
-        check!(until(|| rig.toy.stock.load(Relaxed) == 0));
+        let fixture = Fixture::new()?;
+        let registration = fixture.register()?;
+        check!(fixture.is_asked(0));
+        let before = fixture.toy.asked.load(Relaxed);
+        fixture.toy.stock.store(5, Relaxed);
+        fixture.toy.wake();
+        check!(fixture.is_asked(before));
+        check!(until(|| fixture.toy.stock.load(Relaxed) == 0));
         drop(registration);
-        check!(rig.gone.load(Relaxed) == 0);
+        check!(fixture.gone.load(Relaxed) == 0);
         Ok(())
     }
 
     /// A read that waits for a device that is silent ends with the registration.
     #[test]
     fn removal_ends_a_read_that_waits() -> Result {
-        let rig = Rig::new()?;
+        let fixture = Fixture::new()?;
         for _ in 0..3 {
-            let before = rig.toy.asked.load(Relaxed);
-            let registration = rig.register()?;
-            check!(rig.is_asked(before));
+            let before = fixture.toy.asked.load(Relaxed);
+            let registration = fixture.register()?;
+            check!(fixture.is_asked(before));
             drop(registration);
         }
-        let asked = rig.toy.asked.load(Relaxed);
-        rig.toy.wake();
-        check!(rig.toy.asked.load(Relaxed) == asked);
+        let asked = fixture.toy.asked.load(Relaxed);
+        fixture.toy.wake();
+        check!(fixture.toy.asked.load(Relaxed) == asked);
         Ok(())
     }
 
     /// A registration that is forgotten ends with the binding of the device.
     #[test]
     fn forgotten() -> Result {
-        let Rig { parent, toy, gone } = {
-            let rig = Rig::new()?;
-            core::mem::forget(rig.register()?);
-            check!(rig.is_asked(0));
-            rig
+        let Fixture { parent, toy, gone } = {
+            let fixture = Fixture::new()?;
+            core::mem::forget(fixture.register()?);
+            check!(fixture.is_asked(0));
+            fixture
         };
         drop(toy);
         check!(gone.load(Relaxed) == 0);
@@ -193,10 +193,10 @@ mod suite {
     /// The registration goes after the device, and finds that there is nothing left to do.
     #[test]
     fn later_than_its_device() -> Result {
-        let rig = Rig::new()?;
-        let registration = rig.register()?;
-        check!(rig.is_asked(0));
-        let Rig { parent, toy, gone } = rig;
+        let fixture = Fixture::new()?;
+        let registration = fixture.register()?;
+        check!(fixture.is_asked(0));
+        let Fixture { parent, toy, gone } = fixture;
         drop(parent);
         drop(toy);
         check!(gone.load(Relaxed) == 1);
@@ -208,7 +208,7 @@ mod suite {
     /// Two generators of one name get numbers of their own, and both go.
     #[test]
     fn two_of_a_name() -> Result {
-        let (one, two) = (Rig::new()?, Rig::on(c"rust_hwrng_other")?);
+        let (one, two) = (Fixture::new()?, Fixture::on(c"rust_hwrng_other")?);
         let first = one.register()?;
         let second = two.register()?;
         check!(one.is_asked(0));
@@ -222,22 +222,22 @@ mod suite {
     /// A generator is registered once at a time.
     #[test]
     fn twice() -> Result {
-        let rig = Rig::new()?;
-        let registration = rig.register()?;
-        check!(matches!(rig.register(), Err(e) if e == EBUSY));
-        check!(rig.is_asked(0));
+        let fixture = Fixture::new()?;
+        let registration = fixture.register()?;
+        check!(matches!(fixture.register(), Err(e) if e == EBUSY));
+        check!(fixture.is_asked(0));
         drop(registration);
-        drop(rig.register()?);
+        drop(fixture.register()?);
         Ok(())
     }
 
     /// A device that fails keeps nobody.
     #[test]
     fn failing() -> Result {
-        let rig = Rig::new()?;
-        rig.toy.fails.store(true, Relaxed);
-        let registration = rig.register()?;
-        check!(rig.is_asked(0));
+        let fixture = Fixture::new()?;
+        fixture.toy.fails.store(true, Relaxed);
+        let registration = fixture.register()?;
+        check!(fixture.is_asked(0));
         drop(registration);
         Ok(())
     }

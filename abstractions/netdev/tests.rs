@@ -6,13 +6,13 @@
 
 #[macro_use]
 mod check;
-mod rig;
+mod fixture;
 mod toy;
 
 use self::{
-    rig::{
+    fixture::{
         until,
-        Rig, //
+        Fixture, //
     },
     toy::Toy, //
 };
@@ -76,12 +76,12 @@ mod suite {
     /// receiving less.
     #[test]
     fn complete_with_all_of_the_budget() -> Result {
-        let rig = Rig::new(2, 64)?;
-        rig.net.data().greedy.store(5, Relaxed);
-        rig.net.rx_enable(0, &mut Rtnl::lock());
-        check!(until(|| rig.net.data().rx_polls.load(Relaxed) >= 6));
-        rig.net.rx_disable(0, &mut Rtnl::lock());
-        check_eq!(rig.net.data().rx_polls.load(Relaxed), 6);
+        let fixture = Fixture::new(2, 64)?;
+        fixture.net.data().greedy.store(5, Relaxed);
+        fixture.net.rx_enable(0, &mut Rtnl::lock());
+        check!(until(|| fixture.net.data().rx_polls.load(Relaxed) >= 6));
+        fixture.net.rx_disable(0, &mut Rtnl::lock());
+        check_eq!(fixture.net.data().rx_polls.load(Relaxed), 6);
         Ok(())
     }
 
@@ -89,15 +89,15 @@ mod suite {
     #[test]
     fn weights() -> Result {
         for weight in [0, -1, i32::MIN] {
-            let rig = Rig::new(1, weight)?;
-            rig.net.rx_enable(0, &mut Rtnl::lock());
-            rig.net.tx_enable(0, &mut Rtnl::lock());
-            let toy = rig.net.data();
+            let fixture = Fixture::new(1, weight)?;
+            fixture.net.rx_enable(0, &mut Rtnl::lock());
+            fixture.net.tx_enable(0, &mut Rtnl::lock());
+            let toy = fixture.net.data();
             check!(until(
                 || toy.rx_polls.load(Relaxed) > 0 && toy.tx_polls.load(Relaxed) > 0
             ));
-            rig.net.rx_disable(0, &mut Rtnl::lock());
-            rig.net.tx_disable(0, &mut Rtnl::lock());
+            fixture.net.rx_disable(0, &mut Rtnl::lock());
+            fixture.net.tx_disable(0, &mut Rtnl::lock());
             check_eq!(toy.rx_polls.load(Relaxed), 1);
             check_eq!(toy.tx_polls.load(Relaxed), 1);
             check_eq!(toy.budget.load(Relaxed), 1);
@@ -108,39 +108,42 @@ mod suite {
     /// netpoll has no receive poll run: it may come from any context.
     #[test]
     fn netpoll() -> Result {
-        let rig = Rig::new(1, 64)?;
-        let napi = rig.net.rx_napi(0).ok_or(EINVAL)?;
+        let fixture = Fixture::new(1, 64)?;
+        let napi = fixture.net.rx_napi(0).ok_or(EINVAL)?;
         // SAFETY: The instance is one of the toy's, and disabled, so that nobody else polls it.
         let work = unsafe { RxSlot::<Toy>::poll_rx(napi, 0) };
-        check_eq!((work, rig.net.data().rx_polls.load(Relaxed)), (0, 0));
+        check_eq!((work, fixture.net.data().rx_polls.load(Relaxed)), (0, 0));
         Ok(())
     }
 
     /// A device goes with its NAPI instances enabled.
     #[test]
     fn left_enabled() -> Result {
-        let rig = Rig::new(2, 64)?;
+        let fixture = Fixture::new(2, 64)?;
         let mut rtnl = Rtnl::lock();
         for i in 0..2 {
-            rig.net.set_page_pool(i, Some((16, None)), &mut rtnl)?;
-            rig.net.rx_enable(i, &mut rtnl);
-            rig.net.tx_enable(i, &mut rtnl);
+            fixture.net.set_page_pool(i, Some((16, None)), &mut rtnl)?;
+            fixture.net.rx_enable(i, &mut rtnl);
+            fixture.net.tx_enable(i, &mut rtnl);
         }
         drop(rtnl);
-        drop(rig);
+        drop(fixture);
         Ok(())
     }
 
     /// As many names and values as there are queues in use, and not one more.
     #[test]
     fn statistics() -> Result {
-        let mut rig = Rig::unfinished(3, 64)?;
-        rig.new.set_stats(2, 3);
-        let rig = rig.finish();
+        let mut fixture = Fixture::unfinished(3, 64)?;
+        fixture.new.set_stats(2, 3);
+        let fixture = fixture.finish();
         for pairs in [1, 3, 2] {
-            rig.net.set_real_queues(pairs, &mut Rtnl::lock())?;
-            check_eq!(stats_of(&rig.net)?, (2 + 3 * pairs, true));
-            check_eq!(rig.net.data().values.load(Relaxed), 2 + 3 * pairs as i32);
+            fixture.net.set_real_queues(pairs, &mut Rtnl::lock())?;
+            check_eq!(stats_of(&fixture.net)?, (2 + 3 * pairs, true));
+            check_eq!(
+                fixture.net.data().values.load(Relaxed),
+                2 + 3 * pairs as i32
+            );
         }
         Ok(())
     }
@@ -148,16 +151,16 @@ mod suite {
     /// A device with no values.
     #[test]
     fn no_statistics() -> Result {
-        let rig = Rig::new(1, 64)?;
-        check_eq!(stats_of(&rig.net)?, (0, true));
+        let fixture = Fixture::new(1, 64)?;
+        check_eq!(stats_of(&fixture.net)?, (0, true));
         Ok(())
     }
 
     /// More was transmitted than was sent.
     #[test]
     fn completed_more_than_sent() -> Result {
-        let rig = Rig::new(1, 64)?;
-        let mut guard = rig.net.tx_lock(0).ok_or(EINVAL)?;
+        let fixture = Fixture::new(1, 64)?;
+        let mut guard = fixture.net.tx_lock(0).ok_or(EINVAL)?;
         let ((), stack) = guard.parts();
         stack.completed(1, 1);
         stack.sent(100, false);
@@ -173,54 +176,54 @@ mod suite {
     /// down or while it is detached.
     #[test]
     fn woken_in_use_only() -> Result {
-        let mut rig = Rig::unfinished(2, 64)?;
-        rig.new.set_random_address();
-        let rig = rig.finish();
-        rig.net.stop_all_queues();
-        check_eq!(rig.wakes()?, [false; 2]);
-        rig.net.register(&mut Rtnl::lock())?;
-        check_eq!(rig.wakes()?, [false; 2]);
-        rig.set_up(true)?;
-        check_eq!(rig.wakes()?, [true; 2]);
-        rig.net.detach(&mut Rtnl::lock());
-        check_eq!(rig.wakes()?, [false; 2]);
-        rig.net.attach(&mut Rtnl::lock());
-        check!(!rig.is_stopped()?);
-        check_eq!(rig.wakes()?, [true; 2]);
-        rig.set_up(false)?;
-        check_eq!(rig.wakes()?, [false; 2]);
+        let mut fixture = Fixture::unfinished(2, 64)?;
+        fixture.new.set_random_address();
+        let fixture = fixture.finish();
+        fixture.net.stop_all_queues();
+        check_eq!(fixture.wakes()?, [false; 2]);
+        fixture.net.register(&mut Rtnl::lock())?;
+        check_eq!(fixture.wakes()?, [false; 2]);
+        fixture.set_up(true)?;
+        check_eq!(fixture.wakes()?, [true; 2]);
+        fixture.net.detach(&mut Rtnl::lock());
+        check_eq!(fixture.wakes()?, [false; 2]);
+        fixture.net.attach(&mut Rtnl::lock());
+        check!(!fixture.is_stopped()?);
+        check_eq!(fixture.wakes()?, [true; 2]);
+        fixture.set_up(false)?;
+        check_eq!(fixture.wakes()?, [false; 2]);
         Ok(())
     }
 
     /// A device is registered once.
     #[test]
     fn registered_again() -> Result {
-        let rig = Rig::new(1, 64)?;
-        rig.net.register(&mut Rtnl::lock())?;
-        check_eq!(rig.net.register(&mut Rtnl::lock()), Err(EBUSY));
-        rig.net.unregister();
-        rig.net.unregister();
-        check_eq!(rig.net.register(&mut Rtnl::lock()), Err(EBUSY));
+        let fixture = Fixture::new(1, 64)?;
+        fixture.net.register(&mut Rtnl::lock())?;
+        check_eq!(fixture.net.register(&mut Rtnl::lock()), Err(EBUSY));
+        fixture.net.unregister();
+        fixture.net.unregister();
+        check_eq!(fixture.net.register(&mut Rtnl::lock()), Err(EBUSY));
         Ok(())
     }
 
     /// An interface that is not registered, or no longer, gets no reference that outlives it.
     #[test]
     fn events_of_no_interface() -> Result {
-        let rig = Rig::new(1, 64)?;
+        let fixture = Fixture::new(1, 64)?;
         // SAFETY: The device is valid.
-        let references = || unsafe { bindings::netdev_refcnt_read(rig.net.as_raw()) };
+        let references = || unsafe { bindings::netdev_refcnt_read(fixture.net.as_raw()) };
         let before = references();
-        rig.net.schedule_rtnl_work();
-        rig.net.carrier_off();
+        fixture.net.schedule_rtnl_work();
+        fixture.net.carrier_off();
         check_eq!(references(), before);
-        rig.net.register(&mut Rtnl::lock())?;
-        rig.net.unregister();
+        fixture.net.register(&mut Rtnl::lock())?;
+        fixture.net.unregister();
         let after = references();
-        rig.net.carrier_on();
-        rig.net.carrier_off();
-        rig.net.schedule_rtnl_work();
-        rig.net.notify_peers(&mut Rtnl::lock());
+        fixture.net.carrier_on();
+        fixture.net.carrier_off();
+        fixture.net.schedule_rtnl_work();
+        fixture.net.notify_peers(&mut Rtnl::lock());
         check_eq!(references(), after);
         Ok(())
     }
@@ -228,16 +231,16 @@ mod suite {
     /// A receive buffer outlives the interface whose page pool it is from.
     #[test]
     fn buffer_outlives_interface() -> Result {
-        let rig = Rig::new(1, 64)?;
+        let fixture = Fixture::new(1, 64)?;
         let frag = {
             let mut rtnl = Rtnl::lock();
-            rig.net.set_page_pool(0, Some((64, None)), &mut rtnl)?;
-            let ((), mut pool) = rig.net.rx_stopped(0, &mut rtnl).ok_or(EBUSY)?;
+            fixture.net.set_page_pool(0, Some((64, None)), &mut rtnl)?;
+            let ((), mut pool) = fixture.net.rx_stopped(0, &mut rtnl).ok_or(EBUSY)?;
             let kind = RxKind::new(256, 0, false).ok_or(EINVAL)?;
             pool.get().ok_or(EINVAL)?.frags(kind, Gfp::Kernel).alloc()
         };
         check!(frag.is_some());
-        drop(rig);
+        drop(fixture);
         drop(frag);
         Ok(())
     }
@@ -273,17 +276,17 @@ mod suite {
     /// mapped.
     #[test]
     fn mapped_for_another() -> Result {
-        let (rig, other) = (Rig::new(1, 64)?, Rig::new(1, 64)?);
+        let (fixture, other) = (Fixture::new(1, 64)?, Fixture::new(1, 64)?);
         let kind = RxKind::new(256, 0, false).ok_or(EINVAL)?;
         let gives = |dma, dev| -> Result<bool> {
             let mut rtnl = Rtnl::lock();
-            rig.net.set_page_pool(0, Some((64, dma)), &mut rtnl)?;
-            let ((), mut pool) = rig.net.rx_stopped(0, &mut rtnl).ok_or(EBUSY)?;
+            fixture.net.set_page_pool(0, Some((64, dma)), &mut rtnl)?;
+            let ((), mut pool) = fixture.net.rx_stopped(0, &mut rtnl).ok_or(EBUSY)?;
             let mut pool = pool.get().ok_or(EINVAL)?;
             let frags = pool.frags_for(dev, kind, Gfp::Kernel);
             Ok(frags.is_ok())
         };
-        let (ours, theirs) = (rig.parent(), other.parent());
+        let (ours, theirs) = (fixture.parent(), other.parent());
         check!(gives(None, None)?);
         check!(gives(None, Some(theirs))?);
         check!(!gives(Some(ours), Some(theirs))?);
@@ -295,7 +298,7 @@ mod suite {
     /// The states of CPU hotplug go with the last device that watches, whatever the order.
     #[test]
     fn watching_cpus() -> Result {
-        let (first, second) = (Rig::new(1, 64)?, Rig::new(1, 64)?);
+        let (first, second) = (Fixture::new(1, 64)?, Fixture::new(1, 64)?);
         first.net.watch_cpus(&mut Rtnl::lock())?;
         check_eq!(first.net.watch_cpus(&mut Rtnl::lock()), Err(EBUSY));
         second.net.watch_cpus(&mut Rtnl::lock())?;
@@ -310,24 +313,24 @@ mod suite {
     /// CPUs are told to send on a queue that there is not.
     #[test]
     fn xps_of_no_queue() -> Result {
-        let rig = Rig::new(2, 64)?;
-        check_eq!(rig.xps(2), Err(EINVAL));
-        check_eq!(rig.xps(0xffff), Err(EINVAL));
-        check_eq!(rig.xps(0x1_0000), Err(EINVAL));
+        let fixture = Fixture::new(2, 64)?;
+        check_eq!(fixture.xps(2), Err(EINVAL));
+        check_eq!(fixture.xps(0xffff), Err(EINVAL));
+        check_eq!(fixture.xps(0x1_0000), Err(EINVAL));
         Ok(())
     }
 
     /// A packet that was put together is put together again: its list of fragments stays.
     #[test]
     fn packet_put_together_twice() -> Result {
-        let rig = Rig::new(1, 64)?;
+        let fixture = Fixture::new(1, 64)?;
         let mut rtnl = Rtnl::lock();
-        rig.net.set_page_pool(0, Some((64, None)), &mut rtnl)?;
-        rig.net.data().puts_together.store(true, Relaxed);
-        rig.net.rx_enable(0, &mut rtnl);
-        check!(until(|| rig.net.data().rx_polls.load(Relaxed) > 0));
-        rig.net.rx_disable(0, &mut rtnl);
-        let toy = rig.net.data();
+        fixture.net.set_page_pool(0, Some((64, None)), &mut rtnl)?;
+        fixture.net.data().puts_together.store(true, Relaxed);
+        fixture.net.rx_enable(0, &mut rtnl);
+        check!(until(|| fixture.net.data().rx_polls.load(Relaxed) > 0));
+        fixture.net.rx_disable(0, &mut rtnl);
+        let toy = fixture.net.data();
         check!(toy.put_together.load(Relaxed));
         check!(toy.refused.load(Relaxed));
         Ok(())

@@ -4,7 +4,7 @@
 
 #![deny(unsafe_code)]
 
-use super::rig::NoModule;
+use super::fixture::NoModule;
 use crate::{
     ethtool::{
         Channels,

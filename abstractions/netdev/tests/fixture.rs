@@ -60,7 +60,7 @@ pub(super) fn until(condition: impl Fn() -> bool) -> bool {
 }
 
 /// A device.
-pub(super) struct Rig {
+pub(super) struct Fixture {
     pub(super) net: NetDevice<Toy>,
     /// Below which it is. Dropped last.
     parent: faux::Registration,
@@ -72,13 +72,13 @@ pub(super) struct Unfinished {
     parent: faux::Registration,
 }
 
-impl Rig {
+impl Fixture {
     /// A device with so many pairs of queues, whose NAPI instances have that weight.
     pub(super) fn new(pairs: usize, weight: i32) -> Result<Self> {
         Ok(Self::unfinished(pairs, weight)?.finish())
     }
 
-    /// As [`Rig::new`], with its settings still to be made.
+    /// As [`Fixture::new`], with its settings still to be made.
     pub(super) fn unfinished(pairs: usize, weight: i32) -> Result<Unfinished> {
         // Several may be there at a time.
         static COUNT: Atomic<i32> = Atomic::new(0);
@@ -155,8 +155,8 @@ impl Rig {
 
 impl Unfinished {
     /// The settings are made.
-    pub(super) fn finish(self) -> Rig {
-        Rig {
+    pub(super) fn finish(self) -> Fixture {
+        Fixture {
             net: self.new.finish(),
             parent: self.parent,
         }
