@@ -18,7 +18,7 @@ use crate::{
         Addresses,
         Maps, //
     },
-    ring::Ring,
+    ring::DeviceRing,
     spec::{
         Faults,
         Spec, //
@@ -102,7 +102,7 @@ impl Registers {
 pub(crate) struct Queue {
     pub(crate) vq: *mut bindings::virtqueue,
     /// None while the queue, or the device, is in reset.
-    pub(crate) ring: Option<Ring>,
+    pub(crate) ring: Option<DeviceRing>,
     pub(crate) held: KVec<Chain>,
     /// The buffers that the device never gives back, but for [`Fake::rescue`](crate::Fake::rescue).
     pub(crate) lost: KVec<Chain>,
@@ -113,7 +113,7 @@ unsafe impl Send for Queue {}
 
 /// A fake device.
 #[pin_data]
-pub(crate) struct Inner {
+pub(crate) struct FakeDevice {
     #[pin]
     pub(crate) vdev: Opaque<bindings::virtio_device>,
     pub(crate) ops: bindings::virtio_config_ops,
@@ -147,16 +147,16 @@ pub(crate) struct Inner {
 }
 
 impl_has_work! {
-    impl HasWork<Self> for Inner { self.work }
+    impl HasWork<Self> for FakeDevice { self.work }
 }
 
 // SAFETY: The C structure is used as the virtio core allows; all else is `Send`.
-unsafe impl Send for Inner {}
+unsafe impl Send for FakeDevice {}
 
 // SAFETY: The C structure is used as the virtio core allows; all else is `Sync` or locked.
-unsafe impl Sync for Inner {}
+unsafe impl Sync for FakeDevice {}
 
-impl WorkItem for Inner {
+impl WorkItem for FakeDevice {
     type Pointer = Arc<Self>;
 
     /// The device at work.
@@ -171,7 +171,7 @@ impl WorkItem for Inner {
     }
 }
 
-impl Inner {
+impl FakeDevice {
     pub(crate) fn new(spec: Spec, backend: Arc<dyn Backend>) -> Result<Arc<Self>> {
         let mut lines = KVec::with_capacity(spec.queues.len(), GFP_KERNEL)?;
         for _ in 0..spec.queues.len() {
@@ -227,9 +227,9 @@ impl Inner {
     ///
     /// # Safety
     ///
-    /// `vdev` is that of an [`Inner`] in an [`Arc`] that outlives `'a`.
+    /// `vdev` is that of an [`FakeDevice`] in an [`Arc`] that outlives `'a`.
     pub(crate) unsafe fn from_vdev<'a>(vdev: *mut bindings::virtio_device) -> &'a Self {
-        // SAFETY: By the safety requirements, `vdev` is in an `Inner` whose `Arc` outlives `'a`.
+        // SAFETY: By the safety requirements, `vdev` is in an `FakeDevice` whose `Arc` outlives `'a`.
         unsafe { &*Self::container(vdev) }
     }
 
@@ -237,9 +237,9 @@ impl Inner {
     ///
     /// # Safety
     ///
-    /// `vdev` is that of an [`Inner`].
+    /// `vdev` is that of an [`FakeDevice`].
     pub(crate) unsafe fn container(vdev: *mut bindings::virtio_device) -> *const Self {
-        // SAFETY: By the safety requirements, `vdev` is in an `Inner`.
+        // SAFETY: By the safety requirements, `vdev` is in an `FakeDevice`.
         unsafe { kernel::container_of!(Opaque::cast_from(vdev), Self, vdev) }
     }
 
@@ -430,7 +430,7 @@ impl Inner {
     pub(crate) fn ring<R>(
         &self,
         index: usize,
-        f: impl FnOnce(&mut Ring) -> Result<R>,
+        f: impl FnOnce(&mut DeviceRing) -> Result<R>,
     ) -> Result<R> {
         let mut queues = self.queues.lock();
         let queue = queues.get_mut(index).ok_or(ENOENT)?;
@@ -465,7 +465,7 @@ fn new_line(deliver: Deliver) -> Result<Pin<KBox<InterruptLine>>> {
 }
 
 /// Does what the backend decided; returns whether something was pushed.
-fn apply(ring: &mut Ring, chain: &Chain, action: Action) -> Result<bool> {
+fn apply(ring: &mut DeviceRing, chain: &Chain, action: Action) -> Result<bool> {
     match action {
         Action::Complete(len) => ring.push(chain.id.into(), len, chain.slots)?,
         Action::CompleteAs { id, len } => ring.push(id, len, chain.slots)?,

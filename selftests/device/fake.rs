@@ -10,10 +10,10 @@ use crate::{
     bindings,
     chain::Chain,
     device::{
-        Inner,
+        FakeDevice,
         PLUGGED, //
     },
-    ring::Ring,
+    ring::DeviceRing,
     spec::{
         Faults,
         Spec, //
@@ -34,7 +34,7 @@ pub use plug::Plug;
 
 /// A fake device; a clone is the same device.
 #[derive(Clone)]
-pub struct Fake(pub(crate) Arc<Inner>);
+pub struct Fake(pub(crate) Arc<FakeDevice>);
 
 impl Fake {
     /// Makes a device, which nobody sees before it is [plugged](Fake::plug).
@@ -43,7 +43,7 @@ impl Fake {
     ///
     /// `ENOMEM`.
     pub fn new(spec: Spec, backend: Arc<dyn Backend>) -> Result<Self> {
-        Inner::new(spec, backend).map(Self)
+        FakeDevice::new(spec, backend).map(Self)
     }
 
     /// Whether the device answers kicks by itself, from a work item; otherwise (as in the
@@ -134,7 +134,11 @@ impl Fake {
     /// # Errors
     ///
     /// `ENOENT`, `ENODEV` as [`Fake::finish`], and those of `f`.
-    pub fn inject<R>(&self, queue: usize, f: impl FnOnce(&mut Ring) -> Result<R>) -> Result<R> {
+    pub fn inject<R>(
+        &self,
+        queue: usize,
+        f: impl FnOnce(&mut DeviceRing) -> Result<R>,
+    ) -> Result<R> {
         self.0.ring(queue, f)
     }
 

@@ -10,7 +10,7 @@ use crate::{
 use kernel::prelude::*;
 
 /// The device's side of a ring.
-pub enum Ring {
+pub enum DeviceRing {
     /// The split layout.
     Split(Split),
     /// The packed layout.
@@ -22,47 +22,47 @@ pub(crate) fn need_event(event: u16, new: u16, old: u16) -> bool {
     new.wrapping_sub(event).wrapping_sub(1) < new.wrapping_sub(old)
 }
 
-impl Ring {
+impl DeviceRing {
     pub(crate) fn pop(&mut self) -> Result<Option<Chain>> {
         match self {
-            Ring::Split(ring) => ring.pop(),
-            Ring::Packed(ring) => ring.pop(),
+            DeviceRing::Split(ring) => ring.pop(),
+            DeviceRing::Packed(ring) => ring.pop(),
         }
     }
 
     pub(crate) fn push(&mut self, id: u32, len: u32, slots: u16) -> Result {
         match self {
-            Ring::Split(ring) => ring.push(id, len),
-            Ring::Packed(ring) => ring.push(id, len, slots),
+            DeviceRing::Split(ring) => ring.push(id, len),
+            DeviceRing::Packed(ring) => ring.push(id, len, slots),
         }
     }
 
     /// Gives `count` buffers of `slots` slots in all back, the last of which is `id`.
     pub(crate) fn push_batch(&mut self, id: u32, len: u32, slots: u16, count: u16) -> Result {
         match self {
-            Ring::Split(ring) => ring.push_batch(id, len, count),
-            Ring::Packed(ring) => ring.push(id, len, slots),
+            DeviceRing::Split(ring) => ring.push_batch(id, len, count),
+            DeviceRing::Packed(ring) => ring.push(id, len, slots),
         }
     }
 
     pub(crate) fn wants_interrupt(&mut self) -> Result<bool> {
         match self {
-            Ring::Split(ring) => ring.wants_interrupt(),
-            Ring::Packed(ring) => ring.wants_interrupt(),
+            DeviceRing::Split(ring) => ring.wants_interrupt(),
+            DeviceRing::Packed(ring) => ring.wants_interrupt(),
         }
     }
 
     pub(crate) fn set_notify(&mut self, wanted: bool) -> Result {
         match self {
-            Ring::Split(ring) => ring.set_notify(wanted),
-            Ring::Packed(ring) => ring.set_notify(wanted),
+            DeviceRing::Split(ring) => ring.set_notify(wanted),
+            DeviceRing::Packed(ring) => ring.set_notify(wanted),
         }
     }
 
     pub(crate) fn has_more(&self) -> Result<bool> {
         match self {
-            Ring::Split(ring) => ring.has_more(),
-            Ring::Packed(ring) => ring.has_more(),
+            DeviceRing::Split(ring) => ring.has_more(),
+            DeviceRing::Packed(ring) => ring.has_more(),
         }
     }
 
@@ -73,8 +73,8 @@ impl Ring {
     /// `EINVAL`: it is packed.
     pub fn split(&mut self) -> Result<&mut Split> {
         match self {
-            Ring::Split(ring) => Ok(ring),
-            Ring::Packed(_) => Err(EINVAL),
+            DeviceRing::Split(ring) => Ok(ring),
+            DeviceRing::Packed(_) => Err(EINVAL),
         }
     }
 
@@ -85,8 +85,8 @@ impl Ring {
     /// `EINVAL`: it is split.
     pub fn packed(&mut self) -> Result<&mut Packed> {
         match self {
-            Ring::Split(_) => Err(EINVAL),
-            Ring::Packed(ring) => Ok(ring),
+            DeviceRing::Split(_) => Err(EINVAL),
+            DeviceRing::Packed(ring) => Ok(ring),
         }
     }
 }

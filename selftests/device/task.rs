@@ -31,7 +31,7 @@ fn new_lock<T>(value: T) -> impl PinInit<SpinLock<T>> {
 
 /// The result of what runs, once there is one.
 #[pin_data]
-struct Slot<R> {
+struct TaskResult<R> {
     #[pin]
     result: SpinLock<Option<R>>,
 }
@@ -41,7 +41,7 @@ struct Slot<R> {
 struct Call<F, R> {
     #[pin]
     f: SpinLock<Option<F>>,
-    to: Arc<Slot<R>>,
+    to: Arc<TaskResult<R>>,
 }
 
 trait Job: Send + Sync {
@@ -65,7 +65,7 @@ fn spawn(job: Arc<dyn Job>) -> Result {
 }
 
 /// Something that runs in another thread.
-pub struct Task<R: Send + Unpin + 'static>(Arc<Slot<R>>);
+pub struct Task<R: Send + Unpin + 'static>(Arc<TaskResult<R>>);
 
 impl<R: Send + Unpin + 'static> Task<R> {
     /// Starts the task.
@@ -74,13 +74,13 @@ impl<R: Send + Unpin + 'static> Task<R> {
     ///
     /// `ENOMEM`.
     pub fn new(f: impl FnOnce() -> R + Send + Unpin + 'static) -> Result<Self> {
-        let slot = Arc::pin_init(
-            pin_init!(Slot {
+        let result = Arc::pin_init(
+            pin_init!(TaskResult {
                 result <- new_lock(None),
             }),
             GFP_KERNEL,
         )?;
-        let to = slot.clone();
+        let to = result.clone();
         let call = Arc::pin_init(
             pin_init!(Call {
                 f <- new_lock(Some(f)),
@@ -89,7 +89,7 @@ impl<R: Send + Unpin + 'static> Task<R> {
             GFP_KERNEL,
         )?;
         spawn(call)?;
-        Ok(Self(slot))
+        Ok(Self(result))
     }
 
     /// Whether it has ended.

@@ -14,7 +14,7 @@ use self::queues::{
 use crate::{
     bindings,
     device::{
-        Inner,
+        FakeDevice,
         PLUGGED, //
     },
     fake::Fake,
@@ -86,20 +86,20 @@ extern "C" fn get(
     len: c_uint,
 ) {
     // SAFETY: The core calls the operations of a registered device.
-    let inner = unsafe { Inner::from_vdev(vdev) };
+    let device = unsafe { FakeDevice::from_vdev(vdev) };
     // SAFETY: The caller passes `len` writable bytes.
     unsafe { buf.cast::<u8>().write_bytes(0xff, len as usize) };
     // SAFETY: As above; they are initialised now.
     let to = unsafe { core::slice::from_raw_parts_mut(buf.cast::<u8>(), len as usize) };
 
-    let mut guard = inner.regs.lock();
+    let mut guard = device.regs.lock();
     let regs = &mut *guard;
     if regs.faults.gone {
         return;
     }
     let nth = regs.config_reads;
     regs.config_reads += 1;
-    if inner.backend.config_read(nth, &mut regs.config) {
+    if device.backend.config_read(nth, &mut regs.config) {
         regs.generation = regs.generation.wrapping_add(1);
     }
     let start = offset as usize;
@@ -116,11 +116,11 @@ extern "C" fn set(
     len: c_uint,
 ) {
     // SAFETY: The core calls the operations of a registered device.
-    let inner = unsafe { Inner::from_vdev(vdev) };
+    let device = unsafe { FakeDevice::from_vdev(vdev) };
     // SAFETY: The caller passes `len` readable bytes.
     let from = unsafe { core::slice::from_raw_parts(buf.cast::<u8>(), len as usize) };
 
-    let mut guard = inner.regs.lock();
+    let mut guard = device.regs.lock();
     let regs = &mut *guard;
     if regs.faults.gone {
         return;
@@ -132,7 +132,7 @@ extern "C" fn set(
     match regs.config.get_mut(start..start + from.len()) {
         Some(to) => {
             to.copy_from_slice(from);
-            inner.backend.config_written(start, from);
+            device.backend.config_written(start, from);
         }
         None => regs.out_of_range += 1,
     }
@@ -140,8 +140,8 @@ extern "C" fn set(
 
 extern "C" fn generation(vdev: *mut bindings::virtio_device) -> u32 {
     // SAFETY: The core calls the operations of a registered device.
-    let inner = unsafe { Inner::from_vdev(vdev) };
-    let mut regs = inner.regs.lock();
+    let device = unsafe { FakeDevice::from_vdev(vdev) };
+    let mut regs = device.regs.lock();
     if regs.faults.restless_config > 0 {
         regs.faults.restless_config -= 1;
         regs.generation = regs.generation.wrapping_add(1);
@@ -151,7 +151,7 @@ extern "C" fn generation(vdev: *mut bindings::virtio_device) -> u32 {
 
 extern "C" fn get_status(vdev: *mut bindings::virtio_device) -> u8 {
     // SAFETY: The core calls the operations of a registered device.
-    let regs = unsafe { Inner::from_vdev(vdev) }.regs.lock();
+    let regs = unsafe { FakeDevice::from_vdev(vdev) }.regs.lock();
     match (regs.faults.gone, regs.given_up) {
         (false, _) => regs.status,
         (true, false) => 0xff,
@@ -161,9 +161,9 @@ extern "C" fn get_status(vdev: *mut bindings::virtio_device) -> u8 {
 
 extern "C" fn set_status(vdev: *mut bindings::virtio_device, mut status: u8) {
     // SAFETY: The core calls the operations of a registered device, which is in an `Arc`.
-    let inner = unsafe { ArcBorrow::from_raw(Inner::container(vdev)) };
+    let device = unsafe { ArcBorrow::from_raw(FakeDevice::container(vdev)) };
     {
-        let mut regs = inner.regs.lock();
+        let mut regs = device.regs.lock();
         if regs.faults.gone {
             return;
         }
@@ -172,23 +172,23 @@ extern "C" fn set_status(vdev: *mut bindings::virtio_device, mut status: u8) {
         }
         regs.set_status(status);
     }
-    if inner.stage.load(Acquire) == PLUGGED {
+    if device.stage.load(Acquire) == PLUGGED {
         // SAFETY: The core sets the status of a device that is ready for configuration changes;
         // unplugging disconnects the line.
-        unsafe { inner.config_line.connect(vdev.cast()) };
+        unsafe { device.config_line.connect(vdev.cast()) };
     }
     if status & STATUS_DRIVER_OK != 0 {
-        inner.set_live(true);
-        Arc::from(inner).wake();
+        device.set_live(true);
+        Arc::from(device).wake();
     }
 }
 
 extern "C" fn reset(vdev: *mut bindings::virtio_device) {
     // SAFETY: The core calls the operations of a registered device.
-    let inner = unsafe { Inner::from_vdev(vdev) };
+    let device = unsafe { FakeDevice::from_vdev(vdev) };
     {
-        let mut queues = inner.queues.lock();
-        let mut regs = inner.regs.lock();
+        let mut queues = device.queues.lock();
+        let mut regs = device.regs.lock();
         regs.resets += 1;
         regs.note_memory();
         if regs.faults.reset_ignored {
@@ -197,7 +197,7 @@ extern "C" fn reset(vdev: *mut bindings::virtio_device) {
         regs.given_up = regs.faults.gone;
         regs.set_status(0);
         regs.driver_features = [0; 2];
-        inner.set_live(false);
+        device.set_live(false);
         drop(regs);
         for queue in queues.iter_mut() {
             queue.ring = None;
@@ -205,38 +205,38 @@ extern "C" fn reset(vdev: *mut bindings::virtio_device) {
             queue.lost.clear();
         }
     }
-    synchronize(inner);
+    synchronize(device);
 }
 
-fn synchronize(inner: &Inner) {
-    for line in &inner.lines {
+fn synchronize(device: &FakeDevice) {
+    for line in &device.lines {
         line.sync();
     }
 }
 
 extern "C" fn synchronize_cbs(vdev: *mut bindings::virtio_device) {
     // SAFETY: The core calls the operations of a registered device.
-    synchronize(unsafe { Inner::from_vdev(vdev) });
+    synchronize(unsafe { FakeDevice::from_vdev(vdev) });
 }
 
 extern "C" fn get_extended_features(vdev: *mut bindings::virtio_device, to: *mut u64) {
     // SAFETY: The core calls the operations of a registered device.
-    let inner = unsafe { Inner::from_vdev(vdev) };
+    let device = unsafe { FakeDevice::from_vdev(vdev) };
     // SAFETY: The core passes an array of 128 bits.
-    unsafe { to.cast::<[u64; 2]>().write(inner.spec.features) };
+    unsafe { to.cast::<[u64; 2]>().write(device.spec.features) };
 }
 
 extern "C" fn finalize_features(vdev: *mut bindings::virtio_device) -> c_int {
     // SAFETY: The core calls the operations of a registered device.
-    let inner = unsafe { Inner::from_vdev(vdev) };
+    let device = unsafe { FakeDevice::from_vdev(vdev) };
     // SAFETY: `vdev` is valid, and negotiates.
     unsafe {
         let negotiated = features(vdev);
         // The ring does not know the bit, the transport does.
-        let reset = (*negotiated)[0] & inner.spec.features[0] & (1 << RING_RESET);
+        let reset = (*negotiated)[0] & device.spec.features[0] & (1 << RING_RESET);
         bindings::vring_transport_features(vdev);
         (*negotiated)[0] |= reset;
-        inner.regs.lock().driver_features = negotiated.read();
+        device.regs.lock().driver_features = negotiated.read();
     }
     0
 }
@@ -278,6 +278,6 @@ pub(crate) fn fake_of(dev: &virtio::Device<kernel::device::Bound>) -> Option<Fak
     }
     // SAFETY: Only devices of this crate have this operation; they are in an `Arc`.
     Some(Fake(Arc::from(unsafe {
-        ArcBorrow::from_raw(Inner::container(vdev))
+        ArcBorrow::from_raw(FakeDevice::container(vdev))
     })))
 }

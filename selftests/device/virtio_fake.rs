@@ -80,7 +80,7 @@ pub use crate::{
     mem::leave_dirt,
     packed::Packed,
     preallocated::PreallocatedQueue,
-    ring::Ring,
+    ring::DeviceRing,
     scripted::{
         Scenario,
         Scripted,

@@ -6,7 +6,7 @@ use super::Fake;
 use crate::{
     bindings,
     device::{
-        Inner,
+        FakeDevice,
         NEW,
         PLUGGED,
         UNPLUGGED, //
@@ -45,31 +45,31 @@ impl Fake {
     /// - `EBUSY`: it was plugged before.
     /// - Any other error of registration.
     pub fn plug(&self) -> Result<Plug> {
-        let inner = &self.0;
-        if inner.stage.cmpxchg(NEW, PLUGGED, Full).is_err() {
+        let device = &self.0;
+        if device.stage.cmpxchg(NEW, PLUGGED, Full).is_err() {
             return Err(EBUSY);
         }
         let number = PLUGGED_SO_FAR.fetch_add(1, Relaxed);
         let name = CString::try_from_fmt(fmt!("virtio-fake.{}", number))?;
         let parent = faux::Registration::new(&name, None)?;
-        if inner.spec.has_operations() {
-            inner.maps.know()?;
+        if device.spec.has_operations() {
+            device.maps.know()?;
         }
-        let vdev = inner.vdev.get();
-        let owner = Arc::into_raw(inner.clone());
+        let vdev = device.vdev.get();
+        let owner = Arc::into_raw(device.clone());
         // SAFETY: Nobody else knows the device yet. `owner`, which `release` gives back, keeps it
         // alive as long as the device core refers to it, and `parent` outlives it.
         let ret = unsafe {
-            (*vdev).id.device = inner.spec.device;
-            (*vdev).id.vendor = inner.spec.vendor;
+            (*vdev).id.device = device.spec.device;
+            (*vdev).id.vendor = device.spec.vendor;
             (*vdev).config = &raw const (*owner).ops;
-            if inner.spec.has_operations() {
+            if device.spec.has_operations() {
                 (*vdev).map = &raw const OPERATIONS;
             }
             let generic: &kernel::device::Device<_> = parent.as_ref().as_ref();
             // `Device` is a transparent wrapper of `struct device`.
             (*vdev).dev.parent = core::ptr::from_ref(generic).cast_mut().cast();
-            if inner.spec.mapping == Some(Addresses::Dma) {
+            if device.spec.mapping == Some(Addresses::Dma) {
                 bindings::rust_virtio_fake_dma((*vdev).dev.parent);
             }
             (*vdev).dev.release = Some(release);
@@ -232,15 +232,15 @@ impl Plug {
 
 impl Drop for Plug {
     fn drop(&mut self) {
-        let inner = &self.fake.0;
-        inner.stage.store(UNPLUGGED, Release);
+        let device = &self.fake.0;
+        device.stage.store(UNPLUGGED, Release);
         // SAFETY: Null disconnects.
-        unsafe { inner.config_line.connect(null_mut()) };
+        unsafe { device.config_line.connect(null_mut()) };
         // SAFETY: The device is registered, and this is done once.
-        unsafe { bindings::unregister_virtio_device(inner.vdev.get()) };
+        unsafe { bindings::unregister_virtio_device(device.vdev.get()) };
         // Someone may have been about to bind.
         // SAFETY: Null disconnects.
-        unsafe { inner.config_line.connect(null_mut()) };
+        unsafe { device.config_line.connect(null_mut()) };
     }
 }
 
@@ -253,6 +253,6 @@ unsafe extern "C" fn release(dev: *mut bindings::device) {
     // SAFETY: By the safety requirements, `dev` is in a `virtio_device`, which `plug` registered.
     let vdev = unsafe { kernel::container_of!(dev, bindings::virtio_device, dev) };
     // SAFETY: This is the reference that `plug` took.
-    let inner = unsafe { Arc::from_raw(Inner::container(vdev)) };
-    inner.maps.forget();
+    let device = unsafe { Arc::from_raw(FakeDevice::container(vdev)) };
+    device.maps.forget();
 }

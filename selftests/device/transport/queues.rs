@@ -10,11 +10,11 @@ use crate::{
     bindings,
     device::{
         queue_target,
-        Inner,
+        FakeDevice,
         Queue, //
     },
     packed::Packed,
-    ring::Ring,
+    ring::DeviceRing,
     spec::{
         EVENT_IDX,
         RING_PACKED,
@@ -61,7 +61,7 @@ pub(super) unsafe extern "C" fn set_vq_affinity(
     mask: *const bindings::cpumask,
 ) -> c_int {
     // SAFETY: The caller passes a queue of a registered device.
-    let (inner, index) = unsafe { (Inner::from_vdev((*vq).vdev), (*vq).index) };
+    let (device, index) = unsafe { (FakeDevice::from_vdev((*vq).vdev), (*vq).index) };
     let cpu = if mask.is_null() {
         None
     } else {
@@ -69,7 +69,7 @@ pub(super) unsafe extern "C" fn set_vq_affinity(
         Some(unsafe { bindings::rust_virtio_fake_cpumask_first(mask) })
     };
     // A full log forgets the rest.
-    let _ = inner
+    let _ = device
         .regs
         .lock()
         .affinity
@@ -90,10 +90,10 @@ pub(super) unsafe extern "C" fn find_vqs(
     _desc: *mut bindings::irq_affinity,
 ) -> c_int {
     // SAFETY: The core calls the operations of a registered device.
-    let inner = unsafe { Inner::from_vdev(vdev) };
+    let device = unsafe { FakeDevice::from_vdev(vdev) };
     from_result(|| {
         let errno = {
-            let mut regs = inner.regs.lock();
+            let mut regs = device.regs.lock();
             regs.note_memory();
             match core::mem::take(&mut regs.faults.find_vqs_once) {
                 0 => regs.faults.find_vqs,
@@ -103,7 +103,7 @@ pub(super) unsafe extern "C" fn find_vqs(
         if errno != 0 {
             return Err(Error::from_errno(-errno));
         }
-        inner.backend.finding();
+        device.backend.finding();
         for i in 0..nvqs as usize {
             // SAFETY: The caller passes arrays of `nvqs` entries.
             let (vq, info) = unsafe { (&mut *vqs.add(i), &*infos.add(i)) };
@@ -111,8 +111,8 @@ pub(super) unsafe extern "C" fn find_vqs(
             if info.name.is_null() {
                 continue;
             }
-            // SAFETY: `vdev` is the valid device of `inner`.
-            match unsafe { make_queue(inner, vdev, info) } {
+            // SAFETY: `vdev` is the valid device of `device`.
+            match unsafe { make_queue(device, vdev, info) } {
                 Ok(new) => *vq = new,
                 Err(e) => {
                     // SAFETY: The driver got no queue.
@@ -129,26 +129,26 @@ pub(super) unsafe extern "C" fn find_vqs(
 ///
 /// # Safety
 ///
-/// `vdev` is that of `inner`; the name of `info` lives as long as the queue.
+/// `vdev` is that of `device`; the name of `info` lives as long as the queue.
 unsafe fn make_queue(
-    inner: &Inner,
+    device: &FakeDevice,
     vdev: *mut bindings::virtio_device,
     info: &bindings::virtqueue_info,
 ) -> Result<*mut bindings::virtqueue> {
-    let mut queues = inner.queues.lock();
+    let mut queues = device.queues.lock();
     let index = queues.len();
     let num = match (
-        inner.spec.queues.get(index).copied().unwrap_or(0),
-        inner.regs.lock().faults.queue_size,
+        device.spec.queues.get(index).copied().unwrap_or(0),
+        device.regs.lock().faults.queue_size,
     ) {
         (0, _) => return Err(ENOENT),
         (num, 0) => num.into(),
         (_, num) => num,
     };
-    let line = inner.line(index)?;
+    let line = device.line(index)?;
     // SAFETY: `vdev` is registered; the name lives as long as the queue, and so does the account.
     let vq = unsafe {
-        if inner.spec.has_operations() {
+        if device.spec.has_operations() {
             let vq = bindings::vring_create_virtqueue_map(
                 index as c_uint,
                 num,
@@ -160,11 +160,11 @@ unsafe fn make_queue(
                 Some(notify),
                 info.callback,
                 info.name,
-                inner.maps.token(),
+                device.maps.token(),
             );
             if index == 0 {
                 // As virtio-vdpa does, and not before.
-                (*vdev).vmap = inner.maps.token();
+                (*vdev).vmap = device.maps.token();
             }
             vq
         } else {
@@ -188,7 +188,7 @@ unsafe fn make_queue(
     // SAFETY: `vq` is valid.
     unsafe { (*vq).num_max = num };
     // SAFETY: `vq` is a queue of `vdev`.
-    let ring = unsafe { device_ring(inner, vq) };
+    let ring = unsafe { device_ring(device, vq) };
     let queue = Queue {
         vq,
         ring: Some(ring),
@@ -203,7 +203,7 @@ unsafe fn make_queue(
     // SAFETY: `del_vqs` disconnects the queue before it deletes it.
     unsafe { line.connect(queue_target(vq)) };
 
-    if inner.regs.lock().faults.early_interrupt {
+    if device.regs.lock().faults.early_interrupt {
         if let Some(ring) = queues.get_mut(index).and_then(|q| q.ring.as_mut()) {
             let split = ring.split()?;
             split.write_used(0, 0, 0)?;
@@ -220,8 +220,8 @@ unsafe fn make_queue(
 ///
 /// # Safety
 ///
-/// `vq` is a queue of `inner`.
-unsafe fn device_ring(inner: &Inner, vq: *mut bindings::virtqueue) -> Ring {
+/// `vq` is a queue of `device`.
+unsafe fn device_ring(device: &FakeDevice, vq: *mut bindings::virtqueue) -> DeviceRing {
     // SAFETY: By the safety requirements; the ring belongs to the queue.
     let (num, addrs) = unsafe {
         (
@@ -233,12 +233,12 @@ unsafe fn device_ring(inner: &Inner, vq: *mut bindings::virtqueue) -> Ring {
             ],
         )
     };
-    let features = inner.regs.lock().driver_features;
+    let features = device.regs.lock().driver_features;
     let event_idx = has(features, EVENT_IDX);
     if has(features, RING_PACKED) {
-        Ring::Packed(Packed::new(num, addrs, event_idx))
+        DeviceRing::Packed(Packed::new(num, addrs, event_idx))
     } else {
-        Ring::Split(Split::new(num, addrs, has(features, VERSION_1), event_idx))
+        DeviceRing::Split(Split::new(num, addrs, has(features, VERSION_1), event_idx))
     }
 }
 
@@ -249,9 +249,9 @@ unsafe fn device_ring(inner: &Inner, vq: *mut bindings::virtqueue) -> Ring {
 /// `vdev` is that of a fake device, and the driver is done with its queues.
 pub(super) unsafe extern "C" fn del_vqs(vdev: *mut bindings::virtio_device) {
     // SAFETY: The core calls the operations of a registered device.
-    let inner = unsafe { Inner::from_vdev(vdev) };
-    let mut queues = inner.queues.lock();
-    for line in &inner.lines {
+    let device = unsafe { FakeDevice::from_vdev(vdev) };
+    let mut queues = device.queues.lock();
+    for line in &device.lines {
         // SAFETY: Null disconnects.
         unsafe { line.connect(null_mut()) };
     }
@@ -268,7 +268,7 @@ pub(super) unsafe extern "C" fn del_vqs(vdev: *mut bindings::virtio_device) {
 /// `vq` is a queue of a fake device.
 pub(super) unsafe extern "C" fn disable_vq_and_reset(vq: *mut bindings::virtqueue) -> c_int {
     // SAFETY: The caller passes a queue of a registered device.
-    let (inner, index) = unsafe { (Inner::from_vdev((*vq).vdev), (*vq).index as usize) };
+    let (device, index) = unsafe { (FakeDevice::from_vdev((*vq).vdev), (*vq).index as usize) };
     from_result(|| {
         // As the driver left them: the core does not forget what was negotiated when the device is
         // reset, and a transport asks no one else.
@@ -277,21 +277,21 @@ pub(super) unsafe extern "C" fn disable_vq_and_reset(vq: *mut bindings::virtqueu
             return Err(ENOENT);
         }
         {
-            let mut regs = inner.regs.lock();
+            let mut regs = device.regs.lock();
             if regs.faults.queue_reset_fails {
                 return Err(ETIMEDOUT);
             }
             regs.queue_resets += 1;
         }
-        while inner.regs.lock().faults.queue_reset_waits {
+        while device.regs.lock().faults.queue_reset_waits {
             fsleep(PAUSE);
         }
-        let mut queues = inner.queues.lock();
+        let mut queues = device.queues.lock();
         let queue = queues.get_mut(index).ok_or(EINVAL)?;
         queue.ring = None;
         queue.held.clear();
         queue.lost.clear();
-        inner.line(index)?.sync();
+        device.line(index)?.sync();
         // SAFETY: `vq` is valid; the transport owns the field.
         unsafe { (*vq).reset = true };
         Ok(0)
@@ -305,15 +305,15 @@ pub(super) unsafe extern "C" fn disable_vq_and_reset(vq: *mut bindings::virtqueu
 /// `vq` is a queue of a fake device, whose ring nobody uses.
 pub(super) unsafe extern "C" fn enable_vq_after_reset(vq: *mut bindings::virtqueue) -> c_int {
     // SAFETY: The caller passes a queue of a registered device.
-    let (inner, index) = unsafe { (Inner::from_vdev((*vq).vdev), (*vq).index as usize) };
+    let (device, index) = unsafe { (FakeDevice::from_vdev((*vq).vdev), (*vq).index as usize) };
     from_result(|| {
-        let mut queues = inner.queues.lock();
+        let mut queues = device.queues.lock();
         // SAFETY: `vq` is valid; the transport owns the field.
-        if !unsafe { (*vq).reset } || inner.regs.lock().faults.enable_fails {
+        if !unsafe { (*vq).reset } || device.regs.lock().faults.enable_fails {
             return Err(EBUSY);
         }
-        // SAFETY: `vq` is a queue of `inner`.
-        let ring = unsafe { device_ring(inner, vq) };
+        // SAFETY: `vq` is a queue of `device`.
+        let ring = unsafe { device_ring(device, vq) };
         queues.get_mut(index).ok_or(EINVAL)?.ring = Some(ring);
         // SAFETY: `vq` is valid; the transport owns the field.
         unsafe { (*vq).reset = false };
@@ -329,18 +329,18 @@ pub(super) unsafe extern "C" fn enable_vq_after_reset(vq: *mut bindings::virtque
 /// `vq` is a queue of a fake device.
 pub(crate) unsafe fn use_late(vq: *mut bindings::virtqueue) {
     // SAFETY: The caller passes a queue of a registered device.
-    let (inner, index, in_reset) = unsafe {
+    let (device, index, in_reset) = unsafe {
         (
-            Inner::from_vdev((*vq).vdev),
+            FakeDevice::from_vdev((*vq).vdev),
             (*vq).index as usize,
             (*vq).reset,
         )
     };
-    let Some(line) = inner.line(index).ok().filter(|_| in_reset) else {
+    let Some(line) = device.line(index).ok().filter(|_| in_reset) else {
         return;
     };
-    // SAFETY: `vq` is a queue of `inner`.
-    let mut ring = unsafe { device_ring(inner, vq) };
+    // SAFETY: `vq` is a queue of `device`.
+    let mut ring = unsafe { device_ring(device, vq) };
     if ring.push(0, 0, 1).is_ok() {
         line.raise();
         line.sync();
@@ -350,18 +350,18 @@ pub(crate) unsafe fn use_late(vq: *mut bindings::virtqueue) {
 /// The driver notifies the device. Any context.
 pub(crate) extern "C" fn notify(vq: *mut bindings::virtqueue) -> bool {
     // SAFETY: The ring passes a queue of a registered device, which is in an `Arc`.
-    let (inner, index) = unsafe {
+    let (device, index) = unsafe {
         (
-            ArcBorrow::from_raw(Inner::container((*vq).vdev)),
+            ArcBorrow::from_raw(FakeDevice::container((*vq).vdev)),
             (*vq).index as usize,
         )
     };
-    if let Ok(line) = inner.line(index) {
+    if let Ok(line) = device.line(index) {
         line.count_kick();
     }
-    if inner.regs.lock().faults.notify_fails {
+    if device.regs.lock().faults.notify_fails {
         return false;
     }
-    Arc::from(inner).wake();
+    Arc::from(device).wake();
     true
 }

@@ -10,11 +10,11 @@ fn scribbled(vq: &mut CQueue, fake: &Fake, flags: u16) -> Result {
     fake.inject(0, |ring| {
         for slot in 0..8 {
             match ring {
-                virtio_fake::Ring::Split(ring) => {
+                virtio_fake::DeviceRing::Split(ring) => {
                     ring.scribble_desc(slot, 0xdead_0000, 7, flags, slot)?;
                 }
                 // Available, so that none looks used.
-                virtio_fake::Ring::Packed(ring) => {
+                virtio_fake::DeviceRing::Packed(ring) => {
                     let flags = flags & 0x7f7f | 1 << 7;
                     ring.scribble_desc(slot, 0xdead_0000, 7, 0xbeef, flags)?;
                 }

@@ -36,7 +36,7 @@ impl Numbers {
 fn scribble(fake: &Fake, n: &mut Numbers) -> Result {
     let (what, slot, a, b) = (n.below(7), n.word(), n.word(), n.word());
     fake.inject(0, |ring| match ring {
-        virtio_fake::Ring::Split(ring) => match what {
+        virtio_fake::DeviceRing::Split(ring) => match what {
             0 => ring.scribble_desc(slot, n.next(), a.into(), b, n.word()),
             1 => ring.scribble_avail(a, b),
             2 => ring.scribble_used_event(a),
@@ -48,7 +48,7 @@ fn scribble(fake: &Fake, n: &mut Numbers) -> Result {
                 ring.set_used_idx(next)
             }
         },
-        virtio_fake::Ring::Packed(ring) => match what {
+        virtio_fake::DeviceRing::Packed(ring) => match what {
             0 => ring.write_device_event(a, b),
             // The flags of a used descriptor of one lap and of the other, and any.
             1..3 => ring.scribble_desc(slot, n.next(), a.into(), b, 0x8080),

@@ -7,11 +7,11 @@ use super::*;
 /// Writes what the device says of the kicks that it wants.
 fn wish(fake: &Fake, place: u16, flags: u16) -> Result {
     fake.inject(0, |ring| match ring {
-        virtio_fake::Ring::Split(ring) => {
+        virtio_fake::DeviceRing::Split(ring) => {
             ring.write_used_flags(flags)?;
             ring.write_avail_event(place)
         }
-        virtio_fake::Ring::Packed(ring) => ring.write_device_event(place, flags),
+        virtio_fake::DeviceRing::Packed(ring) => ring.write_device_event(place, flags),
     })
 }
 
