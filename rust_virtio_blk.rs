@@ -28,7 +28,7 @@
 //! | [`recovery`] | scheduling of the recovery work |
 //! | [`recovery_work`] | the work: configuration changes, broken queues, late requests |
 //! | [`restart`] | restart of a device, or the end of its use |
-//! | [`stuck`] | restart of a single queue |
+//! | [`queue_restart`] | restart of a single queue |
 //! | [`requeue`] | the fate of requests that a device had |
 //! | [`resize`] | changes of capacity |
 //! | [`cache`] | the write cache and its mode |
@@ -66,6 +66,7 @@ mod blk {
     pub(crate) mod ops;
     pub(crate) mod power;
     pub(crate) mod queue;
+    pub(crate) mod queue_restart;
     pub(crate) mod queues;
     pub(crate) mod recovery;
     pub(crate) mod recovery_work;
@@ -74,7 +75,6 @@ mod blk {
     pub(crate) mod resize;
     pub(crate) mod restart;
     pub(crate) mod status;
-    pub(crate) mod stuck;
     pub(crate) mod sysfs;
     pub(crate) mod timeout;
 }

@@ -5,6 +5,7 @@
 use crate::{
     cache,
     health::Failure,
+    queue_restart,
     queues::{
         find_queues,
         fit_segments, //
@@ -16,7 +17,6 @@ use crate::{
         AfterReset, //
     },
     resize::update_capacity,
-    stuck,
     Blk, //
 };
 use blockdev::{
@@ -39,14 +39,14 @@ use virtio::{
     Virtqueue, //
 };
 
-/// Restarts a device, or only [the queue](crate::stuck) that is stuck, or fails the device. Process
-/// context, sleeps.
+/// Restarts a device, or only [the queue](crate::queue_restart) that is stuck, or fails the device.
+/// Process context, sleeps.
 pub(crate) fn restart(dev: &Exclusive<'_>, disk: &Arc<GenDisk<Blk>>, failure: Failure) {
     let quiet = disk.quiesce();
     // A timeout that is handled while the requests are here would schedule another restart.
     let timeouts = disk.hold_timeouts();
     let mut requests = RequestList::new();
-    if !stuck::restart_queue(dev, disk, failure, &timeouts, &mut requests) {
+    if !queue_restart::restart_queue(dev, disk, failure, &timeouts, &mut requests) {
         restart_device(dev, disk, failure, &timeouts, requests);
     }
     drop(timeouts);

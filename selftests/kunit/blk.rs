@@ -5,16 +5,16 @@
 mod broken;
 mod cache;
 mod config;
-mod gone;
 #[path = "hostile/blk.rs"]
 mod hostile;
 mod io;
 mod lengths;
-mod lies;
-mod mute;
 mod probe;
+mod queue_restart;
 mod ramdisk;
-mod stuck;
+mod removal;
+mod request_status;
+mod timeout;
 
 use self::{
     config::Config,

@@ -4,7 +4,8 @@
 
 use super::{
     config::SECTORS,
-    mute::{
+    ramdisk::FLUSH,
+    timeout::{
         check_read,
         impatient_with,
         read,
@@ -14,7 +15,6 @@ use super::{
         write,
         DEADLINE_MS, //
     },
-    ramdisk::FLUSH,
     Config,
     DiskFixture,
     F_CONFIG_WCE,

@@ -39,7 +39,7 @@ fn held_read(fixture: &DiskFixture) -> Result<(Arc<Disk>, Reading)> {
     Ok((disk, task))
 }
 
-#[kunit_tests(rust_virtio_blk_gone)]
+#[kunit_tests(rust_virtio_blk_removal)]
 mod suite {
     use super::*;
 

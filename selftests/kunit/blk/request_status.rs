@@ -29,7 +29,7 @@ fn fails(answer: Answer, error: Error) -> Result {
     Ok(())
 }
 
-#[kunit_tests(rust_virtio_blk_lies)]
+#[kunit_tests(rust_virtio_blk_request_status)]
 mod suite {
     use super::*;
 

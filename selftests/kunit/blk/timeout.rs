@@ -151,7 +151,7 @@ fn wakes_late(down: fn(&Plug) -> Result, up: fn(&Plug) -> Result) -> Result {
     fixture.remove(DEADLINE_MS, drop)
 }
 
-#[kunit_tests(rust_virtio_blk_mute)]
+#[kunit_tests(rust_virtio_blk_timeout)]
 mod suite {
     use super::*;
 

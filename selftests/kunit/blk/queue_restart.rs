@@ -3,7 +3,13 @@
 //! Disks with a queue that does not answer, which can be started anew alone.
 
 use super::{
-    mute::{
+    pattern,
+    ramdisk::{
+        Answer,
+        FLUSH,
+        GET_ID, //
+    },
+    timeout::{
         check_failed,
         check_read,
         impatient_with,
@@ -11,12 +17,6 @@ use super::{
         write,
         Reading,
         DEADLINE_MS, //
-    },
-    pattern,
-    ramdisk::{
-        Answer,
-        FLUSH,
-        GET_ID, //
     },
     Config,
     DiskFixture,
@@ -189,7 +189,7 @@ fn answered(features: &[u32]) -> Result {
     stuck.remove()
 }
 
-#[kunit_tests(rust_virtio_blk_stuck)]
+#[kunit_tests(rust_virtio_blk_queue_restart)]
 mod suite {
     use super::*;
 
