@@ -227,9 +227,9 @@ impl FakeDevice {
     ///
     /// # Safety
     ///
-    /// `vdev` is that of an [`FakeDevice`] in an [`Arc`] that outlives `'a`.
+    /// `vdev` is that of a [`FakeDevice`] in an [`Arc`] that outlives `'a`.
     pub(crate) unsafe fn from_vdev<'a>(vdev: *mut bindings::virtio_device) -> &'a Self {
-        // SAFETY: By the safety requirements, `vdev` is in an `FakeDevice` whose `Arc` outlives `'a`.
+        // SAFETY: `vdev` is in a `FakeDevice` that outlives `'a` (safety requirements).
         unsafe { &*Self::container(vdev) }
     }
 
@@ -237,9 +237,9 @@ impl FakeDevice {
     ///
     /// # Safety
     ///
-    /// `vdev` is that of an [`FakeDevice`].
+    /// `vdev` is that of a [`FakeDevice`].
     pub(crate) unsafe fn container(vdev: *mut bindings::virtio_device) -> *const Self {
-        // SAFETY: By the safety requirements, `vdev` is in an `FakeDevice`.
+        // SAFETY: By the safety requirements, `vdev` is in a `FakeDevice`.
         unsafe { kernel::container_of!(Opaque::cast_from(vdev), Self, vdev) }
     }
 
