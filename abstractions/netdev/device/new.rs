@@ -4,10 +4,7 @@
 
 use super::{
     owner::NetDevice,
-    private::{
-        Private,
-        Registration, //
-    },
+    private::Private,
     vtable::Vtable,
     Operations, //
 };
@@ -17,13 +14,11 @@ use crate::{
         ETH_ALEN, //
     },
     bindings,
-    cpuhp,
     features::Features,
     napi::{
         RxSlot,
         TxSlot, //
     },
-    rtnl::ByRtnl,
     sysfs, //
 };
 use core::{
@@ -32,13 +27,10 @@ use core::{
 };
 use kernel::{
     alloc::KVec,
-    device, new_mutex,
+    device,
     prelude::*,
     sync::Arc,
-    types::{
-        Opaque,
-        ScopeGuard, //
-    },
+    types::ScopeGuard, //
 };
 
 /// A network device that is being made: what it is to begin with can still be set.
@@ -96,33 +88,10 @@ impl<T: Operations> NewDevice<T> {
         }
 
         let private = Private::<T>::of(raw);
-        // SAFETY: The private area is large enough and aligned, does not move, and is not used
-        // before all of it is written.
-        unsafe {
-            data.__init(&raw mut (*private).data)?;
-            new_mutex!(()).__init(&raw mut (*private).sources)?;
-            (&raw mut (*private).tx).write(tx);
-            (&raw mut (*private).rx).write(rx);
-            (&raw mut (*private).dev).write(raw);
-            (&raw mut (*private).parent).write(parent.into());
-            (&raw mut (*private).registration).write(ByRtnl::new(Registration::None));
-            (&raw mut (*private).stats).write([0; 2]);
-            (&raw mut (*private).work).write(Opaque::zeroed());
-            (&raw mut (*private).recovery).write(Opaque::zeroed());
-            (&raw mut (*private).later).write(Opaque::zeroed());
-            (&raw mut (*private).retry).write(Opaque::zeroed());
-            bindings::rust_init_timer((*private).retry.get(), Some(Private::<T>::run_retry));
-            (&raw mut (*private).cpus).write(cpuhp::Instance::new(
-                private.cast_const().cast(),
-                Private::<T>::cpus_changed,
-            ));
-            bindings::rust_init_work((*private).work.get(), Some(Private::<T>::run_work));
-            bindings::rust_init_delayed_work(
-                (*private).recovery.get(),
-                Some(Private::<T>::run_recovery),
-            );
-            bindings::rust_init_delayed_work((*private).later.get(), Some(Private::<T>::run_later));
-        }
+        // SAFETY: `private` is the private area of the device: large enough, aligned, and not used
+        // before the initialisation is complete. It does not move, and is valid until the device is
+        // freed.
+        unsafe { Private::new(raw, parent.into(), data, tx, rx).__init(private)? };
         free.dismiss();
 
         // SAFETY: The device and its data are complete but for what is done here.

@@ -21,6 +21,8 @@ use crate::{
 use kernel::{
     alloc::KVec,
     device,
+    new_mutex,
+    prelude::*,
     sync::{
         aref::ARef,
         Mutex, //
@@ -47,9 +49,11 @@ pub(super) enum Registration {
 /// - The slots do not move; their NAPI instances are registered.
 /// - `work` was initialised for [`Private::run_work`], `recovery` for [`Private::run_recovery`],
 ///   `later` for [`Private::run_later`], `retry` for [`Private::run_retry`].
+#[pin_data]
 pub(crate) struct Private<T: Operations> {
     pub(crate) tx: KVec<TxSlot<T>>,
     pub(crate) rx: KVec<RxSlot<T>>,
+    #[pin]
     pub(crate) data: T,
     pub(super) dev: *mut bindings::net_device,
     pub(super) parent: ARef<device::Device>,
@@ -57,14 +61,19 @@ pub(crate) struct Private<T: Operations> {
     /// Numbers of values of `ethtool -S`: of the device, and of each pair of queues in use.
     /// Constant once the device is made.
     pub(super) stats: [u16; 2],
-    pub(super) work: Opaque<bindings::work_struct>,
-    pub(super) recovery: Opaque<bindings::delayed_work>,
-    pub(super) later: Opaque<bindings::delayed_work>,
+    #[pin]
+    work: Opaque<bindings::work_struct>,
+    #[pin]
+    recovery: Opaque<bindings::delayed_work>,
+    #[pin]
+    later: Opaque<bindings::delayed_work>,
     /// Schedules the NAPI instances of the receive queues. A timer, as work may need memory for a
     /// thread to run in.
-    pub(super) retry: Opaque<bindings::timer_list>,
+    #[pin]
+    retry: Opaque<bindings::timer_list>,
     pub(super) cpus: cpuhp::Instance,
     /// Held while the sources of queues are replaced, or looked at from process context.
+    #[pin]
     pub(super) sources: Mutex<()>,
 }
 
@@ -76,6 +85,50 @@ impl<T: Operations> Private<T> {
             assert!(core::mem::align_of::<Self>() <= bindings::L1_CACHE_BYTES);
         }
         dev.wrapping_byte_add(bindings::NETDEV_PRIV_OFFSET).cast()
+    }
+
+    /// Returns an initialiser of the private data of `dev`.
+    ///
+    /// # Safety
+    ///
+    /// The result initialises the [private area](Private::of) of `dev`, once.
+    pub(super) unsafe fn new(
+        dev: *mut bindings::net_device,
+        parent: ARef<device::Device>,
+        data: impl PinInit<T, Error>,
+        tx: KVec<TxSlot<T>>,
+        rx: KVec<RxSlot<T>>,
+    ) -> impl PinInit<Self, Error> {
+        let place = Self::of(dev).cast_const().cast();
+        // INVARIANT: By the safety requirements, this is in the private area of `dev`. The work and
+        // the timer are initialised for the functions that the invariant names.
+        pin_init!(Self {
+            tx,
+            rx,
+            data <- data,
+            dev,
+            parent,
+            registration: ByRtnl::new(Registration::None),
+            stats: [0; 2],
+            // SAFETY: `work` is memory for a `work_struct`.
+            work <- Opaque::ffi_init(|work| unsafe {
+                bindings::rust_init_work(work, Some(Self::run_work))
+            }),
+            // SAFETY: `work` is memory for a `delayed_work`.
+            recovery <- Opaque::ffi_init(|work| unsafe {
+                bindings::rust_init_delayed_work(work, Some(Self::run_recovery))
+            }),
+            // SAFETY: `work` is memory for a `delayed_work`.
+            later <- Opaque::ffi_init(|work| unsafe {
+                bindings::rust_init_delayed_work(work, Some(Self::run_later))
+            }),
+            // SAFETY: `timer` is memory for a `timer_list`.
+            retry <- Opaque::ffi_init(|timer| unsafe {
+                bindings::rust_init_timer(timer, Some(Self::run_retry))
+            }),
+            cpus: cpuhp::Instance::new(place, Self::cpus_changed),
+            sources <- new_mutex!(()),
+        }? Error)
     }
 
     /// Whether the device is registered.
@@ -135,7 +188,7 @@ impl<T: Operations> Private<T> {
     /// # Safety
     ///
     /// Called for the timer of a `Private<T>`.
-    pub(super) unsafe extern "C" fn run_retry(timer: *mut bindings::timer_list) {
+    unsafe extern "C" fn run_retry(timer: *mut bindings::timer_list) {
         let timer = Opaque::cast_from(timer);
         // SAFETY: By the safety requirements; the timer is shut down before the data is dropped.
         let private = unsafe { &*kernel::container_of!(timer, Self, retry) };
@@ -149,11 +202,7 @@ impl<T: Operations> Private<T> {
     /// # Safety
     ///
     /// `private` is a `Private<T>`.
-    pub(super) unsafe fn cpus_changed(
-        private: *const (),
-        change: cpuhp::CpuChange,
-        cpus: &CpusLocked,
-    ) {
+    unsafe fn cpus_changed(private: *const (), change: cpuhp::CpuChange, cpus: &CpusLocked) {
         // SAFETY: By the safety requirements, `private` is a `Private<T>`. It is valid: the hotplug
         // instance is removed before the data is dropped, and that waits for this call.
         let dev = unsafe { (*private.cast::<Self>()).dev };
@@ -166,7 +215,7 @@ impl<T: Operations> Private<T> {
     /// # Safety
     ///
     /// Called by the workqueue for the recovery of a `Private<T>`.
-    pub(super) unsafe extern "C" fn run_recovery(work: *mut bindings::work_struct) {
+    unsafe extern "C" fn run_recovery(work: *mut bindings::work_struct) {
         // SAFETY: By the safety requirements, `work` is that of the recovery, a `delayed_work`.
         let work = unsafe { kernel::container_of!(work, bindings::delayed_work, work) };
         let work = Opaque::cast_from(work);
@@ -185,7 +234,7 @@ impl<T: Operations> Private<T> {
     /// # Safety
     ///
     /// Called by the workqueue for the `later` of a `Private<T>`.
-    pub(super) unsafe extern "C" fn run_later(work: *mut bindings::work_struct) {
+    unsafe extern "C" fn run_later(work: *mut bindings::work_struct) {
         // SAFETY: `work` is that of the `later` of a `Private<T>`, as the workqueue has it.
         let work = unsafe { kernel::container_of!(work, bindings::delayed_work, work) };
         let work = Opaque::cast_from(work);
@@ -205,7 +254,7 @@ impl<T: Operations> Private<T> {
     /// # Safety
     ///
     /// Called by the workqueue for the work of a `Private<T>`.
-    pub(super) unsafe extern "C" fn run_work(work: *mut bindings::work_struct) {
+    unsafe extern "C" fn run_work(work: *mut bindings::work_struct) {
         let work = Opaque::cast_from(work);
         // SAFETY: By the safety requirements; the work is disabled before the data is dropped.
         let private = unsafe { &*kernel::container_of!(work, Self, work) };
