@@ -18,7 +18,7 @@
 //! | [`negotiated`] | the configuration that was negotiated |
 //! | [`limits`] | queue limits, computed from the configuration |
 //! | [`ops`] | the operations that the block layer calls |
-//! | [`request`] | laying out a request, and taking its status |
+//! | [`request`] | writing a request for the device, and reading its status |
 //! | [`header`] | the header of a request |
 //! | [`status`] | the status of a request |
 //! | [`queue`] | a virtqueue with its lock: adding, completing, stopping |
@@ -100,7 +100,7 @@ module! {
 }
 
 virtio::module_param! {
-    /// Most virtqueues per device, polled ones included.
+    /// The largest number of virtqueues per device, polled ones included.
     static NUM_REQUEST_QUEUES: u32 = 0;
     module: "rust_virtio_blk",
     name: "num_request_queues",
@@ -118,7 +118,7 @@ virtio::module_param! {
 }
 
 virtio::module_param! {
-    /// Requests per virtqueue; by default as many as fit the ring.
+    /// Number of requests per virtqueue. The default is the number that fits the ring.
     static QUEUE_DEPTH: u32 = 0;
     module: "rust_virtio_blk",
     name: "queue_depth",
@@ -127,7 +127,7 @@ virtio::module_param! {
 }
 
 virtio::module_param! {
-    /// A read fails if the device does not claim to have written the data.
+    /// Whether a read fails if the device does not report that it has written the data.
     static STRICT_LENGTHS: bool = false;
     module: "rust_virtio_blk",
     name: "strict_lengths",
@@ -136,7 +136,7 @@ virtio::module_param! {
 }
 
 virtio::module_param! {
-    /// A stuck queue is restarted alone, if the device can do that.
+    /// Whether a stuck queue is restarted alone, if the device can reset a single queue.
     static RESET_QUEUES: bool = false;
     module: "rust_virtio_blk",
     name: "reset_queues",
@@ -144,14 +144,14 @@ virtio::module_param! {
     description: "Start a stuck queue anew alone where the device can (VIRTIO_F_RING_RESET). Off for devices that go on with the requests of a queue that was reset, such as QEMU's.",
 }
 
-/// The driver, of devices ([`virtio::Driver`]) and of disks ([`Operations`]).
+/// The driver: it implements [`virtio::Driver`] for devices, and [`Operations`] for disks.
 pub(crate) struct Blk;
 
 /// The state that the devices of the module share.
 static GLOBALS: ModuleState<Globals> = ModuleState::empty();
 
-/// The driver, from load to unload. Fields are dropped in order: first the driver, so that
-/// no device uses the globals any more, and then the globals, after the last close of a disk.
+/// The module, from load to unload. Fields are dropped in order. The driver is first: after that,
+/// no device uses the globals. The globals are dropped after the last close of a disk.
 #[pin_data]
 struct BlkModule {
     #[pin]

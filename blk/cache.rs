@@ -23,8 +23,8 @@ use kernel::{
 };
 use virtio::Device;
 
-/// Whether the device has a volatile write cache that is on: what it says if it lets the driver
-/// switch it, and else whether it can flush one.
+/// Whether the device has a volatile write cache that is on. If the driver can switch the cache,
+/// the device reports its mode. If not, a device that can flush is taken to have a cache.
 ///
 /// # Errors
 ///
@@ -38,8 +38,8 @@ pub(crate) fn is_on(dev: &Device<Bound>) -> Result<bool> {
     )
 }
 
-/// Switches the cache, and returns whether it is on then, which the device decides. If that cannot
-/// be read, the cache is taken to be on.
+/// Switches the cache, and returns whether it is on afterwards: the device decides that. If the
+/// mode cannot be read, the cache is taken to be on.
 ///
 /// # Errors
 ///
@@ -50,8 +50,8 @@ pub(crate) fn switch(dev: &Device<Bound>, on: bool) -> Result<bool> {
 }
 
 /// Switches the cache of a device that was reset into its former mode, which the disk reports or is
-/// about to report. Returns whether the cache is on although it was off: the disk reports that from
-/// now on, or [will](report_on). Nothing is dispatched. Process context.
+/// about to report. Returns whether the cache is on although it was off. The disk reports that from
+/// now on, or [later](report_on). Dispatch of requests is stopped during the call. Process context.
 pub(crate) fn restore_mode(dev: &Device<Bound>, disk: &Disk<Blk>) -> bool {
     if !dev.has_feature(features::CONFIG_WCE) {
         return false;
@@ -77,15 +77,16 @@ pub(crate) fn restore_mode(dev: &Device<Bound>, disk: &Disk<Blk>) -> bool {
     on
 }
 
-/// Has the disk report that its cache is on, if it has to. Process context; waits for no request.
+/// Makes the disk report that its cache is on, if such a report is due. Process context; waits for
+/// no request.
 ///
-/// Whether it has to is decided with the limits locked. A user who switches the cache holds that
-/// lock from the switch until the disk reports it, so no older report can follow.
+/// Whether the report is due is decided with the limits locked. A user who switches the cache holds
+/// that lock from the switch until the disk reports the new mode. So no older report can follow.
 ///
 /// # Errors
 ///
-/// - `EBUSY`: the limits are being changed elsewhere. Try again later.
-/// - `EINVAL`: the limits do not go together.
+/// - `EBUSY`: another thread is changing the limits. Try again later.
+/// - `EINVAL`: the limits contradict each other.
 pub(crate) fn report_on(disk: &Disk<Blk>) -> Result {
     let health = &disk.data().health;
     if !health.is_cache_report_due() {

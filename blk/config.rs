@@ -15,7 +15,7 @@ use virtio::{
 pub(crate) const CAPACITY: Field<Virtio64> = Field::at(0);
 /// Largest segment in bytes.
 pub(crate) const SIZE_MAX: Field<Virtio32> = Field::at(8);
-/// Most data segments of a request.
+/// Largest number of data segments of a request.
 pub(crate) const SEG_MAX: Field<Virtio32> = Field::at(12);
 /// Cylinders.
 pub(crate) const CYLINDERS: Field<Virtio16> = Field::at(16);
@@ -25,7 +25,7 @@ pub(crate) const HEADS: Field<u8> = Field::at(18);
 pub(crate) const SECTORS: Field<u8> = Field::at(19);
 /// Bytes of a logical block.
 pub(crate) const BLK_SIZE: Field<Virtio32> = Field::at(20);
-/// Binary logarithm of the logical blocks of a physical one.
+/// Binary logarithm of the number of logical blocks in a physical block.
 pub(crate) const PHYSICAL_BLOCK_EXP: Field<u8> = Field::at(24);
 /// Offset of the first aligned logical block.
 pub(crate) const ALIGNMENT_OFFSET: Field<u8> = Field::at(25);
@@ -39,7 +39,7 @@ pub(crate) const WCE: Field<u8> = Field::at(32);
 pub(crate) const NUM_QUEUES: Field<Virtio16> = Field::at(34);
 /// Largest discard in sectors.
 pub(crate) const MAX_DISCARD_SECTORS: Field<Virtio32> = Field::at(36);
-/// Most ranges of a discard.
+/// Largest number of ranges of a discard.
 pub(crate) const MAX_DISCARD_SEG: Field<Virtio32> = Field::at(40);
 /// Unit of discards in sectors.
 pub(crate) const DISCARD_SECTOR_ALIGNMENT: Field<Virtio32> = Field::at(44);
@@ -47,7 +47,7 @@ pub(crate) const DISCARD_SECTOR_ALIGNMENT: Field<Virtio32> = Field::at(44);
 pub(crate) const MAX_WRITE_ZEROES_SECTORS: Field<Virtio32> = Field::at(48);
 /// Largest secure erase in sectors.
 pub(crate) const MAX_SECURE_ERASE_SECTORS: Field<Virtio32> = Field::at(60);
-/// Most ranges of a secure erase.
+/// Largest number of ranges of a secure erase.
 pub(crate) const MAX_SECURE_ERASE_SEG: Field<Virtio32> = Field::at(64);
 /// Unit of secure erases in sectors.
 pub(crate) const SECURE_ERASE_SECTOR_ALIGNMENT: Field<Virtio32> = Field::at(68);

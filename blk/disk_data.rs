@@ -32,25 +32,25 @@ use virtio::{
 /// The state that a disk keeps until its last close.
 #[pin_data]
 pub(crate) struct DiskData {
-    /// The queues, as many as the disk has hardware queues.
+    /// The queues: one for each hardware queue of the disk.
     pub(crate) queues: KVec<Pin<KBox<LockedQueue>>>,
     /// Byte order of request headers.
     pub(crate) endian: Endian,
     /// The device, as long as it is bound.
     pub(crate) device: WeakDevice,
-    /// The cache can be switched.
+    /// Whether the driver can switch the cache.
     pub(crate) cache_control: bool,
     /// A request for the identification string that the device has not answered.
     #[pin]
     pub(crate) pending_id: Mutex<Option<Pending>>,
     /// The health of the device.
     pub(crate) health: Health,
-    /// Given back after the last close.
+    /// The index of the disk, free again after the last close.
     pub(crate) _index: DiskIndex,
 }
 
 impl DiskData {
-    /// A queue by its index.
+    /// Returns the queue with an index.
     pub(crate) fn queue(&self, index: usize) -> Option<Pin<&LockedQueue>> {
         self.queues.get(index).map(|queue| queue.as_ref())
     }
@@ -60,28 +60,28 @@ impl DiskData {
         self.queues.iter().any(|queue| queue.is_broken())
     }
 
-    /// Whether there are queues: not while the device sleeps, nor after it was failed.
+    /// Whether there are queues. There are none while the device sleeps, or after it was failed.
     pub(crate) fn has_queues(&self) -> bool {
         self.queues.iter().all(|queue| queue.has_queue())
     }
 
-    /// Sets the recovery that is scheduled where a queue is found broken by adding or polling:
-    /// `None` before the driver data goes.
+    /// Sets the recovery to schedule if adding or polling finds a queue broken. It is set to `None`
+    /// before the driver data is dropped.
     pub(crate) fn set_recovery(&self, recovery: Option<&Arc<Recovery>>) {
         for queue in &self.queues {
             queue.set_recovery(recovery.cloned());
         }
     }
 
-    /// Resets the device. It is not notified from then on: a device may get stuck if it is notified
-    /// after a reset. Process context, sleeps.
+    /// Stops notifications and resets the device: a device may hang if it is notified after a
+    /// reset. Process context, sleeps.
     pub(crate) fn reset(&self, dev: &Device<Bound>) {
         LockedQueue::detach_doorbells(&self.queues);
         dev.reset();
     }
 
-    /// Resets the device while queues are in use: queues that work take no more requests. Process
-    /// context, sleeps.
+    /// Resets the device while its queues are in use. Breaks all queues first, so that they accept
+    /// no more requests. Process context, sleeps.
     pub(crate) fn quiesce_and_reset(&self, dev: &Device<Bound>) {
         dev.break_device();
         dev.synchronize_callbacks();
@@ -95,7 +95,8 @@ impl DiskData {
         memory::without_io(|| self.device.with(f))
     }
 
-    /// As [`DiskData::with_device`], without waiting: also where requests are held back.
+    /// As [`DiskData::with_device`], but does not wait for the lock. So it may be called while
+    /// requests are held back.
     ///
     /// # Errors
     ///
@@ -129,7 +130,7 @@ impl DiskData {
         }
     }
 
-    /// Forgets what was wrong with the device.
+    /// Clears all recorded failures of the device.
     pub(crate) fn clear_failures(&self) {
         self.health.clear();
         for queue in &self.queues {

@@ -75,7 +75,10 @@ impl Driver for Blk {
             Ok(())
         });
         if let Err(e) = ready.unwrap_or(Err(ENODEV)) {
-            dev_err!(dev.as_ref(), "a queue broke before the disk was added\n");
+            dev_err!(
+                dev.as_ref(),
+                "a queue broke during probe: the device is not used\n"
+            );
             teardown(dev, &data);
             return Err(e);
         }
@@ -90,7 +93,8 @@ impl Driver for Blk {
             }
             Err(EEXIST) => {
                 // Another driver has made a disk of that name since the name was found to be free.
-                // That disk brings about another probe, which takes another name.
+                // The binding of that disk causes another probe of this device, which chooses
+                // another name.
                 dev_info!(
                     dev.as_ref(),
                     "disk name {} was taken by another driver, probing again\n",
@@ -113,10 +117,10 @@ impl Driver for Blk {
     }
 
     fn remove(dev: &Device<Core<'_>>, data: Pin<&DriverData>) {
-        // A device that does not answer is failed from here on.
+        // From here on, a device that does not answer is failed.
         data.disk_data.health.set_phase(Phase::Removing);
         fail_device_if_unusable(&data.disk);
-        // Changes of the configuration are not followed from here on.
+        // From here on, changes of the configuration are ignored.
         data.recovery.flush();
         // A failed wake-up left requests waiting.
         data.recovery.release_held();
@@ -167,7 +171,7 @@ impl Driver for Blk {
 
     fn shutdown(dev: &Device<Core<'_>>, data: Pin<&DriverData>) {
         data.disk_data.health.set_phase(Phase::Removing);
-        // The recovery neither resets the device nor drops its queues from here on, although the
+        // From here on, the recovery neither resets the device nor drops its queues, although the
         // queues are broken below.
         data.disk_data.device.revoke();
         // Requests fail from here on.
@@ -181,12 +185,12 @@ fn teardown(dev: &Device<Bound>, data: &DriverData) {
     data.disk_data.device.revoke();
     data.disk_data.reset(dev);
     data.disk_data.drop_queues();
-    // The disk has the queues, and the recovery has the disk: a queue that kept the recovery would
-    // keep itself.
+    // The disk owns the queues, and the recovery owns the disk. A queue that kept a reference to
+    // the recovery would never be freed.
     data.disk_data.set_recovery(None);
 }
 
-/// Makes the driver data, and the disk without registering it.
+/// Creates the driver data, with a disk that is not registered yet.
 fn new_driver_data(dev: &Device<Bound>) -> Result<impl PinInit<DriverData, Error>> {
     if !dev.has_config() {
         dev_err!(dev.as_ref(), "probe failure: config access disabled\n");
@@ -209,7 +213,7 @@ fn new_driver_data(dev: &Device<Bound>) -> Result<impl PinInit<DriverData, Error
 
     let name = index.name();
     let numbers = index.numbers();
-    // Also of a legacy device: which kind it is, the device says.
+    // Also for a legacy device: the device itself decides whether it is one, and cannot be trusted.
     let strict = STRICT_LENGTHS.get() || memory::is_encrypted();
     let mut queues = KVec::with_capacity(found.len(), GFP_KERNEL)?;
     for vq in found {

@@ -24,7 +24,7 @@ use kernel::{
 pub(crate) struct DriverData {
     /// Handles changes and failures of the device. Dropped first.
     pub(crate) recovery: Arc<Recovery>,
-    /// The disk as user space sees it.
+    /// The registration of the disk, which makes the disk visible to user space.
     #[pin]
     pub(crate) registration: Mutex<Option<Registration<Blk>>>,
     pub(crate) disk: Arc<GenDisk<Blk>>,

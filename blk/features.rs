@@ -4,29 +4,29 @@
 
 use virtio::Feature;
 
-/// The largest segment is in `size_max`.
+/// `size_max` has the size of the largest segment.
 pub(crate) const SIZE_MAX: Feature = Feature::new(1);
-/// The most segments are in `seg_max`.
+/// `seg_max` has the largest number of segments.
 pub(crate) const SEG_MAX: Feature = Feature::new(2);
-/// There is a disk geometry in `geometry`.
+/// `geometry` has a disk geometry.
 pub(crate) const GEOMETRY: Feature = Feature::new(4);
 /// The device is read-only.
 pub(crate) const RO: Feature = Feature::new(5);
-/// The block size is in `blk_size`.
+/// `blk_size` has the block size.
 pub(crate) const BLK_SIZE: Feature = Feature::new(6);
-/// Flush is a command.
+/// The device has the flush command.
 pub(crate) const FLUSH: Feature = Feature::new(9);
-/// There is information on optimal alignment in `topology`.
+/// `topology` has the optimal alignment.
 pub(crate) const TOPOLOGY: Feature = Feature::new(10);
-/// The cache can be switched in `writeback`.
+/// The driver can switch the cache by `writeback`.
 pub(crate) const CONFIG_WCE: Feature = Feature::new(11);
-/// There are several queues.
+/// The device has several queues.
 pub(crate) const MQ: Feature = Feature::new(12);
-/// Discard is a command.
+/// The device has the discard command.
 pub(crate) const DISCARD: Feature = Feature::new(13);
-/// Write zeroes is a command.
+/// The device has the command to write zeroes.
 pub(crate) const WRITE_ZEROES: Feature = Feature::new(14);
-/// Secure erase is a command.
+/// The device has the command for a secure erase.
 pub(crate) const SECURE_ERASE: Feature = Feature::new(16);
 
 /// The features that the driver understands, of modern devices and legacy ones.

@@ -13,7 +13,7 @@ use kernel::{
 };
 use virtio::Device;
 
-/// The geometry that the device has, or one made up from its capacity in sectors.
+/// Returns the geometry that the device reports, or a default one for a capacity in sectors.
 ///
 /// # Errors
 ///
@@ -30,7 +30,8 @@ pub(crate) fn read(dev: &Device<Bound>, capacity: u64) -> Result<Geometry> {
     })
 }
 
-/// 64 heads and 32 sectors, so that a cylinder is a mebibyte. The number of cylinders has 16 bits.
+/// Returns a geometry of 64 heads and 32 sectors, so that a cylinder is a mebibyte. The number of
+/// cylinders is cut to 16 bits, as in C.
 fn default(capacity: u64) -> Geometry {
     Geometry {
         cylinders: (capacity >> 11) as u16,

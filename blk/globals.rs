@@ -28,19 +28,20 @@ const PART_BITS: u32 = 4;
 pub(crate) struct Globals {
     /// The major number of all disks.
     pub(crate) major: Major,
-    /// The numbers that names and minor numbers are made of.
+    /// The numbers of the disks. The name and the minor numbers of a disk follow from its number.
     #[pin]
     indices: IndexAllocator,
     /// The workqueue of the recovery work.
     workqueue: OwnedQueue,
-    /// The same for devices whose reset waits for work of the kernel that has no thread in reserve.
+    /// The workqueue of the recovery work of devices in software. The reset of such a device waits
+    /// for work on queues without a rescuer thread.
     without_reserve: OwnedQueue,
-    /// The module waits for it. Goes last.
+    /// The module cannot be unloaded before this is dropped, as the last field.
     _last: LastReference,
 }
 
 impl Globals {
-    /// Makes the globals, when the module is loaded.
+    /// Creates the globals when the module is loaded.
     ///
     /// # Errors
     ///
@@ -62,7 +63,8 @@ impl Globals {
         )
     }
 
-    /// Returns the queue for work that may reset a device, which is software or not.
+    /// Returns the workqueue for work that may reset a device. `software` says whether the device
+    /// is software in this kernel or in a process of it.
     pub(crate) fn queue(&self, software: bool) -> &OwnedQueue {
         if software {
             &self.without_reserve
@@ -72,19 +74,19 @@ impl Globals {
     }
 }
 
-/// The number of a disk, taken as long as this exists.
+/// The number of a disk, reserved while this value exists.
 pub(crate) struct DiskIndex {
     globals: Arc<Globals>,
     index: u32,
 }
 
 impl DiskIndex {
-    /// Takes the smallest number whose name is free: another driver may have made disks of the
-    /// same kind of name.
+    /// Reserves the smallest number whose name is free. Another driver may have disks with names of
+    /// the same pattern.
     ///
     /// # Errors
     ///
-    /// - `ENOSPC`: there are no device numbers left.
+    /// - `ENOSPC`: no device number is free.
     /// - `ENOMEM`.
     pub(crate) fn take(dev: &Device<Bound>, globals: Arc<Globals>) -> Result<Self> {
         let max = (1 << (MINOR_BITS - PART_BITS)) - 1;
@@ -99,12 +101,12 @@ impl DiskIndex {
         }
     }
 
-    /// The name of the disk.
+    /// Returns the name of the disk.
     pub(crate) fn name(&self) -> DiskName {
         DiskName::new(self.index)
     }
 
-    /// The device numbers of the disk and its partitions.
+    /// Returns the device numbers of the disk and its partitions.
     pub(crate) fn numbers(&self) -> DeviceNumbers {
         DeviceNumbers {
             major: self.globals.major.number(),

@@ -5,13 +5,13 @@
 use blockdev::mq::Op;
 use virtio::Endian;
 
-/// Bytes of the header that a request begins with.
+/// Bytes of the header at the start of a request.
 pub(crate) const HEADER_LEN: usize = 16;
 /// Bytes of a range of a discard, a write of zeroes or a secure erase.
 pub(crate) const RANGE_LEN: usize = 16;
-/// Bytes of the longest in-header: what the device writes after the data.
+/// Bytes of the longest in-header, which the device writes after the data.
 pub(crate) const IN_HEADER_LEN: usize = 1;
-/// Bytes of the in-header of most requests: the status.
+/// Bytes of the in-header of most requests, which is only the status.
 pub(crate) const STATUS_LEN: u32 = 1;
 /// Bytes of an identification string, which ends with a zero only if it is shorter.
 pub(crate) const ID_LEN: usize = 20;
@@ -36,12 +36,13 @@ impl Type {
     /// Secure erase.
     pub(crate) const SECURE_ERASE: Self = Self(14);
 
-    /// The type of what reads or writes data.
+    /// Returns the type of a read or a write; `None` for other operations.
     pub(crate) fn of_data(op: Op) -> Option<Self> {
         const {
             assert!(Op::READ.as_raw() == Self::IN.0 && Op::WRITE.as_raw() == Self::OUT.0);
         }
-        // The numbers are the same, so that nothing needs to be chosen.
+        // The operation has the same number in Linux and in virtio, so no branch chooses between
+        // the two.
         matches!(op, Op::READ | Op::WRITE).then_some(Self(op.as_raw()))
     }
 }
@@ -49,7 +50,8 @@ impl Type {
 /// Flag of a range: the sectors may be deallocated (`VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP`).
 pub(crate) const RANGE_UNMAP: u32 = 1;
 
-/// Lays out a header: type, I/O priority and first sector, in the order of the device.
+/// Returns the bytes of a header: type, I/O priority and first sector, in the byte order of the
+/// device.
 #[inline(always)]
 pub(crate) fn header(endian: Endian, kind: Type, ioprio: u16, sector: u64) -> [u8; HEADER_LEN] {
     let (kind, ioprio, sector) = match endian {
@@ -71,7 +73,8 @@ pub(crate) fn header(endian: Endian, kind: Type, ioprio: u16, sector: u64) -> [u
     bytes
 }
 
-/// Lays out a range: first sector, number of sectors and flags, little-endian for every device.
+/// Returns the bytes of a range: first sector, number of sectors and flags. They are little-endian
+/// for every device.
 pub(crate) fn range(sector: u64, sectors: u32, flags: u32) -> [u8; RANGE_LEN] {
     let mut bytes = [0; RANGE_LEN];
     bytes[..8].copy_from_slice(&sector.to_le_bytes());

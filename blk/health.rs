@@ -21,20 +21,21 @@ use virtio::{
     TimeLimit, //
 };
 
-/// The time after which a device that has ended no request is taken not to work.
+/// A device that ends no request for so long is taken to have failed.
 const QUIET_LIMIT: TimeLimit = TimeLimit::from_millis(5_000);
 
-/// A part of the life of a device. It decides who ends requests that are not answered.
+/// A phase in the life of a device. It decides which code ends requests that the device does not
+/// answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// The device is being probed: one that does not work is refused.
+    /// The device is being probed: if it fails, the driver does not bind to it.
     Probing,
-    /// The device is in use: one that does not work is restarted.
+    /// The device is in use: if it fails, it is restarted.
     Running,
-    /// The device goes to sleep, sleeps, or wakes up: its requests are up to the code that puts it
-    /// to sleep.
+    /// The device goes to sleep, sleeps, or wakes up: the code in [`power`](crate::power) takes
+    /// care of its requests.
     Suspended,
-    /// The device is being removed: its requests fail.
+    /// The device is being removed: if it fails, its requests fail.
     Removing,
 }
 
@@ -47,7 +48,7 @@ impl Phase {
     ];
 }
 
-/// Why a device is of no use as it is.
+/// The reason why a device cannot be used without a restart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
     /// A queue is broken.
@@ -79,9 +80,10 @@ pub(crate) struct Health {
     not_woken: Atomic<bool>,
     /// The configuration has changed.
     reconfigured: Atomic<bool>,
-    /// The cache is to be on: as the disk says, or is about to say once requests are done.
+    /// The mode that the cache should have: the one that the disk reports, or will report once its
+    /// requests have ended.
     cache_on: Atomic<bool>,
-    /// The disk has to report that its cache is on, and does not yet.
+    /// The disk still has to report that its cache is on.
     cache_report_due: Atomic<bool>,
     /// Number of requests that had ended at the last [`Health::makes_progress`].
     ended: Atomic<usize>,
@@ -107,13 +109,13 @@ impl Health {
         }
     }
 
-    /// Returns the part of its life that the device is in.
+    /// Returns the phase of the device.
     pub(crate) fn phase(&self) -> Phase {
         let at = self.phase.load(Acquire);
         Phase::ALL.get(at).copied().unwrap_or(Phase::Removing)
     }
 
-    /// Begins another part of its life.
+    /// Begins another phase.
     pub(crate) fn set_phase(&self, phase: Phase) {
         self.phase.store(phase as usize, Release);
     }
@@ -133,7 +135,7 @@ impl Health {
         self.reconfigured.store(true, Release);
     }
 
-    /// Whether the configuration has changed since this was last asked.
+    /// Whether the configuration has changed since the last call.
     pub(crate) fn is_reconfigured(&self) -> bool {
         self.reconfigured.xchg(false, Full)
     }
@@ -144,7 +146,7 @@ impl Health {
         self.cache_on.store(on, Release);
     }
 
-    /// Whether the cache is to be on.
+    /// Whether the cache should be on.
     pub(crate) fn is_cache_on(&self) -> bool {
         self.cache_on.load(Acquire)
     }
@@ -154,24 +156,25 @@ impl Health {
         self.cache_report_due.store(due, Release);
     }
 
-    /// Whether the disk has to report that its cache is on, and does not yet.
+    /// Whether the disk still has to report that its cache is on.
     pub(crate) fn is_cache_report_due(&self) -> bool {
         self.cache_report_due.load(Acquire)
     }
 
-    /// Whether the disk has to report that its cache is on; it no longer has to. With the limits
-    /// locked.
+    /// Returns whether the disk has to report that its cache is on, and clears that. With the
+    /// limits locked.
     pub(crate) fn take_cache_report(&self) -> bool {
         self.cache_report_due.xchg(false, Full)
     }
 
-    /// Forgets a failed wake-up and a change of the configuration.
+    /// Clears a failed wake-up and a change of the configuration.
     pub(crate) fn clear(&self) {
         self.reconfigured.store(false, Release);
         self.not_woken.store(false, Release);
     }
 
-    /// Whether a request has ended within [`QUIET_LIMIT`]; `ended` have so far.
+    /// Whether a request has ended within [`QUIET_LIMIT`]. `ended` is the number of requests that
+    /// have ended so far.
     pub(crate) fn makes_progress(&self, ended: usize) -> bool {
         let now = self.begin.elapsed().as_nanos();
         if self.ended.load(Relaxed) != ended {

@@ -18,13 +18,13 @@ use blockdev::{
 };
 use kernel::fmt;
 
-/// Descriptors of a request besides its data: header and status.
+/// Descriptors of a request besides those of its data: header and status.
 pub(crate) const EXTRA_SEGMENTS: u16 = 2;
 
 /// Largest ring (virtio spec §2.7), and so the longest chain of descriptors.
 const MAX_RING: u16 = 1 << 15;
 
-/// Most ranges of a discard: as many as fit one page of 4 KiB.
+/// Largest number of ranges of a discard, which fit one page of 4 KiB.
 const MAX_DISCARD_SEGMENTS: u32 = 256;
 
 /// The fields of the topology feature (§5.2.4).
@@ -44,7 +44,7 @@ pub(crate) struct Erase {
     pub(crate) sector_alignment: u32,
 }
 
-/// The values that a device states of itself; `None` if it does not have the feature.
+/// The values that a device reports; `None` if the device does not have the feature.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Raw {
     pub(crate) seg_max: Option<u32>,
@@ -52,21 +52,21 @@ pub(crate) struct Raw {
     pub(crate) blk_size: Option<u32>,
     pub(crate) topology: Option<Topology>,
     pub(crate) discard: Option<Erase>,
-    /// Most sectors; 0 for no limit.
+    /// Largest number of sectors; 0 for no limit.
     pub(crate) write_zeroes: Option<u32>,
     pub(crate) secure_erase: Option<Erase>,
-    /// There is a write cache.
+    /// The device has a write cache that is on.
     pub(crate) write_cache: bool,
 }
 
-/// Why a device cannot be used.
+/// The reason why a device cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// Not a power of two, too small or too large.
+    /// The block size is not a power of two, too small or too large.
     BlockSize(u32),
-    /// A segment is smaller than the block layer can do.
+    /// The largest segment is smaller than the block layer supports.
     SegmentSize(u32),
-    /// A field that has to be there is 0.
+    /// A field that must not be 0 is 0.
     Zero(&'static str),
 }
 
@@ -82,7 +82,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// Computes the limits of a disk. `max_dma_size` is what can be mapped in one piece, in bytes.
+/// Computes the limits of a disk. At most `max_dma_size` bytes can be mapped in one piece.
 ///
 /// # Errors
 ///
@@ -112,7 +112,8 @@ pub(crate) fn compute(raw: &Raw, max_dma_size: usize) -> Result<Limits, Refusal>
     Ok(limits)
 }
 
-/// Data segments of a request: at least one, and no more than fit the largest ring.
+/// Returns the number of data segments of a request: at least one, and at most as many as fit the
+/// largest ring.
 pub(crate) fn max_segments(seg_max: Option<u32>) -> u16 {
     let max = MAX_RING - EXTRA_SEGMENTS;
     match seg_max {
@@ -121,15 +122,16 @@ pub(crate) fn max_segments(seg_max: Option<u32>) -> u16 {
     }
 }
 
-/// Data segments of a request on a ring without indirect descriptors, where all descriptors of a
-/// request have to fit at once.
+/// Returns the number of data segments of a request on a ring without indirect descriptors. There,
+/// all descriptors of a request have to fit into the ring.
 pub(crate) fn fit_ring(segments: u16, ring_size: u32) -> u16 {
     let room = ring_size.saturating_sub(EXTRA_SEGMENTS.into()).max(1);
     segments.min(u16::try_from(room).unwrap_or(u16::MAX))
 }
 
-/// The smaller of what the device and the DMA layer can do. Devices of QEMU's storage daemon say 0,
-/// which the block layer takes for its default, and so does the C driver.
+/// Returns the smaller of the limits of the device and the DMA layer. QEMU's storage daemon reports
+/// 0. The C driver passes the 0 on, and the block layer uses its default then. So does this
+/// function.
 fn max_segment_size(size_max: Option<u32>, max_dma_size: usize) -> Result<u32, Refusal> {
     let dma = u32::try_from(max_dma_size).unwrap_or(u32::MAX);
     let device = match size_max {
@@ -144,7 +146,7 @@ fn max_segment_size(size_max: Option<u32>, max_dma_size: usize) -> Result<u32, R
     Ok(size)
 }
 
-/// Sets the topology. A value that does not fit the limits is left out: it is only advice.
+/// Sets the topology. Ignores a value that does not fit the limits: it is only advice.
 fn set_topology(limits: &mut Limits, block: u32, topology: &Topology) {
     let exp = u32::from(topology.physical_block_exp);
     if exp != 0 && exp <= block.leading_zeros() {
@@ -168,8 +170,8 @@ fn set_topology(limits: &mut Limits, block: u32, topology: &Topology) {
     set(Limits::set_io_opt, limits, topology.opt_io_size);
 }
 
-/// The block layer has one number of ranges and one unit for discard and secure erase: the
-/// smaller ones.
+/// Sets the limits of discard and secure erase. The block layer has one number of ranges and one
+/// unit for both: the smaller ones.
 fn set_erase(limits: &mut Limits, raw: &Raw) -> Result<(), Refusal> {
     let mut segments = 0;
     let mut alignment = 0;
@@ -209,7 +211,7 @@ fn set_erase(limits: &mut Limits, raw: &Raw) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// A number of sectors of which 0 means no limit.
+/// Returns a number of sectors, of which 0 means no limit, with `u32::MAX` for no limit.
 fn or_unlimited(sectors: u32) -> u32 {
     match sectors {
         0 => u32::MAX,
@@ -217,7 +219,7 @@ fn or_unlimited(sectors: u32) -> u32 {
     }
 }
 
-/// The smaller of two numbers, of which 0 means none.
+/// Returns the smaller of two limits. 0 means no limit.
 pub(crate) fn min_not_zero(a: u32, b: u32) -> u32 {
     match (a, b) {
         (0, n) | (n, 0) => n,
@@ -230,7 +232,7 @@ pub(crate) fn min_not_zero(a: u32, b: u32) -> u32 {
 mod tests {
     use super::*;
 
-    /// A device without any feature.
+    /// Returns the values of a device without any feature.
     fn plain() -> Raw {
         Raw::default()
     }

@@ -10,18 +10,18 @@ pub(crate) struct DiskName {
 }
 
 impl DiskName {
-    /// Longest prefix, digits for any 32-bit index, and the end.
+    /// Bytes of the longest name: the prefix, the digits of a 32-bit index, and the end.
     const LEN: usize = 10;
     const PREFIX: [u8; 2] = *b"vd";
     const BASE: u32 = 26;
 
-    /// The name of the disk with an index: the index in base 26 with the letters as digits, of
-    /// which none is zero.
+    /// Returns the name of the disk with an index. The name ends with the index as a number in base
+    /// 26. The digits are the letters, none of which stands for zero.
     pub(crate) fn new(index: u32) -> Self {
         let mut digits = [0; Self::LEN];
         let mut len = 0;
         let mut rest = Some(index);
-        // The last place is left for the end of the string.
+        // The last byte is left for the end of the string.
         let room = Self::LEN - Self::PREFIX.len() - 1;
         for digit in digits.iter_mut().take(room) {
             let Some(value) = rest else { break };
@@ -41,7 +41,7 @@ impl DiskName {
         Self { bytes }
     }
 
-    /// The name as a string.
+    /// Returns the name as a string.
     pub(crate) fn as_cstr(&self) -> &CStr {
         CStr::from_bytes_until_nul(&self.bytes).unwrap_or_default()
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The configuration of a device, as far as its negotiated features have it.
+//! The configuration of a device. A field is read only if its feature was negotiated.
 
 use crate::{
     cache,
@@ -20,10 +20,10 @@ use kernel::{
 };
 use virtio::Device;
 
-/// Computes the limits of the disk from what the device said.
+/// Computes the limits of the disk from the values that the device reported.
 ///
-/// The queues were found before: a transport may know how memory is mapped for its device only once
-/// there is a queue (virtio-vdpa).
+/// Called after the queues were found: some transports (virtio-vdpa) know only then how memory is
+/// mapped for the device.
 ///
 /// # Errors
 ///
@@ -35,7 +35,7 @@ pub(crate) fn limits(dev: &Device<Bound>, raw: &Raw) -> Result<Limits> {
     })
 }
 
-/// Reads everything that the limits are made from, without a change in between.
+/// Reads the values for [`limits`], without a change of the configuration between the reads.
 ///
 /// # Errors
 ///

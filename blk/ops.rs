@@ -80,7 +80,7 @@ impl Operations for Blk {
                 };
                 match prepare(queue.endian, queue.strict, rq) {
                     Ok(rq) => batch.push_back(rq.start()),
-                    // The block layer queues it by itself then, and gets the status.
+                    // The block layer then queues this request by itself, and gets the status.
                     Err((rq, _)) => left.push_back(rq),
                 }
             }
@@ -114,7 +114,7 @@ impl Operations for Blk {
     fn map_queues(set: &Self::TagSetData, maps: &mut QueueMaps<'_>) {
         let (default, poll) = (set.split.default.into(), set.split.poll.into());
         let handles = set.handles.lock();
-        // The set was made with these numbers, so none of this can fail.
+        // The tag set was made with these numbers, so none of these calls can fail.
         let _ = if handles.is_empty() {
             maps.spread(QueueKind::Default, 0, default)
         } else {
@@ -122,7 +122,7 @@ impl Operations for Blk {
             maps.follow(QueueKind::Default, 0, masks)
         };
         if maps.has(QueueKind::Poll) {
-            // Reads have no queues of their own.
+            // There are no separate queues for reads.
             let _ = maps.spread(QueueKind::Read, default, 0);
             let _ = maps.spread(QueueKind::Poll, default, poll);
         }

@@ -29,32 +29,33 @@ use virtio::{
     TimeLimit, //
 };
 
-/// The time that a device gets to end the next request.
+/// The time in which a device has to end one more request.
 const QUIET_LIMIT: TimeLimit = TimeLimit::from_millis(5_000);
-/// The time that a device gets to end all requests.
+/// The time in which a device has to end all requests.
 const FREEZE_LIMIT: TimeLimit = TimeLimit::from_millis(60_000);
-/// The time between two checks whether requests have ended, in milliseconds.
+/// The time between two checks for ended requests, in milliseconds.
 const POLL_INTERVAL_MS: u32 = 50;
 
 /// Waits for outstanding requests, holds back later ones, and drops the queues. Process context,
 /// sleeps.
 ///
-/// Requests that the device does not answer (none within five seconds, or not all within a minute)
-/// are reclaimed: they wait for the wake-up of the device, or fail, as after a
+/// If the device ends no request for five seconds, or not all within a minute, the outstanding
+/// requests are reclaimed. They wait for the wake-up of the device, or fail, as after a
 /// [restart](crate::requeue).
 ///
 /// # Errors
 ///
 /// `ENODEV`: the binding is over.
 pub(crate) fn freeze(data: Pin<&DriverData>) -> Result {
-    // Reclaim that writes to this disk would wait from here on.
+    // From here on, requests to this disk wait, so memory reclaim must not write to it.
     memory::without_io(|| {
         let disk_data = &data.disk_data;
-        // The recovery neither fails nor restarts the device from here on.
+        // From here on, the recovery neither fails nor restarts the device.
         disk_data.health.set_phase(Phase::Suspended);
         data.recovery.flush();
         if data.recovery.held.lock().is_some() {
-            // The device did not wake up: no request is outstanding, and held ones stay held.
+            // The device did not wake up the last time: no request is outstanding, and held
+            // requests stay held.
             return disk_data
                 .with_device(|dev| reset_device(dev, &data))
                 .ok_or(ENODEV);
@@ -62,7 +63,7 @@ pub(crate) fn freeze(data: Pin<&DriverData>) -> Result {
         let freezing = data.disk.begin_freeze();
         wait_for_requests(&freezing, &data);
         *data.recovery.held.lock() = Some(data.disk.quiesce());
-        // A thread that submits I/O need not wait here: requests wait in the queue.
+        // Lets threads submit I/O again: their requests wait in the queue, which stays quiesced.
         drop(freezing);
 
         let frozen = disk_data.with_device(|dev| reset_device(dev, &data));
@@ -84,7 +85,7 @@ fn reset_device(dev: &Device<Bound>, data: &DriverData) {
         let outcome = requeue_or_fail(&data.disk, &timeouts, requests, AfterReset::Same);
         dev_warn!(
             dev.as_ref(),
-            "[{}] put to sleep with requests under way: {} are issued again, {} failed\n",
+            "[{}] stopped with outstanding requests: {} are issued again, {} failed\n",
             data.disk.name(),
             outcome.requeued,
             outcome.failed
@@ -92,7 +93,7 @@ fn reset_device(dev: &Device<Bound>, data: &DriverData) {
     }
 }
 
-/// Waits until no request is outstanding, or the device does not answer.
+/// Waits until no request is outstanding, or the device has failed.
 fn wait_for_requests(freezing: &Freezing<'_, Blk>, data: &DriverData) {
     let disk_data: &DiskData = &data.disk_data;
     let (mut quiet, mut total) = (0, 0);
@@ -106,7 +107,7 @@ fn wait_for_requests(freezing: &Freezing<'_, Blk>, data: &DriverData) {
         };
         ended = now;
         total += POLL_INTERVAL_MS;
-        // Without waiting: a thread that has locked the device may wait for I/O that is held back.
+        // Does not wait for the device lock: its holder may wait for I/O that is held back.
         let unusable = || {
             disk_data
                 .try_with_device(|dev| disk_data.failure(dev).is_some())
@@ -118,7 +119,7 @@ fn wait_for_requests(freezing: &Freezing<'_, Blk>, data: &DriverData) {
     }
 }
 
-/// Finds as many queues as before, and lets requests through. Process context, sleeps.
+/// Finds as many queues as before, and releases the held requests. Process context, sleeps.
 ///
 /// # Errors
 ///
@@ -139,7 +140,8 @@ pub(crate) fn restore(dev: &Device<Bound>, data: Pin<&DriverData>) -> Result {
     if let Err(e) = result {
         dev_err!(
             dev.as_ref(),
-            "queues cannot be found again ({:?}), requests wait\n",
+            "[{}] queues cannot be found again ({:?}), requests wait for a restart\n",
+            data.disk.name(),
             e
         );
         return Err(e);
@@ -147,15 +149,16 @@ pub(crate) fn restore(dev: &Device<Bound>, data: Pin<&DriverData>) -> Result {
     data.disk_data.clear_failures();
     data.disk_data.health.restarts.clear();
     data.disk_data.health.set_phase(Phase::Running);
-    // The recovery was off until here: a queue may be broken by now.
+    // The recovery did nothing until here: a queue may have broken.
     data.recovery.schedule();
     data.recovery.release_held();
-    // Requests that waited for room in the old rings have it.
+    // The new rings are empty: requests that waited for room can be added.
     data.disk.start_stopped_queues();
     Ok(())
 }
 
-/// Has the recovery restart a device that did not wake up, or fail it. Process context.
+/// Schedules the recovery of a device that did not wake up: the recovery restarts the device, or
+/// fails it. Process context.
 pub(crate) fn not_woken(data: Pin<&DriverData>) {
     data.disk_data.health.note_not_woken();
     data.disk_data.health.set_phase(Phase::Running);

@@ -40,7 +40,7 @@ mod submit;
 /// The virtqueue of a hardware queue, with its lock. There is none while the device sleeps, or
 /// after it failed.
 ///
-/// Aligned so that no two queues share a cache line.
+/// PERF: Aligned so that no two queues share a cache line.
 #[pin_data]
 #[repr(align(64))]
 pub(crate) struct LockedQueue {
@@ -50,9 +50,9 @@ pub(crate) struct LockedQueue {
     doorbell: Doorbell,
     /// Byte order of request headers.
     pub(crate) endian: Endian,
-    /// A read fails if the device does not claim to have written the data.
+    /// Whether a read fails if the device does not report that it has written the data.
     pub(crate) strict: bool,
-    /// A request was not answered in time.
+    /// Whether a request was not answered in time.
     stuck: Atomic<bool>,
 }
 
@@ -67,9 +67,9 @@ struct State {
 /// A virtqueue, and the state that goes with it.
 struct ActiveQueue {
     vq: Virtqueue<BlkBuffer>,
-    /// The hardware queue was stopped because the ring was full.
+    /// Whether the hardware queue was stopped because the ring was full.
     stopped: bool,
-    /// Requests whose answers were lost by fault injection.
+    /// Requests whose answers fault injection has dropped.
     lost: RequestList<Request<Blk>>,
 }
 
@@ -81,7 +81,7 @@ impl State {
         }
     }
 
-    /// Whether there is a virtqueue, and it was declared broken.
+    /// Whether there is a virtqueue that is broken.
     fn is_broken(&self) -> bool {
         self.active
             .as_ref()
@@ -90,7 +90,7 @@ impl State {
 }
 
 impl LockedQueue {
-    /// Returns a lock without a virtqueue.
+    /// Returns a locked queue without a virtqueue.
     ///
     /// # Errors
     ///
@@ -111,7 +111,7 @@ impl LockedQueue {
         )
     }
 
-    /// Sets the virtqueue, where there is none. Process context.
+    /// Installs a virtqueue. There must be none. Process context.
     pub(crate) fn install(self: Pin<&Self>, vq: Virtqueue<BlkBuffer>) {
         self.doorbell.set(Some(vq.handle()));
         self.state.lock().active = Some(ActiveQueue {
@@ -142,7 +142,7 @@ impl LockedQueue {
         self.stuck.load(Acquire)
     }
 
-    /// Whether the queue was declared broken.
+    /// Whether the queue is broken.
     pub(crate) fn is_broken(&self) -> bool {
         self.state.lock().is_broken()
     }

@@ -2,13 +2,13 @@
 
 //! Restart of a single queue, if no other one is stuck.
 //!
-//! A device may be able to reset a single queue (`VIRTIO_F_RING_RESET`, virtio spec §2.6.1), so
-//! that the requests of other queues go on. The same requests are issued again as after a
+//! Some devices can reset a single queue (`VIRTIO_F_RING_RESET`, virtio spec §2.6.1). The requests
+//! of other queues go on then. The same requests are issued again as after a
 //! [restart](crate::restart) of the device.
 //!
 //! A queue is reset alone only [on request](crate::RESET_QUEUES), because that is dangerous with
-//! some devices. If a device resets the queue, but goes on with requests of the queue, it writes to
-//! memory that has another use by then, and its answers are taken for those of other requests.
+//! some devices. Such a device resets the queue, but goes on with requests of the queue. It then
+//! writes to memory that has another use, and its answers are taken for answers to other requests.
 //! QEMU's disks do this: they drain requests when the device is reset, but not when a queue is.
 
 use crate::{
@@ -34,9 +34,9 @@ use virtio::{
     Feature, //
 };
 
-/// Restarts the queue that is stuck, if it is one alone, and there was no restart lately. Returns
-/// whether the device works again by that. If not, `left` has the requests of the queue that are no
-/// longer in it. Nothing is dispatched. Process context, sleeps.
+/// Restarts the stuck queue, if only one queue is stuck, and there was no restart lately. Returns
+/// whether that was done. If not, `left` has the requests that were taken from the queue. Dispatch
+/// of requests is stopped. Process context, sleeps.
 pub(crate) fn restart_queue(
     dev: &Exclusive<'_>,
     disk: &Disk<Blk>,
@@ -48,7 +48,7 @@ pub(crate) fn restart_queue(
     let may = RESET_QUEUES.get()
         && failure == Failure::RequestTimeout
         && dev.has_feature(Feature::RING_RESET)
-        // If a queue is stuck again, the device is at fault.
+        // If a queue is stuck again, a restart of the queue is not enough.
         && disk_data.health.restarts.is_first();
     let Some((index, queue)) = disk_data.only_stuck_queue().filter(|_| may) else {
         return false;

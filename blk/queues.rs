@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The queues of a device: their number, their use, and the requests that they are for.
+//! The queues of a device: their number, their use, and the tag set of their requests.
 
 use crate::{
     config,
@@ -40,7 +40,7 @@ use virtio::{
     Virtqueue, //
 };
 
-/// The time that a request gets, unless `/sys/block/*/queue/io_timeout` says otherwise.
+/// The timeout of a request, unless `/sys/block/*/queue/io_timeout` was written.
 const REQUEST_TIME: TimeLimit = TimeLimit::from_millis(30_000);
 
 /// Numbers of queues by their use.
@@ -53,7 +53,7 @@ pub(crate) struct QueueSplit {
 }
 
 impl QueueSplit {
-    /// Number of all queues.
+    /// Returns the number of all queues.
     pub(crate) fn total(self) -> u16 {
         self.default.saturating_add(self.poll)
     }
@@ -69,12 +69,12 @@ impl QueueSplit {
     }
 }
 
-/// Decides how many queues to use: what the device has, at most `limit` unless that is 0, and at
-/// most one per CPU; `poll` of them are to be polled.
+/// Decides how many queues to use: as many as the device has, but at most one per CPU, and at most
+/// `limit` unless that is 0. `poll` of them are polled.
 ///
 /// # Errors
 ///
-/// - `EINVAL`: the device says that it has none.
+/// - `EINVAL`: the device reports that it has no queue.
 /// - Those of [`virtio::Config::read`].
 pub(crate) fn decide_split(dev: &Device<Bound>, limit: u32, poll: u32) -> Result<QueueSplit> {
     let offered = match dev.config().read_if(features::MQ, config::NUM_QUEUES)? {
@@ -92,7 +92,8 @@ pub(crate) fn decide_split(dev: &Device<Bound>, limit: u32, poll: u32) -> Result
     ))
 }
 
-/// The data of a tag set, from which the map of CPUs to queues is made.
+/// The data of a tag set, from which [`map_queues`](blockdev::mq::Operations::map_queues) maps CPUs
+/// to queues.
 #[pin_data]
 pub(crate) struct QueueMap {
     pub(crate) split: QueueSplit,
@@ -156,7 +157,8 @@ pub(crate) fn fit_to_rings(
     let indirect = dev.has_feature(Feature::INDIRECT_DESC);
     limits.set_max_segments(fit_segments(dev, queues, limits.max_segments()));
     match QUEUE_DEPTH.get() {
-        // As many as fill the ring, if all have their descriptors in a table of their own.
+        // As many as fit the ring, if each request has an indirect table and so takes one
+        // descriptor.
         0 => {
             let room = queues.first().map_or(0, |vq| vq.ring_size());
             if indirect { room } else { room / 2 }.max(1)
@@ -165,7 +167,7 @@ pub(crate) fn fit_to_rings(
     }
 }
 
-/// Makes the requests and maps the queues to the CPUs.
+/// Makes the tag set: allocates its requests, and maps the CPUs to the queues.
 pub(crate) fn make_tag_set(
     split: QueueSplit,
     depth: u32,
@@ -193,7 +195,7 @@ pub(crate) fn make_tag_set(
         ),
         GFP_KERNEL,
     )?;
-    // The queues may have to go before the tag set does.
+    // The tag set may live longer than the virtqueues, so it must not keep handles to them.
     set.data().handles.lock().clear();
     Ok(set)
 }

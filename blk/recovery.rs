@@ -4,11 +4,11 @@
 //! requests without an answer.
 //!
 //! The requests of a broken queue do not come back by themselves. The driver must not end them,
-//! because the device may still use their memory. So it resets the device, which returns all of
-//! them, and, if the disk is in use, [restarts the device](crate::restart). If the device does
-//! not come back, or needs too many restarts, the driver fails it: the disk has no queues and
-//! fails every request at once, until the device is bound again, sleeps and wakes up, or its
-//! function is reset.
+//! because the device may still use their memory. So it resets the device: after that, the driver
+//! owns all requests. If the disk is in use, the driver then [restarts the device](crate::restart).
+//! If the restart fails, or the device needs too many restarts, the driver fails the device: the
+//! disk has no queues, and each request fails at once. That ends when the device is bound again,
+//! wakes up, or its function is reset.
 
 use crate::{
     globals::Globals,
@@ -31,23 +31,24 @@ use kernel::{
 /// Requests that are held back, because the system sleeps, or the transport is being reset.
 pub(crate) type HeldRequests = Mutex<Option<Quiesced<Blk>>>;
 
-/// Schedules the recovery work for callers that cannot sleep: callbacks, adding, polling.
+/// The recovery work of a disk. Callers that cannot sleep schedule it: callbacks, adding, polling.
 ///
-/// The driver data has one, and each queue: the core holds back changes of the configuration while
-/// a device is probed, removed, or put to sleep, all of which wait for requests.
+/// The driver data and each queue have a reference to it. The queues need one because the virtio
+/// core holds back configuration changes while a device is probed, removed, or put to sleep, and
+/// these wait for requests.
 #[pin_data]
 pub(crate) struct Recovery {
     #[pin]
     work: Deferred<RecoveryWork>,
     globals: Arc<Globals>,
-    /// The reset of the device waits for other work of the kernel.
+    /// Whether the device is software, so that its reset waits for other work of the kernel.
     software: bool,
     /// Requests that are held back.
     pub(crate) held: Arc<HeldRequests>,
 }
 
 impl Recovery {
-    /// Returns the recovery of a disk. The reset of a `software` device waits for other work of the
+    /// Creates the recovery of a disk. The reset of a `software` device waits for other work of the
     /// kernel.
     ///
     /// # Errors
@@ -83,13 +84,14 @@ impl Recovery {
     /// Waits until the work that was scheduled is done. Process context, sleeps, without the device
     /// locked.
     ///
-    /// While the [phase](crate::health::Phase) is `Running`, the work waits for a device that is
-    /// being removed or put to sleep: the code that does so changes the phase first.
+    /// While the [phase](crate::health::Phase) is `Running`, the work may wait for the lock of a
+    /// device that is being removed or put to sleep. So the code that removes a device, or puts it
+    /// to sleep, changes the phase before it calls this.
     pub(crate) fn flush(&self) {
         self.work.flush();
     }
 
-    /// Lets requests through that were held back. Process context.
+    /// Releases the requests that are held back. Process context.
     pub(crate) fn release_held(&self) {
         release_held(&self.held);
     }
@@ -98,7 +100,7 @@ impl Recovery {
 /// Lets requests through that were held back.
 pub(crate) fn release_held(held: &HeldRequests) {
     let quiesced = held.lock().take();
-    // Not with the lock: requests run at once.
+    // Dropped without the lock: this dispatches the requests at once.
     drop(quiesced);
 }
 

@@ -33,15 +33,15 @@ use kernel::{
 };
 use virtio::Device;
 
-/// Time between two attempts to lock a device, or its limits, that are locked elsewhere.
+/// Time between two attempts to lock a device or its limits.
 const PAUSE: Delta = Delta::from_millis(50);
 
 impl Run for RecoveryWork {
     fn run(&self) {
         loop {
             while self.check().is_some_and(|failure| self.recover(failure)) {}
-            // A change of the limits may wait for requests, and so for a restart that is needed by
-            // now.
+            // The thread that changes the limits may wait for requests, and these for a restart. So
+            // the loop checks the device again.
             if !self.retry_cache_report() {
                 return;
             }
@@ -51,14 +51,19 @@ impl Run for RecoveryWork {
 }
 
 impl RecoveryWork {
-    /// Follows a change of the capacity, and returns why the device cannot be used, if so.
+    /// Returns the failure of the device, if it has one. If not, follows a change of the capacity.
     fn check(&self) -> Option<Failure> {
         let disk_data = self.disk.data();
         let check = |dev: &Device<Bound>| {
             let failure = disk_data.failure(dev);
             if failure.is_none() && disk_data.has_queues() && disk_data.health.is_reconfigured() {
                 let _ = update_capacity(dev, &self.disk, true).inspect_err(|e| {
-                    dev_err!(dev.as_ref(), "capacity cannot be read: {:?}\n", e);
+                    dev_err!(
+                        dev.as_ref(),
+                        "[{}] capacity cannot be read: {:?}\n",
+                        self.disk.name(),
+                        e
+                    );
                 });
             }
             failure
@@ -66,7 +71,8 @@ impl RecoveryWork {
         disk_data.with_device(check).flatten()
     }
 
-    /// Has the disk report that its cache is on, if it has to. Returns whether to try again.
+    /// Makes the disk report that its cache is on, if such a report is due. Returns whether to try
+    /// again.
     fn retry_cache_report(&self) -> bool {
         cache::report_on(&self.disk) == Err(EBUSY)
             && self.disk.data().health.phase() == Phase::Running
@@ -77,7 +83,7 @@ impl RecoveryWork {
         let disk_data = self.disk.data();
         match disk_data.health.phase() {
             Phase::Running => {}
-            // That is up to the code that puts the device to sleep.
+            // The code that puts the device to sleep takes care of the requests.
             Phase::Suspended => return false,
             Phase::Probing | Phase::Removing => {
                 fail_device_if_unusable(&self.disk);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Laying out a request for the device, and taking its status.
+//! Writing a request for the device, and reading its status.
 
 use crate::{
     header::{
@@ -36,7 +36,7 @@ pub(crate) type BlkCommand = Command<HEADER_LEN, IN_HEADER_LEN, [u8; RANGE_LEN]>
 /// A buffer of a virtqueue of the driver.
 pub(crate) type BlkBuffer = RequestBuffer<Blk>;
 
-/// Lays out a request for the device.
+/// Writes the header of a request, and its ranges, for the device.
 ///
 /// # Errors
 ///
@@ -59,10 +59,10 @@ pub(crate) fn prepare(
     Ok(rq)
 }
 
-/// As [`prepare`], for a request that neither reads nor writes. Success is [`Status::OK`].
+/// As [`prepare`], for a request that is neither a read nor a write. Success is [`Status::OK`].
 ///
-/// PERF: A pair is returned in registers, and a `Result` of this size in memory, through which
-/// reads and writes would have to go as well: 5 instructions for each.
+/// PERF: A pair is returned in registers. A `Result` of this size is returned in memory, and reads
+/// and writes would have to use that memory, too: 5 instructions for each.
 #[cold]
 fn prepare_other(endian: Endian, mut rq: IdleRequest<Blk>) -> (IdleRequest<Blk>, Status) {
     let (kind, flags) = match rq.op() {
@@ -80,7 +80,7 @@ fn prepare_other(endian: Endian, mut rq: IdleRequest<Blk>) -> (IdleRequest<Blk>,
         Op::ZONE_OPEN | Op::ZONE_CLOSE | Op::ZONE_FINISH | Op::ZONE_RESET | Op::ZONE_RESET_ALL => {
             return (rq, Status::NOTSUPP)
         }
-        // The block layer makes only what the limits let it.
+        // The block layer sends only operations that the limits allow.
         _ => return (rq, Status::IOERR),
     };
     let header = header::header(endian, kind, rq.ioprio(), 0);
@@ -112,8 +112,8 @@ pub(crate) fn take_status(rq: &mut Request<Blk>) -> Status {
 #[cold]
 fn take_status_slow(command: &mut BlkCommand, status: Status) -> Status {
     let status = match status {
-        // Success, but the device does not claim to have written the data: the memory may have
-        // its old content.
+        // The device reports success, but not that it has written the data. The memory may have its
+        // old content.
         Status::OK if command.is_short() => Status::IOERR,
         status => status,
     };
@@ -121,7 +121,7 @@ fn take_status_slow(command: &mut BlkCommand, status: Status) -> Status {
     status
 }
 
-/// Gives a request that could not be added back to the block layer, with a status.
+/// Returns a request that could not be added to the block layer, with a status.
 #[cold]
 pub(crate) fn reject(mut rq: Request<Blk>, status: Status) -> Rejected<Blk> {
     rq.data_mut().drop_ranges();

@@ -2,13 +2,14 @@
 
 //! The fate of the requests that a device had when it was reset.
 //!
-//! After a reset the device has no requests, and the driver does not know which of them it did.
-//! Requests that may be done twice are queued again, and the others end with an error:
+//! After a reset the device has no requests, and the driver does not know which of them the device
+//! has carried out. Requests that may be carried out twice are queued again. The others end with an
+//! error:
 //!
 //! - Reads are queued again.
 //! - Writes, discards and writes of zeroes are queued again. Their sender has no answer yet, so no
-//!   later request relies on them, and requests in flight at the same time have no order among each
-//!   other: doing one twice is the same as doing it once, later.
+//!   later request relies on them. Requests that are outstanding at the same time have no order
+//!   among each other. So to carry one out twice is the same as to carry it out once, later.
 //! - Flushes end with an error, and so does the data of a flush sequence (`REQ_FUA`,
 //!   `REQ_PREFLUSH`). A flush vouches for every write that was answered before it. A device that
 //!   was reset cannot vouch for those writes, and only the sender of the flush can repeat them.
@@ -45,7 +46,7 @@ pub(crate) struct Outcome {
 /// The state of a device after a reset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AfterReset {
-    /// The device is as it was, or is expected to be.
+    /// The device is in the same state as before, or is expected to be.
     Same,
     /// The cache is on, and was off before.
     CacheOn,
@@ -66,17 +67,17 @@ impl AfterReset {
     }
 }
 
-/// Drops the queues: requests that were answered are completed, and the others go to `left`. The
-/// device is in [reset](DiskData::reset). Process context, sleeps.
+/// Drops the queues. Completes requests that the device has answered, and puts the others into
+/// `left`. The device is in [reset](DiskData::reset). Process context, sleeps.
 pub(crate) fn reclaim(disk_data: &DiskData, left: &mut RequestList<Request<Blk>>) {
     for queue in &disk_data.queues {
         queue.reclaim(left);
     }
 }
 
-/// Queues requests that were [reclaimed](reclaim) again, or ends them with an error, by the state
-/// of the device. Nothing is dispatched, and no timeout handled, since before they were reclaimed.
-/// Process context, sleeps.
+/// Queues [reclaimed](reclaim) requests again, or ends them with an error, as `state` requires.
+/// Dispatch and timeouts have been stopped since before the requests were reclaimed. Process
+/// context, sleeps.
 pub(crate) fn requeue_or_fail(
     disk: &Disk<Blk>,
     timeouts: &TimeoutsHeld<'_, Blk>,

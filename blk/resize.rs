@@ -20,7 +20,7 @@ use kernel::{
 };
 use virtio::Device;
 
-/// Reads the capacity and gives it to the disk, which knows its block size by now. Process
+/// Reads the capacity and sets it for the disk. The block size of the disk is set before. Process
 /// context.
 ///
 /// # Errors
@@ -29,7 +29,7 @@ use virtio::Device;
 pub(crate) fn update_capacity(dev: &Device<Bound>, disk: &Disk<Blk>, resized: bool) -> Result {
     let capacity = dev.config().read(config::CAPACITY)?;
     if resized && capacity == disk.capacity() {
-        // An interrupt says that something changed, not that this did.
+        // The interrupt does not say which field has changed.
         return Ok(());
     }
     let block_size = disk.logical_block_size();

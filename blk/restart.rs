@@ -43,7 +43,8 @@ use virtio::{
 /// Process context, sleeps.
 pub(crate) fn restart(dev: &Exclusive<'_>, disk: &Arc<GenDisk<Blk>>, failure: Failure) {
     let quiet = disk.quiesce();
-    // A timeout that is handled while the requests are here would schedule another restart.
+    // A timeout that is handled before the requests are queued again would schedule another
+    // restart.
     let timeouts = disk.hold_timeouts();
     let mut requests = RequestList::new();
     if !queue_restart::restart_queue(dev, disk, failure, &timeouts, &mut requests) {
@@ -51,11 +52,12 @@ pub(crate) fn restart(dev: &Exclusive<'_>, disk: &Arc<GenDisk<Blk>>, failure: Fa
     }
     drop(timeouts);
     drop(quiet);
-    // Requests that waited for room in a ring have it, or fail.
+    // Requests that waited for room in a ring can be added now, or fail.
     disk.start_stopped_queues();
 }
 
-/// Restarts a device, or fails it. It had the `requests` besides those that its queues have.
+/// Restarts a device, or fails it. `requests` are those that were reclaimed from the device before,
+/// and are not in its queues.
 fn restart_device(
     dev: &Exclusive<'_>,
     disk: &GenDisk<Blk>,
@@ -76,7 +78,7 @@ fn restart_device(
     if let Err(e) = result {
         disk_data.quiesce_and_reset(dev);
         disk_data.drop_queues();
-        // Logged before the failures are seen.
+        // Logged before the first request fails.
         dev_err!(
             dev.as_ref(),
             "[{}] {}: given up ({:?}), all requests fail\n",
@@ -98,14 +100,14 @@ fn restart_device(
     }
 }
 
-/// Brings a device whose features were negotiated into the state that it had: as many queues,
-/// `DRIVER_OK`, and the cache as the disk reports it, if the device can switch it. Nothing is
-/// dispatched. Process context, sleeps.
+/// Brings a device whose features were negotiated into its former state: finds as many queues, sets
+/// DRIVER_OK, and switches the cache into the mode that the disk reports, if the device allows
+/// that. Dispatch of requests is stopped. Process context, sleeps.
 ///
 /// # Errors
 ///
-/// - `ENOSPC`: the rings have become too small for requests that the block layer has made.
-/// - `EIO`: a queue is broken from the beginning.
+/// - `ENOSPC`: the new rings are too small for requests that the block layer has made.
+/// - `EIO`: a queue broke at once.
 /// - Those of [`Device::find_vqs`].
 pub(crate) fn bring_up(dev: &Device<Bound>, disk: &GenDisk<Blk>) -> Result<AfterReset> {
     let disk_data = disk.data();
@@ -118,7 +120,7 @@ pub(crate) fn bring_up(dev: &Device<Bound>, disk: &GenDisk<Blk>) -> Result<After
     if disk_data.is_broken() {
         return Err(EIO);
     }
-    // A change during the restart was announced while callbacks were off.
+    // The announcement of a change during the restart was missed, because callbacks were off.
     let capacity = dev.config().read(crate::config::CAPACITY);
     if capacity.is_ok_and(|sectors| sectors != disk.capacity()) {
         let _ = update_capacity(dev, disk, true);
@@ -143,8 +145,8 @@ fn find_queues_again(
     Ok(queues)
 }
 
-/// [Fails](fail_device) a device that cannot be used as it is: for callers that are about to wait
-/// for its requests. Process context, sleeps.
+/// [Fails](fail_device) a device that has a failure. For callers that are about to wait for its
+/// requests. Process context, sleeps.
 pub(crate) fn fail_device_if_unusable(disk: &Disk<Blk>) {
     let disk_data = disk.data();
     disk_data.with_device(|dev| {
@@ -160,7 +162,7 @@ pub(crate) fn fail_device(dev: &Device<Bound>, disk: &Disk<Blk>, failure: Failur
     let disk_data = disk.data();
     disk_data.quiesce_and_reset(dev);
     disk_data.clear_failures();
-    // Logged before the failures are seen.
+    // Logged before the first request fails.
     dev_err!(
         dev.as_ref(),
         "[{}] {}: given up, all requests fail\n",

@@ -6,17 +6,17 @@ use blockdev::Status;
 
 /// The request was carried out.
 const OK: u8 = 0;
-/// The device does not know it.
+/// The device does not support the request.
 const UNSUPP: u8 = 2;
 /// Too many zones are open.
 const ZONE_OPEN_RESOURCE: u8 = 5;
 /// Too many zones are active.
 const ZONE_ACTIVE_RESOURCE: u8 = 6;
 
-/// The block layer's status for a device's. What is not known, and what no device should give,
-/// is an I/O error.
+/// Returns the status of the block layer for a status of the device. A value that the specification
+/// does not define is an I/O error.
 pub(crate) fn from_device(status: u8) -> Status {
-    // Of a `match` the compiler makes more comparisons.
+    // PERF: With this in the `match`, the compiler makes more comparisons for a success.
     if status == OK {
         return Status::OK;
     }

@@ -44,7 +44,8 @@ impl Attribute for Serial {
         let disk_data = disk.data();
         let mut pending = disk_data.pending_id.lock();
         if pending.as_ref().is_some_and(|call| !call.has_ended()) {
-            // A device that did not answer is not asked again: each call takes a request.
+            // The device has not answered the last request. It is not asked again, because each
+            // call takes a request.
             return Err(EIO);
         }
         *pending = None;
@@ -70,8 +71,8 @@ impl Attribute for Serial {
     }
 }
 
-/// Writes an identification string up to its end. What is not printable, or could pass for
-/// something else, is escaped.
+/// Writes an identification string up to its end. Escapes bytes that are not printable, and the
+/// backslash.
 fn write_id(id: &[u8], page: &mut Page<'_>) -> Result {
     for &byte in id.iter().take_while(|&&byte| byte != 0) {
         if is_plain(byte) {
@@ -83,15 +84,15 @@ fn write_id(id: &[u8], page: &mut Page<'_>) -> Result {
     Ok(())
 }
 
-/// Whether a byte of an identification string stands for itself.
+/// Whether a byte of an identification string is written as it is.
 fn is_plain(byte: u8) -> bool {
     matches!(byte, b' '..=b'~') && byte != b'\\'
 }
 
-/// `cache_type`: whether the device writes back, which can be changed if it lets the driver.
+/// `cache_type`: the mode of the write cache. Writable if the driver can switch the cache.
 struct CacheType;
 
-/// The text of the file, by whether the cache is on.
+/// The texts of the file: for a cache that is off, and for one that is on.
 const CACHE_TYPES: [&str; 2] = ["write through", "write back"];
 
 /// Parses a type, with or without a newline, and returns whether the cache is on.
@@ -125,16 +126,16 @@ impl Attribute for CacheType {
     fn store(disk: &Disk<Blk>, text: &[u8]) -> Result {
         let on = parse_cache_type(text).ok_or(EINVAL)?;
         let disk_data = disk.data();
-        // Under the lock of the limits, so that the last of two writers is the last one for the
-        // device, too.
+        // With the limits locked, so that two writers switch the device in the same order in which
+        // the disk reports their modes.
         disk.update_limits(|limits| {
             let on = disk_data
                 .with_device(|dev| {
                     cache::switch(dev, on).inspect(|&on| {
-                        // For a restart: requests may need one that are waited for before the
-                        // disk reports the mode.
+                        // A restart needs the mode. The change of the limits waits for requests,
+                        // and these may need a restart before the disk reports the mode.
                         disk_data.health.set_cache_on(on);
-                        // A report that the cache is on is older than this.
+                        // A report that is still due is older than this switch.
                         if !on {
                             disk_data.health.set_cache_report_due(false);
                         }

@@ -12,15 +12,15 @@ use blockdev::mq::{
     Op, //
 };
 
-/// The number of timeouts that a request of a device that works gets at most.
+/// The largest number of timeouts of a request while the device ends others.
 const MAX_ROUNDS: u32 = 10;
 
 /// Handles a request that was not answered in time.
 ///
-/// The interrupt may have been lost, so its queue is checked first. If there is no answer, the
-/// notification may have been lost, so the device is notified once more, and the request gets more
-/// time: once, or as long as the device ends others. Then the [recovery](crate::recovery) is
-/// scheduled.
+/// The interrupt may have been lost, so the queue of the request is checked first. If there is no
+/// answer, the notification may have been lost. So the device is notified once more, and the
+/// request gets another timeout: one, or more while the device ends other requests. After that, the
+/// [recovery](crate::recovery) is scheduled.
 pub(crate) fn handle(disk_data: &DiskData, late: &LateRequest<'_, Blk>) {
     let hw = late.hw_queue();
     let queue = hw.data();
@@ -30,8 +30,8 @@ pub(crate) fn handle(disk_data: &DiskData, late: &LateRequest<'_, Blk>) {
     }
     let busy = disk_data.health.makes_progress(late.ended_so_far());
     let patient = match (disk_data.health.phase(), late.rounds()) {
-        // The reader of an identification string does not wait for it; code that has the queue
-        // frozen does.
+        // A request for the identification string. Its reader has left, so it may take long, but
+        // code that freezes the queue waits for it.
         (Phase::Running, rounds) if late.op() == Op::DRV_IN => rounds < MAX_ROUNDS,
         (Phase::Suspended, _) => true,
         (Phase::Removing, rounds) => busy && rounds < MAX_ROUNDS,

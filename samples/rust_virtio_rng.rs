@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Virtio entropy driver (virtio spec §5.4), and a sample: the smallest complete driver.
+//! Virtio entropy driver (virtio spec §5.4): a sample, and the smallest complete driver.
 //!
-//! Takes the place of `drivers/char/hw_random/virtio-rng.c`: `/dev/hwrng` reads from the device.
+//! Replaces `drivers/char/hw_random/virtio-rng.c`: `/dev/hwrng` reads from the device.
 //! `docs/write-a-driver.md` goes through it.
 
 #![deny(unsafe_code)]
@@ -49,16 +49,16 @@ virtio::virtio_device_table!(ID_TABLE, [DeviceId::RNG]);
 /// A buffer for the device to write random bytes to.
 type Chunk = KBox<[u8; 64]>;
 
-/// The queue and its one chunk: it is in the queue, or `idle`, or `used`.
+/// The queue and its only chunk, which is in the queue, `idle`, or `used`.
 #[derive(Default)]
 struct State {
-    /// None while the device is not there.
+    /// None while the device sleeps or is in reset.
     queue: Option<Virtqueue<Chunk>>,
-    /// The chunk before the device has it.
+    /// The chunk before it is given to the device.
     idle: Option<Chunk>,
-    /// The chunk after the device wrote it.
+    /// The chunk after the device has written it.
     used: Option<Used<Chunk>>,
-    /// Bytes of `used` that readers got.
+    /// Number of bytes of `used` that readers have got.
     read: usize,
 }
 
@@ -84,7 +84,7 @@ impl State {
         Ok(())
     }
 
-    /// Takes bytes from the chunk, and gives it to the device again after the last one.
+    /// Takes bytes from the chunk. After the last byte, gives the chunk to the device again.
     fn take(&mut self, bytes: &mut Bytes<'_>) -> Result {
         self.ask()?;
         if self.used.is_none() {
@@ -103,7 +103,8 @@ impl State {
                 return Ok(());
             }
             let mut chunk = used.into_buffer();
-            // No byte is given out twice, should the device write less than it says.
+            // If the device writes less than it reports, readers get zeroes and not old random
+            // bytes.
             chunk.fill(0);
             self.idle = Some(chunk);
             self.ask()?;
@@ -163,7 +164,7 @@ impl Driver for RngDriver {
 
     fn remove(_dev: &Device<Core<'_>>, data: Pin<&Data>) {
         let registration = data.registration.lock().take();
-        // Ends the reads that wait.
+        // Readers that wait get an error.
         drop(registration);
     }
 
@@ -172,7 +173,7 @@ impl Driver for RngDriver {
     }
 
     fn freeze(_dev: &Device<Core<'_>>, data: Pin<&Data>) -> Result {
-        // The device is reset as its queue goes.
+        // Dropping the queue resets the device.
         *data.rng.state.lock() = State::default();
         data.rng.wake();
         Ok(())

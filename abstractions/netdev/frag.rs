@@ -194,8 +194,8 @@ impl RxFrag {
         (this.start, this.sizes.0)
     }
 
-    /// Takes a fragment over. If `sizes` is zero, the fragment has a capacity of zero, and finds its
-    /// pool by its page when it is dropped.
+    /// Takes over a fragment. If `sizes` is zero, the fragment has a capacity of zero, and finds
+    /// its pool by its page when it is dropped.
     ///
     /// # Safety
     ///

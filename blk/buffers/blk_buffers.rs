@@ -5,7 +5,7 @@
 //!
 //! A driver uses a [`Command`] as the data of its requests: a header that the device reads, a
 //! status that the device writes, and the ranges of operations that have ranges instead of data.
-//! The data itself is described straight from the bios of the request.
+//! The segments of the data come directly from the bios of the request.
 
 #![deny(unsafe_op_in_unsafe_fn)]
 

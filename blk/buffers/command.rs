@@ -17,28 +17,30 @@ use kernel::prelude::*;
 pub(crate) enum Payload<R> {
     /// The data of the request, if it has any.
     Data,
-    /// One range, in place.
+    /// One range, which needs no allocation.
     One(DeviceReadable<R>),
     /// Several ranges.
     Many(KVec<R>),
 }
 
-/// The status of a device that wrote none. No device may write it.
+/// The status before the device writes one. No device may write this value.
 pub const NO_STATUS: u8 = 0xff;
 
 /// A block request as a device sees it.
 ///
-/// `OUT` is the size of the header, `IN` the largest size of what the device writes after the
-/// data, whose last byte is the status, and `R` a range; all as bytes in the device's order.
+/// `OUT` is the size of the header. `IN` is the largest size of the in-header, which the device
+/// writes after the data, and whose last byte is the status. `R` is a range. All are bytes in the
+/// order of the device.
 pub struct Command<const OUT: usize, const IN: usize, R: Copy> {
     pub(crate) header: DeviceReadable<[u8; OUT]>,
     pub(crate) in_header: DeviceWritable<IN>,
-    /// Bytes of `in_header` that are used, if that is not always [one](Command::in_len).
+    /// Bytes of `in_header` that are used. Not read if that is always [one](Command::in_len).
     in_len: u32,
-    /// Bytes that the device says it wrote.
+    /// Bytes that the device reports to have written.
     written: u32,
-    /// Bytes that the device must have written for the request to be [whole](Command::is_whole):
-    /// the data of a strict read, or more than there can be if there are ranges to drop.
+    /// Bytes that the device must report for the request to be [whole](Command::is_whole). That is
+    /// the size of the data of a strict read. If there are ranges to drop, it is more than any
+    /// device can report.
     enough: u64,
     pub(crate) payload: Payload<R>,
 }
@@ -47,7 +49,8 @@ impl<const OUT: usize, const IN: usize, R: Copy> Command<OUT, IN, R> {
     /// Returns an empty command.
     pub fn new() -> Self {
         const {
-            // A vector of ranges without bytes has no memory. The status is a byte at least.
+            // The status has at least one byte. A vector of ranges without bytes would have no
+            // memory.
             assert!(OUT != 0 && IN != 0 && size_of::<R>() != 0);
         }
         Self {
@@ -66,10 +69,10 @@ impl<const OUT: usize, const IN: usize, R: Copy> Command<OUT, IN, R> {
         self.header.set(header);
     }
 
-    /// Bytes that the device writes after the data.
+    /// Returns the number of bytes that the device writes after the data.
     #[inline]
     pub(crate) fn in_len(&self) -> u32 {
-        // Where there is no choice, nothing needs to be read.
+        // PERF: If there is only one possible length, the field is not read.
         if IN == 1 {
             1
         } else {
@@ -77,35 +80,38 @@ impl<const OUT: usize, const IN: usize, R: Copy> Command<OUT, IN, R> {
         }
     }
 
-    /// Fetches byte `at` of what the device wrote after the data, if there is one.
+    /// Fetches byte `at` of the in-header, if there is one.
     pub fn in_header(&self, at: usize) -> Option<u8> {
         self.in_header.get(at)
     }
 
-    /// The status that the device gave, [`NO_STATUS`] if none. Fetched once: call it once.
+    /// Fetches the status that the device wrote, [`NO_STATUS`] if none. The device may change it,
+    /// so call this once.
     ///
-    /// It decides whether the request went well, unless the command is a
-    /// [strict](Command::prepare) one and the data [is short](Command::is_short).
+    /// The status decides whether the request succeeded, unless the command is
+    /// [strict](Command::prepare) and the data [is short](Command::is_short).
     #[inline]
     pub fn status(&self) -> u8 {
         let last = self.in_len().wrapping_sub(1) as usize;
         self.in_header.get(last).unwrap_or(NO_STATUS)
     }
 
-    /// Takes note of how many bytes the device says that it has written (virtio spec §2.7.8).
+    /// Sets the number of bytes that the device reports to have written (virtio spec §2.7.8).
     #[inline]
     pub fn written(&mut self, len: u32) {
         self.written = len;
     }
 
-    /// Whether the device says that it gave all data that it was to say so of, and there is nothing
-    /// to [drop](Command::drop_ranges). If not, [`Command::is_short`] may say more.
+    /// Whether the device reports that it has written all data that it has to report, and there is
+    /// nothing to [drop](Command::drop_ranges). If not, [`Command::is_short`] says which of the
+    /// two.
     #[inline]
     pub fn is_whole(&self) -> bool {
         u64::from(self.written) >= self.enough
     }
 
-    /// Whether the device says that it gave less data than it should. Of a strict command only.
+    /// Whether the device reports that it has written less data than it should. Always `false` for
+    /// a command that is not strict.
     pub fn is_short(&self) -> bool {
         matches!(self.payload, Payload::Data) && !self.is_whole()
     }
@@ -131,13 +137,12 @@ impl<const OUT: usize, const IN: usize, R: Copy> Default for Command<OUT, IN, R>
 }
 
 impl<const OUT: usize, const IN: usize, R: Copy + Send + 'static> Command<OUT, IN, R> {
-    /// Makes the command of a request ready for the device, for the data of the request; before
-    /// each add, after the header was set.
+    /// Prepares the command of a request with data, or with no payload. Called before each add,
+    /// after the header was set.
     ///
-    /// `in_len` bytes, 1 to `IN`, come after the data, with the status last. If `strict` is set,
-    /// a read fails unless the device claims to have written as many bytes as there are of data.
-    /// Whether it counts the bytes behind those does not matter: the status shows that it wrote
-    /// them.
+    /// `in_len` bytes, 1 to `IN`, come after the data, with the status last. If `strict` is set, a
+    /// read fails unless the device reports to have written at least the size of the data. The
+    /// bytes after the data need not be counted: the status shows that the device wrote them.
     #[inline]
     pub fn prepare<T>(rq: &mut IdleRequest<T>, in_len: u32, strict: bool)
     where
@@ -158,12 +163,12 @@ impl<const OUT: usize, const IN: usize, R: Copy + Send + 'static> Command<OUT, I
         command.drop_ranges();
     }
 
-    /// As [`Command::prepare`], with the ranges of the request instead of data, each made by
-    /// `range` of a first sector and a number of sectors.
+    /// As [`Command::prepare`], with the ranges of the request instead of data. `range` makes each
+    /// from a first sector and a number of sectors.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`: there are several ranges and no memory for them right now.
+    /// `ENOMEM`: there are several ranges, and no memory for them at the moment.
     pub fn prepare_ranges<T>(
         rq: &mut IdleRequest<T>,
         in_len: u32,
@@ -181,7 +186,7 @@ impl<const OUT: usize, const IN: usize, R: Copy + Send + 'static> Command<OUT, I
         let payload = match rest.clone().count() {
             0 => Payload::One(DeviceReadable::new(first)),
             more => {
-                // The room is there: no push allocates.
+                // The vector has enough capacity, so no push allocates.
                 let mut many = KVec::with_capacity(1 + more, GFP_ATOMIC)?;
                 many.push(first, GFP_ATOMIC)?;
                 for (sector, sectors) in rest {

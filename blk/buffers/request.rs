@@ -28,7 +28,7 @@ use virtio::{
     Unmapped, //
 };
 
-/// A request that was started, as a buffer of a virtqueue.
+/// A started request as a buffer of a virtqueue.
 #[repr(transparent)]
 pub struct RequestBuffer<T: Operations>(Request<T>);
 
@@ -46,7 +46,9 @@ impl<T: Operations> RequestBuffer<T> {
     }
 }
 
-/// Writes the segments of any request. It is given what does not need the owner to be in memory.
+/// Writes the segments of any request.
+///
+/// PERF: Takes the `RequestInfo` and not the buffer, so that the buffer can stay in a register.
 #[inline(never)]
 fn write_any<T, const OUT: usize, const IN: usize, R, W>(
     rq: &RequestInfo<T>,
@@ -132,7 +134,8 @@ where
         }
     }
 
-    /// With a range it is not: those are few.
+    /// Whether the request has one segment of data. Requests with ranges are rare, so they are not
+    /// common buffers.
     #[inline]
     fn is_common(&self) -> bool {
         matches!(self.0.data().payload, Payload::Data) && self.0.phys_segments() == 1

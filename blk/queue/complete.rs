@@ -26,8 +26,8 @@ use virtio::{
 };
 
 impl ActiveQueue {
-    /// Whether the hardware queue was stopped and has to be started again: if requests are
-    /// `completed`, the ring has room.
+    /// Returns whether the hardware queue was stopped and has to be started again, and clears that.
+    /// If requests were `completed`, the ring has room.
     fn must_restart(&mut self, completed: bool) -> bool {
         let restart = self.stopped && completed;
         if restart {
@@ -48,6 +48,7 @@ impl LockedQueue {
             return false;
         };
         let ActiveQueue { vq, lost, .. } = active;
+        // `QueueOps::drain` calls the closure for each answered request, from the crate `vring`.
         let broken = with_queue!(vq, |mut queue| queue.drain(|used| {
             if let Some(rq) = take_used(used, lost) {
                 done.push(rq);
@@ -62,7 +63,7 @@ impl LockedQueue {
         if restart {
             rq.hw_queue().start_stopped_async();
         }
-        // PERF: One request, the most frequent case, needs no batch.
+        // PERF: A single request, the most frequent case, needs no batch.
         if done.is_empty() {
             rq.complete();
         } else {
@@ -105,16 +106,17 @@ impl LockedQueue {
     /// Completes requests whose interrupt was lost, and schedules the recovery if the queue is
     /// broken. Process context.
     ///
-    /// PERF: Not by [`LockedQueue::interrupt`], which is inlined into the driver's callback as long
-    /// as that is its only caller: as a function it takes 6 to 10 instructions more.
+    /// PERF: Does not call [`LockedQueue::interrupt`]. The compiler inlines that function into the
+    /// driver's callback only if the callback is its only caller: as a separate function it takes 6
+    /// to 10 instructions more.
     pub(crate) fn recheck(&self) {
         self.poll(&mut CompletionBatch::new());
         self.state.lock().recover_if_broken();
     }
 }
 
-/// Takes a request that the device has answered. If fault injection loses the answer, the request
-/// goes to `lost`: it times out, and is reclaimed when the device is restarted.
+/// Takes a request that the device has answered. If fault injection drops the answer, puts the
+/// request into `lost`: it times out, and is reclaimed when the device is restarted.
 fn take_used(used: Used<BlkBuffer>, lost: &mut RequestList<Request<Blk>>) -> Option<Request<Blk>> {
     let rq = into_request(used);
     if rq.is_answer_lost() {
@@ -124,7 +126,8 @@ fn take_used(used: Used<BlkBuffer>, lost: &mut RequestList<Request<Blk>>) -> Opt
     Some(rq)
 }
 
-/// Takes a request that the device has answered, and notes the number of bytes that were written.
+/// Takes a request that the device has answered, and records the number of bytes that the device
+/// reports.
 pub(super) fn into_request(used: Used<BlkBuffer>) -> Request<Blk> {
     let len = used.len();
     let mut rq = used.into_buffer().into_request();
@@ -132,7 +135,7 @@ pub(super) fn into_request(used: Used<BlkBuffer>) -> Request<Blk> {
     rq
 }
 
-/// Completes several requests, the one that was pushed first as the first.
+/// Completes several requests in the order in which they were pushed.
 #[inline(never)]
 fn complete_all(done: RequestStack<Request<Blk>>) {
     let mut batch = CompletionBatch::new();
@@ -142,7 +145,7 @@ fn complete_all(done: RequestStack<Request<Blk>>) {
     }
 }
 
-/// Completes a request: as part of a batch, unless the block layer has it completed elsewhere.
+/// Completes a request as part of a batch, unless the block layer completes it on another CPU.
 #[inline(always)]
 fn complete(rq: Request<Blk>, batch: &mut CompletionBatch<'_, Blk>) {
     if let Some(mut rq) = rq.complete_elsewhere() {

@@ -26,7 +26,7 @@ use virtio::{
 };
 
 impl LockedQueue {
-    /// Stops notifications of all queues, and waits for those under way. Process context, sleeps.
+    /// Stops notifications of all queues, and waits for running ones. Process context, sleeps.
     pub(crate) fn detach_doorbells(queues: &[Pin<KBox<Self>>]) {
         Doorbell::detach_all(queues.iter().map(|queue| &queue.doorbell));
     }
@@ -50,9 +50,9 @@ impl LockedQueue {
         Some(vq)
     }
 
-    /// Drops the virtqueue: requests that the device has answered are completed, and the others go
-    /// to `left`. Notifications were [stopped](LockedQueue::detach_doorbells), and the device is in
-    /// reset. Process context, sleeps.
+    /// Drops the virtqueue. Completes requests that the device has answered, and puts the others
+    /// into `left`. Notifications were [stopped](LockedQueue::detach_doorbells), and the device is
+    /// in reset. Process context, sleeps.
     pub(crate) fn reclaim(&self, left: &mut RequestList<Request<Blk>>) {
         let Some(mut vq) = self.take_queue(left) else {
             return;
@@ -63,19 +63,19 @@ impl LockedQueue {
         detach_all(vq, left);
     }
 
-    /// Resets the virtqueue alone (`VIRTIO_F_RING_RESET`): requests that the device has answered
-    /// are completed, and the others go to `left`. Nothing is dispatched meanwhile. Process
-    /// context, sleeps.
+    /// Resets the virtqueue alone (`VIRTIO_F_RING_RESET`). Completes requests that the device has
+    /// answered, and puts the others into `left`. Dispatch of requests is stopped during the call.
+    /// Process context, sleeps.
     ///
     /// # Errors
     ///
     /// - `ENODEV`: there is no virtqueue.
-    /// - Those of [`Virtqueue::reset`]. The device has to be reset: the virtqueue is broken, or
-    ///   still has requests, which are not in `left` then.
+    /// - Those of [`Virtqueue::reset`]. The virtqueue is broken then, or still has requests, which
+    ///   are not in `left`. So the device has to be reset.
     pub(crate) fn reset(self: Pin<&Self>, left: &mut RequestList<Request<Blk>>) -> Result {
         Doorbell::detach_all(core::iter::once(&self.get_ref().doorbell));
         let mut vq = self.take_queue(left).ok_or(ENODEV)?;
-        // An answer may come as long as the device has the queue.
+        // The device may answer requests until the reset of the queue is done.
         let result = vq.reset(|returned| match returned {
             Returned::Used(used) => into_request(used).complete(),
             Returned::Unused(buffer) => left.push_back(buffer.into_request()),
@@ -85,7 +85,7 @@ impl LockedQueue {
     }
 }
 
-/// Drops a virtqueue. Its requests go to `left`.
+/// Drops a virtqueue, and puts its requests into `left`.
 fn detach_all(mut vq: Virtqueue<BlkBuffer>, left: &mut RequestList<Request<Blk>>) {
     while let Some(buffer) = vq.detach_unused_buf() {
         left.push_back(buffer.into_request());

@@ -31,16 +31,15 @@ use virtio::{
 };
 
 impl LockedQueue {
-    /// Gives a request to the device, and notifies it if this is the `last` one for now.
+    /// Gives a request to the device. Notifies the device if this is the `last` request for now.
     ///
     /// # Errors
     ///
     /// The request is rejected with
     ///
-    /// - [`Status::DEV_RESOURCE`]: the ring is full; the hardware queue is stopped until
-    ///   something is completed;
-    /// - [`Status::RESOURCE`]: memory or the like is missing, or the queue is broken and will be
-    ///   recovered;
+    /// - [`Status::DEV_RESOURCE`]: the ring is full; the hardware queue is stopped until a request
+    ///   is completed;
+    /// - [`Status::RESOURCE`]: there is no memory, or the queue is broken and will be recovered;
     /// - [`Status::IOERR`]: there is no virtqueue.
     #[inline]
     pub(crate) fn add(
@@ -66,14 +65,15 @@ impl LockedQueue {
                 Ok(())
             }
             Err(refused) => {
-                // With nothing outstanding the ring is not full, but other memory was missing. Then
-                // no completion would start the hardware queue again.
+                // If no request is outstanding, the ring is not full, but memory is missing. Then
+                // no completion would start the hardware queue again, so it must not be stopped.
                 let full = refused.error == ENOSPC && !refused.idle;
                 if full {
                     hw.stop();
                     queue.stopped = true;
                 }
-                // The request is queued again: for a new virtqueue, or for none.
+                // After the recovery the request is issued again, or fails because there is no
+                // virtqueue.
                 let later = match recovery {
                     Some(recovery) if refused.error == EIO => {
                         recovery.schedule();
@@ -87,8 +87,9 @@ impl LockedQueue {
         }
     }
 
-    /// Gives a request back to the block layer that could not be added: because the ring is `full`,
-    /// to be queued again `later`, or as the error says.
+    /// Rejects a request that could not be added. The block layer queues it again if the ring is
+    /// `full`, if the queue is recovered `later`, or if memory was missing. Otherwise the request
+    /// fails.
     #[cold]
     fn reject(&self, refused: Refused, full: bool, later: bool) -> Rejected<Blk> {
         if refused.kick {
@@ -104,8 +105,8 @@ impl LockedQueue {
         request::reject(refused.rq, status)
     }
 
-    /// Gives the requests of a list to the device, in order, and notifies it. Those that cannot
-    /// be added are queued again later.
+    /// Gives the requests of a list to the device, in order, and notifies the device. Requests that
+    /// cannot be added are queued again.
     pub(crate) fn add_all(&self, list: &mut RequestList<Request<Blk>>) {
         let mut failed = RequestList::new();
         let mut state = self.state.lock();
@@ -158,7 +159,7 @@ impl LockedQueue {
         self.state.lock().recover_if_broken();
     }
 
-    /// Notifies the device whether it wants that or not: it may have missed a notification.
+    /// Notifies the device also if it does not ask for a notification: it may have missed one.
     pub(crate) fn renotify(&self) {
         self.commit();
         self.notify();
@@ -169,9 +170,9 @@ impl LockedQueue {
 struct Refused {
     error: Error,
     rq: Request<Blk>,
-    /// The device has to be notified of the requests before it.
+    /// The device has to be notified of the requests that were added before this one.
     kick: bool,
-    /// The device has no request.
+    /// No request is outstanding.
     idle: bool,
 }
 
@@ -187,7 +188,7 @@ fn add_to_ring(
         Err(AddError { error, buffer }) => Err(Refused {
             error,
             rq: buffer.into_request(),
-            // The device should work on what it has.
+            // The device should start with the requests that it already has.
             kick: queue.kick_prepare(),
             idle: queue.is_idle(),
         }),

@@ -7,7 +7,7 @@
 #
 # guest: {"vcpus":2,"blk":[{"size":"64M"}],
 # guest:  "allow":["Buffer I/O error","I/O error, dev vd","started anew","given up","FAULT_INJECTION",
-# guest:  "put to sleep with requests under way"]}
+# guest:  "stopped with outstanding requests"]}
 
 . "$(dirname "$0")/../lib/tap.sh"
 

@@ -7,7 +7,7 @@
 # guest: {"vcpus":4,"family":"c","modules":["rust_virtqueue"],
 # guest:  "blk":[{"size":"64M","props":{"num-queues":4}},{"size":"64M"}],
 # guest:  "allow":["Buffer I/O error","I/O error, dev vd","started anew","given up","capacity cannot be read",
-# guest:  "put to sleep with requests under way"]}
+# guest:  "stopped with outstanding requests"]}
 
 . "$(dirname "$0")/../lib/tap.sh"
 
