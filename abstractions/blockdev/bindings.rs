@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Bindings that bindgen made from `bindings_helper.h`.
+//! Bindings that bindgen makes from `bindings_helper.h`.
 //!
-//! Only what `kernel::bindings` does not have; the rest is taken from there, so that the types
-//! are the same ones.
+//! They contain only items that `kernel::bindings` lacks. All others come from `kernel::bindings`,
+//! so that a type is the same in every crate.
 
 #![allow(
     clippy::all,

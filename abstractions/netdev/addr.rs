@@ -23,7 +23,7 @@ pub const ETH_ALEN: usize = bindings::ETH_ALEN as usize;
 pub struct MacAddr(pub [u8; ETH_ALEN]);
 
 impl MacAddr {
-    /// Whether a station can have it: neither zero nor a group address.
+    /// Whether the address can be that of a station: neither zero nor a group address.
     pub const fn is_valid(&self) -> bool {
         let mut i = 0;
         let mut any = 0;
@@ -38,7 +38,7 @@ impl MacAddr {
 /// Addresses, one after the other, [`ETH_ALEN`] bytes each.
 pub type AddrBytes = KVec<u8>;
 
-/// A list of the addresses that a device is to receive, as the core hands it out.
+/// A list of the addresses whose packets a device should receive, as the core passes it.
 ///
 /// # Invariants
 ///
@@ -68,7 +68,7 @@ impl<'a> AddrList<'a> {
         unsafe { bindings::hw_addr_count(self.list) as usize }
     }
 
-    /// Whether there is none.
+    /// Whether the list is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -88,10 +88,11 @@ impl<'a> AddrList<'a> {
 }
 
 impl<T: Operations> Device<T> {
-    /// Copies the addresses that the interface is to receive, unicast and multicast, as
-    /// [`Operations::set_rx_mode`] gets them. Process context.
+    /// Copies the addresses whose packets the interface should receive, first unicast, then
+    /// multicast, as [`Operations::set_rx_mode`] gets them. Process context.
     ///
-    /// Those that are added meanwhile may be missing; the core has the driver told of them.
+    /// An address that is added during the copy may be missing. The core calls
+    /// [`Operations::set_rx_mode`] for it later.
     ///
     /// # Errors
     ///

@@ -24,13 +24,14 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// Hotplug is held off for the life of the value.
+/// CPU hotplug is blocked for the life of the value.
 pub struct CpusLocked {
     locked: bool,
 }
 
 impl CpusLocked {
-    /// Holds hotplug off. Process context, sleeps; not from a hotplug callback.
+    /// Blocks CPU hotplug until the result is dropped. Process context, sleeps; not from a hotplug
+    /// callback.
     pub fn lock() -> Self {
         // SAFETY: May be called in process context.
         unsafe { bindings::cpus_read_lock() };
@@ -38,11 +39,11 @@ impl CpusLocked {
         Self { locked: true }
     }
 
-    /// For a callback of CPU hotplug.
+    /// Returns the evidence for a callback of CPU hotplug.
     ///
     /// # Safety
     ///
-    /// Hotplug is held off, or this is its callback, for the life of the value.
+    /// For the life of the value, hotplug is blocked, or the caller is one of its callbacks.
     pub(crate) unsafe fn assume_held() -> Self {
         // INVARIANT: By the safety requirements.
         Self { locked: false }
@@ -58,14 +59,14 @@ impl Drop for CpusLocked {
     }
 }
 
-/// Number of CPUs that are online.
+/// Returns the number of CPUs that are online.
 pub fn num_online_cpus() -> usize {
     // SAFETY: May be called in any context.
     unsafe { bindings::num_online_cpus() as usize }
 }
 
-/// Returns the number of CPUs in one of `groups` groups: as many as in all others, and one more in
-/// the first ones.
+/// Returns the number of CPUs in group `index` of `groups`. All groups have the same number. If
+/// CPUs are left over, the first groups have one more.
 pub fn group_size(cpus: usize, groups: usize, index: usize) -> usize {
     if groups == 0 {
         return 0;
@@ -75,9 +76,10 @@ pub fn group_size(cpus: usize, groups: usize, index: usize) -> usize {
     stride + usize::from(index < stragglers)
 }
 
-/// Spreads the CPUs that are online over `groups` groups of neighbours, and calls `f` with each.
+/// Spreads the CPUs that are online over `groups` groups of neighbours, and calls `f` with each
+/// group.
 ///
-/// With fewer CPUs than groups, it starts over. Process context, sleeps.
+/// If there are fewer CPUs than groups, a CPU is in several groups. Process context, sleeps.
 ///
 /// # Errors
 ///
@@ -86,7 +88,7 @@ pub fn spread(_cpus: &CpusLocked, groups: usize, mut f: impl FnMut(usize, &Cpuma
     let mut online = KVec::new();
     let mut cpu = -1;
     loop {
-        // SAFETY: May be called in any context; hotplug is held off.
+        // SAFETY: May be called in any context; hotplug is blocked.
         let next = unsafe { bindings::cpumask_next_online(cpu) };
         let Some(id) = CpuId::from_u32(next) else {
             break;
@@ -106,19 +108,19 @@ pub fn spread(_cpus: &CpusLocked, groups: usize, mut f: impl FnMut(usize, &Cpuma
 }
 
 impl<T: Operations> Device<T> {
-    /// Makes the CPUs of `mask` send on a queue, if they can choose (XPS). Process context.
+    /// Makes the CPUs of `mask` prefer a transmit queue (XPS). Process context.
     ///
     /// # Errors
     ///
     /// `ENOMEM`; `EINVAL`: there is no such queue.
     pub fn set_xps(&self, queue: usize, mask: &Cpumask, _cpus: &CpusLocked) -> Result {
-        // The core does not check it, and writes to what is behind the queues.
+        // The core does not check the index, and would write behind the array of queues.
         if queue >= self.queues() {
             return Err(EINVAL);
         }
         let queue = u16::try_from(queue)?;
-        // SAFETY: By the type invariants, and the queue is one of the device's; the mask is valid
-        // and hotplug is held off.
+        // SAFETY: The device is valid (type invariant), and has this queue. The mask is valid, and
+        // hotplug is blocked.
         to_result(unsafe { bindings::netif_set_xps_cpus(self.as_raw(), mask.as_raw(), queue) })
     }
 }

@@ -9,8 +9,8 @@ use kernel::sync::atomic::{
 
 /// A counter with one writer at a time and any number of readers.
 ///
-/// The writer is whoever holds the queue that the counter belongs to, so an addition is a plain
-/// load and store. A read never sees half of a value, on 32-bit machines neither.
+/// The writer is the thread that holds the queue of the counter, so an addition is a plain load and
+/// store. A read never sees half of a value, also on 32-bit machines.
 pub struct Counter(Atomic<u64>);
 
 impl Default for Counter {
@@ -20,17 +20,17 @@ impl Default for Counter {
 }
 
 impl Counter {
-    /// A counter at zero.
+    /// Returns a counter at zero.
     pub const fn new() -> Self {
         Self(Atomic::new(0))
     }
 
-    /// Adds to the counter. The caller is its only writer for now.
+    /// Adds to the counter. No other thread writes to it during the call.
     #[inline]
     pub fn add(&self, n: u64) {
         let sum = self.get().wrapping_add(n);
-        // PERF: `load` and `store` of an atomic are calls on kernels that gcc built. Without those,
-        // here and in the driver, an echo takes 60 instructions less.
+        // PERF: `load` and `store` of an atomic are function calls in kernels that gcc built.
+        // Without these calls, here and in the driver, an echo takes 60 instructions less.
         #[cfg(CONFIG_64BIT)]
         // SAFETY: The pointer of an atomic is valid and aligned. Readers have volatile or atomic
         // accesses, and an aligned word is written whole.
@@ -47,7 +47,7 @@ impl Counter {
         self.0.add(n, Relaxed);
     }
 
-    /// The value.
+    /// Returns the value.
     #[inline]
     pub fn get(&self) -> u64 {
         #[cfg(CONFIG_64BIT)]

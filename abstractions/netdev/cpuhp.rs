@@ -23,31 +23,31 @@ use kernel::{
     types::Opaque, //
 };
 
-/// The change that happens to a CPU.
+/// A change of the state of a CPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CpuChange {
     /// The CPU came online.
     Online,
     /// The CPU is about to go offline.
     GoingDown,
-    /// The CPU is gone.
+    /// The CPU is offline.
     Dead,
 }
 
 /// The names of the states of a module, for `/sys/devices/system/cpu/hotplug/states`.
 #[derive(Clone, Copy)]
 pub struct Names {
-    /// Of the state for CPUs that come online or are about to go.
+    /// The name of the state for CPUs that come online or are about to go offline.
     pub online: &'static CStr,
-    /// Of the state for CPUs that are gone.
+    /// The name of the state for CPUs that are offline.
     pub dead: &'static CStr,
 }
 
-/// The states of the module, which are there as long as an instance is in them.
+/// The hotplug states of the module. They are registered while an instance is in them.
 ///
 /// # Invariants
 ///
-/// With users, `online` and `dead` are registered states.
+/// If there are users, `online` and `dead` are registered states.
 struct States {
     users: usize,
     online: bindings::cpuhp_state,
@@ -86,7 +86,7 @@ unsafe fn teardown(state: bindings::cpuhp_state) {
 }
 
 impl States {
-    /// Counts a user, the first of which brings the states about.
+    /// Adds a user. The first one registers the states.
     ///
     /// # Errors
     ///
@@ -108,12 +108,12 @@ impl States {
             // SAFETY: It was registered just now.
             .inspect_err(|_| unsafe { teardown(self.online) })?;
         }
-        // INVARIANT: They are registered.
+        // INVARIANT: Both states are registered: now, or by an earlier user.
         self.users += 1;
         Ok(())
     }
 
-    /// A user is gone, and its instance is in no state.
+    /// Removes a user, whose instance is in no state. The last one removes the states.
     fn put(&mut self) {
         self.users -= 1;
         if self.users == 0 {
@@ -140,8 +140,8 @@ struct Node {
 impl Node {
     /// # Safety
     ///
-    /// `state` is registered, and the instance in none. It does not move while it is in one, and
-    /// its function may be called.
+    /// `state` is registered, and the instance is in no state. While it is in a state, it does not
+    /// move, and its function may be called.
     unsafe fn add(&self, state: bindings::cpuhp_state) -> Result {
         // SAFETY: By the safety requirements, `state` is registered, and the node is in none and
         // does not move while it is in this one.
@@ -157,11 +157,12 @@ impl Node {
     }
 }
 
-/// A user that wants to know of CPUs.
+/// A user of the hotplug states.
 ///
 /// # Invariants
 ///
-/// If `added`, the nodes are in the states, of which this is a user; else in none.
+/// If `added` is set, the nodes are in the states, and this is a user of [`States`]. Otherwise they
+/// are in no state.
 pub(crate) struct Instance {
     online: Node,
     dead: Node,
@@ -169,7 +170,7 @@ pub(crate) struct Instance {
 }
 
 impl Instance {
-    /// An instance, in no state.
+    /// Returns an instance that is in no state.
     pub(crate) fn new(
         owner: *const (),
         call: unsafe fn(owner: *const (), CpuChange, &CpusLocked),
@@ -217,7 +218,7 @@ impl Instance {
         if ret.is_err() {
             states.put();
         } else {
-            // INVARIANT: They are in the states.
+            // INVARIANT: The nodes are in the states.
             *self.added.get(rtnl) = true;
         }
         ret
@@ -226,7 +227,7 @@ impl Instance {
     /// Removes the instance, if it is in the states; when this returns, its function is not
     /// running. Process context, sleeps.
     pub(crate) fn remove(&self, rtnl: &mut Rtnl) {
-        // INVARIANT: They are taken out below.
+        // INVARIANT: The nodes are removed from the states below.
         if !core::mem::replace(self.added.get(rtnl), false) {
             return;
         }
@@ -246,7 +247,7 @@ type Callback = Option<unsafe extern "C" fn(cpu: c_uint) -> c_int>;
 
 type InstanceFn = unsafe extern "C" fn(cpu: c_uint, node: *mut bindings::hlist_node) -> c_int;
 
-/// The type under which the core takes the callback of an instance.
+/// Converts the callback of an instance to the type in which the core takes it.
 fn erase(f: InstanceFn) -> Callback {
     // SAFETY: Both are function pointers; the core calls it with the type that it has, as the
     // state is one of instances.

@@ -38,19 +38,19 @@ use kernel::{
     types::Opaque, //
 };
 
-/// A network device of the driver `T`, derived from a reference: to be used, not owned.
+/// A borrowed network device of the driver `T`.
 ///
 /// # Invariants
 ///
 /// A valid `struct net_device` that [`NewDevice::<T>::new`] made, with all of its private data.
 ///
-/// States and sources of queues are put into it, so `T` cannot be replaced by a type whose borrows
-/// are shorter.
+/// The device stores states and sources of queues, so `T` cannot be replaced by a type whose
+/// borrows are shorter.
 #[repr(transparent)]
 pub struct Device<T: Operations>(Opaque<bindings::net_device>, PhantomData<fn(T) -> T>);
 
-// SAFETY: What is done through a reference is synchronised by the core, or takes evidence of
-// the lock it needs; the data is `Sync`.
+// SAFETY: Each operation on a reference is synchronised by the core, or takes evidence of the lock
+// that it needs. The data is `Sync`.
 unsafe impl<T: Operations> Sync for Device<T> {}
 
 impl<T: Operations> Device<T> {
@@ -74,7 +74,7 @@ impl<T: Operations> Device<T> {
         unsafe { &*Private::of(self.as_raw()) }
     }
 
-    /// The data that all queues share.
+    /// Returns the data that all queues share.
     #[inline]
     pub fn data(&self) -> &T {
         &self.private().data
@@ -85,7 +85,7 @@ impl<T: Operations> Device<T> {
         self.private().tx.len()
     }
 
-    /// The name of the interface, for messages: it may change at any time.
+    /// Returns a copy of the name of the interface, for messages. The name may change at any time.
     pub fn name(&self) -> Name {
         let mut name = Name([0; Name::ROOM]);
         // SAFETY: By the type invariants; there is as much room as is said.
@@ -109,7 +109,7 @@ impl<T: Operations> Device<T> {
         unsafe { bindings::rust_netdev_err(self.as_raw(), message) };
     }
 
-    /// The features that are on.
+    /// Returns the features that are on.
     #[inline]
     pub fn features(&self) -> Features {
         // SAFETY: The device is valid (type invariant), and may be asked without a lock.
@@ -132,17 +132,17 @@ impl<T: Operations> Device<T> {
         self.flags() & bindings::net_device_flags_IFF_UP != 0
     }
 
-    /// Whether all packets are to be received.
+    /// Whether the interface should receive all packets.
     pub fn is_promisc(&self) -> bool {
         self.flags() & bindings::net_device_flags_IFF_PROMISC != 0
     }
 
-    /// Whether all multicast packets are to be received.
+    /// Whether the interface should receive all multicast packets.
     pub fn is_allmulti(&self) -> bool {
         self.flags() & bindings::net_device_flags_IFF_ALLMULTI != 0
     }
 
-    /// The address of the interface.
+    /// Returns the address of the interface.
     pub fn mac_address(&self, _rtnl: &Rtnl) -> MacAddr {
         // SAFETY: By the type invariants, the address has as many bytes, and it is changed with
         // the RTNL held.
@@ -153,27 +153,28 @@ impl<T: Operations> Device<T> {
         })
     }
 
-    /// There is a link. Any context; does nothing for a device that was unregistered.
+    /// Sets the carrier on (C: `netif_carrier_on`). Any context; no effect on a device that was
+    /// unregistered.
     pub fn carrier_on(&self) {
         // SAFETY: The device is valid (type invariant); one that was unregistered is left alone.
         unsafe { bindings::rust_netif_set_carrier(self.as_raw(), true) };
     }
 
-    /// There is no link. As [`Device::carrier_on`].
+    /// Sets the carrier off (C: `netif_carrier_off`), as [`Device::carrier_on`].
     pub fn carrier_off(&self) {
         // SAFETY: The device is valid (type invariant); one that was unregistered is left alone.
         unsafe { bindings::rust_netif_set_carrier(self.as_raw(), false) };
     }
 
-    /// Tells the stack to send on no queue.
+    /// Stops all transmit queues (C: `netif_tx_stop_all_queues`).
     pub fn stop_all_queues(&self) {
         // SAFETY: The device is valid with all its queues (type invariant).
         unsafe { bindings::netif_tx_stop_all_queues(self.as_raw()) };
     }
 
-    /// Lets the stack send on a queue again, if the driver stopped it, and counts that. Does
-    /// nothing while the interface is detached or down. Any context, but not after the interface
-    /// was detached and attached again.
+    /// Wakes a transmit queue that the driver has stopped, and counts that. No effect while the
+    /// interface is detached or down. Any context, but not after the interface was detached and
+    /// attached again.
     pub fn wake_stopped_queue(&self, index: usize, counter: &Counter) {
         if let Some(slot) = self.private().tx.get(index) {
             // SAFETY: `txq` is a queue of this device and lives as long (`TxSlot`). It has a
@@ -188,7 +189,7 @@ impl<T: Operations> Device<T> {
         }
     }
 
-    /// Since when a transmit queue did not move, in microseconds.
+    /// Returns the time since the last packet was sent on a transmit queue, in microseconds.
     pub fn queue_age_usecs(&self, index: usize) -> u32 {
         self.private().tx.get(index).map_or(0, |slot| {
             // SAFETY: `txq` is a queue of this device and lives as long (`TxSlot`).
@@ -196,23 +197,23 @@ impl<T: Operations> Device<T> {
         })
     }
 
-    /// The device is gone for now: it is neither used nor configured.
+    /// Detaches the device: the stack does not use it (C: `netif_device_detach`).
     pub fn detach(&self, _rtnl: &mut Rtnl) {
         // SAFETY: The device is valid (type invariant), and the RTNL is held, in process context.
         unsafe { bindings::netif_tx_detach(self.as_raw()) };
     }
 
-    /// The device is there again.
+    /// Attaches the device again (C: `netif_device_attach`).
     pub fn attach(&self, _rtnl: &mut Rtnl) {
         // SAFETY: The device is valid (type invariant), and the RTNL is held, in process context.
         unsafe { bindings::netif_tx_attach(self.as_raw()) };
     }
 
-    /// Sets how many pairs of queues the stack uses.
+    /// Sets the number of pairs of queues that the stack uses.
     ///
     /// # Errors
     ///
-    /// `EINVAL`: none, or more than there are. `ENOMEM`.
+    /// `EINVAL`: the number is 0, or larger than that of the device. `ENOMEM`.
     pub fn set_real_queues(&self, n: usize, _rtnl: &mut Rtnl) -> Result {
         let n = u32::try_from(n)?;
         // SAFETY: The device is valid (type invariant); the RTNL is held.
@@ -221,8 +222,7 @@ impl<T: Operations> Device<T> {
         to_result(unsafe { bindings::netif_set_real_num_rx_queues(self.as_raw(), n) })
     }
 
-    /// Returns the number of values of `ethtool -S`. It changes by [`Device::set_real_queues`]
-    /// only.
+    /// Returns the number of values of `ethtool -S`. Only [`Device::set_real_queues`] changes it.
     pub(crate) fn stats_count(&self, _rtnl: &Rtnl) -> usize {
         // SAFETY: By the type invariants; the number changes with the RTNL held.
         let pairs = unsafe { bindings::netdev_real_rx_queues(self.as_raw()) } as usize;
@@ -232,7 +232,8 @@ impl<T: Operations> Device<T> {
         pair.saturating_mul(pairs).saturating_add(device).min(MOST)
     }
 
-    /// Tells the neighbours where the interface is, if it is registered. Process context.
+    /// Announces the interface to its neighbours (C: `__netdev_notify_peers`), if it is registered.
+    /// Process context.
     pub fn notify_peers(&self, rtnl: &mut Rtnl) {
         if !self.private().is_registered(rtnl) {
             return;
@@ -241,31 +242,32 @@ impl<T: Operations> Device<T> {
         unsafe { bindings::__netdev_notify_peers(self.as_raw()) };
     }
 
-    /// Runs [`Operations::rtnl_work`] soon, if the device is registered, and still is then. Process
-    /// or softirq context.
+    /// Schedules [`Operations::rtnl_work`], if the device is registered. It runs only if the device
+    /// is still registered. Process or softirq context.
     pub fn schedule_rtnl_work(&self) {
         // SAFETY: The device is valid (type invariant); one never registered is left alone.
         unsafe { bindings::rust_netdev_work_sched(self.as_raw()) };
     }
 
-    /// Runs [`Operations::work`] soon. Any context, interrupts too.
+    /// Schedules [`Operations::work`]. Any context, interrupts too.
     pub fn schedule_work(&self) {
         self.private().schedule_work();
     }
 
-    /// Runs [`Operations::recover`] in so many milliseconds, if the device is registered then. What
-    /// was scheduled before is put off, or moved up. Any context, interrupts too.
+    /// Schedules [`Operations::recover`] in `millis` milliseconds, replacing an earlier schedule.
+    /// It runs only if the device is registered. Any context, interrupts too.
     pub fn schedule_recovery(&self, millis: u32) {
         self.private().schedule_recovery(millis);
     }
 
-    /// Runs [`Operations::later`] in so many milliseconds, if the device is registered then. What
-    /// was scheduled before is put off, or moved up. Any context, interrupts too.
+    /// Schedules [`Operations::later`] in `millis` milliseconds, replacing an earlier schedule. It
+    /// runs only if the device is registered. Any context, interrupts too.
     pub fn schedule_later(&self, millis: u32) {
         self.private().schedule_later(millis);
     }
 
-    /// Waits until no work is scheduled or running. Process context; not from the work itself.
+    /// Cancels the scheduled work, and waits for running work. Process context; not from the work
+    /// itself.
     pub fn cancel_work(&self) {
         self.private().cancel_work();
     }
@@ -275,8 +277,8 @@ impl<T: Operations> Device<T> {
 pub struct Name([u8; Name::ROOM]);
 
 impl Name {
-    /// Bytes, the terminator among them: what an interface has instead of a name before it is
-    /// registered may be longer than a name.
+    /// Bytes of the buffer, with room for the terminator. Longer than a name: before an interface
+    /// is registered, it has a text instead of a name.
     const ROOM: usize = 32;
 }
 
@@ -289,7 +291,7 @@ impl fmt::Display for Name {
     }
 }
 
-/// The C structure of a device.
+/// Returns the C structure of a device.
 pub(crate) fn raw_device(dev: &device::Device) -> *mut bindings::device {
     core::ptr::from_ref(dev).cast_mut().cast()
 }

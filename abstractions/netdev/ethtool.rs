@@ -26,7 +26,7 @@ use crate::{
 };
 use kernel::prelude::*;
 
-/// The questions of `ethtool` to a driver. Process context, with the RTNL held.
+/// The operations of a driver for `ethtool`. Process context, with the RTNL held.
 pub trait EthtoolOps: Sized {
     /// The driver.
     type Net: Operations<Ethtool = Self>;
@@ -37,43 +37,43 @@ pub trait EthtoolOps: Sized {
     /// Version of the driver, for `ethtool -i`.
     const VERSION: &'static CStr;
 
-    /// Parameters of coalescing that may be set; others are refused by the core.
+    /// Parameters of coalescing that the user may set. The core refuses others.
     const COALESCE_PARAMS: CoalesceParams;
 
-    /// Returns the place of the device, for `ethtool -i`.
+    /// Returns the name of the device on its bus, for `ethtool -i`.
     fn bus_info(dev: &Device<Self::Net>) -> &CStr;
 
-    /// Sizes of the rings: `ethtool -g`.
+    /// Returns the sizes of the rings: `ethtool -g`.
     fn ring_sizes(dev: &Device<Self::Net>, rtnl: &mut Rtnl) -> RingSizes;
 
-    /// The names of the values of `ethtool -S`, in order: as many as
-    /// [`NewDevice::set_stats`](crate::NewDevice::set_stats) says.
+    /// Writes the names of the values of `ethtool -S`, in order: as many as
+    /// [`NewDevice::set_stats`](crate::NewDevice::set_stats) has set.
     fn stats_names(dev: &Device<Self::Net>, names: &mut Strings<'_>, rtnl: &mut Rtnl);
 
-    /// The values, in order.
+    /// Writes the values of `ethtool -S`, in order.
     fn stats_values(dev: &Device<Self::Net>, values: &mut [u64], rtnl: &mut Rtnl);
 
-    /// Numbers of queues: `ethtool -l`.
+    /// Returns the numbers of queues: `ethtool -l`.
     fn channels(dev: &Device<Self::Net>, rtnl: &mut Rtnl) -> Channels;
 
-    /// Sets the number of pairs of queues: `ethtool -L ... combined`. The core has checked it
-    /// against the maximum, and that it is not zero.
+    /// Sets the number of pairs of queues: `ethtool -L ... combined`. The caller has checked that
+    /// the number is neither zero nor above the maximum.
     ///
     /// # Errors
     ///
     /// Nothing has changed.
     fn set_channels(dev: &Device<Self::Net>, combined: u32, rtnl: &mut Rtnl) -> Result;
 
-    /// Number of receive queues, for flow hashing.
+    /// Returns the number of receive queues, for flow hashing.
     fn rx_rings(dev: &Device<Self::Net>) -> u32;
 
-    /// Speed and duplex: `ethtool`.
+    /// Returns speed and duplex: `ethtool`.
     fn link_settings(dev: &Device<Self::Net>, rtnl: &mut Rtnl) -> LinkSettings;
 
     /// Sets speed and duplex, which the core has checked.
     fn set_link_settings(dev: &Device<Self::Net>, settings: LinkSettings, rtnl: &mut Rtnl);
 
-    /// Coalescing: `ethtool -c`; of one queue, or of all.
+    /// Returns the coalescing of one queue or of all: `ethtool -c`.
     ///
     /// # Errors
     ///
@@ -84,7 +84,7 @@ pub trait EthtoolOps: Sized {
         rtnl: &mut Rtnl,
     ) -> Result<Coalescing>;
 
-    /// Sets coalescing: `ethtool -C`; of one queue, or of all.
+    /// Sets the coalescing of one queue or of all: `ethtool -C`.
     ///
     /// # Errors
     ///

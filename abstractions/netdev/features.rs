@@ -16,9 +16,9 @@ pub struct Features(u64);
 impl Features {
     /// No feature.
     pub const NONE: Self = Self(0);
-    /// Packets may have several segments.
+    /// A packet may have several segments.
     pub const SG: Self = Self::bit(bindings::NETIF_F_SG_BIT);
-    /// Checksums anywhere in a packet can be filled in.
+    /// The device fills in checksums anywhere in a packet.
     pub const HW_CSUM: Self = Self::bit(bindings::NETIF_F_HW_CSUM_BIT);
     /// Any kind of transmit checksum offload.
     pub const CSUM_MASK: Self = Self(
@@ -38,7 +38,7 @@ impl Features {
     pub const GSO_ROBUST: Self = Self::bit(bindings::NETIF_F_GSO_ROBUST_BIT);
     /// UDP segmentation.
     pub const GSO_UDP_L4: Self = Self::bit(bindings::NETIF_F_GSO_UDP_L4_BIT);
-    /// Checksums of received packets are checked.
+    /// The device checks the checksums of received packets.
     pub const RXCSUM: Self = Self::bit(bindings::NETIF_F_RXCSUM_BIT);
     /// The device merges received packets, reversibly.
     pub const GRO_HW: Self = Self::bit(bindings::NETIF_F_GRO_HW_BIT);
@@ -49,32 +49,32 @@ impl Features {
         Self(1 << n)
     }
 
-    /// From the kernel's own representation.
+    /// Wraps the kernel's representation.
     #[inline]
     pub(crate) const fn from_raw(bits: u64) -> Self {
         Self(bits)
     }
 
-    /// To the kernel's own representation.
+    /// Returns the kernel's representation.
     #[inline]
     pub(crate) const fn into_raw(self) -> u64 {
         self.0
     }
 
-    /// Whether there is one of the features of `other`.
+    /// Whether the set has one of the features of `other`.
     #[inline]
     pub const fn has(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }
 
-    /// Those that are not in `other`.
+    /// Returns the features that are not in `other`.
     #[inline]
     #[must_use]
     pub const fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
     }
 
-    /// Those that are in one of the two, but not in both.
+    /// Returns the features that are in exactly one of the two sets.
     #[must_use]
     pub const fn changed(self, other: Self) -> Self {
         Self(self.0 ^ other.0)

@@ -12,7 +12,7 @@ use kernel::{
     transmute::FromBytes, //
 };
 
-/// Bytes that the administration of a packet takes at the end of its memory.
+/// Bytes of `struct skb_shared_info`, which is at the end of the memory of a packet.
 pub const SKB_SHARED_INFO: u32 = bindings::SKB_SHINFO_SIZE as u32;
 
 /// Bytes of a cache line.
@@ -21,8 +21,8 @@ pub const CACHE_LINE: u32 = bindings::L1_CACHE_BYTES as u32;
 /// Headroom that a received packet should have, C `NET_SKB_PAD`.
 pub const NET_SKB_PAD: u32 = if CACHE_LINE > 32 { CACHE_LINE } else { 32 };
 
-/// Returns the padding before `before` bytes and an Ethernet header that aligns the data behind
-/// them, where the architecture asks for that (C `NET_IP_ALIGN`).
+/// Returns the padding before `before` bytes and an Ethernet header that aligns the data after
+/// them, if the architecture asks for that (C `NET_IP_ALIGN`).
 pub const fn ip_padding(before: u32) -> u32 {
     match bindings::NET_IP_ALIGN as u32 {
         0 => 0,
@@ -30,7 +30,7 @@ pub const fn ip_padding(before: u32) -> u32 {
     }
 }
 
-/// Rounds up so that what follows is aligned for the administration of a packet.
+/// Rounds up a length so that `struct skb_shared_info` is aligned after it.
 pub const fn skb_data_align(len: u32) -> u32 {
     len.next_multiple_of(bindings::SKB_DATA_ALIGN as u32)
 }
@@ -92,13 +92,12 @@ impl FragSizes {
     }
 }
 
-/// A kind of receive buffers: how large they are, and what is in them besides the bytes that the
-/// device may write.
+/// A kind of receive buffers: their size, and the parts of them that the device must not write.
 ///
 /// # Invariants
 ///
-/// `size` is at most that of a page, and more than `rest`: the headroom and, with `tail`, the
-/// administration of a packet. Both fit a [`FragSizes`].
+/// `size` is at most the size of a page, and more than `rest`. `rest` is the headroom and, with
+/// `tail`, the `skb_shared_info`. Both fit a [`FragSizes`].
 #[derive(Clone, Copy)]
 pub struct RxKind {
     size: u32,
@@ -108,9 +107,10 @@ pub struct RxKind {
 }
 
 impl RxKind {
-    /// Buffers for `len` bytes or more, after `headroom` bytes; with `tail`, ones that a packet
-    /// can be built around. None if they do not fit a page, or are to have no byte: such a buffer
-    /// could start where its page ends, and would be taken for one of the next page.
+    /// Returns buffers for at least `len` bytes after `headroom` bytes. With `tail`, a packet can
+    /// be built around such a buffer. `None` if a buffer does not fit a page, or if `len` is 0: a
+    /// buffer without bytes could start at the end of its page, and would be taken for a buffer of
+    /// the next page.
     pub const fn new(len: u32, headroom: u32, tail: bool) -> Option<Self> {
         const {
             assert!(PAGE_SIZE < 1 << FragSizes::CAPACITY_BITS);
@@ -119,7 +119,7 @@ impl RxKind {
         if len == 0 || len as usize > PAGE_SIZE || headroom >= 1 << (FragSizes::REST_BITS - 1) {
             return None;
         }
-        // Aligned, as the administration of a packet is at the end.
+        // Aligned, because the `skb_shared_info` is at the end.
         let mut size = skb_data_align(headroom + len);
         let mut rest = headroom;
         if tail {
@@ -129,7 +129,7 @@ impl RxKind {
         if size as usize > PAGE_SIZE {
             return None;
         }
-        // INVARIANT: As was just seen to.
+        // INVARIANT: Checked above: `len` is not 0, and `size` is at most a page.
         Some(Self {
             size,
             headroom,
@@ -138,17 +138,17 @@ impl RxKind {
         })
     }
 
-    /// Bytes of memory that a buffer takes.
+    /// Returns the bytes of memory that a buffer takes.
     #[inline]
     pub(crate) const fn size(self) -> u32 {
         self.size
     }
 }
 
-/// A fragment of a page: headroom, what the device may write, and perhaps room for the
-/// administration of a packet at the end.
+/// A fragment of a page: headroom, the bytes that the device may write, and perhaps room for the
+/// `skb_shared_info` at the end.
 ///
-/// Dropping it gives it back to its pool.
+/// Dropping it returns it to its pool.
 ///
 /// # Invariants
 ///
@@ -168,8 +168,8 @@ impl RxFrag {
     ///
     /// # Safety
     ///
-    /// It is one of a page of a page pool, as large as the kind says or larger, which the caller
-    /// gives up; `mapped` says whether the pool maps its pages.
+    /// The fragment is part of a page of a page pool, at least as large as the kind says, and the
+    /// caller passes its ownership. `mapped` says whether the pool maps its pages.
     #[inline]
     pub(crate) unsafe fn new(base: NonNull<u8>, truesize: u32, kind: RxKind, mapped: bool) -> Self {
         // INVARIANT: By the safety requirements.
@@ -177,7 +177,8 @@ impl RxFrag {
             // SAFETY: The headroom is within the fragment.
             start: unsafe { base.add(kind.headroom as usize) },
             sizes: FragSizes::new(
-                // OVERFLOW: It is as large, by the safety requirements.
+                // OVERFLOW: By the safety requirements, `truesize` is at least the size of the
+                // kind, which is more than `rest`.
                 truesize.wrapping_sub(kind.rest),
                 kind.rest,
                 kind.tail,
@@ -186,8 +187,8 @@ impl RxFrag {
         }
     }
 
-    /// Gives up the fragment without freeing it. Returns the start of the bytes that the device may
-    /// write, and the sizes of the fragment.
+    /// Releases the ownership without freeing the fragment. Returns the start of the bytes that the
+    /// device may write, and the sizes of the fragment.
     #[inline]
     pub fn into_raw(self) -> (NonNull<u8>, u32) {
         let this = ManuallyDrop::new(self);
@@ -199,8 +200,8 @@ impl RxFrag {
     ///
     /// # Safety
     ///
-    /// `start` came from [`RxFrag::into_raw`], which is used up here, and `sizes` with it, or
-    /// `sizes` is zero.
+    /// `start` came from [`RxFrag::into_raw`], and is used here once. `sizes` came with it, or is
+    /// zero.
     #[inline]
     pub unsafe fn from_raw(start: NonNull<u8>, sizes: u32) -> Self {
         // INVARIANT: By the safety requirements, both are of a fragment, or `sizes` is zero.
@@ -216,8 +217,7 @@ impl RxFrag {
         self.start.as_ptr()
     }
 
-    /// Returns the address of these bytes for the device that the pool maps its pages for, if it
-    /// does.
+    /// Returns the DMA address of these bytes, if the pool maps its pages.
     #[inline]
     pub fn dma_addr(&self) -> Option<bindings::dma_addr_t> {
         // SAFETY: By the type invariants, the page is mapped if `sizes` says so.
@@ -226,14 +226,15 @@ impl RxFrag {
             .then(|| unsafe { bindings::page_pool_dma_addr_va(self.start().cast()) })
     }
 
-    /// Start of the fragment.
+    /// Returns the start of the fragment.
     #[inline]
     pub(crate) fn base(&self) -> *mut u8 {
         // SAFETY: `start - headroom` is the start of the fragment (type invariant).
         unsafe { self.start.as_ptr().sub(self.headroom() as usize) }
     }
 
-    /// The page, and the offset into it of what is `skip` bytes after [`RxFrag::start`].
+    /// Returns the page, and the offset in the page of the byte that is `skip` bytes after
+    /// [`RxFrag::start`].
     #[inline]
     pub(crate) fn page(&self, skip: u32) -> (*mut bindings::page, u32) {
         let addr = self.start.as_ptr();
@@ -243,19 +244,19 @@ impl RxFrag {
         (page, (addr as usize & (PAGE_SIZE - 1)) as u32 + skip)
     }
 
-    /// Bytes of memory that the fragment takes.
+    /// Returns the bytes of memory that the fragment takes.
     #[inline]
     pub fn truesize(&self) -> u32 {
         self.sizes.truesize()
     }
 
-    /// Bytes before those that the device may write.
+    /// Returns the number of bytes before those that the device may write.
     #[inline]
     pub fn headroom(&self) -> u32 {
         self.sizes.headroom()
     }
 
-    /// Bytes that the device may write.
+    /// Returns the number of bytes that the device may write.
     #[inline]
     pub fn capacity(&self) -> u32 {
         self.sizes.capacity()
@@ -299,24 +300,24 @@ impl RxData {
         data
     }
 
-    /// Bytes that were written.
+    /// Returns the number of bytes that were written.
     #[inline]
     #[allow(clippy::len_without_is_empty)]
     pub fn len(&self) -> u32 {
         self.len
     }
 
-    /// A copy of what is `at` as many bytes, if it is within those that were written. What the
-    /// device writes later does not matter to the copy.
+    /// Reads a copy of the value at offset `at`, if it is within the written bytes. Later writes of
+    /// the device do not change the copy.
     #[inline]
     pub fn read<T: FromBytes>(&self, at: u32) -> Option<T> {
         let end = u64::from(at).wrapping_add(core::mem::size_of::<T>() as u64);
         if u64::from(self.len) < end {
             return None;
         }
-        // SAFETY: The range is within the fragment, by the type invariants. The device may write
-        // meanwhile, and any bytes will do, but the same ones each time that the copy is looked at:
-        // so they are read once.
+        // SAFETY: The range is within the fragment, by the type invariants. The device may write at
+        // the same time, and any bytes are a valid `T`. The volatile read fetches them once, so the
+        // copy does not change.
         let Unaligned(value) = unsafe {
             self.frag
                 .start()
@@ -339,17 +340,17 @@ impl RxData {
         self.frag.start()
     }
 
-    /// The buffer, and how many bytes were written.
+    /// Returns the buffer, and the number of bytes that were written.
     #[inline]
     pub fn into_parts(self) -> (RxFrag, u32) {
         (self.frag, self.len)
     }
 
-    /// From what [`RxData::into_parts`] returned; of another buffer, what was written may not be
-    /// visible to the CPU yet.
+    /// Rebuilds the value from the result of [`RxData::into_parts`]. If the parts are those of
+    /// another buffer, its bytes may not be visible to the CPU yet.
     #[inline]
     pub fn from_parts(frag: RxFrag, len: u32) -> Self {
-        // INVARIANT: As was just seen to.
+        // INVARIANT: `len` is limited to the capacity.
         let len = len.min(frag.capacity());
         Self { frag, len }
     }
@@ -358,7 +359,7 @@ impl RxData {
 impl Drop for RxFrag {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: By the type invariants; the value is not used any more.
+        // SAFETY: This owns the fragment (type invariant), which is not used again.
         unsafe { bindings::page_pool_put_va(self.start().cast()) };
     }
 }

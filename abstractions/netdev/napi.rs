@@ -3,8 +3,8 @@
 //! NAPI: polling of queues in softirq context.
 //!
 //! Every queue has an instance. While the instance is scheduled, its poll function owns the state
-//! of the queue. [`RxPoll`] and [`TxPoll`] stand for that ownership. Completing the poll uses them
-//! up, so the state cannot be touched afterwards.
+//! of the queue. [`RxPoll`] and [`TxPoll`] represent that ownership. Completing the poll consumes
+//! them, so the state cannot be used afterwards.
 
 mod instance;
 mod slot;
@@ -26,17 +26,17 @@ use crate::{
 };
 use core::marker::PhantomData;
 
-/// Weight of a NAPI instance unless asked for another.
+/// The default weight of a NAPI instance.
 pub const WEIGHT: i32 = bindings::NAPI_POLL_WEIGHT;
 
 /// The event source that schedules a NAPI instance, such as the callback of a virtqueue.
 pub trait Source: Send + Sync {
-    /// Asks for no more events. Any context, any time.
+    /// Disables events. Any context, any time.
     fn disable(&self);
 }
 
-/// The number of packets that a poll may process, for the time of the poll: it also says that this
-/// is one, where packets are freed.
+/// The budget of a running poll. Functions that free packets take it to know that they run in a
+/// poll.
 #[derive(Clone, Copy)]
 pub struct Budget<'a> {
     packets: i32,
@@ -45,7 +45,7 @@ pub struct Budget<'a> {
 }
 
 impl Budget<'_> {
-    /// That of whoever is no poll.
+    /// The budget outside of a poll.
     pub const NONE: Self = Self::new(0);
 
     const fn new(packets: i32) -> Self {
@@ -55,14 +55,14 @@ impl Budget<'_> {
         }
     }
 
-    /// In packets; 0 in a poll from netpoll, where memory is freed later.
+    /// Returns the budget in packets: 0 in a poll from netpoll, which frees memory later.
     #[inline]
     pub const fn get(self) -> i32 {
         self.packets
     }
 }
 
-/// The end of the poll of lifetime `'a`: there is one for every poll, and none is good for another.
+/// Evidence that the poll of lifetime `'a` has ended. Each poll returns its own.
 pub struct Polled<'a> {
     work: i32,
     _poll: PhantomData<fn(&'a ()) -> &'a ()>,
@@ -85,7 +85,7 @@ impl Polled<'_> {
 ///
 /// # Invariants
 ///
-/// This is called from within the poll function of the instance of `slot`, for `'a`.
+/// The value is used only within the poll function of the instance of `slot`, for `'a`.
 pub struct Napi<'a, T: Operations> {
     slot: &'a RxSlot<T>,
     /// The poll belongs to this CPU.
@@ -107,7 +107,7 @@ impl<'a, T: Operations> Napi<'a, T> {
         self.slot.napi()
     }
 
-    /// The device.
+    /// Returns the device.
     #[inline]
     pub fn dev(self) -> &'a Device<T> {
         self.slot.dev()
@@ -119,7 +119,7 @@ impl<'a, T: Operations> Napi<'a, T> {
         self.slot.pair()
     }
 
-    /// Index of the receive queue.
+    /// Returns the index of the receive queue.
     #[inline]
     pub fn index(self) -> usize {
         self.slot.index()
@@ -129,8 +129,8 @@ impl<'a, T: Operations> Napi<'a, T> {
     #[inline]
     pub fn receive(self, skb: EthSkb) {
         let skb = skb.into_rx().into_skb().into_raw();
-        // SAFETY: `skb` is a packet with at least an Ethernet header that nobody else refers to and
-        // that we give away; by the type invariant, this is the poll function of the instance.
+        // SAFETY: `skb` is a packet with an Ethernet header, and its only reference is passed to
+        // the core. By the type invariant, this is the poll function of the instance.
         unsafe {
             bindings::skb_set_rx_protocol(skb, self.dev().as_raw(), self.index() as u16);
             bindings::napi_gro_receive(self.as_raw(), skb);
@@ -166,13 +166,13 @@ impl<'a, T: Operations> RxPoll<'a, T> {
         }
     }
 
-    /// Packets that may be received in this poll: one or more.
+    /// Returns the number of packets that this poll may receive: one or more.
     #[inline]
     pub fn budget(&self) -> Budget<'a> {
         Budget::new(self.budget)
     }
 
-    /// The state of the queue, where its page pool is, and the NAPI instance for what needs one.
+    /// Returns the state of the queue, the slot of its page pool, and the NAPI instance.
     #[inline]
     pub fn parts(&mut self) -> (&mut T::Rx, PoolSlot<'_, T>, Napi<'_, T>) {
         // INVARIANT: By the type invariant.
@@ -185,19 +185,18 @@ impl<'a, T: Operations> RxPoll<'a, T> {
         (state, pool, napi)
     }
 
-    /// There is more to do: stays scheduled.
+    /// Ends the poll and stays scheduled, because more work is left.
     #[inline]
     pub fn stay_scheduled(self) -> Polled<'a> {
         Polled::new(self.budget)
     }
 
-    /// `work` packets were received. Fewer than the budget are all that there were, and the queue
-    /// is given up until the next event. Otherwise the instance stays scheduled, as by
-    /// [`RxPoll::again`]: the core takes one that used up its budget for one that is.
+    /// Ends a poll that received `work` packets. With less than the budget, completes the poll: the
+    /// queue is released until the next event. Otherwise the instance stays scheduled, as by
+    /// [`RxPoll::stay_scheduled`]: the core expects that of a poll that has used up its budget.
     ///
-    /// To give the queue up, events were enabled, if there can be any, and the queue looked at
-    /// again after that. What happens from then on is not lost: the event finds the instance
-    /// scheduled, and has it polled again.
+    /// Before it completes a poll, the caller enabled events, and checked the queue once more. No
+    /// later event is lost: it finds the instance scheduled, and the core polls the instance again.
     #[inline]
     pub fn complete(self, work: i32) -> Polled<'a> {
         if work >= self.budget {
@@ -211,8 +210,9 @@ impl<'a, T: Operations> RxPoll<'a, T> {
     }
 }
 
-/// The instance of a poll that is over is polled again, perhaps by another CPU already. Its source
-/// does not change before a grace period after the instance was disabled, so it may still be used.
+/// Disables the source of an instance that was scheduled again during its poll. Another CPU may
+/// poll it already. The source may still be used: it does not change before a grace period after
+/// the instance was disabled.
 #[cold]
 fn still_scheduled(source: Option<&impl Source>) {
     if let Some(source) = source {
@@ -247,36 +247,37 @@ impl<'a, T: Operations> TxPoll<'a, T> {
         }
     }
 
-    /// Packets that may be processed in this poll; 0 from netpoll.
+    /// Returns the number of packets that this poll may process: 0 from netpoll.
     #[inline]
     pub fn budget(&self) -> Budget<'a> {
         Budget::new(self.budget)
     }
 
-    /// Locks the queue. Not from netpoll.
+    /// Locks the queue. Must not be called from netpoll.
     #[inline]
     pub fn lock(&self) -> TxGuard<'a, T> {
         // SAFETY: By the type invariant, BHs are disabled.
         unsafe { TxGuard::lock(self.slot) }
     }
 
-    /// Locks the queue, if nobody has it locked.
+    /// Locks the queue, if it is not locked.
     ///
-    /// For netpoll, which polls on a CPU that may have the queue locked.
+    /// For netpoll, which may poll on a CPU that has locked the queue.
     #[inline]
     pub fn try_lock(&self) -> Option<TxGuard<'a, T>> {
         // SAFETY: By the type invariant, BHs are disabled.
         unsafe { TxGuard::try_lock(self.slot) }
     }
 
-    /// There is more to do: stays scheduled. From netpoll: stays as it was.
+    /// Ends the poll and stays scheduled, because more work is left. From netpoll the state does
+    /// not change.
     #[inline]
     pub fn stay_scheduled(self) -> Polled<'a> {
         Polled::new(self.budget)
     }
 
-    /// Ends a poll that is all done: unlocks the queue and gives the instance up until the next
-    /// event, as [`RxPoll::complete`].
+    /// Completes a poll: unlocks the queue, and releases the instance until the next event, as
+    /// [`RxPoll::complete`].
     #[inline]
     pub fn complete(self, guard: TxGuard<'a, T>) -> Polled<'a> {
         // SAFETY: By the type invariant, this is the poll function of the instance.

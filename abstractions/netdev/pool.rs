@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Page pools: pages of a receive queue, recycled, and mapped for DMA once.
+//! Page pools: the pages of a receive queue, which are recycled, and mapped for DMA once.
 //!
 //! C header: [`include/net/page_pool/types.h`](srctree/include/net/page_pool/types.h)
 
@@ -34,14 +34,15 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// `pool` is a valid page pool of single pages that this owns. It maps its pages, from the device,
-/// in full, for `dma_dev`, or not at all if that is null. The pool keeps the device.
+/// `pool` is a valid page pool of single pages that this owns. It maps its whole pages from the
+/// device for `dma_dev`, or maps nothing if `dma_dev` is null. The pool has a reference to
+/// `dma_dev`.
 pub(crate) struct PagePool {
     pool: NonNull<bindings::page_pool>,
     dma_dev: *mut bindings::device,
 }
 
-// SAFETY: A pool may be used from any thread, by one at a time.
+// SAFETY: A pool may be used from any thread, by one thread at a time.
 unsafe impl Send for PagePool {}
 
 impl PagePool {
@@ -50,7 +51,7 @@ impl PagePool {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`, and what else the core returns.
+    /// `ENOMEM`, and other errors of the core.
     ///
     /// # Safety
     ///
@@ -78,10 +79,10 @@ impl PagePool {
             fast.max_len = PAGE_SIZE as u32;
             slow.flags = bindings::PP_FLAG_DMA_MAP | bindings::PP_FLAG_DMA_SYNC_DEV;
         }
-        // SAFETY: The parameters are complete, and what they point to stays by the safety
-        // requirements.
+        // SAFETY: The parameters are complete. By the safety requirements, `netdev` and `napi`
+        // outlive the pool.
         let pool = from_err_ptr(unsafe { bindings::page_pool_create(&params) })?;
-        // INVARIANT: It was created just so.
+        // INVARIANT: The pool was created with these parameters.
         Ok(Self {
             pool: NonNull::new(pool).ok_or(ENOMEM)?,
             dma_dev: dma.map_or(null_mut(), raw_device),
@@ -96,14 +97,14 @@ impl PagePool {
         !self.dma_dev.is_null()
     }
 
-    /// Whether a device may have memory of the pool: the pages are mapped for it, or not at all.
+    /// Whether a device may use memory of the pool: the pages are mapped for it, or not mapped.
     #[inline]
     fn is_for(&self, dev: Option<&device::Device>) -> bool {
         !self.is_mapped() || self.dma_dev == dev.map_or(null_mut(), raw_device)
     }
 
-    /// Has pages that come back be put into the pool's ring only, and not into the cache that its
-    /// NAPI instance uses. After a grace period, nobody looks at the instance any more.
+    /// Disables the cache that the NAPI instance uses: returned pages go into the ring of the pool.
+    /// After a grace period, no code reads the instance.
     ///
     /// # Safety
     ///
@@ -117,12 +118,13 @@ impl PagePool {
 
 impl Drop for PagePool {
     fn drop(&mut self) {
-        // SAFETY: By the type invariants. Pages that are still out keep what they need.
+        // SAFETY: This owns the pool (type invariant). Pages that are still in use keep the memory
+        // that they need.
         unsafe { bindings::page_pool_destroy(self.pool.as_ptr()) };
     }
 }
 
-/// The behaviour that an allocation is allowed.
+/// Whether an allocation may sleep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gfp {
     /// Does not sleep: for polls.
@@ -148,40 +150,40 @@ impl Gfp {
     }
 }
 
-/// The place of the page pool of a queue, if it has one, held as the queue is.
+/// The slot of the page pool of a queue, which may be empty. Borrowed from the owner of the queue.
 ///
 /// # Invariants
 ///
-/// Nothing else refers to the pool of the slot for `'a`.
+/// For `'a`, nothing else refers to the pool of the slot.
 pub struct PoolSlot<'a, T: Operations>(&'a RxSlot<T>);
 
 impl<'a, T: Operations> PoolSlot<'a, T> {
     /// # Safety
     ///
-    /// The caller owns the queue for as long as the result is in use.
+    /// The caller owns the queue while the result is in use.
     #[inline]
     pub(crate) unsafe fn new(slot: &'a RxSlot<T>) -> Self {
         // INVARIANT: By the safety requirements.
         Self(slot)
     }
 
-    /// The same place, for a while. Small: for functions that are not inlined to take by value.
+    /// Reborrows the slot.
     #[inline(always)]
     pub fn reborrow(&mut self) -> PoolSlot<'_, T> {
-        // INVARIANT: It is borrowed from this one, which nobody else uses meanwhile.
+        // INVARIANT: The result borrows `self`, so `self` is not used while the result exists.
         PoolSlot(self.0)
     }
 
-    /// The pool, if there is one.
+    /// Returns the pool, if there is one.
     #[inline]
     pub fn get(&mut self) -> Option<Pool<'_>> {
-        // SAFETY: By the type invariants, and `&mut self` is the only way to it.
+        // SAFETY: Nothing else refers to the pool (type invariant), and `&mut self` is exclusive.
         let place = unsafe { &mut *self.0.pool_cell().get() };
         place.as_mut().map(Pool::new)
     }
 }
 
-/// The page pool of a queue, held as the queue is.
+/// The page pool of a queue, borrowed from the owner of the queue.
 pub struct Pool<'a> {
     pool: &'a mut PagePool,
     _queue: PhantomData<&'a ()>,
@@ -196,15 +198,15 @@ impl<'a> Pool<'a> {
         }
     }
 
-    /// Receive buffers of a kind, allocated one by one. Process context with [`Gfp::Kernel`].
+    /// Returns an allocator of receive buffers of a kind. Process context with [`Gfp::Kernel`].
     #[inline]
     pub fn frags(&mut self, kind: RxKind, gfp: Gfp) -> Frags<'_> {
-        // Also where the pool has pages and need not wait for any.
+        // Checks the context also if the pool has pages, and would not sleep.
         #[cfg(CONFIG_DEBUG_ATOMIC_SLEEP)]
         if gfp == Gfp::Kernel {
             kernel::task::might_sleep();
         }
-        // A device that does not see all of memory is not to see what was in a page before.
+        // A device behind an IOMMU must not see the former content of a page.
         let zero = if self.pool.is_mapped() {
             bindings::__GFP_ZERO
         } else {
@@ -219,7 +221,7 @@ impl<'a> Pool<'a> {
         }
     }
 
-    /// As [`Pool::frags`], for `dev` to write to; `None` is a device that nothing is mapped for.
+    /// As [`Pool::frags`], for the device `dev`; `None` is a device that uses physical addresses.
     ///
     /// # Errors
     ///
@@ -238,11 +240,11 @@ impl<'a> Pool<'a> {
     }
 }
 
-/// Receive buffers of a kind.
+/// An allocator of receive buffers of a kind.
 ///
 /// # Invariants
 ///
-/// `pool` is that of a [`PagePool`] which is borrowed for `'a`; `mapped` says whether it maps its
+/// `pool` is that of a [`PagePool`] that is borrowed for `'a`. `mapped` says whether it maps its
 /// pages.
 pub struct Frags<'a> {
     pool: NonNull<bindings::page_pool>,
@@ -255,11 +257,12 @@ pub struct Frags<'a> {
 impl Frags<'_> {
     /// Allocates a buffer.
     ///
-    /// If the rest of the page is too small for another buffer of the kind, the buffer has it.
+    /// If the rest of the page is too small for another buffer of the kind, it becomes part of this
+    /// buffer.
     #[inline]
     pub fn alloc(&mut self) -> Option<RxFrag> {
         let mut size = self.kind.size();
-        // SAFETY: By the type invariants, and `&mut self` serialises.
+        // SAFETY: The pool is valid (type invariant), and `&mut self` serialises its use.
         let base = unsafe { bindings::page_pool_alloc_va(self.pool.as_ptr(), &mut size, self.gfp) };
         let base = NonNull::new(base.cast::<u8>())?;
         // SAFETY: A new fragment of `size` bytes, which is the requested size or more, of a page.

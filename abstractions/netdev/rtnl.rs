@@ -17,23 +17,22 @@ use core::{
 
 /// Evidence that this thread holds the RTNL.
 ///
-/// There is one lock, so a `&mut Rtnl` is exclusive access to all that it protects. What may call
-/// back into a driver with the lock held takes the evidence by `&mut`, so that the driver never
-/// has two of them in use at a time.
+/// There is one RTNL, so `&mut Rtnl` is exclusive access to all data that it protects. A function
+/// that may call back into a driver takes `&mut Rtnl`, so that the driver never uses two at a time.
 ///
 /// # Invariants
 ///
-/// The RTNL is held by this thread as long as the value is referred to.
+/// This thread holds the RTNL while a reference to the value exists.
 pub struct Rtnl {
     /// Neither `Send` nor `Sync`: the lock belongs to a thread.
     _not_send: PhantomData<*mut ()>,
 }
 
 impl Rtnl {
-    /// Takes the lock. Process context, sleeps; not with the lock held already, by this or by a
-    /// callback that has the evidence: then it waits for ever.
+    /// Takes the lock. Process context, sleeps. Deadlocks if this thread holds the lock already,
+    /// also in a callback that gets the evidence.
     pub fn lock() -> RtnlGuard {
-        // SAFETY: May be called in process context; releasing it is up to the guard.
+        // SAFETY: May be called in process context. The guard releases the lock.
         unsafe { bindings::rtnl_lock() };
         // INVARIANT: It was locked just now.
         RtnlGuard(Rtnl {
@@ -41,11 +40,11 @@ impl Rtnl {
         })
     }
 
-    /// The evidence, for a callback that the core calls with the lock held.
+    /// Returns the evidence for a callback that the core calls with the lock held.
     ///
     /// # Safety
     ///
-    /// This thread holds the RTNL for `'a`, and no other `&mut Rtnl` is in use meanwhile.
+    /// This thread holds the RTNL for `'a`, and no other `&mut Rtnl` is in use for `'a`.
     #[inline]
     pub(crate) unsafe fn assume_held<'a>() -> &'a mut Self {
         // INVARIANT: By the safety requirements.
@@ -57,7 +56,7 @@ impl Rtnl {
 /// A value that the RTNL protects.
 pub(crate) struct ByRtnl<T>(UnsafeCell<T>);
 
-// SAFETY: A thread that gets to the value holds the RTNL, and is the only one.
+// SAFETY: A thread that gets a reference to the value holds the RTNL, and is the only one.
 unsafe impl<T: Send> Sync for ByRtnl<T> {}
 
 impl<T> ByRtnl<T> {
@@ -66,9 +65,9 @@ impl<T> ByRtnl<T> {
         Self(UnsafeCell::new(value))
     }
 
-    /// The value.
+    /// Returns the value.
     pub(crate) fn get<'a>(&'a self, _rtnl: &'a mut Rtnl) -> &'a mut T {
-        // SAFETY: The lock is held, and its evidence is borrowed exclusively for as long.
+        // SAFETY: The lock is held, and its evidence is borrowed exclusively for `'a`.
         unsafe { &mut *self.0.get() }
     }
 }

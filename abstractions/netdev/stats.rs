@@ -33,7 +33,7 @@ macro_rules! setters {
 impl LinkStats {
     /// # Safety
     ///
-    /// `stats` is valid, and nobody else uses it for `'a`.
+    /// `stats` is valid, and no other code uses it for `'a`.
     pub(crate) unsafe fn from_raw<'a>(stats: *mut bindings::rtnl_link_stats64) -> &'a mut Self {
         // SAFETY: By the safety requirements; the type is transparent.
         unsafe { &mut *stats.cast() }
@@ -63,23 +63,24 @@ impl LinkStats {
     }
 }
 
-/// Statistics of a receive queue, C `struct netdev_queue_stats_rx`. What is not set is not known.
+/// Statistics of a receive queue, C `struct netdev_queue_stats_rx`. A value that is not set is
+/// unknown.
 #[repr(transparent)]
 pub struct RxQueueStats(bindings::netdev_queue_stats_rx);
 
 impl RxQueueStats {
     /// # Safety
     ///
-    /// `stats` is valid, and nobody else uses it for `'a`.
+    /// `stats` is valid, and no other code uses it for `'a`.
     pub(crate) unsafe fn from_raw<'a>(stats: *mut bindings::netdev_queue_stats_rx) -> &'a mut Self {
         // SAFETY: By the safety requirements; the type is transparent.
         unsafe { &mut *stats.cast() }
     }
 
     setters! {
-        /// Received packets.
+        /// Sets the number of received packets.
         packets;
-        /// Received bytes.
+        /// Sets the number of received bytes.
         bytes;
     }
 
@@ -90,27 +91,28 @@ impl RxQueueStats {
     }
 }
 
-/// Statistics of a transmit queue, C `struct netdev_queue_stats_tx`. What is not set is not known.
+/// Statistics of a transmit queue, C `struct netdev_queue_stats_tx`. A value that is not set is
+/// unknown.
 #[repr(transparent)]
 pub struct TxQueueStats(bindings::netdev_queue_stats_tx);
 
 impl TxQueueStats {
     /// # Safety
     ///
-    /// `stats` is valid, and nobody else uses it for `'a`.
+    /// `stats` is valid, and no other code uses it for `'a`.
     pub(crate) unsafe fn from_raw<'a>(stats: *mut bindings::netdev_queue_stats_tx) -> &'a mut Self {
         // SAFETY: By the safety requirements; the type is transparent.
         unsafe { &mut *stats.cast() }
     }
 
     setters! {
-        /// Transmitted packets.
+        /// Sets the number of transmitted packets.
         packets;
-        /// Transmitted bytes.
+        /// Sets the number of transmitted bytes.
         bytes;
-        /// The number of times that the queue was stopped.
+        /// Sets the number of times that the queue was stopped.
         stop;
-        /// The number of times that the queue was woken.
+        /// Sets the number of times that the queue was woken.
         wake;
     }
 

@@ -19,8 +19,7 @@ use kernel::{
     str::as_char_ptr_in_const_context, //
 };
 
-/// An attribute that shows [`Operations::rx_attribute`], in a group of its own below
-/// `queues/rx-N`.
+/// An attribute that shows [`Operations::rx_attribute`], in its own group below `queues/rx-N`.
 pub trait RxAttribute {
     /// The driver.
     type Net: Operations;
@@ -36,7 +35,7 @@ pub trait RxAttribute {
 pub(crate) struct RxGroup<A>(PhantomData<A>);
 
 impl<A: RxAttribute> RxGroup<A> {
-    // How many fields there are depends on the configuration.
+    // The number of fields depends on the configuration.
     #[allow(clippy::needless_update)]
     const ATTRIBUTE: bindings::rx_queue_attribute = bindings::rx_queue_attribute {
         attr: bindings::attribute {
@@ -65,7 +64,7 @@ impl<A: RxAttribute> RxGroup<A> {
         ..unsafe { core::mem::zeroed() }
     };
 
-    /// The group, for `struct net_device`.
+    /// Returns the group, for `struct net_device`.
     pub(crate) fn group() -> &'static bindings::attribute_group {
         &Self::GROUP
     }
@@ -76,7 +75,8 @@ impl<A: RxAttribute> RxGroup<A> {
     ///
     /// Called by the core for a receive queue of a device of the driver `A::Net`.
     unsafe extern "C" fn show(queue: *mut bindings::netdev_rx_queue, buf: *mut c_char) -> isize {
-        // SAFETY: By the safety requirements; the device outlives its queues' attributes.
+        // SAFETY: By the safety requirements, `queue` is a receive queue of `A::Net`. The device
+        // outlives the attributes of its queues.
         let (dev, index) = unsafe {
             (
                 device_of::<A::Net>(bindings::netdev_rx_queue_dev(queue)),

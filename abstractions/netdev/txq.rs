@@ -3,7 +3,7 @@
 //! Transmit queues and their locks.
 //!
 //! The core holds the lock of a queue while it calls `ndo_start_xmit`. All other users of the
-//! queue's state take the same lock, so the data path needs no other.
+//! queue's state take the same lock, so the data path needs no second one.
 
 use crate::{
     bindings,
@@ -15,13 +15,13 @@ use crate::{
 };
 use core::marker::PhantomData;
 
-/// The fate of a packet that was to be sent, C `netdev_tx_t`.
+/// The result of sending a packet, C `netdev_tx_t`.
 #[must_use]
 #[derive(Clone, Copy)]
 pub struct NetdevTx(bindings::netdev_tx_t);
 
 impl NetdevTx {
-    /// The driver has it, or has dropped it.
+    /// The driver has taken the packet (`NETDEV_TX_OK`), also if it dropped it.
     pub const DONE: Self = Self(bindings::netdev_tx_NETDEV_TX_OK);
 
     #[inline]
@@ -30,7 +30,7 @@ impl NetdevTx {
     }
 }
 
-/// A locked transmit queue of the stack: what does not need the driver's state of it.
+/// The stack's part of a locked transmit queue, without the state of the driver.
 ///
 /// # Invariants
 ///
@@ -51,7 +51,7 @@ impl<T: Operations> Clone for StackQueue<'_, T> {
 impl<T: Operations> Copy for StackQueue<'_, T> {}
 
 impl<'a, T: Operations> StackQueue<'a, T> {
-    /// The device.
+    /// Returns the device.
     #[inline]
     pub fn dev(self) -> &'a Device<T> {
         self.slot.dev()
@@ -63,7 +63,7 @@ impl<'a, T: Operations> StackQueue<'a, T> {
         self.slot.pair()
     }
 
-    /// Index of the queue.
+    /// Returns the index of the queue.
     #[inline]
     pub fn index(self) -> usize {
         self.slot.index()
@@ -72,61 +72,61 @@ impl<'a, T: Operations> StackQueue<'a, T> {
     /// Schedules the NAPI instance of the queue. BHs are disabled.
     #[inline(always)]
     pub fn schedule(self) {
-        // The source may be looked at because the queue is locked.
+        // The source may be used because the queue is locked.
         if let Some(source) = self.slot.source() {
             self.slot.schedule(source);
         }
     }
 
-    /// Tells the stack to send no more.
+    /// Stops the queue (C: `netif_tx_stop_queue`).
     #[inline]
     pub fn stop(self) {
         // SAFETY: `txq` lives as long as the slot, and this thread holds its lock (type invariant).
         unsafe { bindings::netif_tx_stop_queue(self.slot.txq()) };
     }
 
-    /// Whether the driver stopped the queue.
+    /// Whether the driver has stopped the queue.
     #[inline]
     pub fn is_stopped(self) -> bool {
         // SAFETY: `txq` lives as long as the slot, and this thread holds its lock (type invariant).
         unsafe { bindings::netif_tx_queue_stopped(self.slot.txq()) }
     }
 
-    /// Whether the stack sends no more, because the driver or the byte limit stopped it.
+    /// Whether the queue is stopped, by the driver or by the byte queue limit.
     #[inline]
     pub fn is_xmit_stopped(self) -> bool {
         // SAFETY: `txq` lives as long as the slot, and this thread holds its lock (type invariant).
         unsafe { bindings::netif_xmit_stopped(self.slot.txq()) }
     }
 
-    /// Lets the stack send again, unless the interface is detached or down. Returns whether the
-    /// stack may.
+    /// Wakes the queue, unless the interface is detached or down. Returns whether the queue was
+    /// woken.
     ///
-    /// Attaching the interface lets the stack send on all queues.
+    /// A later attach of the interface wakes all queues.
     #[inline]
     pub fn wake(self) -> bool {
         // SAFETY: `txq` lives as long as the slot, and this thread holds its lock (type invariant).
         unsafe { bindings::rust_netif_tx_wake(self.slot.txq()) }
     }
 
-    /// Counts bytes as under way, for the byte limit. Returns whether the device has to be
-    /// notified now: nothing follows, or nothing may follow.
+    /// Adds a sent packet of `bytes` bytes to the byte queue limit. Returns whether the device has
+    /// to be notified now, because `more` is not set, or the limit has stopped the queue.
     #[inline]
     pub fn sent(self, bytes: u32, more: bool) -> bool {
         // SAFETY: `txq` lives as long as the slot, and this thread holds its lock (type invariant).
         unsafe { bindings::__netdev_tx_sent_queue(self.slot.txq(), bytes, more) }
     }
 
-    /// Counts packets that were [sent](StackQueue::sent) as done. Bytes beyond those that were
-    /// sent do not count.
+    /// Removes completed packets from the byte queue limit. At most as many bytes count as were
+    /// [sent](StackQueue::sent).
     #[inline]
     pub fn completed(self, packets: u32, bytes: u32) {
         // SAFETY: `txq` lives as long as the slot, and this thread holds its lock (type invariant).
         unsafe { bindings::netdev_tx_completed_queue(self.slot.txq(), packets, bytes) };
     }
 
-    /// Forgets what was sent: for packets that were freed without being completed. Nothing is
-    /// sent meanwhile.
+    /// Resets the byte queue limit, for packets that were freed without being completed. No packet
+    /// is sent during the call.
     pub fn reset(self) {
         // SAFETY: `txq` lives as long as the slot, and this thread holds its lock (type invariant).
         unsafe { bindings::netdev_tx_reset_queue(self.slot.txq()) };
@@ -135,8 +135,8 @@ impl<'a, T: Operations> StackQueue<'a, T> {
 
 /// A locked transmit queue, as [`Operations::start_xmit`] gets it.
 ///
-/// It is passed by value, and a [`TxGuard`] does not give its own away: a queue that could be
-/// swapped for another would be used under a lock that somebody else releases.
+/// Passed by value, and a [`TxGuard`] does not lend its own: if two could be swapped, one would be
+/// used under the wrong lock.
 ///
 /// # Invariants
 ///
@@ -150,8 +150,8 @@ pub struct TxQueue<'a, T: Operations> {
 impl<'a, T: Operations> TxQueue<'a, T> {
     /// # Safety
     ///
-    /// The queue is locked by this thread for the life of the value, and this is the only one for
-    /// it.
+    /// This thread holds the lock of the queue for the life of the value, and there is no other
+    /// `TxQueue` for the queue.
     #[inline]
     pub(crate) unsafe fn assume_locked(slot: &'a TxSlot<T>) -> Self {
         // INVARIANT: By the safety requirements.
@@ -161,7 +161,7 @@ impl<'a, T: Operations> TxQueue<'a, T> {
         }
     }
 
-    /// The state of the queue, and the stack's side of it.
+    /// Returns the state of the queue, and the stack's part of the queue.
     #[inline]
     pub fn parts(&mut self) -> (&mut T::Tx, StackQueue<'_, T>) {
         // INVARIANT: By the type invariants.
@@ -169,7 +169,7 @@ impl<'a, T: Operations> TxQueue<'a, T> {
             slot: self.slot,
             _not_send: PhantomData,
         };
-        // SAFETY: By the type invariants, and `&mut self` is the only way to it.
+        // SAFETY: Nothing else refers to the state (type invariant), and `&mut self` is exclusive.
         (unsafe { &mut *self.slot.state.get() }, stack)
     }
 }
@@ -177,7 +177,7 @@ impl<'a, T: Operations> TxQueue<'a, T> {
 /// Holds the lock of a transmit queue until dropped.
 pub struct TxGuard<'a, T: Operations> {
     queue: TxQueue<'a, T>,
-    /// BHs were disabled for it.
+    /// Whether the guard has disabled BHs.
     bh: bool,
 }
 
@@ -198,7 +198,7 @@ impl<'a, T: Operations> TxGuard<'a, T> {
         }
     }
 
-    /// Takes the lock if nobody has it.
+    /// Takes the lock if it is free.
     ///
     /// # Safety
     ///

@@ -18,14 +18,14 @@ use core::{
 };
 
 impl<T: Operations> Device<T> {
-    /// Calls `f` with the ID of each VLAN (802.1Q) that the interface is to receive. Process
+    /// Calls `f` with the ID of each VLAN (802.1Q) that the interface should receive. Process
     /// context; `f` may sleep.
     ///
-    /// The list is the stack's. It changes while the interface is detached, too, and then
-    /// [`Operations::vlan_add`] and [`Operations::vlan_kill`] are not called.
+    /// The stack owns the list. It also changes while the interface is detached. Then the stack
+    /// calls neither [`Operations::vlan_add`] nor [`Operations::vlan_kill`].
     pub fn for_each_vlan<F: FnMut(u16)>(&self, _rtnl: &mut Rtnl, mut f: F) {
-        // SAFETY: By the type invariants; the RTNL is held, and `call` gets the function that it is
-        // for.
+        // SAFETY: The device is valid (type invariant), and the RTNL is held. `call::<F>` gets `f`,
+        // which is an `F`.
         unsafe {
             bindings::rust_netdev_for_each_vlan(
                 self.as_raw(),

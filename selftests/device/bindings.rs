@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Bindings that bindgen made from `bindings_helper.h`.
+//! Bindings that bindgen makes from `bindings_helper.h`.
+//!
+//! They contain only items that `kernel::bindings` lacks. All others come from `kernel::bindings`,
+//! so that a type is the same in every crate.
 
 #![allow(
     clippy::all,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Making network devices.
+//! Creating network devices.
 
 use super::{
     owner::NetDevice,
@@ -33,7 +33,7 @@ use kernel::{
     types::ScopeGuard, //
 };
 
-/// A network device that is being made: what it is to begin with can still be set.
+/// A network device under construction, whose first settings can still be changed.
 ///
 /// # Invariants
 ///
@@ -41,11 +41,11 @@ use kernel::{
 pub struct NewDevice<T: Operations>(NetDevice<T>);
 
 impl<T: Operations> NewDevice<T> {
-    /// Makes an Ethernet device below `parent` with `data`, and pairs of queues with what they
-    /// share and the states that `queue` returns. `weight` is that of the NAPI instances, in
-    /// packets for each poll; less than one counts as one.
+    /// Creates an Ethernet device below `parent` with `data`. For each pair of queues, `queue`
+    /// returns the shared data, and the states of the receive and the transmit queue. `weight` is
+    /// that of the NAPI instances: packets per poll, at least 1.
     ///
-    /// The device drops `hold` after all else. Process context, sleeps.
+    /// The device drops `hold` last. Process context, sleeps.
     ///
     /// # Errors
     ///
@@ -53,7 +53,7 @@ impl<T: Operations> NewDevice<T> {
     ///
     /// # Safety
     ///
-    /// All that the data and the states borrow is valid as long as there is `hold`, or until the
+    /// Objects that the data or the states borrow are valid while `hold` exists, or until the
     /// device is dropped.
     pub unsafe fn new(
         hold: T::Hold,
@@ -70,7 +70,7 @@ impl<T: Operations> NewDevice<T> {
         let dev = NonNull::new(dev).ok_or(ENOMEM)?;
         let raw = dev.as_ptr();
         let free = ScopeGuard::new(|| {
-            // SAFETY: It was allocated and not registered, and nothing refers to it.
+            // SAFETY: The device was allocated and not registered, and nothing refers to it.
             unsafe { bindings::free_netdev(raw) };
         });
 
@@ -94,9 +94,9 @@ impl<T: Operations> NewDevice<T> {
         unsafe { Private::new(raw, parent.into(), data, tx, rx).__init(private)? };
         free.dismiss();
 
-        // SAFETY: The device and its data are complete but for what is done here.
+        // SAFETY: The device and its private data are complete.
         let private = unsafe { &*private };
-        // With a weight of 0, the core takes each poll for one that used its budget up.
+        // With a weight of 0, the core would assume after each poll that it has used up its budget.
         let weight = weight.max(1);
         for slot in &private.rx {
             // SAFETY: The slots stay where they are until the device is dropped.
@@ -122,62 +122,66 @@ impl<T: Operations> NewDevice<T> {
                     | bindings::IFF_TX_SKB_NO_LINEAR,
             );
         }
-        // SAFETY: It is complete, and ours. The data is valid by the safety requirements.
-        // INVARIANT: It was not registered.
+        // SAFETY: The device is complete, and owned by this function. The data is valid by the
+        // safety requirements.
+        // INVARIANT: The device was not registered.
         Ok(Self(unsafe { NetDevice::from_raw(dev, hold) }))
     }
 
-    /// The device, whose first settings are final now: it can be registered.
+    /// Returns the finished device, which can be registered.
     pub fn finish(self) -> NetDevice<T> {
         self.0
     }
 
-    /// Sets the features that are on at first, and those that the user may switch.
+    /// Sets the features that are on at first, and the features that the user may switch.
     pub fn set_features(&mut self, on: Features, switchable: Features) {
-        // SAFETY: By the type invariants, the device is valid and nobody else uses its settings.
+        // SAFETY: The device is valid, and was never registered (type invariant), so no other code
+        // uses its settings.
         unsafe {
             bindings::netdev_set_features(self.0.as_raw(), on.into_raw(), switchable.into_raw())
         };
     }
 
-    /// Sets the features that VLANs on top inherit.
+    /// Sets the features that VLANs on top of the interface inherit.
     pub fn set_vlan_features(&mut self, features: Features) {
-        // SAFETY: The device was never registered (type invariant), so nobody else uses it.
+        // SAFETY: The device was never registered (type invariant), so no other code uses it.
         unsafe { bindings::netdev_set_vlan_features(self.0.as_raw(), features.into_raw()) };
     }
 
     /// Sets the MTU and its limits.
     pub fn set_mtu(&mut self, mtu: u32, min: u32, max: u32) {
-        // SAFETY: The device was never registered (type invariant), so nobody else uses it.
+        // SAFETY: The device was never registered (type invariant), so no other code uses it.
         unsafe { bindings::netdev_set_mtu(self.0.as_raw(), mtu, min, max) };
     }
 
-    /// Sets the headroom that packets to transmit should have.
+    /// Sets the headroom that the stack should leave in packets to transmit.
     pub fn set_needed_headroom(&mut self, bytes: u16) {
-        // SAFETY: The device was never registered (type invariant), so nobody else uses it.
+        // SAFETY: The device was never registered (type invariant), so no other code uses it.
         unsafe { bindings::netdev_set_needed_headroom(self.0.as_raw(), bytes) };
     }
 
-    /// Sets how many values `ethtool -S` has: of the device, and of each pair of queues in use.
+    /// Sets the number of values of `ethtool -S`: `device` for the device, and `pair` for each pair
+    /// of queues in use.
     ///
-    /// None at first. The number does not come from the driver each time that the core asks for
-    /// it: it has to be the same one when the core makes room for the values and when they are
-    /// written.
+    /// Both are 0 at first. The driver is not asked each time, because the number must not change
+    /// between the allocation of the buffer by the core and the write of the values.
     pub fn set_stats(&mut self, device: u16, pair: u16) {
         let private = Private::<T>::of(self.0.as_raw());
-        // SAFETY: As above, and there is no other reference to the private data.
+        // SAFETY: The device was never registered (type invariant), so there is no other reference
+        // to the private data.
         unsafe { (&raw mut (*private).stats).write([device, pair]) };
     }
 
     /// Sets the address.
     pub fn set_address(&mut self, addr: MacAddr) {
-        // SAFETY: As above; the address has as many bytes.
+        // SAFETY: The device was never registered (type invariant), so no other code uses it. The
+        // address has as many bytes.
         unsafe { bindings::eth_hw_addr_set(self.0.as_raw(), addr.0.as_ptr()) };
     }
 
     /// Sets a random address and returns it.
     pub fn set_random_address(&mut self) -> MacAddr {
-        // SAFETY: The device was never registered (type invariant), so nobody else uses it.
+        // SAFETY: The device was never registered (type invariant), so no other code uses it.
         unsafe {
             bindings::eth_hw_addr_random(self.0.as_raw());
             MacAddr(
@@ -190,7 +194,8 @@ impl<T: Operations> NewDevice<T> {
 
     /// Adds a group with one attribute to each receive queue in sysfs.
     pub fn add_rx_attribute<A: sysfs::RxAttribute<Net = T>>(&mut self) {
-        // SAFETY: As above; the group is constant.
+        // SAFETY: The device was never registered (type invariant), so no other code uses it. The
+        // group is constant.
         unsafe {
             bindings::netdev_set_rx_queue_group(self.0.as_raw(), sysfs::RxGroup::<A>::group())
         };

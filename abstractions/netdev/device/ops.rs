@@ -35,23 +35,23 @@ use crate::{
 };
 use kernel::prelude::*;
 
-/// The operations of a network device, and the types of what it keeps.
+/// The operations of a network device, and the types of its data.
 ///
-/// `Self` is the data that all queues share. The state of a transmit queue is reachable under the
-/// lock of the queue only, which the core holds around [`Operations::start_xmit`] and which
-/// [`Device::tx_lock`] takes elsewhere. The state of a receive queue belongs to its NAPI
-/// instance: [`Operations::poll_rx`] has it, and [`Device::rx_stopped`] while NAPI is disabled.
+/// `Self` is the data that all queues share. The lock of a transmit queue protects its state. The
+/// core holds this lock around [`Operations::start_xmit`], and [`Device::tx_lock`] takes it. The
+/// state of a receive queue belongs to its NAPI instance: [`Operations::poll_rx`] has access to it,
+/// and [`Device::rx_stopped`] has access while NAPI is disabled.
 #[vtable]
 pub trait Operations: Sized + Send + Sync {
     /// State of a transmit queue.
     type Tx: Send;
     /// State of a receive queue.
     type Rx: Send;
-    /// The data that the two queues of a pair share, and that others look at.
+    /// Data shared by the two queues of a pair, and read by other code.
     type Pair: Send + Sync;
-    /// The switch for the interrupts of a queue.
+    /// The event source of a queue, whose events NAPI disables.
     type Source: Source;
-    /// Keeps valid what the data and the states borrow. The device drops it after all else.
+    /// The hold that keeps alive the objects that the data and the states borrow. Dropped last.
     type Hold: Send + Sync;
     /// The operations for `ethtool`.
     type Ethtool: EthtoolOps<Net = Self>;
@@ -67,7 +67,8 @@ pub trait Operations: Sized + Send + Sync {
     ///
     /// # Errors
     ///
-    /// The interface stays down; whatever was enabled must have been disabled.
+    /// The interface stays down. Before it returns an error, the driver disables all that it has
+    /// enabled.
     fn open(dev: &Device<Self>, rtnl: &mut Rtnl) -> Result;
 
     /// Takes the interface down: `ndo_stop`. Process context.
@@ -75,13 +76,13 @@ pub trait Operations: Sized + Send + Sync {
 
     /// Transmits a packet: `ndo_start_xmit`, with the queue locked and BHs disabled.
     ///
-    /// `more` says that another packet follows at once, so that the device need not be notified.
+    /// `more`: another packet follows at once, so the device need not be notified yet.
     fn start_xmit(queue: TxQueue<'_, Self>, skb: SkBuff, more: bool) -> NetdevTx;
 
-    /// Receives packets. BHs are disabled.
+    /// Receives packets, as the poll function of the NAPI instance. BHs are disabled.
     fn poll_rx<'a>(poll: RxPoll<'a, Self>) -> Polled<'a>;
 
-    /// Reaps transmitted packets. BHs are disabled.
+    /// Frees transmitted packets, as the poll function of the NAPI instance. BHs are disabled.
     fn poll_tx<'a>(poll: TxPoll<'a, Self>) -> Polled<'a>;
 
     /// Adds up the statistics: `ndo_get_stats64`. Any context; may not sleep.
@@ -103,15 +104,15 @@ pub trait Operations: Sized + Send + Sync {
         Ok(())
     }
 
-    /// Tells the device of a new address, which is valid: `ndo_set_mac_address`. The interface
-    /// has it when this succeeded. Process context.
+    /// Sets a new address of the device: `ndo_set_mac_address`. The core has checked that the
+    /// address is valid. If this succeeds, the interface has the new address. Process context.
     ///
     /// # Errors
     ///
     /// The interface keeps its address.
     fn set_mac_address(dev: &Device<Self>, addr: MacAddr, rtnl: &mut Rtnl) -> Result;
 
-    /// Lets a VLAN through the filter: `ndo_vlan_rx_add_vid`. Process context.
+    /// Adds a VLAN to the receive filter: `ndo_vlan_rx_add_vid`. Process context.
     ///
     /// # Errors
     ///
@@ -121,11 +122,11 @@ pub trait Operations: Sized + Send + Sync {
         Ok(())
     }
 
-    /// Lets a VLAN no more through the filter: `ndo_vlan_rx_kill_vid`. Process context.
+    /// Removes a VLAN from the receive filter: `ndo_vlan_rx_kill_vid`. Process context.
     ///
     /// # Errors
     ///
-    /// The core ignores them.
+    /// The core ignores errors.
     fn vlan_kill(dev: &Device<Self>, vid: u16, rtnl: &mut Rtnl) -> Result {
         let _ = (dev, vid, rtnl);
         Ok(())
@@ -147,51 +148,53 @@ pub trait Operations: Sized + Send + Sync {
         features
     }
 
-    /// A transmit queue did not move for long: `ndo_tx_timeout`. BHs are disabled.
+    /// Handles a transmit queue that has sent nothing for long: `ndo_tx_timeout`. BHs are disabled.
     fn tx_timeout(dev: &Device<Self>, queue: usize);
 
-    /// CPUs come or go, of a device that [watches](super::NetDevice::watch_cpus) them. Process
-    /// context. The RTNL may not be taken: its holder may wait for this to end.
+    /// Handles a CPU that comes online or goes offline, if the device
+    /// [watches](super::NetDevice::watch_cpus) CPUs. Process context. Must not take the RTNL: its
+    /// holder may wait for this call.
     fn cpus_changed(dev: &Device<Self>, change: CpuChange, cpus: &CpusLocked) {
         let _ = (dev, change, cpus);
     }
 
-    /// Runs after [`Device::schedule_work`], once for any number of them. Process context.
+    /// Runs after [`Device::schedule_work`], once for several calls of it. Process context.
     fn work(dev: &Device<Self>);
 
-    /// Runs after [`Device::schedule_rtnl_work`], once for any number of them: `ndo_work`. Process
+    /// Runs after [`Device::schedule_rtnl_work`], once for several calls of it: `ndo_work`. Process
     /// context.
     fn rtnl_work(dev: &Device<Self>, rtnl: &mut Rtnl);
 
-    /// Runs after [`Device::schedule_recovery`], once for any number of them, while the device is
+    /// Runs after [`Device::schedule_recovery`], once for several calls of it, while the device is
     /// registered. Process context; not while the system sleeps.
     fn recover(dev: &Device<Self>, rtnl: &mut Rtnl) {
         let _ = (dev, rtnl);
     }
 
-    /// Runs after [`Device::schedule_later`], once for any number of them, while the device is
+    /// Runs after [`Device::schedule_later`], once for several calls of it, while the device is
     /// registered. Process context; not while the system sleeps.
     fn later(dev: &Device<Self>, rtnl: &mut Rtnl) {
         let _ = (dev, rtnl);
     }
 
-    /// Statistics of a receive queue: `get_queue_stats_rx`. Process context.
+    /// Sets the statistics of a receive queue: `get_queue_stats_rx`. Process context.
     fn rx_queue_stats(dev: &Device<Self>, queue: usize, stats: &mut RxQueueStats);
 
-    /// Statistics of a transmit queue: `get_queue_stats_tx`. Process context.
+    /// Sets the statistics of a transmit queue: `get_queue_stats_tx`. Process context.
     fn tx_queue_stats(dev: &Device<Self>, queue: usize, stats: &mut TxQueueStats);
 
-    /// Name of the port: `ndo_get_phys_port_name`. Any context.
+    /// Returns the name of the port: `ndo_get_phys_port_name`. Any context.
     ///
     /// # Errors
     ///
-    /// `EOPNOTSUPP`: it has none.
+    /// `EOPNOTSUPP`: the port has no name.
     fn port_name(dev: &Device<Self>) -> Result<&'static CStr> {
         let _ = dev;
         Err(EOPNOTSUPP)
     }
 
-    /// Value of the receive queue attribute [`crate::sysfs::RxAttribute`]. Process context.
+    /// Returns the value of the attribute [`crate::sysfs::RxAttribute`] of a receive queue. Process
+    /// context.
     fn rx_attribute(dev: &Device<Self>, queue: usize) -> u32 {
         let _ = (dev, queue);
         0

@@ -27,24 +27,24 @@ use kernel::{
     prelude::*, //
 };
 
-/// A type that has `T`, and whose super- and subtypes are those of no other `T`.
+/// A type that is invariant in `T`.
 type Invariant<T> = (T, fn(T) -> T);
 
 /// Owns a network device, made by [`NewDevice`](super::NewDevice).
 ///
-/// Dropping it unregisters the device, if it is registered, and frees it with its queues: process
-/// context, takes the RTNL. One that is forgotten stays, and so does its
+/// Dropping it unregisters the device, if it is registered, and frees the device with its queues.
+/// Process context, takes the RTNL. If it is forgotten, the device stays, and so does its
 /// [hold](Operations::Hold).
 ///
 /// # Invariants
 ///
-/// `dev` is a valid `struct net_device` with all of its private data, which nobody else frees. What
-/// the data borrows is valid as long as there is `_hold`, or this value.
+/// `dev` is a valid `struct net_device` with all of its private data. Only this frees it. Objects
+/// that the data borrows are valid while `_hold` or this value exists.
 pub struct NetDevice<T: Operations> {
     dev: NonNull<bindings::net_device>,
-    /// Dropped after all else.
+    /// Dropped last.
     _hold: T::Hold,
-    /// Neither a supertype nor a subtype of `T` will do: data of it goes in and out.
+    /// Invariant: data of type `T` is stored and read.
     _data: PhantomData<Invariant<T>>,
 }
 
@@ -55,12 +55,12 @@ unsafe impl<T: Operations> Send for NetDevice<T> {}
 unsafe impl<T: Operations> Sync for NetDevice<T> {}
 
 impl<T: Operations> NetDevice<T> {
-    /// Takes a device over.
+    /// Takes over a device.
     ///
     /// # Safety
     ///
-    /// `dev` is complete, with private data for `T`, and its owner gives it up. What the data
-    /// borrows is valid as long as there is `hold`, or until the device is dropped.
+    /// `dev` is complete, with private data for `T`, and the caller passes its ownership. Objects
+    /// that the data borrows are valid while `hold` exists, or until the device is dropped.
     pub(super) unsafe fn from_raw(dev: NonNull<bindings::net_device>, hold: T::Hold) -> Self {
         // INVARIANT: By the safety requirements.
         Self {
@@ -70,18 +70,18 @@ impl<T: Operations> NetDevice<T> {
         }
     }
 
-    /// Registers the device, which is possible once: from here on it can be brought up. Process
-    /// context.
+    /// Registers the device, so that it can be brought up. Possible once. Process context.
     ///
     /// # Errors
     ///
-    /// Those of `register_netdevice`; `EBUSY`: it was registered before, or this failed before.
+    /// Those of `register_netdevice`; `EBUSY`: this was called before, successfully or not.
     pub fn register(&self, rtnl: &mut Rtnl) -> Result {
         let registration = &self.private().registration;
         if *registration.get(rtnl) != Registration::None {
             return Err(EBUSY);
         }
-        // The core calls the driver meanwhile, with the RTNL held: `rtnl` is not used.
+        // The core calls the driver from here with the RTNL held, so `rtnl` is not in use during
+        // the call.
         // SAFETY: By the type invariants; the RTNL is held.
         let ret = to_result(unsafe { bindings::register_netdevice(self.as_raw()) });
         *registration.get(rtnl) = match ret {
@@ -91,13 +91,14 @@ impl<T: Operations> NetDevice<T> {
         ret
     }
 
-    /// Lets the device know of CPUs that come and go, until it is unregistered.
+    /// Calls [`Operations::cpus_changed`] for each CPU that comes or goes, until the device is
+    /// unregistered.
     ///
     /// Process context, sleeps.
     ///
     /// # Errors
     ///
-    /// - `EBUSY`: it knows already.
+    /// - `EBUSY`: the device watches CPUs already.
     /// - `ENOSPC`: the kernel has no more states of CPU hotplug.
     pub fn watch_cpus(&self, rtnl: &mut Rtnl) -> Result {
         // SAFETY: The private data stays where it is until the device is dropped, which removes
@@ -110,8 +111,8 @@ impl<T: Operations> NetDevice<T> {
         self.private().cpus.remove(rtnl);
     }
 
-    /// Unregisters the device, if it is registered: it is brought down, and none of its operations
-    /// runs any more when this returns. Process context, takes the RTNL.
+    /// Unregisters the device, if it is registered. The core brings it down. After the return, none
+    /// of its operations runs. Process context, takes the RTNL.
     pub fn unregister(&self) {
         let mut rtnl = Rtnl::lock();
         self.unwatch_cpus(&mut rtnl);
@@ -143,7 +144,7 @@ impl<T: Operations> Drop for NetDevice<T> {
         private.disable_work();
         private.disable_queues();
         // SAFETY: The instances are registered since the device was made, and were disabled just
-        // now. Nothing enables them, or uses the queues, any more. There is a grace period below.
+        // now. No code enables them, or uses the queues, from here on. A grace period follows.
         unsafe {
             for slot in &private.rx {
                 slot.unregister();
@@ -153,24 +154,26 @@ impl<T: Operations> Drop for NetDevice<T> {
             }
         }
         let private = Private::<T>::of(self.as_raw());
-        // SAFETY: May be called in process context. After it, nobody looks at the NAPI instances.
+        // SAFETY: May be called in process context. After it, no code reads the NAPI instances.
         unsafe { bindings::synchronize_net() };
         // SAFETY: The private data is valid (type invariant), and is dropped only below.
         let parent = unsafe { (*private).parent.clone() };
-        // SAFETY: By the type invariants; the device is not registered, its NAPI instances are not
-        // either and its work is disabled, so nothing refers to the data. It is not used again.
+        // SAFETY: The private data is valid (type invariant). The device and its NAPI instances are
+        // not registered, and its work is disabled, so nothing refers to the data. The data is not
+        // used again.
         unsafe { private.drop_in_place() };
         // SAFETY: The device is valid (type invariant), and is freed only below.
         if unsafe { bindings::rust_netdev_has_page_pools(self.as_raw()) } {
-            // Unregistering a device takes pools off its list. One that was made before or after,
-            // and has a buffer that somebody keeps, is still there.
+            // Unregistering a device removes its page pools from its list. A pool that was created
+            // while the device was not registered is still in the list, if one of its buffers is in
+            // use.
             dev_warn!(
                 &*parent,
-                "receive buffers outlive their interface, which stays\n"
+                "receive buffers are still in use: the interface is not freed\n"
             );
             return;
         }
-        // SAFETY: This owns the device (type invariant), and nothing refers to it any more.
+        // SAFETY: This owns the device (type invariant), and nothing else refers to it.
         unsafe { bindings::free_netdev(self.as_raw()) };
     }
 }

@@ -30,10 +30,10 @@ use kernel::{
     types::Opaque, //
 };
 
-/// The registration of a device, of which there is one at most.
+/// The state of the registration of a device, which is registered once at most.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Registration {
-    /// Registration was not tried yet.
+    /// The device was not registered yet.
     None,
     /// The device is registered.
     Active,
@@ -45,7 +45,7 @@ pub(super) enum Registration {
 ///
 /// # Invariants
 ///
-/// - It is in the private area of `dev`, where it does not move.
+/// - This is in the private area of `dev`, and does not move.
 /// - The slots do not move; their NAPI instances are registered.
 /// - `work` was initialised for [`Private::run_work`], `recovery` for [`Private::run_recovery`],
 ///   `later` for [`Private::run_later`], `retry` for [`Private::run_retry`].
@@ -58,8 +58,8 @@ pub(crate) struct Private<T: Operations> {
     pub(super) dev: *mut bindings::net_device,
     pub(super) parent: ARef<device::Device>,
     pub(super) registration: ByRtnl<Registration>,
-    /// Numbers of values of `ethtool -S`: of the device, and of each pair of queues in use.
-    /// Constant once the device is made.
+    /// The numbers of values of `ethtool -S`: for the device, and for each pair of queues in use.
+    /// Constant once the device is finished.
     pub(super) stats: [u16; 2],
     #[pin]
     work: Opaque<bindings::work_struct>,
@@ -67,12 +67,12 @@ pub(crate) struct Private<T: Operations> {
     recovery: Opaque<bindings::delayed_work>,
     #[pin]
     later: Opaque<bindings::delayed_work>,
-    /// Schedules the NAPI instances of the receive queues. A timer, as work may need memory for a
-    /// thread to run in.
+    /// Schedules the NAPI instances of the receive queues. A timer, because work may need memory
+    /// for a new thread.
     #[pin]
     retry: Opaque<bindings::timer_list>,
     pub(super) cpus: cpuhp::Instance,
-    /// Held while the sources of queues are replaced, or looked at from process context.
+    /// Held while the event sources of queues are replaced, or used in process context.
     #[pin]
     pub(super) sources: Mutex<()>,
 }
@@ -156,7 +156,7 @@ impl<T: Operations> Private<T> {
         unsafe { bindings::cancel_work_sync(self.work.get()) };
     }
 
-    /// Cancels all work and the timer, and keeps them from being scheduled again.
+    /// Cancels all work and the timer, and disables them.
     pub(super) fn disable_work(&self) {
         // SAFETY: `work`, `recovery`, `later` and `retry` were initialised (type invariant).
         unsafe {
@@ -167,7 +167,7 @@ impl<T: Operations> Private<T> {
         }
     }
 
-    /// Disables the NAPI instances that the driver left enabled. Process context, takes the RTNL.
+    /// Disables all enabled NAPI instances. Process context, takes the RTNL.
     pub(super) fn disable_queues(&self) {
         let mut rtnl = Rtnl::lock();
         for slot in &self.tx {
@@ -183,7 +183,7 @@ impl<T: Operations> Private<T> {
         unsafe { bindings::rust_start_retry(self.retry.get()) };
     }
 
-    /// The function of the timer.
+    /// Runs from the timer: schedules all receive queues.
     ///
     /// # Safety
     ///
@@ -197,7 +197,7 @@ impl<T: Operations> Private<T> {
         }
     }
 
-    /// The function of the hotplug instance.
+    /// Runs from CPU hotplug: calls [`Operations::cpus_changed`].
     ///
     /// # Safety
     ///
@@ -210,7 +210,7 @@ impl<T: Operations> Private<T> {
         T::cpus_changed(unsafe { Device::<T>::from_raw(dev) }, change, cpus);
     }
 
-    /// The function of the recovery.
+    /// Runs as the recovery: calls [`Operations::recover`].
     ///
     /// # Safety
     ///
@@ -229,7 +229,7 @@ impl<T: Operations> Private<T> {
         }
     }
 
-    /// The function of the work that comes later.
+    /// Runs as the delayed work: calls [`Operations::later`].
     ///
     /// # Safety
     ///
@@ -249,7 +249,7 @@ impl<T: Operations> Private<T> {
         }
     }
 
-    /// The function of the work.
+    /// Runs as the work: calls [`Operations::work`].
     ///
     /// # Safety
     ///

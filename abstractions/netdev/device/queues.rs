@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The queues of a network device: their states, their NAPI instances and what belongs to these.
+//! The queues of a network device: their states, their NAPI instances, and the event sources of
+//! these.
 
 use super::{
     Device,
@@ -25,13 +26,13 @@ use kernel::{
 };
 
 impl<T: Operations> Device<T> {
-    /// Locks a transmit queue. Process or softirq context; not with a queue locked already: for a
-    /// queue that is, this waits for ever, and nothing sleeps until the guard is dropped.
+    /// Locks a transmit queue. Process or softirq context. Deadlocks if the caller holds the lock
+    /// already. The caller must not sleep while it has the guard.
     pub fn tx_lock(&self, index: usize) -> Option<TxGuard<'_, T>> {
         self.private().tx.get(index).map(TxGuard::lock_bh)
     }
 
-    /// Locks a transmit queue from a poll, if nobody else has it.
+    /// Locks a transmit queue from a poll, if it is not locked.
     #[inline]
     pub fn tx_try_lock<'a>(&'a self, index: usize, _napi: Napi<'a, T>) -> Option<TxGuard<'a, T>> {
         let slot = self.private().tx.get(index)?;
@@ -44,8 +45,8 @@ impl<T: Operations> Device<T> {
         self.private().tx.get(index).is_some_and(|s| s.is_enabled())
     }
 
-    /// The state of a receive queue and where its page pool is, as long as its NAPI instance is
-    /// disabled.
+    /// Returns the state of a receive queue, and the slot of its page pool. `None` if its NAPI
+    /// instance is enabled.
     pub fn rx_stopped<'a>(
         &'a self,
         index: usize,
@@ -55,12 +56,12 @@ impl<T: Operations> Device<T> {
         if slot.is_enabled() {
             return None;
         }
-        // SAFETY: The instance is disabled, so no poll is running, and none can start as long as
-        // the RTNL is borrowed exclusively, which also keeps others from getting here.
+        // SAFETY: The instance is disabled, so no poll is running. While the RTNL is borrowed
+        // exclusively, no poll can start, and no other thread gets to this line.
         Some(unsafe { (&mut *slot.state.get(), slot.pool()) })
     }
 
-    /// Gives a receive queue a page pool for `size` buffers, mapped for `dma`; or none.
+    /// Sets the page pool of a receive queue: one for `size` buffers, mapped for `dma`, or none.
     ///
     /// Process context, sleeps.
     ///
@@ -68,7 +69,7 @@ impl<T: Operations> Device<T> {
     ///
     /// - `EBUSY`: the NAPI instance of the queue is enabled.
     /// - `EINVAL`: there is no such queue.
-    /// - `ENOMEM`, and what else the core returns.
+    /// - `ENOMEM`, and other errors of the core.
     pub fn set_page_pool(
         &self,
         index: usize,
@@ -80,7 +81,7 @@ impl<T: Operations> Device<T> {
             return Err(EBUSY);
         }
         let pool = match size {
-            // SAFETY: The pool is dropped with the slot, before the device; and only replaced
+            // SAFETY: The pool is dropped with the slot, before the device. It is only replaced
             // while the instance is disabled.
             Some((size, dma)) => Some(unsafe {
                 PagePool::new(
@@ -93,14 +94,14 @@ impl<T: Operations> Device<T> {
             }),
             None => None,
         };
-        // SAFETY: No poll runs, as the instance is disabled, and none can start as long as the RTNL
-        // is borrowed exclusively, which also keeps others from getting here.
+        // SAFETY: The instance is disabled, so no poll is running. While the RTNL is borrowed
+        // exclusively, no poll can start, and no other thread gets to this line.
         unsafe { slot.set_pool(pool) };
         Ok(())
     }
 
-    /// Sets what switches the interrupts of the queues: `sources` has it for one pair after the
-    /// other, receive queue first. Pairs that it has nothing for have nothing.
+    /// Sets the event sources of the queues. `sources` yields the two sources of each pair of
+    /// queues, receive first. Pairs beyond its end have none.
     ///
     /// Process context, sleeps: waits for a grace period.
     ///
@@ -118,14 +119,14 @@ impl<T: Operations> Device<T> {
         if slots.any(|(rx, tx)| rx.is_enabled() || tx.is_enabled()) {
             return Err(EBUSY);
         }
-        // Polls that gave up their instance may still look at the source: they run with BHs
-        // disabled, which is a read side of RCU.
+        // A poll that has completed may still use the source. It runs with BHs disabled, which is a
+        // read side of RCU.
         // SAFETY: May be called in process context.
         unsafe { bindings::synchronize_net() };
         let mut sources = sources.into_iter();
         for (rx, tx) in private.rx.iter().zip(&private.tx) {
             let (rx_source, tx_source) = sources.next().unzip();
-            // SAFETY: The locks are held, and nobody enables an instance as long as the RTNL is
+            // SAFETY: The locks are held, and no code enables an instance while the RTNL is
             // borrowed exclusively.
             unsafe {
                 rx.set_source(rx_source);
@@ -135,8 +136,8 @@ impl<T: Operations> Device<T> {
         Ok(())
     }
 
-    /// Calls `f` with what switches the interrupts of the queues of a pair, receive first.
-    /// Process context, sleeps.
+    /// Calls `f` with the event sources of a pair of queues, receive first. Process context,
+    /// sleeps.
     pub fn with_sources(
         &self,
         index: usize,
@@ -144,22 +145,22 @@ impl<T: Operations> Device<T> {
     ) {
         let private = self.private();
         if let (Some(rx), Some(tx)) = (private.rx.get(index), private.tx.get(index)) {
-            // They are not replaced meanwhile.
+            // Keeps the sources from being replaced.
             let _guard = private.sources.lock();
             f(rx.source(), tx.source());
         }
     }
 
-    /// Enables the NAPI instance of a receive queue, and schedules it for what was received
-    /// before. Process context, sleeps.
+    /// Enables the NAPI instance of a receive queue, and schedules it for packets that were
+    /// received before. Process context, sleeps.
     pub fn rx_enable(&self, index: usize, rtnl: &mut Rtnl) {
         if let Some(slot) = self.private().rx.get(index) {
             slot.enable(rtnl);
         }
     }
 
-    /// Disables the NAPI instance of a receive queue; when this returns, it is not running.
-    /// Process context, sleeps.
+    /// Disables the NAPI instance of a receive queue, and waits for a running poll. Process
+    /// context, sleeps.
     pub fn rx_disable(&self, index: usize, rtnl: &mut Rtnl) {
         if let Some(slot) = self.private().rx.get(index) {
             slot.disable(rtnl);
@@ -180,13 +181,13 @@ impl<T: Operations> Device<T> {
         }
     }
 
-    /// The NAPI instance of a receive queue, for tests.
+    /// Returns the NAPI instance of a receive queue, for tests.
     #[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
     pub(crate) fn rx_napi(&self, index: usize) -> Option<*mut bindings::napi_struct> {
         self.private().rx.get(index).map(|slot| slot.napi())
     }
 
-    /// Schedules the NAPI instance of a receive queue, from the callback of its source. Any
+    /// Schedules the NAPI instance of a receive queue, from the callback of its event source. Any
     /// context.
     #[inline]
     pub fn rx_schedule(&self, index: usize, source: &impl Source) {
@@ -195,10 +196,11 @@ impl<T: Operations> Device<T> {
         }
     }
 
-    /// As [`Device::rx_schedule`], for a transmit queue; the source is disabled in any case.
+    /// As [`Device::rx_schedule`], for a transmit queue. Disables the source also if the instance
+    /// is not scheduled.
     ///
-    /// Calls `otherwise` with the device and the index if the instance was not scheduled: it is
-    /// already, or is not enabled.
+    /// Calls `otherwise` with the device and the index if the instance was not scheduled, because
+    /// it is scheduled already, or is disabled.
     #[inline]
     pub fn tx_schedule(
         &self,
@@ -214,7 +216,7 @@ impl<T: Operations> Device<T> {
         }
     }
 
-    /// Schedules the NAPI instances of all receive queues that are enabled in a while, when there
+    /// Schedules the enabled NAPI instances of all receive queues after a short time, when there
     /// may be memory again. Any context.
     pub fn rx_retry(&self) {
         self.private().schedule_retry();

@@ -47,7 +47,7 @@ use kernel::{
     prelude::*, //
 };
 
-/// The device of a callback.
+/// Returns the device of a callback.
 ///
 /// # Safety
 ///
@@ -60,9 +60,9 @@ pub(crate) unsafe fn device_of<'a, T: Operations>(dev: *mut bindings::net_device
 
 /// The tables of function pointers of a driver.
 ///
-/// The core calls them with the devices that they were set for, which are those of the driver
-/// `T`; and those that it documents so, with the RTNL held by the calling thread. Code of the
-/// driver that makes the core do so lends its [`Rtnl`] by `&mut`, so no other one is in use then.
+/// The core calls these functions only with devices of the driver `T`. Where the core documents it,
+/// the calling thread holds the RTNL. Code of the driver that leads to such a call lends its
+/// [`Rtnl`] by `&mut`, so no other `Rtnl` is in use during the call.
 pub(super) struct Vtable<T: Operations>(PhantomData<T>);
 
 impl<T: Operations> Vtable<T> {
@@ -140,11 +140,11 @@ impl<T: Operations> Vtable<T> {
         skb: *mut bindings::sk_buff,
         dev: *mut bindings::net_device,
     ) -> bindings::netdev_tx_t {
-        // SAFETY: The core gives up a packet that is not null.
+        // SAFETY: The core passes the ownership of a packet, which is not null.
         let skb = unsafe { SkBuff::from_raw(NonNull::new_unchecked(skb)) };
         // SAFETY: `skb` is valid.
         let index = unsafe { (*skb.as_raw()).queue_mapping };
-        // SAFETY: `dev` is one of `T` (see the type), whose data is valid as long as it may send.
+        // SAFETY: `dev` is one of `T` (see the type), whose data is valid while the stack may send.
         let private = unsafe { &*Private::<T>::of(dev) };
         let Some(slot) = private.tx.get(usize::from(index)) else {
             return NetdevTx::DONE.into_raw();
@@ -206,7 +206,7 @@ impl<T: Operations> Vtable<T> {
         dev: *mut bindings::net_device,
         stats: *mut bindings::rtnl_link_stats64,
     ) {
-        // SAFETY: By the type's documentation; `stats` is the core's own for this call.
+        // SAFETY: `dev` is one of `T` (see the type); `stats` is the core's own for this call.
         let (dev, stats) = unsafe { (device_of::<T>(dev), LinkStats::from_raw(stats)) };
         T::stats(dev, stats);
     }
@@ -269,7 +269,7 @@ impl<T: Operations> Vtable<T> {
         index: c_int,
         stats: *mut bindings::netdev_queue_stats_rx,
     ) {
-        // SAFETY: By the type's documentation; `stats` is the core's own for this call.
+        // SAFETY: `dev` is one of `T` (see the type); `stats` is the core's own for this call.
         let (dev, stats) = unsafe { (device_of::<T>(dev), RxQueueStats::from_raw(stats)) };
         T::rx_queue_stats(dev, index as usize, stats);
     }
@@ -279,7 +279,7 @@ impl<T: Operations> Vtable<T> {
         index: c_int,
         stats: *mut bindings::netdev_queue_stats_tx,
     ) {
-        // SAFETY: By the type's documentation; `stats` is the core's own for this call.
+        // SAFETY: `dev` is one of `T` (see the type); `stats` is the core's own for this call.
         let (dev, stats) = unsafe { (device_of::<T>(dev), TxQueueStats::from_raw(stats)) };
         T::tx_queue_stats(dev, index as usize, stats);
     }

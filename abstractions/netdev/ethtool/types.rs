@@ -14,38 +14,38 @@ use kernel::fmt;
 pub struct RingSizes {
     /// Receive.
     pub rx: u32,
-    /// Receive, at most.
+    /// The largest size of a receive ring.
     pub rx_max: u32,
     /// Transmit.
     pub tx: u32,
-    /// Transmit, at most.
+    /// The largest size of a transmit ring.
     pub tx_max: u32,
 }
 
 /// Numbers of pairs of queues.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Channels {
-    /// In use.
+    /// The number of pairs in use.
     pub combined: u32,
-    /// At most.
+    /// The largest number of pairs.
     pub max_combined: u32,
 }
 
 /// Speed and duplex of the link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LinkSettings {
-    /// Megabits per second; [`LinkSettings::SPEED_UNKNOWN`].
+    /// Megabits per second, or [`LinkSettings::SPEED_UNKNOWN`].
     pub speed: u32,
-    /// 0 for half, 1 for full; [`LinkSettings::DUPLEX_UNKNOWN`].
+    /// 0 for half, 1 for full, or [`LinkSettings::DUPLEX_UNKNOWN`].
     pub duplex: u8,
 }
 
 impl LinkSettings {
-    /// The speed is not known.
+    /// An unknown speed.
     pub const SPEED_UNKNOWN: u32 = u32::MAX;
-    /// The duplex is not known.
+    /// An unknown duplex.
     pub const DUPLEX_UNKNOWN: u8 = 0xff;
-    /// Nothing is known.
+    /// An unknown speed and duplex.
     pub const UNKNOWN: Self = Self {
         speed: Self::SPEED_UNKNOWN,
         duplex: Self::DUPLEX_UNKNOWN,
@@ -62,16 +62,16 @@ impl LinkSettings {
     }
 }
 
-/// When a device raises an interrupt.
+/// The limits after which a device raises an interrupt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Coalescing {
-    /// Microseconds after a packet was received, at most.
+    /// The longest time after a packet was received, in microseconds.
     pub rx_usecs: u32,
-    /// Received packets, at most.
+    /// The largest number of received packets.
     pub rx_frames: u32,
-    /// Microseconds after a packet was transmitted, at most.
+    /// The longest time after a packet was transmitted, in microseconds.
     pub tx_usecs: u32,
-    /// Transmitted packets, at most.
+    /// The largest number of transmitted packets.
     pub tx_frames: u32,
 }
 
@@ -89,7 +89,7 @@ impl CoalesceParams {
     /// Adaptive coalescing of receive interrupts.
     pub const ADAPTIVE_RX: Self = Self(bindings::ETHTOOL_COALESCE_USE_ADAPTIVE_RX);
 
-    /// Those of both sets.
+    /// Returns the parameters of both sets.
     #[must_use]
     pub const fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
@@ -108,13 +108,13 @@ impl BitOr for CoalesceParams {
     }
 }
 
-/// Takes the names of the values of `ethtool -S`.
+/// A buffer for the names of the values of `ethtool -S`.
 pub struct Strings<'a> {
     slots: core::slice::ChunksExactMut<'a, u8>,
 }
 
 impl<'a> Strings<'a> {
-    /// Bytes of a name, its terminator among them.
+    /// Bytes of a name, with its terminator.
     pub(super) const LEN: usize = bindings::ETH_GSTRING_LEN as usize;
 
     pub(super) fn new(buf: &'a mut [u8]) -> Self {
@@ -123,19 +123,19 @@ impl<'a> Strings<'a> {
         }
     }
 
-    /// Appends a name, cut to what fits. Names beyond the count that was announced are left out.
+    /// Appends a name, cut to the size of an entry. Ignores names beyond the end of the buffer.
     pub fn push(&mut self, name: fmt::Arguments<'_>) {
         let Some(slot) = self.slots.next() else {
             return;
         };
         slot.fill(0);
         let mut cursor = Cursor { slot, at: 0 };
-        // An error is a name that was cut.
+        // An error means that the name was cut.
         let _ = cursor.write_fmt(name);
     }
 }
 
-/// Writes to a slot, all but the last byte.
+/// A writer to a slot, which leaves the last byte zero.
 struct Cursor<'a> {
     slot: &'a mut [u8],
     at: usize,

@@ -28,9 +28,9 @@ use kernel::{
 
 /// The table of function pointers of a driver.
 ///
-/// The core calls them with the devices that the table was set for, which are those of the driver,
-/// and with the RTNL held by the calling thread. Code of the driver that makes the core do so lends
-/// its [`Rtnl`] by `&mut`, so no other one is in use then.
+/// The core calls these functions only with devices of the driver, and the calling thread holds the
+/// RTNL. Code of the driver that leads to such a call lends its [`Rtnl`] by `&mut`, so no other
+/// `Rtnl` is in use during the call.
 pub(crate) struct Vtable<E: EthtoolOps>(PhantomData<E>);
 
 impl<E: EthtoolOps> Vtable<E> {
@@ -64,7 +64,8 @@ impl<E: EthtoolOps> Vtable<E> {
         dev: *mut bindings::net_device,
         info: *mut bindings::ethtool_drvinfo,
     ) {
-        // SAFETY: By the type's documentation; `info` is the core's own for this call.
+        // SAFETY: `dev` is one of the driver, and the RTNL is held (see the type); `info` is the
+        // core's own.
         let (dev, info) = unsafe { (device_of::<E::Net>(dev), &mut *info) };
         copy(&mut info.driver, E::DRIVER);
         copy(&mut info.version, E::VERSION);
@@ -77,7 +78,8 @@ impl<E: EthtoolOps> Vtable<E> {
         _kernel_ring: *mut bindings::kernel_ethtool_ringparam,
         _extack: *mut bindings::netlink_ext_ack,
     ) {
-        // SAFETY: By the type's documentation; `ring` is the core's own for this call.
+        // SAFETY: `dev` is one of the driver, and the RTNL is held (see the type); `ring` is the
+        // core's own.
         let (dev, rtnl, ring) =
             unsafe { (device_of::<E::Net>(dev), Rtnl::assume_held(), &mut *ring) };
         let sizes = E::ring_sizes(dev, rtnl);
@@ -106,8 +108,8 @@ impl<E: EthtoolOps> Vtable<E> {
         if n == 0 {
             return;
         }
-        // SAFETY: The core has made room for as many names as it was told just before, with the
-        // RTNL held all the time, so that the number is the same.
+        // SAFETY: The core has allocated the buffer for the number of names that `get_sset_count`
+        // has returned. The RTNL was held since then, so the number is the same.
         let buf = unsafe { core::slice::from_raw_parts_mut(data, n * Strings::LEN) };
         E::stats_names(dev, &mut Strings::new(buf), rtnl);
     }
@@ -123,7 +125,7 @@ impl<E: EthtoolOps> Vtable<E> {
         if n == 0 {
             return;
         }
-        // SAFETY: As for the names.
+        // SAFETY: The core has allocated the buffer for the number of values, with the RTNL held.
         let values = unsafe { core::slice::from_raw_parts_mut(data, n) };
         E::stats_values(dev, values, rtnl);
     }
@@ -132,7 +134,8 @@ impl<E: EthtoolOps> Vtable<E> {
         dev: *mut bindings::net_device,
         channels: *mut bindings::ethtool_channels,
     ) {
-        // SAFETY: By the type's documentation; `channels` is the core's own for this call.
+        // SAFETY: `dev` is one of the driver, and the RTNL is held (see the type); `channels` is
+        // the core's own.
         let (dev, rtnl, to) = unsafe {
             (
                 device_of::<E::Net>(dev),
@@ -149,7 +152,8 @@ impl<E: EthtoolOps> Vtable<E> {
         dev: *mut bindings::net_device,
         channels: *mut bindings::ethtool_channels,
     ) -> c_int {
-        // SAFETY: By the type's documentation; `channels` is the core's own for this call.
+        // SAFETY: `dev` is one of the driver, and the RTNL is held (see the type); `channels` is
+        // the core's own.
         let (dev, rtnl, from) =
             unsafe { (device_of::<E::Net>(dev), Rtnl::assume_held(), &*channels) };
         from_result(|| {
@@ -175,7 +179,8 @@ impl<E: EthtoolOps> Vtable<E> {
         dev: *mut bindings::net_device,
         cmd: *mut bindings::ethtool_link_ksettings,
     ) -> c_int {
-        // SAFETY: By the type's documentation; `cmd` is the core's own for this call.
+        // SAFETY: `dev` is one of the driver, and the RTNL is held (see the type); `cmd` is the
+        // core's own.
         let (dev, rtnl, cmd) =
             unsafe { (device_of::<E::Net>(dev), Rtnl::assume_held(), &mut *cmd) };
         let settings = E::link_settings(dev, rtnl);
@@ -213,7 +218,8 @@ impl<E: EthtoolOps> Vtable<E> {
         _kernel_coalesce: *mut bindings::kernel_ethtool_coalesce,
         _extack: *mut bindings::netlink_ext_ack,
     ) -> c_int {
-        // SAFETY: By the type's documentation; `coalesce` is the core's own for this call.
+        // SAFETY: `dev` is one of the driver, and the RTNL is held (see the type); `coalesce` is
+        // the core's own.
         unsafe { Self::get(dev, None, &mut *coalesce) }
     }
 
@@ -223,7 +229,8 @@ impl<E: EthtoolOps> Vtable<E> {
         _kernel_coalesce: *mut bindings::kernel_ethtool_coalesce,
         _extack: *mut bindings::netlink_ext_ack,
     ) -> c_int {
-        // SAFETY: By the type's documentation; `coalesce` is the core's own for this call.
+        // SAFETY: `dev` is one of the driver, and the RTNL is held (see the type); `coalesce` is
+        // the core's own.
         unsafe { Self::set(dev, None, &*coalesce) }
     }
 
@@ -232,7 +239,8 @@ impl<E: EthtoolOps> Vtable<E> {
         queue: u32,
         coalesce: *mut bindings::ethtool_coalesce,
     ) -> c_int {
-        // SAFETY: By the type's documentation; `coalesce` is the core's own for this call.
+        // SAFETY: `dev` is one of the driver, and the RTNL is held (see the type); `coalesce` is
+        // the core's own.
         unsafe { Self::get(dev, Some(queue as usize), &mut *coalesce) }
     }
 
@@ -241,7 +249,8 @@ impl<E: EthtoolOps> Vtable<E> {
         queue: u32,
         coalesce: *mut bindings::ethtool_coalesce,
     ) -> c_int {
-        // SAFETY: By the type's documentation; `coalesce` is the core's own for this call.
+        // SAFETY: `dev` is one of the driver, and the RTNL is held (see the type); `coalesce` is
+        // the core's own.
         unsafe { Self::set(dev, Some(queue as usize), &*coalesce) }
     }
 
@@ -285,7 +294,7 @@ impl<E: EthtoolOps> Vtable<E> {
     }
 }
 
-/// Copies text to a field of characters, cut to what fits.
+/// Copies text to a field of characters, cut to the size of the field.
 fn copy(to: &mut [c_char], from: &CStr) {
     to.fill(0);
     let room = to.len().saturating_sub(1);

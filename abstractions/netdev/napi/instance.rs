@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! NAPI instances, each with its source of events.
+//! NAPI instances, each with its event source.
 
 use super::Source;
 use crate::{
@@ -16,15 +16,15 @@ use kernel::{
     types::Opaque, //
 };
 
-/// A NAPI instance with what belongs to it. The instance comes first, so that the address of one is
-/// that of the other.
+/// A NAPI instance and its event source. `napi` is the first field, so that both have the same
+/// address.
 ///
 /// # Invariants
 ///
-/// - `napi` is registered with `dev` from the registration to [`Instance::unregister`]. `enabled`
-///   says whether it is enabled, and is written with the RTNL held.
-/// - `source` is written with the RTNL and the device's mutex of sources held, while the instance
-///   is disabled and a grace period after that; for transmit queues, with the queue locked too.
+/// - `napi` is registered with `dev` until [`Instance::unregister`]. `enabled` says whether it is
+///   enabled, and is written with the RTNL held.
+/// - `source` is written only a grace period after the instance was disabled, with the RTNL and the
+///   device's mutex of sources held. For a transmit queue, the queue is locked, too.
 #[repr(C)]
 pub(super) struct Instance<S> {
     pub(super) napi: Opaque<bindings::napi_struct>,
@@ -54,8 +54,8 @@ impl<S: Source> Instance<S> {
             return;
         }
         self.enabled.store(true, Relaxed);
-        // SAFETY: By the type invariants, the instance is registered and disabled; the RTNL is
-        // held for `netif_queue_set_napi`.
+        // SAFETY: The instance is registered (type invariant) and disabled. The RTNL is held for
+        // `netif_queue_set_napi`.
         unsafe {
             bindings::napi_enable(self.napi.get());
             bindings::netif_queue_set_napi(self.dev, self.index, kind, self.napi.get());
@@ -67,8 +67,8 @@ impl<S: Source> Instance<S> {
         if !self.is_enabled() {
             return;
         }
-        // SAFETY: By the type invariants, the instance is registered and enabled; the RTNL is
-        // held for `netif_queue_set_napi`.
+        // SAFETY: The instance is registered (type invariant) and enabled. The RTNL is held for
+        // `netif_queue_set_napi`.
         unsafe {
             bindings::netif_queue_set_napi(self.dev, self.index, kind, core::ptr::null_mut());
             bindings::napi_disable(self.napi.get());
@@ -76,7 +76,7 @@ impl<S: Source> Instance<S> {
         self.enabled.store(false, Relaxed);
     }
 
-    /// Schedules the instance from process context, as if its source had raised an event.
+    /// Schedules the instance from process context, as an event of its source does.
     pub(super) fn schedule_now(&self) {
         // SAFETY: May be called in process context; enabling runs the softirq.
         unsafe { bindings::local_bh_disable() };
@@ -89,11 +89,11 @@ impl<S: Source> Instance<S> {
                 }
             },
         }
-        // SAFETY: Enables what was disabled above, in process context, where the softirq may run.
+        // SAFETY: BHs were disabled above, in process context, where the softirq may run.
         unsafe { bindings::local_bh_enable() };
     }
 
-    /// Schedules the instance from process or softirq context, without a look at its source.
+    /// Schedules the instance from process or softirq context. Does not use the source.
     pub(super) fn schedule_bare(&self) {
         // SAFETY: May be called in any such context; enabling runs the softirq. By the type
         // invariants, the instance is registered.
@@ -135,12 +135,12 @@ impl<S: Source> Instance<S> {
         }
     }
 
-    /// The source. Not kept beyond the poll, the locked section or the callback it is used in.
+    /// Returns the source. Callers keep it no longer than the poll, the locked section or the
+    /// callback.
     #[inline]
     pub(super) fn source(&self) -> Option<&S> {
-        // SAFETY: By the type invariants, it is written only when no poll is running and none
-        // can start, and those that were about to return have returned. Besides polls, only who
-        // holds one of the locks calls this.
+        // SAFETY: By the type invariants, the source is written only when no poll is running, and
+        // none can start. Other callers than polls hold one of the locks that a write needs.
         unsafe { &*self.source.get() }.as_ref()
     }
 

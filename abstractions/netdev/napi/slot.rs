@@ -32,23 +32,23 @@ use kernel::{
 pub(crate) trait Direction {
     /// The state that the driver `T` has for a queue.
     type State<T: Operations>: Send;
-    /// The part of a queue that is of this direction only.
+    /// The part of a queue that only this direction has.
     type Own;
     /// The kind of queue, for the core.
     const KIND: bindings::netdev_queue_type;
 }
 
-/// Packets come in.
+/// The direction of received packets.
 pub(crate) struct Receive;
 
 impl Direction for Receive {
     type State<T: Operations> = T::Rx;
-    /// The page pool, which belongs to whoever owns the queue.
+    /// The page pool, which belongs to the owner of the queue.
     type Own = UnsafeCell<Option<PagePool>>;
     const KIND: bindings::netdev_queue_type = bindings::netdev_queue_type_NETDEV_QUEUE_TYPE_RX;
 }
 
-/// Packets go out.
+/// The direction of transmitted packets.
 pub(crate) struct Transmit;
 
 impl Direction for Transmit {
@@ -58,7 +58,7 @@ impl Direction for Transmit {
     const KIND: bindings::netdev_queue_type = bindings::netdev_queue_type_NETDEV_QUEUE_TYPE_TX;
 }
 
-/// A queue of packets of a direction.
+/// A queue of one direction.
 ///
 /// # Invariants
 ///
@@ -67,9 +67,9 @@ impl Direction for Transmit {
 pub(crate) struct Slot<T: Operations, D: Direction> {
     instance: Instance<T::Source>,
     pair: Arc<T::Pair>,
-    /// Belongs to whoever owns the queue.
+    /// The state of the queue, which belongs to its owner.
     pub(crate) state: UnsafeCell<D::State<T>>,
-    /// After the state, which may have buffers of a page pool.
+    /// Dropped after the state, which may have buffers of the page pool.
     own: D::Own,
 }
 
@@ -79,12 +79,12 @@ pub(crate) type RxSlot<T> = Slot<T, Receive>;
 /// A transmit queue.
 pub(crate) type TxSlot<T> = Slot<T, Transmit>;
 
-// SAFETY: The state and a page pool are `Send`, and reached only by their one owner at a time; the
-// source and what is shared are `Sync`; the core synchronises the rest.
+// SAFETY: The state and a page pool are `Send`, and only the owner of the queue uses them. The
+// source and the shared data are `Sync`. The core synchronises the rest.
 unsafe impl<T: Operations, D: Direction> Send for Slot<T, D> {}
 
-// SAFETY: The state and a page pool are reached only by their one owner at a time, the source and
-// what the pair shares are `Sync`, and the core synchronises the rest.
+// SAFETY: Only the owner of the queue uses the state and a page pool. The source and the shared
+// data are `Sync`. The core synchronises the rest.
 unsafe impl<T: Operations, D: Direction> Sync for Slot<T, D> {}
 
 impl<T: Operations, D: Direction> Slot<T, D> {
@@ -113,16 +113,16 @@ impl<T: Operations, D: Direction> Slot<T, D> {
         self.instance.index as usize
     }
 
-    /// Returns the data that the queue shares with the other of the pair.
+    /// Returns the data that the queue shares with the other queue of its pair.
     #[inline]
     pub(crate) fn pair(&self) -> &T::Pair {
         &self.pair
     }
 
-    /// The device, which outlives the slot.
+    /// Returns the device, which outlives the slot.
     #[inline]
     pub(crate) fn dev(&self) -> &Device<T> {
-        // SAFETY: It is the one that the slot was made for by `NewDevice`.
+        // SAFETY: `dev` is the device that `NewDevice` made with this slot, for `T`.
         unsafe { Device::from_raw(self.instance.dev) }
     }
 
@@ -172,8 +172,8 @@ impl<T: Operations, D: Direction> Slot<T, D> {
 impl<T: Operations> RxSlot<T> {
     /// The poll function.
     ///
-    /// netpoll polls in any context, with interrupts off and a budget of 0, for transmitted packets
-    /// to be freed. Those of a receive poll have a poll of their own.
+    /// netpoll calls poll functions with interrupts off and a budget of 0, to free transmitted
+    /// packets. Transmit queues have their own poll function, so there is nothing to do here.
     ///
     /// # Safety
     ///
@@ -212,8 +212,8 @@ impl<T: Operations> RxSlot<T> {
         }
     }
 
-    /// Unregisters the instance, and has the page pool forget it: code that gives pages back looks
-    /// at the instance of their pool.
+    /// Unregisters the instance, and removes it from the page pool: code that returns pages reads
+    /// the instance of their pool.
     ///
     /// # Safety
     ///
@@ -234,14 +234,14 @@ impl<T: Operations> RxSlot<T> {
         self.instance.schedule_now();
     }
 
-    /// Returns the place of the page pool.
+    /// Returns the slot of the page pool.
     ///
     /// # Safety
     ///
-    /// The caller owns the queue for as long as the pool is in use.
+    /// The caller owns the queue while the result is in use.
     #[inline]
     pub(crate) unsafe fn pool(&self) -> PoolSlot<'_, T> {
-        // SAFETY: By the safety requirements, the caller owns the queue for as long.
+        // SAFETY: By the safety requirements, the caller owns the queue while the result is in use.
         unsafe { PoolSlot::new(self) }
     }
 
@@ -325,8 +325,8 @@ impl<T: Operations> TxSlot<T> {
         self.own
     }
 
-    /// As [`Slot::schedule`], and disables the source in any case. Returns whether the instance was
-    /// scheduled.
+    /// As [`Slot::schedule`], but disables the source also if the instance is not scheduled.
+    /// Returns whether the instance was scheduled.
     #[inline]
     pub(crate) fn schedule_disabled(&self, source: &impl Source) -> bool {
         self.instance.schedule_disabled(source)
@@ -339,11 +339,11 @@ impl<T: Operations> TxSlot<T> {
     /// As for [`RxSlot::set_source`].
     pub(crate) unsafe fn set_source(&self, source: Option<T::Source>) {
         let guard = TxGuard::lock_bh(self);
-        // SAFETY: By the safety requirements and the type invariants, and as the queue is locked,
-        // nothing else refers to it.
+        // SAFETY: The queue is locked. By the safety requirements and the type invariants, nothing
+        // else refers to the source.
         let old = unsafe { core::mem::replace(&mut *self.instance.source.get(), source) };
         drop(guard);
-        // May sleep.
+        // Dropped without the lock, because this may sleep.
         drop(old);
     }
 }

@@ -27,10 +27,10 @@ use kernel::{
     prelude::*, //
 };
 
-/// The checksum and the segmentation of a received packet as a device tells them, in terms of
+/// The checksum and the segmentation of a received packet as the device reports them, in terms of
 /// virtio spec §5.1.6.
 ///
-/// Not believed: [`RxSkb::set_offload`] checks it against the packet.
+/// These values are not trusted: [`RxSkb::set_offload`] checks them against the packet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RxOffload {
     /// `VIRTIO_NET_HDR_F_*`.
@@ -41,18 +41,17 @@ pub struct RxOffload {
     pub hdr_len: u16,
     /// Payload bytes of each packet.
     pub gso_size: u16,
-    /// The offset at which the checksum starts.
+    /// The offset of the first byte that the checksum covers.
     pub csum_start: u16,
-    /// The offset of the checksum from there.
+    /// The offset of the checksum from `csum_start`.
     pub csum_offset: u16,
 }
 
-/// A packet that is being received: a new one, which nobody else refers to.
+/// A packet under construction, with no other reference to it.
 ///
-/// A packet that the stack sends may be shared: with a copy of itself that is still with the
-/// device, or with its clones, which have the same head. GRO links packets, and putting one
-/// together writes to its head, so both take packets of this type, which are made by allocating
-/// them or around a buffer.
+/// A packet that the stack sends may have other users: the device, if it was sent before, or its
+/// clones, which have the same head. GRO links packets, and [`RxPacket`] writes to the head of a
+/// packet. So both take packets of this type only, which are allocated, or built around a buffer.
 ///
 /// # Invariants
 ///
@@ -70,17 +69,17 @@ impl Deref for RxSkb {
 }
 
 impl RxSkb {
-    /// A packet with no byte and room for `size` in its head.
+    /// Allocates an empty packet with room for `size` bytes in its head.
     #[inline]
     pub fn alloc<T: Operations>(napi: Napi<'_, T>, size: u32) -> Option<Self> {
         // SAFETY: Called from the poll function of the instance.
         let skb = unsafe { bindings::napi_alloc_skb(napi.as_raw(), size) };
-        // SAFETY: A new packet, whose only reference is ours.
-        // INVARIANT: As well.
+        // SAFETY: `skb` is a new packet, and this has its only reference.
+        // INVARIANT: This has the only reference to the new packet.
         NonNull::new(skb).map(|skb| Self(unsafe { SkBuff::from_raw(skb) }))
     }
 
-    /// The packet, as any other.
+    /// Returns the packet as a general one.
     #[inline]
     pub fn into_skb(self) -> SkBuff {
         self.0
@@ -90,8 +89,8 @@ impl RxSkb {
     ///
     /// # Safety
     ///
-    /// The head has room for them, and nobody else refers to it. `src` is followed by `len`
-    /// readable bytes, which others may change meanwhile.
+    /// The head has room for `len` bytes, and nothing else refers to it. `len` bytes at `src` are
+    /// readable. The device may change them during the call.
     #[inline]
     pub unsafe fn put(&mut self, src: *const u8, len: u32) {
         // SAFETY: By the safety requirements, there is room for `len` bytes, and as many at `src`.
@@ -101,15 +100,15 @@ impl RxSkb {
         }
     }
 
-    /// The device checked the checksum.
+    /// Records that the device has checked the checksum.
     #[inline]
     pub fn set_checksum_unnecessary(&mut self) {
-        // SAFETY: The packet is valid, and nobody else has a reference to it (type invariant).
+        // SAFETY: The packet is valid, and there is no other reference to it (type invariant).
         unsafe { bindings::skb_set_checksum_unnecessary(self.as_raw()) };
     }
 
-    /// Takes over checksum and segmentation as the device described them, after a check against
-    /// the headers of the packet.
+    /// Sets checksum and segmentation as the device described them, after a check against the
+    /// headers of the packet.
     ///
     /// # Errors
     ///
@@ -126,28 +125,29 @@ impl RxSkb {
             csum_start: offload.csum_start,
             csum_offset: offload.csum_offset,
         };
-        // SAFETY: By the type invariants, nobody else uses the packet, and it has an Ethernet
-        // header; `hdr` is in the CPU's byte order.
+        // SAFETY: Nothing else refers to the packet (type invariant), and it has an Ethernet
+        // header. `hdr` is in the CPU's byte order.
         to_result(unsafe {
             bindings::skb_set_rx_dev(self.as_raw(), dev.as_raw());
             bindings::virtio_net_hdr_to_skb(self.as_raw(), &hdr, cfg!(target_endian = "little"))
         })
     }
 
-    /// Adds a page to the packet, at the end.
+    /// Adds bytes of a page at the end of the packet.
     ///
     /// # Errors
     ///
-    /// Gives the page back if the packet has all the fragments it may have, or the range is not
-    /// in the page.
+    /// Returns the page if the packet has the largest number of fragments, or the range is not in
+    /// the page.
     pub fn add_page(&mut self, page: Page, offset: u32, len: u32) -> Result<(), Page> {
         let info = self.shared_info();
-        // SAFETY: The shared part is in the packet's head, which this alone owns (type invariant).
+        // SAFETY: The `skb_shared_info` is in the head of the packet, which only this refers to
+        // (type invariant).
         let n = unsafe { (*info).nr_frags } as usize;
         if n >= MAX_SKB_FRAGS || offset.saturating_add(len) as usize > PAGE_SIZE {
             return Err(page);
         }
-        // SAFETY: The packet has room for a fragment, and gets the reference to the page.
+        // SAFETY: The packet has room for a fragment, and takes over the reference to the page.
         unsafe {
             bindings::skb_add_rx_frag(
                 self.as_raw(),
@@ -164,11 +164,11 @@ impl RxSkb {
 }
 
 impl RxSkb {
-    /// Builds a packet around the buffer that it was received in, without a copy: all that is
-    /// behind the first `skip` bytes.
+    /// Builds a packet around the buffer that it was received in, without a copy. The packet has
+    /// the bytes after the first `skip` bytes.
     ///
-    /// None if the buffer has no room for the administration of a packet
-    /// ([`RxData::has_tailroom`]), if it has not as many bytes, or if memory is short.
+    /// `None` if the buffer has no room for the `skb_shared_info` ([`RxData::has_tailroom`]) or
+    /// fewer than `skip` bytes, or if there is no memory.
     #[inline]
     pub fn build<T: Operations>(_napi: Napi<'_, T>, data: RxData, skip: u32) -> Option<Self> {
         let len = data.len().checked_sub(skip)?;
@@ -176,17 +176,17 @@ impl RxSkb {
             return None;
         }
         let (frag, _) = data.into_parts();
-        // SAFETY: The fragment is `truesize` bytes that we own, the last of which are for
-        // `struct skb_shared_info`; called from a poll function.
+        // SAFETY: The fragment is `truesize` bytes that this owns, with room for `struct
+        // skb_shared_info` at the end. `_napi` shows that this is a poll function.
         let skb = unsafe { bindings::napi_build_skb(frag.base().cast(), frag.truesize()) };
         let skb = NonNull::new(skb)?;
         // OVERFLOW: Both are less than a page.
         let reserve = frag.headroom().wrapping_add(skip);
-        // The packet has the fragment now.
+        // The packet owns the fragment now.
         core::mem::forget(frag);
-        // SAFETY: A new packet with as much room, by the type invariants of `RxData`; its memory
-        // is of a page pool. Its only reference is ours.
-        // INVARIANT: As well.
+        // SAFETY: By the type invariants of `RxData`, the new packet has room for the bytes, and
+        // its memory is from a page pool. This has its only reference.
+        // INVARIANT: This has the only reference to the new packet.
         unsafe {
             bindings::skb_rx_place(skb.as_ptr(), reserve, len);
             Some(Self(SkBuff::from_raw(skb)))
@@ -203,17 +203,17 @@ impl RxSkb {
 pub struct EthSkb(RxSkb);
 
 impl EthSkb {
-    /// A packet that may have such a header. If it has none, it is dropped.
+    /// Wraps a packet with an Ethernet header. Drops a packet without one.
     #[inline]
     pub fn new(skb: RxSkb) -> Option<Self> {
-        // INVARIANT: It was compared.
+        // INVARIANT: The length of the head was compared.
         (skb.head_len() as usize >= ETH_HLEN).then_some(Self(skb))
     }
 
-    /// Allocates a packet and copies to it all that is behind the first `skip` bytes of a buffer.
+    /// Allocates a packet, and copies to it the bytes of a buffer after the first `skip` bytes.
     ///
-    /// None if that is more than `ROOM` bytes or less than a header, if the buffer has not as many
-    /// bytes, or if memory is short.
+    /// `None` if these are more than `ROOM` bytes or less than an Ethernet header, if the buffer
+    /// has fewer than `skip` bytes, or if there is no memory.
     #[inline]
     pub fn copy<const ROOM: u32, T: Operations>(
         napi: Napi<'_, T>,
@@ -225,25 +225,25 @@ impl EthSkb {
             return None;
         }
         let skb = RxSkb::alloc(napi, ROOM)?;
-        // SAFETY: A new packet with room for `ROOM` bytes, whose only reference is ours; the bytes
-        // are within the buffer, by the type invariants of `RxData`.
+        // SAFETY: The new packet has room for `ROOM` bytes, and this has its only reference. The
+        // bytes are within the buffer, by the type invariants of `RxData`.
         unsafe {
             let to = bindings::skb_rx_put(skb.as_raw(), len).cast::<u8>();
             let from = data.start().add(skip as usize);
             core::ptr::copy_nonoverlapping(from, to, len as usize);
         }
-        // INVARIANT: It has just got them.
+        // INVARIANT: The head got `len` bytes, at least `ETH_HLEN`.
         Some(Self(skb))
     }
 
-    /// The packet, without the knowledge of its header.
+    /// Returns the packet.
     #[inline]
     pub fn into_rx(self) -> RxSkb {
         self.0
     }
 }
 
-/// A packet that is put together from the buffers it was received in.
+/// A packet that is put together from several receive buffers.
 ///
 /// # Invariants
 ///
@@ -254,20 +254,21 @@ pub struct RxPacket {
 }
 
 impl RxPacket {
-    /// A packet that starts with `head`.
+    /// Returns a packet that starts with `head`.
     #[inline]
     pub fn new(head: RxSkb) -> Self {
-        // INVARIANT: It is the head.
+        // INVARIANT: `last` is the head.
         Self {
             last: head.0 .0,
             head,
         }
     }
 
-    /// Allocates a packet, copies the Ethernet header that is behind the first `skip` bytes of a
-    /// buffer to it, with room for `copy` bytes, and leaves the rest in the buffer.
+    /// Allocates a packet with room for `copy` bytes in its head. Copies the Ethernet header, which
+    /// is after the first `skip` bytes of a buffer, to the head, and adds the rest of the buffer as
+    /// a fragment.
     ///
-    /// None if the buffer has not as many bytes, or if memory is short.
+    /// `None` if the buffer has no Ethernet header after `skip` bytes, or if there is no memory.
     pub fn split<T: Operations>(
         napi: Napi<'_, T>,
         data: RxData,
@@ -279,7 +280,7 @@ impl RxPacket {
             return None;
         }
         let mut head = RxSkb::alloc(napi, copy.max(ETH_HLEN as u32))?;
-        // SAFETY: A new packet with room for a header; the bytes are within the buffer, by the
+        // SAFETY: The new packet has room for a header. The bytes are within the buffer, by the
         // type invariants of `RxData`.
         unsafe { head.put(data.start().add(skip as usize), ETH_HLEN as u32) };
         let mut packet = Self::new(head);
@@ -289,19 +290,19 @@ impl RxPacket {
         Some(packet)
     }
 
-    /// Adds all that is behind the first `skip` bytes of a buffer.
+    /// Adds the bytes of a buffer after the first `skip` bytes.
     ///
     /// # Errors
     ///
-    /// `EINVAL`: the buffer has not as many bytes, or the packet was put together before and has
-    /// no more room. `ENOMEM`. The buffer is gone.
+    /// `EINVAL`: the buffer has fewer than `skip` bytes, or the packet was put together before and
+    /// has no more room. `ENOMEM`. The buffer is dropped.
     pub fn append(&mut self, data: RxData, skip: u32) -> Result {
         let len = data.len().checked_sub(skip).ok_or(EINVAL)?;
         let (frag, _) = data.into_parts();
         let truesize = frag.truesize();
         let (page, offset) = frag.page(skip);
 
-        // SAFETY: `last` is the head or in its list, which this alone owns (type invariants).
+        // SAFETY: `last` is the head or in its list, which only this refers to (type invariants).
         let mut n = unsafe { (*bindings::skb_shinfo(self.last.as_ptr())).nr_frags } as usize;
         if n >= MAX_SKB_FRAGS {
             self.extend()?;
@@ -329,7 +330,7 @@ impl RxPacket {
                     truesize,
                 );
                 bindings::skb_mark_for_recycle(last);
-                // The packet has the fragment now.
+                // The packet owns the fragment now.
                 core::mem::forget(frag);
             }
         }
@@ -341,7 +342,8 @@ impl RxPacket {
     fn extend(&mut self) -> Result {
         let info = self.head.shared_info();
         let first = self.last == self.head.0 .0;
-        // A list that an earlier one of these made is not replaced: its packets are counted in.
+        // A list from an earlier [`RxPacket`] is not replaced: the length of the packet includes
+        // it.
         // SAFETY: By the type invariants of `RxSkb`, this is the only user of the head.
         if first && !unsafe { (*info).frag_list }.is_null() {
             return Err(EINVAL);
@@ -349,7 +351,8 @@ impl RxPacket {
         // SAFETY: May be called in any context.
         let skb = unsafe { bindings::alloc_skb(0, bindings::GFP_ATOMIC) };
         let skb = NonNull::new(skb).ok_or(ENOMEM)?;
-        // SAFETY: By the type invariants; the list has the new packet's reference.
+        // SAFETY: Only this refers to the packets (type invariants). The list takes over the
+        // reference to the new packet.
         unsafe {
             bindings::skb_mark_for_recycle(skb.as_ptr());
             if first {
@@ -359,12 +362,12 @@ impl RxPacket {
             }
             (*self.head.as_raw()).truesize += (*skb.as_ptr()).truesize;
         }
-        // INVARIANT: It is the last of the list.
+        // INVARIANT: The new packet is the last of the list.
         self.last = skb;
         Ok(())
     }
 
-    /// Bytes so far.
+    /// Returns the length of the packet so far.
     #[inline]
     pub fn len(&self) -> u32 {
         self.head.len()
@@ -375,7 +378,7 @@ impl RxPacket {
         self.len() == 0
     }
 
-    /// The packet is complete.
+    /// Returns the complete packet.
     #[inline]
     pub fn finish(self) -> RxSkb {
         self.head

@@ -15,7 +15,7 @@ use kernel::{
     prelude::*, //
 };
 
-/// The kind of packets that a large packet is to be cut into.
+/// The kind of packets that a large packet is segmented into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GsoKind {
     /// TCP over IPv4.
@@ -26,12 +26,12 @@ pub enum GsoKind {
     UdpL4,
 }
 
-/// The way in which a packet is to be cut into smaller ones.
+/// The segmentation of a packet into smaller ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gso {
-    /// The kind of packets that it is cut into, if that is known here.
+    /// The kind of the smaller packets, if it is one of [`GsoKind`].
     pub kind: Option<GsoKind>,
-    /// TCP with ECN: the congestion window reduced flag is of the first packet only.
+    /// TCP with ECN: only the first packet has the congestion window reduced flag.
     pub ecn: bool,
     /// Payload bytes of each packet.
     pub size: u16,
@@ -40,10 +40,10 @@ pub struct Gso {
 /// Bytes of the control buffer of a packet.
 pub const CONTROL_BUFFER: usize = bindings::SKB_CONTROL_BUFFER;
 
-/// A fragment of a packet: bytes behind the head.
+/// A fragment of a packet: bytes after the head.
 #[derive(Clone, Copy)]
 pub struct Fragment {
-    /// The page, or the first of several. Null: the fragment is not in pages.
+    /// The page, or the first of several pages. Null if the fragment is not in pages.
     pub page: *mut bindings::page,
     /// The offset of the fragment into the page.
     pub offset: u32,
@@ -55,15 +55,15 @@ pub struct Fragment {
 type Headers = bindings::sk_buff__bindgen_ty_4__bindgen_ty_2;
 
 impl SkBuff {
-    /// Whether the device has anything to do besides sending the packet: it is to be
-    /// [cut](SkBuff::gso), or its [checksum](SkBuff::partial_csum) filled in.
+    /// Whether the device has to [segment](SkBuff::gso) the packet, or to fill in its
+    /// [checksum](SkBuff::partial_csum).
     #[inline]
     pub fn is_offloaded(&self) -> bool {
         // SAFETY: The packet and its shared part are valid (type invariant of `SkBuff`).
         self.partial_csum().is_some() || unsafe { (*self.shared_info()).gso_size } != 0
     }
 
-    /// Returns how the packet is to be cut, if it is.
+    /// Returns the segmentation of the packet, if the device has to segment it.
     #[inline]
     pub fn gso(&self) -> Option<Gso> {
         let info = self.shared_info();
@@ -87,37 +87,39 @@ impl SkBuff {
         })
     }
 
-    /// Returns the offset at which the checksum that is to be filled in starts, and its own offset
-    /// from there.
+    /// Returns the offset of the first byte that the checksum covers, and the offset of the
+    /// checksum from there. `None` if the checksum need not be filled in.
     #[inline]
     pub fn partial_csum(&self) -> Option<(u16, u16)> {
-        // PERF: The fields are read here, as a C helper is a call where it cannot be inlined.
+        // PERF: Reads the fields here, because a C helper would be a function call in kernels that
+        // cannot inline it.
         let headers = self.headers();
         if u32::from(headers.ip_summed()) != bindings::CHECKSUM_PARTIAL {
             return None;
         }
-        // SAFETY: Of a checksum that is to be filled in, the union has start and offset.
+        // SAFETY: With `CHECKSUM_PARTIAL`, the union has start and offset.
         let csum = unsafe { headers.__bindgen_anon_1.__bindgen_anon_1 };
         let skb = self.as_raw();
         // SAFETY: The packet is valid, as this owns a reference (type invariant of `SkBuff`).
         let headroom = unsafe { ((*skb).data as usize).wrapping_sub((*skb).head as usize) };
-        // The start is as of the head, which has no more than 64 KiB before the checksum.
+        // The start counts from the beginning of the head, and the checksum is in the first 64 KiB
+        // of the head.
         let start = csum.csum_start.wrapping_sub(headroom as u16);
         Some((start, csum.csum_offset))
     }
 
-    /// Whether the packet has another one in it (a tunnel).
+    /// Whether the packet contains another packet (a tunnel).
     #[inline]
     pub fn is_encapsulated(&self) -> bool {
         self.headers().encapsulation() != 0
     }
 
-    /// Returns the fields of the packet that a copy of it has as well (`headers` of the C
-    /// structure).
+    /// Returns the fields of the packet that a copy of it also has (`headers` of the C structure).
     #[inline]
     fn headers(&self) -> &Headers {
-        // SAFETY: By the type invariant of `SkBuff`. The group is a union of two structures with
-        // the same fields, and nobody else writes to them while the packet is here.
+        // SAFETY: The packet is valid (type invariant of `SkBuff`). The group is a union of two
+        // structures with the same fields, and no other code writes to them while this has the
+        // packet.
         unsafe { (*self.as_raw()).__bindgen_anon_4.headers.as_ref() }
     }
 
@@ -128,7 +130,7 @@ impl SkBuff {
         unsafe { (*self.as_raw()).data }
     }
 
-    /// Bytes of the head before the data.
+    /// Returns the number of bytes of the head before the data.
     #[inline]
     pub fn headroom(&self) -> usize {
         // SAFETY: The packet is valid, as this owns a reference (type invariant of `SkBuff`).
@@ -136,12 +138,13 @@ impl SkBuff {
         (self.data() as usize).wrapping_sub(head as usize)
     }
 
-    /// Whether the head is shared with another packet that needs what is before the data.
+    /// Whether the head is shared with another packet, so that the bytes before the data must not
+    /// be written.
     #[inline]
     pub fn is_header_cloned(&self) -> bool {
         let skb = self.as_raw();
-        // PERF: Most packets are no clones. A bit tells; the helper is a call on some kernels, of
-        // 10 instructions.
+        // PERF: Most packets are no clones, which a bit says. The helper is a function call of 10
+        // instructions in some kernels.
         // SAFETY: The packet is valid, as this owns a reference (type invariant of `SkBuff`).
         unsafe { (*skb).cloned() != 0 && bindings::skb_header_cloned(skb) }
     }
@@ -154,14 +157,15 @@ impl SkBuff {
         unsafe { (&raw mut (*self.as_raw()).cb).cast() }
     }
 
-    /// Whether there are bytes behind the head.
+    /// Whether there are bytes after the head.
     #[inline]
     pub fn has_fragments(&self) -> bool {
         // SAFETY: The packet is valid, as this owns a reference (type invariant of `SkBuff`).
         unsafe { (*self.as_raw()).data_len != 0 }
     }
 
-    /// Returns the number of fragments behind the head, those in other packets not counted.
+    /// Returns the number of fragments after the head. Fragments of packets in the fragment list do
+    /// not count.
     #[inline]
     pub fn fragment_count(&self) -> usize {
         if !self.has_fragments() {
@@ -172,13 +176,13 @@ impl SkBuff {
         usize::from(n).min(MAX_SKB_FRAGS)
     }
 
-    /// Returns the fragments behind the head.
+    /// Returns the fragments after the head.
     #[inline]
     pub fn fragments(&self) -> impl Iterator<Item = Fragment> + '_ {
         let info = self.shared_info();
         (0..self.fragment_count()).map(move |i| {
-            // SAFETY: The packet and its shared part are valid (type invariant of `SkBuff`), and
-            // the latter has as many fragments.
+            // SAFETY: The packet and its `skb_shared_info` are valid (type invariant of `SkBuff`),
+            // and the latter has `fragment_count()` fragments.
             unsafe {
                 let frag = (&raw const (*info).frags)
                     .cast::<bindings::skb_frag_t>()
@@ -192,47 +196,48 @@ impl SkBuff {
         })
     }
 
-    /// Whether a part of the data is in other packets, that this one has a list of.
+    /// Whether a part of the data is in other packets, in the fragment list of this one.
     #[inline]
     pub fn has_frag_list(&self) -> bool {
         // SAFETY: The packet and its shared part are valid (type invariant of `SkBuff`).
         !unsafe { (*self.shared_info()).frag_list }.is_null()
     }
 
-    /// Whether the packet is cut in software if the device has `features`.
+    /// Whether the stack segments the packet in software if the device has `features`.
     #[inline]
     pub fn needs_gso(&self, features: Features) -> bool {
         // SAFETY: The packet is valid, as this owns a reference (type invariant of `SkBuff`).
         unsafe { bindings::netif_needs_gso(self.as_raw(), features.into_raw()) }
     }
 
-    /// Takes the software transmit timestamp, if one is asked for. Before the packet is given to
-    /// the device.
+    /// Takes the software transmit timestamp, if the sender asks for it. Called before the packet
+    /// is given to the device.
     #[inline]
     pub fn tx_timestamp(&self) {
         // SAFETY: The packet is valid, as this owns a reference (type invariant of `SkBuff`).
         unsafe { bindings::skb_tx_timestamp(self.as_raw()) };
     }
 
-    /// Copies what user space still owns of the packet (zero-copy sends), so that it may be held
+    /// Copies the data that user space still owns (zero-copy sends), so that the packet may be held
     /// for long. Any context.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
     pub fn orphan_frags(&mut self) -> Result {
-        // SAFETY: The packet is valid (type invariant of `SkBuff`); one that is shared is refused.
+        // SAFETY: The packet is valid (type invariant of `SkBuff`). The function refuses a shared
+        // packet.
         to_result(unsafe { bindings::skb_orphan_frags(self.as_raw(), bindings::GFP_ATOMIC) })
     }
 }
 
-/// Releases what a packet holds of the stack, given its address.
+/// Releases the socket, the route and the connection of a packet, given its address.
 ///
 /// # Safety
 ///
-/// `skb` is valid and nobody else uses what it refers to.
+/// `skb` is valid, and no other code uses its references.
 #[inline]
 pub unsafe fn detach(skb: *mut bindings::sk_buff) {
-    // SAFETY: By the safety requirements, `skb` is valid, and nobody else uses what it refers to.
+    // SAFETY: By the safety requirements, `skb` is valid, and no other code uses its references.
     unsafe { bindings::skb_detach(skb) };
 }
