@@ -25,7 +25,7 @@ use kernel::{
 /// An attribute of a disk: a file with one value.
 #[vtable]
 pub trait Attribute {
-    /// The disks that have it.
+    /// The driver of the disks that have the attribute.
     type Operations: Operations;
 
     /// Name of the file.
@@ -34,7 +34,7 @@ pub trait Attribute {
     /// Permissions of the file, in octal.
     const MODE: u16;
 
-    /// Permissions of the file of one disk; 0 hides it. Process context.
+    /// Returns the permissions of the file of one disk; 0 hides the file. Process context.
     fn mode(disk: &Disk<Self::Operations>) -> u16 {
         let _ = disk;
         Self::MODE
@@ -44,25 +44,25 @@ pub trait Attribute {
     ///
     /// # Errors
     ///
-    /// The reader gets what this returns.
+    /// Any error, which the reader of the file gets.
     fn show(disk: &Disk<Self::Operations>, page: &mut Page<'_>) -> Result;
 
-    /// Takes a new value, as it was written, often with a newline. Process context, sleeps.
+    /// Sets a new value, as it was written, often with a newline. Process context, sleeps.
     ///
     /// # Errors
     ///
-    /// The writer gets what this returns.
+    /// Any error, which the writer of the file gets.
     fn store(disk: &Disk<Self::Operations>, text: &[u8]) -> Result {
         let _ = (disk, text);
         kernel::build_error!(kernel::error::VTABLE_DEFAULT_ERROR)
     }
 }
 
-/// The page that a value is written to. What does not fit is cut.
+/// The page that a value is written to. Longer text is cut.
 ///
 /// # Invariants
 ///
-/// `page` is followed by `PAGE_SIZE` bytes that are writable for `'a`; `len` of them are written.
+/// `page` points to `PAGE_SIZE` bytes that are writable for `'a`. The first `len` are written.
 pub struct Page<'a> {
     page: *mut u8,
     len: usize,
@@ -75,7 +75,7 @@ impl Page<'_> {
         let len = bytes.len().min(PAGE_SIZE - self.len);
         // SAFETY: By the type invariants, there is room for `len` more bytes.
         unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), self.page.add(self.len), len) };
-        // INVARIANT: They were written.
+        // INVARIANT: `len` more bytes were written.
         self.len += len;
     }
 }
@@ -92,14 +92,14 @@ impl fmt::Write for Page<'_> {
 #[repr(transparent)]
 pub struct DeviceAttribute(UnsafeCell<bindings::device_attribute>);
 
-// SAFETY: The kernel serialises what it writes there, and nobody else does.
+// SAFETY: Only the kernel writes to the attribute, and it serialises its writes.
 unsafe impl Sync for DeviceAttribute {}
 
 impl DeviceAttribute {
-    /// The attribute `A`.
+    /// Returns the attribute `A`.
     pub const fn new<A: Attribute>() -> Self {
         Self(UnsafeCell::new(bindings::device_attribute {
-            // With lock debugging there are more fields.
+            // Kernels with lock debugging have more fields.
             #[allow(clippy::needless_update)]
             attr: bindings::attribute {
                 name: kernel::str::as_char_ptr_in_const_context(A::NAME),
@@ -115,13 +115,13 @@ impl DeviceAttribute {
         }))
     }
 
-    /// The attribute as a group lists it.
+    /// Returns the entry of the attribute for the list of a group.
     pub const fn listed(&'static self) -> *mut bindings::attribute {
         self.0.get().cast()
     }
 }
 
-/// The list of the attributes of a group, ended by null.
+/// The list of the attributes of a group, with null at the end.
 #[doc(hidden)]
 #[repr(transparent)]
 pub struct List<const N: usize>(pub [*mut bindings::attribute; N]);
@@ -129,7 +129,7 @@ pub struct List<const N: usize>(pub [*mut bindings::attribute; N]);
 // SAFETY: The list is only read.
 unsafe impl<const N: usize> Sync for List<N> {}
 
-/// Asks an attribute for its permissions.
+/// A function that returns the permissions of an attribute.
 #[doc(hidden)]
 pub type ModeFn<T> = fn(&Disk<T>) -> u16;
 
@@ -137,8 +137,8 @@ pub type ModeFn<T> = fn(&Disk<T>) -> u16;
 ///
 /// # Invariants
 ///
-/// `groups` is a list of one group, ended by null; the group's list of attributes is ended by
-/// null, and all of them are for `T`.
+/// `groups` is a list of one group, with null at the end. The group has a list of attributes with
+/// null at the end, and all of these are for `T`.
 pub struct AttributeGroup<T: Operations> {
     groups: [*const bindings::attribute_group; 2],
     _ops: PhantomData<T>,
@@ -148,11 +148,11 @@ pub struct AttributeGroup<T: Operations> {
 unsafe impl<T: Operations> Sync for AttributeGroup<T> {}
 
 impl<T: Operations> AttributeGroup<T> {
-    /// A group of one list of attributes.
+    /// Returns the attributes of a group.
     ///
     /// # Safety
     ///
-    /// `group` has a list of attributes ended by null, which are for `T`.
+    /// `group` has a list of attributes with null at the end, and all of these are for `T`.
     #[doc(hidden)]
     pub const unsafe fn new(group: &'static Group) -> Self {
         // INVARIANT: By the safety requirements.
@@ -176,7 +176,7 @@ pub struct Group(bindings::attribute_group);
 unsafe impl Sync for Group {}
 
 impl Group {
-    /// A group with its attributes and the function that asks for their permissions.
+    /// Returns a group of attributes. The kernel calls `visible` for the permissions of each.
     pub const fn new<const N: usize>(list: &'static List<N>, visible: VisibleFn) -> Self {
         Self(bindings::attribute_group {
             __bindgen_anon_1: bindings::attribute_group__bindgen_ty_1 {
@@ -197,7 +197,7 @@ pub type VisibleFn = unsafe extern "C" fn(
     c_int,
 ) -> bindings::umode_t;
 
-/// Asks attribute number `n` of a disk for its permissions.
+/// Returns the permissions of attribute number `n` of a disk.
 ///
 /// # Safety
 ///
@@ -226,8 +226,8 @@ unsafe extern "C" fn show<A: Attribute>(
     _attr: *mut bindings::device_attribute,
     page: *mut c_char,
 ) -> isize {
-    // SAFETY: By the safety requirements: only disks made with `A::Operations` get it. They are
-    // alive as long as their attributes are.
+    // SAFETY: By the safety requirements, `dev` has the attribute `A`: only disks made with
+    // `A::Operations` get it. They live as long as their attributes.
     let disk = unsafe { Disk::from_raw(bindings::dev_to_disk(dev)) };
     // INVARIANT: By the safety requirements.
     let mut page = Page {
@@ -248,7 +248,7 @@ unsafe extern "C" fn store<A: Attribute>(
     count: usize,
 ) -> isize {
     // SAFETY: By the safety requirements, `dev` has the attribute `A`: only disks made with
-    // `A::Operations` get it. They are alive as long as their attributes are.
+    // `A::Operations` get it. They live as long as their attributes.
     let disk = unsafe { Disk::from_raw(bindings::dev_to_disk(dev)) };
     // SAFETY: By the safety requirements, `text` is followed by `count` bytes for this call.
     let bytes = unsafe { core::slice::from_raw_parts(text.cast::<u8>(), count) };
@@ -297,8 +297,8 @@ macro_rules! attribute_group {
             const MODES_LEN: usize = [$(stringify!($attr)),+].len();
 
             static GROUP: $crate::attr::Group = $crate::attr::Group::new(&LIST, visible);
-            // SAFETY: The list ends with null; its attributes are for `$ops`, or else their
-            // `mode` would not have the type that `MODES` needs.
+            // SAFETY: The list ends with null. Its attributes are for `$ops`: `MODES` needs that
+            // type of their `mode`.
             unsafe { $crate::attr::AttributeGroup::new(&GROUP) }
         };
     };

@@ -2,10 +2,15 @@
 
 //! Block device support for drivers that carry data.
 //!
-//! These are the parts that `kernel::block` still lacks: requests that are owned, have data
-//! segments and end with a status; driver data in each request; queue limits; disks with
-//! attributes, geometry and data that lives until the last close; requests that the driver itself
-//! sends.
+//! These are the parts that `kernel::block` still lacks:
+//!
+//! - requests that are owned, have data segments and end with a status;
+//! - driver data in each request;
+//! - queue limits;
+//! - disks with attributes, geometry, and data that lives until the last close;
+//! - requests that the driver itself sends.
+//!
+//! The wrappers are in two modules:
 //!
 //! - [`mq`]: hardware queues, tag sets and requests;
 //! - [`disk`]: disks, with their sysfs attributes and ioctls.

@@ -2,10 +2,10 @@
 
 //! Disks.
 //!
-//! A [`GenDisk`] is made with its queue, its limits and its data. [`GenDisk::register`] shows it to
-//! user space. Dropping the [`Registration`], or unbinding the parent device, removes it again.
-//! Files that user space still has open then return errors, and the data of the disk lives until
-//! the last close.
+//! A [`GenDisk`] is created with its queue, its limits and its data. [`GenDisk::register`] makes it
+//! visible to user space. Dropping the [`Registration`], or unbinding the parent device, removes it
+//! again. Files that user space still has open then return errors, and the data of the disk lives
+//! until the last close.
 
 use crate::{
     attr::AttributeGroup,
@@ -73,13 +73,13 @@ pub use self::{
 pub struct Geometry {
     /// Number of cylinders.
     pub cylinders: u16,
-    /// Heads, that is tracks per cylinder.
+    /// Number of heads (tracks per cylinder).
     pub heads: u8,
-    /// Sectors per track.
+    /// Number of sectors per track.
     pub sectors: u8,
 }
 
-/// A disk as those see it who do not own it, C `struct gendisk`.
+/// A borrowed disk, C `struct gendisk`.
 ///
 /// # Invariants
 ///
@@ -91,7 +91,7 @@ pub struct Disk<T: Operations>(Opaque<bindings::gendisk>, PhantomData<T>);
 unsafe impl<T: Operations> Sync for Disk<T> {}
 
 impl<T: Operations> Disk<T> {
-    /// The disk behind a pointer.
+    /// Returns the disk behind a pointer.
     ///
     /// # Safety
     ///
@@ -110,26 +110,26 @@ impl<T: Operations> Disk<T> {
         unsafe { (*self.raw()).queue }
     }
 
-    /// The data of the disk.
+    /// Returns the data of the disk.
     pub fn data(&self) -> &T::DiskData {
         // SAFETY: `private_data` is the disk's `T::DiskData`, which is alive (type invariant).
         unsafe { &*(*self.raw()).private_data.cast::<T::DiskData>() }
     }
 
-    /// The name, such as `vda`.
+    /// Returns the name of the disk, such as `vda`.
     pub fn name(&self) -> &CStr {
         // SAFETY: By the type invariants; the name was set when the disk was made.
         unsafe { CStr::from_char_ptr((*self.raw()).disk_name.as_ptr()) }
     }
 
-    /// The capacity in sectors.
+    /// Returns the capacity in sectors.
     pub fn capacity(&self) -> u64 {
         // SAFETY: The disk is valid (type invariant), and its capacity may be read without a lock.
         unsafe { bindings::get_capacity(self.raw()) }
     }
 
-    /// Sets the capacity in sectors, and tells user space if the disk is registered and this is
-    /// a change. More than the block layer can address is cut. Process context.
+    /// Sets the capacity in sectors, limited to the range of the block layer. Sends a uevent if the
+    /// disk is registered and the capacity changes. Process context.
     pub fn set_capacity_and_notify(&self, sectors: u64) {
         // SAFETY: The disk is valid (type invariant), added or not.
         unsafe { bindings::set_capacity_and_notify(self.raw(), sectors) };
@@ -141,23 +141,23 @@ impl<T: Operations> Disk<T> {
         unsafe { bindings::set_disk_ro(self.raw(), read_only) };
     }
 
-    /// Bytes of a logical block.
+    /// Returns the size of a logical block in bytes.
     pub fn logical_block_size(&self) -> u32 {
         // SAFETY: By the type invariants. The block layer reads it without a lock, too.
         unsafe { (&raw const (*self.queue()).limits.logical_block_size).read_volatile() }
     }
 
-    /// Most data segments of a request.
+    /// Returns the largest number of data segments of a request.
     pub fn max_segments(&self) -> u16 {
         // SAFETY: By the type invariants. The block layer reads it without a lock, too.
         unsafe { (&raw const (*self.queue()).limits.max_segments).read_volatile() }
     }
 
-    /// Changes the limits, with no request under way. Process context, sleeps; the queue must
-    /// not be [frozen](Disk::freeze) by the caller.
+    /// Changes the limits while no request is outstanding. Process context, sleeps. The caller must
+    /// not have [frozen](Disk::freeze) the queue.
     ///
-    /// Updates exclude each other: what `update` asks the device is what the limits say
-    /// afterwards.
+    /// Updates exclude each other. So if `update` reads the device, the limits have the value that
+    /// was read last.
     ///
     /// # Errors
     ///
@@ -178,13 +178,13 @@ impl<T: Operations> Disk<T> {
         })
     }
 
-    /// As [`Disk::update_limits`], but waits for nobody: neither for requests nor for other changes
-    /// of the limits, which may wait for requests. The change is such that requests under way may
-    /// see it or not. Process context.
+    /// As [`Disk::update_limits`], but does not wait: neither for requests, nor for another change
+    /// of the limits, which may itself wait for requests. Outstanding requests may see the old or
+    /// the new value. Process context.
     ///
     /// # Errors
     ///
-    /// - `EBUSY`: somebody else changes them.
+    /// - `EBUSY`: another thread is changing the limits.
     /// - `EINVAL`: the limits do not go together.
     pub fn try_update_limits(&self, update: impl FnOnce(&mut Limits)) -> Result {
         let queue = self.queue();
@@ -192,22 +192,23 @@ impl<T: Operations> Disk<T> {
         if unsafe { bindings::mutex_trylock(&raw mut (*queue).limits_lock) } == 0 {
             return Err(EBUSY);
         }
-        // SAFETY: By the type invariants; with the lock held nobody changes them.
+        // SAFETY: The queue is valid (type invariant), and the limits do not change while the lock
+        // is held.
         let mut limits = Limits(unsafe { (*queue).limits });
         update(&mut limits);
         // SAFETY: By the type invariants; the lock is held, and released here.
         to_result(unsafe { bindings::queue_limits_commit_update(queue, &mut limits.0) })
     }
 
-    /// Declares the disk dead, as after a surprise removal: whoever uses it is told, and no
-    /// request is accepted any more. Process context, sleeps.
+    /// Marks the disk dead, as after a surprise removal: its users get errors, and no request is
+    /// accepted. Process context, sleeps.
     pub fn mark_dead(&self) {
         // SAFETY: The disk is valid (type invariant), added or not.
         unsafe { bindings::blk_mark_disk_dead(self.raw()) };
     }
 
-    /// Calls `f`, which schedules work, unless the disk was deleted, or has no request and can get
-    /// none: deleting it waits for its work, and nobody does afterwards. Any context.
+    /// Calls `f`, which schedules work, unless the disk was deleted or can have no requests.
+    /// Deleting the disk waits for such work once, and not for later work. Any context.
     fn while_in_use<R>(&self, f: impl FnOnce() -> R) {
         let queue = self.queue();
         // SAFETY: The queue is valid, as the disk is (type invariant).
@@ -218,7 +219,8 @@ impl<T: Operations> Disk<T> {
         }
     }
 
-    /// Has requests queued that were [given back](crate::mq::Request::requeue_later). Any context.
+    /// Queues the requests of [`Request::requeue_later`](crate::mq::Request::requeue_later) again.
+    /// Any context.
     pub fn queue_again(&self) {
         self.while_in_use(|| {
             // SAFETY: The queue is valid, as the disk is (type invariant), and kept in use.
@@ -226,13 +228,14 @@ impl<T: Operations> Disk<T> {
         });
     }
 
-    /// Returns how many requests have ended so far, if the disk counts that.
+    /// Returns the number of requests that have ended so far, if the disk counts them.
     pub fn ended_so_far(&self) -> usize {
         // SAFETY: The queue is valid, as the disk is, and still has this disk (type invariant).
         unsafe { bindings::ended_ios(self.queue()) }
     }
 
-    /// Whether the limits have a property. One that changes meanwhile may be seen or not.
+    /// Whether the limits have a property. Takes no lock: during a change, the result may be old or
+    /// new.
     pub fn has_feature(&self, feature: limits::Feature) -> bool {
         // SAFETY: By the type invariants. The block layer reads it without a lock, too.
         let features = unsafe { (&raw const (*self.queue()).limits.features).read_volatile() };
@@ -240,10 +243,10 @@ impl<T: Operations> Disk<T> {
     }
 
     /// Starts the hardware queues that were [stopped](crate::mq::HwQueue::stop), unless the disk
-    /// was deleted, or has no request and can get none. Any context.
+    /// was deleted or can have no requests. Any context.
     ///
-    /// Nothing waits in a stopped queue without a request. A deleted disk has nothing to start: its
-    /// tag set may be gone, at which the block layer looks, and nobody waits for work of the queue.
+    /// A disk without requests has no stopped queue to start. After deletion the tag set may be
+    /// gone, so the queues must not be touched.
     pub fn start_stopped_queues(&self) {
         self.while_in_use(|| {
             // SAFETY: The queue is valid, as the disk is (type invariant). The disk was not
@@ -253,13 +256,13 @@ impl<T: Operations> Disk<T> {
     }
 }
 
-/// A reference to a disk that its driver has.
+/// The reference of a driver to a disk.
 ///
 /// # Invariants
 ///
 /// - `disk` fulfils the invariants of [`Disk`], and one reference to it is owned.
-/// - Its data is a counted reference, which is given up when the disk is freed if it was
-///   registered once, and else when this is dropped.
+/// - `private_data` is a counted reference. If the disk was ever registered, the reference is
+///   dropped when the disk is freed. Otherwise it is dropped with this.
 /// - `registered` is one of the values below.
 pub struct GenDisk<T: Operations> {
     disk: NonNull<bindings::gendisk>,
@@ -269,11 +272,11 @@ pub struct GenDisk<T: Operations> {
 
 /// The disk was not added.
 const NEVER: i32 = 0;
-/// The disk was not added, and will not be: or it is just being added.
+/// Adding the disk has failed, or is in progress.
 const FAILED: i32 = 1;
-/// The disk was added, and not deleted since.
+/// The disk was added, and not deleted.
 const ADDED: i32 = 2;
-/// The disk was deleted, or is just being deleted.
+/// The disk was deleted, or is being deleted.
 const DELETED: i32 = 3;
 
 // SAFETY: The reference may be dropped from any thread.
@@ -283,7 +286,7 @@ unsafe impl<T: Operations> Send for GenDisk<T> {}
 unsafe impl<T: Operations> Sync for GenDisk<T> {}
 
 impl<T: Operations> GenDisk<T> {
-    /// Makes a disk. Process context.
+    /// Creates a disk. Process context.
     ///
     /// # Errors
     ///
@@ -301,7 +304,7 @@ impl<T: Operations> GenDisk<T> {
             return Err(EINVAL);
         }
         let data = Arc::into_raw(data).cast_mut().cast::<c_void>();
-        // SAFETY: The set is valid, and kept for as long as the disk; the lock class is static.
+        // SAFETY: The set is valid, and lives as long as the disk. The lock class is static.
         let disk = from_err_ptr(unsafe {
             bindings::__blk_mq_alloc_disk(
                 set.raw(),
@@ -317,7 +320,8 @@ impl<T: Operations> GenDisk<T> {
         })?;
 
         let raw = disk.as_ptr();
-        // SAFETY: The disk is valid and nobody else knows it yet; the name fits, with its end.
+        // SAFETY: The disk is valid, and no other code has a reference to it yet. The name fits
+        // with its terminator.
         unsafe {
             for (to, &from) in (*raw).disk_name.iter_mut().zip(bytes) {
                 *to = from as c_char;
@@ -328,7 +332,7 @@ impl<T: Operations> GenDisk<T> {
             (*raw).fops = &Callbacks::<T>::FOPS;
             (*raw).private_data = data;
         }
-        // INVARIANT: The disk was just made with its data, which is a counted reference.
+        // INVARIANT: The disk was created with its data, which is a counted reference.
         Ok(Self {
             disk,
             set,
@@ -336,21 +340,21 @@ impl<T: Operations> GenDisk<T> {
         })
     }
 
-    /// The tag set of the disk.
+    /// Returns the tag set of the disk.
     pub fn tag_set(&self) -> &TagSet<T> {
         &self.set
     }
 
-    /// Brings the disk before user space, as a child of `parent`, with attributes of its own.
-    /// Can be done once. It is read before this returns, for its partitions.
+    /// Registers the disk as a child of `parent`, with `attributes`. Possible once. Reads the
+    /// partition table before it returns.
     ///
-    /// It is there until the result is dropped, and not longer than `parent` is bound: code of the
+    /// The disk exists until the result is dropped, or `parent` is unbound, because code of the
     /// driver's module serves it. Process context, sleeps.
     ///
     /// # Errors
     ///
-    /// - `EBUSY`: this was done before.
-    /// - `EEXIST`: there is something of the name.
+    /// - `EBUSY`: this was called before.
+    /// - `EEXIST`: another device has the name.
     /// - `EINVAL`: the device numbers are out of range.
     /// - `ENOMEM`.
     pub fn register(
@@ -362,8 +366,8 @@ impl<T: Operations> GenDisk<T> {
             .cmpxchg(NEVER, FAILED, Full)
             .map_err(|_| EBUSY)?;
         let registration = Registration { disk: self.clone() };
-        // Whatever becomes of that: the disk is gone when the binding is over, and the module goes
-        // after that only.
+        // This second registration ends with the binding, also if the caller forgets the first one.
+        // So the disk is deleted before the module can be unloaded.
         let last = Registration { disk: self.clone() };
         devres::register::<Registration<T>, Error>(parent, Ok(last), GFP_KERNEL)?;
         // `Device` is a transparent wrapper of `struct device`.
@@ -374,15 +378,17 @@ impl<T: Operations> GenDisk<T> {
         to_result(unsafe {
             bindings::device_add_disk(raw, self.disk.as_ptr(), attributes.groups())
         })?;
-        // INVARIANT: From here on the data goes with the last reference to the disk.
+        // INVARIANT: From here on, the last reference to the disk drops the data.
         self.registered.store(ADDED, Release);
         Ok(registration)
     }
 
-    /// Takes the disk away, if it was added and nobody does by now. Process context, sleeps.
+    /// Deletes the disk, if it was added and no other thread is deleting it. Process context,
+    /// sleeps.
     fn delete(&self) {
         if self.registered.cmpxchg(ADDED, DELETED, Full).is_ok() {
-            // SAFETY: By the type invariants; the disk was added, and is deleted by nobody else.
+            // SAFETY: The disk is valid (type invariant) and was added. No other thread deletes it:
+            // `registered` changes from `ADDED` once.
             unsafe { bindings::del_gendisk(self.disk.as_ptr()) };
         }
     }
@@ -392,7 +398,8 @@ impl<T: Operations> Deref for GenDisk<T> {
     type Target = Disk<T>;
 
     fn deref(&self) -> &Disk<T> {
-        // SAFETY: `disk` is as `Disk` wants it as long as this owns a reference (type invariant).
+        // SAFETY: `disk` fulfils the invariants of `Disk` while this owns a reference (type
+        // invariant).
         unsafe { Disk::from_raw(self.disk.as_ptr()) }
     }
 }
@@ -401,21 +408,21 @@ impl<T: Operations> Drop for GenDisk<T> {
     fn drop(&mut self) {
         // SAFETY: The disk is valid, as this owns a reference (type invariant).
         let data = unsafe { (*self.disk.as_ptr()).private_data };
-        // SAFETY: By the type invariants, this gives the owned reference up.
+        // SAFETY: This owns the reference (type invariant), and does not use it again.
         unsafe { bindings::put_disk(self.disk.as_ptr()) };
         if matches!(self.registered.load(Acquire), NEVER | FAILED) {
-            // SAFETY: A disk that was never added does not call `free_disk`, so that the data
-            // is still there; nobody else knew the disk.
+            // SAFETY: The block layer does not call `free_disk` for a disk that was never added, so
+            // the data was not dropped. No other code had a reference to the disk.
             drop(unsafe { Arc::<T::DiskData>::from_raw(data.cast()) });
         }
     }
 }
 
-/// A disk that user space sees.
+/// The registration of a disk, which makes the disk visible to user space.
 ///
-/// Dropping it takes the disk away and waits for all requests that are under way, so the device
-/// must still work, or its requests end some other way. Process context, sleeps. One that is never
-/// dropped does not keep the disk longer than its parent is bound.
+/// Dropping it deletes the disk, and waits for all outstanding requests. So the device must still
+/// work, or other code must end its requests. Process context, sleeps. If it is never dropped, the
+/// disk is deleted when its parent is unbound.
 pub struct Registration<T: Operations> {
     disk: Arc<GenDisk<T>>,
 }
@@ -448,8 +455,8 @@ impl<T: Operations> Callbacks<T> {
         disk: *mut bindings::gendisk,
         geo: *mut kernel::bindings::hd_geometry,
     ) -> c_int {
-        // SAFETY: By the safety requirements, the disk is open, so its data is alive; it has this
-        // function, so it was made with `T`.
+        // SAFETY: By the safety requirements, the disk is open, so its data is alive. The disk has
+        // this function, so it was made with `T`.
         let disk = unsafe { Disk::<T>::from_raw(disk) };
         from_result(|| {
             let geometry = T::getgeo(disk)?;
@@ -466,12 +473,13 @@ impl<T: Operations> Callbacks<T> {
 
     /// # Safety
     ///
-    /// Called by the block layer, once, when the last reference to a disk that was added goes.
+    /// Called by the block layer, once, when the last reference to a disk that was added is
+    /// dropped.
     unsafe extern "C" fn free_disk(disk: *mut bindings::gendisk) {
         // SAFETY: By the safety requirements; `GenDisk::new` put the data there.
         let data = unsafe { (*disk).private_data };
-        // SAFETY: The data came from `into_raw` in `GenDisk::new`; the disk and its queue do
-        // not use it any more.
+        // SAFETY: The data came from `into_raw` in `GenDisk::new`. The disk and its queue do not
+        // use it again.
         drop(unsafe { Arc::<T::DiskData>::from_raw(data.cast()) });
     }
 }

@@ -54,7 +54,7 @@ sector_t rust_helper_get_capacity(struct gendisk *disk)
 	return get_capacity(disk);
 }
 
-/* Keeps a disk from being deleted, unless it was. */
+/* Takes a reference that keeps the disk from being deleted. Fails if it was deleted. */
 bool rust_helper_rust_queue_tryget(struct request_queue *q)
 {
 	return percpu_ref_tryget(&q->q_usage_counter);

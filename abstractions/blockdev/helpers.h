@@ -10,9 +10,9 @@
 #include <linux/idr.h>
 
 /*
- * Linked as bitcode into Rust code these must be inlined by force, as those of
- * the kernel crate are: the flags of C and Rust differ where it does not
- * matter, and LLVM would leave each a call.
+ * Linked as bitcode into Rust code, these are inlined by force, as those of the
+ * kernel crate: C and Rust are compiled with different flags, although these do
+ * not matter here, so LLVM would not inline them.
  */
 #ifdef RUST_VIRTIO_INLINE_HELPERS
 #pragma clang attribute push(__attribute__((always_inline)), apply_to = function)

@@ -8,7 +8,7 @@ use kernel::{
     types::Opaque, //
 };
 
-/// Hands out the smallest free numbers, C `struct ida`.
+/// An allocator of the smallest free numbers, C `struct ida`.
 #[pin_data(PinnedDrop)]
 pub struct IndexAllocator {
     #[pin]
@@ -22,7 +22,7 @@ unsafe impl Send for IndexAllocator {}
 unsafe impl Sync for IndexAllocator {}
 
 impl IndexAllocator {
-    /// An allocator that has given out no number.
+    /// Returns an initialiser for an allocator with all numbers free.
     pub fn new() -> impl PinInit<Self> {
         pin_init!(Self {
             // SAFETY: The slot is valid and pinned.
@@ -30,11 +30,11 @@ impl IndexAllocator {
         })
     }
 
-    /// Takes the smallest free number from `min` to `max`. Process context.
+    /// Allocates the smallest free number from `min` to `max`. Process context.
     ///
     /// # Errors
     ///
-    /// - `ENOSPC`: all are taken.
+    /// - `ENOSPC`: no number is free.
     /// - `ENOMEM`.
     pub fn take(&self, min: u32, max: u32) -> Result<u32> {
         // SAFETY: The `ida` was initialised.
@@ -43,9 +43,9 @@ impl IndexAllocator {
         u32::try_from(ret).map_err(|_| Error::from_errno(ret))
     }
 
-    /// Gives a number back that [`IndexAllocator::take`] returned. Any context.
+    /// Frees a number that [`IndexAllocator::take`] returned. Any context.
     pub fn give_back(&self, index: u32) {
-        // SAFETY: The `ida` was initialised; it warns of numbers that are not taken.
+        // SAFETY: The `ida` was initialised. It warns of a number that is not allocated.
         unsafe { bindings::ida_free(self.ida.get(), index) };
     }
 }
@@ -53,7 +53,7 @@ impl IndexAllocator {
 #[pinned_drop]
 impl PinnedDrop for IndexAllocator {
     fn drop(self: Pin<&mut Self>) {
-        // SAFETY: The `ida` was initialised, and nothing uses it any more.
+        // SAFETY: The `ida` was initialised, and nothing else uses it.
         unsafe { bindings::ida_destroy(self.ida.get()) };
     }
 }

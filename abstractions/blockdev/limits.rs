@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Queue limits: what requests a disk takes.
+//! Queue limits: the sizes of the requests that a disk accepts.
 
 use crate::bindings;
 
 /// The limits of a disk, C `struct queue_limits`.
 ///
-/// The block layer checks them against each other when a disk is made or updated with them, and
-/// fills in what was not set.
+/// When a disk is created or updated with limits, the block layer checks them against each other,
+/// and sets those that are 0 to defaults.
 #[repr(transparent)]
 #[derive(Clone, Copy)]
 pub struct Limits(pub(crate) bindings::queue_limits);
 
-/// Properties that a disk has or has not.
+/// A property that a disk may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Feature(bindings::blk_features_t);
 
 impl Feature {
-    /// There is a volatile write cache: flushes are needed.
+    /// The disk has a volatile write cache, and needs flushes.
     pub const WRITE_CACHE: Self = Self(bindings::BLK_FEAT_WRITE_CACHE);
-    /// Seeks are dear.
+    /// Seeks are slow.
     pub const ROTATIONAL: Self = Self(bindings::BLK_FEAT_ROTATIONAL);
     /// The disk is host-managed zoned.
     pub const ZONED: Self = Self(bindings::BLK_FEAT_ZONED);
@@ -29,13 +29,13 @@ impl Feature {
     }
 }
 
-/// The smallest [`Limits::max_segment_size`] that the block layer takes, in bytes.
+/// The smallest [`Limits::max_segment_size`] that the block layer accepts, in bytes.
 pub const MIN_SEGMENT_SIZE: u32 = 4096;
 
-/// The size that the block layer takes 0 for as the largest segment, `BLK_MAX_SEGMENT_SIZE`.
+/// The size in bytes of the largest segment if the limit is 0 (C: `BLK_MAX_SEGMENT_SIZE`).
 pub const DEFAULT_SEGMENT_SIZE: u32 = 65536;
 
-/// The largest logical block in bytes that the block layer takes.
+/// The largest logical block that the block layer accepts, in bytes.
 pub const MAX_BLOCK_SIZE: u32 = bindings::BLK_MAX_BLOCK_SIZE;
 
 macro_rules! fields {
@@ -58,41 +58,41 @@ macro_rules! fields {
 }
 
 fields! {
-    /// Bytes of the smallest unit that can be addressed.
+    /// Returns the smallest unit that can be addressed, in bytes.
     logical_block_size, set_logical_block_size: u32;
-    /// Bytes of the smallest unit that can be written without reading.
+    /// Returns the smallest unit that can be written without reading, in bytes.
     physical_block_size, set_physical_block_size: u32;
-    /// Offset in bytes of the first physical block boundary.
+    /// Returns the offset of the first physical block boundary, in bytes.
     alignment_offset, set_alignment_offset: u32;
-    /// Smallest preferred size of a request in bytes.
+    /// Returns the smallest preferred size of a request, in bytes.
     io_min, set_io_min: u32;
-    /// Preferred size of sustained requests in bytes.
+    /// Returns the preferred size of sustained requests, in bytes.
     io_opt, set_io_opt: u32;
-    /// Largest request in sectors.
+    /// Returns the largest request, in sectors.
     max_hw_sectors, set_max_hw_sectors: u32;
-    /// Most data segments of a request.
+    /// Returns the largest number of data segments of a request.
     max_segments, set_max_segments: u16;
-    /// Largest data segment in bytes.
+    /// Returns the largest data segment, in bytes.
     max_segment_size, set_max_segment_size: u32;
-    /// Largest discard in sectors; 0 if there is none.
+    /// Returns the largest discard, in sectors; 0 if the disk has no discard.
     max_hw_discard_sectors, set_max_hw_discard_sectors: u32;
-    /// Most ranges of a discard.
+    /// Returns the largest number of ranges of a discard.
     max_discard_segments, set_max_discard_segments: u16;
-    /// Unit of discards in bytes.
+    /// Returns the unit of discards, in bytes.
     discard_granularity, set_discard_granularity: u32;
-    /// Largest secure erase in sectors; 0 if there is none.
+    /// Returns the largest secure erase, in sectors; 0 if the disk has none.
     max_secure_erase_sectors, set_max_secure_erase_sectors: u32;
-    /// Largest write of zeroes in sectors; 0 if there is none.
+    /// Returns the largest write of zeroes, in sectors; 0 if the disk has none.
     max_write_zeroes_sectors, set_max_write_zeroes_sectors: u32;
-    /// Sectors of a zone.
+    /// Returns the size of a zone, in sectors.
     chunk_sectors, set_chunk_sectors: u32;
-    /// Unit of writes to a sequential zone in bytes.
+    /// Returns the unit of writes to a sequential zone, in bytes.
     zone_write_granularity, set_zone_write_granularity: u32;
-    /// Largest zone append in sectors.
+    /// Returns the largest zone append, in sectors.
     max_hw_zone_append_sectors, set_max_hw_zone_append_sectors: u32;
-    /// Most zones that may be open; 0 for no limit.
+    /// Returns the largest number of open zones; 0 for no limit.
     max_open_zones, set_max_open_zones: u32;
-    /// Most zones that may be active; 0 for no limit.
+    /// Returns the largest number of active zones; 0 for no limit.
     max_active_zones, set_max_active_zones: u32;
 }
 
@@ -103,7 +103,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Limits of which none was set.
+    /// Returns limits of which none is set.
     pub fn new() -> Self {
         Self(pin_init::zeroed())
     }
@@ -113,7 +113,7 @@ impl Limits {
         self.0.features & feature.0 != 0
     }
 
-    /// Gives a property to the disk, or takes it away.
+    /// Sets or clears a property.
     pub fn set(&mut self, feature: Feature, value: bool) -> &mut Self {
         if value {
             self.0.features |= feature.0;

@@ -5,7 +5,7 @@
 use crate::bindings;
 use kernel::prelude::*;
 
-/// A major number of block devices, registered under a name that shows in `/proc/devices`.
+/// A registered major number of block devices, with a name for `/proc/devices`.
 pub struct Major {
     number: u32,
     name: &'static CStr,
@@ -16,16 +16,17 @@ impl Major {
     ///
     /// # Errors
     ///
-    /// - `EBUSY`: there is none.
+    /// - `EBUSY`: no number is free.
     /// - `ENOMEM`.
     pub fn register(name: &'static CStr) -> Result<Self> {
-        // SAFETY: `name` is a string; it is copied. Major number 0 asks for any.
+        // SAFETY: `name` is a string, which the function copies. Major number 0 asks for a free
+        // one.
         let ret = unsafe { bindings::__register_blkdev(0, name.as_char_ptr(), None) };
         let number = u32::try_from(ret).map_err(|_| Error::from_errno(ret))?;
         Ok(Self { number, name })
     }
 
-    /// The number.
+    /// Returns the number.
     pub fn number(&self) -> u32 {
         self.number
     }

@@ -2,23 +2,22 @@
 
 //! Multi-queue block drivers.
 //!
-//! A driver implements [`Operations`], makes a [`TagSet`] and a [`GenDisk`](crate::GenDisk) of
-//! it, and gets requests.
+//! A driver implements [`Operations`], creates a [`TagSet`], and with that a
+//! [`GenDisk`](crate::GenDisk).
 //!
 //! A request goes through these types, each of which owns it:
 //!
-//! 1. [`IdleRequest`]: the block layer asks for it to be queued;
-//! 2. [`Request`]: the driver has [started](IdleRequest::start) it, and holds it, or a device
-//!    does for the driver;
-//! 3. [`Request::complete`] hands it to [`Operations::complete`] on the right CPU, which checks the
-//!    status and [ends](Request::end) it.
+//! 1. [`IdleRequest`]: the block layer passes the request to the driver;
+//! 2. [`Request`]: the driver has [started](IdleRequest::start) the request. The driver owns it,
+//!    also while a device has it;
+//! 3. [`Request::complete`] passes the request to [`Operations::complete`] on the right CPU, which
+//!    checks the status and [ends](Request::end) the request.
 //!
-//! At any point before its end the driver can [reject](Request::reject) it from
-//! [`Operations::queue_rq`]. A request that is dropped ends with [`Status::IOERR`], so none is
-//! ever lost.
+//! [`Operations::queue_rq`] can [reject](Request::reject) a request, before and after it is
+//! started. A request that is dropped ends with [`Status::IOERR`], so no request is ever lost.
 //!
-//! Each request has room for [`Operations::RequestData`], made once when the tag set is made and
-//! kept between uses.
+//! Each request has an [`Operations::RequestData`], which is created with the tag set and kept
+//! between uses.
 
 mod hw_queue;
 mod info;
@@ -64,8 +63,8 @@ use crate::bindings;
 #[cfg(doc)]
 use crate::Status;
 
-/// Returns the number of hardware queues that a driver should make, given how many it can: no more
-/// than there are CPUs that may be used. Process context.
+/// Returns the number of hardware queues that a driver should have, at most `max` (0 for no limit),
+/// and at most one for each possible CPU. Process context.
 pub fn num_possible_queues(max: u32) -> u32 {
     // SAFETY: Takes any number.
     unsafe { bindings::blk_mq_num_possible_queues(max) }

@@ -13,20 +13,20 @@ pub struct HumanSize {
     text: [u8; Self::LEN],
 }
 
-/// The base of which the units are powers.
+/// The base of the units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Units {
-    /// Of 1000: kB, MB, GB...
+    /// Powers of 1000: kB, MB, GB...
     Decimal,
-    /// Of 1024: KiB, MiB, GiB...
+    /// Powers of 1024: KiB, MiB, GiB...
     Binary,
 }
 
 impl HumanSize {
-    /// Room for the longest text, as the function behind it documents it, and then some.
+    /// Bytes of the buffer: more than the longest text of `string_get_size()`.
     const LEN: usize = 16;
 
-    /// The size of `blocks` blocks of `block_size` bytes.
+    /// Returns the size of `blocks` blocks of `block_size` bytes.
     pub fn new(blocks: u64, block_size: u32, units: Units) -> Self {
         let mut size = Self {
             text: [0; Self::LEN],

@@ -21,13 +21,13 @@ use kernel::{
     types::ForeignOwnable, //
 };
 
-/// A static place for an object that a module makes when it is loaded and that its drivers'
-/// callbacks use until it is unloaded.
+/// A static variable for an object that a module creates when it is loaded, and that the callbacks
+/// of its drivers use until it is unloaded.
 ///
 /// # Invariants
 ///
-/// `ptr` is null or came from [`Arc::into_foreign`] and stays valid for an RCU grace period after
-/// it was taken out.
+/// `ptr` is null, or came from [`Arc::into_foreign`]. The object stays valid for an RCU grace
+/// period after `ptr` was replaced.
 pub struct ModuleState<T: Send + Sync + 'static> {
     ptr: Atomic<*mut c_void>,
     _object: PhantomData<T>,
@@ -36,17 +36,18 @@ pub struct ModuleState<T: Send + Sync + 'static> {
 // SAFETY: The object may be used from any thread.
 unsafe impl<T: Send + Sync + 'static> Sync for ModuleState<T> {}
 
-/// Takes an object out of its place when dropped, and waits until it is gone. Sleeps.
+/// A published object. Dropping this removes the object from its [`ModuleState`], and waits until
+/// the object is dropped. Sleeps.
 pub struct Published<T: Send + Sync + 'static> {
     state: &'static ModuleState<T>,
     _until_gone: UntilGone,
 }
 
-/// The last field of an object that a module has to outlive: the module waits until the field is
-/// dropped.
+/// A reference that keeps the module loaded until it is dropped: the last field of an object whose
+/// destruction runs code of the module.
 ///
-/// The block layer gives the module of a disk up before it frees the disk's data, which takes
-/// code of the module. So what the data of all disks refers to has one.
+/// The block layer drops its reference to the module of a disk before it frees the data of the disk
+/// by code of the module. So the object that the data of all disks refers to has such a field.
 pub struct LastReference(Arc<Completion>);
 
 impl Drop for LastReference {
@@ -55,20 +56,21 @@ impl Drop for LastReference {
     }
 }
 
-/// Waits, when dropped, until its [`LastReference`] is gone.
+/// Waits for its [`LastReference`] when it is dropped.
 struct UntilGone(Arc<Completion>);
 
 impl Drop for UntilGone {
     fn drop(&mut self) {
         self.0.wait_for_completion();
-        // The thread that dropped the last reference is on the way out of the module.
+        // The thread that dropped the last reference may still be returning through code of the
+        // module.
         // SAFETY: May be called in process context, where modules are unloaded.
         unsafe { kernel::bindings::synchronize_rcu() };
     }
 }
 
 impl<T: Send + Sync + 'static> ModuleState<T> {
-    /// An empty place.
+    /// Returns an empty variable.
     pub const fn empty() -> Self {
         // INVARIANT: `ptr` is null.
         Self {
@@ -77,11 +79,11 @@ impl<T: Send + Sync + 'static> ModuleState<T> {
         }
     }
 
-    /// Puts the object that `make` makes in place, until the returned guard is dropped.
+    /// Stores the object that `make` returns, until the returned guard is dropped.
     ///
     /// # Errors
     ///
-    /// - `EBUSY`: there is one.
+    /// - `EBUSY`: an object is published.
     /// - `ENOMEM`.
     /// - Any error of `make`.
     pub fn publish(
@@ -94,7 +96,7 @@ impl<T: Send + Sync + 'static> ModuleState<T> {
         let ptr = object.into_foreign().cast::<c_void>();
         // INVARIANT: `ptr` came from `into_foreign`.
         if self.ptr.cmpxchg(null_mut(), ptr, Full).is_err() {
-            // SAFETY: `ptr` came from `into_foreign` above and was not put in place.
+            // SAFETY: `ptr` came from `into_foreign` above, and was not stored.
             drop(unsafe { Arc::<T>::from_foreign(ptr.cast()) });
             return Err(EBUSY);
         }
@@ -104,7 +106,7 @@ impl<T: Send + Sync + 'static> ModuleState<T> {
         })
     }
 
-    /// The object, if there is one. Any context.
+    /// Returns the object, if there is one. Any context.
     pub fn get(&self) -> Option<Arc<T>> {
         let _guard = rcu::read_lock();
         let ptr = self.ptr.load(Acquire);
@@ -124,8 +126,8 @@ impl<T: Send + Sync + 'static> Drop for Published<T> {
         // SAFETY: May be called in process context, where modules are unloaded.
         unsafe { kernel::bindings::synchronize_rcu() };
         if !ptr.is_null() {
-            // SAFETY: By the type invariants, `ptr` came from `into_foreign`; a grace period has
-            // passed since it was taken out.
+            // SAFETY: By the type invariants, `ptr` came from `into_foreign`. A grace period has
+            // passed since it was replaced.
             drop(unsafe { Arc::<T>::from_foreign(ptr.cast()) });
         }
     }

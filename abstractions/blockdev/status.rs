@@ -16,15 +16,15 @@ pub struct Status(bindings::blk_status_t);
 impl Status {
     /// The request was carried out.
     pub const OK: Self = Self(bindings::BLK_STS_OK as bindings::blk_status_t);
-    /// The device does not know this operation.
+    /// The device does not support this operation.
     pub const NOTSUPP: Self = Self(bindings::BLK_STS_NOTSUPP);
     /// The device did not answer in time.
     pub const TIMEOUT: Self = Self(bindings::BLK_STS_TIMEOUT);
     /// The request failed.
     pub const IOERR: Self = Self(bindings::BLK_STS_IOERR);
-    /// From `queue_rq`: a resource of the system is missing; try again in a while.
+    /// From `queue_rq`: a resource of the system is missing. The block layer tries again later.
     pub const RESOURCE: Self = Self(bindings::BLK_STS_RESOURCE);
-    /// From `queue_rq`: a resource of the device is missing; a completion of it brings it back.
+    /// From `queue_rq`: a resource of the device is missing. A completion of the device frees it.
     pub const DEV_RESOURCE: Self = Self(bindings::BLK_STS_DEV_RESOURCE);
     /// Too many zones are open.
     pub const ZONE_OPEN_RESOURCE: Self = Self(bindings::BLK_STS_ZONE_OPEN_RESOURCE);
@@ -41,14 +41,14 @@ impl Status {
         self.0
     }
 
-    /// The status as a result.
+    /// Returns the status as a result.
     ///
     /// # Errors
     ///
     /// The error number that user space sees for the status, such as `EIO` for
     /// [`Status::IOERR`] and `EOPNOTSUPP` for [`Status::NOTSUPP`].
     pub fn to_result(self) -> Result {
-        // SAFETY: Takes any status.
+        // SAFETY: The function accepts any status.
         to_result(unsafe { bindings::blk_status_to_errno(self.0) })
     }
 }

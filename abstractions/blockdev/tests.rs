@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Attempts of a driver without `unsafe`.
+//! Tests with a driver without `unsafe`.
 
 use crate::{
     bindings,
@@ -32,12 +32,12 @@ use kernel::{
 
 mod timeouts;
 
-/// No module: nothing counts its users.
+/// A placeholder for a module, which has no users to count.
 pub(crate) struct NoModule;
 
 impl ModuleMetadata for NoModule {
     const NAME: &'static CStr = c"rust_block_test";
-    // SAFETY: Those who count the users of a module take null for none.
+    // SAFETY: The functions that count users of a module accept null.
     const THIS_MODULE: ThisModule = unsafe { ThisModule::from_ptr(null_mut()) };
 }
 
@@ -74,7 +74,7 @@ impl Operations for Failing {
 }
 
 crate::attribute_group! {
-    /// Nothing much.
+    /// The attributes of the disk.
     static ATTRIBUTES: Failing = [Nothing];
 }
 
@@ -92,7 +92,7 @@ impl crate::attr::Attribute for Nothing {
     }
 }
 
-/// A disk that is not registered.
+/// Returns a disk that is not registered.
 fn disk_of<T: Operations<TagSetData = ()>>(data: Arc<T::DiskData>) -> Result<Arc<GenDisk<T>>> {
     let set = Arc::pin_init(TagSet::new((), 1, 4, 1, 30_000), GFP_KERNEL)?;
     let numbers = DeviceNumbers {
@@ -104,7 +104,7 @@ fn disk_of<T: Operations<TagSetData = ()>>(data: Arc<T::DiskData>) -> Result<Arc
     Ok(Arc::new(disk, GFP_KERNEL)?)
 }
 
-/// A registered disk, and what it hangs off.
+/// Returns a registered disk, and its parent device.
 fn registered() -> Result<(
     Arc<GenDisk<Failing>>,
     Registration<Failing>,
@@ -114,12 +114,12 @@ fn registered() -> Result<(
     let disk = disk_of(Arc::new((), GFP_KERNEL)?)?;
     let generic: &kernel::device::Device<kernel::device::Bound> = parent.as_ref().as_ref();
     let registration = disk.register(generic, &ATTRIBUTES)?;
-    // A disk that is there has a capacity, and one that was deleted has none.
+    // The capacity shows whether the disk was deleted: deleting sets it to 0.
     disk.set_capacity_and_notify(8);
     Ok((disk, registration, parent))
 }
 
-/// Stops the hardware queues of a disk, as those do that are full.
+/// Stops the hardware queues of a disk, as a full queue does.
 fn stop(disk: &crate::Disk<Failing>) {
     let raw = core::ptr::from_ref(disk).cast::<bindings::gendisk>();
     // SAFETY: A disk is a `struct gendisk` with a queue.
@@ -129,14 +129,14 @@ fn stop(disk: &crate::Disk<Failing>) {
 /// Whether the first hardware queue of a disk is stopped.
 fn is_stopped(disk: &crate::Disk<Failing>) -> bool {
     let raw = core::ptr::from_ref(disk).cast::<bindings::gendisk>();
-    // SAFETY: A disk is a `struct gendisk` with a queue, which has its hardware queues until it
-    // goes.
+    // SAFETY: A disk is a `struct gendisk` with a queue, which has its hardware queues until the
+    // disk is freed.
     let state = unsafe { (*(*(*(*raw).queue).queue_hw_ctx)).__bindgen_anon_1.state };
     state & (1 << bindings::BLK_MQ_S_STOPPED) != 0
 }
 
-/// A request as the block layer makes it, of an operation and with a segment in its bio, which may
-/// be none. Passed to `look`.
+/// Calls `look` with a request as the block layer makes it: one of the operation `op`, whose bio
+/// has an entry of 512 bytes.
 fn with_request<R>(op: Op, look: impl FnOnce(&RequestInfo<Failing>) -> R) -> Result<R> {
     fn zeroed<T>() -> Result<KVec<u64>> {
         Ok(KVec::from_elem(
@@ -152,8 +152,8 @@ fn with_request<R>(op: Op, look: impl FnOnce(&RequestInfo<Failing>) -> R) -> Res
     let (mut bio, mut rq) = (zeroed::<bindings::bio>()?, zeroed::<bindings::request>()?);
     let bio: *mut bindings::bio = bio.as_mut_ptr().cast();
     let rq: *mut bindings::request = rq.as_mut_ptr().cast();
-    // SAFETY: There is room for each, for which zeroes are a value, and nobody else uses them.
-    // What is kept in a request takes none.
+    // SAFETY: The memory is large enough, zeroes are valid values, and nothing else uses it. The
+    // data of the driver in a request has no size.
     unsafe {
         (*bio).bi_io_vec = &raw mut entry;
         (*bio).bi_iter.bi_size = 512;
@@ -169,7 +169,7 @@ fn with_request<R>(op: Op, look: impl FnOnce(&RequestInfo<Failing>) -> R) -> Res
 mod suite {
     use super::*;
 
-    /// A registration that is dropped takes the disk away, and the binding may go on.
+    /// Dropping the registration deletes the disk, before the parent is unbound.
     #[test]
     fn registration_ends_the_disk() -> Result {
         let (disk, registration, parent) = registered()?;
@@ -180,8 +180,7 @@ mod suite {
         Ok(())
     }
 
-    /// A registration that is forgotten does not: the end of the binding does, after which the
-    /// driver's module may go.
+    /// If the registration is forgotten, unbinding the parent deletes the disk.
     #[test]
     fn binding_ends_the_disk() -> Result {
         let (disk, registration, parent) = registered()?;
@@ -192,7 +191,8 @@ mod suite {
         Ok(())
     }
 
-    /// Limits are changed by one thread at a time; one that does not wait hears of another.
+    /// One thread at a time changes the limits. A change that does not wait fails while another is
+    /// in progress.
     #[test]
     fn limits_are_tried() -> Result {
         let disk = disk_of::<Failing>(Arc::new((), GFP_KERNEL)?)?;
@@ -208,8 +208,8 @@ mod suite {
         disk.update_limits(|_| Ok(()))
     }
 
-    /// The hardware queues of a disk that was deleted are left as they are: nobody waits for their
-    /// work any more, and what it needs may be gone.
+    /// The hardware queues of a deleted disk are not started: no code waits for their work, and the
+    /// tag set may be gone.
     #[test]
     fn deleted_queues_are_not_started() -> Result {
         let (disk, registration, parent) = registered()?;
@@ -225,13 +225,13 @@ mod suite {
         Ok(())
     }
 
-    /// A request that is late while timeouts are held is looked at after that.
+    /// A request that times out while timeouts are held back is handled after that.
     #[test]
     fn timeouts_are_held() -> Result {
         timeouts::are_held()
     }
 
-    /// The range of a request without data counts as a segment, and is none.
+    /// The range of a request without data counts in `phys_segments`, but is no segment.
     #[test]
     fn ranges_are_no_segments() -> Result {
         for op in [Op::DISCARD, Op::SECURE_ERASE, Op::WRITE_ZEROES] {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A workqueue of a module, and work on it that ends with its owner.
+//! Workqueues of a module, and work that ends with its owner.
 
 use crate::{
     bindings,
@@ -17,10 +17,10 @@ use kernel::{
     workqueue::Queue, //
 };
 
-/// A workqueue that is drained and destroyed when it is dropped: after that, none of the code
-/// that its work items run is running any more.
+/// A workqueue. Dropping it drains and destroys the queue: after that, no code of its work items
+/// runs.
 ///
-/// Dropping it sleeps, and must not happen on the queue itself.
+/// Dropping it sleeps, and must not happen in an item of the queue.
 pub struct OwnedQueue(NonNull<bindings::workqueue_struct>);
 
 // SAFETY: A workqueue may be used and destroyed from any thread.
@@ -30,8 +30,8 @@ unsafe impl Send for OwnedQueue {}
 unsafe impl Sync for OwnedQueue {}
 
 impl OwnedQueue {
-    /// Makes a queue whose items run on the CPU that queued them, and also where no memory is to be
-    /// had for another thread: disks are what memory is freed by. Process context.
+    /// Creates a workqueue with a rescuer thread (`WQ_MEM_RECLAIM`), whose items run on the CPU
+    /// that queued them. Process context.
     ///
     /// # Errors
     ///
@@ -40,8 +40,8 @@ impl OwnedQueue {
         Self::with_flags(name, bindings::wq_flags_WQ_MEM_RECLAIM)
     }
 
-    /// Makes a queue as [`OwnedQueue::new_percpu`] does, whose items wait for memory where another
-    /// thread is needed. They may wait for items of queues that do so too. Process context.
+    /// Creates a workqueue as [`OwnedQueue::new_percpu`] does, but without a rescuer thread. Its
+    /// items may wait for items of other workqueues without one. Process context.
     ///
     /// # Errors
     ///
@@ -75,25 +75,26 @@ impl Deref for OwnedQueue {
 
 impl Drop for OwnedQueue {
     fn drop(&mut self) {
-        // SAFETY: The queue is valid, and nobody can queue anything any more.
+        // SAFETY: The queue is valid, and no code can queue an item: that needs a reference to
+        // `self`.
         unsafe { bindings::destroy_workqueue(self.0.as_ptr()) };
     }
 }
 
 /// The work of a [`Deferred`].
 pub trait Run: Send + Sync + 'static {
-    /// Runs in process context, not twice at once. Memory is allocated without I/O.
+    /// Runs the work, in process context, in one thread at a time. Memory is allocated without I/O.
     fn run(&self);
 }
 
-/// Work that can be scheduled any number of times, and runs once for all that came before.
+/// Work that can be scheduled any number of times. A run covers all schedules before it.
 ///
-/// When it is dropped, it is taken from the queue and a run that is going on is waited for: it
-/// can use whatever outlives its owner. Dropping it sleeps, and must not happen in its own run.
+/// Dropping it removes the work from the queue, and waits for a running one. So the work can use
+/// all objects that outlive its owner. Dropping it sleeps, and must not happen in the work itself.
 ///
 /// # Invariants
 ///
-/// `work` was initialised, with [`Deferred::callback`], and is embedded in a pinned `Self`.
+/// `work` was initialised with [`Deferred::callback`], and is in a pinned `Self`.
 #[pin_data(PinnedDrop)]
 pub struct Deferred<T: Run> {
     #[pin]
@@ -108,9 +109,9 @@ unsafe impl<T: Run> Send for Deferred<T> {}
 unsafe impl<T: Run> Sync for Deferred<T> {}
 
 impl<T: Run> Deferred<T> {
-    /// Work that was not scheduled.
+    /// Returns an initialiser for work that is not scheduled.
     pub fn new(value: T) -> impl PinInit<Self> {
-        // INVARIANT: The work is initialised in its place.
+        // INVARIANT: The work is initialised in the pinned value.
         pin_init!(Self {
             // SAFETY: The slot is valid and pinned; the lock class is static.
             work <- Opaque::ffi_init(|slot| unsafe {
@@ -126,10 +127,10 @@ impl<T: Run> Deferred<T> {
         })
     }
 
-    /// Schedules the work, unless it waits to run already. Any context.
+    /// Schedules the work, unless it is scheduled already. Any context.
     pub fn schedule(&self, queue: &OwnedQueue) {
-        // SAFETY: The queue is valid; by the type invariants, so is the work, and it is cancelled
-        // before it goes.
+        // SAFETY: The queue and the work are valid (type invariant). The work is cancelled before
+        // it is freed.
         unsafe {
             bindings::queue_work_on(
                 bindings::wq_misc_consts_WORK_CPU_UNBOUND as c_int,
@@ -139,9 +140,9 @@ impl<T: Run> Deferred<T> {
         };
     }
 
-    /// Waits until what was scheduled before has run. Process context, sleeps.
+    /// Waits until the work has run, if it is scheduled or running. Process context, sleeps.
     pub fn flush(&self) {
-        // SAFETY: `work` was initialised, and stays where it is (type invariant).
+        // SAFETY: `work` was initialised, and does not move (type invariant).
         unsafe { bindings::flush_work(self.work.get()) };
     }
 
@@ -161,7 +162,7 @@ impl<T: Run> Deferred<T> {
 #[pinned_drop]
 impl<T: Run> PinnedDrop for Deferred<T> {
     fn drop(self: Pin<&mut Self>) {
-        // SAFETY: `work` was initialised, and is where it was (type invariant).
+        // SAFETY: `work` was initialised, and has not moved (type invariant).
         unsafe { bindings::cancel_work_sync(self.work.get()) };
     }
 }

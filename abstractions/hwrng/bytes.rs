@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Random bytes on their way to a reader.
+//! The buffer of a reader of random bytes.
 
 use core::mem::MaybeUninit;
 
-/// Room for random bytes, which is filled from its beginning.
+/// A buffer for random bytes, which is filled from its beginning.
 ///
-/// The room is not initialised, and a reader gets what was appended: a generator cannot claim bytes
-/// that it did not write.
+/// A reader gets only bytes that were appended. So a generator cannot return memory that it did not
+/// write.
 pub struct Bytes<'a> {
     room: &'a mut [MaybeUninit<u8>],
     filled: usize,
@@ -18,7 +18,7 @@ impl<'a> Bytes<'a> {
         Self { room, filled: 0 }
     }
 
-    /// Appends as many of `bytes` as there is room for, and returns how many that are.
+    /// Appends as many of `bytes` as there is room for, and returns their number.
     pub fn append(&mut self, bytes: &[u8]) -> usize {
         let free = self.room.get_mut(self.filled..).unwrap_or_default();
         let count = free.len().min(bytes.len());
@@ -29,7 +29,7 @@ impl<'a> Bytes<'a> {
         count
     }
 
-    /// Returns how many bytes were appended.
+    /// Returns the number of bytes that were appended.
     pub fn len(&self) -> usize {
         self.filled
     }

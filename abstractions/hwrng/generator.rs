@@ -23,20 +23,20 @@ use kernel::{
 
 /// The generator is not registered.
 const FREE: i32 = 0;
-/// The generator is registered, or about to be.
+/// The generator is registered, or is being registered.
 const OPEN: i32 = 1;
-/// The registration ends: no read goes on.
+/// The registration is ending: all reads end.
 const CLOSING: i32 = 2;
 
 /// A device that makes random numbers.
 pub trait Generator: Send + Sync + 'static {
-    /// Bits of entropy in 1024 bits of what the device makes, from 1 to 1024. 0 means 1024.
+    /// Bits of entropy in 1024 bits of the device, from 1 to 1024. 0 means 1024.
     const QUALITY: u16 = 0;
 
-    /// Appends the bytes that the device has made so far, as many as there is room for, and sees to
-    /// it that the device makes more. Does not wait for those.
+    /// Appends the bytes that the device has made so far, as many as there is room for. Then asks
+    /// the device for more. Does not wait for the device.
     ///
-    /// A reader that waits has this called again whenever [`Hwrng::wake`] is, until there is a
+    /// While a reader waits, this is called again after each [`Hwrng::wake`], until there is a
     /// byte. Process context, may sleep; one task at a time.
     ///
     /// # Errors
@@ -70,39 +70,39 @@ impl<G: Generator> Hwrng<G> {
         }? Error)
     }
 
-    /// Has the readers that wait look for bytes again: the device has some, or will have none. Any
-    /// context.
+    /// Wakes the waiting readers, which call [`Generator::take`] again: the device has bytes, or
+    /// will not have any. Any context.
     pub fn wake(&self) {
         self.readers.wake();
     }
 
-    /// Takes the generator for a registration.
+    /// Claims the generator for a registration.
     ///
     /// # Errors
     ///
-    /// `EBUSY`: there is one.
+    /// `EBUSY`: the generator is registered.
     pub(crate) fn open(&self) -> Result {
         self.state.cmpxchg(FREE, OPEN, Full).map_err(|_| EBUSY)?;
         Ok(())
     }
 
-    /// Ends the reads; those that come fail.
+    /// Ends all reads. Later ones fail.
     pub(crate) fn close(&self) {
         self.state.store(CLOSING, Release);
         self.wake();
     }
 
-    /// Gives the generator free for another registration, when no task reads.
+    /// Releases the generator for another registration. No task reads it.
     pub(crate) fn free(&self) {
         self.state.store(FREE, Release);
     }
 
-    /// Has the generator append bytes, until there is one if `wait` is true.
+    /// Takes bytes from the generator. If `wait` is set, waits for at least one byte.
     ///
     /// # Errors
     ///
-    /// - `ENODEV`: the registration ends.
-    /// - `ERESTARTSYS`: a signal came.
+    /// - `ENODEV`: the registration is ending.
+    /// - `ERESTARTSYS`: the task has a signal.
     /// - Those of [`Generator::take`].
     pub(crate) fn fill(&self, bytes: &mut Bytes<'_>, wait: bool) -> Result {
         pin_init::stack_pin_init!(let waiter = Waiter::new(&self.readers));

@@ -2,10 +2,10 @@
 
 //! Generators of random numbers behind `/dev/hwrng`.
 //!
-//! The `kernel` crate has nothing of the kind so far. A driver implements [`Generator`] for its
-//! device, puts it into a [`Hwrng`], whose [`wake`](Hwrng::wake) it calls when the device has more,
-//! and makes it known to the core by a [`Registration`]. A read that waits does so in this crate,
-//! and ends when the registration does: no driver has to see to that.
+//! The `kernel` crate has no such wrapper. A driver implements [`Generator`] for its device, and
+//! puts it into a [`Hwrng`], whose [`wake`](Hwrng::wake) it calls when the device has more bytes. A
+//! [`Registration`] registers it with the core. Readers wait in this crate. Their reads end with
+//! the registration, without code of the driver.
 //!
 //! C header: [`include/linux/hw_random.h`](srctree/include/linux/hw_random.h)
 

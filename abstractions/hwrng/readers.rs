@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tasks that wait until there is something to read.
+//! Tasks that wait for bytes to read.
 
 use crate::bindings;
 use core::ptr::null_mut;
@@ -16,10 +16,10 @@ use kernel::{
     },
 };
 
-/// A queue of tasks that wait.
+/// A queue of waiting tasks.
 ///
-/// The condition that they wait for may sleep, and no lock has to be held while it changes: a task
-/// enters the queue before it looks, and does not sleep if it was woken since.
+/// The check of the condition may sleep, and no lock is needed: a task enters the queue before it
+/// checks, and does not sleep if it was woken after that.
 #[pin_data]
 pub(crate) struct Readers {
     #[pin]
@@ -29,7 +29,7 @@ pub(crate) struct Readers {
 // SAFETY: A wait queue may be used by any task.
 unsafe impl Send for Readers {}
 
-// SAFETY: A wait queue has a lock of its own.
+// SAFETY: A wait queue has its own lock.
 unsafe impl Sync for Readers {}
 
 impl Readers {
@@ -42,8 +42,8 @@ impl Readers {
 
     /// Initialises a wait queue.
     ///
-    /// Not inlined: lockdep compares the address of the name with that of the class, and a copy of
-    /// this function would have a name of its own.
+    /// Not inlined: a copy of this function would have another name for the same class, and lockdep
+    /// reports that.
     ///
     /// # Safety
     ///
@@ -62,12 +62,12 @@ impl Readers {
 
     /// Wakes all tasks. Any context.
     pub(crate) fn wake(&self) {
-        // SAFETY: The queue is valid. 0: all of them.
+        // SAFETY: The queue is valid. 0 wakes all tasks.
         unsafe { bindings::__wake_up(self.head.get(), bindings::TASK_NORMAL, 0, null_mut()) };
     }
 }
 
-/// The current task in a queue of tasks that wait.
+/// The entry of the current task in a queue of waiting tasks.
 ///
 /// # Invariants
 ///
@@ -86,9 +86,9 @@ impl<'a> Waiter<'a> {
         // INVARIANT: The entry is added here.
         pin_init!(Self {
             entry <- Opaque::ffi_init(|slot: *mut bindings::wait_queue_entry| {
-                // SAFETY: `slot` is valid for writes, and an entry of zeroes is one.
+                // SAFETY: `slot` is valid for writes, and zeroes are a valid entry.
                 unsafe { slot.write_bytes(0, 1) };
-                // SAFETY: `slot` is valid, and initialised but for these two fields.
+                // SAFETY: `slot` is valid, and all other fields are initialised.
                 unsafe {
                     (*slot).private = Task::current_raw().cast();
                     (*slot).func = Some(bindings::woken_wake_function);
@@ -102,8 +102,8 @@ impl<'a> Waiter<'a> {
         })
     }
 
-    /// Sleeps until the queue is woken, a signal comes, or the thread is to stop. Returns at once
-    /// if the queue was woken since this task entered it or last slept.
+    /// Sleeps until the queue is woken, the task gets a signal, or the thread should stop. Returns
+    /// at once if the queue was woken after this task entered it or last slept.
     pub(crate) fn sleep(&self) {
         // SAFETY: By the type invariant, the entry is in a queue, and is that of this task.
         unsafe {
@@ -120,16 +120,16 @@ impl PinnedDrop for Waiter<'_> {
     }
 }
 
-/// Returns whether the current task should not sleep any more: it has a signal, or is a kernel
-/// thread that is to stop.
+/// Returns whether the current task must stop waiting: it has a signal, or is a kernel thread that
+/// should stop.
 pub(crate) fn should_leave() -> bool {
     current!().signal_pending() || is_stopping_thread()
 }
 
-/// Returns whether the current task is a kernel thread that is to stop.
+/// Returns whether the current task is a kernel thread that should stop.
 fn is_stopping_thread() -> bool {
     // SAFETY: The current task is valid. Only the task itself changes its flags.
     let flags = unsafe { (*Task::current_raw()).flags };
-    // SAFETY: The current task is a kernel thread, as the function demands.
+    // SAFETY: The current task is a kernel thread, as `kthread_should_stop()` requires.
     flags & bindings::PF_KTHREAD != 0 && unsafe { bindings::kthread_should_stop() }
 }

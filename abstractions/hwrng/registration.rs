@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Generators that the core knows.
+//! Registered generators.
 
 use crate::{
     bindings,
@@ -31,19 +31,18 @@ use kernel::{
     types::Opaque, //
 };
 
-/// A generator of the core, for as long as this exists and the driver is bound to the device.
+/// The registration of a generator with the core, until this is dropped or the driver is unbound.
 ///
-/// Dropping it, or unbinding the driver, ends the reads that wait, and waits until no task reads.
-/// That it is forgotten does no harm. Process context, sleeps; not from [`Generator::take`], which
-/// would wait for itself.
+/// Dropping it, or unbinding the driver, ends all reads, and waits until no task reads. Forgetting
+/// it is safe. Process context, sleeps; not from [`Generator::take`], which would wait for itself.
 pub struct Registration<G: Generator> {
     _registered: Devres<Registered<G>>,
 }
 
 impl<G: Generator> Registration<G> {
-    /// Registers a generator as `name.N` with the first number that is free.
+    /// Registers a generator as `name.N`, with the first free number.
     ///
-    /// The core reads from it at once if it reads from no other, or from one of lower quality that
+    /// The core reads from it at once if it has no other generator, or one of lower quality that
     /// the user has not chosen. Process context.
     ///
     /// # Errors
@@ -65,12 +64,12 @@ impl<G: Generator> Registration<G> {
     }
 }
 
-/// The generator as the core knows it.
+/// A generator that is registered with the core.
 ///
 /// # Invariants
 ///
-/// `rng` is registered, with the name `name`, the function [`Registered::read`], and the address
-/// of the [`Hwrng`] of `hwrng`, which is open for it.
+/// `rng` is registered with the name `name`, the function [`Registered::read`], and the address of
+/// the [`Hwrng`] in `hwrng`, which is claimed for it.
 #[pin_data(PinnedDrop)]
 struct Registered<G: Generator> {
     #[pin]
@@ -79,23 +78,23 @@ struct Registered<G: Generator> {
     hwrng: Arc<Hwrng<G>>,
 }
 
-// SAFETY: The core lets any task unregister a generator; the rest is `Send`.
+// SAFETY: Any task may unregister a generator. The other fields are `Send`.
 unsafe impl<G: Generator> Send for Registered<G> {}
 
 impl<G: Generator> Registered<G> {
     fn new(name: CString, hwrng: Arc<Hwrng<G>>) -> impl PinInit<Self, Error> {
         let chars = name.as_char_ptr();
         let generator = hwrng.clone();
-        // INVARIANT: It is registered last.
+        // INVARIANT: `rng` is initialised last, and registered there.
         try_pin_init!(Self {
             name,
             hwrng,
             rng <- Opaque::try_ffi_init(move |slot: *mut bindings::hwrng| {
                 generator.open()?;
-                // SAFETY: `slot` is valid for writes, and a generator of zeroes is one.
+                // SAFETY: `slot` is valid for writes, and zeroes are a valid generator.
                 unsafe { slot.write_bytes(0, 1) };
-                // SAFETY: `slot` was just initialised. The characters are on the heap, and stay as
-                // long as the name, which is dropped after the generator is unregistered.
+                // SAFETY: `slot` was just initialised. The characters of the name are on the heap.
+                // The name is dropped after the generator is unregistered.
                 unsafe {
                     (*slot).name = chars;
                     (*slot).read = Some(Self::read);
@@ -109,7 +108,7 @@ impl<G: Generator> Registered<G> {
         }? Error)
     }
 
-    /// Reads for the core.
+    /// Reads bytes for the core.
     ///
     /// # Safety
     ///
@@ -121,10 +120,12 @@ impl<G: Generator> Registered<G> {
         max: usize,
         wait: bool,
     ) -> c_int {
-        // SAFETY: By the safety requirements and the type invariants, this is the address of what
-        // the `Arc` of the registration keeps. `hwrng_unregister()` waits until no task reads.
+        // SAFETY: By the safety requirements and the type invariants, this is the address of the
+        // [`Hwrng`] in the `Arc` of the registration. `hwrng_unregister()` waits until no task
+        // reads.
         let this = unsafe { &*((*rng).priv_ as *const Hwrng<G>) };
-        // SAFETY: By the safety requirements; any memory is an array of `MaybeUninit`.
+        // SAFETY: By the safety requirements, `data` has `max` writable bytes. Any memory is an
+        // array of `MaybeUninit`.
         let room = unsafe { core::slice::from_raw_parts_mut(data.cast::<MaybeUninit<u8>>(), max) };
         let mut bytes = Bytes::new(room);
         from_result(|| match this.fill(&mut bytes, wait) {
@@ -139,10 +140,11 @@ impl<G: Generator> PinnedDrop for Registered<G> {
     fn drop(self: Pin<&mut Self>) {
         self.hwrng.close();
         let rng = self.rng.get();
-        // SAFETY: By the type invariant. This returns when nobody reads, as reads end from here on.
+        // SAFETY: `rng` is registered (type invariant). The function waits until no task reads, and
+        // `close` has ended the reads.
         unsafe { bindings::hwrng_unregister(rng) };
-        // The core may have queued its work once more while it ran.
-        // SAFETY: The registration initialised the work, and nobody queues it from here on.
+        // The core may have queued its work again while the work ran.
+        // SAFETY: The registration initialised the work, and no code queues it from here on.
         unsafe { bindings::cancel_work_sync(&raw mut (*rng).cleanup_work) };
         self.hwrng.free();
     }

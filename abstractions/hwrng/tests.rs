@@ -2,8 +2,8 @@
 
 //! Generators of a driver without `unsafe`.
 //!
-//! The reader is the core's own thread, which reads from whatever generator is in use: one that is
-//! registered where there is no other.
+//! The reader is the thread of the core. It reads from the generator in use, which is the
+//! registered one if there is no other.
 
 use crate::{
     Bytes,
@@ -32,15 +32,15 @@ use kernel::{
     },
 };
 
-/// A generator that a test looks into.
+/// A generator that a test controls and observes.
 struct Toy {
-    /// Bytes that it has.
+    /// The number of bytes that it has.
     stock: Atomic<i32>,
     /// The number of times that it was asked.
     asked: Atomic<i32>,
-    /// The generator fails.
+    /// Whether the generator fails.
     fails: Atomic<bool>,
-    /// The number of generators that are gone.
+    /// The number of generators that were dropped.
     gone: Arc<Atomic<i32>>,
 }
 
@@ -65,7 +65,7 @@ impl Generator for Toy {
     }
 }
 
-/// A device, a generator of it, and the number of generators that are gone.
+/// A device, its generator, and the number of generators that were dropped.
 struct Fixture {
     parent: faux::Registration,
     toy: Arc<Hwrng<Toy>>,
@@ -77,7 +77,7 @@ impl Fixture {
         Self::on(c"rust_hwrng_test")
     }
 
-    /// On a device of a name.
+    /// Returns a fixture on a device of this name.
     fn on(name: &CStr) -> Result<Self> {
         let gone = Arc::new(Atomic::new(0), GFP_KERNEL)?;
         let toy = Toy {
@@ -98,13 +98,13 @@ impl Fixture {
         Registration::new(dev, c"rust_hwrng_test", self.toy.clone())
     }
 
-    /// Waits until the generator was asked more often than so.
+    /// Waits until the generator was asked more often than `before`. Returns whether it was.
     fn is_asked(&self, before: i32) -> bool {
         until(|| self.toy.asked.load(Relaxed) > before)
     }
 }
 
-/// Waits until a condition holds, for a time in which it must.
+/// Waits until a condition holds, for up to 30 seconds. Returns whether it holds.
 fn until(mut condition: impl FnMut() -> bool) -> bool {
     for _ in 0..30_000 {
         if condition() {
@@ -129,7 +129,7 @@ macro_rules! check {
 mod suite {
     use super::*;
 
-    /// Bytes are taken as long as there is room for them.
+    /// A buffer accepts bytes until it is full.
     #[test]
     fn bytes_end_with_their_room() -> Result {
         let mut room = [MaybeUninit::uninit(); 8];
@@ -142,7 +142,7 @@ mod suite {
         Ok(())
     }
 
-    /// The core reads until there is nothing left, waits, and goes on when it is woken.
+    /// The core reads until no byte is left, waits, and goes on when it is woken.
     #[test]
     fn reader_waits_and_is_woken() -> Result {
         let fixture = Fixture::new()?;
@@ -158,7 +158,7 @@ mod suite {
         Ok(())
     }
 
-    /// A read that waits for a device that is silent ends with the registration.
+    /// A read that waits for a silent device ends with the registration.
     #[test]
     fn removal_ends_a_read_that_waits() -> Result {
         let fixture = Fixture::new()?;
@@ -174,7 +174,7 @@ mod suite {
         Ok(())
     }
 
-    /// A registration that is forgotten ends with the binding of the device.
+    /// A forgotten registration ends when the driver is unbound.
     #[test]
     fn forgotten() -> Result {
         let Fixture { parent, toy, gone } = {
@@ -190,7 +190,7 @@ mod suite {
         Ok(())
     }
 
-    /// The registration goes after the device, and finds that there is nothing left to do.
+    /// A registration may be dropped after its device.
     #[test]
     fn later_than_its_device() -> Result {
         let fixture = Fixture::new()?;
@@ -205,21 +205,21 @@ mod suite {
         Ok(())
     }
 
-    /// Two generators of one name get numbers of their own, and both go.
+    /// Two generators of the same name get different numbers, and both can be unregistered.
     #[test]
     fn two_of_a_name() -> Result {
         let (one, two) = (Fixture::new()?, Fixture::on(c"rust_hwrng_other")?);
         let first = one.register()?;
         let second = two.register()?;
         check!(one.is_asked(0));
-        // The core goes on with the one that is left.
+        // The core changes to the generator that is left.
         drop(first);
         check!(two.is_asked(0));
         drop(second);
         Ok(())
     }
 
-    /// A generator is registered once at a time.
+    /// A generator that is registered cannot be registered again.
     #[test]
     fn twice() -> Result {
         let fixture = Fixture::new()?;
@@ -231,7 +231,7 @@ mod suite {
         Ok(())
     }
 
-    /// A device that fails keeps nobody.
+    /// A failing device does not block the end of its registration.
     #[test]
     fn failing() -> Result {
         let fixture = Fixture::new()?;

@@ -28,8 +28,8 @@ static void set_noop_qdisc(struct net_device *dev, struct netdev_queue *txq, voi
 }
 
 /*
- * Also gives the queues what they have from registration on until the device is brought up: a queue
- * that is woken before has a look at it.
+ * Also sets the queueing discipline that registration sets until the device is brought up, because
+ * waking a queue before the registration reads it.
  */
 void rust_helper_netdev_set_ops(struct net_device *dev, struct device *parent,
 				const struct net_device_ops *ops,
@@ -51,13 +51,13 @@ void rust_helper_netdev_set_rx_queue_group(struct net_device *dev,
 #endif
 }
 
-/* A copy, as the name may change meanwhile. */
+/* Copies the name, because it may change at any time. */
 void rust_helper_rust_netdev_name(const struct net_device *dev, char *to, size_t size)
 {
 	strscpy(to, netdev_name(dev), size);
 }
 
-/* The messages of Rust, of what is wrong with an interface. */
+/* Messages about an interface, formatted by Rust. */
 void rust_helper_rust_netdev_warn(const struct net_device *dev, const void *message)
 {
 	dev_warn(&dev->dev, "%pA", message);
@@ -154,8 +154,8 @@ unsigned int rust_helper_netdev_queue_age_usecs(const struct netdev_queue *txq)
 }
 
 /*
- * Events of the link and works hold a reference to the interface, which unregistering waits for. So
- * there may be none of an interface that was not registered, or is no longer.
+ * Link events and work take a reference to the interface, which unregistering waits for. So there
+ * must be none for an interface that is not registered.
  */
 void rust_helper_rust_netif_set_carrier(struct net_device *dev, bool on)
 {
@@ -163,7 +163,7 @@ void rust_helper_rust_netif_set_carrier(struct net_device *dev, bool on)
 
 	rcu_read_lock();
 	state = READ_ONCE(dev->reg_state);
-	/* Unregistering waits for readers that saw the state before it. */
+	/* Unregistering waits for this reader after it has changed the state. */
 	if (state == NETREG_UNINITIALIZED || state == NETREG_REGISTERED) {
 		if (on)
 			netif_carrier_on(dev);
@@ -175,14 +175,14 @@ void rust_helper_rust_netif_set_carrier(struct net_device *dev, bool on)
 
 void rust_helper_rust_netdev_work_sched(struct net_device *dev)
 {
-	/* The core looks whether it still is. */
+	/* The core checks whether the interface is still registered. */
 	if (READ_ONCE(dev->reg_state) != NETREG_UNINITIALIZED)
 		netdev_work_sched(dev, 1);
 }
 
 /*
- * Whether there are page pools in the list of the interface. It stays then, on purpose: they take
- * themselves off the list when their last page comes back.
+ * Whether the interface has page pools in its list. If so, the caller does not free it, on purpose:
+ * a pool removes itself from the list when its last page is returned.
  */
 bool rust_helper_rust_netdev_has_page_pools(const struct net_device *dev)
 {
@@ -211,7 +211,7 @@ void rust_helper_netif_tx_attach(struct net_device *dev)
 	netif_tx_unlock_bh(dev);
 }
 
-/* Adds what the queues counted that are not in use, of `queues` pairs. */
+/* Adds the counts of the queues that are not in use, of `queues` pairs. */
 void rust_helper_rust_netdev_inactive_stats(struct net_device *dev, int queues,
 					    struct netdev_queue_stats_rx *rx,
 					    struct netdev_queue_stats_tx *tx)
@@ -239,15 +239,15 @@ static bool is_in_use(const struct net_device *dev)
 
 /*
  * Wakes a queue, unless the interface is detached or down. Code that detaches the interface marks
- * it first, and then stops its queues: a queue that is woken meanwhile is stopped there or here.
- * The caller does nothing to a queue any more when the interface is attached again.
+ * the interface first, and then stops its queues. So a queue that is woken at the same time is
+ * stopped there or here. No caller uses a queue after the interface was attached again.
  */
 bool rust_helper_rust_netif_tx_wake(struct netdev_queue *txq)
 {
 	if (!is_in_use(txq->dev))
 		return false;
 	netif_tx_wake_queue(txq);
-	/* Of the mark and the queue, one of the two sees what the other did. */
+	/* Either this sees the mark, or the code that has set the mark sees the woken queue. */
 	smp_mb();
 	if (netif_device_present(txq->dev))
 		return true;
@@ -274,7 +274,7 @@ void rust_helper_netdev_tx_completed_queue(struct netdev_queue *txq, unsigned in
 					   unsigned int bytes)
 {
 #ifdef CONFIG_BQL
-	/* The core stops the machine for more bytes than were sent. */
+	/* The core has a BUG_ON() for more bytes than were sent. */
 	bytes = min(bytes, READ_ONCE(txq->dql.num_queued) - txq->dql.num_completed);
 #endif
 	netdev_tx_completed_queue(txq, packets, bytes);
@@ -408,7 +408,7 @@ void *rust_helper___skb_put(struct sk_buff *skb, unsigned int len)
 	return __skb_put(skb, len);
 }
 
-/* Places the data of a packet that was built around memory of a page pool. */
+/* Sets the start and the length of a packet that was built around memory of a page pool. */
 void rust_helper_skb_rx_place(struct sk_buff *skb, unsigned int reserve, unsigned int len)
 {
 	skb_reserve(skb, reserve);
@@ -417,8 +417,9 @@ void rust_helper_skb_rx_place(struct sk_buff *skb, unsigned int reserve, unsigne
 }
 
 /*
- * Makes room for the data of a packet that is a copy. The packet has no memory of a page pool, but
- * neighbours of its flow have, and GRO merges no packet that is marked with one that is not.
+ * Makes room for the data of a copied packet. The packet has no memory of a page pool, but other
+ * packets of its flow have. It is marked as they are, because GRO merges only packets with the same
+ * mark.
  */
 void *rust_helper_skb_rx_put(struct sk_buff *skb, unsigned int len)
 {
@@ -469,17 +470,17 @@ void *rust_helper_page_pool_alloc_va(struct page_pool *pool, unsigned int *size,
 
 	if (unlikely(!netmem))
 		return NULL;
-	/* There is nothing but pages in the pools of this crate, none of them in high memory. */
+	/* The pools of this crate have only pages, and none in high memory. */
 	return page_address(__netmem_to_page(netmem)) + offset;
 }
 
-/* The pool of a page is in the page for as long as the page is out of the pool. */
+/* A page has a pointer to its pool while it is allocated from the pool. */
 static struct page_pool *page_pool_of(struct page *page)
 {
 	return pp_page_to_nmdesc(page)->pp;
 }
 
-/* Of a page of a pool of single pages. */
+/* Only for pools of single pages. */
 void rust_helper_page_pool_put_va(void *va)
 {
 	struct page *page = virt_to_page(va);
@@ -528,7 +529,7 @@ void rust_helper_local_bh_enable(void)
 	local_bh_enable();
 }
 
-/* Inline without CPU hotplug. */
+/* An inline function in kernels without CPU hotplug. */
 void rust_helper_cpus_read_lock(void)
 {
 	cpus_read_lock();
@@ -563,7 +564,7 @@ static int call_for_vlan(struct net_device *vlan, int vid, void *arg)
 {
 	const struct vlan_call *to = arg;
 
-	/* The protocol of an ID that was asked for without a VLAN device is not to be had. */
+	/* For an ID without a VLAN device, the protocol is unknown. */
 	if (!vlan || vlan_dev_vlan_proto(vlan) == htons(ETH_P_8021Q))
 		to->call(to->data, vid);
 	return 0;
@@ -626,7 +627,7 @@ void rust_helper_rust_init_timer(struct timer_list *timer, void (*func)(struct t
 	timer_setup(timer, func, 0);
 }
 
-/* Soon, but not before others had a chance to free memory. */
+/* Soon, but late enough that other code may have freed memory. */
 void rust_helper_rust_start_retry(struct timer_list *timer)
 {
 	timer_reduce(timer, jiffies + HZ / 50 + 1);
@@ -637,7 +638,7 @@ void rust_helper_rust_init_delayed_work(struct delayed_work *work, work_func_t f
 	INIT_DELAYED_WORK(work, func);
 }
 
-/* Not while the system sleeps. */
+/* The work does not run while the system sleeps. */
 void rust_helper_rust_schedule_delayed_work(struct delayed_work *work, unsigned int millis)
 {
 	mod_delayed_work(system_freezable_wq, work, msecs_to_jiffies(millis));

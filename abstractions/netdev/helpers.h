@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Inline functions, macros and fields of the kernel that bindgen cannot reach. `struct net_device`
- * differs with the configuration too much for bindgen, so its fields are among them.
+ * Inline functions, macros and fields of the kernel that bindgen cannot reach. The fields are those
+ * of `struct net_device`, which depend too much on the configuration for bindgen.
  */
 #ifndef RUST_NET_HELPERS_H
 #define RUST_NET_HELPERS_H
@@ -18,9 +18,9 @@ struct page_pool;
 struct virtio_net_hdr;
 
 /*
- * Linked as bitcode into Rust code these must be inlined by force, as those of
- * the kernel crate are: the flags of C and Rust differ where it does not
- * matter, and LLVM would leave each a call.
+ * Linked as bitcode into Rust code, these are inlined by force, as those of the
+ * kernel crate: C and Rust are compiled with different flags, although these do
+ * not matter here, so LLVM would not inline them.
  */
 #ifdef RUST_VIRTIO_INLINE_HELPERS
 #pragma clang attribute push(__attribute__((always_inline)), apply_to = function)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The wrappers under a driver that uses them in every way that is safe, wrong ones too.
+//! Tests of the wrappers with a driver that uses them in all safe ways, also in wrong ones.
 //!
-//! Those that the compiler refuses are in `selftests/refused`.
+//! Uses that the compiler refuses are in `selftests/refused`.
 
 #[macro_use]
 mod check;
@@ -33,8 +33,8 @@ use kernel::{
     sync::atomic::Relaxed, //
 };
 
-/// Names and values of `ethtool -S`, as the core gets them: how many there are, and whether what
-/// follows the room for them was left alone.
+/// Reads names and values of `ethtool -S` as the core does. Returns their number, and whether no
+/// byte behind the buffers was written.
 fn stats_of(net: &NetDevice<Toy>) -> Result<(usize, bool)> {
     const SET: u32 = bindings::ethtool_stringset_ETH_SS_STATS;
     const NAME: usize = bindings::ETH_GSTRING_LEN as usize;
@@ -48,7 +48,7 @@ fn stats_of(net: &NetDevice<Toy>) -> Result<(usize, bool)> {
     let mut text = KVec::from_elem(0xaau8, (n + 1) * NAME, GFP_KERNEL)?;
     let mut numbers = KVec::from_elem(0x5555u64, n + 1, GFP_KERNEL)?;
     let (text_at, numbers_at) = if n == 0 {
-        // As from an allocation of nothing.
+        // The pointer that an allocation of 0 bytes returns.
         (core::ptr::null_mut(), core::ptr::null_mut())
     } else {
         (text.as_mut_ptr(), numbers.as_mut_ptr())
@@ -57,7 +57,8 @@ fn stats_of(net: &NetDevice<Toy>) -> Result<(usize, bool)> {
         n_stats: n as u32,
         ..Default::default()
     };
-    // SAFETY: As above; there is room for as many as the device said.
+    // SAFETY: The device is one of the toy's, and the RTNL is held. There is room for the number of
+    // values that the device returned.
     unsafe {
         names(net.as_raw(), SET, text_at);
         values(net.as_raw(), &mut about, numbers_at);
@@ -72,8 +73,8 @@ fn stats_of(net: &NetDevice<Toy>) -> Result<(usize, bool)> {
 mod suite {
     use super::*;
 
-    /// Polls that say to be complete with all of their budget stay scheduled, and end by
-    /// receiving less.
+    /// A poll that completes with its whole budget stays scheduled. A poll that received less
+    /// completes.
     #[test]
     fn complete_with_all_of_the_budget() -> Result {
         let fixture = Fixture::new(2, 64)?;
@@ -85,7 +86,7 @@ mod suite {
         Ok(())
     }
 
-    /// A weight that is none counts as one.
+    /// A weight of less than one counts as one.
     #[test]
     fn weights() -> Result {
         for weight in [0, -1, i32::MIN] {
@@ -105,18 +106,18 @@ mod suite {
         Ok(())
     }
 
-    /// netpoll has no receive poll run: it may come from any context.
+    /// netpoll does not run a receive poll, because it may be called in any context.
     #[test]
     fn netpoll() -> Result {
         let fixture = Fixture::new(1, 64)?;
         let napi = fixture.net.rx_napi(0).ok_or(EINVAL)?;
-        // SAFETY: The instance is one of the toy's, and disabled, so that nobody else polls it.
+        // SAFETY: The instance is one of the toy's, and disabled, so no other code polls it.
         let work = unsafe { RxSlot::<Toy>::poll_rx(napi, 0) };
         check_eq!((work, fixture.net.data().rx_polls.load(Relaxed)), (0, 0));
         Ok(())
     }
 
-    /// A device goes with its NAPI instances enabled.
+    /// A device can be dropped while its NAPI instances are enabled.
     #[test]
     fn left_enabled() -> Result {
         let fixture = Fixture::new(2, 64)?;
@@ -131,7 +132,7 @@ mod suite {
         Ok(())
     }
 
-    /// As many names and values as there are queues in use, and not one more.
+    /// There are as many names and values as queues in use.
     #[test]
     fn statistics() -> Result {
         let mut fixture = Fixture::unfinished(3, 64)?;
@@ -148,7 +149,7 @@ mod suite {
         Ok(())
     }
 
-    /// A device with no values.
+    /// A device may have no values.
     #[test]
     fn no_statistics() -> Result {
         let fixture = Fixture::new(1, 64)?;
@@ -156,7 +157,7 @@ mod suite {
         Ok(())
     }
 
-    /// More was transmitted than was sent.
+    /// Completing more bytes than were sent is harmless.
     #[test]
     fn completed_more_than_sent() -> Result {
         let fixture = Fixture::new(1, 64)?;
@@ -172,8 +173,8 @@ mod suite {
         Ok(())
     }
 
-    /// Queues are woken while the interface is in use, and not before it is registered, while it is
-    /// down or while it is detached.
+    /// Queues are woken only while the interface is up, and not while it is unregistered, down or
+    /// detached.
     #[test]
     fn woken_in_use_only() -> Result {
         let mut fixture = Fixture::unfinished(2, 64)?;
@@ -195,7 +196,7 @@ mod suite {
         Ok(())
     }
 
-    /// A device is registered once.
+    /// A device can be registered once.
     #[test]
     fn registered_again() -> Result {
         let fixture = Fixture::new(1, 64)?;
@@ -207,7 +208,7 @@ mod suite {
         Ok(())
     }
 
-    /// An interface that is not registered, or no longer, gets no reference that outlives it.
+    /// Events of an interface that is not registered, or was unregistered, take no reference.
     #[test]
     fn events_of_no_interface() -> Result {
         let fixture = Fixture::new(1, 64)?;
@@ -228,7 +229,7 @@ mod suite {
         Ok(())
     }
 
-    /// A receive buffer outlives the interface whose page pool it is from.
+    /// A receive buffer may outlive the interface of its page pool.
     #[test]
     fn buffer_outlives_interface() -> Result {
         let fixture = Fixture::new(1, 64)?;
@@ -245,7 +246,7 @@ mod suite {
         Ok(())
     }
 
-    /// A buffer of no byte could start where its page ends: it is not taken for one of the next.
+    /// There are no buffers without bytes: such a buffer could start at the end of its page.
     #[test]
     fn buffer_without_a_byte() -> Result {
         for headroom in [0, 64] {
@@ -257,7 +258,7 @@ mod suite {
         Ok(())
     }
 
-    /// The padding before a header aligns an IP header, where the architecture asks for that.
+    /// The padding aligns an IP header, if the architecture asks for that.
     #[test]
     fn padding_aligns() -> Result {
         for before in [0, 10, 12, 20, 24] {
@@ -272,8 +273,7 @@ mod suite {
         Ok(())
     }
 
-    /// Pages that are mapped for a device are not given to another, nor to one that has none
-    /// mapped.
+    /// A page pool gives pages only to the device that they are mapped for.
     #[test]
     fn mapped_for_another() -> Result {
         let (fixture, other) = (Fixture::new(1, 64)?, Fixture::new(1, 64)?);
@@ -295,7 +295,7 @@ mod suite {
         Ok(())
     }
 
-    /// The states of CPU hotplug go with the last device that watches, whatever the order.
+    /// The last device that watches CPUs removes the hotplug states, in any order of drops.
     #[test]
     fn watching_cpus() -> Result {
         let (first, second) = (Fixture::new(1, 64)?, Fixture::new(1, 64)?);
@@ -310,7 +310,7 @@ mod suite {
         Ok(())
     }
 
-    /// CPUs are told to send on a queue that there is not.
+    /// A queue that does not exist is refused for XPS.
     #[test]
     fn xps_of_no_queue() -> Result {
         let fixture = Fixture::new(2, 64)?;
@@ -320,7 +320,7 @@ mod suite {
         Ok(())
     }
 
-    /// A packet that was put together is put together again: its list of fragments stays.
+    /// A packet that was put together can be put together again, and keeps its list of fragments.
     #[test]
     fn packet_put_together_twice() -> Result {
         let fixture = Fixture::new(1, 64)?;

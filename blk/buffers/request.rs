@@ -110,20 +110,19 @@ where
 }
 
 // SAFETY:
-// - The header, the status and the ranges are in the request's data or owned by it; the request,
-//   its data and its bios with their pages stay in place as long as the request is owned, which
-//   the token stands for.
-// - What the device writes is memory of the bios, to which nobody has a reference, and
+// - The header, the status and the ranges are in the request's data, or owned by it. The request,
+//   its data, its bios and their pages do not move while the request is owned. The token owns the
+//   request.
+// - The device writes only to memory of the bios, to which there is no reference, and to a
 //   `DeviceWritable`.
-// - Header and ranges change only through the owner, and the data of a write is not changed by
-//   the block layer.
+// - Only the owner changes header and ranges. The block layer does not change the data of a write.
 // - The token is the request.
 unsafe impl<T, const OUT: usize, const IN: usize, R> Buffer for RequestBuffer<T>
 where
     T: Operations<RequestData = Command<OUT, IN, R>>,
     R: Copy + Send + 'static,
 {
-    /// Header, one segment of data, and status.
+    /// The number of segments of a common buffer: header, one segment of data, and status.
     const COMMON_COUNT: u16 = 3;
 
     #[inline]

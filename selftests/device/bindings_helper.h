@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the `virtio_fake` crate needs of the kernel and kernel::bindings lacks. */
+/* The parts of the kernel that the crate `virtio_fake` needs and kernel::bindings lacks. */
 
 #include <linux/hrtimer_types.h>
 

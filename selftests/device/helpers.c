@@ -17,8 +17,8 @@
 #include "helpers.h"
 
 /*
- * The memory at a guest-physical address, NULL if any page of the range is no
- * memory: a device model must not crash on the address that a driver gives it.
+ * Returns the memory at a guest-physical address, or NULL if a page of the range
+ * is no memory: the device must not crash if a driver gives it a wrong address.
  */
 void *rust_virtio_fake_memory(u64 phys, u64 len)
 {
@@ -34,9 +34,9 @@ void *rust_virtio_fake_memory(u64 phys, u64 len)
 }
 
 /*
- * Not IRQ_WORK_INIT_HARD(): handlers of interrupts take ordinary spinlocks, as
- * with PREEMPT_RT they are threads, and so is this. Lockdep knows the rule on
- * every kernel.
+ * Not IRQ_WORK_INIT_HARD(): interrupt handlers take ordinary spinlocks. With
+ * PREEMPT_RT, handlers run in threads, and so does this work. Lockdep checks that
+ * rule on every kernel.
  */
 void rust_virtio_fake_irq_work_init(struct irq_work *work,
 				    void (*func)(struct irq_work *work))
@@ -72,7 +72,7 @@ void rust_virtio_fake_irq_work_sync(struct irq_work *work)
 		local_irq_disable();
 		irq_work_run();
 		local_irq_enable();
-		/* What it has raised runs here. */
+		/* Softirqs that the work has raised run here. */
 		local_bh_enable();
 	}
 	irq_work_sync(work);
@@ -83,7 +83,7 @@ u64 rust_virtio_fake_phys(const void *at)
 	return virt_to_phys((void *)at);
 }
 
-/* Memory of the kernel's image, which is mapped apart from what is allocated. */
+/* Returns memory of the kernel's image, which has its own mapping. */
 void *rust_virtio_fake_image(void)
 {
 	return &system_dfl_wq;
@@ -111,7 +111,7 @@ void rust_virtio_fake_sg_dma(struct scatterlist *sg, u64 addr)
 	sg_dma_len(sg) = sg->length;
 }
 
-/* The result of the test that runs, unless something fails after this. */
+/* Marks the running test as skipped, unless it fails after this. */
 void rust_virtio_fake_skip(const char *why)
 {
 	struct kunit *test = kunit_get_current_test();
@@ -121,8 +121,8 @@ void rust_virtio_fake_skip(const char *why)
 }
 
 /*
- * How many lines with a part the kernel has logged since the last call. Tests
- * run one at a time.
+ * Returns the number of lines with `part` in the kernel log since the last call.
+ * Tests run one at a time.
  */
 unsigned int rust_virtio_fake_messages(const char *part)
 {
@@ -139,13 +139,13 @@ unsigned int rust_virtio_fake_messages(const char *part)
 	return found;
 }
 
-/* Whether I/O may be done for the memory that this thread allocates. */
+/* Whether allocations of this thread may do I/O. */
 bool rust_virtio_fake_may_do_io(void)
 {
 	return !(current->flags & PF_MEMALLOC_NOIO);
 }
 
-/* What the device core does with a device when the machine goes down. */
+/* Calls the shutdown of the bus, as the device core does when the machine goes down. */
 void rust_virtio_fake_shutdown(struct virtio_device *vdev)
 {
 	device_lock(&vdev->dev);
@@ -153,7 +153,7 @@ void rust_virtio_fake_shutdown(struct virtio_device *vdev)
 	device_unlock(&vdev->dev);
 }
 
-/* Locks what a device hangs off, as its bus does while it resets the device. */
+/* Locks the parent of a device, as its bus does while it resets the device. */
 void rust_virtio_fake_lock(struct device *parent, bool lock)
 {
 	if (lock)
@@ -162,7 +162,7 @@ void rust_virtio_fake_lock(struct device *parent, bool lock)
 		device_unlock(parent);
 }
 
-/* Runs this thread on one CPU, or on any again. */
+/* Moves this thread to one CPU. */
 int rust_virtio_fake_move_to(unsigned int cpu)
 {
 	if (cpu >= nr_cpu_ids || !cpu_online(cpu))

@@ -30,12 +30,12 @@ void rust_virtio_fake_sg_set(struct scatterlist *sg, const void *at,
 			     unsigned int len);
 void rust_virtio_fake_sg_dma(struct scatterlist *sg, u64 addr);
 
-/* The test that runs, and what the kernel says meanwhile. */
+/* The running test, and its messages in the kernel log. */
 
 void rust_virtio_fake_skip(const char *why);
 unsigned int rust_virtio_fake_messages(const char *part);
 
-/* What the users of a device see of it: disks and network interfaces. */
+/* Disks and network interfaces, as their users see them. */
 
 struct block_device;
 struct device;

@@ -12,7 +12,7 @@ use kernel::{
     },
 };
 
-/// The result of a request of the driver's own.
+/// The result of a request that the driver itself has sent.
 pub enum Executed {
     /// The request has ended, with this status and this content of the buffer.
     Ended(Status, KVVec<u8>),
@@ -20,23 +20,23 @@ pub enum Executed {
     Pending(Pending),
 }
 
-/// A request of the driver's own that has not ended in time: the device has it still.
+/// A request of the driver itself that has not ended in time, so that the device still has it.
 pub struct Pending(Arc<Call>);
 
 impl Pending {
-    /// Whether it has ended by now.
+    /// Whether the request has ended.
     pub fn has_ended(&self) -> bool {
         self.0.ended.load(Acquire)
     }
 }
 
-/// A request of the driver's own, held by the thread that waits for its end and by the code that
-/// ends it.
+/// A request of the driver itself. The thread that waits for its end and the code that ends it have
+/// a reference each.
 ///
 /// # Invariants
 ///
-/// The parts are those of a vector that nothing else has. As long as `ended` is not set, a device
-/// may write to it, and there is no reference to what it holds.
+/// `parts` are the parts of a vector that this owns. Until `ended` is set, a device may write to
+/// the memory of the vector, and there is no reference to that memory.
 #[pin_data(PinnedDrop)]
 struct Call {
     parts: (*mut u8, usize, usize),
@@ -49,15 +49,15 @@ struct Call {
 // SAFETY: The memory behind the pointer is owned, and bytes.
 unsafe impl Send for Call {}
 
-// SAFETY: All that changes is atomic, but for the memory, which is shared as the invariants say.
+// SAFETY: The fields that change are atomic. The type invariants say when the memory may be read.
 unsafe impl Sync for Call {}
 
 #[pinned_drop]
 impl PinnedDrop for Call {
     fn drop(self: Pin<&mut Self>) {
         let (ptr, length, capacity) = self.parts;
-        // SAFETY: By the type invariants; the request has ended, or was never sent, since it has a
-        // reference.
+        // SAFETY: This owns the parts (type invariant). The request has a reference to this until
+        // it ends, so it has ended, or was never sent.
         drop(unsafe { KVVec::from_raw_parts(ptr, length, capacity) });
     }
 }
@@ -70,7 +70,7 @@ impl Call {
             // SAFETY: The parts are those of the buffer, and nothing else has them.
             drop(unsafe { KVVec::from_raw_parts(ptr, length, capacity) });
         });
-        // INVARIANT: Nothing else has the parts.
+        // INVARIANT: The parts came from the vector above, and nothing else uses them.
         let call = Arc::pin_init(
             pin_init!(Self {
                 parts,
@@ -87,7 +87,7 @@ impl Call {
         Ok(call)
     }
 
-    /// Waits for the end for up to `jiffies`, and returns what the buffer has then.
+    /// Waits for the end for up to `jiffies`, and returns a copy of the buffer.
     fn join(self: Arc<Self>, jiffies: usize) -> Result<Executed> {
         // SAFETY: The completion was initialised.
         unsafe { bindings::wait_for_completion_io_timeout(self.wait.get(), jiffies) };
@@ -96,15 +96,16 @@ impl Call {
         }
         let (ptr, length, _) = self.parts;
         let mut copy = KVVec::with_capacity(length, GFP_KERNEL)?;
-        // SAFETY: By the type invariants; nobody writes to it any more.
+        // SAFETY: The memory is owned (type invariant). `ended` is set, so the device does not
+        // write to it.
         let bytes = unsafe { core::slice::from_raw_parts(ptr, length) };
         copy.extend_from_slice(bytes, GFP_KERNEL)?;
-        // CAST: It was one.
+        // CAST: The value was a `blk_status_t`.
         let status = Status::from_raw(self.status.load(Relaxed) as bindings::blk_status_t);
         Ok(Executed::Ended(status, copy))
     }
 
-    /// The request has ended.
+    /// Handles the end of the request.
     ///
     /// # Safety
     ///
@@ -114,7 +115,8 @@ impl Call {
         status: bindings::blk_status_t,
         _batch: *const bindings::io_comp_batch,
     ) -> bindings::rq_end_io_ret {
-        // SAFETY: By the safety requirements, the request gives up its reference to a `Call` here.
+        // SAFETY: By the safety requirements, the request has a reference to a `Call`, which is
+        // taken over here.
         let call = unsafe { Arc::<Self>::from_raw((*rq).end_io_data.cast_const().cast()) };
         call.status.store(status.into(), Relaxed);
         call.ended.store(true, Release);
@@ -125,21 +127,22 @@ impl Call {
 }
 
 impl<T: Operations> Disk<T> {
-    /// Sends a request of the driver's own to the device and waits for it: it gets data from the
-    /// device into `buffer`, which should be zeroed for devices that give less than they say.
+    /// Sends a request of the driver itself, which reads data from the device into `buffer`, and
+    /// waits for its end. `buffer` should be zeroed, because some devices write less than they
+    /// report.
     ///
-    /// `prepare` fills the request's data before the request goes its way through
+    /// `prepare` fills the data of the request. Then the request goes through
     /// [`Operations::queue_rq`] as an [`Op::DRV_IN`].
     ///
-    /// The request is waited for as long as any request of the disk is given at first. Then it is
-    /// left where it is, and the buffer with it.
+    /// Waits for the timeout of the disk (`/sys/block/*/queue/io_timeout`). A request that has not
+    /// ended then keeps its buffer.
     ///
     /// Process context, sleeps.
     ///
     /// # Errors
     ///
     /// - `EINVAL`: the buffer is empty or too large for a request.
-    /// - `ENODEV`, `EBUSY`: the disk is going away.
+    /// - `ENODEV`, `EBUSY`: the disk is being deleted.
     /// - `ENOMEM`.
     pub fn execute_in(
         &self,
@@ -156,8 +159,8 @@ impl<T: Operations> Disk<T> {
         // SAFETY: The request was just allocated for this caller, with its data.
         prepare(unsafe { &mut *RequestInfo::<T>::data_ptr(rq) });
 
-        // SAFETY: The request is owned; the buffer is as long as is said, and stays until the
-        // request is over, since that has a reference.
+        // SAFETY: The request is owned. The buffer has `len` bytes. The request has a reference to
+        // it, so it lives until the request ends.
         let ret = to_result(unsafe {
             bindings::blk_rq_map_kern(rq, call.parts.0.cast(), len, bindings::GFP_KERNEL)
         });
@@ -167,13 +170,15 @@ impl<T: Operations> Disk<T> {
             return Err(e);
         }
         let of_request = Arc::into_raw(call.clone());
-        // SAFETY: The request is owned, and ownership is given up. What `end` gets is a reference.
+        // SAFETY: The ownership of the request is passed to the block layer. `end` gets a reference
+        // to a `Call`.
         unsafe {
             (*rq).end_io = Some(Call::end);
             (*rq).end_io_data = of_request.cast_mut().cast();
             bindings::blk_execute_rq_nowait(rq, false);
         }
-        // SAFETY: By the type invariants; whoever writes the limit writes a word.
+        // SAFETY: The queue is valid (type invariant). The field is a word, which other threads
+        // write at once.
         let patience = unsafe { (&raw const (*self.queue()).rq_timeout).read_volatile() };
         call.join(patience as usize)
     }

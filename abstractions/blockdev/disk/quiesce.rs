@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Holding requests back.
+//! Holding back requests.
 
 use super::*;
 use core::ffi::c_uint;
 use kernel::time::msecs_to_jiffies;
 
-/// No request is under way, and none can begin, as long as this exists: a thread that tries has to
-/// wait.
+/// While this value exists, no request is outstanding, and none can begin: a thread that submits
+/// one waits.
 ///
 /// # Invariants
 ///
-/// The queue was frozen, by this thread.
+/// This thread has frozen the queue.
 pub struct Frozen<'a, T: Operations> {
     disk: &'a Disk<T>,
     memflags: c_uint,
@@ -25,11 +25,12 @@ impl<T: Operations> Drop for Frozen<'_, T> {
     }
 }
 
-/// No request can begin as long as this exists, and those that are under way may be waited for.
+/// While this value exists, no request can begin (the freeze has been started). [`Freezing::wait`]
+/// waits for outstanding requests.
 ///
 /// # Invariants
 ///
-/// The freeze of the queue was begun, by this thread.
+/// This thread has started to freeze the queue.
 pub struct Freezing<'a, T: Operations> {
     disk: &'a Disk<T>,
     memflags: c_uint,
@@ -37,10 +38,10 @@ pub struct Freezing<'a, T: Operations> {
 }
 
 impl<T: Operations> Freezing<'_, T> {
-    /// Waits for up to `millis` until no request is under way, and returns whether none is. Process
-    /// context, sleeps.
+    /// Waits for up to `millis` milliseconds until no request is outstanding. Returns whether none
+    /// is outstanding. Process context, sleeps.
     pub fn wait(&self, millis: u32) -> bool {
-        // SAFETY: The freeze was begun, and goes on until this is dropped (type invariant).
+        // SAFETY: The freeze was started, and lasts until this is dropped (type invariant).
         let left = unsafe {
             bindings::blk_mq_freeze_queue_wait_timeout(
                 self.disk.queue(),
@@ -53,12 +54,13 @@ impl<T: Operations> Freezing<'_, T> {
 
 impl<T: Operations> Drop for Freezing<'_, T> {
     fn drop(&mut self) {
-        // SAFETY: The freeze was begun by this thread (type invariant), with these flags.
+        // SAFETY: This thread has started the freeze (type invariant), with these flags.
         unsafe { bindings::blk_mq_unfreeze_queue(self.disk.queue(), self.memflags) };
     }
 }
 
-/// Nothing is dispatched to the driver as long as this exists: requests queue up.
+/// While this value exists, the block layer dispatches no request to the driver: requests wait in
+/// the queue.
 ///
 /// # Invariants
 ///
@@ -73,8 +75,8 @@ impl<T: Operations> Drop for Quiesced<T> {
 }
 
 impl<T: Operations> Disk<T> {
-    /// Waits until no request is under way and keeps new ones waiting. Process context, sleeps;
-    /// memory is allocated without I/O meanwhile.
+    /// Freezes the queue: holds back new requests, and waits until no request is outstanding. Until
+    /// the result is dropped, this thread allocates memory without I/O. Process context, sleeps.
     pub fn freeze(&self) -> Frozen<'_, T> {
         // SAFETY: The queue is valid, as the disk is (type invariant).
         let memflags = unsafe { bindings::blk_mq_freeze_queue(self.queue()) };
@@ -88,7 +90,7 @@ impl<T: Operations> Disk<T> {
 }
 
 impl<T: Operations> Disk<T> {
-    /// As [`Disk::freeze`], but does not wait for what is under way. Process context, sleeps.
+    /// As [`Disk::freeze`], but does not wait for outstanding requests. Process context, sleeps.
     pub fn begin_freeze(&self) -> Freezing<'_, T> {
         // SAFETY: May be called in process context; the freeze is undone by this thread.
         let memflags = unsafe {
@@ -96,7 +98,7 @@ impl<T: Operations> Disk<T> {
             bindings::blk_freeze_queue_start(self.queue());
             flags
         };
-        // INVARIANT: The freeze was begun.
+        // INVARIANT: The freeze was started.
         Freezing {
             disk: self,
             memflags,
@@ -106,8 +108,7 @@ impl<T: Operations> Disk<T> {
 }
 
 impl<T: Operations> GenDisk<T> {
-    /// Ends the dispatch of requests, and waits for a dispatch that is going on. Process
-    /// context, sleeps.
+    /// Stops the dispatch of requests, and waits for a running dispatch. Process context, sleeps.
     pub fn quiesce(self: &Arc<Self>) -> Quiesced<T> {
         // SAFETY: The queue is valid, as the disk is (type invariant of `Disk`).
         unsafe { bindings::blk_mq_quiesce_queue(self.queue()) };

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Holding timeouts of requests back.
+//! Holding back timeouts of requests.
 
 use super::*;
 
-/// No timeout of a request of the disk is looked at as long as this exists. Requests that are late
-/// by the end are looked at then.
+/// While this value exists, no timeout of the disk is handled. Late requests are handled when it is
+/// dropped.
 ///
-/// For a driver with requests that the block layer takes for ones under way: a timeout of one of
-/// them that is looked at meanwhile would change it from another thread.
+/// For a driver that owns started requests, such as those that it reclaimed from a device. If their
+/// timeouts were handled, another thread would change them.
 ///
 /// # Invariants
 ///
-/// The work that looks at timeouts was disabled once for this.
+/// The work that handles timeouts was disabled once for this.
 pub struct TimeoutsHeld<'a, T: Operations>(&'a Disk<T>);
 
 impl<T: Operations> TimeoutsHeld<'_, T> {
@@ -22,7 +22,7 @@ impl<T: Operations> TimeoutsHeld<'_, T> {
     }
 
     fn work(queue: *mut bindings::request_queue) -> *mut bindings::work_struct {
-        // SAFETY: By the type invariants of `Disk`, from which each caller has the queue.
+        // SAFETY: The queue is that of a `Disk`, so it is valid (type invariant of `Disk`).
         unsafe { &raw mut (*queue).timeout_work }
     }
 }
@@ -32,23 +32,23 @@ impl<T: Operations> Drop for TimeoutsHeld<'_, T> {
         let work = Self::work(self.0.queue());
         // SAFETY: The work was disabled once for this (type invariant), which borrows the disk.
         unsafe { bindings::enable_work(work) };
-        // The work arms the timer for what is under way: the timer may have run out meanwhile, with
-        // nobody to look.
+        // The timer may have expired while the work was disabled. The work arms it again for
+        // outstanding requests.
         self.0.while_in_use(|| {
-            // SAFETY: The work is that of the queue, which is kept in use meanwhile.
+            // SAFETY: The work is that of the queue, which is in use during the call.
             unsafe { bindings::kblockd_schedule_work(work) }
         });
     }
 }
 
 impl<T: Operations> Disk<T> {
-    /// Waits until no timeout of a request is being looked at, and has none looked at as long as
-    /// the result exists. Process context, sleeps.
+    /// Stops the handling of timeouts while the result exists, and waits for a running handler.
+    /// Process context, sleeps.
     pub fn hold_timeouts(&self) -> TimeoutsHeld<'_, T> {
         let queue = self.queue();
-        // The work first: it arms the timer again. One that runs out from here on finds the work
-        // disabled.
-        // SAFETY: By the type invariants; may be called in process context.
+        // The work is disabled first, because it arms the timer again. A timer that expires after
+        // that finds the work disabled.
+        // SAFETY: The queue is valid (type invariant). Both may be called in process context.
         unsafe {
             bindings::disable_work_sync(TimeoutsHeld::<T>::work(queue));
             bindings::timer_delete_sync(&raw mut (*queue).timeout);

@@ -16,7 +16,7 @@ use kernel::types::Opaque;
 pub struct HwQueue<T: Operations>(Opaque<bindings::blk_mq_hw_ctx>, PhantomData<T>);
 
 impl<T: Operations> HwQueue<T> {
-    /// The queue behind a pointer.
+    /// Returns the queue behind a pointer.
     ///
     /// # Safety
     ///
@@ -27,25 +27,25 @@ impl<T: Operations> HwQueue<T> {
         unsafe { &*hctx.cast() }
     }
 
-    /// Index of the queue on its disk.
+    /// Returns the index of the queue on its disk.
     #[inline]
     pub fn index(&self) -> usize {
-        // SAFETY: By the type invariants; the number does not change.
+        // SAFETY: The hardware queue is valid (type invariant), and its number does not change.
         unsafe { (*self.0.get()).queue_num as usize }
     }
 
-    /// The part of the disk's data that belongs to the queue.
+    /// Returns the part of the disk's data that belongs to the queue.
     #[inline]
     pub fn data(&self) -> &T::HwData {
-        // SAFETY: By the type invariants; the driver data is set when the disk is made, to part of
-        // the disk's data, which is valid as long as the queue is in use.
+        // SAFETY: The driver data is a `T::HwData` (type invariant). It is part of the disk's data,
+        // which is valid as long as the queue is in use.
         unsafe { &*(*self.0.get()).driver_data.cast::<T::HwData>() }
     }
 
-    /// Has the block layer queue nothing here until it is started again.
+    /// Stops the queue: the block layer dispatches no request to it until it is started again.
     ///
-    /// Any context. Together with the decision to do so it must be under the lock under which
-    /// the completion decides to [start](HwQueue::start_stopped_async) it again.
+    /// Any context. The decision to stop, and the stop itself, must be under the same lock as the
+    /// decision of a completion to [start](HwQueue::start_stopped_async) the queue again.
     pub fn stop(&self) {
         // SAFETY: The hardware queue is valid (type invariant).
         unsafe { bindings::blk_mq_stop_hw_queue(self.0.get()) };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Facts of a request.
+//! Read access to a request.
 
 use super::{
     op::OP_MASK,
@@ -14,12 +14,12 @@ use crate::bindings;
 use core::marker::PhantomData;
 use kernel::types::Opaque;
 
-/// The facts that there are to know of a request, C `struct request`.
+/// Read access to a request, C `struct request`.
 ///
 /// # Invariants
 ///
-/// A valid request of a queue made with `T`, with an initialised `T::RequestData`, that whoever
-/// has the reference owns.
+/// A valid request of a queue made with `T`, with an initialised `T::RequestData`. The holder of
+/// the reference owns the request.
 #[repr(transparent)]
 pub struct RequestInfo<T: Operations>(Opaque<bindings::request>, PhantomData<T>);
 
@@ -29,7 +29,7 @@ impl<T: Operations> RequestInfo<T> {
         self.0.get()
     }
 
-    /// The data that the driver keeps in a request.
+    /// Returns the address of the data that the driver keeps in a request.
     #[inline]
     pub(crate) fn data_ptr(rq: *mut bindings::request) -> *mut T::RequestData {
         rq.wrapping_add(1).cast()
@@ -42,52 +42,52 @@ impl<T: Operations> RequestInfo<T> {
         Op::from_raw(unsafe { (*self.raw()).cmd_flags } & OP_MASK)
     }
 
-    /// Whether sectors that are filled with zeroes must stay allocated.
+    /// Whether a write of zeroes must leave the sectors allocated.
     #[inline]
     pub fn is_no_unmap(&self) -> bool {
         // SAFETY: The request is valid and owned (type invariant), so the field does not change.
         unsafe { (*self.raw()).cmd_flags & bindings::REQ_NOUNMAP != 0 }
     }
 
-    /// Whether the request is data of a flush sequence: of a bio that is to be on the medium when
-    /// it ends, or after all that ended before it (`REQ_FUA`, `REQ_PREFLUSH`).
+    /// Whether the request is data of a flush sequence: of a bio with `REQ_FUA` or `REQ_PREFLUSH`.
     #[inline]
     pub fn is_of_flush_sequence(&self) -> bool {
         // SAFETY: The request is valid (type invariant). A timeout may change other bits of the
-        // word, also where the request is owned, but not this one.
+        // word also while the request is owned, but not this one.
         let flags = unsafe { (&raw const (*self.raw()).rq_flags).read_volatile() };
         flags & bindings::RQF_FLUSH_SEQ != 0
     }
 
-    /// First sector.
+    /// Returns the first sector.
     #[inline]
     pub fn sector(&self) -> u64 {
         // SAFETY: The request is valid and owned (type invariant), so the field does not change.
         unsafe { (*self.raw()).__sector }
     }
 
-    /// Bytes that are read, written, discarded...
+    /// Returns the number of bytes to read, write, discard, and so on.
     #[inline]
     pub fn bytes(&self) -> u32 {
         // SAFETY: The request is valid and owned (type invariant), so the field does not change.
         unsafe { (*self.raw()).__data_len }
     }
 
-    /// I/O priority, class and level in one.
+    /// Returns the I/O priority: class and level in one number.
     #[inline]
     pub fn ioprio(&self) -> u16 {
-        // SAFETY: By the type invariants; a bio of the request is valid.
+        // SAFETY: The request is owned (type invariant), so its first bio is valid, or null.
         unsafe { (*self.raw()).bio.as_ref().map_or(0, |bio| bio.bi_ioprio) }
     }
 
-    /// The data. Empty for requests that have none, such as flushes and discards.
+    /// Returns the segments of the data: none for flushes, discards, and the like.
     #[inline]
     pub fn segments(&self) -> Segments<'_> {
         if !self.op().has_memory() {
             return Segments::empty();
         }
-        // SAFETY: The request and its queue are valid (type invariant). The limits may change
-        // meanwhile (`Disk::try_update_limits`): the block layer reads them without a lock, too.
+        // SAFETY: The request and its queue are valid (type invariant). The limits may change at
+        // the same time (`Disk::try_update_limits`). The block layer reads them without a lock,
+        // too.
         let (bio, max, boundary) = unsafe {
             let rq = self.raw();
             let limits = &raw const (*(*rq).q).limits;
@@ -97,21 +97,22 @@ impl<T: Operations> RequestInfo<T> {
                 (&raw const (*limits).seg_boundary_mask).read_volatile(),
             )
         };
-        // SAFETY: By the type invariants, the bios are valid and stay as they are while the
-        // request is owned; operations that only have sizes were excluded above. The block layer
-        // takes no limits with a largest segment of 0.
+        // SAFETY: The bios are valid, and do not change while the request is owned (type
+        // invariant). They have memory, as checked above. The block layer accepts no limits with a
+        // largest segment of 0.
         unsafe { Segments::new(bio, max, boundary) }
     }
 
-    /// The data, if it is one segment. `None` also for requests that have none, such as discards,
-    /// whose range counts as a segment.
+    /// Returns the data if it is exactly one segment. `None` also for requests without data, such
+    /// as discards, whose range counts as a segment.
     #[inline(always)]
     pub fn only_segment(&self) -> Option<Segment> {
         if self.phys_segments() != 1 || !self.op().has_memory() {
             return None;
         }
-        // SAFETY: By the type invariants, a request with a segment has a bio. As that has memory,
-        // it is at an entry of its vector. The iterator is packed, so it is copied.
+        // SAFETY: The request is owned (type invariant). A request with a segment has a bio, and
+        // the bio has memory, so its iterator points to an entry of its vector. The iterator is
+        // packed, so it is copied.
         let (entry, done) = unsafe {
             let bio = (*self.raw()).bio;
             let iter = (*bio).bi_iter;
@@ -119,23 +120,22 @@ impl<T: Operations> RequestInfo<T> {
         };
         Some(Segment {
             page: entry.bv_page,
-            // OVERFLOW: It is within the entry.
+            // OVERFLOW: The sum is within the entry.
             offset: entry.bv_offset.wrapping_add(done),
             len: self.bytes(),
         })
     }
 
-    /// Returns the largest number of segments that [`Request::segments`] gives.
+    /// Returns the largest number of segments that [`Request::segments`] yields.
     #[inline]
     pub fn phys_segments(&self) -> usize {
         // SAFETY: The request is valid and owned (type invariant), so the field does not change.
         unsafe { (*self.raw()).nr_phys_segments }.into()
     }
 
-    /// The ranges of a discard, each a first sector and a number of sectors.
+    /// Returns the ranges of a discard, each a first sector and a number of sectors.
     ///
-    /// Returns the ranges of a discard. If the disk takes only one range, the bios are contiguous
-    /// and make one.
+    /// If the disk accepts only one range, the bios are contiguous, and the result is one range.
     pub fn ranges(&self) -> Ranges<'_> {
         let mut ranges = Ranges {
             bio: core::ptr::null(),
@@ -157,7 +157,7 @@ impl<T: Operations> RequestInfo<T> {
         ranges
     }
 
-    /// The driver's data.
+    /// Returns the driver's data.
     #[inline]
     pub fn data(&self) -> &T::RequestData {
         // SAFETY: The data is initialised, and belongs to the request's owner (type invariant).
@@ -169,16 +169,16 @@ impl<T: Operations> RequestInfo<T> {
         unsafe { (*self.raw()).q }
     }
 
-    /// The hardware queue that the request goes through.
+    /// Returns the hardware queue of the request.
     #[inline]
     pub fn hw_queue(&self) -> &HwQueue<T> {
-        // SAFETY: By the type invariants; an allocated request has a hardware queue, of a disk
-        // made with `T`.
+        // SAFETY: The request is owned (type invariant), so it has a hardware queue, of a disk made
+        // with `T`.
         unsafe { HwQueue::from_raw((*self.raw()).mq_hctx) }
     }
 }
 
-/// Walks the ranges of a discard; see [`RequestInfo::ranges`].
+/// An iterator over the ranges of a discard; see [`RequestInfo::ranges`].
 #[derive(Clone)]
 pub struct Ranges<'a> {
     bio: *const bindings::bio,
@@ -193,7 +193,7 @@ impl Iterator for Ranges<'_> {
         if let Some(one) = self.one.take() {
             return Some(one);
         }
-        // SAFETY: The bios of an owned request are valid and stay as they are.
+        // SAFETY: The bios of an owned request are valid, and do not change.
         let bio = unsafe { self.bio.as_ref() }?;
         self.bio = bio.bi_next;
         let iter = bio.bi_iter;

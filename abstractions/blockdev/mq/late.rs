@@ -15,18 +15,18 @@ use core::{
 };
 use kernel::time::msecs_to_jiffies;
 
-/// The longest time that a late request is given, in milliseconds, before its driver is asked
-/// again.
+/// The longest further time of a late request, in milliseconds, until its driver is called again.
 const GRACE_MS: u32 = 5_000;
-/// Rounds that are counted; beyond, it is this number.
+/// The largest number of rounds that is counted.
 const MOST_ROUNDS: u32 = 20;
 
-/// A request whose time is over. Whoever has it still has it: a device, or by now nobody any more.
+/// A request that has timed out. Its owner does not change: the device may still have it, or may
+/// have answered it.
 ///
 /// # Invariants
 ///
-/// `rq` is a request of a disk made with `T` that was started, and stays one for `'a`: its tag is
-/// not used for another.
+/// `rq` is a started request of a disk made with `T`. For `'a`, its tag is not used for another
+/// request.
 pub struct LateRequest<'a, T: Operations> {
     rq: NonNull<bindings::request>,
     _request: PhantomData<(&'a bindings::request, T)>,
@@ -44,39 +44,41 @@ impl<T: Operations> LateRequest<'_, T> {
         }
     }
 
-    /// Whether it has not been answered by now.
+    /// Whether the request has not been answered yet.
     pub fn is_pending(&self) -> bool {
-        // SAFETY: By the type invariants; the block layer reads it without a lock, too.
+        // SAFETY: The request is valid (type invariant). The block layer reads the field without a
+        // lock, too.
         let state = unsafe { (&raw const (*self.rq.as_ptr()).state).read_volatile() };
         state == bindings::mq_rq_state_MQ_RQ_IN_FLIGHT
     }
 
     /// Returns the operation of the request.
     pub fn op(&self) -> Op {
-        // SAFETY: By the type invariants; the field does not change once a request was started.
+        // SAFETY: The request is valid (type invariant), and was started, so the field does not
+        // change.
         Op::from_raw(unsafe { (*self.rq.as_ptr()).cmd_flags } & OP_MASK)
     }
 
-    /// The hardware queue that the request went through.
+    /// Returns the hardware queue of the request.
     pub fn hw_queue(&self) -> &HwQueue<T> {
         // SAFETY: A started request of a disk made with `T` (type invariant) has a hardware queue.
         unsafe { HwQueue::from_raw((*self.rq.as_ptr()).mq_hctx) }
     }
 
-    /// Returns how many requests of the disk have ended so far, if the disk counts that
+    /// Returns the number of requests of the disk that have ended so far, if the disk counts them
     /// (`/sys/block/*/queue/iostats`).
     pub fn ended_so_far(&self) -> usize {
         // SAFETY: The request is valid (type invariant), and keeps its queue.
         unsafe { bindings::ended_ios((*self.rq.as_ptr()).q) }
     }
 
-    /// Returns how many times its time was over before.
+    /// Returns the number of earlier timeouts of the request.
     ///
-    /// The first time it has had what `/sys/block/*/queue/io_timeout` says, and then five seconds
-    /// each, or what the file says if that is less.
+    /// The first timeout comes after the time in `/sys/block/*/queue/io_timeout`. Each further one
+    /// comes after five seconds, or after that time if it is shorter.
     pub fn rounds(&self) -> u32 {
-        // SAFETY: By the type invariants; only the block layer's own timer, which calls this,
-        // changes it meanwhile.
+        // SAFETY: The request is valid (type invariant). Only the timer of the block layer, which
+        // calls this, changes the field.
         let timeout = unsafe { (*self.rq.as_ptr()).timeout };
         if timeout == self.usual() {
             return 0;
@@ -87,25 +89,25 @@ impl<T: Operations> LateRequest<'_, T> {
             .unwrap_or(0)
     }
 
-    /// Gives it more time, and counts that: the number is in the time, which costs nothing where no
-    /// request is late.
+    /// Gives the request another timeout, and counts it. The count is stored in the timeout, so
+    /// that it costs nothing for requests that are not late.
     pub(super) fn prolong(&self) {
         let rounds = (self.rounds() + 1).min(MOST_ROUNDS);
-        // SAFETY: The request is valid (type invariant); only the block layer's own timer, which
-        // calls this, changes the field meanwhile.
+        // SAFETY: The request is valid (type invariant). Only the timer of the block layer, which
+        // calls this, changes the field.
         unsafe { (*self.rq.as_ptr()).timeout = self.grace().saturating_add(rounds) };
     }
 
-    /// Returns the time that a request is given at first, in jiffies.
+    /// Returns the first timeout of a request, in jiffies.
     fn usual(&self) -> u32 {
-        // SAFETY: By the type invariants. Whoever writes the file writes the field, which is a
-        // word.
+        // SAFETY: The request and its queue are valid (type invariant). The field is a word, which
+        // other threads write at once.
         unsafe { (&raw const (*(*self.rq.as_ptr()).q).rq_timeout).read_volatile() }
     }
 
-    /// Returns the time that a request is given from then on, in jiffies.
+    /// Returns the further timeouts of a request, in jiffies.
     fn grace(&self) -> u32 {
-        // CAST: It is small.
+        // CAST: The jiffies of five seconds fit 32 bits.
         self.usual().min(msecs_to_jiffies(GRACE_MS) as u32)
     }
 }

@@ -24,13 +24,13 @@ use core::{
 mod private {
     use super::*;
 
-    /// A request in some state, as a pointer.
+    /// A request that converts to a pointer and back.
     pub trait Sealed: Sized {
         fn into_raw(self) -> NonNull<bindings::request>;
 
         /// # Safety
         ///
-        /// `ptr` came from `into_raw` of the same type and is used up here.
+        /// `ptr` came from `into_raw` of the same type, and is converted once.
         unsafe fn from_raw(ptr: NonNull<bindings::request>) -> Self;
     }
 
@@ -69,7 +69,7 @@ impl<T: Operations> Item for Request<T> {}
 
 /// A list of owned requests, first in, first out, linked through the requests themselves.
 ///
-/// Those that are still in it when it is dropped are dropped.
+/// Dropping it drops the requests in it.
 ///
 /// # Invariants
 ///
@@ -90,7 +90,7 @@ impl<R: Item> Default for RequestList<R> {
 }
 
 impl<R: Item> RequestList<R> {
-    /// An empty list.
+    /// Returns an empty list.
     #[inline]
     pub const fn new() -> Self {
         Self {
@@ -102,7 +102,7 @@ impl<R: Item> RequestList<R> {
         }
     }
 
-    /// The list of C.
+    /// Wraps a list of C.
     ///
     /// # Safety
     ///
@@ -152,14 +152,14 @@ impl<R: Item> RequestList<R> {
         }
         // SAFETY: The list still owns the request and its link.
         unsafe { (*rq.as_ptr()).__bindgen_anon_1.rq_next = null_mut() };
-        // SAFETY: By the type invariants; the request was just taken out.
+        // SAFETY: The request came from `into_raw` (type invariant), and was just removed.
         Some(unsafe { R::from_raw(rq) })
     }
 }
 
-/// Owned requests, last in, first out, linked through the requests themselves: one word.
+/// A stack of owned requests, linked through the requests themselves. It has the size of a pointer.
 ///
-/// Those that are still in it when it is dropped are dropped.
+/// Dropping it drops the requests in it.
 ///
 /// # Invariants
 ///
@@ -170,7 +170,7 @@ pub struct RequestStack<R: Item> {
 }
 
 impl<R: Item> RequestStack<R> {
-    /// An empty stack.
+    /// Returns an empty stack.
     #[inline]
     pub const fn new() -> Self {
         Self {
@@ -185,7 +185,7 @@ impl<R: Item> RequestStack<R> {
         self.head.is_null()
     }
 
-    /// Puts a request on top.
+    /// Pushes a request.
     #[inline]
     pub fn push(&mut self, request: R) {
         let rq = request.into_raw().as_ptr();
@@ -194,17 +194,18 @@ impl<R: Item> RequestStack<R> {
         self.head = rq;
     }
 
-    /// Takes the request on top.
+    /// Pops the request that was pushed last.
     #[inline]
     pub fn pop(&mut self) -> Option<R> {
         let rq = NonNull::new(self.head)?;
         // SAFETY: The stack owns the request and its link.
         self.head = unsafe { (*rq.as_ptr()).__bindgen_anon_1.rq_next };
-        // SAFETY: By the type invariants; the request was just taken out.
+        // SAFETY: The request came from `into_raw` (type invariant), and was just removed.
         Some(unsafe { R::from_raw(rq) })
     }
 
-    /// The same requests in the order in which they were pushed.
+    /// Returns a stack with the opposite order: its first [`pop`](RequestStack::pop) returns the
+    /// request that was pushed first.
     #[inline]
     pub fn reversed(mut self) -> Self {
         let mut other = Self::new();
@@ -231,7 +232,7 @@ impl<R: Item> Drop for RequestStack<R> {
 }
 
 impl<T: Operations> RequestList<IdleRequest<T>> {
-    /// The first request.
+    /// Returns the first request.
     #[inline]
     pub fn front(&self) -> Option<&RequestInfo<T>> {
         // SAFETY: The list owns its requests; `RequestInfo` is a transparent wrapper.
@@ -247,19 +248,19 @@ impl<R: Item> Drop for RequestList<R> {
     }
 }
 
-/// Ends requests together, which spares work per request.
+/// A batch of requests that end together, which saves work for each.
 ///
-/// Those that were added end when the batch is dropped, or when the block layer that lent it is
-/// through with it.
+/// The requests end when the batch is dropped. If the block layer has lent the batch, they end when
+/// the block layer ends it.
 pub struct CompletionBatch<'a, T: Operations> {
-    /// The batch of a caller of `poll`, if there is one; else `own`.
+    /// The batch of the caller of `poll`, if it has one. Otherwise `own` is used.
     lent: Option<&'a mut bindings::io_comp_batch>,
     own: bindings::io_comp_batch,
     _ops: PhantomData<T>,
 }
 
 impl<'a, T: Operations> CompletionBatch<'a, T> {
-    /// A batch that ends when it is dropped.
+    /// Returns a batch that ends when it is dropped.
     #[inline]
     pub fn new() -> Self {
         Self {
@@ -269,11 +270,11 @@ impl<'a, T: Operations> CompletionBatch<'a, T> {
         }
     }
 
-    /// The batch of a caller, or an own one.
+    /// Returns the batch of a caller, or a new one.
     ///
     /// # Safety
     ///
-    /// `batch` is null, or for `'a` valid and used by nothing else.
+    /// `batch` is null. Or it is valid for `'a`, and nothing else uses it.
     pub(super) unsafe fn from_raw(batch: *mut bindings::io_comp_batch) -> Self {
         Self {
             // SAFETY: By the safety requirements, `batch` is null, or valid and only used here.
@@ -282,13 +283,13 @@ impl<'a, T: Operations> CompletionBatch<'a, T> {
         }
     }
 
-    /// Ends a request, together with the others if it can be.
+    /// Ends a request: with the batch if possible, otherwise at once.
     #[inline]
     pub fn end(&mut self, request: Request<T>, status: Status) {
         let ptr = request.into_raw().as_ptr();
         let batch = self.lent.as_deref_mut().unwrap_or(&mut self.own);
-        // SAFETY: The request was owned, so its fields do not change; but for flags of a timeout,
-        // which do not matter here.
+        // SAFETY: The request is owned, so its fields do not change. A timeout may change flags
+        // that are not used here.
         let (flags, passthrough, hooked) = unsafe {
             let op = (*ptr).cmd_flags & OP_MASK;
             (
@@ -306,7 +307,7 @@ impl<'a, T: Operations> CompletionBatch<'a, T> {
             || status != Status::OK
             || !ours
         {
-            // SAFETY: The request was owned and is given up here.
+            // SAFETY: The request was owned, and its ownership is passed here.
             unsafe { bindings::blk_mq_end_request(ptr, status.into_raw()) };
             return;
         }
@@ -314,9 +315,9 @@ impl<'a, T: Operations> CompletionBatch<'a, T> {
         batch.complete = Some(Self::END);
         batch.need_ts |=
             flags & (bindings::RQF_IO_STAT | bindings::RQF_STATS | bindings::RQF_USE_SCHED) != 0;
-        // SAFETY: The list is a list of requests that were given up to the batch.
+        // SAFETY: The list has requests whose ownership was passed to the batch.
         let list = unsafe { RequestList::<Request<T>>::from_raw(&raw mut batch.req_list) };
-        // SAFETY: The request was owned and taken apart above; it belongs to the list now.
+        // SAFETY: `ptr` came from `into_raw` above. The list owns the request now.
         list.push_back(unsafe { Request::from_raw(NonNull::new_unchecked(ptr)) });
     }
 
@@ -334,7 +335,7 @@ impl<T: Operations> Default for CompletionBatch<'_, T> {
 impl<T: Operations> Drop for CompletionBatch<'_, T> {
     fn drop(&mut self) {
         if !self.own.req_list.head.is_null() {
-            // SAFETY: The batch has requests, all of which were given up to it and went well.
+            // SAFETY: The batch has requests. It owns all of them, and their status is OK.
             unsafe { bindings::blk_mq_end_request_batch(&mut self.own) };
         }
     }

@@ -4,7 +4,7 @@
 
 use crate::bindings;
 
-/// The bits of a request's flags that are its operation.
+/// The bits of the operation in the flags of a request.
 pub(super) const OP_MASK: u32 = (1 << bindings::REQ_OP_BITS) - 1;
 
 /// The operation that a request asks for, C `enum req_op`.
@@ -19,7 +19,7 @@ impl Op {
     pub const WRITE: Self = Self(bindings::req_op_REQ_OP_WRITE);
     /// Write the volatile cache back.
     pub const FLUSH: Self = Self(bindings::req_op_REQ_OP_FLUSH);
-    /// Forget sectors.
+    /// Discard sectors.
     pub const DISCARD: Self = Self(bindings::req_op_REQ_OP_DISCARD);
     /// Erase sectors securely.
     pub const SECURE_ERASE: Self = Self(bindings::req_op_REQ_OP_SECURE_ERASE);
@@ -37,7 +37,7 @@ impl Op {
     pub const ZONE_RESET: Self = Self(bindings::req_op_REQ_OP_ZONE_RESET);
     /// Empty all zones.
     pub const ZONE_RESET_ALL: Self = Self(bindings::req_op_REQ_OP_ZONE_RESET_ALL);
-    /// The driver's own, with data from the device
+    /// A request of the driver itself that reads data from the device
     /// ([`Disk::execute_in`](crate::Disk::execute_in)).
     pub const DRV_IN: Self = Self(bindings::req_op_REQ_OP_DRV_IN);
 
@@ -46,26 +46,26 @@ impl Op {
         Self(op)
     }
 
-    /// The number of C.
+    /// Returns the number that C uses.
     #[inline]
     pub const fn as_raw(self) -> u32 {
         self.0
     }
 
-    /// Whether data goes to the device, if there is any.
+    /// Whether data, if there is any, goes to the device.
     #[inline]
     pub const fn is_write(self) -> bool {
         self.0 & 1 != 0
     }
 
-    /// Whether the operation's bios have memory, as far as they have a size.
+    /// Whether bios of the operation that have a size also have memory.
     #[inline]
     pub(super) const fn has_memory(self) -> bool {
-        // PERF: Reads and writes, which most are, are told by one test.
+        // PERF: One comparison decides for reads and writes, the most frequent operations.
         self.0 <= Self::WRITE.0 || !self.is_sizes_only()
     }
 
-    /// Whether the operation's bios have a size but no memory.
+    /// Whether bios of the operation have a size but no memory.
     #[inline]
     const fn is_sizes_only(self) -> bool {
         matches!(

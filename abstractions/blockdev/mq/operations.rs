@@ -43,24 +43,25 @@ pub trait Operations: Sized + 'static {
     /// The data that a disk keeps until its last close.
     type DiskData: Send + Sync + 'static;
 
-    /// The part of it that belongs to a hardware queue, which is found without a search.
+    /// The part of the disk's data that belongs to a hardware queue. Each hardware queue has a
+    /// pointer to it.
     type HwData: Sync + 'static;
 
     /// The data that each request keeps.
     type RequestData: Send + 'static;
 
-    /// Makes the data of a request, when the tag set or a scheduler allocates it.
+    /// Creates the data of a request, when the tag set or a scheduler allocates the request.
     fn new_request_data(set: &Self::TagSetData) -> Self::RequestData;
 
-    /// The part of a disk's data that belongs to the hardware queue of an index. `None`: the disk
-    /// cannot be made. Process context.
+    /// Returns the part of a disk's data that belongs to a hardware queue. `None`: the disk cannot
+    /// be created. Process context.
     fn hw_data(disk: &Self::DiskData, index: usize) -> Option<&Self::HwData>;
 
-    /// Queues a request. If `last` is not set, more follow at once, or
-    /// [`Operations::commit_rqs`]: the device need not be notified yet.
+    /// Queues a request. If `last` is not set, the device need not be notified yet: more requests
+    /// follow at once, or a call of [`Operations::commit_rqs`].
     ///
-    /// Called with preemption disabled, interrupts on or off. The request must be
-    /// [started](IdleRequest::start).
+    /// Called with preemption disabled, and interrupts on or off. The driver must
+    /// [start](IdleRequest::start) the request.
     ///
     /// # Errors
     ///
@@ -71,8 +72,8 @@ pub trait Operations: Sized + 'static {
         last: bool,
     ) -> Result<(), Rejected<Self>>;
 
-    /// Queues several requests of one disk, which may be for different hardware queues. Those that
-    /// are left in the list are queued one by one.
+    /// Queues several requests of one disk, which may be for different hardware queues. The block
+    /// layer queues requests that are left in the list one by one.
     ///
     /// Context as for [`Operations::queue_rq`].
     fn queue_rqs(data: &Self::DiskData, list: &mut RequestList<IdleRequest<Self>>) {
@@ -80,43 +81,43 @@ pub trait Operations: Sized + 'static {
         kernel::build_error!(kernel::error::VTABLE_DEFAULT_ERROR)
     }
 
-    /// Makes sure that the device knows of all queued requests.
+    /// Notifies the device of all queued requests, if that was not done.
     ///
     /// Context as for [`Operations::queue_rq`].
     fn commit_rqs(hw: &HwQueue<Self>);
 
-    /// Ends a request that the device is done with. Hard interrupt, softirq or process context.
+    /// Ends a request that the device has answered. Hard interrupt, softirq or process context.
     fn complete(rq: Request<Self>);
 
-    /// A request was not answered in time. It gets more time when this returns, for as long as it
-    /// is [pending](LateRequest::is_pending): the driver looks whether there is an answer, and
-    /// otherwise has somebody see to it that the request ends.
+    /// Handles a request that timed out. The request gets another timeout if it is still
+    /// [pending](LateRequest::is_pending) afterwards. The driver checks for an answer, and
+    /// otherwise schedules work that ends the request.
     ///
-    /// Process context, may sleep, on a workqueue of the block layer. Must not wait for a request,
-    /// nor until none is under way.
+    /// Process context, on a workqueue of the block layer, may sleep. Must not wait for a request
+    /// or for a freeze.
     fn timeout(data: &Self::DiskData, late: &LateRequest<'_, Self>) {
         let _ = (data, late);
         kernel::build_error!(kernel::error::VTABLE_DEFAULT_ERROR)
     }
 
-    /// Looks for requests that the device is done with on a queue without interrupt, and returns
-    /// how many there were.
+    /// Completes the requests that the device has answered, on a queue without interrupt. Returns
+    /// their number.
     fn poll(hw: &HwQueue<Self>, batch: &mut CompletionBatch<'_, Self>) -> u32 {
         let _ = (hw, batch);
         kernel::build_error!(kernel::error::VTABLE_DEFAULT_ERROR)
     }
 
-    /// Says which CPUs use which hardware queue. Process context.
+    /// Maps CPUs to hardware queues. Process context.
     fn map_queues(set: &Self::TagSetData, maps: &mut QueueMaps<'_>) {
         let _ = (set, maps);
         kernel::build_error!(kernel::error::VTABLE_DEFAULT_ERROR)
     }
 
-    /// The geometry of a disk. Process context; any time until the last close.
+    /// Returns the geometry of a disk. Process context; may be called until the last close.
     ///
     /// # Errors
     ///
-    /// User space gets what this returns.
+    /// Any error, which user space gets.
     fn getgeo(disk: &Disk<Self>) -> Result<Geometry> {
         let _ = disk;
         kernel::build_error!(kernel::error::VTABLE_DEFAULT_ERROR)
@@ -155,16 +156,18 @@ impl<T: Operations> OperationsVTable<T> {
 
     /// # Safety
     ///
-    /// Called by the block layer, which gives up the request.
+    /// Called by the block layer, which passes the ownership of the request.
     unsafe extern "C" fn queue_rq(
         hctx: *mut bindings::blk_mq_hw_ctx,
         bd: *const bindings::blk_mq_queue_data,
     ) -> bindings::blk_status_t {
-        // SAFETY: By the safety requirements; the queue is in use, so it has its data.
+        // SAFETY: By the safety requirements, `hctx` is a hardware queue in use, so it has its
+        // data.
         let hw = unsafe { HwQueue::from_raw(hctx) };
         // SAFETY: The block layer calls this (safety requirements): `bd` is valid for the call.
         let (rq, last) = unsafe { ((*bd).rq, (*bd).last) };
-        // SAFETY: By the safety requirements; `init_request` initialised its data.
+        // SAFETY: The block layer passes the ownership (safety requirements). `init_request`
+        // initialised the data of the request.
         let idle = unsafe { IdleRequest::from_raw(NonNull::new_unchecked(rq)) };
         match T::queue_rq(hw, idle, last) {
             Ok(()) => Status::OK.into_raw(),
@@ -174,14 +177,15 @@ impl<T: Operations> OperationsVTable<T> {
 
     /// # Safety
     ///
-    /// Called by the block layer, which gives up the requests.
+    /// Called by the block layer, which passes the ownership of the requests.
     unsafe extern "C" fn queue_rqs(list: *mut bindings::rq_list) {
-        // SAFETY: The block layer gives up the requests (safety requirements), and lends the list.
+        // SAFETY: The block layer passes the ownership of the requests (safety requirements), and
+        // lends the list.
         let list = unsafe { RequestList::<IdleRequest<T>>::from_raw(list) };
         let Some(queue) = list.front().map(RequestInfo::queue) else {
             return;
         };
-        // SAFETY: All requests are of this queue, and keep it and its data.
+        // SAFETY: All requests are of this queue, which lives with its data as long as they do.
         let data = unsafe { &*(*queue).queuedata.cast::<T::DiskData>() };
         T::queue_rqs(data, list);
     }
@@ -196,19 +200,22 @@ impl<T: Operations> OperationsVTable<T> {
 
     /// # Safety
     ///
-    /// Called by the block layer, for a request that the driver gave up to be completed.
+    /// Called by the block layer, for a request that the driver has passed to it for completion.
     unsafe extern "C" fn complete(rq: *mut bindings::request) {
-        // SAFETY: By the safety requirements, the driver gave the request up, which was started.
+        // SAFETY: By the safety requirements, the driver has passed the ownership of this started
+        // request.
         T::complete(unsafe { Request::from_raw(NonNull::new_unchecked(rq)) });
     }
 
     /// # Safety
     ///
-    /// Called by the block layer for a request that was started, whose tag it keeps meanwhile.
+    /// Called by the block layer for a started request, whose tag it keeps during the call.
     unsafe extern "C" fn timeout(rq: *mut bindings::request) -> bindings::blk_eh_timer_return {
-        // SAFETY: By the safety requirements; the request keeps its queue and its data.
+        // SAFETY: By the safety requirements, `rq` is valid, and so are its queue and the data of
+        // that.
         let data = unsafe { &*(*(*rq).q).queuedata.cast::<T::DiskData>() };
-        // SAFETY: By the safety requirements, the request was started, and keeps its tag meanwhile.
+        // SAFETY: By the safety requirements, the request was started, and keeps its tag during the
+        // call.
         let late = unsafe { LateRequest::<T>::from_raw(NonNull::new_unchecked(rq)) };
         T::timeout(data, &late);
         if late.is_pending() {
@@ -228,7 +235,7 @@ impl<T: Operations> OperationsVTable<T> {
     ) -> c_int {
         // SAFETY: The block layer passes a hardware queue that is in use, so it has its data.
         let hw = unsafe { HwQueue::from_raw(hctx) };
-        // SAFETY: By the safety requirements, the batch is the caller's to use.
+        // SAFETY: By the safety requirements, `iob` is null, or a batch that only this call uses.
         let mut batch = unsafe { CompletionBatch::from_raw(iob) };
         c_int::try_from(T::poll(hw, &mut batch)).unwrap_or(c_int::MAX)
     }
@@ -239,7 +246,7 @@ impl<T: Operations> OperationsVTable<T> {
     unsafe extern "C" fn map_queues(set: *mut bindings::blk_mq_tag_set) {
         // SAFETY: By the safety requirements, `driver_data` points to the data of the set.
         let data = unsafe { &*(*set).driver_data.cast::<T::TagSetData>() };
-        // SAFETY: By the safety requirements, the set is the callee's to map.
+        // SAFETY: By the safety requirements, the set is valid, and this call may write its maps.
         T::map_queues(data, &mut unsafe { QueueMaps::from_raw(set) });
     }
 
@@ -252,13 +259,13 @@ impl<T: Operations> OperationsVTable<T> {
         _set: *mut c_void,
         index: c_uint,
     ) -> c_int {
-        // SAFETY: By the safety requirements; the disk's data is the queue's before it has
-        // hardware queues, and as long as they are in use.
+        // SAFETY: By the safety requirements, `hctx` is of a disk made by `GenDisk::new`. That sets
+        // `queuedata` before there are hardware queues, and the data lives as long as these.
         let disk = unsafe { &*(*(*hctx).queue).queuedata.cast::<T::DiskData>() };
         let Some(data) = T::hw_data(disk, index as usize) else {
             return EINVAL.to_errno();
         };
-        // SAFETY: By the safety requirements; the field is the driver's.
+        // SAFETY: By the safety requirements, `hctx` is valid. The field belongs to the driver.
         unsafe { (*hctx).driver_data = core::ptr::from_ref(data).cast_mut().cast() };
         0
     }
@@ -276,8 +283,8 @@ impl<T: Operations> OperationsVTable<T> {
         // SAFETY: By the safety requirements, `driver_data` points to the data of the set.
         let data = unsafe { &*(*set).driver_data.cast::<T::TagSetData>() };
         let made = T::new_request_data(data);
-        // SAFETY: By the safety requirements; `TagSet::new` asked for that much room and checked
-        // the alignment.
+        // SAFETY: By the safety requirements, `rq` has room for its data: `TagSet::new` set the
+        // size, and checked the alignment.
         unsafe { RequestInfo::<T>::data_ptr(rq).write(made) };
         0
     }
@@ -290,7 +297,7 @@ impl<T: Operations> OperationsVTable<T> {
         rq: *mut bindings::request,
         _hctx: c_uint,
     ) {
-        // SAFETY: By the safety requirements, `init_request` made the data, which ends once.
+        // SAFETY: By the safety requirements, `init_request` made the data, which is dropped once.
         unsafe { RequestInfo::<T>::data_ptr(rq).drop_in_place() };
     }
 }

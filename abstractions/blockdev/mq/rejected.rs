@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Requests on their way back to the block layer.
+//! Requests that a driver rejects.
 
 use super::Operations;
 #[cfg(doc)]
@@ -18,8 +18,7 @@ use core::{
     ptr::NonNull, //
 };
 
-/// A request on its way back to the block layer; see [`Request::reject`]. If it is dropped, the
-/// request ends with the status.
+/// A rejected request; see [`Request::reject`]. Dropping it ends the request with the status.
 ///
 /// # Invariants
 ///
@@ -36,19 +35,20 @@ pub struct Rejected<T: Operations> {
 unsafe impl<T: Operations> Send for Rejected<T> {}
 
 impl<T: Operations> Rejected<T> {
-    /// Returns the status to return from the `queue_rq` of C that was called with `rq`.
+    /// Returns the status that `queue_rq` of C returns for `rq`.
     pub(super) fn into_status(self, rq: *mut bindings::request) -> Status {
         if self.rq.as_ptr() == rq {
             return ManuallyDrop::new(self).status;
         }
-        // Some other request: it ends, and of `rq` somebody took care.
+        // This is another request than `rq`. Dropping `self` ends it, and the driver has taken
+        // `rq`.
         Status::OK
     }
 }
 
 impl<T: Operations> Drop for Rejected<T> {
     fn drop(&mut self) {
-        // SAFETY: By the type invariants, and ownership ends.
+        // SAFETY: This owns the request (type invariant), and its ownership ends here.
         unsafe { bindings::blk_mq_end_request(self.rq.as_ptr(), self.status.into_raw()) };
     }
 }

@@ -39,13 +39,13 @@ macro_rules! impl_owner {
                 }
             }
 
-            /// Gives ownership up to a pointer.
+            /// Releases the ownership to a pointer.
             #[inline]
             pub fn into_raw(self) -> NonNull<bindings::request> {
                 ManuallyDrop::new(self).rq
             }
 
-            /// The driver's data.
+            /// Returns the driver's data.
             #[inline]
             pub fn data_mut(&mut self) -> &mut T::RequestData {
                 // SAFETY: By the type invariants; `&mut self` is the only way to the data.
@@ -54,28 +54,28 @@ macro_rules! impl_owner {
 
             /// Ends the request.
             ///
-            /// Any context. Data that was read must be in place.
+            /// Any context. A read has its data before this is called.
             #[inline]
             pub fn end(self, status: Status) {
-                // SAFETY: By the type invariants, and ownership is given up.
+                // SAFETY: This owns the request (type invariant), and passes the ownership.
                 unsafe {
                     bindings::blk_mq_end_request(self.into_raw().as_ptr(), status.into_raw())
                 };
             }
 
-            /// Gives the request back to the block layer, as a result of
-            /// [`Operations::queue_rq`]: to be queued again later if the status is
-            /// [`Status::RESOURCE`] or [`Status::DEV_RESOURCE`], or to end with it.
+            /// Rejects the request, as a result of [`Operations::queue_rq`]. With the status
+            /// [`Status::RESOURCE`] or [`Status::DEV_RESOURCE`], the block layer queues the request
+            /// again later. With another status, the request ends.
             ///
-            /// [`Status::OK`] would say that the driver has the request; it is taken for
-            /// [`Status::IOERR`].
+            /// [`Status::OK`] is replaced by [`Status::IOERR`], because it would mean that the
+            /// driver has taken the request.
             #[inline]
             pub fn reject(self, status: Status) -> Rejected<T> {
                 let status = match status {
                     Status::OK => Status::IOERR,
                     status => status,
                 };
-                // INVARIANT: Ownership goes there; `status` is not `OK`.
+                // INVARIANT: The result owns the request, and `status` is not `OK`.
                 Rejected {
                     rq: self.into_raw(),
                     status,
@@ -96,18 +96,18 @@ macro_rules! impl_owner {
 
         impl<T: Operations> Drop for $type<T> {
             fn drop(&mut self) {
-                // SAFETY: By the type invariants, and ownership ends.
+                // SAFETY: This owns the request (type invariant), and the ownership ends.
                 unsafe { bindings::blk_mq_end_request(self.rq.as_ptr(), Status::IOERR.into_raw()) };
             }
         }
     };
 }
 
-/// A request that the block layer wants queued.
+/// A request that the block layer passes to the driver.
 ///
 /// # Invariants
 ///
-/// `rq` fulfils the invariants of [`RequestInfo`]; this owns it, and it was not started.
+/// `rq` fulfils the invariants of [`RequestInfo`]. This owns it, and it was not started.
 pub struct IdleRequest<T: Operations> {
     rq: NonNull<bindings::request>,
     _ops: PhantomData<T>,
@@ -117,7 +117,7 @@ pub struct IdleRequest<T: Operations> {
 ///
 /// # Invariants
 ///
-/// `rq` fulfils the invariants of [`RequestInfo`]; this owns it, and it was started.
+/// `rq` fulfils the invariants of [`RequestInfo`]. This owns it, and it was started.
 pub struct Request<T: Operations> {
     rq: NonNull<bindings::request>,
     _ops: PhantomData<T>,
@@ -127,7 +127,7 @@ impl_owner!(IdleRequest);
 impl_owner!(Request);
 
 impl<T: Operations> IdleRequest<T> {
-    /// Starts the request: its time runs from here. Must be done before a device gets it.
+    /// Starts the request, and its timeout. Called before a device gets the request.
     #[inline]
     pub fn start(self) -> Request<T> {
         let rq = self.into_raw();
@@ -142,10 +142,10 @@ impl<T: Operations> IdleRequest<T> {
 }
 
 impl<T: Operations> Request<T> {
-    /// Hands the request, which the device is done with, to [`Operations::complete`]: here, or on
+    /// Passes a request that the device has answered to [`Operations::complete`]: at once, or on
     /// the CPU that submitted it, or in a softirq.
     ///
-    /// Any context; no lock that `complete` or the end of the request could need.
+    /// Any context. The caller holds no lock that `complete` or the end of the request may need.
     #[inline]
     pub fn complete(self) {
         if let Some(rq) = self.complete_elsewhere() {
@@ -153,23 +153,23 @@ impl<T: Operations> Request<T> {
         }
     }
 
-    /// As [`Request::complete`], but returns the request if it is to be completed right here.
+    /// As [`Request::complete`], but returns the request if this CPU has to complete it.
     #[inline]
     pub fn complete_elsewhere(self) -> Option<Self> {
         let rq = self.into_raw();
-        // SAFETY: By the type invariants; if this returns true, ownership went to the block
-        // layer, which passes it to `Operations::complete`.
+        // SAFETY: This owned the request (type invariant). If the function returns true, the
+        // ownership went to the block layer, which passes it to `Operations::complete`.
         if unsafe { bindings::blk_mq_complete_request_remote(rq.as_ptr()) } {
             return None;
         }
-        // SAFETY: Ownership was given up above and did not go anywhere.
+        // SAFETY: `into_raw` released the ownership above, and the block layer did not take it.
         Some(unsafe { Self::from_raw(rq) })
     }
 
-    /// Whether the answer to the request is to be lost, as fault injection (`fail_io_timeout`) has
-    /// it for disks whose `/sys/block/*/io-timeout-fail` says so: asked once for each answer.
+    /// Whether fault injection (`fail_io_timeout`) drops the answer to the request, on disks with
+    /// `/sys/block/*/io-timeout-fail` set. Called once for each answer.
     ///
-    /// The driver keeps such a request as one that its device has not answered. Any context.
+    /// The driver treats such a request as one that the device has not answered. Any context.
     #[inline]
     pub fn is_answer_lost(&self) -> bool {
         cfg!(CONFIG_FAIL_IO_TIMEOUT)
@@ -177,20 +177,21 @@ impl<T: Operations> Request<T> {
             && unsafe { bindings::blk_should_fake_timeout((*self.rq.as_ptr()).q) }
     }
 
-    /// Gives a request that was not rejected, but could not be queued, back to the block layer,
-    /// to be queued again later. Any context.
+    /// Returns a request that could not be queued to the block layer, which queues it again later.
+    /// Any context.
     pub fn requeue(self) {
-        // SAFETY: By the type invariants, and ownership is given up.
+        // SAFETY: This owns the request (type invariant), and passes the ownership.
         unsafe { bindings::blk_mq_requeue_request(self.into_raw().as_ptr(), true) };
     }
 
-    /// Gives a request back to the block layer that a device had, to be queued again, with new
-    /// time, once that is [asked for](crate::Disk::queue_again). Its time was over, or may be: no
-    /// timeout is looked at meanwhile. With those of another disk held, it gets no new time.
+    /// Returns a request that a device had to the block layer, with a new timeout.
+    /// [`Disk::queue_again`](crate::Disk::queue_again) queues it. Timeouts are held back, because
+    /// the request may have timed out. If `held` is of another disk, the request gets no new
+    /// timeout.
     pub fn requeue_later(self, held: &TimeoutsHeld<'_, T>) {
         let rq = self.into_raw().as_ptr();
-        // SAFETY: By the type invariants, and ownership is given up. Nobody else looks at the time
-        // of the request where timeouts of its queue are held.
+        // SAFETY: This owns the request (type invariant), and passes it to the block layer. While
+        // the timeouts of its queue are held back, no other thread uses the timeout of the request.
         unsafe {
             if held.is_of((*rq).q) {
                 (*rq).timeout = 0;
@@ -199,9 +200,9 @@ impl<T: Operations> Request<T> {
         }
     }
 
-    /// Sets where the device appended the data of an [`Op::ZONE_APPEND`].
+    /// Sets the sector to which the device has appended the data of an [`Op::ZONE_APPEND`].
     pub fn set_sector(&mut self, sector: u64) {
-        // SAFETY: The request is owned (type invariant), and `&mut self` keeps others out.
+        // SAFETY: The request is owned (type invariant), and `&mut self` is exclusive.
         unsafe { (*self.rq.as_ptr()).__sector = sector };
     }
 }

@@ -9,36 +9,36 @@ use kernel::prelude::*;
 /// A physically contiguous piece of the data of a request.
 #[derive(Clone, Copy)]
 pub struct Segment {
-    /// The page that it starts in; it may go on in those that follow.
+    /// The page in which the segment starts. The segment may extend over the following pages.
     pub page: *mut bindings::page,
-    /// Offset in bytes into that page.
+    /// The offset of the segment in that page, in bytes.
     pub offset: u32,
-    /// Length in bytes.
+    /// The length of the segment in bytes.
     pub len: u32,
 }
 
-/// Walks the data of a request, straight from its bios: nothing is allocated or copied.
+/// An iterator over the data of a request, directly from its bios. It allocates and copies nothing.
 ///
-/// Segments are not longer than the disk's largest segment. Pieces of memory that follow each
-/// other make one segment, as where requests were merged, so there are at most as many as the
-/// block layer counted.
+/// A segment is at most as long as the largest segment of the disk. Adjacent pieces of memory are
+/// joined to one segment, also across merged requests. So there are at most as many segments as the
+/// block layer has counted.
 pub struct Segments<'a> {
     bio: *const bindings::bio,
-    /// Entry of the bio's vector.
+    /// The entry in the vector of the bio.
     index: usize,
-    /// Bytes of that entry that are done.
+    /// The number of bytes of that entry that are done.
     done: u32,
-    /// Bytes of the bio that are left.
+    /// The number of bytes of the bio that are left.
     left: u32,
-    /// Largest segment in bytes.
+    /// The largest segment in bytes.
     max: u32,
-    /// Mask of what no pieces are joined across.
+    /// The mask of the boundary that no segment crosses.
     boundary: c_ulong,
     _request: PhantomData<&'a bindings::request>,
 }
 
 impl Segments<'_> {
-    /// No segment at all.
+    /// Returns an iterator without segments.
     #[inline]
     pub(super) const fn empty() -> Self {
         Self {
@@ -52,12 +52,12 @@ impl Segments<'_> {
         }
     }
 
-    /// The segments of a chain of bios.
+    /// Returns the segments of a chain of bios.
     ///
     /// # Safety
     ///
-    /// For the life of the result, `bio` is null or valid with all that are chained to it; they
-    /// carry data, and nothing changes them. `max` is not 0.
+    /// For the life of the result, `bio` is null, or it and all bios in its chain are valid, have
+    /// memory, and do not change. `max` is not 0.
     #[inline]
     pub(super) unsafe fn new(bio: *const bindings::bio, max: u32, boundary: c_ulong) -> Self {
         let mut segments = Self {
@@ -86,7 +86,7 @@ impl Segments<'_> {
         self.left = iter.bi_size;
     }
 
-    /// Returns the rest of the entry that is next, which may be in the next bio.
+    /// Returns the rest of the next entry, which may be in the next bio.
     #[inline(always)]
     fn rest(&mut self) -> Option<bindings::bio_vec> {
         while self.left == 0 {
@@ -110,7 +110,7 @@ impl Segments<'_> {
     fn take(&mut self, rest: &bindings::bio_vec, len: u32) -> bool {
         self.left -= len;
         if len == rest.bv_len {
-            // Where the bio ends before its entry does, it is left with `left`.
+            // If the bio ends before its entry, `left` is 0 now, and `rest` goes to the next bio.
             self.index += 1;
             self.done = 0;
             true
@@ -120,15 +120,15 @@ impl Segments<'_> {
         }
     }
 
-    /// Whether nothing is left, not even in a next bio.
+    /// Whether no data is left, in this bio or the next one.
     #[inline(always)]
     fn is_done(&self) -> bool {
         // SAFETY: The bio is null or valid, see `new`.
         self.left == 0 && unsafe { self.bio.as_ref() }.is_none_or(|bio| bio.bi_next.is_null())
     }
 
-    /// Joins what follows in memory to a piece that is done with its entry. Out of line: a request
-    /// of one piece, which is most of them, does not come here.
+    /// Extends a piece that ends with its entry by the pieces that follow it in memory. PERF: Out
+    /// of line, because most requests have one piece, and do not call this.
     #[inline(never)]
     fn grow(&mut self, mut piece: bindings::bio_vec) -> bindings::bio_vec {
         while let Some(next) = self.rest() {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tag sets: the requests of a disk and the queues that they go through.
+//! Tag sets: the requests of a disk, and its hardware queues.
 
 use super::{
     Operations,
@@ -39,12 +39,12 @@ unsafe impl<T: Operations> Send for TagSet<T> {}
 unsafe impl<T: Operations> Sync for TagSet<T> {}
 
 impl<T: Operations> TagSet<T> {
-    /// Makes `queues` hardware queues of `depth` requests each, with `maps` kinds of use
-    /// ([`QueueKind`]), 1 to 3, and a time of `timeout` milliseconds for each request until
-    /// `/sys/block/*/queue/io_timeout` says otherwise. Process context.
+    /// Returns an initialiser for `queues` hardware queues of `depth` requests each. `maps`, 1 to
+    /// 3, is the number of kinds of queues ([`QueueKind`]). A request times out after `timeout`
+    /// milliseconds, unless `/sys/block/*/queue/io_timeout` is written. Process context.
     ///
-    /// The block layer makes the depth smaller if it is larger than it takes or than there is
-    /// memory for.
+    /// The block layer reduces the depth if it is above its limit, or if there is too little
+    /// memory.
     ///
     /// # Errors
     ///
@@ -58,7 +58,7 @@ impl<T: Operations> TagSet<T> {
         timeout: u32,
     ) -> impl PinInit<Self, Error> {
         const {
-            // The data comes right after the request, in one allocation.
+            // The data follows the request, in one allocation.
             assert!(align_of::<T::RequestData>() <= align_of::<bindings::request>());
             assert!(size_of::<T::RequestData>() <= u32::MAX as usize);
         }
@@ -75,7 +75,7 @@ impl<T: Operations> TagSet<T> {
                         nr_hw_queues: queues,
                         queue_depth: depth,
                         nr_maps: maps,
-                        // CAST: Of 32 bits of milliseconds there are fewer jiffies.
+                        // CAST: A 32-bit number of milliseconds is at most as many jiffies.
                         timeout: msecs_to_jiffies(timeout) as u32,
                         numa_node: bindings::NUMA_NO_NODE,
                         cmd_size: size_of::<T::RequestData>() as u32,
@@ -88,12 +88,12 @@ impl<T: Operations> TagSet<T> {
         }? Error)
     }
 
-    /// The data that the set was made with.
+    /// Returns the data of the set.
     pub fn data(&self) -> &T::TagSetData {
         &self.data
     }
 
-    /// Requests per hardware queue.
+    /// Returns the number of requests per hardware queue.
     pub fn depth(&self) -> u32 {
         // SAFETY: `set` was allocated (type invariant), after which the depth does not change.
         unsafe { (*self.set.get()).queue_depth }
@@ -107,8 +107,8 @@ impl<T: Operations> TagSet<T> {
 #[pinned_drop]
 impl<T: Operations> PinnedDrop for TagSet<T> {
     fn drop(self: Pin<&mut Self>) {
-        // SAFETY: By the type invariants; the disks, which keep the set alive, are gone, and
-        // with them all requests.
+        // SAFETY: The set was allocated (type invariant). Disks keep the set alive, so there is no
+        // disk left, and no request.
         unsafe { bindings::blk_mq_free_tag_set(self.set.get()) };
     }
 }
@@ -117,11 +117,11 @@ impl<T: Operations> PinnedDrop for TagSet<T> {
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QueueKind {
-    /// All that is not for one of the others.
+    /// A queue for all requests that no other kind is for.
     Default = bindings::hctx_type_HCTX_TYPE_DEFAULT,
-    /// Reads.
+    /// A queue for reads.
     Read = bindings::hctx_type_HCTX_TYPE_READ,
-    /// Requests whose completion is polled for.
+    /// A queue that is polled for completions.
     Poll = bindings::hctx_type_HCTX_TYPE_POLL,
 }
 
@@ -130,7 +130,7 @@ impl QueueKind {
     pub const ALL: [Self; 3] = [Self::Default, Self::Read, Self::Poll];
 }
 
-/// Which CPUs use which hardware queue, for each [`QueueKind`].
+/// The maps from CPUs to hardware queues, one for each [`QueueKind`].
 ///
 /// # Invariants
 ///
@@ -157,22 +157,23 @@ impl QueueMaps<'_> {
         (kind as u32) < unsafe { (*self.set).nr_maps }
     }
 
-    /// Has requests of a kind use `count` queues from `first` on, spread over the CPUs. With no
-    /// queue, they use those of [`QueueKind::Default`].
+    /// Maps requests of a kind to `count` queues, beginning with `first`, spread over the CPUs. If
+    /// `count` is 0, such requests use the queues of [`QueueKind::Default`].
     ///
     /// # Errors
     ///
-    /// `EINVAL`: the set has no map for the kind, or not so many queues.
+    /// `EINVAL`: the set has no map for the kind, or fewer queues.
     pub fn spread(&mut self, kind: QueueKind, first: u32, count: u32) -> Result {
-        // SAFETY: `set` is valid (type invariant), and keeps its number of queues meanwhile.
+        // SAFETY: `set` is valid (type invariant), and its number of queues does not change during
+        // the call.
         let queues = unsafe { (*self.set).nr_hw_queues };
         if !self.has(kind) || first.checked_add(count).is_none_or(|end| end > queues) {
             return Err(EINVAL);
         }
         // SAFETY: By the type invariants, and the kind was checked.
         let map = unsafe { &raw mut (*self.set).map[kind as usize] };
-        // SAFETY: By the type invariants; the queues were checked, and a map without a queue is
-        // not to be filled.
+        // SAFETY: The map may be written (type invariant). The queues were checked, and a map
+        // without queues is not filled.
         unsafe {
             (*map).nr_queues = count;
             (*map).queue_offset = first;
@@ -183,8 +184,8 @@ impl QueueMaps<'_> {
         Ok(())
     }
 
-    /// As [`QueueMaps::spread`], but with the CPUs of each queue given: those to which its
-    /// interrupt goes. If one is not known, none is used.
+    /// As [`QueueMaps::spread`], but maps each queue to the CPUs in its mask, which get its
+    /// interrupt. If a mask is not known, all masks are ignored.
     ///
     /// # Errors
     ///

@@ -26,7 +26,7 @@ use kernel::{
 /// A driver whose disks answer nothing.
 struct Mute;
 
-/// The request that a disk has, and how often it was late.
+/// The request that a disk has, and the number of its timeouts.
 #[pin_data]
 struct State {
     #[pin]
@@ -68,15 +68,15 @@ impl Operations for Mute {
     }
 }
 
-/// Has requests of a disk late after a jiffy.
+/// Sets the timeout of requests of a disk to one jiffy.
 fn hurry(disk: &crate::Disk<Mute>) {
     let raw = core::ptr::from_ref(disk).cast::<bindings::gendisk>();
     // SAFETY: A disk is a `struct gendisk` with a queue; the field is a word.
     unsafe { (&raw mut (*(*raw).queue).rq_timeout).write_volatile(1) };
 }
 
-/// A request is late while timeouts are held: that is seen when they are not any more, and not
-/// before, though the timer was armed by the request.
+/// Checks that a request that times out while timeouts are held back is handled when they are
+/// released, and not before.
 pub(super) fn are_held() -> Result {
     let state = Arc::pin_init(
         pin_init!(State {
@@ -108,7 +108,7 @@ pub(super) fn are_held() -> Result {
     if let Some(rq) = rq {
         rq.end(Status::IOERR);
     }
-    // The disk is freed as one that was never registered: with its timer and work as they are.
+    // The disk was never registered, so the block layer frees it with timer and work as they are.
     core::mem::forget(held);
     match (executed, early, in_time) {
         (Executed::Pending(_), 0, 1..) => Ok(()),

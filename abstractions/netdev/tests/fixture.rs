@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A device of the toy driver, for a test.
+//! A test fixture: a device of the toy driver.
 
 use super::toy::Toy;
 use crate::{
@@ -38,17 +38,17 @@ use kernel::{
     ModuleMetadata, //
 };
 
-/// The toy has no module of its own.
+/// A placeholder for the module of the toy, which has none.
 pub(super) struct NoModule;
 
 impl ModuleMetadata for NoModule {
     const NAME: &'static CStr = c"rust_net_wrappers";
 
-    // SAFETY: The kernel takes null for code that is built in. Nobody asks for it here.
+    // SAFETY: The kernel treats null as code that is built in.
     const THIS_MODULE: ThisModule = unsafe { ThisModule::from_ptr(null_mut()) };
 }
 
-/// Waits until a condition holds, for five seconds at most. Returns whether it does.
+/// Waits until a condition holds, for up to five seconds. Returns whether it holds.
 pub(super) fn until(condition: impl Fn() -> bool) -> bool {
     for _ in 0..5_000 {
         if condition() {
@@ -59,28 +59,29 @@ pub(super) fn until(condition: impl Fn() -> bool) -> bool {
     condition()
 }
 
-/// A device.
+/// A network device, and its parent.
 pub(super) struct Fixture {
     pub(super) net: NetDevice<Toy>,
-    /// Below which it is. Dropped last.
+    /// The parent of the device. Dropped last.
     parent: faux::Registration,
 }
 
-/// A device that is being made.
+/// A network device under construction, and its parent.
 pub(super) struct Unfinished {
     pub(super) new: NewDevice<Toy>,
     parent: faux::Registration,
 }
 
 impl Fixture {
-    /// A device with so many pairs of queues, whose NAPI instances have that weight.
+    /// Creates a device with `pairs` pairs of queues, whose NAPI instances have the weight
+    /// `weight`.
     pub(super) fn new(pairs: usize, weight: i32) -> Result<Self> {
         Ok(Self::unfinished(pairs, weight)?.finish())
     }
 
-    /// As [`Fixture::new`], with its settings still to be made.
+    /// As [`Fixture::new`], but the settings can still be changed.
     pub(super) fn unfinished(pairs: usize, weight: i32) -> Result<Unfinished> {
-        // Several may be there at a time.
+        // A number for each device, because several may exist at a time.
         static COUNT: Atomic<i32> = Atomic::new(0);
         let name =
             CString::try_from_fmt(fmt!("{}.{}", NoModule::NAME, COUNT.fetch_add(1, Relaxed)))?;
@@ -95,7 +96,7 @@ impl Fixture {
         Ok(Unfinished { new, parent })
     }
 
-    /// The device below which it is.
+    /// Returns the parent of the device.
     pub(super) fn parent(&self) -> &Device {
         let device: &faux::Device<Bound> = self.parent.as_ref();
         device.as_ref()
@@ -120,8 +121,8 @@ impl Fixture {
         Ok(guard.parts().1.is_stopped())
     }
 
-    /// Stops the second transmit queue and wakes it, with its lock and without. Returns for both
-    /// whether it goes on.
+    /// Stops the second transmit queue and wakes it, first with its lock, then without. Returns for
+    /// both whether the queue was woken.
     pub(super) fn wakes(&self) -> Result<[bool; 2]> {
         let mut guard = self.net.tx_lock(1).ok_or(EINVAL)?;
         let ((), stack) = guard.parts();
@@ -142,7 +143,7 @@ impl Fixture {
         Ok([goes_on, goes_on_then])
     }
 
-    /// Has CPUs send on a queue.
+    /// Maps all CPUs to a transmit queue.
     pub(super) fn xps(&self, queue: usize) -> Result {
         let cpus = CpusLocked::lock();
         let mut ret = Ok(());
@@ -154,7 +155,7 @@ impl Fixture {
 }
 
 impl Unfinished {
-    /// The settings are made.
+    /// Returns the finished device.
     pub(super) fn finish(self) -> Fixture {
         Fixture {
             net: self.new.finish(),

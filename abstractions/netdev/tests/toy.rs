@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A driver without a device, and without unsafe code.
+//! A toy driver without a device, and without unsafe code.
 
 #![deny(unsafe_code)]
 
@@ -48,23 +48,23 @@ use kernel::{
     },
 };
 
-/// Orders for the toy, and what became of them.
+/// The orders of a test to the toy, and their results.
 pub(super) struct Toy {
-    /// Receive polls so far.
+    /// The number of receive polls so far.
     pub(super) rx_polls: Atomic<i32>,
-    /// Transmit polls so far.
+    /// The number of transmit polls so far.
     pub(super) tx_polls: Atomic<i32>,
-    /// The first so many receive polls use up their budget.
+    /// The number of receive polls, from the first one on, that use up their budget.
     pub(super) greedy: Atomic<i32>,
-    /// Budget of the last receive poll.
+    /// The budget of the last receive poll.
     pub(super) budget: Atomic<i32>,
-    /// The number of values it was asked for.
+    /// The number of values that the core asked for.
     pub(super) values: Atomic<i32>,
-    /// Receive polls put a packet together twice.
+    /// Whether receive polls put a packet together twice.
     pub(super) puts_together: Atomic<bool>,
-    /// The first time worked.
+    /// Whether putting the packet together succeeded the first time.
     pub(super) put_together: Atomic<bool>,
-    /// The second did not.
+    /// Whether it failed the second time.
     pub(super) refused: Atomic<bool>,
 }
 
@@ -82,7 +82,7 @@ impl Toy {
         }
     }
 
-    /// Puts a packet together whose fragments do not fit its head, and then adds one more to it.
+    /// Puts together a packet whose fragments do not fit its head, and then adds one more fragment.
     fn put_together(&self, napi: Napi<'_, Toy>, mut pool: PoolSlot<'_, Toy>) -> Result {
         let mut pool = pool.get().ok_or(EINVAL)?;
         let kind = RxKind::new(256, 0, false).ok_or(EINVAL)?;
@@ -94,7 +94,7 @@ impl Toy {
         }
         let mut packet = RxPacket::new(RxSkb::alloc(napi, 128).ok_or(ENOMEM)?);
         while buffers.len() > 1 {
-            // From the end: neighbours in this order are not merged.
+            // From the last one: neighbours in this order are not merged.
             packet.append(buffers.pop().ok_or(EINVAL)?, 0)?;
         }
         let len = packet.len();
@@ -107,7 +107,7 @@ impl Toy {
     }
 }
 
-/// Interrupts that do not exist.
+/// An event source without events.
 pub(super) struct Nothing;
 
 impl Source for Nothing {
@@ -140,7 +140,7 @@ impl Operations for Toy {
         let ((), pool, napi) = poll.parts();
         let toy = napi.dev().data();
         if toy.puts_together.load(Relaxed) {
-            // An error is seen by the result that was not stored.
+            // On an error, the result is not stored, and the test fails.
             let _ = toy.put_together(napi, pool);
         }
         toy.budget.store(budget, Relaxed);
