@@ -1,33 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The behaviour of a fake device, written by the test.
+//! The behaviour of a fake device, which the test provides.
 
 use crate::chain::Chain;
 
-/// The fate of a buffer that the device looked at.
+/// The action of the device on a buffer that it has processed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// The buffer is used, with so many bytes written.
+    /// The device uses the buffer, and reports this many written bytes.
     Complete(u32),
-    /// The device says that it used buffer `id`, which may be a lie.
+    /// The device reports that it has used buffer `id`, which may be false.
     CompleteAs {
         /// The id in the used entry.
         id: u32,
         /// The length in the used entry.
         len: u32,
     },
-    /// The buffer is used twice.
+    /// The device uses the buffer twice.
     Twice(u32),
-    /// The device keeps it for later: [`Fake::finish`](crate::Fake::finish).
+    /// The device keeps the buffer for a later [`Fake::finish`](crate::Fake::finish).
     Hold,
-    /// The device never gives it back.
+    /// The device never uses the buffer.
     Lose,
 }
 
 /// The device behind the transport.
 ///
-/// Called with the queues locked: what is called here must not call back into the
-/// [`Fake`](crate::Fake), but for what says so.
+/// Called with the queues locked. The functions must not call methods of the [`Fake`](crate::Fake),
+/// unless their documentation allows that.
 pub trait Backend: Send + Sync {
     /// Handles a buffer of queue `queue`. Process context, may sleep.
     fn process(&self, queue: usize, chain: &mut Chain) -> Action {
@@ -35,11 +35,11 @@ pub trait Backend: Send + Sync {
         Action::Hold
     }
 
-    /// The driver is about to be given its queues. Process context, may sleep, nothing is locked.
+    /// Runs before the driver gets its queues. Process context, may sleep, no lock is held.
     fn finding(&self) {}
 
-    /// The driver is about to read the configuration; `nth` counts from 0. Returns whether the
-    /// device changed it, which moves the generation on.
+    /// Runs before the driver reads the configuration; `nth` counts the reads from 0. Returns
+    /// whether the device has changed the configuration, which increments the generation.
     ///
     /// Called with a spinlock held.
     fn config_read(&self, nth: u64, config: &mut [u8]) -> bool {
@@ -47,7 +47,7 @@ pub trait Backend: Send + Sync {
         false
     }
 
-    /// The driver wrote `bytes` at `offset` of the configuration, which has them already.
+    /// Runs after the driver has written `bytes` at `offset` of the configuration.
     ///
     /// Called with a spinlock held.
     fn config_written(&self, offset: usize, bytes: &[u8]) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A buffer for the queue tests: any shape, and it counts its end.
+//! A buffer for the queue tests, with any segments, which counts its drop.
 
 use core::{
     ffi::c_void,
@@ -29,12 +29,12 @@ use virtio::{
     Unmapped, //
 };
 
-/// Counts how many [`TestBuffer`]s were dropped.
+/// A counter of the [`TestBuffer`]s that were dropped.
 #[derive(Clone)]
 pub struct DropCounter(Arc<Atomic<u64>>);
 
 impl DropCounter {
-    /// Starts at zero.
+    /// Returns a counter at zero.
     ///
     /// # Errors
     ///
@@ -69,9 +69,9 @@ impl Drop for Contents {
     }
 }
 
-/// A buffer of any segments, with a number to know it by.
+/// A buffer of any segments, with a number that identifies it.
 ///
-/// With `CTX`, the number also goes with it as its context.
+/// With `CTX`, the number is also its context.
 pub struct TestBuffer<const CTX: bool = false> {
     contents: KBox<Contents>,
     /// The context that came back with the buffer.
@@ -79,7 +79,7 @@ pub struct TestBuffer<const CTX: bool = false> {
 }
 
 impl<const CTX: bool> TestBuffer<CTX> {
-    /// A buffer without segments.
+    /// Returns a buffer without segments.
     ///
     /// # Errors
     ///
@@ -97,7 +97,7 @@ impl<const CTX: bool> TestBuffer<CTX> {
         })
     }
 
-    /// One more segment, for the device to read.
+    /// Adds a segment for the device to read.
     ///
     /// # Errors
     ///
@@ -115,7 +115,7 @@ impl<const CTX: bool> TestBuffer<CTX> {
         Ok(self)
     }
 
-    /// One more segment, of `len` bytes for the device to write.
+    /// Adds a segment of `len` bytes for the device to write.
     ///
     /// # Errors
     ///
@@ -131,24 +131,24 @@ impl<const CTX: bool> TestBuffer<CTX> {
         Ok(self)
     }
 
-    /// Does not care for errors when it writes its segments.
+    /// Makes the buffer ignore errors when it writes its segments.
     #[must_use]
     pub fn stubborn(mut self) -> Self {
         self.contents.stubborn = true;
         self
     }
 
-    /// The number.
+    /// Returns the number.
     pub fn number(&self) -> u64 {
         self.contents.number
     }
 
-    /// The context with which it came back.
+    /// Returns the context that came back with the buffer.
     pub fn ctx(&self) -> Option<usize> {
         self.ctx
     }
 
-    /// The bytes of a segment; none if it has no such segment.
+    /// Returns the bytes of a segment; none if there is no such segment.
     pub fn part(&self, index: usize) -> &[u8] {
         self.contents.parts.get(index).map_or(&[], |p| &p.bytes)
     }
@@ -173,8 +173,8 @@ impl<const CTX: bool> Segments<Segment> for TestBuffer<CTX> {
 
 // SAFETY:
 // - The box owns its parts, which own their bytes on the heap, until it is dropped.
-// - While it is a token, nobody has the value to refer to the bytes.
-// - The token is the address of the box, and the rest is made from it.
+// - While the buffer is a token, there is no reference to the bytes.
+// - The token is the address of the box, which owns the other fields.
 unsafe impl<const CTX: bool> Buffer for TestBuffer<CTX> {
     const HAS_CTX: bool = CTX;
 
@@ -206,7 +206,8 @@ unsafe impl<const CTX: bool> Buffer for TestBuffer<CTX> {
 
     unsafe fn from_raw(raw: RawToken) -> Self {
         Self {
-            // SAFETY: `data` is a box that `into_raw` gave up, used up here (safety requirements).
+            // SAFETY: `data` came from a box in `into_raw`, and is converted once (safety
+            // requirements).
             contents: unsafe { KBox::from_raw(raw.data.as_ptr().cast()) },
             ctx: (!raw.ctx.is_null()).then_some(raw.ctx as usize),
         }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A buffer as a driver in C has it: memory and scatterlists of it.
+//! A buffer of a driver in C: memory, and its scatterlists.
 
 use crate::bindings;
 use core::mem::MaybeUninit;
@@ -16,19 +16,19 @@ use kernel::{
 /// Bytes of each segment of a [`CBuffer`].
 pub const SEGMENT: usize = 16;
 
-/// A buffer of so many segments to read and so many to write, with a number to know it by.
+/// A buffer of segments to read and segments to write, with a number that identifies it.
 pub struct CBuffer {
     number: u64,
     bytes: KVec<u8>,
     lists: KVec<bindings::scatterlist>,
     out: usize,
-    /// The addresses that the driver mapped itself.
+    /// The addresses of segments that the driver itself has mapped.
     pub(crate) mapped: KVec<u64>,
 }
 
 impl CBuffer {
-    /// A buffer with `out` segments to read, whose bytes are the low ones of `number`, and `in_`
-    /// segments of zeroes to write.
+    /// Returns a buffer with `out` segments to read, and `in_` segments of zeroes to write. Each
+    /// byte to read is the low byte of `number`.
     ///
     /// # Errors
     ///
@@ -56,7 +56,7 @@ impl CBuffer {
         Ok(buffer)
     }
 
-    /// Makes a list of `count` segments from the one with number `first` on.
+    /// Makes a list of `count` segments, beginning with number `first`.
     fn fill(&mut self, first: usize, count: usize) {
         let Some(list) = self.lists.get_mut(first..first + count) else {
             return;
@@ -77,7 +77,7 @@ impl CBuffer {
         }
     }
 
-    /// The number.
+    /// Returns the number.
     pub fn number(&self) -> u64 {
         self.number
     }
@@ -92,16 +92,16 @@ impl CBuffer {
         (self.out, self.lists.len() - self.out)
     }
 
-    /// The lists of both.
+    /// Returns the list of the segments to read, and that of the segments to write.
     pub(crate) fn lists(&mut self) -> [*mut bindings::scatterlist; 2] {
         let first = self.lists.as_mut_ptr();
         [first, first.wrapping_add(self.out)]
     }
 
-    /// Segments that can be in lists of their own.
+    /// The largest number of segments with a list each.
     pub const MOST_ONES: usize = 8;
 
-    /// A list for each segment.
+    /// Returns a list for each segment.
     pub(crate) fn ones(&mut self) -> [*mut bindings::scatterlist; Self::MOST_ONES] {
         let mut ones = [core::ptr::null_mut(); Self::MOST_ONES];
         for (i, one) in ones.iter_mut().enumerate().take(self.lists.len()) {
@@ -111,13 +111,13 @@ impl CBuffer {
         ones
     }
 
-    /// Returns the place of a segment, and whether the device writes it.
+    /// Returns the address of a segment, and whether the device writes it.
     pub(crate) fn segment(&mut self, index: usize) -> (*mut c_void, bool) {
         let at = self.bytes.as_mut_ptr().wrapping_add(index * SEGMENT);
         (at.cast(), index >= self.out)
     }
 
-    /// Puts the address into the entry of a segment that the driver mapped.
+    /// Sets the DMA address of a segment that the driver has mapped.
     pub(crate) fn set_mapped(&mut self, index: usize, addr: u64) -> Result {
         let entry = self.lists.get_mut(index).ok_or(EINVAL)?;
         // SAFETY: The entry is one.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A queue as a driver in C uses it: by the functions that `virtio_ring.ko` exports, whichever
-//! module they are in.
+//! A queue that is used as by a driver in C: by the functions that `virtio_ring.ko` exports. These
+//! may be in another module.
 
 mod mapping;
 
@@ -26,16 +26,16 @@ use kernel::{
 };
 use virtio::AddError;
 
-/// Which function adds a buffer.
+/// The function that adds a buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AddFn {
     /// `virtqueue_add_sgs`.
     Lists,
-    /// The same, with a list for each segment, of which there are at most [`CBuffer::MOST_ONES`].
+    /// `virtqueue_add_sgs` with a list for each segment, at most [`CBuffer::MOST_ONES`].
     Segments,
-    /// The same, with one more list at a place, which is null.
+    /// `virtqueue_add_sgs` with an additional list at this index, which is null.
     Gap(usize),
-    /// `virtqueue_add_sgs`, with no lists at all.
+    /// `virtqueue_add_sgs` without lists.
     Nothing,
     /// `virtqueue_add_outbuf`.
     Out,
@@ -55,33 +55,33 @@ pub enum AddFn {
 pub struct Completed {
     /// The buffer.
     pub buffer: CBuffer,
-    /// Bytes that were written, as the ring has it.
+    /// The number of written bytes, as the ring reports it.
     pub len: u32,
-    /// The context that came with it.
+    /// The context of the buffer.
     pub ctx: usize,
 }
 
 /// The state of a queue after it was reset.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Recycled {
-    /// Buffers that came back.
+    /// The number of buffers that came back.
     pub buffers: usize,
-    /// The sum of their numbers.
+    /// The sum of the numbers of these buffers.
     pub sum: u64,
-    /// The number of times that the ring said that there are no more.
+    /// The number of calls of the function that ends the recycling.
     pub done: usize,
 }
 
-/// Buffers that come back from a reset, at most.
+/// The largest number of buffers that come back from a reset.
 const MOST: usize = 64;
 
-/// The tokens that the last reset gave back, and how many; C has no context for the function that
-/// takes them, and tests run one at a time.
+/// The tokens that came back from the last reset, and their number. These are static, because the
+/// functions have no context in C, and tests run one at a time.
 static TOKENS: [Atomic<usize>; MOST] = [const { Atomic::new(0) }; MOST];
 static COUNT: Atomic<usize> = Atomic::new(0);
 static DONE: Atomic<usize> = Atomic::new(0);
 
-/// Notes the token of a buffer that a reset gives back.
+/// Records the token of a buffer that comes back from a reset.
 extern "C" fn recycle(_vq: *mut bindings::virtqueue, token: *mut c_void) {
     let at = COUNT.fetch_add(1, Relaxed);
     if let Some(place) = TOKENS.get(at) {
@@ -89,28 +89,29 @@ extern "C" fn recycle(_vq: *mut bindings::virtqueue, token: *mut c_void) {
     }
 }
 
-/// Notes that a reset has given all buffers back.
+/// Records that all buffers have come back from a reset.
 extern "C" fn recycle_done(_vq: *mut bindings::virtqueue) {
     DONE.fetch_add(1, Relaxed);
 }
 
-/// A queue, whose buffers it keeps while the device has them. What is left in it when it is
-/// dropped stays until the device is gone, which may use it.
+/// A queue, and its buffers while the device has them. Buffers that are outstanding when it is
+/// dropped live as long as the device, because the device may use them.
 pub struct CQueue {
     vq: *mut bindings::virtqueue,
     fake: Fake,
-    /// The buffers by token, which is the place plus one: a ring that makes one up is found out.
+    /// The buffers by token, which is the index plus one. So a token that the ring invents is
+    /// detected.
     buffers: KVVec<Option<CBuffer>>,
     free: KVVec<usize>,
 }
 
 impl Fake {
-    /// A queue that the driver found, to use it as C does. The driver must not use it itself, and
-    /// must keep it as long.
+    /// Returns a queue that the driver has found, for use as by C. The driver must not use the
+    /// queue, and must keep it until the result is dropped.
     ///
     /// # Errors
     ///
-    /// `ENOENT`: it found none with this number.
+    /// `ENOENT`: the driver has found no queue with this number.
     pub fn c_queue(&self, queue: usize) -> Result<CQueue> {
         let vq = self.0.queues.lock().get(queue).ok_or(ENOENT)?.vq;
         Ok(CQueue::new(self.clone(), vq))
@@ -127,23 +128,23 @@ impl CQueue {
         }
     }
 
-    /// The structure of C.
+    /// Returns the C structure.
     pub fn as_raw(&self) -> *mut bindings::virtqueue {
         self.vq
     }
 
-    /// The device.
+    /// Returns the device.
     pub fn fake(&self) -> &Fake {
         &self.fake
     }
 
-    /// Descriptors that are free, as C drivers read it.
+    /// Returns the number of free descriptors, as drivers in C read it.
     pub fn num_free(&self) -> u32 {
         // SAFETY: The queue is valid.
         unsafe { (*self.vq).num_free }
     }
 
-    /// Descriptors.
+    /// Returns the number of descriptors.
     pub fn size(&self) -> u32 {
         // SAFETY: The queue is valid.
         unsafe { bindings::virtqueue_get_vring_size(self.vq) }
@@ -161,7 +162,7 @@ impl CQueue {
         }
     }
 
-    /// Buffers that the device has, as the driver knows.
+    /// Returns the number of outstanding buffers.
     pub fn in_flight(&self) -> usize {
         self.buffers.len() - self.free.len()
     }
@@ -170,7 +171,7 @@ impl CQueue {
     ///
     /// # Errors
     ///
-    /// The error of the function, with the buffer.
+    /// The error of the C function, with the buffer.
     pub fn add(&mut self, mut buffer: CBuffer, how: AddFn) -> Result<(), AddError<CBuffer>> {
         let premapped = matches!(how, AddFn::OutPremapped | AddFn::InPremapped(_));
         if premapped {
@@ -183,10 +184,11 @@ impl CQueue {
             Ok(place) => place,
             Err(e) => return Err(AddError { error: e, buffer }),
         };
-        // SAFETY: The queue is valid; the lists are, and their memory stays until it comes back.
+        // SAFETY: The queue and the lists are valid. Their memory lives until the buffer comes
+        // back.
         let added = to_result(unsafe { self.call_add(&mut buffer, how, place + 1) });
         if let Err(e) = added {
-            // It was there.
+            // The entry was just filled, so this does not fail.
             let _ = self.free.push(place, GFP_KERNEL);
             self.unmap_buffer(&mut buffer);
             return Err(AddError { error: e, buffer });
@@ -197,11 +199,11 @@ impl CQueue {
         Ok(())
     }
 
-    /// Calls the function with a token.
+    /// Calls the C function with a token.
     ///
     /// # Safety
     ///
-    /// The memory of the buffer stays until it comes back.
+    /// The memory of the buffer lives until the buffer comes back.
     unsafe fn call_add(&mut self, buffer: &mut CBuffer, how: AddFn, token: usize) -> i32 {
         let (out, in_) = buffer.shape();
         let mut lists = buffer.lists();
@@ -253,13 +255,13 @@ impl CQueue {
         }
     }
 
-    /// A buffer without a token: what C code must not do.
+    /// Adds a buffer without a token, which C code must not do.
     ///
     /// # Errors
     ///
-    /// The error that the ring answers with, unless it crashes.
+    /// The error of the ring, unless it crashes.
     pub fn add_without_token(&mut self, mut buffer: CBuffer) -> Result {
-        // SAFETY: The ring does not take it; if it does, the test fails, and the memory is leaked.
+        // SAFETY: The ring refuses the buffer. Otherwise the test fails, and the memory is leaked.
         let added = to_result(unsafe { self.call_add(&mut buffer, AddFn::Lists, 0) });
         if added.is_ok() {
             core::mem::forget(buffer);
@@ -267,7 +269,7 @@ impl CQueue {
         added
     }
 
-    /// A place for one more buffer.
+    /// Returns a free index for one more buffer.
     fn place(&mut self) -> Result<usize> {
         if let Some(place) = self.free.pop() {
             return Ok(place);
@@ -277,7 +279,7 @@ impl CQueue {
         Ok(self.buffers.len() - 1)
     }
 
-    /// The buffer of a token.
+    /// Takes the buffer of a token.
     fn take(&mut self, token: usize) -> Result<CBuffer> {
         let place = token.wrapping_sub(1);
         let Some(mut buffer) = self.buffers.get_mut(place).and_then(Option::take) else {
@@ -292,7 +294,7 @@ impl CQueue {
         Ok(buffer)
     }
 
-    /// `virtqueue_get_buf_ctx`.
+    /// Calls `virtqueue_get_buf_ctx`.
     ///
     /// # Errors
     ///
@@ -312,7 +314,7 @@ impl CQueue {
         }))
     }
 
-    /// `virtqueue_detach_unused_buf`. Only of a device in reset.
+    /// Calls `virtqueue_detach_unused_buf`. The device must be in reset.
     ///
     /// # Errors
     ///
@@ -326,15 +328,16 @@ impl CQueue {
         self.take(token as usize).map(Some)
     }
 
-    /// `virtqueue_resize`, or `virtqueue_reset` without a size. Says what came back in any case.
+    /// Calls `virtqueue_resize`, or `virtqueue_reset` without a size. Returns the result of the
+    /// function, and the buffers that came back.
     ///
     /// # Errors
     ///
-    /// `EILSEQ`: what came out is not in flight. What the function returns is inside.
+    /// `EILSEQ`: a token that came back is not outstanding.
     pub fn reset(&mut self, size: Option<u32>) -> Result<(Result, Recycled)> {
         COUNT.store(0, Relaxed);
         DONE.store(0, Relaxed);
-        // SAFETY: The queue is valid, and nobody else uses it.
+        // SAFETY: The queue is valid, and no other code uses it.
         let result = to_result(unsafe {
             match size {
                 Some(size) => {
@@ -352,86 +355,87 @@ impl CQueue {
         Ok((result, Recycled { buffers, sum, done }))
     }
 
-    /// `virtqueue_kick_prepare`.
+    /// Calls `virtqueue_kick_prepare`.
     pub fn kick_prepare(&mut self) -> bool {
         // SAFETY: The queue is valid.
         unsafe { bindings::virtqueue_kick_prepare(self.vq) }
     }
 
-    /// `virtqueue_notify`.
+    /// Calls `virtqueue_notify`.
     pub fn notify(&self) -> bool {
         // SAFETY: The queue is valid.
         unsafe { bindings::virtqueue_notify(self.vq) }
     }
 
-    /// `virtqueue_kick`.
+    /// Calls `virtqueue_kick`.
     pub fn kick(&mut self) -> bool {
         // SAFETY: The queue is valid.
         unsafe { bindings::virtqueue_kick(self.vq) }
     }
 
-    /// `virtqueue_disable_cb`.
+    /// Calls `virtqueue_disable_cb`.
     pub fn disable_cb(&self) {
         // SAFETY: The queue is valid.
         unsafe { bindings::virtqueue_disable_cb(self.vq) };
     }
 
-    /// `virtqueue_enable_cb`.
+    /// Calls `virtqueue_enable_cb`.
     pub fn enable_cb(&mut self) -> bool {
         // SAFETY: The queue is valid.
         unsafe { bindings::virtqueue_enable_cb(self.vq) }
     }
 
-    /// `virtqueue_enable_cb_delayed`.
+    /// Calls `virtqueue_enable_cb_delayed`.
     pub fn enable_cb_delayed(&mut self) -> bool {
         // SAFETY: The queue is valid.
         unsafe { bindings::virtqueue_enable_cb_delayed(self.vq) }
     }
 
-    /// `virtqueue_enable_cb_prepare`.
+    /// Calls `virtqueue_enable_cb_prepare`.
     pub fn enable_cb_prepare(&mut self) -> u32 {
         // SAFETY: The queue is valid.
         unsafe { bindings::virtqueue_enable_cb_prepare(self.vq) }
     }
 
-    /// `virtqueue_poll`.
+    /// Calls `virtqueue_poll`.
     pub fn poll(&self, armed: u32) -> bool {
         // SAFETY: The queue is valid.
         unsafe { bindings::virtqueue_poll(self.vq, armed) }
     }
 
-    /// `vring_interrupt`, which is another queue's: whether it was this one's.
+    /// Calls `vring_interrupt`, as for a shared interrupt of another queue. Returns whether it was
+    /// this queue's.
     pub fn interrupt(&self) -> bool {
         // SAFETY: The queue is valid; callbacks may come from here.
         let ret = unsafe { bindings::vring_interrupt(0, self.vq.cast()) };
         ret.0 != bindings::irqreturn::IRQ_NONE.0
     }
 
-    /// `virtqueue_is_broken`.
+    /// Calls `virtqueue_is_broken`.
     pub fn is_broken(&self) -> bool {
         // SAFETY: The queue is valid.
         unsafe { bindings::virtqueue_is_broken(self.vq) }
     }
 
-    /// `__virtqueue_break`.
+    /// Calls `__virtqueue_break`.
     pub fn declare_broken(&self) {
         // SAFETY: The queue is valid.
         unsafe { bindings::__virtqueue_break(self.vq) };
     }
 
-    /// `__virtqueue_unbreak`.
+    /// Calls `__virtqueue_unbreak`.
     pub fn unbreak(&self) {
         // SAFETY: The queue is valid.
         unsafe { bindings::__virtqueue_unbreak(self.vq) };
     }
 
-    /// `vring_notification_data`.
+    /// Calls `vring_notification_data`.
     pub fn notification_data(&self) -> u32 {
         // SAFETY: The queue is valid.
         unsafe { bindings::vring_notification_data(self.vq) }
     }
 
-    /// Returns the place of the ring in memory: only of a split one. `virtqueue_get_vring`.
+    /// Returns the address of a split ring (`virtqueue_get_vring`).
     pub(crate) fn vring(&self) -> *const bindings::vring {
         // SAFETY: The queue is valid.
         unsafe { bindings::virtqueue_get_vring(self.vq) }
@@ -445,7 +449,7 @@ impl Drop for CQueue {
 }
 
 impl Fake {
-    /// `virtio_break_device`, and `__virtio_unbreak_device`.
+    /// Calls `virtio_break_device`, or `__virtio_unbreak_device`.
     pub fn break_queues(&self, broken: bool) {
         let vdev = self.0.vdev.get();
         // SAFETY: The device is valid, and plugged while a driver has queues.
@@ -460,7 +464,7 @@ impl Fake {
 
     /// Returns the number of queues on the list of the device.
     pub fn listed(&self) -> usize {
-        // SAFETY: The device is valid, and nobody makes or deletes queues while a test asks.
+        // SAFETY: The device is valid, and no code makes or deletes queues during the call.
         unsafe {
             let head = &raw mut (*self.0.vdev.get()).vqs;
             let mut count = 0;

@@ -18,9 +18,9 @@ pub struct GuestSegment {
     pub writable: bool,
 }
 
-/// A byte of the driver's memory that a device still knows of.
+/// The address of a byte of the driver's memory, which a device still has.
 ///
-/// The test knows that the memory is still what it was.
+/// The test ensures that the memory has not been freed.
 #[derive(Clone, Copy)]
 pub struct GuestByte(u64);
 
@@ -29,7 +29,7 @@ impl GuestByte {
     ///
     /// # Errors
     ///
-    /// `EFAULT`: it is no memory.
+    /// `EFAULT`: the address is no memory.
     pub fn write(self, byte: u8) -> Result {
         mem::copy_to(self.0, &[byte])
     }
@@ -37,10 +37,10 @@ impl GuestByte {
 
 /// A chain of descriptors, direct or indirect.
 ///
-/// The device uses it only while it handles the queue: a [`Chain`] is never handed out.
+/// The device uses it only while it handles the queue: tests get a [`Chain`] only by reference.
 pub struct Chain {
     pub(crate) id: u16,
-    /// Slots of a packed ring that it takes.
+    /// The number of slots that the chain takes in a packed ring.
     pub(crate) slots: u16,
     pub(crate) segments: KVec<GuestSegment>,
     pub(crate) indirect: bool,
@@ -49,17 +49,17 @@ pub struct Chain {
 }
 
 impl Chain {
-    /// The id under which the driver knows it.
+    /// Returns the id of the buffer.
     pub fn id(&self) -> u16 {
         self.id
     }
 
-    /// Its segments, in order.
+    /// Returns the segments, in order.
     pub fn segments(&self) -> &[GuestSegment] {
         &self.segments
     }
 
-    /// Whether all of it, and its table, was mapped for the device.
+    /// Whether all segments, and the indirect table, were mapped for the device.
     pub fn is_mapped(&self) -> bool {
         let marked = |addr: u64| addr & mem::MARK != 0;
         self.segments.iter().all(|segment| marked(segment.addr))
@@ -70,24 +70,24 @@ impl Chain {
     ///
     /// # Errors
     ///
-    /// `ENOENT`: there is none.
+    /// `ENOENT`: there is no indirect table.
     pub fn scribble_table(&mut self, byte: u8) -> Result {
         let (addr, len) = self.table.ok_or(ENOENT)?;
         let scribble = KVec::from_elem(byte, len as usize, GFP_KERNEL)?;
         mem::copy_to(addr, &scribble)
     }
 
-    /// Whether an indirect table described it.
+    /// Whether the chain is in an indirect table.
     pub fn is_indirect(&self) -> bool {
         self.indirect
     }
 
-    /// Bytes that the device may read.
+    /// Returns the number of bytes that the device may read.
     pub fn readable(&self) -> usize {
         self.len(false)
     }
 
-    /// Bytes that the device may write.
+    /// Returns the number of bytes that the device may write.
     pub fn writable(&self) -> usize {
         self.len(true)
     }
@@ -100,7 +100,7 @@ impl Chain {
             .sum()
     }
 
-    /// Reads bytes from `offset` of the readable part; returns how many there were.
+    /// Reads bytes from `offset` of the readable part. Returns the number of bytes that were read.
     ///
     /// # Errors
     ///
@@ -114,7 +114,7 @@ impl Chain {
         })
     }
 
-    /// All of the readable part.
+    /// Returns the whole readable part.
     ///
     /// # Errors
     ///
@@ -125,8 +125,8 @@ impl Chain {
         Ok(bytes)
     }
 
-    /// Reads bytes from `offset` of the writable part, as a device can; returns how many there
-    /// were.
+    /// Reads bytes from `offset` of the writable part, which a device can do. Returns the number of
+    /// bytes that were read.
     ///
     /// # Errors
     ///
@@ -140,8 +140,8 @@ impl Chain {
         })
     }
 
-    /// The byte at `offset` of the writable part, to be written when the device should not any
-    /// more.
+    /// Returns the byte at `offset` of the writable part, for a write after the device has used the
+    /// buffer.
     ///
     /// # Errors
     ///
@@ -155,7 +155,7 @@ impl Chain {
         Ok(GuestByte(at.ok_or(EINVAL)?))
     }
 
-    /// Writes bytes at `offset` of the writable part; returns how many fitted.
+    /// Writes bytes at `offset` of the writable part. Returns the number of bytes that fitted.
     ///
     /// # Errors
     ///
@@ -169,7 +169,7 @@ impl Chain {
         })
     }
 
-    /// Calls `f` with each stretch of memory of a range; returns the bytes covered.
+    /// Calls `f` with each contiguous part of a range. Returns the number of bytes in these parts.
     fn walk(
         &self,
         writable: bool,

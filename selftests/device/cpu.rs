@@ -8,17 +8,18 @@ use kernel::{
     prelude::*, //
 };
 
-/// This thread runs on one CPU, and with it what it [starts](crate::Task), until this is dropped.
+/// Binds this thread, and the [tasks](crate::Task) that it starts, to one CPU until this is
+/// dropped.
 pub struct OnCpu(kernel::types::NotThreadSafe);
 
 impl OnCpu {
-    /// Moves this thread.
+    /// Moves this thread to a CPU.
     ///
     /// # Errors
     ///
-    /// `EINVAL`: there is no such CPU, or it is off.
+    /// `EINVAL`: there is no such CPU, or it is offline.
     pub fn new(cpu: u32) -> Result<Self> {
-        // SAFETY: Takes any number.
+        // SAFETY: The function checks the number.
         to_result(unsafe { bindings::rust_virtio_fake_move_to(cpu) })?;
         Ok(Self(kernel::types::NotThreadSafe))
     }

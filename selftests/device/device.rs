@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The fake device: what the transport and the test share.
+//! The state of a fake device, which the transport and the test share.
 
 use crate::{
     backend::{
@@ -54,14 +54,14 @@ use kernel::{
     },
 };
 
-/// Status writes and affinity hints that are remembered.
+/// The largest number of status writes and affinity hints in the logs.
 const LOG_LEN: usize = 64;
 
 /// The device is not registered yet.
 pub(crate) const NEW: i32 = 0;
-/// The device is registered, or about to be.
+/// The device is registered, or is being registered.
 pub(crate) const PLUGGED: i32 = 1;
-/// The device is not registered any more.
+/// The device was unregistered.
 pub(crate) const UNPLUGGED: i32 = 2;
 
 /// The registers of the device.
@@ -74,18 +74,18 @@ pub(crate) struct Registers {
     pub(crate) config_reads: u64,
     pub(crate) out_of_range: u64,
     pub(crate) resets: u32,
-    /// Resets of single queues, as they begin.
+    /// The number of resets of single queues that began.
     pub(crate) queue_resets: u32,
-    /// Whether I/O could be done for memory when queues were found, or at a reset since.
+    /// Whether allocations could do I/O when the queues were found, or at a later reset.
     pub(crate) may_do_io: bool,
     pub(crate) affinity: KVec<(u32, Option<u32>)>,
     pub(crate) faults: Faults,
-    /// The device was gone at the last reset, and the transport waits for it no longer.
+    /// Whether the device was gone at the last reset, so that the transport no longer waits for it.
     pub(crate) given_up: bool,
 }
 
 impl Registers {
-    /// Notes how memory is allocated by the calling thread. Process context.
+    /// Records whether allocations of this thread may do I/O. Process context.
     pub(crate) fn note_memory(&mut self) {
         // SAFETY: May be called in process context.
         self.may_do_io = unsafe { bindings::rust_virtio_fake_may_do_io() };
@@ -93,7 +93,7 @@ impl Registers {
 
     pub(crate) fn set_status(&mut self, status: u8) {
         self.status = status;
-        // A full log forgets the rest.
+        // A full log drops further entries.
         let _ = self.status_log.push_within_capacity(status);
     }
 }
@@ -101,10 +101,10 @@ impl Registers {
 /// A queue that the driver found.
 pub(crate) struct Queue {
     pub(crate) vq: *mut bindings::virtqueue,
-    /// None while the queue, or the device, is in reset.
+    /// The ring; none while the queue or the device is in reset.
     pub(crate) ring: Option<DeviceRing>,
     pub(crate) held: KVec<Chain>,
-    /// The buffers that the device never gives back, but for [`Fake::rescue`](crate::Fake::rescue).
+    /// The buffers that the device uses only in [`Fake::rescue`](crate::Fake::rescue).
     pub(crate) lost: KVec<Chain>,
 }
 
@@ -119,27 +119,26 @@ pub(crate) struct FakeDevice {
     pub(crate) ops: bindings::virtio_config_ops,
     pub(crate) spec: Spec,
     pub(crate) backend: Arc<dyn Backend>,
-    /// With interrupts off: a driver notifies the device from its interrupts, too, and with locks
+    /// Locked with interrupts off: a driver notifies the device also in interrupts, and with locks
     /// held that it takes there.
     #[pin]
     pub(crate) regs: SpinLockIrq<Registers>,
-    /// The queues that the driver found, by index; `regs` may be taken inside.
+    /// The queues that the driver found, by index. `regs` nests in this lock.
     #[pin]
     pub(crate) queues: Mutex<KVec<Queue>>,
     pub(crate) lines: KVec<Pin<KBox<InterruptLine>>>,
     pub(crate) config_line: Pin<KBox<InterruptLine>>,
     #[pin]
     pub(crate) maps: Maps,
-    /// Kicks are answered by themselves, not by the test.
+    /// Whether the device handles kicks by itself. Otherwise the test does.
     auto: Atomic<bool>,
-    /// The driver said `DRIVER_OK` and did not reset the device since.
+    /// Whether the driver has set `DRIVER_OK`, and has not reset the device since.
     live: Atomic<bool>,
     /// [`NEW`], [`PLUGGED`] or [`UNPLUGGED`].
     pub(crate) stage: Atomic<i32>,
-    /// Rules of the ring that the driver broke.
+    /// The number of violations of ring rules by the driver.
     pub(crate) violations: Atomic<u64>,
-    /// Buffers that were never taken out of a queue. The device may use them as long as it is
-    /// there.
+    /// Buffers that were never taken out of a queue. The device may use them while it exists.
     #[pin]
     left_over: Mutex<KVec<KVVec<Option<CBuffer>>>>,
     #[pin]
@@ -150,22 +149,22 @@ impl_has_work! {
     impl HasWork<Self> for FakeDevice { self.work }
 }
 
-// SAFETY: The C structure is used as the virtio core allows; all else is `Send`.
+// SAFETY: The C structure is used as the virtio core allows. The other fields are `Send`.
 unsafe impl Send for FakeDevice {}
 
-// SAFETY: The C structure is used as the virtio core allows; all else is `Sync` or locked.
+// SAFETY: The C structure is used as the virtio core allows. The other fields are `Sync` or locked.
 unsafe impl Sync for FakeDevice {}
 
 impl WorkItem for FakeDevice {
     type Pointer = Arc<Self>;
 
-    /// The device at work.
+    /// Handles all queues, as the work item of the device.
     fn run(this: Arc<Self>) {
         if !this.auto.load(Acquire) {
             return;
         }
         for index in 0..this.lines.len() {
-            // What goes wrong is counted.
+            // Errors of the driver are counted in `serve`.
             let _ = this.serve(index, usize::MAX);
         }
     }
@@ -223,7 +222,7 @@ impl FakeDevice {
         )
     }
 
-    /// The device of a transport operation.
+    /// Returns the device of a transport operation.
     ///
     /// # Safety
     ///
@@ -233,7 +232,7 @@ impl FakeDevice {
         unsafe { &*Self::container(vdev) }
     }
 
-    /// The memory that a `struct virtio_device` is embedded in.
+    /// Returns the [`FakeDevice`] that has this `struct virtio_device`.
     ///
     /// # Safety
     ///
@@ -260,7 +259,7 @@ impl FakeDevice {
         self.live.store(live, Release);
     }
 
-    /// Keeps the buffers of a queue that nobody will take out any more until the device is gone.
+    /// Keeps the buffers that are left in a queue until the device is dropped.
     pub(crate) fn keep(&self, buffers: KVVec<Option<CBuffer>>) {
         let mut left_over = self.left_over.lock();
         if left_over.reserve(1, GFP_KERNEL).is_err() {
@@ -270,15 +269,15 @@ impl FakeDevice {
         }
     }
 
-    /// Has the device look at its queues, if it does so by itself. Any context.
+    /// Schedules the work of the device, if it handles kicks by itself. Any context.
     pub(crate) fn wake(self: &Arc<Self>) {
         if self.auto.load(Acquire) && self.is_live() {
-            // Queued already is as good.
+            // The work may be queued already.
             let _ = unbound().enqueue(self.clone());
         }
     }
 
-    /// Handles up to `limit` buffers that the driver made available; returns how many.
+    /// Handles up to `limit` buffers that the driver made available. Returns their number.
     pub(crate) fn serve(&self, index: usize, limit: usize) -> Result<usize> {
         let mut done = 0;
         let raise = {
@@ -326,8 +325,8 @@ impl FakeDevice {
         Ok(done)
     }
 
-    /// Looks whether a chain was mapped as the device is to use it, where the transport maps
-    /// memory.
+    /// Checks whether a chain is mapped in the directions in which the device uses it, if the
+    /// transport maps memory.
     ///
     /// # Errors
     ///
@@ -339,7 +338,7 @@ impl FakeDevice {
                     .check(segment.addr, segment.len.into(), segment.writable)?;
             }
             if let Some((addr, len)) = chain.table {
-                // Or it is memory that both sides see.
+                // `EFAULT`: the table is in a coherent area, which is not in the account.
                 match self.maps.check(addr, len.into(), false) {
                     Ok(()) | Err(EFAULT) => (),
                     Err(e) => return Err(e),
@@ -362,7 +361,8 @@ impl FakeDevice {
         result
     }
 
-    /// Runs `f` on the oldest buffer that the device holds, and does what it says.
+    /// Runs `f` on the oldest buffer that the device holds, and carries out the action. Returns
+    /// whether the driver wants an interrupt.
     pub(crate) fn finish(
         &self,
         index: usize,
@@ -385,8 +385,8 @@ impl FakeDevice {
         Ok(pushed && ring.wants_interrupt()?)
     }
 
-    /// Uses the `count` oldest buffers that the device holds at once: the id of the last one stands
-    /// for all (virtio spec §2.7.9, §2.8.8).
+    /// Uses the `count` oldest buffers that the device holds in one batch: the used entry has the
+    /// id of the last one (virtio spec §2.7.9, §2.8.8).
     pub(crate) fn finish_batch(&self, index: usize, count: usize, len: u32) -> Result<bool> {
         let mut queues = self.queues.lock();
         let queue = queues.get_mut(index).ok_or(ENOENT)?;
@@ -402,7 +402,7 @@ impl FakeDevice {
         ring.wants_interrupt()
     }
 
-    /// Uses everything that the device has, with nothing written.
+    /// Uses all buffers that the device has, with no byte written.
     pub(crate) fn rescue(&self) {
         {
             let mut regs = self.regs.lock();
@@ -419,14 +419,14 @@ impl FakeDevice {
                 continue;
             };
             for chain in Iterator::chain(queue.held.drain_all(), queue.lost.drain_all()) {
-                // A ring that cannot be written is beyond rescue.
+                // A ring that cannot be written cannot be rescued.
                 let _ = ring.push(chain.id.into(), 0, chain.slots);
             }
             line.raise();
         }
     }
 
-    /// Runs `f` on a ring, however wrong.
+    /// Runs `f` on a ring. `f` may break rules.
     pub(crate) fn ring<R>(
         &self,
         index: usize,
@@ -437,7 +437,7 @@ impl FakeDevice {
         f(queue.ring.as_mut().ok_or(ENODEV)?)
     }
 
-    /// Raises a queue's interrupt, unless it gets lost.
+    /// Raises the interrupt of a queue, unless a fault drops it.
     pub(crate) fn raise(&self, index: usize) -> Result {
         {
             let mut regs = self.regs.lock();
@@ -454,9 +454,9 @@ impl FakeDevice {
     }
 }
 
-/// The system's queue for work that runs anywhere.
+/// Returns the unbound workqueue of the system.
 fn unbound() -> &'static workqueue::Queue {
-    // SAFETY: The queue is made at boot and stays.
+    // SAFETY: The queue is made at boot, and never destroyed.
     unsafe { workqueue::Queue::from_raw(bindings::system_dfl_wq) }
 }
 
@@ -464,7 +464,7 @@ fn new_line(deliver: Deliver) -> Result<Pin<KBox<InterruptLine>>> {
     KBox::pin_init(InterruptLine::new(deliver), GFP_KERNEL).map_err(|_: Error| ENOMEM)
 }
 
-/// Does what the backend decided; returns whether something was pushed.
+/// Carries out the action of the backend. Returns whether a buffer was pushed.
 fn apply(ring: &mut DeviceRing, chain: &Chain, action: Action) -> Result<bool> {
     match action {
         Action::Complete(len) => ring.push(chain.id.into(), len, chain.slots)?,
@@ -478,7 +478,7 @@ fn apply(ring: &mut DeviceRing, chain: &Chain, action: Action) -> Result<bool> {
     Ok(true)
 }
 
-/// The target of a line that is a queue.
+/// Returns the target of a line for a queue.
 pub(crate) fn queue_target(vq: *mut bindings::virtqueue) -> *mut c_void {
     vq.cast()
 }

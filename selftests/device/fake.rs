@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The handle that tests have on a fake device: what they have the device do.
+//! The handle of a test to a fake device, and the actions of the device.
 
 use crate::{
     backend::{
@@ -32,12 +32,12 @@ mod plug;
 
 pub use plug::Plug;
 
-/// A fake device; a clone is the same device.
+/// A handle to a fake device. A clone refers to the same device.
 #[derive(Clone)]
 pub struct Fake(pub(crate) Arc<FakeDevice>);
 
 impl Fake {
-    /// Makes a device, which nobody sees before it is [plugged](Fake::plug).
+    /// Creates a device, which is not on the bus before it is [plugged](Fake::plug).
     ///
     /// # Errors
     ///
@@ -46,14 +46,14 @@ impl Fake {
         FakeDevice::new(spec, backend).map(Self)
     }
 
-    /// Whether the device answers kicks by itself, from a work item; otherwise (as in the
-    /// beginning) only when the test says [`Fake::serve`].
+    /// Sets whether the device handles kicks by itself, in a work item. Otherwise (the default) it
+    /// handles buffers only when the test calls [`Fake::serve`].
     pub fn set_auto(&self, auto: bool) {
         self.0.set_auto(auto);
     }
 
-    /// Handles what the driver made available in a queue, with its interrupt delivered when this
-    /// returns. Returns the number of buffers.
+    /// Handles the buffers that the driver made available in a queue, and delivers the interrupt.
+    /// Returns the number of buffers.
     ///
     /// # Errors
     ///
@@ -73,12 +73,12 @@ impl Fake {
         Ok(done)
     }
 
-    /// Decides about the oldest buffer that the device holds, with the interrupt delivered if the
-    /// driver wants one.
+    /// Carries out an action on the oldest buffer that the device holds, and delivers the interrupt
+    /// if the driver wants one.
     ///
     /// # Errors
     ///
-    /// - `ENOENT`: there is none.
+    /// - `ENOENT`: the device holds no buffer.
     /// - `ENODEV`: the queue is in reset.
     pub fn finish(&self, queue: usize, f: impl FnOnce(&mut Chain) -> Action) -> Result {
         if self.0.finish(queue, f)? {
@@ -88,7 +88,7 @@ impl Fake {
         Ok(())
     }
 
-    /// As [`Fake::finish`], and never interrupts.
+    /// As [`Fake::finish`], but never interrupts.
     ///
     /// # Errors
     ///
@@ -97,8 +97,8 @@ impl Fake {
         self.0.finish(queue, f).map(|_| ())
     }
 
-    /// Uses the `count` oldest buffers that the device holds, in order and in one, with `len` bytes
-    /// written to the last one; the interrupt is delivered if the driver wants one.
+    /// Uses the `count` oldest buffers that the device holds in one batch, with `len` bytes written
+    /// to the last one. Delivers the interrupt if the driver wants one.
     ///
     /// # Errors
     ///
@@ -110,8 +110,9 @@ impl Fake {
         Ok(())
     }
 
-    /// Makes the device good for its end: it is there, loses no interrupt, and has used up with
-    /// nothing written whatever it had. A driver that waits for it goes on then.
+    /// Repairs the device at the end of a test: clears the faults, unbreaks its queues, and uses
+    /// all buffers that it has, with no byte written. So a driver that waits for the device goes
+    /// on.
     pub fn rescue(&self) {
         if self.0.stage.load(Acquire) == PLUGGED {
             // SAFETY: The device is registered.
@@ -120,7 +121,7 @@ impl Fake {
         self.0.rescue();
     }
 
-    /// Has the device ask for kicks in a queue, or ask for none.
+    /// Makes the device ask for kicks of a queue, or suppress them.
     ///
     /// # Errors
     ///
@@ -129,7 +130,7 @@ impl Fake {
         self.0.ring(queue, |ring| ring.set_notify(wanted))
     }
 
-    /// Does to the ring of a queue what a device should not.
+    /// Changes the ring of a queue in a way that the specification does not allow.
     ///
     /// # Errors
     ///
@@ -142,8 +143,7 @@ impl Fake {
         self.0.ring(queue, f)
     }
 
-    /// Raises a queue's interrupt whether there is reason or not; it was delivered when this
-    /// returns.
+    /// Raises and delivers the interrupt of a queue, also without a reason.
     ///
     /// # Errors
     ///
@@ -154,12 +154,12 @@ impl Fake {
         Ok(())
     }
 
-    /// Changes what is wrong with the device.
+    /// Changes the faults of the device.
     pub fn fault(&self, f: impl FnOnce(&mut Faults)) {
         f(&mut self.0.regs.lock().faults);
     }
 
-    /// Changes the configuration, without an interrupt; what is beyond its end is ignored.
+    /// Changes the configuration without an interrupt. Ignores bytes beyond its end.
     pub fn set_config(&self, offset: usize, bytes: &[u8]) {
         let mut guard = self.0.regs.lock();
         let regs = &mut *guard;
@@ -169,7 +169,7 @@ impl Fake {
         }
     }
 
-    /// Bytes of the configuration; zeroes beyond its end.
+    /// Returns bytes of the configuration; zeroes if they are beyond its end.
     pub fn config<const N: usize>(&self, offset: usize) -> [u8; N] {
         let mut bytes = [0; N];
         if let Some(from) = self.0.regs.lock().config.get(offset..offset + N) {
@@ -178,7 +178,7 @@ impl Fake {
         bytes
     }
 
-    /// Raises the configuration interrupt; it was delivered when this returns.
+    /// Raises and delivers the configuration interrupt.
     pub fn config_interrupt(&self) {
         self.0.config_line.raise();
         self.0.config_line.sync();
@@ -189,7 +189,7 @@ impl Fake {
         self.0.regs.lock().status |= bits;
     }
 
-    /// Says `DEVICE_NEEDS_RESET`, with an interrupt.
+    /// Sets `DEVICE_NEEDS_RESET`, with an interrupt.
     pub fn needs_reset(&self) {
         self.0.regs.lock().status |= bindings::VIRTIO_CONFIG_S_NEEDS_RESET as u8;
         self.config_interrupt();

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Notifications between driver and device: kicks one way, interrupts the other.
+//! Notifications: kicks from the driver, and interrupts from the device.
 //!
-//! An interrupt is an `irq_work`, so that callbacks run in hard interrupt context, or with
-//! `PREEMPT_RT` in a thread, as those of other transports do.
+//! An interrupt is an `irq_work`. So callbacks run in the same context as those of other
+//! transports: hard interrupt, or with `PREEMPT_RT` a thread.
 
 use crate::bindings;
 use core::{
@@ -25,17 +25,17 @@ use kernel::{
     types::Opaque, //
 };
 
-/// Delivers an interrupt to a target; returns whether someone had an interest in it.
+/// A function that delivers an interrupt to a target. Returns whether the interrupt was handled.
 pub(crate) type Deliver = unsafe fn(*mut c_void) -> bool;
 
 /// Numbers of notifications.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
-    /// Notifications by the driver.
+    /// The number of notifications by the driver.
     pub kicks: u64,
-    /// Interrupts that the ring had work for.
+    /// The number of interrupts that were handled.
     pub handled: u64,
-    /// Interrupts that there was no work for.
+    /// The number of interrupts without a reason.
     pub spurious: u64,
 }
 
@@ -43,13 +43,13 @@ pub struct Traffic {
 ///
 /// # Invariants
 ///
-/// `target` is null, or valid for `deliver` until it was taken away and [`InterruptLine::sync`] has
+/// `target` is null, or valid for `deliver` until it was replaced and [`InterruptLine::sync`] has
 /// returned.
 #[pin_data(PinnedDrop)]
 pub(crate) struct InterruptLine {
     #[pin]
     work: Opaque<bindings::irq_work>,
-    /// One thread waits at a time: an `irq_work` wakes no other.
+    /// Serialises waits, because an `irq_work` wakes one thread only.
     #[pin]
     waits: Mutex<()>,
     deliver: Deliver,
@@ -62,7 +62,7 @@ pub(crate) struct InterruptLine {
 // SAFETY: The `irq_work` may be queued from and run on any CPU.
 unsafe impl Send for InterruptLine {}
 
-// SAFETY: The `irq_work` may be queued from several CPUs at once; all else is atomic.
+// SAFETY: The `irq_work` may be queued from several CPUs at once. The other fields are atomic.
 unsafe impl Sync for InterruptLine {}
 
 impl InterruptLine {
@@ -82,19 +82,20 @@ impl InterruptLine {
         })
     }
 
-    /// The interrupt. Hard interrupt context; a thread with `PREEMPT_RT`.
+    /// Delivers the interrupt. Hard interrupt context, or a thread with `PREEMPT_RT`.
     ///
     /// # Safety
     ///
     /// `work` is that of an [`InterruptLine`].
     unsafe extern "C" fn fire(work: *mut bindings::irq_work) {
-        // SAFETY: By the safety requirements; a line syncs before it goes away, when dropped.
+        // SAFETY: By the safety requirements, `work` is in an `InterruptLine`, whose drop waits for
+        // this.
         let line = unsafe { &*kernel::container_of!(Opaque::cast_from(work), InterruptLine, work) };
         let target = line.target.load(Acquire);
         if target.is_null() {
             return;
         }
-        // SAFETY: `target` was not taken away before it was loaded, so it is valid until `sync`,
+        // SAFETY: `target` was not replaced before it was loaded. So it is valid until `sync`,
         // which waits for this call, has returned (type invariant).
         let handled = unsafe { (line.deliver)(target) };
         let counter = if handled {
@@ -105,7 +106,7 @@ impl InterruptLine {
         counter.fetch_add(1, Relaxed);
     }
 
-    /// Connects the line, or with null disconnects it and waits for a running callback.
+    /// Connects the line to a target. Null disconnects it, and waits for a running callback.
     ///
     /// # Safety
     ///
@@ -120,11 +121,11 @@ impl InterruptLine {
 
     /// Raises the interrupt. Any context.
     pub(crate) fn raise(&self) {
-        // SAFETY: The work was initialised, and stays until the line was synchronised with.
+        // SAFETY: The work was initialised. Dropping the line waits for it.
         unsafe { bindings::irq_work_queue(self.work.get()) };
     }
 
-    /// Waits until a raised interrupt was delivered. Process context.
+    /// Waits until all raised interrupts are delivered. Process context.
     pub(crate) fn sync(&self) {
         let _alone = self.waits.lock();
         // SAFETY: The work was initialised.
@@ -147,7 +148,7 @@ impl InterruptLine {
 
 #[pinned_drop]
 impl PinnedDrop for InterruptLine {
-    /// A worker may have raised the interrupt last, after the driver had left.
+    /// Waits for an interrupt that the device has raised after the driver was unbound.
     fn drop(self: Pin<&mut Self>) {
         self.sync();
     }

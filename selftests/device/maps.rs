@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Mapping operations of the transport (`vdev->map`) that keep account.
+//! Mapping operations of the transport (`vdev->map`), with an account of the mappings.
 //!
-//! The mappings are known piece by piece: one that is taken back twice, or not as it was made, is
-//! counted, and the pieces that are left at the end were leaked. A device compares what it is given
-//! with them: memory that was not mapped, or not for the direction in which the device is to use
-//! it, is an error of the driver.
+//! The account has each mapping. An unmap without a matching mapping is counted, and mappings that
+//! are left at the end were leaked. The device checks each segment against the account: memory that
+//! is not mapped, or not for the direction in which the device uses it, is an error of the driver.
 //!
-//! The operations do not trust the token that they are given. One that is no account of a device
-//! gets what VDUSE gives for one that is null: no mapping, no memory, and 0 for the largest piece.
+//! The operations check their token. For a token that is no account of a device, they do as VDUSE
+//! does for null: they make no mapping, allocate no memory, and return 0 for the largest mapping.
 
 use crate::{
     bindings,
@@ -38,25 +37,25 @@ use kernel::{
     },
 };
 
-/// The kinds of addresses that a device has for memory that is mapped for it.
+/// The kind of addresses of memory that is mapped for a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Addresses {
-    /// Physical ones with a mark, by which the device knows that they were mapped.
+    /// Physical addresses with a mark, which shows the device that they were mapped.
     Marked,
-    /// Those of the kernel, for a device that is kernel code itself.
+    /// Kernel addresses, for a device that is kernel code.
     Kernel,
-    /// Those that the DMA API gives, of which there is no account; where there is none, nobody can
-    /// drive the device.
+    /// Addresses of the DMA API, without an account. On kernels without it, no driver can use the
+    /// device.
     Dma,
 }
 
-/// Devices with an account that there are at a time, at most.
+/// The largest number of devices with an account at a time.
 const DEVICES: usize = 16;
 
-/// Mappings that are known at a time, at most.
+/// The largest number of mappings at a time.
 const MOST: usize = 1024;
 
-/// The largest piece that is said to be mappable, in bytes.
+/// The largest mapping that the transport reports, in bytes.
 pub const MAX_MAPPING: usize = 1 << 20;
 
 /// One mapping.
@@ -68,7 +67,7 @@ struct Mapping {
 }
 
 impl Mapping {
-    /// Whether it is of memory with this in it.
+    /// Whether the mapping contains a range.
     fn has(&self, addr: u64, len: u64) -> bool {
         addr.checked_sub(self.addr)
             .and_then(|offset| offset.checked_add(len))
@@ -76,12 +75,12 @@ impl Mapping {
     }
 }
 
-/// Directions of memory that the device may read.
+/// The directions in which the device may read memory.
 const READ: [i32; 2] = [
     bindings::dma_data_direction::DMA_TO_DEVICE.0,
     bindings::dma_data_direction::DMA_BIDIRECTIONAL.0,
 ];
-/// Directions of memory that the device may write.
+/// The directions in which the device may write memory.
 const WRITTEN: [i32; 2] = [
     bindings::dma_data_direction::DMA_FROM_DEVICE.0,
     bindings::dma_data_direction::DMA_BIDIRECTIONAL.0,
@@ -91,20 +90,20 @@ const WRITTEN: [i32; 2] = [
 #[pin_data]
 pub(crate) struct Maps {
     addresses: Addresses,
-    /// With interrupts off: drivers map with locks held that they take in interrupts.
+    /// Locked with interrupts off: drivers map with locks held that they take in interrupts.
     #[pin]
     live: SpinLockIrq<KVec<Mapping>>,
     made: Atomic<u64>,
     wrong: Atomic<u64>,
     syncs: Atomic<u64>,
-    /// The attributes that mappings were asked for with, since that was looked at.
+    /// The union of the attributes of mappings since they were last read.
     attributes: Atomic<u64>,
     areas: Atomic<i64>,
-    /// The number of mappings that may still be made; negative: no limit.
+    /// The number of further mappings that succeed; negative: no limit.
     left: Atomic<i64>,
-    /// The largest area that there is memory for, in bytes.
+    /// The largest coherent area that can be allocated, in bytes.
     largest: Atomic<usize>,
-    /// The queue that the device uses when the next area is freed, or null.
+    /// The queue that the device uses when the next coherent area is freed, or null.
     late: Atomic<*mut c_void>,
 }
 
@@ -125,17 +124,17 @@ impl Maps {
         }? Error))
     }
 
-    /// Pieces that are mapped.
+    /// Returns the number of mappings.
     pub(crate) fn live(&self) -> usize {
         self.live.lock().len()
     }
 
-    /// Pieces that were mapped so far.
+    /// Returns the number of mappings that were made so far.
     pub(crate) fn made(&self) -> u64 {
         self.made.load(Relaxed)
     }
 
-    /// Whether the device may read memory, or write it, as it was mapped.
+    /// Checks whether the device may read memory, or write it, by its mapping.
     ///
     /// # Errors
     ///
@@ -155,38 +154,37 @@ impl Maps {
         }
     }
 
-    /// Returns the number of pieces that were taken back or synchronised and had not been mapped
-    /// so.
+    /// Returns the number of unmaps and synchronisations without a matching mapping.
     pub(crate) fn wrong(&self) -> u64 {
         self.wrong.load(Relaxed)
     }
 
-    /// Synchronisations so far.
+    /// Returns the number of synchronisations so far.
     pub(crate) fn syncs(&self) -> u64 {
         self.syncs.load(Relaxed)
     }
 
-    /// Takes the attributes that mappings were asked for with.
+    /// Returns the union of the attributes of mappings since the last call.
     pub(crate) fn attributes(&self) -> u64 {
         self.attributes.xchg(0, Relaxed)
     }
 
-    /// Coherent areas that are allocated.
+    /// Returns the number of allocated coherent areas.
     pub(crate) fn areas(&self) -> i64 {
         self.areas.load(Relaxed)
     }
 
-    /// Only so many mappings succeed from now on; `None`: all.
+    /// Limits the number of mappings that succeed from now on; `None`: no limit.
     pub(crate) fn limit(&self, left: Option<u32>) {
         self.left.store(left.map_or(-1, i64::from), Relaxed);
     }
 
-    /// There is memory for areas of so many bytes only from now on.
+    /// Limits the size of coherent areas from now on.
     pub(crate) fn limit_areas(&self, bytes: usize) {
         self.largest.store(bytes, Relaxed);
     }
 
-    /// The device uses a queue that is in reset when the next area is freed.
+    /// Makes the device use a queue in reset when the next coherent area is freed.
     pub(crate) fn use_late(&self, vq: *mut bindings::virtqueue) {
         self.late.store(vq.cast(), Relaxed);
     }
@@ -212,18 +210,18 @@ impl Maps {
     }
 }
 
-/// The accounts of the devices that are registered, 0 where there is none.
+/// The addresses of the accounts of registered devices; 0 for a free entry.
 static KNOWN: [Atomic<usize>; DEVICES] = [const { Atomic::new(0) }; DEVICES];
 
 impl Maps {
-    /// The token of the account.
+    /// Returns the token of the account.
     pub(crate) fn token(&self) -> bindings::virtio_map {
         bindings::virtio_map {
             group: core::ptr::from_ref(self).cast_mut().cast(),
         }
     }
 
-    /// Has the operations know the account, which stays in place until it is
+    /// Registers the account for the operations. It does not move until it is
     /// [forgotten](Maps::forget).
     ///
     /// # Errors
@@ -235,7 +233,7 @@ impl Maps {
         KNOWN.iter().find(free).map(|_| ()).ok_or(ENOSPC)
     }
 
-    /// Ends that, once the device is not used any more.
+    /// Unregisters the account, after the last use of the device.
     pub(crate) fn forget(&self) {
         let this = core::ptr::from_ref(self).addr();
         for place in &KNOWN {
@@ -244,7 +242,7 @@ impl Maps {
     }
 }
 
-/// The account behind an operation, if the token is that of a device.
+/// Returns the account of a token, if the token is that of a device.
 fn maps<'a>(map: bindings::virtio_map) -> Option<&'a Maps> {
     // SAFETY: Both fields of the union are pointers.
     let token = unsafe { map.group };
@@ -254,7 +252,8 @@ fn maps<'a>(map: bindings::virtio_map) -> Option<&'a Maps> {
     if token.is_null() || !known {
         return None;
     }
-    // SAFETY: It is the account of a registered device, which stays as long as the driver uses it.
+    // SAFETY: The token is the account of a registered device, which lives as long as the driver
+    // uses it.
     Some(unsafe { &*token.cast::<Maps>() })
 }
 
@@ -311,7 +310,7 @@ unsafe extern "C" fn map_page(
     addr
 }
 
-/// Takes the mapping of a part of a page back.
+/// Unmaps a part of a page.
 ///
 /// # Safety
 ///
@@ -342,7 +341,7 @@ unsafe extern "C" fn unmap_page(
     }
 }
 
-/// Counts a synchronisation of memory that is not mapped so.
+/// Counts a synchronisation, and one without a matching mapping as an error.
 ///
 /// # Safety
 ///
@@ -381,7 +380,7 @@ unsafe extern "C" fn alloc(
         return null_mut();
     }
     maps.areas.fetch_add(1, Relaxed);
-    // SAFETY: `area` is directly mapped, and `addr` is a place of the caller.
+    // SAFETY: `area` is directly mapped, and `addr` is writable (safety requirements).
     unsafe { *addr = maps.handle(bindings::rust_virtio_fake_phys(area)) };
     area
 }
@@ -403,8 +402,7 @@ unsafe extern "C" fn free(
     };
     maps.areas.fetch_sub(1, Relaxed);
     let late = maps.late.xchg(null_mut(), Relaxed);
-    // SAFETY: A queue stays as long as its device has memory for it. `alloc` returned the area for
-    // the same size.
+    // SAFETY: A queue lives as long as its areas. `alloc` returned the area for the same size.
     unsafe {
         if !late.is_null() {
             queues::use_late(late.cast());
@@ -413,12 +411,12 @@ unsafe extern "C" fn free(
     }
 }
 
-/// Says that all memory has to be synchronised.
+/// Returns that all memory has to be synchronised.
 extern "C" fn need_sync(_map: bindings::virtio_map, _addr: u64) -> bool {
     true
 }
 
-/// Says whether an address is that of a mapping that failed.
+/// Returns an error if an address is that of a failed mapping.
 extern "C" fn mapping_error(_map: bindings::virtio_map, addr: u64) -> c_int {
     if addr == u64::MAX {
         ENOMEM.to_errno()

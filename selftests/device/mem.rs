@@ -2,11 +2,11 @@
 
 //! The device's access to the memory of its driver.
 //!
-//! The device model runs in the same kernel as the driver. A guest-physical address is that of
-//! directly mapped memory, unless the driver gave a wrong one; then an access fails with `EFAULT`.
+//! The device runs in the same kernel as the driver. A correct guest-physical address is that of
+//! directly mapped memory. An access to a wrong address fails with `EFAULT`.
 //!
-//! Driver and device race on this memory by design: single accesses of ring fields are volatile,
-//! and the barriers are with the rings.
+//! Driver and device race on this memory by design. Accesses of ring fields are volatile, and the
+//! code of the rings has the barriers.
 
 use crate::bindings;
 use core::mem::size_of;
@@ -19,11 +19,11 @@ use kernel::{
     prelude::*, //
 };
 
-/// Integers that stand in a ring.
+/// An integer in a ring.
 pub(crate) trait Word: Copy {
-    /// From the byte order of the ring.
+    /// Converts from the byte order of the ring.
     fn decode(self, little: bool) -> Self;
-    /// To the byte order of the ring.
+    /// Converts to the byte order of the ring.
     fn encode(self, little: bool) -> Self;
 }
 
@@ -45,11 +45,10 @@ macro_rules! impl_word {
 
 impl_word!(u16 u32 u64);
 
-/// The bits that are set in an address that was mapped for the device
-/// ([`crate::Addresses::Marked`]).
+/// The bit that is set in addresses of mapped memory ([`crate::Addresses::Marked`]).
 pub(crate) const MARK: u64 = 1 << 62;
 
-/// The kernel address of guest memory.
+/// Returns the kernel address of guest memory.
 fn memory(addr: u64, len: usize) -> Result<*mut u8> {
     let addr = addr & !MARK;
     // SAFETY: The function checks the range.
@@ -66,7 +65,7 @@ pub(crate) fn read<W: Word>(addr: u64, little: bool) -> Result<W> {
         return Err(EFAULT);
     }
     let ptr = memory(addr, size_of::<W>())?.cast::<W>();
-    // SAFETY: `ptr` is aligned, and is mapped memory; what races is a device model's business.
+    // SAFETY: `ptr` is aligned, and is mapped memory. A race with the driver is intended.
     Ok(unsafe { ptr.read_volatile() }.decode(little))
 }
 
@@ -76,7 +75,7 @@ pub(crate) fn write<W: Word>(addr: u64, value: W, little: bool) -> Result {
         return Err(EFAULT);
     }
     let ptr = memory(addr, size_of::<W>())?.cast::<W>();
-    // SAFETY: `ptr` is aligned, and is memory that the driver gave to the device.
+    // SAFETY: `ptr` is aligned, and is memory that the driver has passed to the device.
     unsafe { ptr.write_volatile(value.encode(little)) };
     Ok(())
 }
@@ -87,7 +86,7 @@ pub(crate) fn copy_from(addr: u64, to: &mut [u8]) -> Result {
         return Ok(());
     }
     let ptr = memory(addr, to.len())?;
-    // SAFETY: `ptr` is followed by that many mapped bytes; `to` is the device's own.
+    // SAFETY: `ptr` points to `to.len()` mapped bytes. `to` belongs to the device.
     unsafe { core::ptr::copy(ptr, to.as_mut_ptr(), to.len()) };
     Ok(())
 }
@@ -98,12 +97,12 @@ pub(crate) fn copy_to(addr: u64, from: &[u8]) -> Result {
         return Ok(());
     }
     let ptr = memory(addr, from.len())?;
-    // SAFETY: `ptr` is followed by that many bytes which the driver gave to the device.
+    // SAFETY: `ptr` points to `from.len()` bytes that the driver has passed to the device.
     unsafe { core::ptr::copy(from.as_ptr(), ptr, from.len()) };
     Ok(())
 }
 
-/// Leaves bytes that are not zero in so many pages that are free then.
+/// Fills `pages` pages with bytes that are not zero, and frees them.
 ///
 /// # Errors
 ///
@@ -113,7 +112,7 @@ pub fn leave_dirt(pages: usize) -> Result {
     let mut dirty = KVec::with_capacity(pages, GFP_KERNEL)?;
     for _ in 0..pages {
         let page = Page::alloc_page(GFP_KERNEL)?;
-        // SAFETY: The bytes are as many as those of the page, which nobody else has.
+        // SAFETY: The page was just allocated, and `dirt` has as many bytes.
         unsafe { page.write_raw(dirt.as_ptr(), 0, PAGE_SIZE) }?;
         dirty.push(page, GFP_KERNEL)?;
     }

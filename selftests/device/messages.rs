@@ -5,15 +5,14 @@
 use crate::bindings;
 use kernel::prelude::*;
 
-/// Says of the test that runs that it was skipped, and why. It goes on.
+/// Marks the running test as skipped, with a reason. The test goes on.
 pub fn skip(why: &CStr) {
-    // SAFETY: The string is one, and is copied.
+    // SAFETY: `why` is a string, which the function copies.
     unsafe { bindings::rust_virtio_fake_skip(why.as_char_ptr()) };
 }
 
-/// Returns the number of lines with `part` that the kernel has logged since this was last asked, of
-/// whatever part.
+/// Returns the number of lines with `part` in the kernel log since the last call, for any part.
 pub fn logged(part: &CStr) -> u32 {
-    // SAFETY: The string is one; tests run one at a time.
+    // SAFETY: `part` is a string, and tests run one at a time.
     unsafe { bindings::rust_virtio_fake_messages(part.as_char_ptr()) }
 }

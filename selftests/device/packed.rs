@@ -31,7 +31,7 @@ const EVENT_ENABLE: u16 = 0;
 const EVENT_DISABLE: u16 = 1;
 const EVENT_DESC: u16 = 2;
 
-/// A place in the ring, with the wrap counter that goes with it.
+/// A position in the ring, with its wrap counter.
 #[derive(Clone, Copy)]
 struct Position {
     slot: u16,
@@ -62,7 +62,7 @@ pub struct Packed {
     event_idx: bool,
     avail: Position,
     used: Position,
-    /// The used position at which the driver was last interrupted; forgotten at each wrap.
+    /// The used position at which the driver was last interrupted; cleared at each wrap.
     signalled: Option<u16>,
 }
 
@@ -165,7 +165,7 @@ impl Packed {
         Ok(())
     }
 
-    /// Gives a buffer of so many slots back: whatever `id` and `len` are.
+    /// Uses a buffer of `slots` slots, with any `id` and `len`.
     pub(crate) fn push(&mut self, id: u32, len: u32, slots: u16) -> Result {
         let at = self.at(self.used.slot);
         mem::write(at + 8, len, true)?;
@@ -184,7 +184,8 @@ impl Packed {
         Ok(())
     }
 
-    /// Whether the driver wants to hear of what was pushed since the last time (§2.8.10).
+    /// Returns whether the driver wants an interrupt for the buffers that were pushed since the
+    /// last call (§2.8.10).
     pub(crate) fn wants_interrupt(&mut self) -> Result<bool> {
         smp_mb(Full);
         let old = self.signalled.replace(self.used.slot);
@@ -204,7 +205,7 @@ impl Packed {
         }
     }
 
-    /// Asks to be notified of further buffers, or not to be.
+    /// Asks the driver for notifications, or suppresses them.
     pub(crate) fn set_notify(&mut self, wanted: bool) -> Result {
         let flags = match (wanted, self.event_idx) {
             (false, _) => EVENT_DISABLE,
@@ -226,9 +227,9 @@ impl Packed {
         self.is_avail(self.avail)
     }
 
-    // --- what a device should not do -------------------------------------------------------
+    // --- violations of the specification ---------------------------------------------------
 
-    /// Overwrites a descriptor, whoever owns it.
+    /// Overwrites a descriptor, also one that the driver owns.
     ///
     /// # Errors
     ///
@@ -241,7 +242,7 @@ impl Packed {
         mem::write(at + 14, flags, true)
     }
 
-    /// Writes the device's event suppression structure, whatever it says.
+    /// Writes the device's event suppression structure, with any value.
     ///
     /// # Errors
     ///
@@ -251,7 +252,7 @@ impl Packed {
         mem::write(self.device_event + 2, flags, true)
     }
 
-    /// Number of descriptors.
+    /// Returns the number of descriptors.
     pub fn num(&self) -> u16 {
         self.num
     }

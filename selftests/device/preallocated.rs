@@ -25,7 +25,7 @@ use kernel::prelude::*;
 /// The index of such queues on their device.
 const INDEX: u16 = 40;
 
-/// Such a queue, and the device's side of it.
+/// A queue in preallocated memory, and the device's side of it.
 pub struct PreallocatedQueue {
     /// The driver's side.
     pub queue: CQueue,
@@ -35,18 +35,18 @@ pub struct PreallocatedQueue {
 }
 
 impl Fake {
-    /// Makes such a queue, of `num` descriptors.
+    /// Makes a queue of `num` descriptors in memory that this allocates.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`; `EINVAL` if the ring refuses.
+    /// `ENOMEM`; `EINVAL`: the ring refuses.
     pub fn new_preallocated(&self, num: u16) -> Result<PreallocatedQueue> {
-        // Descriptors, available and used ring with their events, and what aligning takes.
+        // Descriptors, available and used ring with their events, and alignment.
         let bytes = usize::from(num) * (16 + 2 + 8) + 12 + RING_ALIGN as usize;
         // SAFETY: May be called in process context.
         let area =
             NonNull::new(unsafe { bindings::rust_virtio_fake_alloc(bytes) }).ok_or(ENOMEM)?;
-        // SAFETY: The device is valid, and the memory stays as long as the queue.
+        // SAFETY: The device is valid, and the memory lives as long as the queue.
         let vq = unsafe {
             bindings::vring_new_virtqueue(
                 INDEX.into(),
@@ -62,7 +62,7 @@ impl Fake {
             )
         };
         if vq.is_null() {
-            // SAFETY: Nobody uses it.
+            // SAFETY: No code uses the memory.
             unsafe { bindings::rust_virtio_fake_free_area(area.as_ptr(), bytes) };
             return Err(EINVAL);
         }
@@ -89,24 +89,24 @@ impl Fake {
 }
 
 impl PreallocatedQueue {
-    /// Whether the ring begins where the memory does.
+    /// Whether the ring is at the beginning of the memory.
     pub fn is_in_place(&self) -> bool {
         // SAFETY: The queue has a split ring.
         unsafe { (*self.queue.vring()).desc.cast() == self.area.as_ptr() }
     }
 
-    /// Has the device use the next buffer, with `bytes` written; returns what it read of it, if
-    /// there was one.
+    /// Makes the device use the next buffer, with `bytes` written. Returns the bytes that the
+    /// device has read, if there was a buffer.
     ///
     /// # Errors
     ///
-    /// The mistake that the driver made.
+    /// `EINVAL`, `EFAULT`: the driver broke a rule of the ring.
     pub fn answer(&mut self, bytes: &[u8]) -> Result<Option<KVec<u8>>> {
         let Some(mut chain) = self.ring.pop()? else {
             return Ok(None);
         };
         let written = chain.write(0, bytes)?;
-        // CAST: It was in a buffer.
+        // CAST: The bytes fitted a buffer, whose length has 32 bits.
         self.ring.push(chain.id().into(), written as u32)?;
         chain.read_all().map(Some)
     }
@@ -114,7 +114,7 @@ impl PreallocatedQueue {
 
 impl Drop for PreallocatedQueue {
     fn drop(&mut self) {
-        // SAFETY: Nobody uses the queue and the memory any more.
+        // SAFETY: No code uses the queue or the memory.
         unsafe {
             bindings::vring_del_virtqueue(self.queue.as_raw());
             bindings::rust_virtio_fake_free_area(self.area.as_ptr(), self.bytes);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The ring of a queue, in whichever layout was negotiated.
+//! The ring of a queue, in the negotiated layout.
 
 use crate::{
     chain::Chain,
@@ -17,7 +17,7 @@ pub enum DeviceRing {
     Packed(Packed),
 }
 
-/// Whether `event` was passed on the way from `old` to `new` (virtio spec §2.7.7.2).
+/// Returns whether the index passed `event` on its way from `old` to `new` (virtio spec §2.7.7.2).
 pub(crate) fn need_event(event: u16, new: u16, old: u16) -> bool {
     new.wrapping_sub(event).wrapping_sub(1) < new.wrapping_sub(old)
 }
@@ -37,7 +37,7 @@ impl DeviceRing {
         }
     }
 
-    /// Gives `count` buffers of `slots` slots in all back, the last of which is `id`.
+    /// Uses `count` buffers with `slots` slots in all. The last one is `id`.
     pub(crate) fn push_batch(&mut self, id: u32, len: u32, slots: u16, count: u16) -> Result {
         match self {
             DeviceRing::Split(ring) => ring.push_batch(id, len, count),
@@ -66,11 +66,11 @@ impl DeviceRing {
         }
     }
 
-    /// The split ring.
+    /// Returns the split ring.
     ///
     /// # Errors
     ///
-    /// `EINVAL`: it is packed.
+    /// `EINVAL`: the ring is packed.
     pub fn split(&mut self) -> Result<&mut Split> {
         match self {
             DeviceRing::Split(ring) => Ok(ring),
@@ -78,11 +78,11 @@ impl DeviceRing {
         }
     }
 
-    /// The packed ring.
+    /// Returns the packed ring.
     ///
     /// # Errors
     ///
-    /// `EINVAL`: it is split.
+    /// `EINVAL`: the ring is split.
     pub fn packed(&mut self) -> Result<&mut Packed> {
         match self {
             DeviceRing::Split(_) => Err(EINVAL),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A driver for the fake device whose every step is written by the test.
+//! A driver for the fake device, whose steps the test provides.
 
 use crate::{
     fake::Fake,
@@ -24,14 +24,14 @@ use virtio::{
     Scope, //
 };
 
-/// The device type that [`Scripted`] serves; the specification has none of this number.
+/// The device type of [`Scripted`], a number that the specification does not use.
 pub const SCRIPTED_ID: u32 = 0x7e57;
 
 virtio::virtio_device_table!(ID_TABLE, [DeviceId::from_device(SCRIPTED_ID)]);
 
-/// The steps of a driver; by default those that it needs to be bound, and nothing more.
+/// The steps of a driver. By default it only binds.
 ///
-/// The methods are those of [`virtio::Driver`], with the device that the test made.
+/// The methods are those of [`virtio::Driver`], with the device of the test.
 pub trait Scenario: Send + Sync {
     /// See [`virtio::Driver::validate`].
     ///
@@ -53,7 +53,7 @@ pub trait Scenario: Send + Sync {
         Ok(())
     }
 
-    /// Probe succeeded, for the time of `scope`.
+    /// Runs after a successful probe. The device is bound for `scope`.
     fn bound(&self, scope: Scope<'_>) {
         let _ = scope;
     }
@@ -79,7 +79,7 @@ pub trait Scenario: Send + Sync {
         let _ = (fake, dev);
     }
 
-    /// The driver data is dropped.
+    /// Runs when the driver data is dropped.
     fn dropped(&self, fake: &Fake) {
         let _ = fake;
     }
@@ -94,7 +94,7 @@ pub trait Scenario: Send + Sync {
         let _ = (fake, dev);
     }
 
-    /// See [`virtio::Driver::freeze`]; [`virtio::Driver::reset_prepare`] comes here too.
+    /// See [`virtio::Driver::freeze`]. Also called for [`virtio::Driver::reset_prepare`].
     ///
     /// # Errors
     ///
@@ -104,7 +104,7 @@ pub trait Scenario: Send + Sync {
         Ok(())
     }
 
-    /// See [`virtio::Driver::restore`]; [`virtio::Driver::reset_done`] comes here too.
+    /// See [`virtio::Driver::restore`]. Also called for [`virtio::Driver::reset_done`].
     ///
     /// # Errors
     ///
@@ -120,7 +120,7 @@ pub trait Scenario: Send + Sync {
     }
 }
 
-/// A driver that does what the [`Scenario`] of its device says.
+/// A driver that runs the [`Scenario`] of its device.
 pub struct Scripted;
 
 /// The data of the driver.
@@ -136,7 +136,7 @@ impl Drop for ScriptedData {
 }
 
 impl ScriptedData {
-    /// The fake device behind a device, with its scenario.
+    /// Returns the fake device of a device, with its scenario.
     fn of(dev: &Device<Bound>) -> Result<Self> {
         let fake = transport::fake_of(dev).ok_or(ENODEV)?;
         let scenario = fake.0.spec.scenario.clone().ok_or(ENODEV)?;
@@ -169,7 +169,8 @@ impl virtio::Driver for Scripted {
         dev: &'bound Device<Core<'_>>,
         scope: Scope<'bound>,
     ) -> impl PinInit<Self::Data<'bound>, Error> + 'bound {
-        // The data exists before the scenario may fail, so that its end is seen in any case.
+        // The data exists before the scenario runs, so that its drop is seen also if the scenario
+        // fails.
         ScriptedData::of(dev).and_then(|data| {
             data.scenario.probe(&data.fake, dev)?;
             data.scenario.bound(scope);

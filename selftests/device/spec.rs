@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The offer of a fake device, and its faults.
+//! The properties of a fake device, and its faults.
 
 use crate::{
     maps::Addresses,
@@ -19,7 +19,7 @@ use kernel::{
 pub const INDIRECT_DESC: u32 = 28;
 /// Feature bit: event suppression by index.
 pub const EVENT_IDX: u32 = 29;
-/// Feature bit: the device is not legacy.
+/// Feature bit: the device is modern.
 pub const VERSION_1: u32 = 32;
 /// Feature bit: memory is mapped for the device.
 pub const ACCESS_PLATFORM: u32 = 33;
@@ -27,10 +27,10 @@ pub const ACCESS_PLATFORM: u32 = 33;
 pub const RING_PACKED: u32 = 34;
 /// Feature bit: buffers are used in the order in which they were made available.
 pub const IN_ORDER: u32 = 35;
-/// Feature bit: a queue can be reset by itself.
+/// Feature bit: a single queue can be reset.
 pub const RING_RESET: u32 = 40;
 
-/// The offer of a device.
+/// The properties of a device.
 pub struct Spec {
     pub(crate) device: u32,
     pub(crate) vendor: u32,
@@ -43,7 +43,7 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// A modern device of a type, without configuration, queues or further features.
+    /// Returns a modern device of a type, without configuration, queues or further features.
     pub fn new(device: u32) -> Self {
         Self {
             device,
@@ -57,33 +57,33 @@ impl Spec {
         }
     }
 
-    /// A device that the scripted driver binds to and plays `scenario` with.
+    /// Returns a device for the scripted driver, which runs `scenario`.
     pub fn scripted(scenario: Arc<dyn Scenario>) -> Self {
         let mut spec = Self::new(SCRIPTED_ID);
         spec.scenario = Some(scenario);
         spec
     }
 
-    /// Of a vendor.
+    /// Sets the vendor.
     #[must_use]
     pub fn vendor(mut self, vendor: u32) -> Self {
         self.vendor = vendor;
         self
     }
 
-    /// Its transport maps memory for it, so that it has such addresses.
+    /// Gives the transport mapping operations, with addresses of this kind.
     #[must_use]
     pub fn mapping(mut self, addresses: Addresses) -> Self {
         self.mapping = Some(addresses);
         self.features(&[ACCESS_PLATFORM])
     }
 
-    /// Whether its transport has mapping operations of its own.
+    /// Whether the transport has its own mapping operations.
     pub(crate) fn has_operations(&self) -> bool {
         !matches!(self.mapping, None | Some(Addresses::Dma))
     }
 
-    /// Offers feature bits; out of range (128 and more) they are ignored.
+    /// Offers feature bits. Ignores bits out of range (128 and more).
     #[must_use]
     pub fn features(mut self, bits: &[u32]) -> Self {
         for &bit in bits {
@@ -94,7 +94,7 @@ impl Spec {
         self
     }
 
-    /// Does not offer a feature bit.
+    /// Withdraws a feature bit.
     #[must_use]
     pub fn without_feature(mut self, bit: u32) -> Self {
         if let Some(word) = self.features.get_mut(bit as usize / 64) {
@@ -103,13 +103,13 @@ impl Spec {
         self
     }
 
-    /// Does not offer `VIRTIO_F_VERSION_1`.
+    /// Withdraws `VIRTIO_F_VERSION_1`.
     #[must_use]
     pub fn legacy(self) -> Self {
         self.without_feature(VERSION_1)
     }
 
-    /// Has this configuration.
+    /// Sets the configuration.
     ///
     /// # Errors
     ///
@@ -120,14 +120,14 @@ impl Spec {
         Ok(self)
     }
 
-    /// Its transport cannot read a configuration.
+    /// Removes the access of the transport to the configuration.
     #[must_use]
     pub fn without_config(mut self) -> Self {
         self.has_config = false;
         self
     }
 
-    /// Has `count` more queues of up to `size` descriptors each.
+    /// Adds `count` queues of up to `size` descriptors each.
     ///
     /// # Errors
     ///
@@ -140,39 +140,39 @@ impl Spec {
     }
 }
 
-/// The faults of a device from now on. All of them can be switched at any time.
+/// The faults of a device. Each can be switched at any time.
 #[derive(Clone, Copy, Default)]
 pub struct Faults {
     /// `FEATURES_OK` does not stick.
     pub refuse_features: bool,
-    /// The next so many reads of the configuration generation find it changed.
+    /// The number of next reads of the configuration generation that find it changed.
     pub restless_config: u32,
     /// Writes to the configuration have no effect.
     pub config_stays: bool,
-    /// The device ignores a reset: its status stays, and it goes on.
+    /// The device ignores a reset: it keeps its status, and goes on.
     pub reset_ignored: bool,
-    /// The device looks at no queue: what it is given it does not answer.
+    /// The device handles no queue.
     pub mute: bool,
-    /// The device does not look at the queue of this index.
+    /// The device does not handle the queue with this index.
     pub mute_queue: Option<usize>,
-    /// The device is not there any more: everything reads as ones, and it does nothing.
+    /// The device was removed by surprise: all registers read as ones, and it does nothing.
     pub gone: bool,
     /// `find_vqs` fails with this `errno`.
     pub find_vqs: i32,
     /// `find_vqs` fails with this `errno` once.
     pub find_vqs_once: i32,
-    /// A queue raises an interrupt, with an entry in its used ring, as soon as it exists.
+    /// A queue raises an interrupt, with an entry in its used ring, when it is made.
     pub early_interrupt: bool,
     /// Notifications fail: the transport finds the device gone.
     pub notify_fails: bool,
     /// A queue cannot be reset alone.
     pub queue_reset_fails: bool,
-    /// The reset of a queue takes until this is false.
+    /// The reset of a queue takes as long as this is set.
     pub queue_reset_waits: bool,
     /// A queue that was reset cannot be enabled again.
     pub enable_fails: bool,
-    /// The next so many interrupts get lost.
+    /// The number of next interrupts that are lost.
     pub swallow_interrupts: u32,
-    /// Queues are said to have so many descriptors, unless this is 0.
+    /// The number of descriptors that the transport reports for each queue, unless this is 0.
     pub queue_size: u32,
 }

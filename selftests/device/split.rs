@@ -155,19 +155,20 @@ impl Split {
         }
     }
 
-    /// Gives a buffer back: whatever `id` and `len` are.
+    /// Uses a buffer, with any `id` and `len`.
     pub(crate) fn push(&mut self, id: u32, len: u32) -> Result {
         self.push_batch(id, len, 1)
     }
 
-    /// Gives `count` buffers back at once, in order, with one entry (§2.7.9).
+    /// Uses `count` buffers in order, with one entry (§2.7.9).
     pub(crate) fn push_batch(&mut self, id: u32, len: u32, count: u16) -> Result {
         self.write_used(self.used_idx, id, len)?;
         smp_mb(Write);
         self.set_used_idx(self.used_idx.wrapping_add(count))
     }
 
-    /// Whether the driver wants to hear of what was pushed since the last time.
+    /// Returns whether the driver wants an interrupt for the buffers that were pushed since the
+    /// last call.
     pub(crate) fn wants_interrupt(&mut self) -> Result<bool> {
         smp_mb(Full);
         let old = self.signalled.replace(self.used_idx);
@@ -179,7 +180,7 @@ impl Split {
         Ok(old.is_none_or(|old| need_event(event, self.used_idx, old)))
     }
 
-    /// Asks to be notified of further buffers, or not to be.
+    /// Asks the driver for notifications, or suppresses them.
     pub(crate) fn set_notify(&mut self, wanted: bool) -> Result {
         if self.event_idx {
             let event = if wanted {
@@ -200,14 +201,14 @@ impl Split {
         Ok(mem::read::<u16>(self.avail + 2, self.little)? != self.next_avail)
     }
 
-    // --- what a device should not do -------------------------------------------------------
+    // --- violations of the specification ---------------------------------------------------
 
-    /// The used index as the device last wrote it.
+    /// Returns the used index that the device wrote last.
     pub fn used_idx(&self) -> u16 {
         self.used_idx
     }
 
-    /// Writes the used index, whatever it is.
+    /// Writes the used index, with any value.
     ///
     /// # Errors
     ///
@@ -298,7 +299,7 @@ impl Split {
         mem::write(self.avail + 2, idx, self.little)
     }
 
-    /// Number of descriptors.
+    /// Returns the number of descriptors.
     pub fn num(&self) -> u16 {
         self.num
     }

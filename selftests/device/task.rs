@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Work that a test does in another thread, so that it need not wait for ever.
+//! Work in another thread, for which a test waits with a time limit.
 
 use crate::wait;
 use core::pin::Pin;
@@ -15,10 +15,10 @@ use kernel::{
     workqueue, //
 };
 
-/// Name and class of the locks here.
+/// Returns name and class of the locks here.
 ///
-/// A generic function is compiled in every crate that calls it, each with a name of its own for the
-/// one class, which lockdep takes for a mistake.
+/// Not generic: a generic function is compiled in each crate that calls it. Each copy would have
+/// another name for the same class, and lockdep reports that.
 #[inline(never)]
 fn class() -> (&'static CStr, Pin<&'static LockClassKey>) {
     (c"virtio_fake::Task", static_lock_class!())
@@ -29,14 +29,14 @@ fn new_lock<T>(value: T) -> impl PinInit<SpinLock<T>> {
     SpinLock::new(value, name, key)
 }
 
-/// The result of what runs, once there is one.
+/// The result of a task, once there is one.
 #[pin_data]
 struct TaskResult<R> {
     #[pin]
     result: SpinLock<Option<R>>,
 }
 
-/// The function that runs, until it has run.
+/// The function of a task, until it is called.
 #[pin_data]
 struct Call<F, R> {
     #[pin]
@@ -58,13 +58,13 @@ impl<F: FnOnce() -> R + Send + Unpin, R: Send + Unpin> Job for Call<F, R> {
     }
 }
 
-/// Runs a job in another thread. Not generic, for the same reason as [`class`].
+/// Runs a job in another thread. Not generic: see [`class`].
 #[inline(never)]
 fn spawn(job: Arc<dyn Job>) -> Result {
     Ok(workqueue::system_long().try_spawn(GFP_KERNEL, move || job.run())?)
 }
 
-/// Something that runs in another thread.
+/// A function that runs in another thread.
 pub struct Task<R: Send + Unpin + 'static>(Arc<TaskResult<R>>);
 
 impl<R: Send + Unpin + 'static> Task<R> {
@@ -92,16 +92,16 @@ impl<R: Send + Unpin + 'static> Task<R> {
         Ok(Self(result))
     }
 
-    /// Whether it has ended.
+    /// Whether the task has ended.
     pub fn is_done(&self) -> bool {
         self.0.result.lock().is_some()
     }
 
-    /// Waits for its end.
+    /// Waits for the end of the task.
     ///
     /// # Errors
     ///
-    /// `ETIMEDOUT`: it still runs after `millis`, and goes on.
+    /// `ETIMEDOUT`: the task has not ended after `millis` milliseconds, and goes on.
     pub fn join(self, millis: u32) -> Result<R> {
         wait::until(millis, || self.is_done());
         self.0.result.lock().take().ok_or(ETIMEDOUT)

@@ -41,7 +41,7 @@ use kernel::{
 const STATUS_DRIVER_OK: u8 = bindings::VIRTIO_CONFIG_S_DRIVER_OK as u8;
 const STATUS_FEATURES_OK: u8 = bindings::VIRTIO_CONFIG_S_FEATURES_OK as u8;
 
-/// The operations of a device.
+/// Returns the operations of a device.
 pub(crate) fn operations(spec: &Spec) -> bindings::virtio_config_ops {
     bindings::virtio_config_ops {
         get: if spec.has_config { Some(get) } else { None },
@@ -63,13 +63,14 @@ pub(crate) fn operations(spec: &Spec) -> bindings::virtio_config_ops {
     }
 }
 
-/// The features that the core keeps in the device.
+/// Returns the features that the core stores in the device.
 ///
 /// # Safety
 ///
 /// `vdev` is valid.
 unsafe fn features(vdev: *mut bindings::virtio_device) -> *mut [u64; 2] {
-    // SAFETY: By the safety requirements; the field is a union of the low word and of both.
+    // SAFETY: `vdev` is valid (safety requirements). The field is a union of the low word and of
+    // both words.
     unsafe { &raw mut (*vdev).__bindgen_anon_1 }.cast()
 }
 
@@ -173,8 +174,8 @@ extern "C" fn set_status(vdev: *mut bindings::virtio_device, mut status: u8) {
         regs.set_status(status);
     }
     if device.stage.load(Acquire) == PLUGGED {
-        // SAFETY: The core sets the status of a device that is ready for configuration changes;
-        // unplugging disconnects the line.
+        // SAFETY: The core sets the status of a device that is ready for configuration changes.
+        // Unplugging disconnects the line.
         unsafe { device.config_line.connect(vdev.cast()) };
     }
     if status & STATUS_DRIVER_OK != 0 {
@@ -232,7 +233,7 @@ extern "C" fn finalize_features(vdev: *mut bindings::virtio_device) -> c_int {
     // SAFETY: `vdev` is valid, and negotiates.
     unsafe {
         let negotiated = features(vdev);
-        // The ring does not know the bit, the transport does.
+        // The transport knows this bit, and the ring does not.
         let reset = (*negotiated)[0] & device.spec.features[0] & (1 << RING_RESET);
         bindings::vring_transport_features(vdev);
         (*negotiated)[0] |= reset;
@@ -267,16 +268,16 @@ pub(crate) unsafe fn deliver_config(vdev: *mut c_void) -> bool {
     true
 }
 
-/// The fake device behind a device, if it is one.
+/// Returns the fake device of a device, if it is one.
 pub(crate) fn fake_of(dev: &virtio::Device<kernel::device::Bound>) -> Option<Fake> {
     let vdev = dev.as_raw().cast::<bindings::virtio_device>();
-    // SAFETY: The device is valid and its transport set the operations.
+    // SAFETY: The device is valid, and its transport has set the operations.
     let found = unsafe { (*(*vdev).config).find_vqs };
     let ours: unsafe extern "C" fn(_, _, _, _, _) -> _ = find_vqs;
     if !found.is_some_and(|f| core::ptr::fn_addr_eq(f, ours)) {
         return None;
     }
-    // SAFETY: Only devices of this crate have this operation; they are in an `Arc`.
+    // SAFETY: Only devices of this crate have this operation. They are in an `Arc`.
     Some(Fake(Arc::from(unsafe {
         ArcBorrow::from_raw(FakeDevice::container(vdev))
     })))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A device with a driver bound to it, as the rest of the kernel sees it.
+//! The disk or interface of a bound device, as used by the rest of the kernel.
 
 pub(crate) mod capture;
 pub(crate) mod disk;
@@ -29,12 +29,12 @@ pub(crate) struct Child(*mut bindings::device);
 
 impl Child {
     fn devt(&self) -> bindings::dev_t {
-        // SAFETY: By the type invariant; the number does not change.
+        // SAFETY: The device is valid (type invariant), and its number does not change.
         unsafe { (*self.0).devt }
     }
 
     fn name(&self) -> Result<CString> {
-        // SAFETY: By the type invariant; the name stays while nobody renames the device.
+        // SAFETY: The device is valid (type invariant), and the tests do not rename it.
         let name = unsafe { CStr::from_char_ptr((*self.0).kobj.name) };
         Ok(CString::try_from(name)?)
     }
@@ -75,17 +75,17 @@ impl Child {
 // SAFETY: A device may be used from any thread.
 unsafe impl Send for Child {}
 
-// SAFETY: What is done to the device needs no exclusion.
+// SAFETY: The operations on the device need no exclusion.
 unsafe impl Sync for Child {}
 
 impl Drop for Child {
     fn drop(&mut self) {
-        // SAFETY: This owns a reference to the device (type invariant), and gives it up.
+        // SAFETY: This owns a reference to the device (type invariant), which is not used again.
         unsafe { bindings::put_device(self.0) };
     }
 }
 
-/// The first child of a class.
+/// Returns the first child of a class.
 fn child(fake: &Fake, class: &'static CStr) -> Option<Child> {
     /// Whether a device is of a class.
     ///

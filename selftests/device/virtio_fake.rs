@@ -4,15 +4,15 @@
 //!
 //! A [`Fake`] is a transport and a device in one. It registers on the virtio bus, so the driver
 //! under test binds to it as to any other device, and it serves the driver's rings with its own
-//! code. A [`Spec`] says which features and queues it offers, a [`Backend`] handles buffers, and
-//! [`Faults`] and [`Fake::inject`] make it misbehave.
+//! code. A [`Spec`] has its features and queues, a [`Backend`] handles buffers, and [`Faults`] and
+//! [`Fake::inject`] make it misbehave.
 //!
-//! By default the device does nothing by itself: it counts kicks, and the test tells it to
-//! [serve](Fake::serve) a queue. When that call returns, interrupts have been delivered. With
-//! [`Fake::set_auto`] the device answers kicks from a work item, in parallel with the driver.
+//! By default the device only counts kicks, and the test makes it [serve](Fake::serve) a queue.
+//! When that call returns, interrupts have been delivered. With [`Fake::set_auto`], a work item of
+//! the device handles kicks, in parallel with the driver.
 //!
-//! Callbacks run in hard interrupt context. The device reads rings strictly, and counts what a
-//! driver does against the specification ([`Fake::violations`]).
+//! Callbacks run in hard interrupt context. The device checks the rings strictly, and counts
+//! violations of the specification by the driver ([`Fake::violations`]).
 
 #![deny(unsafe_op_in_unsafe_fn)]
 
@@ -119,5 +119,5 @@ pub use crate::{
 #[cfg(any(CONFIG_VHOST_RING = "y", all(CONFIG_VHOST_RING = "m", MODULE)))]
 pub use crate::vringh::Vringh;
 
-/// The beginning of messages of this crate, which has no `module!` of its own.
+/// The prefix of messages of this crate, which has no `module!`.
 const __LOG_PREFIX: &[u8] = b"virtio_fake\0";

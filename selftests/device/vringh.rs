@@ -2,7 +2,7 @@
 
 //! The kernel's own device side of a split ring (`drivers/vhost/vringh.c`).
 //!
-//! It takes addresses in a ring for those of the kernel: [`crate::Addresses::Kernel`].
+//! The addresses in the ring are kernel addresses: [`crate::Addresses::Kernel`].
 
 use crate::{
     bindings,
@@ -16,7 +16,7 @@ use kernel::{
     prelude::*, //
 };
 
-/// Pieces of a buffer, on each side.
+/// The largest number of segments of a buffer, for reading and for writing each.
 const PIECES: usize = 32;
 
 /// A device's side of a queue.
@@ -36,7 +36,7 @@ pub struct Head {
 }
 
 fn zeroed<T>() -> T {
-    // SAFETY: Used for C structures of integers and pointers.
+    // SAFETY: `T` is a C structure of integers and pointers, for which zeroes are valid.
     unsafe { MaybeUninit::zeroed().assume_init() }
 }
 
@@ -51,17 +51,18 @@ fn pieces() -> Result<KVec<bindings::kvec>> {
 fn iov(pieces: &mut [bindings::kvec]) -> bindings::vringh_kiov {
     let mut iov: bindings::vringh_kiov = zeroed();
     iov.iov = pieces.as_mut_ptr();
-    // CAST: It is `PIECES`.
+    // CAST: The number is `PIECES`.
     iov.max_num = pieces.len() as u32;
     iov
 }
 
 impl Vringh {
-    /// The device's side of a queue of a device with kernel addresses.
+    /// Returns the device's side of a queue of a device with kernel addresses.
     ///
     /// # Errors
     ///
-    /// `EINVAL`: the device has other addresses, or the ring is none for it. `ENOMEM`.
+    /// `EINVAL`: the device has other addresses, or the ring is not a split one of a modern device.
+    /// `ENOMEM`.
     pub fn new(queue: &CQueue) -> Result<Self> {
         let fake = queue.fake();
         if fake.addresses() != Some(Addresses::Kernel) {
@@ -74,7 +75,7 @@ impl Vringh {
         };
         let [features, _] = fake.driver_features();
         let [desc, avail, used] = queue.addresses();
-        // SAFETY: The addresses are the kernel's, of a ring of that size.
+        // SAFETY: The addresses are kernel addresses of a ring of this size.
         to_result(unsafe {
             bindings::vringh_init_kern(
                 &mut *this.inner,
@@ -89,15 +90,15 @@ impl Vringh {
         Ok(this)
     }
 
-    /// Takes the next buffer, and writes `answer` to it as far as it fits.
+    /// Takes the next buffer, and writes as much of `answer` as fits.
     ///
     /// # Errors
     ///
-    /// The fault of the ring.
+    /// The error of the C function.
     pub fn pop(&mut self, answer: &[u8]) -> Result<Option<Head>> {
         let (mut read, mut write) = (iov(&mut self.read), iov(&mut self.write));
         let mut id = 0;
-        // SAFETY: The ring is that of a queue, and all is valid.
+        // SAFETY: The ring is that of a queue, and all pointers are valid.
         let found = unsafe {
             bindings::vringh_getdesc_kern(
                 &mut *self.inner,
@@ -113,7 +114,7 @@ impl Vringh {
         }
         let mut readable = KVec::new();
         for piece in self.read.iter().take(read.used as usize) {
-            // SAFETY: The piece is memory that the driver gave the device to read.
+            // SAFETY: The segment is memory that the driver has passed to the device for reading.
             let bytes =
                 unsafe { core::slice::from_raw_parts(piece.iov_base.cast::<u8>(), piece.iov_len) };
             readable.extend_from_slice(bytes, GFP_KERNEL)?;
@@ -121,7 +122,7 @@ impl Vringh {
         let (mut room, mut left) = (0, answer);
         for piece in self.write.iter().take(write.used as usize) {
             let (now, later) = left.split_at(left.len().min(piece.iov_len));
-            // SAFETY: The piece is memory that the driver gave the device to write.
+            // SAFETY: The segment is memory that the driver has passed to the device for writing.
             unsafe {
                 core::ptr::copy_nonoverlapping(now.as_ptr(), piece.iov_base.cast(), now.len())
             };
@@ -131,11 +132,11 @@ impl Vringh {
         Ok(Some(Head { id, readable, room }))
     }
 
-    /// Gives a buffer back. Returns whether the driver wants to be interrupted.
+    /// Uses a buffer. Returns whether the driver wants an interrupt.
     ///
     /// # Errors
     ///
-    /// The fault of the ring.
+    /// The error of the C function.
     pub fn push(&mut self, head: Head, len: u32) -> Result<bool> {
         // SAFETY: The ring is that of a queue.
         unsafe {
@@ -150,7 +151,7 @@ impl Vringh {
         }
     }
 
-    /// Asks for kicks, or for none. Returns whether there is something by now.
+    /// Asks the driver for kicks, or suppresses them. Returns whether a buffer is available.
     pub fn want_kicks(&mut self, wanted: bool) -> bool {
         // SAFETY: The ring is that of a queue.
         unsafe {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Waiting with an end.
+//! Waiting with a time limit.
 
 use kernel::time::{
     delay::fsleep,
@@ -9,12 +9,11 @@ use kernel::time::{
     Monotonic, //
 };
 
-/// The factor by which something may take longer than its test says. An event comes soon or never,
-/// so limits only end tests that are stuck; with KASAN, and the checkers that go with it, soon is
-/// later.
+/// The factor for the time limits of tests. An event comes soon or never, so a limit only ends a
+/// test that is stuck. Kernels with KASAN and other checkers are slower.
 const PATIENCE: i64 = if cfg!(CONFIG_KASAN) { 10 } else { 1 };
 
-/// Waits until `condition` holds, for up to `millis`; returns whether it does.
+/// Waits until `condition` holds, for up to `millis` milliseconds. Returns whether it holds.
 pub fn until(millis: u32, mut condition: impl FnMut() -> bool) -> bool {
     let start = Instant::<Monotonic>::now();
     loop {
@@ -28,12 +27,12 @@ pub fn until(millis: u32, mut condition: impl FnMut() -> bool) -> bool {
     }
 }
 
-/// Lets time pass.
+/// Sleeps for `millis` milliseconds.
 pub fn pause(millis: u32) {
     fsleep(Delta::from_millis(millis.into()));
 }
 
-/// Milliseconds that `f` took.
+/// Returns the result of `f`, and the milliseconds that it took.
 pub fn time<R>(f: impl FnOnce() -> R) -> (R, i64) {
     let start = Instant::<Monotonic>::now();
     let result = f();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Memory that is mapped for the device: by drivers in C, and what the transport knows of it.
+//! Mapping of memory for the device by drivers in C, and the account of the transport.
 
 use super::CQueue;
 use crate::{
@@ -19,21 +19,21 @@ use kernel::{
 };
 
 impl CQueue {
-    /// `virtqueue_dma_dev`: whether there is one.
+    /// Returns whether `virtqueue_dma_dev` returns a device.
     pub fn has_dma_dev(&self) -> bool {
         // SAFETY: The queue is valid.
         !unsafe { bindings::virtqueue_dma_dev(self.vq) }.is_null()
     }
 
-    /// `virtqueue_map_single_attrs`, for the device to write if `write`.
+    /// Calls `virtqueue_map_single_attrs`. With `write`, the device writes the memory.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`, as `virtqueue_map_mapping_error` says.
-    // Nothing is read or written there: the mapping is all that is made.
+    /// `ENOMEM`: that of `virtqueue_map_mapping_error`.
+    // The function only makes a mapping, and does not access the memory.
     #[allow(clippy::not_unsafe_ptr_arg_deref)]
     pub fn map(&self, ptr: *mut c_void, len: usize, write: bool) -> Result<u64> {
-        // SAFETY: The queue is valid. Memory that is not what it should be is refused.
+        // SAFETY: The queue is valid. The transport refuses memory that it cannot map.
         unsafe {
             let addr = bindings::virtqueue_map_single_attrs(self.vq, ptr, len, direction(write), 0);
             to_result(bindings::virtqueue_map_mapping_error(self.vq, addr))?;
@@ -41,19 +41,19 @@ impl CQueue {
         }
     }
 
-    /// `virtqueue_unmap_single_attrs`.
+    /// Calls `virtqueue_unmap_single_attrs`.
     pub fn unmap(&self, addr: u64, len: usize, write: bool) {
-        // SAFETY: The queue is valid; what was not mapped is counted.
+        // SAFETY: The queue is valid. The account counts an address that is not mapped as an error.
         unsafe {
             bindings::virtqueue_unmap_single_attrs(self.vq, addr, len, direction(write), 0);
         }
     }
 
-    /// The `virtqueue_map_sync_single_range_*` functions, for one side and then the other, if
-    /// `virtqueue_map_need_sync` says so; returns that.
+    /// Calls the `virtqueue_map_sync_single_range_*` functions, for the CPU and then for the
+    /// device, if `virtqueue_map_need_sync` returns true. Returns that.
     pub fn sync(&self, addr: u64, offset: usize, len: usize) -> bool {
         let (dir, offset) = (direction(true), offset as kernel::ffi::c_ulong);
-        // SAFETY: The queue is valid; what was not mapped is counted.
+        // SAFETY: The queue is valid. The account counts an address that is not mapped as an error.
         unsafe {
             let needed = bindings::virtqueue_map_need_sync(self.vq, addr);
             if needed {
@@ -77,7 +77,7 @@ impl CQueue {
         Ok(())
     }
 
-    /// Takes the mappings back that the driver made.
+    /// Unmaps the segments that the driver has mapped.
     pub(super) fn unmap_buffer(&self, buffer: &mut CBuffer) {
         let (out, _) = buffer.shape();
         for (index, addr) in buffer.mapped.drain_all().enumerate() {
@@ -95,43 +95,43 @@ fn direction(write: bool) -> bindings::dma_data_direction {
 }
 
 impl Fake {
-    /// Returns how addresses for the device are made, if it has mapping operations.
+    /// Returns the kind of addresses of the device, if it has mapping operations.
     pub fn addresses(&self) -> Option<Addresses> {
         self.0.spec.mapping
     }
 
-    /// `virtio_max_dma_size`.
+    /// Calls `virtio_max_dma_size`.
     pub fn max_dma_size(&self) -> usize {
         // SAFETY: The device is valid.
         unsafe { bindings::virtio_max_dma_size(self.0.vdev.get()) }
     }
 
-    /// Memory of the kernel's image, as drivers in C may have some mapped: eight bytes that nobody
+    /// Returns memory of the kernel's image, which drivers in C may map: eight bytes that no code
     /// writes, and their physical address.
     pub fn image() -> (*mut c_void, u64) {
-        // SAFETY: May be called anywhere; the memory is there as long as the kernel is.
+        // SAFETY: May be called in any context. The memory is never freed.
         unsafe {
             let at = bindings::rust_virtio_fake_image();
             (at, bindings::rust_virtio_fake_phys(at))
         }
     }
 
-    /// Pieces that are mapped for the device.
+    /// Returns the number of mappings for the device.
     pub fn mapped(&self) -> usize {
         self.0.maps.live()
     }
 
-    /// Pieces that were mapped for the device so far.
+    /// Returns the number of mappings that were made for the device so far.
     pub fn mapped_so_far(&self) -> u64 {
         self.0.maps.made()
     }
 
-    /// Returns the number of pieces that were unmapped or synchronised and had not been mapped so.
+    /// Returns the number of unmaps and synchronisations without a matching mapping.
     pub fn mapped_wrong(&self) -> u64 {
         self.0.maps.wrong()
     }
 
-    /// Whether the device may write memory, or read it, as it was mapped.
+    /// Checks whether the device may write memory, or read it, by its mapping.
     ///
     /// # Errors
     ///
@@ -141,28 +141,28 @@ impl Fake {
         self.0.maps.check(addr, len, write)
     }
 
-    /// Synchronisations of mappings so far.
+    /// Returns the number of synchronisations of mappings so far.
     pub fn synced(&self) -> u64 {
         self.0.maps.syncs()
     }
 
-    /// The attributes that pieces were mapped with since this was asked last, all in one.
+    /// Returns the union of the attributes of all mappings since the last call.
     pub fn map_attributes(&self) -> u64 {
         self.0.maps.attributes()
     }
 
-    /// Areas that both sides see.
+    /// Returns the number of allocated coherent areas.
     pub fn areas(&self) -> i64 {
         self.0.maps.areas()
     }
 
-    /// There is memory for areas of so many bytes only from now on.
+    /// Limits the size of coherent areas from now on.
     pub fn limit_areas(&self, bytes: usize) {
         self.0.maps.limit_areas(bytes);
     }
 
-    /// The device uses a buffer of a queue that was taken from it, in the ring of before, and
-    /// interrupts: when the next area is freed, if the queue is in reset then.
+    /// Makes the device use a buffer of a queue in reset, in its former ring, and interrupt, when
+    /// the next coherent area is freed.
     ///
     /// # Errors
     ///
@@ -173,7 +173,7 @@ impl Fake {
         Ok(())
     }
 
-    /// Only so many mappings succeed from now on; `None`: all.
+    /// Limits the number of mappings that succeed from now on; `None`: no limit.
     pub fn limit_maps(&self, left: Option<u32>) {
         self.0.maps.limit(left);
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Observations of the driver of a fake device.
+//! Observations of a fake device and its driver.
 
 use super::Fake;
 use crate::{
@@ -28,7 +28,7 @@ impl Fake {
         !driver.is_null()
     }
 
-    /// The name of the driver that is bound, if one is.
+    /// Returns the name of the bound driver, if there is one.
     pub fn driver(&self) -> Option<CString> {
         if !self.is_bound() {
             return None;
@@ -38,18 +38,18 @@ impl Fake {
         CString::try_from(name).ok()
     }
 
-    /// The index of the device on the bus.
+    /// Returns the index of the device on the bus.
     pub fn index(&self) -> i32 {
         // SAFETY: The device is valid; the index does not change once it is registered.
         unsafe { (*self.0.vdev.get()).index }
     }
 
-    /// The device status.
+    /// Returns the device status.
     pub fn status(&self) -> u8 {
         self.0.regs.lock().status
     }
 
-    /// The status values that were set, 0 for a reset.
+    /// Returns the status values that were set, 0 for a reset.
     ///
     /// # Errors
     ///
@@ -67,12 +67,12 @@ impl Fake {
         self.0.regs.lock().resets
     }
 
-    /// Returns how many times the reset of a single queue was begun.
+    /// Returns the number of resets of a single queue that began.
     pub fn queue_resets(&self) -> u32 {
         self.0.regs.lock().queue_resets
     }
 
-    /// The features that the driver accepted.
+    /// Returns the features that the driver accepted.
     pub fn driver_features(&self) -> [u64; 2] {
         self.0.regs.lock().driver_features
     }
@@ -94,7 +94,7 @@ impl Fake {
         self.0.regs.lock().out_of_range
     }
 
-    /// Affinity hints in order: queue, and first CPU of the mask.
+    /// Returns the affinity hints in order: queue, and first CPU of the mask.
     ///
     /// # Errors
     ///
@@ -112,8 +112,7 @@ impl Fake {
         self.0.violations.load(Relaxed)
     }
 
-    /// Whether I/O could be done for memory when the driver found its queues, or reset the device
-    /// since.
+    /// Whether allocations could do I/O when the driver found its queues, or at a later reset.
     pub fn may_do_io(&self) -> bool {
         self.0.regs.lock().may_do_io
     }
@@ -123,7 +122,7 @@ impl Fake {
         self.0.queues.lock().len()
     }
 
-    /// Kicks and interrupts of a queue so far; none of a queue that does not exist.
+    /// Returns the kicks and interrupts of a queue so far; zero for a queue that does not exist.
     pub fn traffic(&self, queue: usize) -> Traffic {
         self.0
             .line(queue)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Registering a fake device on the virtio bus, and what the bus does to it.
+//! Registering a fake device on the virtio bus, and operations of the bus.
 
 use super::Fake;
 use crate::{
@@ -34,11 +34,11 @@ use kernel::{
     },
 };
 
-/// Numbers the parents of the devices, whose names must differ.
+/// The number of the next parent device. The names of the parents must differ.
 static PLUGGED_SO_FAR: Atomic<u64> = Atomic::new(0);
 
 impl Fake {
-    /// Registers the device, once. A driver that is loaded binds before this returns.
+    /// Registers the device, which is possible once. A loaded driver binds before this returns.
     ///
     /// # Errors
     ///
@@ -57,8 +57,8 @@ impl Fake {
         }
         let vdev = device.vdev.get();
         let owner = Arc::into_raw(device.clone());
-        // SAFETY: Nobody else knows the device yet. `owner`, which `release` gives back, keeps it
-        // alive as long as the device core refers to it, and `parent` outlives it.
+        // SAFETY: No other code has the device yet. The reference `owner`, which `release` drops,
+        // keeps it alive while the device core refers to it. `parent` outlives it.
         let ret = unsafe {
             (*vdev).id.device = device.spec.device;
             (*vdev).id.vendor = device.spec.vendor;
@@ -94,12 +94,12 @@ pub struct Plug {
 }
 
 impl Plug {
-    /// The device.
+    /// Returns the device.
     pub fn fake(&self) -> &Fake {
         &self.fake
     }
 
-    /// Lets the device go to sleep, as for suspend.
+    /// Puts the device to sleep, as for suspend.
     ///
     /// # Errors
     ///
@@ -131,11 +131,11 @@ impl Plug {
         self.bound(|vdev| unsafe { bindings::virtio_device_reset_prepare(vdev) })
     }
 
-    /// Announces a reset of the transport of `other` to the driver of this device: as the core does
-    /// that saw which driver `other` has before a driver in C was bound to it.
+    /// Announces a reset of the transport of `other` to the driver of this device. That is the race
+    /// in which the core has read the driver of `other` before a driver in C was bound to it.
     ///
-    /// `other` has no driver. What that C driver would keep in `priv` is what this one keeps of
-    /// this device, so that a driver which takes it for its own does so harmlessly.
+    /// `other` has no driver. Its `priv`, which would be that of the C driver, is the `priv` of
+    /// this device. So a driver that wrongly uses it does no harm.
     ///
     /// # Errors
     ///
@@ -151,9 +151,9 @@ impl Plug {
         let mut c: KBox<bindings::virtio_driver> =
             KBox::new(unsafe { core::mem::zeroed() }, GFP_KERNEL)?;
         c.driver.name = c"virtio_fake_c".as_char_ptr();
-        // SAFETY: Both devices are registered, one is bound to a driver of the virtio bus, and the
-        // test binds none to the other. Whoever reads the driver of that has left it when the grace
-        // period is over.
+        // SAFETY: Both devices are registered. One is bound to a driver of the virtio bus, and the
+        // test binds none to the other. After the grace period, no code uses the driver of the
+        // other.
         unsafe {
             let driver = kernel::container_of!((*vdev).dev.driver, bindings::virtio_driver, driver);
             let hook = (*driver).reset_prepare.ok_or(ENODEV)?;
@@ -169,7 +169,7 @@ impl Plug {
         }
     }
 
-    /// The transport was reset.
+    /// Ends a reset of the transport.
     ///
     /// # Errors
     ///
@@ -179,8 +179,8 @@ impl Plug {
         self.bound(|vdev| unsafe { bindings::virtio_device_reset_done(vdev) })
     }
 
-    /// Does something to the transport in one: nobody else has it in between, such as a driver that
-    /// would start the device anew.
+    /// Runs `f` with the parent locked. So no other thread uses the transport, such as a driver
+    /// that restarts the device.
     pub fn in_one<R>(&self, f: impl FnOnce(&Self) -> R) -> R {
         // SAFETY: The device is registered, and so is its parent, until this is dropped.
         unsafe {
@@ -192,7 +192,7 @@ impl Plug {
         }
     }
 
-    /// The machine goes down, or another kernel is about to start.
+    /// Shuts the device down, as before a power-off or kexec.
     ///
     /// # Errors
     ///
@@ -212,19 +212,18 @@ impl Plug {
         to_result(f(self.fake.0.vdev.get()))
     }
 
-    /// Removes the device as if someone had torn it out: it does not answer, and its queues are
-    /// broken.
+    /// Removes the device by surprise: the device does not answer, and its queues are broken.
     pub fn yank(self) {
         self.fake.fault(|faults| faults.gone = true);
         // SAFETY: The device is registered.
         unsafe { bindings::virtio_break_device(self.fake.0.vdev.get()) };
     }
 
-    /// Calls `remove` with this from another thread and waits.
+    /// Calls `remove` with this in another thread, and waits for it.
     ///
     /// # Errors
     ///
-    /// `ETIMEDOUT`: it did not return within `millis`; then it still runs.
+    /// `ETIMEDOUT`: `remove` did not return within `millis` milliseconds, and still runs.
     pub fn within(self, millis: u32, remove: fn(Self)) -> Result {
         Task::new(move || remove(self))?.join(millis)
     }
@@ -238,13 +237,13 @@ impl Drop for Plug {
         unsafe { device.config_line.connect(null_mut()) };
         // SAFETY: The device is registered, and this is done once.
         unsafe { bindings::unregister_virtio_device(device.vdev.get()) };
-        // Someone may have been about to bind.
+        // A driver may have been bound before the device was unregistered.
         // SAFETY: Null disconnects.
         unsafe { device.config_line.connect(null_mut()) };
     }
 }
 
-/// The last reference of the device core is gone.
+/// Releases the device, when the device core drops its last reference.
 ///
 /// # Safety
 ///

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The queues of a fake device: made, deleted, reset, and notified.
+//! Creating, deleting, resetting and notifying the queues of a fake device.
 
 use super::{
     features,
@@ -48,10 +48,10 @@ use kernel::{
 /// Alignment of the parts of a split ring.
 pub(crate) const RING_ALIGN: c_uint = 64;
 
-/// The time between two looks whether the reset of a queue is to end.
+/// The time between two checks whether the reset of a queue should end.
 const PAUSE: Delta = Delta::from_millis(1);
 
-/// Notes a hint on the CPU of a queue's interrupt.
+/// Records a hint for the CPU of a queue's interrupt.
 ///
 /// # Safety
 ///
@@ -68,7 +68,7 @@ pub(super) unsafe extern "C" fn set_vq_affinity(
         // SAFETY: The caller passes a valid mask.
         Some(unsafe { bindings::rust_virtio_fake_cpumask_first(mask) })
     };
-    // A full log forgets the rest.
+    // A full log drops further entries.
     let _ = device
         .regs
         .lock()
@@ -115,7 +115,7 @@ pub(super) unsafe extern "C" fn find_vqs(
             match unsafe { make_queue(device, vdev, info) } {
                 Ok(new) => *vq = new,
                 Err(e) => {
-                    // SAFETY: The driver got no queue.
+                    // SAFETY: The driver has got no queue.
                     unsafe { del_vqs(vdev) };
                     return Err(e);
                 }
@@ -146,7 +146,7 @@ unsafe fn make_queue(
         (_, num) => num,
     };
     let line = device.line(index)?;
-    // SAFETY: `vdev` is registered; the name lives as long as the queue, and so does the account.
+    // SAFETY: `vdev` is registered. The name and the account live as long as the queue.
     let vq = unsafe {
         if device.spec.has_operations() {
             let vq = bindings::vring_create_virtqueue_map(
@@ -163,7 +163,7 @@ unsafe fn make_queue(
                 device.maps.token(),
             );
             if index == 0 {
-                // As virtio-vdpa does, and not before.
+                // virtio-vdpa sets these at this time, and not before.
                 (*vdev).vmap = device.maps.token();
             }
             vq
@@ -196,7 +196,7 @@ unsafe fn make_queue(
         lost: KVec::new(),
     };
     if queues.push(queue, GFP_KERNEL).is_err() {
-        // SAFETY: Nobody else knows `vq`.
+        // SAFETY: No other code has `vq`.
         unsafe { bindings::vring_del_virtqueue(vq) };
         return Err(ENOMEM);
     }
@@ -216,13 +216,13 @@ unsafe fn make_queue(
     Ok(vq)
 }
 
-/// The device's side of a new ring.
+/// Returns the device's side of a new ring.
 ///
 /// # Safety
 ///
 /// `vq` is a queue of `device`.
 unsafe fn device_ring(device: &FakeDevice, vq: *mut bindings::virtqueue) -> DeviceRing {
-    // SAFETY: By the safety requirements; the ring belongs to the queue.
+    // SAFETY: `vq` is valid (safety requirements), and has a ring.
     let (num, addrs) = unsafe {
         (
             bindings::virtqueue_get_vring_size(vq) as u16,
@@ -246,7 +246,7 @@ unsafe fn device_ring(device: &FakeDevice, vq: *mut bindings::virtqueue) -> Devi
 ///
 /// # Safety
 ///
-/// `vdev` is that of a fake device, and the driver is done with its queues.
+/// `vdev` is that of a fake device, and the driver no longer uses its queues.
 pub(super) unsafe extern "C" fn del_vqs(vdev: *mut bindings::virtio_device) {
     // SAFETY: The core calls the operations of a registered device.
     let device = unsafe { FakeDevice::from_vdev(vdev) };
@@ -256,7 +256,7 @@ pub(super) unsafe extern "C" fn del_vqs(vdev: *mut bindings::virtio_device) {
         unsafe { line.connect(null_mut()) };
     }
     for queue in queues.drain_all() {
-        // SAFETY: The driver is done with the queue, and so are device and interrupts.
+        // SAFETY: Driver, device and interrupts no longer use the queue.
         unsafe { bindings::vring_del_virtqueue(queue.vq) };
     }
 }
@@ -270,8 +270,8 @@ pub(super) unsafe extern "C" fn disable_vq_and_reset(vq: *mut bindings::virtqueu
     // SAFETY: The caller passes a queue of a registered device.
     let (device, index) = unsafe { (FakeDevice::from_vdev((*vq).vdev), (*vq).index as usize) };
     from_result(|| {
-        // As the driver left them: the core does not forget what was negotiated when the device is
-        // reset, and a transport asks no one else.
+        // The features in `vdev`: the core keeps the negotiated ones when the device is reset, and
+        // a transport uses these.
         // SAFETY: `vq` is valid, and so is its device.
         if !has(unsafe { features((*vq).vdev).read() }, RING_RESET) {
             return Err(ENOENT);
@@ -298,11 +298,11 @@ pub(super) unsafe extern "C" fn disable_vq_and_reset(vq: *mut bindings::virtqueu
     })
 }
 
-/// Takes a queue that was reset into use again.
+/// Enables a queue that was reset.
 ///
 /// # Safety
 ///
-/// `vq` is a queue of a fake device, whose ring nobody uses.
+/// `vq` is a queue of a fake device, whose ring no code uses.
 pub(super) unsafe extern "C" fn enable_vq_after_reset(vq: *mut bindings::virtqueue) -> c_int {
     // SAFETY: The caller passes a queue of a registered device.
     let (device, index) = unsafe { (FakeDevice::from_vdev((*vq).vdev), (*vq).index as usize) };
@@ -321,8 +321,7 @@ pub(super) unsafe extern "C" fn enable_vq_after_reset(vq: *mut bindings::virtque
     })
 }
 
-/// Uses a buffer of a queue that is in reset, in the ring of before, and interrupts. Process
-/// context, sleeps.
+/// Uses a buffer of a queue in reset, in its former ring, and interrupts. Process context, sleeps.
 ///
 /// # Safety
 ///
@@ -347,7 +346,7 @@ pub(crate) unsafe fn use_late(vq: *mut bindings::virtqueue) {
     }
 }
 
-/// The driver notifies the device. Any context.
+/// Handles a notification by the driver. Any context.
 pub(crate) extern "C" fn notify(vq: *mut bindings::virtqueue) -> bool {
     // SAFETY: The ring passes a queue of a registered device, which is in an `Arc`.
     let (device, index) = unsafe {

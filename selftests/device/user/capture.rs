@@ -19,12 +19,12 @@ use kernel::{
     types::Opaque, //
 };
 
-/// Frames that a [`Capture`] keeps; it forgets those after.
+/// The largest number of frames that a [`Capture`] keeps. Further ones are only counted.
 const CAPTURE_LEN: usize = 64;
 
 impl Nic {
-    /// Listens to what the interface receives of an Ethernet type. As long as the result exists,
-    /// removal waits, as for this.
+    /// Captures the frames of an Ethernet type that the interface receives. The result has a
+    /// reference to the interface, so that removal waits.
     ///
     /// # Errors
     ///
@@ -50,8 +50,8 @@ impl Nic {
             }? Error),
             GFP_KERNEL,
         )?;
-        // SAFETY: The handler stays until `Capture` is dropped, and the interface, which the core
-        // keeps the handler with, as long as that.
+        // SAFETY: The handler lives until `Capture` is dropped, and so does the interface, in whose
+        // list the core has it.
         unsafe { bindings::dev_add_pack(inner.handler.get()) };
         Ok(Capture {
             inner,
@@ -64,27 +64,28 @@ impl Nic {
 struct CaptureInner {
     #[pin]
     handler: Opaque<bindings::packet_type>,
-    /// Taken with soft interrupts off on the one side, in them on the other: see `receive`.
+    /// Locked with soft interrupts disabled, because `receive` runs in soft interrupts.
     #[pin]
     frames: SpinLock<KVec<KVec<u8>>>,
-    /// Bytes of the last frame that were in the head of its packet.
+    /// The number of bytes of the last frame in the head of its packet.
     linear: Atomic<u32>,
-    /// Bytes before the last frame that were free.
+    /// The number of free bytes before the last frame.
     headroom: Atomic<u32>,
-    /// The payload of the last frame was aligned.
+    /// Whether the payload of the last frame was aligned.
     aligned: Atomic<bool>,
-    /// The last frame's word on its checksum.
+    /// The state of the checksum of the last frame.
     summed: Atomic<i32>,
 }
 
 // SAFETY: The C structure may be used from any thread.
 unsafe impl Send for CaptureInner {}
 
-// SAFETY: The C structure is used by the network core; the rest is locked.
+// SAFETY: The network core synchronises its use of the C structure. The other fields are locked or
+// atomic.
 unsafe impl Sync for CaptureInner {}
 
 impl CaptureInner {
-    /// A frame. Soft interrupt context.
+    /// Receives a frame. Soft interrupt context.
     ///
     /// # Safety
     ///
@@ -95,8 +96,8 @@ impl CaptureInner {
         handler: *mut bindings::packet_type,
         _orig: *mut bindings::net_device,
     ) -> c_int {
-        // SAFETY: By the safety requirements, `handler` is that of a `CaptureInner`. It stays until
-        // `Capture` has removed it and waited for this call.
+        // SAFETY: By the safety requirements, `handler` is that of a `CaptureInner`. It lives until
+        // `Capture` has removed it, and waited for this call.
         let inner =
             unsafe { &*kernel::container_of!(Opaque::cast_from(handler), CaptureInner, handler) };
         // SAFETY: By the safety requirements, `skb` is valid.
@@ -127,48 +128,48 @@ impl CaptureInner {
     }
 }
 
-/// The frames that an interface received.
+/// The frames that an interface has received.
 pub struct Capture {
     inner: Arc<CaptureInner>,
-    /// The interface, which stays until the handler was removed.
+    /// The interface, which lives until the handler is removed.
     _nic: Nic,
 }
 
 impl Capture {
-    /// Returns the number of frames that came so far, up to 64.
+    /// Returns the number of frames that were received so far, up to 64.
     pub fn len(&self) -> usize {
         self.with(|frames| frames.len())
     }
 
-    /// Returns how many bytes of the last frame were in the head of its packet, in the stack's own
-    /// memory or in the buffer that the frame was received in.
+    /// Returns the number of bytes of the last frame in the head of its packet, whether that is
+    /// memory of the stack or the receive buffer.
     pub fn linear(&self) -> u32 {
         self.inner.linear.load(Relaxed)
     }
 
-    /// Returns how many bytes before the last frame were free for other headers.
+    /// Returns the number of free bytes before the last frame, for other headers.
     pub fn headroom(&self) -> u32 {
         self.inner.headroom.load(Relaxed)
     }
 
-    /// Returns whether the data behind the Ethernet header of the last frame was aligned, or the
-    /// architecture does not ask for that.
+    /// Returns whether the data after the Ethernet header of the last frame was aligned, or the
+    /// architecture needs no alignment.
     pub fn is_aligned(&self) -> bool {
         self.inner.aligned.load(Relaxed)
     }
 
-    /// Returns the last frame's word on its checksum: 0 nothing, 1 that it was checked, 3 that it
-    /// is to be completed.
+    /// Returns the state of the checksum of the last frame: 0 unknown, 1 checked, 3 to be
+    /// completed.
     pub fn summed(&self) -> i32 {
         self.inner.summed.load(Relaxed)
     }
 
-    /// Whether none came.
+    /// Whether no frame was received.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Looks at the frames.
+    /// Calls `f` with the frames.
     pub fn with<R>(&self, f: impl FnOnce(&[KVec<u8>]) -> R) -> R {
         // SAFETY: Matched below; `receive` takes the lock in soft interrupts.
         unsafe { bindings::rust_virtio_fake_bh(false) };
@@ -178,7 +179,7 @@ impl Capture {
         result
     }
 
-    /// The first frame, and forgets it.
+    /// Takes the first frame.
     pub fn pop(&self) -> Option<KVec<u8>> {
         // SAFETY: Matched below; `receive` takes the lock in soft interrupts.
         unsafe { bindings::rust_virtio_fake_bh(false) };
@@ -198,8 +199,8 @@ impl Capture {
 
 impl Drop for Capture {
     fn drop(&mut self) {
-        // SAFETY: The handler was added, and is removed once; this waits until it runs nowhere. The
-        // interface is there until then.
+        // SAFETY: The handler was added, and is removed once. The function waits for running calls
+        // of it. The interface lives until then.
         unsafe { bindings::dev_remove_pack(self.inner.handler.get()) };
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The disk that a block driver made of a fake device.
+//! The disk of a fake device.
 
 use crate::{
     bindings,
@@ -22,43 +22,43 @@ use kernel::{
 /// The limits of a disk as the block layer knows them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Size in sectors of 512 bytes.
+    /// The capacity in sectors of 512 bytes.
     pub sectors: u64,
-    /// Smallest unit of a request.
+    /// The smallest unit of a request.
     pub logical_block_size: u32,
-    /// Smallest unit that is written without reading.
+    /// The smallest unit that is written without reading.
     pub physical_block_size: u32,
-    /// Preferred minimum.
+    /// The smallest preferred size of a request.
     pub io_min: u32,
-    /// Preferred size.
+    /// The preferred size of sustained requests.
     pub io_opt: u32,
-    /// Most segments of a request.
+    /// The largest number of segments of a request.
     pub max_segments: u32,
-    /// Largest segment.
+    /// The largest segment in bytes.
     pub max_segment_size: u32,
-    /// Largest request in sectors.
+    /// The largest request in sectors.
     pub max_hw_sectors: u32,
-    /// Largest discard in sectors, 0 if there is none.
+    /// The largest discard in sectors; 0 if the disk has no discard.
     pub max_discard_sectors: u32,
-    /// Unit of discards in bytes.
+    /// The unit of discards in bytes.
     pub discard_granularity: u32,
-    /// Largest write of zeroes in sectors, 0 if there is none.
+    /// The largest write of zeroes in sectors; 0 if the disk has none.
     pub max_write_zeroes_sectors: u32,
-    /// Number of hardware queues.
+    /// The number of hardware queues.
     pub nr_hw_queues: u32,
-    /// Whether it cannot be written.
+    /// Whether the disk is read-only.
     pub read_only: bool,
     /// Whether writes need a flush to be safe.
     pub write_cache: bool,
-    /// Whether the driver takes requests by the list.
+    /// Whether the driver accepts lists of requests (`queue_rqs`).
     pub batches: bool,
 }
 
 /// The error of [`Disk::read`].
 pub struct ReadError {
-    /// The reason.
+    /// The error of the disk.
     pub error: Error,
-    /// The bytes that the buffer has.
+    /// The bytes of the buffer.
     pub bytes: KVec<u8>,
 }
 
@@ -82,7 +82,7 @@ pub struct Disk {
 // SAFETY: A file may be used from any thread.
 unsafe impl Send for Disk {}
 
-// SAFETY: What is done to the file needs no exclusion.
+// SAFETY: The operations on the file need no exclusion.
 unsafe impl Sync for Disk {}
 
 impl Disk {
@@ -90,8 +90,8 @@ impl Disk {
     ///
     /// # Errors
     ///
-    /// - `ENODEV`: no driver made a disk of it.
-    /// - Any other error of opening.
+    /// - `ENODEV`: the device has no disk.
+    /// - Any other error of `open`.
     pub fn open(fake: &Fake, write: bool) -> Result<Self> {
         let child = user::child(fake, c"block").ok_or(ENODEV)?;
         let mut mode = bindings::BLK_OPEN_READ;
@@ -115,7 +115,7 @@ impl Disk {
         unsafe { bindings::file_bdev(self.file) }
     }
 
-    /// The name of the disk.
+    /// Returns the name of the disk.
     pub fn name(&self) -> &CStr {
         &self.name
     }
@@ -144,17 +144,18 @@ impl Disk {
         }
     }
 
-    /// Sets the time that a request may take.
+    /// Sets the timeout of requests.
     pub fn set_timeout(&self, millis: u32) {
         // SAFETY: The block device is open (type invariant).
         unsafe { bindings::rust_virtio_fake_timeout(self.bdev(), millis) };
     }
 
-    /// Reads `len` bytes from `sector`, past the page cache. The buffer is full of `0x5a` before.
+    /// Reads `len` bytes from `sector`, without the page cache. Before, all bytes of the buffer are
+    /// `0x5a`.
     ///
     /// # Errors
     ///
-    /// The error of the disk, with the bytes that the buffer has then.
+    /// The error of the disk, with the bytes of the buffer after it.
     pub fn read(&self, sector: u64, len: usize) -> Result<KVec<u8>, ReadError> {
         let mut bytes = KVec::from_elem(0x5a, len, GFP_KERNEL).map_err(|_| ReadError {
             error: ENOMEM,
@@ -166,17 +167,17 @@ impl Disk {
         }
     }
 
-    /// Reads a page from `sector` by polling for it, and returns how it starts.
+    /// Reads a page from `sector` by polling, and returns its first bytes.
     ///
     /// # Errors
     ///
-    /// Any error of the disk; `EOPNOTSUPP`: it has no queue that can be polled.
+    /// Any error of the disk; `EOPNOTSUPP`: the disk has no poll queue.
     pub fn read_polled(&self, sector: u64) -> Result<[u8; 16]> {
         self.read_polled_batched(sector).map(|(start, _)| start)
     }
 
-    /// As [`Disk::read_polled`], with whether the driver left it to the poller to end the request,
-    /// with others.
+    /// As [`Disk::read_polled`]. Also returns whether the driver has put the request into the batch
+    /// of the poller.
     ///
     /// # Errors
     ///
@@ -184,18 +185,18 @@ impl Disk {
     pub fn read_polled_batched(&self, sector: u64) -> Result<([u8; 16], bool)> {
         let page = Page::alloc_page(GFP_KERNEL | __GFP_ZERO)?;
         let mut batched = false;
-        // SAFETY: By the type invariant; the page stays until this returns, when the request has
-        // ended.
+        // SAFETY: The block device is open (type invariant). The page lives until the function
+        // returns, and the request has ended by then.
         to_result(unsafe {
             bindings::rust_virtio_fake_read_polled(self.bdev(), sector, page.as_ptr(), &mut batched)
         })?;
         let mut start = [0; 16];
-        // SAFETY: The array has that many bytes, and nobody writes the page any more.
+        // SAFETY: The array has as many bytes, and no code writes to the page.
         unsafe { page.read_raw(start.as_mut_ptr(), 0, start.len()) }?;
         Ok((start, batched))
     }
 
-    /// Writes bytes at `sector`, past the page cache.
+    /// Writes bytes at `sector`, without the page cache.
     ///
     /// # Errors
     ///
@@ -207,8 +208,8 @@ impl Disk {
     }
 
     fn rw(&self, sector: u64, bytes: &mut KVec<u8>, op: bindings::req_op) -> Result {
-        // SAFETY: By the type invariant; the bytes are on the heap and stay until this returns,
-        // when the request has ended.
+        // SAFETY: The block device is open (type invariant). The bytes are on the heap, and live
+        // until the function returns. The request has ended by then.
         to_result(unsafe {
             bindings::bdev_rw_virt(
                 self.bdev(),
@@ -220,7 +221,7 @@ impl Disk {
         })
     }
 
-    /// Has what was written made safe.
+    /// Flushes the disk.
     ///
     /// # Errors
     ///
@@ -230,7 +231,7 @@ impl Disk {
         to_result(unsafe { bindings::blkdev_issue_flush(self.bdev()) })
     }
 
-    /// Gives sectors up.
+    /// Discards sectors.
     ///
     /// # Errors
     ///
@@ -242,7 +243,7 @@ impl Disk {
         })
     }
 
-    /// Gives sectors up, with all copies of what was in them.
+    /// Erases sectors securely.
     ///
     /// # Errors
     ///
@@ -254,7 +255,7 @@ impl Disk {
         })
     }
 
-    /// Makes sectors zero, by a command of the disk and not by writing.
+    /// Writes zeroes by a command of the disk, which may deallocate the sectors.
     ///
     /// # Errors
     ///
@@ -263,7 +264,7 @@ impl Disk {
         self.zero_by(sector, count, bindings::BLKDEV_ZERO_NOFALLBACK)
     }
 
-    /// As [`Disk::zero`], and the sectors are not given up.
+    /// As [`Disk::zero`], but the sectors stay allocated.
     ///
     /// # Errors
     ///
@@ -280,20 +281,20 @@ impl Disk {
         })
     }
 
-    /// Reads an attribute in sysfs. The disk must not be removed meanwhile.
+    /// Reads an attribute in sysfs. The disk must not be removed during the call.
     ///
     /// # Errors
     ///
-    /// `ENOENT`: there is no such attribute; and what reading it returns.
+    /// `ENOENT`: there is no such attribute; and any error of the attribute.
     pub fn attribute(&self, name: &CStr) -> Result<KVec<u8>> {
         self.device.attribute(name)
     }
 
-    /// Writes an attribute in sysfs. The disk must not be removed meanwhile.
+    /// Writes an attribute in sysfs. The disk must not be removed during the call.
     ///
     /// # Errors
     ///
-    /// `ENOENT`: there is no such attribute; and what writing it returns.
+    /// `ENOENT`: there is no such attribute; and any error of the attribute.
     pub fn set_attribute(&self, name: &CStr, value: &[u8]) -> Result {
         self.device.set_attribute(name, value)
     }
@@ -301,7 +302,7 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        // SAFETY: By the type invariant, and this is its last use.
+        // SAFETY: `file` is open (type invariant), and is not used again.
         unsafe { bindings::__fput_sync(self.file) };
     }
 }

@@ -15,17 +15,17 @@ static void note_let_go(struct sk_buff *skb)
 	atomic_inc(&let_go);
 }
 
-/* How many of the frames that were sent so far their sender was let go of. */
+/* Returns the number of sent frames that have released their sender. */
 u32 rust_virtio_fake_let_go(void)
 {
 	return atomic_read(&let_go);
 }
 
 /*
- * Sends a frame: straight to one queue, past the queueing discipline. With
- * csum_start >= 0, the checksum is left to the device; with gso_size, the
- * cutting into segments of TCP over IPv4 too, and the queue to the stack,
- * which cuts if the device cannot.
+ * Sends a frame directly to one queue, without the queueing discipline. With
+ * csum_start >= 0, the device completes the checksum. With gso_size, the device
+ * also segments TCP over IPv4. The stack chooses the queue then, and segments the
+ * frame if the device cannot.
  */
 int rust_virtio_fake_send(struct net_device *dev, const void *frame, u32 len,
 			  u16 queue, u16 gso_size, s32 csum_start,
@@ -33,14 +33,14 @@ int rust_virtio_fake_send(struct net_device *dev, const void *frame, u32 len,
 {
 	struct sk_buff *skb;
 
-	/* Nothing below looks whether there is such a queue. */
+	/* The code below does not check that the queue exists. */
 	if (queue >= dev->num_tx_queues)
 		return -EINVAL;
 	skb = alloc_skb(LL_RESERVED_SPACE(dev) + NET_IP_ALIGN + len, GFP_KERNEL);
 	if (!skb)
 		return -ENOMEM;
 	skb_reserve(skb, LL_RESERVED_SPACE(dev));
-	/* What the driver does not write is seen by the device. */
+	/* The device would see bytes that the driver does not write. */
 	memset(skb->head, 0x6b, skb_headroom(skb));
 	skb_put_data(skb, frame, len);
 	skb_reset_mac_header(skb);
@@ -63,9 +63,10 @@ int rust_virtio_fake_send(struct net_device *dev, const void *frame, u32 len,
 }
 
 /*
- * Whether the device is to complete the checksum of a packet: of one that has
- * another one in it, of one that is to be cut into segments, and with a device
- * that cuts. Negative if other offloads than that of checksums were taken back.
+ * Whether the interface leaves the checksum of a packet to the device. The packet
+ * may contain another packet, and may have to be segmented, by the device or the
+ * stack. Negative if the interface withdraws other offloads than that of
+ * checksums.
  */
 int rust_virtio_fake_completes(struct net_device *dev, bool encapsulated,
 			       bool gso, bool cuts)
@@ -91,37 +92,37 @@ int rust_virtio_fake_completes(struct net_device *dev, bool encapsulated,
 	return !!(left & NETIF_F_HW_CSUM);
 }
 
-/* The length of a received frame, from its Ethernet header on. */
+/* Returns the length of a received frame, including its Ethernet header. */
 u32 rust_virtio_fake_frame_len(const struct sk_buff *skb)
 {
 	return skb->len + ETH_HLEN;
 }
 
-/* How much of that is in the head of the packet. */
+/* Returns the number of these bytes in the head of the packet. */
 u32 rust_virtio_fake_frame_linear(const struct sk_buff *skb)
 {
 	return skb_headlen(skb) + ETH_HLEN;
 }
 
-/* How much room there is for other headers before it. */
+/* Returns the room before the frame for other headers. */
 u32 rust_virtio_fake_frame_headroom(const struct sk_buff *skb)
 {
 	return skb_headroom(skb) - ETH_HLEN;
 }
 
-/* Whether its payload is aligned, or the architecture does not ask for that. */
+/* Whether its payload is aligned, or the architecture needs no alignment. */
 bool rust_virtio_fake_frame_aligned(const struct sk_buff *skb)
 {
 	return !NET_IP_ALIGN || IS_ALIGNED((unsigned long)skb->data, 4);
 }
 
-/* What a received frame says of its checksum, CHECKSUM_... */
+/* Returns the state of the checksum of a received frame, CHECKSUM_... */
 u8 rust_virtio_fake_frame_summed(const struct sk_buff *skb)
 {
 	return skb->ip_summed;
 }
 
-/* Copies a received frame, from its Ethernet header on. */
+/* Copies a received frame, including its Ethernet header. */
 int rust_virtio_fake_frame(const struct sk_buff *skb, void *to, u32 len)
 {
 	if (len < ETH_HLEN)

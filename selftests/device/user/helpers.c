@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What the users of a device do with it, in C because the kernel has it inline. */
+/* Operations of the users of a device, in C because they are inline functions of the kernel. */
 
 #include <linux/bio.h>
 #include <linux/blk-mq.h>
@@ -24,8 +24,8 @@ bool rust_virtio_fake_is_class(const struct device *dev, const char *name)
 }
 
 /*
- * Shows or stores an attribute as sysfs would: kernel threads have no sysfs
- * mounted that they could open it in. The device must stay meanwhile.
+ * Shows or stores an attribute as sysfs does: kernel threads have no mounted
+ * sysfs to open it in. The device must not be removed during the call.
  */
 ssize_t rust_virtio_fake_attribute(struct device *dev, const char *name,
 				   char *page, size_t len, bool store)
@@ -77,8 +77,8 @@ static void polled_done(struct bio *bio)
 }
 
 /*
- * Reads one page by polling, without waiting for an interrupt. Says whether the
- * driver put the request into the batch of the poll.
+ * Reads one page by polling, without waiting for an interrupt. Sets `batched` if
+ * the driver has put the request into the batch of the poll.
  */
 int rust_virtio_fake_read_polled(struct block_device *bdev, sector_t sector,
 				 struct page *page, bool *batched)
@@ -137,7 +137,7 @@ void rust_virtio_fake_timeout(struct block_device *bdev, unsigned int millis)
 	blk_queue_rq_timeout(bdev_get_queue(bdev), msecs_to_jiffies(millis));
 }
 
-/* The interface behind a device of class "net", with a reference. */
+/* Returns the interface of a device of class "net", with a reference. */
 struct net_device *rust_virtio_fake_netdev(struct device *dev)
 {
 	struct net_device *netdev = to_net_dev(dev);
@@ -192,7 +192,7 @@ void rust_virtio_fake_nic(struct net_device *dev,
 	rtnl_unlock();
 }
 
-/* Runs an operation of the interface, unless it is gone by then. */
+/* Runs an operation of the interface, if it is still registered. */
 #define WITH_NIC(dev, expr)					\
 ({								\
 	int __ret = -ENODEV;					\
@@ -253,7 +253,7 @@ int rust_virtio_fake_add_multicast(struct net_device *dev, const u8 *addr)
 	return WITH_NIC(dev, dev_mc_add(dev, addr));
 }
 
-/* Takes the interface from the stack, or gives it back, with the driver unaware of it. */
+/* Detaches the interface, or attaches it, without telling the driver. */
 static int set_present(struct net_device *dev, bool present)
 {
 	if (present)
@@ -319,7 +319,7 @@ static void disown_napi(struct napi_struct *napi)
 	smp_store_release(&napi->poll_owner, -1);
 }
 #else
-/* Nothing would keep the poll of another processor off. */
+/* On other kernels, nothing would exclude the poll of another CPU. */
 static bool own_napi(struct napi_struct *napi)
 {
 	return false;
@@ -331,9 +331,9 @@ static void disown_napi(struct napi_struct *napi)
 #endif
 
 /*
- * Polls all queues as netpoll does before it sends a message: whatever they
- * do, and with no packet to be received. With locked, as if the message were
- * printed while a packet is sent on that queue, which the interface has.
+ * Polls all queues as netpoll does before it sends a message: in any state, and
+ * with a budget of 0. With `locked`, as if the message were printed while a
+ * packet is sent on `queue`, which the interface has.
  */
 void rust_virtio_fake_netpoll(struct net_device *dev, bool locked, u16 queue)
 {

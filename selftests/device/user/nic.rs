@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The network interface that a driver made of a fake device.
+//! The network interface of a fake device.
 
 use crate::{
     bindings,
@@ -15,40 +15,40 @@ use kernel::{
 /// The state of an interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NicState {
-    /// Largest payload.
+    /// The MTU.
     pub mtu: u32,
-    /// Largest payload that can be set.
+    /// The largest MTU that can be set.
     pub max_mtu: u32,
-    /// Transmit queues in use.
+    /// The number of transmit queues in use.
     pub tx_queues: u32,
-    /// Receive queues in use.
+    /// The number of receive queues in use.
     pub rx_queues: u32,
-    /// Hardware address.
+    /// The hardware address.
     pub mac: [u8; 6],
-    /// Whether the driver made the address up.
+    /// Whether the driver has chosen a random address.
     pub random_mac: bool,
-    /// Whether it is up.
+    /// Whether the interface is up.
     pub running: bool,
-    /// Whether it has a link.
+    /// Whether the interface has a link.
     pub carrier: bool,
-    /// Whether the driver stopped the first transmit queue, or has it stopped as the interface is
+    /// Whether the first transmit queue is stopped, by the driver or because the interface is
     /// detached.
     pub tx_stopped: bool,
     /// The features that are on, `NETIF_F_...`.
     pub features: u64,
-    /// Speed in Mbit/s, all ones if it is not known.
+    /// The speed in Mbit/s; all ones if it is not known.
     pub speed: u32,
-    /// 0 for half duplex, 1 for full, 0xff if it is not known.
+    /// The duplex: 0 for half, 1 for full, 0xff if it is not known.
     pub duplex: u8,
-    /// Whether there is anything of XDP or AF_XDP.
+    /// Whether the interface has XDP or AF_XDP.
     pub xdp: bool,
-    /// Whether the address is checked when the interface goes up, and is a good one.
+    /// Whether the address is checked when the interface goes up, and is valid.
     pub checks_address: bool,
-    /// The smallest weight of its NAPI instances, negative if there is none.
+    /// The smallest weight of the NAPI instances; negative if there is none.
     pub napi_weight: i32,
 }
 
-/// The statistics that the tests look at.
+/// The statistics that the tests use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(
     missing_docs,
@@ -71,9 +71,10 @@ pub struct NicStats {
 /// The work that a frame leaves to the device.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Offload {
-    /// The offset at which the checksum starts, and from there the offset at which it is stored.
+    /// The offset of the first byte that the checksum covers, and the offset of the checksum from
+    /// there.
     pub csum: Option<(u16, u16)>,
-    /// Payload of a segment, if the device is to cut TCP over IPv4; 0 if not.
+    /// The payload of a segment, if the device should segment TCP over IPv4; otherwise 0.
     pub gso_size: u16,
 }
 
@@ -81,24 +82,25 @@ pub struct Offload {
 ///
 /// # Invariants
 ///
-/// A reference to a `struct net_device` that was registered.
+/// The pointer is a reference to a `struct net_device` that was registered.
 pub struct Nic(pub(super) *mut bindings::net_device);
 
 // SAFETY: An interface may be used from any thread.
 unsafe impl Send for Nic {}
 
-// SAFETY: What is done to it takes the locks that it needs.
+// SAFETY: The operations take the locks that they need.
 unsafe impl Sync for Nic {}
 
 impl Nic {
-    /// The interface of a fake device. As long as this exists, removal waits.
+    /// Returns the interface of a fake device. Removal of the device waits until the result is
+    /// dropped.
     ///
     /// # Errors
     ///
-    /// `ENODEV`: no driver made an interface of it.
+    /// `ENODEV`: the device has no interface.
     pub fn of(fake: &Fake) -> Result<Self> {
         let child = user::child(fake, c"net").ok_or(ENODEV)?;
-        // INVARIANT: The function takes a reference.
+        // INVARIANT: The C function takes a reference.
         // SAFETY: A device of class "net" is embedded in a `struct net_device`.
         Ok(Self(unsafe { bindings::rust_virtio_fake_netdev(child.0) }))
     }
@@ -130,8 +132,8 @@ impl Nic {
     /// Returns the statistics of the interface.
     pub fn stats(&self) -> NicStats {
         let mut raw = bindings::rtnl_link_stats64::default();
-        // SAFETY: This is a reference (type invariant), for which the driver waits before it frees
-        // what it is asked for.
+        // SAFETY: This is a reference (type invariant). The driver waits for it before it frees its
+        // statistics.
         unsafe { bindings::dev_get_stats(self.0, &mut raw) };
         NicStats {
             rx_packets: raw.rx_packets,
@@ -148,7 +150,7 @@ impl Nic {
         }
     }
 
-    /// Brings it up, or down.
+    /// Brings the interface up, or down.
     ///
     /// # Errors
     ///
@@ -158,7 +160,7 @@ impl Nic {
         to_result(unsafe { bindings::rust_virtio_fake_set_up(self.0, up) })
     }
 
-    /// Sets the largest payload.
+    /// Sets the MTU.
     ///
     /// # Errors
     ///
@@ -174,11 +176,11 @@ impl Nic {
     ///
     /// Any error of the driver.
     pub fn set_mac(&self, mac: [u8; 6]) -> Result {
-        // SAFETY: By the type invariant; the address has six bytes.
+        // SAFETY: This is a reference (type invariant). The address has six bytes.
         to_result(unsafe { bindings::rust_virtio_fake_set_mac(self.0, mac.as_ptr()) })
     }
 
-    /// Asks for the frames of others too, or takes it back.
+    /// Switches promiscuous mode on or off.
     ///
     /// # Errors
     ///
@@ -188,7 +190,7 @@ impl Nic {
         to_result(unsafe { bindings::rust_virtio_fake_set_promisc(self.0, on) })
     }
 
-    /// Asks for the frames of a VLAN, or takes it back.
+    /// Adds a VLAN to the filter, or removes it.
     ///
     /// # Errors
     ///
@@ -198,31 +200,31 @@ impl Nic {
         to_result(unsafe { bindings::rust_virtio_fake_set_vlan(self.0, vid, on) })
     }
 
-    /// Asks for the frames to a group address.
+    /// Adds a group address to the filter.
     ///
     /// # Errors
     ///
     /// Those of the core.
     pub fn add_multicast(&self, addr: [u8; 6]) -> Result {
-        // SAFETY: By the type invariant; the address has six bytes.
+        // SAFETY: This is a reference (type invariant). The address has six bytes.
         to_result(unsafe { bindings::rust_virtio_fake_add_multicast(self.0, addr.as_ptr()) })
     }
 
-    /// Takes the interface from the stack, or gives it back, with the driver unaware of it.
+    /// Detaches the interface, or attaches it, without telling the driver.
     ///
     /// # Errors
     ///
-    /// `ENODEV`: it is not registered any more.
+    /// `ENODEV`: the interface is not registered.
     pub fn set_present(&self, present: bool) -> Result {
         // SAFETY: This is a reference (type invariant); the helper checks that it is registered.
         to_result(unsafe { bindings::rust_virtio_fake_set_present(self.0, present) })
     }
 
-    /// Has received packets come merged by the device, or takes it back.
+    /// Switches hardware GRO on or off.
     ///
     /// # Errors
     ///
-    /// `EIO`: the interface does not do that.
+    /// `EIO`: the interface cannot switch it.
     pub fn set_gro_hw(&self, on: bool) -> Result {
         // SAFETY: This is a reference (type invariant); the helper checks that it is registered.
         to_result(unsafe { bindings::rust_virtio_fake_set_gro_hw(self.0, on) })
@@ -238,8 +240,8 @@ impl Nic {
         to_result(unsafe { bindings::rust_virtio_fake_set_channels(self.0, pairs) })
     }
 
-    /// Sets how many transmitted packets there may be before an interrupt: one, or with 0 none at
-    /// all, as transmitted packets are looked for at other times.
+    /// Sets the number of transmitted packets before an interrupt (`tx-frames`): 1, or 0 for no
+    /// transmit interrupts.
     ///
     /// # Errors
     ///
@@ -249,11 +251,11 @@ impl Nic {
         to_result(unsafe { bindings::rust_virtio_fake_set_tx_frames(self.0, frames) })
     }
 
-    /// Polls the queues as netpoll does, if wanted while a transmit queue is locked by this CPU.
-    /// The interface is up.
+    /// Polls the queues as netpoll does. With `locked`, this CPU holds the lock of that transmit
+    /// queue. The interface is up.
     pub fn netpoll(&self, locked: Option<u16>) {
-        // SAFETY: This is a reference (type invariant), for which the driver waits before it
-        // deletes NAPI instances. The helper locks no queue that the interface has not.
+        // SAFETY: This is a reference (type invariant). The driver waits for it before it deletes
+        // NAPI instances. The helper locks only queues of the interface.
         unsafe {
             bindings::rust_virtio_fake_netpoll(self.0, locked.is_some(), locked.unwrap_or(0))
         };
@@ -269,7 +271,7 @@ impl Nic {
         let (start, offset) = offload
             .csum
             .map_or((-1, 0), |(start, offset)| (i32::from(start), offset));
-        // SAFETY: This is a reference (type invariant); the frame is copied, and the helper checks
+        // SAFETY: This is a reference (type invariant). The helper copies the frame, and checks
         // that the interface has the queue.
         let ret = unsafe {
             bindings::rust_virtio_fake_send(
@@ -289,27 +291,27 @@ impl Nic {
     }
 
     /// Returns whether the interface leaves the checksum of a packet to the device. The packet may
-    /// have another one in it, and may have to be cut into segments, by the device or the stack.
+    /// contain another packet, and may have to be segmented, by the device or the stack.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`. `EINVAL`: the interface takes back other offloads than that of checksums.
+    /// `ENOMEM`. `EINVAL`: the interface withdraws other offloads than that of checksums.
     pub fn completes_checksum(
         &self,
         encapsulated: bool,
         gso: bool,
         device_cuts: bool,
     ) -> Result<bool> {
-        // SAFETY: This is a reference to an interface of a virtio driver, which has the operation
-        // and may be asked in any state.
+        // SAFETY: This is a reference to an interface of a virtio driver, which has the operation.
+        // It may be called in any state.
         let ret =
             unsafe { bindings::rust_virtio_fake_completes(self.0, encapsulated, gso, device_cuts) };
         to_result(ret.min(0))?;
         Ok(ret != 0)
     }
 
-    /// Returns how many frames that were sent so far hold nothing of the stack any more: they were
-    /// freed, or let go of their sender.
+    /// Returns the number of sent frames that have released their sender so far: they were freed,
+    /// or orphaned.
     pub fn let_go() -> u32 {
         // SAFETY: May be called at any time.
         unsafe { bindings::rust_virtio_fake_let_go() }
@@ -320,14 +322,14 @@ impl Clone for Nic {
     fn clone(&self) -> Self {
         // SAFETY: This is a reference to the interface (type invariant).
         unsafe { bindings::rust_virtio_fake_dev_hold(self.0) };
-        // INVARIANT: It was just taken.
+        // INVARIANT: The reference was just taken.
         Self(self.0)
     }
 }
 
 impl Drop for Nic {
     fn drop(&mut self) {
-        // SAFETY: This owns a reference to the interface (type invariant), and gives it up.
+        // SAFETY: This owns a reference to the interface (type invariant), which is not used again.
         unsafe { bindings::rust_virtio_fake_dev_put(self.0) };
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Parameters of the driver's module.
+//! Parameters of a module.
 
 use crate::bindings;
 use kernel::{
@@ -8,7 +8,7 @@ use kernel::{
     prelude::*, //
 };
 
-/// A parameter that was set. When this is dropped, it is what it was by default.
+/// A parameter that was set. Dropping this restores the default.
 pub struct Param {
     module: &'static CStr,
     name: &'static CStr,
@@ -16,12 +16,12 @@ pub struct Param {
 }
 
 impl Param {
-    /// Sets the parameter `name` of a module, which is `default` before.
+    /// Sets the parameter `name` of a module. Its default is `default`.
     ///
     /// # Errors
     ///
-    /// `ENOENT`: there is no such module, or it is part of the kernel, or has no such parameter;
-    /// and what setting it returns.
+    /// `ENOENT`: there is no such module, it is built in, or it has no such parameter; and any
+    /// error of the parameter.
     pub fn set(
         module: &'static CStr,
         name: &'static CStr,
@@ -38,7 +38,7 @@ impl Param {
     }
 
     fn write(&self, value: &CStr) -> Result {
-        // SAFETY: The three are strings. The module of a driver under test is not unloaded.
+        // SAFETY: The arguments are strings. The module of a driver under test is not unloaded.
         to_result(unsafe {
             bindings::rust_virtio_fake_set_param(
                 self.module.as_char_ptr(),
@@ -51,7 +51,7 @@ impl Param {
 
 impl Drop for Param {
     fn drop(&mut self) {
-        // It was accepted before.
+        // The default is always accepted.
         let _ = self.write(self.default);
     }
 }
