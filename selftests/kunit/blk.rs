@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The block driver against a fake disk, end to end: I/O goes in at the block layer.
+//! The block driver with a fake disk, end to end: the tests send I/O to the block layer.
 
 mod broken;
 mod cache;
@@ -43,7 +43,7 @@ const ID: u32 = 2;
 const F_SIZE_MAX: u32 = 1;
 /// Feature: `seg_max` is valid.
 const F_SEG_MAX: u32 = 2;
-/// Feature: the disk cannot be written.
+/// Feature: the disk is read-only.
 const F_RO: u32 = 5;
 /// Feature: `blk_size` is valid.
 const F_BLK_SIZE: u32 = 6;
@@ -67,12 +67,12 @@ struct DiskFixture {
     disk: Arc<RamDisk>,
     fake: Fake,
     plug: Option<Plug>,
-    /// Goes after the device.
+    /// The backend of the device. Dropped after the device.
     haste: Option<Haste>,
 }
 
 impl Drop for DiskFixture {
-    /// Whatever a test did to the disk, it ends well, so that a test which fails does not hang.
+    /// Repairs the disk before it is removed, so that a test that fails does not hang.
     fn drop(&mut self) {
         if self.plug.is_some() {
             self.disk.answer(Answer::Honest, None);
@@ -86,7 +86,7 @@ fn device(config: Config, features: &[u32], queues: usize) -> Result<(Arc<RamDis
     device_of(config, features, queues, None)
 }
 
-/// As [`device`], of a transport that maps memory for it so that it has such addresses.
+/// As [`device`], with mapping operations of the transport for addresses of this kind.
 fn device_of(
     config: Config,
     features: &[u32],
@@ -106,7 +106,7 @@ fn device_of(
     Ok((disk, fake))
 }
 
-/// Fails with a reason if the driver is not the one to test.
+/// Fails with a reason if the bound driver is not the driver under test.
 fn check_driver(fake: &Fake) -> Result {
     let ours = fake
         .driver()
@@ -128,7 +128,7 @@ impl DiskFixture {
         Ok(Self::around(disk, fake, plug))
     }
 
-    /// The fixture of a device that is plugged and bound.
+    /// Returns the fixture of a plugged and bound device.
     fn around(disk: Arc<RamDisk>, fake: Fake, plug: Plug) -> Self {
         Self {
             disk,
@@ -138,23 +138,23 @@ impl DiskFixture {
         }
     }
 
-    /// Has the driver wait less long for this device, until it was removed.
+    /// Shortens the time limits of the driver for this device, until it is removed.
     fn hasten(&mut self) {
         self.haste = Some(Haste::new());
     }
 
-    /// Removes the disk as `how` does, within a time.
+    /// Removes the disk by `how`, within a time limit.
     fn remove(mut self, millis: u32, how: fn(Plug)) -> Result {
         let result = self.plug.take().ok_or(ENODEV)?.within(millis, how);
         if result.is_err() {
-            // Let who waits go on.
+            // Let waiting threads go on.
             self.disk.answer(Answer::Honest, None);
             self.fake.rescue();
         }
         result
     }
 
-    /// A disk with all that is usual.
+    /// Returns a fixture with the usual features.
     fn plain() -> Result<Self> {
         Self::new(Config::default(), &[F_SEG_MAX, F_BLK_SIZE, F_FLUSH], 1)
     }
@@ -165,7 +165,7 @@ impl DiskFixture {
     }
 }
 
-/// Bytes that differ from sector to sector.
+/// Returns bytes that differ from sector to sector.
 fn pattern(seed: u8, len: usize) -> Result<KVec<u8>> {
     let mut bytes = KVec::from_elem(0, len, GFP_KERNEL)?;
     for (i, byte) in bytes.iter_mut().enumerate() {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Queues that break while they are used: the device is started anew, or given up, and nobody
-//! waits.
+//! Queues that break while they are in use. The device is started anew, or given up, and no thread
+//! waits for ever.
 
 use super::{
     device,
@@ -29,19 +29,19 @@ use virtio_fake::{
     Task, //
 };
 
-/// The time that anything may take that must end.
+/// The time limit for operations that must end.
 const DEADLINE_MS: u32 = 10_000;
-/// The message of the driver, logged once.
+/// The message of the driver, which is logged once.
 const BROKEN: &CStr = c"a queue is broken";
 
 /// Device status: the driver is ready.
 const DRIVER_OK: u8 = 4;
-/// Device status: the driver has given up.
+/// Device status: the driver has failed (`FAILED`).
 const FAILED: u8 = 128;
 
 type Reading = Task<Result>;
 
-/// Starts a read of what [`filled`] put there.
+/// Starts a read of the bytes that [`filled`] has stored.
 fn read(disk: &Arc<Disk>) -> Result<Reading> {
     let disk = disk.clone();
     Task::new(move || {
@@ -51,7 +51,7 @@ fn read(disk: &Arc<Disk>) -> Result<Reading> {
     })
 }
 
-/// Gives a disk something to be read.
+/// Stores bytes on a disk.
 fn filled(fixture: DiskFixture) -> Result<(DiskFixture, Arc<Disk>)> {
     fixture.disk.put(0, &pattern(3, 4096)?);
     let disk = Arc::new(fixture.open()?, GFP_KERNEL)?;
@@ -70,12 +70,12 @@ fn held_read(fixture: &DiskFixture, disk: &Arc<Disk>) -> Result<(Reading, usize)
     Ok((task, queue.ok_or(ENODATA)?))
 }
 
-/// Has the device give back a buffer of a queue that there is none of.
+/// Makes the device use a buffer id of a queue that is not outstanding.
 fn lie(fake: &Fake, queue: usize) -> Result {
     fake.finish(queue, |_| Action::CompleteAs { id: 0x7777, len: 1 })
 }
 
-/// Plugs a device that is given up while it is probed.
+/// Plugs a device that fails during probe.
 fn refused(fake: &Fake) -> Result {
     DiskFixture::plain()?;
     messages::logged(BROKEN);
@@ -88,10 +88,10 @@ fn refused(fake: &Fake) -> Result {
     plug.within(DEADLINE_MS, drop)
 }
 
-/// A disk with a polled queue, a read from it that the device keeps, and the number of the queue.
+/// A disk with a poll queue, a read by polling that the device keeps, and the number of the queue.
 type Polled = (DiskFixture, Arc<Disk>, Reading, usize);
 
-/// Makes a disk with a polled queue, if there are processors for two queues.
+/// Makes a disk with a poll queue, if there are CPUs for two queues.
 fn polled() -> Result<Option<Polled>> {
     let one = Param::set(c"rust_virtio_blk", c"poll_queues", c"1", c"0");
     let config = Config::default().u16(Config::NUM_QUEUES, 2);
@@ -111,7 +111,8 @@ fn polled() -> Result<Option<Polled>> {
     Ok(Some((fixture, disk, task, 1)))
 }
 
-/// A queue breaks while the disk is removed, which waits for `task`, a request that the queue has.
+/// Breaks a queue while the disk is being removed. The removal waits for `task`, an outstanding
+/// request of the queue.
 fn breaks_at_removal(mut fixture: DiskFixture, task: Reading, queue: usize) -> Result {
     let plug = fixture.plug.take().ok_or(ENODEV)?;
     let removal = Task::new(move || drop(plug))?;
@@ -122,8 +123,8 @@ fn breaks_at_removal(mut fixture: DiskFixture, task: Reading, queue: usize) -> R
     removal.join(DEADLINE_MS)
 }
 
-/// As [`breaks_at_removal`], while the transport is about to be reset. It is reset then, and the
-/// request is done after that.
+/// As [`breaks_at_removal`], while a reset of the transport is prepared. The transport is reset,
+/// and the request succeeds after that.
 fn breaks_at_reset(fixture: &mut DiskFixture, task: Reading, queue: usize) -> Result {
     let plug = fixture.plug.take().ok_or(ENODEV)?;
     let reset = Task::new(move || (plug.reset_prepare(), plug))?;
@@ -136,13 +137,13 @@ fn breaks_at_reset(fixture: &mut DiskFixture, task: Reading, queue: usize) -> Re
     check!(!fixture.fake.may_do_io());
     fixture.disk.answer(Answer::Honest, None);
     plug.reset_done()?;
-    // The requests that wait then may be what memory is freed by.
+    // The reset holds back requests, and memory reclaim may wait for these.
     check!(!fixture.fake.may_do_io());
     fixture.plug = Some(plug);
     task.join(DEADLINE_MS)?
 }
 
-/// The device was started anew once, for a broken queue, and works.
+/// Checks that the device was started anew once, for a broken queue, and works.
 fn check_anew(fixture: &DiskFixture, disk: &Disk, resets: u32) -> Result {
     check_eq!(fixture.fake.resets(), resets + 1);
     check_eq!(messages::logged(BROKEN), 1);
@@ -158,7 +159,7 @@ fn check_anew(fixture: &DiskFixture, disk: &Disk, resets: u32) -> Result {
 mod suite {
     use super::*;
 
-    /// H075: a wrong id. What is under way is done after a restart.
+    /// H075: a wrong id. Outstanding requests succeed after a restart.
     #[test]
     fn h075_wrong_id() -> Result {
         let (fixture, disk) = filled(DiskFixture::plain()?)?;
@@ -175,7 +176,7 @@ mod suite {
         fixture.remove(DEADLINE_MS, drop)
     }
 
-    /// The requests of other queues go with the queue that breaks.
+    /// The restart for a broken queue also issues the requests of other queues again.
     #[test]
     fn h075_other_queue() -> Result {
         let config = Config::default().u16(Config::NUM_QUEUES, 2);
@@ -201,7 +202,8 @@ mod suite {
         fixture.remove(DEADLINE_MS, drop)
     }
 
-    /// While the driver reads the partitions: it does not take the device, which gets to know.
+    /// A queue breaks while the driver reads the partitions. The driver does not bind, and sets
+    /// `FAILED`.
     #[test]
     fn at_probe() -> Result {
         let (disk, fake) = device(Config::default(), &[], 1)?;
@@ -209,7 +211,7 @@ mod suite {
         refused(&fake)
     }
 
-    /// While the disk is removed, which waits for the request.
+    /// A queue breaks while removal of the disk waits for its request.
     #[test]
     fn h075_at_removal() -> Result {
         let fixture = DiskFixture::plain()?;
@@ -218,7 +220,8 @@ mod suite {
         breaks_at_removal(fixture, task, queue)
     }
 
-    /// As [`h075_at_removal`], where nobody but the poller sees it.
+    /// As [`h075_at_removal`], with a queue without interrupt: only the poller sees that it is
+    /// broken.
     #[test]
     fn polled_at_removal() -> Result {
         let Some((fixture, _disk, task, queue)) = polled()? else {
@@ -227,7 +230,8 @@ mod suite {
         breaks_at_removal(fixture, task, queue)
     }
 
-    /// As [`h075_at_reset`], where nobody but the poller sees it.
+    /// As [`h075_at_reset`], with a queue without interrupt: only the poller sees that it is
+    /// broken.
     #[test]
     fn polled_at_reset() -> Result {
         let Some((mut fixture, disk, task, queue)) = polled()? else {
@@ -240,7 +244,7 @@ mod suite {
         fixture.remove(DEADLINE_MS, drop)
     }
 
-    /// While the driver reads the partitions: the device cannot be notified.
+    /// Notifications fail while the driver reads the partitions.
     #[test]
     fn unheard_at_probe() -> Result {
         let (_, fake) = device(Config::default(), &[], 1)?;
@@ -248,8 +252,8 @@ mod suite {
         refused(&fake)
     }
 
-    /// While the transport is about to be reset, which waits for the request; then the disk is as
-    /// good as new.
+    /// A queue breaks while the preparation of a transport reset waits for its request. After the
+    /// reset the disk works.
     #[test]
     fn h075_at_reset() -> Result {
         let (mut fixture, disk) = filled(DiskFixture::plain()?)?;

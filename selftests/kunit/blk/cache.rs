@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Disks whose cache is in another mode after a restart than before.
+//! Disks whose cache mode is different after a restart.
 
 use super::{
     config::SECTORS,
@@ -31,10 +31,10 @@ use virtio_fake::{
 };
 
 const OFF: &[u8] = b"write through\n";
-/// Status: the driver is ready.
+/// Device status: the driver is ready.
 const DRIVER_OK: u8 = 4;
 
-/// A disk whose cache can be switched, and is on.
+/// Returns a disk whose cache can be switched, and is on.
 fn switchable() -> Result<(DiskFixture, Arc<Disk>)> {
     let config = Config::default().u8(Config::WCE, 1);
     let fixture = DiskFixture::new(config, &[F_FLUSH, F_CONFIG_WCE], 1)?;
@@ -43,20 +43,20 @@ fn switchable() -> Result<(DiskFixture, Arc<Disk>)> {
     Ok((fixture, disk))
 }
 
-/// The device has its cache on or off, whatever it is told.
+/// Makes the device keep its cache on or off, and ignore writes of the mode.
 fn insist(fixture: &DiskFixture, on: bool) {
     fixture.fake.fault(|faults| faults.config_stays = true);
     fixture.fake.set_config(Config::WCE, &[on.into()]);
 }
 
-/// Starts to switch the cache off.
+/// Starts a thread that switches the cache off.
 fn switch_off(disk: &Arc<Disk>) -> Result<Task<Result>> {
     let disk = disk.clone();
     Task::new(move || disk.set_attribute(c"cache_type", OFF))
 }
 
-/// Waits until the driver has attended to the disk: when it sees a second change, it is done with
-/// what goes with the first one.
+/// Waits until the recovery of the driver has run: when it follows a second change of the capacity,
+/// it has finished the work of the first one.
 fn attended(fixture: &DiskFixture, disk: &Disk) -> Result {
     for sectors in [SECTORS / 2, SECTORS] {
         fixture.fake.set_config(0, &sectors.to_le_bytes());
@@ -70,7 +70,7 @@ fn attended(fixture: &DiskFixture, disk: &Disk) -> Result {
 mod suite {
     use super::*;
 
-    /// A cache that was switched off is so after a restart.
+    /// A cache that was switched off is off after a restart.
     #[test]
     fn stays_off() -> Result {
         let (fixture, disk) = switchable()?;
@@ -79,7 +79,7 @@ mod suite {
         let resets = fixture.fake.resets();
         let reading = unheard_read(&fixture, &disk)?;
         let writing = write(&disk)?;
-        // As devices do at a reset.
+        // A reset switches the cache of a device on.
         fixture.fake.set_config(Config::WCE, &[1]);
         speak_after_reset(&fixture, resets)?;
         check_read(reading)?;
@@ -90,8 +90,9 @@ mod suite {
         fixture.remove(DEADLINE_MS, drop)
     }
 
-    /// A cache is switched off while a request is not answered, which the disk waits for before it
-    /// says so. It is off after the restart that answers the request.
+    /// A cache is switched off while the device does not answer a request. The disk waits for this
+    /// request before it reports the mode. The cache is off after the restart, after which the
+    /// request succeeds.
     #[test]
     fn switched_while_mute() -> Result {
         let (fixture, disk) = switchable()?;
@@ -112,21 +113,21 @@ mod suite {
         fixture.remove(DEADLINE_MS, drop)
     }
 
-    /// The cache comes on, which the disk does not say at once, since one thread is just switching
-    /// the cache; and another thread switches it off after that. Then it is off: the news that it
-    /// is on is older.
+    /// The cache comes on. The disk cannot report that at once, because a thread is switching the
+    /// cache. Another thread switches the cache off after that. The result is off: the report that
+    /// the cache is on is older.
     #[test]
     fn old_news() -> Result {
         let (fixture, disk) = switchable()?;
         let resets = fixture.fake.resets();
         let reading = unheard_read(&fixture, &disk)?;
         let reads = fixture.fake.config_reads();
-        // Waits for the read before the disk says so.
+        // This thread waits for the read before the disk reports the mode.
         let first = switch_off(&disk)?;
         check!(wait::until(DEADLINE_MS, || {
             fixture.fake.config(Config::WCE) == [0] && fixture.fake.config_reads() > reads
         }));
-        // Waits for the first one.
+        // This thread waits for the first one.
         let second = switch_off(&disk)?;
         insist(&fixture, true);
         check!(wait::until(DEADLINE_MS, || fixture.fake.resets() > resets));
@@ -145,8 +146,8 @@ mod suite {
         fixture.remove(DEADLINE_MS, drop)
     }
 
-    /// One that cannot be switched off again is flushed. A write that was to be safe when it is
-    /// done is not done again.
+    /// A cache that cannot be switched off again is flushed. A write that was safe when it was
+    /// answered is not issued again.
     #[test]
     fn comes_on() -> Result {
         let (fixture, disk) = switchable()?;
@@ -163,7 +164,7 @@ mod suite {
         fixture.disk.forget();
         disk.flush()?;
         check_eq!(fixture.disk.count(FLUSH), 1);
-        // The driver's word counts again.
+        // The device accepts the mode of the driver again.
         fixture.fake.fault(|faults| faults.config_stays = false);
         disk.set_attribute(c"cache_type", OFF)?;
         check!(!disk.limits().write_cache);
@@ -171,7 +172,7 @@ mod suite {
         fixture.remove(DEADLINE_MS, drop)
     }
 
-    /// One that cannot be switched on again is flushed as before: it was on when data was written.
+    /// A cache that cannot be switched on again is still flushed: it was on when data was written.
     #[test]
     fn goes_off() -> Result {
         let (fixture, disk) = switchable()?;

@@ -2,15 +2,15 @@
 
 //! The configuration of a disk (virtio spec §5.2.4).
 
-/// Size of a disk unless a test says otherwise, in sectors.
+/// The default capacity of a disk, in sectors.
 pub(super) const SECTORS: u64 = 2048;
 
-/// The fields, little-endian.
+/// The configuration of a disk, little-endian.
 #[derive(Clone, Copy)]
 pub(super) struct Config([u8; 96]);
 
 impl Default for Config {
-    /// A disk of 1 MiB with a write cache, that takes everything in moderation.
+    /// Returns the configuration of a disk of 1 MiB with a write cache and moderate limits.
     fn default() -> Self {
         Self([0; 96])
             .capacity(SECTORS)
@@ -27,39 +27,39 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Largest segment, le32.
+    /// The largest segment, le32.
     pub(super) const SIZE_MAX: usize = 8;
-    /// Most segments, le32.
+    /// The largest number of segments, le32.
     pub(super) const SEG_MAX: usize = 12;
-    /// Block size, le32.
+    /// The block size, le32.
     pub(super) const BLK_SIZE: usize = 20;
-    /// Exponent of logical blocks in a physical one, u8.
+    /// The binary logarithm of the number of logical blocks in a physical block, u8.
     pub(super) const PHYSICAL_BLOCK_EXP: usize = 24;
-    /// Optimal size of I/O in blocks, le32.
+    /// The optimal size of I/O in blocks, le32.
     pub(super) const OPT_IO_SIZE: usize = 28;
-    /// Cache mode, u8.
+    /// The cache mode, u8.
     pub(super) const WCE: usize = 32;
-    /// Number of queues, le16.
+    /// The number of queues, le16.
     pub(super) const NUM_QUEUES: usize = 34;
-    /// Largest discard, le32.
+    /// The largest discard, le32.
     pub(super) const MAX_DISCARD_SECTORS: usize = 36;
-    /// Most ranges of a discard, le32.
+    /// The largest number of ranges of a discard, le32.
     pub(super) const MAX_DISCARD_SEG: usize = 40;
-    /// Alignment of discards in sectors, le32.
+    /// The alignment of discards in sectors, le32.
     pub(super) const DISCARD_ALIGNMENT: usize = 44;
-    /// Largest write of zeroes, le32.
+    /// The largest write of zeroes, le32.
     pub(super) const MAX_WRITE_ZEROES_SECTORS: usize = 48;
-    /// Most ranges of a write of zeroes, le32.
+    /// The largest number of ranges of a write of zeroes, le32.
     pub(super) const MAX_WRITE_ZEROES_SEG: usize = 52;
 
-    /// Largest secure erase, le32.
+    /// The largest secure erase, le32.
     pub(super) const MAX_SECURE_ERASE_SECTORS: usize = 60;
-    /// Most ranges of a secure erase, le32.
+    /// The largest number of ranges of a secure erase, le32.
     pub(super) const MAX_SECURE_ERASE_SEG: usize = 64;
-    /// Alignment of secure erases in sectors, le32.
+    /// The alignment of secure erases in sectors, le32.
     pub(super) const SECURE_ERASE_ALIGNMENT: usize = 68;
 
-    /// The bytes.
+    /// Returns the bytes.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.0
     }
@@ -71,22 +71,22 @@ impl Config {
         self
     }
 
-    /// With a size in sectors.
+    /// Sets the capacity in sectors.
     pub(super) fn capacity(self, sectors: u64) -> Self {
         self.put(0, sectors.to_le_bytes())
     }
 
-    /// With a field of one byte.
+    /// Sets a field of one byte.
     pub(super) fn u8(self, at: usize, value: u8) -> Self {
         self.put(at, [value])
     }
 
-    /// With a field of two bytes.
+    /// Sets a field of two bytes.
     pub(super) fn u16(self, at: usize, value: u16) -> Self {
         self.put(at, value.to_le_bytes())
     }
 
-    /// With a field of four bytes.
+    /// Sets a field of four bytes.
     pub(super) fn u32(self, at: usize, value: u32) -> Self {
         self.put(at, value.to_le_bytes())
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! I/O with an honest disk.
+//! I/O with a disk that follows the specification.
 
 use super::{
     config::{
@@ -51,7 +51,7 @@ use virtio_fake::{
 };
 use vring::tables::ALLOCATIONS_LEFT;
 
-/// Writes and reads pieces of several sizes.
+/// Writes and reads ranges of several sizes.
 fn round_trips(fixture: &DiskFixture) -> Result {
     let disk = fixture.open()?;
     for (seed, len) in [(1, 512), (2, 4096), (3, 65536), (4, 1024)] {
@@ -74,7 +74,7 @@ fn round_trips(fixture: &DiskFixture) -> Result {
 /// descriptors.
 const LONG: usize = 65536;
 
-/// A disk with a ring of 8 descriptors, and requests of up to 126 segments of a page each.
+/// Returns a disk with a ring of 8 descriptors, and requests of up to 126 segments of a page each.
 fn disk_with_short_ring(features: &[u32]) -> Result<DiskFixture> {
     let mut all = KVec::new();
     all.extend_from_slice(&[F_SEG_MAX, F_SIZE_MAX], GFP_KERNEL)?;
@@ -94,7 +94,7 @@ fn disk_with_short_ring(features: &[u32]) -> Result<DiskFixture> {
     Ok(DiskFixture::around(disk, fake, plug))
 }
 
-/// Several threads, each on its own part of the disk.
+/// Runs several threads, each on its own part of the disk.
 fn crowd(fixture: &DiskFixture) -> Result {
     let disk = Arc::new(fixture.open()?, GFP_KERNEL)?;
     let mut tasks = KVec::new();
@@ -123,7 +123,7 @@ fn crowd(fixture: &DiskFixture) -> Result {
 mod suite {
     use super::*;
 
-    /// Written data is on the disk, and data on the disk is read, on each ring.
+    /// Writes store their data, and reads return it, with each ring layout.
     #[test]
     fn write_and_read() -> Result {
         for features in crate::fixture::LAYOUTS {
@@ -137,7 +137,7 @@ mod suite {
         Ok(())
     }
 
-    /// Requests of more segments than the ring has descriptors are as they were made (B14, R17).
+    /// Requests with more segments than the ring has descriptors work (B14, R17).
     #[test]
     fn longer_than_the_ring() -> Result {
         for features in [
@@ -154,8 +154,9 @@ mod suite {
         Ok(())
     }
 
-    /// H083: there is no memory for the table of such a request, and nothing in flight whose end
-    /// would start the queue again: the request waits for memory, and goes on then (B12).
+    /// H083: there is no memory for the indirect table of such a request, and no outstanding
+    /// request whose end would start the queue again. The request waits for memory, and then goes
+    /// on (B12).
     #[test]
     fn h083_no_memory() -> Result {
         let fixture = disk_with_short_ring(&[INDIRECT_DESC, EVENT_IDX])?;
@@ -168,7 +169,7 @@ mod suite {
         ALLOCATIONS_LEFT.store(0, Relaxed);
         let before = fixture.disk.count(OUT);
         let task = Task::new(move || disk.write(0, &bytes));
-        // Long enough to be tried more than once.
+        // Long enough for more than one attempt.
         wait::pause(200);
         let none = fixture.disk.count(OUT) == before;
         ALLOCATIONS_LEFT.store(-1, Relaxed);
@@ -178,7 +179,7 @@ mod suite {
         Ok(())
     }
 
-    /// Data that was on the disk before comes back.
+    /// Reads return data that was on the disk before.
     #[test]
     fn reads_what_is_there() -> Result {
         let fixture = DiskFixture::plain()?;
@@ -189,7 +190,7 @@ mod suite {
         Ok(())
     }
 
-    /// A legacy device, with headers in the guest's own order.
+    /// A legacy device uses headers in the byte order of the guest.
     #[test]
     fn legacy() -> Result {
         let disk = RamDisk::new()?;
@@ -200,14 +201,14 @@ mod suite {
         let fake = Fake::new(spec, disk.clone())?;
         fake.set_auto(true);
         let plug = fake.plug()?;
-        // A driver may do without legacy devices.
+        // A driver need not support legacy devices.
         if fake.is_bound() {
             round_trips(&DiskFixture::around(disk, fake, plug))?;
         }
         Ok(())
     }
 
-    /// The end of the disk is the end.
+    /// I/O beyond the end of the disk fails.
     #[test]
     fn beyond_the_end() -> Result {
         let fixture = DiskFixture::plain()?;
@@ -245,7 +246,7 @@ mod suite {
         Ok(())
     }
 
-    /// A discard names its range.
+    /// A discard has its range.
     #[test]
     fn discard() -> Result {
         let fixture = DiskFixture::new(Config::default(), &[F_DISCARD, F_SEG_MAX], 1)?;
@@ -262,7 +263,7 @@ mod suite {
         Ok(())
     }
 
-    /// So does a write of zeroes; larger ones are cut.
+    /// A write of zeroes has its range; larger ones are split.
     #[test]
     fn zeroes() -> Result {
         let fixture = DiskFixture::new(Config::default(), &[F_WRITE_ZEROES, F_SEG_MAX], 1)?;
@@ -272,7 +273,7 @@ mod suite {
         disk.write(128, &bytes)?;
         fixture.disk.forget();
         disk.zero(8, 16)?;
-        // The sectors may be given up.
+        // The device may deallocate the sectors.
         check_eq!(
             fixture.disk.last(WRITE_ZEROES).map(|s| s.range),
             Some((8, 16, 1))
@@ -291,7 +292,7 @@ mod suite {
         Ok(())
     }
 
-    /// A secure erase names its range, and larger ones are cut.
+    /// A secure erase has its range, and larger ones are split.
     #[test]
     fn secure_erase() -> Result {
         let config = Config::default()
@@ -320,12 +321,12 @@ mod suite {
         Ok(())
     }
 
-    /// A disk that can do neither is not asked.
+    /// A disk without these features gets no such request.
     #[test]
     fn no_discard() -> Result {
         let fixture = DiskFixture::plain()?;
         let disk = fixture.open()?;
-        // The block layer takes a discard for a hint, and no error is one.
+        // A discard is a hint for the block layer, which reports no error.
         disk.discard(0, 8)?;
         check_err!(disk.zero(0, 8), EOPNOTSUPP);
         check_eq!(
@@ -335,7 +336,7 @@ mod suite {
         Ok(())
     }
 
-    /// The serial number, which has no end if it is 20 bytes long.
+    /// The serial number has no terminator if it is 20 bytes long.
     #[test]
     fn serial() -> Result {
         let fixture = DiskFixture::plain()?;
@@ -349,7 +350,7 @@ mod suite {
         Ok(())
     }
 
-    /// Many at a time, on one queue and on two.
+    /// Many requests at a time work, on one queue and on two.
     #[test]
     fn many_at_a_time() -> Result {
         crowd(&DiskFixture::new(
@@ -364,7 +365,7 @@ mod suite {
         )?)
     }
 
-    /// A request that is polled for is ended together with the rest of the poller's.
+    /// A polled request ends in the batch of the poller.
     #[test]
     fn polled_in_batches() -> Result {
         let one = Param::set(c"rust_virtio_blk", c"poll_queues", c"1", c"0");
@@ -380,7 +381,7 @@ mod suite {
         Ok(())
     }
 
-    /// A ring of a few descriptors, so that requests wait for room.
+    /// With a ring of a few descriptors, requests wait for room.
     #[test]
     fn small_ring() -> Result {
         let disk = RamDisk::new()?;
@@ -395,7 +396,7 @@ mod suite {
         crowd(&DiskFixture::around(disk, fake, plug))
     }
 
-    /// The disk grows and shrinks.
+    /// The capacity follows a disk that grows and shrinks.
     #[test]
     fn resize() -> Result {
         let (_, fake) = device(Config::default().capacity(1024), &[], 1)?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Disks that count wrongly what they wrote: the status decides, as it does for the C driver.
+//! Disks that report wrong numbers of written bytes. The status decides, as for the C driver.
 
 use super::{
     device,
@@ -38,7 +38,7 @@ const COUNTS: [(Count, bool, Result); 7] = [
     (Count::Error, true, Err(EIO)),
 ];
 
-/// A disk on a ring with these features, which counts so from the beginning.
+/// Returns a disk with these features of the ring, which counts by `count` from the beginning.
 fn fixture(ring: &[u32], count: Count) -> Result<DiskFixture> {
     let mut features = KVec::new();
     features.extend_from_slice(&[F_SEG_MAX, F_FLUSH, F_DISCARD], GFP_KERNEL)?;
@@ -50,7 +50,7 @@ fn fixture(ring: &[u32], count: Count) -> Result<DiskFixture> {
     Ok(DiskFixture::around(disk, fake, plug))
 }
 
-/// Does each kind of request; all go well but the reads, of which one goes as `read` says.
+/// Sends each kind of request. All succeed, except that a read ends as `read` says.
 fn all_kinds(fixture: &DiskFixture, read: Result) -> Result {
     let disk = fixture.open()?;
     for (seed, len) in [(1, 512), (2, 4096), (3, 65536)] {
@@ -96,8 +96,8 @@ mod suite {
         })
     }
 
-    /// H069: where that is asked for, a read fails whose data the device does not claim to have
-    /// written, whether it is there or not.
+    /// H069: with `strict_lengths`, a read fails if the device does not report its data as written,
+    /// also if the data is there.
     #[test]
     fn h069_strict_lengths() -> Result {
         DiskFixture::plain()?;
@@ -111,7 +111,7 @@ mod suite {
             let fixture = fixture(ring, Count::Exact)?;
             fixture.disk.answer(Answer::Counted(count), None);
             all_kinds(&fixture, read)?;
-            // The status alone.
+            // Only the status.
             fixture.disk.answer(Answer::OnlyStatus, Some(IN));
             match fixture.open()?.read(64, 4096) {
                 Ok(_) => Err(ENODATA),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Configurations, sane and not.
+//! Correct and wrong configurations.
 
 use super::{
     check_driver,
@@ -38,7 +38,7 @@ use virtio_fake::{
     VERSION_1, //
 };
 
-/// Plugs a device that no driver can use; it must stay unbound, with its queues gone.
+/// Plugs a device that no driver can use. It must stay unbound, without queues.
 fn refused(config: Config, features: &[u32]) -> Result {
     let (_, fake) = device(config, features, 4)?;
     let plug = fake.plug()?;
@@ -46,12 +46,12 @@ fn refused(config: Config, features: &[u32]) -> Result {
     check_eq!(fake.queues(), 0);
     check!(fake.status() & 4 == 0);
     drop(plug);
-    // That the driver would have taken another one.
+    // Checks that the driver binds to a correct device.
     DiskFixture::plain()?;
     Ok(())
 }
 
-/// Writes and reads at the start of a disk.
+/// Writes and reads at the beginning of a disk.
 fn works(fixture: &DiskFixture) -> Result {
     let disk = fixture.open()?;
     let bytes = pattern(1, 32768)?;
@@ -66,7 +66,7 @@ fn works(fixture: &DiskFixture) -> Result {
 mod suite {
     use super::*;
 
-    /// A plain disk looks as it should.
+    /// A plain disk has the expected limits.
     #[test]
     fn plain() -> Result {
         let fixture = DiskFixture::plain()?;
@@ -80,7 +80,7 @@ mod suite {
         works(&fixture)
     }
 
-    /// A disk without any feature.
+    /// A disk without any feature works.
     #[test]
     fn bare() -> Result {
         let fixture = DiskFixture::new(Config::default(), &[], 1)?;
@@ -88,7 +88,7 @@ mod suite {
         works(&fixture)
     }
 
-    /// A disk without a sector: nothing can be read, nothing breaks.
+    /// A disk without sectors: reads fail, and nothing breaks.
     #[test]
     fn no_capacity() -> Result {
         let fixture = DiskFixture::new(Config::default().capacity(0), &[], 1)?;
@@ -98,7 +98,7 @@ mod suite {
         Ok(())
     }
 
-    /// A disk larger than any: it may be cut or refused.
+    /// A disk with the largest capacity may be limited or refused.
     #[test]
     fn endless_capacity() -> Result {
         let (_, fake) = device(Config::default().capacity(u64::MAX), &[], 1)?;
@@ -113,25 +113,25 @@ mod suite {
         Ok(())
     }
 
-    /// A block size that is none.
+    /// A block size of 0 is refused.
     #[test]
     fn h081_block_size_zero() -> Result {
         refused(Config::default().u32(Config::BLK_SIZE, 0), &[F_BLK_SIZE])
     }
 
-    /// A block size that is no power of two.
+    /// A block size that is no power of two is refused.
     #[test]
     fn h081_block_size_three() -> Result {
         refused(Config::default().u32(Config::BLK_SIZE, 3), &[F_BLK_SIZE])
     }
 
-    /// A block size below a sector.
+    /// A block size below a sector is refused.
     #[test]
     fn block_size_small() -> Result {
         refused(Config::default().u32(Config::BLK_SIZE, 256), &[F_BLK_SIZE])
     }
 
-    /// A block size beyond everything.
+    /// A huge block size is refused.
     #[test]
     fn h081_block_size_huge() -> Result {
         refused(
@@ -140,7 +140,7 @@ mod suite {
         )
     }
 
-    /// Blocks of 4 KiB.
+    /// Blocks of 4 KiB work.
     #[test]
     fn block_size_4k() -> Result {
         let fixture = DiskFixture::new(
@@ -152,7 +152,7 @@ mod suite {
         works(&fixture)
     }
 
-    /// A wrong block size of a device that did not offer the feature is not looked at.
+    /// A wrong block size is ignored if the device does not offer the feature.
     #[test]
     fn block_size_unoffered() -> Result {
         let fixture = DiskFixture::new(Config::default().u32(Config::BLK_SIZE, 3), &[], 1)?;
@@ -160,7 +160,7 @@ mod suite {
         works(&fixture)
     }
 
-    /// No segment at all means one.
+    /// 0 segments mean one.
     #[test]
     fn h082_seg_max_zero() -> Result {
         let fixture = DiskFixture::new(Config::default().u32(Config::SEG_MAX, 0), &[F_SEG_MAX], 1)?;
@@ -168,7 +168,7 @@ mod suite {
         works(&fixture)
     }
 
-    /// More segments than any ring has.
+    /// More segments than the largest ring are limited.
     #[test]
     fn h083_seg_max_huge() -> Result {
         let fixture = DiskFixture::new(
@@ -176,7 +176,7 @@ mod suite {
             &[F_SEG_MAX],
             1,
         )?;
-        // All but header and status, in a ring of 64 without tables.
+        // A ring of 64 without indirect tables, less header and status.
         check_eq!(fixture.open()?.limits().max_segments, 62);
         works(&fixture)
     }
@@ -193,8 +193,8 @@ mod suite {
         works(&fixture)
     }
 
-    /// A disk whose transport knows how memory is mapped for it only once there is a queue, as
-    /// virtio-vdpa does: no segment is longer than what it can map.
+    /// A transport may know its mapping operations only after a queue was made, as virtio-vdpa
+    /// does. No segment is longer than its largest mapping.
     #[test]
     fn size_max_of_the_transport() -> Result {
         for features in [&[F_SEG_MAX][..], &[F_SEG_MAX, F_SIZE_MAX]] {
@@ -214,13 +214,13 @@ mod suite {
         Ok(())
     }
 
-    /// No queue at all.
+    /// A device without queues is refused.
     #[test]
     fn h087_no_queues() -> Result {
         refused(Config::default().u16(Config::NUM_QUEUES, 0), &[F_MQ])
     }
 
-    /// More queues than any machine needs.
+    /// The driver limits a huge number of queues.
     #[test]
     fn h087_many_queues() -> Result {
         let fixture = DiskFixture::new(
@@ -228,17 +228,17 @@ mod suite {
             &[F_MQ],
             16,
         )?;
-        // One for each processor, of the 16 that there are.
+        // One for each CPU, of the 16 that the device has.
         check_eq!(fixture.fake.queues(), nr_cpu_ids().min(16) as usize);
         check_eq!(fixture.open()?.limits().nr_hw_queues, nr_cpu_ids().min(16));
         works(&fixture)
     }
 
-    /// Of all features, those of the table, of a modern device and of a legacy one.
+    /// Of all features, the driver accepts those of its table, of a modern and of a legacy device.
     #[test]
     fn every_feature() -> Result {
         let mut all = KVec::new();
-        // Those in between are the ring's and the transport's.
+        // The bits in between belong to ring and transport.
         for bits in [0..24, 42..128] {
             for bit in bits {
                 all.push(bit, GFP_KERNEL)?;
@@ -268,7 +268,7 @@ mod suite {
         Ok(())
     }
 
-    /// Requests are taken by the list.
+    /// The driver accepts lists of requests.
     #[test]
     fn takes_lists() -> Result {
         let fixture = DiskFixture::plain()?;
@@ -276,7 +276,7 @@ mod suite {
         Ok(())
     }
 
-    /// Two queues.
+    /// Two queues work.
     #[test]
     fn two_queues() -> Result {
         let fixture = DiskFixture::new(Config::default().u16(Config::NUM_QUEUES, 2), &[F_MQ], 2)?;
@@ -284,8 +284,8 @@ mod suite {
         works(&fixture)
     }
 
-    /// A cache mode that is neither: the disk is safer taken for one with a cache. Everyone may
-    /// read what it is.
+    /// An unknown cache mode counts as a cache that is on, which is safe. All users may read the
+    /// mode.
     #[test]
     fn cache_mode_two() -> Result {
         let fixture = DiskFixture::new(
@@ -299,7 +299,7 @@ mod suite {
         works(&fixture)
     }
 
-    /// The two cache modes, and the switch between them.
+    /// The cache can be switched between its two modes.
     #[test]
     fn cache_modes() -> Result {
         let fixture = DiskFixture::new(
@@ -321,7 +321,7 @@ mod suite {
         Ok(())
     }
 
-    /// Physical blocks of 8 logical ones.
+    /// A physical block has 8 logical ones.
     #[test]
     fn topology() -> Result {
         let fixture = DiskFixture::new(
@@ -337,7 +337,7 @@ mod suite {
         works(&fixture)
     }
 
-    /// Exponents with which the size of a physical block has no number.
+    /// Exponents that overflow the size of a physical block are ignored.
     #[test]
     fn h079_topology_overflows() -> Result {
         for exp in [23, 31, 32, 63, 64, 255] {
@@ -349,7 +349,7 @@ mod suite {
                 1,
             )?;
             let _plug = fake.plug()?;
-            // Refusing such a device is as good as not believing it.
+            // A driver may also refuse such a device.
             if fake.is_bound() {
                 check_driver(&fake)?;
                 let limits = Disk::open(&fake, false)?.limits();
@@ -361,7 +361,7 @@ mod suite {
         Ok(())
     }
 
-    /// A disk that cannot be written.
+    /// A read-only disk cannot be written.
     #[test]
     fn read_only() -> Result {
         let fixture = DiskFixture::new(Config::default(), &[F_RO], 1)?;
@@ -371,7 +371,7 @@ mod suite {
         Ok(())
     }
 
-    /// The limits of discards and of zeroes.
+    /// Discards and writes of zeroes have their limits.
     #[test]
     fn discard_limits() -> Result {
         let fixture = DiskFixture::new(Config::default(), &[F_DISCARD, F_WRITE_ZEROES], 1)?;
@@ -382,7 +382,7 @@ mod suite {
         Ok(())
     }
 
-    /// Limits of discards that overflow or make no sense.
+    /// Limits of discards that overflow or contradict each other are harmless.
     #[test]
     fn h086_discard_limits_odd() -> Result {
         for (sectors, seg, alignment) in [
@@ -410,7 +410,7 @@ mod suite {
         Ok(())
     }
 
-    /// The configuration changes at every read: given up on, and not waited for.
+    /// If the configuration changes at each read, probe fails, and does not wait for ever.
     #[test]
     fn h055_restless_configuration() -> Result {
         let (_, fake) = device(Config::default(), &[], 1)?;
@@ -421,7 +421,7 @@ mod suite {
         Ok(())
     }
 
-    /// An interrupt before the driver is ready is nobody's.
+    /// An interrupt before the driver is ready is not handled.
     #[test]
     fn h039_early_interrupt() -> Result {
         let (disk, fake) = device(Config::default(), &[], 1)?;
@@ -431,7 +431,7 @@ mod suite {
         works(&DiskFixture::around(disk, fake, plug))
     }
 
-    /// The transport has no queue for it.
+    /// Probe fails if the transport has no queue.
     #[test]
     fn h062_find_vqs_fails() -> Result {
         let (_, fake) = device(Config::default(), &[], 1)?;

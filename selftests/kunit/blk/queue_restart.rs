@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Disks with a queue that does not answer, which can be started anew alone.
+//! Disks with a queue that does not answer, and that can be started anew alone.
 
 use super::{
     pattern,
@@ -40,31 +40,31 @@ use virtio_fake::{
     RING_RESET, //
 };
 
-/// The driver started a queue anew alone.
+/// The message for a queue that was started anew alone.
 const ALONE: &CStr = c"is stuck: started anew alone";
-/// The driver could not.
+/// The message for a queue that could not be started anew alone.
 const NOT_ALONE: &CStr = c"cannot be started anew alone";
 
-/// Features of disks whose queues can be reset alone.
+/// The features of disks whose queues can be reset alone.
 const LAYOUTS: [&[u32]; 3] = [
     &[F_FLUSH, F_MQ, RING_RESET],
     &[F_FLUSH, F_MQ, RING_RESET, EVENT_IDX, INDIRECT_DESC],
     &[F_FLUSH, F_MQ, RING_RESET, EVENT_IDX, RING_PACKED],
 ];
 
-/// A disk with a queue for each of two CPUs, and a driver that may reset queues.
+/// A disk with a queue for each of two CPUs, and with `reset_queues` set.
 struct Stuck {
     fixture: DiskFixture,
     disk: Arc<Disk>,
     /// The queue that the first CPU uses.
     queue: usize,
-    /// Resets of the device so far.
+    /// The number of resets of the device before the test.
     resets: u32,
     _param: Param,
 }
 
 impl Stuck {
-    /// Makes the disk. `None`: the driver cannot be told.
+    /// Makes the disk. `None`: `reset_queues` cannot be set.
     fn new(features: &[u32]) -> Result<Option<Self>> {
         let config = Config::default().u16(Config::NUM_QUEUES, 2);
         let fixture = DiskFixture::new(config, features, 2)?;
@@ -91,7 +91,7 @@ impl Stuck {
         }))
     }
 
-    /// Starts a read on the first CPU, in a queue that the device looks at no more.
+    /// Starts a read on the first CPU, in a queue that the device ignores from now on.
     fn unheard_read(&self) -> Result<Reading> {
         let _here = OnCpu::new(0)?;
         let (fake, queue) = (&self.fixture.fake, self.queue);
@@ -102,7 +102,7 @@ impl Stuck {
         Ok(task)
     }
 
-    /// Waits for a reset of a queue, and has the device look at all queues from then on.
+    /// Waits for a reset of a queue. From then on, the device handles all queues.
     fn speak_after_queue_reset(&self) -> Result {
         let fake = &self.fixture.fake;
         check!(wait::until(DEADLINE_MS, || fake.queue_resets() > 0));
@@ -115,7 +115,7 @@ impl Stuck {
         self.fixture.fake.set_auto(true);
     }
 
-    /// So many queues were reset, and so often the device.
+    /// Checks the numbers of resets of queues and of the device.
     fn check_resets(&self, queues: u32, device: u32) -> Result {
         check_eq!(self.fixture.fake.queue_resets(), queues);
         check_eq!(self.fixture.fake.resets() - self.resets, device);
@@ -129,8 +129,7 @@ impl Stuck {
     }
 }
 
-/// A queue is stuck, and a request of another one takes its time. The first is started anew, and
-/// the other not touched.
+/// Checks that a stuck queue is started anew, while a slow request of another queue goes on.
 fn alone(features: &[u32]) -> Result {
     let Some(stuck) = Stuck::new(features)? else {
         return Ok(());
@@ -144,7 +143,7 @@ fn alone(features: &[u32]) -> Result {
     let several = disk.limits().nr_hw_queues > 1;
     let other = 1 - stuck.queue;
     if several {
-        // The driver waits longer for it than for others.
+        // The driver waits longer for this request.
         stuck.fixture.disk.answer(Answer::Hold, Some(GET_ID));
         let _there = OnCpu::new(1)?;
         check_err!(disk.attribute(c"serial").map(|_| ()), EIO);
@@ -166,8 +165,8 @@ fn alone(features: &[u32]) -> Result {
     stuck.remove()
 }
 
-/// A flush is answered after the driver has looked for answers the last time before it has the
-/// queue reset.
+/// Checks a flush that the device answers during the reset of its queue, after the last check of
+/// the driver for answers.
 fn answered(features: &[u32]) -> Result {
     let Some(stuck) = Stuck::new(features)? else {
         return Ok(());
@@ -193,13 +192,13 @@ fn answered(features: &[u32]) -> Result {
 mod suite {
     use super::*;
 
-    /// A queue is started anew alone, in each layout.
+    /// A queue is started anew alone, with each ring layout.
     #[test]
     fn queue_alone() -> Result {
         LAYOUTS.iter().try_for_each(|features| alone(features))
     }
 
-    /// A queue that is stuck again at once is not what is wrong: the device is started anew.
+    /// If a queue is stuck again at once, the device is started anew.
     #[test]
     fn stuck_again() -> Result {
         let Some(stuck) = Stuck::new(LAYOUTS[0])? else {
@@ -215,7 +214,7 @@ mod suite {
         stuck.remove()
     }
 
-    /// The device does not reset the queue: it is reset itself.
+    /// If the reset of the queue fails, the device is reset.
     #[test]
     fn h051_reset_fails() -> Result {
         let Some(stuck) = Stuck::new(LAYOUTS[0])? else {
@@ -233,8 +232,8 @@ mod suite {
         stuck.remove()
     }
 
-    /// The device does not take the queue back: it is reset, and what was taken from it is done
-    /// then.
+    /// If the queue cannot be enabled again, the device is reset. The requests that were taken from
+    /// the queue succeed then.
     #[test]
     fn h051_enable_fails() -> Result {
         let Some(stuck) = Stuck::new(LAYOUTS[0])? else {
@@ -251,7 +250,7 @@ mod suite {
         stuck.remove()
     }
 
-    /// A flush that the queue had fails, as after a restart of the device.
+    /// An outstanding flush of the queue fails, as after a restart of the device.
     #[test]
     fn flush_is_not_repeated() -> Result {
         let Some(stuck) = Stuck::new(LAYOUTS[0])? else {
@@ -269,14 +268,14 @@ mod suite {
         stuck.remove()
     }
 
-    /// A flush that the device answers while its queue is being reset has succeeded, in each
+    /// A flush that the device answers during the reset of its queue succeeds, with each ring
     /// layout.
     #[test]
     fn flush_is_answered_at_last() -> Result {
         LAYOUTS.iter().try_for_each(|features| answered(features))
     }
 
-    /// The disk is removed with a queue stuck, or just after that was started anew.
+    /// The disk can be removed while a queue is stuck, and just after the queue was started anew.
     #[test]
     fn removed() -> Result {
         for reset in [false, true] {
@@ -292,7 +291,7 @@ mod suite {
         Ok(())
     }
 
-    /// By default, and where a queue cannot be reset alone, the device is.
+    /// By default, and if a queue cannot be reset alone, the device is reset.
     #[test]
     fn whole_device() -> Result {
         for offered in [true, false] {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A disk in memory, honest unless told (virtio spec §5.2.6).
+//! A disk in memory, which follows the specification (§5.2.6) unless a test changes that.
 
 use super::config::SECTORS;
 use kernel::{
@@ -27,61 +27,61 @@ pub(super) const IN: u32 = 0;
 pub(super) const OUT: u32 = 1;
 /// Command: flush.
 pub(super) const FLUSH: u32 = 4;
-/// Command: tell the serial number.
+/// Command: get the serial number.
 pub(super) const GET_ID: u32 = 8;
 /// Command: discard.
 pub(super) const DISCARD: u32 = 11;
 /// Command: write zeroes.
 pub(super) const WRITE_ZEROES: u32 = 13;
-/// Command: erase, so that nothing can be had back.
+/// Command: secure erase.
 pub(super) const SECURE_ERASE: u32 = 14;
 
 const OK: u8 = 0;
 const IOERR: u8 = 1;
 const UNSUPP: u8 = 2;
 
-/// Requests that are remembered.
+/// The largest number of requests in the log.
 const LOG_LEN: usize = 256;
 
-/// A request that the disk saw.
+/// A request that the disk got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Seen {
     pub(super) command: u32,
     pub(super) sector: u64,
-    /// Bytes of data, or of ranges.
+    /// The number of bytes of data, or of ranges.
     pub(super) len: usize,
     /// The first range of a discard or write of zeroes: sector, count, flags.
     pub(super) range: (u64, u32, u32),
 }
 
-/// The way in which the disk answers.
+/// The kind of answer of the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
-    /// As it should.
+    /// Follows the specification.
     Honest,
-    /// Does nothing and says this status.
+    /// Does nothing, and answers with this status.
     Status(u8),
-    /// Does what is asked and says this status.
+    /// Carries out the request, and answers with this status.
     DoneBut(u8),
-    /// Does nothing, leaves the status as it is, and says that it wrote so many bytes.
+    /// Does nothing, does not write the status, and reports this many written bytes.
     Untouched(u32),
-    /// As it should, but for what it says of the bytes that it wrote.
+    /// Follows the specification, except for the reported number of written bytes.
     Counted(Count),
-    /// Says that it is done but wrote the status only, at its place.
+    /// Writes only the status, with success, at its correct place.
     OnlyStatus,
-    /// Does nothing, and gives back a buffer of an id that there is none of.
+    /// Does nothing, and uses a buffer id that is not outstanding.
     WrongId,
     /// Keeps the request.
     Hold,
 }
 
-/// The way that the disk counts the bytes that it wrote. Of each there are disks that work with
-/// other drivers.
+/// The rule by which the disk counts written bytes. For each rule there are real disks, which work
+/// with other drivers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Count {
-    /// As the specification has it.
+    /// That of the specification.
     Exact,
-    /// The data of a read, without the status.
+    /// The data of a read without the status.
     Data,
     /// The bytes moved from or to the disk.
     Moved,
@@ -96,7 +96,7 @@ pub(super) enum Count {
 }
 
 impl Count {
-    /// The length that it says, for a request with so many bytes to write in front of the status.
+    /// Returns the length to report, for a request with this many bytes before the status.
     fn len(self, seen: &Seen, data: usize) -> u32 {
         match self {
             Self::Exact => data as u32 + 1,
@@ -114,12 +114,12 @@ struct State {
     data: KVVec<u8>,
     seen: KVec<Seen>,
     answer: Answer,
-    /// The commands that are answered so; others are answered honestly.
+    /// The command with this answer. Others are answered by the specification.
     to: Option<u32>,
     serial: [u8; 20],
 }
 
-/// The disk.
+/// The state of the disk.
 #[pin_data]
 pub(super) struct RamDisk {
     #[pin]
@@ -127,7 +127,7 @@ pub(super) struct RamDisk {
 }
 
 impl RamDisk {
-    /// An empty disk.
+    /// Returns an empty disk.
     pub(super) fn new() -> Result<Arc<Self>> {
         let state = State {
             data: KVVec::from_elem(0, SECTORS as usize * 512, GFP_KERNEL)?,
@@ -144,25 +144,25 @@ impl RamDisk {
         )
     }
 
-    /// From now on, answers so; with `to`, commands of that kind only.
+    /// Sets the answer from now on; with `to`, only for commands of that kind.
     pub(super) fn answer(&self, answer: Answer, to: Option<u32>) {
         let mut state = self.state.lock();
         state.answer = answer;
         state.to = to;
     }
 
-    /// Sets what it says when asked for its serial number.
+    /// Sets the serial number.
     pub(super) fn set_serial(&self, serial: [u8; 20]) {
         self.state.lock().serial = serial;
     }
 
-    /// Whether it has these bytes at a sector.
+    /// Whether the disk has these bytes at a sector.
     pub(super) fn has(&self, sector: u64, bytes: &[u8]) -> bool {
         let at = sector as usize * 512;
         self.state.lock().data.get(at..at + bytes.len()) == Some(bytes)
     }
 
-    /// Puts bytes at a sector.
+    /// Stores bytes at a sector.
     pub(super) fn put(&self, sector: u64, bytes: &[u8]) {
         let at = sector as usize * 512;
         if let Some(to) = self.state.lock().data.get_mut(at..at + bytes.len()) {
@@ -170,18 +170,18 @@ impl RamDisk {
         }
     }
 
-    /// Forgets the requests seen so far.
+    /// Clears the log of requests.
     pub(super) fn forget(&self) {
         self.state.lock().seen.clear();
     }
 
-    /// Returns the number of requests of a kind that the disk saw.
+    /// Returns the number of requests of a kind in the log.
     pub(super) fn count(&self, command: u32) -> usize {
         let state = self.state.lock();
         state.seen.iter().filter(|s| s.command == command).count()
     }
 
-    /// The last request of a kind.
+    /// Returns the last request of a kind.
     pub(super) fn last(&self, command: u32) -> Option<Seen> {
         let state = self.state.lock();
         state
@@ -192,7 +192,7 @@ impl RamDisk {
             .copied()
     }
 
-    /// Answers a request honestly; for one that was held.
+    /// Answers a request that was held, by the specification.
     pub(super) fn complete(&self, chain: &mut Chain) -> Action {
         self.try_serve(chain, true).unwrap_or(Action::Complete(0))
     }
@@ -245,7 +245,7 @@ impl Backend for RamDisk {
 }
 
 impl State {
-    /// Does what is asked; returns the status.
+    /// Carries out a request. Returns the status.
     fn serve(&mut self, seen: &Seen, chain: &mut Chain) -> Result<u8> {
         let at = (seen.sector as usize).saturating_mul(512);
         Ok(match seen.command {
@@ -284,7 +284,7 @@ impl State {
     }
 }
 
-/// The first range of a request.
+/// Returns the first range of a request.
 fn range(chain: &Chain) -> Result<(u64, u32, u32)> {
     let mut bytes = [0; 16];
     if chain.read(16, &mut bytes)? != 16 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Requests that never end, disks that go, interrupts that get lost.
+//! Removal of disks, and requests that are answered late, twice or never.
 
 use super::{
     pattern,
@@ -24,7 +24,7 @@ use virtio_fake::{
     Task, //
 };
 
-/// The time that anything may take that must end.
+/// The time limit for operations that must end.
 const DEADLINE_MS: u32 = 10_000;
 
 type Reading = Task<Result<KVec<u8>, ReadError>>;
@@ -43,7 +43,7 @@ fn held_read(fixture: &DiskFixture) -> Result<(Arc<Disk>, Reading)> {
 mod suite {
     use super::*;
 
-    /// The request waits as long as the device has it, and no longer.
+    /// A request waits as long as the device has it, and no longer.
     #[test]
     fn slow_request() -> Result {
         let fixture = DiskFixture::plain()?;
@@ -59,7 +59,7 @@ mod suite {
         Ok(())
     }
 
-    /// The device is torn out with a request on it.
+    /// A device is removed by surprise, with an outstanding request.
     #[test]
     fn torn_out() -> Result {
         let fixture = DiskFixture::plain()?;
@@ -71,7 +71,7 @@ mod suite {
         Ok(())
     }
 
-    /// The machine goes down: the device is left alone from there on, and what comes fails.
+    /// After a shutdown, the driver does not use the device, and requests fail.
     #[test]
     fn shut_down() -> Result {
         let mut fixture = DiskFixture::plain()?;
@@ -90,8 +90,8 @@ mod suite {
         fixture.remove(DEADLINE_MS, drop)
     }
 
-    /// A request that is answered twice ends once; nothing is freed twice. A ring that counts what
-    /// is outstanding believes neither answer, and the device is started anew.
+    /// A request that is answered twice ends once, and is freed once. A ring that counts
+    /// outstanding buffers accepts neither answer, and the device is started anew.
     #[test]
     fn answered_twice() -> Result {
         let fixture = DiskFixture::plain()?;

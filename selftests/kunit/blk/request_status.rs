@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A disk that fails, and one that leaves the status as it was: an error, never a success.
+//! Disks that report an error, or do not write the status: the request fails, and never succeeds.
 
 use super::{
     pattern,
@@ -13,7 +13,7 @@ use super::{
 };
 use kernel::prelude::*;
 
-/// Reads and writes with a disk that answers so; both must fail like this.
+/// Reads and writes with a disk that gives this answer. Both must fail with `error`.
 fn fails(answer: Answer, error: Error) -> Result {
     let fixture = DiskFixture::plain()?;
     let disk = fixture.open()?;
@@ -23,7 +23,7 @@ fn fails(answer: Answer, error: Error) -> Result {
         Err(failed) => check_eq!(failed.error, error),
     }
     check_err!(disk.write(0, &pattern(1, 4096)?), error);
-    // The disk is as good as before.
+    // After that, the disk works.
     fixture.disk.answer(Answer::Honest, None);
     disk.read(0, 4096)?;
     Ok(())
@@ -33,19 +33,19 @@ fn fails(answer: Answer, error: Error) -> Result {
 mod suite {
     use super::*;
 
-    /// `VIRTIO_BLK_S_IOERR`.
+    /// `VIRTIO_BLK_S_IOERR` is an I/O error.
     #[test]
     fn io_error() -> Result {
         fails(Answer::Status(1), EIO)
     }
 
-    /// `VIRTIO_BLK_S_UNSUPP`.
+    /// `VIRTIO_BLK_S_UNSUPP` means not supported.
     #[test]
     fn unsupported() -> Result {
         fails(Answer::Status(2), EOPNOTSUPP)
     }
 
-    /// A status that there is none of.
+    /// An unknown status is an I/O error.
     #[test]
     fn unknown_status() -> Result {
         for status in [7, 0x80, 0xff] {
@@ -54,7 +54,7 @@ mod suite {
         Ok(())
     }
 
-    /// Used without a status, whatever the length.
+    /// A request without a status fails, with any length.
     #[test]
     fn h068_status_untouched() -> Result {
         for len in [0, 1, 4096, 4097, u32::MAX] {
@@ -63,7 +63,7 @@ mod suite {
         Ok(())
     }
 
-    /// A flush that fails.
+    /// A failed flush is an error.
     #[test]
     fn flush_fails() -> Result {
         let fixture = DiskFixture::plain()?;
@@ -75,8 +75,7 @@ mod suite {
         Ok(())
     }
 
-    /// A serial number that does not come is an error, or empty where it cannot be read, and not
-    /// what is in memory.
+    /// Without a serial number, the attribute is empty or fails, and never has other memory.
     #[test]
     fn serial_fails() -> Result {
         let fixture = DiskFixture::plain()?;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Disks that do not answer: they are started anew, with what they had, or given up; and nobody
-//! waits for ever, whatever is done to them meanwhile.
+//! Disks that do not answer. They are started anew with their outstanding requests, or given up. No
+//! thread waits for ever, also if the disk is removed or put to sleep at that time.
 
 use super::{
     device,
@@ -31,27 +31,27 @@ use virtio_fake::{
     Task, //
 };
 
-/// The time that anything may take which must end.
+/// The time limit for operations that must end.
 pub(super) const DEADLINE_MS: u32 = 30_000;
-/// The time that anything may take with a device that does not do a reset.
+/// The time limit for operations with a device that does not complete a reset.
 const DEAF_MS: u32 = 60_000;
 /// The timeout of a request in these tests.
 const TIMEOUT_MS: u32 = 300;
-/// The driver started a device anew.
+/// The message for a device that was started anew.
 const ANEW: &CStr = c"started anew";
-/// Why the driver did either.
+/// The reason in these messages.
 const BROKEN: &CStr = c"a queue is broken";
-/// The driver gave a device up.
+/// The message for a device that was given up.
 const GIVEN_UP: &CStr = c"all requests fail";
 
 pub(super) type Reading = Task<Result<KVec<u8>, ReadError>>;
 
-/// A disk with content whose requests are late soon.
+/// Returns a disk with content, whose requests time out soon.
 fn impatient() -> Result<(DiskFixture, Arc<Disk>)> {
     impatient_with(DiskFixture::plain()?)
 }
 
-/// As [`impatient`], of a fixture.
+/// As [`impatient`], for a fixture.
 pub(super) fn impatient_with(mut fixture: DiskFixture) -> Result<(DiskFixture, Arc<Disk>)> {
     fixture.hasten();
     fixture.disk.put(0, &pattern(5, 4096)?);
@@ -68,7 +68,7 @@ pub(super) fn read(disk: &Arc<Disk>) -> Result<Reading> {
     Task::new(move || disk.read(0, 4096))
 }
 
-/// Starts a read that the device does not look at.
+/// Starts a read that the device ignores.
 pub(super) fn unheard_read(fixture: &DiskFixture, disk: &Arc<Disk>) -> Result<Reading> {
     fixture.fake.fault(|faults| faults.mute = true);
     let kicks = fixture.fake.traffic(0).kicks;
@@ -83,27 +83,27 @@ pub(super) fn write(disk: &Arc<Disk>) -> Result<Task<Result>> {
     Task::new(move || disk.write(64, &pattern(6, 4096)?))
 }
 
-/// The device answers again.
+/// Makes the device answer again.
 pub(super) fn speak(fixture: &DiskFixture) {
     fixture.fake.fault(|faults| faults.mute = false);
     fixture.fake.set_auto(true);
 }
 
-/// The device answers again once it was reset.
+/// Waits for a reset of the device, after which it answers again.
 pub(super) fn speak_after_reset(fixture: &DiskFixture, resets: u32) -> Result {
     check!(wait::until(DEADLINE_MS, || fixture.fake.resets() > resets));
     speak(fixture);
     Ok(())
 }
 
-/// A read went well.
+/// Checks that a read succeeded.
 pub(super) fn check_read(task: Reading) -> Result {
     let bytes = task.join(DEADLINE_MS)??;
     check!(bytes[..] == pattern(5, 4096)?[..]);
     Ok(())
 }
 
-/// A read failed.
+/// Checks that a read failed.
 pub(super) fn check_failed(task: Reading, millis: u32) -> Result {
     match task.join(millis)? {
         Ok(_) => Err(ENODATA),
@@ -114,8 +114,7 @@ pub(super) fn check_failed(task: Reading, millis: u32) -> Result {
     }
 }
 
-/// Requests are under way while the device goes down and comes up again: they are done when it is
-/// up.
+/// Checks that requests that are outstanding while the device sleeps succeed after the wake-up.
 fn sleeps(down: fn(&Plug) -> Result, up: fn(&Plug) -> Result) -> Result {
     let (mut fixture, disk) = impatient()?;
     let reading = unheard_read(&fixture, &disk)?;
@@ -137,7 +136,7 @@ fn sleeps(down: fn(&Plug) -> Result, up: fn(&Plug) -> Result) -> Result {
     fixture.remove(DEADLINE_MS, drop)
 }
 
-/// A wake-up fails, and the requests that wait for it are done when the device is up after all.
+/// Checks that requests wait after a failed wake-up, and succeed after the restart of the device.
 fn wakes_late(down: fn(&Plug) -> Result, up: fn(&Plug) -> Result) -> Result {
     let (fixture, disk) = impatient()?;
     let plug = fixture.plug.as_ref().ok_or(ENODEV)?;
@@ -155,8 +154,7 @@ fn wakes_late(down: fn(&Plug) -> Result, up: fn(&Plug) -> Result) -> Result {
 mod suite {
     use super::*;
 
-    /// A device that stops to answer is started anew, and reads and writes that it had are done
-    /// then.
+    /// A device that stops answering is started anew, and its outstanding reads and writes succeed.
     #[test]
     fn h073_started_anew() -> Result {
         let (fixture, disk) = impatient()?;
@@ -174,7 +172,7 @@ mod suite {
         fixture.remove(DEADLINE_MS, drop)
     }
 
-    /// So is one with several queues.
+    /// A device with several queues is started anew.
     #[test]
     fn h073_several_queues() -> Result {
         let config = Config::default().u16(Config::NUM_QUEUES, 4);
@@ -198,7 +196,7 @@ mod suite {
         fixture.remove(DEADLINE_MS, drop)
     }
 
-    /// A flush that the device had fails: what it answers for may be lost.
+    /// An outstanding flush fails, because the writes before it may be lost.
     #[test]
     fn flush_is_not_repeated() -> Result {
         let (fixture, disk) = impatient()?;
@@ -216,14 +214,14 @@ mod suite {
         fixture.remove(DEADLINE_MS, drop)
     }
 
-    /// An interrupt gets lost: the answer is found all the same, and the device left alone.
+    /// If an interrupt is lost, the answer is found, and the device is not reset.
     #[test]
     fn h043_lost_interrupt() -> Result {
         let (fixture, disk) = impatient()?;
         let resets = fixture.fake.resets();
         fixture.fake.fault(|faults| faults.swallow_interrupts = 1);
         check_read(read(&disk)?)?;
-        // The next comes as usual.
+        // The next interrupt is delivered.
         check_read(read(&disk)?)?;
         check_eq!(fixture.fake.resets(), resets);
         check_eq!(messages::logged(ANEW), 0);
@@ -231,7 +229,7 @@ mod suite {
         fixture.remove(DEADLINE_MS, drop)
     }
 
-    /// A device that asks for a reset gets one, and goes on.
+    /// A device that asks for a reset is reset, and goes on.
     #[test]
     fn h054_needs_reset() -> Result {
         let (fixture, disk) = impatient()?;
@@ -246,14 +244,14 @@ mod suite {
         fixture.remove(DEADLINE_MS, drop)
     }
 
-    /// A device that breaks its queue each time is given up after some.
+    /// A device that breaks its queue after each restart is given up after some.
     #[test]
     fn given_up_after_some() -> Result {
         let (fixture, disk) = impatient()?;
         let resets = fixture.fake.resets();
         fixture.disk.answer(Answer::WrongId, Some(IN));
         check_failed(read(&disk)?, DEADLINE_MS)?;
-        // Five restarts, and the end.
+        // Five restarts are allowed.
         check_eq!(messages::logged(BROKEN), 6);
         check!(fixture.fake.resets() >= resets + 6);
         check_err!(disk.write(0, &pattern(1, 512)?), EIO);
@@ -274,7 +272,7 @@ mod suite {
         fixture.remove(DEADLINE_MS, drop)
     }
 
-    /// So is one that does not do a reset.
+    /// A device that does not complete a reset is given up.
     #[test]
     fn h049_deaf() -> Result {
         let (fixture, disk) = impatient()?;
@@ -286,7 +284,7 @@ mod suite {
         fixture.remove(DEADLINE_MS, drop)
     }
 
-    /// A disk is removed that does not answer.
+    /// A disk that does not answer can be removed.
     #[test]
     fn h074_removed() -> Result {
         let (fixture, disk) = impatient()?;
@@ -295,7 +293,7 @@ mod suite {
         check_failed(reading, DEADLINE_MS)
     }
 
-    /// A disk is removed that is not there.
+    /// A disk whose device is gone can be removed.
     #[test]
     fn h074_removed_vanished() -> Result {
         let (fixture, disk) = impatient()?;
@@ -305,7 +303,7 @@ mod suite {
         check_failed(reading, DEADLINE_MS)
     }
 
-    /// A disk is removed that does not answer, nor do a reset.
+    /// A disk that neither answers nor completes a reset can be removed.
     #[test]
     fn h074_removed_deaf() -> Result {
         let (fixture, disk) = impatient()?;
@@ -315,7 +313,7 @@ mod suite {
         check_failed(reading, DEADLINE_MS)
     }
 
-    /// A disk does not answer from the beginning: the driver does not take it.
+    /// The driver does not bind to a disk that does not answer from the beginning.
     #[test]
     fn mute_at_probe() -> Result {
         let _haste = Haste::new();
@@ -328,21 +326,21 @@ mod suite {
         plug.within(DEADLINE_MS, drop)
     }
 
-    /// The system sleeps and wakes up.
+    /// Outstanding requests survive sleep of the system.
     #[test]
     #[cfg(CONFIG_PM_SLEEP)]
     fn sleeps_and_wakes() -> Result {
         sleeps(Plug::freeze, Plug::restore)
     }
 
-    /// The transport is reset.
+    /// Outstanding requests survive a reset of the transport.
     #[test]
     fn transport_reset() -> Result {
         sleeps(Plug::reset_prepare, Plug::reset_done)
     }
 
-    /// The transport is reset once more while the disk waits to be started anew, as it was not
-    /// woken up: what waits is done when it is awake, and nothing is started anew.
+    /// After a failed wake-up the disk waits for a restart. If the transport is reset before that,
+    /// requests succeed after the reset, without a restart.
     #[test]
     fn h077_reset_again() -> Result {
         let (fixture, disk) = impatient()?;
@@ -362,20 +360,20 @@ mod suite {
         fixture.remove(DEADLINE_MS, drop)
     }
 
-    /// The queues are not found when the system wakes up, but later.
+    /// The queues are not found when the system wakes up, but by the restart.
     #[test]
     #[cfg(CONFIG_PM_SLEEP)]
     fn h077_wakes_late() -> Result {
         wakes_late(Plug::freeze, Plug::restore)
     }
 
-    /// The queues are not found after a reset of the transport, but later.
+    /// The queues are not found after a reset of the transport, but by the restart.
     #[test]
     fn h077_reset_done_late() -> Result {
         wakes_late(Plug::reset_prepare, Plug::reset_done)
     }
 
-    /// The device is gone when the system wakes up: what waits for it fails.
+    /// The device is gone when the system wakes up: waiting requests fail.
     #[test]
     #[cfg(CONFIG_PM_SLEEP)]
     fn h077_gone_at_wake_up() -> Result {
@@ -390,8 +388,8 @@ mod suite {
         fixture.remove(DEADLINE_MS, drop)
     }
 
-    /// The identification string does not come: its reader gets an error, and the disk goes on,
-    /// also to its end.
+    /// If the device does not answer a request for the identification string, the reader gets an
+    /// error. The disk works, and can be removed.
     #[test]
     fn h090_no_identification() -> Result {
         let (fixture, disk) = impatient()?;

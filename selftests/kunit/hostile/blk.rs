@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Disks of the hostile catalogue (`docs/hostile.md`), besides those of the other suites.
+//! Disks of the catalogue `docs/hostile.md` that no other suite tests.
 
 use super::{
     device,
@@ -35,10 +35,10 @@ use virtio_fake::{
     RING_PACKED, //
 };
 
-/// Feature: there are zones, which this driver does not know.
+/// Feature: zones, which this driver does not support.
 const F_ZONED: u32 = 17;
 
-/// The time that anything may take which must end.
+/// The time limit for operations that must end.
 const DEADLINE_MS: u32 = 30_000;
 
 type Reading = Task<Result<KVec<u8>>>;
@@ -67,7 +67,8 @@ fn works(fixture: &DiskFixture, disk: &Disk) -> Result {
     Ok(())
 }
 
-/// Reads all over the disk, whatever its size is meanwhile; what fails is an error of I/O.
+/// Reads from the whole range of the disk, while its size changes. A read that fails is an I/O
+/// error.
 fn reads_all_over(disk: &Disk) -> Result {
     for round in 0..200u64 {
         match disk.read(round * 8 % 2048, 4096) {
@@ -82,8 +83,8 @@ fn reads_all_over(disk: &Disk) -> Result {
 mod suite {
     use super::*;
 
-    /// H005: a buffer that was given back is given back again, when its id is that of the next
-    /// request: that one fails, as its status was not written.
+    /// H005: the device uses a buffer id again, which belongs to the next request now. That request
+    /// fails, because its status was not written.
     #[test]
     fn h005_replayed_id() -> Result {
         let fixture = DiskFixture::plain()?;
@@ -104,8 +105,8 @@ mod suite {
         fixture.remove(DEADLINE_MS, drop)
     }
 
-    /// H045: configuration interrupts without end, of which nothing comes: nothing is said. With
-    /// another size each time, no more is said than there were interrupts.
+    /// H045: endless configuration interrupts without a change cause no message. With another size
+    /// each time, there are at most as many messages as interrupts.
     #[test]
     fn h045_configuration_interrupts() -> Result {
         let fixture = DiskFixture::plain()?;
@@ -126,7 +127,7 @@ mod suite {
         works(&fixture, &disk)
     }
 
-    /// H060: fewer queues than the device says. With one processor one is enough.
+    /// H060: the device has fewer queues than it reports. With one CPU, one is enough.
     #[test]
     fn h060_fewer_queues_than_told() -> Result {
         let config = Config::default().u16(Config::NUM_QUEUES, 4);
@@ -141,7 +142,7 @@ mod suite {
         works(&fixture, &fixture.open()?)
     }
 
-    /// H070: a status that there is none of. Two are of zones, and errors of their own.
+    /// H070: an unknown status. Two values are of zones, and have their own errors.
     #[test]
     fn h070_unknown_status() -> Result {
         let fixture = DiskFixture::plain()?;
@@ -161,8 +162,8 @@ mod suite {
         works(&fixture, &disk)
     }
 
-    /// H071: the status changes when the request was given back: what is there at the one look is
-    /// what counts.
+    /// H071: the status changes after the request was used. The driver reads the status once, and
+    /// that value counts.
     #[test]
     fn h071_status_changes() -> Result {
         let fixture = DiskFixture::plain()?;
@@ -178,14 +179,15 @@ mod suite {
             byte.write(looked_at)?;
             fixture.fake.interrupt(0)?;
             check_eq!(task.join(DEADLINE_MS)?.is_ok(), looked_at == 0);
-            // The command of a request stays as long as the disk.
+            // The command of a request lives as long as the disk.
             byte.write(then)?;
         }
         fixture.disk.answer(Answer::Honest, None);
         works(&fixture, &disk)
     }
 
-    /// H076: another number of queues after a reset of the transport: there are as many as before.
+    /// H076: the device reports another number of queues after a reset of the transport. The driver
+    /// uses as many as before.
     #[test]
     fn h076_number_of_queues_changes() -> Result {
         for (before, after) in [(1u16, 4u16), (2, 1), (2, 65535), (2, 0)] {
@@ -207,7 +209,7 @@ mod suite {
         Ok(())
     }
 
-    /// H077: no queues after a reset of the transport: what waits fails, and what comes.
+    /// H077: no queues after a reset of the transport. Waiting and later requests fail.
     #[test]
     fn h077_queues_do_not_come_back() -> Result {
         let mut fixture = DiskFixture::plain()?;
@@ -227,7 +229,7 @@ mod suite {
         fixture.remove(DEADLINE_MS, drop)
     }
 
-    /// H078: a cache mode that there is none of is one with a cache, for anyone who asks.
+    /// H078: an unknown cache mode counts as a cache that is on, for block layer and sysfs.
     #[test]
     fn h078_cache_mode() -> Result {
         for mode in [2, 3, 0x7f, 0x80, 0xff] {
@@ -240,7 +242,7 @@ mod suite {
         Ok(())
     }
 
-    /// H084: the disk shrinks while it is read.
+    /// H084: the disk shrinks while it is read. Reads succeed or fail with an I/O error.
     #[test]
     fn h084_shrinks_under_io() -> Result {
         let fixture = DiskFixture::plain()?;
@@ -261,7 +263,7 @@ mod suite {
         works(&fixture, &disk)
     }
 
-    /// H088, H089: a serial number without an end, and one of bytes that are no text.
+    /// H088, H089: a serial number without a terminator, and one that is no text.
     #[test]
     fn h088_h089_serial_number() -> Result {
         let fixture = DiskFixture::plain()?;
@@ -282,7 +284,7 @@ mod suite {
         Ok(())
     }
 
-    /// H091, H092, H093: zones are not negotiated, so that nothing of them can be wrong.
+    /// H091, H092, H093: zones are not negotiated, so their fields are not used.
     #[test]
     fn h091_h092_h093_zones_are_not_negotiated() -> Result {
         let fixture = DiskFixture::new(Config::default(), &[F_ZONED, F_SEG_MAX], 1)?;
@@ -290,7 +292,7 @@ mod suite {
         works(&fixture, &fixture.open()?)
     }
 
-    /// H144: what cannot be mapped for now is done later, and is no error.
+    /// H144: a request whose memory cannot be mapped is issued later, and does not fail.
     #[test]
     fn h144_no_mapping_for_now() -> Result {
         for features in [&[][..], &[RING_PACKED], &[INDIRECT_DESC]] {
@@ -307,7 +309,7 @@ mod suite {
             check!(fake.is_bound());
             let fixture = DiskFixture::around(disk, fake, plug);
             if !is_rust_ring() && features.contains(&RING_PACKED) {
-                // C's packed ring says that it is an error.
+                // The packed ring in C reports an error.
                 continue;
             }
             fixture.disk.put(0, &pattern(9, 4096)?);
