@@ -33,7 +33,7 @@ use virtio_fake::{
     Task, //
 };
 
-/// A driver that has something which must not outlive the binding.
+/// A driver with an object that must not outlive the binding.
 #[pin_data]
 struct Holder {
     #[pin]
@@ -56,11 +56,11 @@ struct WeakOwner {
     /// When the resource was released, the reference led to the device. Negative: it was not
     /// released.
     found: Arc<Atomic<i32>>,
-    /// The driver does not start.
+    /// Whether `start` fails.
     fails: bool,
 }
 
-/// The resource.
+/// The managed resource.
 struct Resource {
     device: WeakDevice,
     found: Arc<Atomic<i32>>,
@@ -86,7 +86,7 @@ impl Scenario for WeakOwner {
 
 /// A driver that asks for a weak reference to its device before it is probed.
 struct Early {
-    /// The error number, or 0. Positive: it did not ask.
+    /// The error number, or 0. Positive: the driver has not asked.
     error: Atomic<i32>,
 }
 
@@ -102,7 +102,7 @@ impl Scenario for Early {
 mod suite {
     use super::*;
 
-    /// Unbinding waits for the holder of the binding, also after the data was dropped.
+    /// Unbinding waits for the hold of the binding, also after the data was dropped.
     #[test]
     fn held() -> Result {
         let scenario = Arc::pin_init(

@@ -28,9 +28,9 @@ use virtio_fake::{
     Spec, //
 };
 
-/// The steps that the driver saw.
+/// The record of the steps of the driver.
 struct Witness {
-    /// Features to take back, and one to slip in.
+    /// Features to withdraw, and one to add.
     take_back: Option<u32>,
     slip_in: Option<u32>,
     validate: Result,
@@ -144,7 +144,7 @@ fn plug(witness: Witness, legacy: bool, offer: &[u32]) -> Result<(Arc<Witness>, 
     Ok((witness, fake, plug))
 }
 
-/// Features as the core keeps them.
+/// Returns features in the form of the core.
 fn bits(bits: &[u32]) -> [u64; 2] {
     let mut words = [0; 2];
     for &bit in bits {
@@ -165,7 +165,7 @@ const FAILED: u8 = 128;
 mod suite {
     use super::*;
 
-    /// The steps of §3.1.1 in their order, and a reset at the end.
+    /// The driver takes the steps of §3.1.1 in order, and resets the device at the end.
     #[test]
     fn binds_and_unbinds() -> Result {
         let (witness, fake, plug) = plug(Witness::default(), false, &[])?;
@@ -195,7 +195,7 @@ mod suite {
         Ok(())
     }
 
-    /// Bits of all 128 are negotiated, and only those that both sides know.
+    /// Bits of all 128 are negotiated, and only those that both sides support.
     #[test]
     fn negotiates_wide_features() -> Result {
         let (witness, fake, _plug) = plug(
@@ -210,7 +210,7 @@ mod suite {
         Ok(())
     }
 
-    /// Features that the device does not offer are not negotiated, whatever the driver knows.
+    /// Features that the device does not offer are not negotiated.
     #[test]
     fn negotiates_nothing_unoffered() -> Result {
         let (witness, _fake, _plug) = plug(Witness::default(), false, &[])?;
@@ -218,8 +218,8 @@ mod suite {
         Ok(())
     }
 
-    /// A legacy device gets the legacy table, the low word only, no `FEATURES_OK`, and the
-    /// guest's own byte order.
+    /// For a legacy device, the bus uses the legacy table, the low word only, no `FEATURES_OK`, and
+    /// the byte order of the guest.
     #[test]
     fn negotiates_legacy_table() -> Result {
         let (witness, fake, plug) = plug(Witness::default(), true, &[0, 5, 27, 63, 64, 70, 127])?;
@@ -231,7 +231,7 @@ mod suite {
         Ok(())
     }
 
-    /// Transport bits come without being in the driver's table, if ring or transport knows them.
+    /// Transport bits need not be in the driver's table, if ring or transport supports them.
     #[test]
     fn keeps_transport_bits() -> Result {
         let (witness, _fake, _plug) = plug(
@@ -246,7 +246,7 @@ mod suite {
         Ok(())
     }
 
-    /// The driver takes a feature back before `FEATURES_OK`, and the device hears of it.
+    /// The driver can withdraw a feature before `FEATURES_OK`, and the device sees that.
     #[test]
     fn validate_takes_features_back() -> Result {
         let witness = Witness {
@@ -325,7 +325,7 @@ mod suite {
         Ok(())
     }
 
-    /// The driver can hold changes back; they come as one.
+    /// The driver can hold back changes. It gets one call for all of them after that.
     #[test]
     fn config_change_held_back() -> Result {
         let witness = Witness {
@@ -336,7 +336,7 @@ mod suite {
         fake.config_interrupt();
         fake.config_interrupt();
         check_eq!(witness.config_changes.load(Relaxed), 0);
-        // Enabled again in `remove`, when the core has closed it: none must come any more.
+        // Enabled again in `remove`, after the core has disabled it: no change must be reported.
         drop(plug);
         check_eq!(witness.config_changes.load(Relaxed), 0);
         Ok(())

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Callbacks: asked for, not asked for, and never lost (virtio spec §2.7.7, §2.8.10).
+//! Callbacks: enabled, disabled, and never lost (virtio spec §2.7.7, §2.8.10).
 
 use crate::fixture::{
     on_bench,
@@ -28,7 +28,7 @@ use virtio_fake::{
     RING_PACKED, //
 };
 
-/// Has the device hold `count` buffers.
+/// Makes the device hold `count` buffers.
 fn post(vq: &mut Virtqueue<TestBuffer>, fake: &Fake, count: u64, drops: &DropCounter) -> Result {
     for number in 0..count {
         let buffer = TestBuffer::new(number, drops)?.in_(8)?;
@@ -48,17 +48,17 @@ fn drain(vq: &mut Virtqueue<TestBuffer>) -> u64 {
     count
 }
 
-/// Rounds of the stress test for each layout. With KASAN, and what goes with it, one takes long; on
-/// one processor, driver and device never run at the same time.
+/// Rounds of the stress test for each layout. A round is slow with KASAN and other checkers. On one
+/// CPU, driver and device never run at the same time.
 const ROUNDS: u32 = if cfg!(CONFIG_KASAN) || !cfg!(CONFIG_SMP) {
     150
 } else {
     1500
 };
-/// The time that a callback may take before it counts as lost.
+/// The time after which a callback counts as lost.
 const LOST_MS: u32 = 5_000;
 
-/// Waits for a callback in the way of a driver that must not lose one.
+/// Waits for a callback, as a driver that must not lose one.
 fn collect(bound: &BoundDevice, vq: &mut Virtqueue<TestBuffer>, want: u64) -> Result {
     let mut got = 0;
     loop {
@@ -132,7 +132,7 @@ mod suite {
         })
     }
 
-    /// Interrupts that have no reason reach no driver.
+    /// Interrupts without a reason cause no callback.
     #[test]
     fn spurious_interrupt() -> Result {
         on_each_layout(|bound, fake, _, mut queues| {
@@ -148,11 +148,11 @@ mod suite {
         })
     }
 
-    /// Callbacks that are not wanted are not raised, by a device that listens.
+    /// A device that reads the suppression raises no callback that is disabled.
     #[test]
     fn disabled() -> Result {
         on_each_layout(|bound, fake, _, mut queues| {
-            // An index of the split ring says when, not whether.
+            // With an index, the split ring can only move the event, and not disable it.
             if fake.negotiated(EVENT_IDX) && !fake.negotiated(RING_PACKED) {
                 return Ok(());
             }
@@ -168,7 +168,8 @@ mod suite {
         })
     }
 
-    /// Enabling says whether there is something already: once before, once after draining.
+    /// Enabling returns whether buffers are used already: once before and once after they were
+    /// taken.
     #[test]
     fn enable_looks_again() -> Result {
         on_each_layout(|_, fake, _, mut queues| {
@@ -184,7 +185,7 @@ mod suite {
         })
     }
 
-    /// The window between the two halves: a buffer used there is seen by the second.
+    /// A buffer that is used between the two steps of enabling is seen by the second step.
     #[test]
     fn completion_between_prepare_and_poll() -> Result {
         on_each_layout(|_, fake, _, mut queues| {
@@ -204,7 +205,7 @@ mod suite {
         })
     }
 
-    /// The window before enabling: a buffer used after the last look, before callbacks are on.
+    /// A buffer that is used after the last check, and before callbacks are enabled, is seen.
     #[test]
     fn completion_before_enable() -> Result {
         on_each_layout(|bound, fake, _, mut queues| {
@@ -224,7 +225,8 @@ mod suite {
         })
     }
 
-    /// Delayed: not for the first buffer of many (by index), but no later than for the last.
+    /// A delayed callback comes not for the first buffer of many (with an index), and at the latest
+    /// for the last one.
     #[test]
     fn delayed() -> Result {
         on_each_layout(|bound, fake, _, mut queues| {
@@ -248,7 +250,7 @@ mod suite {
         })
     }
 
-    /// When most is used already, delaying reports it.
+    /// Delaying reports it if most buffers are used already.
     #[test]
     fn delayed_too_late() -> Result {
         on_each_layout(|_, fake, _, mut queues| {
@@ -265,7 +267,7 @@ mod suite {
         })
     }
 
-    /// A lost interrupt loses no buffer: it is there when the driver looks.
+    /// A lost interrupt loses no buffer: the driver finds it when it checks.
     #[test]
     fn lost_interrupt() -> Result {
         on_each_layout(|bound, fake, _, mut queues| {
@@ -281,7 +283,7 @@ mod suite {
         })
     }
 
-    /// A broken queue calls nobody, and does not keep a driver in a loop.
+    /// A broken queue calls no callback, and does not keep a driver in a loop.
     #[test]
     fn broken() -> Result {
         on_each_layout(|bound, fake, dev, mut queues| {
@@ -299,7 +301,8 @@ mod suite {
         })
     }
 
-    /// Driver and device at the same time, the driver asleep between callbacks: none gets lost.
+    /// Driver and device run at the same time, and the driver sleeps between callbacks: no callback
+    /// is lost.
     #[test]
     fn no_wakeup_is_lost() -> Result {
         for features in LAYOUTS {

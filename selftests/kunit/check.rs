@@ -7,14 +7,14 @@ use kernel::{
     prelude::*, //
 };
 
-/// Prints what was not as it should be, where KUnit prints its own failures.
+/// Prints a failed check in the way of KUnit.
 pub(crate) fn report(file: &str, line: u32, what: fmt::Arguments<'_>) -> Error {
     pr_err!("    # {}:{}: {}\n", file, line, what);
     EINVAL
 }
 
-/// Skips a test that waits for long, unless the suites are a module: there are several runs of
-/// those that are part of a kernel, and one of those that are not is enough.
+/// Skips a test that waits for long, unless the suites are a module. Built-in suites run several
+/// times, and one run of such a test is enough.
 macro_rules! long {
     () => {
         if !cfg!(MODULE) {
@@ -37,7 +37,7 @@ macro_rules! check {
     };
 }
 
-/// Fails the test unless both are equal.
+/// Fails the test unless both values are equal.
 macro_rules! check_eq {
     ($left:expr, $right:expr $(,)?) => {
         match (&$left, &$right) {
@@ -60,7 +60,7 @@ macro_rules! check_eq {
     };
 }
 
-/// Fails the test unless the expression is this error; evaluates to nothing.
+/// Fails the test unless the expression is this error.
 macro_rules! check_err {
     ($result:expr, $error:expr $(,)?) => {
         match $result {

@@ -34,7 +34,7 @@ use virtio_fake::{
     Spec, //
 };
 
-/// The work that a test does with the configuration.
+/// The code of a test that uses the configuration.
 type Body = fn(&Fake, &Device<Bound>) -> Result;
 
 struct Reader {
@@ -51,7 +51,7 @@ impl Scenario for Reader {
     }
 }
 
-/// The way in which the device changes its configuration while it is read.
+/// The time at which the device changes its configuration during reads.
 #[derive(Clone, Copy)]
 enum Changes {
     Never,
@@ -112,7 +112,7 @@ const ACROSS_MAC: Field<[u8; 6]> = Field::at(12);
 mod suite {
     use super::*;
 
-    /// Everything of a modern device is little-endian.
+    /// All fields of a modern device are little-endian.
     #[test]
     fn modern_is_little_endian() -> Result {
         with_config(
@@ -188,7 +188,7 @@ mod suite {
         )
     }
 
-    /// The same for a field of eight bytes that changes after it was read.
+    /// A field of eight bytes that changes after its read is read again.
     #[test]
     fn changed_generation_is_repeated() -> Result {
         with_config(
@@ -198,7 +198,7 @@ mod suite {
                 let config = dev.config();
                 check_eq!(config.read(LE64)?, 0xaaaa_aaaa_aaaa_aaaa);
                 check_eq!(fake.config_reads(), 1);
-                // The generation that a read begins with is also that of one change.
+                // The generation at the beginning of a read may also be that after a change.
                 fake.fault(|f| f.restless_config = 2);
                 check_eq!(config.read(LE64)?, 0xaaaa_aaaa_aaaa_aaaa);
                 check_eq!(fake.config_reads(), 3);
@@ -207,7 +207,7 @@ mod suite {
         )
     }
 
-    /// A field of one access does not look at the generation at all.
+    /// A field of one access does not read the generation.
     #[test]
     fn small_fields_need_no_generation() -> Result {
         with_config(
@@ -222,7 +222,7 @@ mod suite {
         )
     }
 
-    /// A device that changes its configuration at every read is given up on.
+    /// A read fails if the device changes its configuration at each read.
     #[test]
     fn h055_restless_device_is_given_up() -> Result {
         with_config(
@@ -241,7 +241,7 @@ mod suite {
         )
     }
 
-    /// Several fields read as one, again if they change meanwhile.
+    /// Several fields are read again if the configuration changes during the read.
     #[test]
     fn stable_reads_fields_together() -> Result {
         with_config(
@@ -257,7 +257,7 @@ mod suite {
         )
     }
 
-    /// An error of the reading ends it, without repetition.
+    /// An error of a read ends it, without repetition.
     #[test]
     fn stable_passes_errors_on() -> Result {
         with_config(
@@ -271,7 +271,7 @@ mod suite {
         )
     }
 
-    /// An access beyond a known end is refused and never asked of the transport.
+    /// An access beyond a known end is refused, and does not reach the transport.
     #[test]
     fn h056_end_is_respected() -> Result {
         with_config(
@@ -295,8 +295,8 @@ mod suite {
         )
     }
 
-    /// A transport that does not tell the end is asked for nothing that is beyond the
-    /// configuration of every device type.
+    /// If the transport does not report the end, accesses beyond the configuration of all device
+    /// types are refused.
     #[test]
     fn unknown_end_is_respected() -> Result {
         with_config(
@@ -316,7 +316,7 @@ mod suite {
         )
     }
 
-    /// A transport without a configuration gives errors.
+    /// Without access to the configuration, reads and writes fail.
     #[test]
     fn no_configuration() -> Result {
         with_config(
@@ -347,7 +347,7 @@ mod suite {
         )
     }
 
-    /// A device that is gone reads as ones, and does not hold the driver up.
+    /// A device that is gone reads as ones, and does not block the driver.
     #[test]
     fn gone_device_reads_ones() -> Result {
         with_config(

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A bound device with its queues, on which a test works.
+//! A test fixture: a bound device with its queues.
 
 use kernel::{
     alloc::KVec,
@@ -32,13 +32,13 @@ use virtio_fake::{
     Spec, //
 };
 
-/// `outcome` of a [`BoundDevice`] on which nothing ran.
+/// The `outcome` of a [`BoundDevice`] before a test runs.
 const NOT_RUN: i32 = 1;
 
-/// The work that a test does with its queues, the device being ready.
+/// The code of a test, which runs when the device is ready.
 pub(crate) type Body = fn(&BoundDevice, &Fake, &Device<Bound>, Queues) -> Result;
 
-/// Finds queues when its driver starts, and hands them to the test.
+/// A scenario that finds the queues when the driver starts, and runs the test with them.
 pub(crate) struct BoundDevice {
     body: Body,
     queues: usize,
@@ -49,28 +49,28 @@ pub(crate) struct BoundDevice {
     answers: Atomic<bool>,
 }
 
-/// Segments that a buffer of a test may have.
+/// The largest number of segments of a buffer.
 pub(crate) const MAX_SEGMENTS: usize = 8;
 
 impl BoundDevice {
-    /// Callbacks so far, of all queues.
+    /// Returns the number of callbacks so far, of all queues.
     pub(crate) fn callbacks(&self) -> u64 {
         self.callbacks.load(Relaxed)
     }
 
-    /// From here on the device uses up at once what it is [served](Fake::serve).
+    /// Makes the device use buffers at once when it [serves](Fake::serve) a queue.
     pub(crate) fn answer_when_served(&self) {
         self.answers.store(true, Relaxed);
     }
 
-    /// From here on the device answers kicks by itself, at the same time as the test goes on.
+    /// Makes the device handle kicks by itself, in parallel with the test.
     pub(crate) fn answer_by_itself(&self, fake: &Fake) {
         self.answer_when_served();
         fake.set_auto(true);
     }
 }
 
-/// The backend of a [`BoundDevice`]: keeps what it gets, or uses it up at once.
+/// The backend of a [`BoundDevice`], which keeps buffers, or uses them at once.
 struct Answers(Arc<BoundDevice>);
 
 impl Backend for Answers {
@@ -102,7 +102,7 @@ impl Scenario for BoundDevice {
     }
 }
 
-/// Wishes for `count` queues.
+/// Returns the specifications of `count` queues.
 pub(crate) fn specs(count: usize, ctx: bool) -> Result<KVec<QueueSpec>> {
     specs_of(count, ctx, MAX_SEGMENTS)
 }
@@ -119,21 +119,21 @@ fn specs_of(count: usize, ctx: bool, segments: usize) -> Result<KVec<QueueSpec>>
 
 /// The parameters of a [`BoundDevice`].
 pub(crate) struct Setup {
-    /// Offered feature bits, besides `VIRTIO_F_VERSION_1`.
+    /// The offered feature bits, besides `VIRTIO_F_VERSION_1`.
     pub(crate) features: &'static [u32],
     /// Whether the device is legacy.
     pub(crate) legacy: bool,
-    /// Number of queues.
+    /// The number of queues.
     pub(crate) queues: usize,
-    /// Size of the queues.
+    /// The size of the queues.
     pub(crate) size: u16,
     /// Whether buffers have a context.
     pub(crate) ctx: bool,
-    /// Most segments of a buffer.
+    /// The largest number of segments of a buffer.
     pub(crate) segments: usize,
-    /// The kind of addresses that the device has for memory that is mapped for it.
+    /// The kind of addresses of mapped memory.
     pub(crate) mapping: Option<Addresses>,
-    /// The amount of memory for an area that is mapped for the device, in bytes.
+    /// The largest coherent area that can be allocated, in bytes.
     pub(crate) largest_area: usize,
 }
 
@@ -152,7 +152,7 @@ impl Default for Setup {
     }
 }
 
-/// Runs a test on a bound device; the driver must keep to the rules of the ring.
+/// Runs a test on a bound device. The driver must not break a rule of the ring.
 pub(crate) fn on_bench(setup: Setup, body: Body) -> Result {
     let bound = Arc::new(
         BoundDevice {
@@ -206,7 +206,7 @@ pub(crate) const LAYOUTS: [&[u32]; 6] = [
     ],
 ];
 
-/// The formats of a ring, in any order and in order, with nothing else.
+/// The layouts of a ring, in any order and in order, without other features.
 pub(crate) const FORMATS: [&[u32]; 4] = [
     &[],
     &[virtio_fake::RING_PACKED],

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Devices of the hostile catalogue (`docs/hostile.md`), besides those of the suites
-//! `rust_virtio_ring_hostile_*`. Those for the drivers are in files beside, as parts of the suites
-//! whose tools they use.
+//! Devices of the catalogue `docs/hostile.md`, besides those of the suites
+//! `rust_virtio_ring_hostile_*`. The files for the drivers in this folder are modules of the suites
+//! whose fixtures they use.
 
 mod lifecycle;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Driver data and queues when probing fails, and when a device goes.
+//! Driver data and queues when probe fails, and when a device is removed.
 
 use crate::fixture::specs;
 use kernel::{
@@ -43,19 +43,19 @@ use virtio_fake::{
 #[derive(Clone, Copy, PartialEq)]
 enum Failure {
     Never,
-    /// In probe, before it found its queues.
+    /// In probe, before the queues are found.
     ProbeEarly,
-    /// In probe, with the queues found.
+    /// In probe, after the queues were found.
     ProbeLate,
     /// In start, before the device is ready.
     StartEarly,
-    /// In start, with buffers with the device.
+    /// In start, with outstanding buffers.
     StartLate,
-    /// Not itself: in start it gives the device up, with buffers with it.
+    /// None: in start the driver resets the device for good, with outstanding buffers.
     GivenUp,
 }
 
-/// A driver that keeps queues and buffers in its data, and fails where it is told.
+/// A driver that keeps queues and buffers in its data, and fails at a given step.
 #[pin_data]
 struct Clumsy {
     failure: Failure,
@@ -69,7 +69,7 @@ struct Clumsy {
     callbacks: Atomic<i32>,
     /// Status of the device when the data was dropped.
     last_status: Atomic<i32>,
-    /// Use a buffer in `remove` with an interrupt, and another without.
+    /// Whether the device uses a buffer in `remove` with an interrupt, and another without.
     late_interrupts: bool,
 }
 
@@ -87,7 +87,7 @@ impl Clumsy {
         Ok(())
     }
 
-    /// Gives the device three buffers and leaves them there.
+    /// Gives the device three buffers, which stay outstanding.
     fn post(&self) -> Result {
         let mut queues = self.queues.lock().take().ok_or(ENODEV)?;
         let mut vq = queues.take::<TestBuffer>(0)?;
@@ -105,7 +105,8 @@ impl Scenario for Clumsy {
     fn probe(&self, _fake: &Fake, dev: &Device<Bound>) -> Result {
         self.fail_at(Failure::ProbeEarly)?;
         self.find(dev)?;
-        // The data owns the queues; as this data stands for it, give them up as it would.
+        // Driver data owns its queues. This takes the place of the data, so it drops the queues as
+        // the data would.
         self.fail_at(Failure::ProbeLate)
             .inspect_err(|_| drop(self.queues.lock().take()))
     }
@@ -133,7 +134,7 @@ impl Scenario for Clumsy {
     fn dropped(&self, fake: &Fake) {
         self.ended.fetch_add(1, Full);
         if self.late_interrupts {
-            // There is a used buffer that the driver does not know of yet.
+            // The driver has not seen the interrupt of this used buffer yet.
             let _ = fake.interrupt(0);
         }
         self.last_status.store(fake.status().into(), Relaxed);
@@ -175,7 +176,7 @@ struct Racer {
     device: Mutex<Option<WeakDevice>>,
     #[pin]
     reset: Mutex<Option<Task<()>>>,
-    /// The device had a buffer, and the driver got it back.
+    /// Whether the driver took back a buffer that the device had.
     both: Atomic<bool>,
     ran: Atomic<bool>,
 }
@@ -213,14 +214,14 @@ impl Backend for Racer {
             device.with(|dev| dev.reset());
         });
         if let Ok(task) = task {
-            // It may wait for the queues to be found: then it comes after that.
+            // The reset may wait until the queues are found.
             wait::until(50, || task.is_done());
             *self.reset.lock() = Some(task);
         }
     }
 }
 
-/// Status bits that only a device has which was not reset.
+/// Status bits that are 0 after a reset.
 const IN_USE: i32 = 2 | 4 | 8;
 
 #[kunit_tests(rust_virtio_lifetime)]
@@ -240,21 +241,21 @@ mod suite {
         Ok((scenario, fake))
     }
 
-    /// Nothing was found and nothing is left.
+    /// If probe fails before the queues are found, nothing is left.
     #[test]
     fn probe_fails_early() -> Result {
         probe_fails(Failure::ProbeEarly)?;
         Ok(())
     }
 
-    /// The queues are deleted.
+    /// If probe fails after the queues were found, they are deleted.
     #[test]
     fn probe_fails_late() -> Result {
         probe_fails(Failure::ProbeLate)?;
         Ok(())
     }
 
-    /// `start` fails: the data is dropped once, with the device in reset.
+    /// If `start` fails, the data is dropped once, with the device in reset.
     #[test]
     fn start_fails_early() -> Result {
         let (scenario, _) = probe_fails(Failure::StartEarly)?;
@@ -262,7 +263,7 @@ mod suite {
         Ok(())
     }
 
-    /// `start` fails with buffers with the device: each comes back once, after the reset.
+    /// If `start` fails with outstanding buffers, each comes back once, after the reset.
     #[test]
     fn start_fails_late() -> Result {
         let (scenario, fake) = probe_fails(Failure::StartLate)?;
@@ -288,7 +289,7 @@ mod suite {
         Ok(())
     }
 
-    /// A device that goes with buffers in flight: reset, then each is dropped once.
+    /// If a device is removed with outstanding buffers, it is reset, and then each is dropped once.
     #[test]
     fn removal_with_buffers_in_flight() -> Result {
         let (scenario, fake) = clumsy(Failure::Never, false)?;
@@ -306,7 +307,7 @@ mod suite {
         Ok(())
     }
 
-    /// Callbacks see the data until `remove` returned, and none comes after.
+    /// Callbacks get the data until `remove` has returned, and no callback runs after that.
     #[test]
     fn h041_no_callback_after_remove() -> Result {
         let (scenario, fake) = clumsy(Failure::Never, true)?;
@@ -321,7 +322,7 @@ mod suite {
         Ok(())
     }
 
-    /// The transport gives no queues: probe fails with nothing left behind.
+    /// If the transport makes no queues, probe fails, and nothing is left.
     #[test]
     fn h062_find_vqs_fails() -> Result {
         let (scenario, fake) = clumsy(Failure::Never, false)?;
@@ -334,7 +335,7 @@ mod suite {
         Ok(())
     }
 
-    /// The same, for a device with fewer queues than the driver needs.
+    /// If the device has fewer queues than the driver needs, probe fails, and nothing is left.
     #[test]
     fn too_few_queues() -> Result {
         let drops = DropCounter::new()?;
@@ -361,8 +362,8 @@ mod suite {
         Ok(())
     }
 
-    /// A reset while queues are found comes before or after that, and not in between: a driver that
-    /// believes its device to be in reset takes back what the device has.
+    /// A reset does not run while queues are being found, only before or after that. Otherwise a
+    /// driver could take back buffers that the device has.
     #[test]
     fn reset_while_queues_are_found() -> Result {
         let drops = DropCounter::new()?;
@@ -385,7 +386,7 @@ mod suite {
         Ok(())
     }
 
-    /// An interrupt with an entry in the ring, raised before the driver has its queues.
+    /// An interrupt with an entry in the ring, before the driver has its queues, is harmless.
     #[test]
     fn h039_early_interrupt_is_ignored() -> Result {
         let (scenario, fake) = clumsy(Failure::Never, false)?;
@@ -398,7 +399,7 @@ mod suite {
         Ok(())
     }
 
-    /// A device that is torn out is unbound all the same, and the buffers come back.
+    /// A device that is removed by surprise is unbound, and its buffers come back.
     #[test]
     fn torn_out() -> Result {
         let (scenario, fake) = clumsy(Failure::Never, false)?;

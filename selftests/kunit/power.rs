@@ -34,7 +34,7 @@ use virtio_fake::{
     TestBuffer, //
 };
 
-/// A driver that gives its queue up for the night.
+/// A driver that drops its queue for sleep.
 #[pin_data]
 struct Sleeper {
     drops: DropCounter,
@@ -128,7 +128,8 @@ fn sleeper() -> Result<(Arc<Sleeper>, Fake, Plug)> {
 const DRIVER_OK: u8 = 4;
 const FAILED: u8 = 128;
 
-/// Down and up again: the buffers of before come back once, the queue of after works.
+/// Checks that the buffers from before the sleep come back once, and that the queue after the
+/// wake-up works.
 fn there_and_back(down: fn(&Plug) -> Result, up: fn(&Plug) -> Result) -> Result {
     let (scenario, fake, plug) = sleeper()?;
     check!(fake.is_bound());
@@ -156,8 +157,9 @@ fn there_and_back(down: fn(&Plug) -> Result, up: fn(&Plug) -> Result) -> Result 
     Ok(())
 }
 
-/// A device that its driver gives up while it wakes up is not said to be ready, and wakes up the
-/// next time. The driver hears once that it did not, and not again of a device that did.
+/// Checks that `DRIVER_OK` is not set for a device that its driver resets while it wakes up, and
+/// that the device wakes up the next time. The driver gets one call for the failed wake-up, and
+/// none after a successful one.
 fn given_up(down: fn(&Plug) -> Result, up: fn(&Plug) -> Result) -> Result {
     let (scenario, fake, plug) = sleeper()?;
     down(&plug)?;
@@ -173,7 +175,7 @@ fn given_up(down: fn(&Plug) -> Result, up: fn(&Plug) -> Result) -> Result {
     check_eq!(fake.status() & (DRIVER_OK | FAILED), DRIVER_OK);
     check_eq!(fake.serve(0)?, 2);
     check_eq!(scenario.not_woken.load(Relaxed), 1);
-    // Of a device that fails twice it hears twice.
+    // A device that fails twice causes two calls.
     for count in 2..4 {
         down(&plug)?;
         scenario.tired.store(true, Relaxed);
@@ -187,25 +189,25 @@ fn given_up(down: fn(&Plug) -> Result, up: fn(&Plug) -> Result) -> Result {
 mod suite {
     use super::*;
 
-    /// Suspend and resume.
+    /// A device survives suspend and resume.
     #[test]
     #[cfg(CONFIG_PM_SLEEP)]
     fn freeze_and_restore() -> Result {
         there_and_back(Plug::freeze, Plug::restore)
     }
 
-    /// The transport is reset under the driver.
+    /// A device survives a reset of the transport.
     #[test]
     fn transport_reset() -> Result {
         there_and_back(Plug::reset_prepare, Plug::reset_done)
     }
 
-    /// A reset of the transport whose device has got another driver meanwhile: what that keeps is
-    /// not taken for what this one does.
+    /// A reset of the transport races with the binding of another driver: the bus does not use the
+    /// data of the other driver.
     #[test]
     fn transport_reset_of_another_driver() -> Result {
         let (scenario, fake, plug) = sleeper()?;
-        // A type that nobody has a driver for.
+        // A device type that no driver has in its table.
         let spec = Spec::new(virtio_fake::SCRIPTED_ID + 1);
         let other = Fake::new(spec, Arc::new(HoldAll, GFP_KERNEL)?)?.plug()?;
         check_err!(plug.reset_prepare_late(&other), ENODEV);
@@ -215,7 +217,7 @@ mod suite {
         plug.reset_done()
     }
 
-    /// A driver that cannot sleep now goes on.
+    /// A driver that refuses to sleep goes on.
     #[test]
     #[cfg(CONFIG_PM_SLEEP)]
     fn freeze_refused() -> Result {
@@ -229,20 +231,20 @@ mod suite {
         Ok(())
     }
 
-    /// A device is given up while the system wakes up.
+    /// The driver resets a device while the system wakes up.
     #[test]
     #[cfg(CONFIG_PM_SLEEP)]
     fn given_up_in_restore() -> Result {
         given_up(Plug::freeze, Plug::restore)
     }
 
-    /// A device is given up after its transport was reset.
+    /// The driver resets a device after a reset of its transport.
     #[test]
     fn given_up_in_reset_done() -> Result {
         given_up(Plug::reset_prepare, Plug::reset_done)
     }
 
-    /// The queues do not come back: the device is marked failed, and can be removed.
+    /// If the queues cannot be found again, FAILED is set, and the device can be removed.
     #[test]
     #[cfg(CONFIG_PM_SLEEP)]
     fn restore_fails() -> Result {
@@ -257,7 +259,7 @@ mod suite {
         Ok(())
     }
 
-    /// The device refuses on resume the features that it offered before.
+    /// The wake-up fails if the device refuses the features that it had.
     #[test]
     #[cfg(CONFIG_PM_SLEEP)]
     fn restore_refused_by_device() -> Result {

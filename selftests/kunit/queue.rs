@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The owner of a buffer, on every ring layout (virtio spec §2.6 to §2.8).
+//! The ownership of buffers, with each ring layout (virtio spec §2.6 to §2.8).
 
 mod hostile;
 mod message;
@@ -31,7 +31,7 @@ use virtio_fake::{
     RING_PACKED, //
 };
 
-/// Adds a buffer that must be taken.
+/// Adds a buffer. The queue must accept it.
 fn add<const CTX: bool>(vq: &mut Virtqueue<TestBuffer<CTX>>, buffer: TestBuffer<CTX>) -> Result {
     Ok(vq.add_buf(buffer)?)
 }
@@ -44,7 +44,7 @@ fn add_some(vq: &mut Virtqueue<TestBuffer>, first: u64, count: u64, drops: &Drop
     Ok(())
 }
 
-/// Adds a buffer that must come back with an error and its number.
+/// Adds a buffer. The queue must refuse it with an error, and return the buffer with its number.
 fn refused(vq: &mut Virtqueue<TestBuffer>, buffer: TestBuffer) -> Result<Error> {
     let number = buffer.number();
     match vq.add_buf(buffer) {
@@ -60,7 +60,8 @@ fn refused(vq: &mut Virtqueue<TestBuffer>, buffer: TestBuffer) -> Result<Error> 
 mod suite {
     use super::*;
 
-    /// The device sees what was added, the driver gets the same value back with what was written.
+    /// The device reads the bytes of a buffer, and the driver gets the same buffer back with the
+    /// written bytes.
     #[test]
     fn buffer_there_and_back() -> Result {
         on_each_layout(|_, fake, _, mut queues| {
@@ -107,7 +108,7 @@ mod suite {
             add_some(&mut vq, 0, 5, &drops)?;
             vq.kick();
             check_eq!(fake.serve(0)?, 5);
-            // Hold puts the oldest last: the order is 1, 2, 3, 4, 0.
+            // The action `Hold` moves the oldest buffer to the end: the order is 1, 2, 3, 4, 0.
             fake.finish(0, |_| Action::Hold)?;
             for want in [1, 2, 3, 4, 0] {
                 fake.finish(0, |_| Action::Complete(want as u32))?;
@@ -120,7 +121,7 @@ mod suite {
         })
     }
 
-    /// A full ring gives the buffer back, and takes it when there is room again.
+    /// A full ring refuses a buffer, and accepts it when there is room again.
     #[test]
     fn full_ring() -> Result {
         on_each_layout(|_, fake, _, mut queues| {
@@ -147,7 +148,7 @@ mod suite {
         })
     }
 
-    /// Without indirect tables a buffer takes a descriptor per segment; with them, one.
+    /// A buffer takes a descriptor per segment without indirect tables, and one with them.
     #[test]
     fn room_for_segments() -> Result {
         on_each_layout(|_, fake, _, mut queues| {
@@ -181,7 +182,7 @@ mod suite {
         })
     }
 
-    /// Buffers that cannot be described come back, and leave no trace in the ring.
+    /// Buffers that cannot be described are refused, and do not change the ring.
     #[test]
     fn wrong_buffers() -> Result {
         on_each_layout(|_, fake, _, mut queues| {
@@ -207,7 +208,7 @@ mod suite {
         })
     }
 
-    /// Unused buffers come back after a reset only.
+    /// Unused buffers can be taken back only after a reset.
     #[test]
     fn detach_needs_reset() -> Result {
         on_each_layout(|_, fake, dev, mut queues| {
@@ -230,7 +231,7 @@ mod suite {
         })
     }
 
-    /// A queue that is dropped with buffers in flight resets the device first.
+    /// Dropping a queue with outstanding buffers resets the device first.
     #[test]
     fn drop_in_flight() -> Result {
         on_each_layout(|_, fake, _, mut queues| {
@@ -250,7 +251,7 @@ mod suite {
         })
     }
 
-    /// A queue is taken once, and queues are found once at a time.
+    /// A queue can be taken once, and queues cannot be found again while there are any.
     #[test]
     fn one_owner() -> Result {
         on_bench(
@@ -282,7 +283,7 @@ mod suite {
         )
     }
 
-    /// Buffers with a context go into a queue that was found for such only.
+    /// Only a queue that was found with a context accepts buffers with a context.
     #[test]
     fn context_of_none() -> Result {
         on_each_layout(|_, _, _, mut queues| {
@@ -292,7 +293,7 @@ mod suite {
         })
     }
 
-    /// A context goes with its buffer; such queues use no indirect tables.
+    /// A buffer comes back with its context. Queues with a context use no indirect tables.
     #[test]
     fn context() -> Result {
         on_bench(
@@ -326,7 +327,7 @@ mod suite {
         )
     }
 
-    /// Indices go round: those of a split ring after 16 bits, those of a packed ring at its end.
+    /// Indices wrap: in a split ring after 16 bits, in a packed ring at its end.
     #[test]
     fn many_buffers() -> Result {
         for features in [&[EVENT_IDX][..], &[RING_PACKED, EVENT_IDX][..]] {
@@ -366,7 +367,7 @@ mod suite {
         Ok(())
     }
 
-    /// The driver notifies when the device asks for it.
+    /// The driver notifies the device when the device asks for it.
     #[test]
     fn kick_if_wanted() -> Result {
         on_each_layout(|_, fake, _, mut queues| {
@@ -377,13 +378,13 @@ mod suite {
             check!(!vq.kick_prepare());
             check!(vq.kick());
             check_eq!(fake.traffic(0).kicks, 0);
-            // Served, the device asks again.
+            // After it has served the queue, the device asks again.
             check_eq!(fake.serve(0)?, 1);
             add_some(&mut vq, 1, 2, &drops)?;
             check!(vq.kick_prepare());
             check!(vq.notify());
             check_eq!(fake.traffic(0).kicks, 1);
-            // Without anything new, there is no reason to kick by index.
+            // With an index, there is no reason for a kick without a new buffer.
             if fake.negotiated(EVENT_IDX) {
                 check!(!vq.kick_prepare());
             }
@@ -393,7 +394,7 @@ mod suite {
         })
     }
 
-    /// Hints on the CPU of the interrupt go to the transport.
+    /// Affinity hints reach the transport.
     #[test]
     fn affinity() -> Result {
         on_bench(Setup::default(), |_, fake, _, mut queues| {

@@ -32,7 +32,7 @@ use virtio_fake::{
     TestBuffer, //
 };
 
-/// A driver whose device can be reached from outside.
+/// A driver that lends its device to the test.
 #[pin_data]
 struct Reachable {
     drops: DropCounter,
@@ -43,7 +43,7 @@ struct Reachable {
 }
 
 impl Reachable {
-    /// Finds the queue, and gives the device a buffer.
+    /// Finds the queue, and adds a buffer.
     fn find(&self, dev: &Device<Bound>, number: u64) -> Result {
         let mut queues = dev.find_vqs(specs(1, false)?, Affinity::Default)?;
         let mut vq = queues.take::<TestBuffer>(0)?;
@@ -124,7 +124,8 @@ const FAILED: u8 = 128;
 mod suite {
     use super::*;
 
-    /// The device has its features and its queue again, and the buffers of before came back once.
+    /// After a restart, the device has its features and its queue again, and the old buffers came
+    /// back once.
     #[test]
     fn there_and_back() -> Result {
         let (scenario, fake, plug) = reachable()?;
@@ -148,8 +149,8 @@ mod suite {
         plug.within(10_000, drop)
     }
 
-    /// Features are negotiated with a device in reset only, and one that refuses them is told that
-    /// its driver has failed.
+    /// Features are negotiated only with a device in reset. If the device refuses them, FAILED is
+    /// set.
     #[test]
     fn negotiation() -> Result {
         let (scenario, fake, plug) = reachable()?;
@@ -163,7 +164,7 @@ mod suite {
         plug.within(10_000, drop)
     }
 
-    /// A device that sleeps is nobody's to start anew, nor is one that is not bound.
+    /// A device that sleeps, or is not bound, cannot be started anew.
     #[test]
     fn not_meanwhile() -> Result {
         let (scenario, _fake, plug) = reachable()?;
@@ -177,8 +178,8 @@ mod suite {
         Ok(())
     }
 
-    /// H050: a device that is gone is given up at once, and comes back when its transport was
-    /// reset.
+    /// H050: a device that is gone is given up at once, and works again after a reset of its
+    /// transport.
     #[test]
     fn h050_gone_and_back() -> Result {
         let (scenario, fake, plug) = reachable()?;
@@ -204,8 +205,8 @@ mod suite {
         plug.within(10_000, drop)
     }
 
-    /// H049: so is one whose status does not become 0, which is waited for once, and removal does
-    /// not wait.
+    /// H049: a device whose status does not become 0 is given up after one wait. Removal does not
+    /// wait again.
     #[test]
     fn h049_no_reset() -> Result {
         let _haste = Haste::new();
@@ -218,7 +219,7 @@ mod suite {
         Ok(())
     }
 
-    /// There are five restarts in a row, with more and more time in between.
+    /// A device gets five restarts in a row, with growing delays.
     #[test]
     fn a_row() -> Result {
         let restarts = Restarts::new();

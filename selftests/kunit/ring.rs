@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The ring by itself, through the functions that `virtio_ring.ko` exports.
+//! The ring, through the functions that `virtio_ring.ko` exports.
 //!
-//! The contract is C's: the suites run on whichever ring is loaded, and a test says why where the
-//! two differ.
+//! The tests check the behaviour of the ring in C. The suites run on the loaded ring, and a test
+//! says where the two rings differ.
 
 mod add;
 mod callback;
@@ -43,7 +43,7 @@ pub(crate) const QUEUE_BROKEN: &CStr = c"the queue is broken";
 /// on either ring.
 pub(crate) const WRONG_LENGTH: &CStr = c"such lengths are not used";
 
-/// All layouts: split and packed, in any order and in order, with what goes with them.
+/// All layouts: split and packed, in any order and in order, with their features.
 const RINGS: [&[u32]; 12] = [
     &[],
     &[EVENT_IDX],
@@ -80,7 +80,7 @@ fn rust_ring_or_skip(why: &CStr) -> Result<bool> {
     Ok(has_rust_ring)
 }
 
-/// Runs a test on a bound device with each of `rings`; the rest of the set-up is as `setup` says.
+/// Runs a test on a bound device with each of `rings`, and otherwise with `setup`.
 fn on(rings: &[&'static [u32]], setup: fn() -> Setup, body: Body) -> Result {
     for features in rings {
         let setup = Setup {
@@ -92,7 +92,7 @@ fn on(rings: &[&'static [u32]], setup: fn() -> Setup, body: Body) -> Result {
     Ok(())
 }
 
-/// As [`on`], with each layout.
+/// As [`on`], with all layouts.
 fn on_each(setup: fn() -> Setup, body: Body) -> Result {
     on(&RINGS, setup, body)
 }
@@ -102,7 +102,7 @@ fn add(vq: &mut CQueue, number: u64, out: usize, in_: usize) -> Result {
     Ok(vq.add(CBuffer::new(number, out, in_)?, AddFn::Lists)?)
 }
 
-/// Adds a buffer that must be refused; returns why.
+/// Adds a buffer, which the ring must refuse. Returns the error.
 fn refused(vq: &mut CQueue, buffer: CBuffer, how: AddFn) -> Result<Error> {
     let number = buffer.number();
     match vq.add(buffer, how) {
@@ -114,12 +114,13 @@ fn refused(vq: &mut CQueue, buffer: CBuffer, how: AddFn) -> Result<Error> {
     }
 }
 
-/// Takes a buffer that must be there.
+/// Takes a used buffer. There must be one.
 fn get(vq: &mut CQueue) -> Result<Completed> {
     vq.get()?.ok_or(ENODATA)
 }
 
-/// Adds `count` buffers of one segment to write, numbered from `first`, and has the device look.
+/// Adds `count` buffers of one segment to write, numbered from `first`, and makes the device serve
+/// the queue.
 fn post(vq: &mut CQueue, fake: &Fake, first: u64, count: u64) -> Result {
     for number in first..first + count {
         add(vq, number, 0, 1)?;
@@ -129,13 +130,12 @@ fn post(vq: &mut CQueue, fake: &Fake, first: u64, count: u64) -> Result {
     Ok(())
 }
 
-/// Has the device use the oldest buffer, with one byte written.
+/// Makes the device use the oldest buffer, with one byte written.
 fn use_one(fake: &Fake) -> Result {
     fake.finish(0, |_| Action::Complete(1))
 }
 
-/// Takes everything back from a device in reset; returns the numbers in the order in which they
-/// came.
+/// Takes back all buffers of a device in reset. Returns their numbers in order.
 fn detach_all(vq: &mut CQueue) -> Result<KVec<u64>> {
     let mut numbers = KVec::new();
     while let Some(buffer) = vq.detach()? {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The sample, a driver for entropy devices, against a fake one. The reader is the thread of the
-//! kernel's own that reads from the generator in use.
+//! The sample driver for entropy devices, with a fake device. The reader is the thread of the
+//! kernel that reads from the generator in use.
 
 use crate::fixture::FORMATS;
 use kernel::{
@@ -21,13 +21,13 @@ use virtio_fake::{
 /// The device type of entropy devices (virtio spec §5.4.1).
 const ID: u32 = 4;
 
-/// The time that anything may take which must end.
+/// The time limit for operations that must end.
 const DEADLINE_MS: u32 = 30_000;
 
-/// Bytes of a buffer.
+/// The size of a buffer.
 const CHUNK: usize = 64;
 
-/// A device with the driver bound to it; none where the driver is not there.
+/// Returns a device with the driver bound to it; none if the driver is not loaded.
 fn plug(features: &[u32]) -> Result<Option<(Fake, Plug)>> {
     let spec = Spec::new(ID).features(features).queues(1, 8)?;
     let fake = Fake::new(spec, Arc::new(HoldAll, GFP_KERNEL)?)?;
@@ -42,7 +42,7 @@ fn plug(features: &[u32]) -> Result<Option<(Fake, Plug)>> {
     Ok(Some((fake, plug)))
 }
 
-/// Waits until the driver has given the device its buffer, and returns the bytes that are in it.
+/// Waits until the driver has added its buffer, and returns the bytes of the buffer.
 fn buffer(fake: &Fake) -> Result<[u8; CHUNK]> {
     check!(wait::until(DEADLINE_MS, || fake
         .serve(0)
@@ -50,7 +50,7 @@ fn buffer(fake: &Fake) -> Result<[u8; CHUNK]> {
     check_eq!(fake.held(0), 1);
     let mut bytes = [0xff; CHUNK];
     let mut whole = false;
-    // The buffer is not used: the closure looks at it, and keeps it.
+    // The device does not use the buffer: the closure copies it, and the action is to hold it.
     fake.finish(0, |chain| {
         whole = chain.segments().len() == 1
             && chain.writable() == CHUNK
@@ -61,7 +61,7 @@ fn buffer(fake: &Fake) -> Result<[u8; CHUNK]> {
     Ok(bytes)
 }
 
-/// The device writes so many bytes, and says that it wrote so many.
+/// Makes the device write `written` bytes, and report another number of bytes.
 fn write(fake: &Fake, bytes: usize, claimed: u32) -> Result {
     fake.finish(0, |chain| {
         let _ = chain.write(0, &[0xa5; CHUNK][..bytes.min(CHUNK)]);
@@ -73,9 +73,9 @@ fn write(fake: &Fake, bytes: usize, claimed: u32) -> Result {
 mod suite {
     use super::*;
 
-    /// Bytes are read, and the device has its buffer again, without them. So it has after it says
-    /// that it wrote none, or more than there is room for, with the same reader, which goes on to
-    /// wait. A reader that has got bytes does not come back for a while.
+    /// A reader gets the bytes, and the device gets its buffer again, cleared. The device also gets
+    /// the buffer again if it reports no bytes, or more than the buffer has. Then the reader waits
+    /// on. A reader that got bytes does not read again for a while.
     #[test]
     fn read() -> Result {
         for format in FORMATS {
@@ -93,7 +93,7 @@ mod suite {
         Ok(())
     }
 
-    /// A reader that waits keeps no device: neither one that goes, nor one that is torn out.
+    /// A waiting reader does not block the removal of a device, also not by surprise.
     #[test]
     fn removed_while_a_reader_waits() -> Result {
         for remove in [drop::<Plug> as fn(Plug), Plug::yank] {
@@ -107,7 +107,7 @@ mod suite {
         Ok(())
     }
 
-    /// The device sleeps, and its transport is reset, with a reader that waits.
+    /// A device with a waiting reader survives sleep, and a reset of its transport.
     #[test]
     fn there_and_back() -> Result {
         let Some((fake, plug)) = plug(&[])? else {
@@ -128,7 +128,7 @@ mod suite {
         Ok(())
     }
 
-    /// The device does not come back after a reset of its transport, and is removed.
+    /// A device that does not come back after a reset of its transport can be removed.
     #[test]
     fn does_not_come_back() -> Result {
         let Some((fake, plug)) = plug(&[])? else {
@@ -141,7 +141,7 @@ mod suite {
         plug.within(DEADLINE_MS, drop)
     }
 
-    /// An answer to no buffer breaks the queue; the device is removed all the same.
+    /// A used id that is not outstanding breaks the queue. The device can be removed.
     #[test]
     fn wrong_id() -> Result {
         for format in FORMATS {

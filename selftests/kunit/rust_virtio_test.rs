@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! KUnit suites that run the virtio bus and the drivers against a fake device.
+//! KUnit suites that run the virtio bus and the drivers with a fake device.
 //!
 //! A test returns an error at the first failed check ([`check`]). It does not abort by an
 //! assertion, because then no destructor would run, and the device would stay plugged for the next
@@ -39,13 +39,13 @@ module! {
     license: "GPL",
 }
 
-/// Whether the suites of the drivers accept any driver that binds, to compare.
+/// Whether the suites of the drivers accept any driver that binds, for a comparison with C.
 const ANY_DRIVER: bool = option_env!("RUST_VIRTIO_ANY_DRIVER").is_some();
 
-/// The module; the suites run once it is loaded.
+/// The module. The suites run when it is loaded.
 #[pin_data]
 struct TestModule {
-    /// The driver of all devices that are not for a real driver.
+    /// The driver of all devices that no real driver is for.
     #[pin]
     _scripted: driver::Registration<Adapter<Scripted>>,
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A device from when its driver is bound to it until it is not, and its interrupts meanwhile.
+//! Binding and unbinding with hostile devices, and their interrupts.
 
 use crate::{
     fixture::{
@@ -46,7 +46,7 @@ use virtio_fake::{
 /// Device status: the driver is ready.
 const DRIVER_OK: u8 = 4;
 
-/// A driver whose device says that it is ready.
+/// A driver of a device that sets `DRIVER_OK` by itself.
 struct Overtaken {
     started: Atomic<i32>,
 }
@@ -77,8 +77,8 @@ fn chase(mut queue: impl QueueOps<TestBuffer>, fake: &Fake, taken: &mut u64) -> 
 mod suite {
     use super::*;
 
-    /// H042: interrupts without reason, with and without buffers at the device: no callback, and
-    /// the queue works.
+    /// H042: interrupts without a reason, with and without outstanding buffers. They cause no
+    /// callback, and the queue works.
     #[test]
     fn h042_spurious_interrupts() -> Result {
         on_each_layout(|bound, fake, _, mut queues| {
@@ -103,7 +103,7 @@ mod suite {
         })
     }
 
-    /// H048: a device that uses a buffer whenever one is taken: it ends with the buffers.
+    /// H048: a device that uses a buffer whenever one is taken. The loop ends with the last buffer.
     #[test]
     fn h048_used_while_taking() -> Result {
         on_each_layout(|_, fake, _, mut queues| {
@@ -117,7 +117,7 @@ mod suite {
             check_eq!(fake.serve(0)?, 8);
             fake.finish_silently(0, |_| Action::Complete(0))?;
             let mut taken = 0;
-            // What is used in between may be left for the next callback.
+            // Buffers that are used during the loop may be left for the next callback.
             for _ in 0..8 {
                 let broken = with_queue!(vq, |queue| chase(queue, fake, &mut taken));
                 check!(!broken);
@@ -128,7 +128,7 @@ mod suite {
         })
     }
 
-    /// H053: a device that sets `DRIVER_OK` itself: the driver starts as ever.
+    /// H053: a device that sets `DRIVER_OK` by itself. The driver starts as usual.
     #[test]
     fn h053_driver_ok_by_the_device() -> Result {
         let scenario = Arc::new(
@@ -152,7 +152,8 @@ mod suite {
         Ok(())
     }
 
-    /// H067: queues that are said to be larger than any: cut to the largest, and they work.
+    /// H067: queues that are reported larger than the largest ring. They get the largest size, and
+    /// work.
     #[test]
     fn h067_queue_sizes() -> Result {
         // For the queues that say whose ring it is.
@@ -171,7 +172,7 @@ mod suite {
         Ok(())
     }
 
-    /// Plugs a device of that queue size, and has a buffer go and come.
+    /// Plugs a device with this queue size, and sends one buffer.
     fn sized(features: &'static [u32], size: u32) -> Result {
         let finds = Arc::new(
             Finds {
@@ -192,7 +193,7 @@ mod suite {
         Ok(())
     }
 
-    /// A driver that has a buffer go and come when it starts, and keeps no queue.
+    /// A driver that sends one buffer when it starts, and keeps no queue.
     struct Finds {
         works: Atomic<i32>,
     }

@@ -25,7 +25,7 @@ use virtio_fake::{
     TestBuffer, //
 };
 
-/// Gives the device `count` buffers, which it takes, and has it finish the oldest one so.
+/// Adds `count` buffers, and makes the device finish the oldest one with an action.
 fn post(
     vq: &mut Virtqueue<TestBuffer>,
     fake: &Fake,
@@ -61,7 +61,7 @@ mod suite {
         })
     }
 
-    /// The length of a whole buffer is not too long.
+    /// A length of the whole buffer is accepted.
     #[test]
     fn length_of_buffer() -> Result {
         on_each_layout(|_, fake, _, mut queues| {
@@ -144,7 +144,7 @@ mod suite {
         })
     }
 
-    /// A broken device takes and gives nothing; its buffers come back after the reset.
+    /// A broken queue accepts and returns no buffers. They come back after the reset.
     #[test]
     fn broken_device() -> Result {
         on_each_layout(|_, fake, dev, mut queues| {

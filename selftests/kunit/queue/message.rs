@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Messages, in the one queue of a device.
+//! Messages, in the single queue of a device.
 
 use crate::fixture::LAYOUTS;
 use kernel::{
@@ -46,7 +46,7 @@ impl Scenario for Sends {
             let message = long(&[3, 4], second)?;
             check_eq!(message.reply(), [9; 4]);
             if pieces > 3 {
-                // More segments than the queue is for.
+                // More segments than the queue was found for.
                 let Err(back) = vq.add_buf(message) else {
                     return Err(ENODATA);
                 };
@@ -79,7 +79,7 @@ impl Scenario for Sends {
     }
 }
 
-/// A driver whose messages have one part only, and which leaves one with the device.
+/// A driver whose messages have only one part, and that leaves one outstanding.
 struct Asks;
 
 impl Scenario for Asks {
@@ -107,7 +107,7 @@ impl Scenario for Asks {
     }
 }
 
-/// Has a driver do its work with each layout.
+/// Runs a driver with each layout.
 fn on_each(scenario: Arc<dyn Scenario>) -> Result {
     for features in LAYOUTS {
         let spec = Spec::scripted(scenario.clone())
@@ -115,7 +115,7 @@ fn on_each(scenario: Arc<dyn Scenario>) -> Result {
             .queues(1, 8)?;
         let fake = Fake::new(spec, Arc::new(HoldAll, GFP_KERNEL)?)?;
         let plug = fake.plug()?;
-        // It does not bind if anything was not as it should be.
+        // The driver does not bind if a check failed.
         check!(fake.is_bound());
         drop(plug);
         check_eq!(fake.violations(), 0);
@@ -128,13 +128,13 @@ fn on_each(scenario: Arc<dyn Scenario>) -> Result {
 mod suite {
     use super::*;
 
-    /// The parts of a request are a segment each, in order; those that are empty have none.
+    /// Each part of a request is a segment, in order. Empty parts have no segment.
     #[test]
     fn request_and_reply() -> Result {
         on_each(Arc::new(Sends, GFP_KERNEL)?)
     }
 
-    /// A message without a request.
+    /// A message may have no request.
     #[test]
     fn reply_alone() -> Result {
         on_each(Arc::new(Asks, GFP_KERNEL)?)

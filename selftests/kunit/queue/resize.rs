@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Queues that are reset, or made another size, by themselves (virtio spec §2.6.1).
+//! Reset and change of size of single queues (virtio spec §2.6.1).
 
 use super::add_some;
 use crate::{
@@ -23,7 +23,7 @@ use virtio_fake::{
     RING_RESET, //
 };
 
-/// The features of a queue of a layout that can be reset.
+/// Returns the features of a layout, with the reset of queues.
 fn with_reset(layout: &[u32]) -> &'static [u32] {
     if layout.contains(&RING_PACKED) {
         &[RING_RESET, RING_PACKED, EVENT_IDX]
@@ -36,7 +36,7 @@ fn with_reset(layout: &[u32]) -> &'static [u32] {
 mod suite {
     use super::*;
 
-    /// A new size: what the device had comes back by `recycle`, and the queue works on.
+    /// A change of size passes outstanding buffers to the closure, and the queue works after that.
     #[test]
     fn resize() -> Result {
         for layout in LAYOUTS {
@@ -80,7 +80,7 @@ mod suite {
         Ok(())
     }
 
-    /// A buffer that the device has used comes back as that, with its length, though nobody looked.
+    /// A used buffer that was not taken comes back as used, with its length.
     #[test]
     fn used_by_then() -> Result {
         for layout in LAYOUTS {
@@ -137,8 +137,8 @@ mod suite {
         })
     }
 
-    /// A device in reset gets no queue back by a reset of that queue: what is in it from then on
-    /// is the driver's, whatever the driver says to the device.
+    /// The reset of a queue does not enable it while the device is in reset. Its buffers belong to
+    /// the driver, also if the driver changes the device status.
     #[test]
     fn not_of_a_device_in_reset() -> Result {
         on_bench(
@@ -170,8 +170,7 @@ mod suite {
         )
     }
 
-    /// A place as of which callbacks were enabled in a larger ring is none in this one, and
-    /// nothing is looked for there.
+    /// A position from `enable_cb` in a larger ring is not used in a smaller one.
     #[test]
     fn armed_before_resize() -> Result {
         on_bench(
@@ -191,7 +190,7 @@ mod suite {
                 let handle = vq.handle();
                 check!(!handle.poll(armed) && !vq.poll(armed));
                 vq.resize(4, drop)?;
-                // The ring in Rust has its last place in mind.
+                // The ring in Rust uses its last position.
                 let looked = is_rust_ring();
                 check_eq!((handle.poll(armed), vq.poll(armed)), (!looked, !looked));
                 Ok(())
@@ -199,7 +198,8 @@ mod suite {
         )
     }
 
-    /// The device does not take the queue back: an error, and every buffer returned once.
+    /// If the queue cannot be enabled again, the result is an error, and each buffer comes back
+    /// once.
     #[test]
     fn h051_resize_fails_to_enable() -> Result {
         on_bench(

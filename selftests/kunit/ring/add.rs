@@ -71,8 +71,8 @@ fn adds_without_a_kick(
     Ok(())
 }
 
-/// Has the device serve the one buffer that was added, of so many segments to read and to write,
-/// and takes it back.
+/// Makes the device serve the only buffer, which has these segments to read and to write, and takes
+/// the buffer back.
 fn serve_of_shape(vq: &mut CQueue, fake: &Fake, out: usize, in_: usize) -> Result {
     check!(vq.kick());
     check_eq!(fake.serve(0)?, 1);
@@ -90,7 +90,8 @@ fn serve_of_shape(vq: &mut CQueue, fake: &Fake, out: usize, in_: usize) -> Resul
 mod suite {
     use super::*;
 
-    /// The device reads what is to read and the driver what it wrote (R4, R6, R17, R23, R24).
+    /// The device reads the bytes of the driver, and the driver those of the device (R4, R6, R17,
+    /// R23, R24).
     #[test]
     fn there_and_back() -> Result {
         on_each(Setup::default, |_, fake, _, _queues| {
@@ -115,7 +116,7 @@ mod suite {
         })
     }
 
-    /// A buffer takes a descriptor for each segment, or one in all with a table (R1).
+    /// A buffer takes a descriptor for each segment, or one with an indirect table (R1).
     #[test]
     fn descriptors_that_are_free() -> Result {
         on_each(Setup::default, |_, fake, dev, _queues| {
@@ -138,8 +139,8 @@ mod suite {
         })
     }
 
-    /// A full split ring notifies of a buffer to read that it has no room for, even if nobody
-    /// wants to know; a packed one does not (R5, R20).
+    /// A full split ring notifies the device when it refuses a buffer to read, also if the device
+    /// suppresses notifications. A packed ring does not (R5, R20).
     #[test]
     fn full_ring_notifies() -> Result {
         on_each(Setup::default, |_, fake, dev, _queues| {
@@ -171,7 +172,7 @@ mod suite {
         })
     }
 
-    /// Each of the functions gives the device what it says (R30).
+    /// Each of the functions adds the segments of its arguments (R30).
     #[test]
     fn variants() -> Result {
         on_each(Setup::default, |_, fake, _, _queues| {
@@ -194,7 +195,7 @@ mod suite {
         })
     }
 
-    /// Segments in lists of their own are as they are in one list (R17).
+    /// Segments in a list each give the same buffer as in one list (R17).
     #[test]
     fn lists_of_one() -> Result {
         on_each(Setup::default, |_, fake, _, _queues| {
@@ -238,7 +239,8 @@ mod suite {
         })
     }
 
-    /// A context comes back with its buffer, whatever the order; no tables on such a queue (R31).
+    /// A context comes back with its buffer, in any order. Queues with a context use no indirect
+    /// tables (R31).
     #[test]
     fn context() -> Result {
         on_each(
@@ -278,7 +280,8 @@ mod suite {
         )
     }
 
-    /// A broken queue takes nothing; the kernel crashes for C's ring at what is none (R20).
+    /// A broken queue accepts no buffer. Buffers without segments or token crash the ring in C
+    /// (R20).
     #[test]
     fn errors() -> Result {
         on_each(Setup::default, |_, fake, _, _queues| {
@@ -312,7 +315,8 @@ mod suite {
                 refused(&mut vq, CBuffer::new(1, 0, 0)?, AddFn::Gap(0))?,
                 EINVAL
             );
-            // Without tables it can never be taken, and yet a driver may try with less.
+            // Without indirect tables the ring can never accept this buffer, but the driver may try
+            // a smaller one.
             if !fake.negotiated(INDIRECT_DESC) {
                 check_eq!(refused(&mut vq, CBuffer::new(1, 0, 9)?, AddFn::In)?, EINVAL);
             }
@@ -322,8 +326,8 @@ mod suite {
         })
     }
 
-    /// Buffers of an in-order device, used many at a time (R39, R40): the ones before the last
-    /// count as full.
+    /// An in-order device may use several buffers at a time (R39, R40). All but the last count as
+    /// completely written.
     #[test]
     fn batches() -> Result {
         on(&RINGS[6..], Setup::default, |_, fake, _, _queues| {
@@ -346,14 +350,14 @@ mod suite {
         })
     }
 
-    /// More adds without a kick than a 16-bit index counts: the device is told (R51).
+    /// After more adds without a kick than a 16-bit index counts, the device is notified (R51).
     #[test]
     fn adds_without_a_kick() -> Result {
         on(&RINGS[1..2], Setup::default, super::adds_without_a_kick)
     }
 
-    /// The same with a packed ring, whose count is another. A case of its own: on a kernel with
-    /// KASAN each takes minutes.
+    /// The same for a packed ring, which counts differently. A separate case, because each takes
+    /// minutes on a kernel with KASAN.
     #[test]
     fn adds_without_a_kick_packed() -> Result {
         if !rust_ring_or_skip(c"the count of C's packed ring overflows: a kick is lost")? {

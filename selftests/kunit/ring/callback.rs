@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Kicks, interrupts, and the wishes of both sides for them.
+//! Kicks, interrupts, and their suppression.
 
 use super::{
     add,
@@ -23,8 +23,8 @@ use virtio_fake::{
 mod suite {
     use super::*;
 
-    /// A kick notifies if the device wants it, and is good if there was no need; a transport that
-    /// cannot notify breaks the queue (R7, R18, R25).
+    /// A kick notifies the device if it asks for that, and succeeds if no notification is needed.
+    /// If the transport cannot notify, the queue is broken (R7, R18, R25).
     #[test]
     fn kicks() -> Result {
         on_each(Setup::default, |_, fake, dev, _queues| {
@@ -50,8 +50,8 @@ mod suite {
         })
     }
 
-    /// By index, a device is notified when the buffer is added that it asks for, and not of those
-    /// before and behind it (R18, R25).
+    /// With an index, the device is notified when the buffer that it asks for is added, and not for
+    /// buffers before and after that (R18, R25).
     #[test]
     fn kicks_by_index() -> Result {
         on(
@@ -88,8 +88,8 @@ mod suite {
         )
     }
 
-    /// A queue that breaks between an add and the kick is not notified: the kick says so, if the
-    /// device wanted to be (R14, R18).
+    /// If a queue breaks between an add and the kick, the device is not notified. The kick fails if
+    /// the device had asked for a notification (R14, R18).
     #[test]
     fn kick_of_a_broken_queue() -> Result {
         on_each(Setup::default, |_, fake, dev, _queues| {
@@ -110,7 +110,8 @@ mod suite {
         })
     }
 
-    /// Callbacks off, and on again without losing what was used meanwhile (R8).
+    /// Callbacks can be disabled and enabled, without losing buffers that were used in between
+    /// (R8).
     #[test]
     fn callbacks_off_and_on() -> Result {
         on_each(Setup::default, |bound, fake, _, _queues| {
@@ -142,8 +143,8 @@ mod suite {
         })
     }
 
-    /// A shared interrupt is the queue's if something was used; a broken queue does not call
-    /// (R9, R35).
+    /// A shared interrupt belongs to the queue if a buffer was used. A broken queue calls no
+    /// callback (R9, R35).
     #[test]
     fn shared_interrupt() -> Result {
         on_each(Setup::default, |bound, fake, dev, _queues| {
@@ -166,7 +167,7 @@ mod suite {
         })
     }
 
-    /// A callback when three quarters of what is outstanding were used (R28).
+    /// A delayed callback comes when three quarters of the outstanding buffers were used (R28).
     #[test]
     fn delayed() -> Result {
         on(
@@ -180,7 +181,7 @@ mod suite {
                 check!(vq.get()?.is_some());
                 let before = bound.callbacks();
                 post(&mut vq, fake, 1, 6)?;
-                // C's packed ring asks by index only once callbacks were off.
+                // The packed ring in C uses an index only after callbacks were disabled.
                 vq.disable_cb();
                 check!(vq.enable_cb_delayed());
                 for _ in 0..4 {
@@ -191,7 +192,7 @@ mod suite {
                     use_one(fake)?;
                 }
                 check_eq!(bound.callbacks(), before + 1);
-                // It passed what was asked for.
+                // The index has passed the event.
                 check!(!vq.enable_cb_delayed());
                 for _ in 0..6 {
                     check!(vq.get()?.is_some());
@@ -202,8 +203,8 @@ mod suite {
         )
     }
 
-    /// The callback that was asked for by index has come: there is no other to be stopped, and
-    /// nothing is written for it (R29).
+    /// After the callback for an index has come, disabling callbacks writes nothing: there is no
+    /// other callback to suppress (R29).
     #[test]
     fn callback_that_has_come() -> Result {
         on(
@@ -218,7 +219,7 @@ mod suite {
                     use_one(fake)?;
                     check_eq!(get(&mut vq)?.buffer.number(), number);
                 }
-                // With callbacks on, each buffer that is taken asks for one at the next.
+                // With callbacks enabled, each taken buffer asks for a callback at the next one.
                 check_eq!(event()?, 3);
                 use_one(fake)?;
                 check_eq!(bound.callbacks(), 4);
@@ -228,7 +229,7 @@ mod suite {
                 check_eq!(event()?, 3);
                 check!(vq.enable_cb());
                 check_eq!(event()?, 4);
-                // Without a callback in between something is written.
+                // Without a callback in between, disabling writes to the ring.
                 vq.disable_cb();
                 check!(event()? != 4);
                 dev.reset();
@@ -237,7 +238,7 @@ mod suite {
         )
     }
 
-    /// A broken queue lets threads go on that wait for something to be used (R14).
+    /// A broken queue releases threads that wait for a used buffer (R14).
     #[test]
     fn broken() -> Result {
         on_each(Setup::default, |_, fake, dev, _queues| {
@@ -261,8 +262,8 @@ mod suite {
         })
     }
 
-    /// Returns what a notification says of the next buffer: index, or place and wrap counter; and
-    /// which queue it is of (R36).
+    /// The data of a notification has the index of the queue, and the index of the next buffer, or
+    /// its position and wrap counter (R36).
     #[test]
     fn notification_data() -> Result {
         let two = || Setup {
@@ -289,7 +290,7 @@ mod suite {
         })
     }
 
-    /// Without events, callbacks are a flag (R8, R18).
+    /// Without an event index, a flag disables callbacks (R8, R18).
     #[test]
     fn by_flag() -> Result {
         on(

@@ -3,8 +3,8 @@
 //! Devices that lie to the ring: what it does not believe ends the queue, once, and what was in
 //! it stays there until the device was reset.
 //!
-//! All memory is mapped for the device, so that a buffer which came back in a wrong way leaves a
-//! wrong account of mappings.
+//! All memory is mapped for the device, so that the account of mappings shows a buffer that came
+//! back wrongly.
 
 mod chains;
 mod completions;
@@ -52,7 +52,7 @@ const ANY_ORDER: [&[u32]; 6] = [
     &[RING_RESET, RING_PACKED, EVENT_IDX, INDIRECT_DESC],
 ];
 
-/// The same in order.
+/// Buffers used in order.
 const ORDERED: [&[u32]; 4] = [
     &[RING_RESET, IN_ORDER, EVENT_IDX],
     &[RING_RESET, IN_ORDER, EVENT_IDX, INDIRECT_DESC],
@@ -78,8 +78,7 @@ fn lied_to(rings: &[&'static [u32]], body: Body) -> Result {
     on(rings, mapped, body)
 }
 
-/// Starts a case: the device has `count` buffers, of three segments or of one. They are numbered
-/// from 1.
+/// Starts a case: adds `count` buffers, of three segments or of one, with numbers from 1.
 fn begin(vq: &mut CQueue, fake: &Fake, count: usize, long: bool) -> Result {
     messages::logged(QUEUE_BROKEN);
     for number in 1..=count as u64 {
@@ -91,7 +90,7 @@ fn begin(vq: &mut CQueue, fake: &Fake, count: usize, long: bool) -> Result {
     Ok(())
 }
 
-/// The ids of the buffers that the device has.
+/// Returns the ids of the outstanding buffers.
 fn ids(fake: &Fake) -> Result<KVec<u16>> {
     let mut ids = KVec::new();
     for _ in 0..fake.held(0) {
@@ -105,14 +104,14 @@ fn ids(fake: &Fake) -> Result<KVec<u16>> {
     Ok(ids)
 }
 
-/// The queue of the ring in Rust.
+/// Returns the queue of the ring in Rust.
 fn queue(vq: &CQueue) -> &vring::Queue {
     // SAFETY: The ring in Rust provides the queues, as the tests make sure, and this one is used no
     // longer than `vq`.
     unsafe { vring::Queue::from_raw(vq.as_raw().cast()) }
 }
 
-/// Why a queue is broken.
+/// Returns the reason why a queue is broken.
 fn reason(vq: &CQueue) -> Option<BrokenReason> {
     vring::with_lockless!(queue(vq), |state| state.broken())
 }
@@ -141,7 +140,7 @@ fn ended(vq: &mut CQueue, fake: &Fake, why: BrokenReason, left: u64) -> Result {
     works(vq, fake)
 }
 
-/// An empty queue is as new, and so it is afterwards.
+/// Checks that an empty queue works like a new one.
 fn works(vq: &mut CQueue, fake: &Fake) -> Result {
     check_eq!((vq.num_free(), vq.in_flight(), fake.mapped()), (8, 0, 0));
     check!(!vq.is_broken());

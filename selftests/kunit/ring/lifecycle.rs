@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Rings that are made, emptied, and lent memory for.
+//! Creating and emptying rings, and rings in memory of the caller.
 
 use super::{
     add,
@@ -33,7 +33,7 @@ use virtio_fake::{
 mod suite {
     use super::*;
 
-    /// The parts of a ring are aligned and in their order (R2, R11).
+    /// The parts of a ring are aligned and in order (R2, R11).
     #[test]
     fn addresses() -> Result {
         on_each(Setup::default, |_, fake, _, _queues| {
@@ -51,8 +51,7 @@ mod suite {
         })
     }
 
-    /// Queues are on the list of their device from when they are made until they are deleted
-    /// (R10).
+    /// Queues are in the list of their device until they are deleted (R10).
     #[test]
     fn list() -> Result {
         on_bench(
@@ -73,7 +72,7 @@ mod suite {
         )
     }
 
-    /// Of the transport's features those stay that the ring knows (R12).
+    /// The ring keeps the ring and transport features that it supports (R12).
     #[test]
     fn transport_features() -> Result {
         on_bench(
@@ -92,7 +91,7 @@ mod suite {
         )
     }
 
-    /// A legacy device has a ring in the byte order of the machine (R16).
+    /// The ring of a legacy device has the byte order of the CPU (R16).
     #[test]
     fn legacy() -> Result {
         on(
@@ -124,7 +123,7 @@ mod suite {
             use_one(fake)?;
             check_eq!(get(&mut vq)?.buffer.number(), 0);
             dev.reset();
-            // The second was used, and not taken.
+            // The second buffer was used, and not taken.
             check_eq!(&detach_all(&mut vq)?[..], &[1, 2, 3, 4]);
             check!(vq.detach()?.is_none());
             check_eq!((vq.num_free(), vq.in_flight()), (8, 0));
@@ -132,8 +131,8 @@ mod suite {
         })
     }
 
-    /// A broken queue is one when it is empty, too: whoever waits for buffers until it is broken
-    /// would wait for ever (R13, R14).
+    /// A queue stays broken when it is empty. Otherwise a thread that waits for buffers until the
+    /// queue is broken would wait for ever (R13, R14).
     #[test]
     fn broken_when_empty() -> Result {
         on_each(Setup::default, |_, fake, dev, _queues| {
@@ -148,10 +147,10 @@ mod suite {
         })
     }
 
-    /// Less than the device offers, where there is no memory for so much (R2).
+    /// A ring is smaller than the device offers if there is too little memory (R2).
     #[test]
     fn less_memory() -> Result {
-        // C's packed ring does with what it is offered or not at all.
+        // The packed ring in C has the offered size, or fails.
         let rings = if has_rust_ring()? {
             [&RINGS[..6], &RINGS[6..]]
         } else {
@@ -180,8 +179,7 @@ mod suite {
         Ok(())
     }
 
-    /// A ring in memory of its creator: it works, stays where it is, and cannot be reset (R45,
-    /// R46).
+    /// A ring in memory of the caller works, does not move, and cannot be reset (R45, R46).
     #[test]
     fn lent() -> Result {
         on(
@@ -213,7 +211,7 @@ mod suite {
         )
     }
 
-    /// A packed ring has three areas, so that memory for one cannot be lent (R45).
+    /// A packed ring has three areas, so it cannot be made in one area of the caller (R45).
     #[test]
     fn lent_packed() -> Result {
         if !rust_ring_or_skip(c"the C ring takes it, and crashes")? {

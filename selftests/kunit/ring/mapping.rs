@@ -38,7 +38,7 @@ fn mapped() -> Setup {
     }
 }
 
-/// With a second queue.
+/// Returns the setup with a second queue.
 fn two() -> Setup {
     Setup {
         queues: 2,
@@ -46,7 +46,7 @@ fn two() -> Setup {
     }
 }
 
-/// With a ring for buffers that are long.
+/// Returns the setup with a ring for long buffers.
 fn long() -> Setup {
     Setup {
         size: 64,
@@ -59,8 +59,8 @@ fn long() -> Setup {
 mod suite {
     use super::*;
 
-    /// Each segment is mapped as long as the device has it, and so is all that it sees of the
-    /// ring (R21, R44).
+    /// Each segment is mapped while the device has it, and so are all parts of the ring that the
+    /// device uses (R21, R44).
     #[test]
     fn h142_as_long_as_in_flight() -> Result {
         on_each(mapped, |_, fake, _, _queues| {
@@ -91,9 +91,8 @@ mod suite {
         })
     }
 
-    /// Each segment is mapped in the direction in which the device uses it, and so is a table; and
-    /// is taken back in that direction (R21, R44). The device refuses what it may not read, or
-    /// write.
+    /// Segments and indirect tables are mapped and unmapped in the direction in which the device
+    /// uses them (R21, R44). The device refuses memory that it must not read, or write.
     #[test]
     fn in_its_direction() -> Result {
         on_each(two, |bound, fake, _, mut queues| {
@@ -140,7 +139,7 @@ mod suite {
         })
     }
 
-    /// The same by the DMA API, which a queue has a device for then (R21, R33).
+    /// The same with the DMA API. Then a queue has a device for it (R21, R33).
     #[test]
     fn by_the_dma_api() -> Result {
         if !cfg!(CONFIG_HAS_DMA) {
@@ -179,7 +178,7 @@ mod suite {
         )
     }
 
-    /// Buffers that the device had are unmapped when it comes back after a reset (R13, R21).
+    /// Outstanding buffers are unmapped when they are taken back after a reset (R13, R21).
     #[test]
     fn detached() -> Result {
         on_each(mapped, |_, fake, dev, _queues| {
@@ -196,15 +195,16 @@ mod suite {
         })
     }
 
-    /// H144: a segment cannot be mapped for now: the driver is told to come again, the ring is as
-    /// it was, and the device sees nothing of it (R20, R26).
+    /// H144: if a segment cannot be mapped, the add fails with an error for a later attempt. The
+    /// ring does not change, and the device sees no part of the buffer (R20, R26).
     #[test]
     fn h144_no_mapping() -> Result {
         on_each(mapped, |_, fake, _, _queues| {
             let mut vq = fake.c_queue(0)?;
             for round in 0..12 {
-                // As many descriptors as the ring has not, so that each place is the first once;
-                // and fewer than a refused buffer had, whose others are not there either.
+                // The number of descriptors does not divide the ring, so each position is the first
+                // one once. It is less than that of the refused buffer, whose other descriptors
+                // must be free, too.
                 for (out, in_) in [(1, 2), (0, 1 + round % 3)] {
                     for (left, out, how) in [
                         (0, 2, AddFn::Lists),
@@ -217,7 +217,7 @@ mod suite {
                     ] {
                         fake.limit_maps(Some(left));
                         let why = refused(&mut vq, CBuffer::new(9, out, 2)?, how)?;
-                        // C's packed ring has EIO here, which drivers take for the end.
+                        // The packed ring in C returns EIO here, which drivers treat as fatal.
                         let c = !crate::ring::is_rust_ring() && fake.negotiated(RING_PACKED);
                         check_eq!(why, if c { EIO } else { ENOMEM });
                         check_eq!((fake.mapped(), vq.num_free()), (0, 8));
@@ -241,8 +241,8 @@ mod suite {
         })
     }
 
-    /// Buffers of any length are mapped and unmapped, whole or not at all, and so are those beside
-    /// them (R20, R21).
+    /// Buffers of any length are mapped and unmapped as a whole, and so are their neighbours (R20,
+    /// R21).
     #[test]
     fn any_length() -> Result {
         on_each(long, |_, fake, dev, _queues| {
@@ -284,14 +284,14 @@ mod suite {
         })
     }
 
-    /// A buffer that makes nothing of it when a segment cannot be mapped: those that were are taken
-    /// back with it.
+    /// If a buffer ignores the error of a segment that cannot be mapped, its mapped segments are
+    /// unmapped.
     #[test]
     fn stubborn() -> Result {
         if !rust_ring_or_skip(c"it is the scatterlist that is told segments")? {
             return Ok(());
         }
-        // Without tables: one would have to be mapped too.
+        // Without indirect tables, which would be mapped, too.
         on(&[&[], &[RING_PACKED]], long, |_, fake, _, mut queues| {
             let mut vq = queues.take::<TestBuffer>(0)?;
             let drops = DropCounter::new()?;
@@ -314,7 +314,8 @@ mod suite {
         })
     }
 
-    /// Mappings of the driver are left to it (R32); a table is mapped in any case.
+    /// The ring does not map or unmap segments that the driver has mapped (R32). It maps an
+    /// indirect table in any case.
     #[test]
     fn premapped() -> Result {
         on_each(mapped, |_, fake, _, _queues| {
@@ -335,7 +336,7 @@ mod suite {
                     Action::Complete(0)
                 })?;
                 check!(all);
-                // Unmapped by the driver here: were the ring to do it too, that would be counted.
+                // The driver unmaps here. A second unmap by the ring would be counted.
                 check!(vq.get()?.is_some());
                 check_eq!((fake.mapped(), fake.mapped_wrong()), (0, 0));
             }
@@ -343,7 +344,7 @@ mod suite {
         })
     }
 
-    /// The DMA API is told of buffers parts of which share cache lines with others (R30).
+    /// The DMA API gets the attribute for buffers that share cache lines with other data (R30).
     #[test]
     fn shared_cache_lines() -> Result {
         on_each(mapped, |_, fake, dev, _queues| {
@@ -362,8 +363,8 @@ mod suite {
         })
     }
 
-    /// Mappings that drivers make themselves go to the operations of the transport, and there is no
-    /// device for the DMA API then (R22, R33, R34, R44).
+    /// Mappings of drivers use the operations of the transport. Then there is no device for the DMA
+    /// API (R22, R33, R34, R44).
     #[test]
     fn by_drivers() -> Result {
         on(
@@ -397,8 +398,8 @@ mod suite {
         )
     }
 
-    /// Without mappings an address is the physical one, and nothing is to be done (R19, R22, R33,
-    /// R34).
+    /// Without mapping, an address is physical, and there is nothing to unmap or synchronise (R19,
+    /// R22, R33, R34).
     #[test]
     fn physical() -> Result {
         on_bench(Setup::default(), |_, fake, _, _queues| {

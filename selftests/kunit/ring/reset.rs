@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Queues that are reset by themselves, and get another size.
+//! Reset and change of size of single queues.
 
 use super::{
     add,
@@ -24,7 +24,7 @@ use virtio_fake::{
     RING_RESET, //
 };
 
-/// All layouts of queues that can be reset by themselves.
+/// All layouts, with the reset of single queues.
 const RESETTABLE: [&[u32]; 4] = [
     &[RING_RESET, EVENT_IDX],
     &[RING_RESET, RING_PACKED, EVENT_IDX, INDIRECT_DESC],
@@ -32,7 +32,7 @@ const RESETTABLE: [&[u32]; 4] = [
     &[RING_RESET, IN_ORDER, RING_PACKED, EVENT_IDX],
 ];
 
-/// The layouts that C's ring can reset too: in order, it is of no use afterwards.
+/// The layouts that the ring in C can reset. In order, its queues do not work after a reset.
 fn resettable() -> Result<&'static [&'static [u32]]> {
     Ok(if has_rust_ring()? {
         &RESETTABLE
@@ -45,8 +45,8 @@ fn resettable() -> Result<&'static [&'static [u32]]> {
 mod suite {
     use super::*;
 
-    /// A reset of a broken queue, or another size, does not mend it: the code that declared it
-    /// broken does (R14, R41, R42).
+    /// A reset or a change of size does not clear the broken state of a queue: the code that has
+    /// set it does (R14, R41, R42).
     #[test]
     fn broken_after_reset() -> Result {
         on(resettable()?, Setup::default, |_, fake, _, _queues| {
@@ -68,7 +68,7 @@ mod suite {
         })
     }
 
-    /// A queue that is reset by itself gives everything back, and works on (R41, R42, R43).
+    /// The reset of a queue returns all buffers, and the queue works after that (R41, R42, R43).
     #[test]
     fn reset() -> Result {
         on(resettable()?, Setup::default, |_, fake, _, _queues| {
@@ -96,7 +96,7 @@ mod suite {
             use_one(fake)?;
             check_eq!(get(&mut vq)?.buffer.number(), 30);
             check!(!vq.is_broken());
-            // Also where there is nothing to be given back.
+            // Also if there is no buffer to return.
             let (result, recycled) = vq.reset(None)?;
             result?;
             check_eq!(recycled.buffers, 1);
@@ -112,7 +112,7 @@ mod suite {
         })
     }
 
-    /// Another size, and the sizes that cannot be (R41).
+    /// A queue can get another size. Invalid sizes are refused (R41).
     #[test]
     fn resize() -> Result {
         on(resettable()?, Setup::default, |_, fake, _, _queues| {
@@ -134,7 +134,7 @@ mod suite {
                     post(&mut vq, fake, 3, 1)?;
                     use_one(fake)?;
                     check_eq!(get(&mut vq)?.buffer.number(), 3);
-                    // What the next round looks for.
+                    // The expected numbers of the next round.
                     let (result, _) = vq.reset(Some(2))?;
                     result?;
                     post(&mut vq, fake, 1, 2)?;
@@ -148,8 +148,8 @@ mod suite {
         })
     }
 
-    /// A device goes on with the ring that was taken from it, and interrupts while that is
-    /// replaced: nobody looks at either ring. With the new one, interrupts are heard again (R41).
+    /// A device uses the ring that was taken from it, and interrupts while it is replaced: the
+    /// handler reads neither ring. With the new ring, interrupts are handled again (R41).
     #[test]
     fn interrupted_resize() -> Result {
         if !rust_ring_or_skip(c"the C ring looks at the ring that it is about to free")? {
@@ -170,8 +170,7 @@ mod suite {
                 let mut vq = fake.c_queue(0)?;
                 for size in [4, 8, 2] {
                     let (callbacks, before) = (bound.callbacks(), fake.traffic(0));
-                    // The first memory that is freed is that of the tables, with the ring in
-                    // between.
+                    // The first area that is freed is that of the tables, while there is no ring.
                     fake.use_late(0)?;
                     let (result, _) = vq.reset(Some(size))?;
                     result?;
@@ -189,7 +188,7 @@ mod suite {
         )
     }
 
-    /// No memory for another size: the queue has its old one, and works (R41).
+    /// If there is no memory for another size, the queue keeps its size, and works (R41).
     #[test]
     fn resize_without_memory() -> Result {
         on(
@@ -218,8 +217,8 @@ mod suite {
         )
     }
 
-    /// Too little memory for the size that is wanted: a split ring has a smaller one, a packed ring
-    /// the old one (R41).
+    /// If there is too little memory for the new size, a split ring gets a smaller one, and a
+    /// packed ring keeps its size (R41).
     #[test]
     fn resize_with_less_memory() -> Result {
         on(
@@ -256,7 +255,7 @@ mod suite {
         )
     }
 
-    /// Devices that cannot reset a queue alone (R41, R42).
+    /// The reset fails if the device cannot reset a single queue (R41, R42).
     #[test]
     fn no_reset() -> Result {
         on_each(Setup::default, |_, fake, dev, _queues| {
@@ -274,8 +273,8 @@ mod suite {
         })
     }
 
-    /// H027, H028: a queue that was reset in the middle of an in-order batch has none of it
-    /// afterwards, and works.
+    /// H027, H028: after a reset in the middle of an in-order batch, the queue works, without the
+    /// rest of the batch.
     #[test]
     fn h027_h028_reset_in_batch() -> Result {
         if !rust_ring_or_skip(c"the C ring keeps its place, or its batch, over a reset")? {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Rings of all sizes.
+//! Rings of different sizes.
 
 use super::{
     add,
@@ -19,7 +19,7 @@ use virtio_fake::{
     RING_PACKED, //
 };
 
-/// The layouts without tables, which would make the largest rings larger still.
+/// The layouts without indirect tables, which would make the largest rings even larger.
 const LARGE: [&[u32]; 4] = [
     &[EVENT_IDX],
     &[RING_PACKED, EVENT_IDX],
@@ -27,7 +27,7 @@ const LARGE: [&[u32]; 4] = [
     &[RING_PACKED, IN_ORDER, EVENT_IDX],
 ];
 
-/// The largest ring of a layout, filled twice (R52).
+/// Fills the largest ring of a layout twice (R52).
 fn largest(layout: &'static [u32]) -> Result {
     on(
         &[layout],
@@ -50,7 +50,7 @@ fn largest(layout: &'static [u32]) -> Result {
                     check_eq!(get(&mut vq)?.buffer.number(), number);
                 }
             }
-            // All of it at a time.
+            // All buffers at a time.
             for number in 0..size {
                 add(&mut vq, number, 0, 1)?;
             }
@@ -72,7 +72,7 @@ fn largest(layout: &'static [u32]) -> Result {
 mod suite {
     use super::*;
 
-    // A case for each layout: on a kernel with KASAN, one takes minutes.
+    // A case for each layout, because each takes minutes on a kernel with KASAN.
 
     #[test]
     fn largest_split() -> Result {
@@ -94,7 +94,7 @@ mod suite {
         largest(LARGE[3])
     }
 
-    /// Sizes that are no powers of two, of packed rings, and the smallest (R23).
+    /// Packed rings may have a size that is no power of two, and the smallest size (R23).
     #[test]
     fn odd_sizes() -> Result {
         fn laps(features: &'static [u32], size: fn() -> Setup) -> Result {
@@ -138,7 +138,7 @@ mod suite {
         Ok(())
     }
 
-    /// H036: a packed ring has at most 32768 descriptors, whatever is offered.
+    /// H036: a packed ring has at most 32768 descriptors, also if the device offers more.
     #[test]
     fn h036_larger_than_the_largest() -> Result {
         if !rust_ring_or_skip(c"the C ring makes it as large as the device says")? {

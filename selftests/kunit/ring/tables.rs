@@ -34,13 +34,13 @@ use virtio_fake::{
 };
 use vring::tables::ALLOCATIONS_LEFT;
 
-/// All layouts with tables.
+/// All layouts with indirect tables.
 const WITH_TABLES: [&[u32]; 4] = [RINGS[2], RINGS[5], RINGS[8], RINGS[11]];
 
-/// The segments of a buffer that virtio-net posts where the device may merge nothing.
+/// The segments of a receive buffer of virtio-net without mergeable buffers.
 const BIG: usize = 19;
 
-/// Lets only so many tables be allocated, as long as it exists.
+/// Limits the number of tables that can be allocated, until it is dropped.
 struct Allocations;
 
 impl Allocations {
@@ -56,8 +56,9 @@ impl Drop for Allocations {
     }
 }
 
-/// Has the device look at the next buffer, of `out` segments to read, which are all `number`, and
-/// `in_` to write; it must be in a table if `indirect`. The device writes all of it.
+/// Makes the device serve the next buffer. The buffer has `out` segments to read, whose bytes are
+/// `number`, and `in_` to write, and is in an indirect table if `indirect`. The device writes all
+/// segments.
 fn check_and_use(fake: &Fake, out: usize, in_: usize, indirect: bool) -> Result<u8> {
     let mut seen = (0, 0, !indirect, KVec::new());
     fake.finish(0, |chain| {
@@ -79,7 +80,7 @@ fn check_and_use(fake: &Fake, out: usize, in_: usize, indirect: bool) -> Result<
     Ok(first)
 }
 
-/// Fills the ring with buffers of `out` and `in_` segments, each of which takes one descriptor, and
+/// Fills the ring with buffers of `out` and `in_` segments, which take one descriptor each, and
 /// takes them back, several times.
 fn fill(vq: &mut CQueue, fake: &Fake, out: usize, in_: usize, rounds: u64) -> Result {
     let size = vq.size();
@@ -108,7 +109,7 @@ fn fill(vq: &mut CQueue, fake: &Fake, out: usize, in_: usize, rounds: u64) -> Re
     Ok(())
 }
 
-/// A setup with a ring of `N` descriptors.
+/// Returns a setup with a ring of `N` descriptors.
 fn of<const N: u16>() -> Setup {
     Setup {
         size: N,
@@ -116,7 +117,7 @@ fn of<const N: u16>() -> Setup {
     }
 }
 
-/// The same, where memory is mapped for the device.
+/// Returns the same setup with memory that is mapped for the device.
 fn mapped<const N: u16>() -> Setup {
     Setup {
         mapping: Some(Addresses::Marked),
@@ -128,7 +129,8 @@ fn mapped<const N: u16>() -> Setup {
 mod suite {
     use super::*;
 
-    /// More segments than the ring has descriptors, in as many buffers as it has (R1, R17, R20).
+    /// As many buffers as descriptors fit, each with more segments than the ring has descriptors
+    /// (R1, R17, R20).
     #[test]
     fn longer_than_the_ring() -> Result {
         for setup in [of::<8>, of::<16>] {
@@ -142,7 +144,7 @@ mod suite {
         Ok(())
     }
 
-    /// The same, where tables and segments are mapped for the device (R21).
+    /// The same works with tables and segments that are mapped for the device (R21).
     #[test]
     fn longer_than_the_ring_mapped() -> Result {
         on(&WITH_TABLES, mapped::<8>, |_, fake, dev, _queues| {
@@ -161,19 +163,19 @@ mod suite {
         })
     }
 
-    /// A ring that is full of long buffers: as many as it has descriptors (R17).
+    /// A ring holds as many long buffers as it has descriptors (R17).
     #[test]
     fn full_of_long_buffers() -> Result {
         on(&WITH_TABLES, of::<256>, |_, fake, _, _queues| {
             let mut vq = fake.c_queue(0)?;
             fill(&mut vq, fake, 0, BIG, 2)?;
-            // Shorter ones in between find what the long ones left.
+            // Short buffers in between use the memory that the long ones left.
             fill(&mut vq, fake, 1, 1, 1)?;
             fill(&mut vq, fake, 2, 64, 2)
         })
     }
 
-    /// Long buffers that come back in another order, and are taken back from a device in reset.
+    /// Long buffers come back in another order, and after a reset.
     #[test]
     fn any_order() -> Result {
         on(&WITH_TABLES, of::<8>, |_, fake, dev, _queues| {
@@ -211,8 +213,8 @@ mod suite {
         })
     }
 
-    /// H083: no memory for a table. What fits goes into the ring by a chain, the driver hears of
-    /// the rest that it may come again, and can (R17, R20).
+    /// H083: no memory for a table. A buffer that fits the ring is added as a chain. For others the
+    /// add fails with an error for a later attempt, which succeeds (R17, R20).
     #[test]
     fn h083_no_memory() -> Result {
         if !rust_ring_or_skip(c"failslab would be needed to have the C ring without memory")? {
@@ -221,7 +223,7 @@ mod suite {
         on(&WITH_TABLES, of::<16>, |_, fake, _, _queues| {
             let mut vq = fake.c_queue(0)?;
             let none = Allocations::left(0);
-            // Also those of the usual length, as the queue is new.
+            // Also tables of the usual length, because the queue is new.
             add(&mut vq, 1, 1, 2)?;
             check_eq!(vq.num_free(), 13);
             add(&mut vq, 2, 6, 6)?;
@@ -240,7 +242,7 @@ mod suite {
             check_eq!(check_and_use(fake, 6, 6, false)?, 2);
             check_eq!(get(&mut vq)?.buffer.number(), 1);
             check_eq!(get(&mut vq)?.buffer.number(), 2);
-            // With nothing in flight nothing would come back: not ENOSPC.
+            // Not ENOSPC: without an outstanding buffer, no buffer would come back.
             check_eq!(
                 refused(&mut vq, CBuffer::new(3, 8, 9)?, AddFn::Lists)?,
                 ENOMEM
@@ -248,13 +250,13 @@ mod suite {
             check_eq!((vq.num_free(), fake.serve(0)?), (16, 0));
             drop(none);
             fill(&mut vq, fake, 8, 9, 1)?;
-            // What was allocated is kept for them.
+            // The ring keeps allocated tables for later buffers.
             let _none = Allocations::left(0);
             fill(&mut vq, fake, 8, 9, 3)
         })
     }
 
-    /// A table cannot be mapped for now: as if there were no memory for it.
+    /// A table that cannot be mapped has the same effect as missing memory.
     #[test]
     fn no_mapping_for_a_table() -> Result {
         if !rust_ring_or_skip(c"C's packed ring tries a chain then, and says EIO")? {
@@ -282,7 +284,7 @@ mod suite {
         })
     }
 
-    /// A queue for which no table could be set aside has one allocated for each buffer.
+    /// A queue without preallocated tables allocates one for each buffer.
     #[test]
     fn none_set_aside() -> Result {
         if !rust_ring_or_skip(c"the C ring sets none aside")? {
@@ -299,7 +301,7 @@ mod suite {
         })
     }
 
-    /// A ring that has become smaller takes buffers as long as before (R17, R41).
+    /// A ring that has become smaller accepts buffers as long as before (R17, R41).
     #[test]
     fn smaller_ring() -> Result {
         const RESETTABLE: [&[u32]; 4] = [
@@ -308,7 +310,7 @@ mod suite {
             &[RING_RESET, IN_ORDER, EVENT_IDX, INDIRECT_DESC],
             &[RING_RESET, IN_ORDER, RING_PACKED, EVENT_IDX, INDIRECT_DESC],
         ];
-        // C's ring in order is of no use after a reset.
+        // In order, the ring in C does not work after a reset.
         let rings = if has_rust_ring()? {
             &RESETTABLE[..]
         } else {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The split ring against the kernel's own device side of it.
+//! The split ring with the kernel's own device side (vringh).
 
 use super::{
     add,
@@ -38,7 +38,7 @@ const SPLIT: [&[u32]; 4] = [
 mod suite {
     use super::*;
 
-    /// Buffers of all shapes, around the ring many times.
+    /// Buffers with different segments work, over many laps.
     #[test]
     fn there_and_back() -> Result {
         on(&SPLIT, setup, |_, fake, _, _queues| {
@@ -59,7 +59,7 @@ mod suite {
                 let len = head.room.min(26) as u32;
                 let other = device.pop(b"")?.ok_or(ENODATA)?;
                 check!(device.pop(b"")?.is_none());
-                // Not in the order in which they came.
+                // Not in the order in which they were added.
                 device.push(other, 0)?;
                 device.push(head, len)?;
                 check_eq!(get(&mut vq)?.buffer.number(), number + 1000);
@@ -77,7 +77,7 @@ mod suite {
         })
     }
 
-    /// Kicks and interrupts are asked for, and not, as both sides mean it.
+    /// Both sides enable and suppress notifications, and the other side follows.
     #[test]
     fn suppression() -> Result {
         on(&SPLIT, setup, |_, fake, _, _queues| {
@@ -92,7 +92,7 @@ mod suite {
                     number += 1;
                 }
                 check!(vq.kick());
-                // By index, a device only says how far it has come, and that may have passed.
+                // With an index, the device can only move its event, which may have been passed.
                 let asked = fake.negotiated(EVENT_IDX);
                 check!(asked || fake.traffic(0).kicks == kicks);
                 check!(device.want_kicks(true));
@@ -121,7 +121,7 @@ mod suite {
         })
     }
 
-    /// The same from a driver in Rust, which uses the ring without the functions for C.
+    /// The same with a driver in Rust, which does not use the functions for C.
     #[test]
     fn driver_in_rust() -> Result {
         on(&SPLIT, setup, |_, fake, _, mut queues| {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Devices that write what belongs to the driver.
+//! Devices that write to memory of the driver.
 
 use super::*;
 
-/// The device writes all descriptors with `flags`, and uses what it has as it should.
+/// Runs a device that overwrites all descriptors with `flags`, and uses its buffers correctly.
 fn scribbled(vq: &mut CQueue, fake: &Fake, flags: u16) -> Result {
     begin(vq, fake, 2, true)?;
     fake.inject(0, |ring| {
@@ -13,7 +13,7 @@ fn scribbled(vq: &mut CQueue, fake: &Fake, flags: u16) -> Result {
                 virtio_fake::DeviceRing::Split(ring) => {
                     ring.scribble_desc(slot, 0xdead_0000, 7, flags, slot)?;
                 }
-                // Available, so that none looks used.
+                // Marked available, so that none is taken for used.
                 virtio_fake::DeviceRing::Packed(ring) => {
                     let flags = flags & 0x7f7f | 1 << 7;
                     ring.scribble_desc(slot, 0xdead_0000, 7, 0xbeef, flags)?;
@@ -43,8 +43,8 @@ fn scribbled(vq: &mut CQueue, fake: &Fake, flags: u16) -> Result {
 mod suite {
     use super::*;
 
-    /// H012, H013, H014, H016, H017, H038: flags, links, addresses and lengths of descriptors
-    /// that the device has: no effect.
+    /// H012, H013, H014, H016, H017, H038: overwritten flags, links, addresses and lengths of
+    /// outstanding descriptors have no effect.
     #[test]
     fn h012_h013_h014_h016_h017_h038_descriptors() -> Result {
         lied_to(&ANY_ORDER, |_, fake, _, _queues| {
@@ -55,7 +55,7 @@ mod suite {
         })
     }
 
-    /// H026: the same in order.
+    /// H026: the same for an in-order device.
     #[test]
     fn h026_descriptors_in_order() -> Result {
         lied_to(&ORDERED, |_, fake, _, _queues| {
@@ -66,7 +66,7 @@ mod suite {
         })
     }
 
-    /// H018: the indirect table.
+    /// H018: an overwritten indirect table has no effect.
     #[test]
     fn h018_indirect_table() -> Result {
         let rings = [ANY_ORDER[2], ANY_ORDER[5], ORDERED[1], ORDERED[3]];
@@ -89,7 +89,8 @@ mod suite {
         })
     }
 
-    /// H019: flags and index of the available ring: the driver goes on from its own.
+    /// H019: overwritten flags and index of the available ring have no effect: the driver has its
+    /// own.
     #[test]
     fn h019_available_ring() -> Result {
         for rings in [&ANY_ORDER[..3], &ORDERED[..2]] {

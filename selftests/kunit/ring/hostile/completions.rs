@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Completions of what was not given, or not so.
+//! Wrong completions.
 
 use super::*;
 
@@ -8,7 +8,7 @@ use super::*;
 mod suite {
     use super::*;
 
-    /// H001, H029: an id that the queue has no descriptor for.
+    /// H001, H029: an id beyond the end of the ring.
     #[test]
     fn h001_h029_id_out_of_range() -> Result {
         lied_to(&ANY_ORDER, |_, fake, _, _queues| {
@@ -25,7 +25,7 @@ mod suite {
         })
     }
 
-    /// H002, H003, H030: an id of a descriptor inside of a buffer, or of none.
+    /// H002, H003, H030: an id of a descriptor inside of a buffer, or of a free one.
     #[test]
     fn h002_h003_h030_id_not_outstanding() -> Result {
         lied_to(&ANY_ORDER, |_, fake, _, _queues| {
@@ -45,7 +45,7 @@ mod suite {
         })
     }
 
-    /// H004, H031: one buffer twice: the first is believed.
+    /// H004, H031: the device uses a buffer twice. The first completion is accepted.
     #[test]
     fn h004_h031_twice() -> Result {
         for rings in [&ANY_ORDER[..], &ORDERED[..]] {
@@ -63,7 +63,7 @@ mod suite {
         Ok(())
     }
 
-    /// H004: of a device that is reset as a whole, each buffer comes out once.
+    /// H004: after a reset of the device, each buffer comes back once.
     #[test]
     fn h004_device_reset() -> Result {
         for rings in [&ANY_ORDER[..], &ORDERED[..]] {
@@ -84,8 +84,8 @@ mod suite {
         Ok(())
     }
 
-    /// H005: the id of a buffer that came back, and that the next one has: that one comes out,
-    /// once, too early. No ring can know.
+    /// H005: the device uses an id again, which the next buffer has now. That buffer comes back
+    /// once, too early. A ring cannot detect this.
     #[test]
     fn h005_replayed_id() -> Result {
         lied_to(&ANY_ORDER, |_, fake, _, _queues| {
@@ -111,7 +111,7 @@ mod suite {
         })
     }
 
-    /// H006: more used than there is: nothing is looked at.
+    /// H006: a used index that claims more buffers than are outstanding. No entry is read.
     #[test]
     fn h006_index_jump() -> Result {
         for rings in [&ANY_ORDER[..3], &ORDERED[..2]] {
@@ -140,7 +140,7 @@ mod suite {
                     begin(&mut vq, fake, 1, true)?;
                     fake.finish(0, |_| Action::Complete(len))?;
                     check_eq!(get(&mut vq)?.len, 32);
-                    // Nothing to write at all.
+                    // A buffer without a segment to write.
                     add(&mut vq, 2, 1, 0)?;
                     vq.kick();
                     fake.serve(0)?;
@@ -155,7 +155,7 @@ mod suite {
         Ok(())
     }
 
-    /// H009: nothing written is what the driver gets to see.
+    /// H009: the device reports no written byte. The driver gets a length of 0.
     #[test]
     fn h009_nothing_written() -> Result {
         for rings in [&ANY_ORDER[..], &ORDERED[..]] {
@@ -170,7 +170,7 @@ mod suite {
         Ok(())
     }
 
-    /// H010: an entry that was not written before it was published.
+    /// H010: the device publishes an entry before it has written it.
     #[test]
     fn h010_entry_not_written() -> Result {
         lied_to(&ANY_ORDER[..3], |_, fake, _, _queues| {
@@ -178,13 +178,13 @@ mod suite {
             begin(&mut vq, fake, 2, false)?;
             fake.finish(0, |_| Action::Complete(1))?;
             check_eq!(get(&mut vq)?.buffer.number(), 1);
-            // The entry is zeroes: the id of the first, which has come back.
+            // The entry is 0: the id of the first buffer, which has come back.
             fake.inject(0, |ring| ring.split()?.set_used_idx(2))?;
             ended(&mut vq, fake, BrokenReason::NotOutstanding, 2)
         })
     }
 
-    /// H024: a batch that ends with what was never given.
+    /// H024: a batch that ends with an id that is not outstanding.
     #[test]
     fn h024_batch_of_nothing() -> Result {
         lied_to(&ORDERED, |_, fake, _, _queues| {
@@ -203,7 +203,7 @@ mod suite {
         })
     }
 
-    /// H025: a batch of another size than the index says.
+    /// H025: a batch of another size than the used index says.
     #[test]
     fn h025_batch_of_another_size() -> Result {
         lied_to(&ORDERED[..2], |_, fake, _, _queues| {
@@ -213,7 +213,7 @@ mod suite {
             let id = last.into();
             fake.finish(0, |_| Action::CompleteAs { id, len: 1 })?;
             ended(&mut vq, fake, BrokenReason::WrongBatch, 1 + 2 + 3)?;
-            // The first alone, and an index that says three: the second is not there.
+            // One entry, for the first buffer, and an index for three: the second entry is missing.
             begin(&mut vq, fake, 3, false)?;
             fake.inject(0, |ring| {
                 let ring = ring.split()?;
@@ -225,7 +225,7 @@ mod suite {
         })
     }
 
-    /// H032: flags of a used descriptor where nothing was given.
+    /// H032: a descriptor is marked used that was not made available.
     #[test]
     fn h032_flags_of_free_slots() -> Result {
         for rings in [&ANY_ORDER[3..], &ORDERED[2..]] {
@@ -256,14 +256,15 @@ mod suite {
         Ok(())
     }
 
-    /// H033: the wrap counter of another lap.
+    /// H033: a used descriptor with the wrap counter of another lap.
     #[test]
     fn h033_wrap_counter() -> Result {
         for rings in [&ANY_ORDER[3..], &ORDERED[2..]] {
             lied_to(rings, |_, fake, _, _queues| {
                 let mut vq = fake.c_queue(0)?;
                 begin(&mut vq, fake, 2, false)?;
-                // Of the first lap both are 1; neither is what a device wrote a lap before.
+                // In the first lap both flags are 1. With both 0, the descriptor is that of an
+                // earlier lap.
                 for flags in [0, USED & !AVAIL] {
                     fake.inject(0, |ring| ring.packed()?.scribble_desc(0, 0, 1, 0, flags))?;
                     check!(vq.get()?.is_none());
@@ -282,5 +283,5 @@ mod suite {
 
 /// Flags of a packed descriptor (virtio spec §2.8.1).
 const AVAIL: u16 = 1 << 7;
-/// Those of a used one of the first lap.
+/// The flags of a used descriptor in the first lap.
 const USED: u16 = AVAIL | 1 << 15;

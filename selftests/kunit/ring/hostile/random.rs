@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Devices that write anything anywhere.
+//! Devices that write random values to random places.
 
 use super::*;
 
-/// Numbers that look random and are the same each time (SplitMix64).
+/// Pseudorandom numbers, the same in each run (SplitMix64).
 struct Numbers(u64);
 
 impl Numbers {
@@ -16,12 +16,12 @@ impl Numbers {
         z ^ z >> 31
     }
 
-    /// Below `limit`.
+    /// Returns a number below `limit`.
     fn below(&mut self, limit: u64) -> u64 {
         self.next() % limit
     }
 
-    /// Mostly small, so that it is right now and then.
+    /// Returns a number that is mostly small, so that it is sometimes valid.
     fn word(&mut self) -> u16 {
         let word = self.next() as u16;
         if word & 0x300 == 0 {
@@ -32,7 +32,7 @@ impl Numbers {
     }
 }
 
-/// The device writes something.
+/// Makes the device write a random value.
 fn scribble(fake: &Fake, n: &mut Numbers) -> Result {
     let (what, slot, a, b) = (n.below(7), n.word(), n.word(), n.word());
     fake.inject(0, |ring| match ring {
@@ -50,7 +50,7 @@ fn scribble(fake: &Fake, n: &mut Numbers) -> Result {
         },
         virtio_fake::DeviceRing::Packed(ring) => match what {
             0 => ring.write_device_event(a, b),
-            // The flags of a used descriptor of one lap and of the other, and any.
+            // The flags of a used descriptor of this lap or the other one, or random flags.
             1..3 => ring.scribble_desc(slot, n.next(), a.into(), b, 0x8080),
             3 => ring.scribble_desc(slot, n.next(), a.into(), b, 0),
             _ => ring.scribble_desc(slot, n.next(), a.into(), b, n.next() as u16),
@@ -81,7 +81,7 @@ fn round(vq: &mut CQueue, fake: &Fake, n: &mut Numbers) -> Result<bool> {
                 let _ = vq.enable_cb();
             }
             5 => {
-                // A buffer that is not in flight is an error of `get`.
+                // A token that is not outstanding is an error of `get`.
                 let _ = vq.get()?;
             }
             _ => scribble(fake, n)?,
@@ -103,8 +103,8 @@ fn round(vq: &mut CQueue, fake: &Fake, n: &mut Numbers) -> Result<bool> {
 mod suite {
     use super::*;
 
-    /// H023: every buffer comes back once, by being used or by the reset, nothing stays mapped,
-    /// and there is one message for each queue that broke.
+    /// H023: each buffer comes back once, as used or by the reset. No memory stays mapped, and
+    /// there is one message for each broken queue.
     #[test]
     fn h023_h146_anything() -> Result {
         for rings in [&ANY_ORDER[..], &ORDERED[..]] {

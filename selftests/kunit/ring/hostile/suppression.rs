@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Wishes about notifications that make no sense.
+//! Wrong notification suppression.
 
 use super::*;
 
-/// Writes what the device says of the kicks that it wants.
+/// Writes the notification suppression of the device.
 fn wish(fake: &Fake, place: u16, flags: u16) -> Result {
     fake.inject(0, |ring| match ring {
         virtio_fake::DeviceRing::Split(ring) => {
@@ -19,8 +19,8 @@ fn wish(fake: &Fake, place: u16, flags: u16) -> Result {
 mod suite {
     use super::*;
 
-    /// H020: a device that never wants to be notified is not, and the queue is as good as it was: a
-    /// driver that has waited long enough can notify it.
+    /// H020: a device that always suppresses notifications gets none, and the queue works. A driver
+    /// that has waited long can notify the device.
     #[test]
     fn h020_no_kicks() -> Result {
         for rings in [&ANY_ORDER[..], &ORDERED[..]] {
@@ -42,7 +42,7 @@ mod suite {
         Ok(())
     }
 
-    /// H021: wishes that change all the time cost kicks and nothing else.
+    /// H021: suppression that changes all the time costs kicks, and nothing else.
     #[test]
     fn h021_changing_wishes() -> Result {
         for rings in [&ANY_ORDER[..], &ORDERED[..]] {
@@ -64,7 +64,7 @@ mod suite {
         Ok(())
     }
 
-    /// H022: what the driver wrote of the callbacks that it wants is not read back.
+    /// H022: the driver does not read back its own suppression.
     #[test]
     fn h022_used_event() -> Result {
         for rings in [&ANY_ORDER[1..3], &ORDERED[..2]] {
@@ -88,7 +88,7 @@ mod suite {
         Ok(())
     }
 
-    /// H035: what no device may wish is a wish to be notified.
+    /// H035: invalid flags count as a request for notifications.
     #[test]
     fn h035_reserved_wishes() -> Result {
         for rings in [&ANY_ORDER[3..], &ORDERED[2..]] {
@@ -102,7 +102,7 @@ mod suite {
                     fake.finish(0, |_| Action::Complete(1))?;
                     check!(vq.get()?.is_some());
                 }
-                // Places behind the end: whatever is made of them, the queue works.
+                // Positions beyond the end of the ring: the queue works.
                 for place in [8, 9, 0x7fff, 0x8008, 0xffff] {
                     wish(fake, place, 2)?;
                     add(&mut vq, 1, 0, 1)?;
