@@ -18,7 +18,7 @@ pub(crate) fn report(file: &str, line: u32, what: fmt::Arguments<'_>) -> Error {
 macro_rules! long {
     () => {
         if !cfg!(MODULE) {
-            ::virtio_fake::messages::skip(c"it waits for long, and runs where it is a module");
+            ::virtio_fake::messages::skip(c"it waits for long, and runs only as a module");
             return Ok(());
         }
     };

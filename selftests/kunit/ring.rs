@@ -2,8 +2,8 @@
 
 //! The ring, through the functions that `virtio_ring.ko` exports.
 //!
-//! The tests check the behaviour of the ring in C. The suites run on the loaded ring, and a test
-//! says where the two rings differ.
+//! The tests check the behaviour of the C ring. The suites run on the loaded ring, and a test says
+//! where the two rings differ.
 
 mod add;
 mod callback;

@@ -98,7 +98,7 @@ fn polled() -> Result<Option<Polled>> {
     let fixture = DiskFixture::new(config, &[F_FLUSH, F_MQ], 2)?;
     let disk = Arc::new(fixture.open()?, GFP_KERNEL)?;
     if one.is_err() || fixture.fake.queues() < 2 {
-        messages::skip(c"no queue that is polled");
+        messages::skip(c"the disk has no poll queue");
         return Ok(None);
     }
     fixture.disk.put(0, &pattern(5, 4096)?);
@@ -182,7 +182,7 @@ mod suite {
         let config = Config::default().u16(Config::NUM_QUEUES, 2);
         let fixture = DiskFixture::new(config, &[F_FLUSH, F_MQ], 2)?;
         if fixture.fake.queues() < 2 {
-            messages::skip(c"one processor");
+            messages::skip(c"there is only one CPU");
             return Ok(());
         }
         let (fixture, disk) = filled(fixture)?;

@@ -161,7 +161,7 @@ mod suite {
     fn h083_no_memory() -> Result {
         let fixture = disk_with_short_ring(&[INDIRECT_DESC, EVENT_IDX])?;
         if !crate::ring::is_rust_ring() {
-            messages::skip(c"failslab would be needed to have the C ring without memory");
+            messages::skip(c"only failslab takes the memory from the C ring");
             return Ok(());
         }
         let disk = fixture.open()?;
@@ -372,7 +372,7 @@ mod suite {
         let config = Config::default().u16(Config::NUM_QUEUES, 2);
         let fixture = DiskFixture::new(config, &[F_FLUSH, F_MQ], 2)?;
         if one.is_err() || fixture.fake.queues() < 2 {
-            messages::skip(c"no queue that is polled");
+            messages::skip(c"the disk has no poll queue");
             return Ok(());
         }
         fixture.disk.put(8, &pattern(5, 4096)?);

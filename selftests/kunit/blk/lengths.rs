@@ -103,7 +103,7 @@ mod suite {
         DiskFixture::plain()?;
         let strict = Param::set(c"rust_virtio_blk", c"strict_lengths", c"1", c"0");
         if strict.as_ref().is_err_and(|e| *e == ENOENT) {
-            messages::skip(c"the driver is part of the kernel");
+            messages::skip(c"the driver is built in");
             return Ok(());
         }
         let _strict = strict?;

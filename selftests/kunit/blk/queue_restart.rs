@@ -70,7 +70,7 @@ impl Stuck {
         let fixture = DiskFixture::new(config, features, 2)?;
         let param = Param::set(c"rust_virtio_blk", c"reset_queues", c"1", c"0");
         if param.as_ref().is_err_and(|e| *e == ENOENT) {
-            messages::skip(c"the driver is part of the kernel, or another one");
+            messages::skip(c"the driver is built in, or another one");
             return Ok(None);
         }
         let (fixture, disk) = impatient_with(fixture)?;

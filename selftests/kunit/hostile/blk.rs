@@ -309,7 +309,7 @@ mod suite {
             check!(fake.is_bound());
             let fixture = DiskFixture::around(disk, fake, plug);
             if !is_rust_ring() && features.contains(&RING_PACKED) {
-                // The packed ring in C reports an error.
+                // The packed C ring reports an error.
                 continue;
             }
             fixture.disk.put(0, &pattern(9, 4096)?);

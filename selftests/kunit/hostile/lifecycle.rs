@@ -159,7 +159,7 @@ mod suite {
         // For the queues that say whose ring it is.
         on_bench(Setup::default(), |_, _, _, _| Ok(()))?;
         if !is_rust_ring() {
-            messages::skip(c"the C ring makes it as large as the device says");
+            messages::skip(c"the C ring has the size that the device reports");
             return Ok(());
         }
         messages::logged(QUEUE_BROKEN);

@@ -190,7 +190,7 @@ mod suite {
                 let handle = vq.handle();
                 check!(!handle.poll(armed) && !vq.poll(armed));
                 vq.resize(4, drop)?;
-                // The ring in Rust uses its last position.
+                // The Rust ring uses its last position.
                 let looked = is_rust_ring();
                 check_eq!((handle.poll(armed), vq.poll(armed)), (!looked, !looked));
                 Ok(())

@@ -280,8 +280,7 @@ mod suite {
         )
     }
 
-    /// A broken queue accepts no buffer. Buffers without segments or token crash the ring in C
-    /// (R20).
+    /// A broken queue accepts no buffer. Buffers without segments or token crash the C ring (R20).
     #[test]
     fn errors() -> Result {
         on_each(Setup::default, |_, fake, _, _queues| {
@@ -297,7 +296,7 @@ mod suite {
             check_eq!(get(&mut vq)?.buffer.number(), 1);
             Ok(())
         })?;
-        if !rust_ring_or_skip(c"the C ring has BUG_ON for the rest")? {
+        if !rust_ring_or_skip(c"the C ring has BUG_ON() for the other buffers")? {
             return Ok(());
         }
         on_each(Setup::default, |_, fake, _, _queues| {
@@ -360,7 +359,7 @@ mod suite {
     /// minutes on a kernel with KASAN.
     #[test]
     fn adds_without_a_kick_packed() -> Result {
-        if !rust_ring_or_skip(c"the count of C's packed ring overflows: a kick is lost")? {
+        if !rust_ring_or_skip(c"the counter of the packed C ring overflows, and a kick is lost")? {
             return Ok(());
         }
         on(&RINGS[4..5], Setup::default, super::adds_without_a_kick)

@@ -181,7 +181,7 @@ mod suite {
                 check!(vq.get()?.is_some());
                 let before = bound.callbacks();
                 post(&mut vq, fake, 1, 6)?;
-                // The packed ring in C uses an index only after callbacks were disabled.
+                // The packed C ring uses an index only after callbacks were disabled.
                 vq.disable_cb();
                 check!(vq.enable_cb_delayed());
                 for _ in 0..4 {

@@ -70,7 +70,7 @@ fn mapped() -> Setup {
     }
 }
 
-/// Runs a test with these layouts, on the ring in Rust.
+/// Runs a test with these layouts, on the Rust ring.
 fn lied_to(rings: &[&'static [u32]], body: Body) -> Result {
     if !rust_ring_or_skip(WHY)? {
         return Ok(());
@@ -104,10 +104,10 @@ fn ids(fake: &Fake) -> Result<KVec<u16>> {
     Ok(ids)
 }
 
-/// Returns the queue of the ring in Rust.
+/// Returns the queue of the Rust ring.
 fn queue(vq: &CQueue) -> &vring::Queue {
-    // SAFETY: The ring in Rust provides the queues, as the tests make sure, and this one is used no
-    // longer than `vq`.
+    // SAFETY: The tests run only with queues of the Rust ring. The result is used no longer than
+    // `vq`.
     unsafe { vring::Queue::from_raw(vq.as_raw().cast()) }
 }
 

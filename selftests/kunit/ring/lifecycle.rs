@@ -150,7 +150,7 @@ mod suite {
     /// A ring is smaller than the device offers if there is too little memory (R2).
     #[test]
     fn less_memory() -> Result {
-        // The packed ring in C has the offered size, or fails.
+        // The packed C ring has the offered size, or fails.
         let rings = if has_rust_ring()? {
             [&RINGS[..6], &RINGS[6..]]
         } else {
@@ -214,7 +214,7 @@ mod suite {
     /// A packed ring has three areas, so it cannot be made in one area of the caller (R45).
     #[test]
     fn lent_packed() -> Result {
-        if !rust_ring_or_skip(c"the C ring takes it, and crashes")? {
+        if !rust_ring_or_skip(c"the C ring accepts it, and crashes")? {
             return Ok(());
         }
         on(&[RINGS[3]], Setup::default, |_, fake, _, _| {

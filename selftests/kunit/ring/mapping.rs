@@ -217,7 +217,7 @@ mod suite {
                     ] {
                         fake.limit_maps(Some(left));
                         let why = refused(&mut vq, CBuffer::new(9, out, 2)?, how)?;
-                        // The packed ring in C returns EIO here, which drivers treat as fatal.
+                        // The packed C ring returns EIO here, which drivers treat as fatal.
                         let c = !crate::ring::is_rust_ring() && fake.negotiated(RING_PACKED);
                         check_eq!(why, if c { EIO } else { ENOMEM });
                         check_eq!((fake.mapped(), vq.num_free()), (0, 8));
@@ -288,7 +288,7 @@ mod suite {
     /// unmapped.
     #[test]
     fn stubborn() -> Result {
-        if !rust_ring_or_skip(c"it is the scatterlist that is told segments")? {
+        if !rust_ring_or_skip(c"for the C ring, a scatterlist gets the segments")? {
             return Ok(());
         }
         // Without indirect tables, which would be mapped, too.

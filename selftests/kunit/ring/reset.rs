@@ -32,7 +32,7 @@ const RESETTABLE: [&[u32]; 4] = [
     &[RING_RESET, IN_ORDER, RING_PACKED, EVENT_IDX],
 ];
 
-/// The layouts that the ring in C can reset. In order, its queues do not work after a reset.
+/// The layouts that the C ring can reset. In order, its queues do not work after a reset.
 fn resettable() -> Result<&'static [&'static [u32]]> {
     Ok(if has_rust_ring()? {
         &RESETTABLE
@@ -152,7 +152,7 @@ mod suite {
     /// handler reads neither ring. With the new ring, interrupts are handled again (R41).
     #[test]
     fn interrupted_resize() -> Result {
-        if !rust_ring_or_skip(c"the C ring looks at the ring that it is about to free")? {
+        if !rust_ring_or_skip(c"the C ring reads the ring that it is about to free")? {
             return Ok(());
         }
         on(
@@ -277,7 +277,7 @@ mod suite {
     /// rest of the batch.
     #[test]
     fn h027_h028_reset_in_batch() -> Result {
-        if !rust_ring_or_skip(c"the C ring keeps its place, or its batch, over a reset")? {
+        if !rust_ring_or_skip(c"the C ring keeps its position or its batch after a reset")? {
             return Ok(());
         }
         on(&RESETTABLE[2..], Setup::default, |_, fake, _, _queues| {

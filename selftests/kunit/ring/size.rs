@@ -141,7 +141,7 @@ mod suite {
     /// H036: a packed ring has at most 32768 descriptors, also if the device offers more.
     #[test]
     fn h036_larger_than_the_largest() -> Result {
-        if !rust_ring_or_skip(c"the C ring makes it as large as the device says")? {
+        if !rust_ring_or_skip(c"the C ring has the size that the device reports")? {
             return Ok(());
         }
         on(

@@ -217,7 +217,7 @@ mod suite {
     /// add fails with an error for a later attempt, which succeeds (R17, R20).
     #[test]
     fn h083_no_memory() -> Result {
-        if !rust_ring_or_skip(c"failslab would be needed to have the C ring without memory")? {
+        if !rust_ring_or_skip(c"only failslab takes the memory from the C ring")? {
             return Ok(());
         }
         on(&WITH_TABLES, of::<16>, |_, fake, _, _queues| {
@@ -259,7 +259,7 @@ mod suite {
     /// A table that cannot be mapped has the same effect as missing memory.
     #[test]
     fn no_mapping_for_a_table() -> Result {
-        if !rust_ring_or_skip(c"C's packed ring tries a chain then, and says EIO")? {
+        if !rust_ring_or_skip(c"the packed C ring then tries a chain, and returns EIO")? {
             return Ok(());
         }
         on(&WITH_TABLES, mapped::<8>, |_, fake, _, _queues| {
@@ -287,7 +287,7 @@ mod suite {
     /// A queue without preallocated tables allocates one for each buffer.
     #[test]
     fn none_set_aside() -> Result {
-        if !rust_ring_or_skip(c"the C ring sets none aside")? {
+        if !rust_ring_or_skip(c"the C ring preallocates no table")? {
             return Ok(());
         }
         let _none = Allocations::left(0);
@@ -310,7 +310,7 @@ mod suite {
             &[RING_RESET, IN_ORDER, EVENT_IDX, INDIRECT_DESC],
             &[RING_RESET, IN_ORDER, RING_PACKED, EVENT_IDX, INDIRECT_DESC],
         ];
-        // In order, the ring in C does not work after a reset.
+        // In order, the C ring does not work after a reset.
         let rings = if has_rust_ring()? {
             &RESETTABLE[..]
         } else {
