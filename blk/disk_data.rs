@@ -36,7 +36,7 @@ pub(crate) struct DiskData {
     pub(crate) queues: KVec<Pin<KBox<LockedQueue>>>,
     /// Byte order of request headers.
     pub(crate) endian: Endian,
-    /// The device, as long as it is bound.
+    /// The device, while it is bound.
     pub(crate) device: WeakDevice,
     /// Whether the driver can switch the cache.
     pub(crate) cache_control: bool,

@@ -92,9 +92,9 @@ impl Driver for Blk {
                 Ok(())
             }
             Err(EEXIST) => {
-                // Another driver has made a disk of that name since the name was found to be free.
-                // The binding of that disk causes another probe of this device, which chooses
-                // another name.
+                // Another driver has registered a disk of this name after the check that the name
+                // is free. The binding of that disk causes another probe of this device, which
+                // chooses another name.
                 dev_info!(
                     dev.as_ref(),
                     "disk name {} was taken by another driver, probing again\n",

@@ -120,7 +120,7 @@ impl Health {
         self.phase.store(phase as usize, Release);
     }
 
-    /// Notes that the device did not wake up.
+    /// Records that the device did not wake up.
     pub(crate) fn note_not_woken(&self) {
         self.not_woken.store(true, Release);
     }
@@ -130,7 +130,7 @@ impl Health {
         self.not_woken.load(Acquire)
     }
 
-    /// Notes that the configuration has changed. Any context.
+    /// Records that the configuration has changed. Any context.
     pub(crate) fn note_reconfigured(&self) {
         self.reconfigured.store(true, Release);
     }
@@ -140,7 +140,7 @@ impl Health {
         self.reconfigured.xchg(false, Full)
     }
 
-    /// Notes the mode that the cache is to be in. With the device locked
+    /// Sets the mode that the cache should have. With the device locked
     /// ([`DiskData::with_device`](crate::disk_data::DiskData::with_device)).
     pub(crate) fn set_cache_on(&self, on: bool) {
         self.cache_on.store(on, Release);
@@ -151,7 +151,7 @@ impl Health {
         self.cache_on.load(Acquire)
     }
 
-    /// Notes whether the disk has to report that its cache is on.
+    /// Sets whether the disk has to report that its cache is on.
     pub(crate) fn set_cache_report_due(&self, due: bool) {
         self.cache_report_due.store(due, Release);
     }

@@ -64,7 +64,7 @@ struct State {
     recovery: Option<Arc<Recovery>>,
 }
 
-/// A virtqueue, and the state that goes with it.
+/// A virtqueue and its state.
 struct ActiveQueue {
     vq: Virtqueue<BlkBuffer>,
     /// Whether the hardware queue was stopped because the ring was full.
@@ -132,7 +132,7 @@ impl LockedQueue {
         self.state.lock().active.is_some()
     }
 
-    /// Notes whether a request was not answered in time.
+    /// Sets whether a request was not answered in time.
     pub(crate) fn set_stuck(&self, stuck: bool) {
         self.stuck.store(stuck, Release);
     }

@@ -95,17 +95,17 @@ impl<T: Operations> Device<T> {
         name
     }
 
-    /// Prints a warning about the interface, C `dev_warn(&dev->dev, ...)`. Any context.
+    /// Logs a warning about the interface (C: `dev_warn(&dev->dev, ...)`). Any context.
     pub fn warn(&self, message: fmt::Arguments<'_>) {
         let message = core::ptr::from_ref(&message).cast();
-        // SAFETY: The device is valid (type invariant); the message of Rust's is only looked at.
+        // SAFETY: The device is valid (type invariant); C only reads the message of Rust.
         unsafe { bindings::rust_netdev_warn(self.as_raw(), message) };
     }
 
-    /// Prints an error of the interface, C `netdev_err`. Any context.
+    /// Logs an error of the interface (C: `netdev_err`). Any context.
     pub fn error(&self, message: fmt::Arguments<'_>) {
         let message = core::ptr::from_ref(&message).cast();
-        // SAFETY: The device is valid (type invariant); the message of Rust's is only looked at.
+        // SAFETY: The device is valid (type invariant); C only reads the message of Rust.
         unsafe { bindings::rust_netdev_err(self.as_raw(), message) };
     }
 

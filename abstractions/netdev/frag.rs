@@ -152,8 +152,8 @@ impl RxKind {
 ///
 /// # Invariants
 ///
-/// `start - headroom` is the start of `truesize` bytes within one page of a page pool, of which
-/// this owns a fragment, and `start` is within them; mapped for DMA if `sizes` says so. If
+/// This owns a fragment of one page of a page pool: `truesize` bytes, beginning at `start -
+/// headroom`. `start` is within the fragment. The page is mapped for DMA if `sizes` says so. If
 /// `sizes` is zero, the sizes of the fragment were lost.
 pub struct RxFrag {
     start: NonNull<u8>,

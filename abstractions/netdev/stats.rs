@@ -84,7 +84,7 @@ impl RxQueueStats {
         bytes;
     }
 
-    /// Zero for all that drivers of this crate count.
+    /// Sets the values that drivers of this crate count to 0.
     pub(crate) fn clear(&mut self) {
         self.packets(0);
         self.bytes(0);
@@ -116,7 +116,7 @@ impl TxQueueStats {
         wake;
     }
 
-    /// Zero for all that drivers of this crate count.
+    /// Sets the values that drivers of this crate count to 0.
     pub(crate) fn clear(&mut self) {
         self.packets(0);
         self.bytes(0);

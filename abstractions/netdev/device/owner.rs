@@ -99,7 +99,7 @@ impl<T: Operations> NetDevice<T> {
     /// # Errors
     ///
     /// - `EBUSY`: the device watches CPUs already.
-    /// - `ENOSPC`: the kernel has no more states of CPU hotplug.
+    /// - `ENOSPC`: all states of CPU hotplug are in use.
     pub fn watch_cpus(&self, rtnl: &mut Rtnl) -> Result {
         // SAFETY: The private data stays where it is until the device is dropped, which removes
         // the instance.

@@ -170,7 +170,7 @@ impl<T: Operations, D: Direction> Slot<T, D> {
 }
 
 impl<T: Operations> RxSlot<T> {
-    /// The poll function.
+    /// Polls the queue, as the poll function of the instance.
     ///
     /// netpoll calls poll functions with interrupts off and a budget of 0, to free transmitted
     /// packets. Transmit queues have their own poll function, so there is nothing to do here.
@@ -275,7 +275,7 @@ impl<T: Operations> RxSlot<T> {
 }
 
 impl<T: Operations> TxSlot<T> {
-    /// The poll function.
+    /// Polls the queue, as the poll function of the instance.
     ///
     /// # Safety
     ///

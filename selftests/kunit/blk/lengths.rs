@@ -26,8 +26,8 @@ use virtio_fake::{
     Param, //
 };
 
-/// Each way to count, whether a length is then beyond what there is room for, and how a read goes
-/// where the data must be claimed.
+/// Each rule to count, whether it reports more bytes than there is room for, and the result of a
+/// read with `strict_lengths`.
 const COUNTS: [(Count, bool, Result); 7] = [
     (Count::Exact, false, Ok(())),
     (Count::Data, false, Ok(())),
@@ -85,7 +85,8 @@ fn on_each(body: fn(&[u32], Count, bool, Result) -> Result) -> Result {
 mod suite {
     use super::*;
 
-    /// H008, H009, H034: requests go as the status says, and a length that cannot be is told once.
+    /// H008, H009, H034: the status decides whether a request succeeds. An impossible length is
+    /// logged once.
     #[test]
     fn h008_h009_h034_status_decides() -> Result {
         on_each(|ring, count, cut, _| {

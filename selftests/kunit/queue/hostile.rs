@@ -43,8 +43,8 @@ fn post(
 mod suite {
     use super::*;
 
-    /// H008, H034: more written than there is room for: the buffer comes as one with nothing
-    /// written, which is told once, and the queue goes on.
+    /// H008, H034: the device reports more bytes than there is room for. The buffer has a length of
+    /// 0, one message is logged, and the queue goes on.
     #[test]
     fn h008_h034_length_beyond_buffer() -> Result {
         on_each_layout(|_, fake, _, mut queues| {
@@ -74,7 +74,8 @@ mod suite {
         })
     }
 
-    /// Legacy devices, and those that count what they read, are known to be wrong: not told.
+    /// Wrong lengths of legacy devices, and of devices that count read bytes, are known, and not
+    /// logged.
     #[test]
     fn h008_known_wrong_lengths() -> Result {
         let legacy = Setup {
@@ -106,7 +107,7 @@ mod suite {
         })
     }
 
-    /// A buffer that was not posted, or is not any more, is not given out; the queue ends.
+    /// A used id that is not outstanding returns no buffer, and breaks the queue.
     #[test]
     fn wrong_ids() -> Result {
         on_each_layout(|_, fake, dev, mut queues| {
@@ -123,7 +124,7 @@ mod suite {
         })
     }
 
-    /// The same for an id that no ring of this size has.
+    /// An id beyond the size of the ring breaks the queue.
     #[test]
     fn id_out_of_range() -> Result {
         on_each_layout(|_, fake, _, mut queues| {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Devices that lie to the ring: what it does not believe ends the queue, once, and what was in
-//! it stays there until the device was reset.
+//! Devices that lie to the ring. A completion that the ring does not accept breaks the queue, once.
+//! Outstanding buffers stay in the queue until the device is reset.
 //!
 //! All memory is mapped for the device, so that the account of mappings shows a buffer that came
 //! back wrongly.

@@ -128,8 +128,9 @@ mod suite {
         Ok(())
     }
 
-    /// H008, H034: more written than there was to write. Drivers in C see what there was, and it is
-    /// told once; what becomes of a driver in Rust is in the suite `rust_virtio_queue_hostile`.
+    /// H008, H034: the device reports more bytes than there is room for. Drivers in C get the room
+    /// as length, and one message is logged. The suite `rust_virtio_queue_hostile` has the result
+    /// for drivers in Rust.
     #[test]
     fn h008_h034_length() -> Result {
         for rings in [&ANY_ORDER[..], &ORDERED[..]] {
