@@ -54,22 +54,10 @@ pub(crate) const RANGE_UNMAP: u32 = 1;
 /// device.
 #[inline(always)]
 pub(crate) fn header(endian: Endian, kind: Type, ioprio: u16, sector: u64) -> [u8; HEADER_LEN] {
-    let (kind, ioprio, sector) = match endian {
-        Endian::Little => (
-            kind.0.to_le_bytes(),
-            u32::from(ioprio).to_le_bytes(),
-            sector.to_le_bytes(),
-        ),
-        Endian::Native => (
-            kind.0.to_ne_bytes(),
-            u32::from(ioprio).to_ne_bytes(),
-            sector.to_ne_bytes(),
-        ),
-    };
     let mut bytes = [0; HEADER_LEN];
-    bytes[..4].copy_from_slice(&kind);
-    bytes[4..8].copy_from_slice(&ioprio);
-    bytes[8..].copy_from_slice(&sector);
+    bytes[..4].copy_from_slice(&endian.u32(kind.0).to_ne_bytes());
+    bytes[4..8].copy_from_slice(&endian.u32(ioprio.into()).to_ne_bytes());
+    bytes[8..].copy_from_slice(&endian.u64(sector).to_ne_bytes());
     bytes
 }
 

@@ -39,10 +39,7 @@ use netdev::{
     Device,
     MacAddr, //
 };
-use virtio::{
-    Endian,
-    Virtqueue, //
-};
+use virtio::Virtqueue;
 
 /// The device did as it was told (virtio spec §5.1.6.5).
 const ACK_OK: u8 = 0;
@@ -252,27 +249,18 @@ impl Control {
     /// Sets the offloads of received packets. Errors are those of [`Control::send`].
     pub(crate) fn set_guest_offloads(&self, dev: &Device<Nic<'_>>, offloads: u64) -> Result {
         self.send(dev, GUEST_OFFLOADS_SET, |data| {
-            let bytes = match self.endian {
-                Endian::Little => offloads.to_le_bytes(),
-                Endian::Native => offloads.to_ne_bytes(),
-            };
+            let bytes = self.endian.u64(offloads).to_ne_bytes();
             Ok(data.extend_from_slice(&bytes, GFP_KERNEL)?)
         })
     }
 
     fn put_u16(&self, data: &mut KVec<u8>, value: u16) -> Result {
-        let bytes = match self.endian {
-            Endian::Little => value.to_le_bytes(),
-            Endian::Native => value.to_ne_bytes(),
-        };
+        let bytes = self.endian.u16(value).to_ne_bytes();
         Ok(data.extend_from_slice(&bytes, GFP_KERNEL)?)
     }
 
     fn put_u32(&self, data: &mut KVec<u8>, value: u32) -> Result {
-        let bytes = match self.endian {
-            Endian::Little => value.to_le_bytes(),
-            Endian::Native => value.to_ne_bytes(),
-        };
+        let bytes = self.endian.u32(value).to_ne_bytes();
         Ok(data.extend_from_slice(&bytes, GFP_KERNEL)?)
     }
 }

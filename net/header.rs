@@ -2,6 +2,7 @@
 
 //! The header before every packet (virtio spec §5.1.6).
 
+use kernel::transmute::FromBytes;
 use netdev::{
     skb::{
         Gso,
@@ -17,6 +18,15 @@ use virtio::{
 };
 
 use crate::features;
+
+/// Offsets of the fields (`struct virtio_net_hdr`).
+const FLAGS: usize = 0;
+const GSO_TYPE: usize = 1;
+const HDR_LEN: usize = 2;
+const GSO_SIZE: usize = 4;
+const CSUM_START: usize = 6;
+const CSUM_OFFSET: usize = 8;
+const NUM_BUFFERS: usize = 10;
 
 /// `flags`: the checksum is to be filled in.
 pub(crate) const F_NEEDS_CSUM: u8 = 1;
@@ -96,7 +106,7 @@ impl RawHeader {
 
 /// Whether a received header says nothing of its packet.
 fn is_plain(bytes: &[u8; MAX_LEN]) -> bool {
-    bytes[0] == 0 && bytes[1] == GSO_NONE
+    bytes[FLAGS] == 0 && bytes[GSO_TYPE] == GSO_NONE
 }
 
 impl Layout {
@@ -118,42 +128,32 @@ impl Layout {
     }
 
     fn u16_at(&self, bytes: &[u8; MAX_LEN], at: usize) -> u16 {
-        let pair = match (bytes.get(at), bytes.get(at + 1)) {
-            (Some(&a), Some(&b)) => [a, b],
-            _ => [0; 2],
-        };
-        match self.endian {
-            Endian::Little => u16::from_le_bytes(pair),
-            Endian::Native => u16::from_ne_bytes(pair),
-        }
+        let field = bytes.get(at..at + 2).and_then(u16::from_bytes_copy);
+        self.endian.u16(field.unwrap_or(0))
     }
 
     fn put_u16(&self, bytes: &mut [u8], at: usize, value: u16) {
-        let pair = match self.endian {
-            Endian::Little => value.to_le_bytes(),
-            Endian::Native => value.to_ne_bytes(),
-        };
         if let Some(to) = bytes.get_mut(at..at + 2) {
-            to.copy_from_slice(&pair);
+            to.copy_from_slice(&self.endian.u16(value).to_ne_bytes());
         }
     }
 
     /// Reads the number of buffers from a received header with that field.
     #[inline(always)]
     pub(crate) fn num_buffers(&self, bytes: &[u8; MAX_LEN]) -> u16 {
-        self.u16_at(bytes, 10)
+        self.u16_at(bytes, NUM_BUFFERS)
     }
 
     /// Reads a received header. Bytes beyond its length do not matter.
     pub(crate) fn decode(&self, bytes: &[u8; MAX_LEN]) -> RxHeader {
         RxHeader {
             offload: RxOffload {
-                flags: bytes[0],
-                gso_type: bytes[1],
-                hdr_len: self.u16_at(bytes, 2),
-                gso_size: self.u16_at(bytes, 4),
-                csum_start: self.u16_at(bytes, 6),
-                csum_offset: self.u16_at(bytes, 8),
+                flags: bytes[FLAGS],
+                gso_type: bytes[GSO_TYPE],
+                hdr_len: self.u16_at(bytes, HDR_LEN),
+                gso_size: self.u16_at(bytes, GSO_SIZE),
+                csum_start: self.u16_at(bytes, CSUM_START),
+                csum_offset: self.u16_at(bytes, CSUM_OFFSET),
             },
             num_buffers: if self.len >= LEN_NUM_BUFFERS {
                 self.num_buffers(bytes)
@@ -185,18 +185,18 @@ impl Layout {
                 Some(GsoKind::UdpL4) => GSO_UDP_L4,
                 None => return false,
             };
-            if let Some(gso_type) = to.get_mut(1) {
+            if let Some(gso_type) = to.get_mut(GSO_TYPE) {
                 *gso_type = kind | if gso.ecn { GSO_ECN } else { 0 };
             }
-            self.put_u16(to, 2, head_len.min(u16::MAX.into()) as u16);
-            self.put_u16(to, 4, gso.size);
+            self.put_u16(to, HDR_LEN, head_len.min(u16::MAX.into()) as u16);
+            self.put_u16(to, GSO_SIZE, gso.size);
         }
         if let Some((start, offset)) = csum {
-            if let Some(flags) = to.get_mut(0) {
+            if let Some(flags) = to.get_mut(FLAGS) {
                 *flags = F_NEEDS_CSUM;
             }
-            self.put_u16(to, 6, start);
-            self.put_u16(to, 8, offset);
+            self.put_u16(to, CSUM_START, start);
+            self.put_u16(to, CSUM_OFFSET, offset);
         }
         true
     }
