@@ -262,7 +262,7 @@ fn make_interface<'bound>(scope: Scope<'bound>) -> Result<NetDevice<Nic<'bound>>
     let net = net.finish();
 
     let mut rtnl = Rtnl::lock();
-    queues::attach(&net, &mut rtnl)?;
+    queues::find_queues(&net, &mut rtnl)?;
     let ret = net.set_real_queues(current, &mut rtnl);
     drop(rtnl);
     queues::set_affinity(&net, &CpusLocked::lock());

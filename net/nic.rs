@@ -115,7 +115,7 @@ pub(crate) struct Nic<'bound> {
     /// The settings that the device has still to be told.
     pub(crate) untold: Untold,
     /// There are queues: not between sleep and wake-up. Changes with the RTNL held.
-    pub(crate) attached: Atomic<bool>,
+    pub(crate) has_queues: Atomic<bool>,
     /// Counters of what should not happen.
     pub(crate) errors: ErrorCounters,
     /// The link is up, as the device last said.
@@ -147,7 +147,7 @@ impl<'bound> Nic<'bound> {
             wanted_pairs: Atomic::new(current_pairs),
             current_pairs: Atomic::new(current_pairs),
             untold: Untold::new(),
-            attached: Atomic::new(false),
+            has_queues: Atomic::new(false),
             errors: ErrorCounters::new(),
             link_up: Atomic::new(false),
             announce: Atomic::new(false),

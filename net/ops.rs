@@ -71,7 +71,7 @@ impl<'bound> Operations for Nic<'bound> {
     };
 
     fn open(dev: &Device<Self>, rtnl: &mut Rtnl) -> Result {
-        if !dev.data().attached.read_once() {
+        if !dev.data().has_queues.read_once() {
             return Err(ENODEV);
         }
         open::bring_up(dev, rtnl);
@@ -136,7 +136,7 @@ impl<'bound> Operations for Nic<'bound> {
 
     fn set_features(dev: &Device<Self>, wanted: Features, _rtnl: &mut Rtnl) -> Result {
         // A device that is away is told once it is back.
-        let is_there = dev.data().attached.read_once();
+        let is_there = dev.data().has_queues.read_once();
         if is_there && wanted.changed(dev.features()).has(Features::GRO_HW) {
             settings::tell_offloads(dev, wanted).map_err(|e| {
                 dev.data().untold.failed(dev, Setting::Offloads, e);

@@ -28,13 +28,13 @@ pub(crate) fn suspend(net: &NetDevice<Nic<'_>>) {
     let mut rtnl = Rtnl::lock();
     net.data().recovery.leave();
     take_from_stack(net, &mut rtnl);
-    drop_queues(net, &mut rtnl);
+    queues::drop_queues(net, &mut rtnl);
 }
 
 /// Has the stack not use the interface, unless that was done before. Process context.
 pub(crate) fn take_from_stack(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
     let nic = dev.data();
-    if !nic.attached.load(Relaxed) {
+    if !nic.has_queues.load(Relaxed) {
         return;
     }
     if dev.is_running() {
@@ -44,13 +44,6 @@ pub(crate) fn take_from_stack(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
     // A device that is reset asks anew.
     nic.announce.store(false, Relaxed);
     dev.detach(rtnl);
-}
-
-/// Gives the queues up, with what is in them, and resets the device if that was not done. The stack
-/// does not use the interface. Process context.
-pub(crate) fn drop_queues(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
-    queues::clear_affinity(dev);
-    queues::detach(dev, rtnl);
 }
 
 /// Takes the device into use again, and tells it what it was told before, before there is traffic.
@@ -73,7 +66,7 @@ pub(crate) fn resume(net: &NetDevice<Nic<'_>>) -> Result {
 /// Those of finding the queues. The interface stays detached.
 pub(crate) fn bring_back(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
     let nic = dev.data();
-    queues::attach(dev, rtnl)?;
+    queues::find_queues(dev, rtnl)?;
     queues::set_affinity(dev, &CpusLocked::lock());
     nic.vdev.ready();
     if nic.negotiated.has(features::STATUS) {

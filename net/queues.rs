@@ -87,28 +87,28 @@ fn specs(nic: &Nic<'_>) -> Result<KVec<QueueSpec>> {
 /// # Errors
 ///
 /// Those of [`virtio::Device::find_vqs`], and `ENOMEM`. There are no queues then.
-pub(crate) fn attach(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
-    try_attach(dev, rtnl).inspect_err(|_| detach(dev, rtnl))
+pub(crate) fn find_queues(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
+    try_find_queues(dev, rtnl).inspect_err(|_| drop_queues(dev, rtnl))
 }
 
-fn try_attach(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
+fn try_find_queues(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
     let nic = dev.data();
     let mut queues = nic.vdev.find_vqs(specs(nic)?, Affinity::Default)?;
     let mut handles = KVec::with_capacity(nic.negotiated.max_pairs, GFP_KERNEL)?;
     for i in 0..nic.negotiated.max_pairs {
-        handles.push(attach_pair(dev, &mut queues, i, rtnl)?, GFP_KERNEL)?;
+        handles.push(install_pair(dev, &mut queues, i, rtnl)?, GFP_KERNEL)?;
     }
     dev.set_sources(handles, rtnl)?;
     if nic.negotiated.has(features::CTRL_VQ) {
         let queue = queues.take::<Command>(2 * nic.negotiated.max_pairs)?;
-        drop(nic.ctrl.attach(Some(queue)));
+        drop(nic.ctrl.set_queue(Some(queue)));
     }
-    nic.attached.store(true, Relaxed);
+    nic.has_queues.store(true, Relaxed);
     Ok(())
 }
 
 /// Takes the queues of a pair into use. Returns their handles, that of the receive queue first.
-fn attach_pair(
+fn install_pair(
     dev: &Device<Nic<'_>>,
     queues: &mut Queues,
     i: usize,
@@ -139,7 +139,7 @@ fn attach_pair(
     let rx_sizes = [rx.ring_size(), rx.num_max()];
     let (state, _pool) = dev.rx_stopped(i, rtnl).ok_or(EBUSY)?;
     let pair = nic.pairs.get(i).ok_or(EINVAL)?;
-    state.attach(&nic.negotiated, pair, rx)?;
+    state.set_queue(&nic.negotiated, pair, rx)?;
     for (to, n) in pair.rx_ring.iter().zip(rx_sizes) {
         to.store(n, Relaxed);
     }
@@ -153,11 +153,12 @@ fn attach_pair(
     Ok((QueueSource(rx_handle), QueueSource(tx_handle)))
 }
 
-/// Gives the queues up, with the buffers in them. Resets the device. The interface is down, or
-/// detached.
-pub(crate) fn detach(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
+/// Resets the device, unless that was done, and drops the queues with their buffers. The interface
+/// is down or detached. Process context.
+pub(crate) fn drop_queues(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
+    clear_affinity(dev);
     let nic = dev.data();
-    nic.attached.store(false, Relaxed);
+    nic.has_queues.store(false, Relaxed);
     let _ = dev.set_sources([], rtnl);
     for i in 0..nic.negotiated.max_pairs {
         let tx = dev.tx_lock(i).and_then(|mut guard| {
@@ -169,11 +170,11 @@ pub(crate) fn detach(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
         // Resets the device, so not with the queue locked.
         drop(tx);
         if let Some((state, _pool)) = dev.rx_stopped(i, rtnl) {
-            drop(state.detach());
+            drop(state.take_queue());
         }
         let _ = dev.set_page_pool(i, None, rtnl);
     }
-    drop(nic.ctrl.attach(None));
+    drop(nic.ctrl.set_queue(None));
 }
 
 /// Calls `f` with the handles of the queues of a pair.

@@ -20,6 +20,7 @@ use crate::{
         Pair, //
     },
     power,
+    queues, //
 };
 use kernel::{
     prelude::*,
@@ -138,7 +139,7 @@ fn millis(delay: Delta) -> u32 {
 fn restart(dev: &Device<Nic<'_>>, vdev: &Exclusive<'_>, rtnl: &mut Rtnl) -> Result {
     power::take_from_stack(dev, rtnl);
     let reset = vdev.try_reset();
-    power::drop_queues(dev, rtnl);
+    queues::drop_queues(dev, rtnl);
     dev.data().recovery.forget();
     reset?;
     vdev.negotiate()?;
@@ -149,6 +150,6 @@ fn restart(dev: &Device<Nic<'_>>, vdev: &Exclusive<'_>, rtnl: &mut Rtnl) -> Resu
 fn give_up(dev: &Device<Nic<'_>>, trouble: Trouble, rtnl: &mut Rtnl) {
     power::take_from_stack(dev, rtnl);
     dev.data().vdev.reset();
-    power::drop_queues(dev, rtnl);
+    queues::drop_queues(dev, rtnl);
     dev.error(fmt!("{}: given up\n", trouble));
 }

@@ -95,7 +95,7 @@ pub(crate) enum RxQueue {
 struct Context<'a, 'b>(Napi<'a, Nic<'b>>);
 
 impl RxState {
-    /// A queue that is still to be [attached](RxState::attach).
+    /// A queue that is still to be [given](RxState::set_queue).
     pub(crate) const fn new() -> Self {
         Self {
             queue: None,
@@ -108,7 +108,7 @@ impl RxState {
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn attach(
+    pub(crate) fn set_queue(
         &mut self,
         negotiated: &Negotiated,
         pair: &Pair,
@@ -127,7 +127,7 @@ impl RxState {
     }
 
     /// Takes the queue out of use, and frees the buffers that are not in it.
-    pub(crate) fn detach(&mut self) -> Option<RxQueue> {
+    pub(crate) fn take_queue(&mut self) -> Option<RxQueue> {
         self.spare.clear();
         self.queue.take()
     }

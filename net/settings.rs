@@ -56,7 +56,7 @@ pub(crate) fn init_pairs(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
 pub(crate) fn later(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
     let settings = dev.data().untold.settings();
     // A device that is away is told everything once it is back.
-    if settings == Settings::NONE || !dev.data().attached.load(Relaxed) {
+    if settings == Settings::NONE || !dev.data().has_queues.load(Relaxed) {
         return;
     }
     // The device serves as many pairs as before, unless it is told otherwise.

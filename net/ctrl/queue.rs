@@ -90,7 +90,7 @@ pub(crate) struct Control {
 }
 
 impl Control {
-    /// A control queue that is still to be [attached](Control::attach).
+    /// A control queue that is still to be [given](Control::set_queue).
     pub(crate) fn new(features: FeatureSet, endian: Endian) -> impl PinInit<Self> {
         pin_init!(Self {
             features,
@@ -104,7 +104,10 @@ impl Control {
     }
 
     /// Takes the queue into use, or, with `None`, out of it; returns the one before.
-    pub(crate) fn attach(&self, queue: Option<Virtqueue<Command>>) -> Option<Virtqueue<Command>> {
+    pub(crate) fn set_queue(
+        &self,
+        queue: Option<Virtqueue<Command>>,
+    ) -> Option<Virtqueue<Command>> {
         let mut state = self.state.lock();
         state.abandoned = false;
         core::mem::replace(&mut state.queue, queue)
