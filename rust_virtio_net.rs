@@ -10,6 +10,7 @@
 //! | file | contents |
 //! |---|---|
 //! | [`driver`] | binding and unbinding a device |
+//! | [`driver_data`] | state of a bound device |
 //! | [`features`] | feature bits and their dependencies |
 //! | [`config`] | fields of the configuration space |
 //! | [`negotiated`] | the negotiated features, in the form that the data path needs |
@@ -24,8 +25,11 @@
 //! | [`ctrl`] | the control queue |
 //! | [`filter`] | receive modes, addresses, VLANs |
 //! | [`link`] | link state, announcements |
-//! | [`power`] | sleep, wake-up and resets of the transport |
-//! | [`recovery`] | restart of a device that cannot go on |
+//! | [`timeout`] | transmit queues that the watchdog found stuck |
+//! | [`health`] | the failure of a device, and its restarts |
+//! | [`recovery_work`] | the work that follows a failure |
+//! | [`restart`] | restart of a device, or the end of its use |
+//! | [`power`] | sleep, wake-up and reset of the transport |
 //! | [`settings`] | settings that a device is told again after a reset, or later |
 //! | [`stats`] | statistics |
 //! | [`mod@ethtool`] | operations for `ethtool` |
@@ -46,11 +50,13 @@ mod net {
     pub(crate) mod config;
     pub(crate) mod ctrl;
     pub(crate) mod driver;
+    pub(crate) mod driver_data;
     pub(crate) mod ethtool;
     pub(crate) mod ewma;
     pub(crate) mod features;
     pub(crate) mod filter;
     pub(crate) mod header;
+    pub(crate) mod health;
     pub(crate) mod link;
     pub(crate) mod negotiated;
     pub(crate) mod nic;
@@ -58,12 +64,14 @@ mod net {
     pub(crate) mod ops;
     pub(crate) mod power;
     pub(crate) mod queues;
-    pub(crate) mod recovery;
+    pub(crate) mod recovery_work;
+    pub(crate) mod restart;
     pub(crate) mod rx;
     pub(crate) mod settings;
     pub(crate) mod source;
     pub(crate) mod stats;
     pub(crate) mod sysfs;
+    pub(crate) mod timeout;
     pub(crate) mod tx;
 }
 

@@ -29,7 +29,7 @@ use self::queue::{
     Patience,
     State, //
 };
-use crate::{nic::Nic, recovery::state::Trouble};
+use crate::{health::Failure, nic::Nic};
 use kernel::{
     alloc::KVec,
     prelude::*, //
@@ -163,7 +163,7 @@ impl Control {
 
     /// Whether a command was given up that the device did not answer to this day. Process context,
     /// sleeps.
-    pub(crate) fn is_deaf(&self, dev: &Device<Nic<'_>>) -> bool {
+    pub(crate) fn has_unanswered_command(&self, dev: &Device<Nic<'_>>) -> bool {
         let mut state = self.state.lock();
         let State {
             queue, abandoned, ..
@@ -178,12 +178,12 @@ impl Control {
     /// settings the device has is not known from here on.
     #[cold]
     fn report(dev: &Device<Nic<'_>>, broken: bool) {
-        let trouble = if broken {
-            Trouble::Broken
+        let failure = if broken {
+            Failure::QueueBroken
         } else {
-            Trouble::Deaf
+            Failure::CommandTimeout
         };
-        dev.data().recovery.report(dev, trouble);
+        dev.data().health.report(dev, failure);
     }
 
     /// Receives all packets, or no more. Errors are those of [`Control::send`].

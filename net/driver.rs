@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Binding and unbinding a device.
+//! DriverData and unbinding a device.
 
 use crate::{
     config,
+    driver_data::DriverData,
     features,
     filter,
+    health::Health,
     link,
     negotiated::{
         Negotiated,
@@ -18,7 +20,6 @@ use crate::{
     },
     power,
     queues,
-    recovery::Recovery,
     rx::RxState,
     settings,
     source::QueueSource,
@@ -71,14 +72,8 @@ pub(crate) struct NetDriver;
 
 virtio::virtio_device_table!(ID_TABLE, [DeviceId::NET]);
 
-/// The data of a bound device.
-#[pin_data]
-pub(crate) struct Binding<'bound> {
-    net: NetDevice<Nic<'bound>>,
-}
-
 impl Driver for NetDriver {
-    type Data<'bound> = Binding<'bound>;
+    type Data<'bound> = DriverData<'bound>;
 
     const ID_TABLE: virtio::IdTable = &ID_TABLE;
     const FEATURES: &'static [Feature] = features::TABLE;
@@ -105,12 +100,12 @@ impl Driver for NetDriver {
         _dev: &'bound Device<Core<'_>>,
         scope: Scope<'bound>,
     ) -> impl PinInit<Self::Data<'bound>, Error> + 'bound {
-        try_pin_init!(Binding {
+        try_pin_init!(DriverData {
             net: make_interface(scope)?,
         }? Error)
     }
 
-    fn start<'bound>(dev: &'bound Device<Core<'_>>, data: Pin<&Binding<'bound>>) -> Result {
+    fn start<'bound>(dev: &'bound Device<Core<'_>>, data: Pin<&DriverData<'bound>>) -> Result {
         let net = &data.get_ref().net;
         let mut rtnl = Rtnl::lock();
         // The interface cannot be brought up before the device is ready.
@@ -123,40 +118,42 @@ impl Driver for NetDriver {
         ret.inspect_err(|_| net.unregister())
     }
 
-    fn remove(_dev: &Device<Core<'_>>, data: Pin<&Binding<'_>>) {
+    fn remove(_dev: &Device<Core<'_>>, data: Pin<&DriverData<'_>>) {
         data.get_ref().net.unregister();
     }
 
-    fn freeze(_dev: &Device<Core<'_>>, data: Pin<&Binding<'_>>) -> Result {
-        power::suspend(&data.get_ref().net);
+    fn freeze(_dev: &Device<Core<'_>>, data: Pin<&DriverData<'_>>) -> Result {
+        power::freeze(&data.get_ref().net);
         Ok(())
     }
 
-    fn restore(_dev: &Device<Core<'_>>, data: Pin<&Binding<'_>>) -> Result {
-        power::resume(&data.get_ref().net)
+    fn restore(_dev: &Device<Core<'_>>, data: Pin<&DriverData<'_>>) -> Result {
+        power::restore(&data.get_ref().net)
     }
 
-    fn reset_prepare(dev: &Device<Core<'_>>, data: Pin<&Binding<'_>>) -> Result {
+    fn reset_prepare(dev: &Device<Core<'_>>, data: Pin<&DriverData<'_>>) -> Result {
         Self::freeze(dev, data)
     }
 
-    fn reset_done(dev: &Device<Core<'_>>, data: Pin<&Binding<'_>>) -> Result {
+    fn reset_done(dev: &Device<Core<'_>>, data: Pin<&DriverData<'_>>) -> Result {
         Self::restore(dev, data)
     }
 
-    fn not_woken(_dev: &Device<Bound>, data: Pin<&Binding<'_>>) {
-        let net = &data.get_ref().net;
-        net.data().recovery.not_woken(net);
+    fn not_woken(_dev: &Device<Bound>, data: Pin<&DriverData<'_>>) {
+        power::not_woken(&data.get_ref().net);
     }
 
-    fn shutdown(dev: &Device<Core<'_>>, data: Pin<&Binding<'_>>) {
+    fn shutdown(dev: &Device<Core<'_>>, data: Pin<&DriverData<'_>>) {
         // What stops from here on is not to be started anew.
-        data.get_ref().net.data().recovery.end();
+        let health = &data.get_ref().net.data().health;
+        health.turn_off();
+        // Waits for a restart that runs.
+        health.device.revoke();
         dev.shut_down();
     }
 
     #[inline(always)]
-    fn vq_callback(_dev: &Device<Bound>, data: Pin<&Binding<'_>>, queue: &QueueHandle) {
+    fn vq_callback(_dev: &Device<Bound>, data: Pin<&DriverData<'_>>, queue: &QueueHandle) {
         let net = &data.get_ref().net;
         let (index, transmits) = queues::pair_of(queue.index());
         if !transmits {
@@ -167,7 +164,7 @@ impl Driver for NetDriver {
         net.tx_schedule(index, &QueueSource(queue), wake_without_napi);
     }
 
-    fn config_changed(_dev: &Device<Bound>, data: Pin<&Binding<'_>>) {
+    fn config_changed(_dev: &Device<Bound>, data: Pin<&DriverData<'_>>) {
         data.get_ref().net.schedule_work();
     }
 }
@@ -232,10 +229,10 @@ fn make_interface<'bound>(scope: Scope<'bound>) -> Result<NetDevice<Nic<'bound>>
     let mut shared = KVec::with_capacity(negotiated.max_pairs, GFP_KERNEL)?;
     shared.extend_from_slice(&pairs, GFP_KERNEL)?;
     let current = negotiated.max_pairs.min(num_online_cpus()).max(1);
-    let recovery = Recovery::new(WeakDevice::new(vdev)?);
+    let health = Health::new(WeakDevice::new(vdev)?);
     let mut net = new_interface(
         scope,
-        Nic::new(vdev, negotiated, recovery, pairs, current),
+        Nic::new(vdev, negotiated, health, pairs, current),
         negotiated.max_pairs,
         NAPI_WEIGHT.get(),
         |i| {

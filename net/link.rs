@@ -8,8 +8,8 @@
 use crate::{
     config,
     features,
+    health::Failure,
     nic::Nic,
-    recovery::state::Trouble,
     tx, //
 };
 use kernel::{
@@ -61,7 +61,7 @@ pub(crate) fn init(dev: &Device<Nic<'_>>) {
 pub(crate) fn config_changed(dev: &Device<Nic<'_>>) {
     let nic = dev.data();
     if nic.vdev.needs_reset() {
-        nic.recovery.report(dev, Trouble::Asks);
+        nic.health.report(dev, Failure::NeedsReset);
         return;
     }
     let Ok(Some(status)) = nic.vdev.config().read_if(features::STATUS, config::STATUS) else {

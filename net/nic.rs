@@ -5,8 +5,8 @@
 use crate::{
     ctrl::queue::Control,
     ewma::Ewma,
+    health::Health,
     negotiated::Negotiated,
-    recovery::state::Recovery,
     settings::untold::Untold,
     stats::{
         ErrorCounters,
@@ -103,8 +103,8 @@ pub(crate) struct Nic<'bound> {
     /// The control queue.
     #[pin]
     pub(crate) ctrl: Control,
-    /// The recovery of a device that cannot go on.
-    pub(crate) recovery: Recovery,
+    /// The failure of the device, and its restarts.
+    pub(crate) health: Health,
     /// The pairs of queues.
     pub(crate) pairs: KVec<Arc<Pair>>,
     /// Pairs in use: 1 to [`Negotiated::max_pairs`]. Changes with the RTNL held.
@@ -134,7 +134,7 @@ impl<'bound> Nic<'bound> {
     pub(crate) fn new(
         vdev: &'bound virtio::Device<Bound>,
         negotiated: Negotiated,
-        recovery: Recovery,
+        health: Health,
         pairs: KVec<Arc<Pair>>,
         current_pairs: usize,
     ) -> impl PinInit<Self, Error> {
@@ -142,7 +142,7 @@ impl<'bound> Nic<'bound> {
             vdev,
             negotiated,
             ctrl <- Control::new(negotiated.features, negotiated.endian),
-            recovery,
+            health,
             pairs,
             wanted_pairs: Atomic::new(current_pairs),
             current_pairs: Atomic::new(current_pairs),

@@ -18,13 +18,13 @@ use netdev::{
 use virtio::Once;
 
 /// Brings the interface up. There are queues.
-pub(crate) fn bring_up(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
+pub(crate) fn enable_interface(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
     enable_queues(dev, rtnl);
     link::open(dev);
 }
 
 /// Takes the interface down.
-pub(crate) fn take_down(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
+pub(crate) fn disable_interface(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
     link::close(dev);
     disable_queues(dev, rtnl);
     dev.carrier_off();

@@ -10,7 +10,7 @@ use crate::{
         Nic,
         Pair, //
     },
-    open, queues, recovery,
+    open, queues, recovery_work,
     rx::{
         self,
         RxState, //
@@ -20,6 +20,7 @@ use crate::{
         untold::Setting, //
     },
     source::QueueSource,
+    timeout,
     tx::{
         self,
         TxState, //
@@ -74,12 +75,12 @@ impl<'bound> Operations for Nic<'bound> {
         if !dev.data().has_queues.read_once() {
             return Err(ENODEV);
         }
-        open::bring_up(dev, rtnl);
+        open::enable_interface(dev, rtnl);
         Ok(())
     }
 
     fn stop(dev: &Device<Self>, rtnl: &mut Rtnl) {
-        open::take_down(dev, rtnl);
+        open::disable_interface(dev, rtnl);
     }
 
     #[inline(always)]
@@ -156,20 +157,7 @@ impl<'bound> Operations for Nic<'bound> {
     }
 
     fn tx_timeout(dev: &Device<Self>, queue: usize) {
-        let Some(pair) = dev.data().pairs.get(queue) else {
-            return;
-        };
-        pair.counters.tx.timeouts.add_shared(1);
-        dev.error(fmt!(
-            "TX timeout on queue: {}, sq: output.{}, vq: {:#x}, name: output.{}, {} usecs ago\n",
-            queue,
-            queue,
-            queues::tx_index(queue),
-            queue,
-            dev.queue_age_usecs(queue)
-        ));
-        tx::stuck(dev, queue, pair);
-        recovery::timed_out(dev, pair);
+        timeout::handle(dev, queue);
     }
 
     fn cpus_changed(dev: &Device<Self>, change: CpuChange, cpus: &CpusLocked) {
@@ -197,7 +185,7 @@ impl<'bound> Operations for Nic<'bound> {
     }
 
     fn recover(dev: &Device<Self>, rtnl: &mut Rtnl) {
-        recovery::run(dev, rtnl);
+        recovery_work::run(dev, rtnl);
     }
 
     fn later(dev: &Device<Self>, rtnl: &mut Rtnl) {

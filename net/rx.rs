@@ -26,6 +26,7 @@ use crate::{
         self,
         Ewma, //
     },
+    health::Failure,
     negotiated::{
         Negotiated,
         RxMode,
@@ -35,7 +36,6 @@ use crate::{
         Nic,
         Pair, //
     },
-    recovery::state::Trouble,
     stats::RxCounters,
     NAPI_WEIGHT, //
 };
@@ -385,7 +385,7 @@ fn refill_frags(
 #[inline(never)]
 fn broken(context: Context<'_, '_>) {
     let dev = context.dev();
-    dev.data().recovery.report(dev, Trouble::Broken);
+    dev.data().health.report(dev, Failure::QueueBroken);
 }
 
 /// Counts a packet that is shorter than an Ethernet header: not as dropped, as there is no packet.

@@ -16,11 +16,11 @@ pub(crate) use self::stopped::{
 };
 
 use crate::{
+    health::Failure,
     nic::{
         Nic,
         Pair, //
     },
-    recovery::state::Trouble,
     stats::TxCounters,
 };
 use kernel::{
@@ -301,7 +301,7 @@ fn failed(stack: StackQueue<'_, Nic<'_>>, e: Error) {
     nic.errors.tx_fifo_errors.add_shared(1);
     nic.errors.tx_dropped.add_shared(1);
     if e == EIO {
-        nic.recovery.report(stack.dev(), Trouble::Broken);
+        nic.health.report(stack.dev(), Failure::QueueBroken);
     }
     if ratelimit() {
         stack.dev().warn(fmt!(
@@ -316,7 +316,7 @@ fn failed(stack: StackQueue<'_, Nic<'_>>, e: Error) {
 #[cold]
 fn broken_queue(stack: StackQueue<'_, Nic<'_>>) {
     let dev = stack.dev();
-    dev.data().recovery.report(dev, Trouble::Broken);
+    dev.data().health.report(dev, Failure::QueueBroken);
 }
 
 /// Notices a queue that is broken.

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Transmit queues that the watchdog found stuck.
+
+use crate::{
+    health::Failure,
+    nic::{
+        Nic,
+        Pair, //
+    },
+    queues,
+    tx, //
+};
+use kernel::{
+    prelude::*,
+    sync::atomic::Relaxed, //
+};
+use netdev::Device;
+use virtio::Once;
+
+/// Number of timeouts in a row, without a packet sent between them, after which the device is
+/// restarted.
+const MAX_TIMEOUTS: u32 = 3;
+
+/// Handles a timeout of the watchdog: notifies the device again, as a notification may be lost, and
+/// reaps used packets, as an interrupt may be lost.
+pub(crate) fn handle(dev: &Device<Nic<'_>>, queue: usize) {
+    let Some(pair) = dev.data().pairs.get(queue) else {
+        return;
+    };
+    pair.counters.tx.timeouts.add_shared(1);
+    dev.error(fmt!(
+        "TX timeout on queue: {}, sq: output.{}, vq: {:#x}, name: output.{}, {} usecs ago\n",
+        queue,
+        queue,
+        queues::tx_index(queue),
+        queue,
+        dev.queue_age_usecs(queue)
+    ));
+    tx::stuck(dev, queue, pair);
+    count(dev, pair);
+}
+
+/// Counts a timeout, and reports the device after [`MAX_TIMEOUTS`] in a row.
+fn count(dev: &Device<Nic<'_>>, pair: &Pair) {
+    let sent = pair.counters.tx.packets.get();
+    let timeouts = if pair.sent_at_timeout.xchg(sent, Relaxed) == sent {
+        pair.timeouts.read_once().saturating_add(1)
+    } else {
+        1
+    };
+    pair.timeouts.write_once(timeouts);
+    if timeouts >= MAX_TIMEOUTS {
+        pair.timeouts.write_once(0);
+        dev.data().health.report(dev, Failure::TxTimeout);
+    }
+}
