@@ -14,8 +14,8 @@ pub(crate) mod queue;
 pub(crate) use self::{
     error::{
         for_user,
-        is_silence,
-        may_pass, //
+        is_temporary,
+        is_unanswered, //
     },
     queue::{
         Command,
@@ -24,10 +24,10 @@ pub(crate) use self::{
 };
 
 use self::queue::{
-    answer,
+    wait_for_answer,
     Control,
-    Patience,
-    State, //
+    State,
+    TimeLeft, //
 };
 use crate::{health::Failure, nic::Nic};
 use kernel::{
@@ -97,15 +97,15 @@ impl Control {
         let mut state = self.state.lock();
         let State {
             queue,
-            abandoned,
+            unanswered,
             batch,
         } = &mut *state;
         let queue = queue.as_mut().ok_or(ENODEV)?;
-        if batch.as_ref().is_some_and(Patience::is_over) {
+        if batch.as_ref().is_some_and(TimeLeft::is_over) {
             return Err(EAGAIN);
         }
-        if *abandoned {
-            Self::take_late(dev, queue, abandoned)?;
+        if *unanswered {
+            Self::take_late_answer(dev, queue, unanswered)?;
         }
         if let Err(refused) = queue.add_buf(command) {
             if queue.is_broken() {
@@ -115,13 +115,13 @@ impl Control {
         }
         // A queue that this breaks is seen to be broken below.
         queue.kick();
-        match answer(queue, batch.as_mut()) {
+        match wait_for_answer(queue, batch.as_mut()) {
             Ok(command) if command.reply() == ACK_OK => Ok(()),
             Ok(_) => Err(EINVAL),
             Err(e) => {
-                *abandoned = true;
+                *unanswered = true;
                 if let Some(batch) = batch {
-                    batch.end();
+                    batch.use_up();
                 }
                 Self::report(dev, e != ETIMEDOUT);
                 if e == ETIMEDOUT {
@@ -142,17 +142,17 @@ impl Control {
     /// # Errors
     ///
     /// `EIO`: there is none.
-    fn take_late(
+    fn take_late_answer(
         dev: &Device<Nic<'_>>,
         queue: &mut Virtqueue<Command>,
-        abandoned: &mut bool,
+        unanswered: &mut bool,
     ) -> Result {
         let Some(late) = queue.get_buf() else {
             Self::report(dev, queue.is_broken());
             return Err(EIO);
         };
         let late = late.into_buffer();
-        *abandoned = false;
+        *unanswered = false;
         dev_info!(
             dev.data().vdev.as_ref(),
             "a control command was answered late: {}\n",
@@ -166,10 +166,10 @@ impl Control {
     pub(crate) fn has_unanswered_command(&self, dev: &Device<Nic<'_>>) -> bool {
         let mut state = self.state.lock();
         let State {
-            queue, abandoned, ..
+            queue, unanswered, ..
         } = &mut *state;
         match queue {
-            Some(queue) if *abandoned => Self::take_late(dev, queue, abandoned).is_err(),
+            Some(queue) if *unanswered => Self::take_late_answer(dev, queue, unanswered).is_err(),
             _ => false,
         }
     }

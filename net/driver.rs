@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! DriverData and unbinding a device.
+//! Binding and unbinding a device.
 
 use crate::{
     config,
@@ -188,10 +188,10 @@ fn configure(net: &NetDevice<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
     let addr = net.mac_address(rtnl);
     if read_address(nic.vdev)? != Some(addr) {
         // It is a random one.
-        let told = filter::set_mac_address(net, addr);
+        let result = filter::set_mac_address(net, addr);
         // A device that says which address it has, if an invalid one, may do without.
         if !nic.negotiated.has(features::MAC) {
-            told?;
+            result?;
         }
     }
     link::init(net);
@@ -317,8 +317,8 @@ fn set_offloads(net: &mut NewDevice<Nic<'_>>, negotiated: &Negotiated) {
 
 /// Reads the address that the device says it has, valid or not.
 fn read_address(vdev: &Device<Bound>) -> Result<Option<MacAddr>> {
-    let told = vdev.config().read_if(features::MAC, config::MAC)?;
-    Ok(told.map(MacAddr))
+    let addr = vdev.config().read_if(features::MAC, config::MAC)?;
+    Ok(addr.map(MacAddr))
 }
 
 /// Sets the address of the interface: that of the device, or a random one.

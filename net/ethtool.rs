@@ -4,8 +4,8 @@
 
 use crate::{
     nic::Nic,
-    queues, //
-    stats,
+    queues,
+    stats, //
 };
 use core::marker::PhantomData;
 use kernel::{

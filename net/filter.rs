@@ -7,12 +7,12 @@ use crate::{
     config,
     ctrl::{
         self,
-        is_silence,
-        may_pass, //
+        is_temporary,
+        is_unanswered, //
     },
     features,
     nic::Nic,
-    settings::untold::Setting, //
+    settings::pending::Setting, //
 };
 use kernel::prelude::*;
 use netdev::{
@@ -26,7 +26,7 @@ use virtio::Feature;
 ///
 /// # Errors
 ///
-/// Those that [may pass](may_pass): worth another attempt. What the device refuses is warned about.
+/// Those that [may pass](is_temporary): worth another attempt. What the device refuses is warned about.
 pub(crate) fn set_rx_mode(dev: &Device<Nic<'_>>, unicast: &[u8], multicast: &[u8]) -> Result {
     let nic = dev.data();
     if !nic.ctrl.has(features::CTRL_RX) {
@@ -53,7 +53,7 @@ pub(crate) fn set_rx_mode(dev: &Device<Nic<'_>>, unicast: &[u8], multicast: &[u8
 /// Passes on an error that may pass, and warns of any other.
 fn warn_refusal(ret: Result, warn: impl FnOnce()) -> Result {
     match ret {
-        Err(e) if may_pass(e) => Err(e),
+        Err(e) if is_temporary(e) => Err(e),
         Err(_) => {
             warn();
             Ok(())
@@ -68,14 +68,14 @@ fn warn_refusal(ret: Result, warn: impl FnOnce()) -> Result {
 ///
 /// `EINVAL`: the device refused, or did not answer. `ENOMEM`.
 pub(crate) fn set_mac_address(dev: &Device<Nic<'_>>, addr: MacAddr) -> Result {
-    tell_address(dev, addr).map_err(|e| {
-        dev.data().untold.failed(dev, Setting::Address, e);
+    send_address(dev, addr).map_err(|e| {
+        dev.data().pending.failed(dev, Setting::Address, e);
         ctrl::for_user(e)
     })
 }
 
 /// Tells the device an address. Errors are those of the control queue.
-fn tell_address(dev: &Device<Nic<'_>>, addr: MacAddr) -> Result {
+fn send_address(dev: &Device<Nic<'_>>, addr: MacAddr) -> Result {
     let nic = dev.data();
     if nic.ctrl.has(features::CTRL_MAC_ADDR) {
         return nic.ctrl.set_mac_address(dev, addr).inspect_err(|_| {
@@ -103,7 +103,7 @@ pub(crate) fn vlan_add(dev: &Device<Nic<'_>>, vid: u16) -> Result {
         Err(e) if e == ENOMEM => Err(e),
         Err(e) => {
             dev.warn(fmt!("Failed to add VLAN ID {}.\n", vid));
-            dev.data().untold.failed(dev, Setting::Vlans, e);
+            dev.data().pending.failed(dev, Setting::Vlans, e);
             Ok(())
         }
     }
@@ -117,7 +117,7 @@ pub(crate) fn vlan_add(dev: &Device<Nic<'_>>, vid: u16) -> Result {
 /// `ENOMEM`. What the device refuses, or does not answer to, is warned about.
 pub(crate) fn vlan_kill(dev: &Device<Nic<'_>>, vid: u16) -> Result {
     // The VLANs behind it move up.
-    dev.data().untold.start_vlans_over();
+    dev.data().pending.restart_vlans();
     match dev.data().ctrl.del_vlan(dev, vid) {
         Ok(()) => Ok(()),
         Err(e) if e == ENOMEM => Err(e),
@@ -130,7 +130,7 @@ pub(crate) fn vlan_kill(dev: &Device<Nic<'_>>, vid: u16) -> Result {
 
 /// Tells its address again to a device that was reset. Errors are those of the control queue.
 pub(crate) fn restore_address(dev: &Device<Nic<'_>>, rtnl: &Rtnl) -> Result {
-    tell_address(dev, dev.mac_address(rtnl))
+    send_address(dev, dev.mac_address(rtnl))
 }
 
 /// Programs the filter again, of a device that was reset, if the interface is up.
@@ -155,27 +155,27 @@ pub(crate) fn restore_rx_mode(dev: &Device<Nic<'_>>) -> Result {
 ///
 /// # Errors
 ///
-/// Those that [may pass](may_pass). What the device refuses is warned about, once for all.
-pub(crate) fn restore_vlans(dev: &Device<Nic<'_>>, told: &mut usize, rtnl: &mut Rtnl) -> Result {
+/// Those that [may pass](is_temporary). What the device refuses is warned about, once for all.
+pub(crate) fn restore_vlans(dev: &Device<Nic<'_>>, sent: &mut usize, rtnl: &mut Rtnl) -> Result {
     let nic = dev.data();
     if !nic.ctrl.has(features::CTRL_VLAN) {
         return Ok(());
     }
-    let first = *told;
+    let first = *sent;
     let mut number = 0;
     let mut refused = 0;
     let mut ret = Ok(());
     dev.for_each_vlan(rtnl, |vid| {
         number += 1;
-        if number <= first || ret.is_err_and(is_silence) {
+        if number <= first || ret.is_err_and(is_unanswered) {
             return;
         }
         match nic.ctrl.add_vlan(dev, vid) {
-            Err(e) if may_pass(e) => ret = Err(e),
+            Err(e) if is_temporary(e) => ret = Err(e),
             done => refused += usize::from(done.is_err()),
         }
         if ret.is_ok() {
-            *told = number;
+            *sent = number;
         }
     });
     if refused != 0 {

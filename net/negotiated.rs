@@ -122,11 +122,11 @@ const MAX_PAIRS: u16 = 0x8000;
 
 /// Returns the number of pairs of queues to use: one, if the number that the device tells makes no
 /// sense.
-fn pairs(features: &FeatureSet, told: Option<u16>) -> usize {
+fn pairs(features: &FeatureSet, max_pairs: Option<u16>) -> usize {
     if !features.has(features::MQ) || !features.has(features::CTRL_VQ) {
         return 1;
     }
-    match told {
+    match max_pairs {
         Some(n @ 1..=MAX_PAIRS) => n.into(),
         _ => 1,
     }

@@ -7,7 +7,7 @@ use crate::{
     ewma::Ewma,
     health::Health,
     negotiated::Negotiated,
-    settings::untold::Untold,
+    settings::pending::PendingSettings,
     stats::{
         ErrorCounters,
         PairCounters, //
@@ -113,7 +113,7 @@ pub(crate) struct Nic<'bound> {
     /// refused them after a reset. Changes with the RTNL held.
     pub(crate) wanted_pairs: Atomic<usize>,
     /// The settings that the device has still to be told.
-    pub(crate) untold: Untold,
+    pub(crate) pending: PendingSettings,
     /// There are queues: not between sleep and wake-up. Changes with the RTNL held.
     pub(crate) has_queues: Atomic<bool>,
     /// Counters of what should not happen.
@@ -146,7 +146,7 @@ impl<'bound> Nic<'bound> {
             pairs,
             wanted_pairs: Atomic::new(current_pairs),
             current_pairs: Atomic::new(current_pairs),
-            untold: Untold::new(),
+            pending: PendingSettings::new(),
             has_queues: Atomic::new(false),
             errors: ErrorCounters::new(),
             link_up: Atomic::new(false),

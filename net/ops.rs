@@ -17,7 +17,7 @@ use crate::{
     },
     settings::{
         self,
-        untold::Setting, //
+        pending::Setting, //
     },
     source::QueueSource,
     timeout,
@@ -139,8 +139,8 @@ impl<'bound> Operations for Nic<'bound> {
         // A device that is away is told once it is back.
         let is_there = dev.data().has_queues.read_once();
         if is_there && wanted.changed(dev.features()).has(Features::GRO_HW) {
-            settings::tell_offloads(dev, wanted).map_err(|e| {
-                dev.data().untold.failed(dev, Setting::Offloads, e);
+            settings::send_offloads(dev, wanted).map_err(|e| {
+                dev.data().pending.failed(dev, Setting::Offloads, e);
                 ctrl::for_user(e)
             })?;
         }
@@ -189,7 +189,7 @@ impl<'bound> Operations for Nic<'bound> {
     }
 
     fn later(dev: &Device<Self>, rtnl: &mut Rtnl) {
-        settings::later(dev, rtnl);
+        settings::send_pending(dev, rtnl);
     }
 
     fn rx_queue_stats(dev: &Device<Self>, queue: usize, stats: &mut RxQueueStats) {

@@ -13,7 +13,7 @@ use crate::{
     negotiated::RxMode,
     nic::Nic,
     rx::RxQueue,
-    settings::untold::Setting,
+    settings::pending::Setting,
     source::QueueSource,
     tx, //
 };
@@ -240,7 +240,7 @@ pub(crate) fn set_pairs(dev: &Device<Nic<'_>>, pairs: usize, rtnl: &mut Rtnl) ->
 /// # Errors
 ///
 /// Those of `change_pairs`. Nothing changed.
-pub(crate) fn tell_pairs(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
+pub(crate) fn send_pairs(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
     let nic = dev.data();
     let wanted = nic.wanted_pairs.load(Relaxed);
     if wanted == nic.current_pairs() {
@@ -250,20 +250,20 @@ pub(crate) fn tell_pairs(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
     }
 }
 
-/// As [`tell_pairs`], of a device that was reset. If the device refuses, or does not answer, only
+/// As [`send_pairs`], of a device that was reset. If the device refuses, or does not answer, only
 /// the first pair is in use (virtio spec §5.1.6.5.6), and the stack is told so.
 ///
 /// # Errors
 ///
 /// Those of `change_pairs`.
 pub(crate) fn init_pairs(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
-    let told = tell_pairs(dev, rtnl);
-    if told.is_err() {
+    let result = send_pairs(dev, rtnl);
+    if result.is_err() {
         dev.data().current_pairs.store(1, Relaxed);
         set_affinity(dev, &CpusLocked::lock());
         dev.set_real_queues(1, rtnl)?;
     }
-    told
+    result
 }
 
 /// Changes how many pairs are in use, as the user wants it, now and after every reset.
@@ -279,7 +279,7 @@ pub(crate) fn choose_pairs(dev: &Device<Nic<'_>>, pairs: usize, rtnl: &mut Rtnl)
     let nic = dev.data();
     if pairs != nic.current_pairs() {
         change_pairs(dev, pairs, rtnl).map_err(|e| {
-            nic.untold.failed(dev, Setting::Pairs, e);
+            nic.pending.failed(dev, Setting::Pairs, e);
             ctrl::for_user(e)
         })?;
     }

@@ -3,18 +3,18 @@
 //! Settings that the driver tells the device again after a reset (virtio spec §5.1.6.5).
 //!
 //! If memory is short, or the device does not answer in time, the driver repeats the command later,
-//! a few times: see [`untold::DELAYS_MS`]. It also repeats a setting that a user changed without an
+//! a few times: see [`pending::DELAYS_MS`]. It also repeats a setting that a user changed without an
 //! answer, because the device may have taken the change or not. A setting that the device refuses
 //! is not repeated.
 
-pub(crate) mod untold;
+pub(crate) mod pending;
 
-use self::untold::{
+use self::pending::{
     Setting,
     Settings, //
 };
 use crate::{
-    ctrl::may_pass,
+    ctrl::is_temporary,
     features,
     filter,
     nic::Nic,
@@ -36,47 +36,47 @@ use netdev::{
 ///
 /// Those of the first setting that failed. The others were tried, unless the device did not answer.
 pub(crate) fn restore(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
-    dev.data().untold.start_over();
+    dev.data().pending.reset_progress();
     let mut settings = Settings::all();
     if dev.features().has(Features::GRO_HW) {
         // They are on after a reset.
         settings = settings.without(Setting::Offloads);
     }
-    tell(dev, settings, queues::init_pairs, rtnl)
+    send(dev, settings, queues::init_pairs, rtnl)
 }
 
 /// Tells a device that was not told anything yet how many pairs of queues are in use. One is, if
 /// the device refuses.
 pub(crate) fn init_pairs(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
     let pairs = Settings::NONE.with(Setting::Pairs);
-    let _ = tell(dev, pairs, queues::init_pairs, rtnl);
+    let _ = send(dev, pairs, queues::init_pairs, rtnl);
 }
 
 /// Tells a device what it was not told before, if it is there. Process context.
-pub(crate) fn later(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
-    let settings = dev.data().untold.settings();
+pub(crate) fn send_pending(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
+    let settings = dev.data().pending.settings();
     // A device that is away is told everything once it is back.
     if settings == Settings::NONE || !dev.data().has_queues.load(Relaxed) {
         return;
     }
     // The device serves as many pairs as before, unless it is told otherwise.
-    if tell(dev, settings, queues::tell_pairs, rtnl).is_ok() {
+    if send(dev, settings, queues::send_pairs, rtnl).is_ok() {
         dev_info!(dev.data().vdev.as_ref(), "all settings are restored\n");
     }
 }
 
 /// A function that tells a device the number of pairs.
-type TellPairs = fn(&Device<Nic<'_>>, &mut Rtnl) -> Result;
+type SendPairs = fn(&Device<Nic<'_>>, &mut Rtnl) -> Result;
 
-/// Tells a device some settings, and no other ones later: the number of pairs by `tell_pairs`.
+/// Tells a device some settings, and no other ones later: the number of pairs by `send_pairs`.
 ///
 /// # Errors
 ///
 /// Those of the first setting that failed.
-fn tell(
+fn send(
     dev: &Device<Nic<'_>>,
     settings: Settings,
-    tell_pairs: TellPairs,
+    send_pairs: SendPairs,
     rtnl: &mut Rtnl,
 ) -> Result {
     let mut left = Settings::NONE;
@@ -86,37 +86,37 @@ fn tell(
             if !settings.has(setting) {
                 continue;
             }
-            if let Err(e) = tell_one(dev, setting, tell_pairs, rtnl) {
-                if may_pass(e) {
+            if let Err(e) = send_one(dev, setting, send_pairs, rtnl) {
+                if is_temporary(e) {
                     left = left.with(setting);
                 }
                 ret = ret.and(Err(e));
             }
         }
     });
-    dev.data().untold.leave(dev, left);
+    dev.data().pending.replace(dev, left);
     ret
 }
 
-fn tell_one(
+fn send_one(
     dev: &Device<Nic<'_>>,
     setting: Setting,
-    tell_pairs: TellPairs,
+    send_pairs: SendPairs,
     rtnl: &mut Rtnl,
 ) -> Result {
     match setting {
-        Setting::Pairs => tell_pairs(dev, rtnl),
+        Setting::Pairs => send_pairs(dev, rtnl),
         Setting::Address => filter::restore_address(dev, rtnl),
         Setting::RxMode => filter::restore_rx_mode(dev),
         Setting::Vlans => {
-            let vlans = &dev.data().untold.vlans;
-            let mut told = vlans.load(Relaxed);
-            let ret = filter::restore_vlans(dev, &mut told, rtnl);
-            vlans.store(told, Relaxed);
+            let vlans = &dev.data().pending.vlans;
+            let mut sent = vlans.load(Relaxed);
+            let ret = filter::restore_vlans(dev, &mut sent, rtnl);
+            vlans.store(sent, Relaxed);
             ret
         }
         Setting::Offloads if features::can_switch_gro_hw(&dev.data().negotiated.features) => {
-            tell_offloads(dev, dev.features())
+            send_offloads(dev, dev.features())
         }
         Setting::Offloads => Ok(()),
     }
@@ -124,7 +124,7 @@ fn tell_one(
 
 /// Tells the device which offloads of received packets are on. Errors are those of the control
 /// queue.
-pub(crate) fn tell_offloads(dev: &Device<Nic<'_>>, on: Features) -> Result {
+pub(crate) fn send_offloads(dev: &Device<Nic<'_>>, on: Features) -> Result {
     let nic = dev.data();
     let offloads = features::guest_offloads(&nic.negotiated.features, on.has(Features::GRO_HW));
     nic.ctrl

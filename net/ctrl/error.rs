@@ -6,12 +6,12 @@ use kernel::prelude::*;
 
 /// Returns whether a command failed for a reason that may pass, other than that the device refused
 /// it: for want of memory, or of an answer.
-pub(crate) fn may_pass(e: Error) -> bool {
-    e == ENOMEM || is_silence(e)
+pub(crate) fn is_temporary(e: Error) -> bool {
+    e == ENOMEM || is_unanswered(e)
 }
 
 /// Returns whether a command failed as it, or one before it, was not answered.
-pub(crate) fn is_silence(e: Error) -> bool {
+pub(crate) fn is_unanswered(e: Error) -> bool {
     [EIO, ETIMEDOUT, EAGAIN].contains(&e)
 }
 
@@ -32,11 +32,11 @@ mod tests {
     #[test]
     fn refusals_do_not_pass() {
         for e in [ENOMEM, EIO, ETIMEDOUT, EAGAIN] {
-            assert!(may_pass(e));
+            assert!(is_temporary(e));
         }
         for e in [EINVAL, ENODEV] {
-            assert!(!may_pass(e));
+            assert!(!is_temporary(e));
         }
-        assert!(!is_silence(ENOMEM));
+        assert!(!is_unanswered(ENOMEM));
     }
 }

@@ -25,7 +25,7 @@ use virtio::{
     Virtqueue, //
 };
 
-/// The time that a device may take to answer, as [`Patience`] counts it.
+/// The time that a device may take to answer, as [`TimeLeft`] counts it.
 const TIMEOUT: TimeLimit = TimeLimit::from_millis(5_000);
 /// The time that a device may take to answer the commands of a batch, but for the last one of them.
 const BATCH_TIMEOUT: TimeLimit = TimeLimit::from_millis(10_000);
@@ -48,15 +48,15 @@ pub(crate) const COMMAND_SEGMENTS: usize = 4;
 /// host was busy, and the device could not work either. So a pause counts for
 /// [`LONGEST_PAUSE`] at most, and a device is looked at [`TIMEOUT`] / [`LONGEST_PAUSE`] times at
 /// least before a command is given up.
-pub(super) struct Patience(i64);
+pub(super) struct TimeLeft(i64);
 
-impl Patience {
+impl TimeLeft {
     fn new(limit: TimeLimit) -> Self {
         Self(limit.as_delta().as_nanos())
     }
 
     /// Counts a pause.
-    fn spend(&mut self, pause: Delta) {
+    fn count_pause(&mut self, pause: Delta) {
         let nanos = pause.as_nanos().clamp(0, LONGEST_PAUSE.as_nanos());
         self.0 = self.0.saturating_sub(nanos);
     }
@@ -66,7 +66,7 @@ impl Patience {
     }
 
     /// Leaves no time.
-    pub(super) fn end(&mut self) {
+    pub(super) fn use_up(&mut self) {
         self.0 = 0;
     }
 }
@@ -75,9 +75,9 @@ impl Patience {
 pub(super) struct State {
     pub(super) queue: Option<Virtqueue<Command>>,
     /// The queue still has a command that was given up.
-    pub(super) abandoned: bool,
+    pub(super) unanswered: bool,
     /// The time for the batch that commands are part of, if there is one.
-    pub(super) batch: Option<Patience>,
+    pub(super) batch: Option<TimeLeft>,
 }
 
 /// The control queue of a device, or the lack of one.
@@ -97,7 +97,7 @@ impl Control {
             endian,
             state <- new_mutex!(State {
                 queue: None,
-                abandoned: false,
+                unanswered: false,
                 batch: None,
             }),
         })
@@ -109,7 +109,7 @@ impl Control {
         queue: Option<Virtqueue<Command>>,
     ) -> Option<Virtqueue<Command>> {
         let mut state = self.state.lock();
-        state.abandoned = false;
+        state.unanswered = false;
         core::mem::replace(&mut state.queue, queue)
     }
 
@@ -123,7 +123,7 @@ impl Control {
     /// each command late, does not keep the RTNL from others for as long as it likes. There is no
     /// batch in a batch. Process context, sleeps.
     pub(crate) fn batch<R>(&self, rtnl: &mut Rtnl, f: impl FnOnce(&mut Rtnl) -> R) -> R {
-        self.state.lock().batch = Some(Patience::new(BATCH_TIMEOUT));
+        self.state.lock().batch = Some(TimeLeft::new(BATCH_TIMEOUT));
         let result = f(rtnl);
         self.state.lock().batch = None;
         result
@@ -131,12 +131,12 @@ impl Control {
 }
 
 /// Waits for the one command that is in the queue.
-pub(super) fn answer(
+pub(super) fn wait_for_answer(
     queue: &mut Virtqueue<Command>,
-    mut batch: Option<&mut Patience>,
+    mut batch: Option<&mut TimeLeft>,
 ) -> Result<Command> {
     let mut spins = SPINS;
-    let mut patience = Patience::new(TIMEOUT);
+    let mut time_left = TimeLeft::new(TIMEOUT);
     loop {
         // Also after the last pause.
         if let Some(used) = queue.get_buf() {
@@ -145,7 +145,7 @@ pub(super) fn answer(
         if queue.is_broken() {
             return Err(EIO);
         }
-        if patience.is_over() {
+        if time_left.is_over() {
             return Err(ETIMEDOUT);
         }
         if spins > 0 {
@@ -155,9 +155,9 @@ pub(super) fn answer(
             let start = Instant::<Monotonic>::now();
             fsleep(PAUSE);
             let pause = start.elapsed();
-            patience.spend(pause);
+            time_left.count_pause(pause);
             if let Some(batch) = &mut batch {
-                batch.spend(pause);
+                batch.count_pause(pause);
             }
         }
     }
@@ -169,11 +169,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patience_ends() {
-        let mut patience = Patience::new(TIMEOUT);
+    fn time_runs_out() {
+        let mut time_left = TimeLeft::new(TIMEOUT);
         let mut pauses = 0;
-        while !patience.is_over() {
-            patience.spend(Delta::from_millis(5));
+        while !time_left.is_over() {
+            time_left.count_pause(Delta::from_millis(5));
             pauses += 1;
         }
         assert_eq!(pauses, 1000);
@@ -182,14 +182,14 @@ mod tests {
     /// The machine was stopped for an hour between two looks.
     #[test]
     fn a_stopped_machine_is_not_impatient() {
-        let mut patience = Patience::new(TIMEOUT);
-        patience.spend(Delta::from_secs(3600));
-        assert!(!patience.is_over());
+        let mut time_left = TimeLeft::new(TIMEOUT);
+        time_left.count_pause(Delta::from_secs(3600));
+        assert!(!time_left.is_over());
         // A clock that goes backwards gives nothing back.
-        patience.spend(Delta::from_secs(-3600));
+        time_left.count_pause(Delta::from_secs(-3600));
         let mut pauses = 1;
-        while !patience.is_over() {
-            patience.spend(Delta::from_secs(3600));
+        while !time_left.is_over() {
+            time_left.count_pause(Delta::from_secs(3600));
             pauses += 1;
         }
         assert_eq!(pauses, 500);
@@ -198,11 +198,11 @@ mod tests {
     /// A device takes its time for each command.
     #[test]
     fn a_batch_ends() {
-        let mut batch = Patience::new(BATCH_TIMEOUT);
+        let mut batch = TimeLeft::new(BATCH_TIMEOUT);
         let mut commands = 0;
         while !batch.is_over() {
             for _ in 0..100 {
-                batch.spend(Delta::from_millis(5));
+                batch.count_pause(Delta::from_millis(5));
             }
             commands += 1;
         }
@@ -212,9 +212,9 @@ mod tests {
     /// A device does not answer: it is asked no more, even if it does so after all.
     #[test]
     fn a_batch_ends_with_silence() {
-        let mut batch = Patience::new(BATCH_TIMEOUT);
+        let mut batch = TimeLeft::new(BATCH_TIMEOUT);
         assert!(!batch.is_over());
-        batch.end();
+        batch.use_up();
         assert!(batch.is_over());
     }
 }

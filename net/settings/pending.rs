@@ -2,7 +2,7 @@
 
 //! The settings that a device has still to be told, and when.
 
-use crate::ctrl::error::is_silence;
+use crate::ctrl::error::is_unanswered;
 use kernel::{
     prelude::*,
     sync::atomic::{
@@ -67,7 +67,7 @@ impl Settings {
 }
 
 /// The settings that a device has still to be told. Changes with the RTNL held.
-pub(crate) struct Untold {
+pub(crate) struct PendingSettings {
     /// [`Settings`].
     settings: Atomic<u32>,
     /// Number of VLANs that were told, of those of the stack in its order.
@@ -76,7 +76,7 @@ pub(crate) struct Untold {
     attempts: Atomic<usize>,
 }
 
-impl Untold {
+impl PendingSettings {
     /// Nothing is to be told.
     pub(crate) const fn new() -> Self {
         Self {
@@ -90,27 +90,27 @@ impl Untold {
     /// that is for want of an answer: the device may have changed the setting all the same. With
     /// the RTNL held.
     pub(crate) fn failed(&self, dev: &Device<impl Operations>, setting: Setting, e: Error) {
-        if !is_silence(e) {
+        if !is_unanswered(e) {
             return;
         }
         if setting == Setting::Vlans {
-            self.start_vlans_over();
+            self.restart_vlans();
         }
         let before = self.settings();
         self.set(before.with(setting));
         if before == Settings::NONE {
-            self.put_off(dev);
+            self.schedule_retry(dev);
         }
     }
 
     /// Has a device that is still to be told VLANs told all of them. With the RTNL held.
-    pub(crate) fn start_vlans_over(&self) {
+    pub(crate) fn restart_vlans(&self) {
         self.vlans.store(0, Relaxed);
     }
 
     /// Forgets what is left, for a device that is told everything.
-    pub(super) fn start_over(&self) {
-        self.start_vlans_over();
+    pub(super) fn reset_progress(&self) {
+        self.restart_vlans();
         self.attempts.store(0, Relaxed);
     }
 
@@ -124,17 +124,17 @@ impl Untold {
     }
 
     /// Has the settings in `left` told later, and no others.
-    pub(super) fn leave(&self, dev: &Device<impl Operations>, left: Settings) {
+    pub(super) fn replace(&self, dev: &Device<impl Operations>, left: Settings) {
         self.set(left);
         if left == Settings::NONE {
             self.attempts.store(0, Relaxed);
         } else {
-            self.put_off(dev);
+            self.schedule_retry(dev);
         }
     }
 
     /// Has what is left told later, unless that was tried often enough.
-    fn put_off(&self, dev: &Device<impl Operations>) {
+    fn schedule_retry(&self, dev: &Device<impl Operations>) {
         let attempts = self.attempts.load(Relaxed);
         match DELAYS_MS.get(attempts) {
             Some(&millis) => {
