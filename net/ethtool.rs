@@ -92,11 +92,11 @@ impl<'bound> EthtoolOps for NicEthtool<'bound> {
     }
 
     fn link_settings(dev: &Device<Self::Net>, _rtnl: &mut Rtnl) -> LinkSettings {
-        *dev.data().link.lock()
+        *dev.data().link_settings.lock()
     }
 
     fn set_link_settings(dev: &Device<Self::Net>, settings: LinkSettings, _rtnl: &mut Rtnl) {
-        *dev.data().link.lock() = settings;
+        *dev.data().link_settings.lock() = settings;
     }
 
     fn coalescing(

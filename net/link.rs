@@ -116,7 +116,7 @@ fn read_settings(nic: &Nic<'_>) {
         .read(config::DUPLEX)
         .ok()
         .filter(|&duplex| LinkSettings::is_valid_duplex(duplex));
-    let mut link = nic.link.lock();
+    let mut link = nic.link_settings.lock();
     if let Some(speed) = speed {
         link.speed = speed;
     }

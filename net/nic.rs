@@ -52,7 +52,7 @@ pub(crate) struct Pair {
     /// As for the transmit ring.
     pub(crate) tx_ring: [Atomic<u32>; 2],
     /// Descriptors of the transmit ring that have to be free for the stack to send.
-    pub(crate) tx_room: Atomic<u32>,
+    pub(crate) tx_min_free: Atomic<u32>,
     /// The receive ring is filled up when more than that is free.
     pub(crate) rx_low: Atomic<u32>,
     /// Smallest length of a mergeable receive buffer, header not included.
@@ -73,7 +73,7 @@ impl Pair {
             average: Atomic::new(0),
             rx_ring: [Atomic::new(0), Atomic::new(0)],
             tx_ring: [Atomic::new(0), Atomic::new(0)],
-            tx_room: Atomic::new(0),
+            tx_min_free: Atomic::new(0),
             rx_low: Atomic::new(0),
             rx_min_len: Atomic::new(0),
         }
@@ -126,7 +126,7 @@ pub(crate) struct Nic<'bound> {
     pub(crate) affinity_set: Atomic<bool>,
     /// Speed and duplex. Innermost of all locks.
     #[pin]
-    pub(crate) link: Mutex<LinkSettings>,
+    pub(crate) link_settings: Mutex<LinkSettings>,
 }
 
 impl<'bound> Nic<'bound> {
@@ -152,7 +152,7 @@ impl<'bound> Nic<'bound> {
             link_up: Atomic::new(false),
             announce: Atomic::new(false),
             affinity_set: Atomic::new(false),
-            link <- new_mutex!(LinkSettings::UNKNOWN),
+            link_settings <- new_mutex!(LinkSettings::UNKNOWN),
         }? Error)
     }
 

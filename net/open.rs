@@ -45,7 +45,7 @@ fn enable_queues(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
         if !enable_tx_napi(dev, i, pair, rtnl) {
             pair.tx_napi.write_once(false);
             // It may have been stopped when the interface went down.
-            tx::revive(dev, i);
+            tx::wake_stopped(dev, i);
         }
     }
 }

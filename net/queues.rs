@@ -146,7 +146,8 @@ fn install_pair(
     for (to, n) in pair.tx_ring.iter().zip([tx.ring_size(), tx.num_max()]) {
         to.store(n, Relaxed);
     }
-    pair.tx_room.store(tx::room(tx.ring_size()), Relaxed);
+    pair.tx_min_free
+        .store(tx::min_free(tx.ring_size()), Relaxed);
 
     let mut guard = dev.tx_lock(i).ok_or(EINVAL)?;
     guard.parts().0.queue = Some(tx);

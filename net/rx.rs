@@ -347,18 +347,18 @@ impl<'a, 'b> Context<'a, 'b> {
     }
 
     /// Whether the queue is to be filled up, when so many of its descriptors are free.
-    fn is_low(self, free: u32) -> bool {
+    fn needs_refill(self, free: u32) -> bool {
         free > self.pair().rx_low.read_once()
     }
 
     /// Counts bytes that were received.
-    fn received(self, bytes: u32) {
+    fn count_bytes(self, bytes: u32) {
         self.counters().bytes.add(bytes.into());
     }
 
     /// Counts a packet that was dropped.
     #[cold]
-    fn dropped(self) {
+    fn count_drop(self) {
         self.counters().drops.add(1);
     }
 }
@@ -383,20 +383,20 @@ fn refill_frags(
 /// The queue is broken: nothing comes of it any more.
 #[cold]
 #[inline(never)]
-fn broken(context: Context<'_, '_>) {
+fn report_broken(context: Context<'_, '_>) {
     let dev = context.dev();
     dev.data().health.report(dev, Failure::QueueBroken);
 }
 
 /// Counts a packet that is shorter than an Ethernet header: not as dropped, as there is no packet.
 #[cold]
-fn too_short(context: Context<'_, '_>) {
+fn count_too_short(context: Context<'_, '_>) {
     context.dev().data().errors.rx_length_errors.add_shared(1);
 }
 
 /// Counts a packet whose length cannot be.
 #[cold]
-fn wrong_length(context: Context<'_, '_>) {
+fn count_wrong_length(context: Context<'_, '_>) {
     context.dev().data().errors.rx_length_errors.add_shared(1);
-    context.dropped();
+    context.count_drop();
 }

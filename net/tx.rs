@@ -11,8 +11,8 @@ mod stopped;
 
 pub(crate) use self::stopped::{
     link_up,
-    revive,
     stuck, //
+    wake_stopped,
 };
 
 use crate::{
@@ -53,18 +53,18 @@ use virtio::{
 };
 
 /// Descriptors that a packet may take: fewer free ones stop the queue.
-const ROOM: u32 = MAX_SKB_FRAGS as u32 + 2;
+const MAX_PACKET_DESCS: u32 = MAX_SKB_FRAGS as u32 + 2;
 
-/// Descriptors of a ring of `size` that have to be free for the stack to send: [`ROOM`], and of a
+/// Descriptors of a ring of `size` that have to be free for the stack to send: [`MAX_PACKET_DESCS`], and of a
 /// ring that has not as many all.
-pub(crate) fn room(size: u32) -> u32 {
-    ROOM.min(size)
+pub(crate) fn min_free(size: u32) -> u32 {
+    MAX_PACKET_DESCS.min(size)
 }
 
 /// Whether `free` descriptors are enough for the stack to send.
 fn has_room(free: u32, pair: &Pair) -> bool {
     // PERF: A constant decides for rings of the usual sizes.
-    free >= ROOM || free >= pair.tx_room.read_once()
+    free >= MAX_PACKET_DESCS || free >= pair.tx_min_free.read_once()
 }
 
 /// State of a transmit queue.
@@ -211,7 +211,7 @@ fn xmit_napi(
     }
     let len = skb.len();
     if let Err(e) = add(&mut queue, stack, header, skb, true) {
-        failed(stack, e);
+        add_failed(stack, e);
         // For those before it, if it was to be the last.
         if more {
             return NetdevTx::DONE;
@@ -257,7 +257,7 @@ fn xmit_reap(
         return NetdevTx::DONE;
     }
     if let Err(e) = add(&mut queue, stack, header, skb, false) {
-        failed(stack, e);
+        add_failed(stack, e);
         // For those before it, if it was to be the last.
         if !more {
             kick(&mut queue, counters);
@@ -280,7 +280,7 @@ fn xmit_reap(
 pub(crate) fn start_xmit(mut queue: TxQueue<'_, Nic<'_>>, skb: SkBuff, more: bool) -> NetdevTx {
     let (state, stack) = queue.parts();
     let Some(vq) = state.queue.as_mut() else {
-        return lost(stack, skb);
+        return drop_packet(stack, skb);
     };
     let header = state.header;
     with_queue!(vq, |queue| xmit(queue, stack, header, skb, more))
@@ -288,7 +288,7 @@ pub(crate) fn start_xmit(mut queue: TxQueue<'_, Nic<'_>>, skb: SkBuff, more: boo
 
 /// Drops a packet, as there is no queue.
 #[cold]
-fn lost(stack: StackQueue<'_, Nic<'_>>, skb: SkBuff) -> NetdevTx {
+fn drop_packet(stack: StackQueue<'_, Nic<'_>>, skb: SkBuff) -> NetdevTx {
     drop(skb);
     stack.dev().data().errors.tx_dropped.add_shared(1);
     NetdevTx::DONE
@@ -296,7 +296,7 @@ fn lost(stack: StackQueue<'_, Nic<'_>>, skb: SkBuff) -> NetdevTx {
 
 /// A packet did not get into the ring, which there was room in.
 #[cold]
-fn failed(stack: StackQueue<'_, Nic<'_>>, e: Error) {
+fn add_failed(stack: StackQueue<'_, Nic<'_>>, e: Error) {
     let nic = stack.dev().data();
     nic.errors.tx_fifo_errors.add_shared(1);
     nic.errors.tx_dropped.add_shared(1);
@@ -314,7 +314,7 @@ fn failed(stack: StackQueue<'_, Nic<'_>>, e: Error) {
 
 /// Nothing comes of a queue any more.
 #[cold]
-fn broken_queue(stack: StackQueue<'_, Nic<'_>>) {
+fn report_broken(stack: StackQueue<'_, Nic<'_>>) {
     let dev = stack.dev();
     dev.data().health.report(dev, Failure::QueueBroken);
 }
@@ -322,23 +322,23 @@ fn broken_queue(stack: StackQueue<'_, Nic<'_>>) {
 /// Notices a queue that is broken.
 fn report_if_broken(queue: &impl QueueOps<TxPacket>, stack: StackQueue<'_, Nic<'_>>) {
     if queue.is_broken() {
-        broken_queue(stack);
+        report_broken(stack);
     }
 }
 
 /// The free descriptors of a queue when its device last said that it was done with more.
-struct Said(u32);
+struct LastReport(u32);
 
-impl Said {
+impl LastReport {
     /// The device has not said so yet.
-    const fn nothing() -> Self {
+    const fn new() -> Self {
         // No queue has as many.
         Self(u32::MAX)
     }
 
     /// Notes that the device says so. Returns whether it said so before, and nothing was taken
     /// since: a device that takes back what it said does not keep the driver in a loop.
-    fn in_vain(&mut self, queue: &impl QueueOps<TxPacket>) -> bool {
+    fn is_unchanged(&mut self, queue: &impl QueueOps<TxPacket>) -> bool {
         let free = queue.num_free();
         core::mem::replace(&mut self.0, free) == free
     }
@@ -354,17 +354,17 @@ fn clean_until_done<const DELAYED: bool>(
     let pair = stack.pair();
     let counters = &pair.counters.tx;
     if DELAYED {
-        let mut said = Said::nothing();
+        let mut last_report = LastReport::new();
         loop {
             queue.disable_cb();
             reap(&mut queue, stack, counters, budget);
             match queue.enable_cb_delayed() {
                 Callbacks::On => break,
                 Callbacks::Broken => {
-                    broken_queue(stack);
+                    report_broken(stack);
                     break;
                 }
-                Callbacks::Missed if said.in_vain(&queue) => break,
+                Callbacks::Missed if last_report.is_unchanged(&queue) => break,
                 Callbacks::Missed => {}
             }
         }
@@ -373,7 +373,7 @@ fn clean_until_done<const DELAYED: bool>(
         let broken = queue.drain(|used| done.take(used, counters, budget));
         done.account(stack, counters);
         if broken {
-            broken_queue(stack);
+            report_broken(stack);
         }
     }
     wake(&queue, stack, counters);

@@ -39,12 +39,12 @@ use virtio::{
 /// The header is at the start of the first page, by itself; the packet starts `pad` bytes into
 /// that page and goes on in the others. The buffer is used again and again: pages that went up
 /// with a packet are replaced by [`BigBuf::refill`].
-pub struct BigBuf(KBox<Inner>);
+pub struct BigBuf(KBox<Pages>);
 
 /// # Invariants
 ///
 /// `header_len <= pad <= PAGE_SIZE`, and there is at least one entry in `pages`.
-struct Inner {
+struct Pages {
     pages: KVec<Option<Page>>,
     header_len: u32,
     pad: u32,
@@ -69,7 +69,7 @@ impl BigBuf {
         }
         // INVARIANT: Checked above.
         Ok(Self(KBox::new(
-            Inner {
+            Pages {
                 pages: list,
                 header_len,
                 pad,

@@ -92,24 +92,24 @@ impl HeaderLayout {
 /// The facts of a packet to transmit that are not in the packet, in one word: a packet is passed on
 /// in two registers then.
 #[derive(Clone, Copy)]
-struct Shape(u32);
+struct HeaderInfo(u32);
 
-impl Shape {
+impl HeaderInfo {
     /// The length of the header.
     const LEN: u32 = 0x3f;
     /// The header is right before the data, and not in the control buffer.
-    const PUSHED: u32 = 0x40;
+    const IN_HEADROOM: u32 = 0x40;
     /// The packet is counted against the byte limit of its queue.
     const COUNTED: u32 = 0x80;
 
     #[inline]
-    const fn new(len: u8, pushed: bool, counted: bool) -> Self {
+    const fn new(len: u8, in_headroom: bool, counted: bool) -> Self {
         const {
             assert!(MAX_HEADER <= Self::LEN);
         }
         let mut bits = len as u32 & Self::LEN;
-        if pushed {
-            bits |= Self::PUSHED;
+        if in_headroom {
+            bits |= Self::IN_HEADROOM;
         }
         if counted {
             bits |= Self::COUNTED;
@@ -123,8 +123,8 @@ impl Shape {
     }
 
     #[inline]
-    const fn is_pushed(self) -> bool {
-        self.0 & Self::PUSHED != 0
+    const fn is_in_headroom(self) -> bool {
+        self.0 & Self::IN_HEADROOM != 0
     }
 
     #[inline]
@@ -137,12 +137,12 @@ impl Shape {
 ///
 /// # Invariants
 ///
-/// There are as many initialised bytes as `shape` says in the headroom right before the data, or in
+/// There are as many initialised bytes as `info` says in the headroom right before the data, or in
 /// the control buffer of the packet, which nobody else uses. For a packet that was a token, there
 /// are none.
 pub struct TxPacket {
     skb: SkBuff,
-    shape: Shape,
+    info: HeaderInfo,
 }
 
 // SAFETY: The header belongs to the packet, which is `Send`.
@@ -158,7 +158,7 @@ impl TxPacket {
         let len = usize::from(layout.len);
         let data = skb.data();
         // Aligned, so that devices which access the header in place may.
-        let pushed = layout.inline
+        let in_headroom = layout.inline
             && data as usize & 1 == 0
             && skb.headroom() >= len
             && !skb.is_header_cloned();
@@ -166,7 +166,7 @@ impl TxPacket {
         // packet's, as its head is not shared; or it is within the control buffer, which belongs
         // to the driver for now, and is `MAX_HEADER` bytes.
         unsafe {
-            if pushed {
+            if in_headroom {
                 clear(data.sub(len), len);
             } else {
                 clear(skb.control_buffer(), len);
@@ -176,16 +176,16 @@ impl TxPacket {
         // layout.
         Self {
             skb,
-            shape: Shape::new(layout.len, pushed, counted),
+            info: HeaderInfo::new(layout.len, in_headroom, counted),
         }
     }
 
     /// Returns the start of the header.
     #[inline]
     fn header_ptr(&self) -> *mut u8 {
-        if self.shape.is_pushed() {
+        if self.info.is_in_headroom() {
             // SAFETY: By the type invariants, it is right before the data.
-            unsafe { self.skb.data().sub(self.shape.header_len() as usize) }
+            unsafe { self.skb.data().sub(self.info.header_len() as usize) }
         } else {
             self.skb.control_buffer()
         }
@@ -202,7 +202,7 @@ impl TxPacket {
     pub fn header(&mut self) -> &mut [u8] {
         // SAFETY: By the type invariants; they are borrowed with the packet.
         unsafe {
-            core::slice::from_raw_parts_mut(self.header_ptr(), self.shape.header_len() as usize)
+            core::slice::from_raw_parts_mut(self.header_ptr(), self.info.header_len() as usize)
         }
     }
 
@@ -220,7 +220,7 @@ impl TxPacket {
     /// Whether the packet is counted against the byte limit of its queue.
     #[inline]
     pub fn is_counted(&self) -> bool {
-        self.shape.is_counted()
+        self.info.is_counted()
     }
 
     /// Adds the packet to a queue.
@@ -259,9 +259,9 @@ impl Segments<Segment> for TxPacket {
     #[inline(always)]
     fn write_segments<W: SegmentWriter<Segment>>(&self, writer: &mut W) -> Result {
         let header = self.header_ptr().cast();
-        let header_len = self.shape.header_len();
+        let header_len = self.info.header_len();
         let head = self.skb.head_len();
-        if self.shape.is_pushed() {
+        if self.info.is_in_headroom() {
             writer.out(Segment::virt(header, header_len.wrapping_add(head)))?;
         } else {
             writer.out(Segment::virt(header, header_len))?;
@@ -286,10 +286,10 @@ impl Segments<Segment> for TxPacket {
 
     #[inline(always)]
     fn write_common<W: SegmentWriter<Segment>>(&self, writer: &mut W) -> Result {
-        if !self.shape.is_pushed() {
+        if !self.info.is_in_headroom() {
             return self.write_segments(writer);
         }
-        let len = self.shape.header_len().wrapping_add(self.skb.head_len());
+        let len = self.info.header_len().wrapping_add(self.skb.head_len());
         writer.out(Segment::virt(self.header_ptr().cast(), len))
     }
 }
@@ -307,12 +307,12 @@ unsafe impl Buffer for TxPacket {
 
     #[inline]
     fn is_common(&self) -> bool {
-        self.shape.is_pushed() && !self.skb.has_fragments()
+        self.info.is_in_headroom() && !self.skb.has_fragments()
     }
 
     #[inline]
     fn segment_count(&self) -> usize {
-        let head = !self.shape.is_pushed() && self.skb.head_len() != 0;
+        let head = !self.info.is_in_headroom() && self.skb.head_len() != 0;
         1 + usize::from(head) + self.skb.fragment_count()
     }
 
@@ -341,7 +341,7 @@ unsafe impl Buffer for TxPacket {
         // INVARIANT: There is no header.
         Self {
             skb,
-            shape: Shape::new(0, false, tag == 0),
+            info: HeaderInfo::new(0, false, tag == 0),
         }
     }
 }

@@ -3,11 +3,11 @@
 //! Big buffers: one buffer of several pages per packet, for devices without mergeable buffers.
 
 use super::{
+    count_too_short,
+    count_wrong_length,
     deliver::deliver_any,
     mergeable::MAX_PACKET,
     poll::PollMode,
-    too_short,
-    wrong_length,
     Context,
     Filled,
     COPY_LEN, //
@@ -121,20 +121,20 @@ fn receive(context: Context<'_, '_>, used: Used<BigBuf>) -> BigBuf {
     let len = used.len();
     let mut buffer = used.into_buffer();
     if len < skip + ETH_HLEN as u32 {
-        too_short(context);
+        count_too_short(context);
         return buffer;
     }
     // The pages may have room for more than a packet has.
     if len - skip > MAX_PACKET {
-        wrong_length(context);
+        count_wrong_length(context);
         return buffer;
     }
     let header = buffer.read::<MAX_LEN>();
-    context.received(len - skip);
+    context.count_bytes(len - skip);
     match buffer.packet(context.0, len - skip, COPY_LEN) {
         Ok(skb) => deliver_any(context, skb, RawHeader::new(header)),
-        Err(e) if e == ENOMEM => context.dropped(),
-        Err(_) => wrong_length(context),
+        Err(e) if e == ENOMEM => context.count_drop(),
+        Err(_) => count_wrong_length(context),
     }
     buffer
 }

@@ -42,8 +42,8 @@ fn deliver_offloaded(context: Context<'_, '_>, mut skb: RxSkb, header: RawHeader
         .negotiated
         .header
         .decode(&header.bytes());
-    if offloads(&context, &mut skb, &header).is_err() {
-        malformed(&context, &header);
+    if apply_offloads(&context, &mut skb, &header).is_err() {
+        count_malformed(&context, &header);
         return;
     }
     if let Some(skb) = EthSkb::new(skb) {
@@ -54,7 +54,7 @@ fn deliver_offloaded(context: Context<'_, '_>, mut skb: RxSkb, header: RawHeader
 /// Takes over checksum and segmentation, whatever was negotiated: a switch on the host may pass on
 /// what another guest left to it, and what does not fit the packet is refused.
 #[inline]
-fn offloads(context: &Context<'_, '_>, skb: &mut RxSkb, header: &RxHeader) -> Result {
+fn apply_offloads(context: &Context<'_, '_>, skb: &mut RxSkb, header: &RxHeader) -> Result {
     if header.offload.flags & F_DATA_VALID != 0 {
         skb.set_checksum_unnecessary();
     }
@@ -62,7 +62,7 @@ fn offloads(context: &Context<'_, '_>, skb: &mut RxSkb, header: &RxHeader) -> Re
 }
 
 #[cold]
-fn malformed(context: &Context<'_, '_>, header: &RxHeader) {
+fn count_malformed(context: &Context<'_, '_>, header: &RxHeader) {
     let nic = context.dev().data();
     nic.errors.rx_frame_errors.add_shared(1);
     if ratelimit() {

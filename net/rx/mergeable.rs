@@ -7,14 +7,14 @@
 //! A long buffer has no such room, so that neighbouring buffers on a page merge into one fragment.
 
 use super::{
+    count_too_short,
+    count_wrong_length,
     deliver::{
         deliver,
         deliver_any, //
     },
     poll::PollMode,
     refill_frags,
-    too_short,
-    wrong_length,
     Context,
     COPY_LEN, //
 };
@@ -101,7 +101,7 @@ fn receive(context: Context<'_, '_>, queue: &mut impl QueueOps<FragBuf>, used: U
     // With this kind of buffers, headers have all fields.
     let Some(header) = RawHeader::read(&data) else {
         // There is none to say how many buffers follow.
-        return too_short(context);
+        return count_too_short(context);
     };
     let skip = MAX_LEN as u32;
     let buffers = negotiated.header.num_buffers(&header.bytes());
@@ -115,7 +115,7 @@ fn receive(context: Context<'_, '_>, queue: &mut impl QueueOps<FragBuf>, used: U
     pair.counters.rx.bytes.add(len.into());
     pair.add_received(len);
     let Some(skb) = EthSkb::copy::<COPY_LEN, _>(context.0, data, skip) else {
-        return context.dropped();
+        return context.count_drop();
     };
     deliver(context, skb, header);
 }
@@ -139,14 +139,14 @@ fn receive_more(
         .num_buffers(&header.bytes());
     let Some(mut more) = buffers.checked_sub(1) else {
         // One is used at least: this one.
-        return wrong_length(context);
+        return count_wrong_length(context);
     };
     let len = data.len().saturating_sub(skip);
     if len < ETH_HLEN as u32 {
         discard(context, &mut queue, more);
-        return too_short(context);
+        return count_too_short(context);
     }
-    context.received(len);
+    context.count_bytes(len);
 
     let packet = if len <= COPY_LEN {
         EthSkb::copy::<COPY_LEN, _>(context.0, data, skip).map(|skb| RxPacket::new(skb.into_rx()))
@@ -157,26 +157,26 @@ fn receive_more(
     };
     let Some(mut packet) = packet else {
         discard(context, &mut queue, more);
-        context.dropped();
+        context.count_drop();
         return;
     };
 
     while more != 0 {
         let Some(used) = queue.get_buf() else {
-            return wrong_length(context);
+            return count_wrong_length(context);
         };
         more -= 1;
         let data = FragBuf::received(used);
         let len = data.len();
-        context.received(len);
+        context.count_bytes(len);
         // Nothing, which is also what is left of a length that cannot be: the packet has a hole.
         if len == 0 || packet.len().saturating_add(len) > MAX_PACKET {
             discard(context, &mut queue, more);
-            return wrong_length(context);
+            return count_wrong_length(context);
         }
         if packet.append(data, 0).is_err() {
             discard(context, &mut queue, more);
-            context.dropped();
+            context.count_drop();
             return;
         }
     }
@@ -192,6 +192,6 @@ fn discard(context: Context<'_, '_>, queue: &mut impl QueueOps<FragBuf>, buffers
         let Some(used) = queue.get_buf() else {
             return;
         };
-        context.received(used.len());
+        context.count_bytes(used.len());
     }
 }

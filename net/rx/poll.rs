@@ -3,7 +3,7 @@
 //! The poll of a receive queue, whatever the mode of its buffers.
 
 use super::{
-    broken,
+    report_broken,
     Context, //
 };
 use crate::tx;
@@ -48,8 +48,11 @@ pub(super) trait PollMode {
 /// each packet needs. That saves 7 instructions a packet.
 macro_rules! until_quiet {
     (
-        $budget:ident, |$work:ident| $receive:block,
-        $enable_cb:expr, $disable_cb:expr, $broken:expr
+        budget: $budget:ident,
+        receive: |$work:ident| $receive:block,
+        enable: $enable_cb:expr,
+        disable: $disable_cb:expr,
+        on_broken: $on_broken:expr $(,)?
     ) => {{
         let mut $work = 0i32;
         loop {
@@ -60,7 +63,7 @@ macro_rules! until_quiet {
             match $enable_cb {
                 Callbacks::On => break $work,
                 Callbacks::Broken => {
-                    $broken;
+                    $on_broken;
                     break $work;
                 }
                 Callbacks::Missed => {
@@ -86,24 +89,24 @@ pub(super) fn poll_queue<M: PollMode>(
 
     let budget = budget.get();
     until_quiet!(
-        budget,
-        |work| {
+        budget: budget,
+        receive: |work| {
             while work < budget {
                 let Some(used) = queue.get_buf() else { break };
                 // OVERFLOW: Less than the budget.
                 work = work.wrapping_add(1);
                 mode.receive(context, &mut queue, used);
             }
-            if context.is_low(queue.num_free())
+            if context.needs_refill(queue.num_free())
                 && mode.refill(context, queue.reborrow()) == Err(ENOMEM)
             {
                 // There may be no buffer left whose use would bring us back here.
                 context.dev().rx_retry();
             }
         },
-        queue.enable_cb(),
-        queue.disable_cb(),
-        broken(context)
+        enable: queue.enable_cb(),
+        disable: queue.disable_cb(),
+        on_broken: report_broken(context),
     )
 }
 
@@ -124,15 +127,15 @@ mod tests {
         fn poll(honest: i32, budget: i32) -> (i32, i32) {
             let mut queue = Self { honest, looks: 0 };
             let work = until_quiet!(
-                budget,
-                |work| {
+                budget: budget,
+                receive: |work| {
                     queue.looks += 1;
                     assert!(queue.looks < 100, "looked for ever");
                     work += i32::from(queue.looks <= queue.honest && work < budget);
                 },
-                Callbacks::Missed,
-                (),
-                ()
+                enable: Callbacks::Missed,
+                disable: (),
+                on_broken: (),
             );
             (work, queue.looks)
         }

@@ -3,11 +3,11 @@
 //! Small buffers: one buffer of the usual length per packet.
 
 use super::{
+    count_too_short,
+    count_wrong_length,
     deliver::deliver_any,
     poll::PollMode,
     refill_frags,
-    too_short,
-    wrong_length,
     Context,
     COPY_LEN, //
 };
@@ -75,12 +75,12 @@ fn receive(context: Context<'_, '_>, frag: RxFrag, len: u32) {
     let data = RxData::from_parts(frag, len);
     let len = data.len().saturating_sub(skip);
     let (true, Some(header)) = (len >= ETH_HLEN as u32, RawHeader::read(&data)) else {
-        return too_short(context);
+        return count_too_short(context);
     };
     if len > GOOD_PACKET_LEN {
-        return wrong_length(context);
+        return count_wrong_length(context);
     }
-    context.received(len);
+    context.count_bytes(len);
     let skb = if negotiated.dma {
         // The administration of a packet is not put where the device can still write.
         RxPacket::split(context.0, data, skip, COPY_LEN).map(RxPacket::finish)
@@ -89,6 +89,6 @@ fn receive(context: Context<'_, '_>, frag: RxFrag, len: u32) {
     };
     match skb {
         Some(skb) => deliver_any(context, skb, header),
-        None => context.dropped(),
+        None => context.count_drop(),
     }
 }

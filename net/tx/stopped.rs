@@ -7,7 +7,7 @@ use super::{
     reap,
     report_if_broken,
     wake,
-    Said, //
+    LastReport, //
 };
 use crate::{
     nic::{
@@ -79,13 +79,15 @@ fn room_or_callback<Q>(
 /// Takes what the device is done with, and lets the stack send; if it may not yet, has the device
 /// call back when it may. For a queue that no NAPI instance looks after.
 #[inline(never)]
-fn revive_queue(mut queue: impl QueueOps<TxPacket>, stack: StackQueue<'_, Nic<'_>>) {
+fn wake_stopped_queue(mut queue: impl QueueOps<TxPacket>, stack: StackQueue<'_, Nic<'_>>) {
     let counters = &stack.pair().counters.tx;
-    let mut said = Said::nothing();
+    let mut last_report = LastReport::new();
     loop {
         reap(&mut queue, stack, counters, Budget::NONE);
         wake(&queue, stack, counters);
-        if !stack.is_xmit_stopped() || queue.enable_cb_delayed().is_quiet() || said.in_vain(&queue)
+        if !stack.is_xmit_stopped()
+            || queue.enable_cb_delayed().is_quiet()
+            || last_report.is_unchanged(&queue)
         {
             break;
         }
@@ -109,9 +111,9 @@ fn with_locked(
 }
 
 /// Looks after a queue that may be stopped and not called back for. Process or softirq context.
-pub(crate) fn revive(dev: &Device<Nic<'_>>, index: usize) {
+pub(crate) fn wake_stopped(dev: &Device<Nic<'_>>, index: usize) {
     with_locked(dev, index, |vq, stack| {
-        with_queue!(vq, |queue| revive_queue(queue, stack))
+        with_queue!(vq, |queue| wake_stopped_queue(queue, stack))
     });
 }
 
@@ -124,7 +126,7 @@ pub(crate) fn stuck(dev: &Device<Nic<'_>>, index: usize, pair: &Pair) {
     }
     with_locked(dev, index, |vq, stack| {
         vq.notify();
-        with_queue!(vq, |queue| revive_queue(queue, stack));
+        with_queue!(vq, |queue| wake_stopped_queue(queue, stack));
     });
 }
 
@@ -133,7 +135,7 @@ pub(crate) fn stuck(dev: &Device<Nic<'_>>, index: usize, pair: &Pair) {
 pub(crate) fn link_up(dev: &Device<Nic<'_>>, index: usize, pair: &Pair) {
     if !pair.tx_napi.read_once() {
         // It may have been called back meanwhile.
-        return revive(dev, index);
+        return wake_stopped(dev, index);
     }
     with_locked(dev, index, |vq, stack| {
         // Otherwise, the poll that makes room does it.
