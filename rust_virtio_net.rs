@@ -30,7 +30,7 @@
 //! | [`recovery_work`] | the work that follows a failure |
 //! | [`restart`] | restart of a device, or the end of its use |
 //! | [`power`] | sleep, wake-up and reset of the transport |
-//! | [`settings`] | settings that a device is told again after a reset, or later |
+//! | [`settings`] | settings that are sent again after a reset, or later |
 //! | [`stats`] | statistics |
 //! | [`mod@ethtool`] | operations for `ethtool` |
 //! | [`sysfs`] | attributes of receive queues |
@@ -38,9 +38,10 @@
 //!
 //! # Locks
 //!
-//! The state of a transmit queue is protected by the stack's own lock of that queue. The state of a
-//! receive queue belongs to its NAPI instance. Configuration is protected by the RTNL. Inside of
-//! the RTNL, the mutex of [`ctrl::Control`] lets one command at a time onto the control queue.
+//! The state of a transmit queue is protected by the lock that the stack has for that queue. The
+//! state of a receive queue belongs to its NAPI instance. Configuration is protected by the RTNL.
+//! The mutex of [`ctrl::Control`] nests inside of the RTNL, and lets one command at a time onto the
+//! control queue.
 
 #![deny(unsafe_code)]
 
@@ -104,7 +105,7 @@ virtio::module_param! {
 }
 
 virtio::module_param! {
-    /// Transmitted packets are reaped by NAPI.
+    /// Whether NAPI reaps transmitted packets.
     pub(crate) static NAPI_TX: bool = true;
     module: "rust_virtio_net",
     name: "napi_tx",
@@ -113,7 +114,7 @@ virtio::module_param! {
 }
 
 virtio::module_param! {
-    /// Checksums are left to the device, if it can.
+    /// Whether checksums are left to a device that supports this.
     pub(crate) static CSUM: bool = true;
     module: "rust_virtio_net",
     name: "csum",
@@ -122,7 +123,7 @@ virtio::module_param! {
 }
 
 virtio::module_param! {
-    /// Segmentation is left to the device, if it can.
+    /// Whether segmentation is left to a device that supports this.
     pub(crate) static GSO: bool = true;
     module: "rust_virtio_net",
     name: "gso",

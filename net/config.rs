@@ -14,9 +14,9 @@ use virtio::{
 pub(crate) const MAC: Field<[u8; 6]> = Field::at(0);
 /// State of the link.
 pub(crate) const STATUS: Field<Virtio16> = Field::at(6);
-/// Most pairs of queues.
+/// Largest number of pairs of queues.
 pub(crate) const MAX_PAIRS: Field<Virtio16> = Field::at(8);
-/// Maximum MTU.
+/// Largest MTU.
 pub(crate) const MTU: Field<Virtio16> = Field::at(10);
 /// Speed in Mbit/s.
 pub(crate) const SPEED: Field<Le32> = Field::at(12);
@@ -25,5 +25,5 @@ pub(crate) const DUPLEX: Field<u8> = Field::at(16);
 
 /// Status: the link is up.
 pub(crate) const S_LINK_UP: u16 = 1;
-/// Status: the driver is to announce itself.
+/// Status: the device asks for an announcement.
 pub(crate) const S_ANNOUNCE: u16 = 2;

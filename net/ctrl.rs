@@ -4,9 +4,9 @@
 //!
 //! Commands are sent one at a time, under a mutex that nests inside of the RTNL, and the sender
 //! waits for the answer. If there is no answer within [`queue::TIMEOUT`], the command stays in the
-//! queue, and later commands fail at once. When the answer comes after all, the queue works again.
+//! queue, and later commands fail at once. If the answer comes later, the queue works again.
 //!
-//! The commands of a [batch](Control::batch) also have a time limit for all of them together.
+//! The commands of a [batch](Control::batch) also have a common time limit.
 
 pub(crate) mod error;
 pub(crate) mod queue;
@@ -41,10 +41,11 @@ use netdev::{
 };
 use virtio::Virtqueue;
 
-/// The device did as it was told (virtio spec §5.1.6.5).
+/// `VIRTIO_NET_OK` (virtio spec §5.1.6.5).
 const ACK_OK: u8 = 0;
 
-/// The acknowledgement of a command that the device did not acknowledge.
+/// The preset acknowledgement, which no device writes: `VIRTIO_NET_OK` and `VIRTIO_NET_ERR` are 0
+/// and 1.
 const NO_ACK: u8 = !0;
 
 /// Class and number of a command.
@@ -62,14 +63,14 @@ const MQ_VQ_PAIRS_SET: Code = Code(4, 0);
 const GUEST_OFFLOADS_SET: Code = Code(5, 0);
 
 impl Control {
-    /// Sends a command whose data is what `fill` appends, and waits for the answer. Process
-    /// context, sleeps.
+    /// Sends a command, and waits for the answer. `fill` appends the data. Process context, sleeps.
     ///
     /// # Errors
     ///
-    /// - `ENODEV`: there is no control queue now.
-    /// - `EAGAIN`: the command was not sent, as the [batch](Control::batch) is over.
-    /// - `EIO`: the queue is broken, or the device did not answer an earlier command yet.
+    /// - `ENODEV`: the device has no control queue now.
+    /// - `EAGAIN`: the command was not sent, because the time of the [batch](Control::batch) is
+    ///   used up.
+    /// - `EIO`: the queue is broken, or the device still owes the answer to an earlier command.
     /// - `ETIMEDOUT`: the device did not answer.
     /// - `EINVAL`: the device refused.
     /// - `ENOMEM`.
@@ -113,7 +114,7 @@ impl Control {
             }
             return Err(refused.into());
         }
-        // A queue that this breaks is seen to be broken below.
+        // If the kick breaks the queue, `wait_for_answer` returns the error.
         queue.kick();
         match wait_for_answer(queue, batch.as_mut()) {
             Ok(command) if command.reply() == ACK_OK => Ok(()),
@@ -137,11 +138,11 @@ impl Control {
         }
     }
 
-    /// Takes the answer to a command that was given up, if there is one by now.
+    /// Takes the answer to a command that timed out, if it has come.
     ///
     /// # Errors
     ///
-    /// `EIO`: there is none.
+    /// `EIO`: it has not come.
     fn take_late_answer(
         dev: &Device<Nic<'_>>,
         queue: &mut Virtqueue<Command>,
@@ -161,8 +162,8 @@ impl Control {
         Ok(())
     }
 
-    /// Whether a command was given up that the device did not answer to this day. Process context,
-    /// sleeps.
+    /// Whether the device still owes the answer to a command that timed out. Takes the answer if it
+    /// has come. Process context, sleeps.
     pub(crate) fn has_unanswered_command(&self, dev: &Device<Nic<'_>>) -> bool {
         let mut state = self.state.lock();
         let State {
@@ -174,8 +175,8 @@ impl Control {
         }
     }
 
-    /// A command got no answer, as the queue is broken, or without a reason to be seen: which
-    /// settings the device has is not known from here on.
+    /// Reports a command without an answer. From here on it is unknown which settings the device
+    /// has.
     #[cold]
     fn report(dev: &Device<Nic<'_>>, broken: bool) {
         let failure = if broken {
@@ -186,7 +187,7 @@ impl Control {
         dev.data().health.report(dev, failure);
     }
 
-    /// Receives all packets, or no more. Errors are those of [`Control::send`].
+    /// Enables or disables promiscuous mode. Errors are those of [`Control::send`].
     pub(crate) fn set_promisc(&self, dev: &Device<Nic<'_>>, on: bool) -> Result {
         self.send(
             dev,
@@ -195,7 +196,8 @@ impl Control {
         )
     }
 
-    /// Receives all multicast packets, or no more. Errors are those of [`Control::send`].
+    /// Enables or disables reception of all multicast packets. Errors are those of
+    /// [`Control::send`].
     pub(crate) fn set_allmulti(&self, dev: &Device<Nic<'_>>, on: bool) -> Result {
         self.send(dev, RX_ALLMULTI, |data| {
             Ok(data.push(on.into(), GFP_KERNEL)?)
@@ -215,7 +217,7 @@ impl Control {
             data.extend_from_slice(list, GFP_KERNEL)?;
             Ok::<_, Error>(data)
         };
-        // Legacy devices may want a descriptor for each list (virtio spec §5.1.6.6).
+        // A legacy device may require a descriptor for each list (virtio spec §5.1.6.6).
         self.send_parts(dev, MAC_TABLE_SET, table(unicast)?, table(multicast)?)
     }
 
@@ -226,17 +228,18 @@ impl Control {
         })
     }
 
-    /// Lets a VLAN through the filter. Errors are those of [`Control::send`].
+    /// Adds a VLAN to the filter. Errors are those of [`Control::send`].
     pub(crate) fn add_vlan(&self, dev: &Device<Nic<'_>>, vid: u16) -> Result {
         self.send(dev, VLAN_ADD, |data| self.put_u16(data, vid))
     }
 
-    /// Lets a VLAN no more through the filter. Errors are those of [`Control::send`].
+    /// Removes a VLAN from the filter. Errors are those of [`Control::send`].
     pub(crate) fn del_vlan(&self, dev: &Device<Nic<'_>>, vid: u16) -> Result {
         self.send(dev, VLAN_DEL, |data| self.put_u16(data, vid))
     }
 
-    /// Tells that the interface announced itself. Errors are those of [`Control::send`].
+    /// Reports to the device that the interface was announced. Errors are those of
+    /// [`Control::send`].
     pub(crate) fn ack_announce(&self, dev: &Device<Nic<'_>>) -> Result {
         self.send(dev, ANNOUNCE_ACK, |_| Ok(()))
     }

@@ -110,7 +110,7 @@ impl Driver for NetDriver {
         let mut rtnl = Rtnl::lock();
         // The interface cannot be brought up before the device is ready.
         net.register(&mut rtnl)?;
-        // Until the interface is brought up.
+        // Configuration changes are held back until the interface is brought up.
         dev.config_disable();
         dev.ready();
         let ret = configure(net, &mut rtnl).and_then(|()| net.watch_cpus(&mut rtnl));
@@ -144,7 +144,7 @@ impl Driver for NetDriver {
     }
 
     fn shutdown(dev: &Device<Core<'_>>, data: Pin<&DriverData<'_>>) {
-        // What stops from here on is not to be started anew.
+        // The recovery must not restart the device from here on.
         let health = &data.get_ref().net.data().health;
         health.turn_off();
         // Waits for a restart that runs.
@@ -160,7 +160,8 @@ impl Driver for NetDriver {
             net.rx_schedule(index, &QueueSource(queue));
             return;
         }
-        // Suppressed until it is asked for again, whoever sees to the queue.
+        // Callbacks of a transmit queue stay off until the poll, or the code that reaps without
+        // NAPI, enables them.
         net.tx_schedule(index, &QueueSource(queue), wake_without_napi);
     }
 
@@ -169,27 +170,28 @@ impl Driver for NetDriver {
     }
 }
 
-/// A transmit queue has a callback and no poll.
+/// Wakes a stopped transmit queue that has no NAPI, in its callback.
 #[inline(never)]
 fn wake_without_napi(net: &netdev::Device<Nic<'_>>, index: usize) {
     match net.data().pairs.get(index) {
         Some(pair) if !pair.tx_napi.read_once() => {
-            // It waited for room, most likely.
+            // The queue was most likely stopped for want of free descriptors.
             net.wake_stopped_queue(index, &pair.counters.tx.wake);
         }
         _ => {}
     }
 }
 
-/// Tells the device what it has to know once it is ready.
+/// Sends the device the settings that it needs after `DRIVER_OK`: the number of pairs and the
+/// address. Then reads the state of the link.
 fn configure(net: &NetDevice<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
     let nic = net.data();
     settings::init_pairs(net, rtnl);
     let addr = net.mac_address(rtnl);
     if read_address(nic.vdev)? != Some(addr) {
-        // It is a random one.
+        // The address is a random one that the driver has chosen.
         let result = filter::set_mac_address(net, addr);
-        // A device that says which address it has, if an invalid one, may do without.
+        // A device that reports an address, even an invalid one, may refuse the new one.
         if !nic.negotiated.has(features::MAC) {
             result?;
         }
@@ -198,7 +200,7 @@ fn configure(net: &NetDevice<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
     Ok(())
 }
 
-/// Makes the interface of a device, with its queues, not registered yet.
+/// Makes the interface of a device and finds its queues. The interface is not registered yet.
 fn make_interface<'bound>(scope: Scope<'bound>) -> Result<NetDevice<Nic<'bound>>> {
     let vdev = scope.dev();
     let features = vdev.features();
@@ -275,7 +277,7 @@ fn set_offloads(net: &mut NewDevice<Nic<'_>>, negotiated: &Negotiated) {
     let mut on = Features::HIGHDMA;
     let mut switchable = Features::NONE;
     if negotiated.has(features::CSUM) {
-        // Without checksums, there is nothing else.
+        // All other offloads need this one.
         let csum = Features::HW_CSUM | Features::SG;
         switchable |= csum;
         if CSUM.get() {
@@ -296,11 +298,11 @@ fn set_offloads(net: &mut NewDevice<Nic<'_>>, negotiated: &Negotiated) {
         }
         on |= Features::GSO_ROBUST;
         if GSO.get() {
-            // Without checksums, the core takes it back.
+            // If `CSUM` is off, the core clears these bits.
             on |= switchable;
         }
     }
-    // Received packets are complete, or the driver can complete them.
+    // The checksum of a received packet is complete, or the driver can complete it.
     on |= Features::RXCSUM;
     if negotiated.has(features::GUEST_TSO4) || negotiated.has(features::GUEST_TSO6) {
         on |= Features::GRO_HW;
@@ -315,7 +317,7 @@ fn set_offloads(net: &mut NewDevice<Nic<'_>>, negotiated: &Negotiated) {
     net.set_features(on, switchable);
 }
 
-/// Reads the address that the device says it has, valid or not.
+/// Reads the address that the device reports, valid or not.
 fn read_address(vdev: &Device<Bound>) -> Result<Option<MacAddr>> {
     let addr = vdev.config().read_if(features::MAC, config::MAC)?;
     Ok(addr.map(MacAddr))

@@ -107,7 +107,7 @@ impl<'bound> EthtoolOps for NicEthtool<'bound> {
         let pair = dev.data().pairs.get(queue.unwrap_or(0)).ok_or(EINVAL)?;
         Ok(Coalescing {
             rx_frames: 1,
-            // One interrupt per packet at most, or none at all.
+            // At most one interrupt per packet, or no interrupt.
             tx_frames: pair.tx_napi_wanted.load(Relaxed).into(),
             ..Coalescing::default()
         })

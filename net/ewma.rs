@@ -4,20 +4,21 @@
 
 /// An exponentially weighted moving average.
 ///
-/// The whole ring may be refilled at once, so the weight makes it insensitive to short bursts.
+/// The whole ring may be refilled at once, so the average must not follow short bursts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ewma(u32);
 
 impl Ewma {
-    /// An average that [`Ewma::get`] returned; 0 is one of nothing.
+    /// Returns the state for an average that [`Ewma::get`] returned. 0 means that there was no
+    /// value.
     pub(crate) const fn of(average: u32) -> Self {
         Self(average)
     }
 
-    /// A new value weighs one in `1 << WEIGHT_SHIFT`.
+    /// The weight of a new value is one in `1 << WEIGHT_SHIFT`.
     const WEIGHT_SHIFT: u32 = 6;
 
-    /// Adds a value. The first one is the average.
+    /// Adds a value. The first value is the average.
     pub(crate) fn add(&mut self, value: u32) {
         self.0 = if self.0 == 0 {
             value
@@ -28,27 +29,27 @@ impl Ewma {
         };
     }
 
-    /// The average; 0 if there was no value.
+    /// Returns the average, or 0 if there was no value.
     pub(crate) fn get(&self) -> u32 {
         self.0
     }
 }
 
-/// Rounds up to cache lines.
+/// Returns `len`, rounded up to cache lines.
 const fn align(len: u32, line: u32) -> u32 {
     len.next_multiple_of(line)
 }
 
-/// Bytes of a mergeable buffer, header included, for packets of an average length.
+/// Returns the length of a mergeable buffer, header included, for packets of an average length.
 ///
-/// Between `min` and what a page holds, whole cache lines of `line` bytes.
+/// The length is at least `min`, at most a page, and a multiple of a cache line of `line` bytes.
 pub(crate) fn buffer_len(header: u32, average: u32, min: u32, page: u32, line: u32) -> u32 {
     let most = page - header;
     align(header + average.clamp(min.min(most), most), line).min(page)
 }
 
-/// Smallest length of a mergeable buffer, header not included: a full ring holds the largest
-/// packet, and one buffer a usual one.
+/// Returns the smallest length of a mergeable buffer, header not included: a full ring holds the
+/// largest packet, and one buffer a usual packet.
 pub(crate) fn min_buffer_len(header: u32, largest: u32, ring: u32, usual: u32) -> u32 {
     (header + largest)
         .div_ceil(ring.max(1))

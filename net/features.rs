@@ -12,11 +12,11 @@ use virtio::{
 pub(crate) const CSUM: Feature = Feature::new(0);
 /// The driver handles packets with partial checksum.
 pub(crate) const GUEST_CSUM: Feature = Feature::new(1);
-/// Offloads of received packets can be switched.
+/// Offloads of received packets can be switched by command.
 pub(crate) const CTRL_GUEST_OFFLOADS: Feature = Feature::new(2);
-/// The device tells the maximum MTU.
+/// The device reports the largest MTU.
 pub(crate) const MTU: Feature = Feature::new(3);
-/// The device has an address.
+/// The device reports an address.
 pub(crate) const MAC: Feature = Feature::new(5);
 /// Legacy: the device handles any GSO packet.
 pub(crate) const GSO: Feature = Feature::new(6);
@@ -36,21 +36,21 @@ pub(crate) const HOST_TSO6: Feature = Feature::new(12);
 pub(crate) const HOST_ECN: Feature = Feature::new(13);
 /// The device handles UFO packets.
 pub(crate) const HOST_UFO: Feature = Feature::new(14);
-/// A received packet may be spread over buffers.
+/// A received packet may take several buffers.
 pub(crate) const MRG_RXBUF: Feature = Feature::new(15);
-/// The device tells the state of the link.
+/// The device reports the state of the link.
 pub(crate) const STATUS: Feature = Feature::new(16);
 /// There is a control queue.
 pub(crate) const CTRL_VQ: Feature = Feature::new(17);
-/// Receive modes can be set.
+/// Receive modes can be set by command.
 pub(crate) const CTRL_RX: Feature = Feature::new(18);
 /// The device filters by VLAN.
 pub(crate) const CTRL_VLAN: Feature = Feature::new(19);
-/// The driver can announce itself when asked to.
+/// The driver can announce the interface if the device asks for it.
 pub(crate) const GUEST_ANNOUNCE: Feature = Feature::new(21);
 /// There are several pairs of queues.
 pub(crate) const MQ: Feature = Feature::new(22);
-/// The address can be set through the control queue.
+/// The address can be set by command.
 pub(crate) const CTRL_MAC_ADDR: Feature = Feature::new(23);
 /// The driver receives USO packets, IPv4.
 pub(crate) const GUEST_USO4: Feature = Feature::new(54);
@@ -58,7 +58,7 @@ pub(crate) const GUEST_USO4: Feature = Feature::new(54);
 pub(crate) const GUEST_USO6: Feature = Feature::new(55);
 /// The device handles USO packets.
 pub(crate) const HOST_USO: Feature = Feature::new(56);
-/// The device tells speed and duplex.
+/// The device reports speed and duplex.
 pub(crate) const SPEED_DUPLEX: Feature = Feature::new(63);
 
 /// The features that the driver understands.
@@ -102,7 +102,7 @@ pub(crate) const TABLE_LEGACY: &[Feature] = &{
     table
 };
 
-/// Features that are refused without a control queue, with their names.
+/// Features that a device must not offer without a control queue, with their names.
 const NEED_CTRL_VQ: &[(Feature, &str)] = &[
     (CTRL_RX, "VIRTIO_NET_F_CTRL_RX"),
     (CTRL_VLAN, "VIRTIO_NET_F_CTRL_VLAN"),
@@ -111,22 +111,22 @@ const NEED_CTRL_VQ: &[(Feature, &str)] = &[
     (CTRL_MAC_ADDR, "VIRTIO_NET_F_CTRL_MAC_ADDR"),
 ];
 
-/// A feature that comes without the one that it needs.
+/// A negotiated feature without another one that it requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Missing {
     /// Name of the feature.
     pub(crate) feature: &'static str,
-    /// Name of the one that is missing.
+    /// Name of the required feature.
     pub(crate) needs: &'static str,
 }
 
-/// Takes back what cannot be used as it was negotiated.
+/// Clears features that cannot be used, and refuses combinations that no device may have.
 ///
-/// `mtu` is what the device tells, if it tells it.
+/// `mtu` is the MTU that the device reports, if it has `VIRTIO_NET_F_MTU`.
 ///
 /// # Errors
 ///
-/// A combination that no device may have (virtio spec §5.1.3.1).
+/// The combination is one that no device may offer (virtio spec §5.1.3.1).
 pub(crate) fn validate(features: &mut FeatureSet, mtu: Option<u16>) -> Result<(), Missing> {
     if !features.has(CTRL_VQ) {
         for &(feature, name) in NEED_CTRL_VQ {
@@ -137,7 +137,8 @@ pub(crate) fn validate(features: &mut FeatureSet, mtu: Option<u16>) -> Result<()
                 });
             }
         }
-        // Of no use, and of no harm.
+        // Without a control queue no offload can be switched. The feature does no harm, so the
+        // device is not refused.
         *features = features.without(CTRL_GUEST_OFFLOADS);
     }
     if mtu.is_some_and(|mtu| mtu < MIN_MTU) {
@@ -149,7 +150,7 @@ pub(crate) fn validate(features: &mut FeatureSet, mtu: Option<u16>) -> Result<()
 /// Smallest MTU, that of IPv4.
 pub(crate) const MIN_MTU: u16 = 68;
 
-/// Whether the device may send packets that are larger than the MTU.
+/// Whether the device may pass packets to the driver that are larger than the MTU.
 pub(crate) fn has_guest_gso(features: &FeatureSet) -> bool {
     features.has_any(&[GUEST_TSO4, GUEST_TSO6, GUEST_ECN, GUEST_UFO])
         || (features.has(GUEST_USO4) && features.has(GUEST_USO6))
@@ -160,8 +161,8 @@ const GRO_HW: &[Feature] = &[
     GUEST_TSO4, GUEST_TSO6, GUEST_ECN, GUEST_UFO, GUEST_USO4, GUEST_USO6,
 ];
 
-/// The offloads of received packets that were negotiated, as the control queue takes them (virtio
-/// spec §5.1.6.5.6), with those of `rx-gro-hw` or without.
+/// Returns the negotiated offloads of received packets, as a control command takes them (virtio
+/// spec §5.1.6.5.6). `gro_hw` says whether those of `rx-gro-hw` are among them.
 pub(crate) fn guest_offloads(features: &FeatureSet, gro_hw: bool) -> u64 {
     let mut offloads = 0;
     for &f in GRO_HW {

@@ -26,7 +26,8 @@ use virtio::Feature;
 ///
 /// # Errors
 ///
-/// Those that [may pass](is_temporary): worth another attempt. What the device refuses is warned about.
+/// A temporary error ([`is_temporary`]): try again later. If the device refuses, a warning is
+/// logged and no error returned.
 pub(crate) fn set_rx_mode(dev: &Device<Nic<'_>>, unicast: &[u8], multicast: &[u8]) -> Result {
     let nic = dev.data();
     if !nic.ctrl.has(features::CTRL_RX) {
@@ -50,7 +51,7 @@ pub(crate) fn set_rx_mode(dev: &Device<Nic<'_>>, unicast: &[u8], multicast: &[u8
     .collect()
 }
 
-/// Passes on an error that may pass, and warns of any other.
+/// Returns a temporary error, and warns of any other.
 fn warn_refusal(ret: Result, warn: impl FnOnce()) -> Result {
     match ret {
         Err(e) if is_temporary(e) => Err(e),
@@ -74,7 +75,7 @@ pub(crate) fn set_mac_address(dev: &Device<Nic<'_>>, addr: MacAddr) -> Result {
     })
 }
 
-/// Tells the device an address. Errors are those of the control queue.
+/// Sends the address to the device. Errors are those of the control queue.
 fn send_address(dev: &Device<Nic<'_>>, addr: MacAddr) -> Result {
     let nic = dev.data();
     if nic.ctrl.has(features::CTRL_MAC_ADDR) {
@@ -86,17 +87,18 @@ fn send_address(dev: &Device<Nic<'_>>, addr: MacAddr) -> Result {
         });
     }
     if nic.negotiated.has(features::MAC) && !nic.negotiated.has(Feature::VERSION_1) {
-        // Of legacy devices, the configuration is written, byte by byte (§5.1.4.3).
+        // A legacy device has the address in its configuration, which is written byte by byte
+        // (§5.1.4.3).
         nic.vdev.config().write(config::MAC, addr.0)?;
     }
     Ok(())
 }
 
-/// Lets a VLAN through. If the device does not answer, it is told again later.
+/// Adds a VLAN to the filter. If the device does not answer, the VLAN is sent again later.
 ///
 /// # Errors
 ///
-/// `ENOMEM`. What the device refuses is warned about.
+/// `ENOMEM`. If the device refuses, a warning is logged and no error returned.
 pub(crate) fn vlan_add(dev: &Device<Nic<'_>>, vid: u16) -> Result {
     match dev.data().ctrl.add_vlan(dev, vid) {
         Ok(()) => Ok(()),
@@ -109,14 +111,14 @@ pub(crate) fn vlan_add(dev: &Device<Nic<'_>>, vid: u16) -> Result {
     }
 }
 
-/// Lets a VLAN no more through. One that the device was not told of is let through until the device
-/// is reset.
+/// Removes a VLAN from the filter. If the device does not hear of it, the VLAN passes until the
+/// next reset.
 ///
 /// # Errors
 ///
-/// `ENOMEM`. What the device refuses, or does not answer to, is warned about.
+/// `ENOMEM`. If the device refuses or does not answer, a warning is logged and no error returned.
 pub(crate) fn vlan_kill(dev: &Device<Nic<'_>>, vid: u16) -> Result {
-    // The VLANs behind it move up.
+    // The VLANs behind this one move up in the list.
     dev.data().pending.restart_vlans();
     match dev.data().ctrl.del_vlan(dev, vid) {
         Ok(()) => Ok(()),
@@ -128,12 +130,12 @@ pub(crate) fn vlan_kill(dev: &Device<Nic<'_>>, vid: u16) -> Result {
     }
 }
 
-/// Tells its address again to a device that was reset. Errors are those of the control queue.
+/// Sends the address again after a reset. Errors are those of the control queue.
 pub(crate) fn restore_address(dev: &Device<Nic<'_>>, rtnl: &Rtnl) -> Result {
     send_address(dev, dev.mac_address(rtnl))
 }
 
-/// Programs the filter again, of a device that was reset, if the interface is up.
+/// Programs the filter again after a reset, if the interface is up.
 ///
 /// # Errors
 ///
@@ -146,16 +148,16 @@ pub(crate) fn restore_rx_mode(dev: &Device<Nic<'_>>) -> Result {
     set_rx_mode(dev, &unicast, &multicast)
 }
 
-/// Lets the VLANs through again, on a device that was reset, from number `told` in the stack's
-/// order on. They are those of the stack, which tells the driver of no change while the interface
-/// is detached.
+/// Adds the VLANs of the interface to the filter after a reset, from index `sent` on. Reads them
+/// from the stack, which reports no changes to the driver while the interface is detached.
 ///
-/// Advances `told` by those that are done with. A device that refuses one, or for which memory is
-/// short, is told the others; one that does not answer is told no more.
+/// Advances `sent` to the first VLAN that needs another attempt. Goes on after a refusal or a lack
+/// of memory, stops when the device does not answer.
 ///
 /// # Errors
 ///
-/// Those that [may pass](is_temporary). What the device refuses is warned about, once for all.
+/// A temporary error ([`is_temporary`]). If the device refuses VLANs, one warning is logged for all
+/// of them.
 pub(crate) fn restore_vlans(dev: &Device<Nic<'_>>, sent: &mut usize, rtnl: &mut Rtnl) -> Result {
     let nic = dev.data();
     if !nic.ctrl.has(features::CTRL_VLAN) {

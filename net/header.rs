@@ -28,12 +28,12 @@ const CSUM_START: usize = 6;
 const CSUM_OFFSET: usize = 8;
 const NUM_BUFFERS: usize = 10;
 
-/// `flags`: the checksum is to be filled in.
+/// `flags`: the checksum has to be completed.
 pub(crate) const F_NEEDS_CSUM: u8 = 1;
 /// `flags`: the checksum was checked.
 pub(crate) const F_DATA_VALID: u8 = 2;
 
-/// `gso_type`: no large packet.
+/// `gso_type`: no segmentation.
 pub(crate) const GSO_NONE: u8 = 0;
 /// `gso_type`: TCP over IPv4.
 const GSO_TCPV4: u8 = 1;
@@ -55,34 +55,34 @@ pub(crate) const MAX_LEN: usize = LEN_NUM_BUFFERS;
 /// The layout of headers for a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
-    /// Bytes.
+    /// Length in bytes.
     pub(crate) len: usize,
     endian: Endian,
 }
 
-/// The contents of a received header. A copy: later changes by the device to the original do not
-/// matter.
+/// The contents of a received header. A copy: later changes by the device do not matter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RxHeader {
     /// Checksum and segmentation.
     pub(crate) offload: RxOffload,
-    /// Buffers that the packet is spread over. 1 in headers without the field.
+    /// Number of buffers of the packet. 1 in headers without the field.
     pub(crate) num_buffers: u16,
 }
 
-/// The bytes of a received header, in two words: they are passed on in registers then.
+/// The bytes of a received header. PERF: two words, so that they are passed in registers.
 #[derive(Clone, Copy)]
 pub(crate) struct RawHeader(u64, u32);
 
 impl RawHeader {
-    /// Reads the header of a received packet with all fields, if there are as many bytes.
+    /// Reads the header of a received packet with all fields, or returns none if the packet is
+    /// shorter.
     pub(crate) fn read(data: &RxData) -> Option<Self> {
-        // The end first: what comes before is there then.
+        // Read the end first: if it exists, so does the beginning.
         let rest = data.read(8)?;
         Some(Self(data.read(0)?, rest))
     }
 
-    /// Takes the bytes.
+    /// Makes a header of its bytes.
     pub(crate) fn new(bytes: [u8; MAX_LEN]) -> Self {
         let [a, b, c, d, e, f, g, h, rest @ ..] = bytes;
         Self(
@@ -91,26 +91,26 @@ impl RawHeader {
         )
     }
 
-    /// The bytes.
+    /// Returns the bytes.
     pub(crate) fn bytes(self) -> [u8; MAX_LEN] {
         let [a, b, c, d, e, f, g, h] = self.0.to_ne_bytes();
         let [i, j, k, l] = self.1.to_ne_bytes();
         [a, b, c, d, e, f, g, h, i, j, k, l]
     }
 
-    /// Whether the header says nothing of its packet: there is nothing to do for it.
+    /// Whether the header has no flag and no segmentation.
     pub(crate) fn is_plain(self) -> bool {
         is_plain(&self.bytes())
     }
 }
 
-/// Whether a received header says nothing of its packet.
+/// Whether a received header has no flag and no segmentation.
 fn is_plain(bytes: &[u8; MAX_LEN]) -> bool {
     bytes[FLAGS] == 0 && bytes[GSO_TYPE] == GSO_NONE
 }
 
 impl Layout {
-    /// The layout that was negotiated.
+    /// Returns the negotiated layout.
     pub(crate) fn new(features: &FeatureSet) -> Self {
         let modern = features.has(Feature::VERSION_1);
         Self {
@@ -144,7 +144,7 @@ impl Layout {
         self.u16_at(bytes, NUM_BUFFERS)
     }
 
-    /// Reads a received header. Bytes beyond its length do not matter.
+    /// Reads a received header. Bytes beyond its length are ignored.
     pub(crate) fn decode(&self, bytes: &[u8; MAX_LEN]) -> RxHeader {
         RxHeader {
             offload: RxOffload {
@@ -165,10 +165,10 @@ impl Layout {
 
     /// Writes the header of a packet to transmit to `to`, which is zero.
     ///
-    /// `head_len` is how much of a large packet is in its head, a hint at the length of its
+    /// `head_len` is the length of the linear part of a large packet, a hint at the length of its
     /// headers.
     ///
-    /// Returns whether the packet can be described.
+    /// Returns whether the header can express the offload of the packet.
     #[inline(never)]
     #[must_use]
     pub(crate) fn encode(

@@ -22,7 +22,7 @@ use netdev::{
     Rtnl, //
 };
 
-/// The interface goes up: from here on, changes count.
+/// Enables changes of the link when the interface goes up.
 pub(crate) fn open(dev: &Device<Nic<'_>>) {
     let nic = dev.data();
     if nic.negotiated.has(features::STATUS) {
@@ -33,18 +33,19 @@ pub(crate) fn open(dev: &Device<Nic<'_>>) {
         nic.link_up.store(true, Relaxed);
         dev.carrier_on();
     }
-    // Also where there is no status of the link: the device may ask for a reset.
+    // Also without `VIRTIO_NET_F_STATUS`: the device may ask for a reset.
     nic.vdev.config_enable();
 }
 
-/// The interface goes down: nothing changes the carrier after this.
+/// Disables changes of the link when the interface goes down. The carrier does not change after
+/// this.
 pub(crate) fn close(dev: &Device<Nic<'_>>) {
     dev.data().vdev.config_disable();
     dev.cancel_work();
 }
 
-/// Sets the carrier that the device starts with; a device that tells it does so when the
-/// interface goes up.
+/// Sets the first state of the carrier. The state of a device with `VIRTIO_NET_F_STATUS` is read
+/// when the interface goes up.
 pub(crate) fn init(dev: &Device<Nic<'_>>) {
     let nic = dev.data();
     dev.carrier_off();
@@ -69,7 +70,8 @@ pub(crate) fn config_changed(dev: &Device<Nic<'_>>) {
     };
 
     if status & config::S_ANNOUNCE != 0 && nic.ctrl.has(features::GUEST_ANNOUNCE) {
-        // Takes the RTNL, whose holder may wait for this to end.
+        // Announcing takes the RTNL, and the holder of the RTNL may wait for the end of this
+        // function.
         nic.announce.store(true, Relaxed);
         dev.schedule_rtnl_work();
     }
@@ -90,7 +92,7 @@ pub(crate) fn config_changed(dev: &Device<Nic<'_>>) {
     }
 }
 
-/// Announces the interface to its neighbours, if it is to.
+/// Announces the interface to its neighbours if an announcement is pending.
 pub(crate) fn announce(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
     let nic = dev.data();
     if !nic.announce.xchg(false, Relaxed) {
@@ -102,7 +104,7 @@ pub(crate) fn announce(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
     }
 }
 
-/// Reads speed and duplex, if the device tells them and they make sense.
+/// Reads speed and duplex, if the device reports them. Ignores values that are not allowed.
 fn read_settings(nic: &Nic<'_>) {
     if !nic.negotiated.has(features::SPEED_DUPLEX) {
         return;

@@ -26,25 +26,25 @@ const IP_MAX_MTU: u32 = 65535;
 /// Largest MTU.
 pub(crate) const MAX_MTU: u32 = 65535;
 
-/// Largest packet that is not out of the ordinary.
+/// Largest packet without segmentation offload and with the MTU of Ethernet (C: `GOOD_PACKET_LEN`).
 pub(crate) const GOOD_PACKET_LEN: u32 = ETH_HLEN as u32 + VLAN_HLEN + ETH_DATA_LEN;
 
-/// The way in which packets are received.
+/// The kind of receive buffers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RxMode {
     /// One buffer per packet, of [`GOOD_PACKET_LEN`].
     Small,
-    /// As many buffers per packet as it takes (`VIRTIO_NET_F_MRG_RXBUF`).
+    /// As many buffers as a packet needs (`VIRTIO_NET_F_MRG_RXBUF`).
     Mergeable,
     /// One buffer of `pages` pages per packet.
     Big {
-        /// Pages, the one that starts with the header among them.
+        /// The number of pages. The first one begins with the header.
         pages: usize,
     },
 }
 
 impl RxMode {
-    /// The mode for what was negotiated and the MTU that the device tells, if it does.
+    /// Returns the kind for the negotiated features, and for the MTU if the device reports one.
     fn new(features: &FeatureSet, mtu: Option<u16>) -> Self {
         if features.has(features::MRG_RXBUF) {
             Self::Mergeable
@@ -63,29 +63,30 @@ impl RxMode {
     }
 }
 
-/// The negotiated negotiated.
+/// The negotiated features, in the form that the data path needs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Negotiated {
-    /// All of it.
+    /// All negotiated features.
     pub(crate) features: FeatureSet,
-    /// Byte order of fields.
+    /// Byte order of the fields of the device.
     pub(crate) endian: Endian,
-    /// Headers of packets.
+    /// Layout of the header of a packet.
     pub(crate) header: Layout,
     /// The device sees only memory that is mapped for it.
     pub(crate) dma: bool,
     /// A header may be in one descriptor with its packet.
     pub(crate) any_layout: bool,
-    /// The way in which packets are received.
+    /// The kind of receive buffers.
     pub(crate) rx_mode: RxMode,
-    /// Largest packet that the device may send, Ethernet header included.
+    /// Largest packet that the device may pass to the driver, Ethernet header included.
     pub(crate) largest_packet: u32,
-    /// Pairs of queues.
+    /// Number of pairs of queues.
     pub(crate) max_pairs: usize,
 }
 
 impl Negotiated {
-    /// Takes stock. `mtu` and `max_pairs` are what the device tells, if it does.
+    /// Returns the negotiated state. `mtu` and `max_pairs` are from the configuration of the
+    /// device, if it has these fields.
     pub(crate) fn new(features: FeatureSet, mtu: Option<u16>, max_pairs: Option<u16>) -> Self {
         let modern = features.has(Feature::VERSION_1);
         let large = features::has_guest_gso(&features)
@@ -117,11 +118,11 @@ impl Negotiated {
     }
 }
 
-/// Most pairs of queues that a device may have (virtio spec §5.1.4.1).
+/// Largest number of pairs that a device may have (virtio spec §5.1.4.1).
 const MAX_PAIRS: u16 = 0x8000;
 
-/// Returns the number of pairs of queues to use: one, if the number that the device tells makes no
-/// sense.
+/// Returns the number of pairs of queues to use: one, if the number that the device reports is not
+/// allowed.
 fn pairs(features: &FeatureSet, max_pairs: Option<u16>) -> usize {
     if !features.has(features::MQ) || !features.has(features::CTRL_VQ) {
         return 1;

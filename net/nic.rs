@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The state of an interface: what all of its queues share, and what those of a pair do.
+//! The state of an interface: [`Nic`] is shared by all queues, [`Pair`] by the two queues of a
+//! pair.
 
 use crate::{
     ctrl::queue::Control,
@@ -31,36 +32,37 @@ use virtio::Once;
 pub(crate) struct Pair {
     /// Counters of both queues.
     pub(crate) counters: PairCounters,
-    /// Transmitted packets are to be reaped by NAPI. Changes while the interface is down only.
+    /// Whether NAPI is configured to reap transmitted packets. Changes only while the interface is
+    /// down.
     pub(crate) tx_napi_wanted: Atomic<bool>,
-    /// Transmitted packets are reaped by NAPI. Written with the RTNL held, while the interface is
+    /// Whether NAPI reaps transmitted packets. Written with the RTNL held, while the interface is
     /// down, or after the instance was enabled.
     pub(crate) tx_napi: Atomic<bool>,
-    /// Packets that the transmit queue had sent when the watchdog found it stuck last.
+    /// Value of `packets` at the last timeout of the watchdog.
     pub(crate) sent_at_timeout: Atomic<u64>,
-    /// Number of times in a row that the watchdog found it stuck, with no packet sent meanwhile.
+    /// Number of timeouts of the watchdog in a row, without a packet sent between them.
     pub(crate) timeouts: Atomic<u32>,
-    /// The watchdog found the transmit queue stuck.
+    /// Set by the watchdog: the next transmit poll notifies the device.
     pub(crate) tx_stuck: Atomic<bool>,
-    /// Transmitted packets may be left to reap by NAPI: a hint for code that would have to lock the
-    /// queue to know. Written with the queue locked.
+    /// Whether used packets may be waiting for NAPI: a hint that saves taking the queue lock.
+    /// Written with the queue locked.
     pub(crate) tx_pending: Atomic<bool>,
     /// Average length of packets in mergeable receive buffers. Written by the receive queue.
     average: Atomic<u32>,
-    /// Size of the receive ring, and the largest that the device offers.
+    /// Size of the receive ring, and the largest size that the device offers.
     pub(crate) rx_ring: [Atomic<u32>; 2],
-    /// As for the transmit ring.
+    /// The same for the transmit ring.
     pub(crate) tx_ring: [Atomic<u32>; 2],
-    /// Descriptors of the transmit ring that have to be free for the stack to send.
+    /// Number of free descriptors of the transmit ring at which the stack may send.
     pub(crate) tx_min_free: Atomic<u32>,
-    /// The receive ring is filled up when more than that is free.
+    /// The receive ring is refilled when more descriptors than this are free.
     pub(crate) rx_low: Atomic<u32>,
     /// Smallest length of a mergeable receive buffer, header not included.
     pub(crate) rx_min_len: Atomic<u32>,
 }
 
 impl Pair {
-    /// A pair before its queues are found.
+    /// Returns a pair without queues.
     pub(crate) const fn new(tx_napi: bool) -> Self {
         Self {
             counters: PairCounters::new(),
@@ -79,12 +81,12 @@ impl Pair {
         }
     }
 
-    /// The average length of packets in mergeable receive buffers.
+    /// Returns the average length of packets in mergeable receive buffers.
     pub(crate) fn average(&self) -> Ewma {
         Ewma::of(self.average.read_once())
     }
 
-    /// Has a packet count for the average. The caller is the receive queue.
+    /// Adds the length of a packet to the average. Called by the receive queue only.
     #[inline(always)]
     pub(crate) fn add_received(&self, len: u32) {
         let mut average = self.average();
@@ -93,7 +95,7 @@ impl Pair {
     }
 }
 
-/// A network device: what all its queues share.
+/// The state of an interface that all of its queues share.
 #[pin_data]
 pub(crate) struct Nic<'bound> {
     /// The device.
@@ -107,30 +109,31 @@ pub(crate) struct Nic<'bound> {
     pub(crate) health: Health,
     /// The pairs of queues.
     pub(crate) pairs: KVec<Arc<Pair>>,
-    /// Pairs in use: 1 to [`Negotiated::max_pairs`]. Changes with the RTNL held.
+    /// Number of pairs in use: 1 to [`Negotiated::max_pairs`]. Changes with the RTNL held.
     pub(crate) current_pairs: Atomic<usize>,
-    /// Pairs that the user wants in use. They are more than [`Nic::current_pairs`] once a device
-    /// refused them after a reset. Changes with the RTNL held.
+    /// Number of pairs that the user asked for. Greater than [`Nic::current_pairs`] if the device
+    /// refused this number after a reset. Changes with the RTNL held.
     pub(crate) wanted_pairs: Atomic<usize>,
-    /// The settings that the device has still to be told.
+    /// The settings that are still to be sent to the device.
     pub(crate) pending: PendingSettings,
-    /// There are queues: not between sleep and wake-up. Changes with the RTNL held.
+    /// Whether the device has queues: not while it sleeps or after it was given up. Changes with
+    /// the RTNL held.
     pub(crate) has_queues: Atomic<bool>,
-    /// Counters of what should not happen.
+    /// Error counters.
     pub(crate) errors: ErrorCounters,
-    /// The link is up, as the device last said.
+    /// Link state that the device last reported.
     pub(crate) link_up: Atomic<bool>,
-    /// The user asked for an announcement to be made, and it was not yet.
+    /// The device has asked for an announcement that was not sent yet.
     pub(crate) announce: Atomic<bool>,
-    /// Interrupts were spread over the CPUs, as far as the transport lets them.
+    /// Whether the interrupts are spread over the CPUs, if the transport supports that.
     pub(crate) affinity_set: Atomic<bool>,
-    /// Speed and duplex. Innermost of all locks.
+    /// Speed and duplex. No other lock is taken under this one.
     #[pin]
     pub(crate) link_settings: Mutex<LinkSettings>,
 }
 
 impl<'bound> Nic<'bound> {
-    /// The shared state of a device, without queues.
+    /// Returns the state of a device without queues.
     pub(crate) fn new(
         vdev: &'bound virtio::Device<Bound>,
         negotiated: Negotiated,
@@ -156,12 +159,12 @@ impl<'bound> Nic<'bound> {
         }? Error)
     }
 
-    /// Pairs in use.
+    /// Returns the number of pairs in use.
     pub(crate) fn current_pairs(&self) -> usize {
         self.current_pairs.read_once()
     }
 
-    /// The counters of the pairs in use, and of the others.
+    /// Returns the counters of all pairs, those in use first.
     pub(crate) fn counters(&self) -> impl Iterator<Item = &PairCounters> + Clone {
         self.pairs.iter().map(|pair| &pair.counters)
     }

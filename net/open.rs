@@ -17,42 +17,41 @@ use netdev::{
 };
 use virtio::Once;
 
-/// Brings the interface up. There are queues.
+/// Enables the queues and the link of an interface that is brought up. The device has queues.
 pub(crate) fn enable_interface(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
     enable_queues(dev, rtnl);
     link::open(dev);
 }
 
-/// Takes the interface down.
+/// Disables the link and the queues of an interface that is taken down.
 pub(crate) fn disable_interface(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
     link::close(dev);
     disable_queues(dev, rtnl);
     dev.carrier_off();
 }
 
-/// Fills the queues of the pairs in use and enables those of all pairs, as they may be taken into
-/// use without the interface going down.
+/// Fills the receive queues of the pairs in use, and enables the queues of all pairs: a pair may be
+/// taken into use while the interface is up.
 fn enable_queues(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
     let nic = dev.data();
     for (i, pair) in nic.pairs.iter().enumerate() {
         if i < nic.current_pairs() {
             if let Some((state, mut pool)) = dev.rx_stopped(i, rtnl) {
-                // A ring that is not full is filled by the first poll.
+                // The first poll fills a ring that is not full.
                 let _ = state.fill(nic, pair, &mut pool, Gfp::Kernel);
             }
         }
         dev.rx_enable(i, rtnl);
         if !enable_tx_napi(dev, i, pair, rtnl) {
             pair.tx_napi.write_once(false);
-            // It may have been stopped when the interface went down.
+            // The queue may have been stopped when the interface went down.
             tx::wake_stopped(dev, i);
         }
     }
 }
 
-/// Has the transmitted packets of a pair reaped by NAPI, if they are to be: an interrupt for that
-/// is worth it only where packets are sent. The interface is up, or about to be. Returns whether
-/// they are from now on.
+/// Enables transmit NAPI of a pair if it is configured. An interrupt for it is worth its cost only
+/// on a CPU that sends. The interface is up or coming up. Returns whether NAPI is enabled.
 pub(crate) fn enable_tx_napi(
     dev: &Device<Nic<'_>>,
     i: usize,
@@ -61,7 +60,8 @@ pub(crate) fn enable_tx_napi(
 ) -> bool {
     let on = pair.tx_napi_wanted.read_once() && dev.data().affinity_set.read_once();
     if on {
-        // First: once a packet is left to NAPI, there has to be NAPI.
+        // Enable NAPI before `tx_napi` is set: packets that are left to NAPI need an enabled
+        // instance.
         dev.tx_enable(i, rtnl);
         pair.tx_napi.write_once(true);
     }

@@ -136,7 +136,7 @@ impl<'bound> Operations for Nic<'bound> {
     }
 
     fn set_features(dev: &Device<Self>, wanted: Features, _rtnl: &mut Rtnl) -> Result {
-        // A device that is away is told once it is back.
+        // A device without queues gets the setting once it is back.
         let is_there = dev.data().has_queues.read_once();
         if is_there && wanted.changed(dev.features()).has(Features::GRO_HW) {
             settings::send_offloads(dev, wanted).map_err(|e| {
@@ -148,7 +148,8 @@ impl<'bound> Operations for Nic<'bound> {
     }
 
     fn features_check(_dev: &Device<Self>, skb: &SkBuff, on: Features) -> Features {
-        // Of packets in packets, the device can fill in the checksum only if it cuts them.
+        // For an encapsulated packet, the device can complete the checksum only if it also segments
+        // the packet.
         if skb.is_encapsulated() && (skb.gso().is_none() || skb.needs_gso(on)) {
             on.without(Features::CSUM_MASK)
         } else {
@@ -164,7 +165,7 @@ impl<'bound> Operations for Nic<'bound> {
         match change {
             CpuChange::Online | CpuChange::Dead => {
                 queues::set_affinity(dev, cpus);
-                // The interface may have been brought up while there was none.
+                // The interface may have been brought up while the affinity was not set.
                 dev.schedule_rtnl_work();
             }
             CpuChange::GoingDown => queues::clear_affinity(dev),

@@ -48,13 +48,12 @@ pub(crate) const fn tx_index(pair: usize) -> usize {
     pair * 2 + 1
 }
 
-/// Returns the role of a queue of the device, by its index: the pair it is of, and whether it
-/// transmits.
+/// Returns the pair of a queue, and whether the queue transmits, by its index on the device.
 pub(crate) const fn pair_of(index: usize) -> (usize, bool) {
     (index / 2, index % 2 != 0)
 }
 
-/// Returns the wishes of the driver for each queue.
+/// Returns the specifications of all queues.
 fn specs(nic: &Nic<'_>) -> Result<KVec<QueueSpec>> {
     let pairs = nic.negotiated.max_pairs;
     let mut specs = KVec::with_capacity(2 * pairs + 1, GFP_KERNEL)?;
@@ -82,11 +81,11 @@ fn specs(nic: &Nic<'_>) -> Result<KVec<QueueSpec>> {
     Ok(specs)
 }
 
-/// Finds the queues and takes them into use. The device is in reset.
+/// Finds the queues and installs them. The device is in reset. Process context.
 ///
 /// # Errors
 ///
-/// Those of [`virtio::Device::find_vqs`], and `ENOMEM`. There are no queues then.
+/// Those of [`virtio::Device::find_vqs`], and `ENOMEM`. The device has no queues then.
 pub(crate) fn find_queues(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
     try_find_queues(dev, rtnl).inspect_err(|_| drop_queues(dev, rtnl))
 }
@@ -107,7 +106,7 @@ fn try_find_queues(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
     Ok(())
 }
 
-/// Takes the queues of a pair into use. Returns their handles, that of the receive queue first.
+/// Installs the queues of a pair. Returns their handles, that of the receive queue first.
 fn install_pair(
     dev: &Device<Nic<'_>>,
     queues: &mut Queues,
@@ -164,11 +163,11 @@ pub(crate) fn drop_queues(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
     for i in 0..nic.negotiated.max_pairs {
         let tx = dev.tx_lock(i).and_then(|mut guard| {
             let (state, stack) = guard.parts();
-            // What is in the ring is freed without being completed.
+            // Packets in the ring are freed without being reported to BQL.
             stack.reset();
             state.queue.take()
         });
-        // Resets the device, so not with the queue locked.
+        // Without the queue lock: this resets the device.
         drop(tx);
         if let Some((state, _pool)) = dev.rx_stopped(i, rtnl) {
             drop(state.take_queue());
@@ -192,7 +191,7 @@ pub(crate) fn set_affinity(dev: &Device<Nic<'_>>, cpus: &CpusLocked) {
     let nic = dev.data();
     let ret = affinity::spread(cpus, nic.current_pairs(), |i, mask| {
         with_handles(dev, i, |handle| {
-            // A hint, which not every transport takes.
+            // A hint: not every transport supports it.
             let _ = handle.set_affinity(Some(mask));
         });
         let _ = dev.set_xps(i, mask, cpus);
@@ -203,7 +202,7 @@ pub(crate) fn set_affinity(dev: &Device<Nic<'_>>, cpus: &CpusLocked) {
     }
 }
 
-/// Takes the hints of [`set_affinity`] back.
+/// Removes the hints of [`set_affinity`].
 pub(crate) fn clear_affinity(dev: &Device<Nic<'_>>) {
     let nic = dev.data();
     if nic.affinity_set.xchg(false, Relaxed) {
@@ -215,7 +214,8 @@ pub(crate) fn clear_affinity(dev: &Device<Nic<'_>>) {
     }
 }
 
-/// Sets how many pairs are in use, on the device as well. Errors are those of the control queue.
+/// Sets how many pairs are in use, on the device and in the driver. Errors are those of the control
+/// queue.
 pub(crate) fn set_pairs(dev: &Device<Nic<'_>>, pairs: usize, rtnl: &mut Rtnl) -> Result {
     let nic = dev.data();
     if !nic.ctrl.has(features::MQ) {
@@ -228,7 +228,7 @@ pub(crate) fn set_pairs(dev: &Device<Nic<'_>>, pairs: usize, rtnl: &mut Rtnl) ->
         })?;
     nic.current_pairs.store(pairs, Relaxed);
     if dev.is_up() {
-        // The first poll fills the rings of those that were not in use.
+        // The first poll fills the rings of the pairs that were not in use.
         for i in 0..pairs {
             dev.rx_kick(i, rtnl);
         }
@@ -236,7 +236,7 @@ pub(crate) fn set_pairs(dev: &Device<Nic<'_>>, pairs: usize, rtnl: &mut Rtnl) ->
     Ok(())
 }
 
-/// Tells a device how many pairs the user wants in use.
+/// Sends the number of pairs that the user asked for to the device.
 ///
 /// # Errors
 ///
@@ -251,8 +251,8 @@ pub(crate) fn send_pairs(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
     }
 }
 
-/// As [`send_pairs`], of a device that was reset. If the device refuses, or does not answer, only
-/// the first pair is in use (virtio spec §5.1.6.5.6), and the stack is told so.
+/// As [`send_pairs`], after a reset. If the device refuses or does not answer, only the first pair
+/// is in use (virtio spec §5.1.6.5.6), and the stack uses one pair.
 ///
 /// # Errors
 ///
@@ -267,11 +267,11 @@ pub(crate) fn init_pairs(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
     result
 }
 
-/// Changes how many pairs are in use, as the user wants it, now and after every reset.
+/// Changes how many pairs are in use, as the user asks, now and after every reset.
 ///
-/// The number in use needs no consent of the device: the number may be what is left after the
-/// device refused another one. (The core does not pass it on so far, and tells the user that
-/// nothing changed: `ethnl_set_channels`, `ethtool_set_channels`.)
+/// If the number is already in use, no command is sent. It may be in use because the device refused
+/// another number before. (Today the core does not pass such a call to the driver:
+/// `ethnl_set_channels`, `ethtool_set_channels`.)
 ///
 /// # Errors
 ///
@@ -288,7 +288,7 @@ pub(crate) fn choose_pairs(dev: &Device<Nic<'_>>, pairs: usize, rtnl: &mut Rtnl)
     Ok(())
 }
 
-/// Changes how many pairs are in use, of the device and of the stack.
+/// Changes how many pairs are in use, on the device and in the stack.
 ///
 /// # Errors
 ///
@@ -303,7 +303,7 @@ fn change_pairs(dev: &Device<Nic<'_>>, pairs: usize, rtnl: &mut Rtnl) -> Result 
             Ok(()) => before,
             Err(_) => before.min(pairs),
         };
-        // What is less than before cannot fail for memory.
+        // Reducing the number allocates nothing, so it cannot fail.
         let _ = dev.set_real_queues(served, rtnl);
     }
     set_affinity(dev, &CpusLocked::lock());

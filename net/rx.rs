@@ -6,7 +6,7 @@
 //! [`mergeable`], [`small`] and [`big`].
 //!
 //! All input from the device is checked: lengths against the buffer, and the fields of the header
-//! against the packet, by the stack's own function. The header is copied before it is parsed.
+//! against the packet, by a function of the stack. The header is copied before it is parsed.
 
 mod big;
 mod deliver;
@@ -72,30 +72,31 @@ const COPY_LEN: u32 = 128;
 
 /// State of a receive queue.
 pub(crate) struct RxState {
-    /// The queue; none while the device sleeps.
+    /// The queue; none while the device sleeps or after it was given up.
     pub(crate) queue: Option<RxQueue>,
-    /// Buffers of pages that are not in the queue.
+    /// Buffers of the kind [`big`] that are not in the queue.
     spare: KVec<BigBuf>,
 }
 
 /// A receive virtqueue.
 pub(crate) enum RxQueue {
-    /// Of fragments of pages, as many for a packet as it takes.
+    /// A queue of page fragments, as many for a packet as it needs.
     Mergeable(Virtqueue<FragBuf>),
-    /// Of fragments of pages, one for each packet.
+    /// A queue of page fragments, one for each packet.
     Small(Virtqueue<FragBuf>),
-    /// Of whole pages.
+    /// A queue of whole pages.
     Big(Virtqueue<BigBuf>),
 }
 
-/// The poll of a receive queue: what is the same for all of its packets.
+/// The context of a receive poll, the same for all packets of the poll.
 ///
-/// It is one word, and passed by value to what is not inlined, so that it need not be in memory.
+/// PERF: One word, passed by value to functions that are not inlined, so that it stays in a
+/// register.
 #[derive(Clone, Copy)]
 struct Context<'a, 'b>(Napi<'a, Nic<'b>>);
 
 impl RxState {
-    /// A queue that is still to be [given](RxState::set_queue).
+    /// Returns a state without a queue; see [`RxState::set_queue`].
     pub(crate) const fn new() -> Self {
         Self {
             queue: None,
@@ -103,7 +104,7 @@ impl RxState {
         }
     }
 
-    /// Takes a queue of a pair into use.
+    /// Takes the queue of `pair` into use.
     ///
     /// # Errors
     ///
@@ -115,7 +116,7 @@ impl RxState {
         queue: RxQueue,
     ) -> Result {
         let size = queue.ring_size();
-        // Half of the ring, or of what may be received in a poll.
+        // Refill when half of the ring, or half of the budget of a poll, is free.
         let weight = NAPI_WEIGHT.get().max(1) as u32;
         pair.rx_low.write_once(size.min(weight) / 2);
         pair.rx_min_len.write_once(min_len(negotiated, size));
@@ -126,18 +127,18 @@ impl RxState {
         Ok(())
     }
 
-    /// Takes the queue out of use, and frees the buffers that are not in it.
+    /// Takes the queue out of the state, and frees the buffers that are not in the queue.
     pub(crate) fn take_queue(&mut self) -> Option<RxQueue> {
         self.spare.clear();
         self.queue.take()
     }
 
-    /// Adds buffers until the ring is full, and notifies the device once. Nobody polls the queue,
-    /// which is that of `pair`.
+    /// Adds buffers until the ring is full, and notifies the device once. NAPI of the queue is
+    /// disabled. The queue is that of `pair`.
     ///
     /// # Errors
     ///
-    /// There are fewer. `ENOMEM`: memory is short, for now; `EIO`: the queue is broken.
+    /// `ENOMEM`: memory is short for now. `EIO`: the queue is broken. The ring is not full then.
     pub(crate) fn fill<'b>(
         &mut self,
         nic: &Nic<'b>,
@@ -164,9 +165,9 @@ impl RxState {
 
 /// The result of filling a queue.
 struct Filled {
-    /// `ENOMEM`: memory is short, for now; `EIO`: the queue is broken.
+    /// `ENOMEM`: memory is short for now. `EIO`: the queue is broken.
     result: Result,
-    /// The device was notified.
+    /// Whether the device was notified.
     notified: bool,
 }
 
@@ -180,7 +181,8 @@ impl Filled {
     }
 }
 
-/// Smallest length of the mergeable buffers of a ring of `size` descriptors, header not included.
+/// Returns the smallest length of the mergeable buffers of a ring of `size` descriptors, header not
+/// included.
 fn min_len(negotiated: &Negotiated, size: u32) -> u32 {
     ewma::min_buffer_len(
         negotiated.header.len as u32,
@@ -190,7 +192,8 @@ fn min_len(negotiated: &Negotiated, size: u32) -> u32 {
     )
 }
 
-/// Length of the mergeable buffers of a ring whose packets have an average length, header included.
+/// Returns the length of the mergeable buffers of a ring whose packets have an average length,
+/// header included.
 fn buffer_len(negotiated: &Negotiated, average: Ewma, min_len: u32) -> u32 {
     ewma::buffer_len(
         negotiated.header.len as u32,
@@ -201,12 +204,13 @@ fn buffer_len(negotiated: &Negotiated, average: Ewma, min_len: u32) -> u32 {
     )
 }
 
-/// Length of the mergeable buffers that are added now to the ring of a pair, header included.
+/// Returns the length of the mergeable buffers that are added now to the ring of a pair, header
+/// included.
 pub(crate) fn current_buffer_len(negotiated: &Negotiated, pair: &Pair) -> u32 {
     buffer_len(negotiated, pair.average(), pair.rx_min_len.read_once())
 }
 
-/// The kind of the buffers that are added now.
+/// Returns the kind of the buffers that are added now.
 fn kind(negotiated: &Negotiated, pair: &Pair) -> Option<RxKind> {
     if negotiated.rx_mode == RxMode::Mergeable {
         mergeable::kind(current_buffer_len(negotiated, pair), negotiated.dma)
@@ -215,14 +219,15 @@ fn kind(negotiated: &Negotiated, pair: &Pair) -> Option<RxKind> {
     }
 }
 
-/// Fills a queue up with fragments from its pool. The queue is that of `pair`.
+/// Adds fragments from the pool to a queue until the ring is full. The queue is that of `pair`.
 ///
-/// PERF: Not inlined, and all is given to it by value: few polls need it, and the loop over the
-/// packets has the registers to itself. That saves 10 instructions a packet of a packed ring.
+/// PERF: Not inlined, and all arguments are passed by value. Few polls need this function, and
+/// without it the loop over the packets has all registers. That saves 10 instructions a packet of a
+/// packed ring.
 ///
 /// # Errors
 ///
-/// As those of [`RxState::fill`].
+/// Those of [`RxState::fill`].
 #[inline(never)]
 fn fill_from_pool(
     queue: impl QueueOps<FragBuf>,
@@ -261,7 +266,7 @@ fn fill_frags(
         if let Err(e) = filling.add() {
             break Err(e);
         }
-        // OVERFLOW: It was just compared. A fragment takes one descriptor.
+        // OVERFLOW: Not 0, as compared above. A fragment takes one descriptor.
         room = room.wrapping_sub(1);
     };
     let mut queue = filling.finish();
@@ -272,7 +277,7 @@ fn fill_frags(
 }
 
 impl RxQueue {
-    /// Size of the ring in descriptors.
+    /// Returns the size of the ring in descriptors.
     pub(crate) fn ring_size(&self) -> u32 {
         match self {
             Self::Mergeable(vq) | Self::Small(vq) => vq.ring_size(),
@@ -280,7 +285,7 @@ impl RxQueue {
         }
     }
 
-    /// Largest size of the ring.
+    /// Returns the largest size of the ring.
     pub(crate) fn num_max(&self) -> u32 {
         match self {
             Self::Mergeable(vq) | Self::Small(vq) => vq.num_max(),
@@ -307,7 +312,8 @@ pub(crate) fn poll<'a>(mut poll: RxPoll<'a, Nic<'_>>) -> Polled<'a> {
     poll.complete(received)
 }
 
-/// Not inlined, as one poll function has one of the modes in common use.
+/// PERF: Not inlined. In practice all queues have one mode, and the other two would take registers
+/// from it.
 #[inline(never)]
 fn poll_small<'a, 'b>(
     vq: &mut Virtqueue<FragBuf>,
@@ -331,7 +337,7 @@ fn poll_big(
 }
 
 impl<'a, 'b> Context<'a, 'b> {
-    /// The device.
+    /// Returns the interface.
     fn dev(self) -> &'a Device<Nic<'b>> {
         self.0.dev()
     }
@@ -341,12 +347,12 @@ impl<'a, 'b> Context<'a, 'b> {
         self.0.pair()
     }
 
-    /// The counters of the queue.
+    /// Returns the counters of the queue.
     fn counters(self) -> &'a RxCounters {
         &self.pair().counters.rx
     }
 
-    /// Whether the queue is to be filled up, when so many of its descriptors are free.
+    /// Whether the queue needs a refill if `free` of its descriptors are free.
     fn needs_refill(self, free: u32) -> bool {
         free > self.pair().rx_low.read_once()
     }
@@ -363,7 +369,7 @@ impl<'a, 'b> Context<'a, 'b> {
     }
 }
 
-/// Fills the queue up with fragments from its pool.
+/// Adds fragments from the pool to the queue until the ring is full.
 #[inline(always)]
 fn refill_frags(
     context: Context<'_, '_>,
@@ -380,7 +386,7 @@ fn refill_frags(
     )
 }
 
-/// The queue is broken: nothing comes of it any more.
+/// Reports a broken receive queue to the recovery.
 #[cold]
 #[inline(never)]
 fn report_broken(context: Context<'_, '_>) {
@@ -388,13 +394,13 @@ fn report_broken(context: Context<'_, '_>) {
     dev.data().health.report(dev, Failure::QueueBroken);
 }
 
-/// Counts a packet that is shorter than an Ethernet header: not as dropped, as there is no packet.
+/// Counts a packet that is shorter than its headers, as a length error only (as C does).
 #[cold]
 fn count_too_short(context: Context<'_, '_>) {
     context.dev().data().errors.rx_length_errors.add_shared(1);
 }
 
-/// Counts a packet whose length cannot be.
+/// Counts a packet with an impossible length, as a length error and as dropped.
 #[cold]
 fn count_wrong_length(context: Context<'_, '_>) {
     context.dev().data().errors.rx_length_errors.add_shared(1);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Settings that the driver tells the device again after a reset (virtio spec §5.1.6.5).
+//! Settings that the driver sends again after a reset (virtio spec §5.1.6.5).
 //!
 //! If memory is short, or the device does not answer in time, the driver repeats the command later,
-//! a few times: see [`pending::DELAYS_MS`]. It also repeats a setting that a user changed without an
-//! answer, because the device may have taken the change or not. A setting that the device refuses
-//! is not repeated.
+//! a few times: see [`pending::DELAYS_MS`]. It also repeats a setting that a user changed without
+//! an answer, because the device may have changed the setting or not. A setting that the device
+//! refuses is not repeated.
 
 pub(crate) mod pending;
 
@@ -30,49 +30,50 @@ use netdev::{
     Rtnl, //
 };
 
-/// Tells a device that was reset all that it was told before.
+/// Sends all settings to a device after a reset.
 ///
 /// # Errors
 ///
-/// Those of the first setting that failed. The others were tried, unless the device did not answer.
+/// The error of the first setting that failed. The other settings were sent too, unless the device
+/// did not answer.
 pub(crate) fn restore(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
     dev.data().pending.reset_progress();
     let mut settings = Settings::all();
     if dev.features().has(Features::GRO_HW) {
-        // They are on after a reset.
+        // After a reset all offloads are on.
         settings = settings.without(Setting::Offloads);
     }
     send(dev, settings, queues::init_pairs, rtnl)
 }
 
-/// Tells a device that was not told anything yet how many pairs of queues are in use. One is, if
-/// the device refuses.
+/// Sends the number of pairs to a new device. If the device refuses, one pair is in use.
 pub(crate) fn init_pairs(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
     let pairs = Settings::NONE.with(Setting::Pairs);
     let _ = send(dev, pairs, queues::init_pairs, rtnl);
 }
 
-/// Tells a device what it was not told before, if it is there. Process context.
+/// Sends the pending settings, if the device has queues. Process context.
 pub(crate) fn send_pending(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
     let settings = dev.data().pending.settings();
-    // A device that is away is told everything once it is back.
+    // A device without queues gets all settings once it is back.
     if settings == Settings::NONE || !dev.data().has_queues.load(Relaxed) {
         return;
     }
-    // The device serves as many pairs as before, unless it is told otherwise.
+    // Until the number is sent, the device serves as many pairs as before.
     if send(dev, settings, queues::send_pairs, rtnl).is_ok() {
         dev_info!(dev.data().vdev.as_ref(), "all settings are restored\n");
     }
 }
 
-/// A function that tells a device the number of pairs.
+/// A function that sends the number of pairs.
 type SendPairs = fn(&Device<Nic<'_>>, &mut Rtnl) -> Result;
 
-/// Tells a device some settings, and no other ones later: the number of pairs by `send_pairs`.
+/// Sends `settings`, and replaces the pending settings by those that failed. `send_pairs` sends the
+/// number of pairs.
 ///
 /// # Errors
 ///
-/// Those of the first setting that failed.
+/// The error of the first setting that failed.
 fn send(
     dev: &Device<Nic<'_>>,
     settings: Settings,
@@ -122,8 +123,7 @@ fn send_one(
     }
 }
 
-/// Tells the device which offloads of received packets are on. Errors are those of the control
-/// queue.
+/// Sends the offloads of received packets to the device. Errors are those of the control queue.
 pub(crate) fn send_offloads(dev: &Device<Nic<'_>>, on: Features) -> Result {
     let nic = dev.data();
     let offloads = features::guest_offloads(&nic.negotiated.features, on.has(Features::GRO_HW));

@@ -16,7 +16,7 @@ pub(crate) struct RxCounters {
     pub(crate) kicks: Counter,
 }
 
-/// Counters of a transmit queue. Written with the queue locked, unless it says otherwise.
+/// Counters of a transmit queue. Written with the queue locked, unless the field says otherwise.
 pub(crate) struct TxCounters {
     /// Packets.
     pub(crate) packets: Counter,
@@ -41,7 +41,7 @@ pub(crate) struct PairCounters {
 }
 
 impl PairCounters {
-    /// All zero.
+    /// Returns counters that are zero.
     pub(crate) const fn new() -> Self {
         Self {
             rx: RxCounters {
@@ -62,20 +62,20 @@ impl PairCounters {
     }
 }
 
-/// Counters of what should not happen, with several writers.
+/// Error counters, each with several writers.
 pub(crate) struct ErrorCounters {
-    /// Packets that were not transmitted.
+    /// Packets that were dropped instead of transmitted.
     pub(crate) tx_dropped: Counter,
-    /// Packets that the ring did not take.
+    /// Packets that could not be added although the ring had room.
     pub(crate) tx_fifo_errors: Counter,
-    /// Received packets of a wrong length.
+    /// Received packets with an impossible length.
     pub(crate) rx_length_errors: Counter,
-    /// Received packets whose header makes no sense.
+    /// Received packets whose header does not fit the packet.
     pub(crate) rx_frame_errors: Counter,
 }
 
 impl ErrorCounters {
-    /// All zero.
+    /// Returns counters that are zero.
     pub(crate) const fn new() -> Self {
         Self {
             tx_dropped: Counter::new(),
@@ -86,7 +86,7 @@ impl ErrorCounters {
     }
 }
 
-/// Names of what `ethtool -S` shows of a receive queue. The order is that of [`rx_values`].
+/// Names of the statistics of a receive queue in `ethtool -S`. The order is that of [`rx_values`].
 pub(crate) const RX_NAMES: &[&str] = &[
     "drops",
     "xdp_packets",
@@ -96,15 +96,15 @@ pub(crate) const RX_NAMES: &[&str] = &[
     "kicks",
 ];
 
-/// Names of what `ethtool -S` shows of a transmit queue. The order is that of [`tx_values`].
+/// Names of the statistics of a transmit queue in `ethtool -S`. The order is that of [`tx_values`].
 pub(crate) const TX_NAMES: &[&str] = &["xdp_tx", "xdp_tx_drops", "kicks", "tx_timeouts"];
 
-/// The values of a receive queue.
+/// Returns the values of a receive queue.
 pub(crate) fn rx_values(c: &RxCounters) -> [u64; RX_NAMES.len()] {
     [c.drops.get(), 0, 0, 0, 0, c.kicks.get()]
 }
 
-/// The values of a transmit queue.
+/// Returns the values of a transmit queue.
 pub(crate) fn tx_values(c: &TxCounters) -> [u64; TX_NAMES.len()] {
     [0, 0, c.kicks.get(), c.timeouts.get()]
 }
@@ -143,8 +143,8 @@ pub(crate) fn for_each_value<'a>(
     }
 }
 
-/// Calls `f` with the name of each value of a device, in order: prefix, number of the queue if it
-/// is of one, and name.
+/// Calls `f` with the name of each value of a device, in order: prefix, number of the queue if the
+/// value is of one queue, and name.
 pub(crate) fn for_each_name(pairs: usize, mut f: impl FnMut(&str, Option<usize>, &str)) {
     for (prefix, names) in [("rx", RX_NAMES), ("tx", TX_NAMES)] {
         names.iter().for_each(|name| f(prefix, None, name));

@@ -2,10 +2,10 @@
 
 //! The transmit path.
 //!
-//! With NAPI, the default, transmitted packets are freed in the poll of the queue or of the receive
-//! queue of its pair, whichever runs first, and the byte limit of the queue (BQL) holds packets
-//! back in the stack. Without NAPI they are freed when the next packet is sent, which may be much
-//! later, so each packet lets go of its socket, route and connection when it is added to the queue.
+//! With NAPI, the default, the poll of the queue or of the receive queue of its pair frees
+//! transmitted packets, and the byte limit of the queue (BQL) holds packets back in the stack.
+//! Without NAPI, transmitted packets are freed when the next packet is sent, which may be much
+//! later. So each packet releases its socket, route and connection when it is added to the queue.
 
 mod stopped;
 
@@ -52,30 +52,30 @@ use virtio::{
     Virtqueue, //
 };
 
-/// Descriptors that a packet may take: fewer free ones stop the queue.
+/// The largest number of descriptors of a packet. The stack is stopped if fewer are free.
 const MAX_PACKET_DESCS: u32 = MAX_SKB_FRAGS as u32 + 2;
 
-/// Descriptors of a ring of `size` that have to be free for the stack to send: [`MAX_PACKET_DESCS`], and of a
-/// ring that has not as many all.
+/// Returns the number of free descriptors at which the stack may send on a ring of `size`:
+/// [`MAX_PACKET_DESCS`], or all of a smaller ring.
 pub(crate) fn min_free(size: u32) -> u32 {
     MAX_PACKET_DESCS.min(size)
 }
 
 /// Whether `free` descriptors are enough for the stack to send.
 fn has_room(free: u32, pair: &Pair) -> bool {
-    // PERF: A constant decides for rings of the usual sizes.
+    // PERF: For rings of the usual sizes, the comparison with a constant decides.
     free >= MAX_PACKET_DESCS || free >= pair.tx_min_free.read_once()
 }
 
 /// State of a transmit queue.
 pub(crate) struct TxState {
-    /// The queue; none while the device sleeps.
+    /// The queue; none while the device sleeps or after it was given up.
     pub(crate) queue: Option<Virtqueue<TxPacket>>,
     header: HeaderLayout,
 }
 
 impl TxState {
-    /// The state without a queue.
+    /// Returns the state without a queue.
     pub(crate) const fn new(header: HeaderLayout) -> Self {
         Self {
             queue: None,
@@ -84,7 +84,7 @@ impl TxState {
     }
 }
 
-/// Packets that were transmitted and that the byte limit knows of.
+/// The number of completed packets and bytes to report to BQL.
 #[derive(Clone, Copy, Default)]
 struct Done {
     packets: u32,
@@ -92,7 +92,7 @@ struct Done {
 }
 
 impl Done {
-    /// Takes a packet that was transmitted. `budget` as for [`SkBuff::consume`].
+    /// Frees a packet that was transmitted, and counts it. `budget` as for [`SkBuff::consume`].
     fn take(&mut self, used: Used<TxPacket>, counters: &TxCounters, budget: Budget<'_>) {
         let packet = used.into_buffer();
         let len = packet.len();
@@ -106,10 +106,10 @@ impl Done {
         packet.consume(budget);
     }
 
-    /// Accounts for the packets.
+    /// Reports the packets to BQL, and counts them.
     fn account(self, stack: StackQueue<'_, Nic<'_>>, counters: &TxCounters) {
-        // PERF: The stack's function asks this again where it is inlined, and not for packets. None
-        // is empty.
+        // PERF: `netdev_tx_completed_queue()` checks the bytes, not the packets, so the compiler
+        // makes one check of both. No packet is empty, so without bytes there are no packets.
         if self.bytes == 0 {
             return;
         }
@@ -119,7 +119,7 @@ impl Done {
     }
 }
 
-/// Takes the packets that the device is done with, and accounts for them.
+/// Reaps used packets and accounts for them (C: `free_old_xmit`).
 #[inline(always)]
 fn reap(
     queue: &mut impl QueueOps<TxPacket>,
@@ -134,7 +134,7 @@ fn reap(
     done.account(stack, counters);
 }
 
-/// Notifies the device if it wants to know.
+/// Notifies the device if it wants to be notified.
 #[inline(always)]
 fn kick(queue: &mut impl QueueOps<TxPacket>, counters: &TxCounters) {
     if queue.kick_prepare() && queue.notify() {
@@ -142,19 +142,21 @@ fn kick(queue: &mut impl QueueOps<TxPacket>, counters: &TxCounters) {
     }
 }
 
-/// Lets the stack send again, if there is room in the queue and it was stopped for the lack of it.
+/// Wakes the stack if it was stopped and the queue has room again.
 fn wake(queue: &impl QueueOps<TxPacket>, stack: StackQueue<'_, Nic<'_>>, counters: &TxCounters) {
-    // PERF: First what is seldom: three instructions less for most polls.
+    // PERF: The condition that is rarely true comes first: that saves three instructions in most
+    // polls.
     if stack.is_stopped() && has_room(queue.num_free(), stack.pair()) && stack.wake() {
         counters.wake.add_shared(1);
     }
 }
 
-/// Adds a packet to the queue, `counted` against the byte limit or not.
+/// Adds a packet to the queue. `counted` says whether BQL counts it.
 ///
 /// # Errors
 ///
-/// The error of the add. The packet is dropped.
+/// `EPROTO`: the header cannot express the offload. Or the error of [`QueueOps::add_buf`]. The
+/// packet is dropped.
 #[inline(always)]
 fn add(
     queue: &mut impl QueueOps<TxPacket>,
@@ -163,7 +165,7 @@ fn add(
     skb: SkBuff,
     counted: bool,
 ) -> Result {
-    // First, as what is written to the header may be anything of the packet to the compiler.
+    // PERF: Read before the header is written: for the compiler, the header may alias the packet.
     let offloaded = skb.is_offloaded();
     skb.tx_timestamp();
     let mut packet = TxPacket::new(skb, header, counted);
@@ -204,15 +206,15 @@ fn xmit_napi(
 ) -> NetdevTx {
     let pair = stack.pair();
     let counters = &pair.counters.tx;
-    // For as long as the device has nothing new to look at: with the last packet, callbacks are
-    // asked for anew anyway.
+    // Callbacks are not needed before the last packet of a burst: they are enabled together with
+    // the kick.
     if more {
         queue.disable_cb();
     }
     let len = skb.len();
     if let Err(e) = add(&mut queue, stack, header, skb, true) {
         add_failed(stack, e);
-        // For those before it, if it was to be the last.
+        // Earlier packets of the burst still need a kick if this was the last one.
         if more {
             return NetdevTx::DONE;
         }
@@ -236,7 +238,7 @@ fn xmit_napi(
     NetdevTx::DONE
 }
 
-/// Sends a packet, and reaps those before it.
+/// Sends a packet without NAPI, and reaps used packets before.
 #[inline(never)]
 fn xmit_reap(
     mut queue: impl QueueOps<TxPacket>,
@@ -258,7 +260,7 @@ fn xmit_reap(
     }
     if let Err(e) = add(&mut queue, stack, header, skb, false) {
         add_failed(stack, e);
-        // For those before it, if it was to be the last.
+        // Earlier packets of the burst still need a kick if this was the last one.
         if !more {
             kick(&mut queue, counters);
         }
@@ -286,7 +288,7 @@ pub(crate) fn start_xmit(mut queue: TxQueue<'_, Nic<'_>>, skb: SkBuff, more: boo
     with_queue!(vq, |queue| xmit(queue, stack, header, skb, more))
 }
 
-/// Drops a packet, as there is no queue.
+/// Drops a packet, because there is no queue.
 #[cold]
 fn drop_packet(stack: StackQueue<'_, Nic<'_>>, skb: SkBuff) -> NetdevTx {
     drop(skb);
@@ -294,7 +296,7 @@ fn drop_packet(stack: StackQueue<'_, Nic<'_>>, skb: SkBuff) -> NetdevTx {
     NetdevTx::DONE
 }
 
-/// A packet did not get into the ring, which there was room in.
+/// Counts and reports a packet that could not be added although the ring had room.
 #[cold]
 fn add_failed(stack: StackQueue<'_, Nic<'_>>, e: Error) {
     let nic = stack.dev().data();
@@ -312,40 +314,41 @@ fn add_failed(stack: StackQueue<'_, Nic<'_>>, e: Error) {
     }
 }
 
-/// Nothing comes of a queue any more.
+/// Reports a broken transmit queue to the recovery.
 #[cold]
 fn report_broken(stack: StackQueue<'_, Nic<'_>>) {
     let dev = stack.dev();
     dev.data().health.report(dev, Failure::QueueBroken);
 }
 
-/// Notices a queue that is broken.
+/// Reports the queue to the recovery if it is broken.
 fn report_if_broken(queue: &impl QueueOps<TxPacket>, stack: StackQueue<'_, Nic<'_>>) {
     if queue.is_broken() {
         report_broken(stack);
     }
 }
 
-/// The free descriptors of a queue when its device last said that it was done with more.
+/// The number of free descriptors when the device last reported a used buffer. Detects a device
+/// that reports used buffers without any.
 struct LastReport(u32);
 
 impl LastReport {
-    /// The device has not said so yet.
+    /// Returns the state before the first report.
     const fn new() -> Self {
-        // No queue has as many.
+        // No queue has so many descriptors.
         Self(u32::MAX)
     }
 
-    /// Notes that the device says so. Returns whether it said so before, and nothing was taken
-    /// since: a device that takes back what it said does not keep the driver in a loop.
+    /// Records a report of used buffers. Returns whether no buffer was taken since the last report:
+    /// then the device withdrew its report, and the caller must leave the loop.
     fn is_unchanged(&mut self, queue: &impl QueueOps<TxPacket>) -> bool {
         let free = queue.num_free();
         core::mem::replace(&mut self.0, free) == free
     }
 }
 
-/// Takes what the device is done with until callbacks are on again, and lets the stack send.
-/// `DELAYED`: callbacks are for when most is done, not for the next packet.
+/// Reaps used packets until callbacks are enabled and no used packet is left, then wakes the stack.
+/// `DELAYED`: the callback comes when most packets are used, not for the next one.
 fn clean_until_done<const DELAYED: bool>(
     mut queue: impl QueueOps<TxPacket>,
     stack: StackQueue<'_, Nic<'_>>,
@@ -399,7 +402,7 @@ pub(crate) fn poll<'a>(poll: TxPoll<'a, Nic<'_>>) -> Polled<'a> {
     poll.complete(guard)
 }
 
-/// Takes what the device is done with, and lets the stack send. Callbacks stay as they are.
+/// Reaps used packets and wakes the stack. Leaves callbacks as they are.
 #[inline(never)]
 fn reap_and_wake(mut queue: impl QueueOps<TxPacket>, stack: StackQueue<'_, Nic<'_>>) {
     let pair = stack.pair();
@@ -410,13 +413,14 @@ fn reap_and_wake(mut queue: impl QueueOps<TxPacket>, stack: StackQueue<'_, Nic<'
     pair.tx_pending.write_once(!queue.is_idle());
 }
 
-/// The poll of a transmit queue for netpoll, which wants room in it to send a message.
+/// The poll of a transmit queue for netpoll, which frees descriptors in order to send a message.
 ///
-/// The instance may be scheduled or not, and stays so; so do callbacks, which are on unless it is
-/// scheduled. The queue may be locked by this CPU: the message may be one of the driver.
+/// The NAPI instance and the callbacks keep their state. Callbacks are enabled unless the instance
+/// is scheduled. The queue lock may be held by this CPU, because the message may come from the
+/// driver itself.
 ///
-/// PERF: This does not use [`clean_until_done`] without delay, of which [`poll`] is the only user:
-/// with two, the work on each packet would be a call there, of 28 instructions.
+/// PERF: A separate function. With a second caller, [`clean_until_done`] would no longer be inlined
+/// into [`poll`], which costs 28 instructions a packet.
 #[cold]
 fn poll_for_netpoll<'a>(poll: TxPoll<'a, Nic<'_>>) -> Polled<'a> {
     if let Some(mut guard) = poll.try_lock() {

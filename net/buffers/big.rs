@@ -36,9 +36,9 @@ use virtio::{
 
 /// A receive buffer of whole pages.
 ///
-/// The header is at the start of the first page, by itself; the packet starts `pad` bytes into
-/// that page and goes on in the others. The buffer is used again and again: pages that went up
-/// with a packet are replaced by [`BigBuf::refill`].
+/// The header is at the start of the first page. The packet starts `pad` bytes into that page and
+/// goes on in the others. The buffer is used again and again: [`BigBuf::refill`] replaces the pages
+/// that were passed to the stack with a packet.
 pub struct BigBuf(KBox<Pages>);
 
 /// # Invariants
@@ -52,12 +52,12 @@ struct Pages {
 }
 
 impl BigBuf {
-    /// A buffer of `pages` pages, all still to be [filled in](BigBuf::refill): with `zero`, they
-    /// are cleared, so that the device does not see what was in them before.
+    /// Returns a buffer of `pages` pages, which are still to be [allocated](BigBuf::refill). `zero`
+    /// says that the pages are cleared, so that the device does not see their old contents.
     ///
     /// # Errors
     ///
-    /// - `EINVAL`: no page, or header and padding do not fit one.
+    /// - `EINVAL`: `pages` is 0, or header and padding do not fit in a page.
     /// - `ENOMEM`.
     pub fn new(pages: usize, header_len: u32, pad: u32, zero: bool, gfp: Gfp) -> Result<Self> {
         if pages == 0 || header_len > pad || pad as usize > PAGE_SIZE {
@@ -67,7 +67,7 @@ impl BigBuf {
         for _ in 0..pages {
             list.push(None, gfp.flags())?;
         }
-        // INVARIANT: Checked above.
+        // INVARIANT: Both were checked above.
         Ok(Self(KBox::new(
             Pages {
                 pages: list,
@@ -96,26 +96,27 @@ impl BigBuf {
         Ok(())
     }
 
-    /// A copy of the first `N` bytes that the device wrote. What it writes later does not matter to
-    /// the copy.
+    /// Returns a copy of the first `N` bytes that the device wrote. Later writes of the device do
+    /// not change the copy.
     pub fn read<const N: usize>(&self) -> [u8; N] {
         const { assert!(N <= PAGE_SIZE) };
         let first = self.0.pages.first().and_then(Option::as_ref);
         let Some(start) = first.and_then(page::address) else {
             return [0; N];
         };
-        // SAFETY: The range is within the first page. The device may write meanwhile, and any bytes
-        // will do, but the same ones each time that the copy is looked at: so they are read once.
+        // SAFETY: The range is within the first page. The device may write at the same time. All
+        // bytes are valid, and they are read once, so the copy does not change.
         unsafe { start.cast::<[u8; N]>().read_volatile() }
     }
 
-    /// Makes a packet of the `len` bytes after the header: copied to the head if they are `copy`
-    /// or less, else with the pages as fragments.
+    /// Builds a packet from the `len` bytes after the header. Copies them to the head if there are
+    /// `copy` or fewer; otherwise the pages become fragments.
     ///
     /// # Errors
     ///
     /// - `ENOMEM`.
-    /// - `EMSGSIZE`: it is more than the buffer has, or than a packet may have fragments for.
+    /// - `EMSGSIZE`: `len` is more than the buffer has, or more than the fragments of a packet can
+    ///   have.
     pub fn packet<T: Operations>(
         &mut self,
         napi: Napi<'_, T>,
@@ -141,8 +142,8 @@ impl BigBuf {
         let Some(start) = first.and_then(page::address) else {
             return Err(EMSGSIZE);
         };
-        // SAFETY: The range is within the first page, and a new packet has room for it: it is not
-        // more than was asked for.
+        // SAFETY: The range is within the first page. The new packet has room for it: `n` is at
+        // most the length that was allocated above.
         unsafe { skb.put(start.as_ptr().add(inner.pad as usize), n) };
         let mut left = len - n;
         let mut offset = inner.pad + n;
@@ -169,7 +170,8 @@ impl Segments<Segment> for BigBuf {
     fn write_segments<W: SegmentWriter<Segment>>(&self, writer: &mut W) -> Result {
         let mut pages = self.0.pages.iter();
         let first = pages.next().and_then(Option::as_ref).ok_or(EINVAL)?;
-        // The header by itself: legacy devices ask for it (virtio spec §5.1.6.3.1).
+        // The header has a descriptor of its own, as legacy devices require (virtio spec
+        // §5.1.6.3.1).
         writer.in_(Segment::page(first.as_ptr(), 0, self.0.header_len))?;
         let rest = PAGE_SIZE as u32 - self.0.pad;
         writer.in_(Segment::page(first.as_ptr(), self.0.pad, rest))?;
@@ -183,8 +185,8 @@ impl Segments<Segment> for BigBuf {
 
 // SAFETY:
 // - The buffer owns its pages.
-// - There is no reference to their memory.
-// - It gives nothing to read.
+// - No reference to the memory of the pages exists.
+// - It has no segment that the device reads.
 // - The token is the address of the box.
 unsafe impl Buffer for BigBuf {
     fn segment_count(&self) -> usize {
@@ -205,10 +207,11 @@ unsafe impl Buffer for BigBuf {
     }
 
     unsafe fn from_raw(raw: RawToken) -> Self {
-        // SAFETY: `data` is a box that `into_raw` gave up, used up here (safety requirements).
+        // SAFETY: By the safety requirements, `data` is a box that `into_raw` gave up, and it is
+        // used only here.
         Self(unsafe { KBox::from_raw(raw.data.as_ptr().cast()) })
     }
 }
 
-// SAFETY: Its segments are pages.
+// SAFETY: The segments are pages, which are not mapped for a device.
 unsafe impl Unmapped for BigBuf {}

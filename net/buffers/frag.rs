@@ -22,18 +22,18 @@ use virtio::{
     Used, //
 };
 
-/// A fragment of a page that a device receives to.
+/// A fragment of a page to which a device receives.
 ///
-/// Its page may be mapped for a device, so only [`Filling`] gives it to a queue.
+/// The page may be mapped for a device, so only [`Filling`] adds the fragment to a queue.
 pub struct FragBuf(RxFrag);
 
 impl FragBuf {
-    /// Returns what the device wrote to a buffer.
+    /// Returns the data that the device wrote to a buffer.
     #[inline]
     pub fn received(used: Used<Self>) -> RxData {
         let len = used.len();
-        // SAFETY: The length of a used buffer is at most the room that the buffer told, which is
-        // the capacity of the fragment.
+        // SAFETY: The length of a used buffer is at most its `writable_len`, which is the capacity
+        // of the fragment.
         unsafe { RxData::new(used.into_buffer().0, len) }
     }
 }
@@ -50,10 +50,10 @@ impl Segments<Segment> for FragBuf {
 }
 
 // SAFETY:
-// - The fragment owns its memory, whatever form it has.
-// - There is no reference to it.
-// - It gives nothing to read.
-// - The token is the address, and the context the sizes. A fragment without its sizes has a
+// - The fragment owns its memory.
+// - No reference to that memory exists.
+// - It has no segment that the device reads.
+// - The token is the address, and the context the sizes. A fragment whose sizes were lost has a
 //   capacity of zero.
 unsafe impl Buffer for FragBuf {
     const HAS_CTX: bool = true;
@@ -81,7 +81,7 @@ unsafe impl Buffer for FragBuf {
     #[inline]
     unsafe fn from_raw(raw: RawToken) -> Self {
         // SAFETY: By the safety requirements, both are of a fragment that `into_raw` gave up, or
-        // the sizes are lost, and zero.
+        // the sizes were lost and are zero.
         Self(unsafe { RxFrag::from_raw(raw.data.cast(), raw.ctx.addr() as u32) })
     }
 }
@@ -90,42 +90,45 @@ unsafe impl Buffer for FragBuf {
 ///
 /// # Invariants
 ///
-/// The memory of `frags` is mapped, if at all, for the device of `queue`.
+/// The memory of `frags` is not mapped, or is mapped for the device of `queue`.
 pub struct Filling<'a, Q> {
     frags: Frags<'a>,
     queue: Q,
 }
 
 impl<'a, Q: QueueOps<FragBuf>> Filling<'a, Q> {
-    /// Fills a queue with buffers of a kind from a pool. Process context with [`Gfp::Kernel`].
+    /// Begins to fill a queue with buffers of a kind from a pool. Process context with
+    /// [`Gfp::Kernel`].
     ///
     /// # Errors
     ///
     /// `EINVAL`: the pool maps its pages for another device than that of the queue.
     #[inline]
     pub fn new(pool: &'a mut Pool<'_>, queue: Q, kind: RxKind, gfp: Gfp) -> Result<Self> {
-        // INVARIANT: They are mapped for no other device than that of the queue.
+        // INVARIANT: `frags_for` returns fragments that are mapped for no other device than that of
+        // the queue.
         Ok(Self {
             frags: pool.frags_for(queue.dma_dev(), kind, gfp)?,
             queue,
         })
     }
 
-    /// Allocates a buffer and gives it to the device, which is not notified.
+    /// Allocates a buffer and adds it to the queue. Does not notify the device.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`, and those of [`Virtqueue::add_buf`](virtio::Virtqueue::add_buf). The buffer is
-    /// back in the pool.
+    /// `ENOMEM`, and those of [`Virtqueue::add_buf`](virtio::Virtqueue::add_buf). The buffer goes
+    /// back to the pool.
     #[inline]
     pub fn add(&mut self) -> Result {
         let frag = self.frags.alloc().ok_or(ENOMEM)?;
-        // SAFETY: `frags` are mapped, if at all, for the device of `queue` (type invariant).
+        // SAFETY: By the type invariant, `frags` are not mapped, or are mapped for the device of
+        // `queue`.
         unsafe { self.queue.add_buf_unchecked(FragBuf(frag)) }?;
         Ok(())
     }
 
-    /// The queue.
+    /// Returns the queue.
     #[inline]
     pub fn finish(self) -> Q {
         self.queue

@@ -34,7 +34,7 @@ where
     T: Operations<Hold = Hold> + 'bound,
 {
     let parent = scope.dev().as_ref();
-    // SAFETY: All that `T` borrows outlives `'bound`, and a borrow for that is valid as long as
-    // there is a hold (type invariant of `Scope`).
+    // SAFETY: Everything that `T` borrows outlives `'bound`. Such a borrow is valid as long as a
+    // hold exists (type invariant of `Scope`), and the interface keeps the hold.
     unsafe { NewDevice::new(scope.hold(), parent, data, pairs, weight, queue) }
 }

@@ -2,11 +2,11 @@
 
 //! The buffers of the network driver: what its virtqueues carry.
 //!
-//! A buffer is an owned value that tells a queue its segments, so its type promises things of
-//! memory that only `unsafe` code can. The driver has none: it uses the types of this crate.
+//! A buffer is an owned value that names its segments. Its type makes promises about memory that
+//! only `unsafe` code can make. The driver has no `unsafe` and uses the types of this crate.
 //!
-//! Packets and memory are those of the crate `netdev`, which knows nothing of virtio. So the
-//! interface, which may borrow for as long as a virtio device is bound, is made here, too.
+//! Packets and pages come from the crate `netdev`, which does not depend on virtio. This crate also
+//! makes the interface, because the interface holds the binding of a virtio device.
 
 #![deny(unsafe_op_in_unsafe_fn)]
 

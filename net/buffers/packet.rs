@@ -31,11 +31,11 @@ use virtio::{
     Unmapped, //
 };
 
-/// Most segments of a packet: the header, the head, and the fragments.
+/// Largest number of segments of a packet: the header, the head, and the fragments.
 pub const TX_SEGMENTS: usize = MAX_SKB_FRAGS + 2;
 
-/// Longest header: what fits the control buffer of a packet, which the driver may use while it
-/// has the packet.
+/// Length of the longest header: that of the control buffer of a packet, which the driver may use
+/// while it has the packet.
 pub const MAX_HEADER: u32 = CONTROL_BUFFER as u32;
 
 /// Marks the token of a packet that is not counted against the byte limit of its queue. Packets
@@ -72,16 +72,16 @@ pub struct HeaderLayout {
 }
 
 impl HeaderLayout {
-    /// A header of `len` bytes. `inline` says that it may be in one descriptor with the packet
-    /// (`VIRTIO_F_ANY_LAYOUT`, virtio spec §2.7.4.3).
+    /// Returns the layout of a header of `len` bytes. `inline` says that the header may be in one
+    /// descriptor with the packet (`VIRTIO_F_ANY_LAYOUT`, virtio spec §2.7.4.3).
     ///
-    /// None if that is more than [`MAX_HEADER`].
+    /// Returns none if `len` is more than [`MAX_HEADER`].
     pub const fn new(len: u32, inline: bool) -> Option<Self> {
         if len > MAX_HEADER {
             return None;
         }
-        // CAST: It was just compared.
-        // INVARIANT: As well.
+        // CAST: At most `MAX_HEADER`, as compared above.
+        // INVARIANT: At most `MAX_HEADER`, as compared above.
         Some(Self {
             len: len as u8,
             inline,
@@ -89,15 +89,15 @@ impl HeaderLayout {
     }
 }
 
-/// The facts of a packet to transmit that are not in the packet, in one word: a packet is passed on
-/// in two registers then.
+/// The header length and flags of a packet. PERF: one word, so that a packet is passed in two
+/// registers.
 #[derive(Clone, Copy)]
 struct HeaderInfo(u32);
 
 impl HeaderInfo {
     /// The length of the header.
     const LEN: u32 = 0x3f;
-    /// The header is right before the data, and not in the control buffer.
+    /// The header is in the headroom, directly before the data, and not in the control buffer.
     const IN_HEADROOM: u32 = 0x40;
     /// The packet is counted against the byte limit of its queue.
     const COUNTED: u32 = 0x80;
@@ -137,9 +137,9 @@ impl HeaderInfo {
 ///
 /// # Invariants
 ///
-/// There are as many initialised bytes as `info` says in the headroom right before the data, or in
-/// the control buffer of the packet, which nobody else uses. For a packet that was a token, there
-/// are none.
+/// The header, of the length in `info`, is initialised, and is in the headroom directly before the
+/// data or in the control buffer. No other code uses that memory. A packet that was made from a
+/// token has no header.
 pub struct TxPacket {
     skb: SkBuff,
     info: HeaderInfo,
@@ -149,22 +149,23 @@ pub struct TxPacket {
 unsafe impl Send for TxPacket {}
 
 impl TxPacket {
-    /// Makes room for the header of a packet, all zeroes.
+    /// Makes room for the header of a packet, and clears it.
     ///
-    /// The header is put right before the packet if `layout` and the packet allow it. `counted`
+    /// The header is put directly before the packet if `layout` and the packet allow it. `counted`
     /// says whether the packet is counted against the byte limit of its queue.
     #[inline]
     pub fn new(skb: SkBuff, layout: HeaderLayout, counted: bool) -> Self {
         let len = usize::from(layout.len);
         let data = skb.data();
-        // Aligned, so that devices which access the header in place may.
+        // Aligned, for devices that access the header in place.
         let in_headroom = layout.inline
             && data as usize & 1 == 0
             && skb.headroom() >= len
             && !skb.is_header_cloned();
-        // SAFETY: The header is within the headroom, which is as large, and whose owner is the
-        // packet's, as its head is not shared; or it is within the control buffer, which belongs
-        // to the driver for now, and is `MAX_HEADER` bytes.
+        // SAFETY: In the headroom, the header fits, as checked above, and no other packet shares
+        // the headroom, because the head is not cloned. In the control buffer, the header fits in
+        // `MAX_HEADER` bytes (type invariant of the layout), and the driver owns that buffer while
+        // it has the packet.
         unsafe {
             if in_headroom {
                 clear(data.sub(len), len);
@@ -172,8 +173,7 @@ impl TxPacket {
                 clear(skb.control_buffer(), len);
             }
         }
-        // INVARIANT: The bytes were initialised. The length fits, by the type invariants of the
-        // layout.
+        // INVARIANT: The bytes were cleared. The length fits, by the type invariant of the layout.
         Self {
             skb,
             info: HeaderInfo::new(layout.len, in_headroom, counted),
@@ -184,35 +184,36 @@ impl TxPacket {
     #[inline]
     fn header_ptr(&self) -> *mut u8 {
         if self.info.is_in_headroom() {
-            // SAFETY: By the type invariants, it is right before the data.
+            // SAFETY: By the type invariant, the header is directly before the data.
             unsafe { self.skb.data().sub(self.info.header_len() as usize) }
         } else {
             self.skb.control_buffer()
         }
     }
 
-    /// The packet.
+    /// Returns the packet.
     #[inline]
     pub fn skb(&self) -> &SkBuff {
         &self.skb
     }
 
-    /// The header of a packet that was not added to a queue yet.
+    /// Returns the header of a packet that was not added to a queue yet.
     #[inline]
     pub fn header(&mut self) -> &mut [u8] {
-        // SAFETY: By the type invariants; they are borrowed with the packet.
+        // SAFETY: By the type invariant, the bytes are initialised and used by no other code. They
+        // are borrowed with the packet.
         unsafe {
             core::slice::from_raw_parts_mut(self.header_ptr(), self.info.header_len() as usize)
         }
     }
 
-    /// Bytes of the packet, without the header.
+    /// Returns the length of the packet in bytes, without the header.
     #[inline]
     pub fn len(&self) -> u32 {
         self.skb.len()
     }
 
-    /// Whether there is no byte.
+    /// Whether the packet has no byte.
     pub fn is_empty(&self) -> bool {
         self.skb.is_empty()
     }
@@ -225,8 +226,8 @@ impl TxPacket {
 
     /// Adds the packet to a queue.
     ///
-    /// One that is not counted may stay there for long, so it lets go of what it holds of the
-    /// stack: its socket, its route and its connection.
+    /// A packet that BQL does not count may stay in the queue for long, so it releases its socket,
+    /// route and connection.
     ///
     /// # Errors
     ///
@@ -236,14 +237,14 @@ impl TxPacket {
         let (skb, counted) = (self.skb.as_raw(), self.is_counted());
         queue.add_buf(self)?;
         if !counted {
-            // SAFETY: The queue has the packet, and nobody can take it out as it is borrowed
-            // exclusively; the device uses nothing but the packet's data.
+            // SAFETY: The queue has the packet, and no code can take it out, because the queue is
+            // borrowed exclusively. The device uses nothing but the data of the packet.
             unsafe { skb::detach(skb) };
         }
         Ok(())
     }
 
-    /// The packet, for dropping it.
+    /// Returns the packet, for dropping it.
     pub fn into_skb(self) -> SkBuff {
         self.skb
     }
@@ -297,12 +298,12 @@ impl Segments<Segment> for TxPacket {
 // SAFETY:
 // - The packet owns a reference to its head and its fragments, which stay until it is dropped; the
 //   header is in one of them or in the packet itself.
-// - It gives nothing to write.
+// - It has no segment that the device writes.
 // - The stack does not change packets that it gave to a driver.
-// - The token is the address of the packet and, in the lowest bit, whether it is counted. The
-//   header is not needed after `write_segments`.
+// - The token is the address of the packet and, in the lowest bit, whether the packet is counted.
+//   The header is not needed after `write_segments`.
 unsafe impl Buffer for TxPacket {
-    /// A small packet, with its header before it.
+    /// The one segment of a small packet, with its header before it.
     const COMMON_COUNT: u16 = 1;
 
     #[inline]
@@ -335,10 +336,10 @@ unsafe impl Buffer for TxPacket {
     #[inline]
     unsafe fn from_raw(raw: RawToken) -> Self {
         let tag = raw.data.as_ptr() as usize & UNCOUNTED;
-        // SAFETY: By the safety requirements, taking off the tag gives the address of a packet,
-        // whose reference the token was.
+        // SAFETY: By the safety requirements, the address without the tag is that of a packet, and
+        // the token owns a reference to that packet.
         let skb = unsafe { SkBuff::from_raw(raw.data.byte_sub(tag).cast()) };
-        // INVARIANT: There is no header.
+        // INVARIANT: A packet that was made from a token has no header.
         Self {
             skb,
             info: HeaderInfo::new(0, false, tag == 0),

@@ -4,18 +4,17 @@
 
 use kernel::prelude::*;
 
-/// Returns whether a command failed for a reason that may pass, other than that the device refused
-/// it: for want of memory, or of an answer.
+/// Returns whether a command may succeed later: memory was short, or the device did not answer.
 pub(crate) fn is_temporary(e: Error) -> bool {
     e == ENOMEM || is_unanswered(e)
 }
 
-/// Returns whether a command failed as it, or one before it, was not answered.
+/// Returns whether the device did not answer this command or an earlier one.
 pub(crate) fn is_unanswered(e: Error) -> bool {
     [EIO, ETIMEDOUT, EAGAIN].contains(&e)
 }
 
-/// Returns the error that a user gets to see for that of a command: `ENOMEM`, or `EINVAL`.
+/// Returns the error for user space: `ENOMEM`, or `EINVAL` for everything else.
 pub(crate) fn for_user(e: Error) -> Error {
     if e == ENOMEM {
         e

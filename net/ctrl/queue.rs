@@ -25,29 +25,28 @@ use virtio::{
     Virtqueue, //
 };
 
-/// The time that a device may take to answer, as [`TimeLeft`] counts it.
+/// The time in which a device has to answer, as [`TimeLeft`] counts it.
 const TIMEOUT: TimeLimit = TimeLimit::from_millis(5_000);
-/// The time that a device may take to answer the commands of a batch, but for the last one of them.
+/// The time after which no further command of a batch is sent.
 const BATCH_TIMEOUT: TimeLimit = TimeLimit::from_millis(10_000);
-/// The number of times that the queue is looked at before the first pause.
+/// The number of checks of the queue before the first pause.
 const SPINS: usize = 200;
-/// The pause between two looks.
+/// The pause between two checks.
 const PAUSE: Delta = Delta::from_micros(50);
-/// A pause counts for no more than that.
+/// The most that one pause counts.
 const LONGEST_PAUSE: Delta = Delta::from_millis(10);
 
 /// A command: class and number, data, a second part of the data, and the acknowledgement.
 pub(crate) type Command = Message<(KBox<[u8; 2]>, KVec<u8>, KVec<u8>), u8>;
 
-/// Most segments of a [`Command`].
+/// Largest number of segments of a [`Command`].
 pub(crate) const COMMAND_SEGMENTS: usize = 4;
 
-/// The time that is left for an answer, or for those to a batch, in nanoseconds.
+/// The time that is left to wait, in nanoseconds.
 ///
-/// A pause that takes very long is none of the device's: the virtual machine was stopped, or its
-/// host was busy, and the device could not work either. So a pause counts for
-/// [`LONGEST_PAUSE`] at most, and a device is looked at [`TIMEOUT`] / [`LONGEST_PAUSE`] times at
-/// least before a command is given up.
+/// If a pause takes very long, the virtual machine was stopped or its host was busy, and the device
+/// could not work either. So each pause counts for at most [`LONGEST_PAUSE`], and the queue is
+/// checked at least [`TIMEOUT`] / [`LONGEST_PAUSE`] times before a command times out.
 pub(super) struct TimeLeft(i64);
 
 impl TimeLeft {
@@ -65,22 +64,22 @@ impl TimeLeft {
         self.0 <= 0
     }
 
-    /// Leaves no time.
+    /// Uses up the rest of the time.
     pub(super) fn use_up(&mut self) {
         self.0 = 0;
     }
 }
 
-/// The queue, and what became of it.
+/// The queue, with the state of its one command.
 pub(super) struct State {
     pub(super) queue: Option<Virtqueue<Command>>,
-    /// The queue still has a command that was given up.
+    /// The queue still has a command that timed out.
     pub(super) unanswered: bool,
-    /// The time for the batch that commands are part of, if there is one.
+    /// The time that is left for the batch that runs, if one does.
     pub(super) batch: Option<TimeLeft>,
 }
 
-/// The control queue of a device, or the lack of one.
+/// The control queue of a device, if the device has one.
 #[pin_data]
 pub(crate) struct Control {
     features: FeatureSet,
@@ -90,7 +89,7 @@ pub(crate) struct Control {
 }
 
 impl Control {
-    /// A control queue that is still to be [given](Control::set_queue).
+    /// Returns the state without a queue; see [`Control::set_queue`].
     pub(crate) fn new(features: FeatureSet, endian: Endian) -> impl PinInit<Self> {
         pin_init!(Self {
             features,
@@ -103,7 +102,7 @@ impl Control {
         })
     }
 
-    /// Takes the queue into use, or, with `None`, out of it; returns the one before.
+    /// Replaces the queue, and returns the old one.
     pub(crate) fn set_queue(
         &self,
         queue: Option<Virtqueue<Command>>,
@@ -113,15 +112,14 @@ impl Control {
         core::mem::replace(&mut state.queue, queue)
     }
 
-    /// Whether the device takes commands of a feature.
+    /// Whether the device takes the commands of a feature.
     pub(crate) fn has(&self, feature: virtio::Feature) -> bool {
         self.features.has(features::CTRL_VQ) && self.features.has(feature)
     }
 
-    /// Has the commands that `f` sends be a batch: once a command was not answered, or all of them
-    /// together took [`BATCH_TIMEOUT`], no other one is sent. So a device that is slow, or answers
-    /// each command late, does not keep the RTNL from others for as long as it likes. There is no
-    /// batch in a batch. Process context, sleeps.
+    /// Runs `f` with a common time limit for all its commands ([`BATCH_TIMEOUT`]). After the limit,
+    /// or after a command without an answer, further commands fail at once. So a slow device cannot
+    /// hold the RTNL for long. Does not nest. Process context, sleeps.
     pub(crate) fn batch<R>(&self, rtnl: &mut Rtnl, f: impl FnOnce(&mut Rtnl) -> R) -> R {
         self.state.lock().batch = Some(TimeLeft::new(BATCH_TIMEOUT));
         let result = f(rtnl);
@@ -130,7 +128,7 @@ impl Control {
     }
 }
 
-/// Waits for the one command that is in the queue.
+/// Waits for the one command that is in the queue, and takes its time off that of the batch.
 pub(super) fn wait_for_answer(
     queue: &mut Virtqueue<Command>,
     mut batch: Option<&mut TimeLeft>,
@@ -138,7 +136,7 @@ pub(super) fn wait_for_answer(
     let mut spins = SPINS;
     let mut time_left = TimeLeft::new(TIMEOUT);
     loop {
-        // Also after the last pause.
+        // The queue is also checked after the last pause.
         if let Some(used) = queue.get_buf() {
             return Ok(used.into_buffer());
         }
@@ -179,13 +177,13 @@ mod tests {
         assert_eq!(pauses, 1000);
     }
 
-    /// The machine was stopped for an hour between two looks.
+    /// The machine was stopped for an hour between two checks.
     #[test]
     fn a_stopped_machine_is_not_impatient() {
         let mut time_left = TimeLeft::new(TIMEOUT);
         time_left.count_pause(Delta::from_secs(3600));
         assert!(!time_left.is_over());
-        // A clock that goes backwards gives nothing back.
+        // A clock that goes backwards adds no time.
         time_left.count_pause(Delta::from_secs(-3600));
         let mut pauses = 1;
         while !time_left.is_over() {
@@ -195,7 +193,7 @@ mod tests {
         assert_eq!(pauses, 500);
     }
 
-    /// A device takes its time for each command.
+    /// A device is slow to answer each command.
     #[test]
     fn a_batch_ends() {
         let mut batch = TimeLeft::new(BATCH_TIMEOUT);
@@ -209,7 +207,7 @@ mod tests {
         assert_eq!(commands, 20);
     }
 
-    /// A device does not answer: it is asked no more, even if it does so after all.
+    /// After a command without an answer, no further command is sent.
     #[test]
     fn a_batch_ends_with_silence() {
         let mut batch = TimeLeft::new(BATCH_TIMEOUT);

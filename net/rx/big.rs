@@ -36,11 +36,11 @@ use virtio::{
     Used, //
 };
 
-/// The offset of the packet in the first page: after the header, and so that the data behind the
-/// Ethernet header is aligned.
+/// The offset of the packet in the first page: behind the virtio header, and such that the data
+/// behind the Ethernet header is aligned.
 const PAD: u32 = 32;
 
-/// The mode, with the buffers of pages that are not in the queue.
+/// Receives to big buffers. Has the buffers that are not in the queue.
 pub(super) struct Big<'a>(pub(super) &'a mut KVec<BigBuf>);
 
 /// Adds buffers until the ring is full, and notifies the device once.
@@ -84,7 +84,7 @@ fn add_all(
             },
             Err(error) => (error, buffer),
         };
-        // For the next time. What there is no room for is freed.
+        // Kept for the next refill; freed if the list is full.
         let _ = spare.push_within_capacity(buffer);
         return if error == ENOSPC { Ok(()) } else { Err(error) };
     }
@@ -101,7 +101,7 @@ impl PollMode for Big<'_> {
     ) {
         context.counters().packets.add(1);
         let buffer = receive(context, used);
-        // Room was reserved for all of the ring.
+        // The list has room for all buffers of the ring.
         if let Err(e) = self.0.push_within_capacity(buffer) {
             drop(e);
         }
@@ -113,7 +113,8 @@ impl PollMode for Big<'_> {
     }
 }
 
-/// Receives the packet in `used`, and returns the buffer with what pages the packet left.
+/// Receives the packet in `used`, and returns the buffer with the pages that the packet did not
+/// take.
 #[inline(never)]
 fn receive(context: Context<'_, '_>, used: Used<BigBuf>) -> BigBuf {
     let negotiated = &context.dev().data().negotiated;
@@ -124,7 +125,7 @@ fn receive(context: Context<'_, '_>, used: Used<BigBuf>) -> BigBuf {
         count_too_short(context);
         return buffer;
     }
-    // The pages may have room for more than a packet has.
+    // The pages have room for more bytes than a packet may have.
     if len - skip > MAX_PACKET {
         count_wrong_length(context);
         return buffer;

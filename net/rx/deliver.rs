@@ -15,7 +15,7 @@ use netdev::{
     RxSkb, //
 };
 
-/// Gives a packet to the stack with what its header says of it, or drops it.
+/// Passes a packet with its offload fields to the stack, or drops it.
 #[inline(always)]
 pub(super) fn deliver(context: Context<'_, '_>, skb: EthSkb, header: RawHeader) {
     if header.is_plain() {
@@ -25,7 +25,7 @@ pub(super) fn deliver(context: Context<'_, '_>, skb: EthSkb, header: RawHeader) 
     }
 }
 
-/// [`deliver`], of a packet that is dropped if it has no Ethernet header in its head.
+/// As [`deliver`]. Drops a packet without a complete Ethernet header in its head.
 #[inline]
 pub(super) fn deliver_any(context: Context<'_, '_>, skb: RxSkb, header: RawHeader) {
     if let Some(skb) = EthSkb::new(skb) {
@@ -33,7 +33,7 @@ pub(super) fn deliver_any(context: Context<'_, '_>, skb: RxSkb, header: RawHeade
     }
 }
 
-/// Gives a packet to the stack whose header says something of it.
+/// Passes a packet with a checksum or segmentation field to the stack.
 #[inline(never)]
 fn deliver_offloaded(context: Context<'_, '_>, mut skb: RxSkb, header: RawHeader) {
     let header = context
@@ -51,8 +51,9 @@ fn deliver_offloaded(context: Context<'_, '_>, mut skb: RxSkb, header: RawHeader
     }
 }
 
-/// Takes over checksum and segmentation, whatever was negotiated: a switch on the host may pass on
-/// what another guest left to it, and what does not fit the packet is refused.
+/// Applies the checksum and segmentation fields, also if the offload was not negotiated: a switch
+/// on the host may forward fields that another guest negotiated. Fields that do not fit the packet
+/// are refused.
 #[inline]
 fn apply_offloads(context: &Context<'_, '_>, skb: &mut RxSkb, header: &RxHeader) -> Result {
     if header.offload.flags & F_DATA_VALID != 0 {

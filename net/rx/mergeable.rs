@@ -3,8 +3,8 @@
 //! Mergeable buffers: a packet takes as many buffers as it needs (virtio spec §5.1.6.4).
 //!
 //! The length of a buffer follows the average packet length. A short buffer has room at its end for
-//! the shared info of an sk_buff, so that a packet in one buffer is built around it without a copy.
-//! A long buffer has no such room, so that neighbouring buffers on a page merge into one fragment.
+//! `skb_shared_info`, so that a packet in one buffer is built around it without a copy. A long
+//! buffer has no such room, so that neighbouring buffers on a page merge into one fragment.
 
 use super::{
     count_too_short,
@@ -50,10 +50,10 @@ use virtio::{
     Used, //
 };
 
-/// Largest packet, as all that is larger than what IP can say is none of ours.
+/// Largest packet: the largest IP packet with Ethernet header and two VLAN tags.
 pub(super) const MAX_PACKET: u32 = 65535 + ETH_HLEN as u32 + 2 * 4;
 
-/// The mode, with the pool of the buffers.
+/// Receives to mergeable buffers, which come from the pool.
 pub(super) struct Mergeable<'a, 'b>(pub(super) PoolSlot<'a, Nic<'b>>);
 
 impl PollMode for Mergeable<'_, '_> {
@@ -73,14 +73,15 @@ impl PollMode for Mergeable<'_, '_> {
     }
 }
 
-/// The kind of buffers of `len` bytes, which stay `mapped` for the device while they are packets,
-/// or do not.
+/// Returns the kind of buffers of `len` bytes. `mapped` says whether they stay mapped for the
+/// device while they are packets.
 ///
-/// The administration of a packet has pointers in it. It is not put where a device can still write.
+/// `skb_shared_info` contains pointers, so it must not be in memory that the device can still
+/// write.
 pub(super) fn kind(len: u32, mapped: bool) -> Option<RxKind> {
     const PADDING: u32 = ip_padding(MAX_LEN as u32);
     let fits = |headroom| !mapped && headroom + len + SKB_SHARED_INFO <= PAGE_SIZE as u32 / 2;
-    // PERF: A packet that is forwarded with a header before it is not copied for want of room.
+    // PERF: With headroom, a packet that is forwarded with another header before it is not copied.
     if fits(NET_SKB_PAD + PADDING) {
         RxKind::new(len, NET_SKB_PAD + PADDING, true)
     } else if fits(PADDING) {
@@ -93,22 +94,22 @@ pub(super) fn kind(len: u32, mapped: bool) -> Option<RxKind> {
 /// Receives a packet that starts in `used`.
 fn receive(context: Context<'_, '_>, queue: &mut impl QueueOps<FragBuf>, used: Used<FragBuf>) {
     let negotiated = &context.dev().data().negotiated;
-    // PERF: The pair is read once, and nothing is left to count after the copy, so that less has to
-    // be kept across its calls. That saves 9 instructions a packet.
+    // PERF: The pair is read once, and the counters are complete before the copy, so that fewer
+    // values have to be kept across its calls. That saves 9 instructions a packet.
     let pair = context.pair();
     pair.counters.rx.packets.add(1);
     let data = FragBuf::received(used);
-    // With this kind of buffers, headers have all fields.
+    // Headers of mergeable buffers have all fields.
     let Some(header) = RawHeader::read(&data) else {
-        // There is none to say how many buffers follow.
+        // Without a header the number of buffers is unknown.
         return count_too_short(context);
     };
     let skip = MAX_LEN as u32;
     let buffers = negotiated.header.num_buffers(&header.bytes());
-    // OVERFLOW: As many bytes were read.
+    // OVERFLOW: `skip` bytes of `data` were read above.
     let len = data.len().wrapping_sub(skip);
     if buffers != 1 || len < ETH_HLEN as u32 || len > COPY_LEN {
-        // As values: `data` need not be in memory otherwise.
+        // PERF: Passed as two values, so that `data` stays in registers.
         let (frag, len) = data.into_parts();
         return receive_more(context, queue.reborrow(), frag, len, header);
     }
@@ -120,7 +121,7 @@ fn receive(context: Context<'_, '_>, queue: &mut impl QueueOps<FragBuf>, used: U
     deliver(context, skb, header);
 }
 
-/// Receives a packet that is not in one buffer, or is too large to be copied, or makes no sense.
+/// Receives a packet that takes several buffers, is too large to be copied, or is malformed.
 #[inline(never)]
 fn receive_more(
     context: Context<'_, '_>,
@@ -138,7 +139,7 @@ fn receive_more(
         .header
         .num_buffers(&header.bytes());
     let Some(mut more) = buffers.checked_sub(1) else {
-        // One is used at least: this one.
+        // A packet takes at least one buffer.
         return count_wrong_length(context);
     };
     let len = data.len().saturating_sub(skip);
@@ -169,7 +170,7 @@ fn receive_more(
         let data = FragBuf::received(used);
         let len = data.len();
         context.count_bytes(len);
-        // Nothing, which is also what is left of a length that cannot be: the packet has a hole.
+        // Length 0, also the result of an impossible length: the packet has a hole.
         if len == 0 || packet.len().saturating_add(len) > MAX_PACKET {
             discard(context, &mut queue, more);
             return count_wrong_length(context);
@@ -185,7 +186,7 @@ fn receive_more(
     deliver_any(context, packet.finish(), header);
 }
 
-/// Takes the rest of a packet that is dropped.
+/// Takes the other buffers of a packet that is dropped.
 #[cold]
 fn discard(context: Context<'_, '_>, queue: &mut impl QueueOps<FragBuf>, buffers: u16) {
     for _ in 0..buffers {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The poll of a receive queue, whatever the mode of its buffers.
+//! The poll of a receive queue, the same for all kinds of buffers.
 
 use super::{
     report_broken,
@@ -16,7 +16,7 @@ use virtio::{
     Used, //
 };
 
-/// A mode of receive buffers: the parts of a poll that depend on it.
+/// A kind of receive buffers: the parts of a poll that depend on it.
 pub(super) trait PollMode {
     /// The buffers of the queue.
     type Buffer: Buffer;
@@ -33,19 +33,19 @@ pub(super) trait PollMode {
     ///
     /// # Errors
     ///
-    /// There are fewer. `ENOMEM`: memory is short, for now; `EIO`: the queue is broken.
+    /// `ENOMEM`: memory is short for now. `EIO`: the queue is broken. The ring is not full then.
     fn refill(&mut self, context: Context<'_, '_>, queue: impl QueueOps<Self::Buffer>) -> Result;
 }
 
-/// Receives with callbacks off until the queue is empty and callbacks are on, or the `$budget` is
-/// used up. `$receive` takes the used buffers. It adds to the `$work` so far, which is also the
-/// result in the end: a unit for each packet.
+/// The loop of a poll. Receives with callbacks disabled until the queue is empty and callbacks are
+/// enabled, or the budget is used up. `receive` takes used buffers and adds one to `$work` for each
+/// packet. Evaluates to `$work`.
 ///
-/// A device that says that there are more used buffers costs a unit too. Otherwise a device could
-/// keep the driver here for as long as it liked, by saying so of a queue that is empty.
+/// Each round that the device causes by reporting more used buffers also counts as one unit. So a
+/// device that reports buffers which are not there cannot keep the driver in the loop.
 ///
-/// PERF: A macro: with closures, the compiler keeps addresses that few polls need, and reloads what
-/// each packet needs. That saves 7 instructions a packet.
+/// PERF: A macro. With closures, the compiler keeps addresses that few polls need, and reloads
+/// values that each packet needs. That saves 7 instructions a packet.
 macro_rules! until_quiet {
     (
         budget: $budget:ident,
@@ -76,8 +76,8 @@ macro_rules! until_quiet {
     }};
 }
 
-/// Polls a queue. Returns the work that this was: less than the budget if the queue is empty and
-/// callbacks are on.
+/// Polls a queue. Returns the work done: less than the budget if the queue is empty and callbacks
+/// are enabled.
 pub(super) fn poll_queue<M: PollMode>(
     mut queue: impl QueueOps<M::Buffer>,
     context: Context<'_, '_>,
@@ -100,7 +100,7 @@ pub(super) fn poll_queue<M: PollMode>(
             if context.needs_refill(queue.num_free())
                 && mode.refill(context, queue.reborrow()) == Err(ENOMEM)
             {
-                // There may be no buffer left whose use would bring us back here.
+                // The ring may be empty, so that no interrupt leads to another refill: retry later.
                 context.dev().rx_retry();
             }
         },
@@ -115,9 +115,9 @@ pub(super) fn poll_queue<M: PollMode>(
 mod tests {
     use super::*;
 
-    /// A queue of which the device says each time that there is more.
+    /// A queue whose device always reports more used buffers.
     struct Liar {
-        /// The rounds in which there is.
+        /// Number of rounds in which there is a used buffer.
         honest: i32,
         looks: i32,
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Small buffers: one buffer of the usual length per packet.
+//! Small buffers: one buffer of the length of an ordinary packet for each packet.
 
 use super::{
     count_too_short,
@@ -36,7 +36,7 @@ use virtio::{
     Used, //
 };
 
-/// The mode, with the pool of the buffers.
+/// Receives to small buffers, which come from the pool.
 pub(super) struct Small<'a, 'b>(pub(super) PoolSlot<'a, Nic<'b>>);
 
 impl PollMode for Small<'_, '_> {
@@ -58,7 +58,7 @@ impl PollMode for Small<'_, '_> {
     }
 }
 
-/// The kind of the buffers, with a header of `header` bytes.
+/// Returns the kind of the buffers, with a header of `header` bytes.
 pub(super) fn kind(header: u32) -> Option<RxKind> {
     RxKind::new(
         header + GOOD_PACKET_LEN,
@@ -82,7 +82,8 @@ fn receive(context: Context<'_, '_>, frag: RxFrag, len: u32) {
     }
     context.count_bytes(len);
     let skb = if negotiated.dma {
-        // The administration of a packet is not put where the device can still write.
+        // `skb_shared_info` contains pointers, so it must not be in memory that the device can
+        // still write.
         RxPacket::split(context.0, data, skip, COPY_LEN).map(RxPacket::finish)
     } else {
         RxSkb::build(context.0, data, skip)

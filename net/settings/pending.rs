@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The settings that a device has still to be told, and when.
+//! Pending settings: those that are still to be sent to the device.
 
 use crate::ctrl::error::is_unanswered;
 use kernel::{
@@ -15,7 +15,7 @@ use netdev::{
     Operations, //
 };
 
-/// Milliseconds before each further attempt, as the stack has them for receive modes.
+/// Delays between attempts in milliseconds, the same as those of the core for receive modes.
 const DELAYS_MS: [u32; 4] = [1_000, 2_000, 4_000, 8_000];
 
 /// A setting.
@@ -33,14 +33,14 @@ pub(crate) enum Setting {
     Offloads,
 }
 
-/// Some settings.
+/// A set of settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Settings(u32);
 
 impl Settings {
     pub(super) const NONE: Self = Self(0);
 
-    /// In the order in which they are told.
+    /// All settings, in the order in which they are sent.
     pub(super) const ALL: [Setting; 5] = [
         Setting::Pairs,
         Setting::Address,
@@ -66,18 +66,18 @@ impl Settings {
     }
 }
 
-/// The settings that a device has still to be told. Changes with the RTNL held.
+/// The settings that are still to be sent to a device. Changes with the RTNL held.
 pub(crate) struct PendingSettings {
     /// [`Settings`].
     settings: Atomic<u32>,
-    /// Number of VLANs that were told, of those of the stack in its order.
+    /// Number of VLANs that were sent, in the order of the stack.
     pub(super) vlans: Atomic<usize>,
     /// Number of further attempts so far.
     attempts: Atomic<usize>,
 }
 
 impl PendingSettings {
-    /// Nothing is to be told.
+    /// Returns the state without a pending setting.
     pub(crate) const fn new() -> Self {
         Self {
             settings: Atomic::new(0),
@@ -86,9 +86,8 @@ impl PendingSettings {
         }
     }
 
-    /// Has a device told a setting again later that could not be changed for the reason `e`, if
-    /// that is for want of an answer: the device may have changed the setting all the same. With
-    /// the RTNL held.
+    /// Records that `setting` failed with `e`. If the device did not answer, the setting is sent
+    /// again later, because the device may have changed it. With the RTNL held.
     pub(crate) fn failed(&self, dev: &Device<impl Operations>, setting: Setting, e: Error) {
         if !is_unanswered(e) {
             return;
@@ -103,18 +102,18 @@ impl PendingSettings {
         }
     }
 
-    /// Has a device that is still to be told VLANs told all of them. With the RTNL held.
+    /// Restarts the list of VLANs from its beginning. With the RTNL held.
     pub(crate) fn restart_vlans(&self) {
         self.vlans.store(0, Relaxed);
     }
 
-    /// Forgets what is left, for a device that is told everything.
+    /// Resets the progress, before all settings are sent again.
     pub(super) fn reset_progress(&self) {
         self.restart_vlans();
         self.attempts.store(0, Relaxed);
     }
 
-    /// The settings that are left.
+    /// Returns the pending settings.
     pub(super) fn settings(&self) -> Settings {
         Settings(self.settings.load(Relaxed))
     }
@@ -123,7 +122,7 @@ impl PendingSettings {
         self.settings.store(settings.0, Relaxed);
     }
 
-    /// Has the settings in `left` told later, and no others.
+    /// Replaces the pending settings by `left`, and schedules an attempt if there are any.
     pub(super) fn replace(&self, dev: &Device<impl Operations>, left: Settings) {
         self.set(left);
         if left == Settings::NONE {
@@ -133,7 +132,7 @@ impl PendingSettings {
         }
     }
 
-    /// Has what is left told later, unless that was tried often enough.
+    /// Schedules the next attempt, or gives up after the last one.
     fn schedule_retry(&self, dev: &Device<impl Operations>) {
         let attempts = self.attempts.load(Relaxed);
         match DELAYS_MS.get(attempts) {

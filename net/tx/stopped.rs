@@ -29,8 +29,8 @@ use virtio::{
     Virtqueue, //
 };
 
-/// Lets the stack go on with a queue that was just stopped, if there is room in it by now.
-/// Otherwise, the device calls back when most of what it has is done.
+/// Wakes the stack if the queue that was just stopped has room. Otherwise asks for a callback when
+/// most outstanding packets are used.
 #[cold]
 pub(super) fn wait_for_room<Q: QueueOps<TxPacket>>(
     queue: &mut Q,
@@ -53,11 +53,11 @@ pub(super) fn wait_for_room<Q: QueueOps<TxPacket>>(
     }
 }
 
-/// Returns whether there is room in a queue; if not, callbacks are on.
+/// Returns whether a queue has room. If it has none, callbacks are enabled.
 ///
-/// `enable_cb` returns false where the device is past the place to call back at: it does not call
-/// back then, and what it did has to be looked at. A device that takes back what it said does not
-/// keep the driver here.
+/// `enable_cb` returns false if the device has passed the position of the callback. No callback
+/// comes then, and the used buffers have to be reaped. A device that withdraws its report does not
+/// keep the driver in the loop.
 fn room_or_callback<Q>(
     queue: &mut Q,
     enable_cb: impl Fn(&mut Q) -> bool,
@@ -76,8 +76,8 @@ fn room_or_callback<Q>(
     false
 }
 
-/// Takes what the device is done with, and lets the stack send; if it may not yet, has the device
-/// call back when it may. For a queue that no NAPI instance looks after.
+/// Reaps used packets and wakes the stack. If the ring is still full, asks for a delayed callback.
+/// For a queue without NAPI.
 #[inline(never)]
 fn wake_stopped_queue(mut queue: impl QueueOps<TxPacket>, stack: StackQueue<'_, Nic<'_>>) {
     let counters = &stack.pair().counters.tx;
@@ -95,8 +95,8 @@ fn wake_stopped_queue(mut queue: impl QueueOps<TxPacket>, stack: StackQueue<'_, 
     report_if_broken(&queue, stack);
 }
 
-/// Calls `f` with a queue, locked, and with the stack's side of it, if there is one. Process or
-/// softirq context.
+/// Calls `f` with a queue and its `StackQueue`, under the queue lock, if the device has queues.
+/// Process or softirq context.
 fn with_locked(
     dev: &Device<Nic<'_>>,
     index: usize,
@@ -110,14 +110,15 @@ fn with_locked(
     }
 }
 
-/// Looks after a queue that may be stopped and not called back for. Process or softirq context.
+/// Wakes a queue that may be stopped without a callback to come. Process or softirq context.
 pub(crate) fn wake_stopped(dev: &Device<Nic<'_>>, index: usize) {
     with_locked(dev, index, |vq, stack| {
         with_queue!(vq, |queue| wake_stopped_queue(queue, stack))
     });
 }
 
-/// The watchdog found a queue stuck. A notification may be lost, or an interrupt. BHs are disabled.
+/// Notifies the device again, and reaps used packets: a notification or an interrupt may be lost.
+/// With BHs disabled.
 pub(crate) fn stuck(dev: &Device<Nic<'_>>, index: usize, pair: &Pair) {
     if pair.tx_napi.read_once() {
         pair.tx_stuck.write_once(true);
@@ -130,15 +131,15 @@ pub(crate) fn stuck(dev: &Device<Nic<'_>>, index: usize, pair: &Pair) {
     });
 }
 
-/// Lets the stack send on a queue that was stopped because there was no link, unless there is no
-/// room in it. Process or softirq context.
+/// Wakes the stack after the link came up, unless the queue has no room. Process or softirq
+/// context.
 pub(crate) fn link_up(dev: &Device<Nic<'_>>, index: usize, pair: &Pair) {
     if !pair.tx_napi.read_once() {
-        // It may have been called back meanwhile.
+        // The callback may have come while the link was down.
         return wake_stopped(dev, index);
     }
     with_locked(dev, index, |vq, stack| {
-        // Otherwise, the poll that makes room does it.
+        // Otherwise the poll that frees descriptors wakes the stack.
         if has_room(vq.num_free(), pair) {
             stack.wake();
         }
@@ -150,14 +151,14 @@ pub(crate) fn link_up(dev: &Device<Nic<'_>>, index: usize, pair: &Pair) {
 mod tests {
     use super::*;
 
-    /// A ring whose device does more each time that it is asked to call back.
+    /// A ring whose device uses more packets each time that the driver enables callbacks.
     struct Busy {
-        /// Packets that were done, and not looked at.
+        /// Packets that are used and not reaped yet.
         done: u32,
-        /// Packets that the device has.
+        /// Packets that are outstanding.
         left: u32,
         free: u32,
-        /// Rounds in which the device is faster than the driver.
+        /// Number of rounds in which the device is faster than the driver.
         rounds: u32,
         calls_back: bool,
     }
@@ -206,7 +207,7 @@ mod tests {
                     |r| r.finds_room(room),
                     Busy::free,
                 );
-                // Either the queue goes on, or somebody calls back.
+                // Either the queue has room, or a callback comes.
                 assert!(found != ring.calls_back);
                 assert!(!found || ring.free >= room);
                 assert!(found || ring.done == 0);
@@ -214,7 +215,7 @@ mod tests {
         }
     }
 
-    /// A device says again and again that it did more, and did not.
+    /// A device reports used packets again and again, without any.
     #[test]
     fn a_liar_is_not_listened_to() {
         let mut ring = Busy::new(u32::MAX);
