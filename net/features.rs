@@ -162,7 +162,7 @@ const GRO_HW: &[Feature] = &[
 ];
 
 /// Returns the negotiated offloads of received packets, as a control command takes them (virtio
-/// spec §5.1.6.5.6). `gro_hw` says whether those of `rx-gro-hw` are among them.
+/// spec §5.1.6.5.8). `gro_hw` says whether those of `rx-gro-hw` are among them.
 pub(crate) fn guest_offloads(features: &FeatureSet, gro_hw: bool) -> u64 {
     let mut offloads = 0;
     for &f in GRO_HW {

@@ -55,14 +55,10 @@ pub(crate) fn run(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
                 fail_device(dev, failure, rtnl);
                 return;
             }
-            dev.warn(fmt!(
-                "{}: cannot be started anew: {}\n",
-                failure,
-                e.to_errno()
-            ));
+            dev.netdev_warn(fmt!("{}: cannot be started anew ({:?})\n", failure, e));
             dev.schedule_recovery(0);
         } else {
-            dev.warn(fmt!("{}: started anew\n", failure));
+            dev.netdev_warn(fmt!("{}: started anew\n", failure));
         }
     });
     // `EBUSY`: the device is being removed or put to sleep. The thread that does so may wait for

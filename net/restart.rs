@@ -52,7 +52,10 @@ pub(crate) fn fail_device(dev: &Device<Nic<'_>>, failure: Failure, rtnl: &mut Rt
     detach_interface(dev, rtnl);
     dev.data().vdev.reset();
     queues::drop_queues(dev, rtnl);
-    dev.error(fmt!("{}: given up\n", failure));
+    dev.error(fmt!(
+        "{}: given up, no traffic until it is bound again, wakes up or is reset\n",
+        failure
+    ));
 }
 
 /// Detaches the interface from the stack, if it is attached. Process context.
@@ -88,11 +91,11 @@ pub(crate) fn bring_up(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
     }
     // Before there is traffic.
     if let Err(e) = settings::restore(dev, rtnl) {
-        dev_warn!(
-            nic.vdev.as_ref(),
-            "some settings could not be restored (error {})\n",
-            e.to_errno()
-        );
+        dev.netdev_warn(fmt!(
+            "settings not restored: {} ({:?})\n",
+            e.settings,
+            e.error
+        ));
     }
     if dev.is_running() {
         open::enable_interface(dev, rtnl);

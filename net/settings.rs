@@ -34,9 +34,8 @@ use netdev::{
 ///
 /// # Errors
 ///
-/// The error of the first setting that failed. The other settings were sent too, unless the device
-/// did not answer.
-pub(crate) fn restore(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result {
+/// The settings that failed. The other settings were sent too, unless the device did not answer.
+pub(crate) fn restore(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) -> Result<(), NotSent> {
     dev.data().pending.reset_progress();
     let mut settings = Settings::all();
     if dev.features().has(Features::GRO_HW) {
@@ -61,27 +60,34 @@ pub(crate) fn send_pending(dev: &Device<Nic<'_>>, rtnl: &mut Rtnl) {
     }
     // Until the number is sent, the device serves as many pairs as before.
     if send(dev, settings, queues::send_pairs, rtnl).is_ok() {
-        dev_info!(dev.data().vdev.as_ref(), "all settings are restored\n");
+        dev.netdev_info(fmt!("all settings are restored\n"));
     }
 }
 
 /// A function that sends the number of pairs.
 type SendPairs = fn(&Device<Nic<'_>>, &mut Rtnl) -> Result;
 
-/// Sends `settings`, and replaces the pending settings by those that failed. `send_pairs` sends the
-/// number of pairs.
+/// Settings that failed.
+pub(crate) struct NotSent {
+    pub(crate) settings: Settings,
+    /// The error of the first one.
+    pub(crate) error: Error,
+}
+
+/// Sends `settings`, and replaces the pending settings by those that failed with a temporary error.
+/// `send_pairs` sends the number of pairs.
 ///
 /// # Errors
 ///
-/// The error of the first setting that failed.
+/// The settings that failed.
 fn send(
     dev: &Device<Nic<'_>>,
     settings: Settings,
     send_pairs: SendPairs,
     rtnl: &mut Rtnl,
-) -> Result {
+) -> Result<(), NotSent> {
     let mut left = Settings::NONE;
-    let mut ret = Ok(());
+    let mut not_sent: Option<NotSent> = None;
     dev.data().ctrl.batch(rtnl, |rtnl| {
         for setting in Settings::ALL {
             if !settings.has(setting) {
@@ -91,12 +97,16 @@ fn send(
                 if is_temporary(e) {
                     left = left.with(setting);
                 }
-                ret = ret.and(Err(e));
+                let failed = not_sent.get_or_insert(NotSent {
+                    settings: Settings::NONE,
+                    error: e,
+                });
+                failed.settings = failed.settings.with(setting);
             }
         }
     });
     dev.data().pending.replace(dev, left);
-    ret
+    not_sent.map_or(Ok(()), Err)
 }
 
 fn send_one(

@@ -109,6 +109,20 @@ impl<T: Operations> Device<T> {
         unsafe { bindings::rust_netdev_err(self.as_raw(), message) };
     }
 
+    /// Prints a warning with the name of the interface, C `netdev_warn`. Any context.
+    pub fn netdev_warn(&self, message: fmt::Arguments<'_>) {
+        let message = core::ptr::from_ref(&message).cast();
+        // SAFETY: The device is valid (type invariant). C only prints the message, by Rust's `%pA`.
+        unsafe { bindings::rust_netdev_netdev_warn(self.as_raw(), message) };
+    }
+
+    /// Prints a message with the name of the interface, C `netdev_info`. Any context.
+    pub fn netdev_info(&self, message: fmt::Arguments<'_>) {
+        let message = core::ptr::from_ref(&message).cast();
+        // SAFETY: The device is valid (type invariant). C only prints the message, by Rust's `%pA`.
+        unsafe { bindings::rust_netdev_netdev_info(self.as_raw(), message) };
+    }
+
     /// Returns the features that are on.
     #[inline]
     pub fn features(&self) -> Features {

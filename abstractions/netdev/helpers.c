@@ -68,6 +68,16 @@ void rust_helper_rust_netdev_err(const struct net_device *dev, const void *messa
 	netdev_err(dev, "%pA", message);
 }
 
+void rust_helper_rust_netdev_netdev_warn(const struct net_device *dev, const void *message)
+{
+	netdev_warn(dev, "%pA", message);
+}
+
+void rust_helper_rust_netdev_netdev_info(const struct net_device *dev, const void *message)
+{
+	netdev_info(dev, "%pA", message);
+}
+
 unsigned int rust_helper_netdev_flags(const struct net_device *dev)
 {
 	return READ_ONCE(dev->flags);

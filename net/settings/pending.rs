@@ -4,6 +4,7 @@
 
 use crate::ctrl::error::is_unanswered;
 use kernel::{
+    fmt,
     prelude::*,
     sync::atomic::{
         Atomic,
@@ -33,9 +34,22 @@ pub(crate) enum Setting {
     Offloads,
 }
 
+impl Setting {
+    /// Returns the name for messages.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Pairs => "number of queue pairs",
+            Self::Address => "address",
+            Self::RxMode => "receive mode",
+            Self::Vlans => "VLANs",
+            Self::Offloads => "offloads",
+        }
+    }
+}
+
 /// A set of settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Settings(u32);
+pub(crate) struct Settings(u32);
 
 impl Settings {
     pub(super) const NONE: Self = Self(0);
@@ -63,6 +77,20 @@ impl Settings {
 
     pub(super) fn has(self, setting: Setting) -> bool {
         self.0 & 1 << setting as u32 != 0
+    }
+}
+
+impl fmt::Display for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut separator = "";
+        for one in Self::ALL {
+            if self.has(one) {
+                f.write_str(separator)?;
+                f.write_str(one.name())?;
+                separator = ", ";
+            }
+        }
+        Ok(())
     }
 }
 
@@ -141,9 +169,13 @@ impl PendingSettings {
                 dev.schedule_later(millis);
             }
             None => {
+                let left = self.settings();
                 self.set(Settings::NONE);
                 self.attempts.store(0, Relaxed);
-                dev.warn(fmt!("Failed to restore settings, giving up.\n"));
+                dev.netdev_warn(fmt!(
+                    "gave up sending settings to the device: {}; the next reset sends them again\n",
+                    left
+                ));
             }
         }
     }
@@ -153,6 +185,7 @@ impl PendingSettings {
 #[kunit_tests(rust_virtio_net_settings)]
 mod tests {
     use super::*;
+    use kernel::str::CString;
 
     #[test]
     fn sets_of_settings() {
@@ -163,5 +196,13 @@ mod tests {
                 assert_eq!(Settings::all().without(one).has(other), one != other);
             }
         }
+    }
+
+    #[test]
+    fn settings_have_names() -> Result {
+        let set = Settings::NONE.with(Setting::Vlans).with(Setting::Address);
+        let text = CString::try_from_fmt(fmt!("{}", set))?;
+        assert_eq!(text.to_bytes(), b"address, VLANs");
+        Ok(())
     }
 }

@@ -36,8 +36,8 @@ const CONTROL: usize = 8;
 /// The time that it may take until everything is told, in milliseconds.
 const DEADLINE_MS: u32 = 40_000;
 
-/// The part of the kernel's message about settings that are told no more.
-const GIVING_UP: &CStr = c"Failed to restore settings, giving up";
+/// The part of the message about settings that are not sent again.
+const GIVING_UP: &CStr = c"gave up sending settings to the device";
 
 /// Resets a card with the driver bound to it. Returns how many commands it had got before.
 fn reset(fixture: &NetFixture, meanwhile: impl FnOnce()) -> Result<usize> {
