@@ -134,7 +134,7 @@ fn pairs(features: &FeatureSet, max_pairs: Option<u16>) -> usize {
 }
 
 #[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
-#[kernel::prelude::kunit_tests(rust_virtio_net_facts)]
+#[kernel::prelude::kunit_tests(rust_virtio_net_negotiated)]
 mod tests {
     use super::*;
 

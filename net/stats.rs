@@ -157,7 +157,7 @@ pub(crate) fn for_each_name(pairs: usize, mut f: impl FnMut(&str, Option<usize>,
 }
 
 #[cfg(CONFIG_RUST_VIRTIO_KUNIT_TEST)]
-#[kernel::prelude::kunit_tests(rust_virtio_net_counters)]
+#[kernel::prelude::kunit_tests(rust_virtio_net_stats)]
 mod tests {
     use super::*;
     use kernel::{

@@ -2,18 +2,18 @@
 
 //! The network driver against a fake card, end to end: frames go in and come out at the stack.
 
-mod away;
 mod control;
+mod detached;
 mod fake_nic;
 mod frame;
-mod gone;
-mod later;
+mod pending;
 mod probe;
-mod recover;
+mod removal;
+mod restart;
+mod restore;
 mod rx;
 mod stopped;
 mod tx;
-mod wake;
 
 use self::fake_nic::{
     Answer,

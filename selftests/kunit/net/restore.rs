@@ -33,7 +33,7 @@ fn reset(fixture: &NetFixture, meanwhile: impl FnOnce()) -> Result {
     plug.reset_done()
 }
 
-#[kunit_tests(rust_virtio_net_wake)]
+#[kunit_tests(rust_virtio_net_restore)]
 mod suite {
     use super::*;
 

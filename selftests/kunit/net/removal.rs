@@ -78,7 +78,7 @@ fn removed(how: fn(Plug)) -> Result {
     Ok(())
 }
 
-#[kunit_tests(rust_virtio_net_gone)]
+#[kunit_tests(rust_virtio_net_removal)]
 mod suite {
     use super::*;
 

@@ -90,7 +90,7 @@ fn goes_on(fixture: &NetFixture, nic: &Nic, resets: u32, told: usize) -> Result 
     Ok(())
 }
 
-#[kunit_tests(rust_virtio_net_recover)]
+#[kunit_tests(rust_virtio_net_restart)]
 mod suite {
     use super::*;
 

@@ -93,7 +93,7 @@ fn answer_late(fixture: &NetFixture) -> Result {
     })
 }
 
-#[kunit_tests(rust_virtio_net_later)]
+#[kunit_tests(rust_virtio_net_pending)]
 mod suite {
     use super::*;
 

@@ -40,7 +40,7 @@ fn queues(nic: &Nic) -> (u32, u32) {
     (nic.state().rx_queues, nic.state().tx_queues)
 }
 
-#[kunit_tests(rust_virtio_net_away)]
+#[kunit_tests(rust_virtio_net_detached)]
 mod suite {
     use super::*;
 
