@@ -120,12 +120,12 @@ struct NetFixture {
     fake_nic: Arc<FakeNic>,
     fake: Fake,
     plug: Option<Plug>,
-    /// Goes after the device.
+    /// Dropped after the device.
     haste: Option<Haste>,
 }
 
-/// Sets up a device of `queues` queues without plugging it; the last is the control queue, if
-/// there is one.
+/// Sets up a device with `queues` queues without plugging it. The last queue is the control queue,
+/// if there is one.
 fn device(config: Config, features: &[u32], queues: usize) -> Result<(Arc<FakeNic>, Fake)> {
     let fake_nic = FakeNic::new(queues, features.contains(&F_CTRL_VQ))?;
     let spec = Spec::new(ID)
@@ -137,8 +137,7 @@ fn device(config: Config, features: &[u32], queues: usize) -> Result<(Arc<FakeNi
     Ok((fake_nic, fake))
 }
 
-/// Whether the kernel has no VLANs, of which the driver is told nothing then; a test is skipped for
-/// that.
+/// Whether the kernel has no VLANs. A test that needs them is skipped then.
 fn lacks_vlans() -> bool {
     let lacks = !cfg!(CONFIG_VLAN_8021Q);
     if lacks {
@@ -169,7 +168,7 @@ impl NetFixture {
         Ok(Self::around(fake_nic, fake, Some(plug)))
     }
 
-    /// The fixture of a device, which is plugged or was.
+    /// Returns the fixture of a device that is plugged or was.
     fn around(fake_nic: Arc<FakeNic>, fake: Fake, plug: Option<Plug>) -> Self {
         Self {
             fake_nic,
@@ -179,7 +178,7 @@ impl NetFixture {
         }
     }
 
-    /// A card whose memory is mapped for it, with these features besides its address.
+    /// Plugs a card with these features besides its address. Memory is mapped for the card.
     fn mapped(addresses: Addresses, features: &[u32]) -> Result<Self> {
         let fake_nic = FakeNic::new(2, false)?;
         let spec = Spec::new(ID)
@@ -191,7 +190,7 @@ impl NetFixture {
         Self::of(fake_nic, spec)
     }
 
-    /// A card of its own specification, plugged; the driver must bind.
+    /// Plugs a card of this specification; the driver must bind.
     fn of(fake_nic: Arc<FakeNic>, spec: Spec) -> Result<Self> {
         let fake = Fake::new(spec, fake_nic.clone())?;
         fake.set_auto(true);
@@ -201,12 +200,12 @@ impl NetFixture {
         Ok(Self::around(fake_nic, fake, Some(plug)))
     }
 
-    /// A card with as many pairs as there can be in use, and all that can be told.
+    /// Plugs a card with the largest number of pairs and with every kind of setting.
     fn with_settings() -> Result<Self> {
         Self::with_settings_on(None)
     }
 
-    /// As [`NetFixture::with_settings`], with memory that is mapped for the card, if it is to be.
+    /// As [`NetFixture::with_settings`]. The argument says whether memory is mapped for the card.
     fn with_settings_on(addresses: Option<Addresses>) -> Result<Self> {
         let features = [
             F_MAC,
@@ -231,7 +230,7 @@ impl NetFixture {
         Self::of(fake_nic, spec)
     }
 
-    /// A card with one pair of queues and these features besides its address.
+    /// Plugs a card with one pair of queues and these features besides its address.
     fn with(features: &[u32]) -> Result<Self> {
         let mut all = KVec::new();
         all.push(F_MAC, GFP_KERNEL)?;
@@ -240,8 +239,8 @@ impl NetFixture {
         Self::new(Config::default(), &all, queues)
     }
 
-    /// A legacy card without merged buffers, and with a control queue if the features have one.
-    /// None if the driver does without legacy devices.
+    /// Plugs a legacy card without merged buffers, and with a control queue if the features have
+    /// one. Returns none if the driver does not support legacy devices.
     fn legacy(features: &[u32]) -> Result<Option<Self>> {
         let control = features.contains(&F_CTRL_VQ);
         let queues = if control { 3 } else { 2 };
@@ -258,12 +257,12 @@ impl NetFixture {
         Ok(fake.is_bound().then(|| Self::around(fake_nic, fake, plug)))
     }
 
-    /// The interface, not yet up.
+    /// Returns the interface, which is down.
     fn nic(&self) -> Result<Nic> {
         Nic::of(&self.fake)
     }
 
-    /// The interface, up and ready to receive.
+    /// Returns the interface, up and ready to receive.
     fn up(&self) -> Result<Nic> {
         let nic = self.nic()?;
         nic.set_up(true)?;
@@ -271,16 +270,16 @@ impl NetFixture {
         Ok(nic)
     }
 
-    /// Has the driver wait less long for this device, until it was removed.
+    /// Shortens the time limits of the driver for this device until its removal.
     fn hasten(&mut self) {
         self.haste = Some(Haste::new());
     }
 
-    /// Removes the card as `how` does, within a time.
+    /// Removes the card by `how`, within a time.
     fn remove(mut self, millis: u32, how: fn(Plug)) -> Result {
         let result = self.plug.take().ok_or(ENODEV)?.within(millis, how);
         if result.is_err() {
-            // Let who waits go on.
+            // Let the threads that wait go on.
             self.fake_nic.answer(Answer::Ack(1));
             self.fake.rescue();
         }
@@ -289,7 +288,7 @@ impl NetFixture {
 }
 
 impl Drop for NetFixture {
-    /// Whatever a test did to the card, it ends well, so that a test which fails does not hang.
+    /// Ends the use of the card, so that a test that fails does not hang.
     fn drop(&mut self) {
         if self.plug.is_some() {
             self.fake_nic.answer(Answer::Ack(1));

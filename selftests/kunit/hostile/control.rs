@@ -13,15 +13,15 @@ use super::{
     *,
 };
 
-/// Configuration interrupts that ask for an announcement each.
+/// Number of configuration interrupts, each of which asks for an announcement.
 const INTERRUPTS: usize = 200;
 
 #[kunit_tests(rust_virtio_hostile_net_control)]
 mod suite {
     use super::*;
 
-    /// H045: a device that asks for announcements without end gets no more than it asked for, and
-    /// other commands are not held up.
+    /// H045: a device that asks for announcements without end gets at most one for each request,
+    /// and does not hold up other commands.
     #[test]
     fn h045_announcements() -> Result {
         let fixture = NetFixture::new(
@@ -42,14 +42,14 @@ mod suite {
         check!(wait::until(5_000, || fixture.fake_nic.commands(3, 0) > 0));
         nic.set_mac(OTHER_MAC)?;
         check!(fixture.fake_nic.was_told(1, 1, &OTHER_MAC));
-        // One more for the look when the interface went up.
+        // The driver reads the status once more when the interface goes up.
         check!(fixture.fake_nic.commands(3, 0) <= INTERRUPTS + 1);
         check!(nic.state().carrier);
         Ok(())
     }
 
-    /// H127: the queue breaks under a command: it fails, its memory stays with the queue, and the
-    /// interface can be removed.
+    /// H127: the queue breaks during a command: the command fails, its memory stays with the queue,
+    /// and the interface can be removed.
     #[test]
     fn h127_queue_breaks() -> Result {
         let fixture = fixture()?;
@@ -61,7 +61,7 @@ mod suite {
         fixture.remove(10_000, drop)
     }
 
-    /// H128: the answer to a command that was given up is nobody's.
+    /// H128: the answer to a command that timed out is discarded.
     #[test]
     fn h128_late_answer() -> Result {
         let mut fixture = fixture()?;
@@ -72,10 +72,11 @@ mod suite {
         fixture.fake_nic.answer(Answer::Ack(0));
         fixture.fake.rescue();
         check_eq!(nic.state().mac, super::super::super::MAC);
-        // The next one is answered, or fails: not with the answer to the one before.
+        // The next command gets its own answer or fails. It does not get the answer to the command
+        // before.
         let told = nic.set_mac(OTHER_MAC).is_ok();
         check_eq!(nic.state().mac == OTHER_MAC, told);
-        // The address of before may have been told again, too.
+        // The old address may have been sent again, too.
         check!(fixture.fake_nic.commands(1, 1) > usize::from(told));
         drop(nic);
         fixture.remove(10_000, drop)

@@ -37,7 +37,7 @@ fn not_negotiated(bits: &[u32]) -> Result {
         let frame = from_us(1, 200)?;
         nic.send(&frame, 0, Offload::default())?;
         check!(wait::until(5_000, || fixture.fake_nic.sent() == 1));
-        // Nothing of what they add to the header.
+        // The header has none of the fields that these features add.
         check!(fixture.fake_nic.has_sent(0, &[0; 12], &frame));
     }
     Ok(())
@@ -69,8 +69,7 @@ impl Backend for Shrinks {
 mod suite {
     use super::*;
 
-    /// H040: an interrupt before the driver is ready is nobody's, where packets are reaped without
-    /// NAPI.
+    /// H040: an interrupt before `DRIVER_OK` is ignored, without transmit NAPI.
     #[test]
     fn h040_early_interrupt_without_napi() -> Result {
         let off = Param::set(c"rust_virtio_net", c"napi_tx", c"0", c"1");
@@ -86,13 +85,13 @@ mod suite {
         Ok(())
     }
 
-    /// H106: offload of tunnels is not negotiated, so that their offsets cannot be wrong.
+    /// H106: offload of tunnels is not negotiated, so no offset of a tunnel can be wrong.
     #[test]
     fn h106_tunnels_are_not_negotiated() -> Result {
         not_negotiated(&[65, 66, 67, 68])
     }
 
-    /// H107: reports of hashes are not negotiated.
+    /// H107: hash reports are not negotiated.
     #[test]
     fn h107_hashes_are_not_negotiated() -> Result {
         not_negotiated(&[57])
@@ -115,7 +114,7 @@ mod suite {
         not_negotiated(&[50])
     }
 
-    /// H131: offloads that cannot be switched without a control queue.
+    /// H131: offloads that cannot be switched, because there is no control queue.
     #[test]
     fn h131_offloads_without_control_queue() -> Result {
         let (_, fake) = device(
@@ -129,7 +128,7 @@ mod suite {
         Ok(())
     }
 
-    /// H134: an MTU that is too small by the time it is used: it is not used.
+    /// H134: an MTU that becomes too small before the driver uses it is not used.
     #[test]
     fn h134_mtu_changes() -> Result {
         for at in 0..12 {
@@ -151,13 +150,13 @@ mod suite {
         Ok(())
     }
 
-    /// H135: spreading by hash is not negotiated, so that its key has no length.
+    /// H135: receive-side scaling is not negotiated, so the device reports no key length.
     #[test]
     fn h135_spreading_is_not_negotiated() -> Result {
         not_negotiated(&[60])
     }
 
-    /// H137: a speed and a duplex that there are none of are unknown.
+    /// H137: a speed and a duplex that are not defined count as unknown.
     #[test]
     fn h137_speed_and_duplex() -> Result {
         for (told, speed, duplex) in [

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Cards of the hostile catalogue (`docs/hostile.md`) that come back from a reset, or do not.
+//! Cards of the hostile catalogue (`docs/hostile.md`) after a reset.
 
 use super::*;
 
@@ -20,7 +20,7 @@ fn both_ways(fixture: &NetFixture, nic: &Nic, seed: u8) -> Result {
 mod suite {
     use super::*;
 
-    /// H140: no queues after a reset of the transport: the interface stays, can be asked, and can
+    /// H140: no queues after a reset of the transport: the interface stays, can be queried, and can
     /// be removed.
     #[test]
     fn h140_queues_do_not_come_back() -> Result {
@@ -38,7 +38,7 @@ mod suite {
             let after = nic.stats();
             check!(after.rx_packets >= before.rx_packets && after.tx_packets >= before.tx_packets);
             let sent = fixture.fake_nic.sent();
-            // It is dropped, or refused.
+            // The frame is dropped or refused.
             let _ = nic.send(&from_us(2, 100)?, 0, Offload::default());
             check_eq!(fixture.fake_nic.sent(), sent);
             nic.set_up(false)?;

@@ -17,7 +17,7 @@ use virtio_fake::{
     Task, //
 };
 
-/// Whether the DMA API is there; otherwise says of the test that it is skipped.
+/// Whether the kernel has the DMA API. Otherwise the test is skipped.
 fn has_dma() -> bool {
     if !cfg!(CONFIG_HAS_DMA) {
         messages::skip(c"there is no DMA API");
@@ -25,7 +25,7 @@ fn has_dma() -> bool {
     cfg!(CONFIG_HAS_DMA)
 }
 
-/// Pages that receive buffers may come from next, and that are not clean.
+/// Number of pages that are filled and freed, so that receive buffers may come from them.
 const DIRTY_PAGES: usize = 1024;
 
 /// Writes a frame to a buffer, behind its header.
@@ -43,7 +43,7 @@ fn flip(byte: GuestByte) -> Result {
     Ok(())
 }
 
-/// Whether all of a buffer that the device may write is zeroes.
+/// Whether all bytes of a buffer that the device may write are zero.
 fn is_clean(chain: &Chain) -> Result<bool> {
     let mut bytes = KVec::from_elem(0xff, chain.writable(), GFP_KERNEL)?;
     check_eq!(chain.peek(0, &mut bytes)?, bytes.len());
@@ -54,7 +54,7 @@ fn is_clean(chain: &Chain) -> Result<bool> {
 mod suite {
     use super::*;
 
-    /// H097: more than a packet may have, of which a buffer of pages has room for all.
+    /// H097: more bytes than a packet may have, in a buffer of pages with room for all of them.
     #[test]
     fn h097_longer_than_any_packet() -> Result {
         for len in [12 + 65_560, 68_000, 69_632, 69_700, 73_694] {
@@ -64,14 +64,14 @@ mod suite {
                 &[&rx_header(1), &frame],
                 Some(len),
                 length_errors,
-                // More than the pages have room for is a length of 0.
+                // A length of more than the pages have room for becomes 0.
                 None,
             )?;
         }
         Ok(())
     }
 
-    /// H101: the buffers of a packet are more than a packet may have.
+    /// H101: the buffers of a packet have more bytes than a packet may have.
     #[test]
     fn h101_more_than_any_packet() -> Result {
         let fixture = NetFixture::with(&[F_MRG_RXBUF])?;
@@ -95,7 +95,7 @@ mod suite {
         still_works(&fixture, &capture)
     }
 
-    /// H102: segments larger than any packet: dropped, or a packet that has none.
+    /// H102: segments larger than any packet: the packet is dropped, or taken without segments.
     #[test]
     fn h102_size_of_segments() -> Result {
         for size in [0xffff_u16, 0x8000] {
@@ -118,8 +118,8 @@ mod suite {
         Ok(())
     }
 
-    /// H104: a checksum to be completed, where the driver did not say that it does that: dropped,
-    /// or taken as it is, if it fits the frame.
+    /// H104: a checksum to be completed that was not negotiated: the packet is dropped, or taken as
+    /// it is if the fields fit the frame.
     #[test]
     fn h104_checksum_not_negotiated() -> Result {
         for features in [&[][..], &[F_MRG_RXBUF]] {
@@ -146,7 +146,7 @@ mod suite {
         Ok(())
     }
 
-    /// H108: the header changes while the driver looks at it. The frames are short, so that their
+    /// H108: the header changes while the driver reads it. The frames are short, so that their
     /// buffers stay with the driver.
     #[test]
     fn h108_header_changes() -> Result {
@@ -183,7 +183,7 @@ mod suite {
         Ok(())
     }
 
-    /// H109: a length of more than was written: what was in memory before is not in the frame.
+    /// H109: a length of more than was written: old contents of the memory are not in the frame.
     #[test]
     fn h109_less_written_than_told() -> Result {
         if !has_dma() {
@@ -204,7 +204,7 @@ mod suite {
         Ok(())
     }
 
-    /// H110: in the buffers that a device gets is nothing that was in memory before.
+    /// H110: the buffers that a device gets have no old contents of the memory.
     #[test]
     fn h110_buffers_are_clean() -> Result {
         if !has_dma() {
@@ -226,8 +226,8 @@ mod suite {
         Ok(())
     }
 
-    /// H113: the device uses all buffers, and there is no memory that could be mapped for others:
-    /// they come when there is.
+    /// H113: the device uses all buffers, and there is no memory that could be mapped for new ones:
+    /// the driver adds them when there is memory.
     #[test]
     fn h113_no_buffers_for_now() -> Result {
         for features in MODES {
@@ -241,7 +241,7 @@ mod suite {
                 wait::pause(1);
             }
             let mut count = 0;
-            // Those that came are as they were sent.
+            // The frames that arrived are as they were sent.
             check!(wait::until(5_000, || {
                 while let Some(got) = capture.pop() {
                     count += usize::from(got[..] == frame[..]);

@@ -23,8 +23,8 @@ fn held(fixture: &NetFixture, nic: &Nic, count: u8) -> Result {
 mod suite {
     use super::*;
 
-    /// H115: frames that the device says it sent before it has read them. They are gone then, and
-    /// the queue is as good as ever.
+    /// H115: frames that the device returns before it has read them. They are lost, and the queue
+    /// works on.
     #[test]
     fn h115_done_too_early() -> Result {
         for features in crate::fixture::LAYOUTS {
@@ -43,8 +43,8 @@ mod suite {
         Ok(())
     }
 
-    /// H116: a frame that is done twice: the queue is broken, with one message, and the interface
-    /// can be removed.
+    /// H116: a frame that is returned twice: the queue is broken, with one message, and the
+    /// interface can be removed.
     #[test]
     fn h116_done_twice() -> Result {
         for features in crate::fixture::LAYOUTS {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The control queue: what is said, and what becomes of answers.
+//! The control queue: commands and their answers.
 
 #[path = "../hostile/control.rs"]
 mod hostile;
@@ -33,14 +33,14 @@ use virtio_fake::{
 /// An address to set.
 const OTHER_MAC: [u8; 6] = [0x52, 0x54, 0, 0xaa, 0xbb, 0xcc];
 
-/// A command that takes longer would never have ended.
+/// A command that takes longer is taken to hang for ever.
 const STUCK_MS: i64 = 60_000;
 
 fn fixture() -> Result<NetFixture> {
     on(&[])
 }
 
-/// A card on a ring with these features.
+/// Plugs a card with these features of the ring.
 fn on(ring: &[u32]) -> Result<NetFixture> {
     let mut features = KVec::new();
     features.extend_from_slice(&[F_CTRL_VQ, F_CTRL_RX, F_CTRL_MAC_ADDR], GFP_KERNEL)?;
@@ -63,7 +63,7 @@ mod suite {
         Ok(())
     }
 
-    /// The device refuses: the address stays. So it does for an answer that there is none of.
+    /// The device refuses, or answers with a value that is not defined: the address stays.
     #[test]
     fn h120_mac_address_refused() -> Result {
         for answer in [
@@ -77,7 +77,7 @@ mod suite {
             fixture.fake_nic.answer(answer);
             check!(nic.set_mac(OTHER_MAC).is_err());
             check_eq!(nic.state().mac, super::super::MAC);
-            // The next command is as good as ever.
+            // The next command works.
             fixture.fake_nic.answer(Answer::Ack(0));
             nic.set_mac(OTHER_MAC)?;
             check_eq!(nic.state().mac, OTHER_MAC);
@@ -85,8 +85,8 @@ mod suite {
         Ok(())
     }
 
-    /// H008, H009: the answer decides, whatever the length: no byte, all of the command counted
-    /// with it, an error number. The queue goes on, and a length that cannot be is told once.
+    /// H008, H009: the answer decides, and not the length: no byte, the whole command counted too,
+    /// an error number. The queue works on, and an impossible length is logged once.
     #[test]
     fn h008_h009_wrong_lengths() -> Result {
         for ring in FORMATS {
@@ -109,7 +109,7 @@ mod suite {
         Ok(())
     }
 
-    /// Receiving everything is switched on and off.
+    /// Promiscuous mode is switched on and off.
     #[test]
     fn promiscuous() -> Result {
         let fixture = fixture()?;
@@ -121,16 +121,17 @@ mod suite {
         Ok(())
     }
 
-    /// The table of addresses: two lists, each with its length.
+    /// The table of addresses has two lists, each with its length.
     #[test]
     fn mac_table() -> Result {
         let fixture = fixture()?;
         let nic = fixture.up()?;
-        // A change of the mode has the table sent again.
+        // After a change of the mode the table is sent again.
         nic.set_promiscuous(true)?;
         check!(wait::until(5_000, || fixture.fake_nic.commands(1, 0) > 0));
         nic.set_promiscuous(false)?;
-        // No address besides its own, and groups, such as that of all hosts.
+        // There is no unicast address but that of the card, and there are multicast addresses, such
+        // as that of all hosts.
         let table = fixture.fake_nic.last(1, 0).ok_or(ENODATA)?;
         let (unicast, rest) = table.split_at_checked(4).ok_or(ENODATA)?;
         let (count, groups) = rest.split_at_checked(4).ok_or(ENODATA)?;
@@ -144,7 +145,7 @@ mod suite {
         Ok(())
     }
 
-    /// VLANs are let through by command, and no more.
+    /// VLANs are added and removed by command.
     #[test]
     fn vlans() -> Result {
         if lacks_vlans() {
@@ -157,15 +158,15 @@ mod suite {
         check_eq!(fixture.fake_nic.commands(2, 1), 0);
         nic.set_vlan(5, false)?;
         check!(fixture.fake_nic.was_told(2, 1, &5u16.to_le_bytes()));
-        // What the device refuses is no error.
+        // A refusal is not an error.
         fixture.fake_nic.answer(Answer::Ack(1));
         nic.set_vlan(6, true)?;
         check!(fixture.fake_nic.was_told(2, 0, &6u16.to_le_bytes()));
         nic.set_vlan(6, false)
     }
 
-    /// A legacy device that wants to see the two lists in a descriptor each, as the header of
-    /// commands.
+    /// A legacy device may require a descriptor for each of the two lists, and one for the header
+    /// of the command.
     #[test]
     fn mac_table_of_legacy() -> Result {
         if let Some(fixture) = NetFixture::legacy(&[F_MAC, F_CTRL_VQ, F_CTRL_RX])? {
@@ -177,7 +178,7 @@ mod suite {
         Ok(())
     }
 
-    /// An answer that comes too late is taken, and commands work again.
+    /// A late answer is taken, and commands work again.
     #[test]
     fn late_answer() -> Result {
         let fixture = fixture()?;
@@ -185,7 +186,7 @@ mod suite {
         fixture.fake_nic.answer(Answer::Later);
         check!(nic.set_mac(OTHER_MAC).is_err());
         check_eq!(fixture.fake.held(2), 1);
-        // As long as there is none, nothing is asked.
+        // Until the answer comes, no command is sent.
         fixture.fake_nic.answer(Answer::Ack(0));
         check!(nic.set_mac(OTHER_MAC).is_err());
         check_eq!(fixture.fake_nic.commands(1, 1), 1);
@@ -195,14 +196,14 @@ mod suite {
         })?;
         nic.set_mac(OTHER_MAC)?;
         check_eq!(nic.state().mac, OTHER_MAC);
-        // The address of before may have been told again, too.
+        // The old address may have been sent again, too.
         check!(fixture.fake_nic.commands(1, 1) >= 2);
         check!(fixture.fake_nic.was_told(1, 1, &OTHER_MAC));
         check_eq!(fixture.fake.violations(), 0);
         Ok(())
     }
 
-    /// Offloads of received packets are switched by command, as they were negotiated.
+    /// Offloads of received packets are switched by command, those that were negotiated.
     #[test]
     fn offloads() -> Result {
         let fixture = NetFixture::with(&[
@@ -224,7 +225,8 @@ mod suite {
         Ok(())
     }
 
-    /// No answer: an error after a while, and at once the next time; the interface can be removed.
+    /// Without an answer, the command fails after a while, and the next one at once. The interface
+    /// can be removed.
     #[test]
     fn silence() -> Result {
         let fixture = fixture()?;
@@ -241,7 +243,7 @@ mod suite {
         fixture.remove(10_000, drop)
     }
 
-    /// The card goes while it is asked.
+    /// The card is removed during a command.
     #[test]
     fn gone() -> Result {
         let fixture = fixture()?;

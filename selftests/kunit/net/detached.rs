@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Settings that change while the card is away: it ends with what was asked for last.
+//! Settings that change while the card has no queues: the last ones count.
 
 use super::{
     fake_nic::Answer,
@@ -26,7 +26,8 @@ const VLAN: u8 = 2;
 const MQ: u8 = 4;
 const OFFLOADS: u8 = 5;
 
-/// Has a card away for a while, and forget what it was told.
+/// Resets the transport of the card, which forgets its settings. Calls `meanwhile` while the card
+/// has no queues.
 fn away(fixture: &NetFixture, meanwhile: impl FnOnce() -> Result) -> Result {
     let plug = fixture.plug.as_ref().ok_or(ENODEV)?;
     plug.reset_prepare()?;
@@ -35,7 +36,7 @@ fn away(fixture: &NetFixture, meanwhile: impl FnOnce() -> Result) -> Result {
     done
 }
 
-/// Queues in use, of both kinds.
+/// Returns the number of queues in use, of both kinds.
 fn queues(nic: &Nic) -> (u32, u32) {
     (nic.state().rx_queues, nic.state().tx_queues)
 }
@@ -44,8 +45,8 @@ fn queues(nic: &Nic) -> (u32, u32) {
 mod suite {
     use super::*;
 
-    /// The number of pairs is refused once: the next time it is asked for again. What the user asks
-    /// for after that counts from then on.
+    /// The number of pairs is refused once: after the next reset it is sent again. A number that
+    /// the user asks for later replaces it.
     #[test]
     fn pairs_refused_once() -> Result {
         let fixture = NetFixture::with_settings()?;
@@ -69,7 +70,7 @@ mod suite {
         nic.set_pairs(2)?;
         refuse(0)?;
         check_eq!(queues(&nic), (2, 2));
-        // A choice that is refused is none.
+        // A number that is refused does not replace the old one.
         fixture.fake_nic.answer_class(MQ, Answer::Ack(1));
         check!(nic.set_pairs(4).is_err());
         refuse(0)?;
@@ -79,8 +80,8 @@ mod suite {
         Ok(())
     }
 
-    /// The number in use, after the card refused another one, is chosen: that takes no consent of
-    /// the card, and the other number is not asked for again. (So far, the core does not tell the
+    /// After the card refused a number, the user chooses the number in use. No command is sent, and
+    /// the refused number is not sent again. (Today the core does not pass such a call to the
     /// driver.)
     #[test]
     fn pairs_in_use_are_chosen() -> Result {
@@ -102,7 +103,7 @@ mod suite {
         Ok(())
     }
 
-    /// A VLAN that is taken back does not return, and the others do.
+    /// A VLAN that is removed does not come back, and the others do.
     #[test]
     fn vlans() -> Result {
         if lacks_vlans() {
@@ -121,7 +122,7 @@ mod suite {
         })?;
         check_eq!(fixture.fake_nic.commands(VLAN, 0), told + 1);
         check!(fixture.fake_nic.was_told(VLAN, 0, &5u16.to_le_bytes()));
-        // One that the card refused is asked for again.
+        // A VLAN that the card refused is sent again.
         nic.set_vlan(5, false)?;
         fixture.fake_nic.answer_class(VLAN, Answer::Ack(1));
         nic.set_vlan(8, true)?;
@@ -135,7 +136,7 @@ mod suite {
         nic.set_vlan(8, false)
     }
 
-    /// Receive mode and addresses.
+    /// The receive mode and the addresses of the filter change.
     #[test]
     fn receive_mode() -> Result {
         let fixture = NetFixture::with_settings()?;
@@ -152,7 +153,7 @@ mod suite {
         Ok(())
     }
 
-    /// A setting that is refused meanwhile stays as it was.
+    /// A setting that cannot change without queues stays.
     #[test]
     fn refused() -> Result {
         let fixture = NetFixture::with_settings()?;
@@ -173,7 +174,7 @@ mod suite {
         Ok(())
     }
 
-    /// Offloads of received packets.
+    /// Offloads of received packets change.
     #[test]
     fn offloads() -> Result {
         let fixture = NetFixture::with_settings()?;
@@ -183,13 +184,13 @@ mod suite {
         check!(fixture
             .fake_nic
             .was_told(OFFLOADS, 0, &(1u64 << F_GUEST_CSUM).to_le_bytes()));
-        // After a reset all are on.
+        // After a reset all offloads are on.
         away(&fixture, || nic.set_gro_hw(true))?;
         check_eq!(fixture.fake_nic.commands(OFFLOADS, 0), 1);
         Ok(())
     }
 
-    /// The interface is taken down.
+    /// The interface is taken down without queues.
     #[test]
     fn taken_down() -> Result {
         let fixture = NetFixture::with_settings()?;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A card that remembers what it transmits and is told, and keeps buffers for receiving
-//! (virtio spec §5.1.6).
+//! A card that records the frames and the commands that it gets, and keeps receive buffers (virtio
+//! spec §5.1.6).
 
 use super::frame::ETHER_TYPE;
 use kernel::{
@@ -21,48 +21,48 @@ use virtio_fake::{
     Fake, //
 };
 
-/// Frames and commands that are remembered.
+/// Largest number of frames, and of commands, that are recorded.
 const LOG_LEN: usize = 512;
-/// Milliseconds until the device's thread has surely looked at a buffer.
+/// Milliseconds after which the thread of the device has taken a buffer.
 const DEADLINE_MS: u32 = 20_000;
 
 /// The way in which commands are answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
-    /// With this value; 0 is yes.
+    /// The device answers with this value; 0 is `VIRTIO_NET_OK`.
     Ack(u8),
-    /// With yes, and this number of bytes written.
+    /// The device answers with `VIRTIO_NET_OK`, and reports this number of written bytes.
     Counted(u32),
-    /// With no byte written.
+    /// The device writes no byte.
     Empty,
-    /// Not at all.
+    /// The device does not answer.
     Silence,
-    /// With yes, after so many milliseconds.
+    /// The device answers with `VIRTIO_NET_OK`, after this number of milliseconds.
     Slowly(u32),
-    /// When the test says so.
+    /// The device answers when the test says so.
     Later,
-    /// By a buffer that the queue does not have.
+    /// The device returns a buffer that the queue does not have.
     WrongId,
 }
 
 struct State {
     /// Frames of the tests, with the header before them.
     sent: KVec<KVec<u8>>,
-    /// In how many pieces each was.
+    /// Number of descriptors of each of them.
     pieces: KVec<usize>,
-    /// Frames of anyone, and their bytes without headers.
+    /// Number of all frames, and of their bytes without headers.
     count: (u64, u64),
     commands: KVec<KVec<u8>>,
-    /// Of each command, in how many pieces it came, its answer not among them, and how many
-    /// receive buffers the card had got before it.
+    /// For each command: the number of its descriptors without the answer, and the number of
+    /// receive buffers that the card had before.
     around: KVec<(usize, usize)>,
     answer: Answer,
-    /// The answer to commands of one class, if another.
+    /// The answer to commands of one class, if it is another.
     answer_class: Option<(u8, Answer)>,
-    /// Receive buffers that it got.
+    /// Number of receive buffers that the card got.
     buffers: usize,
     hold_tx: bool,
-    /// Bytes that it says it wrote to a frame to transmit.
+    /// Number of bytes that the card reports as written to a frame to transmit.
     tx_len: u32,
     /// Length of the header.
     header: usize,
@@ -78,7 +78,7 @@ pub(super) struct FakeNic {
 }
 
 impl FakeNic {
-    /// A card whose last queue is the control queue, if it has one.
+    /// Returns a card whose last queue is the control queue, if it has one.
     pub(super) fn new(queues: usize, control: bool) -> Result<Arc<Self>> {
         let state = State {
             sent: KVec::with_capacity(LOG_LEN, GFP_KERNEL)?,
@@ -102,27 +102,27 @@ impl FakeNic {
         )
     }
 
-    /// From now on, answers commands so.
+    /// Sets the answer to commands.
     pub(super) fn answer(&self, answer: Answer) {
         self.state.lock().answer = answer;
     }
 
-    /// From now on, answers commands of a class so.
+    /// Sets the answer to commands of a class.
     pub(super) fn answer_class(&self, class: u8, answer: Answer) {
         self.state.lock().answer_class = Some((class, answer));
     }
 
-    /// Whether to keep frames to transmit instead of being done with them.
+    /// Sets whether the card keeps frames to transmit, instead of using them.
     pub(super) fn hold_tx(&self, hold: bool) {
         self.state.lock().hold_tx = hold;
     }
 
-    /// Sets how many bytes it says it wrote to a frame to transmit.
+    /// Sets the number of bytes that the card reports as written to a frame to transmit.
     pub(super) fn set_tx_len(&self, len: u32) {
         self.state.lock().tx_len = len;
     }
 
-    /// Says how long the header is.
+    /// Sets the length of the header.
     pub(super) fn set_header_len(&self, len: usize) {
         self.state.lock().header = len;
     }
@@ -158,13 +158,13 @@ impl FakeNic {
         head == header && rest == frame
     }
 
-    /// The header of frame number `index` of the tests.
+    /// Returns the header of frame number `index` of the tests.
     pub(super) fn header(&self, index: usize) -> Option<[u8; 12]> {
         let state = self.state.lock();
         state.sent.get(index)?.get(..12)?.try_into().ok()
     }
 
-    /// In how many pieces frame number `index` of the tests was.
+    /// Returns the number of descriptors of frame number `index` of the tests.
     pub(super) fn pieces(&self, index: usize) -> Option<usize> {
         self.state.lock().pieces.get(index).copied()
     }
@@ -198,7 +198,7 @@ impl FakeNic {
             .any(|c| c.get(..2) == Some(&[class, number]) && c.get(2..) == Some(data))
     }
 
-    /// Whether the last command of a class and number had this among its data.
+    /// Whether the data of the last command of a class and number contained this part.
     pub(super) fn was_told_of(&self, class: u8, number: u8, part: &[u8]) -> bool {
         let data = self.last(class, number);
         data.is_some_and(|data| data.windows(part.len()).any(|at| at == part))
@@ -214,13 +214,13 @@ impl FakeNic {
         Some(data)
     }
 
-    /// Returns how many commands it got.
+    /// Returns the number of commands that the card got.
     pub(super) fn told(&self) -> usize {
         self.state.lock().commands.len()
     }
 
-    /// In how many pieces the first command of a class and number after `skip` ones came, its
-    /// answer not among them, and how many receive buffers the card had got before it.
+    /// Returns the number of descriptors of the first command of a class and number after `skip`
+    /// ones, without the answer, and the number of receive buffers that the card had before.
     pub(super) fn around(&self, skip: usize, class: u8, number: u8) -> Option<(usize, usize)> {
         let state = self.state.lock();
         let later = state.commands.get(skip..)?;
@@ -230,7 +230,7 @@ impl FakeNic {
         state.around.get(skip + at).copied()
     }
 
-    /// Returns how many receive buffers it got.
+    /// Returns the number of receive buffers that the card got.
     pub(super) fn buffers(&self) -> usize {
         self.state.lock().buffers
     }
@@ -305,7 +305,7 @@ impl Backend for FakeNic {
     }
 }
 
-/// A receive header that says nothing but the number of buffers.
+/// Returns a receive header with nothing but the number of buffers.
 pub(super) fn rx_header(buffers: u16) -> [u8; 12] {
     let mut header = [0; 12];
     let [low, high] = buffers.to_le_bytes();
@@ -314,7 +314,8 @@ pub(super) fn rx_header(buffers: u16) -> [u8; 12] {
     header
 }
 
-/// Receives what follows in one buffer, with a length that may differ from what is written.
+/// Receives `parts` in one buffer. `len` is the length to report, if it is not the length that is
+/// written.
 ///
 /// Waits for the device to have a buffer. The device takes the buffers that the driver has just
 /// added in a thread of its own.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Settings that a card cannot be told at first, and is told later.
+//! Settings that the driver cannot send at first, and sends later.
 
 use super::{
     fake_nic::Answer,
@@ -33,13 +33,13 @@ const OFFLOADS: u8 = 5;
 /// The control queue of a card with settings.
 const CONTROL: usize = 8;
 
-/// The time that it may take until everything is told, in milliseconds.
+/// The time in which all settings have to be sent, in milliseconds.
 const DEADLINE_MS: u32 = 40_000;
 
 /// The part of the message about settings that are not sent again.
 const GIVING_UP: &CStr = c"gave up sending settings to the device";
 
-/// Resets a card with the driver bound to it. Returns how many commands it had got before.
+/// Resets a card with the driver bound to it. Returns the number of commands before the reset.
 fn reset(fixture: &NetFixture, meanwhile: impl FnOnce()) -> Result<usize> {
     let plug = fixture.plug.as_ref().ok_or(ENODEV)?;
     plug.reset_prepare()?;
@@ -49,7 +49,7 @@ fn reset(fixture: &NetFixture, meanwhile: impl FnOnce()) -> Result<usize> {
     Ok(told)
 }
 
-/// The interface, up, with a setting of each kind but VLANs.
+/// Returns the interface, up, with a setting of each kind but VLANs.
 fn set(fixture: &NetFixture) -> Result<Nic> {
     let nic = fixture.up()?;
     nic.set_pairs(3)?;
@@ -66,7 +66,7 @@ fn set(fixture: &NetFixture) -> Result<Nic> {
     Ok(nic)
 }
 
-/// Whether the card was told each setting but VLANs, since it had got `skip` commands.
+/// Whether the card got each setting but VLANs after `skip` commands.
 fn is_told(fixture: &NetFixture, skip: usize) -> bool {
     let told =
         |class, number, data: &[u8]| fixture.fake_nic.was_told_since(skip, class, number, data);
@@ -78,14 +78,14 @@ fn is_told(fixture: &NetFixture, skip: usize) -> bool {
         && told(OFFLOADS, 0, &(1u64 << F_GUEST_CSUM).to_le_bytes())
 }
 
-/// Whether the card was told a VLAN, since it had got `skip` commands.
+/// Whether the card got a VLAN after `skip` commands.
 fn has_vlan(fixture: &NetFixture, skip: usize, vid: u16) -> bool {
     fixture
         .fake_nic
         .was_told_since(skip, VLAN, 0, &vid.to_le_bytes())
 }
 
-/// Has the card answer what it was asked last.
+/// Has the card answer the command that it holds.
 fn answer_late(fixture: &NetFixture) -> Result {
     fixture.fake.finish(CONTROL, |chain| {
         let _ = chain.write(0, &[0]);
@@ -97,7 +97,7 @@ fn answer_late(fixture: &NetFixture) -> Result {
 mod suite {
     use super::*;
 
-    /// Memory is short after a reset: each setting is told once there is some.
+    /// Memory is short after a reset: each setting is sent once there is memory.
     #[test]
     fn no_memory() -> Result {
         let fixture = NetFixture::with_settings_on(Some(Addresses::Marked))?;
@@ -123,7 +123,7 @@ mod suite {
         Ok(())
     }
 
-    /// Memory stays short: the driver gives up, and everything is told after the next reset.
+    /// Memory stays short: the driver gives up, and the next reset sends all settings.
     #[test]
     fn no_memory_for_long() -> Result {
         long!();
@@ -140,8 +140,8 @@ mod suite {
         Ok(())
     }
 
-    /// A command is not answered after a reset: the others are not waited for as well, and told
-    /// once there is an answer.
+    /// A command is not answered after a reset: the driver does not wait for the others too, and
+    /// sends them once the answer has come.
     #[test]
     fn answered_late() -> Result {
         if lacks_vlans() {
@@ -173,8 +173,8 @@ mod suite {
         Ok(())
     }
 
-    /// A setting that is asked for while a command is without an answer, and does not fail, is told
-    /// later.
+    /// A user changes a setting while the device owes an answer, and gets no error: the setting is
+    /// sent later.
     #[test]
     fn asked_for_meanwhile() -> Result {
         if lacks_vlans() {
@@ -198,8 +198,8 @@ mod suite {
         nic.set_vlan(5, false)
     }
 
-    /// A change that fails for want of an answer may be made by the card all the same: the card is
-    /// told what the interface has.
+    /// A change fails because the card does not answer. The card may have made the change, so the
+    /// driver sends the setting that the interface has.
     #[test]
     fn changed_all_the_same() -> Result {
         long!();
@@ -233,8 +233,8 @@ mod suite {
         Ok(())
     }
 
-    /// A change of the number of pairs fails for want of an answer, and memory is short after that:
-    /// as many pairs as before stay in use.
+    /// A change of the number of pairs fails because the card does not answer, and memory is short
+    /// after that: as many pairs as before stay in use.
     #[test]
     fn pairs_stay() -> Result {
         long!();
@@ -247,7 +247,7 @@ mod suite {
         fixture.fake.limit_maps(Some(0));
         answer_late(&fixture)?;
         let skip = fixture.fake_nic.told();
-        // The first further attempt is after a second.
+        // The second attempt comes after a second.
         wait::pause(1_500);
         check_eq!((nic.state().rx_queues, nic.state().tx_queues), (3, 3));
         fixture.fake.limit_maps(None);
@@ -259,8 +259,8 @@ mod suite {
         Ok(())
     }
 
-    /// A card that takes its time for each of many VLANs: it is told some of them, and the others
-    /// later, so that the whole network does not wait for it.
+    /// A card that is slow to take each of many VLANs. The driver sends some of them, and the
+    /// others later, so that it does not hold the RTNL for long.
     #[test]
     fn slow() -> Result {
         const VLANS: u16 = 64;
@@ -278,12 +278,13 @@ mod suite {
             (1..=VLANS).filter(has).count()
         };
         messages::logged(GIVING_UP);
-        // Each of them counts for the shorter of this and the longest pause, at least: 10 ms.
+        // Each command counts for at least the shorter of this time and the longest pause, which is
+        // 10 ms.
         let skip = reset(&fixture, || {
             fixture.fake_nic.answer_class(VLAN, Answer::Slowly(15))
         })?;
         check!(vlans(skip) < VLANS.into());
-        // The machine may be slower by far than the card.
+        // The machine may be much slower than the card.
         check!(wait::until(DEADLINE_MS, || vlans(skip) == VLANS.into()
             || messages::logged(GIVING_UP) > 0));
         fixture.fake_nic.answer_class(VLAN, Answer::Ack(0));

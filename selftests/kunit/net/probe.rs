@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Features and configurations, sane and not.
+//! Features and configurations, valid and not.
 
 #[path = "../hostile/net_config.rs"]
 mod hostile;
@@ -48,7 +48,7 @@ use virtio_fake::{
 mod suite {
     use super::*;
 
-    /// A plain card looks as it should.
+    /// The interface of a plain card has the expected properties.
     #[test]
     fn plain() -> Result {
         let fixture = NetFixture::with(&[])?;
@@ -67,11 +67,13 @@ mod suite {
         Ok(())
     }
 
-    /// Of all features, those of the table, of a modern device and of a legacy one.
+    /// Of all features, the driver takes those of its table, from a modern device and from a legacy
+    /// one.
     #[test]
     fn every_feature() -> Result {
         let mut all = KVec::new();
-        // Those in between are the ring's and the transport's, but for one of legacy devices.
+        // The features between them are of the ring and of the transport, but for one of legacy
+        // devices.
         for bits in [0..24, 42..128, 27..28] {
             for bit in bits {
                 all.push(bit, GFP_KERNEL)?;
@@ -105,7 +107,7 @@ mod suite {
         Ok(())
     }
 
-    /// The weight of NAPI instances is that of the parameter.
+    /// The weight of the NAPI instances is that of the parameter.
     #[test]
     fn napi_weight() -> Result {
         check_eq!(NetFixture::with(&[])?.nic()?.state().napi_weight, 64);
@@ -118,7 +120,7 @@ mod suite {
         Ok(())
     }
 
-    /// Up and down with each way to receive.
+    /// The interface goes up and down with each kind of receive buffers.
     #[test]
     fn receive_modes() -> Result {
         for features in [
@@ -137,7 +139,7 @@ mod suite {
         Ok(())
     }
 
-    /// A card without an address gets one, and is told if it can be.
+    /// A card without an address gets a random one, by command if the card takes commands.
     #[test]
     fn no_mac() -> Result {
         let fixture = NetFixture::new(Config::default(), &[], 2)?;
@@ -152,7 +154,8 @@ mod suite {
         Ok(())
     }
 
-    /// An address that no card may have: another one, or an interface that cannot be used.
+    /// A card has an address that is not allowed: the interface gets another one, or cannot be
+    /// used.
     #[test]
     fn h138_bad_mac() -> Result {
         for mac in [[0; 6], [0xff; 6], [1, 0, 0x5e, 0, 0, 1]] {
@@ -165,7 +168,7 @@ mod suite {
         Ok(())
     }
 
-    /// Such a card is told of the address that it has instead, as it may look for it in frames.
+    /// The driver sends the new address to such a card, because the card may filter by it.
     #[test]
     fn h138_bad_mac_told() -> Result {
         let features = [F_MAC, F_CTRL_VQ, F_CTRL_MAC_ADDR];
@@ -179,13 +182,13 @@ mod suite {
             check!(state.random_mac);
             check!(fixture.fake_nic.was_told(1, 1, &state.mac));
         }
-        // One with a valid address is not told what it said itself.
+        // A valid address of the card is not sent to the card.
         let fixture = NetFixture::new(Config::default(), &features, 3)?;
         check_eq!(fixture.fake_nic.commands(1, 1), 0);
         Ok(())
     }
 
-    /// The MTU of the device is respected if it makes sense.
+    /// The MTU of the device is used if it is allowed.
     #[test]
     fn mtu() -> Result {
         let fixture = NetFixture::new(Config::default().mtu(9000), &[F_MAC, F_MTU], 2)?;
@@ -198,7 +201,7 @@ mod suite {
         Ok(())
     }
 
-    /// One that is too small is not taken.
+    /// An MTU that is too small is not used.
     #[test]
     fn mtu_too_small() -> Result {
         for mtu in [0, 1, 67] {
@@ -209,7 +212,7 @@ mod suite {
         Ok(())
     }
 
-    /// The largest that there is.
+    /// The largest MTU is used.
     #[test]
     fn mtu_largest() -> Result {
         let fixture = NetFixture::new(
@@ -241,7 +244,7 @@ mod suite {
         Ok(())
     }
 
-    /// Four pairs; the device is told how many are in use.
+    /// The device has four pairs, and gets the number in use.
     #[test]
     fn pairs() -> Result {
         let fixture = NetFixture::new(Config::default().pairs(4), &[F_MAC, F_MQ, F_CTRL_VQ], 9)?;
@@ -261,8 +264,8 @@ mod suite {
         Ok(())
     }
 
-    /// A card that does not take the number of pairs, or does not answer: it has one in use, and so
-    /// has the interface.
+    /// A card refuses the number of pairs, or does not answer: one pair is in use by the card and
+    /// by the interface.
     #[test]
     fn pairs_refused() -> Result {
         for answer in [Answer::Ack(1), Answer::Silence] {
@@ -286,7 +289,8 @@ mod suite {
         Ok(())
     }
 
-    /// At first there are not more pairs in use than there are processors, and the device is told.
+    /// At first at most as many pairs are in use as there are CPUs, and the device gets that
+    /// number.
     #[test]
     fn pairs_at_first() -> Result {
         let features = [F_MAC, F_MQ, F_CTRL_VQ];
@@ -320,7 +324,7 @@ mod suite {
         Ok(())
     }
 
-    /// An announcement is asked for where none was negotiated.
+    /// The device asks for an announcement, which was not negotiated.
     #[test]
     fn h129_announce_unasked() -> Result {
         let fixture = NetFixture::new(Config::default().status(3), &[F_MAC, F_STATUS], 2)?;
@@ -331,7 +335,7 @@ mod suite {
         Ok(())
     }
 
-    /// The link as the device says.
+    /// The link is up or down as the device reports.
     #[test]
     fn link() -> Result {
         let fixture = NetFixture::new(Config::default().status(0), &[F_MAC, F_STATUS], 2)?;
@@ -347,7 +351,7 @@ mod suite {
         Ok(())
     }
 
-    /// Without the feature, there is always a link.
+    /// Without the feature the link is always up.
     #[test]
     fn link_unknown() -> Result {
         let fixture = NetFixture::new(Config::default().status(0), &[F_MAC], 2)?;
@@ -359,7 +363,7 @@ mod suite {
         Ok(())
     }
 
-    /// The configuration changes at every read: given up on, and not waited for.
+    /// The configuration changes at every read: the driver gives up reading, and does not hang.
     #[test]
     fn h055_restless_configuration() -> Result {
         let (_, fake) = device(Config::default(), &[F_MAC], 2)?;
@@ -370,7 +374,7 @@ mod suite {
         Ok(())
     }
 
-    /// The transport has no queues for it, or too few.
+    /// The transport has no queues for the device, or too few.
     #[test]
     fn h062_find_vqs_fails() -> Result {
         let (_, fake) = device(Config::default(), &[F_MAC], 2)?;
@@ -386,7 +390,7 @@ mod suite {
         Ok(())
     }
 
-    /// An interrupt before the driver is ready is nobody's.
+    /// An interrupt before `DRIVER_OK` is ignored.
     #[test]
     fn h040_early_interrupt() -> Result {
         let (fake_nic, fake) = device(Config::default(), &[F_MAC], 2)?;

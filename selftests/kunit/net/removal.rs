@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Cards that go while there is traffic.
+//! Cards that are removed under traffic.
 
 use super::{
     fake_nic::{
@@ -34,10 +34,10 @@ use virtio_fake::{
     Task, //
 };
 
-/// The time that a removal may take.
+/// The time in which a removal has to end, in milliseconds.
 const DEADLINE_MS: u32 = 10_000;
 
-/// Sends and receives without a pause until told to stop; returns the number of frames sent.
+/// Sends and receives without a pause until `stop` is set. Returns the number of frames sent.
 fn traffic(nic: Nic, fake: Fake, stop: Arc<Atomic<bool>>) -> Result<u64> {
     let (out, back) = (from_us(1, 500)?, to_us(2, 500)?);
     let mut count = 0;
@@ -49,14 +49,14 @@ fn traffic(nic: Nic, fake: Fake, stop: Arc<Atomic<bool>>) -> Result<u64> {
             let _ = receive_now(&fake, &[&rx_header(1), &back], None);
         }
         if !nic.state().running {
-            // The interface waits for its last user.
+            // The removal of the interface waits for its last user.
             break;
         }
     }
     Ok(count)
 }
 
-/// Removes a card under traffic as `how` does.
+/// Removes a card under traffic by `how`.
 fn removed(how: fn(Plug)) -> Result {
     let fixture = NetFixture::with(&[F_MRG_RXBUF])?;
     let nic = fixture.up()?;
@@ -82,19 +82,19 @@ fn removed(how: fn(Plug)) -> Result {
 mod suite {
     use super::*;
 
-    /// Unplugged under traffic.
+    /// The card is unplugged under traffic.
     #[test]
     fn unplugged() -> Result {
         removed(drop)
     }
 
-    /// Torn out under traffic.
+    /// The card is gone without a warning, under traffic.
     #[test]
     fn torn_out() -> Result {
         removed(Plug::yank)
     }
 
-    /// Unplugged with frames that the card has not sent, and buffers that it has not filled.
+    /// The card is unplugged with frames that it has not sent and buffers that it has not filled.
     #[test]
     fn unplugged_with_frames() -> Result {
         let fixture = NetFixture::with(&[])?;
@@ -111,7 +111,7 @@ mod suite {
         Ok(())
     }
 
-    /// Torn out likewise.
+    /// The card is gone without a warning, with such frames and buffers.
     #[test]
     fn torn_out_with_frames() -> Result {
         let fixture = NetFixture::with(&[])?;
@@ -128,8 +128,8 @@ mod suite {
         Ok(())
     }
 
-    /// Unplugged while frames are captured, which nobody has the interface for: it waits for the
-    /// end of that.
+    /// The card is unplugged while frames are captured: the removal waits for the end of the
+    /// capture.
     #[test]
     fn captured() -> Result {
         let mut fixture = NetFixture::with(&[])?;
@@ -144,7 +144,7 @@ mod suite {
         Ok(())
     }
 
-    /// The machine goes down: the card is reset, and left alone from there on.
+    /// The machine shuts down: the card is reset, and not used from then on.
     #[test]
     fn shut_down() -> Result {
         let fixture = NetFixture::with(&[F_MRG_RXBUF])?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Cards that cannot go on, and are started anew with what they were told.
+//! Cards that fail, and are restarted with their settings.
 
 use super::{
     fake_nic::{
@@ -33,17 +33,17 @@ use virtio_fake::{
 /// An address to set.
 const OTHER_MAC: [u8; 6] = [0x52, 0x54, 0, 0xaa, 0xbb, 0xcc];
 
-/// The time that a restart may take, and its results, in milliseconds.
+/// The time in which a restart and its results have to come, in milliseconds.
 const DEADLINE_MS: u32 = 20_000;
 
-/// The part of the kernel's message about a restart.
+/// The part of the message about a restart.
 const ANEW: &CStr = c": started anew";
-/// The part of the kernel's message about a card that was started anew as a queue was broken.
+/// The part of the message about a restart after a queue broke.
 const BROKEN: &CStr = c"a queue is broken: started anew";
-/// The part of the kernel's message about a card that does not come back.
+/// The part of the message about a card that was given up.
 const GIVEN_UP: &CStr = c": given up";
 
-/// A card with two pairs, whose control queue is the last, and all that can be told.
+/// Plugs a card with two pairs and every kind of setting. The last queue is the control queue.
 fn fixture() -> Result<NetFixture> {
     let features = [
         F_MAC,
@@ -56,7 +56,7 @@ fn fixture() -> Result<NetFixture> {
     NetFixture::new(Config::default().pairs(2), &features, 5)
 }
 
-/// The interface, up, with settings that the card has to be told again.
+/// Returns the interface, up, with settings that have to be sent again.
 fn told(fixture: &NetFixture) -> Result<Nic> {
     let nic = fixture.up()?;
     nic.set_mac(OTHER_MAC)?;
@@ -66,13 +66,13 @@ fn told(fixture: &NetFixture) -> Result<Nic> {
     Ok(nic)
 }
 
-/// Checks that the card was reset since, and goes on as before.
+/// Checks that the card was reset, and works as before.
 fn goes_on(fixture: &NetFixture, nic: &Nic, resets: u32, told: usize) -> Result {
     check!(wait::until(DEADLINE_MS, || fixture.fake.resets() > resets
         && fixture.fake.may_do_io()
         && fixture.fake.held(0) > 0
         && nic.state().carrier));
-    // Address and promiscuous mode came again.
+    // The address and promiscuous mode were sent again.
     check!(wait::until(DEADLINE_MS, || fixture.fake_nic.told() > told));
     check!(fixture.fake_nic.was_told(1, 1, &OTHER_MAC));
     check!(fixture.fake_nic.was_told(0, 0, &[1]));
@@ -123,8 +123,8 @@ mod suite {
         goes_on(&fixture, &nic, resets, told)
     }
 
-    /// A transmit queue is broken while it is stopped: what is received has that noticed, before
-    /// the watchdog looks.
+    /// A transmit queue is broken while it is stopped. The poll of the receive queue notices,
+    /// before the watchdog does.
     #[test]
     fn broken_transmit_queue_receiving() -> Result {
         let fixture = fixture()?;
@@ -144,7 +144,7 @@ mod suite {
         Ok(())
     }
 
-    /// A transmit queue is broken while it is stopped: the watchdog finds that out at once.
+    /// A transmit queue is broken while it is stopped: the watchdog notices at once.
     #[test]
     fn broken_transmit_queue_stopped() -> Result {
         long!();
@@ -185,7 +185,7 @@ mod suite {
         goes_on(&fixture, &nic, resets, told)
     }
 
-    /// The card sends nothing any more: the watchdog finds that out.
+    /// The card no longer sends: the watchdog notices.
     #[test]
     fn h114_sends_nothing() -> Result {
         long!();
@@ -228,7 +228,7 @@ mod suite {
         fixture.remove(DEADLINE_MS, drop)
     }
 
-    /// The queues cannot be found once: there is another attempt.
+    /// The queues cannot be found once: the driver tries again.
     #[test]
     fn second_attempt() -> Result {
         let fixture = fixture()?;
@@ -239,8 +239,8 @@ mod suite {
         goes_on(&fixture, &nic, resets, told)
     }
 
-    /// A card that asks again and again is given up in the end, and comes back with a reset of its
-    /// function.
+    /// A card that asks for a reset again and again is given up in the end, and comes back after a
+    /// reset of its function.
     #[test]
     fn given_up_after_some() -> Result {
         long!();
@@ -269,7 +269,7 @@ mod suite {
         fixture.remove(DEADLINE_MS, drop)
     }
 
-    /// A restart that failed while the interface was up leaves one that can be taken down.
+    /// After a restart failed, an interface that is up can be taken down.
     #[test]
     fn taken_down_when_given_up() -> Result {
         long!();
@@ -284,7 +284,7 @@ mod suite {
         fixture.remove(DEADLINE_MS, drop)
     }
 
-    /// A card that could not be woken up is started anew, with its settings.
+    /// A card that did not wake up is restarted, with its settings.
     #[test]
     fn h140_not_woken() -> Result {
         long!();

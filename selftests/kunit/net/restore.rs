@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Cards that were reset, and forgot what they were told.
+//! Settings that are sent again after a reset.
 
 use super::{
     fake_nic::Answer,
@@ -37,7 +37,7 @@ fn reset(fixture: &NetFixture, meanwhile: impl FnOnce()) -> Result {
 mod suite {
     use super::*;
 
-    /// Everything is told again, before there is traffic.
+    /// All settings are sent again, before there is traffic.
     #[test]
     fn told_before_traffic() -> Result {
         if lacks_vlans() {
@@ -69,7 +69,7 @@ mod suite {
         check!(fixture.fake_nic.was_told(VLAN, 0, &5u16.to_le_bytes()));
         let csum = 1u64 << F_GUEST_CSUM;
         check!(fixture.fake_nic.was_told(OFFLOADS, 0, &csum.to_le_bytes()));
-        // No buffer had come by then to receive packets in.
+        // The card had no receive buffer then.
         for (class, number) in [
             (MQ, 0),
             (MAC, 1),
@@ -88,7 +88,7 @@ mod suite {
         nic.set_promiscuous(false)
     }
 
-    /// A setting that is refused keeps no other from being told.
+    /// If a setting is refused, the others are sent nevertheless.
     #[test]
     fn refused_in_part() -> Result {
         for class in [MQ, MAC, RX] {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Receiving: what is right arrives whole, what is wrong is dropped and counted.
+//! Receiving: valid packets arrive whole, invalid ones are dropped and counted.
 
 #[path = "../hostile/net_rx.rs"]
 mod hostile;
@@ -47,7 +47,7 @@ use virtio_fake::{
     RING_PACKED, //
 };
 
-/// The ways to receive.
+/// The kinds of receive buffers.
 const MODES: [&[u32]; 4] = [
     &[],
     &[F_MRG_RXBUF],
@@ -77,7 +77,7 @@ mod suite {
         Ok(())
     }
 
-    /// Frames of several sizes, in each way to receive.
+    /// Frames of several sizes, with each kind of buffers.
     #[test]
     fn frames_of_one_buffer() -> Result {
         for features in MODES {
@@ -157,7 +157,7 @@ mod suite {
         still_works(&fixture, &capture)
     }
 
-    /// Nothing written at all.
+    /// The length is 0.
     #[test]
     fn h095_empty() -> Result {
         for features in MODES {
@@ -166,7 +166,7 @@ mod suite {
         Ok(())
     }
 
-    /// Less than the header.
+    /// The length is less than the header.
     #[test]
     fn h095_shorter_than_header() -> Result {
         for features in MODES {
@@ -175,7 +175,7 @@ mod suite {
         Ok(())
     }
 
-    /// A header and less than an Ethernet header.
+    /// A header, and less than an Ethernet header.
     #[test]
     fn h095_shorter_than_ethernet() -> Result {
         for features in MODES {
@@ -190,7 +190,7 @@ mod suite {
         Ok(())
     }
 
-    /// Merged out of no buffer: dropped, and the frame after it is not.
+    /// A count of 0 buffers: dropped, and the next frame arrives.
     #[test]
     fn h098_no_buffers() -> Result {
         let frame = to_us(1, 64)?;
@@ -203,7 +203,7 @@ mod suite {
         still_works(&fixture, &capture)
     }
 
-    /// Merged out of more buffers than there are.
+    /// A count of more buffers than there are.
     #[test]
     fn h099_too_many_buffers() -> Result {
         let frame = to_us(1, 64)?;
@@ -217,8 +217,8 @@ mod suite {
         still_works(&fixture, &capture)
     }
 
-    /// Merged with a buffer that nothing was written to, or too much: the frame has a hole. The
-    /// frame after it arrives.
+    /// The second buffer has a length of 0, or an impossible one: the frame has a hole. The next
+    /// frame arrives.
     #[test]
     fn h096_wrong_second_buffer() -> Result {
         for len in [0, 4_000_000_000] {
@@ -241,15 +241,15 @@ mod suite {
         Ok(())
     }
 
-    /// Longer than a packet for a small buffer may be, which has room for a few bytes more.
+    /// Longer than the packet of a small buffer may be. The buffer has room for a few bytes more.
     #[test]
     fn longer_than_usual() -> Result {
         let frame = to_us(1, 1519)?;
         refused(&[], &[&rx_header(1), &frame], None, length_errors, Some(1))
     }
 
-    /// H096: longer than the buffer: nothing of it arrives, it is counted and told, and the frame
-    /// after it arrives.
+    /// H096: longer than the buffer: the frame is dropped, counted and logged, and the next frame
+    /// arrives.
     #[test]
     fn h096_longer_than_buffer() -> Result {
         let frame = to_us(1, 64)?;
@@ -264,7 +264,7 @@ mod suite {
         Ok(())
     }
 
-    /// A kind of segmentation that there is none of, and one without a size.
+    /// A kind of segmentation that is not defined, and one without a size.
     #[test]
     fn bogus_gso() -> Result {
         for (kind, size) in [(0x7f, 1000), (9, 1000), (1, 0), (4, 0)] {
@@ -282,7 +282,7 @@ mod suite {
         Ok(())
     }
 
-    /// A checksum that starts, or goes, outside of the frame.
+    /// A checksum that starts outside of the frame, or whose place is outside.
     #[test]
     fn bogus_checksum() -> Result {
         for (start, offset) in [(65535, 0), (14, 65535), (300, 16), (199, 16)] {
@@ -301,8 +301,8 @@ mod suite {
         Ok(())
     }
 
-    /// A partial checksum that was not negotiated, of a switch that passes on what another guest
-    /// left to it: taken, as what it says fits the frame.
+    /// A partial checksum that was not negotiated, of a switch on the host that forwards the packet
+    /// of another guest. The packet is taken, because the fields fit the frame.
     #[test]
     fn checksum_not_negotiated() -> Result {
         let fixture = NetFixture::with(&[F_MRG_RXBUF])?;
@@ -320,8 +320,7 @@ mod suite {
         Ok(())
     }
 
-    /// The device's word on checksums is in the packet: nothing, that it was checked, or that it
-    /// is to be completed.
+    /// The checksum flags reach the packet: none, checked, or to be completed.
     #[test]
     fn checksums() -> Result {
         for features in [
@@ -349,8 +348,8 @@ mod suite {
         Ok(())
     }
 
-    /// Frames that were transmitted are reaped when one is received, without an interrupt of their
-    /// own.
+    /// The poll of the receive queue reaps transmitted frames, without an interrupt of the transmit
+    /// queue.
     #[test]
     fn reaps_transmitted() -> Result {
         'modes: for features in MODES {
@@ -367,7 +366,7 @@ mod suite {
                 }
                 wait::pause(20);
                 if fixture.fake.held(1) > 0 {
-                    // The stack has sent something of its own meanwhile.
+                    // The stack has sent a frame of its own.
                     continue;
                 }
                 check_eq!(nic.stats().tx_packets, before);
@@ -380,7 +379,7 @@ mod suite {
         Ok(())
     }
 
-    /// A header length that makes no sense is a hint, and ignored.
+    /// An impossible header length is ignored, because it is a hint.
     #[test]
     fn h105_bogus_header_length() -> Result {
         let fixture = NetFixture::with(&[F_MRG_RXBUF])?;
@@ -395,7 +394,7 @@ mod suite {
         Ok(())
     }
 
-    /// Interrupts without reason, and one that gets lost while another comes.
+    /// Interrupts without a used buffer, and one that is lost while another comes.
     #[test]
     fn interrupts() -> Result {
         let fixture = NetFixture::with(&[F_MRG_RXBUF])?;
@@ -410,7 +409,7 @@ mod suite {
         receive(&fixture.fake, &[&rx_header(1), &frame], None)?;
         receive(&fixture.fake, &[&rx_header(1), &frame], None)?;
         check!(wait::until(5_000, || capture.len() == 3 || {
-            // By index, the driver asked for the first of the two only.
+            // With an event index, the driver asked for the first of the two interrupts only.
             let _ = fixture.fake.interrupt(0);
             false
         }));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Transmit queues that are stopped, as the card does not get on, and how they go on.
+//! Transmit queues that stop because the card is slow, and that are woken again.
 
 use super::{
     fake_nic::FakeNic,
@@ -30,7 +30,7 @@ fn send(nic: &Nic) -> Result {
     nic.send(&from_us(3, 64)?, 0, Offload::default())
 }
 
-/// Sends until the queue is stopped, to a card that keeps what it gets from then on.
+/// Sends until the queue is stopped. From then on the card keeps the frames that it gets.
 fn fill(fixture: &NetFixture, nic: &Nic) -> Result<usize> {
     fixture.fake_nic.hold_tx(true);
     let mut taken = 0;
@@ -43,7 +43,7 @@ fn fill(fixture: &NetFixture, nic: &Nic) -> Result<usize> {
     Ok(taken)
 }
 
-/// Has the card transmit what it kept, with interrupts or without.
+/// Has the card transmit the frames that it kept, with or without an interrupt.
 fn transmit(fixture: &NetFixture, interrupts: bool) -> Result {
     fixture.fake_nic.hold_tx(false);
     while fixture.fake.held(TX) > 0 {
@@ -56,15 +56,15 @@ fn transmit(fixture: &NetFixture, interrupts: bool) -> Result {
     Ok(())
 }
 
-/// Checks that frames are sent, within a time, and none was dropped.
+/// Checks that frames are sent within a time, and that none was dropped.
 fn goes_on(fixture: &NetFixture, nic: &Nic, millis: u32) -> Result {
     goes_on_after_pause(fixture, nic, millis)?;
     check_eq!(nic.stats().tx_dropped, 0);
     Ok(())
 }
 
-/// Checks that frames are sent, within a time. The stack drops frames of its own while an interface
-/// that was taken up has no carrier, or no queue discipline yet.
+/// Checks that frames are sent within a time. The stack drops frames of its own while an interface
+/// that was brought up has no carrier or no queue discipline.
 fn goes_on_after_pause(fixture: &NetFixture, nic: &Nic, millis: u32) -> Result {
     check!(wait::until(millis, || send(nic).is_ok()));
     check!(wait::until(5_000, || fixture.fake_nic.sent() == 1));
@@ -72,13 +72,13 @@ fn goes_on_after_pause(fixture: &NetFixture, nic: &Nic, millis: u32) -> Result {
     Ok(())
 }
 
-/// The interface, up, with transmitted packets looked for in one of two ways.
+/// Returns the interface, up, with or without transmit NAPI.
 fn up(fixture: &NetFixture, tx_frames: u32) -> Result<Nic> {
     fixture.nic()?.set_tx_frames(tx_frames)?;
     fixture.up()
 }
 
-/// Whether the kernel has no netpoll, which a test is skipped for.
+/// Whether the kernel has no netpoll. A test that needs netpoll is skipped then.
 fn lacks_netpoll() -> bool {
     let lacks = !cfg!(CONFIG_NETPOLL);
     if lacks {
@@ -91,7 +91,7 @@ fn lacks_netpoll() -> bool {
 mod suite {
     use super::*;
 
-    /// The queue stops, and goes on when there is room.
+    /// The queue stops, and is woken when it has room.
     #[test]
     fn full_ring() -> Result {
         for tx_frames in [1, 0] {
@@ -104,7 +104,7 @@ mod suite {
         Ok(())
     }
 
-    /// The device gets on and says nothing: the watchdog finds that out.
+    /// The device transmits without an interrupt: the watchdog notices.
     #[test]
     fn lost_interrupt() -> Result {
         for tx_frames in [1, 0] {
@@ -115,14 +115,14 @@ mod suite {
             transmit(&fixture, false)?;
             check!(wait::until(20_000, || nic.stats().tx_errors > 0));
             goes_on(&fixture, &nic, 5_000)?;
-            // In case that it was the notification which got lost, too.
+            // The notification may be lost, too.
             check!(fixture.fake.traffic(TX).kicks > kicks);
         }
         Ok(())
     }
 
-    /// The frames are transmitted while the interface is down, and the way in which that is found
-    /// out changes: when it is up again, it sends at once.
+    /// The frames are transmitted while the interface is down, and transmit NAPI is switched. When
+    /// the interface is up again, the queue sends at once.
     #[test]
     fn over_down() -> Result {
         for (before, after) in [(1, 1), (1, 0), (0, 1), (0, 0)] {
@@ -134,15 +134,15 @@ mod suite {
             nic.set_tx_frames(after)?;
             nic.set_up(true)?;
             check!(wait::until(5_000, || nic.state().carrier));
-            // Without a timeout of the watchdog, which would help after some seconds.
+            // Without a timeout of the watchdog, which comes after some seconds.
             goes_on_after_pause(&fixture, &nic, 2_000)?;
             check_eq!(nic.stats().tx_errors, 0);
         }
         Ok(())
     }
 
-    /// The frames are transmitted while the interface is down, or taken from the stack: the queue
-    /// stays stopped until it is in use again.
+    /// The frames are transmitted while the interface is down, or the driver drops them: the queue
+    /// stays stopped until the interface is up.
     #[test]
     fn out_of_use() -> Result {
         for (set_in_use, tx_frames) in [
@@ -165,7 +165,7 @@ mod suite {
         Ok(())
     }
 
-    /// The link goes and comes back: senders wait as before.
+    /// The link goes down and comes back: senders wait as before.
     #[test]
     fn over_lost_link() -> Result {
         for tx_frames in [1, 0] {
@@ -177,7 +177,7 @@ mod suite {
                 fixture.fake.config_interrupt();
                 check!(wait::until(5_000, || nic.state().carrier == (up != 0)));
             }
-            // The queues are seen to after the carrier.
+            // The driver wakes the queues after it has set the carrier.
             wait::pause(50);
             check!(send(&nic).is_err());
             transmit(&fixture, true)?;
@@ -214,7 +214,7 @@ mod suite {
         Ok(())
     }
 
-    /// A poll of netpoll finds what was transmitted, and leaves it to interrupts to find the rest.
+    /// A poll of netpoll reaps transmitted frames, and leaves later ones to interrupts.
     #[test]
     fn netpoll() -> Result {
         if lacks_netpoll() {
@@ -236,8 +236,8 @@ mod suite {
         Ok(())
     }
 
-    /// A message is printed while the queue is locked, to a console that sends it through the same
-    /// queue.
+    /// A message is printed while the queue is locked, to a console that sends the message through
+    /// this queue.
     #[test]
     fn netpoll_under_lock() -> Result {
         if lacks_netpoll() {

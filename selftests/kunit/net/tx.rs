@@ -36,7 +36,8 @@ use virtio_fake::{
     Spec, //
 };
 
-/// Waits until the card has sent so many frames of ours.
+/// Waits until the card has sent `count` frames of the tests. Returns false if it sent another
+/// number.
 fn sent(fake_nic: &FakeNic, count: usize) -> bool {
     wait::until(5_000, || fake_nic.sent() >= count) && fake_nic.sent() == count
 }
@@ -62,7 +63,8 @@ mod suite {
         Ok(())
     }
 
-    /// H008: devices that count what they read: there is nothing to write, so nobody looks.
+    /// H008: devices that count the bytes that they read. Nothing is writable, so the driver
+    /// ignores the length.
     #[test]
     fn h008_wrong_lengths() -> Result {
         for ring in crate::fixture::FORMATS {
@@ -96,8 +98,8 @@ mod suite {
         Ok(())
     }
 
-    /// The header is in one piece with the frame, where there is room before it, and in a piece of
-    /// its own for devices that want that.
+    /// The header is in one descriptor with the frame if there is headroom, and has a descriptor of
+    /// its own for devices that require this.
     #[test]
     fn pieces() -> Result {
         let frame = from_us(1, 500)?;
@@ -124,7 +126,7 @@ mod suite {
         Ok(())
     }
 
-    /// Without NAPI, frames that are done are reaped when the next one is sent, and not before.
+    /// Without NAPI, transmitted frames are reaped when the next one is sent, and not before.
     #[test]
     fn without_napi() -> Result {
         let off = Param::set(c"rust_virtio_net", c"napi_tx", c"0", c"1");
@@ -138,7 +140,7 @@ mod suite {
         for _ in 0..20 {
             let let_go = Nic::let_go();
             nic.send(&from_us(1, 200)?, 0, Offload::default())?;
-            // It may be with the device for long.
+            // The frame may be with the device for long.
             check_eq!(Nic::let_go(), let_go + 1);
             check!(wait::until(5_000, || fixture.fake.held(1) > 0));
             let before = nic.stats().tx_packets;
@@ -148,7 +150,7 @@ mod suite {
             fixture.fake.interrupt(1)?;
             wait::pause(20);
             if fixture.fake.held(1) > 0 {
-                // The stack has sent something of its own meanwhile.
+                // The stack has sent a frame of its own.
                 continue;
             }
             check_eq!(nic.stats().tx_packets, before);
@@ -159,7 +161,7 @@ mod suite {
         Err(EBUSY)
     }
 
-    /// With NAPI, the sender of a frame has it until the device is done with it.
+    /// With NAPI, a frame belongs to its sender until the device has used it.
     #[test]
     fn holds_the_sender() -> Result {
         let fixture = NetFixture::with(&[])?;
@@ -176,7 +178,7 @@ mod suite {
         Ok(())
     }
 
-    /// A frame that cannot be mapped for the device is dropped and counted, and the next one is
+    /// A frame that cannot be mapped for the device is dropped and counted, and the next frame is
     /// sent.
     #[test]
     fn no_mapping_for_now() -> Result {
@@ -200,7 +202,7 @@ mod suite {
         Ok(())
     }
 
-    /// A checksum left to the device: where it starts and where it goes.
+    /// A checksum is left to the device, with its start and its place.
     #[test]
     fn checksum() -> Result {
         let fixture = NetFixture::with(&[F_CSUM])?;
@@ -232,8 +234,8 @@ mod suite {
         Ok(())
     }
 
-    /// The checksum of a packet in a packet is left to the device only if the device cuts the
-    /// packet into segments. Nothing else is taken back, nor anything of other packets.
+    /// The checksum of an encapsulated packet is left to the device only if the device segments the
+    /// packet. No other feature is cleared, and none for other packets.
     #[test]
     fn checksum_in_a_tunnel() -> Result {
         let fixture = NetFixture::with(&[F_CSUM, F_HOST_TSO4])?;
@@ -248,7 +250,7 @@ mod suite {
         Ok(())
     }
 
-    /// A segment that the device is to cut.
+    /// A packet that the device has to segment.
     #[test]
     fn segmentation() -> Result {
         let fixture = NetFixture::with(&[F_CSUM, F_HOST_TSO4])?;
@@ -263,7 +265,7 @@ mod suite {
         let header = fixture.fake_nic.header(0).ok_or(ENODATA)?;
         check_eq!(header[0], 1);
         check_eq!(header[1], 1);
-        // A hint: at least the headers.
+        // A hint: at least the length of the headers.
         check!(u16::from_le_bytes([header[2], header[3]]) >= 54);
         check_eq!(header[4..6], 1448u16.to_le_bytes());
         check_eq!(header[6..8], 34u16.to_le_bytes());
@@ -272,7 +274,7 @@ mod suite {
         Ok(())
     }
 
-    /// A device that cuts nothing gets pieces.
+    /// A device without segmentation gets segments.
     #[test]
     fn segmentation_unoffered() -> Result {
         let fixture = NetFixture::with(&[F_CSUM])?;
@@ -289,7 +291,7 @@ mod suite {
         Ok(())
     }
 
-    /// More frames than the ring has room for, in their order, and counted.
+    /// More frames than the ring has room for arrive in their order, and are counted.
     #[test]
     fn many() -> Result {
         for features in [&[][..], &[F_MRG_RXBUF], &[34, 29]] {
@@ -308,7 +310,7 @@ mod suite {
                     .fake_nic
                     .has_sent(i, &[0; 12], &from_us(i as u8, 64 + i)?));
             }
-            // Completions are counted when the driver looks at them.
+            // Completions are counted when the driver reaps them.
             check!(wait::until(5_000, || {
                 let stats = nic.stats();
                 (stats.tx_packets, stats.tx_bytes) == fixture.fake_nic.count()

@@ -21,7 +21,7 @@ use virtio_fake::{
     NicStats, //
 };
 
-/// Whether so many frames arrived, and no more.
+/// Whether this number of frames arrived, and no more.
 pub(super) fn arrived(capture: &Capture, count: usize) -> bool {
     wait::until(5_000, || capture.len() >= count) && capture.len() == count
 }
@@ -31,7 +31,7 @@ pub(super) fn last_is(capture: &Capture, frame: &[u8]) -> bool {
     capture.with(|frames| frames.last().is_some_and(|f| f[..] == *frame))
 }
 
-/// Receives a frame that is right, and checks that it arrives: the queue still works.
+/// Receives a valid frame, and checks that it arrives: the queue still works.
 pub(super) fn still_works(fixture: &NetFixture, capture: &Capture) -> Result {
     check!(wait::until(5_000, || fixture.fake.held(0) > 0));
     let before = capture.len();
@@ -42,8 +42,8 @@ pub(super) fn still_works(fixture: &NetFixture, capture: &Capture) -> Result {
     Ok(())
 }
 
-/// Receives something wrong; it must not arrive, and count as `counted` says: as an error, and not
-/// as dropped for want of something.
+/// Receives an invalid packet. It must not arrive, and has to count as `counted` says: as an error,
+/// not as dropped for lack of memory.
 pub(super) fn dropped(
     features: &[u32],
     parts: &[&[u8]],
@@ -53,7 +53,7 @@ pub(super) fn dropped(
     refused(features, parts, len, counted, Some(0))
 }
 
-/// As [`dropped`], of what counts as dropped, too, as often as `drops` says, if it does.
+/// As [`dropped`], for a packet that counts as dropped `drops` times too.
 pub(super) fn refused(
     features: &[u32],
     parts: &[&[u8]],
@@ -76,12 +76,12 @@ pub(super) fn refused(
     still_works(&fixture, &capture)
 }
 
-/// Frames whose length was wrong.
+/// Returns the number of frames with a wrong length.
 pub(super) fn length_errors(stats: &NicStats) -> u64 {
     stats.rx_length_errors
 }
 
-/// Frames whose header was wrong.
+/// Returns the number of frames with a wrong header.
 pub(super) fn frame_errors(stats: &NicStats) -> u64 {
     stats.rx_frame_errors
 }
