@@ -15,10 +15,10 @@ use virtio::{
     Scope, //
 };
 
-/// Makes an Ethernet device below the device of `scope`, as [`NewDevice::new`] does.
+/// Makes an interface below the device of `scope`, as [`NewDevice::new`] does.
 ///
 /// The data and the states may borrow for the time of the binding, which does not end before the
-/// Ethernet device is dropped. Process context, sleeps.
+/// interface is dropped. Process context, sleeps.
 ///
 /// # Errors
 ///
