@@ -261,19 +261,20 @@ fn xmit_reap(
     if let Err(e) = add(&mut queue, stack, header, skb, false) {
         add_failed(stack, e);
         // Earlier packets of the burst still need a kick if this was the last one.
-        if !more {
-            kick(&mut queue, counters);
+        if more {
+            return NetdevTx::DONE;
         }
-        return NetdevTx::DONE;
+    } else {
+        if !has_room(queue.num_free(), pair) {
+            stack.stop();
+            counters.stop.add(1);
+            stopped::wait_for_room(&mut queue, stack, counters);
+        }
+        if more && !stack.is_xmit_stopped() {
+            return NetdevTx::DONE;
+        }
     }
-    if !has_room(queue.num_free(), pair) {
-        stack.stop();
-        counters.stop.add(1);
-        stopped::wait_for_room(&mut queue, stack, counters);
-    }
-    if !more || stack.is_xmit_stopped() {
-        kick(&mut queue, counters);
-    }
+    kick(&mut queue, counters);
     NetdevTx::DONE
 }
 
