@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What a failed KUnit case is told to have failed for."""
+"""The reason of a failed KUnit case, from the log."""
 
-import unittest
+import pytest
 
 from harness.suites import kunit
 
@@ -17,18 +17,10 @@ test:     # broken.rs:72: expected 1, got 0
 """.splitlines()
 
 
-class Near(unittest.TestCase):
-    """What the log has about a case."""
-
-    def test_check_that_failed(self):
-        """What a check says stands before KUnit's own words."""
-        assert kunit._near(LOG, "second")[:2] == ["disk0: a queue is broken",
-            "test:     # broken.rs:72: expected 1, got 0"]
-
-    def test_first(self):
-        """The first case begins where its suite does."""
-        assert kunit._near(LOG, "first")[0] == "    # first: starts"
-
-    def test_unknown(self):
-        """A case that the log does not name has nothing."""
-        assert kunit._near(LOG, "third") == []
+@pytest.mark.parametrize("case, lines", [
+    # A check prints before KUnit does; the first case begins where its suite does; the log has no third case.
+    ("second", ["disk0: a queue is broken", "test:     # broken.rs:72: expected 1, got 0"]),
+    ("first", ["    # first: starts"]), ("third", [])])
+def test_lines_about_a_case(case, lines):
+    found = kunit._near(LOG, case)
+    assert found[:len(lines)] == lines and bool(found) == bool(lines)

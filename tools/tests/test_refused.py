@@ -2,7 +2,9 @@
 """Drivers that the compiler has to refuse: its command, and what is made of its errors."""
 
 import json
-import unittest
+import re
+
+import pytest
 
 from harness.say import Failure
 from harness.suites import refused
@@ -23,36 +25,27 @@ def error(line: int, code: str, text: str, name: str = "/t/file.rs") -> str:
                        "spans": [{"is_primary": True, "file_name": name, "line_start": line}]})
 
 
-class Command(unittest.TestCase):
-    """The command that Kbuild saves."""
-
-    def test_without_source_and_products(self):
-        assert refused.command(SAVED) == ({"OBJTREE": "/k", "RUST_MODFILE": "./m"},
-            ["/bin/rustc", "--edition=2021", "-Zcrate-attr=feature(a,b)", "-L", "./kernel", "--extern", "net"])
-
-    def test_of_something_else(self):
-        for text in ("", "x\n", "a := \n", "a := B=c\n"):
-            with self.subTest(text), self.assertRaisesRegex(Failure, "no compiler"):
-                refused.command(text)
+def test_the_command_that_kbuild_saves_without_source_and_products():
+    assert refused.command(SAVED) == (
+        {"OBJTREE": "/k", "RUST_MODFILE": "./m"},
+        ["/bin/rustc", "--edition=2021", "-Zcrate-attr=feature(a,b)", "-L", "./kernel", "--extern", "net"])
 
 
-class Errors(unittest.TestCase):
-    """The errors against those that are announced."""
+@pytest.mark.parametrize("text", ["", "x\n", "a := \n", "a := B=c\n"])
+def test_a_command_of_something_else(text):
+    with pytest.raises(Failure, match="no compiler"):
+        refused.command(text)
 
-    def check(self, *errors) -> str:
-        """Returns what is wrong with these errors of the source."""
-        return refused.wrong(refused.announced(SOURCE), "\n".join(errors), "file.rs")
 
-    def test_all_there(self):
-        assert self.check("warning", error(2, "E0425", "no g"), error(4, "", "lifetime may not live long enough")) == ""
+NO_G = error(2, "E0425", "no g")
 
-    def test_one_is_missing(self):
-        self.assertRegex(self.check(error(2, "E0425", "no g")), "^line 4: may not live was expected$")
 
-    def test_another_one(self):
-        text = self.check(error(2, "E0308", "types"), error(4, "", "lifetime may not live"))
-        self.assertRegex(text, "file.rs:2: E0308 types\nline 2: E0425 was expected")
-
-    def test_in_another_file(self):
-        text = self.check(error(2, "E0425", "no g", "/t/common/nic.rs"), error(4, "", "may not live"))
-        self.assertRegex(text, "nic.rs:2: E0425 no g\nline 2: E0425 was expected")
+@pytest.mark.parametrize("errors, wrong", [
+    (["warning", NO_G, error(4, "", "lifetime may not live long enough")], "^$"),
+    ([NO_G], "^line 4: may not live was expected$"),
+    ([error(2, "E0308", "types"), error(4, "", "lifetime may not live")],
+     "file.rs:2: E0308 types\nline 2: E0425 was expected"),
+    ([error(2, "E0425", "no g", "/t/common/nic.rs"), error(4, "", "may not live")],
+     "nic.rs:2: E0425 no g\nline 2: E0425 was expected")], ids=["right", "missing", "another", "in another file"])
+def test_errors_against_those_that_are_announced(errors, wrong):
+    assert re.search(wrong, refused.wrong(refused.announced(SOURCE), "\n".join(errors), "file.rs"))

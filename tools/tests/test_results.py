@@ -1,77 +1,85 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Tests how results are kept."""
+"""Tests how results are kept, and those of one command in the results of another."""
 
 import json
-import unittest
 from unittest import mock
+
+import pytest
 
 from harness.report import results
 from harness.report.results import Results
 from harness.report.tap import Test
 from harness.suites import testall
 
+OFF, FRESH = Test("stock/off", "boots", "fail", "why"), Test("stock/fresh", "boots", "pass")
+DEBIAN = Test("blk/identity (Debian guest)", "serial", "pass")
 
-class Merge(unittest.TestCase):
-    """Tests of one command in the results of another."""
 
-    def setUp(self):
-        self.enter(mock.patch.object(results, "OUT", self.top))
+@pytest.fixture
+def kept(tmp_path, monkeypatch):
+    """Returns the file of the results of `make test`."""
+    monkeypatch.setattr(results, "OUT", tmp_path)
+    return tmp_path / "test.json"
 
-    def merged(self):
-        mine = Results("test-stock")
-        mine.tests = [Test("stock/off", "new", "fail", "why"), Test("harness", "again", "skip", "b")]
-        mine.merge_into("test")
-        return json.loads((self.top / "test.json").read_text())
 
-    def test_suites_are_replaced_and_the_rest_stays(self):
-        whole = Results("test")
-        whole.tests = [Test("stock/off", "old", "pass"), Test("stock/fresh", "kept", "pass"),
-                       Test("harness", "again", "skip", "a"), Test("harness", "kept", "pass")]
-        whole.write()
-        text = json.loads((self.top / "test.json").read_text())
-        (self.top / "test.json").write_text(json.dumps({**text, "parts": {"kunit": 1.0}}))
-        found = self.merged()
-        assert [(test["suite"], test["name"], test["reason"]) for test in found["tests"]] == [
-            ("stock/fresh", "kept", ""), ("harness", "kept", ""), ("stock/off", "new", "why"),
-            ("harness", "again", "b")]
-        assert (found["passed"], found["failed"], found["skipped"]) == (2, 1, 1)
-        assert found["parts"] == {"kunit": 1.0}
+def merge(*tests, command="test-stock") -> None:
+    """Merges tests of another command into those of `make test`."""
+    mine = Results(command)
+    mine.tests = list(tests)
+    mine.merge_into("test")
 
-    def whole_run(self):
-        """Does what `make test` does, of which one part is left."""
-        def harness(part):
-            part.add([Test("harness", "now", "pass")])
 
-        with mock.patch.object(testall, "PARTS", {"harness": harness}), \
-                mock.patch.object(testall.parity, "as_test", return_value=Test("parity", "docs", "pass")), \
-                mock.patch.object(testall.setup, "TOOK", self.top / "none"), mock.patch("builtins.print"), \
-                mock.patch.object(testall, "say"):
-            assert testall.main(None) == 0
-        return json.loads((self.top / "test.json").read_text())
+def names(found: dict) -> list:
+    return [(test["suite"], test["name"]) for test in found["tests"]]
 
-    def test_make_test_leaves_the_results_of_the_package_there_and_says_that_they_are_older(self):
-        stock = Results("test-stock")
-        stock.tests = [Test("stock/off", "boots", "fail", "why"), Test("stock/fresh", "boots", "pass"),
-                       Test("blk/identity (Debian guest)", "serial", "pass")]
-        old = Results("test")
-        old.tests = [Test("net/mtu", "old", "fail", "old")]
-        old.write()
-        stock.merge_into("test")
-        found = self.whole_run()
-        assert [(test["suite"], test["name"]) for test in found["tests"]] == [("harness", "now"), ("parity", "docs"),
-            ("stock/off", "boots"), ("stock/fresh", "boots"), ("blk/identity (Debian guest)", "serial")]
-        assert (found["passed"], found["failed"]) == (4, 1)
-        assert found["earlier"] == ["blk/identity (Debian guest)", "stock/fresh", "stock/off"]
-        stock.tests = stock.tests[:1]
-        stock.merge_into("test")
-        assert json.loads((self.top / "test.json").read_text())["earlier"] == ["blk/identity (Debian guest)",
-            "stock/fresh"]
 
-    def test_a_file_whose_writing_was_interrupted_is_as_good_as_none(self):
-        (self.top / "test.json").write_text('{"tests": [')
-        assert len(self.merged()["tests"]) == 2
-        (self.top / "test.json").write_text('{"tests": [')
-        assert "earlier" not in self.whole_run()
+def test_suites_are_replaced_and_the_rest_stays(kept):
+    whole = Results("test")
+    whole.tests = [Test("stock/off", "old", "pass"), Test("stock/fresh", "kept", "pass"),
+                   Test("harness", "again", "skip", "a"), Test("harness", "kept", "pass")]
+    whole.write()
+    kept.write_text(json.dumps({**json.loads(kept.read_text()), "parts": {"kunit": 1.0}}))
+    merge(Test("stock/off", "new", "fail", "why"), Test("harness", "again", "skip", "b"))
+    found = json.loads(kept.read_text())
+    assert names(found) == [("stock/fresh", "kept"), ("harness", "kept"), ("stock/off", "new"), ("harness", "again")]
+    assert [test["reason"] for test in found["tests"]] == ["", "", "why", "b"]
+    assert (found["passed"], found["failed"], found["skipped"]) == (2, 1, 1)
+    assert found["parts"] == {"kunit": 1.0}
 
-    def test_without_older_results(self):
-        assert len(self.merged()["tests"]) == 2
+
+@pytest.fixture
+def whole_run(kept, monkeypatch):
+    """Returns a function that does what `make test` does, of which one part is left."""
+    def run() -> dict:
+        assert testall.main(None) == 0
+        return json.loads(kept.read_text())
+
+    monkeypatch.setattr(testall, "PARTS", {"harness": lambda part: part.add([Test("harness", "now", "pass")])})
+    monkeypatch.setattr(testall.parity, "as_test", lambda *_: Test("parity", "docs", "pass"))
+    monkeypatch.setattr(testall.setup, "TOOK", kept.parent / "none")
+    monkeypatch.setattr(testall, "say", mock.Mock())
+    return run
+
+
+def test_make_test_leaves_the_results_of_the_package_there_and_says_that_they_are_older(kept, whole_run):
+    old = Results("test")
+    old.tests = [Test("net/mtu", "old", "fail", "old")]
+    old.write()
+    merge(OFF, FRESH, DEBIAN)
+    found = whole_run()
+    assert names(found) == [("harness", "now"), ("parity", "docs"), *((test.suite, test.name) for test in
+                                                                      (OFF, FRESH, DEBIAN))]
+    assert (found["passed"], found["failed"]) == (4, 1)
+    assert found["earlier"] == [DEBIAN.suite, FRESH.suite, OFF.suite]
+    merge(OFF)
+    assert json.loads(kept.read_text())["earlier"] == [DEBIAN.suite, FRESH.suite]
+
+
+def test_a_file_whose_writing_was_interrupted_is_as_good_as_none(kept, whole_run):
+    for text in (None, '{"tests": ['):
+        if text:
+            kept.write_text(text)
+        merge(OFF, FRESH)
+        assert len(json.loads(kept.read_text())["tests"]) == 2
+    kept.write_text('{"tests": [')
+    assert "earlier" not in whole_run()

@@ -2,88 +2,73 @@
 """Variables that a user may set: a child sees those with a value, and no others."""
 
 import os
+import re
 import subprocess
 import sys
-import unittest
+
+import pytest
 
 from harness import variables
 from harness.paths import REPO
 
-_SHOW = "variables-show"
+#: The names that the Makefile hands to harness.py.
+NAMES = re.search(r"^VARIABLES :=(.*)$", (REPO / "Makefile").read_text().replace("\\\n", " "), re.M)[1].split()
 
 
-def _of_makefile() -> list:
-    """Returns the names that the Makefile hands to harness.py."""
-    text = (REPO / "Makefile").read_text().replace("\\\n", " ")
-    line = next(line for line in text.splitlines() if line.startswith("VARIABLES :="))
-    return line.partition(":=")[2].split()
+def make(*argv: str, **env: str) -> str:
+    """Returns what make prints, in an environment that has of our variables only those given."""
+    clean = {name: value for name, value in os.environ.items() if name not in variables.NAMES}
+    return subprocess.run(["make", "-s", "--no-print-directory", "-C", REPO, *argv], env=clean | env,
+                          capture_output=True, text=True, check=True).stdout
 
 
-def _children(set_by_environment: dict, set_by_make: list) -> dict:
-    """Returns the environment of a command that make runs, and that of harness.py's children."""
-    env = {name: value for name, value in os.environ.items() if name not in variables.NAMES}
-    done = subprocess.run(
-        ["make", "-s", "--no-print-directory", "-C", REPO, f"--eval={_SHOW}: ; @env -0",
-         *set_by_make, _SHOW],
-        env=env | set_by_environment, capture_output=True, text=True, check=True)
-    return dict(entry.split("=", 1) for entry in done.stdout.split("\0") if "=" in entry)
+def children(*argv: str, **env: str) -> dict:
+    """Returns the environment of a command that make runs, which is that of harness.py's children."""
+    shown = make("--eval=variables-show: ; @env -0", *argv, "variables-show", **env)
+    return dict(entry.split("=", 1) for entry in shown.split("\0") if "=" in entry)
 
 
-class Variables(unittest.TestCase):
+def last_command(*argv: str, **env: str) -> str:
+    """Returns the last command that make would run."""
+    return make("-n", *argv, **env).splitlines()[-1]
 
-    def test_the_makefile_and_the_harness_know_the_same(self):
-        assert set(_of_makefile()) <= set(variables.NAMES)
 
-    def test_unset_ones_reach_no_child(self):
-        assert set(_children({}, [])) & set(_of_makefile()) == set()
+def test_the_makefile_and_the_harness_know_the_same():
+    assert set(NAMES) <= set(variables.NAMES)
 
-    def test_empty_ones_reach_no_child(self):
-        for name in _of_makefile():
-            for env, make in (({name: ""}, []), ({name: "  "}, []), ({}, [f"{name}="])):
-                with self.subTest(name=name, env=env, make=make):
-                    assert name not in _children(env, make)
 
-    def test_set_ones_reach_them_as_they_are(self):
-        for name in _of_makefile():
-            for env, make in (({name: "/a b"}, []), ({}, [f"{name}=/a b"])):
-                with self.subTest(name=name, env=env, make=make):
-                    assert _children(env, make).get(name) == "/a b"
+def test_unset_ones_reach_no_child():
+    assert set(children()) & set(NAMES) == set()
 
-    def test_python_without_a_value_is_the_one_of_the_system(self):
-        for env, make in (({}, []), ({"PYTHON": ""}, []), ({"PYTHON": " "}, []), ({}, ["PYTHON="])):
-            with self.subTest(env=env, make=make):
-                done = subprocess.run(["make", "-s", "-C", REPO, *make, "python"], capture_output=True,
-                                      env={**os.environ, **env}, text=True, check=False)
-                assert done.returncode == 0, done.stderr
-                self.assertRegex(self.dry_run("parity", *make, **env), r"^\S*python3 \S+/harness.py parity$")
-        assert self.dry_run("parity", "PYTHON=/opt/py").startswith("/opt/py ")
 
-    def test_options_of_a_command_are_for_variables_with_a_value(self):
-        for target, name, option in (("shell", "CMD", "--run 'x y'"), ("shell", "FAMILY", "--family x y"),
-                                     ("deb", "DEB_VERSION", "--version 'x y'")):
-            with self.subTest(name):
-                assert option in self.dry_run(target, f"{name}=x y")
-                for value in ("", " "):
-                    assert "--" not in self.dry_run(target, f"{name}={value}")
-                    assert "--" not in self.dry_run(target, **{name: value})
+@pytest.mark.parametrize("name", NAMES)
+def test_ones_with_a_value_reach_children_as_they_are_and_empty_ones_do_not(name):
+    assert children(**{name: "/a b"}).get(name) == children(f"{name}=/a b").get(name) == "/a b"
+    for shown in (children(**{name: ""}), children(**{name: "  "}), children(f"{name}=")):
+        assert name not in shown
 
-    @staticmethod
-    def dry_run(*argv: str, **env: str) -> str:
-        """Returns the last command that make would run."""
-        clean = {name: value for name, value in os.environ.items() if name not in variables.NAMES}
-        done = subprocess.run(["make", "-n", "-s", "-C", REPO, *argv], env=clean | env,
-                              capture_output=True, text=True, check=True)
-        return done.stdout.splitlines()[-1]
 
-    def test_the_harness_drops_empty_ones_and_what_make_left(self):
-        for name in variables.NAMES:
-            with self.subTest(name=name):
-                code = ("import os, sys; sys.path.insert(0, sys.argv[1]); from harness import variables;"
-                        "variables.tidy(); print(os.environ.get(sys.argv[2], 'none'),"
-                        "os.environ.get('MAKEFLAGS', 'none'))")
-                for value, want in (("", "none"), (" ", "none"), ("x", "x")):
-                    done = subprocess.run(
-                        [sys.executable, "-c", code, str(REPO / "tools"), name],
-                        env={**os.environ, name: value, "MAKEFLAGS": "-j"},
-                        capture_output=True, text=True, check=True)
-                    assert done.stdout.split() == [want, "none"]
+@pytest.mark.parametrize("argv, env", [([], {}), ([], {"PYTHON": ""}), ([], {"PYTHON": " "}), (["PYTHON="], {})])
+def test_python_without_a_value_is_the_one_of_the_system(argv, env):
+    make("python", *argv, **env)
+    assert re.search(r"^\S*python3 \S+/harness.py parity$", last_command("parity", *argv, **env))
+    assert last_command("parity", "PYTHON=/opt/py").startswith("/opt/py ")
+
+
+@pytest.mark.parametrize("target, name, option", [
+    ("shell", "CMD", "--run 'x y'"), ("shell", "FAMILY", "--family x y"), ("deb", "DEB_VERSION", "--version 'x y'")])
+def test_options_of_a_command_are_for_variables_with_a_value(target, name, option):
+    assert option in last_command(target, f"{name}=x y")
+    for value in ("", " "):
+        assert "--" not in last_command(target, f"{name}={value}")
+        assert "--" not in last_command(target, **{name: value})
+
+
+@pytest.mark.parametrize("name", variables.NAMES)
+def test_the_harness_drops_empty_ones_and_what_make_left(name):
+    code = ("import os, sys; sys.path.insert(0, sys.argv[1]); from harness import variables; variables.tidy();"
+            "print(os.environ.get(sys.argv[2], 'none'), os.environ.get('MAKEFLAGS', 'none'))")
+    for value, want in (("", "none"), (" ", "none"), ("x", "x")):
+        done = subprocess.run([sys.executable, "-c", code, REPO / "tools", name], capture_output=True, text=True,
+                              check=True, env={**os.environ, name: value, "MAKEFLAGS": "-j"})
+        assert done.stdout.split() == [want, "none"]

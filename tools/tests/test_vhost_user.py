@@ -10,22 +10,22 @@ import selectors
 import socket
 import struct
 import sys
-import unittest
 
+import pytest
 import test_virtqueue
+from test_virtqueue import WRITE, Split, each_layout, without_and_with_events
 
 from harness.paths import SELFTESTS
 
 sys.path.insert(0, str(SELFTESTS / "lib"))
-import cable  # noqa: E402 pylint: disable=wrong-import-position
-import vhost_user  # noqa: E402 pylint: disable=wrong-import-position
+import cable  # noqa: E402
+import vhost_user  # noqa: E402
 
 (SET_FEATURES, SET_MEM_TABLE, SET_VRING_NUM, SET_VRING_ADDR, SET_VRING_BASE, GET_VRING_BASE, SET_VRING_KICK,
  SET_VRING_CALL, SET_VRING_ENABLE) = 2, 5, 8, 9, 10, 11, 12, 13, 18
 VERSION, NEED_REPLY = 1, 8
 #: Bytes of the guest's memory, and its address for QEMU.
 BYTES, USER = 1 << 16, 0x7000_0000_0000
-WRITE = test_virtqueue.WRITE
 
 
 class Back(vhost_user.Device):
@@ -74,7 +74,6 @@ class Front:
         self.ask(SET_VRING_ENABLE, struct.pack("=II", 0, 1))
 
     def ask(self, kind: int, data: bytes, *fds: int) -> bytes:
-        """Sends a message, and returns the answer."""
         head = struct.pack("=III", kind, VERSION | NEED_REPLY, len(data))
         self.socket.sendmsg([head + data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))])
         while not select.select([self.socket], [], [], 0)[0]:
@@ -111,7 +110,6 @@ class Front:
         self.run()
 
     def close(self) -> None:
-        """Ends both."""
         self.socket.close()
         # The back end hears of that, and lets go of all.
         self.run(10)
@@ -129,88 +127,80 @@ def place_of(driver) -> int:
     return driver.seen
 
 
-class VhostUser(unittest.TestCase):
-    """A back end in Python, as its front end sees it."""
-
-    def setUp(self):
-        random.seed(2)
-        self.directory = str(self.top)
-
-    def front(self, kind) -> Front:
-        """Returns a front end with a driver of a kind."""
-        front = Front(self.directory, kind())
-        self.addCleanup(front.close)
-        return front
-
-    def test_a_queue_goes_on_in_the_middle(self):
-        """A back end says where a queue is, and goes on there: in any layout, with buffers of any number
-        of descriptors, that were taken and not handed back, or added meanwhile."""
-        for kind in (test_virtqueue.Split, test_virtqueue.SplitEvents, test_virtqueue.Packed,
-                     test_virtqueue.PackedEvents):
-            with self.subTest(kind.__name__):
-                self._goes_on(self.front(kind))
-
-    def _goes_on(self, front: Front) -> None:
-        driver, made = front.driver, []
-        place = place_of(driver)
-        for turn in range(300):
-            front.back.let = random.randrange(4) if turn % 3 else 100
-            while random.random() < 0.7:
-                pieces = [(0, 100 + turn, WRITE)] * random.randrange(1, 4)
-                if driver.add(pieces, random.random() < 0.3):
-                    made.append(100 + turn)
-            front.start(place)
-            while random.random() < 0.7 and driver.add([(0, 500 + turn, WRITE)], False):
-                made.append(500 + turn)
-            front.notify()
-            used = driver.take()
-            assert used == made[:len(used)]
-            del made[:len(used)]
-            if turn % 3 == 0:
-                assert made == []
-            place = front.stop()
-            assert place == place_of(driver)
-            # A queue that has ended stays where it was.
-            assert front.stop() == place
-            assert front.back.ended == turn + 1
-
-    def test_a_front_end_knows_better(self):
-        """A queue begins where it is told, though nothing in the ring says so."""
-        for kind in (test_virtqueue.Split, test_virtqueue.Packed):
-            with self.subTest(kind.__name__):
-                front = self.front(kind)
-                front.back.let = 100
-                for length in (1, 2, 3):
-                    front.driver.add([(0, length, WRITE)], False)
-                split = kind is test_virtqueue.Split
-                front.start(2 if split else 2 | 1 << 15 | (2 | 1 << 15) << 16)
-                assert front.back.let == 99
-                if split:
-                    # Two are still to be used, by somebody who knows of them.
-                    used = struct.unpack_from("=HII", front.driver.memory.bytes, test_virtqueue.DEVICE + 2)
-                    assert (used[0], used[2]) == (1, 3)
-
-    def test_a_kick_that_changes_leaves_the_place(self):
-        """A front end may change the eventfd of a queue that is in use."""
-        for kind in (test_virtqueue.Split, test_virtqueue.Packed):
-            with self.subTest(kind.__name__):
-                front = self.front(kind)
-                front.back.let = 100
-                front.start(place_of(front.driver))
-                for length in range(1, 30):
-                    front.driver.add([(0, length, WRITE)] * 3, False)
-                    front.ask(SET_VRING_KICK, struct.pack("=Q", 0), os.dup(front.kick))
-                    assert front.driver.take() == [length]
+@pytest.fixture
+def events():
+    """Returns whether drivers say which buffers matter, unless a test does both."""
+    return False
 
 
-class Cable(unittest.TestCase):
-    """The end of a cable."""
+@pytest.fixture
+def front(tmp_path, kind, events):
+    """Returns a front end with a driver of a kind."""
+    random.seed(2)
+    made = Front(str(tmp_path), kind(events))
+    yield made
+    made.close()
 
-    def test_buffers_of_a_queue_that_ended_are_forgotten(self):
-        """They come again, where the queue goes on."""
-        end = cable.End()
-        end.begin()
-        end.spare = {0: ["a buffer"], 2: ["another"]}
-        end.end(0)
-        end.end(4)
-        assert end.spare == {2: ["another"]}
+
+@without_and_with_events
+@each_layout
+def test_a_queue_goes_on_in_the_middle(front, events):
+    """A back end says where a queue is, and goes on there: in any layout, with buffers of any number
+    of descriptors, that were taken and not handed back, or added at the same time."""
+    driver, made = front.driver, []
+    place = place_of(driver)
+    for turn in range(300):
+        front.back.let = random.randrange(4) if turn % 3 else 100
+        while random.random() < 0.7:
+            pieces = [(0, 100 + turn, WRITE)] * random.randrange(1, 4)
+            if driver.add(pieces, random.random() < 0.3):
+                made.append(100 + turn)
+        front.start(place)
+        while random.random() < 0.7 and driver.add([(0, 500 + turn, WRITE)], False):
+            made.append(500 + turn)
+        front.notify()
+        used = driver.take()
+        assert used == made[:len(used)]
+        del made[:len(used)]
+        if turn % 3 == 0:
+            assert made == []
+        place = front.stop()
+        assert place == place_of(driver)
+        # A queue that has ended stays where it was.
+        assert front.stop() == place
+        assert front.back.ended == turn + 1
+
+
+@each_layout
+def test_a_front_end_knows_better(front, kind):
+    """A queue begins where it is told, though nothing in the ring says so."""
+    front.back.let = 100
+    for length in (1, 2, 3):
+        front.driver.add([(0, length, WRITE)], False)
+    front.start(2 if kind is Split else 2 | 1 << 15 | (2 | 1 << 15) << 16)
+    assert front.back.let == 99
+    if kind is Split:
+        # Two are still to be used, by a process that knows of them.
+        used = struct.unpack_from("=HII", front.driver.memory.bytes, test_virtqueue.DEVICE + 2)
+        assert (used[0], used[2]) == (1, 3)
+
+
+@each_layout
+def test_a_kick_that_changes_leaves_the_place(front, kind):
+    """A front end may change the eventfd of a queue that is in use."""
+    front.back.let = 100
+    front.start(place_of(front.driver))
+    for length in range(1, 30):
+        front.driver.add([(0, length, WRITE)] * 3, False)
+        front.ask(SET_VRING_KICK, struct.pack("=Q", 0), os.dup(front.kick))
+        assert front.driver.take() == [length]
+
+
+def test_buffers_of_a_queue_that_ended_are_forgotten():
+    """They come again, where the queue goes on."""
+    end = cable.End()
+    end.begin()
+    end.spare = {0: ["a buffer"], 2: ["another"]}
+    end.end(0)
+    end.end(4)
+    assert end.spare == {2: ["another"]}

@@ -9,13 +9,13 @@ import struct
 import sys
 import time
 import types
-import unittest
-from unittest import mock
+
+import pytest
 
 from harness.paths import SELFTESTS
 
 sys.path.insert(0, str(SELFTESTS / "lib"))
-import virtqueue  # noqa: E402 pylint: disable=wrong-import-position
+import virtqueue  # noqa: E402
 
 SIZE = 8
 DESC, DRIVER, DEVICE, TABLES = 0, 4096, 8192, 12288
@@ -34,43 +34,39 @@ class Memory:
         return self.bytes, address
 
     def get(self, form: str, at: int):
-        """Returns one field."""
         return struct.unpack_from(form, self.bytes, at)[0]
 
     def set(self, form: str, at: int, *values) -> None:
-        """Writes fields."""
         struct.pack_into(form, self.bytes, at, *values)
 
 
 class Driver:
-    """The part of a driver that both layouts have: the features are those of the queue."""
+    """The part of a driver that both layouts have; with `events` it says which buffers matter."""
 
-    features = 0
+    layout = 0
 
-    def __init__(self):
+    def __init__(self, events: bool = False):
+        self.features = self.layout | (1 << virtqueue.F_EVENT_IDX if events else 0)
         self.memory = Memory()
+        self.held = {}
         info = types.SimpleNamespace(size=SIZE, desc=DESC, driver=DRIVER, device=DEVICE, place=None)
         self.open = lambda: virtqueue.queue(self.memory, info, self.features)
         self.device = self.open()
-
-    def table(self, number: int, pieces: list, linked: bool) -> int:
-        """Writes an indirect table, and returns where it is. `linked`: as in a split ring."""
-        at = TABLES + 16 * SIZE * number
-        for index, (address, length, kind) in enumerate(pieces):
-            more = linked and index + 1 < len(pieces)
-            last = (kind | NEXT, index + 1) if more else (kind, 0) if linked else (0, kind)
-            self.memory.set("=QIHH", at + 16 * index, address, length, *last)
-        return at
 
 
 class Split(Driver):
     """A driver with a split queue."""
 
-    def __init__(self):
-        super().__init__()
+    def __init__(self, events: bool = False):
+        super().__init__(events)
         self.free = list(range(SIZE))
-        self.held = {}
         self.made = self.seen = 0
+
+    def link(self, at: int, indexes, pieces: list) -> None:
+        """Writes descriptors of a table or of the ring, each of which names the next."""
+        for index, following, (address, length, kind) in zip(indexes, [*indexes[1:], None], pieces):
+            last = (kind, 0) if following is None else (kind | NEXT, following)
+            self.memory.set("=QIHH", at + 16 * index, address, length, *last)
 
     def add(self, pieces: list, indirect: bool) -> bool:
         """Makes a buffer available, if there is room."""
@@ -79,12 +75,9 @@ class Split(Driver):
             return False
         ids = [self.free.pop(random.randrange(len(self.free))) for _ in range(count)]
         if indirect:
-            self.memory.set("=QIHH", DESC + 16 * ids[0], self.table(ids[0], pieces, True),
-                            16 * len(pieces), INDIRECT, 0)
-        for index, (at, (address, length, kind)) in enumerate(zip([] if indirect else ids, pieces)):
-            more = index + 1 < count
-            self.memory.set("=QIHH", DESC + 16 * at, address, length, kind | (NEXT if more else 0),
-                            ids[index + 1] if more else 0)
+            self.link(table := TABLES + 16 * SIZE * ids[0], range(len(pieces)), pieces)
+            pieces = [(table, 16 * len(pieces), INDIRECT)]
+        self.link(DESC, ids, pieces)
         self.held[ids[0]] = ids
         self.memory.set("=H", DRIVER + 4 + 2 * (self.made % SIZE), ids[0])
         self.made = (self.made + 1) & 0xffff
@@ -113,21 +106,22 @@ class Split(Driver):
 class Packed(Driver):
     """A driver with a packed queue."""
 
-    features = 1 << virtqueue.F_RING_PACKED
+    layout = 1 << virtqueue.F_RING_PACKED
 
-    def __init__(self):
-        super().__init__()
+    def __init__(self, events: bool = False):
+        super().__init__(events)
         self.next, self.next_wrap, self.at, self.at_wrap = 0, True, 0, True
-        self.held = {}
 
     def add(self, pieces: list, indirect: bool) -> bool:
-        """Makes a buffer available, if there is room."""
         count = 1 if indirect else len(pieces)
         if sum(self.held.values()) + count > SIZE:
             return False
         ident = random.choice([one for one in range(SIZE) if one not in self.held])
         if indirect:
-            pieces = [(self.table(ident, pieces, False), 16 * len(pieces), INDIRECT)]
+            table = TABLES + 16 * SIZE * ident
+            for index, (address, length, kind) in enumerate(pieces):
+                self.memory.set("=QIHH", table + 16 * index, address, length, 0, kind)
+            pieces = [(table, 16 * len(pieces), INDIRECT)]
         late = []
         for index, (address, length, kind) in enumerate(pieces):
             flags = kind | (NEXT if index + 1 < count else 0) | (AVAIL if self.next_wrap else USED)
@@ -142,7 +136,6 @@ class Packed(Driver):
         return True
 
     def take(self) -> list:
-        """Returns the lengths of what was used, and has the descriptors back."""
         lengths = []
         while True:
             length, ident, flags = struct.unpack_from("=IHH", self.memory.bytes, DESC + 16 * self.at + 8)
@@ -161,120 +154,109 @@ class Packed(Driver):
         self.memory.set("=HH", DRIVER, place | wrap << 15, 2)
 
     def event(self) -> bool:
-        """Returns whether the device wants to know of the next buffer."""
         return self.memory.get("=I", DEVICE) == (self.next | self.next_wrap << 15) | 2 << 16
 
 
-class SplitEvents(Split):
-    """A driver with a split queue that says which buffers matter."""
-
-    features = 1 << virtqueue.F_EVENT_IDX
-
-
-class PackedEvents(Packed):
-    """A driver with a packed queue that says which buffers matter."""
-
-    features = Packed.features | 1 << virtqueue.F_EVENT_IDX
+@pytest.fixture(autouse=True)
+def _always_the_same():
+    random.seed(1)
 
 
-class Virtqueue(unittest.TestCase):
-    """What a device in Python takes and hands back."""
+each_layout = pytest.mark.parametrize("kind", [Split, Packed])
+without_and_with_events = pytest.mark.parametrize("events", [False, True], ids=["", "events"])
 
-    def setUp(self):
-        random.seed(1)
 
-    def test_a_field_goes_from_one_value_to_the_next(self):
-        """`struct.pack_into` has it 0 in between: a used index of 0 is one of buffers that nobody has."""
-        memory = Memory()
-        words = virtqueue._Words(memory, 0, 64)  # pylint: disable=protected-access
+def test_a_field_goes_from_one_value_to_the_next():
+    """`struct.pack_into` has it 0 in between: a used index of 0 is one of buffers that nobody has."""
+    memory = Memory()
+    words = virtqueue._Words(memory, 0, 64)
+    words.store(2, 0x101)
+    child = os.fork()
+    while not child:
         words.store(2, 0x101)
-        child = os.fork()
-        while not child:
-            words.store(2, 0x101)
-        end = time.monotonic() + 2
-        bad = 0
-        while not bad and time.monotonic() < end:
-            bad = sum(memory.get("=H", 2) != 0x101 for _ in range(1000))
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        assert bad == 0
+    end = time.monotonic() + 2
+    bad = 0
+    while not bad and time.monotonic() < end:
+        bad = sum(memory.get("=H", 2) != 0x101 for _ in range(1000))
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    assert bad == 0
 
-    def test_buffers_go_round_many_times(self):
-        """With chains, tables and batches, from the driver to the device and back, in any number."""
-        for kind in (Split, SplitEvents, Packed, PackedEvents):
-            with self.subTest(kind.__name__):
-                self._go_round(kind())
 
-    def _go_round(self, driver) -> None:
-        made, taken, sent = [], [], []
-        for turn in range(20000):
-            pieces = [(random.randrange(1 << 40), random.randrange(1, 1 << 20), kind) for kind in
-                      [0] * random.randrange(3) + [WRITE] * random.randrange(1, 3)]
-            if driver.add(pieces, random.random() < 0.5):
-                made.append(pieces)
-            while random.random() < 0.6 and (chain := driver.device.take()):
-                taken.append(chain)
-                assert [(*one, 0) for one in chain.out] + [(*one, WRITE) for one in chain.into] == made.pop(0)
-            if random.random() < 0.5:
-                count = random.randrange(len(taken) + 1)
-                lengths = [turn + number for number in range(count)]
-                if count:
-                    driver.device.put(*zip(taken[:count], lengths))
-                del taken[:count]
-                sent += lengths
-            if random.random() < 0.5:
-                assert driver.take() == sent
-                sent = []
+@without_and_with_events
+@each_layout
+def test_buffers_go_round_many_times(kind, events):
+    """With chains, tables and batches, from the driver to the device and back, in any number."""
+    driver = kind(events)
+    made, taken, sent = [], [], []
+    for turn in range(20000):
+        pieces = [(random.randrange(1 << 40), random.randrange(1, 1 << 20), kind) for kind in
+                  [0] * random.randrange(3) + [WRITE] * random.randrange(1, 3)]
+        if driver.add(pieces, random.random() < 0.5):
+            made.append(pieces)
+        while random.random() < 0.6 and (chain := driver.device.take()):
+            taken.append(chain)
+            assert [(*one, 0) for one in chain.out] + [(*one, WRITE) for one in chain.into] == made.pop(0)
+        if random.random() < 0.5:
+            count = random.randrange(len(taken) + 1)
+            lengths = [turn + number for number in range(count)]
+            if count:
+                driver.device.put(*zip(taken[:count], lengths))
+            del taken[:count]
+            sent += lengths
+        if random.random() < 0.5:
+            assert driver.take() == sent
+            sent = []
 
-    def test_buffers_come_all_at_a_time(self):
-        """The driver sees none of several before all of them are there."""
-        for kind in (Split, Packed):
-            with self.subTest(kind.__name__):
-                driver = kind()
-                for _ in range(3):
-                    driver.add([(0, 1, WRITE)], False)
-                chains = [driver.device.take() for _ in range(3)]
-                seen = []
-                # A look at each field that is stored.
-                store = virtqueue._Words.store  # pylint: disable=protected-access
 
-                def look(words, at, value, store=store, driver=driver, seen=seen):
-                    seen.append(len(driver.take()))
-                    store(words, at, value)
+@each_layout
+def test_buffers_come_all_at_a_time(kind, monkeypatch):
+    """The driver sees none of several before all of them are there."""
+    driver, seen = kind(), []
+    for _ in range(3):
+        driver.add([(0, 1, WRITE)], False)
+    chains = [driver.device.take() for _ in range(3)]
+    store = virtqueue._Words.store
 
-                with mock.patch.object(virtqueue._Words, "store", look):
-                    driver.device.put(*((chain, 1) for chain in chains))
-                assert (sum(seen), len(driver.take())) == (0, 3)
+    def look(words, at, value):
+        """Looks at the ring before each field that is stored."""
+        seen.append(len(driver.take()))
+        store(words, at, value)
 
-    def test_an_interrupt_comes_when_it_was_asked_for(self):
-        """Once so many buffers are used, over the end of the ring too."""
-        for kind in (SplitEvents, PackedEvents):
-            with self.subTest(kind.__name__):
-                driver = kind()
-                for turn in range(500):
-                    wanted = turn % 5 + 1
-                    for _ in range(wanted + 1):
-                        driver.add([(0, 1, WRITE)], False)
-                    driver.ask(wanted)
-                    told = []
-                    for _ in range(wanted + 1):
-                        driver.device.put((driver.device.take(), 1))
-                        told.append(driver.device.wants_interrupt())
-                    assert told == [number == wanted for number in range(1, wanted + 2)]
-                    driver.take()
-                    driver.device.arm()
-                    assert driver.event()
+    monkeypatch.setattr(virtqueue._Words, "store", look)
+    driver.device.put(*((chain, 1) for chain in chains))
+    assert (sum(seen), len(driver.take())) == (0, 3)
 
-    def test_another_process_goes_on(self):
-        """A split queue says where its device was."""
-        driver = Split()
-        for turn in range(5000):
-            driver.add([(turn, 1, WRITE)], False)
-            if turn % 3 == 0:
-                # It had taken one and not handed it back.
-                driver.device.take()
-                driver.device = driver.open()
-            chain = driver.device.take()
-            assert chain.into == [(turn, 1)]
-            driver.device.put((chain, turn))
-            assert driver.take() == [turn]
+
+@each_layout
+def test_an_interrupt_comes_when_it_was_asked_for(kind):
+    """Once so many buffers are used, over the end of the ring too."""
+    driver = kind(events=True)
+    for turn in range(500):
+        wanted = turn % 5 + 1
+        for _ in range(wanted + 1):
+            driver.add([(0, 1, WRITE)], False)
+        driver.ask(wanted)
+        told = []
+        for _ in range(wanted + 1):
+            driver.device.put((driver.device.take(), 1))
+            told.append(driver.device.wants_interrupt())
+        assert told == [number == wanted for number in range(1, wanted + 2)]
+        driver.take()
+        driver.device.arm()
+        assert driver.event()
+
+
+def test_another_process_goes_on():
+    """A split queue says where its device was."""
+    driver = Split()
+    for turn in range(5000):
+        driver.add([(turn, 1, WRITE)], False)
+        if turn % 3 == 0:
+            # It had taken one and not handed it back.
+            driver.device.take()
+            driver.device = driver.open()
+        chain = driver.device.take()
+        assert chain.into == [(turn, 1)]
+        driver.device.put((chain, turn))
+        assert driver.take() == [turn]
