@@ -55,36 +55,34 @@ def test_kvm_tells_of_the_right_guest(tmp_path):
         other.wait()
 
 
-def test_exits_for_an_amount_and_for_a_second():
+def test_exits_for_an_amount_and_for_a_second(report):
     stacks = [classic._card(C), C]
 
     def rounds(**fields):
         return types.SimpleNamespace(samples=lambda task, stack, field: fields[field],
                                      by_stack=lambda task, field: {stack.name: fields[field] for stack in stacks})
 
-    added = []
-    bench = types.SimpleNamespace(stacks=stacks, command="make bench LEGS=classic",
-                                  report=types.SimpleNamespace(add=added.append))
+    bench = types.SimpleNamespace(stacks=stacks, command="make bench LEGS=classic", report=report)
     counted = rounds(total=[320, None, 640], mb=[16.0, 16.0, 16.0],
                      kinds=[{"mmio": 320}, None, {"mmio": 600, "hlt": 40, "eoi": 9}])
     classic._add_counts(bench, rounds(mbit_s=[80.0, 160.0, None]), counted, "out", "")
-    found = {(result.device, result.unit): result for result in added}
+    found = {(result.device, result.unit): result for result in report.results}
     per_mb, per_second = found["virtio-net-pci", "exits/MB"], found["virtio-net-pci", "exits/s"]
     assert (per_mb.value, per_mb.samples) == (30, [20, 40])
     assert per_second.value == 30 * 15
     assert {part["module"] for part in per_mb.breakdown} == {"mmio", "hlt"}
     assert (per_mb.options["per"], per_second.options["per"]) == ("MB", "second")
     assert found["e1000", "exits/MB"].ring == ""
-    assert len({result.key() for result in added}) == 4
+    assert len(report.results) == 4
 
 
-def test_streams_beside_the_emulated_card():
-    stacks, added = [classic._card(C), C], []
+def test_streams_beside_the_emulated_card(report):
     rounds = types.SimpleNamespace(
         samples=lambda task, stack, field: [None],
         by_stack=lambda task, field: {"e1000-c": [10.0, 10.0], "c-c": [40.0, 40.0]})
-    classic._add(types.SimpleNamespace(stacks=stacks, command="make bench", report=types.SimpleNamespace(
-        add=added.append)), rounds, "out", "")
+    classic._add(types.SimpleNamespace(stacks=[classic._card(C), C], command="make bench", report=report), rounds,
+                 "out", "")
+    added = report.results
     assert {result.unit for result in added} == {"Mbit/s", "interrupts/s", "interrupts/MB"}
     assert added[1].note == "4.00 of the e1000's. Back end: TAP, without vhost."
     assert added[0].ratio["value"] == 0.25 and added[1].ratio is None

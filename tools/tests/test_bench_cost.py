@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import builtins, costcells, exits, matrix, phases, plugin, ratio, results, slopes, symbols
+from bench import builtins, costcells, exits, matrix, phases, plugin, ratio, slopes, symbols
 from bench.variants import WORKS, Variant
 from harness.say import Failure
 
@@ -51,7 +51,6 @@ WORK = WORKS["blk-randread-4k-qd1"]
 
 
 def layer(module: str) -> str:
-    """Returns the layer of a module."""
     return LAYER.get(module, "kernel")
 
 
@@ -86,7 +85,6 @@ def packed(text: str) -> str:
 
 @pytest.fixture
 def kdir(tmp_path) -> Path:
-    """Returns the directory of a kernel."""
     for name, text in (("System.map", KALLSYMS), ("include/config/kernel.release", "7.3.4\n"),
                        ("arch/x86/boot/bzImage", "image"), ("modules.order", ""),
                        ("modules.builtin", "kernel/drivers/virtio/virtio_ring.ko\n")):
@@ -139,18 +137,17 @@ def test_symbols_survive_the_channel(kdir):
     assert found.find(0xffffffff81000104) == ("vmlinux", "native_apic_mem_eoi")
 
 
-@pytest.mark.parametrize("pieces", [
-    [packed(KALLSYMS)[:60]],  # Cut short.
-    [packed(KALLSYMS.replace("ffffffff81000000 T _text", "ffffffff82000000 T _text"))],  # At another place.
-    [packed("0000000000000000 T _text\n0000000000000000 T start\n")]])  # Hidden.
-def test_symbols_that_cannot_be_right_are_refused(pieces, kdir):
+HIDDEN = "0000000000000000 T _text\n0000000000000000 T start\n"
+
+
+@pytest.mark.parametrize("text", [
+    packed(KALLSYMS)[:60], packed(KALLSYMS.replace("ffffffff81000000 T _text", "ffffffff82000000 T _text")),
+    packed(HIDDEN)], ids=["cut short", "at another place", "hidden"])
+def test_symbols_that_cannot_be_right_are_refused(text, kdir):
     with pytest.raises(Failure):
-        symbols.unpack(pieces, kdir, [])
-
-
-def test_hidden_addresses_are_refused():
+        symbols.unpack([text], kdir, [])
     with pytest.raises(Failure, match="hide"):
-        symbols.Symbols("0000000000000000 T _text\n0000000000000000 T start\n")
+        symbols.Symbols(HIDDEN)
 
 
 def cost(more=(0, 0, 0)) -> slopes.Cost:
@@ -163,20 +160,14 @@ def cost(more=(0, 0, 0)) -> slopes.Cost:
     return slopes.cost(counts, totals, LAYERS)
 
 
-def test_other_costs_of_a_phase_are_left_out():
+def test_other_costs_of_a_phase_are_left_out_and_a_bend_is_noticed():
     found = cost()
     assert (found.driver_ring, found.guest, found.kicks, found.irqs) == (410, 9500, 1, 1)
-    assert found.straight()
+    assert [cost((0, 0, more)).straight() for more in (0, 100, 300)] == [True, True, False]
 
 
 def test_a_driver_of_another_stack_is_the_kernel():
-    assert LAYERS.layer("e1000") == "kernel"
-    assert not LAYERS.counts("e1000")
-
-
-def test_a_bend_is_noticed():
-    assert cost(more=(0, 0, 100)).straight()
-    assert not cost(more=(0, 0, 300)).straight()
+    assert (LAYERS.layer("e1000"), LAYERS.counts("e1000")) == ("kernel", False)
 
 
 def test_parts_add_up_to_the_figure():
@@ -212,9 +203,8 @@ def test_executions_become_instructions(output):
 
 
 @pytest.fixture
-def bench(tmp_path):
-    """Returns what a part gets."""
-    return types.SimpleNamespace(report=results.Report(tmp_path / "bench.json", {}), layer=layer, command="make bench")
+def bench(report):
+    return types.SimpleNamespace(report=report, layer=layer, command="make bench")
 
 
 def boot(costs: dict, kicks: int = 1) -> types.SimpleNamespace:

@@ -13,9 +13,8 @@ from harness.say import Failure
 
 
 @pytest.fixture
-def frame(tmp_path):
-    """Returns what a part gets."""
-    return bench.Bench(results.Report(tmp_path / "bench.json", {}), [], True, Path("."), [], "make bench")
+def frame(report):
+    return bench.Bench(report, [], True, Path("."), [], "make bench")
 
 
 def run(frame, monkeypatch, part, name="cost"):

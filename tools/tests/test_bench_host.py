@@ -30,17 +30,16 @@ def test_count():
         host.collected("==1== nothing")
 
 
-def test_ratio_to_the_kernels_ring():
-    added = []
-    bench = types.SimpleNamespace(command="make bench", report=types.SimpleNamespace(add=added.append))
+def test_ratio_to_the_kernels_ring(report):
+    bench = types.SimpleNamespace(command="make bench", report=report)
 
     def compare(ours, base):
         return ratio.compare(ours, base, False)
 
     host._add(bench, "time_host", "ns/op", "", {CASE: [5.0] * 6, BASE: [10.0] * 6}, compare)
-    ours, base = added
+    ours, base = report.results
     assert (ours.ratio["value"], ours.ratio["verdict"], base.ratio) == (0.5, ratio.FASTER, None)
     assert ours.workload == "ring-add3-get-split"
     assert ours.options == {"indirect": True, "event_idx": True}
     host._add(bench, "time_host", "ns/op", "", {CASE: [5.0] * 6}, compare)
-    assert added[-1].ratio is None
+    assert report.results[-1].ratio is None

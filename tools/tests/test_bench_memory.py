@@ -9,8 +9,7 @@ from bench.stacks import Stack
 
 def section(name: str, size: int, *flags: str) -> dict:
     """Returns a section as llvm-readelf describes it."""
-    return {"Name": {"Name": name}, "Size": size,
-            "Flags": {"Flags": [{"Name": f"SHF_{flag}"} for flag in flags]}}
+    return {"Name": {"Name": name}, "Size": size, "Flags": {"Flags": [{"Name": f"SHF_{flag}"} for flag in flags]}}
 
 
 def test_kinds_of_sections():
@@ -47,16 +46,14 @@ def test_lists_of_devices_name_every_one_once():
     assert [group.split(",")[0] for group in lists] == [memory._first("blk", shape) for shape in memory.SHAPES]
 
 
-def test_slopes_over_devices():
+def test_slopes_over_devices(report):
     taken = {"blk0": 1000, "blk4": 1000 + 3 * 70, "blk8": 1000 + 768 * 5}
     stacks = [Stack(driver, "c", "", "", [], "b", "n") for driver in ("c", "rust")]
     rounds = types.SimpleNamespace(
         by_stack=lambda task, field: {stack.name: [None, taken[field], taken[field]] for stack in stacks})
-    added = []
-    memory._add(types.SimpleNamespace(stacks=stacks, report=types.SimpleNamespace(add=added.append),
-                                      command="make bench LEGS=memory"), rounds, "blk")
-    values = {(result.workload, result.driver): result.value for result in added}
+    memory._add(types.SimpleNamespace(stacks=stacks, report=report, command="make bench LEGS=memory"), rounds, "blk")
+    values = {(result.workload, result.driver): result.value for result in report.results}
     assert values["blk-memory-queue", "rust"] == 70
     assert values["blk-memory-request", "c"] == 5
     assert values["blk-memory-device", "c"] == 1000
-    assert len(added) == 6
+    assert len(report.results) == 6

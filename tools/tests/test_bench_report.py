@@ -15,6 +15,7 @@ from bench.report.model import Model
 from harness.say import Failure
 
 ALL = (sample.C, sample.RUST, sample.OTHER)
+REFUSED = "the device refuses <in_order> with an IOMMU"
 _VOID = {"meta", "br", "link", "img", "input", "hr"}
 
 drawn = pytest.mark.skipif(not charts.available(), reason="matplotlib is not installed for this Python")
@@ -70,8 +71,32 @@ def test_refers_to_nothing_outside(read):
     assert len(read.text.encode()) < 2 << 20
 
 
-def test_charts_have_text_as_text(read):
-    assert re.search(r"<text[^>]*>[^<]*too wide to call</text>", read.text)
+@pytest.mark.parametrize("sections, part", [
+    # A stack that nobody knew is in all of them.
+    ("summary cost events throughput classic matrix memory", "zig lockfree"),
+    # Ring code alone is held against its own baseline.
+    *(("host", part) for part in ("rust-ring", "c-virtio_ring", "virtio-drivers", "-50 %", "ring-add3-get-packed")),
+    ("summary", "ns/op: rust-ring is better than c-virtio_ring in 2, worse in 0 of 2 (-50 %)"),
+    ("summary", "virtio-drivers is better than c-virtio_ring in 0, worse in 2 of 2 (+40 %)"),
+    # Cells are escaped.
+    ("about", "Some CPU <fast>"), ("missing", "no <sockperf> & \"friends\" on this machine"), ("cost", "queue_rq<T>"),
+    # A cell that could not run has its reason.
+    ("matrix missing", REFUSED), ("summary", "throughput: the guest died half-way"),
+    # Published figures are called so.
+    *(("classic", part) for part in ("33,783", "virtio-net (published, real KVM)", "10.3 of e1000"))])
+def test_parts_of_the_page(read, sections, part):
+    assert [section for section in sections.split() if part not in read.sections[section]] == []
+
+
+def test_what_is_not_on_the_page_and_what_is_on_hover(read):
+    for anchor in ("cost", "matrix", "throughput"):
+        assert "rust-ring" not in read.sections[anchor], anchor
+    # The emulated card is no rival and no configuration.
+    assert "Where e1000 is better" not in read.sections["summary"]
+    assert "classic" not in read.sections["matrix"]
+    assert REFUSED in read.titles
+    assert re.search(r"<text[^>]*>[^<]*too wide to call</text>", read.text), "charts have text as text"
+    assert "zig" not in page.text(sample.report())
 
 
 @drawn
@@ -91,22 +116,6 @@ def test_another_guest_kernel_has_tables_and_charts_of_its_own():
     assert "KERNEL=debian" in Reader(report).sections["cost"]
 
 
-def test_a_stack_nobody_knew_is_everywhere(read):
-    for anchor in ("summary", "cost", "events", "throughput", "classic", "matrix", "memory"):
-        assert "zig lockfree" in read.sections[anchor], anchor
-    assert "zig" not in page.text(sample.report())
-
-
-def test_ring_code_alone_is_held_against_its_own_baseline(read):
-    for part in ("rust-ring", "c-virtio_ring", "virtio-drivers", "-50 %", "ring-add3-get-packed"):
-        assert part in read.sections["host"]
-    for anchor in ("cost", "matrix", "throughput"):
-        assert "rust-ring" not in read.sections[anchor], anchor
-    for said in ("ns/op: rust-ring is better than c-virtio_ring in 2, worse in 0 of 2 (-50 %)",
-                 "virtio-drivers is better than c-virtio_ring in 0, worse in 2 of 2 (+40 %)"):
-        assert said in read.sections["summary"]
-
-
 def test_no_two_have_one_colour():
     report = sample.report()
     report.about["stacks"] = [sample.STACKS[0], {**sample.STACKS[1], "color": sample.STACKS[0]["color"]}]
@@ -114,36 +123,10 @@ def test_no_two_have_one_colour():
     assert len({who.color for who in people}) == len(people)
 
 
-def test_cells_are_escaped(read):
-    assert "Some CPU <fast>" in read.sections["about"]
-    assert "no <sockperf> & \"friends\" on this machine" in read.sections["missing"]
-    assert "queue_rq<T>" in read.sections["cost"]
-
-
-def test_a_cell_that_could_not_run_has_its_reason_on_hover_and_in_text(read):
-    reason = "the device refuses <in_order> with an IOMMU"
-    assert reason in read.titles
-    assert reason in read.sections["matrix"] and reason in read.sections["missing"]
-
-
-def test_problems_are_on_the_first_screen(read):
-    assert "throughput: the guest died half-way" in read.sections["summary"]
-
-
-def test_published_figures_are_called_so(read):
-    for part in ("33,783", "virtio-net (published, real KVM)", "10.3 of e1000"):
-        assert part in read.sections["classic"]
-
-
 def test_per_megabyte_is_compared_and_per_second_is_not():
     model = Model(sample.report())
     found = [case for ones in summary.findings(model, model.subjects[1]).values() for case, _ in ones]
     assert {case.unit for case in found if case.workload.startswith("classic")} == {"exits/MB", "Mb/s"}
-
-
-def test_the_emulated_card_is_no_rival_and_no_configuration(read):
-    assert "Where e1000 is better" not in read.sections["summary"]
-    assert "classic" not in read.sections["matrix"]
 
 
 @written
@@ -209,8 +192,7 @@ def test_verdict_on_a_count(mine, theirs, more, verdict):
     report = results.Report(Path("none"), {})
     rounds, noise = more.get("rounds", 6), more.get("noise", 0.0)
     for driver, value in (("c", theirs), ("rust", mine)):
-        samples = [value * (1 + noise * (i / (rounds - 1) - 0.5)) for i in range(rounds)] \
-            if rounds > 1 else [value]
+        samples = [value * (1 + noise * (i / (rounds - 1) - 0.5)) for i in range(rounds)] if rounds > 1 else [value]
         report.results.append(results.Result(
             "w", "d", driver, "c", "split", "tcg", more.get("metric", "instr_driver_ring"), value,
             more.get("unit", ""), ratio.spread(samples), samples=samples))
@@ -249,95 +231,74 @@ def test_table_cuts_long_names_and_counts_the_rest():
     assert lines[2] == "  and 1 more on the page"
 
 
-class Pair:
-    """An older report and one like it."""
-
-    def __init__(self):
-        self.base, self.now = sample.report(), sample.report()
-
-    def flagged(self) -> list:
-        """Returns (metric, quotient) of what is reported as changed."""
-        return [(one.result.metric, round(one.quotient, 4)) for one in compare.changes(self.now, self.base)[0]
-                if one.flagged]
-
-    @staticmethod
-    def first(report, metric: str):
-        """Returns the first result of a metric."""
-        return next(result for result in report.results if result.metric == metric)
-
-    def result(self, metric: str):
-        """Returns a result of the new report that has a ratio."""
-        return next(one for one in self.now.results if one.metric == metric and one.driver == "rust" and one.ratio)
-
-    def text(self) -> str:
-        """Returns what the terminal shows."""
-        return terminal.changes(self.now, self.base)
+@pytest.fixture
+def old() -> results.Report:
+    return sample.report()
 
 
 @pytest.fixture
-def pair() -> Pair:
-    """Returns two reports of the same figures."""
-    return Pair()
+def new() -> results.Report:
+    """Returns a report of the same figures."""
+    return sample.report()
 
 
-def test_the_same_twice(pair):
-    assert pair.flagged() == []
-    assert "Nothing changed." in pair.text()
+def flagged(new, old) -> list:
+    """Returns the metrics of the results that are reported as changed."""
+    return [one.result.metric for one in compare.changes(new, old)[0] if one.flagged]
 
 
-def test_counts_beyond_half_a_percent(pair):
-    result = pair.first(pair.now, "instr_driver_ring")
-    before = result.value
-    result.value = before * 1.004
-    assert pair.flagged() == []
-    result.value = before * 1.006
-    assert pair.flagged() == [("instr_driver_ring", 1.006)]
-    assert re.search(r"\+0\.6 %\s+worse", pair.text())
-    result.spread = 0.01
-    assert pair.flagged() == []
+def times(factor: float, **fields):
+    """Returns a change of a result that is a count."""
+    return lambda result: {"value": result.value * factor, **fields}
 
 
-def test_absolute_times_mean_nothing(pair):
-    for result in pair.now.results:
+def ratio_from(low: float):
+    """Returns a change of a result that has a ratio: another interval of it."""
+    return lambda result: {"ratio": dict(result.ratio, low=low, value=low * 1.1, high=low * 1.2)}
+
+
+@pytest.mark.parametrize("metric, change, verdict", [
+    ("instr_driver_ring", times(1), ""), ("instr_driver_ring", times(1.004), ""),
+    ("instr_driver_ring", times(1.006), r"\+0\.6 %\s+worse"), ("instr_driver_ring", times(1.006, spread=0.01), ""),
+    # Ratios whose intervals overlap, and those whose intervals do not.
+    ("throughput", lambda result: {"ratio": dict(result.ratio, low=result.ratio["low"] - 0.01, value=0.9)}, ""),
+    ("throughput", ratio_from(0.5), " worse"), ("throughput", ratio_from(1.5), " better"),
+    ("latency_p50", ratio_from(0.1), " better"), ("latency_p50", ratio_from(8), " worse")])
+def test_one_changed_result(old, new, metric, change, verdict):
+    result = next(one for one in new.results if one.metric == metric and one.driver == "rust"
+                  and (one.ratio or metric == "instr_driver_ring"))
+    vars(result).update(change(result))
+    assert flagged(new, old) == ([metric] if verdict else [])
+    assert re.search(f"(?m){verdict}$" if verdict else r"Nothing changed\.", terminal.changes(new, old))
+
+
+def test_absolute_times_mean_nothing(old, new):
+    for result in new.results:
         if result.metric in ("throughput", "latency_p50", "time_host"):
             result.value *= 3
-    assert pair.flagged() == []
+    assert flagged(new, old) == []
 
 
-def test_ratios_whose_intervals_do_not_overlap(pair):
-    result = pair.result("throughput")
-    result.ratio = dict(result.ratio, low=result.ratio["low"] - 0.01, value=0.9)
-    assert pair.flagged() == []
-    for metric, low, verdict in (("throughput", 0.5, "worse"), ("throughput", 1.5, "better"),
-                                 ("latency_p50", 0.1, "better"), ("latency_p50", 8, "worse")):
-        pair = Pair()
-        result = pair.result(metric)
-        result.ratio = dict(result.ratio, low=low, value=low * 1.1, high=low * 1.2)
-        assert [metric for metric, _ in pair.flagged()] == [metric]
-        assert re.search(f"(?m) {verdict}$", pair.text())
+@pytest.mark.parametrize("value, changed", [(0.008, []), (0.1, ["kicks"])])
+def test_events_that_hardly_happen(old, new, value, changed):
+    for report, events in ((old, 0.004), (new, value)):
+        next(result for result in report.results if result.metric == "kicks").value = events
+    assert flagged(new, old) == changed
 
 
-def test_events_that_hardly_happen(pair):
-    for report, value in ((pair.base, 0.004), (pair.now, 0.008)):
-        pair.first(report, "kicks").value = value
-    assert pair.flagged() == []
-    pair.first(pair.now, "kicks").value = 0.1
-    assert [metric for metric, _ in pair.flagged()] == ["kicks"]
-
-
-def test_cells_that_came_and_went(pair):
-    gone = pair.now.results.pop(0)
-    pair.base.results.pop()
-    found, came, went, mute = compare.changes(pair.now, pair.base)
+def test_cells_that_came_and_went(old, new):
+    gone = new.results.pop(0)
+    old.results.pop()
+    found, came, went, mute = compare.changes(new, old)
     assert (len(came), [result.key() for result in went]) == (1, [gone.key()])
-    assert "1 are new, 1 are gone" in pair.text()
-    measured = {result.key() for result in pair.now.results if result.value is not None}
+    assert "1 are new, 1 are gone" in terminal.changes(new, old)
+    measured = {result.key() for result in new.results if result.value is not None}
     assert len(found) + mute == len(measured) - 1
 
 
-def test_other_versions_are_named(pair):
-    pair.now.about["qemu"] = "QEMU emulator version 11"
-    assert "Not made with the same qemu" in pair.text()
+def test_other_versions_are_named(old, new):
+    new.about["qemu"] = "QEMU emulator version 11"
+    assert "Not made with the same qemu" in terminal.changes(new, old)
 
 
 @pytest.mark.parametrize("text, why", [
@@ -350,8 +311,8 @@ def test_files_that_are_no_report(text, why, tmp_path):
         results.load(tmp_path / "old.json", "BASE=")
 
 
-def test_older_and_newer_fields(pair, tmp_path):
-    data = pair.base.as_dict()
+def test_older_and_newer_fields(old, new, write):
+    data = old.as_dict()
     for result in data["results"]:
         for name in ("note", "cdf", "samples", "command", "layout"):
             result.pop(name, None)
@@ -359,10 +320,9 @@ def test_older_and_newer_fields(pair, tmp_path):
         result["parts"] = result.pop("breakdown")
     data["cells"] = data.pop("results")
     del data["about"], data["problems"]
-    (tmp_path / "old.json").write_text(json.dumps(data))
-    read = results.load(tmp_path / "old.json")
-    assert [one.breakdown for one in read.results] == [one.breakdown for one in pair.base.results]
-    assert "Since the older report" in terminal.changes(pair.now, read)
+    read = results.load(write("old.json", json.dumps(data)))
+    assert [one.breakdown for one in read.results] == [one.breakdown for one in old.results]
+    assert "Since the older report" in terminal.changes(new, read)
 
 
 @drawn

@@ -18,21 +18,6 @@ from harness.say import Failure
 BETTER, WORSE, SAME, WIDE = ratio.FASTER, ratio.SLOWER, ratio.SAME, ratio.WIDE_SPREAD
 
 
-class Notes:
-    """A report's lists of what was left out and what went wrong."""
-
-    def __init__(self):
-        self.skipped, self.problems = [], []
-
-    def skip(self, what: str, why: str) -> None:
-        """Notes something left out."""
-        self.skipped.append((what, why))
-
-    def problem(self, what: str, why: str) -> None:
-        """Notes a problem."""
-        self.problems.append((what, why))
-
-
 def test_order_alternates_and_has_one_task_after_the_other():
     assert [entry.stack for entry in order(["t"], ["a", "b"], 4)] == list("abbaabba")
     entries = order(["t", "u"], ["a", "b"], 2)
@@ -74,12 +59,12 @@ def test_the_end_refuses_turns():
 
 
 @pytest.fixture
-def rounds():
+def rounds(report):
     """Returns two rounds of two tasks on two stacks, with the names of finished tasks in `told`."""
     stacks = [types.SimpleNamespace(name=name) for name in ("a", "b")]
     told = []
     tasks = {"t": lambda stack: "", "u": lambda stack: ""}
-    made = Rounds(types.SimpleNamespace(stacks=stacks, report=Notes()),
+    made = Rounds(types.SimpleNamespace(stacks=stacks, report=report),
                   Plan("part", tasks, 2, {}, [], finished=told.append))
     made.told = told
     return made
@@ -103,7 +88,8 @@ def test_skipped_once_and_no_result(rounds):
     for _ in range(3):
         rounds.skip("t", "no fio")
     rounds.complete(rounds._entries)
-    assert (rounds.bench.report.skipped, rounds.told) == ([("part: t", "no fio")], ["u"])
+    notes = [(note["what"], note["why"]) for note in rounds.bench.report.skipped]
+    assert (notes, rounds.told) == ([("part: t", "no fio")], ["u"])
 
 
 @pytest.mark.parametrize("ratios, more, verdict", [
@@ -158,15 +144,14 @@ def test_share_of_other_work():
 
 
 @pytest.mark.parametrize("absent", ["", "sockperf", "iperf3"])
-def test_without_a_program_its_workloads_are_left_out(absent, monkeypatch):
-    report = Notes()
+def test_without_a_program_its_workloads_are_left_out(absent, report, monkeypatch):
     monkeypatch.setattr("shutil.which", lambda name: None if name == absent else f"/bin/{name}")
     left = throughput._possible(types.SimpleNamespace(report=report), workloads.every())
     gone = [load.task for load in workloads.every() if load not in left]
     assert gone == [load.task for load in workloads.every() if absent and load.needs == absent]
-    assert [why.partition(" on")[0] for _, why in report.skipped] == \
-        ([f"{absent} is not installed"] if absent else [])
-    assert all(name in report.skipped[0][0] for name in gone)
+    assert [note["why"].partition(" on")[0] for note in report.skipped] == (
+        [f"{absent} is not installed"] if absent else [])
+    assert all(name in report.skipped[0]["what"] for name in gone)
     assert "net-tcp-rr" in gone or absent != "sockperf"
     assert absent != "iperf3" or {load.kind for load in left if load.task != "net-tcp-rr"} == {"blk"}
 
@@ -174,11 +159,11 @@ def test_without_a_program_its_workloads_are_left_out(absent, monkeypatch):
 class Guests:
     """Two rounds on a stack in C and one on a ring of our own, and what is told of their guests."""
 
-    def __init__(self):
+    def __init__(self, report):
         self.stacks = [Stack("c", "c", "C", "", ["drv"], "", ""), Stack("c", "rust", "Own", "", ["drv"], "", "")]
-        self.failed, self.over, self.report = [], [], Notes()
+        self.failed, self.over = [], []
         self.rounds = types.SimpleNamespace(
-            bench=types.SimpleNamespace(stacks=self.stacks, report=self.report),
+            bench=types.SimpleNamespace(stacks=self.stacks, report=report),
             plan=Plan("part", {"t": lambda stack: "do"}, 2, {"vcpus": 1}, []),
             failed=lambda entry, why: self.failed.append((entry.step, why)), complete=self.over.extend)
 
@@ -188,39 +173,42 @@ class Guests:
         return Lane(self.rounds, [stack], order(["t"], [stack.name], 2))
 
 
+@pytest.fixture
+def guests(report) -> Guests:
+    return Guests(report)
+
+
 def outcome(*steps) -> types.SimpleNamespace:
     """Returns the end of a guest that died."""
     return types.SimpleNamespace(steps=list(steps), error="QEMU ended", splats=[], rundir="/run")
 
 
-def test_one_ring_provider_in_a_guest():
-    assert [Guests().lane(index)._spec().ring for index in (0, 1)] == ["c", "rust"]
+def test_one_ring_provider_in_a_guest(guests):
+    assert [guests.lane(index)._spec().ring for index in (0, 1)] == ["c", "rust"]
 
 
-def test_a_guest_that_dies():
-    guests = Guests()
+def test_a_guest_that_dies(guests):
     lane = guests.lane()
     entries = list(lane._entries.values())
     left = lane._sort(outcome(Step("prepare", status=0), Step("t:0:c-c", status=0), Step("t:1:c-c")), entries)
     assert (left, guests.over, guests.failed) == (entries[1:], entries[:1], [])
 
 
-def test_a_measurement_that_fails():
-    guests = Guests()
+def test_a_measurement_that_fails(guests):
     lane = guests.lane()
     left = lane._sort(outcome(Step("prepare", status=0), Step("t:0:c-c", ["a", "b"], 1), Step("t:1:c-c", status=0)),
                       list(lane._entries.values()))
     assert (left, guests.failed) == ([], [("t:0:c-c", "b; logs: /run")])
 
 
-def test_the_emulation_is_forgiven_only_so_often(monkeypatch):
-    guests, booted = Guests(), []
+def test_the_emulation_is_forgiven_only_so_often(guests, report, monkeypatch):
+    booted = []
     lane = guests.lane()
     lane._guest = lambda entries: booted.append(1) or outcome()
     monkeypatch.setattr("harness.guest.stall.reason", lambda outcome: "a timer")
     lane.run()
-    assert (len(booted), len(guests.report.problems)) == (3, 1)
-    assert "2 measurements left" in guests.report.problems[0][1]
+    assert (len(booted), len(report.problems)) == (3, 1)
+    assert "2 measurements left" in report.problems[0]["why"]
 
 
 def test_workloads_are_told_apart_and_have_their_devices():

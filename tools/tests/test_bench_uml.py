@@ -37,7 +37,6 @@ RANDOM, LARGE = (next(work for work in fio.WORKLOADS if work.name == name)
 
 
 def layer(module: str) -> str:
-    """Returns the layer of a module."""
     return {"virtio_blk": "driver", "virtio_ring": "ring"}.get(module, "kernel")
 
 
@@ -111,15 +110,14 @@ def test_figures():
         assert set(part.figures(workload, [sample(1e-6, SAMPLES)], layer)) <= set(results.METRICS)
 
 
-def test_cells_of_a_setup():
+def test_cells_of_a_setup(report):
     stacks = [types.SimpleNamespace(name=f"{driver}-c", driver=driver, ring="c") for driver in ("c", "rust")]
-    added = []
-    bench = types.SimpleNamespace(command="make bench", layer=layer, report=types.SimpleNamespace(add=added.append))
+    bench = types.SimpleNamespace(command="make bench", layer=layer, report=report)
     taken = {(RANDOM.name, stack.name): [sample(seconds, SAMPLES)] * 6
              for stack, seconds in zip(stacks, (40e-6, 80e-6))}
     part._add(bench, stacks, part.Setup(1, 1, [RANDOM, LARGE], 6, 1), bits(28, 29, 32), taken)
-    found = {(result.driver, result.metric): result for result in added}
-    assert len(found) == len(added) == 2 * len(part.figures(RANDOM, [sample(1e-6, SAMPLES)], layer))
+    found = {(result.driver, result.metric): result for result in report.results}
+    assert len(found) == len(report.results) == 2 * len(part.figures(RANDOM, [sample(1e-6, SAMPLES)], layer))
     result = found["rust", "time_host"]
     assert (result.value, result.ratio["value"], result.layout, result.accel) == (pytest.approx(80), 2, "split", "uml")
     assert sum(part["value"] for part in result.breakdown) == pytest.approx(80)
@@ -161,9 +159,8 @@ def test_time_of_driver_and_ring():
 
 
 @pytest.fixture
-def bench(tmp_path):
-    """Returns what the part gets."""
-    return types.SimpleNamespace(report=results.Report(tmp_path / "bench.json", {}), quick=True, stacks=[
+def bench(report):
+    return types.SimpleNamespace(report=report, quick=True, stacks=[
         types.SimpleNamespace(label="C", replaces={}),
         types.SimpleNamespace(label="R", replaces={"virtio_ring": "rust_virtio_ring"})])
 
