@@ -14,7 +14,7 @@ from harness.suites import runner, unit_tests
 
 def _report(when: str, outcome: str, longrepr=None):
     return types.SimpleNamespace(
-        nodeid="tools/tests/test_tap.py::Tap::test_no_plan_fails", when=when, outcome=outcome, duration=1.5,
+        nodeid="tools/tests/test_tap.py::test_no_plan_fails[a::b]", when=when, outcome=outcome, duration=1.5,
         longrepr=longrepr, longreprtext="a trace", passed=outcome == "passed", skipped=outcome == "skipped",
         failed=outcome == "failed")
 
@@ -28,7 +28,7 @@ def _report(when: str, outcome: str, longrepr=None):
 def test_a_report_is_a_result(when, outcome, longrepr, result, reason):
     results = Results("x")
     unit_tests._Collector(results).pytest_runtest_logreport(_report(when, outcome, longrepr))
-    assert results.tests == [Test("tools/tap", "tap: no plan fails", result, reason, 1.5)]
+    assert results.tests == [Test("tools/tap", "no plan fails[a::b]", result, reason, 1.5)]
 
 
 def test_what_comes_before_a_test_is_none():

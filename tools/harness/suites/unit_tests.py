@@ -29,11 +29,10 @@ class _Collector:
 
 
 def _names(nodeid: str) -> tuple:
-    """Returns suite and name of a test by what pytest calls it: tools/tests/test_tap.py::Tap::test_no_plan."""
-    path, *places, name = nodeid.split("::")
-    title = name.removeprefix("test_").replace("_", " ")
+    """Returns suite and name of a test by what pytest calls it: tools/tests/test_tap.py::test_full_name."""
+    path, _, name = nodeid.partition("::")
     return (re.sub(r"tools/tests/(test_)?(\w+)\.py", r"tools/\2", path),
-            ": ".join([*(place.lower() for place in places), title]))
+            name.removeprefix("test_").replace("_", " "))
 
 
 def _reason(report) -> str:
