@@ -5,6 +5,31 @@ import os
 import selectors
 
 
+class Memory:
+    """The memory of a driver, in parts that are mapped into this process."""
+
+    def __init__(self):
+        self._mapped = []
+
+    def area(self, address: int, length: int) -> tuple:
+        """Returns the mapping that holds a range, and the offset of the range in it."""
+        raise NotImplementedError
+
+    def read(self, address: int, length: int) -> bytes:
+        """Returns bytes that the driver has written."""
+        mapping, offset = self.area(address, length)
+        return mapping[offset:offset + length]
+
+    def write(self, address: int, data: bytes) -> None:
+        """Writes bytes for the driver."""
+        mapping, offset = self.area(address, len(data))
+        mapping[offset:offset + len(data)] = data
+
+    def forget(self) -> None:
+        """Lets go of everything: a mapping goes when no queue has a part of it any more."""
+        self._mapped = []
+
+
 class Device:
     """A device that serves its queues; a kind of device derives from a connected one and says in `serve`
     what comes of a buffer.
@@ -15,23 +40,27 @@ class Device:
     def __init__(self):
         self.features = 0
         self.queues = {}
+        #: Queue -> eventfd by which the driver tells of new buffers.
+        self._kicks = {}
         self._selector = None
 
     def watch(self, selector) -> None:
         """Has a selector call this device when there is something to do."""
         raise NotImplementedError
 
-    def _kick_of(self, index: int) -> int:
-        """Returns the eventfd by which the driver tells of new buffers."""
-        raise NotImplementedError
-
     def _tell(self, index: int) -> None:
         """Raises the interrupt of a queue."""
         raise NotImplementedError
 
+    def _begin_queue(self, index: int, queue, kick: int) -> None:
+        """Serves a queue from now on."""
+        self.queues[index], self._kicks[index] = queue, kick
+        self._selector.register(kick, selectors.EVENT_READ, lambda: self._kicked(index))
+        self._kicked(index)
+
     def _kicked(self, index: int) -> None:
         try:
-            os.read(self._kick_of(index), 8)
+            os.read(self._kicks[index], 8)
         except BlockingIOError:
             pass
         queue = self.queues[index]

@@ -49,13 +49,14 @@ _VQ_KICKFD = _ioctl(1, 0x16, 8)
 _VQ_IRQ = _ioctl(1, 0x17, 4)
 
 
-class Memory:
+class Memory(serving.Memory):
     """The memory that the driver has mapped for the device: addresses are the device's."""
 
+    # A mapped part is (first address, last address, mapping).
+
     def __init__(self, device: int):
+        super().__init__()
         self._device = device
-        #: (first address, last address, mapping)
-        self._areas = []
 
     def area(self, address: int, length: int) -> tuple:
         """Returns the mapping that holds a range and where it begins in there.
@@ -64,7 +65,7 @@ class Memory:
 
         `OSError` (`EINVAL`) if the driver has mapped nothing there.
         """
-        for first, last, mapping in self._areas:
+        for first, last, mapping in self._mapped:
             if first <= address and address + length - 1 <= last:
                 return mapping, address - first
         entry = bytearray(struct.pack("=QQQB7x", 0, address, address + length - 1, 0))
@@ -77,22 +78,8 @@ class Memory:
                                 mmap.PROT_READ | mmap.PROT_WRITE, offset=offset)
         finally:
             os.close(fd)
-        self._areas.append((first, last, mapping))
+        self._mapped.append((first, last, mapping))
         return mapping, address - first
-
-    def read(self, address: int, length: int) -> bytes:
-        """Returns bytes that the driver has put there."""
-        mapping, offset = self.area(address, length)
-        return mapping[offset:offset + length]
-
-    def write(self, address: int, data: bytes) -> None:
-        """Puts bytes there for the driver."""
-        mapping, offset = self.area(address, len(data))
-        mapping[offset:offset + len(data)] = data
-
-    def forget(self) -> None:
-        """Lets go of everything: a mapping goes when no queue has a part of it any more."""
-        self._areas = []
 
 
 class Info:
@@ -117,7 +104,6 @@ class Device(serving.Device):
         super().__init__()
         self.name = name
         self._count = queues
-        self._kicks = {}
         self._offered = features | 1 << virtqueue.F_VERSION_1 | 1 << virtqueue.F_ACCESS_PLATFORM
         self._config = config
         fresh = self._create()
@@ -185,12 +171,9 @@ class Device(serving.Device):
             info = Info(self.fd, index)
             if not info.ready:
                 continue
-            self.queues[index] = virtqueue.queue(self.memory, info, self.features)
             kick = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-            self._kicks[index] = kick
             fcntl.ioctl(self.fd, _VQ_KICKFD, struct.pack("=Ii", index, kick))
-            self._selector.register(kick, selectors.EVENT_READ, lambda index=index: self._kicked(index))
-            self._kicked(index)
+            self._begin_queue(index, virtqueue.queue(self.memory, info, self.features), kick)
 
     def _stop(self) -> None:
         """Lets go of the queues and of the driver's memory."""
@@ -200,9 +183,6 @@ class Device(serving.Device):
             os.close(kick)
         self._kicks, self.queues = {}, {}
         self.memory.forget()
-
-    def _kick_of(self, index: int) -> int:
-        return self._kicks[index]
 
     def _tell(self, index: int) -> None:
         # The kernel may not have seen the answer to DRIVER_OK yet.

@@ -27,12 +27,10 @@ _PROTOCOL_FEATURES = 1 << 0 | 1 << 3
 _NO_FD = 1 << 8
 
 
-class Memory:
+class Memory(serving.Memory):
     """The guest's memory, by the guest's addresses."""
 
-    def __init__(self):
-        #: (first address of the guest, first one of QEMU, length, mapping, offset in it)
-        self._regions = []
+    # A mapped part is (first address of the guest, first one of QEMU, length, mapping, offset in it).
 
     def fill(self, data: bytes, fds: list) -> None:
         """Maps what QEMU says the memory is."""
@@ -42,7 +40,7 @@ class Memory:
             guest, length, user, offset = struct.unpack_from("=QQQQ", data, 8 + 32 * index)
             mapping = mmap.mmap(fds[index], offset + length, mmap.MAP_SHARED,
                                 mmap.PROT_READ | mmap.PROT_WRITE)
-            self._regions.append((guest, user, length, mapping, offset))
+            self._mapped.append((guest, user, length, mapping, offset))
 
     def area(self, address: int, length: int) -> tuple:
         """Returns the mapping that holds a range and where it begins in there.
@@ -51,31 +49,17 @@ class Memory:
 
         `OSError` (`EFAULT`) if it is not memory.
         """
-        for guest, _, size, mapping, offset in self._regions:
+        for guest, _, size, mapping, offset in self._mapped:
             if guest <= address and address + length <= guest + size:
                 return mapping, address - guest + offset
         raise OSError(errno.EFAULT, f"{length} bytes at {address:#x} are not memory of the guest")
 
     def of_qemu(self, address: int) -> int:
         """Returns the guest's address of one of QEMU's."""
-        for guest, user, size, _, _ in self._regions:
+        for guest, user, size, _, _ in self._mapped:
             if user <= address < user + size:
                 return address - user + guest
         raise OSError(errno.EFAULT, f"{address:#x} is not memory of the guest")
-
-    def read(self, address: int, length: int) -> bytes:
-        """Returns bytes of the guest."""
-        mapping, offset = self.area(address, length)
-        return mapping[offset:offset + length]
-
-    def write(self, address: int, data: bytes) -> None:
-        """Puts bytes there for the guest."""
-        mapping, offset = self.area(address, len(data))
-        mapping[offset:offset + len(data)] = data
-
-    def forget(self) -> None:
-        """Lets go of everything: a mapping goes when no queue has a part of it any more."""
-        self._regions = []
 
 
 class Info:
@@ -209,10 +193,8 @@ class Device(serving.Device):
             return
         if not self.queues:
             self.begin()
-        self.queues[index] = virtqueue.queue(self.memory, info, self.features)
         fcntl.fcntl(info.kick, fcntl.F_SETFL, os.O_NONBLOCK)
-        self._selector.register(info.kick, selectors.EVENT_READ, lambda: self._kicked(index))
-        self._kicked(index)
+        self._begin_queue(index, virtqueue.queue(self.memory, info, self.features), info.kick)
         # What another process has handed back without saying so.
         self._tell(index)
 
@@ -222,14 +204,11 @@ class Device(serving.Device):
         queue = self.queues.pop(index, None)
         if queue:
             info.place = queue.place()
-            self._selector.unregister(info.kick)
+            self._selector.unregister(self._kicks.pop(index))
             self.end(index)
         if info.kick >= 0:
             os.close(info.kick)
             info.kick = -1
-
-    def _kick_of(self, index: int) -> int:
-        return self._infos[index].kick
 
     def _tell(self, index: int) -> None:
         if self._infos[index].call >= 0:
