@@ -245,7 +245,6 @@ def test_others_than_root_are_told_to_be_root(machine, command):
 def test_enable_tells_what_lockdown_refuses(machine):
     assert "lockdown" not in machine.tool("enable", "blk")
     machine.write("sys/kernel/security/lockdown", "none [integrity] confidentiality\n")
-    assert "lockdown (integrity) refuses" in machine.tool("doctor", status=3)
     out = machine.tool("enable", "net")
     assert "rust-virtio: lockdown (integrity) refuses modules without a signature" in out
     assert "rust-virtio: dkms generate_mok; mokutil --import /var/lib/dkms/mok.pub" in out
