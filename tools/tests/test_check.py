@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """`make check`: what it finds in comments, documents and tables, and what it does without its tools."""
 
+import argparse
+
 import pytest
 
 from harness.build import source
@@ -232,3 +234,14 @@ def test_circles_and_language_are_counted_apart(monkeypatch):
     assert "1 fewer" in check.prose()[1]
     assert check.imports()[0] == ["net: 1 files that import themselves by way of others, 0 at most",
                                   "  net/x.rs: by way of y"]
+
+
+def test_all_findings_of_a_kind_are_listed(monkeypatch, capsys):
+    monkeypatch.setattr(check, "_prose", lambda: [(places.REPO / "Makefile", 1, "who")])
+    monkeypatch.setattr(check, "_circles", lambda: [("net", places.REPO / "net" / "x.rs", ["y", "z"])])
+    parser = argparse.ArgumentParser()
+    check.arguments(parser)
+    for kind, line in (("circle", "net/x.rs: by way of y, z"), ("long", ""),
+                       ("who", "Makefile:1: # SPDX-License-Identifier: GPL-2.0")):
+        assert check.main(parser.parse_args(["--list", kind])) == 0
+        assert capsys.readouterr().out.strip() == line

@@ -82,6 +82,14 @@ def _circle_counts(found: list) -> dict:
     return ratchet.count([(_CIRCLE, folder) for folder, *_ in found])
 
 
+def _listed(kind: str) -> list:
+    """Returns a line for each finding of a kind."""
+    if kind == _CIRCLE:
+        return [f"{path.relative_to(REPO)}: by way of {', '.join(others)}" for _, path, others in _circles()]
+    return [f"{path.relative_to(REPO)}:{line}: {path.read_text().splitlines()[line - 1].strip()}"
+            for path, line, what in _prose() if what == kind]
+
+
 def documents() -> tuple:
     """Checks that links in documents lead to something."""
     files = places.markdown()
@@ -154,8 +162,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
     parser.add_argument("--record", action="store_true",
                         help=f"write the counts of findings, which may only fall, to {places.COUNTS.name}")
-    parser.add_argument("--list", choices=sorted(language.KINDS), metavar="KIND",
-                        help=f"print all findings of a kind: {', '.join(language.KINDS)}")
+    parser.add_argument("--list", choices=[*language.KINDS, _CIRCLE], metavar="KIND",
+                        help=f"print all findings of a kind: {', '.join([*language.KINDS, _CIRCLE])}")
     parser.add_argument("--only", choices=PARTS, action="append", help="run this part only")
     parser.add_argument("--format", action="store_true", help="put the layout of Rust and Python code right")
 
@@ -167,9 +175,7 @@ def main(args) -> int:
                        [*language.KINDS, _CIRCLE])
         return 0
     if args.list:
-        for path, line, kind in _prose():
-            if kind == args.list:
-                print(f"{path.relative_to(REPO)}:{line}: {path.read_text().splitlines()[line - 1].strip()}")
+        print("".join(f"{line}\n" for line in _listed(args.list)), end="")
         return 0
     if args.format:
         setup.bring(needs.check_needs)
