@@ -11,7 +11,7 @@ import pytest
 from harness.report.results import Results
 from harness.report.tap import Test
 from harness.say import Failure
-from harness.suites import items, runner, selftest
+from harness.suites import items, legs, runner, selftest
 from harness.suites.selftest import Choice
 
 ALL = "blk/serial,net/filter,net/offload"
@@ -23,6 +23,13 @@ class Guests:
     def __init__(self, tmp_path: Path):
         self.out, self.ran, self.fail, self.lost, self.error = tmp_path, [], set(), set(), None
         self.why_not, self.lock = {}, threading.Lock()
+        self.builds, self.broken = [], None
+
+    def our_modules(self, _kdir, _guest, family):
+        self.builds.append(family)
+        if self.broken == family:
+            raise Failure("no compiler")
+        return []
 
     def run_guest(self, results, wanted, names, kdir, ours, title):
         with self.lock:
@@ -40,7 +47,7 @@ class Guests:
                 mock.patch.object(items.kernel, "directory", return_value=Path("kdir")), \
                 mock.patch.object(items.kernel, "check_guest"), \
                 mock.patch.object(items.modtree, "settle", side_effect=lambda guest, kdir: guest), \
-                mock.patch.object(selftest, "our_modules", return_value=[]), \
+                mock.patch.object(selftest, "our_modules", self.our_modules), \
                 mock.patch.object(items.fits, "why_not", lambda *wanted: self.why_not.get(wanted[1].ring, "")):
             selftest.run(results, choices, ["-p", "no:cacheprovider", *options])
         return results
@@ -135,3 +142,30 @@ def test_an_error_of_the_harness_ends_the_run(guests):
     guests.error = Failure("no space")
     with pytest.raises(Failure, match="no space"):
         guests.run([Choice(pattern=ALL)])
+
+
+def test_a_leg_that_cannot_be_built_is_one_failed_result_and_the_others_run(guests):
+    guests.broken = "c"
+    results = guests.run([Choice(family="c", pattern=ALL, name=name) for name in ("one", "two")]
+                         + [Choice(pattern="blk/serial")])
+    assert [(test.full_name(), test.result, test.reason) for test in results.tests] == [
+        ("selftest (one):kernel and modules", "fail", "no compiler"),
+        ("selftest (two):kernel and modules", "fail", "no compiler"), ("blk/serial:a", "pass", ""),
+        ("blk/serial:b", "pass", "")]
+    assert guests.builds == ["c", ""]
+    assert guests.junit() == {"blk/serial": "", **{f"{name} ({leg})": "failure" for leg in ("one", "two")
+                                                   for name in ALL.split(",")}}
+
+
+def test_suites_whose_modules_cannot_be_built_are_one_failed_result_and_the_others_run(monkeypatch):
+    def run(results, _variant, ring, title):
+        if ring == "c":
+            raise Failure("no compiler")
+        results.add([Test("suite", "case", "pass")])
+
+    results = Results("kunit")
+    monkeypatch.setattr(legs.kunit, "run", run)
+    monkeypatch.delenv("RING", raising=False)
+    legs.run_kunit(results)
+    assert [(test.full_name(), test.result, test.reason) for test in results.tests] == [
+        ("suite:case", "pass", ""), ("kunit (C ring):kernel and modules", "fail", "no compiler")]

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from ..paths import OUT
-from ..say import say
+from ..say import Failure, say
 from .tap import Test
 
 
@@ -29,6 +29,14 @@ class Results:
             if test.result == "fail" and test.reason:
                 print("\n".join("        " + line for line in test.reason.splitlines()),
                       flush=True)
+
+    def attempt(self, suite: str, name: str, function) -> None:
+        """Calls a function with these results, to which it adds. A failed test of this name is added if the function
+        raises `Failure`."""
+        try:
+            function(self)
+        except Failure as failure:
+            self.add([Test(suite, name, "fail", str(failure))])
 
     def count(self, result: str) -> int:
         """Returns how many tests had a result."""

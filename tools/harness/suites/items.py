@@ -14,7 +14,7 @@ import pytest
 from ..build import kernel, modtree, stock
 from ..report.results import Results
 from ..report.tap import Test
-from ..say import say
+from ..say import Failure, say
 from . import fits, selftest, side_by_side
 
 #: Processors that the guests which run at the same time have together, for each of the machine's.
@@ -87,8 +87,9 @@ class Plugin:
         return True
 
     def _leg(self, choice: selftest.Choice, items: list, runs: list, weights: list) -> None:
-        """Adds the guests of a leg to those that are to be run. Has a result for scripts that its kernel cannot run."""
-        groups = {}
+        """Adds the guests of a leg to those that are to be run. Has a result for scripts that its kernel cannot run,
+        and one for all those whose kernel or modules cannot be built."""
+        groups, not_built = {}, {}
         for item in sorted(items, key=lambda item: item.script):
             guest = selftest.wanted_guest(item.script, choice)
             groups.setdefault(guest.key(), (guest, []))[1].append(item)
@@ -96,7 +97,11 @@ class Plugin:
         for guest, items in groups.values():
             why = fits.why_no_kernel(guest, choice.kernel or stock.asked())
             if not why:
-                kdir, ours = self._kernel(guest, choice)
+                try:
+                    kdir, ours = self._kernel(guest, choice)
+                except Failure as failure:
+                    not_built.setdefault(failure, []).extend(items)
+                    continue
                 guest = modtree.settle(guest, kdir) if not guest.ring else guest
             left = []
             for item in items:
@@ -109,14 +114,29 @@ class Plugin:
             if left:
                 runs.append(functools.partial(self._run, items=left, wanted=guest, kdir=kdir, ours=ours))
                 weights.append(guest.vcpus)
+        for failure, items in not_built.items():
+            tests = [Test(f"selftest{choice.title()}", "kernel and modules", "fail", str(failure))]
+            self.results.add(tests)
+            for item in items:
+                self._tell(item, tests)
 
     def _kernel(self, guest, choice: selftest.Choice) -> tuple:
-        """Returns the kernel of a guest, and our modules for it."""
+        """Returns the kernel of a guest, and our modules for it.
+
+        # Errors
+
+        `Failure` if they cannot be built: the same one each time, without another build.
+        """
         key = (choice.kernel, choice.family, guest.kernel)
         if key not in self._built:
-            kdir = stock.directory(choice.kernel) if choice.kernel else kernel.directory(None, guest.kernel)
-            kernel.check_guest(kdir)
-            self._built[key] = (kdir, selftest.our_modules(kdir, guest, choice.family))
+            try:
+                kdir = stock.directory(choice.kernel) if choice.kernel else kernel.directory(None, guest.kernel)
+                kernel.check_guest(kdir)
+                self._built[key] = (kdir, selftest.our_modules(kdir, guest, choice.family))
+            except Failure as failure:
+                self._built[key] = failure
+        if isinstance(self._built[key], Failure):
+            raise self._built[key]
         return self._built[key]
 
     def _run(self, results: Results, items: list, **guest) -> None:

@@ -71,7 +71,8 @@ def run_kunit(results: Results) -> None:
 
     def on(ring: str):
         title = f" ({ring.upper()} ring)" if ring else ""
-        return lambda part: kunit.run(part, variant, ring, title=title)
+        return lambda part: part.attempt(f"kunit{title}", "kernel and modules", lambda leg: kunit.run(
+            leg, variant, ring, title=title))
 
     if asked:
         kunit.run(results, variant, asked)
