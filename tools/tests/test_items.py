@@ -169,3 +169,10 @@ def test_suites_whose_modules_cannot_be_built_are_one_failed_result_and_the_othe
     legs.run_kunit(results)
     assert [(test.full_name(), test.result, test.reason) for test in results.tests] == [
         ("suite:case", "pass", ""), ("kunit (C ring):kernel and modules", "fail", "no compiler")]
+
+
+def test_scripts_are_listed_where_that_is_asked_for_and_not_by_the_environment(guests, monkeypatch):
+    assert guests.run([Choice(pattern=ALL)], "--co").tests == guests.ran == []
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--co")
+    with pytest.raises(Failure, match="ran no test.*--co"):
+        guests.run([Choice(pattern=ALL)])

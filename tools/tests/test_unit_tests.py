@@ -9,6 +9,7 @@ import pytest
 from harness.host import needs
 from harness.report.results import Results
 from harness.report.tap import Test
+from harness.say import Failure
 from harness.suites import runner, unit_tests
 
 
@@ -49,6 +50,21 @@ def test_a_list_of_tests_fails_by_a_file_that_cannot_be_read(result, status):
     results = Results("x")
     results.tests.append(Test("tools/tap", "all", result))
     assert runner.finish(results, ["--co"]) == status
+
+
+@pytest.mark.parametrize("option, ran", [
+    ("", True), ("--quiet", True), ("--collect-only", False), ("--setup-plan", False), ("--markers", False)])
+def test_options_of_the_environment_with_which_nothing_runs_are_an_error(option, ran, tmp_path, write, monkeypatch):
+    tests, results = [write("test_one.py", "def test_one():\n    pass\n")], Results("x")
+    monkeypatch.setenv("PYTEST_ADDOPTS", f"-p no:cacheprovider --import-mode=importlib {option}")
+    monkeypatch.setattr(runner, "OUT", tmp_path)
+    monkeypatch.setattr(runner.setup, "bring", lambda *_: None)
+    if not ran:
+        with pytest.raises(Failure, match=f"ran no test.*{option}"):
+            runner.run(tests, "x", [], lambda: unit_tests._Collector(results))
+    else:
+        runner.run(tests, "x", [], lambda: unit_tests._Collector(results))
+    assert [test.result for test in results.tests] == (["pass"] if ran else [])
 
 
 @pytest.mark.parametrize("spec, version, text", [
