@@ -27,15 +27,23 @@ def _own_group() -> None:
     die_with_parent()
 
 
-def run(argv, log: Path, what: str, cwd=None, env=None, count=None) -> None:
-    """Runs `argv` to its end with its output appended to `log`.
+class CommandFailed(Failure):
+    """A command ended with a status other than 0. `printed` is its output."""
+
+    def __init__(self, text: str, printed: str = ""):
+        super().__init__(text)
+        self.printed = printed
+
+
+def run(argv, log: Path, what: str, cwd=None, env=None, count=None) -> str:
+    """Runs `argv` to its end with its output appended to `log`, and returns that output.
 
     `count`, if given, maps the number of lines written so far and the last line to the text
     shown while waiting.
 
     # Errors
 
-    `Failure` naming `what`, the exit status, the last lines and the log when `argv` fails.
+    `CommandFailed` naming `what`, the exit status, the last lines and the log when `argv` fails.
     """
     argv = [str(a) for a in argv]
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -51,8 +59,25 @@ def run(argv, log: Path, what: str, cwd=None, env=None, count=None) -> None:
         except FileNotFoundError:
             raise Failure(f"{what}: {argv[0]} is not installed")
         _wait(child, log, start, what, count)
+    with open(log, "rb") as text:
+        text.seek(start)
+        printed = text.read().decode(errors="replace")
     if child.returncode:
-        raise Failure(f"{what} failed (status {child.returncode})\n{tail(log, 20)}\nLog: {log}")
+        raise CommandFailed(f"{what} failed (status {child.returncode})\n{tail(log, 20)}\nLog: {log}", printed)
+    return printed
+
+
+def start(argv, log: Path, in_child=die_with_parent, **options):
+    """Starts `argv` in a session of its own, with its output appended to `log`, and returns the child, which ends with
+    the harness. `in_child` is called in the child before the program."""
+    with open(log, "ab") as out:
+        return subprocess.Popen([str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                                start_new_session=True, preexec_fn=in_child, **options)
+
+
+def note_command(path: Path, argv) -> None:
+    """Writes a command line to a file, with an argument in each line."""
+    path.write_text(" \\\n\t".join(map(str, argv)) + "\n")
 
 
 def _wait(child, log: Path, start: int, what: str, count) -> None:

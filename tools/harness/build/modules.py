@@ -117,9 +117,9 @@ def clippy(kdir: Path) -> str:
         log = log_dir() / f"{out.name}.log"
         log.unlink(missing_ok=True)
         say(f"Compiling the modules by {found.strip()}; log: {log}")
-        run(["make", "-C", kdir, f"M={REPO}", f"MO={out}", *_llvm(kdir, tools), "CLIPPY=1", f"CLIPPY_DRIVER={driver}",
-             f"KUNIT={int(kunit)}", f"-j{os.cpu_count() or 2}", "modules"], log, "clippy", env=tools.env())
-    return said(log.read_text(errors="replace"))
+        return said(run(["make", "-C", kdir, f"M={REPO}", f"MO={out}", *_llvm(kdir, tools), "CLIPPY=1",
+                         f"CLIPPY_DRIVER={driver}", f"KUNIT={int(kunit)}", f"-j{os.cpu_count() or 2}", "modules"],
+                        log, "clippy", env=tools.env()))
 
 
 def said(text: str) -> str:

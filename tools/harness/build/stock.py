@@ -251,14 +251,15 @@ def _face(kdir: Path, release: str) -> None:
     (kdir / "include" / "config" / "kernel.release").write_text(f"{release}\n")
 
 
-def inside(kdir: Path, argv: list, log: Path, what: str, count=None) -> None:
-    """Runs a command where a kernel's compilers and headers are, with this tree and the cache."""
+def inside(kdir: Path, argv: list, log: Path, what: str) -> str:
+    """Runs a command where a kernel's compilers and headers are, with this tree and the cache, and returns what it
+    prints."""
     root = kdir / _ROOT
     # /usr/src itself stays: the sources of Rust's libraries are there.
     binds = [*((place, f"/{place.relative_to(root)}") for pattern in ("src/linux-*", "lib/linux-kbuild-*")
                for place in (root / "usr").glob(pattern) if not place.is_symlink()),
              (kdir, kdir), (REPO, REPO)]
-    COMPILERS.run([str(arg) for arg in argv], log, what, binds=binds, count=count, env={
+    return COMPILERS.run([str(arg) for arg in argv], log, what, binds=binds, env={
         "KBUILD_BUILD_USER": "rust-virtio", "KBUILD_BUILD_HOST": "localhost", "LC_ALL": "C"})
 
 

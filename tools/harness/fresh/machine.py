@@ -111,7 +111,7 @@ class Machine:
         self._binds = [(self._archives, f"{self.cache}/apt/setup/cache/archives"),
                        *_tun(scratch, self.log)]
 
-    def run(self, command: str, what: str, binds=(), env=None, prefix=(), count=None) -> None:
+    def run(self, command: str, what: str, binds=(), env=None, prefix=()) -> None:
         """Runs a shell command as the user, in the clone.
 
         `prefix` is what root of the machine runs it by.
@@ -124,7 +124,7 @@ class Machine:
         if self.user != "root":
             words = ["/usr/sbin/runuser", "-u", self.user, "--", *words]
         self._root.run([*prefix, *words], self.log, what, root=self.place,
-                       binds=[*self._binds, *binds], count=count,
+                       binds=[*self._binds, *binds],
                        env={"HOME": self.home, "USER": self.user, "LOGNAME": self.user,
                             "PATH": _PATH[self.user], "LC_ALL": "C.UTF-8", **(env or {})})
 

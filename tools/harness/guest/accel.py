@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from ..proc import die_with_parent, kill_session
+from ..proc import kill_session, start
 from ..say import say
 from .qemu import binary
 
@@ -53,9 +53,9 @@ def _kvm_works(kernel: Path) -> tuple:
         return False, "the processor shows neither vmx nor svm"
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return False, "/dev/kvm cannot be opened by this user"
-    start = time.monotonic()
+    before = time.monotonic()
     if _probe(kernel):
-        return True, f"a probe guest came up in {time.monotonic() - start:.1f} s"
+        return True, f"a probe guest came up in {time.monotonic() - before:.1f} s"
     return False, "the probe guest did not come up under KVM"
 
 
@@ -63,12 +63,9 @@ def _probe(kernel: Path) -> bool:
     """Boots the kernel without a root file system; its panic is the sign of life."""
     with tempfile.TemporaryDirectory(prefix="harness-probe-") as scratch:
         log = Path(scratch) / "console"
-        child = subprocess.Popen(
-            [binary(), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-             "-machine", "q35,accel=kvm", "-cpu", "host", "-m", "256M", "-kernel", str(kernel),
-             "-append", "console=ttyS0 panic=-1", "-serial", f"file:{log}"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            start_new_session=True, preexec_fn=die_with_parent)
+        child = start([binary(), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+                       "-machine", "q35,accel=kvm", "-cpu", "host", "-m", "256M", "-kernel", kernel,
+                       "-append", "console=ttyS0 panic=-1", "-serial", f"file:{log}"], Path(os.devnull))
         try:
             child.wait(20)
             return b"Linux version" in log.read_bytes()

@@ -8,13 +8,12 @@ import dataclasses
 import itertools
 import os
 import shutil
-import subprocess
 import tempfile
 import time
 from pathlib import Path
 
 from ..paths import OUT
-from ..proc import die_with_parent, kill_session, tail
+from ..proc import kill_session, note_command, start, tail
 from ..say import Failure
 from .channel import Channel, Requests
 from .console import Console
@@ -102,7 +101,7 @@ class Machine:
         `on_line(step, text)` sees each line of output as it comes.
         """
         outcome = Outcome(self.rundir)
-        start = time.monotonic()
+        began = time.monotonic()
         try:
             self._boot(steps, dict(job or {}), files or {}, env or {})
             self._follow(outcome, on_line or (lambda step, text: None), limit * self.patience)
@@ -112,7 +111,7 @@ class Machine:
         outcome.splats = self.console.splats(self.spec.allow)
         for step in outcome.steps:
             step.console = self.console.excerpt(step.name)
-        outcome.seconds = time.monotonic() - start
+        outcome.seconds = time.monotonic() - began
         return outcome
 
     def _boot(self, steps, job: dict, files: dict, env: dict) -> None:
@@ -133,12 +132,9 @@ class Machine:
         for index in range(len(self.spec.devices)):
             line.device(index)
         argv = line.finish()
-        (self.rundir / "qemu.cmd").write_text(" \\\n\t".join(argv) + "\n")
-        with open(self.rundir / "qemu.log", "wb") as out:
-            self._child = subprocess.Popen(self.namespace.inside(argv), stdin=subprocess.DEVNULL,
-                                           stdout=out, stderr=out, start_new_session=True,
-                                           cwd=self.rundir, preexec_fn=die_with_parent,
-                                           env={**os.environ, **line.env()})
+        note_command(self.rundir / "qemu.cmd", argv)
+        self._child = start(self.namespace.inside(argv), self.rundir / "qemu.log", cwd=self.rundir,
+                            env={**os.environ, **line.env()})
         try:
             self._qmp = Qmp(self.sockets / "qmp", lambda: self._child.poll() is None)
         except Failure as failure:
@@ -149,7 +145,7 @@ class Machine:
     def _follow(self, outcome: Outcome, on_line, limit: float) -> None:
         """Reads the channel and the console until the guest ends or gets stuck."""
         requests = Requests(self._qmp, self.namespace, self.rundir, self.actions)
-        start = heard = answered = time.monotonic()
+        began = heard = answered = time.monotonic()
         boot_limit, quiet_limit = BOOT_LIMIT * self.silence, QUIET_LIMIT * self.silence
         greeted = False
         done = False
@@ -178,7 +174,7 @@ class Machine:
                 outcome.error = f"silent for {quiet_limit} s during \"{step}\""
             elif now - answered > STUCK_LIMIT and self.console.stuck():
                 outcome.error = f"stuck in \"{step}\": {self.console.stuck()}"
-            elif now - start > limit:
+            elif now - began > limit:
                 outcome.error = f"still running after {limit:.0f} s, in \"{step}\""
             else:
                 continue

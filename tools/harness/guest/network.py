@@ -11,7 +11,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from ..proc import die_with_parent, kill_session
+from ..proc import kill_session, start
 from ..say import Failure
 
 
@@ -35,12 +35,8 @@ class Namespace:
                           "(modprobe tun)")
         user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
         self._user = bool(user)
-        self._log = open(rundir / "network.log", "ab")
         own = os.readlink("/proc/self/ns/net")
-        self._holder = subprocess.Popen(["unshare", *user, "--net", "sleep", "infinity"],
-                                        stdin=subprocess.DEVNULL, stdout=self._log,
-                                        stderr=self._log, start_new_session=True,
-                                        preexec_fn=die_with_parent)
+        self._holder = start(["unshare", *user, "--net", "sleep", "infinity"], rundir / "network.log")
         for _ in range(100):
             if self._holder.poll() is not None:
                 raise Failure("cannot make a network namespace: needs root, or user namespaces "
@@ -72,12 +68,8 @@ class Namespace:
 
     def start(self, argv, cwd=None, log: str = "network.log"):
         """Starts a command that runs until the namespace goes."""
-        with open(self.rundir / log, "ab") as out:
-            child = subprocess.Popen(self.inside(argv), stdin=subprocess.DEVNULL, stdout=out,
-                                     stderr=out, start_new_session=True, cwd=cwd,
-                                     preexec_fn=die_with_parent)
-        self._children.append(child)
-        return child
+        self._children.append(start(self.inside(argv), self.rundir / log, cwd=cwd))
+        return self._children[-1]
 
     def add_tap(self, nic: int, queues: int, dhcp: bool, mtu: int = 0) -> str:
         """Makes the TAP device of a NIC, with addresses, and returns its name."""
@@ -101,7 +93,5 @@ class Namespace:
 
     def close(self) -> None:
         """Ends everything in the namespace, and the namespace."""
-        for child in self._children:
+        for child in [*self._children, self._holder]:
             kill_session(child)
-        kill_session(self._holder)
-        self._log.close()

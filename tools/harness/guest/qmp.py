@@ -34,7 +34,6 @@ class Qmp:
 
     def __init__(self, path, alive):
         """Connects to `path`; `alive` says whether QEMU still runs."""
-        self.events = []
         self._sock = connect(path, "QEMU ended before its monitor answered", alive)
         self._sock.settimeout(60)
         self._file = self._sock.makefile("r", encoding="utf-8")
@@ -48,14 +47,11 @@ class Qmp:
         return json.loads(line)
 
     def execute(self, request: dict) -> dict:
-        """Sends one request and returns the whole reply, keeping events for later."""
+        """Sends one request and returns the whole reply. Events that come before it are dropped."""
         self._sock.sendall(json.dumps(request).encode() + b"\n")
-        while True:
-            reply = self._read()
-            if "event" in reply:
-                self.events.append(reply)
-                continue
-            return reply
+        while "event" in (reply := self._read()):
+            pass
+        return reply
 
     def command(self, name: str, **arguments):
         """Executes `name` and returns its value.

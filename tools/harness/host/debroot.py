@@ -124,9 +124,8 @@ class Root:
         return [f"--customize-hook=sync-in {_OWN_CERTIFICATES} {_OWN_CERTIFICATES}",
                 "--customize-hook=chroot \"$1\" update-ca-certificates"]
 
-    def run(self, argv: list, log: Path, what: str, root: Path = None, binds=(), env=None,
-            count=None) -> None:
-        """Runs a command as root of this root, or of `root`, a copy of it.
+    def run(self, argv: list, log: Path, what: str, root: Path = None, binds=(), env=None) -> str:
+        """Runs a command as root of this root, or of `root`, a copy of it, and returns what it prints.
 
         `binds` are pairs: a file or directory of the machine, and its name in there, with ":ro"
         behind it if it cannot be written there. The command sees no more of the machine's
@@ -148,10 +147,9 @@ class Root:
             resolv.flush()
             os.chmod(resolv.name, 0o644)
             binds = [(resolv.name, "/etc/resolv.conf"), *binds]
-            run([*as_root(), HOST_SOURCES / "enter.sh", place,
-                 *[f"{Path(outside).resolve()}:{name}" for outside, name in binds], "--",
-                 "env", "-i", *[f"{name}={value}" for name, value in inside.items()], *argv],
-                log, what, count=count)
+            return run([*as_root(), HOST_SOURCES / "enter.sh", place,
+                        *[f"{Path(outside).resolve()}:{name}" for outside, name in binds], "--",
+                        "env", "-i", *[f"{name}={value}" for name, value in inside.items()], *argv], log, what)
 
     def copy(self, dest: Path, log: Path) -> Path:
         """Makes a copy of the root, to be changed and thrown away with `remove`."""

@@ -7,9 +7,9 @@ import shutil
 from pathlib import Path
 
 from ..paths import REPO
+from ..proc import CommandFailed
 from ..proc import run as run_logged
 from ..report.tap import Test
-from ..say import Failure
 
 #: The crate of the ring core.
 CRATE = REPO / "virtqueue" / "ring"
@@ -34,16 +34,11 @@ def cargo_test(argv: list, arguments: list, log: Path, env: dict) -> tuple:
     `Failure` if they cannot be built.
     """
     run_logged([*argv, "--no-run"], log, "Building the tests of the ring", cwd=CRATE, env=env)
-    start = log.stat().st_size
-    status = 0
     try:
-        run_logged([*argv, "--no-fail-fast", *arguments], log, "Tests of the ring", cwd=CRATE,
-                   env=env)
-    except Failure:
-        status = 1
-    with open(log, encoding="utf-8", errors="replace") as text:
-        text.seek(start)
-        return text.read().splitlines(), status
+        return run_logged([*argv, "--no-fail-fast", *arguments], log, "Tests of the ring", cwd=CRATE,
+                          env=env).splitlines(), 0
+    except CommandFailed as failed:
+        return failed.printed.splitlines(), 1
 
 
 def parse(lines: list, status: int, name: str, ignored: str = "") -> list:

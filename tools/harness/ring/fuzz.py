@@ -80,14 +80,10 @@ def _fuzz(program: Path, log: Path, asan: bool) -> Test:
     name = "a hostile device" + ("" if asan else ", without the address sanitizer")
     argv = [program, *arguments(asked, int(time.time())), "-max_len=600", "-timeout=30",
             "-print_final_stats=1", f"-artifact_prefix={found}/", corpus, _unpack(found / "kept")]
-    start = log.stat().st_size
     try:
-        run_logged(argv, log, "Fuzzing")
-    except Failure as e:
-        return Test("ring-fuzz", name, "fail", f"{e}\nThe input is in {found}")
-    with open(log, encoding="utf-8", errors="replace") as text:
-        text.seek(start)
-        runs = re.search(r"number_of_executed_units: (\d+)", text.read())
+        runs = re.search(r"number_of_executed_units: (\d+)", run_logged(argv, log, "Fuzzing"))
+    except Failure as failure:
+        return Test("ring-fuzz", name, "fail", f"{failure}\nThe input is in {found}")
     if not runs or int(runs[1]) < 1000:
         return Test("ring-fuzz", name, "fail", f"no input was run (log: {log})")
     say(f"Fuzzing: {runs[1]} inputs")

@@ -67,12 +67,8 @@ class _Build:
 
         `Failure` with the end of that if the build fails.
         """
-        start = self.log.stat().st_size
-        stock.inside(self.kernel, ["make", "-C", self.kdir, f"M={self.tree}",
-                                   f"-j{os.cpu_count() or 2}", "modules"], self.log, "module build")
-        with open(self.log, encoding="utf-8", errors="replace") as text:
-            text.seek(start)
-            return text.read()
+        return stock.inside(self.kernel, ["make", "-C", self.kdir, f"M={self.tree}", f"-j{os.cpu_count() or 2}",
+                                          "modules"], self.log, "module build")
 
     def times(self) -> dict:
         """Returns when each file below the copy was changed."""

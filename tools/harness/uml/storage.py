@@ -6,12 +6,11 @@ way to it and not a medium.
 """
 
 import shutil
-import subprocess
 import tempfile
 import time
 from pathlib import Path
 
-from ..proc import kill_session, output, tail
+from ..proc import kill_session, note_command, output, start, tail
 from ..say import Failure
 from .uml import measured_child
 
@@ -57,14 +56,11 @@ class Storage:
 
     def start(self) -> None:
         """Starts the daemon and waits for its sockets."""
-        (self._rundir / "storage.cmd").write_text(" \\\n\t".join(self._argv) + "\n")
-        with open(self.log, "wb") as out:
-            try:
-                self._child = subprocess.Popen(self._argv, stdin=subprocess.DEVNULL, stdout=out,
-                                               stderr=out, start_new_session=True,
-                                               preexec_fn=measured_child)
-            except FileNotFoundError:
-                raise Failure(available())
+        note_command(self._rundir / "storage.cmd", self._argv)
+        try:
+            self._child = start(self._argv, self.log, measured_child)
+        except FileNotFoundError:
+            raise Failure(available())
         end = time.monotonic() + 20
         while not all(path.exists() for path in self.sockets):
             self.check()

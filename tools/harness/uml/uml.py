@@ -18,7 +18,7 @@ from pathlib import Path
 
 from ..guest.console import Console
 from ..paths import GUEST_SCRIPTS
-from ..proc import die_with_parent, kill_session, tail
+from ..proc import die_with_parent, kill_session, note_command, start, tail
 from ..say import Failure
 
 #: The first process of the guest.
@@ -74,16 +74,13 @@ class Uml:
         self._sock, theirs = socket.socketpair()
         # The kernel's command line knows no blanks in names.
         (self._dir / "init").symlink_to(INIT)
-        argv = [str(self.kdir / "linux"), f"mem={self.memory}", f"ncpus={self.vcpus}",
+        argv = [self.kdir / "linux", f"mem={self.memory}", f"ncpus={self.vcpus}",
                 f"uml_dir={self._dir}", "umid=guest", "root=/dev/root", "rootfstype=hostfs",
                 "rootflags=/", "ro", f"init={self._dir / 'init'}", "con0=fd:0,fd:1", "seccomp=auto",
                 f"con1=fd:{theirs.fileno()}", "console=tty0", "printk.time=1",
                 *(f"virtio_uml.device={path}:{kind}" for path, kind in self.devices)]
-        (self.rundir / "uml.cmd").write_text(" \\\n\t".join(argv) + "\n")
-        with open(self.rundir / "console.log", "wb") as out:
-            self._child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                                           cwd=self.rundir, start_new_session=True,
-                                           pass_fds=[theirs.fileno()], preexec_fn=measured_child)
+        note_command(self.rundir / "uml.cmd", argv)
+        self._child = start(argv, self.console.path, measured_child, cwd=self.rundir, pass_fds=[theirs.fileno()])
         theirs.close()
         self._until(lambda line: line == "hello", "the boot", _BOOT_LIMIT)
 
