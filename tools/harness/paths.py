@@ -43,3 +43,10 @@ def log_dir() -> Path:
     logs = OUT / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     return logs
+
+
+def new_log(name: str) -> Path:
+    """Returns the log of a name, without that of an earlier run."""
+    log = log_dir() / f"{name}.log"
+    log.unlink(missing_ok=True)
+    return log

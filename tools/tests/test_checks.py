@@ -63,7 +63,7 @@ def test_the_compiler_of_a_kernel(built, tmp_path, monkeypatch):
     tools = toolchain.Toolchain("/usr/bin/rustc", "", "", "", "rustc 1.85.1 (y)|clang|bindgen")
     monkeypatch.setattr(toolchain, "find", lambda: tools)
     monkeypatch.setattr(modules, "OUT", tmp_path)
-    monkeypatch.setattr(modules, "log_dir", lambda: tmp_path)
+    monkeypatch.setattr(modules, "new_log", lambda name: tmp_path / name)
     refused(modules.build, tmp_path, "rustc 1.80.0.*rustc 1.85.1.*set RUSTC=")
     refused(modules.build, tmp_path, "CONFIG_KUNIT", kunit=True)
 

@@ -54,7 +54,7 @@ def run_legs(tmp_path, monkeypatch):
 
         key = mock.Mock(return_value="k", side_effect=None if network else Failure("no network"))
         for module, name, stand_in in (
-                (fresh, "log_dir", lambda *_: tmp_path), (fresh, "check_release", mock.Mock()),
+                (fresh, "new_log", lambda name: tmp_path / name), (fresh, "check_release", mock.Mock()),
                 (fresh, "why_not", lambda *_: ""), (fresh, "say", mock.Mock()), (fresh, "Machine", machine),
                 (bad, "run", lambda _results, suite, *_: ran.append(f"{suite}:bad")),
                 (stamp, "key", key), (stamp, "note", mock.Mock()),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """The build of the guest kernel: what an interruption leaves."""
 
+import shutil
 from unittest import mock
 
 import pytest
@@ -25,7 +26,7 @@ def test_a_build_goes_on_where_it_was_ended(tmp_path, monkeypatch):
     for module, name, stand_in in (
             (kernel.source, "ensure", lambda: tmp_path), (kernel.source, "version", lambda _: "7.3"),
             (kernel.toolchain, "find", lambda: tools), (kernel, "_check_merged", mock.Mock()),
-            (kernel, "say", mock.Mock()), (kernel.shutil, "disk_usage", lambda _: mock.Mock(free=1 << 40)),
+            (kernel, "say", mock.Mock()), (shutil, "disk_usage", lambda _: mock.Mock(free=1 << 40)),
             (kernel, "run", run)):
         monkeypatch.setattr(module, name, stand_in)
     fails = "merge_config.sh"

@@ -18,7 +18,7 @@ def life(tmp_path, monkeypatch):
     the number of roots that were removed so far."""
     commands, removed = [], []
 
-    def build(_log, version, place):
+    def build(version, place):
         place.mkdir()
         (place / f"p_{version}.deb").touch()
         return place / f"p_{version}.deb"

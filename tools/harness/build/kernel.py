@@ -3,13 +3,11 @@
 
 import argparse
 import dataclasses
-import hashlib
 import os
 import re
-import shutil
 from pathlib import Path
 
-from .. import lock
+from .. import files, lock
 from ..host import toolchain
 from ..in_tree import guest_kernel
 from ..paths import BUILT, CONFIG, CONFIGURED, cache, log_dir
@@ -126,8 +124,7 @@ def place(variant: str, tree: Path, tools) -> Path:
     version = source.version(tree)
     text = "\n".join([str(tree) if os.environ.get("KSRC") else "", version, tools.identity,
                       *[fragment.read_text() for fragment in _fragments(_kind(variant))]])
-    key = hashlib.sha256(text.encode()).hexdigest()[:12]
-    return cache() / "build" / "-".join(part for part in (version, variant, key) if part)
+    return cache() / "build" / "-".join(part for part in (version, variant, files.key(text)) if part)
 
 
 def _built(variant: str) -> Path:
@@ -148,9 +145,7 @@ def build(tree: Path, kdir: Path, variant: str, tools) -> None:
     kind = _kind(variant)
     log = log_dir() / f"kernel-{kdir.name}.log"
     kdir.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(kdir).free >> 30
-    if free < _SPACE_GB:
-        raise Failure(f"{kdir}: {free} GB free, a kernel build needs {_SPACE_GB}")
+    files.check_space(kdir, _SPACE_GB, "a kernel build")
     make = ["make", "-C", tree, f"O={kdir}", *tools.make(), *kind.arch]
     fragments = _fragments(kind)
     env = tools.env()

@@ -5,11 +5,12 @@ import argparse
 import os
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 from .. import lock
 from ..host import toolchain
-from ..paths import OUT, REPO, log_dir
+from ..paths import OUT, REPO, new_log
 from ..proc import output, run
 from ..say import Failure, say
 from . import kconfig, kernel, modtree, stock
@@ -41,8 +42,7 @@ def build(kdir: Path, kunit: bool = False, variant: str = "") -> list:
 
 def _build(kdir: Path, out: Path, kunit: bool) -> list:
     out.mkdir(parents=True, exist_ok=True)
-    log = log_dir() / f"{out.name}.log"
-    log.unlink(missing_ok=True)
+    log = new_log(out.name)
     if stock.is_stock(kdir):
         tools = None
     else:
@@ -51,7 +51,8 @@ def _build(kdir: Path, out: Path, kunit: bool) -> list:
     same = out / ".kdir"
     if same.exists() and same.read_text() != str(kdir):
         say(f"{out.name} was built for another kernel; building it anew")
-        _clean(out)
+        shutil.rmtree(out)
+        out.mkdir()
     same.write_text(str(kdir))
     say(f"Building the modules{' with their KUnit suites' if kunit else ''}; log: {log}")
     more = [f"KUNIT={int(kunit)}", "SAMPLES=1", *shlex.split(os.environ.get("MODULE_ARGS", ""))]
@@ -112,10 +113,9 @@ def clippy(kdir: Path) -> str:
     out, kunit = OUT / "modules-clippy", kconfig.read(kdir / ".config").get("KUNIT", "n") == "y"
     with lock.only_one(out):
         # It speaks of what it compiles, and so of nothing that is there.
-        _clean(out)
-        out.mkdir(parents=True, exist_ok=True)
-        log = log_dir() / f"{out.name}.log"
-        log.unlink(missing_ok=True)
+        shutil.rmtree(out, ignore_errors=True)
+        out.mkdir(parents=True)
+        log = new_log(out.name)
         say(f"Compiling the modules by {found.strip()}; log: {log}")
         return said(run(["make", "-C", kdir, f"M={REPO}", f"MO={out}", *_llvm(kdir, tools), "CLIPPY=1",
                          f"CLIPPY_DRIVER={driver}", f"KUNIT={int(kunit)}", f"-j{os.cpu_count() or 2}", "modules"],
@@ -135,11 +135,6 @@ def said(text: str) -> str:
             block = None
     # What has no place is a sum, or of another program.
     return "\n".join(line for block in blocks if "-->" in "".join(block) for line in block)
-
-
-def _clean(out: Path) -> None:
-    for path in sorted(out.glob("**/*"), reverse=True):
-        path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -13,7 +13,7 @@ import shlex
 from pathlib import Path
 
 from ..host import toolchain
-from ..paths import OUT, REPO, log_dir
+from ..paths import OUT, REPO, new_log
 from ..proc import run
 from ..say import Failure, say
 from . import kernel, modules, stock
@@ -113,8 +113,7 @@ def _base(kdir: Path) -> dict:
                       "run this without KERNEL= and KDIR=")
     place = OUT / "rust-analyzer"
     place.mkdir(parents=True, exist_ok=True)
-    log = log_dir() / "rust-analyzer.log"
-    log.unlink(missing_ok=True)
+    log = new_log("rust-analyzer")
     tools = toolchain.find()
     run(["make", "-C", kdir, f"M={REPO}", f"MO={place}", *tools.make(), "rust-analyzer"], log, "rust-analyzer",
         env=tools.env())

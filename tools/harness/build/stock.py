@@ -13,7 +13,7 @@ import re
 import shutil
 from pathlib import Path
 
-from .. import lock
+from .. import files, lock
 from ..host import debian, debroot
 from ..paths import BUILT, MARK, REPO, cache, log_dir
 from ..proc import output, run
@@ -182,9 +182,7 @@ def _packages(apt, release: str, version: str) -> list:
 def _make(apt, kdir: Path, name: str, release: str, version: str, log: Path) -> None:
     """Makes the directory of a kernel; what an earlier run has finished is kept."""
     kdir.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(kdir).free >> 30
-    if free < _SPACE_GB:
-        raise Failure(f"{kdir}: {free} GB free, a kernel from packages needs {_SPACE_GB}")
+    files.check_space(kdir, _SPACE_GB, "a kernel from packages")
     debs, root = kdir / "packages", kdir / _ROOT
     source = f"linux-source-{'.'.join(release.split('.')[:2])}"
     if not root.exists():
@@ -198,20 +196,17 @@ def _make(apt, kdir: Path, name: str, release: str, version: str, log: Path) -> 
         _prepare(kdir, release, debs / "source" / "usr" / "src" / f"{source}.tar.xz", log)
     _face(kdir, release)
     shutil.rmtree(debs, ignore_errors=True)
-    mark = kdir / f"{_MARK}.new"
-    mark.write_text(json.dumps({"name": name, "release": release, "version": version}))
-    mark.replace(kdir / _MARK)
+    with files.whole(kdir / _MARK) as mark:
+        mark.write_text(json.dumps({"name": name, "release": release, "version": version}))
     say(f"Kernel: {kdir}")
 
 
 def _unpack(debs: list, root: Path, log: Path) -> None:
     """Unpacks packages into one directory, which is there when all of them are."""
-    part = root.with_name(f".{root.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir()
-    for deb in debs:
-        run(["dpkg-deb", "-x", deb, part], log, f"unpacking of {deb.name}")
-    part.rename(root)
+    with files.whole(root) as part:
+        part.mkdir()
+        for deb in debs:
+            run(["dpkg-deb", "-x", deb, part], log, f"unpacking of {deb.name}")
     for deb in debs:
         deb.unlink()
 

@@ -8,7 +8,7 @@ kernel is one of this machine's cache, where a fitting one is there: building it
 import os
 import time
 
-from ..paths import log_dir
+from ..paths import new_log
 from ..report.results import Results
 from ..report.tap import Test
 from ..say import Failure, say
@@ -84,8 +84,7 @@ def _leg(results: Results, suite: str, leg: str, now: str, always: bool) -> None
     if reason:
         results.add([Test(f"fresh/{suite}", f"{title}: {name}", "skip", reason) for name in names])
         return
-    log = log_dir() / f"fresh-{suite}-{leg}.log"
-    log.unlink(missing_ok=True)
+    log = new_log(f"fresh-{suite}-{leg}")
     say(f"Fresh: a bare {RELEASES[suite]}, {title}; log: {log}")
     before = len(results.tests)
     try:

@@ -9,6 +9,7 @@ import threading
 import time
 from pathlib import Path
 
+from .. import files
 from ..host import debian, needs
 from ..paths import REPO, cache, log_dir
 from ..proc import output
@@ -112,6 +113,5 @@ def note(leg: str, now: str) -> None:
         every = _passed()
         every[leg] = {"key": now, "code": _digest([path.read_text() for path in code()]),
                       "day": time.strftime("%Y-%m-%d")}
-        fresh = _file().with_suffix(".new")
-        fresh.write_text(json.dumps(every, indent=1) + "\n")
-        fresh.replace(_file())
+        with files.whole(_file()) as part:
+            part.write_text(json.dumps(every, indent=1) + "\n")

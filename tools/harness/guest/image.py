@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
 """The root file system of the guests: a minimal Debian in an ext4 image, made once."""
 
-import hashlib
 import os
 import shutil
 import tempfile
 from pathlib import Path
 
-from .. import lock
+from .. import files, lock
 from ..host import debian, debroot
 from ..paths import cache, log_dir
 from ..proc import run
@@ -31,7 +30,7 @@ def suite() -> str:
 
 def ensure() -> Path:
     """Returns the image, building it if it is not in the cache."""
-    key = hashlib.sha256(" ".join([_RECIPE, suite(), *PACKAGES]).encode()).hexdigest()[:12]
+    key = files.key(" ".join([_RECIPE, suite(), *PACKAGES]))
     image = cache() / "images" / f"root-{suite()}-{key}.ext4"
     if image.exists():
         return image
@@ -61,7 +60,6 @@ def _build(scratch: Path, image: Path, log: Path) -> None:
     sources = []
     if debian.is_debian():
         apt = debian.Apt("image", [suite(), f"{suite()}-security"], log)
-        sources = ["--aptopt=Apt::Install-Recommends false", "-"]
         (scratch / "sources.list").write_text("\n".join(apt.source_lines()) + "\n")
         sources = [str(scratch / "sources.list")]
     mode = "root" if os.geteuid() == 0 else "unshare"
@@ -87,5 +85,4 @@ def _pack(tree: Path, part: Path, scratch: Path, log: Path) -> None:
     shell = (f"tar -C {root} --exclude=./dev/* -xf {tree} && "
              f"mke2fs -q -t ext4 -L harness-root -O ^has_journal -d {root} {part} {_SIZE} && "
              f"rm -rf {root}")
-    user = [] if os.geteuid() == 0 else ["unshare", "--user", "--map-auto", "--map-root-user"]
-    run([*user, "sh", "-c", shell], log, "mke2fs")
+    run([*debroot.as_root(), "sh", "-c", shell], log, "mke2fs")

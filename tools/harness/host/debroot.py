@@ -7,13 +7,12 @@ ids (/etc/subuid).
 """
 
 import dataclasses
-import hashlib
 import os
 import shutil
 import tempfile
 from pathlib import Path
 
-from .. import lock
+from .. import files, lock
 from ..paths import HOST_SOURCES, cache
 from ..proc import run
 from ..report import parts
@@ -59,8 +58,7 @@ class Root:
     def place(self) -> Path:
         """Returns where the root is or goes: named after all that it is made from."""
         text = " ".join([_RECIPE, self.suite, self.variant, *self.packages, "/", *self.backports])
-        key = hashlib.sha256(text.encode()).hexdigest()[:12]
-        return cache() / "roots" / f"{self.name}-{self.suite}-{key}"
+        return cache() / "roots" / f"{self.name}-{self.suite}-{files.key(text)}"
 
     def ensure(self, log: Path) -> Path:
         """Returns the directory, making it if it is not there.

@@ -6,11 +6,10 @@ from this tree is built once.
 """
 
 import contextlib
-import hashlib
 import os
 from pathlib import Path
 
-from .. import lock
+from .. import files, lock
 from ..build import kernel, source
 from ..host import toolchain
 from ..paths import cache, log_dir
@@ -25,8 +24,7 @@ VARIANT = "in-tree"
 def top() -> Path:
     """Returns the directory of the copy and of what is built from it."""
     tree = source.ensure()
-    asked = os.environ.get("KSRC")
-    key = "-" + hashlib.sha256(str(tree).encode()).hexdigest()[:12] if asked else ""
+    key = f"-{files.key(str(tree))}" if os.environ.get("KSRC") else ""
     return cache() / "in-tree" / f"{source.version(tree)}{key}"
 
 

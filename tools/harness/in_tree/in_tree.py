@@ -9,11 +9,11 @@ import argparse
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 
+from .. import files
 from ..build import source
 from ..paths import REPO, log_dir
 from ..proc import run
@@ -145,25 +145,18 @@ def _write(path: Path, data: bytes) -> bool:
     """Writes a file that may have other names elsewhere; returns whether it was different."""
     if path.is_file() and path.read_bytes() == data:
         return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.write_bytes(data)
-    fresh.chmod(0o644)
-    fresh.rename(path)
+    with files.whole(path) as part:
+        part.write_bytes(data)
+        part.chmod(0o644)
     return True
 
 
 def copy(tree: Path, dest: Path) -> None:
     """Copies a source tree, sharing blocks with it where the file system can."""
     log = log_dir() / "in-tree.log"
-    scratch = dest.with_name(f".{dest.name}.copying")
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.parent.mkdir(parents=True, exist_ok=True)
     say(f"Copying {tree} to {dest}; log: {log}")
-    run(["cp", "-a", "--reflink=auto", tree, scratch], log, "copying of the kernel tree")
-    if dest.is_dir():
-        dest.rmdir()
-    scratch.rename(dest)
+    with files.whole(dest) as part:
+        run(["cp", "-a", "--reflink=auto", tree, part], log, "copying of the kernel tree")
 
 
 def _to_copy(tree: Path, dest: Path) -> None:

@@ -8,9 +8,9 @@ in. Here they are made to name others.
 """
 
 import os
-import shutil
 from pathlib import Path
 
+from .. import files
 from ..paths import MARK, log_dir
 from ..proc import run
 from ..say import say
@@ -22,22 +22,18 @@ _RECORDS = (".cmd", ".d", "Makefile")
 def seed(build: Path, tree: Path, fresh: Path, moved: Path) -> None:
     """Makes `fresh`, a build directory for the tree `moved`, from `build`, which is one for `tree`.
 
-    Files that both trees have must be the same ones, times included.
+    `fresh` is not there yet. Files that both trees have must be the same ones, times included.
     """
     log = log_dir() / f"kernel-{fresh.name}.log"
     say(f"Copying {build} to {fresh}; log: {log}")
-    scratch = fresh.with_name(f".{fresh.name}.copying")
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.parent.mkdir(parents=True, exist_ok=True)
-    run(["cp", "-a", "--reflink=auto", build, scratch], log, "copying of the kernel build")
-    for mark in scratch.glob(f"{MARK}*"):
-        mark.unlink()
     names = [(str(old).encode(), str(new).encode()) for old, new in ((build, fresh), (tree, moved))]
-    for path in scratch.rglob("*"):
-        if path.name.endswith(_RECORDS) and path.is_file() and not path.is_symlink():
-            _rename(path, names)
-    shutil.rmtree(fresh, ignore_errors=True)
-    scratch.rename(fresh)
+    with files.whole(fresh) as part:
+        run(["cp", "-a", "--reflink=auto", build, part], log, "copying of the kernel build")
+        for mark in part.glob(f"{MARK}*"):
+            mark.unlink()
+        for path in part.rglob("*"):
+            if path.name.endswith(_RECORDS) and path.is_file() and not path.is_symlink():
+                _rename(path, names)
 
 
 def _rename(path: Path, names: list) -> None:

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 from ..host import debian, debroot
-from ..paths import OUT, REPO, log_dir
+from ..paths import OUT, REPO, new_log
 from ..proc import output, run
 from ..say import Failure, say
 from ..tree import files
@@ -24,8 +24,6 @@ def arguments(parser) -> None:
     """Adds the options of the command."""
     parser.add_argument("--version", help="version of the package (default: from the changelog and "
                                           "from git)")
-    parser.add_argument("--in-root", action="store_true",
-                        help="build in a Debian 13 root, even if this is Debian 13")
 
 
 def main(args) -> int:
@@ -33,7 +31,7 @@ def main(args) -> int:
     if not debian.is_debian():
         raise Failure("the package is built on Debian 12 or 13, and this is neither; packaging/README.md "
                       "has recipes for other systems")
-    package = build(log_dir() / "deb.log", args.version, args.in_root)
+    package = build(args.version)
     say(f"{package.relative_to(Path.cwd()) if package.is_relative_to(Path.cwd()) else package}: "
         f"{package.stat().st_size // 1024} KB, lintian has no errors and no warnings")
     return 0
@@ -62,7 +60,7 @@ def version(given: str = None) -> str:
     return f"{release}~git{commit}{dirty}" if commit else release
 
 
-def build(log: Path, given: str = None, in_root: bool = False, place: Path = OUT / "deb") -> Path:
+def build(given: str = None, place: Path = OUT / "deb") -> Path:
     """Returns the package, built anew in `place`, which is emptied first.
 
     # Errors
@@ -71,8 +69,8 @@ def build(log: Path, given: str = None, in_root: bool = False, place: Path = OUT
     """
     if os.uname().machine != "x86_64":
         raise Failure("the package is built on amd64 only, as its kernels are")
-    log.unlink(missing_ok=True)
     its = version(given)
+    log = new_log("deb")
     tree = place / f"rust-virtio-{its}"
     shutil.rmtree(place, ignore_errors=True)
     _tree(tree, its)
@@ -81,7 +79,7 @@ def build(log: Path, given: str = None, in_root: bool = False, place: Path = OUT
     script = ("set -e; cd \"$1\"; dpkg-buildpackage -b -uc -us; cd ..; "
               "lintian --fail-on error,warning --pedantic --tag-display-limit 0 ./*.changes")
     try:
-        if _here() and not in_root:
+        if _here():
             run(["sh", "-c", script, "deb", tree], log, "package",
                 env={"SOURCE_DATE_EPOCH": epoch, "LC_ALL": "C.UTF-8"})
         else:

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from .. import lock
+from .. import files, lock
 from ..host import debroot
 from ..paths import GUEST_SCRIPTS, cache
 from ..proc import run
@@ -44,8 +44,7 @@ def _root() -> debroot.Root:
 
 
 def _key(*parts: str) -> str:
-    text = [_RECIPE, _SIZE, UUID, _root().place().name, *parts]
-    return hashlib.sha256("\0".join(text).encode()).hexdigest()[:12]
+    return files.key("\0".join([_RECIPE, _SIZE, UUID, _root().place().name, *parts]))
 
 
 def _script(name: str) -> str:

@@ -8,9 +8,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from .. import lock
+from .. import files, lock
 from ..host import debroot
-from ..paths import REPO, cache, log_dir
+from ..paths import REPO, cache
 from ..proc import CommandFailed
 from ..say import Failure, say
 from . import deb
@@ -35,14 +35,12 @@ def run(log: Path) -> None:
     place = cache() / "roots" / "package-life"
     archives = cache() / "apt" / "package-trixie"
     (archives / "partial").mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(archives).free >> 30
-    if free < _SPACE_GB:
-        raise Failure(f"{archives}: {free} GB free, the life of the package needs {_SPACE_GB}")
+    files.check_space(archives, _SPACE_GB, "the life of the package")
     with lock.only_one(place), tempfile.TemporaryDirectory(prefix="harness-deb-") as scratch, \
             contextlib.ExitStack() as ending:
         packages = []
         for version in _VERSIONS:
-            built = deb.build(log_dir() / "deb.log", version, place=Path(scratch, version))
+            built = deb.build(version, Path(scratch, version))
             packages.append(f"/test/{version}/{built.name}")
         # A copy, as a shell reads its script while it runs it.
         shutil.copy(REPO / "packaging" / "tests" / "in-root.sh", scratch)

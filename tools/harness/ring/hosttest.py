@@ -4,7 +4,7 @@
 import subprocess
 
 from ..host import needs, toolchain
-from ..paths import OUT, cache, log_dir
+from ..paths import OUT, cache, log_dir, new_log
 from ..proc import run as run_logged
 from ..report.results import Results
 from ..report.tap import Test
@@ -31,8 +31,7 @@ def plain(results: Results, no_qemu: str) -> bool:
     if not cargo:
         results.add([Test("ring", "all", "skip", "cargo is not installed")])
         return False
-    log = log_dir() / "hosttest.log"
-    log.unlink(missing_ok=True)
+    log = new_log("hosttest")
     env = {"CARGO_TARGET_DIR": str(cache() / "host-test")}
     say(f"Host: the tests of the ring core (log: {log})")
     try:

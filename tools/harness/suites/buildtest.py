@@ -14,7 +14,7 @@ from pathlib import Path
 
 from .. import tree
 from ..build import stock
-from ..paths import OUT, log_dir
+from ..paths import OUT, new_log
 from ..report.results import Results
 from ..report.tap import Test
 from ..say import Failure, say
@@ -180,8 +180,7 @@ _TESTS = {
 
 def run(results: Results) -> None:
     """Builds the modules in place in every state that a build can be in."""
-    log = log_dir() / "in-place.log"
-    log.unlink(missing_ok=True)
+    log = new_log("in-place")
     why = stock.reason_not_here()
     if why:
         results.add([Test(_SUITE, name, "skip", why) for name in _TESTS])

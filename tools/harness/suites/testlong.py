@@ -9,13 +9,13 @@ import shutil
 import sys
 import time
 
-from .. import tree
+from .. import files, tree
 from ..build import stock
 from ..fresh.machine import RELEASES, Machine, check_release, why_not
 from ..guest.transport import LAYOUTS
 from ..host import debian
 from ..package import life
-from ..paths import BUILT, OUT, REPO, cache, log_dir
+from ..paths import BUILT, OUT, REPO, cache, new_log
 from ..proc import run
 from ..report.parts import Parts
 from ..report.results import Results
@@ -54,11 +54,8 @@ def _keep_kernel(machine: Machine) -> None:
         kept = cache() / "build" / built.parent.name
         if not kept.exists():
             say(f"Keeping {kept}")
-            part = kept.with_name(f".{kept.name}.copying")
-            shutil.rmtree(part, ignore_errors=True)
-            run(["cp", "-aT", "--reflink=auto", built.parent, part], machine.log,
-                "copying of the kernel build")
-            part.rename(kept)
+            with files.whole(kept) as part:
+                run(["cp", "-a", "--reflink=auto", built.parent, part], machine.log, "copying of the kernel build")
 
 
 def _cold_ci(log) -> None:
@@ -139,8 +136,7 @@ def _done(tree: str) -> dict:
 
 def _one(name: str) -> Test:
     """Runs a part."""
-    log = log_dir() / f"long-{name}.log"
-    log.unlink(missing_ok=True)
+    log = new_log(f"long-{name}")
     say(f"{name}: {PARTS[name][1]}; log: {log}")
     start, result, reason = time.monotonic(), "pass", ""
     # The results of a command of the harness are in a file that the next part writes anew.
