@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
 """Tests that TAP that is wrong in any way does not count as passed."""
 
+from unittest import mock
+
 import pytest
 
 from harness.report import tap
+from harness.say import Failure
 
 
 @pytest.mark.parametrize("text, results", [
@@ -22,6 +25,19 @@ def test_results_of_a_script(text, results):
 def test_reason_of_a_failure_is_what_was_said_before_it():
     found = tap.parse(["1..1", "# got 1", "# wanted 2", "not ok 1 - a"], "suite")
     assert found[0].reason == "# got 1\n# wanted 2"
+
+
+@pytest.mark.parametrize("function, result, reason", [
+    (lambda: None, "pass", ""), (lambda: "no network", "skip", "no network"),
+    (mock.Mock(side_effect=Failure("broken")), "fail", "broken")])
+def test_a_function_that_is_tried(function, result, reason):
+    found = tap.Test.tried("a", "b", function)
+    assert (found.result, found.reason) == (result, reason)
+
+
+@pytest.mark.parametrize("wrong, result", [("", "pass"), ("broken", "fail")])
+def test_what_is_wrong_is_judged(wrong, result):
+    assert tap.Test.judged("a", "b", wrong) == tap.Test("a", "b", result, wrong)
 
 
 def test_full_name():

@@ -16,14 +16,10 @@ from ..say import Failure, say
 from . import kconfig, kernel, modtree, stock
 
 
-def output_dir(kunit: bool, variant: str = "") -> Path:
-    """Returns where a build's products go."""
+def output_dir(kdir: Path, kunit: bool, variant: str = "") -> Path:
+    """Returns where the products of a build for a kernel go: named after its variant, or what packages it is from."""
+    variant = variant or stock.about(kdir).get("name", "")
     return OUT / "-".join(part for part in ("modules", variant, "kunit" if kunit else "") if part)
-
-
-def _variant(kdir: Path, variant: str) -> str:
-    """Returns what the directory of the products is named after: of a kernel from packages its name."""
-    return variant or (stock.about(kdir)["name"] if stock.is_stock(kdir) else "")
 
 
 def build(kdir: Path, kunit: bool = False, variant: str = "") -> list:
@@ -35,7 +31,7 @@ def build(kdir: Path, kunit: bool = False, variant: str = "") -> list:
     """
     if kunit and kconfig.read(kdir / ".config").get("KUNIT", "n") == "n":
         raise Failure(f"{kdir}: the suites need a kernel with CONFIG_KUNIT: build without KUNIT=1")
-    out = output_dir(kunit, _variant(kdir, variant))
+    out = output_dir(kdir, kunit, variant)
     with lock.only_one(out):
         return _build(kdir, out, kunit)
 
@@ -71,7 +67,7 @@ def built(kdir: Path, given: str = None) -> list:
     """Returns the .ko files that are there already for a kernel, without building anything."""
     if given:
         return modtree.find_ours(Path(given))
-    return modtree.find_ours(output_dir(False, _variant(kdir, ""))) or sorted(REPO.glob("*.ko"))
+    return modtree.find_ours(output_dir(kdir, False)) or sorted(REPO.glob("*.ko"))
 
 
 def _llvm(kdir: Path, tools) -> list:

@@ -125,7 +125,7 @@ def main(_args) -> int:
     kdir = kernel.directory(None, "")
     base = _base(kdir)
     modules.build(kdir, kunit=True)
-    whole = project(base, modules.output_dir(True))
+    whole = project(base, modules.output_dir(kdir, True))
     ours = [crate["display_name"] for crate in whole["crates"] if REPO in Path(crate["root_module"]).parents]
     PROJECT.write_text(json.dumps(whole, indent=1, sort_keys=True) + "\n")
     say(f"{PROJECT}: {len(whole['crates']) - len(ours)} crates of the kernel and {', '.join(ours)}")

@@ -2,14 +2,13 @@
 """Machines on which set-up cannot go on: it ends with a line that says what to do, and breaks nothing."""
 
 import dataclasses
+import functools
 import shlex
-import time
 from pathlib import Path
 
 from ..paths import cache
 from ..report.results import Results
 from ..report.tap import Test
-from ..say import Failure
 from .machine import Machine
 
 _OTHER_SYSTEM = 'ID=other\nID_LIKE=debian\nVERSION_ID="12"\nVERSION_CODENAME=bookworm\n'
@@ -84,20 +83,11 @@ def run(results: Results, suite: str, title: str, log: Path) -> None:
     with Machine(suite, "user", log) as machine:
         for cases in (_WITHOUT_PYTHON, _CASES):
             for case in cases:
-                results.add([_tried(suite, title, case.name, lambda case=case: _try(machine, case))])
+                results.add([Test.tried(f"fresh/{suite}", f"{title}: {case.name}",
+                                        functools.partial(_try, machine, case))])
             if cases is _WITHOUT_PYTHON:
                 machine.get_python()
-        results.add([_tried(suite, title, _REPAIR, lambda: _repair(machine))])
-
-
-def _tried(suite: str, title: str, name: str, function) -> Test:
-    start = time.monotonic()
-    try:
-        function()
-        result, reason = "pass", ""
-    except Failure as failure:
-        result, reason = "fail", str(failure)
-    return Test(f"fresh/{suite}", f"{title}: {name}", result, reason, time.monotonic() - start)
+        results.add([Test.tried(f"fresh/{suite}", f"{title}: {_REPAIR}", functools.partial(_repair, machine))])
 
 
 def _try(machine: Machine, case: _Case) -> None:

@@ -5,8 +5,8 @@ As root, and as an ordinary user with sudo: set-up, the module build, and the de
 kernel is one of this machine's cache, where a fitting one is there: building it is no part of this.
 """
 
+import functools
 import os
-import time
 
 from ..paths import new_log
 from ..report.results import Results
@@ -102,31 +102,17 @@ def _leg(results: Results, suite: str, leg: str, now: str, always: bool) -> None
 
 def _steps(results: Results, machine: Machine) -> None:
     """Does what a new user does. What comes after a failed step is skipped."""
-    done = iter(STEPS)
-    ended = ""
-
-    def step(function) -> None:
-        nonlocal ended
-        name, start = next(done), time.monotonic()
-        result, reason = "pass", ""
-        if ended:
-            result, reason = "skip", f"\"{ended}\" failed"
-        else:
-            try:
-                reason = function() or ""
-                result = "skip" if reason else "pass"
-            except Failure as failure:
-                result, reason, ended = "fail", str(failure), name
-        results.add([Test(f"fresh/{machine.suite}", f"{machine.user}: {name}", result, reason,
-                          time.monotonic() - start)])
-
-    kernel = fresh_kernel.Kernel(machine)
-    step(lambda: _set_up(machine))
-    step(lambda: _again(machine))
-    step(lambda: _sources(machine))
-    step(lambda: kernel.run("make modules", "module build"))
-    step(lambda: kernel.run("/usr/bin/python3 tools/harness.py demo --only-boot",
-                            "start of the demo"))
+    suite, kernel, reason = f"fresh/{machine.suite}", fresh_kernel.Kernel(machine), ""
+    steps = [functools.partial(step, machine) for step in (_set_up, _again, _sources)]
+    steps += [functools.partial(kernel.run, command, what) for command, what in (
+        ("make modules", "module build"),
+        ("/usr/bin/python3 tools/harness.py demo --only-boot", "start of the demo"))]
+    for name, step in zip(STEPS, steps):
+        title = f"{machine.user}: {name}"
+        test = Test(suite, title, "skip", reason) if reason else Test.tried(suite, title, step)
+        if test.result == "fail":
+            reason = f"\"{name}\" failed"
+        results.add([test])
 
 
 def _set_up(machine: Machine) -> None:

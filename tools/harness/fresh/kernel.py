@@ -5,6 +5,8 @@ That is the guest kernel, if this machine is of the same release or has built on
 Debian's own kernel, which is of the compilers of its release.
 """
 
+import functools
+
 from ..build import source, stock
 from ..paths import BUILT, cache, log_dir
 from .machine import Machine
@@ -20,7 +22,6 @@ class Kernel:
 
     def __init__(self, machine: Machine):
         self.machine = machine
-        self._found = None
 
     def run(self, command: str, what: str) -> str:
         """Runs a shell command on the machine with the kernel in its cache.
@@ -31,15 +32,14 @@ class Kernel:
 
         `Failure` if the command fails.
         """
-        if self._found is None:
-            self._found = self._find()
         binds, env, reason = self._found
         if not reason:
             self.machine.run(command, what, binds=binds, env=env)
         return reason
 
-    def _find(self) -> tuple:
-        """Returns the binds and the environment by which there is a kernel, and why there is none."""
+    @functools.cached_property
+    def _found(self) -> tuple:
+        """The binds and the environment by which there is a kernel, and why there is none."""
         tree = source.ensure()
         binds = [(tree, f"{tree}:ro")]
         # By the user, who writes beside what is bound there.

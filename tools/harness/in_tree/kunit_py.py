@@ -57,10 +57,7 @@ def run(results: Results) -> None:
 
 
 def _one(results: Results, arch: str, suites_of, tree: Path) -> None:
-    try:
-        results.add(suites_of(tree))
-    except Failure as failure:
-        results.add([Test(f"in-tree/{arch}", "kernel", "fail", str(failure))])
+    results.attempt(f"in-tree/{arch}", "kernel", lambda part: part.add(suites_of(tree)))
 
 
 def _x86_64(tree: Path) -> list:

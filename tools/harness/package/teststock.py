@@ -126,12 +126,9 @@ class Story:
             for other, kinds in chapter.like.items():
                 tests.append(compare(suite, other, kinds, self.inventories.get(other), step.lines))
         if not outcome.error:
-            tests.append(Test(suite, "the machine switches itself off with a clean file system",
-                              "pass" if disk.is_clean() else "fail",
-                              "" if disk.is_clean() else f"Log: {outcome.rundir}"))
-            found = disk.check()
-            tests.append(Test(suite, "fsck finds nothing to repair", "fail" if found else "pass",
-                              found))
+            tests.append(Test.judged(suite, "the machine switches itself off with a clean file system",
+                                     "" if disk.is_clean() else f"Log: {outcome.rundir}"))
+            tests.append(Test.judged(suite, "fsck finds nothing to repair", disk.check()))
         return tests
 
 

@@ -3,6 +3,9 @@
 
 import dataclasses
 import re
+import time
+
+from ..say import Failure
 
 _TEST = re.compile(r"^(?P<indent> *)(?P<not>not )?ok\b *(?P<number>\d+)? *(?:- )?(?P<rest>.*)$")
 _PLAN = re.compile(r"^(?P<indent> *)1\.\.(?P<count>\d+)(?: *# *SKIP *(?P<reason>.*))?$", re.I)
@@ -18,6 +21,23 @@ class Test:
     result: str
     reason: str = ""
     seconds: float = 0.0
+
+    @classmethod
+    def judged(cls, suite: str, name: str, wrong: str) -> "Test":
+        """Returns a test that failed for what is wrong, or passed if nothing is."""
+        return cls(suite, name, "fail" if wrong else "pass", wrong)
+
+    @classmethod
+    def tried(cls, suite: str, name: str, function) -> "Test":
+        """Returns the test that a function comes to its end: it fails by `Failure`, and is skipped for a reason that
+        the function returns."""
+        start = time.monotonic()
+        try:
+            reason = function() or ""
+            result = "skip" if reason else "pass"
+        except Failure as failure:
+            result, reason = "fail", str(failure)
+        return cls(suite, name, result, reason, time.monotonic() - start)
 
     def full_name(self) -> str:
         """Returns the name by which the parity table knows the test."""

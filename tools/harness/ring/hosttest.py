@@ -62,7 +62,7 @@ def _as_module() -> Test:
                            "-Wunreachable_pub", "-Dunsafe_op_in_unsafe_fn",
                            "--emit=metadata", f"--out-dir={out}", root],
                           capture_output=True, text=True, check=False)
-    return Test(suite, name, "fail" if done.returncode else "pass", done.stderr.strip())
+    return Test.judged(suite, name, f"status {done.returncode}\n{done.stderr.strip()}" if done.returncode else "")
 
 
 def main(_args) -> int:

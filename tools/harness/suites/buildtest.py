@@ -199,8 +199,7 @@ def run(results: Results) -> None:
             wrong = test(build)
         except Failure as failure:
             wrong = str(failure)
-        results.add([Test(_SUITE, name, "fail" if wrong else "pass",
-                          wrong and f"{wrong}\nLog: {log}")])
+        results.add([Test.judged(_SUITE, name, wrong and f"{wrong}\nLog: {log}")])
 
 
 def main(_args) -> int:

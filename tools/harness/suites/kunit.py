@@ -56,7 +56,7 @@ def run(results: Results, variant: str = "", ring: str = "", title: str = "", su
         kernel.check_guest(kdir)
     ours = modules.build(kdir, kunit=True, variant=variant)
     if not title and variant != "uml":
-        results.add(refused.run(modules.output_dir(True, variant)))
+        results.add(refused.run(modules.output_dir(kdir, True, variant)))
     names = sorted({path.stem for path in ours} - modtree.omitted(kdir, ring),
                    key=lambda name: (_ORDER.index(name) if name in _ORDER else 99, name))
     say(f"KUnit{title}: a guest loads {' '.join(names)}")

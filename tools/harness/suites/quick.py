@@ -4,7 +4,6 @@ the tests of the harness and of the ring core, and the modules with their suites
 there."""
 
 import os
-from pathlib import Path
 
 from ..build import kernel, modules, stock
 from ..checks import check
@@ -12,7 +11,6 @@ from ..report.parts import Parts
 from ..report.results import Results
 from ..report.tap import Test
 from ..ring import hosttest
-from ..say import Failure
 from . import refused, unit_tests
 from .testall import run_parts
 
@@ -24,25 +22,13 @@ def _ring(results: Results) -> None:
 def _modules(results: Results) -> None:
     """Builds the modules with their suites, and has the compiler refuse what it must."""
     name = "the modules and their suites compile"
-    if not _kernel_is_there():
+    if not (os.environ.get("KDIR") or stock.asked() or kernel.is_built("")):
         results.add([Test("modules", name, "skip", "no kernel was built here yet: make kernel")])
         return
-    kdir = kernel.directory(None, "")
-    try:
-        kunit = not stock.is_stock(kdir)
-        modules.build(kdir, kunit=kunit)
-    except Failure as failure:
-        results.add([Test("modules", name, "fail", str(failure))])
-        return
-    results.add([Test("modules", name, "pass"), *refused.run(_out(kdir, kunit))])
-
-
-def _out(kdir: Path, kunit: bool) -> Path:
-    return modules.output_dir(kunit, stock.about(kdir)["name"] if stock.is_stock(kdir) else "")
-
-
-def _kernel_is_there() -> bool:
-    return bool(os.environ.get("KDIR") or stock.asked()) or kernel.is_built("")
+    kdir = kernel.directory()
+    kunit = not stock.is_stock(kdir)
+    modules.build(kdir, kunit)
+    results.add([Test("modules", name, "pass"), *refused.run(modules.output_dir(kdir, kunit))])
 
 
 PARTS = {"check": check.run, "unit-tests": unit_tests.run, "ring": _ring, "modules": _modules}

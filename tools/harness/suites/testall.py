@@ -17,7 +17,7 @@ from ..report.parts import Parts
 from ..report.results import Results
 from ..report.tap import Test
 from ..ring import hosttest
-from ..say import Failure, say
+from ..say import say
 from . import buildtest, legs, unit_tests
 
 
@@ -39,9 +39,7 @@ def run_parts(table: dict, every: Results, parts: Parts) -> None:
         part = Results(name)
         with parts.part(name):
             try:
-                run(part)
-            except Failure as failure:
-                part.add([Test(name, "harness", "fail", str(failure))])
+                part.attempt(name, "harness", run)
             except Exception:  # pylint: disable=broad-except
                 # The other parts have results all the same.
                 part.add([Test(name, "harness", "fail", traceback.format_exc())])

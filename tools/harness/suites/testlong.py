@@ -138,21 +138,15 @@ def _one(name: str) -> Test:
     """Runs a part."""
     log = new_log(f"long-{name}")
     say(f"{name}: {PARTS[name][1]}; log: {log}")
-    start, result, reason = time.monotonic(), "pass", ""
     # The results of a command of the harness are in a file that the next part writes anew.
     kind = next((kind for start, kind in _RESULTS.items() if name.startswith(start)), "")
     if kind:
         (OUT / f"{kind}.json").unlink(missing_ok=True)
-    if name.startswith(("demo-", "cold")) and why_not("root"):
-        result, reason = "skip", why_not("root")
-    else:
-        try:
-            PARTS[name][0](log)
-        except Failure as failure:
-            result, reason = "fail", str(failure)
+    reason = why_not("root") if name.startswith(("demo-", "cold")) else ""
+    test = Test.tried("long", name, lambda: reason or PARTS[name][0](log))
     if kind and (OUT / f"{kind}.json").exists():
         shutil.copy(OUT / f"{kind}.json", OUT / f"long-{name}.json")
-    return Test("long", name, result, reason, time.monotonic() - start)
+    return test
 
 
 def main(_args) -> int:
