@@ -12,7 +12,7 @@ from bench.results import Result
 from bench.rounds import Plan, Rounds
 from bench.stacks import Stack
 from bench.turns import Turns, order
-from harness.guest.guest import Step
+from harness.guest.machine import Step
 from harness.say import Failure
 
 BETTER, WORSE, SAME, WIDE = ratio.FASTER, ratio.SLOWER, ratio.SAME, ratio.WIDE_SPREAD

@@ -6,6 +6,8 @@ import types
 import pytest
 
 from harness.guest import accel, stall
+from harness.guest.spec import Spec
+from harness.report.results import Results
 
 IDLE = "[  169.1] rcu: \t2-...!: (1 GPs behind) idle=7270/0/0x0 softirq=24/24 fqs=1 (false positive?)"
 TABLES = ("qemu-system-x86_64: system/physmem.c:2678: iotlb_to_section: Assertion "
@@ -33,3 +35,19 @@ def test_the_reason_to_run_a_guest_again(files, outcome, reason, tmp_path, write
         write(f"{name}.log", files[name])
     said = stall.reason(types.SimpleNamespace(**{"error": "", "splats": [], "rundir": tmp_path, **outcome}))
     assert reason in said and bool(said) == bool(reason)
+
+
+@pytest.mark.parametrize("let_down, allowed, accelerators", [
+    (0, True, [""]), (1, True, ["", stall.SINGLE]), (2, True, ["", stall.SINGLE]), (1, False, [""])])
+def test_a_guest_is_run_again_once(let_down, allowed, accelerators, tmp_path, monkeypatch):
+    booted, results = [], Results("x")
+
+    def boot(wanted):
+        booted.append(wanted.accel)
+        return types.SimpleNamespace(rundir=tmp_path, number=len(booted))
+
+    monkeypatch.setattr(stall, "reason", lambda outcome: "idle" if outcome.number <= let_down else "")
+    outcome = stall.run(results, "kunit", Spec(), boot, lambda _: allowed)
+    assert (booted, outcome.number) == (accelerators, len(accelerators))
+    assert [(test.full_name(), test.result) for test in results.tests] == (
+        [("harness:kunit run again", "skip")] * (len(accelerators) - 1))

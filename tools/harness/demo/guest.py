@@ -90,7 +90,7 @@ def run(kdir, ours: list, ring: str, rounds: int, log) -> Findings:
         note = f"The emulation let the guest down, which was run again: {why}"
         say(note)
         log(note)
-        found, _ = _run(dataclasses.replace(wanted, accel="tcg,thread=single"), kdir, ours, rounds,
+        found, _ = _run(dataclasses.replace(wanted, accel=stall.SINGLE), kdir, ours, rounds,
                         log)
         found.notes.append(note)
     return found

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..build import kconfig, kmods, modtree
 from . import accel, image, initramfs
-from .machine import Machine, Outcome, Step  # noqa: F401
+from .machine import Machine
 from .qemu import CommandLine
 from .spec import Spec
 from .transport import TRANSPORTS
@@ -38,18 +38,16 @@ class Guest(Machine):
         self.patience = _CHECKED if is_checked(self.kdir) else 1
         self.silence = silence(self.kdir)
 
-    def _boot(self, steps, job: dict, files: dict, env: dict) -> None:
+    def _variables(self) -> dict:
+        return {**super()._variables(), "HARNESS_ROOT": self.spec.root,
+                "HARNESS_MODULES": " ".join(modtree.loadable(self.kdir, self.spec.load())),
+                # QEMU ends at a reset, too; a machine without ACPI cannot be switched off.
+                "HARNESS_OFF": "poweroff" if TRANSPORTS[self.spec.transport].pci else "reboot"}
+
+    def _boot(self, job: dict, files: dict, env: dict) -> None:
         log = self.rundir / "host.log"
         tree = modtree.build(self.kdir, self.ours, self.rundir / "modules", log,
                              self.spec.provider())
-        job["steps"] = "".join(f"{name} {command}\n" for name, command in steps).encode()
-        env = {"HARNESS_ROOT": self.spec.root,
-               "HARNESS_MODULES": " ".join(modtree.loadable(self.kdir, self.spec.load())),
-               "HARNESS_FAMILY": self.spec.family, "HARNESS_RING": self.spec.provider(),
-               "HARNESS_TRANSPORT": self.spec.transport, "HARNESS_LAYOUT": self.spec.layout or "split",
-               "HARNESS_PATIENCE": self.patience,
-               # QEMU ends at a reset, too; a machine without ACPI cannot be switched off.
-               "HARNESS_OFF": "poweroff" if TRANSPORTS[self.spec.transport].pci else "reboot", **env}
         ram = self.rundir / "initramfs.cpio"
         kmod = self.spec.modprobe if self.spec.kmod else None
         initramfs.build(ram, tree, job, files, env, kmod, self.spec.programs)

@@ -2,7 +2,6 @@
 """The initramfs of a guest: busybox, the modules, /init, and the files of the job."""
 
 import re
-import shlex
 import shutil
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from ..paths import GUEST_SCRIPTS, SELFTESTS
 from ..proc import output
 from ..say import Failure
 from .cpio import Cpio
+from .machine import exports
 
 
 def root_9p(directory: Path) -> Path:
@@ -109,6 +109,5 @@ def build(path: Path, modules: Path, job: dict, files: dict, env: dict, kmod: li
         cpio.add(f"harness/job/{name}", data, 0o755)
     for name, source in files.items():
         cpio.add_file(f"harness/job/{name}", Path(source))
-    lines = [f"export {key}={shlex.quote(str(value))}" for key, value in env.items()]
-    cpio.add("harness/env", ("\n".join(lines) + "\n").encode())
+    cpio.add("harness/env", exports(env))
     cpio.write(path)

@@ -7,6 +7,7 @@ What boots in it, and how the job gets in, is said by those who derive from `Mac
 import dataclasses
 import itertools
 import os
+import shlex
 import shutil
 import tempfile
 import time
@@ -56,9 +57,21 @@ class Outcome:
     seconds: float = 0.0
     notes: list = dataclasses.field(default_factory=list)
 
+    def read(self, console: Console, allow=()) -> None:
+        """Takes what a console has about the kernel and the steps."""
+        console.poll()
+        self.splats = console.splats(allow)
+        for step in self.steps:
+            step.console = console.excerpt(step.name)
+
     def ok(self) -> bool:
         """Returns whether the guest ran to its end and the kernel had nothing to complain of."""
         return not self.error and not self.splats
+
+
+def exports(env: dict) -> bytes:
+    """Returns the text by which a script gets its variables."""
+    return "".join(f"export {key}={shlex.quote(str(value))}\n" for key, value in env.items()).encode()
 
 
 class Machine:
@@ -103,18 +116,22 @@ class Machine:
         outcome = Outcome(self.rundir)
         began = time.monotonic()
         try:
-            self._boot(steps, dict(job or {}), files or {}, env or {})
+            text = "".join(f"{name} {command}\n" for name, command in steps)
+            self._boot({**(job or {}), "steps": text.encode()}, files or {}, {**self._variables(), **(env or {})})
             self._follow(outcome, on_line or (lambda step, text: None), limit * self.patience)
         finally:
             self._end()
-        self.console.poll()
-        outcome.splats = self.console.splats(self.spec.allow)
-        for step in outcome.steps:
-            step.console = self.console.excerpt(step.name)
+        outcome.read(self.console, self.spec.allow)
         outcome.seconds = time.monotonic() - began
         return outcome
 
-    def _boot(self, steps, job: dict, files: dict, env: dict) -> None:
+    def _variables(self) -> dict:
+        """Returns the variables of the scripts that run in the machine."""
+        return {"HARNESS_FAMILY": self.spec.family, "HARNESS_RING": self.spec.provider(),
+                "HARNESS_TRANSPORT": self.spec.transport, "HARNESS_LAYOUT": self.spec.layout or "split",
+                "HARNESS_PATIENCE": self.patience}
+
+    def _boot(self, job: dict, files: dict, env: dict) -> None:
         """Makes what the machine boots from, and starts it."""
         raise NotImplementedError
 

@@ -8,10 +8,16 @@ another maps a device anew, and QEMU trips over its own tables. Such a guest is 
 its processors in one thread, and the results say so. Anything else, and the same a second time, counts.
 """
 
+import dataclasses
 import re
 
+from ..report.results import Results
 from ..report.tap import Test
+from ..say import warn
 from . import accel
+
+#: QEMU's value for -accel with which nothing of this can happen; it is slower.
+SINGLE = "tcg,thread=single"
 
 _IDLE_STALL = re.compile(r"rcu: .*idle=\S+/0/0x0 .*\(false positive\?\)")
 
@@ -33,7 +39,14 @@ def _read(log) -> str:
     return log.read_text(errors="replace") if log.exists() else ""
 
 
-def note(name: str, outcome, why: str) -> Test:
-    """Returns the entry in the results for a guest that is run again."""
-    return Test("harness", f"{name} run again", "skip",
-                f"the emulation let it down: {why}; log: {outcome.rundir}/console.log")
+def run(results: Results, name: str, wanted, boot, allowed=lambda _outcome: True):
+    """Runs a guest by `boot(wanted)`, which returns the outcome; and again, with a note in the results, if the
+    emulation let it down and `allowed(outcome)`."""
+    outcome = boot(wanted)
+    why = reason(outcome)
+    if not why or not allowed(outcome):
+        return outcome
+    warn(f"an emulated processor missed its timer, running {name} again: {why}")
+    results.add([Test("harness", f"{name} run again", "skip",
+                      f"the emulation let it down: {why}; log: {outcome.rundir}/console.log")])
+    return boot(dataclasses.replace(wanted, accel=SINGLE))

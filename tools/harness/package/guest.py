@@ -9,13 +9,12 @@ comes by the firmware's configuration device.
 import base64
 import io
 import re
-import shlex
 import subprocess
 import tarfile
 from pathlib import Path
 
 from ..guest import accel
-from ..guest.machine import Machine
+from ..guest.machine import Machine, exports
 from ..guest.qemu import CommandLine
 from ..guest.spec import Spec
 from ..paths import GUEST_SCRIPTS, SELFTESTS
@@ -77,24 +76,18 @@ class DebianGuest(Machine):
     #: An init system takes its time to go down.
     farewell = 300
 
-    def __init__(self, spec: Spec, disk: Disk, name: str, release: str = "", kept: bool = True):
-        """`release` is the kernel to boot, the newest of the disk if "". What is written to the disk
-        is there at the next boot if it is `kept`."""
+    def __init__(self, spec: Spec, disk: Disk, name: str, release: str):
+        """`release` is the kernel to boot. What is written to the disk is there at the next boot."""
         super().__init__(spec, name)
         self.disk = disk
-        self.release = release or (disk.kernels() or [""])[-1]
-        self.kept = kept
+        self.release = release
 
-    def _boot(self, steps, job: dict, files: dict, env: dict) -> None:
+    def _boot(self, job: dict, files: dict, env: dict) -> None:
         log = self.rundir / "host.log"
         if not self.release:
             raise Failure(f"{self.disk.path} has no kernel in /boot")
         kernel = self.disk.take(f"/boot/vmlinuz-{self.release}", self.rundir / "kernel.img")
         initrd = self.disk.take(f"/boot/initrd.img-{self.release}", self.rundir / "initrd.img")
-        job["steps"] = "".join(f"{name} {command}\n" for name, command in steps).encode()
-        env = {"HARNESS_FAMILY": self.spec.family, "HARNESS_RING": self.spec.provider(),
-               "HARNESS_TRANSPORT": self.spec.transport, "HARNESS_LAYOUT": self.spec.layout or "split",
-               "HARNESS_PATIENCE": self.patience, **env}
         packed = self.rundir / "job.img"
         packed.write_bytes(_job(job, files, env))
         line = CommandLine(self.spec, self.rundir, self.sockets,
@@ -105,7 +98,7 @@ class DebianGuest(Machine):
         line.argv += ["-smbios", "type=11,value=io.systemd.credential.binary:"
                                  f"systemd.extra-unit.{_UNIT}={unit}",
                       "-fw_cfg", f"name=opt/org.rust-virtio/job,file={packed}"]
-        line.root_disk(self.disk.path, self.kept)
+        line.root_disk(self.disk.path, kept=True)
         self._start(line)
 
     def _line(self, line: str, outcome, requests, on_line) -> bool:
@@ -142,6 +135,5 @@ def _job(job: dict, files: dict, env: dict) -> bytes:
             add(f"job/{name}", data)
         for name, source in files.items():
             add(f"job/{name}", Path(source).read_bytes())
-        lines = [f"export {key}={shlex.quote(str(value))}" for key, value in env.items()]
-        add("env", ("\n".join(lines) + "\n").encode())
+        add("env", exports(env))
     return out.getvalue()

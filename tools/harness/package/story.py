@@ -38,15 +38,12 @@ class Chapter:
     oldest: bool = False
     #: A regular expression of kernel messages that may be errors here.
     expected: str = ""
-    #: Complaints of the kernel that are meant to be there: regular expressions.
-    allow: list = dataclasses.field(default_factory=list)
     #: The selftests come before the step with this number; None for none.
     selftests_at: int = None
     #: Chapter -> kinds of lines ("etc", "initramfs") in which the inventories are the same.
     like: dict = dataclasses.field(default_factory=dict)
     #: Functions of the package, a directory and a log that make files for the guest.
     files: list = dataclasses.field(default_factory=list)
-    env: dict = dataclasses.field(default_factory=dict)
 
 
 #: What the kernel and kmod say of modules that cannot be used.

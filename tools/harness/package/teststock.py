@@ -19,7 +19,7 @@ from ..paths import OUT, log_dir
 from ..proc import run as run_logged
 from ..report.results import Results
 from ..report.tap import Test
-from ..say import Failure, say, warn
+from ..say import Failure, say
 from ..suites import selftest
 from . import disk_image
 from .guest import DebianGuest, Disk
@@ -79,36 +79,27 @@ class Story:
     def _boot(self, chapter: Chapter, disk: Disk) -> tuple:
         kernels = disk.kernels()
         release = kernels[0 if chapter.oldest else -1] if kernels else ""
-        wanted = dataclasses.replace(spec.parse("{}"), **MACHINE, family=chapter.family, ring="c",
-                                     cmdline=chapter.cmdline, allow=list(chapter.allow))
+        wanted = spec.Spec(**MACHINE, family=chapter.family, ring="c", cmdline=chapter.cmdline)
         steps = [(f"stock/{chapter.name}/{re.split(r'[ .]', step)[0]}",
                   f"cd /run/harness/selftests/stock && HARNESS_EXPECTED={shlex.quote(chapter.expected)} sh ./{step}")
                  for step in chapter.steps]
         at = len(steps) if chapter.selftests_at is None else chapter.selftests_at
         steps[at:at] = [(name, selftest.command(name, "600"))
                         for name in (SELFTESTS if chapter.selftests_at is not None else [])]
-        files = {path.name: path for path in self._files(chapter)}
-        accel = ""
-        for attempt in range(2):
-            guest = DebianGuest(dataclasses.replace(wanted, accel=accel), disk,
-                                f"stock-{chapter.name}", release)
+        files = {path.name: path for path in (make(self.deb, self.place, self.log) for make in chapter.files)}
+
+        def boot(wanted: spec.Spec):
+            guest = DebianGuest(wanted, disk, f"stock-{chapter.name}", release)
             say(f"{chapter.text}: kernel {release}; logs: {guest.rundir}")
-            outcome = guest.run(steps, files=files, on_line=_progress,
-                                env=chapter.env)
-            why = "" if attempt else stall.reason(outcome)
-            if not why or outcome.steps:
-                break
-            warn(f"an emulated processor missed its timer, booting again: {why}")
-            self.results.add([stall.note(f"stock/{chapter.name}", outcome, why)])
-            accel = "tcg,thread=single"
+            return guest.run(steps, files=files, on_line=_progress)
+
+        # What a step has done to the disk cannot be done again.
+        outcome = stall.run(self.results, f"stock/{chapter.name}", wanted, boot, lambda outcome: not outcome.steps)
         self.seconds[chapter.name] = {step.name: round(step.seconds, 1) for step in outcome.steps}
         say(f"  {chapter.name}: {outcome.seconds:.0f} s, of them "
             + ", ".join(f"{name.rpartition('/')[2]} {seconds:.0f}"
                         for name, seconds in self.seconds[chapter.name].items()))
         return self._tests(chapter, outcome, disk, [name for name, _ in steps]), outcome.error
-
-    def _files(self, chapter: Chapter) -> list:
-        return [make(self.deb, self.place, self.log) for make in chapter.files]
 
     def _tests(self, chapter: Chapter, outcome, disk: Disk, names: list) -> list:
         """Returns what the steps of a chapter showed, and what the disk is like after it."""

@@ -10,7 +10,7 @@ from ..guest import spec, stall
 from ..guest.guest import Guest, silence
 from ..report.results import Results
 from ..report.tap import Test, parse_kunit
-from ..say import say, warn
+from ..say import say
 from ..uml import steps as uml_steps
 from . import fits, refused
 
@@ -67,17 +67,16 @@ def run(results: Results, variant: str = "", ring: str = "", title: str = "", su
         outcome, messages = uml_steps.run(kdir, ours, steps, "kunit-uml", EXPECTED)
         results.add(_titled(_collect(outcome, names, messages), title))
         return
-    for attempt in range(2):
-        guest = Guest(spec.Spec(family="none", root="initramfs", ring=ring, allow=EXPECTED,
-                                cmdline=_cmdline(kdir, suites)), kdir, ours, "kunit")
-        say(f"Logs: {guest.rundir}")
-        outcome = guest.run(steps)
-        why = "" if attempt else stall.reason(outcome)
-        if not why:
-            break
-        warn(f"an emulated processor missed its timer, running the suites again: {why}")
-        results.add([stall.note("kunit", outcome, why)])
-    results.add(_titled(_collect(outcome, names, guest.console.messages()), title))
+    guests = []
+
+    def boot(wanted: spec.Spec):
+        guests.append(Guest(wanted, kdir, ours, "kunit"))
+        say(f"Logs: {guests[-1].rundir}")
+        return guests[-1].run(steps)
+
+    outcome = stall.run(results, "kunit", spec.Spec(family="none", root="initramfs", ring=ring, allow=EXPECTED,
+                                                    cmdline=_cmdline(kdir, suites)), boot)
+    results.add(_titled(_collect(outcome, names, guests[-1].console.messages()), title))
 
 
 def _titled(tests: list, title: str) -> list:

@@ -208,32 +208,28 @@ def run_guest(results: Results, wanted: spec.Spec, names: list, kdir: Path, ours
     """Runs scripts in one guest, and those left over when it dies in another. `title` goes behind
     the names of their tests."""
     left = list(names)
-    again = False
     while left:
-        label = left[0].replace("/", "-") + (f"-and-{len(left) - 1}-more" if left[1:] else "")
-        guest = Guest(wanted, kdir, ours, label)
-        say(f"Guest ({wanted.family} drivers, {wanted.provider()} ring, {wanted.vcpus} vCPUs, "
-            f"{len(wanted.blk)} disks, {len(wanted.net)} NICs) for {', '.join(left)}; logs: {guest.rundir}")
-        seconds = _LONG_LIMIT if wanted.long else _LIMIT
-        steps = [(name, command(name, f"$(({seconds} * HARNESS_PATIENCE))")) for name in left]
-        for name in left:
-            _host_side(guest, name)
-        outcome = guest.run(steps, on_line=_progress, limit=max(3600, seconds * len(left)),
-                            env={"HARNESS_ROUNDS": os.environ.get("ROUNDS", "")})
-        why = "" if again else stall.reason(outcome)
-        if why:
-            warn(f"an emulated processor missed its timer, running these again: {why}")
-            results.add([stall.note(left[0], outcome, why)])
-            again = True
-            # With all processors in one thread nothing of this can happen; it is slower.
-            wanted = dataclasses.replace(wanted, accel="tcg,thread=single")
-            continue
+        outcome = stall.run(results, left[0], wanted, functools.partial(_boot, left, kdir, ours))
         tests = _collect(outcome, left)
         for test in tests:
             test.suite += title
         results.add(tests)
         ran = {step.name for step in outcome.steps}
         left = [name for name in left if name not in ran] if ran else []
+
+
+def _boot(names: list, kdir: Path, ours: list, wanted: spec.Spec):
+    """Runs scripts in one guest, and returns its outcome."""
+    label = names[0].replace("/", "-") + (f"-and-{len(names) - 1}-more" if names[1:] else "")
+    guest = Guest(wanted, kdir, ours, label)
+    say(f"Guest ({wanted.family} drivers, {wanted.provider()} ring, {wanted.vcpus} vCPUs, "
+        f"{len(wanted.blk)} disks, {len(wanted.net)} NICs) for {', '.join(names)}; logs: {guest.rundir}")
+    seconds = _LONG_LIMIT if wanted.long else _LIMIT
+    for name in names:
+        _host_side(guest, name)
+    return guest.run([(name, command(name, f"$(({seconds} * HARNESS_PATIENCE))")) for name in names],
+                     on_line=_progress, limit=max(3600, seconds * len(names)),
+                     env={"HARNESS_ROUNDS": os.environ.get("ROUNDS", "")})
 
 
 def _host_side(guest: Guest, name: str) -> None:

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from ..build import modtree
-from ..guest.guest import Outcome, Step
+from ..guest.machine import Outcome, Step
 from ..paths import OUT
 from ..say import Failure, say
 from .uml import Uml
@@ -32,10 +32,7 @@ def run(kdir: Path, ours: list, steps: list, name: str, allow=()) -> tuple:
                 outcome.steps.append(_step(guest, step, f"export HARNESS_TREE={tree}; {command}"))
     except Failure as failure:
         outcome.error = str(failure)
-    guest.console.poll()
-    outcome.splats = guest.console.splats(allow)
-    for step in outcome.steps:
-        step.console = guest.console.excerpt(step.name)
+    outcome.read(guest.console, allow)
     outcome.seconds = time.monotonic() - start
     return outcome, guest.console.messages()
 
