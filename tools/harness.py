@@ -62,7 +62,7 @@ def main() -> int:
         code = importlib.import_module(module)
         if hasattr(code, "arguments"):
             code.arguments(sub)
-        sub.set_defaults(main=getattr(code, f"main_{name}", None) or code.main)
+        sub.set_defaults(main=code.main)
     args, args.rest = parser.parse_known_args()
     if args.rest and args.command not in PASSING_ON:
         parser.error(f"unrecognized arguments: {' '.join(args.rest)}")

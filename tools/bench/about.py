@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 
 from harness.build import kconfig, kmods, stock
-from harness.build.modtree import kernel_release
 from harness.guest import accel
 from harness.host import toolchain
 from harness.paths import REPO
@@ -41,7 +40,7 @@ def collect(kdir: Path, stacks: list, before: dict = None) -> dict:
 
 def _kernel(kdir: Path) -> dict:
     """Returns what is said of a guest kernel; one from packages is named."""
-    name, text = "guest kernel", kernel_release(kdir)
+    name, text = "guest kernel", kmods.release(kdir)
     if stock.is_stock(kdir):
         config = kconfig.read(kdir / ".config")
         name += f" {stock.about(kdir)['name']}"

@@ -17,7 +17,7 @@ import statistics
 import time
 from pathlib import Path
 
-from harness.build import kernel, modtree, modules
+from harness.build import kernel, kmods, modtree, modules
 from harness.paths import OUT
 from harness.say import Failure, say
 from harness.uml import fio
@@ -80,7 +80,7 @@ def run(bench) -> None:
         return
     kdir = kernel.directory(None, VARIANT)
     ours = modules.build(kdir, variant=VARIANT)
-    bench.report.about["uml kernel"] = modtree.kernel_release(kdir)
+    bench.report.about["uml kernel"] = kmods.release(kdir)
     bench.report.about["storage daemon"] = uml_storage.version()
     stacks = _possible(bench, kdir)
     chosen, skipped = setups(bench.quick, len(os.sched_getaffinity(0)))

@@ -14,21 +14,14 @@ from .say import say
 _FIRST = 100
 
 
-class _Held(threading.local):
-    """The descriptors of locks that a thread holds."""
-
-    def __init__(self):
-        super().__init__()
-        self.descriptors = []
-
-
-_held = _Held()
+#: The descriptors of locks that a thread holds, as `descriptors`.
+_thread = threading.local()
 
 
 def held() -> list:
     """Returns the descriptors of this thread's locks, which children are to inherit: what a run that
     was killed has left running keeps them."""
-    return list(_held.descriptors)
+    return list(getattr(_thread, "descriptors", ()))
 
 
 @contextlib.contextmanager
@@ -46,10 +39,10 @@ def only_one(path: Path):
         except BlockingIOError:
             say(f"Waiting for another run that is busy with {path}")
             fcntl.flock(lock, fcntl.LOCK_EX)
-        _held.descriptors.append(lock)
+        _thread.descriptors = [*held(), lock]
         try:
             yield
         finally:
-            _held.descriptors.remove(lock)
+            _thread.descriptors.remove(lock)
     finally:
         os.close(lock)

@@ -4,6 +4,7 @@
 import ctypes
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import time
@@ -124,6 +125,19 @@ def output(argv, env=None) -> str:
     except OSError:
         return ""
     return done.stdout if done.returncode == 0 else ""
+
+
+def program(name: str, package: str = "") -> str:
+    """Returns the path of a program, which is in a package that `make setup` installs, if one is named.
+
+    # Errors
+
+    `Failure` if the program is not there.
+    """
+    found = shutil.which(name)
+    if not found:
+        raise Failure(f"{name} is not installed" + (f" (package {package}, or make setup)" if package else ""))
+    return found
 
 
 def tail(path: Path, lines: int) -> str:

@@ -125,12 +125,8 @@ def read(path: Path) -> bytes:
     if path.suffix == ".gz":
         return gzip.decompress(path.read_bytes())
     if path.suffix == ".zst":
-        return _zstd(path)
+        try:
+            return subprocess.run(["zstd", "-dcq", path], check=True, capture_output=True).stdout
+        except (OSError, subprocess.CalledProcessError):
+            raise Failure(f"{path} cannot be unpacked: is zstd installed?")
     return path.read_bytes()
-
-
-def _zstd(path: Path) -> bytes:
-    try:
-        return subprocess.run(["zstd", "-dcq", path], check=True, capture_output=True).stdout
-    except (OSError, subprocess.CalledProcessError):
-        raise Failure(f"{path} cannot be unpacked: is zstd installed?")

@@ -34,9 +34,6 @@ BOTH = "both"
 _said = set()
 
 
-kernel_release = kmods.release
-
-
 def built_in_ring(kdir: Path) -> str:
     """Returns the ring provider that is part of the kernel, "" if there is a choice."""
     fixed = kmods.builtin(kdir)
@@ -49,7 +46,7 @@ def default_ring(kdir: Path) -> str:
     fixed = built_in_ring(kdir)
     if fixed == "c" and kdir not in _said:
         _said.add(kdir)
-        say(f"Linux {kernel_release(kdir)} has the ring in C built in (CONFIG_VIRTIO=y): the drivers "
+        say(f"Linux {kmods.release(kdir)} has the ring in C built in (CONFIG_VIRTIO=y): the drivers "
             "run on that one")
     return fixed or DEFAULT_RING
 
@@ -59,7 +56,7 @@ def why_not_ring(kdir: Path, ring: str) -> str:
     fixed = built_in_ring(kdir)
     if not fixed or ring in ("", fixed):
         return ""
-    return f"the ring in {'C' if fixed == 'c' else 'Rust'} is built into Linux {kernel_release(kdir)}"
+    return f"the ring in {'C' if fixed == 'c' else 'Rust'} is built into Linux {kmods.release(kdir)}"
 
 
 def settle(spec, kdir: Path):
@@ -114,7 +111,7 @@ def build(kdir: Path, ours, dest: Path, log: Path, ring: str = DEFAULT_RING) -> 
     if absent:
         raise Failure(f"no ring provider \"{ring}\": {', '.join(absent)}.ko is neither among our "
                       "modules nor in the kernel")
-    release = kernel_release(kdir)
+    release = kmods.release(kdir)
     top = dest / "lib" / "modules" / release
     shutil.rmtree(dest, ignore_errors=True)
     top.mkdir(parents=True)

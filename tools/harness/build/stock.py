@@ -192,7 +192,8 @@ def _make(apt, kdir: Path, name: str, release: str, version: str, log: Path) -> 
     if not (kdir / BUILD / BUILT).exists():
         say(f"Fetching {source} {version}; log: {log}")
         _from_archive(name, apt.download, f"{source}={version}", debs)
-        _unpack_source(debs, source, log)
+        run(["dpkg-deb", "-x", sorted(debs.glob(f"{source}_*.deb"))[-1], debs / "source"], log,
+            f"unpacking of {source}")
         _prepare(kdir, release, debs / "source" / "usr" / "src" / f"{source}.tar.xz", log)
     _face(kdir, release)
     shutil.rmtree(debs, ignore_errors=True)
@@ -209,11 +210,6 @@ def _unpack(debs: list, root: Path, log: Path) -> None:
             run(["dpkg-deb", "-x", deb, part], log, f"unpacking of {deb.name}")
     for deb in debs:
         deb.unlink()
-
-
-def _unpack_source(debs: Path, source: str, log: Path) -> None:
-    deb = sorted(debs.glob(f"{source}_*.deb"))[-1]
-    run(["dpkg-deb", "-x", deb, debs / "source"], log, f"unpacking of {deb.name}")
 
 
 def _prepare(kdir: Path, release: str, archive: Path, log: Path) -> None:

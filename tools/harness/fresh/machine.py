@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """A bare Debian for one user, with a clone of this tree in it: a copy of a root, thrown away afterwards."""
 
+import contextlib
 import os
 import tempfile
 from pathlib import Path
@@ -71,31 +72,23 @@ class Machine:
         self._root = root(suite)
         self._binds = []
         self._archives = cache() / "apt" / f"fresh-{suite}"
-        # One machine of a release at a time: they share these.
-        self._lock = lock.only_one(self._archives)
-        self._scratch = None
+        self._ending = contextlib.ExitStack()
         #: For files of whoever uses the machine.
         self.scratch = None
 
     def __enter__(self):
-        self._lock.__enter__()
-        try:
-            self._scratch = tempfile.TemporaryDirectory(prefix="harness-fresh-")
-            self.scratch = Path(self._scratch.name)
+        with contextlib.ExitStack() as ending:
+            # One machine of a release at a time: they share the archives.
+            ending.enter_context(lock.only_one(self._archives))
+            if not os.environ.get("KEEP"):
+                ending.callback(self._root.remove, self.place, self.log)
+            self.scratch = Path(ending.enter_context(tempfile.TemporaryDirectory(prefix="harness-fresh-")))
             self._make(self.scratch)
-        except BaseException:
-            self.__exit__(None, None, None)
-            raise
+            self._ending = ending.pop_all()
         return self
 
     def __exit__(self, *_):
-        try:
-            if self._scratch:
-                self._scratch.cleanup()
-            if not os.environ.get("KEEP"):
-                self._root.remove(self.place, self.log)
-        finally:
-            self._lock.__exit__(None, None, None)
+        self._ending.close()
 
     def _make(self, scratch: Path) -> None:
         self._root.copy(self.place, self.log)

@@ -2,16 +2,15 @@
 """The root file system of the guests: a minimal Debian in an ext4 image, made once."""
 
 import os
-import shutil
 import tempfile
 from pathlib import Path
 
 from .. import files, lock
 from ..host import debian, debroot
 from ..paths import cache, log_dir
-from ..proc import run
+from ..proc import program, run
 from ..report import parts
-from ..say import Failure, say
+from ..say import say
 
 #: What the selftests, the demo and the benchmark use, besides a minimal system.
 PACKAGES = ["busybox", "bsdextrautils", "dhcpcd-base", "e2fsprogs", "ethtool", "fdisk", "fio",
@@ -43,8 +42,7 @@ def ensure() -> Path:
 def _make(image: Path) -> None:
     """Builds the image and puts it in its place when it is whole."""
     log = log_dir() / "image.log"
-    if not shutil.which("mmdebstrap"):
-        raise Failure("mmdebstrap is not installed (make setup)")
+    program("mmdebstrap", "mmdebstrap")
     say(f"Building the guests' root file system ({suite()}); log: {log}")
     image.parent.mkdir(parents=True, exist_ok=True)
     for left in image.parent.glob(f".{image.name}-*"):

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from ..paths import GUEST_SCRIPTS, SELFTESTS
-from ..proc import output
+from ..proc import output, program
 from ..say import Failure
 from .cpio import Cpio
 from .machine import exports
@@ -16,17 +16,10 @@ def root_9p(directory: Path) -> Path:
     """Fills a directory to be shared as a root file system: busybox, and what init.sh moves into."""
     for name in ("bin", "sbin", "usr/bin", "usr/sbin", "etc", "lib", "root", "mnt", "var"):
         (directory / name).mkdir(parents=True, exist_ok=True)
-    shutil.copy(_busybox(), directory / "bin" / "busybox")
+    shutil.copy(program("busybox", "busybox-static"), directory / "bin" / "busybox")
     # The others are made by busybox in the guest; main.sh needs this one to begin with.
     (directory / "bin" / "sh").symlink_to("busybox")
     return directory
-
-
-def _busybox() -> Path:
-    found = shutil.which("busybox")
-    if not found:
-        raise Failure("busybox is not installed (package busybox-static)")
-    return Path(found)
 
 
 #: The names that kmod goes by.
@@ -42,16 +35,14 @@ def _libraries(program: Path) -> list:
 def _add_program(cpio: Cpio, name: str) -> None:
     """Adds a program of this machine as /harness/programs/<name>, with its libraries: the guest's own may be
     older, or not there."""
-    found = shutil.which(name)
-    if not found:
-        raise Failure(f"{name} is not installed, and a guest is to have it")
-    libraries = _libraries(Path(found).resolve())
+    found = Path(program(name)).resolve()
+    libraries = _libraries(found)
     for library in libraries:
         cpio.add_file(f"harness/programs/lib/{Path(library).name}", Path(library).resolve(), 0o755)
     linker = next((Path(one).name for one in libraries if Path(one).name.startswith("ld-")), "")
     if not linker:
         raise Failure(f"{found} has no dynamic linker: ldd does not know what it needs")
-    cpio.add_file(f"harness/programs/lib/{name}", Path(found).resolve(), 0o755)
+    cpio.add_file(f"harness/programs/lib/{name}", found, 0o755)
     cpio.add(f"harness/programs/{name}", f"""#!/bin/sh
 lib=/run/harness/programs/lib
 exec $lib/{linker} --library-path $lib $lib/{name} "$@"
@@ -60,13 +51,10 @@ exec $lib/{linker} --library-path $lib $lib/{name} "$@"
 
 def _add_kmod(cpio: Cpio, config: list) -> None:
     """Adds the machine's kmod with its libraries, and its configuration."""
-    found = shutil.which("kmod")
-    if not found:
-        raise Failure("kmod is not installed (package kmod)")
-    program = Path(found).resolve()
-    for library in _libraries(program):
+    found = Path(program("kmod", "kmod")).resolve()
+    for library in _libraries(found):
         cpio.add_file(library, Path(library).resolve(), 0o755)
-    cpio.add_file("usr/local/sbin/kmod", program, 0o755)
+    cpio.add_file("usr/local/sbin/kmod", found, 0o755)
     for name in _KMOD:
         cpio.symlink(f"usr/local/sbin/{name}", "kmod")
     cpio.add("etc/modprobe.d/harness.conf", "".join(f"{line}\n" for line in config).encode())
@@ -89,7 +77,7 @@ def build(path: Path, modules: Path, job: dict, files: dict, env: dict, kmod: li
         cpio.directory(name)
     cpio.device("dev/console", 5, 1)
     cpio.device("dev/null", 1, 3)
-    cpio.add_file("bin/busybox", _busybox(), 0o755)
+    cpio.add_file("bin/busybox", Path(program("busybox", "busybox-static")), 0o755)
     cpio.symlink("bin/sh", "busybox")
     cpio.add_file("init", GUEST_SCRIPTS / "init.sh", 0o755)
     for script in sorted(GUEST_SCRIPTS.glob("*.sh")):

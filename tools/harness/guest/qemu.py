@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from ..paths import HOST_SOURCES
-from ..proc import run
+from ..proc import program, run
 from ..say import Failure
 from .spec import Spec
 from .transport import LAYOUTS, TRANSPORTS
@@ -13,10 +13,7 @@ from .transport import LAYOUTS, TRANSPORTS
 
 def binary() -> str:
     """Returns the QEMU to use."""
-    found = shutil.which("qemu-system-x86_64")
-    if not found:
-        raise Failure("qemu-system-x86_64 is not installed (make setup)")
-    return found
+    return program("qemu-system-x86_64", "qemu-system-x86")
 
 
 def props(values: dict) -> str:

@@ -8,15 +8,14 @@ ids (/etc/subuid).
 
 import dataclasses
 import os
-import shutil
 import tempfile
 from pathlib import Path
 
 from .. import files, lock
 from ..paths import HOST_SOURCES, cache
-from ..proc import run
+from ..proc import program, run
 from ..report import parts
-from ..say import Failure, say
+from ..say import say
 from . import debian
 
 #: Bump when the way roots are made changes.
@@ -75,8 +74,7 @@ class Root:
         return place
 
     def _make(self, place: Path, log: Path) -> None:
-        if not shutil.which("mmdebstrap"):
-            raise Failure("mmdebstrap is not installed (apt install mmdebstrap, or make setup)")
+        program("mmdebstrap", "mmdebstrap")
         say(f"Making a root of Debian {self.suite} ({self.name}); log: {log}")
         archives = cache() / "apt" / f"roots-{self.suite}"
         archives.mkdir(parents=True, exist_ok=True)

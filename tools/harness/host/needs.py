@@ -42,30 +42,21 @@ class Need:
     backports: bool = False
 
 
-def _command(name: str, package: str) -> Need:
-    def check() -> str:
-        return "" if shutil.which(name) or Path(f"/usr/sbin/{name}").exists() else "not found"
+def _wrong(found, text: str = "not found") -> str:
+    """Returns what is wrong where something was looked for, "" if it was found."""
+    return "" if found else text
 
-    return Need(name, check, [package], f"a package with the command {name}")
+
+def _command(name: str, package: str) -> Need:
+    return Need(name, lambda: _wrong(shutil.which(name) or Path(f"/usr/sbin/{name}").exists()), [package],
+                f"a package with the command {name}")
 
 
 def _header(name: str, package: str) -> Need:
     places = ["/usr/include", "/usr/include/x86_64-linux-gnu", "/usr/local/include"]
 
-    def check() -> str:
-        return "" if any(Path(p, name).exists() for p in places) else f"<{name}> not found"
-
-    return Need(f"<{name}>", check, [package], f"the development package with <{name}>")
-
-
-def _rustc() -> str:
-    found, text = toolchain.rustc()
-    return "" if found else text
-
-
-def _llvm() -> str:
-    found, text = toolchain.llvm(toolchain.rustc()[1])
-    return "" if found else text
+    return Need(f"<{name}>", lambda: _wrong(any(Path(p, name).exists() for p in places), f"<{name}> not found"),
+                [package], f"the development package with <{name}>")
 
 
 def _libclang() -> str:
@@ -74,12 +65,7 @@ def _libclang() -> str:
     found = libdir and any(Path(libdir).glob("libclang*.so*"))
     system = any(Path("/usr").glob("lib*/libclang.so*")) or any(
         Path("/usr/lib/x86_64-linux-gnu").glob("libclang*.so*"))
-    return "" if found or system else "libclang.so not found"
-
-
-def _bindgen() -> str:
-    found, text = toolchain.bindgen()
-    return "" if found else text
+    return _wrong(found or system, "libclang.so not found")
 
 
 def qemu() -> str:
@@ -130,14 +116,15 @@ def needs(debian: int) -> list:
     user = [_command("newuidmap", "uidmap")] if os.geteuid() else []
     return [
         *user,
-        Need("rustc 1.85", _rustc, ["rustc-web", "rust-web-src"] if twelve else
+        Need("rustc 1.85", lambda: _wrong(*toolchain.rustc()), ["rustc-web", "rust-web-src"] if twelve else
              ["rustc", "rust-src"], "rustc 1.85 or later with the sources of its standard library "
              "(rust-src)"),
-        Need("clang 17", _llvm, ["clang-22", "lld-22", "llvm-22"] if twelve else
-             ["clang", "lld", "llvm"], "clang, lld and llvm, 17 or later, best of rustc's LLVM"),
+        Need("clang 17", lambda: _wrong(*toolchain.llvm(toolchain.rustc()[1])),
+             ["clang-22", "lld-22", "llvm-22"] if twelve else ["clang", "lld", "llvm"],
+             "clang, lld and llvm, 17 or later, best of rustc's LLVM"),
         Need("libclang", _libclang, ["libclang-22-dev"] if twelve else ["libclang-dev"],
              "libclang of the same version"),
-        Need("bindgen 0.71.1", _bindgen, [] if twelve else ["bindgen"],
+        Need("bindgen 0.71.1", lambda: _wrong(*toolchain.bindgen()), [] if twelve else ["bindgen"],
              "bindgen-cli 0.71.1 or later (cargo install --locked bindgen-cli)"),
         Need("QEMU 9.2", qemu, ["qemu-system-x86", "qemu-utils"],
              "qemu-system-x86_64 9.2 or later", backports=True),
@@ -170,15 +157,11 @@ def rustfmt() -> str:
     return toolchain.beside_rustc("rustfmt")
 
 
-def _rustfmt() -> str:
-    return "" if rustfmt() else "not found"
-
-
 def _clippy() -> str:
     cargo = find_cargo()
     if not cargo:
         return "cargo not found"
-    return "" if output([cargo, "clippy", "--version"]) else "not found"
+    return _wrong(output([cargo, "clippy", "--version"]))
 
 
 def ruff() -> str:
@@ -187,10 +170,6 @@ def ruff() -> str:
         if name and output([name, "--version"]).split()[-1:] == [RUFF]:
             return name
     return ""
-
-
-def _ruff() -> str:
-    return "" if ruff() else "not found"
 
 
 def _pip() -> list:
@@ -202,12 +181,13 @@ def check_needs(debian: int) -> list:
     """Returns everything that `make check` needs; `debian` is the major release, 0 elsewhere."""
     twelve = debian == 12
     return [
-        Need("rustfmt", _rustfmt, ["rustfmt-web" if twelve else "rustfmt"], "rustfmt of rustc 1.85 or later"),
+        Need("rustfmt", lambda: _wrong(rustfmt()), ["rustfmt-web" if twelve else "rustfmt"],
+             "rustfmt of rustc 1.85 or later"),
         _command("cargo", "cargo-web" if twelve else "cargo"), _command("c++", "build-essential"),
         Need("clippy", _clippy, ["rust-web-clippy" if twelve else "rust-clippy"],
              "cargo-clippy and clippy-driver of the same release as rustc"),
         _command("shellcheck", "shellcheck"), _command("perl", "perl"), _command("rsync", "rsync"),
-        Need(f"ruff {RUFF}", _ruff, _pip(), f"ruff {RUFF} (pip install ruff=={RUFF})"),
+        Need(f"ruff {RUFF}", lambda: _wrong(ruff()), _pip(), f"ruff {RUFF} (pip install ruff=={RUFF})"),
     ]
 
 

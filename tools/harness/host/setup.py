@@ -51,7 +51,8 @@ def bring(wanted) -> None:
         major = debian.release()[2] if debian.is_debian() else 0
         absent = _absent(wanted(major))
         if absent and not major:
-            raise Failure(_table(absent))
+            raise Failure("this is not Debian 12 or 13, so nothing is installed for you; missing here:\n"
+                          + _rows(absent, hints=True))
         if absent:
             _install(absent, major)
             absent = _absent(wanted(major))
@@ -69,18 +70,12 @@ def _absent(wanted: list) -> list:
     return [(need, wrong) for need in wanted for wrong in [need.check()] if wrong]
 
 
-def _rows(absent: list) -> str:
-    width = max(len(need.name) for need, _ in absent)
-    return "\n".join(f"    {need.name:{width}}  {wrong}" for need, wrong in absent)
-
-
-def _table(absent: list) -> str:
-    """Returns what the user of another system has to install."""
+def _rows(absent: list, hints: bool = False) -> str:
+    """Returns a line for everything that is not there, on other systems than Debian with what to install."""
     width = max(len(need.name) for need, _ in absent)
     wide = max(len(wrong) for _, wrong in absent)
-    lines = [f"    {need.name:{width}}  {wrong:{wide}}  {need.hint}" for need, wrong in absent]
-    return ("this is not Debian 12 or 13, so nothing is installed for you; missing here:\n"
-            + "\n".join(lines))
+    return "\n".join(f"    {need.name:{width}}  {wrong:{wide}}  {need.hint if hints else ''}".rstrip()
+                     for need, wrong in absent)
 
 
 def _as_root() -> list:
@@ -123,21 +118,18 @@ def _install(absent: list, major: int) -> None:
         apt.update(_as_root())
         if packages:
             say(f"Installing {' '.join(packages)}; log: {_log()}")
-            _apt(apt, ["install", *packages], "installation of packages")
+            _apt(apt, packages, "installation of packages")
         if backports:
             say(f"Installing {' '.join(backports)} from {codename}-backports; log: {_log()}")
-            _apt(apt, ["install", "-t", f"{codename}-backports", *backports],
-                 "installation of QEMU")
+            _apt(apt, ["-t", f"{codename}-backports", *backports], "installation of QEMU")
     if no_bindgen and not toolchain.bindgen()[0]:
         _cargo_install()
     if any(need.name.startswith("ruff") for need, _ in absent) and not needs.ruff():
         _pip_install()
 
 
-def _apt(apt, arguments: list, what: str) -> None:
-    verb, *rest = arguments
-    options = ["-y", "--no-install-recommends"] if verb == "install" else []
-    run([*_as_root(), *apt.command(), verb, *options, *rest], _log(), what)
+def _apt(apt, packages: list, what: str) -> None:
+    run([*_as_root(), *apt.command(), "install", "-y", "--no-install-recommends", *packages], _log(), what)
 
 
 def _repair() -> None:

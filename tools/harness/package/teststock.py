@@ -16,6 +16,7 @@ from pathlib import Path
 
 from ..guest import spec, stall
 from ..paths import OUT, log_dir
+from ..proc import program
 from ..proc import run as run_logged
 from ..report.results import Results
 from ..report.tap import Test
@@ -173,8 +174,7 @@ def run(results: Results, pattern: str = "", deb: str = "", keep: bool = False) 
     # The beginning needs none.
     file = package(deb) if any(chapter.image != "fresh" for chapter in chapters) else None
     for tool in ("debugfs", "e2fsck", "mke2fs"):
-        if not shutil.which(tool):
-            raise Failure(f"{tool} is not installed (package e2fsprogs)")
+        program(tool, "e2fsprogs")
     (OUT / "run").mkdir(parents=True, exist_ok=True)
     place = Path(tempfile.mkdtemp(prefix="stock-disks-", dir=OUT / "run"))
     say(f"The story of the package in {len(chapters)} boots: "

@@ -65,8 +65,16 @@ def run(results: Results, variant: str = "", ring: str = "", title: str = "", su
     steps += [("results", _READ)]
     if variant == "uml":
         outcome, messages = uml_steps.run(kdir, ours, steps, "kunit-uml", EXPECTED)
-        results.add(_titled(_collect(outcome, names, messages), title))
-        return
+    else:
+        outcome, messages = _in_qemu(results, kdir, ours, ring, steps, suites)
+    tests = _collect(outcome, names, messages)
+    for test in tests:
+        test.suite += title
+    results.add(tests)
+
+
+def _in_qemu(results: Results, kdir, ours: list, ring: str, steps: list, suites: str) -> tuple:
+    """Runs the steps in a guest of QEMU; returns the outcome and the lines of the kernel log."""
     guests = []
 
     def boot(wanted: spec.Spec):
@@ -76,13 +84,7 @@ def run(results: Results, variant: str = "", ring: str = "", title: str = "", su
 
     outcome = stall.run(results, "kunit", spec.Spec(family="none", root="initramfs", ring=ring, allow=EXPECTED,
                                                     cmdline=_cmdline(kdir, suites)), boot)
-    results.add(_titled(_collect(outcome, names, guests[-1].console.messages()), title))
-
-
-def _titled(tests: list, title: str) -> list:
-    for test in tests:
-        test.suite += title
-    return tests
+    return outcome, guests[-1].console.messages()
 
 
 def _collect(outcome, names: list, messages: list) -> list:
