@@ -78,7 +78,7 @@ def run(bench) -> None:
                           f"`tools/harness.py kernel --variant {VARIANT}` builds it, in about ten "
                           "minutes on two processors")
         return
-    kdir = kernel.directory(None, VARIANT)
+    kdir = kernel.directory(VARIANT)
     ours = modules.build(kdir, variant=VARIANT)
     bench.report.about["uml kernel"] = kmods.release(kdir)
     bench.report.about["storage daemon"] = uml_storage.version()

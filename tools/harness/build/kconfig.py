@@ -21,15 +21,8 @@ OPTIONAL = {"RUST_INLINE_HELPERS"}
 
 def read(path: Path) -> dict:
     """Returns symbol -> value of a .config or a fragment; unset symbols have "n"."""
-    values = {}
-    for line in path.read_text().splitlines():
-        found = re.match(r"CONFIG_(\w+)=(.*)$", line)
-        unset = re.match(r"# CONFIG_(\w+) is not set", line)
-        if found:
-            values[found.group(1)] = found.group(2)
-        elif unset:
-            values[unset.group(1)] = "n"
-    return values
+    found = re.findall(r"^(?:CONFIG_(\w+)=(.*)|# CONFIG_(\w+) is not set)$", path.read_text(), re.M)
+    return {symbol or unset: value if symbol else "n" for symbol, value, unset in found}
 
 
 def missing(config: dict, symbols: list) -> list:

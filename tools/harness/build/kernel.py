@@ -40,7 +40,7 @@ def _kind(variant: str) -> _Kind:
     return _Kind(["guest", variant] if variant else ["guest"], arch, ["bzImage", "modules"], 2750)
 
 
-def directory(given: str = None, variant: str = "") -> Path:
+def directory(variant: str = "", given: str = None) -> Path:
     """Returns the build directory of the guest kernel, building it if there is none.
 
     `given` and then the environment's KDIR name one to use as it is, and its KERNEL one that Debian
@@ -48,11 +48,9 @@ def directory(given: str = None, variant: str = "") -> Path:
     """
     stocked = "" if given else stock.asked()
     asked = given or os.environ.get("KDIR")
-    if asked and not variant:
-        return check(asked)
-    if stocked and not variant:
-        return stock.directory(stocked)
-    return _built(variant)
+    if variant or not (asked or stocked):
+        return _built(variant)
+    return check(asked) if asked else stock.directory(stocked)
 
 
 def check(asked: str) -> Path:
@@ -200,5 +198,5 @@ def main(args) -> int:
     name = stock.asked()
     if args.update and not name:
         raise Failure("--update is for kernels from packages: set KERNEL=debian")
-    print(stock.directory(name, newest=True) if args.update else directory(None, args.variant))
+    print(stock.directory(name, newest=True) if args.update else directory(args.variant))
     return 0

@@ -144,7 +144,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args) -> int:
     """Builds the modules and prints where they are."""
-    kdir = kernel.directory(None, args.variant)
+    kdir = kernel.directory(args.variant)
     if args.clippy:
         text = clippy(kdir)
         print(text or "clippy finds nothing")

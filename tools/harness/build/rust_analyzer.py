@@ -7,6 +7,7 @@ external module only crates that depend on the kernel alone; ours depend on each
 say by which Kbuild compiled them.
 """
 
+import graphlib
 import json
 import re
 import shlex
@@ -87,17 +88,13 @@ class _Command:
 
 def _ordered(commands: list) -> list:
     """Returns the commands with each behind those of the crates that it depends on."""
-    libraries = {command.name for command in commands if command.is_library}
-    ordered, made, left = [], set(), list(commands)
-    while left:
-        ready = [command for command in left if not (set(command.externs) & libraries) - made]
-        if not ready:
-            raise Failure("crates depend on each other in a circle: "
-                          + ", ".join(command.name for command in left))
-        ordered += ready
-        made |= {command.name for command in ready if command.is_library}
-        left = [command for command in left if command not in ready]
-    return ordered
+    libraries = {command.name: command for command in commands if command.is_library}
+    needs = {command: [libraries[name] for name in command.externs if name in libraries] for command in commands}
+    try:
+        return list(graphlib.TopologicalSorter(needs).static_order())
+    except graphlib.CycleError as error:
+        names = sorted({command.name for command in error.args[1]})
+        raise Failure(f"crates depend on each other in a circle: {', '.join(names)}")
 
 
 def _base(kdir: Path) -> dict:
@@ -122,7 +119,7 @@ def _base(kdir: Path) -> dict:
 
 def main(_args) -> int:
     """Builds the modules with their suites, and writes the file."""
-    kdir = kernel.directory(None, "")
+    kdir = kernel.directory()
     base = _base(kdir)
     modules.build(kdir, kunit=True)
     whole = project(base, modules.output_dir(kdir, True))

@@ -11,6 +11,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from ..host import needs
 from ..proc import kill_session, start
 from ..say import Failure
 
@@ -30,9 +31,7 @@ class Namespace:
     def __init__(self, rundir: Path):
         self.rundir = rundir
         self._children = []
-        if not os.path.exists("/dev/net/tun"):
-            raise Failure("/dev/net/tun is missing: guests get their network through it "
-                          "(modprobe tun)")
+        needs.check_tun()
         user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
         self._user = bool(user)
         own = os.readlink("/proc/self/ns/net")

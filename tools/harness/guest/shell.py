@@ -61,7 +61,7 @@ def main(args) -> int:
     wanted.modules = [*wanted.modules, *args.load]
     if args.initramfs:
         wanted.root = "initramfs"
-    kdir = kernel.directory(args.kdir, wanted.kernel)
+    kdir = kernel.directory(wanted.kernel, args.kdir)
     if args.gdb:
         debugged(wanted)
     guest = Guest(wanted, kdir, modules.built(kdir, args.modules), "shell")

@@ -130,7 +130,7 @@ class Plugin:
         key = (choice.kernel, choice.family, guest.kernel)
         if key not in self._built:
             try:
-                kdir = stock.directory(choice.kernel) if choice.kernel else kernel.directory(None, guest.kernel)
+                kdir = stock.directory(choice.kernel) if choice.kernel else kernel.directory(guest.kernel)
                 kernel.check_guest(kdir)
                 self._built[key] = (kdir, selftest.our_modules(kdir, guest, choice.family))
             except Failure as failure:

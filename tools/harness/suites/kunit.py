@@ -46,7 +46,7 @@ def run(results: Results, variant: str = "", ring: str = "", title: str = "", su
 
     On a kernel without KUnit or without the provider the results say so.
     """
-    kdir = kernel.directory(None, variant)
+    kdir = kernel.directory(variant)
     why = fits.why_no_suites(kdir) or modtree.why_not_ring(kdir, ring)
     if why:
         results.add([Test(f"kunit{title}", "suites", "skip", why)])

@@ -23,7 +23,7 @@ from . import buildtest, legs, unit_tests
 
 def _kernel(_results: Results) -> None:
     """Builds what guests are made of, so that no test is blamed for its time."""
-    kernel.directory(None, os.environ.get("VARIANT", ""))
+    kernel.directory(os.environ.get("VARIANT", ""))
     image.ensure()
 
 
